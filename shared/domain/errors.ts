@@ -1,0 +1,97 @@
+/**
+ * Every way a send can fail, once: who is to blame, whether an attempt is used up, whether waiting can help.
+ * The codes are API (timeline, log line, `x-retry-error`): adding one is a feature, renaming one breaks clients.
+ * docs/ERRORS.md is generated from this table.
+ */
+
+/** Whose fault a failure is; it decides who has to act, and whether the task is charged an attempt. */
+export type Blame = 'receiver' | 'broker' | 'network' | 'task' | 'policy' | 'redis' | 'us';
+
+interface DeliveryErrorRow {
+  readonly blame: Blame;
+  /** false: not the receiver's doing, the task goes back without losing one of its attempts. */
+  readonly usesAttempt: boolean;
+  /** false: the next attempt would fail in the same way, so the remaining retries are skipped. */
+  readonly canImprove: boolean;
+  /** What happened, and what a person can do about it. */
+  readonly meaning: string;
+}
+
+const fault = (blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: true, canImprove: true, meaning });
+const final = (blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: true, canImprove: false, meaning });
+const ours = (blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: false, canImprove: true, meaning });
+
+export const deliveryErrors = {
+  http_redirect: fault('receiver', 'The receiver answered 3xx. Redirects are not followed: correct the url.'),
+  http_client_error: fault('receiver', 'The receiver answered 4xx.'),
+  http_server_error: fault('receiver', 'The receiver answered 5xx.'),
+  http_busy: fault('receiver', 'The receiver answered 429 or 503: too many requests. Its Retry-After is obeyed as a minimum.'),
+  http_unexpected_status: fault('receiver', 'The receiver answered with a status outside 200..599.'),
+  response_invalid: fault('receiver', 'What came back is not a valid HTTP response.'),
+  timed_out: fault('receiver', 'No complete answer within the total time of one attempt (connect, headers and body together).'),
+  connection_refused: fault('network', 'Nothing listens at that address and port.'),
+  connection_reset: fault('network', 'The connection was closed before the answer was complete.'),
+  connect_timed_out: fault('network', 'No connection could be made in time: host down, or packets dropped on the way.'),
+  host_not_found: fault('network', 'The host name does not resolve.'),
+  host_unreachable: fault('network', 'No route to the host.'),
+  tls_failed: fault('network', 'The TLS handshake failed: wrong, expired or unknown certificate, or no common version.'),
+  broker_unreachable: fault('broker', 'No broker of the cluster could be reached.'),
+  broker_timed_out: fault('broker', 'The broker took the request and did not answer within the send timeout.'),
+  broker_unavailable: fault('broker', 'The cluster cannot take the message now: no leader, too few replicas in sync, or a broker that is starting.'),
+  broker_rejected: fault('broker', 'The broker refused the message with an error that has no code of its own here.'),
+  broker_authentication_failed: fault('broker', 'The broker refused our credentials: check KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD.'),
+  topic_unknown: fault('broker', 'The topic does not exist on that cluster. Topics are never created by this service.'),
+  topic_invalid: final('task', 'The broker says that the topic name is not legal.'),
+  message_too_large: final('task', "The message alone is larger than the broker's or the topic's limit (message.max.bytes, max.message.bytes)."),
+  authorization_denied: final('policy', 'The broker does not allow these credentials to write to the topic.'),
+  address_forbidden: final('policy', 'The address policy of this deployment forbids the destination.'),
+  worker_crashed: ours('us', 'The worker that held the task died or froze before it could record a result.'),
+  shutting_down: ours('us', 'The worker was told to stop; the send was aborted and the task given back.'),
+  data_unreadable: ours('us', 'This version cannot read the task: it was written by a newer one. It waits for a worker that can.'),
+  internal: ours('us', 'A bug of ours made the send throw. After ten of them the task goes to its dead phase.'),
+  redis_unavailable: ours('redis', 'Redis could not be reached to record the result.'),
+  unknown: fault('network', 'An error without a code of its own; the log has the whole chain of causes.'),
+} as const satisfies Record<string, DeliveryErrorRow>;
+
+export type DeliveryErrorCode = keyof typeof deliveryErrors;
+
+/** Lookup with the row type widened, for code that reads the columns. */
+export function deliveryError(code: DeliveryErrorCode): DeliveryErrorRow {
+  return deliveryErrors[code];
+}
+
+/**
+ * Why an API call was refused (`code` in the answer's body). The status each one gets stands in
+ * server/middleware/error-response.ts, and nowhere else.
+ */
+export const requestErrors = {
+  invalid_json: 'The body is not one JSON value in UTF-8.',
+  invalid_task: 'The task breaks one or more rules; `details` names every field.',
+  invalid_request: 'The request itself is malformed (path, query).',
+  too_large: 'The body or its message_data is larger than this deployment takes.',
+  unsupported_media_type: 'The body must be application/json, not compressed, in UTF-8.',
+  not_found: 'There is nothing under this address.',
+  method_not_allowed: 'The address exists, but not for this method.',
+  action_refused: 'This action of the board would break tasks and is switched off.',
+  task_not_found: 'No task with this id is known (never submitted, or removed after its retention time).',
+  conflict: 'A live task has this id, with other content.',
+  parked: 'A parked task has this id: it is the only copy left. Redrive or delete it first.',
+  redis_unavailable: 'Redis cannot be reached, so nothing can be accepted. Nothing was stored, or it was stored and this answer was lost: send the same task again.',
+  redis_full: 'Redis has used up its memory for new tasks. Nothing was stored.',
+  internal: 'A bug of ours.',
+} as const;
+
+export type RequestErrorCode = keyof typeof requestErrors;
+
+/** A refusal that has a code; error-response.ts makes the HTTP answer of it. */
+export class RequestError extends Error {
+  constructor(
+    readonly code: RequestErrorCode,
+    message: string,
+    readonly details?: readonly { field: string; message: string }[],
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.name = 'RequestError';
+  }
+}
