@@ -1,0 +1,166 @@
+import { variables, type Environment, type HostPort, type Variable, type VariableName } from './schema.js';
+
+/** Where Redis is; a union, so that no mode can lack what it needs. */
+export type RedisConfig = {
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly tls: boolean;
+} & (
+  | { readonly mode: 'standalone'; readonly address: HostPort; readonly db: number }
+  | { readonly mode: 'sentinel'; readonly masterName: string; readonly sentinels: readonly HostPort[]; readonly db: number }
+  | { readonly mode: 'cluster'; readonly nodes: readonly HostPort[] }
+);
+
+export interface KafkaConfig {
+  readonly brokers: readonly HostPort[];
+  readonly tls: boolean;
+  readonly credentials: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | undefined;
+}
+
+/** Everything a process may know of its surroundings; durations in milliseconds. Frozen. */
+export interface Config {
+  readonly environment: Environment;
+  readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
+  readonly http: { readonly host: string; readonly port: number };
+  readonly redis: RedisConfig;
+  readonly redisHighWater: number;
+  readonly queuePrefix: string;
+  /** Queues the tasks are spread over by id: 1, and 16 on a cluster, from the first day (moving later is hard). */
+  readonly shards: number;
+  readonly kafka: KafkaConfig;
+  readonly workerConcurrency: number;
+  readonly deliveryTimeoutMs: number;
+  readonly maxMessageBytes: number;
+  readonly dead: { readonly attempts: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
+  readonly stall: { readonly lockMs: number; readonly checkMs: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
+  readonly shutdownTimeoutMs: number;
+  readonly retention: { readonly deliveredMs: number; readonly deliveredMax: number; readonly deadLetterMs: number };
+  /** To be logged once, at start. */
+  readonly warnings: readonly string[];
+}
+
+/** Exit code of a process whose configuration is wrong (sysexits.h, EX_CONFIG): a supervisor need not try again. */
+export const EXIT_CONFIG = 78;
+
+export class ConfigError extends Error {
+  constructor(readonly faults: readonly string[]) {
+    super(`The configuration is wrong:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+    this.name = 'ConfigError';
+  }
+}
+
+type Values = { readonly [N in VariableName]: (typeof variables)[N] extends Variable<infer T> ? T | undefined : never };
+
+/**
+ * Reads and checks the environment.
+ * @throws ConfigError with every fault at once: name, value (never a secret's), what is allowed
+ */
+export function loadConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
+  const faults: string[] = [];
+  const values = readAll(env, faults);
+  const redis = redisConfig(values, faults);
+  const kafka = kafkaConfig(values, faults);
+  if (faults.length > 0 || redis === undefined) throw new ConfigError(faults);
+
+  const environment = required(values.ENVIRONMENT);
+  const config: Config = {
+    environment,
+    logLevel: required(values.LOG_LEVEL),
+    http: { host: values.HTTP_HOST ?? (environment === 'prod' ? '0.0.0.0' : '127.0.0.1'), port: required(values.HTTP_PORT) },
+    redis,
+    redisHighWater: required(values.REDIS_HIGH_WATER),
+    queuePrefix: required(values.QUEUE_PREFIX),
+    shards: redis.mode === 'cluster' ? 16 : 1,
+    kafka,
+    workerConcurrency: required(values.WORKER_CONCURRENCY),
+    deliveryTimeoutMs: required(values.DELIVERY_TIMEOUT),
+    maxMessageBytes: required(values.MAX_MESSAGE_BYTES),
+    dead: { attempts: required(values.DEAD_ATTEMPTS), baseDelayMs: required(values.DEAD_BASE_DELAY), maxDelayMs: required(values.DEAD_MAX_DELAY) },
+    stall: {
+      lockMs: required(values.LOCK_DURATION),
+      checkMs: required(values.STALL_CHECK_INTERVAL),
+      baseDelayMs: required(values.STALL_BASE_DELAY),
+      maxDelayMs: required(values.STALL_MAX_DELAY),
+    },
+    shutdownTimeoutMs: required(values.SHUTDOWN_TIMEOUT),
+    retention: {
+      deliveredMs: required(values.DELIVERED_RETENTION),
+      deliveredMax: required(values.DELIVERED_MAX),
+      deadLetterMs: required(values.DEAD_LETTER_RETENTION),
+    },
+    warnings: warnings(values, environment),
+  };
+  return deepFreeze(config);
+}
+
+function readAll(env: Readonly<Record<string, string | undefined>>, faults: string[]): Values {
+  const read = (name: VariableName): unknown => {
+    const { parse, fallback, allowed, isSecret }: Variable<unknown> = variables[name];
+    const given = env[name];
+    // Compose files pass variables that are not set as empty strings.
+    const text = given === undefined || given === '' ? fallback : given;
+    if (text === undefined) return undefined;
+    try {
+      return parse(text);
+    } catch {
+      // The parser's own message is left out: it would say less than `allowed`, or repeat the value of a secret.
+      faults.push(`${name}=${isSecret === true ? '(hidden)' : JSON.stringify(text)}: must be ${allowed}`);
+      return undefined;
+    }
+  };
+  const names = Object.keys(variables) as VariableName[];
+  // Each entry was read by the parser of its own row, which is what the mapped type says.
+  return Object.fromEntries(names.map((name) => [name, read(name)])) as Values;
+}
+
+function redisConfig(values: Values, faults: string[]): RedisConfig | undefined {
+  const access = { username: values.REDIS_USERNAME, password: values.REDIS_PASSWORD, tls: values.REDIS_TLS ?? false };
+  const db = values.REDIS_DB ?? 0;
+  const mode = values.REDIS_MODE;
+  switch (mode) {
+    case 'sentinel': {
+      const { REDIS_MASTER_NAME: masterName, REDIS_SENTINEL_ADDRS: sentinels } = values;
+      if (masterName === undefined) faults.push('REDIS_MASTER_NAME: is required when REDIS_MODE=sentinel');
+      if (sentinels === undefined) faults.push('REDIS_SENTINEL_ADDRS: is required when REDIS_MODE=sentinel');
+      return masterName === undefined || sentinels === undefined ? undefined : { ...access, mode, masterName, sentinels, db };
+    }
+    case 'cluster': {
+      const nodes = values.REDIS_CLUSTER_ADDRS;
+      if (nodes === undefined) faults.push('REDIS_CLUSTER_ADDRS: is required when REDIS_MODE=cluster');
+      if (db !== 0) faults.push(`REDIS_DB="${db}": a cluster has only database 0`);
+      return nodes === undefined ? undefined : { ...access, mode, nodes };
+    }
+    case 'standalone':
+      return { ...access, mode, address: values.REDIS_ADDR ?? { host: '127.0.0.1', port: 6379 }, db };
+    case undefined:
+      return undefined;
+  }
+}
+
+function kafkaConfig(values: Values, faults: string[]): KafkaConfig {
+  const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_USERNAME: username, KAFKA_PASSWORD: password } = values;
+  const given = [mechanism, username, password].filter((value) => value !== undefined).length;
+  if (given !== 0 && given !== 3) faults.push('KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD: set all three, or none');
+  const credentials = mechanism !== undefined && username !== undefined && password !== undefined ? { mechanism, username, password } : undefined;
+  return { brokers: values.KAFKA_BROKERS ?? [], tls: values.KAFKA_TLS ?? false, credentials };
+}
+
+function warnings(values: Values, environment: Environment): string[] {
+  const found: string[] = [];
+  if (values.POLL_INTERVAL !== undefined) found.push('POLL_INTERVAL is ignored: nothing polls, tasks are sent when they are due');
+  if (environment === 'prod') found.push('ENVIRONMENT=prod changes logs and defaults only: there are no access keys yet, so keep the API inside a trusted network');
+  const concurrency = values.WORKER_CONCURRENCY ?? 0;
+  if (concurrency > 2_000) found.push(`WORKER_CONCURRENCY=${concurrency}: finishing a job scans the list of running ones; keep workers x concurrency under 2,000`);
+  return found;
+}
+
+/** A value whose row has a default, or was reported as a fault before. */
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('a variable without a default was read as required');
+  return value;
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value)) if (typeof inner === 'object' && inner !== null) deepFreeze(inner);
+  return Object.freeze(value);
+}

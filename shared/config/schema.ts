@@ -1,0 +1,154 @@
+/**
+ * Every environment variable, once: how it is read, its default, what it means.
+ * docs/ENVIRONMENT.md is generated from this table. Only load.ts reads the environment.
+ */
+
+export type Environment = 'dev' | 'prod';
+
+/** One variable. `parse` throws an Error whose message says what is allowed; the value is added by load.ts. */
+export interface Variable<T> {
+  readonly parse: (text: string) => T;
+  /** As it would be written in the environment; undefined = not set. */
+  readonly fallback: string | undefined;
+  readonly allowed: string;
+  readonly meaning: string;
+  /** Never printed, not even when it is wrong. */
+  readonly isSecret?: boolean;
+}
+
+const DURATION_UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** setTimeout fires at once beyond this. */
+const MAX_DURATION_MS = 2 ** 31 - 1;
+
+function variable<T>(parse: (text: string) => T, allowed: string, fallback: Variable<T>['fallback'], meaning: string): Variable<T> {
+  return { parse, allowed, fallback, meaning };
+}
+
+function text(fallback: string | undefined, meaning: string): Variable<string> {
+  return variable((value) => value, 'text', fallback, meaning);
+}
+
+function secret(meaning: string): Variable<string> {
+  return { ...text(undefined, meaning), isSecret: true };
+}
+
+function integer(min: number, max: number, fallback: string, meaning: string): Variable<number> {
+  const parse = (value: string): number => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < min || number > max) throw new Error('out of range');
+    return number;
+  };
+  return variable(parse, `a whole number from ${min} to ${max}`, fallback, meaning);
+}
+
+function oneOf<const T extends string>(values: readonly T[], fallback: T | undefined, meaning: string): Variable<T> {
+  const parse = (value: string): T => {
+    const found = values.find((candidate) => candidate === value);
+    if (found === undefined) throw new Error('not one of them');
+    return found;
+  };
+  return variable(parse, values.join(', '), fallback, meaning);
+}
+
+function boolean(fallback: 'true' | 'false' | undefined, meaning: string): Variable<boolean> {
+  const values: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false };
+  const parse = (value: string): boolean => {
+    const found = values[value.toLowerCase()];
+    if (found === undefined) throw new Error('neither');
+    return found;
+  };
+  return variable(parse, 'true or false', fallback, meaning);
+}
+
+/** `500ms`, `10s`, `5m`, `1h`, `30d` -> milliseconds. */
+function duration(fallback: string, meaning: string, max = MAX_DURATION_MS): Variable<number> {
+  const parse = (value: string): number => {
+    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value);
+    const ms = match === null ? NaN : Number(match[1]) * (DURATION_UNIT_MS[match[2] ?? ''] ?? NaN);
+    if (!(ms > 0 && ms <= max)) throw new Error('not a duration');
+    return Math.ceil(ms);
+  };
+  return variable(parse, 'a duration above zero such as 500ms, 10s, 5m, 1h, 30d', fallback, meaning);
+}
+
+/** `host:port`, `[::1]:port`. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+function hostPort(value: string, defaultPort?: number): HostPort {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:\s[\]/]+))(?::(\d{1,5}))?$/i.exec(value);
+  const host = match?.[1] ?? match?.[2];
+  const port = match?.[3] === undefined ? defaultPort : Number(match[3]);
+  if (host === undefined || port === undefined || port < 1 || port > 65535) throw new Error('not host:port');
+  return { host, port };
+}
+
+const hostPorts =
+  (defaultPort?: number) =>
+  (value: string): readonly HostPort[] =>
+    value.split(',').map((part) => hostPort(part.trim(), defaultPort));
+
+export const variables = {
+  ENVIRONMENT: oneOf(['dev', 'prod'], 'dev', '`prod`: JSON logs and strict defaults.'),
+  LOG_LEVEL: oneOf(['error', 'warn', 'info', 'debug'], 'info', 'What is logged. The line of each attempt is `info`.'),
+  HTTP_HOST: text(undefined, 'Address the API listens on. Default: 127.0.0.1 in dev, 0.0.0.0 in prod.'),
+  HTTP_PORT: integer(0, 65535, '8080', 'Port the API listens on; 0 = any free one.'),
+
+  REDIS_MODE: oneOf(['standalone', 'sentinel', 'cluster'], 'standalone', 'How Redis is run.'),
+  REDIS_ADDR: variable((value) => hostPort(value, 6379), 'host:port', undefined, 'Redis in mode standalone. Not set: `npm start` brings an embedded one; a process started by hand uses 127.0.0.1:6379.'),
+  REDIS_USERNAME: text(undefined, 'Redis user.'),
+  REDIS_PASSWORD: secret('Redis password.'),
+  REDIS_DB: integer(0, 65535, '0', 'Redis database number (not in mode cluster).'),
+  REDIS_TLS: boolean('false', 'Connect to Redis with TLS.'),
+  REDIS_MASTER_NAME: text(undefined, 'Name of the master, required in mode sentinel.'),
+  REDIS_SENTINEL_ADDRS: variable(hostPorts(26379), 'host:port,host:port', undefined, 'Sentinels, required in mode sentinel.'),
+  REDIS_CLUSTER_ADDRS: variable(hostPorts(6379), 'host:port,host:port', undefined, 'Some nodes of the cluster, required in mode cluster.'),
+  QUEUE_PREFIX: variable(
+    (value) => {
+      if (!/^[A-Za-z0-9_-]{1,40}$/.test(value)) throw new Error('illegal');
+      return value;
+    },
+    '1 to 40 letters, digits, - or _',
+    'bull',
+    'Prefix of every Redis key, so that several deployments can share one Redis.',
+  ),
+  REDIS_HIGH_WATER: variable(
+    (value) => {
+      const share = Number(value);
+      if (!(share > 0 && share <= 1)) throw new Error('out of range');
+      return share;
+    },
+    'a number above 0, at most 1',
+    '0.85',
+    "Share of Redis' maxmemory above which submissions are refused (503 `redis_full`), so that deliveries can go on.",
+  ),
+
+  KAFKA_BROKERS: variable(hostPorts(9092), 'host:port,host:port', 'localhost:9092', 'The default Kafka cluster: for destinations without a host. The only one that ever gets the KAFKA_* credentials.'),
+  KAFKA_SASL_MECHANISM: oneOf(['plain', 'scram-sha-256', 'scram-sha-512'], undefined, 'How to log in to KAFKA_BROKERS.'),
+  KAFKA_USERNAME: text(undefined, 'User for KAFKA_BROKERS.'),
+  KAFKA_PASSWORD: secret('Password for KAFKA_BROKERS.'),
+  KAFKA_TLS: boolean('false', 'Connect to KAFKA_BROKERS with TLS.'),
+
+  WORKERS: integer(1, 64, '1', 'Worker processes under `npm start`.'),
+  WORKER_CONCURRENCY: integer(1, 10_000, '100', 'Deliveries in flight per worker process.'),
+  DELIVERY_TIMEOUT: duration('30s', 'Total time of one attempt: connect, send, and the whole answer.', 3_600_000),
+  MAX_MESSAGE_BYTES: integer(1, 64 * 1_048_576, '1048576', 'Largest message_data, in bytes of UTF-8. The limit of the HTTP body follows from it.'),
+  DEAD_ATTEMPTS: integer(1, 1_000, '10', 'Sends to the dead destination before a task is parked.'),
+  DEAD_BASE_DELAY: duration('1s', 'Wait after the first failed dead delivery; doubles.'),
+  DEAD_MAX_DELAY: duration('5m', 'Cap on that wait.'),
+  SHUTDOWN_TIMEOUT: duration('10s', 'From SIGTERM to the end of the process: what is in flight may finish until shortly before.', 3_600_000),
+  LOCK_DURATION: duration('15s', 'How long a worker holds a task without renewing its lock. After a crash its tasks resume within this time and two stall checks.', 3_600_000),
+  STALL_CHECK_INTERVAL: duration('5s', 'How often tasks of dead workers are looked for.', 3_600_000),
+  STALL_BASE_DELAY: duration('1s', 'Wait of a task after its third crash in a row; doubles.'),
+  STALL_MAX_DELAY: duration('5m', 'Cap on that wait.'),
+
+  DELIVERED_RETENTION: duration('1h', 'How long a delivered or cancelled task can be looked at.', 365 * 86_400_000),
+  DELIVERED_MAX: integer(0, 100_000_000, '100000', 'How many of them are kept at most.'),
+  DEAD_LETTER_RETENTION: duration('30d', 'How long a dead letter can be looked at and redriven. Parked tasks are never removed.', 3650 * 86_400_000),
+
+  POLL_INTERVAL: text(undefined, 'Accepted for compatibility and ignored with a warning: nothing polls.'),
+} as const;
+
+export type VariableName = keyof typeof variables;

@@ -1,0 +1,138 @@
+import type { DeadReason, Phase, TaskProgress } from './attempt-record.js';
+import { deliveryError, type DeliveryErrorCode } from './errors.js';
+import type { DeliveryResult, Receipt } from './ports.js';
+import { delayBeforeAttemptMs, growingDelayMs, type DeadPolicy, type RetryPolicy } from './retry-policy.js';
+import type { Task } from './task.js';
+
+/** What a worker met while it held a task. */
+export type Finding =
+  /** It was fetched. `stalls`: how often its worker died since the last record. */
+  | { readonly kind: 'fetched'; readonly stalls: number }
+  | { readonly kind: 'result'; readonly result: DeliveryResult }
+  /** Our own code threw. */
+  | { readonly kind: 'bug' };
+
+/** What is done about it; settle-outcome.ts carries it out. */
+export type Outcome =
+  | { readonly kind: 'send' }
+  | { readonly kind: 'delivered'; readonly receipt: Receipt }
+  /** The dead delivery was made. */
+  | { readonly kind: 'dead_lettered'; readonly receipt: Receipt; readonly reason: DeadReason }
+  /** A send of the same phase after a wait. */
+  | { readonly kind: 'retry'; readonly code: DeliveryErrorCode; readonly delayMs: number; readonly reason?: DeadReason }
+  /** The delivery is over: to the dead destination, at once. */
+  | { readonly kind: 'dead_letter'; readonly code: DeliveryErrorCode; readonly reason: DeadReason }
+  /** Keep it until a person acts. */
+  | { readonly kind: 'park'; readonly code: DeliveryErrorCode; readonly reason: DeadReason }
+  /** Give it back, no attempt used. `count`: releases for this code in a row; undefined = nothing to remember. */
+  | { readonly kind: 'release'; readonly code: DeliveryErrorCode; readonly delayMs: number; readonly count: number | undefined };
+
+/** Numbers of the deployment that the rules need. */
+export interface OutcomeRules {
+  readonly dead: DeadPolicy;
+  readonly stall: StallPolicy;
+}
+
+export interface StallPolicy {
+  /** Stalls since the last record from which a task is put back with a growing delay before it runs again. */
+  readonly partFrom: number;
+  /** Stalls since the last record at which it is held to be the killer. */
+  readonly poisonAt: number;
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
+}
+
+/**
+ * Design, section 5: recovered jobs go to the head of the queue, so innocents die together with a poison task.
+ * From the third stall on they come back at different times; only the one that dies alone reaches twelve.
+ */
+export const defaultStallPolicy: StallPolicy = { partFrom: 3, poisonAt: 12, baseDelayMs: 1_000, maxDelayMs: 300_000 };
+
+/** Waits of a task that this process cannot handle: 30 s doubling to 10 min, never a hot loop. */
+export const releasePolicy = { baseDelayMs: 30_000, maxDelayMs: 600_000 };
+
+/** Releases after which a bug of ours is taken to be the task's fate. */
+export const MAX_INTERNAL_RELEASES = 10;
+
+/**
+ * The one decision: what becomes of a task.
+ *
+ * | finding | in the delivery phase | in the dead phase |
+ * |---|---|---|
+ * | delivered | delivered | dead_lettered |
+ * | failed, can improve, sends left | retry after the backoff (Retry-After is a minimum) | the same, by the dead policy |
+ * | failed, no sends left | dead_letter, reason retries_exhausted | park |
+ * | failed, cannot improve | dead_letter, reason permanent_error | park |
+ * | failed by us (shutdown) | release at once, uncounted | the same |
+ * | fetched after 3..11 stalls | release with a growing, jittered delay, then send | the same |
+ * | fetched after 12 stalls | dead_letter, reason poison | park |
+ * | bug of ours | release, growing delay; the 11th time dead_letter, reason internal | the same, then park |
+ *
+ * Where it says dead_letter, a task without a dead destination (on_exhausted: park) is parked.
+ *
+ * @param random in [0, 1): spreads the waits of stalled tasks
+ */
+export function decideOutcome(finding: Finding, task: Pick<Task, 'retryPolicy' | 'deadDestination'>, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
+  switch (finding.kind) {
+    case 'fetched':
+      return decideFetched(finding.stalls, task, progress, rules, random);
+    case 'bug':
+      return decideRelease('internal', task, progress, random);
+    case 'result':
+      return decideResult(finding.result, task, progress, rules);
+  }
+}
+
+/**
+ * A task that this process cannot even read (written by a newer version) has no policy to decide by: it waits for a
+ * process that can, for ever, with a growing delay.
+ */
+export function decideUnreadable(lastRelease: TaskProgress['lastRelease'], random: number): Extract<Outcome, { kind: 'release' }> {
+  const count = releasesInARow('data_unreadable', lastRelease) + 1;
+  return { kind: 'release', code: 'data_unreadable', delayMs: growingDelayMs(count - 1, releasePolicy, random), count };
+}
+
+function decideFetched(stalls: number, task: Pick<Task, 'deadDestination'>, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
+  const { stall } = rules;
+  if (stalls >= stall.poisonAt) return endPhase(progress.phase, task, 'worker_crashed', 'poison', progress);
+  const alreadyParted = progress.lastRelease?.code === 'worker_crashed' && progress.lastRelease.stalls - progress.stallsAtLastRecord >= stalls;
+  if (stalls < stall.partFrom || alreadyParted) return { kind: 'send' };
+  return { kind: 'release', code: 'worker_crashed', delayMs: growingDelayMs(stalls - stall.partFrom, stall, random), count: stalls };
+}
+
+function decideRelease(code: 'internal', task: Pick<Task, 'deadDestination'>, progress: TaskProgress, random: number): Outcome {
+  const releases = releasesInARow(code, progress.lastRelease);
+  if (releases >= MAX_INTERNAL_RELEASES) return endPhase(progress.phase, task, code, 'internal', progress);
+  return { kind: 'release', code, delayMs: growingDelayMs(releases, releasePolicy, random), count: releases + 1 };
+}
+
+function decideResult(result: DeliveryResult, task: Pick<Task, 'retryPolicy' | 'deadDestination'>, progress: TaskProgress, rules: OutcomeRules): Outcome {
+  const { phase } = progress;
+  if (result.kind === 'delivered') {
+    if (phase === 'delivery') return { kind: 'delivered', receipt: result.receipt };
+    return { kind: 'dead_lettered', receipt: result.receipt, reason: progress.deadReason ?? 'retries_exhausted' };
+  }
+  const { code } = result;
+  const { usesAttempt, canImprove } = deliveryError(code);
+  if (!usesAttempt) return { kind: 'release', code, delayMs: 0, count: undefined };
+  if (!canImprove) return endPhase(phase, task, code, 'permanent_error', progress);
+  const { sends, backoff } = sendsOfPhase(phase, task.retryPolicy, rules.dead);
+  if (progress.attempt + 1 >= sends) return endPhase(phase, task, code, 'retries_exhausted', progress);
+  const delayMs = delayBeforeAttemptMs(progress.attempt + 1, backoff, result.retryAfterMs);
+  return { kind: 'retry', code, delayMs, ...(progress.deadReason === undefined ? {} : { reason: progress.deadReason }) };
+}
+
+function endPhase(phase: Phase, task: Pick<Task, 'deadDestination'>, code: DeliveryErrorCode, reason: DeadReason, progress: TaskProgress): Outcome {
+  // The reason a person needs is why the delivery failed, not that the dead delivery failed too.
+  if (phase === 'dead') return { kind: 'park', code, reason: progress.deadReason ?? reason };
+  if (task.deadDestination === undefined) return { kind: 'park', code, reason };
+  return { kind: 'dead_letter', code, reason };
+}
+
+function sendsOfPhase(phase: Phase, retry: RetryPolicy, dead: DeadPolicy): { sends: number; backoff: { baseDelayMs: number; maxDelayMs: number } } {
+  return phase === 'delivery' ? { sends: retry.maxRetries + 1, backoff: retry } : { sends: dead.attempts, backoff: dead };
+}
+
+function releasesInARow(code: DeliveryErrorCode, lastRelease: TaskProgress['lastRelease']): number {
+  return lastRelease?.code === code ? lastRelease.count : 0;
+}

@@ -1,0 +1,66 @@
+/** When a task is sent. All values come validated from the edge; fractions of a millisecond are kept until the end. */
+export interface RetryPolicy {
+  /** Retries after the first send, 0..100. Sends in all: maxRetries + 1. */
+  readonly maxRetries: number;
+  /** Wait before the first send, >= 0; 0 = at once. Not subject to the cap. */
+  readonly initialDelayMs: number;
+  /** Wait after the first failure, > 0; doubles with each further one. */
+  readonly baseDelayMs: number;
+  /** Cap on backoff and on Retry-After, > 0. */
+  readonly maxDelayMs: number;
+}
+
+/** Policy of the dead delivery, the same for all tasks: DEAD_ATTEMPTS, DEAD_BASE_DELAY, DEAD_MAX_DELAY. */
+export interface DeadPolicy {
+  /** Sends to the dead destination before the task is parked, >= 1. */
+  readonly attempts: number;
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
+}
+
+/**
+ * Wait between the failure of one attempt and the start of the next: doubles, then stays at the cap.
+ *
+ * | baseDelayMs | maxDelayMs | before attempt 1, 2, 3, ... |
+ * |---|---|---|
+ * | 10_000 | 3_600_000 | 10 s, 20 s, 40 s, 80 s, ... attempt 9: 42 min 40 s, then 1 h |
+ * | 500 | 86_400_000 | 0.5 s, 1 s, 2 s, 4 s, 8 s |
+ * | 0.5 | 86_400_000 | 1 ms, 1 ms, 2 ms, 4 ms |
+ *
+ * @param attempt       the attempt to come, >= 1 (attempt 0, the first send, waits initialDelayMs)
+ * @param policy        milliseconds, validated at the edge; a fraction is rounded up at the end, so never early
+ * @param retryAfterMs  what the receiver asked for, in whole milliseconds: a minimum, but never past the cap
+ * @returns whole milliseconds, >= 1, at most the cap
+ * @throws RangeError when attempt < 1 or NaN: a caller's bug, never a failed delivery
+ */
+export function delayBeforeAttemptMs(
+  attempt: number,
+  policy: { readonly baseDelayMs: number; readonly maxDelayMs: number },
+  retryAfterMs = 0,
+): number {
+  if (!(attempt >= 1)) throw new RangeError(`attempt must be >= 1, got ${attempt}`);
+  // Clamp first: 2 ** 1024 is Infinity, and BullMQ would hold a job with that delay for ever.
+  const backoffMs = Math.min(policy.baseDelayMs * 2 ** (attempt - 1), policy.maxDelayMs);
+  return wholeMs(Math.min(Math.max(backoffMs, retryAfterMs), policy.maxDelayMs));
+}
+
+/**
+ * Rounds a wait up to whole milliseconds, so that nothing is early.
+ * 70.00000000000001 (which is 0.07 * 1000 in floating point) stays 70; 70.001 is 71.
+ */
+export function wholeMs(ms: number): number {
+  return Math.ceil(Math.round(ms * 1e6) / 1e6);
+}
+
+/**
+ * Wait before a task that stalled is run again: 1 s, 2 s, 4 s, ... 5 min with the defaults, each shortened by up
+ * to half at random, so that innocent tasks that died together with a poison one come back apart from it.
+ *
+ * @param repetition  0 for the first such wait
+ * @param random      in [0, 1)
+ * @returns whole milliseconds, at least half of the full wait
+ */
+export function growingDelayMs(repetition: number, policy: { readonly baseDelayMs: number; readonly maxDelayMs: number }, random: number): number {
+  const fullMs = delayBeforeAttemptMs(repetition + 1, policy);
+  return wholeMs(fullMs * (1 - random / 2));
+}

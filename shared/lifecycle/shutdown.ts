@@ -1,0 +1,68 @@
+import { printError } from '../logging/print-error.js';
+import type { Logger } from '../logging/logger.js';
+
+/** One thing to end. Steps run in order, each within its limit; a step that fails or takes too long is counted. */
+export interface ShutdownStep {
+  readonly name: string;
+  readonly limitMs: number;
+  run(): Promise<void>;
+}
+
+/**
+ * Runs the steps one after the other, all of them, whatever fails.
+ * @returns names of the steps that failed or ran out of time; empty = clean
+ */
+export async function runShutdown(steps: readonly ShutdownStep[], logger: Logger): Promise<string[]> {
+  const failed: string[] = [];
+  for (const step of steps) {
+    try {
+      await withLimit(step.run(), step.limitMs);
+    } catch (error) {
+      failed.push(step.name);
+      logger.error('shutdown step failed', { step: step.name, error: printError(error) });
+    }
+  }
+  return failed;
+}
+
+/**
+ * Ends the process on SIGTERM or SIGINT: exit code 0 when every step succeeded, 1 otherwise. A second signal ends it
+ * at once with 1. An error nobody caught is logged and ends the process the same way, with 1: it never limps on.
+ */
+export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger): void {
+  let stopping = false;
+  const stop = async (why: string, code: number): Promise<void> => {
+    if (stopping) {
+      logger.error('told to stop again: exiting at once', { why });
+      logger.flush();
+      process.exit(1);
+    }
+    stopping = true;
+    logger.info('stopping', { why });
+    const failed = await runShutdown(steps, logger);
+    logger.info(failed.length === 0 ? 'stopped' : 'stopped with failures', { failed_steps: failed.length === 0 ? undefined : failed.join(', ') });
+    logger.flush();
+    process.exit(failed.length === 0 ? code : 1);
+  };
+  process.on('SIGTERM', () => void stop('SIGTERM', 0));
+  process.on('SIGINT', () => void stop('SIGINT', 0));
+  const onFatal = (error: unknown): void => {
+    logger.error('uncaught error: stopping', { error: printError(error), stack: error instanceof Error ? error.stack : undefined });
+    // A bug while stopping must not cut the stopping short: the limits of the steps end it.
+    if (!stopping) void stop('uncaught error', 1);
+  };
+  process.on('uncaughtException', onFatal);
+  process.on('unhandledRejection', onFatal);
+}
+
+async function withLimit(work: Promise<void>, limitMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done within ${limitMs} ms`)), limitMs);
+  });
+  try {
+    await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,49 @@
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import type { RedisConfig } from '../config/load.js';
+
+export type RedisClient = Redis | Cluster;
+
+/** Answers within 1 s or an error: a caller of the API must never hang on Redis. */
+const SERVER_COMMAND_LIMIT_MS = 800;
+const RECONNECT_MAX_MS = 1_000;
+
+const profiles = {
+  /** Fails at once while Redis is away, and sends nothing again by itself: the caller decides. */
+  server: {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    commandTimeout: SERVER_COMMAND_LIMIT_MS,
+  },
+  /** Waits for ever (BullMQ demands null), and is back within a second. */
+  worker: { maxRetriesPerRequest: null },
+} as const satisfies Record<string, RedisOptions>;
+
+/**
+ * Opens a connection; it reconnects by itself until closed.
+ * @param profile how it behaves while Redis is away
+ */
+export function connectRedis(config: RedisConfig, profile: keyof typeof profiles): RedisClient {
+  const options = {
+    ...profiles[profile],
+    ...(config.username === undefined ? {} : { username: config.username }),
+    ...(config.password === undefined ? {} : { password: config.password }),
+    ...(config.tls ? { tls: {} } : {}),
+    connectTimeout: 5_000,
+    retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_MAX_MS),
+    // After a failover the old master answers READONLY until the connection is made anew.
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+  } satisfies RedisOptions;
+  switch (config.mode) {
+    case 'standalone':
+      return new Redis({ ...options, ...config.address, db: config.db });
+    case 'sentinel':
+      return new Redis({ ...options, sentinels: [...config.sentinels], name: config.masterName, db: config.db });
+    case 'cluster':
+      return new Cluster([...config.nodes], {
+        redisOptions: options,
+        enableOfflineQueue: profile === 'worker',
+        clusterRetryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_MAX_MS),
+      });
+  }
+}

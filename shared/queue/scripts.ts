@@ -1,0 +1,126 @@
+/**
+ * Our own Lua, run in one MULTI with BullMQ's scripts. Each touches keys of one queue only, so it works on a cluster.
+ * BullMQ's own steps (adding, retrying) are never written again here.
+ */
+
+/** Answers of `admit`; see task-queue.ts. */
+export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, finished: 4, replaced: 5, unreadable: 6 } as const;
+
+/**
+ * May this id be submitted? Runs before BullMQ's add in the same MULTI; the add does nothing where the id exists.
+ * A finished record is reported first and removed only when the caller comes back with the time it finished, because
+ * the new job has to carry a run number that the first call did not know.
+ *
+ * KEYS 1 job, 2 completed, 3 failed, 4 parked. ARGV 1 job id, 2 content hash, 3 finishing time seen before or ''.
+ * @returns {code, finishing time, run}
+ */
+const admit = `
+local job, id = KEYS[1], ARGV[1]
+if redis.call('EXISTS', job) == 0 then return {${ADMIT.absent}, '', 0} end
+local okay, opts = pcall(cjson.decode, redis.call('HGET', job, 'opts') or '')
+if not okay or type(opts) ~= 'table' then return {${ADMIT.unreadable}, '', 0} end
+local failed = redis.call('ZSCORE', KEYS[3], id)
+local finished = failed or redis.call('ZSCORE', KEYS[2], id)
+if not finished then
+  if opts['sha'] == ARGV[2] then return {${ADMIT.sameContent}, '', 0} end
+  return {${ADMIT.otherContent}, '', 0}
+end
+if failed and redis.call('ZSCORE', KEYS[4], id) then
+  local read, log = pcall(cjson.decode, redis.call('HGET', job, 'stacktrace') or '')
+  local last = read and type(log) == 'table' and log[#log] or ''
+  local known, entry = pcall(cjson.decode, last)
+  -- The set may name one too many (it is written before the transition), and an unreadable log is no proof.
+  if not known or type(entry) ~= 'table' or entry['next'] == 'park' then return {${ADMIT.parked}, '', 0} end
+end
+local run = (tonumber(opts['run']) or 1) + (tonumber(redis.call('HGET', job, 'redrives')) or 0)
+if ARGV[3] ~= finished then return {${ADMIT.finished}, finished, run} end
+redis.call('ZREM', KEYS[2], id)
+redis.call('ZREM', KEYS[3], id)
+redis.call('ZREM', KEYS[4], id)
+redis.call('DEL', job, job .. ':logs', job .. ':lock')
+return {${ADMIT.replaced}, finished, run}
+`;
+
+/**
+ * Makes a dead or parked task new: its log becomes history, its run goes up, its stalls are forgotten. Runs before
+ * BullMQ's retry in the same MULTI, on the same condition (it is in the failed set).
+ *
+ * KEYS 1 job, 2 failed, 3 parked. ARGV 1 job id, 2 now (ms), 3 entries of history to keep.
+ * @returns the new run, or 0 when the job is not in the failed set
+ */
+const prepareRedrive = `
+local job, id = KEYS[1], ARGV[1]
+if not redis.call('ZSCORE', KEYS[2], id) then return 0 end
+local function list(field)
+  local okay, value = pcall(cjson.decode, redis.call('HGET', job, field) or '[]')
+  if okay and type(value) == 'table' then return value end
+  return {}
+end
+local history = list('history')
+for _, entry in ipairs(list('stacktrace')) do history[#history + 1] = entry end
+local from = math.max(1, #history - tonumber(ARGV[3]) + 1)
+local kept = {}
+for index = from, #history do kept[#kept + 1] = history[index] end
+if #kept > 0 then redis.call('HSET', job, 'history', cjson.encode(kept)) end
+local okay, opts = pcall(cjson.decode, redis.call('HGET', job, 'opts') or '{}')
+local first = okay and tonumber(opts['run']) or 1
+local run = first + redis.call('HINCRBY', job, 'redrives', 1)
+local mark = '{"kind":"redrive","run":' .. string.format('%d', run) .. ',"at":' .. ARGV[2] .. '}'
+redis.call('HSET', job, 'stacktrace', cjson.encode({mark}))
+redis.call('HDEL', job, 'stc')
+redis.call('ZREM', KEYS[3], id)
+return run
+`;
+
+/**
+ * Removes a step's worth of finished records that are old enough, or too many.
+ *
+ * KEYS 1 completed or failed, 2 parked. ARGV 1 key prefix of jobs, 2 remove what finished before (ms),
+ * 3 keep at most (-1 = any number), 4 records per step, 5 look only after this score (cursor), 6 '1' = parked ones are spared.
+ * @returns {removed, looked at, score of the last one looked at}
+ */
+const sweep = `
+local set, limit, cutoff = KEYS[1], tonumber(ARGV[4]), tonumber(ARGV[2])
+local surplus = 0
+if tonumber(ARGV[3]) >= 0 then surplus = redis.call('ZCARD', set) - tonumber(ARGV[3]) end
+local found = redis.call('ZRANGE', set, ARGV[5], '+inf', 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
+local removed, looked, last = 0, 0, ARGV[5]
+for index = 1, #found, 2 do
+  local id, score = found[index], tonumber(found[index + 1])
+  if score > cutoff and surplus <= removed then break end
+  looked = looked + 1
+  last = found[index + 1]
+  local job, keep = ARGV[1] .. id, false
+  if ARGV[6] == '1' and redis.call('ZSCORE', KEYS[2], id) then
+    local okay, log = pcall(cjson.decode, redis.call('HGET', job, 'stacktrace') or '')
+    local text = okay and type(log) == 'table' and log[#log] or ''
+    local known, entry = pcall(cjson.decode, text)
+    keep = not known or type(entry) ~= 'table' or entry['next'] == 'park'
+  end
+  if not keep then
+    redis.call('ZREM', set, id)
+    redis.call('ZREM', KEYS[2], id)
+    redis.call('UNLINK', job, job .. ':logs', job .. ':lock')
+    removed = removed + 1
+  end
+end
+return {removed, looked, last}
+`;
+
+/**
+ * Everything about one task at one moment.
+ *
+ * KEYS 1 job, 2 delayed, 3 completed, 4 failed. ARGV 1 job id.
+ * @returns {fields and values in turn, score in delayed, in completed, in failed (or nil), 1 when locked}
+ */
+const read = `
+local function score(key) return redis.call('ZSCORE', key, ARGV[1]) end
+return {redis.call('HGETALL', KEYS[1]), score(KEYS[2]), score(KEYS[3]), score(KEYS[4]), redis.call('EXISTS', KEYS[1] .. ':lock')}
+`;
+
+export const ownScripts = {
+  krsRead: { numberOfKeys: 4, lua: read },
+  krsAdmit: { numberOfKeys: 4, lua: admit },
+  krsPrepareRedrive: { numberOfKeys: 3, lua: prepareRedrive },
+  krsSweep: { numberOfKeys: 2, lua: sweep },
+} as const;

@@ -1,0 +1,83 @@
+import { Job, type IRedisTransaction } from 'bullmq';
+import type { Task } from '../domain/task.js';
+import { wholeMs } from '../domain/retry-policy.js';
+import { jobIdOf } from './names.js';
+import { ADMIT } from './scripts.js';
+import type { Shard } from './shard.js';
+import { contentHash, encodeTask, jobNameOf, jobPriorityOf, type StoredOptions } from './task-codec.js';
+
+/** What became of a submission. */
+export type Admission =
+  /** A new run. `dueAt`: milliseconds since the epoch. */
+  | { readonly kind: 'created'; readonly run: number; readonly dueAt: number }
+  /** A live task has the id, with the same content: nothing changed. */
+  | { readonly kind: 'already_scheduled' }
+  | { readonly kind: 'other_content' }
+  | { readonly kind: 'parked' };
+
+/** Replies of one submission inside a MULTI. */
+export const COMMANDS_PER_SUBMISSION = 2;
+
+/**
+ * One task on its way into its queue. Goes through a MULTI once or, where it replaces a finished record, twice: the
+ * first tells the run number and the time it finished, the second replaces exactly that record.
+ */
+export class Submission {
+  readonly #job: { readonly id: string; readonly name: string; readonly data: unknown; readonly attempts: number; readonly priority: number; readonly delayMs: number };
+  readonly #sha: string;
+  #seenFinishedAt = '';
+  #run = 1;
+  #dueAt = 0;
+
+  constructor(
+    private readonly shard: Shard,
+    private readonly task: Task,
+    deadAttempts: number,
+  ) {
+    this.#sha = contentHash(task);
+    this.#job = {
+      id: jobIdOf(task.id),
+      name: jobNameOf(task),
+      data: encodeTask(task),
+      // For people who look at the board; what is done is decided in outcome.ts, not by this number.
+      attempts: task.retryPolicy.maxRetries + 1 + deadAttempts,
+      priority: jobPriorityOf(task),
+      delayMs: wholeMs(task.retryPolicy.initialDelayMs),
+    };
+  }
+
+  /** Queues our check and BullMQ's add; the add does nothing where the id is taken. */
+  queueCommands(multi: IRedisTransaction): void {
+    const { keys, queue } = this.shard;
+    const { id, name, data, attempts, priority, delayMs } = this.#job;
+    multi.runCommand('krsAdmit', [keys.job(this.task.id), keys.completed, keys.failed, keys.parked, id, this.#sha, this.#seenFinishedAt]);
+    const stored: StoredOptions = this.#run === 1 ? { sha: this.#sha } : { sha: this.#sha, run: this.#run };
+    // BullMQ keeps options it does not know; its type has no room for them.
+    const options = { attempts, ...(priority === 0 ? {} : { priority }), ...(delayMs === 0 ? {} : { delay: delayMs }), ...stored };
+    const job = new Job(queue, name, data, options, id);
+    this.#dueAt = job.timestamp + delayMs;
+    // In a MULTI this only queues; what Redis says stands among the replies.
+    void job.addJob(multi as unknown as Parameters<typeof job.addJob>[0]);
+  }
+
+  /** @returns the answer, or undefined when the commands have to be queued once more */
+  readReplies(admitReply: unknown): Admission | undefined {
+    // The script's own answer: see scripts.ts.
+    const [code, finishedAt, run] = admitReply as [number, string, number];
+    switch (code) {
+      case ADMIT.absent:
+      case ADMIT.replaced:
+        return { kind: 'created', run: this.#run, dueAt: this.#dueAt };
+      case ADMIT.sameContent:
+        return { kind: 'already_scheduled' };
+      case ADMIT.parked:
+        return { kind: 'parked' };
+      case ADMIT.finished:
+        this.#seenFinishedAt = finishedAt;
+        this.#run = run + 1;
+        return undefined;
+      default:
+        return { kind: 'other_content' };
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import type { Queue } from 'bullmq';
+import { RequestError } from '../domain/errors.js';
+import type { Clock } from '../domain/ports.js';
+import type { Task } from '../domain/task.js';
+import { jobIdOf, shardOf } from './names.js';
+import type { RedisClient } from './redis-connection.js';
+import { Shards, type Shard } from './shard.js';
+import { Submission, type Admission } from './submission.js';
+import { SubmissionBatcher } from './submission-batcher.js';
+import { readTask, type TaskView } from './task-view.js';
+import { isRedisFull, transact } from './transaction.js';
+
+/** Entries of earlier runs that a redriven task keeps. */
+const HISTORY_ENTRIES = 60;
+
+export type Redrive = { readonly kind: 'redriven'; readonly run: number } | { readonly kind: 'not_found' } | { readonly kind: 'not_dead' };
+
+export interface TaskQueueOptions {
+  readonly redis: RedisClient;
+  readonly prefix: string;
+  readonly shards: number;
+  /** Shown to people as part of a job's attempts. */
+  readonly deadAttempts: number;
+  readonly clock: Clock;
+}
+
+/**
+ * Everything that touches BullMQ, but for the worker's own loop. Knows which shard a task lives in.
+ * Every method throws RequestError redis_unavailable or redis_full when Redis cannot do its part.
+ */
+export class TaskQueue {
+  readonly #shards: Shards;
+  readonly #batchers = new Map<Shard, SubmissionBatcher>();
+
+  constructor(private readonly options: TaskQueueOptions) {
+    this.#shards = new Shards(options.redis, options.prefix, options.shards);
+  }
+
+  /** Resolves when Redis has answered once and the queues are open. */
+  async ready(): Promise<void> {
+    await this.#shards.whenOpen();
+  }
+
+  /** Accepts a task, or says why not; atomic in Redis. When it resolves with `created`, the task is stored. */
+  async submit(task: Task): Promise<Admission> {
+    return this.#speak(async () => {
+      const shard = this.#shardOf(task.id);
+      let batcher = this.#batchers.get(shard);
+      if (batcher === undefined) this.#batchers.set(shard, (batcher = new SubmissionBatcher(shard)));
+      return batcher.submit(new Submission(shard, task, this.options.deadAttempts));
+    });
+  }
+
+  async find(taskId: string): Promise<TaskView | undefined> {
+    return this.#speak(() => readTask(this.#shardOf(taskId), taskId));
+  }
+
+  /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. */
+  async redrive(taskId: string): Promise<Redrive> {
+    return this.#speak(async () => {
+      const { queue, client, keys } = this.#shardOf(taskId);
+      const job = await queue.getJob(jobIdOf(taskId));
+      if (job === undefined) return { kind: 'not_found' };
+      const jobId = jobIdOf(taskId);
+      const [run] = await transact(client, (multi) => {
+        multi.runCommand('krsPrepareRedrive', [keys.job(taskId), keys.failed, keys.parked, jobId, this.options.clock(), HISTORY_ENTRIES]);
+        // BullMQ's own Job.retry, with both resets, on this MULTI instead of its connection: a crash between our
+        // script and its would leave a dead letter without its log.
+        const { wait, meta, active, marker, prioritized, pc, events } = queue.keys;
+        const reprocessKeys = [keys.job(taskId), events, keys.failed, wait, meta, active, marker, prioritized, pc];
+        queue.getBackend().execCommand(multi, 'reprocessJob', [...reprocessKeys, jobId, 'LPUSH', 'failedReason', 'failed', '1', '1']);
+      });
+      return typeof run === 'number' && run > 0 ? { kind: 'redriven', run } : { kind: 'not_dead' };
+    });
+  }
+
+  /** Fails when Redis does not answer. */
+  async ping(): Promise<void> {
+    // Through a queue's client, so that it also says whether the queues are open.
+    await this.#speak(async () => {
+      const { client, keys } = this.#shards.get(0);
+      await client.get(keys.janitorLock);
+    });
+  }
+
+  /** For the board. Empty until Redis has answered once. */
+  queues(): readonly Queue[] {
+    return this.#shards.all().map(({ queue }) => queue);
+  }
+
+  /** For the janitor and the workers, which run their own loops per shard. */
+  async shards(): Promise<readonly Shard[]> {
+    return this.#shards.whenOpen();
+  }
+
+  async close(): Promise<void> {
+    await this.#shards.close();
+  }
+
+  #shardOf(taskId: string): Shard {
+    return this.#shards.get(shardOf(taskId, this.options.shards));
+  }
+
+  async #speak<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      throw asRequestError(cause);
+    }
+  }
+}
+
+/** Redis' refusals as ours: the caller answers 503, whatever else happened. */
+function asRequestError(cause: unknown): unknown {
+  if (cause instanceof RequestError) return cause;
+  // Each is about what Redis did; a bug of ours (TypeError, RangeError, ...) stays what it is.
+  if (isRedisFull(cause)) return new RequestError('redis_full', 'redis is full', undefined, { cause });
+  if (cause instanceof TypeError || cause instanceof RangeError || (cause instanceof Error && cause.name === 'UnreadableTaskError')) return cause;
+  return new RequestError('redis_unavailable', 'redis connection failed', undefined, { cause });
+}

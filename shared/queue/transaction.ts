@@ -1,0 +1,53 @@
+import type { IRedisClient, IRedisTransaction } from 'bullmq';
+
+/** A reply of Redis that says no; `code` is its first word (`OOM`, `NOSCRIPT`, ...), the protocol's own error code. */
+export function redisErrorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || (error.name !== 'ReplyError' && error.constructor.name !== 'ReplyError')) return undefined;
+  return error.message.split(' ', 1)[0];
+}
+
+/** maxmemory is reached and nothing may be evicted. A MULTI that was refused for it says so in its parts. */
+export function isRedisFull(error: unknown): boolean {
+  const code = redisErrorCode(error);
+  if (code === 'OOM') return true;
+  const parts = code === 'EXECABORT' && error instanceof Error && 'previousErrors' in error ? error.previousErrors : [];
+  return Array.isArray(parts) && parts.some((part) => redisErrorCode(part) === 'OOM');
+}
+
+/**
+ * Runs one MULTI and looks at every reply.
+ *
+ * After SCRIPT FLUSH (or a failover) Redis answers NOSCRIPT inside the MULTI, for ever, because ioredis believes the
+ * scripts to be loaded: then all are loaded and the whole MULTI runs once more. So what is queued must be safe to
+ * repeat.
+ *
+ * @returns one reply per queued command, in order
+ * @throws the first error among the replies, or the one that refused the MULTI as a whole
+ */
+export async function transact(client: IRedisClient, queueCommands: (multi: IRedisTransaction) => void): Promise<unknown[]> {
+  try {
+    return await attempt(client, queueCommands);
+  } catch (error) {
+    if (redisErrorCode(error) !== 'NOSCRIPT') throw error;
+    await loadScripts(client);
+    return await attempt(client, queueCommands);
+  }
+}
+
+async function attempt(client: IRedisClient, queueCommands: (multi: IRedisTransaction) => void): Promise<unknown[]> {
+  const multi = client.multi();
+  queueCommands(multi);
+  const replies = await multi.exec();
+  if (replies === null) throw new Error('the MULTI was discarded');
+  return replies.map(([error, value]: [Error | null, unknown]) => {
+    if (error !== null) throw error;
+    return value;
+  });
+}
+
+async function loadScripts(client: IRedisClient): Promise<void> {
+  // ioredis keeps the text of every defined command here, BullMQ's included; there is no public way to get at it.
+  const { scriptsSet } = client as unknown as { scriptsSet: Readonly<Record<string, { lua: string }>> };
+  const raw = client as unknown as { script(command: 'LOAD', lua: string): Promise<unknown> };
+  await Promise.all(Object.values(scriptsSet).map(({ lua }) => raw.script('LOAD', lua)));
+}
