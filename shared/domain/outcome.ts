@@ -4,17 +4,24 @@ import type { DeliveryResult, Receipt } from './ports.js';
 import { delayBeforeAttemptMs, growingDelayMs, type DeadPolicy, type RetryPolicy } from './retry-policy.js';
 import type { Task } from './task.js';
 
+/** A task came into a worker's hands. `stalls`: how often its worker died since the last record. */
+export interface Fetched {
+  readonly kind: 'fetched';
+  readonly stalls: number;
+}
+
 /** What a worker met while it held a task. */
 export type Finding =
-  /** It was fetched. `stalls`: how often its worker died since the last record. */
-  | { readonly kind: 'fetched'; readonly stalls: number }
+  | Fetched
   | { readonly kind: 'result'; readonly result: DeliveryResult }
   /** Our own code threw. */
   | { readonly kind: 'bug' };
 
+/** May a fetched task be sent now? */
+export type Start = { readonly kind: 'send' } | Outcome;
+
 /** What is done about it; settle-outcome.ts carries it out. */
 export type Outcome =
-  | { readonly kind: 'send' }
   | { readonly kind: 'delivered'; readonly receipt: Receipt }
   /** The dead delivery was made. */
   | { readonly kind: 'dead_lettered'; readonly receipt: Receipt; readonly reason: DeadReason }
@@ -26,6 +33,9 @@ export type Outcome =
   | { readonly kind: 'park'; readonly code: DeliveryErrorCode; readonly reason: DeadReason }
   /** Give it back, no attempt used. `count`: releases for this code in a row; undefined = nothing to remember. */
   | { readonly kind: 'release'; readonly code: DeliveryErrorCode; readonly delayMs: number; readonly count: number | undefined };
+
+/** What of a task the rules look at. */
+export type PolicyOfTask = Pick<Task, 'retryPolicy' | 'deadDestination'>;
 
 /** Numbers of the deployment that the rules need. */
 export interface OutcomeRules {
@@ -72,7 +82,9 @@ export const MAX_INTERNAL_RELEASES = 10;
  *
  * @param random in [0, 1): spreads the waits of stalled tasks
  */
-export function decideOutcome(finding: Finding, task: Pick<Task, 'retryPolicy' | 'deadDestination'>, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
+export function decideOutcome(finding: Fetched, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Start;
+export function decideOutcome(finding: Exclude<Finding, Fetched>, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome;
+export function decideOutcome(finding: Finding, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Start {
   switch (finding.kind) {
     case 'fetched':
       return decideFetched(finding.stalls, task, progress, rules, random);
@@ -92,7 +104,7 @@ export function decideUnreadable(lastRelease: TaskProgress['lastRelease'], rando
   return { kind: 'release', code: 'data_unreadable', delayMs: growingDelayMs(count - 1, releasePolicy, random), count };
 }
 
-function decideFetched(stalls: number, task: Pick<Task, 'deadDestination'>, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
+function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Start {
   const { stall } = rules;
   if (stalls >= stall.poisonAt) return endPhase(progress.phase, task, 'worker_crashed', 'poison', progress);
   const alreadyParted = progress.lastRelease?.code === 'worker_crashed' && progress.lastRelease.stalls - progress.stallsAtLastRecord >= stalls;
@@ -100,13 +112,13 @@ function decideFetched(stalls: number, task: Pick<Task, 'deadDestination'>, prog
   return { kind: 'release', code: 'worker_crashed', delayMs: growingDelayMs(stalls - stall.partFrom, stall, random), count: stalls };
 }
 
-function decideRelease(code: 'internal', task: Pick<Task, 'deadDestination'>, progress: TaskProgress, random: number): Outcome {
+function decideRelease(code: 'internal', task: PolicyOfTask, progress: TaskProgress, random: number): Outcome {
   const releases = releasesInARow(code, progress.lastRelease);
   if (releases >= MAX_INTERNAL_RELEASES) return endPhase(progress.phase, task, code, 'internal', progress);
   return { kind: 'release', code, delayMs: growingDelayMs(releases, releasePolicy, random), count: releases + 1 };
 }
 
-function decideResult(result: DeliveryResult, task: Pick<Task, 'retryPolicy' | 'deadDestination'>, progress: TaskProgress, rules: OutcomeRules): Outcome {
+function decideResult(result: DeliveryResult, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules): Outcome {
   const { phase } = progress;
   if (result.kind === 'delivered') {
     if (phase === 'delivery') return { kind: 'delivered', receipt: result.receipt };
@@ -122,7 +134,7 @@ function decideResult(result: DeliveryResult, task: Pick<Task, 'retryPolicy' | '
   return { kind: 'retry', code, delayMs, ...(progress.deadReason === undefined ? {} : { reason: progress.deadReason }) };
 }
 
-function endPhase(phase: Phase, task: Pick<Task, 'deadDestination'>, code: DeliveryErrorCode, reason: DeadReason, progress: TaskProgress): Outcome {
+function endPhase(phase: Phase, task: PolicyOfTask, code: DeliveryErrorCode, reason: DeadReason, progress: TaskProgress): Outcome {
   // The reason a person needs is why the delivery failed, not that the dead delivery failed too.
   if (phase === 'dead') return { kind: 'park', code, reason: progress.deadReason ?? reason };
   if (task.deadDestination === undefined) return { kind: 'park', code, reason };

@@ -1,0 +1,53 @@
+import type { Environment } from '../config/schema.js';
+import type { Logger } from '../logging/logger.js';
+import { printError } from '../logging/print-error.js';
+import type { RedisClient } from './redis-connection.js';
+
+/** One line when Redis goes away and one when it is back, whatever happens in between. */
+export function logConnectionChanges(redis: RedisClient, logger: Logger): void {
+  let isAway = false;
+  const onAway = (error?: Error): void => {
+    if (!isAway) logger.error('redis is away', { error: error === undefined ? undefined : printError(error) });
+    isAway = true;
+  };
+  redis.on('error', onAway);
+  redis.on('close', () => onAway());
+  redis.on('ready', () => {
+    if (isAway) logger.info('redis is back');
+    isAway = false;
+  });
+  redis.on('end', () => (isAway = true)); // closed by us: nothing to say
+}
+
+/** A Redis that would delete tasks when it runs out of memory. */
+export class EvictingRedisError extends Error {
+  constructor(policy: string) {
+    super(`Redis has maxmemory-policy ${policy}: it would delete tasks when it is full. Set maxmemory-policy noeviction.`);
+    this.name = 'EvictingRedisError';
+  }
+}
+
+/**
+ * Looks at the settings of Redis that tasks depend on. What a managed Redis does not let us read is taken to be right.
+ * @throws EvictingRedisError in prod; in dev it is a loud warning
+ */
+export async function checkRedisSettings(redis: RedisClient, environment: Environment, logger: Logger): Promise<void> {
+  const policy = await readSetting(redis, 'maxmemory-policy');
+  if (policy !== undefined && policy !== 'noeviction') {
+    const error = new EvictingRedisError(policy);
+    if (environment === 'prod') throw error;
+    logger.error(`${error.message} This start is allowed because ENVIRONMENT is dev.`);
+  }
+  const hz = Number((await readSetting(redis, 'hz')) ?? '100');
+  if (hz < 100) logger.warn(`Redis has hz ${hz}: tasks can be up to ${Math.round(1000 / hz)} ms late. Set hz 100.`);
+}
+
+async function readSetting(redis: RedisClient, name: string): Promise<string | undefined> {
+  try {
+    // ioredis types the answer as unknown; CONFIG GET answers with name and value in turn.
+    const answer = (await redis.config('GET', name)) as string[];
+    return answer[1];
+  } catch {
+    return undefined; // CONFIG is switched off on many managed servers
+  }
+}

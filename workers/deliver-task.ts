@@ -1,0 +1,117 @@
+import { readProgress, type LogEntry, type TaskProgress } from '../shared/domain/attempt-record.js';
+import { attemptToSend } from '../shared/domain/dead-letter.js';
+import { printDestination, type Destination } from '../shared/domain/destination.js';
+import { decideOutcome, decideUnreadable, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../shared/domain/outcome.js';
+import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../shared/domain/ports.js';
+import type { Task } from '../shared/domain/task.js';
+import type { Logger } from '../shared/logging/logger.js';
+import { printError } from '../shared/logging/print-error.js';
+import { decodeTask } from '../shared/queue/task-codec.js';
+import { adapterFor, type AdapterRegistry } from './destinations/registry.js';
+import type { SendsInFlight } from './sends-in-flight.js';
+
+/** A job as this process got it, before anything was believed of it. */
+export interface FetchedJob {
+  readonly id: string;
+  readonly data: unknown;
+  readonly log: readonly LogEntry[];
+  /** Run of the submission. */
+  readonly firstRun: number;
+  /** How often a worker died with it, ever: BullMQ never resets the number. */
+  readonly stalls: number;
+}
+
+/** What was decided, with everything settle-outcome.ts needs to write it down. */
+export interface Delivery {
+  readonly outcome: Outcome;
+  /** undefined: this version cannot read the task. */
+  readonly task: Task | undefined;
+  readonly progress: TaskProgress | undefined;
+  readonly result: DeliveryResult | undefined;
+  readonly startedAt: number;
+  readonly durationMs: number;
+}
+
+export interface DeliverTaskContext {
+  readonly adapters: AdapterRegistry;
+  readonly rules: OutcomeRules;
+  readonly timeLimitMs: number;
+  readonly inFlight: SendsInFlight;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/**
+ * One attempt, from a fetched job to what is to be done about it: read it, ask whether it may start, send, decide,
+ * one log line. A send that throws is a finding like any other.
+ */
+export async function deliverTask(job: FetchedJob, context: DeliverTaskContext): Promise<Delivery> {
+  const startedAt = context.clock();
+  let task: Task;
+  try {
+    task = decodeTask(job.data);
+  } catch (error) {
+    return leaveUnread(job, error, startedAt, context);
+  }
+  const progress = readProgress(job.log, job.firstRun);
+  const { rules } = context;
+
+  const stalls = job.stalls - progress.stallsAtLastRecord;
+  const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, context.random());
+  if (start.kind !== 'send') return conclude({ outcome: start, task, progress, result: undefined, startedAt, durationMs: 0 }, context);
+
+  // The one place where flow control will be asked "may it start now?".
+  const finding = await send(task, progress, context);
+  const outcome = decideOutcome(finding, task, progress, rules, context.random());
+  const result = finding.kind === 'result' ? finding.result : undefined;
+  return conclude({ outcome, task, progress, result, startedAt, durationMs: context.clock() - startedAt }, context);
+}
+
+async function send(task: Task, progress: TaskProgress, context: DeliverTaskContext): Promise<Exclude<Finding, Fetched>> {
+  try {
+    const destination = dueDestination(task, progress);
+    const attempt = attemptToSend(task, progress);
+    const result = await context.inFlight.run(context.timeLimitMs, new TimeLimitReached(context.timeLimitMs), (signal) =>
+      adapterFor(context.adapters, destination).send(attempt, destination, signal),
+    );
+    return { kind: 'result', result };
+  } catch (error) {
+    // An adapter resolves for whatever the other side does.
+    context.logger.error('bug: a send threw', { task_id: task.id, error: printError(error), stack: error instanceof Error ? error.stack : undefined });
+    return { kind: 'bug' };
+  }
+}
+
+function dueDestination(task: Task, progress: TaskProgress): Destination {
+  if (progress.phase === 'delivery') return task.destination;
+  if (task.deadDestination === undefined) throw new Error('a task without a dead destination is in its dead phase');
+  return task.deadDestination;
+}
+
+function leaveUnread(job: FetchedJob, error: unknown, startedAt: number, context: DeliverTaskContext): Delivery {
+  const newest = job.log.at(-1);
+  const outcome = decideUnreadable(newest?.kind === 'release' ? newest : undefined, context.random());
+  context.logger.error('cannot read a task: left for a newer version', { job_id: job.id, error: printError(error), next_delay_ms: outcome.delayMs, releases: outcome.count });
+  return { outcome, task: undefined, progress: undefined, result: undefined, startedAt, durationMs: 0 };
+}
+
+function conclude(delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, { logger }: DeliverTaskContext): Delivery {
+  const { outcome, task, progress, result, durationMs } = delivery;
+  const failure = result?.kind === 'failed' ? result : undefined;
+  logger.attempt({
+    task_id: task.id,
+    run: progress.run,
+    phase: progress.phase,
+    attempt: progress.attempt,
+    max_retries: task.retryPolicy.maxRetries,
+    destination: printDestination(progress.phase === 'delivery' || task.deadDestination === undefined ? task.destination : task.deadDestination),
+    outcome: outcome.kind,
+    duration_ms: durationMs,
+    code: 'code' in outcome ? outcome.code : undefined,
+    http_status: failure?.httpStatus ?? (result?.kind === 'delivered' && 'httpStatus' in result.receipt ? result.receipt.httpStatus : undefined),
+    next_delay_ms: 'delayMs' in outcome ? outcome.delayMs : undefined,
+    detail: failure?.detail,
+  });
+  return delivery;
+}

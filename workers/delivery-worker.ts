@@ -1,0 +1,122 @@
+import { Worker, type Job } from 'bullmq';
+import { ShuttingDown } from '../shared/domain/ports.js';
+import type { Logger } from '../shared/logging/logger.js';
+import { printError } from '../shared/logging/print-error.js';
+import { decodeLog } from '../shared/queue/log-codec.js';
+import type { RedisClient } from '../shared/queue/redis-connection.js';
+import type { Shard } from '../shared/queue/shard.js';
+import type { StoredOptions } from '../shared/queue/task-codec.js';
+import { isRedisFull } from '../shared/queue/transaction.js';
+import { deliverTask, type DeliverTaskContext } from './deliver-task.js';
+import { BACKOFF_TYPE, backoffStrategy, settleOutcome } from './settle-outcome.js';
+
+/** Stalls are our crashes, not the task's failures: BullMQ must never fail a job for them (outcome.ts decides). */
+const UNLIMITED_STALLS = 1_000_000_000;
+/** BullMQ repeats a write that lost its connection after this; its default of 15 s would let the lock lapse. */
+const RECORD_AGAIN_AFTER_MS = 1_000;
+
+export interface DeliveryWorkerOptions {
+  readonly shard: Shard;
+  readonly redis: RedisClient;
+  readonly workerName: string;
+  /** Deliveries in flight. */
+  readonly concurrency: number;
+  readonly lockMs: number;
+  readonly stallCheckMs: number;
+  readonly context: DeliverTaskContext;
+  readonly logger: Logger;
+}
+
+/** Takes jobs of one shard and has them delivered, until it is drained. */
+export class DeliveryWorker {
+  readonly #worker: Worker;
+  #isRedisFull = false;
+  #resumeDelayMs = 0;
+  #resumeTimer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: DeliveryWorkerOptions) {
+    const { shard, redis, workerName, concurrency, lockMs, stallCheckMs } = options;
+    this.#worker = new Worker(shard.queue.name, (job, token) => this.#process(job, token ?? ''), {
+      connection: redis,
+      prefix: shard.queue.opts.prefix ?? '',
+      name: workerName,
+      autorun: false,
+      concurrency,
+      lockDuration: lockMs,
+      stalledInterval: stallCheckMs,
+      maxStalledCount: UNLIMITED_STALLS,
+      runRetryDelay: RECORD_AGAIN_AFTER_MS,
+      settings: { backoffStrategy: (made, type, error) => backoffStrategy(made, type ?? BACKOFF_TYPE, error) },
+    });
+    this.#listen();
+  }
+
+  /** Starts taking jobs; resolves when Redis has answered. */
+  async start(): Promise<void> {
+    await this.#worker.waitUntilReady();
+    void this.#worker.run().catch((error: unknown) => this.options.logger.error('the worker loop ended', { error: printError(error) }));
+  }
+
+  /**
+   * Takes nothing new, lets what is in flight finish for `drainMs`, then aborts the rest and gives it back uncounted.
+   * Resolves when all is settled; waits for ever while Redis is away, so the caller sets a limit.
+   */
+  async drain(drainMs: number): Promise<void> {
+    clearTimeout(this.#resumeTimer);
+    const { inFlight } = this.options.context;
+    const timer = setTimeout(() => {
+      this.options.logger.warn('drain time is over: giving back what is in flight', { in_flight: inFlight.size });
+      inFlight.abortAll(new ShuttingDown());
+    }, drainMs);
+    try {
+      await this.#worker.close();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #process(job: Job, token: string): Promise<unknown> {
+    const { context, workerName, redis, shard } = this.options;
+    const log = decodeLog(job.stacktrace);
+    // Ours beside BullMQ's: see submission.ts.
+    const { run } = job.opts as Partial<StoredOptions>;
+    const delivery = await deliverTask({ id: job.id ?? '', data: job.data, log, firstRun: run ?? 1, stalls: job.stalledCounter }, context);
+    return settleOutcome(job, token, log, delivery, {
+      worker: this.#worker,
+      workerName,
+      clock: context.clock,
+      markParked: async (jobId, at) => {
+        await redis.zadd(shard.keys.parked, at, jobId);
+      },
+    });
+  }
+
+  #listen(): void {
+    const { logger } = this.options;
+    this.#worker.on('stalled', (jobId) => logger.warn('a worker died with a task: it goes back, no attempt used', { job_id: jobId }));
+    this.#worker.on('lockRenewalFailed', (jobIds) => logger.warn('lost the lock of tasks being sent: their outcome here will not count', { job_ids: jobIds.join(' ') }));
+    this.#worker.on('error', (error) => {
+      if (isRedisFull(error)) this.#brake();
+      // Lost connections are logged once by whoever owns the connection, not once per job.
+      else if (this.options.redis.status === 'ready') logger.warn('worker error', { error: printError(error) });
+    });
+    this.#worker.on('active', () => {
+      if (!this.#isRedisFull) return;
+      this.#isRedisFull = false;
+      this.#resumeDelayMs = 0;
+      logger.info('redis takes writes again: deliveries go on');
+    });
+  }
+
+  /**
+   * A full Redis refuses to start jobs, and BullMQ would ask again thousands of times a second: pause, 1 s to 10 s.
+   */
+  #brake(): void {
+    if (this.#worker.isPaused() || this.#worker.closing !== undefined) return;
+    if (!this.#isRedisFull) this.options.logger.error('redis is full: deliveries pause until it takes writes again');
+    this.#isRedisFull = true;
+    this.#resumeDelayMs = Math.min(Math.max(1_000, this.#resumeDelayMs * 2), 10_000);
+    void this.#worker.pause(true);
+    this.#resumeTimer = setTimeout(() => void this.#worker.resume(), this.#resumeDelayMs);
+  }
+}

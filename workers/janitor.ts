@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Clock } from '../shared/domain/ports.js';
+import type { Logger } from '../shared/logging/logger.js';
+import { printError } from '../shared/logging/print-error.js';
+import type { RedisClient } from '../shared/queue/redis-connection.js';
+import type { Shard } from '../shared/queue/shard.js';
+
+const RECORDS_PER_STEP = 500;
+/** Between two steps of a sweep, so that other commands get their turn. */
+const STEP_PAUSE_MS = 5;
+const ROUND_EVERY_MS = 1_000;
+const LEADER_FOR_MS = 10_000;
+
+export interface Retention {
+  readonly deliveredMs: number;
+  readonly deliveredMax: number;
+  readonly deadLetterMs: number;
+}
+
+/**
+ * Removes finished records: delivered and cancelled ones by age and number, dead letters by age, parked ones never.
+ * BullMQ's own removal is not used: its age rule would delete parked tasks with the rest, and works only when
+ * another job ends. One worker of the fleet does it, by a key that lapses when that worker dies.
+ */
+export class Janitor {
+  readonly #token = randomUUID();
+  readonly #stop = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(
+    private readonly options: {
+      readonly shards: readonly Shard[];
+      readonly redis: RedisClient;
+      readonly retention: Retention;
+      readonly clock: Clock;
+      readonly logger: Logger;
+    },
+  ) {}
+
+  start(): void {
+    this.#running ??= this.#loop();
+  }
+
+  /** Resolves when the step under way is done. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #loop(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      for (const shard of this.options.shards) {
+        try {
+          await this.#round(shard, signal);
+        } catch (error) {
+          // Nothing is lost by waiting; a connection that is away is logged by its owner.
+          this.options.logger.debug('janitor: round failed', { error: printError(error) });
+        }
+      }
+      await pause(ROUND_EVERY_MS, signal);
+    }
+  }
+
+  async #round(shard: Shard, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && (await this.#isLeader(shard))) {
+      const delivered = await this.#sweepDelivered(shard);
+      const dead = await this.#sweepDeadLetters(shard);
+      if (!delivered && !dead) return;
+      await pause(STEP_PAUSE_MS, signal);
+    }
+  }
+
+  async #isLeader({ keys }: Shard): Promise<boolean> {
+    const { redis } = this.options;
+    if ((await redis.set(keys.janitorLock, this.#token, 'PX', LEADER_FOR_MS, 'NX')) === 'OK') return true;
+    if ((await redis.get(keys.janitorLock)) !== this.#token) return false;
+    // Not atomic, and need not be: two leaders for a moment would only do the same work twice.
+    await redis.pexpire(keys.janitorLock, LEADER_FOR_MS);
+    return true;
+  }
+
+  /** @returns whether there may be more to do at once */
+  async #sweepDelivered({ client, keys }: Shard): Promise<boolean> {
+    const { retention, clock } = this.options;
+    const removeBefore = clock() - retention.deliveredMs;
+    const [removed] = asSwept(await client.runCommand('krsSweep', [keys.completed, keys.parked, keys.base, removeBefore, retention.deliveredMax, RECORDS_PER_STEP, '-inf', '0']));
+    return removed === RECORDS_PER_STEP;
+  }
+
+  /**
+   * The cursor stands behind the parked ones at the old end of the set, so that they are looked at once, not in every
+   * round. It never goes back: what is behind it was old enough, so it is removed, or parked. It is kept in Redis for
+   * the next leader.
+   */
+  async #sweepDeadLetters({ client, keys }: Shard): Promise<boolean> {
+    const { retention, clock, redis } = this.options;
+    const cursor = (await redis.get(keys.janitorCursor)) ?? '-inf';
+    const removeBefore = clock() - retention.deadLetterMs;
+    const [removed, looked, last] = asSwept(await client.runCommand('krsSweep', [keys.failed, keys.parked, keys.base, removeBefore, -1, RECORDS_PER_STEP, cursor, '1']));
+    if (last !== cursor) await redis.set(keys.janitorCursor, last);
+    // A full step of parked ones with one finishing time would be looked at for ever.
+    return looked === RECORDS_PER_STEP && (removed > 0 || last !== cursor);
+  }
+}
+
+function asSwept(reply: unknown): [removed: number, looked: number, last: string] {
+  // The script's own answer: see scripts.ts.
+  return reply as [number, number, string];
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await wait(ms, undefined, { signal });
+  } catch {
+    // aborted: the caller looks at the signal
+  }
+}

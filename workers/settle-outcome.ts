@@ -1,0 +1,132 @@
+import { DelayedError, UnrecoverableError, WaitingError, type Job, type Worker } from 'bullmq';
+import { makeRoom, type AttemptRecord, type LogEntry } from '../shared/domain/attempt-record.js';
+import { printFailure } from '../shared/domain/dead-letter.js';
+import type { Outcome } from '../shared/domain/outcome.js';
+import type { Clock } from '../shared/domain/ports.js';
+import { encodeEntry, type Completion } from '../shared/queue/log-codec.js';
+import type { Delivery } from './deliver-task.js';
+
+/** Name of our backoff in BullMQ's terms; the delay itself comes with the error. */
+export const BACKOFF_TYPE = 'decided';
+
+/** Wait when BullMQ fails a job with an error that is not ours: Redis refused the record of a result. */
+const UNRECORDED_DELAY_MS = 5_000;
+/** BullMQ gives up by this number; whether a task is given up is decided in outcome.ts alone. */
+const NEVER_EXHAUSTED = Number.MAX_SAFE_INTEGER;
+
+/** A failed attempt on its way into BullMQ: its stack is the attempt record, its delay was decided. */
+class AttemptFailed extends Error {
+  constructor(
+    message: string,
+    record: AttemptRecord,
+    readonly delayMs: number,
+  ) {
+    super(message);
+    this.name = 'AttemptFailed';
+    this.stack = encodeEntry(record);
+  }
+}
+
+/** The end in the failed set: a dead letter, or parked. */
+class TaskFailed extends UnrecoverableError {
+  constructor(message: string, record: AttemptRecord) {
+    super(message);
+    // BullMQ looks for the name that UnrecoverableError gave itself; only the stack is ours.
+    this.stack = encodeEntry(record);
+  }
+}
+
+/** BullMQ asks this for every error a processor throws. Always a finite whole number: see engine facts. */
+export function backoffStrategy(_attemptsMade: number, _type: string | undefined, error: Error | undefined): number {
+  return error instanceof AttemptFailed ? error.delayMs : UNRECORDED_DELAY_MS;
+}
+
+export interface SettleContext {
+  readonly worker: Worker;
+  readonly workerName: string;
+  /** Adds a job to the set of parked ones. */
+  readonly markParked: (jobId: string, at: number) => Promise<void>;
+  readonly clock: Clock;
+}
+
+/**
+ * Carries an outcome out in BullMQ's words; decides nothing. Called as the last thing of the processor: what it
+ * returns or throws makes BullMQ write transition and record in one atomic script.
+ *
+ * | outcome | BullMQ |
+ * |---|---|
+ * | delivered | completed, the receipt is the return value |
+ * | retry | delayed by the decided wait |
+ * | dead_letter | retried with no wait |
+ * | dead_lettered, park | failed, unrecoverable |
+ * | release | delayed, or back to wait at shutdown; no attempt counted |
+ *
+ * @throws always, but for delivered
+ */
+export async function settleOutcome(job: Job, token: string, log: readonly LogEntry[], delivery: Delivery, context: SettleContext): Promise<Completion> {
+  const { outcome } = delivery;
+  // Left out of the stored options, where they would cost memory for every waiting task.
+  job.opts.attempts = NEVER_EXHAUSTED;
+  job.opts.backoff = { type: BACKOFF_TYPE };
+  // BullMQ adds the error's stack to this list and writes it.
+  job.stacktrace = makeRoom(log).map(encodeEntry);
+  switch (outcome.kind) {
+    case 'delivered': {
+      const { progress, startedAt: at, durationMs: ms } = delivery;
+      return { outcome: 'delivered', run: progress?.run ?? 1, attempt: progress?.attempt ?? 0, at, ms, worker: context.workerName, receipt: outcome.receipt };
+    }
+    case 'retry':
+      throw new AttemptFailed(messageOf(delivery), recordOf(job, delivery, 'retry', context), outcome.delayMs);
+    case 'dead_letter':
+      throw new AttemptFailed(messageOf(delivery), recordOf(job, delivery, 'dead_letter', context), 0);
+    case 'dead_lettered':
+      throw new TaskFailed(`dead-lettered (${outcome.reason}) after ${printFailure(lastCode(delivery), delivery.progress?.lastFailure?.detail)}`, recordOf(job, delivery, 'dead_lettered', context));
+    case 'park':
+      // Before the transition: the set may name one too many, never one too few.
+      await context.markParked(job.id ?? '', context.clock());
+      throw new TaskFailed(`parked (${outcome.reason}): ${messageOf(delivery)}`, recordOf(job, delivery, 'park', context));
+    case 'release':
+      return release(job, token, log, outcome, context);
+  }
+}
+
+async function release(job: Job, token: string, log: readonly LogEntry[], outcome: Extract<Outcome, { kind: 'release' }>, { worker, clock }: SettleContext): Promise<never> {
+  if (outcome.count === undefined) {
+    await job.moveToWait(token);
+    throw new WaitingError();
+  }
+  const note: LogEntry = { kind: 'release', code: outcome.code, count: outcome.count, stalls: job.stalledCounter, at: clock() };
+  const stacktrace = JSON.stringify([...makeRoom(log), note].map(encodeEntry));
+  await worker.getBackend().moveToDelayed(job.id ?? '', clock(), outcome.delayMs, token, { skipAttempt: true, fieldsToUpdate: { stacktrace } });
+  throw new DelayedError();
+}
+
+function recordOf(job: Job, delivery: Delivery, next: AttemptRecord['next'], { workerName }: SettleContext): AttemptRecord {
+  const { outcome, progress, result, startedAt, durationMs } = delivery;
+  const failure = result?.kind === 'failed' ? result : undefined;
+  const reason = 'reason' in outcome ? outcome.reason : undefined;
+  return {
+    kind: 'attempt',
+    run: progress?.run ?? 1,
+    attempt: progress?.attempt ?? 0,
+    phase: progress?.phase ?? 'delivery',
+    next,
+    outcome: result?.kind ?? (reason === 'poison' ? 'poison' : 'gave_up'),
+    code: 'code' in outcome ? outcome.code : undefined,
+    at: startedAt,
+    ms: durationMs,
+    stalls: job.stalledCounter,
+    ...(reason === undefined ? {} : { reason }),
+    ...(failure?.httpStatus === undefined ? {} : { httpStatus: failure.httpStatus }),
+    ...(failure === undefined ? {} : { detail: failure.detail }),
+    worker: workerName,
+  };
+}
+
+function messageOf({ outcome, result }: Delivery): string {
+  return printFailure('code' in outcome ? outcome.code : 'unknown', result?.kind === 'failed' ? result.detail : undefined);
+}
+
+function lastCode({ progress }: Delivery): string {
+  return progress?.lastFailure?.code ?? 'unknown';
+}
