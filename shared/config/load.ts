@@ -93,6 +93,17 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
   return deepFreeze(config);
 }
 
+/** For main.ts: a wrong configuration ends the process with EXIT_CONFIG and every fault on stderr. */
+export function loadConfigOrExit(): Config {
+  try {
+    return loadConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(EXIT_CONFIG);
+  }
+}
+
 function readAll(env: Readonly<Record<string, string | undefined>>, faults: string[]): Values {
   const read = (name: VariableName): unknown => {
     const { parse, fallback, allowed, isSecret }: Variable<unknown> = variables[name];

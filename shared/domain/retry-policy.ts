@@ -46,10 +46,10 @@ export function delayBeforeAttemptMs(
 
 /**
  * Rounds a wait up to whole milliseconds, so that nothing is early.
- * 70.00000000000001 (which is 0.07 * 1000 in floating point) stays 70; 70.001 is 71.
+ * 70.00000000000001 (which is 0.07 * 1000 in floating point) stays 70; 70.001 is 71; 1e-9 is 1.
  */
 export function wholeMs(ms: number): number {
-  return Math.ceil(Math.round(ms * 1e6) / 1e6);
+  return Math.ceil(Number(ms.toPrecision(12)));
 }
 
 /**

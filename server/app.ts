@@ -1,0 +1,48 @@
+import express, { type Express } from 'express';
+import { RequestError } from '../shared/domain/errors.js';
+import type { Clock } from '../shared/domain/ports.js';
+import type { Logger } from '../shared/logging/logger.js';
+import type { TaskQueue } from '../shared/queue/task-queue.js';
+import { healthRoutes } from './health/routes.js';
+import { allowMethods } from './middleware/allow-methods.js';
+import { errorResponse } from './middleware/error-response.js';
+import { maxBodyBytes } from './middleware/json-body.js';
+import { apiDocs } from './ops/api-docs.js';
+import { BOARD_PATH, bullBoard } from './ops/bull-board.js';
+import { taskRoutes } from './tasks/routes.js';
+import { createTaskParser } from './tasks/schema.js';
+
+export interface AppDeps {
+  readonly queue: TaskQueue;
+  /** True while new tasks would take the memory that the workers need. */
+  readonly isRedisAboveMark: () => boolean;
+  readonly maxMessageBytes: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The API without a port. */
+export function createApp({ queue, isRedisAboveMark, maxMessageBytes, clock, logger }: AppDeps): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  // Nothing here is worth a hash of every answer.
+  app.disable('etag');
+  app.use(
+    '/tasks',
+    taskRoutes({
+      queue,
+      parseTask: createTaskParser(maxMessageBytes),
+      maxBodyBytes: maxBodyBytes(maxMessageBytes),
+      checkRoom: () => {
+        if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');
+      },
+      clock,
+    }),
+  );
+  app.use(healthRoutes(queue));
+  app.use(BOARD_PATH, bullBoard(queue));
+  app.use(apiDocs());
+  app.use(allowMethods());
+  app.use(errorResponse(logger));
+  return app;
+}

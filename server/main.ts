@@ -1,0 +1,59 @@
+import { createServer } from 'node:http';
+import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
+import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
+import { createLogger } from '../shared/logging/logger.js';
+import { printError } from '../shared/logging/print-error.js';
+import { MemoryGuard } from '../shared/queue/memory-guard.js';
+import { connectRedis } from '../shared/queue/redis-connection.js';
+import { checkRedisSettings, EvictingRedisError, logConnectionChanges } from '../shared/queue/redis-watch.js';
+import { TaskQueue } from '../shared/queue/task-queue.js';
+import { createApp } from './app.js';
+import { closeServer, listen } from './listen.js';
+
+const config = loadConfigOrExit();
+const logger = createLogger({ level: config.logLevel, environment: config.environment });
+for (const warning of config.warnings) logger.warn(warning);
+
+const redis = connectRedis(config.redis, 'server');
+logConnectionChanges(redis, logger);
+const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, clock: Date.now });
+const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
+const app = createApp({ queue, isRedisAboveMark: () => memoryGuard.isAboveMark, maxMessageBytes: config.maxMessageBytes, clock: Date.now, logger });
+const server = createServer(app);
+
+redis.once('ready', () => {
+  checkRedisSettings(redis, config.environment, logger).catch((error: unknown) => {
+    logger.error(error instanceof EvictingRedisError ? error.message : printError(error));
+    logger.flush();
+    process.exit(EXIT_CONFIG);
+  });
+});
+
+exitOnSignal(
+  [
+    { name: 'answer what is under way', limitMs: config.shutdownTimeoutMs * 0.8, run: () => closeServer(server) },
+    { name: 'close the queue', limitMs: config.shutdownTimeoutMs * 0.1, run: () => queue.close() },
+    {
+      name: 'close redis',
+      limitMs: config.shutdownTimeoutMs * 0.1,
+      run: async () => {
+        memoryGuard.close();
+        redis.disconnect();
+      },
+    },
+  ],
+  logger,
+);
+
+try {
+  const { port } = await listen(server, config.http);
+  logger.info('the API is up', { url: `http://${config.http.host}:${port}`, pid: process.pid });
+} catch (error) {
+  logger.error(
+    error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+      ? `port ${config.http.port} on ${config.http.host} is taken by another process: stop it, or choose another port with HTTP_PORT`
+      : `cannot listen on ${config.http.host}:${config.http.port} (HTTP_HOST, HTTP_PORT): ${printError(error)}`,
+  );
+  logger.flush();
+  process.exit(EXIT_CONFIG);
+}

@@ -1,0 +1,106 @@
+import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { ExpressAdapter } from '@bull-board/express';
+import type { NextFunction, Request, Response, Router } from 'express';
+import { RequestError } from '../../shared/domain/errors.js';
+import { taskIdOf } from '../../shared/queue/names.js';
+import { decodeTask } from '../../shared/queue/task-codec.js';
+import type { TaskQueue } from '../../shared/queue/task-queue.js';
+import { printPolicy } from '../tasks/view.js';
+
+export const BOARD_PATH = '/admin/queues';
+
+const MAX_SHOWN_CHARACTERS = 2_000;
+
+type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
+type BoardJob = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>;
+
+/**
+ * What may be changed through the board: Retry and Retry all of what failed. Everything else that Bull Board can do
+ * (obliterate, clean, empty, edit, add, promote, pause, ...) goes past our rules and would break tasks.
+ */
+const ALLOWED_CHANGES = [/^\/api\/queues\/[^/]+\/retry\/failed$/, /^\/api\/queues\/[^/]+\/[^/]+\/retry$/];
+
+/**
+ * Bull Board as an Express handler, for BOARD_PATH. Its Retry is our redrive: Bull Board's own would start a dead
+ * letter with no attempts left.
+ */
+export function bullBoard(queue: TaskQueue): (request: Request, response: Response, next: NextFunction) => void {
+  let board: Router | undefined;
+  return (request, response, next) => {
+    const isChange = request.method !== 'GET' && request.method !== 'HEAD';
+    if (isChange && !ALLOWED_CHANGES.some((path) => path.test(request.path))) {
+      next(new RequestError('action_refused', 'this action would break tasks: only Retry and Retry all of failed jobs are allowed'));
+      return;
+    }
+    // The queues exist once Redis has answered; until then this throws 503 redis_unavailable.
+    board ??= createBoard(queue);
+    board(request, response, next);
+  };
+}
+
+function createBoard(queue: TaskQueue): Router {
+  const serverAdapter = new ExpressAdapter();
+  serverAdapter.setBasePath(BOARD_PATH);
+  createBullBoard({
+    queues: queue.queues().map((each) => new RedrivingAdapter(each, queue)),
+    serverAdapter,
+    options: { uiConfig: { boardTitle: 'Kafka Retry Service' } },
+  });
+  // ExpressAdapter types its router as any.
+  return serverAdapter.getRouter() as Router;
+}
+
+class RedrivingAdapter extends BullMQAdapter {
+  constructor(
+    queue: BoardQueue,
+    private readonly tasks: TaskQueue,
+  ) {
+    super(queue, { description: 'One job = one task. Failed = dead letters and parked tasks; Retry starts them again with all their retries.' });
+    this.setFormatter('data', showData);
+    this.setFormatter('returnValue', (value: unknown) => value);
+  }
+
+  override async getJob(id: string): ReturnType<BullMQAdapter['getJob']> {
+    const job = await super.getJob(id);
+    return job === undefined || job === null ? job : this.#withOurRules(job);
+  }
+
+  override async getJobs(...args: Parameters<BullMQAdapter['getJobs']>): ReturnType<BullMQAdapter['getJobs']> {
+    return (await super.getJobs(...args)).map((job) => this.#withOurRules(job));
+  }
+
+  #withOurRules(job: BoardJob): BoardJob {
+    const retry = async (): Promise<void> => {
+      const taskId = taskIdOf(String(job.toJSON().id));
+      const redrive = taskId === undefined ? undefined : await this.tasks.redrive(taskId);
+      if (redrive?.kind !== 'redriven') throw new RequestError('action_refused', 'only dead letters and parked tasks can be started again');
+    };
+    return Object.assign(job, { retry, remove: refuse, promote: refuse, updateData: refuse, changeDelay: refuse, changePriority: refuse });
+  }
+
+  // Behind the list of allowed changes above: a second lock, should a new version of the board find another way.
+  override clean = refuse;
+  override addJob = refuse;
+  override empty = refuse;
+  override obliterate = refuse;
+  override promoteAll = refuse;
+  override pause = refuse;
+  override resume = refuse;
+}
+
+async function refuse(): Promise<never> {
+  throw new RequestError('action_refused', 'this action would break tasks and is switched off');
+}
+
+/** The task in the words its client used, the message cut to what a person can look at. */
+function showData(data: unknown): unknown {
+  try {
+    const task = decodeTask(data);
+    const { messageData } = task;
+    const message = messageData.length <= MAX_SHOWN_CHARACTERS ? messageData : `${messageData.slice(0, MAX_SHOWN_CHARACTERS)}... (${messageData.length} characters)`;
+    return { id: task.id, source: task.source, client_id: task.clientId, ...printPolicy(task), message_data: message };
+  } catch {
+    return data; // of a newer version: show it as it is
+  }
+}

@@ -1,0 +1,77 @@
+import { Router } from 'express';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { Clock } from '../../shared/domain/ports.js';
+import type { Task } from '../../shared/domain/task.js';
+import type { Admission } from '../../shared/queue/submission.js';
+import type { TaskQueue } from '../../shared/queue/task-queue.js';
+import { readJsonBody } from '../middleware/json-body.js';
+import { printTask, printTime } from './view.js';
+import type { ParseTask } from './schema.js';
+
+export interface TaskRoutesDeps {
+  readonly queue: TaskQueue;
+  readonly parseTask: ParseTask;
+  readonly maxBodyBytes: number;
+  /** Throws RequestError redis_full while new tasks would take the workers' reserve. */
+  readonly checkRoom: () => void;
+  readonly clock: Clock;
+}
+
+export function taskRoutes({ queue, parseTask, maxBodyBytes, checkRoom, clock }: TaskRoutesDeps): Router {
+  const router = Router();
+
+  router.post('/', async (request, response) => {
+    const task = parseTask(await readJsonBody(request, maxBodyBytes));
+    checkRoom();
+    const answer = await answerTo(task, await queue.submit(task), queue);
+    response.status(answer.status).json(answer.body);
+  });
+
+  router.get('/:id', async (request, response) => {
+    const view = await queue.find(parseId(request.params.id));
+    if (view === undefined) throw new RequestError('task_not_found', `no task ${JSON.stringify(request.params.id)} is known`);
+    response.json(printTask(view, { includesMessage: includes(request.query['include'], 'message_data'), now: clock() }));
+  });
+
+  return router;
+}
+
+async function answerTo(task: Task, admission: Admission, queue: TaskQueue): Promise<{ status: number; body: object }> {
+  const { id } = task;
+  switch (admission.kind) {
+    case 'created':
+      return {
+        status: 201,
+        body: { message: `Task ${id} scheduled successfully`, id, state: 'scheduled', run: admission.run, next_attempt_at: printTime(admission.dueAt) },
+      };
+    case 'already_scheduled': {
+      const view = await queue.find(id);
+      const nextAttemptAt = view?.nextAttemptAt;
+      return {
+        status: 200,
+        body: {
+          message: `Task ${id} is already scheduled`,
+          id,
+          // Gone or finished between the two calls: it was live when it was submitted.
+          state: view?.state ?? 'scheduled',
+          run: view?.progress.run ?? 1,
+          next_attempt_at: nextAttemptAt === undefined ? null : printTime(nextAttemptAt),
+        },
+      };
+    }
+    case 'other_content':
+      throw new RequestError('conflict', `a task ${JSON.stringify(id)} with other content is not finished yet; nothing was changed`);
+    case 'parked':
+      throw new RequestError('parked', `a task ${JSON.stringify(id)} is parked and the only copy left; redrive or delete it first`);
+  }
+}
+
+/** An id that no task can have is no bug of the caller: there is just nothing under it. */
+function parseId(id: string): string {
+  if (!id.isWellFormed()) throw new RequestError('task_not_found', 'no task with such an id is known');
+  return id;
+}
+
+function includes(query: unknown, name: string): boolean {
+  return typeof query === 'string' && query.split(',').includes(name);
+}

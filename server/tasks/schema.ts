@@ -1,0 +1,199 @@
+import Joi from 'joi';
+import type { Destination } from '../../shared/domain/destination.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { Task } from '../../shared/domain/task.js';
+
+/** The rules of a submission; design, section 3. Wire names (snake_case) become ours here, and nowhere else. */
+
+const MAX_TEXT_CODE_POINTS = 255;
+const MAX_URL_CHARACTERS = 8_192;
+/** Beside the message, a Kafka record has room for 64 KiB (README): the client's part of it. */
+const MAX_KEY_AND_HEADERS_BYTES = 32_768;
+const MAX_DELAY_SECONDS = 86_400;
+const MAX_INITIAL_DELAY_SECONDS = 31_536_000;
+
+type Check = (value: string) => string | undefined;
+
+function text(...checks: readonly Check[]): Joi.StringSchema {
+  return Joi.string().custom((value: string, context) => {
+    for (const check of checks) {
+      const complaint = check(value);
+      if (complaint !== undefined) return context.message({ custom: `{{#label}} ${complaint}` });
+    }
+    return value;
+  });
+}
+
+const isWellFormed: Check = (value) => (value.isWellFormed() ? undefined : 'must be well-formed Unicode (it has half of a surrogate pair)');
+const hasNoControls: Check = (value) => (/\p{Cc}/u.test(value) ? 'must not contain control characters' : undefined);
+const isShort: Check = (value) => ([...value].length <= MAX_TEXT_CODE_POINTS ? undefined : `must not be longer than ${MAX_TEXT_CODE_POINTS} characters`);
+const isUrl: Check = (value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  return url !== undefined && /^https?:$/.test(url.protocol) && /^https?:\/\//i.test(value) && url.hostname !== ''
+    ? undefined
+    : 'must be an absolute http or https url';
+};
+const isTopic: Check = (value) =>
+  /^[A-Za-z0-9._-]{1,249}$/.test(value) && value !== '.' && value !== '..'
+    ? undefined
+    : 'must be a legal Kafka topic name: 1 to 249 of the characters a-z, A-Z, 0-9, . _ -';
+const isHost: Check = (value) =>
+  /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(value) || (value.includes(':') && URL.canParse(`http://[${value}]`)) ? undefined : 'must be a host name or an IP address';
+
+const shortText = text(isWellFormed, hasNoControls, isShort);
+
+const httpDestination = Joi.object({ url: text(isWellFormed, isUrl).max(MAX_URL_CHARACTERS).required() });
+
+const kafkaDestination = Joi.object({
+  host: text(isHost).max(255),
+  port: Joi.alternatives(Joi.number().integer().min(1).max(65535), Joi.string().pattern(/^[0-9]{1,5}$/).custom(portInRange)).messages({
+    '*': '{{#label}} must be a port from 1 to 65535',
+  }),
+  topic: text(isTopic).required(),
+  key: text(isWellFormed, hasNoControls).min(1),
+  headers: Joi.object().pattern(text(isWellFormed, hasNoControls).min(1), text(isWellFormed).allow('')),
+})
+  .and('host', 'port')
+  .custom((value: { key?: string; headers?: Record<string, string> }, context) => {
+    const texts = [value.key ?? '', ...Object.entries(value.headers ?? {}).flat()];
+    const bytes = texts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
+    return bytes <= MAX_KEY_AND_HEADERS_BYTES ? value : context.message({ custom: `{{#label}} must not have more than ${MAX_KEY_AND_HEADERS_BYTES} bytes of key and headers` });
+  });
+
+function portInRange(value: string, context: Joi.CustomHelpers): string | Joi.ErrorReport {
+  const port = Number(value);
+  return port >= 1 && port <= 65535 ? value : context.error('any.invalid');
+}
+
+const destinationType = Joi.string().valid('kafka', 'http');
+
+/** A destination whose shape depends on a type given elsewhere in the task. */
+function destinationOfType(typeKey: string, otherwise: Joi.Schema): Joi.Schema {
+  return Joi.when(typeKey, {
+    switch: [
+      { is: Joi.valid('http').required(), then: httpDestination },
+      { is: Joi.valid('kafka').required(), then: kafkaDestination },
+    ],
+    otherwise,
+  });
+}
+
+const anyObject = Joi.object().unknown(true);
+
+function taskSchema(maxMessageBytes: number): Joi.ObjectSchema<WireTask> {
+  const fits: Check = (value) => (Buffer.byteLength(value) <= maxMessageBytes ? undefined : `must not be larger than ${maxMessageBytes} bytes`);
+  const deadDestination = destinationOfType('dead_destination_type', destinationOfType('destination_type', anyObject));
+  return Joi.object<WireTask & { attempt?: unknown }>({
+    id: shortText.required(),
+    source: shortText.required(),
+    client_id: shortText.required(),
+    destination_type: destinationType.required(),
+    destination: destinationOfType('destination_type', anyObject).required(),
+    dead_destination_type: destinationType,
+    // Only "park" frees a task from having one: anything else, a mistyped on_exhausted included, does not.
+    dead_destination: Joi.when('on_exhausted', { is: Joi.valid('park').required(), then: deadDestination.optional(), otherwise: deadDestination.required() }),
+    on_exhausted: Joi.string().valid('dead_letter', 'park').default('dead_letter'),
+    max_retries: Joi.number().integer().min(0).max(100).required(),
+    base_delay: Joi.number().greater(0).max(MAX_DELAY_SECONDS).required(),
+    initial_delay: Joi.number().min(0).max(MAX_INITIAL_DELAY_SECONDS),
+    max_delay: Joi.number().greater(0).max(MAX_DELAY_SECONDS).default(MAX_DELAY_SECONDS),
+    message_data: text(isWellFormed, fits).required(),
+    is_priority: Joi.boolean().default(false),
+    // Written by older clients; means nothing any more.
+    attempt: Joi.any().strip(),
+  })
+    .required()
+    .label('task');
+}
+
+interface WireTask {
+  readonly id: string;
+  readonly source: string;
+  readonly client_id: string;
+  readonly destination_type: 'kafka' | 'http';
+  readonly destination: WireDestination;
+  readonly dead_destination_type?: 'kafka' | 'http';
+  readonly dead_destination?: WireDestination;
+  readonly on_exhausted: 'dead_letter' | 'park';
+  readonly max_retries: number;
+  readonly base_delay: number;
+  readonly initial_delay?: number;
+  readonly max_delay: number;
+  readonly message_data: string;
+  readonly is_priority: boolean;
+}
+
+interface WireDestination {
+  readonly url?: string;
+  readonly host?: string;
+  readonly port?: string | number;
+  readonly topic?: string;
+  readonly key?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Turns unknown input into a task, once, at the edge. */
+export type ParseTask = (input: unknown) => Task;
+
+/**
+ * @param maxMessageBytes largest message_data, bytes of UTF-8
+ * @returns a parser that throws RequestError invalid_task with every violation at once; too_large when the size of
+ *          message_data is the only one
+ */
+export function createTaskParser(maxMessageBytes: number): ParseTask {
+  const schema = taskSchema(maxMessageBytes);
+  return (input) => {
+    // convert: false, so that "3" is no number and "true" no boolean: nothing is repaired silently.
+    const { value, error } = schema.validate(input, { abortEarly: false, convert: false, errors: { wrap: { label: false } } });
+    if (error !== undefined) throw refusal(error, maxMessageBytes, input);
+    return toTask(value);
+  };
+}
+
+function refusal(error: Joi.ValidationError, maxMessageBytes: number, input: unknown): RequestError {
+  const details = error.details.map(({ path, message }) => ({ field: path.join('.'), message }));
+  const summary = details.map(({ message }) => message).join('; ');
+  const isOnlyTooLarge = details.length === 1 && details[0]?.field === 'message_data' && sizeOfMessage(input) > maxMessageBytes;
+  return new RequestError(isOnlyTooLarge ? 'too_large' : 'invalid_task', summary, details);
+}
+
+function sizeOfMessage(input: unknown): number {
+  const data = typeof input === 'object' && input !== null && 'message_data' in input ? input.message_data : undefined;
+  return typeof data === 'string' ? Buffer.byteLength(data) : 0;
+}
+
+function toTask(wire: WireTask): Task {
+  const baseDelayMs = secondsToMs(wire.base_delay);
+  return {
+    id: wire.id,
+    source: wire.source,
+    clientId: wire.client_id,
+    destination: toDestination(wire.destination_type, wire.destination),
+    deadDestination: wire.dead_destination === undefined ? undefined : toDestination(wire.dead_destination_type ?? wire.destination_type, wire.dead_destination),
+    onExhausted: wire.on_exhausted,
+    retryPolicy: {
+      maxRetries: wire.max_retries,
+      baseDelayMs,
+      initialDelayMs: wire.initial_delay === undefined ? baseDelayMs : secondsToMs(wire.initial_delay),
+      maxDelayMs: secondsToMs(wire.max_delay),
+    },
+    isPriority: wire.is_priority,
+    messageData: wire.message_data,
+  };
+}
+
+function toDestination(type: 'kafka' | 'http', wire: WireDestination): Destination {
+  switch (type) {
+    case 'http':
+      return { type, url: wire.url ?? '' };
+    case 'kafka': {
+      const broker = wire.host === undefined || wire.port === undefined ? undefined : { host: wire.host, port: Number(wire.port) };
+      return { type, broker, topic: wire.topic ?? '', key: wire.key, headers: wire.headers };
+    }
+  }
+}
+
+/** 0.07 s is 70 ms, not the 70.00000000000001 that floating point makes of it. */
+function secondsToMs(seconds: number): number {
+  return Number((seconds * 1_000).toPrecision(12));
+}

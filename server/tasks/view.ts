@@ -1,0 +1,123 @@
+import type { AttemptRecord, LogEntry } from '../../shared/domain/attempt-record.js';
+import { printFailure } from '../../shared/domain/dead-letter.js';
+import type { Destination } from '../../shared/domain/destination.js';
+import type { Task } from '../../shared/domain/task.js';
+import type { TaskView } from '../../shared/queue/task-view.js';
+
+/** How a task is shown to clients: our names become wire names here. */
+export function printTask(view: TaskView, options: { readonly includesMessage: boolean; readonly now: number }): object {
+  const { task, state, progress, nextAttemptAt, createdAt, finishedAt } = view;
+  return {
+    id: task.id,
+    state,
+    source: task.source,
+    client_id: task.clientId,
+    run: progress.run,
+    phase: progress.phase === 'dead' ? 'dead_letter' : 'delivery',
+    attempt: progress.attempt,
+    created_at: printTime(createdAt),
+    next_attempt_at: nextAttemptAt === undefined ? null : printTime(nextAttemptAt),
+    finished_at: finishedAt === undefined ? null : printTime(finishedAt),
+    waiting_for: waitingFor(view, options.now),
+    dead_reason: progress.deadReason ?? null,
+    ...printPolicy(task),
+    ...(options.includesMessage ? { message_data: task.messageData } : {}),
+    timeline: printTimeline(view),
+  };
+}
+
+/** What the client asked for, in its own terms. */
+export function printPolicy(task: Task): object {
+  const { retryPolicy: policy } = task;
+  return {
+    destination_type: task.destination.type,
+    destination: printDestinationFields(task.destination),
+    ...(task.deadDestination === undefined
+      ? {}
+      : { dead_destination_type: task.deadDestination.type, dead_destination: printDestinationFields(task.deadDestination) }),
+    on_exhausted: task.onExhausted,
+    is_priority: task.isPriority,
+    policy: {
+      max_retries: policy.maxRetries,
+      base_delay: policy.baseDelayMs / 1_000,
+      initial_delay: policy.initialDelayMs / 1_000,
+      max_delay: policy.maxDelayMs / 1_000,
+    },
+    message_bytes: Buffer.byteLength(task.messageData),
+  };
+}
+
+function printDestinationFields(destination: Destination): object {
+  switch (destination.type) {
+    case 'http':
+      return { url: withoutPassword(destination.url) };
+    case 'kafka': {
+      const { broker, topic, key, headers } = destination;
+      return { ...broker, topic, key, headers };
+    }
+  }
+}
+
+function withoutPassword(text: string): string {
+  const url = new URL(text);
+  if (url.password === '') return text;
+  url.password = '***';
+  return url.href;
+}
+
+/** Why it is not being sent now: a code, and a sentence for the person who asks at 3 a.m. */
+function waitingFor({ state, progress, nextAttemptAt, task }: TaskView, now: number): { code: string; message: string } | null {
+  if (nextAttemptAt === undefined) return null;
+  const { lastRelease, lastFailure, attempt } = progress;
+  const at = printTime(nextAttemptAt);
+  if (nextAttemptAt <= now) return { code: 'slot', message: `due since ${at}; waits for a worker with a free slot` };
+  if (lastRelease !== undefined) return { code: 'released', message: `given back ${lastRelease.count} times (${lastRelease.code}), next at ${at}` };
+  if (state === 'dead_lettering') return { code: 'dead_backoff', message: `dead delivery ${attempt - 1} failed, the next one is at ${at}` };
+  if (lastFailure !== undefined) return { code: 'backoff', message: `attempt ${lastFailure.attempt} of ${task.retryPolicy.maxRetries} failed with ${lastFailure.code ?? 'unknown'}, the next one is at ${at}` };
+  return { code: 'initial_delay', message: `the first send is at ${at}` };
+}
+
+function printTimeline({ log, completion }: TaskView): object[] {
+  const entries = log.flatMap((entry) => {
+    const printed = printEntry(entry);
+    return printed === undefined ? [] : [printed];
+  });
+  if (completion?.outcome !== 'delivered') return entries;
+  const { run, attempt, at, ms, worker, receipt } = completion;
+  const seen = 'httpStatus' in receipt ? { http_status: receipt.httpStatus } : receipt;
+  return [...entries, { run, attempt, phase: 'delivery', started_at: printTime(at), duration_ms: ms, outcome: 'delivered', error_code: null, ...seen, worker }];
+}
+
+function printEntry(entry: LogEntry): object | undefined {
+  switch (entry.kind) {
+    case 'attempt':
+      return printAttempt(entry);
+    case 'omitted':
+      return { omitted: entry.count };
+    case 'redrive':
+      return { redriven_at: printTime(entry.at), run: entry.run };
+    case 'release':
+      return { released_at: printTime(entry.at), error_code: entry.code, count: entry.count };
+  }
+}
+
+function printAttempt(record: AttemptRecord): object {
+  const { run, attempt, phase, at, ms, outcome, code, httpStatus, detail, worker, next } = record;
+  return {
+    run,
+    attempt,
+    phase: phase === 'dead' ? 'dead_letter' : 'delivery',
+    started_at: printTime(at),
+    duration_ms: ms,
+    outcome,
+    error_code: code ?? null,
+    http_status: httpStatus ?? null,
+    error: code === undefined ? null : printFailure(code, detail),
+    next,
+    worker,
+  };
+}
+
+export function printTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

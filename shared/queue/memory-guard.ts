@@ -1,0 +1,47 @@
+import type { RedisClient } from './redis-connection.js';
+import { Cluster } from 'ioredis';
+
+const LOOK_EVERY_MS = 1_000;
+
+/**
+ * Watches how full Redis is, so that submissions stop before the workers cannot record results any more: what is
+ * above the mark is the workers' reserve.
+ */
+export class MemoryGuard {
+  #isAboveMark = false;
+  readonly #timer: NodeJS.Timeout;
+
+  /** @param highWater share of maxmemory, above 0, at most 1 */
+  constructor(
+    private readonly redis: RedisClient,
+    private readonly highWater: number,
+  ) {
+    this.#timer = setInterval(() => void this.#look(), LOOK_EVERY_MS).unref();
+    redis.on('ready', () => void this.#look());
+  }
+
+  get isAboveMark(): boolean {
+    return this.#isAboveMark;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const nodes = this.redis instanceof Cluster ? this.redis.nodes('master') : [this.redis];
+      const answers = await Promise.all(nodes.map((node) => node.info('memory')));
+      this.#isAboveMark = answers.some((info) => shareOfMemory(info) > this.highWater);
+    } catch {
+      // Away: submissions fail by themselves, and the last known mark is the best guess for when it is back.
+    }
+  }
+}
+
+/** @returns used_memory / maxmemory of an INFO memory answer; 0 where there is no limit */
+export function shareOfMemory(info: string): number {
+  const read = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+  const limit = read('maxmemory');
+  return limit === 0 ? 0 : read('used_memory') / limit;
+}

@@ -1,0 +1,99 @@
+import { hostname } from 'node:os';
+import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
+import { defaultStallPolicy } from '../shared/domain/outcome.js';
+import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
+import { createLogger } from '../shared/logging/logger.js';
+import { printError } from '../shared/logging/print-error.js';
+import { connectRedis } from '../shared/queue/redis-connection.js';
+import { checkRedisSettings, EvictingRedisError, logConnectionChanges } from '../shared/queue/redis-watch.js';
+import { TaskQueue } from '../shared/queue/task-queue.js';
+import type { DeliverTaskContext } from './deliver-task.js';
+import { DeliveryWorker } from './delivery-worker.js';
+import { createHttpAdapter } from './destinations/http/http-adapter.js';
+import { createKafkaAdapter } from './destinations/kafka/adapter.js';
+import { closeAdapters, type AdapterRegistry } from './destinations/registry.js';
+import { Janitor } from './janitor.js';
+import { SendsInFlight } from './sends-in-flight.js';
+
+const config = loadConfigOrExit();
+const logger = createLogger({ level: config.logLevel, environment: config.environment });
+for (const warning of config.warnings) logger.warn(warning);
+
+const workerName = `${hostname()}-${process.pid}`;
+const redis = connectRedis(config.redis, 'worker');
+logConnectionChanges(redis, logger);
+const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, clock: Date.now });
+const adapters: AdapterRegistry = {
+  http: createHttpAdapter(),
+  kafka: createKafkaAdapter({
+    defaultBrokers: config.kafka.brokers.map(({ host, port }) => `${host}:${port}`),
+    tls: config.kafka.tls,
+    clock: Date.now,
+    ...(config.kafka.credentials === undefined ? {} : { credentials: config.kafka.credentials }),
+  }),
+};
+const inFlight = new SendsInFlight();
+const context: DeliverTaskContext = {
+  adapters,
+  rules: { dead: config.dead, stall: { ...defaultStallPolicy, baseDelayMs: config.stall.baseDelayMs, maxDelayMs: config.stall.maxDelayMs } },
+  timeLimitMs: config.deliveryTimeoutMs,
+  inFlight,
+  clock: Date.now,
+  random: Math.random,
+  logger,
+};
+
+const workers: DeliveryWorker[] = [];
+let janitor: Janitor | undefined;
+
+/** The last part of SHUTDOWN_TIMEOUT belongs to giving back what could not finish, and to closing. */
+const closingMs = Math.min(2_000, config.shutdownTimeoutMs * 0.3);
+const drainMs = config.shutdownTimeoutMs - closingMs;
+
+exitOnSignal(
+  [
+    {
+      name: 'drain',
+      limitMs: drainMs + closingMs * 0.6,
+      run: async () => {
+        await Promise.all([...workers.map((worker) => worker.drain(drainMs)), janitor?.stop()]);
+      },
+    },
+    { name: 'close destinations', limitMs: closingMs * 0.2, run: () => closeAdapters(adapters) },
+    {
+      name: 'close redis',
+      limitMs: closingMs * 0.1,
+      run: async () => {
+        await queue.close();
+        redis.disconnect();
+      },
+    },
+  ],
+  logger,
+);
+
+const shards = await queue.shards();
+try {
+  await checkRedisSettings(redis, config.environment, logger);
+} catch (error) {
+  logger.error(error instanceof EvictingRedisError ? error.message : printError(error));
+  logger.flush();
+  process.exit(EXIT_CONFIG);
+}
+for (const shard of shards) {
+  const worker = new DeliveryWorker({
+    shard,
+    redis,
+    workerName,
+    concurrency: Math.ceil(config.workerConcurrency / shards.length),
+    lockMs: config.stall.lockMs,
+    stallCheckMs: config.stall.checkMs,
+    context,
+    logger,
+  });
+  workers.push(worker);
+  await worker.start();
+}
+janitor = new Janitor({ shards, redis, retention: config.retention, clock: Date.now, logger });
+janitor.start();
+logger.info('worker is up', { worker: workerName, concurrency: config.workerConcurrency, pid: process.pid });
