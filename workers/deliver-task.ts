@@ -72,7 +72,7 @@ async function send(task: Task, progress: TaskProgress, context: DeliverTaskCont
   try {
     const destination = dueDestination(task, progress);
     const attempt = attemptToSend(task, progress);
-    const result = await context.inFlight.run(context.timeLimitMs, new TimeLimitReached(context.timeLimitMs), (signal) =>
+    const result = await context.inFlight.run(context.timeLimitMs, () => new TimeLimitReached(context.timeLimitMs), (signal) =>
       adapterFor(context.adapters, destination).send(attempt, destination, signal),
     );
     return { kind: 'result', result };

@@ -7,11 +7,12 @@ export class SendsInFlight {
   }
 
   /**
-   * @param limitMs total time of the send; then its signal aborts with `limitReason`
+   * @param limitMs     total time of the send; then its signal aborts
+   * @param limitReason makes the reason; only called then, because an Error costs more than the rest of this
    */
-  async run<T>(limitMs: number, limitReason: Error, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async run<T>(limitMs: number, limitReason: () => Error, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(limitReason), limitMs);
+    const timer = setTimeout(() => controller.abort(limitReason()), limitMs);
     this.#controllers.add(controller);
     try {
       return await work(controller.signal);

@@ -67,14 +67,27 @@ export function createLogger(
   };
 }
 
+let stampedMs = 0;
+let stamp = '';
+
+/** Now, as ISO 8601 with milliseconds; made once per millisecond, because many lines share one. */
+function timestamp(): string {
+  const nowMs = Date.now();
+  if (nowMs !== stampedMs) {
+    stampedMs = nowMs;
+    stamp = new Date(nowMs).toISOString();
+  }
+  return stamp;
+}
+
 function printJson(info: winston.Logform.TransformableInfo): string {
   const { level, message, ...fields } = info;
-  return JSON.stringify({ time: new Date().toISOString(), level, message, ...fields });
+  return JSON.stringify({ time: timestamp(), level, message, ...fields });
 }
 
 function printReadable(info: winston.Logform.TransformableInfo): string {
   const { level, message, ...fields } = info;
-  let line = `${new Date().toISOString().slice(11, 23)} ${level.padEnd(5)} ${String(message)}`;
+  let line = `${timestamp().slice(11, 23)} ${level.padEnd(5)} ${String(message)}`;
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined) continue;
     const text = String(value);

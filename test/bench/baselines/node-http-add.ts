@@ -1,0 +1,25 @@
+import { createServer } from 'node:http';
+import { Queue } from 'bullmq';
+
+/** The floor: node:http, JSON.parse, queue.add. */
+const [redisPort = 0, prefix = ''] = process.argv.slice(2);
+const queue = new Queue('bare', { connection: { host: '127.0.0.1', port: Number(redisPort) }, prefix: String(prefix) });
+await queue.waitUntilReady();
+const server = createServer((req, res) => {
+  const chunks: Buffer[] = [];
+  req.on('data', (chunk: Buffer) => chunks.push(chunk));
+  req.on('end', () => {
+    // The baseline trusts its caller: that is what makes it a baseline.
+    const task = JSON.parse(Buffer.concat(chunks).toString()) as { id: string; base_delay: number };
+    void queue.add('task', task, { jobId: task.id, delay: task.base_delay * 1000 }).then(() => {
+      const answer = JSON.stringify({ message: `Task ${task.id} scheduled successfully` });
+      res.writeHead(201, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(answer) });
+      res.end(answer);
+    });
+  });
+});
+server.listen(0, '127.0.0.1', () => {
+  const address = server.address();
+  process.send?.({ port: typeof address === 'object' ? address?.port : 0 });
+});
+process.on('disconnect', () => process.exit(0));
