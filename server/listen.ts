@@ -12,10 +12,18 @@ export function listen(server: Server, { host, port }: { readonly host: string; 
   });
 }
 
+const CLOSE_IDLE_EVERY_MS = 50;
+
 /** Takes no new connections, drops idle ones, and resolves when the last answer is sent. */
 export function closeServer(server: Server): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.close((error) => (error === undefined ? resolve() : reject(error)));
+    // A connection that is kept alive gets idle after its last answer, and would hold the server for seconds more.
+    const timer = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_EVERY_MS);
+    server.close((error) => {
+      clearInterval(timer);
+      if (error === undefined) resolve();
+      else reject(error);
+    });
     server.closeIdleConnections();
   });
 }

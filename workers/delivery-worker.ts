@@ -8,7 +8,7 @@ import type { Shard } from '../shared/queue/shard.js';
 import type { StoredOptions } from '../shared/queue/task-codec.js';
 import { isRedisFull } from '../shared/queue/transaction.js';
 import { deliverTask, type DeliverTaskContext } from './deliver-task.js';
-import { BACKOFF_TYPE, backoffStrategy, settleOutcome } from './settle-outcome.js';
+import { BACKOFF_TYPE, backoffStrategy, settleOutcome, takeOverRetries } from './settle-outcome.js';
 
 /** Stalls are our crashes, not the task's failures: BullMQ must never fail a job for them (outcome.ts decides). */
 const UNLIMITED_STALLS = 1_000_000_000;
@@ -76,6 +76,7 @@ export class DeliveryWorker {
   }
 
   async #process(job: Job, token: string): Promise<unknown> {
+    takeOverRetries(job);
     const { context, workerName, redis, shard } = this.options;
     const log = decodeLog(job.stacktrace);
     // Ours beside BullMQ's: see submission.ts.

@@ -41,6 +41,15 @@ export function backoffStrategy(_attemptsMade: number, _type: string | undefined
   return error instanceof AttemptFailed ? error.delayMs : UNRECORDED_DELAY_MS;
 }
 
+/**
+ * To be called first of all: whatever is thrown from then on, BullMQ asks our strategy and never gives the job up.
+ * The options are not stored with the job, where they would cost memory for every waiting task.
+ */
+export function takeOverRetries(job: Job): void {
+  job.opts.attempts = NEVER_EXHAUSTED;
+  job.opts.backoff = { type: BACKOFF_TYPE };
+}
+
 export interface SettleContext {
   readonly worker: Worker;
   readonly workerName: string;
@@ -65,9 +74,6 @@ export interface SettleContext {
  */
 export async function settleOutcome(job: Job, token: string, log: readonly LogEntry[], delivery: Delivery, context: SettleContext): Promise<Completion> {
   const { outcome } = delivery;
-  // Left out of the stored options, where they would cost memory for every waiting task.
-  job.opts.attempts = NEVER_EXHAUSTED;
-  job.opts.backoff = { type: BACKOFF_TYPE };
   // BullMQ adds the error's stack to this list and writes it.
   job.stacktrace = makeRoom(log).map(encodeEntry);
   switch (outcome.kind) {

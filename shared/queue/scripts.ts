@@ -7,6 +7,19 @@
 export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, finished: 4, replaced: 5, unreadable: 6 } as const;
 
 /**
+ * Only a record that says "the dead letter was delivered" proves that another copy exists. Anything else in the failed
+ * set (parked, or a log that cannot be read) is the last copy.
+ */
+const isLastCopy = `
+local function isLastCopy(job)
+  local read, log = pcall(cjson.decode, redis.call('HGET', job, 'stacktrace') or '')
+  if not read or type(log) ~= 'table' then return true end
+  local known, entry = pcall(cjson.decode, log[#log] or '')
+  return not known or type(entry) ~= 'table' or entry['next'] ~= 'dead_lettered'
+end
+`;
+
+/**
  * May this id be submitted? Runs before BullMQ's add in the same MULTI; the add does nothing where the id exists.
  * A finished record is reported first and removed only when the caller comes back with the time it finished, because
  * the new job has to carry a run number that the first call did not know.
@@ -14,7 +27,7 @@ export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, fi
  * KEYS 1 job, 2 completed, 3 failed, 4 parked. ARGV 1 job id, 2 content hash, 3 finishing time seen before or ''.
  * @returns {code, finishing time, run}
  */
-const admit = `
+const admit = `${isLastCopy}
 local job, id = KEYS[1], ARGV[1]
 if redis.call('EXISTS', job) == 0 then return {${ADMIT.absent}, '', 0} end
 local okay, opts = pcall(cjson.decode, redis.call('HGET', job, 'opts') or '')
@@ -25,13 +38,7 @@ if not finished then
   if opts['sha'] == ARGV[2] then return {${ADMIT.sameContent}, '', 0} end
   return {${ADMIT.otherContent}, '', 0}
 end
-if failed and redis.call('ZSCORE', KEYS[4], id) then
-  local read, log = pcall(cjson.decode, redis.call('HGET', job, 'stacktrace') or '')
-  local last = read and type(log) == 'table' and log[#log] or ''
-  local known, entry = pcall(cjson.decode, last)
-  -- The set may name one too many (it is written before the transition), and an unreadable log is no proof.
-  if not known or type(entry) ~= 'table' or entry['next'] == 'park' then return {${ADMIT.parked}, '', 0} end
-end
+if failed and isLastCopy(job) then return {${ADMIT.parked}, '', 0} end
 local run = (tonumber(opts['run']) or 1) + (tonumber(redis.call('HGET', job, 'redrives')) or 0)
 if ARGV[3] ~= finished then return {${ADMIT.finished}, finished, run} end
 redis.call('ZREM', KEYS[2], id)
@@ -76,10 +83,10 @@ return run
  * Removes a step's worth of finished records that are old enough, or too many.
  *
  * KEYS 1 completed or failed, 2 parked. ARGV 1 key prefix of jobs, 2 remove what finished before (ms),
- * 3 keep at most (-1 = any number), 4 records per step, 5 look only after this score (cursor), 6 '1' = parked ones are spared.
+ * 3 keep at most (-1 = any number), 4 records per step, 5 look only after this score (cursor), 6 '1' = last copies are spared.
  * @returns {removed, looked at, score of the last one looked at}
  */
-const sweep = `
+const sweep = `${isLastCopy}
 local set, limit, cutoff = KEYS[1], tonumber(ARGV[4]), tonumber(ARGV[2])
 local surplus = 0
 if tonumber(ARGV[3]) >= 0 then surplus = redis.call('ZCARD', set) - tonumber(ARGV[3]) end
@@ -90,13 +97,8 @@ for index = 1, #found, 2 do
   if score > cutoff and surplus <= removed then break end
   looked = looked + 1
   last = found[index + 1]
-  local job, keep = ARGV[1] .. id, false
-  if ARGV[6] == '1' and redis.call('ZSCORE', KEYS[2], id) then
-    local okay, log = pcall(cjson.decode, redis.call('HGET', job, 'stacktrace') or '')
-    local text = okay and type(log) == 'table' and log[#log] or ''
-    local known, entry = pcall(cjson.decode, text)
-    keep = not known or type(entry) ~= 'table' or entry['next'] == 'park'
-  end
+  local job = ARGV[1] .. id
+  local keep = ARGV[6] == '1' and isLastCopy(job)
   if not keep then
     redis.call('ZREM', set, id)
     redis.call('ZREM', KEYS[2], id)

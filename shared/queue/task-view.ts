@@ -79,7 +79,7 @@ function stateOf({ isCompleted, isFailed, isHeld, completion, current, progress 
   return progress.attempt === 0 ? 'scheduled' : 'retrying';
 }
 
-/** In the failed set, only a record that says "dead letter delivered" proves that there is another copy. */
+/** In the failed set; the same rule as isLastCopy in scripts.ts. */
 function isParked(log: readonly LogEntry[]): boolean {
   const last = log.findLast((entry) => entry.kind === 'attempt');
   return last?.next !== 'dead_lettered';
