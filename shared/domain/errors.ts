@@ -49,6 +49,7 @@ export const deliveryErrors = {
   shutting_down: ours('us', 'The worker was told to stop; the send was aborted and the task given back.'),
   data_unreadable: ours('us', 'This version cannot read the task: it was written by a newer one. It waits for a worker that can.'),
   internal: ours('us', 'A bug of ours made the send throw. After ten of them the task goes to its dead phase.'),
+  local_resources: ours('us', 'This worker ran out of sockets, ports or memory for connections: raise its limits (ulimit -n), or lower WORKER_CONCURRENCY.'),
   redis_unavailable: ours('redis', 'Redis could not be reached to record the result.'),
   unknown: fault('network', 'An error without a code of its own; the log has the whole chain of causes.'),
 } as const satisfies Record<string, DeliveryErrorRow>;

@@ -73,7 +73,8 @@ export const MAX_INTERNAL_RELEASES = 10;
  * | failed, can improve, sends left | retry after the backoff (Retry-After is a minimum) | the same, by the dead policy |
  * | failed, no sends left | dead_letter, reason retries_exhausted | park |
  * | failed, cannot improve | dead_letter, reason permanent_error | park |
- * | failed by us (shutdown) | release at once, uncounted | the same |
+ * | failed by our shutdown | release at once, uncounted | the same |
+ * | failed by us otherwise | release, uncounted, growing delay | the same |
  * | fetched after 3..11 stalls | release with a growing, jittered delay, then send | the same |
  * | fetched after 12 stalls | dead_letter, reason poison | park |
  * | bug of ours | release, growing delay; the 11th time dead_letter, reason internal | the same, then park |
@@ -89,9 +90,9 @@ export function decideOutcome(finding: Finding, task: PolicyOfTask, progress: Ta
     case 'fetched':
       return decideFetched(finding.stalls, task, progress, rules, random);
     case 'bug':
-      return decideRelease('internal', task, progress, random);
+      return decideBug(task, progress, random);
     case 'result':
-      return decideResult(finding.result, task, progress, rules);
+      return decideResult(finding.result, task, progress, rules, random);
   }
 }
 
@@ -100,8 +101,7 @@ export function decideOutcome(finding: Finding, task: PolicyOfTask, progress: Ta
  * process that can, for ever, with a growing delay.
  */
 export function decideUnreadable(lastRelease: TaskProgress['lastRelease'], random: number): Extract<Outcome, { kind: 'release' }> {
-  const count = releasesInARow('data_unreadable', lastRelease) + 1;
-  return { kind: 'release', code: 'data_unreadable', delayMs: growingDelayMs(count - 1, releasePolicy, random), count };
+  return releaseFor('data_unreadable', { lastRelease }, random);
 }
 
 function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Start {
@@ -112,13 +112,18 @@ function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgres
   return { kind: 'release', code: 'worker_crashed', delayMs: growingDelayMs(stalls - stall.partFrom, stall, random), count: stalls };
 }
 
-function decideRelease(code: 'internal', task: PolicyOfTask, progress: TaskProgress, random: number): Outcome {
-  const releases = releasesInARow(code, progress.lastRelease);
-  if (releases >= MAX_INTERNAL_RELEASES) return endPhase(progress.phase, task, code, 'internal', progress);
+function decideBug(task: PolicyOfTask, progress: TaskProgress, random: number): Outcome {
+  const releases = releasesInARow('internal', progress.lastRelease);
+  if (releases >= MAX_INTERNAL_RELEASES) return endPhase(progress.phase, task, 'internal', 'internal', progress);
+  return releaseFor('internal', progress, random);
+}
+
+function releaseFor(code: DeliveryErrorCode, { lastRelease }: Pick<TaskProgress, 'lastRelease'>, random: number): Extract<Outcome, { kind: 'release' }> {
+  const releases = releasesInARow(code, lastRelease);
   return { kind: 'release', code, delayMs: growingDelayMs(releases, releasePolicy, random), count: releases + 1 };
 }
 
-function decideResult(result: DeliveryResult, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules): Outcome {
+function decideResult(result: DeliveryResult, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
   const { phase } = progress;
   if (result.kind === 'delivered') {
     if (phase === 'delivery') return { kind: 'delivered', receipt: result.receipt };
@@ -126,7 +131,9 @@ function decideResult(result: DeliveryResult, task: PolicyOfTask, progress: Task
   }
   const { code } = result;
   const { usesAttempt, canImprove } = deliveryError(code);
-  if (!usesAttempt) return { kind: 'release', code, delayMs: 0, count: undefined };
+  // Whoever is told to stop must give back at once; every other fault of ours would be a hot loop without a wait.
+  if (code === 'shutting_down') return { kind: 'release', code, delayMs: 0, count: undefined };
+  if (!usesAttempt) return releaseFor(code, progress, random);
   if (!canImprove) return endPhase(phase, task, code, 'permanent_error', progress);
   const { sends, backoff } = sendsOfPhase(phase, task.retryPolicy, rules.dead);
   if (progress.attempt + 1 >= sends) return endPhase(phase, task, code, 'retries_exhausted', progress);

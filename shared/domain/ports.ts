@@ -67,6 +67,9 @@ export interface DeliveryAdapter<D extends Destination = Destination> {
    *          signal aborts; rejects only for a bug of ours.
    */
   send(attempt: DeliveryAttempt, destination: D, signal: AbortSignal): Promise<DeliveryResult>;
-  /** Ends all connections. Safe before the first send, and safe twice. */
+  /**
+   * Ends all connections; sends in flight, and any after it, resolve as failed with `shutting_down`.
+   * Safe before the first send, and safe twice.
+   */
   close(): Promise<void>;
 }

@@ -1,0 +1,248 @@
+import { gzipSync } from 'node:zlib';
+
+import { expect } from 'chai';
+
+import type { HttpDestination } from '../../../shared/domain/destination.js';
+import type { DeliveryAdapter } from '../../../shared/domain/ports.js';
+import { createHttpAdapter } from '../../../workers/destinations/http/http-adapter.js';
+import { eventually } from '../../support/eventually.js';
+import { createReceiver, type Behaviour, type Receiver } from '../../support/receiver.js';
+import { attemptFor, inShort, sendTo } from './sending.js';
+
+describe('http adapter: what an answer means', function () {
+  this.timeout(20_000);
+
+  const now = Date.parse('2026-03-01T12:00:00.400Z');
+  let receiver: Receiver;
+  let adapter: DeliveryAdapter<HttpDestination>;
+
+  beforeEach(async () => {
+    receiver = await createReceiver();
+    adapter = createHttpAdapter({ clock: () => now });
+  });
+  afterEach(async () => {
+    await adapter.close();
+    await receiver.close();
+  });
+
+  async function answerTo(behaviour: Behaviour, limitMs?: number) {
+    receiver.on('/', behaviour);
+    return sendTo(adapter, receiver.url('/'), limitMs === undefined ? {} : { limitMs });
+  }
+
+  async function failureBy(behaviour: Behaviour, limitMs?: number) {
+    const result = await answerTo(behaviour, limitMs);
+    if (result.kind !== 'failed') throw new Error(`expected a failure, got ${inShort(result)}`);
+    return result;
+  }
+
+  describe('by its status', () => {
+    for (const status of [200, 201, 202, 204, 206, 226, 299]) {
+      it(`${status} is delivered, with the status as receipt`, async () => {
+        expect(await answerTo({ kind: 'answer', status })).to.deep.equal({ kind: 'delivered', receipt: { httpStatus: status } });
+      });
+    }
+
+    const failures = {
+      http_redirect: [300, 301, 302, 303, 304, 307, 308, 399],
+      http_client_error: [400, 401, 403, 404, 408, 409, 410, 413, 418, 422, 428, 431, 451, 499],
+      http_busy: [429, 503],
+      http_server_error: [500, 501, 502, 504, 507, 511, 599],
+      http_unexpected_status: [600, 777, 999],
+    };
+    for (const [code, statuses] of Object.entries(failures)) {
+      for (const status of statuses) {
+        it(`${status} is ${code}`, async () => {
+          const result = await failureBy({ kind: 'answer', status });
+          expect(result).to.deep.equal({ kind: 'failed', code, detail: `HTTP ${status}`, httpStatus: status });
+        });
+      }
+    }
+
+    it('does not follow a redirect', async () => {
+      receiver.on('/from', { kind: 'answer', status: 307, headers: { location: receiver.url('/to') } });
+      expect(inShort(await sendTo(adapter, receiver.url('/from')))).to.equal('http_redirect');
+      // What followed the redirect would have come before this.
+      await sendTo(adapter, receiver.url('/to'), { attempt: attemptFor('behind') });
+      expect(receiver.requestsTo('/to').map((request) => request.key)).to.deep.equal(['behind|0']);
+    });
+  });
+
+  describe('by its Retry-After', () => {
+    const wishes: readonly (readonly [value: string | string[], ms: number | undefined])[] = [
+      ['0', 0],
+      ['7', 7_000],
+      ['1.2', 1_200],
+      ['Sun, 01 Mar 2026 12:00:10 GMT', 9_600],
+      ['Sun, 01 Mar 2026 11:00:00 GMT', 0],
+      ['99999999999999999999', 31_536_000_000],
+      [['3', '5'], 3_000],
+      ['-1', undefined],
+      ['soon', undefined],
+      ['', undefined],
+    ];
+    for (const status of [429, 503]) {
+      for (const [value, retryAfterMs] of wishes) {
+        it(`${status} with ${JSON.stringify(value)} asks for ${retryAfterMs ?? 'nothing'}`, async () => {
+          const result = await failureBy({ kind: 'answer', status, headers: { 'retry-after': value } });
+          expect(result.code).to.equal('http_busy');
+          expect(result.retryAfterMs).to.equal(retryAfterMs);
+        });
+      }
+    }
+
+    it('is not obeyed with any other status', async () => {
+      const result = await failureBy({ kind: 'answer', status: 500, headers: { 'retry-after': '7' } });
+      expect(result).to.not.have.property('retryAfterMs');
+    });
+  });
+
+  describe('told to people', () => {
+    const plain = { 'content-type': 'text/plain; charset=utf-8' };
+
+    it('quotes a text, on one line and without control characters', async () => {
+      const body = 'database\r\nis\t\u0000down \u001b[31mnow\u2028!\n';
+      expect((await failureBy({ kind: 'answer', status: 500, headers: plain, body })).detail)
+        .to.equal('HTTP 500: database is down [31mnow !');
+    });
+
+    it('quotes JSON, and text of no declared type', async () => {
+      const json = { kind: 'answer', status: 422, headers: { 'content-type': 'application/problem+json' }, body: '{"title":"no"}' } as const;
+      expect((await failureBy(json)).detail).to.equal('HTTP 422: {"title":"no"}');
+      expect((await failureBy({ kind: 'answer', status: 400, body: 'why?' })).detail).to.equal('HTTP 400: why?');
+    });
+
+    it('quotes 200 characters at most', async () => {
+      const { detail } = await failureBy({ kind: 'answer', status: 500, headers: plain, body: 'é'.repeat(5_000) });
+      expect(detail).to.equal(`HTTP 500: ${'é'.repeat(199)}…`);
+    });
+
+    it('never quotes half a character', async () => {
+      const { detail } = await failureBy({ kind: 'answer', status: 500, headers: plain, body: `x${'🚚'.repeat(2_000)}` });
+      expect(detail).to.equal(`HTTP 500: x${'🚚'.repeat(99)}…`);
+    });
+
+    it('does not quote what is no text', async () => {
+      const binary = { 'content-type': 'application/octet-stream' };
+      expect((await failureBy({ kind: 'answer', status: 500, headers: binary, body: Buffer.from([1, 2, 3, 255]) })).detail).to.equal('HTTP 500');
+      const packed = { ...plain, 'content-encoding': 'gzip' };
+      expect((await failureBy({ kind: 'answer', status: 500, headers: packed, body: gzipSync('text') })).detail).to.equal('HTTP 500');
+    });
+  });
+
+  describe('by how it comes', () => {
+    const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+    for (const [what, head] of [
+      ['102 Processing', 'HTTP/1.1 102 Processing\r\n\r\n'],
+      ['103 Early Hints', 'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n'],
+      ['100 Continue, though nobody asked', 'HTTP/1.1 100 Continue\r\n\r\n'],
+      ['100 Continue with a header, twice', 'HTTP/1.1 100 Continue\r\nX-A: b\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n'],
+      ['100 and then 103', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n'],
+    ] as const) {
+      it(`skips ${what}`, async () => {
+        expect(inShort(await answerTo({ kind: 'raw', bytes: head + ok }))).to.equal('delivered 200');
+      });
+    }
+
+    it('waits for the answer after a 1xx', async () => {
+      const pieces: Behaviour = { kind: 'raw', bytes: 'HTTP/1.1 100 Continue\r\n\r\n', stayOpen: true };
+      expect(inShort(await answerTo(pieces, 150))).to.equal('timed_out');
+      await eventually(() => { expect(receiver.openConnections).to.equal(0); });
+    });
+
+    it('leaves a 100 alone that stands in a body', async () => {
+      const body = 'HTTP/1.1 100 Continue\r\n\r\n';
+      const result = await failureBy({ kind: 'answer', status: 500, headers: { 'content-type': 'text/plain' }, body });
+      expect(result.detail).to.equal('HTTP 500: HTTP/1.1 100 Continue');
+    });
+
+    for (const [what, bytes] of [
+      ['another protocol', '220 mail.example.com ESMTP\r\n'],
+      ['a status that is no number', 'HTTP/1.1 abc OK\r\n\r\n'],
+      ['an illegal header name', 'HTTP/1.1 200 OK\r\nBad Header: x\r\n\r\n'],
+      ['an illegal header after a length', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nBad Header: x\r\n\r\nhello'],
+      ['the same after a 103', 'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\nBad Header: x\r\n\r\nhello'],
+      ['two different lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello'],
+      ['an impossible length', 'HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nhello'],
+      ['an impossible chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n'],
+      ['headers without end', `HTTP/1.1 200 OK\r\n${'X-Header: x\r\n'.repeat(5_000)}`],
+    ] as const) {
+      it(`is response_invalid with ${what}`, async () => {
+        expect(inShort(await answerTo({ kind: 'raw', bytes, stayOpen: true }))).to.equal('response_invalid');
+        await eventually(() => { expect(receiver.openConnections).to.equal(0); });
+      });
+    }
+
+    for (const [what, bytes] of [
+      ['without a word', ''],
+      ['in mid status line', 'HTTP/1.1 20'],
+      ['in mid headers', 'HTTP/1.1 200 OK\r\nContent-Len'],
+      ['in mid body of a known length', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello'],
+      ['in mid body of a known length, as announced', 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\nhello'],
+      ['in mid chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhello'],
+      ['in mid chunk, as announced', 'HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhello'],
+      ['before the last chunk, as announced', 'HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n'],
+    ] as const) {
+      it(`is connection_reset when the connection closes ${what}`, async () => {
+        expect(inShort(await answerTo({ kind: 'raw', bytes }))).to.equal('connection_reset');
+      });
+    }
+
+    for (const when of ['before_headers', 'after_headers', 'in_body'] as const) {
+      for (const how of ['reset', 'close'] as const) {
+        it(`is connection_reset at a ${how} ${when}, even if the status was 200`, async () => {
+          expect(inShort(await answerTo({ kind: 'break', when, how }))).to.equal('connection_reset');
+        });
+      }
+    }
+
+    it('takes the end of the connection for the end of a body of unknown length', async () => {
+      expect(inShort(await answerTo({ kind: 'raw', bytes: 'HTTP/1.0 200 OK\r\n\r\nhello' }))).to.equal('delivered 200');
+    });
+
+    for (const [what, behaviour] of [
+      ['nothing comes', { kind: 'hang' }],
+      ['headers come, and never a body', { kind: 'hang', after: 'headers' }],
+      ['a body comes drop by drop for ever', { kind: 'trickle' }],
+      ['an error comes drop by drop for ever', { kind: 'trickle', status: 500 }],
+    ] as const satisfies readonly (readonly [string, Behaviour])[]) {
+      it(`is timed_out when ${what}, and the connection is dropped`, async () => {
+        const startedAt = performance.now();
+        expect(inShort(await answerTo(behaviour, 200))).to.equal('timed_out');
+        expect(performance.now() - startedAt, 'ms').to.be.within(195, 1_000);
+        await eventually(() => { expect(receiver.openConnections).to.equal(0); });
+      });
+    }
+  });
+
+  describe('by its size', () => {
+    for (const [status, short] of [[200, 'delivered 200'], [500, 'http_server_error']] as const) {
+      it(`reads no more than it needs of 50 MiB with status ${status}, and drops the connection`, async () => {
+        const startedAt = performance.now();
+        expect(inShort(await answerTo({ kind: 'big', status, bodyBytes: 50 * 1024 * 1024 }))).to.equal(short);
+        expect(performance.now() - startedAt, 'ms').to.be.below(1_000);
+        await eventually(() => { expect(receiver.openConnections).to.equal(0); });
+      });
+    }
+
+    it('takes 64 KiB of a body that would never end as a complete answer', async () => {
+      const bytes = `HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(64 * 1024)}`;
+      expect(inShort(await answerTo({ kind: 'raw', bytes, stayOpen: true }))).to.equal('delivered 200');
+      await eventually(() => { expect(receiver.openConnections).to.equal(0); });
+    });
+
+    it('copes with a long answer that is complete and closes by itself', async () => {
+      const bytes = `HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 70000\r\n\r\n${'x'.repeat(70_000)}`;
+      expect(inShort(await answerTo({ kind: 'raw', bytes }))).to.equal('delivered 200');
+      expect(inShort(await answerTo({ kind: 'answer' }))).to.equal('delivered 200');
+    });
+
+    it('keeps the connection after an answer just below 64 KiB', async () => {
+      const body = 'x'.repeat(64 * 1024 - 1);
+      for (let i = 0; i < 10; i += 1) expect(inShort(await answerTo({ kind: 'answer', body }))).to.equal('delivered 200');
+      // Two, not one: undici lends a connection again one turn of the event loop after its answer.
+      expect(receiver.connectionsMade).to.be.at.most(2);
+    });
+  });
+});

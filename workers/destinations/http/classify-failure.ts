@@ -1,0 +1,122 @@
+import { errors } from 'undici';
+
+import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
+import { oneLine } from './one-line.js';
+
+/** Codes of Node, OpenSSL and undici that have one meaning. */
+const codes: ReadonlyMap<string, DeliveryErrorCode> = new Map(Object.entries({
+  ECONNREFUSED: 'connection_refused',
+  ECONNRESET: 'connection_reset',
+  ECONNABORTED: 'connection_reset',
+  EPIPE: 'connection_reset',
+  UND_ERR_SOCKET: 'connection_reset',
+  UND_ERR_CONNECT_TIMEOUT: 'connect_timed_out',
+  ETIMEDOUT: 'connect_timed_out',
+  ENOTFOUND: 'host_not_found',
+  EAI_AGAIN: 'host_not_found',
+  EAI_FAIL: 'host_not_found',
+  EAI_NODATA: 'host_not_found',
+  EHOSTUNREACH: 'host_unreachable',
+  EHOSTDOWN: 'host_unreachable',
+  ENETUNREACH: 'host_unreachable',
+  ENETDOWN: 'host_unreachable',
+  EPROTO: 'tls_failed',
+  INVALID_CA: 'tls_failed',
+  INVALID_PURPOSE: 'tls_failed',
+  PATH_LENGTH_EXCEEDED: 'tls_failed',
+  HOSTNAME_MISMATCH: 'tls_failed',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'tls_failed',
+  EMFILE: 'local_resources',
+  ENFILE: 'local_resources',
+  ENOBUFS: 'local_resources',
+  EADDRNOTAVAIL: 'local_resources',
+  UND_ERR_HEADERS_OVERFLOW: 'response_invalid',
+  // The adapter was closed while this was being sent.
+  UND_ERR_DESTROYED: 'shutting_down',
+  UND_ERR_CLOSED: 'shutting_down',
+} satisfies Record<string, DeliveryErrorCode>));
+
+/** Families of codes, by how they begin. */
+const families: readonly (readonly [start: string, code: DeliveryErrorCode])[] = [
+  ['ERR_TLS_', 'tls_failed'],
+  ['ERR_SSL_', 'tls_failed'],
+  ['ERR_OSSL_', 'tls_failed'],
+  ['CERT_', 'tls_failed'],
+  ['CRL_', 'tls_failed'],
+  ['ERROR_IN_C', 'tls_failed'],
+  ['SELF_SIGNED_', 'tls_failed'],
+  ['UNABLE_TO_', 'tls_failed'],
+  ['HPE_', 'response_invalid'],
+];
+
+/** Of several addresses of one host, the failure that tells most: who refuses is at least there. */
+const mostTelling: readonly DeliveryErrorCode[] = [
+  'connection_refused', 'connection_reset', 'tls_failed', 'connect_timed_out', 'host_unreachable', 'host_not_found',
+];
+
+/**
+ * The one place where an error of the network becomes a code of ours: by error code and class, through the chain
+ * of causes, never by message text.
+ *
+ * @param headersArrived  whether the status line and headers of the answer had come
+ * @returns `unknown` for what has no row here
+ */
+export function classifyFailure(error: unknown, headersArrived: boolean): DeliveryErrorCode {
+  for (const link of causeChain(error)) {
+    const code = classifyLink(link, headersArrived);
+    if (code !== undefined) return code;
+  }
+  return 'unknown';
+}
+
+function classifyLink(link: Error, headersArrived: boolean): DeliveryErrorCode | undefined {
+  if (link instanceof AggregateError) {
+    // All addresses of a host have failed. Its own code is just the first member's.
+    const members = new Set(link.errors.map((member) => classifyFailure(member, headersArrived)));
+    return mostTelling.find((code) => members.has(code));
+  }
+  if (link instanceof errors.HTTPParserError) {
+    // 7.30 leaves `code` undefined (it looks a number up in a table of names). With no byte left to complain
+    // about, what the parser did not like was the end: the connection closed in mid answer.
+    return 'data' in link && link.data === '' ? 'connection_reset' : 'response_invalid';
+  }
+  const code = errorCode(link);
+  // Fewer bytes than announced: in the body the connection ended early. In the headers undici says the same of
+  // any error that comes after a Content-Length line, but there it was the parser that gave up.
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return headersArrived ? 'connection_reset' : 'response_invalid';
+  return codes.get(code) ?? families.find(([start]) => code.startsWith(start))?.[1];
+}
+
+/**
+ * The whole chain of causes for people: `Error ECONNREFUSED: connect ECONNREFUSED 127.0.0.1:1`.
+ *
+ * @returns one line, 1..500 characters
+ */
+export function describeError(error: unknown): string {
+  const links = causeChain(error).map(describeLink);
+  return oneLine(links.length === 0 ? `not an error: ${String(error)}` : links.join(' <- '), 500);
+}
+
+function describeLink(link: Error): string {
+  const code = errorCode(link);
+  const head = code === '' ? link.name : `${link.name} ${code}`;
+  const members = link instanceof AggregateError ? link.errors.map(describeError).join('; ') : '';
+  const text = [link.message, members].filter((part) => part !== '').join(' ');
+  return text === '' ? head : `${head}: ${text}`;
+}
+
+/** The request itself was refused by undici before anything was sent: we built it wrong. */
+export function isBugOfOurs(error: unknown): boolean {
+  return error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError;
+}
+
+/** The error and its causes, outermost first; at most ten, since a chain may bite its own tail. */
+function causeChain(error: unknown): Error[] {
+  const chain: Error[] = [];
+  for (let link = error; link instanceof Error && chain.length < 10; link = link.cause) chain.push(link);
+  return chain;
+}
+
+function errorCode(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : '';
+}

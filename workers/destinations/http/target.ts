@@ -1,0 +1,33 @@
+/** A destination's url, taken apart for the request line. */
+export interface Target {
+  /** Scheme, host and port: what connections are shared by. */
+  readonly origin: string;
+  /** Path and query, percent-encoded, at least `/`. */
+  readonly path: string;
+  /** `Basic ...` when the url carries a user or password. */
+  readonly authorization: string | undefined;
+}
+
+/** @throws TypeError when the url is none: it was checked when the task was submitted, so that is a bug of ours. */
+export function parseTarget(destinationUrl: string): Target {
+  const url = new URL(destinationUrl);
+  return {
+    origin: url.origin,
+    path: url.pathname + url.search,
+    authorization: url.username === '' && url.password === '' ? undefined : basicAuthorization(url),
+  };
+}
+
+function basicAuthorization(url: URL): string {
+  const credentials = `${percentDecode(url.username)}:${percentDecode(url.password)}`;
+  return `Basic ${Buffer.from(credentials, 'utf8').toString('base64')}`;
+}
+
+function percentDecode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // `50%off` is a legal password in a url. Who wrote it that way means it that way.
+    return text;
+  }
+}
