@@ -1,0 +1,142 @@
+import { expect } from 'chai';
+
+import { KafkaProbe, freePort, kafkaTestBroker } from '../../support/kafka.js';
+import { PrivateBroker } from '../../support/kafka-broker.js';
+import { startRawHost } from '../../support/kafka-raw-host.js';
+import { eventually } from '../../support/eventually.js';
+import { Closing, adapterFor, attempt, expectDelivered, expectFailed, kafka, send, timed } from './sending.js';
+
+/** Short, so that a frozen broker does not take the tests' time; the connect limit is shorter still. */
+const limits = { sendTimeoutMs: 1_500, connectTimeoutMs: 700 };
+/** What a timer and a busy machine may add, in milliseconds. */
+const slackMs = 700;
+
+describe('kafka adapter: brokers that die, freeze and come back', function () {
+  this.timeout(120_000);
+  const closing = new Closing();
+  const stopping = new Closing();
+  let broker: PrivateBroker;
+  let topic: string;
+
+  before(async () => {
+    broker = stopping.add(await PrivateBroker.start());
+    topic = await broker.probe.createTopic({ partitions: 2 });
+  });
+  after(() => stopping.closeAll());
+  afterEach(() => closing.closeAll());
+
+  const newAdapter = () => closing.add(adapterFor(kafkaTestBroker(), limits));
+  const here = () => kafka({ topic, broker });
+
+  it('answers within its limit when the broker freezes in use, shares the wait, and delivers after the thaw', async () => {
+    const adapter = newAdapter();
+    expectDelivered(await send(adapter, attempt('before'), here()));
+    broker.freeze();
+    try {
+      const sends = Array.from({ length: 300 }, (_, i) => send(adapter, attempt(`during-${i}`), here()));
+      const { value: results, tookMs } = await timed(Promise.all(sends));
+      for (const result of results) expectFailed(result, 'broker_timed_out');
+      expect(tookMs).to.be.within(limits.sendTimeoutMs - 10, limits.sendTimeoutMs + slackMs);
+
+      const next = await timed(send(adapter, attempt('still'), here()));
+      expectFailed(next.value, 'broker_timed_out');
+      expect(next.tookMs).to.be.within(limits.connectTimeoutMs - 10, limits.connectTimeoutMs + slackMs);
+    } finally {
+      broker.thaw();
+    }
+    await broker.probe.ready(30_000);
+    expectDelivered(await send(adapter, attempt('after'), here()));
+  });
+
+  it('answers at once when the broker is killed, and delivers with the first send after it is back', async () => {
+    const adapter = newAdapter();
+    expectDelivered(await send(adapter, attempt('before'), here()));
+    await broker.kill();
+    for (let i = 0; i < 3; i += 1) {
+      const { value, tookMs } = await timed(send(adapter, attempt(`dead-${i}`), here()));
+      expectFailed(value, 'broker_unreachable');
+      expect(tookMs).to.be.below(slackMs);
+    }
+    await broker.restart();
+    expectDelivered(await send(adapter, attempt('after'), here()));
+  });
+
+  it('delivers with the first send after a restart that it never noticed', async () => {
+    const adapter = newAdapter();
+    expectDelivered(await send(adapter, attempt('before'), here()));
+    await broker.kill();
+    await broker.restart();
+    expectDelivered(await send(adapter, attempt('after'), here()));
+  });
+
+  it('answers what is on its way when the broker is killed', async () => {
+    const adapter = newAdapter();
+    expectDelivered(await send(adapter, attempt('before'), here()));
+    broker.freeze();
+    const sends = Array.from({ length: 20 }, (_, i) => send(adapter, attempt(`lost-${i}`), here()));
+    await new Promise((resolve) => setImmediate(resolve));
+    const killed = broker.kill();
+    for (const result of await Promise.all(sends)) expectFailed(result, 'broker_unreachable');
+    await killed;
+    await broker.restart();
+  });
+
+  it('does not let dead and frozen clusters slow a healthy one down', async () => {
+    const adapter = newAdapter();
+    const probe = closing.add(new KafkaProbe(kafkaTestBroker()));
+    const healthy = kafka({ topic: await probe.createTopic() });
+    const dead = { host: '127.0.0.1', port: await freePort() };
+    expectDelivered(await send(adapter, attempt('warm'), healthy));
+    broker.freeze();
+    try {
+      const toFrozen = Array.from({ length: 100 }, (_, i) => send(adapter, attempt(`frozen-${i}`), here()));
+      const toDead = Array.from({ length: 100 }, (_, i) => send(adapter, attempt(`dead-${i}`), kafka({ topic: 't', broker: dead })));
+      const { tookMs } = await timed((async () => {
+        for (let i = 0; i < 50; i += 1) expectDelivered(await send(adapter, attempt(`ok-${i}`), healthy));
+      })());
+      expect(tookMs, '50 sends, one after the other').to.be.below(limits.connectTimeoutMs);
+      for (const result of await Promise.all(toDead)) expectFailed(result, 'broker_unreachable');
+      for (const result of await Promise.all(toFrozen)) expectFailed(result, 'broker_timed_out');
+    } finally {
+      broker.thaw();
+    }
+    await broker.probe.ready(30_000);
+  });
+
+  it('opens one connection, not many, for sends that meet a silent cluster at the same moment', async () => {
+    const adapter = newAdapter();
+    const silent = closing.add(await startRawHost());
+    const sends = Array.from({ length: 60 }, (_, i) =>
+      send(adapter, attempt(`t-${i}`), kafka({ topic: `topic-${i % 6}`, broker: silent })));
+    for (const result of await Promise.all(sends)) expectFailed(result, 'broker_timed_out');
+    expect(silent.connectionsTaken).to.equal(1);
+    await eventually(() => { expect(silent.connectionsOpen).to.equal(0); });
+  });
+
+  it('tries the other brokers of KAFKA_BROKERS when the first ones are dead or frozen', async () => {
+    const silent = closing.add(await startRawHost());
+    const { host, port } = kafkaTestBroker();
+    const probe = closing.add(new KafkaProbe({ host, port }));
+    const destination = kafka({ topic: await probe.createTopic() });
+    const defaultBrokers = [`127.0.0.1:${await freePort()}`, `${silent.host}:${silent.port}`, `${host}:${port}`];
+    const adapter = closing.add(adapterFor(silent, { ...limits, defaultBrokers }));
+    expectDelivered(await send(adapter, attempt('t1'), destination));
+    // It remembers which one worked.
+    const second = await timed(send(adapter, attempt('t2'), kafka({ topic: await probe.createTopic() })));
+    expectDelivered(second.value);
+    expect(second.tookMs).to.be.below(limits.connectTimeoutMs);
+    expect(silent.connectionsTaken).to.equal(1);
+  });
+
+  it('closes at once in front of a frozen broker, and leaves nothing open', async () => {
+    const adapter = closing.add(adapterFor(kafkaTestBroker()));
+    const silent = closing.add(await startRawHost());
+    const limit = new AbortController();
+    const sending = adapter.send(attempt('t'), kafka({ topic: 't', broker: silent }), limit.signal);
+    await eventually(() => { expect(silent.connectionsOpen).to.equal(1); });
+    const { tookMs } = await timed(adapter.close());
+    expectFailed(await sending, 'shutting_down');
+    expect(tookMs).to.be.below(3_000);
+    await eventually(() => { expect(silent.connectionsOpen).to.equal(0); });
+  });
+});

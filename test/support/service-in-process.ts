@@ -1,0 +1,141 @@
+import { createServer } from 'node:http';
+
+import { createApp } from '../../server/app.js';
+import { closeServer, listen } from '../../server/listen.js';
+import type { RedisConfig } from '../../shared/config/load.js';
+import type { DeadPolicy } from '../../shared/domain/retry-policy.js';
+import { defaultStallPolicy } from '../../shared/domain/outcome.js';
+import { createLogger } from '../../shared/logging/logger.js';
+import { connectRedis, type RedisClient } from '../../shared/queue/redis-connection.js';
+import { TaskQueue } from '../../shared/queue/task-queue.js';
+import { DeliveryWorker } from '../../workers/delivery-worker.js';
+import { createHttpAdapter } from '../../workers/destinations/http/http-adapter.js';
+import { createKafkaAdapter } from '../../workers/destinations/kafka/adapter.js';
+import { closeAdapters } from '../../workers/destinations/registry.js';
+import { SendsInFlight } from '../../workers/sends-in-flight.js';
+import { uniquePrefix } from './namespace.js';
+import { testRedisAddress, type RedisAddress } from './redis.js';
+
+/** Collects log lines instead of writing them. */
+export class CollectedLog {
+  text = '';
+  write(line: string): void {
+    this.text += line;
+  }
+}
+
+export interface InProcessOptions {
+  readonly redis?: RedisAddress;
+  readonly shards?: number;
+  readonly maxMessageBytes?: number;
+  readonly isRedisAboveMark?: () => boolean;
+  readonly dead?: DeadPolicy;
+}
+
+const log = new CollectedLog();
+/** One for all tests: each logger waits for the end of the process. */
+const logger = createLogger({ level: 'debug', environment: 'dev' }, log);
+
+/** Queue, API and workers in this process, on a real Redis and a real port. */
+export class InProcessService {
+  readonly #closing: (() => Promise<void>)[] = [];
+  #baseUrl = '';
+
+  private constructor(
+    private readonly options: InProcessOptions,
+    readonly redis: RedisClient,
+    readonly queue: TaskQueue,
+    readonly prefix: string,
+  ) {}
+
+  /** The API, as the server's main.ts makes it; without waiting for Redis. */
+  static async start(options: InProcessOptions = {}): Promise<InProcessService> {
+    const prefix = uniquePrefix();
+    const redis = connect('server', options.redis);
+    const queue = new TaskQueue({ redis, prefix, shards: options.shards ?? 1, deadAttempts: 10, clock: Date.now });
+    const service = new InProcessService(options, redis, queue, prefix);
+    service.#closing.push(async () => {
+      await queue.close();
+      redis.disconnect();
+    });
+    const { maxMessageBytes = 1_048_576, isRedisAboveMark = () => false } = options;
+    const server = createServer(createApp({ queue, isRedisAboveMark, maxMessageBytes, clock: Date.now, logger }));
+    const { port } = await listen(server, { host: '127.0.0.1', port: 0 });
+    service.#closing.push(() => closeServer(server));
+    service.#baseUrl = `http://127.0.0.1:${port}`;
+    return service;
+  }
+
+  /** The same, with Redis answering. */
+  static async ready(options: InProcessOptions = {}): Promise<InProcessService> {
+    const service = await InProcessService.start(options);
+    await service.queue.ready();
+    return service;
+  }
+
+  get baseUrl(): string {
+    return this.#baseUrl;
+  }
+
+  get log(): string {
+    logger.flush();
+    return log.text;
+  }
+
+  /** A worker for every shard, with the real adapters. It is drained at close(). */
+  async startWorker({ concurrency = 50 }: { readonly concurrency?: number } = {}): Promise<void> {
+    const redis = connect('worker', this.options.redis);
+    const queue = new TaskQueue({ redis, prefix: this.prefix, shards: this.options.shards ?? 1, deadAttempts: 10, clock: Date.now });
+    const adapters = { http: createHttpAdapter(), kafka: createKafkaAdapter({ defaultBrokers: ['127.0.0.1:9'], tls: false, clock: Date.now }) };
+    const workers: DeliveryWorker[] = [];
+    this.#closing.push(async () => {
+      await Promise.all(workers.map((worker) => worker.drain(0)));
+      await closeAdapters(adapters);
+      await queue.close();
+      redis.disconnect();
+    });
+    for (const shard of await queue.shards()) {
+      const worker = new DeliveryWorker({
+        shard,
+        redis,
+        workerName: 'in-process',
+        concurrency,
+        lockMs: 15_000,
+        stallCheckMs: 5_000,
+        context: {
+          adapters,
+          rules: { dead: this.options.dead ?? { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 }, stall: defaultStallPolicy },
+          timeLimitMs: 5_000,
+          inFlight: new SendsInFlight(),
+          clock: Date.now,
+          random: Math.random,
+          logger,
+        },
+        logger,
+      });
+      workers.push(worker);
+      await worker.start();
+    }
+  }
+
+  /** Last opened, first closed; all of them, and the first failure fails the test. Safe twice. */
+  async close(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const close of this.#closing.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, 'closing failed');
+  }
+}
+
+export function connect(profile: 'server' | 'worker', { host, port }: RedisAddress = testRedisAddress()): RedisClient {
+  const config: RedisConfig = { mode: 'standalone', address: { host, port }, db: 0, username: undefined, password: undefined, tls: false };
+  const redis = connectRedis(config, profile);
+  // Tests take Redis away on purpose; what follows from it is what they look at.
+  redis.on('error', () => undefined);
+  return redis;
+}

@@ -1,0 +1,24 @@
+import kafkajs from 'kafkajs';
+import type { logCreator, logLevel } from 'kafkajs';
+
+/** What kafkajs has to say. Never message data; every failure in it is also the result of a send. */
+export interface KafkaLogEntry {
+  readonly level: 'error' | 'warn';
+  readonly message: string;
+  /** Broker, client id and the like. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+export type KafkaLog = (entry: KafkaLogEntry) => void;
+
+/** Hands kafkajs's warnings and errors to our log; without one it says nothing. It never writes to stdout itself. */
+export function toKafkajsLogging(log: KafkaLog | undefined): { logLevel: logLevel; logCreator: logCreator } {
+  return {
+    logLevel: log === undefined ? kafkajs.logLevel.NOTHING : kafkajs.logLevel.WARN,
+    logCreator: () => ({ level, log: { message, ...fields } }) => {
+      // KAFKAJS_LOG_LEVEL in the environment overrides logLevel: look again.
+      if (level > kafkajs.logLevel.WARN) return;
+      log?.({ level: level === kafkajs.logLevel.ERROR ? 'error' : 'warn', message, fields });
+    },
+  };
+}

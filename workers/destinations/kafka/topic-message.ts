@@ -1,0 +1,25 @@
+import type { KafkaDestination } from '../../../shared/domain/destination.js';
+import type { DeliveryAttempt } from '../../../shared/domain/ports.js';
+
+/** One attempt as Kafka will store it. */
+export interface TopicMessage {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  /** Sent as UTF-8. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Key, value, and names and values of the headers, in bytes: what the batch rule counts. */
+  readonly bytes: number;
+}
+
+/**
+ * Value = body; key = the destination's own or `<id>|<attempt>`; headers = the destination's own, and over them
+ * our provenance, so that nobody can fake it.
+ */
+export function toTopicMessage(attempt: DeliveryAttempt, destination: KafkaDestination): TopicMessage {
+  const key = Buffer.from(destination.key ?? attempt.key, 'utf8');
+  const value = Buffer.from(attempt.body, 'utf8');
+  const headers = { ...destination.headers, ...attempt.headers };
+  let bytes = key.length + value.length;
+  for (const [name, text] of Object.entries(headers)) bytes += Buffer.byteLength(name) + Buffer.byteLength(text);
+  return { key, value, headers, bytes };
+}
