@@ -1,0 +1,219 @@
+// The rules of docs/ARCHITECTURE.md that a machine can watch. A rule that is off has its reason beside it.
+import chaiExpect from 'eslint-plugin-chai-expect';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import path from 'node:path';
+import tseslint from 'typescript-eslint';
+
+const root = path.resolve(import.meta.dirname, '..');
+
+// ---------------------------------------------------------------- walls: who may import what
+
+/** Libraries that have a door: packages (with their subpaths), and where their code has to go instead. */
+const libraries = {
+  express: { packages: ['express', 'helmet'], home: 'server/ (the only room that speaks HTTP to clients)' },
+  joi: { packages: ['joi'], home: 'server/tasks/schema.ts or a schema.ts beside it: input is checked once, at the edge' },
+  bullBoard: { packages: ['@bull-board'], home: 'server/ops/bull-board.ts' },
+  undici: { packages: ['undici'], home: 'workers/destinations/http/' },
+  kafkajs: { packages: ['kafkajs'], home: 'workers/destinations/kafka/' },
+  ioredis: { packages: ['ioredis'], home: 'shared/queue/redis-connection.ts; elsewhere take a RedisClient from it' },
+  bullmq: { packages: ['bullmq'], home: 'shared/queue/ (TaskQueue), workers/delivery-worker.ts or workers/settle-outcome.ts' },
+  winston: { packages: ['winston', 'logform'], home: 'shared/logging/; elsewhere take a Logger' },
+  testTools: {
+    packages: ['chai', 'mocha', 'fast-check', 'yaml', 'tsx', 'playwright-core'],
+    home: 'test/ or scripts/: it is not installed in production',
+  },
+};
+
+const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
+/** A folder reached by going up, at whatever depth the importing file lies. */
+const upInto = (...folders) => `^(\\.\\./)+(${folders.map(escaped).join('|')})(/|$)`;
+
+const wall = {
+  test: { regex: upInto('test', 'examples'), message: 'Nothing imports test or examples: what both need belongs into shared/.' },
+  scripts: { regex: upInto('scripts'), message: 'The service does not import scripts/: what both need belongs into shared/.' },
+  workers: { regex: upInto('workers'), message: 'The street is one-way, server -> shared <- workers: what both need belongs into shared/.' },
+  server: { regex: upInto('server'), message: 'The street is one-way, server -> shared <- workers: what both need belongs into shared/.' },
+  env: { regex: '^(node:)?process$', message: 'Only shared/config/load.ts reads the environment: add a row to shared/config/schema.ts and hand the value on.' },
+  domainIsPure: {
+    regex: '^[^.]',
+    message: 'shared/domain is pure: no library, no I/O, no clock. Put it into the room that has the socket, behind an interface of ports.ts.',
+  },
+  domainIsInnermost: { regex: '^(\\.\\./)+(config|queue|logging|lifecycle)(/|$)', message: 'shared/domain imports only itself: hand the value in as an argument.' },
+  configKnowsDomainOnly: { regex: '^(\\.\\./)+(queue|logging|lifecycle)(/|$)', message: 'shared/config may import domain only: return a value (such as `warnings`) and let main.ts act on it.' },
+  loggingKnowsDomainOnly: { regex: '^(\\.\\./)+(queue|lifecycle)(/|$)', message: 'shared/logging may import domain (and types of config) only.' },
+  lifecycleKnowsLogging: { regex: '^(\\.\\./)+(queue|config)(/|$)', message: 'shared/lifecycle may import domain and logging only: main.ts hands in what is to be stopped.' },
+};
+
+/** The import rule of one room: which walls stand, and which libraries may come in. */
+function walls(standing, allowedLibraries = []) {
+  const shut = Object.entries(libraries).filter(([name]) => !allowedLibraries.includes(name));
+  const patterns = [
+    ...standing,
+    ...shut.map(([, { packages, home }]) => ({
+      regex: `^(${packages.map(escaped).join('|')})(/|$)`,
+      message: `This library has one door. The code belongs into ${home}.`,
+    })),
+  ];
+  return { 'no-restricted-imports': ['error', { patterns }] };
+}
+
+const outside = [wall.test, wall.scripts];
+const shared = [...outside, wall.server, wall.workers];
+
+/** Later rows win, so each row says all of its room. */
+const rooms = [
+  { files: ['shared/**/*.ts'], rules: walls([...shared, wall.env]) },
+  { files: ['shared/domain/**/*.ts'], rules: walls([...shared, wall.domainIsPure, wall.domainIsInnermost]) },
+  { files: ['shared/config/**/*.ts'], rules: walls([...shared, wall.configKnowsDomainOnly, wall.env]) },
+  { files: ['shared/config/load.ts'], rules: walls([...shared, wall.configKnowsDomainOnly]) },
+  { files: ['shared/logging/**/*.ts'], rules: walls([...shared, wall.loggingKnowsDomainOnly, wall.env], ['winston']) },
+  { files: ['shared/lifecycle/**/*.ts'], rules: walls([...shared, wall.lifecycleKnowsLogging, wall.env]) },
+  { files: ['shared/queue/**/*.ts'], rules: walls([...shared, wall.env], ['bullmq']) },
+  {
+    // redis-connection.ts makes clients; the other two have to tell a Cluster from a Redis (`instanceof`).
+    files: ['shared/queue/redis-connection.ts', 'shared/queue/memory-guard.ts', 'shared/queue/shard.ts'],
+    rules: walls([...shared, wall.env], ['bullmq', 'ioredis']),
+  },
+
+  { files: ['server/**/*.ts'], rules: walls([...outside, wall.workers, wall.env], ['express']) },
+  { files: ['server/**/schema.ts'], rules: walls([...outside, wall.workers, wall.env], ['express', 'joi']) },
+  { files: ['server/ops/bull-board.ts'], rules: walls([...outside, wall.workers, wall.env], ['express', 'bullBoard']) },
+
+  { files: ['workers/**/*.ts'], rules: walls([...outside, wall.server, wall.env]) },
+  { files: ['workers/delivery-worker.ts', 'workers/settle-outcome.ts'], rules: walls([...outside, wall.server, wall.env], ['bullmq']) },
+  { files: ['workers/destinations/http/**/*.ts'], rules: walls([...outside, wall.server, wall.env], ['undici']) },
+  { files: ['workers/destinations/kafka/**/*.ts'], rules: walls([...outside, wall.server, wall.env], ['kafkajs']) },
+
+  // test may import anything.
+  { files: ['scripts/**/*.{ts,js,mjs}'], rules: walls([wall.test], ['testTools']) },
+  {
+    files: ['scripts/**/*.mjs', 'examples/**/*.mjs'],
+    // mocharc.json loads a reporter of ours into Mocha.
+    ignores: ['scripts/setup/count-reporter.mjs'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '^(?!node:|\\.{1,2}/)', message: 'This script runs on a fresh clone, before anything is installed: only node: modules and its own files.' }, wall.test] },
+      ],
+    },
+  },
+];
+
+// ---------------------------------------------------------------- habits
+
+const namedImportsOnly = [
+  { selector: 'ExportDefaultDeclaration', message: 'Named exports only: see docs/decisions/0003-named-exports-no-barrels.md.' },
+  { selector: 'ExportSpecifier[exported.name="default"]', message: 'Named exports only: see docs/decisions/0003-named-exports-no-barrels.md.' },
+  { selector: 'ExportAllDeclaration', message: 'No barrel files: import the file that has the thing.' },
+  { selector: 'ExportNamedDeclaration[source]', message: 'No barrel files: import the file that has the thing.' },
+];
+const staticImportsOnly = [{ selector: 'ImportExpression', message: 'Import statically: a dynamic import gets round the walls in scripts/eslint.config.js.' }];
+const noClock = [
+  { selector: 'NewExpression[callee.name="Date"][arguments.length=0]', message: 'shared/domain has no clock: take the time as an argument (Clock in ports.ts).' },
+];
+
+const impureGlobals = ['process', 'console', 'fetch', 'setTimeout', 'setInterval', 'setImmediate', 'performance', 'crypto'].map((name) => ({
+  name,
+  message: 'shared/domain is pure: take what you need as an argument.',
+}));
+
+const nodeGlobals = Object.fromEntries(
+  [
+    ...['AbortController', 'AbortSignal', 'Buffer', 'Event', 'TextDecoder', 'TextEncoder', 'URL', 'URLSearchParams'],
+    ...['clearInterval', 'clearTimeout', 'console', 'fetch', 'performance', 'process', 'queueMicrotask', 'setImmediate', 'setInterval', 'setTimeout'],
+  ].map((name) => [name, 'readonly']),
+);
+
+const everywhere = {
+  'eqeqeq': 'error',
+  'no-var': 'error',
+  // main.ts hands out closures over things that it makes later.
+  'prefer-const': ['error', { ignoreReadBeforeAssign: true }],
+  'no-control-regex': 'error',
+  'no-restricted-syntax': ['error', ...namedImportsOnly],
+};
+
+export default defineConfig(
+  globalIgnores(['**/dist/', '**/dist.*/', '**/node_modules/', '**/.cache/', '**/.data/']),
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: { parserOptions: { project: './test/tsconfig.json', tsconfigRootDir: root } },
+    rules: {
+      ...everywhere,
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-expressions': 'error',
+      // A number prints in one way only; everything else in a template has to be made a text first.
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      // `() => timer.unref()` beside `() => { ... }` says the same with more noise.
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true }],
+      // Off: `async` without `await` is how a function of an interface says "a failure of mine is a rejection".
+      '@typescript-eslint/require-await': 'off',
+      // Off: parts are handed on by their shape (interfaces), not by the constructor that made them.
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off',
+      // Strings are spread where code points are what is counted.
+      '@typescript-eslint/no-misused-spread': ['error', { allow: ['string'] }],
+    },
+  },
+
+  // Plain JavaScript that runs on a fresh clone. No types here but those in comments.
+  {
+    files: ['**/*.{js,mjs}'],
+    languageOptions: { globals: nodeGlobals },
+    rules: {
+      ...everywhere,
+      'no-undef': 'error',
+      'no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      'no-unused-expressions': 'error',
+      'no-unreachable': 'error',
+      'no-dupe-keys': 'error',
+      'no-fallthrough': 'error',
+      'no-self-assign': 'error',
+      'no-promise-executor-return': 'off', // `new Promise((resolve) => setTimeout(resolve, ms))` is how one waits
+      'no-useless-escape': 'error',
+      'no-empty': ['error', { allowEmptyCatch: false }],
+    },
+  },
+
+  {
+    files: ['{shared,server,workers}/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': ['error', ...namedImportsOnly, ...staticImportsOnly],
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'Only shared/config/load.ts reads the environment: add a row to shared/config/schema.ts and hand the value on.' },
+      ],
+      'no-console': ['error'],
+    },
+  },
+  { files: ['shared/config/load.ts'], rules: { 'no-restricted-properties': 'off' } }, // the one reader of process.env
+  {
+    files: ['shared/domain/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': ['error', ...namedImportsOnly, ...staticImportsOnly, ...noClock],
+      'no-restricted-globals': ['error', ...impureGlobals],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Date', property: 'now', message: 'shared/domain has no clock: take the time as an argument (Clock in ports.ts).' },
+        { object: 'Math', property: 'random', message: 'shared/domain draws nothing: take the number as an argument (Random in ports.ts).' },
+      ],
+    },
+  },
+
+  ...rooms,
+
+  {
+    files: ['test/**/*.ts'],
+    plugins: { 'chai-expect': chaiExpect },
+    rules: {
+      'chai-expect/missing-assertion': 'error',
+      'chai-expect/terminating-properties': 'error',
+    },
+  },
+  // ESLint takes its configuration, and Mocha its reporter, from a default export.
+  { files: ['scripts/eslint.config.js', 'scripts/setup/count-reporter.mjs'], rules: { 'no-restricted-syntax': 'off' } },
+);

@@ -1,0 +1,34 @@
+import path from 'node:path';
+
+import { runToEnd } from './child-run.mjs';
+import { cloneDir } from './clone-paths.mjs';
+import { watchForInterruption } from './interruption.mjs';
+import { readyClone } from './ready-clone.mjs';
+import { reportFailure } from './setup-error.mjs';
+import { BENCH_REDIS_SETTINGS, startTestServers } from './test-servers.mjs';
+
+/**
+ * @param {readonly string[]} args for test/bench/run.ts
+ * @returns {Promise<number>} exit code
+ */
+export async function runBenchmarks(args) {
+  const { signal } = watchForInterruption();
+  try {
+    await readyClone({ signal });
+    const servers = await startTestServers({ needed: new Set(['redis']), redisSettings: BENCH_REDIS_SETTINGS, signal });
+    try {
+      const { code } = await runToEnd(['--import=tsx', path.join('test', 'bench', 'run.ts'), ...args], {
+        cwd: cloneDir,
+        env: { ...process.env, ...servers.env },
+        onSpawn: (ref) => servers.endWithUs({ stopGroup: ref }),
+        signal,
+      });
+      signal.throwIfAborted();
+      return code;
+    } finally {
+      await servers.stop();
+    }
+  } catch (error) {
+    return reportFailure(error);
+  }
+}

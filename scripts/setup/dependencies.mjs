@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { cloneDir } from './clone-paths.mjs';
+import { findProgram } from './find-program.mjs';
+import { runCommand } from './run-command.mjs';
+import { SetupError } from './setup-error.mjs';
+
+const modulesDir = path.join(cloneDir, 'node_modules');
+const stampFile = path.join(modulesDir, '.installed-lock');
+
+/**
+ * Installs exactly what package-lock.json says, unless that is what is there.
+ * @param {{signal?: AbortSignal}} [options]
+ */
+export async function ensureDependencies({ signal } = {}) {
+  const lockText = readFileSync(path.join(cloneDir, 'package-lock.json'), 'utf8');
+  // esbuild and msgpackr are built per platform: a folder copied from another machine is not installed.
+  const platform = `${process.platform}-${process.arch}`;
+  const stamp = `${platform} ${createHash('sha256').update(lockText).digest('hex')}\n`;
+  const found = existsSync(stampFile) ? readFileSync(stampFile, 'utf8') : null;
+  if (found === stamp) return;
+  const isOfThisPlatform = found === null || found.startsWith(`${platform} `);
+  if (!isOfThisPlatform || !isInstalledByHand(lockText)) {
+    console.log('Installing dependencies (npm ci) …');
+    const [npm, ...npmArgs] = npmCommand();
+    // --include=dev: with NODE_ENV=production npm would leave the compiler out.
+    await runCommand(npm, [...npmArgs, 'ci', '--include=dev', '--no-audit', '--no-fund'], { signal });
+  }
+  writeFileSync(stampFile, stamp);
+}
+
+/**
+ * Somebody ran npm here without us. npm notes what it really installed in a hidden lockfile; times of files tell
+ * nothing after a git checkout.
+ * @param {string} lockText
+ */
+function isInstalledByHand(lockText) {
+  const hiddenLock = path.join(modulesDir, '.package-lock.json');
+  if (!existsSync(hiddenLock)) return false;
+  const wanted = JSON.parse(lockText).packages ?? {};
+  const installed = JSON.parse(readFileSync(hiddenLock, 'utf8')).packages ?? {};
+  return Object.entries(wanted).every(
+    ([where, entry]) => where === '' || entry.optional || installed[where]?.version === entry.version,
+  );
+}
+
+/** @returns {[string, ...string[]]} */
+function npmCommand() {
+  // The npm that started us comes first: PATH may hold another one, or none.
+  const startedBy = process.env.npm_execpath;
+  if (startedBy !== undefined && path.basename(startedBy) === 'npm-cli.js') return [process.execPath, startedBy];
+  const bundled = path.join(path.dirname(process.execPath), '..', 'lib', 'node_modules', 'npm', 'bin', 'npm-cli.js');
+  const onPath = findProgram('npm');
+  if (onPath !== null) return [onPath];
+  if (existsSync(bundled)) return [process.execPath, bundled];
+  throw new SetupError('npm is needed to install the dependencies and was not found on PATH. It comes with Node; install it and start again.');
+}

@@ -1,0 +1,201 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import path from 'node:path';
+
+import { waitUntilReady } from './api-readiness.mjs';
+import { cloneDir } from './clone-paths.mjs';
+import { ensureEmbeddedRedis } from './embedded-redis.mjs';
+import { endProcess } from './end-process.mjs';
+import { tryListen } from './free-port.mjs';
+import { watchForInterruption } from './interruption.mjs';
+import { readLaunchSettings } from './launch-settings.mjs';
+import { lockDataDir } from './launcher-lock.mjs';
+import { isRunning } from './process-identity.mjs';
+import { readyClone } from './ready-clone.mjs';
+import { reportFailure, SetupError } from './setup-error.mjs';
+import { superviseProcess } from './supervised-process.mjs';
+import { waitUntil } from './wait-until.mjs';
+import { welcomeText } from './welcome.mjs';
+
+/** @typedef {import('./launcher-lock.mjs').LauncherRecord} LauncherRecord */
+
+/** What a process may take beyond its own limit before it is killed. */
+const STOP_GRACE_MS = 5_000;
+
+/**
+ * `npm start`: everything up, kept up, and everything down again.
+ * @returns {Promise<number>} exit code
+ */
+export async function launch() {
+  const interruption = watchForInterruption();
+  /** Ends the run: an interruption, or a process that cannot be helped. */
+  const ending = new AbortController();
+  interruption.signal.addEventListener('abort', () => ending.abort(interruption.signal.reason));
+
+  /** @type {Awaited<ReturnType<typeof lockDataDir>> | null} */
+  let lock = null;
+  /** @type {import('./embedded-redis.mjs').EmbeddedRedis | null} */
+  let redis = null;
+  /** @type {import('./supervised-process.mjs').SupervisedProcess[]} */
+  const processes = [];
+  let hasStarted = false;
+  let exitCode = 0;
+  let stopGraceMs = 10_000 + STOP_GRACE_MS;
+
+  /** @type {LauncherRecord} */
+  let record = {};
+  /** @param {LauncherRecord} change */
+  const note = (change) => {
+    record = { ...record, ...change };
+    lock?.write(record);
+  };
+  const noteProcesses = () =>
+    note({
+      processes: processes.flatMap(({ name, ref }) => {
+        const living = ref();
+        return living === null ? [] : [{ name, ...living }];
+      }),
+    });
+
+  try {
+    const settings = readLaunchSettings(process.env);
+    stopGraceMs = settings.shutdownTimeoutMs + STOP_GRACE_MS;
+    // With a Redis elsewhere there is no folder to guard: several starts with ports of their own are fine.
+    if (!settings.hasOwnRedis) {
+      lock = await lockDataDir();
+      record = withoutHolder(lock.previous ?? {});
+    }
+    await readyClone({ signal: ending.signal });
+    await waitForOrphans(record, stopGraceMs, ending.signal);
+    note({ processes: [] });
+    const httpPort = await ensurePortIsFree(settings);
+    const baseUrl = `http://${settings.reachableHost}:${httpPort}`;
+    note({ baseUrl });
+
+    const env = { ...process.env, HTTP_PORT: String(httpPort) };
+    if (!settings.hasOwnRedis) {
+      redis = await ensureEmbeddedRedis({ recorded: record.redis, record: (ref) => note({ redis: ref }), signal: ending.signal });
+      env.REDIS_ADDR = `127.0.0.1:${redis.port}`;
+      // These belong to a server elsewhere; ours has no password and speaks no TLS.
+      for (const name of ['REDIS_MODE', 'REDIS_USERNAME', 'REDIS_PASSWORD', 'REDIS_TLS']) delete env[name];
+    }
+
+    /** @param {string} name @param {string} program @param {(code: number) => boolean} isFatal */
+    const start = (name, program, isFatal) => {
+      ending.signal.throwIfAborted();
+      processes.push(
+        superviseProcess({
+          name,
+          program: path.join(cloneDir, 'dist', program),
+          env,
+          onLivesChanged: noteProcesses,
+          isFatal,
+          onFatal: (code) => ending.abort(new SetupError(`${name} could not start (exit code ${code}); the reason stands above.`, { exitCode: code || 1 })),
+        }),
+      );
+      noteProcesses();
+    };
+    // Before it was ever ready, an API that exits has settings it cannot work with: again would be the same.
+    start('api', path.join('server', 'main.js'), () => !hasStarted);
+    await waitUntilReady(baseUrl, ending.signal);
+    for (let number = 1; number <= settings.workers; number += 1) {
+      start(settings.workers === 1 ? 'worker' : `worker ${number}`, path.join('workers', 'main.js'), () => false);
+    }
+    hasStarted = true;
+    console.log(welcomeText({ baseUrl, redis: shownRedis(redis), workers: settings.workers }));
+    await keepRedisAlive(redis, ending.signal);
+  } catch (error) {
+    // Ctrl-C while it runs is how one stops it; anything else is a failure.
+    const isOrderlyStop = hasStarted && error === interruption.signal.reason;
+    exitCode = isOrderlyStop ? 0 : reportFailure(error);
+  }
+
+  if (processes.length > 0) {
+    const tellAll = () => processes.forEach((one) => one.tellToStop());
+    interruption.onRepeat(() => {
+      console.log('Stopping at once.');
+      tellAll();
+    });
+    console.log(`Stopping: what is in flight may finish, at most ${(stopGraceMs - STOP_GRACE_MS) / 1_000} s. Ctrl-C again cuts that short.`);
+    tellAll();
+    await Promise.all(processes.map((one) => one.ended(stopGraceMs)));
+  }
+  // Last, because everything above still writes to it.
+  await redis?.stop();
+  // What a killed launcher left and we did not get to stays on record for the next start.
+  if (!hasLeftovers(record)) lock?.release();
+  if (hasStarted) console.log('Stopped.');
+  return exitCode;
+}
+
+/** @param {LauncherRecord & {holder?: unknown}} left */
+function withoutHolder({ holder: _holder, ...left }) {
+  return left;
+}
+
+/** @param {LauncherRecord} record */
+function hasLeftovers({ redis, processes = [] }) {
+  return processes.some(isRunning) || (redis !== undefined && 'pid' in redis && isRunning(redis));
+}
+
+/**
+ * Processes of a launcher that was killed drain by themselves (follow-launcher.mjs). Until they are gone they hold
+ * the port; a second signal would cut their draining short, so they are waited for, not told.
+ *
+ * @param {LauncherRecord} record
+ * @param {number} graceMs
+ * @param {AbortSignal} signal
+ */
+async function waitForOrphans(record, graceMs, signal) {
+  const orphans = (record.processes ?? []).filter(isRunning);
+  if (orphans.length === 0) return;
+  console.log(`Waiting for processes of the last start to finish (${orphans.map(({ name, pid }) => `${name}: pid ${pid}`).join(', ')}) …`);
+  await waitUntil(() => !orphans.some(isRunning), { withinMs: graceMs, signal });
+  await Promise.all(orphans.map((orphan) => endProcess(orphan, { graceMs: 2_000 })));
+}
+
+/**
+ * Asked before anything is started, so that the answer is the last thing on the screen.
+ * @param {import('./launch-settings.mjs').LaunchSettings} settings
+ * @returns {Promise<number>}
+ */
+async function ensurePortIsFree({ httpHost, httpPort }) {
+  const answer = await tryListen(httpHost, httpPort);
+  if ('port' in answer) return answer.port;
+  // Anything else than "taken" (no such address, not allowed) the API reports better, with its configuration.
+  if (answer.code !== 'EADDRINUSE') return httpPort;
+  throw new SetupError(
+    `Port ${httpPort} on ${httpHost} is taken by another program. The variable HTTP_PORT chooses another one, for example:\n` +
+      `  HTTP_PORT=${httpPort === 65_535 ? 8081 : httpPort + 1} npm start`,
+  );
+}
+
+/** @param {import('./embedded-redis.mjs').EmbeddedRedis | null} redis */
+function shownRedis(redis) {
+  if (redis === null) return 'yours (REDIS_*)';
+  return `127.0.0.1:${redis.port} (${redis.shown}, data in .data/redis)`;
+}
+
+/**
+ * @param {import('./embedded-redis.mjs').EmbeddedRedis | null} redis
+ * @param {AbortSignal} signal
+ * @returns {Promise<never>} rejects with the signal's reason when it is time to stop
+ */
+async function keepRedisAlive(redis, signal) {
+  for (let failures = 0; ; ) {
+    // The timer's AbortError hides the reason; the line after it gives the reason.
+    await delay(1_000, undefined, { signal }).catch(() => undefined);
+    signal.throwIfAborted();
+    if (redis === null || (await redis.isAlive())) continue;
+    const waitMs = Math.min(1_000 * 2 ** failures, 30_000);
+    console.error(`Redis (${redis.shown}) died; starting it again in ${waitMs / 1_000} s`);
+    await delay(waitMs, undefined, { signal }).catch(() => undefined);
+    signal.throwIfAborted();
+    try {
+      await redis.restart();
+      failures = 0;
+    } catch (error) {
+      failures += 1;
+      reportFailure(error);
+    }
+  }
+}

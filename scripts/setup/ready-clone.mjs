@@ -1,0 +1,17 @@
+import { ensureBuild } from './built-code.mjs';
+import { ensureDependencies } from './dependencies.mjs';
+import { withSetupLock } from './setup-lock.mjs';
+
+/**
+ * The clone with its locked dependencies installed and its code built. Costs some milliseconds when nothing changed.
+ * @param {{signal?: AbortSignal}} [options]
+ */
+export async function readyClone({ signal } = {}) {
+  await withSetupLock(
+    async () => {
+      await ensureDependencies({ signal });
+      await ensureBuild({ signal });
+    },
+    { signal },
+  );
+}

@@ -1,0 +1,38 @@
+import path from 'node:path';
+
+import { cacheDir } from './clone-paths.mjs';
+import { acquireLock } from './held-lock.mjs';
+import { SetupError } from './setup-error.mjs';
+import { waitUntil } from './wait-until.mjs';
+
+/** A first `npm ci` plus a browser from a slow mirror; longer means stuck. */
+const LONGEST_SETUP_MS = 20 * 60_000;
+
+/**
+ * Everything that installs, builds or downloads into this clone runs one at a time: `npm start` and `npm test`
+ * started together must not delete node_modules under each other.
+ *
+ * @template T
+ * @param {() => Promise<T>} work
+ * @param {{signal?: AbortSignal}} [options]
+ * @returns {Promise<T>}
+ */
+export async function withSetupLock(work, { signal } = {}) {
+  let hasToldWhy = false;
+  const lock = await waitUntil(
+    async () => {
+      const answer = await acquireLock(path.join(cacheDir, 'setup.lock'), {});
+      if ('lock' in answer) return answer.lock;
+      if (!hasToldWhy) console.log(`Waiting for another set-up in this folder to finish (pid ${answer.heldBy.holder.pid}) …`);
+      hasToldWhy = true;
+      return null;
+    },
+    { withinMs: LONGEST_SETUP_MS, everyMs: 200, signal },
+  );
+  if (lock === null) throw new SetupError('Another set-up in this folder has not finished for 20 minutes; see .cache/setup.lock for its pid.');
+  try {
+    return await work();
+  } finally {
+    lock.release();
+  }
+}

@@ -1,0 +1,115 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { runToEnd } from './child-run.mjs';
+import { cloneDir } from './clone-paths.mjs';
+import { watchForInterruption } from './interruption.mjs';
+import { readyClone } from './ready-clone.mjs';
+import { reportFailure } from './setup-error.mjs';
+import { selectTests } from './test-selection.mjs';
+import { startTestServers } from './test-servers.mjs';
+
+/** A process that has nothing left open ends at once; this is for slow machines. */
+const EXIT_WITHIN_MS = 15_000;
+
+/**
+ * @typedef {object} Counts
+ * @property {number} passed
+ * @property {number} failed
+ * @property {string} [why]  a failure that is no test's own
+ */
+
+/**
+ * Sets up, runs the chosen tests, takes everything down and prints `N passed, N failed` as the last line.
+ * @param {readonly string[]} args
+ * @returns {Promise<number>} exit code: 0 only when tests ran and all of them passed
+ */
+export async function runTests(args) {
+  const { signal } = watchForInterruption();
+  /** @type {Counts} */
+  let counts = { passed: 0, failed: 1 };
+  let exitCode = 1;
+  try {
+    counts = await runSelected(args, signal);
+    exitCode = counts.failed === 0 ? 0 : 1;
+    signal.throwIfAborted();
+  } catch (error) {
+    exitCode = reportFailure(error);
+    // An interrupted run has proved nothing, whatever had passed by then.
+    if (counts.failed === 0) counts = { ...counts, failed: 1 };
+  }
+  if (counts.why !== undefined) console.error(`\n${counts.why}`);
+  console.log(`\n${counts.passed} passed, ${counts.failed} failed`);
+  return exitCode;
+}
+
+/**
+ * @param {readonly string[]} args
+ * @param {AbortSignal} signal
+ * @returns {Promise<Counts>}
+ */
+async function runSelected(args, signal) {
+  const selection = selectTests(args);
+  await readyClone({ signal });
+  const servers = await startTestServers({ needed: selection.servers, signal });
+  try {
+    return await runMocha({ ...selection, servers, signal });
+  } finally {
+    await servers.stop();
+  }
+}
+
+/**
+ * @param {object} options
+ * @param {string[]} options.files
+ * @param {string[]} options.mochaArgs
+ * @param {import('./test-servers.mjs').TestServers} options.servers
+ * @param {AbortSignal} options.signal
+ * @returns {Promise<Counts>}
+ */
+async function runMocha({ files, mochaArgs, servers, signal }) {
+  if (files.length === 0) return { passed: 0, failed: 1, why: 'There are no such tests.' };
+  const countsFile = path.join(servers.dir, 'counts.json');
+  const stuck = new AbortController();
+  const watch = killWhenStuck(countsFile, stuck);
+  const mocha = path.join('node_modules', 'mocha', 'bin', 'mocha.js');
+  const { code, killedBy } = await runToEnd(
+    // strict: Mocha 12 hears of a rejection that nobody caught and passes the test all the same.
+    ['--import=tsx', '--unhandled-rejections=strict', mocha, '--config', path.join('test', 'mocharc.json'), ...mochaArgs, ...files],
+    {
+      cwd: cloneDir,
+      env: { ...process.env, ...servers.env, TEST_COUNTS_FILE: countsFile },
+      onSpawn: (ref) => servers.endWithUs({ stopGroup: ref }),
+      signal: AbortSignal.any([signal, stuck.signal]),
+    },
+  );
+  clearInterval(watch);
+
+  if (!existsSync(countsFile)) {
+    return { passed: 0, failed: 1, why: `The tests ended before they were done (${killedBy ?? `exit code ${code}`}).` };
+  }
+  const { passes, failures, pending } = JSON.parse(readFileSync(countsFile, 'utf8'));
+  // With forbidPending Mocha fails what is skipped; this is for the day that somebody takes it out.
+  const failed = failures + pending;
+  if (stuck.signal.aborted) {
+    return { passed: passes, failed: failed + 1, why: 'The tests were done, but something they opened was left running.' };
+  }
+  if (passes + failed === 0) return { passed: 0, failed: 1, why: 'No test was run.' };
+  if (code !== 0 && failed === 0) {
+    return { passed: passes, failed: 1, why: `Every test passed, but the run failed after them (${killedBy ?? `exit code ${code}`}).` };
+  }
+  return { passed: passes, failed };
+}
+
+/**
+ * Tests close what they open; an open socket would keep Mocha alive for ever, and --exit would hide it.
+ * @param {string} countsFile appears when the last test is over
+ * @param {AbortController} stuck
+ */
+function killWhenStuck(countsFile, stuck) {
+  let doneAt = Infinity;
+  return setInterval(() => {
+    if (doneAt === Infinity && existsSync(countsFile)) doneAt = performance.now();
+    if (performance.now() - doneAt > EXIT_WITHIN_MS) stuck.abort(new Error('left running'));
+  }, 500);
+}

@@ -1,0 +1,109 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { ensureChromium } from './chromium.mjs';
+import { startKafkaContainer } from './container-kafka.mjs';
+import { docker, hasDockerEngine } from './docker-engine.mjs';
+import { startKafkaBroker } from './kafka-broker.mjs';
+import { ensureKafkaJars } from './kafka-jars.mjs';
+import { watchLeftovers } from './leftover-watch.mjs';
+import { findOrInstallRedis, redisMissing } from './redis-binary.mjs';
+import { startRedisOnFreePort } from './redis-server.mjs';
+import { SetupError } from './setup-error.mjs';
+import { withSetupLock } from './setup-lock.mjs';
+
+/** Nothing a test writes needs to outlive it; hz as in the product, because lateness follows it. */
+const TEST_REDIS_SETTINGS = ['--appendonly', 'no', '--save', '', '--hz', '100', '--maxmemory-policy', 'noeviction'];
+
+/** What a benchmark measures is the product's Redis, with the file it really writes. */
+export const BENCH_REDIS_SETTINGS = [
+  ...['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''],
+  ...['--hz', '100', '--maxmemory-policy', 'noeviction'],
+];
+
+/**
+ * Servers for one run of tests: free ports, data in a temporary folder, so that runs and a running service never meet.
+ *
+ * @typedef {object} TestServers
+ * @property {string} dir                       temporary, removed by stop
+ * @property {NodeJS.ProcessEnv} env            where the tests find them
+ * @property {(leftover: import('./leftover-watch.mjs').Leftover) => void} endWithUs  what must not outlive us either
+ * @property {() => Promise<void>} stop
+ */
+
+/**
+ * @param {object} options
+ * @param {Set<string>} options.needed             'redis', 'kafka', 'chromium'
+ * @param {readonly string[]} [options.redisSettings]
+ * @param {AbortSignal} options.signal
+ * @returns {Promise<TestServers>}
+ * @throws {SetupError} when one cannot be had: a missing server is a failure, never a skip
+ */
+export async function startTestServers({ needed, redisSettings = TEST_REDIS_SETTINGS, signal }) {
+  const dir = mkdtempSync(path.join(tmpdir(), 'kafka-retry-'));
+  const leftovers = watchLeftovers();
+  leftovers.add({ remove: dir });
+  /** @type {NodeJS.ProcessEnv} */
+  const env = {};
+  /** @type {string[]} */
+  const containers = [];
+  const stop = async () => {
+    for (const container of containers) await docker('stop', '--time', '5', container);
+    await leftovers.cleanUp();
+  };
+  /** @param {import('./process-identity.mjs').ProcessRef} ref */
+  const onSpawn = (ref) => leftovers.add({ stop: ref });
+
+  try {
+    if (needed.has('chromium')) env.CHROMIUM_PATH = await withSetupLock(() => ensureChromium({ signal }), { signal });
+    if (needed.has('redis')) {
+      const binary = await withSetupLock(() => findOrInstallRedis({ signal }), { signal });
+      // Tests that kill a Redis start their own, so a container would not do.
+      if (binary === null) throw redisMissing('The tests start and kill servers of their own, so REDIS_ADDR cannot stand in.');
+      const { port } = await startRedisOnFreePort({ binary, dir: path.join(dir, 'redis'), settings: redisSettings, onSpawn, signal });
+      env.TEST_REDIS_ADDR = `127.0.0.1:${port}`;
+      env.TEST_REDIS_BIN = binary;
+    }
+    if (needed.has('kafka')) Object.assign(env, await kafkaEnv({ dir: path.join(dir, 'kafka'), onSpawn, containers, signal }));
+    return { dir, env, endWithUs: leftovers.add, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/**
+ * @param {object} options
+ * @param {string} options.dir
+ * @param {(ref: import('./process-identity.mjs').ProcessRef) => void} options.onSpawn
+ * @param {string[]} options.containers
+ * @param {AbortSignal} options.signal
+ * @returns {Promise<NodeJS.ProcessEnv>}
+ */
+async function kafkaEnv({ dir, onSpawn, containers, signal }) {
+  if (process.env.KAFKA_TEST_BROKERS) return { KAFKA_TEST_BROKERS: process.env.KAFKA_TEST_BROKERS };
+  const jars = await withSetupLock(() => ensureKafkaJars({ signal }), { signal });
+  if (jars !== null) {
+    const { port } = await startKafkaBroker({ ...jars, dir, onSpawn, signal });
+    return { KAFKA_TEST_BROKERS: `127.0.0.1:${port}`, TEST_KAFKA_JARS: jars.jarsDir };
+  }
+  if (await hasDockerEngine()) {
+    const started = await startKafkaContainer();
+    if (started !== null) {
+      containers.push(started.container);
+      return { KAFKA_TEST_BROKERS: `127.0.0.1:${started.port}` };
+    }
+  }
+  throw new SetupError(
+    [
+      'The tests need a Kafka broker. They run one with Java 17 or newer and fetch it with Maven, but these were not',
+      'found and could not be installed without asking you. Do one of these, then start again:',
+      '  Debian, Ubuntu:  sudo apt-get install default-jre-headless maven',
+      '  Fedora, RHEL:    sudo dnf install java-latest-openjdk-headless maven',
+      '  macOS:           brew install openjdk maven',
+      '  docker:          start its engine',
+      '  a broker of yours (tests create and delete topics there):  KAFKA_TEST_BROKERS=host:9092 npm test',
+    ].join('\n'),
+  );
+}

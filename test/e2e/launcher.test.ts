@@ -1,0 +1,224 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { promisify } from 'node:util';
+
+import { expect } from 'chai';
+
+import { eventually } from '../support/eventually.js';
+import { createReceiver, type Receiver } from '../support/receiver.js';
+import { createLauncherClone, isRunning, type LauncherClone } from './launcher-clone.js';
+
+const execFileAsync = promisify(execFile);
+
+describe('npm start', function () {
+  // Two or three starts and stops each, on two cores.
+  this.timeout(120_000);
+
+  let clone: LauncherClone;
+  let receiver: Receiver;
+
+  beforeEach(async () => {
+    clone = await createLauncherClone();
+    receiver = await createReceiver();
+  });
+  afterEach(async () => {
+    try {
+      await clone.close();
+    } finally {
+      await receiver.close();
+    }
+  });
+
+  it('says where everything is, with a curl line that can be pasted as it is', async () => {
+    const run = clone.start();
+    await run.ready();
+
+    expect(run.output()).to.contain(`API         ${clone.baseUrl}`);
+    expect(run.output()).to.contain(`${clone.baseUrl}/admin/queues`);
+    const line = /^curl -sS -X POST .*$/m.exec(run.output())?.[0] ?? '';
+    const { stdout } = await execFileAsync('bash', ['-c', `${line} -w '\\n%{http_code}'`]);
+    const [body = '', status] = stdout.split('\n');
+    expect(status, body).to.equal('201');
+    const { id } = JSON.parse(body) as { id: string };
+    expect(id).to.match(/^hello-\d+$/);
+    expect(await stateOf(id)).to.equal('scheduled');
+  });
+
+  it('leaves nothing running after Ctrl-C, exits 0, and has the tasks at the next start', async () => {
+    const first = clone.start({ WORKERS: '2' });
+    await first.ready();
+    const running = clone.processes();
+    expect(running.map(({ name }) => name)).to.have.members(['api', 'worker 1', 'worker 2', 'redis']);
+    await submit({ id: 'kept', initial_delay: 3_600 });
+
+    first.signal('SIGINT');
+    expect(await first.ended()).to.equal(0);
+    expect(running.filter(({ pid }) => isRunning(pid))).to.deep.equal([]);
+    expect(existsSync(clone.lockFile)).to.equal(false);
+
+    await clone.start().ready();
+    expect(await stateOf('kept')).to.equal('scheduled');
+  });
+
+  it('takes the second of two signals in one Ctrl-C for the same wish (npm passes on what the terminal has sent)', async () => {
+    receiver.on('/slow', { kind: 'answer', delayMs: 2_000 });
+    const run = clone.start();
+    await run.ready();
+    await submit({ id: 'slow', destination: { url: receiver.url('/slow') } });
+    await receiver.waitForRequests(1, { path: '/slow' });
+
+    run.signal('SIGINT');
+    await eventually(() => { expect(run.output()).to.contain('Stopping:'); });
+    run.signal('SIGINT');
+    expect(await run.ended()).to.equal(0);
+
+    await clone.start().ready();
+    expect(await stateOf('slow')).to.equal('delivered');
+    // A task that was cut short would have been sent again.
+    expect(receiver.requestsFor('slow')).to.have.length(1);
+  });
+
+  it('loses none of 100 tasks in flight at Ctrl-C', async () => {
+    receiver.on('/slow', { kind: 'answer', delayMs: 1_000 });
+    const ids = Array.from({ length: 100 }, (_, index) => `flying-${index}`);
+    const first = clone.start({ WORKER_CONCURRENCY: '40' });
+    await first.ready();
+    await Promise.all(ids.map((id) => submit({ id, destination: { url: receiver.url('/slow') } })));
+    await receiver.waitForRequests(20);
+
+    first.signal('SIGINT');
+    expect(await first.ended()).to.equal(0);
+    expect(receiver.requests.length).to.be.lessThan(ids.length);
+
+    await clone.start({ WORKER_CONCURRENCY: '40' }).ready();
+    for (const id of ids) {
+      await eventually(async () => { expect(await stateOf(id)).to.equal('delivered'); }, { withinMs: 30_000, everyMs: 50 });
+      expect(receiver.requestsFor(id)).to.not.have.length(0);
+    }
+  });
+
+  it('stops the later of two starts at once, naming the pid of the other', async () => {
+    const runs = [clone.start(), clone.start()];
+    const loser = await Promise.race(runs.map(async (run) => {
+      const exitCode = await run.ended();
+      return { run, exitCode };
+    }));
+    const winner = runs.find((run) => run !== loser.run);
+    if (winner === undefined) throw new Error('one of the two has not won');
+
+    expect(loser.exitCode).to.equal(1);
+    expect(loser.run.output()).to.contain(`already running in this folder: pid ${winner.pid}`);
+    await winner.ready();
+    await submit({ id: 'still-works', initial_delay: 3_600 });
+  });
+
+  it('takes over the Redis of a launcher that was killed, with its tasks, and restarts the rest', async () => {
+    const killed = clone.start();
+    await killed.ready();
+    const redisPid = clone.pidOf('redis');
+    const apiPid = clone.pidOf('api');
+    await submit({ id: 'survivor', initial_delay: 3_600 });
+    killed.signal('SIGKILL');
+    await killed.ended();
+
+    const next = clone.start();
+    await next.ready();
+    expect(clone.pidOf('redis')).to.equal(redisPid);
+    expect(clone.pidOf('api')).to.not.equal(apiPid);
+    expect(isRunning(apiPid)).to.equal(false);
+    expect(await stateOf('survivor')).to.equal('scheduled');
+
+    next.signal('SIGINT');
+    expect(await next.ended()).to.equal(0);
+    expect(isRunning(redisPid)).to.equal(false);
+  });
+
+  it('finds the Redis of its folder even when the lock is gone', async () => {
+    const killed = clone.start();
+    await killed.ready();
+    const redisPid = clone.pidOf('redis');
+    const apiPid = clone.pidOf('api');
+    await submit({ id: 'survivor', initial_delay: 3_600 });
+    killed.signal('SIGKILL');
+    await killed.ended();
+    rmSync(clone.lockFile);
+    // Without the lock nobody knows whom to wait for.
+    await eventually(() => { expect(isRunning(apiPid)).to.equal(false); }, { withinMs: 20_000, everyMs: 100 });
+
+    await clone.start().ready();
+    expect(clone.pidOf('redis')).to.equal(redisPid);
+    expect(await stateOf('survivor')).to.equal('scheduled');
+  });
+
+  it('names the port and its variable when the port is taken, and starts nothing', async () => {
+    const squatter = createServer((socket) => { socket.destroy(); }).listen(clone.httpPort, '127.0.0.1');
+    await once(squatter, 'listening');
+    try {
+      const run = clone.start();
+      expect(await run.ended()).to.equal(1);
+      expect(run.output()).to.contain(`Port ${clone.httpPort} on 127.0.0.1 is taken`);
+      expect(run.output()).to.match(/HTTP_PORT=\d+ npm start/);
+      expect(clone.processes()).to.deep.equal([]);
+    } finally {
+      squatter.close();
+      await once(squatter, 'close');
+    }
+  });
+
+  it('ends with the reason last when a setting is wrong', async () => {
+    const run = clone.start({ WORKER_CONCURRENCY: 'many' });
+    expect(await run.ended()).to.not.equal(0);
+    expect(run.output()).to.contain('WORKER_CONCURRENCY').and.contain('many');
+    expect(run.output()).to.not.contain('starting it again');
+  });
+
+  it('starts a worker again that was killed', async () => {
+    await clone.start().ready();
+    const workerPid = clone.pidOf('worker');
+    process.kill(workerPid, 'SIGKILL');
+
+    await eventually(() => { expect(clone.pidOf('worker')).to.not.equal(workerPid); }, { withinMs: 15_000, everyMs: 100 });
+    await submit({ id: 'after', destination: { url: receiver.url('/') } });
+    await receiver.waitForRequests(1, { withinMs: 20_000 });
+  });
+
+  it('starts Redis again that was killed, with what it had stored', async () => {
+    await clone.start().ready();
+    await submit({ id: 'stored', initial_delay: 3_600 });
+    const redisPid = clone.pidOf('redis');
+    // Every answered write is in the file by then; everysec puts off only the sync, which matters when the host dies.
+    process.kill(redisPid, 'SIGKILL');
+
+    await eventually(async () => { expect(await stateOf('stored')).to.equal('scheduled'); }, { withinMs: 20_000, everyMs: 200 });
+    expect(clone.pidOf('redis')).to.not.equal(redisPid);
+  });
+
+  async function submit(task: { readonly id: string } & Record<string, unknown>): Promise<void> {
+    const url = receiver.url('/unused');
+    const response = await fetch(`${clone.baseUrl}/tasks`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        source: 'launcher-test',
+        client_id: 'e2e',
+        destination_type: 'http',
+        destination: { url },
+        dead_destination: { url },
+        max_retries: 3,
+        base_delay: 0.1,
+        message_data: task.id,
+        ...task,
+      }),
+    });
+    expect(response.status, await response.text()).to.equal(201);
+  }
+
+  async function stateOf(id: string): Promise<unknown> {
+    const response = await fetch(`${clone.baseUrl}/tasks/${id}`);
+    const text = await response.text();
+    expect(response.status, text).to.equal(200);
+    return (JSON.parse(text) as { state?: unknown }).state;
+  }
+});
