@@ -3,7 +3,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Response } from 'express';
 import { sendError } from '../server/middleware/error-response.js';
 import { variables, type Variable, type VariableName } from '../shared/config/schema.js';
 import { deliveryError, deliveryErrors, RequestError, requestErrors, type Blame, type DeliveryErrorCode, type RequestErrorCode } from '../shared/domain/errors.js';
@@ -17,7 +16,7 @@ const variableGroups: readonly (readonly [title: string, names: RegExp])[] = [
   ['Redis', /^(REDIS_|QUEUE_PREFIX$)/],
   ['Kafka', /^KAFKA_/],
   ['Delivery', /^(WORKERS|WORKER_CONCURRENCY|DELIVERY_TIMEOUT)$|^DEAD_(ATTEMPTS|BASE_DELAY|MAX_DELAY)$/],
-  ['Crashed workers', /^(LOCK_|STALL_)/],
+  ['Crashed workers, and faults of ours', /^(LOCK_|STALL_|RELEASE_)/],
   ['How long finished tasks are kept', /^(DELIVERED_|DEAD_LETTER_)/],
   ['Other', /./],
 ];
@@ -147,7 +146,7 @@ function answerOf(code: RequestErrorCode): { status: number; retryAfter: string 
     json: () => response,
   };
   // The three methods that sendError calls.
-  sendError(response as unknown as Response, new RequestError(code, ''));
+  sendError(response as unknown as Parameters<typeof sendError>[0], new RequestError(code, ''));
   return { status, retryAfter };
 }
 

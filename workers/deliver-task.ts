@@ -91,7 +91,7 @@ function dueDestination(task: Task, progress: TaskProgress): Destination {
 
 function leaveUnread(job: FetchedJob, error: unknown, startedAt: number, context: DeliverTaskContext): Delivery {
   const newest = job.log.at(-1);
-  const outcome = decideUnreadable(newest?.kind === 'release' ? newest : undefined, context.random());
+  const outcome = decideUnreadable(newest?.kind === 'release' ? newest : undefined, context.rules, context.random());
   context.logger.error('cannot read a task: left for a newer version', { job_id: job.id, error: printError(error), next_delay_ms: outcome.delayMs, releases: outcome.count });
   return { outcome, task: undefined, progress: undefined, result: undefined, startedAt, durationMs: 0 };
 }

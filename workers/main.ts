@@ -35,7 +35,11 @@ const adapters: AdapterRegistry = {
 const inFlight = new SendsInFlight();
 const context: DeliverTaskContext = {
   adapters,
-  rules: { dead: config.dead, stall: { ...defaultStallPolicy, baseDelayMs: config.stall.baseDelayMs, maxDelayMs: config.stall.maxDelayMs } },
+  rules: {
+    dead: config.dead,
+    stall: { ...defaultStallPolicy, baseDelayMs: config.stall.baseDelayMs, maxDelayMs: config.stall.maxDelayMs },
+    release: config.release,
+  },
   timeLimitMs: config.deliveryTimeoutMs,
   inFlight,
   clock: Date.now,

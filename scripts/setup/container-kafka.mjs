@@ -1,6 +1,6 @@
+import { composeImage } from './compose-image.mjs';
 import { docker } from './docker-engine.mjs';
 import { freePort } from './free-port.mjs';
-import { KAFKA_VERSION } from './kafka-jars.mjs';
 
 /**
  * The test broker where there is no Java but docker runs.
@@ -27,7 +27,7 @@ export async function startKafkaContainer() {
   const started = await docker(
     ...['run', '--detach', '--rm', '--name', container, '--publish', `127.0.0.1:${port}:${port}`],
     ...Object.entries(settings).flatMap(([name, value]) => ['--env', `${name}=${value}`]),
-    `apache/kafka:${KAFKA_VERSION}`,
+    composeImage('apache/kafka').image,
   );
   return started === null ? null : { container, port };
 }

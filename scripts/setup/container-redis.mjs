@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 
+import { composeImage } from './compose-image.mjs';
 import { docker } from './docker-engine.mjs';
 import { freePort } from './free-port.mjs';
 import { askRedis } from './redis-protocol.mjs';
 import { SetupError } from './setup-error.mjs';
 import { waitUntil } from './wait-until.mjs';
 
-/** For machines where nothing can be installed but docker runs. */
-const IMAGE = 'redis:7-alpine';
-
 /**
+ * For machines where nothing can be installed but docker runs.
+ *
  * @param {object} options
  * @param {string} options.realDir        folder of the data on this machine
  * @param {number} options.preferredPort
@@ -23,11 +23,12 @@ export async function startRedisContainer({ realDir, preferredPort, settings, si
   const published = await docker('port', container, '6379/tcp');
   const port = published === null ? await freePort(preferredPort) : Number(published.split('\n')[0]?.split(':').at(-1));
   if (published === null) {
-    console.log(`No Redis on this machine: running ${IMAGE} with docker …`);
+    const { image } = composeImage('redis');
+    console.log(`No Redis on this machine: running ${image} with docker …`);
     const owner = process.getuid === undefined ? [] : ['--user', `${process.getuid()}:${process.getgid?.() ?? 0}`];
     const started = await docker(
       ...['run', '--detach', '--rm', '--name', container, '--publish', `127.0.0.1:${port}:6379`],
-      ...['--volume', `${realDir}:/data`, ...owner, IMAGE, 'redis-server', '--dir', '/data', ...settings],
+      ...['--volume', `${realDir}:/data`, ...owner, image, 'redis-server', '--dir', '/data', ...settings],
     );
     if (started === null) return null;
   }

@@ -3,15 +3,16 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import path from 'node:path';
 
 import { cacheDir } from './clone-paths.mjs';
+import { composeImage } from './compose-image.mjs';
 import { findProgram } from './find-program.mjs';
 import { runCommand } from './run-command.mjs';
 import { installPackages } from './system-packages.mjs';
 
-/** The broker the tests run against; the last line that Java 17 can run. */
-export const KAFKA_VERSION = '4.1.0';
+/** What a Kafka 4 broker needs. */
 const JAVA_AT_LEAST = 17;
 
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+/** @param {string} kafkaVersion */
+const pomFor = (kafkaVersion) => `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>test</groupId>
   <artifactId>broker</artifactId>
@@ -20,7 +21,7 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
     <dependency>
       <groupId>org.apache.kafka</groupId>
       <artifactId>kafka_2.13</artifactId>
-      <version>${KAFKA_VERSION}</version>
+      <version>${kafkaVersion}</version>
     </dependency>
     <!-- Without a binding for slf4j 1.7 a broker that cannot start says nothing. -->
     <dependency>
@@ -44,7 +45,9 @@ export async function ensureKafkaJars({ signal } = {}) {
   const jarsDir = path.join(kafkaDir, 'jars');
   const pomFile = path.join(kafkaDir, 'pom.xml');
   const doneFile = path.join(kafkaDir, 'jars-complete');
-  const isFetched = existsSync(doneFile) && readFileSync(doneFile, 'utf8') === POM;
+  const { tag: kafkaVersion } = composeImage('apache/kafka');
+  const pom = pomFor(kafkaVersion);
+  const isFetched = existsSync(doneFile) && readFileSync(doneFile, 'utf8') === pom;
 
   const hasPrograms = () => findJava() !== null && (isFetched || findProgram('mvn') !== null);
   if (!hasPrograms()) {
@@ -63,16 +66,16 @@ export async function ensureKafkaJars({ signal } = {}) {
   if (java === null || (!isFetched && maven === null)) return null;
 
   if (!isFetched && maven !== null) {
-    console.log(`Fetching Apache Kafka ${KAFKA_VERSION} with Maven …`);
+    console.log(`Fetching Apache Kafka ${kafkaVersion} with Maven …`);
     rmSync(kafkaDir, { recursive: true, force: true });
     mkdirSync(kafkaDir, { recursive: true });
-    writeFileSync(pomFile, POM);
+    writeFileSync(pomFile, pom);
     await runCommand(
       maven,
       ['-q', '-B', '-f', pomFile, 'dependency:copy-dependencies', `-DoutputDirectory=${jarsDir}`, '-DincludeScope=runtime'],
       { signal },
     );
-    writeFileSync(doneFile, POM);
+    writeFileSync(doneFile, pom);
   }
   return { java, jarsDir };
 }

@@ -71,6 +71,7 @@ export async function launch() {
     const baseUrl = `http://${settings.reachableHost}:${httpPort}`;
     note({ baseUrl });
 
+    /** @type {NodeJS.ProcessEnv} */
     const env = { ...process.env, HTTP_PORT: String(httpPort) };
     if (!settings.hasOwnRedis) {
       redis = await ensureEmbeddedRedis({ recorded: record.redis, record: (ref) => note({ redis: ref }), signal: ending.signal });

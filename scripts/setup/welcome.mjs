@@ -11,6 +11,7 @@ The service is running.
 
   API         ${baseUrl}
   Bull Board  ${baseUrl}/admin/queues
+  Contract    ${baseUrl}/openapi.yaml
   Redis       ${redis}
   Workers     ${workers}
 

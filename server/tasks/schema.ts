@@ -11,6 +11,8 @@ const MAX_URL_CHARACTERS = 8_192;
 const MAX_KEY_AND_HEADERS_BYTES = 32_768;
 const MAX_DELAY_SECONDS = 86_400;
 const MAX_INITIAL_DELAY_SECONDS = 31_536_000;
+/** destination.headers is two below the task; what is deeper has been refused as a whole. */
+const DEEPEST_OBJECT = 2;
 
 type Check = (value: string) => string | undefined;
 
@@ -145,13 +147,21 @@ export function createTaskParser(maxMessageBytes: number): ParseTask {
   return (input) => {
     // convert: false, so that "3" is no number and "true" no boolean: nothing is repaired silently.
     const { value, error } = schema.validate(input, { abortEarly: false, convert: false, errors: { wrap: { label: false } } });
-    if (error !== undefined) throw refusal(error, maxMessageBytes, input);
+    const violations = [...(error?.details ?? []).map(({ path, message }) => ({ field: path.join('.'), message })), ...prototypeKeys(input)];
+    if (violations.length > 0) throw refusal(violations, maxMessageBytes, input);
     return toTask(value);
   };
 }
 
-function refusal(error: Joi.ValidationError, maxMessageBytes: number, input: unknown): RequestError {
-  const details = error.details.map(({ path, message }) => ({ field: path.join('.'), message }));
+/** JSON.parse makes `__proto__` a key like any other, and Joi drops it in silence: the one unknown key it does not name. */
+function prototypeKeys(value: unknown, path: readonly string[] = []): { field: string; message: string }[] {
+  if (typeof value !== 'object' || value === null || path.length > DEEPEST_OBJECT) return [];
+  const field = [...path, '__proto__'].join('.');
+  const own = Object.hasOwn(value, '__proto__') ? [{ field, message: `${field} is not allowed` }] : [];
+  return [...own, ...Object.entries(value).flatMap(([key, inner]) => (typeof inner === 'object' ? prototypeKeys(inner, [...path, key]) : []))];
+}
+
+function refusal(details: readonly { field: string; message: string }[], maxMessageBytes: number, input: unknown): RequestError {
   const summary = details.map(({ message }) => message).join('; ');
   const isOnlyTooLarge = details.length === 1 && details[0]?.field === 'message_data' && sizeOfMessage(input) > maxMessageBytes;
   return new RequestError(isOnlyTooLarge ? 'too_large' : 'invalid_task', summary, details);
@@ -195,5 +205,5 @@ function toDestination(type: 'kafka' | 'http', wire: WireDestination): Destinati
 
 /** 0.07 s is 70 ms, not the 70.00000000000001 that floating point makes of it. */
 function secondsToMs(seconds: number): number {
-  return Number((seconds * 1_000).toPrecision(12));
+  return Number((seconds * 1_000).toPrecision(15));
 }

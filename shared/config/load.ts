@@ -33,6 +33,7 @@ export interface Config {
   readonly maxMessageBytes: number;
   readonly dead: { readonly attempts: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
   readonly stall: { readonly lockMs: number; readonly checkMs: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
+  readonly release: { readonly baseDelayMs: number; readonly maxDelayMs: number };
   readonly shutdownTimeoutMs: number;
   readonly retention: { readonly deliveredMs: number; readonly deliveredMax: number; readonly deadLetterMs: number };
   /** To be logged once, at start. */
@@ -82,6 +83,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       baseDelayMs: required(values.STALL_BASE_DELAY),
       maxDelayMs: required(values.STALL_MAX_DELAY),
     },
+    release: { baseDelayMs: required(values.RELEASE_BASE_DELAY), maxDelayMs: required(values.RELEASE_MAX_DELAY) },
     shutdownTimeoutMs: required(values.SHUTDOWN_TIMEOUT),
     retention: {
       deliveredMs: required(values.DELIVERED_RETENTION),

@@ -143,6 +143,8 @@ export const variables = {
   STALL_CHECK_INTERVAL: duration('5s', 'How often tasks of dead workers are looked for.', 3_600_000),
   STALL_BASE_DELAY: duration('1s', 'Wait of a task after its third crash in a row; doubles.'),
   STALL_MAX_DELAY: duration('5m', 'Cap on that wait.'),
+  RELEASE_BASE_DELAY: duration('30s', 'Wait of a task that a worker cannot handle (written by a newer version, a bug of ours); doubles.'),
+  RELEASE_MAX_DELAY: duration('10m', 'Cap on that wait.'),
 
   DELIVERED_RETENTION: duration('1h', 'How long a delivered or cancelled task can be looked at.', 365 * 86_400_000),
   DELIVERED_MAX: integer(0, 100_000_000, '100000', 'How many of them are kept at most.'),

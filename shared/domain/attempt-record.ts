@@ -118,7 +118,7 @@ export function readProgress(log: readonly LogEntry[], firstRun: number): TaskPr
 /**
  * Makes room for one more entry: drops a trailing release note (its count lives on in the next one), keeps the
  * first record, the one that led to the dead phase, and the newest; the rest becomes a count.
- * @returns a log of at most 22 entries
+ * @returns a log of at most 23 entries
  */
 export function makeRoom(log: readonly LogEntry[]): LogEntry[] {
   const kept = log.filter((entry) => entry.kind !== 'release');

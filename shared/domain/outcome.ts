@@ -35,12 +35,19 @@ export type Outcome =
   | { readonly kind: 'release'; readonly code: DeliveryErrorCode; readonly delayMs: number; readonly count: number | undefined };
 
 /** What of a task the rules look at. */
-export type PolicyOfTask = Pick<Task, 'retryPolicy' | 'deadDestination'>;
+export type PolicyOfTask = Pick<Task, 'retryPolicy' | 'onExhausted' | 'deadDestination'>;
 
 /** Numbers of the deployment that the rules need. */
 export interface OutcomeRules {
   readonly dead: DeadPolicy;
   readonly stall: StallPolicy;
+  readonly release: ReleasePolicy;
+}
+
+/** Waits of a task that this process cannot handle: a growing delay, never a hot loop. */
+export interface ReleasePolicy {
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
 }
 
 export interface StallPolicy {
@@ -58,8 +65,7 @@ export interface StallPolicy {
  */
 export const defaultStallPolicy: StallPolicy = { partFrom: 3, poisonAt: 12, baseDelayMs: 1_000, maxDelayMs: 300_000 };
 
-/** Waits of a task that this process cannot handle: 30 s doubling to 10 min, never a hot loop. */
-export const releasePolicy = { baseDelayMs: 30_000, maxDelayMs: 600_000 };
+export const defaultReleasePolicy: ReleasePolicy = { baseDelayMs: 30_000, maxDelayMs: 600_000 };
 
 /** Releases after which a bug of ours is taken to be the task's fate. */
 export const MAX_INTERNAL_RELEASES = 10;
@@ -79,7 +85,7 @@ export const MAX_INTERNAL_RELEASES = 10;
  * | fetched after 12 stalls | dead_letter, reason poison | park |
  * | bug of ours | release, growing delay; the 11th time dead_letter, reason internal | the same, then park |
  *
- * Where it says dead_letter, a task without a dead destination (on_exhausted: park) is parked.
+ * Where it says dead_letter, a task with on_exhausted: park is parked, also when it has a dead destination.
  *
  * @param random in [0, 1): spreads the waits of stalled tasks
  */
@@ -90,7 +96,7 @@ export function decideOutcome(finding: Finding, task: PolicyOfTask, progress: Ta
     case 'fetched':
       return decideFetched(finding.stalls, task, progress, rules, random);
     case 'bug':
-      return decideBug(task, progress, random);
+      return decideBug(task, progress, rules, random);
     case 'result':
       return decideResult(finding.result, task, progress, rules, random);
   }
@@ -100,8 +106,8 @@ export function decideOutcome(finding: Finding, task: PolicyOfTask, progress: Ta
  * A task that this process cannot even read (written by a newer version) has no policy to decide by: it waits for a
  * process that can, for ever, with a growing delay.
  */
-export function decideUnreadable(lastRelease: TaskProgress['lastRelease'], random: number): Extract<Outcome, { kind: 'release' }> {
-  return releaseFor('data_unreadable', { lastRelease }, random);
+export function decideUnreadable(lastRelease: TaskProgress['lastRelease'], rules: OutcomeRules, random: number): Extract<Outcome, { kind: 'release' }> {
+  return releaseFor('data_unreadable', { lastRelease }, rules, random);
 }
 
 function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Start {
@@ -112,15 +118,20 @@ function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgres
   return { kind: 'release', code: 'worker_crashed', delayMs: growingDelayMs(stalls - stall.partFrom, stall, random), count: stalls };
 }
 
-function decideBug(task: PolicyOfTask, progress: TaskProgress, random: number): Outcome {
+function decideBug(task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
   const releases = releasesInARow('internal', progress.lastRelease);
   if (releases >= MAX_INTERNAL_RELEASES) return endPhase(progress.phase, task, 'internal', 'internal', progress);
-  return releaseFor('internal', progress, random);
+  return releaseFor('internal', progress, rules, random);
 }
 
-function releaseFor(code: DeliveryErrorCode, { lastRelease }: Pick<TaskProgress, 'lastRelease'>, random: number): Extract<Outcome, { kind: 'release' }> {
+function releaseFor(
+  code: DeliveryErrorCode,
+  { lastRelease }: Pick<TaskProgress, 'lastRelease'>,
+  { release }: OutcomeRules,
+  random: number,
+): Extract<Outcome, { kind: 'release' }> {
   const releases = releasesInARow(code, lastRelease);
-  return { kind: 'release', code, delayMs: growingDelayMs(releases, releasePolicy, random), count: releases + 1 };
+  return { kind: 'release', code, delayMs: growingDelayMs(releases, release, random), count: releases + 1 };
 }
 
 function decideResult(result: DeliveryResult, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
@@ -133,7 +144,7 @@ function decideResult(result: DeliveryResult, task: PolicyOfTask, progress: Task
   const { usesAttempt, canImprove } = deliveryError(code);
   // Whoever is told to stop must give back at once; every other fault of ours would be a hot loop without a wait.
   if (code === 'shutting_down') return { kind: 'release', code, delayMs: 0, count: undefined };
-  if (!usesAttempt) return releaseFor(code, progress, random);
+  if (!usesAttempt) return releaseFor(code, progress, rules, random);
   if (!canImprove) return endPhase(phase, task, code, 'permanent_error', progress);
   const { sends, backoff } = sendsOfPhase(phase, task.retryPolicy, rules.dead);
   if (progress.attempt + 1 >= sends) return endPhase(phase, task, code, 'retries_exhausted', progress);
@@ -144,7 +155,7 @@ function decideResult(result: DeliveryResult, task: PolicyOfTask, progress: Task
 function endPhase(phase: Phase, task: PolicyOfTask, code: DeliveryErrorCode, reason: DeadReason, progress: TaskProgress): Outcome {
   // The reason a person needs is why the delivery failed, not that the dead delivery failed too.
   if (phase === 'dead') return { kind: 'park', code, reason: progress.deadReason ?? reason };
-  if (task.deadDestination === undefined) return { kind: 'park', code, reason };
+  if (task.onExhausted === 'park' || task.deadDestination === undefined) return { kind: 'park', code, reason };
   return { kind: 'dead_letter', code, reason };
 }
 

@@ -49,7 +49,7 @@ export function delayBeforeAttemptMs(
  * 70.00000000000001 (which is 0.07 * 1000 in floating point) stays 70; 70.001 is 71; 1e-9 is 1.
  */
 export function wholeMs(ms: number): number {
-  return Math.ceil(Number(ms.toPrecision(12)));
+  return Math.ceil(Number(ms.toPrecision(15)));
 }
 
 /**

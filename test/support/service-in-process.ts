@@ -4,7 +4,7 @@ import { createApp } from '../../server/app.js';
 import { closeServer, listen } from '../../server/listen.js';
 import type { RedisConfig } from '../../shared/config/load.js';
 import type { DeadPolicy } from '../../shared/domain/retry-policy.js';
-import { defaultStallPolicy } from '../../shared/domain/outcome.js';
+import { defaultReleasePolicy, defaultStallPolicy } from '../../shared/domain/outcome.js';
 import { createLogger } from '../../shared/logging/logger.js';
 import { connectRedis, type RedisClient } from '../../shared/queue/redis-connection.js';
 import { TaskQueue } from '../../shared/queue/task-queue.js';
@@ -104,7 +104,7 @@ export class InProcessService {
         stallCheckMs: 5_000,
         context: {
           adapters,
-          rules: { dead: this.options.dead ?? { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 }, stall: defaultStallPolicy },
+          rules: { dead: this.options.dead ?? { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 }, stall: defaultStallPolicy, release: defaultReleasePolicy },
           timeLimitMs: 5_000,
           inFlight: new SendsInFlight(),
           clock: Date.now,

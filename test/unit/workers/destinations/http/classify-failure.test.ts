@@ -21,7 +21,8 @@ describe('classifyFailure', () => {
     ],
     response_invalid: ['HPE_INVALID_CONSTANT', 'UND_ERR_HEADERS_OVERFLOW'],
     shutting_down: ['UND_ERR_DESTROYED', 'UND_ERR_CLOSED'],
-    unknown: ['EMFILE', 'EADDRNOTAVAIL', 'ERR_ASSERTION', 'UND_ERR_NEW_AND_STRANGE', ''],
+    local_resources: ['EMFILE', 'ENFILE', 'ENOBUFS', 'EADDRNOTAVAIL'],
+    unknown: ['ERR_ASSERTION', 'UND_ERR_NEW_AND_STRANGE', ''],
   };
   for (const [code, errorCodes] of Object.entries(byCode)) {
     for (const errorCode of errorCodes) {
@@ -57,7 +58,7 @@ describe('classifyFailure', () => {
     [['ENETUNREACH', 'ECONNREFUSED'], 'connection_refused'],
     [['ENETUNREACH', 'ETIMEDOUT'], 'connect_timed_out'],
     [['EHOSTUNREACH', 'ENETUNREACH'], 'host_unreachable'],
-    [['EMFILE', 'EMFILE'], 'unknown'],
+    [['ERR_STRANGE', 'ERR_STRANGE'], 'unknown'],
   ] as const) {
     it(`of several addresses that failed with ${members.join(' and ')}, it is ${code}`, () => {
       const all = Object.assign(new AggregateError(members.map((member) => withCode(member))), { code: members[0] });

@@ -1,0 +1,54 @@
+import { expect } from 'chai';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+
+import { finishedStates, taskStates } from '../../../shared/domain/task.js';
+import { readText } from './repository-file.js';
+
+const root = path.resolve(import.meta.dirname, '../../..');
+
+/** The arrows of the state diagram; `[*]` is the world outside. */
+function arrows(): { from: string; to: string }[] {
+  const [, diagram = ''] = /```mermaid\nstateDiagram-v2\n([^]*?)```/.exec(readText('docs/ARCHITECTURE.md')) ?? [];
+  return diagram
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map((line) => {
+      const [, from, to] = /^ {2}(\S+) --> (\S+) : \S/.exec(line) ?? [];
+      if (from === undefined || to === undefined) throw new Error(`no arrow: ${line}`);
+      return { from, to };
+    });
+}
+
+describe('docs/ARCHITECTURE.md', () => {
+  it('draws exactly the states of shared/domain/task.ts', () => {
+    const drawn = new Set(arrows().flatMap(({ from, to }) => [from, to]).filter((state) => state !== '[*]'));
+    expect([...drawn]).to.have.members([...taskStates]);
+  });
+
+  it('draws a way to every state from a submission', () => {
+    const reached = new Set(['[*]']);
+    for (let size = 0; size !== reached.size;) {
+      size = reached.size;
+      for (const { from, to } of arrows()) if (reached.has(from)) reached.add(to);
+    }
+    expect([...reached]).to.have.members(['[*]', ...taskStates]);
+  });
+
+  it('draws finished states as states that only a person or a removal ends', () => {
+    const finished: readonly string[] = finishedStates;
+    const targets = arrows().filter(({ from }) => finished.includes(from)).map(({ to }) => to);
+    expect(new Set(targets)).to.deep.equal(new Set(['scheduled', '[*]']));
+    expect(arrows().filter(({ from, to }) => from === 'parked' && to === '[*]'), 'nothing removes a parked task').to.deep.equal([]);
+  });
+
+  for (const file of ['README.md', 'CHANGELOG.md', 'docs/ARCHITECTURE.md', 'docs/ENVIRONMENT.md', 'docs/ERRORS.md']) {
+    it(`finds every file that ${file} names`, () => {
+      const text = readText(file);
+      const linked = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, target]) => path.join(path.dirname(file), target ?? ''));
+      const named = [...text.matchAll(/`((?:shared|server|workers|scripts|examples|docs|test)\/[\w./-]+)`/g)].map(([, target]) => target ?? '');
+      const missing = [...linked, ...named].filter((target) => !existsSync(path.join(root, target)));
+      expect(missing).to.deep.equal([]);
+    });
+  }
+});

@@ -1,0 +1,105 @@
+import { expect } from 'chai';
+
+import { loadConfig } from '../../../shared/config/load.js';
+import { variables } from '../../../shared/config/schema.js';
+import { entries, printLeaf, readText, readYaml, type Tree } from './repository-file.js';
+
+const compose = readYaml('docker-compose.yml');
+const service = (name: string): Tree => {
+  const found = compose['services']?.[name];
+  if (found === undefined) throw new Error(`no service ${name}`);
+  return found;
+};
+/** Environment of a service, as a process would see it. */
+const environment = (name: string): Record<string, string> => Object.fromEntries(entries(service(name)['environment']).map(([key, value]) => [key, printLeaf(value)]));
+const list = (node: Tree | undefined): string[] => (Array.isArray(node) ? node.map(String) : []);
+
+// No container engine is needed here: that what they start really runs is for whoever runs them.
+describe('docker-compose.yml', () => {
+  it('has Redis, Kafka, the API and workers', () => {
+    expect(entries(compose['services']).map(([name]) => name)).to.have.members(['redis', 'kafka', 'server', 'worker']);
+  });
+
+  it('publishes on loopback only', () => {
+    const ports = entries(compose['services']).flatMap(([, each]) => list(each['ports']));
+    expect(ports).to.have.lengthOf(2);
+    for (const port of ports) expect(port).to.match(/^127\.0\.0\.1:\d+:\d+$/);
+  });
+
+  it('gives the services a configuration that they accept', () => {
+    for (const name of ['server', 'worker']) {
+      const env = environment(name);
+      expect(Object.keys(variables), name).to.include.members(Object.keys(env));
+      expect(loadConfig(env).redis, name).to.deep.include({ mode: 'standalone', address: { host: 'redis', port: 6379 } });
+    }
+    expect(loadConfig(environment('server')).http).to.deep.equal({ host: '0.0.0.0', port: 8080 });
+  });
+
+  it('runs Redis so that no task is lost or late', () => {
+    const command = list(service('redis')['command']).join(' ');
+    expect(command).to.match(/^redis-server /);
+    for (const setting of ['--appendonly yes', '--appendfsync everysec', '--hz 100', '--maxmemory-policy noeviction']) expect(command).to.include(setting);
+    expect(list(service('redis')['volumes'])).to.deep.equal(['redis-data:/data']);
+  });
+
+  it('keeps what Redis and Kafka hold in named volumes', () => {
+    const volumes = entries(compose['services']).flatMap(([, each]) => list(each['volumes']));
+    expect(volumes.map((volume) => volume.split(':')[0])).to.have.members(Object.keys(compose['volumes'] ?? {}));
+  });
+
+  it('waits for a healthy Redis, and never for Kafka', () => {
+    for (const name of ['server', 'worker']) expect(service(name)['depends_on']?.['redis']?.['condition'], name).to.equal('service_healthy');
+    expect(service('server')['depends_on']?.['kafka']).to.equal(undefined);
+    expect(service('worker')['depends_on']?.['kafka']?.['condition']).to.equal('service_started');
+    for (const name of ['redis', 'kafka']) expect(list(service(name)['healthcheck']?.['test']), name).to.not.deep.equal([]);
+  });
+
+  it('lets workers be many, and gives them time to drain', () => {
+    expect(service('worker')).to.not.have.any.keys('container_name', 'ports');
+    expect(list(service('worker')['command']).at(-1)).to.equal('dist/workers/main.js');
+    for (const name of ['server', 'worker']) {
+      const graceMs = Number.parseInt(printLeaf(service(name)['stop_grace_period']), 10) * 1_000;
+      expect(graceMs, name).to.be.greaterThan(loadConfig(environment(name)).shutdownTimeoutMs);
+    }
+  });
+
+  it('has a Kafka that takes the largest message, and tells each side an address it can reach', () => {
+    const kafka = environment('kafka');
+    expect(Number(kafka['KAFKA_MESSAGE_MAX_BYTES'])).to.be.greaterThan(loadConfig({}).maxMessageBytes + 65_536);
+    const advertised = (kafka['KAFKA_ADVERTISED_LISTENERS'] ?? '').split(',').map((listener) => listener.replace(/^\w+:\/\//, ''));
+    expect(advertised).to.have.members([environment('worker')['KAFKA_BROKERS'], 'localhost:9092']);
+    expect(list(service('kafka')['ports'])).to.deep.equal(['127.0.0.1:9092:9092']);
+  });
+});
+
+describe('Dockerfile', () => {
+  const lines = readText('Dockerfile').split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const last = (instruction: string): string => lines.findLast((line) => line.startsWith(`${instruction} `)) ?? '';
+
+  it('uses the version of Node that package.json asks for', () => {
+    const { engines } = JSON.parse(readText('package.json')) as { engines: { node: string } };
+    const [, major] = /^ARG NODE_IMAGE=node:(\d+)-/.exec(lines[0] ?? '') ?? [];
+    expect(engines.node).to.match(new RegExp(`^>=${major ?? '?'}\\.`));
+  });
+
+  it('runs as a user that is not root, with node as process 1', () => {
+    expect(last('USER')).to.equal('USER node');
+    expect(JSON.parse(last('CMD').slice('CMD '.length))).to.deep.equal(['node', '--enable-source-maps', 'dist/server/main.js']);
+  });
+
+  it('asks /readyz on the port that is configured', () => {
+    const check = lines[lines.findIndex((line) => line.startsWith('HEALTHCHECK ')) + 1] ?? '';
+    const [program, flag, code] = JSON.parse(check.trim().slice('CMD '.length)) as string[];
+    expect([program, flag]).to.deep.equal(['node', '-e']);
+    expect(code).to.include('/readyz').and.to.include('process.env.HTTP_PORT');
+  });
+
+  it('copies only what .dockerignore lets in', () => {
+    const allowed = readText('.dockerignore').split('\n').filter((line) => line.startsWith('!')).map((line) => line.slice(1));
+    const copied = lines
+      .filter((line) => line.startsWith('COPY ') && !line.includes('--from='))
+      .flatMap((line) => line.split(' ').slice(1, -1));
+    expect(copied).to.have.members(allowed);
+    expect(copied).to.include('docs/openapi.yaml');
+  });
+});

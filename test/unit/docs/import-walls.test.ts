@@ -1,0 +1,93 @@
+import { expect } from 'chai';
+import { ESLint } from 'eslint';
+import path from 'node:path';
+import tseslint from 'typescript-eslint';
+
+const root = path.resolve(import.meta.dirname, '../../..');
+
+/** The house's own rules, without those that need types: files in this table need not exist. */
+const eslint = new ESLint({
+  cwd: root,
+  overrideConfigFile: path.join(root, 'scripts/eslint.config.js'),
+  overrideConfig: [{ files: ['**/*.ts'], ...tseslint.configs.disableTypeChecked, languageOptions: { parserOptions: { project: null, program: null, projectService: false } } }],
+});
+
+const wallRules = new Set(['no-restricted-imports', 'no-restricted-syntax', 'no-restricted-properties', 'no-restricted-globals']);
+
+async function complaints(file: string, code: string): Promise<string[]> {
+  const [result] = await eslint.lintText(`${code}\n`, { filePath: path.join(root, file) });
+  const messages = result?.messages ?? [];
+  const fatal = messages.find((message) => message.fatal);
+  if (fatal !== undefined) throw new Error(`${file}: ${fatal.message}`);
+  return messages.filter(({ ruleId }) => ruleId !== null && wallRules.has(ruleId)).map(({ message }) => message);
+}
+
+/** File, what it must not say, and a part of the message that says where the code goes instead. */
+const refused: readonly (readonly [file: string, code: string, instead: string])[] = [
+  ['server/tasks/routes.ts', "import { Janitor } from '../../workers/janitor.js'; void Janitor;", 'belongs into shared/'],
+  ['workers/janitor.ts', "import { createApp } from '../server/app.js'; void createApp;", 'belongs into shared/'],
+  ['workers/destinations/http/exchange.ts', "import { createApp } from '../../../server/app.js'; void createApp;", 'belongs into shared/'],
+  ['shared/queue/names.ts', "import { createApp } from '../../server/app.js'; void createApp;", 'one-way'],
+  ['shared/queue/names.ts', "import { Janitor } from '../../workers/janitor.js'; void Janitor;", 'one-way'],
+  ['shared/queue/names.ts', "import { eventually } from '../../test/support/eventually.js'; void eventually;", 'Nothing imports test'],
+  ['scripts/generate-docs.ts', "import { eventually } from '../test/support/eventually.js'; void eventually;", 'Nothing imports test'],
+  ['shared/domain/outcome.ts', "import type { Logger } from '../logging/logger.js'; export type A = Logger;", 'imports only itself'],
+  ['shared/domain/outcome.ts', "import { setTimeout } from 'node:timers/promises'; void setTimeout;", 'is pure'],
+  ['shared/domain/outcome.ts', 'export const now = Date.now();', 'has no clock'],
+  ['shared/domain/outcome.ts', 'export const now = new Date();', 'has no clock'],
+  ['shared/domain/outcome.ts', 'export const number = Math.random();', 'Random in ports.ts'],
+  ['shared/domain/outcome.ts', 'setTimeout(() => undefined, 1);', 'is pure'],
+  ['shared/config/load.ts', "import type { Logger } from '../logging/logger.js'; export type A = Logger;", 'may import domain only'],
+  ['shared/logging/logger.ts', "import { jobIdOf } from '../queue/names.js'; void jobIdOf;", 'only'],
+  ['shared/lifecycle/shutdown.ts', "import { jobIdOf } from '../queue/names.js'; void jobIdOf;", 'domain and logging only'],
+  ['shared/queue/names.ts', "import express from 'express'; void express;", 'server/'],
+  ['workers/janitor.ts', "import express from 'express'; void express;", 'server/'],
+  ['server/app.ts', "import { Pool } from 'undici'; void Pool;", 'workers/destinations/http/'],
+  ['workers/destinations/kafka/adapter.ts', "import { Pool } from 'undici'; void Pool;", 'workers/destinations/http/'],
+  ['workers/destinations/http/exchange.ts', "import kafkajs from 'kafkajs'; void kafkajs;", 'workers/destinations/kafka/'],
+  ['server/app.ts', "import { Redis } from 'ioredis'; void Redis;", 'redis-connection.ts'],
+  ['shared/queue/task-queue.ts', "import type { Redis } from 'ioredis'; export type A = Redis;", 'redis-connection.ts'],
+  ['server/tasks/routes.ts', "import type { Queue } from 'bullmq'; export type A = Queue;", 'TaskQueue'],
+  ['workers/janitor.ts', "import { Worker } from 'bullmq'; void Worker;", 'delivery-worker.ts'],
+  ['server/app.ts', "import { createBullBoard } from '@bull-board/api'; void createBullBoard;", 'bull-board.ts'],
+  ['server/app.ts', "import { ExpressAdapter } from '@bull-board/express'; void ExpressAdapter;", 'bull-board.ts'],
+  ['server/app.ts', "import Joi from 'joi'; void Joi;", 'schema.ts'],
+  ['workers/main.ts', "import winston from 'winston'; void winston;", 'take a Logger'],
+  ['server/main.ts', "export const port = process.env['HTTP_PORT'];", 'shared/config/load.ts'],
+  ['server/main.ts', "import { env } from 'node:process'; void env;", 'shared/config/schema.ts'],
+  ['server/main.ts', "const { env } = process; void env;", 'shared/config/load.ts'],
+  ['server/app.ts', 'export default 1;', 'Named exports only'],
+  ['server/app.ts', 'const a = 1; export { a as default };', 'Named exports only'],
+  ['shared/domain/index.ts', "export * from './task.js';", 'No barrel files'],
+  ['shared/domain/index.ts', "export { taskStates } from './task.js';", 'No barrel files'],
+  ['workers/main.ts', "void import('../server/app.js');", 'Import statically'],
+  ['scripts/setup/launch.mjs', "import chalk from 'chalk'; void chalk;", 'only node: modules'],
+  ['examples/receiver.mjs', "import express from 'express'; void express;", 'only node: modules'],
+];
+
+const allowed: readonly (readonly [file: string, code: string])[] = [
+  ['server/tasks/routes.ts', "import { jobIdOf } from '../../shared/queue/names.js'; void jobIdOf;"],
+  ['workers/destinations/http/exchange.ts', "import { Pool } from 'undici'; void Pool;"],
+  ['workers/destinations/kafka/adapter.ts', "import kafkajs from 'kafkajs'; void kafkajs;"],
+  ['shared/queue/redis-connection.ts', "import { Cluster } from 'ioredis'; void Cluster;"],
+  ['workers/settle-outcome.ts', "import { Job } from 'bullmq'; void Job;"],
+  ['shared/queue/shard.ts', "import type { RequestError } from '../domain/errors.js'; export type A = RequestError;"],
+  ['shared/lifecycle/shutdown.ts', "import type { Logger } from '../logging/logger.js'; export type A = Logger;"],
+  ['shared/config/load.ts', "export const port = process.env['HTTP_PORT'];"],
+  ['test/unit/a.test.ts', "import { Janitor } from '../../workers/janitor.js'; import { Queue } from 'bullmq'; void Janitor; void Queue;"],
+];
+
+describe('the import walls of scripts/eslint.config.js', () => {
+  for (const [file, code, instead] of refused) {
+    it(`refuse, in ${file}: ${code}`, async () => {
+      const said = await complaints(file, code);
+      expect(said.join('\n')).to.include(instead);
+    });
+  }
+
+  for (const [file, code] of allowed) {
+    it(`let pass, in ${file}: ${code}`, async () => {
+      expect(await complaints(file, code)).to.deep.equal([]);
+    });
+  }
+});

@@ -1,0 +1,152 @@
+import { expect } from 'chai';
+import type { Request, Response } from 'express';
+
+import { sendError } from '../../../server/middleware/error-response.js';
+import { allowMethods } from '../../../server/middleware/allow-methods.js';
+import { createTaskParser } from '../../../server/tasks/schema.js';
+import { deadReasons } from '../../../shared/domain/attempt-record.js';
+import { deliveryErrors, RequestError, requestErrors, type RequestErrorCode } from '../../../shared/domain/errors.js';
+import { taskStates } from '../../../shared/domain/task.js';
+import { entries, readText, readYaml, type Tree } from './repository-file.js';
+
+const api = readYaml('docs/openapi.yaml');
+const schemas = api['components']?.['schemas'];
+const METHODS = ['get', 'put', 'post', 'delete', 'patch'];
+const parseTask = createTaskParser(1_048_576);
+
+/** Paths and methods of the contract, `{x}` filled in. */
+function operations(): { path: string; methods: string[] }[] {
+  return entries(api['paths']).map(([path, item]) => ({
+    path: path.replace(/\{\w+\}/g, 'x'),
+    methods: entries(item).map(([name]) => name).filter((name) => METHODS.includes(name)).map((name) => name.toUpperCase()),
+  }));
+}
+
+/** What allow-methods.ts says of a path: the header Allow, or undefined for an unknown one. */
+function allowedAt(path: string): string[] | undefined {
+  let allow: string | undefined;
+  const response = { set: (_name: string, value: string) => { allow = value; } };
+  try {
+    // The two fields and the one method that it uses.
+    void allowMethods()({ method: 'TRACE', path } as Request, response as unknown as Response, () => undefined);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+  }
+  return allow?.split(', ');
+}
+
+/** One path for each alternative of each row of allow-methods.ts, read from its text: the table is not exported. */
+function pathsOfTable(): string[] {
+  const rows = [...readText('server/middleware/allow-methods.ts').matchAll(/^ {2}\[\/\^(.+?)\$\/, \[/gm)].map(([, pattern = '']) => pattern);
+  return rows.flatMap((row) => {
+    const text = row.replaceAll('\\/?', '').replaceAll('\\', '').replaceAll('[^/]+', 'x');
+    const [, before = '', choices = '', after = ''] = /^([^(]*)\(([^)]*)\)(.*)$/.exec(text) ?? ['', text, '', ''];
+    return choices.split('|').map((choice) => `${before}${choice}${after}`);
+  });
+}
+
+function statusOf(code: RequestErrorCode): string {
+  let status = 0;
+  const response = { set: () => response, status: (value: number) => { status = value; return response; }, json: () => response };
+  // The three methods that sendError uses.
+  sendError(response as unknown as Response, new RequestError(code, ''));
+  return String(status);
+}
+
+function resolve(node: Tree | undefined): Tree | undefined {
+  const reference: unknown = node?.['$ref'];
+  if (typeof reference !== 'string') return node;
+  return reference.replace('#/', '').split('/').reduce<Tree | undefined>((at, name) => at?.[name], api);
+}
+
+/** Every example of an error in the contract: the status it stands under, and its body. */
+function errorExamples(): { status: string; code: unknown }[] {
+  return entries(api['paths']).flatMap(([, item]) =>
+    entries(item).flatMap(([, operation]) =>
+      entries(operation['responses']).flatMap(([status, response]) => {
+        const examples = resolve(response)?.['content']?.['application/json']?.['examples'];
+        return examples === undefined ? [] : entries(examples).map(([, example]) => ({ status, code: example['value']?.['code'] }));
+      }),
+    ),
+  );
+}
+
+describe('docs/openapi.yaml', () => {
+  it('has the version of package.json', () => {
+    const { version } = JSON.parse(readText('package.json')) as { version: string };
+    expect(api['info']?.['version']).to.equal(version);
+  });
+
+  it('has the paths and methods of server/middleware/allow-methods.ts, and no others', () => {
+    for (const { path, methods } of operations()) expect(allowedAt(path), path).to.have.members(methods);
+    const table = pathsOfTable();
+    for (const path of table) expect(allowedAt(path), `${path}, read from the table`).to.be.an('array');
+    expect(operations().map(({ path }) => path)).to.have.members(table);
+  });
+
+  it('lists the error codes of shared/domain/errors.ts', () => {
+    expect(schemas?.['RequestErrorCode']?.['enum']).to.have.members(Object.keys(requestErrors));
+    expect(schemas?.['DeliveryErrorCode']?.['enum']).to.have.members(Object.keys(deliveryErrors));
+  });
+
+  it('shows every error code once at least, under the status it really has', () => {
+    const examples = errorExamples();
+    expect(new Set(examples.map(({ code }) => code))).to.deep.equal(new Set(Object.keys(requestErrors)));
+    for (const { status, code } of examples) {
+      // Under `default` stand those that belong to no operation.
+      if (status !== 'default') expect(statusOf(code as RequestErrorCode), String(code)).to.equal(status);
+    }
+  });
+
+  it('lists the states of shared/domain/task.ts, and the reasons of shared/domain/attempt-record.ts', () => {
+    expect(schemas?.['State']?.['enum']).to.have.members([...taskStates]);
+    expect(schemas?.['TaskView']?.['properties']?.['dead_reason']?.['enum']).to.have.members([...deadReasons, null]);
+  });
+
+  it('gives examples of tasks that are accepted', () => {
+    const examples = entries(api['paths']?.['/tasks']?.['post']?.['requestBody']?.['content']?.['application/json']?.['examples']);
+    expect(examples.length).to.be.greaterThan(1);
+    for (const [name, { value }] of examples) expect(() => parseTask(value), name).to.not.throw();
+  });
+
+  it('names the fields that a task may have, and those it must have', () => {
+    const complaintsAbout = (task: unknown): Map<string, string> => {
+      try {
+        parseTask(task);
+        return new Map();
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        return new Map(error.details?.map(({ field, message }) => [field, message]));
+      }
+    };
+    const named = entries(schemas?.['Task']?.['properties']).map(([name]) => name);
+    const complaints = complaintsAbout(Object.fromEntries([...named, 'unknown_field'].map((name) => [name, null])));
+    expect(complaints.get('unknown_field')).to.include('is not allowed');
+    for (const name of named) expect(complaints.get(name) ?? '', name).to.not.equal(`${name} is not allowed`);
+    const required = [...complaintsAbout({ on_exhausted: 'park' }).keys()];
+    expect(schemas?.['Task']?.['required']).to.have.members(required);
+    expect([...complaintsAbout({}).keys()]).to.have.members([...required, 'dead_destination']);
+  });
+
+  it('points at nothing that is missing', () => {
+    const references = [...readText('docs/openapi.yaml').matchAll(/\$ref: "([^"]+)"/g)].map(([, target = '']) => target);
+    expect(references.length).to.be.greaterThan(10);
+    for (const target of references) expect(resolve({ $ref: target as unknown as Tree }), target).to.be.an('object');
+  });
+
+  /** The numbers of the schema against the parser: just inside is accepted, just outside is not. */
+  const base = { id: 'a', source: 's', client_id: 'c', destination_type: 'kafka', destination: { topic: 't' }, dead_destination: { topic: 'd' }, max_retries: 0, base_delay: 1, message_data: 'm' };
+  for (const field of ['max_retries', 'base_delay', 'initial_delay', 'max_delay']) {
+    it(`has the limits of ${field} that the service has`, () => {
+      const rule = schemas?.['Task']?.['properties']?.[field] as Record<string, number | string> | undefined;
+      const maximum = Number(rule?.['maximum']);
+      const minimum = Number(rule?.['minimum'] ?? rule?.['exclusiveMinimum']);
+      const isExclusive = rule?.['exclusiveMinimum'] !== undefined;
+      expect(() => parseTask({ ...base, [field]: maximum }), 'maximum').to.not.throw();
+      expect(() => parseTask({ ...base, [field]: maximum + 1 }), 'above maximum').to.throw(RequestError);
+      if (isExclusive) expect(() => parseTask({ ...base, [field]: minimum }), 'exclusive minimum').to.throw(RequestError);
+      else expect(() => parseTask({ ...base, [field]: minimum }), 'minimum').to.not.throw();
+      expect(() => parseTask({ ...base, [field]: minimum - 1 }), 'below minimum').to.throw(RequestError);
+    });
+  }
+});

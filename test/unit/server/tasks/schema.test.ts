@@ -1,0 +1,303 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import { createTaskParser } from '../../../../server/tasks/schema.js';
+import { RequestError } from '../../../../shared/domain/errors.js';
+import type { Task } from '../../../../shared/domain/task.js';
+
+const MAX_MESSAGE_BYTES = 1_000;
+const parse = createTaskParser(MAX_MESSAGE_BYTES);
+
+const http = {
+  id: 'order-1',
+  source: 'orders',
+  client_id: 'team-a',
+  destination_type: 'http',
+  destination: { url: 'https://api.example.com/hook' },
+  dead_destination: { url: 'https://api.example.com/dead' },
+  max_retries: 3,
+  base_delay: 10,
+  message_data: '{"a":1}',
+} as const;
+const kafka = { ...http, destination_type: 'kafka', destination: { host: 'broker-1', port: 9092, topic: 'orders' }, dead_destination: { topic: 'orders.dead' } } as const;
+
+function refusal(input: unknown): RequestError {
+  let task: Task;
+  try {
+    task = parse(input);
+  } catch (error) {
+    if (error instanceof RequestError) return error;
+    throw error;
+  }
+  throw new Error(`accepted: ${JSON.stringify(task)}`);
+}
+
+/** The fields that were complained about. */
+function fieldsOf(input: unknown): string[] {
+  const error = refusal(input);
+  expect(error.code).to.equal('invalid_task');
+  return (error.details ?? []).map(({ field }) => field);
+}
+
+/** As a client's JSON gives it: with a key that no object literal can have, if need be. */
+function withJson(base: object, json: string): unknown {
+  const text = JSON.stringify(base);
+  return JSON.parse(`${text.slice(0, -1)},${json}}`);
+}
+
+describe('task schema: what is taken', () => {
+  it('turns a task to HTTP into ours, with every default', () => {
+    expect(parse(http)).to.deep.equal({
+      id: 'order-1',
+      source: 'orders',
+      clientId: 'team-a',
+      destination: { type: 'http', url: 'https://api.example.com/hook' },
+      deadDestination: { type: 'http', url: 'https://api.example.com/dead' },
+      onExhausted: 'dead_letter',
+      retryPolicy: { maxRetries: 3, baseDelayMs: 10_000, initialDelayMs: 10_000, maxDelayMs: 86_400_000 },
+      isPriority: false,
+      messageData: '{"a":1}',
+    });
+  });
+
+  it('turns a task to Kafka into ours, with everything given', () => {
+    const task = parse({
+      ...kafka,
+      destination: { host: 'broker-1', port: '9092', topic: 'orders', key: 'k', headers: { h: 'v', empty: '' } },
+      dead_destination_type: 'http',
+      dead_destination: { url: 'http://127.0.0.1:1/' },
+      on_exhausted: 'dead_letter',
+      initial_delay: 0,
+      max_delay: 0.5,
+      is_priority: true,
+      attempt: { anything: ['at', 'all'] },
+    });
+    expect(task).to.deep.equal({
+      id: 'order-1',
+      source: 'orders',
+      clientId: 'team-a',
+      destination: { type: 'kafka', broker: { host: 'broker-1', port: 9092 }, topic: 'orders', key: 'k', headers: { h: 'v', empty: '' } },
+      deadDestination: { type: 'http', url: 'http://127.0.0.1:1/' },
+      onExhausted: 'dead_letter',
+      retryPolicy: { maxRetries: 3, baseDelayMs: 10_000, initialDelayMs: 0, maxDelayMs: 500 },
+      isPriority: true,
+      messageData: '{"a":1}',
+    });
+  });
+
+  const accepted: readonly (readonly [name: string, input: unknown])[] = [
+    ['an id of 255 code points, each two UTF-16 units', { ...http, id: '🚚'.repeat(255) }],
+    ['an id like a:b/c', { ...http, id: 'a:b/c' }],
+    ['an id like 123', { ...http, id: '123' }],
+    ['an id like wait', { ...http, id: 'wait' }],
+    ['an id of one space', { ...http, id: ' ' }],
+    ['an id like __proto__', { ...http, id: '__proto__' }],
+    ['a port as text', { ...kafka, destination: { host: 'b', port: '65535', topic: 't' } }],
+    ['a port of 1', { ...kafka, destination: { host: 'b', port: 1, topic: 't' } }],
+    ['an IPv6 broker', { ...kafka, destination: { host: '::1', port: 1, topic: 't' } }],
+    ['the default cluster', { ...kafka, destination: { topic: 't' } }],
+    ['a topic of 249 characters', { ...kafka, destination: { topic: `a._-Z9${'x'.repeat(243)}` } }],
+    ['no retries', { ...http, max_retries: 0 }],
+    ['100 retries', { ...http, max_retries: 100 }],
+    ['a base delay of a day', { ...http, base_delay: 86_400 }],
+    ['a tiny base delay', { ...http, base_delay: 1e-9 }],
+    ['an initial delay of a year', { ...http, initial_delay: 31_536_000 }],
+    ['an initial delay longer than max_delay', { ...http, initial_delay: 100, max_delay: 1 }],
+    ['a base delay longer than max_delay', { ...http, base_delay: 100, max_delay: 1 }],
+    ['parking without a dead destination', { ...http, on_exhausted: 'park', dead_destination: undefined }],
+    ['a legacy attempt', { ...http, attempt: 7 }],
+    ['the largest message', { ...http, message_data: 'x'.repeat(MAX_MESSAGE_BYTES) }],
+    ['the largest message in characters of several bytes', { ...http, message_data: '€'.repeat(333) }],
+    ['control characters in the message', { ...http, message_data: '\u0000\r\n\t\u007f' }],
+  ];
+  for (const [name, input] of accepted) {
+    it(`takes ${name}`, () => {
+      expect(parse(input)).to.have.property('id');
+    });
+  }
+
+  it('keeps the message as it was, whatever it holds', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 200 }).filter((text) => text.isWellFormed() && Buffer.byteLength(text) <= MAX_MESSAGE_BYTES), (message) => {
+        expect(parse({ ...http, message_data: message }).messageData).to.equal(message);
+      }),
+    );
+  });
+
+  const delays: readonly (readonly [seconds: number, ms: number])[] = [
+    [0.07, 70],
+    [0.5, 500],
+    [1.1, 1_100],
+    [0.0005, 0.5],
+    [86_400, 86_400_000],
+    [0.29, 290],
+    [4.35, 4_350],
+  ];
+  for (const [seconds, ms] of delays) {
+    it(`reads ${seconds} s as ${ms} ms exactly`, () => {
+      expect(parse({ ...http, base_delay: seconds }).retryPolicy).to.include({ baseDelayMs: ms, initialDelayMs: ms });
+    });
+  }
+
+  it('loses nothing of a long initial delay', () => {
+    // A year less a bit, to the microsecond: rounding it down would send early.
+    expect(parse({ ...http, initial_delay: 31_535_999.000_01 }).retryPolicy.initialDelayMs).to.equal(31_535_999_000.01);
+  });
+});
+
+describe('task schema: what is refused', () => {
+  const texts = ['id', 'source', 'client_id'] as const;
+  for (const field of texts) {
+    const wrong: readonly (readonly [name: string, value: unknown])[] = [
+      ['missing', undefined],
+      ['null', null],
+      ['empty', ''],
+      ['a number', 1],
+      ['an array', ['a']],
+      ['256 code points', '🚚'.repeat(256)],
+      ['half of a surrogate pair', 'a\ud83d'],
+      ['the other half', '\ude9aa'],
+      ['a NUL', 'a\u0000'],
+      ['a line break', 'a\nb'],
+      ['a DEL', '\u007f'],
+      ['a C1 control', 'a\u0085'],
+    ];
+    for (const [name, value] of wrong) {
+      it(`refuses ${field}: ${name}`, () => {
+        expect(fieldsOf({ ...http, [field]: value })).to.deep.equal([field]);
+      });
+    }
+  }
+
+  const table: readonly (readonly [name: string, input: unknown, fields: readonly string[]])[] = [
+    ['no destination type', { ...http, destination_type: undefined }, ['destination_type']],
+    ['a destination type of tomorrow', { ...http, destination_type: 'sqs' }, ['destination_type']],
+    ['a destination type in capitals', { ...http, destination_type: 'HTTP' }, ['destination_type']],
+    ['no destination', { ...http, destination: undefined }, ['destination']],
+    ['a destination that is a text', { ...http, destination: 'https://a' }, ['destination']],
+    ['a destination that is a list', { ...http, destination: [] }, ['destination']],
+    ['no url', { ...http, destination: {} }, ['destination.url']],
+    ['a relative url', { ...http, destination: { url: '/hook' } }, ['destination.url']],
+    ['a url without a scheme', { ...http, destination: { url: 'api.example.com/hook' } }, ['destination.url']],
+    ['an ftp url', { ...http, destination: { url: 'ftp://a/' } }, ['destination.url']],
+    ['a url without a host', { ...http, destination: { url: 'http://' } }, ['destination.url']],
+    ['a url with one slash', { ...http, destination: { url: 'http:/a/' } }, ['destination.url']],
+    ['a url with a port that is none', { ...http, destination: { url: 'http://a:99999/' } }, ['destination.url']],
+    ['a url that is a number', { ...http, destination: { url: 1 } }, ['destination.url']],
+    ['a url too many', { ...http, destination: { url: 'http://a/', uri: 'http://a/' } }, ['destination.uri']],
+    ['fields of Kafka for HTTP', { ...http, destination: { url: 'http://a/', topic: 't', host: 'h', port: 1 } }, ['destination.topic', 'destination.host', 'destination.port']],
+    ['fields of HTTP for Kafka', { ...kafka, destination: { topic: 't', url: 'http://a/' } }, ['destination.url']],
+    ['a host without a port', { ...kafka, destination: { host: 'h', topic: 't' } }, ['destination']],
+    ['a port without a host', { ...kafka, destination: { port: 1, topic: 't' } }, ['destination']],
+    ['no topic', { ...kafka, destination: {} }, ['destination.topic']],
+    ['an empty topic', { ...kafka, destination: { topic: '' } }, ['destination.topic']],
+    ['a topic called .', { ...kafka, destination: { topic: '.' } }, ['destination.topic']],
+    ['a topic called ..', { ...kafka, destination: { topic: '..' } }, ['destination.topic']],
+    ['a topic of 250 characters', { ...kafka, destination: { topic: 'x'.repeat(250) } }, ['destination.topic']],
+    ['a topic with a space', { ...kafka, destination: { topic: 'a b' } }, ['destination.topic']],
+    ['a topic with a slash', { ...kafka, destination: { topic: 'a/b' } }, ['destination.topic']],
+    ['a topic with an umlaut', { ...kafka, destination: { topic: 'bücher' } }, ['destination.topic']],
+    ['a host with a scheme', { ...kafka, destination: { host: 'http://h', port: 1, topic: 't' } }, ['destination.host']],
+    ['a host with a port in it', { ...kafka, destination: { host: 'h:1', port: 1, topic: 't' } }, ['destination.host']],
+    ['an empty key', { ...kafka, destination: { topic: 't', key: '' } }, ['destination.key']],
+    ['a header that is a number', { ...kafka, destination: { topic: 't', headers: { a: 1 } } }, ['destination.headers.a']],
+    ['headers in a list', { ...kafka, destination: { topic: 't', headers: ['a'] } }, ['destination.headers']],
+    ['no dead destination', { ...http, dead_destination: undefined }, ['dead_destination']],
+    ['no dead destination, with on_exhausted mistyped', { ...http, on_exhausted: 'Park', dead_destination: undefined }, ['on_exhausted', 'dead_destination']],
+    ['a dead destination of the other type, not said', { ...http, dead_destination: { topic: 't' } }, ['dead_destination.url', 'dead_destination.topic']],
+    ['a dead destination type that does not fit', { ...http, dead_destination_type: 'kafka' }, ['dead_destination.topic', 'dead_destination.url']],
+    ['a dead destination type of tomorrow', { ...http, dead_destination_type: 'sqs' }, ['dead_destination_type']],
+    ['a bad dead destination although parking', { ...http, on_exhausted: 'park', dead_destination: { url: 'x' } }, ['dead_destination.url']],
+    ['no max_retries', { ...http, max_retries: undefined }, ['max_retries']],
+    ['max_retries below 0', { ...http, max_retries: -1 }, ['max_retries']],
+    ['max_retries above 100', { ...http, max_retries: 101 }, ['max_retries']],
+    ['max_retries that is no whole number', { ...http, max_retries: 1.5 }, ['max_retries']],
+    ['max_retries as text', { ...http, max_retries: '3' }, ['max_retries']],
+    ['no base_delay', { ...http, base_delay: undefined }, ['base_delay']],
+    ['a base_delay of 0', { ...http, base_delay: 0 }, ['base_delay']],
+    ['a base_delay below 0', { ...http, base_delay: -1 }, ['base_delay']],
+    ['a base_delay of more than a day', { ...http, base_delay: 86_401 }, ['base_delay']],
+    ['a base_delay as text', { ...http, base_delay: '10' }, ['base_delay']],
+    ['an initial_delay below 0', { ...http, initial_delay: -0.1 }, ['initial_delay']],
+    ['an initial_delay of more than a year', { ...http, initial_delay: 31_536_001 }, ['initial_delay']],
+    ['an initial_delay of null', { ...http, initial_delay: null }, ['initial_delay']],
+    ['a max_delay of 0', { ...http, max_delay: 0 }, ['max_delay']],
+    ['a max_delay as text', { ...http, max_delay: '1' }, ['max_delay']],
+    ['no message', { ...http, message_data: undefined }, ['message_data']],
+    ['an empty message', { ...http, message_data: '' }, ['message_data']],
+    ['a message that is an object', { ...http, message_data: { a: 1 } }, ['message_data']],
+    ['a message with half of a surrogate pair', { ...http, message_data: '\ud83d' }, ['message_data']],
+    ['is_priority as text', { ...http, is_priority: 'true' }, ['is_priority']],
+    ['is_priority as a number', { ...http, is_priority: 1 }, ['is_priority']],
+    ['on_exhausted of another word', { ...http, on_exhausted: 'drop' }, ['on_exhausted']],
+    ['an unknown key', { ...http, retries: 3 }, ['retries']],
+    ['several unknown keys', { ...http, a: 1, b: 2 }, ['a', 'b']],
+  ];
+  for (const [name, input, fields] of table) {
+    it(`refuses ${name}`, () => {
+      expect(fieldsOf(input)).to.have.members(fields);
+    });
+  }
+
+  for (const port of [0, 65_536, 1.5, -1, '0', '65536', '9092x', ' 9092', '', '1e3', '+1', null, true, [1]]) {
+    it(`refuses the port ${JSON.stringify(port)}, with one sentence`, () => {
+      const error = refusal({ ...kafka, destination: { host: 'h', port, topic: 't' } });
+      expect(error.details).to.deep.equal([{ field: 'destination.port', message: 'destination.port must be a port from 1 to 65535' }]);
+    });
+  }
+
+  for (const input of [null, undefined, [], [http], 'text', 1, true]) {
+    it(`refuses ${JSON.stringify(input)} as a task`, () => {
+      expect(refusal(input).code).to.equal('invalid_task');
+    });
+  }
+
+  it('names every violation at once', () => {
+    const fields = fieldsOf({ id: '', source: 1, destination_type: 'kafka', destination: { topic: 'a b', url: 'x' }, dead_destination: {}, max_retries: -1, base_delay: 0, message_data: '', is_priority: 1, unknown: 1 });
+    expect(fields).to.have.members(['id', 'source', 'client_id', 'destination.topic', 'destination.url', 'dead_destination.topic', 'max_retries', 'base_delay', 'message_data', 'is_priority', 'unknown']);
+  });
+
+  it('refuses a key called __proto__ by its name, and takes nothing from it', () => {
+    expect(fieldsOf(withJson(http, '"__proto__":{"id":"other"}'))).to.deep.equal(['__proto__']);
+    const { id: _id, ...withoutId } = http;
+    expect(fieldsOf(withJson(withoutId, '"__proto__":{"id":"other"}'))).to.have.members(['id', '__proto__']);
+    expect(fieldsOf({ ...http, destination: withJson({ url: 'http://a/' }, '"__proto__":{}') })).to.deep.equal(['destination.__proto__']);
+  });
+
+  for (const key of ['constructor', 'prototype', 'toString', 'hasOwnProperty']) {
+    it(`refuses a key called ${key} by its name`, () => {
+      expect(fieldsOf(withJson(http, `"${key}":1`))).to.deep.equal([key]);
+    });
+  }
+
+  it('keeps a Kafka header called __proto__, or refuses it by name: never drops it in silence', () => {
+    const input = { ...kafka, destination: withJson({ topic: 't' }, '"headers":{"__proto__":"x","a":"b"}') };
+    let names: string[];
+    try {
+      const { destination } = parse(input);
+      names = destination.type === 'kafka' ? Object.keys(destination.headers ?? {}) : [];
+    } catch (error) {
+      names = error instanceof RequestError ? (error.details ?? []).map(({ field }) => field.replace('destination.headers.', '')) : [];
+    }
+    expect(names).to.include('__proto__');
+  });
+
+  it('says too_large when the size of the message is all that is wrong, and invalid_task when it is not', () => {
+    const tooLarge = { ...http, message_data: 'x'.repeat(MAX_MESSAGE_BYTES + 1) };
+    expect(refusal(tooLarge).code).to.equal('too_large');
+    expect(refusal({ ...http, message_data: '€'.repeat(334) }).code).to.equal('too_large');
+    expect(refusal({ ...tooLarge, id: '' }).code).to.equal('invalid_task');
+  });
+
+  it('refuses more than 32 KiB of key and headers', () => {
+    const headers = (bytes: number): Record<string, string> => ({ a: 'x'.repeat(bytes - 2) });
+    expect(parse({ ...kafka, destination: { topic: 't', key: 'k', headers: headers(32_768) } })).to.have.property('id');
+    expect(fieldsOf({ ...kafka, destination: { topic: 't', key: 'k', headers: headers(32_769) } })).to.deep.equal(['destination']);
+  });
+
+  it('never repeats the message in what it says', () => {
+    const error = refusal({ ...http, message_data: `secret${'x'.repeat(MAX_MESSAGE_BYTES)}` });
+    expect(error.message).to.not.contain('secret');
+    expect(JSON.stringify(error.details)).to.not.contain('secret');
+  });
+});

@@ -1,0 +1,173 @@
+import { expect } from 'chai';
+
+import { ConfigError, loadConfig, type Config } from '../../../../shared/config/load.js';
+
+function faultsOf(env: Record<string, string>): readonly string[] {
+  let config: Config;
+  try {
+    config = loadConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+  throw new Error(`accepted: ${JSON.stringify(config)}`);
+}
+
+describe('loadConfig', () => {
+  it('has the defaults of design.md', () => {
+    expect(loadConfig({})).to.deep.equal({
+      environment: 'dev',
+      logLevel: 'info',
+      http: { host: '127.0.0.1', port: 8080 },
+      redis: { mode: 'standalone', address: { host: '127.0.0.1', port: 6379 }, db: 0, username: undefined, password: undefined, tls: false },
+      redisHighWater: 0.85,
+      queuePrefix: 'bull',
+      shards: 1,
+      kafka: { brokers: [{ host: 'localhost', port: 9092 }], tls: false, credentials: undefined },
+      workerConcurrency: 100,
+      deliveryTimeoutMs: 30_000,
+      maxMessageBytes: 1_048_576,
+      dead: { attempts: 10, baseDelayMs: 1_000, maxDelayMs: 300_000 },
+      stall: { lockMs: 15_000, checkMs: 5_000, baseDelayMs: 1_000, maxDelayMs: 300_000 },
+      release: { baseDelayMs: 30_000, maxDelayMs: 600_000 },
+      shutdownTimeoutMs: 10_000,
+      retention: { deliveredMs: 3_600_000, deliveredMax: 100_000, deadLetterMs: 30 * 86_400_000 },
+      warnings: [],
+    });
+  });
+
+  it('takes an empty variable for one that is not set', () => {
+    expect(loadConfig({ HTTP_PORT: '', REDIS_PASSWORD: '', KAFKA_USERNAME: '', ENVIRONMENT: '' })).to.deep.equal(loadConfig({}));
+  });
+
+  it('listens everywhere in prod, unless told where', () => {
+    expect(loadConfig({ ENVIRONMENT: 'prod' }).http.host).to.equal('0.0.0.0');
+    expect(loadConfig({ ENVIRONMENT: 'prod', HTTP_HOST: '10.0.0.1' }).http.host).to.equal('10.0.0.1');
+  });
+
+  it('cannot be changed afterwards, not even inside', () => {
+    const config = loadConfig({});
+    expect(Object.isFrozen(config)).to.equal(true);
+    expect(Object.isFrozen(config.redis)).to.equal(true);
+    expect(Object.isFrozen(config.kafka.brokers[0])).to.equal(true);
+  });
+
+  const durations: readonly (readonly [text: string, ms: number])[] = [
+    ['500ms', 500],
+    ['10s', 10_000],
+    ['5m', 300_000],
+    ['1h', 3_600_000],
+    ['30d', 2_592_000_000],
+    ['1.5s', 1_500],
+    ['0.5ms', 1],
+  ];
+  for (const [text, ms] of durations) {
+    it(`reads ${text} as ${ms} ms`, () => {
+      expect(loadConfig({ DEAD_LETTER_RETENTION: text }).retention.deadLetterMs).to.equal(ms);
+    });
+  }
+  for (const text of ['10', '0s', '-1s', '1 s', '1w', 's', '1e3s', '1h30m', 'Infinityms', '4000d', '١s']) {
+    it(`refuses ${JSON.stringify(text)} as a duration`, () => {
+      expect(faultsOf({ DEAD_LETTER_RETENTION: text })).to.deep.equal([`DEAD_LETTER_RETENTION=${JSON.stringify(text)}: must be a duration above zero such as 500ms, 10s, 5m, 1h, 30d`]);
+    });
+  }
+
+  const addresses: readonly (readonly [text: string, host: string, port: number])[] = [
+    ['redis', 'redis', 6379],
+    ['redis:6380', 'redis', 6380],
+    ['10.0.0.1:1', '10.0.0.1', 1],
+    ['[::1]:6380', '::1', 6380],
+    ['[2001:db8::1]', '2001:db8::1', 6379],
+  ];
+  for (const [text, host, port] of addresses) {
+    it(`reads the address ${text}`, () => {
+      expect(loadConfig({ REDIS_ADDR: text }).redis).to.deep.include({ mode: 'standalone', address: { host, port } });
+    });
+  }
+  for (const text of ['redis:0', 'redis:65536', 'redis:', ':6379', '::1:6379', 'redis://x:1', 'a b:1', 'x:1,y:2']) {
+    it(`refuses the address ${JSON.stringify(text)}`, () => {
+      expect(faultsOf({ REDIS_ADDR: text })).to.deep.equal([`REDIS_ADDR=${JSON.stringify(text)}: must be host:port`]);
+    });
+  }
+
+  it('reads lists of brokers, with their default port', () => {
+    expect(loadConfig({ KAFKA_BROKERS: 'a, b:1,[::1]:2' }).kafka.brokers).to.deep.equal([
+      { host: 'a', port: 9092 },
+      { host: 'b', port: 1 },
+      { host: '::1', port: 2 },
+    ]);
+  });
+
+  it('reports every fault at once: name, value and what is allowed', () => {
+    const faults = faultsOf({
+      ENVIRONMENT: 'production',
+      LOG_LEVEL: 'loud',
+      HTTP_PORT: '65536',
+      REDIS_TLS: 'maybe',
+      REDIS_DB: '-1',
+      REDIS_HIGH_WATER: '1.1',
+      QUEUE_PREFIX: 'a:b',
+      WORKERS: '0',
+      WORKER_CONCURRENCY: '1.5',
+      MAX_MESSAGE_BYTES: '1e6',
+      DEAD_ATTEMPTS: '0',
+      SHUTDOWN_TIMEOUT: 'soon',
+      DELIVERED_MAX: '',
+      KAFKA_SASL_MECHANISM: 'gssapi',
+      KAFKA_BROKERS: 'a,,b',
+    });
+    expect(faults).to.have.members([
+      'ENVIRONMENT="production": must be dev, prod',
+      'LOG_LEVEL="loud": must be error, warn, info, debug',
+      'HTTP_PORT="65536": must be a whole number from 0 to 65535',
+      'REDIS_TLS="maybe": must be true or false',
+      'REDIS_DB="-1": must be a whole number from 0 to 65535',
+      'REDIS_HIGH_WATER="1.1": must be a number above 0, at most 1',
+      'QUEUE_PREFIX="a:b": must be 1 to 40 letters, digits, - or _',
+      'WORKERS="0": must be a whole number from 1 to 64',
+      'WORKER_CONCURRENCY="1.5": must be a whole number from 1 to 10000',
+      'MAX_MESSAGE_BYTES="1e6": must be a whole number from 1 to 67108864',
+      'DEAD_ATTEMPTS="0": must be a whole number from 1 to 1000',
+      'SHUTDOWN_TIMEOUT="soon": must be a duration above zero such as 500ms, 10s, 5m, 1h, 30d',
+      'KAFKA_SASL_MECHANISM="gssapi": must be plain, scram-sha-256, scram-sha-512',
+      'KAFKA_BROKERS="a,,b": must be host:port,host:port',
+    ]);
+  });
+
+  it('asks for all that a mode needs', () => {
+    expect(faultsOf({ REDIS_MODE: 'sentinel' })).to.deep.equal([
+      'REDIS_MASTER_NAME: is required when REDIS_MODE=sentinel',
+      'REDIS_SENTINEL_ADDRS: is required when REDIS_MODE=sentinel',
+    ]);
+    expect(faultsOf({ REDIS_MODE: 'cluster', REDIS_DB: '1' })).to.deep.equal([
+      'REDIS_CLUSTER_ADDRS: is required when REDIS_MODE=cluster',
+      'REDIS_DB="1": a cluster has only database 0',
+    ]);
+  });
+
+  it('reads Sentinel and Cluster, which has 16 shards', () => {
+    const sentinel = loadConfig({ REDIS_MODE: 'sentinel', REDIS_MASTER_NAME: 'm', REDIS_SENTINEL_ADDRS: 's', REDIS_DB: '2' });
+    expect(sentinel.redis).to.deep.include({ mode: 'sentinel', masterName: 'm', sentinels: [{ host: 's', port: 26379 }], db: 2 });
+    expect(sentinel.shards).to.equal(1);
+    const cluster = loadConfig({ REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: 'a,b:1' });
+    expect(cluster.redis).to.deep.include({ mode: 'cluster', nodes: [{ host: 'a', port: 6379 }, { host: 'b', port: 1 }] });
+    expect(cluster.shards).to.equal(16);
+  });
+
+  it('wants credentials for Kafka whole, and never shows them', () => {
+    const secret = 'hunter2';
+    const whole = { KAFKA_SASL_MECHANISM: 'plain', KAFKA_USERNAME: 'u', KAFKA_PASSWORD: secret };
+    expect(loadConfig(whole).kafka.credentials).to.deep.equal({ mechanism: 'plain', username: 'u', password: secret });
+    const faults = faultsOf({ KAFKA_PASSWORD: secret, REDIS_PASSWORD: secret, HTTP_PORT: 'x' });
+    expect(faults).to.include('KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD: set all three, or none');
+    expect(faults.join('\n')).to.not.contain(secret);
+  });
+
+  it('warns of what it ignores and of what prod does not do yet', () => {
+    const { warnings } = loadConfig({ POLL_INTERVAL: '5s', ENVIRONMENT: 'prod', WORKER_CONCURRENCY: '2001' });
+    expect(warnings).to.have.lengthOf(3);
+    expect(warnings.filter((warning) => warning.startsWith('POLL_INTERVAL is ignored'))).to.have.lengthOf(1);
+    expect(warnings.filter((warning) => warning.startsWith('ENVIRONMENT=prod'))).to.have.lengthOf(1);
+    expect(warnings.filter((warning) => warning.startsWith('WORKER_CONCURRENCY=2001'))).to.have.lengthOf(1);
+  });
+});

@@ -1,0 +1,69 @@
+import { expect } from 'chai';
+
+import { createLogger, type AttemptLine } from '../../../../shared/logging/logger.js';
+
+class Lines {
+  text = '';
+  write(text: string): void {
+    this.text += text;
+  }
+}
+
+const attempt: AttemptLine = {
+  task_id: 'order 1',
+  run: 1,
+  phase: 'delivery',
+  attempt: 2,
+  max_retries: 5,
+  destination: 'http https://api.example.com/hook',
+  outcome: 'retry',
+  duration_ms: 17,
+  code: 'http_server_error',
+  http_status: 500,
+  next_delay_ms: 4_000,
+  detail: 'HTTP 500 "down"',
+};
+
+describe('createLogger', () => {
+  it('writes one JSON object a line in prod', () => {
+    const lines = new Lines();
+    const logger = createLogger({ level: 'info', environment: 'prod' }, lines);
+    logger.attempt(attempt);
+    logger.warn('beware', { of: 'the dog', nothing: undefined });
+    logger.flush();
+    const [first = '', second = '', rest] = lines.text.split('\n');
+    expect(rest).to.equal('');
+    const { time, ...fields } = JSON.parse(first) as Record<string, unknown>;
+    expect(time).to.match(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(fields).to.deep.equal({ level: 'info', message: 'attempt', ...attempt });
+    expect(JSON.parse(second)).to.deep.include({ level: 'warn', message: 'beware', of: 'the dog' });
+  });
+
+  it('writes readable lines in dev, with quotes where a value needs them', () => {
+    const lines = new Lines();
+    const logger = createLogger({ level: 'info', environment: 'dev' }, lines);
+    logger.attempt({ ...attempt, next_delay_ms: undefined });
+    logger.flush();
+    expect(lines.text).to.match(/^\d\d:\d\d:\d\d\.\d{3} info {2}attempt task_id="order 1" run=1 phase=delivery attempt=2 max_retries=5 destination="http https:\/\/api\.example\.com\/hook" outcome=retry duration_ms=17 code=http_server_error http_status=500 detail="HTTP 500 \\"down\\""\n$/);
+  });
+
+  it('keeps a line one line, whatever a value holds', () => {
+    const lines = new Lines();
+    const logger = createLogger({ level: 'info', environment: 'dev' }, lines);
+    logger.info('a', { text: 'b\nc\u001b[31m' });
+    logger.flush();
+    expect(lines.text.split('\n')).to.have.lengthOf(2);
+    expect(lines.text).to.contain('text="b\\nc\\u001b[31m"');
+  });
+
+  it('leaves out what is below its level', () => {
+    const lines = new Lines();
+    const logger = createLogger({ level: 'warn', environment: 'dev' }, lines);
+    logger.attempt(attempt);
+    logger.info('quiet');
+    logger.debug('quieter');
+    logger.error('loud');
+    logger.flush();
+    expect(lines.text).to.match(/^\S+ error loud\n$/);
+  });
+});

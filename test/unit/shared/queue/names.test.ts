@@ -1,0 +1,97 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import { jobIdOf, ownKeys, queueName, queuePrefix, shardOf, taskIdOf } from '../../../../shared/queue/names.js';
+
+/** Any text a client may use as an id, control characters and all: the codec need not rely on the schema. */
+const ids = fc.string({ unit: 'binary', minLength: 1, maxLength: 255 }).filter((id) => id.isWellFormed());
+
+describe('job ids', () => {
+  const table: readonly (readonly [taskId: string, jobId: string])[] = [
+    ['a:b/c', 't-a%3Ab%2Fc'],
+    ['123', 't-123'],
+    ['0', 't-0'],
+    ['wait', 't-wait'],
+    ['meta', 't-meta'],
+    ['%', 't-%25'],
+    ['%25', 't-%2525'],
+    ['.', 't-.'],
+    ['🚚', 't-%F0%9F%9A%9A'],
+    ['t-1', 't-t-1'],
+  ];
+  for (const [taskId, jobId] of table) {
+    it(`${JSON.stringify(taskId)} is ${jobId}, and back`, () => {
+      expect(jobIdOf(taskId)).to.equal(jobId);
+      expect(taskIdOf(jobId)).to.equal(taskId);
+    });
+  }
+
+  it('come back as the same task id, for any well-formed text', () => {
+    fc.assert(fc.property(ids, (id) => { expect(taskIdOf(jobIdOf(id))).to.equal(id); }));
+  });
+
+  it('are different for different task ids', () => {
+    fc.assert(fc.property(ids, ids, (a, b) => { expect(jobIdOf(a) === jobIdOf(b)).to.equal(a === b); }));
+  });
+
+  it('are nothing that BullMQ refuses or mixes up: no integer, no colon, no key of a queue', () => {
+    const queueKeys = ['wait', 'paused', 'meta', 'active', 'delayed', 'prioritized', 'completed', 'failed', 'id', 'events', 'pc', 'marker', 'stalled', 'stalled-check', 'limiter', 'repeat', 'de', 'metrics', 'waiting-children', 'parked', 'janitor-lock', 'janitor-cursor'];
+    fc.assert(
+      fc.property(fc.oneof(ids, fc.constantFrom(...queueKeys), fc.nat().map(String)), (id) => {
+        const jobId = jobIdOf(id);
+        expect(queueKeys).to.not.include(jobId);
+        expect(jobId).to.not.contain(':');
+        expect(Number.isInteger(Number(jobId))).to.equal(false);
+        // What BullMQ itself does to tell an integer.
+        expect(`${parseInt(jobId, 10)}`).to.not.equal(jobId);
+      }),
+    );
+  });
+
+  it('of somebody else have no task id', () => {
+    for (const jobId of ['repeat:1', '17', 'T-1', '', 't-%', 't-%ff']) expect(taskIdOf(jobId), jobId).to.equal(undefined);
+  });
+});
+
+describe('shardOf', () => {
+  it('is always 0 with one shard, and within the number otherwise', () => {
+    fc.assert(
+      fc.property(ids, fc.integer({ min: 2, max: 64 }), (id, shards) => {
+        expect(shardOf(id, 1)).to.equal(0);
+        expect(shardOf(id, shards)).to.be.within(0, shards - 1);
+        expect(Number.isInteger(shardOf(id, shards))).to.equal(true);
+      }),
+    );
+  });
+
+  it('never moves an id: sample values (FNV-1a)', () => {
+    // A change here would lose every task that waits.
+    expect(['', 'a', 'b', 'foobar'].map((id) => shardOf(id, 2 ** 32))).to.deep.equal([0x811c9dc5, 0xe40c292c, 0xe70c2de5, 0xbf9cf968]);
+  });
+
+  it('spreads ids evenly enough', () => {
+    const counts = new Map<number, number>();
+    for (let index = 0; index < 16_000; index += 1) {
+      const shard = shardOf(`order-${index}`, 16);
+      counts.set(shard, (counts.get(shard) ?? 0) + 1);
+    }
+    expect(counts.size).to.equal(16);
+    for (const [shard, count] of counts) expect(count, `shard ${shard}`).to.be.within(700, 1_300);
+  });
+});
+
+describe('queue keys', () => {
+  it('have a name per shard, and a slot per shard on a cluster', () => {
+    expect([queueName(0), queueName(15)]).to.deep.equal(['deliver-0', 'deliver-15']);
+    expect(queuePrefix('krs', 3, false)).to.equal('krs');
+    expect(queuePrefix('krs', 3, true)).to.equal('{krs-3}');
+  });
+
+  it('of our own lie beside those of the queue', () => {
+    expect(ownKeys((suffix) => `krs:deliver-0:${suffix}`)).to.deep.equal({
+      parked: 'krs:deliver-0:parked',
+      janitorLock: 'krs:deliver-0:janitor-lock',
+      janitorCursor: 'krs:deliver-0:janitor-cursor',
+    });
+  });
+});
