@@ -1,0 +1,30 @@
+# One image for both roles: the API is its command, a worker is `node --enable-source-maps dist/workers/main.js`.
+ARG NODE_IMAGE=node:20-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /app
+# The lockfile alone first: sources change more often than dependencies do.
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY tsconfig.json ./
+COPY shared ./shared
+COPY server ./server
+COPY workers ./workers
+RUN npm run build && npm prune --omit=dev --no-audit --no-fund
+
+FROM ${NODE_IMAGE}
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY docs/openapi.yaml ./docs/openapi.yaml
+COPY LICENSE ./
+# Files belong to root and the process does not: it cannot change its own code.
+USER node
+EXPOSE 8080
+# For the API; a worker listens nowhere, so whoever runs one switches this off (see docker-compose.yml).
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.HTTP_PORT || 8080}/readyz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# The exec form: node is process 1 and gets SIGTERM itself. Both programs handle it, and start no children to reap.
+CMD ["node", "--enable-source-maps", "dist/server/main.js"]
