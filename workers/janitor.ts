@@ -99,9 +99,11 @@ export class Janitor {
     const cursor = (await redis.get(keys.janitorCursor)) ?? '-inf';
     const removeBefore = clock() - retention.deadLetterMs;
     const [removed, looked, last] = asSwept(await client.runCommand('krsSweep', [keys.failed, keys.parked, keys.base, removeBefore, -1, RECORDS_PER_STEP, cursor, '1']));
-    if (last !== cursor) await redis.set(keys.janitorCursor, last);
-    // A full step of parked ones with one finishing time would be looked at for ever.
-    return looked === RECORDS_PER_STEP && (removed > 0 || last !== cursor);
+    // A full step of parked ones with one finishing time would be looked at for ever: go past that time.
+    const isStuck = looked === RECORDS_PER_STEP && removed === 0 && last === cursor;
+    const next = isStuck ? `(${last}` : last;
+    if (next !== cursor) await redis.set(keys.janitorCursor, next);
+    return looked === RECORDS_PER_STEP;
   }
 }
 

@@ -125,6 +125,7 @@ function recordOf(job: Job, delivery: Delivery, next: AttemptRecord['next'], { w
     ...(reason === undefined ? {} : { reason }),
     ...(failure?.httpStatus === undefined ? {} : { httpStatus: failure.httpStatus }),
     ...(failure === undefined ? {} : { detail: failure.detail }),
+    ...(result?.kind === 'delivered' ? { receipt: result.receipt } : {}),
     worker: workerName,
   };
 }

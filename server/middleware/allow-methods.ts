@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import { RequestError } from '../../shared/domain/errors.js';
 
 /** Paths that exist, for the difference between 404 and 405. A test compares them with docs/openapi.yaml. */
-const methodsOf: readonly (readonly [path: RegExp, methods: readonly string[]])[] = [
+export const methodsOf: readonly (readonly [path: RegExp, methods: readonly string[]])[] = [
   [/^\/tasks\/?$/, ['POST']],
   [/^\/tasks\/[^/]+$/, ['GET']],
   [/^\/(health|livez|readyz|openapi\.yaml)$/, ['GET']],

@@ -7,10 +7,10 @@ const candidates = ['../../docs/openapi.yaml', '../../../docs/openapi.yaml'];
 /** The contract as a file. */
 export function apiDocs(): Router {
   const router = Router();
-  let text: Promise<string> | undefined;
+  let text: string | undefined;
   router.get('/openapi.yaml', async (_request, response) => {
-    text ??= readFirst(candidates);
-    response.type('application/yaml').send(await text);
+    text ??= await readFirst(candidates);
+    response.type('application/yaml').send(text);
   });
   return router;
 }

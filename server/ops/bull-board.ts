@@ -1,7 +1,7 @@
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
-import type { NextFunction, Request, Response, Router } from 'express';
+import type { Express, NextFunction, Request, Response } from 'express';
 import { RequestError } from '../../shared/domain/errors.js';
 import { taskIdOf } from '../../shared/queue/names.js';
 import { decodeTask } from '../../shared/queue/task-codec.js';
@@ -25,21 +25,21 @@ const ALLOWED_CHANGES = [/^\/api\/queues\/[^/]+\/retry\/failed$/, /^\/api\/queue
  * Bull Board as an Express handler, for BOARD_PATH. Its Retry is our redrive: Bull Board's own would start a dead
  * letter with no attempts left.
  */
-export function bullBoard(queue: TaskQueue): (request: Request, response: Response, next: NextFunction) => void {
-  let board: Router | undefined;
-  return (request, response, next) => {
+export function bullBoard(queue: TaskQueue): (request: Request, response: Response, next: NextFunction) => Promise<void> {
+  let board: Express | undefined;
+  return async (request, response, next) => {
     const isChange = request.method !== 'GET' && request.method !== 'HEAD';
     if (isChange && !ALLOWED_CHANGES.some((path) => path.test(request.path))) {
-      next(new RequestError('action_refused', 'this action would break tasks: only Retry and Retry all of failed jobs are allowed'));
-      return;
+      throw new RequestError('action_refused', 'this action would break tasks: only Retry and Retry all of failed jobs are allowed');
     }
-    // The queues exist once Redis has answered; until then this throws 503 redis_unavailable.
+    // Bull Board would answer 500 in a form of its own; and the queues exist only once Redis has answered.
+    await queue.ping();
     board ??= createBoard(queue);
     board(request, response, next);
   };
 }
 
-function createBoard(queue: TaskQueue): Router {
+function createBoard(queue: TaskQueue): Express {
   const serverAdapter = new ExpressAdapter();
   serverAdapter.setBasePath(BOARD_PATH);
   createBullBoard({
@@ -47,8 +47,11 @@ function createBoard(queue: TaskQueue): Router {
     serverAdapter,
     options: { uiConfig: { boardTitle: 'Kafka Retry Service' } },
   });
-  // ExpressAdapter types its router as any.
-  return serverAdapter.getRouter() as Router;
+  // ExpressAdapter types its router as any; it is an app of its own, with settings of its own.
+  const router = serverAdapter.getRouter() as Express;
+  router.disable('x-powered-by');
+  router.disable('etag');
+  return router;
 }
 
 class RedrivingAdapter extends BullMQAdapter {
@@ -63,7 +66,7 @@ class RedrivingAdapter extends BullMQAdapter {
 
   override async getJob(id: string): ReturnType<BullMQAdapter['getJob']> {
     const job = await super.getJob(id);
-    return job === undefined || job === null ? job : this.#withOurRules(job);
+    return job === undefined ? job : this.#withOurRules(job);
   }
 
   override async getJobs(...args: Parameters<BullMQAdapter['getJobs']>): ReturnType<BullMQAdapter['getJobs']> {

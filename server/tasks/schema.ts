@@ -146,10 +146,10 @@ export function createTaskParser(maxMessageBytes: number): ParseTask {
   const schema = taskSchema(maxMessageBytes);
   return (input) => {
     // convert: false, so that "3" is no number and "true" no boolean: nothing is repaired silently.
-    const { value, error } = schema.validate(input, { abortEarly: false, convert: false, errors: { wrap: { label: false } } });
-    const violations = [...(error?.details ?? []).map(({ path, message }) => ({ field: path.join('.'), message })), ...prototypeKeys(input)];
-    if (violations.length > 0) throw refusal(violations, maxMessageBytes, input);
-    return toTask(value);
+    const checked = schema.validate(input, { abortEarly: false, convert: false, errors: { wrap: { label: false } } });
+    const violations = [...(checked.error?.details ?? []).map(({ path, message }) => ({ field: path.join('.'), message })), ...prototypeKeys(input)];
+    if (checked.error !== undefined || violations.length > 0) throw refusal(violations, maxMessageBytes, input);
+    return toTask(checked.value);
   };
 }
 

@@ -1,6 +1,7 @@
-import type { AttemptRecord, LogEntry } from '../../shared/domain/attempt-record.js';
+import type { AttemptRecord, LogEntry, Phase } from '../../shared/domain/attempt-record.js';
 import { printFailure } from '../../shared/domain/dead-letter.js';
 import type { Destination } from '../../shared/domain/destination.js';
+import type { Receipt } from '../../shared/domain/ports.js';
 import type { Task } from '../../shared/domain/task.js';
 import type { TaskView } from '../../shared/queue/task-view.js';
 
@@ -13,8 +14,7 @@ export function printTask(view: TaskView, options: { readonly includesMessage: b
     source: task.source,
     client_id: task.clientId,
     run: progress.run,
-    phase: progress.phase === 'dead' ? 'dead_letter' : 'delivery',
-    attempt: progress.attempt,
+    ...printPosition(view),
     created_at: printTime(createdAt),
     next_attempt_at: nextAttemptAt === undefined ? null : printTime(nextAttemptAt),
     finished_at: finishedAt === undefined ? null : printTime(finishedAt),
@@ -24,6 +24,18 @@ export function printTask(view: TaskView, options: { readonly includesMessage: b
     ...(options.includesMessage ? { message_data: task.messageData } : {}),
     timeline: printTimeline(view),
   };
+}
+
+/** The send that is due or under way; of a finished task the last one. */
+function printPosition({ log, progress, completion, finishedAt }: TaskView): { phase: string; attempt: number } {
+  if (completion?.outcome === 'delivered') return { phase: 'delivery', attempt: completion.attempt };
+  const last = finishedAt === undefined ? undefined : log.findLast((entry) => entry.kind === 'attempt');
+  const { phase, attempt } = last ?? progress;
+  return { phase: printPhase(phase), attempt };
+}
+
+function printPhase(phase: Phase): string {
+  return phase === 'dead' ? 'dead_letter' : 'delivery';
 }
 
 /** What the client asked for, in its own terms. */
@@ -84,8 +96,11 @@ function printTimeline({ log, completion }: TaskView): object[] {
   });
   if (completion?.outcome !== 'delivered') return entries;
   const { run, attempt, at, ms, worker, receipt } = completion;
-  const seen = 'httpStatus' in receipt ? { http_status: receipt.httpStatus } : receipt;
-  return [...entries, { run, attempt, phase: 'delivery', started_at: printTime(at), duration_ms: ms, outcome: 'delivered', error_code: null, ...seen, worker }];
+  return [...entries, { run, attempt, phase: 'delivery', started_at: printTime(at), duration_ms: ms, outcome: 'delivered', error_code: null, ...printReceipt(receipt), worker }];
+}
+
+function printReceipt(receipt: Receipt): object {
+  return 'httpStatus' in receipt ? { http_status: receipt.httpStatus } : receipt;
 }
 
 function printEntry(entry: LogEntry): object | undefined {
@@ -102,16 +117,17 @@ function printEntry(entry: LogEntry): object | undefined {
 }
 
 function printAttempt(record: AttemptRecord): object {
-  const { run, attempt, phase, at, ms, outcome, code, httpStatus, detail, worker, next } = record;
+  const { run, attempt, phase, at, ms, outcome, code, httpStatus, receipt, detail, worker, next } = record;
   return {
     run,
     attempt,
-    phase: phase === 'dead' ? 'dead_letter' : 'delivery',
+    phase: printPhase(phase),
     started_at: printTime(at),
     duration_ms: ms,
     outcome,
     error_code: code ?? null,
     http_status: httpStatus ?? null,
+    ...(receipt === undefined ? {} : printReceipt(receipt)),
     error: code === undefined ? null : printFailure(code, detail),
     next,
     worker,

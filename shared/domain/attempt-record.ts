@@ -1,4 +1,5 @@
 import type { DeliveryErrorCode } from './errors.js';
+import type { Receipt } from './ports.js';
 
 /** Which of its two destinations a task is being sent to. */
 export type Phase = 'delivery' | 'dead';
@@ -31,6 +32,8 @@ export interface AttemptRecord {
   readonly stalls: number;
   readonly reason?: DeadReason;
   readonly httpStatus?: number;
+  /** Of a dead letter that was delivered. */
+  readonly receipt?: Receipt;
   /** What the other side said, for people. */
   readonly detail?: string;
   readonly worker?: string;
@@ -95,7 +98,7 @@ export function readProgress(log: readonly LogEntry[], firstRun: number): TaskPr
     if (entry.kind !== 'attempt') continue;
     last = entry;
     if (entry.phase !== 'delivery') continue;
-    firstFailedAt ??= entry.at;
+    firstFailedAt ??= failedAt(entry);
     lastFailure = entry;
     if (entry.outcome === 'failed') deliverySends = entry.attempt + 1;
   }
@@ -113,6 +116,11 @@ export function readProgress(log: readonly LogEntry[], firstRun: number): TaskPr
   if (last.phase === 'dead') return { ...common, phase: 'dead', attempt: last.attempt + 1 };
   if (last.next === 'retry') return { ...common, phase: 'delivery', attempt: last.attempt + 1 };
   return { ...common, phase: 'dead', attempt: 0 };
+}
+
+/** When an attempt failed, milliseconds since the epoch: it may have taken its whole time limit. */
+export function failedAt({ at, ms }: AttemptRecord): number {
+  return at + ms;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { TaskProgress } from './attempt-record.js';
+import { failedAt, type TaskProgress } from './attempt-record.js';
 import { printDestination } from './destination.js';
 import type { DeliveryAttempt } from './ports.js';
 import type { Task } from './task.js';
@@ -35,7 +35,7 @@ function deadLetter(task: Task, progress: TaskProgress): DeliveryAttempt {
       'x-retry-dead-reason': progress.deadReason ?? 'retries_exhausted',
       'x-retry-error': lastFailure === undefined ? 'unknown' : printFailure(lastFailure.code ?? 'unknown', lastFailure.detail),
       'x-retry-first-failed-at': new Date(firstFailedAt ?? 0).toISOString(),
-      'x-retry-last-failed-at': new Date(lastFailure?.at ?? 0).toISOString(),
+      'x-retry-last-failed-at': new Date(lastFailure === undefined ? 0 : failedAt(lastFailure)).toISOString(),
       'x-retry-original-destination': printDestination(task.destination),
     },
   };

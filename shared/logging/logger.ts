@@ -86,7 +86,9 @@ function printJson(info: winston.Logform.TransformableInfo): string {
 }
 
 function printReadable(info: winston.Logform.TransformableInfo): string {
-  const { level, message, ...fields } = info;
+  const { level, message, ...rest } = info;
+  // Given to us as LogFields, and to us by winston as any.
+  const fields = rest as LogFields;
   let line = `${timestamp().slice(11, 23)} ${level.padEnd(5)} ${String(message)}`;
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined) continue;

@@ -7,7 +7,7 @@ export function printError(error: unknown): string {
   let current: unknown = error;
   while (current !== undefined && current !== null && parts.length < 8) {
     if (!(current instanceof Error)) {
-      parts.push(String(current));
+      parts.push(typeof current === 'string' ? current : JSON.stringify(current));
       break;
     }
     const code = 'code' in current && typeof current.code === 'string' ? current.code : current.name;

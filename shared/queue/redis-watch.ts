@@ -44,9 +44,9 @@ export async function checkRedisSettings(redis: RedisClient, environment: Enviro
 
 async function readSetting(redis: RedisClient, name: string): Promise<string | undefined> {
   try {
-    // ioredis types the answer as unknown; CONFIG GET answers with name and value in turn.
-    const answer = (await redis.config('GET', name)) as string[];
-    return answer[1];
+    const answer: unknown = await redis.config('GET', name);
+    // Name and value in turn.
+    return Array.isArray(answer) && typeof answer[1] === 'string' ? answer[1] : undefined;
   } catch {
     return undefined; // CONFIG is switched off on many managed servers
   }

@@ -11,8 +11,8 @@ const MAX_ROUNDS = 5;
 interface Waiting {
   readonly submission: Submission;
   readonly rounds: number;
-  resolve(admission: Admission): void;
-  reject(error: unknown): void;
+  readonly resolve: (admission: Admission) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**

@@ -57,7 +57,7 @@ export class Submission {
     const job = new Job(queue, name, data, options, id);
     this.#dueAt = job.timestamp + delayMs;
     // In a MULTI this only queues; what Redis says stands among the replies.
-    void job.addJob(multi as unknown as Parameters<typeof job.addJob>[0]);
+    void job.addJob(multi);
   }
 
   /** @returns the answer, or undefined when the commands have to be queued once more */

@@ -103,7 +103,7 @@ export function storedOptions(text: string | undefined): Partial<StoredOptions> 
   try {
     const value: unknown = JSON.parse(text ?? '{}');
     // Written by submission.ts through BullMQ.
-    return typeof value === 'object' && value !== null ? (value as Partial<StoredOptions>) : {};
+    return typeof value === 'object' && value !== null ? (value) : {};
   } catch {
     return {}; // not ours; run 1 is the safe reading
   }

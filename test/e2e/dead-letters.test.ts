@@ -4,7 +4,7 @@ import { eventually } from '../support/eventually.js';
 import { KafkaProbe, kafkaTestBroker, type StoredMessage } from '../support/kafka.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
 import { Service } from '../support/service.js';
-import { httpTask, submitNew, uniqueId, waitForState, type WireDestination, type WireTask } from '../support/tasks.js';
+import { httpTask, submitNew, timeOf, uniqueId, waitForState, type ShownEntry, type WireDestination, type WireTask } from '../support/tasks.js';
 
 const MESSAGE = '{"text":"h\u00e9llo \u{1f680}\\u0000",  "spaces":  "kept"}';
 
@@ -61,8 +61,11 @@ describe('e2e: exhausted tasks', () => {
       'x-retry-error': 'http_server_error: HTTP 500: out of order',
       'x-retry-original-destination': `http ${receiver.url('/down')}`,
     });
-    expect(headers['x-retry-first-failed-at']).to.equal(done.timeline[0]?.started_at);
-    expect(headers['x-retry-last-failed-at']).to.equal(done.timeline[2]?.started_at);
+    const failedAt = ({ started_at, duration_ms = NaN }: ShownEntry): string => new Date(timeOf(started_at) + duration_ms).toISOString();
+    expect(headers['x-retry-first-failed-at']).to.equal(done.timeline.slice(0, 1).map(failedAt)[0]);
+    expect(headers['x-retry-last-failed-at']).to.equal(done.timeline.slice(2, 3).map(failedAt)[0]);
+    expect(done).to.include({ phase: 'dead_letter', attempt: 0, next_attempt_at: null });
+    expect(done.timeline.at(-1)).to.include({ outcome: 'delivered', next: 'dead_lettered', http_status: 200 });
     expect(done.dead_reason).to.equal('retries_exhausted');
   });
 
@@ -133,6 +136,7 @@ describe('e2e: exhausted tasks', () => {
     await submitNew(service.baseUrl, task);
     const parked = await waitForState(service.baseUrl, task.id, 'parked');
     expect(parked.timeline.map(({ attempt, next }) => [attempt, next])).to.deep.equal([[0, 'retry'], [1, 'park']]);
+    expect(parked).to.include({ phase: 'delivery', attempt: 1 });
   });
 
   it('skip the remaining retries when no retry can help', async () => {

@@ -17,7 +17,7 @@ const worker = new Worker<{ url: string; body: string }>(
     await body.dump();
     if (statusCode >= 300) throw new Error(`HTTP ${statusCode}`);
   },
-  { connection: { host: '127.0.0.1', port: Number(redisPort), maxRetriesPerRequest: null }, prefix: String(prefix), concurrency: Number(concurrency) },
+  { connection: { host: '127.0.0.1', port: Number(redisPort), maxRetriesPerRequest: null }, prefix, concurrency: Number(concurrency) },
 );
 worker.on('error', (error) => process.stderr.write(`${error.message}\n`));
 process.on('SIGTERM', () => void worker.close().then(() => process.exit(0)));

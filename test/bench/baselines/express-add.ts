@@ -3,7 +3,7 @@ import express from 'express';
 
 /** What one writes first: Express, express.json, queue.add. Checks nothing, knows no duplicates. */
 const [redisPort = 0, prefix = ''] = process.argv.slice(2);
-const queue = new Queue('bare', { connection: { host: '127.0.0.1', port: Number(redisPort) }, prefix: String(prefix) });
+const queue = new Queue('bare', { connection: { host: '127.0.0.1', port: Number(redisPort) }, prefix });
 const app = express();
 app.post('/tasks', express.json({ limit: '6mb' }), async (req, res) => {
   // The baseline trusts its caller: that is what makes it a baseline.

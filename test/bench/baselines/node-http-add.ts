@@ -3,7 +3,7 @@ import { Queue } from 'bullmq';
 
 /** The floor: node:http, JSON.parse, queue.add. */
 const [redisPort = 0, prefix = ''] = process.argv.slice(2);
-const queue = new Queue('bare', { connection: { host: '127.0.0.1', port: Number(redisPort) }, prefix: String(prefix) });
+const queue = new Queue('bare', { connection: { host: '127.0.0.1', port: Number(redisPort) }, prefix });
 await queue.waitUntilReady();
 const server = createServer((req, res) => {
   const chunks: Buffer[] = [];

@@ -103,6 +103,7 @@ export class ConnectionPools {
       keepAliveMaxTimeout: keepAliveMs,
       connect: (options, callback) => {
         // Returned, but not in the types of 7.30; without it a connection being made could not be ended.
+        // eslint-disable-next-line @typescript-eslint/no-confusing-void-expression -- void is only what the types say
         const socket: unknown = this.connect(options, (...made) => {
           if (made[0] === null) skipUnaskedContinue(made[1]);
           callback(...made);

@@ -59,8 +59,8 @@ describe('attemptToSend', () => {
         'x-retry-run': '1',
         'x-retry-dead-reason': 'retries_exhausted',
         'x-retry-error': 'http_server_error: HTTP 500 upstream down',
-        'x-retry-first-failed-at': '2025-01-01T00:00:00.000Z',
-        'x-retry-last-failed-at': '2025-01-02T00:00:00.000Z',
+        'x-retry-first-failed-at': '2025-01-01T00:00:00.001Z',
+        'x-retry-last-failed-at': '2025-01-02T00:00:00.001Z',
         'x-retry-original-destination': 'http https://api.example.com/hook?...',
       },
     });

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { readProgress, type AttemptRecord, type LogEntry } from '../../../../shared/domain/attempt-record.js';
+import { readProgress, type AttemptRecord, type DeadReason, type LogEntry } from '../../../../shared/domain/attempt-record.js';
 import type { Destination } from '../../../../shared/domain/destination.js';
 import { deliveryErrors, type DeliveryErrorCode } from '../../../../shared/domain/errors.js';
 import {
@@ -44,9 +44,9 @@ function afterDeliveries(count: number): LogEntry[] {
 }
 
 /** A log in its dead phase, with so many dead deliveries that failed. */
-function afterDeadDeliveries(count: number, reason: AttemptRecord['reason'] = 'retries_exhausted'): LogEntry[] {
-  const deadSends = Array.from({ length: count }, (_, attempt) => record({ phase: 'dead', attempt, ...(reason === undefined ? {} : { reason }) }));
-  return [record({ next: 'dead_letter', ...(reason === undefined ? {} : { reason }) }), ...deadSends];
+function afterDeadDeliveries(count: number, reason: DeadReason = 'retries_exhausted'): LogEntry[] {
+  const deadSends = Array.from({ length: count }, (_, attempt) => record({ phase: 'dead', attempt, reason }));
+  return [record({ next: 'dead_letter', reason }), ...deadSends];
 }
 
 function decide(finding: Met, log: LogEntry[], task = withDead, random = 0): Outcome {

@@ -1,0 +1,156 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+
+import { expect } from 'chai';
+import { parse } from 'yaml';
+
+import { eventually } from '../support/eventually.js';
+import { KafkaProbe, kafkaTestBroker } from '../support/kafka.js';
+import { Service } from '../support/service.js';
+import { call, getTask, waitForState } from '../support/tasks.js';
+
+const execFileAsync = promisify(execFile);
+const root = path.resolve(import.meta.dirname, '../..');
+
+/** The receiver of the README, started as the README says, but on a port that is free. */
+class ReadmeReceiver {
+  #output = '';
+
+  private constructor(private readonly child: ChildProcess) {
+    child.stdout?.on('data', (chunk: Buffer) => { this.#output += chunk.toString(); });
+  }
+
+  static async start(args: readonly string[], port: number): Promise<ReadmeReceiver> {
+    const child = spawn(process.execPath, [path.join(root, 'examples/receiver.mjs'), ...args, '--port', String(port)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const receiver = new ReadmeReceiver(child);
+    await eventually(() => expect(receiver.#output).to.include('Listening on '));
+    return receiver;
+  }
+
+  get port(): number {
+    return Number(/Listening on http:\/\/127\.0\.0\.1:(\d+)\//.exec(this.#output)?.[1]);
+  }
+
+  /** What it has printed about requests: `12:00:01.012  503  key order-1001|0  attempt 0  {...}`. */
+  get lines(): string[] {
+    return this.#output.split('\n').filter((line) => /^\d\d:\d\d:\d\d\.\d{3} {2}/.test(line));
+  }
+
+  /** Safe twice. */
+  async stop(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
+    const ended = once(this.child, 'exit');
+    this.child.kill('SIGTERM');
+    await ended;
+  }
+}
+
+describe('README.md, pasted as it stands', function () {
+  this.timeout(60_000);
+
+  let readme: string;
+  let folder: string;
+  let service: Service;
+  let receiver: ReadmeReceiver;
+  let probe: KafkaProbe;
+  let topic: string;
+
+  before(async () => {
+    readme = await readFile(path.join(root, 'README.md'), 'utf8');
+    const broker = kafkaTestBroker();
+    probe = new KafkaProbe(broker);
+    topic = await probe.createTopic();
+    receiver = await ReadmeReceiver.start(['--fail', '2'], 0);
+    service = await Service.start({ settings: { KAFKA_BROKERS: `${broker.host}:${broker.port}` } });
+    // The examples as they are, but for the addresses of this test.
+    folder = await mkdtemp(path.join(tmpdir(), 'readme-'));
+    await cp(path.join(root, 'examples'), path.join(folder, 'examples'), { recursive: true });
+    for (const file of await readdir(folder, { recursive: true, withFileTypes: true })) {
+      if (!file.isFile()) continue;
+      const full = path.join(file.parentPath, file.name);
+      await writeFile(full, withOurAddresses(await readFile(full, 'utf8')));
+    }
+  });
+
+  after(async () => {
+    // Whatever `before` could not make needs no end; the rest ends even when one of them fails.
+    const ends = [service, probe].map((each: { close(): Promise<void> } | undefined) => each?.close());
+    const endings = await Promise.allSettled([...ends, (receiver as ReadmeReceiver | undefined)?.stop(), rm(folder, { recursive: true, force: true })]);
+    for (const ending of endings) if (ending.status === 'rejected') throw ending.reason;
+  });
+
+  function withOurAddresses(text: string): string {
+    return text
+      .replaceAll('http://127.0.0.1:8080', service.baseUrl)
+      .replaceAll('http://127.0.0.1:9099', `http://127.0.0.1:${receiver.port}`)
+      .replaceAll('"topic": "orders"', `"topic": "${topic}"`);
+  }
+
+  /** Runs the block under `<!-- test: name -->`. @returns what it printed */
+  async function paste(name: string): Promise<string> {
+    const [, block] = new RegExp(`<!-- test: ${name} -->\n\`\`\`sh\n([^]*?)\`\`\``).exec(readme) ?? [];
+    if (block === undefined) throw new Error(`README.md has no block ${name}`);
+    const { stdout } = await execFileAsync('bash', ['-c', withOurAddresses(block)], { cwd: folder, timeout: 20_000 });
+    return stdout;
+  }
+
+  it('delivers the first HTTP task at the third attempt, and tells so', async () => {
+    const answer = JSON.parse(await paste('first-task')) as Record<string, unknown>;
+    expect(answer).to.include({ message: 'Task order-1001 scheduled successfully', id: 'order-1001', state: 'scheduled', run: 1 });
+
+    await waitForState(service.baseUrl, 'order-1001', 'delivered', { withinMs: 20_000 });
+    const seen = receiver.lines.map((line) => line.replace(/^\S+ {2}/, ''));
+    const [, shown = ''] = /```\n(12:00:01[^]*?)```/.exec(readme) ?? [];
+    expect(seen).to.deep.equal(shown.trimEnd().split('\n').map((line) => line.replace(/^\S+ {2}/, '')));
+
+    const task = JSON.parse(await paste('read-task')) as { state: string; timeline: { outcome: string; http_status: number }[] };
+    expect(task.state).to.equal('delivered');
+    expect(task.timeline.map(({ outcome, http_status }) => `${outcome} ${http_status}`)).to.deep.equal(['failed 503', 'failed 503', 'delivered 200']);
+  });
+
+  it('shows the fields that the contract names', async () => {
+    // The task of the test before.
+    const { body } = await call(service.baseUrl, '/tasks/order-1001?include=message_data');
+    const served = await fetch(`${service.baseUrl}/openapi.yaml`);
+    expect(served.headers.get('content-type')).to.match(/yaml/);
+    const { components } = parse(await served.text()) as { components: { schemas: { TaskView: { properties: object; required: string[] } } } };
+    const { properties, required } = components.schemas.TaskView;
+    expect(body).to.have.all.keys(Object.keys(properties));
+    expect(body).to.include.all.keys(required);
+  });
+
+  it('delivers the first Kafka task', async () => {
+    const answer = JSON.parse(await paste('first-kafka-task')) as { id: string };
+    expect(answer.id).to.equal('order-1002');
+    const [message] = await probe.readAtLeast(topic, 1, 20_000);
+    expect(message?.key?.toString()).to.equal('order-1002|0');
+    expect(message?.value?.toString()).to.equal('{"order":1002,"total":"5.00"}');
+  });
+
+  it('parks the task that says so, and redrives it by the Retry of Bull Board', async () => {
+    const { port } = receiver;
+    await receiver.stop();
+    expect(await paste('park')).to.match(/^park: 201 /);
+    const parked = await waitForState(service.baseUrl, 'order-1003', 'parked', { withinMs: 20_000 });
+    expect(parked.timeline).to.have.lengthOf(3);
+
+    receiver = await ReadmeReceiver.start([], port);
+    // What the button sends.
+    const retried = await call(service.baseUrl, '/admin/queues/api/queues/deliver-0/t-order-1003/retry', { method: 'PUT' });
+    expect(retried.status).to.be.within(200, 299);
+    await waitForState(service.baseUrl, 'order-1003', 'delivered', { withinMs: 20_000 });
+    expect((await getTask(service.baseUrl, 'order-1003')).run).to.equal(2);
+    expect(receiver.lines.join('\n')).to.include('key order-1003|0  attempt 0');
+  });
+
+  it('hands over all sample tasks with create-tasks.mjs', async () => {
+    const { stdout } = await execFileAsync(process.execPath, ['examples/create-tasks.mjs'], { cwd: folder, timeout: 20_000 });
+    const answers = stdout.trimEnd().split('\n').map((line) => line.split(' ').slice(0, 2).join(' '));
+    const names = (await readdir(path.join(root, 'examples/tasks'))).map((file) => path.basename(file, '.json')).sort();
+    expect(answers).to.deep.equal(names.map((name) => `${name}: 201`));
+  });
+});
