@@ -12,6 +12,7 @@ import { DeliveryWorker } from './delivery-worker.js';
 import { createHttpAdapter } from './destinations/http/http-adapter.js';
 import { createKafkaAdapter } from './destinations/kafka/adapter.js';
 import { closeAdapters, type AdapterRegistry } from './destinations/registry.js';
+import { warnOfLargeFleet } from './fleet-size.js';
 import { Janitor } from './janitor.js';
 import { SendsInFlight } from './sends-in-flight.js';
 
@@ -29,6 +30,7 @@ const adapters: AdapterRegistry = {
     defaultBrokers: config.kafka.brokers.map(({ host, port }) => `${host}:${port}`),
     tls: config.kafka.tls,
     clock: Date.now,
+    log: ({ level, message, fields }) => logger.debug(`kafkajs: ${message}`, { level, fields: JSON.stringify(fields) }),
     ...(config.kafka.credentials === undefined ? {} : { credentials: config.kafka.credentials }),
   }),
 };
@@ -84,12 +86,13 @@ try {
   logger.flush();
   process.exit(EXIT_CONFIG);
 }
+const concurrency = Math.ceil(config.workerConcurrency / shards.length);
 for (const shard of shards) {
   const worker = new DeliveryWorker({
     shard,
     redis,
     workerName,
-    concurrency: Math.ceil(config.workerConcurrency / shards.length),
+    concurrency,
     lockMs: config.stall.lockMs,
     stallCheckMs: config.stall.checkMs,
     context,
@@ -97,6 +100,7 @@ for (const shard of shards) {
   });
   workers.push(worker);
   await worker.start();
+  await warnOfLargeFleet(shard, concurrency, logger);
 }
 janitor = new Janitor({ shards, redis, retention: config.retention, clock: Date.now, logger });
 janitor.start();

@@ -162,8 +162,6 @@ function warnings(values: Values, environment: Environment): string[] {
   const found: string[] = [];
   if (values.POLL_INTERVAL !== undefined) found.push('POLL_INTERVAL is ignored: nothing polls, tasks are sent when they are due');
   if (environment === 'prod') found.push('ENVIRONMENT=prod changes logs and defaults only: there are no access keys yet, so keep the API inside a trusted network');
-  const concurrency = values.WORKER_CONCURRENCY ?? 0;
-  if (concurrency > 2_000) found.push(`WORKER_CONCURRENCY=${concurrency}: finishing a job scans the list of running ones; keep workers x concurrency under 2,000`);
   return found;
 }
 

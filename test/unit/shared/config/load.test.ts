@@ -164,10 +164,9 @@ describe('loadConfig', () => {
   });
 
   it('warns of what it ignores and of what prod does not do yet', () => {
-    const { warnings } = loadConfig({ POLL_INTERVAL: '5s', ENVIRONMENT: 'prod', WORKER_CONCURRENCY: '2001' });
-    expect(warnings).to.have.lengthOf(3);
+    const { warnings } = loadConfig({ POLL_INTERVAL: '5s', ENVIRONMENT: 'prod' });
+    expect(warnings).to.have.lengthOf(2);
     expect(warnings.filter((warning) => warning.startsWith('POLL_INTERVAL is ignored'))).to.have.lengthOf(1);
     expect(warnings.filter((warning) => warning.startsWith('ENVIRONMENT=prod'))).to.have.lengthOf(1);
-    expect(warnings.filter((warning) => warning.startsWith('WORKER_CONCURRENCY=2001'))).to.have.lengthOf(1);
   });
 });
