@@ -14,6 +14,11 @@ import { BACKOFF_TYPE, backoffStrategy, settleOutcome, takeOverRetries } from '.
 const UNLIMITED_STALLS = 1_000_000_000;
 /** BullMQ repeats a write that lost its connection after this; its default of 15 s would let the lock lapse. */
 const RECORD_AGAIN_AFTER_MS = 1_000;
+/**
+ * BullMQ starts nothing of what it has fetched until it has filled every free slot, one call each, and until then it
+ * renews no lock: 100 slots at 500 ms a call are 50 s, and the locks have lapsed. So free slots are offered bit by bit.
+ */
+const FETCH_AHEAD = 8;
 
 export interface DeliveryWorkerOptions {
   readonly shard: Shard;
@@ -30,6 +35,7 @@ export interface DeliveryWorkerOptions {
 /** Takes jobs of one shard and has them delivered, until it is drained. */
 export class DeliveryWorker {
   readonly #worker: Worker;
+  #active = 0;
   #isRedisFull = false;
   #resumeDelayMs = 0;
   #resumeTimer: NodeJS.Timeout | undefined;
@@ -41,7 +47,7 @@ export class DeliveryWorker {
       prefix: shard.queue.opts.prefix ?? '',
       name: workerName,
       autorun: false,
-      concurrency,
+      concurrency: Math.min(concurrency, FETCH_AHEAD),
       lockDuration: lockMs,
       stalledInterval: stallCheckMs,
       maxStalledCount: UNLIMITED_STALLS,
@@ -76,6 +82,21 @@ export class DeliveryWorker {
   }
 
   async #process(job: Job, token: string): Promise<unknown> {
+    this.#active += 1;
+    // Only upwards: a job that ends fetches the next one itself, in the call that records its end.
+    this.#worker.concurrency = Math.max(this.#worker.concurrency, this.#slotsToOffer());
+    try {
+      return await this.#deliver(job, token);
+    } finally {
+      this.#active -= 1;
+    }
+  }
+
+  #slotsToOffer(): number {
+    return Math.min(this.options.concurrency, this.#active + FETCH_AHEAD);
+  }
+
+  async #deliver(job: Job, token: string): Promise<unknown> {
     takeOverRetries(job);
     const { context, workerName, redis, shard } = this.options;
     const log = decodeLog(job.stacktrace);
@@ -100,6 +121,9 @@ export class DeliveryWorker {
       if (isRedisFull(error)) this.#brake();
       // Lost connections are logged once by whoever owns the connection, not once per job.
       else if (this.options.redis.status === 'ready') logger.warn('worker error', { error: printError(error) });
+    });
+    this.#worker.on('drained', () => {
+      this.#worker.concurrency = this.#slotsToOffer();
     });
     this.#worker.on('active', () => {
       if (!this.#isRedisFull) return;

@@ -47,6 +47,10 @@ function createBoard(queue: TaskQueue): Express {
     serverAdapter,
     options: { uiConfig: { boardTitle: 'Kafka Retry Service' } },
   });
+  // What its handlers throw is answered as everywhere else, by error-response.ts.
+  serverAdapter.setErrorHandler((error) => {
+    throw error;
+  });
   // ExpressAdapter types its router as any; it is an app of its own, with settings of its own.
   const router = serverAdapter.getRouter() as Express;
   router.disable('x-powered-by');

@@ -71,6 +71,8 @@ function printDestinationFields(destination: Destination): object {
 }
 
 function withoutPassword(text: string): string {
+  // No client could submit it, but a person has to be able to look at it.
+  if (!URL.canParse(text)) return '(not a url)';
   const url = new URL(text);
   if (url.password === '') return text;
   url.password = '***';

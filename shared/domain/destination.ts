@@ -28,6 +28,8 @@ export const destinationTypes = ['http', 'kafka'] as const satisfies readonly De
 export function printDestination(destination: Destination): string {
   switch (destination.type) {
     case 'http': {
+      // Must not throw: a log line about a task with a broken url would keep the task from ever being decided.
+      if (!URL.canParse(destination.url)) return 'http (not a url)';
       const url = new URL(destination.url);
       return `http ${url.protocol}//${url.host}${url.pathname}${url.search === '' ? '' : '?...'}`;
     }

@@ -25,7 +25,7 @@ end
  * the new job has to carry a run number that the first call did not know.
  *
  * KEYS 1 job, 2 completed, 3 failed, 4 parked. ARGV 1 job id, 2 content hash, 3 finishing time seen before or ''.
- * @returns {code, finishing time, run}
+ * @returns {code, finishing time (of a live job: its timestamp), run}
  */
 const admit = `${isLastCopy}
 local job, id = KEYS[1], ARGV[1]
@@ -35,7 +35,7 @@ if not okay or type(opts) ~= 'table' then return {${ADMIT.unreadable}, '', 0} en
 local failed = redis.call('ZSCORE', KEYS[3], id)
 local finished = failed or redis.call('ZSCORE', KEYS[2], id)
 if not finished then
-  if opts['sha'] == ARGV[2] then return {${ADMIT.sameContent}, '', 0} end
+  if opts['sha'] == ARGV[2] then return {${ADMIT.sameContent}, redis.call('HGET', job, 'timestamp'), 0} end
   return {${ADMIT.otherContent}, '', 0}
 end
 if failed and isLastCopy(job) then return {${ADMIT.parked}, '', 0} end

@@ -28,6 +28,8 @@ export class Submission {
   #seenFinishedAt = '';
   #run = 1;
   #dueAt = 0;
+  /** Of the jobs queued since Redis last answered, newest last. */
+  #timestamps: string[] = [];
 
   constructor(
     private readonly shard: Shard,
@@ -56,6 +58,7 @@ export class Submission {
     const options = { attempts, ...(priority === 0 ? {} : { priority }), ...(delayMs === 0 ? {} : { delay: delayMs }), ...stored };
     const job = new Job(queue, name, data, options, id);
     this.#dueAt = job.timestamp + delayMs;
+    this.#timestamps.push(String(job.timestamp));
     // In a MULTI this only queues; what Redis says stands among the replies.
     void job.addJob(multi);
   }
@@ -63,17 +66,22 @@ export class Submission {
   /** @returns the answer, or undefined when the commands have to be queued once more */
   readReplies(admitReply: unknown): Admission | undefined {
     // The script's own answer: see scripts.ts.
-    const [code, finishedAt, run] = admitReply as [number, string, number];
+    const [code, time, run] = admitReply as [number, string, number];
+    const unanswered = this.#timestamps.slice(0, -1);
+    this.#timestamps = [];
     switch (code) {
       case ADMIT.absent:
       case ADMIT.replaced:
         return { kind: 'created', run: this.#run, dueAt: this.#dueAt };
       case ADMIT.sameContent:
+        // A MULTI that met NOSCRIPT runs once more: our check was lost the first time, and BullMQ's add may not have
+        // been. The job that is there may be ours.
+        if (unanswered.includes(time)) return { kind: 'created', run: this.#run, dueAt: Number(time) + this.#job.delayMs };
         return { kind: 'already_scheduled' };
       case ADMIT.parked:
         return { kind: 'parked' };
       case ADMIT.finished:
-        this.#seenFinishedAt = finishedAt;
+        this.#seenFinishedAt = time;
         this.#run = run + 1;
         return undefined;
       default:

@@ -69,7 +69,12 @@ export class InProcessService {
   /** The same, with Redis answering. */
   static async ready(options: InProcessOptions = {}): Promise<InProcessService> {
     const service = await InProcessService.start(options);
-    await service.queue.ready();
+    try {
+      await service.queue.ready();
+    } catch (error) {
+      await service.close();
+      throw error;
+    }
     return service;
   }
 

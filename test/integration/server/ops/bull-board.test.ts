@@ -1,0 +1,207 @@
+import { expect } from 'chai';
+
+import { createReceiver, type Receiver } from '../../../support/receiver.js';
+import { InProcessService } from '../../../support/service-in-process.js';
+import { call, getTask, httpTask, submitNew, uniqueId, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';
+
+const API = '/admin/queues/api/queues/deliver-0';
+
+describe('Bull Board', () => {
+  let service: InProcessService;
+  let receiver: Receiver;
+  let isDown: boolean;
+
+  beforeEach(async () => {
+    isDown = true;
+    service = await InProcessService.ready();
+    receiver = await createReceiver();
+    receiver.on('/hook', () => ({ kind: 'answer', status: isDown ? 500 : 200 }));
+    receiver.on('/down', { kind: 'answer', status: 500 });
+    await service.startWorker();
+  });
+  afterEach(async () => {
+    await service.close();
+    await receiver.close();
+  });
+
+  async function deadLetter(changes: Partial<WireTask> = {}): Promise<WireTask> {
+    const task = httpTask(receiver.url('/hook'), { id: uniqueId('dead'), max_retries: 2, base_delay: 0.01, dead_destination: { url: receiver.url('/dead') }, ...changes });
+    await submitNew(service.baseUrl, task);
+    await waitForState(service.baseUrl, task.id, 'dead_lettered');
+    return task;
+  }
+
+  async function parked(changes: Partial<WireTask> = {}): Promise<WireTask> {
+    const { dead_destination: _none, ...task } = httpTask(receiver.url('/hook'), { id: uniqueId('parked'), max_retries: 1, base_delay: 0.01, on_exhausted: 'park', ...changes });
+    await submitNew(service.baseUrl, task);
+    await waitForState(service.baseUrl, task.id, 'parked');
+    return task;
+  }
+
+  function put(path: string, method = 'PUT', body?: object): Promise<Answer> {
+    return call(service.baseUrl, path, { method, ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }) });
+  }
+
+  /** As the board's own pages build the address of a job. */
+  const jobPath = (taskId: string): string => `${API}/${encodeURIComponent(`t-${encodeURIComponent(taskId)}`)}`;
+
+  async function parkedIds(): Promise<string[]> {
+    const [shard] = await service.queue.shards();
+    return service.redis.zrange(shard?.keys.parked ?? '', '0', '-1');
+  }
+
+  it('shows its page', async () => {
+    const response = await fetch(`${service.baseUrl}/admin/queues`);
+    expect(response.status).to.equal(200);
+    expect(await response.text()).to.contain('Kafka Retry Service');
+  });
+
+  it('shows a task in the words of its client, its message cut, no password', async () => {
+    const task = httpTask('http://user:hunter2@127.0.0.1:9/hook', { initial_delay: 3_600, message_data: 'm'.repeat(5_000) });
+    await submitNew(service.baseUrl, task);
+    const { status, body } = await call(service.baseUrl, jobPath(task.id));
+    expect(status).to.equal(200);
+    const text = JSON.stringify(body);
+    expect(text).to.contain('"client_id":"team-a"').and.to.contain(task.id).and.to.contain('(5000 characters)');
+    expect(text).to.not.contain('hunter2');
+    expect(text.length).to.be.below(5_000);
+  });
+
+  it('Retry starts a dead letter again with all its retries, as the next run, with its history kept', async () => {
+    const task = await deadLetter();
+    expect(receiver.requestsFor(task.id)).to.have.lengthOf(4);
+    const answer = await put(`${jobPath(task.id)}/retry`);
+    expect(answer.status).to.be.within(200, 299);
+    const again = await waitForRequests(task.id, 8);
+    expect(again.slice(4).map(({ key, headers }) => [key, headers['x-retry-run']])).to.deep.equal([
+      [`${task.id}|0`, '2'],
+      [`${task.id}|1`, '2'],
+      [`${task.id}|2`, '2'],
+      [`${task.id}|dead|3`, '2'],
+    ]);
+    const shown = await waitForState(service.baseUrl, task.id, 'dead_lettered');
+    expect(shown.run).to.equal(2);
+    expect(shown.timeline.map(({ run, attempt, phase, redriven_at }) => (redriven_at === undefined ? `${String(run)}: ${String(phase)} ${String(attempt)}` : 'redriven'))).to.deep.equal([
+      '1: delivery 0',
+      '1: delivery 1',
+      '1: delivery 2',
+      '1: dead_letter 0',
+      'redriven',
+      '2: delivery 0',
+      '2: delivery 1',
+      '2: delivery 2',
+      '2: dead_letter 0',
+    ]);
+  });
+
+  it('Retry starts a parked task again, which is then no longer parked', async () => {
+    const task = await parked();
+    expect(await parkedIds()).to.deep.equal([`t-${task.id}`]);
+    isDown = false;
+    expect((await put(`${jobPath(task.id)}/retry`)).status).to.be.within(200, 299);
+    const shown = await waitForState(service.baseUrl, task.id, 'delivered');
+    expect(shown.run).to.equal(2);
+    expect(await parkedIds()).to.deep.equal([]);
+    expect(receiver.requestsFor(task.id).map(({ key }) => key)).to.deep.equal([`${task.id}|0`, `${task.id}|1`, `${task.id}|0`]);
+  });
+
+  for (const id of ['a:b/c', '%', '.', '123', '🚚 & ü?#']) {
+    it(`Retry finds the id ${JSON.stringify(id)}`, async () => {
+      await deadLetter({ id, max_retries: 0 });
+      isDown = false;
+      expect((await put(`${jobPath(id)}/retry`)).status).to.be.within(200, 299);
+      expect((await waitForState(service.baseUrl, id, 'delivered')).run).to.equal(2);
+    });
+  }
+
+  it('Retry all starts dead letters and parked tasks alike, by our rules', async () => {
+    const tasks = [...(await Promise.all(Array.from({ length: 5 }, () => deadLetter()))), ...(await Promise.all(Array.from({ length: 5 }, () => parked())))];
+    isDown = false;
+    const answer = await put(`${API}/retry/failed`);
+    expect(answer.status).to.be.within(200, 299);
+    for (const { id } of tasks) expect((await waitForState(service.baseUrl, id, 'delivered')).run).to.equal(2);
+    expect(await parkedIds()).to.deep.equal([]);
+  });
+
+  it('Retry twice at once raises the run by one', async () => {
+    const task = await deadLetter({ max_retries: 0 });
+    isDown = false;
+    const answers = await Promise.all([put(`${jobPath(task.id)}/retry`), put(`${jobPath(task.id)}/retry`)]);
+    expect(answers.filter(({ status }) => status < 300)).to.have.lengthOf.at.least(1);
+    expect((await waitForState(service.baseUrl, task.id, 'delivered')).run).to.equal(2);
+    expect(receiver.requestsFor(task.id)).to.have.lengthOf(3);
+  });
+
+  it('refuses to retry what is delivered, with 405, and changes nothing', async () => {
+    isDown = false;
+    const task = httpTask(receiver.url('/hook'));
+    await submitNew(service.baseUrl, task);
+    const before = await waitForState(service.baseUrl, task.id, 'delivered');
+    for (const path of [`${jobPath(task.id)}/retry`, `${API}/retry/completed`]) {
+      const { status } = await put(path);
+      expect(status, path).to.equal(405);
+    }
+    expect(await getTask(service.baseUrl, task.id)).to.deep.equal(before);
+    expect(receiver.requestsFor(task.id)).to.have.lengthOf(1);
+  });
+
+  it('refuses every other change with 405, and changes nothing', async () => {
+    const waiting = httpTask(receiver.url('/hook'), { initial_delay: 3_600 });
+    await submitNew(service.baseUrl, waiting);
+    const dead = await deadLetter();
+    const kept = await parked();
+    isDown = false;
+    const delivered = httpTask(receiver.url('/hook'));
+    await submitNew(service.baseUrl, delivered);
+    await waitForState(service.baseUrl, delivered.id, 'delivered');
+    const all = [waiting, dead, kept, delivered];
+    const look = async (): Promise<object[]> => Promise.all(all.map(async ({ id }) => getTask(service.baseUrl, id)));
+    const before = await look();
+    const keysBefore = (await service.redis.keys(`${service.prefix}:*`)).sort();
+
+    const ofQueue: readonly (readonly [method: string, path: string, body?: object])[] = [
+      ['PUT', `${API}/obliterate`],
+      ['PUT', `${API}/empty`],
+      ['PUT', `${API}/pause`],
+      ['PUT', `${API}/resume`],
+      ['PUT', `${API}/promote`],
+      ['PUT', `${API}/concurrency`, { concurrency: 1 }],
+      ['PUT', `${API}/rate-limit`, { max: 1, duration: 1_000 }],
+      ['PUT', `${API}/rate-limit/release`],
+      ['PUT', '/admin/queues/api/queues/pause'],
+      ['PUT', '/admin/queues/api/queues/resume'],
+      ['POST', `${API}/add`, { name: 'x', data: {}, options: {} }],
+      ['PUT', `${API}/clean/failed`],
+      ['PUT', `${API}/clean/completed`],
+      ['PUT', `${API}/clean/delayed`],
+      ['PUT', `${API}/job-schedulers/x/remove`],
+      ['PATCH', `${API}/job-schedulers/x`, {}],
+      ['PUT', `${API}/job-schedulers/x/run`],
+      ['DELETE', API],
+    ];
+    const ofJobs = all.flatMap(({ id }): (readonly [method: string, path: string, body?: object])[] => [
+      ['PUT', `${jobPath(id)}/clean`],
+      ['PUT', `${jobPath(id)}/promote`],
+      ['PATCH', `${jobPath(id)}/update-data`, { jobData: {} }],
+      ['PATCH', `${jobPath(id)}/delay`, { delay: 0 }],
+      ['PATCH', `${jobPath(id)}/priority`, { priority: 1 }],
+      ['PUT', `${jobPath(id)}/remove-unprocessed-children`],
+      ['DELETE', jobPath(id)],
+    ]);
+    for (const [method, path, body] of [...ofQueue, ...ofJobs]) {
+      const answer = await put(path, method, body);
+      expect([answer.status, answer.body['code']], `${method} ${path}`).to.deep.equal([405, 'action_refused']);
+    }
+    // Paths that look like a Retry and are another action's.
+    for (const path of [`${API}/clean/retry`, `${API}/retry/retry`]) {
+      expect((await put(path)).status, path).to.be.at.least(400);
+    }
+    expect(await look()).to.deep.equal(before);
+    expect((await service.redis.keys(`${service.prefix}:*`)).sort()).to.deep.equal(keysBefore);
+  });
+
+  async function waitForRequests(taskId: string, count: number): Promise<ReturnType<Receiver['requestsFor']>> {
+    await receiver.waitForRequests(count);
+    return receiver.requestsFor(taskId);
+  }
+});

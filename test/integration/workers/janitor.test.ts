@@ -1,0 +1,143 @@
+import { expect } from 'chai';
+
+import { createLogger } from '../../../shared/logging/logger.js';
+import { Janitor, type Retention } from '../../../workers/janitor.js';
+import { eventually } from '../../support/eventually.js';
+import { createReceiver, type Receiver } from '../../support/receiver.js';
+import { CollectedLog, connect, InProcessService } from '../../support/service-in-process.js';
+import { getTaskAnswer, httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../../support/tasks.js';
+
+const DAY = 86_400_000;
+const logger = createLogger({ level: 'error', environment: 'dev' }, new CollectedLog());
+
+describe('janitor', () => {
+  let service: InProcessService;
+  let receiver: Receiver;
+
+  beforeEach(async () => {
+    service = await InProcessService.ready();
+    receiver = await createReceiver();
+    receiver.on('/down', { kind: 'answer', status: 500 });
+    await service.startWorker();
+  });
+  afterEach(async () => {
+    await service.close();
+    await receiver.close();
+  });
+
+  const retention: Retention = { deliveredMs: DAY, deliveredMax: 100_000, deadLetterMs: 30 * DAY };
+
+  /** Has a janitor work until the assertion holds. @param laterMs how far in the future its clock is */
+  async function clean(laterMs: number, changes: Partial<Retention>, assertion: () => Promise<void>): Promise<void> {
+    const redis = connect('worker');
+    const janitor = new Janitor({ shards: await service.queue.shards(), redis, retention: { ...retention, ...changes }, clock: () => Date.now() + laterMs, logger });
+    janitor.start();
+    try {
+      await eventually(assertion, { withinMs: 15_000, everyMs: 25 });
+    } finally {
+      await janitor.stop();
+      await redis.del(await janitorLock()); // the next one need not wait until it lapses
+      redis.disconnect();
+    }
+  }
+
+  async function janitorLock(): Promise<string> {
+    const [shard] = await service.queue.shards();
+    return shard?.keys.janitorLock ?? '';
+  }
+
+  async function submitAll(tasks: readonly WireTask[], state: 'delivered' | 'dead_lettered' | 'parked'): Promise<string[]> {
+    for (const task of tasks) await submitNew(service.baseUrl, task);
+    for (const { id } of tasks) await waitForState(service.baseUrl, id, state);
+    return tasks.map(({ id }) => id);
+  }
+
+  const deliver = (count: number): Promise<string[]> => submitAll(Array.from({ length: count }, () => httpTask(receiver.url('/'), { id: uniqueId('delivered') })), 'delivered');
+  const deadLetter = (count: number): Promise<string[]> =>
+    submitAll(Array.from({ length: count }, () => httpTask(receiver.url('/down'), { id: uniqueId('dead'), dead_destination: { url: receiver.url('/dead') } })), 'dead_lettered');
+  const park = (count: number): Promise<string[]> =>
+    submitAll(
+      Array.from({ length: count }, () => {
+        const { dead_destination: _none, ...task } = httpTask(receiver.url('/down'), { id: uniqueId('parked'), on_exhausted: 'park' });
+        return task;
+      }),
+      'parked',
+    );
+
+  async function known(ids: readonly string[]): Promise<string[]> {
+    const found = await Promise.all(ids.map(async (id) => ((await getTaskAnswer(service.baseUrl, id)).status === 200 ? [id] : [])));
+    return found.flat();
+  }
+
+  it('removes delivered tasks by age, and leaves the younger ones', async () => {
+    const old = await deliver(3);
+    const waiting = httpTask(receiver.url('/'), { initial_delay: 3_600 });
+    await submitNew(service.baseUrl, waiting);
+    // Their records are made older: a second clock would make all of them so.
+    const [shard] = await service.queue.shards();
+    for (const id of old) await service.redis.zadd(shard?.keys.completed ?? '', Date.now() - DAY - 1_000, `t-${id}`);
+    const young = await deliver(2);
+    await clean(0, {}, async () => { expect(await known(old)).to.deep.equal([]); });
+    expect(await known([...young, waiting.id])).to.deep.equal([...young, waiting.id]);
+    expect(await service.redis.keys(`${service.prefix}:*t-delivered-*`)).to.have.lengthOf(2);
+  });
+
+  it('removes delivered tasks above their number, oldest first', async () => {
+    const ids = await deliver(6);
+    await clean(0, { deliveredMax: 2 }, async () => { expect(await known(ids)).to.deep.equal(ids.slice(4)); });
+  });
+
+  it('removes dead letters by age, and never a parked task', async () => {
+    const kept = await park(3);
+    const dead = await deadLetter(3);
+    await clean(30 * DAY + 60_000, {}, async () => { expect(await known(dead)).to.deep.equal([]); });
+    expect(await known(kept)).to.deep.equal(kept);
+    const young = await deadLetter(1);
+    await clean(29 * DAY, { deliveredMs: 1 }, async () => { expect(await known([])).to.deep.equal([]); });
+    expect(await known(young)).to.deep.equal(young);
+  });
+
+  it('keeps parked tasks for good: years later they are redrivable', async () => {
+    const [id = ''] = await park(1);
+    const [marker = ''] = await deadLetter(1);
+    await clean(3_650 * DAY, {}, async () => { expect(await known([marker])).to.deep.equal([]); });
+    expect(await service.queue.redrive(id)).to.deep.equal({ kind: 'redriven', run: 2 });
+  });
+
+  it('is not held up by an id that is in the set of parked ones by mistake', async () => {
+    const dead = await deadLetter(2);
+    const [shard] = await service.queue.shards();
+    for (const id of [...dead, 'never-heard-of']) await service.redis.zadd(shard?.keys.parked ?? '', Date.now(), `t-${id}`);
+    await clean(31 * DAY, {}, async () => { expect(await known(dead)).to.deep.equal([]); });
+    expect(await service.redis.zrange(shard?.keys.parked ?? '', '0', '-1')).to.deep.equal(['t-never-heard-of']);
+  });
+
+  it('gets past more parked tasks than it looks at in one step, and remembers how far it was', async function () {
+    this.timeout(60_000);
+    const parkedTasks = Array.from({ length: 600 }, () => {
+      const { dead_destination: _none, ...task } = httpTask(receiver.url('/down'), { id: uniqueId('parked'), on_exhausted: 'park' });
+      return task;
+    });
+    await Promise.all(parkedTasks.map((task) => submitNew(service.baseUrl, task)));
+    const [shard] = await service.queue.shards();
+    await eventually(async () => { expect(await service.redis.zcard(shard?.keys.failed ?? '')).to.equal(600); }, { withinMs: 20_000 });
+    const dead = await deadLetter(1);
+    await clean(31 * DAY, {}, async () => { expect(await known(dead)).to.deep.equal([]); });
+    expect(await service.redis.zcard(shard?.keys.failed ?? '')).to.equal(600);
+    const cursor = Number(await service.redis.get(shard?.keys.janitorCursor ?? ''));
+    const newest = Number((await service.redis.zrange(shard?.keys.failed ?? '', '-1', '-1', 'WITHSCORES'))[1]);
+    expect(cursor).to.be.at.least(newest);
+  });
+
+  it('is one of the fleet: a second one does nothing while the first is alive', async () => {
+    const redis = connect('worker');
+    await redis.set(await janitorLock(), 'another worker', 'PX', 60_000);
+    const dead = await deadLetter(1);
+    const janitor = new Janitor({ shards: await service.queue.shards(), redis, retention, clock: () => Date.now() + 31 * DAY, logger });
+    janitor.start();
+    await janitor.stop(); // resolves when its first round is over
+    expect(await known(dead)).to.deep.equal(dead);
+    expect(await redis.get(await janitorLock())).to.equal('another worker');
+    redis.disconnect();
+  });
+});
