@@ -8,7 +8,7 @@ import { connectRedis } from '../shared/queue/redis-connection.js';
 import { checkRedisSettings, EvictingRedisError, logConnectionChanges } from '../shared/queue/redis-watch.js';
 import { TaskQueue } from '../shared/queue/task-queue.js';
 import { createApp } from './app.js';
-import { closeServer, listen } from './listen.js';
+import { listen, type ListeningServer } from './listen.js';
 
 const config = loadConfigOrExit();
 const logger = createLogger({ level: config.logLevel, environment: config.environment });
@@ -20,6 +20,7 @@ const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.
 const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
 const app = createApp({ queue, isRedisAboveMark: () => memoryGuard.isAboveMark, maxMessageBytes: config.maxMessageBytes, clock: Date.now, logger });
 const server = createServer(app);
+let listening: ListeningServer | undefined;
 
 redis.once('ready', () => {
   checkRedisSettings(redis, config.environment, logger).catch((error: unknown) => {
@@ -31,7 +32,11 @@ redis.once('ready', () => {
 
 exitOnSignal(
   [
-    { name: 'answer what is under way', limitMs: config.shutdownTimeoutMs * 0.8, run: () => closeServer(server) },
+    {
+      name: 'answer what is under way',
+      limitMs: config.shutdownTimeoutMs * 0.8,
+      run: async () => listening?.close(config.shutdownTimeoutMs * 0.7),
+    },
     { name: 'close the queue', limitMs: config.shutdownTimeoutMs * 0.1, run: () => queue.close() },
     {
       name: 'close redis',
@@ -46,8 +51,8 @@ exitOnSignal(
 );
 
 try {
-  const { port } = await listen(server, config.http);
-  logger.info('the API is up', { url: `http://${config.http.host}:${port}`, pid: process.pid });
+  listening = await listen(server, config.http);
+  logger.info('the API is up', { url: `http://${config.http.host}:${listening.port}`, pid: process.pid });
 } catch (error) {
   logger.error(
     error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'

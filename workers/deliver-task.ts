@@ -111,7 +111,8 @@ function conclude(delivery: Delivery & { readonly task: Task; readonly progress:
     code: 'code' in outcome ? outcome.code : undefined,
     http_status: failure?.httpStatus ?? (result?.kind === 'delivered' && 'httpStatus' in result.receipt ? result.receipt.httpStatus : undefined),
     next_delay_ms: 'delayMs' in outcome ? outcome.delayMs : undefined,
-    detail: failure?.detail,
+    // Of an answer only the status: its text is the receiver's, and receivers like to quote the message they refuse.
+    detail: failure?.httpStatus === undefined ? failure?.detail : undefined,
   });
   return delivery;
 }

@@ -27,6 +27,7 @@ export class Janitor {
   readonly #token = randomUUID();
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
+  #hasFailed = false;
 
   constructor(
     private readonly options: {
@@ -54,9 +55,11 @@ export class Janitor {
       for (const shard of this.options.shards) {
         try {
           await this.#round(shard, signal);
+          this.#hasFailed = false;
         } catch (error) {
-          // Nothing is lost by waiting; a connection that is away is logged by its owner.
-          this.options.logger.debug('janitor: round failed', { error: printError(error) });
+          // Nothing is lost by waiting, but a janitor that never succeeds fills Redis: said once per change.
+          if (!this.#hasFailed) this.options.logger.warn('janitor: cannot remove old records now', { error: printError(error) });
+          this.#hasFailed = true;
         }
       }
       await pause(ROUND_EVERY_MS, signal);

@@ -56,7 +56,7 @@ let janitor: Janitor | undefined;
 const closingMs = Math.min(2_000, config.shutdownTimeoutMs * 0.3);
 const drainMs = config.shutdownTimeoutMs - closingMs;
 
-exitOnSignal(
+const lifecycle = exitOnSignal(
   [
     {
       name: 'drain',
@@ -88,6 +88,8 @@ try {
 }
 const concurrency = Math.ceil(config.workerConcurrency / shards.length);
 for (const shard of shards) {
+  // What starts now would not be drained any more.
+  if (lifecycle.isStopping) break;
   const worker = new DeliveryWorker({
     shard,
     redis,
@@ -102,6 +104,8 @@ for (const shard of shards) {
   await worker.start();
   await warnOfLargeFleet(shard, concurrency, logger);
 }
-janitor = new Janitor({ shards, redis, retention: config.retention, clock: Date.now, logger });
-janitor.start();
+if (!lifecycle.isStopping) {
+  janitor = new Janitor({ shards, redis, retention: config.retention, clock: Date.now, logger });
+  janitor.start();
+}
 logger.info('worker is up', { worker: workerName, concurrency: config.workerConcurrency, pid: process.pid });

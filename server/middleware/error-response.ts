@@ -17,6 +17,7 @@ const statusOf = {
   too_large: 413,
   unsupported_media_type: 415,
   internal: 500,
+  task_unreadable: 503,
   redis_unavailable: 503,
   redis_full: 503,
 } as const satisfies Record<RequestErrorCode, number>;

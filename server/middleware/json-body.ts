@@ -26,11 +26,11 @@ export async function readJsonBody(request: IncomingMessage, maxBytes: number): 
 function checkHeaders(request: IncomingMessage, maxBytes: number): void {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity', 'content-length': length } = request.headers;
   const [mediaType = '', ...parameters] = type.split(';').map((part) => part.trim().toLowerCase());
-  const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length).replaceAll('"', '');
+  const charsets = parameters.filter((parameter) => parameter.startsWith('charset')).map((parameter) => parameter.replace(/^charset\s*=\s*/, '').replaceAll('"', ''));
   if (mediaType !== 'application/json' && !/^application\/[\w.-]+\+json$/.test(mediaType)) {
     throw new RequestError('unsupported_media_type', 'Content-Type must be application/json');
   }
-  if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') throw new RequestError('unsupported_media_type', 'the charset must be utf-8');
+  if (charsets.some((charset) => charset !== 'utf-8' && charset !== 'utf8')) throw new RequestError('unsupported_media_type', 'the charset must be utf-8');
   if (encoding.toLowerCase() !== 'identity') throw new RequestError('unsupported_media_type', 'a compressed body is not taken');
   if (length !== undefined && Number(length) > maxBytes) throw tooLarge(maxBytes);
 }
@@ -45,10 +45,8 @@ function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
       else reject(tooLarge(maxBytes));
     });
     request.on('end', () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
+    // Emitted when the client goes away in the middle, too: Node reports that as an error with nothing in it.
     request.on('error', (cause) => reject(new RequestError('invalid_request', 'the request was cut off', undefined, { cause })));
-    request.on('close', () => {
-      if (!request.complete) reject(new RequestError('invalid_request', 'the request was cut off'));
-    });
   });
 }
 

@@ -12,6 +12,14 @@ export const BOARD_PATH = '/admin/queues';
 
 const MAX_SHOWN_CHARACTERS = 2_000;
 
+/** Bull Board's page asks for fonts of another host, and must not be framed: its buttons change things. */
+const PAGE_HEADERS = {
+  'Content-Security-Policy':
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; frame-ancestors 'none'; base-uri 'self'",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+};
+
 type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
 type BoardJob = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>;
 
@@ -19,7 +27,8 @@ type BoardJob = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>;
  * What may be changed through the board: Retry and Retry all of what failed. Everything else that Bull Board can do
  * (obliterate, clean, empty, edit, add, promote, pause, ...) goes past our rules and would break tasks.
  */
-const ALLOWED_CHANGES = [/^\/api\/queues\/[^/]+\/retry\/failed$/, /^\/api\/queues\/[^/]+\/[^/]+\/retry$/];
+const RETRY_ONE = /^\/api\/queues\/[^/]+\/t-[^/]+\/retry$/;
+const RETRY_ALL = /^\/api\/queues\/([^/]+)\/retry\/failed$/;
 
 /**
  * Bull Board as an Express handler, for BOARD_PATH. Its Retry is our redrive: Bull Board's own would start a dead
@@ -29,11 +38,18 @@ export function bullBoard(queue: TaskQueue): (request: Request, response: Respon
   let board: Express | undefined;
   return async (request, response, next) => {
     const isChange = request.method !== 'GET' && request.method !== 'HEAD';
-    if (isChange && !ALLOWED_CHANGES.some((path) => path.test(request.path))) {
+    const retryAll = request.method === 'PUT' ? RETRY_ALL.exec(request.path) : null;
+    if (isChange && retryAll === null && !(request.method === 'PUT' && RETRY_ONE.test(request.path))) {
       throw new RequestError('action_refused', 'this action would break tasks: only Retry and Retry all of failed jobs are allowed');
     }
     // Bull Board would answer 500 in a form of its own; and the queues exist only once Redis has answered.
     await queue.ping();
+    response.set(PAGE_HEADERS);
+    if (retryAll !== null) {
+      // Bull Board reads the newest hundred of the set again and again: tasks that fail once more would hide the rest.
+      response.json(await queue.redriveAll(retryAll[1] ?? ''));
+      return;
+    }
     board ??= createBoard(queue);
     board(request, response, next);
   };
@@ -78,10 +94,11 @@ class RedrivingAdapter extends BullMQAdapter {
   }
 
   #withOurRules(job: BoardJob): BoardJob {
-    const retry = async (): Promise<void> => {
+    const retry = async (state: unknown): Promise<void> => {
       const taskId = taskIdOf(String(job.toJSON().id));
-      const redrive = taskId === undefined ? undefined : await this.tasks.redrive(taskId);
-      if (redrive?.kind !== 'redriven') throw new RequestError('action_refused', 'only dead letters and parked tasks can be started again');
+      if (taskId === undefined || state !== 'failed') throw new RequestError('action_refused', 'only dead letters and parked tasks can be started again');
+      // Bull Board has just seen it in the failed set: if it is not there any more, someone else was faster.
+      await this.tasks.redrive(taskId);
     };
     return Object.assign(job, { retry, remove: refuse, promote: refuse, updateData: refuse, changeDelay: refuse, changePriority: refuse });
   }

@@ -4,7 +4,9 @@ import type { Clock } from '../../shared/domain/ports.js';
 import type { Task } from '../../shared/domain/task.js';
 import type { Admission } from '../../shared/queue/submission.js';
 import type { TaskQueue } from '../../shared/queue/task-queue.js';
+import type { TaskView } from '../../shared/queue/task-view.js';
 import { readJsonBody } from '../middleware/json-body.js';
+import { sendJson } from '../middleware/send-json.js';
 import { printTask, printTime } from './view.js';
 import type { ParseTask } from './schema.js';
 
@@ -24,7 +26,7 @@ export function taskRoutes({ queue, parseTask, maxBodyBytes, checkRoom, clock }:
     const task = parseTask(await readJsonBody(request, maxBodyBytes));
     checkRoom();
     const answer = await answerTo(task, await queue.submit(task), queue);
-    response.status(answer.status).json(answer.body);
+    sendJson(response, answer.status, answer.body);
   });
 
   router.get('/:id', async (request, response) => {
@@ -45,14 +47,14 @@ async function answerTo(task: Task, admission: Admission, queue: TaskQueue): Pro
         body: { message: `Task ${id} scheduled successfully`, id, state: 'scheduled', run: admission.run, next_attempt_at: printTime(admission.dueAt) },
       };
     case 'already_scheduled': {
-      const view = await queue.find(id);
+      const view = await findReadable(id, queue);
       const nextAttemptAt = view?.nextAttemptAt;
       return {
         status: 200,
         body: {
           message: `Task ${id} is already scheduled`,
           id,
-          // Gone or finished between the two calls: it was live when it was submitted.
+          // Gone between the two calls, or of a newer version: it was live when it was submitted.
           state: view?.state ?? 'scheduled',
           run: view?.progress.run ?? 1,
           next_attempt_at: nextAttemptAt === undefined ? null : printTime(nextAttemptAt),
@@ -63,6 +65,15 @@ async function answerTo(task: Task, admission: Admission, queue: TaskQueue): Pro
       throw new RequestError('conflict', `a task ${JSON.stringify(id)} with other content is not finished yet; nothing was changed`);
     case 'parked':
       throw new RequestError('parked', `a task ${JSON.stringify(id)} is parked and the only copy left; redrive or delete it first`);
+  }
+}
+
+async function findReadable(id: string, queue: TaskQueue): Promise<TaskView | undefined> {
+  try {
+    return await queue.find(id);
+  } catch (error) {
+    if (error instanceof RequestError && error.code === 'task_unreadable') return undefined;
+    throw error;
   }
 }
 

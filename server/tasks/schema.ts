@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import Joi from 'joi';
 import type { Destination } from '../../shared/domain/destination.js';
 import { RequestError } from '../../shared/domain/errors.js';
@@ -11,8 +12,9 @@ const MAX_URL_CHARACTERS = 8_192;
 const MAX_KEY_AND_HEADERS_BYTES = 32_768;
 const MAX_DELAY_SECONDS = 86_400;
 const MAX_INITIAL_DELAY_SECONDS = 31_536_000;
-/** destination.headers is two below the task; what is deeper has been refused as a whole. */
-const DEEPEST_OBJECT = 2;
+/** Far more than a task has. Joi reports every key it does not know, and takes a second for 100,000 of them. */
+const MAX_KEYS = 100;
+const MAX_HEADERS = 1_000;
 
 type Check = (value: string) => string | undefined;
 
@@ -28,10 +30,12 @@ function text(...checks: readonly Check[]): Joi.StringSchema {
 
 const isWellFormed: Check = (value) => (value.isWellFormed() ? undefined : 'must be well-formed Unicode (it has half of a surrogate pair)');
 const hasNoControls: Check = (value) => (/\p{Cc}/u.test(value) ? 'must not contain control characters' : undefined);
-const isShort: Check = (value) => ([...value].length <= MAX_TEXT_CODE_POINTS ? undefined : `must not be longer than ${MAX_TEXT_CODE_POINTS} characters`);
+// Counting code points takes an array of them; no text has more of them than UTF-16 units.
+const isShort: Check = (value) => (value.length <= MAX_TEXT_CODE_POINTS || [...value].length <= MAX_TEXT_CODE_POINTS ? undefined : `must not be longer than ${MAX_TEXT_CODE_POINTS} characters`);
+const hasNoSpaces: Check = (value) => (/[\s\p{Cc}]/u.test(value) ? 'must not contain spaces or control characters: percent-encode them' : undefined);
 const isUrl: Check = (value) => {
   const url = URL.canParse(value) ? new URL(value) : undefined;
-  return url !== undefined && /^https?:$/.test(url.protocol) && /^https?:\/\//i.test(value) && url.hostname !== ''
+  return url !== undefined && /^https?:$/.test(url.protocol) && /^https?:\/\//i.test(value) && url.hostname !== '' && url.port !== '0'
     ? undefined
     : 'must be an absolute http or https url';
 };
@@ -39,12 +43,11 @@ const isTopic: Check = (value) =>
   /^[A-Za-z0-9._-]{1,249}$/.test(value) && value !== '.' && value !== '..'
     ? undefined
     : 'must be a legal Kafka topic name: 1 to 249 of the characters a-z, A-Z, 0-9, . _ -';
-const isHost: Check = (value) =>
-  /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(value) || (value.includes(':') && URL.canParse(`http://[${value}]`)) ? undefined : 'must be a host name or an IP address';
+const isHost: Check = (value) => (isIPv6(value) || /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(value) ? undefined : 'must be a host name or an IP address');
 
 const shortText = text(isWellFormed, hasNoControls, isShort);
 
-const httpDestination = Joi.object({ url: text(isWellFormed, isUrl).max(MAX_URL_CHARACTERS).required() });
+const httpDestination = Joi.object({ url: text(isWellFormed, hasNoSpaces, isUrl).max(MAX_URL_CHARACTERS).required() });
 
 const kafkaDestination = Joi.object({
   host: text(isHost).max(255),
@@ -69,31 +72,40 @@ function portInRange(value: string, context: Joi.CustomHelpers): string | Joi.Er
 
 const destinationType = Joi.string().valid('kafka', 'http');
 
-/** A destination whose shape depends on a type given elsewhere in the task. */
-function destinationOfType(typeKey: string, otherwise: Joi.Schema): Joi.Schema {
-  return Joi.when(typeKey, {
-    switch: [
-      { is: Joi.valid('http').required(), then: httpDestination },
-      { is: Joi.valid('kafka').required(), then: kafkaDestination },
-    ],
-    otherwise,
-  });
+/** Until its type is known, nothing can be said of a destination but that it is an object. */
+const destinationShapes = { http: httpDestination, kafka: kafkaDestination, unknown: Joi.object().unknown(true) };
+type Shape = keyof typeof destinationShapes;
+
+/** What the rules for other fields depend on, read from input that nobody has checked yet. */
+interface Variant {
+  readonly destination: Shape;
+  readonly deadDestination: Shape;
+  readonly isParkedWhenExhausted: boolean;
 }
 
-const anyObject = Joi.object().unknown(true);
+function variantOf(input: unknown): Variant {
+  // Only looked at: the schema judges these fields like all others.
+  const { destination_type: type, dead_destination_type: deadType, on_exhausted: onExhausted } = (typeof input === 'object' && input !== null ? input : {}) as Readonly<Record<string, unknown>>;
+  return { destination: shapeOf(type), deadDestination: shapeOf(deadType === undefined ? type : deadType), isParkedWhenExhausted: onExhausted === 'park' };
+}
 
-function taskSchema(maxMessageBytes: number): Joi.ObjectSchema<WireTask> {
+function shapeOf(type: unknown): Shape {
+  return type === 'http' || type === 'kafka' ? type : 'unknown';
+}
+
+/** One flat schema per variant: Joi.when would put the pieces together anew for every task. */
+function taskSchema(variant: Variant, maxMessageBytes: number): Joi.ObjectSchema<WireTask> {
   const fits: Check = (value) => (Buffer.byteLength(value) <= maxMessageBytes ? undefined : `must not be larger than ${maxMessageBytes} bytes`);
-  const deadDestination = destinationOfType('dead_destination_type', destinationOfType('destination_type', anyObject));
+  const deadDestination = destinationShapes[variant.deadDestination];
   return Joi.object<WireTask & { attempt?: unknown }>({
     id: shortText.required(),
     source: shortText.required(),
     client_id: shortText.required(),
     destination_type: destinationType.required(),
-    destination: destinationOfType('destination_type', anyObject).required(),
+    destination: destinationShapes[variant.destination].required(),
     dead_destination_type: destinationType,
     // Only "park" frees a task from having one: anything else, a mistyped on_exhausted included, does not.
-    dead_destination: Joi.when('on_exhausted', { is: Joi.valid('park').required(), then: deadDestination.optional(), otherwise: deadDestination.required() }),
+    dead_destination: variant.isParkedWhenExhausted ? deadDestination : deadDestination.required(),
     on_exhausted: Joi.string().valid('dead_letter', 'park').default('dead_letter'),
     max_retries: Joi.number().integer().min(0).max(100).required(),
     base_delay: Joi.number().greater(0).max(MAX_DELAY_SECONDS).required(),
@@ -143,22 +155,56 @@ export type ParseTask = (input: unknown) => Task;
  *          message_data is the only one
  */
 export function createTaskParser(maxMessageBytes: number): ParseTask {
-  const schema = taskSchema(maxMessageBytes);
+  const schemas = new Map<string, Joi.ObjectSchema<WireTask>>();
+  const schemaFor = (input: unknown): Joi.ObjectSchema<WireTask> => {
+    const variant = variantOf(input);
+    const name = `${variant.destination} ${variant.deadDestination} ${variant.isParkedWhenExhausted}`;
+    let schema = schemas.get(name);
+    if (schema === undefined) schemas.set(name, (schema = taskSchema(variant, maxMessageBytes)));
+    return schema;
+  };
   return (input) => {
+    const prototypeKeys = checkAllKeys(input);
     // convert: false, so that "3" is no number and "true" no boolean: nothing is repaired silently.
-    const checked = schema.validate(input, { abortEarly: false, convert: false, errors: { wrap: { label: false } } });
-    const violations = [...(checked.error?.details ?? []).map(({ path, message }) => ({ field: path.join('.'), message })), ...prototypeKeys(input)];
+    const checked = schemaFor(input).validate(input, { abortEarly: false, convert: false, errors: { wrap: { label: false } } });
+    const violations = [...(checked.error?.details ?? []).map(({ path, message }) => ({ field: path.join('.'), message })), ...prototypeKeys];
     if (checked.error !== undefined || violations.length > 0) throw refusal(violations, maxMessageBytes, input);
     return toTask(checked.value);
   };
 }
 
-/** JSON.parse makes `__proto__` a key like any other, and Joi drops it in silence: the one unknown key it does not name. */
-function prototypeKeys(value: unknown, path: readonly string[] = []): { field: string; message: string }[] {
-  if (typeof value !== 'object' || value === null || path.length > DEEPEST_OBJECT) return [];
-  const field = [...path, '__proto__'].join('.');
-  const own = Object.hasOwn(value, '__proto__') ? [{ field, message: `${field} is not allowed` }] : [];
-  return [...own, ...Object.entries(value).flatMap(([key, inner]) => (typeof inner === 'object' ? prototypeKeys(inner, [...path, key]) : []))];
+/**
+ * Looks at what Joi must not be left alone with, in the objects whose keys a client chooses: too many of them (naming
+ * every fault would hold up everybody else), and `__proto__`, which JSON.parse makes a key like any other and Joi drops
+ * in silence.
+ * @throws RequestError for an object that is too wide
+ * @returns the violations of the second kind
+ */
+function checkKeys(value: unknown, path: string, maxKeys: number): { field: string; message: string }[] {
+  if (typeof value !== 'object' || value === null) return [];
+  let count = 0;
+  // for...in: Object.keys would first make an array of what may be a million keys.
+  for (const _key in value) if ((count += 1) > maxKeys) throw tooWide(path, maxKeys);
+  const field = path === '' ? '__proto__' : `${path}.__proto__`;
+  return Object.hasOwn(value, '__proto__') ? [{ field, message: `${field} is not allowed` }] : [];
+}
+
+function checkAllKeys(input: unknown): { field: string; message: string }[] {
+  const found = checkKeys(input, '', MAX_KEYS);
+  if (typeof input !== 'object' || input === null) return found;
+  for (const name of ['destination', 'dead_destination'] as const) {
+    const destination: unknown = (input as Partial<Record<typeof name, unknown>>)[name];
+    found.push(...checkKeys(destination, name, MAX_KEYS));
+    if (typeof destination === 'object' && destination !== null && 'headers' in destination) {
+      found.push(...checkKeys(destination.headers, `${name}.headers`, MAX_HEADERS));
+    }
+  }
+  return found;
+}
+
+function tooWide(path: string, maxKeys: number): RequestError {
+  const message = `${path === '' ? 'task' : path} has too many keys: at most ${maxKeys} are taken`;
+  return new RequestError('invalid_task', message, [{ field: path, message }]);
 }
 
 function refusal(details: readonly { field: string; message: string }[], maxMessageBytes: number, input: unknown): RequestError {
@@ -203,7 +249,7 @@ function toDestination(type: 'kafka' | 'http', wire: WireDestination): Destinati
   }
 }
 
-/** 0.07 s is 70 ms, not the 70.00000000000001 that floating point makes of it. */
+/** 2.007 s is 2007 ms, not the 2007.0000000000002 that floating point makes of it. */
 function secondsToMs(seconds: number): number {
   return Number((seconds * 1_000).toPrecision(15));
 }

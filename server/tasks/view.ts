@@ -62,7 +62,7 @@ export function printPolicy(task: Task): object {
 function printDestinationFields(destination: Destination): object {
   switch (destination.type) {
     case 'http':
-      return { url: withoutPassword(destination.url) };
+      return { url: withoutLogin(destination.url) };
     case 'kafka': {
       const { broker, topic, key, headers } = destination;
       return { ...broker, topic, key, headers };
@@ -70,12 +70,13 @@ function printDestinationFields(destination: Destination): object {
   }
 }
 
-function withoutPassword(text: string): string {
+function withoutLogin(text: string): string {
   // No client could submit it, but a person has to be able to look at it.
   if (!URL.canParse(text)) return '(not a url)';
   const url = new URL(text);
-  if (url.password === '') return text;
-  url.password = '***';
+  if (url.username === '' && url.password === '') return text;
+  url.username = '***';
+  url.password = '';
   return url.href;
 }
 

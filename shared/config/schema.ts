@@ -61,14 +61,14 @@ function boolean(fallback: 'true' | 'false' | undefined, meaning: string): Varia
 }
 
 /** `500ms`, `10s`, `5m`, `1h`, `30d` -> milliseconds. */
-function duration(fallback: string, meaning: string, max = MAX_DURATION_MS): Variable<number> {
+function duration(fallback: string, meaning: string, { min = 0, max = MAX_DURATION_MS } = {}): Variable<number> {
   const parse = (value: string): number => {
     const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value);
     const ms = match === null ? NaN : Number(match[1]) * (DURATION_UNIT_MS[match[2] ?? ''] ?? NaN);
-    if (!(ms > 0 && ms <= max)) throw new Error('not a duration');
+    if (!(ms > 0 && ms >= min && ms <= max)) throw new Error('not a duration');
     return Math.ceil(ms);
   };
-  return variable(parse, 'a duration above zero such as 500ms, 10s, 5m, 1h, 30d', fallback, meaning);
+  return variable(parse, `a duration ${min === 0 ? 'above zero' : `of at least ${min} ms`} such as 500ms, 10s, 5m, 1h, 30d`, fallback, meaning);
 }
 
 /** `host:port`, `[::1]:port`. */
@@ -133,22 +133,22 @@ export const variables = {
 
   WORKERS: integer(1, 64, '1', 'Worker processes under `npm start`.'),
   WORKER_CONCURRENCY: integer(1, 10_000, '100', 'Deliveries in flight per worker process.'),
-  DELIVERY_TIMEOUT: duration('30s', 'Total time of one attempt: connect, send, and the whole answer.', 3_600_000),
+  DELIVERY_TIMEOUT: duration('30s', 'Total time of one attempt: connect, send, and the whole answer.', { min: 100, max: 3_600_000 }),
   MAX_MESSAGE_BYTES: integer(1, 64 * 1_048_576, '1048576', 'Largest message_data, in bytes of UTF-8. The limit of the HTTP body follows from it.'),
   DEAD_ATTEMPTS: integer(1, 1_000, '10', 'Sends to the dead destination before a task is parked.'),
   DEAD_BASE_DELAY: duration('1s', 'Wait after the first failed dead delivery; doubles.'),
   DEAD_MAX_DELAY: duration('5m', 'Cap on that wait.'),
-  SHUTDOWN_TIMEOUT: duration('10s', 'From SIGTERM to the end of the process: what is in flight may finish until shortly before.', 3_600_000),
-  LOCK_DURATION: duration('15s', 'How long a worker holds a task without renewing its lock. After a crash its tasks resume within this time and two stall checks.', 3_600_000),
-  STALL_CHECK_INTERVAL: duration('5s', 'How often tasks of dead workers are looked for.', 3_600_000),
+  SHUTDOWN_TIMEOUT: duration('10s', 'From SIGTERM to the end of the process: what is in flight may finish until shortly before.', { min: 500, max: 3_600_000 }),
+  LOCK_DURATION: duration('15s', 'How long a worker holds a task without renewing its lock. After a crash its tasks resume within this time and two stall checks.', { min: 1_000, max: 3_600_000 }),
+  STALL_CHECK_INTERVAL: duration('5s', 'How often tasks of dead workers are looked for.', { min: 100, max: 3_600_000 }),
   STALL_BASE_DELAY: duration('1s', 'Wait of a task after its third crash in a row; doubles.'),
   STALL_MAX_DELAY: duration('5m', 'Cap on that wait.'),
   RELEASE_BASE_DELAY: duration('30s', 'Wait of a task that a worker cannot handle (written by a newer version, a bug of ours); doubles.'),
   RELEASE_MAX_DELAY: duration('10m', 'Cap on that wait.'),
 
-  DELIVERED_RETENTION: duration('1h', 'How long a delivered or cancelled task can be looked at.', 365 * 86_400_000),
+  DELIVERED_RETENTION: duration('1h', 'How long a delivered or cancelled task can be looked at.', { max: 365 * 86_400_000 }),
   DELIVERED_MAX: integer(0, 100_000_000, '100000', 'How many of them are kept at most.'),
-  DEAD_LETTER_RETENTION: duration('30d', 'How long a dead letter can be looked at and redriven. Parked tasks are never removed.', 3650 * 86_400_000),
+  DEAD_LETTER_RETENTION: duration('30d', 'How long a dead letter can be looked at and redriven. Parked tasks are never removed.', { max: 3650 * 86_400_000 }),
 
   POLL_INTERVAL: text(undefined, 'Accepted for compatibility and ignored with a warning: nothing polls.'),
 } as const;

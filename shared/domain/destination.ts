@@ -18,8 +18,6 @@ export interface KafkaDestination {
 export type Destination = HttpDestination | KafkaDestination;
 export type DestinationType = Destination['type'];
 
-export const destinationTypes = ['http', 'kafka'] as const satisfies readonly DestinationType[];
-
 /**
  * A destination for logs, job names and `x-retry-original-destination`: says where, never how to get in.
  * User and password of a url are left out, and so is its query, where API tokens like to live.

@@ -75,6 +75,7 @@ export const requestErrors = {
   method_not_allowed: 'The address exists, but not for this method.',
   action_refused: 'This action of the board would break tasks and is switched off.',
   task_not_found: 'No task with this id is known (never submitted, or removed after its retention time).',
+  task_unreadable: 'A newer version of the service wrote this task, and this process cannot read it. Ask one of the newer processes.',
   conflict: 'A live task has this id, with other content.',
   parked: 'A parked task has this id: it is the only copy left. Redrive or delete it first.',
   redis_unavailable: 'Redis cannot be reached, so nothing can be accepted. Nothing was stored, or it was stored and this answer was lost: send the same task again.',

@@ -46,7 +46,7 @@ export function delayBeforeAttemptMs(
 
 /**
  * Rounds a wait up to whole milliseconds, so that nothing is early.
- * 70.00000000000001 (which is 0.07 * 1000 in floating point) stays 70; 70.001 is 71; 1e-9 is 1.
+ * 2007.0000000000002 (which is 2.007 * 1000 in floating point) is 2007; 70.001 is 71; 1e-9 is 1.
  */
 export function wholeMs(ms: number): number {
   return Math.ceil(Number(ms.toPrecision(15)));

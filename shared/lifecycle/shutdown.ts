@@ -27,9 +27,9 @@ export async function runShutdown(steps: readonly ShutdownStep[], logger: Logger
 
 /**
  * Ends the process on SIGTERM or SIGINT: exit code 0 when every step succeeded, 1 otherwise. A second signal ends it
- * at once with 1. An error nobody caught is logged and ends the process the same way, with 1: it never limps on.
+ * at once with 1. The answer tells a start that is still under way whether to go on. An error nobody caught is logged and ends the process the same way, with 1: it never limps on.
  */
-export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger): void {
+export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger): { readonly isStopping: boolean } {
   let stopping = false;
   const stop = async (why: string, code: number): Promise<void> => {
     if (stopping) {
@@ -53,6 +53,11 @@ export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger): vo
   };
   process.on('uncaughtException', onFatal);
   process.on('unhandledRejection', onFatal);
+  return {
+    get isStopping() {
+      return stopping;
+    },
+  };
 }
 
 async function withLimit(work: Promise<void>, limitMs: number): Promise<void> {

@@ -1,5 +1,4 @@
-import type { RedisClient } from './redis-connection.js';
-import { Cluster } from 'ioredis';
+import { isCluster, type RedisClient } from './redis-connection.js';
 
 const LOOK_EVERY_MS = 1_000;
 
@@ -30,7 +29,7 @@ export class MemoryGuard {
 
   async #look(): Promise<void> {
     try {
-      const nodes = this.redis instanceof Cluster ? this.redis.nodes('master') : [this.redis];
+      const nodes = isCluster(this.redis) ? this.redis.nodes('master') : [this.redis];
       const answers = await Promise.all(nodes.map((node) => node.info('memory')));
       this.#isAboveMark = answers.some((info) => shareOfMemory(info) > this.highWater);
     } catch {

@@ -3,6 +3,10 @@ import type { RedisConfig } from '../config/load.js';
 
 export type RedisClient = Redis | Cluster;
 
+export function isCluster(redis: RedisClient): redis is Cluster {
+  return redis instanceof Cluster;
+}
+
 /** Answers within 1 s or an error: a caller of the API must never hang on Redis. */
 const SERVER_COMMAND_LIMIT_MS = 800;
 const RECONNECT_MAX_MS = 1_000;

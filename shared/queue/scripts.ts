@@ -120,7 +120,14 @@ local function score(key) return redis.call('ZSCORE', key, ARGV[1]) end
 return {redis.call('HGETALL', KEYS[1]), score(KEYS[2]), score(KEYS[3]), score(KEYS[4]), redis.call('EXISTS', KEYS[1] .. ':lock')}
 `;
 
+/**
+ * KEYS 1 failed. ARGV 1 from (score), 2 until (score), 3 how many.
+ * @returns ids and scores in turn, oldest first
+ */
+const failedPage = `return redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[2], 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')`;
+
 export const ownScripts = {
+  krsFailedPage: { numberOfKeys: 1, lua: failedPage },
   krsRead: { numberOfKeys: 4, lua: read },
   krsAdmit: { numberOfKeys: 4, lua: admit },
   krsPrepareRedrive: { numberOfKeys: 3, lua: prepareRedrive },

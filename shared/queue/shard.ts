@@ -1,8 +1,7 @@
 import { Queue, type IRedisClient } from 'bullmq';
 import { RequestError } from '../domain/errors.js';
 import { jobIdOf, ownKeys, queueName, queuePrefix } from './names.js';
-import { Cluster } from 'ioredis';
-import type { RedisClient } from './redis-connection.js';
+import { isCluster, type RedisClient } from './redis-connection.js';
 import { ownScripts } from './scripts.js';
 
 /** One BullMQ queue with the connection it is spoken to by. */
@@ -78,7 +77,7 @@ export class Shards {
 }
 
 async function openShard(redis: RedisClient, prefix: string, index: number): Promise<Shard> {
-  const queue = new Queue(queueName(index), { connection: redis, prefix: queuePrefix(prefix, index, redis instanceof Cluster) });
+  const queue = new Queue(queueName(index), { connection: redis, prefix: queuePrefix(prefix, index, isCluster(redis)) });
   // Connection trouble is seen by whoever's command fails; without a listener it would end the process.
   queue.on('error', () => undefined);
   try {

@@ -1,10 +1,16 @@
-import type { Admission } from './submission.js';
-import { COMMANDS_PER_SUBMISSION, type Submission } from './submission.js';
+import type { Admission, Submission } from './submission.js';
+import { COMMANDS_PER_SUBMISSION } from './submission.js';
 import type { Shard } from './shard.js';
 import { transact } from './transaction.js';
 
 const GATHER_MS = 1;
 const MAX_GROUP = 200;
+const MAX_GROUP_BYTES = 1_048_576;
+/**
+ * What may be on its way to Redis at once. All commands share one connection, each with a time limit: whatever is
+ * behind a hundred megabytes of messages would run out of its time on a healthy Redis, and be stored all the same.
+ */
+const MAX_BYTES_IN_FLIGHT = 4 * MAX_GROUP_BYTES;
 /** A finished record can be replaced by someone else again and again between our two steps; give up after this. */
 const MAX_ROUNDS = 5;
 
@@ -18,9 +24,11 @@ interface Waiting {
 /**
  * Submissions that arrive within 1 ms share a MULTI: on one connection a round trip for each would be the limit of
  * the API, and autopipelining is slower (engine facts). A group fails as a whole: nobody of it is told "accepted".
+ * When a group fails, those that still wait fail with it: they were never sent, and Redis would make them wait as long.
  */
 export class SubmissionBatcher {
-  #group: Waiting[] = [];
+  #waiting: Waiting[] = [];
+  #bytesInFlight = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly shard: Shard) {}
@@ -30,34 +38,57 @@ export class SubmissionBatcher {
   }
 
   #add(waiting: Waiting): void {
-    this.#group.push(waiting);
-    if (this.#group.length >= MAX_GROUP) this.#flush();
-    else this.#timer ??= setTimeout(() => this.#flush(), GATHER_MS);
+    this.#waiting.push(waiting);
+    if (this.#waiting.length >= MAX_GROUP) this.#pump();
+    else this.#timer ??= setTimeout(() => this.#pump(), GATHER_MS);
   }
 
-  #flush(): void {
+  #pump(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const group = this.#group;
-    this.#group = [];
-    void this.#send(group);
+    while (this.#waiting.length > 0 && this.#bytesInFlight < MAX_BYTES_IN_FLIGHT) {
+      const { length, bytes } = nextGroup(this.#waiting);
+      void this.#send(this.#waiting.splice(0, length), bytes);
+    }
   }
 
-  async #send(group: readonly Waiting[]): Promise<void> {
+  async #send(group: readonly Waiting[], bytes: number): Promise<void> {
+    this.#bytesInFlight += bytes;
     try {
       const replies = await transact(this.shard.client, (multi) => {
         for (const { submission } of group) submission.queueCommands(multi);
       });
-      group.forEach((waiting, index) => this.#settle(waiting, replies[index * COMMANDS_PER_SUBMISSION]));
+      const seenIds = new Set<string>();
+      group.forEach((waiting, index) => {
+        const { taskId } = waiting.submission;
+        this.#settle(waiting, replies[index * COMMANDS_PER_SUBMISSION], !seenIds.has(taskId));
+        seenIds.add(taskId);
+      });
     } catch (error) {
-      for (const { reject } of group) reject(error);
+      for (const { reject } of [...group, ...this.#waiting.splice(0)]) reject(error);
+    } finally {
+      this.#bytesInFlight -= bytes;
+      // Those that arrived meanwhile have waited long enough; a timer that runs is for a group that still gathers.
+      if (this.#timer === undefined) this.#pump();
     }
   }
 
-  #settle(waiting: Waiting, admitReply: unknown): void {
-    const admission = waiting.submission.readReplies(admitReply);
+  #settle(waiting: Waiting, admitReply: unknown, isFirstOfItsId: boolean): void {
+    const admission = waiting.submission.readReplies(admitReply, isFirstOfItsId);
     if (admission !== undefined) waiting.resolve(admission);
     else if (waiting.rounds >= MAX_ROUNDS) waiting.reject(new Error('the id was taken again and again by others'));
     else this.#add({ ...waiting, rounds: waiting.rounds + 1 });
   }
+}
+
+/** The oldest that fit into one MULTI; at least one, however large. */
+function nextGroup(waiting: readonly Waiting[]): { length: number; bytes: number } {
+  let length = 0;
+  let bytes = 0;
+  for (const { submission } of waiting) {
+    if (length > 0 && (length === MAX_GROUP || bytes + submission.bytes > MAX_GROUP_BYTES)) break;
+    length += 1;
+    bytes += submission.bytes;
+  }
+  return { length, bytes };
 }

@@ -15,6 +15,8 @@ export type Admission =
   | { readonly kind: 'other_content' }
   | { readonly kind: 'parked' };
 
+const ENVELOPE_BYTES = 1_024;
+
 /** Replies of one submission inside a MULTI. */
 export const COMMANDS_PER_SUBMISSION = 2;
 
@@ -63,8 +65,20 @@ export class Submission {
     void job.addJob(multi);
   }
 
-  /** @returns the answer, or undefined when the commands have to be queued once more */
-  readReplies(admitReply: unknown): Admission | undefined {
+  /** What it weighs on the way to Redis, roughly: the message, and as much again as the rest of a usual task. */
+  get bytes(): number {
+    return Buffer.byteLength(this.task.messageData) + ENVELOPE_BYTES;
+  }
+
+  get taskId(): string {
+    return this.task.id;
+  }
+
+  /**
+   * @param isFirstOfItsId no submission before it in the same MULTI had its id
+   * @returns the answer, or undefined when the commands have to be queued once more
+   */
+  readReplies(admitReply: unknown, isFirstOfItsId: boolean): Admission | undefined {
     // The script's own answer: see scripts.ts.
     const [code, time, run] = admitReply as [number, string, number];
     const unanswered = this.#timestamps.slice(0, -1);
@@ -75,8 +89,8 @@ export class Submission {
         return { kind: 'created', run: this.#run, dueAt: this.#dueAt };
       case ADMIT.sameContent:
         // A MULTI that met NOSCRIPT runs once more: our check was lost the first time, and BullMQ's add may not have
-        // been. The job that is there may be ours.
-        if (unanswered.includes(time)) return { kind: 'created', run: this.#run, dueAt: Number(time) + this.#job.delayMs };
+        // been. The job that is there may be ours; of several with one id the first was its maker.
+        if (isFirstOfItsId && unanswered.includes(time)) return { kind: 'created', run: this.#run, dueAt: Number(time) + this.#job.delayMs };
         return { kind: 'already_scheduled' };
       case ADMIT.parked:
         return { kind: 'parked' };

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Destination } from '../domain/destination.js';
 import { printDestination } from '../domain/destination.js';
 import type { Task } from '../domain/task.js';
@@ -128,7 +128,7 @@ export function contentHash(task: Task): string {
     task.isPriority,
     task.messageData,
   ];
-  return createHash('sha256').update(JSON.stringify(canonical)).digest('base64url');
+  return hash('sha256', JSON.stringify(canonical), 'base64url');
 }
 
 function canonicalDestination(destination: Destination): unknown[] {

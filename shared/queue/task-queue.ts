@@ -2,16 +2,19 @@ import type { Queue } from 'bullmq';
 import { RequestError } from '../domain/errors.js';
 import type { Clock } from '../domain/ports.js';
 import type { Task } from '../domain/task.js';
-import { jobIdOf, shardOf } from './names.js';
+import { jobIdOf, shardOf, taskIdOf } from './names.js';
 import type { RedisClient } from './redis-connection.js';
 import { Shards, type Shard } from './shard.js';
 import { Submission, type Admission } from './submission.js';
 import { SubmissionBatcher } from './submission-batcher.js';
+import { UnreadableTaskError } from './task-codec.js';
 import { readTask, type TaskView } from './task-view.js';
 import { isRedisFull, transact } from './transaction.js';
 
 /** Entries of earlier runs that a redriven task keeps. */
 const HISTORY_ENTRIES = 60;
+
+const REDRIVES_AT_ONCE = 100;
 
 export type Redrive = { readonly kind: 'redriven'; readonly run: number } | { readonly kind: 'not_found' } | { readonly kind: 'not_dead' };
 
@@ -74,6 +77,32 @@ export class TaskQueue {
     });
   }
 
+  /**
+   * Redrives every task that is in the failed set of one queue now; what fails again meanwhile is left.
+   * @param queueName as in `queues()`; an unknown one has nothing to redrive
+   * @returns how many were started again, and how many somebody else had started or removed before
+   */
+  async redriveAll(queueName: string): Promise<{ retried: number; skipped: number }> {
+    return this.#speak(async () => {
+      const counts = { retried: 0, skipped: 0 };
+      const shard = this.#shards.all().find(({ queue }) => queue.name === queueName);
+      if (shard === undefined) return counts;
+      const until = this.options.clock();
+      const seen = new Set<string>();
+      for (let from = '-inf'; ; ) {
+        const page = await failedJobs(shard, from, until);
+        const fresh = page.filter(({ jobId }) => !seen.has(jobId));
+        const redrives = await Promise.all(fresh.map(({ jobId }) => this.redrive(taskIdOf(jobId) ?? '')));
+        for (const { jobId } of fresh) seen.add(jobId);
+        for (const { kind } of redrives) counts[kind === 'redriven' ? 'retried' : 'skipped'] += 1;
+        const last = page.at(-1);
+        if (last === undefined) return counts;
+        // Those that could not be started stay in the set: go past them, all with one finishing time included.
+        from = fresh.length > 0 ? last.finishedAt : `(${last.finishedAt}`;
+      }
+    });
+  }
+
   /** Fails when Redis does not answer. */
   async ping(): Promise<void> {
     // Through a queue's client, so that it also says whether the queues are open.
@@ -110,11 +139,20 @@ export class TaskQueue {
   }
 }
 
+/** The oldest of the failed set, a page at a time. @param from score, `(` before it = beyond it */
+async function failedJobs({ client, keys }: Shard, from: string, until: number): Promise<{ jobId: string; finishedAt: string }[]> {
+  const reply: unknown = await client.runCommand('krsFailedPage', [keys.failed, from, until, REDRIVES_AT_ONCE]);
+  // The script's own answer: ids and scores in turn.
+  const pairs = reply as string[];
+  return Array.from({ length: pairs.length / 2 }, (_, index) => ({ jobId: pairs[2 * index] ?? '', finishedAt: pairs[2 * index + 1] ?? '' }));
+}
+
 /** Redis' refusals as ours: the caller answers 503, whatever else happened. */
 function asRequestError(cause: unknown): unknown {
   if (cause instanceof RequestError) return cause;
   // Each is about what Redis did; a bug of ours (TypeError, RangeError, ...) stays what it is.
   if (isRedisFull(cause)) return new RequestError('redis_full', 'redis is full', undefined, { cause });
-  if (cause instanceof TypeError || cause instanceof RangeError || (cause instanceof Error && cause.name === 'UnreadableTaskError')) return cause;
+  if (cause instanceof UnreadableTaskError) return new RequestError('task_unreadable', 'the task was written by a newer version of this service', undefined, { cause });
+  if (cause instanceof TypeError || cause instanceof RangeError) return cause;
   return new RequestError('redis_unavailable', 'redis connection failed', undefined, { cause });
 }

@@ -51,7 +51,7 @@ describe('e2e: workers', () => {
 
   it('create and deliver one task for 100 submissions of one id at once', async () => {
     const service = await start();
-    const task = httpTask(receiver.url('/hook'), { initial_delay: 0.3 });
+    const task = httpTask(receiver.url('/hook'), { initial_delay: 2 });
     const answers = await Promise.all(Array.from({ length: 100 }, () => submit(service.baseUrl, task)));
     expect(answers.filter(({ status }) => status === 201).length).to.equal(1);
     expect(answers.filter(({ status }) => status === 200).length).to.equal(99);
@@ -74,6 +74,13 @@ describe('e2e: workers', () => {
     const order = receiver.requestsTo('/hook').map(({ taskId }) => taskId);
     expect(new Set(order.slice(0, 5))).to.deep.equal(new Set(urgent.map(({ id }) => id)));
     expect(order.slice(5)).to.have.members(normal.map(({ id }) => id));
+  });
+
+  it('take a burst of large messages, or refuse them without storing them', async () => {
+    const service = await start({ workers: 0 });
+    const all = tasks(100, { message_data: 'x'.repeat(1_048_576), initial_delay: 3_600 });
+    const answers = await Promise.all(all.map((task) => submit(service.baseUrl, task)));
+    expect(answers.map(({ status }) => status).filter((status) => status !== 201)).to.deep.equal([]);
   });
 
   it('finish what is in flight when told to stop', async () => {
@@ -165,7 +172,8 @@ describe('e2e: workers', () => {
   it('write one line per attempt, readable in dev and JSON in prod, and never the message', async () => {
     const service = await start({ workers: 0, settings: { ENVIRONMENT: 'prod' } });
     const worker = await service.startWorker();
-    receiver.on('/hook', (_request, nth) => ({ kind: 'answer', status: nth === 1 ? 500 : 200 }));
+    // A receiver that quotes what it refuses, as many do.
+    receiver.on('/hook', ({ body }, nth) => ({ kind: 'answer', status: nth === 1 ? 500 : 200, body }));
     const task = httpTask(receiver.url('/hook'), { max_retries: 3, base_delay: 0.05, message_data: 'super-secret-payload' });
     await submitNew(service.baseUrl, task);
     await waitForState(service.baseUrl, task.id, 'delivered');

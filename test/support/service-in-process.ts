@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 
 import { createApp } from '../../server/app.js';
-import { closeServer, listen } from '../../server/listen.js';
+import { listen } from '../../server/listen.js';
 import type { RedisConfig } from '../../shared/config/load.js';
 import type { DeadPolicy } from '../../shared/domain/retry-policy.js';
 import { defaultReleasePolicy, defaultStallPolicy } from '../../shared/domain/outcome.js';
@@ -60,9 +60,9 @@ export class InProcessService {
     });
     const { maxMessageBytes = 1_048_576, isRedisAboveMark = () => false } = options;
     const server = createServer(createApp({ queue, isRedisAboveMark, maxMessageBytes, clock: Date.now, logger }));
-    const { port } = await listen(server, { host: '127.0.0.1', port: 0 });
-    service.#closing.push(() => closeServer(server));
-    service.#baseUrl = `http://127.0.0.1:${port}`;
+    const listening = await listen(server, { host: '127.0.0.1', port: 0 });
+    service.#closing.push(() => listening.close(1_000));
+    service.#baseUrl = `http://127.0.0.1:${listening.port}`;
     return service;
   }
 

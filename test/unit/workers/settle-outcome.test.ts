@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { backoffStrategy } from '../../../workers/settle-outcome.js';
 
-// What it does with errors of ours is seen in test/integration/workers/settle-outcome.test.ts, on a real job.
+// What becomes of each outcome is seen in test/integration/workers/delivery-worker.test.ts, on real jobs.
 describe('backoffStrategy', () => {
   for (const [name, error] of [['an error that is not ours', new Error('from BullMQ')], ['no error at all', undefined]] as const) {
     it(`waits a whole finite number of milliseconds for ${name}: anything else would bring BullMQ to lose or freeze the job`, () => {

@@ -8,8 +8,9 @@ const unsendable = /[\x00-\x1f\x7f]|^ +| +$/g;
 /**
  * Any text as a header value: each character of the result stands for one byte on the wire (undici writes
  * headers as latin1), and together they are the text in UTF-8. `Zürich` -> `ZÃ¼rich`, which arrives as `Zürich`.
- * What no header can carry is percent-encoded (`a\nb` -> `a%0Ab`), since an odd id must never make a send fail,
- * and two ids that differ in a space must not arrive as the same one.
+ * What no header can carry is percent-encoded (`a\nb` -> `a%0Ab`, ` a` -> `%20a`), since an odd id must never make a send
+ * fail. `%` itself is not, so that ordinary ids arrive as they are: an id that begins with a space arrives as the one
+ * that begins with `%20`.
  */
 export function headerValue(text: string): string {
   if (plain.test(text)) return text;

@@ -12,14 +12,19 @@ export interface TopicMessage {
 }
 
 /**
- * Value = body; key = the destination's own or `<id>|<attempt>`; headers = the destination's own, and over them
- * our provenance, so that nobody can fake it.
+ * Value = body; key = the destination's own or `<id>|<attempt>`; headers = our provenance, and the destination's own but
+ * for those named `x-retry-...`, so that nobody can fake it: a client that hands over what it once got from here sends
+ * the old ones along.
  */
 export function toTopicMessage(attempt: DeliveryAttempt, destination: KafkaDestination): TopicMessage {
   const key = Buffer.from(destination.key ?? attempt.key, 'utf8');
   const value = Buffer.from(attempt.body, 'utf8');
-  const headers = { ...destination.headers, ...attempt.headers };
+  const headers = { ...withoutOurs(destination.headers ?? {}), ...attempt.headers };
   let bytes = key.length + value.length;
   for (const [name, text] of Object.entries(headers)) bytes += Buffer.byteLength(name) + Buffer.byteLength(text);
   return { key, value, headers, bytes };
+}
+
+function withoutOurs(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !/^x-retry-/i.test(name)));
 }

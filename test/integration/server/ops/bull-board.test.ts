@@ -123,6 +123,16 @@ describe('Bull Board', () => {
     expect(await parkedIds()).to.deep.equal([]);
   });
 
+  it('Retry all starts every task once, also when they fail again meanwhile', async () => {
+    const tasks = await Promise.all(Array.from({ length: 150 }, () => parked()));
+    const answers = await Promise.all([put(`${API}/retry/failed`), put(`${API}/retry/failed`)]);
+    for (const { status } of answers) expect(status).to.equal(200);
+    for (const { id } of tasks) {
+      const again = await waitForState(service.baseUrl, id, 'parked');
+      expect(again.run, id).to.be.within(2, 3); // two clicks: the second may find one that has failed again already
+    }
+  });
+
   it('Retry twice at once raises the run by one', async () => {
     const task = await deadLetter({ max_retries: 0 });
     isDown = false;

@@ -183,7 +183,7 @@ describe('GET /tasks/:id', () => {
       waiting_for: { code: 'initial_delay', message: `the first send is at ${next_attempt_at ?? ''}` },
       dead_reason: null,
       destination_type: 'http',
-      destination: { url: 'http://user:***@127.0.0.1:9/hook?a=1' },
+      destination: { url: 'http://***@127.0.0.1:9/hook?a=1' },
       dead_destination_type: 'http',
       dead_destination: { url: 'http://127.0.0.1:9/dead' },
       on_exhausted: 'dead_letter',

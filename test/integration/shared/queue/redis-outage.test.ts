@@ -4,7 +4,7 @@ import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { PrivateRedis } from '../../../support/redis.js';
 import { connect, InProcessService } from '../../../support/service-in-process.js';
-import { call, getTask, httpTask, submit, submitNew, uniqueId, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';
+import { call, domainTask, getTask, httpTask, submit, submitNew, uniqueId, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';
 
 /** "Within 1 s" of the design, and what two busy cores may add. */
 const FAST_MS = 1_500;
@@ -127,6 +127,21 @@ describe('submissions when Redis has lost the scripts', () => {
       await submitNew(fresh.baseUrl, httpTask('http://127.0.0.1:9/', { initial_delay: 0 }));
       await flushScripts();
       await submitNew(fresh.baseUrl, httpTask('http://127.0.0.1:9/', { initial_delay: 0, is_priority: true }));
+    } finally {
+      await fresh.close();
+    }
+  });
+
+  it('create exactly one task from many at once, also of such a kind', async () => {
+    const fresh = await InProcessService.ready({ redis: redis.address });
+    try {
+      await submitNew(fresh.baseUrl, waiting());
+      await flushScripts();
+      const due = domainTask();
+      const task = { ...due, retryPolicy: { ...due.retryPolicy, initialDelayMs: 0 } };
+      const admissions = await Promise.all(Array.from({ length: 50 }, () => fresh.queue.submit(task)));
+      expect(admissions.filter(({ kind }) => kind === 'created')).to.have.lengthOf(1);
+      expect(admissions.filter(({ kind }) => kind === 'already_scheduled')).to.have.lengthOf(49);
     } finally {
       await fresh.close();
     }

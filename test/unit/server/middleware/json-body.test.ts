@@ -1,10 +1,9 @@
-import { createServer, request as sendRequest, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, request as sendRequest } from 'node:http';
 
 import { expect } from 'chai';
 
 import { maxBodyBytes, readJsonBody } from '../../../../server/middleware/json-body.js';
-import { closeServer } from '../../../../server/listen.js';
+import { listen, type ListeningServer } from '../../../../server/listen.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
 
 const MAX_BYTES = 100;
@@ -13,21 +12,21 @@ const MAX_BYTES = 100;
 type Verdict = { readonly value: unknown } | { readonly code: string };
 
 describe('readJsonBody', () => {
-  let server: Server;
+  let listening: ListeningServer;
   let port: number;
 
   before(async () => {
-    server = createServer((request, response) => {
+    const server = createServer((request, response) => {
       const answer = (verdict: Verdict): void => { response.end(JSON.stringify(verdict)); };
       readJsonBody(request, MAX_BYTES).then(
         (value) => { answer({ value }); },
         (error: unknown) => { answer({ code: error instanceof RequestError ? error.code : String(error) }); },
       );
     });
-    await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-    ({ port } = server.address() as AddressInfo);
+    listening = await listen(server, { host: '127.0.0.1', port: 0 });
+    ({ port } = listening);
   });
-  after(() => closeServer(server));
+  after(() => listening.close(1_000));
 
   /** @param isChunked without Content-Length */
   function send(body: string | Buffer, headers: Record<string, string> = {}, isChunked = false): Promise<Verdict> {

@@ -126,6 +126,8 @@ describe('task schema: what is taken', () => {
 
   const delays: readonly (readonly [seconds: number, ms: number])[] = [
     [0.07, 70],
+    // 2.007 * 1000 is 2007.0000000000002 in floating point.
+    [2.007, 2_007],
     [0.5, 500],
     [1.1, 1_100],
     [0.0005, 0.5],
@@ -255,6 +257,30 @@ describe('task schema: what is refused', () => {
   it('names every violation at once', () => {
     const fields = fieldsOf({ id: '', source: 1, destination_type: 'kafka', destination: { topic: 'a b', url: 'x' }, dead_destination: {}, max_retries: -1, base_delay: 0, message_data: '', is_priority: 1, unknown: 1 });
     expect(fields).to.have.members(['id', 'source', 'client_id', 'destination.topic', 'destination.url', 'dead_destination.topic', 'max_retries', 'base_delay', 'message_data', 'is_priority', 'unknown']);
+  });
+
+  for (const host of ['::1]/x', ':\n:1', '::1]:9/[', 'a b', 'a/b', '[::1]', '::g']) {
+    it(`refuses the host ${JSON.stringify(host)}`, () => {
+      expect(fieldsOf({ ...kafka, destination: { host, port: 9092, topic: 't' } })).to.deep.equal(['destination.host']);
+    });
+  }
+  for (const host of ['::1', '10.0.0.1', 'broker-1.internal', '2001:db8::1']) {
+    it(`takes the host ${host}`, () => {
+      expect(parse({ ...kafka, destination: { host, port: 9092, topic: 't' } }).destination).to.deep.include({ broker: { host, port: 9092 } });
+    });
+  }
+
+  for (const url of ['http://ex\nam.ple/', 'http://h/\u0000', 'http://x/ ', ' http://x/', 'http://x/a b', 'http://x:0/']) {
+    it(`refuses the url ${JSON.stringify(url)}`, () => {
+      expect(fieldsOf({ ...http, destination: { url } })).to.deep.equal(['destination.url']);
+    });
+  }
+
+  it('refuses an object of far too many keys as a whole, and soon', () => {
+    const wide = Object.fromEntries(Array.from({ length: 125_000 }, (_, index) => [`k${index}`, 1]));
+    expect(refusal({ ...http, ...wide }).details).to.have.lengthOf(1);
+    expect(fieldsOf({ ...kafka, destination: { topic: 't', headers: wide } })).to.deep.equal(['destination.headers']);
+    expect(fieldsOf({ ...http, dead_destination: wide })).to.deep.equal(['dead_destination']);
   });
 
   it('refuses a key called __proto__ by its name, and takes nothing from it', () => {

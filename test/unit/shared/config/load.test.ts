@@ -128,7 +128,7 @@ describe('loadConfig', () => {
       'WORKER_CONCURRENCY="1.5": must be a whole number from 1 to 10000',
       'MAX_MESSAGE_BYTES="1e6": must be a whole number from 1 to 67108864',
       'DEAD_ATTEMPTS="0": must be a whole number from 1 to 1000',
-      'SHUTDOWN_TIMEOUT="soon": must be a duration above zero such as 500ms, 10s, 5m, 1h, 30d',
+      'SHUTDOWN_TIMEOUT="soon": must be a duration of at least 500 ms such as 500ms, 10s, 5m, 1h, 30d',
       'KAFKA_SASL_MECHANISM="gssapi": must be plain, scram-sha-256, scram-sha-512',
       'KAFKA_BROKERS="a,,b": must be host:port,host:port',
     ]);

@@ -1,0 +1,33 @@
+import { expect } from 'chai';
+
+import { eventually } from '../support/eventually.js';
+import { getTaskAnswer } from '../support/tasks.js';
+import { profile } from './profile.js';
+import { scenario } from './scenario.js';
+
+describe('chaos: the API', () => {
+  scenario('2', `kill -9 the API ${profile.apiKills} times in the middle of requests`, async (scene) => {
+    const { ledger, service } = await scene.stage();
+    let server = await service.startServer();
+    const stopLoad = ledger.startLoad(100);
+    for (let kill = 0; kill < profile.apiKills; kill += 1) {
+      const before = ledger.acked.size;
+      await eventually(() => expect(ledger.acked.size).to.be.at.least(before + 30), { withinMs: 15_000 });
+      await server.kill();
+      server = await service.startServer();
+    }
+    ledger.faultIsOver();
+    await stopLoad();
+    const measured = await ledger.settle();
+    const unanswered = ledger.posts.filter(({ status }) => status === undefined);
+    expect(unanswered.length, 'requests were cut off').to.be.above(0);
+    let stored = 0;
+    for (const { id } of unanswered) {
+      const { status } = await getTaskAnswer(service.baseUrl, id);
+      if (status === 200) stored += 1;
+      expect(ledger.accepted(id).delivered, 'at most once').to.be.at.most(1);
+    }
+    expect(measured).to.include({ delivered: measured.acked, duplicates: 0 });
+    return { ...measured, note: `${unanswered.length} requests without an answer, ${stored} of them stored, none twice` };
+  });
+});

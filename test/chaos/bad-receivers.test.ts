@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+
+import { expect } from 'chai';
+
+import { eventually } from '../support/eventually.js';
+import { createReceiver, type Behaviour } from '../support/receiver.js';
+import { getTask, type WireTask } from '../support/tasks.js';
+import { inParallel } from './in-parallel.js';
+import { openFiles, residentMiB } from './process-facts.js';
+import { profile } from './profile.js';
+import { scenario, type Scene } from './scenario.js';
+
+const LIMIT_MS = 3_000;
+const MIB = 1_048_576;
+
+const behaviours: readonly (readonly [path: string, behaviour: Behaviour, code: string])[] = [
+  ['/hangs', { kind: 'hang' }, 'timed_out'],
+  ['/trickles', { kind: 'trickle' }, 'timed_out'],
+  ['/resets', { kind: 'break', when: 'in_body' }, 'connection_reset'],
+  ['/big', { kind: 'big', bodyBytes: 50 * MIB, status: 500 }, 'http_server_error'],
+  ['/1xx', { kind: 'raw', bytes: 'HTTP/1.1 103 Early Hints\r\n\r\n' }, 'connection_reset'],
+  ['/3xx', { kind: 'answer', status: 302, headers: { location: '/elsewhere' } }, 'http_redirect'],
+  ['/4xx', { kind: 'answer', status: 404 }, 'http_client_error'],
+  ['/5xx', { kind: 'answer', status: 500 }, 'http_server_error'],
+  ['/busy', { kind: 'answer', status: 503 }, 'http_busy'],
+  ['/noise', { kind: 'raw', bytes: 'what is this\r\n\r\n' }, 'response_invalid'],
+];
+
+describe('chaos: receivers that misbehave', () => {
+  scenario('10', `${profile.badAnswers.toLocaleString('en')} bad answers of ${behaviours.length + 3} kinds`, async (scene) => {
+    const { ledger, crew, receiver, service } = await scene.stage({ settings: { DELIVERY_TIMEOUT: `${LIMIT_MS}ms` } });
+    for (const [at, behaviour] of behaviours) ledger.on(at, behaviour);
+    const secure = await selfSignedReceiver(scene);
+    const targets = [
+      ...behaviours.map(([at, , code]) => ({ url: receiver.url(at), code })),
+      { url: secure, code: 'tls_failed' },
+      { url: 'http://no-such-host.invalid/', code: 'host_not_found' },
+      { url: 'http://127.0.0.1:9/', code: 'connection_refused' },
+    ];
+    const [worker] = crew.members;
+    if (worker === undefined) throw new Error('no worker');
+    const expected = new Map<string, string>();
+    const make = (nth: number): WireTask => {
+      const { url = '', code = '' } = targets[nth % targets.length] ?? {};
+      const task = ledger.task({ destination: { url }, max_retries: 0 });
+      expected.set(task.id, code);
+      return task;
+    };
+    const first = Math.round(profile.badAnswers / 5);
+    await ledger.submitAll(Array.from({ length: first }, (_, nth) => make(nth)));
+    await ledger.settle({ withinMs: 60_000 });
+    const before = { files: openFiles(worker.pid), memory: residentMiB(worker.pid) };
+
+    await ledger.submitAll(Array.from({ length: profile.badAnswers - first }, (_, nth) => make(nth)));
+    ledger.faultIsOver();
+    const measured = await ledger.settle({ withinMs: 200_000 });
+    const after = await eventually(() => {
+      const files = openFiles(worker.pid);
+      expect(files, 'every connection is released').to.be.at.most(before.files + 10);
+      return { files, memory: residentMiB(worker.pid) };
+    }, { withinMs: 15_000 });
+    expect(after.memory - before.memory, 'MiB').to.be.below(80);
+    expect(measured.dead).to.equal(profile.badAnswers);
+    let slowestMs = 0;
+    await inParallel([...expected], 16, async ([id, code]) => {
+      const [attempt] = (await getTask(service.baseUrl, id)).timeline;
+      expect(attempt?.error_code, JSON.stringify(attempt)).to.equal(code);
+      slowestMs = Math.max(slowestMs, attempt?.duration_ms ?? Infinity);
+    });
+    expect(slowestMs, 'total time of one attempt').to.be.at.most(LIMIT_MS + 1_000);
+    return { ...measured, note: `each its own code; slowest attempt ${slowestMs} ms at a limit of ${LIMIT_MS}; open files ${before.files} to ${after.files}, memory ${before.memory} to ${after.memory} MiB` };
+  }, { longMs: 400_000 });
+});
+
+async function selfSignedReceiver(scene: Scene): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'chaos-tls-'));
+  scene.onClose(() => rm(folder, { recursive: true }));
+  const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')];
+  const algorithm = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
+  await promisify(execFile)('openssl', ['req', '-x509', '-nodes', ...algorithm, '-days', '2', '-subj', '/CN=chaos', '-keyout', key, '-out', cert]);
+  const receiver = await createReceiver({ tls: { key: await readFile(key, 'utf8'), cert: await readFile(cert, 'utf8') } });
+  scene.onClose(() => receiver.close());
+  return receiver.url('/');
+}

@@ -1,0 +1,55 @@
+import { expect } from 'chai';
+import type { Redis } from 'ioredis';
+
+import { eventually } from '../support/eventually.js';
+import { profile } from './profile.js';
+import { scenario } from './scenario.js';
+
+const PARKED = 700;
+const DEAD = 2_000;
+const SLOW_MICROSECONDS = 20_000;
+
+/** ARGV: key prefix, name of the set, first number, how many, last record, finishing time. */
+const fill = `
+for n = tonumber(ARGV[3]), tonumber(ARGV[3]) + tonumber(ARGV[4]) - 1 do
+  local id = 't-' .. ARGV[2] .. ARGV[5]:sub(1, 1) .. n
+  redis.call('HSET', ARGV[1] .. id, 'data', '{}', 'stacktrace', cjson.encode({ARGV[6]}), 'finishedOn', ARGV[7])
+  redis.call('ZADD', ARGV[1] .. ARGV[2], ARGV[7] + n % 1000, id)
+end`;
+
+describe('chaos: the janitor', () => {
+  scenario('8b', `${profile.finishedRecords.toLocaleString('en')} finished records, and a leader that is killed`, async (scene) => {
+    const own = await scene.ownRedis('--slowlog-max-len', '1000');
+    const { ledger, service, crew, redis } = await scene.stage({ workers: 0, redis: own, settings: { DELIVERED_RETENTION: '1m', DEAD_LETTER_RETENTION: '1m' } });
+    const base = `${service.prefix}:deliver-0:`;
+    const longAgo = Date.now() - 3_600_000;
+    await fillSet(redis, base, 'completed', 'd', profile.finishedRecords, '', longAgo);
+    await fillSet(redis, base, 'failed', 'p', PARKED, JSON.stringify({ kind: 'attempt', next: 'park' }), longAgo);
+    await fillSet(redis, base, 'failed', 'x', DEAD, JSON.stringify({ kind: 'attempt', next: 'dead_lettered' }), longAgo);
+    await redis.config('SET', 'slowlog-log-slower-than', SLOW_MICROSECONDS);
+    await redis.slowlog('RESET');
+
+    const leader = await crew.hire();
+    await eventually(async () => expect(await redis.zcard(`${base}completed`)).to.be.below(profile.finishedRecords), { withinMs: 10_000, everyMs: 1 });
+    process.kill(leader.pid, 'SIGKILL');
+    await leader.ended();
+    const left = await redis.zcard(`${base}completed`);
+    expect(left, 'killed in the middle of it').to.be.above(0);
+    ledger.faultIsOver();
+    // The supervisor starts another one. Nothing else completes meanwhile.
+    await eventually(async () => {
+      expect(await redis.zcard(`${base}completed`)).to.equal(0);
+      expect(await redis.zcard(`${base}failed`)).to.equal(PARKED);
+    }, { withinMs: 120_000, everyMs: 100 });
+    const slow = (await redis.slowlog('LEN')) as number;
+    expect(slow, JSON.stringify(await redis.slowlog('GET', 3))).to.equal(0);
+    expect(await redis.dbsize(), 'their records are gone too').to.be.below(PARKED + 50);
+    return { ...(await ledger.settle()), parked: PARKED, note: `${left} records were left when the leader died; no call of Redis took 20 ms; ${PARKED} parked ones stay` };
+  }, { longMs: 300_000 });
+});
+
+async function fillSet(redis: Redis, base: string, set: string, kind: string, count: number, lastRecord: string, at: number): Promise<void> {
+  for (let from = 0; from < count; from += 5_000) {
+    await redis.eval(fill, 0, base, set, from, Math.min(5_000, count - from), kind, lastRecord, at);
+  }
+}

@@ -1,0 +1,87 @@
+import { expect } from 'chai';
+
+import { eventually } from '../support/eventually.js';
+import { kafkaTestBroker, KafkaProbe } from '../support/kafka.js';
+import { PrivateBroker } from '../support/kafka-broker.js';
+import { getTask, waitForState, type WireTask } from '../support/tasks.js';
+import type { Ledger } from './ledger.js';
+import { scenario } from './scenario.js';
+
+describe('chaos: Kafka', () => {
+  scenario('11a', 'a broker killed and started again, beside a healthy cluster', async (scene) => {
+    const broker = await PrivateBroker.start();
+    scene.onClose(() => broker.stop());
+    const healthy = healthyCluster();
+    scene.onClose(() => healthy.probe.close());
+    const [shaky, calm] = [await broker.probe.createTopic(), await healthy.probe.createTopic()];
+    const { ledger, receiver } = await scene.stage();
+    const to = (host: string, port: number, topic: string): Partial<WireTask> => ({ destination_type: 'kafka', destination: { host, port, topic }, dead_destination_type: 'http', dead_destination: { url: receiver.url('/dead') }, max_retries: 30, base_delay: 0.2, max_delay: 1 });
+    const toShaky = to(broker.host, broker.port, shaky);
+    const toCalm = to(healthy.host, healthy.port, calm);
+
+    await ledger.submitAll(ledger.tasks(50, toShaky));
+    await broker.probe.readAtLeast(shaky, 50);
+    await broker.kill();
+    await ledger.submitAll(ledger.tasks(50, toShaky));
+    const startedAt = performance.now();
+    await ledger.submitAll(ledger.tasks(200, toCalm));
+    await healthy.probe.readAtLeast(calm, 200);
+    const besideMs = Math.round(performance.now() - startedAt);
+    expect(besideMs, 'the dead cluster does not slow the healthy one').to.be.below(5_000);
+    await broker.restart();
+    ledger.faultIsOver();
+    await broker.probe.readAtLeast(shaky, 100, 30_000);
+    for (const [probe, topic] of [[broker.probe, shaky], [healthy.probe, calm]] as const) await bookAll(ledger, probe, topic);
+    const measured = await ledger.settle();
+    expect(measured).to.include({ acked: 300, delivered: 300 });
+    return { ...measured, note: `200 tasks to the healthy cluster took ${besideMs} ms meanwhile` };
+  });
+
+  scenario('11b', 'a topic that is missing, one deleted while in use, a message too large', async (scene) => {
+    const { host, port, probe } = healthyCluster();
+    scene.onClose(() => probe.close());
+    const [doomed, small] = [await probe.createTopic(), await probe.createTopic({ config: { 'max.message.bytes': '2000' } })];
+    const { ledger, service, receiver } = await scene.stage();
+    const to = (topic: string, changes: Partial<WireTask> = {}): WireTask =>
+      ledger.task({ destination_type: 'kafka', destination: { host, port, topic }, dead_destination_type: 'http', dead_destination: { url: receiver.url('/dead') }, max_retries: 2, base_delay: 0.05, ...changes });
+    const before = Array.from({ length: 20 }, () => to(doomed));
+    await ledger.submitAll(before);
+    for (const { id } of before) await waitForState(service.baseUrl, id, 'delivered');
+    await bookAll(ledger, probe, doomed);
+    await probe.deleteTopic(doomed);
+    const failing = new Map<WireTask, [code: string, sends: number]>([
+      [to('chaos-no-such-topic'), ['topic_unknown', 3]],
+      [to(doomed), ['topic_unknown', 3]],
+      [to(small, { message_data: 'x'.repeat(5_000) }), ['message_too_large', 1]],
+    ]);
+    const fitting = to(small);
+    await ledger.submitAll([...failing.keys(), fitting]);
+    for (const [{ id }, [code, sends]] of failing) {
+      const { timeline } = await waitForState(service.baseUrl, id, 'dead_lettered', { withinMs: 20_000 });
+      expect(timeline.filter(({ phase }) => phase === 'delivery').map(({ error_code }) => error_code), id).to.deep.equal(Array.from({ length: sends }, () => code));
+    }
+    await waitForState(service.baseUrl, fitting.id, 'delivered');
+    await bookAll(ledger, probe, small);
+    // Made again under the same name: it is written to again.
+    await probe.createNamedTopic(doomed);
+    ledger.faultIsOver();
+    const again = to(doomed, { max_retries: 20 });
+    await ledger.submitAll([again]);
+    await waitForState(service.baseUrl, again.id, 'delivered', { withinMs: 20_000 });
+    await bookAll(ledger, probe, doomed);
+    const measured = await ledger.settle();
+    expect((await getTask(service.baseUrl, again.id)).state).to.equal('delivered');
+    expect(measured).to.include({ delivered: 22, dead: 3, duplicates: 0 });
+    return measured;
+  });
+});
+
+function healthyCluster(): { host: string; port: number; probe: KafkaProbe } {
+  const broker = kafkaTestBroker();
+  return { ...broker, probe: new KafkaProbe(broker) };
+}
+
+async function bookAll(ledger: Ledger, probe: KafkaProbe, topic: string): Promise<void> {
+  const messages = await eventually(() => probe.readAll(topic), { withinMs: 10_000 });
+  for (const { headers } of messages) ledger.book(headers['x-retry-task-id']?.toString() ?? '', 'delivered');
+}

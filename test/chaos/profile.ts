@@ -1,0 +1,24 @@
+/** How much a scenario does: the short form belongs to `npm test`, the long one is `npm run chaos`. */
+export interface Profile {
+  readonly name: 'short' | 'long';
+  readonly workerKills: number;
+  readonly apiKills: number;
+  readonly redisKills: number;
+  /** Deliberate outage, in seconds. */
+  readonly outageSeconds: number;
+  /** Tasks whose worker is killed at one exact moment. */
+  readonly exactKills: number;
+  readonly finishedRecords: number;
+  /** Requests to misbehaving receivers, all kinds together. */
+  readonly badAnswers: number;
+  /** Tasks of a scenario in which the number matters little. */
+  readonly tasks: number;
+}
+
+const profiles: Readonly<Record<Profile['name'], Profile>> = {
+  short: { name: 'short', workerKills: 4, apiKills: 2, redisKills: 1, outageSeconds: 5, exactKills: 4, finishedRecords: 20_000, badAnswers: 1_000, tasks: 100 },
+  long: { name: 'long', workerKills: 20, apiKills: 10, redisKills: 3, outageSeconds: 60, exactKills: 20, finishedRecords: 1_000_000, badAnswers: 10_000, tasks: 1_000 },
+};
+
+/** CHAOS_PROFILE: short (the default) or long. */
+export const profile: Profile = profiles[process.env['CHAOS_PROFILE'] === 'long' ? 'long' : 'short'];

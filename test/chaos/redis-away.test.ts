@@ -1,0 +1,64 @@
+import { expect } from 'chai';
+
+import { eventually } from '../support/eventually.js';
+import { call } from '../support/tasks.js';
+import type { Post } from './ledger.js';
+import { residentMiB } from './process-facts.js';
+import { profile } from './profile.js';
+import { scenario } from './scenario.js';
+
+const SECOND = 1_000;
+
+describe('chaos: Redis is away', () => {
+  for (const [number, way] of [['4a', 'killed'], ['4b', 'frozen']] as const) {
+    scenario(number, `Redis ${way} for ${profile.outageSeconds} s`, async (scene) => {
+      const own = await scene.ownRedis('--appendonly', 'yes', '--appendfsync', 'everysec');
+      const { ledger, service, crew, receiver } = await scene.stage({ workers: 1, redis: own });
+      const server = await service.startServer();
+      const pids = [server.pid, ...crew.members.map(({ pid }) => pid)];
+      ledger.on('/slow', { kind: 'answer', delayMs: 1_500 });
+      const inFlight = ledger.tasks(30, { destination: { url: receiver.url('/slow') }, max_retries: 0 });
+      await ledger.submitAll([...inFlight, ...ledger.tasks(30, { initial_delay: 3 })]);
+      await receiver.waitForRequests(30, { path: '/slow' });
+      if (way === 'killed') await own.kill();
+      else own.freeze();
+      const away = ledger.posts.length;
+      const awayAt = performance.now();
+      const rssBefore = Math.max(...pids.map(residentMiB));
+      const stopLoad = ledger.startLoad(40);
+      let probes = 0;
+      while (performance.now() - awayAt < profile.outageSeconds * SECOND) {
+        const [ready, alive] = await Promise.all([call(service.baseUrl, '/readyz'), call(service.baseUrl, '/livez')]);
+        expect(ready.status, '/readyz').to.equal(503);
+        expect(alive.status, '/livez').to.equal(200);
+        probes += 1;
+        const next = performance.now() + 250;
+        await eventually(() => expect(performance.now()).to.be.above(next));
+      }
+      await stopLoad();
+      const rssAfter = Math.max(...pids.map(residentMiB));
+      const posts = ledger.posts.slice(away);
+      expectAllRefused(posts);
+      if (way === 'killed') await own.restart();
+      else own.thaw();
+      ledger.faultIsOver();
+      const measured = await ledger.settle();
+      await eventually(async () => expect((await call(service.baseUrl, '/readyz')).status).to.equal(200));
+      expect(ledger.requestsWithAttempts(), 'no attempt is used').to.have.lengthOf(0);
+      expect(ledger.requestsWithAttempts('/slow'), 'no attempt is used').to.have.lengthOf(0);
+      expect(measured).to.include({ acked: 60, delivered: 60 });
+      expect(rssAfter - rssBefore, 'MiB').to.be.below(100);
+      const slowest = Math.max(...posts.map(({ ms }) => ms));
+      return { ...measured, note: `${posts.length} POSTs answered 503, the slowest after ${Math.round(slowest)} ms; ${probes} probes; memory ${rssBefore} to ${rssAfter} MiB` };
+    });
+  }
+});
+
+function expectAllRefused(posts: readonly Post[]): void {
+  expect(posts.length).to.be.above(50);
+  for (const post of posts) {
+    expect(post, 'no false 201').to.include({ status: 503, code: 'redis_unavailable' });
+    expect(post.retryAfter).to.match(/^\d+$/);
+    expect(post.ms, '503 within a second').to.be.at.most(SECOND);
+  }
+}

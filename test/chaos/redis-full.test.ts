@@ -1,0 +1,111 @@
+import { expect } from 'chai';
+import type { Redis } from 'ioredis';
+
+import { eventually } from '../support/eventually.js';
+import { printAddress } from '../support/redis.js';
+import { ServiceProcess } from '../support/service.js';
+import { uniquePrefix } from '../support/namespace.js';
+import { profile } from './profile.js';
+import { scenario } from './scenario.js';
+
+const MIB = 1_048_576;
+
+describe('chaos: Redis runs out of memory', () => {
+  scenario('5a', 'above REDIS_HIGH_WATER submissions stop and deliveries go on', async (scene) => {
+    const own = await scene.ownRedis('--maxmemory', '32mb');
+    const { ledger, redis } = await scene.stage({ redis: own });
+    await ledger.submitAll(ledger.tasks(profile.tasks, { initial_delay: 2 }));
+    await fillUpTo(redis, 0.92);
+    await eventually(async () => expect(await ledger.submit(ledger.task())).to.include({ status: 503, code: 'redis_full' }));
+    const deliveredBefore = ledger.acceptedTasks;
+    const full = ledger.acked.size;
+    await eventually(async () => {
+      const post = await ledger.submit(ledger.task());
+      expect(post, 'refused all the time').to.include({ status: 503, code: 'redis_full', retryAfter: '5' });
+      expect(ledger.acceptedTasks, 'all are delivered meanwhile').to.equal(full);
+    }, { withinMs: 20_000, everyMs: 100 });
+    await redis.del(...(await redis.keys('filler:*')));
+    ledger.faultIsOver();
+    await eventually(async () => expect((await ledger.submit(ledger.task())).status).to.equal(201));
+    const measured = await ledger.settle();
+    expect(measured.delivered).to.equal(measured.acked);
+    return { ...measured, note: `${full - deliveredBefore} deliveries while submissions were refused` };
+  });
+
+  scenario('5b', 'full to the last byte: deliveries pause, and go on when there is room', async (scene) => {
+    const own = await scene.ownRedis('--maxmemory', '32mb');
+    const { ledger, redis, crew, receiver } = await scene.stage({ redis: own });
+    ledger.on('/slow', { kind: 'answer', delayMs: 500 });
+    await ledger.submitAll([
+      ...ledger.tasks(20, { destination: { url: receiver.url('/slow') }, max_retries: 0 }),
+      ...ledger.tasks(profile.tasks, { initial_delay: 1.5, max_retries: 0 }),
+    ]);
+    await receiver.waitForRequests(20, { path: '/slow' });
+    await fillUpTo(redis, 0.9);
+    const room = (await redis.config('GET', 'maxmemory'))[1] ?? '';
+    // What others wrote, as Redis sees it: there is less than nothing left.
+    await redis.config('SET', 'maxmemory', 24 * MIB);
+    const [worker] = crew.members;
+    if (worker === undefined) throw new Error('no worker');
+    await worker.hasWritten(/redis is full/);
+    const linesBefore = worker.lines.length;
+    const callsBefore = await callsOfWorkers(redis);
+    const fullAt = performance.now();
+    const outageMs = profile.name === 'long' ? 10_000 : 2_000;
+    await eventually(() => expect(performance.now() - fullAt).to.be.above(outageMs), { withinMs: outageMs * 2, everyMs: 50 });
+    const seconds = (performance.now() - fullAt) / 1_000;
+    const callsPerSecond = Math.round(((await callsOfWorkers(redis)) - callsBefore) / seconds);
+    const lines = worker.lines.length - linesBefore;
+    await redis.config('SET', 'maxmemory', room);
+    await redis.del(...(await redis.keys('filler:*')));
+    ledger.faultIsOver();
+    const measured = await ledger.settle();
+    expect(callsPerSecond, 'no hot loop').to.be.below(500);
+    // One for each of the 20 that were in flight, then a few for each try.
+    expect(lines, 'log lines').to.be.below(40 + 5 * seconds);
+    expect(ledger.requestsWithAttempts(), 'no attempt is used').to.have.lengthOf(0);
+    expect(measured.delivered).to.equal(measured.acked);
+    expect(worker.output).to.match(/redis takes writes again/);
+    return { ...measured, note: `while full: ${callsPerSecond} calls of Redis/s, ${lines} log lines in ${Math.round(seconds)} s` };
+  });
+
+  scenario('5c', 'a Redis that evicts is refused in prod and shouted about in dev', async (scene) => {
+    const own = await scene.ownRedis('--maxmemory', '32mb');
+    const { ledger, redis } = await scene.stage({ redis: own });
+    await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    for (const entry of ['server/main.js', 'workers/main.js']) {
+      const settings = { REDIS_ADDR: printAddress(own.address), QUEUE_PREFIX: uniquePrefix(), HTTP_HOST: '127.0.0.1', HTTP_PORT: '0' };
+      const strict = new ServiceProcess(entry, { ...settings, ENVIRONMENT: 'prod' });
+      expect(await strict.ended(), strict.output).to.equal(78);
+      expect(strict.output).to.include('maxmemory-policy allkeys-lru').and.to.include('noeviction');
+      const lenient = new ServiceProcess(entry, settings);
+      await lenient.hasWritten(/error Redis has maxmemory-policy allkeys-lru/);
+      await lenient.hasWritten(/is up/);
+      expect(await lenient.stop()).to.equal(0);
+    }
+    await redis.config('SET', 'maxmemory-policy', 'noeviction');
+    await ledger.submitAll(ledger.tasks(1));
+    ledger.faultIsOver();
+    return { ...(await ledger.settle()), note: 'exit code 78 in prod' };
+  });
+});
+
+async function fillUpTo(redis: Redis, share: number): Promise<void> {
+  const block = Buffer.alloc(MIB / 8, 'x');
+  for (let nth = 0; (await usedShare(redis)) < share; nth += 1) {
+    await redis.set(`filler:${nth}`, block);
+  }
+}
+
+async function usedShare(redis: Redis): Promise<number> {
+  const info = await redis.info('memory');
+  const read = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1]);
+  return read('used_memory') / read('maxmemory');
+}
+
+/** Calls that workers make; what a script does inside would count tasks, not calls. */
+async function callsOfWorkers(redis: Redis): Promise<number> {
+  const lines = (await redis.info('commandstats')).split('\n').filter((line) => /^cmdstat_(evalsha|eval|bzpopmin):/.test(line));
+  const sum = (name: string): number => lines.reduce((total, line) => total + Number(new RegExp(`[:,]${name}=(\\d+)`).exec(line)?.[1] ?? 0), 0);
+  return sum('calls') + sum('rejected_calls');
+}

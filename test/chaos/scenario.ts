@@ -1,0 +1,139 @@
+import { writeFileSync } from 'node:fs';
+
+import { Redis } from 'ioredis';
+
+import { createReceiver, type Receiver } from '../support/receiver.js';
+import { PrivateRedis, testRedisAddress, type RedisAddress } from '../support/redis.js';
+import { Service, type ServiceOptions } from '../support/service.js';
+import { Crew } from './crew.js';
+import { Ledger, type Reckoning } from './ledger.js';
+import { profile } from './profile.js';
+import { printTable, printReport, type Row } from './report.js';
+
+/** Short times, so that what takes minutes in production takes seconds here. */
+export const QUICK = { LOCK_DURATION: '1s', STALL_CHECK_INTERVAL: '300ms', STALL_BASE_DELAY: '50ms', STALL_MAX_DELAY: '300ms', SHUTDOWN_TIMEOUT: '3s' };
+
+/** What a scenario breaks, and who watches it. */
+export interface Stage {
+  readonly service: Service;
+  readonly crew: Crew;
+  readonly receiver: Receiver;
+  readonly ledger: Ledger;
+  /** Another client of the same Redis; waits while Redis is away. */
+  readonly redis: Redis;
+  /** Key of a task's job. */
+  readonly jobKey: (taskId: string) => string;
+  /** SIGKILL to the worker that holds the task. */
+  readonly killHolder: (taskId: string) => Promise<void>;
+}
+
+export interface StageOptions extends Omit<ServiceOptions, 'redis'> {
+  /** Default: the one all tests share. */
+  readonly redis?: PrivateRedis;
+  /** Where the service sees its Redis, if it is not where it is. */
+  readonly redisSeenAt?: RedisAddress;
+}
+
+/** Everything a scenario opened, closed in the right order, whatever happened. */
+export class Scene {
+  readonly #closers: (() => Promise<unknown>)[] = [];
+  readonly #services: Service[] = [];
+
+  /** An API, supervised workers, a receiver and a ledger. */
+  async stage({ workers = 1, settings = {}, redis: own, redisSeenAt, ...rest }: StageOptions = {}): Promise<Stage> {
+    const receiver = await createReceiver();
+    this.onClose(() => receiver.close());
+    const address = own?.address ?? testRedisAddress();
+    const redis = this.client(address);
+    const service = await Service.start({ ...rest, workers: 0, redis: redisSeenAt ?? address, settings: { ...QUICK, ...settings } });
+    this.#services.push(service);
+    this.onClose(() => service.close());
+    const crew = new Crew(service);
+    this.onClose(() => crew.stop());
+    await Promise.all(Array.from({ length: workers }, () => crew.hire()));
+    const jobKey = (taskId: string): string => `${service.prefix}:deliver-0:t-${encodeURIComponent(taskId)}`;
+    return {
+      service,
+      crew,
+      receiver,
+      ledger: new Ledger(receiver, service),
+      redis,
+      jobKey,
+      killHolder: async (taskId) => {
+        // BullMQ writes who took the job; the worker's name ends with its pid.
+        const holder = await redis.hget(jobKey(taskId), 'pb');
+        await crew.members.find(({ pid }) => holder?.endsWith(`-${pid}`) === true)?.kill();
+      },
+    };
+  }
+
+  async ownRedis(...settings: readonly string[]): Promise<PrivateRedis> {
+    const redis = await PrivateRedis.start(['--maxmemory-policy', 'noeviction', ...settings]);
+    this.onClose(() => redis.close());
+    return redis;
+  }
+
+  client({ host, port }: RedisAddress): Redis {
+    const redis = new Redis({ host, port, maxRetriesPerRequest: null, retryStrategy: () => 50 });
+    redis.on('error', () => undefined); // it is killed on purpose
+    this.onClose(async () => { redis.disconnect(); });
+    return redis;
+  }
+
+  /** Runs when the scenario is over; what was opened last is closed first. */
+  onClose(close: () => Promise<unknown>): void {
+    this.#closers.push(close);
+  }
+
+  get output(): string {
+    return this.#services.map(({ output }) => output).join('');
+  }
+
+  async close(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures.length === 1 ? failures[0] : new AggregateError(failures, failures.map(String).join('\n'));
+  }
+}
+
+const rows: Row[] = [];
+
+/** What a scenario hands in: the reckoning, and what else it measured, in words. */
+export type Measured = Reckoning & { readonly note?: string };
+
+/**
+ * One scenario as a Mocha test.
+ * @param number of the list in docs/RELIABILITY.md
+ */
+export function scenario(number: string, title: string, run: (scene: Scene) => Promise<Measured>, { longMs = 180_000 } = {}): void {
+  it(title, async function () {
+    this.timeout(profile.name === 'long' ? longMs : 60_000);
+    const scene = new Scene();
+    const startedAt = performance.now();
+    try {
+      const measured = await run(scene);
+      await scene.close();
+      rows.push({ number, title, ...measured, tookMs: Math.round(performance.now() - startedAt) });
+    } catch (error) {
+      if (error instanceof Error) error.message += `\n--- the end of what the processes wrote ---\n${scene.output.slice(-3_000)}`;
+      await scene.close().catch(() => undefined); // the first failure is the one to read
+      rows.push({ number, title, failed: true });
+      throw error;
+    }
+  });
+}
+
+after(() => {
+  if (rows.length === 0) return;
+  console.log(`\n${printTable(rows, profile)}\n`);
+  const file = process.env['CHAOS_REPORT_FILE'];
+  // A report of a run with a hole in it would promise what nobody has seen.
+  if (file !== undefined && rows.every((row) => !('failed' in row))) writeFileSync(file, printReport(rows, profile));
+});
+

@@ -1,0 +1,53 @@
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+import type { RedisAddress } from '../support/redis.js';
+
+/** A way to a server that delays what goes through it, and can cut all its connections. */
+export class SlowLink {
+  readonly #sockets = new Set<Socket>();
+  readonly #server = createServer((near) => this.#join(near));
+  /** Of each chunk, each way, in milliseconds. */
+  delayMs = 0;
+
+  private constructor(private readonly target: RedisAddress) {}
+
+  static async to(target: RedisAddress): Promise<SlowLink> {
+    const link = new SlowLink(target);
+    await new Promise<void>((resolve, reject) => {
+      link.#server.once('error', reject);
+      link.#server.listen(0, '127.0.0.1', resolve);
+    });
+    return link;
+  }
+
+  get address(): RedisAddress {
+    const { port } = this.#server.address() as AddressInfo; // a listening TCP server has no other kind of address
+    return { host: '127.0.0.1', port };
+  }
+
+  /** RST to both ends of every connection. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  #join(near: Socket): void {
+    const far = connect(this.target.port, this.target.host);
+    for (const [from, to] of [[near, far], [far, near]] as const) {
+      this.#sockets.add(from);
+      from.on('error', () => undefined); // cut on purpose
+      from.once('close', () => {
+        this.#sockets.delete(from);
+        to.destroy();
+      });
+      from.on('data', (chunk) => {
+        // Timers of one length fire in order: no chunk overtakes another.
+        setTimeout(() => to.write(chunk), this.delayMs);
+      });
+    }
+  }
+}

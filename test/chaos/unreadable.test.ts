@@ -1,0 +1,61 @@
+import { expect } from 'chai';
+
+import { eventually } from '../support/eventually.js';
+import { getTask, waitForState } from '../support/tasks.js';
+import { scenario } from './scenario.js';
+
+describe('chaos: tasks that a worker cannot handle', () => {
+  const settings = { RELEASE_BASE_DELAY: '50ms', RELEASE_MAX_DELAY: '800ms' };
+
+  scenario('13a', 'a task written by a newer version', async (scene) => {
+    const { ledger, service, crew, redis, jobKey } = await scene.stage({ workers: 0, settings });
+    const [strange] = ledger.tasks(1, { max_retries: 0 });
+    if (strange === undefined) throw new Error('no task');
+    await ledger.submitAll([strange]);
+    const data = (await redis.hget(jobKey(strange.id), 'data')) ?? '';
+    await redis.hset(jobKey(strange.id), 'data', JSON.stringify({ ...(JSON.parse(data) as object), v: 2 }));
+    const worker = await crew.hire();
+    await ledger.submitAll(ledger.tasks(50, { max_retries: 0 }));
+    const releases = await eventually(() => {
+      const lines = worker.lines.filter((line) => line.includes('cannot read a task'));
+      const delays = lines.map((line) => Number(/next_delay_ms=(\d+)/.exec(line)?.[1]));
+      expect(delays.length).to.be.at.least(6);
+      return { delays, counts: lines.map((line) => Number(/releases=(\d+)/.exec(line)?.[1])) };
+    }, { withinMs: 20_000 });
+    expect(releases.counts.slice(0, 6), 'counted').to.deep.equal([1, 2, 3, 4, 5, 6]);
+    expect(releases.delays.slice(0, 5).every((delay, nth) => delay >= 25 * 2 ** nth && delay <= 50 * 2 ** nth), `growing: ${releases.delays.join(' ')}`).to.equal(true);
+    // The version that can read it.
+    await redis.hset(jobKey(strange.id), 'data', data);
+    ledger.faultIsOver();
+    const measured = await ledger.settle();
+    expect(measured).to.include({ acked: 51, delivered: 51, duplicates: 0 });
+    expect((await getTask(service.baseUrl, strange.id)).attempt, 'no attempt is used').to.equal(0);
+    return { ...measured, note: `${releases.delays.length} releases with growing delay before it could be read` };
+  });
+
+  scenario('13b', 'a bug of ours that one task meets every time', async (scene) => {
+    const { ledger, service, crew, redis, jobKey, receiver } = await scene.stage({ workers: 0, settings });
+    const [cursed] = ledger.tasks(1, { max_retries: 5 });
+    if (cursed === undefined) throw new Error('no task');
+    await ledger.submitAll([cursed]);
+    const data = JSON.parse((await redis.hget(jobKey(cursed.id), 'data')) ?? '') as object;
+    // A url that no client could have submitted: sending to it throws.
+    await redis.hset(jobKey(cursed.id), 'data', JSON.stringify({ ...data, d: { u: 'no url at all' } }));
+    const worker = await crew.hire();
+    await ledger.submitAll(ledger.tasks(50, { max_retries: 0 }));
+    const bugs = await eventually(() => {
+      const lines = worker.lines.filter((line) => line.includes('bug: a send threw'));
+      expect(lines).to.have.lengthOf(11);
+      return lines.length;
+    }, { withinMs: 20_000 });
+    ledger.faultIsOver();
+    // The API cannot show a task whose url is none; the receiver of the dead letter has it.
+    await eventually(() => expect(receiver.requestsTo('/dead')).to.have.lengthOf(1));
+    await redis.hset(jobKey(cursed.id), 'data', JSON.stringify(data));
+    await waitForState(service.baseUrl, cursed.id, 'dead_lettered');
+    const measured = await ledger.settle();
+    expect(receiver.requestsTo('/dead').map(({ headers }) => headers['x-retry-dead-reason'])).to.deep.equal(['internal']);
+    expect(measured).to.include({ acked: 51, delivered: 50, dead: 1, duplicates: 0 });
+    return { ...measured, note: `${bugs - 1} releases, then its dead phase with reason internal` };
+  });
+});

@@ -1,0 +1,106 @@
+import { expect } from 'chai';
+
+import type { Ending, ServiceProcess } from '../support/service.js';
+import { eventually } from '../support/eventually.js';
+import { scenario } from './scenario.js';
+
+/** SHUTDOWN_TIMEOUT of these tests, and two seconds. */
+const ENDS_WITHIN_MS = 3_000 + 2_000;
+
+describe('chaos: workers that are told to stop', () => {
+  scenario('9a', 'a rolling restart of 3 workers under load, with work that cannot finish', async (scene) => {
+    const { ledger, service, receiver } = await scene.stage({ workers: 0 });
+    const old = await Promise.all([service.startWorker(), service.startWorker(), service.startWorker()]);
+    ledger.on('/hook', (_request, nth) => (nth <= 30 ? { kind: 'hang' } : { kind: 'answer', delayMs: 100 }));
+    const stopLoad = ledger.startLoad(60, () => ledger.task({ max_retries: 0 }));
+    await receiver.waitForRequests(50);
+    let slowestMs = 0;
+    for (const worker of old) {
+      await service.startWorker();
+      const { ending, ms } = await terminate(worker);
+      expect(ending, worker.output).to.equal(0);
+      slowestMs = Math.max(slowestMs, ms);
+    }
+    ledger.faultIsOver();
+    await stopLoad();
+    const measured = await ledger.settle();
+    expect(slowestMs).to.be.at.most(ENDS_WITHIN_MS);
+    expect(ledger.requestsWithAttempts(), 'no attempt is used by a shutdown').to.have.lengthOf(0);
+    expect(measured.delivered).to.equal(measured.acked);
+    return { ...measured, note: `exit code 0, after ${slowestMs} ms at most` };
+  });
+
+  scenario('9b', 'SIGTERM twice', async (scene) => {
+    const { ledger, service, receiver } = await scene.stage({ workers: 0 });
+    const worker = await service.startWorker();
+    let isSlow = true;
+    ledger.on('/hook', () => (isSlow ? { kind: 'hang' } : { kind: 'answer' }));
+    await ledger.submitAll(ledger.tasks(30, { max_retries: 0 }));
+    await receiver.waitForRequests(30);
+    process.kill(worker.pid, 'SIGTERM');
+    await worker.hasWritten(/stopping why=SIGTERM/);
+    const { ending, ms } = await terminate(worker);
+    expect(ending).to.equal(1);
+    expect(ms, 'at once').to.be.below(1_000);
+    isSlow = false;
+    ledger.faultIsOver();
+    await service.startWorker();
+    const measured = await ledger.settle();
+    expect(measured.delivered).to.equal(30);
+    expect(ledger.requestsWithAttempts(), 'no attempt is used').to.have.lengthOf(0);
+    return { ...measured, note: `exit code 1 after ${ms} ms` };
+  });
+
+  scenario('9c', 'SIGTERM while Redis is down', async (scene) => {
+    const own = await scene.ownRedis('--appendonly', 'yes', '--appendfsync', 'always');
+    const { ledger, service, receiver } = await scene.stage({ workers: 0, redis: own });
+    const worker = await service.startWorker();
+    ledger.on('/hook', { kind: 'answer', delayMs: 500 });
+    await ledger.submitAll(ledger.tasks(30, { max_retries: 0 }));
+    await receiver.waitForRequests(30);
+    await own.kill();
+    await worker.hasWritten(/redis is away/);
+    const { ending, ms } = await terminate(worker);
+    expect(ending, worker.output).to.equal(1);
+    expect(ms).to.be.at.most(ENDS_WITHIN_MS);
+    expect(worker.output).to.match(/stopped with failures/);
+    await own.restart();
+    ledger.faultIsOver();
+    await service.startWorker();
+    const measured = await ledger.settle();
+    expect(measured.delivered).to.equal(30);
+    expect(ledger.requestsWithAttempts(), 'no attempt is used').to.have.lengthOf(0);
+    return { ...measured, note: `exit code 1 after ${ms} ms` };
+  });
+
+  scenario('14', 'an error that nobody caught', async (scene) => {
+    const { ledger, service, crew, receiver } = await scene.stage({ workers: 0 });
+    const broken = await service.startWorker({ NODE_OPTIONS: `--import=${new URL('./preload/throw-on-signal.mjs', import.meta.url).href}` });
+    let isSlow = true;
+    ledger.on('/hook', () => (isSlow ? { kind: 'hang' } : { kind: 'answer' }));
+    await ledger.submitAll(ledger.tasks(30, { max_retries: 0 }));
+    await receiver.waitForRequests(30);
+    const startedAt = performance.now();
+    process.kill(broken.pid, 'SIGUSR2');
+    expect(await broken.ended()).to.equal(1);
+    const ms = Math.round(performance.now() - startedAt);
+    expect(ms).to.be.at.most(ENDS_WITHIN_MS);
+    expect(broken.output).to.match(/uncaught error: stopping .*thrown by a test/);
+    isSlow = false;
+    ledger.faultIsOver();
+    await crew.hire();
+    // Sooner than a lock lapses and two checks: it was given back, not left behind.
+    await eventually(() => expect(ledger.acceptedTasks).to.equal(30), { withinMs: 5_000 });
+    const measured = await ledger.settle();
+    expect(measured).to.include({ delivered: 30, duplicates: 0 });
+    expect(service.output, 'nobody had to be declared dead').to.not.include('a worker died with a task');
+    expect(ledger.requestsWithAttempts(), 'no attempt is used').to.have.lengthOf(0);
+    return { ...measured, note: `exit code 1 after ${ms} ms, its work given back` };
+  });
+});
+
+async function terminate(worker: ServiceProcess): Promise<{ ending: Ending; ms: number }> {
+  const startedAt = performance.now();
+  const ending = await worker.stop();
+  return { ending, ms: Math.round(performance.now() - startedAt) };
+}

@@ -1,0 +1,82 @@
+import { expect } from 'chai';
+import { chromium, type Browser, type Page } from 'playwright-core';
+
+import { createReceiver, type Receiver } from '../support/receiver.js';
+import { Service } from '../support/service.js';
+import { httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../support/tasks.js';
+
+/** Of a real Chromium; missing is a failure, never a skip. */
+function chromiumPath(): string {
+  const found = process.env['CHROMIUM_PATH'];
+  if (found === undefined || found === '') {
+    throw new Error('This test needs a real Chromium, and CHROMIUM_PATH does not name one. Run `npm test`, which finds or installs it.');
+  }
+  return found;
+}
+
+/** It is to look at our pages and at nothing else in the world. */
+const quietly = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+describe('e2e: Bull Board in a browser', function () {
+  this.timeout(60_000);
+
+  let service: Service;
+  let receiver: Receiver;
+  let browser: Browser;
+  let page: Page;
+  let isDown = true;
+
+  before(async () => {
+    browser = await chromium.launch({ executablePath: chromiumPath(), headless: true, args: quietly });
+    service = await Service.start();
+    receiver = await createReceiver();
+  });
+  after(async () => {
+    await browser.close();
+    await service.close();
+    await receiver.close();
+  });
+  beforeEach(async () => {
+    isDown = true;
+    page = await browser.newPage();
+    page.setDefaultTimeout(15_000);
+    // The board's page asks for fonts from elsewhere: it has to work where there is no elsewhere.
+    await page.route((url) => url.origin !== service.baseUrl, (route) => route.abort());
+  });
+  afterEach(() => page.close());
+
+  async function deadLetter(id: string, path: string): Promise<WireTask> {
+    receiver.on(path, () => ({ kind: 'answer', status: isDown ? 500 : 200, body: isDown ? 'database down' : '' }));
+    const task = httpTask(receiver.url(path), { id, max_retries: 1, dead_destination: { url: receiver.url('/dead') } });
+    await submitNew(service.baseUrl, task);
+    await waitForState(service.baseUrl, task.id, 'dead_lettered');
+    return task;
+  }
+
+  for (const [id, path] of [[uniqueId('order'), '/orders'], ['a:b/c %🚚', '/invoices']] as const) {
+    it(`shows the dead letter ${JSON.stringify(id)} by where it was to go and why it failed, and Retry delivers it`, async () => {
+      const task = await deadLetter(id, path);
+      await page.goto(`${service.baseUrl}/admin/queues/queue/deliver-0?status=failed`);
+      const name = page.getByRole('heading', { name: `http ${receiver.url(path)}` });
+      await name.waitFor();
+      const link = page.getByRole('link', { name: `t-${encodeURIComponent(id)}` });
+      await link.waitFor();
+      await page.getByText('http_server_error').first().waitFor();
+
+      isDown = false;
+      // The buttons of a job have pictures only: two arrows that turn are Retry, and the question they ask proves it.
+      const retry = page.getByRole('button').filter({ has: page.locator('svg.lucide-refresh-cw'), hasText: /^$/ });
+      await page.locator('div').filter({ has: link }).filter({ has: retry }).last().locator(retry).click();
+      await page.getByText('Are you sure that you want to retry this job?').waitFor();
+      await page.getByRole('button', { name: 'Confirm' }).click();
+      const shown = await waitForState(service.baseUrl, task.id, 'delivered');
+      expect(shown.run).to.equal(2);
+      expect(receiver.requestsFor(task.id).map((request) => [request.path, request.key])).to.deep.equal([
+        [path, `${id}|0`],
+        [path, `${id}|1`],
+        ['/dead', `${id}|dead|2`],
+        [path, `${id}|0`],
+      ]);
+    });
+  }
+});
