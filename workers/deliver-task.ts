@@ -99,7 +99,7 @@ function leaveUnread(job: FetchedJob, error: unknown, startedAt: number, context
 function conclude(delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, { logger }: DeliverTaskContext): Delivery {
   const { outcome, task, progress, result, durationMs } = delivery;
   const failure = result?.kind === 'failed' ? result : undefined;
-  logger.attempt({
+  logger.attempt(() => ({
     task_id: task.id,
     run: progress.run,
     phase: progress.phase,
@@ -113,6 +113,6 @@ function conclude(delivery: Delivery & { readonly task: Task; readonly progress:
     next_delay_ms: 'delayMs' in outcome ? outcome.delayMs : undefined,
     // Of an answer only the status: its text is the receiver's, and receivers like to quote the message they refuse.
     detail: failure?.httpStatus === undefined ? failure?.detail : undefined,
-  });
+  }));
   return delivery;
 }

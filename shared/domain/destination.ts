@@ -27,13 +27,21 @@ export function printDestination(destination: Destination): string {
   switch (destination.type) {
     case 'http': {
       // Must not throw: a log line about a task with a broken url would keep the task from ever being decided.
-      if (!URL.canParse(destination.url)) return 'http (not a url)';
-      const url = new URL(destination.url);
+      const url = parseUrl(destination.url);
+      if (url === undefined) return 'http (not a url)';
       return `http ${url.protocol}//${url.host}${url.pathname}${url.search === '' ? '' : '?...'}`;
     }
     case 'kafka': {
       const { broker, topic } = destination;
       return `kafka ${topic}@${broker === undefined ? 'default' : `${broker.host}:${broker.port}`}`;
     }
+  }
+}
+
+function parseUrl(text: string): URL | undefined {
+  try {
+    return new URL(text); // canParse first would parse twice, for every attempt
+  } catch {
+    return undefined;
   }
 }

@@ -27,7 +27,8 @@ export interface Logger {
   warn(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   debug(message: string, fields?: LogFields): void;
-  attempt(line: AttemptLine): void;
+  /** @param makeLine called only where the line is written */
+  attempt(makeLine: () => AttemptLine): void;
   /** Writes what is still buffered. Also called when the process exits. */
   flush(): void;
 }
@@ -62,7 +63,10 @@ export function createLogger(
     warn: (message, fields) => write('warn', message, fields),
     info: (message, fields) => write('info', message, fields),
     debug: (message, fields) => write('debug', message, fields),
-    attempt: (line) => write('info', 'attempt', line),
+    attempt: (makeLine) => {
+      // Past winston, whose streams cost as much again as the line: this one is on the hot path.
+      if (logger.isLevelEnabled('info')) stream.write(`${print({ level: 'info', message: 'attempt', ...makeLine() })}\n`);
+    },
     flush: () => stream.flush(),
   };
 }

@@ -28,7 +28,7 @@ describe('createLogger', () => {
   it('writes one JSON object a line in prod', () => {
     const lines = new Lines();
     const logger = createLogger({ level: 'info', environment: 'prod' }, lines);
-    logger.attempt(attempt);
+    logger.attempt(() => attempt);
     logger.warn('beware', { of: 'the dog', nothing: undefined });
     logger.flush();
     const [first = '', second = '', rest] = lines.text.split('\n');
@@ -42,7 +42,7 @@ describe('createLogger', () => {
   it('writes readable lines in dev, with quotes where a value needs them', () => {
     const lines = new Lines();
     const logger = createLogger({ level: 'info', environment: 'dev' }, lines);
-    logger.attempt({ ...attempt, next_delay_ms: undefined });
+    logger.attempt(() => ({ ...attempt, next_delay_ms: undefined }));
     logger.flush();
     expect(lines.text).to.match(/^\d\d:\d\d:\d\d\.\d{3} info {2}attempt task_id="order 1" run=1 phase=delivery attempt=2 max_retries=5 destination="http https:\/\/api\.example\.com\/hook" outcome=retry duration_ms=17 code=http_server_error http_status=500 detail="HTTP 500 \\"down\\""\n$/);
   });
@@ -59,7 +59,7 @@ describe('createLogger', () => {
   it('leaves out what is below its level', () => {
     const lines = new Lines();
     const logger = createLogger({ level: 'warn', environment: 'dev' }, lines);
-    logger.attempt(attempt);
+    logger.attempt(() => { throw new Error('made for nothing'); });
     logger.info('quiet');
     logger.debug('quieter');
     logger.error('loud');
