@@ -27,6 +27,8 @@ export const COMMANDS_PER_SUBMISSION = 2;
 export class Submission {
   readonly #job: { readonly id: string; readonly name: string; readonly data: unknown; readonly attempts: number; readonly priority: number; readonly delayMs: number };
   readonly #sha: string;
+  /** What it weighs on the way to Redis, roughly: the message, and as much as the rest of a usual task. */
+  readonly bytes: number;
   #seenFinishedAt = '';
   #run = 1;
   #dueAt = 0;
@@ -39,6 +41,8 @@ export class Submission {
     deadAttempts: number,
   ) {
     this.#sha = contentHash(task);
+    // Counted once: the batcher asks for it each time it looks for the next group.
+    this.bytes = Buffer.byteLength(task.messageData) + ENVELOPE_BYTES;
     this.#job = {
       id: jobIdOf(task.id),
       name: jobNameOf(task),
@@ -63,11 +67,6 @@ export class Submission {
     this.#timestamps.push(String(job.timestamp));
     // In a MULTI this only queues; what Redis says stands among the replies.
     void job.addJob(multi);
-  }
-
-  /** What it weighs on the way to Redis, roughly: the message, and as much again as the rest of a usual task. */
-  get bytes(): number {
-    return Buffer.byteLength(this.task.messageData) + ENVELOPE_BYTES;
   }
 
   get taskId(): string {
