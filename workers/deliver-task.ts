@@ -1,7 +1,7 @@
 import { readProgress, type LogEntry, type TaskProgress } from '../shared/domain/attempt-record.js';
 import { attemptToSend } from '../shared/domain/dead-letter.js';
 import { printDestination, type Destination } from '../shared/domain/destination.js';
-import { decideOutcome, decideUnreadable, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../shared/domain/outcome.js';
+import { decideOutcome, decideUnreadable, type Outcome, type OutcomeRules } from '../shared/domain/outcome.js';
 import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../shared/domain/ports.js';
 import type { Task } from '../shared/domain/task.js';
 import type { Logger } from '../shared/logging/logger.js';
@@ -44,7 +44,7 @@ export interface DeliverTaskContext {
 
 /**
  * One attempt, from a fetched job to what is to be done about it: read it, ask whether it may start, send, decide,
- * one log line. A send that throws is a finding like any other.
+ * one log line.
  */
 export async function deliverTask(job: FetchedJob, context: DeliverTaskContext): Promise<Delivery> {
   const startedAt = context.clock();
@@ -55,32 +55,37 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
     return leaveUnread(job, error, startedAt, context);
   }
   const progress = readProgress(job.log, job.firstRun);
-  const { rules } = context;
-
-  const stalls = job.stalls - progress.stallsAtLastRecord;
-  const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, context.random());
-  if (start.kind !== 'send') return conclude({ outcome: start, task, progress, result: undefined, startedAt, durationMs: 0 }, context);
-
-  // The one place where flow control will be asked "may it start now?".
-  const finding = await send(task, progress, context);
-  const outcome = decideOutcome(finding, task, progress, rules, context.random());
-  const result = finding.kind === 'result' ? finding.result : undefined;
-  return conclude({ outcome, task, progress, result, startedAt, durationMs: context.clock() - startedAt }, context);
+  const attempt = { task, progress, stalls: job.stalls - progress.stallsAtLastRecord };
+  return conclude({ ...(await decideAttempt(attempt, context)), task, progress, startedAt, durationMs: context.clock() - startedAt }, context);
 }
 
-async function send(task: Task, progress: TaskProgress, context: DeliverTaskContext): Promise<Exclude<Finding, Fetched>> {
+interface Attempt {
+  readonly task: Task;
+  readonly progress: TaskProgress;
+  /** Since the last record. */
+  readonly stalls: number;
+}
+
+/** Whatever is thrown in here is a finding like any other: BullMQ would repeat the task for ever, every 5 s, uncounted. */
+async function decideAttempt({ task, progress, stalls }: Attempt, context: DeliverTaskContext): Promise<Pick<Delivery, 'outcome' | 'result'>> {
+  const { rules, random, logger } = context;
   try {
-    const destination = dueDestination(task, progress);
-    const attempt = attemptToSend(task, progress);
-    const result = await context.inFlight.run(context.timeLimitMs, () => new TimeLimitReached(context.timeLimitMs), (signal) =>
-      adapterFor(context.adapters, destination).send(attempt, destination, signal),
-    );
-    return { kind: 'result', result };
+    const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
+    if (start.kind !== 'send') return { outcome: start, result: undefined };
+    // The one place where flow control will be asked "may it start now?".
+    const result = await send(task, progress, context);
+    return { outcome: decideOutcome({ kind: 'result', result }, task, progress, rules, random()), result };
   } catch (error) {
-    // An adapter resolves for whatever the other side does.
-    context.logger.error('bug: a send threw', { task_id: task.id, error: printError(error), stack: error instanceof Error ? error.stack : undefined });
-    return { kind: 'bug' };
+    logger.error('bug: a delivery threw', { task_id: task.id, error: printError(error), stack: error instanceof Error ? error.stack : undefined });
+    return { outcome: decideOutcome({ kind: 'bug' }, task, progress, rules, random()), result: undefined };
   }
+}
+
+/** @throws only for a bug of ours: an adapter resolves for whatever the other side does */
+async function send(task: Task, progress: TaskProgress, { adapters, inFlight, timeLimitMs }: DeliverTaskContext): Promise<DeliveryResult> {
+  const destination = dueDestination(task, progress);
+  const attempt = attemptToSend(task, progress);
+  return inFlight.run(timeLimitMs, () => new TimeLimitReached(timeLimitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
 }
 
 function dueDestination(task: Task, progress: TaskProgress): Destination {

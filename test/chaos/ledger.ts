@@ -111,6 +111,11 @@ export class Ledger {
     });
   }
 
+  /** It was answered with 2xx by a process that this test has not seen. */
+  acknowledgedBefore(id: string): void {
+    this.#acked.add(id);
+  }
+
   /** Posts a new task again and again at about this rate, also while nobody answers. @returns what stops it */
   startLoad(perSecond: number, make: () => WireTask = () => this.task()): () => Promise<void> {
     const underWay = new Set<Promise<unknown>>();

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+
 import { expect } from 'chai';
 
 import { eventually } from '../support/eventually.js';
@@ -44,7 +46,7 @@ describe('chaos: tasks that a worker cannot handle', () => {
     const worker = await crew.hire();
     await ledger.submitAll(ledger.tasks(50, { max_retries: 0 }));
     const bugs = await eventually(() => {
-      const lines = worker.lines.filter((line) => line.includes('bug: a send threw'));
+      const lines = worker.lines.filter((line) => line.includes('bug: a delivery threw'));
       expect(lines).to.have.lengthOf(11);
       return lines.length;
     }, { withinMs: 20_000 });
@@ -58,4 +60,36 @@ describe('chaos: tasks that a worker cannot handle', () => {
     expect(measured).to.include({ acked: 51, delivered: 50, dead: 1, duplicates: 0 });
     return { ...measured, note: `${bugs - 1} releases, then its dead phase with reason internal` };
   });
+
+  scenario('13c', 'tasks that an older version left behind', async (scene) => {
+    const { ledger, service, crew, redis, jobKey, receiver } = await scene.stage({ workers: 0, settings });
+    const [retrying, parked] = ['old-retrying', 'old-parked'];
+    const stored = await tasksOf010(receiver.url(''));
+    await redis.hset(jobKey(retrying), stored('retrying', retrying));
+    await redis.zadd(`${service.prefix}:deliver-0:delayed`, Date.now() * 4_096, `t-${retrying}`);
+    await redis.hset(jobKey(parked), stored('parked', parked));
+    await redis.zadd(`${service.prefix}:deliver-0:failed`, 1_795_539_397_469, `t-${parked}`);
+    await redis.zadd(`${service.prefix}:deliver-0:parked`, 1_795_539_397_469, `t-${parked}`);
+    for (const id of [retrying, parked]) ledger.acknowledgedBefore(id);
+    expect((await getTask(service.baseUrl, parked)).state).to.equal('parked');
+    await crew.hire({ DEAD_LETTER_RETENTION: '1s' });
+    await waitForState(service.baseUrl, retrying, 'delivered');
+    ledger.faultIsOver();
+    const measured = await ledger.settle();
+    const [request, ...more] = receiver.requestsTo('/hook');
+    expect(more, 'a parked one waits for a person').to.have.lengthOf(0);
+    expect([request?.key, request?.headers['x-retry-attempt'], request?.body.toString()], 'it goes on where it was').to.deep.equal([`${retrying}|1`, '1', '{"order":"1042","note":"grüße"}']);
+    expect(measured).to.include({ acked: 2, delivered: 1, parked: 1 });
+    return { ...measured, note: 'records as 0.1.0 wrote them: attempt 1 follows attempt 0, parked stays parked' };
+  });
 });
+
+/** Fields of jobs, copied from a Redis that 0.1.0 wrote to. They never change; each later version adds its own file. */
+async function tasksOf010(receiverUrl: string): Promise<(kind: 'retrying' | 'parked', id: string) => Record<string, string>> {
+  const text = await readFile(new URL('./stored/by-0.1.0.json', import.meta.url), 'utf8');
+  return (kind, id) => {
+    // Written by hand beside this test.
+    const jobs = JSON.parse(text.replaceAll('@RECEIVER@', receiverUrl).replaceAll('@ID@', id)) as Record<typeof kind, Record<string, string>>;
+    return jobs[kind];
+  };
+}

@@ -104,6 +104,28 @@ describe('a worker', () => {
     expect(service.log).to.contain('left for a newer version');
   });
 
+  it('takes a bug outside the send for one, too: put back with a growing wait, counted, the others go on', async () => {
+    const task = httpTask(receiver.url('/down'), { max_retries: 5 });
+    await submitNew(service.baseUrl, task);
+    // A log that no version of ours has written: the next wait cannot be computed from it.
+    const record = { kind: 'attempt', run: 1, attempt: 'three', phase: 'delivery', next: 'retry', outcome: 'failed', at: 1, ms: 1, stalls: 0 };
+    await service.redis.hset(await jobKey(task.id), 'stacktrace', JSON.stringify([JSON.stringify(record)]));
+    const startedAt = Date.now();
+    await service.startWorker();
+    const other = httpTask(receiver.url('/'));
+    await submitNew(service.baseUrl, other);
+    await waitForState(service.baseUrl, other.id, 'delivered');
+    const shown = await eventually(async () => {
+      const seen = await getTask(service.baseUrl, task.id);
+      expect(seen.waiting_for?.code).to.equal('released');
+      return seen;
+    });
+    expect(shown.timeline.at(-1)).to.include({ error_code: 'internal', count: 1 });
+    // 30 s, shortened by up to half; BullMQ's own answer to a throw would be 5 s.
+    expect(timeOf(shown.next_attempt_at) - startedAt).to.be.within(15_000, 32_000);
+    expect(service.log).to.contain('bug: a delivery threw');
+  });
+
   it('keeps what a task was submitted with: attempts in the job are for people, the policy decides', async () => {
     const task = httpTask(receiver.url('/down'), { max_retries: 1, base_delay: 0.01, dead_destination: { url: receiver.url('/dead') } });
     await submitNew(service.baseUrl, task);
