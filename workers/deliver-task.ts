@@ -1,13 +1,15 @@
 import { readProgress, type LogEntry, type TaskProgress } from '../shared/domain/attempt-record.js';
 import { attemptToSend } from '../shared/domain/dead-letter.js';
 import { printDestination, type Destination } from '../shared/domain/destination.js';
-import { decideOutcome, decideUnreadable, type Outcome, type OutcomeRules } from '../shared/domain/outcome.js';
+import { flowKeyOf } from '../shared/domain/flow-control.js';
+import { decideOutcome, decideUnreadable, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../shared/domain/outcome.js';
 import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../shared/domain/ports.js';
 import type { Task } from '../shared/domain/task.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
 import { decodeTask } from '../shared/queue/task-codec.js';
 import { adapterFor, type AdapterRegistry } from './destinations/registry.js';
+import type { FlowControl } from './flow-control/flow-control.js';
 import type { SendsInFlight } from './sends-in-flight.js';
 
 /** A job as this process got it, before anything was believed of it. */
@@ -27,7 +29,9 @@ export interface Delivery {
   /** undefined: this version cannot read the task. */
   readonly task: Task | undefined;
   readonly progress: TaskProgress | undefined;
-  readonly result: DeliveryResult | undefined;
+  readonly result?: DeliveryResult;
+  /** Of a deferred task. */
+  readonly flowKey?: string;
   readonly startedAt: number;
   readonly durationMs: number;
 }
@@ -37,6 +41,7 @@ export interface DeliverTaskContext {
   readonly rules: OutcomeRules;
   readonly timeLimitMs: number;
   readonly inFlight: SendsInFlight;
+  readonly flowControl: FlowControl;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -55,8 +60,10 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
     return leaveUnread(job, error, startedAt, context);
   }
   const progress = readProgress(job.log, job.firstRun);
-  const attempt = { task, progress, stalls: job.stalls - progress.stallsAtLastRecord };
-  return conclude({ ...(await decideAttempt(attempt, context)), task, progress, startedAt, durationMs: context.clock() - startedAt }, context);
+  const decided = await decideAttempt({ task, progress, stalls: job.stalls - progress.stallsAtLastRecord }, context);
+  const delivery = { ...decided, task, progress, startedAt, durationMs: context.clock() - startedAt };
+  if (delivery.outcome.kind !== 'defer') logAttempt(delivery, context);
+  return delivery;
 }
 
 interface Attempt {
@@ -67,23 +74,33 @@ interface Attempt {
 }
 
 /** Whatever is thrown in here is a finding like any other: BullMQ would repeat the task for ever, every 5 s, uncounted. */
-async function decideAttempt({ task, progress, stalls }: Attempt, context: DeliverTaskContext): Promise<Pick<Delivery, 'outcome' | 'result'>> {
+async function decideAttempt({ task, progress, stalls }: Attempt, context: DeliverTaskContext): Promise<Pick<Delivery, 'outcome' | 'result' | 'flowKey'>> {
   const { rules, random, logger } = context;
+  const decide = (finding: Exclude<Finding, Fetched>): Outcome => decideOutcome(finding, task, progress, rules, random());
   try {
     const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
-    if (start.kind !== 'send') return { outcome: start, result: undefined };
-    // The one place where flow control will be asked "may it start now?".
-    const result = await send(task, progress, context);
-    return { outcome: decideOutcome({ kind: 'result', result }, task, progress, rules, random()), result };
+    if (start.kind !== 'send') return { outcome: start };
+    const destination = dueDestination(task, progress);
+    const flowKey = flowKeyOf(destination);
+    const { flowControl, clock } = context;
+    const entered = flowControl.enter(flowKey);
+    // Waits only where it has to: a microtask for every send is felt.
+    const ticket = entered instanceof Promise ? await entered : entered;
+    if (ticket === undefined) return { outcome: decide({ kind: 'deferred', reason: 'destination_busy', waiting: flowControl.waiting(flowKey), at: clock() }), flowKey };
+    try {
+      const result = await send(task, progress, destination, context);
+      return { outcome: decide({ kind: 'result', result }), result };
+    } finally {
+      flowControl.leave(ticket);
+    }
   } catch (error) {
     logger.error('bug: a delivery threw', { task_id: task.id, error: printError(error), stack: error instanceof Error ? error.stack : undefined });
-    return { outcome: decideOutcome({ kind: 'bug' }, task, progress, rules, random()), result: undefined };
+    return { outcome: decide({ kind: 'bug' }) };
   }
 }
 
 /** @throws only for a bug of ours: an adapter resolves for whatever the other side does */
-async function send(task: Task, progress: TaskProgress, { adapters, inFlight, timeLimitMs }: DeliverTaskContext): Promise<DeliveryResult> {
-  const destination = dueDestination(task, progress);
+async function send(task: Task, progress: TaskProgress, destination: Destination, { adapters, inFlight, timeLimitMs }: DeliverTaskContext): Promise<DeliveryResult> {
   const attempt = attemptToSend(task, progress);
   return inFlight.run(timeLimitMs, () => new TimeLimitReached(timeLimitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
 }
@@ -98,10 +115,10 @@ function leaveUnread(job: FetchedJob, error: unknown, startedAt: number, context
   const newest = job.log.at(-1);
   const outcome = decideUnreadable(newest?.kind === 'release' ? newest : undefined, context.rules, context.random());
   context.logger.error('cannot read a task: left for a newer version', { job_id: job.id, error: printError(error), next_delay_ms: outcome.delayMs, releases: outcome.count });
-  return { outcome, task: undefined, progress: undefined, result: undefined, startedAt, durationMs: 0 };
+  return { outcome, task: undefined, progress: undefined, startedAt, durationMs: 0 };
 }
 
-function conclude(delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, { logger }: DeliverTaskContext): Delivery {
+function logAttempt(delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, { logger }: DeliverTaskContext): void {
   const { outcome, task, progress, result, durationMs } = delivery;
   const failure = result?.kind === 'failed' ? result : undefined;
   logger.attempt(() => ({
@@ -119,5 +136,4 @@ function conclude(delivery: Delivery & { readonly task: Task; readonly progress:
     // Of an answer only the status: its text is the receiver's, and receivers like to quote the message they refuse.
     detail: failure?.httpStatus === undefined ? failure?.detail : undefined,
   }));
-  return delivery;
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
 import { decodeLog } from '../shared/queue/log-codec.js';
 import type { RedisClient } from '../shared/queue/redis-connection.js';
+import { Lanes } from '../shared/queue/lanes.js';
 import type { Shard } from '../shared/queue/shard.js';
 import type { StoredOptions } from '../shared/queue/task-codec.js';
 import { isRedisFull } from '../shared/queue/transaction.js';
@@ -35,6 +36,7 @@ export interface DeliveryWorkerOptions {
 /** Takes jobs of one shard and has them delivered, until it is drained. */
 export class DeliveryWorker {
   readonly #worker: Worker;
+  readonly #lanes: Lanes;
   #active = 0;
   #isRedisFull = false;
   #resumeDelayMs = 0;
@@ -42,6 +44,7 @@ export class DeliveryWorker {
 
   constructor(private readonly options: DeliveryWorkerOptions) {
     const { shard, redis, workerName, concurrency, lockMs, stallCheckMs } = options;
+    this.#lanes = new Lanes(shard);
     this.#worker = new Worker(shard.queue.name, (job, token) => this.#process(job, token ?? ''), {
       connection: redis,
       prefix: shard.queue.opts.prefix ?? '',
@@ -60,6 +63,7 @@ export class DeliveryWorker {
   /** Starts taking jobs; resolves when Redis has answered. */
   async start(): Promise<void> {
     await this.#worker.waitUntilReady();
+    this.options.context.flowControl.watch(this.#lanes);
     void this.#worker.run().catch((error: unknown) => this.options.logger.error('the worker loop ended', { error: printError(error) }));
   }
 
@@ -69,9 +73,10 @@ export class DeliveryWorker {
    */
   async drain(drainMs: number): Promise<void> {
     clearTimeout(this.#resumeTimer);
-    const { inFlight } = this.options.context;
+    const { inFlight, flowControl } = this.options.context;
     const timer = setTimeout(() => {
       this.options.logger.warn('drain time is over: giving back what is in flight', { in_flight: inFlight.size });
+      flowControl.close();
       inFlight.abortAll(new ShuttingDown());
     }, drainMs);
     try {
@@ -107,6 +112,7 @@ export class DeliveryWorker {
       worker: this.#worker,
       workerName,
       clock: context.clock,
+      addHint: ({ flowKey = '' }, jobId, since) => { context.flowControl.addHint(this.#lanes, flowKey, jobId, since); },
       markParked: async (jobId, at) => {
         await redis.zadd(shard.keys.parked, at, jobId);
       },

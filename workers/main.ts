@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
+import { defaultBulkheadRules } from '../shared/domain/flow-control.js';
 import { defaultStallPolicy } from '../shared/domain/outcome.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
@@ -12,6 +13,7 @@ import { DeliveryWorker } from './delivery-worker.js';
 import { createHttpAdapter } from './destinations/http/http-adapter.js';
 import { createKafkaAdapter } from './destinations/kafka/adapter.js';
 import { closeAdapters, type AdapterRegistry } from './destinations/registry.js';
+import { FlowControl } from './flow-control/flow-control.js';
 import { warnOfLargeFleet } from './fleet-size.js';
 import { Janitor } from './janitor.js';
 import { SendsInFlight } from './sends-in-flight.js';
@@ -35,6 +37,7 @@ const adapters: AdapterRegistry = {
   }),
 };
 const inFlight = new SendsInFlight();
+const flowControl = new FlowControl({ ...defaultBulkheadRules, slots: config.workerConcurrency });
 const context: DeliverTaskContext = {
   adapters,
   rules: {
@@ -44,6 +47,7 @@ const context: DeliverTaskContext = {
   },
   timeLimitMs: config.deliveryTimeoutMs,
   inFlight,
+  flowControl,
   clock: Date.now,
   random: Math.random,
   logger,
@@ -63,6 +67,7 @@ const lifecycle = exitOnSignal(
       limitMs: drainMs + closingMs * 0.6,
       run: async () => {
         await Promise.all([...workers.map((worker) => worker.drain(drainMs)), janitor?.stop()]);
+        flowControl.close();
       },
     },
     { name: 'close destinations', limitMs: closingMs * 0.2, run: () => closeAdapters(adapters) },

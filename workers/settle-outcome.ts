@@ -55,6 +55,8 @@ export interface SettleContext {
   readonly workerName: string;
   /** Adds a job to the set of parked ones. */
   readonly markParked: (jobId: string, at: number) => Promise<void>;
+  /** Tells whoever has room at the destination that a job waits for it. Never fails: a lost hint costs delay. */
+  readonly addHint: (delivery: Delivery, jobId: string, since: number) => void;
   readonly clock: Clock;
 }
 
@@ -69,6 +71,7 @@ export interface SettleContext {
  * | dead_letter | retried with no wait |
  * | dead_lettered, park | failed, unrecoverable |
  * | release | delayed, or back to wait at shutdown; no attempt counted |
+ * | defer | delayed, no attempt counted, and a hint for who wakes it |
  *
  * @throws always, but for delivered
  */
@@ -93,6 +96,8 @@ export async function settleOutcome(job: Job, token: string, log: readonly LogEn
       throw new TaskFailed(`parked (${outcome.reason}): ${messageOf(delivery)}`, recordOf(job, delivery, 'park', context));
     case 'release':
       return release(job, token, log, outcome, context);
+    case 'defer':
+      return defer(job, token, log, delivery, outcome, context);
   }
 }
 
@@ -104,6 +109,18 @@ async function release(job: Job, token: string, log: readonly LogEntry[], outcom
   const note: LogEntry = { kind: 'release', code: outcome.code, count: outcome.count, stalls: job.stalledCounter, at: clock() };
   const stacktrace = JSON.stringify([...makeRoom(log), note].map(encodeEntry));
   await worker.getBackend().moveToDelayed(job.id ?? '', clock(), outcome.delayMs, token, { skipAttempt: true, fieldsToUpdate: { stacktrace } });
+  throw new DelayedError();
+}
+
+async function defer(job: Job, token: string, log: readonly LogEntry[], delivery: Delivery, outcome: Extract<Outcome, { kind: 'defer' }>, { worker, clock, addHint }: SettleContext): Promise<never> {
+  const { waitsFor: reason, since, count, delayMs } = outcome;
+  const now = clock();
+  const note: LogEntry = { kind: 'deferral', reason, since, until: now + delayMs, count };
+  const stacktrace = JSON.stringify([...log.filter(({ kind }) => kind !== 'deferral'), note].map(encodeEntry));
+  // `deferred` is the number of this fetch: whoever wakes the job sees by it that nobody has had it since.
+  await worker.getBackend().moveToDelayed(job.id ?? '', now, delayMs, token, { skipAttempt: true, fieldsToUpdate: { stacktrace, deferred: job.attemptsStarted } });
+  // Only now: a hint that is ahead of what it tells of is taken for a stale one and dropped.
+  addHint(delivery, job.id ?? '', since);
   throw new DelayedError();
 }
 

@@ -83,9 +83,10 @@ function withoutLogin(text: string): string {
 /** Why it is not being sent now: a code, and a sentence for the person who asks at 3 a.m. */
 function waitingFor({ state, progress, nextAttemptAt, task }: TaskView, now: number): { code: string; message: string } | null {
   if (nextAttemptAt === undefined) return null;
-  const { lastRelease, lastFailure, attempt } = progress;
+  const { lastRelease, lastDeferral, lastFailure, attempt } = progress;
   const at = printTime(nextAttemptAt);
   if (nextAttemptAt <= now) return { code: 'slot', message: `due since ${at}; waits for a worker with a free slot` };
+  if (lastDeferral !== undefined) return { code: lastDeferral.reason, message: `its destination has as many sends in flight as it may have; waits for room since ${printTime(lastDeferral.since)}, looks again at ${at} at the latest` };
   if (lastRelease !== undefined) return { code: 'released', message: `given back ${lastRelease.count} times (${lastRelease.code}), next at ${at}` };
   if (state === 'dead_lettering') return { code: 'dead_backoff', message: `dead delivery ${attempt - 1} failed, the next one is at ${at}` };
   if (lastFailure !== undefined) return { code: 'backoff', message: `attempt ${lastFailure.attempt} of ${task.retryPolicy.maxRetries} failed with ${lastFailure.code ?? 'unknown'}, the next one is at ${at}` };
@@ -114,6 +115,8 @@ function printEntry(entry: LogEntry): object | undefined {
       return { omitted: entry.count };
     case 'redrive':
       return { redriven_at: printTime(entry.at), run: entry.run };
+    case 'deferral':
+      return { deferred_at: printTime(entry.since), reason: entry.reason, count: entry.count };
     case 'release':
       return { released_at: printTime(entry.at), error_code: entry.code, count: entry.count };
   }

@@ -132,7 +132,7 @@ export const variables = {
   KAFKA_TLS: boolean('false', 'Connect to KAFKA_BROKERS with TLS.'),
 
   WORKERS: integer(1, 64, '1', 'Worker processes under `npm start`.'),
-  WORKER_CONCURRENCY: integer(1, 10_000, '100', 'Deliveries in flight per worker process.'),
+  WORKER_CONCURRENCY: integer(1, 10_000, '200', 'Deliveries in flight per worker process; one destination alone gets half of them.'),
   DELIVERY_TIMEOUT: duration('30s', 'Total time of one attempt: connect, send, and the whole answer.', { min: 100, max: 3_600_000 }),
   MAX_MESSAGE_BYTES: integer(1, 64 * 1_048_576, '1048576', 'Largest message_data, in bytes of UTF-8. The limit of the HTTP body follows from it.'),
   DEAD_ATTEMPTS: integer(1, 1_000, '10', 'Sends to the dead destination before a task is parked.'),

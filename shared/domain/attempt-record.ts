@@ -1,4 +1,5 @@
 import type { DeliveryErrorCode } from './errors.js';
+import type { DeferralReason } from './flow-control.js';
 import type { Receipt } from './ports.js';
 
 /** Which of its two destinations a task is being sent to. */
@@ -49,6 +50,18 @@ export interface ReleaseNote {
   readonly at: number;
 }
 
+/** Flow control put the task back, uncounted, until its destination has room. At most one stands, as the last entry. */
+export interface DeferralNote {
+  readonly kind: 'deferral';
+  readonly reason: DeferralReason;
+  /** When it was deferred first since its last attempt, milliseconds since the epoch: its place in the line. */
+  readonly since: number;
+  /** When it comes back if nobody wakes it, milliseconds since the epoch. */
+  readonly until: number;
+  /** Deferrals in a row. */
+  readonly count: number;
+}
+
 /** A person started the task again: what came before is history, attempts and stalls count from zero. */
 export interface RedriveMark {
   readonly kind: 'redrive';
@@ -62,7 +75,7 @@ export interface OmittedMark {
   readonly count: number;
 }
 
-export type LogEntry = AttemptRecord | ReleaseNote | RedriveMark | OmittedMark;
+export type LogEntry = AttemptRecord | ReleaseNote | DeferralNote | RedriveMark | OmittedMark;
 
 /** Where a task stands, read from its log alone. */
 export interface TaskProgress {
@@ -78,6 +91,7 @@ export interface TaskProgress {
   readonly lastFailure: AttemptRecord | undefined;
   readonly deadReason: DeadReason | undefined;
   readonly lastRelease: ReleaseNote | undefined;
+  readonly lastDeferral: DeferralNote | undefined;
 }
 
 const KEPT_NEWEST = 20;
@@ -103,6 +117,9 @@ export function readProgress(log: readonly LogEntry[], firstRun: number): TaskPr
     if (entry.outcome === 'failed') deliverySends = entry.attempt + 1;
   }
   const newest = log.at(-1);
+  const lastDeferral = newest?.kind === 'deferral' ? newest : undefined;
+  // A deferral does not end what a release began.
+  const beforeIt = lastDeferral === undefined ? newest : log.at(-2);
   const common = {
     run,
     deliverySends,
@@ -110,7 +127,8 @@ export function readProgress(log: readonly LogEntry[], firstRun: number): TaskPr
     lastFailure,
     stallsAtLastRecord: last?.stalls ?? 0,
     deadReason: last?.reason,
-    lastRelease: newest?.kind === 'release' ? newest : undefined,
+    lastRelease: beforeIt?.kind === 'release' ? beforeIt : undefined,
+    lastDeferral,
   };
   if (last === undefined) return { ...common, phase: 'delivery', attempt: 0 };
   if (last.phase === 'dead') return { ...common, phase: 'dead', attempt: last.attempt + 1 };
@@ -124,12 +142,12 @@ export function failedAt({ at, ms }: AttemptRecord): number {
 }
 
 /**
- * Makes room for one more entry: drops a trailing release note (its count lives on in the next one), keeps the
- * first record, the one that led to the dead phase, and the newest; the rest becomes a count.
+ * Makes room for one more entry: drops trailing notes (their counts live on in the next ones), keeps the first
+ * record, the one that led to the dead phase, and the newest; the rest becomes a count.
  * @returns a log of at most 23 entries
  */
 export function makeRoom(log: readonly LogEntry[]): LogEntry[] {
-  const kept = log.filter((entry) => entry.kind !== 'release');
+  const kept = log.filter((entry) => entry.kind !== 'release' && entry.kind !== 'deferral');
   const isTurningPoint = (entry: LogEntry): boolean =>
     entry.kind === 'redrive' || (entry.kind === 'attempt' && entry.phase === 'delivery' && entry.next !== 'retry');
   const records = kept.filter((entry) => entry.kind !== 'omitted');

@@ -1,5 +1,6 @@
 import type { DeadReason, Phase, TaskProgress } from './attempt-record.js';
 import { deliveryError, type DeliveryErrorCode } from './errors.js';
+import { deferralDelayMs, type DeferralReason } from './flow-control.js';
 import type { DeliveryResult, Receipt } from './ports.js';
 import { delayBeforeAttemptMs, growingDelayMs, type DeadPolicy, type RetryPolicy } from './retry-policy.js';
 import type { Task } from './task.js';
@@ -10,9 +11,18 @@ export interface Fetched {
   readonly stalls: number;
 }
 
+/** Flow control has no room for it. `waiting`: tasks to the same destination that wait already. `at`: now, ms since the epoch. */
+export interface Deferred {
+  readonly kind: 'deferred';
+  readonly reason: DeferralReason;
+  readonly waiting: number;
+  readonly at: number;
+}
+
 /** What a worker met while it held a task. */
 export type Finding =
   | Fetched
+  | Deferred
   | { readonly kind: 'result'; readonly result: DeliveryResult }
   /** Our own code threw. */
   | { readonly kind: 'bug' };
@@ -32,7 +42,9 @@ export type Outcome =
   /** Keep it until a person acts. */
   | { readonly kind: 'park'; readonly code: DeliveryErrorCode; readonly reason: DeadReason }
   /** Give it back, no attempt used. `count`: releases for this code in a row; undefined = nothing to remember. */
-  | { readonly kind: 'release'; readonly code: DeliveryErrorCode; readonly delayMs: number; readonly count: number | undefined };
+  | { readonly kind: 'release'; readonly code: DeliveryErrorCode; readonly delayMs: number; readonly count: number | undefined }
+  /** Give it back until its destination has room, no attempt used. `since`: its place in the line, ms since the epoch. */
+  | { readonly kind: 'defer'; readonly waitsFor: DeferralReason; readonly delayMs: number; readonly since: number; readonly count: number };
 
 /** What of a task the rules look at. */
 export type PolicyOfTask = Pick<Task, 'retryPolicy' | 'onExhausted' | 'deadDestination'>;
@@ -83,6 +95,7 @@ export const MAX_INTERNAL_RELEASES = 10;
  * | failed by us otherwise | release, uncounted, growing delay | the same |
  * | fetched after 3..11 stalls | release with a growing, jittered delay, then send | the same |
  * | fetched after 12 stalls | dead_letter, reason poison | park |
+ * | no room at its destination | defer, uncounted | the same |
  * | bug of ours | release, growing delay; the 11th time dead_letter, reason internal | the same, then park |
  *
  * Where it says dead_letter, a task with on_exhausted: park is parked, also when it has a dead destination.
@@ -95,6 +108,8 @@ export function decideOutcome(finding: Finding, task: PolicyOfTask, progress: Ta
   switch (finding.kind) {
     case 'fetched':
       return decideFetched(finding.stalls, task, progress, rules, random);
+    case 'deferred':
+      return decideDeferred(finding, progress);
     case 'bug':
       return decideBug(task, progress, rules, random);
     case 'result':
@@ -116,6 +131,10 @@ function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgres
   const alreadyParted = progress.lastRelease?.code === 'worker_crashed' && progress.lastRelease.stalls - progress.stallsAtLastRecord >= stalls;
   if (stalls < stall.partFrom || alreadyParted) return { kind: 'send' };
   return { kind: 'release', code: 'worker_crashed', delayMs: growingDelayMs(stalls - stall.partFrom, stall, random), count: stalls };
+}
+
+function decideDeferred({ reason, waiting, at }: Deferred, { lastDeferral }: TaskProgress): Outcome {
+  return { kind: 'defer', waitsFor: reason, delayMs: deferralDelayMs(waiting), since: lastDeferral?.since ?? at, count: (lastDeferral?.count ?? 0) + 1 };
 }
 
 function decideBug(task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {

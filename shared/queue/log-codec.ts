@@ -6,7 +6,7 @@ import type { Receipt } from '../domain/ports.js';
  * that field in the same atomic script as the transition. Entries of a kind this version does not know, and stack
  * traces of BullMQ's own errors, are skipped when read; writing keeps them out.
  */
-const kinds: ReadonlySet<unknown> = new Set<LogEntry['kind']>(['attempt', 'release', 'redrive', 'omitted']);
+const kinds: ReadonlySet<unknown> = new Set<LogEntry['kind']>(['attempt', 'release', 'deferral', 'redrive', 'omitted']);
 
 export function encodeEntry(entry: LogEntry): string {
   return JSON.stringify(entry);

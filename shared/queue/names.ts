@@ -42,7 +42,16 @@ export function shardOf(taskId: string, shards: number): number {
   return (hash >>> 0) % shards;
 }
 
-/** Keys beside BullMQ's own, in the same slot. `key('x')` is `<prefix>:<queue>:x`. */
-export function ownKeys(key: (suffix: string) => string): { readonly parked: string; readonly janitorLock: string; readonly janitorCursor: string } {
-  return { parked: key('parked'), janitorLock: key('janitor-lock'), janitorCursor: key('janitor-cursor') };
+/**
+ * Keys beside BullMQ's own, in the same slot. `key('x')` is `<prefix>:<queue>:x`.
+ * lanes: sorted set of flow keys that have a lane, by age; lane: sorted set of deferred job ids, by age. Hints only.
+ */
+export function ownKeys(key: (suffix: string) => string): {
+  readonly parked: string;
+  readonly janitorLock: string;
+  readonly janitorCursor: string;
+  readonly lanes: string;
+  lane(flowKey: string): string;
+} {
+  return { parked: key('parked'), janitorLock: key('janitor-lock'), janitorCursor: key('janitor-cursor'), lanes: key('lanes'), lane: (flowKey) => key(`lane:${flowKey}`) };
 }

@@ -15,6 +15,9 @@ export interface Shard {
     readonly parked: string;
     readonly janitorLock: string;
     readonly janitorCursor: string;
+    readonly lanes: string;
+    lane(flowKey: string): string;
+    readonly marker: string;
     /** `<prefix>:<queue>:`; a job's own key follows it. */
     readonly base: string;
     job(taskId: string): string;
@@ -93,6 +96,7 @@ async function openShard(redis: RedisClient, prefix: string, index: number): Pro
         completed: key('completed'),
         failed: key('failed'),
         delayed: key('delayed'),
+        marker: key('marker'),
         base: key(''),
         job: (taskId) => key(jobIdOf(taskId)),
       },

@@ -4,6 +4,7 @@ import { createApp } from '../../server/app.js';
 import { listen } from '../../server/listen.js';
 import type { RedisConfig } from '../../shared/config/load.js';
 import type { DeadPolicy } from '../../shared/domain/retry-policy.js';
+import { defaultBulkheadRules } from '../../shared/domain/flow-control.js';
 import { defaultReleasePolicy, defaultStallPolicy } from '../../shared/domain/outcome.js';
 import { createLogger } from '../../shared/logging/logger.js';
 import { connectRedis, type RedisClient } from '../../shared/queue/redis-connection.js';
@@ -12,6 +13,7 @@ import { DeliveryWorker } from '../../workers/delivery-worker.js';
 import { createHttpAdapter } from '../../workers/destinations/http/http-adapter.js';
 import { createKafkaAdapter } from '../../workers/destinations/kafka/adapter.js';
 import { closeAdapters } from '../../workers/destinations/registry.js';
+import { FlowControl } from '../../workers/flow-control/flow-control.js';
 import { SendsInFlight } from '../../workers/sends-in-flight.js';
 import { uniquePrefix } from './namespace.js';
 import { testRedisAddress, type RedisAddress } from './redis.js';
@@ -92,9 +94,11 @@ export class InProcessService {
     const redis = connect('worker', this.options.redis);
     const queue = new TaskQueue({ redis, prefix: this.prefix, shards: this.options.shards ?? 1, deadAttempts: 10, clock: Date.now });
     const adapters = { http: createHttpAdapter(), kafka: createKafkaAdapter({ defaultBrokers: ['127.0.0.1:9'], tls: false, clock: Date.now }) };
+    const flowControl = new FlowControl({ ...defaultBulkheadRules, slots: concurrency });
     const workers: DeliveryWorker[] = [];
     this.#closing.push(async () => {
       await Promise.all(workers.map((worker) => worker.drain(0)));
+      flowControl.close();
       await closeAdapters(adapters);
       await queue.close();
       redis.disconnect();
@@ -112,6 +116,7 @@ export class InProcessService {
           rules: { dead: this.options.dead ?? { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 }, stall: defaultStallPolicy, release: defaultReleasePolicy },
           timeLimitMs: 5_000,
           inFlight: new SendsInFlight(),
+          flowControl,
           clock: Date.now,
           random: Math.random,
           logger,

@@ -24,7 +24,7 @@ describe('loadConfig', () => {
       queuePrefix: 'bull',
       shards: 1,
       kafka: { brokers: [{ host: 'localhost', port: 9092 }], tls: false, credentials: undefined },
-      workerConcurrency: 100,
+      workerConcurrency: 200,
       deliveryTimeoutMs: 30_000,
       maxMessageBytes: 1_048_576,
       dead: { attempts: 10, baseDelayMs: 1_000, maxDelayMs: 300_000 },

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { makeRoom, readProgress, type AttemptRecord, type LogEntry, type ReleaseNote } from '../../../../shared/domain/attempt-record.js';
+import { makeRoom, readProgress, type AttemptRecord, type LogEntry, type DeferralNote, type ReleaseNote } from '../../../../shared/domain/attempt-record.js';
 
 function attempt(changes: Partial<AttemptRecord> = {}): AttemptRecord {
   return {
@@ -28,7 +28,15 @@ function deliveries(count: number): AttemptRecord[] {
   return Array.from({ length: count }, (_, index) => attempt({ attempt: index, at: 1_000 + index }));
 }
 
+const deferral: DeferralNote = { kind: 'deferral', reason: 'destination_busy', since: 9_500, until: 69_500, count: 2 };
+
 describe('readProgress', () => {
+  it('knows a deferral that stands last, and the release that stood before it', () => {
+    const progress = readProgress([...deliveries(2), release({ count: 3 }), deferral], 1);
+    expect(progress).to.deep.include({ attempt: 2, phase: 'delivery', lastDeferral: deferral, lastRelease: release({ count: 3 }) });
+    expect(readProgress([deferral, ...deliveries(1)], 1).lastDeferral, 'an attempt was made since').to.equal(undefined);
+  });
+
   it('is at the first send when nothing has happened', () => {
     expect(readProgress([], 3)).to.deep.equal({
       run: 3,
@@ -40,6 +48,7 @@ describe('readProgress', () => {
       lastFailure: undefined,
       deadReason: undefined,
       lastRelease: undefined,
+      lastDeferral: undefined,
     });
   });
 

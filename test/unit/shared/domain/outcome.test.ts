@@ -53,6 +53,21 @@ function decide(finding: Met, log: LogEntry[], task = withDead, random = 0): Out
   return decideOutcome(finding, task, readProgress(log, 1), rules, random);
 }
 
+describe('decideOutcome: no room at the destination', () => {
+  const deferred = (waiting: number, at: number): Met => ({ kind: 'deferred', reason: 'destination_busy', waiting, at });
+
+  it('defers, in either phase, and uses no attempt', () => {
+    for (const log of [afterDeliveries(1), afterDeadDeliveries(1)]) {
+      expect(decide(deferred(0, 5_000), log)).to.deep.equal({ kind: 'defer', waitsFor: 'destination_busy', delayMs: 60_000, since: 5_000, count: 1 });
+    }
+  });
+
+  it('keeps the place in the line of a task that is deferred again, and counts', () => {
+    const note = { kind: 'deferral', reason: 'destination_busy', since: 1_000, until: 61_000, count: 4 } as const;
+    expect(decide(deferred(1_000, 9_000), [...afterDeliveries(2), note])).to.deep.equal({ kind: 'defer', waitsFor: 'destination_busy', delayMs: 160_000, since: 1_000, count: 5 });
+  });
+});
+
 describe('decideOutcome: what a send came to', () => {
   const usesNoAttempt = Object.entries(deliveryErrors).filter(([, row]) => !row.usesAttempt).map(([code]) => code as DeliveryErrorCode);
   const cannotImprove = Object.entries(deliveryErrors).filter(([, row]) => row.usesAttempt && !row.canImprove).map(([code]) => code as DeliveryErrorCode);

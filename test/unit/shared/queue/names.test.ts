@@ -88,7 +88,10 @@ describe('queue keys', () => {
   });
 
   it('of our own lie beside those of the queue', () => {
-    expect(ownKeys((suffix) => `krs:deliver-0:${suffix}`)).to.deep.equal({
+    const keys = ownKeys((suffix) => `krs:deliver-0:${suffix}`);
+    expect({ ...keys, lane: keys.lane('https://api.example.com') }).to.deep.equal({
+      lane: 'krs:deliver-0:lane:https://api.example.com',
+      lanes: 'krs:deliver-0:lanes',
       parked: 'krs:deliver-0:parked',
       janitorLock: 'krs:deliver-0:janitor-lock',
       janitorCursor: 'krs:deliver-0:janitor-cursor',

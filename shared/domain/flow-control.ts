@@ -1,0 +1,102 @@
+import type { Destination } from './destination.js';
+
+/**
+ * May a fetched task start now? BullMQ hands out tasks first come, first served: without a rule, tasks to one slow
+ * destination take every slot of a worker and all others wait. The rule is a dynamic threshold, known from shared
+ * buffers of network switches: a destination may hold as many slots as are still free. One busy destination gets half
+ * of them, n busy ones 1/(n + 1) each, and some are always free for a destination that has none yet.
+ */
+export interface BulkheadRules {
+  /** Sends in flight of this process, all destinations together. */
+  readonly slots: number;
+  /** A destination may always have so many: where very many are slow, nobody is shut out. */
+  readonly minimum: number;
+  /**
+   * Longest wait in the slot of a task that is over the threshold, milliseconds. A fast destination has room again
+   * sooner than a task can be put back and fetched again (about 1 ms of work for Redis and worker).
+   */
+  readonly holdMs: number;
+  /** The same for a destination that has not answered yet: is it fast? Its first answers will tell. */
+  readonly firstHoldMs: number;
+}
+
+export const defaultBulkheadRules = { minimum: 2, holdMs: 250, firstHoldMs: 50 } as const;
+
+/** What a process knows of one destination. */
+export interface DestinationLoad {
+  readonly inFlight: number;
+  /** Tasks that wait in their slots. */
+  readonly held: number;
+  /** Moving average of its sends, milliseconds; undefined: none has ended yet. */
+  readonly latencyMs: number | undefined;
+  /** Age of the send that has been under way longest, milliseconds; 0: none is. */
+  readonly oldestMs: number;
+}
+
+/** holdMs: wait in the slot for at most this long. defer: put back, uncounted, and woken when there is room. */
+export type Start = { readonly kind: 'start' } | { readonly kind: 'hold'; readonly holdMs: number } | { readonly kind: 'defer' };
+
+/** @param inFlightTotal sends in flight of this process */
+export function mayStart(load: DestinationLoad, inFlightTotal: number, rules: BulkheadRules): Start {
+  if (load.inFlight < threshold(inFlightTotal, rules)) return { kind: 'start' };
+  const holdMs = load.latencyMs === undefined ? rules.firstHoldMs : rules.holdMs;
+  if (load.oldestMs > holdMs) return { kind: 'defer' };
+  if (load.latencyMs === undefined) return { kind: 'hold', holdMs };
+  const expectedWaitMs = ((load.held + 1) * load.latencyMs) / Math.max(1, load.inFlight);
+  return load.latencyMs <= holdMs && expectedWaitMs <= holdMs ? { kind: 'hold', holdMs } : { kind: 'defer' };
+}
+
+/** How many sends one destination may have in flight, >= rules.minimum. */
+export function threshold(inFlightTotal: number, { slots, minimum }: BulkheadRules): number {
+  return Math.max(minimum, slots - inFlightTotal);
+}
+
+/** Weight of the newest send in the average: the last ten or so decide. */
+const NEWEST_WEIGHT = 0.2;
+
+export function averageLatencyMs(before: number | undefined, ms: number): number {
+  return before === undefined ? ms : before + (ms - before) * NEWEST_WEIGHT;
+}
+
+/** Codes of `waiting_for`: why flow control put a task back. */
+export const deferralReasons = ['destination_busy'] as const;
+export type DeferralReason = (typeof deferralReasons)[number];
+
+/** Nobody needs this time where wake-ups work: a lost one costs delay, never a task. */
+const SAFETY_MS = 60_000;
+/** Where very many wait, most of them would come due before their turn and be put back again. */
+const SAFETY_PER_WAITING_MS = 100;
+const LONGEST_SAFETY_MS = 3_600_000;
+
+/**
+ * When a deferred task comes back if nobody wakes it.
+ * @param waiting  tasks to the same destination that wait before it
+ * @returns whole milliseconds from now: 60_000 for none, 160_000 for 1_000, at most an hour
+ */
+export function deferralDelayMs(waiting: number): number {
+  return Math.min(SAFETY_MS + waiting * SAFETY_PER_WAITING_MS, LONGEST_SAFETY_MS);
+}
+
+/**
+ * What shares one receiver's strength: the origin of a url, a topic of a cluster.
+ * `https://api.example.com`, `kafka://broker-1:9092/orders`, `kafka://default/orders`. Never throws: a url that is none
+ * fails when it is sent.
+ */
+export function flowKeyOf(destination: Destination): string {
+  switch (destination.type) {
+    case 'http':
+      return originOf(destination.url);
+    case 'kafka': {
+      const { broker, topic } = destination;
+      return `kafka://${broker === undefined ? 'default' : `${broker.host}:${broker.port}`}/${topic}`;
+    }
+  }
+}
+
+function originOf(url: string): string {
+  try {
+    return new URL(url).origin;
+  } catch {
+    return 'http://invalid';
+  }
+}

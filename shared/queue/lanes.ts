@@ -1,0 +1,35 @@
+import type { Shard } from './shard.js';
+
+/**
+ * Lines of deferred jobs, one per destination, in one shard. Hints only: a job that no lane knows comes back when its
+ * own time in the delayed set is over, and a lane may name jobs that are long gone.
+ */
+export class Lanes {
+  constructor(private readonly shard: Shard) {}
+
+  /**
+   * @param since  milliseconds since the epoch: whoever waits longest is woken first
+   * @returns jobs in the lane
+   */
+  async add(flowKey: string, jobId: string, since: number): Promise<number> {
+    const { client, keys } = this.shard;
+    const reply: unknown = await client.runCommand('krsAddHint', [keys.lane(flowKey), keys.lanes, jobId, since, flowKey]);
+    return Number(reply);
+  }
+
+  /** Makes up to `count` jobs of the lane due, oldest first. */
+  async wake(flowKey: string, count: number): Promise<{ woken: number; left: number }> {
+    const { client, keys } = this.shard;
+    const reply: unknown = await client.runCommand('krsWakeLane', [keys.lane(flowKey), keys.lanes, keys.delayed, keys.marker, keys.base, count, flowKey]);
+    // The script's own answer.
+    const [woken, left] = reply as [number, number];
+    return { woken, left };
+  }
+
+  /** Flow keys that have a lane, any of them, at most `limit`. */
+  async some(limit: number): Promise<string[]> {
+    const { client, keys } = this.shard;
+    const reply: unknown = await client.runCommand('krsSomeLanes', [keys.lanes, limit]);
+    return reply as string[];
+  }
+}

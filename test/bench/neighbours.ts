@@ -1,0 +1,65 @@
+import { createServer } from 'node:http';
+
+/**
+ * Receivers of a noisy-neighbour run, in a process of its own: one fast origin and some slow ones, each on a port of
+ * its own. Arguments: how many slow ones, their delay in ms.
+ * Over IPC: {ports: [fast, ...slow]}; {fast: n, slow: n} -> {ready: true}, then {done: Arrivals} when all have come.
+ */
+export interface Arrivals {
+  /** Arrival minus due time, milliseconds, ascending. */
+  readonly fastMs: readonly number[];
+  /** Epoch milliseconds at which the last slow one was answered. */
+  readonly slowLastAt: number;
+}
+
+const [slowOrigins = 0, delayMs = 0] = process.argv.slice(2).map(Number);
+let open = { fast: Infinity, slow: Infinity };
+let fastMs: number[] = [];
+let slowLastAt = 0;
+
+function report(): void {
+  if (open.fast > 0 || open.slow > 0) return;
+  open = { fast: Infinity, slow: Infinity };
+  process.send?.({ done: { fastMs: fastMs.sort((a, b) => a - b), slowLastAt } satisfies Arrivals });
+}
+
+function listen(isSlow: boolean): Promise<number> {
+  const server = createServer((request, response) => {
+    const arrivedAt = Date.now();
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      if (!isSlow) {
+        // Sent by fairness.ts: {"due": epoch ms}.
+        const { due } = JSON.parse(Buffer.concat(chunks).toString()) as { due: number };
+        fastMs.push(arrivedAt - due);
+        open.fast -= 1;
+        response.end('ok');
+        return report();
+      }
+      setTimeout(() => {
+        slowLastAt = Date.now();
+        open.slow -= 1;
+        response.end('ok');
+        report();
+      }, delayMs);
+    });
+  });
+  server.keepAliveTimeout = 60_000;
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', 4_096, () => {
+      const address = server.address();
+      resolve(typeof address === 'object' ? (address?.port ?? 0) : 0);
+    });
+  });
+}
+
+const ports = [await listen(false)];
+for (let nth = 0; nth < slowOrigins; nth += 1) ports.push(await listen(true));
+process.on('message', (expected: typeof open) => {
+  open = { ...expected };
+  fastMs = [];
+  process.send?.({ ready: true });
+});
+process.on('disconnect', () => process.exit(0));
+process.send?.({ ports });
