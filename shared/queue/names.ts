@@ -43,6 +43,15 @@ export function shardOf(taskId: string, shards: number): number {
 }
 
 /** Keys beside BullMQ's own, in the same slot. `key('x')` is `<prefix>:<queue>:x`. */
-export function ownKeys(key: (suffix: string) => string): { readonly parked: string; readonly janitorLock: string; readonly janitorCursor: string } {
-  return { parked: key('parked'), janitorLock: key('janitor-lock'), janitorCursor: key('janitor-cursor') };
+export function ownKeys(key: (suffix: string) => string): OwnKeys {
+  return { parked: key('parked'), unreadable: key('unreadable'), janitorLock: key('janitor-lock'), janitorCursor: key('janitor-cursor') };
+}
+
+export interface OwnKeys {
+  /** Sorted set of parked tasks by time; may name one too many, never one too few. */
+  readonly parked: string;
+  /** Sorted set of tasks that a worker could not read, by the time it last tried. Old entries mean nothing. */
+  readonly unreadable: string;
+  readonly janitorLock: string;
+  readonly janitorCursor: string;
 }

@@ -6,6 +6,12 @@
 /** Answers of `admit`; see task-queue.ts. */
 export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, finished: 4, replaced: 5, unreadable: 6 } as const;
 
+/** Answers of `cancel`; see cancel-task.ts. */
+export const CANCEL = { absent: 0, cancelled: 1, deleted: 2, beingSent: 3, deadLettered: 4, completed: 5 } as const;
+
+/** Answers of `locate`; see send-now.ts. `due`: in none of the others, so it waits for a free slot. */
+export const PLACE = { nowhere: 0, delayed: 1, due: 2, active: 3, completed: 4, failed: 5 } as const;
+
 /**
  * Only a record that says "the dead letter was delivered" proves that another copy exists. Anything else in the failed
  * set (parked, or a log that cannot be read) is the last copy.
@@ -126,7 +132,91 @@ return {redis.call('HGETALL', KEYS[1]), score(KEYS[2]), score(KEYS[3]), score(KE
  */
 const failedPage = `return redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[2], 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')`;
 
+/**
+ * Cancels a task that waits, or deletes a parked one for good. "Waits" is proven by taking the id out of the set or
+ * list it waits in: a job whose worker died is in none of them until the stall check has put it back, so it is not
+ * cancelled while that worker's send may still be on its way. Data is not looked at, so any version can be cancelled.
+ *
+ * Nothing else has to be cleaned: BullMQ's own removal leaves the marker and the priority counter to the next worker.
+ * The first write is a ZREM, which Redis runs when it is full too, and then it runs the rest of the script.
+ *
+ * KEYS 1 job, 2 delayed, 3 prioritized, 4 wait, 5 paused, 6 active, 7 completed, 8 failed, 9 parked, 10 unreadable.
+ * ARGV 1 job id, 2 now (ms), 3 return value of a cancelled task.
+ * @returns {code, return value of what had completed before, or ''}
+ */
+const cancel = `${isLastCopy}
+local job, id = KEYS[1], ARGV[1]
+if redis.call('EXISTS', job) == 0 then return {${CANCEL.absent}, ''} end
+local function forget()
+  redis.call('ZREM', KEYS[9], id)
+  redis.call('ZREM', KEYS[10], id)
+end
+if redis.call('ZSCORE', KEYS[8], id) then
+  if not isLastCopy(job) then return {${CANCEL.deadLettered}, ''} end
+  redis.call('ZREM', KEYS[8], id)
+  forget()
+  redis.call('DEL', job, job .. ':logs', job .. ':lock')
+  return {${CANCEL.deleted}, ''}
+end
+if redis.call('ZSCORE', KEYS[7], id) then return {${CANCEL.completed}, redis.call('HGET', job, 'returnvalue') or ''} end
+local waited = redis.call('ZREM', KEYS[2], id) + redis.call('ZREM', KEYS[3], id)
+if waited == 0 then
+  -- The list of running jobs is short, the lists of due ones may be long: look there first.
+  if redis.call('LPOS', KEYS[6], id) then return {${CANCEL.beingSent}, ''} end
+  waited = redis.call('LREM', KEYS[4], 0, id) + redis.call('LREM', KEYS[5], 0, id)
+end
+if waited == 0 then return {${CANCEL.beingSent}, ''} end
+forget()
+redis.call('DEL', job .. ':lock')
+redis.call('HSET', job, 'returnvalue', ARGV[3], 'finishedOn', ARGV[2])
+redis.call('ZADD', KEYS[7], ARGV[2], id)
+return {${CANCEL.cancelled}, ''}
+`;
+
+/**
+ * Where a job is now. Changes nothing.
+ *
+ * KEYS 1 job, 2 delayed, 3 completed, 4 failed, 5 active. ARGV 1 job id.
+ * @returns {place, log, options, return value}; each '' where there is none
+ */
+const locate = `
+local job, id = KEYS[1], ARGV[1]
+local place = ${PLACE.due}
+if redis.call('EXISTS', job) == 0 then place = ${PLACE.nowhere}
+elseif redis.call('ZSCORE', KEYS[2], id) then place = ${PLACE.delayed}
+elseif redis.call('ZSCORE', KEYS[3], id) then place = ${PLACE.completed}
+elseif redis.call('ZSCORE', KEYS[4], id) then place = ${PLACE.failed}
+elseif redis.call('LPOS', KEYS[5], id) then place = ${PLACE.active} end
+local function field(name) return redis.call('HGET', job, name) or '' end
+return {place, field('stacktrace'), field('opts'), field('returnvalue')}
+`;
+
+/**
+ * How many tasks are where: lengths only, no list is read.
+ *
+ * KEYS 1 delayed, 2 prioritized, 3 wait, 4 paused, 5 active, 6 completed, 7 failed, 8 parked, 9 unreadable.
+ * ARGV 1 highest score of delayed that is due, 2 count unreadable ones since (ms).
+ * @returns {delayed and not due, due, active, completed, failed, parked, unreadable, lowest score of delayed or ''}
+ */
+const count = `
+local overdue = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[1])
+local failed = redis.call('ZCARD', KEYS[7])
+return {
+  redis.call('ZCARD', KEYS[1]) - overdue,
+  overdue + redis.call('ZCARD', KEYS[2]) + redis.call('LLEN', KEYS[3]) + redis.call('LLEN', KEYS[4]),
+  redis.call('LLEN', KEYS[5]),
+  redis.call('ZCARD', KEYS[6]),
+  failed,
+  math.min(failed, redis.call('ZCARD', KEYS[8])),
+  redis.call('ZCOUNT', KEYS[9], ARGV[2], '+inf'),
+  redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or '',
+}
+`;
+
 export const ownScripts = {
+  krsCancel: { numberOfKeys: 10, lua: cancel },
+  krsLocate: { numberOfKeys: 5, lua: locate },
+  krsCount: { numberOfKeys: 9, lua: count },
   krsFailedPage: { numberOfKeys: 1, lua: failedPage },
   krsRead: { numberOfKeys: 4, lua: read },
   krsAdmit: { numberOfKeys: 4, lua: admit },

@@ -1,6 +1,6 @@
 import { Queue, type IRedisClient } from 'bullmq';
 import { RequestError } from '../domain/errors.js';
-import { jobIdOf, ownKeys, queueName, queuePrefix } from './names.js';
+import { jobIdOf, ownKeys, queueName, queuePrefix, type OwnKeys } from './names.js';
 import { isCluster, type RedisClient } from './redis-connection.js';
 import { ownScripts } from './scripts.js';
 
@@ -8,13 +8,17 @@ import { ownScripts } from './scripts.js';
 export interface Shard {
   readonly queue: Queue;
   readonly client: IRedisClient;
-  readonly keys: {
+  readonly keys: OwnKeys & {
     readonly completed: string;
     readonly failed: string;
     readonly delayed: string;
-    readonly parked: string;
-    readonly janitorLock: string;
-    readonly janitorCursor: string;
+    /** Due, with a priority in BullMQ's sense: our normal tasks. */
+    readonly prioritized: string;
+    /** Due, before all prioritized ones: our priority tasks, and those of dead workers. */
+    readonly wait: string;
+    /** Due, set aside by an older BullMQ's pause; 6.7 only empties it. */
+    readonly paused: string;
+    readonly active: string;
     /** `<prefix>:<queue>:`; a job's own key follows it. */
     readonly base: string;
     job(taskId: string): string;
@@ -93,6 +97,10 @@ async function openShard(redis: RedisClient, prefix: string, index: number): Pro
         completed: key('completed'),
         failed: key('failed'),
         delayed: key('delayed'),
+        prioritized: key('prioritized'),
+        wait: key('wait'),
+        paused: key('paused'),
+        active: key('active'),
         base: key(''),
         job: (taskId) => key(jobIdOf(taskId)),
       },

@@ -35,7 +35,7 @@ describe('job ids', () => {
   });
 
   it('are nothing that BullMQ refuses or mixes up: no integer, no colon, no key of a queue', () => {
-    const queueKeys = ['wait', 'paused', 'meta', 'active', 'delayed', 'prioritized', 'completed', 'failed', 'id', 'events', 'pc', 'marker', 'stalled', 'stalled-check', 'limiter', 'repeat', 'de', 'metrics', 'waiting-children', 'parked', 'janitor-lock', 'janitor-cursor'];
+    const queueKeys = ['wait', 'paused', 'meta', 'active', 'delayed', 'prioritized', 'completed', 'failed', 'id', 'events', 'pc', 'marker', 'stalled', 'stalled-check', 'limiter', 'repeat', 'de', 'metrics', 'waiting-children', 'parked', 'unreadable', 'janitor-lock', 'janitor-cursor'];
     fc.assert(
       fc.property(fc.oneof(ids, fc.constantFrom(...queueKeys), fc.nat().map(String)), (id) => {
         const jobId = jobIdOf(id);
@@ -90,6 +90,7 @@ describe('queue keys', () => {
   it('of our own lie beside those of the queue', () => {
     expect(ownKeys((suffix) => `krs:deliver-0:${suffix}`)).to.deep.equal({
       parked: 'krs:deliver-0:parked',
+      unreadable: 'krs:deliver-0:unreadable',
       janitorLock: 'krs:deliver-0:janitor-lock',
       janitorCursor: 'krs:deliver-0:janitor-cursor',
     });
