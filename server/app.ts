@@ -9,6 +9,7 @@ import { errorResponse } from './middleware/error-response.js';
 import { maxBodyBytes } from './middleware/json-body.js';
 import { apiDocs } from './ops/api-docs.js';
 import { BOARD_PATH, bullBoard } from './ops/bull-board.js';
+import { queueRoutes } from './queue/routes.js';
 import { taskRoutes } from './tasks/routes.js';
 import { createTaskParser } from './tasks/schema.js';
 
@@ -17,12 +18,14 @@ export interface AppDeps {
   /** True while new tasks would take the memory that the workers need. */
   readonly isRedisAboveMark: () => boolean;
   readonly maxMessageBytes: number;
+  /** For how long a task counts as unreadable after a worker last failed to read it, ms. */
+  readonly unreadableForMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /** The API without a port. */
-export function createApp({ queue, isRedisAboveMark, maxMessageBytes, clock, logger }: AppDeps): Express {
+export function createApp({ queue, isRedisAboveMark, maxMessageBytes, unreadableForMs, clock, logger }: AppDeps): Express {
   const app = express();
   app.disable('x-powered-by');
   // Nothing here is worth a hash of every answer.
@@ -39,6 +42,7 @@ export function createApp({ queue, isRedisAboveMark, maxMessageBytes, clock, log
       clock,
     }),
   );
+  app.use(queueRoutes({ queue, unreadableForMs }));
   app.use(healthRoutes(queue));
   app.use(BOARD_PATH, bullBoard(queue));
   app.use(apiDocs());

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
+import { unreadableForMs } from '../shared/domain/outcome.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
@@ -18,7 +19,14 @@ const redis = connectRedis(config.redis, 'server');
 logConnectionChanges(redis, logger);
 const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, clock: Date.now });
 const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
-const app = createApp({ queue, isRedisAboveMark: () => memoryGuard.isAboveMark, maxMessageBytes: config.maxMessageBytes, clock: Date.now, logger });
+const app = createApp({
+  queue,
+  isRedisAboveMark: () => memoryGuard.isAboveMark,
+  maxMessageBytes: config.maxMessageBytes,
+  unreadableForMs: unreadableForMs(config.release),
+  clock: Date.now,
+  logger,
+});
 const server = createServer(app);
 let listening: ListeningServer | undefined;
 

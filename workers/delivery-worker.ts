@@ -1,4 +1,5 @@
 import { Worker, type Job } from 'bullmq';
+import { unreadableForMs } from '../shared/domain/outcome.js';
 import { ShuttingDown } from '../shared/domain/ports.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
@@ -115,6 +116,10 @@ export class DeliveryWorker {
       addHint: ({ flowKey = '' }, jobId, since) => { context.flowControl.addHint(this.#lanes, flowKey, jobId, since); },
       markParked: async (jobId, at) => {
         await redis.zadd(shard.keys.parked, at, jobId);
+      },
+      markUnreadable: async (jobId, at) => {
+        await redis.zadd(shard.keys.unreadable, at, jobId);
+        await redis.zremrangebyscore(shard.keys.unreadable, '-inf', at - unreadableForMs(context.rules.release));
       },
     });
   }

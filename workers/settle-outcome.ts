@@ -57,6 +57,8 @@ export interface SettleContext {
   readonly markParked: (jobId: string, at: number) => Promise<void>;
   /** Tells whoever has room at the destination that a job waits for it. Never fails: a lost hint costs delay. */
   readonly addHint: (delivery: Delivery, jobId: string, since: number) => void;
+  /** Adds a job to the set of those that a worker could not read. */
+  readonly markUnreadable: (jobId: string, at: number) => Promise<void>;
   readonly clock: Clock;
 }
 
@@ -101,10 +103,14 @@ export async function settleOutcome(job: Job, token: string, log: readonly LogEn
   }
 }
 
-async function release(job: Job, token: string, log: readonly LogEntry[], outcome: Extract<Outcome, { kind: 'release' }>, { worker, clock }: SettleContext): Promise<never> {
+async function release(job: Job, token: string, log: readonly LogEntry[], outcome: Extract<Outcome, { kind: 'release' }>, { worker, clock, markUnreadable }: SettleContext): Promise<never> {
   if (outcome.count === undefined) {
     await job.moveToWait(token);
     throw new WaitingError();
+  }
+  if (outcome.code === 'data_unreadable') {
+    // Only a count for people: the task goes back whether it is written or not.
+    await markUnreadable(job.id ?? '', clock()).catch(() => undefined);
   }
   const note: LogEntry = { kind: 'release', code: outcome.code, count: outcome.count, stalls: job.stalledCounter, at: clock() };
   const stacktrace = JSON.stringify([...makeRoom(log), note].map(encodeEntry));

@@ -14,6 +14,8 @@ const statusOf = {
   action_refused: 405,
   conflict: 409,
   parked: 409,
+  being_sent: 409,
+  finished: 409,
   too_large: 413,
   unsupported_media_type: 415,
   internal: 500,

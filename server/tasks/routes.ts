@@ -7,6 +7,7 @@ import type { TaskQueue } from '../../shared/queue/task-queue.js';
 import type { TaskView } from '../../shared/queue/task-view.js';
 import { readJsonBody } from '../middleware/json-body.js';
 import { sendJson } from '../middleware/send-json.js';
+import { answerToCancel, answerToSendNow, taskNotFound, type Answer } from './action-answers.js';
 import { printTask, printTime } from './view.js';
 import type { ParseTask } from './schema.js';
 
@@ -30,15 +31,29 @@ export function taskRoutes({ queue, parseTask, maxBodyBytes, checkRoom, clock }:
   });
 
   router.get('/:id', async (request, response) => {
-    const view = await queue.find(parseId(request.params.id));
-    if (view === undefined) throw new RequestError('task_not_found', `no task ${JSON.stringify(request.params.id)} is known`);
+    const id = parseId(request.params.id);
+    const view = await queue.find(id);
+    if (view === undefined) throw taskNotFound(id);
     response.json(printTask(view, { includesMessage: includes(request.query['include'], 'message_data'), now: clock() }));
+  });
+
+  router.delete('/:id', async (request, response) => {
+    const id = parseId(request.params.id);
+    const { status, body } = answerToCancel(id, await queue.cancel(id));
+    response.status(status).json(body);
+  });
+
+  // A body is not read: Node takes it off the connection when the answer is sent.
+  router.post('/:id/retry', async (request, response) => {
+    const id = parseId(request.params.id);
+    const { status, body } = answerToSendNow(id, await queue.sendNow(id));
+    response.status(status).json(body);
   });
 
   return router;
 }
 
-async function answerTo(task: Task, admission: Admission, queue: TaskQueue): Promise<{ status: number; body: object }> {
+async function answerTo(task: Task, admission: Admission, queue: TaskQueue): Promise<Answer> {
   const { id } = task;
   switch (admission.kind) {
     case 'created':

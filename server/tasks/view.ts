@@ -93,12 +93,13 @@ function waitingFor({ state, progress, nextAttemptAt, task }: TaskView, now: num
   return { code: 'initial_delay', message: `the first send is at ${at}` };
 }
 
-function printTimeline({ log, completion }: TaskView): object[] {
+function printTimeline({ log, completion, progress }: TaskView): object[] {
   const entries = log.flatMap((entry) => {
     const printed = printEntry(entry);
     return printed === undefined ? [] : [printed];
   });
-  if (completion?.outcome !== 'delivered') return entries;
+  if (completion === undefined) return entries;
+  if (completion.outcome === 'cancelled') return [...entries, { cancelled_at: printTime(completion.at), run: progress.run }];
   const { run, attempt, at, ms, worker, receipt } = completion;
   return [...entries, { run, attempt, phase: 'delivery', started_at: printTime(at), duration_ms: ms, outcome: 'delivered', error_code: null, ...printReceipt(receipt), worker }];
 }

@@ -78,7 +78,9 @@ export const requestErrors = {
   task_unreadable: 'A newer version of the service wrote this task, and this process cannot read it. Ask one of the newer processes.',
   conflict: 'A live task has this id, with other content.',
   parked: 'A parked task has this id: it is the only copy left. Redrive or delete it first.',
-  redis_unavailable: 'Redis cannot be reached, so nothing can be accepted. Nothing was stored, or it was stored and this answer was lost: send the same task again.',
+  being_sent: 'The task is in the hands of a worker. Ask again when that attempt is over; if the worker has died, when its lock has lapsed (LOCK_DURATION).',
+  finished: 'The task has ended: nothing is left to cancel or to send. Submit it again to have it sent again.',
+  redis_unavailable: 'Redis cannot be reached, so nothing can be accepted. Nothing was changed, or it was changed and this answer was lost: send the same request again.',
   redis_full: 'Redis has used up its memory for new tasks. Nothing was stored.',
   internal: 'A bug of ours.',
 } as const;

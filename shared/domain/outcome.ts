@@ -79,6 +79,14 @@ export const defaultStallPolicy: StallPolicy = { partFrom: 3, poisonAt: 12, base
 
 export const defaultReleasePolicy: ReleasePolicy = { baseDelayMs: 30_000, maxDelayMs: 600_000 };
 
+/**
+ * For how long a task counts as unreadable after a worker last failed to read it, in whole milliseconds. Whoever cannot
+ * read it meets it again within maxDelayMs, and says so again; twice that, because it may have to wait for a slot.
+ */
+export function unreadableForMs({ maxDelayMs }: ReleasePolicy): number {
+  return 2 * maxDelayMs;
+}
+
 /** Releases after which a bug of ours is taken to be the task's fate. */
 export const MAX_INTERNAL_RELEASES = 10;
 

@@ -41,7 +41,7 @@ export type Completion =
 
 export function decodeCompletion(field: string | undefined): Completion | undefined {
   const value = field === undefined ? undefined : parseJson(field);
-  // Written by settle-outcome.ts and task-queue.ts only.
+  // Written by settle-outcome.ts and cancel-task.ts only.
   return isObject(value) && (value['outcome'] === 'delivered' || value['outcome'] === 'cancelled') ? (value as unknown as Completion) : undefined;
 }
 

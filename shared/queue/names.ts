@@ -42,16 +42,27 @@ export function shardOf(taskId: string, shards: number): number {
   return (hash >>> 0) % shards;
 }
 
-/**
- * Keys beside BullMQ's own, in the same slot. `key('x')` is `<prefix>:<queue>:x`.
- * lanes: sorted set of flow keys that have a lane, by age; lane: sorted set of deferred job ids, by age. Hints only.
- */
-export function ownKeys(key: (suffix: string) => string): {
+/** Keys beside BullMQ's own, in the same slot. `key('x')` is `<prefix>:<queue>:x`. */
+export function ownKeys(key: (suffix: string) => string): OwnKeys {
+  return {
+    parked: key('parked'),
+    unreadable: key('unreadable'),
+    lanes: key('lanes'),
+    lane: (flowKey) => key(`lane:${flowKey}`),
+    janitorLock: key('janitor-lock'),
+    janitorCursor: key('janitor-cursor'),
+  };
+}
+
+export interface OwnKeys {
+  /** Sorted set of parked tasks by time; may name one too many, never one too few. */
   readonly parked: string;
+  /** Sorted set of tasks that a worker could not read, by the time it last tried. Old entries mean nothing. */
+  readonly unreadable: string;
+  /** Sorted set of the flow keys that have a lane, by age. */
+  readonly lanes: string;
+  /** Sorted set of deferred jobs of one destination, by age. Hints: may name one too many or one too few. */
+  lane(flowKey: string): string;
   readonly janitorLock: string;
   readonly janitorCursor: string;
-  readonly lanes: string;
-  lane(flowKey: string): string;
-} {
-  return { parked: key('parked'), janitorLock: key('janitor-lock'), janitorCursor: key('janitor-cursor'), lanes: key('lanes'), lane: (flowKey) => key(`lane:${flowKey}`) };
 }

@@ -6,6 +6,12 @@
 /** Answers of `admit`; see task-queue.ts. */
 export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, finished: 4, replaced: 5, unreadable: 6 } as const;
 
+/** Answers of `cancel`; see cancel-task.ts. */
+export const CANCEL = { absent: 0, cancelled: 1, deleted: 2, beingSent: 3, deadLettered: 4, completed: 5 } as const;
+
+/** Answers of `locate`; see send-now.ts. `due`: in none of the others, so it waits for a free slot. */
+export const PLACE = { nowhere: 0, delayed: 1, due: 2, active: 3, completed: 4, failed: 5 } as const;
+
 /**
  * Only a record that says "the dead letter was delivered" proves that another copy exists. Anything else in the failed
  * set (parked, or a log that cannot be read) is the last copy.
@@ -127,53 +133,90 @@ return {redis.call('HGETALL', KEYS[1]), score(KEYS[2]), score(KEYS[3]), score(KE
 const failedPage = `return redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[2], 'BYSCORE', 'LIMIT', 0, ARGV[3], 'WITHSCORES')`;
 
 /**
- * Remembers that a deferred job waits for a destination. Hints may be lost or stale: the delayed set is the truth.
+ * Cancels a task that waits, or deletes a parked one for good. "Waits" is proven by taking the id out of the set or
+ * list it waits in: a job whose worker died is in none of them until the stall check has put it back, so it is not
+ * cancelled while that worker's send may still be on its way. Data is not looked at, so any version can be cancelled.
  *
- * KEYS 1 lane, 2 lanes. ARGV 1 job id, 2 since (ms), 3 flow key.
- * @returns jobs in the lane
+ * Nothing else has to be cleaned: BullMQ's own removal leaves the marker and the priority counter to the next worker.
+ * The first write is a ZREM, which Redis runs when it is full too, and then it runs the rest of the script.
+ *
+ * KEYS 1 job, 2 delayed, 3 prioritized, 4 wait, 5 paused, 6 active, 7 completed, 8 failed, 9 parked, 10 unreadable.
+ * ARGV 1 job id, 2 now (ms), 3 return value of a cancelled task.
+ * @returns {code, return value of what had completed before, or ''}
  */
-const addHint = `
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
-redis.call('ZADD', KEYS[2], 'NX', ARGV[2], ARGV[3])
-return redis.call('ZCARD', KEYS[1])
+const cancel = `${isLastCopy}
+local job, id = KEYS[1], ARGV[1]
+if redis.call('EXISTS', job) == 0 then return {${CANCEL.absent}, ''} end
+local function forget()
+  redis.call('ZREM', KEYS[9], id)
+  redis.call('ZREM', KEYS[10], id)
+end
+if redis.call('ZSCORE', KEYS[8], id) then
+  if not isLastCopy(job) then return {${CANCEL.deadLettered}, ''} end
+  redis.call('ZREM', KEYS[8], id)
+  forget()
+  redis.call('DEL', job, job .. ':logs', job .. ':lock')
+  return {${CANCEL.deleted}, ''}
+end
+if redis.call('ZSCORE', KEYS[7], id) then return {${CANCEL.completed}, redis.call('HGET', job, 'returnvalue') or ''} end
+local waited = redis.call('ZREM', KEYS[2], id) + redis.call('ZREM', KEYS[3], id)
+if waited == 0 then
+  -- The list of running jobs is short, the lists of due ones may be long: look there first.
+  if redis.call('LPOS', KEYS[6], id) then return {${CANCEL.beingSent}, ''} end
+  waited = redis.call('LREM', KEYS[4], 0, id) + redis.call('LREM', KEYS[5], 0, id)
+end
+if waited == 0 then return {${CANCEL.beingSent}, ''} end
+forget()
+redis.call('DEL', job .. ':lock')
+redis.call('HSET', job, 'returnvalue', ARGV[3], 'finishedOn', ARGV[2])
+redis.call('ZADD', KEYS[7], ARGV[2], id)
+return {${CANCEL.cancelled}, ''}
 `;
 
 /**
- * Makes the oldest deferred jobs of a lane due: BullMQ takes what is due out of the delayed set by itself. A job that
- * was fetched since its deferral (\`ats\` counts that) may wait for a backoff now, and must not come early.
+ * Where a job is now. Changes nothing.
  *
- * KEYS 1 lane, 2 lanes, 3 delayed, 4 marker. ARGV 1 key prefix of jobs, 2 how many, 3 flow key.
- * @returns {made due, jobs left in the lane}
+ * KEYS 1 job, 2 delayed, 3 completed, 4 failed, 5 active. ARGV 1 job id.
+ * @returns {place, log, options, return value}; each '' where there is none
  */
-const wakeLane = `
-local woken, want, looks = 0, tonumber(ARGV[2]), 500
-while woken < want and looks > 0 do
-  looks = looks - 1
-  local popped = redis.call('ZPOPMIN', KEYS[1])
-  if #popped == 0 then break end
-  local id = popped[1]
-  local score = redis.call('ZSCORE', KEYS[3], id)
-  local seen = redis.call('HMGET', ARGV[1] .. id, 'deferred', 'ats')
-  if score and seen[1] and seen[1] == seen[2] then
-    -- Due since it was deferred: so those that wait longest come first, whatever the clocks say.
-    local due = tonumber(popped[2]) * 0x1000
-    if tonumber(score) > due then redis.call('ZADD', KEYS[3], due, id) end
-    woken = woken + 1
-  end
-end
-if woken > 0 then redis.call('ZADD', KEYS[4], 0, '0') end
-local left = redis.call('ZCARD', KEYS[1])
-if left == 0 then redis.call('ZREM', KEYS[2], ARGV[3]) end
-return {woken, left}
+const locate = `
+local job, id = KEYS[1], ARGV[1]
+local place = ${PLACE.due}
+if redis.call('EXISTS', job) == 0 then place = ${PLACE.nowhere}
+elseif redis.call('ZSCORE', KEYS[2], id) then place = ${PLACE.delayed}
+elseif redis.call('ZSCORE', KEYS[3], id) then place = ${PLACE.completed}
+elseif redis.call('ZSCORE', KEYS[4], id) then place = ${PLACE.failed}
+elseif redis.call('LPOS', KEYS[5], id) then place = ${PLACE.active} end
+local function field(name) return redis.call('HGET', job, name) or '' end
+return {place, field('stacktrace'), field('opts'), field('returnvalue')}
 `;
 
-/** KEYS 1 lanes. ARGV 1 how many. @returns flow keys, any of them */
-const someLanes = `return redis.call('ZRANDMEMBER', KEYS[1], ARGV[1])`;
+/**
+ * How many tasks are where: lengths only, no list is read.
+ *
+ * KEYS 1 delayed, 2 prioritized, 3 wait, 4 paused, 5 active, 6 completed, 7 failed, 8 parked, 9 unreadable.
+ * ARGV 1 highest score of delayed that is due, 2 count unreadable ones since (ms).
+ * @returns {delayed and not due, due, active, completed, failed, parked, unreadable, lowest score of delayed or ''}
+ */
+const count = `
+local overdue = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[1])
+local failed = redis.call('ZCARD', KEYS[7])
+return {
+  redis.call('ZCARD', KEYS[1]) - overdue,
+  overdue + redis.call('ZCARD', KEYS[2]) + redis.call('LLEN', KEYS[3]) + redis.call('LLEN', KEYS[4]),
+  redis.call('LLEN', KEYS[5]),
+  redis.call('ZCARD', KEYS[6]),
+  failed,
+  math.min(failed, redis.call('ZCARD', KEYS[8])),
+  redis.call('ZCOUNT', KEYS[9], ARGV[2], '+inf'),
+  redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] or '',
+}
+`;
 
 export const ownScripts = {
-  krsSomeLanes: { numberOfKeys: 1, lua: someLanes },
-  krsAddHint: { numberOfKeys: 2, lua: addHint },
-  krsWakeLane: { numberOfKeys: 4, lua: wakeLane },
+  krsCancel: { numberOfKeys: 10, lua: cancel },
+  krsLocate: { numberOfKeys: 5, lua: locate },
+  krsCount: { numberOfKeys: 9, lua: count },
   krsFailedPage: { numberOfKeys: 1, lua: failedPage },
   krsRead: { numberOfKeys: 4, lua: read },
   krsAdmit: { numberOfKeys: 4, lua: admit },

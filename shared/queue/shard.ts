@@ -1,23 +1,27 @@
 import { Queue, type IRedisClient } from 'bullmq';
 import { RequestError } from '../domain/errors.js';
-import { jobIdOf, ownKeys, queueName, queuePrefix } from './names.js';
+import { jobIdOf, ownKeys, queueName, queuePrefix, type OwnKeys } from './names.js';
 import { isCluster, type RedisClient } from './redis-connection.js';
+import { laneScripts } from './lane-scripts.js';
 import { ownScripts } from './scripts.js';
 
 /** One BullMQ queue with the connection it is spoken to by. */
 export interface Shard {
   readonly queue: Queue;
   readonly client: IRedisClient;
-  readonly keys: {
+  readonly keys: OwnKeys & {
     readonly completed: string;
     readonly failed: string;
     readonly delayed: string;
-    readonly parked: string;
-    readonly janitorLock: string;
-    readonly janitorCursor: string;
-    readonly lanes: string;
-    lane(flowKey: string): string;
+    /** What idle workers block on; an entry wakes one. */
     readonly marker: string;
+    /** Due, with a priority in BullMQ's sense: our normal tasks. */
+    readonly prioritized: string;
+    /** Due, before all prioritized ones: our priority tasks, and those of dead workers. */
+    readonly wait: string;
+    /** Due, set aside by an older BullMQ's pause; 6.7 only empties it. */
+    readonly paused: string;
+    readonly active: string;
     /** `<prefix>:<queue>:`; a job's own key follows it. */
     readonly base: string;
     job(taskId: string): string;
@@ -86,7 +90,7 @@ async function openShard(redis: RedisClient, prefix: string, index: number): Pro
   try {
     await queue.waitUntilReady();
     const client = await queue.getBackend().client;
-    for (const [name, script] of Object.entries(ownScripts)) client.defineCommand(name, script);
+    for (const [name, script] of Object.entries({ ...ownScripts, ...laneScripts })) client.defineCommand(name, script);
     const key = (suffix: string): string => queue.toKey(suffix);
     return {
       queue,
@@ -97,6 +101,10 @@ async function openShard(redis: RedisClient, prefix: string, index: number): Pro
         failed: key('failed'),
         delayed: key('delayed'),
         marker: key('marker'),
+        prioritized: key('prioritized'),
+        wait: key('wait'),
+        paused: key('paused'),
+        active: key('active'),
         base: key(''),
         job: (taskId) => key(jobIdOf(taskId)),
       },

@@ -2,12 +2,15 @@ import type { Queue } from 'bullmq';
 import { RequestError } from '../domain/errors.js';
 import type { Clock } from '../domain/ports.js';
 import type { Task } from '../domain/task.js';
+import { cancelTask, type Cancellation } from './cancel-task.js';
 import { jobIdOf, shardOf, taskIdOf } from './names.js';
 import type { RedisClient } from './redis-connection.js';
+import { sendNow, type SendNow } from './send-now.js';
 import { Shards, type Shard } from './shard.js';
 import { Submission, type Admission } from './submission.js';
 import { SubmissionBatcher } from './submission-batcher.js';
 import { UnreadableTaskError } from './task-codec.js';
+import { countTasks, type TaskCounts } from './task-counts.js';
 import { readTask, type TaskView } from './task-view.js';
 import { isRedisFull, transact } from './transaction.js';
 
@@ -55,7 +58,29 @@ export class TaskQueue {
   }
 
   async find(taskId: string): Promise<TaskView | undefined> {
-    return this.#speak(() => readTask(this.#shardOf(taskId), taskId));
+    return this.#speak(() => readTask(this.#shardOf(taskId), taskId, this.options.clock()));
+  }
+
+  /**
+   * Cancels a task that waits; deletes a parked one for good. When it resolves with `cancelled` or `deleted`, no worker
+   * takes the task any more.
+   */
+  async cancel(taskId: string): Promise<Cancellation> {
+    return this.#speak(() => cancelTask(this.#shardOf(taskId), taskId, this.options.clock()));
+  }
+
+  /** Makes a task that waits due now; starts a dead or parked one again, as `redrive` does. */
+  async sendNow(taskId: string): Promise<SendNow> {
+    const startAgain = async (): Promise<number | undefined> => {
+      const redrive = await this.redrive(taskId);
+      return redrive.kind === 'redriven' ? redrive.run : undefined;
+    };
+    return this.#speak(() => sendNow(this.#shardOf(taskId), taskId, this.options.clock(), startAgain));
+  }
+
+  /** @param unreadableForMs for how long a task counts as unreadable after the last try: see outcome.ts */
+  async counts(unreadableForMs: number): Promise<TaskCounts> {
+    return this.#speak(() => countTasks(this.#shards.all(), this.options.clock(), unreadableForMs));
   }
 
   /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. */

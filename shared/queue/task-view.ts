@@ -1,6 +1,7 @@
 import { readProgress, type LogEntry, type TaskProgress } from '../domain/attempt-record.js';
 import type { Task, TaskState } from '../domain/task.js';
 import { decodeCompletion, decodeLogField, type Completion } from './log-codec.js';
+import { dueAtOfScore } from './due-score.js';
 import type { Shard } from './shard.js';
 import { decodeTask, UnreadableTaskError, type StoredOptions } from './task-codec.js';
 import { jobIdOf } from './names.js';
@@ -22,15 +23,13 @@ export interface TaskView {
   readonly completion: Completion | undefined;
 }
 
-/** BullMQ keeps a due time as milliseconds * 4096 + a running number. */
-const SCORE_PER_MS = 0x1000;
-
 /**
  * Reads one task in one script, so that its parts belong together.
+ * @param now milliseconds since the epoch
  * @returns undefined when no such task is known
  * @throws UnreadableTaskError when a newer version wrote it
  */
-export async function readTask(shard: Shard, taskId: string): Promise<TaskView | undefined> {
+export async function readTask(shard: Shard, taskId: string, now: number): Promise<TaskView | undefined> {
   const { client, keys } = shard;
   const jobId = jobIdOf(taskId);
   const key = keys.job(taskId);
@@ -47,7 +46,8 @@ export async function readTask(shard: Shard, taskId: string): Promise<TaskView |
   const completion = completed === null ? undefined : decodeCompletion(hash['returnvalue']);
   const isFinished = completed !== null || failed !== null;
   const isHeld = !isFinished && delayed === null && locked === 1;
-  const dueAt = delayed === null ? dueSince(task, progress, current, Number(hash['timestamp'])) : Math.floor(Number(delayed) / SCORE_PER_MS);
+  // A task that was to be sent later and was sent now by a person is due all the same.
+  const dueAt = delayed === null ? Math.min(dueSince(task, progress, current, Number(hash['timestamp'])), now) : dueAtOfScore(delayed);
   return {
     task,
     state: stateOf({ isCompleted: completed !== null, isFailed: failed !== null, isHeld, completion, current, progress }),
@@ -59,6 +59,17 @@ export async function readTask(shard: Shard, taskId: string): Promise<TaskView |
     log: [...decodeLogField(hash['history']), ...current],
     completion,
   };
+}
+
+/**
+ * State and run of a task that waits, from its log alone: also of one whose data this version cannot read.
+ * @param stacktrace the job's field of that name
+ * @param opts       the job's field of that name
+ */
+export function readWaiting(stacktrace: string, opts: string): { readonly state: TaskState; readonly run: number } {
+  const current = decodeLogField(stacktrace);
+  const progress = readProgress(current, storedOptions(opts).run ?? 1);
+  return { state: stateOf({ isCompleted: false, isFailed: false, isHeld: false, completion: undefined, current, progress }), run: progress.run };
 }
 
 interface Facts {

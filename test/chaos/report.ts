@@ -6,14 +6,14 @@ import type { Profile } from './profile.js';
 /** One scenario that has run. */
 export type Row = ({ readonly number: string; readonly title: string; readonly tookMs: number } & Measured) | { readonly number: string; readonly title: string; readonly failed: true };
 
-const HEAD = ['', 'scenario', 'acked', 'refused', 'delivered', 'dead', 'parked', 'lost', 'duplicates', 'recovery', 'measured besides'];
+const HEAD = ['', 'scenario', 'acked', 'refused', 'delivered', 'dead', 'parked', 'cancelled', 'lost', 'duplicates', 'recovery', 'measured besides'];
 
 /** A Markdown table, which is readable in a terminal too. */
 export function printTable(rows: readonly Row[], { name }: Profile): string {
   const lines = inOrder(rows).map((row) =>
     'failed' in row
-      ? [row.number, row.title, 'FAILED', '', '', '', '', '', '', '', '']
-      : [row.number, row.title, row.acked, row.refused, row.delivered, row.dead, row.parked, row.lost, row.duplicates, `${(row.recoveryMs / 1_000).toFixed(1)} s`, row.note ?? ''],
+      ? [row.number, row.title, 'FAILED', '', '', '', '', '', '', '', '', '']
+      : [row.number, row.title, row.acked, row.refused, row.delivered, row.dead, row.parked, row.cancelled, row.lost, row.duplicates, `${(row.recoveryMs / 1_000).toFixed(1)} s`, row.note ?? ''],
   );
   return [`Chaos, ${name} form`, '', ...[HEAD, HEAD.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`)].join('\n');
 }

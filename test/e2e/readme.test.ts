@@ -147,6 +147,41 @@ describe('README.md, pasted as it stands', function () {
     expect(receiver.lines.join('\n')).to.include('key order-1003|0  attempt 0');
   });
 
+  /** The JSON that the README shows behind the block of that name. */
+  function answerShownFor(name: string): Record<string, unknown> {
+    const [, shown = ''] = new RegExp(`<!-- test: ${name} -->\n\`\`\`sh\n[^]*?\`\`\`\n\n\`\`\`json\n([^]*?)\`\`\``).exec(readme) ?? [];
+    return JSON.parse(shown) as Record<string, unknown>;
+  }
+
+  it('cancels a task that waits', async () => {
+    const [created, answer = ''] = (await paste('cancel')).trimEnd().split('\n');
+    expect(created).to.match(/^http: 201 /);
+    expect(JSON.parse(answer)).to.deep.equal(answerShownFor('cancel'));
+    expect((await getTask(service.baseUrl, 'order-1001')).state).to.equal('cancelled');
+  });
+
+  it('starts a parked task again', async () => {
+    const { port } = receiver;
+    await receiver.stop();
+    const { run } = JSON.parse((await paste('park')).replace('park: 201 ', '')) as { run: number };
+    await waitForState(service.baseUrl, 'order-1003', 'parked', { withinMs: 20_000 });
+    receiver = await ReadmeReceiver.start([], port);
+    const { next_attempt_at: at, ...answer } = JSON.parse(await paste('retry-now')) as Record<string, unknown>;
+    const { next_attempt_at: shownAt, ...shown } = answerShownFor('retry-now');
+    expect([typeof at, answer]).to.deep.equal([typeof shownAt, { ...shown, run: run + 1 }]);
+    await waitForState(service.baseUrl, 'order-1003', 'delivered', { withinMs: 20_000 });
+  });
+
+  it('counts the tasks, under the names that the README explains', async () => {
+    const { counts, oldest_due_ms: oldest } = JSON.parse(await paste('stats')) as { counts: object; oldest_due_ms: unknown };
+    const shown = answerShownFor('stats') as { counts: object };
+    expect(Object.keys(counts)).to.deep.equal(Object.keys(shown.counts));
+    expect(oldest).to.equal(null);
+    const [, table = ''] = /\| count \| tasks \|\n\|---\|---\|\n((?:\|.*\n)+)/.exec(readme) ?? [];
+    const explained = table.split('\n').flatMap((row) => [...(row.split(' | ')[0] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name));
+    expect(explained).to.have.members(Object.keys(counts));
+  });
+
   it('hands over all sample tasks with create-tasks.mjs', async () => {
     const { stdout } = await execFileAsync(process.execPath, ['examples/create-tasks.mjs'], { cwd: folder, timeout: 20_000 });
     const answers = stdout.trimEnd().split('\n').map((line) => line.split(' ').slice(0, 2).join(' '));

@@ -5,7 +5,7 @@ import { listen } from '../../server/listen.js';
 import type { RedisConfig } from '../../shared/config/load.js';
 import type { DeadPolicy } from '../../shared/domain/retry-policy.js';
 import { defaultBulkheadRules } from '../../shared/domain/flow-control.js';
-import { defaultReleasePolicy, defaultStallPolicy } from '../../shared/domain/outcome.js';
+import { defaultReleasePolicy, defaultStallPolicy, unreadableForMs, type ReleasePolicy } from '../../shared/domain/outcome.js';
 import { createLogger } from '../../shared/logging/logger.js';
 import { connectRedis, type RedisClient } from '../../shared/queue/redis-connection.js';
 import { TaskQueue } from '../../shared/queue/task-queue.js';
@@ -32,6 +32,7 @@ export interface InProcessOptions {
   readonly maxMessageBytes?: number;
   readonly isRedisAboveMark?: () => boolean;
   readonly dead?: DeadPolicy;
+  readonly release?: ReleasePolicy;
 }
 
 const log = new CollectedLog();
@@ -60,8 +61,8 @@ export class InProcessService {
       await queue.close();
       redis.disconnect();
     });
-    const { maxMessageBytes = 1_048_576, isRedisAboveMark = () => false } = options;
-    const server = createServer(createApp({ queue, isRedisAboveMark, maxMessageBytes, clock: Date.now, logger }));
+    const { maxMessageBytes = 1_048_576, isRedisAboveMark = () => false, release = defaultReleasePolicy } = options;
+    const server = createServer(createApp({ queue, isRedisAboveMark, maxMessageBytes, unreadableForMs: unreadableForMs(release), clock: Date.now, logger }));
     const listening = await listen(server, { host: '127.0.0.1', port: 0 });
     service.#closing.push(() => listening.close(1_000));
     service.#baseUrl = `http://127.0.0.1:${listening.port}`;
@@ -113,7 +114,7 @@ export class InProcessService {
         stallCheckMs: 5_000,
         context: {
           adapters,
-          rules: { dead: this.options.dead ?? { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 }, stall: defaultStallPolicy, release: defaultReleasePolicy },
+          rules: { dead: this.options.dead ?? { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 }, stall: defaultStallPolicy, release: this.options.release ?? defaultReleasePolicy },
           timeLimitMs: 5_000,
           inFlight: new SendsInFlight(),
           flowControl,

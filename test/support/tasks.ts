@@ -108,6 +108,7 @@ export interface ShownEntry {
   readonly worker?: string;
   readonly redriven_at?: string;
   readonly released_at?: string;
+  readonly cancelled_at?: string;
   readonly omitted?: number;
 }
 
@@ -126,6 +127,16 @@ export async function submitNew(baseUrl: string, task: WireTask): Promise<Answer
   const answer = await submit(baseUrl, task);
   expect(answer.status, JSON.stringify(answer.body)).to.equal(201);
   return answer;
+}
+
+/** DELETE /tasks/:id. */
+export function cancel(baseUrl: string, id: string): Promise<Answer> {
+  return call(baseUrl, `/tasks/${encodeURIComponent(id)}`, { method: 'DELETE' });
+}
+
+/** POST /tasks/:id/retry. */
+export function sendNow(baseUrl: string, id: string): Promise<Answer> {
+  return call(baseUrl, `/tasks/${encodeURIComponent(id)}/retry`, { method: 'POST' });
 }
 
 /** GET /tasks/:id, sent as it is: fetch would take `.` and `..` out of the path. */

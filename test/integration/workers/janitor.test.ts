@@ -5,7 +5,7 @@ import { Janitor, type Retention } from '../../../workers/janitor.js';
 import { eventually } from '../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';
 import { CollectedLog, connect, InProcessService } from '../../support/service-in-process.js';
-import { getTaskAnswer, httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../../support/tasks.js';
+import { cancel, getTaskAnswer, httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../../support/tasks.js';
 
 const DAY = 86_400_000;
 const logger = createLogger({ level: 'error', environment: 'dev' }, new CollectedLog());
@@ -80,6 +80,14 @@ describe('janitor', () => {
     await clean(0, {}, async () => { expect(await known(old)).to.deep.equal([]); });
     expect(await known([...young, waiting.id])).to.deep.equal([...young, waiting.id]);
     expect(await service.redis.keys(`${service.prefix}:*t-delivered-*`)).to.have.lengthOf(2);
+  });
+
+  it('removes cancelled tasks as it does delivered ones', async () => {
+    const cancelled = httpTask(receiver.url('/'), { initial_delay: 3_600 });
+    await submitNew(service.baseUrl, cancelled);
+    expect((await cancel(service.baseUrl, cancelled.id)).status).to.equal(200);
+    await clean(DAY - 60_000, { deliveredMax: 1 }, async () => { expect(await known([cancelled.id])).to.deep.equal([cancelled.id]); });
+    await clean(DAY + 60_000, {}, async () => { expect(await known([cancelled.id])).to.deep.equal([]); });
   });
 
   it('removes delivered tasks above their number, oldest first', async () => {

@@ -64,6 +64,7 @@ function errorExamples(): { status: string; code: unknown }[] {
   return entries(api['paths']).flatMap(([, item]) =>
     entries(item).flatMap(([, operation]) =>
       entries(operation['responses']).flatMap(([status, response]) => {
+        if (status.startsWith('2')) return [];
         const examples = resolve(response)?.['content']?.['application/json']?.['examples'];
         return examples === undefined ? [] : entries(examples).map(([, example]) => ({ status, code: example['value']?.['code'] }));
       }),

@@ -35,7 +35,7 @@ describe('job ids', () => {
   });
 
   it('are nothing that BullMQ refuses or mixes up: no integer, no colon, no key of a queue', () => {
-    const queueKeys = ['wait', 'paused', 'meta', 'active', 'delayed', 'prioritized', 'completed', 'failed', 'id', 'events', 'pc', 'marker', 'stalled', 'stalled-check', 'limiter', 'repeat', 'de', 'metrics', 'waiting-children', 'parked', 'janitor-lock', 'janitor-cursor'];
+    const queueKeys = ['wait', 'paused', 'meta', 'active', 'delayed', 'prioritized', 'completed', 'failed', 'id', 'events', 'pc', 'marker', 'stalled', 'stalled-check', 'limiter', 'repeat', 'de', 'metrics', 'waiting-children', 'parked', 'unreadable', 'janitor-lock', 'janitor-cursor'];
     fc.assert(
       fc.property(fc.oneof(ids, fc.constantFrom(...queueKeys), fc.nat().map(String)), (id) => {
         const jobId = jobIdOf(id);
@@ -93,6 +93,7 @@ describe('queue keys', () => {
       lane: 'krs:deliver-0:lane:https://api.example.com',
       lanes: 'krs:deliver-0:lanes',
       parked: 'krs:deliver-0:parked',
+      unreadable: 'krs:deliver-0:unreadable',
       janitorLock: 'krs:deliver-0:janitor-lock',
       janitorCursor: 'krs:deliver-0:janitor-cursor',
     });

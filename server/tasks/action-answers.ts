@@ -1,0 +1,52 @@
+import { RequestError } from '../../shared/domain/errors.js';
+import type { Cancellation } from '../../shared/queue/cancel-task.js';
+import type { SendNow } from '../../shared/queue/send-now.js';
+import { printTime } from './view.js';
+
+/** An answer with 2xx; refusals are thrown. */
+export interface Answer {
+  readonly status: number;
+  readonly body: object;
+}
+
+/** @throws RequestError task_not_found, being_sent, finished */
+export function answerToCancel(id: string, cancellation: Cancellation): Answer {
+  switch (cancellation.kind) {
+    case 'cancelled':
+      return { status: 200, body: { message: `Task ${id} cancelled`, id, state: 'cancelled' } };
+    case 'deleted':
+      return { status: 200, body: { message: `Task ${id} deleted`, id, state: 'deleted' } };
+    case 'being_sent':
+      throw beingSent(id);
+    case 'finished':
+      throw new RequestError('finished', `task ${JSON.stringify(id)} is ${cancellation.state} already: there is nothing left to cancel`);
+    case 'not_found':
+      throw taskNotFound(id);
+  }
+}
+
+/** @throws RequestError task_not_found, being_sent, finished */
+export function answerToSendNow(id: string, sent: SendNow): Answer {
+  switch (sent.kind) {
+    case 'made_due':
+      return { status: 202, body: { message: `Task ${id} is sent now`, id, state: sent.state, run: sent.run, next_attempt_at: printTime(sent.dueAt) } };
+    case 'redriven':
+      return { status: 202, body: { message: `Task ${id} starts again`, id, state: 'scheduled', run: sent.run, next_attempt_at: printTime(sent.dueAt) } };
+    case 'already_due':
+      return { status: 200, body: { message: `Task ${id} is due already`, id, state: sent.state, run: sent.run, next_attempt_at: printTime(sent.dueAt) } };
+    case 'being_sent':
+      throw beingSent(id);
+    case 'finished':
+      throw new RequestError('finished', `task ${JSON.stringify(id)} is ${sent.state}: to have it sent again, submit it again`);
+    case 'not_found':
+      throw taskNotFound(id);
+  }
+}
+
+export function taskNotFound(id: string): RequestError {
+  return new RequestError('task_not_found', `no task ${JSON.stringify(id)} is known`);
+}
+
+function beingSent(id: string): RequestError {
+  return new RequestError('being_sent', `task ${JSON.stringify(id)} is in the hands of a worker; nothing was changed`);
+}

@@ -1,0 +1,51 @@
+/** Lua of lanes.ts. As in scripts.ts: one queue's keys, and BullMQ's own steps are left to BullMQ. */
+
+/**
+ * Remembers that a deferred job waits for a destination. Hints may be lost or stale: the delayed set is the truth.
+ *
+ * KEYS 1 lane, 2 lanes. ARGV 1 job id, 2 since (ms), 3 flow key.
+ * @returns jobs in the lane
+ */
+const addHint = `
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.call('ZADD', KEYS[2], 'NX', ARGV[2], ARGV[3])
+return redis.call('ZCARD', KEYS[1])
+`;
+
+/**
+ * Makes the oldest deferred jobs of a lane due: BullMQ takes what is due out of the delayed set by itself. A job that
+ * was fetched since its deferral (\`ats\` counts that) may wait for a backoff now, and must not come early.
+ *
+ * KEYS 1 lane, 2 lanes, 3 delayed, 4 marker. ARGV 1 key prefix of jobs, 2 how many, 3 flow key.
+ * @returns {made due, jobs left in the lane}
+ */
+const wakeLane = `
+local woken, want, looks = 0, tonumber(ARGV[2]), 500
+while woken < want and looks > 0 do
+  looks = looks - 1
+  local popped = redis.call('ZPOPMIN', KEYS[1])
+  if #popped == 0 then break end
+  local id = popped[1]
+  local score = redis.call('ZSCORE', KEYS[3], id)
+  local seen = redis.call('HMGET', ARGV[1] .. id, 'deferred', 'ats')
+  if score and seen[1] and seen[1] == seen[2] then
+    -- Due since it was deferred: so those that wait longest come first, whatever the clocks say.
+    local due = tonumber(popped[2]) * 0x1000
+    if tonumber(score) > due then redis.call('ZADD', KEYS[3], due, id) end
+    woken = woken + 1
+  end
+end
+if woken > 0 then redis.call('ZADD', KEYS[4], 0, '0') end
+local left = redis.call('ZCARD', KEYS[1])
+if left == 0 then redis.call('ZREM', KEYS[2], ARGV[3]) end
+return {woken, left}
+`;
+
+/** KEYS 1 lanes. ARGV 1 how many. @returns flow keys, any of them */
+const someLanes = `return redis.call('ZRANDMEMBER', KEYS[1], ARGV[1])`;
+
+export const laneScripts = {
+  krsAddHint: { numberOfKeys: 2, lua: addHint },
+  krsWakeLane: { numberOfKeys: 4, lua: wakeLane },
+  krsSomeLanes: { numberOfKeys: 1, lua: someLanes },
+} as const;
