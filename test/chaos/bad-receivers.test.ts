@@ -9,6 +9,7 @@ import { expect } from 'chai';
 import { eventually } from '../support/eventually.js';
 import { createReceiver, type Behaviour } from '../support/receiver.js';
 import { getTask, type WireTask } from '../support/tasks.js';
+import { UNKNOWN_HOST } from '../support/unknown-host.js';
 import { inParallel } from './in-parallel.js';
 import { openFiles, residentMiB } from './process-facts.js';
 import { profile } from './profile.js';
@@ -38,7 +39,7 @@ describe('chaos: receivers that misbehave', () => {
     const targets = [
       ...behaviours.map(([at, , code]) => ({ url: receiver.url(at), code })),
       { url: secure, code: 'tls_failed' },
-      { url: 'http://no-such-host.invalid/', code: 'host_not_found' },
+      { url: `http://${UNKNOWN_HOST}/`, code: 'host_not_found' },
       { url: 'http://127.0.0.1:9/', code: 'connection_refused' },
     ];
     const [worker] = crew.members;

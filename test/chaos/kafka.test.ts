@@ -35,7 +35,7 @@ describe('chaos: Kafka', () => {
     const besideKilledMs = await besideMs(200);
     await broker.restart();
     await broker.probe.readAtLeast(shaky, 100, 30_000);
-    broker.freeze();
+    await broker.freeze();
     const besideFrozenMs = await besideMs(400);
     broker.thaw();
     ledger.faultIsOver();

@@ -21,7 +21,7 @@ describe('chaos: Redis is away', () => {
       await ledger.submitAll([...inFlight, ...ledger.tasks(30, { initial_delay: 3 })]);
       await receiver.waitForRequests(30, { path: '/slow' });
       if (way === 'killed') await own.kill();
-      else own.freeze();
+      else await own.freeze();
       const away = ledger.posts.length;
       const awayAt = performance.now();
       const rssBefore = Math.max(...pids.map(residentMiB));

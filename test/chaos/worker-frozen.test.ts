@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import { eventually } from '../support/eventually.js';
+import { freezeProcess } from '../support/freeze-process.js';
 import { getTask, waitForState } from '../support/tasks.js';
 import { scenario } from './scenario.js';
 
@@ -13,7 +14,7 @@ describe('chaos: a worker that is frozen', () => {
     await ledger.submitAll(ledger.tasks(20, { max_retries: 0 }));
     await receiver.waitForRequests(20);
     isFirst = false;
-    process.kill(frozen.pid, 'SIGSTOP');
+    await freezeProcess(frozen.pid);
     const other = await crew.hire();
     const ids = [...ledger.acked];
     for (const id of ids) await waitForState(service.baseUrl, id, 'delivered', { withinMs: 15_000 });

@@ -1,6 +1,7 @@
 import type { HttpDestination } from '../../shared/domain/destination.js';
 import { createHttpAdapter } from '../../workers/destinations/http/http-adapter.js';
 import { createReceiver, type Behaviour, type Receiver } from '../support/receiver.js';
+import { UNKNOWN_HOST } from '../support/unknown-host.js';
 import { type AdapterHarness, describeAdapterContract, type Fault } from './adapter-suite.js';
 import { freePort } from './http/sending.js';
 
@@ -45,7 +46,7 @@ function createHttpHarness(): AdapterHarness<HttpDestination> {
       {
         name: 'the host name does not exist',
         codes: ['host_not_found'],
-        destination: () => Promise.resolve(http('http://does-not-exist.invalid/')),
+        destination: () => Promise.resolve(http(`http://${UNKNOWN_HOST}/`)),
       },
     ],
     largestBodyBytes: 1_048_576,

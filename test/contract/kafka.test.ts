@@ -2,6 +2,7 @@ import type { KafkaDestination } from '../../shared/domain/destination.js';
 import { KafkaProbe, freePort, kafkaTestBroker } from '../support/kafka.js';
 import { startRawHost } from '../support/kafka-raw-host.js';
 import type { RawHost } from '../support/kafka-raw-host.js';
+import { UNKNOWN_HOST } from '../support/unknown-host.js';
 import { type AdapterHarness, countActiveSockets, describeAdapterContract, type Fault } from './adapter-suite.js';
 import { adapterFor, kafka } from './kafka/sending.js';
 
@@ -47,7 +48,7 @@ function createKafkaHarness(): AdapterHarness<KafkaDestination> {
     otherFaults: [
       fault('the topic name is not legal', ['topic_invalid'], () => Promise.resolve(kafka({ topic: 'not/legal' }))),
       fault('the host name does not exist', ['broker_unreachable'], () =>
-        elsewhere({ host: 'does-not-exist.invalid', port: 9092 })),
+        elsewhere({ host: UNKNOWN_HOST, port: 9092 })),
       fault('the other side speaks HTTP', ['broker_unreachable'], () => elsewhere(web)),
     ],
     largestBodyBytes: 1_000_000,

@@ -5,6 +5,7 @@ import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 
+import { freezeProcess } from './freeze-process.js';
 import { KafkaProbe, freePort } from './kafka.js';
 
 export interface PrivateBrokerOptions {
@@ -84,8 +85,8 @@ export class PrivateBroker {
   }
 
   /** SIGSTOP: it keeps its connections, takes new ones, and answers nobody. */
-  freeze(): void {
-    this.#process?.kill('SIGSTOP');
+  freeze(): Promise<void> {
+    return freezeProcess(this.#process?.pid);
   }
 
   thaw(): void {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { eventually } from './eventually.js';
+import { freezeProcess } from './freeze-process.js';
 
 export interface RedisAddress {
   readonly host: string;
@@ -89,8 +90,8 @@ export class PrivateRedis {
   }
 
   /** SIGSTOP: it keeps its connections and answers nobody. */
-  freeze(): void {
-    this.#process?.kill('SIGSTOP');
+  freeze(): Promise<void> {
+    return freezeProcess(this.#process?.pid);
   }
 
   thaw(): void {

@@ -10,6 +10,7 @@ import { exchange } from '../../../workers/destinations/http/exchange.js';
 import { createHttpAdapter, type HttpAdapterOptions } from '../../../workers/destinations/http/http-adapter.js';
 import { eventually } from '../../support/eventually.js';
 import { createReceiver, type Behaviour, type Receiver } from '../../support/receiver.js';
+import { UNKNOWN_HOST } from '../../support/unknown-host.js';
 import { attemptFor, createTcpServer, freePort, inShort, sendTo, type TcpServer } from './sending.js';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
@@ -184,7 +185,7 @@ describe('http adapter: its connections', function () {
     });
 
     it('is host_not_found when the name does not exist', async () => {
-      expect(inShort(await sendTo(adapter, 'http://does-not-exist.invalid/'))).to.equal('host_not_found');
+      expect(inShort(await sendTo(adapter, `http://${UNKNOWN_HOST}/`))).to.equal('host_not_found');
     });
 
     it('reaches a host through whichever of its addresses answers', async () => {

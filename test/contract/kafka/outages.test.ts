@@ -31,7 +31,7 @@ describe('kafka adapter: brokers that die, freeze and come back', function () {
   it('answers within its limit when the broker freezes in use, shares the wait, and delivers after the thaw', async () => {
     const adapter = newAdapter();
     expectDelivered(await send(adapter, attempt('before'), here()));
-    broker.freeze();
+    await broker.freeze();
     try {
       const sends = Array.from({ length: 300 }, (_, i) => send(adapter, attempt(`during-${i}`), here()));
       const { value: results, tookMs } = await timed(Promise.all(sends));
@@ -72,7 +72,7 @@ describe('kafka adapter: brokers that die, freeze and come back', function () {
   it('answers what is on its way when the broker is killed', async () => {
     const adapter = newAdapter();
     expectDelivered(await send(adapter, attempt('before'), here()));
-    broker.freeze();
+    await broker.freeze();
     const sends = Array.from({ length: 20 }, (_, i) => send(adapter, attempt(`lost-${i}`), here()));
     await new Promise((resolve) => setImmediate(resolve));
     const killed = broker.kill();
@@ -87,7 +87,7 @@ describe('kafka adapter: brokers that die, freeze and come back', function () {
     const healthy = kafka({ topic: await probe.createTopic() });
     const dead = { host: '127.0.0.1', port: await freePort() };
     expectDelivered(await send(adapter, attempt('warm'), healthy));
-    broker.freeze();
+    await broker.freeze();
     try {
       const toFrozen = Array.from({ length: 100 }, (_, i) => send(adapter, attempt(`frozen-${i}`), here()));
       const toDead = Array.from({ length: 100 }, (_, i) => send(adapter, attempt(`dead-${i}`), kafka({ topic: 't', broker: dead })));

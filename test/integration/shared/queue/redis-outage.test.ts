@@ -66,7 +66,7 @@ describe('the API while Redis is away', () => {
   it('answers 503 within a second when Redis hangs, and works again when it goes on', async () => {
     await redis.restart();
     service = await InProcessService.ready({ redis: redis.address });
-    redis.freeze();
+    await redis.freeze();
     await expectUnavailable(service.baseUrl);
     redis.thaw();
     await expectAvailable(service.baseUrl);
