@@ -113,6 +113,7 @@ function taskSchema(variant: Variant, maxMessageBytes: number): Joi.ObjectSchema
     max_delay: Joi.number().greater(0).max(MAX_DELAY_SECONDS).default(MAX_DELAY_SECONDS),
     message_data: text(isWellFormed, fits).required(),
     is_priority: Joi.boolean().default(false),
+    flow_key: shortText,
     // Written by older clients; means nothing any more.
     attempt: Joi.any().strip(),
   })
@@ -135,6 +136,7 @@ interface WireTask {
   readonly max_delay: number;
   readonly message_data: string;
   readonly is_priority: boolean;
+  readonly flow_key?: string;
 }
 
 interface WireDestination {
@@ -234,6 +236,7 @@ function toTask(wire: WireTask): Task {
       maxDelayMs: secondsToMs(wire.max_delay),
     },
     isPriority: wire.is_priority,
+    flowKey: wire.flow_key,
     messageData: wire.message_data,
   };
 }

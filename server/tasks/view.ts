@@ -49,6 +49,7 @@ export function printPolicy(task: Task): object {
       : { dead_destination_type: task.deadDestination.type, dead_destination: printDestinationFields(task.deadDestination) }),
     on_exhausted: task.onExhausted,
     is_priority: task.isPriority,
+    ...(task.flowKey === undefined ? {} : { flow_key: task.flowKey }),
     policy: {
       max_retries: policy.maxRetries,
       base_delay: policy.baseDelayMs / 1_000,

@@ -15,6 +15,11 @@ export interface Task {
   readonly deadDestination: Destination | undefined;
   readonly onExhausted: 'dead_letter' | 'park';
   readonly retryPolicy: RetryPolicy;
+  /**
+   * Name under which its deliveries share flow control with others of the same name, 1..255 code points, such as
+   * `tenant-7`. undefined = they share it by destination.
+   */
+  readonly flowKey: string | undefined;
   /** Due priority tasks go before due normal ones. */
   readonly isPriority: boolean;
   /** Delivered byte for byte as UTF-8. */

@@ -23,6 +23,7 @@ export interface JobData {
   /** initial delay, ms, where it differs from the base delay */ readonly n?: number;
   /** max delay, ms */ readonly l: number;
   /** priority */ readonly p?: 1;
+  /** flow key */ readonly f?: string;
   /** message data */ readonly m: string;
 }
 
@@ -75,6 +76,7 @@ export function encodeTask(task: Task): JobData {
     ...(policy.initialDelayMs === policy.baseDelayMs ? {} : { n: policy.initialDelayMs }),
     l: policy.maxDelayMs,
     ...(task.isPriority ? { p: 1 as const } : {}),
+    ...(task.flowKey === undefined ? {} : { f: task.flowKey }),
     m: task.messageData,
   };
 }
@@ -104,6 +106,7 @@ export function decodeTask(data: unknown): Task {
     onExhausted: job.k === 1 ? 'park' : 'dead_letter',
     retryPolicy: { maxRetries, baseDelayMs, initialDelayMs: job.n ?? baseDelayMs, maxDelayMs },
     isPriority: job.p === 1,
+    flowKey: job.f,
     messageData,
   };
 }
@@ -127,6 +130,8 @@ export function contentHash(task: Task): string {
     policy.maxDelayMs,
     task.isPriority,
     task.messageData,
+    // Later than 0.1.0: named, and only where they are said, so that the hash of a task without them stays what it was.
+    ...(task.flowKey === undefined ? [] : [['flow_key', task.flowKey]]),
   ];
   return hash('sha256', JSON.stringify(canonical), 'base64url');
 }

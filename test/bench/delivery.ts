@@ -69,6 +69,7 @@ async function fillProduct(redis: Redis, url: string, tasks: number): Promise<vo
         onExhausted: 'dead_letter',
         retryPolicy: { maxRetries: 3, initialDelayMs: 1, baseDelayMs: 1_000, maxDelayMs: 86_400_000 },
         isPriority: false,
+        flowKey: undefined,
         messageData: BODY,
       }),
     );

@@ -94,6 +94,7 @@ function taskTo(port: number, nth: number, due: number): Task {
     onExhausted: 'dead_letter',
     retryPolicy: { maxRetries: 3, initialDelayMs: Math.max(1, due - Date.now()), baseDelayMs: 1_000, maxDelayMs: 86_400_000 },
     isPriority: false,
+    flowKey: undefined,
     messageData: JSON.stringify({ due }),
   };
 }

@@ -23,6 +23,7 @@ export interface WireTask {
   readonly max_delay?: number;
   readonly message_data: string;
   readonly is_priority?: boolean;
+  readonly flow_key?: string;
 }
 
 export interface WireDestination {
@@ -66,6 +67,7 @@ export function domainTask(changes: Partial<Task> = {}): Task {
     onExhausted: 'dead_letter',
     retryPolicy: { maxRetries: 2, initialDelayMs: 60_000, baseDelayMs: 60_000, maxDelayMs: 86_400_000 },
     isPriority: false,
+    flowKey: undefined,
     messageData: '{"order":1}',
     ...changes,
   };

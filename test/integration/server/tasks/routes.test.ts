@@ -174,7 +174,7 @@ describe('GET /tasks/:id', () => {
 
   it('shows all of a task that waits, but its message and the password in its url', async () => {
     const before = Date.now();
-    const task = httpTask('http://user:secret@127.0.0.1:9/hook?a=1', { initial_delay: 60, base_delay: 0.5, max_delay: 10, max_retries: 3, is_priority: true, message_data: 'ü' });
+    const task = httpTask('http://user:secret@127.0.0.1:9/hook?a=1', { initial_delay: 60, base_delay: 0.5, max_delay: 10, max_retries: 3, is_priority: true, flow_key: 'tenant-7', message_data: 'ü' });
     await submitNew(service.baseUrl, task);
     const { created_at, next_attempt_at, ...shown } = await getTask(service.baseUrl, task.id);
     expect(timeOf(created_at)).to.be.within(before, Date.now());
@@ -196,6 +196,7 @@ describe('GET /tasks/:id', () => {
       dead_destination: { url: 'http://127.0.0.1:9/dead' },
       on_exhausted: 'dead_letter',
       is_priority: true,
+      flow_key: 'tenant-7',
       policy: { max_retries: 3, base_delay: 0.5, initial_delay: 60, max_delay: 10 },
       message_bytes: 2,
       timeline: [],

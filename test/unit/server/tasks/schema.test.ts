@@ -56,6 +56,7 @@ describe('task schema: what is taken', () => {
       onExhausted: 'dead_letter',
       retryPolicy: { maxRetries: 3, baseDelayMs: 10_000, initialDelayMs: 10_000, maxDelayMs: 86_400_000 },
       isPriority: false,
+      flowKey: undefined,
       messageData: '{"a":1}',
     });
   });
@@ -70,6 +71,7 @@ describe('task schema: what is taken', () => {
       initial_delay: 0,
       max_delay: 0.5,
       is_priority: true,
+      flow_key: 'tenant-7',
       attempt: { anything: ['at', 'all'] },
     });
     expect(task).to.deep.equal({
@@ -81,6 +83,7 @@ describe('task schema: what is taken', () => {
       onExhausted: 'dead_letter',
       retryPolicy: { maxRetries: 3, baseDelayMs: 10_000, initialDelayMs: 0, maxDelayMs: 500 },
       isPriority: true,
+      flowKey: 'tenant-7',
       messageData: '{"a":1}',
     });
   });
@@ -105,6 +108,7 @@ describe('task schema: what is taken', () => {
     ['an initial delay longer than max_delay', { ...http, initial_delay: 100, max_delay: 1 }],
     ['a base delay longer than max_delay', { ...http, base_delay: 100, max_delay: 1 }],
     ['parking without a dead destination', { ...http, on_exhausted: 'park', dead_destination: undefined }],
+    ['a flow key of 255 code points, each two UTF-16 units', { ...http, flow_key: '🚚'.repeat(255) }],
     ['a legacy attempt', { ...http, attempt: 7 }],
     ['the largest message', { ...http, message_data: 'x'.repeat(MAX_MESSAGE_BYTES) }],
     ['the largest message in characters of several bytes', { ...http, message_data: '€'.repeat(333) }],
@@ -148,10 +152,10 @@ describe('task schema: what is taken', () => {
 });
 
 describe('task schema: what is refused', () => {
-  const texts = ['id', 'source', 'client_id'] as const;
+  const texts = ['id', 'source', 'client_id', 'flow_key'] as const;
   for (const field of texts) {
     const wrong: readonly (readonly [name: string, value: unknown])[] = [
-      ['missing', undefined],
+      ...(field === 'flow_key' ? [] : [['missing', undefined] as const]),
       ['null', null],
       ['empty', ''],
       ['a number', 1],

@@ -26,6 +26,7 @@ const tasks: fc.Arbitrary<Task> = fc.record({
   onExhausted: fc.constantFrom('dead_letter', 'park'),
   retryPolicy: fc.record({ maxRetries: fc.integer({ min: 0, max: 100 }), initialDelayMs: fc.oneof(fc.constant(0), ms), baseDelayMs: ms, maxDelayMs: ms }),
   isPriority: fc.boolean(),
+  flowKey: fc.option(text, { nil: undefined }),
   messageData: fc.string({ unit: 'binary', minLength: 1 }).filter((value) => value.isWellFormed()),
 });
 
@@ -137,11 +138,27 @@ describe('contentHash', () => {
     ['initial_delay', { ...base, retryPolicy: { ...retryPolicy, initialDelayMs: 1 } }],
     ['max_delay', { ...base, retryPolicy: { ...retryPolicy, maxDelayMs: 1 } }],
     ['is_priority', { ...base, isPriority: true }],
+    ['flow_key', { ...base, flowKey: 'tenant-7' }],
     ['message_data', { ...base, messageData: '{"order":2}' }],
   ];
   for (const [field, changed] of changes) {
     it(`is another one when ${field} changes`, () => {
       expect(contentHash(changed)).to.not.equal(contentHash(base));
+    });
+  }
+
+  // As 0.1.0 computed them: with another hash, the same task sent again would be refused as a conflict after an upgrade.
+  const stored: readonly (readonly [name: string, task: Task, hash: string])[] = [
+    ['an ordinary task', domainTask({ id: 'x' }), 'W6AzHzlHBOvUW9ilCu4Hv-OXBBA6gmJ1YUnFX_bhczg'],
+    [
+      'a parking priority task to Kafka',
+      domainTask({ id: 'y', onExhausted: 'park', deadDestination: undefined, isPriority: true, destination: kafka }),
+      'UM7v1sSLk_ldB1g4-_ZJPC-Z6g8vxIaFx4gbHNDpIlk',
+    ],
+  ];
+  for (const [name, task, hash] of stored) {
+    it(`is for ${name} what earlier versions stored`, () => {
+      expect(contentHash(task)).to.equal(hash);
     });
   }
 
