@@ -102,8 +102,8 @@ function variableTable(names: readonly VariableName[]): string {
 function errorsDoc(): string {
   const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
   const deliveryRows = (Object.keys(deliveryErrors) as DeliveryErrorCode[]).map((code) => {
-    const { blame, usesAttempt, canImprove, meaning } = deliveryError(code);
-    return [`\`${code}\``, blames[blame], yesNo(usesAttempt), yesNo(canImprove), meaning];
+    const { blame, usesAttempt, canImprove, isIllness, meaning } = deliveryError(code);
+    return [`\`${code}\``, blames[blame], yesNo(usesAttempt), yesNo(canImprove), yesNo(isIllness), meaning];
   });
   const requestRows = (Object.keys(requestErrors) as RequestErrorCode[]).map((code) => {
     const { status, retryAfter } = answerOf(code);
@@ -122,8 +122,9 @@ function errorsDoc(): string {
       '- *Uses an attempt*: no means that it was not the receiver\'s doing. The task goes back and keeps its attempts.',
       '- *Can improve*: no means that the next attempt would fail in the same way. The remaining retries are skipped: the task goes to',
       '  its dead destination at once, with the reason `permanent_error`.',
+      '- *Of the destination*: yes means that it says something of the destination, not only of this task: such failures open its circuit.',
     ].join('\n'),
-    table(['code', 'blame', 'uses an attempt', 'can improve', 'meaning'], deliveryRows),
+    table(['code', 'blame', 'uses an attempt', 'can improve', 'of the destination', 'meaning'], deliveryRows),
     '## Why a request was refused',
     'Seen as `code` in the body of an answer: `{"error":"<text for people>","code":"<code>","details":[{"field","message"}]}`.',
     table(['code', 'status', 'Retry-After (s)', 'meaning'], requestRows),

@@ -1,7 +1,7 @@
 import { readProgress, type LogEntry, type TaskProgress } from '../shared/domain/attempt-record.js';
 import { attemptToSend } from '../shared/domain/dead-letter.js';
 import { printDestination, type Destination } from '../shared/domain/destination.js';
-import { flowKeyOf } from '../shared/domain/flow-control.js';
+import { flowOf, type Flow } from '../shared/domain/flow-key.js';
 import { decideOutcome, decideUnreadable, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../shared/domain/outcome.js';
 import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../shared/domain/ports.js';
 import type { Task } from '../shared/domain/task.js';
@@ -31,7 +31,7 @@ export interface Delivery {
   readonly progress: TaskProgress | undefined;
   readonly result?: DeliveryResult;
   /** Of a deferred task. */
-  readonly flowKey?: string;
+  readonly flow?: Flow;
   readonly startedAt: number;
   readonly durationMs: number;
 }
@@ -60,13 +60,14 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
     return leaveUnread(job, error, startedAt, context);
   }
   const progress = readProgress(job.log, job.firstRun);
-  const decided = await decideAttempt({ task, progress, stalls: job.stalls - progress.stallsAtLastRecord }, context);
+  const decided = await decideAttempt({ jobId: job.id, task, progress, stalls: job.stalls - progress.stallsAtLastRecord }, context);
   const delivery = { ...decided, task, progress, startedAt, durationMs: context.clock() - startedAt };
   if (delivery.outcome.kind !== 'defer') logAttempt(delivery, context);
   return delivery;
 }
 
 interface Attempt {
+  readonly jobId: string;
   readonly task: Task;
   readonly progress: TaskProgress;
   /** Since the last record. */
@@ -74,24 +75,25 @@ interface Attempt {
 }
 
 /** Whatever is thrown in here is a finding like any other: BullMQ would repeat the task for ever, every 5 s, uncounted. */
-async function decideAttempt({ task, progress, stalls }: Attempt, context: DeliverTaskContext): Promise<Pick<Delivery, 'outcome' | 'result' | 'flowKey'>> {
+async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context: DeliverTaskContext): Promise<Pick<Delivery, 'outcome' | 'result' | 'flow'>> {
   const { rules, random, logger } = context;
   const decide = (finding: Exclude<Finding, Fetched>): Outcome => decideOutcome(finding, task, progress, rules, random());
   try {
     const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
     if (start.kind !== 'send') return { outcome: start };
     const destination = dueDestination(task, progress);
-    const flowKey = flowKeyOf(destination);
+    const flow = flowOf(destination, progress.phase === 'delivery' ? task.flowKey : undefined);
     const { flowControl, clock } = context;
-    const entered = flowControl.enter(flowKey);
+    const entered = flowControl.enter({ flow, taskId: task.id, jobId });
     // Waits only where it has to: a microtask for every send is felt.
-    const ticket = entered instanceof Promise ? await entered : entered;
-    if (ticket === undefined) return { outcome: decide({ kind: 'deferred', reason: 'destination_busy', waiting: flowControl.waiting(flowKey), at: clock() }), flowKey };
+    const entry = entered instanceof Promise ? await entered : entered;
+    if (entry.kind === 'refused') return { outcome: decide({ kind: 'deferred', reason: entry.reason, waiting: flowControl.waiting(flow), at: clock() }), flow };
+    let result: DeliveryResult | undefined;
     try {
-      const result = await send(task, progress, destination, context);
+      result = await send(task, progress, destination, context);
       return { outcome: decide({ kind: 'result', result }), result };
     } finally {
-      flowControl.leave(ticket);
+      flowControl.leave(entry, result);
     }
   } catch (error) {
     logger.error('bug: a delivery threw', { task_id: task.id, error: printError(error), stack: error instanceof Error ? error.stack : undefined });

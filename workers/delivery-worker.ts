@@ -113,7 +113,7 @@ export class DeliveryWorker {
       worker: this.#worker,
       workerName,
       clock: context.clock,
-      addHint: ({ flowKey = '' }, jobId, since) => { context.flowControl.addHint(this.#lanes, flowKey, jobId, since); },
+      addHint: ({ flow }, jobId, since) => { if (flow !== undefined) context.flowControl.addHint(this.#lanes, flow, jobId, since); },
       markParked: async (jobId, at) => {
         await redis.zadd(shard.keys.parked, at, jobId);
       },

@@ -37,8 +37,7 @@ const adapters: AdapterRegistry = {
   }),
 };
 const inFlight = new SendsInFlight();
-const flowControl = new FlowControl({ ...defaultBulkheadRules, slots: config.workerConcurrency });
-const context: DeliverTaskContext = {
+const contextWith = (flowControl: FlowControl): DeliverTaskContext => ({
   adapters,
   rules: {
     dead: config.dead,
@@ -51,10 +50,11 @@ const context: DeliverTaskContext = {
   clock: Date.now,
   random: Math.random,
   logger,
-};
+});
 
 const workers: DeliveryWorker[] = [];
 let janitor: Janitor | undefined;
+let flowControl: FlowControl | undefined;
 
 /** The last part of SHUTDOWN_TIMEOUT belongs to giving back what could not finish, and to closing. */
 const closingMs = Math.min(2_000, config.shutdownTimeoutMs * 0.3);
@@ -67,7 +67,7 @@ const lifecycle = exitOnSignal(
       limitMs: drainMs + closingMs * 0.6,
       run: async () => {
         await Promise.all([...workers.map((worker) => worker.drain(drainMs)), janitor?.stop()]);
-        flowControl.close();
+        flowControl?.close();
       },
     },
     { name: 'close destinations', limitMs: closingMs * 0.2, run: () => closeAdapters(adapters) },
@@ -91,6 +91,16 @@ try {
   logger.flush();
   process.exit(EXIT_CONFIG);
 }
+flowControl = new FlowControl(queue.flowStore(), {
+  rules: { ...defaultBulkheadRules, slots: config.workerConcurrency },
+  circuit: config.circuit,
+  workerName,
+  sendLimitMs: config.deliveryTimeoutMs,
+  clock: Date.now,
+  logger,
+});
+await flowControl.start();
+const context = contextWith(flowControl);
 const concurrency = Math.ceil(config.workerConcurrency / shards.length);
 for (const shard of shards) {
   // What starts now would not be drained any more.

@@ -1,3 +1,4 @@
+import { defaultCircuitRules, type CircuitRules } from '../domain/circuit.js';
 import { variables, type Environment, type HostPort, type Variable, type VariableName } from './schema.js';
 
 /** Where Redis is; a union, so that no mode can lack what it needs. */
@@ -30,6 +31,7 @@ export interface Config {
   readonly kafka: KafkaConfig;
   readonly workerConcurrency: number;
   readonly deliveryTimeoutMs: number;
+  readonly circuit: CircuitRules;
   readonly maxMessageBytes: number;
   readonly dead: { readonly attempts: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
   readonly stall: { readonly lockMs: number; readonly checkMs: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
@@ -75,6 +77,14 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     kafka,
     workerConcurrency: required(values.WORKER_CONCURRENCY),
     deliveryTimeoutMs: required(values.DELIVERY_TIMEOUT),
+    circuit: {
+      ...defaultCircuitRules,
+      isOn: required(values.FLOW_CIRCUIT) === 'on',
+      failuresInARow: required(values.FLOW_CIRCUIT_FAILURES),
+      baseCoolMs: required(values.FLOW_CIRCUIT_COOL_DOWN),
+      maxCoolMs: required(values.FLOW_CIRCUIT_MAX_COOL_DOWN),
+      maxOpenMs: required(values.FLOW_CIRCUIT_MAX_OPEN),
+    },
     maxMessageBytes: required(values.MAX_MESSAGE_BYTES),
     dead: { attempts: required(values.DEAD_ATTEMPTS), baseDelayMs: required(values.DEAD_BASE_DELAY), maxDelayMs: required(values.DEAD_MAX_DELAY) },
     stall: {

@@ -1,5 +1,3 @@
-import type { Destination } from './destination.js';
-
 /**
  * May a fetched task start now? BullMQ hands out tasks first come, first served: without a rule, tasks to one slow
  * destination take every slot of a worker and all others wait. The rule is a dynamic threshold, known from shared
@@ -31,6 +29,8 @@ export interface DestinationLoad {
   readonly latencyMs: number | undefined;
   /** Age of the send that has been under way longest, milliseconds; 0: none is. */
   readonly oldestMs: number;
+  /** How many sends it has shown to bear: see send-window.ts. */
+  readonly window: number;
 }
 
 /** holdMs: wait in the slot for at most this long. defer: put back, uncounted, and woken when there is room. */
@@ -38,7 +38,7 @@ export type Start = { readonly kind: 'start' } | { readonly kind: 'hold'; readon
 
 /** @param inFlightTotal sends in flight of this process */
 export function mayStart(load: DestinationLoad, inFlightTotal: number, rules: BulkheadRules): Start {
-  if (load.inFlight < threshold(inFlightTotal, rules)) return { kind: 'start' };
+  if (load.inFlight < mostInFlight(load.window, inFlightTotal, rules)) return { kind: 'start' };
   const holdMs = load.latencyMs === undefined ? rules.firstHoldMs : rules.holdMs;
   if (load.oldestMs > holdMs) return { kind: 'defer' };
   if (load.latencyMs === undefined) return { kind: 'hold', holdMs };
@@ -46,7 +46,12 @@ export function mayStart(load: DestinationLoad, inFlightTotal: number, rules: Bu
   return load.latencyMs <= holdMs && expectedWaitMs <= holdMs ? { kind: 'hold', holdMs } : { kind: 'defer' };
 }
 
-/** How many sends one destination may have in flight, >= rules.minimum. */
+/** How many sends one destination may have in flight, >= 1. */
+export function mostInFlight(window: number, inFlightTotal: number, rules: BulkheadRules): number {
+  return Math.min(window, threshold(inFlightTotal, rules));
+}
+
+/** What the slots allow one destination, >= rules.minimum. */
 export function threshold(inFlightTotal: number, { slots, minimum }: BulkheadRules): number {
   return Math.max(minimum, slots - inFlightTotal);
 }
@@ -58,8 +63,18 @@ export function averageLatencyMs(before: number | undefined, ms: number): number
   return before === undefined ? ms : before + (ms - before) * NEWEST_WEIGHT;
 }
 
-/** Codes of `waiting_for`: why flow control put a task back. */
-export const deferralReasons = ['destination_busy'] as const;
+/**
+ * Codes of `waiting_for`: why flow control put a task back.
+ *
+ * | code | the destination |
+ * |---|---|
+ * | destination_busy | has as many sends in flight as it may have |
+ * | limit | is at the limit that an operator set |
+ * | rate_lowered | answered 429: less is sent to it for a while |
+ * | circuit_open | failed again and again, or asked to be left alone for a time (Retry-After) |
+ * | paused | was paused by an operator |
+ */
+export const deferralReasons = ['destination_busy', 'limit', 'rate_lowered', 'circuit_open', 'paused'] as const;
 export type DeferralReason = (typeof deferralReasons)[number];
 
 /** Nobody needs this time where wake-ups work: a lost one costs delay, never a task. */
@@ -75,28 +90,4 @@ const LONGEST_SAFETY_MS = 3_600_000;
  */
 export function deferralDelayMs(waiting: number): number {
   return Math.min(SAFETY_MS + waiting * SAFETY_PER_WAITING_MS, LONGEST_SAFETY_MS);
-}
-
-/**
- * What shares one receiver's strength: the origin of a url, a topic of a cluster.
- * `https://api.example.com`, `kafka://broker-1:9092/orders`, `kafka://default/orders`. Never throws: a url that is none
- * fails when it is sent.
- */
-export function flowKeyOf(destination: Destination): string {
-  switch (destination.type) {
-    case 'http':
-      return originOf(destination.url);
-    case 'kafka': {
-      const { broker, topic } = destination;
-      return `kafka://${broker === undefined ? 'default' : `${broker.host}:${broker.port}`}/${topic}`;
-    }
-  }
-}
-
-function originOf(url: string): string {
-  try {
-    return new URL(url).origin;
-  } catch {
-    return 'http://invalid';
-  }
 }

@@ -66,3 +66,40 @@ export interface OwnKeys {
   readonly janitorLock: string;
   readonly janitorCursor: string;
 }
+
+/** Keys of flow control, the same for all shards. On a cluster they live in one slot: their scripts touch several. */
+export function flowKeys(prefix: string, isCluster: boolean): FlowKeys {
+  const base = `${isCluster ? `{${prefix}-flow}` : prefix}:flow:`;
+  return {
+    controls: `${base}controls`,
+    changes: `${base}changes`,
+    version: `${base}version`,
+    workers: `${base}workers`,
+    report: (worker) => `${base}report:${worker}`,
+    reportBase: `${base}report:`,
+    leases: (name) => `${base}leases:${name}`,
+    pace: (name) => `${base}pace:${name}`,
+    claims: (name) => `${base}claims:${name}`,
+    probe: (group) => `${base}probe:${group}`,
+  };
+}
+
+export interface FlowKeys {
+  /** Hash: `p:<name>` a policy, `c:<group>` an open circuit, each as JSON. */
+  readonly controls: string;
+  /** Sorted set of the fields of `controls` by the version that changed them last. */
+  readonly changes: string;
+  readonly version: string;
+  /** Sorted set of worker names by when they reported last. */
+  readonly workers: string;
+  /** What a worker sees of its destinations; lapses. */
+  report(worker: string): string;
+  readonly reportBase: string;
+  /** Sorted set of jobs that hold a place of a limited destination, by when the place lapses. */
+  leases(name: string): string;
+  /** When the next send of a limited destination may start. */
+  pace(name: string): string;
+  /** Sorted set of the workers that ask for a limited destination, by when they asked last. */
+  claims(name: string): string;
+  probe(group: string): string;
+}

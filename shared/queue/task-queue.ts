@@ -3,8 +3,9 @@ import { RequestError } from '../domain/errors.js';
 import type { Clock } from '../domain/ports.js';
 import type { Task } from '../domain/task.js';
 import { cancelTask, type Cancellation } from './cancel-task.js';
-import { jobIdOf, shardOf, taskIdOf } from './names.js';
-import type { RedisClient } from './redis-connection.js';
+import { FlowStore } from './flow-store.js';
+import { flowKeys, jobIdOf, shardOf, taskIdOf } from './names.js';
+import { isCluster, type RedisClient } from './redis-connection.js';
 import { sendNow, type SendNow } from './send-now.js';
 import { Shards, type Shard } from './shard.js';
 import { Submission, type Admission } from './submission.js';
@@ -126,6 +127,17 @@ export class TaskQueue {
         from = fresh.length > 0 ? last.finishedAt : `(${last.finishedAt}`;
       }
     });
+  }
+
+  /** Limits, circuits and what the workers report: for the API. */
+  async withFlow<T>(work: (store: FlowStore) => Promise<T>): Promise<T> {
+    return this.#speak(() => work(this.flowStore()));
+  }
+
+  /** @throws RequestError redis_unavailable while Redis has not answered yet */
+  flowStore(): FlowStore {
+    const { redis, prefix } = this.options;
+    return new FlowStore(this.#shards.get(0).client, flowKeys(prefix, isCluster(redis)));
   }
 
   /** Fails when Redis does not answer. */

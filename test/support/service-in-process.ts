@@ -4,6 +4,7 @@ import { createApp } from '../../server/app.js';
 import { listen } from '../../server/listen.js';
 import type { RedisConfig } from '../../shared/config/load.js';
 import type { DeadPolicy } from '../../shared/domain/retry-policy.js';
+import { defaultCircuitRules, type CircuitRules } from '../../shared/domain/circuit.js';
 import { defaultBulkheadRules } from '../../shared/domain/flow-control.js';
 import { defaultReleasePolicy, defaultStallPolicy, unreadableForMs, type ReleasePolicy } from '../../shared/domain/outcome.js';
 import { createLogger } from '../../shared/logging/logger.js';
@@ -35,6 +36,11 @@ export interface InProcessOptions {
   readonly release?: ReleasePolicy;
 }
 
+export interface WorkerOptions {
+  readonly concurrency?: number;
+  readonly circuit?: Partial<CircuitRules>;
+}
+
 const log = new CollectedLog();
 /** One for all tests: each logger waits for the end of the process. */
 const logger = createLogger({ level: 'debug', environment: 'dev' }, log);
@@ -43,6 +49,7 @@ const logger = createLogger({ level: 'debug', environment: 'dev' }, log);
 export class InProcessService {
   readonly #closing: (() => Promise<void>)[] = [];
   #baseUrl = '';
+  #workers = 0;
 
   private constructor(
     private readonly options: InProcessOptions,
@@ -91,12 +98,21 @@ export class InProcessService {
   }
 
   /** A worker for every shard, with the real adapters. It is drained at close(). */
-  async startWorker({ concurrency = 50 }: { readonly concurrency?: number } = {}): Promise<void> {
+  async startWorker({ concurrency = 50, circuit = {} }: WorkerOptions = {}): Promise<void> {
     const redis = connect('worker', this.options.redis);
     const queue = new TaskQueue({ redis, prefix: this.prefix, shards: this.options.shards ?? 1, deadAttempts: 10, clock: Date.now });
     const adapters = { http: createHttpAdapter(), kafka: createKafkaAdapter({ defaultBrokers: ['127.0.0.1:9'], tls: false, clock: Date.now }) };
-    const flowControl = new FlowControl({ ...defaultBulkheadRules, slots: concurrency });
     const workers: DeliveryWorker[] = [];
+    const shards = await queue.shards();
+    const workerName = `in-process-${(this.#workers += 1)}`;
+    const flowControl = new FlowControl(queue.flowStore(), {
+      rules: { ...defaultBulkheadRules, slots: concurrency },
+      circuit: { ...defaultCircuitRules, ...circuit },
+      workerName,
+      sendLimitMs: 5_000,
+      clock: Date.now,
+      logger,
+    });
     this.#closing.push(async () => {
       await Promise.all(workers.map((worker) => worker.drain(0)));
       flowControl.close();
@@ -104,11 +120,12 @@ export class InProcessService {
       await queue.close();
       redis.disconnect();
     });
-    for (const shard of await queue.shards()) {
+    await flowControl.start();
+    for (const shard of shards) {
       const worker = new DeliveryWorker({
         shard,
         redis,
-        workerName: 'in-process',
+        workerName,
         concurrency,
         lockMs: 15_000,
         stallCheckMs: 5_000,

@@ -1,48 +1,58 @@
-import { averageLatencyMs, mayStart, threshold, type BulkheadRules } from '../../shared/domain/flow-control.js';
+import { Health } from '../../shared/domain/circuit.js';
+import { averageLatencyMs, mayStart, mostInFlight, type BulkheadRules } from '../../shared/domain/flow-control.js';
+import { FIRST_WINDOW, windowAfter, windowAtStart } from '../../shared/domain/send-window.js';
 
-/** A destination's right to one send; given back with `leave`. */
-export interface Ticket {
+/** A destination's right to one send; given back with `leave` or `discard`. */
+export interface Slot {
   readonly destination: DestinationSlots;
-  readonly startedAt: number;
+  /** Monotonic milliseconds. */
+  startedAt: number;
 }
 
-/** Slots of one destination. Opaque outside: see Bulkhead. */
-class DestinationSlots {
+/** Slots of one destination, and what is known of it. */
+export class DestinationSlots {
   /** In the order of their start, so the first one is the oldest. */
-  readonly tickets = new Set<Ticket>();
+  readonly slots = new Set<Slot>();
   readonly held: Held[] = [];
+  readonly health = new Health();
   latencyMs: number | undefined;
+  window = FIRST_WINDOW;
+  idleSince = 0;
 
-  constructor(readonly key: string) {}
+  constructor(readonly group: string) {}
 
   get isIdle(): boolean {
-    return this.tickets.size === 0 && this.held.length === 0;
+    return this.slots.size === 0 && this.held.length === 0;
   }
 }
 
 interface Held {
-  readonly admit: (ticket: Ticket | undefined) => void;
+  readonly admit: (slot: Slot | undefined) => void;
   readonly timer: NodeJS.Timeout;
 }
 
-/** Destinations that are remembered while nothing is sent to them: a name costs some 200 bytes. */
+/** Destinations that are remembered while nothing is sent to them: one costs some 500 bytes. */
 const MAX_REMEMBERED = 10_000;
 const FORGOTTEN_AT_ONCE = 1_000;
 
+export interface BulkheadOptions {
+  readonly rules: BulkheadRules;
+  /** false: a destination may use all its share at once, whatever is known of it. */
+  readonly hasWindows: boolean;
+  /** Monotonic milliseconds, such as performance.now. */
+  readonly now: () => number;
+}
+
 /**
- * Shares the slots of this process among destinations. Decides nothing: that is flow-control.ts. Hands out tickets at
- * once, after a short hold, or not at all.
+ * Shares the slots of this process among destinations. Decides nothing: that is flow-control.ts and send-window.ts.
+ * Hands out slots at once, after a short hold, or not at all.
  */
 export class Bulkhead {
   readonly #destinations = new Map<string, DestinationSlots>();
   readonly #holding = new Set<DestinationSlots>();
   #inFlight = 0;
 
-  /** @param now monotonic milliseconds, such as performance.now */
-  constructor(
-    private readonly rules: BulkheadRules,
-    private readonly now: () => number,
-  ) {}
+  constructor(private readonly options: BulkheadOptions) {}
 
   get inFlight(): number {
     return this.#inFlight;
@@ -53,13 +63,18 @@ export class Bulkhead {
     return this.#destinations.size;
   }
 
-  /** @returns undefined: the task has to be put back */
-  enter(key: string): Ticket | undefined | Promise<Ticket | undefined> {
-    const destination = this.#destination(key);
-    const { tickets, held, latencyMs } = destination;
-    const [oldest] = tickets;
-    const oldestMs = oldest === undefined ? 0 : this.now() - oldest.startedAt;
-    const start = mayStart({ inFlight: tickets.size, held: held.length, latencyMs, oldestMs }, this.#inFlight, this.rules);
+  /**
+   * @param ignoresWindow what the destination has shown to bear does not count now
+   * @returns undefined: the task has to be put back
+   */
+  enter(group: string, ignoresWindow = false): Slot | undefined | Promise<Slot | undefined> {
+    const destination = this.destination(group);
+    const { slots, held, latencyMs } = destination;
+    const { rules, now } = this.options;
+    if (slots.size === 0) destination.window = windowAtStart(destination.window, now() - destination.idleSince);
+    const [oldest] = slots;
+    const oldestMs = oldest === undefined ? 0 : now() - oldest.startedAt;
+    const start = mayStart({ inFlight: slots.size, held: held.length, latencyMs, oldestMs, window: this.#windowOf(destination, ignoresWindow) }, this.#inFlight, rules);
     switch (start.kind) {
       case 'start':
         return this.#start(destination);
@@ -70,15 +85,33 @@ export class Bulkhead {
     }
   }
 
-  leave(ticket: Ticket): void {
-    const { destination, startedAt } = ticket;
-    if (!destination.tickets.delete(ticket)) return;
-    this.#inFlight -= 1;
-    destination.latencyMs = averageLatencyMs(destination.latencyMs, this.now() - startedAt);
-    if (this.#holding.size === 0) return;
-    this.#admitHeld(destination);
-    // A slot less in use raises everybody's threshold.
-    for (const other of this.#holding) this.#admitHeld(other);
+  /** A slot whatever the rules say: for a single probe. */
+  force(group: string): Slot {
+    return this.#start(this.destination(group));
+  }
+
+  /** Its send begins only now: it had to wait for something else. */
+  begin(slot: Slot): void {
+    // Taken out and put back: the first of the set has to be the oldest.
+    if (!slot.destination.slots.delete(slot)) return;
+    slot.startedAt = this.options.now();
+    slot.destination.slots.add(slot);
+  }
+
+  /** @param failuresInARow of the destination, this send included; 0: it answered */
+  leave(slot: Slot, failuresInARow: number): void {
+    const { destination } = slot;
+    const inFlight = destination.slots.size;
+    if (!destination.slots.delete(slot)) return;
+    const { now, rules } = this.options;
+    destination.latencyMs = averageLatencyMs(destination.latencyMs, now() - slot.startedAt);
+    destination.window = windowAfter(destination.window, inFlight, failuresInARow, rules.slots);
+    this.#freed(destination);
+  }
+
+  /** Nothing was sent, or nothing can be learnt from what came of it. */
+  discard(slot: Slot): void {
+    if (slot.destination.slots.delete(slot)) this.#freed(slot.destination);
   }
 
   /** All that wait in their slots are to be put back. */
@@ -93,20 +126,47 @@ export class Bulkhead {
   }
 
   /** How many more sends the destination may start now. */
-  room(key: string): number {
-    const destination = this.#destinations.get(key);
-    const used = destination === undefined ? 0 : destination.tickets.size + destination.held.length;
-    return Math.max(0, threshold(this.#inFlight, this.rules) - used);
+  room(group: string, ignoresWindow = false): number {
+    const destination = this.#destinations.get(group);
+    const used = destination === undefined ? 0 : destination.slots.size + destination.held.length;
+    const window = destination === undefined ? FIRST_WINDOW : this.#windowOf(destination, ignoresWindow);
+    return Math.max(0, mostInFlight(window, this.#inFlight, this.options.rules) - used);
   }
 
-  #start(destination: DestinationSlots): Ticket {
-    const ticket = { destination, startedAt: this.now() };
-    destination.tickets.add(ticket);
+  /** It starts slowly again, and what was held against it is forgotten. */
+  restart(group: string): void {
+    const destination = this.#destinations.get(group);
+    if (destination === undefined) return;
+    destination.window = Math.min(destination.window, FIRST_WINDOW);
+    destination.health.forget();
+  }
+
+  destination(group: string): DestinationSlots {
+    const known = this.#destinations.get(group);
+    if (known !== undefined) return known;
+    this.#forgetSome();
+    const made = new DestinationSlots(group);
+    this.#destinations.set(group, made);
+    return made;
+  }
+
+  #start(destination: DestinationSlots): Slot {
+    const slot = { destination, startedAt: this.options.now() };
+    destination.slots.add(slot);
     this.#inFlight += 1;
-    return ticket;
+    return slot;
   }
 
-  #hold(destination: DestinationSlots, holdMs: number): Promise<Ticket | undefined> {
+  #freed(destination: DestinationSlots): void {
+    this.#inFlight -= 1;
+    if (destination.slots.size === 0) destination.idleSince = this.options.now();
+    if (this.#holding.size === 0) return;
+    this.#admitHeld(destination);
+    // A slot less in use raises everybody's threshold.
+    for (const other of this.#holding) this.#admitHeld(other);
+  }
+
+  #hold(destination: DestinationSlots, holdMs: number): Promise<Slot | undefined> {
     return new Promise((admit) => {
       const held: Held = {
         admit,
@@ -122,7 +182,7 @@ export class Bulkhead {
   }
 
   #admitHeld(destination: DestinationSlots): void {
-    while (destination.held.length > 0 && destination.tickets.size < threshold(this.#inFlight, this.rules)) {
+    while (destination.held.length > 0 && destination.slots.size < mostInFlight(this.#windowOf(destination, false), this.#inFlight, this.options.rules)) {
       const held = destination.held.shift();
       clearTimeout(held?.timer);
       held?.admit(this.#start(destination));
@@ -130,22 +190,17 @@ export class Bulkhead {
     if (destination.held.length === 0) this.#holding.delete(destination);
   }
 
-  #destination(key: string): DestinationSlots {
-    const known = this.#destinations.get(key);
-    if (known !== undefined) return known;
-    this.#forgetSome();
-    const made = new DestinationSlots(key);
-    this.#destinations.set(key, made);
-    return made;
+  #windowOf({ window }: DestinationSlots, ignoresWindow: boolean): number {
+    return this.options.hasWindows && !ignoresWindow ? window : Infinity;
   }
 
   /** Many at once, oldest first: to find the oldest of a Map costs more the more were deleted before it. */
   #forgetSome(): void {
     if (this.#destinations.size < MAX_REMEMBERED) return;
     let left = FORGOTTEN_AT_ONCE;
-    for (const [key, destination] of this.#destinations) {
+    for (const [group, destination] of this.#destinations) {
       if (!destination.isIdle) continue;
-      this.#destinations.delete(key);
+      this.#destinations.delete(group);
       left -= 1;
       if (left === 0) return;
     }

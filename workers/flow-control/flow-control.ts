@@ -1,136 +1,331 @@
-import type { BulkheadRules } from '../../shared/domain/flow-control.js';
+import { AdaptiveRate } from '../../shared/domain/adaptive-rate.js';
+import { openedBy, openedByRetryAfter, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/circuit.js';
+import { deliveryError } from '../../shared/domain/errors.js';
+import type { BulkheadRules, DeferralReason } from '../../shared/domain/flow-control.js';
+import type { Flow } from '../../shared/domain/flow-key.js';
+import { isLimited, type FlowPolicy } from '../../shared/domain/flow-policy.js';
+import { printReport } from '../../shared/domain/flow-report.js';
+import type { Clock, DeliveryResult } from '../../shared/domain/ports.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import type { ControlChange, FlowStore } from '../../shared/queue/flow-store.js';
 import type { Lanes } from '../../shared/queue/lanes.js';
-import { Bulkhead, type Ticket } from './bulkhead.js';
+import { Bulkhead, type Slot } from './bulkhead.js';
+import { Controls } from './controls.js';
+import { FlowStats, type FlowRow } from './flow-stats.js';
+import { Limiter } from './limiter.js';
+import { WakeUps } from './wake-ups.js';
 
-/** How often lanes are looked for that another process filled, or whose destination got room by others' ends. */
+/** How often what others did is looked at: limits, circuits, lanes that another process filled. */
 const TICK_MS = 200;
-/** Lanes looked at in one tick; chosen at random, so each one has its turn. */
-const LANES_PER_TICK = 100;
-/** A woken task that has not come by then was fetched by another process. */
-const EXPECT_FOR_MS = 1_000;
-const MOST_WOKEN_AT_ONCE = 100;
+const TICKS_PER_REPORT = 5;
+/** A probe, or a place of a limited destination, lapses that long after the send it belongs to must be over. */
+const LEASE_MARGIN_MS = 5_000;
+/** A circuit that nobody has closed or opened again for so long belongs to a destination that nobody sends to. */
+const FORGOTTEN_CIRCUIT_MS = 3_600_000;
 
-/** What this process knows of a destination's deferred tasks. */
-interface Line {
-  /** Jobs in the lane of each shard, as far as known. */
-  readonly depths: Map<Lanes, number>;
-  isWaking: boolean;
-  /** Woken by us and not here yet. */
-  expected: number;
-  wokenAt: number;
+/** The right to one send; given back with `leave`. */
+export interface Ticket {
+  readonly kind: 'ticket';
+  readonly flow: Flow;
+  readonly taskId: string;
+  readonly jobId: string;
+  readonly slot: Slot;
+  readonly row: FlowRow;
+  readonly isProbe: boolean;
+  /** Set where a place of a limited destination has to be given back. */
+  readonly limit: Limit | undefined;
+}
+
+export interface Refusal {
+  readonly kind: 'refused';
+  readonly reason: DeferralReason;
+}
+
+export type Entry = Ticket | Refusal;
+
+interface Limit {
+  readonly name: string;
+  readonly policy: FlowPolicy;
+}
+
+export interface FlowControlOptions {
+  readonly rules: BulkheadRules;
+  readonly circuit: CircuitRules;
+  readonly workerName: string;
+  /** Longest time of a send, ms. */
+  readonly sendLimitMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
+}
+
+interface Candidate {
+  readonly flow: Flow;
+  readonly taskId: string;
+  readonly jobId: string;
 }
 
 /**
- * The one place that is asked "may it start now?", and that wakes deferred tasks when there is room. The rule is
- * flow-control.ts, the slots are the bulkhead's, the lines of waiting tasks are in Redis.
+ * The one place that is asked "may it start now?", and that is told what came of it. It only puts the parts together:
+ * the rules are in shared/domain (flow-control.ts, send-window.ts, circuit.ts, adaptive-rate.ts), the slots are the
+ * bulkhead's, what the fleet shares is in Redis (flow-store.ts), and wake-ups.ts brings deferred tasks back.
  */
 export class FlowControl {
   readonly #bulkhead: Bulkhead;
-  readonly #shards: Lanes[] = [];
-  readonly #lines = new Map<string, Line>();
+  readonly #controls: Controls;
+  readonly #limiter: Limiter;
+  readonly #stats: FlowStats;
+  readonly #wakeUps: WakeUps;
+  readonly #now: () => number;
+  /** Of destinations that answered 429. */
+  readonly #rates = new Map<string, AdaptiveRate>();
+  /** Groups that this process probes now. */
+  readonly #probing = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
+  #ticks = 0;
   #isClosed = false;
 
   constructor(
-    rules: BulkheadRules,
-    private readonly now: () => number = () => performance.now(),
+    private readonly store: FlowStore,
+    private readonly options: FlowControlOptions,
   ) {
-    this.#bulkhead = new Bulkhead(rules, now);
+    const { rules, circuit, workerName, sendLimitMs, clock, now = () => performance.now() } = options;
+    this.#now = now;
+    this.#bulkhead = new Bulkhead({ rules, hasWindows: circuit.isOn, now });
+    this.#controls = new Controls(store, clock);
+    this.#limiter = new Limiter(store, workerName, sendLimitMs + LEASE_MARGIN_MS, now);
+    this.#stats = new FlowStats(now);
+    this.#wakeUps = new WakeUps({ roomFor: (flow) => this.#roomFor(flow), now });
+  }
+
+  /** Nothing may start before: what operators set is not known yet. */
+  async start(): Promise<void> {
+    await this.#controls.refresh();
+    this.#timer ??= setTimeout(() => void this.#tick(), TICK_MS);
   }
 
   /** Begins to wake tasks of one more shard. */
   watch(lanes: Lanes): void {
-    this.#shards.push(lanes);
-    this.#timer ??= setTimeout(() => void this.#tick(), TICK_MS);
+    this.#wakeUps.watch(lanes);
   }
 
-  /** @returns undefined: it has to be deferred */
-  enter(flowKey: string): Ticket | undefined | Promise<Ticket | undefined> {
-    if (this.#isClosed) return undefined;
-    const line = this.#lines.get(flowKey);
-    if (line !== undefined && line.expected > 0) line.expected -= 1;
-    return this.#bulkhead.enter(flowKey);
+  /** At once where nothing has to be waited for: a microtask for every send is felt. */
+  enter(candidate: Candidate): Entry | Promise<Entry> {
+    const { flow } = candidate;
+    if (this.#isClosed) return refuse('destination_busy');
+    this.#wakeUps.arrived(flow.group);
+    const limit = this.#controls.policyFor(flow);
+    if (limit?.policy.isPaused === true) return refuse('paused');
+    const state = this.#stateOf(flow.group);
+    switch (state) {
+      case 'open':
+        return refuse('circuit_open');
+      case 'probe':
+        return this.#probe(candidate, limit);
+      case 'given_up':
+      case 'closed':
+        break;
+    }
+    if (this.#rates.get(flow.key)?.take(this.#now()) === false) return refuse('rate_lowered');
+    const slot = this.#bulkhead.enter(flow.group, state === 'given_up');
+    if (slot === undefined) return refuse('destination_busy');
+    if (slot instanceof Promise) return this.#afterHold(candidate, slot);
+    return isLimited(limit?.policy) ? this.#afterLimit(candidate, slot, limit, false) : this.#ticket(candidate, slot, undefined, false);
   }
 
-  leave(ticket: Ticket): void {
-    this.#bulkhead.leave(ticket);
-    if (this.#lines.size > 0) this.#wakeSoon(ticket.destination.key);
+  /** @param result undefined: the send never came to an end, by a bug of ours */
+  leave(ticket: Ticket, result: DeliveryResult | undefined): void {
+    const { flow, slot, row, limit, jobId, taskId } = ticket;
+    const { circuit: rules } = this.options;
+    const verdict = result === undefined ? undefined : verdictOf(result);
+    this.#stats.ended(row, verdict === undefined ? undefined : result?.kind, this.#now() - slot.startedAt);
+    if (limit !== undefined) this.#limiter.leave(limit.name, limit.policy, jobId);
+    if (verdict === undefined) {
+      this.#bulkhead.discard(slot);
+    } else {
+      const { health } = slot.destination;
+      const isTooMuch = health.note(verdict === 'ill', taskId, this.#now(), rules);
+      this.#bulkhead.leave(slot, verdict === 'ill' ? health.failuresInARow : 0);
+      if (rules.isOn) this.#learn(ticket, verdict, isTooMuch, result);
+    }
+    if (ticket.isProbe) this.#endProbe(flow.group);
+    this.#wakeUps.leave(flow);
   }
 
   /** Tasks that wait for the destination, as far as this process knows. */
-  waiting(flowKey: string): number {
-    const line = this.#lines.get(flowKey);
-    return line === undefined ? 0 : [...line.depths.values()].reduce((sum, depth) => sum + depth, 0);
+  waiting(flow: Flow): number {
+    return this.#wakeUps.waiting(flow);
   }
 
   /** Puts a deferred job into its line. Never fails. */
-  addHint(lanes: Lanes, flowKey: string, jobId: string, since: number): void {
-    const line = this.#line(flowKey);
-    line.depths.set(lanes, (line.depths.get(lanes) ?? 0) + 1);
-    lanes.add(flowKey, jobId, since).then(
-      (depth) => line.depths.set(lanes, depth),
-      () => undefined, // a lost hint costs delay: the job comes back by itself
-    );
+  addHint(lanes: Lanes, flow: Flow, jobId: string, since: number): void {
+    this.#wakeUps.addHint(lanes, flow, jobId, since);
   }
 
   /** No more starts and no more wake-ups: held tasks are deferred now. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    this.#wakeUps.close();
     this.#bulkhead.releaseHeld();
+    this.#limiter.releaseHeld();
+  }
+
+  #ticket(candidate: Candidate, slot: Slot, limit: Limit | undefined, isProbe: boolean): Ticket {
+    return { kind: 'ticket', ...candidate, slot, row: this.#stats.started(candidate.flow), isProbe, limit };
+  }
+
+  async #afterHold(candidate: Candidate, held: Promise<Slot | undefined>): Promise<Entry> {
+    const slot = await held;
+    if (slot === undefined) return refuse('destination_busy');
+    // Meanwhile somebody may have paused it, or found out that it is down.
+    const limit = this.#controls.policyFor(candidate.flow);
+    const reason = this.#obstacle(candidate.flow, limit);
+    if (reason !== undefined) return this.#putDown(slot, reason);
+    return isLimited(limit?.policy) ? this.#afterLimit(candidate, slot, limit, false) : this.#ticket(candidate, slot, undefined, false);
+  }
+
+  async #afterLimit(candidate: Candidate, slot: Slot, limit: Limit | undefined, isProbe: boolean): Promise<Entry> {
+    if (limit === undefined || !isLimited(limit.policy)) return this.#ticket(candidate, slot, undefined, isProbe);
+    if (!(await this.#limiter.enter(limit.name, limit.policy, candidate.jobId))) return this.#putDown(slot, 'limit');
+    const reason = isProbe ? undefined : this.#obstacle(candidate.flow, this.#controls.policyFor(candidate.flow));
+    if (reason !== undefined) {
+      this.#limiter.leave(limit.name, limit.policy, candidate.jobId);
+      return this.#putDown(slot, reason);
+    }
+    this.#bulkhead.begin(slot);
+    return this.#ticket(candidate, slot, limit, isProbe);
+  }
+
+  #obstacle({ group }: Flow, limit: Limit | undefined): DeferralReason | undefined {
+    if (limit?.policy.isPaused === true) return 'paused';
+    const state = this.#stateOf(group);
+    return state === 'open' || state === 'probe' ? 'circuit_open' : undefined;
+  }
+
+  #putDown(slot: Slot, reason: DeferralReason): Refusal {
+    this.#bulkhead.discard(slot);
+    return refuse(reason);
+  }
+
+  async #probe(candidate: Candidate, limit: Limit | undefined): Promise<Entry> {
+    const { group } = candidate.flow;
+    if (this.#probing.has(group)) return refuse('circuit_open');
+    this.#probing.add(group);
+    const { workerName, sendLimitMs } = this.options;
+    try {
+      if (!(await this.store.takeProbe(group, workerName, sendLimitMs + LEASE_MARGIN_MS))) {
+        this.#probing.delete(group);
+        return refuse('circuit_open');
+      }
+    } catch {
+      this.#probing.delete(group);
+      return refuse('circuit_open'); // Redis is away or full: nobody can tell whether somebody else probes
+    }
+    const entry = await this.#afterLimit(candidate, this.#bulkhead.force(group), limit, true);
+    if (entry.kind === 'refused') this.#endProbe(group);
+    return entry;
+  }
+
+  #endProbe(group: string): void {
+    this.#probing.delete(group);
+    this.store.endProbe(group, this.options.workerName).catch(() => undefined); // it lapses
+  }
+
+  /** What the result says of the destination as a whole. */
+  #learn({ flow, row, isProbe }: Ticket, verdict: Verdict, isTooMuch: boolean, result: DeliveryResult | undefined): void {
+    const { circuit: rules } = this.options;
+    const { group, key } = flow;
+    const open = this.#controls.circuit(group);
+    const failure = result?.kind === 'failed' ? result : undefined;
+    if (failure?.httpStatus === 429) this.#lowerRate(key, row);
+    const retryAfterMs = failure?.retryAfterMs ?? 0;
+    const now = this.#controls.now();
+    if (retryAfterMs > 0) this.#open(group, openedByRetryAfter(retryAfterMs, open, now, rules), failure?.code);
+    else if (isProbe && verdict === 'ill') this.#open(group, openedBy('failures', open, now, rules), failure?.code);
+    else if (open === undefined && isTooMuch) this.#open(group, openedBy('failures', open, now, rules), failure?.code);
+    // A send that began before the circuit was opened proves nothing.
+    else if (open !== undefined && verdict === 'ok' && (isProbe || this.#stateOf(group) === 'given_up')) this.#close(group);
+  }
+
+  #open(group: string, circuit: Circuit, code: string | undefined): void {
+    this.options.logger.warn('circuit open: its tasks wait, uncounted', { destination: group, code, until: new Date(circuit.until).toISOString(), since: new Date(circuit.openedAt).toISOString() });
+    this.#bulkhead.restart(group);
+    this.#controls.open(group, circuit).catch(() => undefined); // here it holds all the same
+  }
+
+  #close(group: string): void {
+    this.options.logger.info('circuit closed: the destination answers again', { destination: group });
+    this.#bulkhead.restart(group);
+    this.#controls.close(group).catch(() => undefined); // others find out by their own probe
+  }
+
+  #lowerRate(key: string, row: FlowRow): void {
+    const now = this.#now();
+    const rate = this.#rates.get(key);
+    if (rate === undefined) this.#rates.set(key, new AdaptiveRate(this.#stats.ratePerSecond(row), now));
+    else rate.lower(now);
+  }
+
+  #stateOf(group: string): CircuitState {
+    const circuit = this.#controls.circuit(group);
+    return circuit === undefined ? 'closed' : stateOfCircuit(circuit, this.#controls.now(), this.options.circuit);
+  }
+
+  #roomFor(flow: Flow): number | Promise<number> {
+    const limit = this.#controls.policyFor(flow);
+    if (this.#isClosed || limit?.policy.isPaused === true) return 0;
+    const state = this.#stateOf(flow.group);
+    if (state === 'open') return 0;
+    if (state === 'probe') return this.#probing.has(flow.group) ? 0 : 1;
+    const bySlots = this.#bulkhead.room(flow.group, state === 'given_up');
+    const byRate = this.#rates.get(flow.key)?.available(this.#now()) ?? Infinity;
+    const room = Math.min(bySlots, byRate);
+    if (room === 0 || limit === undefined || !isLimited(limit.policy)) return room;
+    return this.#limiter.room(limit.name, limit.policy).then((byLimit) => Math.min(room, byLimit));
   }
 
   async #tick(): Promise<void> {
     try {
-      for (const lanes of this.#shards) {
-        for (const flowKey of await lanes.some(LANES_PER_TICK)) {
-          const { depths } = this.#line(flowKey);
-          if (!depths.has(lanes)) depths.set(lanes, 1);
-        }
-      }
-      for (const flowKey of this.#lines.keys()) this.#wakeSoon(flowKey);
+      for (const change of await this.#controls.refresh()) this.#heed(change);
+      this.#forgetOld();
+      await this.#wakeUps.tick();
+      this.#ticks += 1;
+      if (this.#ticks % TICKS_PER_REPORT === 0) await this.store.putReport(this.options.workerName, printReport(this.#stats.sample()));
     } catch {
       // Redis is away: whoever owns the connection says so, and the next tick tries again.
     }
     if (!this.#isClosed) this.#timer = setTimeout(() => void this.#tick(), TICK_MS);
   }
 
-  #wakeSoon(flowKey: string): void {
-    const line = this.#lines.get(flowKey);
-    if (line === undefined || line.isWaking || this.#isClosed || this.#roomFor(flowKey, line) <= 0) return;
-    line.isWaking = true;
-    void this.#wake(flowKey, line).finally(() => {
-      line.isWaking = false;
-    });
-  }
-
-  async #wake(flowKey: string, line: Line): Promise<void> {
-    for (const lanes of line.depths.keys()) {
-      const room = this.#roomFor(flowKey, line);
-      if (room <= 0) return;
-      try {
-        const { woken, left } = await lanes.wake(flowKey, Math.min(room, MOST_WOKEN_AT_ONCE));
-        line.expected += woken;
-        line.wokenAt = this.now();
-        if (left === 0) line.depths.delete(lanes);
-        else line.depths.set(lanes, left);
-      } catch {
-        return; // as in a tick
-      }
+  /** Whoever may be sent to again starts slowly, in every process. */
+  #heed(change: ControlChange): void {
+    if (change.kind === 'circuit' && change.circuit === undefined) this.#bulkhead.restart(change.name);
+    if (change.kind === 'policy' && change.policy?.isPaused !== true) {
+      for (const { group } of this.#wakeUps.flowsNamed(change.name)) this.#bulkhead.restart(group);
     }
-    if (line.depths.size === 0) this.#lines.delete(flowKey);
   }
 
-  #roomFor(flowKey: string, line: Line): number {
-    if (line.expected > 0 && this.now() - line.wokenAt > EXPECT_FOR_MS) line.expected = 0;
-    return this.#bulkhead.room(flowKey) - line.expected;
+  #forgetOld(): void {
+    const now = this.#now();
+    for (const [key, rate] of this.#rates) if (!rate.recover(now)) this.#rates.delete(key);
+    const longAgo = this.#controls.now() - FORGOTTEN_CIRCUIT_MS;
+    for (const [group, { until }] of this.#controls.circuits()) if (until < longAgo) this.#controls.close(group).catch(() => undefined); // the next tick tries again
   }
+}
 
-  #line(flowKey: string): Line {
-    const known = this.#lines.get(flowKey);
-    if (known !== undefined) return known;
-    const made: Line = { depths: new Map(), isWaking: false, expected: 0, wokenAt: 0 };
-    this.#lines.set(flowKey, made);
-    return made;
-  }
+/** ok: it answered, whatever it said of this task. ill: it fails, whoever comes. */
+type Verdict = 'ok' | 'ill';
+
+/** @returns undefined: the failure was ours, and says nothing of the destination */
+function verdictOf(result: DeliveryResult): Verdict | undefined {
+  if (result.kind === 'delivered') return 'ok';
+  const { usesAttempt, isIllness } = deliveryError(result.code);
+  if (!usesAttempt) return undefined;
+  return isIllness ? 'ill' : 'ok';
+}
+
+function refuse(reason: DeferralReason): Refusal {
+  return { kind: 'refused', reason };
 }

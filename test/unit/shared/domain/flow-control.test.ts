@@ -1,16 +1,17 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { averageLatencyMs, deferralDelayMs, flowKeyOf, mayStart, threshold, type BulkheadRules, type DestinationLoad } from '../../../../shared/domain/flow-control.js';
+import { averageLatencyMs, deferralDelayMs, mayStart, threshold, type BulkheadRules, type DestinationLoad } from '../../../../shared/domain/flow-control.js';
 
 const rules: BulkheadRules = { slots: 100, minimum: 2, holdMs: 250, firstHoldMs: 50 };
 
 function load(changes: Partial<DestinationLoad>): DestinationLoad {
-  return { inFlight: 0, held: 0, latencyMs: undefined, oldestMs: 0, ...changes };
+  return { inFlight: 0, held: 0, latencyMs: undefined, oldestMs: 0, window: Infinity, ...changes };
 }
 
 describe('mayStart', () => {
   const cases: readonly (readonly [name: string, load: Partial<DestinationLoad>, total: number, expected: ReturnType<typeof mayStart>])[] = [
+    ['beyond what it has shown to bear, however many slots are free', { inFlight: 16, window: 16, latencyMs: 20 }, 16, { kind: 'hold', holdMs: 250 }],
     ['the first send of an idle process', {}, 0, { kind: 'start' }],
     ['a lone destination, up to half of the slots', { inFlight: 49 }, 49, { kind: 'start' }],
     ['and not beyond: nothing is known of it, so its first answers are awaited shortly', { inFlight: 50 }, 50, { kind: 'hold', holdMs: 50 }],
@@ -66,18 +67,4 @@ describe('deferralDelayMs', () => {
   it('grows with the line, up to an hour', () => {
     expect([0, 1, 1_000, 1e9].map(deferralDelayMs)).to.deep.equal([60_000, 60_100, 160_000, 3_600_000]);
   });
-});
-
-describe('flowKeyOf', () => {
-  const kafka = { type: 'kafka', topic: 'orders', key: undefined, headers: undefined } as const;
-  const cases = [
-    [{ type: 'http', url: 'https://API.example.com/hook?a=1' }, 'https://api.example.com'],
-    [{ type: 'http', url: 'http://user:secret@127.0.0.1:8080/x' }, 'http://127.0.0.1:8080'],
-    [{ type: 'http', url: 'no url at all' }, 'http://invalid'],
-    [{ ...kafka, broker: { host: 'broker-1', port: 9092 } }, 'kafka://broker-1:9092/orders'],
-    [{ ...kafka, broker: undefined }, 'kafka://default/orders'],
-  ] as const;
-  for (const [destination, key] of cases) {
-    it(`is ${key}`, () => expect(flowKeyOf(destination)).to.equal(key));
-  }
 });

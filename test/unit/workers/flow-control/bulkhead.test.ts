@@ -1,18 +1,18 @@
 import { expect } from 'chai';
 
 import type { BulkheadRules } from '../../../../shared/domain/flow-control.js';
-import { Bulkhead, type Ticket } from '../../../../workers/flow-control/bulkhead.js';
+import { Bulkhead, type Slot } from '../../../../workers/flow-control/bulkhead.js';
 
 const rules: BulkheadRules = { slots: 10, minimum: 2, holdMs: 250, firstHoldMs: 50 };
 
 function bulkhead(changes: Partial<BulkheadRules> = {}): { bulkhead: Bulkhead; pass: (ms: number) => void } {
   let now = 0;
-  return { bulkhead: new Bulkhead({ ...rules, ...changes }, () => now), pass: (ms) => { now += ms; } };
+  return { bulkhead: new Bulkhead({ rules: { ...rules, ...changes }, hasWindows: false, now: () => now }), pass: (ms) => { now += ms; } };
 }
 
 /** Enters until there is no ticket at once. */
-function fill(into: Bulkhead, key: string): Ticket[] {
-  const tickets: Ticket[] = [];
+function fill(into: Bulkhead, key: string): Slot[] {
+  const tickets: Slot[] = [];
   for (;;) {
     const entered = into.enter(key);
     if (entered === undefined || entered instanceof Promise) return tickets;
@@ -25,7 +25,7 @@ describe('Bulkhead', () => {
     const { bulkhead: slots } = bulkhead({ slots: 12, firstHoldMs: -1 });
     const first = fill(slots, 'a');
     expect(first).to.have.lengthOf(6);
-    for (const ticket of first.slice(0, 3)) slots.leave(ticket);
+    for (const ticket of first.slice(0, 3)) slots.leave(ticket, 0);
     expect(fill(slots, 'b')).to.have.lengthOf(5);
     expect(slots.inFlight).to.equal(8);
   });
@@ -37,10 +37,10 @@ describe('Bulkhead', () => {
     const order: string[] = [];
     // fill() holds one already.
     const held = Promise.resolve(slots.enter('a')).then((got) => { order.push('second'); return got; });
-    slots.leave(ticket);
-    if (others[0] !== undefined) slots.leave(others[0]);
+    slots.leave(ticket, 0);
+    if (others[0] !== undefined) slots.leave(others[0], 0);
     const got = await held;
-    expect(got?.destination.key).to.equal('a');
+    expect(got?.destination.group).to.equal('a');
     expect(order).to.deep.equal(['second']);
     slots.releaseHeld();
     expect(slots.inFlight).to.equal(5);
@@ -51,7 +51,7 @@ describe('Bulkhead', () => {
     const a = fill(slots, 'a');
     slots.releaseHeld();
     expect([a.length, fill(slots, 'b').length], 'and one of b is held').to.deep.equal([5, 3]);
-    for (const ticket of a.slice(0, 2)) slots.leave(ticket);
+    for (const ticket of a.slice(0, 2)) slots.leave(ticket, 0);
     expect(slots.inFlight, 'it has a slot').to.equal(5 + 3 - 2 + 1);
     slots.releaseHeld();
   });
@@ -60,7 +60,7 @@ describe('Bulkhead', () => {
     const { bulkhead: slots } = bulkhead({ firstHoldMs: 5 });
     const tickets = fill(slots, 'a');
     expect(await slots.enter('a')).to.equal(undefined);
-    for (const ticket of tickets) slots.leave(ticket);
+    for (const ticket of tickets) slots.leave(ticket, 0);
     expect([slots.inFlight, slots.room('a')]).to.deep.equal([0, 10]);
   });
 
@@ -85,9 +85,9 @@ describe('Bulkhead', () => {
     const [ticket] = fill(slots, 'a');
     if (ticket === undefined) throw new Error('no ticket');
     const before = slots.inFlight;
-    slots.leave(ticket);
+    slots.leave(ticket, 0);
     const after = slots.inFlight;
-    slots.leave(ticket);
+    slots.leave(ticket, 0);
     expect([before - after <= 1, slots.inFlight]).to.deep.equal([true, after]);
     slots.releaseHeld();
   });
@@ -98,11 +98,11 @@ describe('Bulkhead', () => {
     if (lasting === undefined || lasting instanceof Promise) throw new Error('no ticket');
     for (let nth = 0; nth < 10_000_000; nth += 1) {
       const ticket = slots.enter(`https://host-${nth}.example.com`);
-      if (ticket !== undefined && !(ticket instanceof Promise)) slots.leave(ticket);
+      if (ticket !== undefined && !(ticket instanceof Promise)) slots.leave(ticket, 0);
     }
     expect(slots.remembered).to.be.at.most(10_000);
     expect([slots.room('lasting'), slots.inFlight]).to.deep.equal([8, 1]);
-    slots.leave(lasting);
+    slots.leave(lasting, 0);
     expect(slots.inFlight).to.equal(0);
   }).timeout(60_000);
 });

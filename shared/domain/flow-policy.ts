@@ -1,0 +1,29 @@
+/** What an operator set for one destination; absent: no such limit. */
+export interface FlowPolicy {
+  /** Sends in flight, all workers together, >= 1. */
+  readonly maxConcurrency?: number;
+  /** Starts of sends in any second, all workers together, > 0; a fraction is a send every few seconds. */
+  readonly ratePerSecond?: number;
+  /** Sends beyond the even pace that may start at once after a lull, >= 1. Default 1: an even pace. */
+  readonly burst?: number;
+  /** Nothing is sent. */
+  readonly isPaused?: boolean;
+}
+
+/** Does it need a permission from Redis for each send? */
+export function isLimited(policy: FlowPolicy | undefined): policy is FlowPolicy {
+  return policy !== undefined && (policy.maxConcurrency !== undefined || policy.ratePerSecond !== undefined);
+}
+
+/**
+ * Of the two names of a flow (key and group) each may be paused; limits of the key outrank those of the group.
+ * @returns the policy, and the name whose limits they are
+ */
+export function policyOf(byName: ReadonlyMap<string, FlowPolicy>, key: string, group: string): { readonly name: string; readonly policy: FlowPolicy } | undefined {
+  const own = byName.get(key);
+  const ofGroup = key === group ? undefined : byName.get(group);
+  if (own === undefined) return ofGroup === undefined ? undefined : { name: group, policy: ofGroup };
+  const isPaused = own.isPaused === true || ofGroup?.isPaused === true;
+  if (isLimited(own) || !isLimited(ofGroup)) return { name: key, policy: { ...own, isPaused } };
+  return { name: group, policy: { ...ofGroup, isPaused } };
+}

@@ -1,0 +1,57 @@
+import { LatencyHistogram } from './latency-histogram.js';
+
+/** What one worker has seen of one destination in about the last minute. */
+export interface FlowSample {
+  readonly key: string;
+  readonly group: string;
+  readonly inFlight: number;
+  /** Sends that ended. */
+  readonly delivered: number;
+  readonly failed: number;
+  readonly latency: LatencyHistogram;
+}
+
+/** For Redis, as short as it gets: a worker writes one each second. */
+export function printReport(samples: readonly FlowSample[]): string {
+  return JSON.stringify(samples.map(({ key, group, inFlight, delivered, failed, latency }) => [key, group, inFlight, delivered, failed, sparse(latency.counts)]));
+}
+
+/** @returns nothing for what another version wrote in another form */
+export function readReport(report: string): FlowSample[] {
+  const rows: unknown = JSON.parse(report);
+  if (!Array.isArray(rows)) return [];
+  return rows.flatMap((row: unknown) => {
+    if (!Array.isArray(row) || row.length < 6) return [];
+    // Written by printReport.
+    const [key, group, inFlight, delivered, failed, counts] = row as [string, string, number, number, number, [number, number][]];
+    return [{ key, group, inFlight, delivered, failed, latency: new LatencyHistogram(dense(counts)) }];
+  });
+}
+
+/** One row for each key, whoever saw it. */
+export function mergeSamples(samples: readonly FlowSample[]): FlowSample[] {
+  const byKey = new Map<string, FlowSample>();
+  for (const sample of samples) {
+    const before = byKey.get(sample.key);
+    const latency = new LatencyHistogram(before?.latency.counts);
+    latency.add(sample.latency);
+    byKey.set(sample.key, {
+      ...sample,
+      inFlight: sample.inFlight + (before?.inFlight ?? 0),
+      delivered: sample.delivered + (before?.delivered ?? 0),
+      failed: sample.failed + (before?.failed ?? 0),
+      latency,
+    });
+  }
+  return [...byKey.values()];
+}
+
+function sparse(counts: readonly number[]): [number, number][] {
+  return [...counts.entries()].filter(([, count]) => count > 0);
+}
+
+function dense(pairs: readonly [number, number][]): number[] {
+  const counts: number[] = [];
+  for (const [bucket, count] of pairs) counts[bucket] = count;
+  return counts;
+}

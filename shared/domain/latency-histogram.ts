@@ -1,0 +1,34 @@
+/** Buckets per doubling: a percentile is at most 19% too high. */
+const STEPS = 4;
+/** The last one begins at 2^16 ms, about a minute. */
+const BUCKETS = 16 * STEPS + 1;
+
+/** Latencies in milliseconds as counts, so that the views of several processes can be added. */
+export class LatencyHistogram {
+  readonly counts: number[];
+
+  /** @param counts of another one, as it was printed */
+  constructor(counts: readonly number[] = []) {
+    this.counts = Array.from({ length: BUCKETS }, (_, nth) => counts[nth] ?? 0);
+  }
+
+  note(ms: number): void {
+    const bucket = Math.min(BUCKETS - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, ms)) * STEPS)));
+    this.counts[bucket] = (this.counts[bucket] ?? 0) + 1;
+  }
+
+  add(other: LatencyHistogram): void {
+    for (const [bucket, count] of other.counts.entries()) this.counts[bucket] = (this.counts[bucket] ?? 0) + count;
+  }
+
+  /** @returns upper end of the bucket, whole ms; undefined when nothing was noted */
+  percentile(share: number): number | undefined {
+    const total = this.counts.reduce((sum, count) => sum + count, 0);
+    let left = total * share;
+    for (const [bucket, count] of this.counts.entries()) {
+      left -= count;
+      if (count > 0 && left <= 0) return Math.ceil(2 ** ((bucket + 1) / STEPS));
+    }
+    return undefined;
+  }
+}

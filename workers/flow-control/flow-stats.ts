@@ -1,0 +1,113 @@
+import type { Flow } from '../../shared/domain/flow-key.js';
+import type { FlowSample } from '../../shared/domain/flow-report.js';
+import { LatencyHistogram } from '../../shared/domain/latency-histogram.js';
+
+/** Results are forgotten after one to two of these, milliseconds. */
+const SPAN_MS = 30_000;
+/** Destinations that are remembered; a row costs some kilobytes. */
+const MAX_ROWS = 2_000;
+/** Rows of a report: the hottest ones. */
+const REPORTED_ROWS = 200;
+
+interface Span {
+  since: number;
+  started: number;
+  delivered: number;
+  failed: number;
+  latency: LatencyHistogram;
+}
+
+/** What this process sees of one destination. */
+export class FlowRow {
+  inFlight = 0;
+  now: Span;
+  before: Span | undefined;
+
+  constructor(
+    readonly flow: Flow,
+    at: number,
+  ) {
+    this.now = emptySpan(at);
+  }
+}
+
+/** In numbers, what this process sends where: for GET /destinations, and for the rate that a 429 complains of. */
+export class FlowStats {
+  readonly #rows = new Map<string, FlowRow>();
+
+  /** @param now monotonic milliseconds */
+  constructor(private readonly now: () => number) {}
+
+  started(flow: Flow): FlowRow {
+    const row = this.#row(flow);
+    row.inFlight += 1;
+    this.#turn(row);
+    row.now.started += 1;
+    return row;
+  }
+
+  /** @param result undefined: nothing can be learnt of it */
+  ended(row: FlowRow, result: 'delivered' | 'failed' | undefined, ms: number): void {
+    row.inFlight -= 1;
+    if (result === undefined) return;
+    this.#turn(row);
+    row.now[result] += 1;
+    row.now.latency.note(ms);
+  }
+
+  /** Sends started per second lately. */
+  ratePerSecond({ now, before }: FlowRow): number {
+    const since = before?.since ?? now.since;
+    return ((now.started + (before?.started ?? 0)) * 1_000) / Math.max(1_000, this.now() - since);
+  }
+
+  /** The hottest destinations of the last minute. */
+  sample(): FlowSample[] {
+    const rows = [...this.#rows.values()];
+    for (const row of rows) {
+      this.#turn(row);
+      if (row.inFlight === 0 && sends(row) === 0) this.#rows.delete(row.flow.key);
+    }
+    return rows
+      .filter((row) => row.inFlight > 0 || sends(row) > 0)
+      .sort((a, b) => b.inFlight - a.inFlight || sends(b) - sends(a))
+      .slice(0, REPORTED_ROWS)
+      .map(({ flow, inFlight, now, before }) => {
+        const latency = new LatencyHistogram(now.latency.counts);
+        if (before !== undefined) latency.add(before.latency);
+        return { ...flow, inFlight, delivered: now.delivered + (before?.delivered ?? 0), failed: now.failed + (before?.failed ?? 0), latency };
+      });
+  }
+
+  #row(flow: Flow): FlowRow {
+    const known = this.#rows.get(flow.key);
+    if (known !== undefined) return known;
+    // The oldest that is idle: beyond so many nobody looks at single ones.
+    if (this.#rows.size >= MAX_ROWS) {
+      for (const [key, { inFlight }] of this.#rows) {
+        if (inFlight > 0) continue;
+        this.#rows.delete(key);
+        break;
+      }
+    }
+    const made = new FlowRow(flow, this.now());
+    this.#rows.set(flow.key, made);
+    return made;
+  }
+
+  #turn(row: FlowRow): void {
+    const at = this.now();
+    const passedMs = at - row.now.since;
+    if (passedMs < SPAN_MS) return;
+    row.before = passedMs < 2 * SPAN_MS ? row.now : undefined;
+    row.now = emptySpan(at);
+  }
+}
+
+function sends({ now, before }: FlowRow): number {
+  return now.started + (before?.started ?? 0);
+}
+
+function emptySpan(since: number): Span {
+  return { since, started: 0, delivered: 0, failed: 0, latency: new LatencyHistogram() };
+}

@@ -1,0 +1,158 @@
+import { flowOfLane, laneOf, type Flow } from '../../shared/domain/flow-key.js';
+import type { Lanes } from '../../shared/queue/lanes.js';
+
+/** Lanes looked at in one tick; chosen at random, so each one has its turn. */
+const LANES_PER_TICK = 100;
+/** A woken task that has not come by then was fetched by another process. */
+const EXPECT_FOR_MS = 1_000;
+const MOST_WOKEN_AT_ONCE = 100;
+
+/** What this process knows of the deferred tasks of one flow. */
+interface Line {
+  readonly flow: Flow;
+  /** Jobs in the lane of each shard, as far as known. */
+  readonly depths: Map<Lanes, number>;
+  isWaking: boolean;
+}
+
+/** Woken by us and not here yet: they will take the room of their group. */
+interface Expected {
+  count: number;
+  wokenAt: number;
+}
+
+export interface WakeUpsOptions {
+  /** How many sends of the flow may start now; what it waits for may have to be asked for. */
+  readonly roomFor: (flow: Flow) => number | Promise<number>;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+/**
+ * Wakes deferred tasks when there is room for them. Hints only: whatever is missed here comes back by itself, when its
+ * time in the delayed set is over.
+ */
+export class WakeUps {
+  readonly #shards: Lanes[] = [];
+  readonly #lines = new Map<string, Line>();
+  readonly #expected = new Map<string, Expected>();
+  #isClosed = false;
+
+  constructor(private readonly options: WakeUpsOptions) {}
+
+  /** Begins to wake tasks of one more shard. */
+  watch(lanes: Lanes): void {
+    this.#shards.push(lanes);
+  }
+
+  /** A task of the group is here: perhaps one that was woken. */
+  arrived(group: string): void {
+    if (this.#expected.size === 0) return;
+    const expected = this.#expected.get(group);
+    if (expected === undefined) return;
+    expected.count -= 1;
+    if (expected.count <= 0) this.#expected.delete(group);
+  }
+
+  /** Tasks that wait for the destination, as far as this process knows. */
+  waiting(flow: Flow): number {
+    const line = this.#lines.get(laneOf(flow));
+    return line === undefined ? 0 : [...line.depths.values()].reduce((sum, depth) => sum + depth, 0);
+  }
+
+  /** Puts a deferred job into its line. Never fails. */
+  addHint(lanes: Lanes, flow: Flow, jobId: string, since: number): void {
+    const line = this.#line(flow);
+    line.depths.set(lanes, (line.depths.get(lanes) ?? 0) + 1);
+    lanes.add(laneOf(flow), jobId, since).then(
+      (depth) => line.depths.set(lanes, depth),
+      () => undefined, // a lost hint costs delay: the job comes back by itself
+    );
+  }
+
+  /** A send of the flow is over: somebody else may start. */
+  leave(flow: Flow): void {
+    if (this.#lines.size === 0) return;
+    const lane = laneOf(flow);
+    const line = this.#lines.get(lane);
+    if (line !== undefined) this.#wakeSoon(lane, line);
+  }
+
+  /** Looks for lanes that others filled, and for room that came without one of our sends ending. */
+  async tick(): Promise<void> {
+    for (const lanes of this.#shards) {
+      for (const lane of await lanes.some(LANES_PER_TICK)) {
+        const { depths } = this.#line(flowOfLane(lane));
+        if (!depths.has(lanes)) depths.set(lanes, 1);
+      }
+    }
+    let left = Math.min(this.#lines.size, 2 * LANES_PER_TICK);
+    for (const [lane, line] of this.#lines) {
+      if (left === 0) break;
+      left -= 1;
+      // To the end of the map: the next tick begins where this one stops.
+      this.#lines.delete(lane);
+      this.#lines.set(lane, line);
+      this.#wakeSoon(lane, line);
+    }
+  }
+
+  /** Flows that have tasks waiting, under this name of theirs. */
+  flowsNamed(name: string): Flow[] {
+    return [...this.#lines.values()].map(({ flow }) => flow).filter(({ key, group }) => key === name || group === name);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  #wakeSoon(lane: string, line: Line): void {
+    if (line.isWaking || this.#isClosed) return;
+    const room = this.options.roomFor(line.flow);
+    if (typeof room === 'number' && room - this.#expectedOf(line.flow.group) <= 0) return;
+    line.isWaking = true;
+    void this.#wake(lane, line, room).finally(() => {
+      line.isWaking = false;
+    });
+  }
+
+  async #wake(lane: string, line: Line, roomNow: number | Promise<number>): Promise<void> {
+    const { flow, depths } = line;
+    try {
+      let room = (await roomNow) - this.#expectedOf(flow.group);
+      for (const lanes of depths.keys()) {
+        if (room <= 0) return;
+        const { woken, left } = await lanes.wake(lane, Math.min(room, MOST_WOKEN_AT_ONCE));
+        this.#expect(flow.group, woken);
+        room -= woken;
+        if (left === 0) depths.delete(lanes);
+        else depths.set(lanes, left);
+      }
+    } catch {
+      return; // Redis is away: whoever owns the connection says so, and the next tick tries again
+    }
+    if (depths.size === 0) this.#lines.delete(lane);
+  }
+
+  #expect(group: string, woken: number): void {
+    if (woken === 0) return;
+    this.#expected.set(group, { count: this.#expectedOf(group) + woken, wokenAt: this.options.now() });
+  }
+
+  #expectedOf(group: string): number {
+    const expected = this.#expected.get(group);
+    if (expected === undefined) return 0;
+    if (this.options.now() - expected.wokenAt <= EXPECT_FOR_MS) return expected.count;
+    this.#expected.delete(group);
+    return 0;
+  }
+
+  #line(flow: Flow): Line {
+    const lane = laneOf(flow);
+    const known = this.#lines.get(lane);
+    if (known !== undefined) return known;
+    const made: Line = { flow, depths: new Map(), isWaking: false };
+    this.#lines.set(lane, made);
+    return made;
+  }
+}
