@@ -1,3 +1,4 @@
+import type { Jitter } from '../domain/retry-policy.js';
 import { variables, type Environment, type HostPort, type Variable, type VariableName } from './schema.js';
 
 /** Where Redis is; a union, so that no mode can lack what it needs. */
@@ -31,6 +32,7 @@ export interface Config {
   readonly workerConcurrency: number;
   readonly deliveryTimeoutMs: number;
   readonly maxMessageBytes: number;
+  readonly retryJitter: Jitter;
   readonly dead: { readonly attempts: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
   readonly stall: { readonly lockMs: number; readonly checkMs: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
   readonly release: { readonly baseDelayMs: number; readonly maxDelayMs: number };
@@ -76,6 +78,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     workerConcurrency: required(values.WORKER_CONCURRENCY),
     deliveryTimeoutMs: required(values.DELIVERY_TIMEOUT),
     maxMessageBytes: required(values.MAX_MESSAGE_BYTES),
+    retryJitter: required(values.RETRY_JITTER),
     dead: { attempts: required(values.DEAD_ATTEMPTS), baseDelayMs: required(values.DEAD_BASE_DELAY), maxDelayMs: required(values.DEAD_MAX_DELAY) },
     stall: {
       lockMs: required(values.LOCK_DURATION),

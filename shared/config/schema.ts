@@ -2,6 +2,7 @@
  * Every environment variable, once: how it is read, its default, what it means.
  * docs/ENVIRONMENT.md is generated from this table. Only load.ts reads the environment.
  */
+import { jitters } from '../domain/retry-policy.js';
 
 export type Environment = 'dev' | 'prod';
 
@@ -135,6 +136,7 @@ export const variables = {
   WORKER_CONCURRENCY: integer(1, 10_000, '200', 'Deliveries in flight per worker process; one destination alone gets half of them.'),
   DELIVERY_TIMEOUT: duration('30s', 'Total time of one attempt: connect, send, and the whole answer.', { min: 100, max: 3_600_000 }),
   MAX_MESSAGE_BYTES: integer(1, 64 * 1_048_576, '1048576', 'Largest message_data, in bytes of UTF-8. The limit of the HTTP body follows from it.'),
+  RETRY_JITTER: oneOf(jitters, 'none', 'Jitter of tasks that name none: `none` keeps the exact schedule. Read by the API alone; a task keeps what it was accepted with. It is part of its content: after a change, a task under way that is submitted again is a `conflict`.'),
   DEAD_ATTEMPTS: integer(1, 1_000, '10', 'Sends to the dead destination before a task is parked.'),
   DEAD_BASE_DELAY: duration('1s', 'Wait after the first failed dead delivery; doubles.'),
   DEAD_MAX_DELAY: duration('5m', 'Cap on that wait.'),

@@ -27,6 +27,7 @@ describe('loadConfig', () => {
       workerConcurrency: 200,
       deliveryTimeoutMs: 30_000,
       maxMessageBytes: 1_048_576,
+      retryJitter: 'none',
       dead: { attempts: 10, baseDelayMs: 1_000, maxDelayMs: 300_000 },
       stall: { lockMs: 15_000, checkMs: 5_000, baseDelayMs: 1_000, maxDelayMs: 300_000 },
       release: { baseDelayMs: 30_000, maxDelayMs: 600_000 },
@@ -34,6 +35,11 @@ describe('loadConfig', () => {
       retention: { deliveredMs: 3_600_000, deliveredMax: 100_000, deadLetterMs: 30 * 86_400_000 },
       warnings: [],
     });
+  });
+
+  it('takes the jitter of tasks that name none from RETRY_JITTER', () => {
+    for (const jitter of ['none', 'equal', 'full'] as const) expect(loadConfig({ RETRY_JITTER: jitter }).retryJitter).to.equal(jitter);
+    expect(faultsOf({ RETRY_JITTER: 'half' })).to.deep.equal(['RETRY_JITTER="half": must be none, equal, full']);
   });
 
   it('takes an empty variable for one that is not set', () => {
