@@ -15,7 +15,7 @@ const variableGroups: readonly (readonly [title: string, names: RegExp])[] = [
   ['HTTP API', /^(HTTP_|MAX_MESSAGE_BYTES$)/],
   ['Redis', /^(REDIS_|QUEUE_PREFIX$)/],
   ['Kafka', /^KAFKA_/],
-  ['Delivery', /^(WORKERS|WORKER_CONCURRENCY|DELIVERY_TIMEOUT)$|^DEAD_(ATTEMPTS|BASE_DELAY|MAX_DELAY)$/],
+  ['Delivery', /^(WORKERS|WORKER_CONCURRENCY|DELIVERY_TIMEOUT|RETRY_JITTER)$|^DEAD_(ATTEMPTS|BASE_DELAY|MAX_DELAY)$/],
   ['Crashed workers, and faults of ours', /^(LOCK_|STALL_|RELEASE_)/],
   ['How long finished tasks are kept', /^(DELIVERED_|DEAD_LETTER_)/],
   ['Other', /./],

@@ -1,6 +1,7 @@
 import express, { type Express } from 'express';
 import { RequestError } from '../shared/domain/errors.js';
 import type { Clock } from '../shared/domain/ports.js';
+import type { Jitter } from '../shared/domain/retry-policy.js';
 import type { Logger } from '../shared/logging/logger.js';
 import type { TaskQueue } from '../shared/queue/task-queue.js';
 import { healthRoutes } from './health/routes.js';
@@ -18,6 +19,8 @@ export interface AppDeps {
   /** True while new tasks would take the memory that the workers need. */
   readonly isRedisAboveMark: () => boolean;
   readonly maxMessageBytes: number;
+  /** Of tasks that name none. */
+  readonly defaultJitter: Jitter;
   /** For how long a task counts as unreadable after a worker last failed to read it, ms. */
   readonly unreadableForMs: number;
   readonly clock: Clock;
@@ -25,7 +28,7 @@ export interface AppDeps {
 }
 
 /** The API without a port. */
-export function createApp({ queue, isRedisAboveMark, maxMessageBytes, unreadableForMs, clock, logger }: AppDeps): Express {
+export function createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJitter, unreadableForMs, clock, logger }: AppDeps): Express {
   const app = express();
   app.disable('x-powered-by');
   // Nothing here is worth a hash of every answer.
@@ -34,7 +37,7 @@ export function createApp({ queue, isRedisAboveMark, maxMessageBytes, unreadable
     '/tasks',
     taskRoutes({
       queue,
-      parseTask: createTaskParser(maxMessageBytes),
+      parseTask: createTaskParser({ maxMessageBytes, defaultJitter }),
       maxBodyBytes: maxBodyBytes(maxMessageBytes),
       checkRoom: () => {
         if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');

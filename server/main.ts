@@ -23,6 +23,7 @@ const app = createApp({
   queue,
   isRedisAboveMark: () => memoryGuard.isAboveMark,
   maxMessageBytes: config.maxMessageBytes,
+  defaultJitter: config.retryJitter,
   unreadableForMs: unreadableForMs(config.release),
   clock: Date.now,
   logger,

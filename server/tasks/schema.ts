@@ -2,6 +2,7 @@ import { isIPv6 } from 'node:net';
 import Joi from 'joi';
 import type { Destination } from '../../shared/domain/destination.js';
 import { RequestError } from '../../shared/domain/errors.js';
+import { jitters, type Jitter } from '../../shared/domain/retry-policy.js';
 import type { Task } from '../../shared/domain/task.js';
 
 /** The rules of a submission; design, section 3. Wire names (snake_case) become ours here, and nowhere else. */
@@ -94,7 +95,7 @@ function shapeOf(type: unknown): Shape {
 }
 
 /** One flat schema per variant: Joi.when would put the pieces together anew for every task. */
-function taskSchema(variant: Variant, maxMessageBytes: number): Joi.ObjectSchema<WireTask> {
+function taskSchema(variant: Variant, { maxMessageBytes, defaultJitter }: TaskRules): Joi.ObjectSchema<WireTask> {
   const fits: Check = (value) => (Buffer.byteLength(value) <= maxMessageBytes ? undefined : `must not be larger than ${maxMessageBytes} bytes`);
   const deadDestination = destinationShapes[variant.deadDestination];
   return Joi.object<WireTask & { attempt?: unknown }>({
@@ -111,6 +112,7 @@ function taskSchema(variant: Variant, maxMessageBytes: number): Joi.ObjectSchema
     base_delay: Joi.number().greater(0).max(MAX_DELAY_SECONDS).required(),
     initial_delay: Joi.number().min(0).max(MAX_INITIAL_DELAY_SECONDS),
     max_delay: Joi.number().greater(0).max(MAX_DELAY_SECONDS).default(MAX_DELAY_SECONDS),
+    jitter: Joi.valid(...jitters).default(defaultJitter),
     message_data: text(isWellFormed, fits).required(),
     is_priority: Joi.boolean().default(false),
     flow_key: shortText,
@@ -134,6 +136,7 @@ interface WireTask {
   readonly base_delay: number;
   readonly initial_delay?: number;
   readonly max_delay: number;
+  readonly jitter: Jitter;
   readonly message_data: string;
   readonly is_priority: boolean;
   readonly flow_key?: string;
@@ -148,21 +151,28 @@ interface WireDestination {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** What the deployment says of tasks. */
+export interface TaskRules {
+  /** Largest message_data, bytes of UTF-8. */
+  readonly maxMessageBytes: number;
+  /** Of a task that names none. */
+  readonly defaultJitter: Jitter;
+}
+
 /** Turns unknown input into a task, once, at the edge. */
 export type ParseTask = (input: unknown) => Task;
 
 /**
- * @param maxMessageBytes largest message_data, bytes of UTF-8
  * @returns a parser that throws RequestError invalid_task with every violation at once; too_large when the size of
  *          message_data is the only one
  */
-export function createTaskParser(maxMessageBytes: number): ParseTask {
+export function createTaskParser(rules: TaskRules): ParseTask {
   const schemas = new Map<string, Joi.ObjectSchema<WireTask>>();
   const schemaFor = (input: unknown): Joi.ObjectSchema<WireTask> => {
     const variant = variantOf(input);
     const name = `${variant.destination} ${variant.deadDestination} ${variant.isParkedWhenExhausted}`;
     let schema = schemas.get(name);
-    if (schema === undefined) schemas.set(name, (schema = taskSchema(variant, maxMessageBytes)));
+    if (schema === undefined) schemas.set(name, (schema = taskSchema(variant, rules)));
     return schema;
   };
   return (input) => {
@@ -170,7 +180,7 @@ export function createTaskParser(maxMessageBytes: number): ParseTask {
     // convert: false, so that "3" is no number and "true" no boolean: nothing is repaired silently.
     const checked = schemaFor(input).validate(input, { abortEarly: false, convert: false, errors: { wrap: { label: false } } });
     const violations = [...(checked.error?.details ?? []).map(({ path, message }) => ({ field: path.join('.'), message })), ...prototypeKeys];
-    if (checked.error !== undefined || violations.length > 0) throw refusal(violations, maxMessageBytes, input);
+    if (checked.error !== undefined || violations.length > 0) throw refusal(violations, rules.maxMessageBytes, input);
     return toTask(checked.value);
   };
 }
@@ -234,6 +244,7 @@ function toTask(wire: WireTask): Task {
       baseDelayMs,
       initialDelayMs: wire.initial_delay === undefined ? baseDelayMs : secondsToMs(wire.initial_delay),
       maxDelayMs: secondsToMs(wire.max_delay),
+      jitter: wire.jitter,
     },
     isPriority: wire.is_priority,
     flowKey: wire.flow_key,

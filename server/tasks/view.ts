@@ -55,6 +55,7 @@ export function printPolicy(task: Task): object {
       base_delay: policy.baseDelayMs / 1_000,
       initial_delay: policy.initialDelayMs / 1_000,
       max_delay: policy.maxDelayMs / 1_000,
+      jitter: policy.jitter,
     },
     message_bytes: Buffer.byteLength(task.messageData),
   };

@@ -1,4 +1,5 @@
 import { defaultCircuitRules, type CircuitRules } from '../domain/circuit.js';
+import type { Jitter } from '../domain/retry-policy.js';
 import { variables, type Environment, type HostPort, type Variable, type VariableName } from './schema.js';
 
 /** Where Redis is; a union, so that no mode can lack what it needs. */
@@ -33,6 +34,7 @@ export interface Config {
   readonly deliveryTimeoutMs: number;
   readonly circuit: CircuitRules;
   readonly maxMessageBytes: number;
+  readonly retryJitter: Jitter;
   readonly dead: { readonly attempts: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
   readonly stall: { readonly lockMs: number; readonly checkMs: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
   readonly release: { readonly baseDelayMs: number; readonly maxDelayMs: number };
@@ -86,6 +88,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       maxOpenMs: required(values.FLOW_CIRCUIT_MAX_OPEN),
     },
     maxMessageBytes: required(values.MAX_MESSAGE_BYTES),
+    retryJitter: required(values.RETRY_JITTER),
     dead: { attempts: required(values.DEAD_ATTEMPTS), baseDelayMs: required(values.DEAD_BASE_DELAY), maxDelayMs: required(values.DEAD_MAX_DELAY) },
     stall: {
       lockMs: required(values.LOCK_DURATION),

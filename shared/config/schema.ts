@@ -2,6 +2,7 @@
  * Every environment variable, once: how it is read, its default, what it means.
  * docs/ENVIRONMENT.md is generated from this table. Only load.ts reads the environment.
  */
+import { jitters } from '../domain/retry-policy.js';
 
 export type Environment = 'dev' | 'prod';
 
@@ -140,6 +141,7 @@ export const variables = {
   FLOW_CIRCUIT_COOL_DOWN: duration('2s', 'From the opening of a circuit to its first probe; doubles with each probe that fails.', { min: 100, max: 3_600_000 }),
   FLOW_CIRCUIT_MAX_COOL_DOWN: duration('30s', 'Cap on that time, and on a Retry-After that holds back all tasks of a destination.', { min: 100, max: 3_600_000 }),
   FLOW_CIRCUIT_MAX_OPEN: duration('15m', 'Open for that long, tasks are sent again and their attempts count, so that a dead receiver leads to dead letters.'),
+  RETRY_JITTER: oneOf(jitters, 'none', 'Jitter of tasks that name none: `none` keeps the exact schedule. Read by the API alone; a task keeps what it was accepted with. It is part of its content: after a change, a task under way that is submitted again is a `conflict`.'),
   DEAD_ATTEMPTS: integer(1, 1_000, '10', 'Sends to the dead destination before a task is parked.'),
   DEAD_BASE_DELAY: duration('1s', 'Wait after the first failed dead delivery; doubles.'),
   DEAD_MAX_DELAY: duration('5m', 'Cap on that wait.'),

@@ -2,7 +2,7 @@ import type { DeadReason, Phase, TaskProgress } from './attempt-record.js';
 import { deliveryError, type DeliveryErrorCode } from './errors.js';
 import { deferralDelayMs, type DeferralReason } from './flow-control.js';
 import type { DeliveryResult, Receipt } from './ports.js';
-import { delayBeforeAttemptMs, growingDelayMs, type DeadPolicy, type RetryPolicy } from './retry-policy.js';
+import { delayBeforeAttemptMs, growingDelayMs, type DeadPolicy, type Jitter, type RetryPolicy } from './retry-policy.js';
 import type { Task } from './task.js';
 
 /** A task came into a worker's hands. `stalls`: how often its worker died since the last record. */
@@ -96,7 +96,7 @@ export const MAX_INTERNAL_RELEASES = 10;
  * | finding | in the delivery phase | in the dead phase |
  * |---|---|---|
  * | delivered | delivered | dead_lettered |
- * | failed, can improve, sends left | retry after the backoff (Retry-After is a minimum) | the same, by the dead policy |
+ * | failed, can improve, sends left | retry after the backoff (Retry-After is a minimum) | the same, by the dead policy with the task's jitter |
  * | failed, no sends left | dead_letter, reason retries_exhausted | park |
  * | failed, cannot improve | dead_letter, reason permanent_error | park |
  * | failed by our shutdown | release at once, uncounted | the same |
@@ -108,7 +108,7 @@ export const MAX_INTERNAL_RELEASES = 10;
  *
  * Where it says dead_letter, a task with on_exhausted: park is parked, also when it has a dead destination.
  *
- * @param random in [0, 1): spreads the waits of stalled tasks
+ * @param random in [0, 1): spreads the waits of stalled and released tasks, and those between sends as far as the policy has jitter
  */
 export function decideOutcome(finding: Fetched, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Start;
 export function decideOutcome(finding: Exclude<Finding, Fetched>, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome;
@@ -175,7 +175,7 @@ function decideResult(result: DeliveryResult, task: PolicyOfTask, progress: Task
   if (!canImprove) return endPhase(phase, task, code, 'permanent_error', progress);
   const { sends, backoff } = sendsOfPhase(phase, task.retryPolicy, rules.dead);
   if (progress.attempt + 1 >= sends) return endPhase(phase, task, code, 'retries_exhausted', progress);
-  const delayMs = delayBeforeAttemptMs(progress.attempt + 1, backoff, result.retryAfterMs);
+  const delayMs = delayBeforeAttemptMs(progress.attempt + 1, backoff, random, result.retryAfterMs);
   return { kind: 'retry', code, delayMs, ...(progress.deadReason === undefined ? {} : { reason: progress.deadReason }) };
 }
 
@@ -186,8 +186,9 @@ function endPhase(phase: Phase, task: PolicyOfTask, code: DeliveryErrorCode, rea
   return { kind: 'dead_letter', code, reason };
 }
 
-function sendsOfPhase(phase: Phase, retry: RetryPolicy, dead: DeadPolicy): { sends: number; backoff: { baseDelayMs: number; maxDelayMs: number } } {
-  return phase === 'delivery' ? { sends: retry.maxRetries + 1, backoff: retry } : { sends: dead.attempts, backoff: dead };
+function sendsOfPhase(phase: Phase, retry: RetryPolicy, dead: DeadPolicy): { sends: number; backoff: { baseDelayMs: number; maxDelayMs: number; jitter: Jitter } } {
+  if (phase === 'delivery') return { sends: retry.maxRetries + 1, backoff: retry };
+  return { sends: dead.attempts, backoff: { ...dead, jitter: retry.jitter } };
 }
 
 function releasesInARow(code: DeliveryErrorCode, lastRelease: TaskProgress['lastRelease']): number {

@@ -1,3 +1,17 @@
+/**
+ * How far the waits between sends are spread, so that tasks that failed together need not come back together. d is the
+ * policy's delay for that attempt, doubled and capped; what is drawn is rounded up to whole milliseconds.
+ *
+ * | jitter | the wait |
+ * |---|---|
+ * | none | exactly d |
+ * | equal | between d / 2 and d |
+ * | full | between d / 2 and 3 d / 2, never past the cap: at the cap between half of it and all of it |
+ */
+export const jitters = ['none', 'equal', 'full'] as const;
+
+export type Jitter = (typeof jitters)[number];
+
 /** When a task is sent. All values come validated from the edge; fractions of a millisecond are kept until the end. */
 export interface RetryPolicy {
   /** Retries after the first send, 0..100. Sends in all: maxRetries + 1. */
@@ -8,12 +22,20 @@ export interface RetryPolicy {
   readonly baseDelayMs: number;
   /** Cap on backoff and on Retry-After, > 0. */
   readonly maxDelayMs: number;
+  /** Spreads the waits after failures, those of the dead delivery too; never the initial delay. */
+  readonly jitter: Jitter;
 }
 
-/** Policy of the dead delivery, the same for all tasks: DEAD_ATTEMPTS, DEAD_BASE_DELAY, DEAD_MAX_DELAY. */
+/** Policy of the dead delivery, the same for all tasks but for the jitter, which is the task's: DEAD_ATTEMPTS, DEAD_BASE_DELAY, DEAD_MAX_DELAY. */
 export interface DeadPolicy {
   /** Sends to the dead destination before the task is parked, >= 1. */
   readonly attempts: number;
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
+}
+
+/** Waits that double up to a cap. */
+interface Backoff {
   readonly baseDelayMs: number;
   readonly maxDelayMs: number;
 }
@@ -27,21 +49,44 @@ export interface DeadPolicy {
  * | 500 | 86_400_000 | 0.5 s, 1 s, 2 s, 4 s, 8 s |
  * | 0.5 | 86_400_000 | 1 ms, 1 ms, 2 ms, 4 ms |
  *
+ * With jitter, for baseDelayMs 10_000 and maxDelayMs 40_000:
+ *
+ * | jitter | random | before attempt 1, 2, 3, 4 |
+ * |---|---|---|
+ * | equal | 0 | 5 s, 10 s, 20 s, 20 s |
+ * | equal | 0.5 | 7.5 s, 15 s, 30 s, 30 s |
+ * | full | 0 | 5 s, 10 s, 20 s, 20 s |
+ * | full | 0.5 | 10 s, 20 s, 30 s, 30 s |
+ *
  * @param attempt       the attempt to come, >= 1 (attempt 0, the first send, waits initialDelayMs)
  * @param policy        milliseconds, validated at the edge; a fraction is rounded up at the end, so never early
- * @param retryAfterMs  what the receiver asked for, in whole milliseconds: a minimum, but never past the cap
+ * @param random        in [0, 1): what the jitter draws from; 0 gives the shortest wait there can be
+ * @param retryAfterMs  what the receiver asked for, in whole milliseconds: a minimum, jitter or not, but never past the cap
  * @returns whole milliseconds, >= 1, at most the cap
  * @throws RangeError when attempt < 1 or NaN: a caller's bug, never a failed delivery
  */
-export function delayBeforeAttemptMs(
-  attempt: number,
-  policy: { readonly baseDelayMs: number; readonly maxDelayMs: number },
-  retryAfterMs = 0,
-): number {
+export function delayBeforeAttemptMs(attempt: number, policy: Backoff & { readonly jitter: Jitter }, random: number, retryAfterMs = 0): number {
+  const drawnMs = drawDelayMs(fullDelayMs(attempt, policy), policy, random);
+  return wholeMs(Math.min(Math.max(drawnMs, retryAfterMs), policy.maxDelayMs));
+}
+
+function fullDelayMs(attempt: number, { baseDelayMs, maxDelayMs }: Backoff): number {
   if (!(attempt >= 1)) throw new RangeError(`attempt must be >= 1, got ${attempt}`);
   // Clamp first: 2 ** 1024 is Infinity, and BullMQ would hold a job with that delay for ever.
-  const backoffMs = Math.min(policy.baseDelayMs * 2 ** (attempt - 1), policy.maxDelayMs);
-  return wholeMs(Math.min(Math.max(backoffMs, retryAfterMs), policy.maxDelayMs));
+  return Math.min(baseDelayMs * 2 ** (attempt - 1), maxDelayMs);
+}
+
+function drawDelayMs(fullMs: number, { jitter, maxDelayMs }: { readonly jitter: Jitter; readonly maxDelayMs: number }, random: number): number {
+  const shortestMs = fullMs / 2;
+  switch (jitter) {
+    case 'none':
+      return fullMs;
+    case 'equal':
+      return shortestMs + random * (fullMs - shortestMs);
+    case 'full':
+      // The cap bounds what is drawn from, not what was drawn: half of all tasks would wait exactly the cap.
+      return shortestMs + random * (Math.min(1.5 * fullMs, maxDelayMs) - shortestMs);
+  }
 }
 
 /**
@@ -60,7 +105,7 @@ export function wholeMs(ms: number): number {
  * @param random      in [0, 1)
  * @returns whole milliseconds, at least half of the full wait
  */
-export function growingDelayMs(repetition: number, policy: { readonly baseDelayMs: number; readonly maxDelayMs: number }, random: number): number {
-  const fullMs = delayBeforeAttemptMs(repetition + 1, policy);
+export function growingDelayMs(repetition: number, policy: Backoff, random: number): number {
+  const fullMs = wholeMs(fullDelayMs(repetition + 1, policy));
   return wholeMs(fullMs * (1 - random / 2));
 }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Destination } from '../domain/destination.js';
 import { printDestination } from '../domain/destination.js';
+import { jitters, type Jitter } from '../domain/retry-policy.js';
 import type { Task } from '../domain/task.js';
 
 /** Version written into the data of every job. A process leaves a higher one to those who know it. */
@@ -22,6 +23,7 @@ export interface JobData {
   /** base delay, ms */ readonly b: number;
   /** initial delay, ms, where it differs from the base delay */ readonly n?: number;
   /** max delay, ms */ readonly l: number;
+  /** jitter, where it is not none */ readonly j?: Exclude<Jitter, 'none'>;
   /** priority */ readonly p?: 1;
   /** flow key */ readonly f?: string;
   /** message data */ readonly m: string;
@@ -75,6 +77,7 @@ export function encodeTask(task: Task): JobData {
     b: policy.baseDelayMs,
     ...(policy.initialDelayMs === policy.baseDelayMs ? {} : { n: policy.initialDelayMs }),
     l: policy.maxDelayMs,
+    ...(policy.jitter === 'none' ? {} : { j: policy.jitter }),
     ...(task.isPriority ? { p: 1 as const } : {}),
     ...(task.flowKey === undefined ? {} : { f: task.flowKey }),
     m: task.messageData,
@@ -104,7 +107,7 @@ export function decodeTask(data: unknown): Task {
     destination: decodeDestination(destination),
     deadDestination: job.x === undefined ? undefined : decodeDestination(job.x),
     onExhausted: job.k === 1 ? 'park' : 'dead_letter',
-    retryPolicy: { maxRetries, baseDelayMs, initialDelayMs: job.n ?? baseDelayMs, maxDelayMs },
+    retryPolicy: { maxRetries, baseDelayMs, initialDelayMs: job.n ?? baseDelayMs, maxDelayMs, jitter: decodeJitter(job.j) },
     isPriority: job.p === 1,
     flowKey: job.f,
     messageData,
@@ -132,8 +135,15 @@ export function contentHash(task: Task): string {
     task.messageData,
     // Later than 0.1.0: named, and only where they are said, so that the hash of a task without them stays what it was.
     ...(task.flowKey === undefined ? [] : [['flow_key', task.flowKey]]),
+    ...(policy.jitter === 'none' ? [] : [['jitter', policy.jitter]]),
   ];
   return hash('sha256', JSON.stringify(canonical), 'base64url');
+}
+
+function decodeJitter(stored: unknown): Jitter {
+  const jitter = jitters.find((known) => known === (stored ?? 'none'));
+  if (jitter === undefined) throw new UnreadableTaskError('a jitter this version does not know');
+  return jitter;
 }
 
 function canonicalDestination(destination: Destination): unknown[] {

@@ -96,12 +96,15 @@ function isParked(log: readonly LogEntry[]): boolean {
   return last?.next !== 'dead_lettered';
 }
 
-/** A task that left the delayed set and has no worker yet: when its last wait was over, as far as its log tells. */
+/**
+ * A task that left the delayed set and has no worker yet: when its last wait was over, as far as its log tells. Never
+ * later than it was: what jitter drew and what the receiver asked for stand nowhere, so the shortest wait is taken.
+ */
 function dueSince(task: Task, progress: TaskProgress, log: readonly LogEntry[], createdAt: number): number {
   const last = log.findLast((entry) => entry.kind === 'attempt' || entry.kind === 'redrive');
   if (last === undefined) return createdAt + task.retryPolicy.initialDelayMs;
   if (last.kind === 'redrive' || last.next !== 'retry' || progress.phase === 'dead') return last.at;
-  return last.at + last.ms + delayBeforeAttemptMs(progress.attempt, task.retryPolicy);
+  return last.at + last.ms + delayBeforeAttemptMs(progress.attempt, task.retryPolicy, 0);
 }
 
 function pairUp(fields: readonly string[]): Record<string, string> {

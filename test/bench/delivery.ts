@@ -67,7 +67,7 @@ async function fillProduct(redis: Redis, url: string, tasks: number): Promise<vo
         destination: { type: 'http', url },
         deadDestination: { type: 'http', url },
         onExhausted: 'dead_letter',
-        retryPolicy: { maxRetries: 3, initialDelayMs: 1, baseDelayMs: 1_000, maxDelayMs: 86_400_000 },
+        retryPolicy: { maxRetries: 3, initialDelayMs: 1, baseDelayMs: 1_000, maxDelayMs: 86_400_000, jitter: 'none' },
         isPriority: false,
         flowKey: undefined,
         messageData: BODY,

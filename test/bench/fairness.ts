@@ -92,7 +92,7 @@ function taskTo(port: number, nth: number, due: number): Task {
     destination,
     deadDestination: destination,
     onExhausted: 'dead_letter',
-    retryPolicy: { maxRetries: 3, initialDelayMs: Math.max(1, due - Date.now()), baseDelayMs: 1_000, maxDelayMs: 86_400_000 },
+    retryPolicy: { maxRetries: 3, initialDelayMs: Math.max(1, due - Date.now()), baseDelayMs: 1_000, maxDelayMs: 86_400_000, jitter: 'none' },
     isPriority: false,
     flowKey: undefined,
     messageData: JSON.stringify({ due }),

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { createReceiver, failingFirst, type Receiver } from '../support/receiver.js';
 import { Service } from '../support/service.js';
-import { getTask, httpTask, submitNew, timeOf, waitForState } from '../support/tasks.js';
+import { getTask, getTaskAnswer, httpTask, submitNew, timeOf, waitForState } from '../support/tasks.js';
 
 /** How late a send may be here: the tests share two cores with a broker. What is promised is measured by the bench. */
 const LATEST_MS = 1_500;
@@ -50,6 +50,25 @@ describe('e2e: when a task is sent', () => {
     expect(receiver.requestsFor(task.id).map(({ key }) => key)).to.deep.equal([0, 1, 2, 3, 4].map((n) => `${task.id}|${n}`));
   });
 
+  const spread: readonly (readonly [jitter: 'equal' | 'full', longestMs: number])[] = [
+    ['equal', 1_000],
+    ['full', 1_500],
+  ];
+  for (const [jitter, longestMs] of spread) {
+    it(`spreads tasks that failed together with jitter ${jitter}, none before half of base_delay`, async () => {
+      const path = `/herd-${jitter}`;
+      receiver.on(path, failingFirst(1, { kind: 'answer', status: 500 }));
+      const herd = Array.from({ length: 24 }, () => httpTask(receiver.url(path), { jitter, base_delay: 1, max_retries: 1 }));
+      await Promise.all(herd.map((task) => submitNew(service.baseUrl, task)));
+      for (const { id } of herd) await waitForState(service.baseUrl, id, 'delivered');
+      const waits = herd.map(({ id }) => pauses(id)[0] ?? NaN);
+      for (const wait of waits) expect(wait).to.be.within(500, longestMs + LATEST_MS);
+      // By chance, each of these fails less than once in ten million runs.
+      expect(Math.max(...waits) - Math.min(...waits), JSON.stringify(waits)).to.be.at.least((longestMs - 500) / 5);
+      expect(Math.min(...waits), 'nothing is earlier than the exact schedule').to.be.below(1_000);
+    });
+  }
+
   it('delivers on the third try and shows all three', async () => {
     receiver.on('/third', failingFirst(2, { kind: 'answer', status: 503 }));
     const task = httpTask(receiver.url('/third'), { base_delay: 0.05, max_retries: 5 });
@@ -90,5 +109,22 @@ describe('e2e: when a task is sent', () => {
     expect(retrying.waiting_for?.code).to.equal('backoff');
     expect(retrying.waiting_for?.message).to.match(/attempt 0 of 1 failed with http_server_error/);
     expect(timeOf(retrying.next_attempt_at) - Date.now()).to.be.within(3_590_000, 3_600_000);
+  });
+});
+
+describe('e2e: RETRY_JITTER', () => {
+  let service: Service;
+
+  before(async () => { service = await Service.start({ settings: { RETRY_JITTER: 'equal' }, workers: 0 }); });
+  after(() => service.close());
+
+  it('is the jitter of a task that names none, and kept with it', async () => {
+    const silent = httpTask('http://127.0.0.1:9/', { initial_delay: 3_600 });
+    const exact = httpTask('http://127.0.0.1:9/', { initial_delay: 3_600, jitter: 'none' });
+    for (const [task, jitter] of [[silent, 'equal'], [exact, 'none']] as const) {
+      await submitNew(service.baseUrl, task);
+      const { body } = await getTaskAnswer(service.baseUrl, task.id);
+      expect(body['policy']).to.include({ jitter });
+    }
   });
 });

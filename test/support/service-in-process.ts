@@ -69,7 +69,7 @@ export class InProcessService {
       redis.disconnect();
     });
     const { maxMessageBytes = 1_048_576, isRedisAboveMark = () => false, release = defaultReleasePolicy } = options;
-    const server = createServer(createApp({ queue, isRedisAboveMark, maxMessageBytes, unreadableForMs: unreadableForMs(release), clock: Date.now, logger }));
+    const server = createServer(createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJitter: 'none', unreadableForMs: unreadableForMs(release), clock: Date.now, logger }));
     const listening = await listen(server, { host: '127.0.0.1', port: 0 });
     service.#closing.push(() => listening.close(1_000));
     service.#baseUrl = `http://127.0.0.1:${listening.port}`;

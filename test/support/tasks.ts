@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { expect } from 'chai';
 
 import type { DestinationType } from '../../shared/domain/destination.js';
+import type { Jitter } from '../../shared/domain/retry-policy.js';
 import type { Task, TaskState } from '../../shared/domain/task.js';
 import { eventually, type Patience } from './eventually.js';
 
@@ -24,6 +25,7 @@ export interface WireTask {
   readonly message_data: string;
   readonly is_priority?: boolean;
   readonly flow_key?: string;
+  readonly jitter?: Jitter;
 }
 
 export interface WireDestination {
@@ -65,7 +67,7 @@ export function domainTask(changes: Partial<Task> = {}): Task {
     destination: { type: 'http', url: 'http://127.0.0.1:9/hook' },
     deadDestination: { type: 'http', url: 'http://127.0.0.1:9/dead' },
     onExhausted: 'dead_letter',
-    retryPolicy: { maxRetries: 2, initialDelayMs: 60_000, baseDelayMs: 60_000, maxDelayMs: 86_400_000 },
+    retryPolicy: { maxRetries: 2, initialDelayMs: 60_000, baseDelayMs: 60_000, maxDelayMs: 86_400_000, jitter: 'none' },
     isPriority: false,
     flowKey: undefined,
     messageData: '{"order":1}',

@@ -6,13 +6,14 @@ import { allowMethods } from '../../../server/middleware/allow-methods.js';
 import { createTaskParser } from '../../../server/tasks/schema.js';
 import { deadReasons } from '../../../shared/domain/attempt-record.js';
 import { deliveryErrors, RequestError, requestErrors, type RequestErrorCode } from '../../../shared/domain/errors.js';
+import { jitters } from '../../../shared/domain/retry-policy.js';
 import { taskStates } from '../../../shared/domain/task.js';
 import { entries, readText, readYaml, type Tree } from './repository-file.js';
 
 const api = readYaml('docs/openapi.yaml');
 const schemas = api['components']?.['schemas'];
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'];
-const parseTask = createTaskParser(1_048_576);
+const parseTask = createTaskParser({ maxMessageBytes: 1_048_576, defaultJitter: 'none' });
 
 /** Paths and methods of the contract, `{x}` filled in. */
 function operations(): { path: string; methods: string[] }[] {
@@ -102,6 +103,11 @@ describe('docs/openapi.yaml', () => {
   it('lists the states of shared/domain/task.ts, and the reasons of shared/domain/attempt-record.ts', () => {
     expect(schemas?.['State']?.['enum']).to.have.members([...taskStates]);
     expect(schemas?.['TaskView']?.['properties']?.['dead_reason']?.['enum']).to.have.members([...deadReasons, null]);
+  });
+
+  it('lists the kinds of jitter of shared/domain/retry-policy.ts', () => {
+    expect(schemas?.['Task']?.['properties']?.['jitter']?.['enum']).to.have.members([...jitters]);
+    expect(schemas?.['TaskView']?.['properties']?.['policy']?.['properties']?.['jitter']?.['enum']).to.have.members([...jitters]);
   });
 
   it('gives examples of tasks that are accepted', () => {

@@ -27,7 +27,7 @@ describe('README.md', () => {
   });
 
   it('shows tasks that are accepted', () => {
-    const parseTask = createTaskParser(1_048_576);
+    const parseTask = createTaskParser({ maxMessageBytes: 1_048_576, defaultJitter: 'none' });
     for (const [name, task] of shownTasks()) expect(() => parseTask(task), name).to.not.throw();
   });
 
@@ -41,7 +41,7 @@ describe('README.md', () => {
     const expected = [{ at: start, text: '`POST /tasks` is answered with 201' }];
     let at = start + baseDelayMs / 1_000;
     for (let attempt = 0; attempt < Number(retries); attempt += 1) {
-      const wait = delayBeforeAttemptMs(attempt + 1, { baseDelayMs, maxDelayMs: 86_400_000 }) / 1_000;
+      const wait = delayBeforeAttemptMs(attempt + 1, { baseDelayMs, maxDelayMs: 86_400_000, jitter: 'none' }, 0) / 1_000;
       expected.push({ at, text: `attempt ${attempt} fails, next in ${wait} s` });
       at += wait;
     }

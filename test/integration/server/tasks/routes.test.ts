@@ -197,7 +197,7 @@ describe('GET /tasks/:id', () => {
       on_exhausted: 'dead_letter',
       is_priority: true,
       flow_key: 'tenant-7',
-      policy: { max_retries: 3, base_delay: 0.5, initial_delay: 60, max_delay: 10 },
+      policy: { max_retries: 3, base_delay: 0.5, initial_delay: 60, max_delay: 10, jitter: 'none' },
       message_bytes: 2,
       timeline: [],
     });

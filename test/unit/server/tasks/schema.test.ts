@@ -3,10 +3,12 @@ import fc from 'fast-check';
 
 import { createTaskParser } from '../../../../server/tasks/schema.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
+import { jitters } from '../../../../shared/domain/retry-policy.js';
 import type { Task } from '../../../../shared/domain/task.js';
 
 const MAX_MESSAGE_BYTES = 1_000;
-const parse = createTaskParser(MAX_MESSAGE_BYTES);
+const rules = { maxMessageBytes: MAX_MESSAGE_BYTES, defaultJitter: 'none' } as const;
+const parse = createTaskParser(rules);
 
 const http = {
   id: 'order-1',
@@ -54,7 +56,7 @@ describe('task schema: what is taken', () => {
       destination: { type: 'http', url: 'https://api.example.com/hook' },
       deadDestination: { type: 'http', url: 'https://api.example.com/dead' },
       onExhausted: 'dead_letter',
-      retryPolicy: { maxRetries: 3, baseDelayMs: 10_000, initialDelayMs: 10_000, maxDelayMs: 86_400_000 },
+      retryPolicy: { maxRetries: 3, baseDelayMs: 10_000, initialDelayMs: 10_000, maxDelayMs: 86_400_000, jitter: 'none' },
       isPriority: false,
       flowKey: undefined,
       messageData: '{"a":1}',
@@ -70,6 +72,7 @@ describe('task schema: what is taken', () => {
       on_exhausted: 'dead_letter',
       initial_delay: 0,
       max_delay: 0.5,
+      jitter: 'full',
       is_priority: true,
       flow_key: 'tenant-7',
       attempt: { anything: ['at', 'all'] },
@@ -81,7 +84,7 @@ describe('task schema: what is taken', () => {
       destination: { type: 'kafka', broker: { host: 'broker-1', port: 9092 }, topic: 'orders', key: 'k', headers: { h: 'v', empty: '' } },
       deadDestination: { type: 'http', url: 'http://127.0.0.1:1/' },
       onExhausted: 'dead_letter',
-      retryPolicy: { maxRetries: 3, baseDelayMs: 10_000, initialDelayMs: 0, maxDelayMs: 500 },
+      retryPolicy: { maxRetries: 3, baseDelayMs: 10_000, initialDelayMs: 0, maxDelayMs: 500, jitter: 'full' },
       isPriority: true,
       flowKey: 'tenant-7',
       messageData: '{"a":1}',
@@ -119,6 +122,12 @@ describe('task schema: what is taken', () => {
       expect(parse(input)).to.have.property('id');
     });
   }
+
+  it('gives a task that names no jitter that of the deployment, and leaves one that does alone', () => {
+    const parseSpread = createTaskParser({ ...rules, defaultJitter: 'equal' });
+    expect(parseSpread(http).retryPolicy.jitter).to.equal('equal');
+    for (const jitter of jitters) expect(parseSpread({ ...http, jitter }).retryPolicy.jitter).to.equal(jitter);
+  });
 
   it('keeps the message as it was, whatever it holds', () => {
     fc.assert(
@@ -229,6 +238,10 @@ describe('task schema: what is refused', () => {
     ['an initial_delay of null', { ...http, initial_delay: null }, ['initial_delay']],
     ['a max_delay of 0', { ...http, max_delay: 0 }, ['max_delay']],
     ['a max_delay as text', { ...http, max_delay: '1' }, ['max_delay']],
+    ['a jitter of another word', { ...http, jitter: 'decorrelated' }, ['jitter']],
+    ['a jitter in capitals', { ...http, jitter: 'Full' }, ['jitter']],
+    ['a jitter of null', { ...http, jitter: null }, ['jitter']],
+    ['a jitter that is a boolean', { ...http, jitter: true }, ['jitter']],
     ['no message', { ...http, message_data: undefined }, ['message_data']],
     ['an empty message', { ...http, message_data: '' }, ['message_data']],
     ['a message that is an object', { ...http, message_data: { a: 1 } }, ['message_data']],

@@ -28,6 +28,7 @@ describe('loadConfig', () => {
       deliveryTimeoutMs: 30_000,
       circuit: { isOn: true, failuresInARow: 15, rowGapMs: 60_000, failureShare: 0.75, shareOf: 40, shareWithinMs: 10_000, baseCoolMs: 2_000, maxCoolMs: 30_000, maxOpenMs: 900_000 },
       maxMessageBytes: 1_048_576,
+      retryJitter: 'none',
       dead: { attempts: 10, baseDelayMs: 1_000, maxDelayMs: 300_000 },
       stall: { lockMs: 15_000, checkMs: 5_000, baseDelayMs: 1_000, maxDelayMs: 300_000 },
       release: { baseDelayMs: 30_000, maxDelayMs: 600_000 },
@@ -35,6 +36,11 @@ describe('loadConfig', () => {
       retention: { deliveredMs: 3_600_000, deliveredMax: 100_000, deadLetterMs: 30 * 86_400_000 },
       warnings: [],
     });
+  });
+
+  it('takes the jitter of tasks that name none from RETRY_JITTER', () => {
+    for (const jitter of ['none', 'equal', 'full'] as const) expect(loadConfig({ RETRY_JITTER: jitter }).retryJitter).to.equal(jitter);
+    expect(faultsOf({ RETRY_JITTER: 'half' })).to.deep.equal(['RETRY_JITTER="half": must be none, equal, full']);
   });
 
   it('takes an empty variable for one that is not set', () => {

@@ -10,7 +10,7 @@ const task = domainTask({
   source: 'orders',
   clientId: 'team-a',
   destination: { type: 'http', url: 'https://user:secret@api.example.com/hook?token=secret' },
-  retryPolicy: { maxRetries: 2, initialDelayMs: 1, baseDelayMs: 1, maxDelayMs: 1 },
+  retryPolicy: { maxRetries: 2, initialDelayMs: 1, baseDelayMs: 1, maxDelayMs: 1, jitter: 'none' },
   messageData: '{"a":"ü"}\n',
 });
 

@@ -15,10 +15,11 @@ import {
   type Start,
 } from '../../../../shared/domain/outcome.js';
 import type { DeliveryResult } from '../../../../shared/domain/ports.js';
+import type { Jitter } from '../../../../shared/domain/retry-policy.js';
 import { domainTask } from '../../../support/tasks.js';
 
 const dead: Destination = { type: 'http', url: 'http://127.0.0.1:9/dead' };
-const withDead = domainTask({ deadDestination: dead, retryPolicy: { maxRetries: 2, initialDelayMs: 0, baseDelayMs: 500, maxDelayMs: 3_000 } });
+const withDead = domainTask({ deadDestination: dead, retryPolicy: { maxRetries: 2, initialDelayMs: 0, baseDelayMs: 500, maxDelayMs: 3_000, jitter: 'none' } });
 const withoutDead = { ...withDead, deadDestination: undefined, onExhausted: 'park' as const };
 const rules: OutcomeRules = { dead: { attempts: 3, baseDelayMs: 100, maxDelayMs: 150 }, stall: defaultStallPolicy, release: defaultReleasePolicy };
 
@@ -97,6 +98,26 @@ describe('decideOutcome: what a send came to', () => {
   for (const [name, finding, log, outcome] of table) {
     it(`${name}: ${outcome.kind}`, () => {
       expect(decide(finding, log)).to.deep.equal(outcome);
+    });
+  }
+
+  const drawn: readonly (readonly [jitter: Jitter, random: number, finding: Met, log: LogEntry[], delayMs: number])[] = [
+    ['none', 0, failed('timed_out'), afterDeliveries(1), 1_000],
+    ['none', 0.9, failed('timed_out'), afterDeliveries(1), 1_000],
+    ['equal', 0, failed('timed_out'), afterDeliveries(1), 500],
+    ['equal', 0.9, failed('timed_out'), afterDeliveries(1), 950],
+    ['full', 0.9, failed('timed_out'), afterDeliveries(1), 1_400],
+    ['full', 0, failed('http_busy', 2_500), [], 2_500],
+    // The dead delivery: waits of 100 ms, then its cap of 150 ms.
+    ['none', 0.9, failed('timed_out'), afterDeadDeliveries(0), 100],
+    ['equal', 0, failed('timed_out'), afterDeadDeliveries(0), 50],
+    ['full', 0.5, failed('timed_out'), afterDeadDeliveries(0), 100],
+    ['full', 0, failed('timed_out'), afterDeadDeliveries(1), 75],
+  ];
+  for (const [jitter, random, finding, log, delayMs] of drawn) {
+    it(`waits ${delayMs} ms in phase ${readProgress(log, 1).phase} with jitter ${jitter} and ${random} drawn`, () => {
+      const task = { ...withDead, retryPolicy: { ...withDead.retryPolicy, jitter } };
+      expect(decide(finding, log, task, random)).to.include({ kind: 'retry', delayMs });
     });
   }
 

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { Destination } from '../../../../shared/domain/destination.js';
+import { jitters } from '../../../../shared/domain/retry-policy.js';
 import type { Task } from '../../../../shared/domain/task.js';
 import { contentHash, DATA_VERSION, decodeTask, encodeTask, jobNameOf, jobPriorityOf, UnreadableTaskError } from '../../../../shared/queue/task-codec.js';
 import { domainTask } from '../../../support/tasks.js';
@@ -24,7 +25,7 @@ const tasks: fc.Arbitrary<Task> = fc.record({
   destination,
   deadDestination: fc.option(destination, { nil: undefined }),
   onExhausted: fc.constantFrom('dead_letter', 'park'),
-  retryPolicy: fc.record({ maxRetries: fc.integer({ min: 0, max: 100 }), initialDelayMs: fc.oneof(fc.constant(0), ms), baseDelayMs: ms, maxDelayMs: ms }),
+  retryPolicy: fc.record({ maxRetries: fc.integer({ min: 0, max: 100 }), initialDelayMs: fc.oneof(fc.constant(0), ms), baseDelayMs: ms, maxDelayMs: ms, jitter: fc.constantFrom(...jitters) }),
   isPriority: fc.boolean(),
   flowKey: fc.option(text, { nil: undefined }),
   messageData: fc.string({ unit: 'binary', minLength: 1 }).filter((value) => value.isWellFormed()),
@@ -67,6 +68,7 @@ describe('task codec', () => {
     ['without a message', { ...readable, m: undefined }],
     ['without max_retries', { ...readable, r: undefined }],
     ['with a base delay that is no number', { ...readable, b: '1' }],
+    ['with a jitter this version does not know', { ...readable, j: 'decorrelated' }],
     ['without a max delay', { ...readable, l: undefined }],
   ];
   for (const [name, data] of unreadable) {
@@ -137,6 +139,7 @@ describe('contentHash', () => {
     ['base_delay', { ...base, retryPolicy: { ...retryPolicy, baseDelayMs: 1 } }],
     ['initial_delay', { ...base, retryPolicy: { ...retryPolicy, initialDelayMs: 1 } }],
     ['max_delay', { ...base, retryPolicy: { ...retryPolicy, maxDelayMs: 1 } }],
+    ['jitter', { ...base, retryPolicy: { ...retryPolicy, jitter: 'equal' } }],
     ['is_priority', { ...base, isPriority: true }],
     ['flow_key', { ...base, flowKey: 'tenant-7' }],
     ['message_data', { ...base, messageData: '{"order":2}' }],
@@ -161,6 +164,10 @@ describe('contentHash', () => {
       expect(contentHash(task)).to.equal(hash);
     });
   }
+
+  it('tells a flow key from a jitter of the same letters', () => {
+    expect(contentHash({ ...base, flowKey: 'full' })).to.not.equal(contentHash({ ...base, retryPolicy: { ...retryPolicy, jitter: 'full' } }));
+  });
 
   it('cannot be fooled by moving text from one field to the next', () => {
     expect(contentHash({ ...base, id: 'ab', source: 'c' })).to.not.equal(contentHash({ ...base, id: 'a', source: 'bc' }));
