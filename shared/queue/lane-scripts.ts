@@ -28,7 +28,7 @@ while woken < want and looks > 0 do
   local id = popped[1]
   local score = redis.call('ZSCORE', KEYS[3], id)
   local seen = redis.call('HMGET', ARGV[1] .. id, 'deferred', 'ats')
-  if score and seen[1] and seen[1] == seen[2] then
+  if score and seen[1] and seen[1] == (seen[2] or '0') then
     -- Due since it was deferred: so those that wait longest come first, whatever the clocks say.
     local due = tonumber(popped[2]) * 0x1000
     if tonumber(score) > due then redis.call('ZADD', KEYS[3], due, id) end
@@ -41,11 +41,47 @@ if left == 0 then redis.call('ZREM', KEYS[2], ARGV[3]) end
 return {woken, left}
 `;
 
+/**
+ * Defers due jobs that nobody has fetched yet, because their destination has no room: to fetch each of thousands only
+ * to put it back takes all workers seconds, and everybody else waits behind them. Looks at the head of the queue alone.
+ * Whose job it is says its name (task-codec.ts); only first sends are recognised by it, so a job with a log stays.
+ *
+ * It is what BullMQ's moveToDelayed does to a job, less the lock that this one has not got. A marker is not needed:
+ * nobody waits for the end of a safety time.
+ *
+ * KEYS 1 prioritized, 2 delayed, 3 lanes. ARGV 1 key prefix of jobs, 2 how many to look at, 3 now (ms), 4 until (ms),
+ * 5 key prefix of lanes, 6... what a name says (\`nameOfLane\`) and the lane, in turn.
+ * @returns {looked at, deferred}
+ */
+const skim = `
+local laneOf = {}
+for index = 6, #ARGV, 2 do laneOf[ARGV[index]] = ARGV[index + 1] end
+local found, deferred = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[2]) - 1), 0
+for nth, id in ipairs(found) do
+  local job = ARGV[1] .. id
+  local seen = redis.call('HMGET', job, 'name', 'stacktrace', 'ats')
+  local name = seen[1] or ''
+  local lane = laneOf[name] or laneOf[string.match(name, '^http %a+://[^/]+') or '']
+  if lane and not seen[2] then
+    redis.call('ZREM', KEYS[1], id)
+    redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * 0x1000, id)
+    redis.call('HSET', job, 'deferred', seen[3] or '0')
+    -- In the order of the queue.
+    local since = tonumber(ARGV[3]) + nth / 1000
+    redis.call('ZADD', ARGV[5] .. lane, since, id)
+    redis.call('ZADD', KEYS[3], 'NX', since, lane)
+    deferred = deferred + 1
+  end
+end
+return {#found, deferred}
+`;
+
 /** KEYS 1 lanes. ARGV 1 how many. @returns flow keys, any of them */
 const someLanes = `return redis.call('ZRANDMEMBER', KEYS[1], ARGV[1])`;
 
 export const laneScripts = {
   krsAddHint: { numberOfKeys: 2, lua: addHint },
   krsWakeLane: { numberOfKeys: 4, lua: wakeLane },
+  krsSkim: { numberOfKeys: 3, lua: skim },
   krsSomeLanes: { numberOfKeys: 1, lua: someLanes },
 } as const;

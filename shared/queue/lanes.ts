@@ -1,4 +1,7 @@
+import type { Flow } from '../domain/flow-key.js';
+import { laneOf } from '../domain/flow-key.js';
 import type { Shard } from './shard.js';
+import { jobNameOfFlow } from './task-codec.js';
 
 /**
  * Lines of deferred jobs, one per destination, in one shard. Hints only: a job that no lane knows comes back when its
@@ -24,6 +27,20 @@ export class Lanes {
     // The script's own answer.
     const [woken, left] = reply as [number, number];
     return { woken, left };
+  }
+
+  /**
+   * Defers those of the first `count` due jobs that are first sends of one of these flows; tasks with a flow_key stay.
+   * @param now   milliseconds since the epoch
+   * @param until when they come back if nobody wakes them
+   */
+  async skim(flows: readonly Flow[], count: number, now: number, until: number): Promise<{ looked: number; deferred: number }> {
+    const { client, keys } = this.shard;
+    const names = flows.flatMap((flow) => [jobNameOfFlow(flow), laneOf(flow)]);
+    const reply: unknown = await client.runCommand('krsSkim', [keys.prioritized, keys.delayed, keys.lanes, keys.base, count, now, until, keys.lane(''), ...names]);
+    // The script's own answer.
+    const [looked, deferred] = reply as [number, number];
+    return { looked, deferred };
   }
 
   /** Flow keys that have a lane, any of them, at most `limit`. */

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Destination } from '../domain/destination.js';
 import { printDestination } from '../domain/destination.js';
+import type { Flow } from '../domain/flow-key.js';
 import { jitters, type Jitter } from '../domain/retry-policy.js';
 import type { Task } from '../domain/task.js';
 
@@ -53,9 +54,21 @@ export class UnreadableTaskError extends Error {
   }
 }
 
-/** Readable in Bull Board: `http https://api.example.com/hook`. */
+/**
+ * Readable in Bull Board: `http https://api.example.com/hook`, `kafka orders@default`, and with a flow_key
+ * `[tenant-7] http https://...`. Jobs of a flow are recognised by the beginning: see `jobNameOfFlow`.
+ */
 export function jobNameOf(task: Task): string {
-  return printDestination(task.destination).slice(0, MAX_NAME_CHARACTERS).toWellFormed();
+  const flowKey = task.flowKey === undefined ? '' : `[${task.flowKey}] `;
+  return `${flowKey}${printDestination(task.destination)}`.slice(0, MAX_NAME_CHARACTERS).toWellFormed();
+}
+
+/**
+ * How the names of jobs without a flow_key begin, http (`http https://api.example.com`), or what they are, Kafka
+ * (`kafka orders@broker-1:9092`).
+ */
+export function jobNameOfFlow({ key, group }: Flow): string {
+  return key === group ? `http ${group}` : `kafka ${key.slice(group.length + 1)}@${group.slice('kafka://'.length)}`;
 }
 
 /** BullMQ runs jobs without a priority before all others: none is our "priority", and normal tasks have one. */

@@ -13,6 +13,7 @@ import { Bulkhead, type Slot } from './bulkhead.js';
 import { Controls } from './controls.js';
 import { FlowStats, type FlowRow } from './flow-stats.js';
 import { Limiter } from './limiter.js';
+import { Skimmer } from './skimmer.js';
 import { WakeUps } from './wake-ups.js';
 
 /** How often what others did is looked at: limits, circuits, lanes that another process filled. */
@@ -77,6 +78,7 @@ export class FlowControl {
   readonly #limiter: Limiter;
   readonly #stats: FlowStats;
   readonly #wakeUps: WakeUps;
+  readonly #skimmer: Skimmer;
   readonly #now: () => number;
   /** Of destinations that answered 429. */
   readonly #rates = new Map<string, AdaptiveRate>();
@@ -97,6 +99,7 @@ export class FlowControl {
     this.#limiter = new Limiter(store, workerName, sendLimitMs + LEASE_MARGIN_MS, now);
     this.#stats = new FlowStats(now);
     this.#wakeUps = new WakeUps({ roomFor: (flow) => this.#roomFor(flow), now });
+    this.#skimmer = new Skimmer({ wakeUps: this.#wakeUps, clock, now });
   }
 
   /** Nothing may start before: what operators set is not known yet. */
@@ -108,6 +111,7 @@ export class FlowControl {
   /** Begins to wake tasks of one more shard. */
   watch(lanes: Lanes): void {
     this.#wakeUps.watch(lanes);
+    this.#skimmer.watch(lanes);
   }
 
   /** At once where nothing has to be waited for: a microtask for every send is felt. */
@@ -160,6 +164,7 @@ export class FlowControl {
 
   /** Puts a deferred job into its line. Never fails. */
   addHint(lanes: Lanes, flow: Flow, jobId: string, since: number): void {
+    this.#skimmer.deferred(flow);
     this.#wakeUps.addHint(lanes, flow, jobId, since);
   }
 
@@ -168,6 +173,7 @@ export class FlowControl {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#wakeUps.close();
+    this.#skimmer.close();
     this.#bulkhead.releaseHeld();
     this.#limiter.releaseHeld();
   }

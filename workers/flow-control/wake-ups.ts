@@ -70,6 +70,12 @@ export class WakeUps {
     );
   }
 
+  /** Jobs that were deferred past us; the next tick finds out how many. */
+  expectLane(lanes: Lanes, flow: Flow, jobs: number): void {
+    const { depths } = this.#line(flow);
+    depths.set(lanes, (depths.get(lanes) ?? 0) + jobs);
+  }
+
   /** A send of the flow is over: somebody else may start. */
   leave(flow: Flow): void {
     if (this.#lines.size === 0) return;
