@@ -1,15 +1,23 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 
 /** A server whose connections are known, so that it can be ended without waiting for those that nobody uses. */
 export interface ListeningServer {
   readonly port: number;
   /**
-   * Takes no new connections, ends those on which no request is being answered, and resolves when the last answer is
-   * sent. After `graceMs` the rest is cut: a client that sends its body for ever must not hold the process.
+   * Answers what is on its way here, each as the last of its connection. Then takes no new connections, ends those on
+   * which no request is being answered, and resolves when the last answer is sent. After `graceMs` the rest is cut: a
+   * client that sends its body for ever must not hold the process.
    */
   close(graceMs: number): Promise<void>;
 }
+
+/**
+ * For so long requests are still read after the end was asked for. Without it a busy client whose request was sent, and
+ * not yet read, had its connection reset.
+ */
+const STILL_READ_MS = 250;
 
 /** Starts listening. @throws the system's error, such as EADDRINUSE */
 export function listen(server: Server, { host, port }: { readonly host: string; readonly port: number }): Promise<ListeningServer> {
@@ -26,14 +34,17 @@ export function listen(server: Server, { host, port }: { readonly host: string; 
     requestsOn.set(socket, 0);
     socket.once('close', () => requestsOn.delete(socket));
   });
-  server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+  // Before the application answers.
+  server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    if (isClosing) response.setHeader('Connection', 'close');
     changeBy(socket, 1);
     response.once('close', () => changeBy(socket, -1));
   });
 
-  const close = (graceMs: number): Promise<void> =>
-    new Promise((resolve, reject) => {
-      isClosing = true;
+  const close = async (graceMs: number): Promise<void> => {
+    isClosing = true;
+    await wait(STILL_READ_MS);
+    await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => server.closeAllConnections(), graceMs);
       server.close((error) => {
         clearTimeout(timer);
@@ -42,6 +53,7 @@ export function listen(server: Server, { host, port }: { readonly host: string; 
       });
       for (const [socket, requests] of requestsOn) if (requests === 0) socket.destroy();
     });
+  };
 
   return new Promise((resolve, reject) => {
     server.once('error', reject);

@@ -13,6 +13,7 @@ import { listen, type ListeningServer } from './listen.js';
 
 const config = loadConfigOrExit();
 const logger = createLogger({ level: config.logLevel, environment: config.environment });
+process.once('exit', () => logger.flush());
 for (const warning of config.warnings) logger.warn(warning);
 
 const redis = connectRedis(config.redis, 'server');

@@ -1,4 +1,4 @@
-import { Worker, type Job } from 'bullmq';
+import { DelayedError, WaitingError, Worker, type Job } from 'bullmq';
 import { unreadableForMs } from '../shared/domain/outcome.js';
 import { ShuttingDown } from '../shared/domain/ports.js';
 import type { Logger } from '../shared/logging/logger.js';
@@ -39,6 +39,7 @@ export class DeliveryWorker {
   readonly #worker: Worker;
   readonly #lanes: Lanes;
   #active = 0;
+  readonly #inHand = new Set<string>();
   #isRedisFull = false;
   #resumeDelayMs = 0;
   #resumeTimer: NodeJS.Timeout | undefined;
@@ -61,11 +62,17 @@ export class DeliveryWorker {
     this.#listen();
   }
 
+  /** Tasks it has taken, and what becomes of them is not yet written down. */
+  get inHand(): number {
+    return this.#inHand.size;
+  }
+
   /** Starts taking jobs; resolves when Redis has answered. */
   async start(): Promise<void> {
     await this.#worker.waitUntilReady();
     this.options.context.flowControl.watch(this.#lanes);
-    void this.#worker.run().catch((error: unknown) => this.options.logger.error('the worker loop ended', { error: printError(error) }));
+    // If its loop ever fails, nobody catches that: a worker that takes no tasks has to end, not to limp on.
+    void this.#worker.run();
   }
 
   /**
@@ -91,8 +98,13 @@ export class DeliveryWorker {
     this.#active += 1;
     // Only upwards: a job that ends fetches the next one itself, in the call that records its end.
     this.#worker.concurrency = Math.max(this.#worker.concurrency, this.#slotsToOffer());
+    this.#inHand.add(job.id ?? '');
     try {
       return await this.#deliver(job, token);
+    } catch (error) {
+      // These say that it has been put back already; all others are still to be written.
+      if (error instanceof DelayedError || error instanceof WaitingError) this.#inHand.delete(job.id ?? '');
+      throw error;
     } finally {
       this.#active -= 1;
     }
@@ -127,7 +139,12 @@ export class DeliveryWorker {
   #listen(): void {
     const { logger } = this.options;
     this.#worker.on('stalled', (jobId) => logger.warn('a worker died with a task: it goes back, no attempt used', { job_id: jobId }));
-    this.#worker.on('lockRenewalFailed', (jobIds) => logger.warn('lost the lock of tasks being sent: their outcome here will not count', { job_ids: jobIds.join(' ') }));
+    this.#worker.on('completed', ({ id = '' }) => this.#inHand.delete(id));
+    this.#worker.on('failed', (job) => this.#inHand.delete(job?.id ?? ''));
+    this.#worker.on('lockRenewalFailed', (jobIds) => {
+      for (const id of jobIds) this.#inHand.delete(id);
+      logger.warn('lost the lock of tasks being sent: their outcome here will not count', { job_ids: jobIds.join(' ') });
+    });
     this.#worker.on('error', (error) => {
       if (isRedisFull(error)) this.#brake();
       // Lost connections are logged once by whoever owns the connection, not once per job.

@@ -20,6 +20,7 @@ import { SendsInFlight } from './sends-in-flight.js';
 
 const config = loadConfigOrExit();
 const logger = createLogger({ level: config.logLevel, environment: config.environment });
+process.once('exit', () => logger.flush());
 for (const warning of config.warnings) logger.warn(warning);
 
 const workerName = `${hostname()}-${process.pid}`;
@@ -81,6 +82,7 @@ const lifecycle = exitOnSignal(
     },
   ],
   logger,
+  () => ({ tasks_left: workers.reduce((sum, { inHand }) => sum + inHand, 0) }),
 );
 
 const shards = await queue.shards();

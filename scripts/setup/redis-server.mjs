@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, realpathSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 
 import { endProcess } from './end-process.mjs';
@@ -38,6 +38,7 @@ export async function startRedisServer({ binary, dir, port, settings, onSpawn, s
   const logFile = path.join(realDir, 'redis.log');
   // Its standard output, not --logfile: a complaint about the settings themselves comes before it has a log.
   const log = openSync(logFile, 'a');
+  const { size: saidBefore } = fstatSync(log);
   const child = spawn(
     binary,
     ['--bind', '127.0.0.1', '--port', String(port), '--dir', realDir, '--daemonize', 'no', ...settings],
@@ -55,7 +56,10 @@ export async function startRedisServer({ binary, dir, port, settings, onSpawn, s
   if (ref !== null) onSpawn?.({ ...ref, port });
   try {
     const isReady = await waitUntilLoaded(port, realDir, () => ending, signal);
-    if (ref !== null && isReady && ending === null) return { ...ref, port };
+    if (ref !== null && isReady && ending === null) {
+      warnOfCutTail(logFile, saidBefore);
+      return { ...ref, port };
+    }
   } catch (error) {
     if (ref !== null) await endProcess(ref, { graceMs: 10_000 });
     throw error;
@@ -129,6 +133,18 @@ export async function stopRedisServer(ref) {
   if (!isRunning(ref)) return;
   const isEnded = await endProcess(ref, { graceMs: 60_000 });
   if (!isEnded) console.error(`Redis (pid ${ref.pid}) did not stop within 60 s and was killed; its append-only file keeps the tasks.`);
+}
+
+/**
+ * Redis drops a torn end of its append-only file and starts all the same; only its log says so, and nobody reads that.
+ * @param {string} logFile
+ * @param {number} from  where this start begins in it, in bytes
+ */
+function warnOfCutTail(logFile, from) {
+  const said = readFileSync(logFile).subarray(from).toString();
+  // The name of the setting that allows it: the sentence around it differs between versions.
+  if (!said.includes('aof-load-truncated')) return;
+  console.error(`Redis found the end of its append-only file torn, by a power cut or a full disk, and dropped it: what was\naccepted in the last moment before that may be gone. Its log: ${logFile}`);
 }
 
 /** @param {string} file */

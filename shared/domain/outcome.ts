@@ -2,7 +2,7 @@ import type { DeadReason, Phase, TaskProgress } from './attempt-record.js';
 import { deliveryError, type DeliveryErrorCode } from './errors.js';
 import { deferralDelayMs, type DeferralReason } from './flow-control.js';
 import type { DeliveryResult, Receipt } from './ports.js';
-import { delayBeforeAttemptMs, growingDelayMs, type DeadPolicy, type Jitter, type RetryPolicy } from './retry-policy.js';
+import { delayBeforeAttemptMs, growingDelayMs, scatteredDelayMs, type DeadPolicy, type Jitter, type RetryPolicy } from './retry-policy.js';
 import type { Task } from './task.js';
 
 /** A task came into a worker's hands. `stalls`: how often its worker died since the last record. */
@@ -138,7 +138,7 @@ function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgres
   if (stalls >= stall.poisonAt) return endPhase(progress.phase, task, 'worker_crashed', 'poison', progress);
   const alreadyParted = progress.lastRelease?.code === 'worker_crashed' && progress.lastRelease.stalls - progress.stallsAtLastRecord >= stalls;
   if (stalls < stall.partFrom || alreadyParted) return { kind: 'send' };
-  return { kind: 'release', code: 'worker_crashed', delayMs: growingDelayMs(stalls - stall.partFrom, stall, random), count: stalls };
+  return { kind: 'release', code: 'worker_crashed', delayMs: scatteredDelayMs(stalls - stall.partFrom, stall, random), count: stalls };
 }
 
 function decideDeferred({ reason, waiting, at }: Deferred, { lastDeferral }: TaskProgress): Outcome {

@@ -98,8 +98,21 @@ export function wholeMs(ms: number): number {
 }
 
 /**
- * Wait before a task that stalled is run again: 1 s, 2 s, 4 s, ... 5 min with the defaults, each shortened by up
- * to half at random, so that innocent tasks that died together with a poison one come back apart from it.
+ * Wait before a task that stalled is run again: up to 1 s, 2 s, 4 s, ... 5 min with the defaults, anywhere in it, so
+ * that innocent tasks that died together with a poison one come back apart from it. With waits of at least half the
+ * full one, a tenth of the poison tasks on a lone worker took one of a hundred tasks of 30 s along to the twelfth stall.
+ *
+ * @param repetition  0 for the first such wait
+ * @param random      in [0, 1)
+ * @returns whole milliseconds, at least 1
+ */
+export function scatteredDelayMs(repetition: number, policy: Backoff, random: number): number {
+  return wholeMs(wholeMs(fullDelayMs(repetition + 1, policy)) * (1 - random));
+}
+
+/**
+ * Wait before a task that this process cannot handle is tried again: 30 s, 1 min, ... 10 min with the defaults, each
+ * shortened by up to half at random.
  *
  * @param repetition  0 for the first such wait
  * @param random      in [0, 1)

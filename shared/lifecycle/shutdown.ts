@@ -27,20 +27,24 @@ export async function runShutdown(steps: readonly ShutdownStep[], logger: Logger
 
 /**
  * Ends the process on SIGTERM or SIGINT: exit code 0 when every step succeeded, 1 otherwise. A second signal ends it
- * at once with 1. The answer tells a start that is still under way whether to go on. An error nobody caught is logged and ends the process the same way, with 1: it never limps on.
+ * at once with 1. An error nobody caught is logged and ends the process the same way, with 1: it never limps on.
+ *
+ * @param whatIsLeft what the process still has in its hands; logged when it ends without having put it down
+ * @returns whether a start that is still under way has to stop
  */
-export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger): { readonly isStopping: boolean } {
+export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger, whatIsLeft: () => object = () => ({})): { readonly isStopping: boolean } {
   let stopping = false;
   const stop = async (why: string, code: number): Promise<void> => {
     if (stopping) {
-      logger.error('told to stop again: exiting at once', { why });
+      logger.error('told to stop again: exiting at once', { why, ...whatIsLeft() });
       logger.flush();
       process.exit(1);
     }
     stopping = true;
     logger.info('stopping', { why });
     const failed = await runShutdown(steps, logger);
-    logger.info(failed.length === 0 ? 'stopped' : 'stopped with failures', { failed_steps: failed.length === 0 ? undefined : failed.join(', ') });
+    if (failed.length === 0) logger.info('stopped');
+    else logger.error('stopped with failures', { failed_steps: failed.join(', '), ...whatIsLeft() });
     logger.flush();
     process.exit(failed.length === 0 ? code : 1);
   };

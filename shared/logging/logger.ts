@@ -29,7 +29,7 @@ export interface Logger {
   debug(message: string, fields?: LogFields): void;
   /** @param makeLine called only where the line is written */
   attempt(makeLine: () => AttemptLine): void;
-  /** Writes what is still buffered. Also called when the process exits. */
+  /** Writes what is still buffered. Whoever owns the process calls it when the process exits. */
   flush(): void;
 }
 
@@ -54,7 +54,6 @@ export function createLogger(
     })(),
     transports: [new winston.transports.Stream({ stream, eol: '\n' })],
   });
-  process.once('exit', () => stream.flush());
   const write = (level: string, message: string, fields?: object): void => {
     logger.log({ ...fields, level, message });
   };

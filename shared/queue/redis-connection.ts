@@ -9,6 +9,16 @@ export function isCluster(redis: RedisClient): redis is Cluster {
 
 /** Answers within 1 s or an error: a caller of the API must never hang on Redis. */
 const SERVER_COMMAND_LIMIT_MS = 800;
+/**
+ * A connection that has answered nothing for so long is given up. A command that ran out of its time stays in ioredis'
+ * queue, message and all, until its answer is here: while Redis was frozen the API grew by every request it refused.
+ */
+const SERVER_SILENCE_LIMIT_MS = 1_000;
+/**
+ * The same for workers, longer than BullMQ's longest blocking call (10 s). After a power cut at the other end, or a
+ * firewall that forgot the connection, nobody ever closes it: a worker would have waited until TCP gives up, 15 minutes.
+ */
+const WORKER_SILENCE_LIMIT_MS = 15_000;
 const RECONNECT_MAX_MS = 1_000;
 
 const profiles = {
@@ -18,9 +28,10 @@ const profiles = {
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     commandTimeout: SERVER_COMMAND_LIMIT_MS,
+    socketTimeout: SERVER_SILENCE_LIMIT_MS,
   },
   /** Waits for ever (BullMQ demands null), and is back within a second. */
-  worker: { maxRetriesPerRequest: null },
+  worker: { maxRetriesPerRequest: null, socketTimeout: WORKER_SILENCE_LIMIT_MS },
 } as const satisfies Record<string, RedisOptions>;
 
 /**

@@ -1,5 +1,8 @@
 import type { IRedisClient, IRedisTransaction } from 'bullmq';
 
+/** After so many SCRIPT FLUSH in the few milliseconds of one request it may fail. */
+const MAX_ROUNDS = 5;
+
 /** A reply of Redis that says no; `code` is its first word (`OOM`, `NOSCRIPT`, ...), the protocol's own error code. */
 export function redisErrorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || (error.name !== 'ReplyError' && error.constructor.name !== 'ReplyError')) return undefined;
@@ -18,19 +21,20 @@ export function isRedisFull(error: unknown): boolean {
  * Runs one MULTI and looks at every reply.
  *
  * After SCRIPT FLUSH (or a failover) Redis answers NOSCRIPT inside the MULTI, for ever, because ioredis believes the
- * scripts to be loaded: then all are loaded and the whole MULTI runs once more. So what is queued must be safe to
- * repeat.
+ * scripts to be loaded: then all are loaded and the whole MULTI runs once more, a few times, since somebody may flush
+ * again between the two. So what is queued must be safe to repeat.
  *
  * @returns one reply per queued command, in order
  * @throws the first error among the replies, or the one that refused the MULTI as a whole
  */
 export async function transact(client: IRedisClient, queueCommands: (multi: IRedisTransaction) => void): Promise<unknown[]> {
-  try {
-    return await attempt(client, queueCommands);
-  } catch (error) {
-    if (redisErrorCode(error) !== 'NOSCRIPT') throw error;
-    await loadScripts(client);
-    return await attempt(client, queueCommands);
+  for (let round = 1; ; round += 1) {
+    try {
+      return await attempt(client, queueCommands);
+    } catch (error) {
+      if (redisErrorCode(error) !== 'NOSCRIPT' || round === MAX_ROUNDS) throw error;
+      await loadScripts(client);
+    }
   }
 }
 

@@ -10,13 +10,22 @@ const DEAD = 2_000;
 const SLOW_MICROSECONDS = 20_000;
 const RECORDS_PER_STEP = 200;
 
-/** ARGV: key prefix, name of the set, first number, how many, last record, finishing time. */
+/** ARGV: key prefix, name of the set, first number, how many, kind, last record, finishing time, the other fields. */
 const fill = `
 for n = tonumber(ARGV[3]), tonumber(ARGV[3]) + tonumber(ARGV[4]) - 1 do
   local id = 't-' .. ARGV[2] .. ARGV[5]:sub(1, 1) .. n
-  redis.call('HSET', ARGV[1] .. id, 'data', '{}', 'stacktrace', cjson.encode({ARGV[6]}), 'finishedOn', ARGV[7])
+  redis.call('HSET', ARGV[1] .. id, 'stacktrace', cjson.encode({ARGV[6]}), 'finishedOn', ARGV[7], unpack(cjson.decode(ARGV[8])))
   redis.call('ZADD', ARGV[1] .. ARGV[2], ARGV[7] + n % 1000, id)
 end`;
+
+/** The rest of what BullMQ and we write for a task; one field above 64 bytes makes Redis keep, and free, each by itself. */
+const FIELDS = JSON.stringify(Object.entries({
+  name: 'http https://orders.example.com/hook',
+  data: JSON.stringify({ v: 1, i: 'order-1042', s: 'orders', c: 'team-a', d: { u: 'https://orders.example.com/hook' }, x: { u: 'https://orders.example.com/dead' }, r: 3, b: 1_000, n: 0, l: 86_400_000, m: JSON.stringify({ order: 1_042, note: 'x'.repeat(200) }) }),
+  opts: '{"sha":"gIGqJYqQo9GE8hUHfAATzev1mhrEU0AOin-hGFHh4Cg","attempts":14}',
+  returnvalue: '{"outcome":"delivered","run":1,"attempt":0,"at":1795539397450,"ms":6,"worker":"vm-6559","receipt":{"httpStatus":200}}',
+  timestamp: '1795539397437', delay: '0', priority: '0', processedOn: '1795539397450', ats: '1', atm: '1', pb: 'vm-6559',
+}).flat());
 
 describe('chaos: the janitor', () => {
   scenario('8b', `${profile.finishedRecords.toLocaleString('en')} finished records, and a leader that is killed`, async (scene) => {
@@ -41,17 +50,17 @@ describe('chaos: the janitor', () => {
     await eventually(async () => {
       expect(await redis.zcard(`${base}completed`)).to.equal(0);
       expect(await redis.zcard(`${base}failed`)).to.equal(PARKED);
-    }, { withinMs: 120_000, everyMs: 100 });
+    }, { withinMs: 200_000, everyMs: 100 });
     const slow = (await redis.slowlog('LEN')) as number;
     const steps = Math.ceil((profile.finishedRecords + PARKED + DEAD) / RECORDS_PER_STEP);
     expect(slow / steps, JSON.stringify(await redis.slowlog('GET', 3))).to.be.at.most(profile.shareOfNoise);
     expect(await redis.dbsize(), 'their records are gone too').to.be.below(PARKED + 50);
     return { ...(await ledger.settle()), parked: PARKED, note: `${left} records were left when the leader died; ${slow} calls of Redis took 20 ms; ${PARKED} parked ones stay` };
-  }, { longMs: 300_000 });
+  }, { longMs: 400_000 });
 });
 
 async function fillSet(redis: Redis, base: string, set: string, kind: string, count: number, lastRecord: string, at: number): Promise<void> {
   for (let from = 0; from < count; from += 5_000) {
-    await redis.eval(fill, 0, base, set, from, Math.min(5_000, count - from), kind, lastRecord, at);
+    await redis.eval(fill, 0, base, set, from, Math.min(5_000, count - from), kind, lastRecord, at, FIELDS);
   }
 }

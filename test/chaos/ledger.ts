@@ -13,6 +13,8 @@ export interface Post {
   readonly ms: number;
   /** undefined: the connection broke before the answer. */
   readonly status: number | undefined;
+  /** Then, what the system said, such as ECONNREFUSED. */
+  readonly error?: unknown;
   readonly code: unknown;
   readonly retryAfter: string | null;
 }
@@ -95,7 +97,7 @@ export class Ledger {
     const startedAt = performance.now();
     const post = await this.#post(task).then(
       ({ status, headers, body }) => ({ status, code: body['code'], retryAfter: headers.get('retry-after') }),
-      () => ({ status: undefined, code: undefined, retryAfter: null }),
+      (error: unknown) => ({ status: undefined, error: codeOf(error), code: undefined, retryAfter: null }),
     );
     if (post.status === 201 || post.status === 200) this.#acked.add(task.id);
     const done = { id: task.id, at, ms: performance.now() - startedAt, ...post };
@@ -147,9 +149,22 @@ export class Ledger {
     this.#faultOverAt = performance.now();
   }
 
-  /** Waits until every acknowledged task has ended, by the service's word and the receiver's, and counts. */
-  async settle({ withinMs = 30_000, mayLose = 0 }: { readonly withinMs?: number; readonly mayLose?: number } = {}): Promise<Reckoning> {
-    const open = new Map<string, string>([...this.#acked].map((id) => [id, 'not looked at']));
+  /** Of the acknowledged tasks those of which the service knows nothing. */
+  async unknown(): Promise<ReadonlySet<string>> {
+    const found = new Set<string>();
+    await inParallel([...this.#acked], 16, async (id) => {
+      const { status } = await getTaskAnswer(this.service.baseUrl, id);
+      if (status === 404) found.add(id);
+    });
+    return found;
+  }
+
+  /**
+   * Waits until every acknowledged task has ended, by the service's word and the receiver's, and counts.
+   * @param gone those that were seen to be lost, where that is allowed; nobody may have them
+   */
+  async settle({ withinMs = 30_000, gone = new Set() }: { readonly withinMs?: number; readonly gone?: ReadonlySet<string> } = {}): Promise<Reckoning> {
+    const open = new Map<string, string>([...this.#acked].filter((id) => !gone.has(id)).map((id) => [id, 'not looked at']));
     const ends: Record<End, number> = { delivered: 0, dead: 0, parked: 0, cancelled: 0 };
     const look = async (): Promise<void> => {
       await inParallel([...open.keys()], 16, async (id) => {
@@ -161,14 +176,15 @@ export class Ledger {
         ends[found.end] += 1;
         open.delete(id);
       });
-      if (open.size > mayLose) throw new Error(`${open.size} of ${this.#acked.size} acknowledged tasks have no end: ${JSON.stringify([...open].slice(0, 3))}`);
+      if (open.size > 0) throw new Error(`${open.size} of ${this.#acked.size} acknowledged tasks have no end: ${JSON.stringify([...open].slice(0, 3))}`);
     };
     await eventually(look, { withinMs, everyMs: 50 });
+    expect([...gone].filter((id) => this.#accepted.has(id)), 'lost, and received all the same').to.deep.equal([]);
     return {
       acked: this.#acked.size,
       refused: this.posts.filter(({ status }) => status !== undefined && status > 299).length,
       ...ends,
-      lost: open.size,
+      lost: gone.size,
       duplicates: this.#duplicates(),
       recoveryMs: Math.round(performance.now() - this.#faultOverAt),
     };
@@ -186,6 +202,8 @@ export class Ledger {
     if (end === undefined) return { why: JSON.stringify({ state: body['state'], waiting_for: body['waiting_for'] }) };
     const { delivered, dead } = this.accepted(id);
     if ((end === 'delivered' && delivered === 0) || (end === 'dead' && dead === 0)) return { why: `${end}, says the service, but the receiver has not got it` };
+    // One end: the dead destination gets it only when the delivery has been given up for good.
+    if (end !== 'dead' && dead > 0) return { why: `${end}, says the service, but the dead destination has got it` };
     return { end };
   }
 
@@ -201,6 +219,12 @@ export class Ledger {
       signal: AbortSignal.timeout(10_000),
     });
   }
+}
+
+/** fetch wraps what the system said. */
+function codeOf(error: unknown): unknown {
+  const cause: unknown = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause ? cause.code : undefined;
 }
 
 function isAcceptance(behaviour: Behaviour): boolean {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { expect } from 'chai';
 
 import { eventually } from '../support/eventually.js';
+import { call } from '../support/tasks.js';
 import { profile } from './profile.js';
 import { scenario, type Scene } from './scenario.js';
 
@@ -40,23 +41,31 @@ describe('chaos: Redis is killed', () => {
 
   scenario('3c', 'a power cut that tears the tail of the append-only file', async (scene: Scene) => {
     const own = await scene.ownRedis('--appendonly', 'yes', '--appendfsync', 'everysec', '--logfile', 'redis.log');
-    const { ledger, redis } = await scene.stage({ redis: own });
+    // Nobody takes them before the tail is cut.
+    const { ledger, redis, service, crew } = await scene.stage({ redis: own, workers: 0 });
     // What is synced to disk, and what was written in the last moment.
-    await ledger.submitAll(ledger.tasks(200, { initial_delay: 4 }));
+    await ledger.submitAll(ledger.tasks(200));
     const folder = (await redis.config('GET', 'dir'))[1] ?? '';
     const files = path.join(folder, 'appendonlydir');
     const name = (await readdir(files)).find((file) => file.endsWith('.incr.aof')) ?? '';
     const file = path.join(files, name);
     const { size: before } = await stat(file);
-    await ledger.submitAll(ledger.tasks(20, { initial_delay: 4 }));
+    const lastMoment = ledger.tasks(20);
+    const late = new Set(lastMoment.map(({ id }) => id));
+    for (const task of lastMoment) await ledger.submitAll([task]);
     await own.kill();
     const { size } = await stat(file);
     // Into the middle of what came last: as if the disk had got only a part of it.
     await truncate(file, Math.floor((before + size) / 2) - 1);
     await own.restart();
     ledger.faultIsOver();
-    const measured = await ledger.settle({ mayLose: 20 });
-    expect(measured.delivered).to.be.at.least(200);
+    await eventually(async () => expect((await call(service.baseUrl, '/readyz')).status).to.equal(200), { withinMs: 30_000 });
+    const gone = await ledger.unknown();
+    await crew.hire();
+    const measured = await ledger.settle({ gone });
+    expect([...gone].filter((id) => !late.has(id)), 'only of the last moment').to.deep.equal([]);
+    expect(gone.size, 'something was cut off').to.be.above(0);
+    expect(measured.delivered).to.equal(220 - gone.size);
     expect(await readFile(path.join(folder, 'redis.log'), 'utf8')).to.match(/aof-load-truncated/);
     return { ...measured, note: `${measured.lost} of the last 20 are gone with the cut tail; Redis started and its log says so` };
   });

@@ -15,11 +15,10 @@ export function printTable(rows: readonly Row[], { name }: Profile): string {
       ? [row.number, row.title, 'FAILED', '', '', '', '', '', '', '', '', '']
       : [row.number, row.title, row.acked, row.refused, row.delivered, row.dead, row.parked, row.cancelled, row.lost, row.duplicates, `${(row.recoveryMs / 1_000).toFixed(1)} s`, row.note ?? ''],
   );
-  return [`Chaos, ${name} form`, '', ...[HEAD, HEAD.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`)].join('\n');
+  return [`Chaos, ${name} form: ${tookSeconds(rows)} s`, '', ...[HEAD, HEAD.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`)].join('\n');
 }
 
 export function printReport(rows: readonly Row[], profile: Profile): string {
-  const tookS = rows.reduce((sum, row) => sum + ('tookMs' in row ? row.tookMs : 0), 0) / 1_000;
   return `# Reliability
 
 Written by \`npm run chaos\`. Do not edit: run it again.
@@ -32,10 +31,14 @@ the receiver has it. Every task that was answered with 2xx has to end delivered,
 - duplicates: messages that a receiver accepted more than once. The promise is at least once, so they may happen.
 - recovery: from the end of the fault until every acknowledged task had ended.
 
-Node ${process.versions.node}, ${cpus().length} cores, ${Math.round(tookS)} s in all. Lock and stall times are shortened: see \`QUICK\` in test/chaos/scenario.ts.
+Node ${process.versions.node}, ${cpus().length} cores, ${tookSeconds(rows)} s in all. Lock and stall times are shortened: see \`QUICK\` in test/chaos/scenario.ts.
 
 ${printTable(rows, profile)}
 `;
+}
+
+function tookSeconds(rows: readonly Row[]): number {
+  return Math.round(rows.reduce((sum, row) => sum + ('tookMs' in row ? row.tookMs : 0), 0) / 1_000);
 }
 
 function inOrder(rows: readonly Row[]): Row[] {

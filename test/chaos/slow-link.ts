@@ -2,9 +2,10 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 import type { RedisAddress } from '../support/redis.js';
 
-/** A way to a server that delays what goes through it, and can cut all its connections. */
+/** A way to a server that delays what goes through it, and can cut all its connections, or forget them. */
 export class SlowLink {
   readonly #sockets = new Set<Socket>();
+  readonly #forgotten = new WeakSet<Socket>();
   readonly #server = createServer((near) => this.#join(near));
   /** Of each chunk, each way, in milliseconds. */
   delayMs = 0;
@@ -30,6 +31,14 @@ export class SlowLink {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
+  /**
+   * Nothing of what its connections send arrives any more, and nobody is told, as when a firewall has lost its table, or
+   * a host its power. New connections are as good as ever.
+   */
+  forget(): void {
+    for (const socket of this.#sockets) this.#forgotten.add(socket);
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
@@ -46,7 +55,9 @@ export class SlowLink {
       });
       from.on('data', (chunk) => {
         // Timers of one length fire in order: no chunk overtakes another.
-        setTimeout(() => to.write(chunk), this.delayMs);
+        setTimeout(() => {
+          if (!this.#forgotten.has(from)) to.write(chunk);
+        }, this.delayMs);
       });
     }
   }

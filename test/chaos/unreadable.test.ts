@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 
 import { eventually } from '../support/eventually.js';
-import { getTask, waitForState } from '../support/tasks.js';
+import { call, getTask, getTaskAnswer, waitForState } from '../support/tasks.js';
 import { scenario } from './scenario.js';
 
 describe('chaos: tasks that a worker cannot handle', () => {
@@ -26,6 +26,8 @@ describe('chaos: tasks that a worker cannot handle', () => {
     }, { withinMs: 20_000 });
     expect(releases.counts.slice(0, 6), 'counted').to.deep.equal([1, 2, 3, 4, 5, 6]);
     expect(releases.delays.slice(0, 5).every((delay, nth) => delay >= 25 * 2 ** nth && delay <= 50 * 2 ** nth), `growing: ${releases.delays.join(' ')}`).to.equal(true);
+    expect((await call(service.baseUrl, '/stats')).body, 'counted for people too').to.nested.include({ 'counts.unreadable': 1 });
+    expect(await getTaskAnswer(service.baseUrl, strange.id), 'an older API says so').to.deep.include({ status: 503 });
     // The version that can read it.
     await redis.hset(jobKey(strange.id), 'data', data);
     ledger.faultIsOver();
@@ -50,6 +52,12 @@ describe('chaos: tasks that a worker cannot handle', () => {
       expect(lines).to.have.lengthOf(11);
       return lines.length;
     }, { withinMs: 20_000 });
+    const delays = worker.lines.filter((line) => line.includes(cursed.id) && line.includes('outcome=release')).map((line) => Number(/next_delay_ms=(\d+)/.exec(line)?.[1]));
+    expect(delays).to.have.lengthOf(10);
+    for (const [nth, delay] of delays.entries()) {
+      const full = Math.min(50 * 2 ** nth, 800);
+      expect(delay, `growing: ${delays.join(' ')}`).to.be.within(full / 2, full);
+    }
     ledger.faultIsOver();
     // The API cannot show a task whose url is none; the receiver of the dead letter has it.
     await eventually(() => expect(receiver.requestsTo('/dead')).to.have.lengthOf(1));
@@ -57,6 +65,8 @@ describe('chaos: tasks that a worker cannot handle', () => {
     await waitForState(service.baseUrl, cursed.id, 'dead_lettered');
     const measured = await ledger.settle();
     expect(receiver.requestsTo('/dead').map(({ headers }) => headers['x-retry-dead-reason'])).to.deep.equal(['internal']);
+    // No send was made, and none is counted.
+    expect(receiver.requestsTo('/dead').map(({ key }) => key)).to.deep.equal([`${cursed.id}|dead|0`]);
     expect(measured).to.include({ acked: 51, delivered: 50, dead: 1, duplicates: 0 });
     return { ...measured, note: `${bugs - 1} releases, then its dead phase with reason internal` };
   });

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { createServer } from 'node:net';
+import path from 'node:path';
 import { promisify } from 'node:util';
 
 import { expect } from 'chai';
@@ -150,6 +151,26 @@ describe('npm start', function () {
     await clone.start().ready();
     expect(clone.pidOf('redis')).to.equal(redisPid);
     expect(await stateOf('survivor')).to.equal('scheduled');
+  });
+
+  it('says so when the end of the append-only file was torn, and has all before it', async () => {
+    const first = clone.start();
+    await first.ready();
+    await submit({ id: 'kept', initial_delay: 3_600 });
+    await submit({ id: 'torn', initial_delay: 3_600 });
+    first.signal('SIGINT');
+    expect(await first.ended()).to.equal(0);
+    expect(first.output()).to.not.contain('append-only file torn');
+    const folder = path.join(clone.dir, '.data', 'redis', 'appendonlydir');
+    const file = path.join(folder, readdirSync(folder).find((name) => name.endsWith('.incr.aof')) ?? '');
+    // In the middle of the command that stored the last task.
+    truncateSync(file, readFileSync(file).lastIndexOf('t-torn'));
+
+    const next = clone.start();
+    await next.ready();
+    expect(next.output()).to.contain('Redis found the end of its append-only file torn').and.contain(path.join(clone.dir, '.data', 'redis', 'redis.log'));
+    expect(await stateOf('kept')).to.equal('scheduled');
+    expect((await fetch(`${clone.baseUrl}/tasks/torn`)).status).to.equal(404);
   });
 
   it('names the port and its variable when the port is taken, and starts nothing', async () => {

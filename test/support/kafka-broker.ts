@@ -7,6 +7,7 @@ import path from 'node:path';
 
 import { freezeProcess } from './freeze-process.js';
 import { KafkaProbe, freePort } from './kafka.js';
+import { killWithUs } from './kill-with-us.js';
 
 export interface PrivateBrokerOptions {
   /** Only this user gets in, by SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Undefined: everybody does. */
@@ -27,7 +28,6 @@ export class PrivateBroker {
   readonly #jars: string;
   readonly #folder: string;
   #process: ChildProcess | undefined;
-  readonly #killWithUs = (): void => { this.#process?.kill('SIGKILL'); };
 
   private constructor(port: number, jars: string, folder: string, probe: KafkaProbe) {
     this.port = port;
@@ -46,7 +46,6 @@ export class PrivateBroker {
     );
     const broker = new PrivateBroker(port, jars, folder, probe);
     await broker.#format(await freePort(), login);
-    process.once('exit', broker.#killWithUs);
     await broker.restart();
     return broker;
   }
@@ -64,6 +63,7 @@ export class PrivateBroker {
       stdio: ['ignore', output.fd, output.fd],
     });
     await output.close();
+    killWithUs(started);
     this.#process = started;
     let failed: Error | undefined;
     started.once('error', (error) => { failed = error; });
@@ -105,7 +105,6 @@ export class PrivateBroker {
 
   /** Ends it and removes its data. Safe twice. */
   async stop(): Promise<void> {
-    process.removeListener('exit', this.#killWithUs);
     await this.kill();
     await rm(this.#folder, { recursive: true, force: true });
   }

@@ -35,6 +35,8 @@ export type Behaviour =
       readonly body?: string | Buffer;
       /** Wait before the answer, in milliseconds. */
       readonly delayMs?: number;
+      /** The answer waits for this. If it fails, there is none. */
+      readonly after?: Promise<unknown>;
     }
   /** Never a word; or the headers of a 200, and never a body. */
   | { readonly kind: 'hang'; readonly after?: 'request' | 'headers' }
@@ -202,7 +204,8 @@ function behave(behaviour: Behaviour, response: ServerResponse, socket: Socket):
         response.writeHead(behaviour.status ?? 200, behaviour.headers);
         response.end(behaviour.body ?? '');
       };
-      if (behaviour.delayMs === undefined) answer();
+      if (behaviour.after !== undefined) void behaviour.after.then(answer, () => socket.resetAndDestroy());
+      else if (behaviour.delayMs === undefined) answer();
       else untilClosed(response, setTimeout(answer, behaviour.delayMs));
       return;
     }

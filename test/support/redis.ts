@@ -7,6 +7,7 @@ import path from 'node:path';
 
 import { eventually } from './eventually.js';
 import { freezeProcess } from './freeze-process.js';
+import { killWithUs } from './kill-with-us.js';
 
 export interface RedisAddress {
   readonly host: string;
@@ -33,7 +34,6 @@ export function printAddress({ host, port }: RedisAddress): string {
 export class PrivateRedis {
   readonly address: RedisAddress;
   #process: ChildProcess | undefined;
-  readonly #killWithUs = (): void => { this.#process?.kill('SIGKILL'); };
 
   private constructor(
     port: number,
@@ -55,9 +55,7 @@ export class PrivateRedis {
 
   /** One that does not run yet: `restart` starts it. */
   static async stopped(settings: readonly string[] = []): Promise<PrivateRedis> {
-    const redis = new PrivateRedis(await freePort(), await mkdtemp(path.join(tmpdir(), 'redis-test-')), settings);
-    process.once('exit', redis.#killWithUs);
-    return redis;
+    return new PrivateRedis(await freePort(), await mkdtemp(path.join(tmpdir(), 'redis-test-')), settings);
   }
 
   get pid(): number | undefined {
@@ -69,6 +67,7 @@ export class PrivateRedis {
     const { port, host } = this.address;
     const binary = process.env['TEST_REDIS_BIN'] ?? 'redis-server';
     const server = spawn(binary, ['--port', String(port), '--bind', host, '--dir', this.folder, '--hz', '100', '--save', '', ...this.settings], { stdio: 'ignore' });
+    killWithUs(server);
     const failed = new Promise<never>((_, reject) => {
       server.once('error', (cause) => reject(new Error(`cannot start ${binary}: install redis-server, or set TEST_REDIS_BIN`, { cause })));
       server.once('exit', (code, signal) => reject(new Error(`redis-server ended with ${String(code ?? signal)}`)));
@@ -100,7 +99,6 @@ export class PrivateRedis {
 
   /** Ends it and removes its data. Safe twice. */
   async close(): Promise<void> {
-    process.removeListener('exit', this.#killWithUs);
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });
   }

@@ -42,7 +42,6 @@ export interface WorkerOptions {
 }
 
 const log = new CollectedLog();
-/** One for all tests: each logger waits for the end of the process. */
 const logger = createLogger({ level: 'debug', environment: 'dev' }, log);
 
 /** Queue, API and workers in this process, on a real Redis and a real port. */

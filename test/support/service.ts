@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 
 import { eventually } from './eventually.js';
+import { killWithUs } from './kill-with-us.js';
 import { uniquePrefix } from './namespace.js';
 import { printAddress, testRedisAddress, type RedisAddress } from './redis.js';
 
@@ -20,7 +21,6 @@ export class ServiceProcess {
   readonly #ended: Promise<Ending>;
   #output = '';
   #hasEnded = false;
-  readonly #killWithUs = (): void => { this.#child.kill('SIGKILL'); };
 
   /** @param entry below dist/, such as `server/main.js` */
   constructor(entry: string, settings: Settings) {
@@ -31,13 +31,12 @@ export class ServiceProcess {
     this.#child = spawn(process.execPath, [file], { env: { PATH, HOME, ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child.stdout?.on('data', (chunk: Buffer) => { this.#output += chunk.toString(); });
     this.#child.stderr?.on('data', (chunk: Buffer) => { this.#output += chunk.toString(); });
-    process.once('exit', this.#killWithUs);
+    killWithUs(this.#child);
     this.#ended = new Promise((resolve, reject) => {
       this.#child.once('error', reject);
       // `close`, not `exit`: only then is all output read.
       this.#child.once('close', (code, signal) => {
         this.#hasEnded = true;
-        process.removeListener('exit', this.#killWithUs);
         resolve(signal ?? code ?? -1);
       });
     });
@@ -68,7 +67,7 @@ export class ServiceProcess {
   }
 
   /** Waits until it has written this. @returns the match. @throws at once when it ended before */
-  async hasWritten(pattern: RegExp, withinMs = 15_000): Promise<RegExpExecArray> {
+  async hasWritten(pattern: RegExp, withinMs = 30_000): Promise<RegExpExecArray> {
     return eventually(
       () => {
         const match = pattern.exec(this.#output);

@@ -155,7 +155,7 @@ export async function getTask(baseUrl: string, id: string, query = ''): Promise<
   return body as unknown as ShownTask;
 }
 
-export function waitForState(baseUrl: string, id: string, state: TaskState, patience: Patience = { withinMs: 10_000 }): Promise<ShownTask> {
+export function waitForState(baseUrl: string, id: string, state: TaskState, patience: Patience = { withinMs: 20_000 }): Promise<ShownTask> {
   return eventually(
     async () => {
       const task = await getTask(baseUrl, id);

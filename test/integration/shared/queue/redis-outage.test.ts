@@ -72,6 +72,18 @@ describe('the API while Redis is away', () => {
     await expectAvailable(service.baseUrl);
   });
 
+  it('gives up a connection on which nothing is answered, and what ioredis keeps for it', async () => {
+    await redis.restart();
+    service = await InProcessService.ready({ redis: redis.address });
+    await redis.freeze();
+    let isGivenUp = false;
+    service.redis.once('close', () => { isGivenUp = true; });
+    expect((await submit(service.baseUrl, waiting())).status).to.equal(503);
+    await eventually(() => { expect(isGivenUp).to.equal(true); });
+    redis.thaw();
+    await expectAvailable(service.baseUrl);
+  });
+
   it('answers 503 when Redis is down at the start, the board too, and works when it comes', async () => {
     service = await InProcessService.start({ redis: redis.address });
     await expectUnavailable(service.baseUrl);

@@ -185,8 +185,8 @@ describe('decideOutcome: a task whose worker died', () => {
   }
 
   it('comes back at another time than the ones it died with', () => {
-    expect(fetch(3, [], withDead, 0.5)).to.include({ delayMs: 750 });
-    expect(fetch(3, [], withDead, 0.999)).to.include({ delayMs: 501 });
+    expect(fetch(3, [], withDead, 0.5)).to.include({ delayMs: 500 });
+    expect(fetch(3, [], withDead, 0.999)).to.include({ delayMs: 1 });
   });
 
   it('is sent when it comes back from that wait, and waits again only after the next stall', () => {

@@ -56,6 +56,12 @@ describe('createLogger', () => {
     expect(lines.text).to.contain('text="b\\nc\\u001b[31m"');
   });
 
+  it('leaves nothing behind in the process: tests make many', () => {
+    const before = process.listenerCount('exit');
+    createLogger({ level: 'info', environment: 'dev' }, new Lines());
+    expect(process.listenerCount('exit')).to.equal(before);
+  });
+
   it('leaves out what is below its level', () => {
     const lines = new Lines();
     const logger = createLogger({ level: 'warn', environment: 'dev' }, lines);
