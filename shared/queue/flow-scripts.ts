@@ -101,7 +101,8 @@ for index = 6, #ARGV do
   granted = granted + 1
 end
 if granted > 0 then
-  if rate > 0 then redis.call('SET', KEYS[2], string.format('%.3f', pace), 'PX', math.ceil(math.max(pace - now, 0)) + ${KEPT_IDLE_MS}) end
+  -- Forgotten only when it has no say any more: without it, all of the burst may start at once.
+  if rate > 0 then redis.call('SET', KEYS[2], string.format('%.3f', pace), 'PX', math.ceil(math.max(pace - now, 0) + slack) + ${KEPT_IDLE_MS}) end
   if max >= 0 then redis.call('PEXPIRE', KEYS[1], lease + ${KEPT_IDLE_MS}) end
 end
 return {granted, wait, max >= 0 and math.max(0, max - taken) or -1, claimants}
