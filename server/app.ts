@@ -1,8 +1,10 @@
 import express, { type Express } from 'express';
+import type { CircuitRules } from '../shared/domain/circuit.js';
 import { RequestError } from '../shared/domain/errors.js';
 import type { Clock } from '../shared/domain/ports.js';
 import type { Logger } from '../shared/logging/logger.js';
 import type { TaskQueue } from '../shared/queue/task-queue.js';
+import { destinationRoutes } from './destinations/routes.js';
 import { healthRoutes } from './health/routes.js';
 import { allowMethods } from './middleware/allow-methods.js';
 import { errorResponse } from './middleware/error-response.js';
@@ -20,12 +22,14 @@ export interface AppDeps {
   readonly maxMessageBytes: number;
   /** For how long a task counts as unreadable after a worker last failed to read it, ms. */
   readonly unreadableForMs: number;
+  /** When a circuit counts as open. */
+  readonly circuit: CircuitRules;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /** The API without a port. */
-export function createApp({ queue, isRedisAboveMark, maxMessageBytes, unreadableForMs, clock, logger }: AppDeps): Express {
+export function createApp({ queue, isRedisAboveMark, maxMessageBytes, unreadableForMs, circuit, clock, logger }: AppDeps): Express {
   const app = express();
   app.disable('x-powered-by');
   // Nothing here is worth a hash of every answer.
@@ -39,9 +43,11 @@ export function createApp({ queue, isRedisAboveMark, maxMessageBytes, unreadable
       checkRoom: () => {
         if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');
       },
+      circuit,
       clock,
     }),
   );
+  app.use('/destinations', destinationRoutes({ queue, circuit }));
   app.use(queueRoutes({ queue, unreadableForMs }));
   app.use(healthRoutes(queue));
   app.use(BOARD_PATH, bullBoard(queue));

@@ -24,6 +24,7 @@ const app = createApp({
   isRedisAboveMark: () => memoryGuard.isAboveMark,
   maxMessageBytes: config.maxMessageBytes,
   unreadableForMs: unreadableForMs(config.release),
+  circuit: config.circuit,
   clock: Date.now,
   logger,
 });
