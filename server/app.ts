@@ -1,9 +1,11 @@
 import express, { type Express } from 'express';
+import type { CircuitRules } from '../shared/domain/circuit.js';
 import { RequestError } from '../shared/domain/errors.js';
 import type { Clock } from '../shared/domain/ports.js';
 import type { Jitter } from '../shared/domain/retry-policy.js';
 import type { Logger } from '../shared/logging/logger.js';
 import type { TaskQueue } from '../shared/queue/task-queue.js';
+import { destinationRoutes } from './destinations/routes.js';
 import { healthRoutes } from './health/routes.js';
 import { allowMethods } from './middleware/allow-methods.js';
 import { errorResponse } from './middleware/error-response.js';
@@ -23,12 +25,14 @@ export interface AppDeps {
   readonly defaultJitter: Jitter;
   /** For how long a task counts as unreadable after a worker last failed to read it, ms. */
   readonly unreadableForMs: number;
+  /** When a circuit counts as open. */
+  readonly circuit: CircuitRules;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /** The API without a port. */
-export function createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJitter, unreadableForMs, clock, logger }: AppDeps): Express {
+export function createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJitter, unreadableForMs, circuit, clock, logger }: AppDeps): Express {
   const app = express();
   app.disable('x-powered-by');
   // Nothing here is worth a hash of every answer.
@@ -42,9 +46,11 @@ export function createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJit
       checkRoom: () => {
         if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');
       },
+      circuit,
       clock,
     }),
   );
+  app.use('/destinations', destinationRoutes({ queue, circuit }));
   app.use(queueRoutes({ queue, unreadableForMs }));
   app.use(healthRoutes(queue));
   app.use(BOARD_PATH, bullBoard(queue));

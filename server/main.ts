@@ -26,6 +26,7 @@ const app = createApp({
   maxMessageBytes: config.maxMessageBytes,
   defaultJitter: config.retryJitter,
   unreadableForMs: unreadableForMs(config.release),
+  circuit: config.circuit,
   clock: Date.now,
   logger,
 });

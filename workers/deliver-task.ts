@@ -1,7 +1,7 @@
 import { readProgress, type LogEntry, type TaskProgress } from '../shared/domain/attempt-record.js';
 import { attemptToSend } from '../shared/domain/dead-letter.js';
 import { printDestination, type Destination } from '../shared/domain/destination.js';
-import { flowOf, type Flow } from '../shared/domain/flow-key.js';
+import { flowDue, type Flow } from '../shared/domain/flow-key.js';
 import { decideOutcome, decideUnreadable, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../shared/domain/outcome.js';
 import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../shared/domain/ports.js';
 import type { Task } from '../shared/domain/task.js';
@@ -81,8 +81,7 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
   try {
     const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
     if (start.kind !== 'send') return { outcome: start };
-    const destination = dueDestination(task, progress);
-    const flow = flowOf(destination, progress.phase === 'delivery' ? task.flowKey : undefined);
+    const { destination, flow } = nextSend(task, progress);
     const { flowControl, clock } = context;
     const entered = flowControl.enter({ flow, taskId: task.id, jobId });
     // Waits only where it has to: a microtask for every send is felt.
@@ -107,10 +106,11 @@ async function send(task: Task, progress: TaskProgress, destination: Destination
   return inFlight.run(timeLimitMs, () => new TimeLimitReached(timeLimitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
 }
 
-function dueDestination(task: Task, progress: TaskProgress): Destination {
-  if (progress.phase === 'delivery') return task.destination;
-  if (task.deadDestination === undefined) throw new Error('a task without a dead destination is in its dead phase');
-  return task.deadDestination;
+function nextSend(task: Task, { phase }: TaskProgress): { destination: Destination; flow: Flow } {
+  const destination = phase === 'delivery' ? task.destination : task.deadDestination;
+  const flow = flowDue(task, phase);
+  if (destination === undefined || flow === undefined) throw new Error('a task without a dead destination is in its dead phase');
+  return { destination, flow };
 }
 
 function leaveUnread(job: FetchedJob, error: unknown, startedAt: number, context: DeliverTaskContext): Delivery {

@@ -6,6 +6,9 @@ export const methodsOf: readonly (readonly [path: RegExp, methods: readonly stri
   [/^\/tasks\/?$/, ['POST']],
   [/^\/tasks\/[^/]+$/, ['GET', 'DELETE']],
   [/^\/tasks\/[^/]+\/retry$/, ['POST']],
+  [/^\/destinations\/?$/, ['GET']],
+  [/^\/destinations\/[^/]+$/, ['GET', 'PUT', 'DELETE']],
+  [/^\/destinations\/[^/]+\/(pause|resume)$/, ['POST']],
   [/^\/(stats|health|livez|readyz|openapi\.yaml)$/, ['GET']],
 ];
 

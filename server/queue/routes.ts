@@ -3,14 +3,15 @@ import type { TaskCounts } from '../../shared/queue/task-counts.js';
 import type { TaskQueue } from '../../shared/queue/task-queue.js';
 
 /**
- * What concerns all tasks together: their counts.
+ * What concerns all tasks together: their counts, and how many workers there are for them.
  * @param unreadableForMs for how long a task counts as unreadable after the last try
  */
-export function queueRoutes({ queue, unreadableForMs }: { readonly queue: Pick<TaskQueue, 'counts'>; readonly unreadableForMs: number }): Router {
+export function queueRoutes({ queue, unreadableForMs }: { readonly queue: Pick<TaskQueue, 'counts' | 'withFlow'>; readonly unreadableForMs: number }): Router {
   const router = Router();
 
   router.get('/stats', async (_request, response) => {
-    response.json(printCounts(await queue.counts(unreadableForMs)));
+    const [counts, { workers }] = await Promise.all([queue.counts(unreadableForMs), queue.withFlow((store) => store.standing([]))]);
+    response.json({ ...printCounts(counts), workers });
   });
 
   return router;

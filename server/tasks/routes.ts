@@ -1,5 +1,7 @@
 import { Router } from 'express';
+import type { CircuitRules } from '../../shared/domain/circuit.js';
 import { RequestError } from '../../shared/domain/errors.js';
+import { flowDue } from '../../shared/domain/flow-key.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { Task } from '../../shared/domain/task.js';
 import type { Admission } from '../../shared/queue/submission.js';
@@ -7,9 +9,11 @@ import type { TaskQueue } from '../../shared/queue/task-queue.js';
 import type { TaskView } from '../../shared/queue/task-view.js';
 import { readJsonBody } from '../middleware/json-body.js';
 import { sendJson } from '../middleware/send-json.js';
+import { printTime } from '../print-time.js';
 import { answerToCancel, answerToSendNow, taskNotFound, type Answer } from './action-answers.js';
-import { printTask, printTime } from './view.js';
+import { printTask } from './view.js';
 import type { ParseTask } from './schema.js';
+import type { WaitingFacts } from './waiting-for.js';
 
 export interface TaskRoutesDeps {
   readonly queue: TaskQueue;
@@ -17,10 +21,12 @@ export interface TaskRoutesDeps {
   readonly maxBodyBytes: number;
   /** Throws RequestError redis_full while new tasks would take the workers' reserve. */
   readonly checkRoom: () => void;
+  /** When a circuit counts as open. */
+  readonly circuit: CircuitRules;
   readonly clock: Clock;
 }
 
-export function taskRoutes({ queue, parseTask, maxBodyBytes, checkRoom, clock }: TaskRoutesDeps): Router {
+export function taskRoutes({ queue, parseTask, maxBodyBytes, checkRoom, circuit, clock }: TaskRoutesDeps): Router {
   const router = Router();
 
   router.post('/', async (request, response) => {
@@ -34,7 +40,8 @@ export function taskRoutes({ queue, parseTask, maxBodyBytes, checkRoom, clock }:
     const id = parseId(request.params.id);
     const view = await queue.find(id);
     if (view === undefined) throw taskNotFound(id);
-    response.json(printTask(view, { includesMessage: includes(request.query['include'], 'message_data'), now: clock() }));
+    const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, queue, circuit);
+    response.json(printTask(view, { includesMessage: includes(request.query['include'], 'message_data'), now: clock(), waiting }));
   });
 
   router.delete('/:id', async (request, response) => {
@@ -81,6 +88,12 @@ async function answerTo(task: Task, admission: Admission, queue: TaskQueue): Pro
     case 'parked':
       throw new RequestError('parked', `a task ${JSON.stringify(id)} is parked and the only copy left; redrive or delete it first`);
   }
+}
+
+async function findObstacles({ task, progress }: TaskView, queue: TaskQueue, rules: CircuitRules): Promise<WaitingFacts> {
+  const flow = flowDue(task, progress.phase);
+  const standing = await queue.withFlow((store) => store.standing(flow === undefined ? [] : [flow.key, flow.group]));
+  return { flow, standing, rules };
 }
 
 async function findReadable(id: string, queue: TaskQueue): Promise<TaskView | undefined> {

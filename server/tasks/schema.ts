@@ -4,6 +4,7 @@ import type { Destination } from '../../shared/domain/destination.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { jitters, type Jitter } from '../../shared/domain/retry-policy.js';
 import type { Task } from '../../shared/domain/task.js';
+import { checkKeys, MAX_KEYS } from '../middleware/object-keys.js';
 
 /** The rules of a submission; design, section 3. Wire names (snake_case) become ours here, and nowhere else. */
 
@@ -13,8 +14,6 @@ const MAX_URL_CHARACTERS = 8_192;
 const MAX_KEY_AND_HEADERS_BYTES = 32_768;
 const MAX_DELAY_SECONDS = 86_400;
 const MAX_INITIAL_DELAY_SECONDS = 31_536_000;
-/** Far more than a task has. Joi reports every key it does not know, and takes a second for 100,000 of them. */
-const MAX_KEYS = 100;
 const MAX_HEADERS = 1_000;
 
 type Check = (value: string) => string | undefined;
@@ -185,38 +184,19 @@ export function createTaskParser(rules: TaskRules): ParseTask {
   };
 }
 
-/**
- * Looks at what Joi must not be left alone with, in the objects whose keys a client chooses: too many of them (naming
- * every fault would hold up everybody else), and `__proto__`, which JSON.parse makes a key like any other and Joi drops
- * in silence.
- * @throws RequestError for an object that is too wide
- * @returns the violations of the second kind
- */
-function checkKeys(value: unknown, path: string, maxKeys: number): { field: string; message: string }[] {
-  if (typeof value !== 'object' || value === null) return [];
-  let count = 0;
-  // for...in: Object.keys would first make an array of what may be a million keys.
-  for (const _key in value) if ((count += 1) > maxKeys) throw tooWide(path, maxKeys);
-  const field = path === '' ? '__proto__' : `${path}.__proto__`;
-  return Object.hasOwn(value, '__proto__') ? [{ field, message: `${field} is not allowed` }] : [];
-}
-
 function checkAllKeys(input: unknown): { field: string; message: string }[] {
-  const found = checkKeys(input, '', MAX_KEYS);
+  const check = (value: unknown, path: string, maxKeys: number): { field: string; message: string }[] =>
+    checkKeys(value, { what: path === '' ? 'task' : path, path, maxKeys, code: 'invalid_task' });
+  const found = check(input, '', MAX_KEYS);
   if (typeof input !== 'object' || input === null) return found;
   for (const name of ['destination', 'dead_destination'] as const) {
     const destination: unknown = (input as Partial<Record<typeof name, unknown>>)[name];
-    found.push(...checkKeys(destination, name, MAX_KEYS));
+    found.push(...check(destination, name, MAX_KEYS));
     if (typeof destination === 'object' && destination !== null && 'headers' in destination) {
-      found.push(...checkKeys(destination.headers, `${name}.headers`, MAX_HEADERS));
+      found.push(...check(destination.headers, `${name}.headers`, MAX_HEADERS));
     }
   }
   return found;
-}
-
-function tooWide(path: string, maxKeys: number): RequestError {
-  const message = `${path === '' ? 'task' : path} has too many keys: at most ${maxKeys} are taken`;
-  return new RequestError('invalid_task', message, [{ field: path, message }]);
 }
 
 function refusal(details: readonly { field: string; message: string }[], maxMessageBytes: number, input: unknown): RequestError {

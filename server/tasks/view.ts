@@ -4,9 +4,11 @@ import type { Destination } from '../../shared/domain/destination.js';
 import type { Receipt } from '../../shared/domain/ports.js';
 import type { Task } from '../../shared/domain/task.js';
 import type { TaskView } from '../../shared/queue/task-view.js';
+import { printTime } from '../print-time.js';
+import { waitingFor, type WaitingFacts } from './waiting-for.js';
 
 /** How a task is shown to clients: our names become wire names here. */
-export function printTask(view: TaskView, options: { readonly includesMessage: boolean; readonly now: number }): object {
+export function printTask(view: TaskView, options: { readonly includesMessage: boolean; readonly now: number; readonly waiting: WaitingFacts | undefined }): object {
   const { task, state, progress, nextAttemptAt, createdAt, finishedAt } = view;
   return {
     id: task.id,
@@ -18,7 +20,7 @@ export function printTask(view: TaskView, options: { readonly includesMessage: b
     created_at: printTime(createdAt),
     next_attempt_at: nextAttemptAt === undefined ? null : printTime(nextAttemptAt),
     finished_at: finishedAt === undefined ? null : printTime(finishedAt),
-    waiting_for: waitingFor(view, options.now),
+    waiting_for: waitingFor(view, options.waiting, options.now),
     dead_reason: progress.deadReason ?? null,
     ...printPolicy(task),
     ...(options.includesMessage ? { message_data: task.messageData } : {}),
@@ -82,19 +84,6 @@ function withoutLogin(text: string): string {
   return url.href;
 }
 
-/** Why it is not being sent now: a code, and a sentence for the person who asks at 3 a.m. */
-function waitingFor({ state, progress, nextAttemptAt, task }: TaskView, now: number): { code: string; message: string } | null {
-  if (nextAttemptAt === undefined) return null;
-  const { lastRelease, lastDeferral, lastFailure, attempt } = progress;
-  const at = printTime(nextAttemptAt);
-  if (nextAttemptAt <= now) return { code: 'slot', message: `due since ${at}; waits for a worker with a free slot` };
-  if (lastDeferral !== undefined) return { code: lastDeferral.reason, message: `its destination has as many sends in flight as it may have; waits for room since ${printTime(lastDeferral.since)}, looks again at ${at} at the latest` };
-  if (lastRelease !== undefined) return { code: 'released', message: `given back ${lastRelease.count} times (${lastRelease.code}), next at ${at}` };
-  if (state === 'dead_lettering') return { code: 'dead_backoff', message: `dead delivery ${attempt - 1} failed, the next one is at ${at}` };
-  if (lastFailure !== undefined) return { code: 'backoff', message: `attempt ${lastFailure.attempt} of ${task.retryPolicy.maxRetries} failed with ${lastFailure.code ?? 'unknown'}, the next one is at ${at}` };
-  return { code: 'initial_delay', message: `the first send is at ${at}` };
-}
-
 function printTimeline({ log, completion, progress }: TaskView): object[] {
   const entries = log.flatMap((entry) => {
     const printed = printEntry(entry);
@@ -141,8 +130,4 @@ function printAttempt(record: AttemptRecord): object {
     next,
     worker,
   };
-}
-
-export function printTime(ms: number): string {
-  return new Date(ms).toISOString();
 }

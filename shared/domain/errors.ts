@@ -71,7 +71,7 @@ export function deliveryError(code: DeliveryErrorCode): DeliveryErrorRow {
 export const requestErrors = {
   invalid_json: 'The body is not one JSON value in UTF-8.',
   invalid_task: 'The task breaks one or more rules; `details` names every field.',
-  invalid_request: 'The request itself is malformed (path, query).',
+  invalid_request: 'The request is malformed: its path, its query, or a body that is no task; `details` names every field, where there are some.',
   too_large: 'The body or its message_data is larger than this deployment takes.',
   unsupported_media_type: 'The body must be application/json, not compressed, in UTF-8.',
   not_found: 'There is nothing under this address.',

@@ -1,4 +1,6 @@
+import type { Phase } from './attempt-record.js';
 import type { Destination } from './destination.js';
+import type { Task } from './task.js';
 
 /**
  * Under which names a send is counted.
@@ -18,6 +20,7 @@ export interface Flow {
  * | topic orders of broker-1:9092 | `kafka://broker-1:9092/orders` | `kafka://broker-1:9092` |
  * | topic orders of KAFKA_BROKERS | `kafka://default/orders` | `kafka://default` |
  * | any, with flow_key `tenant-7` | `tenant-7` | as above |
+ * | any, with flow_key `https://API.example.com/x` | `https://api.example.com` | as above |
  *
  * Never throws: a url that is none fails when it is sent.
  */
@@ -25,14 +28,41 @@ export function flowOf(destination: Destination, flowKey: string | undefined): F
   switch (destination.type) {
     case 'http': {
       const origin = originOf(destination.url);
-      return { key: flowKey ?? origin, group: origin };
+      return { key: ownName(flowKey) ?? origin, group: origin };
     }
     case 'kafka': {
       const { broker, topic } = destination;
       const cluster = `kafka://${broker === undefined ? 'default' : `${broker.host}:${broker.port}`}`;
-      return { key: flowKey ?? `${cluster}/${topic}`, group: cluster };
+      return { key: ownName(flowKey) ?? `${cluster}/${topic}`, group: cluster };
     }
   }
+}
+
+function ownName(flowKey: string | undefined): string | undefined {
+  return flowKey === undefined ? undefined : canonicalName(flowKey);
+}
+
+/**
+ * Of a task's next send. Its flow_key is about its deliveries: dead letters share a destination with those of others.
+ * undefined: a dead phase without a dead destination, which no task gets into.
+ */
+export function flowDue({ destination, deadDestination, flowKey }: Task, phase: Phase): Flow | undefined {
+  if (phase === 'delivery') return flowOf(destination, flowKey);
+  return deadDestination === undefined ? undefined : flowOf(deadDestination, undefined);
+}
+
+/** Of an http(s) url only the origin is a name: `https://API.example.com/x` -> `https://api.example.com`. */
+export function canonicalName(name: string): string {
+  return /^https?:\/\//i.test(name) && URL.canParse(name) ? new URL(name).origin : name;
+}
+
+/**
+ * The group that a name tells by itself: its own of an origin or a cluster, its cluster's of a topic.
+ * undefined: a flow_key, which may belong to any.
+ */
+export function groupOfName(name: string): string | undefined {
+  if (/^https?:\/\//.test(name)) return name;
+  return /^kafka:\/\/[^/]+/.exec(name)?.[0];
 }
 
 function originOf(url: string): string {

@@ -26,6 +26,29 @@ return 1
 `;
 
 /**
+ * Changes one thing of what an operator set, so that no other change is lost between a look and a write.
+ *
+ * KEYS 1 controls, 2 changes, 3 version. ARGV 1 field of a policy, 2 paused (1) or not (0).
+ */
+const pause = `${change}
+local text = redis.call('HGET', KEYS[1], ARGV[1])
+local policy = text and cjson.decode(text) or {}
+policy['isPaused'] = ARGV[2] == '1' or nil
+change(ARGV[1], next(policy) and cjson.encode(policy) or '')
+return 1
+`;
+
+/**
+ * KEYS 1 controls, 2 workers. ARGV 1 reported within (ms), 2... fields of controls.
+ * @returns {workers that reported, now (ms), value of each field}
+ */
+const standing = `${nowMs}
+local values = {}
+for index = 2, #ARGV do values[index - 1] = redis.call('HGET', KEYS[1], ARGV[index]) end
+return {redis.call('ZCOUNT', KEYS[2], now - tonumber(ARGV[1]), '+inf'), now, values}
+`;
+
+/**
  * Opens a circuit, or says what somebody else was faster to write.
  *
  * KEYS 1 controls, 2 changes, 3 version. ARGV 1 field, 2 circuit as JSON.
@@ -101,7 +124,8 @@ for index = 6, #ARGV do
   granted = granted + 1
 end
 if granted > 0 then
-  if rate > 0 then redis.call('SET', KEYS[2], string.format('%.3f', pace), 'PX', math.ceil(math.max(pace - now, 0)) + ${KEPT_IDLE_MS}) end
+  -- Forgotten only when it has no say any more: without it, all of the burst may start at once.
+  if rate > 0 then redis.call('SET', KEYS[2], string.format('%.3f', pace), 'PX', math.ceil(math.max(pace - now, 0) + slack) + ${KEPT_IDLE_MS}) end
   if max >= 0 then redis.call('PEXPIRE', KEYS[1], lease + ${KEPT_IDLE_MS}) end
 end
 return {granted, wait, max >= 0 and math.max(0, max - taken) or -1, claimants}
@@ -158,6 +182,8 @@ return 0
 
 export const flowScripts = {
   krsFlowSet: { numberOfKeys: 3, lua: setControl },
+  krsFlowPause: { numberOfKeys: 3, lua: pause },
+  krsFlowStanding: { numberOfKeys: 2, lua: standing },
   krsFlowOpen: { numberOfKeys: 3, lua: openCircuit },
   krsFlowChanges: { numberOfKeys: 3, lua: changesSince },
   krsFlowAcquire: { numberOfKeys: 3, lua: acquire },

@@ -34,6 +34,16 @@ export interface WorkerReport {
   readonly report: string | undefined;
 }
 
+/** What holds for destinations now, and who is there to send. */
+export interface Standing {
+  readonly policies: ReadonlyMap<string, FlowPolicy>;
+  readonly circuits: ReadonlyMap<string, Circuit>;
+  /** That reported within the last 5 s. */
+  readonly workers: number;
+  /** Redis' clock, ms since the epoch: the times of circuits are its. */
+  readonly now: number;
+}
+
 const POLICY = 'p:';
 const CIRCUIT = 'c:';
 const ANY = -1;
@@ -60,11 +70,24 @@ export class FlowStore {
     return { version, isEverything: everything === 1, changes, now };
   }
 
-  /** @returns what an operator set for each of the names, and the circuits that are open for them */
-  async controlsOf(names: readonly string[]): Promise<readonly { readonly policy: FlowPolicy | undefined; readonly circuit: Circuit | undefined }[]> {
-    if (names.length === 0) return [];
-    const fields = await this.client.hmget(this.keys.controls, ...names.flatMap((name) => [POLICY + name, CIRCUIT + name]));
-    return names.map((_, nth) => ({ policy: readPolicy(fields[2 * nth]), circuit: readCircuit(fields[2 * nth + 1]) }));
+  /** Of these names only. */
+  async standing(names: readonly string[]): Promise<Standing> {
+    const fields = names.flatMap((name) => [POLICY + name, CIRCUIT + name]);
+    const reply: unknown = await this.client.runCommand('krsFlowStanding', [this.keys.controls, this.keys.workers, REPORT_FOR_MS, ...fields]);
+    // The script's own answer: see flow-scripts.ts.
+    const [workers, now, values] = reply as [number, number, (string | null)[]];
+    return { ...readControls(fields.map((field, nth) => readControl(field, values[nth]))), workers, now };
+  }
+
+  /** Of all names for which an operator set something, or whose circuit is not closed. */
+  async standingOfAll(): Promise<Standing> {
+    const [{ changes, now }, { workers }] = await Promise.all([this.changesSince(-1), this.standing([])]);
+    return { ...readControls(changes), workers, now };
+  }
+
+  /** Sets whether nothing is sent, and leaves the limits as they are. */
+  async setPaused(name: string, isPaused: boolean): Promise<void> {
+    await this.client.runCommand('krsFlowPause', [...this.#controlKeys(), POLICY + name, isPaused ? 1 : 0]);
   }
 
   async setPolicy(name: string, policy: FlowPolicy | undefined): Promise<void> {
@@ -141,7 +164,17 @@ function limitsOf({ maxConcurrency = ANY, ratePerSecond = 0, burst = 1 }: FlowPo
   return [maxConcurrency, ratePerSecond, burst];
 }
 
-function readControl(field: string, value: string): ControlChange {
+function readControls(changes: readonly ControlChange[]): Pick<Standing, 'policies' | 'circuits'> {
+  const policies = new Map<string, FlowPolicy>();
+  const circuits = new Map<string, Circuit>();
+  for (const change of changes) {
+    if (change.kind === 'policy' && change.policy !== undefined) policies.set(change.name, change.policy);
+    if (change.kind === 'circuit' && change.circuit !== undefined) circuits.set(change.name, change.circuit);
+  }
+  return { policies, circuits };
+}
+
+function readControl(field: string, value: string | null | undefined): ControlChange {
   const name = field.slice(POLICY.length);
   return field.startsWith(POLICY) ? { kind: 'policy', name, policy: readPolicy(value) } : { kind: 'circuit', name, circuit: readCircuit(value) };
 }

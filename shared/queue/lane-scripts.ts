@@ -79,9 +79,33 @@ return {#found, deferred}
 /** KEYS 1 lanes. ARGV 1 how many. @returns flow keys, any of them */
 const someLanes = `return redis.call('ZRANDMEMBER', KEYS[1], ARGV[1])`;
 
+/**
+ * How many jobs wait in the oldest lanes, and in those that are named.
+ *
+ * KEYS 1 lanes. ARGV 1 what a lane's key begins with, 2 how many of the oldest, 3... names.
+ * @returns lanes that are not empty and their lengths in turn
+ */
+const laneDepths = `
+local found, isKnown = {}, {}
+local function look(lane)
+  if isKnown[lane] then return end
+  isKnown[lane] = true
+  local waiting = redis.call('ZCARD', ARGV[1] .. lane)
+  if waiting == 0 then return end
+  found[#found + 1] = lane
+  found[#found + 1] = waiting
+end
+for index = 3, #ARGV do look(ARGV[index]) end
+if tonumber(ARGV[2]) > 0 then
+  for _, lane in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1)) do look(lane) end
+end
+return found
+`;
+
 export const laneScripts = {
   krsAddHint: { numberOfKeys: 2, lua: addHint },
   krsWakeLane: { numberOfKeys: 4, lua: wakeLane },
   krsSkim: { numberOfKeys: 3, lua: skim },
   krsSomeLanes: { numberOfKeys: 1, lua: someLanes },
+  krsLaneDepths: { numberOfKeys: 1, lua: laneDepths },
 } as const;

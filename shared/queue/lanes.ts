@@ -1,7 +1,12 @@
-import type { Flow } from '../domain/flow-key.js';
-import { laneOf } from '../domain/flow-key.js';
+import { flowOfLane, laneOf, type Flow } from '../domain/flow-key.js';
 import type { Shard } from './shard.js';
 import { jobNameOfFlow } from './task-codec.js';
+
+/** How many tasks of a flow are deferred. */
+export interface LaneDepth {
+  readonly flow: Flow;
+  readonly waiting: number;
+}
 
 /**
  * Lines of deferred jobs, one per destination, in one shard. Hints only: a job that no lane knows comes back when its
@@ -48,5 +53,14 @@ export class Lanes {
     const { client, keys } = this.shard;
     const reply: unknown = await client.runCommand('krsSomeLanes', [keys.lanes, limit]);
     return reply as string[];
+  }
+
+  /** Of the `oldest` lanes that have been there longest, and of the named ones; without empty ones. */
+  async depths(oldest: number, named: readonly string[]): Promise<LaneDepth[]> {
+    const { client, keys } = this.shard;
+    const reply: unknown = await client.runCommand('krsLaneDepths', [keys.lanes, keys.lane(''), oldest, ...named]);
+    // The script's own answer: lanes and lengths in turn.
+    const pairs = reply as (string | number)[];
+    return Array.from({ length: pairs.length / 2 }, (_, nth) => ({ flow: flowOfLane(String(pairs[2 * nth])), waiting: Number(pairs[2 * nth + 1]) }));
   }
 }

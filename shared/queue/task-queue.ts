@@ -1,9 +1,11 @@
 import type { Queue } from 'bullmq';
 import { RequestError } from '../domain/errors.js';
+import { laneOf, type Flow } from '../domain/flow-key.js';
 import type { Clock } from '../domain/ports.js';
 import type { Task } from '../domain/task.js';
 import { cancelTask, type Cancellation } from './cancel-task.js';
 import { FlowStore } from './flow-store.js';
+import { Lanes, type LaneDepth } from './lanes.js';
 import { flowKeys, jobIdOf, shardOf, taskIdOf } from './names.js';
 import { isCluster, type RedisClient } from './redis-connection.js';
 import { sendNow, type SendNow } from './send-now.js';
@@ -19,6 +21,8 @@ import { isRedisFull, transact } from './transaction.js';
 const HISTORY_ENTRIES = 60;
 
 const REDRIVES_AT_ONCE = 100;
+/** More destinations that have deferred tasks nobody looks at; each costs Redis about a microsecond. */
+const LANES_SHOWN_PER_SHARD = 1_000;
 
 export type Redrive = { readonly kind: 'redriven'; readonly run: number } | { readonly kind: 'not_found' } | { readonly kind: 'not_dead' };
 
@@ -132,6 +136,14 @@ export class TaskQueue {
   /** Limits, circuits and what the workers report: for the API. */
   async withFlow<T>(work: (store: FlowStore) => Promise<T>): Promise<T> {
     return this.#speak(() => work(this.flowStore()));
+  }
+
+  /** Deferred tasks of the destinations that have had some for longest, and of the named ones; a row per shard. */
+  async laneDepths(named: readonly Flow[]): Promise<readonly LaneDepth[]> {
+    return this.#speak(async () => {
+      const depths = await Promise.all(this.#shards.all().map((shard) => new Lanes(shard).depths(LANES_SHOWN_PER_SHARD, named.map(laneOf))));
+      return depths.flat();
+    });
   }
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */

@@ -174,13 +174,19 @@ describe('README.md, pasted as it stands', function () {
   });
 
   it('counts the tasks, under the names that the README explains', async () => {
-    const { counts, oldest_due_ms: oldest } = JSON.parse(await paste('stats')) as { counts: object; oldest_due_ms: unknown };
+    const { counts, oldest_due_ms: oldest, workers } = JSON.parse(await paste('stats')) as { counts: object; oldest_due_ms: unknown; workers: unknown };
     const shown = answerShownFor('stats') as { counts: object };
     expect(Object.keys(counts)).to.deep.equal(Object.keys(shown.counts));
-    expect(oldest).to.equal(null);
+    expect([oldest, workers]).to.deep.equal([null, 1]);
     const [, table = ''] = /\| count \| tasks \|\n\|---\|---\|\n((?:\|.*\n)+)/.exec(readme) ?? [];
     const explained = table.split('\n').flatMap((row) => [...(row.split(' | ')[0] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name));
     expect(explained).to.have.members(Object.keys(counts));
+  });
+
+  it('limits, pauses and frees a destination', async () => {
+    expect(JSON.parse(await paste('limit'))).to.deep.equal(answerShownFor('limit'));
+    const answers = (await paste('pause')).trimEnd().replaceAll('}{', '}\n{').split('\n').map((line) => JSON.parse(line) as { paused: boolean; limits: unknown });
+    expect(answers.map(({ paused, limits }) => [paused, limits !== null])).to.deep.equal([[true, true], [false, true], [false, false]]);
   });
 
   it('hands over all sample tasks with create-tasks.mjs', async () => {

@@ -34,6 +34,10 @@ export interface InProcessOptions {
   readonly isRedisAboveMark?: () => boolean;
   readonly dead?: DeadPolicy;
   readonly release?: ReleasePolicy;
+  /** Of the API; workers have their own. */
+  readonly circuit?: Partial<CircuitRules>;
+  /** To be one more API of an earlier service. */
+  readonly prefix?: string;
 }
 
 export interface WorkerOptions {
@@ -59,7 +63,7 @@ export class InProcessService {
 
   /** The API, as the server's main.ts makes it; without waiting for Redis. */
   static async start(options: InProcessOptions = {}): Promise<InProcessService> {
-    const prefix = uniquePrefix();
+    const prefix = options.prefix ?? uniquePrefix();
     const redis = connect('server', options.redis);
     const queue = new TaskQueue({ redis, prefix, shards: options.shards ?? 1, deadAttempts: 10, clock: Date.now });
     const service = new InProcessService(options, redis, queue, prefix);
@@ -67,8 +71,8 @@ export class InProcessService {
       await queue.close();
       redis.disconnect();
     });
-    const { maxMessageBytes = 1_048_576, isRedisAboveMark = () => false, release = defaultReleasePolicy } = options;
-    const server = createServer(createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJitter: 'none', unreadableForMs: unreadableForMs(release), clock: Date.now, logger }));
+    const { maxMessageBytes = 1_048_576, isRedisAboveMark = () => false, release = defaultReleasePolicy, circuit = {} } = options;
+    const server = createServer(createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJitter: 'none', unreadableForMs: unreadableForMs(release), circuit: { ...defaultCircuitRules, ...circuit }, clock: Date.now, logger }));
     const listening = await listen(server, { host: '127.0.0.1', port: 0 });
     service.#closing.push(() => listening.close(1_000));
     service.#baseUrl = `http://127.0.0.1:${listening.port}`;

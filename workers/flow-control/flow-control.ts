@@ -105,6 +105,8 @@ export class FlowControl {
   /** Nothing may start before: what operators set is not known yet. */
   async start(): Promise<void> {
     await this.#controls.refresh();
+    // A full Redis takes no report, and does not keep a worker from starting: the ticks try again.
+    await this.#report().catch(() => undefined);
     this.#timer ??= setTimeout(() => void this.#tick(), TICK_MS);
   }
 
@@ -298,11 +300,16 @@ export class FlowControl {
       this.#forgetOld();
       await this.#wakeUps.tick();
       this.#ticks += 1;
-      if (this.#ticks % TICKS_PER_REPORT === 0) await this.store.putReport(this.options.workerName, printReport(this.#stats.sample()));
+      if (this.#ticks % TICKS_PER_REPORT === 0) await this.#report();
     } catch {
       // Redis is away: whoever owns the connection says so, and the next tick tries again.
     }
     if (!this.#isClosed) this.#timer = setTimeout(() => void this.#tick(), TICK_MS);
+  }
+
+  /** Also tells that this worker is there. */
+  async #report(): Promise<void> {
+    await this.store.putReport(this.options.workerName, printReport(this.#stats.sample()));
   }
 
   /** Whoever may be sent to again starts slowly, in every process. */

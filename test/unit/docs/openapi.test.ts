@@ -3,8 +3,11 @@ import type { Request, Response } from 'express';
 
 import { sendError } from '../../../server/middleware/error-response.js';
 import { allowMethods } from '../../../server/middleware/allow-methods.js';
+import { parsePolicy } from '../../../server/destinations/schema.js';
 import { createTaskParser } from '../../../server/tasks/schema.js';
+import { waitingCodes } from '../../../server/tasks/waiting-for.js';
 import { deadReasons } from '../../../shared/domain/attempt-record.js';
+import { deferralReasons } from '../../../shared/domain/flow-control.js';
 import { deliveryErrors, RequestError, requestErrors, type RequestErrorCode } from '../../../shared/domain/errors.js';
 import { jitters } from '../../../shared/domain/retry-policy.js';
 import { taskStates } from '../../../shared/domain/task.js';
@@ -109,6 +112,29 @@ describe('docs/openapi.yaml', () => {
     expect(schemas?.['Task']?.['properties']?.['jitter']?.['enum']).to.have.members([...jitters]);
     expect(schemas?.['TaskView']?.['properties']?.['policy']?.['properties']?.['jitter']?.['enum']).to.have.members([...jitters]);
   });
+
+  it('lists the codes of waiting_for, and the reasons of a deferral', () => {
+    const { waiting_for: waitingFor, timeline } = schemas?.['TaskView']?.['properties'] as Readonly<Record<'waiting_for' | 'timeline', Tree>>;
+    const [, waiting] = entries(waitingFor['oneOf']);
+    expect(waiting?.[1]['properties']?.['code']?.['enum']).to.have.members([...waitingCodes]);
+    const reasons = entries(timeline['items']?.['oneOf']).flatMap(([, entry]) => entry['properties']?.['reason']?.['enum'] ?? []);
+    expect(reasons).to.have.members([...deferralReasons]);
+  });
+
+  it('gives examples of limits that are accepted', () => {
+    const examples = entries(api['paths']?.['/destinations/{key}']?.['put']?.['requestBody']?.['content']?.['application/json']?.['examples']);
+    for (const [name, { value }] of examples) expect(() => parsePolicy(value), name).to.not.throw();
+  });
+
+  for (const field of ['max_concurrency', 'rate', 'burst']) {
+    it(`has the limits of ${field} that the service has`, () => {
+      const rule = schemas?.['Limits']?.['properties']?.[field] as Record<string, number> | undefined;
+      const [minimum, maximum] = [rule?.['minimum'] ?? NaN, rule?.['maximum'] ?? NaN];
+      const body = (value: number): object => ({ rate: 1, [field]: value });
+      for (const inside of [minimum, maximum]) expect(() => parsePolicy(body(inside)), String(inside)).to.not.throw();
+      for (const outside of [minimum * 0.9, maximum + 1]) expect(() => parsePolicy(body(outside)), String(outside)).to.throw(RequestError);
+    });
+  }
 
   it('gives examples of tasks that are accepted', () => {
     const examples = entries(api['paths']?.['/tasks']?.['post']?.['requestBody']?.['content']?.['application/json']?.['examples']);

@@ -90,7 +90,7 @@ describe('POST /tasks/:id/retry', () => {
       await expectSent(id, { state: 'scheduled', run: 1 });
       const shown = await getTask(service.baseUrl, id);
       expect(timeOf(shown.next_attempt_at), 'not the time it was submitted for').to.be.at.most(Date.now());
-      expect(shown.waiting_for?.code).to.equal('slot');
+      expect(shown.waiting_for?.code).to.equal('no_worker');
       await expectSent(id, { state: 'scheduled', run: 1, status: 200 });
     }
     isDown = false;

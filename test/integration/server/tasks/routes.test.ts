@@ -222,7 +222,7 @@ describe('GET /tasks/:id', () => {
     const [entry, ...more] = shown.timeline;
     expect(more).to.deep.equal([]);
     const { started_at, duration_ms, error, ...rest } = entry ?? {};
-    expect(rest).to.deep.equal({ run: 1, attempt: 0, phase: 'delivery', outcome: 'failed', error_code: 'http_server_error', http_status: 502, next: 'retry', worker: 'in-process' });
+    expect(rest).to.deep.equal({ run: 1, attempt: 0, phase: 'delivery', outcome: 'failed', error_code: 'http_server_error', http_status: 502, next: 'retry', worker: 'in-process-1' });
     expect(error).to.match(/^http_server_error: .*bad gateway/);
     expect(timeOf(shown.next_attempt_at)).to.be.at.least(timeOf(started_at) + (duration_ms ?? NaN) + 1_000_000);
   });

@@ -1,0 +1,28 @@
+import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
+
+/** Far more than anything here has. Joi reports every key it does not know, and takes a second for 100,000 of them. */
+export const MAX_KEYS = 100;
+
+/**
+ * Looks at what Joi must not be left alone with, in an object whose keys a client chooses: too many of them (naming
+ * every fault would hold up everybody else), and `__proto__`, which JSON.parse makes a key like any other and Joi drops
+ * in silence.
+ * @param what  what the object is called in a text
+ * @param path  of its fields; empty for the body itself
+ * @param code  of the refusal of an object that is too wide
+ * @throws RequestError for an object that is too wide
+ * @returns the violations of the second kind
+ */
+export function checkKeys(value: unknown, { what, path, maxKeys, code }: { what: string; path: string; maxKeys: number; code: RequestErrorCode }): { field: string; message: string }[] {
+  if (typeof value !== 'object' || value === null) return [];
+  let count = 0;
+  // for...in: Object.keys would first make an array of what may be a million keys.
+  for (const _key in value) if ((count += 1) > maxKeys) throw tooWide(what, path, maxKeys, code);
+  const field = path === '' ? '__proto__' : `${path}.__proto__`;
+  return Object.hasOwn(value, '__proto__') ? [{ field, message: `${field} is not allowed` }] : [];
+}
+
+function tooWide(what: string, path: string, maxKeys: number, code: RequestErrorCode): RequestError {
+  const message = `${what} has too many keys: at most ${maxKeys} are taken`;
+  return new RequestError(code, message, [{ field: path, message }]);
+}

@@ -1,0 +1,4 @@
+/** @param ms milliseconds since the epoch. @returns as the API writes every time: `2026-11-23T12:00:00.000Z` */
+export function printTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,120 @@
+import type { DeferralNote } from '../../shared/domain/attempt-record.js';
+import { stateOfCircuit, type Circuit, type CircuitRules } from '../../shared/domain/circuit.js';
+import type { Flow } from '../../shared/domain/flow-key.js';
+import { isLimited, policyOf, type FlowPolicy } from '../../shared/domain/flow-policy.js';
+import type { Standing } from '../../shared/queue/flow-store.js';
+import type { TaskView } from '../../shared/queue/task-view.js';
+import { printTime } from '../print-time.js';
+
+/** What has to be known, beside the task itself, of one that waits. */
+export interface WaitingFacts {
+  /** Of its next send; undefined: it can have none. */
+  readonly flow: Flow | undefined;
+  /** What holds for both names of the flow. */
+  readonly standing: Standing;
+  readonly rules: CircuitRules;
+}
+
+export interface WaitingFor {
+  readonly code: WaitingCode;
+  readonly message: string;
+}
+
+/** Why a task is not being sent now. */
+export const waitingCodes = [
+  'initial_delay',
+  'backoff',
+  'dead_backoff',
+  'released',
+  'paused',
+  'no_worker',
+  'circuit_open',
+  'limit',
+  'rate_lowered',
+  'destination_busy',
+  'slot',
+] as const;
+export type WaitingCode = (typeof waitingCodes)[number];
+
+/**
+ * A code, and a sentence for the person who asks at 3 a.m. A task whose time has not come waits for its time. For all
+ * others what holds now counts more than why they were put back.
+ * @param now milliseconds since the epoch
+ * @returns null for a task that does not wait
+ */
+export function waitingFor(view: TaskView, facts: WaitingFacts | undefined, now: number): WaitingFor | null {
+  const { nextAttemptAt, progress } = view;
+  if (nextAttemptAt === undefined) return null;
+  const deferral = progress.lastDeferral;
+  if (nextAttemptAt > now && deferral === undefined) return waitingForItsTime(view, nextAttemptAt);
+  const obstacle = facts === undefined ? undefined : obstacleNow(facts);
+  if (obstacle !== undefined) return obstacle;
+  if (nextAttemptAt > now && deferral !== undefined) return waitingInLine(deferral, facts);
+  return { code: 'slot', message: `due since ${printTime(nextAttemptAt)}; waits for a free slot of ${countOf(facts?.standing.workers)}` };
+}
+
+function waitingForItsTime({ state, progress, task }: TaskView, nextAttemptAt: number): WaitingFor {
+  const { lastRelease, lastFailure, attempt } = progress;
+  const at = printTime(nextAttemptAt);
+  if (lastRelease !== undefined) return { code: 'released', message: `given back ${lastRelease.count} times (${lastRelease.code}), next at ${at}` };
+  if (state === 'dead_lettering') return { code: 'dead_backoff', message: `dead delivery ${attempt - 1} failed, the next one is at ${at}` };
+  if (lastFailure !== undefined) return { code: 'backoff', message: `attempt ${lastFailure.attempt} of ${task.retryPolicy.maxRetries} failed with ${lastFailure.code ?? 'unknown'}, the next one is at ${at}` };
+  return { code: 'initial_delay', message: `the first send is at ${at}` };
+}
+
+/** What keeps everything for this destination from being sent. What a person did comes first. */
+function obstacleNow({ flow, standing, rules }: WaitingFacts): WaitingFor | undefined {
+  const names = flow === undefined ? [] : [flow.key, flow.group];
+  const pausedName = names.find((name) => standing.policies.get(name)?.isPaused === true);
+  if (pausedName !== undefined) return { code: 'paused', message: `${pausedName} was paused by an operator: nothing is sent there until it is resumed` };
+  if (standing.workers === 0) return { code: 'no_worker', message: 'no worker is connected: none has reported within 5 s' };
+  const circuit = flow === undefined ? undefined : standing.circuits.get(flow.group);
+  return flow === undefined || circuit === undefined ? undefined : obstacleOfCircuit(flow.group, circuit, standing.now, rules);
+}
+
+function obstacleOfCircuit(group: string, circuit: Circuit, now: number, rules: CircuitRules): WaitingFor | undefined {
+  const why = circuit.reason === 'retry_after' ? 'asked to be left alone (Retry-After)' : 'failed again and again';
+  const since = `${group} ${why}: its circuit is open since ${printTime(circuit.openedAt)}`;
+  const state = stateOfCircuit(circuit, now, rules);
+  switch (state) {
+    case 'open':
+      return { code: 'circuit_open', message: `${since}, the next probe is sent after ${printTime(circuit.until)}` };
+    case 'probe':
+      return { code: 'circuit_open', message: `${since}, single probes have been sent since ${printTime(circuit.until)}` };
+    case 'closed':
+    case 'given_up':
+      return undefined;
+  }
+}
+
+/** Its own time in the delayed set is no promise: it is only there for wake-ups that get lost. */
+function waitingInLine({ reason, since, until }: DeferralNote, facts: WaitingFacts | undefined): WaitingFor {
+  const line = `in line since ${printTime(since)}, woken when there is room, and tried at ${printTime(until)} at the latest`;
+  switch (reason) {
+    case 'limit': {
+      const holding = facts?.flow === undefined ? undefined : policyOf(facts.standing.policies, facts.flow.key, facts.flow.group);
+      if (!isLimited(holding?.policy)) break;
+      return { code: 'limit', message: `the limit of ${holding.name} is used up (${printLimits(holding.policy)}); ${line}` };
+    }
+    case 'rate_lowered':
+      return { code: 'rate_lowered', message: `its destination answered 429, so less is sent to it for a while; ${line}` };
+    case 'destination_busy':
+      return { code: 'destination_busy', message: `its destination has as many sends in flight as it may have; ${line}` };
+    case 'circuit_open':
+    case 'paused':
+      break;
+  }
+  return { code: 'destination_busy', message: `its destination is sent to again, a few tasks at first; ${line}` };
+}
+
+function printLimits({ maxConcurrency, ratePerSecond }: FlowPolicy): string {
+  return [
+    ...(maxConcurrency === undefined ? [] : [`at most ${maxConcurrency} in flight`]),
+    ...(ratePerSecond === undefined ? [] : [`at most ${ratePerSecond} per second`]),
+  ].join(', ');
+}
+
+function countOf(workers: number | undefined): string {
+  if (workers === undefined) return 'a worker';
+  return workers === 1 ? 'the 1 worker that is connected' : `one of the ${workers} workers that are connected`;
+}

@@ -1,0 +1,266 @@
+import { expect } from 'chai';
+
+import { eventually } from '../../../support/eventually.js';
+import { createReceiver, type Receiver } from '../../../support/receiver.js';
+import { InProcessService, type InProcessOptions } from '../../../support/service-in-process.js';
+import { call, httpTask, submitNew, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';
+
+interface ShownDestination {
+  readonly key: string;
+  readonly group: string | null;
+  readonly in_flight: number;
+  readonly deferred: number;
+  readonly delivered: number;
+  readonly failed: number;
+  readonly failure_share: number;
+  readonly latency_ms: { readonly p50: number | null; readonly p99: number | null };
+  readonly circuit: { readonly state: string; readonly reason: string | null };
+  readonly limits: object | null;
+  readonly limited_by: string | null;
+  readonly paused: boolean;
+  readonly paused_by: string | null;
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+const NO_TRAFFIC = { in_flight: 0, deferred: 0, delivered: 0, failed: 0, failure_share: 0, latency_ms: { p50: null, p99: null }, circuit: { state: 'closed', since: null, until: null, reason: null } };
+const NO_LIMITS = { limits: null, limited_by: null, paused: false, paused_by: null };
+
+describe('/destinations', () => {
+  let services: InProcessService[];
+  let receiver: Receiver;
+  let origin: string;
+  let service: InProcessService;
+
+  beforeEach(async () => {
+    services = [];
+    receiver = await createReceiver();
+    origin = receiver.url('');
+    service = await start();
+  });
+  afterEach(async () => {
+    for (const each of services) await each.close();
+    await receiver.close();
+  });
+
+  async function start(options: InProcessOptions = {}): Promise<InProcessService> {
+    const started = await InProcessService.ready(options);
+    services.push(started);
+    return started;
+  }
+
+  function ask(method: string, key: string, action = '', body?: unknown): Promise<Answer> {
+    return call(service.baseUrl, `/destinations/${encodeURIComponent(key)}${action}`, { method, ...(body === undefined ? {} : { headers: JSON_TYPE, body: JSON.stringify(body) }) });
+  }
+
+  async function done(answer: Promise<Answer>): Promise<ShownDestination> {
+    const { status, body } = await answer;
+    expect(status, JSON.stringify(body)).to.equal(200);
+    return body as unknown as ShownDestination;
+  }
+
+  const show = (key: string): Promise<ShownDestination> => done(ask('GET', key));
+  const set = (key: string, limits: object): Promise<ShownDestination> => done(ask('PUT', key, '', limits));
+
+  async function list(query = ''): Promise<{ destinations: ShownDestination[]; total: number; workers: number }> {
+    const { status, body } = await call(service.baseUrl, `/destinations${query}`);
+    expect(status, JSON.stringify(body)).to.equal(200);
+    return body as unknown as Awaited<ReturnType<typeof list>>;
+  }
+
+  async function submit(count: number, path = '/hook', changes: Partial<WireTask> = {}): Promise<WireTask[]> {
+    const tasks = Array.from({ length: count }, () => httpTask(receiver.url(path), changes));
+    for (const task of tasks) await submitNew(service.baseUrl, task);
+    return tasks;
+  }
+
+  async function waitForDelivery(tasks: readonly WireTask[]): Promise<void> {
+    for (const { id } of tasks) await waitForState(service.baseUrl, id, 'delivered');
+  }
+
+  it('shows zeros and no limits for a name that nobody has used yet', async () => {
+    expect(await show('tenant-7')).to.deep.equal({ key: 'tenant-7', group: null, ...NO_TRAFFIC, ...NO_LIMITS });
+    expect(await show('kafka://default/orders')).to.include({ group: 'kafka://default' });
+    expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0 });
+  });
+
+  it('sets, shows, replaces and removes limits', async () => {
+    const first = { max_concurrency: 10, rate: 2.5, burst: 3 };
+    const held = { key: 'https://api.example.com', group: 'https://api.example.com', limits: first, limited_by: 'https://api.example.com', paused: false, paused_by: null };
+    expect(await set('https://api.example.com', first)).to.deep.equal({ ...NO_TRAFFIC, ...held });
+    expect((await list()).destinations).to.deep.equal([{ ...NO_TRAFFIC, ...held }]);
+    expect(await set('https://api.example.com', { rate: 7, paused: true })).to.deep.include({ limits: { rate: 7 }, paused: true });
+    expect(await done(ask('DELETE', 'https://api.example.com'))).to.deep.include(NO_LIMITS);
+    expect(await show('https://api.example.com')).to.deep.include(NO_LIMITS);
+    expect(await done(ask('DELETE', 'https://api.example.com')), 'again').to.deep.include(NO_LIMITS);
+    expect((await list()).total).to.equal(0);
+  });
+
+  it('forgets a destination for which nothing is set any more', async () => {
+    await set('tenant-7', { max_concurrency: 1 });
+    await set('tenant-7', {});
+    await done(ask('POST', 'tenant-8', '/pause'));
+    await done(ask('POST', 'tenant-8', '/resume'));
+    expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0 });
+  });
+
+  it('takes a pasted url for its origin', async () => {
+    expect(await set('https://API.example.com/x?y=1', { rate: 1 })).to.include({ key: 'https://api.example.com' });
+    expect(await done(ask('POST', 'https://api.EXAMPLE.com/', '/pause'))).to.deep.include({ key: 'https://api.example.com', limits: { rate: 1 }, paused: true });
+    expect((await list()).total).to.equal(1);
+  });
+
+  for (const key of ['kafka://default/orders', 'a b/c?d#e', '%', '🚚', 'pause', '__proto__']) {
+    it(`takes the name ${key}`, async () => {
+      expect(await set(key, { max_concurrency: 2 })).to.deep.include({ key, limits: { max_concurrency: 2 } });
+      expect((await list()).destinations.map((one) => one.key)).to.deep.equal([key]);
+    });
+  }
+
+  it('keeps the limits through pause and resume, however many ask at once', async () => {
+    const limits = { max_concurrency: 10, rate: 0.1, burst: 2 };
+    await set('tenant-7', limits);
+    await Promise.all(Array.from({ length: 20 }, (_, nth) => done(ask('POST', 'tenant-7', nth % 2 === 0 ? '/pause' : '/resume'))));
+    expect(await done(ask('POST', 'tenant-7', '/pause'))).to.deep.include({ limits, paused: true, paused_by: 'tenant-7' });
+    expect(await done(ask('POST', 'tenant-7', '/resume'))).to.deep.include({ limits, paused: false, paused_by: null });
+  });
+
+  it('still knows everything after the API was started again', async () => {
+    await set('tenant-7', { max_concurrency: 3, paused: true });
+    const before = await list();
+    await service.close();
+    service = await start({ prefix: service.prefix });
+    expect(await list()).to.deep.equal(before);
+  });
+
+  describe('refuses', () => {
+    const put = (body: string, type = 'application/json'): Promise<Answer> => call(service.baseUrl, '/destinations/a', { method: 'PUT', headers: { 'content-type': type }, body });
+    const get = (path: string): Promise<Answer> => call(service.baseUrl, path);
+
+    const refusals: readonly (readonly [title: string, request: () => Promise<Answer>, status: number, code: string, fields: readonly string[] | undefined])[] = [
+      ['every violation at once', () => put('{"max_concurrency":0,"burst":2,"speed":1}'), 400, 'invalid_request', ['max_concurrency', 'burst', 'speed']],
+      ['a body that is no object', () => put('[]'), 400, 'invalid_request', ['']],
+      ['an empty body', () => put(''), 400, 'invalid_json', undefined],
+      ['a body that is no JSON', () => put('{'), 400, 'invalid_json', undefined],
+      ['a body that is too large', () => put(`{"paused":true${' '.repeat(70_000)}}`), 413, 'too_large', undefined],
+      ['another type of body', () => put('a=1', 'application/x-www-form-urlencoded'), 415, 'unsupported_media_type', undefined],
+      ['a name with a line break', () => get('/destinations/a%0Ab'), 400, 'invalid_request', ['key']],
+      ['a path that is no percent-encoding', () => get('/destinations/%zz'), 400, 'invalid_request', undefined],
+      ['a list without an end', () => get('/destinations?limit=1001'), 400, 'invalid_request', ['limit']],
+      ['a key that is not encoded', () => get('/destinations/https://api.example.com'), 404, 'not_found', undefined],
+      ['another method', () => call(service.baseUrl, '/destinations', { method: 'POST' }), 405, 'method_not_allowed', undefined],
+    ];
+    for (const [title, request, status, code, fields] of refusals) {
+      it(title, async () => {
+        const answer = await request();
+        expect([answer.status, answer.body['code']], JSON.stringify(answer.body)).to.deep.equal([status, code]);
+        if (fields !== undefined) expect((answer.body['details'] as { field: string }[]).map(({ field }) => field)).to.have.members(fields);
+      });
+    }
+
+    it('changes nothing', async () => {
+      await set('a', { rate: 1 });
+      await put('{"rate":0}');
+      expect(await show('a')).to.deep.include({ limits: { rate: 1 } });
+    });
+  });
+
+  it('lists what workers see, the hottest first, and how many workers report', async () => {
+    receiver.on('/hook', { kind: 'answer', delayMs: 20 });
+    receiver.on('/hang', { kind: 'hang' });
+    receiver.on('/down', { kind: 'answer', status: 400 });
+    await service.startWorker();
+    await service.startWorker();
+    await waitForDelivery(await submit(6));
+    await submit(2, '/down', { flow_key: 'tenant-7' });
+    await submit(1, '/hang', { flow_key: 'tenant-8' });
+    await eventually(async () => {
+      const { destinations, workers } = await list();
+      expect(workers).to.equal(2);
+      expect(destinations.slice(0, 2).map(({ key }) => key), 'what is in flight, and of these what was').to.deep.equal([origin, 'tenant-8']);
+      const of = new Map(destinations.map((one) => [one.key, one]));
+      expect(of.get('tenant-8')).to.include({ group: origin, in_flight: 1 });
+      expect(of.get('tenant-7')).to.include({ group: origin, delivered: 0, failed: 2, failure_share: 1 });
+      const { latency_ms: { p50, p99 }, ...all } = of.get(origin) ?? (await show(origin));
+      expect(all, 'all that goes there, whatever its flow_key').to.include({ key: origin, in_flight: 1, delivered: 6, failed: 2, failure_share: 0.25 });
+      expect(p50).to.be.within(20, 200);
+      expect(p99).to.be.at.least(p50 ?? Infinity);
+    });
+    const { destinations, total } = await list('?limit=1');
+    expect([destinations.length, total >= 3]).to.deep.equal([1, true]);
+  });
+
+  for (const shards of [1, 4]) {
+    it(`stops and starts one destination only, with ${shards} shard(s)`, async () => {
+      service = await start({ shards });
+      await done(ask('POST', 'tenant-7', '/pause'));
+      await service.startWorker();
+      const others = await submit(5);
+      const paused = await submit(20, '/paused', { flow_key: 'tenant-7' });
+      await waitForDelivery(others);
+      await eventually(async () => { expect(await show('tenant-7')).to.include({ group: origin, deferred: 20, paused: true }); });
+      expect(receiver.requestsTo('/paused')).to.have.lengthOf(0);
+      const resumedAt = Date.now();
+      await done(ask('POST', 'tenant-7', '/resume'));
+      await receiver.waitForRequests(1, { path: '/paused' });
+      expect(Date.now() - resumedAt, 'until the first send, ms').to.be.below(1_000);
+      await waitForDelivery(paused);
+      expect(await show('tenant-7')).to.include({ deferred: 0, paused: false });
+    });
+  }
+
+  it('stops within a second what is under way at full speed', async () => {
+    await service.startWorker();
+    receiver.on('/hook', { kind: 'answer', delayMs: 100 });
+    const tasks = (await Promise.all(Array.from({ length: 40 }, () => submit(10)))).flat();
+    await receiver.waitForRequests(20);
+    const pausedAt = Date.now();
+    await done(ask('POST', origin, '/pause'));
+    await eventually(async () => { expect(await show(origin)).to.include({ in_flight: 0, deferred: tasks.length - receiver.requests.length }); });
+    const sent = receiver.requests.length;
+    expect((receiver.requests.at(-1)?.arrivedAt ?? Infinity) - pausedAt, 'until the last send, ms').to.be.below(1_000);
+    expect(sent).to.be.below(tasks.length);
+    await done(ask('POST', origin, '/resume'));
+    await waitForDelivery(tasks);
+  });
+
+  it('keeps a limit over two workers', async () => {
+    receiver.on('/hook', { kind: 'answer', delayMs: 50 });
+    await set(origin, { max_concurrency: 3 });
+    await service.startWorker();
+    await service.startWorker();
+    await waitForDelivery(await submit(30));
+    expect(receiver.maxInFlight).to.equal(3);
+  });
+
+  it('takes up a limit that is set while tasks are sent, and lets go when it is removed', async () => {
+    receiver.on('/hook', { kind: 'answer', delayMs: 100 });
+    await service.startWorker();
+    const tasks = (await Promise.all(Array.from({ length: 40 }, () => submit(10)))).flat();
+    await receiver.waitForRequests(20);
+    const setAt = Date.now();
+    await set(origin, { rate: 2 });
+    await eventually(() => { expect(Date.now() - (receiver.requests.at(-1)?.arrivedAt ?? 0), 'since the last send, ms').to.be.above(300); });
+    expect(Date.now() - setAt, 'until it was kept, ms').to.be.below(1_300);
+    expect(receiver.requests.length).to.be.below(tasks.length);
+    await done(ask('DELETE', origin));
+    await waitForDelivery(tasks);
+  });
+
+  it('shows an open circuit, and resume closes it', async () => {
+    let isDown = true;
+    receiver.on('/hook', () => ({ kind: 'answer', status: isDown ? 500 : 200 }));
+    await service.startWorker({ circuit: { failuresInARow: 3, baseCoolMs: 60_000, maxCoolMs: 60_000 } });
+    const tasks = await submit(12, '/hook', { max_retries: 5, base_delay: 0.01 });
+    const { circuit } = await eventually(async () => {
+      const shown = await show(origin);
+      expect(shown.circuit.state).to.equal('open');
+      expect(shown.deferred).to.equal(12);
+      return shown;
+    });
+    expect(circuit).to.include({ state: 'open', reason: 'failures' }).and.to.have.all.keys('state', 'since', 'until', 'reason');
+    expect((await list()).destinations.map(({ key }) => key)).to.deep.equal([origin]);
+    isDown = false;
+    expect((await done(ask('POST', origin, '/resume'))).circuit.state).to.equal('closed');
+    await waitForDelivery(tasks);
+  });
+});

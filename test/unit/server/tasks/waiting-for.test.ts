@@ -1,0 +1,87 @@
+import { expect } from 'chai';
+
+import { waitingFor, type WaitingFacts } from '../../../../server/tasks/waiting-for.js';
+import { readProgress, type LogEntry } from '../../../../shared/domain/attempt-record.js';
+import { defaultCircuitRules, type Circuit } from '../../../../shared/domain/circuit.js';
+import type { DeferralReason } from '../../../../shared/domain/flow-control.js';
+import { flowDue } from '../../../../shared/domain/flow-key.js';
+import type { FlowPolicy } from '../../../../shared/domain/flow-policy.js';
+import type { TaskView } from '../../../../shared/queue/task-view.js';
+import { domainTask } from '../../../support/tasks.js';
+
+const NOW = Date.UTC(2026, 10, 23, 12);
+const LATER = NOW + 60_000;
+const KEY = 'tenant-7';
+const GROUP = 'http://127.0.0.1:9';
+const task = domainTask({ flowKey: KEY });
+
+const failed: LogEntry = { kind: 'attempt', run: 1, attempt: 0, phase: 'delivery', next: 'retry', outcome: 'failed', code: 'http_busy', at: NOW - 9_000, ms: 5, stalls: 0 };
+const toDead: LogEntry = { ...failed, next: 'dead_letter', reason: 'retries_exhausted' };
+const deadFailed: LogEntry = { ...failed, phase: 'dead', next: 'retry' };
+const released: LogEntry = { kind: 'release', code: 'internal', count: 2, stalls: 0, at: NOW - 1_000 };
+const deferred = (reason: DeferralReason): LogEntry => ({ kind: 'deferral', reason, since: NOW - 2_000, until: LATER, count: 1 });
+
+function view(log: readonly LogEntry[], nextAttemptAt: number | undefined): TaskView {
+  const progress = readProgress(log, 1);
+  const state = progress.phase === 'dead' ? 'dead_lettering' : 'scheduled';
+  return { task, state, progress, nextAttemptAt, createdAt: NOW - 10_000, finishedAt: undefined, worker: undefined, log, completion: undefined };
+}
+
+interface Held {
+  readonly policies?: Readonly<Record<string, FlowPolicy>>;
+  readonly circuits?: Readonly<Record<string, Circuit>>;
+  readonly workers?: number;
+}
+
+function facts(of: TaskView, { policies = {}, circuits = {}, workers = 2 }: Held): WaitingFacts {
+  const standing = { policies: new Map(Object.entries(policies)), circuits: new Map(Object.entries(circuits)), workers, now: NOW };
+  return { flow: flowDue(of.task, of.progress.phase), standing, rules: defaultCircuitRules };
+}
+
+const open = (changes: Partial<Circuit> = {}): Circuit => ({ openedAt: NOW - 5_000, until: NOW + 1_000, coolMs: 2_000, reason: 'failures', ...changes });
+const paused = { policies: { [KEY]: { isPaused: true } } };
+const down = { circuits: { [GROUP]: open() } };
+
+describe('waiting_for', () => {
+  const rows: readonly (readonly [title: string, log: readonly LogEntry[], dueAt: number, held: Held, code: string, says: RegExp])[] = [
+    ['the first send', [], LATER, {}, 'initial_delay', /the first send is at 2026-11-23T12:01:00/],
+    ['a retry', [failed], LATER, {}, 'backoff', /attempt 0 of 2 failed with http_busy, the next one is at/],
+    ['the next try of a dead letter', [toDead, deadFailed], LATER, {}, 'dead_backoff', /dead delivery 0 failed/],
+    ['a task that was put back', [failed, released], LATER, {}, 'released', /given back 2 times \(internal\)/],
+    ['its first send, though paused and without a worker', [], LATER, { ...paused, workers: 0 }, 'initial_delay', /first send/],
+    ['its backoff, though the circuit is open', [failed], LATER, down, 'backoff', /attempt 0/],
+    ['a slot', [failed], NOW, {}, 'slot', /due since 2026-11-23T12:00:00.000Z; waits for a free slot of one of the 2 workers/],
+    ['a slot, being woken', [deferred('destination_busy')], NOW - 2_000, { workers: 1 }, 'slot', /the 1 worker/],
+    ['a worker', [], NOW, { workers: 0 }, 'no_worker', /no worker is connected/],
+    ['a worker, being deferred', [deferred('limit')], LATER, { workers: 0 }, 'no_worker', /no worker/],
+    ['an operator, being due', [], NOW, paused, 'paused', /tenant-7 was paused/],
+    ['an operator, with no worker there', [], NOW, { ...paused, workers: 0 }, 'paused', /tenant-7 was paused/],
+    ['an operator who paused the group', [deferred('destination_busy')], LATER, { policies: { [GROUP]: { isPaused: true } } }, 'paused', /127\.0\.0\.1:9 was paused/],
+    ['an open circuit', [deferred('destination_busy')], LATER, down, 'circuit_open', /open since 2026-11-23T11:59:55.000Z, the next probe is sent after 2026-11-23T12:00:01/],
+    ['an open circuit, being due', [], NOW, down, 'circuit_open', /failed again and again/],
+    ['a destination that asked to be left alone', [], NOW, { circuits: { [GROUP]: open({ reason: 'retry_after' }) } }, 'circuit_open', /Retry-After/],
+    ['the end of a probe', [deferred('circuit_open')], LATER, { circuits: { [GROUP]: open({ until: NOW }) } }, 'circuit_open', /single probes have been sent since 2026-11-23T12:00:00/],
+    ['a slot, the circuit given up', [], NOW, { circuits: { [GROUP]: open({ openedAt: NOW - defaultCircuitRules.maxOpenMs }) } }, 'slot', /free slot/],
+    ['its turn, the circuit closed again', [deferred('circuit_open')], LATER, {}, 'destination_busy', /is sent to again, a few tasks at first; in line since/],
+    ['its turn, resumed', [deferred('paused')], LATER, {}, 'destination_busy', /is sent to again/],
+    ['room', [deferred('destination_busy')], LATER, {}, 'destination_busy', /as many sends in flight as it may have; in line since 2026-11-23T11:59:58.000Z, woken when there is room, and tried at 2026-11-23T12:01:00.000Z at the latest/],
+    ['a lowered rate', [deferred('rate_lowered')], LATER, {}, 'rate_lowered', /answered 429/],
+    ['a limit', [deferred('limit')], LATER, { policies: { [KEY]: { maxConcurrency: 3, ratePerSecond: 0.5 } } }, 'limit', /the limit of tenant-7 is used up \(at most 3 in flight, at most 0.5 per second\)/],
+    ['the limit of its group', [deferred('limit')], LATER, { policies: { [GROUP]: { maxConcurrency: 3 } } }, 'limit', /the limit of http:\/\/127/],
+    ['its turn, the limit removed', [deferred('limit')], LATER, {}, 'destination_busy', /is sent to again/],
+    ['its dead destination, whatever holds for its flow_key', [toDead, deadFailed], NOW, paused, 'slot', /free slot/],
+  ];
+  for (const [title, log, dueAt, held, code, says] of rows) {
+    it(`names what a task waits for: ${title}`, () => {
+      const one = view(log, dueAt);
+      const answer = waitingFor(one, facts(one, held), NOW);
+      expect(answer?.code).to.equal(code);
+      expect(answer?.message).to.match(says);
+    });
+  }
+
+  it('is null while a task is being sent, and when it is finished', () => {
+    const one = view([], undefined);
+    expect(waitingFor(one, undefined, NOW)).to.equal(null);
+  });
+});
