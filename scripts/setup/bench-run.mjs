@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { parseArgs } from 'node:util';
 
 import { runToEnd } from './child-run.mjs';
 import { cloneDir } from './clone-paths.mjs';
@@ -15,7 +16,7 @@ export async function runBenchmarks(args) {
   const { signal } = watchForInterruption();
   try {
     await readyClone({ signal });
-    const servers = await startTestServers({ needed: new Set(['redis']), redisSettings: BENCH_REDIS_SETTINGS, signal });
+    const servers = await startTestServers({ needed: serversFor(args), redisSettings: BENCH_REDIS_SETTINGS, signal });
     try {
       const { code } = await runToEnd(['--import=tsx', path.join('test', 'bench', 'run.ts'), ...args], {
         cwd: cloneDir,
@@ -31,4 +32,16 @@ export async function runBenchmarks(args) {
   } catch (error) {
     return reportFailure(error);
   }
+}
+
+/**
+ * A broker takes seconds to start and some of a core's attention: only where one is measured.
+ * @param {readonly string[]} args
+ */
+function serversFor(args) {
+  // What the options mean, and whether there are such, is for test/bench/run.ts to say.
+  const { values } = parseArgs({ args: [...args], strict: false, options: { only: { type: 'string' }, profile: { type: 'string' } } });
+  if (values.report || values.list || values.help) return new Set();
+  const names = values.only ?? values.profile;
+  return new Set(typeof names !== 'string' || names.split(',').includes('kafka') ? ['redis', 'kafka'] : ['redis']);
 }

@@ -1,81 +1,195 @@
-import { openSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Redis } from 'ioredis';
-import type { Task } from '../../shared/domain/task.js';
-import { TaskQueue } from '../../shared/queue/task-queue.js';
-import type { Arrivals } from './neighbours.js';
-import { end, forkBench, message, spawnProduct } from './process.js';
+import type { ChildProcess } from 'node:child_process';
+import { size, type Bench } from './benchmark.js';
+import { bareJobOf, openBareQueue, openProductQueue, taskOf, type Filling } from './fill-queue.js';
+import { percentile } from './percentile.js';
+import { end, forkBench, message, whileRunning } from './process.js';
+import type { Arrivals } from './receivers/neighbours.js';
+import type { Comparison } from './report.js';
+import { DEFAULT_SLOTS, startBareWorker, startWorker } from './start-workers.js';
 
 /** One noisy neighbourhood: slow tasks wait in Redis before the worker starts, fast ones come behind or meanwhile. */
 interface Scenario {
   readonly name: string;
   readonly slowOrigins: number;
   readonly slowTasksEach: number;
-  readonly slowMs: number;
   /** Due with the slow ones, but behind them. */
   readonly fastAtOnce: number;
   readonly fastPerSecond: number;
   readonly seconds: number;
   /** Limit for the 99th percentile of arrival - due of the fast ones, milliseconds. */
   readonly barMs: number;
+  /** Whether the end of the slow ones is waited for: it takes minutes, and says the same for 20,000 as for 5,000. */
+  readonly waitsForSlow: boolean;
+  /** Seconds after which a bare worker is stopped: it would need minutes, and the fast ones wait all that time. */
+  readonly bareLimitS: number;
 }
 
-export const scenarios: readonly Scenario[] = [
-  { name: 'S1', slowOrigins: 1, slowTasksEach: 200, slowMs: 5_000, fastAtOnce: 1_000, fastPerSecond: 0, seconds: 0, barMs: 500 },
-  { name: 'S2', slowOrigins: 1, slowTasksEach: 5_000, slowMs: 5_000, fastAtOnce: 0, fastPerSecond: 500, seconds: 30, barMs: 1_000 },
-  { name: 'S3', slowOrigins: 20, slowTasksEach: 100, slowMs: 5_000, fastAtOnce: 0, fastPerSecond: 300, seconds: 15, barMs: 500 },
+const scenarios: readonly Scenario[] = [
+  { name: 'S1', slowOrigins: 1, slowTasksEach: 200, fastAtOnce: 1_000, fastPerSecond: 0, seconds: 0, barMs: 500, waitsForSlow: true, bareLimitS: 30 },
+  { name: 'S2', slowOrigins: 1, slowTasksEach: 5_000, fastAtOnce: 0, fastPerSecond: 500, seconds: 30, barMs: 1_000, waitsForSlow: true, bareLimitS: 10 },
+  { name: 'S2 with 20,000 slow', slowOrigins: 1, slowTasksEach: 20_000, fastAtOnce: 0, fastPerSecond: 500, seconds: 30, barMs: 1_000, waitsForSlow: false, bareLimitS: 10 },
+  { name: 'S3', slowOrigins: 20, slowTasksEach: 100, fastAtOnce: 0, fastPerSecond: 300, seconds: 15, barMs: 500, waitsForSlow: true, bareLimitS: 10 },
 ];
 
-export interface Fairness {
-  readonly name: string;
+function slowMs(bench: Bench): number {
+  return size(bench, 5_000, 200);
+}
+
+/** The same shape in a few seconds. */
+function quickly(scenario: Scenario): Scenario {
+  const { slowTasksEach, fastAtOnce, seconds } = scenario;
+  return { ...scenario, slowTasksEach: Math.ceil(slowTasksEach / 20), fastAtOnce: fastAtOnce / 10, seconds: Math.min(seconds, 1), bareLimitS: 2 };
+}
+
+/** Slots of the worker: what a user gets who sets nothing. */
+const SLOTS = DEFAULT_SLOTS;
+/** The worker is up when the first task is due. */
+const WORKER_LEAD_MS = 2_500;
+/** Pessimistic; what comes too late would be counted as waiting. */
+const SUBMITTED_PER_SECOND = 4_000;
+
+/**
+ * Slow receivers (5 s) beside a fast one, one worker process with the default slots: how late the fast tasks arrive, and
+ * when the slow ones are done, against the time that the slots they may have allow. Beside a bare BullMQ Worker with as
+ * many slots, which is stopped after some seconds: what had not arrived by then counts with its wait so far.
+ */
+export async function benchFairness(bench: Bench): Promise<Comparison[]> {
+  const rows: Comparison[] = [];
+  for (const full of scenarios) {
+    const scenario = bench.isQuick ? quickly(full) : full;
+    const product: Fairness[] = [];
+    const bare: Fairness[] = [];
+    for (let round = 0; round < bench.rounds; round += 1) {
+      product.push(await measureFairness(bench, scenario, await productSide(bench, scenario)));
+      bare.push(await measureFairness(bench, scenario, await bareSide(bench, scenario)));
+    }
+    rows.push(...compare(scenario, slowMs(bench), product, bare));
+  }
+  return rows;
+}
+
+function compare(scenario: Scenario, slow: number, product: readonly Fairness[], bare: readonly Fairness[]): Comparison[] {
+  const { name, barMs, waitsForSlow, bareLimitS } = scenario;
+  const fast = (what: 'fastP50Ms' | 'fastP99Ms', limit?: number): Comparison => ({
+    figure: `${name}: fast ${what === 'fastP50Ms' ? 'p50' : 'p99'}`,
+    unit: 'ms',
+    product: { name: 'service', values: product.map((each) => each[what]) },
+    baseline: { name: bare.every(({ isStopped }) => !isStopped) ? 'bare BullMQ' : `bare BullMQ, stopped after ${bareLimitS} s`, values: bare.map((each) => each[what]) },
+    ...(limit === undefined ? {} : { limit }),
+  });
+  const ideal = idealSeconds(scenario, slow);
+  const done: Comparison = {
+    figure: `${name}: slow tasks done after`,
+    unit: 's',
+    product: { name: 'service', values: product.map(({ slowLastS }) => slowLastS) },
+    baseline: { name: 'ideal for the slots they may have', values: product.map(() => ideal) },
+    highestRatio: 1.1,
+  };
+  return [fast('fastP50Ms'), fast('fastP99Ms', barMs), ...(waitsForSlow ? [done] : [])];
+}
+
+/** n slow destinations may have n/(n + 1) of the slots, and run their tasks in waves. */
+function idealSeconds({ slowOrigins, slowTasksEach }: Scenario, slow: number): number {
+  const slots = Math.floor((SLOTS * slowOrigins) / (slowOrigins + 1));
+  return (Math.ceil((slowOrigins * slowTasksEach) / slots) * slow) / 1_000;
+}
+
+interface Side {
+  submit(url: string, nth: number, dueAt: number): Promise<unknown>;
+  startWorker(): ChildProcess;
+  /** Seconds after the start at which it is stopped. */
+  readonly limitS: number;
+  close(): Promise<void>;
+}
+
+async function productSide(bench: Bench, scenario: Scenario): Promise<Side> {
+  const queue = await openProductQueue(bench.redisPort);
+  return {
+    submit: (url, nth, dueAt) => queue.submit(taskOf(fillingOf(url, dueAt), nth)),
+    startWorker: () => startWorker(bench.redisPort, SLOTS),
+    // Half as long again as it may take, so that a MISSED has a figure.
+    limitS: Math.max(idealSeconds(scenario, slowMs(bench)) * 1.5, scenario.seconds) + 20,
+    close: () => queue.close(),
+  };
+}
+
+async function bareSide(bench: Bench, { bareLimitS }: Scenario): Promise<Side> {
+  const queue = openBareQueue(bench.redisPort);
+  await queue.waitUntilReady();
+  return {
+    submit: async (url, nth, dueAt) => {
+      const job = bareJobOf(fillingOf(url, dueAt), nth);
+      await queue.add(job.name, job.data, job.opts);
+    },
+    startWorker: () => startBareWorker(bench.redisPort, SLOTS),
+    limitS: bareLimitS,
+    close: () => queue.close(),
+  };
+}
+
+function fillingOf(url: string, dueAt: number): Filling {
+  return { tasks: 1, destination: () => ({ type: 'http', url }), body: () => JSON.stringify({ due: dueAt }), dueAt: () => dueAt };
+}
+
+interface Fairness {
   readonly fastP50Ms: number;
   readonly fastP99Ms: number;
   /** From the start until the last slow task was answered, seconds. */
   readonly slowLastS: number;
-  readonly barMs: number;
+  readonly isStopped: boolean;
 }
 
-/** Runs a scenario once, against one worker process of the product as built. */
-export async function measureFairness(redisPort: number, scenario: Scenario, env: Readonly<Record<string, string>> = {}): Promise<Fairness> {
-  const redis = new Redis({ host: '127.0.0.1', port: redisPort, maxRetriesPerRequest: null });
-  await redis.flushdb();
-  const receivers = forkBench('neighbours.ts', [scenario.slowOrigins, scenario.slowMs]);
-  const [fastPort = 0, ...slowPorts] = await message<number[]>(receivers, 'ports');
-  receivers.send({ fast: scenario.fastAtOnce + scenario.fastPerSecond * scenario.seconds, slow: scenario.slowOrigins * scenario.slowTasksEach });
+async function measureFairness(bench: Bench, scenario: Scenario, side: Side): Promise<Fairness> {
+  const { slowOrigins, slowTasksEach, fastAtOnce, fastPerSecond, seconds, waitsForSlow } = scenario;
+  await bench.redis.flushall();
+  const receivers = forkBench('receivers/neighbours.ts', [slowOrigins, slowMs(bench)]);
+  const ports = await message<number[]>(receivers, 'ports');
+  const [fastUrl = '', ...slowUrls] = ports.map((port) => `http://127.0.0.1:${port}/hook`);
+  const slowTasks = slowOrigins * slowTasksEach;
+  receivers.send({ fast: fastAtOnce + fastPerSecond * seconds, slow: waitsForSlow ? slowTasks : 0 });
   await message(receivers, 'ready');
-  const queue = new TaskQueue({ redis, prefix: 'bull', shards: 1, deadAttempts: 10, clock: Date.now });
-  await queue.ready();
-  let count = 0;
-  const submit = (port: number, due: number): Promise<unknown> => queue.submit(taskTo(port, count++, due));
 
-  const startAt = Date.now() + 3_000;
-  for (let nth = 0; nth < scenario.slowTasksEach; nth += 100) {
-    const each = Math.min(100, scenario.slowTasksEach - nth);
+  let count = 0;
+  const fastDues: number[] = [];
+  const submitFast = (dueAt: number): Promise<unknown> => {
+    fastDues.push(dueAt);
+    return side.submit(fastUrl, count++, dueAt);
+  };
+  const startAt = Date.now() + WORKER_LEAD_MS + ((slowTasks + fastAtOnce) / SUBMITTED_PER_SECOND) * 1_000;
+  for (let nth = 0; nth < slowTasksEach; nth += 100) {
+    const each = Math.min(100, slowTasksEach - nth);
     // All origins' tasks mixed, as they would come.
-    await Promise.all(Array.from({ length: each }, () => slowPorts.map((port) => submit(port, startAt))).flat());
+    await Promise.all(Array.from({ length: each }, () => slowUrls.map((url) => side.submit(url, count++, startAt))).flat());
   }
-  await Promise.all(Array.from({ length: scenario.fastAtOnce }, () => submit(fastPort, startAt)));
-  const log = openSync(join(tmpdir(), `krs-bench-${process.pid}.log`), 'w');
-  const worker = spawnProduct('workers', { REDIS_ADDR: `127.0.0.1:${redisPort}`, ...env }, log);
-  while (Date.now() < startAt) await new Promise((resolve) => { setTimeout(resolve, 5); });
-  const done = message<Arrivals>(receivers, 'done');
-  await feed(scenario, () => submit(fastPort, Date.now()));
-  const { fastMs, slowLastAt } = await done;
+  await Promise.all(Array.from({ length: fastAtOnce }, () => submitFast(startAt)));
+  const worker = side.startWorker();
+  await waitUntil(startAt);
+  const done = message<Arrivals>(receivers, 'done', (side.limitS + 30) * 1_000);
+  const patience = new AbortController();
+  const limit = setTimeout(() => {
+    patience.abort();
+    // It may be gone when the run has failed.
+    if (receivers.connected) receivers.send({ stop: true });
+  }, side.limitS * 1_000);
+  await feed(scenario, patience.signal, () => submitFast(Date.now()));
+  const { fastMs, slowLastAt } = await whileRunning([worker], done);
+  clearTimeout(limit);
+  const isStopped = patience.signal.aborted;
+  const stoppedAt = Date.now();
   await end(worker);
   await end(receivers);
-  await queue.close();
-  redis.disconnect();
-  const at = (share: number): number => fastMs[Math.min(fastMs.length - 1, Math.floor(fastMs.length * share))] ?? NaN;
-  return { name: scenario.name, fastP50Ms: at(0.5), fastP99Ms: at(0.99), slowLastS: (slowLastAt - startAt) / 1_000, barMs: scenario.barMs };
+  await side.close();
+  // First come, first served: those that are missing are the last ones.
+  const waits = [...fastMs, ...fastDues.slice(fastMs.length).map((dueAt) => stoppedAt - dueAt)];
+  return { fastP50Ms: percentile(waits, 0.5), fastP99Ms: percentile(waits, 0.99), slowLastS: ((isStopped ? stoppedAt : slowLastAt) - startAt) / 1_000, isStopped };
 }
 
-/** Submits at an even pace, catching up when a timer was late. */
-async function feed({ fastPerSecond, seconds }: Scenario, submit: () => Promise<unknown>): Promise<void> {
+/** Submits at an even pace, catching up when a timer was late, until the signal says that the run is stopped. */
+async function feed({ fastPerSecond, seconds }: Scenario, stopped: AbortSignal, submit: () => Promise<unknown>): Promise<void> {
   const total = fastPerSecond * seconds;
   const startedAt = performance.now();
   const underWay: Promise<unknown>[] = [];
-  while (underWay.length < total) {
+  while (underWay.length < total && !stopped.aborted) {
     const behind = Math.min(total, Math.floor(((performance.now() - startedAt) / 1_000) * fastPerSecond)) - underWay.length;
     for (let nth = 0; nth < behind; nth += 1) underWay.push(submit());
     await new Promise((resolve) => { setTimeout(resolve, 5); });
@@ -83,18 +197,6 @@ async function feed({ fastPerSecond, seconds }: Scenario, submit: () => Promise<
   await Promise.all(underWay);
 }
 
-function taskTo(port: number, nth: number, due: number): Task {
-  const destination = { type: 'http', url: `http://127.0.0.1:${port}/hook` } as const;
-  return {
-    id: `bench-${nth}`,
-    source: 'bench',
-    clientId: 'bench',
-    destination,
-    deadDestination: destination,
-    onExhausted: 'dead_letter',
-    retryPolicy: { maxRetries: 3, initialDelayMs: Math.max(1, due - Date.now()), baseDelayMs: 1_000, maxDelayMs: 86_400_000, jitter: 'none' },
-    isPriority: false,
-    flowKey: undefined,
-    messageData: JSON.stringify({ due }),
-  };
+async function waitUntil(at: number): Promise<void> {
+  await new Promise((resolve) => { setTimeout(resolve, at - Date.now()); });
 }

@@ -1,22 +1,137 @@
-import { writeFile } from 'node:fs/promises';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { benchDelivery } from './delivery.js';
-import { printTable, summarize } from './report.js';
-import { benchSubmission } from './submission.js';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Redis } from 'ioredis';
+import type { Bench } from './benchmark.js';
+import { performanceDoc } from './performance-doc.js';
+import { endAll } from './process.js';
+import { printProfile, profile, profiles } from './profile.js';
+import { benchmarks, chooseBenchmarks } from './registry.js';
+import { printTable, summarize, type Summary } from './report.js';
+import { readResults, writeProfile, writeResult, type Circumstances } from './results-file.js';
+import { removeLogFile } from './start-workers.js';
 
-/**
- * `npm run bench [-- --rounds 5]`: every figure beside its baseline, in the same run, interleaved; medians of the
- * rounds. Needs TEST_REDIS_ADDR (scripts/bench.mjs sets it): that Redis is emptied again and again.
- */
-const address = process.env['TEST_REDIS_ADDR'];
-if (address === undefined) throw new Error('TEST_REDIS_ADDR is not set: start this through `npm run bench`');
-const redisPort = Number(address.split(':')[1]);
-const roundsAt = process.argv.indexOf('--rounds');
-const rounds = roundsAt < 0 ? 5 : Number(process.argv[roundsAt + 1]);
-if (!(rounds >= 3)) throw new Error('--rounds must be 3 or more: a median of fewer says nothing');
+const USAGE = `npm run bench [-- options]
+  (none)                everything (about 25 minutes on 2 cores), then docs/PERFORMANCE.md
+  --only NAME,NAME      some of it; its figures replace those in bench-results.json
+  --rounds N            rounds of each
+  --quick               small sizes and one round, to see that all of it runs; into bench-results.quick.json
+  --profile NAME        where the time goes, instead of figures: ${Object.keys(profiles).join(' or ')}
+  --report              docs/PERFORMANCE.md from bench-results.json, without measuring
+  --results FILE        another file for the results
+  --list                names`;
 
-console.log(`${rounds} rounds, ${cpus().length} cores, Node ${process.version}`);
-const comparisons = [...(await benchDelivery(redisPort, rounds, 20_000)), ...(await benchSubmission(redisPort, rounds, 15_000))];
-const summaries = comparisons.map(summarize);
-console.log(printTable(summaries));
-await writeFile('bench-results.json', `${JSON.stringify({ rounds, node: process.version, cores: cpus().length, summaries }, null, 2)}\n`);
+const root = new URL('../../', import.meta.url);
+const docFile = fileURLToPath(new URL('docs/PERFORMANCE.md', root));
+const notesFile = fileURLToPath(new URL('docs/performance-notes.md', root));
+
+const { values: options } = parseArgs({
+  options: {
+    'only': { type: 'string' },
+    'rounds': { type: 'string' },
+    'quick': { type: 'boolean', default: false },
+    'profile': { type: 'string' },
+    'report': { type: 'boolean', default: false },
+    'results': { type: 'string' },
+    'list': { type: 'boolean', default: false },
+    'help': { type: 'boolean', default: false },
+  },
+});
+const resultsFile = options.results ?? fileURLToPath(new URL(options.quick ? 'bench-results.quick.json' : 'bench-results.json', root));
+
+if (options.help) console.log(USAGE);
+else if (options.list) console.log(benchmarks.map(({ name, measures }) => `${name}: ${measures}`).join('\n'));
+else if (options.report) writeDoc();
+// Not exitCode: a benchmark that failed may have left a connection open.
+else process.exit(await measure());
+
+/** @returns exit code */
+async function measure(): Promise<number> {
+  const redisPort = Number(requireEnv('TEST_REDIS_ADDR').split(':')[1]);
+  const redis = new Redis({ host: '127.0.0.1', port: redisPort, maxRetriesPerRequest: null });
+  try {
+    if (options.profile !== undefined) {
+      await measureProfile(redis, redisPort, options.profile);
+      return 0;
+    }
+    const failed = await measureBenchmarks(redis, redisPort);
+    if (failed.length > 0) console.error(`Not measured: ${failed.join(', ')}.`);
+    else if (options.only === undefined && !options.quick) writeDoc();
+    return failed.length === 0 ? 0 : 1;
+  } finally {
+    redis.disconnect();
+    await removeLogFile();
+  }
+}
+
+/** @returns names of those that could not be measured: the others are, whatever became of one */
+async function measureBenchmarks(redis: Redis, redisPort: number): Promise<string[]> {
+  const chosen = chooseBenchmarks(options.only === undefined ? [] : options.only.split(','));
+  const failed: string[] = [];
+  const all: Summary[] = [];
+  for (const { name, rounds: usualRounds, run } of chosen) {
+    const rounds = readRounds() ?? (options.quick ? 1 : usualRounds);
+    console.log(`\n${name}: ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`);
+    const startedMs = performance.now();
+    try {
+      const bench: Bench = { redisPort, redis, rounds, isQuick: options.quick };
+      const figures = (await run(bench)).map(summarize);
+      console.log(printTable(figures));
+      all.push(...figures);
+      writeResult(resultsFile, name, { ...(await circumstances(redis, startedMs)), rounds, figures });
+    } catch (error) {
+      failed.push(name);
+      console.error(`${name} failed:`, error);
+    } finally {
+      await endAll();
+      await redis.flushall();
+    }
+  }
+  if (chosen.length > 1) console.log(`\n${printTable(all)}`);
+  return failed;
+}
+
+async function measureProfile(redis: Redis, redisPort: number, name: string): Promise<void> {
+  const run = profiles[name];
+  if (run === undefined) throw new Error(`no profile of ${name}. There are: ${Object.keys(profiles).join(', ')}`);
+  const startedMs = performance.now();
+  try {
+    const summary = await profile({ redisPort, redis, rounds: 1, isQuick: options.quick }, run);
+    console.log(printProfile(summary));
+    writeProfile(resultsFile, name, { ...(await circumstances(redis, startedMs)), profile: summary });
+  } finally {
+    await endAll();
+  }
+}
+
+async function circumstances(redis: Redis, startedMs: number): Promise<Circumstances> {
+  const processors = cpus();
+  return {
+    measuredAt: new Date().toISOString(),
+    command: ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' '),
+    tookS: (performance.now() - startedMs) / 1_000,
+    node: process.versions.node,
+    redis: /redis_version:(\S+)/.exec(await redis.info('server'))?.[1] ?? 'unknown',
+    cores: processors.length,
+    cpu: processors[0]?.model.trim() ?? 'unknown',
+  };
+}
+
+function writeDoc(): void {
+  writeFileSync(docFile, performanceDoc(readResults(resultsFile), benchmarks, readFileSync(notesFile, 'utf8')));
+  console.log(`Written: ${docFile}`);
+}
+
+function readRounds(): number | undefined {
+  if (options.rounds === undefined) return undefined;
+  const rounds = Number(options.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds must be a whole number, 1 or more');
+  return rounds;
+}
+
+function requireEnv(name: string): string {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set: start this through \`npm run bench\``);
+  return value;
+}

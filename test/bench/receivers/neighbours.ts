@@ -3,11 +3,13 @@ import { createServer } from 'node:http';
 /**
  * Receivers of a noisy-neighbour run, in a process of its own: one fast origin and some slow ones, each on a port of
  * its own. Arguments: how many slow ones, their delay in ms.
- * Over IPC: {ports: [fast, ...slow]}; {fast: n, slow: n} -> {ready: true}, then {done: Arrivals} when all have come.
+ * Over IPC: {ports: [fast, ...slow]}; {fast: n, slow: n} -> {ready: true}, then {done: Arrivals} when all have come,
+ * or when {stop: true} says that nobody waits any longer.
  */
 export interface Arrivals {
   /** Arrival minus due time, milliseconds, ascending. */
   readonly fastMs: readonly number[];
+  readonly slowAnswered: number;
   /** Epoch milliseconds at which the last slow one was answered. */
   readonly slowLastAt: number;
 }
@@ -15,12 +17,16 @@ export interface Arrivals {
 const [slowOrigins = 0, delayMs = 0] = process.argv.slice(2).map(Number);
 let open = { fast: Infinity, slow: Infinity };
 let fastMs: number[] = [];
+let slowAnswered = 0;
 let slowLastAt = 0;
 
+function reportWhenAllCame(): void {
+  if (open.fast <= 0 && open.slow <= 0) report();
+}
+
 function report(): void {
-  if (open.fast > 0 || open.slow > 0) return;
   open = { fast: Infinity, slow: Infinity };
-  process.send?.({ done: { fastMs: fastMs.sort((a, b) => a - b), slowLastAt } satisfies Arrivals });
+  process.send?.({ done: { fastMs, slowAnswered, slowLastAt } satisfies Arrivals });
 }
 
 function listen(isSlow: boolean): Promise<number> {
@@ -30,18 +36,19 @@ function listen(isSlow: boolean): Promise<number> {
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       if (!isSlow) {
-        // Sent by fairness.ts: {"due": epoch ms}.
+        // Sent by fairness.ts and lateness.ts: {"due": epoch ms}.
         const { due } = JSON.parse(Buffer.concat(chunks).toString()) as { due: number };
         fastMs.push(arrivedAt - due);
         open.fast -= 1;
         response.end('ok');
-        return report();
+        return reportWhenAllCame();
       }
       setTimeout(() => {
         slowLastAt = Date.now();
+        slowAnswered += 1;
         open.slow -= 1;
         response.end('ok');
-        report();
+        reportWhenAllCame();
       }, delayMs);
     });
   });
@@ -56,9 +63,11 @@ function listen(isSlow: boolean): Promise<number> {
 
 const ports = [await listen(false)];
 for (let nth = 0; nth < slowOrigins; nth += 1) ports.push(await listen(true));
-process.on('message', (expected: typeof open) => {
-  open = { ...expected };
+process.on('message', (message: typeof open | { stop: true }) => {
+  if ('stop' in message) return report();
+  open = { ...message };
   fastMs = [];
+  slowAnswered = 0;
   process.send?.({ ready: true });
 });
 process.on('disconnect', () => process.exit(0));

@@ -1,0 +1,132 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { size, type Bench } from './benchmark.js';
+import { summarizeCpu, type CpuProfile, type CpuSummary } from './cpu-profile.js';
+import { Receiver } from './delivered.js';
+import { fillProduct } from './fill-queue.js';
+import { end, whileRunning } from './process.js';
+import { commandReadings, redisCpuUs, type CommandReading } from './redis-readings.js';
+import { scriptNames } from './script-names.js';
+import { feedApi, startApi } from './start-api.js';
+import { DEFAULT_SLOTS, startWorker } from './start-workers.js';
+
+/** Where the time of one process of the product, and that of its Redis, went. */
+export interface ProfileSummary {
+  readonly what: string;
+  readonly tasks: number;
+  readonly perSecond: number;
+  readonly cpu: CpuSummary;
+  readonly redisCpuUs: number;
+  readonly commands: readonly CommandReading[];
+  /** Commands over the threshold, the slowest first. */
+  readonly slowest: readonly { readonly command: string; readonly us: number }[];
+}
+
+const FUNCTIONS_SHOWN = 25;
+const COMMANDS_SHOWN = 12;
+const SLOW_US = 1_000;
+const SLOWEST_SHOWN = 8;
+
+interface ProfiledRun {
+  readonly bench: Bench;
+  readonly tasks: number;
+  /** For the process that is profiled. */
+  readonly nodeArgs: readonly string[];
+  /** To be called right before it begins: what Redis has counted until then is forgotten. */
+  readonly begin: () => Promise<void>;
+}
+
+type Profiled = (run: ProfiledRun) => Promise<{ what: string; seconds: number; endProcess: () => Promise<void> }>;
+
+/** By the name of the benchmark that each looks into. */
+export const profiles: Readonly<Record<string, Profiled>> = { delivery: runDelivery, submission: runSubmission };
+
+export async function profile(bench: Bench, run: Profiled): Promise<ProfileSummary> {
+  const { redis } = bench;
+  const tasks = size(bench, 60_000, 2_000);
+  const dir = await mkdtemp(join(tmpdir(), 'kafka-retry-profile-'));
+  try {
+    await redis.flushall();
+    await redis.config('SET', 'slowlog-log-slower-than', SLOW_US);
+    await redis.config('SET', 'slowlog-max-len', 1_000);
+    let cpuBeforeUs = 0;
+    const begin = async (): Promise<void> => {
+      await redis.config('RESETSTAT');
+      await redis.slowlog('RESET');
+      cpuBeforeUs = await redisCpuUs(redis);
+    };
+    const { what, seconds, endProcess } = await run({ bench, tasks, nodeArgs: ['--cpu-prof', `--cpu-prof-dir=${dir}`], begin });
+    const usedUs = (await redisCpuUs(redis)) - cpuBeforeUs;
+    const reading = await readRedis(bench);
+    // The profile is written at exit.
+    await endProcess();
+    return { what, tasks, perSecond: tasks / seconds, cpu: summarizeCpu(await readCpuProfile(dir), FUNCTIONS_SHOWN), redisCpuUs: usedUs, ...reading };
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** One worker with the default slots, one fast receiver, everything due at once. */
+async function runDelivery({ bench, tasks, nodeArgs, begin }: ProfiledRun): ReturnType<Profiled> {
+  const receiver = await Receiver.start();
+  await fillProduct(bench.redisPort, { tasks, destination: receiver.destination });
+  const { done } = await receiver.expect(tasks);
+  await begin();
+  const worker = startWorker(bench.redisPort, DEFAULT_SLOTS, { nodeArgs });
+  const { firstMs, lastMs } = await whileRunning([worker], done);
+  const endProcess = async (): Promise<void> => {
+    await end(worker);
+    await receiver.end();
+  };
+  return { what: 'the worker', seconds: (lastMs - firstMs) / 1_000, endProcess };
+}
+
+/** One API process, 64 connections, tasks that are due in an hour. */
+async function runSubmission({ bench, tasks, nodeArgs, begin }: ProfiledRun): ReturnType<Profiled> {
+  const { child, port } = await startApi(bench.redisPort, { nodeArgs });
+  await begin();
+  const startedMs = performance.now();
+  await whileRunning([child], feedApi({ port, tasks, url: 'http://127.0.0.1:9/hook', initialDelay: 3_600 }));
+  return { what: 'the API', seconds: (performance.now() - startedMs) / 1_000, endProcess: () => end(child) };
+}
+
+async function readRedis({ redis }: Bench): Promise<Pick<ProfileSummary, 'commands' | 'slowest'>> {
+  // As Redis documents an entry: id, time, microseconds, the command's words, ...
+  const entries = (await redis.slowlog('GET', 1_000)) as [number, number, number, string[]][];
+  const names = scriptNames();
+  const slowest = entries.map(([, , us, words]) => ({ command: printCommand(words, names), us })).sort((a, b) => b.us - a.us);
+  return { commands: (await commandReadings(redis)).slice(0, COMMANDS_SHOWN), slowest: slowest.slice(0, SLOWEST_SHOWN) };
+}
+
+/** `evalsha bullmq moveToFinished`, `hmget bull:deliver-0:meta paused`; never the text of a script. */
+function printCommand([command = '', ...words]: readonly string[], names: ReadonlyMap<string, string>): string {
+  const shown = command.toLowerCase();
+  if (shown === 'eval') return `eval of ${/^-{0,2}[\s[]*(.*)/.exec(words[0] ?? '')?.[1]?.slice(0, 60) ?? ''}`;
+  if (shown === 'evalsha') return `evalsha ${names.get(words[0] ?? '') ?? words[0] ?? ''}`;
+  return [shown, ...words.slice(0, 2)].join(' ').slice(0, 80);
+}
+
+async function readCpuProfile(dir: string): Promise<CpuProfile> {
+  const [file] = await readdir(dir);
+  if (file === undefined) throw new Error('the process wrote no CPU profile');
+  return JSON.parse(await readFile(join(dir, file), 'utf8')) as CpuProfile;
+}
+
+/** Markdown that is readable in a terminal too. */
+export function printProfile({ what, tasks, perSecond, cpu, redisCpuUs: cpuUs, commands, slowest }: ProfileSummary): string {
+  const ms = (value: number): string => `${Math.round(value)} ms`;
+  const percent = (share: number): string => `${(share * 100).toFixed(1)}%`;
+  const perTask = (us: number): string => `${(us / tasks).toFixed(1)} us`;
+  return [
+    `${tasks.toLocaleString('en-US')} tasks at ${Math.round(perSecond).toLocaleString('en-US')}/s while being profiled; ${what} was busy for ${ms(cpu.busyMs)} (${perTask(cpu.busyMs * 1_000)} per task) and idle for ${ms(cpu.idleMs)}; Redis used ${perTask(cpuUs)} of CPU per task.`,
+    table(['package', 'self time', 'of busy time', 'per task'], cpu.packages.filter(({ share }) => share >= 0.005).map(({ name, ms: time, share }) => [name, ms(time), percent(share), perTask(time * 1_000)])),
+    table(['function', 'self time', 'of busy time'], cpu.functions.map(({ name, ms: time, share }) => [name, ms(time), percent(share)])),
+    table(['Redis command', 'calls per task', 'us per call', 'us per task'], commands.map(({ command, calls, us }) => [command, (calls / tasks).toFixed(2), (us / calls).toFixed(1), (us / tasks).toFixed(1)])),
+    slowest.length === 0 ? `No command of Redis took ${SLOW_US} us.` : table([`SLOWLOG over ${SLOW_US} us`, 'us'], slowest.map(({ command, us }) => [command, String(us)])),
+  ].join('\n\n');
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n');
+}

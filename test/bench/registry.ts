@@ -1,0 +1,37 @@
+import { size, type Benchmark } from './benchmark.js';
+import { benchDelivery } from './delivery.js';
+import { benchDestinations } from './destinations.js';
+import { benchFailing } from './failing.js';
+import { benchFairness } from './fairness.js';
+import { benchGrowth } from './growth.js';
+import { benchKafka } from './kafka.js';
+import { benchLateness } from './lateness.js';
+import { benchLongRun } from './long-run.js';
+import { benchSlots } from './slots.js';
+import { benchSubmission } from './submission.js';
+import { benchWaitingMemory } from './waiting-memory.js';
+import { benchWorkerProcesses } from './worker-processes.js';
+
+/** Every benchmark, in the order in which they run and stand in docs/PERFORMANCE.md. */
+export const benchmarks: readonly Benchmark[] = [
+  { name: 'delivery', measures: 'One worker process, one fast HTTP receiver, everything due at once, beside a bare BullMQ Worker + undici with as many sends in flight.', rounds: 7, run: benchDelivery },
+  { name: 'destinations', measures: 'The same to 1,000 and 10,000 distinct destinations in turn.', rounds: 3, run: benchDestinations },
+  { name: 'failing', measures: 'The same with every tenth task failing once and retried after 100 ms.', rounds: 3, run: benchFailing },
+  { name: 'kafka', measures: 'One worker process, one topic of a real broker, acks all, beside a bare BullMQ Worker + kafkajs with the same batch limits, and beside kafkajs without a queue.', rounds: 7, run: benchKafka },
+  { name: 'submission', measures: 'POST /tasks over 64 connections, beside Express + express.json + queue.add, and beside bare node:http + JSON.parse + queue.add.', rounds: 7, run: (bench) => benchSubmission(bench.redisPort, bench.rounds, size(bench, 15_000, 500)) },
+  // batch: { name: 'batch', measures: 'POST /tasks/batch of 500, beside a bare addBulk of 500.', rounds: 7, run: ({ redisPort, rounds }) => benchBatch(redisPort, rounds) },
+  { name: 'lateness', measures: 'Arrival minus due time at 100 tasks due per second, beside a bare BullMQ Worker.', rounds: 3, run: benchLateness },
+  { name: 'fairness', measures: 'Slow receivers (5 s) beside a fast one, one worker process with the default slots, beside a bare BullMQ Worker with as many. S1: 200 slow tasks ahead of 1,000 fast ones. S2: 5,000 (and 20,000) slow ones to one destination, 500 fast per second for 30 s. S3: 20 slow destinations with 100 tasks each, 300 fast per second for 15 s.', rounds: 1, run: benchFairness },
+  { name: 'processes', measures: 'One, two and three worker processes on one machine, which they share with Redis and the receiver.', rounds: 3, run: benchWorkerProcesses },
+  { name: 'slots', measures: 'WORKER_CONCURRENCY from 25 to 1,000, 20 destinations, with a receiver that answers at once and one that takes 50 ms, beside the default.', rounds: 2, run: benchSlots },
+  { name: 'waiting-memory', measures: 'Redis memory of tasks that wait, beside a bare queue.add of the same request body.', rounds: 1, run: benchWaitingMemory },
+  { name: 'growth', measures: 'With 1,000,000 waiting tasks, beside an empty queue in the same rounds.', rounds: 2, run: benchGrowth },
+  { name: 'long-run', measures: 'Memory of one worker and of the API after 1,000,000 tasks, beside what they held after a tenth of them.', rounds: 1, run: benchLongRun },
+];
+
+/** @throws for a name that there is not */
+export function chooseBenchmarks(names: readonly string[]): readonly Benchmark[] {
+  const unknown = names.filter((name) => !benchmarks.some((each) => each.name === name));
+  if (unknown.length > 0) throw new Error(`no such benchmark: ${unknown.join(', ')}. There are: ${benchmarks.map(({ name }) => name).join(', ')}`);
+  return names.length === 0 ? benchmarks : benchmarks.filter(({ name }) => names.includes(name));
+}

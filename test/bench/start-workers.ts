@@ -1,0 +1,44 @@
+import type { ChildProcess } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { variables } from '../../shared/config/schema.js';
+import { forkBench, spawnProduct, type ProductSpawn } from './process.js';
+
+/** A file, as a container's log driver would give it: to nowhere would flatter the attempt line. */
+const LOG_FILE = join(tmpdir(), `kafka-retry-bench-${process.pid}.log`);
+
+/** WORKER_CONCURRENCY of a worker for which nobody has set it. */
+export const DEFAULT_SLOTS = Number(variables.WORKER_CONCURRENCY.fallback);
+
+export interface ProductProcess extends ProductSpawn {
+  /** Redis database. Default 0. */
+  readonly db?: number;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** @param slots WORKER_CONCURRENCY: one destination alone gets half of them, n of them n/(n + 1) */
+export function startWorker(redisPort: number, slots: number, { db = 0, env = {}, ...options }: ProductProcess = {}): ChildProcess {
+  const settings = { REDIS_ADDR: `127.0.0.1:${redisPort}`, REDIS_DB: String(db), WORKER_CONCURRENCY: String(slots), ...env };
+  return withLogFile((log) => spawnProduct('workers', settings, log, options));
+}
+
+/** @param concurrency sends in flight: a bare worker keeps no slot free */
+export function startBareWorker(redisPort: number, concurrency: number, db = 0): ChildProcess {
+  return forkBench('baselines/bare-worker.ts', [redisPort, 'bench', concurrency, db]);
+}
+
+export function withLogFile(start: (log: number) => ChildProcess): ChildProcess {
+  const log = openSync(LOG_FILE, 'w');
+  try {
+    return start(log);
+  } finally {
+    // The child has a descriptor of its own.
+    closeSync(log);
+  }
+}
+
+export async function removeLogFile(): Promise<void> {
+  await rm(LOG_FILE, { force: true });
+}
