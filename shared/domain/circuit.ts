@@ -89,10 +89,12 @@ export class Health {
       this.#now.ok += 1;
       return false;
     }
-    this.#now.failed += 1;
     if (at - this.#lastFailedAt > rules.rowGapMs) this.#row = 0;
     // One task that fails again and again is retried as its own policy says: there is nobody to protect.
-    if (this.#row === 0 || taskId !== this.#lastFailedTask) this.#row += 1;
+    if (this.#row === 0 || taskId !== this.#lastFailedTask) {
+      this.#row += 1;
+      this.#now.failed += 1;
+    }
     this.#lastFailedAt = at;
     this.#lastFailedTask = taskId;
     return this.#row >= rules.failuresInARow || this.#isMostlyFailing(rules);
