@@ -40,6 +40,11 @@ export class WakeUps {
 
   constructor(private readonly options: WakeUpsOptions) {}
 
+  /** Lines and groups that are remembered: of those that have tasks waiting, and for a second of those that had. */
+  get remembered(): number {
+    return this.#lines.size + this.#expected.size;
+  }
+
   /** Begins to wake tasks of one more shard. */
   watch(lanes: Lanes): void {
     this.#shards.push(lanes);
@@ -87,6 +92,8 @@ export class WakeUps {
         if (!depths.has(lanes)) depths.set(lanes, 1);
       }
     }
+    // Those that others fetched never arrive here.
+    for (const group of this.#expected.keys()) this.#expectedOf(group);
     let left = Math.min(this.#lines.size, 2 * LANES_PER_TICK);
     for (const [lane, line] of this.#lines) {
       if (left === 0) break;
