@@ -17,7 +17,9 @@ const BURST_MS = 250;
 export class AdaptiveRate {
   #perSecond: number;
   #complainedOf: number;
-  #changedAt: number;
+  #loweredAt: number;
+  /** Its last step up, or the last 429: what is complained of is not raised. */
+  #steppedAt: number;
   #tokens = 0;
   #filledAt: number;
 
@@ -25,7 +27,8 @@ export class AdaptiveRate {
   constructor(sentPerSecond: number, now: number) {
     this.#complainedOf = sentPerSecond;
     this.#perSecond = Math.max(SLOWEST_PER_SECOND, sentPerSecond * LOWERED_TO);
-    this.#changedAt = now;
+    this.#loweredAt = now;
+    this.#steppedAt = now;
     this.#filledAt = now;
   }
 
@@ -35,18 +38,19 @@ export class AdaptiveRate {
 
   /** It answered 429 again. */
   lower(now: number): void {
-    if (now - this.#changedAt < LOWER_EVERY_MS) return;
+    this.#steppedAt = now;
+    if (now - this.#loweredAt < LOWER_EVERY_MS) return;
     this.#complainedOf = this.#perSecond;
     this.#perSecond = Math.max(SLOWEST_PER_SECOND, this.#perSecond * LOWERED_TO);
-    this.#changedAt = now;
+    this.#loweredAt = now;
     this.#tokens = 0;
   }
 
   /** @returns false when it has recovered: forget it */
   recover(now: number): boolean {
-    while (now - this.#changedAt >= STEP_MS) {
+    while (now - this.#steppedAt >= STEP_MS) {
       this.#perSecond *= STEP;
-      this.#changedAt += STEP_MS;
+      this.#steppedAt += STEP_MS;
       if (this.#perSecond > Math.max(this.#complainedOf, SLOWEST_PER_SECOND) * FORGOTTEN_ABOVE) return false;
     }
     return true;

@@ -21,7 +21,7 @@ export function readReport(report: string): FlowSample[] {
   const rows: unknown = JSON.parse(report);
   if (!Array.isArray(rows)) return [];
   return rows.flatMap((row: unknown) => {
-    if (!Array.isArray(row) || row.length < 6) return [];
+    if (!Array.isArray(row) || !Array.isArray(row[5])) return [];
     // Written by printReport.
     const [key, group, inFlight, delivered, failed, counts] = row as [string, string, number, number, number, [number, number][]];
     return [{ key, group, inFlight, delivered, failed, latency: new LatencyHistogram(dense(counts)) }];

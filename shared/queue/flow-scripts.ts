@@ -8,10 +8,17 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 /** Changes that are remembered one by one; whoever is further behind reads everything. */
 const REMEMBERED_CHANGES = 20_000;
 
+/**
+ * Versions follow the clock: a Redis that lost its newest changes, or all of them, never gives a number again that a
+ * worker knows already for something else.
+ */
 const change = `
+local time = redis.call('TIME')
 local function change(field, value)
   if value == '' then redis.call('HDEL', KEYS[1], field) else redis.call('HSET', KEYS[1], field, value) end
-  local version = redis.call('INCR', KEYS[3])
+  local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+  local version = string.format('%.0f', math.max(tonumber(redis.call('GET', KEYS[3]) or '0') + 1, micros))
+  redis.call('SET', KEYS[3], version)
   redis.call('ZADD', KEYS[2], version, field)
   redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -${REMEMBERED_CHANGES + 1})
 end
@@ -72,7 +79,7 @@ local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
 local isGap = known < 0 or known > version or (redis.call('ZCARD', KEYS[2]) >= ${REMEMBERED_CHANGES} and known < tonumber(oldest))
 if isGap then return {version, 1, redis.call('HGETALL', KEYS[1]), now} end
 local found = {}
-for _, field in ipairs(redis.call('ZRANGE', KEYS[2], '(' .. known, '+inf', 'BYSCORE')) do
+for _, field in ipairs(redis.call('ZRANGE', KEYS[2], '(' .. ARGV[1], '+inf', 'BYSCORE')) do
   found[#found + 1] = field
   found[#found + 1] = redis.call('HGET', KEYS[1], field) or ''
 end
@@ -86,7 +93,8 @@ const KEPT_IDLE_MS = 60_000;
 
 /**
  * Late timers must not cost throughput, so what was missed in the last 50 ms may be caught up: 5% more in one second.
- * \`pace\` holds when the next send would be due at an even pace (GCRA).
+ * \`pace\` holds when the next send would be due at an even pace (GCRA); one that was written for a slower rate does not
+ * hold up a faster one.
  */
 const limits = `
 local max, rate, burst, worker = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
@@ -97,7 +105,12 @@ redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ${CLAIM_MS})
 redis.call('ZADD', KEYS[3], now, worker)
 redis.call('PEXPIRE', KEYS[3], ${KEPT_IDLE_MS})
 local claimants = redis.call('ZCARD', KEYS[3])
+local function keepPace(pace) redis.call('SET', KEYS[2], string.format('%.3f', pace), 'PX', math.ceil(math.max(pace - now, 0) + slack) + ${KEPT_IDLE_MS}) end
 local pace = math.max(tonumber(redis.call('GET', KEYS[2]) or '0'), now - slack)
+if rate > 0 and pace > now + interval then
+  pace = now + interval
+  keepPace(pace)
+end
 `;
 
 /**
@@ -124,8 +137,7 @@ for index = 6, #ARGV do
   granted = granted + 1
 end
 if granted > 0 then
-  -- Forgotten only when it has no say any more: without it, all of the burst may start at once.
-  if rate > 0 then redis.call('SET', KEYS[2], string.format('%.3f', pace), 'PX', math.ceil(math.max(pace - now, 0) + slack) + ${KEPT_IDLE_MS}) end
+  if rate > 0 then keepPace(pace) end
   if max >= 0 then redis.call('PEXPIRE', KEYS[1], lease + ${KEPT_IDLE_MS}) end
 end
 return {granted, wait, max >= 0 and math.max(0, max - taken) or -1, claimants}
@@ -171,8 +183,17 @@ end
 return found
 `;
 
-/** KEYS 1 probe. ARGV 1 holder, 2 for how long (ms). @returns 1, or 0 when somebody else has it */
-const takeProbe = `return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0`;
+/**
+ * A worker that has not heard yet how the last probe ended must not send another one.
+ *
+ * KEYS 1 probe, 2 controls. ARGV 1 holder, 2 for how long (ms), 3 field of the circuit.
+ * @returns 1; 0 when somebody else has it; the circuit as JSON when it is open for longer
+ */
+const takeProbe = `${nowMs}
+local circuit = redis.call('HGET', KEYS[2], ARGV[3])
+if circuit and cjson.decode(circuit)['until'] > now then return circuit end
+return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
+`;
 
 /** KEYS 1 probe. ARGV 1 holder. Frees it, if it is still the holder's. */
 const endProbe = `
@@ -191,6 +212,6 @@ export const flowScripts = {
   krsFlowLook: { numberOfKeys: 3, lua: look },
   krsFlowPutReport: { numberOfKeys: 2, lua: putReport },
   krsFlowGetReports: { numberOfKeys: 1, lua: getReports },
-  krsFlowTakeProbe: { numberOfKeys: 1, lua: takeProbe },
+  krsFlowTakeProbe: { numberOfKeys: 2, lua: takeProbe },
   krsFlowEndProbe: { numberOfKeys: 1, lua: endProbe },
 } as const;

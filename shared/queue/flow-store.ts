@@ -104,9 +104,14 @@ export class FlowStore {
     await this.#set(CIRCUIT + group, undefined);
   }
 
-  /** @returns true for one caller at a time in the whole fleet, until it ends its probe or `ms` are over */
-  async takeProbe(group: string, holder: string, ms: number): Promise<boolean> {
-    return (await this.client.runCommand('krsFlowTakeProbe', [this.keys.probe(group), holder, ms])) === 1;
+  /**
+   * `mine` for one caller at a time in the whole fleet, until it ends its probe or `ms` are over.
+   * @returns the circuit, when it is open for longer than the caller knows
+   */
+  async takeProbe(group: string, holder: string, ms: number): Promise<'mine' | 'taken' | Circuit> {
+    const reply: unknown = await this.client.runCommand('krsFlowTakeProbe', [this.keys.probe(group), this.keys.controls, holder, ms, CIRCUIT + group]);
+    if (typeof reply === 'number') return reply === 1 ? 'mine' : 'taken';
+    return readCircuit(String(reply)) ?? 'taken';
   }
 
   async endProbe(group: string, holder: string): Promise<void> {

@@ -129,7 +129,7 @@ export class Bulkhead {
   room(group: string, ignoresWindow = false): number {
     const destination = this.#destinations.get(group);
     const used = destination === undefined ? 0 : destination.slots.size + destination.held.length;
-    const window = destination === undefined ? FIRST_WINDOW : this.#windowOf(destination, ignoresWindow);
+    const window = this.#windowOf(destination ?? { window: FIRST_WINDOW }, ignoresWindow);
     return Math.max(0, mostInFlight(window, this.#inFlight, this.options.rules) - used);
   }
 
@@ -190,7 +190,7 @@ export class Bulkhead {
     if (destination.held.length === 0) this.#holding.delete(destination);
   }
 
-  #windowOf({ window }: DestinationSlots, ignoresWindow: boolean): number {
+  #windowOf({ window }: Pick<DestinationSlots, 'window'>, ignoresWindow: boolean): number {
     return this.options.hasWindows && !ignoresWindow ? window : Infinity;
   }
 

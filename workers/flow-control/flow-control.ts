@@ -21,6 +21,9 @@ const TICK_MS = 200;
 const TICKS_PER_REPORT = 5;
 /** A probe, or a place of a limited destination, lapses that long after the send it belongs to must be over. */
 const LEASE_MARGIN_MS = 5_000;
+/** How soon to ask again whether another process still probes, milliseconds. */
+const OTHERS_PROBE_MS = 1_000;
+const WORTH_A_LINE_MS = 1_000;
 /** A circuit that nobody has closed or opened again for so long belongs to a destination that nobody sends to. */
 const FORGOTTEN_CIRCUIT_MS = 3_600_000;
 
@@ -84,6 +87,8 @@ export class FlowControl {
   readonly #rates = new Map<string, AdaptiveRate>();
   /** Groups that this process probes now. */
   readonly #probing = new Set<string>();
+  /** Groups that others probe, and until when that is taken for granted: what is woken meanwhile is woken in vain. */
+  readonly #probedByOthers = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
   #ticks = 0;
   #isClosed = false;
@@ -133,10 +138,12 @@ export class FlowControl {
       case 'closed':
         break;
     }
-    if (this.#rates.get(flow.key)?.take(this.#now()) === false) return refuse('rate_lowered');
+    const rate = this.#rates.get(flow.key);
+    if (rate?.available(this.#now()) === 0) return refuse('rate_lowered');
     const slot = this.#bulkhead.enter(flow.group, state === 'given_up');
     if (slot === undefined) return refuse('destination_busy');
     if (slot instanceof Promise) return this.#afterHold(candidate, slot);
+    rate?.take(this.#now());
     return isLimited(limit?.policy) ? this.#afterLimit(candidate, slot, limit, false) : this.#ticket(candidate, slot, undefined, false);
   }
 
@@ -146,7 +153,7 @@ export class FlowControl {
     const { circuit: rules } = this.options;
     const verdict = result === undefined ? undefined : verdictOf(result);
     this.#stats.ended(row, verdict === undefined ? undefined : result?.kind, this.#now() - slot.startedAt);
-    if (limit !== undefined) this.#limiter.leave(limit.name, limit.policy, jobId);
+    if (limit !== undefined) this.#limiter.leave(limit.name, jobId);
     if (verdict === undefined) {
       this.#bulkhead.discard(slot);
     } else {
@@ -191,23 +198,26 @@ export class FlowControl {
     const limit = this.#controls.policyFor(candidate.flow);
     const reason = this.#obstacle(candidate.flow, limit);
     if (reason !== undefined) return this.#putDown(slot, reason);
+    if (this.#rates.get(candidate.flow.key)?.take(this.#now()) === false) return this.#putDown(slot, 'rate_lowered');
     return isLimited(limit?.policy) ? this.#afterLimit(candidate, slot, limit, false) : this.#ticket(candidate, slot, undefined, false);
   }
 
   async #afterLimit(candidate: Candidate, slot: Slot, limit: Limit | undefined, isProbe: boolean): Promise<Entry> {
     if (limit === undefined || !isLimited(limit.policy)) return this.#ticket(candidate, slot, undefined, isProbe);
     if (!(await this.#limiter.enter(limit.name, limit.policy, candidate.jobId))) return this.#putDown(slot, 'limit');
-    const reason = isProbe ? undefined : this.#obstacle(candidate.flow, this.#controls.policyFor(candidate.flow));
+    const reason = this.#obstacle(candidate.flow, this.#controls.policyFor(candidate.flow), isProbe);
     if (reason !== undefined) {
-      this.#limiter.leave(limit.name, limit.policy, candidate.jobId);
+      this.#limiter.leave(limit.name, candidate.jobId);
       return this.#putDown(slot, reason);
     }
     this.#bulkhead.begin(slot);
     return this.#ticket(candidate, slot, limit, isProbe);
   }
 
-  #obstacle({ group }: Flow, limit: Limit | undefined): DeferralReason | undefined {
+  #obstacle({ group }: Flow, limit: Limit | undefined, isProbe = false): DeferralReason | undefined {
+    if (this.#isClosed) return 'destination_busy';
     if (limit?.policy.isPaused === true) return 'paused';
+    if (isProbe) return undefined;
     const state = this.#stateOf(group);
     return state === 'open' || state === 'probe' ? 'circuit_open' : undefined;
   }
@@ -219,21 +229,30 @@ export class FlowControl {
 
   async #probe(candidate: Candidate, limit: Limit | undefined): Promise<Entry> {
     const { group } = candidate.flow;
-    if (this.#probing.has(group)) return refuse('circuit_open');
+    if (!this.#mayProbe(group)) return refuse('circuit_open');
     this.#probing.add(group);
     const { workerName, sendLimitMs } = this.options;
     try {
-      if (!(await this.store.takeProbe(group, workerName, sendLimitMs + LEASE_MARGIN_MS))) {
+      const probe = await this.store.takeProbe(group, workerName, sendLimitMs + LEASE_MARGIN_MS);
+      if (probe !== 'mine') {
         this.#probing.delete(group);
+        if (probe === 'taken') this.#probedByOthers.set(group, this.#now() + OTHERS_PROBE_MS);
+        else this.#controls.learn(group, probe);
         return refuse('circuit_open');
       }
     } catch {
       this.#probing.delete(group);
       return refuse('circuit_open'); // Redis is away or full: nobody can tell whether somebody else probes
     }
-    const entry = await this.#afterLimit(candidate, this.#bulkhead.force(group), limit, true);
+    const slot = this.#bulkhead.force(group);
+    const reason = this.#obstacle(candidate.flow, this.#controls.policyFor(candidate.flow), true);
+    const entry = reason === undefined ? await this.#afterLimit(candidate, slot, limit, true) : this.#putDown(slot, reason);
     if (entry.kind === 'refused') this.#endProbe(group);
     return entry;
+  }
+
+  #mayProbe(group: string): boolean {
+    return !this.#probing.has(group) && this.#now() >= (this.#probedByOthers.get(group) ?? -Infinity);
   }
 
   #endProbe(group: string): void {
@@ -258,7 +277,11 @@ export class FlowControl {
   }
 
   #open(group: string, circuit: Circuit, code: string | undefined): void {
-    this.options.logger.warn('circuit open: its tasks wait, uncounted', { destination: group, code, until: new Date(circuit.until).toISOString(), since: new Date(circuit.openedAt).toISOString() });
+    const before = this.#controls.circuit(group);
+    // Not for each of those that were in flight: they say the same.
+    if (before === undefined || circuit.until - before.until >= WORTH_A_LINE_MS) {
+      this.options.logger.warn('circuit open: its tasks wait, uncounted', { destination: group, code, until: new Date(circuit.until).toISOString(), since: new Date(circuit.openedAt).toISOString() });
+    }
     this.#bulkhead.restart(group);
     this.#controls.open(group, circuit).catch(() => undefined); // here it holds all the same
   }
@@ -286,7 +309,7 @@ export class FlowControl {
     if (this.#isClosed || limit?.policy.isPaused === true) return 0;
     const state = this.#stateOf(flow.group);
     if (state === 'open') return 0;
-    if (state === 'probe') return this.#probing.has(flow.group) ? 0 : 1;
+    if (state === 'probe') return this.#mayProbe(flow.group) ? 1 : 0;
     const bySlots = this.#bulkhead.room(flow.group, state === 'given_up');
     const byRate = this.#rates.get(flow.key)?.available(this.#now()) ?? Infinity;
     const room = Math.min(bySlots, byRate);
@@ -323,6 +346,7 @@ export class FlowControl {
   #forgetOld(): void {
     const now = this.#now();
     for (const [key, rate] of this.#rates) if (!rate.recover(now)) this.#rates.delete(key);
+    for (const [group, until] of this.#probedByOthers) if (until <= now) this.#probedByOthers.delete(group);
     const longAgo = this.#controls.now() - FORGOTTEN_CIRCUIT_MS;
     for (const [group, { until }] of this.#controls.circuits()) if (until < longAgo) this.#controls.close(group).catch(() => undefined); // the next tick tries again
   }

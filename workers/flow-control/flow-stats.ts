@@ -38,6 +38,11 @@ export class FlowStats {
   /** @param now monotonic milliseconds */
   constructor(private readonly now: () => number) {}
 
+  /** Destinations remembered; bounded. */
+  get remembered(): number {
+    return this.#rows.size;
+  }
+
   started(flow: Flow): FlowRow {
     const row = this.#row(flow);
     row.inFlight += 1;

@@ -29,6 +29,8 @@ interface Line {
  */
 export class Limiter {
   readonly #lines = new Map<string, Line>();
+  /** Jobs of this process that hold a place. */
+  readonly #placed = new Set<string>();
 
   constructor(
     private readonly store: FlowStore,
@@ -49,8 +51,8 @@ export class Limiter {
   }
 
   /** The send is over. */
-  leave(name: string, { maxConcurrency }: FlowPolicy, jobId: string): void {
-    if (maxConcurrency === undefined) return;
+  leave(name: string, jobId: string): void {
+    if (!this.#placed.delete(jobId)) return;
     this.store.release(name, jobId).then(
       () => {
         const line = this.#lines.get(name);
@@ -83,11 +85,17 @@ export class Limiter {
     try {
       const asking = line.waiting.slice(0, ASKED_AT_ONCE);
       if (asking.length > 0) {
-        const { granted, waitMs, claimants } = await this.store.acquire(name, line.policy, this.worker, this.leaseMs, asking.map(({ jobId }) => jobId));
+        const { policy } = line;
+        const { granted, waitMs, claimants } = await this.store.acquire(name, policy, this.worker, this.leaseMs, asking.map(({ jobId }) => jobId));
         line.claimants = claimants;
-        // Those that were released meanwhile are not there any more: their places lapse.
-        for (const { decide } of asking.slice(0, granted)) decide(true);
+        const stillHere = new Set(line.waiting);
         const served = new Set(asking.slice(0, granted));
+        for (const one of served) {
+          // By the policy that was asked with: it may have changed since the task came.
+          if (policy.maxConcurrency !== undefined) this.#placed.add(one.jobId);
+          if (stillHere.has(one)) one.decide(true);
+          else this.leave(name, one.jobId); // released meanwhile
+        }
         line.waiting.splice(0, line.waiting.length, ...line.waiting.filter((one) => !served.has(one)));
         if (waitMs !== undefined) askAgainMs = waitMs;
       }

@@ -40,6 +40,11 @@ export class WakeUps {
 
   constructor(private readonly options: WakeUpsOptions) {}
 
+  /** Lines and groups that are remembered: of those that have tasks waiting, and for a second of those that had. */
+  get remembered(): number {
+    return this.#lines.size + this.#expected.size;
+  }
+
   /** Begins to wake tasks of one more shard. */
   watch(lanes: Lanes): void {
     this.#shards.push(lanes);
@@ -62,10 +67,11 @@ export class WakeUps {
 
   /** Puts a deferred job into its line. Never fails. */
   addHint(lanes: Lanes, flow: Flow, jobId: string, since: number): void {
-    const line = this.#line(flow);
-    line.depths.set(lanes, (line.depths.get(lanes) ?? 0) + 1);
+    const { depths } = this.#line(flow);
+    depths.set(lanes, (depths.get(lanes) ?? 0) + 1);
     lanes.add(laneOf(flow), jobId, since).then(
-      (depth) => line.depths.set(lanes, depth),
+      // The line anew: a wake-up that found nothing may have dropped it meanwhile.
+      (depth) => this.#line(flow).depths.set(lanes, depth),
       () => undefined, // a lost hint costs delay: the job comes back by itself
     );
   }
@@ -92,6 +98,8 @@ export class WakeUps {
         if (!depths.has(lanes)) depths.set(lanes, 1);
       }
     }
+    // Those that others fetched never arrive here.
+    for (const group of this.#expected.keys()) this.#expectedOf(group);
     let left = Math.min(this.#lines.size, 2 * LANES_PER_TICK);
     for (const [lane, line] of this.#lines) {
       if (left === 0) break;
@@ -125,14 +133,22 @@ export class WakeUps {
   async #wake(lane: string, line: Line, roomNow: number | Promise<number>): Promise<void> {
     const { flow, depths } = line;
     try {
-      let room = (await roomNow) - this.#expectedOf(flow.group);
+      // Nothing is awaited where the room is known: another line of the group must not give it away again.
+      let room = (typeof roomNow === 'number' ? roomNow : await roomNow) - this.#expectedOf(flow.group);
       for (const lanes of depths.keys()) {
         if (room <= 0) return;
-        const { woken, left } = await lanes.wake(lane, Math.min(room, MOST_WOKEN_AT_ONCE));
-        this.#expect(flow.group, woken);
+        const wanted = Math.min(room, MOST_WOKEN_AT_ONCE);
+        this.#expect(flow.group, wanted);
+        let woken = 0;
+        try {
+          const reply = await lanes.wake(lane, wanted);
+          ({ woken } = reply);
+          if (reply.left === 0) depths.delete(lanes);
+          else depths.set(lanes, reply.left);
+        } finally {
+          this.#expect(flow.group, woken - wanted);
+        }
         room -= woken;
-        if (left === 0) depths.delete(lanes);
-        else depths.set(lanes, left);
       }
     } catch {
       return; // Redis is away: whoever owns the connection says so, and the next tick tries again
@@ -140,9 +156,12 @@ export class WakeUps {
     if (depths.size === 0) this.#lines.delete(lane);
   }
 
-  #expect(group: string, woken: number): void {
-    if (woken === 0) return;
-    this.#expected.set(group, { count: this.#expectedOf(group) + woken, wokenAt: this.options.now() });
+  /** @param more negative: so many were not there */
+  #expect(group: string, more: number): void {
+    if (more === 0) return;
+    const count = this.#expectedOf(group) + more;
+    if (count <= 0) this.#expected.delete(group);
+    else this.#expected.set(group, { count, wokenAt: this.options.now() });
   }
 
   #expectedOf(group: string): number {

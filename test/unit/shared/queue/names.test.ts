@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { jobIdOf, ownKeys, queueName, queuePrefix, shardOf, taskIdOf } from '../../../../shared/queue/names.js';
+import { flowKeys, jobIdOf, ownKeys, queueName, queuePrefix, shardOf, taskIdOf } from '../../../../shared/queue/names.js';
 
 /** Any text a client may use as an id, control characters and all: the codec need not rely on the schema. */
 const ids = fc.string({ unit: 'binary', minLength: 1, maxLength: 255 }).filter((id) => id.isWellFormed());
@@ -97,5 +97,15 @@ describe('queue keys', () => {
       janitorLock: 'krs:deliver-0:janitor-lock',
       janitorCursor: 'krs:deliver-0:janitor-cursor',
     });
+  });
+
+  it('of flow control are the same for all shards, and share a slot on a cluster', () => {
+    const { controls, changes, version, workers, reportBase, ...made } = flowKeys('krs', false);
+    expect([controls, changes, version, workers]).to.deep.equal(['krs:flow:controls', 'krs:flow:changes', 'krs:flow:version', 'krs:flow:workers']);
+    expect([made.report('w-1'), made.leases('a'), made.pace('a'), made.claims('a'), made.probe('a')]).to.deep.equal([
+      `${reportBase}w-1`, 'krs:flow:leases:a', 'krs:flow:pace:a', 'krs:flow:claims:a', 'krs:flow:probe:a',
+    ]);
+    const onCluster = flowKeys('krs', true);
+    for (const key of [onCluster.controls, onCluster.probe('https://{odd}'), onCluster.reportBase]) expect(key).to.match(/^\{krs-flow\}:flow:/);
   });
 });

@@ -5,9 +5,9 @@ import { Bulkhead, type Slot } from '../../../../workers/flow-control/bulkhead.j
 
 const rules: BulkheadRules = { slots: 10, minimum: 2, holdMs: 250, firstHoldMs: 50 };
 
-function bulkhead(changes: Partial<BulkheadRules> = {}): { bulkhead: Bulkhead; pass: (ms: number) => void } {
+function bulkhead(changes: Partial<BulkheadRules> = {}, hasWindows = false): { bulkhead: Bulkhead; pass: (ms: number) => void } {
   let now = 0;
-  return { bulkhead: new Bulkhead({ rules: { ...rules, ...changes }, hasWindows: false, now: () => now }), pass: (ms) => { now += ms; } };
+  return { bulkhead: new Bulkhead({ rules: { ...rules, ...changes }, hasWindows, now: () => now }), pass: (ms) => { now += ms; } };
 }
 
 /** Enters until there is no ticket at once. */
@@ -90,6 +90,92 @@ describe('Bulkhead', () => {
     slots.leave(ticket, 0);
     expect([before - after <= 1, slots.inFlight]).to.deep.equal([true, after]);
     slots.releaseHeld();
+  });
+
+  describe('with windows', () => {
+    const windowed = (slots = 200): ReturnType<typeof bulkhead> => bulkhead({ slots, holdMs: -1, firstHoldMs: -1 }, true);
+    /** All of them are answered, and each time as many start as may. */
+    const answer = (into: Bulkhead, slots: readonly Slot[]): Slot[] => slots.flatMap((slot) => {
+      into.leave(slot, 0);
+      return fill(into, 'a');
+    });
+
+    it('starts slowly with whom it does not know, and twice as fast after each round trip, up to its share', () => {
+      const { bulkhead: slots } = windowed();
+      let started = fill(slots, 'a');
+      const rounds = [1, 2, 3, 4, 5].map(() => {
+        const { length } = started;
+        started = answer(slots, started);
+        return length;
+      });
+      expect(rounds).to.deep.equal([16, 32, 64, 100, 100]);
+    });
+
+    it('lets fewer and fewer in while it fails', () => {
+      const { bulkhead: slots } = windowed();
+      const started = fill(slots, 'a');
+      for (const [nth, slot] of started.entries()) slots.leave(slot, nth + 1);
+      expect([fill(slots, 'a').length, slots.inFlight]).to.deep.equal([4, 4]);
+    });
+
+    it('gives a given-up destination its whole share, for its attempts are to count', () => {
+      const { bulkhead: slots } = windowed();
+      let started = 0;
+      while (slots.enter('a', true) !== undefined) started += 1;
+      expect(started).to.equal(100);
+      expect([slots.room('a', true), slots.room('unknown', true), slots.room('unknown')]).to.deep.equal([0, 100, 16]);
+    });
+
+    it('starts slowly again after it was told to, and after half a minute without a send', () => {
+      const { bulkhead: slots, pass } = windowed();
+      const warmUp = (): void => {
+        let started = fill(slots, 'a');
+        for (let round = 0; round < 4; round += 1) started = answer(slots, started);
+        for (const slot of started) slots.leave(slot, 0);
+      };
+      warmUp();
+      expect(slots.room('a')).to.be.above(90);
+      slots.restart('a');
+      expect(slots.room('a')).to.equal(16);
+      warmUp();
+      pass(30_001);
+      expect(fill(slots, 'a')).to.have.lengthOf(16);
+    });
+
+    it('lets a probe start however full it is', () => {
+      const { bulkhead: slots } = windowed(4);
+      const full = [...fill(slots, 'a'), ...fill(slots, 'b')];
+      const probe = slots.force('a');
+      expect(slots.inFlight).to.equal(full.length + 1);
+      slots.discard(probe);
+      slots.discard(probe);
+      expect(slots.inFlight).to.equal(full.length);
+    });
+  });
+
+  it('measures a send from where it began, and does not take one that waited for the oldest', () => {
+    const { bulkhead: slots, pass } = bulkhead();
+    const [first, second] = [slots.force('a'), slots.force('a')];
+    pass(200);
+    slots.begin(first);
+    pass(20);
+    expect([...first.destination.slots][0]).to.equal(second);
+    slots.leave(first, 0);
+    expect(first.destination.latencyMs).to.equal(20);
+    slots.begin(first);
+    expect(slots.inFlight, 'what is over does not begin').to.equal(1);
+  });
+
+  it('knows no more of a destination after a send that says nothing', () => {
+    const { bulkhead: slots, pass } = bulkhead({}, true);
+    const slot = slots.force('a');
+    pass(5_000);
+    slots.discard(slot);
+    expect([slot.destination.latencyMs, slots.room('a'), slots.inFlight]).to.deep.equal([undefined, 10, 0]);
+  });
+
+  it('has room for any number of a destination it does not know, where there are no windows', () => {
+    expect(bulkhead({ slots: 200 }).bulkhead.room('unknown')).to.equal(200);
   });
 
   it('remembers 10,000 destinations at most, however many names it sees, and never forgets one in use', () => {

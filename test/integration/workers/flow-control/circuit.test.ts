@@ -1,0 +1,98 @@
+import { expect } from 'chai';
+
+import type { Circuit } from '../../../../shared/domain/circuit.js';
+import { flowKeys } from '../../../../shared/queue/names.js';
+import { eventually } from '../../../support/eventually.js';
+import { waitForState } from '../../../support/tasks.js';
+import { Fleet } from './fleet.js';
+
+/** Short, so that what takes minutes in production takes a second here. */
+const quick = { baseCoolMs: 400, maxCoolMs: 800 };
+
+describe('the circuit of a destination', () => {
+  let fleet: Fleet;
+  beforeEach(async () => { fleet = await Fleet.start(); });
+  afterEach(() => fleet.close());
+
+  const attempts = (): string[] => fleet.receiver.requests.map(({ headers }) => headers['x-retry-attempt'] ?? '');
+  const circuit = async (): Promise<Circuit | undefined> => (await fleet.service.queue.flowStore().standing([fleet.origin])).circuits.get(fleet.origin);
+
+  function whenOpen(): Promise<Circuit> {
+    return eventually(async () => {
+      const open = await circuit();
+      if (open === undefined) throw new Error('closed');
+      return open;
+    });
+  }
+
+  it('opens before fifty attempts are burnt, whatever the slots, probes one by one, and all is delivered afterwards', async () => {
+    let isDown = true;
+    fleet.receiver.on('/hook', () => (isDown ? { kind: 'answer', status: 503, delayMs: 20 } : { kind: 'answer' }));
+    const tasks = await fleet.submit(300, { max_retries: 3, base_delay: 0.1 });
+    await fleet.hire(2, { concurrency: 500, circuit: quick });
+    const { openedAt } = await whenOpen();
+    const arrived = (): number[] => fleet.receiver.requests.map(({ arrivedAt }) => arrivedAt);
+    const probes = await eventually(() => {
+      const late = arrived().filter((at) => at >= openedAt + quick.baseCoolMs);
+      expect(late.length).to.be.at.least(5);
+      return late;
+    });
+    isDown = false;
+    expect(arrived().filter((at) => at < openedAt + quick.baseCoolMs).length, 'sent before the circuit was open').to.be.within(15, 49);
+    const gaps = probes.slice(1, 5).map((at, nth) => at - (probes[nth] ?? 0));
+    expect(Math.min(...gaps), 'one probe for each cool-down, whatever the number of workers').to.be.above(2 * quick.baseCoolMs - 50);
+    for (const { id } of tasks) await waitForState(fleet.service.baseUrl, id, 'delivered', { withinMs: 15_000 });
+    expect(fleet.receiver.requests.length - 300, 'attempts burnt in all').to.be.below(70);
+    await eventually(async () => expect(await circuit()).to.equal(undefined));
+    expect(await fleet.service.redis.exists(flowKeys(fleet.service.prefix, false).probe(fleet.origin)), 'no probe is left').to.equal(0);
+  }).timeout(40_000);
+
+  it('given up after its longest time, lets attempts count, so that a dead receiver leads to dead letters', async () => {
+    fleet.receiver.on('/hook', { kind: 'answer', status: 500 });
+    const tasks = await fleet.submit(60, { max_retries: 1, base_delay: 0.05 });
+    await fleet.hire(2, { concurrency: 50, circuit: { ...quick, maxOpenMs: 1_500 } });
+    await whenOpen();
+    for (const { id } of tasks) await waitForState(fleet.service.baseUrl, id, 'dead_lettered', { withinMs: 20_000 });
+    expect(attempts().filter((attempt) => attempt === '1')).to.have.lengthOf(60);
+  }).timeout(40_000);
+
+  it('stays closed for 4xx, and for one task that fails thirty times', async () => {
+    fleet.receiver.on('/hook', { kind: 'answer', status: 404 });
+    fleet.healthy.on('/hook', { kind: 'answer', status: 500 });
+    await fleet.submit(100);
+    const [lonely] = await fleet.submit(1, { max_retries: 29, base_delay: 0.01, max_delay: 0.05 }, fleet.healthy);
+    await fleet.hire(1, { circuit: quick });
+    await fleet.receiver.waitForRequests(100);
+    await waitForState(fleet.service.baseUrl, lonely?.id ?? '', 'dead_lettered', { withinMs: 15_000 });
+    expect(fleet.healthy.requestsTo('/hook')).to.have.lengthOf(30);
+    expect((await fleet.service.queue.flowStore().changesSince(-1)).changes).to.deep.equal([]);
+  }).timeout(30_000);
+
+  it('is not asked where it is switched off: every attempt comes as its own policy says', async () => {
+    fleet.receiver.on('/hook', { kind: 'answer', status: 503 });
+    const tasks = await fleet.submit(60, { max_retries: 2, base_delay: 0.3 });
+    await fleet.hire(1, { concurrency: 200, circuit: { isOn: false } });
+    await fleet.receiver.waitForRequests(180, { withinMs: 10_000 });
+    for (const { id } of tasks) {
+      const [first = 0, second = 0, third = 0] = fleet.receiver.requestsFor(id).map(({ arrivedAt }) => arrivedAt);
+      expect(second - first).to.be.within(300, 900);
+      expect(third - second).to.be.within(600, 1_200);
+    }
+    expect((await fleet.service.queue.flowStore().changesSince(-1)).changes).to.deep.equal([]);
+  }).timeout(30_000);
+
+  it('opens for as long as a 429 asks, for all tasks of the destination', async () => {
+    let askedAt = 0;
+    fleet.receiver.on('/hook', () => {
+      const now = performance.timeOrigin + performance.now();
+      if (askedAt === 0) askedAt = now;
+      return now - askedAt < 2_000 ? { kind: 'answer', status: 429, headers: { 'retry-after': '2' } } : { kind: 'answer' };
+    });
+    const tasks = await fleet.submit(200, { max_retries: 3, base_delay: 0.05 });
+    await fleet.hire(2, { concurrency: 200 });
+    await fleet.receiver.waitForRequests(1);
+    for (const { id } of tasks) await waitForState(fleet.service.baseUrl, id, 'delivered', { withinMs: 25_000 });
+    const early = fleet.receiver.requests.filter(({ arrivedAt }) => arrivedAt - askedAt < 2_000);
+    expect(early.length, 'within the pause').to.be.below(50);
+  }).timeout(40_000);
+});

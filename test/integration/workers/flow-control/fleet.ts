@@ -1,0 +1,56 @@
+import type { FlowPolicy } from '../../../../shared/domain/flow-policy.js';
+import { createReceiver, type Receiver } from '../../../support/receiver.js';
+import { InProcessService, type WorkerOptions } from '../../../support/service-in-process.js';
+import { httpTask, submitNew, type WireTask } from '../../../support/tasks.js';
+
+/** Several workers in this process, and two receivers: the one that flow control is about, and one that is well. */
+export class Fleet {
+  private constructor(
+    readonly service: InProcessService,
+    readonly receiver: Receiver,
+    readonly healthy: Receiver,
+  ) {}
+
+  static async start(): Promise<Fleet> {
+    const [service, receiver, healthy] = await Promise.all([InProcessService.ready(), createReceiver(), createReceiver()]);
+    return new Fleet(service, receiver, healthy);
+  }
+
+  get origin(): string {
+    return new URL(this.receiver.url('/')).origin;
+  }
+
+  async hire(workers: number, options: WorkerOptions = {}): Promise<void> {
+    for (let nth = 0; nth < workers; nth += 1) await this.service.startWorker(options);
+  }
+
+  async limit(name: string, policy: FlowPolicy | undefined): Promise<void> {
+    await this.service.queue.flowStore().setPolicy(name, policy);
+  }
+
+  /** Due at once, to `/hook` of the receiver. */
+  submit(count: number, changes: Partial<WireTask> = {}, receiver = this.receiver): Promise<WireTask[]> {
+    return Promise.all(Array.from({ length: count }, async () => {
+      const task = httpTask(receiver.url('/hook'), { dead_destination: { url: this.healthy.url('/dead') }, ...changes });
+      await submitNew(this.service.baseUrl, task);
+      return task;
+    }));
+  }
+
+  async close(): Promise<void> {
+    await this.service.close();
+    await Promise.all([this.receiver.close(), this.healthy.close()]);
+  }
+}
+
+/** Of times in milliseconds, the most that lie within any one second. */
+export function mostInOneSecond(times: readonly number[]): number {
+  const sorted = [...times].sort((a, b) => a - b);
+  let first = 0;
+  let most = 0;
+  for (const [nth, at] of sorted.entries()) {
+    while (at - (sorted[first] ?? at) >= 1_000) first += 1;
+    most = Math.max(most, nth - first + 1);
+  }
+  return most;
+}

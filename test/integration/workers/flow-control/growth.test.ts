@@ -1,0 +1,62 @@
+import { expect } from 'chai';
+
+import { laneOf } from '../../../../shared/domain/flow-key.js';
+import { Lanes } from '../../../../shared/queue/lanes.js';
+import { WakeUps } from '../../../../workers/flow-control/wake-ups.js';
+import { eventually } from '../../../support/eventually.js';
+import { InProcessService } from '../../../support/service-in-process.js';
+
+describe('flow control, after very many destinations', () => {
+  let service: InProcessService;
+  beforeEach(async () => { service = await InProcessService.ready(); });
+  afterEach(() => service.close());
+
+  it('remembers none that has no task waiting, here or in Redis, though others fetched what was woken', async () => {
+    const [shard] = await service.queue.shards();
+    if (shard === undefined) throw new Error('no shard');
+    const lanes = new Lanes(shard);
+    let now = 0;
+    let room = 0;
+    const wakeUps = new WakeUps({ roomFor: () => room, now: () => now });
+    wakeUps.watch(lanes);
+    const flows = Array.from({ length: 3_000 }, (_, nth) => ({ key: `k-${nth}`, group: `http://host-${nth}` }));
+    for (const [nth, flow] of flows.entries()) {
+      const jobId = `t-${nth}`;
+      // As a deferral leaves it: in the delayed set, fetched once, and not since.
+      await Promise.all([service.redis.zadd(shard.keys.delayed, 4_096_000_000, jobId), service.redis.hset(`${shard.keys.base}${jobId}`, 'deferred', 1, 'ats', 1)]);
+      wakeUps.addHint(lanes, flow, jobId, nth);
+    }
+    await eventually(async () => expect(await service.redis.zcard(shard.keys.lanes)).to.equal(3_000));
+    await wakeUps.tick();
+    expect([wakeUps.remembered, wakeUps.waiting(flows[7] ?? { key: '', group: '' })], 'no room').to.deep.equal([3_000, 1]);
+    room = 1;
+    await eventually(async () => {
+      await wakeUps.tick();
+      expect(await service.redis.zcard(shard.keys.lanes)).to.equal(0);
+    }, { withinMs: 20_000 });
+    expect(await service.redis.zcount(shard.keys.delayed, '-inf', 3_000 * 4_096), 'all are due').to.equal(3_000);
+    expect(await service.redis.exists(shard.keys.lane(laneOf({ key: 'k-1', group: 'http://host-1' })))).to.equal(0);
+    now += 1_001;
+    await eventually(async () => {
+      await wakeUps.tick();
+      expect(wakeUps.remembered).to.equal(0);
+    });
+  }).timeout(40_000);
+
+  it('gives the room of a group once, whatever number of its lines have tasks waiting', async () => {
+    const [shard] = await service.queue.shards();
+    if (shard === undefined) throw new Error('no shard');
+    const lanes = new Lanes(shard);
+    const wakeUps = new WakeUps({ roomFor: () => 2, now: () => 0 });
+    wakeUps.watch(lanes);
+    for (let nth = 0; nth < 50; nth += 1) {
+      const jobId = `t-${nth}`;
+      await Promise.all([service.redis.zadd(shard.keys.delayed, 4_096_000_000, jobId), service.redis.hset(`${shard.keys.base}${jobId}`, 'deferred', 1, 'ats', 1)]);
+      wakeUps.addHint(lanes, { key: `kafka://dead:1/topic-${nth}`, group: 'kafka://dead:1' }, jobId, nth);
+    }
+    await eventually(async () => expect(await service.redis.zcard(shard.keys.lanes)).to.equal(50));
+    for (let nth = 0; nth < 3; nth += 1) await wakeUps.tick();
+    expect(await service.redis.zcount(shard.keys.delayed, '-inf', 50 * 4_096), 'woken').to.equal(2);
+    expect(await service.redis.zcard(shard.keys.lanes)).to.equal(48);
+  });
+});

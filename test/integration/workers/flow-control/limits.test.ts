@@ -1,0 +1,96 @@
+import { expect } from 'chai';
+
+import { flowKeys } from '../../../../shared/queue/names.js';
+import { eventually } from '../../../support/eventually.js';
+import { getTask } from '../../../support/tasks.js';
+import { Fleet, mostInOneSecond } from './fleet.js';
+
+describe('limits of a destination', () => {
+  let fleet: Fleet;
+  beforeEach(async () => { fleet = await Fleet.start(); });
+  afterEach(() => fleet.close());
+
+  it('five at once over three workers; others are not held up', async () => {
+    fleet.receiver.on('/hook', { kind: 'answer', delayMs: 60 });
+    await fleet.limit(fleet.origin, { maxConcurrency: 5 });
+    await fleet.submit(100);
+    const startedAt = performance.now();
+    await fleet.hire(3, { concurrency: 20 });
+    await fleet.submit(30, {}, fleet.healthy);
+    await fleet.healthy.waitForRequests(30);
+    expect(fleet.receiver.requests.length, 'meanwhile').to.be.below(100);
+    await fleet.receiver.waitForRequests(100, { withinMs: 20_000 });
+    expect(fleet.receiver.maxInFlight).to.equal(5);
+    expect(performance.now() - startedAt, 'ideal: 1,200 ms').to.be.below(6_000);
+    const keys = flowKeys(fleet.service.prefix, false);
+    await eventually(async () => expect(await fleet.service.redis.exists(keys.leases(fleet.origin)), 'no place is kept').to.equal(0));
+  }).timeout(30_000);
+
+  it('fifty a second over two workers, in any second', async () => {
+    await fleet.limit(fleet.origin, { ratePerSecond: 50 });
+    await fleet.submit(200);
+    await fleet.hire(2, { concurrency: 50 });
+    const arrived = (await fleet.receiver.waitForRequests(200, { withinMs: 20_000 })).map(({ arrivedAt }) => arrivedAt);
+    expect(mostInOneSecond(arrived)).to.be.at.most(55);
+    const seconds = ((arrived.at(-1) ?? 0) - (arrived[0] ?? 0)) / 1_000;
+    expect(200 / seconds, 'a second on average').to.be.within(45, 55);
+  }).timeout(30_000);
+
+  it('takes effect within a second, goes away within a second, and says what a task waits for', async () => {
+    fleet.receiver.on('/hook', { kind: 'answer', delayMs: 20 });
+    await fleet.hire(2, { concurrency: 20 });
+    await fleet.submit(1);
+    await fleet.receiver.waitForRequests(1);
+    await fleet.limit(fleet.origin, { ratePerSecond: 2 });
+    const setAt = performance.now();
+    const tasks = await fleet.submit(20);
+    await eventually(async () => {
+      tasks.push(...await fleet.submit(3));
+      const waiting = await Promise.all(tasks.slice(-10).map(({ id }) => getTask(fleet.service.baseUrl, id)));
+      expect(waiting.map(({ waiting_for }) => waiting_for?.code)).to.include('limit');
+    });
+    expect(performance.now() - setAt, 'the hold of 250 ms included').to.be.below(1_500);
+    const sent = fleet.receiver.requests.length;
+    tasks.push(...await fleet.submit(50));
+    expect(fleet.receiver.requests.length - sent).to.be.below(10);
+    await fleet.limit(fleet.origin, undefined);
+    const removedAt = performance.now();
+    await fleet.receiver.waitForRequests(tasks.length + 1, { withinMs: 10_000 });
+    expect(performance.now() - removedAt).to.be.below(4_000);
+  }).timeout(30_000);
+
+  it('a flow_key splits one origin: only its own tasks are limited', async () => {
+    fleet.receiver.on('/hook', { kind: 'answer', delayMs: 100 });
+    await fleet.limit('tenant-7', { maxConcurrency: 1 });
+    const limited = new Set((await fleet.submit(10, { flow_key: 'tenant-7' })).map(({ id }) => id));
+    await fleet.submit(10, { flow_key: 'tenant-8' });
+    await fleet.submit(10);
+    await fleet.hire(2, { concurrency: 60 });
+    await fleet.receiver.waitForRequests(30, { withinMs: 15_000 });
+    const times = fleet.receiver.requests.filter(({ taskId }) => limited.has(taskId)).map(({ arrivedAt }) => arrivedAt);
+    const gaps = times.slice(1).map((at, nth) => at - (times[nth] ?? 0));
+    expect(Math.min(...gaps), 'one after the other').to.be.above(90);
+    expect(fleet.receiver.requests.slice(0, 15).filter(({ taskId }) => !limited.has(taskId)).length, 'the others go first').to.be.above(10);
+  }).timeout(30_000);
+
+  it('a limit of the group holds for all its keys together, but for one that has its own', async () => {
+    fleet.receiver.on('/hook', { kind: 'answer', delayMs: 50 });
+    await fleet.limit(fleet.origin, { maxConcurrency: 2 });
+    await fleet.limit('own', { maxConcurrency: 3 });
+    const own = new Set((await fleet.submit(15, { flow_key: 'own' })).map(({ id }) => id));
+    await fleet.submit(10, { flow_key: 'a' });
+    await fleet.submit(10, { flow_key: 'b' });
+    const inFlight = { own: 0, others: 0, mostOwn: 0, mostOthers: 0 };
+    fleet.receiver.on('/hook', ({ taskId }) => {
+      const whose = own.has(taskId) ? 'own' : 'others';
+      inFlight[whose] += 1;
+      inFlight.mostOwn = Math.max(inFlight.mostOwn, inFlight.own);
+      inFlight.mostOthers = Math.max(inFlight.mostOthers, inFlight.others);
+      setTimeout(() => { inFlight[whose] -= 1; }, 49);
+      return { kind: 'answer', delayMs: 50 };
+    });
+    await fleet.hire(2, { concurrency: 40 });
+    await fleet.receiver.waitForRequests(35, { withinMs: 15_000 });
+    expect([inFlight.mostOwn, inFlight.mostOthers]).to.deep.equal([3, 2]);
+  }).timeout(30_000);
+});

@@ -1,0 +1,59 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import { FIRST_WINDOW, windowAfter, windowAtStart } from '../../../../shared/domain/send-window.js';
+
+describe('windowAfter', () => {
+  const cases: readonly (readonly [name: string, window: number, inFlight: number, failures: number, expected: number])[] = [
+    ['an answer while it is full lets one more in', 16, 16, 0, 17],
+    ['half of it in use counts as full', 16, 8, 0, 17],
+    ['a window that is not used proves nothing', 16, 7, 0, 16],
+    ['it never exceeds the slots', 200, 200, 0, 200],
+    ['two failures in a row are an accident', 64, 64, 2, 64],
+    ['three halve it', 64, 64, 3, 32],
+    ['and it never closes', 5, 4, 9, 4],
+  ];
+  for (const [name, window, inFlight, failures, expected] of cases) {
+    it(name, () => expect(windowAfter(window, inFlight, failures, 200)).to.equal(expected));
+  }
+
+  it('doubles with each round trip', () => {
+    let window = FIRST_WINDOW;
+    for (let left = FIRST_WINDOW; left > 0; left -= 1) window = windowAfter(window, window, 0, 1_000);
+    expect(window).to.equal(2 * FIRST_WINDOW);
+  });
+
+  it('stays between four and the slots, whatever comes', () => {
+    fc.assert(fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 200 })), { maxLength: 200 }), (answers) => {
+      let window = FIRST_WINDOW;
+      let row = 0;
+      for (const [isFailure, inFlight] of answers) {
+        row = isFailure ? row + 1 : 0;
+        window = windowAfter(window, inFlight, row, 200);
+        expect(window).to.be.within(4, 200);
+      }
+    }));
+  });
+
+  it('costs an unknown destination that is down fewer than twenty sends until its circuit opens, whatever the slots', () => {
+    // All that may start do so; each failure is noted before the next one.
+    let window = FIRST_WINDOW;
+    let started = FIRST_WINDOW;
+    let inFlight = FIRST_WINDOW;
+    for (let failures = 1; failures <= 15; failures += 1) {
+      window = windowAfter(window, inFlight, failures, 10_000);
+      inFlight -= 1;
+      while (inFlight < window) {
+        inFlight += 1;
+        started += 1;
+      }
+    }
+    expect(started).to.be.below(20);
+  });
+});
+
+describe('windowAtStart', () => {
+  it('is small again after half a minute without a send, and never larger than it was', () => {
+    expect([[100, 30_000], [100, 30_001], [4, 60_000]].map(([window = 0, idleMs = 0]) => windowAtStart(window, idleMs))).to.deep.equal([100, 16, 4]);
+  });
+});

@@ -1,0 +1,67 @@
+import { expect } from 'chai';
+
+import { FlowStats } from '../../../../workers/flow-control/flow-stats.js';
+
+function stats(): { stats: FlowStats; pass: (ms: number) => void } {
+  let now = 1_000;
+  return { stats: new FlowStats(() => now), pass: (ms) => { now += ms; } };
+}
+
+const flow = (key: string): { key: string; group: string } => ({ key, group: 'g' });
+
+describe('FlowStats', () => {
+  it('counts what is in flight, how it ended, and how long it took', () => {
+    const { stats: seen } = stats();
+    const rows = [1, 2, 3, 4].map(() => seen.started(flow('a')));
+    seen.ended(rows[0] ?? seen.started(flow('a')), 'delivered', 20);
+    seen.ended(rows[1] ?? seen.started(flow('a')), 'failed', 900);
+    seen.ended(rows[2] ?? seen.started(flow('a')), undefined, 900);
+    const [sample] = seen.sample();
+    expect(sample).to.include({ key: 'a', group: 'g', inFlight: 1, delivered: 1, failed: 1 });
+    expect([sample?.latency.percentile(0.5), (sample?.latency.percentile(1) ?? 0) >= 900]).to.deep.equal([23, true]);
+  });
+
+  it('forgets results after a minute, and a destination without any', () => {
+    const { stats: seen, pass } = stats();
+    seen.ended(seen.started(flow('a')), 'delivered', 20);
+    pass(29_999);
+    expect(seen.sample()).to.have.lengthOf(1);
+    pass(29_999);
+    expect(seen.sample()[0], 'in the span before').to.include({ delivered: 1 });
+    pass(30_001);
+    expect(seen.sample()).to.deep.equal([]);
+  });
+
+  it('keeps a destination whose send takes longer than that', () => {
+    const { stats: seen, pass } = stats();
+    seen.started(flow('a'));
+    pass(300_000);
+    expect(seen.sample()[0]).to.include({ inFlight: 1, delivered: 0 });
+  });
+
+  it('tells how many a second were started lately', () => {
+    const { stats: seen, pass } = stats();
+    const row = seen.started(flow('a'));
+    for (let nth = 1; nth < 200; nth += 1) seen.started(flow('a'));
+    expect(seen.ratePerSecond(row), 'of the first second').to.equal(200);
+    pass(10_000);
+    expect(seen.ratePerSecond(row)).to.equal(20);
+  });
+
+  it('reports the hottest 200', () => {
+    const { stats: seen } = stats();
+    for (let nth = 0; nth < 1_000; nth += 1) seen.ended(seen.started(flow(`cold-${nth}`)), 'delivered', 1);
+    for (let nth = 0; nth < 3; nth += 1) seen.started(flow('hot'));
+    expect([seen.sample().length, seen.sample()[0]?.key]).to.deep.equal([200, 'hot']);
+  });
+
+  it('stays bounded, whatever number of names it sees, and never loses one in flight', () => {
+    const { stats: seen } = stats();
+    const lasting = seen.started(flow('lasting'));
+    for (let nth = 0; nth < 1_000_000; nth += 1) seen.ended(seen.started(flow(`https://host-${nth}.example.com`)), 'delivered', 5);
+    expect(seen.remembered).to.be.at.most(2_000);
+    expect(seen.sample()[0]).to.include({ key: 'lasting', inFlight: 1 });
+    seen.ended(lasting, 'delivered', 5);
+    expect(seen.sample().find(({ key }) => key === 'lasting')).to.include({ inFlight: 0, delivered: 1 });
+  }).timeout(60_000);
+});
