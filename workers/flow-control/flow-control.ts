@@ -160,6 +160,15 @@ export class FlowControl {
     this.#wakeUps.leave(flow);
   }
 
+  /**
+   * To be called before `enter` for a job whose worker died: it may be put back for a long time, and all places of its
+   * destination may be those of dead workers.
+   */
+  recovered(flow: Flow, jobId: string): void {
+    const limit = this.#controls.policyFor(flow);
+    if (limit?.policy.maxConcurrency !== undefined) this.#limiter.recovered(limit.name, jobId);
+  }
+
   /** Tasks that wait for the destination, as far as this process knows. */
   waiting(flow: Flow): number {
     return this.#wakeUps.waiting(flow);
