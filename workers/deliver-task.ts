@@ -79,10 +79,11 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
   const { rules, random, logger } = context;
   const decide = (finding: Exclude<Finding, Fetched>): Outcome => decideOutcome(finding, task, progress, rules, random());
   try {
+    const { flowControl, clock } = context;
+    const { destination, flow } = nextSend(task, progress);
+    if (stalls > 0) flowControl.recovered(flow, jobId);
     const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
     if (start.kind !== 'send') return { outcome: start };
-    const { destination, flow } = nextSend(task, progress);
-    const { flowControl, clock } = context;
     const entered = flowControl.enter({ flow, taskId: task.id, jobId });
     // Waits only where it has to: a microtask for every send is felt.
     const entry = entered instanceof Promise ? await entered : entered;

@@ -67,6 +67,14 @@ export function openedByRetryAfter(retryAfterMs: number, before: Circuit | undef
   return { openedAt: before?.openedAt ?? now, until: Math.max(until, before?.until ?? 0), coolMs: before?.coolMs ?? rules.baseCoolMs, reason: 'retry_after' };
 }
 
+/** Below that a row is an accident, however many workers there are. */
+const SHORTEST_ROW = 5;
+
+/** The row that one worker of a fleet has to see of a destination that answers nobody: its share of the whole one. */
+function rowOfOne({ failuresInARow }: CircuitRules, workers: number): number {
+  return Math.min(failuresInARow, Math.max(SHORTEST_ROW, Math.ceil(failuresInARow / workers)));
+}
+
 /** Results of one destination as one process saw them lately. Times in whole milliseconds of any one clock. */
 export class Health {
   #row = 0;
@@ -81,8 +89,11 @@ export class Health {
     return this.#row;
   }
 
-  /** @returns true when the circuit has to be opened for what is known now */
-  note(isFailure: boolean, taskId: string, at: number, rules: CircuitRules): boolean {
+  /**
+   * @param workers of the fleet: each sees its part of the failures
+   * @returns true when the circuit has to be opened for what is known now
+   */
+  note(isFailure: boolean, taskId: string, at: number, rules: CircuitRules, workers = 1): boolean {
     this.#turn(at, rules.shareWithinMs / 2);
     if (!isFailure) {
       this.#row = 0;
@@ -97,7 +108,8 @@ export class Health {
     }
     this.#lastFailedAt = at;
     this.#lastFailedTask = taskId;
-    return this.#row >= rules.failuresInARow || this.#isMostlyFailing(rules);
+    const isWellSometimes = this.#now.ok + this.#before.ok > 0;
+    return this.#row >= (isWellSometimes ? rules.failuresInARow : rowOfOne(rules, workers)) || this.#isMostlyFailing(rules);
   }
 
   forget(): void {

@@ -69,21 +69,22 @@ return ARGV[2]
 `;
 
 /**
- * KEYS 1 controls, 2 changes, 3 version. ARGV 1 version known, -1 = none.
- * @returns {version, 1 when this is everything, fields and values in turn ('' = removed), now (ms)}
+ * KEYS 1 controls, 2 changes, 3 version, 4 workers. ARGV 1 version known, -1 = none, 2 workers that reported within (ms).
+ * @returns {version, 1 when this is everything, fields and values in turn ('' = removed), now (ms), workers}
  */
 const changesSince = `${nowMs}
 local version, known = tonumber(redis.call('GET', KEYS[3]) or '0'), tonumber(ARGV[1])
-if version == known then return {version, 0, {}, now} end
+local workers = redis.call('ZCOUNT', KEYS[4], now - tonumber(ARGV[2]), '+inf')
+if version == known then return {version, 0, {}, now, workers} end
 local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
 local isGap = known < 0 or known > version or (redis.call('ZCARD', KEYS[2]) >= ${REMEMBERED_CHANGES} and known < tonumber(oldest))
-if isGap then return {version, 1, redis.call('HGETALL', KEYS[1]), now} end
+if isGap then return {version, 1, redis.call('HGETALL', KEYS[1]), now, workers} end
 local found = {}
 for _, field in ipairs(redis.call('ZRANGE', KEYS[2], '(' .. ARGV[1], '+inf', 'BYSCORE')) do
   found[#found + 1] = field
   found[#found + 1] = redis.call('HGET', KEYS[1], field) or ''
 end
-return {version, 0, found, now}
+return {version, 0, found, now, workers}
 `;
 
 /** A worker that has not asked for so long does not count among those that share a limit. */
@@ -206,7 +207,7 @@ export const flowScripts = {
   krsFlowPause: { numberOfKeys: 3, lua: pause },
   krsFlowStanding: { numberOfKeys: 2, lua: standing },
   krsFlowOpen: { numberOfKeys: 3, lua: openCircuit },
-  krsFlowChanges: { numberOfKeys: 3, lua: changesSince },
+  krsFlowChanges: { numberOfKeys: 4, lua: changesSince },
   krsFlowAcquire: { numberOfKeys: 3, lua: acquire },
   krsFlowRelease: { numberOfKeys: 1, lua: release },
   krsFlowLook: { numberOfKeys: 3, lua: look },

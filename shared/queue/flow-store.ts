@@ -15,6 +15,8 @@ export interface ControlChanges {
   readonly changes: readonly ControlChange[];
   /** Redis' clock, ms since the epoch: the times of circuits are its. */
   readonly now: number;
+  /** That reported within the last 5 s. */
+  readonly workers: number;
 }
 
 /** Answer of a limited destination. */
@@ -62,12 +64,12 @@ export class FlowStore {
 
   /** @param known version of the last call, -1 for the first */
   async changesSince(known: number): Promise<ControlChanges> {
-    const reply: unknown = await this.client.runCommand('krsFlowChanges', [...this.#controlKeys(), known]);
+    const reply: unknown = await this.client.runCommand('krsFlowChanges', [...this.#controlKeys(), this.keys.workers, known, REPORT_FOR_MS]);
     // The script's own answer: see flow-scripts.ts.
-    const [version, everything, pairs, now] = reply as [number, number, string[], number];
+    const [version, everything, pairs, now, workers] = reply as [number, number, string[], number, number];
     const changes: ControlChange[] = [];
     for (let at = 0; at + 1 < pairs.length; at += 2) changes.push(readControl(pairs[at] ?? '', pairs[at + 1] ?? ''));
-    return { version, isEverything: everything === 1, changes, now };
+    return { version, isEverything: everything === 1, changes, now, workers };
   }
 
   /** Of these names only. */
@@ -81,7 +83,7 @@ export class FlowStore {
 
   /** Of all names for which an operator set something, or whose circuit is not closed. */
   async standingOfAll(): Promise<Standing> {
-    const [{ changes, now }, { workers }] = await Promise.all([this.changesSince(-1), this.standing([])]);
+    const { changes, now, workers } = await this.changesSince(-1);
     return { ...readControls(changes), workers, now };
   }
 

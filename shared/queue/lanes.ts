@@ -41,7 +41,10 @@ export class Lanes {
    */
   async skim(flows: readonly Flow[], count: number, now: number, until: number): Promise<{ looked: number; deferred: number }> {
     const { client, keys } = this.shard;
-    const names = flows.flatMap((flow) => [jobNameOfFlow(flow), laneOf(flow)]);
+    const names = flows.flatMap((flow) => {
+      const name = jobNameOfFlow(flow);
+      return name === undefined ? [] : [name, laneOf(flow)];
+    });
     const reply: unknown = await client.runCommand('krsSkim', [keys.prioritized, keys.delayed, keys.lanes, keys.base, count, now, until, keys.lane(''), ...names]);
     // The script's own answer.
     const [looked, deferred] = reply as [number, number];

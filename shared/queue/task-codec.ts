@@ -66,9 +66,11 @@ export function jobNameOf(task: Task): string {
 /**
  * How the names of jobs without a flow_key begin, http (`http https://api.example.com`), or what they are, Kafka
  * (`kafka orders@broker-1:9092`).
+ * @returns undefined for a flow of a flow_key: names do not tell its origin
  */
-export function jobNameOfFlow({ key, group }: Flow): string {
-  return key === group ? `http ${group}` : `kafka ${key.slice(group.length + 1)}@${group.slice('kafka://'.length)}`;
+export function jobNameOfFlow({ key, group }: Flow): string | undefined {
+  if (key === group) return `http ${group}`;
+  return group.startsWith('kafka://') && key.startsWith(`${group}/`) ? `kafka ${key.slice(group.length + 1)}@${group.slice('kafka://'.length)}` : undefined;
 }
 
 /** BullMQ runs jobs without a priority before all others: none is our "priority", and normal tasks have one. */

@@ -1,11 +1,11 @@
-import { readProgress, type LogEntry, type TaskProgress } from '../domain/attempt-record.js';
+import { readProgress, type DeferralNote, type LogEntry, type TaskProgress } from '../domain/attempt-record.js';
 import type { Task, TaskState } from '../domain/task.js';
 import { decodeCompletion, decodeLogField, type Completion } from './log-codec.js';
 import { dueAtOfScore } from './due-score.js';
 import type { Shard } from './shard.js';
 import { decodeTask, UnreadableTaskError, type StoredOptions } from './task-codec.js';
 import { jobIdOf } from './names.js';
-import { delayBeforeAttemptMs } from '../domain/retry-policy.js';
+import { delayBeforeAttemptMs, wholeMs } from '../domain/retry-policy.js';
 
 /** Everything known of one task at one moment. Times in milliseconds since the epoch. */
 export interface TaskView {
@@ -42,7 +42,9 @@ export async function readTask(shard: Shard, taskId: string, now: number): Promi
 
   const task = decodeTask(parseData(hash['data']));
   const current = decodeLogField(hash['stacktrace']);
-  const progress = readProgress(current, storedOptions(hash['opts']).run ?? 1);
+  const fromLog = readProgress(current, storedOptions(hash['opts']).run ?? 1);
+  const skimmed = delayed === null || current.length > 0 ? undefined : deferralOfSkimmed(task, hash, dueAtOfScore(delayed), now);
+  const progress = skimmed === undefined ? fromLog : { ...fromLog, lastDeferral: skimmed };
   const completion = completed === null ? undefined : decodeCompletion(hash['returnvalue']);
   const isFinished = completed !== null || failed !== null;
   const isHeld = !isFinished && delayed === null && locked === 1;
@@ -94,6 +96,13 @@ function stateOf({ isCompleted, isFailed, isHeld, completion, current, progress 
 function isParked(log: readonly LogEntry[]): boolean {
   const last = log.findLast((entry) => entry.kind === 'attempt');
   return last?.next !== 'dead_lettered';
+}
+
+/** A task that was deferred before anybody fetched it has no note of it: see `skim` in lane-scripts.ts. */
+function deferralOfSkimmed(task: Task, hash: Readonly<Record<string, string>>, until: number, now: number): DeferralNote | undefined {
+  if (hash['deferred'] === undefined || hash['deferred'] !== (hash['ats'] ?? '0')) return undefined;
+  const since = Math.min(Number(hash['timestamp']) + wholeMs(task.retryPolicy.initialDelayMs), now);
+  return { kind: 'deferral', reason: 'destination_busy', since, until, count: 1 };
 }
 
 /**

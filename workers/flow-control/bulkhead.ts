@@ -1,6 +1,6 @@
 import { Health } from '../../shared/domain/circuit.js';
 import { averageLatencyMs, mayStart, mostInFlight, type BulkheadRules } from '../../shared/domain/flow-control.js';
-import { FIRST_WINDOW, windowAfter, windowAtStart } from '../../shared/domain/send-window.js';
+import { firstWindow, windowAfter, windowAtStart } from '../../shared/domain/send-window.js';
 
 /** A destination's right to one send; given back with `leave` or `discard`. */
 export interface Slot {
@@ -16,10 +16,12 @@ export class DestinationSlots {
   readonly held: Held[] = [];
   readonly health = new Health();
   latencyMs: number | undefined;
-  window = FIRST_WINDOW;
   idleSince = 0;
 
-  constructor(readonly group: string) {}
+  constructor(
+    readonly group: string,
+    public window: number,
+  ) {}
 
   get isIdle(): boolean {
     return this.slots.size === 0 && this.held.length === 0;
@@ -39,6 +41,8 @@ export interface BulkheadOptions {
   readonly rules: BulkheadRules;
   /** false: a destination may use all its share at once, whatever is known of it. */
   readonly hasWindows: boolean;
+  /** Of the whole fleet, this one included; default 1. */
+  readonly workers?: () => number;
   /** Monotonic milliseconds, such as performance.now. */
   readonly now: () => number;
 }
@@ -71,7 +75,7 @@ export class Bulkhead {
     const destination = this.destination(group);
     const { slots, held, latencyMs } = destination;
     const { rules, now } = this.options;
-    if (slots.size === 0) destination.window = windowAtStart(destination.window, now() - destination.idleSince);
+    if (slots.size === 0) destination.window = windowAtStart(destination.window, now() - destination.idleSince, this.#firstWindow);
     const [oldest] = slots;
     const oldestMs = oldest === undefined ? 0 : now() - oldest.startedAt;
     const start = mayStart({ inFlight: slots.size, held: held.length, latencyMs, oldestMs, window: this.#windowOf(destination, ignoresWindow) }, this.#inFlight, rules);
@@ -129,7 +133,7 @@ export class Bulkhead {
   room(group: string, ignoresWindow = false): number {
     const destination = this.#destinations.get(group);
     const used = destination === undefined ? 0 : destination.slots.size + destination.held.length;
-    const window = this.#windowOf(destination ?? { window: FIRST_WINDOW }, ignoresWindow);
+    const window = this.#windowOf(destination ?? { window: this.#firstWindow }, ignoresWindow);
     return Math.max(0, mostInFlight(window, this.#inFlight, this.options.rules) - used);
   }
 
@@ -137,7 +141,7 @@ export class Bulkhead {
   restart(group: string): void {
     const destination = this.#destinations.get(group);
     if (destination === undefined) return;
-    destination.window = Math.min(destination.window, FIRST_WINDOW);
+    destination.window = Math.min(destination.window, this.#firstWindow);
     destination.health.forget();
   }
 
@@ -145,9 +149,13 @@ export class Bulkhead {
     const known = this.#destinations.get(group);
     if (known !== undefined) return known;
     this.#forgetSome();
-    const made = new DestinationSlots(group);
+    const made = new DestinationSlots(group, this.#firstWindow);
     this.#destinations.set(group, made);
     return made;
+  }
+
+  get #firstWindow(): number {
+    return firstWindow(this.options.workers?.() ?? 1);
   }
 
   #start(destination: DestinationSlots): Slot {

@@ -13,11 +13,17 @@ export class Controls {
   readonly #circuits = new Map<string, Circuit>();
   #version = -1;
   #aheadMs = 0;
+  #workers = 1;
 
   constructor(
     private readonly store: FlowStore,
     private readonly clock: Clock,
   ) {}
+
+  /** Of the whole fleet, this one included; >= 1. */
+  get workers(): number {
+    return this.#workers;
+  }
 
   /** What Redis' clock says, as far as known: circuits are shared by workers whose own clocks differ. */
   now(): number {
@@ -39,8 +45,9 @@ export class Controls {
 
   /** @returns what is new */
   async refresh(): Promise<readonly ControlChange[]> {
-    const { version, isEverything, changes, now } = await this.store.changesSince(this.#version);
+    const { version, isEverything, changes, now, workers } = await this.store.changesSince(this.#version);
     this.#aheadMs = now - this.clock();
+    this.#workers = Math.max(1, workers);
     if (isEverything) {
       this.#policies.clear();
       this.#circuits.clear();

@@ -99,8 +99,8 @@ export class FlowControl {
   ) {
     const { rules, circuit, workerName, sendLimitMs, clock, now = () => performance.now() } = options;
     this.#now = now;
-    this.#bulkhead = new Bulkhead({ rules, hasWindows: circuit.isOn, now });
     this.#controls = new Controls(store, clock);
+    this.#bulkhead = new Bulkhead({ rules, hasWindows: circuit.isOn, workers: () => this.#controls.workers, now });
     this.#limiter = new Limiter(store, workerName, sendLimitMs + LEASE_MARGIN_MS, now);
     this.#stats = new FlowStats(now);
     this.#wakeUps = new WakeUps({ roomFor: (flow) => this.#roomFor(flow), now });
@@ -158,12 +158,21 @@ export class FlowControl {
       this.#bulkhead.discard(slot);
     } else {
       const { health } = slot.destination;
-      const isTooMuch = health.note(verdict === 'ill', taskId, this.#now(), rules);
+      const isTooMuch = health.note(verdict === 'ill', taskId, this.#now(), rules, this.#controls.workers);
       this.#bulkhead.leave(slot, verdict === 'ill' ? health.failuresInARow : 0);
       if (rules.isOn) this.#learn(ticket, verdict, isTooMuch, result);
     }
     if (ticket.isProbe) this.#endProbe(flow.group);
     this.#wakeUps.leave(flow);
+  }
+
+  /**
+   * To be called before `enter` for a job whose worker died: it may be put back for a long time, and all places of its
+   * destination may be those of dead workers.
+   */
+  recovered(flow: Flow, jobId: string): void {
+    const limit = this.#controls.policyFor(flow);
+    if (limit?.policy.maxConcurrency !== undefined) this.#limiter.recovered(limit.name, jobId);
   }
 
   /** Tasks that wait for the destination, as far as this process knows. */

@@ -62,6 +62,11 @@ export class Limiter {
     );
   }
 
+  /** Its worker died, with a place perhaps: whoever waits for its turn again must not keep one. Never fails. */
+  recovered(name: string, jobId: string): void {
+    this.store.release(name, jobId).catch(() => undefined); // it lapses
+  }
+
   /** How many may start soon, by this process' share of the limit. */
   async room(name: string, policy: FlowPolicy): Promise<number> {
     const room = await this.store.room(name, policy, this.worker, HOLD_MS);

@@ -1,6 +1,5 @@
 import { deferralDelayMs } from '../../shared/domain/flow-control.js';
-import { jobNameOfFlow } from '../../shared/queue/task-codec.js';
-import type { Flow } from '../../shared/domain/flow-key.js';
+import { laneOf, type Flow } from '../../shared/domain/flow-key.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { Lanes } from '../../shared/queue/lanes.js';
 import type { WakeUps } from './wake-ups.js';
@@ -41,7 +40,7 @@ export class Skimmer {
       this.#recent.clear();
     }
     this.#count += 1;
-    if (this.#recent.size < MOST_FLOWS) this.#recent.set(jobNameOfFlow(flow), flow);
+    if (this.#recent.size < MOST_FLOWS) this.#recent.set(laneOf(flow), flow);
     if (this.#count < DEFERRALS || this.#isRunning || this.#isClosed) return;
     this.#isRunning = true;
     void this.#skim([...this.#recent.values()]).finally(() => {

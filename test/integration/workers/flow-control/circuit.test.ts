@@ -29,7 +29,7 @@ describe('the circuit of a destination', () => {
     let isDown = true;
     fleet.receiver.on('/hook', () => (isDown ? { kind: 'answer', status: 503, delayMs: 20 } : { kind: 'answer' }));
     const tasks = await fleet.submit(300, { max_retries: 3, base_delay: 0.1 });
-    await fleet.hire(2, { concurrency: 500, circuit: quick });
+    await fleet.hire(5, { concurrency: 500, circuit: quick });
     const { openedAt } = await whenOpen();
     const arrived = (): number[] => fleet.receiver.requests.map(({ arrivedAt }) => arrivedAt);
     const probes = await eventually(() => {
@@ -38,7 +38,7 @@ describe('the circuit of a destination', () => {
       return late;
     });
     isDown = false;
-    expect(arrived().filter((at) => at < openedAt + quick.baseCoolMs).length, 'sent before the circuit was open').to.be.within(15, 49);
+    expect(arrived().filter((at) => at < openedAt + quick.baseCoolMs).length, 'sent before the circuit was open').to.be.within(5, 49);
     const gaps = probes.slice(1, 5).map((at, nth) => at - (probes[nth] ?? 0));
     expect(Math.min(...gaps), 'one probe for each cool-down, whatever the number of workers').to.be.above(2 * quick.baseCoolMs - 50);
     for (const { id } of tasks) await waitForState(fleet.service.baseUrl, id, 'delivered', { withinMs: 15_000 });

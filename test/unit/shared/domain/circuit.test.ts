@@ -73,6 +73,18 @@ describe('Health', () => {
     it(`${expected === undefined ? 'stays closed' : `opens at note ${expected}`}: ${name}`, () => expect(opensAt(given)).to.equal(expected));
   }
 
+  it('needs of each worker of a fleet its share of the row, and never less than five, where nothing is answered at all', () => {
+    const rowOf = (workers: number, startsWell: boolean): number => {
+      const health = new Health();
+      if (startsWell) health.note(false, 'well', 0, rules, workers);
+      let row = 1;
+      while (!health.note(true, `t${row}`, row, rules, workers)) row += 1;
+      return row;
+    };
+    expect([1, 2, 3, 4, 50].map((workers) => rowOf(workers, false))).to.deep.equal([15, 8, 5, 5, 5]);
+    expect([1, 2, 3, 4, 50].map((workers) => rowOf(workers, true)), 'single failures among successes').to.deep.equal([15, 15, 15, 15, 15]);
+  });
+
   it('starts afresh when it is told to forget', () => {
     const health = new Health();
     for (let nth = 0; nth < 14; nth += 1) health.note(true, `t${nth}`, nth, rules);

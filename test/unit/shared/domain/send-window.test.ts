@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { FIRST_WINDOW, windowAfter, windowAtStart } from '../../../../shared/domain/send-window.js';
+import { firstWindow, windowAfter, windowAtStart } from '../../../../shared/domain/send-window.js';
 
 describe('windowAfter', () => {
   const cases: readonly (readonly [name: string, window: number, inFlight: number, failures: number, expected: number])[] = [
@@ -18,14 +18,14 @@ describe('windowAfter', () => {
   }
 
   it('doubles with each round trip', () => {
-    let window = FIRST_WINDOW;
-    for (let left = FIRST_WINDOW; left > 0; left -= 1) window = windowAfter(window, window, 0, 1_000);
-    expect(window).to.equal(2 * FIRST_WINDOW);
+    let window = firstWindow(1);
+    for (let left = firstWindow(1); left > 0; left -= 1) window = windowAfter(window, window, 0, 1_000);
+    expect(window).to.equal(2 * firstWindow(1));
   });
 
   it('stays between four and the slots, whatever comes', () => {
     fc.assert(fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 200 })), { maxLength: 200 }), (answers) => {
-      let window = FIRST_WINDOW;
+      let window = firstWindow(1);
       let row = 0;
       for (const [isFailure, inFlight] of answers) {
         row = isFailure ? row + 1 : 0;
@@ -37,9 +37,9 @@ describe('windowAfter', () => {
 
   it('costs an unknown destination that is down fewer than twenty sends until its circuit opens, whatever the slots', () => {
     // All that may start do so; each failure is noted before the next one.
-    let window = FIRST_WINDOW;
-    let started = FIRST_WINDOW;
-    let inFlight = FIRST_WINDOW;
+    let window = firstWindow(1);
+    let started = firstWindow(1);
+    let inFlight = firstWindow(1);
     for (let failures = 1; failures <= 15; failures += 1) {
       window = windowAfter(window, inFlight, failures, 10_000);
       inFlight -= 1;
@@ -52,8 +52,14 @@ describe('windowAfter', () => {
   });
 });
 
+describe('firstWindow', () => {
+  it('is shared by the workers of the fleet', () => {
+    expect([1, 2, 3, 5, 8, 100].map(firstWindow)).to.deep.equal([16, 8, 6, 4, 2, 2]);
+  });
+});
+
 describe('windowAtStart', () => {
   it('is small again after half a minute without a send, and never larger than it was', () => {
-    expect([[100, 30_000], [100, 30_001], [4, 60_000]].map(([window = 0, idleMs = 0]) => windowAtStart(window, idleMs))).to.deep.equal([100, 16, 4]);
+    expect([[100, 30_000], [100, 30_001], [4, 60_000]].map(([window = 0, idleMs = 0]) => windowAtStart(window, idleMs, 16))).to.deep.equal([100, 16, 4]);
   });
 });

@@ -1,0 +1,58 @@
+import { expect } from 'chai';
+
+import { TaskQueue } from '../../shared/queue/task-queue.js';
+import { eventually } from '../support/eventually.js';
+import { testRedisAddress } from '../support/redis.js';
+import { connect } from '../support/service-in-process.js';
+import { profile } from './profile.js';
+import { scenario, type Scene, type Stage } from './scenario.js';
+
+const MOST = 10;
+
+describe('chaos: flow control while workers are killed', () => {
+  scenario('16', `kill -9 workers ${profile.workerKills} times beside a limit of ${MOST} at once`, async (scene) => {
+    const stage = await scene.stage({ workers: 0, settings: { DELIVERY_TIMEOUT: '2s' } });
+    const { ledger, crew, receiver, redis, service } = stage;
+    // Killed at SIGKILL are the connections too: what the receiver counts is what somebody waits for.
+    ledger.on('/hook', { kind: 'answer', delayMs: 100 });
+    await limit(scene, stage);
+    await Promise.all([1, 2, 3].map(() => crew.hire()));
+    const stopLoad = ledger.startLoad(120, () => ledger.task({ max_retries: 0 }));
+    for (let kill = 0; kill < profile.workerKills; kill += 1) {
+      const before = receiver.requests.length;
+      await eventually(() => {
+        expect(receiver.requests.length).to.be.at.least(before + 30);
+        expect(crew.members).to.have.lengthOf(3);
+      }, { withinMs: 20_000 });
+      await crew.members[kill % 3]?.kill();
+    }
+    ledger.faultIsOver();
+    await stopLoad();
+    const measured = await ledger.settle({ withinMs: 60_000 });
+    const most = receiver.maxInFlight;
+    expect(most).to.be.within(MOST - 2, MOST);
+    expect(ledger.requestsWithAttempts(), 'no attempt is used by a crash').to.have.lengthOf(0);
+    expect(measured).to.include({ delivered: measured.acked, lost: 0 });
+    // A place lapses 5 s after the longest send.
+    const leftOf = async (pattern: string): Promise<string[]> => redis.keys(`${service.prefix}:${pattern}`);
+    await eventually(async () => {
+      const left = await Promise.all(['flow:leases:*', 'flow:probe:*', 'deliver-*:lane*'].map(leftOf));
+      expect(left.flat()).to.deep.equal([]);
+    }, { withinMs: 15_000 });
+    const counters = (await leftOf('flow:*')).filter((key) => !/:(controls|changes|version|workers)$/.test(key));
+    for (const key of counters) expect(await redis.pttl(key), key).to.be.above(0);
+    return { ...measured, note: `${most} at once at most; no place, probe or lane was left` };
+  });
+});
+
+/** What PUT /destinations/:key does. */
+async function limit(scene: Scene, { service, receiver }: Stage): Promise<void> {
+  const own = connect('server', testRedisAddress());
+  const queue = new TaskQueue({ redis: own, prefix: service.prefix, shards: 1, deadAttempts: 10, clock: Date.now });
+  scene.onClose(async () => {
+    await queue.close();
+    own.disconnect();
+  });
+  await queue.ready();
+  await queue.flowStore().setPolicy(new URL(receiver.url('/')).origin, { maxConcurrency: MOST });
+}
