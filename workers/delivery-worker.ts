@@ -125,7 +125,7 @@ export class DeliveryWorker {
       worker: this.#worker,
       workerName,
       clock: context.clock,
-      addHint: ({ flow }, jobId, since) => { if (flow !== undefined) context.flowControl.addHint(this.#lanes, flow, jobId, since); },
+      addHint: ({ flow }, reason, jobId, since) => { if (flow !== undefined) context.flowControl.addHint(this.#lanes, flow, reason, jobId, since); },
       markParked: async (jobId, at) => {
         await redis.zadd(shard.keys.parked, at, jobId);
       },

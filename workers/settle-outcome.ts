@@ -1,6 +1,7 @@
 import { DelayedError, UnrecoverableError, WaitingError, type Job, type Worker } from 'bullmq';
 import { makeRoom, type AttemptRecord, type LogEntry } from '../shared/domain/attempt-record.js';
 import { printFailure } from '../shared/domain/dead-letter.js';
+import type { DeferralReason } from '../shared/domain/flow-control.js';
 import type { Outcome } from '../shared/domain/outcome.js';
 import type { Clock } from '../shared/domain/ports.js';
 import { encodeEntry, type Completion } from '../shared/queue/log-codec.js';
@@ -56,7 +57,7 @@ export interface SettleContext {
   /** Adds a job to the set of parked ones. */
   readonly markParked: (jobId: string, at: number) => Promise<void>;
   /** Tells whoever has room at the destination that a job waits for it. Never fails: a lost hint costs delay. */
-  readonly addHint: (delivery: Delivery, jobId: string, since: number) => void;
+  readonly addHint: (delivery: Delivery, reason: DeferralReason, jobId: string, since: number) => void;
   /** Adds a job to the set of those that a worker could not read. */
   readonly markUnreadable: (jobId: string, at: number) => Promise<void>;
   readonly clock: Clock;
@@ -126,7 +127,7 @@ async function defer(job: Job, token: string, log: readonly LogEntry[], delivery
   // `deferred` is the number of this fetch: whoever wakes the job sees by it that nobody has had it since.
   await worker.getBackend().moveToDelayed(job.id ?? '', now, delayMs, token, { skipAttempt: true, fieldsToUpdate: { stacktrace, deferred: job.attemptsStarted } });
   // Only now: a hint that is ahead of what it tells of is taken for a stale one and dropped.
-  addHint(delivery, job.id ?? '', since);
+  addHint(delivery, reason, job.id ?? '', since);
   throw new DelayedError();
 }
 

@@ -50,12 +50,15 @@ return {woken, left}
  * nobody waits for the end of a safety time.
  *
  * KEYS 1 prioritized, 2 delayed, 3 lanes. ARGV 1 key prefix of jobs, 2 how many to look at, 3 now (ms), 4 until (ms),
- * 5 key prefix of lanes, 6... what a name says (\`nameOfLane\`) and the lane, in turn.
+ * 5 key prefix of lanes, 6... what a name says (\`jobNameOfFlow\`), the lane, and why its tasks wait, in turn.
  * @returns {looked at, deferred}
  */
 const skim = `
-local laneOf = {}
-for index = 6, #ARGV, 2 do laneOf[ARGV[index]] = ARGV[index + 1] end
+local laneOf, reasonOf = {}, {}
+for index = 6, #ARGV, 3 do
+  laneOf[ARGV[index]] = ARGV[index + 1]
+  reasonOf[ARGV[index + 1]] = ARGV[index + 2]
+end
 local found, deferred = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[2]) - 1), 0
 for nth, id in ipairs(found) do
   local job = ARGV[1] .. id
@@ -65,7 +68,7 @@ for nth, id in ipairs(found) do
   if lane and not seen[2] then
     redis.call('ZREM', KEYS[1], id)
     redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * 0x1000, id)
-    redis.call('HSET', job, 'deferred', seen[3] or '0')
+    redis.call('HSET', job, 'deferred', seen[3] or '0', 'waitsFor', reasonOf[lane])
     -- In the order of the queue.
     local since = tonumber(ARGV[3]) + nth / 1000
     redis.call('ZADD', ARGV[5] .. lane, since, id)

@@ -1,3 +1,4 @@
+import type { DeferralReason } from '../domain/flow-control.js';
 import { flowOfLane, laneOf, type Flow } from '../domain/flow-key.js';
 import type { Shard } from './shard.js';
 import { jobNameOfFlow } from './task-codec.js';
@@ -39,11 +40,11 @@ export class Lanes {
    * @param now   milliseconds since the epoch
    * @param until when they come back if nobody wakes them
    */
-  async skim(flows: readonly Flow[], count: number, now: number, until: number): Promise<{ looked: number; deferred: number }> {
+  async skim(flows: readonly (readonly [Flow, DeferralReason])[], count: number, now: number, until: number): Promise<{ looked: number; deferred: number }> {
     const { client, keys } = this.shard;
-    const names = flows.flatMap((flow) => {
+    const names = flows.flatMap(([flow, reason]) => {
       const name = jobNameOfFlow(flow);
-      return name === undefined ? [] : [name, laneOf(flow)];
+      return name === undefined ? [] : [name, laneOf(flow), reason];
     });
     const reply: unknown = await client.runCommand('krsSkim', [keys.prioritized, keys.delayed, keys.lanes, keys.base, count, now, until, keys.lane(''), ...names]);
     // The script's own answer.

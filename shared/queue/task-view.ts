@@ -1,4 +1,5 @@
 import { readProgress, type DeferralNote, type LogEntry, type TaskProgress } from '../domain/attempt-record.js';
+import { deferralReasons } from '../domain/flow-control.js';
 import type { Task, TaskState } from '../domain/task.js';
 import { decodeCompletion, decodeLogField, type Completion } from './log-codec.js';
 import { dueAtOfScore } from './due-score.js';
@@ -102,7 +103,8 @@ function isParked(log: readonly LogEntry[]): boolean {
 function deferralOfSkimmed(task: Task, hash: Readonly<Record<string, string>>, until: number, now: number): DeferralNote | undefined {
   if (hash['deferred'] === undefined || hash['deferred'] !== (hash['ats'] ?? '0')) return undefined;
   const since = Math.min(Number(hash['timestamp']) + wholeMs(task.retryPolicy.initialDelayMs), now);
-  return { kind: 'deferral', reason: 'destination_busy', since, until, count: 1 };
+  const reason = deferralReasons.find((known) => known === hash['waitsFor']) ?? 'destination_busy';
+  return { kind: 'deferral', reason, since, until, count: 1 };
 }
 
 /**

@@ -181,8 +181,8 @@ export class FlowControl {
   }
 
   /** Puts a deferred job into its line. Never fails. */
-  addHint(lanes: Lanes, flow: Flow, jobId: string, since: number): void {
-    this.#skimmer.deferred(flow);
+  addHint(lanes: Lanes, flow: Flow, reason: DeferralReason, jobId: string, since: number): void {
+    this.#skimmer.deferred(flow, reason);
     this.#wakeUps.addHint(lanes, flow, jobId, since);
   }
 

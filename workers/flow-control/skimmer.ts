@@ -1,4 +1,4 @@
-import { deferralDelayMs } from '../../shared/domain/flow-control.js';
+import { deferralDelayMs, type DeferralReason } from '../../shared/domain/flow-control.js';
 import { laneOf, type Flow } from '../../shared/domain/flow-key.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { Lanes } from '../../shared/queue/lanes.js';
@@ -19,7 +19,7 @@ const MOST_FLOWS = 100;
  */
 export class Skimmer {
   readonly #shards: Lanes[] = [];
-  readonly #recent = new Map<string, Flow>();
+  readonly #recent = new Map<string, readonly [Flow, DeferralReason]>();
   #since = 0;
   #count = 0;
   #isRunning = false;
@@ -32,7 +32,7 @@ export class Skimmer {
   }
 
   /** A task of the flow was fetched and put back. */
-  deferred(flow: Flow): void {
+  deferred(flow: Flow, reason: DeferralReason): void {
     const at = this.options.now();
     if (at - this.#since > SPAN_MS) {
       this.#since = at;
@@ -40,7 +40,7 @@ export class Skimmer {
       this.#recent.clear();
     }
     this.#count += 1;
-    if (this.#recent.size < MOST_FLOWS) this.#recent.set(laneOf(flow), flow);
+    if (this.#recent.size < MOST_FLOWS) this.#recent.set(laneOf(flow), [flow, reason]);
     if (this.#count < DEFERRALS || this.#isRunning || this.#isClosed) return;
     this.#isRunning = true;
     void this.#skim([...this.#recent.values()]).finally(() => {
@@ -52,16 +52,16 @@ export class Skimmer {
     this.#isClosed = true;
   }
 
-  async #skim(flows: readonly Flow[]): Promise<void> {
+  async #skim(flows: readonly (readonly [Flow, DeferralReason])[]): Promise<void> {
     for (const lanes of this.#shards) {
       let share = 1;
       while (share >= WORTHWHILE && !this.#isClosed) {
         const now = this.options.clock();
-        const waiting = flows.reduce((most, flow) => Math.max(most, this.options.wakeUps.waiting(flow)), 0);
+        const waiting = flows.reduce((most, [flow]) => Math.max(most, this.options.wakeUps.waiting(flow)), 0);
         try {
           const { looked, deferred } = await lanes.skim(flows, LOOKED_AT_ONCE, now, now + deferralDelayMs(waiting));
           share = looked === 0 ? 0 : deferred / looked;
-          if (deferred > 0) for (const flow of flows) this.options.wakeUps.expectLane(lanes, flow, Math.ceil(deferred / flows.length));
+          if (deferred > 0) for (const [flow] of flows) this.options.wakeUps.expectLane(lanes, flow, Math.ceil(deferred / flows.length));
         } catch {
           return; // Redis is away or full: whoever owns the connection says so
         }

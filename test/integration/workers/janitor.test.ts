@@ -18,7 +18,7 @@ describe('janitor', () => {
     service = await InProcessService.ready();
     receiver = await createReceiver();
     receiver.on('/down', { kind: 'answer', status: 500 });
-    await service.startWorker();
+    await service.startWorker({ circuit: { isOn: false } });
   });
   afterEach(async () => {
     await service.close();

@@ -28,7 +28,8 @@ describe('the circuit of a destination', () => {
   it('opens before fifty attempts are burnt, whatever the slots, probes one by one, and all is delivered afterwards', async () => {
     let isDown = true;
     fleet.receiver.on('/hook', () => (isDown ? { kind: 'answer', status: 503, delayMs: 20 } : { kind: 'answer' }));
-    const tasks = await fleet.submit(300, { max_retries: 3, base_delay: 0.1 });
+    // Due when all workers are there, and have heard of each other.
+    const tasks = await fleet.submit(300, { max_retries: 3, base_delay: 0.1, initial_delay: 2 });
     await fleet.hire(5, { concurrency: 500, circuit: quick });
     const { openedAt } = await whenOpen();
     const arrived = (): number[] => fleet.receiver.requests.map(({ arrivedAt }) => arrivedAt);
