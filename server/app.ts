@@ -1,4 +1,5 @@
-import express, { type Express } from 'express';
+import type { RequestListener } from 'node:http';
+import express from 'express';
 import { RequestError } from '../shared/domain/errors.js';
 import type { Clock } from '../shared/domain/ports.js';
 import type { Logger } from '../shared/logging/logger.js';
@@ -7,11 +8,14 @@ import { healthRoutes } from './health/routes.js';
 import { allowMethods } from './middleware/allow-methods.js';
 import { errorResponse } from './middleware/error-response.js';
 import { maxBodyBytes } from './middleware/json-body.js';
+import { plainRoutesFirst, plainRoutesInExpress } from './middleware/plain-routes.js';
 import { apiDocs } from './ops/api-docs.js';
 import { BOARD_PATH, bullBoard } from './ops/bull-board.js';
 import { queueRoutes } from './queue/routes.js';
 import { taskRoutes } from './tasks/routes.js';
 import { createTaskParser } from './tasks/schema.js';
+import { submitRoutes } from './tasks/submit-routes.js';
+import { createSubmitTask } from './tasks/submit-task.js';
 
 export interface AppDeps {
   readonly queue: TaskQueue;
@@ -25,28 +29,26 @@ export interface AppDeps {
 }
 
 /** The API without a port. */
-export function createApp({ queue, isRedisAboveMark, maxMessageBytes, unreadableForMs, clock, logger }: AppDeps): Express {
+export function createApp({ queue, isRedisAboveMark, maxMessageBytes, unreadableForMs, clock, logger }: AppDeps): RequestListener {
+  const submissions = submitRoutes({
+    parseTask: createTaskParser(maxMessageBytes),
+    submitTask: createSubmitTask(queue, () => {
+      if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');
+    }),
+    maxBodyBytes: maxBodyBytes(maxMessageBytes),
+    logger,
+  });
   const app = express();
   app.disable('x-powered-by');
   // Nothing here is worth a hash of every answer.
   app.disable('etag');
-  app.use(
-    '/tasks',
-    taskRoutes({
-      queue,
-      parseTask: createTaskParser(maxMessageBytes),
-      maxBodyBytes: maxBodyBytes(maxMessageBytes),
-      checkRoom: () => {
-        if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');
-      },
-      clock,
-    }),
-  );
+  app.use(plainRoutesInExpress(submissions));
+  app.use('/tasks', taskRoutes(queue, clock));
   app.use(queueRoutes({ queue, unreadableForMs }));
   app.use(healthRoutes(queue));
   app.use(BOARD_PATH, bullBoard(queue));
   app.use(apiDocs());
   app.use(allowMethods());
   app.use(errorResponse(logger));
-  return app;
+  return plainRoutesFirst(submissions, app, logger);
 }
