@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { sendError } from '../server/middleware/error-response.js';
+import { answerToError } from '../server/middleware/error-response.js';
 import { variables, type Variable, type VariableName } from '../shared/config/schema.js';
 import { deliveryError, deliveryErrors, RequestError, requestErrors, type Blame, type DeliveryErrorCode, type RequestErrorCode } from '../shared/domain/errors.js';
 
@@ -106,8 +106,8 @@ function errorsDoc(): string {
     return [`\`${code}\``, blames[blame], yesNo(usesAttempt), yesNo(canImprove), yesNo(isIllness), meaning];
   });
   const requestRows = (Object.keys(requestErrors) as RequestErrorCode[]).map((code) => {
-    const { status, retryAfter } = answerOf(code);
-    return [`\`${code}\``, String(status), retryAfter ?? '-', requestErrors[code]];
+    const { status, headers } = answerToError(new RequestError(code, ''));
+    return [`\`${code}\``, String(status), headers['Retry-After'] ?? '-', requestErrors[code]];
   });
   return `${[
     '# Error codes',
@@ -129,26 +129,6 @@ function errorsDoc(): string {
     'Seen as `code` in the body of an answer: `{"error":"<text for people>","code":"<code>","details":[{"field","message"}]}`.',
     table(['code', 'status', 'Retry-After (s)', 'meaning'], requestRows),
   ].join('\n\n')}\n`;
-}
-
-/** Asks error-response.ts itself, so that a status stands in one place. */
-function answerOf(code: RequestErrorCode): { status: number; retryAfter: string | undefined } {
-  let status = 0;
-  let retryAfter: string | undefined;
-  const response = {
-    set(name: string, value: string) {
-      if (name === 'Retry-After') retryAfter = value;
-      return response;
-    },
-    status(value: number) {
-      status = value;
-      return response;
-    },
-    json: () => response,
-  };
-  // The three methods that sendError calls.
-  sendError(response as unknown as Parameters<typeof sendError>[0], new RequestError(code, ''));
-  return { status, retryAfter };
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,4 +1,5 @@
-import express, { type Express } from 'express';
+import type { RequestListener } from 'node:http';
+import express from 'express';
 import type { CircuitRules } from '../shared/domain/circuit.js';
 import { RequestError } from '../shared/domain/errors.js';
 import type { Clock } from '../shared/domain/ports.js';
@@ -10,11 +11,14 @@ import { healthRoutes } from './health/routes.js';
 import { allowMethods } from './middleware/allow-methods.js';
 import { errorResponse } from './middleware/error-response.js';
 import { maxBodyBytes } from './middleware/json-body.js';
+import { plainRoutesFirst, plainRoutesInExpress } from './middleware/plain-routes.js';
 import { apiDocs } from './ops/api-docs.js';
 import { BOARD_PATH, bullBoard } from './ops/bull-board.js';
 import { queueRoutes } from './queue/routes.js';
 import { taskRoutes } from './tasks/routes.js';
 import { createTaskParser } from './tasks/schema.js';
+import { submitRoutes } from './tasks/submit-routes.js';
+import { createSubmitTask } from './tasks/submit-task.js';
 
 export interface AppDeps {
   readonly queue: TaskQueue;
@@ -32,24 +36,21 @@ export interface AppDeps {
 }
 
 /** The API without a port. */
-export function createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJitter, unreadableForMs, circuit, clock, logger }: AppDeps): Express {
+export function createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJitter, unreadableForMs, circuit, clock, logger }: AppDeps): RequestListener {
+  const submissions = submitRoutes({
+    parseTask: createTaskParser({ maxMessageBytes, defaultJitter }),
+    submitTask: createSubmitTask(queue, () => {
+      if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');
+    }),
+    maxBodyBytes: maxBodyBytes(maxMessageBytes),
+    logger,
+  });
   const app = express();
   app.disable('x-powered-by');
   // Nothing here is worth a hash of every answer.
   app.disable('etag');
-  app.use(
-    '/tasks',
-    taskRoutes({
-      queue,
-      parseTask: createTaskParser({ maxMessageBytes, defaultJitter }),
-      maxBodyBytes: maxBodyBytes(maxMessageBytes),
-      checkRoom: () => {
-        if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');
-      },
-      circuit,
-      clock,
-    }),
-  );
+  app.use(plainRoutesInExpress(submissions));
+  app.use('/tasks', taskRoutes({ queue, circuit, clock }));
   app.use('/destinations', destinationRoutes({ queue, circuit }));
   app.use(queueRoutes({ queue, unreadableForMs }));
   app.use(healthRoutes(queue));
@@ -57,5 +58,5 @@ export function createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJit
   app.use(apiDocs());
   app.use(allowMethods());
   app.use(errorResponse(logger));
-  return app;
+  return plainRoutesFirst(submissions, app, logger);
 }

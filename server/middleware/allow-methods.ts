@@ -4,6 +4,7 @@ import { RequestError } from '../../shared/domain/errors.js';
 /** Paths that exist, for the difference between 404 and 405. A test compares them with docs/openapi.yaml. */
 export const methodsOf: readonly (readonly [path: RegExp, methods: readonly string[]])[] = [
   [/^\/tasks\/?$/, ['POST']],
+  [/^\/tasks\/batch\/?$/, ['POST']],
   [/^\/tasks\/[^/]+$/, ['GET', 'DELETE']],
   [/^\/tasks\/[^/]+\/retry$/, ['POST']],
   [/^\/destinations\/?$/, ['GET']],

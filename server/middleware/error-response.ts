@@ -1,7 +1,9 @@
-import type { ErrorRequestHandler, Response } from 'express';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ErrorRequestHandler } from 'express';
 import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
+import { sendJson } from './send-json.js';
 
 /** The one place where a code becomes a status. */
 const statusOf = {
@@ -29,27 +31,43 @@ const RETRY_AFTER_SECONDS = { redis_unavailable: 1, redis_full: 5 } as const sat
 /** The form that clients of the first version know, for every bug. */
 const BUG_BODY = { error: 'failed to schedule task', code: 'internal' };
 
-/** Answers a refusal: `{"error","code","details"}`. */
-export function sendError(response: Response, error: RequestError): void {
-  const { code, message, details } = error;
-  if (code === 'redis_unavailable' || code === 'redis_full') response.set('Retry-After', String(RETRY_AFTER_SECONDS[code]));
-  response.status(statusOf[code]).json(code === 'internal' ? BUG_BODY : { error: message, code, details });
+/** What a refusal is answered with: `{"error","code","details"}`, and its headers. */
+export interface ErrorAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: { readonly error: string; readonly code: string; readonly details?: RequestError['details'] };
 }
 
-/** Last middleware: whatever a route threw. */
+export function answerToError({ code, message, details }: RequestError): ErrorAnswer {
+  const headers: Record<string, string> = code === 'redis_unavailable' || code === 'redis_full' ? { 'Retry-After': String(RETRY_AFTER_SECONDS[code]) } : {};
+  return { status: statusOf[code], headers, body: code === 'internal' ? BUG_BODY : { error: message, code, details } };
+}
+
+/** Last middleware of Express: whatever a route threw. */
 export function errorResponse(logger: Logger): ErrorRequestHandler {
   // Express recognises an error handler by its four parameters.
-  return (thrown: unknown, request, response, next) => {
-    const error = asRequestError(thrown);
-    if (error.code === 'internal') {
-      logger.error('bug: a request failed', { method: request.method, path: request.path, error: printError(thrown), stack: thrown instanceof Error ? thrown.stack : undefined });
-    }
-    if (response.headersSent) {
-      next(thrown);
-      return;
-    }
-    sendError(response, error);
-  };
+  return (thrown: unknown, request, response, _next) => sendError(request, response, thrown, logger);
+}
+
+/** Answers whatever was thrown. An answer that has begun already is cut off: its reader must not take it for whole. */
+export function sendError(request: IncomingMessage, response: ServerResponse, thrown: unknown, logger: Logger): void {
+  const error = refusalOf(thrown, request, logger);
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const { status, headers, body } = answerToError(error);
+  sendJson(response, status, body, headers);
+}
+
+/** A refusal as it is; anything else is a bug of ours, which the log gets to know. */
+export function refusalOf(thrown: unknown, { method, url }: IncomingMessage, logger: Logger): RequestError {
+  const error = asRequestError(thrown);
+  if (error.code === 'internal') {
+    const path = url?.split('?', 1)[0];
+    logger.error('bug: a request failed', { method, path, error: printError(thrown), stack: thrown instanceof Error ? thrown.stack : undefined });
+  }
+  return error;
 }
 
 function asRequestError(thrown: unknown): RequestError {

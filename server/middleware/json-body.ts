@@ -12,46 +12,68 @@ import { RequestError } from '../../shared/domain/errors.js';
  * @throws RequestError unsupported_media_type, too_large, invalid_json
  */
 export async function readJsonBody(request: IncomingMessage, maxBytes: number): Promise<unknown> {
-  checkHeaders(request, maxBytes);
+  checkBodyHeaders(request, maxBytes, isJson, 'application/json');
   const body = await readBody(request, maxBytes);
   if (body.length === 0) throw new RequestError('invalid_json', 'the body is empty: send one JSON object');
-  if (!isUtf8(body)) throw new RequestError('invalid_json', 'the body is not valid UTF-8');
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch (cause) {
-    throw new RequestError('invalid_json', 'the body is not valid JSON', undefined, { cause });
-  }
+  return parseJson(body, 'the body');
 }
 
-function checkHeaders(request: IncomingMessage, maxBytes: number): void {
+export function isJson(mediaType: string): boolean {
+  return mediaType === 'application/json' || /^application\/[\w.-]+\+json$/.test(mediaType);
+}
+
+/**
+ * Everything that can be refused before the body comes.
+ * @param taken for the message: the media types that `isTaken` takes
+ * @returns the media type, in lower case
+ * @throws RequestError unsupported_media_type, too_large
+ */
+export function checkBodyHeaders(request: IncomingMessage, maxBytes: number, isTaken: (mediaType: string) => boolean, taken: string): string {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity', 'content-length': length } = request.headers;
   const [mediaType = '', ...parameters] = type.split(';').map((part) => part.trim().toLowerCase());
   const charsets = parameters.filter((parameter) => parameter.startsWith('charset')).map((parameter) => parameter.replace(/^charset\s*=\s*/, '').replaceAll('"', ''));
-  if (mediaType !== 'application/json' && !/^application\/[\w.-]+\+json$/.test(mediaType)) {
-    throw new RequestError('unsupported_media_type', 'Content-Type must be application/json');
-  }
+  if (!isTaken(mediaType)) throw new RequestError('unsupported_media_type', `Content-Type must be ${taken}`);
   if (charsets.some((charset) => charset !== 'utf-8' && charset !== 'utf8')) throw new RequestError('unsupported_media_type', 'the charset must be utf-8');
   if (encoding.toLowerCase() !== 'identity') throw new RequestError('unsupported_media_type', 'a compressed body is not taken');
-  if (length !== undefined && Number(length) > maxBytes) throw tooLarge(maxBytes);
+  if (length !== undefined && Number(length) > maxBytes) throw bodyTooLarge(maxBytes);
+  return mediaType;
 }
 
-function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+/** @throws RequestError too_large; invalid_request when the client goes away in the middle */
+export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
       if (bytes <= maxBytes) chunks.push(chunk);
-      else reject(tooLarge(maxBytes));
+      else reject(bodyTooLarge(maxBytes));
     });
     request.on('end', () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
     // Emitted when the client goes away in the middle, too: Node reports that as an error with nothing in it.
-    request.on('error', (cause) => reject(new RequestError('invalid_request', 'the request was cut off', undefined, { cause })));
+    request.on('error', (cause) => reject(cutOff(cause)));
   });
 }
 
-function tooLarge(maxBytes: number): RequestError {
+/**
+ * @param name of the thing, for the message
+ * @throws RequestError invalid_json
+ */
+export function parseJson(bytes: Buffer, name: string): unknown {
+  if (!isUtf8(bytes)) throw new RequestError('invalid_json', `${name} is not valid UTF-8`);
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch (cause) {
+    throw new RequestError('invalid_json', `${name} is not valid JSON`, undefined, { cause });
+  }
+}
+
+export function bodyTooLarge(maxBytes: number): RequestError {
   return new RequestError('too_large', `the body must not be larger than ${maxBytes} bytes`);
+}
+
+export function cutOff(cause: unknown): RequestError {
+  return new RequestError('invalid_request', 'the request was cut off', undefined, { cause });
 }
 
 /**

@@ -69,11 +69,11 @@ export function deliveryError(code: DeliveryErrorCode): DeliveryErrorRow {
  * server/middleware/error-response.ts, and nowhere else.
  */
 export const requestErrors = {
-  invalid_json: 'The body is not one JSON value in UTF-8.',
+  invalid_json: 'The body, or one task of a batch, is not one JSON value in UTF-8.',
   invalid_task: 'The task breaks one or more rules; `details` names every field.',
   invalid_request: 'The request is malformed: its path, its query, or a body that is no task; `details` names every field, where there are some.',
-  too_large: 'The body or its message_data is larger than this deployment takes.',
-  unsupported_media_type: 'The body must be application/json, not compressed, in UTF-8.',
+  too_large: 'The body or its message_data is larger than this deployment takes; or a batch has too many tasks.',
+  unsupported_media_type: 'The body must be application/json (a batch also application/x-ndjson), not compressed, in UTF-8.',
   not_found: 'There is nothing under this address.',
   method_not_allowed: 'The address exists, but not for this method.',
   action_refused: 'This action of the board would break tasks and is switched off.',

@@ -2,21 +2,23 @@ import { connect } from 'node:net';
 
 /**
  * Posts tasks over a fixed number of keep-alive connections, one request at a time on each. A process of its own:
- * `node load-client.js PORT CONNECTIONS REQUESTS ROUND` prints one line of JSON {perSecond, failures, p50Ms, p99Ms}.
+ * `node load-client.js PORT CONNECTIONS REQUESTS ROUND [BATCH]` prints one line of JSON
+ * {perSecond, failures, p50Ms, p99Ms}. With BATCH each request is a JSON array of so many tasks to /tasks/batch.
  */
-const [port = 0, connections = 64, requests = 0, round = 0] = process.argv.slice(2).map(Number);
+const [port = 0, connections = 64, requests = 0, round = 0, batch = 0] = process.argv.slice(2).map(Number);
 const MESSAGE = JSON.stringify({ order: 4711, text: 'x'.repeat(180) });
 
+let tasks = 0;
 let sent = 0;
 let answered = 0;
 let failures = 0;
 const latenciesMs: number[] = [];
 const startedMs = performance.now();
 
-function request(): string {
-  const id = `bench-${round}-${sent}`;
-  sent += 1;
-  const body = JSON.stringify({
+function task(): string {
+  const id = `bench-${round}-${tasks}`;
+  tasks += 1;
+  return JSON.stringify({
     id,
     source: 'bench',
     client_id: 'bench',
@@ -27,7 +29,16 @@ function request(): string {
     base_delay: 3600,
     message_data: MESSAGE,
   });
-  return `POST /tasks HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+}
+
+function request(): string {
+  sent += 1;
+  const body = batch === 0 ? task() : `[${Array.from({ length: batch }, task).join(',')}]`;
+  return `POST ${batch === 0 ? '/tasks' : '/tasks/batch'} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+}
+
+function isGood(answer: string): boolean {
+  return batch === 0 ? answer.startsWith('HTTP/1.1 201') : answer.includes(`"created":${batch},`);
 }
 
 function finish(): void {
@@ -55,7 +66,7 @@ for (let index = 0; index < connections; index += 1) {
     if (head < 0) return;
     const length = Number(/content-length: (\d+)/i.exec(pending.slice(0, head))?.[1] ?? 0);
     if (pending.length < head + 4 + length) return;
-    if (!pending.startsWith('HTTP/1.1 201')) failures += 1;
+    if (!isGood(pending)) failures += 1;
     pending = '';
     latenciesMs.push(performance.now() - sentAtMs);
     answered += 1;

@@ -20,7 +20,7 @@ export async function benchSubmission(redisPort: number, rounds: number, request
   for (let round = 0; round <= rounds; round += 1) {
     for (const side of Object.values(sides)) {
       await redis.flushdb();
-      const perSecond = await runLoad(side.port, requests, (load += 1));
+      const perSecond = await runLoad({ port: side.port, connections: CONNECTIONS, requests, round: (load += 1) });
       // Round 0 warms up: three cold compilers would be measured otherwise.
       if (round > 0) side.values.push(perSecond);
     }
@@ -29,17 +29,19 @@ export async function benchSubmission(redisPort: number, rounds: number, request
   redis.disconnect();
   const service = { name: 'service', values: sides.service.values };
   return [
-    { figure: 'POST /tasks, 64 connections', unit: '/s', product: service, baseline: { name: 'Express + express.json + queue.add', values: sides.express.values }, bar: 0.8 },
-    { figure: 'POST /tasks, 64 connections', unit: '/s', product: service, baseline: { name: 'node:http + JSON.parse + queue.add', values: sides.bareHttp.values }, bar: 0.3 },
+    { figure: 'POST /tasks, 64 connections', unit: '/s', product: service, baseline: { name: 'Express + express.json + queue.add', values: sides.express.values }, bar: 1 },
+    { figure: 'POST /tasks, 64 connections', unit: '/s', product: service, baseline: { name: 'node:http + JSON.parse + queue.add', values: sides.bareHttp.values }, bar: 0.4 },
   ];
 }
 
-async function baseline(file: string, redisPort: number): Promise<{ child: ReturnType<typeof forkBench>; port: number; values: number[] }> {
+/** A server of this folder that says where it listens. */
+export async function baseline(file: string, redisPort: number): Promise<{ child: ReturnType<typeof forkBench>; port: number; values: number[] }> {
   const child = forkBench(file, [redisPort, 'bench']);
   return { child, port: await message<number>(child, 'port'), values: [] };
 }
 
-function portFromLog(child: ReturnType<typeof spawnProduct>): Promise<number> {
+/** Where a process of the product listens, and takes its log off its hands. */
+export function portFromLog(child: ReturnType<typeof spawnProduct>): Promise<number> {
   return new Promise((resolve, reject) => {
     let text = '';
     // Stays attached: a pipe that nobody empties would stop the server in the middle of a round.
@@ -52,15 +54,26 @@ function portFromLog(child: ReturnType<typeof spawnProduct>): Promise<number> {
   });
 }
 
-async function runLoad(port: number, requests: number, round: number): Promise<number> {
+export interface Load {
+  readonly port: number;
+  readonly connections: number;
+  readonly requests: number;
+  /** Part of the ids: no two loads of one run may have the same. */
+  readonly round: number;
+  /** Tasks per request, to POST /tasks/batch; without it POST /tasks. */
+  readonly batch?: number;
+}
+
+/** @returns requests per second */
+export async function runLoad({ port, connections, requests, round, batch = 0 }: Load): Promise<number> {
   const file = fileURLToPath(new URL('load-client.ts', import.meta.url));
-  const client = spawn(process.execPath, ['--import=tsx', file, ...[port, CONNECTIONS, requests, round].map(String)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const client = spawn(process.execPath, ['--import=tsx', file, ...[port, connections, requests, round, batch].map(String)], { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   client.stdout.on('data', (chunk) => (text += String(chunk)));
   const [code] = (await once(client, 'close')) as [number];
   if (code !== 0) throw new Error(`the load client ended with ${code}`);
   // The client's own line.
   const { perSecond, failures } = JSON.parse(text) as { perSecond: number; failures: number };
-  if (failures > 0) throw new Error(`${failures} of ${requests} were not answered with 201`);
+  if (failures > 0) throw new Error(`${failures} of ${requests} were not answered as new`);
   return perSecond;
 }

@@ -150,6 +150,13 @@ export class Service {
     return worker;
   }
 
+  /** Of the API that was started first. */
+  get server(): ServiceProcess {
+    const [server] = this.#processes;
+    if (server === undefined) throw new Error('no process was started');
+    return server;
+  }
+
   /** Of all its processes, in the order in which they were started. */
   get output(): string {
     return this.#processes.map((each) => each.output).join('');

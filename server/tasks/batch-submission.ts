@@ -1,0 +1,124 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setImmediate as otherWork } from 'node:timers/promises';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import { answerToError, refusalOf } from '../middleware/error-response.js';
+import { checkBodyHeaders, isJson, parseJson, readBody } from '../middleware/json-body.js';
+import { sendJsonText } from '../middleware/send-json.js';
+import { splitArray } from './batch-array.js';
+import { readLines } from './batch-lines.js';
+import { BatchResults } from './batch-results.js';
+import { BatchWindow } from './batch-window.js';
+import type { ParseTask } from './schema.js';
+import type { SubmitTask } from './submit-task.js';
+
+export const MAX_BATCH_TASKS = 10_000;
+export const MAX_BATCH_BYTES = 32 * 1_048_576;
+/** Checked in a row before others get their turn; as many as share a MULTI at most. */
+const TASKS_IN_A_ROW = 200;
+const MAX_ID_LENGTH = 510;
+
+export interface BatchDeps {
+  readonly parseTask: ParseTask;
+  readonly submitTask: SubmitTask;
+  /** Of one task: the same limit as for one that comes alone. */
+  readonly maxBodyBytes: number;
+  readonly logger: Logger;
+}
+
+/**
+ * `POST /tasks/batch`: what `POST /tasks` does, for many tasks, one after the other. Each is answered as it would have
+ * been alone; none stops another.
+ */
+export async function submitBatch(request: IncomingMessage, response: ServerResponse, deps: BatchDeps): Promise<void> {
+  const batch = new Batch(request, deps);
+  const truncation = await batch.submitAll(await textsOf(request, deps.maxBodyBytes));
+  const { results } = batch;
+  const unavailable = results.whyNothingIsStored;
+  const { status, headers } = unavailable === undefined ? { status: 207, headers: {} } : answerToError(unavailable);
+  sendJsonText(response, status, results.print(truncation), headers);
+  // What is behind the limit must come off the connection, or its sender never gets to read the answer.
+  request.resume();
+}
+
+/** The texts of the tasks, a few at a time. An array is read whole, so that one that is too large stores nothing. */
+async function textsOf(request: IncomingMessage, maxTaskBytes: number): Promise<AsyncIterable<readonly BatchText[]> | Iterable<readonly BatchText[]>> {
+  const mediaType = checkBodyHeaders(request, MAX_BATCH_BYTES, isBatchType, 'application/json (an array) or application/x-ndjson (a task a line)');
+  if (!isJson(mediaType)) return readLines(request, maxTaskBytes, MAX_BATCH_BYTES);
+  const elements = splitArray(await readBody(request, MAX_BATCH_BYTES), MAX_BATCH_TASKS);
+  return [elements.map((element) => (element.length <= maxTaskBytes ? element : new RequestError('too_large', `a task must not be larger than ${maxTaskBytes} bytes`)))];
+}
+
+/** The JSON of one task, which nobody has read yet, or why it will not be read. */
+type BatchText = Buffer | RequestError;
+
+function isBatchType(mediaType: string): boolean {
+  return isJson(mediaType) || mediaType === 'application/x-ndjson' || mediaType === 'application/jsonl';
+}
+
+/** One request's tasks on their way. */
+class Batch {
+  readonly results = new BatchResults();
+  readonly #window = new BatchWindow();
+  /** Redis did not answer one of the tasks: those behind it would each wait for that again. */
+  #redisIsAway: RequestError | undefined;
+
+  constructor(
+    private readonly request: IncomingMessage,
+    private readonly deps: BatchDeps,
+  ) {}
+
+  /**
+   * Resolves when every task that was read has its result.
+   * @returns why the rest was not read: too many tasks, or bytes
+   */
+  async submitAll(texts: AsyncIterable<readonly BatchText[]> | Iterable<readonly BatchText[]>): Promise<RequestError | undefined> {
+    let truncation: RequestError | undefined;
+    try {
+      await this.#startAll(texts);
+    } catch (error) {
+      if (!(error instanceof RequestError && error.code === 'too_large')) throw error;
+      truncation = error;
+    }
+    await this.#window.whenEmpty();
+    return truncation;
+  }
+
+  async #startAll(texts: AsyncIterable<readonly BatchText[]> | Iterable<readonly BatchText[]>): Promise<void> {
+    let index = 0;
+    for await (const some of texts) {
+      for (const text of some) {
+        if (index === MAX_BATCH_TASKS) throw new RequestError('too_large', `a batch must not have more than ${MAX_BATCH_TASKS} tasks`);
+        if (index > 0 && index % TASKS_IN_A_ROW === 0) await otherWork();
+        const bytes = text instanceof RequestError ? 0 : text.length;
+        if (!this.#window.hasRoom) await this.#window.whenRoom();
+        this.#window.enter(bytes);
+        void this.#submitOne(text, index).finally(() => this.#window.leave(bytes));
+        index += 1;
+      }
+    }
+  }
+
+  /** Never rejects. Gets as far as the queue before it returns: so tasks are stored in the order in which they came. */
+  async #submitOne(text: BatchText, index: number): Promise<void> {
+    let id: string | undefined;
+    try {
+      if (text instanceof RequestError) throw text;
+      const input = parseJson(text, 'the task');
+      id = readId(input);
+      const task = this.deps.parseTask(input);
+      if (this.#redisIsAway !== undefined) throw this.#redisIsAway;
+      this.results.accept(index, await this.deps.submitTask(task));
+    } catch (thrown) {
+      const refusal = refusalOf(thrown, this.request, this.deps.logger);
+      if (refusal.code === 'redis_unavailable') this.#redisIsAway = refusal;
+      this.results.refuse(index, id, refusal);
+    }
+  }
+}
+
+/** For the answer only, so that a client finds what it has to mend. */
+function readId(input: unknown): string | undefined {
+  if (typeof input !== 'object' || input === null || !('id' in input)) return undefined;
+  return typeof input.id === 'string' && input.id.length <= MAX_ID_LENGTH ? input.id : undefined;
+}

@@ -1,0 +1,68 @@
+import { RequestError } from '../../shared/domain/errors.js';
+import type { Task } from '../../shared/domain/task.js';
+import type { Admission } from '../../shared/queue/submission.js';
+import type { TaskQueue } from '../../shared/queue/task-queue.js';
+import type { TaskView } from '../../shared/queue/task-view.js';
+import { printTime } from '../print-time.js';
+
+/** What a task that was stored, or is there already, is answered with. */
+export interface Acceptance {
+  readonly status: 200 | 201;
+  readonly body: {
+    readonly message: string;
+    readonly id: string;
+    readonly state: string;
+    readonly run: number;
+    readonly next_attempt_at: string | null;
+  };
+}
+
+/** Submits one task, alone or out of a batch. @throws RequestError conflict, parked, redis_unavailable, redis_full */
+export type SubmitTask = (task: Task) => Promise<Acceptance>;
+
+/** @param checkRoom throws RequestError redis_full while new tasks would take the workers' reserve */
+export function createSubmitTask(queue: TaskQueue, checkRoom: () => void): SubmitTask {
+  return async (task) => {
+    checkRoom();
+    return answerTo(task, await queue.submit(task), queue);
+  };
+}
+
+async function answerTo(task: Task, admission: Admission, queue: TaskQueue): Promise<Acceptance> {
+  const { id } = task;
+  switch (admission.kind) {
+    case 'created':
+      return {
+        status: 201,
+        body: { message: `Task ${id} scheduled successfully`, id, state: 'scheduled', run: admission.run, next_attempt_at: printTime(admission.dueAt) },
+      };
+    case 'already_scheduled': {
+      const view = await findReadable(id, queue);
+      const nextAttemptAt = view?.nextAttemptAt;
+      return {
+        status: 200,
+        body: {
+          message: `Task ${id} is already scheduled`,
+          id,
+          // Gone between the two calls, or of a newer version: it was live when it was submitted.
+          state: view?.state ?? 'scheduled',
+          run: view?.progress.run ?? 1,
+          next_attempt_at: nextAttemptAt === undefined ? null : printTime(nextAttemptAt),
+        },
+      };
+    }
+    case 'other_content':
+      throw new RequestError('conflict', `a task ${JSON.stringify(id)} with other content is not finished yet; nothing was changed`);
+    case 'parked':
+      throw new RequestError('parked', `a task ${JSON.stringify(id)} is parked and the only copy left; redrive or delete it first`);
+  }
+}
+
+async function findReadable(id: string, queue: TaskQueue): Promise<TaskView | undefined> {
+  try {
+    return await queue.find(id);
+  } catch (error) {
+    if (error instanceof RequestError && error.code === 'task_unreadable') return undefined;
+    throw error;
+  }
+}

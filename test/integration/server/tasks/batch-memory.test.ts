@@ -1,0 +1,69 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
+
+import { expect } from 'chai';
+
+import { PrivateRedis } from '../../../support/redis.js';
+import { Service } from '../../../support/service.js';
+import { httpTask, uniqueId } from '../../../support/tasks.js';
+
+const BATCH_BYTES = 31 * 1_048_576;
+const MESSAGE = 'x'.repeat(100_000);
+/** At the same time: what one would keep drowns in what the garbage collector leaves lying about; not what eight would. */
+const CLIENTS = 8;
+/** Far above what is seen (90 MiB), far below the 248 MiB of the bodies alone. */
+const MAX_GROWTH_MIB = 170;
+
+/** The most that a process has had in memory so far, and what it has now, in MiB. */
+function memoryMiB(pid: number): { peak: number; now: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const read = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1_024;
+  return { peak: read('VmHWM'), now: read('VmRSS') };
+}
+
+/** Streams tasks line by line, as fast as the service takes them. @returns how many there were, and the counts of the answer */
+async function streamBatch(baseUrl: string): Promise<{ sent: number; counts: unknown }> {
+  const upload = request(`${baseUrl}/tasks/batch`, { method: 'POST', agent: false, headers: { 'content-type': 'application/x-ndjson' } });
+  const answered = new Promise<{ counts: unknown }>((resolve, reject) => {
+    upload.on('error', reject);
+    upload.on('response', (response) => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => { text += chunk.toString(); });
+      response.on('end', () => { resolve(JSON.parse(text) as { counts: unknown }); });
+    });
+  });
+  let sent = 0;
+  for (let bytes = 0; bytes < BATCH_BYTES; sent += 1) {
+    const line = `${JSON.stringify(httpTask('http://127.0.0.1:9/', { id: uniqueId(), initial_delay: 3_600, message_data: MESSAGE }))}\n`;
+    bytes += line.length;
+    if (!upload.write(line)) await once(upload, 'drain');
+  }
+  upload.end();
+  return { sent, counts: (await answered).counts };
+}
+
+describe('the memory of POST /tasks/batch', () => {
+  let redis: PrivateRedis;
+  let service: Service;
+
+  before(async () => {
+    redis = await PrivateRedis.start([]);
+    service = await Service.start({ workers: 0, redis: redis.address });
+  });
+  after(async () => {
+    await service.close();
+    await redis.close();
+  });
+
+  it(`stays flat while ${CLIENTS} clients stream NDJSON of 31 MiB each`, async function () {
+    this.timeout(60_000);
+    const { pid } = service.server;
+    await streamBatch(service.baseUrl); // so that its code is compiled and its heap has grown
+    const before = memoryMiB(pid).now;
+    const batches = await Promise.all(Array.from({ length: CLIENTS }, () => streamBatch(service.baseUrl)));
+    for (const { sent, counts } of batches) expect(counts).to.deep.equal({ total: sent, created: sent, already_scheduled: 0, refused: 0, failed: 0 });
+    const growth = memoryMiB(pid).peak - before;
+    expect(growth, `${Math.round(before)} MiB before`).to.be.below(MAX_GROWTH_MIB);
+  });
+});
