@@ -4,14 +4,13 @@ import type { Comparison } from './report.js';
 import { baseline, portFromLog, runLoad } from './submission.js';
 
 const BATCH = 500;
-const BATCHES = 40;
 const AT_ONCE = 4;
 
 /**
  * Tasks stored per second by POST /tasks/batch with 500 tasks in a JSON array, four such requests at once, beside
  * node:http + JSON.parse + addBulk of 500, and beside addBulk alone.
  */
-export async function benchBatch(redisPort: number, rounds: number): Promise<Comparison[]> {
+export async function benchBatch(redisPort: number, rounds: number, batches: number): Promise<Comparison[]> {
   const redis = new Redis({ host: '127.0.0.1', port: redisPort, maxRetriesPerRequest: null });
   const product = spawnProduct('server', { REDIS_ADDR: `127.0.0.1:${redisPort}`, HTTP_PORT: '0', HTTP_HOST: '127.0.0.1' }, 'pipe');
   const port = await portFromLog(product);
@@ -20,14 +19,14 @@ export async function benchBatch(redisPort: number, rounds: number): Promise<Com
   await message(bare, 'ready');
 
   let round = 0;
-  const measureHttp = async (at: number): Promise<number> => BATCH * (await runLoad({ port: at, connections: AT_ONCE, requests: BATCHES, round: (round += 1), batch: BATCH }));
+  const measureHttp = async (at: number): Promise<number> => BATCH * (await runLoad({ port: at, connections: AT_ONCE, requests: batches, round: (round += 1), batch: BATCH }));
   const sides = [
     { values: [] as number[], measure: () => measureHttp(port) },
     { values: [] as number[], measure: () => measureHttp(overHttp.port) },
     {
       values: [] as number[],
       measure: async () => {
-        bare.send({ round: (round += 1), tasks: BATCH * BATCHES, batch: BATCH, atOnce: AT_ONCE });
+        bare.send({ round: (round += 1), tasks: BATCH * batches, batch: BATCH, atOnce: AT_ONCE });
         return (await message<number>(bare, 'perSecond'));
       },
     },
