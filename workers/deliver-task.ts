@@ -84,7 +84,7 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
     if (stalls > 0) flowControl.recovered(flow, jobId);
     const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
     if (start.kind !== 'send') return { outcome: start };
-    const entered = flowControl.enter({ flow, taskId: task.id, jobId });
+    const entered = flowControl.enter({ flow, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs });
     // Waits only where it has to: a microtask for every send is felt.
     const entry = entered instanceof Promise ? await entered : entered;
     if (entry.kind === 'refused') return { outcome: decide({ kind: 'deferred', reason: entry.reason, waiting: flowControl.waiting(flow), at: clock() }), flow };

@@ -84,8 +84,10 @@ function withoutLogin(text: string): string {
   return url.href;
 }
 
-function printTimeline({ log, completion, progress }: TaskView): object[] {
-  const entries = log.flatMap((entry) => {
+function printTimeline({ log, completion, progress, nextAttemptAt }: TaskView): object[] {
+  const entries = log.flatMap((entry, nth) => {
+    // Of a task that has been sent since, or is being sent, it tells nothing.
+    if (entry.kind === 'deferral' && (nth < log.length - 1 || nextAttemptAt === undefined)) return [];
     const printed = printEntry(entry);
     return printed === undefined ? [] : [printed];
   });

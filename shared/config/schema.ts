@@ -137,7 +137,7 @@ export const variables = {
   DELIVERY_TIMEOUT: duration('30s', 'Total time of one attempt: connect, send, and the whole answer.', { min: 100, max: 3_600_000 }),
   MAX_MESSAGE_BYTES: integer(1, 64 * 1_048_576, '1048576', 'Largest message_data, in bytes of UTF-8. The limit of the HTTP body follows from it.'),
   FLOW_CIRCUIT: oneOf(['on', 'off'], 'on', 'Circuit breaker of each destination, its slow start, and Retry-After for all its tasks. `off`: every task is sent as its own policy says.'),
-  FLOW_CIRCUIT_FAILURES: integer(2, 10_000, '15', 'Failures in a row, of different tasks, that open the circuit of a destination.'),
+  FLOW_CIRCUIT_FAILURES: integer(2, 10_000, '30', 'Failures in a row, of different tasks, that open the circuit of a destination. A 500 counts for a quarter of one: it may be about the message.'),
   FLOW_CIRCUIT_COOL_DOWN: duration('2s', 'From the opening of a circuit to its first probe; doubles with each probe that fails.', { min: 100, max: 3_600_000 }),
   FLOW_CIRCUIT_MAX_COOL_DOWN: duration('30s', 'Cap on that time, and on a Retry-After that holds back all tasks of a destination.', { min: 100, max: 3_600_000 }),
   FLOW_CIRCUIT_MAX_OPEN: duration('15m', 'Open for that long, tasks are sent again and their attempts count, so that a dead receiver leads to dead letters.'),

@@ -20,7 +20,8 @@ export class AdaptiveRate {
   #loweredAt: number;
   /** Its last step up, or the last 429: what is complained of is not raised. */
   #steppedAt: number;
-  #tokens = 0;
+  /** The one that was complained of may come again when its own policy says so. */
+  #tokens = 1;
   #filledAt: number;
 
   /** @param sentPerSecond to the destination, when it complained */
@@ -43,7 +44,7 @@ export class AdaptiveRate {
     this.#complainedOf = this.#perSecond;
     this.#perSecond = Math.max(SLOWEST_PER_SECOND, this.#perSecond * LOWERED_TO);
     this.#loweredAt = now;
-    this.#tokens = 0;
+    this.#tokens = Math.min(this.#tokens, 1);
   }
 
   /** @returns false when it has recovered: forget it */

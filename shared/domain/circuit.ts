@@ -1,10 +1,15 @@
+import { deliveryError, type DeliveryErrorCode } from './errors.js';
+
 /**
  * Circuit breaker of one destination. While its circuit is open its tasks are put back, uncounted, instead of using up
  * their attempts on a receiver that is down; single probes find out whether it is back.
  */
 export interface CircuitRules {
   readonly isOn: boolean;
-  /** Failures in a row that open it, no two neighbours of one task and none later than `rowGapMs` after the one before. */
+  /**
+   * Failures in a row that open it, no two neighbours of one task and none later than `rowGapMs` after the one before.
+   * Each counts by its weight: see `weightOf`.
+   */
   readonly failuresInARow: number;
   readonly rowGapMs: number;
   /** Or this share of failures among the results of the last `shareWithinMs`, if they are at least `shareOf`. */
@@ -20,7 +25,7 @@ export interface CircuitRules {
 
 export const defaultCircuitRules = {
   isOn: true,
-  failuresInARow: 15,
+  failuresInARow: 30,
   rowGapMs: 60_000,
   failureShare: 0.75,
   shareOf: 40,
@@ -60,10 +65,11 @@ export function openedBy(reason: Circuit['reason'], before: Circuit | undefined,
 
 /**
  * The circuit after a 429 or 503 that says when to come again: nobody bothers the destination until then. Never longer
- * than `maxCoolMs` for all tasks together (the one task that met it waits as its own policy says): then a probe asks.
+ * than `maxCoolMs` for all tasks together, nor than the task that met it waits by its own policy: then a probe asks.
+ * @param longestWaitMs cap of that policy
  */
-export function openedByRetryAfter(retryAfterMs: number, before: Circuit | undefined, now: number, rules: CircuitRules): Circuit {
-  const until = now + Math.min(retryAfterMs, rules.maxCoolMs);
+export function openedByRetryAfter(retryAfterMs: number, longestWaitMs: number, before: Circuit | undefined, now: number, rules: CircuitRules): Circuit {
+  const until = now + Math.min(retryAfterMs, longestWaitMs, rules.maxCoolMs);
   return { openedAt: before?.openedAt ?? now, until: Math.max(until, before?.until ?? 0), coolMs: before?.coolMs ?? rules.baseCoolMs, reason: 'retry_after' };
 }
 
@@ -75,36 +81,58 @@ function rowOfOne({ failuresInARow }: CircuitRules, workers: number): number {
   return Math.min(failuresInARow, Math.max(SHORTEST_ROW, Math.ceil(failuresInARow / workers)));
 }
 
+/**
+ * How much one failure says of the destination, 0..1. A 500 is what a handler answers that choked on this one message,
+ * as often as what a service answers that is down: it takes 120 of them in a row. 0: it says nothing, or that all is well.
+ */
+export function weightOf(code: DeliveryErrorCode, httpStatus: number | undefined): number {
+  if (!deliveryError(code).isIllness) return 0;
+  return code === 'http_server_error' && !STATUSES_OF_THE_ILL.has(httpStatus ?? 0) ? 0.25 : 1;
+}
+
+/** A gateway says that what is behind it is gone. (503 has a code of its own.) */
+const STATUSES_OF_THE_ILL: ReadonlySet<number> = new Set([502, 504]);
+
 /** Results of one destination as one process saw them lately. Times in whole milliseconds of any one clock. */
 export class Health {
+  /** Sum of weights. */
   #row = 0;
+  #failures = 0;
   #lastFailedAt = 0;
   #lastFailedTask = '';
   /** Of the half window that runs, and of the one before it. */
   #halfSince = 0;
-  #now = { ok: 0, failed: 0 };
-  #before = { ok: 0, failed: 0 };
+  #now = nothing();
+  #before = nothing();
 
   get failuresInARow(): number {
-    return this.#row;
+    return this.#failures;
   }
 
   /**
+   * @param weight  of a failure; 0: it answered
    * @param workers of the fleet: each sees its part of the failures
    * @returns true when the circuit has to be opened for what is known now
    */
-  note(isFailure: boolean, taskId: string, at: number, rules: CircuitRules, workers = 1): boolean {
+  note(weight: number, taskId: string, at: number, rules: CircuitRules, workers = 1): boolean {
     this.#turn(at, rules.shareWithinMs / 2);
-    if (!isFailure) {
+    if (weight === 0) {
       this.#row = 0;
+      this.#failures = 0;
       this.#now.ok += 1;
+      this.#now.sends += 1;
       return false;
     }
-    if (at - this.#lastFailedAt > rules.rowGapMs) this.#row = 0;
+    if (at - this.#lastFailedAt > rules.rowGapMs) {
+      this.#row = 0;
+      this.#failures = 0;
+    }
     // One task that fails again and again is retried as its own policy says: there is nobody to protect.
     if (this.#row === 0 || taskId !== this.#lastFailedTask) {
-      this.#row += 1;
-      this.#now.failed += 1;
+      this.#row += weight;
+      this.#failures += 1;
+      this.#now.failed += weight;
+      this.#now.sends += 1;
     }
     this.#lastFailedAt = at;
     this.#lastFailedTask = taskId;
@@ -114,21 +142,33 @@ export class Health {
 
   forget(): void {
     this.#row = 0;
-    this.#now = { ok: 0, failed: 0 };
-    this.#before = { ok: 0, failed: 0 };
+    this.#failures = 0;
+    this.#now = nothing();
+    this.#before = nothing();
   }
 
   #isMostlyFailing({ shareOf, failureShare }: CircuitRules): boolean {
     const failed = this.#now.failed + this.#before.failed;
-    const all = failed + this.#now.ok + this.#before.ok;
+    const all = this.#now.sends + this.#before.sends;
     return all >= shareOf && failed >= all * failureShare;
   }
 
   #turn(at: number, halfMs: number): void {
     const passedMs = at - this.#halfSince;
     if (passedMs < halfMs) return;
-    this.#before = passedMs < 2 * halfMs ? this.#now : { ok: 0, failed: 0 };
-    this.#now = { ok: 0, failed: 0 };
+    this.#before = passedMs < 2 * halfMs ? this.#now : nothing();
+    this.#now = nothing();
     this.#halfSince = at;
   }
+}
+
+interface Results {
+  ok: number;
+  /** Sum of weights. */
+  failed: number;
+  sends: number;
+}
+
+function nothing(): Results {
+  return { ok: 0, failed: 0, sends: 0 };
 }

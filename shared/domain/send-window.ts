@@ -4,9 +4,14 @@
  * ill, only the few that are in flight are lost to it, however many slots the worker has.
  */
 const FIRST_WINDOW = 16;
-const SMALLEST_WINDOW = 4;
+const SMALLEST_WINDOW = 2;
 /** Fewer failures in a row are an accident of single tasks; every tenth failing makes three in a row one time in 1,000. */
 const FAILURES_OF_THE_ILL = 3;
+/**
+ * Silence is no failure: a receiver that takes seconds gets its share all the same, only not at once. By then one that
+ * is down has answered, or refused.
+ */
+const SILENCE_MS = 500;
 /** What was known of a destination that long ago is not known any more, milliseconds. */
 const REMEMBERED_IDLE_MS = 30_000;
 
@@ -16,6 +21,14 @@ const REMEMBERED_IDLE_MS = 30_000;
  */
 export function firstWindow(workers: number): number {
   return Math.max(2, Math.ceil(FIRST_WINDOW / workers));
+}
+
+/**
+ * A destination whose window is full of sends that nobody answers, and that has not failed lately.
+ * @param silentMs since its oldest send began, or since the window grew last, whichever is later
+ */
+export function windowInSilence(window: number, inFlight: number, failuresInARow: number, silentMs: number, most: number): number {
+  return inFlight >= window && failuresInARow === 0 && silentMs >= SILENCE_MS ? Math.min(window * 2, most) : window;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { Health } from '../../shared/domain/circuit.js';
 import { averageLatencyMs, mayStart, mostInFlight, type BulkheadRules } from '../../shared/domain/flow-control.js';
-import { firstWindow, windowAfter, windowAtStart } from '../../shared/domain/send-window.js';
+import { firstWindow, windowAfter, windowAtStart, windowInSilence } from '../../shared/domain/send-window.js';
 
 /** A destination's right to one send; given back with `leave` or `discard`. */
 export interface Slot {
@@ -17,6 +17,8 @@ export class DestinationSlots {
   readonly health = new Health();
   latencyMs: number | undefined;
   idleSince = 0;
+  /** When the window grew for silence last. */
+  grewAt = 0;
 
   constructor(
     readonly group: string,
@@ -76,6 +78,7 @@ export class Bulkhead {
     const { slots, held, latencyMs } = destination;
     const { rules, now } = this.options;
     if (slots.size === 0) destination.window = windowAtStart(destination.window, now() - destination.idleSince, this.#firstWindow);
+    this.#growInSilence(destination);
     const [oldest] = slots;
     const oldestMs = oldest === undefined ? 0 : now() - oldest.startedAt;
     const start = mayStart({ inFlight: slots.size, held: held.length, latencyMs, oldestMs, window: this.#windowOf(destination, ignoresWindow) }, this.#inFlight, rules);
@@ -132,6 +135,7 @@ export class Bulkhead {
   /** How many more sends the destination may start now. */
   room(group: string, ignoresWindow = false): number {
     const destination = this.#destinations.get(group);
+    if (destination !== undefined) this.#growInSilence(destination);
     const used = destination === undefined ? 0 : destination.slots.size + destination.held.length;
     const window = this.#windowOf(destination ?? { window: this.#firstWindow }, ignoresWindow);
     return Math.max(0, mostInFlight(window, this.#inFlight, this.options.rules) - used);
@@ -172,6 +176,16 @@ export class Bulkhead {
     this.#admitHeld(destination);
     // A slot less in use raises everybody's threshold.
     for (const other of this.#holding) this.#admitHeld(other);
+  }
+
+  #growInSilence(destination: DestinationSlots): void {
+    const { slots, window, health } = destination;
+    if (slots.size < window) return;
+    const [oldest] = slots;
+    const at = this.options.now();
+    const silentMs = at - Math.max(oldest?.startedAt ?? at, destination.grewAt);
+    destination.window = windowInSilence(window, slots.size, health.failuresInARow, silentMs, this.options.rules.slots);
+    if (destination.window > window) destination.grewAt = at;
   }
 
   #hold(destination: DestinationSlots, holdMs: number): Promise<Slot | undefined> {

@@ -1,5 +1,5 @@
 import { AdaptiveRate } from '../../shared/domain/adaptive-rate.js';
-import { openedBy, openedByRetryAfter, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/circuit.js';
+import { openedBy, openedByRetryAfter, stateOfCircuit, weightOf, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/circuit.js';
 import { deliveryError } from '../../shared/domain/errors.js';
 import type { BulkheadRules, DeferralReason } from '../../shared/domain/flow-control.js';
 import type { Flow } from '../../shared/domain/flow-key.js';
@@ -28,11 +28,8 @@ const WORTH_A_LINE_MS = 1_000;
 const FORGOTTEN_CIRCUIT_MS = 3_600_000;
 
 /** The right to one send; given back with `leave`. */
-export interface Ticket {
+export interface Ticket extends Candidate {
   readonly kind: 'ticket';
-  readonly flow: Flow;
-  readonly taskId: string;
-  readonly jobId: string;
   readonly slot: Slot;
   readonly row: FlowRow;
   readonly isProbe: boolean;
@@ -68,6 +65,8 @@ interface Candidate {
   readonly flow: Flow;
   readonly taskId: string;
   readonly jobId: string;
+  /** Longest wait between two attempts by the task's own policy, ms. */
+  readonly longestWaitMs: number;
 }
 
 /**
@@ -151,16 +150,16 @@ export class FlowControl {
   leave(ticket: Ticket, result: DeliveryResult | undefined): void {
     const { flow, slot, row, limit, jobId, taskId } = ticket;
     const { circuit: rules } = this.options;
-    const verdict = result === undefined ? undefined : verdictOf(result);
-    this.#stats.ended(row, verdict === undefined ? undefined : result?.kind, this.#now() - slot.startedAt);
+    const weight = result === undefined ? undefined : failureWeight(result);
+    this.#stats.ended(row, weight === undefined ? undefined : result?.kind, this.#now() - slot.startedAt);
     if (limit !== undefined) this.#limiter.leave(limit.name, jobId);
-    if (verdict === undefined) {
+    if (weight === undefined) {
       this.#bulkhead.discard(slot);
     } else {
       const { health } = slot.destination;
-      const isTooMuch = health.note(verdict === 'ill', taskId, this.#now(), rules, this.#controls.workers);
-      this.#bulkhead.leave(slot, verdict === 'ill' ? health.failuresInARow : 0);
-      if (rules.isOn) this.#learn(ticket, verdict, isTooMuch, result);
+      const isTooMuch = health.note(weight, taskId, this.#now(), rules, this.#controls.workers);
+      this.#bulkhead.leave(slot, health.failuresInARow);
+      if (rules.isOn) this.#learn(ticket, weight === 0, isTooMuch, result);
     }
     if (ticket.isProbe) this.#endProbe(flow.group);
     this.#wakeUps.leave(flow);
@@ -270,7 +269,7 @@ export class FlowControl {
   }
 
   /** What the result says of the destination as a whole. */
-  #learn({ flow, row, isProbe }: Ticket, verdict: Verdict, isTooMuch: boolean, result: DeliveryResult | undefined): void {
+  #learn({ flow, row, isProbe, longestWaitMs }: Ticket, isWell: boolean, isTooMuch: boolean, result: DeliveryResult | undefined): void {
     const { circuit: rules } = this.options;
     const { group, key } = flow;
     const open = this.#controls.circuit(group);
@@ -278,11 +277,11 @@ export class FlowControl {
     if (failure?.httpStatus === 429) this.#lowerRate(key, row);
     const retryAfterMs = failure?.retryAfterMs ?? 0;
     const now = this.#controls.now();
-    if (retryAfterMs > 0) this.#open(group, openedByRetryAfter(retryAfterMs, open, now, rules), failure?.code);
-    else if (isProbe && verdict === 'ill') this.#open(group, openedBy('failures', open, now, rules), failure?.code);
+    if (retryAfterMs > 0) this.#open(group, openedByRetryAfter(retryAfterMs, longestWaitMs, open, now, rules), failure?.code);
+    else if (isProbe && !isWell) this.#open(group, openedBy('failures', open, now, rules), failure?.code);
     else if (open === undefined && isTooMuch) this.#open(group, openedBy('failures', open, now, rules), failure?.code);
     // A send that began before the circuit was opened proves nothing.
-    else if (open !== undefined && verdict === 'ok' && (isProbe || this.#stateOf(group) === 'given_up')) this.#close(group);
+    else if (open !== undefined && isWell && (isProbe || this.#stateOf(group) === 'given_up')) this.#close(group);
   }
 
   #open(group: string, circuit: Circuit, code: string | undefined): void {
@@ -361,15 +360,10 @@ export class FlowControl {
   }
 }
 
-/** ok: it answered, whatever it said of this task. ill: it fails, whoever comes. */
-type Verdict = 'ok' | 'ill';
-
-/** @returns undefined: the failure was ours, and says nothing of the destination */
-function verdictOf(result: DeliveryResult): Verdict | undefined {
-  if (result.kind === 'delivered') return 'ok';
-  const { usesAttempt, isIllness } = deliveryError(result.code);
-  if (!usesAttempt) return undefined;
-  return isIllness ? 'ill' : 'ok';
+/** @returns 0: it answered, whatever it said of this task. undefined: the failure was ours, and says nothing of the destination */
+function failureWeight(result: DeliveryResult): number | undefined {
+  if (result.kind === 'delivered') return 0;
+  return deliveryError(result.code).usesAttempt ? weightOf(result.code, result.httpStatus) : undefined;
 }
 
 function refuse(reason: DeferralReason): Refusal {

@@ -49,7 +49,7 @@ describe('the circuit of a destination', () => {
   }).timeout(40_000);
 
   it('given up after its longest time, lets attempts count, so that a dead receiver leads to dead letters', async () => {
-    fleet.receiver.on('/hook', { kind: 'answer', status: 500 });
+    fleet.receiver.on('/hook', { kind: 'answer', status: 502 });
     const tasks = await fleet.submit(60, { max_retries: 1, base_delay: 0.05 });
     await fleet.hire(2, { concurrency: 50, circuit: { ...quick, maxOpenMs: 1_500 } });
     await whenOpen();

@@ -26,7 +26,7 @@ describe('loadConfig', () => {
       kafka: { brokers: [{ host: 'localhost', port: 9092 }], tls: false, credentials: undefined },
       workerConcurrency: 200,
       deliveryTimeoutMs: 30_000,
-      circuit: { isOn: true, failuresInARow: 15, rowGapMs: 60_000, failureShare: 0.75, shareOf: 40, shareWithinMs: 10_000, baseCoolMs: 2_000, maxCoolMs: 30_000, maxOpenMs: 900_000 },
+      circuit: { isOn: true, failuresInARow: 30, rowGapMs: 60_000, failureShare: 0.75, shareOf: 40, shareWithinMs: 10_000, baseCoolMs: 2_000, maxCoolMs: 30_000, maxOpenMs: 900_000 },
       maxMessageBytes: 1_048_576,
       retryJitter: 'none',
       dead: { attempts: 10, baseDelayMs: 1_000, maxDelayMs: 300_000 },

@@ -1,9 +1,28 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { defaultCircuitRules as rules, Health, openedBy, openedByRetryAfter, stateOfCircuit, type Circuit } from '../../../../shared/domain/circuit.js';
+import { defaultCircuitRules, Health, openedBy, openedByRetryAfter, stateOfCircuit, weightOf, type Circuit } from '../../../../shared/domain/circuit.js';
 
 const T = 1_000_000;
+const rules = { ...defaultCircuitRules, failuresInARow: 15 };
+
+describe('weightOf', () => {
+  const cases = [
+    ['http_server_error', 500, 0.25],
+    ['http_server_error', 501, 0.25],
+    ['http_server_error', 502, 1],
+    ['http_server_error', 504, 1],
+    ['http_busy', 503, 1],
+    ['http_busy', 429, 1],
+    ['connection_refused', undefined, 1],
+    ['timed_out', undefined, 1],
+    ['http_client_error', 404, 0],
+    ['message_too_large', undefined, 0],
+  ] as const;
+  for (const [code, status, weight] of cases) {
+    it(`of ${code} ${status ?? ''} is ${weight}`, () => expect(weightOf(code, status)).to.equal(weight));
+  }
+});
 
 describe('stateOfCircuit', () => {
   const open: Circuit = { openedAt: T, until: T + 2_000, coolMs: 2_000, reason: 'failures' };
@@ -36,12 +55,16 @@ describe('openedBy', () => {
 
 describe('openedByRetryAfter', () => {
   it('waits as it was asked to, at most as long as a circuit cools down', () => {
-    expect([500, 3_000, 86_400_000].map((ms) => openedByRetryAfter(ms, undefined, T, rules).until - T)).to.deep.equal([500, 3_000, 30_000]);
+    expect([500, 3_000, 86_400_000].map((ms) => openedByRetryAfter(ms, 86_400_000, undefined, T, rules).until - T)).to.deep.equal([500, 3_000, 30_000]);
+  });
+
+  it('is never longer than the task that met it waits by its own policy', () => {
+    expect(openedByRetryAfter(3_600_000, 300, undefined, T, rules).until - T).to.equal(300);
   });
 
   it('never shortens a wait, and keeps since when and how long it has been open', () => {
     const before: Circuit = { openedAt: T - 9_000, until: T + 5_000, coolMs: 8_000, reason: 'failures' };
-    expect(openedByRetryAfter(1_000, before, T, rules)).to.deep.equal({ ...before, reason: 'retry_after' });
+    expect(openedByRetryAfter(1_000, 86_400_000, before, T, rules)).to.deep.equal({ ...before, reason: 'retry_after' });
   });
 });
 
@@ -52,7 +75,7 @@ describe('Health', () => {
     let nth = 0;
     for (const [isFailure, taskId, at] of notes) {
       nth += 1;
-      if (health.note(isFailure, taskId, at, rules)) return nth;
+      if (health.note(Number(isFailure), taskId, at, rules)) return nth;
     }
     return undefined;
   }
@@ -76,20 +99,27 @@ describe('Health', () => {
   it('needs of each worker of a fleet its share of the row, and never less than five, where nothing is answered at all', () => {
     const rowOf = (workers: number, startsWell: boolean): number => {
       const health = new Health();
-      if (startsWell) health.note(false, 'well', 0, rules, workers);
+      if (startsWell) health.note(0, 'well', 0, rules, workers);
       let row = 1;
-      while (!health.note(true, `t${row}`, row, rules, workers)) row += 1;
+      while (!health.note(1, `t${row}`, row, rules, workers)) row += 1;
       return row;
     };
     expect([1, 2, 3, 4, 50].map((workers) => rowOf(workers, false))).to.deep.equal([15, 8, 5, 5, 5]);
     expect([1, 2, 3, 4, 50].map((workers) => rowOf(workers, true)), 'single failures among successes').to.deep.equal([15, 15, 15, 15, 15]);
   });
 
+  it('needs four times as many answers 500: each may be about its message', () => {
+    const health = new Health();
+    let row = 1;
+    while (!health.note(0.25, `t${row}`, row, rules)) row += 1;
+    expect(row).to.equal(60);
+  });
+
   it('starts afresh when it is told to forget', () => {
     const health = new Health();
-    for (let nth = 0; nth < 14; nth += 1) health.note(true, `t${nth}`, nth, rules);
+    for (let nth = 0; nth < 14; nth += 1) health.note(1, `t${nth}`, nth, rules);
     health.forget();
-    expect([health.failuresInARow, health.note(true, 'x', 20, rules), health.failuresInARow]).to.deep.equal([0, false, 1]);
+    expect([health.failuresInARow, health.note(1, 'x', 20, rules), health.failuresInARow]).to.deep.equal([0, false, 1]);
   });
 
   it('never opens for a destination that fails less than half of its sends, in any order without fifteen in a row', () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { firstWindow, windowAfter, windowAtStart } from '../../../../shared/domain/send-window.js';
+import { firstWindow, windowAfter, windowAtStart, windowInSilence } from '../../../../shared/domain/send-window.js';
 
 describe('windowAfter', () => {
   const cases: readonly (readonly [name: string, window: number, inFlight: number, failures: number, expected: number])[] = [
@@ -11,7 +11,7 @@ describe('windowAfter', () => {
     ['it never exceeds the slots', 200, 200, 0, 200],
     ['two failures in a row are an accident', 64, 64, 2, 64],
     ['three halve it', 64, 64, 3, 32],
-    ['and it never closes', 5, 4, 9, 4],
+    ['and it never closes', 3, 4, 9, 2],
   ];
   for (const [name, window, inFlight, failures, expected] of cases) {
     it(name, () => expect(windowAfter(window, inFlight, failures, 200)).to.equal(expected));
@@ -23,24 +23,24 @@ describe('windowAfter', () => {
     expect(window).to.equal(2 * firstWindow(1));
   });
 
-  it('stays between four and the slots, whatever comes', () => {
+  it('stays between two and the slots, whatever comes', () => {
     fc.assert(fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 200 })), { maxLength: 200 }), (answers) => {
       let window = firstWindow(1);
       let row = 0;
       for (const [isFailure, inFlight] of answers) {
         row = isFailure ? row + 1 : 0;
         window = windowAfter(window, inFlight, row, 200);
-        expect(window).to.be.within(4, 200);
+        expect(window).to.be.within(2, 200);
       }
     }));
   });
 
-  it('costs an unknown destination that is down fewer than twenty sends until its circuit opens, whatever the slots', () => {
+  it('costs an unknown destination that is down fewer than forty sends until its circuit opens, whatever the slots', () => {
     // All that may start do so; each failure is noted before the next one.
     let window = firstWindow(1);
     let started = firstWindow(1);
     let inFlight = firstWindow(1);
-    for (let failures = 1; failures <= 15; failures += 1) {
+    for (let failures = 1; failures <= 30; failures += 1) {
       window = windowAfter(window, inFlight, failures, 10_000);
       inFlight -= 1;
       while (inFlight < window) {
@@ -48,8 +48,21 @@ describe('windowAfter', () => {
         started += 1;
       }
     }
-    expect(started).to.be.below(20);
+    expect(started).to.be.below(40);
   });
+});
+
+describe('windowInSilence', () => {
+  const cases: readonly (readonly [name: string, window: number, inFlight: number, failures: number, silentMs: number, expected: number])[] = [
+    ['doubles when nothing is heard for half a second', 16, 16, 0, 500, 32],
+    ['not sooner', 16, 16, 0, 499, 16],
+    ['nor when there is room', 16, 15, 0, 5_000, 16],
+    ['nor of one that has failed', 16, 16, 1, 5_000, 16],
+    ['never beyond the slots', 150, 150, 0, 500, 200],
+  ];
+  for (const [name, window, inFlight, failures, silentMs, expected] of cases) {
+    it(name, () => expect(windowInSilence(window, inFlight, failures, silentMs, 200)).to.equal(expected));
+  }
 });
 
 describe('firstWindow', () => {
