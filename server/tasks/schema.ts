@@ -119,7 +119,10 @@ function taskSchema(variant: Variant, { maxMessageBytes, defaultJitter }: TaskRu
     attempt: Joi.any().strip(),
   })
     .required()
-    .label('task');
+    .label('task')
+    // convert: false, so that "3" is no number and "true" no boolean: nothing is repaired silently. Set here and not
+    // with each task: Joi would check and merge them every time.
+    .prefs({ abortEarly: false, convert: false, errors: { wrap: { label: false } } });
 }
 
 interface WireTask {
@@ -176,8 +179,7 @@ export function createTaskParser(rules: TaskRules): ParseTask {
   };
   return (input) => {
     const prototypeKeys = checkAllKeys(input);
-    // convert: false, so that "3" is no number and "true" no boolean: nothing is repaired silently.
-    const checked = schemaFor(input).validate(input, { abortEarly: false, convert: false, errors: { wrap: { label: false } } });
+    const checked = schemaFor(input).validate(input);
     const violations = [...(checked.error?.details ?? []).map(({ path, message }) => ({ field: path.join('.'), message })), ...prototypeKeys];
     if (checked.error !== undefined || violations.length > 0) throw refusal(violations, rules.maxMessageBytes, input);
     return toTask(checked.value);

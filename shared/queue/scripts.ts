@@ -26,32 +26,43 @@ end
 `;
 
 /**
- * May this id be submitted? Runs before BullMQ's add in the same MULTI; the add does nothing where the id exists.
+ * May these ids be submitted? Runs before BullMQ's adds in the same MULTI; an add does nothing where the id exists.
  * A finished record is reported first and removed only when the caller comes back with the time it finished, because
  * the new job has to carry a run number that the first call did not know.
+ * One call for many ids: a call costs Redis, and us, more than what it does for one of them. No id may be in it twice,
+ * since none of them is added before the call is over.
  *
- * KEYS 1 job, 2 completed, 3 failed, 4 parked. ARGV 1 job id, 2 content hash, 3 finishing time seen before or ''.
- * @returns {code, finishing time (of a live job: its timestamp), run}
+ * KEYS 1 completed, 2 failed, 3 parked, then one job each. ARGV for each: job id, content hash, finishing time seen
+ * before or ''.
+ * @returns for each {code, finishing time (of a live job: its timestamp), run}; of an absent one {code} alone
  */
 const admit = `${isLastCopy}
-local job, id = KEYS[1], ARGV[1]
-if redis.call('EXISTS', job) == 0 then return {${ADMIT.absent}, '', 0} end
-local okay, opts = pcall(cjson.decode, redis.call('HGET', job, 'opts') or '')
-if not okay or type(opts) ~= 'table' then return {${ADMIT.unreadable}, '', 0} end
-local failed = redis.call('ZSCORE', KEYS[3], id)
-local finished = failed or redis.call('ZSCORE', KEYS[2], id)
-if not finished then
-  if opts['sha'] == ARGV[2] then return {${ADMIT.sameContent}, redis.call('HGET', job, 'timestamp'), 0} end
-  return {${ADMIT.otherContent}, '', 0}
+local completedSet, failedSet, parkedSet = KEYS[1], KEYS[2], KEYS[3]
+local function admit(job, id, sha, seen)
+  if redis.call('EXISTS', job) == 0 then return {${ADMIT.absent}} end
+  local okay, opts = pcall(cjson.decode, redis.call('HGET', job, 'opts') or '')
+  if not okay or type(opts) ~= 'table' then return {${ADMIT.unreadable}, '', 0} end
+  local failed = redis.call('ZSCORE', failedSet, id)
+  local finished = failed or redis.call('ZSCORE', completedSet, id)
+  if not finished then
+    if opts['sha'] == sha then return {${ADMIT.sameContent}, redis.call('HGET', job, 'timestamp'), 0} end
+    return {${ADMIT.otherContent}, '', 0}
+  end
+  if failed and isLastCopy(job) then return {${ADMIT.parked}, '', 0} end
+  local run = (tonumber(opts['run']) or 1) + (tonumber(redis.call('HGET', job, 'redrives')) or 0)
+  if seen ~= finished then return {${ADMIT.finished}, finished, run} end
+  redis.call('ZREM', completedSet, id)
+  redis.call('ZREM', failedSet, id)
+  redis.call('ZREM', parkedSet, id)
+  redis.call('DEL', job, job .. ':logs', job .. ':lock')
+  return {${ADMIT.replaced}, finished, run}
 end
-if failed and isLastCopy(job) then return {${ADMIT.parked}, '', 0} end
-local run = (tonumber(opts['run']) or 1) + (tonumber(redis.call('HGET', job, 'redrives')) or 0)
-if ARGV[3] ~= finished then return {${ADMIT.finished}, finished, run} end
-redis.call('ZREM', KEYS[2], id)
-redis.call('ZREM', KEYS[3], id)
-redis.call('ZREM', KEYS[4], id)
-redis.call('DEL', job, job .. ':logs', job .. ':lock')
-return {${ADMIT.replaced}, finished, run}
+local answers = {}
+for index = 4, #KEYS do
+  local at = 3 * (index - 4)
+  answers[#answers + 1] = admit(KEYS[index], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
+end
+return answers
 `;
 
 /**
@@ -213,13 +224,19 @@ return {
 }
 `;
 
+/**
+ * The caller says first how many keys there are. ioredis takes the absence of a number for that, BullMQ's type of the
+ * same call has no room for it.
+ */
+const COUNTED_BY_CALLER = undefined as unknown as number;
+
 export const ownScripts = {
   krsCancel: { numberOfKeys: 10, lua: cancel },
   krsLocate: { numberOfKeys: 5, lua: locate },
   krsCount: { numberOfKeys: 9, lua: count },
   krsFailedPage: { numberOfKeys: 1, lua: failedPage },
   krsRead: { numberOfKeys: 4, lua: read },
-  krsAdmit: { numberOfKeys: 4, lua: admit },
+  krsAdmit: { numberOfKeys: COUNTED_BY_CALLER, lua: admit },
   krsPrepareRedrive: { numberOfKeys: 3, lua: prepareRedrive },
   krsSweep: { numberOfKeys: 2, lua: sweep },
 } as const;

@@ -1,5 +1,5 @@
+import type { IRedisTransaction } from 'bullmq';
 import type { Admission, Submission } from './submission.js';
-import { COMMANDS_PER_SUBMISSION } from './submission.js';
 import type { Shard } from './shard.js';
 import { transact } from './transaction.js';
 
@@ -55,15 +55,16 @@ export class SubmissionBatcher {
   async #send(group: readonly Waiting[], bytes: number): Promise<void> {
     this.#bytesInFlight += bytes;
     try {
+      const { firsts, repeats } = byFirstOfItsId(group);
       const replies = await transact(this.shard.client, (multi) => {
-        for (const { submission } of group) submission.queueCommands(multi);
+        this.#queueCommands(multi, firsts);
+        for (const repeat of repeats) this.#queueCommands(multi, [repeat]);
       });
-      const seenIds = new Set<string>();
-      group.forEach((waiting, index) => {
-        const { taskId } = waiting.submission;
-        this.#settle(waiting, replies[index * COMMANDS_PER_SUBMISSION], !seenIds.has(taskId));
-        seenIds.add(taskId);
-      });
+      // Our check's reply, which has one for each; behind it those of the adds.
+      const answersAt = (index: number): readonly unknown[] => replies[index] as readonly unknown[];
+      const answers = answersAt(0);
+      firsts.forEach((waiting, index) => this.#settle(waiting, answers[index], true));
+      repeats.forEach((waiting, index) => this.#settle(waiting, answersAt(firsts.length + 1 + 2 * index)[0], false));
     } catch (error) {
       for (const { reject } of [...group, ...this.#waiting.splice(0)]) reject(error);
     } finally {
@@ -73,12 +74,42 @@ export class SubmissionBatcher {
     }
   }
 
+  /** Our check of all of them, then BullMQ's add of each. @param some of different ids */
+  #queueCommands(multi: IRedisTransaction, some: readonly Waiting[]): void {
+    const { completed, failed, parked } = this.shard.keys;
+    const keys = [completed, failed, parked];
+    const values: string[] = [];
+    for (const { submission } of some) {
+      keys.push(submission.admitKey);
+      values.push(...submission.admitArguments);
+    }
+    multi.runCommand('krsAdmit', [keys.length, ...keys, ...values]);
+    const backend = this.shard.queue.getBackend();
+    for (const { submission } of some) submission.queueAdd(multi, backend);
+  }
+
   #settle(waiting: Waiting, admitReply: unknown, isFirstOfItsId: boolean): void {
     const admission = waiting.submission.readReplies(admitReply, isFirstOfItsId);
     if (admission !== undefined) waiting.resolve(admission);
     else if (waiting.rounds >= MAX_ROUNDS) waiting.reject(new Error('the id was taken again and again by others'));
     else this.#add({ ...waiting, rounds: waiting.rounds + 1 });
   }
+}
+
+/**
+ * Those that are the first of their id in the group share one check. A later one has to see the job of the first, so
+ * it gets a check of its own, behind the first's add.
+ */
+function byFirstOfItsId(group: readonly Waiting[]): { firsts: readonly Waiting[]; repeats: readonly Waiting[] } {
+  const seenIds = new Set<string>();
+  const firsts: Waiting[] = [];
+  const repeats: Waiting[] = [];
+  for (const waiting of group) {
+    const { taskId } = waiting.submission;
+    (seenIds.has(taskId) ? repeats : firsts).push(waiting);
+    seenIds.add(taskId);
+  }
+  return { firsts, repeats };
 }
 
 /** The oldest that fit into one MULTI; at least one, however large. */

@@ -1,4 +1,4 @@
-import { Job, type IRedisTransaction } from 'bullmq';
+import type { IRedisTransaction, RedisQueueBackend } from 'bullmq';
 import type { Task } from '../domain/task.js';
 import { wholeMs } from '../domain/retry-policy.js';
 import { jobIdOf } from './names.js';
@@ -17,15 +17,15 @@ export type Admission =
 
 const ENVELOPE_BYTES = 1_024;
 
-/** Replies of one submission inside a MULTI. */
-export const COMMANDS_PER_SUBMISSION = 2;
+/** What BullMQ's type of a job asks for and its add does not look at: Redis sets it. */
+const newJob = { progress: 0, attemptsMade: 0, attemptsStarted: 0, stalledCounter: 0, failedReason: '', returnvalue: '' } as const;
 
 /**
  * One task on its way into its queue. Goes through a MULTI once or, where it replaces a finished record, twice: the
  * first tells the run number and the time it finished, the second replaces exactly that record.
  */
 export class Submission {
-  readonly #job: { readonly id: string; readonly name: string; readonly data: unknown; readonly attempts: number; readonly priority: number; readonly delayMs: number };
+  readonly #job: { readonly id: string; readonly name: string; readonly data: string; readonly attempts: number; readonly priority: number; readonly delayMs: number };
   readonly #sha: string;
   /** What it weighs on the way to Redis, roughly: the message, and as much as the rest of a usual task. */
   readonly bytes: number;
@@ -46,7 +46,7 @@ export class Submission {
     this.#job = {
       id: jobIdOf(task.id),
       name: jobNameOf(task),
-      data: encodeTask(task),
+      data: JSON.stringify(encodeTask(task)),
       // For people who look at the board; what is done is decided in outcome.ts, not by this number.
       attempts: task.retryPolicy.maxRetries + 1 + deadAttempts,
       priority: jobPriorityOf(task),
@@ -54,19 +54,27 @@ export class Submission {
     };
   }
 
-  /** Queues our check and BullMQ's add; the add does nothing where the id is taken. */
-  queueCommands(multi: IRedisTransaction): void {
-    const { keys, queue } = this.shard;
+  /** This one's part of our check `krsAdmit`. */
+  get admitKey(): string {
+    return this.shard.keys.job(this.task.id);
+  }
+
+  get admitArguments(): readonly [jobId: string, sha: string, seenFinishedAt: string] {
+    return [this.#job.id, this.#sha, this.#seenFinishedAt];
+  }
+
+  /** Queues BullMQ's add, which does nothing where the id is taken. Belongs behind our check in the same MULTI. */
+  queueAdd(multi: IRedisTransaction, backend: RedisQueueBackend): void {
     const { id, name, data, attempts, priority, delayMs } = this.#job;
-    multi.runCommand('krsAdmit', [keys.job(this.task.id), keys.completed, keys.failed, keys.parked, id, this.#sha, this.#seenFinishedAt]);
     const stored: StoredOptions = this.#run === 1 ? { sha: this.#sha } : { sha: this.#sha, run: this.#run };
     // BullMQ keeps options it does not know; its type has no room for them.
-    const options = { attempts, ...(priority === 0 ? {} : { priority }), ...(delayMs === 0 ? {} : { delay: delayMs }), ...stored };
-    const job = new Job(queue, name, data, options, id);
-    this.#dueAt = job.timestamp + delayMs;
-    this.#timestamps.push(String(job.timestamp));
-    // In a MULTI this only queues; what Redis says stands among the replies.
-    void job.addJob(multi);
+    const opts = { attempts, ...(priority === 0 ? {} : { priority }), ...(delayMs === 0 ? {} : { delay: delayMs }), ...stored };
+    const timestamp = Date.now();
+    this.#dueAt = timestamp + delayMs;
+    this.#timestamps.push(String(timestamp));
+    // What Job.addJob hands on, without a Job: making one costs more than the rest of a submission. In a MULTI this
+    // only queues; what Redis says stands among the replies.
+    void backend.addJobToTransaction(multi, { ...newJob, id, name, data, opts, timestamp }, id);
   }
 
   get taskId(): string {
@@ -79,7 +87,7 @@ export class Submission {
    */
   readReplies(admitReply: unknown, isFirstOfItsId: boolean): Admission | undefined {
     // The script's own answer: see scripts.ts.
-    const [code, time, run] = admitReply as [number, string, number];
+    const [code, time = '', run = 0] = admitReply as [number, string?, number?];
     const unanswered = this.#timestamps.slice(0, -1);
     this.#timestamps = [];
     switch (code) {

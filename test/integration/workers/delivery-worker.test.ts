@@ -51,8 +51,8 @@ describe('a worker', () => {
       return shown;
     });
     expect(parted).to.include({ state: 'scheduled', attempt: 0 });
-    // 1 s, shortened by up to half.
-    expect(timeOf(parted.next_attempt_at) - startedAt).to.be.within(450, 2_500);
+    // Anywhere up to 1 s.
+    expect(timeOf(parted.next_attempt_at) - startedAt).to.be.within(0, 2_500);
     expect(receiver.requestsFor(task.id)).to.have.lengthOf(0);
     await waitForState(service.baseUrl, task.id, 'delivered');
     expect(receiver.requestsFor(task.id).map(({ key }) => key)).to.deep.equal([`${task.id}|0`]);
