@@ -62,7 +62,7 @@ describe('chaos: Redis misbehaves', () => {
     expect(ledger.posts.filter(({ status, code }) => status !== 201 && code !== 'redis_unavailable'), 'refused in the one right way').to.deep.equal([]);
     const slowest = Math.max(...ledger.posts.filter(({ status }) => status === 201).map(({ ms }) => ms));
     return { ...measured, note: `accepted within ${Math.round(slowest)} ms at most` };
-  });
+  }, { isLongOnly: true });
 
   scenario('5f', 'connections to Redis that nobody answers any more, and nobody closes', async (scene) => {
     const own = await scene.ownRedis();
@@ -85,5 +85,5 @@ describe('chaos: Redis misbehaves', () => {
     expect(measured.delivered).to.equal(measured.acked);
     expect(ledger.requestsWithAttempts(), 'no attempt is used').to.have.lengthOf(0);
     return { ...measured, note: `accepted again after ${(acceptingMs / 1_000).toFixed(1)} s, delivered again after ${(deliveringMs / 1_000).toFixed(1)} s` };
-  });
+  }, { isLongOnly: true });
 });

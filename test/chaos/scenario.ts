@@ -116,11 +116,19 @@ const rows: Row[] = [];
 /** What a scenario hands in: the reckoning, and what else it measured, in words. */
 export type Measured = Reckoning & { readonly note?: string };
 
+export interface ScenarioOptions {
+  /** Limit of the long form, ms. */
+  readonly longMs?: number;
+  /** It takes 10 s or more of mere waiting, and the short form has three minutes. */
+  readonly isLongOnly?: boolean;
+}
+
 /**
  * One scenario as a Mocha test.
  * @param number of the list in docs/RELIABILITY.md
  */
-export function scenario(number: string, title: string, run: (scene: Scene) => Promise<Measured>, { longMs = 180_000 } = {}): void {
+export function scenario(number: string, title: string, run: (scene: Scene) => Promise<Measured>, { longMs = 180_000, isLongOnly = false }: ScenarioOptions = {}): void {
+  if (isLongOnly && profile.name === 'short') return;
   it(title, async function () {
     // Ends what hangs; what has to be quick has a limit of its own.
     this.timeout(profile.name === 'long' ? longMs : 120_000);
