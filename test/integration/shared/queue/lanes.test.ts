@@ -1,0 +1,111 @@
+import { expect } from 'chai';
+
+import type { Task } from '../../../../shared/domain/task.js';
+import { flowOf, laneOf } from '../../../../shared/domain/flow-key.js';
+import { Lanes } from '../../../../shared/queue/lanes.js';
+import type { Shard } from '../../../../shared/queue/shard.js';
+import { eventually } from '../../../support/eventually.js';
+import { createReceiver, type Receiver } from '../../../support/receiver.js';
+import { InProcessService } from '../../../support/service-in-process.js';
+import { domainTask, getTask, waitForState } from '../../../support/tasks.js';
+
+const UNTIL_MS = 60_000;
+
+describe('Lanes: skim', () => {
+  let service: InProcessService;
+  let shard: Shard;
+  let busy: Receiver;
+  let other: Receiver;
+
+  beforeEach(async () => {
+    [service, busy, other] = await Promise.all([InProcessService.ready(), createReceiver(), createReceiver()]);
+    const [first] = await service.queue.shards();
+    if (first === undefined) throw new Error('no shard');
+    shard = first;
+  });
+  afterEach(async () => {
+    await service.close();
+    await Promise.all([busy.close(), other.close()]);
+  });
+
+  function to(receiver: Receiver, changes: Partial<Task> = {}): Task {
+    const destination = { type: 'http', url: receiver.url('/hook?a=1') } as const;
+    return domainTask({ destination, retryPolicy: { maxRetries: 0, initialDelayMs: 0, baseDelayMs: 1_000, maxDelayMs: 1_000, jitter: 'none' }, ...changes });
+  }
+
+  async function submit(tasks: readonly Task[]): Promise<void> {
+    for (const task of tasks) expect(await service.queue.submit(task)).to.include({ kind: 'created' });
+  }
+
+  const skim = (task: Task, count = 100): Promise<{ looked: number; deferred: number }> => {
+    const now = Date.now();
+    return new Lanes(shard).skim([[flowOf(task.destination, undefined), 'paused']], count, now, now + UNTIL_MS);
+  };
+
+  it('defers the first sends of the flow alone, in their order, and leaves flow_keys, other origins and what was sent before', async () => {
+    const skimmed = Array.from({ length: 5 }, (_, nth) => to(busy, { id: `skimmed-${nth}` }));
+    const [sentBefore, keyed, elsewhere, urgent] = [to(busy, { id: 'sent-before' }), to(busy, { flowKey: 'tenant' }), to(other), to(busy, { isPriority: true })];
+    await submit([sentBefore, ...skimmed, keyed, elsewhere, urgent]);
+    await service.redis.hset(shard.keys.job(sentBefore.id), 'stacktrace', '["{}"]');
+    const [first] = skimmed;
+    if (first === undefined) throw new Error('no task');
+    expect(await skim(first)).to.deep.equal({ looked: 8, deferred: 5 });
+    expect(await service.redis.zcard(shard.keys.prioritized)).to.equal(3);
+    expect(await service.redis.llen(shard.keys.wait)).to.equal(1);
+    const lane = laneOf(flowOf(first.destination, undefined));
+    expect(await service.redis.zrange(shard.keys.lane(lane), '0', '-1'), 'the order of the queue').to.deep.equal(skimmed.map(({ id }) => `t-${id}`));
+    expect(await service.redis.zrange(shard.keys.lanes, '0', '-1')).to.deep.equal([lane]);
+    const shown = await service.queue.find(first.id);
+    expect(shown?.progress.lastDeferral).to.include({ reason: 'paused', count: 1 });
+    expect(shown?.state).to.equal('scheduled');
+    expect((shown?.nextAttemptAt ?? 0) - Date.now()).to.be.within(UNTIL_MS - 10_000, UNTIL_MS);
+  });
+
+  it('looks at the head alone', async () => {
+    const tasks = Array.from({ length: 12 }, () => to(busy));
+    await submit(tasks);
+    const [first] = tasks;
+    if (first === undefined) throw new Error('no task');
+    expect(await skim(first, 10)).to.deep.equal({ looked: 10, deferred: 10 });
+    expect(await skim(first, 10)).to.deep.equal({ looked: 2, deferred: 2 });
+    expect(await skim(first, 10)).to.deep.equal({ looked: 0, deferred: 0 });
+  });
+
+  it('knows topics of Kafka', async () => {
+    const destination = { type: 'kafka', broker: { host: '127.0.0.1', port: 9 }, topic: 'orders', key: undefined, headers: undefined } as const;
+    const [mine, others] = [to(busy, { destination }), to(busy, { destination: { ...destination, topic: 'orders-2' } })];
+    await submit([mine, others]);
+    expect(await skim(mine)).to.deep.equal({ looked: 2, deferred: 1 });
+  });
+
+  it('loses none of them: woken or after their time, each is delivered once, also by a worker that knows nothing of it', async () => {
+    const tasks = Array.from({ length: 40 }, () => to(busy));
+    busy.on('/hook', { kind: 'answer' });
+    await submit(tasks);
+    const [first] = tasks;
+    if (first === undefined) throw new Error('no task');
+    await skim(first);
+    // Half of the hints are lost, and their time is over.
+    for (const { id } of tasks.slice(0, 20)) {
+      await service.redis.zrem(shard.keys.lane(laneOf(flowOf(first.destination, undefined))), `t-${id}`);
+      await service.redis.zadd(shard.keys.delayed, 'XX', 4_096, `t-${id}`);
+    }
+    await service.startWorker();
+    for (const { id } of tasks) await waitForState(service.baseUrl, id, 'delivered');
+    expect(busy.requests.map(({ headers }) => headers['x-retry-attempt'])).to.deep.equal(tasks.map(() => '0'));
+    await eventually(async () => expect(await service.redis.zcard(shard.keys.lanes)).to.equal(0));
+  });
+
+  it('clears a head of 1,500 tasks to a hanging receiver for those behind it', async () => {
+    busy.on('/hook', { kind: 'hang' });
+    other.on('/hook', { kind: 'answer' });
+    await submit(Array.from({ length: 1_500 }, () => to(busy)));
+    const behind = Array.from({ length: 20 }, () => to(other));
+    await submit(behind);
+    await service.startWorker({ concurrency: 20 });
+    for (const { id } of behind) await waitForState(service.baseUrl, id, 'delivered');
+    expect(await service.redis.zcard(shard.keys.prioritized), 'those few that were fetched and came back').to.be.below(100);
+    const [waiting] = behind;
+    expect((await getTask(service.baseUrl, waiting?.id ?? '')).timeline).to.have.lengthOf(1);
+  });
+});
