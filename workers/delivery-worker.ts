@@ -10,7 +10,7 @@ import type { Shard } from '../shared/queue/shard.js';
 import type { StoredOptions } from '../shared/queue/task-codec.js';
 import { isRedisFull } from '../shared/queue/transaction.js';
 import { deliverTask, type DeliverTaskContext } from './deliver-task.js';
-import { BACKOFF_TYPE, backoffStrategy, settleOutcome, takeOverRetries } from './settle-outcome.js';
+import { BACKOFF_TYPE, backoffStrategy, settleOutcome, takeOverRetries, type SettleContext } from './settle-outcome.js';
 
 /** Stalls are our crashes, not the task's failures: BullMQ must never fail a job for them (outcome.ts decides). */
 const UNLIMITED_STALLS = 1_000_000_000;
@@ -38,6 +38,7 @@ export interface DeliveryWorkerOptions {
 export class DeliveryWorker {
   readonly #worker: Worker;
   readonly #lanes: Lanes;
+  readonly #settling: SettleContext;
   #active = 0;
   readonly #inHand = new Set<string>();
   #isRedisFull = false;
@@ -59,6 +60,7 @@ export class DeliveryWorker {
       runRetryDelay: RECORD_AGAIN_AFTER_MS,
       settings: { backoffStrategy: (made, type, error) => backoffStrategy(made, type ?? BACKOFF_TYPE, error) },
     });
+    this.#settling = this.#settleContext();
     this.#listen();
   }
 
@@ -116,12 +118,17 @@ export class DeliveryWorker {
 
   async #deliver(job: Job, token: string): Promise<unknown> {
     takeOverRetries(job);
-    const { context, workerName, redis, shard } = this.options;
+    const { context } = this.options;
     const log = decodeLog(job.stacktrace);
     // Ours beside BullMQ's: see submission.ts.
     const { run } = job.opts as Partial<StoredOptions>;
     const delivery = await deliverTask({ id: job.id ?? '', data: job.data, log, firstRun: run ?? 1, stalls: job.stalledCounter }, context);
-    return settleOutcome(job, token, log, delivery, {
+    return settleOutcome(job, token, log, delivery, this.#settling);
+  }
+
+  #settleContext(): SettleContext {
+    const { context, workerName, redis, shard } = this.options;
+    return {
       worker: this.#worker,
       workerName,
       clock: context.clock,
@@ -133,7 +140,7 @@ export class DeliveryWorker {
         await redis.zadd(shard.keys.unreadable, at, jobId);
         await redis.zremrangebyscore(shard.keys.unreadable, '-inf', at - unreadableForMs(context.rules.release));
       },
-    });
+    };
   }
 
   #listen(): void {

@@ -147,6 +147,8 @@ export function failedAt({ at, ms }: AttemptRecord): number {
  * @returns a log of at most 23 entries
  */
 export function makeRoom(log: readonly LogEntry[]): LogEntry[] {
+  // Nearly always: the hot path.
+  if (log.length === 0) return [];
   const kept = log.filter((entry) => entry.kind !== 'release' && entry.kind !== 'deferral');
   const isTurningPoint = (entry: LogEntry): boolean =>
     entry.kind === 'redrive' || (entry.kind === 'attempt' && entry.phase === 'delivery' && entry.next !== 'retry');

@@ -57,6 +57,17 @@ export class ShuttingDown extends Error {
   }
 }
 
+/**
+ * Tells a send to end, at once or never. An AbortSignal is one; workers/send-signal.ts is a lighter one.
+ * A listener is called once.
+ */
+export interface EndSignal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: 'abort', listener: (() => void) | { handleEvent(): void }, options?: { once: boolean }): void;
+  removeEventListener(type: 'abort', listener: (() => void) | { handleEvent(): void }): void;
+}
+
 /** Sends one attempt to one type of destination. Never retries, logs or touches the queue. */
 export interface DeliveryAdapter<D extends Destination = Destination> {
   readonly type: D['type'];
@@ -66,7 +77,7 @@ export interface DeliveryAdapter<D extends Destination = Destination> {
    * @returns what was seen. Resolves for anything the receiver or the network does, and soon after the
    *          signal aborts; rejects only for a bug of ours.
    */
-  send(attempt: DeliveryAttempt, destination: D, signal: AbortSignal): Promise<DeliveryResult>;
+  send(attempt: DeliveryAttempt, destination: D, signal: EndSignal): Promise<DeliveryResult>;
   /**
    * Ends all connections; sends in flight, and any after it, resolve as failed with `shutting_down`.
    * Safe before the first send, and safe twice.

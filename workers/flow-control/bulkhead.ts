@@ -1,6 +1,7 @@
 import { Health } from '../../shared/domain/circuit.js';
 import { averageLatencyMs, mayStart, mostInFlight, type BulkheadRules } from '../../shared/domain/flow-control.js';
 import { firstWindow, windowAfter, windowAtStart, windowInSilence } from '../../shared/domain/send-window.js';
+import { Deadlines } from '../deadlines.js';
 
 /** A destination's right to one send; given back with `leave` or `discard`. */
 export interface Slot {
@@ -32,7 +33,7 @@ export class DestinationSlots {
 
 interface Held {
   readonly admit: (slot: Slot | undefined) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly callOff: () => void;
 }
 
 /** Destinations that are remembered while nothing is sent to them: one costs some 500 bytes. */
@@ -56,6 +57,7 @@ export interface BulkheadOptions {
 export class Bulkhead {
   readonly #destinations = new Map<string, DestinationSlots>();
   readonly #holding = new Set<DestinationSlots>();
+  readonly #holds = new Deadlines();
   #inFlight = 0;
 
   constructor(private readonly options: BulkheadOptions) {}
@@ -124,8 +126,8 @@ export class Bulkhead {
   /** All that wait in their slots are to be put back. */
   releaseHeld(): void {
     for (const { held } of this.#holding) {
-      for (const { timer, admit } of held.splice(0)) {
-        clearTimeout(timer);
+      for (const { callOff, admit } of held.splice(0)) {
+        callOff();
         admit(undefined);
       }
     }
@@ -192,11 +194,11 @@ export class Bulkhead {
     return new Promise((admit) => {
       const held: Held = {
         admit,
-        timer: setTimeout(() => {
+        callOff: this.#holds.add(holdMs, () => {
           destination.held.splice(destination.held.indexOf(held), 1);
           if (destination.held.length === 0) this.#holding.delete(destination);
           admit(undefined);
-        }, holdMs),
+        }),
       };
       destination.held.push(held);
       this.#holding.add(destination);
@@ -206,7 +208,7 @@ export class Bulkhead {
   #admitHeld(destination: DestinationSlots): void {
     while (destination.held.length > 0 && destination.slots.size < mostInFlight(this.#windowOf(destination, false), this.#inFlight, this.options.rules)) {
       const held = destination.held.shift();
-      clearTimeout(held?.timer);
+      held?.callOff();
       held?.admit(this.#start(destination));
     }
     if (destination.held.length === 0) this.#holding.delete(destination);

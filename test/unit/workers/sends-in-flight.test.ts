@@ -1,10 +1,10 @@
 import { expect } from 'chai';
 
-import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js';
+import { ShuttingDown, TimeLimitReached, type EndSignal } from '../../../shared/domain/ports.js';
 import { SendsInFlight } from '../../../workers/sends-in-flight.js';
 
 /** Ends only when its signal aborts, with the reason. */
-function untilAborted(signal: AbortSignal): Promise<unknown> {
+function untilAborted(signal: EndSignal): Promise<unknown> {
   return new Promise((resolve) => signal.addEventListener('abort', () => { resolve(signal.reason); }));
 }
 

@@ -2,6 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 
 import type { Dispatcher, Pool } from 'undici';
 
+import type { EndSignal } from '../../../shared/domain/ports.js';
+
 /** How one request went, before anyone judges it. */
 export type Exchange =
   | {
@@ -27,7 +29,7 @@ const nothing = Buffer.alloc(0);
  * @param signal  ends it at any point: while connecting, sending or reading
  * @returns always resolves, once; right after the signal aborts, even when undici needs longer to let go
  */
-export function exchange(pool: Pool, request: Dispatcher.DispatchOptions, signal: AbortSignal): Promise<Exchange> {
+export function exchange(pool: Pool, request: Dispatcher.DispatchOptions, signal: EndSignal): Promise<Exchange> {
   return new Promise((resolve) => {
     const reader = new AnswerReader(signal, resolve);
     signal.addEventListener('abort', reader, { once: true });
@@ -53,7 +55,7 @@ class AnswerReader implements Dispatcher.DispatchHandler {
   private readonly kept: Buffer[] = [];
 
   constructor(
-    private readonly signal: AbortSignal,
+    private readonly signal: EndSignal,
     private readonly resolve: (exchange: Exchange) => void,
   ) {}
 

@@ -1,6 +1,6 @@
 import type { KafkaDestination } from '../../../shared/domain/destination.js';
 import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js';
-import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult } from '../../../shared/domain/ports.js';
+import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult, EndSignal } from '../../../shared/domain/ports.js';
 import { createClusterFinder } from './cluster-identity.js';
 import type { ClusterSettings } from './cluster-identity.js';
 import { stopKafkajsIdleLoop } from './kafkajs-idle-loop.js';
@@ -55,7 +55,7 @@ export function createKafkaAdapter(options: KafkaAdapterOptions): DeliveryAdapte
   });
   let closing: Promise<void> | undefined;
 
-  function send(attempt: DeliveryAttempt, destination: KafkaDestination, signal: AbortSignal): Promise<DeliveryResult> {
+  function send(attempt: DeliveryAttempt, destination: KafkaDestination, signal: EndSignal): Promise<DeliveryResult> {
     if (signal.aborted) return Promise.resolve(abortedResult(signal.reason));
     if (closing !== undefined) return Promise.resolve(abortedResult(new ShuttingDown()));
     return new Promise((resolve) => {
