@@ -3,7 +3,7 @@
  * BullMQ's own steps (adding, retrying) are never written again here.
  */
 
-/** Answers of `admit`; see task-queue.ts. */
+/** Answers of `admitFunction`; see submission.ts. */
 export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, finished: 4, replaced: 5, unreadable: 6 } as const;
 
 /** Answers of `cancel`; see cancel-task.ts. */
@@ -26,32 +26,36 @@ end
 `;
 
 /**
- * May this id be submitted? Runs before BullMQ's add in the same MULTI; the add does nothing where the id exists.
+ * May this id be submitted? A part of krsSubmit (submit-script.ts), which adds the job if so.
  * A finished record is reported first and removed only when the caller comes back with the time it finished, because
  * the new job has to carry a run number that the first call did not know.
+ * With Redis full nothing is removed: Redis refuses the MULTI that krsSubmit stands in. Should it get full between that
+ * and the script, it refuses the script's first write or none: a removal that got through takes the add with it.
  *
- * KEYS 1 job, 2 completed, 3 failed, 4 parked. ARGV 1 job id, 2 content hash, 3 finishing time seen before or ''.
- * @returns {code, finishing time (of a live job: its timestamp), run}
+ * @returns a Lua function of (job key, job id, content hash, finishing time seen before or ''), which gives {code,
+ *          finishing time, run}; of an absent one {code} alone
  */
-const admit = `${isLastCopy}
-local job, id = KEYS[1], ARGV[1]
-if redis.call('EXISTS', job) == 0 then return {${ADMIT.absent}, '', 0} end
-local okay, opts = pcall(cjson.decode, redis.call('HGET', job, 'opts') or '')
-if not okay or type(opts) ~= 'table' then return {${ADMIT.unreadable}, '', 0} end
-local failed = redis.call('ZSCORE', KEYS[3], id)
-local finished = failed or redis.call('ZSCORE', KEYS[2], id)
-if not finished then
-  if opts['sha'] == ARGV[2] then return {${ADMIT.sameContent}, redis.call('HGET', job, 'timestamp'), 0} end
-  return {${ADMIT.otherContent}, '', 0}
+export const admitFunction = `${isLastCopy}
+local completedSet, failedSet, parkedSet = KEYS[1], KEYS[2], KEYS[3]
+local function admit(job, id, sha, seen)
+  if redis.call('EXISTS', job) == 0 then return {${ADMIT.absent}} end
+  local okay, opts = pcall(cjson.decode, redis.call('HGET', job, 'opts') or '')
+  if not okay or type(opts) ~= 'table' then return {${ADMIT.unreadable}, '', 0} end
+  local failed = redis.call('ZSCORE', failedSet, id)
+  local finished = failed or redis.call('ZSCORE', completedSet, id)
+  if not finished then
+    if opts['sha'] == sha then return {${ADMIT.sameContent}, '', 0} end
+    return {${ADMIT.otherContent}, '', 0}
+  end
+  if failed and isLastCopy(job) then return {${ADMIT.parked}, '', 0} end
+  local run = (tonumber(opts['run']) or 1) + (tonumber(redis.call('HGET', job, 'redrives')) or 0)
+  if seen ~= finished then return {${ADMIT.finished}, finished, run} end
+  redis.call('ZREM', completedSet, id)
+  redis.call('ZREM', failedSet, id)
+  redis.call('ZREM', parkedSet, id)
+  redis.call('DEL', job, job .. ':logs', job .. ':lock')
+  return {${ADMIT.replaced}, finished, run}
 end
-if failed and isLastCopy(job) then return {${ADMIT.parked}, '', 0} end
-local run = (tonumber(opts['run']) or 1) + (tonumber(redis.call('HGET', job, 'redrives')) or 0)
-if ARGV[3] ~= finished then return {${ADMIT.finished}, finished, run} end
-redis.call('ZREM', KEYS[2], id)
-redis.call('ZREM', KEYS[3], id)
-redis.call('ZREM', KEYS[4], id)
-redis.call('DEL', job, job .. ':logs', job .. ':lock')
-return {${ADMIT.replaced}, finished, run}
 `;
 
 /**
@@ -219,7 +223,6 @@ export const ownScripts = {
   krsCount: { numberOfKeys: 9, lua: count },
   krsFailedPage: { numberOfKeys: 1, lua: failedPage },
   krsRead: { numberOfKeys: 4, lua: read },
-  krsAdmit: { numberOfKeys: 4, lua: admit },
   krsPrepareRedrive: { numberOfKeys: 3, lua: prepareRedrive },
   krsSweep: { numberOfKeys: 2, lua: sweep },
 } as const;

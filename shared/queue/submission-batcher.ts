@@ -1,5 +1,4 @@
 import type { Admission, Submission } from './submission.js';
-import { COMMANDS_PER_SUBMISSION } from './submission.js';
 import type { Shard } from './shard.js';
 import { transact } from './transaction.js';
 
@@ -22,7 +21,7 @@ interface Waiting {
 }
 
 /**
- * Submissions that arrive within 1 ms share a MULTI: on one connection a round trip for each would be the limit of
+ * Submissions that arrive within 1 ms share a call: on one connection a round trip for each would be the limit of
  * the API, and autopipelining is slower (engine facts). A group fails as a whole: nobody of it is told "accepted".
  * When a group fails, those that still wait fail with it: they were never sent, and Redis would make them wait as long.
  */
@@ -55,15 +54,11 @@ export class SubmissionBatcher {
   async #send(group: readonly Waiting[], bytes: number): Promise<void> {
     this.#bytesInFlight += bytes;
     try {
-      const replies = await transact(this.shard.client, (multi) => {
-        for (const { submission } of group) submission.queueCommands(multi);
-      });
-      const seenIds = new Set<string>();
-      group.forEach((waiting, index) => {
-        const { taskId } = waiting.submission;
-        this.#settle(waiting, replies[index * COMMANDS_PER_SUBMISSION], !seenIds.has(taskId));
-        seenIds.add(taskId);
-      });
+      const args = this.shard.submitScript.argumentsFor(group.map(({ submission }) => submission.toJob()));
+      // Alone in its MULTI: Redis refuses that as a whole when it is full, before anything of it runs.
+      const [replies] = await transact(this.shard.client, (multi) => multi.runCommand('krsSubmit', args));
+      // The script's own answer: one element for each.
+      group.forEach((waiting, index) => this.#settle(waiting, (replies as readonly unknown[])[index]));
     } catch (error) {
       for (const { reject } of [...group, ...this.#waiting.splice(0)]) reject(error);
     } finally {
@@ -73,15 +68,15 @@ export class SubmissionBatcher {
     }
   }
 
-  #settle(waiting: Waiting, admitReply: unknown, isFirstOfItsId: boolean): void {
-    const admission = waiting.submission.readReplies(admitReply, isFirstOfItsId);
+  #settle(waiting: Waiting, reply: unknown): void {
+    const admission = waiting.submission.readReply(reply);
     if (admission !== undefined) waiting.resolve(admission);
     else if (waiting.rounds >= MAX_ROUNDS) waiting.reject(new Error('the id was taken again and again by others'));
     else this.#add({ ...waiting, rounds: waiting.rounds + 1 });
   }
 }
 
-/** The oldest that fit into one MULTI; at least one, however large. */
+/** The oldest that fit into one call; at least one, however large. */
 function nextGroup(waiting: readonly Waiting[]): { length: number; bytes: number } {
   let length = 0;
   let bytes = 0;
