@@ -222,5 +222,5 @@ function toDestination(type: 'kafka' | 'http', wire: WireDestination): Destinati
 
 /** 2.007 s is 2007 ms, not the 2007.0000000000002 that floating point makes of it. */
 function secondsToMs(seconds: number): number {
-  return Number((seconds * 1_000).toPrecision(15));
+  return Number.isInteger(seconds) ? seconds * 1_000 : Number((seconds * 1_000).toPrecision(15));
 }
