@@ -90,10 +90,8 @@ class Batch {
       for (const text of some) {
         if (index === MAX_BATCH_TASKS) throw new RequestError('too_large', `a batch must not have more than ${MAX_BATCH_TASKS} tasks`);
         if (index > 0 && index % TASKS_IN_A_ROW === 0) await otherWork();
-        const bytes = text instanceof RequestError ? 0 : text.length;
         if (!this.#window.hasRoom) await this.#window.whenRoom();
-        this.#window.enter(bytes);
-        void this.#submitOne(text, index).finally(() => this.#window.leave(bytes));
+        void this.#submitOne(text, index);
         index += 1;
       }
     }
@@ -101,6 +99,8 @@ class Batch {
 
   /** Never rejects. Gets as far as the queue before it returns: so tasks are stored in the order in which they came. */
   async #submitOne(text: BatchText, index: number): Promise<void> {
+    const bytes = text instanceof RequestError ? 0 : text.length;
+    this.#window.enter(bytes);
     let id: string | undefined;
     try {
       if (text instanceof RequestError) throw text;
@@ -113,6 +113,8 @@ class Batch {
       const refusal = refusalOf(thrown, this.request, this.deps.logger);
       if (refusal.code === 'redis_unavailable') this.#redisIsAway = refusal;
       this.results.refuse(index, id, refusal);
+    } finally {
+      this.#window.leave(bytes);
     }
   }
 }

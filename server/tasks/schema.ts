@@ -1,22 +1,34 @@
-import { isIPv6 } from 'node:net';
 import Joi from 'joi';
 import type { Destination } from '../../shared/domain/destination.js';
 import { RequestError } from '../../shared/domain/errors.js';
-import { jitters, type Jitter } from '../../shared/domain/retry-policy.js';
+import { jitters } from '../../shared/domain/retry-policy.js';
 import type { Task } from '../../shared/domain/task.js';
 import { checkKeys, MAX_KEYS } from '../middleware/object-keys.js';
+import { asPlainTask } from './plain-task.js';
+import {
+  hasNoControls,
+  hasNoSpaces,
+  isAtMost,
+  isHost,
+  isShort,
+  isTopic,
+  isUrl,
+  isWellFormed,
+  MAX_DELAY_SECONDS,
+  MAX_INITIAL_DELAY_SECONDS,
+  MAX_KEY_AND_HEADERS_BYTES,
+  MAX_URL_CHARACTERS,
+  MAX_HOST_CHARACTERS,
+  MAX_RETRIES,
+  type Check,
+  type TaskRules,
+  type WireDestination,
+  type WireTask,
+} from './wire-task.js';
 
 /** The rules of a submission; design, section 3. Wire names (snake_case) become ours here, and nowhere else. */
 
-const MAX_TEXT_CODE_POINTS = 255;
-const MAX_URL_CHARACTERS = 8_192;
-/** Beside the message, a Kafka record has room for 64 KiB (README): the client's part of it. */
-const MAX_KEY_AND_HEADERS_BYTES = 32_768;
-const MAX_DELAY_SECONDS = 86_400;
-const MAX_INITIAL_DELAY_SECONDS = 31_536_000;
 const MAX_HEADERS = 1_000;
-
-type Check = (value: string) => string | undefined;
 
 function text(...checks: readonly Check[]): Joi.StringSchema {
   return Joi.string().custom((value: string, context) => {
@@ -28,29 +40,12 @@ function text(...checks: readonly Check[]): Joi.StringSchema {
   });
 }
 
-const isWellFormed: Check = (value) => (value.isWellFormed() ? undefined : 'must be well-formed Unicode (it has half of a surrogate pair)');
-const hasNoControls: Check = (value) => (/\p{Cc}/u.test(value) ? 'must not contain control characters' : undefined);
-// Counting code points takes an array of them; no text has more of them than UTF-16 units.
-const isShort: Check = (value) => (value.length <= MAX_TEXT_CODE_POINTS || [...value].length <= MAX_TEXT_CODE_POINTS ? undefined : `must not be longer than ${MAX_TEXT_CODE_POINTS} characters`);
-const hasNoSpaces: Check = (value) => (/[\s\p{Cc}]/u.test(value) ? 'must not contain spaces or control characters: percent-encode them' : undefined);
-const isUrl: Check = (value) => {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  return url !== undefined && /^https?:$/.test(url.protocol) && /^https?:\/\//i.test(value) && url.hostname !== '' && url.port !== '0'
-    ? undefined
-    : 'must be an absolute http or https url';
-};
-const isTopic: Check = (value) =>
-  /^[A-Za-z0-9._-]{1,249}$/.test(value) && value !== '.' && value !== '..'
-    ? undefined
-    : 'must be a legal Kafka topic name: 1 to 249 of the characters a-z, A-Z, 0-9, . _ -';
-const isHost: Check = (value) => (isIPv6(value) || /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(value) ? undefined : 'must be a host name or an IP address');
-
 const shortText = text(isWellFormed, hasNoControls, isShort);
 
 const httpDestination = Joi.object({ url: text(isWellFormed, hasNoSpaces, isUrl).max(MAX_URL_CHARACTERS).required() });
 
 const kafkaDestination = Joi.object({
-  host: text(isHost).max(255),
+  host: text(isHost).max(MAX_HOST_CHARACTERS),
   port: Joi.alternatives(Joi.number().integer().min(1).max(65535), Joi.string().pattern(/^[0-9]{1,5}$/).custom(portInRange)).messages({
     '*': '{{#label}} must be a port from 1 to 65535',
   }),
@@ -95,7 +90,6 @@ function shapeOf(type: unknown): Shape {
 
 /** One flat schema per variant: Joi.when would put the pieces together anew for every task. */
 function taskSchema(variant: Variant, { maxMessageBytes, defaultJitter }: TaskRules): Joi.ObjectSchema<WireTask> {
-  const fits: Check = (value) => (Buffer.byteLength(value) <= maxMessageBytes ? undefined : `must not be larger than ${maxMessageBytes} bytes`);
   const deadDestination = destinationShapes[variant.deadDestination];
   return Joi.object<WireTask & { attempt?: unknown }>({
     id: shortText.required(),
@@ -107,12 +101,12 @@ function taskSchema(variant: Variant, { maxMessageBytes, defaultJitter }: TaskRu
     // Only "park" frees a task from having one: anything else, a mistyped on_exhausted included, does not.
     dead_destination: variant.isParkedWhenExhausted ? deadDestination : deadDestination.required(),
     on_exhausted: Joi.string().valid('dead_letter', 'park').default('dead_letter'),
-    max_retries: Joi.number().integer().min(0).max(100).required(),
+    max_retries: Joi.number().integer().min(0).max(MAX_RETRIES).required(),
     base_delay: Joi.number().greater(0).max(MAX_DELAY_SECONDS).required(),
     initial_delay: Joi.number().min(0).max(MAX_INITIAL_DELAY_SECONDS),
     max_delay: Joi.number().greater(0).max(MAX_DELAY_SECONDS).default(MAX_DELAY_SECONDS),
     jitter: Joi.valid(...jitters).default(defaultJitter),
-    message_data: text(isWellFormed, fits).required(),
+    message_data: text(isWellFormed, isAtMost(maxMessageBytes)).required(),
     is_priority: Joi.boolean().default(false),
     flow_key: shortText,
     // Written by older clients; means nothing any more.
@@ -123,42 +117,6 @@ function taskSchema(variant: Variant, { maxMessageBytes, defaultJitter }: TaskRu
     // convert: false, so that "3" is no number and "true" no boolean: nothing is repaired silently. Set here and not
     // with each task: Joi would check and merge them every time.
     .prefs({ abortEarly: false, convert: false, errors: { wrap: { label: false } } });
-}
-
-interface WireTask {
-  readonly id: string;
-  readonly source: string;
-  readonly client_id: string;
-  readonly destination_type: 'kafka' | 'http';
-  readonly destination: WireDestination;
-  readonly dead_destination_type?: 'kafka' | 'http';
-  readonly dead_destination?: WireDestination;
-  readonly on_exhausted: 'dead_letter' | 'park';
-  readonly max_retries: number;
-  readonly base_delay: number;
-  readonly initial_delay?: number;
-  readonly max_delay: number;
-  readonly jitter: Jitter;
-  readonly message_data: string;
-  readonly is_priority: boolean;
-  readonly flow_key?: string;
-}
-
-interface WireDestination {
-  readonly url?: string;
-  readonly host?: string;
-  readonly port?: string | number;
-  readonly topic?: string;
-  readonly key?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-/** What the deployment says of tasks. */
-export interface TaskRules {
-  /** Largest message_data, bytes of UTF-8. */
-  readonly maxMessageBytes: number;
-  /** Of a task that names none. */
-  readonly defaultJitter: Jitter;
 }
 
 /** Turns unknown input into a task, once, at the edge. */
@@ -178,6 +136,8 @@ export function createTaskParser(rules: TaskRules): ParseTask {
     return schema;
   };
   return (input) => {
+    const plain = asPlainTask(input, rules);
+    if (plain !== undefined) return toTask(plain);
     const prototypeKeys = checkAllKeys(input);
     const checked = schemaFor(input).validate(input);
     const violations = [...(checked.error?.details ?? []).map(({ path, message }) => ({ field: path.join('.'), message })), ...prototypeKeys];
@@ -247,5 +207,5 @@ function toDestination(type: 'kafka' | 'http', wire: WireDestination): Destinati
 
 /** 2.007 s is 2007 ms, not the 2007.0000000000002 that floating point makes of it. */
 function secondsToMs(seconds: number): number {
-  return Number((seconds * 1_000).toPrecision(15));
+  return Number.isInteger(seconds) ? seconds * 1_000 : Number((seconds * 1_000).toPrecision(15));
 }

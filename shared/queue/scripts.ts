@@ -3,7 +3,7 @@
  * BullMQ's own steps (adding, retrying) are never written again here.
  */
 
-/** Answers of `admit`; see task-queue.ts. */
+/** Answers of `admitFunction`; see submission.ts. */
 export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, finished: 4, replaced: 5, unreadable: 6 } as const;
 
 /** Answers of `cancel`; see cancel-task.ts. */
@@ -26,17 +26,16 @@ end
 `;
 
 /**
- * May these ids be submitted? Runs before BullMQ's adds in the same MULTI; an add does nothing where the id exists.
+ * May this id be submitted? A part of krsSubmit (submit-script.ts), which adds the job if so.
  * A finished record is reported first and removed only when the caller comes back with the time it finished, because
  * the new job has to carry a run number that the first call did not know.
- * One call for many ids: a call costs Redis, and us, more than what it does for one of them. No id may be in it twice,
- * since none of them is added before the call is over.
+ * With Redis full nothing is removed: Redis refuses the MULTI that krsSubmit stands in. Should it get full between that
+ * and the script, it refuses the script's first write or none: a removal that got through takes the add with it.
  *
- * KEYS 1 completed, 2 failed, 3 parked, then one job each. ARGV for each: job id, content hash, finishing time seen
- * before or ''.
- * @returns for each {code, finishing time (of a live job: its timestamp), run}; of an absent one {code} alone
+ * @returns a Lua function of (job key, job id, content hash, finishing time seen before or ''), which gives {code,
+ *          finishing time, run}; of an absent one {code} alone
  */
-const admit = `${isLastCopy}
+export const admitFunction = `${isLastCopy}
 local completedSet, failedSet, parkedSet = KEYS[1], KEYS[2], KEYS[3]
 local function admit(job, id, sha, seen)
   if redis.call('EXISTS', job) == 0 then return {${ADMIT.absent}} end
@@ -45,7 +44,7 @@ local function admit(job, id, sha, seen)
   local failed = redis.call('ZSCORE', failedSet, id)
   local finished = failed or redis.call('ZSCORE', completedSet, id)
   if not finished then
-    if opts['sha'] == sha then return {${ADMIT.sameContent}, redis.call('HGET', job, 'timestamp'), 0} end
+    if opts['sha'] == sha then return {${ADMIT.sameContent}, '', 0} end
     return {${ADMIT.otherContent}, '', 0}
   end
   if failed and isLastCopy(job) then return {${ADMIT.parked}, '', 0} end
@@ -57,12 +56,6 @@ local function admit(job, id, sha, seen)
   redis.call('DEL', job, job .. ':logs', job .. ':lock')
   return {${ADMIT.replaced}, finished, run}
 end
-local answers = {}
-for index = 4, #KEYS do
-  local at = 3 * (index - 4)
-  answers[#answers + 1] = admit(KEYS[index], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
-end
-return answers
 `;
 
 /**
@@ -224,19 +217,12 @@ return {
 }
 `;
 
-/**
- * The caller says first how many keys there are. ioredis takes the absence of a number for that, BullMQ's type of the
- * same call has no room for it.
- */
-const COUNTED_BY_CALLER = undefined as unknown as number;
-
 export const ownScripts = {
   krsCancel: { numberOfKeys: 10, lua: cancel },
   krsLocate: { numberOfKeys: 5, lua: locate },
   krsCount: { numberOfKeys: 9, lua: count },
   krsFailedPage: { numberOfKeys: 1, lua: failedPage },
   krsRead: { numberOfKeys: 4, lua: read },
-  krsAdmit: { numberOfKeys: COUNTED_BY_CALLER, lua: admit },
   krsPrepareRedrive: { numberOfKeys: 3, lua: prepareRedrive },
   krsSweep: { numberOfKeys: 2, lua: sweep },
 } as const;

@@ -5,11 +5,13 @@ import { isCluster, type RedisClient } from './redis-connection.js';
 import { flowScripts } from './flow-scripts.js';
 import { laneScripts } from './lane-scripts.js';
 import { ownScripts } from './scripts.js';
+import { SubmitScript } from './submit-script.js';
 
 /** One BullMQ queue with the connection it is spoken to by. */
 export interface Shard {
   readonly queue: Queue;
   readonly client: IRedisClient;
+  readonly submitScript: SubmitScript;
   readonly keys: OwnKeys & {
     readonly completed: string;
     readonly failed: string;
@@ -96,6 +98,7 @@ async function openShard(redis: RedisClient, prefix: string, index: number): Pro
     return {
       queue,
       client,
+      submitScript: new SubmitScript(queue, client, [key('completed'), key('failed'), ownKeys(key).parked]),
       keys: {
         ...ownKeys(key),
         completed: key('completed'),

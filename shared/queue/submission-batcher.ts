@@ -1,4 +1,3 @@
-import type { IRedisTransaction } from 'bullmq';
 import type { Admission, Submission } from './submission.js';
 import type { Shard } from './shard.js';
 import { transact } from './transaction.js';
@@ -22,7 +21,7 @@ interface Waiting {
 }
 
 /**
- * Submissions that arrive within 1 ms share a MULTI: on one connection a round trip for each would be the limit of
+ * Submissions that arrive within 1 ms share a call: on one connection a round trip for each would be the limit of
  * the API, and autopipelining is slower (engine facts). A group fails as a whole: nobody of it is told "accepted".
  * When a group fails, those that still wait fail with it: they were never sent, and Redis would make them wait as long.
  */
@@ -55,16 +54,11 @@ export class SubmissionBatcher {
   async #send(group: readonly Waiting[], bytes: number): Promise<void> {
     this.#bytesInFlight += bytes;
     try {
-      const { firsts, repeats } = byFirstOfItsId(group);
-      const replies = await transact(this.shard.client, (multi) => {
-        this.#queueCommands(multi, firsts);
-        for (const repeat of repeats) this.#queueCommands(multi, [repeat]);
-      });
-      // Our check's reply, which has one for each; behind it those of the adds.
-      const answersAt = (index: number): readonly unknown[] => replies[index] as readonly unknown[];
-      const answers = answersAt(0);
-      firsts.forEach((waiting, index) => this.#settle(waiting, answers[index], true));
-      repeats.forEach((waiting, index) => this.#settle(waiting, answersAt(firsts.length + 1 + 2 * index)[0], false));
+      const args = this.shard.submitScript.argumentsFor(group.map(({ submission }) => submission.toJob()));
+      // Alone in its MULTI: Redis refuses that as a whole when it is full, before anything of it runs.
+      const [replies] = await transact(this.shard.client, (multi) => multi.runCommand('krsSubmit', args));
+      // The script's own answer: one element for each.
+      group.forEach((waiting, index) => this.#settle(waiting, (replies as readonly unknown[])[index]));
     } catch (error) {
       for (const { reject } of [...group, ...this.#waiting.splice(0)]) reject(error);
     } finally {
@@ -74,45 +68,15 @@ export class SubmissionBatcher {
     }
   }
 
-  /** Our check of all of them, then BullMQ's add of each. @param some of different ids */
-  #queueCommands(multi: IRedisTransaction, some: readonly Waiting[]): void {
-    const { completed, failed, parked } = this.shard.keys;
-    const keys = [completed, failed, parked];
-    const values: string[] = [];
-    for (const { submission } of some) {
-      keys.push(submission.admitKey);
-      values.push(...submission.admitArguments);
-    }
-    multi.runCommand('krsAdmit', [keys.length, ...keys, ...values]);
-    const backend = this.shard.queue.getBackend();
-    for (const { submission } of some) submission.queueAdd(multi, backend);
-  }
-
-  #settle(waiting: Waiting, admitReply: unknown, isFirstOfItsId: boolean): void {
-    const admission = waiting.submission.readReplies(admitReply, isFirstOfItsId);
+  #settle(waiting: Waiting, reply: unknown): void {
+    const admission = waiting.submission.readReply(reply);
     if (admission !== undefined) waiting.resolve(admission);
     else if (waiting.rounds >= MAX_ROUNDS) waiting.reject(new Error('the id was taken again and again by others'));
     else this.#add({ ...waiting, rounds: waiting.rounds + 1 });
   }
 }
 
-/**
- * Those that are the first of their id in the group share one check. A later one has to see the job of the first, so
- * it gets a check of its own, behind the first's add.
- */
-function byFirstOfItsId(group: readonly Waiting[]): { firsts: readonly Waiting[]; repeats: readonly Waiting[] } {
-  const seenIds = new Set<string>();
-  const firsts: Waiting[] = [];
-  const repeats: Waiting[] = [];
-  for (const waiting of group) {
-    const { taskId } = waiting.submission;
-    (seenIds.has(taskId) ? repeats : firsts).push(waiting);
-    seenIds.add(taskId);
-  }
-  return { firsts, repeats };
-}
-
-/** The oldest that fit into one MULTI; at least one, however large. */
+/** The oldest that fit into one call; at least one, however large. */
 function nextGroup(waiting: readonly Waiting[]): { length: number; bytes: number } {
   let length = 0;
   let bytes = 0;

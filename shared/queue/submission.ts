@@ -1,9 +1,10 @@
-import type { IRedisTransaction, RedisQueueBackend } from 'bullmq';
+import type { JobsOptions } from 'bullmq';
 import type { Task } from '../domain/task.js';
 import { wholeMs } from '../domain/retry-policy.js';
 import { jobIdOf } from './names.js';
 import { ADMIT } from './scripts.js';
 import type { Shard } from './shard.js';
+import type { EncodedAdd } from './submit-script.js';
 import { contentHash, encodeTask, jobNameOf, jobPriorityOf, type StoredOptions } from './task-codec.js';
 
 /** What became of a submission. */
@@ -17,11 +18,8 @@ export type Admission =
 
 const ENVELOPE_BYTES = 1_024;
 
-/** What BullMQ's type of a job asks for and its add does not look at: Redis sets it. */
-const newJob = { progress: 0, attemptsMade: 0, attemptsStarted: 0, stalledCounter: 0, failedReason: '', returnvalue: '' } as const;
-
 /**
- * One task on its way into its queue. Goes through a MULTI once or, where it replaces a finished record, twice: the
+ * One task on its way into its queue. Goes through krsSubmit once or, where it replaces a finished record, twice: the
  * first tells the run number and the time it finished, the second replaces exactly that record.
  */
 export class Submission {
@@ -32,8 +30,6 @@ export class Submission {
   #seenFinishedAt = '';
   #run = 1;
   #dueAt = 0;
-  /** Of the jobs queued since Redis last answered, newest last. */
-  #timestamps: string[] = [];
 
   constructor(
     private readonly shard: Shard,
@@ -54,55 +50,35 @@ export class Submission {
     };
   }
 
-  /** This one's part of our check `krsAdmit`. */
-  get admitKey(): string {
-    return this.shard.keys.job(this.task.id);
-  }
-
-  get admitArguments(): readonly [jobId: string, sha: string, seenFinishedAt: string] {
-    return [this.#job.id, this.#sha, this.#seenFinishedAt];
-  }
-
-  /** Queues BullMQ's add, which does nothing where the id is taken. Belongs behind our check in the same MULTI. */
-  queueAdd(multi: IRedisTransaction, backend: RedisQueueBackend): void {
+  /** Its part of krsSubmit, as of now. */
+  toJob(): { key: string; id: string; sha: string; seenFinishedAt: string; add: EncodedAdd } {
     const { id, name, data, attempts, priority, delayMs } = this.#job;
-    const stored: StoredOptions = this.#run === 1 ? { sha: this.#sha } : { sha: this.#sha, run: this.#run };
+    const sha = this.#sha;
     // BullMQ keeps options it does not know; its type has no room for them.
-    const opts = { attempts, ...(priority === 0 ? {} : { priority }), ...(delayMs === 0 ? {} : { delay: delayMs }), ...stored };
+    const opts: JobsOptions & StoredOptions = { attempts, sha };
+    if (priority !== 0) opts.priority = priority;
+    if (delayMs !== 0) opts.delay = delayMs;
+    if (this.#run !== 1) opts.run = this.#run;
     const timestamp = Date.now();
     this.#dueAt = timestamp + delayMs;
-    this.#timestamps.push(String(timestamp));
-    // What Job.addJob hands on, without a Job: making one costs more than the rest of a submission. In a MULTI this
-    // only queues; what Redis says stands among the replies.
-    void backend.addJobToTransaction(multi, { ...newJob, id, name, data, opts, timestamp }, id);
+    // No Job of BullMQ's is made: that would cost more than the rest of a submission.
+    return { key: this.shard.keys.job(this.task.id), id, sha, seenFinishedAt: this.#seenFinishedAt, add: this.shard.submitScript.encode({ id, name, data, opts, timestamp }) };
   }
 
-  get taskId(): string {
-    return this.task.id;
-  }
-
-  /**
-   * @param isFirstOfItsId no submission before it in the same MULTI had its id
-   * @returns the answer, or undefined when the commands have to be queued once more
-   */
-  readReplies(admitReply: unknown, isFirstOfItsId: boolean): Admission | undefined {
+  /** @returns the answer, or undefined when it has to be submitted once more */
+  readReply(reply: unknown): Admission | undefined {
     // The script's own answer: see scripts.ts.
-    const [code, time = '', run = 0] = admitReply as [number, string?, number?];
-    const unanswered = this.#timestamps.slice(0, -1);
-    this.#timestamps = [];
+    const [code, finishedAt = '', run = 0] = reply as [number, string?, number?];
     switch (code) {
       case ADMIT.absent:
       case ADMIT.replaced:
         return { kind: 'created', run: this.#run, dueAt: this.#dueAt };
       case ADMIT.sameContent:
-        // A MULTI that met NOSCRIPT runs once more: our check was lost the first time, and BullMQ's add may not have
-        // been. The job that is there may be ours; of several with one id the first was its maker.
-        if (isFirstOfItsId && unanswered.includes(time)) return { kind: 'created', run: this.#run, dueAt: Number(time) + this.#job.delayMs };
         return { kind: 'already_scheduled' };
       case ADMIT.parked:
         return { kind: 'parked' };
       case ADMIT.finished:
-        this.#seenFinishedAt = time;
+        this.#seenFinishedAt = finishedAt;
         this.#run = run + 1;
         return undefined;
       default:

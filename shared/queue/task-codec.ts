@@ -43,7 +43,7 @@ export interface StoredOptions {
   /** SHA-256 of the content, base64url; "the same content" is decided by it. */
   readonly sha: string;
   /** Run of the submission, where it is not the first. */
-  readonly run?: number;
+  run?: number;
 }
 
 /** The data cannot be read by this version: it is not dropped, it waits for one that can. */

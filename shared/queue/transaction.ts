@@ -50,8 +50,12 @@ async function attempt(client: IRedisClient, queueCommands: (multi: IRedisTransa
 }
 
 async function loadScripts(client: IRedisClient): Promise<void> {
-  // ioredis keeps the text of every defined command here, BullMQ's included; there is no public way to get at it.
-  const { scriptsSet } = client as unknown as { scriptsSet: Readonly<Record<string, { lua: string }>> };
   const raw = client as unknown as { script(command: 'LOAD', lua: string): Promise<unknown> };
-  await Promise.all(Object.values(scriptsSet).map(({ lua }) => raw.script('LOAD', lua)));
+  await Promise.all(Object.values(definedScripts(client)).map(({ lua }) => raw.script('LOAD', lua)));
+}
+
+/** The text of every command that was defined on this connection, BullMQ's included, by its name. */
+export function definedScripts(client: IRedisClient): Readonly<Record<string, { readonly lua: string }>> {
+  // ioredis keeps them here; there is no public way to get at them.
+  return (client as unknown as { scriptsSet: Readonly<Record<string, { lua: string }>> }).scriptsSet;
 }

@@ -157,6 +157,15 @@ describe('POST /tasks/batch', () => {
         expect(answer.body.results[0]?.['run']).to.equal(2);
       });
 
+      it('takes tasks that are due now, later, and before others in one batch, the same id among them', async () => {
+        const [now, later, urgent] = [httpTask(receiver.url('/')), waiting(), httpTask(receiver.url('/'), { is_priority: true })];
+        const urgentLater = waiting({ is_priority: true });
+        const answer = await send([now, later, urgent, urgentLater, { ...later, initial_delay: 0 }, { ...later, is_priority: true }, later, urgentLater]);
+        expect(statusesOf(answer)).to.deep.equal([201, 201, 201, 201, 409, 409, 200, 200]);
+        for (const { id } of [now, urgent]) await waitForState(service.baseUrl, id, 'delivered');
+        for (const { id } of [later, urgentLater]) expect((await getTask(service.baseUrl, id)).state).to.equal('scheduled');
+      });
+
       it('answers an empty batch with no results', async () => {
         const { status, body } = await send([]);
         expect([status, body.counts['total'], body.results]).to.deep.equal([207, 0, []]);

@@ -208,6 +208,22 @@ describe('submissions when Redis is full', () => {
     }
   });
 
+  it('leave the finished task whose place they would have taken, and take it when there is room', async () => {
+    const client = connect('worker', redis.address);
+    try {
+      const task = waiting();
+      await submitNew(service.baseUrl, task);
+      expect((await cancel(service.baseUrl, task.id)).status).to.equal(200);
+      await client.config('SET', 'maxmemory', '1mb');
+      expect((await submit(service.baseUrl, task)).body['code']).to.equal('redis_full');
+      expect(await getTask(service.baseUrl, task.id)).to.include({ state: 'cancelled', run: 1 });
+      await client.config('SET', 'maxmemory', '0');
+      expect((await submitNew(service.baseUrl, task)).body['run']).to.equal(2);
+    } finally {
+      client.disconnect();
+    }
+  });
+
   it('are refused the same way above the high-water mark, before Redis is asked; reading goes on', async () => {
     const above = await InProcessService.ready({ redis: redis.address, isRedisAboveMark: () => true });
     try {
