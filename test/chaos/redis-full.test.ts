@@ -68,8 +68,8 @@ describe('chaos: Redis runs out of memory', () => {
     await redis.del(...(await redis.keys('filler:*')));
     ledger.faultIsOver();
     const measured = await ledger.settle();
-    // Twenty outcomes that are tried again and twenty locks that are renewed, each second; a loop without a pause makes thousands.
-    expect(callsPerSecond, 'no hot loop').to.be.below(500);
+    // Twenty outcomes tried again, twenty locks renewed and the looks of flow control, each second; a loop without a pause makes thousands.
+    expect(callsPerSecond, 'no hot loop').to.be.below(800);
     // One for each of the 20 that were in flight, then a few for each try.
     expect(lines, 'log lines').to.be.below(40 + 5 * seconds);
     expect(ledger.requestsWithAttempts(), 'no attempt is used').to.have.lengthOf(0);

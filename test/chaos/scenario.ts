@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 
 import { Redis } from 'ioredis';
 
+import { eventually } from '../support/eventually.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
 import { PrivateRedis, testRedisAddress, type RedisAddress } from '../support/redis.js';
 import { Service, type ServiceOptions, type ServiceProcess } from '../support/service.js';
@@ -57,13 +58,14 @@ export class Scene {
     this.onClose(() => crew.stop());
     await Promise.all(Array.from({ length: workers }, () => crew.hire()));
     const jobKey = (taskId: string): string => `${service.prefix}:deliver-0:t-${encodeURIComponent(taskId)}`;
-    const holderOf = async (taskId: string): Promise<ServiceProcess> => {
+    // Again and again: a new worker takes tasks before its crew has read that it is up.
+    const holderOf = (taskId: string): Promise<ServiceProcess> => eventually(async () => {
       // BullMQ writes who took the job; the worker's name ends with its pid.
       const name = await redis.hget(jobKey(taskId), 'pb');
       const holder = crew.members.find(({ pid }) => name?.endsWith(`-${pid}`) === true);
       if (holder === undefined) throw new Error(`no worker of the crew holds ${taskId}, but ${String(name)}`);
       return holder;
-    };
+    });
     return {
       service,
       crew,
