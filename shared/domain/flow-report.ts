@@ -28,24 +28,6 @@ export function readReport(report: string): FlowSample[] {
   });
 }
 
-/** One row for each key, whoever saw it. */
-export function mergeSamples(samples: readonly FlowSample[]): FlowSample[] {
-  const byKey = new Map<string, FlowSample>();
-  for (const sample of samples) {
-    const before = byKey.get(sample.key);
-    const latency = new LatencyHistogram(before?.latency.counts);
-    latency.add(sample.latency);
-    byKey.set(sample.key, {
-      ...sample,
-      inFlight: sample.inFlight + (before?.inFlight ?? 0),
-      delivered: sample.delivered + (before?.delivered ?? 0),
-      failed: sample.failed + (before?.failed ?? 0),
-      latency,
-    });
-  }
-  return [...byKey.values()];
-}
-
 function sparse(counts: readonly number[]): [number, number][] {
   return [...counts.entries()].filter(([, count]) => count > 0);
 }

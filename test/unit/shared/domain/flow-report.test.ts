@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { mergeSamples, printReport, readReport, type FlowSample } from '../../../../shared/domain/flow-report.js';
+import { printReport, readReport, type FlowSample } from '../../../../shared/domain/flow-report.js';
 import { LatencyHistogram } from '../../../../shared/domain/latency-histogram.js';
 
 function sample(changes: Partial<FlowSample> = {}, ...latencies: readonly number[]): FlowSample {
@@ -21,15 +21,5 @@ describe('a report', () => {
 
   it('stays short: an entry per bucket that was met', () => {
     expect(printReport([sample({}, ...Array.from({ length: 1_000 }, () => 20))]).length).to.be.below(80);
-  });
-});
-
-describe('mergeSamples', () => {
-  it('adds what several workers saw of one key, and leaves the samples as they were', () => {
-    const [a, b, other] = [sample({}, 10), sample({ inFlight: 1, delivered: 5, failed: 0 }, 3_000), sample({ key: 'other' })];
-    const merged = mergeSamples([a, b, other]);
-    expect(merged.map(({ key, inFlight, delivered, failed }) => [key, inFlight, delivered, failed])).to.deep.equal([['tenant-7', 3, 35, 4], ['other', 2, 30, 4]]);
-    expect([merged[0]?.latency.percentile(0.5), merged[0]?.latency.percentile(1)].map((ms) => (ms ?? 0) > 100)).to.deep.equal([false, true]);
-    expect(a.latency.percentile(1)).to.be.below(100);
   });
 });
