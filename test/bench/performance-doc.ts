@@ -18,8 +18,8 @@ export function performanceDoc({ benchmarks: measured, profiles }: Results, benc
     '# Performance',
     '<!-- Made by `npm run bench`, or `npm run bench -- --report`. Do not edit: the notes come from docs/performance-notes.md, the rest is measured. -->',
     [
-      'Absolute figures say more about the machine than about the service, and one round says little: the same code against itself has given',
-      '0.7 to 1.8 on a shared machine. So every figure stands beside something else that was measured in the same rounds, in turn with it. A',
+      'Absolute figures say more about the machine than about the service, and one round says little: on a shared',
+      'machine the same code differs from itself. So every figure stands beside something else that was measured in the same rounds, in turn with it. A',
       'ratio is the median of the rounds\' own ratios; the spread is its lowest and highest round. Receivers, baselines and clients are processes of',
       'their own on the same machine, and Redis writes its append-only file (`everysec`) as the service runs it.',
     ].join('\n'),
