@@ -2,6 +2,7 @@ import { deferralDelayMs, type DeferralReason } from '../../shared/domain/flow-c
 import { laneOf, type Flow } from '../../shared/domain/flow-key.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { Lanes } from '../../shared/queue/lanes.js';
+import { jobNameOfFlow } from '../../shared/queue/task-codec.js';
 import type { WakeUps } from './wake-ups.js';
 
 /** So many deferrals within one span, and the head of the queue is full of tasks that cannot start. */
@@ -23,6 +24,8 @@ export class Skimmer {
   #since = 0;
   #count = 0;
   #isRunning = false;
+  /** The last look found little: not again before this. */
+  #restsUntil = 0;
   #isClosed = false;
 
   constructor(private readonly options: { readonly wakeUps: WakeUps; readonly clock: Clock; /** Monotonic ms. */ readonly now: () => number }) {}
@@ -33,6 +36,8 @@ export class Skimmer {
 
   /** A task of the flow was fetched and put back. */
   deferred(flow: Flow, reason: DeferralReason): void {
+    // What no name tells of cannot be skimmed.
+    if (jobNameOfFlow(flow) === undefined) return;
     const at = this.options.now();
     if (at - this.#since > SPAN_MS) {
       this.#since = at;
@@ -41,7 +46,7 @@ export class Skimmer {
     }
     this.#count += 1;
     if (this.#recent.size < MOST_FLOWS) this.#recent.set(laneOf(flow), [flow, reason]);
-    if (this.#count < DEFERRALS || this.#isRunning || this.#isClosed) return;
+    if (this.#count < DEFERRALS || at < this.#restsUntil || this.#isRunning || this.#isClosed) return;
     this.#isRunning = true;
     void this.#skim([...this.#recent.values()]).finally(() => {
       this.#isRunning = false;
@@ -53,6 +58,7 @@ export class Skimmer {
   }
 
   async #skim(flows: readonly (readonly [Flow, DeferralReason])[]): Promise<void> {
+    let deferredInAll = 0;
     for (const lanes of this.#shards) {
       let share = 1;
       while (share >= WORTHWHILE && !this.#isClosed) {
@@ -61,11 +67,14 @@ export class Skimmer {
         try {
           const { looked, deferred } = await lanes.skim(flows, LOOKED_AT_ONCE, now, now + deferralDelayMs(waiting));
           share = looked === 0 ? 0 : deferred / looked;
+          deferredInAll += deferred;
           if (deferred > 0) for (const [flow] of flows) this.options.wakeUps.expectLane(lanes, flow, Math.ceil(deferred / flows.length));
         } catch {
           return; // Redis is away or full: whoever owns the connection says so
         }
       }
     }
+    // Each look costs Redis as much as it finds jobs: one in vain must not follow the other.
+    if (deferredInAll < LOOKED_AT_ONCE * WORTHWHILE) this.#restsUntil = this.options.now() + SPAN_MS;
   }
 }
