@@ -1,4 +1,4 @@
-# One image for both roles: the API is its command, a worker is `node --enable-source-maps dist/workers/main.js`.
+# One image for both roles: the API is its command, a worker is `node --enable-source-maps --max-semi-space-size=64 dist/workers/main.js`.
 ARG NODE_IMAGE=node:20-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build

@@ -5,6 +5,7 @@ import type { Logger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
 import { decodeLog } from '../shared/queue/log-codec.js';
 import type { RedisClient } from '../shared/queue/redis-connection.js';
+import { createBatchingBackend } from '../shared/queue/finish-batcher.js';
 import { Lanes } from '../shared/queue/lanes.js';
 import type { Shard } from '../shared/queue/shard.js';
 import type { StoredOptions } from '../shared/queue/task-codec.js';
@@ -59,7 +60,7 @@ export class DeliveryWorker {
       maxStalledCount: UNLIMITED_STALLS,
       runRetryDelay: RECORD_AGAIN_AFTER_MS,
       settings: { backoffStrategy: (made, type, error) => backoffStrategy(made, type ?? BACKOFF_TYPE, error) },
-    });
+    }, createBatchingBackend);
     this.#settling = this.#settleContext();
     this.#listen();
   }

@@ -15,6 +15,7 @@ import { reportFailure, SetupError } from './setup-error.mjs';
 import { superviseProcess } from './supervised-process.mjs';
 import { waitUntil } from './wait-until.mjs';
 import { welcomeText } from './welcome.mjs';
+import { workerFlags } from './worker-flags.mjs';
 
 /** @typedef {import('./launcher-lock.mjs').LauncherRecord} LauncherRecord */
 
@@ -80,13 +81,14 @@ export async function launch() {
       for (const name of ['REDIS_MODE', 'REDIS_USERNAME', 'REDIS_PASSWORD', 'REDIS_TLS']) delete env[name];
     }
 
-    /** @param {string} name @param {string} program @param {(code: number) => boolean} isFatal */
-    const start = (name, program, isFatal) => {
+    /** @param {string} name @param {string} program @param {string[]} flags @param {(code: number) => boolean} isFatal */
+    const start = (name, program, flags, isFatal) => {
       ending.signal.throwIfAborted();
       processes.push(
         superviseProcess({
           name,
           program: path.join(cloneDir, 'dist', program),
+          flags,
           env,
           onLivesChanged: noteProcesses,
           isFatal,
@@ -96,10 +98,10 @@ export async function launch() {
       noteProcesses();
     };
     // Before it was ever ready, an API that exits has settings it cannot work with: again would be the same.
-    start('api', path.join('server', 'main.js'), () => !hasStarted);
+    start('api', path.join('server', 'main.js'), [], () => !hasStarted);
     await waitUntilReady(baseUrl, ending.signal);
     for (let number = 1; number <= settings.workers; number += 1) {
-      start(settings.workers === 1 ? 'worker' : `worker ${number}`, path.join('workers', 'main.js'), () => false);
+      start(settings.workers === 1 ? 'worker' : `worker ${number}`, path.join('workers', 'main.js'), workerFlags, () => false);
     }
     hasStarted = true;
     console.log(welcomeText({ baseUrl, redis: shownRedis(redis), workers: settings.workers }));

@@ -29,13 +29,14 @@ const HEALTHY_AFTER_MS = 60_000;
  * @param {object} options
  * @param {string} options.name            for log lines, e.g. "worker 2"
  * @param {string} options.program         path of the built main.js
+ * @param {string[]} options.flags          options for Node
  * @param {NodeJS.ProcessEnv} options.env
  * @param {() => void} options.onLivesChanged  a process started or ended: the record of pids is out of date
  * @param {(code: number) => boolean} options.isFatal  whether this exit should end everything
  * @param {(code: number) => void} options.onFatal
  * @returns {SupervisedProcess}
  */
-export function superviseProcess({ name, program, env, onLivesChanged, isFatal, onFatal }) {
+export function superviseProcess({ name, program, flags, env, onLivesChanged, isFatal, onFatal }) {
   /** @type {ProcessRef | null} */
   let ref = null;
   let isStopping = false;
@@ -47,7 +48,7 @@ export function superviseProcess({ name, program, env, onLivesChanged, isFatal, 
     const startedAt = performance.now();
     const child = spawn(
       process.execPath,
-      ['--enable-source-maps', '--import', pathToFileURL(path.join(import.meta.dirname, 'follow-launcher.mjs')).href, program],
+      ['--enable-source-maps', ...flags, '--import', pathToFileURL(path.join(import.meta.dirname, 'follow-launcher.mjs')).href, program],
       {
         env,
         // A group of its own: Ctrl-C reaches the launcher only, which then tells each child once. Told twice, by the

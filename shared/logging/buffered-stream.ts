@@ -17,10 +17,15 @@ export class BufferedStream extends Writable {
   }
 
   override _write(chunk: string | Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.#lines += typeof chunk === 'string' ? chunk : chunk.toString();
+    this.append(typeof chunk === 'string' ? chunk : chunk.toString());
+    done();
+  }
+
+  /** A write without what a stream does for its listeners. */
+  append(text: string): void {
+    this.#lines += text;
     if (this.#lines.length >= FLUSH_AT_CHARACTERS) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), FLUSH_AFTER_MS).unref();
-    done();
   }
 
   flush(): void {

@@ -6,7 +6,7 @@ import { BufferedStream } from './buffered-stream.js';
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** The line of one attempt: one wide line says all of it. */
-export interface AttemptLine {
+export type AttemptLine = {
   readonly task_id: string;
   readonly run: number;
   readonly phase: 'delivery' | 'dead';
@@ -20,7 +20,7 @@ export interface AttemptLine {
   readonly http_status: number | undefined;
   readonly next_delay_ms: number | undefined;
   readonly detail: string | undefined;
-}
+};
 
 export interface Logger {
   error(message: string, fields?: LogFields): void;
@@ -47,13 +47,17 @@ export function createLogger(
   const print = options.environment === 'prod' ? printJson : printReadable;
   const logger = winston.createLogger({
     level: options.level,
-    // One step instead of winston's usual chain of formats: the attempt line is on the hot path.
+    // One step instead of winston's usual chain of formats.
     format: winston.format((info) => {
-      info[MESSAGE] = print(info);
+      const { level, message, ...rest } = info;
+      // Given to us as LogFields, and to the format by winston as any.
+      info[MESSAGE] = print(level, String(message), rest as LogFields);
       return info;
     })(),
     transports: [new winston.transports.Stream({ stream, eol: '\n' })],
   });
+  // Asked once: the level never changes, and the attempt line is on the hot path.
+  const writesAttempts = logger.isLevelEnabled('info');
   const write = (level: string, message: string, fields?: object): void => {
     logger.log({ ...fields, level, message });
   };
@@ -63,8 +67,8 @@ export function createLogger(
     info: (message, fields) => write('info', message, fields),
     debug: (message, fields) => write('debug', message, fields),
     attempt: (makeLine) => {
-      // Past winston, whose streams cost as much again as the line: this one is on the hot path.
-      if (logger.isLevelEnabled('info')) stream.write(`${print({ level: 'info', message: 'attempt', ...makeLine() })}\n`);
+      // Past winston, whose streams cost as much again as the line.
+      if (writesAttempts) stream.append(`${print('info', 'attempt', makeLine())}\n`);
     },
     flush: () => stream.flush(),
   };
@@ -72,31 +76,34 @@ export function createLogger(
 
 let stampedMs = 0;
 let stamp = '';
+let timeOfDay = '';
 
-/** Now, as ISO 8601 with milliseconds; made once per millisecond, because many lines share one. */
-function timestamp(): string {
+/** Made once per millisecond, because many lines share one. */
+function stampNow(): void {
   const nowMs = Date.now();
-  if (nowMs !== stampedMs) {
-    stampedMs = nowMs;
-    stamp = new Date(nowMs).toISOString();
-  }
-  return stamp;
+  if (nowMs === stampedMs) return;
+  stampedMs = nowMs;
+  stamp = new Date(nowMs).toISOString();
+  timeOfDay = stamp.slice(11, 23);
 }
 
-function printJson(info: winston.Logform.TransformableInfo): string {
-  const { level, message, ...fields } = info;
-  return JSON.stringify({ time: timestamp(), level, message, ...fields });
+function printJson(level: string, message: string, fields: LogFields): string {
+  stampNow();
+  const rest = JSON.stringify(fields);
+  return `{"time":"${stamp}","level":"${level}","message":${JSON.stringify(message)}${rest === '{}' ? '}' : `,${rest.slice(1)}`}`;
 }
 
-function printReadable(info: winston.Logform.TransformableInfo): string {
-  const { level, message, ...rest } = info;
-  // Given to us as LogFields, and to us by winston as any.
-  const fields = rest as LogFields;
-  let line = `${timestamp().slice(11, 23)} ${level.padEnd(5)} ${String(message)}`;
-  for (const [name, value] of Object.entries(fields)) {
-    if (value === undefined) continue;
-    const text = String(value);
-    line += ` ${name}=${/[\s"=]/.test(text) || text === '' ? JSON.stringify(text) : text}`;
+function printReadable(level: string, message: string, fields: LogFields): string {
+  stampNow();
+  let line = `${timeOfDay} ${level.padEnd(5)} ${message}`;
+  // Not Object.entries: an array for each field of each attempt.
+  for (const name in fields) {
+    const value = fields[name];
+    if (value !== undefined) line += ` ${name}=${typeof value === 'string' ? quoted(value) : String(value)}`;
   }
   return line;
+}
+
+function quoted(text: string): string {
+  return text === '' || /[\s"=]/.test(text) ? JSON.stringify(text) : text;
 }

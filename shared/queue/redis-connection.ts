@@ -1,5 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { RedisConfig } from '../config/load.js';
+import { coalesceWrites } from './coalesced-writes.js';
 
 export type RedisClient = Redis | Cluster;
 
@@ -39,6 +40,15 @@ const profiles = {
  * @param profile how it behaves while Redis is away
  */
 export function connectRedis(config: RedisConfig, profile: keyof typeof profiles): RedisClient {
+  const redis = open(config, profile);
+  if (profile === 'worker') {
+    if (isCluster(redis)) redis.on('+node', coalesceWrites);
+    else coalesceWrites(redis);
+  }
+  return redis;
+}
+
+function open(config: RedisConfig, profile: keyof typeof profiles): RedisClient {
   const options = {
     ...profiles[profile],
     ...(config.username === undefined ? {} : { username: config.username }),

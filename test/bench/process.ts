@@ -1,11 +1,16 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { variables } from '../../shared/config/schema.js';
 
 /** Child processes of a benchmark. Baselines are TypeScript and run through tsx; the product runs as built. */
 
 const root = new URL('../../', import.meta.url);
+
+/** As `npm run worker` has them. */
+const { scripts } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { scripts: { worker: string } };
+const workerFlags = scripts.worker.split(' ').filter((word) => word.startsWith('--'));
 
 /** Longest silence of a child: above it something hangs, and the next benchmark should have its turn. */
 const SILENCE_LIMIT_MS = 120_000;
@@ -15,8 +20,8 @@ const END_LIMIT_MS = 15_000;
 const running = new Set<ChildProcess>();
 
 /** Forks a file of test/bench; it reports over IPC. */
-export function forkBench(file: string, args: readonly (string | number)[]): ChildProcess {
-  return keep(fork(fileURLToPath(new URL(`test/bench/${file}`, root)), args.map(String), { execArgv: ['--import=tsx'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }));
+export function forkBench(file: string, args: readonly (string | number)[], nodeArgs: readonly string[] = []): ChildProcess {
+  return keep(fork(fileURLToPath(new URL(`test/bench/${file}`, root)), args.map(String), { execArgv: ['--import=tsx', ...nodeArgs], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }));
 }
 
 export interface ProductSpawn {
@@ -34,7 +39,8 @@ export function spawnProduct(
   { nodeArgs = [], hasIpc = false }: ProductSpawn = {},
 ): ChildProcess {
   const main = fileURLToPath(new URL(`dist/${role}/main.js`, root));
-  return keep(spawn(process.execPath, [...nodeArgs, main], { env: { ...outerEnv(), ...env }, stdio: ['ignore', stdout, 'inherit', ...(hasIpc ? ['ipc' as const] : [])] }));
+  const flags = role === 'workers' ? workerFlags : [];
+  return keep(spawn(process.execPath, [...flags, ...nodeArgs, main], { env: { ...outerEnv(), ...env }, stdio: ['ignore', stdout, 'inherit', ...(hasIpc ? ['ipc' as const] : [])] }));
 }
 
 /** What is measured is the default of every setting that the benchmark does not name, whatever the shell has set. */

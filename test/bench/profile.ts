@@ -1,15 +1,16 @@
+import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { size, type Bench } from './benchmark.js';
 import { summarizeCpu, type CpuProfile, type CpuSummary } from './cpu-profile.js';
 import { Receiver } from './delivered.js';
-import { fillProduct } from './fill-queue.js';
+import { fillBare, fillProduct } from './fill-queue.js';
 import { end, whileRunning } from './process.js';
 import { commandReadings, redisCpuUs, type CommandReading } from './redis-readings.js';
 import { scriptNames } from './script-names.js';
 import { feedApi, startApi } from './start-api.js';
-import { DEFAULT_SLOTS, startWorker } from './start-workers.js';
+import { DEFAULT_SLOTS, startBareWorker, startWorker } from './start-workers.js';
 
 /** Where the time of one process of the product, and that of its Redis, went. */
 export interface ProfileSummary {
@@ -40,7 +41,7 @@ interface ProfiledRun {
 type Profiled = (run: ProfiledRun) => Promise<{ what: string; seconds: number; endProcess: () => Promise<void> }>;
 
 /** By the name of the benchmark that each looks into. */
-export const profiles: Readonly<Record<string, Profiled>> = { delivery: runDelivery, submission: runSubmission };
+export const profiles: Readonly<Record<string, Profiled>> = { 'delivery': runDelivery, 'bare-delivery': runBareDelivery, 'submission': runSubmission };
 
 export async function profile(bench: Bench, run: Profiled): Promise<ProfileSummary> {
   const { redis } = bench;
@@ -71,15 +72,26 @@ export async function profile(bench: Bench, run: Profiled): Promise<ProfileSumma
 async function runDelivery({ bench, tasks, nodeArgs, begin }: ProfiledRun): ReturnType<Profiled> {
   const receiver = await Receiver.start();
   await fillProduct(bench.redisPort, { tasks, destination: receiver.destination });
+  return deliverAll('the worker', receiver, tasks, begin, () => startWorker(bench.redisPort, DEFAULT_SLOTS, { nodeArgs }));
+}
+
+/** The baseline of it: a bare BullMQ Worker + undici with as many sends in flight. */
+async function runBareDelivery({ bench, tasks, nodeArgs, begin }: ProfiledRun): ReturnType<Profiled> {
+  const receiver = await Receiver.start();
+  await fillBare(bench.redisPort, { tasks, destination: receiver.destination });
+  return deliverAll('the bare worker', receiver, tasks, begin, () => startBareWorker(bench.redisPort, DEFAULT_SLOTS / 2, 0, nodeArgs));
+}
+
+async function deliverAll(what: string, receiver: Receiver, tasks: number, begin: ProfiledRun['begin'], start: () => ChildProcess): ReturnType<Profiled> {
   const { done } = await receiver.expect(tasks);
   await begin();
-  const worker = startWorker(bench.redisPort, DEFAULT_SLOTS, { nodeArgs });
+  const worker = start();
   const { firstMs, lastMs } = await whileRunning([worker], done);
   const endProcess = async (): Promise<void> => {
     await end(worker);
     await receiver.end();
   };
-  return { what: 'the worker', seconds: (lastMs - firstMs) / 1_000, endProcess };
+  return { what, seconds: (lastMs - firstMs) / 1_000, endProcess };
 }
 
 /** One API process, 64 connections, tasks that are due in an hour. */

@@ -25,8 +25,8 @@ export function startWorker(redisPort: number, slots: number, { db = 0, env = {}
 }
 
 /** @param concurrency sends in flight: a bare worker keeps no slot free */
-export function startBareWorker(redisPort: number, concurrency: number, db = 0): ChildProcess {
-  return forkBench('baselines/bare-worker.ts', [redisPort, 'bench', concurrency, db]);
+export function startBareWorker(redisPort: number, concurrency: number, db = 0, nodeArgs: readonly string[] = []): ChildProcess {
+  return forkBench('baselines/bare-worker.ts', [redisPort, 'bench', concurrency, db], nodeArgs);
 }
 
 export function withLogFile(start: (log: number) => ChildProcess): ChildProcess {

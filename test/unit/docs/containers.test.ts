@@ -56,7 +56,8 @@ describe('docker-compose.yml', () => {
 
   it('lets workers be many, and gives them time to drain', () => {
     expect(service('worker')).to.not.have.any.keys('container_name', 'ports');
-    expect(list(service('worker')['command']).at(-1)).to.equal('dist/workers/main.js');
+    const { scripts } = JSON.parse(readText('package.json')) as { scripts: { worker: string } };
+    expect(list(service('worker')['command']).filter((word) => word !== '--enable-source-maps').join(' '), 'beside npm run worker').to.equal(scripts.worker);
     for (const name of ['server', 'worker']) {
       const graceMs = Number.parseInt(printLeaf(service(name)['stop_grace_period']), 10) * 1_000;
       expect(graceMs, name).to.be.greaterThan(loadConfig(environment(name)).shutdownTimeoutMs);

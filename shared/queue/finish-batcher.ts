@@ -1,0 +1,86 @@
+import { createRedisBackend, type BackendFactory, type IRedisClient, type RedisQueueBackend } from 'bullmq';
+import { FinishScript, type FinishArguments } from './finish-script.js';
+
+/** More at once, and Redis and the worker would take turns instead of working side by side. */
+const MAX_GROUP = 16;
+/** A reply brings the next jobs, and Redis makes it up as a whole before the first byte leaves. */
+const MAX_REPLY_BYTES = 1_048_576;
+/** Taken for the size of a job before the first one was seen. */
+const FIRST_GUESS_BYTES = MAX_REPLY_BYTES / MAX_GROUP;
+/** How slowly a large job is forgotten: small ones may stand between large ones. */
+const REMEMBERED_SIZE = 0.9;
+
+interface Waiting {
+  readonly args: FinishArguments;
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** BullMQ's own backend, but that jobs which end in one turn of the event loop share a call: see finish-script.ts. */
+export const createBatchingBackend: BackendFactory<RedisQueueBackend> = (name, options, connections) => {
+  const backend = createRedisBackend(name, options, connections);
+  const execute = backend.execCommand.bind(backend);
+  let batcher: FinishBatcher | undefined;
+  backend.execCommand = (client, command, args: FinishArguments): unknown => {
+    if (command !== 'moveToFinished') return execute(client, command, [...args]);
+    // BullMQ finishes single jobs, never inside a MULTI.
+    batcher ??= new FinishBatcher(client as IRedisClient);
+    return batcher.finish(args);
+  };
+  return backend;
+};
+
+/** Gathers what ends in one turn of the event loop. Each call's answer, or its error, is its own. */
+class FinishBatcher {
+  readonly #script: FinishScript;
+  #waiting: Waiting[] = [];
+  #jobBytes = FIRST_GUESS_BYTES;
+
+  constructor(private readonly client: IRedisClient) {
+    this.#script = new FinishScript(client);
+  }
+
+  finish(args: FinishArguments): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.length === 0) setImmediate(() => void this.#send());
+      this.#waiting.push({ args, resolve, reject });
+      if (this.#waiting.length >= this.#mostAtOnce) void this.#send();
+    });
+  }
+
+  get #mostAtOnce(): number {
+    return Math.min(MAX_GROUP, Math.floor(MAX_REPLY_BYTES / this.#jobBytes));
+  }
+
+  async #send(): Promise<void> {
+    const group = this.#waiting;
+    if (group.length === 0) return;
+    this.#waiting = [];
+    try {
+      const args = this.#script.argumentsFor(group.map((waiting) => waiting.args));
+      // The script's own answer: one element for each.
+      const replies = (await this.client.runCommand('krsFinish', args)) as readonly unknown[];
+      this.#learnSize(replies);
+      group.forEach(({ resolve, reject }, index) => {
+        const reply = replies[index];
+        if (reply instanceof Error) reject(reply);
+        else resolve(reply);
+      });
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+  }
+
+  #learnSize(replies: readonly unknown[]): void {
+    this.#jobBytes *= REMEMBERED_SIZE;
+    for (const reply of replies) this.#jobBytes = Math.max(this.#jobBytes, dataLengthOf(reply));
+  }
+}
+
+/** @param reply of moveToFinished: the next job's fields, name and value by turns, in its first element, if there is one */
+function dataLengthOf(reply: unknown): number {
+  const fields: unknown = Array.isArray(reply) ? reply[0] : undefined;
+  if (!Array.isArray(fields)) return 0;
+  const data: unknown = fields[fields.indexOf('data') + 1];
+  return typeof data === 'string' ? data.length : 0;
+}

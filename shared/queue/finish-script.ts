@@ -1,0 +1,87 @@
+import type { IRedisClient } from 'bullmq';
+import { definedScripts } from './transaction.js';
+
+type Argument = string | number | boolean | Buffer | undefined;
+/** What BullMQ calls its moveToFinished with: keys, then values. */
+export type FinishArguments = readonly Argument[];
+
+const KEYS = 14;
+const VALUES = 9;
+/** Keys that differ between the jobs of a queue: the set it ends in, the job itself, the metrics of that set. */
+const OWN_KEYS_FROM = 10;
+const OWN_KEYS = 3;
+const SHARED_KEYS = KEYS - OWN_KEYS;
+
+/** The caller says first how many keys there are: see submit-script.ts. */
+const COUNTED_BY_CALLER = undefined as unknown as number;
+
+/**
+ * BullMQ's moveToFinished for many jobs in one call (decision 8): each ends, and the next one is fetched in its place.
+ * BullMQ's own Lua does it, as a function of one larger script.
+ */
+export class FinishScript {
+  /** @param client where BullMQ has defined its scripts */
+  constructor(client: IRedisClient) {
+    client.defineCommand('krsFinish', { numberOfKeys: COUNTED_BY_CALLER, lua: luaOf(client) });
+  }
+
+  /**
+   * @param calls of one queue
+   * @returns arguments for krsFinish; its reply has one element for each call, in order: what BullMQ's script alone
+   *          would have answered, or an Error
+   */
+  argumentsFor(calls: readonly FinishArguments[]): Argument[] {
+    const [first = []] = calls;
+    const args: Argument[] = [SHARED_KEYS + OWN_KEYS * calls.length];
+    args.push(...first.slice(0, OWN_KEYS_FROM), ...first.slice(OWN_KEYS_FROM + OWN_KEYS, KEYS));
+    for (const call of calls) for (let index = OWN_KEYS_FROM; index < OWN_KEYS_FROM + OWN_KEYS; index += 1) args.push(call[index]);
+    for (const call of calls) for (let index = KEYS; index < KEYS + VALUES; index += 1) args.push(call[index]);
+    return args;
+  }
+}
+
+/**
+ * KEYS: those that all calls share, in BullMQ's order, then three of each job. ARGV: nine of each job.
+ *
+ * One that fails, such as for a full Redis, must not take the others with it: they have ended by then, and jobs that
+ * were fetched for them would stand there without a worker.
+ */
+function luaOf(client: IRedisClient): string {
+  const text = Object.entries(definedScripts(client)).find(([name]) => name.startsWith('moveToFinished:'))?.[1].lua;
+  if (text === undefined) throw new TypeError('BullMQ has not defined moveToFinished');
+  return `${functionOf(text)}
+local keys = {}
+for index = 1, ${SHARED_KEYS} do
+  keys[index <= ${OWN_KEYS_FROM} and index or index + ${OWN_KEYS}] = KEYS[index]
+end
+local answers = {}
+for call = 1, (#KEYS - ${SHARED_KEYS}) / ${OWN_KEYS} do
+  for index = 1, ${OWN_KEYS} do
+    keys[${OWN_KEYS_FROM} + index] = KEYS[${SHARED_KEYS} + ${OWN_KEYS} * (call - 1) + index]
+  end
+  local values = {}
+  for index = 1, ${VALUES} do
+    values[index] = ARGV[${VALUES} * (call - 1) + index]
+  end
+  local isDone, answer = pcall(finish, keys, values)
+  if isDone then
+    answers[call] = answer or 0
+  else
+    answers[call] = { err = type(answer) == 'table' and answer.err or tostring(answer) }
+  end
+end
+return answers
+`;
+}
+
+/**
+ * The script as a Lua function `finish`. BullMQ's own functions, some fifty, stand before it where they can: inside, they
+ * would be made anew for each job, a tenth of the script's time.
+ */
+function functionOf(text: string): string {
+  const code = text.replace(/--\[\[[\s\S]*?\]\]|--.*/g, (comment) => comment.replace(/[^\n]/g, ' '));
+  const at = code.search(/^.*\b(?:KEYS|ARGV)\[/m);
+  // Indented, it stands in one of those functions, and they need what is only given inside.
+  const body = at < 0 || /^\s/.test(code.slice(at)) ? 0 : at;
+  return `${text.slice(0, body)}\nlocal function finish(KEYS, ARGV)\n${text.slice(body)}\nend`;
+}
