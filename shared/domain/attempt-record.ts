@@ -102,6 +102,8 @@ const KEPT_NEWEST = 20;
  * @param firstRun run of the submission, >= 1; a redrive mark in the log outranks it
  */
 export function readProgress(log: readonly LogEntry[], firstRun: number): TaskProgress {
+  // Nearly always: the hot path.
+  if (log.length === 0) return untouched(firstRun);
   let run = firstRun;
   let firstFailedAt: number | undefined;
   let lastFailure: AttemptRecord | undefined;
@@ -134,6 +136,21 @@ export function readProgress(log: readonly LogEntry[], firstRun: number): TaskPr
   if (last.phase === 'dead') return { ...common, phase: 'dead', attempt: last.attempt + 1 };
   if (last.next === 'retry') return { ...common, phase: 'delivery', attempt: last.attempt + 1 };
   return { ...common, phase: 'dead', attempt: 0 };
+}
+
+function untouched(run: number): TaskProgress {
+  return {
+    run,
+    phase: 'delivery',
+    attempt: 0,
+    deliverySends: 0,
+    stallsAtLastRecord: 0,
+    firstFailedAt: undefined,
+    lastFailure: undefined,
+    deadReason: undefined,
+    lastRelease: undefined,
+    lastDeferral: undefined,
+  };
 }
 
 /** When an attempt failed, milliseconds since the epoch: it may have taken its whole time limit. */

@@ -1,5 +1,6 @@
 import type { Phase } from './attempt-record.js';
 import type { Destination } from './destination.js';
+import { remembered } from './remembered.js';
 import type { Task } from './task.js';
 
 /**
@@ -65,13 +66,13 @@ export function groupOfName(name: string): string | undefined {
   return /^kafka:\/\/[^/]+/.exec(name)?.[0];
 }
 
-function originOf(url: string): string {
+const originOf = remembered(1_000, (url) => {
   try {
     return new URL(url).origin;
   } catch {
     return 'http://invalid';
   }
-}
+});
 
 /** Name of the line in which deferred tasks of a flow wait: neither part can hold a line break. */
 export function laneOf({ key, group }: Flow): string {

@@ -18,7 +18,7 @@ const IN_FLIGHT = SLOTS / 2;
  */
 export async function benchDelivery(bench: Bench): Promise<Comparison[]> {
   const { redisPort, redis, rounds } = bench;
-  const tasks = size(bench, 20_000, 1_000);
+  const tasks = size(bench, 50_000, 1_000);
   const receiver = await Receiver.start();
   const filling = { tasks, destination: receiver.destination };
   const logged: Delivered[] = [];

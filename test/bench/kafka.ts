@@ -3,7 +3,7 @@ import kafkajs from 'kafkajs';
 import { KafkaProbe, kafkaTestBroker } from '../support/kafka.js';
 import { size, type Bench } from './benchmark.js';
 import { fillBare, fillProduct } from './fill-queue.js';
-import { end, forkBench } from './process.js';
+import { end, forkBench, whileRunning } from './process.js';
 import type { Comparison } from './report.js';
 import { SMALL_BODY } from './small-body.js';
 import { startWorker } from './start-workers.js';
@@ -22,7 +22,7 @@ const LIMIT_MS = 120_000;
  */
 export async function benchKafka(bench: Bench): Promise<Comparison[]> {
   const { redisPort, redis, rounds } = bench;
-  const tasks = size(bench, 20_000, 1_000);
+  const tasks = size(bench, 50_000, 1_000);
   const { host, port } = kafkaTestBroker();
   const broker = `${host}:${port}`;
   const probe = new KafkaProbe({ host, port });
@@ -55,23 +55,32 @@ export async function benchKafka(bench: Bench): Promise<Comparison[]> {
   ];
 }
 
-/** Between the first look that found messages and the first that found all. */
+/** Of one process that starts now and is ended after. */
 async function measureAcknowledged(broker: string, topic: string, messages: number, start: () => ChildProcess): Promise<number> {
+  const sender = start();
+  try {
+    const { count, seconds } = await whileRunning([sender], acknowledged(broker, topic, messages));
+    return count / seconds;
+  } finally {
+    await end(sender);
+  }
+}
+
+/** Resolves when the topic has all: how many came between the first look that found some and the first that found all. */
+export async function acknowledged(broker: string, topic: string, messages: number): Promise<{ readonly count: number; readonly seconds: number }> {
   const admin = new kafkajs.Kafka({ clientId: 'bench', brokers: [broker], logLevel: kafkajs.logLevel.ERROR }).admin();
   await admin.connect();
-  const sender = start();
   try {
     let first: { count: number; atMs: number } | undefined;
     for (const startedMs = performance.now(); performance.now() - startedMs < LIMIT_MS; ) {
       const [partition] = await admin.fetchTopicOffsets(topic);
       const seen = { count: Number(partition?.high ?? 0), atMs: performance.now() };
       if (seen.count > 0) first ??= seen;
-      if (seen.count >= messages && first !== undefined) return (seen.count - first.count) / ((seen.atMs - first.atMs) / 1_000);
+      if (seen.count >= messages && first !== undefined) return { count: seen.count - first.count, seconds: (seen.atMs - first.atMs) / 1_000 };
       await new Promise((resolve) => { setTimeout(resolve, LOOK_EVERY_MS); });
     }
     throw new Error(`${topic} did not get its ${messages} messages within ${LIMIT_MS / 1_000} s`);
   } finally {
-    await end(sender);
     await admin.disconnect();
   }
 }

@@ -2,10 +2,12 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { KafkaProbe, kafkaTestBroker } from '../support/kafka.js';
 import { size, type Bench } from './benchmark.js';
 import { summarizeCpu, type CpuProfile, type CpuSummary } from './cpu-profile.js';
 import { Receiver } from './delivered.js';
 import { fillBare, fillProduct } from './fill-queue.js';
+import { acknowledged } from './kafka.js';
 import { end, whileRunning } from './process.js';
 import { commandReadings, redisCpuUs, type CommandReading } from './redis-readings.js';
 import { scriptNames } from './script-names.js';
@@ -41,7 +43,7 @@ interface ProfiledRun {
 type Profiled = (run: ProfiledRun) => Promise<{ what: string; seconds: number; endProcess: () => Promise<void> }>;
 
 /** By the name of the benchmark that each looks into. */
-export const profiles: Readonly<Record<string, Profiled>> = { 'delivery': runDelivery, 'bare-delivery': runBareDelivery, 'submission': runSubmission };
+export const profiles: Readonly<Record<string, Profiled>> = { 'delivery': runDelivery, 'bare-delivery': runBareDelivery, 'kafka': runKafka, 'submission': runSubmission };
 
 export async function profile(bench: Bench, run: Profiled): Promise<ProfileSummary> {
   const { redis } = bench;
@@ -92,6 +94,23 @@ async function deliverAll(what: string, receiver: Receiver, tasks: number, begin
     await receiver.end();
   };
   return { what, seconds: (lastMs - firstMs) / 1_000, endProcess };
+}
+
+/** The same to one topic of a real broker. */
+async function runKafka({ bench, tasks, nodeArgs, begin }: ProfiledRun): ReturnType<Profiled> {
+  const { host, port } = kafkaTestBroker();
+  const broker = `${host}:${port}`;
+  const probe = new KafkaProbe({ host, port });
+  const topic = await probe.createTopic();
+  await fillProduct(bench.redisPort, { tasks, destination: () => ({ type: 'kafka', topic, broker: undefined, key: undefined, headers: undefined }) });
+  await begin();
+  const worker = startWorker(bench.redisPort, DEFAULT_SLOTS, { nodeArgs, env: { KAFKA_BROKERS: broker } });
+  const { seconds } = await whileRunning([worker], acknowledged(broker, topic, tasks));
+  const endProcess = async (): Promise<void> => {
+    await end(worker);
+    await probe.close();
+  };
+  return { what: 'the worker', seconds, endProcess };
 }
 
 /** One API process, 64 connections, tasks that are due in an hour. */

@@ -1,3 +1,5 @@
+import { remembered } from '../../../shared/domain/remembered.js';
+
 /** A destination's url, taken apart for the request line. */
 export interface Target {
   /** Scheme, host and port: what connections are shared by. */
@@ -9,14 +11,14 @@ export interface Target {
 }
 
 /** @throws TypeError when the url is none: it was checked when the task was submitted, so that is a bug of ours. */
-export function parseTarget(destinationUrl: string): Target {
+export const parseTarget = remembered(1_000, (destinationUrl): Target => {
   const url = new URL(destinationUrl);
   return {
     origin: url.origin,
     path: url.pathname + url.search,
     authorization: url.username === '' && url.password === '' ? undefined : basicAuthorization(url),
   };
-}
+});
 
 function basicAuthorization(url: URL): string {
   const credentials = `${percentDecode(url.username)}:${percentDecode(url.password)}`;

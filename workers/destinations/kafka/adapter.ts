@@ -4,6 +4,7 @@ import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult, EndSignal
 import { createClusterFinder } from './cluster-identity.js';
 import type { ClusterSettings } from './cluster-identity.js';
 import { stopKafkajsIdleLoop } from './kafkajs-idle-loop.js';
+import { writeKafkajsRecords } from './kafkajs-records.js';
 import type { KafkaLog } from './kafkajs-log.js';
 import { toTopicMessage } from './topic-message.js';
 import { TopicSenders } from './topic-senders.js';
@@ -41,6 +42,7 @@ const closeGraceMs = 2_000;
  */
 export function createKafkaAdapter(options: KafkaAdapterOptions): DeliveryAdapter<KafkaDestination> {
   stopKafkajsIdleLoop();
+  writeKafkajsRecords();
   const { sendTimeoutMs = 10_000, connectTimeoutMs = 3_000, log, clock } = options;
   const clusterOf = createClusterFinder(options);
   const senders = new TopicSenders({

@@ -19,9 +19,9 @@ export interface TopicMessage {
 export function toTopicMessage(attempt: DeliveryAttempt, destination: KafkaDestination): TopicMessage {
   const key = Buffer.from(destination.key ?? attempt.key, 'utf8');
   const value = Buffer.from(attempt.body, 'utf8');
-  const headers = { ...withoutOurs(destination.headers ?? {}), ...attempt.headers };
+  const headers = destination.headers === undefined ? attempt.headers : { ...withoutOurs(destination.headers), ...attempt.headers };
   let bytes = key.length + value.length;
-  for (const [name, text] of Object.entries(headers)) bytes += Buffer.byteLength(name) + Buffer.byteLength(text);
+  for (const name in headers) bytes += Buffer.byteLength(name) + Buffer.byteLength(headers[name] ?? '');
   return { key, value, headers, bytes };
 }
 
