@@ -133,7 +133,10 @@ export class DeliveryWorker {
       worker: this.#worker,
       workerName,
       clock: context.clock,
-      addHint: ({ flow }, reason, jobId, since) => { if (flow !== undefined) context.flowControl.addHint(this.#lanes, flow, reason, jobId, since); },
+      defer: async ({ flow }, reason, deferral) => {
+        if (flow === undefined) throw new TypeError('a task is deferred for no destination');
+        await context.flowControl.defer(this.#lanes, flow, reason, deferral);
+      },
       markParked: async (jobId, at) => {
         await redis.zadd(shard.keys.parked, at, jobId);
       },

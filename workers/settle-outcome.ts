@@ -4,6 +4,7 @@ import { printFailure } from '../shared/domain/dead-letter.js';
 import type { DeferralReason } from '../shared/domain/flow-control.js';
 import type { Outcome } from '../shared/domain/outcome.js';
 import type { Clock } from '../shared/domain/ports.js';
+import type { Deferral } from '../shared/queue/lanes.js';
 import { encodeEntry, type Completion } from '../shared/queue/log-codec.js';
 import type { Delivery } from './deliver-task.js';
 
@@ -56,8 +57,8 @@ export interface SettleContext {
   readonly workerName: string;
   /** Adds a job to the set of parked ones. */
   readonly markParked: (jobId: string, at: number) => Promise<void>;
-  /** Tells whoever has room at the destination that a job waits for it. Never fails: a lost hint costs delay. */
-  readonly addHint: (delivery: Delivery, reason: DeferralReason, jobId: string, since: number) => void;
+  /** Puts a job back, and into the line of its destination. */
+  readonly defer: (delivery: Delivery, reason: DeferralReason, deferral: Deferral) => Promise<void>;
   /** Adds a job to the set of those that a worker could not read. */
   readonly markUnreadable: (jobId: string, at: number) => Promise<void>;
   readonly clock: Clock;
@@ -74,7 +75,7 @@ export interface SettleContext {
  * | dead_letter | retried with no wait |
  * | dead_lettered, park | failed, unrecoverable |
  * | release | delayed, or back to wait at shutdown; no attempt counted |
- * | defer | delayed, no attempt counted, and a hint for who wakes it |
+ * | defer | delayed, no attempt counted, and in the line of its destination |
  *
  * @throws always, but for delivered
  */
@@ -119,15 +120,13 @@ async function release(job: Job, token: string, log: readonly LogEntry[], outcom
   throw new DelayedError();
 }
 
-async function defer(job: Job, token: string, log: readonly LogEntry[], delivery: Delivery, outcome: Extract<Outcome, { kind: 'defer' }>, { worker, clock, addHint }: SettleContext): Promise<never> {
+async function defer(job: Job, token: string, log: readonly LogEntry[], delivery: Delivery, outcome: Extract<Outcome, { kind: 'defer' }>, context: SettleContext): Promise<never> {
   const { waitsFor: reason, since, count, delayMs } = outcome;
-  const now = clock();
-  const note: LogEntry = { kind: 'deferral', reason, since, until: now + delayMs, count };
+  const at = context.clock();
+  const note: LogEntry = { kind: 'deferral', reason, since, until: at + delayMs, count };
   const stacktrace = JSON.stringify([...log.filter(({ kind }) => kind !== 'deferral'), note].map(encodeEntry));
   // `deferred` is the number of this fetch: whoever wakes the job sees by it that nobody has had it since.
-  await worker.getBackend().moveToDelayed(job.id ?? '', now, delayMs, token, { skipAttempt: true, fieldsToUpdate: { stacktrace, deferred: job.attemptsStarted } });
-  // Only now: a hint that is ahead of what it tells of is taken for a stale one and dropped.
-  addHint(delivery, reason, job.id ?? '', since);
+  await context.defer(delivery, reason, { jobId: job.id ?? '', token, at, delayMs, since, fields: { stacktrace, deferred: job.attemptsStarted } });
   throw new DelayedError();
 }
 

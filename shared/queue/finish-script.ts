@@ -1,5 +1,5 @@
 import type { IRedisClient } from 'bullmq';
-import { definedScripts } from './transaction.js';
+import { luaFunction } from './bullmq-script.js';
 
 type Argument = string | number | boolean | Buffer | undefined;
 /** What BullMQ calls its moveToFinished with: keys, then values. */
@@ -47,9 +47,7 @@ export class FinishScript {
  * were fetched for them would stand there without a worker.
  */
 function luaOf(client: IRedisClient): string {
-  const text = Object.entries(definedScripts(client)).find(([name]) => name.startsWith('moveToFinished:'))?.[1].lua;
-  if (text === undefined) throw new TypeError('BullMQ has not defined moveToFinished');
-  return `${functionOf(text)}
+  return `${luaFunction(client, 'moveToFinished', 'finish')}
 local keys = {}
 for index = 1, ${SHARED_KEYS} do
   keys[index <= ${OWN_KEYS_FROM} and index or index + ${OWN_KEYS}] = KEYS[index]
@@ -72,16 +70,4 @@ for call = 1, (#KEYS - ${SHARED_KEYS}) / ${OWN_KEYS} do
 end
 return answers
 `;
-}
-
-/**
- * The script as a Lua function `finish`. BullMQ's own functions, some fifty, stand before it where they can: inside, they
- * would be made anew for each job, a tenth of the script's time.
- */
-function functionOf(text: string): string {
-  const code = text.replace(/--\[\[[\s\S]*?\]\]|--.*/g, (comment) => comment.replace(/[^\n]/g, ' '));
-  const at = code.search(/^.*\b(?:KEYS|ARGV)\[/m);
-  // Indented, it stands in one of those functions, and they need what is only given inside.
-  const body = at < 0 || /^\s/.test(code.slice(at)) ? 0 : at;
-  return `${text.slice(0, body)}\nlocal function finish(KEYS, ARGV)\n${text.slice(body)}\nend`;
 }

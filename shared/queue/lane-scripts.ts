@@ -1,16 +1,27 @@
+import type { IRedisClient } from 'bullmq';
+import { luaFunction } from './bullmq-script.js';
+
 /** Lua of lanes.ts. As in scripts.ts: one queue's keys, and BullMQ's own steps are left to BullMQ. */
 
 /**
- * Remembers that a deferred job waits for a destination. Hints may be lost or stale: the delayed set is the truth.
+ * Puts a job that is being processed back into the delayed set, by BullMQ's own script, and remembers in the same step
+ * that it waits for a destination: a worker that is killed in between would leave a job that nobody wakes.
  *
- * KEYS 1 lane, 2 lanes. ARGV 1 job id, 2 since (ms), 3 flow key.
- * @returns jobs in the lane
+ * KEYS 1..11 BullMQ's, 12 lane, 13 lanes. ARGV BullMQ's, then since (ms), flow key.
+ * Its reply: {BullMQ's answer: 0, or an error below, jobs in the lane}
  */
-const addHint = `
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
-redis.call('ZADD', KEYS[2], 'NX', ARGV[2], ARGV[3])
-return redis.call('ZCARD', KEYS[1])
-`;
+export const deferScript = (client: IRedisClient) => ({
+  krsDefer: {
+    numberOfKeys: 13,
+    lua: `${luaFunction(client, 'moveToDelayed', 'moveToDelayed')}
+local result = moveToDelayed(KEYS, ARGV)
+if result ~= 0 then return {result, 0} end
+redis.call('ZADD', KEYS[12], ARGV[#ARGV - 1], ARGV[3])
+redis.call('ZADD', KEYS[13], 'NX', ARGV[#ARGV - 1], ARGV[#ARGV])
+return {result, redis.call('ZCARD', KEYS[12])}
+`,
+  },
+});
 
 /**
  * Makes the oldest deferred jobs of a lane due: BullMQ takes what is due out of the delayed set by itself. A job that
@@ -106,7 +117,6 @@ return found
 `;
 
 export const laneScripts = {
-  krsAddHint: { numberOfKeys: 2, lua: addHint },
   krsWakeLane: { numberOfKeys: 4, lua: wakeLane },
   krsSkim: { numberOfKeys: 3, lua: skim },
   krsSomeLanes: { numberOfKeys: 1, lua: someLanes },

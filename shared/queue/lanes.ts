@@ -9,6 +9,24 @@ export interface LaneDepth {
   readonly waiting: number;
 }
 
+/** A job that goes back into the delayed set. */
+export interface Deferral {
+  readonly jobId: string;
+  /** Of the worker that holds the job. */
+  readonly token: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** After this it comes back even if nobody wakes it. */
+  readonly delayMs: number;
+  /** Milliseconds since the epoch: whoever waits longest is woken first. */
+  readonly since: number;
+  /** To be written into the job besides. */
+  readonly fields: Readonly<Record<string, string | number>>;
+}
+
+/** Of BullMQ's moveToDelayed. */
+const DELAYED_KEYS = 11;
+
 /**
  * Lines of deferred jobs, one per destination, in one shard. Hints only: a job that no lane knows comes back when its
  * own time in the delayed set is over, and a lane may name jobs that are long gone.
@@ -17,13 +35,19 @@ export class Lanes {
   constructor(private readonly shard: Shard) {}
 
   /**
-   * @param since  milliseconds since the epoch: whoever waits longest is woken first
+   * Puts a job that is being processed back, uncounted, and into the lane, in one step.
    * @returns jobs in the lane
+   * @throws when the job is not the caller's any more, or Redis fails
    */
-  async add(flowKey: string, jobId: string, since: number): Promise<number> {
-    const { client, keys } = this.shard;
-    const reply: unknown = await client.runCommand('krsAddHint', [keys.lane(flowKey), keys.lanes, jobId, since, flowKey]);
-    return Number(reply);
+  async defer(lane: string, { jobId, token, at, delayMs, since, fields }: Deferral): Promise<number> {
+    const { client, keys, queue } = this.shard;
+    const backend = queue.getBackend();
+    const args = backend.moveToDelayedArgs(jobId, at, token, delayMs, { skipAttempt: true, fieldsToUpdate: fields });
+    const reply: unknown = await client.runCommand('krsDefer', [...args.slice(0, DELAYED_KEYS), keys.lane(lane), keys.lanes, ...args.slice(DELAYED_KEYS), since, lane]);
+    // The script's own answer.
+    const [code, depth] = reply as [number, number];
+    if (code !== 0) throw backend.finishedErrors({ code, jobId, command: 'moveToDelayed', state: 'active' });
+    return depth;
   }
 
   /** Makes up to `count` jobs of the lane due, oldest first. */

@@ -3,7 +3,7 @@ import { RequestError } from '../domain/errors.js';
 import { jobIdOf, ownKeys, queueName, queuePrefix, type OwnKeys } from './names.js';
 import { isCluster, type RedisClient } from './redis-connection.js';
 import { flowScripts } from './flow-scripts.js';
-import { laneScripts } from './lane-scripts.js';
+import { deferScript, laneScripts } from './lane-scripts.js';
 import { ownScripts } from './scripts.js';
 import { SubmitScript } from './submit-script.js';
 
@@ -93,7 +93,7 @@ async function openShard(redis: RedisClient, prefix: string, index: number): Pro
   try {
     await queue.waitUntilReady();
     const client = await queue.getBackend().client;
-    for (const [name, script] of Object.entries({ ...ownScripts, ...laneScripts, ...flowScripts })) client.defineCommand(name, script);
+    for (const [name, script] of Object.entries({ ...ownScripts, ...laneScripts, ...flowScripts, ...deferScript(client) })) client.defineCommand(name, script);
     const key = (suffix: string): string => queue.toKey(suffix);
     return {
       queue,

@@ -8,7 +8,7 @@ import { printReport } from '../../shared/domain/flow-report.js';
 import type { Clock, DeliveryResult } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { ControlChange, FlowStore } from '../../shared/queue/flow-store.js';
-import type { Lanes } from '../../shared/queue/lanes.js';
+import type { Deferral, Lanes } from '../../shared/queue/lanes.js';
 import { Bulkhead, type Slot } from './bulkhead.js';
 import { Controls } from './controls.js';
 import { FlowStats, type FlowRow } from './flow-stats.js';
@@ -179,10 +179,10 @@ export class FlowControl {
     return this.#wakeUps.waiting(flow);
   }
 
-  /** Puts a deferred job into its line. Never fails. */
-  addHint(lanes: Lanes, flow: Flow, reason: DeferralReason, jobId: string, since: number): void {
+  /** Puts a job that was refused back, and into its line. @throws as Lanes.defer */
+  async defer(lanes: Lanes, flow: Flow, reason: DeferralReason, deferral: Deferral): Promise<void> {
     this.#skimmer.deferred(flow, reason);
-    this.#wakeUps.addHint(lanes, flow, jobId, since);
+    await this.#wakeUps.defer(lanes, flow, deferral);
   }
 
   /** No more starts and no more wake-ups: held tasks are deferred now. */

@@ -1,5 +1,5 @@
 import { flowOfLane, laneOf, type Flow } from '../../shared/domain/flow-key.js';
-import type { Lanes } from '../../shared/queue/lanes.js';
+import type { Deferral, Lanes } from '../../shared/queue/lanes.js';
 
 /** Lanes looked at in one tick; chosen at random, so each one has its turn. */
 const LANES_PER_TICK = 100;
@@ -65,15 +65,13 @@ export class WakeUps {
     return line === undefined ? 0 : [...line.depths.values()].reduce((sum, depth) => sum + depth, 0);
   }
 
-  /** Puts a deferred job into its line. Never fails. */
-  addHint(lanes: Lanes, flow: Flow, jobId: string, since: number): void {
-    const { depths } = this.#line(flow);
-    depths.set(lanes, (depths.get(lanes) ?? 0) + 1);
-    lanes.add(laneOf(flow), jobId, since).then(
-      // The line anew: a wake-up that found nothing may have dropped it meanwhile.
-      (depth) => this.#line(flow).depths.set(lanes, depth),
-      () => undefined, // a lost hint costs delay: the job comes back by itself
-    );
+  /** Puts a job back, and into its line. @throws as Lanes.defer */
+  async defer(lanes: Lanes, flow: Flow, deferral: Deferral): Promise<void> {
+    // Before it is sent: a wake-up that is asked for meanwhile comes after it.
+    this.expectLane(lanes, flow, 1);
+    const depth = await lanes.defer(laneOf(flow), deferral);
+    // The line anew: a wake-up that found nothing may have dropped it meanwhile.
+    this.#line(flow).depths.set(lanes, depth);
   }
 
   /** Jobs that were deferred past us; the next tick finds out how many. */

@@ -109,3 +109,51 @@ describe('Lanes: skim', () => {
     expect((await getTask(service.baseUrl, waiting?.id ?? '')).timeline).to.have.lengthOf(1);
   });
 });
+
+describe('Lanes: defer', () => {
+  const LANE = 'http://elsewhere';
+  const ID = 'in-hand';
+  let service: InProcessService;
+  let shard: Shard;
+  let token: string;
+
+  beforeEach(async () => {
+    service = await InProcessService.ready();
+    const [first] = await service.queue.shards();
+    if (first === undefined) throw new Error('no shard');
+    shard = first;
+    await service.queue.submit(domainTask({ id: ID }));
+    token = 'of-a-worker';
+    await service.redis.zrem(shard.keys.delayed, `t-${ID}`);
+    await service.redis.zrem(shard.keys.prioritized, `t-${ID}`);
+    await service.redis.lpush(shard.keys.active, `t-${ID}`);
+    await service.redis.set(`${shard.keys.job(ID)}:lock`, token);
+  });
+  afterEach(() => service.close());
+
+  const defer = (): Promise<number> => new Lanes(shard).defer(LANE, { jobId: `t-${ID}`, token, at: 1_000_000, delayMs: 60_000, since: 900_000, fields: { deferred: 1 } });
+  const hints = (): Promise<string[]> => service.redis.zrange(shard.keys.lane(LANE), '0', '-1', 'WITHSCORES');
+
+  it('puts the job back and into the line in one step', async () => {
+    expect(await defer()).to.equal(1);
+    expect(await hints()).to.deep.equal([`t-${ID}`, '900000']);
+    expect(await new Lanes(shard).some(10)).to.deep.equal([LANE]);
+    expect(Math.floor(Number(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)) / 0x1000)).to.equal(1_060_000);
+    expect(await service.redis.hmget(shard.keys.job(ID), 'deferred', 'delay')).to.deep.equal(['1', '60000']);
+    expect(await service.redis.llen(shard.keys.active)).to.equal(0);
+    expect(await service.redis.exists(`${shard.keys.job(ID)}:lock`)).to.equal(0);
+  });
+
+  it('leaves no hint of a job that is somebody else\'s by now', async () => {
+    token = 'of-another-worker';
+    const failure: unknown = await defer().catch((error: unknown) => error);
+    expect(failure).to.be.an('error').with.property('message').that.matches(/lock/i);
+    expect(await hints()).to.deep.equal([]);
+    expect(await service.redis.llen(shard.keys.active)).to.equal(1);
+  });
+
+  it('is not hurt by SCRIPT FLUSH', async () => {
+    await service.redis.script('FLUSH');
+    expect(await defer()).to.equal(1);
+  });
+});

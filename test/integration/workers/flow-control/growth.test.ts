@@ -4,6 +4,7 @@ import { laneOf } from '../../../../shared/domain/flow-key.js';
 import { Lanes } from '../../../../shared/queue/lanes.js';
 import { WakeUps } from '../../../../workers/flow-control/wake-ups.js';
 import { eventually } from '../../../support/eventually.js';
+import { putBack } from '../../../support/hints.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 
 describe('flow control, after very many destinations', () => {
@@ -22,9 +23,8 @@ describe('flow control, after very many destinations', () => {
     const flows = Array.from({ length: 3_000 }, (_, nth) => ({ key: `k-${nth}`, group: `http://host-${nth}` }));
     for (const [nth, flow] of flows.entries()) {
       const jobId = `t-${nth}`;
-      // As a deferral leaves it: in the delayed set, fetched once, and not since.
-      await Promise.all([service.redis.zadd(shard.keys.delayed, 4_096_000_000, jobId), service.redis.hset(`${shard.keys.base}${jobId}`, 'deferred', 1, 'ats', 1)]);
-      wakeUps.addHint(lanes, flow, jobId, nth);
+      await putBack(service.redis, shard, laneOf(flow), jobId, nth);
+      wakeUps.expectLane(lanes, flow, 1);
     }
     await eventually(async () => expect(await service.redis.zcard(shard.keys.lanes)).to.equal(3_000));
     await wakeUps.tick();
@@ -51,8 +51,9 @@ describe('flow control, after very many destinations', () => {
     wakeUps.watch(lanes);
     for (let nth = 0; nth < 50; nth += 1) {
       const jobId = `t-${nth}`;
-      await Promise.all([service.redis.zadd(shard.keys.delayed, 4_096_000_000, jobId), service.redis.hset(`${shard.keys.base}${jobId}`, 'deferred', 1, 'ats', 1)]);
-      wakeUps.addHint(lanes, { key: `kafka://dead:1/topic-${nth}`, group: 'kafka://dead:1' }, jobId, nth);
+      const flow = { key: `kafka://dead:1/topic-${nth}`, group: 'kafka://dead:1' };
+      await putBack(service.redis, shard, laneOf(flow), jobId, nth);
+      wakeUps.expectLane(lanes, flow, 1);
     }
     await eventually(async () => expect(await service.redis.zcard(shard.keys.lanes)).to.equal(50));
     for (let nth = 0; nth < 3; nth += 1) await wakeUps.tick();
