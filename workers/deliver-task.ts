@@ -64,7 +64,8 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
   const { outcome, result, flow } = decided;
   // Each by its name: to spread an object costs more than the rest of this.
   const delivery = { outcome, result, flow, task, progress, startedAt, durationMs: context.clock() - startedAt };
-  if (delivery.outcome.kind !== 'defer') logAttempt(delivery, context);
+  // Not for tasks that were put back unsent.
+  if (delivery.outcome.kind !== 'defer' || result !== undefined) logAttempt(delivery, context);
   return delivery;
 }
 
@@ -93,6 +94,7 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
     let result: DeliveryResult | undefined;
     try {
       result = await send(task, progress, destination, context);
+      if (result.kind === 'failed' && flowControl.isOvertaken(entry)) return { outcome: decide({ kind: 'overtaken', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow };
       return { outcome: decide({ kind: 'result', result }), result };
     } finally {
       flowControl.leave(entry, result);
@@ -135,9 +137,9 @@ function logAttempt(delivery: Delivery & { readonly task: Task; readonly progres
     destination: printDestination(progress.phase === 'delivery' || task.deadDestination === undefined ? task.destination : task.deadDestination),
     outcome: outcome.kind,
     duration_ms: durationMs,
-    code: 'code' in outcome ? outcome.code : undefined,
+    code: 'code' in outcome ? outcome.code : failure?.code,
     http_status: failure?.httpStatus ?? (result?.kind === 'delivered' && 'httpStatus' in result.receipt ? result.receipt.httpStatus : undefined),
-    next_delay_ms: 'delayMs' in outcome ? outcome.delayMs : undefined,
+    next_delay_ms: 'delayMs' in outcome && outcome.kind !== 'defer' ? outcome.delayMs : undefined,
     // Of an answer only the status: its text is the receiver's, and receivers like to quote the message they refuse.
     detail: failure?.httpStatus === undefined ? failure?.detail : undefined,
   }));

@@ -44,6 +44,7 @@ const contextWith = (flowControl: FlowControl): DeliverTaskContext => ({
     dead: config.dead,
     stall: { ...defaultStallPolicy, baseDelayMs: config.stall.baseDelayMs, maxDelayMs: config.stall.maxDelayMs },
     release: config.release,
+    longestUncountedMs: config.circuit.maxOpenMs,
   },
   timeLimitMs: config.deliveryTimeoutMs,
   inFlight,

@@ -19,10 +19,22 @@ export interface Deferred {
   readonly at: number;
 }
 
+/**
+ * A send failed whose destination had been found to be down while it was under way. Whatever number of sends were in
+ * flight then, they tell nothing new, and must not cost their tasks an attempt. `waiting` and `at` as in Deferred.
+ */
+export interface Overtaken {
+  readonly kind: 'overtaken';
+  readonly result: Extract<DeliveryResult, { kind: 'failed' }>;
+  readonly waiting: number;
+  readonly at: number;
+}
+
 /** What a worker met while it held a task. */
 export type Finding =
   | Fetched
   | Deferred
+  | Overtaken
   | { readonly kind: 'result'; readonly result: DeliveryResult }
   /** Our own code threw. */
   | { readonly kind: 'bug' };
@@ -54,6 +66,8 @@ export interface OutcomeRules {
   readonly dead: DeadPolicy;
   readonly stall: StallPolicy;
   readonly release: ReleasePolicy;
+  /** A task that has been put back for so long has its failures counted, whatever the state of its destination, ms. */
+  readonly longestUncountedMs: number;
 }
 
 /** Waits of a task that this process cannot handle: a growing delay, never a hot loop. */
@@ -104,6 +118,7 @@ export const MAX_INTERNAL_RELEASES = 10;
  * | fetched after 3..11 stalls | release with a growing, jittered delay, then send | the same |
  * | fetched after 12 stalls | dead_letter, reason poison | park |
  * | no room at its destination | defer, uncounted | the same |
+ * | failed as what is down fails, and its circuit was opened meanwhile | defer, uncounted; after 15 min of that as any other | the same |
  * | bug of ours | release, growing delay; the 11th time dead_letter, reason internal | the same, then park |
  *
  * Where it says dead_letter, a task with on_exhausted: park is parked, also when it has a dead destination.
@@ -118,6 +133,8 @@ export function decideOutcome(finding: Finding, task: PolicyOfTask, progress: Ta
       return decideFetched(finding.stalls, task, progress, rules, random);
     case 'deferred':
       return decideDeferred(finding, progress);
+    case 'overtaken':
+      return decideOvertaken(finding, task, progress, rules, random);
     case 'bug':
       return decideBug(task, progress, rules, random);
     case 'result':
@@ -141,7 +158,14 @@ function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgres
   return { kind: 'release', code: 'worker_crashed', delayMs: scatteredDelayMs(stalls - stall.partFrom, stall, random), count: stalls };
 }
 
-function decideDeferred({ reason, waiting, at }: Deferred, { lastDeferral }: TaskProgress): Outcome {
+function decideOvertaken({ result, waiting, at }: Overtaken, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
+  const uncountedMs = at - (progress.lastDeferral?.since ?? at);
+  // What it says of this one task it says, up or down.
+  if (!deliveryError(result.code).isIllness || uncountedMs >= rules.longestUncountedMs) return decideResult(result, task, progress, rules, random);
+  return decideDeferred({ reason: 'circuit_open', waiting, at }, progress);
+}
+
+function decideDeferred({ reason, waiting, at }: Omit<Deferred, 'kind'>, { lastDeferral }: TaskProgress): Outcome {
   return { kind: 'defer', waitsFor: reason, delayMs: deferralDelayMs(waiting), since: lastDeferral?.since ?? at, count: (lastDeferral?.count ?? 0) + 1 };
 }
 

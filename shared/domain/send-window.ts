@@ -8,10 +8,10 @@ const SMALLEST_WINDOW = 2;
 /** Fewer failures in a row are an accident of single tasks; every tenth failing makes three in a row one time in 1,000. */
 const FAILURES_OF_THE_ILL = 3;
 /**
- * Silence is no failure: a receiver that takes seconds gets its share all the same, only not at once. By then one that
- * is down has answered, or refused.
+ * Silence is no failure: a receiver that takes seconds gets its share all the same, half a second later. By then most
+ * that are down have answered, or refused; of one that only hangs, those in flight cost no attempt (outcome.ts: overtaken).
  */
-const SILENCE_MS = 500;
+const SILENCE_MS = 125;
 /** What was known of a destination that long ago is not known any more, milliseconds. */
 const REMEMBERED_IDLE_MS = 30_000;
 

@@ -79,6 +79,8 @@ export interface Receiver {
   waitForRequests(count: number, where?: { path?: string; withinMs?: number }): Promise<readonly ReceivedRequest[]>;
   /** Most requests that were being handled at the same time so far. */
   readonly maxInFlight: number;
+  /** Requests that have not been answered yet. */
+  readonly inFlight: number;
   /** Connections open now. */
   readonly openConnections: number;
   /** Connections ever made. */
@@ -167,6 +169,7 @@ export async function createReceiver(options: ReceiverOptions = {}): Promise<Rec
       if (come.length < count) throw new Error(`${come.length} of ${count} requests have come`);
       return come;
     }, { withinMs }),
+    get inFlight() { return inFlight; },
     get maxInFlight() { return maxInFlight; },
     get openConnections() { return sockets.size; },
     get connectionsMade() { return connectionsMade; },

@@ -134,7 +134,7 @@ export class InProcessService {
         stallCheckMs: 5_000,
         context: {
           adapters,
-          rules: { dead: this.options.dead ?? { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 }, stall: defaultStallPolicy, release: this.options.release ?? defaultReleasePolicy },
+          rules: { dead: this.options.dead ?? { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 }, stall: defaultStallPolicy, release: this.options.release ?? defaultReleasePolicy, longestUncountedMs: defaultCircuitRules.maxOpenMs },
           timeLimitMs: 5_000,
           inFlight: new SendsInFlight(),
           flowControl,

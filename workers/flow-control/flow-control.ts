@@ -146,6 +146,13 @@ export class FlowControl {
     return isLimited(limit?.policy) ? this.#afterLimit(candidate, slot, limit, false) : this.#ticket(candidate, slot, undefined, false);
   }
 
+  /** Has the circuit been opened while this send was under way? To be asked before `leave`. */
+  isOvertaken({ flow, isProbe }: Ticket): boolean {
+    if (isProbe) return false;
+    const state = this.#stateOf(flow.group);
+    return state === 'open' || state === 'probe';
+  }
+
   /** @param result undefined: the send never came to an end, by a bug of ours */
   leave(ticket: Ticket, result: DeliveryResult | undefined): void {
     const { flow, slot, row, limit, jobId, taskId } = ticket;

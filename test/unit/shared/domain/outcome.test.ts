@@ -21,7 +21,7 @@ import { domainTask } from '../../../support/tasks.js';
 const dead: Destination = { type: 'http', url: 'http://127.0.0.1:9/dead' };
 const withDead = domainTask({ deadDestination: dead, retryPolicy: { maxRetries: 2, initialDelayMs: 0, baseDelayMs: 500, maxDelayMs: 3_000, jitter: 'none' } });
 const withoutDead = { ...withDead, deadDestination: undefined, onExhausted: 'park' as const };
-const rules: OutcomeRules = { dead: { attempts: 3, baseDelayMs: 100, maxDelayMs: 150 }, stall: defaultStallPolicy, release: defaultReleasePolicy };
+const rules: OutcomeRules = { dead: { attempts: 3, baseDelayMs: 100, maxDelayMs: 150 }, stall: defaultStallPolicy, release: defaultReleasePolicy, longestUncountedMs: 900_000 };
 
 /** What a worker met after it had fetched a task. */
 type Met = Exclude<Finding, { kind: 'fetched' }>;
@@ -207,6 +207,27 @@ describe('decideOutcome: a task whose worker died', () => {
       expect(fetch(stalls, [], withoutDead)).to.deep.equal({ kind: 'park', code: 'worker_crashed', reason: 'poison' });
       expect(fetch(stalls, afterDeadDeliveries(1, 'poison'))).to.deep.equal({ kind: 'park', code: 'worker_crashed', reason: 'poison' });
     }
+  });
+});
+
+describe('decideOutcome: a send that failed when its circuit was open already', () => {
+  const NOW = 2_000_000;
+  const overtaken = (code: DeliveryErrorCode): Met => ({ kind: 'overtaken', result: { kind: 'failed', code, detail: 'x' }, waiting: 10, at: NOW });
+  const deferredFor = (ms: number): LogEntry => ({ kind: 'deferral', reason: 'destination_busy', since: NOW - ms, until: NOW, count: 4 });
+
+  it('costs no attempt, and keeps its place in the line', () => {
+    expect(decide(overtaken('timed_out'), [])).to.deep.equal({ kind: 'defer', waitsFor: 'circuit_open', delayMs: 61_000, since: NOW, count: 1 });
+    expect(decide(overtaken('timed_out'), [deferredFor(899_999)])).to.deep.equal({ kind: 'defer', waitsFor: 'circuit_open', delayMs: 61_000, since: NOW - 899_999, count: 5 });
+  });
+
+  it('counts once the task has been put back for the longest time', () => {
+    expect(decide(overtaken('timed_out'), [deferredFor(900_000)])).to.include({ kind: 'retry', code: 'timed_out' });
+  });
+
+  it('is decided as ever where it tells of the task, or of us', () => {
+    expect(decide(overtaken('message_too_large'), [])).to.deep.equal({ kind: 'dead_letter', code: 'message_too_large', reason: 'permanent_error' });
+    expect(decide(overtaken('http_client_error'), [])).to.include({ kind: 'retry', code: 'http_client_error' });
+    expect(decide(overtaken('shutting_down'), [])).to.include({ kind: 'release', code: 'shutting_down' });
   });
 });
 

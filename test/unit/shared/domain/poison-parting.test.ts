@@ -4,7 +4,7 @@ import { readProgress, type LogEntry } from '../../../../shared/domain/attempt-r
 import { decideOutcome, defaultReleasePolicy, defaultStallPolicy, type OutcomeRules } from '../../../../shared/domain/outcome.js';
 import { domainTask } from '../../../support/tasks.js';
 
-const rules: OutcomeRules = { dead: { attempts: 10, baseDelayMs: 1_000, maxDelayMs: 300_000 }, stall: defaultStallPolicy, release: defaultReleasePolicy };
+const rules: OutcomeRules = { dead: { attempts: 10, baseDelayMs: 1_000, maxDelayMs: 300_000 }, stall: defaultStallPolicy, release: defaultReleasePolicy, longestUncountedMs: 900_000 };
 const task = domainTask();
 /** LOCK_DURATION and one STALL_CHECK_INTERVAL: from the death of a worker until its tasks are back. */
 const TAKEN_OVER_AFTER_MS = 20_000;

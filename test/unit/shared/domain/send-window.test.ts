@@ -54,8 +54,8 @@ describe('windowAfter', () => {
 
 describe('windowInSilence', () => {
   const cases: readonly (readonly [name: string, window: number, inFlight: number, failures: number, silentMs: number, expected: number])[] = [
-    ['doubles when nothing is heard for half a second', 16, 16, 0, 500, 32],
-    ['not sooner', 16, 16, 0, 499, 16],
+    ['doubles when nothing is heard for an eighth of a second', 16, 16, 0, 125, 32],
+    ['not sooner', 16, 16, 0, 124, 16],
     ['nor when there is room', 16, 15, 0, 5_000, 16],
     ['nor of one that has failed', 16, 16, 1, 5_000, 16],
     ['never beyond the slots', 150, 150, 0, 500, 200],
