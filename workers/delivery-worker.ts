@@ -99,9 +99,9 @@ export class DeliveryWorker {
 
   async #process(job: Job, token: string): Promise<unknown> {
     this.#active += 1;
+    this.#inHand.add(job.id ?? '');
     // Only upwards: a job that ends fetches the next one itself, in the call that records its end.
     this.#worker.concurrency = Math.max(this.#worker.concurrency, this.#slotsToOffer());
-    this.#inHand.add(job.id ?? '');
     try {
       return await this.#deliver(job, token);
     } catch (error) {
@@ -114,7 +114,7 @@ export class DeliveryWorker {
   }
 
   #slotsToOffer(): number {
-    return Math.min(this.options.concurrency, this.#active + FETCH_AHEAD);
+    return Math.min(this.options.concurrency, this.#inHand.size + FETCH_AHEAD);
   }
 
   async #deliver(job: Job, token: string): Promise<unknown> {

@@ -64,7 +64,7 @@ class FinishBatcher {
       group.forEach(({ resolve, reject }, index) => {
         const reply = replies[index];
         if (reply instanceof Error) reject(reply);
-        else resolve(reply);
+        else resolve(this.#script.readAnswer(reply));
       });
     } catch (error) {
       for (const { reject } of group) reject(error);
@@ -73,14 +73,13 @@ class FinishBatcher {
 
   #learnSize(replies: readonly unknown[]): void {
     this.#jobBytes *= REMEMBERED_SIZE;
-    for (const reply of replies) this.#jobBytes = Math.max(this.#jobBytes, dataLengthOf(reply));
+    for (const reply of replies) this.#jobBytes = Math.max(this.#jobBytes, jobBytesOf(reply));
   }
 }
 
-/** @param reply of moveToFinished: the next job's fields, name and value by turns, in its first element, if there is one */
-function dataLengthOf(reply: unknown): number {
+/** @param reply of krsFinish for one job: the next job's fields in its first element, its data before all others */
+function jobBytesOf(reply: unknown): number {
   const fields: unknown = Array.isArray(reply) ? reply[0] : undefined;
-  if (!Array.isArray(fields)) return 0;
-  const data: unknown = fields[fields.indexOf('data') + 1];
+  const data: unknown = Array.isArray(fields) ? fields[0] : undefined;
   return typeof data === 'string' ? data.length : 0;
 }
