@@ -92,6 +92,8 @@ export class TopicConnection {
 
   /** The partition Kafka's own Java producer would choose for the key (murmur2). Only once the partitions are known. */
   partitionOf(key: Buffer): number {
+    // Whatever the hash.
+    if (this.#partitions.length === 1) return 0;
     return this.#choosePartition({ topic: this.#topic, partitionMetadata: this.#partitions, message: { key, value: null } });
   }
 
@@ -105,7 +107,7 @@ export class TopicConnection {
     this.#batchesInFlight += 1;
     try {
       const [stored] = await this.#send(
-        messages.map(({ key, value, headers }) => ({ key, value, headers: { ...headers }, partition })),
+        messages.map(({ key, value, headers }) => ({ key, value, headers, partition })),
       );
       // Not an error to kafkajs: it found no leader for the partition, and sent nothing.
       if (stored?.baseOffset === undefined) throw new PartitionGone(this.#topic, partition);
