@@ -16,10 +16,10 @@ const SHARED_KEYS = KEYS - OWN_KEYS;
 const FIELDS = ['data', 'opts', 'stacktrace', 'ats', 'atm', 'stc', 'defa'] as const;
 
 /**
- * Due jobs that leave the delayed set with each job that ends. BullMQ moves up to 1,000 at once: 10 ms in which Redis
- * answers nobody, and workers and callers wait.
+ * Due jobs that leave the delayed set with each group. BullMQ moves up to 1,000 with each job: 10 ms in which Redis
+ * answers nobody, and workers and callers wait. Far more than the 16 that a group takes: what is due must not wait there.
  */
-const PROMOTED_AT_ONCE = 8;
+const PROMOTED_AT_ONCE = 128;
 
 /** The caller says first how many keys there are: see submit-script.ts. */
 const COUNTED_BY_CALLER = undefined as unknown as number;
@@ -64,15 +64,17 @@ export class FinishScript {
 function luaOf(client: IRedisClient): string {
   const finish = [
     ['rcall("HGETALL", jobKey)', `rcall("HMGET", jobKey, ${FIELDS.map((field) => `"${field}"`).join(', ')})`] as const,
-    ['"LIMIT", 0, 1000)', `"LIMIT", 0, ${PROMOTED_AT_ONCE})`] as const,
+    ['"LIMIT", 0, 1000)', '"LIMIT", 0, promoted)'] as const,
   ].reduce(replaceIn, luaFunction(client, 'moveToFinished', 'finish'));
-  return `${finish}
+  return `local calls = (#KEYS - ${SHARED_KEYS}) / ${OWN_KEYS}
+local promoted = math.ceil(${PROMOTED_AT_ONCE} / calls)
+${finish}
 local keys = {}
 for index = 1, ${SHARED_KEYS} do
   keys[index <= ${OWN_KEYS_FROM} and index or index + ${OWN_KEYS}] = KEYS[index]
 end
 local answers = {}
-for call = 1, (#KEYS - ${SHARED_KEYS}) / ${OWN_KEYS} do
+for call = 1, calls do
   for index = 1, ${OWN_KEYS} do
     keys[${OWN_KEYS_FROM} + index] = KEYS[${SHARED_KEYS} + ${OWN_KEYS} * (call - 1) + index]
   end

@@ -43,6 +43,8 @@ export interface InProcessOptions {
 export interface WorkerOptions {
   readonly concurrency?: number;
   readonly circuit?: Partial<CircuitRules>;
+  /** In [0, 1). Default Math.random. */
+  readonly random?: () => number;
 }
 
 const log = new CollectedLog();
@@ -139,7 +141,7 @@ export class InProcessService {
           inFlight: new SendsInFlight(),
           flowControl,
           clock: Date.now,
-          random: Math.random,
+          random,
           logger,
         },
         logger,
