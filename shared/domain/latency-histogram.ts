@@ -9,7 +9,8 @@ export class LatencyHistogram {
 
   /** @param counts of another one, as it was printed */
   constructor(counts: readonly number[] = []) {
-    this.counts = Array.from({ length: BUCKETS }, (_, nth) => counts[nth] ?? 0);
+    this.counts = new Array<number>(BUCKETS).fill(0);
+    for (let nth = 0; nth < Math.min(BUCKETS, counts.length); nth += 1) this.counts[nth] = counts[nth] ?? 0;
   }
 
   note(ms: number): void {

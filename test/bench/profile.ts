@@ -43,7 +43,7 @@ interface ProfiledRun {
 type Profiled = (run: ProfiledRun) => Promise<{ what: string; seconds: number; endProcess: () => Promise<void> }>;
 
 /** By the name of the benchmark that each looks into. */
-export const profiles: Readonly<Record<string, Profiled>> = { 'delivery': runDelivery, 'bare-delivery': runBareDelivery, 'kafka': runKafka, 'submission': runSubmission };
+export const profiles: Readonly<Record<string, Profiled>> = { 'delivery': runDelivery, 'bare-delivery': runBareDelivery, 'destinations': runDestinations, 'kafka': runKafka, 'submission': runSubmission };
 
 export async function profile(bench: Bench, run: Profiled): Promise<ProfileSummary> {
   const { redis } = bench;
@@ -73,6 +73,13 @@ export async function profile(bench: Bench, run: Profiled): Promise<ProfileSumma
 /** One worker with the default slots, one fast receiver, everything due at once. */
 async function runDelivery({ bench, tasks, nodeArgs, begin }: ProfiledRun): ReturnType<Profiled> {
   const receiver = await Receiver.start();
+  await fillProduct(bench.redisPort, { tasks, destination: receiver.destination });
+  return deliverAll('the worker', receiver, tasks, begin, () => startWorker(bench.redisPort, DEFAULT_SLOTS, { nodeArgs }));
+}
+
+/** The same to 10,000 destinations in turn. */
+async function runDestinations({ bench, tasks, nodeArgs, begin }: ProfiledRun): ReturnType<Profiled> {
+  const receiver = await Receiver.start({ origins: size(bench, 10_000, 50) });
   await fillProduct(bench.redisPort, { tasks, destination: receiver.destination });
   return deliverAll('the worker', receiver, tasks, begin, () => startWorker(bench.redisPort, DEFAULT_SLOTS, { nodeArgs }));
 }

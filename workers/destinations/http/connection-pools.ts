@@ -24,6 +24,9 @@ const keepAliveMs = 4_000;
  */
 const nextAddressAfterMs = 1_000;
 
+/** One for all: a new one for each connection, with its stack, is a tenth of what a send to a destination costs that nobody knows yet. */
+const notNeeded = new errors.ClientDestroyedError();
+
 interface Origin {
   readonly name: string;
   readonly pool: Pool;
@@ -145,11 +148,11 @@ export class ConnectionPools {
 
   private async end({ pool, sockets }: Origin): Promise<void> {
     // Not waited for: called while a socket emits `close` (7.30), its promise never resolves. The sockets tell.
-    void pool.destroy();
+    void pool.destroy(notNeeded);
     await Promise.all([...sockets].map((socket) => new Promise<void>((resolve) => {
       socket.once('close', () => { resolve(); });
       // Does something only to those being made, which undici leaves alone. With an error, or its timer would run on.
-      socket.destroy(new errors.ClientDestroyedError());
+      socket.destroy(notNeeded);
     })));
   }
 }

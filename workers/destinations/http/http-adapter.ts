@@ -17,7 +17,7 @@ export interface HttpAdapterOptions {
   readonly clock?: Clock;
   /** Limit for name look-up, TCP and TLS together, in whole milliseconds; coarse, up to 1 s late. Default 10,000. */
   readonly connectTimeoutMs?: number;
-  /** Origins that may keep connections open while nothing is sent to them. Default 256. */
+  /** Origins that may keep connections open while nothing is sent to them. Default 1,024. */
   readonly maxIdleOrigins?: number;
 }
 
@@ -37,7 +37,7 @@ export interface HttpAdapterOptions {
 export function createHttpAdapter({
   clock = Date.now,
   connectTimeoutMs = 10_000,
-  maxIdleOrigins = 256,
+  maxIdleOrigins = 1_024,
 }: HttpAdapterOptions = {}): DeliveryAdapter<HttpDestination> {
   const pools = new ConnectionPools({ connectTimeoutMs, maxIdleOrigins });
 
