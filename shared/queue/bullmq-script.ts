@@ -8,10 +8,14 @@ import { definedScripts } from './transaction.js';
  *
  * @param client where BullMQ has defined its scripts
  * @param script its name without BullMQ's version, such as moveToFinished
+ * @param keys   how many the caller hands to it
+ * @throws TypeError for another BullMQ than the caller was written for
  */
-export function luaFunction(client: IRedisClient, script: string, name: string): string {
-  const text = Object.entries(definedScripts(client)).find(([command]) => command.startsWith(`${script}:`))?.[1].lua;
-  if (text === undefined) throw new TypeError(`BullMQ has not defined ${script}`);
+export function luaFunction(client: IRedisClient, script: string, name: string, keys: number): string {
+  const defined = Object.entries(definedScripts(client)).find(([command]) => command.startsWith(`${script}:`))?.[1];
+  if (defined === undefined) throw new TypeError(`BullMQ has not defined ${script}`);
+  const { lua: text, numberOfKeys } = defined;
+  if (numberOfKeys !== keys) throw new TypeError(`BullMQ's ${script} takes ${numberOfKeys} keys, not ${keys}`);
   const code = text.replace(/--\[\[[\s\S]*?\]\]|--.*/g, (comment) => comment.replace(/[^\n]/g, ' '));
   const at = code.search(/^.*\b(?:KEYS|ARGV)\[/m);
   // Indented, it stands in one of those functions, and they need what is only given inside.

@@ -1,5 +1,5 @@
 import { createRedisBackend, type BackendFactory, type IRedisClient, type RedisQueueBackend } from 'bullmq';
-import { FinishScript, type FinishArguments } from './finish-script.js';
+import { defineFinishScript, finishArguments, readFinish, type FinishArguments } from './finish-script.js';
 
 /** More at once, and Redis and the worker would take turns instead of working side by side. */
 const MAX_GROUP = 16;
@@ -32,12 +32,11 @@ export const createBatchingBackend: BackendFactory<RedisQueueBackend> = (name, o
 
 /** Gathers what ends in one turn of the event loop. Each call's answer, or its error, is its own. */
 class FinishBatcher {
-  readonly #script: FinishScript;
   #waiting: Waiting[] = [];
   #jobBytes = FIRST_GUESS_BYTES;
 
   constructor(private readonly client: IRedisClient) {
-    this.#script = new FinishScript(client);
+    defineFinishScript(client);
   }
 
   finish(args: FinishArguments): Promise<unknown> {
@@ -57,14 +56,14 @@ class FinishBatcher {
     if (group.length === 0) return;
     this.#waiting = [];
     try {
-      const args = this.#script.argumentsFor(group.map((waiting) => waiting.args));
+      const args = finishArguments(group.map((waiting) => waiting.args));
       // The script's own answer: one element for each.
       const replies = (await this.client.runCommand('krsFinish', args)) as readonly unknown[];
       this.#learnSize(replies);
       group.forEach(({ resolve, reject }, index) => {
         const reply = replies[index];
         if (reply instanceof Error) reject(reply);
-        else resolve(this.#script.readAnswer(reply));
+        else resolve(readFinish(reply));
       });
     } catch (error) {
       for (const { reject } of group) reject(error);

@@ -27,32 +27,32 @@ const COUNTED_BY_CALLER = undefined as unknown as number;
 /**
  * BullMQ's moveToFinished for many jobs in one call (decision 8): each ends, and the next one is fetched in its place.
  * BullMQ's own Lua does it, as a function of one larger script.
+ *
+ * @param client where BullMQ has defined its scripts
+ * @throws TypeError for another BullMQ than this was written for
  */
-export class FinishScript {
-  /** @param client where BullMQ has defined its scripts */
-  constructor(client: IRedisClient) {
-    client.defineCommand('krsFinish', { numberOfKeys: COUNTED_BY_CALLER, lua: luaOf(client) });
-  }
+export function defineFinishScript(client: IRedisClient): void {
+  client.defineCommand('krsFinish', { numberOfKeys: COUNTED_BY_CALLER, lua: luaOf(client) });
+}
 
-  /**
-   * @param calls of one queue
-   * @returns arguments for krsFinish; its reply has one element for each call, in order: what BullMQ's script alone
-   *          would have answered, or an Error
-   */
-  argumentsFor(calls: readonly FinishArguments[]): Argument[] {
-    const [first = []] = calls;
-    const args: Argument[] = [SHARED_KEYS + OWN_KEYS * calls.length];
-    args.push(...first.slice(0, OWN_KEYS_FROM), ...first.slice(OWN_KEYS_FROM + OWN_KEYS, KEYS));
-    for (const call of calls) for (let index = OWN_KEYS_FROM; index < OWN_KEYS_FROM + OWN_KEYS; index += 1) args.push(call[index]);
-    for (const call of calls) for (let index = KEYS; index < KEYS + VALUES; index += 1) args.push(call[index]);
-    return args;
-  }
+/**
+ * @param calls of one queue
+ * @returns arguments for krsFinish; its reply has one element for each call, in order: what BullMQ's script alone
+ *          would have answered, or an Error
+ */
+export function finishArguments(calls: readonly FinishArguments[]): Argument[] {
+  const [first = []] = calls;
+  const args: Argument[] = [SHARED_KEYS + OWN_KEYS * calls.length];
+  args.push(...first.slice(0, OWN_KEYS_FROM), ...first.slice(OWN_KEYS_FROM + OWN_KEYS, KEYS));
+  for (const call of calls) for (let index = OWN_KEYS_FROM; index < OWN_KEYS_FROM + OWN_KEYS; index += 1) args.push(call[index]);
+  for (const call of calls) for (let index = KEYS; index < KEYS + VALUES; index += 1) args.push(call[index]);
+  return args;
+}
 
-  /** @returns what BullMQ expects of its own script */
-  readAnswer(answer: unknown): unknown {
-    if (Array.isArray(answer) && Array.isArray(answer[0])) answer[0] = namedValues(answer[0]);
-    return answer;
-  }
+/** @returns what BullMQ expects of its own script */
+export function readFinish(answer: unknown): unknown {
+  if (Array.isArray(answer) && Array.isArray(answer[0])) answer[0] = namedValues(answer[0]);
+  return answer;
 }
 
 /**
@@ -65,7 +65,7 @@ function luaOf(client: IRedisClient): string {
   const finish = [
     ['rcall("HGETALL", jobKey)', `rcall("HMGET", jobKey, ${FIELDS.map((field) => `"${field}"`).join(', ')})`] as const,
     ['"LIMIT", 0, 1000)', '"LIMIT", 0, promoted)'] as const,
-  ].reduce(replaceIn, luaFunction(client, 'moveToFinished', 'finish'));
+  ].reduce(replaceIn, luaFunction(client, 'moveToFinished', 'finish', KEYS));
   return `local calls = (#KEYS - ${SHARED_KEYS}) / ${OWN_KEYS}
 local promoted = math.ceil(${PROMOTED_AT_ONCE} / calls)
 ${finish}

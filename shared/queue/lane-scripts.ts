@@ -3,6 +3,9 @@ import { luaFunction } from './bullmq-script.js';
 
 /** Lua of lanes.ts. As in scripts.ts: one queue's keys, and BullMQ's own steps are left to BullMQ. */
 
+/** Of BullMQ's moveToDelayed. */
+export const DELAYED_KEYS = 11;
+
 /**
  * Puts a job that is being processed back into the delayed set, by BullMQ's own script, and remembers in the same step
  * that it waits for a destination: a worker that is killed in between would leave a job that nobody wakes.
@@ -12,8 +15,8 @@ import { luaFunction } from './bullmq-script.js';
  */
 export const deferScript = (client: IRedisClient) => ({
   krsDefer: {
-    numberOfKeys: 13,
-    lua: `${luaFunction(client, 'moveToDelayed', 'moveToDelayed')}
+    numberOfKeys: DELAYED_KEYS + 2,
+    lua: `${luaFunction(client, 'moveToDelayed', 'moveToDelayed', DELAYED_KEYS)}
 local result = moveToDelayed(KEYS, ARGV)
 if result ~= 0 then return {result, 0} end
 redis.call('ZADD', KEYS[12], ARGV[#ARGV - 1], ARGV[3])

@@ -1,5 +1,6 @@
 import type { DeferralReason } from '../domain/flow-control.js';
 import { flowOfLane, laneOf, type Flow } from '../domain/flow-key.js';
+import { DELAYED_KEYS } from './lane-scripts.js';
 import type { Shard } from './shard.js';
 import { jobNameOfFlow } from './task-codec.js';
 
@@ -23,9 +24,6 @@ export interface Deferral {
   /** To be written into the job besides. */
   readonly fields: Readonly<Record<string, string | number>>;
 }
-
-/** Of BullMQ's moveToDelayed. */
-const DELAYED_KEYS = 11;
 
 /**
  * Lines of deferred jobs, one per destination, in one shard. Hints only: a job that no lane knows comes back when its

@@ -2,6 +2,7 @@ import { Queue, type IRedisClient } from 'bullmq';
 import { RequestError } from '../domain/errors.js';
 import { jobIdOf, ownKeys, queueName, queuePrefix, type OwnKeys } from './names.js';
 import { isCluster, type RedisClient } from './redis-connection.js';
+import { defineFinishScript } from './finish-script.js';
 import { flowScripts } from './flow-scripts.js';
 import { deferScript, laneScripts } from './lane-scripts.js';
 import { ownScripts } from './scripts.js';
@@ -94,6 +95,8 @@ async function openShard(redis: RedisClient, prefix: string, index: number): Pro
     await queue.waitUntilReady();
     const client = await queue.getBackend().client;
     for (const [name, script] of Object.entries({ ...ownScripts, ...laneScripts, ...flowScripts, ...deferScript(client) })) client.defineCommand(name, script);
+    // Each worker defines it for itself; here, a BullMQ that it was not made for is refused before a task is taken.
+    defineFinishScript(client);
     const key = (suffix: string): string => queue.toKey(suffix);
     return {
       queue,

@@ -55,7 +55,7 @@ async function loadScripts(client: IRedisClient): Promise<void> {
 }
 
 /** The text of every command that was defined on this connection, BullMQ's included, by its name. */
-export function definedScripts(client: IRedisClient): Readonly<Record<string, { readonly lua: string }>> {
+export function definedScripts(client: IRedisClient): Readonly<Record<string, { readonly lua: string; readonly numberOfKeys: number | null }>> {
   // ioredis keeps them here; there is no public way to get at them.
-  return (client as unknown as { scriptsSet: Readonly<Record<string, { lua: string }>> }).scriptsSet;
+  return (client as unknown as { scriptsSet: ReturnType<typeof definedScripts> }).scriptsSet;
 }

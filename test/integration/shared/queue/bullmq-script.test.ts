@@ -24,8 +24,8 @@ describe('luaFunction', () => {
   });
 
   it('refuses a script that BullMQ has not defined, also one whose name only begins so', () => {
-    expect(() => luaFunction(client, 'moveToNowhere', 'move')).to.throw(TypeError, 'BullMQ has not defined moveToNowhere');
-    expect(() => luaFunction(client, 'moveToFin', 'move')).to.throw(TypeError, 'BullMQ has not defined moveToFin');
+    expect(() => luaFunction(client, 'moveToNowhere', 'move', 1)).to.throw(TypeError, 'BullMQ has not defined moveToNowhere');
+    expect(() => luaFunction(client, 'moveToFin', 'move', 14)).to.throw(TypeError, 'BullMQ has not defined moveToFin');
   });
 
   it('answers as the script does, each time that it is called', async () => {
@@ -33,7 +33,7 @@ describe('luaFunction', () => {
     await queue.add('job', {}, { jobId: 'later', delay: 60_000 });
     const script = Object.keys(definedScripts(client)).find((name) => name.startsWith('getCounts:')) ?? '';
     const args = [queue.toKey(''), 'wait', 'delayed', 'completed'];
-    client.defineCommand('counts-twice', { numberOfKeys: 1, lua: `${luaFunction(client, 'getCounts', 'counts')}\nreturn {counts(KEYS, ARGV), counts(KEYS, ARGV)}` });
+    client.defineCommand('counts-twice', { numberOfKeys: 1, lua: `${luaFunction(client, 'getCounts', 'counts', 1)}\nreturn {counts(KEYS, ARGV), counts(KEYS, ARGV)}` });
     const own: unknown = await client.runCommand(script, args);
     expect(own).to.deep.equal([1, 1, 0]);
     expect(await client.runCommand('counts-twice', args)).to.deep.equal([own, own]);

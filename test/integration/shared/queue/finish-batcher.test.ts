@@ -2,7 +2,7 @@ import { Queue, UnrecoverableError, Worker, type IRedisClient, type Job } from '
 import { expect } from 'chai';
 
 import { createBatchingBackend } from '../../../../shared/queue/finish-batcher.js';
-import { FinishScript } from '../../../../shared/queue/finish-script.js';
+import { defineFinishScript } from '../../../../shared/queue/finish-script.js';
 import { isCluster, type RedisClient } from '../../../../shared/queue/redis-connection.js';
 import type { Shard } from '../../../../shared/queue/shard.js';
 import { definedScripts, isRedisFull } from '../../../../shared/queue/transaction.js';
@@ -339,18 +339,18 @@ describe('jobs that end', () => {
   });
 });
 
-describe('FinishScript', () => {
+describe('defineFinishScript', () => {
   it('refuses a BullMQ whose script has changed where it is changed here', async () => {
     const redis = connect('worker');
     const queue = new Queue('changed', { connection: redis, prefix: uniquePrefix() });
     try {
       const client: IRedisClient = await queue.getBackend().client;
       const [name = '', { lua } = { lua: '' }] = Object.entries(definedScripts(client)).find(([command]) => command.startsWith('moveToFinished:')) ?? [];
-      expect(() => new FinishScript(client), 'as it is').not.to.throw();
+      expect(() => defineFinishScript(client), 'as it is').not.to.throw();
       for (const [text, by] of [['"HGETALL"', '"hgetall"'], ['"LIMIT", 0, 1000)', '"LIMIT", 0, 500)']] as const) {
         expect(lua).to.include(text);
         client.defineCommand(name, { numberOfKeys: 14, lua: lua.replaceAll(text, by) });
-        expect(() => new FinishScript(client), by).to.throw(TypeError, /BullMQ's moveToFinished has no .* any more/);
+        expect(() => defineFinishScript(client), by).to.throw(TypeError, /BullMQ's moveToFinished has no .* any more/);
       }
     } finally {
       await queue.close();
