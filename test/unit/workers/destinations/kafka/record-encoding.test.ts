@@ -89,7 +89,7 @@ describe('writeKafkajsRecords', () => {
 
   it('gives what kafkajs can put into a batch, checksum and all', async () => {
     writeKafkajsRecords();
-    const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0') as { RecordBatch(batch: object): Promise<{ buffer: Buffer }> };
+    const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0') as { readonly RecordBatch: (batch: object) => Promise<{ buffer: Buffer }> };
     const record = { offsetDelta: 0, timestampDelta: 0, key: Buffer.from('k'), value: Buffer.from('v'), headers: {} };
     const batchOf = async (make: MakeRecord): Promise<Buffer> => (await RecordBatch({ compression: 0, firstTimestamp: 1, maxTimestamp: 1, partition: 0, records: [make(record)] })).buffer;
     expect((await batchOf(require(path) as MakeRecord)).equals(await batchOf(theirs))).to.equal(true);
