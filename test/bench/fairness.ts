@@ -24,8 +24,9 @@ interface Scenario {
   readonly bareLimitS: number;
 }
 
+const s1: Scenario = { name: 'S1', slowOrigins: 1, slowTasksEach: 200, fastAtOnce: 1_000, fastPerSecond: 0, seconds: 0, barMs: 500, waitsForSlow: true, bareLimitS: 30 };
+
 const scenarios: readonly Scenario[] = [
-  { name: 'S1', slowOrigins: 1, slowTasksEach: 200, fastAtOnce: 1_000, fastPerSecond: 0, seconds: 0, barMs: 500, waitsForSlow: true, bareLimitS: 30 },
   { name: 'S2', slowOrigins: 1, slowTasksEach: 5_000, fastAtOnce: 0, fastPerSecond: 500, seconds: 30, barMs: 1_000, waitsForSlow: true, bareLimitS: 10 },
   { name: 'S2 with 20,000 slow', slowOrigins: 1, slowTasksEach: 20_000, fastAtOnce: 0, fastPerSecond: 500, seconds: 30, barMs: 1_000, waitsForSlow: false, bareLimitS: 10 },
   { name: 'S3', slowOrigins: 20, slowTasksEach: 100, fastAtOnce: 0, fastPerSecond: 300, seconds: 15, barMs: 500, waitsForSlow: true, bareLimitS: 10 },
@@ -53,9 +54,18 @@ const SUBMITTED_PER_SECOND = 4_000;
  * when the slow ones are done, against the time that the slots they may have allow. Beside a bare BullMQ Worker with as
  * many slots, which is stopped after some seconds: what had not arrived by then counts with its wait so far.
  */
-export async function benchFairness(bench: Bench): Promise<Comparison[]> {
+export function benchFairness(bench: Bench): Promise<Comparison[]> {
+  return measure(bench, scenarios);
+}
+
+/** It is short, and its bars are near: more rounds. */
+export function benchS1(bench: Bench): Promise<Comparison[]> {
+  return measure(bench, [s1]);
+}
+
+async function measure(bench: Bench, chosen: readonly Scenario[]): Promise<Comparison[]> {
   const rows: Comparison[] = [];
-  for (const full of scenarios) {
+  for (const full of chosen) {
     const scenario = bench.isQuick ? quickly(full) : full;
     const product: Fairness[] = [];
     const bare: Fairness[] = [];

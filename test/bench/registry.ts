@@ -3,7 +3,7 @@ import { size, type Benchmark } from './benchmark.js';
 import { benchDelivery } from './delivery.js';
 import { benchDestinations } from './destinations.js';
 import { benchFailing } from './failing.js';
-import { benchFairness } from './fairness.js';
+import { benchFairness, benchS1 } from './fairness.js';
 import { benchGrowth } from './growth.js';
 import { benchKafka } from './kafka.js';
 import { benchLateness } from './lateness.js';
@@ -21,8 +21,9 @@ export const benchmarks: readonly Benchmark[] = [
   { name: 'kafka', measures: 'One worker process, one topic of a real broker, acks all, beside a bare BullMQ Worker + kafkajs with the same batch limits, and beside kafkajs without a queue.', rounds: 7, run: benchKafka },
   { name: 'submission', measures: 'POST /tasks over 64 connections, beside Express + express.json + queue.add, and beside bare node:http + JSON.parse + queue.add.', rounds: 7, run: (bench) => benchSubmission(bench.redisPort, bench.rounds, size(bench, 15_000, 500)) },
   { name: 'batch', measures: 'POST /tasks/batch of 500, four at once, beside node:http + JSON.parse + addBulk of 500, and beside addBulk alone.', rounds: 7, run: (bench) => benchBatch(bench.redisPort, bench.rounds, size(bench, 40, 8)) },
-  { name: 'lateness', measures: 'Arrival minus due time at 100 tasks due per second, beside a bare BullMQ Worker.', rounds: 3, run: benchLateness },
-  { name: 'fairness', measures: 'Slow receivers (5 s) beside a fast one, one worker process with the default slots, beside a bare BullMQ Worker with as many. S1: 200 slow tasks ahead of 1,000 fast ones. S2: 5,000 (and 20,000) slow ones to one destination, 500 fast per second for 30 s. S3: 20 slow destinations with 100 tasks each, 300 fast per second for 15 s.', rounds: 1, run: benchFairness },
+  { name: 'lateness', measures: 'Arrival minus due time at 100 tasks due per second, beside a bare BullMQ Worker.', rounds: 7, run: benchLateness },
+  { name: 'fairness-s1', measures: 'S1: 200 tasks to a receiver that takes 5 s ahead of 1,000 to a fast one, one worker process with the default slots, beside a bare BullMQ Worker with as many.', rounds: 7, run: benchS1 },
+  { name: 'fairness', measures: 'The same with more slow tasks than slots. S2: 5,000 (and 20,000) slow ones to one destination, 500 fast per second for 30 s. S3: 20 slow destinations with 100 tasks each, 300 fast per second for 15 s.', rounds: 1, run: benchFairness },
   { name: 'processes', measures: 'One, two and three worker processes on one machine, which they share with Redis and the receiver.', rounds: 3, run: benchWorkerProcesses },
   { name: 'slots', measures: 'WORKER_CONCURRENCY from 25 to 1,000, 20 destinations, with a receiver that answers at once and one that takes 50 ms, beside the default.', rounds: 2, run: benchSlots },
   { name: 'waiting-memory', measures: 'Redis memory of tasks that wait, beside a bare queue.add of the same request body.', rounds: 1, run: benchWaitingMemory },
