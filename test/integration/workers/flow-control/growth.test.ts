@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import type { Circuit } from '../../../../shared/domain/circuit.js';
 import { laneOf } from '../../../../shared/domain/flow-key.js';
 import { Lanes } from '../../../../shared/queue/lanes.js';
 import { WakeUps } from '../../../../workers/flow-control/wake-ups.js';
@@ -42,6 +43,16 @@ describe('flow control, after very many destinations', () => {
       expect(wakeUps.remembered).to.equal(0);
     });
   }).timeout(40_000);
+
+  it('drops the circuits of those that nobody has sent to for an hour, and leaves the others', async () => {
+    const store = service.queue.flowStore();
+    const now = Date.now();
+    const circuit = (until: number): Circuit => ({ openedAt: until - 2_000, until, coolMs: 2_000, reason: 'failures' });
+    await Promise.all(Array.from({ length: 3_000 }, (_, nth) => store.openCircuit(`http://gone-${nth}`, circuit(now - 3_601_000))));
+    await store.openCircuit('http://down', circuit(now - 3_000_000));
+    await service.startWorker();
+    await eventually(async () => expect([...(await store.standingOfAll()).circuits.keys()]).to.deep.equal(['http://down']), { withinMs: 10_000 });
+  }).timeout(20_000);
 
   it('gives the room of a group once, whatever number of its lines have tasks waiting', async () => {
     const [shard] = await service.queue.shards();
