@@ -160,8 +160,8 @@ function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgres
 
 function decideOvertaken({ result, waiting, at }: Overtaken, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
   const uncountedMs = at - (progress.lastDeferral?.since ?? at);
-  // What it says of this one task it says, up or down.
-  if (!deliveryError(result.code).isIllness || uncountedMs >= rules.longestUncountedMs) return decideResult(result, task, progress, rules, random);
+  // What it says of this one task it says, up or down; and when it says how long to wait, it means this one.
+  if (!deliveryError(result.code).isIllness || result.retryAfterMs !== undefined || uncountedMs >= rules.longestUncountedMs) return decideResult(result, task, progress, rules, random);
   return decideDeferred({ reason: 'circuit_open', waiting, at }, progress);
 }
 

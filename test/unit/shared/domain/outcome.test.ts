@@ -228,6 +228,7 @@ describe('decideOutcome: a send that failed when its circuit was open already', 
     expect(decide(overtaken('message_too_large'), [])).to.deep.equal({ kind: 'dead_letter', code: 'message_too_large', reason: 'permanent_error' });
     expect(decide(overtaken('http_client_error'), [])).to.include({ kind: 'retry', code: 'http_client_error' });
     expect(decide(overtaken('shutting_down'), [])).to.include({ kind: 'release', code: 'shutting_down' });
+    expect(decide({ ...overtaken('http_busy'), result: { kind: 'failed', code: 'http_busy', detail: 'x', retryAfterMs: 2_500 } } as Met, [])).to.include({ kind: 'retry', delayMs: 2_500 });
   });
 });
 
