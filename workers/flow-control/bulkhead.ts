@@ -1,5 +1,5 @@
 import { Health } from '../../shared/domain/circuit.js';
-import { averageLatencyMs, mayStart, mostInFlight, type BulkheadRules } from '../../shared/domain/flow-control.js';
+import { averageLatencyMs, endingSoon, mayStart, mostInFlight, type BulkheadRules } from '../../shared/domain/flow-control.js';
 import { firstWindow, windowAfter, windowAtStart, windowInSilence } from '../../shared/domain/send-window.js';
 import { Deadlines } from '../deadlines.js';
 
@@ -134,13 +134,15 @@ export class Bulkhead {
     this.#holding.clear();
   }
 
-  /** How many more sends the destination may start now. */
+  /** How many more tasks of the destination may be woken: they start now, or are held for a moment. */
   room(group: string, ignoresWindow = false): number {
+    const { rules } = this.options;
     const destination = this.#destinations.get(group);
-    if (destination !== undefined) this.#growInSilence(destination);
-    const used = destination === undefined ? 0 : destination.slots.size + destination.held.length;
-    const window = this.#windowOf(destination ?? { window: this.#firstWindow }, ignoresWindow);
-    return Math.max(0, mostInFlight(window, this.#inFlight, this.options.rules) - used);
+    if (destination === undefined) return mostInFlight(this.#windowOf({ window: this.#firstWindow }, ignoresWindow), this.#inFlight, rules);
+    this.#growInSilence(destination);
+    const { slots, held, latencyMs } = destination;
+    const most = mostInFlight(this.#windowOf(destination, ignoresWindow), this.#inFlight, rules);
+    return Math.max(0, most + endingSoon({ inFlight: slots.size, latencyMs }, rules) - slots.size - held.length);
   }
 
   /** It starts slowly again, and what was held against it is forgotten. */

@@ -3,8 +3,11 @@ import type { Deferral, Lanes } from '../../shared/queue/lanes.js';
 
 /** Lanes looked at in one tick; chosen at random, so each one has its turn. */
 const LANES_PER_TICK = 100;
-/** A woken task that has not come by then was fetched by another process. */
-const EXPECT_FOR_MS = 1_000;
+/**
+ * A woken task that has not come by then was fetched by another process: usually it takes 10 ms. Longer, and each worker
+ * of a fleet keeps slots empty for tasks that others send; and one that comes later is only put back once more.
+ */
+const EXPECT_FOR_MS = 60;
 const MOST_WOKEN_AT_ONCE = 100;
 
 /** What this process knows of the deferred tasks of one flow. */
@@ -13,12 +16,14 @@ interface Line {
   /** Jobs in the lane of each shard, as far as known. */
   readonly depths: Map<Lanes, number>;
   isWaking: boolean;
+  /** Room was found while the line was being woken: to be looked at again. */
+  isAskedAgain: boolean;
 }
 
-/** Woken by us and not here yet: they will take the room of their group. */
-interface Expected {
+/** Woken by us in one call and not here yet: they will take the room of their group. */
+interface Woken {
   count: number;
-  wokenAt: number;
+  readonly at: number;
 }
 
 export interface WakeUpsOptions {
@@ -35,7 +40,8 @@ export interface WakeUpsOptions {
 export class WakeUps {
   readonly #shards: Lanes[] = [];
   readonly #lines = new Map<string, Line>();
-  readonly #expected = new Map<string, Expected>();
+  /** By group, oldest first. */
+  readonly #expected = new Map<string, Woken[]>();
   #isClosed = false;
 
   constructor(private readonly options: WakeUpsOptions) {}
@@ -53,10 +59,8 @@ export class WakeUps {
   /** A task of the group is here: perhaps one that was woken. */
   arrived(group: string): void {
     if (this.#expected.size === 0) return;
-    const expected = this.#expected.get(group);
-    if (expected === undefined) return;
-    expected.count -= 1;
-    if (expected.count <= 0) this.#expected.delete(group);
+    const expected = this.#expected.get(group)?.find(({ count }) => count > 0);
+    if (expected !== undefined) expected.count -= 1;
   }
 
   /** Tasks that wait for the destination, as far as this process knows. */
@@ -119,12 +123,19 @@ export class WakeUps {
   }
 
   #wakeSoon(lane: string, line: Line): void {
-    if (line.isWaking || this.#isClosed) return;
+    if (this.#isClosed) return;
+    if (line.isWaking) {
+      line.isAskedAgain = true;
+      return;
+    }
     const room = this.options.roomFor(line.flow);
     if (typeof room === 'number' && room - this.#expectedOf(line.flow.group) <= 0) return;
     line.isWaking = true;
     void this.#wake(lane, line, room).finally(() => {
       line.isWaking = false;
+      if (!line.isAskedAgain) return;
+      line.isAskedAgain = false;
+      if (this.#lines.get(lane) === line) this.#wakeSoon(lane, line);
     });
   }
 
@@ -136,7 +147,7 @@ export class WakeUps {
       for (const lanes of depths.keys()) {
         if (room <= 0) return;
         const wanted = Math.min(room, MOST_WOKEN_AT_ONCE);
-        this.#expect(flow.group, wanted);
+        const expected = this.#expect(flow.group, wanted);
         let woken = 0;
         try {
           const reply = await lanes.wake(lane, wanted);
@@ -144,7 +155,7 @@ export class WakeUps {
           if (reply.left === 0) depths.delete(lanes);
           else depths.set(lanes, reply.left);
         } finally {
-          this.#expect(flow.group, woken - wanted);
+          expected.count -= wanted - woken;
         }
         room -= woken;
       }
@@ -154,27 +165,29 @@ export class WakeUps {
     if (depths.size === 0) this.#lines.delete(lane);
   }
 
-  /** @param more negative: so many were not there */
-  #expect(group: string, more: number): void {
-    if (more === 0) return;
-    const count = this.#expectedOf(group) + more;
-    if (count <= 0) this.#expected.delete(group);
-    else this.#expected.set(group, { count, wokenAt: this.options.now() });
+  #expect(group: string, count: number): Woken {
+    const woken = { count, at: this.options.now() };
+    const all = this.#expected.get(group);
+    if (all === undefined) this.#expected.set(group, [woken]);
+    else all.push(woken);
+    return woken;
   }
 
   #expectedOf(group: string): number {
-    const expected = this.#expected.get(group);
-    if (expected === undefined) return 0;
-    if (this.options.now() - expected.wokenAt <= EXPECT_FOR_MS) return expected.count;
-    this.#expected.delete(group);
-    return 0;
+    const all = this.#expected.get(group);
+    if (all === undefined) return 0;
+    const oldestAt = this.options.now() - EXPECT_FOR_MS;
+    const current = all.filter(({ count, at }) => count > 0 && at >= oldestAt);
+    if (current.length === 0) this.#expected.delete(group);
+    else this.#expected.set(group, current);
+    return current.reduce((sum, { count }) => sum + count, 0);
   }
 
   #line(flow: Flow): Line {
     const lane = laneOf(flow);
     const known = this.#lines.get(lane);
     if (known !== undefined) return known;
-    const made: Line = { flow, depths: new Map(), isWaking: false };
+    const made: Line = { flow, depths: new Map(), isWaking: false, isAskedAgain: false };
     this.#lines.set(lane, made);
     return made;
   }

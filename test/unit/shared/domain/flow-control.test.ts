@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { averageLatencyMs, deferralDelayMs, mayStart, threshold, type BulkheadRules, type DestinationLoad } from '../../../../shared/domain/flow-control.js';
+import { averageLatencyMs, deferralDelayMs, endingSoon, mayStart, threshold, type BulkheadRules, type DestinationLoad } from '../../../../shared/domain/flow-control.js';
 
 const rules: BulkheadRules = { slots: 100, minimum: 2, holdMs: 250, firstHoldMs: 50 };
 
@@ -51,6 +51,14 @@ describe('mayStart', () => {
 describe('threshold', () => {
   it('is what is free, and never less than the minimum', () => {
     expect([0, 40, 98, 99, 250].map((total) => threshold(total, rules))).to.deep.equal([100, 60, 2, 2, 2]);
+  });
+});
+
+describe('endingSoon', () => {
+  it('is those of a fast destination that end within 20 ms', () => {
+    const of = (inFlight: number, latencyMs: number | undefined): number => endingSoon({ inFlight, latencyMs }, rules);
+    expect([of(100, 50), of(100, 250), of(1, 250), of(100, 3), of(0, 3)]).to.deep.equal([40, 8, 1, 100, 0]);
+    expect([of(100, undefined), of(100, 251), of(100, 5_000)], 'unknown or slow').to.deep.equal([0, 0, 0]);
   });
 });
 

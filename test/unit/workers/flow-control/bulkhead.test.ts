@@ -174,6 +174,22 @@ describe('Bulkhead', () => {
     expect([slot.destination.latencyMs, slots.room('a'), slots.inFlight]).to.deep.equal([undefined, 10, 0]);
   });
 
+  it('has room for the next ones of a fast destination shortly before its sends end, but not of a slow one', () => {
+    const roomAfter = (ms: number): number => {
+      const { bulkhead: slots, pass } = bulkhead();
+      const sends = fill(slots, 'a');
+      slots.releaseHeld();
+      pass(ms);
+      for (const ticket of sends) slots.leave(ticket, 0);
+      fill(slots, 'a');
+      const room = slots.room('a');
+      slots.releaseHeld();
+      return room;
+    };
+    expect(roomAfter(40), 'half of five, less the one that is held').to.equal(2);
+    expect(roomAfter(5_000)).to.equal(0);
+  });
+
   it('has room for any number of a destination it does not know, where there are no windows', () => {
     expect(bulkhead({ slots: 200 }).bulkhead.room('unknown')).to.equal(200);
   });

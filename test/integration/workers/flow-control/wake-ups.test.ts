@@ -1,0 +1,66 @@
+import { expect } from 'chai';
+
+import { laneOf } from '../../../../shared/domain/flow-key.js';
+import { Lanes } from '../../../../shared/queue/lanes.js';
+import { WakeUps } from '../../../../workers/flow-control/wake-ups.js';
+import { eventually } from '../../../support/eventually.js';
+import { putBack } from '../../../support/hints.js';
+import { InProcessService } from '../../../support/service-in-process.js';
+
+const flow = { key: 'http://busy.example.com', group: 'http://busy.example.com' };
+
+describe('wake-ups of one destination', () => {
+  let service: InProcessService;
+  let wakeUps: WakeUps;
+  let room: number;
+  let now: number;
+  let woken: () => Promise<number>;
+
+  beforeEach(async () => {
+    service = await InProcessService.ready();
+    const [shard] = await service.queue.shards();
+    if (shard === undefined) throw new Error('no shard');
+    const lanes = new Lanes(shard);
+    [room, now] = [0, 0];
+    wakeUps = new WakeUps({ roomFor: () => room, now: () => now });
+    wakeUps.watch(lanes);
+    for (let nth = 0; nth < 50; nth += 1) await putBack(service.redis, shard, laneOf(flow), `t-${nth}`, nth);
+    wakeUps.expectLane(lanes, flow, 50);
+    woken = () => service.redis.zcount(shard.keys.delayed, '-inf', 50 * 4_096);
+  });
+  afterEach(() => service.close());
+
+  it('forgets no send that ends while the line is being woken for the one before', async () => {
+    // All of them in one turn of the event loop, as sends to one receiver end.
+    for (let sends = 1; sends <= 10; sends += 1) {
+      room = sends;
+      wakeUps.leave(flow);
+    }
+    await eventually(async () => expect(await woken(), 'without a tick').to.equal(10));
+  });
+
+  it('wakes nobody for the room of those that are on their way', async () => {
+    room = 10;
+    wakeUps.leave(flow);
+    await eventually(async () => expect(await woken()).to.equal(10));
+    for (let nth = 0; nth < 3; nth += 1) await wakeUps.tick();
+    expect(await woken()).to.equal(10);
+  });
+
+  it('counts on those that do not come for a moment, each group of them for itself', async () => {
+    room = 10;
+    wakeUps.leave(flow);
+    await eventually(async () => expect(await woken()).to.equal(10));
+    now = 40;
+    // Two have begun to be sent, and as many sends have ended.
+    for (let nth = 0; nth < 2; nth += 1) wakeUps.arrived(flow.group);
+    wakeUps.leave(flow);
+    await eventually(async () => expect(await woken()).to.equal(12));
+    // Eight of the first ten have gone to another worker. The two that were woken later are still on their way.
+    now = 61;
+    wakeUps.leave(flow);
+    await eventually(async () => expect(await woken()).to.equal(20));
+    await wakeUps.tick();
+    expect(await woken()).to.equal(20);
+  });
+});
