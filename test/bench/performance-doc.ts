@@ -24,7 +24,7 @@ export function performanceDoc({ benchmarks: measured, profiles }: Results, benc
       'their own on the same machine, and Redis writes its append-only file (`everysec`) as the service runs it.',
     ].join('\n'),
     [
-      '`npm run bench` measures all of it in about 25 minutes on two cores and writes this file; the machine should have nothing else to do.',
+      '`npm run bench` measures all of it in about 35 minutes on two cores and writes this file; the machine should have nothing else to do.',
       '`npm run bench -- --only delivery,kafka --rounds 7` measures some of it again, and `npm run bench -- --report` writes this file from all',
       'results there are. Each benchmark is a file in `test/bench` that says what it compares; what it stands beside is in `test/bench/baselines`.',
     ].join('\n'),

@@ -13,7 +13,7 @@ import { readResults, writeProfile, writeResult, type Circumstances } from './re
 import { removeLogFile } from './start-workers.js';
 
 const USAGE = `npm run bench [-- options]
-  (none)                everything (about 25 minutes on 2 cores), then docs/PERFORMANCE.md
+  (none)                everything (about 35 minutes on 2 cores), then docs/PERFORMANCE.md
   --only NAME,NAME      some of it; its figures replace those in bench-results.json
   --rounds N            rounds of each
   --quick               small sizes and one round, to see that all of it runs; into bench-results.quick.json
