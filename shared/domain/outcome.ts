@@ -118,7 +118,7 @@ export const MAX_INTERNAL_RELEASES = 10;
  * | fetched after 3..11 stalls | release with a growing, jittered delay, then send | the same |
  * | fetched after 12 stalls | dead_letter, reason poison | park |
  * | no room at its destination | defer, uncounted | the same |
- * | failed as what is down fails, and its circuit was opened meanwhile | defer, uncounted; after 15 min of that as any other | the same |
+ * | failed as what is down fails, with no Retry-After, and its circuit was opened meanwhile | defer, uncounted; after 15 min of that as any other | the same |
  * | bug of ours | release, growing delay; the 11th time dead_letter, reason internal | the same, then park |
  *
  * Where it says dead_letter, a task with on_exhausted: park is parked, also when it has a dead destination.

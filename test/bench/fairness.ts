@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { size, type Bench } from './benchmark.js';
+import { expectArrivals } from './expect-arrivals.js';
 import { bareJobOf, openBareQueue, openProductQueue, taskOf, type Filling } from './fill-queue.js';
 import { percentile } from './percentile.js';
 import { end, forkBench, message, whileRunning } from './process.js';
@@ -22,18 +23,18 @@ interface Scenario {
   readonly waitsForSlow: boolean;
   /** Seconds after which a bare worker is stopped: it would need minutes, and the fast ones wait all that time. */
   readonly bareLimitS: number;
-  /** Tasks to the fast receiver that are delivered before: code that has never run is five times as slow. Default 0. */
-  readonly warmUp?: number;
+  /** Tasks to the fast receiver that are delivered before: code that has never run is slow. */
+  readonly warmUp: number;
 }
 
 const s1: Scenario = { name: 'S1', slowOrigins: 1, slowTasksEach: 200, fastAtOnce: 1_000, fastPerSecond: 0, seconds: 0, barMs: 500, waitsForSlow: true, bareLimitS: 30, warmUp: 3_000 };
-/** How soon a worker is quick, more than how fair it is: without a bar. */
-const s1AtStart: Scenario = { ...s1, name: 'S1, worker just started', warmUp: 0, barMs: Infinity, waitsForSlow: false };
+/** The same bar: a deployment starts all its workers. */
+const s1AtStart: Scenario = { ...s1, name: 'S1, worker just started', warmUp: 0, waitsForSlow: false };
 
 const scenarios: readonly Scenario[] = [
-  { name: 'S2', slowOrigins: 1, slowTasksEach: 5_000, fastAtOnce: 0, fastPerSecond: 500, seconds: 30, barMs: 1_000, waitsForSlow: true, bareLimitS: 10 },
-  { name: 'S2 with 20,000 slow', slowOrigins: 1, slowTasksEach: 20_000, fastAtOnce: 0, fastPerSecond: 500, seconds: 30, barMs: 1_000, waitsForSlow: false, bareLimitS: 10 },
-  { name: 'S3', slowOrigins: 20, slowTasksEach: 100, fastAtOnce: 0, fastPerSecond: 300, seconds: 15, barMs: 500, waitsForSlow: true, bareLimitS: 10 },
+  { name: 'S2', slowOrigins: 1, slowTasksEach: 5_000, fastAtOnce: 0, fastPerSecond: 500, seconds: 30, barMs: 1_000, waitsForSlow: true, bareLimitS: 10, warmUp: 0 },
+  { name: 'S2 with 20,000 slow', slowOrigins: 1, slowTasksEach: 20_000, fastAtOnce: 0, fastPerSecond: 500, seconds: 30, barMs: 1_000, waitsForSlow: false, bareLimitS: 10, warmUp: 0 },
+  { name: 'S3', slowOrigins: 20, slowTasksEach: 100, fastAtOnce: 0, fastPerSecond: 300, seconds: 15, barMs: 500, waitsForSlow: true, bareLimitS: 10, warmUp: 0 },
 ];
 
 function slowMs(bench: Bench): number {
@@ -42,7 +43,7 @@ function slowMs(bench: Bench): number {
 
 /** The same shape in a few seconds. */
 function quickly(scenario: Scenario): Scenario {
-  const { slowTasksEach, fastAtOnce, seconds, warmUp = 0 } = scenario;
+  const { slowTasksEach, fastAtOnce, seconds, warmUp } = scenario;
   return { ...scenario, slowTasksEach: Math.ceil(slowTasksEach / 20), fastAtOnce: fastAtOnce / 10, seconds: Math.min(seconds, 1), bareLimitS: 2, warmUp: warmUp / 100 };
 }
 
@@ -90,7 +91,7 @@ function compare(scenario: Scenario, slow: number, product: readonly Fairness[],
     unit: 'ms',
     product: { name: 'service', values: product.map((each) => each[what]) },
     baseline: { name: bare.every(({ isStopped }) => !isStopped) ? 'bare BullMQ' : `bare BullMQ, stopped after ${bareLimitS} s`, values: bare.map((each) => each[what]) },
-    ...(limit === undefined || limit === Infinity ? {} : { limit }),
+    ...(limit === undefined ? {} : { limit }),
   });
   const ideal = idealSeconds(scenario, slow);
   const done: Comparison = {
@@ -155,26 +156,22 @@ interface Fairness {
 }
 
 async function measureFairness(bench: Bench, scenario: Scenario, side: Side): Promise<Fairness> {
-  const { slowOrigins, slowTasksEach, fastAtOnce, fastPerSecond, seconds, waitsForSlow, warmUp = 0 } = scenario;
+  const { slowOrigins, slowTasksEach, fastAtOnce, fastPerSecond, seconds, waitsForSlow, warmUp } = scenario;
   await bench.redis.flushall();
   const receivers = forkBench('receivers/neighbours.ts', [slowOrigins, slowMs(bench)]);
   const ports = await message<number[]>(receivers, 'ports');
   const [fastUrl = '', ...slowUrls] = ports.map((port) => `http://127.0.0.1:${port}/hook`);
   const slowTasks = slowOrigins * slowTasksEach;
-  const expectAt = async (fast: number, slow: number): Promise<void> => {
-    receivers.send({ fast, slow });
-    await message(receivers, 'ready');
-  };
   let count = 0;
   let worker: ChildProcess | undefined;
   if (warmUp > 0) {
-    await expectAt(warmUp, 0);
+    await expectArrivals(receivers, { fast: warmUp, slow: 0 });
     worker = side.startWorker();
     const isWarm = message<Arrivals>(receivers, 'done', WARM_UP_LIMIT_MS);
     await Promise.all(Array.from({ length: warmUp }, () => side.submit(fastUrl, count++, Date.now())));
     await whileRunning([worker], isWarm);
   }
-  await expectAt(fastAtOnce + fastPerSecond * seconds, waitsForSlow ? slowTasks : 0);
+  await expectArrivals(receivers, { fast: fastAtOnce + fastPerSecond * seconds, slow: waitsForSlow ? slowTasks : 0 });
 
   const fastDues: number[] = [];
   const submitFast = (dueAt: number): Promise<unknown> => {

@@ -77,10 +77,7 @@ async function measureRound(bench: Bench, receiver: Receiver, db: number, round:
   side.lateness.push(await measureLateness(bench, (filling) => fillProduct(redisPort, { ...filling, db }), start));
 }
 
-/**
- * A Redis that was filled writes its append-only file anew: another process, which takes one of the cores for half a
- * minute, and would be counted as growth of the service.
- */
+/** A Redis that was filled writes its append-only file anew, in a process that competes for the cores. */
 async function rewritten(redis: Redis): Promise<void> {
   while (/aof_rewrite_(in_progress|scheduled):1/.test(await redis.info('persistence'))) {
     await new Promise((resolve) => { setTimeout(resolve, LOOK_AGAIN_MS); });

@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { size, type Bench } from './benchmark.js';
+import { expectArrivals } from './expect-arrivals.js';
 import { fillBare, fillProduct, type Filling } from './fill-queue.js';
 import { percentile } from './percentile.js';
 import { end, forkBench, message, whileRunning } from './process.js';
@@ -10,7 +11,7 @@ import { DEFAULT_SLOTS, startBareWorker, startWorker } from './start-workers.js'
 const PER_SECOND = 100;
 /** The worker is up and idle when the first is due. */
 const LEAD_MS = 2_000;
-/** Not counted: code that has never run is five times as slow. */
+/** Not counted: code that has never run is slow. */
 const WARM_UP_SECONDS = 2;
 /** Between those and the ones that count. */
 const PAUSE_MS = 500;
@@ -47,11 +48,7 @@ export async function measureLateness(bench: Bench, fill: (filling: Filling) => 
   const warmUp = PER_SECOND * size(bench, WARM_UP_SECONDS, 1);
   const receiver = forkBench('receivers/neighbours.ts', []);
   const [port = 0] = await message<number[]>(receiver, 'ports');
-  const expectAt = async (fast: number): Promise<void> => {
-    receiver.send({ fast, slow: 0 });
-    await message(receiver, 'ready');
-  };
-  await expectAt(warmUp);
+  await expectArrivals(receiver, { fast: warmUp, slow: 0 });
   const startAt = Date.now() + LEAD_MS;
   const dueAt = (nth: number): number => startAt + (nth * 1_000) / PER_SECOND + (nth < warmUp ? 0 : PAUSE_MS);
   const destination = { type: 'http', url: `http://127.0.0.1:${port}/hook` } as const;
@@ -59,7 +56,7 @@ export async function measureLateness(bench: Bench, fill: (filling: Filling) => 
   const isWarm = message<Arrivals>(receiver, 'done');
   const worker = start();
   await whileRunning([worker], isWarm);
-  await expectAt(tasks);
+  await expectArrivals(receiver, { fast: tasks, slow: 0 });
   const { fastMs } = await whileRunning([worker], message<Arrivals>(receiver, 'done'));
   await end(worker);
   await end(receiver);

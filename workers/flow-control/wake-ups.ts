@@ -4,7 +4,7 @@ import type { Deferral, Lanes } from '../../shared/queue/lanes.js';
 /** Lanes looked at in one tick; chosen at random, so each one has its turn. */
 const LANES_PER_TICK = 100;
 /**
- * A woken task that has not come by then was fetched by another process: usually it takes 10 ms. Longer, and each worker
+ * A woken task that has not come by then was fetched by another process. Longer, and each worker
  * of a fleet keeps slots empty for tasks that others send; and one that comes later is only put back once more.
  */
 const EXPECT_FOR_MS = 60;
