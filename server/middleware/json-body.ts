@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { RequestError } from '../../shared/domain/errors.js';
+import { BodyBytes } from './body-bytes.js';
 
 /**
  * Reads a body that is exactly one JSON value in UTF-8.
@@ -42,14 +43,14 @@ export function checkBodyHeaders(request: IncomingMessage, maxBytes: number, isT
 /** @throws RequestError too_large; invalid_request when the client goes away in the middle */
 export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    const body = new BodyBytes();
     let bytes = 0;
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
-      if (bytes <= maxBytes) chunks.push(chunk);
+      if (bytes <= maxBytes) body.add(chunk);
       else reject(bodyTooLarge(maxBytes));
     });
-    request.on('end', () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
+    request.on('end', () => resolve(body.take()));
     // Emitted when the client goes away in the middle, too: Node reports that as an error with nothing in it.
     request.on('error', (cause) => reject(cutOff(cause)));
   });

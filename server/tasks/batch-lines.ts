@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { RequestError } from '../../shared/domain/errors.js';
+import { BodyBytes } from '../middleware/body-bytes.js';
 import { bodyTooLarge, cutOff } from '../middleware/json-body.js';
 import { isSpace } from './batch-array.js';
 
@@ -39,26 +40,24 @@ export async function* readLines(request: IncomingMessage, maxLineBytes: number,
 
 /** One line in the making. */
 class LineBuffer {
-  #parts: Buffer[] = [];
+  readonly #kept = new BodyBytes();
   #bytes = 0;
 
   constructor(private readonly maxBytes: number) {}
 
   add(part: Buffer): void {
     this.#bytes += part.length;
-    if (this.#bytes > this.maxBytes) this.#parts = [];
-    else if (part.length > 0) this.#parts.push(part);
+    if (this.#bytes > this.maxBytes) this.#kept.take();
+    else this.#kept.add(part);
   }
 
   /** The line as it is now, if there is anything in it; the next one begins. */
   take(): Buffer | RequestError | undefined {
     const bytes = this.#bytes;
     if (bytes === 0) return undefined;
-    const parts = this.#parts;
-    this.#parts = [];
+    const line = this.#kept.take();
     this.#bytes = 0;
     if (bytes > this.maxBytes) return new RequestError('too_large', `a line must not be larger than ${this.maxBytes} bytes`);
-    const line = parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
     return line.every(isSpace) ? undefined : line;
   }
 }

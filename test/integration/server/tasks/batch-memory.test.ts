@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 
 import { expect } from 'chai';
 
@@ -14,6 +15,8 @@ const MESSAGE = 'x'.repeat(100_000);
 const CLIENTS = 8;
 /** Far above what is seen (90 MiB), far below the 248 MiB of the bodies alone. */
 const MAX_GROWTH_MIB = 170;
+/** A list of so many pieces weighs 600 MiB. */
+const SMALL_CHUNKS = 1_500_000;
 
 /** The most that a process has had in memory so far, and what it has now, in MiB. */
 function memoryMiB(pid: number): { peak: number; now: number } {
@@ -43,6 +46,23 @@ async function streamBatch(baseUrl: string): Promise<{ sent: number; counts: unk
   return { sent, counts: (await answered).counts };
 }
 
+/** Sends a body in HTTP chunks of one byte. @returns the status of the answer */
+async function sendByteByByte(baseUrl: string, path: string, contentType: string): Promise<number> {
+  const { hostname, port } = new URL(baseUrl);
+  const socket = connect(Number(port), hostname);
+  let answer = '';
+  socket.on('data', (data) => { answer += data.toString(); });
+  const closed = once(socket, 'close');
+  socket.write(`POST ${path} HTTP/1.1\r\nHost: ${hostname}\r\nContent-Type: ${contentType}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n`);
+  const chunks = '1\r\n[\r\n'.repeat(10_000);
+  for (let sent = 0; sent < SMALL_CHUNKS; sent += 10_000) {
+    if (!socket.write(chunks)) await once(socket, 'drain');
+  }
+  socket.write('0\r\n\r\n');
+  await closed;
+  return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
+}
+
 describe('the memory of POST /tasks/batch', () => {
   let redis: PrivateRedis;
   let service: Service;
@@ -66,4 +86,21 @@ describe('the memory of POST /tasks/batch', () => {
     const growth = memoryMiB(pid).peak - before;
     expect(growth, `${Math.round(before)} MiB before`).to.be.below(MAX_GROWTH_MIB);
   });
+
+  const bodies: readonly (readonly [path: string, contentType: string, status: number])[] = [
+    ['/tasks', 'application/json', 400],
+    ['/tasks/batch', 'application/json', 400],
+    ['/tasks/batch', 'application/x-ndjson', 207],
+  ];
+  for (const [path, contentType, status] of bodies) {
+    it(`does not grow with the number of chunks in which a body comes: ${path}, ${contentType}`, async function () {
+      this.timeout(60_000);
+      const { pid } = service.server;
+      writeFileSync(`/proc/${pid}/clear_refs`, '5'); // the peak begins anew
+      const before = memoryMiB(pid).now;
+      expect(await sendByteByByte(service.baseUrl, path, contentType)).to.equal(status);
+      const growth = memoryMiB(pid).peak - before;
+      expect(growth, `${Math.round(before)} MiB before`).to.be.below(MAX_GROWTH_MIB);
+    });
+  }
 });
