@@ -16,6 +16,7 @@ const variableGroups: readonly (readonly [title: string, names: RegExp])[] = [
   ['Redis', /^(REDIS_|QUEUE_PREFIX$)/],
   ['Kafka', /^KAFKA_/],
   ['Delivery', /^(WORKERS|WORKER_CONCURRENCY|DELIVERY_TIMEOUT|RETRY_JITTER)$|^DEAD_(ATTEMPTS|BASE_DELAY|MAX_DELAY)$/],
+  ['Destinations in trouble', /^FLOW_/],
   ['Crashed workers, and faults of ours', /^(LOCK_|STALL_|RELEASE_)/],
   ['How long finished tasks are kept', /^(DELIVERED_|DEAD_LETTER_)/],
   ['Other', /./],
