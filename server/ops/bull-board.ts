@@ -3,7 +3,7 @@ import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
 import type { Express, NextFunction, Request, Response } from 'express';
 import { RequestError } from '../../shared/domain/errors.js';
-import { taskIdOf } from '../../shared/queue/names.js';
+import { jobIdOf, taskIdOf } from '../../shared/queue/names.js';
 import { decodeTask } from '../../shared/queue/task-codec.js';
 import type { TaskQueue } from '../../shared/queue/task-queue.js';
 import { printPolicy } from '../tasks/view.js';
@@ -29,6 +29,9 @@ type BoardJob = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>;
  */
 const RETRY_ONE = /^\/api\/queues\/[^/]+\/t-[^/]+\/retry$/;
 const RETRY_ALL = /^\/api\/queues\/([^/]+)\/retry\/failed$/;
+/** What the page of one job asks for. */
+const LOOK_AT_ONE = /^(\/api\/queues\/[^/]+\/)(t-[^/]+)((?:\/logs)?)$/;
+const LEGAL_JOB_ID = /^t-(?:[\w.!~*'()-]|%[0-9A-F]{2})+$/;
 
 /**
  * Bull Board as an Express handler, for BOARD_PATH. Its Retry is our redrive: Bull Board's own would start a dead
@@ -50,9 +53,25 @@ export function bullBoard(queue: TaskQueue): (request: Request, response: Respon
       response.json(await queue.redriveAll(retryAll[1] ?? ''));
       return;
     }
+    if (!isChange) request.url = withJobIdMended(request.url);
     board ??= createBoard(queue);
     board(request, response, next);
   };
+}
+
+/**
+ * The page of a job takes one encoding too many off the id in its own address, and asks for `t-a/b` where the job is
+ * `t-a%2Fb`: it found no task with a character that is written with a `%`. No job has such an id, so the task `a/b` is
+ * meant. Where what is left looks like the id of a job (of the task `50%25`) it is taken as it is.
+ * @throws URIError for what is no percent-encoding
+ */
+function withJobIdMended(url: string): string {
+  const [path = '', ...query] = url.split('?');
+  const [, before, encoded, behind] = LOOK_AT_ONE.exec(path) ?? [];
+  if (before === undefined || encoded === undefined || behind === undefined) return url;
+  const id = decodeURIComponent(encoded);
+  if (LEGAL_JOB_ID.test(id)) return url;
+  return [`${before}${encodeURIComponent(jobIdOf(id.slice('t-'.length)))}${behind}`, ...query].join('?');
 }
 
 function createBoard(queue: TaskQueue): Express {

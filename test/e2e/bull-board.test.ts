@@ -56,12 +56,19 @@ describe('e2e: Bull Board in a browser', function () {
   for (const [id, path] of [[uniqueId('order'), '/orders'], ['a:b/c %🚚', '/invoices']] as const) {
     it(`shows the dead letter ${JSON.stringify(id)} by where it was to go and why it failed, and Retry delivers it`, async () => {
       const task = await deadLetter(id, path);
-      await page.goto(`${service.baseUrl}/admin/queues/queue/deliver-0?status=failed`);
+      const list = `${service.baseUrl}/admin/queues/queue/deliver-0?status=failed`;
+      await page.goto(list);
       const name = page.getByRole('heading', { name: `http ${receiver.url(path)}` });
       await name.waitFor();
       const link = page.getByRole('link', { name: `t-${encodeURIComponent(id)}` });
       await link.waitFor();
       await page.getByText('http_server_error').first().waitFor();
+
+      await link.click();
+      await page.waitForURL(/\/deliver-0\/t-/); // the page of this one alone
+      await page.getByText('http_server_error').first().waitFor();
+      await page.goto(list);
+      await name.waitFor();
 
       isDown = false;
       // The buttons of a job have pictures only: two arrows that turn are Retry, and the question they ask proves it.

@@ -43,7 +43,7 @@ describe('Bull Board', () => {
     return call(service.baseUrl, path, { method, ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }) });
   }
 
-  /** As the board's own pages build the address of a job. */
+  /** As the board's list builds the address of a job. */
   const jobPath = (taskId: string): string => `${API}/${encodeURIComponent(`t-${encodeURIComponent(taskId)}`)}`;
 
   async function parkedIds(): Promise<string[]> {
@@ -66,6 +66,21 @@ describe('Bull Board', () => {
     expect(text).to.contain('"client_id":"team-a"').and.to.contain(task.id).and.to.contain('(5000 characters)');
     expect(text).to.not.contain('hunter2');
     expect(text.length).to.be.below(5_000);
+  });
+
+  it('shows a task whatever its id is, also when its page has taken one encoding too many off it', async () => {
+    for (const id of ['a:b/c', 'é 🚚', '50%', '?#', '%zz']) {
+      const task = httpTask('http://127.0.0.1:9/hook', { id: uniqueId(id), initial_delay: 3_600 });
+      await submitNew(service.baseUrl, task);
+      for (const path of [jobPath(task.id), `${API}/${encodeURIComponent(`t-${task.id}`)}`]) {
+        const { status, body } = await call(service.baseUrl, path);
+        expect(status, path).to.equal(200);
+        expect(JSON.stringify(body)).to.contain(JSON.stringify(task.id).slice(1, -1));
+        expect((await call(service.baseUrl, `${path}/logs`)).status, path).to.equal(200);
+      }
+    }
+    expect((await call(service.baseUrl, `${API}/t-%zz`)).status).to.equal(400);
+    expect((await call(service.baseUrl, `${API}/t-none%2F`)).status).to.equal(404);
   });
 
   it('Retry starts a dead letter again with all its retries, as the next run, with its history kept', async () => {
