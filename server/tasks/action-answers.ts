@@ -29,7 +29,7 @@ export function answerToCancel(id: string, cancellation: Cancellation): Answer {
 export function answerToSendNow(id: string, sent: SendNow): Answer {
   switch (sent.kind) {
     case 'made_due':
-      return { status: 202, body: { message: `Task ${id} is sent now`, id, state: sent.state, run: sent.run, next_attempt_at: printTime(sent.dueAt) } };
+      return { status: 202, body: { message: `Task ${id} is due now`, id, state: sent.state, run: sent.run, next_attempt_at: printTime(sent.dueAt) } };
     case 'redriven':
       return { status: 202, body: { message: `Task ${id} starts again`, id, state: 'scheduled', run: sent.run, next_attempt_at: printTime(sent.dueAt) } };
     case 'already_due':

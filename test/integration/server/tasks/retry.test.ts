@@ -52,6 +52,20 @@ describe('POST /tasks/:id/retry', () => {
     expect(body['error']).to.be.a('string').and.not.equal('');
   }
 
+  it('goes past no pause: the task is due, which is all that the answer says, and waits for the resume', async () => {
+    isDown = false;
+    await service.startWorker();
+    const destination = `/destinations/${encodeURIComponent(receiver.url('/'))}`;
+    expect((await call(service.baseUrl, `${destination}/pause`, { method: 'POST' })).status).to.equal(200);
+    await new Promise((resolve) => setTimeout(resolve, 1_000)); // until all workers know
+    const task = await submitted(waiting(), 'scheduled');
+    expect((await sendNow(service.baseUrl, task.id)).body).to.deep.include({ message: `Task ${task.id} is due now` });
+    await eventually(async () => { expect((await getTask(service.baseUrl, task.id)).waiting_for).to.deep.include({ code: 'paused' }); });
+    expect(receiver.requestsFor(task.id)).to.deep.equal([]);
+    expect((await call(service.baseUrl, `${destination}/resume`, { method: 'POST' })).status).to.equal(200);
+    await waitForState(service.baseUrl, task.id, 'delivered');
+  });
+
   it('sends a scheduled task now, as its first attempt', async () => {
     isDown = false;
     await service.startWorker();
