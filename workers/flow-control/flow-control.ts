@@ -2,7 +2,7 @@ import { AdaptiveRate } from '../../shared/domain/adaptive-rate.js';
 import { openedBy, openedByRetryAfter, stateOfCircuit, weightOf, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/circuit.js';
 import { deliveryError } from '../../shared/domain/errors.js';
 import type { BulkheadRules, DeferralReason } from '../../shared/domain/flow-control.js';
-import type { Flow } from '../../shared/domain/flow-key.js';
+import { laneOf, type Flow } from '../../shared/domain/flow-key.js';
 import { isLimited, type FlowPolicy } from '../../shared/domain/flow-policy.js';
 import { printReport } from '../../shared/domain/flow-report.js';
 import type { Clock, DeliveryResult } from '../../shared/domain/ports.js';
@@ -82,7 +82,7 @@ export class FlowControl {
   readonly #wakeUps: WakeUps;
   readonly #skimmer: Skimmer;
   readonly #now: () => number;
-  /** Of destinations that answered 429. */
+  /** Of flows that answered 429, by lane: of all origins of a flow_key only the one that complained is sent less. */
   readonly #rates = new Map<string, AdaptiveRate>();
   /** Groups that this process probes now. */
   readonly #probing = new Set<string>();
@@ -137,7 +137,7 @@ export class FlowControl {
       case 'closed':
         break;
     }
-    const rate = this.#rates.get(flow.key);
+    const rate = this.#rateOf(flow);
     if (rate?.available(this.#now()) === 0) return refuse('rate_lowered');
     const slot = this.#bulkhead.enter(flow.group, state === 'given_up');
     if (slot === undefined) return refuse('destination_busy');
@@ -213,7 +213,7 @@ export class FlowControl {
     const limit = this.#controls.policyFor(candidate.flow);
     const reason = this.#obstacle(candidate.flow, limit);
     if (reason !== undefined) return this.#putDown(slot, reason);
-    if (this.#rates.get(candidate.flow.key)?.take(this.#now()) === false) return this.#putDown(slot, 'rate_lowered');
+    if (this.#rateOf(candidate.flow)?.take(this.#now()) === false) return this.#putDown(slot, 'rate_lowered');
     return isLimited(limit?.policy) ? this.#afterLimit(candidate, slot, limit, false) : this.#ticket(candidate, slot, undefined, false);
   }
 
@@ -278,10 +278,10 @@ export class FlowControl {
   /** What the result says of the destination as a whole. */
   #learn({ flow, row, isProbe, longestWaitMs }: Ticket, isWell: boolean, isTooMuch: boolean, result: DeliveryResult | undefined): void {
     const { circuit: rules } = this.options;
-    const { group, key } = flow;
+    const { group } = flow;
     const open = this.#controls.circuit(group);
     const failure = result?.kind === 'failed' ? result : undefined;
-    if (failure?.httpStatus === 429) this.#lowerRate(key, row);
+    if (failure?.httpStatus === 429) this.#lowerRate(row);
     const retryAfterMs = failure?.retryAfterMs ?? 0;
     const now = this.#controls.now();
     if (retryAfterMs > 0) this.#open(group, openedByRetryAfter(retryAfterMs, longestWaitMs, open, now, rules), failure?.code);
@@ -307,10 +307,14 @@ export class FlowControl {
     this.#controls.close(group).catch(() => undefined); // others find out by their own probe
   }
 
-  #lowerRate(key: string, row: FlowRow): void {
+  #rateOf(flow: Flow): AdaptiveRate | undefined {
+    return this.#rates.size === 0 ? undefined : this.#rates.get(laneOf(flow));
+  }
+
+  #lowerRate(row: FlowRow): void {
     const now = this.#now();
-    const rate = this.#rates.get(key);
-    if (rate === undefined) this.#rates.set(key, new AdaptiveRate(this.#stats.ratePerSecond(row), now));
+    const rate = this.#rateOf(row.flow);
+    if (rate === undefined) this.#rates.set(laneOf(row.flow), new AdaptiveRate(this.#stats.ratePerSecond(row), now));
     else rate.lower(now);
   }
 
@@ -326,7 +330,7 @@ export class FlowControl {
     if (state === 'open') return 0;
     if (state === 'probe') return this.#mayProbe(flow.group) ? 1 : 0;
     const bySlots = this.#bulkhead.room(flow.group, state === 'given_up');
-    const byRate = this.#rates.get(flow.key)?.available(this.#now()) ?? Infinity;
+    const byRate = this.#rateOf(flow)?.available(this.#now()) ?? Infinity;
     const room = Math.min(bySlots, byRate);
     if (room === 0 || limit === undefined || !isLimited(limit.policy)) return room;
     return this.#limiter.room(limit.name, limit.policy).then((byLimit) => Math.min(room, byLimit));
@@ -360,7 +364,7 @@ export class FlowControl {
 
   #forgetOld(): void {
     const now = this.#now();
-    for (const [key, rate] of this.#rates) if (!rate.recover(now)) this.#rates.delete(key);
+    for (const [lane, rate] of this.#rates) if (!rate.recover(now)) this.#rates.delete(lane);
     for (const [group, until] of this.#probedByOthers) if (until <= now) this.#probedByOthers.delete(group);
     const longAgo = this.#controls.now() - FORGOTTEN_CIRCUIT_MS;
     for (const [group, { until }] of this.#controls.circuits()) if (until < longAgo) this.#controls.close(group).catch(() => undefined); // the next tick tries again

@@ -1,4 +1,4 @@
-import type { Flow } from '../../shared/domain/flow-key.js';
+import { laneOf, type Flow } from '../../shared/domain/flow-key.js';
 import type { FlowSample } from '../../shared/domain/flow-report.js';
 import { LatencyHistogram } from '../../shared/domain/latency-histogram.js';
 
@@ -33,6 +33,7 @@ export class FlowRow {
 
 /** In numbers, what this process sends where: for GET /destinations, and for the rate that a 429 complains of. */
 export class FlowStats {
+  /** By key and group: one flow_key may go to several origins, and each of them wants its own count. */
   readonly #rows = new Map<string, FlowRow>();
 
   /** @param now monotonic milliseconds */
@@ -71,7 +72,7 @@ export class FlowStats {
     const rows = [...this.#rows.values()];
     for (const row of rows) {
       this.#turn(row);
-      if (row.inFlight === 0 && sends(row) === 0) this.#rows.delete(row.flow.key);
+      if (row.inFlight === 0 && sends(row) === 0) this.#rows.delete(laneOf(row.flow));
     }
     return rows
       .filter((row) => row.inFlight > 0 || sends(row) > 0)
@@ -85,18 +86,19 @@ export class FlowStats {
   }
 
   #row(flow: Flow): FlowRow {
-    const known = this.#rows.get(flow.key);
+    const name = laneOf(flow);
+    const known = this.#rows.get(name);
     if (known !== undefined) return known;
     // The oldest that is idle: beyond so many nobody looks at single ones.
     if (this.#rows.size >= MAX_ROWS) {
-      for (const [key, { inFlight }] of this.#rows) {
+      for (const [other, { inFlight }] of this.#rows) {
         if (inFlight > 0) continue;
-        this.#rows.delete(key);
+        this.#rows.delete(other);
         break;
       }
     }
     const made = new FlowRow(flow, this.now());
-    this.#rows.set(flow.key, made);
+    this.#rows.set(name, made);
     return made;
   }
 

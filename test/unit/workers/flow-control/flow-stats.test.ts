@@ -21,6 +21,16 @@ describe('FlowStats', () => {
     expect([sample?.latency.percentile(0.5), (sample?.latency.percentile(1) ?? 0) >= 900]).to.deep.equal([23, true]);
   });
 
+  it('counts a flow_key for each group that it goes to', () => {
+    const { stats: seen, pass } = stats();
+    const [one, other] = [{ key: 'tenant-7', group: 'http://one' }, { key: 'tenant-7', group: 'http://other' }];
+    for (const flow of [one, other, other]) seen.started(flow);
+    expect(seen.sample().map(({ key, group, inFlight }) => [key, group, inFlight])).to.deep.equal([['tenant-7', 'http://other', 2], ['tenant-7', 'http://one', 1]]);
+    seen.ended(seen.started(one), 'delivered', 1);
+    pass(30_000);
+    expect(seen.ratePerSecond(seen.started(one)), 'its own alone').to.equal(0.1);
+  });
+
   it('forgets results after a minute, and a destination without any', () => {
     const { stats: seen, pass } = stats();
     seen.ended(seen.started(flow('a')), 'delivered', 20);
