@@ -18,7 +18,7 @@ export interface Flow {
  * | destination | key | group |
  * |---|---|---|
  * | `https://api.example.com/hook` | `https://api.example.com` | the same |
- * | topic orders of broker-1:9092 | `kafka://broker-1:9092/orders` | `kafka://broker-1:9092` |
+ * | topic orders of Broker-1:9092 | `kafka://broker-1:9092/orders` | `kafka://broker-1:9092` |
  * | topic orders of KAFKA_BROKERS | `kafka://default/orders` | `kafka://default` |
  * | any, with flow_key `tenant-7` | `tenant-7` | as above |
  * | any, with flow_key `https://API.example.com/x` | `https://api.example.com` | as above |
@@ -33,7 +33,7 @@ export function flowOf(destination: Destination, flowKey: string | undefined): F
     }
     case 'kafka': {
       const { broker, topic } = destination;
-      const cluster = `kafka://${broker === undefined ? 'default' : `${broker.host}:${broker.port}`}`;
+      const cluster = broker === undefined ? 'kafka://default' : clusterOf(`kafka://${broker.host}:${broker.port}`);
       return { key: ownName(flowKey) ?? `${cluster}/${topic}`, group: cluster };
     }
   }
@@ -52,8 +52,13 @@ export function flowDue({ destination, deadDestination, flowKey }: Task, phase: 
   return deadDestination === undefined ? undefined : flowOf(deadDestination, undefined);
 }
 
-/** Of an http(s) url only the origin is a name: `https://API.example.com/x` -> `https://api.example.com`. */
+/**
+ * Of an http(s) url only the origin is a name: `https://API.example.com/x` -> `https://api.example.com`. A broker has one
+ * name, too, however its host is written: `kafka://Broker-1:9092/Orders` -> `kafka://broker-1:9092/Orders`.
+ */
 export function canonicalName(name: string): string {
+  const cluster = CLUSTER.exec(name)?.[0];
+  if (cluster !== undefined) return clusterOf(cluster) + name.slice(cluster.length);
   return /^https?:\/\//i.test(name) && URL.canParse(name) ? new URL(name).origin : name;
 }
 
@@ -63,7 +68,14 @@ export function canonicalName(name: string): string {
  */
 export function groupOfName(name: string): string | undefined {
   if (/^https?:\/\//.test(name)) return name;
-  return /^kafka:\/\/[^/]+/.exec(name)?.[0];
+  return CLUSTER.exec(name)?.[0];
+}
+
+const CLUSTER = /^kafka:\/\/[^/]+/i;
+
+/** As the Kafka adapter tells clusters apart. An IPv6 host may come with or without its brackets. */
+function clusterOf(name: string): string {
+  return name.toLowerCase().replace(/^kafka:\/\/\[(.+)\]:/, 'kafka://$1:');
 }
 
 const originOf = remembered(1_000, (url) => {

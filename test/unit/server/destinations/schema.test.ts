@@ -78,7 +78,7 @@ describe('the name of a destination', () => {
     ['http://127.0.0.1:8080/hook', 'http://127.0.0.1:8080'],
     ['https://bücher.example', 'https://xn--bcher-kva.example'],
     ['kafka://default/orders', 'kafka://default/orders'],
-    ['kafka://Broker-1:9092', 'kafka://Broker-1:9092'],
+    ['kafka://Broker-1:9092/Orders', 'kafka://broker-1:9092/Orders'],
     ['tenant 7/ä', 'tenant 7/ä'],
     ['http://', 'http://'],
     ['.', '.'],

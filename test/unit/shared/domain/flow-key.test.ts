@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { Destination } from '../../../../shared/domain/destination.js';
-import { flowOf, flowOfLane, laneOf } from '../../../../shared/domain/flow-key.js';
+import { canonicalName, flowOf, flowOfLane, groupOfName, laneOf } from '../../../../shared/domain/flow-key.js';
 
 const http = (url: string): Destination => ({ type: 'http', url });
 const kafka = (topic: string, host?: string): Destination => ({ type: 'kafka', topic, broker: host === undefined ? undefined : { host, port: 9092 }, key: undefined, headers: {} });
@@ -17,11 +17,30 @@ describe('flowOf', () => {
     ['a topic', kafka('orders', 'broker-1'), undefined, 'kafka://broker-1:9092/orders', 'kafka://broker-1:9092'],
     ['another topic of the same cluster fails with it', kafka('bills', 'broker-1'), undefined, 'kafka://broker-1:9092/bills', 'kafka://broker-1:9092'],
     ['a topic of KAFKA_BROKERS', kafka('orders'), undefined, 'kafka://default/orders', 'kafka://default'],
+    ['a broker, however its name is written; topics differ by case', kafka('Orders', 'Broker-1'), undefined, 'kafka://broker-1:9092/Orders', 'kafka://broker-1:9092'],
+    ['an IPv6 broker, with brackets or without', kafka('orders', '[::1]'), undefined, 'kafka://::1:9092/orders', 'kafka://::1:9092'],
     ['a flow_key of topics', kafka('orders'), 'tenant-7', 'tenant-7', 'kafka://default'],
   ];
   for (const [name, destination, flowKey, key, group] of cases) {
     it(name, () => expect(flowOf(destination, flowKey)).to.deep.equal({ key, group }));
   }
+});
+
+describe('canonicalName', () => {
+  const cases: readonly (readonly [name: string, canonical: string])[] = [
+    ['https://API.example.com/x', 'https://api.example.com'],
+    ['kafka://Broker-1:9092/Orders', 'kafka://broker-1:9092/Orders'],
+    ['kafka://Broker-1:9092', 'kafka://broker-1:9092'],
+    ['KAFKA://broker-1:9092/orders', 'kafka://broker-1:9092/orders'],
+    ['kafka://[::1]:9092/orders', 'kafka://::1:9092/orders'],
+    ['Tenant-7', 'Tenant-7'],
+  ];
+  for (const [name, canonical] of cases) it(`${name} is ${canonical}`, () => expect(canonicalName(name)).to.equal(canonical));
+
+  it('of a topic is that of its tasks', () => {
+    const { key, group } = flowOf(kafka('Orders', 'Broker-1'), undefined);
+    expect([canonicalName('kafka://BROKER-1:9092/Orders'), groupOfName(key)]).to.deep.equal([key, group]);
+  });
 });
 
 describe('laneOf', () => {
