@@ -7,8 +7,16 @@ import { luaFunction } from './bullmq-script.js';
 export const DELAYED_KEYS = 11;
 
 /**
+ * A score in a lane is the time since which the job waits, in ms; a priority job's is so much less that it stands before
+ * all others, and is below zero.
+ */
+const PRIORITY_AHEAD_MS = 10_000_000_000_000;
+
+/**
  * Puts a job that is being processed back into the delayed set, by BullMQ's own script, and remembers in the same step
  * that it waits for a destination: a worker that is killed in between would leave a job that nobody wakes.
+ *
+ * The job keeps the name of its lane: whoever cancels it knows where to strike it out.
  *
  * KEYS 1..11 BullMQ's, 12 lane, 13 lanes. ARGV BullMQ's, then since (ms), flow key.
  * Its reply: {BullMQ's answer: 0, or an error below, jobs in the lane}
@@ -19,7 +27,9 @@ export const deferScript = (client: IRedisClient) => ({
     lua: `${luaFunction(client, 'moveToDelayed', 'moveToDelayed', DELAYED_KEYS)}
 local result = moveToDelayed(KEYS, ARGV)
 if result ~= 0 then return {result, 0} end
-redis.call('ZADD', KEYS[12], ARGV[#ARGV - 1], ARGV[3])
+redis.call('HSET', KEYS[5], 'lane', ARGV[#ARGV])
+local isPriority = redis.call('HGET', KEYS[5], 'priority') == '0'
+redis.call('ZADD', KEYS[12], tonumber(ARGV[#ARGV - 1]) - (isPriority and ${PRIORITY_AHEAD_MS} or 0), ARGV[3])
 redis.call('ZADD', KEYS[13], 'NX', ARGV[#ARGV - 1], ARGV[#ARGV])
 return {result, redis.call('ZCARD', KEYS[12])}
 `,
@@ -27,7 +37,7 @@ return {result, redis.call('ZCARD', KEYS[12])}
 });
 
 /**
- * Makes the oldest deferred jobs of a lane due: BullMQ takes what is due out of the delayed set by itself. A job that
+ * Makes the first deferred jobs of a lane due, priority jobs before the others, then whoever waits longest: BullMQ takes what is due out of the delayed set by itself. A job that
  * was fetched since its deferral (\`ats\` counts that) may wait for a backoff now, and must not come early.
  *
  * KEYS 1 lane, 2 lanes, 3 delayed, 4 marker. ARGV 1 key prefix of jobs, 2 how many, 3 flow key.
@@ -44,7 +54,9 @@ while woken < want and looks > 0 do
   local seen = redis.call('HMGET', ARGV[1] .. id, 'deferred', 'ats')
   if score and seen[1] and seen[1] == (seen[2] or '0') then
     -- Due since it was deferred: so those that wait longest come first, whatever the clocks say.
-    local due = tonumber(popped[2]) * 0x1000
+    local since = tonumber(popped[2])
+    if since < 0 then since = since + ${PRIORITY_AHEAD_MS} end
+    local due = since * 0x1000
     if tonumber(score) > due then redis.call('ZADD', KEYS[3], due, id) end
     woken = woken + 1
   end
@@ -82,7 +94,7 @@ for nth, id in ipairs(found) do
   if lane and not seen[2] then
     redis.call('ZREM', KEYS[1], id)
     redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * 0x1000, id)
-    redis.call('HSET', job, 'deferred', seen[3] or '0', 'waitsFor', reasonOf[lane])
+    redis.call('HSET', job, 'deferred', seen[3] or '0', 'waitsFor', reasonOf[lane], 'lane', lane)
     -- In the order of the queue.
     local since = tonumber(ARGV[3]) + nth / 1000
     redis.call('ZADD', ARGV[5] .. lane, since, id)

@@ -19,7 +19,7 @@ export interface Deferral {
   readonly at: number;
   /** After this it comes back even if nobody wakes it. */
   readonly delayMs: number;
-  /** Milliseconds since the epoch: whoever waits longest is woken first. */
+  /** Milliseconds since the epoch: whoever waits longest is woken first, after priority tasks. */
   readonly since: number;
   /** To be written into the job besides. */
   readonly fields: Readonly<Record<string, string | number>>;
@@ -48,7 +48,7 @@ export class Lanes {
     return depth;
   }
 
-  /** Makes up to `count` jobs of the lane due, oldest first. */
+  /** Makes up to `count` jobs of the lane due, priority ones first, then the oldest. */
   async wake(flowKey: string, count: number): Promise<{ woken: number; left: number }> {
     const { client, keys } = this.shard;
     const reply: unknown = await client.runCommand('krsWakeLane', [keys.lane(flowKey), keys.lanes, keys.delayed, keys.marker, keys.base, count, flowKey]);

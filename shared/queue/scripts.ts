@@ -143,9 +143,10 @@ const failedPage = `return redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[2], 'BYSC
  *
  * Nothing else has to be cleaned: BullMQ's own removal leaves the marker and the priority counter to the next worker.
  * The first write is a ZREM, which Redis runs when it is full too, and then it runs the rest of the script.
+ * Only a deferred one is struck out of its lane: that of a paused destination, which nobody wakes, would grow for ever.
  *
- * KEYS 1 job, 2 delayed, 3 prioritized, 4 wait, 5 paused, 6 active, 7 completed, 8 failed, 9 parked, 10 unreadable.
- * ARGV 1 job id, 2 now (ms), 3 return value of a cancelled task.
+ * KEYS 1 job, 2 delayed, 3 prioritized, 4 wait, 5 paused, 6 active, 7 completed, 8 failed, 9 parked, 10 unreadable, 11 lanes.
+ * ARGV 1 job id, 2 now (ms), 3 return value of a cancelled task, 4 key prefix of lanes.
  * @returns {code, return value of what had completed before, or ''}
  */
 const cancel = `${isLastCopy}
@@ -171,6 +172,11 @@ if waited == 0 then
 end
 if waited == 0 then return {${CANCEL.beingSent}, ''} end
 forget()
+local lane = redis.call('HGET', job, 'lane')
+if lane then
+  redis.call('ZREM', ARGV[4] .. lane, id)
+  if redis.call('EXISTS', ARGV[4] .. lane) == 0 then redis.call('ZREM', KEYS[11], lane) end
+end
 redis.call('DEL', job .. ':lock')
 redis.call('HSET', job, 'returnvalue', ARGV[3], 'finishedOn', ARGV[2])
 redis.call('ZADD', KEYS[7], ARGV[2], id)
@@ -218,7 +224,7 @@ return {
 `;
 
 export const ownScripts = {
-  krsCancel: { numberOfKeys: 10, lua: cancel },
+  krsCancel: { numberOfKeys: 11, lua: cancel },
   krsLocate: { numberOfKeys: 5, lua: locate },
   krsCount: { numberOfKeys: 9, lua: count },
   krsFailedPage: { numberOfKeys: 1, lua: failedPage },

@@ -144,6 +144,30 @@ describe('Lanes: defer', () => {
     expect(await service.redis.exists(`${shard.keys.job(ID)}:lock`)).to.equal(0);
   });
 
+  it('puts a priority job before all that wait, and makes it due since it was deferred, like them', async () => {
+    await service.redis.hset(shard.keys.job(ID), 'priority', '0');
+    await service.redis.zadd(shard.keys.lane(LANE), '1', 't-waits-longest');
+    expect(await defer()).to.equal(2);
+    expect(await service.redis.zrange(shard.keys.lane(LANE), '0', '-1')).to.deep.equal([`t-${ID}`, 't-waits-longest']);
+    await service.redis.hset(shard.keys.job(ID), 'ats', '1');
+    expect(await new Lanes(shard).wake(LANE, 1)).to.deep.equal({ woken: 1, left: 1 });
+    expect(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)).to.equal(String(900_000 * 0x1000));
+  });
+
+  it('is undone by a cancellation, also by one of a skimmed job', async () => {
+    await defer();
+    expect(await service.queue.cancel(ID)).to.include({ kind: 'cancelled' });
+    expect(await service.redis.exists(shard.keys.lane(LANE), shard.keys.lanes)).to.equal(0);
+    const [first, second] = [1, 2].map((nth) => domainTask({ id: `skimmed-${nth}`, destination: { type: 'http', url: `${LANE}/hook` }, retryPolicy: { maxRetries: 0, initialDelayMs: 0, baseDelayMs: 1_000, maxDelayMs: 1_000, jitter: 'none' } }));
+    if (first === undefined || second === undefined) throw new Error('no task');
+    for (const task of [first, second]) await service.queue.submit(task);
+    expect(await new Lanes(shard).skim([[{ key: LANE, group: LANE }, 'paused']], 100, Date.now(), Date.now() + UNTIL_MS)).to.include({ deferred: 2 });
+    await service.queue.cancel(first.id);
+    expect(await service.redis.zrange(shard.keys.lane(LANE), '0', '-1'), 'the other one still waits').to.deep.equal([`t-${second.id}`]);
+    await service.queue.cancel(second.id);
+    expect(await service.redis.exists(shard.keys.lane(LANE), shard.keys.lanes)).to.equal(0);
+  });
+
   it('leaves no hint of a job that is somebody else\'s by now', async () => {
     token = 'of-another-worker';
     const failure: unknown = await defer().catch((error: unknown) => error);
