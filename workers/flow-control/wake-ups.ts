@@ -9,6 +9,8 @@ const LANES_PER_TICK = 100;
  */
 const EXPECT_FOR_MS = 60;
 const MOST_WOKEN_AT_ONCE = 100;
+/** Lines of one group that are asked for room before it is left to the next tick: many of them may be paused. */
+const LINES_ASKED = 10;
 
 /** What this process knows of the deferred tasks of one flow. */
 interface Line {
@@ -40,6 +42,8 @@ export interface WakeUpsOptions {
 export class WakeUps {
   readonly #shards: Lanes[] = [];
   readonly #lines = new Map<string, Line>();
+  /** Lines that share the room of a group: flow_keys of an origin, topics of a cluster. Whose turn it is stands first. */
+  readonly #groups = new Map<string, Set<Line>>();
   /** By group, oldest first. */
   readonly #expected = new Map<string, Woken[]>();
   #isClosed = false;
@@ -87,9 +91,10 @@ export class WakeUps {
   /** A send of the flow is over: somebody else may start. */
   leave(flow: Flow): void {
     if (this.#lines.size === 0) return;
-    const lane = laneOf(flow);
-    const line = this.#lines.get(lane);
-    if (line !== undefined) this.#wakeSoon(lane, line);
+    const woken = this.#wakeNext(flow.group);
+    // It may be a place of its own that got free.
+    const own = this.#lines.get(laneOf(flow));
+    if (own !== undefined && own !== woken) this.#wakeSoon(own);
   }
 
   /** Looks for lanes that others filled, and for room that came without one of our sends ending. */
@@ -109,7 +114,7 @@ export class WakeUps {
       // To the end of the map: the next tick begins where this one stops.
       this.#lines.delete(lane);
       this.#lines.set(lane, line);
-      this.#wakeSoon(lane, line);
+      this.#wakeSoon(line);
     }
   }
 
@@ -122,30 +127,54 @@ export class WakeUps {
     this.#isClosed = true;
   }
 
-  #wakeSoon(lane: string, line: Line): void {
-    if (this.#isClosed) return;
-    if (line.isWaking) {
-      line.isAskedAgain = true;
-      return;
+  /**
+   * The lines of a group take turns: with the freed room left to the line of the send alone, a thousand flow_keys with
+   * a task each would be woken by ticks only.
+   * @returns the line that is being woken
+   */
+  #wakeNext(group: string): Line | undefined {
+    const lines = this.#groups.get(group);
+    if (lines === undefined) return undefined;
+    for (let left = Math.min(lines.size, LINES_ASKED); left > 0; left -= 1) {
+      const [line] = lines;
+      if (line === undefined) return undefined;
+      lines.delete(line);
+      lines.add(line);
+      if (this.#wakeSoon(line)) return line;
     }
-    const room = this.options.roomFor(line.flow);
-    if (typeof room === 'number' && room - this.#expectedOf(line.flow.group) <= 0) return;
-    line.isWaking = true;
-    void this.#wake(lane, line, room).finally(() => {
-      line.isWaking = false;
-      if (!line.isAskedAgain) return;
-      line.isAskedAgain = false;
-      if (this.#lines.get(lane) === line) this.#wakeSoon(lane, line);
-    });
+    return undefined;
   }
 
-  async #wake(lane: string, line: Line, roomNow: number | Promise<number>): Promise<void> {
+  /** @returns false: there is no room for it */
+  #wakeSoon(line: Line): boolean {
+    if (this.#isClosed) return false;
+    if (line.isWaking) {
+      line.isAskedAgain = true;
+      return true;
+    }
+    const room = this.options.roomFor(line.flow);
+    if (typeof room === 'number' && room - this.#expectedOf(line.flow.group) <= 0) return false;
+    line.isWaking = true;
+    void this.#wake(line, room).then((isRoomLeft) => {
+      const { isAskedAgain } = line;
+      line.isWaking = false;
+      line.isAskedAgain = false;
+      if (isAskedAgain && this.#lines.get(laneOf(line.flow)) === line) this.#wakeSoon(line);
+      else if (isAskedAgain || isRoomLeft) this.#wakeNext(line.flow.group);
+    });
+    return true;
+  }
+
+  /** @returns whether it has used less than the room there was. Never fails. */
+  async #wake(line: Line, roomNow: number | Promise<number>): Promise<boolean> {
     const { flow, depths } = line;
+    const lane = laneOf(flow);
+    let room: number;
     try {
       // Nothing is awaited where the room is known: another line of the group must not give it away again.
-      let room = (typeof roomNow === 'number' ? roomNow : await roomNow) - this.#expectedOf(flow.group);
+      room = (typeof roomNow === 'number' ? roomNow : await roomNow) - this.#expectedOf(flow.group);
       for (const lanes of depths.keys()) {
-        if (room <= 0) return;
+        if (room <= 0) return false;
         const wanted = Math.min(room, MOST_WOKEN_AT_ONCE);
         const expected = this.#expect(flow.group, wanted);
         let woken = 0;
@@ -160,9 +189,18 @@ export class WakeUps {
         room -= woken;
       }
     } catch {
-      return; // Redis is away: whoever owns the connection says so, and the next tick tries again
+      return false; // Redis is away: whoever owns the connection says so, and the next tick tries again
     }
-    if (depths.size === 0) this.#lines.delete(lane);
+    if (depths.size === 0) this.#drop(lane, line);
+    return room > 0;
+  }
+
+  #drop(lane: string, line: Line): void {
+    // Another one may stand in its place by now.
+    if (this.#lines.get(lane) === line) this.#lines.delete(lane);
+    const lines = this.#groups.get(line.flow.group);
+    lines?.delete(line);
+    if (lines?.size === 0) this.#groups.delete(line.flow.group);
   }
 
   #expect(group: string, count: number): Woken {
@@ -189,6 +227,9 @@ export class WakeUps {
     if (known !== undefined) return known;
     const made: Line = { flow, depths: new Map(), isWaking: false, isAskedAgain: false };
     this.#lines.set(lane, made);
+    const lines = this.#groups.get(flow.group);
+    if (lines === undefined) this.#groups.set(flow.group, new Set([made]));
+    else lines.add(made);
     return made;
   }
 }

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 
 import { laneOf } from '../../../../shared/domain/flow-key.js';
 import { Lanes } from '../../../../shared/queue/lanes.js';
+import type { Shard } from '../../../../shared/queue/shard.js';
 import { WakeUps } from '../../../../workers/flow-control/wake-ups.js';
 import { eventually } from '../../../support/eventually.js';
 import { putBack } from '../../../support/hints.js';
@@ -14,13 +15,16 @@ describe('wake-ups of one destination', () => {
   let wakeUps: WakeUps;
   let room: number;
   let now: number;
+  let lanes: Lanes;
+  let shard: Shard;
   let woken: () => Promise<number>;
 
   beforeEach(async () => {
     service = await InProcessService.ready();
-    const [shard] = await service.queue.shards();
-    if (shard === undefined) throw new Error('no shard');
-    const lanes = new Lanes(shard);
+    const [first] = await service.queue.shards();
+    if (first === undefined) throw new Error('no shard');
+    shard = first;
+    lanes = new Lanes(shard);
     [room, now] = [0, 0];
     wakeUps = new WakeUps({ roomFor: () => room, now: () => now });
     wakeUps.watch(lanes);
@@ -37,6 +41,31 @@ describe('wake-ups of one destination', () => {
       wakeUps.leave(flow);
     }
     await eventually(async () => expect(await woken(), 'without a tick').to.equal(10));
+  });
+
+  it('gives the room of a group to its lines in turn, without a tick: flow_keys with a task each do not wait for the next one', async () => {
+    const keyed = Array.from({ length: 30 }, (_, nth) => ({ key: `tenant-${nth}`, group: flow.group }));
+    for (const [nth, tenant] of keyed.entries()) {
+      await putBack(service.redis, shard, laneOf(tenant), `t-of-tenant-${nth}`, nth);
+      wakeUps.expectLane(lanes, tenant, 1);
+    }
+    const wokenTenants = async (): Promise<number> => (await service.redis.zrangebyscore(shard.keys.delayed, '-inf', 50 * 4_096)).filter((id) => id.includes('tenant')).length;
+    // One that ends at a time: the deep line of others has its turn among them, no more.
+    for (let sends = 1; sends <= 10; sends += 1) {
+      room = sends;
+      wakeUps.leave(flow);
+      await eventually(async () => expect(await woken()).to.equal(sends));
+    }
+    expect(await wokenTenants()).to.be.within(8, 10);
+    // Much room at once, found at the end of one send.
+    room = 10 + 15;
+    wakeUps.leave(flow);
+    await eventually(async () => expect(await woken()).to.equal(25));
+    now = 61;
+    room = 80;
+    wakeUps.leave({ key: 'tenant-0', group: flow.group });
+    await eventually(async () => expect(await woken()).to.equal(80));
+    await eventually(() => expect(wakeUps.remembered, 'lines, and those that are on their way').to.be.at.most(2));
   });
 
   it('wakes nobody for the room of those that are on their way', async () => {
