@@ -45,6 +45,8 @@ return {result, redis.call('ZCARD', KEYS[12])}
  */
 const wakeLane = `
 local woken, want, looks = 0, tonumber(ARGV[2]), 500
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 while woken < want and looks > 0 do
   looks = looks - 1
   local popped = redis.call('ZPOPMIN', KEYS[1])
@@ -53,10 +55,11 @@ while woken < want and looks > 0 do
   local score = redis.call('ZSCORE', KEYS[3], id)
   local seen = redis.call('HMGET', ARGV[1] .. id, 'deferred', 'ats')
   if score and seen[1] and seen[1] == (seen[2] or '0') then
-    -- Due since it was deferred: so those that wait longest come first, whatever the clocks say.
+    -- Due since it was deferred: so those that wait longest come first. But now at the latest, also one that was
+    -- deferred by a worker whose clock is ahead: nobody else would find it due until then.
     local since = tonumber(popped[2])
     if since < 0 then since = since + ${PRIORITY_AHEAD_MS} end
-    local due = since * 0x1000
+    local due = math.min(since, now) * 0x1000
     if tonumber(score) > due then redis.call('ZADD', KEYS[3], due, id) end
     woken = woken + 1
   end

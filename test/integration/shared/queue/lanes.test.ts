@@ -154,6 +154,13 @@ describe('Lanes: defer', () => {
     expect(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)).to.equal(String(900_000 * 0x1000));
   });
 
+  it('by a worker whose clock is ahead does not keep a job that is woken from others', async () => {
+    const ahead = Date.now() + 300_000;
+    await new Lanes(shard).defer(LANE, { jobId: `t-${ID}`, token, at: ahead, delayMs: 60_000, since: ahead, fields: { deferred: 0 } });
+    expect(await new Lanes(shard).wake(LANE, 1)).to.deep.equal({ woken: 1, left: 0 });
+    expect(Number(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)) / 0x1000).to.be.at.most(Date.now());
+  });
+
   it('is undone by a cancellation, also by one of a skimmed job', async () => {
     await defer();
     expect(await service.queue.cancel(ID)).to.include({ kind: 'cancelled' });
