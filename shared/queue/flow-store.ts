@@ -159,7 +159,7 @@ export class FlowStore {
   }
 
   #controlKeys(): string[] {
-    return [this.keys.controls, this.keys.changes, this.keys.version];
+    return [this.keys.controls, this.keys.changes, this.keys.version, this.keys.versions];
   }
 
   #limitKeys(name: string): string[] {

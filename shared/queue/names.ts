@@ -74,6 +74,7 @@ export function flowKeys(prefix: string, isCluster: boolean): FlowKeys {
     controls: `${base}controls`,
     changes: `${base}changes`,
     version: `${base}version`,
+    versions: `${base}versions`,
     workers: `${base}workers`,
     report: (worker) => `${base}report:${worker}`,
     reportBase: `${base}report:`,
@@ -90,6 +91,8 @@ export interface FlowKeys {
   /** Sorted set of the fields of `controls` by the version that changed them last. */
   readonly changes: string;
   readonly version: string;
+  /** Sorted set of the last versions there were. */
+  readonly versions: string;
   /** Sorted set of worker names by when they reported last. */
   readonly workers: string;
   /** What a worker sees of its destinations; lapses. */

@@ -67,6 +67,22 @@ describe('FlowStore', () => {
       expect(names(await store.changesSince(version))).to.deep.equal(['policy new']);
     });
 
+    it('tells everything to who knows a change that Redis has lost, though there is a newer one', async () => {
+      await store.setPolicy('kept', { maxConcurrency: 1 });
+      const before = await store.changesSince(-1);
+      await store.setPolicy('lost', { isPaused: true });
+      const { version } = await store.changesSince(before.version);
+      // As after a kill -9, with the last second not written.
+      await service.redis.hdel(keys().controls, 'p:lost');
+      await service.redis.zrem(keys().changes, 'p:lost');
+      await service.redis.zrem(keys().versions, String(version));
+      await service.redis.set(keys().version, before.version);
+      await store.setPolicy('new', { maxConcurrency: 2 });
+      const after = await store.changesSince(version);
+      expect([after.isEverything, names(after).sort()]).to.deep.equal([true, ['policy kept', 'policy new']]);
+      expect((await store.changesSince(before.version)).isEverything, 'a version that was kept').to.equal(false);
+    });
+
     it('tells everything to who is behind more changes than are remembered', async () => {
       await store.setPolicy('first', { maxConcurrency: 1 });
       const { version } = await store.changesSince(-1);
@@ -198,8 +214,8 @@ describe('FlowStore', () => {
     await store.room('d', { maxConcurrency: 1 }, 'w', 250);
     await store.takeProbe('d', 'w', 30_000);
     await store.putReport('w', '[]');
-    const { controls, changes, version, workers, ...rest } = await lifetimes();
-    expect([controls, changes, version, workers]).to.deep.equal([-1, -1, -1, -1]);
+    const { controls, changes, version, versions, workers, ...rest } = await lifetimes();
+    expect([controls, changes, version, versions, workers]).to.deep.equal([-1, -1, -1, -1, -1]);
     expect(Object.keys(rest).sort()).to.deep.equal(['claims:d', 'leases:d', 'pace:d', 'probe:d', 'report:w']);
     for (const [key, ttl] of Object.entries(rest)) expect(ttl, key).to.be.within(1, 120_000);
   });

@@ -100,8 +100,8 @@ describe('queue keys', () => {
   });
 
   it('of flow control are the same for all shards, and share a slot on a cluster', () => {
-    const { controls, changes, version, workers, reportBase, ...made } = flowKeys('krs', false);
-    expect([controls, changes, version, workers]).to.deep.equal(['krs:flow:controls', 'krs:flow:changes', 'krs:flow:version', 'krs:flow:workers']);
+    const { controls, changes, version, versions, workers, reportBase, ...made } = flowKeys('krs', false);
+    expect([controls, changes, version, versions, workers]).to.deep.equal(['krs:flow:controls', 'krs:flow:changes', 'krs:flow:version', 'krs:flow:versions', 'krs:flow:workers']);
     expect([made.report('w-1'), made.leases('a'), made.pace('a'), made.claims('a'), made.probe('a')]).to.deep.equal([
       `${reportBase}w-1`, 'krs:flow:leases:a', 'krs:flow:pace:a', 'krs:flow:claims:a', 'krs:flow:probe:a',
     ]);
