@@ -73,7 +73,8 @@ return {woken, left}
 /**
  * Defers due jobs that nobody has fetched yet, because their destination has no room: to fetch each of thousands only
  * to put it back takes all workers seconds, and everybody else waits behind them. Looks at the head of the queue alone.
- * Whose job it is says its name (task-codec.ts); only first sends are recognised by it, so a job with a log stays.
+ * Whose job it is says its name (task-codec.ts), which tells of its deliveries: a job whose log says that it is a dead
+ * letter by now stays. Text that a receiver sent cannot say so, nor since when a job waits: its quotes are escaped twice.
  *
  * It is what BullMQ's moveToDelayed does to a job, less the lock that this one has not got. A marker is not needed:
  * nobody waits for the end of a safety time.
@@ -88,18 +89,22 @@ for index = 6, #ARGV, 3 do
   laneOf[ARGV[index]] = ARGV[index + 1]
   reasonOf[ARGV[index + 1]] = ARGV[index + 2]
 end
+local function laneOfName(name)
+  local origin = string.match(name, '^http %a+://[^/]+') or string.match(name, '^(%[.*%] http %a+://[^/]+)/')
+  local key, cluster = string.match(name, '^(%[.*%] kafka )[^@]*(@.+)$')
+  return laneOf[origin] or laneOf[key and key .. cluster] or laneOf[name]
+end
 local found, deferred = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[2]) - 1), 0
 for nth, id in ipairs(found) do
   local job = ARGV[1] .. id
   local seen = redis.call('HMGET', job, 'name', 'stacktrace', 'ats')
-  local name = seen[1] or ''
-  local lane = laneOf[name] or laneOf[string.match(name, '^http %a+://[^/]+') or '']
-  if lane and not seen[2] then
+  local lane, log = laneOfName(seen[1] or ''), seen[2] or ''
+  if lane and not string.find(log, [[\\"next\\":\\"dead_letter]], 1, true) then
     redis.call('ZREM', KEYS[1], id)
     redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * 0x1000, id)
     redis.call('HSET', job, 'deferred', seen[3] or '0', 'waitsFor', reasonOf[lane], 'lane', lane)
-    -- In the order of the queue.
-    local since = tonumber(ARGV[3]) + nth / 1000
+    -- In the order of the queue, but for those that have stood in line before.
+    local since = tonumber(string.match(log, [[\\"kind\\":\\"deferral\\",.-\\"since\\":(%d+)]]) or ARGV[3] + nth / 1000)
     redis.call('ZADD', ARGV[5] .. lane, since, id)
     redis.call('ZADD', KEYS[3], 'NX', since, lane)
     deferred = deferred + 1

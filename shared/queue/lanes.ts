@@ -58,16 +58,13 @@ export class Lanes {
   }
 
   /**
-   * Defers those of the first `count` due jobs that are first sends of one of these flows; tasks with a flow_key stay.
+   * Defers those of the first `count` due jobs whose deliveries are of one of these flows; dead letters stay.
    * @param now   milliseconds since the epoch
    * @param until when they come back if nobody wakes them
    */
   async skim(flows: readonly (readonly [Flow, DeferralReason])[], count: number, now: number, until: number): Promise<{ looked: number; deferred: number }> {
     const { client, keys } = this.shard;
-    const names = flows.flatMap(([flow, reason]) => {
-      const name = jobNameOfFlow(flow);
-      return name === undefined ? [] : [name, laneOf(flow), reason];
-    });
+    const names = flows.flatMap(([flow, reason]) => [jobNameOfFlow(flow), laneOf(flow), reason]);
     const reply: unknown = await client.runCommand('krsSkim', [keys.prioritized, keys.delayed, keys.lanes, keys.base, count, now, until, keys.lane(''), ...names]);
     // The script's own answer.
     const [looked, deferred] = reply as [number, number];

@@ -10,6 +10,7 @@ export const DATA_VERSION = 1;
 
 const MAX_NAME_CHARACTERS = 200;
 const PRIORITY_NORMAL = 10;
+const KAFKA = 'kafka://';
 
 /** The job's data: short names and no defaults, because Redis keeps a copy for every waiting task. */
 export interface JobData {
@@ -56,7 +57,7 @@ export class UnreadableTaskError extends Error {
 
 /**
  * Readable in Bull Board: `http https://api.example.com/hook`, `kafka orders@default`, and with a flow_key
- * `[tenant-7] http https://...`. Jobs of a flow are recognised by the beginning: see `jobNameOfFlow`.
+ * `[tenant-7] http https://...`. Jobs of a flow are recognised by it: see `jobNameOfFlow`.
  */
 export function jobNameOf(task: Task): string {
   const flowKey = task.flowKey === undefined ? '' : `[${task.flowKey}] `;
@@ -64,13 +65,17 @@ export function jobNameOf(task: Task): string {
 }
 
 /**
- * How the names of jobs without a flow_key begin, http (`http https://api.example.com`), or what they are, Kafka
- * (`kafka orders@broker-1:9092`).
- * @returns undefined for a flow of a flow_key: names do not tell its origin
+ * What the names of a flow's jobs say of it; `skim` in lane-scripts.ts makes the same of a name.
+ *
+ * | flow | jobs without a flow_key | with one |
+ * |---|---|---|
+ * | an origin | `http https://api.example.com` | `[tenant-7] http https://api.example.com` |
+ * | a topic, or a cluster | `kafka orders@broker-1:9092` | `[tenant-7] kafka @broker-1:9092` |
  */
-export function jobNameOfFlow({ key, group }: Flow): string | undefined {
-  if (key === group) return `http ${group}`;
-  return group.startsWith('kafka://') && key.startsWith(`${group}/`) ? `kafka ${key.slice(group.length + 1)}@${group.slice('kafka://'.length)}` : undefined;
+export function jobNameOfFlow({ key, group }: Flow): string {
+  if (!group.startsWith(KAFKA)) return key === group ? `http ${group}` : `[${key}] http ${group}`;
+  const cluster = group.slice(KAFKA.length);
+  return key.startsWith(`${group}/`) ? `kafka ${key.slice(group.length + 1)}@${cluster}` : `[${key}] kafka @${cluster}`;
 }
 
 /** BullMQ runs jobs without a priority before all others: none is our "priority", and normal tasks have one. */

@@ -44,19 +44,22 @@ export async function readTask(shard: Shard, taskId: string, now: number): Promi
   const task = decodeTask(parseData(hash['data']));
   const current = decodeLogField(hash['stacktrace']);
   const fromLog = readProgress(current, storedOptions(hash['opts']).run ?? 1);
-  const skimmed = delayed === null || current.length > 0 ? undefined : deferralOfSkimmed(task, hash, dueAtOfScore(delayed), now);
+  const createdAt = Number(hash['timestamp']);
+  // Not for everybody: it cannot be reckoned from a log that no version of ours has written.
+  const dueBefore = (): number => Math.min(dueSince(task, fromLog, current, createdAt), now);
+  const skimmed = delayed === null ? undefined : deferralOfSkimmed(fromLog.lastDeferral, hash, dueBefore, dueAtOfScore(delayed));
   const progress = skimmed === undefined ? fromLog : { ...fromLog, lastDeferral: skimmed };
   const completion = completed === null ? undefined : decodeCompletion(hash['returnvalue']);
   const isFinished = completed !== null || failed !== null;
   const isHeld = !isFinished && delayed === null && locked === 1;
   // A task that was to be sent later and was sent now by a person is due all the same.
-  const dueAt = delayed === null ? Math.min(dueSince(task, progress, current, Number(hash['timestamp'])), now) : dueAtOfScore(delayed);
+  const dueAt = delayed === null ? dueBefore() : dueAtOfScore(delayed);
   return {
     task,
     state: stateOf({ isCompleted: completed !== null, isFailed: failed !== null, isHeld, completion, current, progress }),
     progress,
     nextAttemptAt: isFinished || isHeld ? undefined : dueAt,
-    createdAt: Number(hash['timestamp']),
+    createdAt,
     finishedAt: isFinished ? Number(hash['finishedOn']) : undefined,
     worker: hash['pb'],
     log: [...decodeLogField(hash['history']), ...current],
@@ -99,12 +102,12 @@ function isParked(log: readonly LogEntry[]): boolean {
   return last?.next !== 'dead_lettered';
 }
 
-/** A task that was deferred before anybody fetched it has no note of it: see `skim` in lane-scripts.ts. */
-function deferralOfSkimmed(task: Task, hash: Readonly<Record<string, string>>, until: number, now: number): DeferralNote | undefined {
+/** A task that was deferred before anybody fetched it has no note of it, or an older one: see `skim` in lane-scripts.ts. */
+function deferralOfSkimmed(noted: DeferralNote | undefined, hash: Readonly<Record<string, string>>, dueBefore: () => number, until: number): DeferralNote | undefined {
   if (hash['deferred'] === undefined || hash['deferred'] !== (hash['ats'] ?? '0')) return undefined;
-  const since = Math.min(Number(hash['timestamp']) + wholeMs(task.retryPolicy.initialDelayMs), now);
+  if (noted !== undefined) return { ...noted, until };
   const reason = deferralReasons.find((known) => known === hash['waitsFor']) ?? 'destination_busy';
-  return { kind: 'deferral', reason, since, until, count: 1 };
+  return { kind: 'deferral', reason, since: wholeMs(dueBefore()), until, count: 1 };
 }
 
 /**

@@ -2,7 +2,6 @@ import { deferralDelayMs, type DeferralReason } from '../../shared/domain/flow-c
 import { laneOf, type Flow } from '../../shared/domain/flow-key.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { Lanes } from '../../shared/queue/lanes.js';
-import { jobNameOfFlow } from '../../shared/queue/task-codec.js';
 import type { WakeUps } from './wake-ups.js';
 
 /** So many deferrals within one span, and the head of the queue is full of tasks that cannot start. */
@@ -36,8 +35,6 @@ export class Skimmer {
 
   /** A task of the flow was fetched and put back. */
   deferred(flow: Flow, reason: DeferralReason): void {
-    // What no name tells of cannot be skimmed.
-    if (jobNameOfFlow(flow) === undefined) return;
     const at = this.options.now();
     if (at - this.#since > SPAN_MS) {
       this.#since = at;

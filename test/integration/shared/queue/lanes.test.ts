@@ -1,8 +1,10 @@
 import { expect } from 'chai';
 
+import type { AttemptRecord, LogEntry } from '../../../../shared/domain/attempt-record.js';
 import type { Task } from '../../../../shared/domain/task.js';
 import { flowOf, laneOf } from '../../../../shared/domain/flow-key.js';
 import { Lanes } from '../../../../shared/queue/lanes.js';
+import { encodeEntry } from '../../../../shared/queue/log-codec.js';
 import type { Shard } from '../../../../shared/queue/shard.js';
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
@@ -39,14 +41,24 @@ describe('Lanes: skim', () => {
 
   const skim = (task: Task, count = 100): Promise<{ looked: number; deferred: number }> => {
     const now = Date.now();
-    return new Lanes(shard).skim([[flowOf(task.destination, undefined), 'paused']], count, now, now + UNTIL_MS);
+    return new Lanes(shard).skim([[flowOf(task.destination, task.flowKey), 'paused']], count, now, now + UNTIL_MS);
   };
 
-  it('defers the first sends of the flow alone, in their order, and leaves flow_keys, other origins and what was sent before', async () => {
+  const failedOnce = (next: AttemptRecord['next']): AttemptRecord =>
+    ({ kind: 'attempt', run: 1, attempt: 0, phase: 'delivery', next, outcome: 'failed', code: 'http_server_error', at: 1_000, ms: 5, stalls: 0, detail: '"next":"dead_letter"' });
+
+  /** As if a worker had had it. */
+  async function log(task: Task, ...entries: LogEntry[]): Promise<void> {
+    await service.redis.hset(shard.keys.job(task.id), 'stacktrace', JSON.stringify(entries.map(encodeEntry)), 'ats', 1);
+  }
+
+  const laneOfTask = async (task: Task): Promise<string[]> => service.redis.zrange(shard.keys.lane(laneOf(flowOf(task.destination, task.flowKey))), '0', '-1');
+
+  it('defers the tasks of the flow alone, in their order, and leaves flow_keys, other origins and dead letters', async () => {
     const skimmed = Array.from({ length: 5 }, (_, nth) => to(busy, { id: `skimmed-${nth}` }));
-    const [sentBefore, keyed, elsewhere, urgent] = [to(busy, { id: 'sent-before' }), to(busy, { flowKey: 'tenant' }), to(other), to(busy, { isPriority: true })];
-    await submit([sentBefore, ...skimmed, keyed, elsewhere, urgent]);
-    await service.redis.hset(shard.keys.job(sentBefore.id), 'stacktrace', '["{}"]');
+    const [dead, keyed, elsewhere, urgent] = [to(busy, { id: 'dead' }), to(busy, { flowKey: 'tenant' }), to(other), to(busy, { isPriority: true })];
+    await submit([dead, ...skimmed, keyed, elsewhere, urgent]);
+    await log(dead, failedOnce('dead_letter'));
     const [first] = skimmed;
     if (first === undefined) throw new Error('no task');
     expect(await skim(first)).to.deep.equal({ looked: 8, deferred: 5 });
@@ -59,6 +71,40 @@ describe('Lanes: skim', () => {
     expect(shown?.progress.lastDeferral).to.include({ reason: 'paused', count: 1 });
     expect(shown?.state).to.equal('scheduled');
     expect((shown?.nextAttemptAt ?? 0) - Date.now()).to.be.within(UNTIL_MS - 10_000, UNTIL_MS);
+  });
+
+  it('defers tasks that were sent before, or have stood in line, which keep their place in it', async () => {
+    const [fresh, retried, deferredBefore] = [to(busy, { id: 'fresh' }), to(busy, { id: 'retried' }), to(busy, { id: 'deferred' })];
+    await submit([fresh, retried, deferredBefore]);
+    await log(retried, failedOnce('retry'));
+    await log(deferredBefore, failedOnce('retry'), { kind: 'deferral', reason: 'limit', since: 2_000, until: 3_000, count: 4 });
+    expect(await skim(fresh)).to.deep.equal({ looked: 3, deferred: 3 });
+    expect(await laneOfTask(fresh)).to.deep.equal(['t-deferred', 't-fresh', 't-retried']);
+    const shown = await Promise.all([retried, deferredBefore].map(({ id }) => service.queue.find(id)));
+    expect(shown.map((view) => view?.progress.attempt), 'no attempt is counted').to.deep.equal([1, 1]);
+    const [ofRetried, ofDeferred] = shown.map((view) => view?.progress.lastDeferral);
+    expect(ofRetried, 'in line since its backoff was over').to.include({ reason: 'paused', since: 2_005 });
+    expect(ofDeferred).to.include({ reason: 'limit', since: 2_000, count: 4 });
+    for (const deferral of [ofRetried, ofDeferred]) expect((deferral?.until ?? 0) - Date.now()).to.be.within(UNTIL_MS - 10_000, UNTIL_MS);
+    busy.on('/hook', { kind: 'answer' });
+    expect(await new Lanes(shard).wake(laneOf(flowOf(fresh.destination, undefined)), 3)).to.deep.equal({ woken: 3, left: 0 });
+    await service.startWorker();
+    for (const { id } of [fresh, retried, deferredBefore]) await waitForState(service.baseUrl, id, 'delivered');
+    expect(busy.requests.map(({ key }) => key)).to.have.members(['fresh|0', 'retried|1', 'deferred|1']);
+  });
+
+  it('knows the tasks of a flow_key, whatever it looks like, by where they go', async () => {
+    const kafka = { type: 'kafka', broker: { host: '127.0.0.1', port: 9 }, topic: 'orders', key: undefined, headers: undefined } as const;
+    for (const flowKey of ['tenant', 'a] http http://x/y', 'a] kafka b@c', '%a [.*]']) {
+      const mine = [to(busy, { flowKey }), to(busy, { destination: kafka, flowKey })];
+      const others = [to(busy), to(busy, { flowKey: `${flowKey}2` }), to(other, { flowKey }), to(busy, { destination: kafka }), to(busy, { destination: { ...kafka, broker: undefined }, flowKey })];
+      await submit([...mine, ...others]);
+      for (const task of mine) {
+        const { deferred } = await skim(task);
+        expect([deferred, await laneOfTask(task)], flowKey).to.deep.equal([1, [`t-${task.id}`]]);
+      }
+      await service.redis.del(shard.keys.prioritized);
+    }
   });
 
   it('looks at the head alone', async () => {
@@ -96,18 +142,27 @@ describe('Lanes: skim', () => {
     await eventually(async () => expect(await service.redis.zcard(shard.keys.lanes)).to.equal(0));
   });
 
-  it('clears a head of 1,500 tasks to a hanging receiver for those behind it', async () => {
-    busy.on('/hook', { kind: 'hang' });
-    other.on('/hook', { kind: 'answer' });
-    await submit(Array.from({ length: 1_500 }, () => to(busy)));
-    const behind = Array.from({ length: 20 }, () => to(other));
-    await submit(behind);
-    await service.startWorker({ concurrency: 20 });
-    for (const { id } of behind) await waitForState(service.baseUrl, id, 'delivered');
-    expect(await service.redis.zcard(shard.keys.prioritized), 'those few that were fetched and came back').to.be.below(100);
-    const [waiting] = behind;
-    expect((await getTask(service.baseUrl, waiting?.id ?? '')).timeline).to.have.lengthOf(1);
-  });
+  for (const [what, flowKey, entries] of [
+    ['tasks', undefined, []],
+    ['tasks of one flow_key', 'tenant-7', []],
+    ['tasks that failed together', undefined, [failedOnce('retry')]],
+  ] as const) {
+    it(`clears a head of 1,500 ${what} to a hanging receiver for those behind it`, async () => {
+      busy.on('/hook', { kind: 'hang' });
+      other.on('/hook', { kind: 'answer' });
+      const head = Array.from({ length: 1_500 }, () => to(busy, { flowKey }));
+      await submit(head);
+      if (entries.length > 0) for (const task of head) await log(task, ...entries);
+      const behind = Array.from({ length: 20 }, () => to(other));
+      await submit(behind);
+      await service.startWorker({ concurrency: 20 });
+      for (const { id } of behind) await waitForState(service.baseUrl, id, 'delivered');
+      const fetched = (await Promise.all(head.map(({ id }) => service.redis.hget(shard.keys.job(id), 'ats')))).filter((count) => Number(count) > entries.length);
+      expect(fetched.length, 'to be put back one by one').to.be.below(300);
+      const [waiting] = behind;
+      expect((await getTask(service.baseUrl, waiting?.id ?? '')).timeline).to.have.lengthOf(1);
+    });
+  }
 });
 
 describe('Lanes: defer', () => {
