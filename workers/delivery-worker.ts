@@ -23,6 +23,24 @@ const RECORD_AGAIN_AFTER_MS = 1_000;
  */
 const FETCH_AHEAD = 8;
 
+/**
+ * Has no event for a job whose end cannot be written down any more, as when its lock has lapsed and somebody else has it:
+ * each would have been taken for one in hand until the process ends.
+ */
+class DeliveringWorker extends Worker {
+  /** To be set right after construction. BullMQ is through with the job, whatever became of it. */
+  onThrough: (jobId: string) => void = () => undefined;
+
+  override async processJob(...args: Parameters<Worker['processJob']>): ReturnType<Worker['processJob']> {
+    try {
+      return await super.processJob(...args);
+    } finally {
+      // A closing worker gives up without Redis: what it could not write down is still in hand.
+      if (this.closing === undefined) this.onThrough(args[0].id ?? '');
+    }
+  }
+}
+
 export interface DeliveryWorkerOptions {
   readonly shard: Shard;
   readonly redis: RedisClient;
@@ -37,10 +55,9 @@ export interface DeliveryWorkerOptions {
 
 /** Takes jobs of one shard and has them delivered, until it is drained. */
 export class DeliveryWorker {
-  readonly #worker: Worker;
+  readonly #worker: DeliveringWorker;
   readonly #lanes: Lanes;
   readonly #settling: SettleContext;
-  #active = 0;
   readonly #inHand = new Set<string>();
   #isRedisFull = false;
   #resumeDelayMs = 0;
@@ -49,7 +66,7 @@ export class DeliveryWorker {
   constructor(private readonly options: DeliveryWorkerOptions) {
     const { shard, redis, workerName, concurrency, lockMs, stallCheckMs } = options;
     this.#lanes = new Lanes(shard);
-    this.#worker = new Worker(shard.queue.name, (job, token) => this.#process(job, token ?? ''), {
+    this.#worker = new DeliveringWorker(shard.queue.name, (job, token) => this.#process(job, token ?? ''), {
       connection: redis,
       prefix: shard.queue.opts.prefix ?? '',
       name: workerName,
@@ -98,7 +115,6 @@ export class DeliveryWorker {
   }
 
   async #process(job: Job, token: string): Promise<unknown> {
-    this.#active += 1;
     this.#inHand.add(job.id ?? '');
     // Only upwards: a job that ends fetches the next one itself, in the call that records its end.
     this.#worker.concurrency = Math.max(this.#worker.concurrency, this.#slotsToOffer());
@@ -108,8 +124,6 @@ export class DeliveryWorker {
       // These say that it has been put back already; all others are still to be written.
       if (error instanceof DelayedError || error instanceof WaitingError) this.#inHand.delete(job.id ?? '');
       throw error;
-    } finally {
-      this.#active -= 1;
     }
   }
 
@@ -150,6 +164,7 @@ export class DeliveryWorker {
   #listen(): void {
     const { logger } = this.options;
     this.#worker.on('stalled', (jobId) => logger.warn('a worker died with a task: it goes back, no attempt used', { job_id: jobId }));
+    this.#worker.onThrough = (jobId) => this.#inHand.delete(jobId);
     this.#worker.on('completed', ({ id = '' }) => this.#inHand.delete(id));
     this.#worker.on('failed', (job) => this.#inHand.delete(job?.id ?? ''));
     this.#worker.on('lockRenewalFailed', (jobIds) => {

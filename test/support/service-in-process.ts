@@ -103,7 +103,7 @@ export class InProcessService {
   }
 
   /** A worker for every shard, with the real adapters. It is drained at close(). */
-  async startWorker({ concurrency = 50, circuit = {}, random = Math.random }: WorkerOptions = {}): Promise<void> {
+  async startWorker({ concurrency = 50, circuit = {}, random = Math.random }: WorkerOptions = {}): Promise<readonly DeliveryWorker[]> {
     const redis = connect('worker', this.options.redis);
     const queue = new TaskQueue({ redis, prefix: this.prefix, shards: this.options.shards ?? 1, deadAttempts: 10, clock: Date.now });
     const adapters = { http: createHttpAdapter(), kafka: createKafkaAdapter({ defaultBrokers: ['127.0.0.1:9'], tls: false, clock: Date.now }) };
@@ -149,6 +149,7 @@ export class InProcessService {
       workers.push(worker);
       await worker.start();
     }
+    return workers;
   }
 
   /** Last opened, first closed; all of them, and the first failure fails the test. Safe twice. */

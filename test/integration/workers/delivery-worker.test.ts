@@ -138,6 +138,22 @@ describe('a worker', () => {
     expect(receiver.requestsFor(task.id).map(({ key: sent }) => sent)).to.deep.equal([`${task.id}|0`, `${task.id}|1`, `${task.id}|dead|2`]);
   });
 
+  it('does not take a task for one in its hands whose lock it has lost while it was sent', async () => {
+    receiver.on('/slow', { kind: 'answer', delayMs: 500 });
+    const [worker] = await service.startWorker();
+    const task = httpTask(receiver.url('/slow'));
+    await submitNew(service.baseUrl, task);
+    await receiver.waitForRequests(1);
+    expect(worker?.inHand).to.equal(1);
+    // As if another worker had taken it over, and were through with it.
+    const key = await jobKey(task.id);
+    const [shard] = await service.queue.shards();
+    await service.redis.del(key, `${key}:lock`);
+    await service.redis.lrem(shard?.keys.active ?? '', 0, `t-${task.id}`);
+    await eventually(() => { expect(worker?.inHand).to.equal(0); });
+    expect(service.log).to.match(/worker error .*t-task/);
+  });
+
   it('parks when the dead destination fails as often as the dead policy says, and gives up nothing', async () => {
     const task = httpTask(receiver.url('/down'), { dead_destination: { url: receiver.url('/down') } });
     await submitNew(service.baseUrl, task);
