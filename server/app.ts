@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import express from 'express';
 import type { CircuitRules } from '../shared/domain/circuit.js';
 import { RequestError } from '../shared/domain/errors.js';
+import type { DefaultBrokers } from '../shared/domain/flow-key.js';
 import type { Clock } from '../shared/domain/ports.js';
 import type { Jitter } from '../shared/domain/retry-policy.js';
 import type { Logger } from '../shared/logging/logger.js';
@@ -31,12 +32,13 @@ export interface AppDeps {
   readonly unreadableForMs: number;
   /** When a circuit counts as open. */
   readonly circuit: CircuitRules;
+  readonly defaultBrokers: DefaultBrokers;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /** The API without a port. */
-export function createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJitter, unreadableForMs, circuit, clock, logger }: AppDeps): RequestListener {
+export function createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJitter, unreadableForMs, circuit, defaultBrokers, clock, logger }: AppDeps): RequestListener {
   const submissions = submitRoutes({
     parseTask: createTaskParser({ maxMessageBytes, defaultJitter }),
     submitTask: createSubmitTask(queue, () => {
@@ -50,8 +52,8 @@ export function createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJit
   // Nothing here is worth a hash of every answer.
   app.disable('etag');
   app.use(plainRoutesInExpress(submissions));
-  app.use('/tasks', taskRoutes({ queue, circuit, clock }));
-  app.use('/destinations', destinationRoutes({ queue, circuit }));
+  app.use('/tasks', taskRoutes({ queue, circuit, defaultBrokers, clock }));
+  app.use('/destinations', destinationRoutes({ queue, circuit, defaultBrokers }));
   app.use(queueRoutes({ queue, unreadableForMs }));
   app.use(healthRoutes(queue));
   app.use(BOARD_PATH, bullBoard(queue));

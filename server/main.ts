@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
+import { defaultBrokersOf } from '../shared/domain/flow-key.js';
 import { unreadableForMs } from '../shared/domain/outcome.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
@@ -27,6 +28,7 @@ const app = createApp({
   defaultJitter: config.retryJitter,
   unreadableForMs: unreadableForMs(config.release),
   circuit: config.circuit,
+  defaultBrokers: defaultBrokersOf(config.kafka.brokers),
   clock: Date.now,
   logger,
 });

@@ -1,7 +1,7 @@
 import { readProgress, type LogEntry, type TaskProgress } from '../shared/domain/attempt-record.js';
 import { attemptToSend } from '../shared/domain/dead-letter.js';
 import { printDestination, type Destination } from '../shared/domain/destination.js';
-import { flowDue, type Flow } from '../shared/domain/flow-key.js';
+import { flowDue, type DefaultBrokers, type Flow } from '../shared/domain/flow-key.js';
 import { decideOutcome, decideUnreadable, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../shared/domain/outcome.js';
 import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../shared/domain/ports.js';
 import type { Task } from '../shared/domain/task.js';
@@ -42,6 +42,7 @@ export interface DeliverTaskContext {
   readonly timeLimitMs: number;
   readonly inFlight: SendsInFlight;
   readonly flowControl: FlowControl;
+  readonly defaultBrokers: DefaultBrokers;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -83,7 +84,7 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
   const decide = (finding: Exclude<Finding, Fetched>): Outcome => decideOutcome(finding, task, progress, rules, random());
   try {
     const { flowControl, clock } = context;
-    const { destination, flow } = nextSend(task, progress);
+    const { destination, flow } = nextSend(task, progress, context.defaultBrokers);
     if (stalls > 0) flowControl.recovered(flow, jobId);
     const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
     if (start.kind !== 'send') return { outcome: start };
@@ -111,9 +112,9 @@ async function send(task: Task, progress: TaskProgress, destination: Destination
   return inFlight.run(timeLimitMs, () => new TimeLimitReached(timeLimitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
 }
 
-function nextSend(task: Task, { phase }: TaskProgress): { destination: Destination; flow: Flow } {
+function nextSend(task: Task, { phase }: TaskProgress, defaultBrokers: DefaultBrokers): { destination: Destination; flow: Flow } {
   const destination = phase === 'delivery' ? task.destination : task.deadDestination;
-  const flow = flowDue(task, phase);
+  const flow = flowDue(task, phase, defaultBrokers);
   if (destination === undefined || flow === undefined) throw new Error('a task without a dead destination is in its dead phase');
   return { destination, flow };
 }

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
 import { defaultBulkheadRules } from '../shared/domain/flow-control.js';
+import { defaultBrokersOf } from '../shared/domain/flow-key.js';
 import { defaultStallPolicy } from '../shared/domain/outcome.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
@@ -49,6 +50,7 @@ const contextWith = (flowControl: FlowControl): DeliverTaskContext => ({
   timeLimitMs: config.deliveryTimeoutMs,
   inFlight,
   flowControl,
+  defaultBrokers: defaultBrokersOf(config.kafka.brokers),
   clock: Date.now,
   random: Math.random,
   logger,

@@ -1,6 +1,6 @@
 import { Router } from 'express';
 import type { CircuitRules } from '../../shared/domain/circuit.js';
-import { groupOfName } from '../../shared/domain/flow-key.js';
+import { groupOfName, type DefaultBrokers } from '../../shared/domain/flow-key.js';
 import { readReport } from '../../shared/domain/flow-report.js';
 import type { TaskQueue } from '../../shared/queue/task-queue.js';
 import { readJsonBody } from '../middleware/json-body.js';
@@ -14,11 +14,13 @@ export interface DestinationRoutesDeps {
   readonly queue: Pick<TaskQueue, 'withFlow' | 'laneDepths'>;
   /** As the workers have them: they decide what an open circuit is. */
   readonly circuit: CircuitRules;
+  readonly defaultBrokers: DefaultBrokers;
 }
 
 /** What is sent where, and what an operator allows. Workers take up a change within a second. */
-export function destinationRoutes({ queue, circuit }: DestinationRoutesDeps): Router {
+export function destinationRoutes({ queue, circuit, defaultBrokers }: DestinationRoutesDeps): Router {
   const router = Router();
+  const nameOf = (key: string): string => parseName(key, defaultBrokers);
 
   router.get('/', async (request, response) => {
     const limit = parseLimit(request.query['limit']);
@@ -33,11 +35,11 @@ export function destinationRoutes({ queue, circuit }: DestinationRoutesDeps): Ro
   };
 
   router.get('/:key', async (request, response) => {
-    response.json(await show(parseName(request.params.key)));
+    response.json(await show(nameOf(request.params.key)));
   });
 
   router.put('/:key', async (request, response) => {
-    const name = parseName(request.params.key);
+    const name = nameOf(request.params.key);
     const policy = parsePolicy(await readJsonBody(request, MAX_BODY_BYTES));
     await queue.withFlow((store) => store.setPolicy(name, policy));
     response.json(await show(name));
@@ -45,19 +47,19 @@ export function destinationRoutes({ queue, circuit }: DestinationRoutesDeps): Ro
 
   // Of the following no body is read: Node takes it off the connection when the answer is sent.
   router.delete('/:key', async (request, response) => {
-    const name = parseName(request.params.key);
+    const name = nameOf(request.params.key);
     await queue.withFlow((store) => store.setPolicy(name, undefined));
     response.json(await show(name));
   });
 
   router.post('/:key/pause', async (request, response) => {
-    const name = parseName(request.params.key);
+    const name = nameOf(request.params.key);
     await queue.withFlow((store) => store.setPaused(name, true));
     response.json(await show(name));
   });
 
   router.post('/:key/resume', async (request, response) => {
-    const name = parseName(request.params.key);
+    const name = nameOf(request.params.key);
     const group = (await readTraffic(queue, name)).groupOf(name) ?? name;
     await queue.withFlow(async (store) => {
       // "Send again now" is meant, so nothing is waited for. Should it still be down, its circuit opens again.

@@ -1,6 +1,6 @@
 import Joi from 'joi';
 import { RequestError } from '../../shared/domain/errors.js';
-import { canonicalName } from '../../shared/domain/flow-key.js';
+import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow-key.js';
 import type { FlowPolicy } from '../../shared/domain/flow-policy.js';
 import { checkKeys, MAX_KEYS } from '../middleware/object-keys.js';
 
@@ -54,10 +54,10 @@ export function parsePolicy(input: unknown): FlowPolicy | undefined {
 }
 
 /**
- * The name in the path; of an http(s) url its origin.
+ * The name in the path; of an http(s) url its origin, of a broker of KAFKA_BROKERS `kafka://default`.
  * @throws RequestError invalid_request for what no destination can be called
  */
-export function parseName(text: string): string {
+export function parseName(text: string, defaultBrokers?: DefaultBrokers): string {
   const refuse = (complaint: string): never => {
     const message = `key ${complaint}`;
     throw new RequestError('invalid_request', message, [{ field: 'key', message }]);
@@ -65,7 +65,7 @@ export function parseName(text: string): string {
   if (text.length > MAX_PASTED_CHARACTERS) refuse(`must not be longer than ${MAX_PASTED_CHARACTERS} characters`);
   if (!text.isWellFormed()) refuse('must be well-formed Unicode (it has half of a surrogate pair)');
   if (/\p{Cc}/u.test(text)) refuse('must not contain control characters');
-  const name = canonicalName(text);
+  const name = canonicalName(text, defaultBrokers);
   if (name.length > MAX_NAME_CHARACTERS) refuse(`must not be longer than ${MAX_NAME_CHARACTERS} characters`);
   return name;
 }

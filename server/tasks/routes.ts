@@ -1,7 +1,7 @@
 import { Router } from 'express';
 import type { CircuitRules } from '../../shared/domain/circuit.js';
 import { RequestError } from '../../shared/domain/errors.js';
-import { flowDue } from '../../shared/domain/flow-key.js';
+import { flowDue, type DefaultBrokers } from '../../shared/domain/flow-key.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { TaskQueue } from '../../shared/queue/task-queue.js';
 import type { TaskView } from '../../shared/queue/task-view.js';
@@ -13,18 +13,19 @@ export interface TaskRoutesDeps {
   readonly queue: TaskQueue;
   /** When a circuit counts as open. */
   readonly circuit: CircuitRules;
+  readonly defaultBrokers: DefaultBrokers;
   readonly clock: Clock;
 }
 
 /** What is done with a task that is there already; how it gets there stands in submit-routes.ts. */
-export function taskRoutes({ queue, circuit, clock }: TaskRoutesDeps): Router {
+export function taskRoutes({ queue, circuit, defaultBrokers, clock }: TaskRoutesDeps): Router {
   const router = Router();
 
   router.get('/:id', async (request, response) => {
     const id = parseId(request.params.id);
     const view = await queue.find(id);
     if (view === undefined) throw taskNotFound(id);
-    const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, queue, circuit);
+    const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, queue, circuit, defaultBrokers);
     response.json(printTask(view, { includesMessage: includes(request.query['include'], 'message_data'), now: clock(), waiting }));
   });
 
@@ -44,8 +45,8 @@ export function taskRoutes({ queue, circuit, clock }: TaskRoutesDeps): Router {
   return router;
 }
 
-async function findObstacles({ task, progress }: TaskView, queue: TaskQueue, rules: CircuitRules): Promise<WaitingFacts> {
-  const flow = flowDue(task, progress.phase);
+async function findObstacles({ task, progress }: TaskView, queue: TaskQueue, rules: CircuitRules, defaultBrokers: DefaultBrokers): Promise<WaitingFacts> {
+  const flow = flowDue(task, progress.phase, defaultBrokers);
   const standing = await queue.withFlow((store) => store.standing(flow === undefined ? [] : [flow.key, flow.group]));
   return { flow, standing, rules };
 }

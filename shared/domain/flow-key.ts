@@ -3,6 +3,9 @@ import type { Destination } from './destination.js';
 import { remembered } from './remembered.js';
 import type { Task } from './task.js';
 
+const NONE: ReadonlySet<string> = new Set();
+const DEFAULT_CLUSTER = 'kafka://default';
+
 /**
  * Under which names a send is counted.
  * `key`: what an operator sets limits for, pauses and looks at: the origin of a url, a topic, or the task's `flow_key`.
@@ -15,50 +18,65 @@ export interface Flow {
 }
 
 /**
+ * Brokers that mean the default cluster, those of KAFKA_BROKERS, by `brokerName`. Whoever spells out one of them means the
+ * cluster that others mean by naming none: what holds for one has to hold for the other.
+ */
+export type DefaultBrokers = ReadonlySet<string>;
+
+export function defaultBrokersOf(brokers: readonly { readonly host: string; readonly port: number }[]): DefaultBrokers {
+  return new Set(brokers.map(brokerName));
+}
+
+/** The same for every spelling: `Kafka-1`, 9092 -> `kafka-1:9092`; `[::1]`, 9092 -> `::1:9092`. */
+export function brokerName({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host.replace(/^\[(.*)\]$/, '$1').toLowerCase()}:${port}`;
+}
+
+/**
  * | destination | key | group |
  * |---|---|---|
  * | `https://api.example.com/hook` | `https://api.example.com` | the same |
  * | topic orders of Broker-1:9092 | `kafka://broker-1:9092/orders` | `kafka://broker-1:9092` |
- * | topic orders of KAFKA_BROKERS | `kafka://default/orders` | `kafka://default` |
+ * | topic orders of KAFKA_BROKERS, a broker of it named or none | `kafka://default/orders` | `kafka://default` |
  * | any, with flow_key `tenant-7` | `tenant-7` | as above |
  * | any, with flow_key `https://API.example.com/x` | `https://api.example.com` | as above |
  *
  * Never throws: a url that is none fails when it is sent.
  */
-export function flowOf(destination: Destination, flowKey: string | undefined): Flow {
+export function flowOf(destination: Destination, flowKey: string | undefined, defaultBrokers: DefaultBrokers = NONE): Flow {
   switch (destination.type) {
     case 'http': {
       const origin = originOf(destination.url);
-      return { key: ownName(flowKey) ?? origin, group: origin };
+      return { key: ownName(flowKey, defaultBrokers) ?? origin, group: origin };
     }
     case 'kafka': {
       const { broker, topic } = destination;
-      const cluster = broker === undefined ? 'kafka://default' : clusterOf(`kafka://${broker.host}:${broker.port}`);
-      return { key: ownName(flowKey) ?? `${cluster}/${topic}`, group: cluster };
+      const cluster = broker === undefined ? DEFAULT_CLUSTER : clusterOf(`kafka://${broker.host}:${broker.port}`, defaultBrokers);
+      return { key: ownName(flowKey, defaultBrokers) ?? `${cluster}/${topic}`, group: cluster };
     }
   }
 }
 
-function ownName(flowKey: string | undefined): string | undefined {
-  return flowKey === undefined ? undefined : canonicalName(flowKey);
+function ownName(flowKey: string | undefined, defaultBrokers: DefaultBrokers): string | undefined {
+  return flowKey === undefined ? undefined : canonicalName(flowKey, defaultBrokers);
 }
 
 /**
  * Of a task's next send. Its flow_key is about its deliveries: dead letters share a destination with those of others.
  * undefined: a dead phase without a dead destination, which no task gets into.
  */
-export function flowDue({ destination, deadDestination, flowKey }: Task, phase: Phase): Flow | undefined {
-  if (phase === 'delivery') return flowOf(destination, flowKey);
-  return deadDestination === undefined ? undefined : flowOf(deadDestination, undefined);
+export function flowDue({ destination, deadDestination, flowKey }: Task, phase: Phase, defaultBrokers: DefaultBrokers = NONE): Flow | undefined {
+  if (phase === 'delivery') return flowOf(destination, flowKey, defaultBrokers);
+  return deadDestination === undefined ? undefined : flowOf(deadDestination, undefined, defaultBrokers);
 }
 
 /**
- * Of an http(s) url only the origin is a name: `https://API.example.com/x` -> `https://api.example.com`. A broker has one
- * name, too, however its host is written: `kafka://Broker-1:9092/Orders` -> `kafka://broker-1:9092/Orders`.
+ * Of an http(s) url only the origin is a name: `https://API.example.com/x` -> `https://api.example.com`. A cluster has one:
+ * `kafka://Broker-1:9092/orders` -> `kafka://broker-1:9092/orders`, or `kafka://default/orders` for a broker of KAFKA_BROKERS.
  */
-export function canonicalName(name: string): string {
+export function canonicalName(name: string, defaultBrokers: DefaultBrokers = NONE): string {
   const cluster = CLUSTER.exec(name)?.[0];
-  if (cluster !== undefined) return clusterOf(cluster) + name.slice(cluster.length);
+  if (cluster !== undefined) return clusterOf(cluster, defaultBrokers) + name.slice(cluster.length);
   return /^https?:\/\//i.test(name) && URL.canParse(name) ? new URL(name).origin : name;
 }
 
@@ -74,8 +92,9 @@ export function groupOfName(name: string): string | undefined {
 const CLUSTER = /^kafka:\/\/[^/]+/i;
 
 /** As the Kafka adapter tells clusters apart. An IPv6 host may come with or without its brackets. */
-function clusterOf(name: string): string {
-  return name.toLowerCase().replace(/^kafka:\/\/\[(.+)\]:/, 'kafka://$1:');
+function clusterOf(name: string, defaultBrokers: DefaultBrokers): string {
+  const cluster = name.toLowerCase().replace(/^kafka:\/\/\[(.+)\]:/, 'kafka://$1:');
+  return defaultBrokers.has(cluster.slice('kafka://'.length)) ? DEFAULT_CLUSTER : cluster;
 }
 
 const originOf = remembered(1_000, (url) => {

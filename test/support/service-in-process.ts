@@ -5,6 +5,7 @@ import { listen } from '../../server/listen.js';
 import type { RedisConfig } from '../../shared/config/load.js';
 import type { DeadPolicy } from '../../shared/domain/retry-policy.js';
 import { defaultCircuitRules, type CircuitRules } from '../../shared/domain/circuit.js';
+import { defaultBrokersOf } from '../../shared/domain/flow-key.js';
 import { defaultBulkheadRules } from '../../shared/domain/flow-control.js';
 import { defaultReleasePolicy, defaultStallPolicy, unreadableForMs, type ReleasePolicy } from '../../shared/domain/outcome.js';
 import { createLogger } from '../../shared/logging/logger.js';
@@ -47,6 +48,8 @@ export interface WorkerOptions {
   readonly random?: () => number;
 }
 
+/** Nobody listens there. */
+const defaultBrokers = defaultBrokersOf([{ host: '127.0.0.1', port: 9 }]);
 const log = new CollectedLog();
 const logger = createLogger({ level: 'debug', environment: 'dev' }, log);
 
@@ -74,7 +77,7 @@ export class InProcessService {
       redis.disconnect();
     });
     const { maxMessageBytes = 1_048_576, isRedisAboveMark = () => false, release = defaultReleasePolicy, circuit = {} } = options;
-    const server = createServer(createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJitter: 'none', unreadableForMs: unreadableForMs(release), circuit: { ...defaultCircuitRules, ...circuit }, clock: Date.now, logger }));
+    const server = createServer(createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJitter: 'none', unreadableForMs: unreadableForMs(release), circuit: { ...defaultCircuitRules, ...circuit }, defaultBrokers, clock: Date.now, logger }));
     const listening = await listen(server, { host: '127.0.0.1', port: 0 });
     service.#closing.push(() => listening.close(1_000));
     service.#baseUrl = `http://127.0.0.1:${listening.port}`;
@@ -106,7 +109,7 @@ export class InProcessService {
   async startWorker({ concurrency = 50, circuit = {}, random = Math.random }: WorkerOptions = {}): Promise<readonly DeliveryWorker[]> {
     const redis = connect('worker', this.options.redis);
     const queue = new TaskQueue({ redis, prefix: this.prefix, shards: this.options.shards ?? 1, deadAttempts: 10, clock: Date.now });
-    const adapters = { http: createHttpAdapter(), kafka: createKafkaAdapter({ defaultBrokers: ['127.0.0.1:9'], tls: false, clock: Date.now }) };
+    const adapters = { http: createHttpAdapter(), kafka: createKafkaAdapter({ defaultBrokers: [...defaultBrokers], tls: false, clock: Date.now }) };
     const workers: DeliveryWorker[] = [];
     const shards = await queue.shards();
     const workerName = `in-process-${(this.#workers += 1)}`;
@@ -140,6 +143,7 @@ export class InProcessService {
           timeLimitMs: 5_000,
           inFlight: new SendsInFlight(),
           flowControl,
+          defaultBrokers,
           clock: Date.now,
           random,
           logger,

@@ -1,4 +1,5 @@
 import type { KafkaDestination } from '../../../shared/domain/destination.js';
+import { brokerName } from '../../../shared/domain/flow-key.js';
 
 /** Host without brackets (an IPv6 literal is `::1`), port 1..65535. */
 export interface BrokerAddress {
@@ -64,8 +65,4 @@ function parseBrokerAddress(text: string): BrokerAddress {
 
 function withoutBrackets(host: string): string {
   return host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
-}
-
-function brokerName({ host, port }: BrokerAddress): string {
-  return `${host.toLowerCase()}:${port}`;
 }

@@ -75,6 +75,22 @@ describe('waiting_for of GET /tasks/:id', () => {
     await waitForState(service.baseUrl, task.id, 'delivered');
   });
 
+  it('says so of all tasks for the cluster in KAFKA_BROKERS, also of those that name its broker; none is sent', async () => {
+    await operate('POST', 'kafka://127.0.0.1:9', '/pause');
+    await service.startWorker();
+    const tasks = [{ topic: 'orders' }, { topic: 'orders', host: '127.0.0.1', port: 9 }].map((destination): WireTask => ({ ...httpTask(''), destination_type: 'kafka', destination, dead_destination: { topic: 'dead' } }));
+    for (const task of tasks) await submitNew(service.baseUrl, task);
+    for (const { id } of tasks) {
+      const { waiting_for, timeline } = await eventually(async () => {
+        const shown = await getTask(service.baseUrl, id);
+        expect(shown.timeline).to.have.lengthOf(1);
+        return shown;
+      });
+      expect(timeline.at(-1)).to.include({ reason: 'paused' });
+      expect(waiting_for?.message).to.match(/^kafka:\/\/default was paused by an operator/);
+    }
+  });
+
   it('names the limit', async () => {
     await operate('PUT', 'tenant-7', '', { max_concurrency: 1 });
     await service.startWorker();

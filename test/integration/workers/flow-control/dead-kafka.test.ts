@@ -4,8 +4,8 @@ import { httpTask, submitNew, waitForState } from '../../../support/tasks.js';
 import { eventually } from '../../../support/eventually.js';
 import { Fleet } from './fleet.js';
 
-/** A port where nobody listens. */
-const NOBODY = { host: '127.0.0.1', port: 9 };
+/** A port where nobody listens; not that of the default cluster. */
+const NOBODY = { host: '127.0.0.1', port: 11 };
 
 describe('a dead Kafka cluster', () => {
   let fleet: Fleet;

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { Destination } from '../../../../shared/domain/destination.js';
-import { canonicalName, flowOf, flowOfLane, groupOfName, laneOf } from '../../../../shared/domain/flow-key.js';
+import { canonicalName, defaultBrokersOf, flowOf, flowOfLane, groupOfName, laneOf } from '../../../../shared/domain/flow-key.js';
 
 const http = (url: string): Destination => ({ type: 'http', url });
 const kafka = (topic: string, host?: string): Destination => ({ type: 'kafka', topic, broker: host === undefined ? undefined : { host, port: 9092 }, key: undefined, headers: {} });
@@ -23,6 +23,29 @@ describe('flowOf', () => {
   ];
   for (const [name, destination, flowKey, key, group] of cases) {
     it(name, () => expect(flowOf(destination, flowKey)).to.deep.equal({ key, group }));
+  }
+
+  it('takes a broker of KAFKA_BROKERS, however it is spelled, for the default cluster', () => {
+    const brokers = defaultBrokersOf([{ host: 'Broker-1', port: 9092 }, { host: '::1', port: 9092 }]);
+    for (const host of ['broker-1', 'BROKER-1', '[::1]', undefined]) {
+      expect(flowOf(kafka('orders', host), undefined, brokers), host).to.deep.equal({ key: 'kafka://default/orders', group: 'kafka://default' });
+      expect(flowOf(kafka('orders', host), 'tenant-7', brokers).group, host).to.equal('kafka://default');
+    }
+    expect(flowOf(kafka('orders', 'Broker-2'), undefined, brokers)).to.deep.equal({ key: 'kafka://broker-2:9092/orders', group: 'kafka://broker-2:9092' });
+  });
+});
+
+describe('canonicalName, of what an operator may write', () => {
+  const brokers = defaultBrokersOf([{ host: 'broker-1', port: 9092 }]);
+  for (const [name, canonical] of [
+    ['kafka://Broker-1:9092/Orders', 'kafka://default/Orders'],
+    ['kafka://broker-1:9092', 'kafka://default'],
+    ['kafka://Broker-2:9092/orders', 'kafka://broker-2:9092/orders'],
+    ['kafka://default/orders', 'kafka://default/orders'],
+    ['https://API.example.com/x', 'https://api.example.com'],
+    ['tenant-7', 'tenant-7'],
+  ] as const) {
+    it(`of ${name} is ${canonical}`, () => expect(canonicalName(name, brokers)).to.equal(canonical));
   }
 });
 
