@@ -1,37 +1,49 @@
-const NOTHING = Buffer.alloc(0);
+/** So many pieces are kept as they came, whatever their size: most bodies and lines have fewer. */
+const KEPT_AS_THEY_CAME = 16;
+/** Behind them, one of that size is worth an object of its own. */
+const LARGE_BYTES = 4_096;
+const BLOCK_BYTES = 16_384;
 
 /**
- * Bytes that come in pieces, in one Buffer that grows. A list of the pieces would weigh what the sender likes: a body
- * in HTTP chunks of one byte is a Buffer object for each byte, 6 MiB of them 2.4 GiB.
+ * Bytes that come in pieces. A list of the pieces would weigh what the sender likes: a body in HTTP chunks of one byte is
+ * a Buffer object for each byte, 6 MiB of them 2.4 GiB. So small pieces are copied together into blocks.
  */
 export class BodyBytes {
-  #buffer: Buffer = NOTHING;
-  #length = 0;
+  #pieces: Buffer[] = [];
+  /** Small pieces, copied one behind the other. */
+  #block: Buffer | undefined;
+  #filled = 0;
 
-  /** A first piece is not copied, and must not be changed any more: most bodies and lines come in one. */
+  /** A piece may be kept as it is, and must not be changed any more. */
   add(piece: Buffer): void {
-    const length = this.#length + piece.length;
-    if (this.#length === 0) {
-      this.#buffer = piece;
+    if (this.#pieces.length >= KEPT_AS_THEY_CAME && piece.length < LARGE_BYTES) {
+      this.#copy(piece);
     } else {
-      if (length > this.#buffer.length) this.#grow(length);
-      piece.copy(this.#buffer, this.#length);
+      this.#closeBlock();
+      this.#pieces.push(piece);
     }
-    this.#length = length;
   }
 
   /** What came so far; it begins anew. */
   take(): Buffer {
-    const bytes = this.#buffer.subarray(0, this.#length);
-    this.#buffer = NOTHING;
-    this.#length = 0;
-    return bytes;
+    this.#closeBlock();
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces);
   }
 
-  /** Never written into: a buffer that was given to us is full, so the next piece makes one of our own. */
-  #grow(length: number): void {
-    const larger = Buffer.allocUnsafe(Math.max(length, 2 * this.#buffer.length));
-    this.#buffer.copy(larger, 0, 0, this.#length);
-    this.#buffer = larger;
+  #copy(piece: Buffer): void {
+    if (this.#block !== undefined && this.#filled + piece.length > this.#block.length) this.#closeBlock();
+    this.#block ??= Buffer.allocUnsafeSlow(BLOCK_BYTES);
+    piece.copy(this.#block, this.#filled);
+    this.#filled += piece.length;
+  }
+
+  /** A large piece behind a small one leaves a block that is nearly empty: at most four bytes for each that came. */
+  #closeBlock(): void {
+    if (this.#block === undefined) return;
+    this.#pieces.push(this.#block.subarray(0, this.#filled));
+    this.#block = undefined;
+    this.#filled = 0;
   }
 }

@@ -12,6 +12,13 @@ describe('BodyBytes', () => {
     }
   });
 
+  it('keeps the order of small pieces and large ones', () => {
+    const bytes = new BodyBytes();
+    const all = Array.from({ length: 200 }, (_, nth) => Buffer.alloc([1, 9_000, 3, 4_095, 4_096, 0, 17_000][nth % 7] ?? 0, 32 + (nth % 90)));
+    for (const piece of all) bytes.add(piece);
+    expect(bytes.take().equals(Buffer.concat(all))).to.equal(true);
+  });
+
   it('begins anew when it was taken', () => {
     const bytes = new BodyBytes();
     bytes.add(Buffer.from('first'));
