@@ -32,6 +32,7 @@ export interface Delivery {
   readonly result?: DeliveryResult | undefined;
   /** Of a deferred task. */
   readonly flow?: Flow | undefined;
+  /** Of the send: what it waited for before, in its slot, is not part of it. */
   readonly startedAt: number;
   readonly durationMs: number;
 }
@@ -53,16 +54,16 @@ export interface DeliverTaskContext {
  * one log line.
  */
 export async function deliverTask(job: FetchedJob, context: DeliverTaskContext): Promise<Delivery> {
-  const startedAt = context.clock();
+  const fetchedAt = context.clock();
   let task: Task;
   try {
     task = decodeTask(job.data);
   } catch (error) {
-    return leaveUnread(job, error, startedAt, context);
+    return leaveUnread(job, error, fetchedAt, context);
   }
   const progress = readProgress(job.log, job.firstRun);
-  const decided = await decideAttempt({ jobId: job.id, task, progress, stalls: job.stalls - progress.stallsAtLastRecord }, context);
-  const { outcome, result, flow } = decided;
+  const decided = await decideAttempt({ jobId: job.id, task, progress, stalls: job.stalls - progress.stallsAtLastRecord, fetchedAt }, context);
+  const { outcome, result, flow, startedAt = fetchedAt } = decided;
   // Each by its name: to spread an object costs more than the rest of this.
   const delivery = { outcome, result, flow, task, progress, startedAt, durationMs: context.clock() - startedAt };
   // Not for tasks that were put back unsent.
@@ -76,10 +77,16 @@ interface Attempt {
   readonly progress: TaskProgress;
   /** Since the last record. */
   readonly stalls: number;
+  readonly fetchedAt: number;
+}
+
+interface Decided extends Pick<Delivery, 'outcome' | 'result' | 'flow'> {
+  /** undefined: nothing was sent. */
+  readonly startedAt?: number;
 }
 
 /** Whatever is thrown in here is a finding like any other: BullMQ would repeat the task for ever, every 5 s, uncounted. */
-async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context: DeliverTaskContext): Promise<Pick<Delivery, 'outcome' | 'result' | 'flow'>> {
+async function decideAttempt({ jobId, task, progress, stalls, fetchedAt }: Attempt, context: DeliverTaskContext): Promise<Decided> {
   const { rules, random, logger } = context;
   const decide = (finding: Exclude<Finding, Fetched>): Outcome => decideOutcome(finding, task, progress, rules, random());
   try {
@@ -92,11 +99,12 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
     // Waits only where it has to: a microtask for every send is felt.
     const entry = entered instanceof Promise ? await entered : entered;
     if (entry.kind === 'refused') return { outcome: decide({ kind: 'deferred', reason: entry.reason, waiting: flowControl.waiting(flow), at: clock() }), flow };
+    const startedAt = entered instanceof Promise ? clock() : fetchedAt;
     let result: DeliveryResult | undefined;
     try {
       result = await send(task, progress, destination, context);
-      if (result.kind === 'failed' && flowControl.isOvertaken(entry)) return { outcome: decide({ kind: 'overtaken', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow };
-      return { outcome: decide({ kind: 'result', result }), result };
+      if (result.kind === 'failed' && flowControl.isOvertaken(entry)) return { outcome: decide({ kind: 'overtaken', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, startedAt };
+      return { outcome: decide({ kind: 'result', result }), result, startedAt };
     } finally {
       flowControl.leave(entry, result);
     }

@@ -17,6 +17,8 @@ export const MAX_BATCH_BYTES = 32 * 1_048_576;
 /** Checked in a row before others get their turn; as many as share a MULTI at most. */
 const TASKS_IN_A_ROW = 200;
 const MAX_ID_LENGTH = 510;
+/** What the Retry-After of a 503 says to those who send one task: a long upload goes on when Redis is back. */
+const ASK_AGAIN_AFTER_MS = 1_000;
 
 export interface BatchDeps {
   readonly parseTask: ParseTask;
@@ -60,8 +62,8 @@ function isBatchType(mediaType: string): boolean {
 class Batch {
   readonly results = new BatchResults();
   readonly #window = new BatchWindow();
-  /** Redis did not answer one of the tasks: those behind it would each wait for that again. */
-  #redisIsAway: RequestError | undefined;
+  /** Redis did not answer one of the tasks: those right behind it would each wait for that again. */
+  #away: { readonly refusal: RequestError; readonly untilMs: number } | undefined;
 
   constructor(
     private readonly request: IncomingMessage,
@@ -107,11 +109,12 @@ class Batch {
       const input = parseJson(text, 'the task');
       id = readId(input);
       const task = this.deps.parseTask(input);
-      if (this.#redisIsAway !== undefined) throw this.#redisIsAway;
+      if (this.#away !== undefined && performance.now() < this.#away.untilMs) throw this.#away.refusal;
       this.results.accept(index, await this.deps.submitTask(task));
     } catch (thrown) {
       const refusal = refusalOf(thrown, this.request, this.deps.logger);
-      if (refusal.code === 'redis_unavailable') this.#redisIsAway = refusal;
+      // Not anew for those that were not sent, or it would never end.
+      if (refusal.code === 'redis_unavailable' && thrown !== this.#away?.refusal) this.#away = { refusal, untilMs: performance.now() + ASK_AGAIN_AFTER_MS };
       this.results.refuse(index, id, refusal);
     } finally {
       this.#window.leave(bytes);

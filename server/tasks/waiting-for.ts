@@ -104,7 +104,7 @@ function waitingInLine({ reason, since, until }: DeferralNote, facts: WaitingFac
     case 'paused':
       break;
   }
-  return { code: 'destination_busy', message: `its destination is sent to again, a few tasks at first; ${line}` };
+  return { code: 'destination_busy', message: `its destination is sent to again, and it comes when there is room; ${line}` };
 }
 
 function printLimits({ maxConcurrency, ratePerSecond }: FlowPolicy): string {

@@ -351,6 +351,29 @@ describe('POST /tasks/batch while Redis is away', () => {
     });
   }
 
+  it('goes on with a long upload when Redis is back', async () => {
+    const { sent, answered } = open(service.baseUrl, { 'content-type': 'application/x-ndjson' });
+    const tasks = [waiting(), waiting()];
+    const [first, second] = tasks;
+    sent.write(`${JSON.stringify(first)}\n`);
+    await eventually(async () => { expect((await getTaskAnswer(service.baseUrl, first?.id ?? '')).status).to.equal(200); });
+    await redis.freeze();
+    sent.write(`${JSON.stringify(second)}\n`);
+    // Asked behind it, with the same time limit.
+    expect((await getTaskAnswer(service.baseUrl, second?.id ?? '')).status).to.equal(503);
+    redis.thaw();
+    await eventually(async () => {
+      const next = waiting();
+      tasks.push(next);
+      sent.write(`${JSON.stringify(next)}\n`);
+      expect((await getTaskAnswer(service.baseUrl, next.id)).status).to.equal(200);
+    });
+    sent.end();
+    const answer = await answered;
+    const statuses = statusesOf(answer);
+    expect([answer.status, statuses.length, statuses[0], statuses[1], statuses.at(-1)]).to.deep.equal([207, tasks.length, 201, 503, 201]);
+  });
+
   it('answers 207 when Redis dies behind the first task: 201 for that, 503 for the others', async () => {
     const { sent, answered } = open(service.baseUrl, { 'content-type': 'application/x-ndjson' });
     const first = waiting();

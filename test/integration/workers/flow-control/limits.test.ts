@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { flowKeys } from '../../../../shared/queue/names.js';
 import { eventually } from '../../../support/eventually.js';
-import { getTask } from '../../../support/tasks.js';
+import { getTask, timeOf, waitForState } from '../../../support/tasks.js';
 import { Fleet, mostInOneSecond } from './fleet.js';
 
 describe('limits of a destination', () => {
@@ -34,6 +34,16 @@ describe('limits of a destination', () => {
     expect(mostInOneSecond(arrived)).to.be.at.most(55);
     const seconds = ((arrived.at(-1) ?? 0) - (arrived[0] ?? 0)) / 1_000;
     expect(200 / seconds, 'a second on average').to.be.within(45, 55);
+  }).timeout(30_000);
+
+  it('what a task waits for its turn is no part of its attempt', async () => {
+    await fleet.limit(fleet.origin, { ratePerSecond: 4, burst: 1 });
+    await fleet.hire(1, { concurrency: 20 });
+    const tasks = await fleet.submit(3);
+    const shown = await Promise.all(tasks.map(({ id }) => waitForState(fleet.service.baseUrl, id, 'delivered')));
+    const starts = shown.map(({ timeline }) => timeOf(timeline[0]?.started_at)).sort((a, b) => a - b);
+    const gaps = starts.slice(1).map((at, nth) => at - (starts[nth] ?? 0));
+    expect(Math.min(...gaps), `a quarter of a second each: ${gaps.join(', ')}`).to.be.at.least(100);
   }).timeout(30_000);
 
   it('takes effect within a second, goes away within a second, and says what a task waits for', async () => {

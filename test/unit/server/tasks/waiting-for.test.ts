@@ -62,7 +62,7 @@ describe('waiting_for', () => {
     ['a destination that asked to be left alone', [], NOW, { circuits: { [GROUP]: open({ reason: 'retry_after' }) } }, 'circuit_open', /Retry-After/],
     ['the end of a probe', [deferred('circuit_open')], LATER, { circuits: { [GROUP]: open({ until: NOW }) } }, 'circuit_open', /single probes have been sent since 2026-11-23T12:00:00/],
     ['a slot, the circuit given up', [], NOW, { circuits: { [GROUP]: open({ openedAt: NOW - defaultCircuitRules.maxOpenMs }) } }, 'slot', /free slot/],
-    ['its turn, the circuit closed again', [deferred('circuit_open')], LATER, {}, 'destination_busy', /is sent to again, a few tasks at first; in line since/],
+    ['its turn, the circuit closed again', [deferred('circuit_open')], LATER, {}, 'destination_busy', /is sent to again, and it comes when there is room; in line since/],
     ['its turn, resumed', [deferred('paused')], LATER, {}, 'destination_busy', /is sent to again/],
     ['room', [deferred('destination_busy')], LATER, {}, 'destination_busy', /as many sends in flight as it may have; in line since 2026-11-23T11:59:58.000Z, woken when there is room, and tried at 2026-11-23T12:01:00.000Z at the latest/],
     ['a lowered rate', [deferred('rate_lowered')], LATER, {}, 'rate_lowered', /answered 429/],
