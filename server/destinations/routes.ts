@@ -30,7 +30,7 @@ export function destinationRoutes({ queue, circuit, defaultBrokers }: Destinatio
 
   const show = async (name: string): Promise<object> => {
     const traffic = await readTraffic(queue, name);
-    const standing = await queue.withFlow((store) => store.standing([name, traffic.groupOf(name) ?? name]));
+    const standing = await queue.withFlow((store) => store.standing([name, ...traffic.groupsOf(name)]));
     return printOne(name, traffic, standing, circuit);
   };
 
@@ -60,10 +60,10 @@ export function destinationRoutes({ queue, circuit, defaultBrokers }: Destinatio
 
   router.post('/:key/resume', async (request, response) => {
     const name = nameOf(request.params.key);
-    const group = (await readTraffic(queue, name)).groupOf(name) ?? name;
+    const groups = (await readTraffic(queue, name)).groupsOf(name);
     await queue.withFlow(async (store) => {
       // "Send again now" is meant, so nothing is waited for. Should it still be down, its circuit opens again.
-      await store.closeCircuit(group);
+      for (const group of groups.length === 0 ? [name] : groups) await store.closeCircuit(group);
       await store.setPaused(name, false);
     });
     response.json(await show(name));

@@ -7,6 +7,9 @@ import type { Standing } from '../../shared/queue/flow-store.js';
 import type { LaneDepth } from '../../shared/queue/lanes.js';
 import { printTime } from '../print-time.js';
 
+/** Of a flow_key; Redis is asked about all of them at once. */
+const MOST_GROUPS = 1_000;
+
 /** What is sent to one name, by all workers: to a flow's key as well as to its group. */
 interface Traffic {
   inFlight: number;
@@ -20,7 +23,8 @@ interface Traffic {
 /** What workers report and what waits, by name. */
 export class TrafficByName {
   readonly #traffic = new Map<string, Traffic>();
-  readonly #groups = new Map<string, string>();
+  /** By key: a flow_key may go to several destinations. */
+  readonly #groups = new Map<string, Set<string>>();
 
   /** @param samples one for each worker and flow. @param depths one for each shard and flow */
   constructor(samples: readonly FlowSample[], depths: readonly LaneDepth[]) {
@@ -40,9 +44,12 @@ export class TrafficByName {
     return this.#groups.keys();
   }
 
-  /** undefined: a flow_key that nobody has seen lately. */
-  groupOf(name: string): string | undefined {
-    return this.#groups.get(name) ?? groupOfName(name);
+  /** At most 1,000. Empty: a flow_key that nobody has seen lately. */
+  groupsOf(name: string): readonly string[] {
+    const seen = this.#groups.get(name);
+    if (seen !== undefined) return [...seen].slice(0, MOST_GROUPS);
+    const group = groupOfName(name);
+    return group === undefined ? [] : [group];
   }
 
   get(name: string): Traffic {
@@ -50,7 +57,9 @@ export class TrafficByName {
   }
 
   #of({ key, group }: Flow): Traffic[] {
-    this.#groups.set(key, group);
+    const groups = this.#groups.get(key);
+    if (groups === undefined) this.#groups.set(key, new Set([group]));
+    else groups.add(group);
     return key === group ? [this.#made(key)] : [this.#made(key), this.#made(group)];
   }
 
@@ -87,7 +96,9 @@ export function printDestinations(traffic: TrafficByName, standing: Standing, ru
 
 /** How one destination is shown to clients: our names become wire names here. */
 export function printOne(name: string, traffic: TrafficByName, { policies, circuits, now }: Standing, rules: CircuitRules): object {
-  const group = traffic.groupOf(name);
+  const groups = traffic.groupsOf(name);
+  // Of several the one in trouble: it is what somebody who looks wants to know.
+  const group = groups.find((one) => stateOfCircuit(circuits.get(one), now, rules) !== 'closed') ?? groups[0];
   const { inFlight, deferred, delivered, failed, latency } = traffic.get(name);
   const holding = policyOf(policies, name, group ?? name);
   const ended = delivered + failed;

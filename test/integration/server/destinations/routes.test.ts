@@ -263,4 +263,21 @@ describe('/destinations', () => {
     expect((await done(ask('POST', origin, '/resume'))).circuit.state).to.equal('closed');
     await waitForDelivery(tasks);
   });
+
+  it('of a flow_key that goes to several destinations shows the one in trouble, and resume closes the circuits of all', async () => {
+    let isDown = true;
+    receiver.on('/hook', () => ({ kind: 'answer', status: isDown ? 500 : 200 }));
+    const other = origin.replace('127.0.0.1', 'localhost');
+    await service.startWorker({ circuit: { failuresInARow: 3, baseCoolMs: 60_000, maxCoolMs: 60_000 } });
+    const changes = { flow_key: 'tenant-9', max_retries: 5, base_delay: 0.01 };
+    const tasks = [...await submit(12, '/hook', changes), ...await submit(12, '/hook', { ...changes, destination: { url: `${other}/hook` } })];
+    await eventually(async () => {
+      for (const one of [origin, other]) expect((await show(one)).circuit.state).to.equal('open');
+    });
+    expect((await show('tenant-9')).circuit.state).to.equal('open');
+    isDown = false;
+    expect((await done(ask('POST', 'tenant-9', '/resume'))).circuit.state).to.equal('closed');
+    for (const one of [origin, other]) expect((await show(one)).circuit.state, one).to.equal('closed');
+    await waitForDelivery(tasks);
+  });
 });

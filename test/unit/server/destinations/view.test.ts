@@ -59,6 +59,13 @@ describe('how a destination is shown', () => {
     });
   });
 
+  it('with the destination of a flow_key whose circuit is open', () => {
+    const traffic = new TrafficByName([sample('tenant-7', API, { delivered: 1 }), sample('tenant-7', CLUSTER, { failed: 1 })], []);
+    expect(traffic.groupsOf('tenant-7')).to.deep.equal([API, CLUSTER]);
+    expect(shown('tenant-7', traffic, standing())).to.deep.include({ group: API, circuit: closed });
+    expect(shown('tenant-7', traffic, standing({}, { [CLUSTER]: circuit() }))).to.deep.include({ group: CLUSTER }).and.to.have.nested.property('circuit.state', 'open');
+  });
+
   it('adds up what all workers and all shards see of it', () => {
     const traffic = new TrafficByName([sample(API, API, { inFlight: 2, delivered: 3, failed: 1 }, [10, 10, 10, 900]), sample(API, API, { inFlight: 1, delivered: 4 }, [10, 10, 10, 10])], [lane(API, API, 5), lane(API, API, 7)]);
     const { latency_ms: latency, ...rest } = shown(API, traffic, standing());
