@@ -10,6 +10,7 @@ import { Lanes } from '../shared/queue/lanes.js';
 import type { Shard } from '../shared/queue/shard.js';
 import type { StoredOptions } from '../shared/queue/task-codec.js';
 import { isRedisFull } from '../shared/queue/transaction.js';
+import { wakeWhenDue } from '../shared/queue/wake-when-due.js';
 import { deliverTask, type DeliverTaskContext } from './deliver-task.js';
 import { BACKOFF_TYPE, backoffStrategy, settleOutcome, takeOverRetries, type SettleContext } from './settle-outcome.js';
 
@@ -77,7 +78,7 @@ export class DeliveryWorker {
       maxStalledCount: UNLIMITED_STALLS,
       runRetryDelay: RECORD_AGAIN_AFTER_MS,
       settings: { backoffStrategy: (made, type, error) => backoffStrategy(made, type ?? BACKOFF_TYPE, error) },
-    }, createBatchingBackend);
+    }, (...args) => wakeWhenDue(createBatchingBackend(...args), () => this.#endWait()));
     this.#settling = this.#settleContext();
     this.#listen();
   }
@@ -125,6 +126,12 @@ export class DeliveryWorker {
       if (error instanceof DelayedError || error instanceof WaitingError) this.#inHand.delete(job.id ?? '');
       throw error;
     }
+  }
+
+  /** BullMQ's marker: what it writes when a job is added. Not queued while Redis is away: who waits then has other troubles. */
+  async #endWait(): Promise<void> {
+    const { redis, shard } = this.options;
+    if (redis.status === 'ready') await redis.zadd(shard.keys.marker, 0, '0');
   }
 
   #slotsToOffer(): number {

@@ -1,0 +1,23 @@
+import type { RedisQueueBackend } from 'bullmq';
+
+/** Node's timers may be early by a part of a millisecond, and BullMQ would ask in vain. */
+const NOT_EARLY_MS = 1;
+
+/**
+ * An idle worker waits in Redis until the next job is due, and Redis ends such waits only `hz` times a second. So the
+ * worker sets an alarm of its own, which ends the wait as a new job would. Should it fail, Redis ends it a little later.
+ *
+ * @param endWait gives BullMQ's marker to whoever waits; several workers that wake for one job find out by asking, as before
+ */
+export function wakeWhenDue(backend: RedisQueueBackend, endWait: () => Promise<unknown>): RedisQueueBackend {
+  const wait = backend.waitForJob.bind(backend);
+  backend.waitForJob = async (seconds) => {
+    const alarm = setTimeout(() => { endWait().catch(() => undefined); }, seconds * 1_000 + NOT_EARLY_MS);
+    try {
+      return await wait(seconds);
+    } finally {
+      clearTimeout(alarm);
+    }
+  };
+  return backend;
+}
