@@ -4,7 +4,8 @@ import { remembered } from './remembered.js';
 import type { Task } from './task.js';
 
 const NONE: ReadonlySet<string> = new Set();
-const DEFAULT_CLUSTER = 'kafka://default';
+const KAFKA = 'kafka://';
+const DEFAULT_CLUSTER = `${KAFKA}default`;
 
 /**
  * Under which names a send is counted.
@@ -29,7 +30,12 @@ export function defaultBrokersOf(brokers: readonly { readonly host: string; read
 
 /** The same for every spelling: `Kafka-1`, 9092 -> `kafka-1:9092`; `[::1]`, 9092 -> `::1:9092`. */
 export function brokerName({ host, port }: { readonly host: string; readonly port: number }): string {
-  return `${host.replace(/^\[(.*)\]$/, '$1').toLowerCase()}:${port}`;
+  return spellBroker(`${host}:${port}`);
+}
+
+/** @param broker host and port, or a name that is neither, such as `default` */
+function spellBroker(broker: string): string {
+  return broker.toLowerCase().replace(/^\[(.+)\]:/, '$1:');
 }
 
 /**
@@ -51,7 +57,7 @@ export function flowOf(destination: Destination, flowKey: string | undefined, de
     }
     case 'kafka': {
       const { broker, topic } = destination;
-      const cluster = broker === undefined ? DEFAULT_CLUSTER : clusterOf(`kafka://${broker.host}:${broker.port}`, defaultBrokers);
+      const cluster = broker === undefined ? DEFAULT_CLUSTER : clusterOf(brokerName(broker), defaultBrokers);
       return { key: ownName(flowKey, defaultBrokers) ?? `${cluster}/${topic}`, group: cluster };
     }
   }
@@ -76,7 +82,7 @@ export function flowDue({ destination, deadDestination, flowKey }: Task, phase: 
  */
 export function canonicalName(name: string, defaultBrokers: DefaultBrokers = NONE): string {
   const cluster = CLUSTER.exec(name)?.[0];
-  if (cluster !== undefined) return clusterOf(cluster, defaultBrokers) + name.slice(cluster.length);
+  if (cluster !== undefined) return clusterOf(spellBroker(cluster.slice(KAFKA.length)), defaultBrokers) + name.slice(cluster.length);
   return /^https?:\/\//i.test(name) && URL.canParse(name) ? new URL(name).origin : name;
 }
 
@@ -91,10 +97,9 @@ export function groupOfName(name: string): string | undefined {
 
 const CLUSTER = /^kafka:\/\/[^/]+/i;
 
-/** As the Kafka adapter tells clusters apart. An IPv6 host may come with or without its brackets. */
-function clusterOf(name: string, defaultBrokers: DefaultBrokers): string {
-  const cluster = name.toLowerCase().replace(/^kafka:\/\/\[(.+)\]:/, 'kafka://$1:');
-  return defaultBrokers.has(cluster.slice('kafka://'.length)) ? DEFAULT_CLUSTER : cluster;
+/** @param broker its `brokerName`: the Kafka adapter tells clusters apart by it, too */
+function clusterOf(broker: string, defaultBrokers: DefaultBrokers): string {
+  return defaultBrokers.has(broker) ? DEFAULT_CLUSTER : `${KAFKA}${broker}`;
 }
 
 const originOf = remembered(1_000, (url) => {

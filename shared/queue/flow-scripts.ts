@@ -1,6 +1,7 @@
 /** Lua of flow-store.ts. Times are Redis' own, so that the clocks of the workers need not agree. */
 
-const nowMs = `
+/** Sets `now`: Redis' clock, whole milliseconds. */
+export const nowMs = `
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 `;

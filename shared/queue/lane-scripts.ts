@@ -1,5 +1,6 @@
 import type { IRedisClient } from 'bullmq';
 import { luaFunction } from './bullmq-script.js';
+import { nowMs } from './flow-scripts.js';
 
 /** Lua of lanes.ts. As in scripts.ts: one queue's keys, and BullMQ's own steps are left to BullMQ. */
 
@@ -37,16 +38,15 @@ return {result, redis.call('ZCARD', KEYS[12])}
 });
 
 /**
- * Makes the first deferred jobs of a lane due, priority jobs before the others, then whoever waits longest: BullMQ takes what is due out of the delayed set by itself. A job that
- * was fetched since its deferral (\`ats\` counts that) may wait for a backoff now, and must not come early.
+ * Makes the first deferred jobs of a lane due, priority jobs before the others, then whoever waits longest: BullMQ takes
+ * what is due out of the delayed set by itself. A job that was fetched since its deferral (\`ats\` counts that) may wait
+ * for a backoff now, and must not come early.
  *
  * KEYS 1 lane, 2 lanes, 3 delayed, 4 marker. ARGV 1 key prefix of jobs, 2 how many, 3 flow key.
  * @returns {made due, jobs left in the lane}
  */
-const wakeLane = `
+const wakeLane = `${nowMs}
 local woken, want, looks = 0, tonumber(ARGV[2]), 500
-local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 while woken < want and looks > 0 do
   looks = looks - 1
   local popped = redis.call('ZPOPMIN', KEYS[1])
