@@ -13,10 +13,10 @@ const libraries = {
   express: { packages: ['express', 'helmet'], home: 'server/ (the only room that speaks HTTP to clients)' },
   joi: { packages: ['joi'], home: 'server/tasks/schema.ts or a schema.ts beside it: input is checked once, at the edge' },
   bullBoard: { packages: ['@bull-board'], home: 'server/ops/bull-board.ts' },
-  undici: { packages: ['undici'], home: 'workers/destinations/http/' },
-  kafkajs: { packages: ['kafkajs'], home: 'workers/destinations/kafka/' },
-  ioredis: { packages: ['ioredis'], home: 'shared/queue/redis-connection.ts; elsewhere take a RedisClient from it' },
-  bullmq: { packages: ['bullmq'], home: 'shared/queue/ (TaskQueue), workers/delivery-worker.ts or workers/settle-outcome.ts' },
+  undici: { packages: ['undici'], home: 'workers/adapters/http/' },
+  kafkajs: { packages: ['kafkajs'], home: 'shared/kafka/' },
+  ioredis: { packages: ['ioredis'], home: 'shared/redis/; elsewhere take a RedisClient from redis-connection.ts' },
+  bullmq: { packages: ['bullmq'], home: 'shared/queue/engine/ (elsewhere take a TaskQueue), workers/delivery/delivery-worker.ts or workers/delivery/settle-outcome.ts' },
   winston: { packages: ['winston', 'logform'], home: 'shared/logging/; elsewhere take a Logger' },
   testTools: {
     packages: ['chai', 'mocha', 'fast-check', 'yaml', 'tsx', 'playwright-core'],
@@ -38,10 +38,13 @@ const wall = {
     regex: '^[^.]',
     message: 'shared/domain is pure: no library, no I/O, no clock. Put it into the room that has the socket, behind an interface of ports.ts.',
   },
-  domainIsInnermost: { regex: '^(\\.\\./)+(config|queue|logging|lifecycle)(/|$)', message: 'shared/domain imports only itself: hand the value in as an argument.' },
-  configKnowsDomainOnly: { regex: '^(\\.\\./)+(queue|logging|lifecycle)(/|$)', message: 'shared/config may import domain only: return a value (such as `warnings`) and let main.ts act on it.' },
-  loggingKnowsDomainOnly: { regex: '^(\\.\\./)+(queue|lifecycle)(/|$)', message: 'shared/logging may import domain (and types of config) only.' },
-  lifecycleKnowsLogging: { regex: '^(\\.\\./)+(queue|config)(/|$)', message: 'shared/lifecycle may import domain and logging only: main.ts hands in what is to be stopped.' },
+  domainIsInnermost: { regex: upInto('config', 'redis', 'queue', 'kafka', 'logging', 'lifecycle', 'wire'), message: 'shared/domain imports only itself: hand the value in as an argument.' },
+  configKnowsDomainOnly: { regex: upInto('redis', 'queue', 'kafka', 'logging', 'lifecycle'), message: 'shared/config may import domain only: return a value (such as `warnings`) and let main.ts act on it.' },
+  loggingKnowsDomainOnly: { regex: upInto('redis', 'queue', 'kafka', 'lifecycle'), message: 'shared/logging may import domain (and types of config) only.' },
+  lifecycleKnowsLogging: { regex: upInto('redis', 'queue', 'kafka', 'config'), message: 'shared/lifecycle may import domain and logging only: main.ts hands in what is to be stopped.' },
+  redisKnowsNoQueue: { regex: upInto('queue', 'kafka'), message: 'shared/redis is below shared/queue: a connection knows nothing of what is sent over it.' },
+  kafkaKnowsNoQueue: { regex: upInto('redis', 'queue'), message: 'shared/kafka knows brokers, not queues: hand the value in as an argument.' },
+  queueKnowsNoKafka: { regex: upInto('kafka'), message: 'shared/queue stores tasks; what is sent is the adapters\' business.' },
 };
 
 /** The import rule of one room: which walls stand, and which libraries may come in. */
@@ -68,21 +71,19 @@ const rooms = [
   { files: ['shared/config/load.ts'], rules: walls([...shared, wall.configKnowsDomainOnly]) },
   { files: ['shared/logging/**/*.ts'], rules: walls([...shared, wall.loggingKnowsDomainOnly, wall.env], ['winston']) },
   { files: ['shared/lifecycle/**/*.ts'], rules: walls([...shared, wall.lifecycleKnowsLogging, wall.env]) },
-  { files: ['shared/queue/**/*.ts'], rules: walls([...shared, wall.env], ['bullmq']) },
-  {
-    // redis-connection.ts makes clients; the other two have to tell a Cluster from a Redis (`instanceof`).
-    files: ['shared/queue/redis-connection.ts', 'shared/queue/memory-guard.ts', 'shared/queue/shard.ts'],
-    rules: walls([...shared, wall.env], ['bullmq', 'ioredis']),
-  },
+  { files: ['shared/redis/**/*.ts'], rules: walls([...shared, wall.redisKnowsNoQueue, wall.env], ['ioredis']) },
+  // Types only: the connection of a queue is BullMQ's.
+  { files: ['shared/redis/transaction.ts'], rules: walls([...shared, wall.redisKnowsNoQueue, wall.env], ['bullmq']) },
+  { files: ['shared/kafka/**/*.ts'], rules: walls([...shared, wall.kafkaKnowsNoQueue, wall.env], ['kafkajs']) },
+  { files: ['shared/queue/**/*.ts'], rules: walls([...shared, wall.queueKnowsNoKafka, wall.env], ['bullmq']) },
 
   { files: ['server/**/*.ts'], rules: walls([...outside, wall.workers, wall.env], ['express']) },
   { files: ['server/**/schema.ts'], rules: walls([...outside, wall.workers, wall.env], ['express', 'joi']) },
   { files: ['server/ops/bull-board.ts'], rules: walls([...outside, wall.workers, wall.env], ['express', 'bullBoard']) },
 
   { files: ['workers/**/*.ts'], rules: walls([...outside, wall.server, wall.env]) },
-  { files: ['workers/delivery-worker.ts', 'workers/settle-outcome.ts'], rules: walls([...outside, wall.server, wall.env], ['bullmq']) },
-  { files: ['workers/destinations/http/**/*.ts'], rules: walls([...outside, wall.server, wall.env], ['undici']) },
-  { files: ['workers/destinations/kafka/**/*.ts'], rules: walls([...outside, wall.server, wall.env], ['kafkajs']) },
+  { files: ['workers/delivery/delivery-worker.ts', 'workers/delivery/settle-outcome.ts'], rules: walls([...outside, wall.server, wall.env], ['bullmq']) },
+  { files: ['workers/adapters/http/**/*.ts'], rules: walls([...outside, wall.server, wall.env], ['undici']) },
 
   // test may import anything.
   { files: ['scripts/**/*.{ts,js,mjs}'], rules: walls([wall.test], ['testTools']) },

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { answerToError } from '../server/middleware/error-response.js';
+import { answerToError } from '../server/http/error-response.js';
 import { variables, type Variable, type VariableName } from '../shared/config/schema.js';
 import { deliveryError, deliveryErrors, RequestError, requestErrors, type Blame, type DeliveryErrorCode, type RequestErrorCode } from '../shared/domain/errors.js';
 
@@ -113,7 +113,7 @@ function errorsDoc(): string {
   return `${[
     '# Error codes',
     NOTICE,
-    'Source: `shared/domain/errors.ts` and `server/middleware/error-response.ts`. Decide by codes, never by texts: texts may change.',
+    'Source: `shared/domain/errors.ts` and `server/http/error-response.ts`. Decide by codes, never by texts: texts may change.',
     '## Why a send failed',
     [
       'Seen as `error_code` in the timeline of `GET /tasks/:id`, as `code` in the log line of an attempt, and at the head of the header',

@@ -1,16 +1,16 @@
 import { createServer } from 'node:http';
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
-import { defaultBrokersOf } from '../shared/domain/flow-key.js';
-import { unreadableForMs } from '../shared/domain/outcome.js';
+import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
+import { unreadableForMs } from '../shared/domain/task/outcome.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
-import { MemoryGuard } from '../shared/queue/memory-guard.js';
-import { connectRedis } from '../shared/queue/redis-connection.js';
-import { checkRedisSettings, EvictingRedisError, logConnectionChanges } from '../shared/queue/redis-watch.js';
-import { TaskQueue } from '../shared/queue/task-queue.js';
+import { MemoryGuard } from '../shared/redis/memory-guard.js';
+import { connectRedis } from '../shared/redis/redis-connection.js';
+import { checkRedisSettings, EvictingRedisError, logConnectionChanges } from '../shared/redis/redis-watch.js';
+import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import { createApp } from './app.js';
-import { listen, type ListeningServer } from './listen.js';
+import { listen, type ListeningServer } from './http/listen.js';
 
 const config = loadConfigOrExit();
 const logger = createLogger({ level: config.logLevel, environment: config.environment });

@@ -1,5 +1,5 @@
 import type { Logger } from '../shared/logging/logger.js';
-import type { Shard } from '../shared/queue/shard.js';
+import type { Shard } from '../shared/queue/engine/shard.js';
 
 /** Finishing a job makes Redis search the list of running ones: 19 us at 50 of them, 134 us at 2,000 (engine facts). */
 const MOST_IN_FLIGHT = 2_000;

@@ -3,8 +3,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Clock } from '../shared/domain/ports.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
-import type { RedisClient } from '../shared/queue/redis-connection.js';
-import type { Shard } from '../shared/queue/shard.js';
+import type { RedisClient } from '../shared/redis/redis-connection.js';
+import type { Shard } from '../shared/queue/engine/shard.js';
 
 /** Few enough that a step stays far under 20 ms: one of 2,000 steps of 500 took 22 ms, and everybody waited for it. */
 const RECORDS_PER_STEP = 200;

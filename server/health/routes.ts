@@ -1,5 +1,5 @@
 import { Router } from 'express';
-import type { TaskQueue } from '../../shared/queue/task-queue.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 
 const LIMIT_MS = 1_000;
 

@@ -4,8 +4,8 @@ import { ExpressAdapter } from '@bull-board/express';
 import type { Express, NextFunction, Request, Response } from 'express';
 import { RequestError } from '../../shared/domain/errors.js';
 import { jobIdOf, taskIdOf } from '../../shared/queue/names.js';
-import { decodeTask } from '../../shared/queue/task-codec.js';
-import type { TaskQueue } from '../../shared/queue/task-queue.js';
+import { decodeTask } from '../../shared/queue/tasks/task-codec.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { printPolicy } from '../tasks/view.js';
 
 export const BOARD_PATH = '/admin/queues';

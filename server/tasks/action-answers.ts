@@ -1,7 +1,7 @@
 import { RequestError } from '../../shared/domain/errors.js';
-import type { Cancellation } from '../../shared/queue/cancel-task.js';
-import type { SendNow } from '../../shared/queue/send-now.js';
-import { printTime } from '../print-time.js';
+import type { Cancellation } from '../../shared/queue/tasks/cancel-task.js';
+import type { SendNow } from '../../shared/queue/tasks/retry-now.js';
+import { printTime } from '../http/print-time.js';
 
 /** An answer with 2xx; refusals are thrown. */
 export interface Answer {

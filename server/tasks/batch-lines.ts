@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { RequestError } from '../../shared/domain/errors.js';
-import { BodyBytes } from '../middleware/body-bytes.js';
-import { bodyTooLarge, cutOff } from '../middleware/json-body.js';
+import { BodyBytes } from '../http/body-bytes.js';
+import { bodyTooLarge, cutOff } from '../http/json-body.js';
 import { isSpace } from './batch-array.js';
 
 const NEW_LINE = 0x0a;

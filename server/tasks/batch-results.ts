@@ -1,5 +1,5 @@
 import type { RequestError } from '../../shared/domain/errors.js';
-import { answerToError } from '../middleware/error-response.js';
+import { answerToError } from '../http/error-response.js';
 import type { Acceptance } from './submit-task.js';
 
 /**

@@ -1,10 +1,10 @@
 import { Router } from 'express';
-import type { CircuitRules } from '../../shared/domain/circuit.js';
+import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
 import { RequestError } from '../../shared/domain/errors.js';
-import { flowDue, type DefaultBrokers } from '../../shared/domain/flow-key.js';
+import { flowDue, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import type { Clock } from '../../shared/domain/ports.js';
-import type { TaskQueue } from '../../shared/queue/task-queue.js';
-import type { TaskView } from '../../shared/queue/task-view.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import { answerToCancel, answerToSendNow, taskNotFound } from './action-answers.js';
 import { printTask } from './view.js';
 import type { WaitingFacts } from './waiting-for.js';

@@ -1,10 +1,10 @@
 import Joi from 'joi';
-import type { Destination } from '../../shared/domain/destination.js';
+import type { Destination } from '../../shared/domain/destinations/destination.js';
 import { RequestError } from '../../shared/domain/errors.js';
-import { jitters } from '../../shared/domain/retry-policy.js';
-import type { Task } from '../../shared/domain/task.js';
-import { checkKeys, MAX_KEYS } from '../middleware/object-keys.js';
-import { asPlainTask } from './plain-task.js';
+import { jitters } from '../../shared/domain/task/retry-policy.js';
+import type { Task } from '../../shared/domain/task/task.js';
+import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
+import { asPlainTask } from './fast-task-check.js';
 import {
   hasNoControls,
   hasNoSpaces,

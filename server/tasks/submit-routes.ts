@@ -1,7 +1,7 @@
 import type { Logger } from '../../shared/logging/logger.js';
-import { readJsonBody } from '../middleware/json-body.js';
-import type { PlainRoute } from '../middleware/plain-routes.js';
-import { sendJson } from '../middleware/send-json.js';
+import { readJsonBody } from '../http/json-body.js';
+import type { PlainRoute } from '../http/fast-path.js';
+import { sendJson } from '../http/send-json.js';
 import { submitBatch } from './batch-submission.js';
 import type { ParseTask } from './schema.js';
 import type { SubmitTask } from './submit-task.js';

@@ -1,9 +1,9 @@
 import { RequestError } from '../../shared/domain/errors.js';
-import type { Task } from '../../shared/domain/task.js';
-import type { Admission } from '../../shared/queue/submission.js';
-import type { TaskQueue } from '../../shared/queue/task-queue.js';
-import type { TaskView } from '../../shared/queue/task-view.js';
-import { printTime } from '../print-time.js';
+import type { Task } from '../../shared/domain/task/task.js';
+import type { Admission } from '../../shared/queue/tasks/submission.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { TaskView } from '../../shared/queue/tasks/task-view.js';
+import { printTime } from '../http/print-time.js';
 
 /** What a task that was stored, or is there already, is answered with. */
 export interface Acceptance {

@@ -1,10 +1,10 @@
-import type { AttemptRecord, LogEntry, Phase } from '../../shared/domain/attempt-record.js';
-import { printFailure } from '../../shared/domain/dead-letter.js';
-import type { Destination } from '../../shared/domain/destination.js';
+import type { AttemptRecord, LogEntry, Phase } from '../../shared/domain/task/attempt-record.js';
+import { printFailure } from '../../shared/domain/task/outgoing-message.js';
+import type { Destination } from '../../shared/domain/destinations/destination.js';
 import type { Receipt } from '../../shared/domain/ports.js';
-import type { Task } from '../../shared/domain/task.js';
-import type { TaskView } from '../../shared/queue/task-view.js';
-import { printTime } from '../print-time.js';
+import type { Task } from '../../shared/domain/task/task.js';
+import type { TaskView } from '../../shared/queue/tasks/task-view.js';
+import { printTime } from '../http/print-time.js';
 import { waitingFor, type WaitingFacts } from './waiting-for.js';
 
 /** How a task is shown to clients: our names become wire names here. */

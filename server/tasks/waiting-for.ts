@@ -1,10 +1,10 @@
-import type { DeferralNote } from '../../shared/domain/attempt-record.js';
-import { stateOfCircuit, type Circuit, type CircuitRules } from '../../shared/domain/circuit.js';
-import type { Flow } from '../../shared/domain/flow-key.js';
-import { isLimited, policyOf, type FlowPolicy } from '../../shared/domain/flow-policy.js';
-import type { Standing } from '../../shared/queue/flow-store.js';
-import type { TaskView } from '../../shared/queue/task-view.js';
-import { printTime } from '../print-time.js';
+import type { DeferralNote } from '../../shared/domain/task/attempt-record.js';
+import { stateOfCircuit, type Circuit, type CircuitRules } from '../../shared/domain/flow/circuit.js';
+import type { Flow } from '../../shared/domain/flow/flow-key.js';
+import { isLimited, policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
+import type { Standing } from '../../shared/queue/flow/flow-store.js';
+import type { TaskView } from '../../shared/queue/tasks/task-view.js';
+import { printTime } from '../http/print-time.js';
 
 /** What has to be known, beside the task itself, of one that waits. */
 export interface WaitingFacts {

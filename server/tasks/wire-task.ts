@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import type { Jitter } from '../../shared/domain/retry-policy.js';
+import type { Jitter } from '../../shared/domain/task/retry-policy.js';
 
 /** A task as clients write it, and what its fields may hold: for the schema, and for what is plainly right (plain-task.ts). */
 

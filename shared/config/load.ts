@@ -1,5 +1,5 @@
-import { defaultCircuitRules, type CircuitRules } from '../domain/circuit.js';
-import type { Jitter } from '../domain/retry-policy.js';
+import { defaultCircuitRules, type CircuitRules } from '../domain/flow/circuit.js';
+import type { Jitter } from '../domain/task/retry-policy.js';
 import { variables, type Environment, type HostPort, type Variable, type VariableName } from './schema.js';
 
 /** Where Redis is; a union, so that no mode can lack what it needs. */

@@ -2,7 +2,7 @@
  * Every environment variable, once: how it is read, its default, what it means.
  * docs/ENVIRONMENT.md is generated from this table. Only load.ts reads the environment.
  */
-import { jitters } from '../domain/retry-policy.js';
+import { jitters } from '../domain/task/retry-policy.js';
 
 export type Environment = 'dev' | 'prod';
 

@@ -66,7 +66,7 @@ export function deliveryError(code: DeliveryErrorCode): DeliveryErrorRow {
 
 /**
  * Why an API call was refused (`code` in the answer's body). The status each one gets stands in
- * server/middleware/error-response.ts, and nowhere else.
+ * server/http/error-response.ts, and nowhere else.
  */
 export const requestErrors = {
   invalid_json: 'The body, or one task of a batch, is not one JSON value in UTF-8.',

@@ -1,4 +1,4 @@
-import type { Destination } from './destination.js';
+import type { Destination } from './destinations/destination.js';
 import type { DeliveryErrorCode } from './errors.js';
 
 /** What the outer rooms provide to the rules in here. */
@@ -58,7 +58,7 @@ export class ShuttingDown extends Error {
 }
 
 /**
- * Tells a send to end, at once or never. An AbortSignal is one; workers/send-signal.ts is a lighter one.
+ * Tells a send to end, at once or never. An AbortSignal is one; workers/delivery/send-signal.ts is a lighter one.
  * A listener is called once.
  */
 export interface EndSignal {

@@ -1,8 +1,8 @@
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
-import type { Destination } from '../../shared/domain/destination.js';
-import type { Task } from '../../shared/domain/task.js';
-import { TaskQueue } from '../../shared/queue/task-queue.js';
+import type { Destination } from '../../shared/domain/destinations/destination.js';
+import type { Task } from '../../shared/domain/task/task.js';
+import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { domainTask } from '../support/tasks.js';
 import { SMALL_BODY } from './small-body.js';
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { laneScripts } from '../../shared/queue/lane-scripts.js';
-import { ownScripts } from '../../shared/queue/scripts.js';
+import { laneScripts } from '../../shared/queue/flow/waiting-list-scripts.js';
+import { ownScripts } from '../../shared/queue/tasks/scripts.js';
 
 /** Names of the Lua scripts by the SHA-1 under which Redis knows them: BullMQ's and ours. */
 export function scriptNames(): ReadonlyMap<string, string> {

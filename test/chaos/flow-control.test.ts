@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { TaskQueue } from '../../shared/queue/task-queue.js';
+import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { eventually } from '../support/eventually.js';
 import { testRedisAddress } from '../support/redis.js';
 import { connect } from '../support/service-in-process.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import type { Destination } from '../../shared/domain/destination.js';
+import type { Destination } from '../../shared/domain/destinations/destination.js';
 import type { DeliveryErrorCode } from '../../shared/domain/errors.js';
 import type { DeliveryAdapter, DeliveryAttempt, DeliveryResult } from '../../shared/domain/ports.js';
 import { ShuttingDown, TimeLimitReached } from '../../shared/domain/ports.js';

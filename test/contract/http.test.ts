@@ -1,5 +1,5 @@
-import type { HttpDestination } from '../../shared/domain/destination.js';
-import { createHttpAdapter } from '../../workers/destinations/http/http-adapter.js';
+import type { HttpDestination } from '../../shared/domain/destinations/destination.js';
+import { createHttpAdapter } from '../../workers/adapters/http/http-adapter.js';
 import { createReceiver, type Behaviour, type Receiver } from '../support/receiver.js';
 import { UNKNOWN_HOST } from '../support/unknown-host.js';
 import { type AdapterHarness, describeAdapterContract, type Fault } from './adapter-suite.js';

@@ -1,5 +1,5 @@
-import type { RedisClient } from '../../shared/queue/redis-connection.js';
-import type { Shard } from '../../shared/queue/shard.js';
+import type { RedisClient } from '../../shared/redis/redis-connection.js';
+import type { Shard } from '../../shared/queue/engine/shard.js';
 
 /** As a deferral leaves a job that was never processed: in the delayed set, fetched once and not since, and in its line. */
 export async function putBack(redis: RedisClient, { keys }: Shard, lane: string, jobId: string, since: number): Promise<void> {

@@ -1,22 +1,22 @@
 import { createServer } from 'node:http';
 
 import { createApp } from '../../server/app.js';
-import { listen } from '../../server/listen.js';
+import { listen } from '../../server/http/listen.js';
 import type { RedisConfig } from '../../shared/config/load.js';
-import type { DeadPolicy } from '../../shared/domain/retry-policy.js';
-import { defaultCircuitRules, type CircuitRules } from '../../shared/domain/circuit.js';
-import { defaultBrokersOf } from '../../shared/domain/flow-key.js';
-import { defaultBulkheadRules } from '../../shared/domain/flow-control.js';
-import { defaultReleasePolicy, defaultStallPolicy, unreadableForMs, type ReleasePolicy } from '../../shared/domain/outcome.js';
+import type { DeadPolicy } from '../../shared/domain/task/retry-policy.js';
+import { defaultCircuitRules, type CircuitRules } from '../../shared/domain/flow/circuit.js';
+import { defaultBrokersOf } from '../../shared/domain/flow/flow-key.js';
+import { defaultBulkheadRules } from '../../shared/domain/flow/bulkhead-rules.js';
+import { defaultReleasePolicy, defaultStallPolicy, unreadableForMs, type ReleasePolicy } from '../../shared/domain/task/outcome.js';
 import { createLogger } from '../../shared/logging/logger.js';
-import { connectRedis, type RedisClient } from '../../shared/queue/redis-connection.js';
-import { TaskQueue } from '../../shared/queue/task-queue.js';
-import { DeliveryWorker } from '../../workers/delivery-worker.js';
-import { createHttpAdapter } from '../../workers/destinations/http/http-adapter.js';
-import { createKafkaAdapter } from '../../workers/destinations/kafka/adapter.js';
-import { closeAdapters } from '../../workers/destinations/registry.js';
+import { connectRedis, type RedisClient } from '../../shared/redis/redis-connection.js';
+import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { DeliveryWorker } from '../../workers/delivery/delivery-worker.js';
+import { createHttpAdapter } from '../../workers/adapters/http/http-adapter.js';
+import { createKafkaAdapter } from '../../workers/adapters/kafka/adapter.js';
+import { closeAdapters } from '../../workers/adapters/registry.js';
 import { FlowControl } from '../../workers/flow-control/flow-control.js';
-import { SendsInFlight } from '../../workers/sends-in-flight.js';
+import { SendsInFlight } from '../../workers/delivery/sends-in-flight.js';
 import { uniquePrefix } from './namespace.js';
 import { testRedisAddress, type RedisAddress } from './redis.js';
 

@@ -3,9 +3,9 @@ import { request } from 'node:http';
 
 import { expect } from 'chai';
 
-import type { DestinationType } from '../../shared/domain/destination.js';
-import type { Jitter } from '../../shared/domain/retry-policy.js';
-import type { Task, TaskState } from '../../shared/domain/task.js';
+import type { DestinationType } from '../../shared/domain/destinations/destination.js';
+import type { Jitter } from '../../shared/domain/task/retry-policy.js';
+import type { Task, TaskState } from '../../shared/domain/task/task.js';
 import { eventually, type Patience } from './eventually.js';
 
 /** A task as a client writes it. */

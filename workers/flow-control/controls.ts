@@ -1,8 +1,8 @@
-import type { Circuit } from '../../shared/domain/circuit.js';
-import type { Flow } from '../../shared/domain/flow-key.js';
-import { policyOf, type FlowPolicy } from '../../shared/domain/flow-policy.js';
+import type { Circuit } from '../../shared/domain/flow/circuit.js';
+import type { Flow } from '../../shared/domain/flow/flow-key.js';
+import { policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import type { Clock } from '../../shared/domain/ports.js';
-import type { ControlChange, FlowStore } from '../../shared/queue/flow-store.js';
+import type { ControlChange, FlowStore } from '../../shared/queue/flow/flow-store.js';
 
 /**
  * This process' copy of what the fleet knows together: what operators set, and which circuits are open. Read without

@@ -1,19 +1,19 @@
-import { AdaptiveRate } from '../../shared/domain/adaptive-rate.js';
-import { openedBy, openedByRetryAfter, stateOfCircuit, weightOf, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/circuit.js';
+import { AdaptiveRate } from '../../shared/domain/flow/adaptive-rate.js';
+import { openedBy, openedByRetryAfter, stateOfCircuit, weightOf, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/flow/circuit.js';
 import { deliveryError } from '../../shared/domain/errors.js';
-import type { BulkheadRules, DeferralReason } from '../../shared/domain/flow-control.js';
-import { laneOf, type Flow } from '../../shared/domain/flow-key.js';
-import { isLimited, type FlowPolicy } from '../../shared/domain/flow-policy.js';
-import { printReport } from '../../shared/domain/flow-report.js';
+import type { BulkheadRules, DeferralReason } from '../../shared/domain/flow/bulkhead-rules.js';
+import { laneOf, type Flow } from '../../shared/domain/flow/flow-key.js';
+import { isLimited, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
+import { printReport } from '../../shared/domain/flow/flow-report.js';
 import type { Clock, DeliveryResult } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
-import type { ControlChange, FlowStore } from '../../shared/queue/flow-store.js';
-import type { Deferral, Lanes } from '../../shared/queue/lanes.js';
+import type { ControlChange, FlowStore } from '../../shared/queue/flow/flow-store.js';
+import type { Deferral, Lanes } from '../../shared/queue/flow/waiting-lists.js';
 import { Bulkhead, type Slot } from './bulkhead.js';
 import { Controls } from './controls.js';
 import { FlowStats, type FlowRow } from './flow-stats.js';
 import { Limiter } from './limiter.js';
-import { Skimmer } from './skimmer.js';
+import { Skimmer } from './bulk-deferral.js';
 import { WakeUps } from './wake-ups.js';
 
 /** How often what others did is looked at: limits, circuits, lanes that another process filled. */

@@ -1,6 +1,6 @@
-import { laneOf, type Flow } from '../../shared/domain/flow-key.js';
-import type { FlowSample } from '../../shared/domain/flow-report.js';
-import { LatencyHistogram } from '../../shared/domain/latency-histogram.js';
+import { laneOf, type Flow } from '../../shared/domain/flow/flow-key.js';
+import type { FlowSample } from '../../shared/domain/flow/flow-report.js';
+import { LatencyHistogram } from '../../shared/domain/flow/latency-histogram.js';
 
 /** Results are forgotten after one to two of these, milliseconds. */
 const SPAN_MS = 30_000;

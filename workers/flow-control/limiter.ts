@@ -1,5 +1,5 @@
-import type { FlowPolicy } from '../../shared/domain/flow-policy.js';
-import type { FlowStore } from '../../shared/queue/flow-store.js';
+import type { FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
+import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
 
 /** Longest wait in a slot for a permission, milliseconds: as long as the bulkhead holds. */
 const HOLD_MS = 250;

@@ -1,5 +1,5 @@
-import { flowOfLane, laneOf, type Flow } from '../../shared/domain/flow-key.js';
-import type { Deferral, Lanes } from '../../shared/queue/lanes.js';
+import { flowOfLane, laneOf, type Flow } from '../../shared/domain/flow/flow-key.js';
+import type { Deferral, Lanes } from '../../shared/queue/flow/waiting-lists.js';
 
 /** Lanes looked at in one tick; chosen at random, so each one has its turn. */
 const LANES_PER_TICK = 100;

@@ -1,5 +1,5 @@
 import kafkajs from 'kafkajs';
-import { nextBatchLength } from '../../../workers/destinations/kafka/batch-rule.js';
+import { nextBatchLength } from '../../../workers/adapters/kafka/batch-rule.js';
 
 /** The product's: what is measured is the way around kafkajs, not another batch size. */
 const LIMITS = { maxBatchBytes: 512 * 1024, maxBatchMessages: 100 };

@@ -2,9 +2,9 @@ import { gzipSync } from 'node:zlib';
 
 import { expect } from 'chai';
 
-import type { HttpDestination } from '../../../shared/domain/destination.js';
+import type { HttpDestination } from '../../../shared/domain/destinations/destination.js';
 import type { DeliveryAdapter } from '../../../shared/domain/ports.js';
-import { createHttpAdapter } from '../../../workers/destinations/http/http-adapter.js';
+import { createHttpAdapter } from '../../../workers/adapters/http/http-adapter.js';
 import { eventually } from '../../support/eventually.js';
 import { createReceiver, type Behaviour, type Receiver } from '../../support/receiver.js';
 import { attemptFor, inShort, sendTo } from './sending.js';

@@ -2,12 +2,12 @@ import type { Socket } from 'node:net';
 
 import { expect } from 'chai';
 
-import type { HttpDestination } from '../../../shared/domain/destination.js';
+import type { HttpDestination } from '../../../shared/domain/destinations/destination.js';
 import type { DeliveryAdapter } from '../../../shared/domain/ports.js';
 import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js';
-import { ConnectionPools } from '../../../workers/destinations/http/connection-pools.js';
-import { exchange } from '../../../workers/destinations/http/exchange.js';
-import { createHttpAdapter, type HttpAdapterOptions } from '../../../workers/destinations/http/http-adapter.js';
+import { ConnectionPools } from '../../../workers/adapters/http/connection-pools.js';
+import { exchange } from '../../../workers/adapters/http/exchange.js';
+import { createHttpAdapter, type HttpAdapterOptions } from '../../../workers/adapters/http/http-adapter.js';
 import { eventually } from '../../support/eventually.js';
 import { createReceiver, type Behaviour, type Receiver } from '../../support/receiver.js';
 import { UNKNOWN_HOST } from '../../support/unknown-host.js';

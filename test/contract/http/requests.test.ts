@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 
-import type { HttpDestination } from '../../../shared/domain/destination.js';
+import type { HttpDestination } from '../../../shared/domain/destinations/destination.js';
 import type { DeliveryAdapter, DeliveryAttempt } from '../../../shared/domain/ports.js';
-import { createHttpAdapter } from '../../../workers/destinations/http/http-adapter.js';
+import { createHttpAdapter } from '../../../workers/adapters/http/http-adapter.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';
 import { attemptFor, createTcpServer, inShort, sendTo, type TcpServer } from './sending.js';
 

@@ -6,9 +6,9 @@ import { promisify } from 'node:util';
 
 import { expect } from 'chai';
 
-import type { HttpDestination } from '../../../shared/domain/destination.js';
+import type { HttpDestination } from '../../../shared/domain/destinations/destination.js';
 import type { DeliveryAdapter } from '../../../shared/domain/ports.js';
-import { createHttpAdapter } from '../../../workers/destinations/http/http-adapter.js';
+import { createHttpAdapter } from '../../../workers/adapters/http/http-adapter.js';
 import { eventually } from '../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';
 import { createTcpServer, inShort, sendTo } from './sending.js';
@@ -67,7 +67,7 @@ describe('http adapter: TLS', function () {
 
   it('delivers, and uses the connection again, when NODE_EXTRA_CA_CERTS vouches for the certificate', async () => {
     const { stdout } = await run(process.execPath, ['--import=tsx', '--input-type=module', '--eval', `
-      import { createHttpAdapter } from './workers/destinations/http/http-adapter.ts';
+      import { createHttpAdapter } from './workers/adapters/http/http-adapter.ts';
       const adapter = createHttpAdapter();
       for (const [host, key] of [['127.0.0.1', 'first'], ['127.0.0.1', 'second'], ['localhost', 'third']]) {
         const attempt = { taskId: key, key, body: '{}', headers: {} };

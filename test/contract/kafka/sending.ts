@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 
-import type { KafkaDestination } from '../../../shared/domain/destination.js';
+import type { KafkaDestination } from '../../../shared/domain/destinations/destination.js';
 import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
 import type { DeliveryAdapter, DeliveryAttempt, DeliveryResult } from '../../../shared/domain/ports.js';
 import { TimeLimitReached } from '../../../shared/domain/ports.js';
-import { createKafkaAdapter } from '../../../workers/destinations/kafka/adapter.js';
-import type { KafkaAdapterOptions } from '../../../workers/destinations/kafka/adapter.js';
+import { createKafkaAdapter } from '../../../workers/adapters/kafka/adapter.js';
+import type { KafkaAdapterOptions } from '../../../workers/adapters/kafka/adapter.js';
 
 /** Time limit of one attempt, as in production. */
 const attemptLimitMs = 30_000;

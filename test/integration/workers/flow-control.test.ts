@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
-import { Lanes } from '../../../shared/queue/lanes.js';
-import type { Shard } from '../../../shared/queue/shard.js';
+import { Lanes } from '../../../shared/queue/flow/waiting-lists.js';
+import type { Shard } from '../../../shared/queue/engine/shard.js';
 import { eventually } from '../../support/eventually.js';
 import { putHint } from '../../support/hints.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 
-import { finishedStates, taskStates } from '../../../shared/domain/task.js';
+import { finishedStates, taskStates } from '../../../shared/domain/task/task.js';
 import { readText } from './repository-file.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -21,7 +21,7 @@ function arrows(): { from: string; to: string; why: string }[] {
 }
 
 describe('docs/ARCHITECTURE.md', () => {
-  it('draws exactly the states of shared/domain/task.ts', () => {
+  it('draws exactly the states of shared/domain/task/task.ts', () => {
     const drawn = new Set(arrows().flatMap(({ from, to }) => [from, to]).filter((state) => state !== '[*]'));
     expect([...drawn]).to.have.members([...taskStates]);
   });

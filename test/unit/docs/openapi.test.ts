@@ -1,16 +1,16 @@
 import { expect } from 'chai';
 import type { Request, Response } from 'express';
 
-import { answerToError } from '../../../server/middleware/error-response.js';
-import { allowMethods } from '../../../server/middleware/allow-methods.js';
-import { parsePolicy } from '../../../server/destinations/schema.js';
+import { answerToError } from '../../../server/http/error-response.js';
+import { allowMethods } from '../../../server/http/allow-methods.js';
+import { parsePolicy } from '../../../server/flow/schema.js';
 import { createTaskParser } from '../../../server/tasks/schema.js';
 import { waitingCodes } from '../../../server/tasks/waiting-for.js';
-import { deadReasons } from '../../../shared/domain/attempt-record.js';
-import { deferralReasons } from '../../../shared/domain/flow-control.js';
+import { deadReasons } from '../../../shared/domain/task/attempt-record.js';
+import { deferralReasons } from '../../../shared/domain/flow/bulkhead-rules.js';
 import { deliveryErrors, RequestError, requestErrors, type RequestErrorCode } from '../../../shared/domain/errors.js';
-import { jitters } from '../../../shared/domain/retry-policy.js';
-import { taskStates } from '../../../shared/domain/task.js';
+import { jitters } from '../../../shared/domain/task/retry-policy.js';
+import { taskStates } from '../../../shared/domain/task/task.js';
 import { entries, readText, readYaml, type Tree } from './repository-file.js';
 
 const api = readYaml('docs/openapi.yaml');
@@ -41,7 +41,7 @@ function allowedAt(path: string): string[] | undefined {
 
 /** One path for each alternative of each row of allow-methods.ts, read from its text: the table is not exported. */
 function pathsOfTable(): string[] {
-  const rows = [...readText('server/middleware/allow-methods.ts').matchAll(/^ {2}\[\/\^(.+?)\$\/, \[/gm)].map(([, pattern = '']) => pattern);
+  const rows = [...readText('server/http/allow-methods.ts').matchAll(/^ {2}\[\/\^(.+?)\$\/, \[/gm)].map(([, pattern = '']) => pattern);
   return rows.flatMap((row) => {
     const text = row.replaceAll('\\/?', '').replaceAll('\\', '').replaceAll('[^/]+', 'x');
     const [, before = '', choices = '', after = ''] = /^([^(]*)\(([^)]*)\)(.*)$/.exec(text) ?? ['', text, '', ''];
@@ -78,7 +78,7 @@ describe('docs/openapi.yaml', () => {
     expect(api['info']?.['version']).to.equal(version);
   });
 
-  it('has the paths and methods of server/middleware/allow-methods.ts, and no others', () => {
+  it('has the paths and methods of server/http/allow-methods.ts, and no others', () => {
     for (const { path, methods } of operations()) expect(allowedAt(path), path).to.have.members(methods);
     const table = pathsOfTable();
     for (const path of table) expect(allowedAt(path), `${path}, read from the table`).to.be.an('array');
@@ -99,12 +99,12 @@ describe('docs/openapi.yaml', () => {
     }
   });
 
-  it('lists the states of shared/domain/task.ts, and the reasons of shared/domain/attempt-record.ts', () => {
+  it('lists the states of shared/domain/task/task.ts, and the reasons of shared/domain/task/attempt-record.ts', () => {
     expect(schemas?.['State']?.['enum']).to.have.members([...taskStates]);
     expect(schemas?.['TaskView']?.['properties']?.['dead_reason']?.['enum']).to.have.members([...deadReasons, null]);
   });
 
-  it('lists the kinds of jitter of shared/domain/retry-policy.ts', () => {
+  it('lists the kinds of jitter of shared/domain/task/retry-policy.ts', () => {
     expect(schemas?.['Task']?.['properties']?.['jitter']?.['enum']).to.have.members([...jitters]);
     expect(schemas?.['TaskView']?.['properties']?.['policy']?.['properties']?.['jitter']?.['enum']).to.have.members([...jitters]);
   });

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 
 import { createTaskParser } from '../../../server/tasks/schema.js';
-import { delayBeforeAttemptMs } from '../../../shared/domain/retry-policy.js';
+import { delayBeforeAttemptMs } from '../../../shared/domain/task/retry-policy.js';
 import { readText } from './repository-file.js';
 
 const readme = readText('README.md');

@@ -2,7 +2,7 @@ import { Agent, request } from 'node:http';
 
 import { expect } from 'chai';
 
-import { DATA_VERSION } from '../../../../shared/queue/task-codec.js';
+import { DATA_VERSION } from '../../../../shared/queue/tasks/task-codec.js';
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import type { Circuit } from '../../../../shared/domain/circuit.js';
+import type { Circuit } from '../../../../shared/domain/flow/circuit.js';
 import { flowKeys } from '../../../../shared/queue/names.js';
 import { eventually } from '../../../support/eventually.js';
 import { waitForState } from '../../../support/tasks.js';

@@ -1,4 +1,4 @@
-import type { FlowPolicy } from '../../../../shared/domain/flow-policy.js';
+import type { FlowPolicy } from '../../../../shared/domain/flow/flow-policy.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService, type WorkerOptions } from '../../../support/service-in-process.js';
 import { httpTask, submitNew, type WireTask } from '../../../support/tasks.js';

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 
-import type { Circuit } from '../../../../shared/domain/circuit.js';
-import { laneOf } from '../../../../shared/domain/flow-key.js';
-import { Lanes } from '../../../../shared/queue/lanes.js';
+import type { Circuit } from '../../../../shared/domain/flow/circuit.js';
+import { laneOf } from '../../../../shared/domain/flow/flow-key.js';
+import { Lanes } from '../../../../shared/queue/flow/waiting-lists.js';
 import { WakeUps } from '../../../../workers/flow-control/wake-ups.js';
 import { eventually } from '../../../support/eventually.js';
 import { putBack } from '../../../support/hints.js';

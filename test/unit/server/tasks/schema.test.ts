@@ -3,8 +3,8 @@ import fc from 'fast-check';
 
 import { createTaskParser } from '../../../../server/tasks/schema.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
-import { jitters } from '../../../../shared/domain/retry-policy.js';
-import type { Task } from '../../../../shared/domain/task.js';
+import { jitters } from '../../../../shared/domain/task/retry-policy.js';
+import type { Task } from '../../../../shared/domain/task/task.js';
 
 const MAX_MESSAGE_BYTES = 1_000;
 const rules = { maxMessageBytes: MAX_MESSAGE_BYTES, defaultJitter: 'none' } as const;

@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 
 import { waitingFor, type WaitingFacts } from '../../../../server/tasks/waiting-for.js';
-import { readProgress, type LogEntry } from '../../../../shared/domain/attempt-record.js';
-import { defaultCircuitRules, type Circuit } from '../../../../shared/domain/circuit.js';
-import type { DeferralReason } from '../../../../shared/domain/flow-control.js';
-import { flowDue } from '../../../../shared/domain/flow-key.js';
-import type { FlowPolicy } from '../../../../shared/domain/flow-policy.js';
-import type { TaskView } from '../../../../shared/queue/task-view.js';
+import { readProgress, type LogEntry } from '../../../../shared/domain/task/attempt-record.js';
+import { defaultCircuitRules, type Circuit } from '../../../../shared/domain/flow/circuit.js';
+import type { DeferralReason } from '../../../../shared/domain/flow/bulkhead-rules.js';
+import { flowDue } from '../../../../shared/domain/flow/flow-key.js';
+import type { FlowPolicy } from '../../../../shared/domain/flow/flow-policy.js';
+import type { TaskView } from '../../../../shared/queue/tasks/task-view.js';
 import { domainTask } from '../../../support/tasks.js';
 
 const NOW = Date.UTC(2026, 10, 23, 12);

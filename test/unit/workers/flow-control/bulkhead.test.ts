@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import type { BulkheadRules } from '../../../../shared/domain/flow-control.js';
+import type { BulkheadRules } from '../../../../shared/domain/flow/bulkhead-rules.js';
 import { Bulkhead, type Slot } from '../../../../workers/flow-control/bulkhead.js';
 
 const rules: BulkheadRules = { slots: 10, minimum: 2, holdMs: 250, firstHoldMs: 50 };

@@ -1,0 +1,174 @@
+import { deliveryError, type DeliveryErrorCode } from '../errors.js';
+
+/**
+ * Circuit breaker of one destination. While its circuit is open its tasks are put back, uncounted, instead of using up
+ * their attempts on a receiver that is down; single probes find out whether it is back.
+ */
+export interface CircuitRules {
+  readonly isOn: boolean;
+  /**
+   * Failures in a row that open it, no two neighbours of one task and none later than `rowGapMs` after the one before.
+   * Each counts by its weight: see `weightOf`.
+   */
+  readonly failuresInARow: number;
+  readonly rowGapMs: number;
+  /** Or this share of failures among the results of the last `shareWithinMs`, if they are at least `shareOf`. */
+  readonly failureShare: number;
+  readonly shareOf: number;
+  readonly shareWithinMs: number;
+  /** First wait until a probe; doubles with each probe that fails, up to `maxCoolMs`. */
+  readonly baseCoolMs: number;
+  readonly maxCoolMs: number;
+  /** Open for that long, tasks are sent again and their attempts count: a dead receiver must lead to dead letters. */
+  readonly maxOpenMs: number;
+}
+
+export const defaultCircuitRules = {
+  isOn: true,
+  failuresInARow: 30,
+  rowGapMs: 60_000,
+  failureShare: 0.75,
+  shareOf: 40,
+  shareWithinMs: 10_000,
+  baseCoolMs: 2_000,
+  maxCoolMs: 30_000,
+  maxOpenMs: 900_000,
+} as const satisfies CircuitRules;
+
+/** An open circuit, the same for the whole fleet. Times in milliseconds since the epoch. */
+export interface Circuit {
+  readonly openedAt: number;
+  /** Then one probe may be sent. */
+  readonly until: number;
+  readonly coolMs: number;
+  /** failures: it failed too often. retry_after: it asked to be left alone. */
+  readonly reason: 'failures' | 'retry_after';
+}
+
+/**
+ * closed: send. given_up: it has been open for `maxOpenMs`, so send, and let the attempts count.
+ * probe: send one, if no other worker does. open: put back.
+ */
+export type CircuitState = 'closed' | 'given_up' | 'probe' | 'open';
+
+export function stateOfCircuit(circuit: Circuit | undefined, now: number, rules: CircuitRules): CircuitState {
+  if (circuit === undefined || !rules.isOn) return 'closed';
+  if (now - circuit.openedAt >= rules.maxOpenMs) return 'given_up';
+  return now < circuit.until ? 'open' : 'probe';
+}
+
+/** The circuit after a failure that opens it. @param before undefined: it was closed */
+export function openedBy(reason: Circuit['reason'], before: Circuit | undefined, now: number, rules: CircuitRules): Circuit {
+  const coolMs = before === undefined ? rules.baseCoolMs : Math.min(before.coolMs * 2, rules.maxCoolMs);
+  return { openedAt: before?.openedAt ?? now, until: now + coolMs, coolMs, reason };
+}
+
+/**
+ * The circuit after a 429 or 503 that says when to come again: nobody bothers the destination until then. Never longer
+ * than `maxCoolMs` for all tasks together, nor than the task that met it waits by its own policy: then a probe asks.
+ * @param longestWaitMs cap of that policy
+ */
+export function openedByRetryAfter(retryAfterMs: number, longestWaitMs: number, before: Circuit | undefined, now: number, rules: CircuitRules): Circuit {
+  const until = now + Math.min(retryAfterMs, longestWaitMs, rules.maxCoolMs);
+  return { openedAt: before?.openedAt ?? now, until: Math.max(until, before?.until ?? 0), coolMs: before?.coolMs ?? rules.baseCoolMs, reason: 'retry_after' };
+}
+
+/** Below that a row is an accident, however many workers there are. */
+const SHORTEST_ROW = 5;
+
+/** The row that one worker of a fleet has to see of a destination that answers nobody: its share of the whole one. */
+function rowOfOne({ failuresInARow }: CircuitRules, workers: number): number {
+  return Math.min(failuresInARow, Math.max(SHORTEST_ROW, Math.ceil(failuresInARow / workers)));
+}
+
+/**
+ * How much one failure says of the destination, 0..1. A 500 is what a handler answers that choked on this one message,
+ * as often as what a service answers that is down: it takes 120 of them in a row. 0: it says nothing, or that all is well.
+ */
+export function weightOf(code: DeliveryErrorCode, httpStatus: number | undefined): number {
+  if (!deliveryError(code).isIllness) return 0;
+  return code === 'http_server_error' && !STATUSES_OF_THE_ILL.has(httpStatus ?? 0) ? 0.25 : 1;
+}
+
+/** A gateway says that what is behind it is gone. (503 has a code of its own.) */
+const STATUSES_OF_THE_ILL: ReadonlySet<number> = new Set([502, 504]);
+
+/** Results of one destination as one process saw them lately. Times in whole milliseconds of any one clock. */
+export class Health {
+  /** Sum of weights. */
+  #row = 0;
+  #failures = 0;
+  #lastFailedAt = 0;
+  #lastFailedTask = '';
+  /** Of the half window that runs, and of the one before it. */
+  #halfSince = 0;
+  #now = nothing();
+  #before = nothing();
+
+  get failuresInARow(): number {
+    return this.#failures;
+  }
+
+  /**
+   * @param weight  of a failure; 0: it answered
+   * @param workers of the fleet: each sees its part of the failures
+   * @returns true when the circuit has to be opened for what is known now
+   */
+  note(weight: number, taskId: string, at: number, rules: CircuitRules, workers = 1): boolean {
+    this.#turn(at, rules.shareWithinMs / 2);
+    if (weight === 0) {
+      this.#row = 0;
+      this.#failures = 0;
+      this.#now.ok += 1;
+      this.#now.sends += 1;
+      return false;
+    }
+    if (at - this.#lastFailedAt > rules.rowGapMs) {
+      this.#row = 0;
+      this.#failures = 0;
+    }
+    // One task that fails again and again is retried as its own policy says: there is nobody to protect.
+    if (this.#row === 0 || taskId !== this.#lastFailedTask) {
+      this.#row += weight;
+      this.#failures += 1;
+      this.#now.failed += weight;
+      this.#now.sends += 1;
+    }
+    this.#lastFailedAt = at;
+    this.#lastFailedTask = taskId;
+    const isWellSometimes = this.#now.ok + this.#before.ok > 0;
+    return this.#row >= (isWellSometimes ? rules.failuresInARow : rowOfOne(rules, workers)) || this.#isMostlyFailing(rules);
+  }
+
+  forget(): void {
+    this.#row = 0;
+    this.#failures = 0;
+    this.#now = nothing();
+    this.#before = nothing();
+  }
+
+  #isMostlyFailing({ shareOf, failureShare }: CircuitRules): boolean {
+    const failed = this.#now.failed + this.#before.failed;
+    const all = this.#now.sends + this.#before.sends;
+    return all >= shareOf && failed >= all * failureShare;
+  }
+
+  #turn(at: number, halfMs: number): void {
+    const passedMs = at - this.#halfSince;
+    if (passedMs < halfMs) return;
+    this.#before = passedMs < 2 * halfMs ? this.#now : nothing();
+    this.#now = nothing();
+    this.#halfSince = at;
+  }
+}
+
+interface Results {
+  ok: number;
+  /** Sum of weights. */
+  failed: number;
+  sends: number;
+}
+
+function nothing(): Results {
+  return { ok: 0, failed: 0, sends: 0 };
+}

@@ -1,0 +1,182 @@
+import type { DeliveryErrorCode } from '../errors.js';
+import type { DeferralReason } from '../flow/bulkhead-rules.js';
+import type { Receipt } from '../ports.js';
+
+/** Which of its two destinations a task is being sent to. */
+export type Phase = 'delivery' | 'dead';
+
+/** Why a task got into its dead phase, or was parked (`x-retry-dead-reason`). */
+export const deadReasons = ['retries_exhausted', 'permanent_error', 'poison', 'internal'] as const;
+export type DeadReason = (typeof deadReasons)[number];
+
+/**
+ * One attempt that did not deliver. Written in the same atomic script as the transition it causes, so the log of a
+ * task is never ahead of or behind its state. `next` of a run's last record names what the task does now.
+ */
+export interface AttemptRecord {
+  readonly kind: 'attempt';
+  /** 1, then +1 with each redrive or resubmission. */
+  readonly run: number;
+  /** Number of the send within its phase, from 0. */
+  readonly attempt: number;
+  readonly phase: Phase;
+  /** What was decided: another send of the same phase, the dead phase, the end as dead letter, or parked. */
+  readonly next: 'retry' | 'dead_letter' | 'dead_lettered' | 'park';
+  /** failed: a send was made; poison, gave_up: the verdict was reached without one. */
+  readonly outcome: 'failed' | 'delivered' | 'poison' | 'gave_up';
+  readonly code: DeliveryErrorCode | undefined;
+  /** Start of the attempt, milliseconds since the epoch. */
+  readonly at: number;
+  /** Duration, milliseconds. */
+  readonly ms: number;
+  /** The job's stall counter at this moment: BullMQ never resets it, so stalls are counted from here. */
+  readonly stalls: number;
+  readonly reason?: DeadReason;
+  readonly httpStatus?: number;
+  /** Of a dead letter that was delivered. */
+  readonly receipt?: Receipt;
+  /** What the other side said, for people. */
+  readonly detail?: string;
+  readonly worker?: string;
+}
+
+/** The task was put back uncounted, and will be again: remembers how often. At most one stands, as the last entry. */
+export interface ReleaseNote {
+  readonly kind: 'release';
+  readonly code: DeliveryErrorCode;
+  /** Releases for this code in a row. */
+  readonly count: number;
+  readonly stalls: number;
+  readonly at: number;
+}
+
+/** Flow control put the task back, uncounted, until its destination has room. At most one stands, as the last entry. */
+export interface DeferralNote {
+  readonly kind: 'deferral';
+  readonly reason: DeferralReason;
+  /** When it was deferred first since its last attempt, milliseconds since the epoch: its place in the line. */
+  readonly since: number;
+  /** When it comes back if nobody wakes it, milliseconds since the epoch. */
+  readonly until: number;
+  /** Deferrals in a row. */
+  readonly count: number;
+}
+
+/** A person started the task again: what came before is history, attempts and stalls count from zero. */
+export interface RedriveMark {
+  readonly kind: 'redrive';
+  readonly run: number;
+  readonly at: number;
+}
+
+/** Stands for entries that were dropped to keep the log bounded. */
+export interface OmittedMark {
+  readonly kind: 'omitted';
+  readonly count: number;
+}
+
+export type LogEntry = AttemptRecord | ReleaseNote | DeferralNote | RedriveMark | OmittedMark;
+
+/** Where a task stands, read from its log alone. */
+export interface TaskProgress {
+  readonly run: number;
+  readonly phase: Phase;
+  /** Number of the next send in this phase, from 0. */
+  readonly attempt: number;
+  /** Sends made to the destination (not the dead one) in this run. */
+  readonly deliverySends: number;
+  readonly stallsAtLastRecord: number;
+  readonly firstFailedAt: number | undefined;
+  /** The failure that ended the delivery phase, or the newest one in it. */
+  readonly lastFailure: AttemptRecord | undefined;
+  readonly deadReason: DeadReason | undefined;
+  readonly lastRelease: ReleaseNote | undefined;
+  readonly lastDeferral: DeferralNote | undefined;
+}
+
+const KEPT_NEWEST = 20;
+
+/**
+ * Reads a log, oldest first.
+ * @param log      entries of the current run (older runs are moved away by a redrive)
+ * @param firstRun run of the submission, >= 1; a redrive mark in the log outranks it
+ */
+export function readProgress(log: readonly LogEntry[], firstRun: number): TaskProgress {
+  // Nearly always: the hot path.
+  if (log.length === 0) return untouched(firstRun);
+  let run = firstRun;
+  let firstFailedAt: number | undefined;
+  let lastFailure: AttemptRecord | undefined;
+  let last: AttemptRecord | undefined;
+  let deliverySends = 0;
+  for (const entry of log) {
+    if (entry.kind === 'redrive') run = entry.run;
+    if (entry.kind !== 'attempt') continue;
+    last = entry;
+    if (entry.phase !== 'delivery') continue;
+    firstFailedAt ??= failedAt(entry);
+    lastFailure = entry;
+    if (entry.outcome === 'failed') deliverySends = entry.attempt + 1;
+  }
+  const newest = log.at(-1);
+  const lastDeferral = newest?.kind === 'deferral' ? newest : undefined;
+  // A deferral does not end what a release began.
+  const beforeIt = lastDeferral === undefined ? newest : log.at(-2);
+  const common = {
+    run,
+    deliverySends,
+    firstFailedAt,
+    lastFailure,
+    stallsAtLastRecord: last?.stalls ?? 0,
+    deadReason: last?.reason,
+    lastRelease: beforeIt?.kind === 'release' ? beforeIt : undefined,
+    lastDeferral,
+  };
+  if (last === undefined) return { ...common, phase: 'delivery', attempt: 0 };
+  if (last.phase === 'dead') return { ...common, phase: 'dead', attempt: last.attempt + 1 };
+  if (last.next === 'retry') return { ...common, phase: 'delivery', attempt: last.attempt + 1 };
+  return { ...common, phase: 'dead', attempt: 0 };
+}
+
+function untouched(run: number): TaskProgress {
+  return {
+    run,
+    phase: 'delivery',
+    attempt: 0,
+    deliverySends: 0,
+    stallsAtLastRecord: 0,
+    firstFailedAt: undefined,
+    lastFailure: undefined,
+    deadReason: undefined,
+    lastRelease: undefined,
+    lastDeferral: undefined,
+  };
+}
+
+/** When an attempt failed, milliseconds since the epoch: it may have taken its whole time limit. */
+export function failedAt({ at, ms }: AttemptRecord): number {
+  return at + ms;
+}
+
+/**
+ * Makes room for one more entry: drops trailing notes (their counts live on in the next ones), keeps the first
+ * record, the one that led to the dead phase, and the newest; the rest becomes a count.
+ * @returns a log of at most 23 entries
+ */
+export function makeRoom(log: readonly LogEntry[]): LogEntry[] {
+  // Nearly always: the hot path.
+  if (log.length === 0) return [];
+  const kept = log.filter((entry) => entry.kind !== 'release' && entry.kind !== 'deferral');
+  const isTurningPoint = (entry: LogEntry): boolean =>
+    entry.kind === 'redrive' || (entry.kind === 'attempt' && entry.phase === 'delivery' && entry.next !== 'retry');
+  const records = kept.filter((entry) => entry.kind !== 'omitted');
+  const alreadyOmitted = kept.reduce((sum, entry) => sum + (entry.kind === 'omitted' ? entry.count : 0), 0);
+  // The mark of a redrive stands before the first record of its run: both are the beginning.
+  const beginning = records.findIndex((entry) => entry.kind === 'attempt');
+  const newestFrom = records.length - (KEPT_NEWEST - 1);
+  const dropped = records.filter((entry, index) => index > beginning && index < newestFrom && !isTurningPoint(entry));
+  if (dropped.length === 0 && alreadyOmitted === 0) return records;
+  const remaining = records.filter((entry) => !dropped.includes(entry));
+  const head = remaining.slice(0, beginning + 1);
+  return [...head, { kind: 'omitted', count: alreadyOmitted + dropped.length }, ...remaining.slice(beginning + 1)];
+}

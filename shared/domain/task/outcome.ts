@@ -1,0 +1,220 @@
+import type { DeadReason, Phase, TaskProgress } from './attempt-record.js';
+import { deliveryError, type DeliveryErrorCode } from '../errors.js';
+import { deferralDelayMs, type DeferralReason } from '../flow/bulkhead-rules.js';
+import type { DeliveryResult, Receipt } from '../ports.js';
+import { delayBeforeAttemptMs, growingDelayMs, scatteredDelayMs, type DeadPolicy, type Jitter, type RetryPolicy } from './retry-policy.js';
+import type { Task } from './task.js';
+
+/** A task came into a worker's hands. `stalls`: how often its worker died since the last record. */
+export interface Fetched {
+  readonly kind: 'fetched';
+  readonly stalls: number;
+}
+
+/** Flow control has no room for it. `waiting`: tasks to the same destination that wait already. `at`: now, ms since the epoch. */
+export interface Deferred {
+  readonly kind: 'deferred';
+  readonly reason: DeferralReason;
+  readonly waiting: number;
+  readonly at: number;
+}
+
+/**
+ * A send failed whose destination had been found to be down while it was under way. Whatever number of sends were in
+ * flight then, they tell nothing new, and must not cost their tasks an attempt. `waiting` and `at` as in Deferred.
+ */
+export interface Overtaken {
+  readonly kind: 'overtaken';
+  readonly result: Extract<DeliveryResult, { kind: 'failed' }>;
+  readonly waiting: number;
+  readonly at: number;
+}
+
+/** What a worker met while it held a task. */
+export type Finding =
+  | Fetched
+  | Deferred
+  | Overtaken
+  | { readonly kind: 'result'; readonly result: DeliveryResult }
+  /** Our own code threw. */
+  | { readonly kind: 'bug' };
+
+/** May a fetched task be sent now? */
+export type Start = { readonly kind: 'send' } | Outcome;
+
+/** What is done about it; settle-outcome.ts carries it out. */
+export type Outcome =
+  | { readonly kind: 'delivered'; readonly receipt: Receipt }
+  /** The dead delivery was made. */
+  | { readonly kind: 'dead_lettered'; readonly receipt: Receipt; readonly reason: DeadReason }
+  /** A send of the same phase after a wait. */
+  | { readonly kind: 'retry'; readonly code: DeliveryErrorCode; readonly delayMs: number; readonly reason?: DeadReason }
+  /** The delivery is over: to the dead destination, at once. */
+  | { readonly kind: 'dead_letter'; readonly code: DeliveryErrorCode; readonly reason: DeadReason }
+  /** Keep it until a person acts. */
+  | { readonly kind: 'park'; readonly code: DeliveryErrorCode; readonly reason: DeadReason }
+  /** Give it back, no attempt used. `count`: releases for this code in a row; undefined = nothing to remember. */
+  | { readonly kind: 'release'; readonly code: DeliveryErrorCode; readonly delayMs: number; readonly count: number | undefined }
+  /** Give it back until its destination has room, no attempt used. `since`: its place in the line, ms since the epoch. */
+  | { readonly kind: 'defer'; readonly waitsFor: DeferralReason; readonly delayMs: number; readonly since: number; readonly count: number };
+
+/** What of a task the rules look at. */
+export type PolicyOfTask = Pick<Task, 'retryPolicy' | 'onExhausted' | 'deadDestination'>;
+
+/** Numbers of the deployment that the rules need. */
+export interface OutcomeRules {
+  readonly dead: DeadPolicy;
+  readonly stall: StallPolicy;
+  readonly release: ReleasePolicy;
+  /** A task that has been put back for so long has its failures counted, whatever the state of its destination, ms. */
+  readonly longestUncountedMs: number;
+}
+
+/** Waits of a task that this process cannot handle: a growing delay, never a hot loop. */
+export interface ReleasePolicy {
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
+}
+
+export interface StallPolicy {
+  /** Stalls since the last record from which a task is put back with a growing delay before it runs again. */
+  readonly partFrom: number;
+  /** Stalls since the last record at which it is held to be the killer. */
+  readonly poisonAt: number;
+  readonly baseDelayMs: number;
+  readonly maxDelayMs: number;
+}
+
+/**
+ * Design, section 5: recovered jobs go to the head of the queue, so innocents die together with a poison task.
+ * From the third stall on they come back at different times; only the one that dies alone reaches twelve.
+ */
+export const defaultStallPolicy: StallPolicy = { partFrom: 3, poisonAt: 12, baseDelayMs: 1_000, maxDelayMs: 300_000 };
+
+export const defaultReleasePolicy: ReleasePolicy = { baseDelayMs: 30_000, maxDelayMs: 600_000 };
+
+/**
+ * For how long a task counts as unreadable after a worker last failed to read it, in whole milliseconds. Whoever cannot
+ * read it meets it again within maxDelayMs, and says so again; twice that, because it may have to wait for a slot.
+ */
+export function unreadableForMs({ maxDelayMs }: ReleasePolicy): number {
+  return 2 * maxDelayMs;
+}
+
+/** Releases after which a bug of ours is taken to be the task's fate. */
+export const MAX_INTERNAL_RELEASES = 10;
+
+/**
+ * The one decision: what becomes of a task.
+ *
+ * | finding | in the delivery phase | in the dead phase |
+ * |---|---|---|
+ * | delivered | delivered | dead_lettered |
+ * | failed, can improve, sends left | retry after the backoff (Retry-After is a minimum) | the same, by the dead policy with the task's jitter |
+ * | failed, no sends left | dead_letter, reason retries_exhausted | park |
+ * | failed, cannot improve | dead_letter, reason permanent_error | park |
+ * | failed by our shutdown | release at once, uncounted | the same |
+ * | failed by us otherwise | release, uncounted, growing delay | the same |
+ * | fetched after 3..11 stalls | release with a growing, jittered delay, then send | the same |
+ * | fetched after 12 stalls | dead_letter, reason poison | park |
+ * | no room at its destination | defer, uncounted | the same |
+ * | failed as what is down fails, with no Retry-After, and its circuit was opened meanwhile | defer, uncounted; after 15 min of that as any other | the same |
+ * | bug of ours | release, growing delay; the 11th time dead_letter, reason internal | the same, then park |
+ *
+ * Where it says dead_letter, a task with on_exhausted: park is parked, also when it has a dead destination.
+ *
+ * @param random in [0, 1): spreads the waits of stalled and released tasks, and those between sends as far as the policy has jitter
+ */
+export function decideOutcome(finding: Fetched, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Start;
+export function decideOutcome(finding: Exclude<Finding, Fetched>, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome;
+export function decideOutcome(finding: Finding, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Start {
+  switch (finding.kind) {
+    case 'fetched':
+      return decideFetched(finding.stalls, task, progress, rules, random);
+    case 'deferred':
+      return decideDeferred(finding, progress);
+    case 'overtaken':
+      return decideOvertaken(finding, task, progress, rules, random);
+    case 'bug':
+      return decideBug(task, progress, rules, random);
+    case 'result':
+      return decideResult(finding.result, task, progress, rules, random);
+  }
+}
+
+/**
+ * A task that this process cannot even read (written by a newer version) has no policy to decide by: it waits for a
+ * process that can, for ever, with a growing delay.
+ */
+export function decideUnreadable(lastRelease: TaskProgress['lastRelease'], rules: OutcomeRules, random: number): Extract<Outcome, { kind: 'release' }> {
+  return releaseFor('data_unreadable', { lastRelease }, rules, random);
+}
+
+function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Start {
+  const { stall } = rules;
+  if (stalls >= stall.poisonAt) return endPhase(progress.phase, task, 'worker_crashed', 'poison', progress);
+  const alreadyParted = progress.lastRelease?.code === 'worker_crashed' && progress.lastRelease.stalls - progress.stallsAtLastRecord >= stalls;
+  if (stalls < stall.partFrom || alreadyParted) return { kind: 'send' };
+  return { kind: 'release', code: 'worker_crashed', delayMs: scatteredDelayMs(stalls - stall.partFrom, stall, random), count: stalls };
+}
+
+function decideOvertaken({ result, waiting, at }: Overtaken, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
+  const uncountedMs = at - (progress.lastDeferral?.since ?? at);
+  // What it says of this one task it says, up or down; and when it says how long to wait, it means this one.
+  if (!deliveryError(result.code).isIllness || result.retryAfterMs !== undefined || uncountedMs >= rules.longestUncountedMs) return decideResult(result, task, progress, rules, random);
+  return decideDeferred({ reason: 'circuit_open', waiting, at }, progress);
+}
+
+function decideDeferred({ reason, waiting, at }: Omit<Deferred, 'kind'>, { lastDeferral }: TaskProgress): Outcome {
+  return { kind: 'defer', waitsFor: reason, delayMs: deferralDelayMs(waiting), since: lastDeferral?.since ?? at, count: (lastDeferral?.count ?? 0) + 1 };
+}
+
+function decideBug(task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
+  const releases = releasesInARow('internal', progress.lastRelease);
+  if (releases >= MAX_INTERNAL_RELEASES) return endPhase(progress.phase, task, 'internal', 'internal', progress);
+  return releaseFor('internal', progress, rules, random);
+}
+
+function releaseFor(
+  code: DeliveryErrorCode,
+  { lastRelease }: Pick<TaskProgress, 'lastRelease'>,
+  { release }: OutcomeRules,
+  random: number,
+): Extract<Outcome, { kind: 'release' }> {
+  const releases = releasesInARow(code, lastRelease);
+  return { kind: 'release', code, delayMs: growingDelayMs(releases, release, random), count: releases + 1 };
+}
+
+function decideResult(result: DeliveryResult, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
+  const { phase } = progress;
+  if (result.kind === 'delivered') {
+    if (phase === 'delivery') return { kind: 'delivered', receipt: result.receipt };
+    return { kind: 'dead_lettered', receipt: result.receipt, reason: progress.deadReason ?? 'retries_exhausted' };
+  }
+  const { code } = result;
+  const { usesAttempt, canImprove } = deliveryError(code);
+  // Whoever is told to stop must give back at once; every other fault of ours would be a hot loop without a wait.
+  if (code === 'shutting_down') return { kind: 'release', code, delayMs: 0, count: undefined };
+  if (!usesAttempt) return releaseFor(code, progress, rules, random);
+  if (!canImprove) return endPhase(phase, task, code, 'permanent_error', progress);
+  const { sends, backoff } = sendsOfPhase(phase, task.retryPolicy, rules.dead);
+  if (progress.attempt + 1 >= sends) return endPhase(phase, task, code, 'retries_exhausted', progress);
+  const delayMs = delayBeforeAttemptMs(progress.attempt + 1, backoff, random, result.retryAfterMs);
+  return { kind: 'retry', code, delayMs, ...(progress.deadReason === undefined ? {} : { reason: progress.deadReason }) };
+}
+
+function endPhase(phase: Phase, task: PolicyOfTask, code: DeliveryErrorCode, reason: DeadReason, progress: TaskProgress): Outcome {
+  // The reason a person needs is why the delivery failed, not that the dead delivery failed too.
+  if (phase === 'dead') return { kind: 'park', code, reason: progress.deadReason ?? reason };
+  if (task.onExhausted === 'park' || task.deadDestination === undefined) return { kind: 'park', code, reason };
+  return { kind: 'dead_letter', code, reason };
+}
+
+function sendsOfPhase(phase: Phase, retry: RetryPolicy, dead: DeadPolicy): { sends: number; backoff: { baseDelayMs: number; maxDelayMs: number; jitter: Jitter } } {
+  if (phase === 'delivery') return { sends: retry.maxRetries + 1, backoff: retry };
+  return { sends: dead.attempts, backoff: { ...dead, jitter: retry.jitter } };
+}
+
+function releasesInARow(code: DeliveryErrorCode, lastRelease: TaskProgress['lastRelease']): number {
+  return lastRelease?.code === code ? lastRelease.count : 0;
+}

@@ -1,0 +1,60 @@
+import { failedAt, type TaskProgress } from './attempt-record.js';
+import { printDestination } from '../destinations/destination.js';
+import type { DeliveryAttempt } from '../ports.js';
+import type { Task } from './task.js';
+
+const MAX_ERROR_CHARACTERS = 500;
+
+/**
+ * The send a task is due for, by its phase.
+ * Delivery: key `<id>|<attempt>`. Dead letter: key `<id>|dead|<sends made to the destination>`, so `t|dead|3` for
+ * max_retries 2 after full exhaustion; the same body, and the headers that say what happened.
+ */
+export function attemptToSend(task: Task, progress: TaskProgress): DeliveryAttempt {
+  return progress.phase === 'delivery' ? deliveryAttempt(task, progress) : deadLetter(task, progress);
+}
+
+function deliveryAttempt(task: Task, progress: TaskProgress): DeliveryAttempt {
+  return {
+    taskId: task.id,
+    key: `${task.id}|${progress.attempt}`,
+    body: task.messageData,
+    headers: provenance(task, progress.run, progress.attempt),
+  };
+}
+
+function deadLetter(task: Task, progress: TaskProgress): DeliveryAttempt {
+  const { lastFailure, firstFailedAt, deliverySends } = progress;
+  return {
+    taskId: task.id,
+    key: `${task.id}|dead|${deliverySends}`,
+    body: task.messageData,
+    headers: {
+      // The number of the last attempt made, not of this delivery: beside max-retries that is what a reader asks.
+      ...provenance(task, progress.run, Math.max(deliverySends - 1, 0)),
+      'x-retry-dead-reason': progress.deadReason ?? 'retries_exhausted',
+      'x-retry-error': lastFailure === undefined ? 'unknown' : printFailure(lastFailure.code ?? 'unknown', lastFailure.detail),
+      'x-retry-first-failed-at': new Date(firstFailedAt ?? 0).toISOString(),
+      'x-retry-last-failed-at': new Date(lastFailure === undefined ? 0 : failedAt(lastFailure)).toISOString(),
+      'x-retry-original-destination': printDestination(task.destination),
+    },
+  };
+}
+
+function provenance(task: Task, run: number, attempt: number): Record<string, string> {
+  return {
+    'x-retry-task-id': task.id,
+    'x-retry-source': task.source,
+    'x-retry-client-id': task.clientId,
+    'x-retry-attempt': String(attempt),
+    'x-retry-max-retries': String(task.retryPolicy.maxRetries),
+    'x-retry-run': String(run),
+  };
+}
+
+/** `http_server_error: HTTP 500 upstream down`: one line, bounded, no control characters. */
+export function printFailure(code: string, detail: string | undefined): string {
+  const text = detail === undefined || detail === '' ? code : `${code}: ${detail}`;
+  // toWellFormed: a cut between the halves of a surrogate pair leaves a half that no header can carry.
+  return text.replace(/\p{Cc}+/gu, ' ').slice(0, MAX_ERROR_CHARACTERS).toWellFormed();
+}

@@ -1,0 +1,44 @@
+import type { Destination } from '../destinations/destination.js';
+import type { RetryPolicy } from './retry-policy.js';
+
+/**
+ * What a client handed over. Never changes after it was accepted: what happened to it stands in its
+ * attempt records. A 2xx promised that it ends as one of the finished states below.
+ */
+export interface Task {
+  /** The client's own id, 1..255 code points. */
+  readonly id: string;
+  readonly source: string;
+  readonly clientId: string;
+  readonly destination: Destination;
+  /** undefined only where onExhausted is 'park'. */
+  readonly deadDestination: Destination | undefined;
+  readonly onExhausted: 'dead_letter' | 'park';
+  readonly retryPolicy: RetryPolicy;
+  /**
+   * Name under which its deliveries share flow control with others of the same name, 1..255 code points, such as
+   * `tenant-7`. undefined = they share it by destination.
+   */
+  readonly flowKey: string | undefined;
+  /** Due priority tasks go before due normal ones. */
+  readonly isPriority: boolean;
+  /** Delivered byte for byte as UTF-8. */
+  readonly messageData: string;
+}
+
+/** What a task is doing; docs/ARCHITECTURE.md shows which follows which. */
+export const taskStates = [
+  'scheduled',
+  'delivering',
+  'retrying',
+  'delivered',
+  'dead_lettering',
+  'dead_lettered',
+  'parked',
+  'cancelled',
+] as const;
+
+export type TaskState = (typeof taskStates)[number];
+
+/** States that nothing leaves by itself: only a redrive or a new submission starts such a task again. */
+export const finishedStates = ['delivered', 'dead_lettered', 'parked', 'cancelled'] as const satisfies readonly TaskState[];

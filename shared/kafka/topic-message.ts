@@ -1,0 +1,30 @@
+import type { KafkaDestination } from '../domain/destinations/destination.js';
+import type { DeliveryAttempt } from '../domain/ports.js';
+
+/** One attempt as Kafka will store it. */
+export interface TopicMessage {
+  readonly key: Buffer;
+  readonly value: Buffer;
+  /** Sent as UTF-8. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Key, value, and names and values of the headers, in bytes: what the batch rule counts. */
+  readonly bytes: number;
+}
+
+/**
+ * Value = body; key = the destination's own or `<id>|<attempt>`; headers = our provenance, and the destination's own but
+ * for those named `x-retry-...`, so that nobody can fake it: a client that hands over what it once got from here sends
+ * the old ones along.
+ */
+export function toTopicMessage(attempt: DeliveryAttempt, destination: KafkaDestination): TopicMessage {
+  const key = Buffer.from(destination.key ?? attempt.key, 'utf8');
+  const value = Buffer.from(attempt.body, 'utf8');
+  const headers = destination.headers === undefined ? attempt.headers : { ...withoutOurs(destination.headers), ...attempt.headers };
+  let bytes = key.length + value.length;
+  for (const name in headers) bytes += Buffer.byteLength(name) + Buffer.byteLength(headers[name] ?? '');
+  return { key, value, headers, bytes };
+}
+
+function withoutOurs(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !/^x-retry-/i.test(name)));
+}

@@ -1,0 +1,123 @@
+import { Queue, type IRedisClient } from 'bullmq';
+import { RequestError } from '../../domain/errors.js';
+import { jobIdOf, ownKeys, queueName, queuePrefix, type OwnKeys } from '../names.js';
+import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
+import { defineFinishScript } from './finish-script.js';
+import { flowScripts } from '../flow/flow-scripts.js';
+import { deferScript, laneScripts } from '../flow/waiting-list-scripts.js';
+import { ownScripts } from '../tasks/scripts.js';
+import { SubmitScript } from './submit-script.js';
+
+/** One BullMQ queue with the connection it is spoken to by. */
+export interface Shard {
+  readonly queue: Queue;
+  readonly client: IRedisClient;
+  readonly submitScript: SubmitScript;
+  readonly keys: OwnKeys & {
+    readonly completed: string;
+    readonly failed: string;
+    readonly delayed: string;
+    /** What idle workers block on; an entry wakes one. */
+    readonly marker: string;
+    /** Due, with a priority in BullMQ's sense: our normal tasks. */
+    readonly prioritized: string;
+    /** Due, before all prioritized ones: our priority tasks, and those of dead workers. */
+    readonly wait: string;
+    /** Due, set aside by an older BullMQ's pause; 6.7 only empties it. */
+    readonly paused: string;
+    readonly active: string;
+    /** `<prefix>:<queue>:`; a job's own key follows it. */
+    readonly base: string;
+    job(taskId: string): string;
+  };
+}
+
+/**
+ * All shards, opened when Redis first answers. BullMQ's Queue asks Redis for its version when it is made, and is
+ * broken for good if that fails; so it is made only on a connection that is ready.
+ */
+export class Shards {
+  #open: Promise<readonly Shard[]> | undefined;
+  #ready: readonly Shard[] | undefined;
+  readonly #onReady = (): void => void this.whenOpen().catch(() => undefined); // the next 'ready' tries again
+
+  constructor(
+    private readonly redis: RedisClient,
+    private readonly prefix: string,
+    readonly count: number,
+  ) {
+    redis.on('ready', this.#onReady);
+    if (redis.status === 'ready') this.#onReady();
+  }
+
+  /** @throws RequestError redis_unavailable while Redis has not answered yet */
+  get(index: number): Shard {
+    const shard = this.#ready?.[index];
+    if (shard === undefined) throw new RequestError('redis_unavailable', 'redis connection failed');
+    return shard;
+  }
+
+  all(): readonly Shard[] {
+    this.get(0);
+    return this.#ready ?? [];
+  }
+
+  /** Opens the shards now, waiting for Redis as long as the connection's profile waits. */
+  whenOpen(): Promise<readonly Shard[]> {
+    this.#open ??= this.#openAll();
+    return this.#open;
+  }
+
+  async close(): Promise<void> {
+    this.redis.off('ready', this.#onReady);
+    const shards = this.#ready ?? [];
+    this.#ready = undefined;
+    await Promise.all(shards.map(({ queue }) => queue.close()));
+  }
+
+  async #openAll(): Promise<readonly Shard[]> {
+    try {
+      const shards = await Promise.all(Array.from({ length: this.count }, (_, index) => openShard(this.redis, this.prefix, index)));
+      this.#ready = shards;
+      return shards;
+    } catch (error) {
+      this.#open = undefined;
+      throw error;
+    }
+  }
+}
+
+async function openShard(redis: RedisClient, prefix: string, index: number): Promise<Shard> {
+  const queue = new Queue(queueName(index), { connection: redis, prefix: queuePrefix(prefix, index, isCluster(redis)) });
+  // Connection trouble is seen by whoever's command fails; without a listener it would end the process.
+  queue.on('error', () => undefined);
+  try {
+    await queue.waitUntilReady();
+    const client = await queue.getBackend().client;
+    for (const [name, script] of Object.entries({ ...ownScripts, ...laneScripts, ...flowScripts, ...deferScript(client) })) client.defineCommand(name, script);
+    // Each worker defines it for itself; here, a BullMQ that it was not made for is refused before a task is taken.
+    defineFinishScript(client);
+    const key = (suffix: string): string => queue.toKey(suffix);
+    return {
+      queue,
+      client,
+      submitScript: new SubmitScript(queue, client, [key('completed'), key('failed'), ownKeys(key).parked]),
+      keys: {
+        ...ownKeys(key),
+        completed: key('completed'),
+        failed: key('failed'),
+        delayed: key('delayed'),
+        marker: key('marker'),
+        prioritized: key('prioritized'),
+        wait: key('wait'),
+        paused: key('paused'),
+        active: key('active'),
+        base: key(''),
+        job: (taskId) => key(jobIdOf(taskId)),
+      },
+    };
+  } catch (error) {
+    await queue.close();
+    throw error;
+  }
+}

@@ -1,0 +1,127 @@
+import type { IRedisClient, IRedisTransaction, JobJson, Queue } from 'bullmq';
+import { admitFunction, ADMIT } from '../tasks/scripts.js';
+import { definedScripts } from '../../redis/transaction.js';
+
+/** What BullMQ's add hands to Redis for one job. */
+export interface EncodedAdd {
+  /** Which of BullMQ's ways to add a job: a number from 1, as in Lua. */
+  readonly way: number;
+  readonly values: readonly (string | Buffer)[];
+}
+
+/** One of BullMQ's scripts that add a job. */
+interface AddScript {
+  /** With BullMQ's version in it. */
+  readonly command: string;
+  readonly keys: readonly string[];
+}
+
+/** Values behind the keys: arguments, data, options. */
+const ADD_VALUES = 3;
+const VALUES_PER_JOB = 4 + ADD_VALUES;
+
+/**
+ * Our check and BullMQ's add for many jobs, in one call (decision 7). BullMQ's own Lua does the adding: its text is put
+ * into functions of one larger script, and BullMQ's own code encodes what they are called with. So nothing of it is
+ * written again here, but a group costs one command instead of two for each of its tasks.
+ */
+export class SubmitScript {
+  readonly #scripts: readonly AddScript[];
+  readonly #keys: readonly string[];
+
+  /** @param sets the keys of the sets completed, failed and parked */
+  constructor(
+    private readonly queue: Queue,
+    client: IRedisClient,
+    sets: readonly [completed: string, failed: string, parked: string],
+  ) {
+    // BullMQ chooses by these two; which it chose is asked of it, not repeated.
+    this.#scripts = [{ delay: 1 }, { priority: 1 }, {}].map((opts) => {
+      const { command, args } = this.#record({ ...blankJob, opts });
+      // Keys are texts.
+      return { command, keys: args.slice(0, -ADD_VALUES) as string[] };
+    });
+    this.#keys = [...sets, ...this.#scripts.flatMap(({ keys }) => keys)];
+    client.defineCommand('krsSubmit', { numberOfKeys: COUNTED_BY_CALLER, lua: luaOf(this.#scripts, client) });
+  }
+
+  /** @param job as BullMQ stores it: what a Job would make of itself */
+  encode(job: Pick<JobJson, 'id' | 'name' | 'data' | 'opts' | 'timestamp'>): EncodedAdd {
+    const { command, args } = this.#record({ ...blankJob, ...job });
+    const index = this.#scripts.findIndex((script) => script.command === command);
+    if (index < 0) throw new TypeError(`BullMQ adds by ${command}, which krsSubmit does not know`);
+    return { way: index + 1, values: args.slice(-ADD_VALUES) };
+  }
+
+  /** @returns arguments for krsSubmit; its reply has one element for each job, see `admitFunction` */
+  argumentsFor(jobs: readonly { readonly key: string; readonly id: string; readonly sha: string; readonly seenFinishedAt: string; readonly add: EncodedAdd }[]): (string | number | Buffer)[] {
+    const args: (string | number | Buffer)[] = [this.#keys.length + jobs.length, ...this.#keys];
+    for (const { key } of jobs) args.push(key);
+    for (const { id, sha, seenFinishedAt, add } of jobs) args.push(id, sha, seenFinishedAt, add.way, ...add.values);
+    return args;
+  }
+
+  #record(job: JobJson): Recorded {
+    const recorder = new Recorder();
+    // It only calls runCommand, before its first await.
+    void this.queue.getBackend().addJobToTransaction(recorder as unknown as IRedisTransaction, job, job.id);
+    if (recorder.recorded === undefined) throw new TypeError('BullMQ does not add a job by one script any more');
+    return recorder.recorded;
+  }
+}
+
+interface Recorded {
+  readonly command: string;
+  readonly args: readonly (string | Buffer)[];
+}
+
+/** Stands where BullMQ expects a connection, and keeps the command instead of sending it. */
+class Recorder {
+  recorded: Recorded | undefined;
+
+  runCommand(command: string, args: readonly (string | Buffer)[]): void {
+    this.recorded = { command, args };
+  }
+}
+
+/** What BullMQ's type of a job asks for and its add does not look at. */
+const blankJob: JobJson = { id: '', name: '', data: '', opts: {}, timestamp: 0, progress: 0, attemptsMade: 0, attemptsStarted: 0, stalledCounter: 0, failedReason: '', returnvalue: '' };
+
+/**
+ * The caller says first how many keys there are. ioredis takes the absence of a number for that; BullMQ's type of the
+ * same call has no room for it.
+ */
+const COUNTED_BY_CALLER = undefined as unknown as number;
+
+/**
+ * In order, so a second submission of an id sees the job of the first.
+ *
+ * KEYS 1 completed, 2 failed, 3 parked, then the keys of each of BullMQ's scripts, then one job each.
+ * ARGV for each job: job id, content hash, finishing time seen before or '', way to add, and BullMQ's three values.
+ */
+function luaOf(scripts: readonly AddScript[], client: IRedisClient): string {
+  const texts = definedScripts(client);
+  let from = 3;
+  const ways = scripts.map(({ command, keys }) => {
+    const lua = texts[command]?.lua;
+    if (lua === undefined) throw new TypeError(`BullMQ has not defined ${command}`);
+    const names = keys.map((_, index) => `KEYS[${from + index + 1}]`);
+    from += keys.length;
+    // The parameters stand in front of Redis' KEYS and ARGV, inside.
+    return `{ add = function(KEYS, ARGV)\n${lua}\nend, keys = { ${names.join(', ')} } }`;
+  });
+  return `${admitFunction}
+local ways = { ${ways.join(',\n')} }
+local answers = {}
+for index = 1, #KEYS - ${from} do
+  local at = ${VALUES_PER_JOB} * (index - 1)
+  local answer = admit(KEYS[${from} + index], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
+  if answer[1] == ${ADMIT.absent} or answer[1] == ${ADMIT.replaced} then
+    local way = ways[tonumber(ARGV[at + 4])]
+    way.add(way.keys, { ARGV[at + 5], ARGV[at + 6], ARGV[at + 7] })
+  end
+  answers[index] = answer
+end
+return answers
+`;
+}

@@ -1,0 +1,147 @@
+import type { IRedisClient } from 'bullmq';
+import { luaFunction } from '../engine/bullmq-script.js';
+import { nowMs } from './flow-scripts.js';
+
+/** Lua of lanes.ts. As in scripts.ts: one queue's keys, and BullMQ's own steps are left to BullMQ. */
+
+/** Of BullMQ's moveToDelayed. */
+export const DELAYED_KEYS = 11;
+
+/**
+ * A score in a lane is the time since which the job waits, in ms; a priority job's is so much less that it stands before
+ * all others, and is below zero.
+ */
+const PRIORITY_AHEAD_MS = 10_000_000_000_000;
+
+/**
+ * Puts a job that is being processed back into the delayed set, by BullMQ's own script, and remembers in the same step
+ * that it waits for a destination: a worker that is killed in between would leave a job that nobody wakes.
+ *
+ * The job keeps the name of its lane: whoever cancels it knows where to strike it out.
+ *
+ * KEYS 1..11 BullMQ's, 12 lane, 13 lanes. ARGV BullMQ's, then since (ms), flow key.
+ * Its reply: {BullMQ's answer: 0, or an error below, jobs in the lane}
+ */
+export const deferScript = (client: IRedisClient) => ({
+  krsDefer: {
+    numberOfKeys: DELAYED_KEYS + 2,
+    lua: `${luaFunction(client, 'moveToDelayed', 'moveToDelayed', DELAYED_KEYS)}
+local result = moveToDelayed(KEYS, ARGV)
+if result ~= 0 then return {result, 0} end
+redis.call('HSET', KEYS[5], 'lane', ARGV[#ARGV])
+local isPriority = redis.call('HGET', KEYS[5], 'priority') == '0'
+redis.call('ZADD', KEYS[12], tonumber(ARGV[#ARGV - 1]) - (isPriority and ${PRIORITY_AHEAD_MS} or 0), ARGV[3])
+redis.call('ZADD', KEYS[13], 'NX', ARGV[#ARGV - 1], ARGV[#ARGV])
+return {result, redis.call('ZCARD', KEYS[12])}
+`,
+  },
+});
+
+/**
+ * Makes the first deferred jobs of a lane due, priority jobs before the others, then whoever waits longest: BullMQ takes
+ * what is due out of the delayed set by itself. A job that was fetched since its deferral (\`ats\` counts that) may wait
+ * for a backoff now, and must not come early.
+ *
+ * KEYS 1 lane, 2 lanes, 3 delayed, 4 marker. ARGV 1 key prefix of jobs, 2 how many, 3 flow key.
+ * @returns {made due, jobs left in the lane}
+ */
+const wakeLane = `${nowMs}
+local woken, want, looks = 0, tonumber(ARGV[2]), 500
+while woken < want and looks > 0 do
+  looks = looks - 1
+  local popped = redis.call('ZPOPMIN', KEYS[1])
+  if #popped == 0 then break end
+  local id = popped[1]
+  local score = redis.call('ZSCORE', KEYS[3], id)
+  local seen = redis.call('HMGET', ARGV[1] .. id, 'deferred', 'ats')
+  if score and seen[1] and seen[1] == (seen[2] or '0') then
+    -- Due since it was deferred: so those that wait longest come first. But now at the latest, also one that was
+    -- deferred by a worker whose clock is ahead: nobody else would find it due until then.
+    local since = tonumber(popped[2])
+    if since < 0 then since = since + ${PRIORITY_AHEAD_MS} end
+    local due = math.min(since, now) * 0x1000
+    if tonumber(score) > due then redis.call('ZADD', KEYS[3], due, id) end
+    woken = woken + 1
+  end
+end
+if woken > 0 then redis.call('ZADD', KEYS[4], 0, '0') end
+local left = redis.call('ZCARD', KEYS[1])
+if left == 0 then redis.call('ZREM', KEYS[2], ARGV[3]) end
+return {woken, left}
+`;
+
+/**
+ * Defers due jobs that nobody has fetched yet, because their destination has no room: to fetch each of thousands only
+ * to put it back takes all workers seconds, and everybody else waits behind them. Looks at the head of the queue alone.
+ * Whose job it is says its name (task-codec.ts), which tells of its deliveries: a job whose log says that it is a dead
+ * letter by now stays. Text that a receiver sent cannot say so, nor since when a job waits: its quotes are escaped twice.
+ *
+ * It is what BullMQ's moveToDelayed does to a job, less the lock that this one has not got. A marker is not needed:
+ * nobody waits for the end of a safety time.
+ *
+ * KEYS 1 prioritized, 2 delayed, 3 lanes. ARGV 1 key prefix of jobs, 2 how many to look at, 3 now (ms), 4 until (ms),
+ * 5 key prefix of lanes, 6... what a name says (\`jobNameOfFlow\`), the lane, and why its tasks wait, in turn.
+ * @returns {looked at, deferred}
+ */
+const skim = `
+local laneOf, reasonOf = {}, {}
+for index = 6, #ARGV, 3 do
+  laneOf[ARGV[index]] = ARGV[index + 1]
+  reasonOf[ARGV[index + 1]] = ARGV[index + 2]
+end
+local function laneOfName(name)
+  local origin = string.match(name, '^http %a+://[^/]+') or string.match(name, '^(%[.*%] http %a+://[^/]+)/')
+  local key, cluster = string.match(name, '^(%[.*%] kafka )[^@]*(@.+)$')
+  return laneOf[origin] or laneOf[key and key .. cluster] or laneOf[name]
+end
+local found, deferred = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[2]) - 1), 0
+for nth, id in ipairs(found) do
+  local job = ARGV[1] .. id
+  local seen = redis.call('HMGET', job, 'name', 'stacktrace', 'ats')
+  local lane, log = laneOfName(seen[1] or ''), seen[2] or ''
+  if lane and not string.find(log, [[\\"next\\":\\"dead_letter]], 1, true) then
+    redis.call('ZREM', KEYS[1], id)
+    redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * 0x1000, id)
+    redis.call('HSET', job, 'deferred', seen[3] or '0', 'waitsFor', reasonOf[lane], 'lane', lane)
+    -- In the order of the queue, but for those that have stood in line before.
+    local since = tonumber(string.match(log, [[\\"kind\\":\\"deferral\\",.-\\"since\\":(%d+)]]) or ARGV[3] + nth / 1000)
+    redis.call('ZADD', ARGV[5] .. lane, since, id)
+    redis.call('ZADD', KEYS[3], 'NX', since, lane)
+    deferred = deferred + 1
+  end
+end
+return {#found, deferred}
+`;
+
+/** KEYS 1 lanes. ARGV 1 how many. @returns flow keys, any of them */
+const someLanes = `return redis.call('ZRANDMEMBER', KEYS[1], ARGV[1])`;
+
+/**
+ * How many jobs wait in the oldest lanes, and in those that are named.
+ *
+ * KEYS 1 lanes. ARGV 1 what a lane's key begins with, 2 how many of the oldest, 3... names.
+ * @returns lanes that are not empty and their lengths in turn
+ */
+const laneDepths = `
+local found, isKnown = {}, {}
+local function look(lane)
+  if isKnown[lane] then return end
+  isKnown[lane] = true
+  local waiting = redis.call('ZCARD', ARGV[1] .. lane)
+  if waiting == 0 then return end
+  found[#found + 1] = lane
+  found[#found + 1] = waiting
+end
+for index = 3, #ARGV do look(ARGV[index]) end
+if tonumber(ARGV[2]) > 0 then
+  for _, lane in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1)) do look(lane) end
+end
+return found
+`;
+
+export const laneScripts = {
+  krsWakeLane: { numberOfKeys: 4, lua: wakeLane },
+  krsSkim: { numberOfKeys: 3, lua: skim },
+  krsSomeLanes: { numberOfKeys: 1, lua: someLanes },
+  krsLaneDepths: { numberOfKeys: 1, lua: laneDepths },
+} as const;

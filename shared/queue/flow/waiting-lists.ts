@@ -1,0 +1,89 @@
+import type { DeferralReason } from '../../domain/flow/bulkhead-rules.js';
+import { flowOfLane, laneOf, type Flow } from '../../domain/flow/flow-key.js';
+import { DELAYED_KEYS } from './waiting-list-scripts.js';
+import type { Shard } from '../engine/shard.js';
+import { jobNameOfFlow } from '../tasks/task-codec.js';
+
+/** How many tasks of a flow are deferred. */
+export interface LaneDepth {
+  readonly flow: Flow;
+  readonly waiting: number;
+}
+
+/** A job that goes back into the delayed set. */
+export interface Deferral {
+  readonly jobId: string;
+  /** Of the worker that holds the job. */
+  readonly token: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** After this it comes back even if nobody wakes it. */
+  readonly delayMs: number;
+  /** Milliseconds since the epoch: whoever waits longest is woken first, after priority tasks. */
+  readonly since: number;
+  /** To be written into the job besides. */
+  readonly fields: Readonly<Record<string, string | number>>;
+}
+
+/**
+ * Lines of deferred jobs, one per destination, in one shard. Hints only: a job that no lane knows comes back when its
+ * own time in the delayed set is over, and a lane may name jobs that are long gone.
+ */
+export class Lanes {
+  constructor(private readonly shard: Shard) {}
+
+  /**
+   * Puts a job that is being processed back, uncounted, and into the lane, in one step.
+   * @returns jobs in the lane
+   * @throws when the job is not the caller's any more, or Redis fails
+   */
+  async defer(lane: string, { jobId, token, at, delayMs, since, fields }: Deferral): Promise<number> {
+    const { client, keys, queue } = this.shard;
+    const backend = queue.getBackend();
+    const args = backend.moveToDelayedArgs(jobId, at, token, delayMs, { skipAttempt: true, fieldsToUpdate: fields });
+    const reply: unknown = await client.runCommand('krsDefer', [...args.slice(0, DELAYED_KEYS), keys.lane(lane), keys.lanes, ...args.slice(DELAYED_KEYS), since, lane]);
+    // The script's own answer.
+    const [code, depth] = reply as [number, number];
+    if (code !== 0) throw backend.finishedErrors({ code, jobId, command: 'moveToDelayed', state: 'active' });
+    return depth;
+  }
+
+  /** Makes up to `count` jobs of the lane due, priority ones first, then the oldest. */
+  async wake(flowKey: string, count: number): Promise<{ woken: number; left: number }> {
+    const { client, keys } = this.shard;
+    const reply: unknown = await client.runCommand('krsWakeLane', [keys.lane(flowKey), keys.lanes, keys.delayed, keys.marker, keys.base, count, flowKey]);
+    // The script's own answer.
+    const [woken, left] = reply as [number, number];
+    return { woken, left };
+  }
+
+  /**
+   * Defers those of the first `count` due jobs whose deliveries are of one of these flows; dead letters stay.
+   * @param now   milliseconds since the epoch
+   * @param until when they come back if nobody wakes them
+   */
+  async skim(flows: readonly (readonly [Flow, DeferralReason])[], count: number, now: number, until: number): Promise<{ looked: number; deferred: number }> {
+    const { client, keys } = this.shard;
+    const names = flows.flatMap(([flow, reason]) => [jobNameOfFlow(flow), laneOf(flow), reason]);
+    const reply: unknown = await client.runCommand('krsSkim', [keys.prioritized, keys.delayed, keys.lanes, keys.base, count, now, until, keys.lane(''), ...names]);
+    // The script's own answer.
+    const [looked, deferred] = reply as [number, number];
+    return { looked, deferred };
+  }
+
+  /** Flow keys that have a lane, any of them, at most `limit`. */
+  async some(limit: number): Promise<string[]> {
+    const { client, keys } = this.shard;
+    const reply: unknown = await client.runCommand('krsSomeLanes', [keys.lanes, limit]);
+    return reply as string[];
+  }
+
+  /** Of the `oldest` lanes that have been there longest, and of the named ones; without empty ones. */
+  async depths(oldest: number, named: readonly string[]): Promise<LaneDepth[]> {
+    const { client, keys } = this.shard;
+    const reply: unknown = await client.runCommand('krsLaneDepths', [keys.lanes, keys.lane(''), oldest, ...named]);
+    // The script's own answer: lanes and lengths in turn.
+    const pairs = reply as (string | number)[];
+    return Array.from({ length: pairs.length / 2 }, (_, nth) => ({ flow: flowOfLane(String(pairs[2 * nth])), waiting: Number(pairs[2 * nth + 1]) }));
+  }
+}

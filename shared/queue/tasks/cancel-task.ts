@@ -1,0 +1,42 @@
+import { decodeCompletion, type Completion } from './log-codec.js';
+import { jobIdOf } from '../names.js';
+import { CANCEL } from './scripts.js';
+import type { Shard } from '../engine/shard.js';
+
+/** What became of a wish to cancel. */
+export type Cancellation =
+  /** It waited, and is kept as cancelled for as long as a delivered one. */
+  | { readonly kind: 'cancelled' }
+  /** It was parked, and is gone. */
+  | { readonly kind: 'deleted' }
+  /** A worker holds it, or has died with it and its lock has not lapsed yet. */
+  | { readonly kind: 'being_sent' }
+  | { readonly kind: 'finished'; readonly state: 'delivered' | 'cancelled' | 'dead_lettered' }
+  | { readonly kind: 'not_found' };
+
+/**
+ * Atomic in Redis: exactly one of cancel and fetch gets the task.
+ * @param now milliseconds since the epoch
+ */
+export async function cancelTask({ client, keys }: Shard, taskId: string, now: number): Promise<Cancellation> {
+  const completion: Completion = { outcome: 'cancelled', at: now };
+  const sets = [keys.delayed, keys.prioritized, keys.wait, keys.paused, keys.active, keys.completed, keys.failed, keys.parked, keys.unreadable, keys.lanes];
+  // Outside a MULTI ioredis sends the text itself when Redis has lost the script.
+  const reply: unknown = await client.runCommand('krsCancel', [keys.job(taskId), ...sets, jobIdOf(taskId), now, JSON.stringify(completion), keys.lane('')]);
+  // The script's own answer: see scripts.ts.
+  const [code, returnValue] = reply as [(typeof CANCEL)[keyof typeof CANCEL], string];
+  switch (code) {
+    case CANCEL.absent:
+      return { kind: 'not_found' };
+    case CANCEL.cancelled:
+      return { kind: 'cancelled' };
+    case CANCEL.deleted:
+      return { kind: 'deleted' };
+    case CANCEL.beingSent:
+      return { kind: 'being_sent' };
+    case CANCEL.deadLettered:
+      return { kind: 'finished', state: 'dead_lettered' };
+    case CANCEL.completed:
+      return { kind: 'finished', state: decodeCompletion(returnValue)?.outcome ?? 'delivered' };
+  }
+}

@@ -1,0 +1,63 @@
+import type { TaskState } from '../../domain/task/task.js';
+import { decodeCompletion } from './log-codec.js';
+import { jobIdOf } from '../names.js';
+import { PLACE } from './scripts.js';
+import type { Shard } from '../engine/shard.js';
+import { readWaiting } from './task-view.js';
+import { transact } from '../../redis/transaction.js';
+
+/** What became of a wish to send a task now. */
+export type SendNow =
+  /** It waited for its time and is due now (`made_due`), or was due before and waits for a free slot (`already_due`). */
+  | { readonly kind: 'made_due' | 'already_due'; readonly state: TaskState; readonly run: number; readonly dueAt: number }
+  /** It was a dead letter or parked: a new run, due now. */
+  | { readonly kind: 'redriven'; readonly run: number; readonly dueAt: number }
+  | { readonly kind: 'being_sent' }
+  | { readonly kind: 'finished'; readonly state: 'delivered' | 'cancelled' }
+  | { readonly kind: 'not_found' };
+
+/** Between our look and the redrive somebody else may start it, and it may fail again; give up after this. */
+const MAX_ROUNDS = 5;
+
+/**
+ * @param now        milliseconds since the epoch
+ * @param startAgain redrives it; gives the new run, or undefined when it is neither a dead letter nor parked any more
+ */
+export async function sendNow(shard: Shard, taskId: string, now: number, startAgain: () => Promise<number | undefined>): Promise<SendNow> {
+  for (let round = 1; round <= MAX_ROUNDS; round += 1) {
+    const found = await makeDue(shard, taskId, now);
+    if (found.kind !== 'failed') return found;
+    const run = await startAgain();
+    if (run !== undefined) return { kind: 'redriven', run, dueAt: now };
+    // Otherwise somebody else was faster: whatever he made of it is seen at the next look.
+  }
+  throw new Error('the task was started and ended again and again by others');
+}
+
+async function makeDue({ client, keys, queue }: Shard, taskId: string, now: number): Promise<Exclude<SendNow, { kind: 'redriven' }> | { readonly kind: 'failed' }> {
+  const jobId = jobIdOf(taskId);
+  const [located] = await transact(client, (multi) => {
+    multi.runCommand('krsLocate', [keys.job(taskId), keys.delayed, keys.completed, keys.failed, keys.active, jobId]);
+    // BullMQ's own Job.promote, which keeps the priority, on this MULTI instead of its connection: so what was found is
+    // what it acts on. It does nothing to a job that is not delayed. Should this MULTI have met NOSCRIPT half-way, the
+    // second look finds the task as its own first try left it: due, which is what was wished.
+    const { delayed, wait, paused, meta, prioritized, active, pc, events, marker } = queue.keys;
+    queue.getBackend().execCommand(multi, 'promote', [delayed, wait, paused, meta, prioritized, active, pc, events, marker, queue.toKey(''), jobId]);
+  });
+  // The script's own answer: see scripts.ts.
+  const [place, log, options, returnValue] = located as [(typeof PLACE)[keyof typeof PLACE], string, string, string];
+  switch (place) {
+    case PLACE.nowhere:
+      return { kind: 'not_found' };
+    case PLACE.delayed:
+      return { kind: 'made_due', ...readWaiting(log, options), dueAt: now };
+    case PLACE.due:
+      return { kind: 'already_due', ...readWaiting(log, options), dueAt: now };
+    case PLACE.active:
+      return { kind: 'being_sent' };
+    case PLACE.completed:
+      return { kind: 'finished', state: decodeCompletion(returnValue)?.outcome ?? 'delivered' };
+    case PLACE.failed:
+      return { kind: 'failed' };
+  }
+}

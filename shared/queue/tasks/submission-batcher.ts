@@ -1,0 +1,89 @@
+import type { Admission, Submission } from './submission.js';
+import type { Shard } from '../engine/shard.js';
+import { transact } from '../../redis/transaction.js';
+
+const GATHER_MS = 1;
+const MAX_GROUP = 200;
+const MAX_GROUP_BYTES = 1_048_576;
+/**
+ * What may be on its way to Redis at once. All commands share one connection, each with a time limit: whatever is
+ * behind a hundred megabytes of messages would run out of its time on a healthy Redis, and be stored all the same.
+ */
+const MAX_BYTES_IN_FLIGHT = 4 * MAX_GROUP_BYTES;
+/** A finished record can be replaced by someone else again and again between our two steps; give up after this. */
+const MAX_ROUNDS = 5;
+
+interface Waiting {
+  readonly submission: Submission;
+  readonly rounds: number;
+  readonly resolve: (admission: Admission) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Submissions that arrive within 1 ms share a call: on one connection a round trip for each would be the limit of
+ * the API, and autopipelining is slower (engine facts). A group fails as a whole: nobody of it is told "accepted".
+ * When a group fails, those that still wait fail with it: they were never sent, and Redis would make them wait as long.
+ */
+export class SubmissionBatcher {
+  #waiting: Waiting[] = [];
+  #bytesInFlight = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly shard: Shard) {}
+
+  submit(submission: Submission): Promise<Admission> {
+    return new Promise((resolve, reject) => this.#add({ submission, rounds: 1, resolve, reject }));
+  }
+
+  #add(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+    if (this.#waiting.length >= MAX_GROUP) this.#pump();
+    else this.#timer ??= setTimeout(() => this.#pump(), GATHER_MS);
+  }
+
+  #pump(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    while (this.#waiting.length > 0 && this.#bytesInFlight < MAX_BYTES_IN_FLIGHT) {
+      const { length, bytes } = nextGroup(this.#waiting);
+      void this.#send(this.#waiting.splice(0, length), bytes);
+    }
+  }
+
+  async #send(group: readonly Waiting[], bytes: number): Promise<void> {
+    this.#bytesInFlight += bytes;
+    try {
+      const args = this.shard.submitScript.argumentsFor(group.map(({ submission }) => submission.toJob()));
+      // Alone in its MULTI: Redis refuses that as a whole when it is full, before anything of it runs.
+      const [replies] = await transact(this.shard.client, (multi) => multi.runCommand('krsSubmit', args));
+      // The script's own answer: one element for each.
+      group.forEach((waiting, index) => this.#settle(waiting, (replies as readonly unknown[])[index]));
+    } catch (error) {
+      for (const { reject } of [...group, ...this.#waiting.splice(0)]) reject(error);
+    } finally {
+      this.#bytesInFlight -= bytes;
+      // Those that arrived meanwhile have waited long enough; a timer that runs is for a group that still gathers.
+      if (this.#timer === undefined) this.#pump();
+    }
+  }
+
+  #settle(waiting: Waiting, reply: unknown): void {
+    const admission = waiting.submission.readReply(reply);
+    if (admission !== undefined) waiting.resolve(admission);
+    else if (waiting.rounds >= MAX_ROUNDS) waiting.reject(new Error('the id was taken again and again by others'));
+    else this.#add({ ...waiting, rounds: waiting.rounds + 1 });
+  }
+}
+
+/** The oldest that fit into one call; at least one, however large. */
+function nextGroup(waiting: readonly Waiting[]): { length: number; bytes: number } {
+  let length = 0;
+  let bytes = 0;
+  for (const { submission } of waiting) {
+    if (length > 0 && (length === MAX_GROUP || bytes + submission.bytes > MAX_GROUP_BYTES)) break;
+    length += 1;
+    bytes += submission.bytes;
+  }
+  return { length, bytes };
+}

@@ -1,0 +1,88 @@
+import type { JobsOptions } from 'bullmq';
+import type { Task } from '../../domain/task/task.js';
+import { wholeMs } from '../../domain/task/retry-policy.js';
+import { jobIdOf } from '../names.js';
+import { ADMIT } from './scripts.js';
+import type { Shard } from '../engine/shard.js';
+import type { EncodedAdd } from '../engine/submit-script.js';
+import { contentHash, encodeTask, jobNameOf, jobPriorityOf, type StoredOptions } from './task-codec.js';
+
+/** What became of a submission. */
+export type Admission =
+  /** A new run. `dueAt`: milliseconds since the epoch. */
+  | { readonly kind: 'created'; readonly run: number; readonly dueAt: number }
+  /** A live task has the id, with the same content: nothing changed. */
+  | { readonly kind: 'already_scheduled' }
+  | { readonly kind: 'other_content' }
+  | { readonly kind: 'parked' };
+
+const ENVELOPE_BYTES = 1_024;
+
+/**
+ * One task on its way into its queue. Goes through krsSubmit once or, where it replaces a finished record, twice: the
+ * first tells the run number and the time it finished, the second replaces exactly that record.
+ */
+export class Submission {
+  readonly #job: { readonly id: string; readonly name: string; readonly data: string; readonly attempts: number; readonly priority: number; readonly delayMs: number };
+  readonly #sha: string;
+  /** What it weighs on the way to Redis, roughly: the message, and as much as the rest of a usual task. */
+  readonly bytes: number;
+  #seenFinishedAt = '';
+  #run = 1;
+  #dueAt = 0;
+
+  constructor(
+    private readonly shard: Shard,
+    private readonly task: Task,
+    deadAttempts: number,
+  ) {
+    this.#sha = contentHash(task);
+    // Counted once: the batcher asks for it each time it looks for the next group.
+    this.bytes = Buffer.byteLength(task.messageData) + ENVELOPE_BYTES;
+    this.#job = {
+      id: jobIdOf(task.id),
+      name: jobNameOf(task),
+      data: JSON.stringify(encodeTask(task)),
+      // For people who look at the board; what is done is decided in outcome.ts, not by this number.
+      attempts: task.retryPolicy.maxRetries + 1 + deadAttempts,
+      priority: jobPriorityOf(task),
+      delayMs: wholeMs(task.retryPolicy.initialDelayMs),
+    };
+  }
+
+  /** Its part of krsSubmit, as of now. */
+  toJob(): { key: string; id: string; sha: string; seenFinishedAt: string; add: EncodedAdd } {
+    const { id, name, data, attempts, priority, delayMs } = this.#job;
+    const sha = this.#sha;
+    // BullMQ keeps options it does not know; its type has no room for them.
+    const opts: JobsOptions & StoredOptions = { attempts, sha };
+    if (priority !== 0) opts.priority = priority;
+    if (delayMs !== 0) opts.delay = delayMs;
+    if (this.#run !== 1) opts.run = this.#run;
+    const timestamp = Date.now();
+    this.#dueAt = timestamp + delayMs;
+    // No Job of BullMQ's is made: that would cost more than the rest of a submission.
+    return { key: this.shard.keys.job(this.task.id), id, sha, seenFinishedAt: this.#seenFinishedAt, add: this.shard.submitScript.encode({ id, name, data, opts, timestamp }) };
+  }
+
+  /** @returns the answer, or undefined when it has to be submitted once more */
+  readReply(reply: unknown): Admission | undefined {
+    // The script's own answer: see scripts.ts.
+    const [code, finishedAt = '', run = 0] = reply as [number, string?, number?];
+    switch (code) {
+      case ADMIT.absent:
+      case ADMIT.replaced:
+        return { kind: 'created', run: this.#run, dueAt: this.#dueAt };
+      case ADMIT.sameContent:
+        return { kind: 'already_scheduled' };
+      case ADMIT.parked:
+        return { kind: 'parked' };
+      case ADMIT.finished:
+        this.#seenFinishedAt = finishedAt;
+        this.#run = run + 1;
+        return undefined;
+      default:
+        return { kind: 'other_content' };
+    }
+  }
+}

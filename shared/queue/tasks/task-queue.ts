@@ -1,0 +1,210 @@
+import type { Queue } from 'bullmq';
+import { RequestError } from '../../domain/errors.js';
+import { laneOf, type Flow } from '../../domain/flow/flow-key.js';
+import type { Clock } from '../../domain/ports.js';
+import type { Task } from '../../domain/task/task.js';
+import { cancelTask, type Cancellation } from './cancel-task.js';
+import { FlowStore } from '../flow/flow-store.js';
+import { Lanes, type LaneDepth } from '../flow/waiting-lists.js';
+import { flowKeys, jobIdOf, shardOf, taskIdOf } from '../names.js';
+import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
+import { sendNow, type SendNow } from './retry-now.js';
+import { Shards, type Shard } from '../engine/shard.js';
+import { Submission, type Admission } from './submission.js';
+import { SubmissionBatcher } from './submission-batcher.js';
+import { UnreadableTaskError } from './task-codec.js';
+import { countTasks, type TaskCounts } from './task-counts.js';
+import { readTask, type TaskView } from './task-view.js';
+import { isRedisFull, transact } from '../../redis/transaction.js';
+
+/** Entries of earlier runs that a redriven task keeps. */
+const HISTORY_ENTRIES = 60;
+
+const REDRIVES_AT_ONCE = 100;
+/** More destinations that have deferred tasks nobody looks at; each costs Redis about a microsecond. */
+const LANES_SHOWN_PER_SHARD = 1_000;
+
+export type Redrive = { readonly kind: 'redriven'; readonly run: number } | { readonly kind: 'not_found' } | { readonly kind: 'not_dead' };
+
+export interface TaskQueueOptions {
+  readonly redis: RedisClient;
+  readonly prefix: string;
+  readonly shards: number;
+  /** Shown to people as part of a job's attempts. */
+  readonly deadAttempts: number;
+  readonly clock: Clock;
+}
+
+/**
+ * Everything that touches BullMQ, but for the worker's own loop. Knows which shard a task lives in.
+ * Every method throws RequestError redis_unavailable or redis_full when Redis cannot do its part.
+ */
+export class TaskQueue {
+  readonly #shards: Shards;
+  readonly #batchers = new Map<Shard, SubmissionBatcher>();
+
+  constructor(private readonly options: TaskQueueOptions) {
+    this.#shards = new Shards(options.redis, options.prefix, options.shards);
+  }
+
+  /** Resolves when Redis has answered once and the queues are open. */
+  async ready(): Promise<void> {
+    await this.#shards.whenOpen();
+  }
+
+  /** Accepts a task, or says why not; atomic in Redis. When it resolves with `created`, the task is stored. */
+  async submit(task: Task): Promise<Admission> {
+    // Not through #speak: this is called for every task, and each layer of promises costs as much as a check does.
+    try {
+      const shard = this.#shardOf(task.id);
+      let batcher = this.#batchers.get(shard);
+      if (batcher === undefined) this.#batchers.set(shard, (batcher = new SubmissionBatcher(shard)));
+      return await batcher.submit(new Submission(shard, task, this.options.deadAttempts));
+    } catch (cause) {
+      throw asRequestError(cause);
+    }
+  }
+
+  async find(taskId: string): Promise<TaskView | undefined> {
+    return this.#speak(() => readTask(this.#shardOf(taskId), taskId, this.options.clock()));
+  }
+
+  /**
+   * Cancels a task that waits; deletes a parked one for good. When it resolves with `cancelled` or `deleted`, no worker
+   * takes the task any more.
+   */
+  async cancel(taskId: string): Promise<Cancellation> {
+    return this.#speak(() => cancelTask(this.#shardOf(taskId), taskId, this.options.clock()));
+  }
+
+  /** Makes a task that waits due now; starts a dead or parked one again, as `redrive` does. */
+  async sendNow(taskId: string): Promise<SendNow> {
+    const startAgain = async (): Promise<number | undefined> => {
+      const redrive = await this.redrive(taskId);
+      return redrive.kind === 'redriven' ? redrive.run : undefined;
+    };
+    return this.#speak(() => sendNow(this.#shardOf(taskId), taskId, this.options.clock(), startAgain));
+  }
+
+  /** @param unreadableForMs for how long a task counts as unreadable after the last try: see outcome.ts */
+  async counts(unreadableForMs: number): Promise<TaskCounts> {
+    return this.#speak(() => countTasks(this.#shards.all(), this.options.clock(), unreadableForMs));
+  }
+
+  /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. */
+  async redrive(taskId: string): Promise<Redrive> {
+    return this.#speak(async () => {
+      const { queue, client, keys } = this.#shardOf(taskId);
+      const job = await queue.getJob(jobIdOf(taskId));
+      if (job === undefined) return { kind: 'not_found' };
+      const jobId = jobIdOf(taskId);
+      const [run] = await transact(client, (multi) => {
+        multi.runCommand('krsPrepareRedrive', [keys.job(taskId), keys.failed, keys.parked, jobId, this.options.clock(), HISTORY_ENTRIES]);
+        // BullMQ's own Job.retry, with both resets, on this MULTI instead of its connection: a crash between our
+        // script and its would leave a dead letter without its log.
+        const { wait, meta, active, marker, prioritized, pc, events } = queue.keys;
+        const reprocessKeys = [keys.job(taskId), events, keys.failed, wait, meta, active, marker, prioritized, pc];
+        queue.getBackend().execCommand(multi, 'reprocessJob', [...reprocessKeys, jobId, 'LPUSH', 'failedReason', 'failed', '1', '1']);
+      });
+      return typeof run === 'number' && run > 0 ? { kind: 'redriven', run } : { kind: 'not_dead' };
+    });
+  }
+
+  /**
+   * Redrives every task that is in the failed set of one queue now; what fails again meanwhile is left.
+   * @param queueName as in `queues()`; an unknown one has nothing to redrive
+   * @returns how many were started again, and how many somebody else had started or removed before
+   */
+  async redriveAll(queueName: string): Promise<{ retried: number; skipped: number }> {
+    return this.#speak(async () => {
+      const counts = { retried: 0, skipped: 0 };
+      const shard = this.#shards.all().find(({ queue }) => queue.name === queueName);
+      if (shard === undefined) return counts;
+      const until = this.options.clock();
+      const seen = new Set<string>();
+      for (let from = '-inf'; ; ) {
+        const page = await failedJobs(shard, from, until);
+        const fresh = page.filter(({ jobId }) => !seen.has(jobId));
+        const redrives = await Promise.all(fresh.map(({ jobId }) => this.redrive(taskIdOf(jobId) ?? '')));
+        for (const { jobId } of fresh) seen.add(jobId);
+        for (const { kind } of redrives) counts[kind === 'redriven' ? 'retried' : 'skipped'] += 1;
+        const last = page.at(-1);
+        if (last === undefined) return counts;
+        // Those that could not be started stay in the set: go past them, all with one finishing time included.
+        from = fresh.length > 0 ? last.finishedAt : `(${last.finishedAt}`;
+      }
+    });
+  }
+
+  /** Limits, circuits and what the workers report: for the API. */
+  async withFlow<T>(work: (store: FlowStore) => Promise<T>): Promise<T> {
+    return this.#speak(() => work(this.flowStore()));
+  }
+
+  /** Deferred tasks of the destinations that have had some for longest, and of the named ones; a row per shard. */
+  async laneDepths(named: readonly Flow[]): Promise<readonly LaneDepth[]> {
+    return this.#speak(async () => {
+      const depths = await Promise.all(this.#shards.all().map((shard) => new Lanes(shard).depths(LANES_SHOWN_PER_SHARD, named.map(laneOf))));
+      return depths.flat();
+    });
+  }
+
+  /** @throws RequestError redis_unavailable while Redis has not answered yet */
+  flowStore(): FlowStore {
+    const { redis, prefix } = this.options;
+    return new FlowStore(this.#shards.get(0).client, flowKeys(prefix, isCluster(redis)));
+  }
+
+  /** Fails when Redis does not answer. */
+  async ping(): Promise<void> {
+    // Through a queue's client, so that it also says whether the queues are open.
+    await this.#speak(async () => {
+      const { client, keys } = this.#shards.get(0);
+      await client.get(keys.janitorLock);
+    });
+  }
+
+  /** For the board. Empty until Redis has answered once. */
+  queues(): readonly Queue[] {
+    return this.#shards.all().map(({ queue }) => queue);
+  }
+
+  /** For the janitor and the workers, which run their own loops per shard. */
+  async shards(): Promise<readonly Shard[]> {
+    return this.#shards.whenOpen();
+  }
+
+  async close(): Promise<void> {
+    await this.#shards.close();
+  }
+
+  #shardOf(taskId: string): Shard {
+    return this.#shards.get(shardOf(taskId, this.options.shards));
+  }
+
+  async #speak<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (cause) {
+      throw asRequestError(cause);
+    }
+  }
+}
+
+/** The oldest of the failed set, a page at a time. @param from score, `(` before it = beyond it */
+async function failedJobs({ client, keys }: Shard, from: string, until: number): Promise<{ jobId: string; finishedAt: string }[]> {
+  const reply: unknown = await client.runCommand('krsFailedPage', [keys.failed, from, until, REDRIVES_AT_ONCE]);
+  // The script's own answer: ids and scores in turn.
+  const pairs = reply as string[];
+  return Array.from({ length: pairs.length / 2 }, (_, index) => ({ jobId: pairs[2 * index] ?? '', finishedAt: pairs[2 * index + 1] ?? '' }));
+}
+
+/** Redis' refusals as ours: the caller answers 503, whatever else happened. */
+function asRequestError(cause: unknown): unknown {
+  if (cause instanceof RequestError) return cause;
+  // Each is about what Redis did; a bug of ours (TypeError, RangeError, ...) stays what it is.
+  if (isRedisFull(cause)) return new RequestError('redis_full', 'redis is full', undefined, { cause });
+  if (cause instanceof UnreadableTaskError) return new RequestError('task_unreadable', 'the task was written by a newer version of this service', undefined, { cause });
+  if (cause instanceof TypeError || cause instanceof RangeError) return cause;
+  return new RequestError('redis_unavailable', 'redis connection failed', undefined, { cause });
+}

@@ -1,0 +1,245 @@
+import { expect } from 'chai';
+
+import type { AttemptRecord, LogEntry } from '../../../../../shared/domain/task/attempt-record.js';
+import type { Task } from '../../../../../shared/domain/task/task.js';
+import { flowOf, laneOf } from '../../../../../shared/domain/flow/flow-key.js';
+import { Lanes } from '../../../../../shared/queue/flow/waiting-lists.js';
+import { encodeEntry } from '../../../../../shared/queue/tasks/log-codec.js';
+import type { Shard } from '../../../../../shared/queue/engine/shard.js';
+import { eventually } from '../../../../support/eventually.js';
+import { createReceiver, type Receiver } from '../../../../support/receiver.js';
+import { InProcessService } from '../../../../support/service-in-process.js';
+import { domainTask, getTask, waitForState } from '../../../../support/tasks.js';
+
+const UNTIL_MS = 60_000;
+
+describe('Lanes: skim', () => {
+  let service: InProcessService;
+  let shard: Shard;
+  let busy: Receiver;
+  let other: Receiver;
+
+  beforeEach(async () => {
+    [service, busy, other] = await Promise.all([InProcessService.ready(), createReceiver(), createReceiver()]);
+    const [first] = await service.queue.shards();
+    if (first === undefined) throw new Error('no shard');
+    shard = first;
+  });
+  afterEach(async () => {
+    await service.close();
+    await Promise.all([busy.close(), other.close()]);
+  });
+
+  function to(receiver: Receiver, changes: Partial<Task> = {}): Task {
+    const destination = { type: 'http', url: receiver.url('/hook?a=1') } as const;
+    return domainTask({ destination, retryPolicy: { maxRetries: 0, initialDelayMs: 0, baseDelayMs: 1_000, maxDelayMs: 1_000, jitter: 'none' }, ...changes });
+  }
+
+  async function submit(tasks: readonly Task[]): Promise<void> {
+    for (const task of tasks) expect(await service.queue.submit(task)).to.include({ kind: 'created' });
+  }
+
+  const skim = (task: Task, count = 100): Promise<{ looked: number; deferred: number }> => {
+    const now = Date.now();
+    return new Lanes(shard).skim([[flowOf(task.destination, task.flowKey), 'paused']], count, now, now + UNTIL_MS);
+  };
+
+  const failedOnce = (next: AttemptRecord['next']): AttemptRecord =>
+    ({ kind: 'attempt', run: 1, attempt: 0, phase: 'delivery', next, outcome: 'failed', code: 'http_server_error', at: 1_000, ms: 5, stalls: 0, detail: '"next":"dead_letter"' });
+
+  /** As if a worker had had it. */
+  async function log(task: Task, ...entries: LogEntry[]): Promise<void> {
+    await service.redis.hset(shard.keys.job(task.id), 'stacktrace', JSON.stringify(entries.map(encodeEntry)), 'ats', 1);
+  }
+
+  const laneOfTask = async (task: Task): Promise<string[]> => service.redis.zrange(shard.keys.lane(laneOf(flowOf(task.destination, task.flowKey))), '0', '-1');
+
+  it('defers the tasks of the flow alone, in their order, and leaves flow_keys, other origins and dead letters', async () => {
+    const skimmed = Array.from({ length: 5 }, (_, nth) => to(busy, { id: `skimmed-${nth}` }));
+    const [dead, keyed, elsewhere, urgent] = [to(busy, { id: 'dead' }), to(busy, { flowKey: 'tenant' }), to(other), to(busy, { isPriority: true })];
+    await submit([dead, ...skimmed, keyed, elsewhere, urgent]);
+    await log(dead, failedOnce('dead_letter'));
+    const [first] = skimmed;
+    if (first === undefined) throw new Error('no task');
+    expect(await skim(first)).to.deep.equal({ looked: 8, deferred: 5 });
+    expect(await service.redis.zcard(shard.keys.prioritized)).to.equal(3);
+    expect(await service.redis.llen(shard.keys.wait)).to.equal(1);
+    const lane = laneOf(flowOf(first.destination, undefined));
+    expect(await service.redis.zrange(shard.keys.lane(lane), '0', '-1'), 'the order of the queue').to.deep.equal(skimmed.map(({ id }) => `t-${id}`));
+    expect(await service.redis.zrange(shard.keys.lanes, '0', '-1')).to.deep.equal([lane]);
+    const shown = await service.queue.find(first.id);
+    expect(shown?.progress.lastDeferral).to.include({ reason: 'paused', count: 1 });
+    expect(shown?.state).to.equal('scheduled');
+    expect((shown?.nextAttemptAt ?? 0) - Date.now()).to.be.within(UNTIL_MS - 10_000, UNTIL_MS);
+  });
+
+  it('defers tasks that were sent before, or have stood in line, which keep their place in it', async () => {
+    const [fresh, retried, deferredBefore] = [to(busy, { id: 'fresh' }), to(busy, { id: 'retried' }), to(busy, { id: 'deferred' })];
+    await submit([fresh, retried, deferredBefore]);
+    await log(retried, failedOnce('retry'));
+    await log(deferredBefore, failedOnce('retry'), { kind: 'deferral', reason: 'limit', since: 2_000, until: 3_000, count: 4 });
+    expect(await skim(fresh)).to.deep.equal({ looked: 3, deferred: 3 });
+    expect(await laneOfTask(fresh)).to.deep.equal(['t-deferred', 't-fresh', 't-retried']);
+    const shown = await Promise.all([retried, deferredBefore].map(({ id }) => service.queue.find(id)));
+    expect(shown.map((view) => view?.progress.attempt), 'no attempt is counted').to.deep.equal([1, 1]);
+    const [ofRetried, ofDeferred] = shown.map((view) => view?.progress.lastDeferral);
+    expect(ofRetried, 'in line since its backoff was over').to.include({ reason: 'paused', since: 2_005 });
+    expect(ofDeferred).to.include({ reason: 'limit', since: 2_000, count: 4 });
+    for (const deferral of [ofRetried, ofDeferred]) expect((deferral?.until ?? 0) - Date.now()).to.be.within(UNTIL_MS - 10_000, UNTIL_MS);
+    busy.on('/hook', { kind: 'answer' });
+    expect(await new Lanes(shard).wake(laneOf(flowOf(fresh.destination, undefined)), 3)).to.deep.equal({ woken: 3, left: 0 });
+    await service.startWorker();
+    for (const { id } of [fresh, retried, deferredBefore]) await waitForState(service.baseUrl, id, 'delivered');
+    expect(busy.requests.map(({ key }) => key)).to.have.members(['fresh|0', 'retried|1', 'deferred|1']);
+  });
+
+  it('knows the tasks of a flow_key, whatever it looks like, by where they go', async () => {
+    const kafka = { type: 'kafka', broker: { host: '127.0.0.1', port: 9 }, topic: 'orders', key: undefined, headers: undefined } as const;
+    for (const flowKey of ['tenant', 'a] http http://x/y', 'a] kafka b@c', '%a [.*]']) {
+      const mine = [to(busy, { flowKey }), to(busy, { destination: kafka, flowKey })];
+      const others = [to(busy), to(busy, { flowKey: `${flowKey}2` }), to(other, { flowKey }), to(busy, { destination: kafka }), to(busy, { destination: { ...kafka, broker: undefined }, flowKey })];
+      await submit([...mine, ...others]);
+      for (const task of mine) {
+        const { deferred } = await skim(task);
+        expect([deferred, await laneOfTask(task)], flowKey).to.deep.equal([1, [`t-${task.id}`]]);
+      }
+      await service.redis.del(shard.keys.prioritized);
+    }
+  });
+
+  it('looks at the head alone', async () => {
+    const tasks = Array.from({ length: 12 }, () => to(busy));
+    await submit(tasks);
+    const [first] = tasks;
+    if (first === undefined) throw new Error('no task');
+    expect(await skim(first, 10)).to.deep.equal({ looked: 10, deferred: 10 });
+    expect(await skim(first, 10)).to.deep.equal({ looked: 2, deferred: 2 });
+    expect(await skim(first, 10)).to.deep.equal({ looked: 0, deferred: 0 });
+  });
+
+  it('knows topics of Kafka', async () => {
+    const destination = { type: 'kafka', broker: { host: '127.0.0.1', port: 9 }, topic: 'orders', key: undefined, headers: undefined } as const;
+    const [mine, others] = [to(busy, { destination }), to(busy, { destination: { ...destination, topic: 'orders-2' } })];
+    await submit([mine, others]);
+    expect(await skim(mine)).to.deep.equal({ looked: 2, deferred: 1 });
+  });
+
+  it('loses none of them: woken or after their time, each is delivered once, also by a worker that knows nothing of it', async () => {
+    const tasks = Array.from({ length: 40 }, () => to(busy));
+    busy.on('/hook', { kind: 'answer' });
+    await submit(tasks);
+    const [first] = tasks;
+    if (first === undefined) throw new Error('no task');
+    await skim(first);
+    // Half of the hints are lost, and their time is over.
+    for (const { id } of tasks.slice(0, 20)) {
+      await service.redis.zrem(shard.keys.lane(laneOf(flowOf(first.destination, undefined))), `t-${id}`);
+      await service.redis.zadd(shard.keys.delayed, 'XX', 4_096, `t-${id}`);
+    }
+    await service.startWorker();
+    for (const { id } of tasks) await waitForState(service.baseUrl, id, 'delivered');
+    expect(busy.requests.map(({ headers }) => headers['x-retry-attempt'])).to.deep.equal(tasks.map(() => '0'));
+    await eventually(async () => expect(await service.redis.zcard(shard.keys.lanes)).to.equal(0));
+  });
+
+  for (const [what, flowKey, entries] of [
+    ['tasks', undefined, []],
+    ['tasks of one flow_key', 'tenant-7', []],
+    ['tasks that failed together', undefined, [failedOnce('retry')]],
+  ] as const) {
+    it(`clears a head of 1,500 ${what} to a hanging receiver for those behind it`, async () => {
+      busy.on('/hook', { kind: 'hang' });
+      other.on('/hook', { kind: 'answer' });
+      const head = Array.from({ length: 1_500 }, () => to(busy, { flowKey }));
+      await submit(head);
+      if (entries.length > 0) for (const task of head) await log(task, ...entries);
+      const behind = Array.from({ length: 20 }, () => to(other));
+      await submit(behind);
+      await service.startWorker({ concurrency: 20 });
+      for (const { id } of behind) await waitForState(service.baseUrl, id, 'delivered');
+      const fetched = (await Promise.all(head.map(({ id }) => service.redis.hget(shard.keys.job(id), 'ats')))).filter((count) => Number(count) > entries.length);
+      expect(fetched.length, 'to be put back one by one').to.be.below(300);
+      const [waiting] = behind;
+      expect((await getTask(service.baseUrl, waiting?.id ?? '')).timeline).to.have.lengthOf(1);
+    });
+  }
+});
+
+describe('Lanes: defer', () => {
+  const LANE = 'http://elsewhere';
+  const ID = 'in-hand';
+  let service: InProcessService;
+  let shard: Shard;
+  let token: string;
+
+  beforeEach(async () => {
+    service = await InProcessService.ready();
+    const [first] = await service.queue.shards();
+    if (first === undefined) throw new Error('no shard');
+    shard = first;
+    await service.queue.submit(domainTask({ id: ID }));
+    token = 'of-a-worker';
+    await service.redis.zrem(shard.keys.delayed, `t-${ID}`);
+    await service.redis.zrem(shard.keys.prioritized, `t-${ID}`);
+    await service.redis.lpush(shard.keys.active, `t-${ID}`);
+    await service.redis.set(`${shard.keys.job(ID)}:lock`, token);
+  });
+  afterEach(() => service.close());
+
+  const defer = (): Promise<number> => new Lanes(shard).defer(LANE, { jobId: `t-${ID}`, token, at: 1_000_000, delayMs: 60_000, since: 900_000, fields: { deferred: 1 } });
+  const hints = (): Promise<string[]> => service.redis.zrange(shard.keys.lane(LANE), '0', '-1', 'WITHSCORES');
+
+  it('puts the job back and into the line in one step', async () => {
+    expect(await defer()).to.equal(1);
+    expect(await hints()).to.deep.equal([`t-${ID}`, '900000']);
+    expect(await new Lanes(shard).some(10)).to.deep.equal([LANE]);
+    expect(Math.floor(Number(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)) / 0x1000)).to.equal(1_060_000);
+    expect(await service.redis.hmget(shard.keys.job(ID), 'deferred', 'delay')).to.deep.equal(['1', '60000']);
+    expect(await service.redis.llen(shard.keys.active)).to.equal(0);
+    expect(await service.redis.exists(`${shard.keys.job(ID)}:lock`)).to.equal(0);
+  });
+
+  it('puts a priority job before all that wait, and makes it due since it was deferred, like them', async () => {
+    await service.redis.hset(shard.keys.job(ID), 'priority', '0');
+    await service.redis.zadd(shard.keys.lane(LANE), '1', 't-waits-longest');
+    expect(await defer()).to.equal(2);
+    expect(await service.redis.zrange(shard.keys.lane(LANE), '0', '-1')).to.deep.equal([`t-${ID}`, 't-waits-longest']);
+    await service.redis.hset(shard.keys.job(ID), 'ats', '1');
+    expect(await new Lanes(shard).wake(LANE, 1)).to.deep.equal({ woken: 1, left: 1 });
+    expect(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)).to.equal(String(900_000 * 0x1000));
+  });
+
+  it('by a worker whose clock is ahead does not keep a job that is woken from others', async () => {
+    const ahead = Date.now() + 300_000;
+    await new Lanes(shard).defer(LANE, { jobId: `t-${ID}`, token, at: ahead, delayMs: 60_000, since: ahead, fields: { deferred: 0 } });
+    expect(await new Lanes(shard).wake(LANE, 1)).to.deep.equal({ woken: 1, left: 0 });
+    expect(Number(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)) / 0x1000).to.be.at.most(Date.now());
+  });
+
+  it('is undone by a cancellation, also by one of a skimmed job', async () => {
+    await defer();
+    expect(await service.queue.cancel(ID)).to.include({ kind: 'cancelled' });
+    expect(await service.redis.exists(shard.keys.lane(LANE), shard.keys.lanes)).to.equal(0);
+    const [first, second] = [1, 2].map((nth) => domainTask({ id: `skimmed-${nth}`, destination: { type: 'http', url: `${LANE}/hook` }, retryPolicy: { maxRetries: 0, initialDelayMs: 0, baseDelayMs: 1_000, maxDelayMs: 1_000, jitter: 'none' } }));
+    if (first === undefined || second === undefined) throw new Error('no task');
+    for (const task of [first, second]) await service.queue.submit(task);
+    expect(await new Lanes(shard).skim([[{ key: LANE, group: LANE }, 'paused']], 100, Date.now(), Date.now() + UNTIL_MS)).to.include({ deferred: 2 });
+    await service.queue.cancel(first.id);
+    expect(await service.redis.zrange(shard.keys.lane(LANE), '0', '-1'), 'the other one still waits').to.deep.equal([`t-${second.id}`]);
+    await service.queue.cancel(second.id);
+    expect(await service.redis.exists(shard.keys.lane(LANE), shard.keys.lanes)).to.equal(0);
+  });
+
+  it('leaves no hint of a job that is somebody else\'s by now', async () => {
+    token = 'of-another-worker';
+    const failure: unknown = await defer().catch((error: unknown) => error);
+    expect(failure).to.be.an('error').with.property('message').that.matches(/lock/i);
+    expect(await hints()).to.deep.equal([]);
+    expect(await service.redis.llen(shard.keys.active)).to.equal(1);
+  });
+
+  it('is not hurt by SCRIPT FLUSH', async () => {
+    await service.redis.script('FLUSH');
+    expect(await defer()).to.equal(1);
+  });
+});

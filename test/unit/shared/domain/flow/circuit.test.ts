@@ -1,0 +1,132 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+
+import { defaultCircuitRules, Health, openedBy, openedByRetryAfter, stateOfCircuit, weightOf, type Circuit } from '../../../../../shared/domain/flow/circuit.js';
+
+const T = 1_000_000;
+const rules = { ...defaultCircuitRules, failuresInARow: 15 };
+
+describe('weightOf', () => {
+  const cases = [
+    ['http_server_error', 500, 0.25],
+    ['http_server_error', 501, 0.25],
+    ['http_server_error', 502, 1],
+    ['http_server_error', 504, 1],
+    ['http_busy', 503, 1],
+    ['http_busy', 429, 1],
+    ['connection_refused', undefined, 1],
+    ['timed_out', undefined, 1],
+    ['http_client_error', 404, 0],
+    ['message_too_large', undefined, 0],
+  ] as const;
+  for (const [code, status, weight] of cases) {
+    it(`of ${code} ${status ?? ''} is ${weight}`, () => expect(weightOf(code, status)).to.equal(weight));
+  }
+});
+
+describe('stateOfCircuit', () => {
+  const open: Circuit = { openedAt: T, until: T + 2_000, coolMs: 2_000, reason: 'failures' };
+  const cases: readonly (readonly [name: string, circuit: Circuit | undefined, at: number, isOn: boolean, expected: string])[] = [
+    ['none is open', undefined, T, true, 'closed'],
+    ['it cools down', open, T + 1_999, true, 'open'],
+    ['it may be probed', open, T + 2_000, true, 'probe'],
+    ['long after its time nobody probed it', open, T + 899_999, true, 'probe'],
+    ['open for 15 minutes', open, T + 900_000, true, 'given_up'],
+    ['open for 15 minutes, and opened again by a probe just now', { ...open, until: T + 930_000 }, T + 900_000, true, 'given_up'],
+    ['switched off', open, T, false, 'closed'],
+  ];
+  for (const [name, circuit, at, isOn, expected] of cases) {
+    it(`is ${expected} when ${name}`, () => expect(stateOfCircuit(circuit, at, { ...rules, isOn })).to.equal(expected));
+  }
+});
+
+describe('openedBy', () => {
+  it('doubles the wait with each probe that fails, up to its cap, and remembers since when', () => {
+    let circuit: Circuit | undefined;
+    const waits: number[] = [];
+    for (let at = T; waits.length < 7; at = circuit.until) {
+      circuit = openedBy('failures', circuit, at, rules);
+      waits.push(circuit.until - at);
+      expect(circuit.openedAt).to.equal(T);
+    }
+    expect(waits).to.deep.equal([2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+  });
+});
+
+describe('openedByRetryAfter', () => {
+  it('waits as it was asked to, at most as long as a circuit cools down', () => {
+    expect([500, 3_000, 86_400_000].map((ms) => openedByRetryAfter(ms, 86_400_000, undefined, T, rules).until - T)).to.deep.equal([500, 3_000, 30_000]);
+  });
+
+  it('is never longer than the task that met it waits by its own policy', () => {
+    expect(openedByRetryAfter(3_600_000, 300, undefined, T, rules).until - T).to.equal(300);
+  });
+
+  it('never shortens a wait, and keeps since when and how long it has been open', () => {
+    const before: Circuit = { openedAt: T - 9_000, until: T + 5_000, coolMs: 8_000, reason: 'failures' };
+    expect(openedByRetryAfter(1_000, 86_400_000, before, T, rules)).to.deep.equal({ ...before, reason: 'retry_after' });
+  });
+});
+
+describe('Health', () => {
+  /** @returns number of the note at which the circuit is to be opened; undefined: never */
+  function opensAt(notes: Iterable<readonly [isFailure: boolean, taskId: string, at: number]>): number | undefined {
+    const health = new Health();
+    let nth = 0;
+    for (const [isFailure, taskId, at] of notes) {
+      nth += 1;
+      if (health.note(Number(isFailure), taskId, at, rules)) return nth;
+    }
+    return undefined;
+  }
+  const notes = (count: number, make: (nth: number) => readonly [boolean, string, number]): (readonly [boolean, string, number])[] => Array.from({ length: count }, (_, nth) => make(nth));
+
+  const cases: readonly (readonly [name: string, notes: readonly (readonly [boolean, string, number])[], expected: number | undefined])[] = [
+    ['fifteen tasks in a row', notes(20, (nth) => [true, `t${nth}`, nth]), 15],
+    ['two tasks in turn', notes(20, (nth) => [true, `t${nth % 2}`, nth]), 15],
+    ['one task that fails thirty times', notes(30, (nth) => [true, 't', nth * 200]), undefined],
+    ['one task that fails a hundred times within a second', notes(100, (nth) => [true, 't', nth * 10]), undefined],
+    ['a row with a success in it', notes(28, (nth) => [nth !== 14, `t${nth}`, nth]), undefined],
+    ['a row that takes a whole day', notes(30, (nth) => [true, `t${nth}`, nth * 70_000]), undefined],
+    ['three of four among forty', notes(60, (nth) => [nth % 4 !== 0, `t${nth}`, nth]), 40],
+    ['two of three among any number', notes(900, (nth) => [nth % 3 !== 0, `t${nth}`, nth]), undefined],
+    ['forty failures among successes, too slowly', notes(200, (nth) => [nth % 4 !== 0, `t${nth}`, nth * 400]), undefined],
+  ];
+  for (const [name, given, expected] of cases) {
+    it(`${expected === undefined ? 'stays closed' : `opens at note ${expected}`}: ${name}`, () => expect(opensAt(given)).to.equal(expected));
+  }
+
+  it('needs of each worker of a fleet its share of the row, and never less than five, where nothing is answered at all', () => {
+    const rowOf = (workers: number, startsWell: boolean): number => {
+      const health = new Health();
+      if (startsWell) health.note(0, 'well', 0, rules, workers);
+      let row = 1;
+      while (!health.note(1, `t${row}`, row, rules, workers)) row += 1;
+      return row;
+    };
+    expect([1, 2, 3, 4, 50].map((workers) => rowOf(workers, false))).to.deep.equal([15, 8, 5, 5, 5]);
+    expect([1, 2, 3, 4, 50].map((workers) => rowOf(workers, true)), 'single failures among successes').to.deep.equal([15, 15, 15, 15, 15]);
+  });
+
+  it('needs four times as many answers 500: each may be about its message', () => {
+    const health = new Health();
+    let row = 1;
+    while (!health.note(0.25, `t${row}`, row, rules)) row += 1;
+    expect(row).to.equal(60);
+  });
+
+  it('starts afresh when it is told to forget', () => {
+    const health = new Health();
+    for (let nth = 0; nth < 14; nth += 1) health.note(1, `t${nth}`, nth, rules);
+    health.forget();
+    expect([health.failuresInARow, health.note(1, 'x', 20, rules), health.failuresInARow]).to.deep.equal([0, false, 1]);
+  });
+
+  it('never opens for a destination that fails less than half of its sends, in any order without fifteen in a row', () => {
+    fc.assert(fc.property(fc.array(fc.boolean(), { maxLength: 300 }), (failures) => {
+      // A success after each failure: half at most.
+      const spread = failures.flatMap((isFailure) => (isFailure ? [true, false] : [false]));
+      expect(opensAt(spread.map((isFailure, nth) => [isFailure, `t${nth}`, nth * 20]))).to.equal(undefined);
+    }));
+  });
+});

@@ -1,0 +1,91 @@
+import type { KafkaDestination } from '../../../shared/domain/destinations/destination.js';
+import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js';
+import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult, EndSignal } from '../../../shared/domain/ports.js';
+import { createClusterFinder } from '../../../shared/kafka/cluster-identity.js';
+import type { ClusterSettings } from '../../../shared/kafka/cluster-identity.js';
+import { stopKafkajsIdleLoop } from '../../../shared/kafka/kafkajs-idle-loop.js';
+import { writeKafkajsRecords } from '../../../shared/kafka/kafkajs-records.js';
+import type { KafkaLog } from '../../../shared/kafka/kafkajs-log.js';
+import { toTopicMessage } from '../../../shared/kafka/topic-message.js';
+import { TopicSenders } from './topic-senders.js';
+
+export interface KafkaAdapterOptions extends ClusterSettings {
+  readonly clock: Clock;
+  /**
+   * Longest wait for a broker, in whole milliseconds: for the brokers of one cluster to let us in, and again for one to
+   * acknowledge a batch. Default 10,000: both fit into an attempt's 30 s. Shorter means that a slow cluster gets
+   * messages twice, since what is not acknowledged in time is sent again by the next attempt.
+   */
+  readonly sendTimeoutMs?: number;
+  /** TCP, TLS, version exchange and SASL with one broker, in whole milliseconds. Default 3,000, never above sendTimeoutMs. */
+  readonly connectTimeoutMs?: number;
+  /** Topics, of all clusters together, that are kept connected. Default 256. */
+  readonly maxOpenTopics?: number;
+  /** A topic without a send for this long is disconnected, in whole milliseconds. Default 5 min. */
+  readonly idleTopicMs?: number;
+  /** Keys, values and headers of one batch together. Default 512 KiB: half of what a broker takes by default. */
+  readonly maxBatchBytes?: number;
+  /** Default 100. */
+  readonly maxBatchMessages?: number;
+  readonly log?: KafkaLog;
+}
+
+/** How long close() waits for batches on their way before it answers them itself, in milliseconds. */
+const closeGraceMs = 2_000;
+
+/**
+ * Sends to Kafka topics. Delivered means acknowledged by all in-sync replicas; the receipt is the exact partition and
+ * offset. Topics are never created.
+ *
+ * The road of a message: cluster-identity (where, with which credentials), topic-senders (which of them are
+ * connected), topic-sender (which batch), topic-connection (kafkajs), classify-error (what went wrong).
+ */
+export function createKafkaAdapter(options: KafkaAdapterOptions): DeliveryAdapter<KafkaDestination> {
+  stopKafkajsIdleLoop();
+  writeKafkajsRecords();
+  const { sendTimeoutMs = 10_000, connectTimeoutMs = 3_000, log, clock } = options;
+  const clusterOf = createClusterFinder(options);
+  const senders = new TopicSenders({
+    sendTimeoutMs,
+    connectTimeoutMs: Math.min(connectTimeoutMs, sendTimeoutMs),
+    maxOpenTopics: options.maxOpenTopics ?? 256,
+    idleTopicMs: options.idleTopicMs ?? 5 * 60_000,
+    maxBatchBytes: options.maxBatchBytes ?? 512 * 1024,
+    maxBatchMessages: options.maxBatchMessages ?? 100,
+    clock,
+    log,
+  });
+  let closing: Promise<void> | undefined;
+
+  function send(attempt: DeliveryAttempt, destination: KafkaDestination, signal: EndSignal): Promise<DeliveryResult> {
+    if (signal.aborted) return Promise.resolve(abortedResult(signal.reason));
+    if (closing !== undefined) return Promise.resolve(abortedResult(new ShuttingDown()));
+    return new Promise((resolve) => {
+      const sender = senders.senderFor(clusterOf(destination.broker), destination.topic);
+      const pending = sender.add(toTopicMessage(attempt, destination), (result) => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(result);
+      });
+      // The batch may still arrive: at least once, never less.
+      function onAbort(): void {
+        pending.answer(abortedResult(signal.reason));
+      }
+      signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  return {
+    type: 'kafka',
+    send,
+    close() {
+      closing ??= senders.close(closeGraceMs);
+      return closing;
+    },
+  };
+}
+
+function abortedResult(reason: unknown): DeliveryResult {
+  if (reason instanceof TimeLimitReached) return { kind: 'failed', code: 'timed_out', detail: reason.message };
+  if (reason instanceof ShuttingDown) return { kind: 'failed', code: 'shutting_down', detail: reason.message };
+  return { kind: 'failed', code: 'internal', detail: `the send was aborted for no known reason: ${String(reason)}`.slice(0, 500) };
+}

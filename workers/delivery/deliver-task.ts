@@ -1,0 +1,155 @@
+import { readProgress, type LogEntry, type TaskProgress } from '../../shared/domain/task/attempt-record.js';
+import { attemptToSend } from '../../shared/domain/task/outgoing-message.js';
+import { printDestination, type Destination } from '../../shared/domain/destinations/destination.js';
+import { flowDue, type DefaultBrokers, type Flow } from '../../shared/domain/flow/flow-key.js';
+import { decideOutcome, decideUnreadable, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../../shared/domain/task/outcome.js';
+import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../../shared/domain/ports.js';
+import type { Task } from '../../shared/domain/task/task.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import { printError } from '../../shared/logging/print-error.js';
+import { decodeTask } from '../../shared/queue/tasks/task-codec.js';
+import { adapterFor, type AdapterRegistry } from '../adapters/registry.js';
+import type { FlowControl } from '../flow-control/flow-control.js';
+import type { SendsInFlight } from './sends-in-flight.js';
+
+/** A job as this process got it, before anything was believed of it. */
+export interface FetchedJob {
+  readonly id: string;
+  readonly data: unknown;
+  readonly log: readonly LogEntry[];
+  /** Run of the submission. */
+  readonly firstRun: number;
+  /** How often a worker died with it, ever: BullMQ never resets the number. */
+  readonly stalls: number;
+}
+
+/** What was decided, with everything settle-outcome.ts needs to write it down. */
+export interface Delivery {
+  readonly outcome: Outcome;
+  /** undefined: this version cannot read the task. */
+  readonly task: Task | undefined;
+  readonly progress: TaskProgress | undefined;
+  readonly result?: DeliveryResult | undefined;
+  /** Of a deferred task. */
+  readonly flow?: Flow | undefined;
+  /** Of the send: what it waited for before, in its slot, is not part of it. */
+  readonly startedAt: number;
+  readonly durationMs: number;
+}
+
+export interface DeliverTaskContext {
+  readonly adapters: AdapterRegistry;
+  readonly rules: OutcomeRules;
+  readonly timeLimitMs: number;
+  readonly inFlight: SendsInFlight;
+  readonly flowControl: FlowControl;
+  readonly defaultBrokers: DefaultBrokers;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/**
+ * One attempt, from a fetched job to what is to be done about it: read it, ask whether it may start, send, decide,
+ * one log line.
+ */
+export async function deliverTask(job: FetchedJob, context: DeliverTaskContext): Promise<Delivery> {
+  const fetchedAt = context.clock();
+  let task: Task;
+  try {
+    task = decodeTask(job.data);
+  } catch (error) {
+    return leaveUnread(job, error, fetchedAt, context);
+  }
+  const progress = readProgress(job.log, job.firstRun);
+  const decided = await decideAttempt({ jobId: job.id, task, progress, stalls: job.stalls - progress.stallsAtLastRecord, fetchedAt }, context);
+  const { outcome, result, flow, startedAt = fetchedAt } = decided;
+  // Each by its name: to spread an object costs more than the rest of this.
+  const delivery = { outcome, result, flow, task, progress, startedAt, durationMs: context.clock() - startedAt };
+  // Not for tasks that were put back unsent.
+  if (delivery.outcome.kind !== 'defer' || result !== undefined) logAttempt(delivery, context);
+  return delivery;
+}
+
+interface Attempt {
+  readonly jobId: string;
+  readonly task: Task;
+  readonly progress: TaskProgress;
+  /** Since the last record. */
+  readonly stalls: number;
+  readonly fetchedAt: number;
+}
+
+interface Decided extends Pick<Delivery, 'outcome' | 'result' | 'flow'> {
+  /** undefined: nothing was sent. */
+  readonly startedAt?: number;
+}
+
+/** Whatever is thrown in here is a finding like any other: BullMQ would repeat the task for ever, every 5 s, uncounted. */
+async function decideAttempt({ jobId, task, progress, stalls, fetchedAt }: Attempt, context: DeliverTaskContext): Promise<Decided> {
+  const { rules, random, logger } = context;
+  const decide = (finding: Exclude<Finding, Fetched>): Outcome => decideOutcome(finding, task, progress, rules, random());
+  try {
+    const { flowControl, clock } = context;
+    const { destination, flow } = nextSend(task, progress, context.defaultBrokers);
+    if (stalls > 0) flowControl.recovered(flow, jobId);
+    const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
+    if (start.kind !== 'send') return { outcome: start };
+    const entered = flowControl.enter({ flow, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs });
+    // Waits only where it has to: a microtask for every send is felt.
+    const entry = entered instanceof Promise ? await entered : entered;
+    if (entry.kind === 'refused') return { outcome: decide({ kind: 'deferred', reason: entry.reason, waiting: flowControl.waiting(flow), at: clock() }), flow };
+    const startedAt = entered instanceof Promise ? clock() : fetchedAt;
+    let result: DeliveryResult | undefined;
+    try {
+      result = await send(task, progress, destination, context);
+      if (result.kind === 'failed' && flowControl.isOvertaken(entry)) return { outcome: decide({ kind: 'overtaken', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, startedAt };
+      return { outcome: decide({ kind: 'result', result }), result, startedAt };
+    } finally {
+      flowControl.leave(entry, result);
+    }
+  } catch (error) {
+    logger.error('bug: a delivery threw', { task_id: task.id, error: printError(error), stack: error instanceof Error ? error.stack : undefined });
+    return { outcome: decide({ kind: 'bug' }) };
+  }
+}
+
+/** @throws only for a bug of ours: an adapter resolves for whatever the other side does */
+async function send(task: Task, progress: TaskProgress, destination: Destination, { adapters, inFlight, timeLimitMs }: DeliverTaskContext): Promise<DeliveryResult> {
+  const attempt = attemptToSend(task, progress);
+  return inFlight.run(timeLimitMs, () => new TimeLimitReached(timeLimitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
+}
+
+function nextSend(task: Task, { phase }: TaskProgress, defaultBrokers: DefaultBrokers): { destination: Destination; flow: Flow } {
+  const destination = phase === 'delivery' ? task.destination : task.deadDestination;
+  const flow = flowDue(task, phase, defaultBrokers);
+  if (destination === undefined || flow === undefined) throw new Error('a task without a dead destination is in its dead phase');
+  return { destination, flow };
+}
+
+function leaveUnread(job: FetchedJob, error: unknown, startedAt: number, context: DeliverTaskContext): Delivery {
+  const newest = job.log.at(-1);
+  const outcome = decideUnreadable(newest?.kind === 'release' ? newest : undefined, context.rules, context.random());
+  context.logger.error('cannot read a task: left for a newer version', { job_id: job.id, error: printError(error), next_delay_ms: outcome.delayMs, releases: outcome.count });
+  return { outcome, task: undefined, progress: undefined, startedAt, durationMs: 0 };
+}
+
+function logAttempt(delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, { logger }: DeliverTaskContext): void {
+  const { outcome, task, progress, result, durationMs } = delivery;
+  const failure = result?.kind === 'failed' ? result : undefined;
+  logger.attempt(() => ({
+    task_id: task.id,
+    run: progress.run,
+    phase: progress.phase,
+    attempt: progress.attempt,
+    max_retries: task.retryPolicy.maxRetries,
+    destination: printDestination(progress.phase === 'delivery' || task.deadDestination === undefined ? task.destination : task.deadDestination),
+    outcome: outcome.kind,
+    duration_ms: durationMs,
+    code: 'code' in outcome ? outcome.code : failure?.code,
+    http_status: failure?.httpStatus ?? (result?.kind === 'delivered' && 'httpStatus' in result.receipt ? result.receipt.httpStatus : undefined),
+    next_delay_ms: 'delayMs' in outcome && outcome.kind !== 'defer' ? outcome.delayMs : undefined,
+    // Of an answer only the status: its text is the receiver's, and receivers like to quote the message they refuse.
+    detail: failure?.httpStatus === undefined ? failure?.detail : undefined,
+  }));
+}

@@ -1,0 +1,208 @@
+import { DelayedError, WaitingError, Worker, type Job } from 'bullmq';
+import { unreadableForMs } from '../../shared/domain/task/outcome.js';
+import { ShuttingDown } from '../../shared/domain/ports.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import { printError } from '../../shared/logging/print-error.js';
+import { decodeLog } from '../../shared/queue/tasks/log-codec.js';
+import type { RedisClient } from '../../shared/redis/redis-connection.js';
+import { createBatchingBackend } from '../../shared/queue/engine/finish-batcher.js';
+import { Lanes } from '../../shared/queue/flow/waiting-lists.js';
+import type { Shard } from '../../shared/queue/engine/shard.js';
+import type { StoredOptions } from '../../shared/queue/tasks/task-codec.js';
+import { isRedisFull } from '../../shared/redis/transaction.js';
+import { wakeWhenDue } from '../../shared/queue/engine/wake-when-due.js';
+import { deliverTask, type DeliverTaskContext } from './deliver-task.js';
+import { BACKOFF_TYPE, backoffStrategy, settleOutcome, takeOverRetries, type SettleContext } from './settle-outcome.js';
+
+/** Stalls are our crashes, not the task's failures: BullMQ must never fail a job for them (outcome.ts decides). */
+const UNLIMITED_STALLS = 1_000_000_000;
+/** BullMQ repeats a write that lost its connection after this; its default of 15 s would let the lock lapse. */
+const RECORD_AGAIN_AFTER_MS = 1_000;
+/**
+ * BullMQ starts nothing of what it has fetched until it has filled every free slot, one call each, and until then it
+ * renews no lock: 100 slots at 500 ms a call are 50 s, and the locks have lapsed. So free slots are offered bit by bit.
+ */
+const FETCH_AHEAD = 8;
+
+/**
+ * Has no event for a job whose end cannot be written down any more, as when its lock has lapsed and somebody else has it:
+ * each would have been taken for one in hand until the process ends.
+ */
+class DeliveringWorker extends Worker {
+  /** To be set right after construction. BullMQ is through with the job, whatever became of it. */
+  onThrough: (jobId: string) => void = () => undefined;
+
+  override async processJob(...args: Parameters<Worker['processJob']>): ReturnType<Worker['processJob']> {
+    try {
+      return await super.processJob(...args);
+    } finally {
+      // A closing worker gives up without Redis: what it could not write down is still in hand.
+      if (this.closing === undefined) this.onThrough(args[0].id ?? '');
+    }
+  }
+}
+
+export interface DeliveryWorkerOptions {
+  readonly shard: Shard;
+  readonly redis: RedisClient;
+  readonly workerName: string;
+  /** Deliveries in flight. */
+  readonly concurrency: number;
+  readonly lockMs: number;
+  readonly stallCheckMs: number;
+  readonly context: DeliverTaskContext;
+  readonly logger: Logger;
+}
+
+/** Takes jobs of one shard and has them delivered, until it is drained. */
+export class DeliveryWorker {
+  readonly #worker: DeliveringWorker;
+  readonly #lanes: Lanes;
+  readonly #settling: SettleContext;
+  readonly #inHand = new Set<string>();
+  #isRedisFull = false;
+  #resumeDelayMs = 0;
+  #resumeTimer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: DeliveryWorkerOptions) {
+    const { shard, redis, workerName, concurrency, lockMs, stallCheckMs } = options;
+    this.#lanes = new Lanes(shard);
+    this.#worker = new DeliveringWorker(shard.queue.name, (job, token) => this.#process(job, token ?? ''), {
+      connection: redis,
+      prefix: shard.queue.opts.prefix ?? '',
+      name: workerName,
+      autorun: false,
+      concurrency: Math.min(concurrency, FETCH_AHEAD),
+      lockDuration: lockMs,
+      stalledInterval: stallCheckMs,
+      maxStalledCount: UNLIMITED_STALLS,
+      runRetryDelay: RECORD_AGAIN_AFTER_MS,
+      settings: { backoffStrategy: (made, type, error) => backoffStrategy(made, type ?? BACKOFF_TYPE, error) },
+    }, (...args) => wakeWhenDue(createBatchingBackend(...args), () => this.#endWait()));
+    this.#settling = this.#settleContext();
+    this.#listen();
+  }
+
+  /** Tasks it has taken, and what becomes of them is not yet written down. */
+  get inHand(): number {
+    return this.#inHand.size;
+  }
+
+  /** Starts taking jobs; resolves when Redis has answered. */
+  async start(): Promise<void> {
+    await this.#worker.waitUntilReady();
+    this.options.context.flowControl.watch(this.#lanes);
+    // If its loop ever fails, nobody catches that: a worker that takes no tasks has to end, not to limp on.
+    void this.#worker.run();
+  }
+
+  /**
+   * Takes nothing new, lets what is in flight finish for `drainMs`, then aborts the rest and gives it back uncounted.
+   * Resolves when all is settled; waits for ever while Redis is away, so the caller sets a limit.
+   */
+  async drain(drainMs: number): Promise<void> {
+    clearTimeout(this.#resumeTimer);
+    const { inFlight, flowControl } = this.options.context;
+    const timer = setTimeout(() => {
+      this.options.logger.warn('drain time is over: giving back what is in flight', { in_flight: inFlight.size });
+      flowControl.close();
+      inFlight.abortAll(new ShuttingDown());
+    }, drainMs);
+    try {
+      await this.#worker.close();
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #process(job: Job, token: string): Promise<unknown> {
+    this.#inHand.add(job.id ?? '');
+    // Only upwards: a job that ends fetches the next one itself, in the call that records its end.
+    this.#worker.concurrency = Math.max(this.#worker.concurrency, this.#slotsToOffer());
+    try {
+      return await this.#deliver(job, token);
+    } catch (error) {
+      // These say that it has been put back already; all others are still to be written.
+      if (error instanceof DelayedError || error instanceof WaitingError) this.#inHand.delete(job.id ?? '');
+      throw error;
+    }
+  }
+
+  /** BullMQ's marker: what it writes when a job is added. Not queued while Redis is away: who waits then has other troubles. */
+  async #endWait(): Promise<void> {
+    const { redis, shard } = this.options;
+    if (redis.status === 'ready') await redis.zadd(shard.keys.marker, 0, '0');
+  }
+
+  #slotsToOffer(): number {
+    return Math.min(this.options.concurrency, this.#inHand.size + FETCH_AHEAD);
+  }
+
+  async #deliver(job: Job, token: string): Promise<unknown> {
+    takeOverRetries(job);
+    const { context } = this.options;
+    const log = decodeLog(job.stacktrace);
+    // Ours beside BullMQ's: see submission.ts.
+    const { run } = job.opts as Partial<StoredOptions>;
+    const delivery = await deliverTask({ id: job.id ?? '', data: job.data, log, firstRun: run ?? 1, stalls: job.stalledCounter }, context);
+    return settleOutcome(job, token, log, delivery, this.#settling);
+  }
+
+  #settleContext(): SettleContext {
+    const { context, workerName, redis, shard } = this.options;
+    return {
+      worker: this.#worker,
+      workerName,
+      clock: context.clock,
+      defer: async ({ flow }, reason, deferral) => {
+        if (flow === undefined) throw new TypeError('a task is deferred for no destination');
+        await context.flowControl.defer(this.#lanes, flow, reason, deferral);
+      },
+      markParked: async (jobId, at) => {
+        await redis.zadd(shard.keys.parked, at, jobId);
+      },
+      markUnreadable: async (jobId, at) => {
+        await redis.zadd(shard.keys.unreadable, at, jobId);
+        await redis.zremrangebyscore(shard.keys.unreadable, '-inf', at - unreadableForMs(context.rules.release));
+      },
+    };
+  }
+
+  #listen(): void {
+    const { logger } = this.options;
+    this.#worker.on('stalled', (jobId) => logger.warn('a worker died with a task: it goes back, no attempt used', { job_id: jobId }));
+    this.#worker.onThrough = (jobId) => this.#inHand.delete(jobId);
+    this.#worker.on('completed', ({ id = '' }) => this.#inHand.delete(id));
+    this.#worker.on('failed', (job) => this.#inHand.delete(job?.id ?? ''));
+    this.#worker.on('lockRenewalFailed', (jobIds) => {
+      for (const id of jobIds) this.#inHand.delete(id);
+      logger.warn('lost the lock of tasks being sent: their outcome here will not count', { job_ids: jobIds.join(' ') });
+    });
+    this.#worker.on('error', (error) => {
+      if (isRedisFull(error)) this.#brake();
+      // Lost connections are logged once by whoever owns the connection, not once per job.
+      else if (this.options.redis.status === 'ready') logger.warn('worker error', { error: printError(error) });
+    });
+    this.#worker.on('drained', () => {
+      this.#worker.concurrency = this.#slotsToOffer();
+    });
+    this.#worker.on('active', () => {
+      if (!this.#isRedisFull) return;
+      this.#isRedisFull = false;
+      this.#resumeDelayMs = 0;
+      logger.info('redis takes writes again: deliveries go on');
+    });
+  }
+
+  /**
+   * A full Redis refuses to start jobs, and BullMQ would ask again thousands of times a second: pause, 1 s to 10 s.
+   */
+  #brake(): void {
+    if (this.#worker.isPaused() || this.#worker.closing !== undefined) return;
+    if (!this.#isRedisFull) this.options.logger.error('redis is full: deliveries pause until it takes writes again');
+    this.#isRedisFull = true;
+    this.#resumeDelayMs = Math.min(Math.max(1_000, this.#resumeDelayMs * 2), 10_000);
+    void this.#worker.pause(true);
+    this.#resumeTimer = setTimeout(() => void this.#worker.resume(), this.#resumeDelayMs);
+  }
+}

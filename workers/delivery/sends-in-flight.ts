@@ -1,0 +1,34 @@
+import type { EndSignal } from '../../shared/domain/ports.js';
+import { Deadlines } from './deadlines.js';
+import { SendSignal } from './send-signal.js';
+
+/** Every send that is under way, so that its time limit and a shutdown can end it. */
+export class SendsInFlight {
+  readonly #signals = new Set<SendSignal>();
+  readonly #limits = new Deadlines();
+
+  get size(): number {
+    return this.#signals.size;
+  }
+
+  /**
+   * @param limitMs     total time of the send; then its signal aborts
+   * @param limitReason makes the reason; only called then, because an Error costs more than the rest of this
+   */
+  async run<T>(limitMs: number, limitReason: () => Error, work: (signal: EndSignal) => Promise<T>): Promise<T> {
+    const signal = new SendSignal();
+    const callOff = this.#limits.add(limitMs, () => signal.abort(limitReason()));
+    this.#signals.add(signal);
+    try {
+      return await work(signal);
+    } finally {
+      callOff();
+      this.#signals.delete(signal);
+    }
+  }
+
+  /** Aborts all of them; new ones are not stopped. */
+  abortAll(reason: Error): void {
+    for (const signal of this.#signals) signal.abort(reason);
+  }
+}

@@ -1,0 +1,162 @@
+import { DelayedError, UnrecoverableError, WaitingError, type Job, type Worker } from 'bullmq';
+import { makeRoom, type AttemptRecord, type LogEntry } from '../../shared/domain/task/attempt-record.js';
+import { printFailure } from '../../shared/domain/task/outgoing-message.js';
+import type { DeferralReason } from '../../shared/domain/flow/bulkhead-rules.js';
+import type { Outcome } from '../../shared/domain/task/outcome.js';
+import type { Clock } from '../../shared/domain/ports.js';
+import type { Deferral } from '../../shared/queue/flow/waiting-lists.js';
+import { encodeEntry, type Completion } from '../../shared/queue/tasks/log-codec.js';
+import type { Delivery } from './deliver-task.js';
+
+/** Name of our backoff in BullMQ's terms; the delay itself comes with the error. */
+export const BACKOFF_TYPE = 'decided';
+
+/** Wait when BullMQ fails a job with an error that is not ours: Redis refused the record of a result. */
+const UNRECORDED_DELAY_MS = 5_000;
+/** BullMQ gives up by this number; whether a task is given up is decided in outcome.ts alone. */
+const NEVER_EXHAUSTED = Number.MAX_SAFE_INTEGER;
+
+/** A failed attempt on its way into BullMQ: its stack is the attempt record, its delay was decided. */
+class AttemptFailed extends Error {
+  constructor(
+    message: string,
+    record: AttemptRecord,
+    readonly delayMs: number,
+  ) {
+    super(message);
+    this.name = 'AttemptFailed';
+    this.stack = encodeEntry(record);
+  }
+}
+
+/** The end in the failed set: a dead letter, or parked. */
+class TaskFailed extends UnrecoverableError {
+  constructor(message: string, record: AttemptRecord) {
+    super(message);
+    // BullMQ looks for the name that UnrecoverableError gave itself; only the stack is ours.
+    this.stack = encodeEntry(record);
+  }
+}
+
+/** BullMQ asks this for every error a processor throws. Always a finite whole number: see engine facts. */
+export function backoffStrategy(_attemptsMade: number, _type: string | undefined, error: Error | undefined): number {
+  return error instanceof AttemptFailed ? error.delayMs : UNRECORDED_DELAY_MS;
+}
+
+/**
+ * To be called first of all: whatever is thrown from then on, BullMQ asks our strategy and never gives the job up.
+ * The options are not stored with the job, where they would cost memory for every waiting task.
+ */
+export function takeOverRetries(job: Job): void {
+  job.opts.attempts = NEVER_EXHAUSTED;
+  job.opts.backoff = { type: BACKOFF_TYPE };
+}
+
+export interface SettleContext {
+  readonly worker: Worker;
+  readonly workerName: string;
+  /** Adds a job to the set of parked ones. */
+  readonly markParked: (jobId: string, at: number) => Promise<void>;
+  /** Puts a job back, and into the line of its destination. */
+  readonly defer: (delivery: Delivery, reason: DeferralReason, deferral: Deferral) => Promise<void>;
+  /** Adds a job to the set of those that a worker could not read. */
+  readonly markUnreadable: (jobId: string, at: number) => Promise<void>;
+  readonly clock: Clock;
+}
+
+/**
+ * Carries an outcome out in BullMQ's words; decides nothing. Called as the last thing of the processor: what it
+ * returns or throws makes BullMQ write transition and record in one atomic script.
+ *
+ * | outcome | BullMQ |
+ * |---|---|
+ * | delivered | completed, the receipt is the return value |
+ * | retry | delayed by the decided wait |
+ * | dead_letter | retried with no wait |
+ * | dead_lettered, park | failed, unrecoverable |
+ * | release | delayed, or back to wait at shutdown; no attempt counted |
+ * | defer | delayed, no attempt counted, and in the line of its destination |
+ *
+ * @throws always, but for delivered
+ */
+export async function settleOutcome(job: Job, token: string, log: readonly LogEntry[], delivery: Delivery, context: SettleContext): Promise<Completion> {
+  const { outcome } = delivery;
+  // BullMQ adds the error's stack to this list and writes it.
+  job.stacktrace = makeRoom(log).map(encodeEntry);
+  switch (outcome.kind) {
+    case 'delivered': {
+      const { progress, startedAt: at, durationMs: ms } = delivery;
+      return { outcome: 'delivered', run: progress?.run ?? 1, attempt: progress?.attempt ?? 0, at, ms, worker: context.workerName, receipt: outcome.receipt };
+    }
+    case 'retry':
+      throw new AttemptFailed(messageOf(delivery), recordOf(job, delivery, 'retry', context), outcome.delayMs);
+    case 'dead_letter':
+      throw new AttemptFailed(messageOf(delivery), recordOf(job, delivery, 'dead_letter', context), 0);
+    case 'dead_lettered':
+      throw new TaskFailed(`dead-lettered (${outcome.reason}) after ${printFailure(lastCode(delivery), delivery.progress?.lastFailure?.detail)}`, recordOf(job, delivery, 'dead_lettered', context));
+    case 'park':
+      // Before the transition: the set may name one too many, never one too few.
+      await context.markParked(job.id ?? '', context.clock());
+      throw new TaskFailed(`parked (${outcome.reason}): ${messageOf(delivery)}`, recordOf(job, delivery, 'park', context));
+    case 'release':
+      return release(job, token, log, outcome, context);
+    case 'defer':
+      return defer(job, token, log, delivery, outcome, context);
+  }
+}
+
+async function release(job: Job, token: string, log: readonly LogEntry[], outcome: Extract<Outcome, { kind: 'release' }>, { worker, clock, markUnreadable }: SettleContext): Promise<never> {
+  if (outcome.count === undefined) {
+    await job.moveToWait(token);
+    throw new WaitingError();
+  }
+  if (outcome.code === 'data_unreadable') {
+    // Only a count for people: the task goes back whether it is written or not.
+    await markUnreadable(job.id ?? '', clock()).catch(() => undefined);
+  }
+  const note: LogEntry = { kind: 'release', code: outcome.code, count: outcome.count, stalls: job.stalledCounter, at: clock() };
+  const stacktrace = JSON.stringify([...makeRoom(log), note].map(encodeEntry));
+  await worker.getBackend().moveToDelayed(job.id ?? '', clock(), outcome.delayMs, token, { skipAttempt: true, fieldsToUpdate: { stacktrace } });
+  throw new DelayedError();
+}
+
+async function defer(job: Job, token: string, log: readonly LogEntry[], delivery: Delivery, outcome: Extract<Outcome, { kind: 'defer' }>, context: SettleContext): Promise<never> {
+  const { waitsFor: reason, since, count, delayMs } = outcome;
+  const at = context.clock();
+  const note: LogEntry = { kind: 'deferral', reason, since, until: at + delayMs, count };
+  const stacktrace = JSON.stringify([...log.filter(({ kind }) => kind !== 'deferral'), note].map(encodeEntry));
+  // `deferred` is the number of this fetch: whoever wakes the job sees by it that nobody has had it since.
+  await context.defer(delivery, reason, { jobId: job.id ?? '', token, at, delayMs, since, fields: { stacktrace, deferred: job.attemptsStarted } });
+  throw new DelayedError();
+}
+
+function recordOf(job: Job, delivery: Delivery, next: AttemptRecord['next'], { workerName }: SettleContext): AttemptRecord {
+  const { outcome, progress, result, startedAt, durationMs } = delivery;
+  const failure = result?.kind === 'failed' ? result : undefined;
+  const reason = 'reason' in outcome ? outcome.reason : undefined;
+  return {
+    kind: 'attempt',
+    run: progress?.run ?? 1,
+    attempt: progress?.attempt ?? 0,
+    phase: progress?.phase ?? 'delivery',
+    next,
+    outcome: result?.kind ?? (reason === 'poison' ? 'poison' : 'gave_up'),
+    code: 'code' in outcome ? outcome.code : undefined,
+    at: startedAt,
+    ms: durationMs,
+    stalls: job.stalledCounter,
+    ...(reason === undefined ? {} : { reason }),
+    ...(failure?.httpStatus === undefined ? {} : { httpStatus: failure.httpStatus }),
+    ...(failure === undefined ? {} : { detail: failure.detail }),
+    ...(result?.kind === 'delivered' ? { receipt: result.receipt } : {}),
+    worker: workerName,
+  };
+}
+
+function messageOf({ outcome, result }: Delivery): string {
+  return printFailure('code' in outcome ? outcome.code : 'unknown', result?.kind === 'failed' ? result.detail : undefined);
+}
+
+function lastCode({ progress }: Delivery): string {
+  return progress?.lastFailure?.code ?? 'unknown';
+}

@@ -1,0 +1,77 @@
+import { deferralDelayMs, type DeferralReason } from '../../shared/domain/flow/bulkhead-rules.js';
+import { laneOf, type Flow } from '../../shared/domain/flow/flow-key.js';
+import type { Clock } from '../../shared/domain/ports.js';
+import type { Lanes } from '../../shared/queue/flow/waiting-lists.js';
+import type { WakeUps } from './wake-ups.js';
+
+/** So many deferrals within one span, and the head of the queue is full of tasks that cannot start. */
+const DEFERRALS = 20;
+const SPAN_MS = 100;
+/** Due jobs looked at in one call: about 2 ms of Redis' time. */
+const LOOKED_AT_ONCE = 250;
+/** Below this share of deferred ones the head is clear enough: the rest is fetched and put back in the usual way. */
+const WORTHWHILE = 0.5;
+const MOST_FLOWS = 100;
+
+/**
+ * Clears the head of the queue of tasks whose destinations have no room, hundreds in one call, when it is full of them.
+ * Only saves time: what it leaves is deferred one by one.
+ */
+export class Skimmer {
+  readonly #shards: Lanes[] = [];
+  readonly #recent = new Map<string, readonly [Flow, DeferralReason]>();
+  #since = 0;
+  #count = 0;
+  #isRunning = false;
+  /** The last look found little: not again before this. */
+  #restsUntil = 0;
+  #isClosed = false;
+
+  constructor(private readonly options: { readonly wakeUps: WakeUps; readonly clock: Clock; /** Monotonic ms. */ readonly now: () => number }) {}
+
+  watch(lanes: Lanes): void {
+    this.#shards.push(lanes);
+  }
+
+  /** A task of the flow was fetched and put back. */
+  deferred(flow: Flow, reason: DeferralReason): void {
+    const at = this.options.now();
+    if (at - this.#since > SPAN_MS) {
+      this.#since = at;
+      this.#count = 0;
+      this.#recent.clear();
+    }
+    this.#count += 1;
+    if (this.#recent.size < MOST_FLOWS) this.#recent.set(laneOf(flow), [flow, reason]);
+    if (this.#count < DEFERRALS || at < this.#restsUntil || this.#isRunning || this.#isClosed) return;
+    this.#isRunning = true;
+    void this.#skim([...this.#recent.values()]).finally(() => {
+      this.#isRunning = false;
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  async #skim(flows: readonly (readonly [Flow, DeferralReason])[]): Promise<void> {
+    let deferredInAll = 0;
+    for (const lanes of this.#shards) {
+      let share = 1;
+      while (share >= WORTHWHILE && !this.#isClosed) {
+        const now = this.options.clock();
+        const waiting = flows.reduce((most, [flow]) => Math.max(most, this.options.wakeUps.waiting(flow)), 0);
+        try {
+          const { looked, deferred } = await lanes.skim(flows, LOOKED_AT_ONCE, now, now + deferralDelayMs(waiting));
+          share = looked === 0 ? 0 : deferred / looked;
+          deferredInAll += deferred;
+          if (deferred > 0) for (const [flow] of flows) this.options.wakeUps.expectLane(lanes, flow, Math.ceil(deferred / flows.length));
+        } catch {
+          return; // Redis is away or full: whoever owns the connection says so
+        }
+      }
+    }
+    // Each look costs Redis as much as it finds jobs: one in vain must not follow the other.
+    if (deferredInAll < LOOKED_AT_ONCE * WORTHWHILE) this.#restsUntil = this.options.now() + SPAN_MS;
+  }
+}
