@@ -103,8 +103,8 @@ function variableTable(names: readonly VariableName[]): string {
 function errorsDoc(): string {
   const yesNo = (value: boolean): string => (value ? 'yes' : 'no');
   const deliveryRows = (Object.keys(deliveryErrors) as DeliveryErrorCode[]).map((code) => {
-    const { blame, usesAttempt, canImprove, isIllness, meaning } = deliveryError(code);
-    return [`\`${code}\``, blames[blame], yesNo(usesAttempt), yesNo(canImprove), yesNo(isIllness), meaning];
+    const { blame, usesAttempt, canImprove, isEndpointFailure, meaning } = deliveryError(code);
+    return [`\`${code}\``, blames[blame], yesNo(usesAttempt), yesNo(canImprove), yesNo(isEndpointFailure), meaning];
   });
   const requestRows = (Object.keys(requestErrors) as RequestErrorCode[]).map((code) => {
     const { status, headers } = answerToError(new RequestError(code, ''));

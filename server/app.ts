@@ -12,7 +12,7 @@ import { healthRoutes } from './health/routes.js';
 import { allowMethods } from './http/allow-methods.js';
 import { errorResponse } from './http/error-response.js';
 import { maxBodyBytes } from './http/json-body.js';
-import { plainRoutesFirst, plainRoutesInExpress } from './http/fast-path.js';
+import { fastPathFirst, fastPathInExpress } from './http/fast-path.js';
 import { apiDocs } from './ops/api-docs.js';
 import { BOARD_PATH, bullBoard } from './ops/bull-board.js';
 import { queueRoutes } from './stats/routes.js';
@@ -51,7 +51,7 @@ export function createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJit
   app.disable('x-powered-by');
   // Nothing here is worth a hash of every answer.
   app.disable('etag');
-  app.use(plainRoutesInExpress(submissions));
+  app.use(fastPathInExpress(submissions));
   app.use('/tasks', taskRoutes({ queue, circuit, defaultBrokers, clock }));
   app.use('/destinations', destinationRoutes({ queue, circuit, defaultBrokers }));
   app.use(queueRoutes({ queue, unreadableForMs }));
@@ -60,5 +60,5 @@ export function createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJit
   app.use(apiDocs());
   app.use(allowMethods());
   app.use(errorResponse(logger));
-  return plainRoutesFirst(submissions, app, logger);
+  return fastPathFirst(submissions, app, logger);
 }

@@ -1,17 +1,17 @@
 import { Router } from 'express';
 import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
-import { groupOfName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
+import { hostOfName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import { readReport } from '../../shared/domain/flow/flow-report.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { readJsonBody } from '../http/json-body.js';
 import { parseLimit, parseName, parsePolicy } from './schema.js';
-import { printDestinations, printOne, TrafficByName } from './view.js';
+import { toWireDestinations, toWireDestination, TrafficByName } from './view.js';
 
 /** Far more than four fields need. */
 const MAX_BODY_BYTES = 65_536;
 
 export interface DestinationRoutesDeps {
-  readonly queue: Pick<TaskQueue, 'withFlow' | 'laneDepths'>;
+  readonly queue: Pick<TaskQueue, 'withFlow' | 'waitingListDepths'>;
   /** As the workers have them: they decide what an open circuit is. */
   readonly circuit: CircuitRules;
   readonly defaultBrokers: DefaultBrokers;
@@ -24,14 +24,14 @@ export function destinationRoutes({ queue, circuit, defaultBrokers }: Destinatio
 
   router.get('/', async (request, response) => {
     const limit = parseLimit(request.query['limit']);
-    const [traffic, standing] = await Promise.all([readTraffic(queue), queue.withFlow((store) => store.standingOfAll())]);
-    response.json(printDestinations(traffic, standing, circuit, limit));
+    const [traffic, snapshot] = await Promise.all([readTraffic(queue), queue.withFlow((store) => store.snapshotOfAll())]);
+    response.json(toWireDestinations(traffic, snapshot, circuit, limit));
   });
 
   const show = async (name: string): Promise<object> => {
     const traffic = await readTraffic(queue, name);
-    const standing = await queue.withFlow((store) => store.standing([name, ...traffic.groupsOf(name)]));
-    return printOne(name, traffic, standing, circuit);
+    const snapshot = await queue.withFlow((store) => store.snapshot([name, ...traffic.hostsOf(name)]));
+    return toWireDestination(name, traffic, snapshot, circuit);
   };
 
   router.get('/:key', async (request, response) => {
@@ -60,10 +60,10 @@ export function destinationRoutes({ queue, circuit, defaultBrokers }: Destinatio
 
   router.post('/:key/resume', async (request, response) => {
     const name = nameOf(request.params.key);
-    const groups = (await readTraffic(queue, name)).groupsOf(name);
+    const hosts = (await readTraffic(queue, name)).hostsOf(name);
     await queue.withFlow(async (store) => {
       // "Send again now" is meant, so nothing is waited for. Should it still be down, its circuit opens again.
-      for (const group of groups.length === 0 ? [name] : groups) await store.closeCircuit(group);
+      for (const host of hosts.length === 0 ? [name] : hosts) await store.closeCircuit(host);
       await store.setPaused(name, false);
     });
     response.json(await show(name));
@@ -74,7 +74,7 @@ export function destinationRoutes({ queue, circuit, defaultBrokers }: Destinatio
 
 /** @param name whose deferred tasks are counted, however many destinations have some */
 async function readTraffic(queue: DestinationRoutesDeps['queue'], name?: string): Promise<TrafficByName> {
-  const named = name === undefined ? [] : [{ key: name, group: groupOfName(name) ?? name }];
-  const [reports, depths] = await Promise.all([queue.withFlow((store) => store.reports()), queue.laneDepths(named)]);
+  const named = name === undefined ? [] : [{ key: name, host: hostOfName(name) ?? name }];
+  const [reports, depths] = await Promise.all([queue.withFlow((store) => store.reports()), queue.waitingListDepths(named)]);
   return new TrafficByName(reports.flatMap(({ report }) => (report === undefined ? [] : readReport(report))), depths);
 }

@@ -4,7 +4,7 @@ import type { Logger } from '../../shared/logging/logger.js';
 import { sendError } from './error-response.js';
 
 /** A route that needs nothing of Express: no parameters, no query, no middleware. */
-export interface PlainRoute {
+export interface FastPathRoute {
   readonly method: 'POST';
   readonly path: string;
   /** What it throws is answered by error-response.ts. */
@@ -15,7 +15,7 @@ export interface PlainRoute {
  * Answers requests for exactly these paths by themselves, and leaves everything else to Express, whose way to a route
  * costs more than all that the route does (decision 6).
  */
-export function plainRoutesFirst(routes: readonly PlainRoute[], express: RequestListener, logger: Logger): RequestListener {
+export function fastPathFirst(routes: readonly FastPathRoute[], express: RequestListener, logger: Logger): RequestListener {
   return (request, response) => {
     const route = routes.find(({ method, path }) => request.url === path && request.method === method);
     if (route === undefined) express(request, response);
@@ -24,7 +24,7 @@ export function plainRoutesFirst(routes: readonly PlainRoute[], express: Request
 }
 
 /** The same routes in Express, for what it also takes for their paths: `/tasks/`, `/Tasks`, `/tasks?x`. */
-export function plainRoutesInExpress(routes: readonly PlainRoute[]): Router {
+export function fastPathInExpress(routes: readonly FastPathRoute[]): Router {
   const router = Router();
   for (const { path, handle } of routes) router.post(path, handle);
   return router;

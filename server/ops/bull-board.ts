@@ -6,7 +6,7 @@ import { RequestError } from '../../shared/domain/errors.js';
 import { jobIdOf, taskIdOf } from '../../shared/queue/names.js';
 import { decodeTask } from '../../shared/queue/tasks/task-codec.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
-import { printPolicy } from '../tasks/view.js';
+import { toWirePolicy } from '../tasks/view.js';
 
 export const BOARD_PATH = '/admin/queues';
 
@@ -142,7 +142,7 @@ function showData(data: unknown): unknown {
     const task = decodeTask(data);
     const { messageData } = task;
     const message = messageData.length <= MAX_SHOWN_CHARACTERS ? messageData : `${messageData.slice(0, MAX_SHOWN_CHARACTERS)}... (${messageData.length} characters)`;
-    return { id: task.id, source: task.source, client_id: task.clientId, ...printPolicy(task), message_data: message };
+    return { id: task.id, source: task.source, client_id: task.clientId, ...toWirePolicy(task), message_data: message };
   } catch {
     return data; // of a newer version: show it as it is
   }

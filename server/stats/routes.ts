@@ -10,14 +10,14 @@ export function queueRoutes({ queue, unreadableForMs }: { readonly queue: Pick<T
   const router = Router();
 
   router.get('/stats', async (_request, response) => {
-    const [counts, { workers }] = await Promise.all([queue.counts(unreadableForMs), queue.withFlow((store) => store.standing([]))]);
-    response.json({ ...printCounts(counts), workers });
+    const [counts, { workers }] = await Promise.all([queue.counts(unreadableForMs), queue.withFlow((store) => store.snapshot([]))]);
+    response.json({ ...toWireCounts(counts), workers });
   });
 
   return router;
 }
 
-function printCounts({ waiting, due, sending, delivered, deadLettered, parked, unreadable, oldestDueMs }: TaskCounts): object {
+function toWireCounts({ waiting, due, sending, delivered, deadLettered, parked, unreadable, oldestDueMs }: TaskCounts): object {
   return {
     counts: { waiting, due, sending, delivered, dead_lettered: deadLettered, parked, unreadable },
     oldest_due_ms: oldestDueMs ?? null,

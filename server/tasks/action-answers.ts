@@ -1,6 +1,6 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Cancellation } from '../../shared/queue/tasks/cancel-task.js';
-import type { SendNow } from '../../shared/queue/tasks/retry-now.js';
+import type { RetryNow } from '../../shared/queue/tasks/retry-now.js';
 import { printTime } from '../http/print-time.js';
 
 /** An answer with 2xx; refusals are thrown. */
@@ -26,9 +26,9 @@ export function answerToCancel(id: string, cancellation: Cancellation): Answer {
 }
 
 /** @throws RequestError task_not_found, being_sent, finished */
-export function answerToSendNow(id: string, sent: SendNow): Answer {
+export function answerToRetryNow(id: string, sent: RetryNow): Answer {
   switch (sent.kind) {
-    case 'made_due':
+    case 'retried_now':
       return { status: 202, body: { message: `Task ${id} is due now`, id, state: sent.state, run: sent.run, next_attempt_at: printTime(sent.dueAt) } };
     case 'redriven':
       return { status: 202, body: { message: `Task ${id} starts again`, id, state: 'scheduled', run: sent.run, next_attempt_at: printTime(sent.dueAt) } };

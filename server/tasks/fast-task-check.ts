@@ -28,7 +28,7 @@ type Fields = Readonly<Record<string, unknown>>;
  *
  * @returns the task with its defaults, or undefined: ask the schema
  */
-export function asPlainTask(input: unknown, { maxMessageBytes, defaultJitter }: TaskRules): WireTask | undefined {
+export function passFastCheck(input: unknown, { maxMessageBytes, defaultJitter }: TaskRules): WireTask | undefined {
   if (!isFields(input)) return undefined;
   const {
     id,
@@ -48,7 +48,7 @@ export function asPlainTask(input: unknown, { maxMessageBytes, defaultJitter }: 
     is_priority = false,
     flow_key,
   } = input;
-  const isPlain =
+  const isPlainlyRight =
     hasOnly(taskFields, input) &&
     isText(id, isWellFormed, hasNoControls, isShort) &&
     isText(source, isWellFormed, hasNoControls, isShort) &&
@@ -66,7 +66,7 @@ export function asPlainTask(input: unknown, { maxMessageBytes, defaultJitter }: 
     (flow_key === undefined || isText(flow_key, isWellFormed, hasNoControls, isShort)) &&
     isText(message_data, isWellFormed, isAtMost(maxMessageBytes)) &&
     typeof is_priority === 'boolean';
-  if (!isPlain) return undefined;
+  if (!isPlainlyRight) return undefined;
   // Looked at field by field above.
   return { id, source, client_id, destination_type, destination, dead_destination_type, dead_destination, on_exhausted, max_retries, base_delay, initial_delay, max_delay, jitter, message_data, is_priority, flow_key } as WireTask;
 }

@@ -5,8 +5,8 @@ import { flowDue, type DefaultBrokers } from '../../shared/domain/flow/flow-key.
 import type { Clock } from '../../shared/domain/ports.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
-import { answerToCancel, answerToSendNow, taskNotFound } from './action-answers.js';
-import { printTask } from './view.js';
+import { answerToCancel, answerToRetryNow, taskNotFound } from './action-answers.js';
+import { toWireTask } from './view.js';
 import type { WaitingFacts } from './waiting-for.js';
 
 export interface TaskRoutesDeps {
@@ -26,7 +26,7 @@ export function taskRoutes({ queue, circuit, defaultBrokers, clock }: TaskRoutes
     const view = await queue.find(id);
     if (view === undefined) throw taskNotFound(id);
     const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, queue, circuit, defaultBrokers);
-    response.json(printTask(view, { includesMessage: includes(request.query['include'], 'message_data'), now: clock(), waiting }));
+    response.json(toWireTask(view, { includesMessage: includes(request.query['include'], 'message_data'), now: clock(), waiting }));
   });
 
   router.delete('/:id', async (request, response) => {
@@ -38,7 +38,7 @@ export function taskRoutes({ queue, circuit, defaultBrokers, clock }: TaskRoutes
   // A body is not read: Node takes it off the connection when the answer is sent.
   router.post('/:id/retry', async (request, response) => {
     const id = parseId(request.params.id);
-    const { status, body } = answerToSendNow(id, await queue.sendNow(id));
+    const { status, body } = answerToRetryNow(id, await queue.retryNow(id));
     response.status(status).json(body);
   });
 
@@ -47,8 +47,8 @@ export function taskRoutes({ queue, circuit, defaultBrokers, clock }: TaskRoutes
 
 async function findObstacles({ task, progress }: TaskView, queue: TaskQueue, rules: CircuitRules, defaultBrokers: DefaultBrokers): Promise<WaitingFacts> {
   const flow = flowDue(task, progress.phase, defaultBrokers);
-  const standing = await queue.withFlow((store) => store.standing(flow === undefined ? [] : [flow.key, flow.group]));
-  return { flow, standing, rules };
+  const snapshot = await queue.withFlow((store) => store.snapshot(flow === undefined ? [] : [flow.key, flow.host]));
+  return { flow, snapshot, rules };
 }
 
 /** An id that no task can have is no bug of the caller: there is just nothing under it. */

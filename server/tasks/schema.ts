@@ -4,7 +4,7 @@ import { RequestError } from '../../shared/domain/errors.js';
 import { jitters } from '../../shared/domain/task/retry-policy.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
-import { asPlainTask } from './fast-task-check.js';
+import { passFastCheck } from './fast-task-check.js';
 import {
   hasNoControls,
   hasNoSpaces,
@@ -136,7 +136,7 @@ export function createTaskParser(rules: TaskRules): ParseTask {
     return schema;
   };
   return (input) => {
-    const plain = asPlainTask(input, rules);
+    const plain = passFastCheck(input, rules);
     if (plain !== undefined) return toTask(plain);
     const prototypeKeys = checkAllKeys(input);
     const checked = schemaFor(input).validate(input);

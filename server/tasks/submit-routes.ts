@@ -1,6 +1,6 @@
 import type { Logger } from '../../shared/logging/logger.js';
 import { readJsonBody } from '../http/json-body.js';
-import type { PlainRoute } from '../http/fast-path.js';
+import type { FastPathRoute } from '../http/fast-path.js';
 import { sendJson } from '../http/send-json.js';
 import { submitBatch } from './batch-submission.js';
 import type { ParseTask } from './schema.js';
@@ -15,7 +15,7 @@ export interface SubmitRoutesDeps {
 }
 
 /** The two that are called for every task there is. */
-export function submitRoutes(deps: SubmitRoutesDeps): readonly PlainRoute[] {
+export function submitRoutes(deps: SubmitRoutesDeps): readonly FastPathRoute[] {
   const { parseTask, submitTask, maxBodyBytes } = deps;
   return [
     {

@@ -8,7 +8,7 @@ import { printTime } from '../http/print-time.js';
 import { waitingFor, type WaitingFacts } from './waiting-for.js';
 
 /** How a task is shown to clients: our names become wire names here. */
-export function printTask(view: TaskView, options: { readonly includesMessage: boolean; readonly now: number; readonly waiting: WaitingFacts | undefined }): object {
+export function toWireTask(view: TaskView, options: { readonly includesMessage: boolean; readonly now: number; readonly waiting: WaitingFacts | undefined }): object {
   const { task, state, progress, nextAttemptAt, createdAt, finishedAt } = view;
   return {
     id: task.id,
@@ -16,39 +16,39 @@ export function printTask(view: TaskView, options: { readonly includesMessage: b
     source: task.source,
     client_id: task.clientId,
     run: progress.run,
-    ...printPosition(view),
+    ...toWirePosition(view),
     created_at: printTime(createdAt),
     next_attempt_at: nextAttemptAt === undefined ? null : printTime(nextAttemptAt),
     finished_at: finishedAt === undefined ? null : printTime(finishedAt),
     waiting_for: waitingFor(view, options.waiting, options.now),
     dead_reason: progress.deadReason ?? null,
-    ...printPolicy(task),
+    ...toWirePolicy(task),
     ...(options.includesMessage ? { message_data: task.messageData } : {}),
-    timeline: printTimeline(view),
+    timeline: toWireTimeline(view),
   };
 }
 
 /** The send that is due or under way; of a finished task the last one. */
-function printPosition({ log, progress, completion, finishedAt }: TaskView): { phase: string; attempt: number } {
+function toWirePosition({ log, progress, completion, finishedAt }: TaskView): { phase: string; attempt: number } {
   if (completion?.outcome === 'delivered') return { phase: 'delivery', attempt: completion.attempt };
   const last = finishedAt === undefined ? undefined : log.findLast((entry) => entry.kind === 'attempt');
   const { phase, attempt } = last ?? progress;
-  return { phase: printPhase(phase), attempt };
+  return { phase: toWirePhase(phase), attempt };
 }
 
-function printPhase(phase: Phase): string {
+function toWirePhase(phase: Phase): string {
   return phase === 'dead' ? 'dead_letter' : 'delivery';
 }
 
 /** What the client asked for, in its own terms. */
-export function printPolicy(task: Task): object {
+export function toWirePolicy(task: Task): object {
   const { retryPolicy: policy } = task;
   return {
     destination_type: task.destination.type,
-    destination: printDestinationFields(task.destination),
+    destination: toWireDestinationFields(task.destination),
     ...(task.deadDestination === undefined
       ? {}
-      : { dead_destination_type: task.deadDestination.type, dead_destination: printDestinationFields(task.deadDestination) }),
+      : { dead_destination_type: task.deadDestination.type, dead_destination: toWireDestinationFields(task.deadDestination) }),
     on_exhausted: task.onExhausted,
     is_priority: task.isPriority,
     ...(task.flowKey === undefined ? {} : { flow_key: task.flowKey }),
@@ -63,7 +63,7 @@ export function printPolicy(task: Task): object {
   };
 }
 
-function printDestinationFields(destination: Destination): object {
+function toWireDestinationFields(destination: Destination): object {
   switch (destination.type) {
     case 'http':
       return { url: withoutLogin(destination.url) };
@@ -84,27 +84,27 @@ function withoutLogin(text: string): string {
   return url.href;
 }
 
-function printTimeline({ log, completion, progress, nextAttemptAt }: TaskView): object[] {
+function toWireTimeline({ log, completion, progress, nextAttemptAt }: TaskView): object[] {
   const entries = log.flatMap((entry, nth) => {
     // Of a task that has been sent since, or is being sent, it tells nothing.
     if (entry.kind === 'deferral' && (nth < log.length - 1 || nextAttemptAt === undefined)) return [];
-    const printed = printEntry(entry);
+    const printed = toWireEntry(entry);
     return printed === undefined ? [] : [printed];
   });
   if (completion === undefined) return entries;
   if (completion.outcome === 'cancelled') return [...entries, { cancelled_at: printTime(completion.at), run: progress.run }];
   const { run, attempt, at, ms, worker, receipt } = completion;
-  return [...entries, { run, attempt, phase: 'delivery', started_at: printTime(at), duration_ms: ms, outcome: 'delivered', error_code: null, ...printReceipt(receipt), worker }];
+  return [...entries, { run, attempt, phase: 'delivery', started_at: printTime(at), duration_ms: ms, outcome: 'delivered', error_code: null, ...toWireReceipt(receipt), worker }];
 }
 
-function printReceipt(receipt: Receipt): object {
+function toWireReceipt(receipt: Receipt): object {
   return 'httpStatus' in receipt ? { http_status: receipt.httpStatus } : receipt;
 }
 
-function printEntry(entry: LogEntry): object | undefined {
+function toWireEntry(entry: LogEntry): object | undefined {
   switch (entry.kind) {
     case 'attempt':
-      return printAttempt(entry);
+      return toWireAttempt(entry);
     case 'omitted':
       return { omitted: entry.count };
     case 'redrive':
@@ -116,18 +116,18 @@ function printEntry(entry: LogEntry): object | undefined {
   }
 }
 
-function printAttempt(record: AttemptRecord): object {
+function toWireAttempt(record: AttemptRecord): object {
   const { run, attempt, phase, at, ms, outcome, code, httpStatus, receipt, detail, worker, next } = record;
   return {
     run,
     attempt,
-    phase: printPhase(phase),
+    phase: toWirePhase(phase),
     started_at: printTime(at),
     duration_ms: ms,
     outcome,
     error_code: code ?? null,
     http_status: httpStatus ?? null,
-    ...(receipt === undefined ? {} : printReceipt(receipt)),
+    ...(receipt === undefined ? {} : toWireReceipt(receipt)),
     error: code === undefined ? null : printFailure(code, detail),
     next,
     worker,

@@ -2,7 +2,7 @@ import type { DeferralNote } from '../../shared/domain/task/attempt-record.js';
 import { stateOfCircuit, type Circuit, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/flow/flow-key.js';
 import { isLimited, policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
-import type { Standing } from '../../shared/queue/flow/flow-store.js';
+import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import { printTime } from '../http/print-time.js';
 
@@ -11,7 +11,7 @@ export interface WaitingFacts {
   /** Of its next send; undefined: it can have none. */
   readonly flow: Flow | undefined;
   /** What holds for both names of the flow. */
-  readonly standing: Standing;
+  readonly snapshot: FlowSnapshot;
   readonly rules: CircuitRules;
 }
 
@@ -50,7 +50,7 @@ export function waitingFor(view: TaskView, facts: WaitingFacts | undefined, now:
   const obstacle = facts === undefined ? undefined : obstacleNow(facts);
   if (obstacle !== undefined) return obstacle;
   if (nextAttemptAt > now && deferral !== undefined) return waitingInLine(deferral, facts);
-  return { code: 'slot', message: `due since ${printTime(nextAttemptAt)}; waits for a free slot of ${countOf(facts?.standing.workers)}` };
+  return { code: 'slot', message: `due since ${printTime(nextAttemptAt)}; waits for a free slot of ${countOf(facts?.snapshot.workers)}` };
 }
 
 function waitingForItsTime({ state, progress, task }: TaskView, nextAttemptAt: number): WaitingFor {
@@ -63,18 +63,18 @@ function waitingForItsTime({ state, progress, task }: TaskView, nextAttemptAt: n
 }
 
 /** What keeps everything for this destination from being sent. What a person did comes first. */
-function obstacleNow({ flow, standing, rules }: WaitingFacts): WaitingFor | undefined {
-  const names = flow === undefined ? [] : [flow.key, flow.group];
-  const pausedName = names.find((name) => standing.policies.get(name)?.isPaused === true);
+function obstacleNow({ flow, snapshot, rules }: WaitingFacts): WaitingFor | undefined {
+  const names = flow === undefined ? [] : [flow.key, flow.host];
+  const pausedName = names.find((name) => snapshot.policies.get(name)?.isPaused === true);
   if (pausedName !== undefined) return { code: 'paused', message: `${pausedName} was paused by an operator: nothing is sent there until it is resumed` };
-  if (standing.workers === 0) return { code: 'no_worker', message: 'no worker is connected: none has reported within 5 s' };
-  const circuit = flow === undefined ? undefined : standing.circuits.get(flow.group);
-  return flow === undefined || circuit === undefined ? undefined : obstacleOfCircuit(flow.group, circuit, standing.now, rules);
+  if (snapshot.workers === 0) return { code: 'no_worker', message: 'no worker is connected: none has reported within 5 s' };
+  const circuit = flow === undefined ? undefined : snapshot.circuits.get(flow.host);
+  return flow === undefined || circuit === undefined ? undefined : obstacleOfCircuit(flow.host, circuit, snapshot.now, rules);
 }
 
-function obstacleOfCircuit(group: string, circuit: Circuit, now: number, rules: CircuitRules): WaitingFor | undefined {
+function obstacleOfCircuit(host: string, circuit: Circuit, now: number, rules: CircuitRules): WaitingFor | undefined {
   const why = circuit.reason === 'retry_after' ? 'asked to be left alone (Retry-After)' : 'failed again and again';
-  const since = `${group} ${why}: its circuit is open since ${printTime(circuit.openedAt)}`;
+  const since = `${host} ${why}: its circuit is open since ${printTime(circuit.openedAt)}`;
   const state = stateOfCircuit(circuit, now, rules);
   switch (state) {
     case 'open':
@@ -92,7 +92,7 @@ function waitingInLine({ reason, since, until }: DeferralNote, facts: WaitingFac
   const line = `in line since ${printTime(since)}, woken when there is room, and tried at ${printTime(until)} at the latest`;
   switch (reason) {
     case 'limit': {
-      const holding = facts?.flow === undefined ? undefined : policyOf(facts.standing.policies, facts.flow.key, facts.flow.group);
+      const holding = facts?.flow === undefined ? undefined : policyOf(facts.snapshot.policies, facts.flow.key, facts.flow.host);
       if (!isLimited(holding?.policy)) break;
       return { code: 'limit', message: `the limit of ${holding.name} is used up (${printLimits(holding.policy)}); ${line}` };
     }

@@ -14,35 +14,35 @@ interface DeliveryErrorRow {
   /** false: the next attempt would fail in the same way, so the remaining retries are skipped. */
   readonly canImprove: boolean;
   /** true: says that the destination is ill, not this task: counts for its circuit (circuit.ts). */
-  readonly isIllness: boolean;
+  readonly isEndpointFailure: boolean;
   /** What happened, and what a person can do about it. */
   readonly meaning: string;
 }
 
-const fault = (blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: true, canImprove: true, isIllness: false, meaning });
-const illness = (blame: Blame, meaning: string): DeliveryErrorRow => ({ ...fault(blame, meaning), isIllness: true });
-const final = (blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: true, canImprove: false, isIllness: false, meaning });
-const ours = (blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: false, canImprove: true, isIllness: false, meaning });
+const fault = (blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: true, canImprove: true, isEndpointFailure: false, meaning });
+const endpointFailure = (blame: Blame, meaning: string): DeliveryErrorRow => ({ ...fault(blame, meaning), isEndpointFailure: true });
+const final = (blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: true, canImprove: false, isEndpointFailure: false, meaning });
+const ours = (blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: false, canImprove: true, isEndpointFailure: false, meaning });
 
 export const deliveryErrors = {
   http_redirect: fault('receiver', 'The receiver answered 3xx. Redirects are not followed: correct the url.'),
   http_client_error: fault('receiver', 'The receiver answered 4xx.'),
-  http_server_error: illness('receiver', 'The receiver answered 5xx.'),
-  http_busy: illness('receiver', 'The receiver answered 429 or 503: too many requests. Its Retry-After is obeyed as a minimum.'),
+  http_server_error: endpointFailure('receiver', 'The receiver answered 5xx.'),
+  http_busy: endpointFailure('receiver', 'The receiver answered 429 or 503: too many requests. Its Retry-After is obeyed as a minimum.'),
   http_unexpected_status: fault('receiver', 'The receiver answered with a status outside 200..599.'),
-  response_invalid: illness('receiver', 'What came back is not a valid HTTP response.'),
-  timed_out: illness('receiver', 'No complete answer within the total time of one attempt (connect, headers and body together).'),
-  connection_refused: illness('network', 'Nothing listens at that address and port.'),
-  connection_reset: illness('network', 'The connection was closed before the answer was complete.'),
-  connect_timed_out: illness('network', 'No connection could be made in time: host down, or packets dropped on the way.'),
-  host_not_found: illness('network', 'The host name does not resolve.'),
-  host_unreachable: illness('network', 'No route to the host.'),
-  tls_failed: illness('network', 'The TLS handshake failed: wrong, expired or unknown certificate, or no common version.'),
-  broker_unreachable: illness('broker', 'No broker of the cluster could be reached.'),
-  broker_timed_out: illness('broker', 'The broker took the request and did not answer within the send timeout.'),
-  broker_unavailable: illness('broker', 'The cluster cannot take the message now: no leader, too few replicas in sync, or a broker that is starting.'),
+  response_invalid: endpointFailure('receiver', 'What came back is not a valid HTTP response.'),
+  timed_out: endpointFailure('receiver', 'No complete answer within the total time of one attempt (connect, headers and body together).'),
+  connection_refused: endpointFailure('network', 'Nothing listens at that address and port.'),
+  connection_reset: endpointFailure('network', 'The connection was closed before the answer was complete.'),
+  connect_timed_out: endpointFailure('network', 'No connection could be made in time: host down, or packets dropped on the way.'),
+  host_not_found: endpointFailure('network', 'The host name does not resolve.'),
+  host_unreachable: endpointFailure('network', 'No route to the host.'),
+  tls_failed: endpointFailure('network', 'The TLS handshake failed: wrong, expired or unknown certificate, or no common version.'),
+  broker_unreachable: endpointFailure('broker', 'No broker of the cluster could be reached.'),
+  broker_timed_out: endpointFailure('broker', 'The broker took the request and did not answer within the send timeout.'),
+  broker_unavailable: endpointFailure('broker', 'The cluster cannot take the message now: no leader, too few replicas in sync, or a broker that is starting.'),
   broker_rejected: fault('broker', 'The broker refused the message with an error that has no code of its own here.'),
-  broker_authentication_failed: illness('broker', 'The broker refused our credentials: check KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD.'),
+  broker_authentication_failed: endpointFailure('broker', 'The broker refused our credentials: check KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD.'),
   topic_unknown: fault('broker', 'The topic does not exist on that cluster. Topics are never created by this service.'),
   topic_invalid: final('task', 'The broker says that the topic name is not legal.'),
   message_too_large: final('task', "The message alone is larger than the broker's or the topic's limit (message.max.bytes, max.message.bytes)."),

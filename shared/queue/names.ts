@@ -47,8 +47,8 @@ export function ownKeys(key: (suffix: string) => string): OwnKeys {
   return {
     parked: key('parked'),
     unreadable: key('unreadable'),
-    lanes: key('lanes'),
-    lane: (flowKey) => key(`lane:${flowKey}`),
+    waitingLists: key('lanes'),
+    waitingList: (flowKey) => key(`lane:${flowKey}`),
     janitorLock: key('janitor-lock'),
     janitorCursor: key('janitor-cursor'),
   };
@@ -60,9 +60,9 @@ export interface OwnKeys {
   /** Sorted set of tasks that a worker could not read, by the time it last tried. Old entries mean nothing. */
   readonly unreadable: string;
   /** Sorted set of the flow keys that have a lane, by age. */
-  readonly lanes: string;
+  readonly waitingLists: string;
   /** Sorted set of deferred jobs of one destination, by age. Hints: may name one too many or one too few. */
-  lane(flowKey: string): string;
+  waitingList(flowKey: string): string;
   readonly janitorLock: string;
   readonly janitorCursor: string;
 }
@@ -81,12 +81,12 @@ export function flowKeys(prefix: string, isCluster: boolean): FlowKeys {
     leases: (name) => `${base}leases:${name}`,
     pace: (name) => `${base}pace:${name}`,
     claims: (name) => `${base}claims:${name}`,
-    probe: (group) => `${base}probe:${group}`,
+    probe: (host) => `${base}probe:${host}`,
   };
 }
 
 export interface FlowKeys {
-  /** Hash: `p:<name>` a policy, `c:<group>` an open circuit, each as JSON. */
+  /** Hash: `p:<name>` a policy, `c:<host>` an open circuit, each as JSON. */
   readonly controls: string;
   /** Sorted set of the fields of `controls` by the version that changed them last. */
   readonly changes: string;
@@ -104,5 +104,5 @@ export interface FlowKeys {
   pace(name: string): string;
   /** Sorted set of the workers that ask for a limited destination, by when they asked last. */
   claims(name: string): string;
-  probe(group: string): string;
+  probe(host: string): string;
 }

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { eventually } from '../support/eventually.js';
-import { call, cancel, getTaskAnswer, sendNow } from '../support/tasks.js';
+import { call, cancel, getTaskAnswer, retryNow } from '../support/tasks.js';
 import { profile } from './profile.js';
 import { scenario } from './scenario.js';
 import { SlowLink } from './slow-link.js';
@@ -22,7 +22,7 @@ describe('chaos: Redis misbehaves', () => {
       for (const ask of [
         () => getTaskAnswer(service.baseUrl, hurried.id),
         () => call(service.baseUrl, '/stats'),
-        () => sendNow(service.baseUrl, hurried.id),
+        () => retryNow(service.baseUrl, hurried.id),
         () => cancel(service.baseUrl, unwanted.id),
       ]) {
         await redis.script('FLUSH');

@@ -10,6 +10,6 @@ export async function putBack(redis: RedisClient, { keys }: Shard, lane: string,
 
 /** Says that the job waits for the destination, whether it does or not. */
 export async function putHint(redis: RedisClient, { keys }: Pick<Shard, 'keys'>, lane: string, jobId: string, since: number): Promise<void> {
-  await redis.zadd(keys.lane(lane), since, jobId);
-  await redis.zadd(keys.lanes, 'NX', since, lane);
+  await redis.zadd(keys.waitingList(lane), since, jobId);
+  await redis.zadd(keys.waitingLists, 'NX', since, lane);
 }

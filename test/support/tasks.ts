@@ -139,7 +139,7 @@ export function cancel(baseUrl: string, id: string): Promise<Answer> {
 }
 
 /** POST /tasks/:id/retry. */
-export function sendNow(baseUrl: string, id: string): Promise<Answer> {
+export function retryNow(baseUrl: string, id: string): Promise<Answer> {
   return call(baseUrl, `/tasks/${encodeURIComponent(id)}/retry`, { method: 'POST' });
 }
 

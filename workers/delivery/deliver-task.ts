@@ -103,7 +103,7 @@ async function decideAttempt({ jobId, task, progress, stalls, fetchedAt }: Attem
     let result: DeliveryResult | undefined;
     try {
       result = await send(task, progress, destination, context);
-      if (result.kind === 'failed' && flowControl.isOvertaken(entry)) return { outcome: decide({ kind: 'overtaken', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, startedAt };
+      if (result.kind === 'failed' && flowControl.hasCircuitOpenedDuring(entry)) return { outcome: decide({ kind: 'circuit_opened_during_send', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, startedAt };
       return { outcome: decide({ kind: 'result', result }), result, startedAt };
     } finally {
       flowControl.leave(entry, result);

@@ -6,7 +6,7 @@ import { printError } from '../../shared/logging/print-error.js';
 import { decodeLog } from '../../shared/queue/tasks/log-codec.js';
 import type { RedisClient } from '../../shared/redis/redis-connection.js';
 import { createBatchingBackend } from '../../shared/queue/engine/finish-batcher.js';
-import { Lanes } from '../../shared/queue/flow/waiting-lists.js';
+import { WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import type { Shard } from '../../shared/queue/engine/shard.js';
 import type { StoredOptions } from '../../shared/queue/tasks/task-codec.js';
 import { isRedisFull } from '../../shared/redis/transaction.js';
@@ -57,7 +57,7 @@ export interface DeliveryWorkerOptions {
 /** Takes jobs of one shard and has them delivered, until it is drained. */
 export class DeliveryWorker {
   readonly #worker: DeliveringWorker;
-  readonly #lanes: Lanes;
+  readonly #lanes: WaitingLists;
   readonly #settling: SettleContext;
   readonly #inHand = new Set<string>();
   #isRedisFull = false;
@@ -66,7 +66,7 @@ export class DeliveryWorker {
 
   constructor(private readonly options: DeliveryWorkerOptions) {
     const { shard, redis, workerName, concurrency, lockMs, stallCheckMs } = options;
-    this.#lanes = new Lanes(shard);
+    this.#lanes = new WaitingLists(shard);
     this.#worker = new DeliveringWorker(shard.queue.name, (job, token) => this.#process(job, token ?? ''), {
       connection: redis,
       prefix: shard.queue.opts.prefix ?? '',

@@ -1,7 +1,7 @@
 import { deferralDelayMs, type DeferralReason } from '../../shared/domain/flow/bulkhead-rules.js';
-import { laneOf, type Flow } from '../../shared/domain/flow/flow-key.js';
+import { waitingListOf, type Flow } from '../../shared/domain/flow/flow-key.js';
 import type { Clock } from '../../shared/domain/ports.js';
-import type { Lanes } from '../../shared/queue/flow/waiting-lists.js';
+import type { WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import type { WakeUps } from './wake-ups.js';
 
 /** So many deferrals within one span, and the head of the queue is full of tasks that cannot start. */
@@ -17,8 +17,8 @@ const MOST_FLOWS = 100;
  * Clears the head of the queue of tasks whose destinations have no room, hundreds in one call, when it is full of them.
  * Only saves time: what it leaves is deferred one by one.
  */
-export class Skimmer {
-  readonly #shards: Lanes[] = [];
+export class BulkDeferral {
+  readonly #shards: WaitingLists[] = [];
   readonly #recent = new Map<string, readonly [Flow, DeferralReason]>();
   #since = 0;
   #count = 0;
@@ -29,8 +29,8 @@ export class Skimmer {
 
   constructor(private readonly options: { readonly wakeUps: WakeUps; readonly clock: Clock; /** Monotonic ms. */ readonly now: () => number }) {}
 
-  watch(lanes: Lanes): void {
-    this.#shards.push(lanes);
+  watch(waitingLists: WaitingLists): void {
+    this.#shards.push(waitingLists);
   }
 
   /** A task of the flow was fetched and put back. */
@@ -42,10 +42,10 @@ export class Skimmer {
       this.#recent.clear();
     }
     this.#count += 1;
-    if (this.#recent.size < MOST_FLOWS) this.#recent.set(laneOf(flow), [flow, reason]);
+    if (this.#recent.size < MOST_FLOWS) this.#recent.set(waitingListOf(flow), [flow, reason]);
     if (this.#count < DEFERRALS || at < this.#restsUntil || this.#isRunning || this.#isClosed) return;
     this.#isRunning = true;
-    void this.#skim([...this.#recent.values()]).finally(() => {
+    void this.#deferInBulk([...this.#recent.values()]).finally(() => {
       this.#isRunning = false;
     });
   }
@@ -54,18 +54,18 @@ export class Skimmer {
     this.#isClosed = true;
   }
 
-  async #skim(flows: readonly (readonly [Flow, DeferralReason])[]): Promise<void> {
+  async #deferInBulk(flows: readonly (readonly [Flow, DeferralReason])[]): Promise<void> {
     let deferredInAll = 0;
-    for (const lanes of this.#shards) {
+    for (const waitingLists of this.#shards) {
       let share = 1;
       while (share >= WORTHWHILE && !this.#isClosed) {
         const now = this.options.clock();
         const waiting = flows.reduce((most, [flow]) => Math.max(most, this.options.wakeUps.waiting(flow)), 0);
         try {
-          const { looked, deferred } = await lanes.skim(flows, LOOKED_AT_ONCE, now, now + deferralDelayMs(waiting));
+          const { looked, deferred } = await waitingLists.bulkDefer(flows, LOOKED_AT_ONCE, now, now + deferralDelayMs(waiting));
           share = looked === 0 ? 0 : deferred / looked;
           deferredInAll += deferred;
-          if (deferred > 0) for (const [flow] of flows) this.options.wakeUps.expectLane(lanes, flow, Math.ceil(deferred / flows.length));
+          if (deferred > 0) for (const [flow] of flows) this.options.wakeUps.expectLane(waitingLists, flow, Math.ceil(deferred / flows.length));
         } catch {
           return; // Redis is away or full: whoever owns the connection says so
         }

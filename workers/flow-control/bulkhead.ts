@@ -22,7 +22,7 @@ export class DestinationSlots {
   grewAt = 0;
 
   constructor(
-    readonly group: string,
+    readonly host: string,
     public window: number,
   ) {}
 
@@ -75,8 +75,8 @@ export class Bulkhead {
    * @param ignoresWindow what the destination has shown to bear does not count now
    * @returns undefined: the task has to be put back
    */
-  enter(group: string, ignoresWindow = false): Slot | undefined | Promise<Slot | undefined> {
-    const destination = this.destination(group);
+  enter(host: string, ignoresWindow = false): Slot | undefined | Promise<Slot | undefined> {
+    const destination = this.destination(host);
     const { slots, held, latencyMs } = destination;
     const { rules, now } = this.options;
     if (slots.size === 0) destination.window = windowAtStart(destination.window, now() - destination.idleSince, this.#firstWindow);
@@ -95,8 +95,8 @@ export class Bulkhead {
   }
 
   /** A slot whatever the rules say: for a single probe. */
-  force(group: string): Slot {
-    return this.#start(this.destination(group));
+  force(host: string): Slot {
+    return this.#start(this.destination(host));
   }
 
   /** Its send begins only now: it had to wait for something else. */
@@ -135,9 +135,9 @@ export class Bulkhead {
   }
 
   /** How many more tasks of the destination may be woken: they start now, or are held for a moment. */
-  room(group: string, ignoresWindow = false): number {
+  room(host: string, ignoresWindow = false): number {
     const { rules } = this.options;
-    const destination = this.#destinations.get(group);
+    const destination = this.#destinations.get(host);
     if (destination === undefined) return mostInFlight(this.#windowOf({ window: this.#firstWindow }, ignoresWindow), this.#inFlight, rules);
     this.#growInSilence(destination);
     const { slots, held, latencyMs } = destination;
@@ -146,19 +146,19 @@ export class Bulkhead {
   }
 
   /** It starts slowly again, and what was held against it is forgotten. */
-  restart(group: string): void {
-    const destination = this.#destinations.get(group);
+  restart(host: string): void {
+    const destination = this.#destinations.get(host);
     if (destination === undefined) return;
     destination.window = Math.min(destination.window, this.#firstWindow);
     destination.health.forget();
   }
 
-  destination(group: string): DestinationSlots {
-    const known = this.#destinations.get(group);
+  destination(host: string): DestinationSlots {
+    const known = this.#destinations.get(host);
     if (known !== undefined) return known;
     this.#forgetSome();
-    const made = new DestinationSlots(group, this.#firstWindow);
-    this.#destinations.set(group, made);
+    const made = new DestinationSlots(host, this.#firstWindow);
+    this.#destinations.set(host, made);
     return made;
   }
 
@@ -224,9 +224,9 @@ export class Bulkhead {
   #forgetSome(): void {
     if (this.#destinations.size < MAX_REMEMBERED) return;
     let left = FORGOTTEN_AT_ONCE;
-    for (const [group, destination] of this.#destinations) {
+    for (const [host, destination] of this.#destinations) {
       if (!destination.isIdle) continue;
-      this.#destinations.delete(group);
+      this.#destinations.delete(host);
       left -= 1;
       if (left === 0) return;
     }

@@ -31,12 +31,12 @@ export class Controls {
   }
 
   /** What holds for a flow, and under which of its names; undefined: nothing was set. */
-  policyFor({ key, group }: Flow): { readonly name: string; readonly policy: FlowPolicy } | undefined {
-    return this.#policies.size === 0 ? undefined : policyOf(this.#policies, key, group);
+  policyFor({ key, host }: Flow): { readonly name: string; readonly policy: FlowPolicy } | undefined {
+    return this.#policies.size === 0 ? undefined : policyOf(this.#policies, key, host);
   }
 
-  circuit(group: string): Circuit | undefined {
-    return this.#circuits.size === 0 ? undefined : this.#circuits.get(group);
+  circuit(host: string): Circuit | undefined {
+    return this.#circuits.size === 0 ? undefined : this.#circuits.get(host);
   }
 
   circuits(): ReadonlyMap<string, Circuit> {
@@ -58,20 +58,20 @@ export class Controls {
   }
 
   /** Here at once, and for the others as soon as Redis has it. */
-  async open(group: string, circuit: Circuit): Promise<void> {
-    this.#circuits.set(group, circuit);
-    const holding = await this.store.openCircuit(group, circuit);
+  async open(host: string, circuit: Circuit): Promise<void> {
+    this.#circuits.set(host, circuit);
+    const holding = await this.store.openCircuit(host, circuit);
     // Closed here meanwhile: the later word counts.
-    if (this.#circuits.has(group)) this.#circuits.set(group, holding);
+    if (this.#circuits.has(host)) this.#circuits.set(host, holding);
   }
 
   /** What somebody else wrote, seen before the next refresh. */
-  learn(group: string, circuit: Circuit): void {
-    this.#circuits.set(group, circuit);
+  learn(host: string, circuit: Circuit): void {
+    this.#circuits.set(host, circuit);
   }
 
-  async close(group: string): Promise<void> {
-    if (this.#circuits.delete(group)) await this.store.closeCircuit(group);
+  async close(host: string): Promise<void> {
+    if (this.#circuits.delete(host)) await this.store.closeCircuit(host);
   }
 
   #adopt(change: ControlChange): void {

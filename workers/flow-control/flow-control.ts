@@ -2,21 +2,21 @@ import { AdaptiveRate } from '../../shared/domain/flow/adaptive-rate.js';
 import { openedBy, openedByRetryAfter, stateOfCircuit, weightOf, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/flow/circuit.js';
 import { deliveryError } from '../../shared/domain/errors.js';
 import type { BulkheadRules, DeferralReason } from '../../shared/domain/flow/bulkhead-rules.js';
-import { laneOf, type Flow } from '../../shared/domain/flow/flow-key.js';
+import { waitingListOf, type Flow } from '../../shared/domain/flow/flow-key.js';
 import { isLimited, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import { printReport } from '../../shared/domain/flow/flow-report.js';
 import type { Clock, DeliveryResult } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { ControlChange, FlowStore } from '../../shared/queue/flow/flow-store.js';
-import type { Deferral, Lanes } from '../../shared/queue/flow/waiting-lists.js';
+import type { Deferral, WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import { Bulkhead, type Slot } from './bulkhead.js';
 import { Controls } from './controls.js';
 import { FlowStats, type FlowRow } from './flow-stats.js';
 import { Limiter } from './limiter.js';
-import { Skimmer } from './bulk-deferral.js';
+import { BulkDeferral } from './bulk-deferral.js';
 import { WakeUps } from './wake-ups.js';
 
-/** How often what others did is looked at: limits, circuits, lanes that another process filled. */
+/** How often what others did is looked at: limits, circuits, waiting lists that another process filled. */
 const TICK_MS = 200;
 const TICKS_PER_REPORT = 5;
 /** A probe, or a place of a limited destination, lapses that long after the send it belongs to must be over. */
@@ -80,9 +80,9 @@ export class FlowControl {
   readonly #limiter: Limiter;
   readonly #stats: FlowStats;
   readonly #wakeUps: WakeUps;
-  readonly #skimmer: Skimmer;
+  readonly #bulkDeferral: BulkDeferral;
   readonly #now: () => number;
-  /** Of flows that answered 429, by lane: of all origins of a flow_key only the one that complained is sent less. */
+  /** Of flows that answered 429, by waiting list: of all origins of a flow_key only the one that complained is sent less. */
   readonly #rates = new Map<string, AdaptiveRate>();
   /** Groups that this process probes now. */
   readonly #probing = new Set<string>();
@@ -103,7 +103,7 @@ export class FlowControl {
     this.#limiter = new Limiter(store, workerName, sendLimitMs + LEASE_MARGIN_MS, now);
     this.#stats = new FlowStats(now);
     this.#wakeUps = new WakeUps({ roomFor: (flow) => this.#roomFor(flow), now });
-    this.#skimmer = new Skimmer({ wakeUps: this.#wakeUps, clock, now });
+    this.#bulkDeferral = new BulkDeferral({ wakeUps: this.#wakeUps, clock, now });
   }
 
   /** Nothing may start before: what operators set is not known yet. */
@@ -115,19 +115,19 @@ export class FlowControl {
   }
 
   /** Begins to wake tasks of one more shard. */
-  watch(lanes: Lanes): void {
-    this.#wakeUps.watch(lanes);
-    this.#skimmer.watch(lanes);
+  watch(waitingLists: WaitingLists): void {
+    this.#wakeUps.watch(waitingLists);
+    this.#bulkDeferral.watch(waitingLists);
   }
 
   /** At once where nothing has to be waited for: a microtask for every send is felt. */
   enter(candidate: Candidate): Entry | Promise<Entry> {
     const { flow } = candidate;
     if (this.#isClosed) return refuse('destination_busy');
-    this.#wakeUps.arrived(flow.group);
+    this.#wakeUps.arrived(flow.host);
     const limit = this.#controls.policyFor(flow);
     if (limit?.policy.isPaused === true) return refuse('paused');
-    const state = this.#stateOf(flow.group);
+    const state = this.#stateOf(flow.host);
     switch (state) {
       case 'open':
         return refuse('circuit_open');
@@ -139,7 +139,7 @@ export class FlowControl {
     }
     const rate = this.#rateOf(flow);
     if (rate?.available(this.#now()) === 0) return refuse('rate_lowered');
-    const slot = this.#bulkhead.enter(flow.group, state === 'given_up');
+    const slot = this.#bulkhead.enter(flow.host, state === 'given_up');
     if (slot === undefined) return refuse('destination_busy');
     if (slot instanceof Promise) return this.#afterHold(candidate, slot);
     rate?.take(this.#now());
@@ -147,9 +147,9 @@ export class FlowControl {
   }
 
   /** Has the circuit been opened while this send was under way? To be asked before `leave`. */
-  isOvertaken({ flow, isProbe }: Ticket): boolean {
+  hasCircuitOpenedDuring({ flow, isProbe }: Ticket): boolean {
     if (isProbe) return false;
-    const state = this.#stateOf(flow.group);
+    const state = this.#stateOf(flow.host);
     return state === 'open' || state === 'probe';
   }
 
@@ -168,7 +168,7 @@ export class FlowControl {
       this.#bulkhead.leave(slot, health.failuresInARow);
       if (rules.isOn) this.#learn(ticket, weight === 0, isTooMuch, result);
     }
-    if (ticket.isProbe) this.#endProbe(flow.group);
+    if (ticket.isProbe) this.#endProbe(flow.host);
     this.#wakeUps.leave(flow);
   }
 
@@ -186,10 +186,10 @@ export class FlowControl {
     return this.#wakeUps.waiting(flow);
   }
 
-  /** Puts a job that was refused back, and into its line. @throws as Lanes.defer */
-  async defer(lanes: Lanes, flow: Flow, reason: DeferralReason, deferral: Deferral): Promise<void> {
-    this.#skimmer.deferred(flow, reason);
-    await this.#wakeUps.defer(lanes, flow, deferral);
+  /** Puts a job that was refused back, and into its line. @throws as WaitingLists.defer */
+  async defer(waitingLists: WaitingLists, flow: Flow, reason: DeferralReason, deferral: Deferral): Promise<void> {
+    this.#bulkDeferral.deferred(flow, reason);
+    await this.#wakeUps.defer(waitingLists, flow, deferral);
   }
 
   /** No more starts and no more wake-ups: held tasks are deferred now. */
@@ -197,7 +197,7 @@ export class FlowControl {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#wakeUps.close();
-    this.#skimmer.close();
+    this.#bulkDeferral.close();
     this.#bulkhead.releaseHeld();
     this.#limiter.releaseHeld();
   }
@@ -229,11 +229,11 @@ export class FlowControl {
     return this.#ticket(candidate, slot, limit, isProbe);
   }
 
-  #obstacle({ group }: Flow, limit: Limit | undefined, isProbe = false): DeferralReason | undefined {
+  #obstacle({ host }: Flow, limit: Limit | undefined, isProbe = false): DeferralReason | undefined {
     if (this.#isClosed) return 'destination_busy';
     if (limit?.policy.isPaused === true) return 'paused';
     if (isProbe) return undefined;
-    const state = this.#stateOf(group);
+    const state = this.#stateOf(host);
     return state === 'open' || state === 'probe' ? 'circuit_open' : undefined;
   }
 
@@ -243,93 +243,93 @@ export class FlowControl {
   }
 
   async #probe(candidate: Candidate, limit: Limit | undefined): Promise<Entry> {
-    const { group } = candidate.flow;
-    if (!this.#mayProbe(group)) return refuse('circuit_open');
-    this.#probing.add(group);
+    const { host } = candidate.flow;
+    if (!this.#mayProbe(host)) return refuse('circuit_open');
+    this.#probing.add(host);
     const { workerName, sendLimitMs } = this.options;
     try {
-      const probe = await this.store.takeProbe(group, workerName, sendLimitMs + LEASE_MARGIN_MS);
+      const probe = await this.store.takeProbe(host, workerName, sendLimitMs + LEASE_MARGIN_MS);
       if (probe !== 'mine') {
-        this.#probing.delete(group);
-        if (probe === 'taken') this.#probedByOthers.set(group, this.#now() + OTHERS_PROBE_MS);
-        else this.#controls.learn(group, probe);
+        this.#probing.delete(host);
+        if (probe === 'taken') this.#probedByOthers.set(host, this.#now() + OTHERS_PROBE_MS);
+        else this.#controls.learn(host, probe);
         return refuse('circuit_open');
       }
     } catch {
-      this.#probing.delete(group);
+      this.#probing.delete(host);
       return refuse('circuit_open'); // Redis is away or full: nobody can tell whether somebody else probes
     }
-    const slot = this.#bulkhead.force(group);
+    const slot = this.#bulkhead.force(host);
     const reason = this.#obstacle(candidate.flow, this.#controls.policyFor(candidate.flow), true);
     const entry = reason === undefined ? await this.#afterLimit(candidate, slot, limit, true) : this.#putDown(slot, reason);
-    if (entry.kind === 'refused') this.#endProbe(group);
+    if (entry.kind === 'refused') this.#endProbe(host);
     return entry;
   }
 
-  #mayProbe(group: string): boolean {
-    return !this.#probing.has(group) && this.#now() >= (this.#probedByOthers.get(group) ?? -Infinity);
+  #mayProbe(host: string): boolean {
+    return !this.#probing.has(host) && this.#now() >= (this.#probedByOthers.get(host) ?? -Infinity);
   }
 
-  #endProbe(group: string): void {
-    this.#probing.delete(group);
-    this.store.endProbe(group, this.options.workerName).catch(() => undefined); // it lapses
+  #endProbe(host: string): void {
+    this.#probing.delete(host);
+    this.store.endProbe(host, this.options.workerName).catch(() => undefined); // it lapses
   }
 
   /** What the result says of the destination as a whole. */
   #learn({ flow, row, isProbe, longestWaitMs }: Ticket, isWell: boolean, isTooMuch: boolean, result: DeliveryResult | undefined): void {
     const { circuit: rules } = this.options;
-    const { group } = flow;
-    const open = this.#controls.circuit(group);
+    const { host } = flow;
+    const open = this.#controls.circuit(host);
     const failure = result?.kind === 'failed' ? result : undefined;
     if (failure?.httpStatus === 429) this.#lowerRate(row);
     const retryAfterMs = failure?.retryAfterMs ?? 0;
     const now = this.#controls.now();
-    if (retryAfterMs > 0) this.#open(group, openedByRetryAfter(retryAfterMs, longestWaitMs, open, now, rules), failure?.code);
-    else if (isProbe && !isWell) this.#open(group, openedBy('failures', open, now, rules), failure?.code);
-    else if (open === undefined && isTooMuch) this.#open(group, openedBy('failures', open, now, rules), failure?.code);
+    if (retryAfterMs > 0) this.#open(host, openedByRetryAfter(retryAfterMs, longestWaitMs, open, now, rules), failure?.code);
+    else if (isProbe && !isWell) this.#open(host, openedBy('failures', open, now, rules), failure?.code);
+    else if (open === undefined && isTooMuch) this.#open(host, openedBy('failures', open, now, rules), failure?.code);
     // A send that began before the circuit was opened proves nothing.
-    else if (open !== undefined && isWell && (isProbe || this.#stateOf(group) === 'given_up')) this.#close(group);
+    else if (open !== undefined && isWell && (isProbe || this.#stateOf(host) === 'given_up')) this.#close(host);
   }
 
-  #open(group: string, circuit: Circuit, code: string | undefined): void {
-    const before = this.#controls.circuit(group);
+  #open(host: string, circuit: Circuit, code: string | undefined): void {
+    const before = this.#controls.circuit(host);
     // Not for each of those that were in flight: they say the same.
     if (before === undefined || circuit.until - before.until >= WORTH_A_LINE_MS) {
-      this.options.logger.warn('circuit open: its tasks wait, uncounted', { destination: group, code, until: new Date(circuit.until).toISOString(), since: new Date(circuit.openedAt).toISOString() });
+      this.options.logger.warn('circuit open: its tasks wait, uncounted', { destination: host, code, until: new Date(circuit.until).toISOString(), since: new Date(circuit.openedAt).toISOString() });
     }
-    this.#bulkhead.restart(group);
-    this.#controls.open(group, circuit).catch(() => undefined); // here it holds all the same
+    this.#bulkhead.restart(host);
+    this.#controls.open(host, circuit).catch(() => undefined); // here it holds all the same
   }
 
-  #close(group: string): void {
-    this.options.logger.info('circuit closed: the destination answers again', { destination: group });
-    this.#bulkhead.restart(group);
-    this.#controls.close(group).catch(() => undefined); // others find out by their own probe
+  #close(host: string): void {
+    this.options.logger.info('circuit closed: the destination answers again', { destination: host });
+    this.#bulkhead.restart(host);
+    this.#controls.close(host).catch(() => undefined); // others find out by their own probe
   }
 
   #rateOf(flow: Flow): AdaptiveRate | undefined {
-    return this.#rates.size === 0 ? undefined : this.#rates.get(laneOf(flow));
+    return this.#rates.size === 0 ? undefined : this.#rates.get(waitingListOf(flow));
   }
 
   #lowerRate(row: FlowRow): void {
     const now = this.#now();
     const rate = this.#rateOf(row.flow);
-    if (rate === undefined) this.#rates.set(laneOf(row.flow), new AdaptiveRate(this.#stats.ratePerSecond(row), now));
+    if (rate === undefined) this.#rates.set(waitingListOf(row.flow), new AdaptiveRate(this.#stats.ratePerSecond(row), now));
     else rate.lower(now);
   }
 
-  #stateOf(group: string): CircuitState {
-    const circuit = this.#controls.circuit(group);
+  #stateOf(host: string): CircuitState {
+    const circuit = this.#controls.circuit(host);
     return circuit === undefined ? 'closed' : stateOfCircuit(circuit, this.#controls.now(), this.options.circuit);
   }
 
   #roomFor(flow: Flow): number | Promise<number> {
     const limit = this.#controls.policyFor(flow);
     if (this.#isClosed || limit?.policy.isPaused === true) return 0;
-    const state = this.#stateOf(flow.group);
+    const state = this.#stateOf(flow.host);
     if (state === 'open') return 0;
-    if (state === 'probe') return this.#mayProbe(flow.group) ? 1 : 0;
-    const bySlots = this.#bulkhead.room(flow.group, state === 'given_up');
+    if (state === 'probe') return this.#mayProbe(flow.host) ? 1 : 0;
+    const bySlots = this.#bulkhead.room(flow.host, state === 'given_up');
     const byRate = this.#rateOf(flow)?.available(this.#now()) ?? Infinity;
     const room = Math.min(bySlots, byRate);
     if (room === 0 || limit === undefined || !isLimited(limit.policy)) return room;
@@ -358,16 +358,16 @@ export class FlowControl {
   #heed(change: ControlChange): void {
     if (change.kind === 'circuit' && change.circuit === undefined) this.#bulkhead.restart(change.name);
     if (change.kind === 'policy' && change.policy?.isPaused !== true) {
-      for (const { group } of this.#wakeUps.flowsNamed(change.name)) this.#bulkhead.restart(group);
+      for (const { host } of this.#wakeUps.flowsNamed(change.name)) this.#bulkhead.restart(host);
     }
   }
 
   #forgetOld(): void {
     const now = this.#now();
-    for (const [lane, rate] of this.#rates) if (!rate.recover(now)) this.#rates.delete(lane);
-    for (const [group, until] of this.#probedByOthers) if (until <= now) this.#probedByOthers.delete(group);
+    for (const [waitingList, rate] of this.#rates) if (!rate.recover(now)) this.#rates.delete(waitingList);
+    for (const [host, until] of this.#probedByOthers) if (until <= now) this.#probedByOthers.delete(host);
     const longAgo = this.#controls.now() - FORGOTTEN_CIRCUIT_MS;
-    for (const [group, { until }] of this.#controls.circuits()) if (until < longAgo) this.#controls.close(group).catch(() => undefined); // the next tick tries again
+    for (const [host, { until }] of this.#controls.circuits()) if (until < longAgo) this.#controls.close(host).catch(() => undefined); // the next tick tries again
   }
 }
 

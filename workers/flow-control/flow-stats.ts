@@ -1,4 +1,4 @@
-import { laneOf, type Flow } from '../../shared/domain/flow/flow-key.js';
+import { waitingListOf, type Flow } from '../../shared/domain/flow/flow-key.js';
 import type { FlowSample } from '../../shared/domain/flow/flow-report.js';
 import { LatencyHistogram } from '../../shared/domain/flow/latency-histogram.js';
 
@@ -33,7 +33,7 @@ export class FlowRow {
 
 /** In numbers, what this process sends where: for GET /destinations, and for the rate that a 429 complains of. */
 export class FlowStats {
-  /** By key and group: one flow_key may go to several origins, and each of them wants its own count. */
+  /** By key and host: one flow_key may go to several origins, and each of them wants its own count. */
   readonly #rows = new Map<string, FlowRow>();
 
   /** @param now monotonic milliseconds */
@@ -72,7 +72,7 @@ export class FlowStats {
     const rows = [...this.#rows.values()];
     for (const row of rows) {
       this.#turn(row);
-      if (row.inFlight === 0 && sends(row) === 0) this.#rows.delete(laneOf(row.flow));
+      if (row.inFlight === 0 && sends(row) === 0) this.#rows.delete(waitingListOf(row.flow));
     }
     return rows
       .filter((row) => row.inFlight > 0 || sends(row) > 0)
@@ -86,7 +86,7 @@ export class FlowStats {
   }
 
   #row(flow: Flow): FlowRow {
-    const name = laneOf(flow);
+    const name = waitingListOf(flow);
     const known = this.#rows.get(name);
     if (known !== undefined) return known;
     // The oldest that is idle: beyond so many nobody looks at single ones.

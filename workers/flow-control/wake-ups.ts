@@ -1,7 +1,7 @@
-import { flowOfLane, laneOf, type Flow } from '../../shared/domain/flow/flow-key.js';
-import type { Deferral, Lanes } from '../../shared/queue/flow/waiting-lists.js';
+import { flowOfWaitingList, waitingListOf, type Flow } from '../../shared/domain/flow/flow-key.js';
+import type { Deferral, WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 
-/** Lanes looked at in one tick; chosen at random, so each one has its turn. */
+/** WaitingLists looked at in one tick; chosen at random, so each one has its turn. */
 const LANES_PER_TICK = 100;
 /**
  * A woken task that has not come by then was fetched by another process. Longer, and each worker
@@ -9,20 +9,20 @@ const LANES_PER_TICK = 100;
  */
 const EXPECT_FOR_MS = 60;
 const MOST_WOKEN_AT_ONCE = 100;
-/** Lines of one group that are asked for room before it is left to the next tick: many of them may be paused. */
+/** Lines of one host that are asked for room before it is left to the next tick: many of them may be paused. */
 const LINES_ASKED = 10;
 
 /** What this process knows of the deferred tasks of one flow. */
 interface Line {
   readonly flow: Flow;
-  /** Jobs in the lane of each shard, as far as known. */
-  readonly depths: Map<Lanes, number>;
+  /** Jobs in the waiting list of each shard, as far as known. */
+  readonly depths: Map<WaitingLists, number>;
   isWaking: boolean;
   /** Room was found while the line was being woken: to be looked at again. */
   isAskedAgain: boolean;
 }
 
-/** Woken by us in one call and not here yet: they will take the room of their group. */
+/** Woken by us in one call and not here yet: they will take the room of their host. */
 interface Woken {
   count: number;
   readonly at: number;
@@ -40,87 +40,87 @@ export interface WakeUpsOptions {
  * time in the delayed set is over.
  */
 export class WakeUps {
-  readonly #shards: Lanes[] = [];
+  readonly #shards: WaitingLists[] = [];
   readonly #lines = new Map<string, Line>();
-  /** Lines that share the room of a group: flow_keys of an origin, topics of a cluster. Whose turn it is stands first. */
-  readonly #groups = new Map<string, Set<Line>>();
-  /** By group, oldest first. */
+  /** Lines that share the room of a host: flow_keys of an origin, topics of a cluster. Whose turn it is stands first. */
+  readonly #hosts = new Map<string, Set<Line>>();
+  /** By host, oldest first. */
   readonly #expected = new Map<string, Woken[]>();
   #isClosed = false;
 
   constructor(private readonly options: WakeUpsOptions) {}
 
-  /** Lines and groups that are remembered: of those that have tasks waiting, and for a second of those that had. */
+  /** Lines and hosts that are remembered: of those that have tasks waiting, and for a second of those that had. */
   get remembered(): number {
     return this.#lines.size + this.#expected.size;
   }
 
   /** Begins to wake tasks of one more shard. */
-  watch(lanes: Lanes): void {
-    this.#shards.push(lanes);
+  watch(waitingLists: WaitingLists): void {
+    this.#shards.push(waitingLists);
   }
 
-  /** A task of the group is here: perhaps one that was woken. */
-  arrived(group: string): void {
+  /** A task of the host is here: perhaps one that was woken. */
+  arrived(host: string): void {
     if (this.#expected.size === 0) return;
-    const expected = this.#expected.get(group)?.find(({ count }) => count > 0);
+    const expected = this.#expected.get(host)?.find(({ count }) => count > 0);
     if (expected !== undefined) expected.count -= 1;
   }
 
   /** Tasks that wait for the destination, as far as this process knows. */
   waiting(flow: Flow): number {
-    const line = this.#lines.get(laneOf(flow));
+    const line = this.#lines.get(waitingListOf(flow));
     return line === undefined ? 0 : [...line.depths.values()].reduce((sum, depth) => sum + depth, 0);
   }
 
-  /** Puts a job back, and into its line. @throws as Lanes.defer */
-  async defer(lanes: Lanes, flow: Flow, deferral: Deferral): Promise<void> {
+  /** Puts a job back, and into its line. @throws as WaitingLists.defer */
+  async defer(waitingLists: WaitingLists, flow: Flow, deferral: Deferral): Promise<void> {
     // Before it is sent: a wake-up that is asked for meanwhile comes after it.
-    this.expectLane(lanes, flow, 1);
-    const depth = await lanes.defer(laneOf(flow), deferral);
+    this.expectLane(waitingLists, flow, 1);
+    const depth = await waitingLists.defer(waitingListOf(flow), deferral);
     // The line anew: a wake-up that found nothing may have dropped it meanwhile.
-    this.#line(flow).depths.set(lanes, depth);
+    this.#line(flow).depths.set(waitingLists, depth);
   }
 
   /** Jobs that were deferred past us; the next tick finds out how many. */
-  expectLane(lanes: Lanes, flow: Flow, jobs: number): void {
+  expectLane(waitingLists: WaitingLists, flow: Flow, jobs: number): void {
     const { depths } = this.#line(flow);
-    depths.set(lanes, (depths.get(lanes) ?? 0) + jobs);
+    depths.set(waitingLists, (depths.get(waitingLists) ?? 0) + jobs);
   }
 
   /** A send of the flow is over: somebody else may start. */
   leave(flow: Flow): void {
     if (this.#lines.size === 0) return;
-    const woken = this.#wakeNext(flow.group);
+    const woken = this.#wakeNext(flow.host);
     // It may be a place of its own that got free.
-    const own = this.#lines.get(laneOf(flow));
+    const own = this.#lines.get(waitingListOf(flow));
     if (own !== undefined && own !== woken) this.#wakeSoon(own);
   }
 
-  /** Looks for lanes that others filled, and for room that came without one of our sends ending. */
+  /** Looks for waiting lists that others filled, and for room that came without one of our sends ending. */
   async tick(): Promise<void> {
-    for (const lanes of this.#shards) {
-      for (const lane of await lanes.some(LANES_PER_TICK)) {
-        const { depths } = this.#line(flowOfLane(lane));
-        if (!depths.has(lanes)) depths.set(lanes, 1);
+    for (const waitingLists of this.#shards) {
+      for (const waitingList of await waitingLists.some(LANES_PER_TICK)) {
+        const { depths } = this.#line(flowOfWaitingList(waitingList));
+        if (!depths.has(waitingLists)) depths.set(waitingLists, 1);
       }
     }
     // Those that others fetched never arrive here.
-    for (const group of this.#expected.keys()) this.#expectedOf(group);
+    for (const host of this.#expected.keys()) this.#expectedOf(host);
     let left = Math.min(this.#lines.size, 2 * LANES_PER_TICK);
-    for (const [lane, line] of this.#lines) {
+    for (const [waitingList, line] of this.#lines) {
       if (left === 0) break;
       left -= 1;
       // To the end of the map: the next tick begins where this one stops.
-      this.#lines.delete(lane);
-      this.#lines.set(lane, line);
+      this.#lines.delete(waitingList);
+      this.#lines.set(waitingList, line);
       this.#wakeSoon(line);
     }
   }
 
   /** Flows that have tasks waiting, under this name of theirs. */
   flowsNamed(name: string): Flow[] {
-    return [...this.#lines.values()].map(({ flow }) => flow).filter(({ key, group }) => key === name || group === name);
+    return [...this.#lines.values()].map(({ flow }) => flow).filter(({ key, host }) => key === name || host === name);
   }
 
   close(): void {
@@ -128,12 +128,12 @@ export class WakeUps {
   }
 
   /**
-   * The lines of a group take turns: with the freed room left to the line of the send alone, a thousand flow_keys with
+   * The lines of a host take turns: with the freed room left to the line of the send alone, a thousand flow_keys with
    * a task each would be woken by ticks only.
    * @returns the line that is being woken
    */
-  #wakeNext(group: string): Line | undefined {
-    const lines = this.#groups.get(group);
+  #wakeNext(host: string): Line | undefined {
+    const lines = this.#hosts.get(host);
     if (lines === undefined) return undefined;
     for (let left = Math.min(lines.size, LINES_ASKED); left > 0; left -= 1) {
       const [line] = lines;
@@ -153,14 +153,14 @@ export class WakeUps {
       return true;
     }
     const room = this.options.roomFor(line.flow);
-    if (typeof room === 'number' && room - this.#expectedOf(line.flow.group) <= 0) return false;
+    if (typeof room === 'number' && room - this.#expectedOf(line.flow.host) <= 0) return false;
     line.isWaking = true;
     void this.#wake(line, room).then((isRoomLeft) => {
       const { isAskedAgain } = line;
       line.isWaking = false;
       line.isAskedAgain = false;
-      if (isAskedAgain && this.#lines.get(laneOf(line.flow)) === line) this.#wakeSoon(line);
-      else if (isAskedAgain || isRoomLeft) this.#wakeNext(line.flow.group);
+      if (isAskedAgain && this.#lines.get(waitingListOf(line.flow)) === line) this.#wakeSoon(line);
+      else if (isAskedAgain || isRoomLeft) this.#wakeNext(line.flow.host);
     });
     return true;
   }
@@ -168,21 +168,21 @@ export class WakeUps {
   /** @returns whether it has used less than the room there was. Never fails. */
   async #wake(line: Line, roomNow: number | Promise<number>): Promise<boolean> {
     const { flow, depths } = line;
-    const lane = laneOf(flow);
+    const waitingList = waitingListOf(flow);
     let room: number;
     try {
-      // Nothing is awaited where the room is known: another line of the group must not give it away again.
-      room = (typeof roomNow === 'number' ? roomNow : await roomNow) - this.#expectedOf(flow.group);
-      for (const lanes of depths.keys()) {
+      // Nothing is awaited where the room is known: another line of the host must not give it away again.
+      room = (typeof roomNow === 'number' ? roomNow : await roomNow) - this.#expectedOf(flow.host);
+      for (const waitingLists of depths.keys()) {
         if (room <= 0) return false;
         const wanted = Math.min(room, MOST_WOKEN_AT_ONCE);
-        const expected = this.#expect(flow.group, wanted);
+        const expected = this.#expect(flow.host, wanted);
         let woken = 0;
         try {
-          const reply = await lanes.wake(lane, wanted);
+          const reply = await waitingLists.wake(waitingList, wanted);
           ({ woken } = reply);
-          if (reply.left === 0) depths.delete(lanes);
-          else depths.set(lanes, reply.left);
+          if (reply.left === 0) depths.delete(waitingLists);
+          else depths.set(waitingLists, reply.left);
         } finally {
           expected.count -= wanted - woken;
         }
@@ -191,44 +191,44 @@ export class WakeUps {
     } catch {
       return false; // Redis is away: whoever owns the connection says so, and the next tick tries again
     }
-    if (depths.size === 0) this.#drop(lane, line);
+    if (depths.size === 0) this.#drop(waitingList, line);
     return room > 0;
   }
 
-  #drop(lane: string, line: Line): void {
+  #drop(waitingList: string, line: Line): void {
     // Another one may stand in its place by now.
-    if (this.#lines.get(lane) === line) this.#lines.delete(lane);
-    const lines = this.#groups.get(line.flow.group);
+    if (this.#lines.get(waitingList) === line) this.#lines.delete(waitingList);
+    const lines = this.#hosts.get(line.flow.host);
     lines?.delete(line);
-    if (lines?.size === 0) this.#groups.delete(line.flow.group);
+    if (lines?.size === 0) this.#hosts.delete(line.flow.host);
   }
 
-  #expect(group: string, count: number): Woken {
+  #expect(host: string, count: number): Woken {
     const woken = { count, at: this.options.now() };
-    const all = this.#expected.get(group);
-    if (all === undefined) this.#expected.set(group, [woken]);
+    const all = this.#expected.get(host);
+    if (all === undefined) this.#expected.set(host, [woken]);
     else all.push(woken);
     return woken;
   }
 
-  #expectedOf(group: string): number {
-    const all = this.#expected.get(group);
+  #expectedOf(host: string): number {
+    const all = this.#expected.get(host);
     if (all === undefined) return 0;
     const oldestAt = this.options.now() - EXPECT_FOR_MS;
     const current = all.filter(({ count, at }) => count > 0 && at >= oldestAt);
-    if (current.length === 0) this.#expected.delete(group);
-    else this.#expected.set(group, current);
+    if (current.length === 0) this.#expected.delete(host);
+    else this.#expected.set(host, current);
     return current.reduce((sum, { count }) => sum + count, 0);
   }
 
   #line(flow: Flow): Line {
-    const lane = laneOf(flow);
-    const known = this.#lines.get(lane);
+    const waitingList = waitingListOf(flow);
+    const known = this.#lines.get(waitingList);
     if (known !== undefined) return known;
     const made: Line = { flow, depths: new Map(), isWaking: false, isAskedAgain: false };
-    this.#lines.set(lane, made);
-    const lines = this.#groups.get(flow.group);
-    if (lines === undefined) this.#groups.set(flow.group, new Set([made]));
+    this.#lines.set(waitingList, made);
+    const lines = this.#hosts.get(flow.host);
+    if (lines === undefined) this.#hosts.set(flow.host, new Set([made]));
     else lines.add(made);
     return made;
   }

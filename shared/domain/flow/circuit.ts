@@ -86,7 +86,7 @@ function rowOfOne({ failuresInARow }: CircuitRules, workers: number): number {
  * as often as what a service answers that is down: it takes 120 of them in a row. 0: it says nothing, or that all is well.
  */
 export function weightOf(code: DeliveryErrorCode, httpStatus: number | undefined): number {
-  if (!deliveryError(code).isIllness) return 0;
+  if (!deliveryError(code).isEndpointFailure) return 0;
   return code === 'http_server_error' && !STATUSES_OF_THE_ILL.has(httpStatus ?? 0) ? 0.25 : 1;
 }
 

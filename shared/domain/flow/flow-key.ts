@@ -10,12 +10,12 @@ const DEFAULT_CLUSTER = `${KAFKA}default`;
 /**
  * Under which names a send is counted.
  * `key`: what an operator sets limits for, pauses and looks at: the origin of a url, a topic, or the task's `flow_key`.
- * `group`: who fails together: the origin, or the whole Kafka cluster. Slots and the circuit go by it, so that a dead
+ * `host`: who fails together: the origin, or the whole Kafka cluster. Slots and the circuit go by it, so that a dead
  * cluster with a thousand topics is one dead destination.
  */
 export interface Flow {
   readonly key: string;
-  readonly group: string;
+  readonly host: string;
 }
 
 /**
@@ -39,7 +39,7 @@ function spellBroker(broker: string): string {
 }
 
 /**
- * | destination | key | group |
+ * | destination | key | host |
  * |---|---|---|
  * | `https://api.example.com/hook` | `https://api.example.com` | the same |
  * | topic orders of Broker-1:9092 | `kafka://broker-1:9092/orders` | `kafka://broker-1:9092` |
@@ -53,12 +53,12 @@ export function flowOf(destination: Destination, flowKey: string | undefined, de
   switch (destination.type) {
     case 'http': {
       const origin = originOf(destination.url);
-      return { key: ownName(flowKey, defaultBrokers) ?? origin, group: origin };
+      return { key: ownName(flowKey, defaultBrokers) ?? origin, host: origin };
     }
     case 'kafka': {
       const { broker, topic } = destination;
       const cluster = broker === undefined ? DEFAULT_CLUSTER : clusterOf(brokerName(broker), defaultBrokers);
-      return { key: ownName(flowKey, defaultBrokers) ?? `${cluster}/${topic}`, group: cluster };
+      return { key: ownName(flowKey, defaultBrokers) ?? `${cluster}/${topic}`, host: cluster };
     }
   }
 }
@@ -87,10 +87,10 @@ export function canonicalName(name: string, defaultBrokers: DefaultBrokers = NON
 }
 
 /**
- * The group that a name tells by itself: its own of an origin or a cluster, its cluster's of a topic.
+ * The host that a name tells by itself: its own of an origin or a cluster, its cluster's of a topic.
  * undefined: a flow_key, which may belong to any.
  */
-export function groupOfName(name: string): string | undefined {
+export function hostOfName(name: string): string | undefined {
   if (/^https?:\/\//.test(name)) return name;
   return CLUSTER.exec(name)?.[0];
 }
@@ -111,11 +111,11 @@ const originOf = remembered(1_000, (url) => {
 });
 
 /** Name of the line in which deferred tasks of a flow wait: neither part can hold a line break. */
-export function laneOf({ key, group }: Flow): string {
-  return key === group ? key : `${key}\n${group}`;
+export function waitingListOf({ key, host }: Flow): string {
+  return key === host ? key : `${key}\n${host}`;
 }
 
-export function flowOfLane(lane: string): Flow {
-  const [key = lane, group = key] = lane.split('\n');
-  return { key, group };
+export function flowOfWaitingList(lane: string): Flow {
+  const [key = lane, host = key] = lane.split('\n');
+  return { key, host };
 }

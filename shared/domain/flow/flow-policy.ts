@@ -16,14 +16,14 @@ export function isLimited(policy: FlowPolicy | undefined): policy is FlowPolicy 
 }
 
 /**
- * Of the two names of a flow (key and group) each may be paused; limits of the key outrank those of the group.
+ * Of the two names of a flow (key and host) each may be paused; limits of the key outrank those of the host.
  * @returns the policy, and the name whose limits they are
  */
-export function policyOf(byName: ReadonlyMap<string, FlowPolicy>, key: string, group: string): { readonly name: string; readonly policy: FlowPolicy } | undefined {
+export function policyOf(byName: ReadonlyMap<string, FlowPolicy>, key: string, host: string): { readonly name: string; readonly policy: FlowPolicy } | undefined {
   const own = byName.get(key);
-  const ofGroup = key === group ? undefined : byName.get(group);
-  if (own === undefined) return ofGroup === undefined ? undefined : { name: group, policy: ofGroup };
-  const isPaused = own.isPaused === true || ofGroup?.isPaused === true;
-  if (isLimited(own) || !isLimited(ofGroup)) return { name: key, policy: { ...own, isPaused } };
-  return { name: group, policy: { ...ofGroup, isPaused } };
+  const ofHost = key === host ? undefined : byName.get(host);
+  if (own === undefined) return ofHost === undefined ? undefined : { name: host, policy: ofHost };
+  const isPaused = own.isPaused === true || ofHost?.isPaused === true;
+  if (isLimited(own) || !isLimited(ofHost)) return { name: key, policy: { ...own, isPaused } };
+  return { name: host, policy: { ...ofHost, isPaused } };
 }

@@ -3,7 +3,7 @@ import { LatencyHistogram } from './latency-histogram.js';
 /** What one worker has seen of one destination in about the last minute. */
 export interface FlowSample {
   readonly key: string;
-  readonly group: string;
+  readonly host: string;
   readonly inFlight: number;
   /** Sends that ended. */
   readonly delivered: number;
@@ -13,7 +13,7 @@ export interface FlowSample {
 
 /** For Redis, as short as it gets: a worker writes one each second. */
 export function printReport(samples: readonly FlowSample[]): string {
-  return JSON.stringify(samples.map(({ key, group, inFlight, delivered, failed, latency }) => [key, group, inFlight, delivered, failed, sparse(latency.counts)]));
+  return JSON.stringify(samples.map(({ key, host, inFlight, delivered, failed, latency }) => [key, host, inFlight, delivered, failed, sparse(latency.counts)]));
 }
 
 /** @returns nothing for what another version wrote in another form */
@@ -23,8 +23,8 @@ export function readReport(report: string): FlowSample[] {
   return rows.flatMap((row: unknown) => {
     if (!Array.isArray(row) || !Array.isArray(row[5])) return [];
     // Written by printReport.
-    const [key, group, inFlight, delivered, failed, counts] = row as [string, string, number, number, number, [number, number][]];
-    return [{ key, group, inFlight, delivered, failed, latency: new LatencyHistogram(dense(counts)) }];
+    const [key, host, inFlight, delivered, failed, counts] = row as [string, string, number, number, number, [number, number][]];
+    return [{ key, host, inFlight, delivered, failed, latency: new LatencyHistogram(dense(counts)) }];
   });
 }
 

@@ -9,7 +9,7 @@ const SMALLEST_WINDOW = 2;
 const FAILURES_OF_THE_ILL = 3;
 /**
  * Silence is no failure: a receiver that takes seconds gets its share all the same, half a second later. By then most
- * that are down have answered, or refused; of one that only hangs, those in flight cost no attempt (outcome.ts: overtaken).
+ * that are down have answered, or refused; of one that only hangs, those in flight cost no attempt (outcome.ts: circuit_opened_during_send).
  */
 const SILENCE_MS = 125;
 /** What was known of a destination that long ago is not known any more, milliseconds. */

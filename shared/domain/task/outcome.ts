@@ -23,8 +23,8 @@ export interface Deferred {
  * A send failed whose destination had been found to be down while it was under way. Whatever number of sends were in
  * flight then, they tell nothing new, and must not cost their tasks an attempt. `waiting` and `at` as in Deferred.
  */
-export interface Overtaken {
-  readonly kind: 'overtaken';
+export interface CircuitOpenedDuringSend {
+  readonly kind: 'circuit_opened_during_send';
   readonly result: Extract<DeliveryResult, { kind: 'failed' }>;
   readonly waiting: number;
   readonly at: number;
@@ -34,7 +34,7 @@ export interface Overtaken {
 export type Finding =
   | Fetched
   | Deferred
-  | Overtaken
+  | CircuitOpenedDuringSend
   | { readonly kind: 'result'; readonly result: DeliveryResult }
   /** Our own code threw. */
   | { readonly kind: 'bug' };
@@ -133,8 +133,8 @@ export function decideOutcome(finding: Finding, task: PolicyOfTask, progress: Ta
       return decideFetched(finding.stalls, task, progress, rules, random);
     case 'deferred':
       return decideDeferred(finding, progress);
-    case 'overtaken':
-      return decideOvertaken(finding, task, progress, rules, random);
+    case 'circuit_opened_during_send':
+      return decideCircuitOpenedDuringSend(finding, task, progress, rules, random);
     case 'bug':
       return decideBug(task, progress, rules, random);
     case 'result':
@@ -158,10 +158,10 @@ function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgres
   return { kind: 'release', code: 'worker_crashed', delayMs: scatteredDelayMs(stalls - stall.partFrom, stall, random), count: stalls };
 }
 
-function decideOvertaken({ result, waiting, at }: Overtaken, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
+function decideCircuitOpenedDuringSend({ result, waiting, at }: CircuitOpenedDuringSend, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
   const uncountedMs = at - (progress.lastDeferral?.since ?? at);
   // What it says of this one task it says, up or down; and when it says how long to wait, it means this one.
-  if (!deliveryError(result.code).isIllness || result.retryAfterMs !== undefined || uncountedMs >= rules.longestUncountedMs) return decideResult(result, task, progress, rules, random);
+  if (!deliveryError(result.code).isEndpointFailure || result.retryAfterMs !== undefined || uncountedMs >= rules.longestUncountedMs) return decideResult(result, task, progress, rules, random);
   return decideDeferred({ reason: 'circuit_open', waiting, at }, progress);
 }
 

@@ -4,7 +4,7 @@ import { jobIdOf, ownKeys, queueName, queuePrefix, type OwnKeys } from '../names
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
 import { defineFinishScript } from './finish-script.js';
 import { flowScripts } from '../flow/flow-scripts.js';
-import { deferScript, laneScripts } from '../flow/waiting-list-scripts.js';
+import { deferScript, waitingListScripts } from '../flow/waiting-list-scripts.js';
 import { ownScripts } from '../tasks/scripts.js';
 import { SubmitScript } from './submit-script.js';
 
@@ -94,7 +94,7 @@ async function openShard(redis: RedisClient, prefix: string, index: number): Pro
   try {
     await queue.waitUntilReady();
     const client = await queue.getBackend().client;
-    for (const [name, script] of Object.entries({ ...ownScripts, ...laneScripts, ...flowScripts, ...deferScript(client) })) client.defineCommand(name, script);
+    for (const [name, script] of Object.entries({ ...ownScripts, ...waitingListScripts, ...flowScripts, ...deferScript(client) })) client.defineCommand(name, script);
     // Each worker defines it for itself; here, a BullMQ that it was not made for is refused before a task is taken.
     defineFinishScript(client);
     const key = (suffix: string): string => queue.toKey(suffix);

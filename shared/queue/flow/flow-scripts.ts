@@ -55,7 +55,7 @@ return 1
  * KEYS 1 controls, 2 workers. ARGV 1 reported within (ms), 2... fields of controls.
  * @returns {workers that reported, now (ms), value of each field}
  */
-const standing = `${nowMs}
+const snapshot = `${nowMs}
 local values = {}
 for index = 2, #ARGV do values[index - 1] = redis.call('HGET', KEYS[1], ARGV[index]) end
 return {redis.call('ZCOUNT', KEYS[2], now - tonumber(ARGV[1]), '+inf'), now, values}
@@ -211,7 +211,7 @@ return 0
 export const flowScripts = {
   krsFlowSet: { numberOfKeys: 4, lua: setControl },
   krsFlowPause: { numberOfKeys: 4, lua: pause },
-  krsFlowStanding: { numberOfKeys: 2, lua: standing },
+  krsFlowSnapshot: { numberOfKeys: 2, lua: snapshot },
   krsFlowOpen: { numberOfKeys: 4, lua: openCircuit },
   krsFlowChanges: { numberOfKeys: 5, lua: changesSince },
   krsFlowAcquire: { numberOfKeys: 3, lua: acquire },

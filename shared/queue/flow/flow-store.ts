@@ -37,7 +37,7 @@ export interface WorkerReport {
 }
 
 /** What holds for destinations now, and who is there to send. */
-export interface Standing {
+export interface FlowSnapshot {
   readonly policies: ReadonlyMap<string, FlowPolicy>;
   readonly circuits: ReadonlyMap<string, Circuit>;
   /** That reported within the last 5 s. */
@@ -73,16 +73,16 @@ export class FlowStore {
   }
 
   /** Of these names only. */
-  async standing(names: readonly string[]): Promise<Standing> {
+  async snapshot(names: readonly string[]): Promise<FlowSnapshot> {
     const fields = names.flatMap((name) => [POLICY + name, CIRCUIT + name]);
-    const reply: unknown = await this.client.runCommand('krsFlowStanding', [this.keys.controls, this.keys.workers, REPORT_FOR_MS, ...fields]);
+    const reply: unknown = await this.client.runCommand('krsFlowSnapshot', [this.keys.controls, this.keys.workers, REPORT_FOR_MS, ...fields]);
     // The script's own answer: see flow-scripts.ts.
     const [workers, now, values] = reply as [number, number, (string | null)[]];
     return { ...readControls(fields.map((field, nth) => readControl(field, values[nth]))), workers, now };
   }
 
   /** Of all names for which an operator set something, or whose circuit is not closed. */
-  async standingOfAll(): Promise<Standing> {
+  async snapshotOfAll(): Promise<FlowSnapshot> {
     const { changes, now, workers } = await this.changesSince(-1);
     return { ...readControls(changes), workers, now };
   }
@@ -97,27 +97,27 @@ export class FlowStore {
   }
 
   /** @returns the circuit that holds: another worker may have been faster */
-  async openCircuit(group: string, circuit: Circuit): Promise<Circuit> {
-    const reply: unknown = await this.client.runCommand('krsFlowOpen', [...this.#controlKeys(), CIRCUIT + group, JSON.stringify(circuit)]);
+  async openCircuit(host: string, circuit: Circuit): Promise<Circuit> {
+    const reply: unknown = await this.client.runCommand('krsFlowOpen', [...this.#controlKeys(), CIRCUIT + host, JSON.stringify(circuit)]);
     return readCircuit(String(reply)) ?? circuit;
   }
 
-  async closeCircuit(group: string): Promise<void> {
-    await this.#set(CIRCUIT + group, undefined);
+  async closeCircuit(host: string): Promise<void> {
+    await this.#set(CIRCUIT + host, undefined);
   }
 
   /**
    * `mine` for one caller at a time in the whole fleet, until it ends its probe or `ms` are over.
    * @returns the circuit, when it is open for longer than the caller knows
    */
-  async takeProbe(group: string, holder: string, ms: number): Promise<'mine' | 'taken' | Circuit> {
-    const reply: unknown = await this.client.runCommand('krsFlowTakeProbe', [this.keys.probe(group), this.keys.controls, holder, ms, CIRCUIT + group]);
+  async takeProbe(host: string, holder: string, ms: number): Promise<'mine' | 'taken' | Circuit> {
+    const reply: unknown = await this.client.runCommand('krsFlowTakeProbe', [this.keys.probe(host), this.keys.controls, holder, ms, CIRCUIT + host]);
     if (typeof reply === 'number') return reply === 1 ? 'mine' : 'taken';
     return readCircuit(String(reply)) ?? 'taken';
   }
 
-  async endProbe(group: string, holder: string): Promise<void> {
-    await this.client.runCommand('krsFlowEndProbe', [this.keys.probe(group), holder]);
+  async endProbe(host: string, holder: string): Promise<void> {
+    await this.client.runCommand('krsFlowEndProbe', [this.keys.probe(host), holder]);
   }
 
   /**
@@ -171,7 +171,7 @@ function limitsOf({ maxConcurrency = ANY, ratePerSecond = 0, burst = 1 }: FlowPo
   return [maxConcurrency, ratePerSecond, burst];
 }
 
-function readControls(changes: readonly ControlChange[]): Pick<Standing, 'policies' | 'circuits'> {
+function readControls(changes: readonly ControlChange[]): Pick<FlowSnapshot, 'policies' | 'circuits'> {
   const policies = new Map<string, FlowPolicy>();
   const circuits = new Map<string, Circuit>();
   for (const change of changes) {

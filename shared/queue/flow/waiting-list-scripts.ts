@@ -83,16 +83,16 @@ return {woken, left}
  * 5 key prefix of lanes, 6... what a name says (\`jobNameOfFlow\`), the lane, and why its tasks wait, in turn.
  * @returns {looked at, deferred}
  */
-const skim = `
-local laneOf, reasonOf = {}, {}
+const bulkDefer = `
+local waitingListOf, reasonOf = {}, {}
 for index = 6, #ARGV, 3 do
-  laneOf[ARGV[index]] = ARGV[index + 1]
+  waitingListOf[ARGV[index]] = ARGV[index + 1]
   reasonOf[ARGV[index + 1]] = ARGV[index + 2]
 end
 local function laneOfName(name)
   local origin = string.match(name, '^http %a+://[^/]+') or string.match(name, '^(%[.*%] http %a+://[^/]+)/')
   local key, cluster = string.match(name, '^(%[.*%] kafka )[^@]*(@.+)$')
-  return laneOf[origin] or laneOf[key and key .. cluster] or laneOf[name]
+  return waitingListOf[origin] or waitingListOf[key and key .. cluster] or waitingListOf[name]
 end
 local found, deferred = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[2]) - 1), 0
 for nth, id in ipairs(found) do
@@ -122,7 +122,7 @@ const someLanes = `return redis.call('ZRANDMEMBER', KEYS[1], ARGV[1])`;
  * KEYS 1 lanes. ARGV 1 what a lane's key begins with, 2 how many of the oldest, 3... names.
  * @returns lanes that are not empty and their lengths in turn
  */
-const laneDepths = `
+const waitingListDepths = `
 local found, isKnown = {}, {}
 local function look(lane)
   if isKnown[lane] then return end
@@ -139,9 +139,9 @@ end
 return found
 `;
 
-export const laneScripts = {
-  krsWakeLane: { numberOfKeys: 4, lua: wakeLane },
-  krsSkim: { numberOfKeys: 3, lua: skim },
-  krsSomeLanes: { numberOfKeys: 1, lua: someLanes },
-  krsLaneDepths: { numberOfKeys: 1, lua: laneDepths },
+export const waitingListScripts = {
+  krsWakeWaitingList: { numberOfKeys: 4, lua: wakeLane },
+  krsBulkDefer: { numberOfKeys: 3, lua: bulkDefer },
+  krsSomeWaitingLists: { numberOfKeys: 1, lua: someLanes },
+  krsWaitingListDepths: { numberOfKeys: 1, lua: waitingListDepths },
 } as const;

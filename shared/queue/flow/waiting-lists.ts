@@ -1,11 +1,11 @@
 import type { DeferralReason } from '../../domain/flow/bulkhead-rules.js';
-import { flowOfLane, laneOf, type Flow } from '../../domain/flow/flow-key.js';
+import { flowOfWaitingList, waitingListOf, type Flow } from '../../domain/flow/flow-key.js';
 import { DELAYED_KEYS } from './waiting-list-scripts.js';
 import type { Shard } from '../engine/shard.js';
 import { jobNameOfFlow } from '../tasks/task-codec.js';
 
 /** How many tasks of a flow are deferred. */
-export interface LaneDepth {
+export interface WaitingListDepth {
   readonly flow: Flow;
   readonly waiting: number;
 }
@@ -26,32 +26,32 @@ export interface Deferral {
 }
 
 /**
- * Lines of deferred jobs, one per destination, in one shard. Hints only: a job that no lane knows comes back when its
- * own time in the delayed set is over, and a lane may name jobs that are long gone.
+ * Lines of deferred jobs, one per destination, in one shard. Hints only: a job that no waiting list knows comes back when its
+ * own time in the delayed set is over, and a waiting list may name jobs that are long gone.
  */
-export class Lanes {
+export class WaitingLists {
   constructor(private readonly shard: Shard) {}
 
   /**
-   * Puts a job that is being processed back, uncounted, and into the lane, in one step.
-   * @returns jobs in the lane
+   * Puts a job that is being processed back, uncounted, and into the waiting list, in one step.
+   * @returns jobs in the waiting list
    * @throws when the job is not the caller's any more, or Redis fails
    */
-  async defer(lane: string, { jobId, token, at, delayMs, since, fields }: Deferral): Promise<number> {
+  async defer(waitingList: string, { jobId, token, at, delayMs, since, fields }: Deferral): Promise<number> {
     const { client, keys, queue } = this.shard;
     const backend = queue.getBackend();
     const args = backend.moveToDelayedArgs(jobId, at, token, delayMs, { skipAttempt: true, fieldsToUpdate: fields });
-    const reply: unknown = await client.runCommand('krsDefer', [...args.slice(0, DELAYED_KEYS), keys.lane(lane), keys.lanes, ...args.slice(DELAYED_KEYS), since, lane]);
+    const reply: unknown = await client.runCommand('krsDefer', [...args.slice(0, DELAYED_KEYS), keys.waitingList(waitingList), keys.waitingLists, ...args.slice(DELAYED_KEYS), since, waitingList]);
     // The script's own answer.
     const [code, depth] = reply as [number, number];
     if (code !== 0) throw backend.finishedErrors({ code, jobId, command: 'moveToDelayed', state: 'active' });
     return depth;
   }
 
-  /** Makes up to `count` jobs of the lane due, priority ones first, then the oldest. */
+  /** Makes up to `count` jobs of the waiting list due, priority ones first, then the oldest. */
   async wake(flowKey: string, count: number): Promise<{ woken: number; left: number }> {
     const { client, keys } = this.shard;
-    const reply: unknown = await client.runCommand('krsWakeLane', [keys.lane(flowKey), keys.lanes, keys.delayed, keys.marker, keys.base, count, flowKey]);
+    const reply: unknown = await client.runCommand('krsWakeWaitingList', [keys.waitingList(flowKey), keys.waitingLists, keys.delayed, keys.marker, keys.base, count, flowKey]);
     // The script's own answer.
     const [woken, left] = reply as [number, number];
     return { woken, left };
@@ -62,28 +62,28 @@ export class Lanes {
    * @param now   milliseconds since the epoch
    * @param until when they come back if nobody wakes them
    */
-  async skim(flows: readonly (readonly [Flow, DeferralReason])[], count: number, now: number, until: number): Promise<{ looked: number; deferred: number }> {
+  async bulkDefer(flows: readonly (readonly [Flow, DeferralReason])[], count: number, now: number, until: number): Promise<{ looked: number; deferred: number }> {
     const { client, keys } = this.shard;
-    const names = flows.flatMap(([flow, reason]) => [jobNameOfFlow(flow), laneOf(flow), reason]);
-    const reply: unknown = await client.runCommand('krsSkim', [keys.prioritized, keys.delayed, keys.lanes, keys.base, count, now, until, keys.lane(''), ...names]);
+    const names = flows.flatMap(([flow, reason]) => [jobNameOfFlow(flow), waitingListOf(flow), reason]);
+    const reply: unknown = await client.runCommand('krsBulkDefer', [keys.prioritized, keys.delayed, keys.waitingLists, keys.base, count, now, until, keys.waitingList(''), ...names]);
     // The script's own answer.
     const [looked, deferred] = reply as [number, number];
     return { looked, deferred };
   }
 
-  /** Flow keys that have a lane, any of them, at most `limit`. */
+  /** Flow keys that have a waiting list, any of them, at most `limit`. */
   async some(limit: number): Promise<string[]> {
     const { client, keys } = this.shard;
-    const reply: unknown = await client.runCommand('krsSomeLanes', [keys.lanes, limit]);
+    const reply: unknown = await client.runCommand('krsSomeWaitingLists', [keys.waitingLists, limit]);
     return reply as string[];
   }
 
-  /** Of the `oldest` lanes that have been there longest, and of the named ones; without empty ones. */
-  async depths(oldest: number, named: readonly string[]): Promise<LaneDepth[]> {
+  /** Of the `oldest` waiting lists that have been there longest, and of the named ones; without empty ones. */
+  async depths(oldest: number, named: readonly string[]): Promise<WaitingListDepth[]> {
     const { client, keys } = this.shard;
-    const reply: unknown = await client.runCommand('krsLaneDepths', [keys.lanes, keys.lane(''), oldest, ...named]);
-    // The script's own answer: lanes and lengths in turn.
+    const reply: unknown = await client.runCommand('krsWaitingListDepths', [keys.waitingLists, keys.waitingList(''), oldest, ...named]);
+    // The script's own answer: waiting lists and lengths in turn.
     const pairs = reply as (string | number)[];
-    return Array.from({ length: pairs.length / 2 }, (_, nth) => ({ flow: flowOfLane(String(pairs[2 * nth])), waiting: Number(pairs[2 * nth + 1]) }));
+    return Array.from({ length: pairs.length / 2 }, (_, nth) => ({ flow: flowOfWaitingList(String(pairs[2 * nth])), waiting: Number(pairs[2 * nth + 1]) }));
   }
 }

@@ -20,9 +20,9 @@ export type Cancellation =
  */
 export async function cancelTask({ client, keys }: Shard, taskId: string, now: number): Promise<Cancellation> {
   const completion: Completion = { outcome: 'cancelled', at: now };
-  const sets = [keys.delayed, keys.prioritized, keys.wait, keys.paused, keys.active, keys.completed, keys.failed, keys.parked, keys.unreadable, keys.lanes];
+  const sets = [keys.delayed, keys.prioritized, keys.wait, keys.paused, keys.active, keys.completed, keys.failed, keys.parked, keys.unreadable, keys.waitingLists];
   // Outside a MULTI ioredis sends the text itself when Redis has lost the script.
-  const reply: unknown = await client.runCommand('krsCancel', [keys.job(taskId), ...sets, jobIdOf(taskId), now, JSON.stringify(completion), keys.lane('')]);
+  const reply: unknown = await client.runCommand('krsCancel', [keys.job(taskId), ...sets, jobIdOf(taskId), now, JSON.stringify(completion), keys.waitingList('')]);
   // The script's own answer: see scripts.ts.
   const [code, returnValue] = reply as [(typeof CANCEL)[keyof typeof CANCEL], string];
   switch (code) {

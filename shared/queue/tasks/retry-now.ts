@@ -7,9 +7,9 @@ import { readWaiting } from './task-view.js';
 import { transact } from '../../redis/transaction.js';
 
 /** What became of a wish to send a task now. */
-export type SendNow =
-  /** It waited for its time and is due now (`made_due`), or was due before and waits for a free slot (`already_due`). */
-  | { readonly kind: 'made_due' | 'already_due'; readonly state: TaskState; readonly run: number; readonly dueAt: number }
+export type RetryNow =
+  /** It waited for its time and is due now (`retried_now`), or was due before and waits for a free slot (`already_due`). */
+  | { readonly kind: 'retried_now' | 'already_due'; readonly state: TaskState; readonly run: number; readonly dueAt: number }
   /** It was a dead letter or parked: a new run, due now. */
   | { readonly kind: 'redriven'; readonly run: number; readonly dueAt: number }
   | { readonly kind: 'being_sent' }
@@ -23,7 +23,7 @@ const MAX_ROUNDS = 5;
  * @param now        milliseconds since the epoch
  * @param startAgain redrives it; gives the new run, or undefined when it is neither a dead letter nor parked any more
  */
-export async function sendNow(shard: Shard, taskId: string, now: number, startAgain: () => Promise<number | undefined>): Promise<SendNow> {
+export async function retryNow(shard: Shard, taskId: string, now: number, startAgain: () => Promise<number | undefined>): Promise<RetryNow> {
   for (let round = 1; round <= MAX_ROUNDS; round += 1) {
     const found = await makeDue(shard, taskId, now);
     if (found.kind !== 'failed') return found;
@@ -34,7 +34,7 @@ export async function sendNow(shard: Shard, taskId: string, now: number, startAg
   throw new Error('the task was started and ended again and again by others');
 }
 
-async function makeDue({ client, keys, queue }: Shard, taskId: string, now: number): Promise<Exclude<SendNow, { kind: 'redriven' }> | { readonly kind: 'failed' }> {
+async function makeDue({ client, keys, queue }: Shard, taskId: string, now: number): Promise<Exclude<RetryNow, { kind: 'redriven' }> | { readonly kind: 'failed' }> {
   const jobId = jobIdOf(taskId);
   const [located] = await transact(client, (multi) => {
     multi.runCommand('krsLocate', [keys.job(taskId), keys.delayed, keys.completed, keys.failed, keys.active, jobId]);
@@ -50,7 +50,7 @@ async function makeDue({ client, keys, queue }: Shard, taskId: string, now: numb
     case PLACE.nowhere:
       return { kind: 'not_found' };
     case PLACE.delayed:
-      return { kind: 'made_due', ...readWaiting(log, options), dueAt: now };
+      return { kind: 'retried_now', ...readWaiting(log, options), dueAt: now };
     case PLACE.due:
       return { kind: 'already_due', ...readWaiting(log, options), dueAt: now };
     case PLACE.active:

@@ -72,10 +72,10 @@ export function jobNameOf(task: Task): string {
  * | an origin | `http https://api.example.com` | `[tenant-7] http https://api.example.com` |
  * | a topic, or a cluster | `kafka orders@broker-1:9092` | `[tenant-7] kafka @broker-1:9092` |
  */
-export function jobNameOfFlow({ key, group }: Flow): string {
-  if (!group.startsWith(KAFKA)) return key === group ? `http ${group}` : `[${key}] http ${group}`;
-  const cluster = group.slice(KAFKA.length);
-  return key.startsWith(`${group}/`) ? `kafka ${key.slice(group.length + 1)}@${cluster}` : `[${key}] kafka @${cluster}`;
+export function jobNameOfFlow({ key, host }: Flow): string {
+  if (!host.startsWith(KAFKA)) return key === host ? `http ${host}` : `[${key}] http ${host}`;
+  const cluster = host.slice(KAFKA.length);
+  return key.startsWith(`${host}/`) ? `kafka ${key.slice(host.length + 1)}@${cluster}` : `[${key}] kafka @${cluster}`;
 }
 
 /** BullMQ runs jobs without a priority before all others: none is our "priority", and normal tasks have one. */

@@ -1,14 +1,14 @@
 import type { Queue } from 'bullmq';
 import { RequestError } from '../../domain/errors.js';
-import { laneOf, type Flow } from '../../domain/flow/flow-key.js';
+import { waitingListOf, type Flow } from '../../domain/flow/flow-key.js';
 import type { Clock } from '../../domain/ports.js';
 import type { Task } from '../../domain/task/task.js';
 import { cancelTask, type Cancellation } from './cancel-task.js';
 import { FlowStore } from '../flow/flow-store.js';
-import { Lanes, type LaneDepth } from '../flow/waiting-lists.js';
+import { WaitingLists, type WaitingListDepth } from '../flow/waiting-lists.js';
 import { flowKeys, jobIdOf, shardOf, taskIdOf } from '../names.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
-import { sendNow, type SendNow } from './retry-now.js';
+import { retryNow, type RetryNow } from './retry-now.js';
 import { Shards, type Shard } from '../engine/shard.js';
 import { Submission, type Admission } from './submission.js';
 import { SubmissionBatcher } from './submission-batcher.js';
@@ -78,12 +78,12 @@ export class TaskQueue {
   }
 
   /** Makes a task that waits due now; starts a dead or parked one again, as `redrive` does. */
-  async sendNow(taskId: string): Promise<SendNow> {
+  async retryNow(taskId: string): Promise<RetryNow> {
     const startAgain = async (): Promise<number | undefined> => {
       const redrive = await this.redrive(taskId);
       return redrive.kind === 'redriven' ? redrive.run : undefined;
     };
-    return this.#speak(() => sendNow(this.#shardOf(taskId), taskId, this.options.clock(), startAgain));
+    return this.#speak(() => retryNow(this.#shardOf(taskId), taskId, this.options.clock(), startAgain));
   }
 
   /** @param unreadableForMs for how long a task counts as unreadable after the last try: see outcome.ts */
@@ -142,9 +142,9 @@ export class TaskQueue {
   }
 
   /** Deferred tasks of the destinations that have had some for longest, and of the named ones; a row per shard. */
-  async laneDepths(named: readonly Flow[]): Promise<readonly LaneDepth[]> {
+  async waitingListDepths(named: readonly Flow[]): Promise<readonly WaitingListDepth[]> {
     return this.#speak(async () => {
-      const depths = await Promise.all(this.#shards.all().map((shard) => new Lanes(shard).depths(LANES_SHOWN_PER_SHARD, named.map(laneOf))));
+      const depths = await Promise.all(this.#shards.all().map((shard) => new WaitingLists(shard).depths(LANES_SHOWN_PER_SHARD, named.map(waitingListOf))));
       return depths.flat();
     });
   }

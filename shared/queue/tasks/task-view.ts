@@ -47,8 +47,8 @@ export async function readTask(shard: Shard, taskId: string, now: number): Promi
   const createdAt = Number(hash['timestamp']);
   // Not for everybody: it cannot be reckoned from a log that no version of ours has written.
   const dueBefore = (): number => Math.min(dueSince(task, fromLog, current, createdAt), now);
-  const skimmed = delayed === null ? undefined : deferralOfSkimmed(fromLog.lastDeferral, hash, dueBefore, dueAtOfScore(delayed));
-  const progress = skimmed === undefined ? fromLog : { ...fromLog, lastDeferral: skimmed };
+  const bulkDeferred = delayed === null ? undefined : deferralOfBulkDeferred(fromLog.lastDeferral, hash, dueBefore, dueAtOfScore(delayed));
+  const progress = bulkDeferred === undefined ? fromLog : { ...fromLog, lastDeferral: bulkDeferred };
   const completion = completed === null ? undefined : decodeCompletion(hash['returnvalue']);
   const isFinished = completed !== null || failed !== null;
   const isHeld = !isFinished && delayed === null && locked === 1;
@@ -103,7 +103,7 @@ function isParked(log: readonly LogEntry[]): boolean {
 }
 
 /** A task that was deferred before anybody fetched it has no note of it, or an older one: see `skim` in lane-scripts.ts. */
-function deferralOfSkimmed(noted: DeferralNote | undefined, hash: Readonly<Record<string, string>>, dueBefore: () => number, until: number): DeferralNote | undefined {
+function deferralOfBulkDeferred(noted: DeferralNote | undefined, hash: Readonly<Record<string, string>>, dueBefore: () => number, until: number): DeferralNote | undefined {
   if (hash['deferred'] === undefined || hash['deferred'] !== (hash['ats'] ?? '0')) return undefined;
   if (noted !== undefined) return { ...noted, until };
   const reason = deferralReasons.find((known) => known === hash['waitsFor']) ?? 'destination_busy';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { Lanes } from '../../../shared/queue/flow/waiting-lists.js';
+import { WaitingLists } from '../../../shared/queue/flow/waiting-lists.js';
 import type { Shard } from '../../../shared/queue/engine/shard.js';
 import { eventually } from '../../support/eventually.js';
 import { putHint } from '../../support/hints.js';
@@ -58,7 +58,7 @@ describe('flow control', () => {
     for (const { id } of waiting) await waitForState(service.baseUrl, id, 'delivered', { withinMs: 10_000 });
     expect(slow.requests.map(({ headers }) => headers['x-retry-attempt'])).to.deep.equal(waiting.map(() => '0'));
     const { client, keys } = await shard();
-    expect([await client.zcard(keys.lanes), await client.zcard(keys.delayed)], 'nothing is left behind').to.deep.equal([0, 0]);
+    expect([await client.zcard(keys.waitingLists), await client.zcard(keys.delayed)], 'nothing is left behind').to.deep.equal([0, 0]);
   });
 
   it('goes on where it was when the worker that deferred is gone and its hints are lost', async () => {
@@ -68,7 +68,7 @@ describe('flow control', () => {
     const { client, keys } = await shard();
     await eventually(async () => expect(await client.zcard(keys.delayed)).to.equal(4));
     // As if a crash had come between the deferral and its hint; then as if a minute were over.
-    await client.del(keys.lanes, keys.lane(new URL(slow.url('/')).origin));
+    await client.del(keys.waitingLists, keys.waitingList(new URL(slow.url('/')).origin));
     for (const { id } of waiting) await service.redis.zadd(keys.delayed, 'XX', 4_096, `t-${id}`);
     for (const { id } of waiting) await waitForState(service.baseUrl, id, 'delivered', { withinMs: 10_000 });
     expect(slow.requests).to.have.lengthOf(6);
@@ -81,18 +81,18 @@ describe('flow control', () => {
     const id = task?.id ?? '';
     await waitForState(service.baseUrl, id, 'retrying');
     const open = await shard();
-    const lanes = new Lanes(open);
+    const waitingLists = new WaitingLists(open);
     const job = open.keys.job(id);
     // A hint of a deferral before the attempt: the number of that fetch is not the job's any more.
     await service.redis.hset(job, 'deferred', 0);
     await putHint(service.redis, open, 'http://elsewhere', `t-${id}`, 1_000);
-    expect(await lanes.some(10)).to.deep.equal(['http://elsewhere']);
-    expect(await lanes.wake('http://elsewhere', 5)).to.deep.equal({ woken: 0, left: 0 });
-    expect(await lanes.some(10)).to.deep.equal([]);
+    expect(await waitingLists.some(10)).to.deep.equal(['http://elsewhere']);
+    expect(await waitingLists.wake('http://elsewhere', 5)).to.deep.equal({ woken: 0, left: 0 });
+    expect(await waitingLists.some(10)).to.deep.equal([]);
     // The same hint, were it true.
     await service.redis.hset(job, 'deferred', (await service.redis.hget(job, 'ats')) ?? '');
     await putHint(service.redis, open, 'http://elsewhere', `t-${id}`, 1_000);
-    expect(await lanes.wake('http://elsewhere', 5)).to.deep.equal({ woken: 1, left: 0 });
+    expect(await waitingLists.wake('http://elsewhere', 5)).to.deep.equal({ woken: 1, left: 0 });
     await eventually(() => expect(slow.requestsFor(id)).to.have.lengthOf(2));
   });
 });

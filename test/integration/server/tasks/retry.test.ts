@@ -6,7 +6,7 @@ import { DATA_VERSION } from '../../../../shared/queue/tasks/task-codec.js';
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
-import { call, cancel, getTask, httpTask, sendNow, submitNew, timeOf, uniqueId, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';
+import { call, cancel, getTask, httpTask, retryNow, submitNew, timeOf, uniqueId, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -39,7 +39,7 @@ describe('POST /tasks/:id/retry', () => {
   async function expectSent(id: string, expected: { readonly state: string; readonly run: number; readonly status?: number }): Promise<void> {
     const { status = 202, ...body } = expected;
     const before = Date.now();
-    const answer = await sendNow(service.baseUrl, id);
+    const answer = await retryNow(service.baseUrl, id);
     expect(answer.status, JSON.stringify(answer.body)).to.equal(status);
     expect(answer.body).to.deep.include({ id, ...body });
     expect(answer.body).to.have.all.keys('message', 'id', 'state', 'run', 'next_attempt_at');
@@ -59,7 +59,7 @@ describe('POST /tasks/:id/retry', () => {
     expect((await call(service.baseUrl, `${destination}/pause`, { method: 'POST' })).status).to.equal(200);
     await new Promise((resolve) => setTimeout(resolve, 1_000)); // until all workers know
     const task = await submitted(waiting(), 'scheduled');
-    expect((await sendNow(service.baseUrl, task.id)).body).to.deep.include({ message: `Task ${task.id} is due now` });
+    expect((await retryNow(service.baseUrl, task.id)).body).to.deep.include({ message: `Task ${task.id} is due now` });
     await eventually(async () => { expect((await getTask(service.baseUrl, task.id)).waiting_for).to.deep.include({ code: 'paused' }); });
     expect(receiver.requestsFor(task.id)).to.deep.equal([]);
     expect((await call(service.baseUrl, `${destination}/resume`, { method: 'POST' })).status).to.equal(200);
@@ -118,7 +118,7 @@ describe('POST /tasks/:id/retry', () => {
     const task = httpTask(receiver.url('/slow'));
     await submitNew(service.baseUrl, task);
     await eventually(() => { expect(receiver.requestsFor(task.id)).to.have.lengthOf(1); });
-    await expectRefused(sendNow(service.baseUrl, task.id), 'being_sent');
+    await expectRefused(retryNow(service.baseUrl, task.id), 'being_sent');
     await waitForState(service.baseUrl, task.id, 'delivered');
     expect(receiver.requestsFor(task.id)).to.have.lengthOf(1);
   });
@@ -131,7 +131,7 @@ describe('POST /tasks/:id/retry', () => {
     await cancel(service.baseUrl, cancelled.id);
     for (const { id } of [delivered, cancelled]) {
       const before = await getTask(service.baseUrl, id);
-      await expectRefused(sendNow(service.baseUrl, id), 'finished');
+      await expectRefused(retryNow(service.baseUrl, id), 'finished');
       expect(await getTask(service.baseUrl, id)).to.deep.equal(before);
     }
   });
@@ -154,7 +154,7 @@ describe('POST /tasks/:id/retry', () => {
     await service.startWorker();
     const dead = await submitted(httpTask(receiver.url('/hook'), { dead_destination: { url: receiver.url('/dead') } }), 'dead_lettered');
     receiver.on('/hook', { kind: 'answer', delayMs: 300 });
-    const answers = await Promise.all(Array.from({ length: 10 }, () => sendNow(service.baseUrl, dead.id)));
+    const answers = await Promise.all(Array.from({ length: 10 }, () => retryNow(service.baseUrl, dead.id)));
     expect(answers.filter(({ status }) => status === 202)).to.have.lengthOf(1);
     // The others saw it due, or being sent.
     for (const { status, body } of answers) expect([200, 202, 409], JSON.stringify(body)).to.include(status);

@@ -4,7 +4,7 @@ import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { PrivateRedis } from '../../../support/redis.js';
 import { connect, InProcessService } from '../../../support/service-in-process.js';
-import { call, cancel, domainTask, getTask, httpTask, sendNow, submit, submitNew, uniqueId, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';
+import { call, cancel, domainTask, getTask, httpTask, retryNow, submit, submitNew, uniqueId, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';
 
 /** "Within 1 s" of the design, and what two busy cores may add. */
 const FAST_MS = 1_500;
@@ -21,7 +21,7 @@ async function quickly(ask: () => Promise<Answer>): Promise<Answer> {
 async function expectUnavailable(baseUrl: string): Promise<void> {
   const refused = await quickly(() => submit(baseUrl, waiting()));
   expect([refused.status, refused.body['code'], refused.headers.get('retry-after')]).to.deep.equal([503, 'redis_unavailable', '1']);
-  for (const ask of [() => call(baseUrl, '/tasks/x'), () => cancel(baseUrl, 'x'), () => sendNow(baseUrl, 'x'), () => call(baseUrl, '/stats')]) {
+  for (const ask of [() => call(baseUrl, '/tasks/x'), () => cancel(baseUrl, 'x'), () => retryNow(baseUrl, 'x'), () => call(baseUrl, '/stats')]) {
     const unread = await quickly(ask);
     expect([unread.status, unread.body['code'], unread.headers.get('retry-after')]).to.deep.equal([503, 'redis_unavailable', '1']);
   }

@@ -15,7 +15,7 @@ describe('the circuit of a destination', () => {
   afterEach(() => fleet.close());
 
   const attempts = (): string[] => fleet.receiver.requests.map(({ headers }) => headers['x-retry-attempt'] ?? '');
-  const circuit = async (): Promise<Circuit | undefined> => (await fleet.service.queue.flowStore().standing([fleet.origin])).circuits.get(fleet.origin);
+  const circuit = async (): Promise<Circuit | undefined> => (await fleet.service.queue.flowStore().snapshot([fleet.origin])).circuits.get(fleet.origin);
 
   function whenOpen(): Promise<Circuit> {
     return eventually(async () => {

@@ -23,10 +23,10 @@ describe('a dead Kafka cluster', () => {
     }));
     await Promise.all(dead.map((task) => submitNew(fleet.service.baseUrl, task)));
     await fleet.hire(1, { concurrency: 20 });
-    const group = `kafka://${NOBODY.host}:${NOBODY.port}`;
+    const host = `kafka://${NOBODY.host}:${NOBODY.port}`;
     await eventually(async () => {
-      const { circuits } = await fleet.service.queue.flowStore().standing([group]);
-      expect(circuits.get(group)?.reason).to.equal('failures');
+      const { circuits } = await fleet.service.queue.flowStore().snapshot([host]);
+      expect(circuits.get(host)?.reason).to.equal('failures');
     }, { withinMs: 20_000 });
     // Behind all of the dead ones.
     const healthy = await fleet.submit(100, {}, fleet.healthy);

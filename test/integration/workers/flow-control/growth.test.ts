@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 
 import type { Circuit } from '../../../../shared/domain/flow/circuit.js';
-import { laneOf } from '../../../../shared/domain/flow/flow-key.js';
-import { Lanes } from '../../../../shared/queue/flow/waiting-lists.js';
+import { waitingListOf } from '../../../../shared/domain/flow/flow-key.js';
+import { WaitingLists } from '../../../../shared/queue/flow/waiting-lists.js';
 import { WakeUps } from '../../../../workers/flow-control/wake-ups.js';
 import { eventually } from '../../../support/eventually.js';
 import { putBack } from '../../../support/hints.js';
@@ -16,27 +16,27 @@ describe('flow control, after very many destinations', () => {
   it('remembers none that has no task waiting, here or in Redis, though others fetched what was woken', async () => {
     const [shard] = await service.queue.shards();
     if (shard === undefined) throw new Error('no shard');
-    const lanes = new Lanes(shard);
+    const waitingLists = new WaitingLists(shard);
     let now = 0;
     let room = 0;
     const wakeUps = new WakeUps({ roomFor: () => room, now: () => now });
-    wakeUps.watch(lanes);
-    const flows = Array.from({ length: 3_000 }, (_, nth) => ({ key: `k-${nth}`, group: `http://host-${nth}` }));
+    wakeUps.watch(waitingLists);
+    const flows = Array.from({ length: 3_000 }, (_, nth) => ({ key: `k-${nth}`, host: `http://host-${nth}` }));
     for (const [nth, flow] of flows.entries()) {
       const jobId = `t-${nth}`;
-      await putBack(service.redis, shard, laneOf(flow), jobId, nth);
-      wakeUps.expectLane(lanes, flow, 1);
+      await putBack(service.redis, shard, waitingListOf(flow), jobId, nth);
+      wakeUps.expectLane(waitingLists, flow, 1);
     }
-    await eventually(async () => expect(await service.redis.zcard(shard.keys.lanes)).to.equal(3_000));
+    await eventually(async () => expect(await service.redis.zcard(shard.keys.waitingLists)).to.equal(3_000));
     await wakeUps.tick();
-    expect([wakeUps.remembered, wakeUps.waiting(flows[7] ?? { key: '', group: '' })], 'no room').to.deep.equal([3_000, 1]);
+    expect([wakeUps.remembered, wakeUps.waiting(flows[7] ?? { key: '', host: '' })], 'no room').to.deep.equal([3_000, 1]);
     room = 1;
     await eventually(async () => {
       await wakeUps.tick();
-      expect(await service.redis.zcard(shard.keys.lanes)).to.equal(0);
+      expect(await service.redis.zcard(shard.keys.waitingLists)).to.equal(0);
     }, { withinMs: 20_000 });
     expect(await service.redis.zcount(shard.keys.delayed, '-inf', 3_000 * 4_096), 'all are due').to.equal(3_000);
-    expect(await service.redis.exists(shard.keys.lane(laneOf({ key: 'k-1', group: 'http://host-1' })))).to.equal(0);
+    expect(await service.redis.exists(shard.keys.waitingList(waitingListOf({ key: 'k-1', host: 'http://host-1' })))).to.equal(0);
     now += 1_001;
     await eventually(async () => {
       await wakeUps.tick();
@@ -51,24 +51,24 @@ describe('flow control, after very many destinations', () => {
     await Promise.all(Array.from({ length: 3_000 }, (_, nth) => store.openCircuit(`http://gone-${nth}`, circuit(now - 3_601_000))));
     await store.openCircuit('http://down', circuit(now - 3_000_000));
     await service.startWorker();
-    await eventually(async () => expect([...(await store.standingOfAll()).circuits.keys()]).to.deep.equal(['http://down']), { withinMs: 10_000 });
+    await eventually(async () => expect([...(await store.snapshotOfAll()).circuits.keys()]).to.deep.equal(['http://down']), { withinMs: 10_000 });
   }).timeout(20_000);
 
-  it('gives the room of a group once, whatever number of its lines have tasks waiting', async () => {
+  it('gives the room of a host once, whatever number of its lines have tasks waiting', async () => {
     const [shard] = await service.queue.shards();
     if (shard === undefined) throw new Error('no shard');
-    const lanes = new Lanes(shard);
+    const waitingLists = new WaitingLists(shard);
     const wakeUps = new WakeUps({ roomFor: () => 2, now: () => 0 });
-    wakeUps.watch(lanes);
+    wakeUps.watch(waitingLists);
     for (let nth = 0; nth < 50; nth += 1) {
       const jobId = `t-${nth}`;
-      const flow = { key: `kafka://dead:1/topic-${nth}`, group: 'kafka://dead:1' };
-      await putBack(service.redis, shard, laneOf(flow), jobId, nth);
-      wakeUps.expectLane(lanes, flow, 1);
+      const flow = { key: `kafka://dead:1/topic-${nth}`, host: 'kafka://dead:1' };
+      await putBack(service.redis, shard, waitingListOf(flow), jobId, nth);
+      wakeUps.expectLane(waitingLists, flow, 1);
     }
-    await eventually(async () => expect(await service.redis.zcard(shard.keys.lanes)).to.equal(50));
+    await eventually(async () => expect(await service.redis.zcard(shard.keys.waitingLists)).to.equal(50));
     for (let nth = 0; nth < 3; nth += 1) await wakeUps.tick();
     expect(await service.redis.zcount(shard.keys.delayed, '-inf', 50 * 4_096), 'woken').to.equal(2);
-    expect(await service.redis.zcard(shard.keys.lanes)).to.equal(48);
+    expect(await service.redis.zcard(shard.keys.waitingLists)).to.equal(48);
   });
 });

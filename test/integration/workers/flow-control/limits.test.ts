@@ -83,7 +83,7 @@ describe('limits of a destination', () => {
     expect(fleet.receiver.requests.slice(0, 15).filter(({ taskId }) => !limited.has(taskId)).length, 'the others go first').to.be.above(10);
   }).timeout(30_000);
 
-  it('a limit of the group holds for all its keys together, but for one that has its own', async () => {
+  it('a limit of the host holds for all its keys together, but for one that has its own', async () => {
     fleet.receiver.on('/hook', { kind: 'answer', delayMs: 50 });
     await fleet.limit(fleet.origin, { maxConcurrency: 2 });
     await fleet.limit('own', { maxConcurrency: 3 });

@@ -28,7 +28,7 @@ describe('a paused destination', () => {
     expect(fleet.receiver.requests.every(({ headers }) => headers['x-retry-attempt'] === '0')).to.equal(true);
   }).timeout(30_000);
 
-  it('is paused for tasks of all flow_keys when its group is, and for one flow_key alone', async () => {
+  it('is paused for tasks of all flow_keys when its host is, and for one flow_key alone', async () => {
     await fleet.limit(fleet.origin, { isPaused: true });
     await fleet.limit('tenant', { maxConcurrency: 5 });
     const [ofTenant] = await fleet.submit(1, { flow_key: 'tenant' });

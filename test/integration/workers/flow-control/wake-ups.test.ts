@@ -1,21 +1,21 @@
 import { expect } from 'chai';
 
-import { laneOf } from '../../../../shared/domain/flow/flow-key.js';
-import { Lanes } from '../../../../shared/queue/flow/waiting-lists.js';
+import { waitingListOf } from '../../../../shared/domain/flow/flow-key.js';
+import { WaitingLists } from '../../../../shared/queue/flow/waiting-lists.js';
 import type { Shard } from '../../../../shared/queue/engine/shard.js';
 import { WakeUps } from '../../../../workers/flow-control/wake-ups.js';
 import { eventually } from '../../../support/eventually.js';
 import { putBack } from '../../../support/hints.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 
-const flow = { key: 'http://busy.example.com', group: 'http://busy.example.com' };
+const flow = { key: 'http://busy.example.com', host: 'http://busy.example.com' };
 
 describe('wake-ups of one destination', () => {
   let service: InProcessService;
   let wakeUps: WakeUps;
   let room: number;
   let now: number;
-  let lanes: Lanes;
+  let waitingLists: WaitingLists;
   let shard: Shard;
   let woken: () => Promise<number>;
 
@@ -24,12 +24,12 @@ describe('wake-ups of one destination', () => {
     const [first] = await service.queue.shards();
     if (first === undefined) throw new Error('no shard');
     shard = first;
-    lanes = new Lanes(shard);
+    waitingLists = new WaitingLists(shard);
     [room, now] = [0, 0];
     wakeUps = new WakeUps({ roomFor: () => room, now: () => now });
-    wakeUps.watch(lanes);
-    for (let nth = 0; nth < 50; nth += 1) await putBack(service.redis, shard, laneOf(flow), `t-${nth}`, nth);
-    wakeUps.expectLane(lanes, flow, 50);
+    wakeUps.watch(waitingLists);
+    for (let nth = 0; nth < 50; nth += 1) await putBack(service.redis, shard, waitingListOf(flow), `t-${nth}`, nth);
+    wakeUps.expectLane(waitingLists, flow, 50);
     woken = () => service.redis.zcount(shard.keys.delayed, '-inf', 50 * 4_096);
   });
   afterEach(() => service.close());
@@ -43,11 +43,11 @@ describe('wake-ups of one destination', () => {
     await eventually(async () => expect(await woken(), 'without a tick').to.equal(10));
   });
 
-  it('gives the room of a group to its lines in turn, without a tick: flow_keys with a task each do not wait for the next one', async () => {
-    const keyed = Array.from({ length: 30 }, (_, nth) => ({ key: `tenant-${nth}`, group: flow.group }));
+  it('gives the room of a host to its lines in turn, without a tick: flow_keys with a task each do not wait for the next one', async () => {
+    const keyed = Array.from({ length: 30 }, (_, nth) => ({ key: `tenant-${nth}`, host: flow.host }));
     for (const [nth, tenant] of keyed.entries()) {
-      await putBack(service.redis, shard, laneOf(tenant), `t-of-tenant-${nth}`, nth);
-      wakeUps.expectLane(lanes, tenant, 1);
+      await putBack(service.redis, shard, waitingListOf(tenant), `t-of-tenant-${nth}`, nth);
+      wakeUps.expectLane(waitingLists, tenant, 1);
     }
     const wokenTenants = async (): Promise<number> => (await service.redis.zrangebyscore(shard.keys.delayed, '-inf', 50 * 4_096)).filter((id) => id.includes('tenant')).length;
     // One that ends at a time: the deep line of others has its turn among them, no more.
@@ -63,7 +63,7 @@ describe('wake-ups of one destination', () => {
     await eventually(async () => expect(await woken()).to.equal(25));
     now = 61;
     room = 80;
-    wakeUps.leave({ key: 'tenant-0', group: flow.group });
+    wakeUps.leave({ key: 'tenant-0', host: flow.host });
     await eventually(async () => expect(await woken()).to.equal(80));
     await eventually(() => expect(wakeUps.remembered, 'lines, and those that are on their way').to.be.at.most(2));
   });
@@ -76,13 +76,13 @@ describe('wake-ups of one destination', () => {
     expect(await woken()).to.equal(10);
   });
 
-  it('counts on those that do not come for a moment, each group of them for itself', async () => {
+  it('counts on those that do not come for a moment, each host of them for itself', async () => {
     room = 10;
     wakeUps.leave(flow);
     await eventually(async () => expect(await woken()).to.equal(10));
     now = 40;
     // Two have begun to be sent, and as many sends have ended.
-    for (let nth = 0; nth < 2; nth += 1) wakeUps.arrived(flow.group);
+    for (let nth = 0; nth < 2; nth += 1) wakeUps.arrived(flow.host);
     wakeUps.leave(flow);
     await eventually(async () => expect(await woken()).to.equal(12));
     // Eight of the first ten have gone to another worker. The two that were woken later are still on their way.

@@ -1,29 +1,29 @@
 import { expect } from 'chai';
 
-import { printDestinations, printOne, TrafficByName } from '../../../../server/flow/view.js';
+import { toWireDestinations, toWireDestination, TrafficByName } from '../../../../server/flow/view.js';
 import { defaultCircuitRules, type Circuit, type CircuitRules } from '../../../../shared/domain/flow/circuit.js';
 import type { FlowPolicy } from '../../../../shared/domain/flow/flow-policy.js';
 import type { FlowSample } from '../../../../shared/domain/flow/flow-report.js';
 import { LatencyHistogram } from '../../../../shared/domain/flow/latency-histogram.js';
-import type { Standing } from '../../../../shared/queue/flow/flow-store.js';
-import type { LaneDepth } from '../../../../shared/queue/flow/waiting-lists.js';
+import type { FlowSnapshot } from '../../../../shared/queue/flow/flow-store.js';
+import type { WaitingListDepth } from '../../../../shared/queue/flow/waiting-lists.js';
 
 const NOW = Date.UTC(2026, 10, 23, 12);
 const API = 'https://api.example.com';
 const CLUSTER = 'kafka://default';
 const TOPIC = 'kafka://default/orders';
 
-function sample(key: string, group: string, counts: Partial<Omit<FlowSample, 'key' | 'group' | 'latency'>> = {}, latencies: readonly number[] = []): FlowSample {
+function sample(key: string, host: string, counts: Partial<Omit<FlowSample, 'key' | 'host' | 'latency'>> = {}, latencies: readonly number[] = []): FlowSample {
   const latency = new LatencyHistogram();
   for (const ms of latencies) latency.note(ms);
-  return { key, group, inFlight: 0, delivered: 0, failed: 0, ...counts, latency };
+  return { key, host, inFlight: 0, delivered: 0, failed: 0, ...counts, latency };
 }
 
-function lane(key: string, group: string, waiting: number): LaneDepth {
-  return { flow: { key, group }, waiting };
+function lane(key: string, host: string, waiting: number): WaitingListDepth {
+  return { flow: { key, host }, waiting };
 }
 
-function standing(policies: Readonly<Record<string, FlowPolicy>> = {}, circuits: Readonly<Record<string, Circuit>> = {}): Standing {
+function snapshot(policies: Readonly<Record<string, FlowPolicy>> = {}, circuits: Readonly<Record<string, Circuit>> = {}): FlowSnapshot {
   return { policies: new Map(Object.entries(policies)), circuits: new Map(Object.entries(circuits)), workers: 2, now: NOW };
 }
 
@@ -31,18 +31,18 @@ const circuit = (changes: Partial<Circuit> = {}): Circuit => ({ openedAt: NOW - 
 const closed = { state: 'closed', since: null, until: null, reason: null };
 
 /** One name, with the fields that are looked at. */
-function shown(name: string, traffic: TrafficByName, held: Standing, rules: CircuitRules = defaultCircuitRules): Record<string, unknown> {
-  return printOne(name, traffic, held, rules) as Record<string, unknown>;
+function shown(name: string, traffic: TrafficByName, held: FlowSnapshot, rules: CircuitRules = defaultCircuitRules): Record<string, unknown> {
+  return toWireDestination(name, traffic, held, rules) as Record<string, unknown>;
 }
 
-function listed(traffic: TrafficByName, held: Standing, limit = 100): { keys: string[]; total: number; workers: number } {
-  const { destinations, total, workers } = printDestinations(traffic, held, defaultCircuitRules, limit) as { destinations: { key: string }[]; total: number; workers: number };
+function listed(traffic: TrafficByName, held: FlowSnapshot, limit = 100): { keys: string[]; total: number; workers: number } {
+  const { destinations, total, workers } = toWireDestinations(traffic, held, defaultCircuitRules, limit) as { destinations: { key: string }[]; total: number; workers: number };
   return { keys: destinations.map(({ key }) => key), total, workers };
 }
 
 describe('how a destination is shown', () => {
   it('is with zeros and no limits where nobody has seen it', () => {
-    expect(shown('tenant-7', new TrafficByName([], []), standing())).to.deep.equal({
+    expect(shown('tenant-7', new TrafficByName([], []), snapshot())).to.deep.equal({
       key: 'tenant-7',
       group: null,
       in_flight: 0,
@@ -61,38 +61,38 @@ describe('how a destination is shown', () => {
 
   it('with the destination of a flow_key whose circuit is open', () => {
     const traffic = new TrafficByName([sample('tenant-7', API, { delivered: 1 }), sample('tenant-7', CLUSTER, { failed: 1 })], []);
-    expect(traffic.groupsOf('tenant-7')).to.deep.equal([API, CLUSTER]);
-    expect(shown('tenant-7', traffic, standing())).to.deep.include({ group: API, circuit: closed });
-    expect(shown('tenant-7', traffic, standing({}, { [CLUSTER]: circuit() }))).to.deep.include({ group: CLUSTER }).and.to.have.nested.property('circuit.state', 'open');
+    expect(traffic.hostsOf('tenant-7')).to.deep.equal([API, CLUSTER]);
+    expect(shown('tenant-7', traffic, snapshot())).to.deep.include({ group: API, circuit: closed });
+    expect(shown('tenant-7', traffic, snapshot({}, { [CLUSTER]: circuit() }))).to.deep.include({ group: CLUSTER }).and.to.have.nested.property('circuit.state', 'open');
   });
 
   it('adds up what all workers and all shards see of it', () => {
     const traffic = new TrafficByName([sample(API, API, { inFlight: 2, delivered: 3, failed: 1 }, [10, 10, 10, 900]), sample(API, API, { inFlight: 1, delivered: 4 }, [10, 10, 10, 10])], [lane(API, API, 5), lane(API, API, 7)]);
-    const { latency_ms: latency, ...rest } = shown(API, traffic, standing());
+    const { latency_ms: latency, ...rest } = shown(API, traffic, snapshot());
     expect(rest).to.include({ key: API, group: API, in_flight: 3, deferred: 12, delivered: 7, failed: 1, failure_share: 0.125 });
     const { p50, p99 } = latency as { p50: number; p99: number };
     expect(p50).to.be.within(10, 12);
     expect(p99).to.be.within(900, 1_100);
   });
 
-  it('counts for a group what is sent to all of its keys', () => {
+  it('counts for a host what is sent to all of its keys', () => {
     const traffic = new TrafficByName([sample(TOPIC, CLUSTER, { inFlight: 2 }), sample('tenant-7', CLUSTER, { inFlight: 3 })], [lane(TOPIC, CLUSTER, 4)]);
-    expect(shown(CLUSTER, traffic, standing())).to.include({ group: CLUSTER, in_flight: 5, deferred: 4 });
-    expect(shown(TOPIC, traffic, standing())).to.include({ group: CLUSTER, in_flight: 2, deferred: 4 });
-    expect(shown('tenant-7', traffic, standing())).to.include({ group: CLUSTER, in_flight: 3, deferred: 0 });
+    expect(shown(CLUSTER, traffic, snapshot())).to.include({ group: CLUSTER, in_flight: 5, deferred: 4 });
+    expect(shown(TOPIC, traffic, snapshot())).to.include({ group: CLUSTER, in_flight: 2, deferred: 4 });
+    expect(shown('tenant-7', traffic, snapshot())).to.include({ group: CLUSTER, in_flight: 3, deferred: 0 });
   });
 
   const none = new TrafficByName([], []);
   const holding: readonly (readonly [title: string, name: string, policies: Readonly<Record<string, FlowPolicy>>, expected: object])[] = [
     ['limits as PUT takes them', API, { [API]: { maxConcurrency: 3, ratePerSecond: 0.5, burst: 2 } }, { limits: { max_concurrency: 3, rate: 0.5, burst: 2 }, limited_by: API, paused: false, paused_by: null }],
-    ['limits of the group where the key has none', TOPIC, { [CLUSTER]: { maxConcurrency: 3 } }, { limits: { max_concurrency: 3 }, limited_by: CLUSTER, paused: false, paused_by: null }],
-    ['limits of the key before those of the group', TOPIC, { [CLUSTER]: { maxConcurrency: 3 }, [TOPIC]: { ratePerSecond: 1 } }, { limits: { rate: 1 }, limited_by: TOPIC, paused: false, paused_by: null }],
+    ['limits of the host where the key has none', TOPIC, { [CLUSTER]: { maxConcurrency: 3 } }, { limits: { max_concurrency: 3 }, limited_by: CLUSTER, paused: false, paused_by: null }],
+    ['limits of the key before those of the host', TOPIC, { [CLUSTER]: { maxConcurrency: 3 }, [TOPIC]: { ratePerSecond: 1 } }, { limits: { rate: 1 }, limited_by: TOPIC, paused: false, paused_by: null }],
     ['that it is paused, without limits', TOPIC, { [TOPIC]: { isPaused: true } }, { limits: null, limited_by: null, paused: true, paused_by: TOPIC }],
-    ['that its group is paused', TOPIC, { [CLUSTER]: { isPaused: true }, [TOPIC]: { ratePerSecond: 1 } }, { limits: { rate: 1 }, limited_by: TOPIC, paused: true, paused_by: CLUSTER }],
+    ['that its host is paused', TOPIC, { [CLUSTER]: { isPaused: true }, [TOPIC]: { ratePerSecond: 1 } }, { limits: { rate: 1 }, limited_by: TOPIC, paused: true, paused_by: CLUSTER }],
   ];
   for (const [title, name, policies, expected] of holding) {
     it(`says ${title}`, () => {
-      const { limits, ...rest } = shown(name, none, standing(policies));
+      const { limits, ...rest } = shown(name, none, snapshot(policies));
       expect({ limits: JSON.parse(JSON.stringify(limits)) as unknown, limited_by: rest['limited_by'], paused: rest['paused'], paused_by: rest['paused_by'] }).to.deep.equal(expected);
     });
   }
@@ -104,27 +104,27 @@ describe('how a destination is shown', () => {
     ['given_up', circuit({ openedAt: NOW - defaultCircuitRules.maxOpenMs })],
   ];
   for (const [state, of] of circuits) {
-    it(`says that the circuit of its group is ${state} (${of.reason})`, () => {
+    it(`says that the circuit of its host is ${state} (${of.reason})`, () => {
       const since = new Date(of.openedAt).toISOString();
       const until = new Date(of.until).toISOString();
-      expect(shown(TOPIC, none, standing({}, { [CLUSTER]: of }))['circuit']).to.deep.equal({ state, since, until, reason: of.reason });
+      expect(shown(TOPIC, none, snapshot({}, { [CLUSTER]: of }))['circuit']).to.deep.equal({ state, since, until, reason: of.reason });
     });
   }
 
   it('has only closed circuits where the switch is off', () => {
-    expect(shown(API, none, standing({}, { [API]: circuit() }), { ...defaultCircuitRules, isOn: false })['circuit']).to.deep.equal(closed);
+    expect(shown(API, none, snapshot({}, { [API]: circuit() }), { ...defaultCircuitRules, isOn: false })['circuit']).to.deep.equal(closed);
   });
 });
 
 describe('the list of destinations', () => {
   it('has what is sent to, what waits, what an operator set, and what has an open circuit, the hottest first', () => {
     const traffic = new TrafficByName([sample('lately', API, { delivered: 9 }), sample('sending', API, { inFlight: 1 })], [lane('waiting', API, 20), lane('sending', API, 1)]);
-    const held = standing({ limited: { maxConcurrency: 1 } }, { 'http://down': circuit() });
+    const held = snapshot({ limited: { maxConcurrency: 1 } }, { 'http://down': circuit() });
     expect(listed(traffic, held)).to.deep.equal({ keys: ['waiting', 'sending', 'lately', 'http://down', 'limited'], total: 5, workers: 2 });
   });
 
   it('has no more than was asked for, and says how many there are', () => {
     const traffic = new TrafficByName(Array.from({ length: 5 }, (_, nth) => sample(`t-${nth}`, API, { inFlight: nth })), []);
-    expect(listed(traffic, standing(), 2)).to.deep.equal({ keys: ['t-4', 't-3'], total: 5, workers: 2 });
+    expect(listed(traffic, snapshot(), 2)).to.deep.equal({ keys: ['t-4', 't-3'], total: 5, workers: 2 });
   });
 });

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { asPlainTask } from '../../../../server/tasks/fast-task-check.js';
+import { passFastCheck } from '../../../../server/tasks/fast-task-check.js';
 import { createTaskParser } from '../../../../server/tasks/schema.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
 
@@ -62,7 +62,7 @@ const tasks = fc.tuple(fc.constantFrom(http, kafka), changes, fc.nat(), fc.nat()
   return Object.fromEntries([...Object.entries(base), ...changed].filter(([, value]) => value !== undefined));
 });
 
-describe('asPlainTask', () => {
+describe('passFastCheck', () => {
   it('accepts nothing that the schema refuses, and makes the same task of what it accepts', () => {
     fc.assert(
       fc.property(tasks, (task) => {
@@ -84,7 +84,7 @@ describe('asPlainTask', () => {
   ];
   for (const [name, task] of plain) {
     it(`recognises ${name}`, () => {
-      expect(asPlainTask(task, rules)).to.be.an('object');
+      expect(passFastCheck(task, rules)).to.be.an('object');
     });
   }
 
@@ -98,7 +98,7 @@ describe('asPlainTask', () => {
   ];
   for (const [name, input] of notPlain) {
     it(`leaves ${name} to the schema`, () => {
-      expect(asPlainTask(input, rules)).to.equal(undefined);
+      expect(passFastCheck(input, rules)).to.equal(undefined);
     });
   }
 });

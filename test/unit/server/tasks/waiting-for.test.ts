@@ -34,8 +34,8 @@ interface Held {
 }
 
 function facts(of: TaskView, { policies = {}, circuits = {}, workers = 2 }: Held): WaitingFacts {
-  const standing = { policies: new Map(Object.entries(policies)), circuits: new Map(Object.entries(circuits)), workers, now: NOW };
-  return { flow: flowDue(of.task, of.progress.phase), standing, rules: defaultCircuitRules };
+  const snapshot = { policies: new Map(Object.entries(policies)), circuits: new Map(Object.entries(circuits)), workers, now: NOW };
+  return { flow: flowDue(of.task, of.progress.phase), snapshot, rules: defaultCircuitRules };
 }
 
 const open = (changes: Partial<Circuit> = {}): Circuit => ({ openedAt: NOW - 5_000, until: NOW + 1_000, coolMs: 2_000, reason: 'failures', ...changes });
@@ -56,7 +56,7 @@ describe('waiting_for', () => {
     ['a worker, being deferred', [deferred('limit')], LATER, { workers: 0 }, 'no_worker', /no worker/],
     ['an operator, being due', [], NOW, paused, 'paused', /tenant-7 was paused/],
     ['an operator, with no worker there', [], NOW, { ...paused, workers: 0 }, 'paused', /tenant-7 was paused/],
-    ['an operator who paused the group', [deferred('destination_busy')], LATER, { policies: { [GROUP]: { isPaused: true } } }, 'paused', /127\.0\.0\.1:9 was paused/],
+    ['an operator who paused the host', [deferred('destination_busy')], LATER, { policies: { [GROUP]: { isPaused: true } } }, 'paused', /127\.0\.0\.1:9 was paused/],
     ['an open circuit', [deferred('destination_busy')], LATER, down, 'circuit_open', /open since 2026-11-23T11:59:55.000Z, the next probe is sent after 2026-11-23T12:00:01/],
     ['an open circuit, being due', [], NOW, down, 'circuit_open', /failed again and again/],
     ['a destination that asked to be left alone', [], NOW, { circuits: { [GROUP]: open({ reason: 'retry_after' }) } }, 'circuit_open', /Retry-After/],
@@ -67,7 +67,7 @@ describe('waiting_for', () => {
     ['room', [deferred('destination_busy')], LATER, {}, 'destination_busy', /as many sends in flight as it may have; in line since 2026-11-23T11:59:58.000Z, woken when there is room, and tried at 2026-11-23T12:01:00.000Z at the latest/],
     ['a lowered rate', [deferred('rate_lowered')], LATER, {}, 'rate_lowered', /answered 429/],
     ['a limit', [deferred('limit')], LATER, { policies: { [KEY]: { maxConcurrency: 3, ratePerSecond: 0.5 } } }, 'limit', /the limit of tenant-7 is used up \(at most 3 in flight, at most 0.5 per second\)/],
-    ['the limit of its group', [deferred('limit')], LATER, { policies: { [GROUP]: { maxConcurrency: 3 } } }, 'limit', /the limit of http:\/\/127/],
+    ['the limit of its host', [deferred('limit')], LATER, { policies: { [GROUP]: { maxConcurrency: 3 } } }, 'limit', /the limit of http:\/\/127/],
     ['its turn, the limit removed', [deferred('limit')], LATER, {}, 'destination_busy', /is sent to again/],
     ['its dead destination, whatever holds for its flow_key', [toDead, deadFailed], NOW, paused, 'slot', /free slot/],
   ];

@@ -89,7 +89,7 @@ describe('queue keys', () => {
 
   it('of our own lie beside those of the queue', () => {
     const keys = ownKeys((suffix) => `krs:deliver-0:${suffix}`);
-    expect({ ...keys, lane: keys.lane('https://api.example.com') }).to.deep.equal({
+    expect({ ...keys, lane: keys.waitingList('https://api.example.com') }).to.deep.equal({
       lane: 'krs:deliver-0:lane:https://api.example.com',
       lanes: 'krs:deliver-0:lanes',
       parked: 'krs:deliver-0:parked',

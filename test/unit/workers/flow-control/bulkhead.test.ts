@@ -40,7 +40,7 @@ describe('Bulkhead', () => {
     slots.leave(ticket, 0);
     if (others[0] !== undefined) slots.leave(others[0], 0);
     const got = await held;
-    expect(got?.destination.group).to.equal('a');
+    expect(got?.destination.host).to.equal('a');
     expect(order).to.deep.equal(['second']);
     slots.releaseHeld();
     expect(slots.inFlight).to.equal(5);

@@ -7,7 +7,7 @@ function stats(): { stats: FlowStats; pass: (ms: number) => void } {
   return { stats: new FlowStats(() => now), pass: (ms) => { now += ms; } };
 }
 
-const flow = (key: string): { key: string; group: string } => ({ key, group: 'g' });
+const flow = (key: string): { key: string; host: string } => ({ key, host: 'g' });
 
 describe('FlowStats', () => {
   it('counts what is in flight, how it ended, and how long it took', () => {
@@ -17,15 +17,15 @@ describe('FlowStats', () => {
     seen.ended(rows[1] ?? seen.started(flow('a')), 'failed', 900);
     seen.ended(rows[2] ?? seen.started(flow('a')), undefined, 900);
     const [sample] = seen.sample();
-    expect(sample).to.include({ key: 'a', group: 'g', inFlight: 1, delivered: 1, failed: 1 });
+    expect(sample).to.include({ key: 'a', host: 'g', inFlight: 1, delivered: 1, failed: 1 });
     expect([sample?.latency.percentile(0.5), (sample?.latency.percentile(1) ?? 0) >= 900]).to.deep.equal([23, true]);
   });
 
-  it('counts a flow_key for each group that it goes to', () => {
+  it('counts a flow_key for each host that it goes to', () => {
     const { stats: seen, pass } = stats();
-    const [one, other] = [{ key: 'tenant-7', group: 'http://one' }, { key: 'tenant-7', group: 'http://other' }];
+    const [one, other] = [{ key: 'tenant-7', host: 'http://one' }, { key: 'tenant-7', host: 'http://other' }];
     for (const flow of [one, other, other]) seen.started(flow);
-    expect(seen.sample().map(({ key, group, inFlight }) => [key, group, inFlight])).to.deep.equal([['tenant-7', 'http://other', 2], ['tenant-7', 'http://one', 1]]);
+    expect(seen.sample().map(({ key, host, inFlight }) => [key, host, inFlight])).to.deep.equal([['tenant-7', 'http://other', 2], ['tenant-7', 'http://one', 1]]);
     seen.ended(seen.started(one), 'delivered', 1);
     pass(30_000);
     expect(seen.ratePerSecond(seen.started(one)), 'its own alone').to.equal(0.1);

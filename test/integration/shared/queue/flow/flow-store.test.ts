@@ -102,7 +102,7 @@ describe('FlowStore', () => {
     it('of workers that open one at once the longest holds, and all are told', async () => {
       const opened = await Promise.all([1_000, 3_000, 2_000].map((until) => store.openCircuit('g', circuitAt(until))));
       expect(opened.map(({ until }) => until)).to.deep.equal([1_000, 3_000, 3_000]);
-      expect((await store.standing(['g'])).circuits.get('g')).to.deep.equal(circuitAt(3_000));
+      expect((await store.snapshot(['g'])).circuits.get('g')).to.deep.equal(circuitAt(3_000));
     });
 
     it('lets one caller at a time probe, until it ends or its time is over', async () => {

@@ -2,8 +2,8 @@ import { expect } from 'chai';
 
 import type { AttemptRecord, LogEntry } from '../../../../../shared/domain/task/attempt-record.js';
 import type { Task } from '../../../../../shared/domain/task/task.js';
-import { flowOf, laneOf } from '../../../../../shared/domain/flow/flow-key.js';
-import { Lanes } from '../../../../../shared/queue/flow/waiting-lists.js';
+import { flowOf, waitingListOf } from '../../../../../shared/domain/flow/flow-key.js';
+import { WaitingLists } from '../../../../../shared/queue/flow/waiting-lists.js';
 import { encodeEntry } from '../../../../../shared/queue/tasks/log-codec.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { eventually } from '../../../../support/eventually.js';
@@ -13,7 +13,7 @@ import { domainTask, getTask, waitForState } from '../../../../support/tasks.js'
 
 const UNTIL_MS = 60_000;
 
-describe('Lanes: skim', () => {
+describe('WaitingLists: skim', () => {
   let service: InProcessService;
   let shard: Shard;
   let busy: Receiver;
@@ -41,7 +41,7 @@ describe('Lanes: skim', () => {
 
   const skim = (task: Task, count = 100): Promise<{ looked: number; deferred: number }> => {
     const now = Date.now();
-    return new Lanes(shard).skim([[flowOf(task.destination, task.flowKey), 'paused']], count, now, now + UNTIL_MS);
+    return new WaitingLists(shard).bulkDefer([[flowOf(task.destination, task.flowKey), 'paused']], count, now, now + UNTIL_MS);
   };
 
   const failedOnce = (next: AttemptRecord['next']): AttemptRecord =>
@@ -52,21 +52,21 @@ describe('Lanes: skim', () => {
     await service.redis.hset(shard.keys.job(task.id), 'stacktrace', JSON.stringify(entries.map(encodeEntry)), 'ats', 1);
   }
 
-  const laneOfTask = async (task: Task): Promise<string[]> => service.redis.zrange(shard.keys.lane(laneOf(flowOf(task.destination, task.flowKey))), '0', '-1');
+  const laneOfTask = async (task: Task): Promise<string[]> => service.redis.zrange(shard.keys.waitingList(waitingListOf(flowOf(task.destination, task.flowKey))), '0', '-1');
 
   it('defers the tasks of the flow alone, in their order, and leaves flow_keys, other origins and dead letters', async () => {
-    const skimmed = Array.from({ length: 5 }, (_, nth) => to(busy, { id: `skimmed-${nth}` }));
+    const bulkDeferred = Array.from({ length: 5 }, (_, nth) => to(busy, { id: `skimmed-${nth}` }));
     const [dead, keyed, elsewhere, urgent] = [to(busy, { id: 'dead' }), to(busy, { flowKey: 'tenant' }), to(other), to(busy, { isPriority: true })];
-    await submit([dead, ...skimmed, keyed, elsewhere, urgent]);
+    await submit([dead, ...bulkDeferred, keyed, elsewhere, urgent]);
     await log(dead, failedOnce('dead_letter'));
-    const [first] = skimmed;
+    const [first] = bulkDeferred;
     if (first === undefined) throw new Error('no task');
     expect(await skim(first)).to.deep.equal({ looked: 8, deferred: 5 });
     expect(await service.redis.zcard(shard.keys.prioritized)).to.equal(3);
     expect(await service.redis.llen(shard.keys.wait)).to.equal(1);
-    const lane = laneOf(flowOf(first.destination, undefined));
-    expect(await service.redis.zrange(shard.keys.lane(lane), '0', '-1'), 'the order of the queue').to.deep.equal(skimmed.map(({ id }) => `t-${id}`));
-    expect(await service.redis.zrange(shard.keys.lanes, '0', '-1')).to.deep.equal([lane]);
+    const waitingList = waitingListOf(flowOf(first.destination, undefined));
+    expect(await service.redis.zrange(shard.keys.waitingList(waitingList), '0', '-1'), 'the order of the queue').to.deep.equal(bulkDeferred.map(({ id }) => `t-${id}`));
+    expect(await service.redis.zrange(shard.keys.waitingLists, '0', '-1')).to.deep.equal([waitingList]);
     const shown = await service.queue.find(first.id);
     expect(shown?.progress.lastDeferral).to.include({ reason: 'paused', count: 1 });
     expect(shown?.state).to.equal('scheduled');
@@ -87,7 +87,7 @@ describe('Lanes: skim', () => {
     expect(ofDeferred).to.include({ reason: 'limit', since: 2_000, count: 4 });
     for (const deferral of [ofRetried, ofDeferred]) expect((deferral?.until ?? 0) - Date.now()).to.be.within(UNTIL_MS - 10_000, UNTIL_MS);
     busy.on('/hook', { kind: 'answer' });
-    expect(await new Lanes(shard).wake(laneOf(flowOf(fresh.destination, undefined)), 3)).to.deep.equal({ woken: 3, left: 0 });
+    expect(await new WaitingLists(shard).wake(waitingListOf(flowOf(fresh.destination, undefined)), 3)).to.deep.equal({ woken: 3, left: 0 });
     await service.startWorker();
     for (const { id } of [fresh, retried, deferredBefore]) await waitForState(service.baseUrl, id, 'delivered');
     expect(busy.requests.map(({ key }) => key)).to.have.members(['fresh|0', 'retried|1', 'deferred|1']);
@@ -133,13 +133,13 @@ describe('Lanes: skim', () => {
     await skim(first);
     // Half of the hints are lost, and their time is over.
     for (const { id } of tasks.slice(0, 20)) {
-      await service.redis.zrem(shard.keys.lane(laneOf(flowOf(first.destination, undefined))), `t-${id}`);
+      await service.redis.zrem(shard.keys.waitingList(waitingListOf(flowOf(first.destination, undefined))), `t-${id}`);
       await service.redis.zadd(shard.keys.delayed, 'XX', 4_096, `t-${id}`);
     }
     await service.startWorker();
     for (const { id } of tasks) await waitForState(service.baseUrl, id, 'delivered');
     expect(busy.requests.map(({ headers }) => headers['x-retry-attempt'])).to.deep.equal(tasks.map(() => '0'));
-    await eventually(async () => expect(await service.redis.zcard(shard.keys.lanes)).to.equal(0));
+    await eventually(async () => expect(await service.redis.zcard(shard.keys.waitingLists)).to.equal(0));
   });
 
   for (const [what, flowKey, entries] of [
@@ -165,7 +165,7 @@ describe('Lanes: skim', () => {
   }
 });
 
-describe('Lanes: defer', () => {
+describe('WaitingLists: defer', () => {
   const LANE = 'http://elsewhere';
   const ID = 'in-hand';
   let service: InProcessService;
@@ -186,13 +186,13 @@ describe('Lanes: defer', () => {
   });
   afterEach(() => service.close());
 
-  const defer = (): Promise<number> => new Lanes(shard).defer(LANE, { jobId: `t-${ID}`, token, at: 1_000_000, delayMs: 60_000, since: 900_000, fields: { deferred: 1 } });
-  const hints = (): Promise<string[]> => service.redis.zrange(shard.keys.lane(LANE), '0', '-1', 'WITHSCORES');
+  const defer = (): Promise<number> => new WaitingLists(shard).defer(LANE, { jobId: `t-${ID}`, token, at: 1_000_000, delayMs: 60_000, since: 900_000, fields: { deferred: 1 } });
+  const hints = (): Promise<string[]> => service.redis.zrange(shard.keys.waitingList(LANE), '0', '-1', 'WITHSCORES');
 
   it('puts the job back and into the line in one step', async () => {
     expect(await defer()).to.equal(1);
     expect(await hints()).to.deep.equal([`t-${ID}`, '900000']);
-    expect(await new Lanes(shard).some(10)).to.deep.equal([LANE]);
+    expect(await new WaitingLists(shard).some(10)).to.deep.equal([LANE]);
     expect(Math.floor(Number(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)) / 0x1000)).to.equal(1_060_000);
     expect(await service.redis.hmget(shard.keys.job(ID), 'deferred', 'delay')).to.deep.equal(['1', '60000']);
     expect(await service.redis.llen(shard.keys.active)).to.equal(0);
@@ -201,33 +201,33 @@ describe('Lanes: defer', () => {
 
   it('puts a priority job before all that wait, and makes it due since it was deferred, like them', async () => {
     await service.redis.hset(shard.keys.job(ID), 'priority', '0');
-    await service.redis.zadd(shard.keys.lane(LANE), '1', 't-waits-longest');
+    await service.redis.zadd(shard.keys.waitingList(LANE), '1', 't-waits-longest');
     expect(await defer()).to.equal(2);
-    expect(await service.redis.zrange(shard.keys.lane(LANE), '0', '-1')).to.deep.equal([`t-${ID}`, 't-waits-longest']);
+    expect(await service.redis.zrange(shard.keys.waitingList(LANE), '0', '-1')).to.deep.equal([`t-${ID}`, 't-waits-longest']);
     await service.redis.hset(shard.keys.job(ID), 'ats', '1');
-    expect(await new Lanes(shard).wake(LANE, 1)).to.deep.equal({ woken: 1, left: 1 });
+    expect(await new WaitingLists(shard).wake(LANE, 1)).to.deep.equal({ woken: 1, left: 1 });
     expect(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)).to.equal(String(900_000 * 0x1000));
   });
 
   it('by a worker whose clock is ahead does not keep a job that is woken from others', async () => {
     const ahead = Date.now() + 300_000;
-    await new Lanes(shard).defer(LANE, { jobId: `t-${ID}`, token, at: ahead, delayMs: 60_000, since: ahead, fields: { deferred: 0 } });
-    expect(await new Lanes(shard).wake(LANE, 1)).to.deep.equal({ woken: 1, left: 0 });
+    await new WaitingLists(shard).defer(LANE, { jobId: `t-${ID}`, token, at: ahead, delayMs: 60_000, since: ahead, fields: { deferred: 0 } });
+    expect(await new WaitingLists(shard).wake(LANE, 1)).to.deep.equal({ woken: 1, left: 0 });
     expect(Number(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)) / 0x1000).to.be.at.most(Date.now());
   });
 
-  it('is undone by a cancellation, also by one of a skimmed job', async () => {
+  it('is undone by a cancellation, also by one of a bulk-deferred job', async () => {
     await defer();
     expect(await service.queue.cancel(ID)).to.include({ kind: 'cancelled' });
-    expect(await service.redis.exists(shard.keys.lane(LANE), shard.keys.lanes)).to.equal(0);
+    expect(await service.redis.exists(shard.keys.waitingList(LANE), shard.keys.waitingLists)).to.equal(0);
     const [first, second] = [1, 2].map((nth) => domainTask({ id: `skimmed-${nth}`, destination: { type: 'http', url: `${LANE}/hook` }, retryPolicy: { maxRetries: 0, initialDelayMs: 0, baseDelayMs: 1_000, maxDelayMs: 1_000, jitter: 'none' } }));
     if (first === undefined || second === undefined) throw new Error('no task');
     for (const task of [first, second]) await service.queue.submit(task);
-    expect(await new Lanes(shard).skim([[{ key: LANE, group: LANE }, 'paused']], 100, Date.now(), Date.now() + UNTIL_MS)).to.include({ deferred: 2 });
+    expect(await new WaitingLists(shard).bulkDefer([[{ key: LANE, host: LANE }, 'paused']], 100, Date.now(), Date.now() + UNTIL_MS)).to.include({ deferred: 2 });
     await service.queue.cancel(first.id);
-    expect(await service.redis.zrange(shard.keys.lane(LANE), '0', '-1'), 'the other one still waits').to.deep.equal([`t-${second.id}`]);
+    expect(await service.redis.zrange(shard.keys.waitingList(LANE), '0', '-1'), 'the other one still waits').to.deep.equal([`t-${second.id}`]);
     await service.queue.cancel(second.id);
-    expect(await service.redis.exists(shard.keys.lane(LANE), shard.keys.lanes)).to.equal(0);
+    expect(await service.redis.exists(shard.keys.waitingList(LANE), shard.keys.waitingLists)).to.equal(0);
   });
 
   it('leaves no hint of a job that is somebody else\'s by now', async () => {

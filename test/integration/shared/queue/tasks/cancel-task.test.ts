@@ -5,7 +5,7 @@ import { eventually } from '../../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../../support/receiver.js';
 import { PrivateRedis } from '../../../../support/redis.js';
 import { connect, InProcessService } from '../../../../support/service-in-process.js';
-import { cancel, getTask, httpTask, sendNow, submitNew, uniqueId, waitForState, type WireTask } from '../../../../support/tasks.js';
+import { cancel, getTask, httpTask, retryNow, submitNew, uniqueId, waitForState, type WireTask } from '../../../../support/tasks.js';
 
 describe('TaskQueue.cancel and the workers', () => {
   let service: InProcessService;
@@ -61,7 +61,7 @@ describe('TaskQueue.cancel and the workers', () => {
     // A worker took it, and is gone.
     await service.redis.rename(shard.keys.wait, shard.keys.active);
     expect(await service.queue.cancel(id)).to.deep.equal({ kind: 'being_sent' });
-    expect(await service.queue.sendNow(id)).to.deep.equal({ kind: 'being_sent' });
+    expect(await service.queue.retryNow(id)).to.deep.equal({ kind: 'being_sent' });
     expect(await service.redis.lrange(shard.keys.active, '0', '-1')).to.deep.equal([`t-${id}`]);
     // The stall check finds it.
     await service.redis.rename(shard.keys.active, shard.keys.wait);
@@ -167,7 +167,7 @@ describe('cancelling and sending now when Redis', () => {
     const kept = [await parked(), await parked()];
     receiver.on('/down', { kind: 'answer' });
     const statuses: number[] = [];
-    for (const [ask, id] of [[cancel, ids[0]], [sendNow, ids[1]], [cancel, kept[0]], [sendNow, kept[1]]] as const) {
+    for (const [ask, id] of [[cancel, ids[0]], [retryNow, ids[1]], [cancel, kept[0]], [retryNow, kept[1]]] as const) {
       await tell('SCRIPT', 'FLUSH');
       statuses.push((await ask(service.baseUrl, id ?? '')).status);
     }
@@ -184,7 +184,7 @@ describe('cancelling and sending now when Redis', () => {
     const [first, second, third, fourth] = [await waiting(), await waiting(), await parked(), await parked()];
     await tell('CONFIG', 'SET', 'maxmemory', '1mb');
     try {
-      const answers = [await cancel(service.baseUrl, first), await cancel(service.baseUrl, third), await sendNow(service.baseUrl, second), await sendNow(service.baseUrl, fourth)];
+      const answers = [await cancel(service.baseUrl, first), await cancel(service.baseUrl, third), await retryNow(service.baseUrl, second), await retryNow(service.baseUrl, fourth)];
       expect(answers.map(({ status, body }) => [status, body['state'] ?? body['code']])).to.deep.equal([
         [200, 'cancelled'],
         [200, 'deleted'],
@@ -196,7 +196,7 @@ describe('cancelling and sending now when Redis', () => {
     } finally {
       await tell('CONFIG', 'SET', 'maxmemory', '0');
     }
-    expect((await sendNow(service.baseUrl, second)).status).to.equal(202);
+    expect((await retryNow(service.baseUrl, second)).status).to.equal(202);
     await waitForState(service.baseUrl, second, 'delivered', { withinMs: 20_000 });
   });
 });

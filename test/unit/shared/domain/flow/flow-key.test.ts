@@ -2,13 +2,13 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { Destination } from '../../../../../shared/domain/destinations/destination.js';
-import { canonicalName, defaultBrokersOf, flowOf, flowOfLane, groupOfName, laneOf } from '../../../../../shared/domain/flow/flow-key.js';
+import { canonicalName, defaultBrokersOf, flowOf, flowOfWaitingList, hostOfName, waitingListOf } from '../../../../../shared/domain/flow/flow-key.js';
 
 const http = (url: string): Destination => ({ type: 'http', url });
 const kafka = (topic: string, host?: string): Destination => ({ type: 'kafka', topic, broker: host === undefined ? undefined : { host, port: 9092 }, key: undefined, headers: {} });
 
 describe('flowOf', () => {
-  const cases: readonly (readonly [name: string, destination: Destination, flowKey: string | undefined, key: string, group: string])[] = [
+  const cases: readonly (readonly [name: string, destination: Destination, flowKey: string | undefined, key: string, host: string])[] = [
     ['an origin', http('https://api.example.com/hook?x=1'), undefined, 'https://api.example.com', 'https://api.example.com'],
     ['the default port is none', http('https://API.example.com:443/a'), undefined, 'https://api.example.com', 'https://api.example.com'],
     ['credentials are no part of it', http('http://user:secret@host:81/a'), undefined, 'http://host:81', 'http://host:81'],
@@ -21,17 +21,17 @@ describe('flowOf', () => {
     ['an IPv6 broker, with brackets or without', kafka('orders', '[::1]'), undefined, 'kafka://::1:9092/orders', 'kafka://::1:9092'],
     ['a flow_key of topics', kafka('orders'), 'tenant-7', 'tenant-7', 'kafka://default'],
   ];
-  for (const [name, destination, flowKey, key, group] of cases) {
-    it(name, () => expect(flowOf(destination, flowKey)).to.deep.equal({ key, group }));
+  for (const [name, destination, flowKey, key, host] of cases) {
+    it(name, () => expect(flowOf(destination, flowKey)).to.deep.equal({ key, host }));
   }
 
   it('takes a broker of KAFKA_BROKERS, however it is spelled, for the default cluster', () => {
     const brokers = defaultBrokersOf([{ host: 'Broker-1', port: 9092 }, { host: '::1', port: 9092 }]);
     for (const host of ['broker-1', 'BROKER-1', '[::1]', undefined]) {
-      expect(flowOf(kafka('orders', host), undefined, brokers), host).to.deep.equal({ key: 'kafka://default/orders', group: 'kafka://default' });
-      expect(flowOf(kafka('orders', host), 'tenant-7', brokers).group, host).to.equal('kafka://default');
+      expect(flowOf(kafka('orders', host), undefined, brokers), host).to.deep.equal({ key: 'kafka://default/orders', host: 'kafka://default' });
+      expect(flowOf(kafka('orders', host), 'tenant-7', brokers).host, host).to.equal('kafka://default');
     }
-    expect(flowOf(kafka('orders', 'Broker-2'), undefined, brokers)).to.deep.equal({ key: 'kafka://broker-2:9092/orders', group: 'kafka://broker-2:9092' });
+    expect(flowOf(kafka('orders', 'Broker-2'), undefined, brokers)).to.deep.equal({ key: 'kafka://broker-2:9092/orders', host: 'kafka://broker-2:9092' });
   });
 });
 
@@ -61,16 +61,16 @@ describe('canonicalName', () => {
   for (const [name, canonical] of cases) it(`${name} is ${canonical}`, () => expect(canonicalName(name)).to.equal(canonical));
 
   it('of a topic is that of its tasks', () => {
-    const { key, group } = flowOf(kafka('Orders', 'Broker-1'), undefined);
-    expect([canonicalName('kafka://BROKER-1:9092/Orders'), groupOfName(key)]).to.deep.equal([key, group]);
+    const { key, host } = flowOf(kafka('Orders', 'Broker-1'), undefined);
+    expect([canonicalName('kafka://BROKER-1:9092/Orders'), hostOfName(key)]).to.deep.equal([key, host]);
   });
 });
 
-describe('laneOf', () => {
+describe('waiting listOf', () => {
   it('keeps both names, whatever they hold but line breaks', () => {
     const name = fc.string({ minLength: 1 }).filter((text) => !text.includes('\n'));
-    fc.assert(fc.property(name, name, (key, group) => {
-      expect(flowOfLane(laneOf({ key, group }))).to.deep.equal({ key, group });
+    fc.assert(fc.property(name, name, (key, host) => {
+      expect(flowOfWaitingList(waitingListOf({ key, host }))).to.deep.equal({ key, host });
     }));
   });
 });

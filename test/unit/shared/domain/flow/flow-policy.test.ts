@@ -3,23 +3,23 @@ import { expect } from 'chai';
 import { isLimited, policyOf, type FlowPolicy } from '../../../../../shared/domain/flow/flow-policy.js';
 
 describe('policyOf', () => {
-  const cases: readonly (readonly [name: string, ofKey: FlowPolicy | undefined, ofGroup: FlowPolicy | undefined, expected: ReturnType<typeof policyOf>])[] = [
+  const cases: readonly (readonly [name: string, ofKey: FlowPolicy | undefined, ofHost: FlowPolicy | undefined, expected: ReturnType<typeof policyOf>])[] = [
     ['nothing was set', undefined, undefined, undefined],
     ['only the key', { maxConcurrency: 5 }, undefined, { name: 'key', policy: { maxConcurrency: 5, isPaused: false } }],
-    ['only the group: all keys of it share its limit', undefined, { ratePerSecond: 9 }, { name: 'group', policy: { ratePerSecond: 9 } }],
-    ['limits of the key outrank those of the group', { maxConcurrency: 5 }, { maxConcurrency: 1, ratePerSecond: 1 }, { name: 'key', policy: { maxConcurrency: 5, isPaused: false } }],
-    ['a paused group pauses a key with limits', { maxConcurrency: 5 }, { isPaused: true }, { name: 'key', policy: { maxConcurrency: 5, isPaused: true } }],
-    ['a paused key keeps the limits of its group', { isPaused: true }, { maxConcurrency: 5 }, { name: 'group', policy: { maxConcurrency: 5, isPaused: true } }],
-    ['a key that was resumed is still limited by its group', { isPaused: false }, { maxConcurrency: 5 }, { name: 'group', policy: { maxConcurrency: 5, isPaused: false } }],
+    ['only the host: all keys of it share its limit', undefined, { ratePerSecond: 9 }, { name: 'host', policy: { ratePerSecond: 9 } }],
+    ['limits of the key outrank those of the host', { maxConcurrency: 5 }, { maxConcurrency: 1, ratePerSecond: 1 }, { name: 'key', policy: { maxConcurrency: 5, isPaused: false } }],
+    ['a paused host pauses a key with limits', { maxConcurrency: 5 }, { isPaused: true }, { name: 'key', policy: { maxConcurrency: 5, isPaused: true } }],
+    ['a paused key keeps the limits of its host', { isPaused: true }, { maxConcurrency: 5 }, { name: 'host', policy: { maxConcurrency: 5, isPaused: true } }],
+    ['a key that was resumed is still limited by its host', { isPaused: false }, { maxConcurrency: 5 }, { name: 'host', policy: { maxConcurrency: 5, isPaused: false } }],
   ];
-  for (const [name, ofKey, ofGroup, expected] of cases) {
+  for (const [name, ofKey, ofHost, expected] of cases) {
     it(name, () => {
-      const byName = new Map([...(ofKey === undefined ? [] : [['key', ofKey] as const]), ...(ofGroup === undefined ? [] : [['group', ofGroup] as const])]);
-      expect(policyOf(byName, 'key', 'group')).to.deep.equal(expected);
+      const byName = new Map([...(ofKey === undefined ? [] : [['key', ofKey] as const]), ...(ofHost === undefined ? [] : [['host', ofHost] as const])]);
+      expect(policyOf(byName, 'key', 'host')).to.deep.equal(expected);
     });
   }
 
-  it('of a flow whose key is its group is what was set for it', () => {
+  it('of a flow whose key is its host is what was set for it', () => {
     expect(policyOf(new Map([['a', { isPaused: true }]]), 'a', 'a')).to.deep.equal({ name: 'a', policy: { isPaused: true } });
   });
 });

@@ -6,7 +6,7 @@ import { LatencyHistogram } from '../../../../../shared/domain/flow/latency-hist
 function sample(changes: Partial<FlowSample> = {}, ...latencies: readonly number[]): FlowSample {
   const latency = new LatencyHistogram();
   for (const ms of latencies) latency.note(ms);
-  return { key: 'tenant-7', group: 'http://host', inFlight: 2, delivered: 30, failed: 4, latency, ...changes };
+  return { key: 'tenant-7', host: 'http://host', inFlight: 2, delivered: 30, failed: 4, latency, ...changes };
 }
 
 describe('a report', () => {

@@ -212,7 +212,7 @@ describe('decideOutcome: a task whose worker died', () => {
 
 describe('decideOutcome: a send that failed when its circuit was open already', () => {
   const NOW = 2_000_000;
-  const overtaken = (code: DeliveryErrorCode): Met => ({ kind: 'overtaken', result: { kind: 'failed', code, detail: 'x' }, waiting: 10, at: NOW });
+  const overtaken = (code: DeliveryErrorCode): Met => ({ kind: 'circuit_opened_during_send', result: { kind: 'failed', code, detail: 'x' }, waiting: 10, at: NOW });
   const deferredFor = (ms: number): LogEntry => ({ kind: 'deferral', reason: 'destination_busy', since: NOW - ms, until: NOW, count: 4 });
 
   it('costs no attempt, and keeps its place in the line', () => {
