@@ -2,21 +2,15 @@ import { createServer } from 'node:http';
 
 import { createApp } from '../../server/app.js';
 import { listen } from '../../server/http/listen.js';
-import type { RedisConfig } from '../../shared/config/load.js';
+import { loadConfig, type RedisConfig } from '../../shared/config/load.js';
 import type { DeadPolicy } from '../../shared/domain/task/retry-policy.js';
 import { defaultCircuitRules, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import { defaultBrokersOf } from '../../shared/domain/flow/flow-key.js';
-import { defaultBulkheadRules } from '../../shared/domain/flow/bulkhead-rules.js';
-import { defaultReleasePolicy, defaultStallPolicy, unreadableForMs, type ReleasePolicy } from '../../shared/domain/task/outcome.js';
+import { defaultReleasePolicy, unreadableForMs, type ReleasePolicy } from '../../shared/domain/task/outcome.js';
 import { createLogger } from '../../shared/logging/logger.js';
 import { connectRedis, type RedisClient } from '../../shared/redis/redis-connection.js';
 import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
-import { DeliveryWorker } from '../../workers/delivery/delivery-worker.js';
-import { createHttpAdapter } from '../../workers/adapters/http/http-adapter.js';
-import { createKafkaAdapter } from '../../workers/adapters/kafka/adapter.js';
-import { closeAdapters } from '../../workers/adapters/registry.js';
-import { FlowControl } from '../../workers/flow-control/flow-control.js';
-import { SendsInFlight } from '../../workers/delivery/sends-in-flight.js';
+import { createWorker, type Worker } from '../../workers/create-worker.js';
 import { uniquePrefix } from './namespace.js';
 import { testRedisAddress, type RedisAddress } from './redis.js';
 
@@ -48,7 +42,8 @@ export interface WorkerOptions {
   readonly random?: () => number;
 }
 
-/** Nobody listens there. */
+/** Nothing listens there. */
+const NO_BROKER = '127.0.0.1:9';
 const defaultBrokers = defaultBrokersOf([{ host: '127.0.0.1', port: 9 }]);
 const log = new CollectedLog();
 const logger = createLogger({ level: 'debug', environment: 'dev' }, log);
@@ -105,55 +100,25 @@ export class InProcessService {
     return log.text;
   }
 
-  /** A worker for every shard, with the real adapters. It is drained at close(). */
-  async startWorker({ concurrency = 50, circuit = {}, random = Math.random }: WorkerOptions = {}): Promise<readonly DeliveryWorker[]> {
-    const redis = connect('worker', this.options.redis);
-    const queue = new TaskQueue({ redis, prefix: this.prefix, shards: this.options.shards ?? 1, deadAttempts: 10, clock: Date.now });
-    const adapters = { http: createHttpAdapter(), kafka: createKafkaAdapter({ defaultBrokers: [...defaultBrokers], tls: false, clock: Date.now }) };
-    const workers: DeliveryWorker[] = [];
-    const shards = await queue.shards();
-    const workerName = `in-process-${(this.#workers += 1)}`;
-    const flowControl = new FlowControl(queue.flowStore(), {
-      rules: { ...defaultBulkheadRules, slots: concurrency },
-      circuit: { ...defaultCircuitRules, ...circuit },
-      workerName,
-      sendLimitMs: 5_000,
-      clock: Date.now,
-      logger,
-    });
-    this.#closing.push(async () => {
-      await Promise.all(workers.map((worker) => worker.drain(0)));
-      flowControl.close();
-      await closeAdapters(adapters);
-      await queue.close();
-      redis.disconnect();
-    });
-    await flowControl.start();
-    for (const shard of shards) {
-      const worker = new DeliveryWorker({
-        shard,
-        redis,
-        workerName,
-        concurrency,
-        lockMs: 15_000,
-        stallCheckMs: 5_000,
-        context: {
-          adapters,
-          rules: { dead: this.options.dead ?? { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 }, stall: defaultStallPolicy, release: this.options.release ?? defaultReleasePolicy, longestUncountedMs: defaultCircuitRules.maxOpenMs },
-          timeLimitMs: 5_000,
-          inFlight: new SendsInFlight(),
-          flowControl,
-          defaultBrokers,
-          clock: Date.now,
-          random,
-          logger,
-        },
-        logger,
-      });
-      workers.push(worker);
-      await worker.start();
-    }
-    return workers;
+  /** A worker as the worker's main.ts makes it. At close() it gives back at once what is in flight. */
+  async startWorker({ concurrency = 50, circuit = {}, random = Math.random }: WorkerOptions = {}): Promise<Worker> {
+    const { dead = { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 }, release = defaultReleasePolicy, shards = 1, redis } = this.options;
+    const worker = createWorker(
+      {
+        ...loadConfig({ KAFKA_BROKERS: NO_BROKER, DELIVERY_TIMEOUT: '5s' }),
+        redis: redisConfig(redis),
+        queuePrefix: this.prefix,
+        shards,
+        workerConcurrency: concurrency,
+        circuit: { ...defaultCircuitRules, ...circuit },
+        dead,
+        release,
+      },
+      { logger, clock: Date.now, random, workerName: `in-process-${(this.#workers += 1)}` },
+    );
+    this.#closing.push(() => worker.stop(0));
+    await worker.start();
+    return worker;
   }
 
   /** Last opened, first closed; all of them, and the first failure fails the test. Safe twice. */
@@ -170,10 +135,13 @@ export class InProcessService {
   }
 }
 
-export function connect(profile: 'server' | 'worker', { host, port }: RedisAddress = testRedisAddress()): RedisClient {
-  const config: RedisConfig = { mode: 'standalone', address: { host, port }, db: 0, username: undefined, password: undefined, tls: false };
-  const redis = connectRedis(config, profile);
+export function connect(profile: 'server' | 'worker', address?: RedisAddress): RedisClient {
+  const redis = connectRedis(redisConfig(address), profile);
   // Tests take Redis away on purpose; what follows from it is what they look at.
   redis.on('error', () => undefined);
   return redis;
+}
+
+function redisConfig({ host, port }: RedisAddress = testRedisAddress()): RedisConfig {
+  return { mode: 'standalone', address: { host, port }, db: 0, username: undefined, password: undefined, tls: false };
 }

@@ -140,17 +140,17 @@ describe('a worker', () => {
 
   it('does not take a task for one in its hands whose lock it has lost while it was sent', async () => {
     receiver.on('/slow', { kind: 'answer', delayMs: 500 });
-    const [worker] = await service.startWorker();
+    const worker = await service.startWorker();
     const task = httpTask(receiver.url('/slow'));
     await submitNew(service.baseUrl, task);
     await receiver.waitForRequests(1);
-    expect(worker?.inHand).to.equal(1);
+    expect(worker.inHand).to.equal(1);
     // As if another worker had taken it over, and were through with it.
     const key = await jobKey(task.id);
     const [shard] = await service.queue.shards();
     await service.redis.del(key, `${key}:lock`);
     await service.redis.lrem(shard?.keys.active ?? '', 0, `t-${task.id}`);
-    await eventually(() => { expect(worker?.inHand).to.equal(0); });
+    await eventually(() => { expect(worker.inHand).to.equal(0); });
     expect(service.log).to.match(/worker error .*t-task/);
   });
 

@@ -1,0 +1,177 @@
+import type { Config } from '../shared/config/load.js';
+import { defaultBulkheadRules } from '../shared/domain/flow/bulkhead-rules.js';
+import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
+import type { Clock, Random } from '../shared/domain/ports.js';
+import { defaultStallPolicy } from '../shared/domain/task/outcome.js';
+import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
+import type { Logger } from '../shared/logging/logger.js';
+import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
+import { connectRedis } from '../shared/redis/redis-connection.js';
+import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
+import { createHttpAdapter } from './adapters/http/http-adapter.js';
+import { createKafkaAdapter } from './adapters/kafka/adapter.js';
+import { closeAdapters, type AdapterRegistry } from './adapters/registry.js';
+import type { DeliverTaskContext } from './delivery/deliver-task.js';
+import { DeliveryWorker } from './delivery/delivery-worker.js';
+import { SendsInFlight } from './delivery/sends-in-flight.js';
+import { warnOfLargeFleet } from './fleet-size.js';
+import { FlowControl } from './flow-control/flow-control.js';
+import { Janitor } from './janitor.js';
+
+/** The settings that a worker reads; those of the API are not among them. */
+export type WorkerConfig = Pick<
+  Config,
+  'environment' | 'redis' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention'
+>;
+
+export interface WorkerDeps {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Unique in the fleet, such as `host-4711`: reports, probes and places of limited destinations carry it. */
+  readonly workerName: string;
+}
+
+/** A whole worker: connections, adapters, flow control, a loop for each shard, the janitor. */
+export interface Worker {
+  /** Tasks that it has taken, and whose outcome is not yet written down. */
+  readonly inHand: number;
+  /**
+   * Resolves when the worker takes tasks, or when it was stopped meanwhile. Waits while Redis is away.
+   * @throws EvictingRedisError in prod, when Redis would delete tasks
+   */
+  start(): Promise<void>;
+  /**
+   * Takes nothing new, lets what is in flight finish for `drainMs`, gives the rest back uncounted and closes all
+   * connections. Safe before `start`, during it, and twice; resolves when nothing is left running. It has no limit of its
+   * own: while Redis is away nothing can be given back.
+   * @param drainMs whole milliseconds; default: most of SHUTDOWN_TIMEOUT
+   * @throws AggregateError of what failed; everything else was ended all the same
+   */
+  stop(drainMs?: number): Promise<void>;
+  /** The same in parts that end within SHUTDOWN_TIMEOUT, for exitOnSignal. */
+  readonly stopSteps: readonly ShutdownStep[];
+}
+
+/**
+ * Wires a worker. Connects to Redis at once, so it has to be stopped even if it was never started.
+ * The process and the tests both get their worker from here.
+ */
+export function createWorker(config: WorkerConfig, { logger, clock, random, workerName }: WorkerDeps): Worker {
+  const redis = connectRedis(config.redis, 'worker');
+  logConnectionChanges(redis, logger);
+  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, clock });
+  const adapters: AdapterRegistry = {
+    http: createHttpAdapter(),
+    kafka: createKafkaAdapter({
+      defaultBrokers: config.kafka.brokers.map(({ host, port }) => `${host}:${port}`),
+      tls: config.kafka.tls,
+      clock,
+      log: ({ level, message, fields }) => logger.debug(`kafkajs: ${message}`, { level, fields: JSON.stringify(fields) }),
+      ...(config.kafka.credentials === undefined ? {} : { credentials: config.kafka.credentials }),
+    }),
+  };
+  const inFlight = new SendsInFlight();
+  const contextWith = (flowControl: FlowControl): DeliverTaskContext => ({
+    adapters,
+    rules: {
+      dead: config.dead,
+      stall: { ...defaultStallPolicy, baseDelayMs: config.stall.baseDelayMs, maxDelayMs: config.stall.maxDelayMs },
+      release: config.release,
+      longestUncountedMs: config.circuit.maxOpenMs,
+    },
+    timeLimitMs: config.deliveryTimeoutMs,
+    inFlight,
+    flowControl,
+    defaultBrokers: defaultBrokersOf(config.kafka.brokers),
+    clock,
+    random,
+    logger,
+  });
+
+  const deliveryWorkers: DeliveryWorker[] = [];
+  let flowControl: FlowControl | undefined;
+  let janitor: Janitor | undefined;
+  let isStopping = false;
+  // A function: the compiler would take a variable that was false before a wait for one that is false after it.
+  const isToldToStop = (): boolean => isStopping;
+  let starting: Promise<void> | undefined;
+  let stopping: Promise<void> | undefined;
+
+  /** Looks after each wait whether it was told to stop: what starts after that would not be drained any more. */
+  async function startParts(): Promise<void> {
+    const shards = await queue.shards();
+    await checkRedisSettings(redis, config.environment, logger);
+    if (isToldToStop()) return;
+    flowControl = new FlowControl(queue.flowStore(), {
+      rules: { ...defaultBulkheadRules, slots: config.workerConcurrency },
+      circuit: config.circuit,
+      workerName,
+      sendLimitMs: config.deliveryTimeoutMs,
+      clock,
+      logger,
+    });
+    await flowControl.start();
+    const context = contextWith(flowControl);
+    const concurrency = Math.ceil(config.workerConcurrency / shards.length);
+    for (const shard of shards) {
+      if (isToldToStop()) return;
+      const deliveryWorker = new DeliveryWorker({ shard, redis, workerName, concurrency, lockMs: config.stall.lockMs, stallCheckMs: config.stall.checkMs, context, logger });
+      deliveryWorkers.push(deliveryWorker);
+      await deliveryWorker.start();
+      await warnOfLargeFleet(shard, concurrency, logger);
+    }
+    if (isToldToStop()) return;
+    janitor = new Janitor({ shards, redis, retention: config.retention, clock, logger });
+    janitor.start();
+  }
+
+  async function drain(drainMs: number): Promise<void> {
+    isStopping = true;
+    await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop()]);
+    flowControl?.close();
+  }
+
+  async function closeRedis(): Promise<void> {
+    await queue.close();
+    redis.disconnect();
+  }
+
+  async function stopParts(drainMs: number): Promise<void> {
+    const failures: unknown[] = [];
+    for (const end of [() => drain(drainMs), () => closeAdapters(adapters), closeRedis]) {
+      try {
+        await end();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    // A start that waited for Redis has failed by now: its connection is closed.
+    await starting?.catch(() => undefined);
+    if (failures.length > 0) throw new AggregateError(failures, `stopping ${workerName} failed`);
+  }
+
+  /** The last part of SHUTDOWN_TIMEOUT belongs to giving back what could not finish, and to closing. */
+  const closingMs = Math.min(2_000, config.shutdownTimeoutMs * 0.3);
+  const defaultDrainMs = config.shutdownTimeoutMs - closingMs;
+
+  return {
+    get inHand() {
+      return deliveryWorkers.reduce((sum, { inHand }) => sum + inHand, 0);
+    },
+    start: () => {
+      if (isStopping) return Promise.resolve();
+      starting ??= startParts().catch((error: unknown) => {
+        // Stopping closes the connection under a start that waits for Redis.
+        if (!isStopping) throw error;
+      });
+      return starting;
+    },
+    stop: (drainMs = defaultDrainMs) => (stopping ??= stopParts(drainMs)),
+    stopSteps: [
+      { name: 'drain', limitMs: defaultDrainMs + closingMs * 0.6, run: () => drain(defaultDrainMs) },
+      { name: 'close destinations', limitMs: closingMs * 0.2, run: () => closeAdapters(adapters) },
+      { name: 'close redis', limitMs: closingMs * 0.1, run: closeRedis },
+    ],
+  };
+}
