@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import type { DestinationType } from '../../shared/domain/destinations/destination.js';
 import type { Jitter } from '../../shared/domain/task/retry-policy.js';
 import type { Task, TaskState } from '../../shared/domain/task/task.js';
+import { expectAsInContract } from './contract.js';
 import { eventually, type Patience } from './eventually.js';
 
 /** A task as a client writes it. */
@@ -116,9 +117,12 @@ export interface ShownEntry {
   readonly omitted?: number;
 }
 
+/** A request, and an answer that is as docs/openapi.yaml says, or the test fails. */
 export async function call(baseUrl: string, path: string, init: RequestInit = {}): Promise<Answer> {
   const response = await fetch(`${baseUrl}${path}`, init);
-  return { status: response.status, headers: response.headers, body: parseObject(await response.text()) };
+  const body = parseObject(await response.text());
+  expectAsInContract({ method: init.method ?? 'GET', path, status: response.status, body });
+  return { status: response.status, headers: response.headers, body };
 }
 
 /** POST /tasks. */
@@ -144,8 +148,11 @@ export function retryNow(baseUrl: string, id: string): Promise<Answer> {
 }
 
 /** GET /tasks/:id, sent as it is: fetch would take `.` and `..` out of the path. */
-export function getTaskAnswer(baseUrl: string, id: string, query = ''): Promise<{ status: number; body: Readonly<Record<string, unknown>> }> {
-  return rawGet(baseUrl, `/tasks/${encodeURIComponent(id)}${query}`);
+export async function getTaskAnswer(baseUrl: string, id: string, query = ''): Promise<{ status: number; body: Readonly<Record<string, unknown>> }> {
+  const path = `/tasks/${encodeURIComponent(id)}${query}`;
+  const answer = await rawGet(baseUrl, path);
+  expectAsInContract({ method: 'GET', path, ...answer });
+  return answer;
 }
 
 export async function getTask(baseUrl: string, id: string, query = ''): Promise<ShownTask> {
