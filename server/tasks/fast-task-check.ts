@@ -1,25 +1,8 @@
 import { jitters } from '../../shared/domain/task/retry-policy.js';
-import {
-  hasNoControls,
-  hasNoSpaces,
-  isAtMost,
-  isHost,
-  isShort,
-  isTopic,
-  isUrl,
-  isWellFormed,
-  MAX_DELAY_SECONDS,
-  MAX_HOST_CHARACTERS,
-  MAX_INITIAL_DELAY_SECONDS,
-  MAX_KEY_AND_HEADERS_BYTES,
-  MAX_RETRIES,
-  MAX_URL_CHARACTERS,
-  type Check,
-  type TaskRules,
-  type WireTask,
-} from './wire-task.js';
-
-type Fields = Readonly<Record<string, unknown>>;
+import { hasNoControls, isAtMost, isShort, isWellFormed, type TextCheck } from '../../shared/domain/field-check.js';
+import { isDestinationType } from '../../shared/domain/destinations/destination.js';
+import { hasOnly, isFields, isPlainDestination } from './fast-field-check.js';
+import { MAX_DELAY_SECONDS, MAX_INITIAL_DELAY_SECONDS, MAX_RETRIES, type TaskRules, type WireTask } from './wire-task.js';
 
 /**
  * Recognises a task that is plainly right, without Joi, which takes as long for it as everything else that is done with
@@ -53,10 +36,10 @@ export function passFastCheck(input: unknown, { maxMessageBytes, defaultJitter }
     isText(id, isWellFormed, hasNoControls, isShort) &&
     isText(source, isWellFormed, hasNoControls, isShort) &&
     isText(client_id, isWellFormed, hasNoControls, isShort) &&
-    isDestination(destination_type, destination) &&
-    isType(dead_destination_type) &&
+    isPlainDestination(destination_type, destination) &&
+    isDestinationType(dead_destination_type) &&
     (on_exhausted === 'park' || on_exhausted === 'dead_letter') &&
-    (dead_destination === undefined ? on_exhausted === 'park' : isDestination(dead_destination_type, dead_destination)) &&
+    (dead_destination === undefined ? on_exhausted === 'park' : isPlainDestination(dead_destination_type, dead_destination)) &&
     Number.isInteger(max_retries) &&
     isNumber(max_retries, 0, MAX_RETRIES) &&
     isNumber(base_delay, Number.MIN_VALUE, MAX_DELAY_SECONDS) &&
@@ -75,49 +58,12 @@ const taskFields = new Set([
   ...['id', 'source', 'client_id', 'destination_type', 'destination', 'dead_destination_type', 'dead_destination', 'on_exhausted'],
   ...['max_retries', 'base_delay', 'initial_delay', 'max_delay', 'jitter', 'message_data', 'is_priority', 'flow_key'],
 ]);
-const httpFields = new Set(['url']);
-const kafkaFields = new Set(['host', 'port', 'topic', 'key']);
 
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** `__proto__`, which JSON.parse makes a key like any other, is in none of the lists. */
-function hasOnly(known: ReadonlySet<string>, fields: Fields): boolean {
-  for (const name in fields) if (!known.has(name)) return false;
-  return true;
-}
-
-function isText(value: unknown, ...checks: readonly Check[]): value is string {
+function isText(value: unknown, ...checks: readonly TextCheck[]): value is string {
   return typeof value === 'string' && value !== '' && checks.every((check) => check(value) === undefined);
 }
 
 /** -0 is left to the schema, which makes 0 of it. */
 function isNumber(value: unknown, min: number, max: number): boolean {
   return !Object.is(value, -0) && typeof value === 'number' && value >= min && value <= max;
-}
-
-function isType(value: unknown): boolean {
-  return value === 'http' || value === 'kafka';
-}
-
-function isDestination(type: unknown, destination: unknown): boolean {
-  if (!isFields(destination)) return false;
-  switch (type) {
-    case 'http':
-      return hasOnly(httpFields, destination) && isText(destination['url'], isWellFormed, hasNoSpaces, isUrl) && destination['url'].length <= MAX_URL_CHARACTERS;
-    case 'kafka':
-      return hasOnly(kafkaFields, destination) && isText(destination['topic'], isTopic) && isBroker(destination) && isKey(destination['key']);
-    default:
-      return false;
-  }
-}
-
-function isBroker({ host, port }: Fields): boolean {
-  if (host === undefined && port === undefined) return true;
-  return isText(host, isHost) && host.length <= MAX_HOST_CHARACTERS && Number.isInteger(port) && isNumber(port, 1, 65_535);
-}
-
-function isKey(key: unknown): boolean {
-  return key === undefined || isText(key, isWellFormed, hasNoControls, isAtMost(MAX_KEY_AND_HEADERS_BYTES));
 }

@@ -1,36 +1,17 @@
 import Joi from 'joi';
-import type { Destination } from '../../shared/domain/destinations/destination.js';
+import type { DestinationField } from '../../shared/domain/destinations/destination-row.js';
+import { destinationTypeNames, isDestinationType, rowOf, type Destination, type DestinationType, type WireDestination } from '../../shared/domain/destinations/destination.js';
 import { RequestError } from '../../shared/domain/errors.js';
+import { hasNoControls, isAtMost, isShort, isWellFormed, type FieldCheck, type TextCheck } from '../../shared/domain/field-check.js';
 import { jitters } from '../../shared/domain/task/retry-policy.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
 import { passFastCheck } from './fast-task-check.js';
-import {
-  hasNoControls,
-  hasNoSpaces,
-  isAtMost,
-  isHost,
-  isShort,
-  isTopic,
-  isUrl,
-  isWellFormed,
-  MAX_DELAY_SECONDS,
-  MAX_INITIAL_DELAY_SECONDS,
-  MAX_KEY_AND_HEADERS_BYTES,
-  MAX_URL_CHARACTERS,
-  MAX_HOST_CHARACTERS,
-  MAX_RETRIES,
-  type Check,
-  type TaskRules,
-  type WireDestination,
-  type WireTask,
-} from './wire-task.js';
+import { MAX_DELAY_SECONDS, MAX_INITIAL_DELAY_SECONDS, MAX_RETRIES, type TaskRules, type WireTask } from './wire-task.js';
 
 /** The rules of a submission; design, section 3. Wire names (snake_case) become ours here, and nowhere else. */
 
-const MAX_HEADERS = 1_000;
-
-function text(...checks: readonly Check[]): Joi.StringSchema {
+function text(...checks: readonly TextCheck[]): Joi.StringSchema {
   return Joi.string().custom((value: string, context) => {
     for (const check of checks) {
       const complaint = check(value);
@@ -42,34 +23,56 @@ function text(...checks: readonly Check[]): Joi.StringSchema {
 
 const shortText = text(isWellFormed, hasNoControls, isShort);
 
-const httpDestination = Joi.object({ url: text(isWellFormed, hasNoSpaces, isUrl).max(MAX_URL_CHARACTERS).required() });
+function schemaOfCheck(check: FieldCheck): Joi.Schema {
+  switch (check.kind) {
+    case 'text': {
+      const schema = text(...check.checks);
+      return check.maxCharacters === undefined ? schema : schema.max(check.maxCharacters);
+    }
+    case 'number': {
+      let schema = check.isWhole === true ? Joi.number().integer() : Joi.number();
+      if (check.min !== undefined) schema = schema.min(check.min);
+      if (check.above !== undefined) schema = schema.greater(check.above);
+      return schema.max(check.max);
+    }
+    case 'boolean':
+      return Joi.boolean();
+    case 'choice':
+      return Joi.valid(...check.choices);
+    case 'port':
+      return Joi.alternatives(Joi.number().integer().min(1).max(65_535), Joi.string().pattern(/^[0-9]{1,5}$/).custom(portInRange)).messages({
+        '*': '{{#label}} must be a port from 1 to 65535',
+      });
+    case 'texts_by_name':
+      return Joi.object().pattern(text(...check.name), text(...check.value).allow(''));
+  }
+}
 
-const kafkaDestination = Joi.object({
-  host: text(isHost).max(MAX_HOST_CHARACTERS),
-  port: Joi.alternatives(Joi.number().integer().min(1).max(65535), Joi.string().pattern(/^[0-9]{1,5}$/).custom(portInRange)).messages({
-    '*': '{{#label}} must be a port from 1 to 65535',
-  }),
-  topic: text(isTopic).required(),
-  key: text(isWellFormed, hasNoControls).min(1),
-  headers: Joi.object().pattern(text(isWellFormed, hasNoControls).min(1), text(isWellFormed).allow('')),
-})
-  .and('host', 'port')
-  .custom((value: { key?: string; headers?: Record<string, string> }, context) => {
-    const texts = [value.key ?? '', ...Object.entries(value.headers ?? {}).flat()];
-    const bytes = texts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
-    return bytes <= MAX_KEY_AND_HEADERS_BYTES ? value : context.message({ custom: `{{#label}} must not have more than ${MAX_KEY_AND_HEADERS_BYTES} bytes of key and headers` });
+function destinationSchema(type: DestinationType): Joi.ObjectSchema {
+  const { fields, together = [], ...row } = rowOf(type);
+  const keys = Object.entries<DestinationField>(fields).map(([name, { check, isRequired }]) => {
+    const schema = schemaOfCheck(check);
+    return [name, isRequired ? schema.required() : schema] as const;
   });
+  const schema = Joi.object(Object.fromEntries(keys)).custom((wire: WireDestination, context) => {
+    const complaint = row.checkAll?.(wire);
+    return complaint === undefined ? wire : context.message({ custom: `{{#label}} ${complaint}` });
+  });
+  return together.length === 0 ? schema : schema.and(...together);
+}
 
 function portInRange(value: string, context: Joi.CustomHelpers): string | Joi.ErrorReport {
   const port = Number(value);
   return port >= 1 && port <= 65535 ? value : context.error('any.invalid');
 }
 
-const destinationType = Joi.string().valid('kafka', 'http');
+const destinationType = Joi.string().valid(...destinationTypeNames);
 
+type Shape = DestinationType | 'unknown';
+
+const destinationShapes: ReadonlyMap<Shape, Joi.ObjectSchema> = new Map(destinationTypeNames.map((type) => [type, destinationSchema(type)]));
 /** Until its type is known, nothing can be said of a destination but that it is an object. */
-const destinationShapes = { http: httpDestination, kafka: kafkaDestination, unknown: Joi.object().unknown(true) };
-type Shape = keyof typeof destinationShapes;
+const unknownShape = Joi.object().unknown(true);
 
 /** What the rules for other fields depend on, read from input that nobody has checked yet. */
 interface Variant {
@@ -85,18 +88,18 @@ function variantOf(input: unknown): Variant {
 }
 
 function shapeOf(type: unknown): Shape {
-  return type === 'http' || type === 'kafka' ? type : 'unknown';
+  return isDestinationType(type) ? type : 'unknown';
 }
 
 /** One flat schema per variant: Joi.when would put the pieces together anew for every task. */
 function taskSchema(variant: Variant, { maxMessageBytes, defaultJitter }: TaskRules): Joi.ObjectSchema<WireTask> {
-  const deadDestination = destinationShapes[variant.deadDestination];
+  const deadDestination = destinationShapes.get(variant.deadDestination) ?? unknownShape;
   return Joi.object<WireTask & { attempt?: unknown }>({
     id: shortText.required(),
     source: shortText.required(),
     client_id: shortText.required(),
     destination_type: destinationType.required(),
-    destination: destinationShapes[variant.destination].required(),
+    destination: (destinationShapes.get(variant.destination) ?? unknownShape).required(),
     dead_destination_type: destinationType,
     // Only "park" frees a task from having one: anything else, a mistyped on_exhausted included, does not.
     dead_destination: variant.isParkedWhenExhausted ? deadDestination : deadDestination.required(),
@@ -154,11 +157,21 @@ function checkAllKeys(input: unknown): { field: string; message: string }[] {
   for (const name of ['destination', 'dead_destination'] as const) {
     const destination: unknown = (input as Partial<Record<typeof name, unknown>>)[name];
     found.push(...check(destination, name, MAX_KEYS));
-    if (typeof destination === 'object' && destination !== null && 'headers' in destination) {
-      found.push(...check(destination.headers, `${name}.headers`, MAX_HEADERS));
+    if (typeof destination !== 'object' || destination === null) continue;
+    // Whatever the type is: the fields of another type are looked into as well.
+    for (const [field, maxNames] of fieldsOfFreeKeys) {
+      found.push(...check((destination as Readonly<Record<string, unknown>>)[field], `${name}.${field}`, maxNames));
     }
   }
   return found;
+}
+
+/** Fields of destinations whose keys a client chooses, and how many a type takes at most. */
+const fieldsOfFreeKeys = new Map<string, number>();
+for (const type of destinationTypeNames) {
+  for (const [name, { check }] of Object.entries<DestinationField>(rowOf(type).fields)) {
+    if (check.kind === 'texts_by_name') fieldsOfFreeKeys.set(name, Math.max(check.maxNames, fieldsOfFreeKeys.get(name) ?? 0));
+  }
 }
 
 function refusal(details: readonly { field: string; message: string }[], maxMessageBytes: number, input: unknown): RequestError {
@@ -194,15 +207,8 @@ function toTask(wire: WireTask): Task {
   };
 }
 
-function toDestination(type: 'kafka' | 'http', wire: WireDestination): Destination {
-  switch (type) {
-    case 'http':
-      return { type, url: wire.url ?? '' };
-    case 'kafka': {
-      const broker = wire.host === undefined || wire.port === undefined ? undefined : { host: wire.host, port: Number(wire.port) };
-      return { type, broker, topic: wire.topic ?? '', key: wire.key, headers: wire.headers };
-    }
-  }
+function toDestination(type: DestinationType, wire: WireDestination): Destination {
+  return rowOf(type).parse(wire);
 }
 
 /** 2.007 s is 2007 ms, not the 2007.0000000000002 that floating point makes of it. */

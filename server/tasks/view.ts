@@ -1,7 +1,6 @@
 import type { AttemptRecord, LogEntry, Phase } from '../../shared/domain/task/attempt-record.js';
 import { printFailure } from '../../shared/domain/task/outgoing-message.js';
-import type { Destination } from '../../shared/domain/destinations/destination.js';
-import type { Receipt } from '../../shared/domain/ports.js';
+import { rowOf, toWireReceipt, type Destination } from '../../shared/domain/destinations/destination.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import { printTime } from '../http/print-time.js';
@@ -64,24 +63,7 @@ export function toWirePolicy(task: Task): object {
 }
 
 function toWireDestinationFields(destination: Destination): object {
-  switch (destination.type) {
-    case 'http':
-      return { url: withoutLogin(destination.url) };
-    case 'kafka': {
-      const { broker, topic, key, headers } = destination;
-      return { ...broker, topic, key, headers };
-    }
-  }
-}
-
-function withoutLogin(text: string): string {
-  // No client could submit it, but a person has to be able to look at it.
-  if (!URL.canParse(text)) return '(not a url)';
-  const url = new URL(text);
-  if (url.username === '' && url.password === '') return text;
-  url.username = '***';
-  url.password = '';
-  return url.href;
+  return rowOf(destination.type).toWire(destination);
 }
 
 function toWireTimeline({ log, completion, progress, nextAttemptAt }: TaskView): object[] {
@@ -95,10 +77,6 @@ function toWireTimeline({ log, completion, progress, nextAttemptAt }: TaskView):
   if (completion.outcome === 'cancelled') return [...entries, { cancelled_at: printTime(completion.at), run: progress.run }];
   const { run, attempt, at, ms, worker, receipt } = completion;
   return [...entries, { run, attempt, phase: 'delivery', started_at: printTime(at), duration_ms: ms, outcome: 'delivered', error_code: null, ...toWireReceipt(receipt), worker }];
-}
-
-function toWireReceipt(receipt: Receipt): object {
-  return 'httpStatus' in receipt ? { http_status: receipt.httpStatus } : receipt;
 }
 
 function toWireEntry(entry: LogEntry): object | undefined {

@@ -1,4 +1,4 @@
-import type { Destination } from './destinations/destination.js';
+import type { Destination, Receipt } from './destinations/destination.js';
 import type { DeliveryErrorCode } from './errors.js';
 
 /** What the outer rooms provide to the rules in here. */
@@ -36,8 +36,6 @@ export type DeliveryResult =
       /** What a 429 or 503 asked for, in whole milliseconds from now. */
       readonly retryAfterMs?: number;
     };
-
-export type Receipt = { readonly httpStatus: number } | { readonly partition: number; readonly offset: string };
 
 /**
  * Reasons an attempt's signal aborts with. Anything else that aborts it is a bug.

@@ -1,5 +1,5 @@
-import type { KafkaDestination } from '../domain/destinations/destination.js';
-import { brokerName } from '../domain/flow/flow-key.js';
+import type { KafkaDestination } from '../domain/destinations/kafka.js';
+import { brokerName } from '../domain/destinations/broker-name.js';
 
 /** Host without brackets (an IPv6 literal is `::1`), port 1..65535. */
 export interface BrokerAddress {

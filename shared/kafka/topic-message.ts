@@ -1,4 +1,4 @@
-import type { KafkaDestination } from '../domain/destinations/destination.js';
+import type { KafkaDestination } from '../domain/destinations/kafka.js';
 import type { DeliveryAttempt } from '../domain/ports.js';
 
 /** One attempt as Kafka will store it. */

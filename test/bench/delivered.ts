@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import type { HttpDestination } from '../../shared/domain/destinations/destination.js';
+import type { HttpDestination } from '../../shared/domain/destinations/http.js';
 import type { Bench } from './benchmark.js';
 import { end, forkBench, message, whileRunning } from './process.js';
 import type { Span } from './receivers/fast.js';

@@ -1,4 +1,4 @@
-import type { HttpDestination } from '../../shared/domain/destinations/destination.js';
+import type { HttpDestination } from '../../shared/domain/destinations/http.js';
 import { createHttpAdapter } from '../../workers/adapters/http/http-adapter.js';
 import { createReceiver, type Behaviour, type Receiver } from '../support/receiver.js';
 import { UNKNOWN_HOST } from '../support/unknown-host.js';

@@ -1,4 +1,4 @@
-import type { KafkaDestination } from '../../shared/domain/destinations/destination.js';
+import type { KafkaDestination } from '../../shared/domain/destinations/kafka.js';
 import { KafkaProbe, freePort, kafkaTestBroker } from '../support/kafka.js';
 import { startRawHost } from '../support/kafka-raw-host.js';
 import type { RawHost } from '../support/kafka-raw-host.js';

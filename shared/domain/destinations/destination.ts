@@ -1,47 +1,73 @@
-/** Where a task goes. A new type is a member here; the compiler then points at every place that needs a row. */
-export interface HttpDestination {
-  readonly type: 'http';
-  /** Absolute http or https url, as the client wrote it. */
-  readonly url: string;
+import type { DestinationRow, StoredFields } from './destination-row.js';
+import { httpType } from './http.js';
+import { kafkaType } from './kafka.js';
+
+/** Every type of destination. To add one, see DestinationRow. The order is that of the docs and of error texts. */
+export const destinationTypes = rowsByType({
+  kafka: kafkaType,
+  http: httpType,
+});
+
+type Rows = typeof destinationTypes;
+
+export type DestinationType = keyof Rows;
+
+/** Where a task goes. */
+export type Destination = { [T in DestinationType]: ReturnType<Rows[T]['parse']> }[DestinationType];
+
+/** The object in `destination`, as clients write it. */
+export type WireDestination = { [T in DestinationType]: Parameters<Rows[T]['parse']>[0] }[DestinationType];
+
+/** What proves a delivery, to show to a person: the HTTP status, or partition and offset. */
+export type Receipt = { [T in DestinationType]: NonNullable<Rows[T]['receiptType']> }[DestinationType];
+
+/** A row under the name of another type does not compile. */
+function rowsByType<const R extends { readonly [T in keyof R]: { readonly type: T } }>(rows: R): R {
+  return rows;
 }
 
-export interface KafkaDestination {
-  readonly type: 'kafka';
-  /** Bootstrap broker. undefined = the cluster in KAFKA_BROKERS, the only one that ever gets credentials. */
-  readonly broker: { readonly host: string; readonly port: number } | undefined;
-  readonly topic: string;
-  /** Message key; undefined = `<task id>|<attempt>`. */
-  readonly key: string | undefined;
-  readonly headers: Readonly<Record<string, string>> | undefined;
+/**
+ * The row of a destination whose type is known at run time only. Methods of a row take its own type alone, which the
+ * compiler does not check here: hand a destination or its wire form to the row that its type names.
+ */
+export function rowOf(type: DestinationType): DestinationRow<Destination, WireDestination, Receipt> {
+  return destinationTypes[type];
 }
 
-export type Destination = HttpDestination | KafkaDestination;
-export type DestinationType = Destination['type'];
+export const destinationTypeNames: readonly DestinationType[] = Object.values(destinationTypes).map(({ type }) => type);
+
+export function isDestinationType(name: unknown): name is DestinationType {
+  return typeof name === 'string' && Object.hasOwn(destinationTypes, name);
+}
 
 /**
  * A destination for logs, job names and `x-retry-original-destination`: says where, never how to get in.
- * User and password of a url are left out, and so is its query, where API tokens like to live.
  * `http https://api.example.com/hook?...`, `kafka orders@broker-1:9092`, `kafka orders@default`.
  */
 export function printDestination(destination: Destination): string {
-  switch (destination.type) {
-    case 'http': {
-      // Must not throw: a log line about a task with a broken url would keep the task from ever being decided.
-      const url = parseUrl(destination.url);
-      if (url === undefined) return 'http (not a url)';
-      return `http ${url.protocol}//${url.host}${url.pathname}${url.search === '' ? '' : '?...'}`;
-    }
-    case 'kafka': {
-      const { broker, topic } = destination;
-      return `kafka ${topic}@${broker === undefined ? 'default' : `${broker.host}:${broker.port}`}`;
-    }
-  }
+  return rowOf(destination.type).print(destination);
 }
 
-function parseUrl(text: string): URL | undefined {
-  try {
-    return new URL(text); // canParse first would parse twice, for every attempt
-  } catch {
-    return undefined;
-  }
+/** As it stands in a job's data: the fields of its row and, but for the two types of version 1, its type as `y`. */
+export function encodeDestination(destination: Destination): StoredFields {
+  const row = rowOf(destination.type);
+  return row.mark === undefined ? { y: row.type, ...row.encode(destination) } : row.encode(destination);
+}
+
+const untaggedTypes = Object.values(destinationTypes).flatMap(({ type, mark }) => (mark === undefined ? [] : [{ type, mark }]));
+
+/** @returns undefined for what this version cannot read: a type that it does not know, or wrong fields */
+export function decodeDestination(stored: unknown): Destination | undefined {
+  if (typeof stored !== 'object' || stored === null) return undefined;
+  // Fields are looked at one by one, in decode.
+  const fields = stored as StoredFields;
+  const type = fields['y'] === undefined ? untaggedTypes.find(({ mark }) => fields[mark] !== undefined)?.type : fields['y'];
+  return isDestinationType(type) ? rowOf(type).decode(fields) : undefined;
+}
+
+const receiptNames: ReadonlyMap<string, string> = new Map(Object.values(destinationTypes).flatMap(({ receipt }) => Object.entries(receipt)));
+
+/** `{ httpStatus: 204 }` -> `{ http_status: 204 }`. A field that this version does not know is shown as it is. */
+export function toWireReceipt(receipt: Receipt): object {
+  return Object.fromEntries(Object.entries(receipt).map(([name, value]) => [receiptNames.get(name) ?? name, value]));
 }

@@ -1,11 +1,9 @@
 import type { Phase } from '../task/attempt-record.js';
-import type { Destination } from '../destinations/destination.js';
-import { remembered } from '../remembered.js';
+import { brokerName } from '../destinations/broker-name.js';
+import { destinationTypes, rowOf, type Destination } from '../destinations/destination.js';
 import type { Task } from '../task/task.js';
 
 const NONE: ReadonlySet<string> = new Set();
-const KAFKA = 'kafka://';
-const DEFAULT_CLUSTER = `${KAFKA}default`;
 
 /**
  * Under which names a send is counted.
@@ -28,16 +26,6 @@ export function defaultBrokersOf(brokers: readonly { readonly host: string; read
   return new Set(brokers.map(brokerName));
 }
 
-/** The same for every spelling: `Kafka-1`, 9092 -> `kafka-1:9092`; `[::1]`, 9092 -> `::1:9092`. */
-export function brokerName({ host, port }: { readonly host: string; readonly port: number }): string {
-  return spellBroker(`${host}:${port}`);
-}
-
-/** @param broker host and port, or a name that is neither, such as `default` */
-function spellBroker(broker: string): string {
-  return broker.toLowerCase().replace(/^\[(.+)\]:/, '$1:');
-}
-
 /**
  * | destination | key | host |
  * |---|---|---|
@@ -50,21 +38,8 @@ function spellBroker(broker: string): string {
  * Never throws: a url that is none fails when it is sent.
  */
 export function flowOf(destination: Destination, flowKey: string | undefined, defaultBrokers: DefaultBrokers = NONE): Flow {
-  switch (destination.type) {
-    case 'http': {
-      const origin = originOf(destination.url);
-      return { key: ownName(flowKey, defaultBrokers) ?? origin, host: origin };
-    }
-    case 'kafka': {
-      const { broker, topic } = destination;
-      const cluster = broker === undefined ? DEFAULT_CLUSTER : clusterOf(brokerName(broker), defaultBrokers);
-      return { key: ownName(flowKey, defaultBrokers) ?? `${cluster}/${topic}`, host: cluster };
-    }
-  }
-}
-
-function ownName(flowKey: string | undefined, defaultBrokers: DefaultBrokers): string | undefined {
-  return flowKey === undefined ? undefined : canonicalName(flowKey, defaultBrokers);
+  const names = rowOf(destination.type).flow(destination, defaultBrokers);
+  return flowKey === undefined ? names : { key: canonicalName(flowKey, defaultBrokers), host: names.host };
 }
 
 /**
@@ -81,9 +56,11 @@ export function flowDue({ destination, deadDestination, flowKey }: Task, phase: 
  * `kafka://Broker-1:9092/orders` -> `kafka://broker-1:9092/orders`, or `kafka://default/orders` for a broker of KAFKA_BROKERS.
  */
 export function canonicalName(name: string, defaultBrokers: DefaultBrokers = NONE): string {
-  const cluster = CLUSTER.exec(name)?.[0];
-  if (cluster !== undefined) return clusterOf(spellBroker(cluster.slice(KAFKA.length)), defaultBrokers) + name.slice(cluster.length);
-  return /^https?:\/\//i.test(name) && URL.canParse(name) ? new URL(name).origin : name;
+  for (const row of rows) {
+    const canonical = row.canonicalName(name, defaultBrokers);
+    if (canonical !== undefined) return canonical;
+  }
+  return name;
 }
 
 /**
@@ -91,24 +68,14 @@ export function canonicalName(name: string, defaultBrokers: DefaultBrokers = NON
  * undefined: a flow_key, which may belong to any.
  */
 export function hostOfName(name: string): string | undefined {
-  if (/^https?:\/\//.test(name)) return name;
-  return CLUSTER.exec(name)?.[0];
-}
-
-const CLUSTER = /^kafka:\/\/[^/]+/i;
-
-/** @param broker its `brokerName`: the Kafka adapter tells clusters apart by it, too */
-function clusterOf(broker: string, defaultBrokers: DefaultBrokers): string {
-  return defaultBrokers.has(broker) ? DEFAULT_CLUSTER : `${KAFKA}${broker}`;
-}
-
-const originOf = remembered(1_000, (url) => {
-  try {
-    return new URL(url).origin;
-  } catch {
-    return 'http://invalid';
+  for (const row of rows) {
+    const host = row.hostOfName(name);
+    if (host !== undefined) return host;
   }
-});
+  return undefined;
+}
+
+const rows = Object.values(destinationTypes);
 
 /** Name of the line in which deferred tasks of a flow wait: neither part can hold a line break. */
 export function waitingListOf({ key, host }: Flow): string {

@@ -1,6 +1,6 @@
 import type { DeliveryErrorCode } from '../errors.js';
 import type { DeferralReason } from '../flow/bulkhead-rules.js';
-import type { Receipt } from '../ports.js';
+import type { Receipt } from '../destinations/destination.js';
 
 /** Which of its two destinations a task is being sent to. */
 export type Phase = 'delivery' | 'dead';

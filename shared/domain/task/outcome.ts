@@ -1,7 +1,8 @@
 import type { DeadReason, Phase, TaskProgress } from './attempt-record.js';
 import { deliveryError, type DeliveryErrorCode } from '../errors.js';
 import { deferralDelayMs, type DeferralReason } from '../flow/bulkhead-rules.js';
-import type { DeliveryResult, Receipt } from '../ports.js';
+import type { Receipt } from '../destinations/destination.js';
+import type { DeliveryResult } from '../ports.js';
 import { delayBeforeAttemptMs, growingDelayMs, scatteredDelayMs, type DeadPolicy, type Jitter, type RetryPolicy } from './retry-policy.js';
 import type { Task } from './task.js';
 

@@ -1,5 +1,5 @@
 import type { LogEntry } from '../../domain/task/attempt-record.js';
-import type { Receipt } from '../../domain/ports.js';
+import type { Receipt } from '../../domain/destinations/destination.js';
 
 /**
  * A task's log is kept in the job's `stacktrace`: an array of strings, one JSON object each, because BullMQ writes

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import type { Destination } from '../../domain/destinations/destination.js';
-import { printDestination } from '../../domain/destinations/destination.js';
+import { decodeDestination, encodeDestination, printDestination, rowOf, type Destination } from '../../domain/destinations/destination.js';
+import type { StoredFields } from '../../domain/destinations/destination-row.js';
 import type { Flow } from '../../domain/flow/flow-key.js';
 import { jitters, type Jitter } from '../../domain/task/retry-policy.js';
 import type { Task } from '../../domain/task/task.js';
@@ -18,8 +18,8 @@ export interface JobData {
   /** id */ readonly i: string;
   /** source */ readonly s: string;
   /** client id */ readonly c: string;
-  /** destination */ readonly d: DestinationData;
-  /** dead destination */ readonly x?: DestinationData;
+  /** destination */ readonly d: StoredFields;
+  /** dead destination */ readonly x?: StoredFields;
   /** on_exhausted is park */ readonly k?: 1;
   /** max retries */ readonly r: number;
   /** base delay, ms */ readonly b: number;
@@ -29,14 +29,6 @@ export interface JobData {
   /** priority */ readonly p?: 1;
   /** flow key */ readonly f?: string;
   /** message data */ readonly m: string;
-}
-
-interface DestinationData {
-  /** url (http) */ readonly u?: string;
-  /** topic (kafka) */ readonly t?: string;
-  /** broker host and port */ readonly h?: readonly [string, number];
-  /** key */ readonly k?: string;
-  /** headers */ readonly e?: Readonly<Record<string, string>>;
 }
 
 /** Options of ours beside BullMQ's in the job: kept by BullMQ as they are. */
@@ -124,8 +116,8 @@ export function decodeTask(data: unknown): Task {
     id,
     source,
     clientId,
-    destination: decodeDestination(destination),
-    deadDestination: job.x === undefined ? undefined : decodeDestination(job.x),
+    destination: readDestination(destination),
+    deadDestination: job.x === undefined ? undefined : readDestination(job.x),
     onExhausted: job.k === 1 ? 'park' : 'dead_letter',
     retryPolicy: { maxRetries, baseDelayMs, initialDelayMs: job.n ?? baseDelayMs, maxDelayMs, jitter: decodeJitter(job.j) },
     isPriority: job.p === 1,
@@ -166,37 +158,12 @@ function decodeJitter(stored: unknown): Jitter {
   return jitter;
 }
 
-function canonicalDestination(destination: Destination): unknown[] {
-  switch (destination.type) {
-    case 'http':
-      return ['http', destination.url];
-    case 'kafka': {
-      const { broker, topic, key, headers } = destination;
-      const sortedHeaders = headers === undefined ? null : Object.entries(headers).sort(([a], [b]) => (a < b ? -1 : 1));
-      return ['kafka', broker === undefined ? null : [broker.host, broker.port], topic, key ?? null, sortedHeaders];
-    }
-  }
+function canonicalDestination(destination: Destination): readonly unknown[] {
+  return rowOf(destination.type).canonical(destination);
 }
 
-function encodeDestination(destination: Destination): DestinationData {
-  switch (destination.type) {
-    case 'http':
-      return { u: destination.url };
-    case 'kafka': {
-      const { broker, topic, key, headers } = destination;
-      return {
-        t: topic,
-        ...(broker === undefined ? {} : { h: [broker.host, broker.port] as const }),
-        ...(key === undefined ? {} : { k: key }),
-        ...(headers === undefined ? {} : { e: headers }),
-      };
-    }
-  }
-}
-
-function decodeDestination(data: DestinationData): Destination {
-  if (data.u !== undefined) return { type: 'http', url: data.u };
-  if (data.t === undefined) throw new UnreadableTaskError('a destination of a type this version does not know');
-  const broker = data.h === undefined ? undefined : { host: data.h[0], port: data.h[1] };
-  return { type: 'kafka', broker, topic: data.t, key: data.k, headers: data.e };
+function readDestination(stored: unknown): Destination {
+  const destination = decodeDestination(stored);
+  if (destination === undefined) throw new UnreadableTaskError('a destination that this version does not know');
+  return destination;
 }

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 
 import { expect } from 'chai';
 
-import type { HttpDestination } from '../../../shared/domain/destinations/destination.js';
+import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
 import type { DeliveryAdapter } from '../../../shared/domain/ports.js';
 import { createHttpAdapter } from '../../../workers/adapters/http/http-adapter.js';
 import { eventually } from '../../support/eventually.js';

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 
 import { expect } from 'chai';
 
-import type { HttpDestination } from '../../../shared/domain/destinations/destination.js';
+import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
 import type { DeliveryAdapter } from '../../../shared/domain/ports.js';
 import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js';
 import { ConnectionPools } from '../../../workers/adapters/http/connection-pools.js';

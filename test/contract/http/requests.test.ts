@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import type { HttpDestination } from '../../../shared/domain/destinations/destination.js';
+import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
 import type { DeliveryAdapter, DeliveryAttempt } from '../../../shared/domain/ports.js';
 import { createHttpAdapter } from '../../../workers/adapters/http/http-adapter.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';

@@ -2,7 +2,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 
 import type { DeliveryAdapter, DeliveryAttempt, DeliveryResult } from '../../../shared/domain/ports.js';
 import { TimeLimitReached } from '../../../shared/domain/ports.js';
-import type { HttpDestination } from '../../../shared/domain/destinations/destination.js';
+import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
 
 /** An attempt as deliver-task.ts makes it. */
 export function attemptFor(id: string, body = '{"order":1}'): DeliveryAttempt {

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 import { expect } from 'chai';
 
-import type { HttpDestination } from '../../../shared/domain/destinations/destination.js';
+import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
 import type { DeliveryAdapter } from '../../../shared/domain/ports.js';
 import { createHttpAdapter } from '../../../workers/adapters/http/http-adapter.js';
 import { eventually } from '../../support/eventually.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import type { KafkaDestination } from '../../../shared/domain/destinations/destination.js';
+import type { KafkaDestination } from '../../../shared/domain/destinations/kafka.js';
 import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
 import type { DeliveryAdapter, DeliveryAttempt, DeliveryResult } from '../../../shared/domain/ports.js';
 import { TimeLimitReached } from '../../../shared/domain/ports.js';

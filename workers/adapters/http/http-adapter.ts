@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 
-import type { HttpDestination } from '../../../shared/domain/destinations/destination.js';
+import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
 import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult } from '../../../shared/domain/ports.js';
 import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js';
 import { classifyFailure, describeError, isBugOfOurs } from './classify-failure.js';

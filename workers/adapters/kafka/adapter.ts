@@ -1,4 +1,4 @@
-import type { KafkaDestination } from '../../../shared/domain/destinations/destination.js';
+import type { KafkaDestination } from '../../../shared/domain/destinations/kafka.js';
 import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js';
 import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult, EndSignal } from '../../../shared/domain/ports.js';
 import { createClusterFinder } from '../../../shared/kafka/cluster-identity.js';

@@ -1,0 +1,121 @@
+import { hasNoControls, isWellFormed, type TextCheck } from '../field-check.js';
+import { brokerName, spellBroker } from './broker-name.js';
+import type { DestinationRow } from './destination-row.js';
+
+export interface KafkaDestination {
+  readonly type: 'kafka';
+  /** Bootstrap broker. undefined = the cluster in KAFKA_BROKERS, the only one that ever gets credentials. */
+  readonly broker: { readonly host: string; readonly port: number } | undefined;
+  readonly topic: string;
+  /** Message key; undefined = `<task id>|<attempt>`. */
+  readonly key: string | undefined;
+  readonly headers: Readonly<Record<string, string>> | undefined;
+}
+
+export interface KafkaWire {
+  readonly host?: string;
+  readonly port?: string | number;
+  readonly topic: string;
+  readonly key?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface KafkaReceipt {
+  readonly partition: number;
+  readonly offset: string;
+}
+
+const MAX_HOST_CHARACTERS = 255;
+const MAX_HEADERS = 1_000;
+/** Beside the message, a Kafka record has room for 64 KiB (README): the client's part of it. */
+const MAX_KEY_AND_HEADERS_BYTES = 32_768;
+const SCHEME = 'kafka://';
+const DEFAULT_CLUSTER = `${SCHEME}default`;
+const CLUSTER = /^kafka:\/\/[^/]+/i;
+
+export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt> = {
+  type: 'kafka',
+  fields: {
+    host: { check: { kind: 'text', checks: [isHost], maxCharacters: MAX_HOST_CHARACTERS }, isRequired: false, doc: 'a broker to begin with; without it the cluster in `KAFKA_BROKERS`' },
+    port: { check: { kind: 'port' }, isRequired: false, doc: 'the port of `host`' },
+    topic: { check: { kind: 'text', checks: [isTopic] }, isRequired: true, doc: 'a topic that exists' },
+    key: { check: { kind: 'text', checks: [isWellFormed, hasNoControls] }, isRequired: false, doc: 'key of the message; without it `<id>\\|<attempt>`' },
+    headers: {
+      check: { kind: 'texts_by_name', name: [isWellFormed, hasNoControls], value: [isWellFormed], maxNames: MAX_HEADERS },
+      isRequired: false,
+      doc: `headers of the message; those named \`x-retry-...\` are not sent; with \`key\` at most ${MAX_KEY_AND_HEADERS_BYTES} bytes`,
+    },
+  },
+  together: ['host', 'port'],
+  checkAll({ key, headers }) {
+    if (key === undefined && headers === undefined) return undefined;
+    const texts = [key ?? '', ...Object.entries(headers ?? {}).flat()];
+    const bytes = texts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
+    return bytes <= MAX_KEY_AND_HEADERS_BYTES ? undefined : `must not have more than ${MAX_KEY_AND_HEADERS_BYTES} bytes of key and headers`;
+  },
+  parse({ host, port, topic, key, headers }) {
+    const broker = host === undefined || port === undefined ? undefined : { host, port: Number(port) };
+    return { type: 'kafka', broker, topic, key, headers };
+  },
+  toWire: ({ broker, topic, key, headers }) => ({ ...broker, topic, key, headers }),
+  receipt: { partition: 'partition', offset: 'offset' },
+  /** `kafka orders@broker-1:9092`, `kafka orders@default`: neither key nor headers. */
+  print: ({ broker, topic }) => `kafka ${topic}@${broker === undefined ? 'default' : `${broker.host}:${broker.port}`}`,
+  canonical({ broker, topic, key, headers }) {
+    const sortedHeaders = headers === undefined ? null : Object.entries(headers).sort(([a], [b]) => (a < b ? -1 : 1));
+    return ['kafka', broker === undefined ? null : [broker.host, broker.port], topic, key ?? null, sortedHeaders];
+  },
+  flow({ broker, topic }, defaultBrokers) {
+    const host = broker === undefined ? DEFAULT_CLUSTER : clusterOf(brokerName(broker), defaultBrokers);
+    return { key: `${host}/${topic}`, host };
+  },
+  canonicalName(name, defaultBrokers) {
+    const cluster = CLUSTER.exec(name)?.[0];
+    return cluster === undefined ? undefined : clusterOf(spellBroker(cluster.slice(SCHEME.length)), defaultBrokers) + name.slice(cluster.length);
+  },
+  hostOfName: (name) => CLUSTER.exec(name)?.[0],
+  mark: 't',
+  encode: ({ broker, topic, key, headers }) => ({
+    t: topic,
+    ...(broker === undefined ? {} : { h: [broker.host, broker.port] }),
+    ...(key === undefined ? {} : { k: key }),
+    ...(headers === undefined ? {} : { e: headers }),
+  }),
+  decode({ t: topic, h: broker, k: key, e: headers }) {
+    if (typeof topic !== 'string' || !isBroker(broker) || !isOptionalText(key) || !isOptionalTexts(headers)) return undefined;
+    return { type: 'kafka', broker: broker === undefined ? undefined : { host: broker[0], port: broker[1] }, topic, key, headers };
+  },
+};
+
+/** @param broker its `brokerName`: the Kafka adapter tells clusters apart by it, too */
+function clusterOf(broker: string, defaultBrokers: ReadonlySet<string>): string {
+  return defaultBrokers.has(broker) ? DEFAULT_CLUSTER : `${SCHEME}${broker}`;
+}
+
+function isTopic(value: string): ReturnType<TextCheck> {
+  return /^[A-Za-z0-9._-]{1,249}$/.test(value) && value !== '.' && value !== '..'
+    ? undefined
+    : 'must be a legal Kafka topic name: 1 to 249 of the characters a-z, A-Z, 0-9, . _ -';
+}
+
+function isHost(value: string): ReturnType<TextCheck> {
+  return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(value) || isIpv6(value) ? undefined : 'must be a host name or an IP address';
+}
+
+/** As isIPv6 of node:net, which this room cannot import: an address, perhaps with a zone (`fe80::1%eth0`). */
+function isIpv6(value: string): boolean {
+  const [, address] = /^([0-9a-f.:]*:[0-9a-f.:]*)(?:%[0-9a-z.:-]+)?$/i.exec(value) ?? [];
+  return address !== undefined && URL.canParse(`http://[${address}]/`);
+}
+
+function isBroker(value: unknown): value is readonly [string, number] | undefined {
+  return value === undefined || (Array.isArray(value) && typeof value[0] === 'string' && typeof value[1] === 'number');
+}
+
+function isOptionalText(value: unknown): value is string | undefined {
+  return value === undefined || typeof value === 'string';
+}
+
+function isOptionalTexts(value: unknown): value is Readonly<Record<string, string>> | undefined {
+  return value === undefined || (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every((text) => typeof text === 'string'));
+}
