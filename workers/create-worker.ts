@@ -8,9 +8,7 @@ import type { Logger } from '../shared/logging/logger.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import { connectRedis } from '../shared/redis/redis-connection.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
-import { createHttpAdapter } from './adapters/http/http-adapter.js';
-import { createKafkaAdapter } from './adapters/kafka/adapter.js';
-import { closeAdapters, type AdapterRegistry } from './adapters/registry.js';
+import { closeAdapters, createAdapters } from './adapters/registry.js';
 import type { DeliverTaskContext } from './delivery/deliver-task.js';
 import { DeliveryWorker } from './delivery/delivery-worker.js';
 import { SendsInFlight } from './delivery/sends-in-flight.js';
@@ -61,16 +59,7 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
   const redis = connectRedis(config.redis, 'worker');
   logConnectionChanges(redis, logger);
   const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, clock });
-  const adapters: AdapterRegistry = {
-    http: createHttpAdapter(),
-    kafka: createKafkaAdapter({
-      defaultBrokers: config.kafka.brokers.map(({ host, port }) => `${host}:${port}`),
-      tls: config.kafka.tls,
-      clock,
-      log: ({ level, message, fields }) => logger.debug(`kafkajs: ${message}`, { level, fields: JSON.stringify(fields) }),
-      ...(config.kafka.credentials === undefined ? {} : { credentials: config.kafka.credentials }),
-    }),
-  };
+  const adapters = createAdapters(config, { clock, logger });
   const inFlight = new SendsInFlight();
   const contextWith = (flowControl: FlowControl): DeliverTaskContext => ({
     adapters,

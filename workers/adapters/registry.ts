@@ -1,8 +1,26 @@
+import type { Config } from '../../shared/config/load.js';
 import type { Destination, DestinationType } from '../../shared/domain/destinations/destination.js';
-import type { DeliveryAdapter } from '../../shared/domain/ports.js';
+import type { Clock, DeliveryAdapter } from '../../shared/domain/ports.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import { createHttpAdapter } from './http/http-adapter.js';
+import { createKafkaAdapter } from './kafka/adapter.js';
 
-/** One adapter for each type: a type without one does not compile. */
+/** One adapter for each type. */
 export type AdapterRegistry = { readonly [T in DestinationType]: DeliveryAdapter<Extract<Destination, { type: T }>> };
+
+/** A type without an adapter does not compile. */
+export function createAdapters({ kafka }: Pick<Config, 'kafka'>, { clock, logger }: { readonly clock: Clock; readonly logger: Logger }): AdapterRegistry {
+  return {
+    kafka: createKafkaAdapter({
+      defaultBrokers: kafka.brokers.map(({ host, port }) => `${host}:${port}`),
+      tls: kafka.tls,
+      clock,
+      log: ({ level, message, fields }) => logger.debug(`kafkajs: ${message}`, { level, fields: JSON.stringify(fields) }),
+      ...(kafka.credentials === undefined ? {} : { credentials: kafka.credentials }),
+    }),
+    http: createHttpAdapter({ clock }),
+  };
+}
 
 /** The adapter for a destination. */
 export function adapterFor(registry: AdapterRegistry, destination: Destination): DeliveryAdapter {

@@ -61,6 +61,13 @@ describe('task codec', () => {
     ['null', null],
     ['with a destination of a type this version does not know', { ...readable, d: { q: 'sqs' } }],
     ['with a dead destination of such a type', { ...readable, x: { q: 'sqs' } }],
+    ['with a destination whose tag this version does not know, whatever else it has', { ...readable, d: { y: 'sqs', t: 'orders', u: 'http://a/' } }],
+    ['with a destination called like a method of every object', { ...readable, d: { y: 'toString' } }],
+    ['with a url that is no text', { ...readable, d: { u: 1 } }],
+    ['with a topic that is no text', { ...readable, d: { t: ['orders'] } }],
+    ['with a broker that is no pair', { ...readable, d: { t: 'orders', h: 'b:1' } }],
+    ['with headers that are no texts', { ...readable, d: { t: 'orders', e: { a: 1 } } }],
+    ['with a destination that is a text', { ...readable, d: 'http://a/' }],
     ['without an id', { ...readable, i: undefined }],
     ['without a source', { ...readable, s: undefined }],
     ['without a client id', { ...readable, c: undefined }],
@@ -76,6 +83,12 @@ describe('task codec', () => {
       expect(() => decodeTask(data)).to.throw(UnreadableTaskError);
     });
   }
+
+  it('writes no tag for the two types of 0.1.0, which reads none', () => {
+    const kafka: Destination = { type: 'kafka', broker: { host: 'b', port: 1 }, topic: 'orders', key: 'k', headers: { h: 'v' } };
+    const { d, x } = encodeTask(domainTask({ destination: kafka, deadDestination: { type: 'http', url: 'http://a/' } }));
+    expect([d, x]).to.deep.equal([{ t: 'orders', h: ['b', 1], k: 'k', e: { h: 'v' } }, { u: 'http://a/' }]);
+  });
 
   it('names a job after its destination, without secrets, bounded and well-formed', () => {
     expect(jobNameOf(domainTask({ destination: { type: 'http', url: 'https://u:p@api.example.com/hook?token=1' } }))).to.equal('http https://api.example.com/hook?...');
