@@ -6,7 +6,7 @@ import { httpTask } from '../support/tasks.js';
 
 const MESSAGE = 'm'.repeat(1_024);
 const AN_HOUR_MS = 3_600_000;
-const LIMIT_BYTES = 2_500;
+const LIMIT_BYTES = 2_200;
 
 /**
  * Redis memory per waiting task with a message of 1 KB, beside a bare queue.add of the same task as a client writes it.

@@ -1,5 +1,6 @@
 import type { IRedisClient, IRedisTransaction, JobJson, Queue } from 'bullmq';
 import { admitFunction, ADMIT } from '../tasks/scripts.js';
+import { SEARCH_FIELD } from '../tasks/search-fields.js';
 import { definedScripts } from '../../redis/transaction.js';
 
 /** What BullMQ's add hands to Redis for one job. */
@@ -18,7 +19,7 @@ interface AddScript {
 
 /** Values behind the keys: arguments, data, options. */
 const ADD_VALUES = 3;
-const VALUES_PER_JOB = 4 + ADD_VALUES;
+const VALUES_PER_JOB = 5 + ADD_VALUES;
 
 /**
  * Our check and BullMQ's add for many jobs, in one call (decision 7). BullMQ's own Lua does the adding: its text is put
@@ -54,10 +55,10 @@ export class SubmitScript {
   }
 
   /** @returns arguments for krsSubmit; its reply has one element for each job, see `admitFunction` */
-  argumentsFor(jobs: readonly { readonly key: string; readonly id: string; readonly sha: string; readonly seenFinishedAt: string; readonly add: EncodedAdd }[]): (string | number | Buffer)[] {
+  argumentsFor(jobs: readonly { readonly key: string; readonly id: string; readonly sha: string; readonly seenFinishedAt: string; readonly searchFields: string; readonly add: EncodedAdd }[]): (string | number | Buffer)[] {
     const args: (string | number | Buffer)[] = [this.#keys.length + jobs.length, ...this.#keys];
     for (const { key } of jobs) args.push(key);
-    for (const { id, sha, seenFinishedAt, add } of jobs) args.push(id, sha, seenFinishedAt, add.way, ...add.values);
+    for (const { id, sha, seenFinishedAt, searchFields, add } of jobs) args.push(id, sha, seenFinishedAt, searchFields, add.way, ...add.values);
     return args;
   }
 
@@ -97,7 +98,8 @@ const COUNTED_BY_CALLER = undefined as unknown as number;
  * In order, so a second submission of an id sees the job of the first.
  *
  * KEYS 1 completed, 2 failed, 3 parked, then the keys of each of BullMQ's scripts, then one job each.
- * ARGV for each job: job id, content hash, finishing time seen before or '', way to add, and BullMQ's three values.
+ * ARGV for each job: job id, content hash, finishing time seen before or '', search fields or '', way to add, and BullMQ's
+ * three values.
  */
 function luaOf(scripts: readonly AddScript[], client: IRedisClient): string {
   const texts = definedScripts(client);
@@ -117,8 +119,9 @@ for index = 1, #KEYS - ${from} do
   local at = ${VALUES_PER_JOB} * (index - 1)
   local answer = admit(KEYS[${from} + index], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
   if answer[1] == ${ADMIT.absent} or answer[1] == ${ADMIT.replaced} then
-    local way = ways[tonumber(ARGV[at + 4])]
-    way.add(way.keys, { ARGV[at + 5], ARGV[at + 6], ARGV[at + 7] })
+    local way = ways[tonumber(ARGV[at + 5])]
+    way.add(way.keys, { ARGV[at + 6], ARGV[at + 7], ARGV[at + 8] })
+    if ARGV[at + 4] ~= '' then redis.call('HSET', KEYS[${from} + index], '${SEARCH_FIELD}', ARGV[at + 4]) end
   end
   answers[index] = answer
 end

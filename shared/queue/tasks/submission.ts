@@ -5,6 +5,7 @@ import { jobIdOf } from '../names.js';
 import { ADMIT } from './scripts.js';
 import type { Shard } from '../engine/shard.js';
 import type { EncodedAdd } from '../engine/submit-script.js';
+import { packSearchFields, searchFieldsOf } from './search-fields.js';
 import { contentHash, encodeTask, jobNameOf, jobPriorityOf, type StoredOptions } from './task-codec.js';
 
 /** What became of a submission. */
@@ -25,6 +26,8 @@ const ENVELOPE_BYTES = 1_024;
 export class Submission {
   readonly #job: { readonly id: string; readonly name: string; readonly data: string; readonly attempts: number; readonly priority: number; readonly delayMs: number };
   readonly #sha: string;
+  /** '' where the task has none. */
+  readonly #searchFields: string;
   /** What it weighs on the way to Redis, roughly: the message, and as much as the rest of a usual task. */
   readonly bytes: number;
   #seenFinishedAt = '';
@@ -38,7 +41,9 @@ export class Submission {
   ) {
     this.#sha = contentHash(task);
     // Counted once: the batcher asks for it each time it looks for the next group.
-    this.bytes = Buffer.byteLength(task.messageData) + ENVELOPE_BYTES;
+    const messageBytes = Buffer.byteLength(task.messageData);
+    this.bytes = messageBytes + ENVELOPE_BYTES;
+    this.#searchFields = packSearchFields(searchFieldsOf(task, messageBytes)) ?? '';
     this.#job = {
       id: jobIdOf(task.id),
       name: jobNameOf(task),
@@ -51,7 +56,7 @@ export class Submission {
   }
 
   /** Its part of krsSubmit, as of now. */
-  toJob(): { key: string; id: string; sha: string; seenFinishedAt: string; add: EncodedAdd } {
+  toJob(): { key: string; id: string; sha: string; seenFinishedAt: string; searchFields: string; add: EncodedAdd } {
     const { id, name, data, attempts, priority, delayMs } = this.#job;
     const sha = this.#sha;
     // BullMQ keeps options it does not know; its type has no room for them.
@@ -62,7 +67,7 @@ export class Submission {
     const timestamp = Date.now();
     this.#dueAt = timestamp + delayMs;
     // No Job of BullMQ's is made: that would cost more than the rest of a submission.
-    return { key: this.shard.keys.job(this.task.id), id, sha, seenFinishedAt: this.#seenFinishedAt, add: this.shard.submitScript.encode({ id, name, data, opts, timestamp }) };
+    return { key: this.shard.keys.job(this.task.id), id, sha, seenFinishedAt: this.#seenFinishedAt, searchFields: this.#searchFields, add: this.shard.submitScript.encode({ id, name, data, opts, timestamp }) };
   }
 
   /** @returns the answer, or undefined when it has to be submitted once more */

@@ -1,0 +1,56 @@
+import { hash } from 'node:crypto';
+import type { Destination } from '../../domain/destinations/destination.js';
+import { remembered } from '../../domain/remembered.js';
+
+/** Below this a segment of a path is taken for a word; from here on, letters mixed with digits are taken for a token. */
+const SECRET_FROM_CHARACTERS = 20;
+const HASH_HEX_DIGITS = 32;
+const MAX_ENDPOINT_CHARACTERS = 512;
+
+/**
+ * What follows the host in the name of an endpoint. Host and path together are the endpoint.
+ *
+ * | destination | host | path |
+ * |---|---|---|
+ * | `https://api.example.com/orders?token=1` | `https://api.example.com` | `/orders` |
+ * | `https://hooks.example.com/T1/a1b2c3d4e5f6g7h8i9j0` | `https://hooks.example.com` | `/T1/*10ee68888777ddca9eee1b40378c22d1` |
+ * | topic orders | `kafka://default` | `/orders` |
+ *
+ * A segment that looks like a secret stands as a hash, because the name is shown and logged. Writing a name again gives
+ * the same name, so a name that somebody copied is understood like the url that it came from.
+ *
+ * @param host of the destination, as flowOf names it
+ */
+export function endpointPath(destination: Destination, host: string): string {
+  switch (destination.type) {
+    case 'http':
+      return shortened(pathOfUrl(destination.url), host);
+    case 'kafka':
+      return `/${destination.topic}`;
+  }
+}
+
+const pathOfUrl = remembered(1_000, (url) => {
+  try {
+    return new URL(url).pathname.split('/').map(withoutSecret).join('/');
+  } catch {
+    return ''; // no client could submit it; its host is http://invalid
+  }
+});
+
+function withoutSecret(segment: string): string {
+  if (segment.length < SECRET_FROM_CHARACTERS || isHashed(segment) || !/[a-z]/i.test(segment) || !/\d/.test(segment)) return segment;
+  return hashed(segment);
+}
+
+function shortened(path: string, host: string): string {
+  return host.length + path.length <= MAX_ENDPOINT_CHARACTERS ? path : `/${hashed(path)}`;
+}
+
+function hashed(text: string): string {
+  return `*${hash('sha256', text, 'hex').slice(0, HASH_HEX_DIGITS)}`;
+}
+
+function isHashed(segment: string): boolean {
+  return /^\*[0-9a-f]{32}$/.test(segment);
+}
