@@ -5,6 +5,8 @@ import type { DeferralReason } from '../../shared/domain/flow/bulkhead-rules.js'
 import type { Outcome } from '../../shared/domain/task/outcome.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { Deferral } from '../../shared/queue/flow/waiting-lists.js';
+import { addToTransition } from '../../shared/queue/engine/transition-fields.js';
+import { FAILURE_FIELD, failureFieldsOf, packFailureFields } from '../../shared/queue/tasks/failure-fields.js';
 import { encodeEntry, type Completion } from '../../shared/queue/tasks/log-codec.js';
 import type { Delivery } from './deliver-task.js';
 
@@ -81,23 +83,30 @@ export interface SettleContext {
  */
 export async function settleOutcome(job: Job, token: string, log: readonly LogEntry[], delivery: Delivery, context: SettleContext): Promise<Completion> {
   const { outcome } = delivery;
+  const kept = makeRoom(log);
   // BullMQ adds the error's stack to this list and writes it.
-  job.stacktrace = makeRoom(log).map(encodeEntry);
+  job.stacktrace = kept.map(encodeEntry);
+  const record = (next: AttemptRecord['next']): AttemptRecord => {
+    const made = recordOf(job, delivery, next, context);
+    const fields = failureFieldsOf([...kept, made], job.attemptsMade + 1);
+    if (fields !== undefined) addToTransition(job, { [FAILURE_FIELD]: packFailureFields(fields) });
+    return made;
+  };
   switch (outcome.kind) {
     case 'delivered': {
       const { progress, startedAt: at, durationMs: ms } = delivery;
       return { outcome: 'delivered', run: progress?.run ?? 1, attempt: progress?.attempt ?? 0, at, ms, worker: context.workerName, receipt: outcome.receipt };
     }
     case 'retry':
-      throw new AttemptFailed(messageOf(delivery), recordOf(job, delivery, 'retry', context), outcome.delayMs);
+      throw new AttemptFailed(messageOf(delivery), record('retry'), outcome.delayMs);
     case 'dead_letter':
-      throw new AttemptFailed(messageOf(delivery), recordOf(job, delivery, 'dead_letter', context), 0);
+      throw new AttemptFailed(messageOf(delivery), record('dead_letter'), 0);
     case 'dead_lettered':
-      throw new TaskFailed(`dead-lettered (${outcome.reason}) after ${printFailure(lastCode(delivery), delivery.progress?.lastFailure?.detail)}`, recordOf(job, delivery, 'dead_lettered', context));
+      throw new TaskFailed(`dead-lettered (${outcome.reason}) after ${printFailure(lastCode(delivery), delivery.progress?.lastFailure?.detail)}`, record('dead_lettered'));
     case 'park':
       // Before the transition: the set may name one too many, never one too few.
       await context.markParked(job.id ?? '', context.clock());
-      throw new TaskFailed(`parked (${outcome.reason}): ${messageOf(delivery)}`, recordOf(job, delivery, 'park', context));
+      throw new TaskFailed(`parked (${outcome.reason}): ${messageOf(delivery)}`, record('park'));
     case 'release':
       return release(job, token, log, outcome, context);
     case 'defer':

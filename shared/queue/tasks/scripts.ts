@@ -1,3 +1,5 @@
+import { FAILURE_FIELD } from './failure-fields.js';
+
 /**
  * Our own Lua, run in one MULTI with BullMQ's scripts. Each touches keys of one queue only, so it works on a cluster.
  * BullMQ's own steps (adding, retrying) are never written again here.
@@ -59,7 +61,7 @@ end
 `;
 
 /**
- * Makes a dead or parked task new: its log becomes history, its run goes up, its stalls are forgotten. Runs before
+ * Makes a dead or parked task new: its log becomes history, its run goes up, its stalls and its failure are forgotten. Runs before
  * BullMQ's retry in the same MULTI, on the same condition (it is in the failed set).
  *
  * KEYS 1 job, 2 failed, 3 parked. ARGV 1 job id, 2 now (ms), 3 entries of history to keep.
@@ -84,7 +86,7 @@ local first = okay and tonumber(opts['run']) or 1
 local run = first + redis.call('HINCRBY', job, 'redrives', 1)
 local mark = '{"kind":"redrive","run":' .. string.format('%d', run) .. ',"at":' .. ARGV[2] .. '}'
 redis.call('HSET', job, 'stacktrace', cjson.encode({mark}))
-redis.call('HDEL', job, 'stc', 'deferred')
+redis.call('HDEL', job, 'stc', 'deferred', '${FAILURE_FIELD}')
 redis.call('ZREM', KEYS[3], id)
 return run
 `;

@@ -1,0 +1,92 @@
+import type { AttemptRecord, LogEntry, Phase } from '../../domain/task/attempt-record.js';
+
+/**
+ * Field of a job that repeats a few facts of its log, so that a script can filter jobs without reading logs
+ * (decision 11). The script of the transition that a record causes writes both. A job that never failed has none.
+ */
+export const FAILURE_FIELD = 'e';
+
+/** Text before the first value. Another one means: a newer version, which this one must not take apart. */
+const VERSION = '1';
+/** As in search-fields.ts. */
+const SEPARATOR = '\x1f';
+
+/** What `e` says of a task's current run. */
+export interface FailureFields {
+  /**
+   * What BullMQ's own counter of the job (`atm`) is after the transition that wrote this. Where it is another number, an
+   * older version has moved the job since: what stands here is out of date, and nothing may be concluded from it.
+   */
+  readonly attemptsMade: number;
+  /** Of the send that is to come; of a task that has ended, of its last one. */
+  readonly phase: Phase;
+  /** Sends in this run, those to the dead destination included. */
+  readonly attempts: number;
+  /** Of the last attempt that failed, like `httpStatus`. */
+  readonly code: string | undefined;
+  readonly httpStatus: number | undefined;
+  readonly deadReason: string | undefined;
+}
+
+/**
+ * @param log          the current run's, the newest record included
+ * @param attemptsMade see FailureFields
+ * @returns undefined when no attempt of this run has been recorded
+ */
+export function failureFieldsOf(log: readonly LogEntry[], attemptsMade: number): FailureFields | undefined {
+  const records = log.filter((entry) => entry.kind === 'attempt');
+  const newest = records.at(-1);
+  if (newest === undefined) return undefined;
+  const failed = records.findLast(({ outcome }) => outcome !== 'delivered');
+  return {
+    attemptsMade,
+    phase: newest.next === 'dead_letter' ? 'dead' : newest.phase,
+    attempts: sends(records, 'delivery') + sends(records, 'dead'),
+    code: failed?.code,
+    httpStatus: failed?.httpStatus,
+    deadReason: newest.reason,
+  };
+}
+
+/** Records in the middle of a long log are gone; each that is left tells its number. */
+function sends(records: readonly AttemptRecord[], phase: Phase): number {
+  const last = records.findLast((record) => record.phase === phase && (record.outcome === 'failed' || record.outcome === 'delivered'));
+  return last === undefined ? 0 : last.attempt + 1;
+}
+
+/** Version, then the values in the order of FailureFields. What is not there is empty. A later version may append values. */
+export function packFailureFields({ attemptsMade, phase, attempts, code, httpStatus, deadReason }: FailureFields): string {
+  // join writes undefined as nothing.
+  return VERSION + [attemptsMade, phase, attempts, code, httpStatus, deadReason].join(SEPARATOR);
+}
+
+/** @returns undefined for what another version has written */
+export function unpackFailureFields(packed: string): FailureFields | undefined {
+  if (!packed.startsWith(VERSION)) return undefined;
+  const [attemptsMade, phase, attempts, code, httpStatus, deadReason] = packed.slice(VERSION.length).split(SEPARATOR);
+  if ((phase !== 'delivery' && phase !== 'dead') || attempts === undefined || httpStatus === undefined) return undefined;
+  return {
+    attemptsMade: Number(attemptsMade),
+    phase,
+    attempts: Number(attempts),
+    code: code === '' ? undefined : code,
+    httpStatus: httpStatus === '' ? undefined : Number(httpStatus),
+    deadReason: deadReason === '' ? undefined : deadReason,
+  };
+}
+
+/**
+ * In Lua: functions of `e` and `atm`. \`attemptsMadeOf\` gives the number of the transition that wrote `e`, 0 where there is
+ * none, or nil when another version has written it. \`phaseOf\` gives 'delivery' or 'dead', or nil where that is not known:
+ * the task has failed since, or before, by the hand of a version that writes no `e`.
+ */
+export const readFailureFieldsLua = `
+local function attemptsMadeOf(packed)
+  if not packed then return 0 end
+  return tonumber(string.match(packed, '^${VERSION}(%d+)\\31'))
+end
+local function phaseOf(packed, atm)
+  if attemptsMadeOf(packed) ~= (tonumber(atm) or 0) then return nil end
+  return packed and string.match(packed, '^${VERSION}%d+\\31(%a+)\\31') or 'delivery'
+end
+`;
