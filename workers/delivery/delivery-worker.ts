@@ -66,7 +66,7 @@ export class DeliveryWorker {
 
   constructor(private readonly options: DeliveryWorkerOptions) {
     const { shard, redis, workerName, concurrency, lockMs, stallCheckMs } = options;
-    this.#lanes = new WaitingLists(shard);
+    this.#lanes = new WaitingLists(shard, options.context.defaultBrokers);
     this.#worker = new DeliveringWorker(shard.queue.name, (job, token) => this.#process(job, token ?? ''), {
       connection: redis,
       prefix: shard.queue.opts.prefix ?? '',

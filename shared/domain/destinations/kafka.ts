@@ -29,8 +29,9 @@ const MAX_HOST_CHARACTERS = 255;
 const MAX_HEADERS = 1_000;
 /** Beside the message, a Kafka record has room for 64 KiB (README): the client's part of it. */
 const MAX_KEY_AND_HEADERS_BYTES = 32_768;
-const SCHEME = 'kafka://';
-const DEFAULT_CLUSTER = `${SCHEME}default`;
+export const KAFKA_SCHEME = 'kafka://';
+/** Name of the cluster in KAFKA_BROKERS. */
+export const DEFAULT_CLUSTER = `${KAFKA_SCHEME}default`;
 const CLUSTER = /^kafka:\/\/[^/]+/i;
 
 export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt> = {
@@ -71,7 +72,7 @@ export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt
   },
   canonicalName(name, defaultBrokers) {
     const cluster = CLUSTER.exec(name)?.[0];
-    return cluster === undefined ? undefined : clusterOf(spellBroker(cluster.slice(SCHEME.length)), defaultBrokers) + name.slice(cluster.length);
+    return cluster === undefined ? undefined : clusterOf(spellBroker(cluster.slice(KAFKA_SCHEME.length)), defaultBrokers) + name.slice(cluster.length);
   },
   hostOfName: (name) => CLUSTER.exec(name)?.[0],
   mark: 't',
@@ -89,7 +90,7 @@ export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt
 
 /** @param broker its `brokerName`: the Kafka adapter tells clusters apart by it, too */
 function clusterOf(broker: string, defaultBrokers: ReadonlySet<string>): string {
-  return defaultBrokers.has(broker) ? DEFAULT_CLUSTER : `${SCHEME}${broker}`;
+  return defaultBrokers.has(broker) ? DEFAULT_CLUSTER : `${KAFKA_SCHEME}${broker}`;
 }
 
 function isTopic(value: string): ReturnType<TextCheck> {

@@ -1,6 +1,7 @@
 import type { Phase } from '../task/attempt-record.js';
 import { brokerName } from '../destinations/broker-name.js';
 import { destinationTypes, rowOf, type Destination } from '../destinations/destination.js';
+import { DEFAULT_CLUSTER, KAFKA_SCHEME } from '../destinations/kafka.js';
 import type { Task } from '../task/task.js';
 
 const NONE: ReadonlySet<string> = new Set();
@@ -76,6 +77,19 @@ export function hostOfName(name: string): string | undefined {
 }
 
 const rows = Object.values(destinationTypes);
+
+/** The host of the default cluster, and the other names of it: `kafka://default`, and `kafka://broker-1:9092` for each broker. */
+export function defaultClusterNames(defaultBrokers: DefaultBrokers): readonly [host: string, ...others: string[]] {
+  return [DEFAULT_CLUSTER, ...[...defaultBrokers].map((broker) => `${KAFKA_SCHEME}${broker}`)];
+}
+
+/**
+ * May the flow's name come from the destination alone, so that tasks without a flow_key belong to it? An origin and a topic
+ * are such names. A cluster is none: without a flow_key its tasks are counted by topic.
+ */
+export function isNamedByDestination({ key, host }: Flow): boolean {
+  return host.startsWith(KAFKA_SCHEME) ? key.startsWith(`${host}/`) : key === host;
+}
 
 /** Name of the line in which deferred tasks of a flow wait: neither part can hold a line break. */
 export function waitingListOf({ key, host }: Flow): string {

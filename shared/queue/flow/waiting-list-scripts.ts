@@ -1,5 +1,7 @@
 import type { IRedisClient } from 'bullmq';
 import { luaFunction } from '../engine/bullmq-script.js';
+import { FAILURE_FIELD, readFailureFieldsLua } from '../tasks/failure-fields.js';
+import { SEARCH_FIELD, unpackSearchFieldsLua } from '../tasks/search-fields.js';
 import { nowMs } from './flow-scripts.js';
 
 /** Lua of lanes.ts. As in scripts.ts: one queue's keys, and BullMQ's own steps are left to BullMQ. */
@@ -73,38 +75,51 @@ return {woken, left}
 /**
  * Defers due jobs that nobody has fetched yet, because their destination has no room: to fetch each of thousands only
  * to put it back takes all workers seconds, and everybody else waits behind them. Looks at the head of the queue alone.
- * Whose job it is says its name (task-codec.ts), which tells of its deliveries: a job whose log says that it is a dead
- * letter by now stays. Text that a receiver sent cannot say so, nor since when a job waits: its quotes are escaped twice.
+ *
+ * A job's search fields say of which flow its deliveries are, its failure fields whether it is still in that phase
+ * (decision 11). A job that is a dead letter by now stays, and so does one whose fields are missing or out of date because
+ * an older version stored or moved it: it is fetched, decoded and put back like any single one.
+ * Text that a receiver sent cannot say since when a job waits: in the log its quotes are escaped twice.
  *
  * It is what BullMQ's moveToDelayed does to a job, less the lock that this one has not got. A marker is not needed:
  * nobody waits for the end of a safety time.
  *
  * KEYS 1 prioritized, 2 delayed, 3 lanes. ARGV 1 key prefix of jobs, 2 how many to look at, 3 now (ms), 4 until (ms),
- * 5 key prefix of lanes, 6... what a name says (\`jobNameOfFlow\`), the lane, and why its tasks wait, in turn.
+ * 5 key prefix of lanes, 6 how many names the default cluster has, 7... these names, the one to be used first; then what the
+ * fields say of a flow's jobs (\`namesOfFlow\`), the lane, and why its tasks wait, in turn.
  * @returns {looked at, deferred}
  */
-const bulkDefer = `
-local waitingListOf, reasonOf = {}, {}
-for index = 6, #ARGV, 3 do
+const bulkDefer = `${unpackSearchFieldsLua}${readFailureFieldsLua}
+local isDefaultCluster, waitingListOf, reasonOf = {}, {}, {}
+local names = tonumber(ARGV[6])
+for index = 7, 6 + names do isDefaultCluster[ARGV[index]] = true end
+for index = 7 + names, #ARGV, 3 do
   waitingListOf[ARGV[index]] = ARGV[index + 1]
   reasonOf[ARGV[index + 1]] = ARGV[index + 2]
 end
-local function laneOfName(name)
-  local origin = string.match(name, '^http %a+://[^/]+') or string.match(name, '^(%[.*%] http %a+://[^/]+)/')
-  local key, cluster = string.match(name, '^(%[.*%] kafka )[^@]*(@.+)$')
-  return waitingListOf[origin] or waitingListOf[key and key .. cluster] or waitingListOf[name]
+-- Which brokers are the default cluster is this worker's to say, whatever the API thinks of it.
+local function canonical(name)
+  local cluster, rest = string.match(name, '^(kafka://[^/]+)(.*)$')
+  return isDefaultCluster[cluster or ''] and ARGV[7] .. rest or name
+end
+local function waitingListOfJob(packed, failure, attemptsMade)
+  local fields = unpackSearchFields(packed)
+  if not fields or phaseOf(failure, attemptsMade) ~= 'delivery' then return nil end
+  local host, path, flowKey, flowName = canonical(fields[4]), fields[5], fields[6], fields[7]
+  if flowKey == '' then return waitingListOf[host] or waitingListOf[host .. path] end
+  return waitingListOf[canonical(flowName == '' and flowKey or flowName) .. '\\n' .. host]
 end
 local found, deferred = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[2]) - 1), 0
 for nth, id in ipairs(found) do
   local job = ARGV[1] .. id
-  local seen = redis.call('HMGET', job, 'name', 'stacktrace', 'ats')
-  local lane, log = laneOfName(seen[1] or ''), seen[2] or ''
-  if lane and not string.find(log, [[\\"next\\":\\"dead_letter]], 1, true) then
+  local seen = redis.call('HMGET', job, '${SEARCH_FIELD}', '${FAILURE_FIELD}', 'atm', 'ats', 'stacktrace')
+  local lane = waitingListOfJob(seen[1], seen[2], seen[3])
+  if lane then
     redis.call('ZREM', KEYS[1], id)
     redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * 0x1000, id)
-    redis.call('HSET', job, 'deferred', seen[3] or '0', 'waitsFor', reasonOf[lane], 'lane', lane)
+    redis.call('HSET', job, 'deferred', seen[4] or '0', 'waitsFor', reasonOf[lane], 'lane', lane)
     -- In the order of the queue, but for those that have stood in line before.
-    local since = tonumber(string.match(log, [[\\"kind\\":\\"deferral\\",.-\\"since\\":(%d+)]]) or ARGV[3] + nth / 1000)
+    local since = tonumber(string.match(seen[5] or '', [[\\"kind\\":\\"deferral\\",.-\\"since\\":(%d+)]]) or ARGV[3] + nth / 1000)
     redis.call('ZADD', ARGV[5] .. lane, since, id)
     redis.call('ZADD', KEYS[3], 'NX', since, lane)
     deferred = deferred + 1

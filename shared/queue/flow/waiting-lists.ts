@@ -1,8 +1,7 @@
 import type { DeferralReason } from '../../domain/flow/bulkhead-rules.js';
-import { flowOfWaitingList, waitingListOf, type Flow } from '../../domain/flow/flow-key.js';
+import { defaultClusterNames, flowOfWaitingList, isNamedByDestination, waitingListOf, type DefaultBrokers, type Flow } from '../../domain/flow/flow-key.js';
 import { DELAYED_KEYS } from './waiting-list-scripts.js';
 import type { Shard } from '../engine/shard.js';
-import { jobNameOfFlow } from '../tasks/task-codec.js';
 
 /** How many tasks of a flow are deferred. */
 export interface WaitingListDepth {
@@ -26,11 +25,28 @@ export interface Deferral {
 }
 
 /**
+ * What the search fields of a flow's jobs say, as bulkDefer puts it together.
+ *
+ * | flow | jobs without a flow_key | with one |
+ * |---|---|---|
+ * | an origin | `https://api.example.com` | `tenant-7\nhttps://api.example.com` |
+ * | a topic | `kafka://broker-1:9092/orders` | `tenant-7\nkafka://broker-1:9092` |
+ */
+function namesOfFlow(flow: Flow): string[] {
+  const withFlowKey = `${flow.key}\n${flow.host}`;
+  return isNamedByDestination(flow) ? [flow.key, withFlowKey] : [withFlowKey];
+}
+
+/**
  * Lines of deferred jobs, one per destination, in one shard. Hints only: a job that no waiting list knows comes back when its
  * own time in the delayed set is over, and a waiting list may name jobs that are long gone.
  */
 export class WaitingLists {
-  constructor(private readonly shard: Shard) {}
+  /** @param defaultBrokers of this process: by them it knows its tasks again in bulk deferral */
+  constructor(
+    private readonly shard: Shard,
+    private readonly defaultBrokers: DefaultBrokers = new Set(),
+  ) {}
 
   /**
    * Puts a job that is being processed back, uncounted, and into the waiting list, in one step.
@@ -64,8 +80,9 @@ export class WaitingLists {
    */
   async bulkDefer(flows: readonly (readonly [Flow, DeferralReason])[], count: number, now: number, until: number): Promise<{ looked: number; deferred: number }> {
     const { client, keys } = this.shard;
-    const names = flows.flatMap(([flow, reason]) => [jobNameOfFlow(flow), waitingListOf(flow), reason]);
-    const reply: unknown = await client.runCommand('krsBulkDefer', [keys.prioritized, keys.delayed, keys.waitingLists, keys.base, count, now, until, keys.waitingList(''), ...names]);
+    const clusterNames = defaultClusterNames(this.defaultBrokers);
+    const names = flows.flatMap(([flow, reason]) => namesOfFlow(flow).flatMap((name) => [name, waitingListOf(flow), reason]));
+    const reply: unknown = await client.runCommand('krsBulkDefer', [keys.prioritized, keys.delayed, keys.waitingLists, keys.base, count, now, until, keys.waitingList(''), clusterNames.length, ...clusterNames, ...names]);
     // The script's own answer.
     const [looked, deferred] = reply as [number, number];
     return { looked, deferred };

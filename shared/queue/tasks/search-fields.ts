@@ -13,6 +13,8 @@ export const SEARCH_FIELD = 'w';
 const VERSION = '1';
 /** Between two values (ASCII "unit separator"): no client can submit a control character in any of them. */
 const SEPARATOR = '\x1f';
+/** Each of this version has so many at least. */
+const VALUES = 8;
 
 /** What `w` says of a task. */
 export interface SearchFields {
@@ -80,13 +82,13 @@ function countOf(packed: string): number {
 
 /**
  * The same in Lua: a function of `w` that gives {client, source, type, host, path, flow_key, flow name, message bytes},
- * texts all of them, or nil for what is not there or another version has written.
+ * texts all of them, or nil or false for what is not there or another version has written.
  */
 export const unpackSearchFieldsLua = `
 local function unpackSearchFields(packed)
   if not packed or string.sub(packed, 1, 1) ~= '${VERSION}' then return nil end
   local values = {}
   for value in string.gmatch(string.sub(packed, 2) .. '\\31', '([^\\31]*)\\31') do values[#values + 1] = value end
-  return values
+  return values[${VALUES}] and values
 end
 `;

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import { decodeDestination, encodeDestination, printDestination, rowOf, type Destination } from '../../domain/destinations/destination.js';
 import type { StoredFields } from '../../domain/destinations/destination-row.js';
-import type { Flow } from '../../domain/flow/flow-key.js';
 import { jitters, type Jitter } from '../../domain/task/retry-policy.js';
 import type { Task } from '../../domain/task/task.js';
 
@@ -10,7 +9,6 @@ export const DATA_VERSION = 1;
 
 const MAX_NAME_CHARACTERS = 200;
 const PRIORITY_NORMAL = 10;
-const KAFKA = 'kafka://';
 
 /** The job's data: short names and no defaults, because Redis keeps a copy for every waiting task. */
 export interface JobData {
@@ -49,25 +47,11 @@ export class UnreadableTaskError extends Error {
 
 /**
  * Readable in Bull Board: `http https://api.example.com/hook`, `kafka orders@default`, and with a flow_key
- * `[tenant-7] http https://...`. Jobs of a flow are recognised by it: see `jobNameOfFlow`.
+ * `[tenant-7] http https://...`. For people alone: what scripts look at stands in the search fields.
  */
 export function jobNameOf(task: Task): string {
   const flowKey = task.flowKey === undefined ? '' : `[${task.flowKey}] `;
   return `${flowKey}${printDestination(task.destination)}`.slice(0, MAX_NAME_CHARACTERS).toWellFormed();
-}
-
-/**
- * What the names of a flow's jobs say of it; `skim` in lane-scripts.ts makes the same of a name.
- *
- * | flow | jobs without a flow_key | with one |
- * |---|---|---|
- * | an origin | `http https://api.example.com` | `[tenant-7] http https://api.example.com` |
- * | a topic, or a cluster | `kafka orders@broker-1:9092` | `[tenant-7] kafka @broker-1:9092` |
- */
-export function jobNameOfFlow({ key, host }: Flow): string {
-  if (!host.startsWith(KAFKA)) return key === host ? `http ${host}` : `[${key}] http ${host}`;
-  const cluster = host.slice(KAFKA.length);
-  return key.startsWith(`${host}/`) ? `kafka ${key.slice(host.length + 1)}@${cluster}` : `[${key}] kafka @${cluster}`;
 }
 
 /** BullMQ runs jobs without a priority before all others: none is our "priority", and normal tasks have one. */

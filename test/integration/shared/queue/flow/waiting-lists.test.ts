@@ -2,8 +2,10 @@ import { expect } from 'chai';
 
 import type { AttemptRecord, LogEntry } from '../../../../../shared/domain/task/attempt-record.js';
 import type { Task } from '../../../../../shared/domain/task/task.js';
-import { flowOf, waitingListOf } from '../../../../../shared/domain/flow/flow-key.js';
+import { defaultBrokersOf, flowOf, waitingListOf, type DefaultBrokers } from '../../../../../shared/domain/flow/flow-key.js';
 import { WaitingLists } from '../../../../../shared/queue/flow/waiting-lists.js';
+import { FAILURE_FIELD, failureFieldsOf, packFailureFields } from '../../../../../shared/queue/tasks/failure-fields.js';
+import { SEARCH_FIELD } from '../../../../../shared/queue/tasks/search-fields.js';
 import { encodeEntry } from '../../../../../shared/queue/tasks/log-codec.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { eventually } from '../../../../support/eventually.js';
@@ -39,9 +41,9 @@ describe('WaitingLists: skim', () => {
     for (const task of tasks) expect(await service.queue.submit(task)).to.include({ kind: 'created' });
   }
 
-  const skim = (task: Task, count = 100): Promise<{ looked: number; deferred: number }> => {
+  const skim = (task: Task, count = 100, defaultBrokers: DefaultBrokers = new Set()): Promise<{ looked: number; deferred: number }> => {
     const now = Date.now();
-    return new WaitingLists(shard).bulkDefer([[flowOf(task.destination, task.flowKey), 'paused']], count, now, now + UNTIL_MS);
+    return new WaitingLists(shard, defaultBrokers).bulkDefer([[flowOf(task.destination, task.flowKey, defaultBrokers), 'paused']], count, now, now + UNTIL_MS);
   };
 
   const failedOnce = (next: AttemptRecord['next']): AttemptRecord =>
@@ -49,7 +51,16 @@ describe('WaitingLists: skim', () => {
 
   /** As if a worker had had it. */
   async function log(task: Task, ...entries: LogEntry[]): Promise<void> {
-    await service.redis.hset(shard.keys.job(task.id), 'stacktrace', JSON.stringify(entries.map(encodeEntry)), 'ats', 1);
+    await logAsOlderWorker(task, ...entries);
+    const attemptsMade = entries.filter(({ kind }) => kind === 'attempt').length;
+    const failure = failureFieldsOf(entries, attemptsMade);
+    if (failure !== undefined) await service.redis.hset(shard.keys.job(task.id), FAILURE_FIELD, packFailureFields(failure));
+  }
+
+  /** As if a worker had had it that knows no failure fields. */
+  async function logAsOlderWorker(task: Task, ...entries: LogEntry[]): Promise<void> {
+    const attemptsMade = entries.filter(({ kind }) => kind === 'attempt').length;
+    await service.redis.hset(shard.keys.job(task.id), 'stacktrace', JSON.stringify(entries.map(encodeEntry)), 'ats', 1, ...(attemptsMade === 0 ? [] : ['atm', attemptsMade]));
   }
 
   const laneOfTask = async (task: Task): Promise<string[]> => service.redis.zrange(shard.keys.waitingList(waitingListOf(flowOf(task.destination, task.flowKey))), '0', '-1');
@@ -122,6 +133,54 @@ describe('WaitingLists: skim', () => {
     const [mine, others] = [to(busy, { destination }), to(busy, { destination: { ...destination, topic: 'orders-2' } })];
     await submit([mine, others]);
     expect(await skim(mine)).to.deep.equal({ looked: 2, deferred: 1 });
+  });
+
+  it('knows a task by its whole origin, however its url is spelled and however long it is', async () => {
+    const { port } = new URL(busy.url(''));
+    const spelled = (host: string, path: string): Task => to(busy, { destination: { type: 'http', url: `HTTP://${host}:${port}${path}` } });
+    const mine = [to(busy), spelled('127.0.0.1', '?a=1'), spelled('127.1', '/x'), spelled('u:p@127.0.0.1', `/${'long/'.repeat(300)}`)];
+    await submit([...mine, spelled('127.0.0.2', '/hook')]);
+    expect(await skim(mine[0] ?? to(busy))).to.deep.equal({ looked: 5, deferred: 4 });
+  });
+
+  it('knows a flow_key by the name that it means, however it is spelled', async () => {
+    const [task, other] = [to(busy, { flowKey: 'HTTPS://Tenant.example.com/7' }), to(busy, { flowKey: 'https://tenant.example.com' })];
+    await submit([task, other]);
+    expect(await skim(task)).to.deep.equal({ looked: 2, deferred: 2 });
+    expect(await laneOfTask(task)).to.deep.equal([`t-${task.id}`, `t-${other.id}`]);
+  });
+
+  it('knows the default cluster by all its spellings, as the worker is configured', async () => {
+    const brokers = [{ host: 'Kafka-1', port: 9092 }, { host: '::1', port: 9093 }];
+    const topic = (broker: { host: string; port: number } | undefined, changes: Partial<Task> = {}): Task => to(busy, { destination: { type: 'kafka', broker, topic: 'orders', key: undefined, headers: undefined }, ...changes });
+    const mine = [topic(undefined), topic({ host: 'kafka-1', port: 9092 }), topic({ host: 'KAFKA-1', port: 9092 }), topic({ host: '::1', port: 9093 })];
+    const tenants = [topic(undefined, { flowKey: 'tenant' }), topic({ host: 'kafka-1', port: 9092 }, { flowKey: 'tenant' })];
+    const named = topic(undefined, { flowKey: 'kafka://Kafka-1:9092' });
+    const others = [topic({ host: 'kafka-2', port: 9092 }), topic({ host: 'kafka-2', port: 9092 }, { flowKey: 'tenant' })];
+    await submit([...mine, ...tenants, named, ...others]);
+    const [first, tenant] = [mine[0], tenants[0]];
+    if (first === undefined || tenant === undefined) throw new Error('no task');
+    expect(await skim(named, 100, defaultBrokersOf(brokers)), 'of a flow_key that names the whole cluster').to.deep.equal({ looked: 9, deferred: 1 });
+    expect(await skim(first, 100, defaultBrokersOf(brokers))).to.deep.equal({ looked: 8, deferred: 4 });
+    expect(await laneOfTask(first)).to.have.members(mine.map(({ id }) => `t-${id}`));
+    expect(await skim(tenant, 100, defaultBrokersOf(brokers))).to.deep.equal({ looked: 4, deferred: 2 });
+    expect(await skim(others[0] ?? first, 100, defaultBrokersOf(brokers))).to.deep.equal({ looked: 2, deferred: 1 });
+  });
+
+  it('leaves what it cannot be sure of: tasks without search fields, or failed since by an older worker', async () => {
+    // So many are made.
+    const [sure, unknown, newer, broken, failedSince, failedBefore, deadSince] = Array.from({ length: 7 }, () => to(busy)) as [Task, Task, Task, Task, Task, Task, Task];
+    await submit([sure, unknown, newer, broken, failedSince, failedBefore, deadSince]);
+    await service.redis.hdel(shard.keys.job(unknown.id), SEARCH_FIELD);
+    await service.redis.hset(shard.keys.job(newer.id), SEARCH_FIELD, '2more');
+    await service.redis.hset(shard.keys.job(broken.id), SEARCH_FIELD, '1cut');
+    await log(failedSince, failedOnce('retry'));
+    await logAsOlderWorker(failedSince, failedOnce('retry'), failedOnce('retry'));
+    await logAsOlderWorker(failedBefore, failedOnce('retry'));
+    await log(deadSince, failedOnce('retry'));
+    await logAsOlderWorker(deadSince, failedOnce('retry'), failedOnce('dead_letter'));
+    expect(await skim(sure)).to.deep.equal({ looked: 7, deferred: 1 });
+    expect(await laneOfTask(sure)).to.deep.equal([`t-${sure.id}`]);
   });
 
   it('loses none of them: woken or after their time, each is delivered once, also by a worker that knows nothing of it', async () => {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { Destination } from '../../../../../shared/domain/destinations/destination.js';
-import { canonicalName, defaultBrokersOf, flowOf, flowOfWaitingList, hostOfName, waitingListOf } from '../../../../../shared/domain/flow/flow-key.js';
+import { canonicalName, defaultBrokersOf, defaultClusterNames, flowOf, flowOfWaitingList, hostOfName, isNamedByDestination, waitingListOf } from '../../../../../shared/domain/flow/flow-key.js';
 
 const http = (url: string): Destination => ({ type: 'http', url });
 const kafka = (topic: string, host?: string): Destination => ({ type: 'kafka', topic, broker: host === undefined ? undefined : { host, port: 9092 }, key: undefined, headers: {} });
@@ -72,5 +72,27 @@ describe('waiting listOf', () => {
     fc.assert(fc.property(name, name, (key, host) => {
       expect(flowOfWaitingList(waitingListOf({ key, host }))).to.deep.equal({ key, host });
     }));
+  });
+});
+
+describe('isNamedByDestination', () => {
+  const cases: readonly (readonly [name: string, destination: Destination, flowKey: string | undefined, expected: boolean])[] = [
+    ['an origin', http('https://a/hook'), undefined, true],
+    ['a topic', kafka('orders', 'broker-1'), undefined, true],
+    ['a flow_key that is the origin', http('https://a/hook'), 'https://A/x', true],
+    ['a flow_key that is the topic', kafka('orders', 'broker-1'), 'kafka://broker-1:9092/orders', true],
+    ['a flow_key', http('https://a/hook'), 'tenant-7', false],
+    ['a flow_key that is the cluster', kafka('orders', 'broker-1'), 'kafka://broker-1:9092', false],
+    ['a flow_key that is another origin', http('https://a/hook'), 'https://b', false],
+  ];
+  for (const [name, destination, flowKey, expected] of cases) {
+    it(`of the flow of ${name} is ${expected}`, () => expect(isNamedByDestination(flowOf(destination, flowKey))).to.equal(expected));
+  }
+});
+
+describe('defaultClusterNames', () => {
+  it('are kafka://default and the cluster of each broker', () => {
+    expect(defaultClusterNames(defaultBrokersOf([{ host: 'Broker-1', port: 9092 }]))).to.deep.equal(['kafka://default', 'kafka://broker-1:9092']);
+    expect(defaultClusterNames(new Set())).to.deep.equal(['kafka://default']);
   });
 });
