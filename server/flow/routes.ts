@@ -1,16 +1,18 @@
-import { Router } from 'express';
 import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
 import { hostOfName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import { readReport } from '../../shared/domain/flow/flow-report.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { jsonAnswer, type Answer } from '../http/answer.js';
 import { readJsonBody } from '../http/json-body.js';
+import type { RequestContext } from '../http/request-context.js';
+import type { Route } from '../http/route.js';
 import { parseLimit, parseName, parsePolicy } from './schema.js';
 import { toWireDestinations, toWireDestination, TrafficByName } from './view.js';
 
 /** Far more than four fields need. */
 const MAX_BODY_BYTES = 65_536;
 
-export interface DestinationRoutesDeps {
+export interface FlowParts {
   readonly queue: Pick<TaskQueue, 'withFlow' | 'waitingListDepths'>;
   /** As the workers have them: they decide what an open circuit is. */
   readonly circuit: CircuitRules;
@@ -18,62 +20,108 @@ export interface DestinationRoutesDeps {
 }
 
 /** What is sent where, and what an operator allows. Workers take up a change within a second. */
-export function destinationRoutes({ queue, circuit, defaultBrokers }: DestinationRoutesDeps): Router {
-  const router = Router();
-  const nameOf = (key: string): string => parseName(key, defaultBrokers);
-
-  router.get('/', async (request, response) => {
-    const limit = parseLimit(request.query['limit']);
-    const [traffic, snapshot] = await Promise.all([readTraffic(queue), queue.withFlow((store) => store.snapshotOfAll())]);
-    response.json(toWireDestinations(traffic, snapshot, circuit, limit));
-  });
-
-  const show = async (name: string): Promise<object> => {
-    const traffic = await readTraffic(queue, name);
-    const snapshot = await queue.withFlow((store) => store.snapshot([name, ...traffic.hostsOf(name)]));
-    return toWireDestination(name, traffic, snapshot, circuit);
-  };
-
-  router.get('/:key', async (request, response) => {
-    response.json(await show(nameOf(request.params.key)));
-  });
-
-  router.put('/:key', async (request, response) => {
-    const name = nameOf(request.params.key);
-    const policy = parsePolicy(await readJsonBody(request, MAX_BODY_BYTES));
-    await queue.withFlow((store) => store.setPolicy(name, policy));
-    response.json(await show(name));
-  });
-
+export const flowRoutes: readonly Route<FlowParts>[] = [
+  {
+    method: 'GET',
+    path: '/destinations',
+    role: 'read',
+    body: 'none',
+    query: ['limit'],
+    operationId: 'listDestinations',
+    metricLabel: '/destinations',
+    handle: async ({ query }, { queue, circuit }) => {
+      const limit = parseLimit(query.get('limit'));
+      const [traffic, snapshot] = await Promise.all([readTraffic(queue), queue.withFlow((store) => store.snapshotOfAll())]);
+      return jsonAnswer(200, toWireDestinations(traffic, snapshot, circuit, limit));
+    },
+  },
+  {
+    method: 'GET',
+    path: '/destinations/:key',
+    role: 'read',
+    body: 'none',
+    query: [],
+    operationId: 'readDestination',
+    metricLabel: '/destinations/:key',
+    handle: async (context, parts) => show(nameIn(context, parts), parts),
+  },
+  {
+    method: 'PUT',
+    path: '/destinations/:key',
+    role: 'operate',
+    body: 'json',
+    query: [],
+    operationId: 'setDestination',
+    metricLabel: '/destinations/:key',
+    handle: async (context, parts) => {
+      const name = nameIn(context, parts);
+      const policy = parsePolicy(await readJsonBody(context.request, MAX_BODY_BYTES));
+      await parts.queue.withFlow((store) => store.setPolicy(name, policy));
+      return show(name, parts);
+    },
+  },
   // Of the following no body is read: Node takes it off the connection when the answer is sent.
-  router.delete('/:key', async (request, response) => {
-    const name = nameOf(request.params.key);
-    await queue.withFlow((store) => store.setPolicy(name, undefined));
-    response.json(await show(name));
-  });
+  {
+    method: 'DELETE',
+    path: '/destinations/:key',
+    role: 'operate',
+    body: 'none',
+    query: [],
+    operationId: 'freeDestination',
+    metricLabel: '/destinations/:key',
+    handle: async (context, parts) => {
+      const name = nameIn(context, parts);
+      await parts.queue.withFlow((store) => store.setPolicy(name, undefined));
+      return show(name, parts);
+    },
+  },
+  {
+    method: 'POST',
+    path: '/destinations/:key/pause',
+    role: 'operate',
+    body: 'none',
+    query: [],
+    operationId: 'pauseDestination',
+    metricLabel: '/destinations/:key/pause',
+    handle: async (context, parts) => {
+      const name = nameIn(context, parts);
+      await parts.queue.withFlow((store) => store.setPaused(name, true));
+      return show(name, parts);
+    },
+  },
+  {
+    method: 'POST',
+    path: '/destinations/:key/resume',
+    role: 'operate',
+    body: 'none',
+    query: [],
+    operationId: 'resumeDestination',
+    metricLabel: '/destinations/:key/resume',
+    handle: async (context, parts) => {
+      const name = nameIn(context, parts);
+      const hosts = (await readTraffic(parts.queue, name)).hostsOf(name);
+      await parts.queue.withFlow(async (store) => {
+        // "Send again now" is meant, so nothing is waited for. Should it still be down, its circuit opens again.
+        for (const host of hosts.length === 0 ? [name] : hosts) await store.closeCircuit(host);
+        await store.setPaused(name, false);
+      });
+      return show(name, parts);
+    },
+  },
+];
 
-  router.post('/:key/pause', async (request, response) => {
-    const name = nameOf(request.params.key);
-    await queue.withFlow((store) => store.setPaused(name, true));
-    response.json(await show(name));
-  });
+function nameIn(context: RequestContext, { defaultBrokers }: FlowParts): string {
+  return parseName(context.param('key'), defaultBrokers);
+}
 
-  router.post('/:key/resume', async (request, response) => {
-    const name = nameOf(request.params.key);
-    const hosts = (await readTraffic(queue, name)).hostsOf(name);
-    await queue.withFlow(async (store) => {
-      // "Send again now" is meant, so nothing is waited for. Should it still be down, its circuit opens again.
-      for (const host of hosts.length === 0 ? [name] : hosts) await store.closeCircuit(host);
-      await store.setPaused(name, false);
-    });
-    response.json(await show(name));
-  });
-
-  return router;
+async function show(name: string, { queue, circuit }: FlowParts): Promise<Answer> {
+  const traffic = await readTraffic(queue, name);
+  const snapshot = await queue.withFlow((store) => store.snapshot([name, ...traffic.hostsOf(name)]));
+  return jsonAnswer(200, toWireDestination(name, traffic, snapshot, circuit));
 }
 
 /** @param name whose deferred tasks are counted, however many destinations have some */
-async function readTraffic(queue: DestinationRoutesDeps['queue'], name?: string): Promise<TrafficByName> {
+async function readTraffic(queue: FlowParts['queue'], name?: string): Promise<TrafficByName> {
   const named = name === undefined ? [] : [{ key: name, host: hostOfName(name) ?? name }];
   const [reports, depths] = await Promise.all([queue.withFlow((store) => store.reports()), queue.waitingListDepths(named)]);
   return new TrafficByName(reports.flatMap(({ report }) => (report === undefined ? [] : readReport(report))), depths);

@@ -1,28 +1,50 @@
-import { Router } from 'express';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { jsonAnswer } from '../http/answer.js';
+import type { Route } from '../http/route.js';
 
 const LIMIT_MS = 1_000;
 
-/** /health (the seed form), /livez (this process), /readyz (this process and what it needs). */
-export function healthRoutes(queue: Pick<TaskQueue, 'ping'>): Router {
-  const router = Router();
-
-  router.get('/health', async (_request, response) => {
-    if (await answers(queue)) response.json({ status: 'healthy' });
-    else response.status(503).json({ status: 'unhealthy', error: 'redis connection failed' });
-  });
-
-  router.get('/livez', (_request, response) => {
-    response.json({ status: 'alive' });
-  });
-
-  router.get('/readyz', async (_request, response) => {
-    const isReady = await answers(queue);
-    response.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not_ready', checks: { redis: isReady ? 'ok' : 'failed' } });
-  });
-
-  return router;
+export interface HealthParts {
+  readonly queue: Pick<TaskQueue, 'ping'>;
 }
+
+/** /health (the seed form), /livez (this process), /readyz (this process and what it needs). */
+export const healthRoutes: readonly Route<HealthParts>[] = [
+  {
+    method: 'GET',
+    path: '/health',
+    role: 'none',
+    body: 'none',
+    query: [],
+    operationId: 'health',
+    metricLabel: '/health',
+    handle: async (_context, { queue }) =>
+      (await answers(queue)) ? jsonAnswer(200, { status: 'healthy' }) : jsonAnswer(503, { status: 'unhealthy', error: 'redis connection failed' }),
+  },
+  {
+    method: 'GET',
+    path: '/livez',
+    role: 'none',
+    body: 'none',
+    query: [],
+    operationId: 'livez',
+    metricLabel: '/livez',
+    handle: async () => jsonAnswer(200, { status: 'alive' }),
+  },
+  {
+    method: 'GET',
+    path: '/readyz',
+    role: 'none',
+    body: 'none',
+    query: [],
+    operationId: 'readyz',
+    metricLabel: '/readyz',
+    handle: async (_context, { queue }) => {
+      const isReady = await answers(queue);
+      return jsonAnswer(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not_ready', checks: { redis: isReady ? 'ok' : 'failed' } });
+    },
+  },
+];
 
 async function answers(queue: Pick<TaskQueue, 'ping'>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;

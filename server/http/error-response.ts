@@ -1,9 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ErrorRequestHandler } from 'express';
 import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
-import { sendJson } from './send-json.js';
+import { jsonAnswer, sendAnswer, type AnswerHeaders } from './answer.js';
+import type { RequestContext } from './request-context.js';
 
 /** The one place where a code becomes a status. */
 const statusOf = {
@@ -31,48 +30,41 @@ const RETRY_AFTER_SECONDS = { redis_unavailable: 1, redis_full: 5 } as const sat
 /** The form that clients of the first version know, for every bug. */
 const BUG_BODY = { error: 'failed to schedule task', code: 'internal' };
 
-/** What a refusal is answered with: `{"error","code","details"}`, and its headers. */
+/** What a refusal is answered with: `{"error","code","details"}`, and its headers. The request id is put in by `sendError`. */
 export interface ErrorAnswer {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: AnswerHeaders;
   readonly body: { readonly error: string; readonly code: string; readonly details?: RequestError['details'] };
 }
 
 export function answerToError({ code, message, details }: RequestError): ErrorAnswer {
-  const headers: Record<string, string> = code === 'redis_unavailable' || code === 'redis_full' ? { 'Retry-After': String(RETRY_AFTER_SECONDS[code]) } : {};
+  const headers: AnswerHeaders = code === 'redis_unavailable' || code === 'redis_full' ? { 'Retry-After': String(RETRY_AFTER_SECONDS[code]) } : {};
   return { status: statusOf[code], headers, body: code === 'internal' ? BUG_BODY : { error: message, code, details } };
 }
 
-/** Last middleware of Express: whatever a route threw. */
-export function errorResponse(logger: Logger): ErrorRequestHandler {
-  // Express recognises an error handler by its four parameters.
-  return (thrown: unknown, request, response, _next) => sendError(request, response, thrown, logger);
-}
-
 /** Answers whatever was thrown. An answer that has begun already is cut off: its reader must not take it for whole. */
-export function sendError(request: IncomingMessage, response: ServerResponse, thrown: unknown, logger: Logger): void {
-  const error = refusalOf(thrown, request, logger);
+export function sendError(context: RequestContext, thrown: unknown, logger: Logger): void {
+  const error = refusalOf(thrown, context, logger);
+  const { response, requestId, match } = context;
   if (response.headersSent) {
     response.destroy();
     return;
   }
   const { status, headers, body } = answerToError(error);
-  sendJson(response, status, body, headers);
+  // RFC 9110, 15.5.6: every 405 names the methods that are taken.
+  const allow: AnswerHeaders = status === 405 ? { Allow: match.allow } : {};
+  sendAnswer(response, jsonAnswer(status, { ...body, request_id: requestId }, { ...headers, ...allow }), requestId);
 }
 
 /** A refusal as it is; anything else is a bug of ours, which the log gets to know. */
-export function refusalOf(thrown: unknown, { method, url }: IncomingMessage, logger: Logger): RequestError {
+export function refusalOf(thrown: unknown, { logFields }: RequestContext, logger: Logger): RequestError {
   const error = asRequestError(thrown);
   if (error.code === 'internal') {
-    const path = url?.split('?', 1)[0];
-    logger.error('bug: a request failed', { method, path, error: printError(thrown), stack: thrown instanceof Error ? thrown.stack : undefined });
+    logger.error('bug: a request failed', { ...logFields, error: printError(thrown), stack: thrown instanceof Error ? thrown.stack : undefined });
   }
   return error;
 }
 
 function asRequestError(thrown: unknown): RequestError {
-  if (thrown instanceof RequestError) return thrown;
-  // Express' own: a path that cannot be decoded (%zz).
-  if (thrown instanceof URIError) return new RequestError('invalid_request', 'the path is not valid percent-encoding');
-  return new RequestError('internal', 'a bug of ours', undefined, { cause: thrown });
+  return thrown instanceof RequestError ? thrown : new RequestError('internal', 'a bug of ours', undefined, { cause: thrown });
 }

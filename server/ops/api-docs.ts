@@ -1,19 +1,21 @@
 import { readFile } from 'node:fs/promises';
-import { Router } from 'express';
+import { textAnswer } from '../http/answer.js';
+import type { Route } from '../http/route.js';
 
 /** From dist/server/ops and from server/ops alike, the folder above `server` or `dist` holds docs/. */
 const candidates = ['../../docs/openapi.yaml', '../../../docs/openapi.yaml'];
 
 /** The contract as a file. */
-export function apiDocs(): Router {
-  const router = Router();
-  let text: string | undefined;
-  router.get('/openapi.yaml', async (_request, response) => {
-    text ??= await readFirst(candidates);
-    response.type('application/yaml').send(text);
-  });
-  return router;
-}
+export const contractRoute: Route<unknown> = {
+  method: 'GET',
+  path: '/openapi.yaml',
+  role: 'none',
+  body: 'none',
+  query: [],
+  operationId: 'contract',
+  metricLabel: '/openapi.yaml',
+  handle: async () => textAnswer(200, 'application/yaml; charset=utf-8', await readFirst(candidates)),
+};
 
 async function readFirst(paths: readonly string[]): Promise<string> {
   let failure: unknown;

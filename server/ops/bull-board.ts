@@ -1,14 +1,18 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
-import type { Express, NextFunction, Request, Response } from 'express';
+import type { Express } from 'express';
 import { RequestError } from '../../shared/domain/errors.js';
 import { jobIdOf, taskIdOf } from '../../shared/queue/names.js';
 import { decodeTask } from '../../shared/queue/tasks/task-codec.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { ANSWERED, commonHeaders, jsonAnswer, type Answer } from '../http/answer.js';
+import type { RequestContext } from '../http/request-context.js';
+import type { Route } from '../http/route.js';
 import { toWirePolicy } from '../tasks/view.js';
 
-export const BOARD_PATH = '/admin/queues';
+const BOARD_PATH = '/admin/queues';
 
 const MAX_SHOWN_CHARACTERS = 2_000;
 
@@ -16,46 +20,95 @@ const MAX_SHOWN_CHARACTERS = 2_000;
 const PAGE_HEADERS = {
   'Content-Security-Policy':
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; frame-ancestors 'none'; base-uri 'self'",
-  'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
 };
 
 type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
 type BoardJob = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>;
 
-/**
- * What may be changed through the board: Retry and Retry all of what failed. Everything else that Bull Board can do
- * (obliterate, clean, empty, edit, add, promote, pause, ...) goes past our rules and would break tasks.
- */
-const RETRY_ONE = /^\/api\/queues\/[^/]+\/t-[^/]+\/retry$/;
-const RETRY_ALL = /^\/api\/queues\/([^/]+)\/retry\/failed$/;
 /** What the page of one job asks for. */
 const LOOK_AT_ONE = /^(\/api\/queues\/[^/]+\/)(t-[^/]+)((?:\/logs)?)$/;
 const LEGAL_JOB_ID = /^t-(?:[\w.!~*'()-]|%[0-9A-F]{2})+$/;
 
+/** Answers a request for BOARD_PATH by itself; `url` is what stands behind that. */
+export type ServeBoard = (context: RequestContext, url: string) => Promise<void>;
+
+export interface BoardParts {
+  readonly queue: TaskQueue;
+  readonly serveBoard: ServeBoard;
+}
+
+const boardRow = { body: 'none', query: 'any', operationId: null, metricLabel: BOARD_PATH } as const;
+
 /**
- * Bull Board as an Express handler, for BOARD_PATH. Its Retry is our redrive: Bull Board's own would start a dead
- * letter with no attempts left.
+ * What may be seen and changed through the board. The changes are Retry and Retry all of what failed, which are our redrive:
+ * Bull Board's own would start a dead letter with no attempts left. Everything else that it can do (obliterate, clean,
+ * empty, edit, add, promote, pause, ...) goes past our rules and would break tasks.
  */
-export function bullBoard(queue: TaskQueue): (request: Request, response: Response, next: NextFunction) => Promise<void> {
-  let board: Express | undefined;
-  return async (request, response, next) => {
-    const isChange = request.method !== 'GET' && request.method !== 'HEAD';
-    const retryAll = request.method === 'PUT' ? RETRY_ALL.exec(request.path) : null;
-    if (isChange && retryAll === null && !(request.method === 'PUT' && RETRY_ONE.test(request.path))) {
-      throw new RequestError('action_refused', 'this action would break tasks: only Retry and Retry all of failed jobs are allowed');
-    }
-    // Bull Board would answer 500 in a form of its own; and the queues exist only once Redis has answered.
-    await queue.ping();
-    response.set(PAGE_HEADERS);
-    if (retryAll !== null) {
+export const boardRoutes: readonly Route<BoardParts>[] = [
+  {
+    ...boardRow,
+    method: 'GET',
+    path: `${BOARD_PATH}/*`,
+    role: 'read',
+    otherMethodsAreRefusedBecause: 'this action would break tasks: only Retry and Retry all of failed jobs are allowed',
+    handle: async (context, { queue, serveBoard }) => {
+      await redisAnswers(queue);
+      const [, , , ...below] = context.match.path.split('/');
+      const search = context.match.search === '' ? '' : `?${context.match.search}`;
+      await serveBoard(context, withJobIdMended(`/${below.join('/')}${search}`));
+      return ANSWERED;
+    },
+  },
+  {
+    ...boardRow,
+    method: 'PUT',
+    path: `${BOARD_PATH}/api/queues/:queue/:job/retry`,
+    role: 'operate',
+    handle: async (context, { queue, serveBoard }) => {
+      const job = context.param('job');
+      if (taskIdOf(job) === undefined) throw new RequestError('action_refused', 'this is no task of the service');
+      await redisAnswers(queue);
+      // Written anew: no spelling of the path may be something else to the board than it was to the route table.
+      await serveBoard(context, `/api/queues/${encodeURIComponent(context.param('queue'))}/${encodeURIComponent(job)}/retry`);
+      return ANSWERED;
+    },
+  },
+  {
+    ...boardRow,
+    method: 'PUT',
+    path: `${BOARD_PATH}/api/queues/:queue/retry/failed`,
+    role: 'operate',
+    handle: async (context, { queue }): Promise<Answer> => {
+      await redisAnswers(queue);
       // Bull Board reads the newest hundred of the set again and again: tasks that fail once more would hide the rest.
-      response.json(await queue.redriveAll(retryAll[1] ?? ''));
-      return;
-    }
-    if (!isChange) request.url = withJobIdMended(request.url);
-    board ??= createBoard(queue);
-    board(request, response, next);
+      return jsonAnswer(200, await queue.redriveAll(context.param('queue')));
+    },
+  },
+];
+
+/** Bull Board would answer 500 in a form of its own; and the queues exist only once Redis has answered. */
+async function redisAnswers(queue: TaskQueue): Promise<void> {
+  await queue.ping();
+}
+
+/** An Express app as its own code calls it; its types leave the third argument out. */
+type BoardApp = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
+
+/** Bull Board, which is an Express app, made when it is first asked for: before that its queues need not exist. */
+export function createBoardServer(queue: TaskQueue): ServeBoard {
+  let board: BoardApp | undefined;
+  return ({ request, response, requestId, match }, url) => {
+    const serve = (board ??= createBoard(queue));
+    for (const [name, value] of Object.entries({ ...commonHeaders(requestId), ...PAGE_HEADERS })) response.setHeader(name, value);
+    // As Express does for an app below a path: redirects are made of originalUrl.
+    Object.assign(request, { originalUrl: request.url, url });
+    return new Promise((resolve, reject) => {
+      response.once('close', () => resolve());
+      serve(request, response, (error) => {
+        reject(error instanceof Error ? error : new RequestError('not_found', `there is nothing at ${match.path}`));
+      });
+    });
   };
 }
 
@@ -63,7 +116,6 @@ export function bullBoard(queue: TaskQueue): (request: Request, response: Respon
  * The page of a job takes one encoding too many off the id in its own address, and asks for `t-a/b` where the job is
  * `t-a%2Fb`: it found no task with a character that is written with a `%`. No job has such an id, so the task `a/b` is
  * meant. Where what is left looks like the id of a job (of the task `50%25`) it is taken as it is.
- * @throws URIError for what is no percent-encoding
  */
 function withJobIdMended(url: string): string {
   const [path = '', ...query] = url.split('?');
@@ -74,7 +126,7 @@ function withJobIdMended(url: string): string {
   return [`${before}${encodeURIComponent(jobIdOf(id.slice('t-'.length)))}${behind}`, ...query].join('?');
 }
 
-function createBoard(queue: TaskQueue): Express {
+function createBoard(queue: TaskQueue): BoardApp {
   const serverAdapter = new ExpressAdapter();
   serverAdapter.setBasePath(BOARD_PATH);
   createBullBoard({
@@ -86,11 +138,11 @@ function createBoard(queue: TaskQueue): Express {
   serverAdapter.setErrorHandler((error) => {
     throw error;
   });
-  // ExpressAdapter types its router as any; it is an app of its own, with settings of its own.
-  const router = serverAdapter.getRouter() as Express;
-  router.disable('x-powered-by');
-  router.disable('etag');
-  return router;
+  // ExpressAdapter types its app as any.
+  const app = serverAdapter.getRouter() as Express & BoardApp;
+  app.disable('x-powered-by');
+  app.disable('etag');
+  return app;
 }
 
 class RedrivingAdapter extends BullMQAdapter {

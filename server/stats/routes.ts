@@ -1,21 +1,30 @@
-import { Router } from 'express';
 import type { TaskCounts } from '../../shared/queue/tasks/task-counts.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { jsonAnswer } from '../http/answer.js';
+import type { Route } from '../http/route.js';
 
-/**
- * What concerns all tasks together: their counts, and how many workers there are for them.
- * @param unreadableForMs for how long a task counts as unreadable after the last try
- */
-export function queueRoutes({ queue, unreadableForMs }: { readonly queue: Pick<TaskQueue, 'counts' | 'withFlow'>; readonly unreadableForMs: number }): Router {
-  const router = Router();
-
-  router.get('/stats', async (_request, response) => {
-    const [counts, { workers }] = await Promise.all([queue.counts(unreadableForMs), queue.withFlow((store) => store.snapshot([]))]);
-    response.json({ ...toWireCounts(counts), workers });
-  });
-
-  return router;
+export interface StatsParts {
+  readonly queue: Pick<TaskQueue, 'counts' | 'withFlow'>;
+  /** For how long a task counts as unreadable after a worker last failed to read it, ms. */
+  readonly unreadableForMs: number;
 }
+
+/** What concerns all tasks together: their counts, and how many workers there are for them. */
+export const statsRoutes: readonly Route<StatsParts>[] = [
+  {
+    method: 'GET',
+    path: '/stats',
+    role: 'read',
+    body: 'none',
+    query: [],
+    operationId: 'stats',
+    metricLabel: '/stats',
+    handle: async (_context, { queue, unreadableForMs }) => {
+      const [counts, { workers }] = await Promise.all([queue.counts(unreadableForMs), queue.withFlow((store) => store.snapshot([]))]);
+      return jsonAnswer(200, { ...toWireCounts(counts), workers });
+    },
+  },
+];
 
 function toWireCounts({ waiting, due, sending, delivered, deadLettered, parked, unreadable, oldestDueMs }: TaskCounts): object {
   return {

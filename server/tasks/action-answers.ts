@@ -1,21 +1,16 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Cancellation } from '../../shared/queue/tasks/cancel-task.js';
 import type { RetryNow } from '../../shared/queue/tasks/retry-now.js';
+import { jsonAnswer, type Answer } from '../http/answer.js';
 import { printTime } from '../http/print-time.js';
-
-/** An answer with 2xx; refusals are thrown. */
-export interface Answer {
-  readonly status: number;
-  readonly body: object;
-}
 
 /** @throws RequestError task_not_found, being_sent, finished */
 export function answerToCancel(id: string, cancellation: Cancellation): Answer {
   switch (cancellation.kind) {
     case 'cancelled':
-      return { status: 200, body: { message: `Task ${id} cancelled`, id, state: 'cancelled' } };
+      return jsonAnswer(200, { message: `Task ${id} cancelled`, id, state: 'cancelled' });
     case 'deleted':
-      return { status: 200, body: { message: `Task ${id} deleted`, id, state: 'deleted' } };
+      return jsonAnswer(200, { message: `Task ${id} deleted`, id, state: 'deleted' });
     case 'being_sent':
       throw beingSent(id);
     case 'finished':
@@ -29,11 +24,11 @@ export function answerToCancel(id: string, cancellation: Cancellation): Answer {
 export function answerToRetryNow(id: string, sent: RetryNow): Answer {
   switch (sent.kind) {
     case 'retried_now':
-      return { status: 202, body: { message: `Task ${id} is due now`, id, state: sent.state, run: sent.run, next_attempt_at: printTime(sent.dueAt) } };
+      return jsonAnswer(202, { message: `Task ${id} is due now`, id, state: sent.state, run: sent.run, next_attempt_at: printTime(sent.dueAt) });
     case 'redriven':
-      return { status: 202, body: { message: `Task ${id} starts again`, id, state: 'scheduled', run: sent.run, next_attempt_at: printTime(sent.dueAt) } };
+      return jsonAnswer(202, { message: `Task ${id} starts again`, id, state: 'scheduled', run: sent.run, next_attempt_at: printTime(sent.dueAt) });
     case 'already_due':
-      return { status: 200, body: { message: `Task ${id} is due already`, id, state: sent.state, run: sent.run, next_attempt_at: printTime(sent.dueAt) } };
+      return jsonAnswer(200, { message: `Task ${id} is due already`, id, state: sent.state, run: sent.run, next_attempt_at: printTime(sent.dueAt) });
     case 'being_sent':
       throw beingSent(id);
     case 'finished':

@@ -41,10 +41,11 @@ export class BatchResults {
   /**
    * The body of the answer.
    * @param truncation why reading stopped: no task behind the last result was looked at
+   * @param requestId  of an answer that is an error as a whole
    */
-  print(truncation: RequestError | undefined): string {
+  print(truncation: RequestError | undefined, requestId: string): string {
     const head: Record<string, unknown> = { counts: this.#counts };
-    if (this.whyNothingIsStored !== undefined) Object.assign(head, answerToError(this.whyNothingIsStored).body);
+    if (this.whyNothingIsStored !== undefined) Object.assign(head, answerToError(this.whyNothingIsStored).body, { request_id: requestId });
     if (truncation !== undefined) {
       const { status, body } = answerToError(truncation);
       head['truncated'] = { index: this.#texts.length, status, ...body };

@@ -1,10 +1,11 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
+import { jsonTextAnswer, type Answer } from '../http/answer.js';
 import { answerToError, refusalOf } from '../http/error-response.js';
 import { checkBodyHeaders, isJson, parseJson, readBody } from '../http/json-body.js';
-import { sendJsonText } from '../http/send-json.js';
+import type { RequestContext } from '../http/request-context.js';
 import { splitArray } from './batch-array.js';
 import { readLines } from './batch-lines.js';
 import { BatchResults } from './batch-results.js';
@@ -32,15 +33,16 @@ export interface BatchDeps {
  * `POST /tasks/batch`: what `POST /tasks` does, for many tasks, one after the other. Each is answered as it would have
  * been alone; none stops another.
  */
-export async function submitBatch(request: IncomingMessage, response: ServerResponse, deps: BatchDeps): Promise<void> {
-  const batch = new Batch(request, deps);
+export async function submitBatch(context: RequestContext, deps: BatchDeps): Promise<Answer> {
+  const { request } = context;
+  const batch = new Batch(context, deps);
   const truncation = await batch.submitAll(await textsOf(request, deps.maxBodyBytes));
+  // What is behind the limit must come off the connection, or its sender never gets to read the answer.
+  request.resume();
   const { results } = batch;
   const unavailable = results.whyNothingIsStored;
   const { status, headers } = unavailable === undefined ? { status: 207, headers: {} } : answerToError(unavailable);
-  sendJsonText(response, status, results.print(truncation), headers);
-  // What is behind the limit must come off the connection, or its sender never gets to read the answer.
-  request.resume();
+  return jsonTextAnswer(status, results.print(truncation, context.requestId), headers);
 }
 
 /** The texts of the tasks, a few at a time. An array is read whole, so that one that is too large stores nothing. */
@@ -66,7 +68,7 @@ class Batch {
   #away: { readonly refusal: RequestError; readonly untilMs: number } | undefined;
 
   constructor(
-    private readonly request: IncomingMessage,
+    private readonly context: RequestContext,
     private readonly deps: BatchDeps,
   ) {}
 
@@ -112,7 +114,7 @@ class Batch {
       if (this.#away !== undefined && performance.now() < this.#away.untilMs) throw this.#away.refusal;
       this.results.accept(index, await this.deps.submitTask(task));
     } catch (thrown) {
-      const refusal = refusalOf(thrown, this.request, this.deps.logger);
+      const refusal = refusalOf(thrown, this.context, this.deps.logger);
       // Not anew for those that were not sent, or it would never end.
       if (refusal.code === 'redis_unavailable' && thrown !== this.#away?.refusal) this.#away = { refusal, untilMs: performance.now() + ASK_AGAIN_AFTER_MS };
       this.results.refuse(index, id, refusal);

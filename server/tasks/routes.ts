@@ -1,15 +1,17 @@
-import { Router } from 'express';
 import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { flowDue, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
+import { jsonAnswer } from '../http/answer.js';
+import type { RequestContext } from '../http/request-context.js';
+import type { Route } from '../http/route.js';
 import { answerToCancel, answerToRetryNow, taskNotFound } from './action-answers.js';
 import { toWireTask } from './view.js';
 import type { WaitingFacts } from './waiting-for.js';
 
-export interface TaskRoutesDeps {
+export interface TaskParts {
   readonly queue: TaskQueue;
   /** When a circuit counts as open. */
   readonly circuit: CircuitRules;
@@ -18,32 +20,52 @@ export interface TaskRoutesDeps {
 }
 
 /** What is done with a task that is there already; how it gets there stands in submit-routes.ts. */
-export function taskRoutes({ queue, circuit, defaultBrokers, clock }: TaskRoutesDeps): Router {
-  const router = Router();
-
-  router.get('/:id', async (request, response) => {
-    const id = parseId(request.params.id);
-    const view = await queue.find(id);
-    if (view === undefined) throw taskNotFound(id);
-    const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, queue, circuit, defaultBrokers);
-    response.json(toWireTask(view, { includesMessage: includes(request.query['include'], 'message_data'), now: clock(), waiting }));
-  });
-
-  router.delete('/:id', async (request, response) => {
-    const id = parseId(request.params.id);
-    const { status, body } = answerToCancel(id, await queue.cancel(id));
-    response.status(status).json(body);
-  });
-
-  // A body is not read: Node takes it off the connection when the answer is sent.
-  router.post('/:id/retry', async (request, response) => {
-    const id = parseId(request.params.id);
-    const { status, body } = answerToRetryNow(id, await queue.retryNow(id));
-    response.status(status).json(body);
-  });
-
-  return router;
-}
+export const taskRoutes: readonly Route<TaskParts>[] = [
+  {
+    method: 'GET',
+    path: '/tasks/:id',
+    role: 'any_key',
+    body: 'none',
+    query: ['include'],
+    operationId: 'readTask',
+    metricLabel: '/tasks/:id',
+    handle: async (context, { queue, circuit, defaultBrokers, clock }) => {
+      const id = idIn(context);
+      const view = await queue.find(id);
+      if (view === undefined) throw taskNotFound(id);
+      const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, queue, circuit, defaultBrokers);
+      const includesMessage = context.query.get('include')?.split(',').includes('message_data') === true;
+      return jsonAnswer(200, toWireTask(view, { includesMessage, now: clock(), waiting }));
+    },
+  },
+  {
+    method: 'DELETE',
+    path: '/tasks/:id',
+    role: 'operate',
+    body: 'none',
+    query: [],
+    operationId: 'cancelTask',
+    metricLabel: '/tasks/:id',
+    handle: async (context, { queue }) => {
+      const id = idIn(context);
+      return answerToCancel(id, await queue.cancel(id));
+    },
+  },
+  {
+    method: 'POST',
+    path: '/tasks/:id/retry',
+    role: 'operate',
+    // Node takes a body off the connection when the answer is sent.
+    body: 'none',
+    query: [],
+    operationId: 'retryTask',
+    metricLabel: '/tasks/:id/retry',
+    handle: async (context, { queue }) => {
+      const id = idIn(context);
+      return answerToRetryNow(id, await queue.retryNow(id));
+    },
+  },
+];
 
 async function findObstacles({ task, progress }: TaskView, queue: TaskQueue, rules: CircuitRules, defaultBrokers: DefaultBrokers): Promise<WaitingFacts> {
   const flow = flowDue(task, progress.phase, defaultBrokers);
@@ -52,11 +74,8 @@ async function findObstacles({ task, progress }: TaskView, queue: TaskQueue, rul
 }
 
 /** An id that no task can have is no bug of the caller: there is just nothing under it. */
-function parseId(id: string): string {
+function idIn(context: RequestContext): string {
+  const id = context.param('id');
   if (!id.isWellFormed()) throw new RequestError('task_not_found', 'no task with such an id is known');
   return id;
-}
-
-function includes(query: unknown, name: string): boolean {
-  return typeof query === 'string' && query.split(',').includes(name);
 }

@@ -1,12 +1,12 @@
 import type { Logger } from '../../shared/logging/logger.js';
+import { jsonAnswer } from '../http/answer.js';
 import { readJsonBody } from '../http/json-body.js';
-import type { FastPathRoute } from '../http/fast-path.js';
-import { sendJson } from '../http/send-json.js';
+import type { Route } from '../http/route.js';
 import { submitBatch } from './batch-submission.js';
 import type { ParseTask } from './schema.js';
 import type { SubmitTask } from './submit-task.js';
 
-export interface SubmitRoutesDeps {
+export interface SubmitParts {
   readonly parseTask: ParseTask;
   readonly submitTask: SubmitTask;
   /** Of one task, alone or in a batch. */
@@ -15,17 +15,28 @@ export interface SubmitRoutesDeps {
 }
 
 /** The two that are called for every task there is. */
-export function submitRoutes(deps: SubmitRoutesDeps): readonly FastPathRoute[] {
-  const { parseTask, submitTask, maxBodyBytes } = deps;
-  return [
-    {
-      method: 'POST',
-      path: '/tasks',
-      handle: async (request, response) => {
-        const { status, body } = await submitTask(parseTask(await readJsonBody(request, maxBodyBytes)));
-        sendJson(response, status, body);
-      },
+export const submitRoutes: readonly Route<SubmitParts>[] = [
+  {
+    method: 'POST',
+    path: '/tasks',
+    role: 'submit',
+    body: 'json',
+    query: [],
+    operationId: 'submitTask',
+    metricLabel: '/tasks',
+    handle: async ({ request }, { parseTask, submitTask, maxBodyBytes }) => {
+      const { status, body } = await submitTask(parseTask(await readJsonBody(request, maxBodyBytes)));
+      return jsonAnswer(status, body);
     },
-    { method: 'POST', path: '/tasks/batch', handle: (request, response) => submitBatch(request, response, deps) },
-  ];
-}
+  },
+  {
+    method: 'POST',
+    path: '/tasks/batch',
+    role: 'submit',
+    body: 'json_or_ndjson',
+    query: [],
+    operationId: 'submitTasks',
+    metricLabel: '/tasks/batch',
+    handle: submitBatch,
+  },
+];

@@ -1,16 +1,14 @@
-import { createServer } from 'node:http';
-
-import { createApp } from '../../server/app.js';
-import { listen } from '../../server/http/listen.js';
+import { createServer } from '../../server/create-server.js';
+import type { PipelineStages } from '../../server/http/request-pipeline.js';
 import { loadConfig, type RedisConfig } from '../../shared/config/load.js';
 import type { DeadPolicy } from '../../shared/domain/task/retry-policy.js';
 import { defaultCircuitRules, type CircuitRules } from '../../shared/domain/flow/circuit.js';
-import { defaultBrokersOf } from '../../shared/domain/flow/flow-key.js';
-import { defaultReleasePolicy, unreadableForMs, type ReleasePolicy } from '../../shared/domain/task/outcome.js';
+import { defaultReleasePolicy, type ReleasePolicy } from '../../shared/domain/task/outcome.js';
 import { createLogger } from '../../shared/logging/logger.js';
 import { connectRedis, type RedisClient } from '../../shared/redis/redis-connection.js';
 import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { createWorker, type Worker } from '../../workers/create-worker.js';
+import { eventually } from './eventually.js';
 import { uniquePrefix } from './namespace.js';
 import { testRedisAddress, type RedisAddress } from './redis.js';
 
@@ -33,6 +31,8 @@ export interface InProcessOptions {
   readonly circuit?: Partial<CircuitRules>;
   /** To be one more API of an earlier service. */
   readonly prefix?: string;
+  /** Of the API's pipeline. */
+  readonly stages?: PipelineStages;
 }
 
 export interface WorkerOptions {
@@ -44,7 +44,6 @@ export interface WorkerOptions {
 
 /** Nothing listens there. */
 const NO_BROKER = '127.0.0.1:9';
-const defaultBrokers = defaultBrokersOf([{ host: '127.0.0.1', port: 9 }]);
 const log = new CollectedLog();
 const logger = createLogger({ level: 'debug', environment: 'dev' }, log);
 
@@ -63,19 +62,35 @@ export class InProcessService {
 
   /** The API, as the server's main.ts makes it; without waiting for Redis. */
   static async start(options: InProcessOptions = {}): Promise<InProcessService> {
-    const prefix = options.prefix ?? uniquePrefix();
+    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, release = defaultReleasePolicy, circuit = {}, stages, isRedisAboveMark } = options;
     const redis = connect('server', options.redis);
-    const queue = new TaskQueue({ redis, prefix, shards: options.shards ?? 1, deadAttempts: 10, clock: Date.now });
+    const queue = new TaskQueue({ redis, prefix, shards, deadAttempts: 10, clock: Date.now });
     const service = new InProcessService(options, redis, queue, prefix);
-    service.#closing.push(async () => {
-      await queue.close();
-      redis.disconnect();
-    });
-    const { maxMessageBytes = 1_048_576, isRedisAboveMark = () => false, release = defaultReleasePolicy, circuit = {} } = options;
-    const server = createServer(createApp({ queue, isRedisAboveMark, maxMessageBytes, defaultJitter: 'none', unreadableForMs: unreadableForMs(release), circuit: { ...defaultCircuitRules, ...circuit }, defaultBrokers, clock: Date.now, logger }));
-    const listening = await listen(server, { host: '127.0.0.1', port: 0 });
-    service.#closing.push(() => listening.close(1_000));
-    service.#baseUrl = `http://127.0.0.1:${listening.port}`;
+    const server = createServer(
+      {
+        ...loadConfig({ KAFKA_BROKERS: NO_BROKER, HTTP_HOST: '127.0.0.1', HTTP_PORT: '0' }),
+        redis: redisConfig(options.redis),
+        queuePrefix: prefix,
+        shards,
+        maxMessageBytes,
+        release,
+        circuit: { ...defaultCircuitRules, ...circuit },
+      },
+      {
+        logger,
+        clock: Date.now,
+        redis,
+        onUnfitRedis: (error) => {
+          throw error;
+        },
+        ...(stages === undefined ? {} : { stages }),
+        ...(isRedisAboveMark === undefined ? {} : { isRedisAboveMark }),
+      },
+    );
+    // Closed in reverse: the server ends the connection that both use.
+    service.#closing.push(() => server.stop(1_000), () => queue.close());
+    const { port } = await server.start();
+    service.#baseUrl = `http://127.0.0.1:${port}`;
     return service;
   }
 
@@ -84,6 +99,11 @@ export class InProcessService {
     const service = await InProcessService.start(options);
     try {
       await service.queue.ready();
+      // The API has its own queues, which it opens by itself.
+      await eventually(async () => {
+        const { status } = await fetch(`${service.baseUrl}/readyz`);
+        if (status !== 200) throw new Error(`/readyz says ${status}`);
+      });
     } catch (error) {
       await service.close();
       throw error;

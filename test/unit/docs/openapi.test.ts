@@ -1,8 +1,6 @@
 import { expect } from 'chai';
-import type { Request, Response } from 'express';
 
 import { answerToError } from '../../../server/http/error-response.js';
-import { allowMethods } from '../../../server/http/allow-methods.js';
 import { parsePolicy } from '../../../server/flow/schema.js';
 import { createTaskParser } from '../../../server/tasks/schema.js';
 import { waitingCodes } from '../../../server/tasks/waiting-for.js';
@@ -15,39 +13,7 @@ import { entries, readText, readYaml, type Tree } from './repository-file.js';
 
 const api = readYaml('docs/openapi.yaml');
 const schemas = api['components']?.['schemas'];
-const METHODS = ['get', 'put', 'post', 'delete', 'patch'];
 const parseTask = createTaskParser({ maxMessageBytes: 1_048_576, defaultJitter: 'none' });
-
-/** Paths and methods of the contract, `{x}` filled in. */
-function operations(): { path: string; methods: string[] }[] {
-  return entries(api['paths']).map(([path, item]) => ({
-    path: path.replace(/\{\w+\}/g, 'x'),
-    methods: entries(item).map(([name]) => name).filter((name) => METHODS.includes(name)).map((name) => name.toUpperCase()),
-  }));
-}
-
-/** What allow-methods.ts says of a path: the header Allow, or undefined for an unknown one. */
-function allowedAt(path: string): string[] | undefined {
-  let allow: string | undefined;
-  const response = { set: (_name: string, value: string) => { allow = value; } };
-  try {
-    // The two fields and the one method that it uses.
-    void allowMethods()({ method: 'TRACE', path } as Request, response as unknown as Response, () => undefined);
-  } catch (error) {
-    if (!(error instanceof RequestError)) throw error;
-  }
-  return allow?.split(', ');
-}
-
-/** One path for each alternative of each row of allow-methods.ts, read from its text: the table is not exported. */
-function pathsOfTable(): string[] {
-  const rows = [...readText('server/http/allow-methods.ts').matchAll(/^ {2}\[\/\^(.+?)\$\/, \[/gm)].map(([, pattern = '']) => pattern);
-  return rows.flatMap((row) => {
-    const text = row.replaceAll('\\/?', '').replaceAll('\\', '').replaceAll('[^/]+', 'x');
-    const [, before = '', choices = '', after = ''] = /^([^(]*)\(([^)]*)\)(.*)$/.exec(text) ?? ['', text, '', ''];
-    return choices.split('|').map((choice) => `${before}${choice}${after}`);
-  });
-}
 
 function statusOf(code: RequestErrorCode): string {
   return String(answerToError(new RequestError(code, '')).status);
@@ -89,13 +55,6 @@ describe('docs/openapi.yaml', () => {
   it('has the version of package.json', () => {
     const { version } = JSON.parse(readText('package.json')) as { version: string };
     expect(api['info']?.['version']).to.equal(version);
-  });
-
-  it('has the paths and methods of server/http/allow-methods.ts, and no others', () => {
-    for (const { path, methods } of operations()) expect(allowedAt(path), path).to.have.members(methods);
-    const table = pathsOfTable();
-    for (const path of table) expect(allowedAt(path), `${path}, read from the table`).to.be.an('array');
-    expect(operations().map(({ path }) => path)).to.have.members(table);
   });
 
   it('lists the error codes of shared/domain/errors.ts', () => {

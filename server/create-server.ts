@@ -1,0 +1,122 @@
+import { createServer as createHttpServer } from 'node:http';
+import type { Config } from '../shared/config/load.js';
+import { RequestError } from '../shared/domain/errors.js';
+import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
+import type { Clock } from '../shared/domain/ports.js';
+import { unreadableForMs } from '../shared/domain/task/outcome.js';
+import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
+import type { Logger } from '../shared/logging/logger.js';
+import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
+import { MemoryGuard } from '../shared/redis/memory-guard.js';
+import { connectRedis, type RedisClient } from '../shared/redis/redis-connection.js';
+import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
+import { maxBodyBytes } from './http/json-body.js';
+import { listen, type ListeningServer } from './http/listen.js';
+import { createRequestPipeline, type PipelineStages } from './http/request-pipeline.js';
+import { createBoardServer } from './ops/bull-board.js';
+import { routeTable } from './route-table.js';
+import { createTaskParser } from './tasks/schema.js';
+import { createSubmitTask } from './tasks/submit-task.js';
+
+/** The settings that the API reads; those of the workers are not among them. */
+export type ServerConfig = Pick<
+  Config,
+  'environment' | 'http' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'retryJitter' | 'dead' | 'release' | 'shutdownTimeoutMs'
+>;
+
+export interface ServerDeps {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Called when Redis has answered and must not be used: EvictingRedisError in prod. */
+  readonly onUnfitRedis: (error: unknown) => void;
+  readonly stages?: PipelineStages;
+  /** Default: one that is made of `config.redis`. Either is closed at the end. */
+  readonly redis?: RedisClient;
+  /** Default: what `config.redisHighWater` says of Redis. */
+  readonly isRedisAboveMark?: () => boolean;
+}
+
+/** A whole API: connections, routes, a port. */
+export interface Server {
+  /**
+   * Resolves when it listens. It does not wait for Redis: without one it answers 503.
+   * @throws the system's error, such as EADDRINUSE
+   */
+  start(): Promise<{ readonly port: number }>;
+  /**
+   * Answers what is under way, then closes the port, the queue and Redis. Safe before `start`, and twice; resolves when
+   * nothing is left running.
+   * @param graceMs for what is under way; default: most of SHUTDOWN_TIMEOUT
+   * @throws AggregateError of what failed; everything else was closed all the same
+   */
+  stop(graceMs?: number): Promise<void>;
+  /** The same in parts that end within SHUTDOWN_TIMEOUT, for exitOnSignal. */
+  readonly stopSteps: readonly ShutdownStep[];
+}
+
+/**
+ * Wires an API. Connects to Redis at once, so it has to be stopped even if it was never started.
+ * The process and the tests both get their API from here.
+ */
+export function createServer(config: ServerConfig, { logger, clock, onUnfitRedis, stages, redis = connectRedis(config.redis, 'server'), ...deps }: ServerDeps): Server {
+  logConnectionChanges(redis, logger);
+  redis.once('ready', () => void checkRedisSettings(redis, config.environment, logger).catch(onUnfitRedis));
+  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, clock });
+  const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
+  const { isRedisAboveMark = () => memoryGuard.isAboveMark } = deps;
+  const pipeline = createRequestPipeline(
+    routeTable,
+    {
+      queue,
+      parseTask: createTaskParser({ maxMessageBytes: config.maxMessageBytes, defaultJitter: config.retryJitter }),
+      submitTask: createSubmitTask(queue, () => {
+        if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');
+      }),
+      maxBodyBytes: maxBodyBytes(config.maxMessageBytes),
+      unreadableForMs: unreadableForMs(config.release),
+      circuit: config.circuit,
+      defaultBrokers: defaultBrokersOf(config.kafka.brokers),
+      serveBoard: createBoardServer(queue),
+      clock,
+      logger,
+    },
+    stages,
+  );
+
+  let listening: Promise<ListeningServer> | undefined;
+  let stopping: Promise<void> | undefined;
+
+  async function answerWhatIsUnderWay(graceMs: number): Promise<void> {
+    // A start that failed has nothing to close.
+    const server = await listening?.catch(() => undefined);
+    await server?.close(graceMs);
+  }
+
+  async function closeRedis(): Promise<void> {
+    memoryGuard.close();
+    redis.disconnect();
+  }
+
+  async function stopParts(graceMs: number): Promise<void> {
+    const failures: unknown[] = [];
+    for (const end of [() => answerWhatIsUnderWay(graceMs), () => queue.close(), closeRedis]) {
+      try {
+        await end();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, 'stopping the API failed');
+  }
+
+  const { shutdownTimeoutMs } = config;
+  return {
+    start: () => (listening ??= listen(createHttpServer(pipeline), config.http)),
+    stop: (graceMs = shutdownTimeoutMs * 0.7) => (stopping ??= stopParts(graceMs)),
+    stopSteps: [
+      { name: 'answer what is under way', limitMs: shutdownTimeoutMs * 0.8, run: () => answerWhatIsUnderWay(shutdownTimeoutMs * 0.7) },
+      { name: 'close the queue', limitMs: shutdownTimeoutMs * 0.1, run: () => queue.close() },
+      { name: 'close redis', limitMs: shutdownTimeoutMs * 0.1, run: closeRedis },
+    ],
+  };
+}

@@ -1,0 +1,36 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { LogFields } from '../../shared/logging/logger.js';
+import { NO_QUERY, type Query } from './query.js';
+import { requestIdOf } from './request-id.js';
+import type { MatchFacts } from './route-matcher.js';
+
+/** One request on its way through the pipeline. */
+export class RequestContext {
+  readonly requestId: string;
+  /** Only names that the route has. Set by the pipeline, behind the access check. */
+  query: Query = NO_QUERY;
+
+  constructor(
+    readonly request: IncomingMessage,
+    readonly response: ServerResponse,
+    readonly match: MatchFacts,
+  ) {
+    this.requestId = requestIdOf(request.headers['x-request-id']);
+  }
+
+  get method(): string {
+    return this.request.method ?? '';
+  }
+
+  /** A part of the path that the route names, decoded. @throws Error when it names none: a bug of ours */
+  param(name: string): string {
+    const value = this.match.params.get(name);
+    if (value === undefined) throw new Error(`the route has no parameter ${name}`);
+    return value;
+  }
+
+  /** For every line that is logged because of this request. The path is as it came, without its query. */
+  get logFields(): LogFields {
+    return { request_id: this.requestId, method: this.method, path: this.match.path };
+  }
+}

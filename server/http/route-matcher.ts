@@ -1,0 +1,185 @@
+import { RequestError } from '../../shared/domain/errors.js';
+import type { Route, Served, ServedFacts } from './route.js';
+
+type Params = ReadonlyMap<string, string>;
+
+/** What a request met. */
+export interface MatchFacts {
+  readonly served: ServedFacts;
+  /** Parts of the path that the row names, decoded. */
+  readonly params: Params;
+  /** As it came, without the query. */
+  readonly path: string;
+  /** Behind the `?`; empty without one. */
+  readonly search: string;
+  /** The header Allow of this path; empty where nothing is. */
+  readonly allow: string;
+}
+
+export interface RouteMatch<Parts> extends MatchFacts {
+  readonly served: Served<Parts>;
+}
+
+/** All routes of one path. */
+interface Resource<Parts> {
+  readonly routes: readonly { readonly route: Route<Parts>; readonly params: Params }[];
+  readonly allow: string;
+}
+
+const NO_PARAMS: Params = new Map();
+
+/**
+ * Finds the row for a request. Every spelling of a path is answered alike: `/tasks`, `/tasks/`, `/%74asks` and
+ * `http://host/tasks` meet the same rows, `/Tasks` and `//tasks` none. So a rule that hangs on a row (role, limits, metrics)
+ * cannot be passed by another spelling.
+ */
+export class RouteMatcher<Parts> {
+  readonly #rows: readonly { readonly route: Route<Parts>; readonly parts: readonly string[] }[];
+  /** Paths without parameters, as they are nearly always written: found at once. */
+  readonly #known = new Map<string, Resource<Parts>>();
+  readonly #allowOfAll: string;
+
+  /** @throws Error when two rows have the same method and path */
+  constructor(routes: readonly Route<Parts>[]) {
+    this.#rows = routes.map((route) => ({ route, parts: route.path.split('/').slice(1) })).sort((a, b) => rank(b.parts) - rank(a.parts));
+    const seen = new Set<string>();
+    for (const { method, path } of routes) {
+      const shape = `${method} ${path.replace(/:\w+/g, ':')}`;
+      if (seen.has(shape)) throw new Error(`two routes for ${shape}`);
+      seen.add(shape);
+    }
+    this.#allowOfAll = allowOf(routes);
+    for (const { path } of routes) if (!/[:*]/.test(path)) this.#known.set(path, this.#resourceAt(path.split('/').slice(1)));
+  }
+
+  /** @param target of the request line, such as `/tasks/a?include=message_data` */
+  match(method: string, target: string): RouteMatch<Parts> {
+    const known = this.#known.get(target);
+    if (known !== undefined) return choose(known, method, target, '');
+    const queryAt = target.indexOf('?');
+    const path = originForm(queryAt < 0 ? target : target.slice(0, queryAt));
+    const search = queryAt < 0 ? '' : target.slice(queryAt + 1);
+    if (path === '*' && method === 'OPTIONS') return { served: optionsAnswer, params: NO_PARAMS, path, search, allow: this.#allowOfAll };
+    let resource = this.#known.get(path);
+    if (resource === undefined) {
+      const parts = decodedParts(path);
+      if (parts === undefined) return { served: malformedPath, params: NO_PARAMS, path, search, allow: '' };
+      resource = this.#resourceAt(parts);
+    }
+    return choose(resource, method, path, search);
+  }
+
+  #resourceAt(parts: readonly string[]): Resource<Parts> {
+    const routes = this.#rows.flatMap(({ route, parts: pattern }) => {
+      const params = paramsOf(pattern, parts);
+      return params === undefined ? [] : [{ route, params }];
+    });
+    return { routes, allow: allowOf(routes.map(({ route }) => route)) };
+  }
+}
+
+/** Fixed parts go before parameters, and those before `*`. */
+function rank(pattern: readonly string[]): number {
+  const fixed = pattern.filter((part) => !part.startsWith(':') && part !== '*').length;
+  return fixed + (pattern.at(-1) === '*' ? 0 : 1_000);
+}
+
+function choose<Parts>({ routes, allow }: Resource<Parts>, method: string, path: string, search: string): RouteMatch<Parts> {
+  const found = routes.find(({ route }) => route.method === (method === 'HEAD' ? 'GET' : method));
+  if (found !== undefined) return { served: found.route, params: found.params, path, search, allow };
+  if (routes.length === 0) return { served: unknownPath, params: NO_PARAMS, path, search, allow };
+  if (method === 'OPTIONS') return { served: optionsAnswer, params: NO_PARAMS, path, search, allow };
+  const refusal = routes.find(({ route }) => route.otherMethodsAreRefusedBecause !== undefined)?.route.otherMethodsAreRefusedBecause;
+  return { served: refusal === undefined ? otherMethod : refusedMethod(refusal), params: NO_PARAMS, path, search, allow };
+}
+
+/** The methods that are answered otherwise than with 405. */
+function allowOf(routes: readonly { readonly method: string }[]): string {
+  if (routes.length === 0) return '';
+  const methods = new Set(routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])));
+  return [...[...methods].sort((a, b) => METHOD_ORDER.indexOf(a) - METHOD_ORDER.indexOf(b)), 'OPTIONS'].join(', ');
+}
+
+const METHOD_ORDER = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
+/** A proxy may send the whole address (RFC 9112, 3.2.2). */
+function originForm(target: string): string {
+  if (target.startsWith('/')) return target;
+  const path = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, '');
+  return path === '' && target !== '' ? '/' : path;
+}
+
+/** @returns undefined for what is no percent-encoding */
+function decodedParts(path: string): string[] | undefined {
+  const parts = path.split('/').slice(1);
+  // One slash at the end makes no difference; `//` is another path.
+  if (parts.length > 1 && parts.at(-1) === '' && parts.at(-2) !== '') parts.pop();
+  try {
+    return parts.map((part) => (part.includes('%') ? decodeURIComponent(part) : part));
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
+  }
+}
+
+/** @returns undefined where the path is another one */
+function paramsOf(pattern: readonly string[], parts: readonly string[]): Params | undefined {
+  const isOpen = pattern.at(-1) === '*';
+  const length = isOpen ? pattern.length - 1 : pattern.length;
+  if (isOpen ? parts.length < length : parts.length !== length) return undefined;
+  let params: Map<string, string> | undefined;
+  for (let index = 0; index < length; index += 1) {
+    const [expected = '', part = ''] = [pattern[index], parts[index]];
+    if (expected.startsWith(':')) {
+      if (part === '') return undefined;
+      (params ??= new Map()).set(expected.slice(1), part);
+    } else if (expected !== part) return undefined;
+  }
+  return params ?? NO_PARAMS;
+}
+
+// What is served where no row is. A key is asked for as anywhere: a stranger need not learn which paths there are.
+
+const unknownPath: Served<unknown> = {
+  role: 'any_key',
+  metricLabel: 'unknown path',
+  query: 'any',
+  handle: async ({ match }) => {
+    throw new RequestError('not_found', `there is nothing at ${match.path}`);
+  },
+};
+
+const malformedPath: Served<unknown> = {
+  role: 'any_key',
+  metricLabel: 'malformed path',
+  query: 'any',
+  handle: async () => {
+    throw new RequestError('invalid_request', 'the path is not valid percent-encoding');
+  },
+};
+
+const otherMethod: Served<unknown> = {
+  role: 'any_key',
+  metricLabel: 'other method',
+  query: 'any',
+  handle: async ({ method, match }) => {
+    throw new RequestError('method_not_allowed', `${method} is not possible here, only ${match.allow}`);
+  },
+};
+
+function refusedMethod(reason: string): Served<unknown> {
+  return {
+    ...otherMethod,
+    handle: async () => {
+      throw new RequestError('action_refused', reason);
+    },
+  };
+}
+
+/** Names the methods and allows no other origin anything: there is no CORS here. */
+const optionsAnswer: Served<unknown> = {
+  role: 'any_key',
+  metricLabel: 'options',
+  query: 'any',
+  handle: async ({ match }) => ({ status: 204, headers: { Allow: match.allow } }),
+};

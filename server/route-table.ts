@@ -1,0 +1,25 @@
+import { flowRoutes, type FlowParts } from './flow/routes.js';
+import { healthRoutes, type HealthParts } from './health/routes.js';
+import type { Route } from './http/route.js';
+import { contractRoute } from './ops/api-docs.js';
+import { boardRoutes, type BoardParts } from './ops/bull-board.js';
+import { statsRoutes, type StatsParts } from './stats/routes.js';
+import { taskRoutes, type TaskParts } from './tasks/routes.js';
+import { submitRoutes, type SubmitParts } from './tasks/submit-routes.js';
+
+/** What the handlers of all routes need; create-server.ts makes it. */
+export type ApiParts = SubmitParts & TaskParts & FlowParts & StatsParts & HealthParts & BoardParts;
+
+/**
+ * Everything the API answers. To add a route, add a row in the room that it belongs to. Tests compare the rows with
+ * docs/openapi.yaml in both directions, and call each of them.
+ */
+export const routeTable: readonly Route<ApiParts>[] = [
+  ...submitRoutes,
+  ...taskRoutes,
+  ...flowRoutes,
+  ...statsRoutes,
+  ...healthRoutes,
+  ...boardRoutes,
+  contractRoute,
+];

@@ -1,0 +1,58 @@
+import { expect } from 'chai';
+
+import { RouteMatcher } from '../../../../server/http/route-matcher.js';
+import type { Route, RouteMethod } from '../../../../server/http/route.js';
+
+const row = (method: RouteMethod, path: `/${string}`): Route<unknown> => ({ method, path, role: 'none', body: 'none', query: [], operationId: null, metricLabel: `${method} ${path}`, handle: async () => ({ status: 204 }) });
+
+describe('RouteMatcher', () => {
+  const matcher = new RouteMatcher([row('GET', '/a/*'), row('GET', '/a/:id'), row('GET', '/a/fixed'), row('POST', '/a/:name'), row('DELETE', '/a/:x/:y'), row('GET', '/')]);
+
+  const table: readonly (readonly [method: string, target: string, label: string, params?: Readonly<Record<string, string>>])[] = [
+    ['GET', '/a/fixed', 'GET /a/fixed'],
+    ['GET', '/a/x', 'GET /a/:id', { id: 'x' }],
+    ['GET', '/a/x/', 'GET /a/:id', { id: 'x' }],
+    ['HEAD', '/a/x?y', 'GET /a/:id', { id: 'x' }],
+    ['POST', '/a/fixed', 'POST /a/:name', { name: 'fixed' }],
+    ['DELETE', '/a/x%2Fy/%C3%BC', 'DELETE /a/:x/:y', { x: 'x/y', y: 'ü' }],
+    ['GET', '/a', 'GET /a/*'],
+    ['GET', '/a/', 'GET /a/*'],
+    ['GET', '/a/x/y/z', 'GET /a/*'],
+    ['GET', '/', 'GET /'],
+    ['GET', 'http://h', 'GET /'],
+    ['GET', 'http://h/a/x', 'GET /a/:id', { id: 'x' }],
+    ['PUT', '/a/x', 'other method'],
+    ['OPTIONS', '/a/x', 'options'],
+    ['OPTIONS', '*', 'options'],
+    ['GET', '*', 'unknown path'],
+    ['GET', '', 'unknown path'],
+    ['GET', 'a/x', 'unknown path'],
+    ['GET', '/b', 'unknown path'],
+    ['GET', '/A/x', 'unknown path'],
+    ['GET', '//', 'unknown path'],
+    ['GET', '/a/%', 'malformed path'],
+    ['GET', '/a/%c3%28', 'malformed path'],
+  ];
+  for (const [method, target, label, params = {}] of table) {
+    it(`finds ${label} for ${method} ${target}`, () => {
+      const match = matcher.match(method, target);
+      expect([match.served.metricLabel, Object.fromEntries(match.params)]).to.deep.equal([label, params]);
+    });
+  }
+
+  it('names all methods of a path, whichever rows have them', () => {
+    expect(matcher.match('PUT', '/a/fixed').allow).to.equal('GET, HEAD, POST, OPTIONS');
+    expect(matcher.match('PUT', '/a/x/y').allow).to.equal('GET, HEAD, DELETE, OPTIONS');
+    expect(matcher.match('OPTIONS', '*').allow).to.equal('GET, HEAD, POST, DELETE, OPTIONS');
+    expect(matcher.match('GET', '/nothing').allow).to.equal('');
+  });
+
+  it('gives the query as it came', () => {
+    expect(matcher.match('GET', '/a/x?b=1?c')).to.include({ path: '/a/x', search: 'b=1?c' });
+  });
+
+  it('does not take two rows for one method and path', () => {
+    expect(() => new RouteMatcher([row('GET', '/a/:id'), row('GET', '/a/:key')])).to.throw(/two routes for GET \/a\/:/);
+    expect(() => new RouteMatcher([row('GET', '/a/:id'), row('PUT', '/a/:key')])).to.not.throw();
+  });
+});
