@@ -3,6 +3,7 @@ import { healthRoutes, type HealthParts } from './health/routes.js';
 import type { Route } from './http/route.js';
 import { contractRoute } from './ops/api-docs.js';
 import { boardRoutes, type BoardParts } from './ops/bull-board.js';
+import { frontPageRoute } from './ops/front-page.js';
 import { statsRoutes, type StatsParts } from './stats/routes.js';
 import { taskRoutes, type TaskParts } from './tasks/routes.js';
 import { submitRoutes, type SubmitParts } from './tasks/submit-routes.js';
@@ -22,4 +23,5 @@ export const routeTable: readonly Route<ApiParts>[] = [
   ...healthRoutes,
   ...boardRoutes,
   contractRoute,
+  frontPageRoute,
 ];

@@ -169,6 +169,8 @@ describe('the request pipeline', () => {
       ['GET', '/admin/queues/queue/deliver-0', '/admin/queues'],
       ['GET', '/Admin/queues', 'unknown path'],
       ['PUT', '/admin/queues/api/queues/deliver-0/t-x/%72etry', '/admin/queues'],
+      ['GET', 'http://other.example', '/'],
+      ['GET', '/?utm_source=x', '/'],
     ];
     for (const [method, path, label] of spellings) {
       it(`answers ${method} ${path} as ${label}`, async () => {

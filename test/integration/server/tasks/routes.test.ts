@@ -125,7 +125,7 @@ describe('paths and methods that do not exist', () => {
   after(() => service.close());
 
   const table: readonly (readonly [method: string, path: string, status: number, code: string, allow: string | null])[] = [
-    ['GET', '/', 404, 'not_found', null],
+    ['POST', '/', 405, 'method_not_allowed', 'GET, HEAD, OPTIONS'],
     ['GET', '/nothing', 404, 'not_found', null],
     ['POST', '/taskss', 404, 'not_found', null],
     ['GET', '/tasks/a/b', 404, 'not_found', null],
