@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 
 import { createLogger } from '../../../shared/logging/logger.js';
+import { jobIdOf } from '../../../shared/queue/names.js';
+import type { Shard } from '../../../shared/queue/engine/shard.js';
 import { Janitor, type Retention } from '../../../workers/janitor.js';
 import { eventually } from '../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';
@@ -36,14 +38,21 @@ describe('janitor', () => {
       await eventually(assertion, { withinMs: 15_000, everyMs: 25 });
     } finally {
       await janitor.stop();
-      await redis.del(await janitorLock()); // the next one need not wait until it lapses
+      await redis.del((await keys()).janitorLock); // the next one need not wait until it lapses
       redis.disconnect();
     }
   }
 
-  async function janitorLock(): Promise<string> {
+  async function keys(): Promise<Shard['keys']> {
     const [shard] = await service.queue.shards();
-    return shard?.keys.janitorLock ?? '';
+    if (shard === undefined) throw new Error('no shard');
+    return shard.keys;
+  }
+
+  /** Makes some records older or younger than the others: a later clock of the janitor would make all of them older. */
+  async function setFinishedAt(set: 'completed' | 'failed', ids: readonly string[], at: number): Promise<void> {
+    const key = (await keys())[set];
+    for (const id of ids) expect(await service.redis.zadd(key, 'XX', 'CH', at, jobIdOf(id)), `${id} in ${set}`).to.equal(1);
   }
 
   async function submitAll(tasks: readonly WireTask[], state: 'delivered' | 'dead_lettered' | 'parked'): Promise<string[]> {
@@ -73,9 +82,7 @@ describe('janitor', () => {
     const old = await deliver(3);
     const waiting = httpTask(receiver.url('/'), { initial_delay: 3_600 });
     await submitNew(service.baseUrl, waiting);
-    // Their records are made older: a second clock would make all of them so.
-    const [shard] = await service.queue.shards();
-    for (const id of old) await service.redis.zadd(shard?.keys.completed ?? '', Date.now() - DAY - 1_000, `t-${id}`);
+    await setFinishedAt('completed', old, Date.now() - DAY - 1_000);
     const young = await deliver(2);
     await clean(0, {}, async () => { expect(await known(old)).to.deep.equal([]); });
     expect(await known([...young, waiting.id])).to.deep.equal([...young, waiting.id]);
@@ -86,7 +93,10 @@ describe('janitor', () => {
     const cancelled = httpTask(receiver.url('/'), { initial_delay: 3_600 });
     await submitNew(service.baseUrl, cancelled);
     expect((await cancel(service.baseUrl, cancelled.id)).status).to.equal(200);
-    await clean(DAY - 60_000, { deliveredMax: 1 }, async () => { expect(await known([cancelled.id])).to.deep.equal([cancelled.id]); });
+    // One task that is older, so that the test sees when the janitor has been there.
+    const older = await deliver(1);
+    await setFinishedAt('completed', older, Date.now() - DAY);
+    await clean(DAY - 60_000, {}, async () => { expect(await known([...older, cancelled.id])).to.deep.equal([cancelled.id]); });
     await clean(DAY + 60_000, {}, async () => { expect(await known([cancelled.id])).to.deep.equal([]); });
   });
 
@@ -100,9 +110,9 @@ describe('janitor', () => {
     const dead = await deadLetter(3);
     await clean(30 * DAY + 60_000, {}, async () => { expect(await known(dead)).to.deep.equal([]); });
     expect(await known(kept)).to.deep.equal(kept);
-    const young = await deadLetter(1);
-    await clean(29 * DAY, { deliveredMs: 1 }, async () => { expect(await known([])).to.deep.equal([]); });
-    expect(await known(young)).to.deep.equal(young);
+    const [older = '', young = ''] = await deadLetter(2);
+    await setFinishedAt('failed', [young], Date.now() + 2 * DAY);
+    await clean(31 * DAY, { deliveredMs: 1 }, async () => { expect(await known([older, young])).to.deep.equal([young]); });
   });
 
   it('keeps parked tasks for good: years later they are redrivable', async () => {
@@ -114,10 +124,10 @@ describe('janitor', () => {
 
   it('is not held up by an id that is in the set of parked ones by mistake', async () => {
     const dead = await deadLetter(2);
-    const [shard] = await service.queue.shards();
-    for (const id of [...dead, 'never-heard-of']) await service.redis.zadd(shard?.keys.parked ?? '', Date.now(), `t-${id}`);
+    const { parked } = await keys();
+    for (const id of [...dead, 'never-heard-of']) await service.redis.zadd(parked, Date.now(), jobIdOf(id));
     await clean(31 * DAY, {}, async () => { expect(await known(dead)).to.deep.equal([]); });
-    expect(await service.redis.zrange(shard?.keys.parked ?? '', '0', '-1')).to.deep.equal(['t-never-heard-of']);
+    expect(await service.redis.zrange(parked, '0', '-1')).to.deep.equal([jobIdOf('never-heard-of')]);
   });
 
   it('gets past more parked tasks than it looks at in one step, and remembers how far it was', async function () {
@@ -127,25 +137,25 @@ describe('janitor', () => {
       return task;
     });
     await Promise.all(parkedTasks.map((task) => submitNew(service.baseUrl, task)));
-    const [shard] = await service.queue.shards();
-    await eventually(async () => { expect(await service.redis.zcard(shard?.keys.failed ?? '')).to.equal(600); }, { withinMs: 20_000 });
+    const { failed, janitorCursor } = await keys();
+    await eventually(async () => { expect(await service.redis.zcard(failed)).to.equal(600); }, { withinMs: 20_000 });
     const dead = await deadLetter(1);
     await clean(31 * DAY, {}, async () => { expect(await known(dead)).to.deep.equal([]); });
-    expect(await service.redis.zcard(shard?.keys.failed ?? '')).to.equal(600);
-    const cursor = Number(await service.redis.get(shard?.keys.janitorCursor ?? ''));
-    const newest = Number((await service.redis.zrange(shard?.keys.failed ?? '', '-1', '-1', 'WITHSCORES'))[1]);
+    expect(await service.redis.zcard(failed)).to.equal(600);
+    const cursor = Number(await service.redis.get(janitorCursor));
+    const newest = Number((await service.redis.zrange(failed, '-1', '-1', 'WITHSCORES'))[1]);
     expect(cursor).to.be.at.least(newest);
   });
 
   it('is one of the fleet: a second one does nothing while the first is alive', async () => {
     const redis = connect('worker');
-    await redis.set(await janitorLock(), 'another worker', 'PX', 60_000);
+    await redis.set((await keys()).janitorLock, 'another worker', 'PX', 60_000);
     const dead = await deadLetter(1);
     const janitor = new Janitor({ shards: await service.queue.shards(), redis, retention, clock: () => Date.now() + 31 * DAY, logger });
     janitor.start();
     await janitor.stop(); // resolves when its first round is over
     expect(await known(dead)).to.deep.equal(dead);
-    expect(await redis.get(await janitorLock())).to.equal('another worker');
+    expect(await redis.get((await keys()).janitorLock)).to.equal('another worker');
     redis.disconnect();
   });
 });
