@@ -1,11 +1,14 @@
 import { expect } from 'chai';
 
-import { createReceiver, failingFirst, type Receiver } from '../support/receiver.js';
+import { createReceiver, failingFirst, type Behaviour, type ReceivedRequest, type Receiver } from '../support/receiver.js';
 import { Service } from '../support/service.js';
-import { getTask, getTaskAnswer, httpTask, submitNew, timeOf, waitForState } from '../support/tasks.js';
+import { getTask, getTaskAnswer, httpTask, submitNew, timeOf, waitForState, type WireTask } from '../support/tasks.js';
 
-/** How late a send may be here: the tests share two cores with a broker. What is promised is measured by the bench. */
-const LATEST_MS = 4_000;
+/**
+ * How much later than exact the best of four measurements may be. On a quiet machine a send is about 10 ms late, on a crowded one
+ * some are 1 s late, but hardly all four. The schedules that have to be told apart here differ by 200 ms and more.
+ */
+const LATE_MS = 100;
 
 describe('e2e: when a task is sent', () => {
   let service: Service;
@@ -20,34 +23,53 @@ describe('e2e: when a task is sent', () => {
     await service.close();
   });
 
-  /** Pauses between a failure and the next send, as the receiver saw them, in milliseconds. */
-  function pauses(taskId: string): number[] {
-    const times = receiver.requestsFor(taskId).map(({ arrivedAt }) => arrivedAt);
-    return times.slice(1).map((time, index) => time - (times[index] ?? NaN));
+  /**
+   * Sends four tasks of one policy at different moments, each to a receiver of its own, so that no circuit is shared.
+   * @param failure the answer to the first `times` attempts
+   * @returns the pauses between two sends as a receiver saw them, in ms; of each pause the shortest of the four. A pause that is
+   *          late says nothing about the schedule. One that is early would be the shortest.
+   */
+  async function shortestPauses(times: number, failure: Behaviour, policy: Partial<WireTask>): Promise<number[]> {
+    const receivers = await Promise.all(Array.from({ length: 4 }, () => createReceiver()));
+    try {
+      const pauses = await Promise.all(receivers.map(async (own, nth) => {
+        own.on('/', failingFirst(times, failure));
+        const task = httpTask(own.url('/'), { initial_delay: nth * 0.13, max_retries: times, ...policy });
+        await submitNew(service.baseUrl, task);
+        await waitForState(service.baseUrl, task.id, 'delivered');
+        expect(own.requests.map(({ key }) => key)).to.deep.equal(Array.from({ length: times + 1 }, (_, attempt) => `${task.id}|${attempt}`));
+        return pausesOf(own.requests);
+      }));
+      return Array.from({ length: times }, (_, nth) => Math.min(...pauses.map((each) => each[nth] ?? NaN)));
+    } finally {
+      await Promise.all(receivers.map((own) => own.close()));
+    }
+  }
+
+  /** @param exact the pauses of the policy, in ms */
+  function expectPauses(seen: readonly number[], exact: readonly number[]): void {
+    expect(seen).to.have.lengthOf(exact.length);
+    for (const [nth, ms] of exact.entries()) expect(seen[nth], `ms before attempt ${nth + 1} of ${seen.map(Math.round).join(', ')}`).to.be.within(ms, ms + LATE_MS);
   }
 
   it('waits base_delay before the first send, and never sends early', async () => {
-    const task = httpTask(receiver.url('/first'), { base_delay: 0.25 });
-    delete (task as { initial_delay?: number }).initial_delay;
-    const before = Date.now();
-    const answer = await submitNew(service.baseUrl, task);
-    const done = await waitForState(service.baseUrl, task.id, 'delivered');
-    const startedAt = timeOf(done.timeline[0]?.started_at);
-    expect(startedAt - before).to.be.within(250, 250 + LATEST_MS);
-    expect(startedAt).to.be.at.least(timeOf(answer.body['next_attempt_at']));
-    expect(receiver.requestsFor(task.id).map(({ key }) => key)).to.deep.equal([`${task.id}|0`]);
+    const waits: number[] = [];
+    for (let nth = 0; nth < 4; nth += 1) {
+      const { initial_delay: _none, ...task } = httpTask(receiver.url('/first'), { base_delay: 0.25 });
+      const before = Date.now();
+      const answer = await submitNew(service.baseUrl, task);
+      const done = await waitForState(service.baseUrl, task.id, 'delivered');
+      const startedAt = timeOf(done.timeline[0]?.started_at);
+      waits.push(startedAt - before);
+      expect(startedAt).to.be.at.least(timeOf(answer.body['next_attempt_at']));
+      expect(receiver.requestsFor(task.id).map(({ key }) => key)).to.deep.equal([`${task.id}|0`]);
+    }
+    expectPauses([Math.min(...waits)], [250]);
   });
 
   it('keeps the whole schedule with a base_delay of fractions of a second', async () => {
-    receiver.on('/schedule', failingFirst(4, { kind: 'answer', status: 500 }));
-    const task = httpTask(receiver.url('/schedule'), { base_delay: 0.0555, max_retries: 4, max_delay: 0.2 });
-    await submitNew(service.baseUrl, task);
-    await waitForState(service.baseUrl, task.id, 'delivered');
-    const exact = [55.5, 111, 200, 200];
-    const seen = pauses(task.id);
-    expect(seen.length).to.equal(exact.length);
-    exact.forEach((ms, index) => expect(seen[index], `before attempt ${index + 1}`).to.be.within(ms, ms + LATEST_MS));
-    expect(receiver.requestsFor(task.id).map(({ key }) => key)).to.deep.equal([0, 1, 2, 3, 4].map((n) => `${task.id}|${n}`));
+    // The third pause would be 1,778 ms without max_delay.
+    expectPauses(await shortestPauses(4, { kind: 'answer', status: 500 }, { base_delay: 0.4445, max_delay: 1.5 }), [444.5, 889, 1_500, 1_500]);
   });
 
   const spread: readonly (readonly [jitter: 'equal' | 'full', longestMs: number])[] = [
@@ -61,11 +83,13 @@ describe('e2e: when a task is sent', () => {
       const herd = Array.from({ length: 24 }, () => httpTask(receiver.url(path), { jitter, base_delay: 1, max_retries: 1 }));
       await Promise.all(herd.map((task) => submitNew(service.baseUrl, task)));
       for (const { id } of herd) await waitForState(service.baseUrl, id, 'delivered');
-      const waits = herd.map(({ id }) => pauses(id)[0] ?? NaN);
-      for (const wait of waits) expect(wait).to.be.within(500, longestMs + LATEST_MS);
+      const waits = herd.map(({ id }) => pausesOf(receiver.requestsFor(id))[0] ?? NaN).sort((a, b) => a - b);
+      expect(waits[0]).to.be.at.least(500);
+      // Three of the 24 may be late for reasons of the machine. Drawn up to 1,500 ms instead of 1,000, this fails in 99 % of runs.
+      expect(waits[20], JSON.stringify(waits)).to.be.at.most(longestMs + LATE_MS);
       // By chance, each of these fails less than once in ten million runs.
       expect(Math.max(...waits) - Math.min(...waits), JSON.stringify(waits)).to.be.at.least((longestMs - 500) / 5);
-      expect(Math.min(...waits), 'nothing is earlier than the exact schedule').to.be.below(1_000);
+      expect(waits[0], 'nothing is earlier than the exact schedule').to.be.below(1_000);
     });
   }
 
@@ -83,19 +107,11 @@ describe('e2e: when a task is sent', () => {
   });
 
   it('takes Retry-After as a minimum', async () => {
-    receiver.on('/busy', failingFirst(1, { kind: 'answer', status: 429, headers: { 'retry-after': '1' } }));
-    const task = httpTask(receiver.url('/busy'), { base_delay: 0.05, max_retries: 2 });
-    await submitNew(service.baseUrl, task);
-    await waitForState(service.baseUrl, task.id, 'delivered');
-    expect(pauses(task.id)[0]).to.be.within(1_000, 1_000 + LATEST_MS);
+    expectPauses(await shortestPauses(1, { kind: 'answer', status: 429, headers: { 'retry-after': '1' } }, { base_delay: 0.05 }), [1_000]);
   });
 
   it('caps Retry-After by max_delay', async () => {
-    receiver.on('/greedy', failingFirst(1, { kind: 'answer', status: 503, headers: { 'retry-after': '3600' } }));
-    const task = httpTask(receiver.url('/greedy'), { base_delay: 0.05, max_delay: 0.3, max_retries: 2 });
-    await submitNew(service.baseUrl, task);
-    await waitForState(service.baseUrl, task.id, 'delivered');
-    expect(pauses(task.id)[0]).to.be.within(300, 300 + LATEST_MS);
+    expectPauses(await shortestPauses(1, { kind: 'answer', status: 503, headers: { 'retry-after': '3600' } }, { base_delay: 0.05, max_delay: 0.3 }), [300]);
   });
 
   it('says what a waiting task waits for', async () => {
@@ -128,3 +144,9 @@ describe('e2e: RETRY_JITTER', () => {
     }
   });
 });
+
+/** Pauses between one request and the next, in ms. */
+function pausesOf(requests: readonly ReceivedRequest[]): number[] {
+  const times = requests.map(({ arrivedAt }) => arrivedAt);
+  return times.slice(1).map((time, nth) => time - (times[nth] ?? NaN));
+}
