@@ -1,5 +1,6 @@
 import type { KafkaDestination } from '../../shared/domain/destinations/kafka.js';
-import { KafkaProbe, freePort, kafkaTestBroker } from '../support/kafka.js';
+import { freePort } from '../support/free-port.js';
+import { KafkaProbe, kafkaTestBroker } from '../support/kafka.js';
 import { startRawHost } from '../support/kafka-raw-host.js';
 import type { RawHost } from '../support/kafka-raw-host.js';
 import { UNKNOWN_HOST } from '../support/unknown-host.js';

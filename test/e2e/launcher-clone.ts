@@ -1,11 +1,11 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { eventually } from '../support/eventually.js';
+import { freePort } from '../support/free-port.js';
 
 const CLONE_ROOT = path.resolve(import.meta.dirname, '..', '..');
 /** What `npm start` needs of a clone that is installed and built. */
@@ -155,13 +155,4 @@ export function isRunning(pid: number): boolean {
     // ps fails for a pid that does not exist.
     return false;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo; // a listening TCP server has no other kind of address
-  server.close();
-  await once(server, 'close');
-  return port;
 }

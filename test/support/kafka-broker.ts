@@ -5,8 +5,9 @@ import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 
+import { freePort } from './free-port.js';
 import { freezeProcess } from './freeze-process.js';
-import { KafkaProbe, freePort } from './kafka.js';
+import { KafkaProbe } from './kafka.js';
 import { killWithUs } from './kill-with-us.js';
 
 export interface PrivateBrokerOptions {

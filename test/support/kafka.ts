@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module';
-import net from 'node:net';
 
 import kafkajs from 'kafkajs';
 import type { Admin, ITopicConfig, KafkaConfig } from 'kafkajs';
@@ -225,14 +224,4 @@ function innerKafkajs(): InnerKafkajs {
     createLogger: (require('kafkajs/src/loggers') as InnerKafkajs).createLogger,
     createSocketFactory: require('kafkajs/src/network/socketFactory') as InnerKafkajs['createSocketFactory'],
   };
-}
-
-/** A port of this machine that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  const address = server.address();
-  await new Promise((resolve) => { server.close(resolve); });
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has no port');
-  return address.port;
 }

@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { eventually } from './eventually.js';
+import { freePort } from './free-port.js';
 import { freezeProcess } from './freeze-process.js';
 import { killWithUs } from './kill-with-us.js';
 
@@ -122,15 +123,4 @@ async function ping({ host, port }: RedisAddress): Promise<void> {
   } finally {
     socket.destroy();
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo; // a listening TCP server has no other kind of address
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

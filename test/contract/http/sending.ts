@@ -70,10 +70,3 @@ export async function createTcpServer(onBytes?: (bytes: Buffer, socket: Socket) 
     }),
   };
 }
-
-/** A port on which nothing listens: taken, and given back. */
-export async function freePort(): Promise<number> {
-  const server = await createTcpServer();
-  await server.close();
-  return server.port;
-}

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import { KafkaProbe, freePort, kafkaTestBroker } from '../../support/kafka.js';
+import { freePort } from '../../support/free-port.js';
+import { KafkaProbe, kafkaTestBroker } from '../../support/kafka.js';
 import { PrivateBroker } from '../../support/kafka-broker.js';
 import { startRawHost } from '../../support/kafka-raw-host.js';
 import { eventually } from '../../support/eventually.js';
