@@ -5,14 +5,19 @@ import type { FlowPolicy } from '../../../../../shared/domain/flow/flow-policy.j
 import type { FlowStore } from '../../../../../shared/queue/flow/flow-store.js';
 import { flowKeys } from '../../../../../shared/queue/names.js';
 import { eventually } from '../../../../support/eventually.js';
+import { PrivateRedis } from '../../../../support/redis.js';
 import { InProcessService } from '../../../../support/service-in-process.js';
 
 describe('FlowStore', () => {
   let service: InProcessService;
   let store: FlowStore;
+  // Its own, because one of these tests takes all scripts away.
+  let redis: PrivateRedis;
 
+  before(async () => { redis = await PrivateRedis.start(); });
+  after(() => redis.close());
   beforeEach(async () => {
-    service = await InProcessService.ready();
+    service = await InProcessService.ready({ redis: redis.address });
     store = service.queue.flowStore();
   });
   afterEach(() => service.close());

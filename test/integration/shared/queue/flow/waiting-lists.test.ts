@@ -9,7 +9,9 @@ import { SEARCH_FIELD } from '../../../../../shared/queue/tasks/search-fields.js
 import { encodeEntry } from '../../../../../shared/queue/tasks/log-codec.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { eventually } from '../../../../support/eventually.js';
+import { jobField, lockOf } from '../../../../support/job-fields.js';
 import { createReceiver, type Receiver } from '../../../../support/receiver.js';
+import { PrivateRedis } from '../../../../support/redis.js';
 import { InProcessService } from '../../../../support/service-in-process.js';
 import { domainTask, getTask, waitForState } from '../../../../support/tasks.js';
 
@@ -216,7 +218,7 @@ describe('WaitingLists: skim', () => {
       await submit(behind);
       await service.startWorker({ concurrency: 20 });
       for (const { id } of behind) await waitForState(service.baseUrl, id, 'delivered');
-      const fetched = (await Promise.all(head.map(({ id }) => service.redis.hget(shard.keys.job(id), 'ats')))).filter((count) => Number(count) > entries.length);
+      const fetched = (await Promise.all(head.map(({ id }) => service.redis.hget(shard.keys.job(id), jobField.starts)))).filter((count) => Number(count) > entries.length);
       expect(fetched.length, 'to be put back one by one').to.be.below(300);
       const [waiting] = behind;
       expect((await getTask(service.baseUrl, waiting?.id ?? '')).timeline).to.have.lengthOf(1);
@@ -230,9 +232,13 @@ describe('WaitingLists: defer', () => {
   let service: InProcessService;
   let shard: Shard;
   let token: string;
+  // Its own, because one of these tests takes all scripts away.
+  let redis: PrivateRedis;
 
+  before(async () => { redis = await PrivateRedis.start(); });
+  after(() => redis.close());
   beforeEach(async () => {
-    service = await InProcessService.ready();
+    service = await InProcessService.ready({ redis: redis.address });
     const [first] = await service.queue.shards();
     if (first === undefined) throw new Error('no shard');
     shard = first;
@@ -241,7 +247,7 @@ describe('WaitingLists: defer', () => {
     await service.redis.zrem(shard.keys.delayed, `t-${ID}`);
     await service.redis.zrem(shard.keys.prioritized, `t-${ID}`);
     await service.redis.lpush(shard.keys.active, `t-${ID}`);
-    await service.redis.set(`${shard.keys.job(ID)}:lock`, token);
+    await service.redis.set(lockOf(shard.keys.job(ID)), token);
   });
   afterEach(() => service.close());
 
@@ -253,17 +259,17 @@ describe('WaitingLists: defer', () => {
     expect(await hints()).to.deep.equal([`t-${ID}`, '900000']);
     expect(await new WaitingLists(shard).some(10)).to.deep.equal([LANE]);
     expect(Math.floor(Number(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)) / 0x1000)).to.equal(1_060_000);
-    expect(await service.redis.hmget(shard.keys.job(ID), 'deferred', 'delay')).to.deep.equal(['1', '60000']);
+    expect(await service.redis.hmget(shard.keys.job(ID), jobField.deferred, jobField.delay)).to.deep.equal(['1', '60000']);
     expect(await service.redis.llen(shard.keys.active)).to.equal(0);
-    expect(await service.redis.exists(`${shard.keys.job(ID)}:lock`)).to.equal(0);
+    expect(await service.redis.exists(lockOf(shard.keys.job(ID)))).to.equal(0);
   });
 
   it('puts a priority job before all that wait, and makes it due since it was deferred, like them', async () => {
-    await service.redis.hset(shard.keys.job(ID), 'priority', '0');
+    await service.redis.hset(shard.keys.job(ID), jobField.priority, '0');
     await service.redis.zadd(shard.keys.waitingList(LANE), '1', 't-waits-longest');
     expect(await defer()).to.equal(2);
     expect(await service.redis.zrange(shard.keys.waitingList(LANE), '0', '-1')).to.deep.equal([`t-${ID}`, 't-waits-longest']);
-    await service.redis.hset(shard.keys.job(ID), 'ats', '1');
+    await service.redis.hset(shard.keys.job(ID), jobField.starts, '1');
     expect(await new WaitingLists(shard).wake(LANE, 1)).to.deep.equal({ woken: 1, left: 1 });
     expect(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)).to.equal(String(900_000 * 0x1000));
   });
