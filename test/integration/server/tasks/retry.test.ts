@@ -4,6 +4,7 @@ import { expect } from 'chai';
 
 import { DATA_VERSION } from '../../../../shared/queue/tasks/task-codec.js';
 import { eventually } from '../../../support/eventually.js';
+import { jobField } from '../../../support/job-fields.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { call, cancel, getTask, httpTask, retryNow, submitNew, timeOf, uniqueId, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';
@@ -54,10 +55,10 @@ describe('POST /tasks/:id/retry', () => {
 
   it('goes past no pause: the task is due, which is all that the answer says, and waits for the resume', async () => {
     isDown = false;
-    await service.startWorker();
     const destination = `/destinations/${encodeURIComponent(receiver.url('/'))}`;
     expect((await call(service.baseUrl, `${destination}/pause`, { method: 'POST' })).status).to.equal(200);
-    await new Promise((resolve) => setTimeout(resolve, 1_000)); // until all workers know
+    // Only now, so that it knows of the pause from its start.
+    await service.startWorker();
     const task = await submitted(waiting(), 'scheduled');
     expect((await retryNow(service.baseUrl, task.id)).body).to.deep.include({ message: `Task ${task.id} is due now` });
     await eventually(async () => { expect((await getTask(service.baseUrl, task.id)).waiting_for).to.deep.include({ code: 'paused' }); });
@@ -171,10 +172,10 @@ describe('POST /tasks/:id/retry', () => {
     const task = await submitted(waiting(), 'scheduled');
     const [shard] = await service.queue.shards();
     const key = shard?.keys.job(task.id) ?? '';
-    const data = await service.redis.hget(key, 'data');
-    await service.redis.hset(key, 'data', JSON.stringify({ v: DATA_VERSION + 1 }));
+    const data = await service.redis.hget(key, jobField.data);
+    await service.redis.hset(key, jobField.data, JSON.stringify({ v: DATA_VERSION + 1 }));
     await expectSent(task.id, { state: 'scheduled', run: 1 });
-    await service.redis.hset(key, 'data', data ?? '');
+    await service.redis.hset(key, jobField.data, data ?? '');
     isDown = false;
     await service.startWorker();
     await waitForState(service.baseUrl, task.id, 'delivered');
