@@ -2,6 +2,7 @@ import { expect } from 'chai';
 
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { eventually } from '../../../../support/eventually.js';
+import { lockOf } from '../../../../support/job-fields.js';
 import { createReceiver, type Receiver } from '../../../../support/receiver.js';
 import { PrivateRedis } from '../../../../support/redis.js';
 import { connect, InProcessService } from '../../../../support/service-in-process.js';
@@ -73,9 +74,10 @@ describe('TaskQueue.cancel and the workers', () => {
     await service.startWorker();
     const id = await submitted();
     await receiver.waitForRequests(1);
-    // Frozen for longer than its lock, it would be found by the stall check of another worker.
-    await service.redis.del(`${shard.keys.job(id)}:lock`);
-    await service.redis.rename(shard.keys.active, shard.keys.wait);
+    // As if it had been frozen for longer than its lock, and the stall check of another worker had put the task back. Into the
+    // list of paused jobs: out of the list of waiting ones the same worker may take it again before it is cancelled.
+    await service.redis.del(lockOf(shard.keys.job(id)));
+    await service.redis.rename(shard.keys.active, shard.keys.paused);
     expect(await service.queue.cancel(id)).to.deep.equal({ kind: 'cancelled' });
     receiver.on('/', { kind: 'answer', delayMs: 400 });
     // Its answer comes after that of the first.
