@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import { eventually } from '../support/eventually.js';
+import { jobField } from '../support/job-fields.js';
 import { cancel, getTask, waitForState, type WireTask } from '../support/tasks.js';
 import { profile } from './profile.js';
 import { scenario } from './scenario.js';
@@ -16,7 +17,7 @@ interface Verdict {
 describe('chaos: tasks that are cancelled', () => {
   scenario('15', `cancelled under load while a worker is killed with kill -9 ${profile.workerKills} times`, async (scene) => {
     // Few slots and a slow receiver: tasks wait in every place there is, and those of a dead worker wait among them.
-    const { ledger, service, crew, receiver, redis, jobKey } = await scene.stage({ workers: 2, settings: { WORKER_CONCURRENCY: '4' } });
+    const { ledger, service, crew, receiver, redis, keys } = await scene.stage({ workers: 2, settings: { WORKER_CONCURRENCY: '4' } });
     ledger.on('/hook', { kind: 'answer', delayMs: 100 });
     const verdicts = new Map<string, Verdict>();
     const asking: Promise<void>[] = [];
@@ -71,7 +72,7 @@ describe('chaos: tasks that are cancelled', () => {
       expect(requests.filter(({ arrivedAt }) => arrivedAt > at), `${id} was sent after DELETE had answered 200`).to.deep.equal([]);
       if (requests.length === 0) continue;
       // Before that it may have been sent, but only by a worker that died with it.
-      expect(Number(await redis.hget(jobKey(id), 'stc')), `${id} was received, though no worker has died with it`).to.be.at.least(1);
+      expect(Number(await redis.hget(keys.job(id), jobField.stalls)), `${id} was received, though no worker has died with it`).to.be.at.least(1);
       sentBefore += 1;
     }
     return { ...measured, note: `${sentBefore} of the cancelled ones had been sent by a worker that was killed, none was sent later` };

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { queueName } from '../../shared/queue/names.js';
 import { eventually } from '../support/eventually.js';
 import { call, getTask, getTaskAnswer } from '../support/tasks.js';
 import { profile } from './profile.js';
@@ -8,7 +9,7 @@ import { scenario } from './scenario.js';
 describe('chaos: the dead destination', () => {
   scenario('8a', 'down for longer than its own policy: parked, kept, redrivable', async (scene) => {
     const settings = { DEAD_ATTEMPTS: '3', DEAD_BASE_DELAY: '50ms', DEAD_LETTER_RETENTION: '1s' };
-    const { ledger, service, receiver, redis } = await scene.stage({ workers: 2, settings });
+    const { ledger, service, receiver, redis, keys } = await scene.stage({ workers: 2, settings });
     let isDown = true;
     ledger.on('/hook', () => ({ kind: 'answer', status: isDown ? 500 : 200 }));
     ledger.on('/dead', () => ({ kind: 'answer', status: isDown ? 503 : 200 }));
@@ -17,7 +18,7 @@ describe('chaos: the dead destination', () => {
     expect(parked.parked).to.equal(profile.tasks);
     const [first = ''] = ledger.acked;
     expect((await getTask(service.baseUrl, first)).dead_reason).to.equal('retries_exhausted');
-    expect(await redis.zcard(`${service.prefix}:deliver-0:parked`)).to.equal(profile.tasks);
+    expect(await redis.zcard(keys.parked)).to.equal(profile.tasks);
 
     // A dead letter that is younger than they are and is removed by age: the janitor has been where they lie.
     const marker = ledger.task({ destination: { url: receiver.url('/gone') }, dead_destination: { url: receiver.url('/dead-marker') }, max_retries: 0 });
@@ -33,9 +34,9 @@ describe('chaos: the dead destination', () => {
     ledger.faultIsOver();
     // Retry all takes them in pages.
     await eventually(async () => {
-      const answer = await call(service.baseUrl, '/admin/queues/api/queues/deliver-0/retry/failed', { method: 'PUT' });
+      const answer = await call(service.baseUrl, `/admin/queues/api/queues/${queueName(0)}/retry/failed`, { method: 'PUT' });
       expect(answer.status).to.be.within(200, 299);
-      expect(await redis.zcard(`${service.prefix}:deliver-0:failed`)).to.equal(0);
+      expect(await redis.zcard(keys.failed)).to.equal(0);
     }, { withinMs: 30_000, everyMs: 100 });
     const measured = await eventually(async () => {
       const reckoning = await ledger.settle();

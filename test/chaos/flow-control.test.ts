@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { flowKeys } from '../../shared/queue/names.js';
 import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { eventually } from '../support/eventually.js';
 import { testRedisAddress } from '../support/redis.js';
@@ -12,7 +13,7 @@ const MOST = 10;
 describe('chaos: flow control while workers are killed', () => {
   scenario('16', `kill -9 workers ${profile.workerKills} times beside a limit of ${MOST} at once`, async (scene) => {
     const stage = await scene.stage({ workers: 0, settings: { DELIVERY_TIMEOUT: '2s' } });
-    const { ledger, crew, receiver, redis, service } = stage;
+    const { ledger, crew, receiver, redis, service, keys } = stage;
     // Killed at SIGKILL are the connections too: what the receiver counts is what somebody waits for.
     ledger.on('/hook', { kind: 'answer', delayMs: 100 });
     await limit(scene, stage);
@@ -34,13 +35,14 @@ describe('chaos: flow control while workers are killed', () => {
     expect(ledger.requestsWithAttempts(), 'no attempt is used by a crash').to.have.lengthOf(0);
     expect(measured).to.include({ delivered: measured.acked, lost: 0 });
     // A place lapses 5 s after the longest send.
-    const leftOf = async (pattern: string): Promise<string[]> => redis.keys(`${service.prefix}:${pattern}`);
+    const flow = flowKeys(service.prefix, false);
     await eventually(async () => {
-      const left = await Promise.all(['flow:leases:*', 'flow:probe:*', 'deliver-*:lane*'].map(leftOf));
+      const left = await Promise.all([flow.leases('*'), flow.probe('*'), keys.waitingList('*'), keys.waitingLists].map((pattern) => redis.keys(pattern)));
       expect(left.flat()).to.deep.equal([]);
     }, { withinMs: 15_000 });
-    const counters = (await leftOf('flow:*')).filter((key) => !/:(controls|changes|versions?|workers)$/.test(key));
-    for (const key of counters) expect(await redis.pttl(key), key).to.be.above(0);
+    const lapsing = (await redis.keys(flow.report('*').replace('report:', ''))).filter((key) => ![flow.controls, flow.changes, flow.version, flow.versions, flow.workers].includes(key));
+    expect(lapsing, 'the reports of the living workers at least').to.have.lengthOf.at.least(3);
+    for (const key of lapsing) expect(await redis.pttl(key), key).to.be.above(0);
     return { ...measured, note: `${most} at once at most; no place, probe or lane was left` };
   });
 });

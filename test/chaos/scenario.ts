@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 
 import { eventually } from '../support/eventually.js';
+import { jobField, shardKeys, type ShardKeys } from '../support/job-fields.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
 import { PrivateRedis, testRedisAddress, type RedisAddress } from '../support/redis.js';
 import { Service, type ServiceOptions, type ServiceProcess } from '../support/service.js';
@@ -25,8 +26,7 @@ export interface Stage {
   readonly ledger: Ledger;
   /** Another client of the same Redis; waits while Redis is away. */
   readonly redis: Redis;
-  /** Key of a task's job. */
-  readonly jobKey: (taskId: string) => string;
+  readonly keys: ShardKeys;
   /** The worker that holds the task. */
   readonly holderOf: (taskId: string) => Promise<ServiceProcess>;
   /** SIGKILL to the worker that holds the task. */
@@ -57,11 +57,11 @@ export class Scene {
     const crew = new Crew(service);
     this.onClose(() => crew.stop());
     await Promise.all(Array.from({ length: workers }, () => crew.hire()));
-    const jobKey = (taskId: string): string => `${service.prefix}:deliver-0:t-${encodeURIComponent(taskId)}`;
+    const keys = shardKeys(service.prefix);
     // Again and again: a new worker takes tasks before its crew has read that it is up.
     const holderOf = (taskId: string): Promise<ServiceProcess> => eventually(async () => {
       // BullMQ writes who took the job; the worker's name ends with its pid.
-      const name = await redis.hget(jobKey(taskId), 'pb');
+      const name = await redis.hget(keys.job(taskId), jobField.worker);
       const holder = crew.members.find(({ pid }) => name?.endsWith(`-${pid}`) === true);
       if (holder === undefined) throw new Error(`no worker of the crew holds ${taskId}, but ${String(name)}`);
       return holder;
@@ -72,7 +72,7 @@ export class Scene {
       receiver,
       ledger: new Ledger(receiver, service),
       redis,
-      jobKey,
+      keys,
       holderOf,
       killHolder: async (taskId) => (await holderOf(taskId)).kill(),
     };

@@ -2,7 +2,9 @@ import { readFile } from 'node:fs/promises';
 
 import { expect } from 'chai';
 
+import { jobIdOf } from '../../shared/queue/names.js';
 import { eventually } from '../support/eventually.js';
+import { jobField } from '../support/job-fields.js';
 import { call, getTask, getTaskAnswer, waitForState } from '../support/tasks.js';
 import { scenario } from './scenario.js';
 
@@ -10,12 +12,12 @@ describe('chaos: tasks that a worker cannot handle', () => {
   const settings = { RELEASE_BASE_DELAY: '50ms', RELEASE_MAX_DELAY: '800ms' };
 
   scenario('13a', 'a task written by a newer version', async (scene) => {
-    const { ledger, service, crew, redis, jobKey } = await scene.stage({ workers: 0, settings });
+    const { ledger, service, crew, redis, keys } = await scene.stage({ workers: 0, settings });
     const [strange] = ledger.tasks(1, { max_retries: 0 });
     if (strange === undefined) throw new Error('no task');
     await ledger.submitAll([strange]);
-    const data = (await redis.hget(jobKey(strange.id), 'data')) ?? '';
-    await redis.hset(jobKey(strange.id), 'data', JSON.stringify({ ...(JSON.parse(data) as object), v: 2 }));
+    const data = (await redis.hget(keys.job(strange.id), jobField.data)) ?? '';
+    await redis.hset(keys.job(strange.id), jobField.data, JSON.stringify({ ...(JSON.parse(data) as object), v: 2 }));
     const worker = await crew.hire();
     await ledger.submitAll(ledger.tasks(50, { max_retries: 0 }));
     const releases = await eventually(() => {
@@ -29,7 +31,7 @@ describe('chaos: tasks that a worker cannot handle', () => {
     expect((await call(service.baseUrl, '/stats')).body, 'counted for people too').to.nested.include({ 'counts.unreadable': 1 });
     expect(await getTaskAnswer(service.baseUrl, strange.id), 'an older API says so').to.deep.include({ status: 503 });
     // The version that can read it.
-    await redis.hset(jobKey(strange.id), 'data', data);
+    await redis.hset(keys.job(strange.id), jobField.data, data);
     ledger.faultIsOver();
     const measured = await ledger.settle();
     expect(measured).to.include({ acked: 51, delivered: 51, duplicates: 0 });
@@ -38,13 +40,13 @@ describe('chaos: tasks that a worker cannot handle', () => {
   });
 
   scenario('13b', 'a bug of ours that one task meets every time', async (scene) => {
-    const { ledger, service, crew, redis, jobKey, receiver } = await scene.stage({ workers: 0, settings });
+    const { ledger, service, crew, redis, keys, receiver } = await scene.stage({ workers: 0, settings });
     const [cursed] = ledger.tasks(1, { max_retries: 5 });
     if (cursed === undefined) throw new Error('no task');
     await ledger.submitAll([cursed]);
-    const data = JSON.parse((await redis.hget(jobKey(cursed.id), 'data')) ?? '') as object;
+    const data = JSON.parse((await redis.hget(keys.job(cursed.id), jobField.data)) ?? '') as object;
     // A url that no client could have submitted: sending to it throws.
-    await redis.hset(jobKey(cursed.id), 'data', JSON.stringify({ ...data, d: { u: 'no url at all' } }));
+    await redis.hset(keys.job(cursed.id), jobField.data, JSON.stringify({ ...data, d: { u: 'no url at all' } }));
     const worker = await crew.hire();
     await ledger.submitAll(ledger.tasks(50, { max_retries: 0 }));
     const bugs = await eventually(() => {
@@ -61,7 +63,7 @@ describe('chaos: tasks that a worker cannot handle', () => {
     ledger.faultIsOver();
     // The API cannot show a task whose url is none; the receiver of the dead letter has it.
     await eventually(() => expect(receiver.requestsTo('/dead')).to.have.lengthOf(1));
-    await redis.hset(jobKey(cursed.id), 'data', JSON.stringify(data));
+    await redis.hset(keys.job(cursed.id), jobField.data, JSON.stringify(data));
     await waitForState(service.baseUrl, cursed.id, 'dead_lettered');
     const measured = await ledger.settle();
     expect(receiver.requestsTo('/dead').map(({ headers }) => headers['x-retry-dead-reason'])).to.deep.equal(['internal']);
@@ -72,14 +74,14 @@ describe('chaos: tasks that a worker cannot handle', () => {
   });
 
   scenario('13c', 'tasks that an older version left behind', async (scene) => {
-    const { ledger, service, crew, redis, jobKey, receiver } = await scene.stage({ workers: 0, settings });
+    const { ledger, service, crew, redis, keys, receiver } = await scene.stage({ workers: 0, settings });
     const [retrying, parked] = ['old-retrying', 'old-parked'];
     const stored = await tasksOf010(receiver.url(''));
-    await redis.hset(jobKey(retrying), stored('retrying', retrying));
-    await redis.zadd(`${service.prefix}:deliver-0:delayed`, Date.now() * 4_096, `t-${retrying}`);
-    await redis.hset(jobKey(parked), stored('parked', parked));
-    await redis.zadd(`${service.prefix}:deliver-0:failed`, 1_795_539_397_469, `t-${parked}`);
-    await redis.zadd(`${service.prefix}:deliver-0:parked`, 1_795_539_397_469, `t-${parked}`);
+    await redis.hset(keys.job(retrying), stored('retrying', retrying));
+    await redis.zadd(keys.delayed, Date.now() * 4_096, jobIdOf(retrying));
+    await redis.hset(keys.job(parked), stored('parked', parked));
+    await redis.zadd(keys.failed, 1_795_539_397_469, jobIdOf(parked));
+    await redis.zadd(keys.parked, 1_795_539_397_469, jobIdOf(parked));
     for (const id of [retrying, parked]) ledger.acknowledgedBefore(id);
     expect((await getTask(service.baseUrl, parked)).state).to.equal('parked');
     await crew.hire({ DEAD_LETTER_RETENTION: '1s' });

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 
 import { eventually } from '../support/eventually.js';
 import { freezeProcess } from '../support/freeze-process.js';
+import { jobField, type ShardKeys } from '../support/job-fields.js';
 import { getTask, waitForState } from '../support/tasks.js';
 import { profile } from './profile.js';
 import { scenario } from './scenario.js';
@@ -14,7 +15,7 @@ const IN_PROPORTION = { STALL_BASE_DELAY: `${Math.round(SLOW_MS / 30)}ms`, STALL
 
 describe('chaos: workers that are killed', () => {
   scenario('1a', `kill -9 a worker ${profile.workerKills} times under load with slow receivers`, async (scene) => {
-    const { ledger, crew, receiver, redis, jobKey } = await scene.stage({ workers: 2, settings: IN_PROPORTION });
+    const { ledger, crew, receiver, redis, keys } = await scene.stage({ workers: 2, settings: IN_PROPORTION });
     // Slower than the kills come: the same task dies again and again with its worker.
     ledger.on('/hook', { kind: 'answer', delayMs: SLOW_MS });
     // No retries: an attempt charged for a crash would end the task as a dead letter.
@@ -34,11 +35,11 @@ describe('chaos: workers that are killed', () => {
     expect(ledger.requestsWithAttempts(), 'no attempt is used by a crash').to.have.lengthOf(0);
     // A task taken for the killer would be a dead letter.
     expect(measured).to.include({ delivered: measured.acked, dead: 0, refused: 0 });
-    return { ...measured, note: `the unluckiest task lost its worker ${await mostStalls(ledger.acked, redis, jobKey)} times (12 make it poison)` };
+    return { ...measured, note: `the unluckiest task lost its worker ${await mostStalls(ledger.acked, redis, keys)} times (12 make it poison)` };
   });
 
   scenario('1b', 'a task that kills its worker every time', async (scene) => {
-    const { ledger, service, crew, receiver, killHolder, redis, jobKey } = await scene.stage({ workers: 2, settings: IN_PROPORTION });
+    const { ledger, service, crew, receiver, killHolder, redis, keys } = await scene.stage({ workers: 2, settings: IN_PROPORTION });
     ledger.on('/hook', { kind: 'answer', delayMs: SLOW_MS });
     ledger.on('/poison', ({ taskId }) => {
       void killHolder(taskId);
@@ -59,7 +60,7 @@ describe('chaos: workers that are killed', () => {
     expect(ledger.requestsWithAttempts()).to.have.lengthOf(0);
     expect(measured).to.include({ dead: 1, delivered: measured.acked - 1 });
     expect((await getTask(service.baseUrl, poison.id)).timeline.map(({ outcome }) => outcome)).to.include('poison');
-    const most = await mostStalls([...ledger.acked].filter((id) => id !== poison.id), redis, jobKey);
+    const most = await mostStalls([...ledger.acked].filter((id) => id !== poison.id), redis, keys);
     expect(most, 'parted from the others long before').to.be.at.most(10);
     return { ...measured, note: `${crew.restarts} workers died; no other task was charged, and none lost its worker more than ${most} times` };
   });
@@ -124,7 +125,7 @@ describe('chaos: workers that are killed', () => {
 });
 
 /** How often workers died with the one of these tasks that had the worst luck. BullMQ counts it and never resets it. */
-async function mostStalls(ids: Iterable<string>, redis: Redis, jobKey: (taskId: string) => string): Promise<number> {
-  const counts = await Promise.all([...ids].map((id) => redis.hget(jobKey(id), 'stc')));
+async function mostStalls(ids: Iterable<string>, redis: Redis, keys: ShardKeys): Promise<number> {
+  const counts = await Promise.all([...ids].map((id) => redis.hget(keys.job(id), jobField.stalls)));
   return Math.max(...counts.map(Number));
 }

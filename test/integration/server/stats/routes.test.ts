@@ -2,6 +2,7 @@ import { expect } from 'chai';
 
 import { DATA_VERSION } from '../../../../shared/queue/tasks/task-codec.js';
 import { eventually } from '../../../support/eventually.js';
+import { jobField } from '../../../support/job-fields.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { call, cancel, getTask, httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../../../support/tasks.js';
@@ -98,10 +99,10 @@ for (const shards of [1, 4]) {
         ({ id } = task);
         await submitNew(service.baseUrl, task);
         for (const { keys } of await service.queue.shards()) {
-          const found = await service.redis.hget(keys.job(id), 'data');
+          const found = await service.redis.hget(keys.job(id), jobField.data);
           if (found !== null) [jobKey, data] = [keys.job(id), found];
         }
-        await service.redis.hset(jobKey, 'data', JSON.stringify({ v: DATA_VERSION + 1 }));
+        await service.redis.hset(jobKey, jobField.data, JSON.stringify({ v: DATA_VERSION + 1 }));
       });
 
       it('counts it as unreadable as long as workers put it back, and no longer when they can read it', async () => {
@@ -118,7 +119,7 @@ for (const shards of [1, 4]) {
           expect(releases.length).to.be.at.least(7);
         }, { withinMs: 10_000 });
         expect((await stats()).counts.unreadable).to.equal(1);
-        await service.redis.hset(jobKey, 'data', data);
+        await service.redis.hset(jobKey, jobField.data, data);
         await waitForState(service.baseUrl, id, 'delivered');
         await eventually(async () => { expect((await stats()).counts.unreadable).to.equal(0); });
       });
@@ -133,8 +134,8 @@ for (const shards of [1, 4]) {
       it('puts it back all the same when it cannot be counted', async () => {
         for (const { keys } of await service.queue.shards()) await service.redis.set(keys.unreadable, 'not a set');
         await service.startWorker();
-        await eventually(async () => { expect(await service.redis.hget(jobKey, 'stacktrace')).to.contain('data_unreadable'); });
-        await service.redis.hset(jobKey, 'data', data);
+        await eventually(async () => { expect(await service.redis.hget(jobKey, jobField.log)).to.contain('data_unreadable'); });
+        await service.redis.hset(jobKey, jobField.data, data);
         await waitForState(service.baseUrl, id, 'delivered');
         expect((await getTask(service.baseUrl, id)).attempt, 'no attempt is used').to.equal(0);
       });

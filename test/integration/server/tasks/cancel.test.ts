@@ -2,6 +2,7 @@ import { expect } from 'chai';
 
 import { DATA_VERSION } from '../../../../shared/queue/tasks/task-codec.js';
 import { eventually } from '../../../support/eventually.js';
+import { jobField } from '../../../support/job-fields.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { call, cancel, getTask, getTaskAnswer, httpTask, submit, submitNew, timeOf, uniqueId, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';
@@ -121,10 +122,10 @@ describe('DELETE /tasks/:id', () => {
     const task = await submitted(waiting(), 'scheduled');
     const [shard] = await service.queue.shards();
     const key = shard?.keys.job(task.id) ?? '';
-    const data = await service.redis.hget(key, 'data');
-    await service.redis.hset(key, 'data', JSON.stringify({ v: DATA_VERSION + 1 }));
+    const data = await service.redis.hget(key, jobField.data);
+    await service.redis.hset(key, jobField.data, JSON.stringify({ v: DATA_VERSION + 1 }));
     expect((await cancel(service.baseUrl, task.id)).status).to.equal(200);
-    await service.redis.hset(key, 'data', data ?? '');
+    await service.redis.hset(key, jobField.data, data ?? '');
     expect((await getTask(service.baseUrl, task.id)).state).to.equal('cancelled');
   });
 

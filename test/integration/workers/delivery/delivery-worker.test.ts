@@ -2,6 +2,7 @@ import { expect } from 'chai';
 
 import { DATA_VERSION } from '../../../../shared/queue/tasks/task-codec.js';
 import { eventually } from '../../../support/eventually.js';
+import { jobField, lockOf } from '../../../support/job-fields.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { getTask, httpTask, submitNew, timeOf, uniqueId, waitForState, type WireTask } from '../../../support/tasks.js';
@@ -29,7 +30,7 @@ describe('a worker', () => {
   async function stalled(times: number, changes: Partial<WireTask> = {}): Promise<WireTask> {
     const task = httpTask(receiver.url('/'), { id: uniqueId('stalled'), dead_destination: { url: receiver.url('/dead') }, ...changes });
     await submitNew(service.baseUrl, task);
-    await service.redis.hset(await jobKey(task.id), 'stc', times);
+    await service.redis.hset(await jobKey(task.id), jobField.stalls, times);
     return task;
   }
 
@@ -75,7 +76,7 @@ describe('a worker', () => {
   it('parks such a task when its dead delivery kills workers, too, and counts stalls anew after a redrive', async () => {
     const { dead_destination: _none, ...task } = httpTask(receiver.url('/'), { id: uniqueId('stalled'), on_exhausted: 'park' });
     await submitNew(service.baseUrl, task);
-    await service.redis.hset(await jobKey(task.id), 'stc', 12);
+    await service.redis.hset(await jobKey(task.id), jobField.stalls, 12);
     await service.startWorker();
     expect((await waitForState(service.baseUrl, task.id, 'parked')).dead_reason).to.equal('poison');
     expect(await service.queue.redrive(task.id)).to.deep.equal({ kind: 'redriven', run: 2 });
@@ -87,7 +88,7 @@ describe('a worker', () => {
     await submitNew(service.baseUrl, task);
     const key = await jobKey(task.id);
     const data = JSON.stringify({ v: DATA_VERSION + 1, from: 'the future' });
-    await service.redis.hset(key, 'data', data);
+    await service.redis.hset(key, jobField.data, data);
     const startedAt = Date.now();
     await service.startWorker();
     const [shard] = await service.queue.shards();
@@ -98,8 +99,8 @@ describe('a worker', () => {
     });
     // 30 s, shortened by up to half.
     expect(Number(score) / 4_096 - startedAt).to.be.within(15_000, 32_000);
-    expect(await service.redis.hget(key, 'data')).to.equal(data);
-    expect(await service.redis.hget(key, 'atm')).to.equal(null);
+    expect(await service.redis.hget(key, jobField.data)).to.equal(data);
+    expect(await service.redis.hget(key, jobField.attemptsMade)).to.equal(null);
     expect(receiver.requests).to.have.lengthOf(0);
     expect(service.log).to.contain('left for a newer version');
   });
@@ -109,7 +110,7 @@ describe('a worker', () => {
     await submitNew(service.baseUrl, task);
     // A log that no version of ours has written: the next wait cannot be computed from it.
     const record = { kind: 'attempt', run: 1, attempt: 'three', phase: 'delivery', next: 'retry', outcome: 'failed', at: 1, ms: 1, stalls: 0 };
-    await service.redis.hset(await jobKey(task.id), 'stacktrace', JSON.stringify([JSON.stringify(record)]));
+    await service.redis.hset(await jobKey(task.id), jobField.log, JSON.stringify([JSON.stringify(record)]));
     const startedAt = Date.now();
     await service.startWorker();
     const other = httpTask(receiver.url('/'));
@@ -131,8 +132,8 @@ describe('a worker', () => {
     await submitNew(service.baseUrl, task);
     const key = await jobKey(task.id);
     // As if a careless hand had changed it: BullMQ would give up at once.
-    const options = JSON.parse((await service.redis.hget(key, 'opts')) ?? '{}') as Record<string, unknown>;
-    await service.redis.hset(key, 'opts', JSON.stringify({ ...options, attempts: 1 }));
+    const options = JSON.parse((await service.redis.hget(key, jobField.options)) ?? '{}') as Record<string, unknown>;
+    await service.redis.hset(key, jobField.options, JSON.stringify({ ...options, attempts: 1 }));
     await service.startWorker();
     await waitForState(service.baseUrl, task.id, 'dead_lettered');
     expect(receiver.requestsFor(task.id).map(({ key: sent }) => sent)).to.deep.equal([`${task.id}|0`, `${task.id}|1`, `${task.id}|dead|2`]);
@@ -148,7 +149,7 @@ describe('a worker', () => {
     // As if another worker had taken it over, and were through with it.
     const key = await jobKey(task.id);
     const [shard] = await service.queue.shards();
-    await service.redis.del(key, `${key}:lock`);
+    await service.redis.del(key, lockOf(key));
     await service.redis.lrem(shard?.keys.active ?? '', 0, `t-${task.id}`);
     await eventually(() => { expect(worker.inHand).to.equal(0); });
     expect(service.log).to.match(/worker error .*t-task/);

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import { flowKeys } from '../../../../shared/queue/names.js';
+import { jobField, shardKeys } from '../../../support/job-fields.js';
 import { waitForState } from '../../../support/tasks.js';
 import { Fleet } from './fleet.js';
 
@@ -18,7 +19,7 @@ describe('places of a limited destination that dead workers held', () => {
     const keys = flowKeys(service.prefix, false);
     for (const { id } of tasks.slice(-4)) {
       await service.redis.zadd(keys.leases(origin), Date.now() + 60_000, `t-${id}`);
-      await service.redis.hset(`${service.prefix}:deliver-0:t-${id}`, 'stc', 1);
+      await service.redis.hset(shardKeys(service.prefix).job(id), jobField.stalls, 1);
     }
     await fleet.hire(2, { concurrency: 30 });
     for (const { id } of tasks) await waitForState(service.baseUrl, id, 'delivered', { withinMs: 8_000 });

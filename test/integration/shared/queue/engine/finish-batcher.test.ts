@@ -7,6 +7,7 @@ import { isCluster, type RedisClient } from '../../../../../shared/redis/redis-c
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { definedScripts, isRedisFull } from '../../../../../shared/redis/transaction.js';
 import { eventually } from '../../../../support/eventually.js';
+import { jobField, lockOf } from '../../../../support/job-fields.js';
 import { uniquePrefix } from '../../../../support/namespace.js';
 import { createReceiver, type Receiver } from '../../../../support/receiver.js';
 import { PrivateRedis } from '../../../../support/redis.js';
@@ -171,8 +172,8 @@ describe('jobs that end', () => {
     worker.on('completed', ({ id = '' }) => ended.push(id));
     await eventually(() => expect(started).to.equal(16));
     const [, gone = '', , taken = ''] = ids;
-    await redis.del(`${queue.toKey(gone)}:lock`);
-    await redis.set(`${queue.toKey(taken)}:lock`, 'another worker');
+    await redis.del(lockOf(queue.toKey(gone)));
+    await redis.set(lockOf(queue.toKey(taken)), 'another worker');
     open();
     // BullMQ tries to record that it could not record it.
     await eventually(() => expect(errors).to.have.lengthOf(4));
@@ -307,7 +308,7 @@ describe('jobs that end', () => {
       // `run` is ours, beside BullMQ's.
       const options = { jobId: id, priority: 10, run: 3 };
       await queue.add('job', { m: 'ü"', v: 1 }, options);
-      await redis.hset(queue.toKey(id), 'stacktrace', LOG, 'ats', 5, 'atm', 2, 'stc', 4);
+      await redis.hset(queue.toKey(id), jobField.log, LOG, jobField.starts, 5, jobField.attemptsMade, 2, jobField.stalls, 4);
     }
     const seen = new Map<string, unknown>();
     work(1, ({ id = '', data, opts, stacktrace, attemptsMade, attemptsStarted, stalledCounter }: Job<unknown>) => {
@@ -335,7 +336,7 @@ describe('jobs that end', () => {
     await eventually(async () => expect(await queue.getFailedCount()).to.equal(1));
     await watched.caughtUp(redis);
     expect([watched.brought, run]).to.deep.equal([[told], [first]]);
-    expect(await redis.hget(queue.toKey(told), 'failedReason')).to.equal('its child failed');
+    expect(await redis.hget(queue.toKey(told), jobField.failedReason)).to.equal('its child failed');
   });
 });
 
@@ -446,7 +447,7 @@ describe('a task that another one\'s end has brought', () => {
   it('is known as the killer of twelve workers', async () => {
     await service.startWorker({ concurrency: 1 });
     const task = await later('/', { max_retries: 5 });
-    await service.redis.hset(shard.keys.job(task.id), 'stc', 12);
+    await service.redis.hset(shard.keys.job(task.id), jobField.stalls, 12);
     await bring(task);
     expect((await waitForState(service.baseUrl, task.id, 'dead_lettered')).dead_reason).to.equal('poison');
     expect(await timesBrought(task)).to.equal(1);
@@ -468,7 +469,7 @@ describe('a task that another one\'s end has brought', () => {
       letGo();
       await eventually(async () => expect((await getTask(service.baseUrl, task.id)).waiting_for?.code).to.equal('destination_busy'));
       expect(await timesBrought(task)).to.equal(1);
-      expect(await service.redis.hmget(shard.keys.job(task.id), 'deferred', 'ats')).to.deep.equal(['1', '1']);
+      expect(await service.redis.hmget(shard.keys.job(task.id), jobField.deferred, jobField.starts)).to.deep.equal(['1', '1']);
       open();
       letOtherGo();
       // By itself it would come back after a minute.
