@@ -1,112 +1,104 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import path from 'node:path';
 
 import { freePort } from './free-port.mjs';
-import { processRef } from './process-identity.mjs';
 import { runCommand } from './run-command.mjs';
 import { SetupError } from './setup-error.mjs';
 import { waitUntil } from './wait-until.mjs';
 
-/** Any UUID in base64 will do; one broker talks to nobody else. */
+/** Any UUID in base64 will do: the cluster has one node. */
 const CLUSTER_ID = 'dGVzdC1jbHVzdGVyLTAwMQ';
 
-/** Small and quick to start rather than fast later. */
+/** For a quick start; throughput does not matter. */
 const JVM = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Dlog4j2.level=INFO'];
 
+const START_WITHIN_MS = 60_000;
+
 /**
- * Starts one Kafka node (KRaft: broker and controller in one) on loopback, empty.
+ * A Kafka node (KRaft: broker and controller in one) on a loopback port, formatted and not running yet.
  *
+ * @typedef {object} KafkaNode
+ * @property {string} java
+ * @property {string} classPath
+ * @property {string} dir
+ * @property {number} port
+ */
+
+/**
  * @param {object} options
  * @param {string} options.java
  * @param {string} options.jarsDir
  * @param {string} options.dir      for its settings, data and log; removed by the caller
- * @param {(ref: import('./process-identity.mjs').ProcessRef) => void} options.onSpawn
- * @param {AbortSignal} options.signal
- * @returns {Promise<{port: number}>} once it answers in Kafka's protocol
+ * @param {Record<string, string>} [options.settings]  lines of server.properties beside the usual ones, or instead of them
+ * @param {readonly string[]} [options.formatArgs]     for StorageTool, e.g. ['--add-scram', '…']
+ * @param {AbortSignal} [options.signal]
+ * @returns {Promise<KafkaNode>}
  */
-export async function startKafkaBroker({ java, jarsDir, dir, onSpawn, signal }) {
+export async function formatKafkaNode({ java, jarsDir, dir, settings = {}, formatArgs = [], signal }) {
   mkdirSync(dir, { recursive: true });
   const port = await freePort();
-  const controllerPort = await freePort();
-  const settingsFile = path.join(dir, 'server.properties');
-  writeFileSync(settingsFile, settingsText({ port, controllerPort, dataDir: path.join(dir, 'data') }));
-  const logFile = path.join(dir, 'kafka.log');
-  const classPath = ['-cp', path.join(jarsDir, '*')];
-  await runCommand(java, [...classPath, '-Dlog4j2.level=ERROR', 'kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', settingsFile], {
-    signal,
-    isQuiet: true,
-  });
-
-  const log = openSync(logFile, 'a');
-  const child = spawn(java, [...classPath, ...JVM, 'kafka.Kafka', settingsFile], {
-    cwd: dir,
-    // A group of its own: Ctrl-C is for the tests first.
-    detached: true,
-    stdio: ['ignore', log, log],
-  });
-  closeSync(log);
-  let isGone = false;
-  child.once('exit', () => (isGone = true));
-  child.unref();
-  const ref = processRef(child.pid);
-  if (ref !== null) onSpawn(ref);
-
-  const isReady = await waitUntil(async () => isGone || (await answersKafka(port)), { withinMs: 60_000, everyMs: 200, signal });
-  if (isReady === null || isGone) {
-    const tail = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-20).join('\n  ');
-    throw new SetupError(`Kafka did not ${isGone ? 'start' : 'answer within 60 s'} (${java}). The end of its log:\n  ${tail}`);
-  }
-  return { port };
-}
-
-/** @param {{port: number, controllerPort: number, dataDir: string}} options */
-function settingsText({ port, controllerPort, dataDir }) {
-  return [
-    'process.roles=broker,controller',
-    'node.id=1',
-    `controller.quorum.voters=1@127.0.0.1:${controllerPort}`,
-    `listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    `advertised.listeners=PLAINTEXT://127.0.0.1:${port}`,
-    'controller.listener.names=CONTROLLER',
-    `log.dirs=${dataDir}`,
-    // A test that misspells a topic should fail, not make one.
-    'auto.create.topics.enable=false',
-    'offsets.topic.replication.factor=1',
-    'offsets.topic.num.partitions=3',
-    'transaction.state.log.replication.factor=1',
-    'transaction.state.log.min.isr=1',
-    'group.initial.rebalance.delay.ms=0',
-    '',
-  ].join('\n');
+  const classPath = path.join(jarsDir, '*');
+  const lines = { ...usualSettings({ port, controllerPort: await freePort(), dataDir: path.join(dir, 'data') }), ...settings };
+  writeFileSync(settingsFileOf(dir), Object.entries(lines).map(([name, value]) => `${name}=${value}\n`).join(''));
+  const format = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', settingsFileOf(dir), ...formatArgs];
+  await runCommand(java, ['-cp', classPath, '-Dlog4j2.level=ERROR', ...format], { signal, isQuiet: true });
+  return { java, classPath, dir, port };
 }
 
 /**
- * Asks ApiVersions, the one question every broker answers to everybody. An open port is not enough: it opens early.
- * @param {number} port
- * @returns {Promise<boolean>}
+ * Starts it, also again with the data it had.
+ *
+ * @param {KafkaNode} node
+ * @param {object} options
+ * @param {(child: import('node:child_process').ChildProcess) => void} options.onSpawn called before the first wait
+ * @param {AbortSignal} [options.signal]
+ * @returns {Promise<void>} when it takes requests
+ * @throws {SetupError} with the end of its log when it does not start; it may still be running then
  */
-function answersKafka(port) {
-  return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port, timeout: 2_000 });
-    let received = Buffer.alloc(0);
-    /** @param {boolean} answers */
-    const finish = (answers) => {
-      socket.destroy();
-      resolve(answers);
-    };
-    socket.once('error', () => finish(false));
-    socket.once('timeout', () => finish(false));
-    socket.once('close', () => finish(false));
-    socket.once('connect', () => {
-      // Size 10; api key 18, version 0, correlation id 7, no client id.
-      socket.write(Buffer.from([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff]));
-    });
-    socket.on('data', (chunk) => {
-      received = Buffer.concat([received, chunk]);
-      // Size, our correlation id, error code 0.
-      if (received.length >= 10) finish(received.readInt32BE(4) === 7 && received.readInt16BE(8) === 0);
-    });
-  });
+export async function runKafkaNode({ java, classPath, dir }, { onSpawn, signal }) {
+  const logFile = path.join(dir, 'kafka.log');
+  const log = openSync(logFile, 'w');
+  // A process group of its own: Ctrl-C in the terminal is for the test run, which then ends the broker.
+  const child = spawn(java, ['-cp', classPath, ...JVM, 'kafka.Kafka', settingsFileOf(dir)], { cwd: dir, detached: true, stdio: ['ignore', log, log] });
+  closeSync(log);
+  let isGone = false;
+  child.once('error', () => (isGone = true));
+  child.once('exit', () => (isGone = true));
+  onSpawn(child);
+  // An open port is not enough: the broker opens it long before it is registered with its controller.
+  const isReady = await waitUntil(() => isGone || readFileSync(logFile, 'utf8').includes('Kafka Server started'), { withinMs: START_WITHIN_MS, everyMs: 100, signal });
+  if (isReady !== null && !isGone) return;
+  const tail = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-20).join('\n  ');
+  throw new SetupError(`Kafka did not start ${isGone ? 'and has ended' : `within ${START_WITHIN_MS / 1_000} s`} (${java}). The end of its log:\n  ${tail}`);
+}
+
+/** @param {string} dir */
+function settingsFileOf(dir) {
+  return path.join(dir, 'server.properties');
+}
+
+/** @param {{port: number, controllerPort: number, dataDir: string}} options */
+function usualSettings({ port, controllerPort, dataDir }) {
+  return {
+    'process.roles': 'broker,controller',
+    'node.id': '1',
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'controller.listener.names': 'CONTROLLER',
+    'inter.broker.listener.name': 'CLIENT',
+    'listeners': `CLIENT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `CLIENT://127.0.0.1:${port}`,
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,CLIENT:PLAINTEXT',
+    'log.dirs': dataDir,
+    // A test that misspells a topic should fail, not make one.
+    'auto.create.topics.enable': 'false',
+    'offsets.topic.replication.factor': '1',
+    'offsets.topic.num.partitions': '3',
+    'transaction.state.log.replication.factor': '1',
+    'transaction.state.log.min.isr': '1',
+    'group.initial.rebalance.delay.ms': '0',
+    // A killed broker may come back only when its old session has run out, by default after 9 s.
+    'broker.session.timeout.ms': '1000',
+    'broker.heartbeat.interval.ms': '200',
+  };
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -5,9 +6,10 @@ import path from 'node:path';
 import { ensureChromium } from './chromium.mjs';
 import { startKafkaContainer } from './container-kafka.mjs';
 import { docker, hasDockerEngine } from './docker-engine.mjs';
-import { startKafkaBroker } from './kafka-broker.mjs';
+import { formatKafkaNode, runKafkaNode } from './kafka-broker.mjs';
 import { ensureKafkaJars } from './kafka-jars.mjs';
 import { watchLeftovers } from './leftover-watch.mjs';
+import { processRef } from './process-identity.mjs';
 import { findOrInstallRedis, redisMissing } from './redis-binary.mjs';
 import { startRedisOnFreePort } from './redis-server.mjs';
 import { SetupError } from './setup-error.mjs';
@@ -15,6 +17,18 @@ import { withSetupLock } from './setup-lock.mjs';
 
 /** Nothing a test writes needs to outlive it; hz as in the product, because lateness follows it. */
 const TEST_REDIS_SETTINGS = ['--appendonly', 'no', '--save', '', '--hz', '100', '--maxmemory-policy', 'noeviction'];
+
+/**
+ * All test files share this server: what would take keys, scripts or settings from the other files is refused. Tests that need these
+ * commands start a server of their own. Redis 6 cannot name subcommands in a rule.
+ *
+ * @param {string} binary
+ */
+function refusals(binary) {
+  const version = Number(/v=(\d+)/.exec(execFileSync(binary, ['--version'], { encoding: 'utf8' }))?.[1]);
+  const subcommands = version >= 7 ? ['-script|flush', '-config|set'] : [];
+  return ['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all', '-flushall', '-flushdb', ...subcommands];
+}
 
 /** What a benchmark measures is the product's Redis, with the file it really writes. */
 export const BENCH_REDIS_SETTINGS = [
@@ -40,7 +54,7 @@ export const BENCH_REDIS_SETTINGS = [
  * @returns {Promise<TestServers>}
  * @throws {SetupError} when one cannot be had: a missing server is a failure, never a skip
  */
-export async function startTestServers({ needed, redisSettings = TEST_REDIS_SETTINGS, signal }) {
+export async function startTestServers({ needed, redisSettings, signal }) {
   const dir = mkdtempSync(path.join(tmpdir(), 'kafka-retry-'));
   const leftovers = watchLeftovers();
   leftovers.add({ remove: dir });
@@ -61,7 +75,7 @@ export async function startTestServers({ needed, redisSettings = TEST_REDIS_SETT
       const binary = await withSetupLock(() => findOrInstallRedis({ signal }), { signal });
       // Tests that kill a Redis start their own, so a container would not do.
       if (binary === null) throw redisMissing('The tests start and kill servers of their own, so REDIS_ADDR cannot stand in.');
-      const { port } = await startRedisOnFreePort({ binary, dir: path.join(dir, 'redis'), settings: redisSettings, onSpawn, signal });
+      const { port } = await startRedisOnFreePort({ binary, dir: path.join(dir, 'redis'), settings: redisSettings ?? [...TEST_REDIS_SETTINGS, ...refusals(binary)], onSpawn, signal });
       env.TEST_REDIS_ADDR = `127.0.0.1:${port}`;
       env.TEST_REDIS_BIN = binary;
     }
@@ -85,8 +99,16 @@ async function kafkaEnv({ dir, onSpawn, containers, signal }) {
   if (process.env.KAFKA_TEST_BROKERS) return { KAFKA_TEST_BROKERS: process.env.KAFKA_TEST_BROKERS };
   const jars = await withSetupLock(() => ensureKafkaJars({ signal }), { signal });
   if (jars !== null) {
-    const { port } = await startKafkaBroker({ ...jars, dir, onSpawn, signal });
-    return { KAFKA_TEST_BROKERS: `127.0.0.1:${port}`, TEST_KAFKA_JARS: jars.jarsDir };
+    const node = await formatKafkaNode({ ...jars, dir, signal });
+    await runKafkaNode(node, {
+      onSpawn: (child) => {
+        child.unref();
+        const ref = processRef(child.pid);
+        if (ref !== null) onSpawn(ref);
+      },
+      signal,
+    });
+    return { KAFKA_TEST_BROKERS: `127.0.0.1:${node.port}`, TEST_KAFKA_JARS: jars.jarsDir, TEST_JAVA: jars.java };
   }
   if (await hasDockerEngine()) {
     const started = await startKafkaContainer();

@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 
-import { freePort } from './free-port.js';
+import { formatKafkaNode, runKafkaNode, type KafkaNode } from '../../scripts/setup/kafka-broker.mjs';
 import { freezeProcess } from './freeze-process.js';
 import { KafkaProbe } from './kafka.js';
 import { killWithUs } from './kill-with-us.js';
@@ -15,38 +14,29 @@ export interface PrivateBrokerOptions {
   readonly login?: { readonly username: string; readonly password: string };
 }
 
-/** How long a broker may take until it answers: 4 s on a quiet machine. */
-const startLimitMs = 60_000;
+/** How long a broker that has started may take until it answers a client. */
+const READY_WITHIN_MS = 30_000;
 
 /**
  * A real Kafka broker (KRaft, one node) of the test's own, on ports of its own, which may be killed, frozen and started
- * again. Its jars come from the directory in TEST_KAFKA_JARS.
+ * again. It is started by what starts the broker that all tests share; its jars come from the directory in TEST_KAFKA_JARS.
  */
 export class PrivateBroker {
   readonly host = '127.0.0.1';
   readonly port: number;
   readonly probe: KafkaProbe;
-  readonly #jars: string;
-  readonly #folder: string;
   #process: ChildProcess | undefined;
 
-  private constructor(port: number, jars: string, folder: string, probe: KafkaProbe) {
-    this.port = port;
-    this.#jars = jars;
-    this.#folder = folder;
-    this.probe = probe;
+  private constructor(private readonly node: KafkaNode, login: PrivateBrokerOptions['login']) {
+    this.port = node.port;
+    this.probe = new KafkaProbe({ host: this.host, port: this.port }, login === undefined ? {} : { sasl: { mechanism: 'plain', ...login } });
   }
 
   static async start({ login }: PrivateBrokerOptions = {}): Promise<PrivateBroker> {
-    const jars = jarsFolder();
-    const folder = await mkdtemp(path.join(os.tmpdir(), 'kafka-test-'));
-    const port = await freePort();
-    const probe = new KafkaProbe(
-      { host: '127.0.0.1', port },
-      login === undefined ? {} : { sasl: { mechanism: 'plain', ...login } },
-    );
-    const broker = new PrivateBroker(port, jars, folder, probe);
-    await broker.#format(await freePort(), login);
+    const dir = await mkdtemp(path.join(os.tmpdir(), 'kafka-test-'));
+    const java = process.env['TEST_JAVA'] ?? 'java';
+    const node = await formatKafkaNode({ java, jarsDir: jarsFolder(), dir, ...(login !== undefined && withLogin(login)) });
+    const broker = new PrivateBroker(node, login);
     await broker.restart();
     return broker;
   }
@@ -57,31 +47,17 @@ export class PrivateBroker {
 
   /** Starts it again after kill(), with the data it had, and returns when it answers. */
   async restart(): Promise<void> {
-    const output = await open(this.#outputFile, 'a');
-    const started = spawn('java', ['-Xmx512m', '-cp', path.join(this.#jars, '*'), 'kafka.Kafka', this.#propertiesFile], {
-      // A process group of its own: Ctrl-C in the terminal is for the test run, which then ends it.
-      detached: true,
-      stdio: ['ignore', output.fd, output.fd],
-    });
-    await output.close();
-    killWithUs(started);
-    this.#process = started;
-    let failed: Error | undefined;
-    started.once('error', (error) => { failed = error; });
-    started.once('exit', (code, signal) => { failed ??= new Error(`broker ended with ${code ?? signal}`); });
-    const died = new Promise<never>((_, reject) => {
-      started.once('error', reject);
-      started.once('exit', (code, signal) => { reject(new Error(`broker ended with ${String(code ?? signal)}`)); });
-    });
     try {
-      await Promise.race([this.probe.ready(startLimitMs), died]);
+      await runKafkaNode(this.node, {
+        onSpawn: (child) => {
+          killWithUs(child);
+          this.#process = child;
+        },
+      });
+      await this.probe.ready(READY_WITHIN_MS);
     } catch (error) {
-      const said = (await readFile(this.#outputFile, 'utf8')).slice(-2_000);
       await this.kill();
-      throw new Error(`Kafka did not start: ${(failed ?? error) as Error}\n${said}`, { cause: error });
-    } finally {
-      // The broker is killed on purpose later on: that must not be an unhandled rejection.
-      died.catch(() => undefined);
+      throw error;
     }
   }
 
@@ -107,64 +83,25 @@ export class PrivateBroker {
   /** Ends it and removes its data. Safe twice. */
   async stop(): Promise<void> {
     await this.kill();
-    await rm(this.#folder, { recursive: true, force: true });
-  }
-
-  get #propertiesFile(): string {
-    return path.join(this.#folder, 'server.properties');
-  }
-
-  get #outputFile(): string {
-    return path.join(this.#folder, 'output.log');
-  }
-
-  async #format(controllerPort: number, login: PrivateBrokerOptions['login']): Promise<void> {
-    const properties = {
-      'process.roles': 'broker,controller',
-      'node.id': '1',
-      'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-      'controller.listener.names': 'CONTROLLER',
-      'inter.broker.listener.name': 'CLIENT',
-      'listeners': `CLIENT://127.0.0.1:${this.port},CONTROLLER://127.0.0.1:${controllerPort}`,
-      'advertised.listeners': `CLIENT://127.0.0.1:${this.port}`,
-      'listener.security.protocol.map': `CONTROLLER:PLAINTEXT,CLIENT:${login === undefined ? 'PLAINTEXT' : 'SASL_PLAINTEXT'}`,
-      'log.dirs': path.join(this.#folder, 'logs'),
-      'offsets.topic.replication.factor': '1',
-      'transaction.state.log.replication.factor': '1',
-      'transaction.state.log.min.isr': '1',
-      'auto.create.topics.enable': 'false',
-      // A killed broker may come back only when its old session has run out, by default after 9 s.
-      'broker.session.timeout.ms': '1000',
-      'broker.heartbeat.interval.ms': '200',
-      'group.initial.rebalance.delay.ms': '0',
-      ...(login !== undefined && saslProperties(login)),
-    };
-    await writeFile(this.#propertiesFile, Object.entries(properties).map(([name, value]) => `${name}=${value}\n`).join(''));
-    const scram = login === undefined ? [] : ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
-      '--add-scram',
-      `${mechanism}=[name=${login.username},password=${login.password}]`,
-    ]);
-    const arguments_ = ['format', '-t', 'MkU3OEVBNTcwNTJENDM2Qg', '-c', this.#propertiesFile, ...scram];
-    const output = await open(this.#outputFile, 'a');
-    const formatting = spawn('java', ['-cp', path.join(this.#jars, '*'), 'kafka.tools.StorageTool', ...arguments_], {
-      stdio: ['ignore', output.fd, output.fd],
-    });
-    await output.close();
-    const [code] = (await once(formatting, 'exit')) as [number | null];
-    if (code !== 0) throw new Error(`kafka.tools.StorageTool failed:\n${await readFile(this.#outputFile, 'utf8')}`);
+    await rm(this.node.dir, { recursive: true, force: true });
   }
 }
 
-function saslProperties({ username, password }: { username: string; password: string }): Record<string, string> {
+/** What a node needs to let in one user only. */
+function withLogin({ username, password }: { username: string; password: string }): { settings: Record<string, string>; formatArgs: string[] } {
   const plain = 'org.apache.kafka.common.security.plain.PlainLoginModule';
   const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule';
   return {
-    'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
-    'sasl.mechanism.inter.broker.protocol': 'PLAIN',
-    'listener.name.client.plain.sasl.jaas.config':
-      `${plain} required username="${username}" password="${password}" user_${username}="${password}";`,
-    'listener.name.client.scram-sha-256.sasl.jaas.config': `${scram} required;`,
-    'listener.name.client.scram-sha-512.sasl.jaas.config': `${scram} required;`,
+    settings: {
+      'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,CLIENT:SASL_PLAINTEXT',
+      'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
+      'sasl.mechanism.inter.broker.protocol': 'PLAIN',
+      'listener.name.client.plain.sasl.jaas.config':
+        `${plain} required username="${username}" password="${password}" user_${username}="${password}";`,
+      'listener.name.client.scram-sha-256.sasl.jaas.config': `${scram} required;`,
+      'listener.name.client.scram-sha-512.sasl.jaas.config': `${scram} required;`,
+    },
+    formatArgs: ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => ['--add-scram', `${mechanism}=[name=${username},password=${password}]`]),
   };
 }
 
