@@ -89,9 +89,9 @@ describe('queue keys', () => {
 
   it('of our own lie beside those of the queue', () => {
     const keys = ownKeys((suffix) => `krs:deliver-0:${suffix}`);
-    expect({ ...keys, lane: keys.waitingList('https://api.example.com') }).to.deep.equal({
-      lane: 'krs:deliver-0:lane:https://api.example.com',
-      lanes: 'krs:deliver-0:lanes',
+    expect({ ...keys, waitingList: keys.waitingList('https://api.example.com') }).to.deep.equal({
+      waitingList: 'krs:deliver-0:lane:https://api.example.com',
+      waitingLists: 'krs:deliver-0:lanes',
       parked: 'krs:deliver-0:parked',
       unreadable: 'krs:deliver-0:unreadable',
       janitorLock: 'krs:deliver-0:janitor-lock',
