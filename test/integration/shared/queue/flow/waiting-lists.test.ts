@@ -62,7 +62,7 @@ describe('WaitingLists: skim', () => {
   /** As if a worker had had it that knows no failure fields. */
   async function logAsOlderWorker(task: Task, ...entries: LogEntry[]): Promise<void> {
     const attemptsMade = entries.filter(({ kind }) => kind === 'attempt').length;
-    await service.redis.hset(shard.keys.job(task.id), 'stacktrace', JSON.stringify(entries.map(encodeEntry)), 'ats', 1, ...(attemptsMade === 0 ? [] : ['atm', attemptsMade]));
+    await service.redis.hset(shard.keys.job(task.id), jobField.log, JSON.stringify(entries.map(encodeEntry)), jobField.starts, 1, ...(attemptsMade === 0 ? [] : [jobField.attemptsMade, attemptsMade]));
   }
 
   const laneOfTask = async (task: Task): Promise<string[]> => service.redis.zrange(shard.keys.waitingList(waitingListOf(flowOf(task.destination, task.flowKey))), '0', '-1');

@@ -5,6 +5,7 @@ import { FAILURE_FIELD, unpackFailureFields, type FailureFields } from '../../..
 import { packSearchFields, SEARCH_FIELD, searchFieldsOf, unpackSearchFieldsLua } from '../../../../../shared/queue/tasks/search-fields.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { eventually } from '../../../../support/eventually.js';
+import { jobField } from '../../../../support/job-fields.js';
 import { createReceiver, type Receiver } from '../../../../support/receiver.js';
 import { InProcessService } from '../../../../support/service-in-process.js';
 import { domainTask, waitForState } from '../../../../support/tasks.js';
@@ -48,7 +49,7 @@ describe('search fields of stored jobs', () => {
 
   /** Of a task whose `e` must be in step with BullMQ's counter. */
   async function failureOf(task: Task): Promise<FailureFields | undefined> {
-    const [field, atm] = await service.redis.hmget(shard.keys.job(task.id), FAILURE_FIELD, 'atm');
+    const [field, atm] = await service.redis.hmget(shard.keys.job(task.id), FAILURE_FIELD, jobField.attemptsMade);
     if (field === null || field === undefined) return undefined;
     const fields = unpackFailureFields(field);
     expect(String(fields?.attemptsMade)).to.equal(atm);
