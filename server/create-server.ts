@@ -9,6 +9,7 @@ import type { Logger } from '../shared/logging/logger.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import { MemoryGuard } from '../shared/redis/memory-guard.js';
 import { connectRedis, type RedisClient } from '../shared/redis/redis-connection.js';
+import { RefusalLog } from '../shared/redis/refusal-log.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { maxBodyBytes } from './http/json-body.js';
 import { listen, type ListeningServer } from './http/listen.js';
@@ -61,7 +62,7 @@ export interface Server {
 export function createServer(config: ServerConfig, { logger, clock, onUnfitRedis, stages, redis = connectRedis(config.redis, 'server'), ...deps }: ServerDeps): Server {
   logConnectionChanges(redis, logger);
   redis.once('ready', () => void checkRedisSettings(redis, config.environment, logger).catch(onUnfitRedis));
-  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, clock });
+  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, clock, refusals: new RefusalLog(logger) });
   const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
   const { isRedisAboveMark = () => memoryGuard.isAboveMark } = deps;
   const pipeline = createRequestPipeline(

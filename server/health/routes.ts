@@ -1,14 +1,21 @@
+import { RequestError } from '../../shared/domain/errors.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
 
 const LIMIT_MS = 1_000;
 
+/** `refused`: Redis answers, and takes no writes. */
+type CheckResult = 'ok' | 'failed' | 'refused';
+
 export interface HealthParts {
-  readonly queue: Pick<TaskQueue, 'ping'>;
+  readonly queue: Pick<TaskQueue, 'ping' | 'pingWrite'>;
 }
 
-/** /health (the seed form), /livez (this process), /readyz (this process and what it needs). */
+/**
+ * /health (the seed form: does Redis answer), /livez (this process), /readyz (can tasks be taken and changed now).
+ * A Redis that answers and refuses writes is healthy for /health: its form knows a lost connection only.
+ */
 export const healthRoutes: readonly Route<HealthParts>[] = [
   {
     method: 'GET',
@@ -19,7 +26,7 @@ export const healthRoutes: readonly Route<HealthParts>[] = [
     operationId: 'health',
     metricLabel: '/health',
     handle: async (_context, { queue }) =>
-      (await answers(queue)) ? jsonAnswer(200, { status: 'healthy' }) : jsonAnswer(503, { status: 'unhealthy', error: 'redis connection failed' }),
+      (await check(queue.ping())) === 'ok' ? jsonAnswer(200, { status: 'healthy' }) : jsonAnswer(503, { status: 'unhealthy', error: 'redis connection failed' }),
   },
   {
     method: 'GET',
@@ -40,21 +47,23 @@ export const healthRoutes: readonly Route<HealthParts>[] = [
     operationId: 'readyz',
     metricLabel: '/readyz',
     handle: async (_context, { queue }) => {
-      const isReady = await answers(queue);
-      return jsonAnswer(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not_ready', checks: { redis: isReady ? 'ok' : 'failed' } });
+      const redis = await check(queue.pingWrite());
+      const isReady = redis === 'ok';
+      return jsonAnswer(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not_ready', checks: { redis } });
     },
   },
 ];
 
-async function answers(queue: Pick<TaskQueue, 'ping'>): Promise<boolean> {
+async function check(ping: Promise<void>): Promise<CheckResult> {
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), LIMIT_MS);
+  const limit = new Promise<CheckResult>((resolve) => {
+    timer = setTimeout(() => resolve('failed'), LIMIT_MS);
   });
   try {
-    return await Promise.race([queue.ping().then(() => true), limit]);
-  } catch {
-    return false; // the answer says so; the connection's owner logs why
+    return await Promise.race([ping.then((): CheckResult => 'ok'), limit]);
+  } catch (error) {
+    // The answer says so; why it is so stands in the log already: see redis-watch.ts and refusal-log.ts.
+    return error instanceof RequestError && error.code === 'redis_refused' ? 'refused' : 'failed';
   } finally {
     clearTimeout(timer);
   }

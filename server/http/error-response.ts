@@ -23,9 +23,11 @@ const statusOf = {
   task_unreadable: 503,
   redis_unavailable: 503,
   redis_full: 503,
+  redis_refused: 503,
 } as const satisfies Record<RequestErrorCode, number>;
 
-const RETRY_AFTER_SECONDS = { redis_unavailable: 1, redis_full: 5 } as const satisfies Partial<Record<RequestErrorCode, number>>;
+/** An operator has to act before a full or refusing Redis can take anything. */
+const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = { redis_unavailable: 1, redis_full: 5, redis_refused: 5 };
 
 /** The form that clients of the first version know, for every bug. */
 const BUG_BODY = { error: 'failed to schedule task', code: 'internal' };
@@ -38,7 +40,8 @@ export interface ErrorAnswer {
 }
 
 export function answerToError({ code, message, details }: RequestError): ErrorAnswer {
-  const headers: AnswerHeaders = code === 'redis_unavailable' || code === 'redis_full' ? { 'Retry-After': String(RETRY_AFTER_SECONDS[code]) } : {};
+  const seconds = RETRY_AFTER_SECONDS[code];
+  const headers: AnswerHeaders = seconds === undefined ? {} : { 'Retry-After': String(seconds) };
   return { status: statusOf[code], headers, body: code === 'internal' ? BUG_BODY : { error: message, code, details } };
 }
 

@@ -136,7 +136,7 @@ function createBoard(queue: TaskQueue): BoardApp {
   });
   // What its handlers throw is answered as everywhere else, by error-response.ts.
   serverAdapter.setErrorHandler((error) => {
-    throw error;
+    throw queue.asRequestError(error);
   });
   // ExpressAdapter types its app as any.
   const app = serverAdapter.getRouter() as Express & BoardApp;

@@ -64,7 +64,7 @@ function isBatchType(mediaType: string): boolean {
 class Batch {
   readonly results = new BatchResults();
   readonly #window = new BatchWindow();
-  /** Redis did not answer one of the tasks: those right behind it would each wait for that again. */
+  /** Redis did not answer one of the tasks, or refused it: those right behind it would each be told the same. */
   #away: { readonly refusal: RequestError; readonly untilMs: number } | undefined;
 
   constructor(
@@ -116,7 +116,7 @@ class Batch {
     } catch (thrown) {
       const refusal = refusalOf(thrown, this.context, this.deps.logger);
       // Not anew for those that were not sent, or it would never end.
-      if (refusal.code === 'redis_unavailable' && thrown !== this.#away?.refusal) this.#away = { refusal, untilMs: performance.now() + ASK_AGAIN_AFTER_MS };
+      if ((refusal.code === 'redis_unavailable' || refusal.code === 'redis_refused') && thrown !== this.#away?.refusal) this.#away = { refusal, untilMs: performance.now() + ASK_AGAIN_AFTER_MS };
       this.results.refuse(index, id, refusal);
     } finally {
       this.#window.leave(bytes);

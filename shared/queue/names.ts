@@ -51,6 +51,7 @@ export function ownKeys(key: (suffix: string) => string): OwnKeys {
     waitingList: (flowKey) => key(`lane:${flowKey}`),
     janitorLock: key('janitor-lock'),
     janitorCursor: key('janitor-cursor'),
+    neverThere: key('never-there'),
   };
 }
 
@@ -65,6 +66,8 @@ export interface OwnKeys {
   waitingList(flowKey: string): string;
   readonly janitorLock: string;
   readonly janitorCursor: string;
+  /** Never written. Its removal is a write that even a full Redis takes: so it shows whether Redis takes writes. */
+  readonly neverThere: string;
 }
 
 /** Keys of flow control, the same for all shards. On a cluster they live in one slot: their scripts touch several. */

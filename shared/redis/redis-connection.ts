@@ -1,6 +1,8 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { RedisConfig } from '../config/load.js';
 import { coalesceWrites } from './coalesced-writes.js';
+import { seeReadOnly, type ReadOnlySpell } from './read-only-spell.js';
+import { redisErrorCode } from './redis-error.js';
 
 export type RedisClient = Redis | Cluster;
 
@@ -56,8 +58,7 @@ function open(config: RedisConfig, profile: keyof typeof profiles): RedisClient 
     ...(config.tls ? { tls: {} } : {}),
     connectTimeout: 5_000,
     retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_MAX_MS),
-    // After a failover the old master answers READONLY until the connection is made anew.
-    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+    reconnectOnError: reconnectOnReadOnly(() => performance.now()),
   } satisfies RedisOptions;
   switch (config.mode) {
     case 'standalone':
@@ -71,4 +72,21 @@ function open(config: RedisConfig, profile: keyof typeof profiles): RedisClient 
         clusterRetryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_MAX_MS),
       });
   }
+}
+
+/**
+ * After a failover the old master answers READONLY until the connection is made anew. Where that does not help, it is done
+ * less and less often: each time, the commands of others on this connection fail.
+ */
+function reconnectOnReadOnly(now: () => number): (error: Error) => boolean {
+  // BullMQ makes more connections with these options, and each has to be made anew by itself. ioredis calls this as a
+  // method of the options of one connection, each of which has a copy of its own.
+  const spells = new WeakMap<object, ReadOnlySpell>();
+  const mayReconnect = function (this: object, error: Error): boolean {
+    if (redisErrorCode(error) !== 'READONLY') return false;
+    const { isDue, spell } = seeReadOnly(spells.get(this), now());
+    spells.set(this, spell);
+    return isDue;
+  };
+  return mayReconnect;
 }

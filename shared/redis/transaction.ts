@@ -1,21 +1,8 @@
 import type { IRedisClient, IRedisTransaction } from 'bullmq';
+import { redisErrorCode } from './redis-error.js';
 
 /** After so many SCRIPT FLUSH in the few milliseconds of one request it may fail. */
 const MAX_ROUNDS = 5;
-
-/** A reply of Redis that says no; `code` is its first word (`OOM`, `NOSCRIPT`, ...), the protocol's own error code. */
-export function redisErrorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || (error.name !== 'ReplyError' && error.constructor.name !== 'ReplyError')) return undefined;
-  return error.message.split(' ', 1)[0];
-}
-
-/** maxmemory is reached and nothing may be evicted. A MULTI that was refused for it says so in its parts. */
-export function isRedisFull(error: unknown): boolean {
-  const code = redisErrorCode(error);
-  if (code === 'OOM') return true;
-  const parts = code === 'EXECABORT' && error instanceof Error && 'previousErrors' in error ? error.previousErrors : [];
-  return Array.isArray(parts) && parts.some((part) => redisErrorCode(part) === 'OOM');
-}
 
 /**
  * Runs one MULTI and looks at every reply.

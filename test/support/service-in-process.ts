@@ -6,6 +6,7 @@ import { defaultCircuitRules, type CircuitRules } from '../../shared/domain/flow
 import { defaultReleasePolicy, type ReleasePolicy } from '../../shared/domain/task/outcome.js';
 import { createLogger } from '../../shared/logging/logger.js';
 import { connectRedis, type RedisClient } from '../../shared/redis/redis-connection.js';
+import { RefusalLog } from '../../shared/redis/refusal-log.js';
 import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { createWorker, type Worker } from '../../workers/create-worker.js';
 import { eventually } from './eventually.js';
@@ -64,7 +65,7 @@ export class InProcessService {
   static async start(options: InProcessOptions = {}): Promise<InProcessService> {
     const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, release = defaultReleasePolicy, circuit = {}, stages, isRedisAboveMark } = options;
     const redis = connect('server', options.redis);
-    const queue = new TaskQueue({ redis, prefix, shards, deadAttempts: 10, clock: Date.now });
+    const queue = new TaskQueue({ redis, prefix, shards, deadAttempts: 10, clock: Date.now, refusals: new RefusalLog(logger) });
     const service = new InProcessService(options, redis, queue, prefix);
     const server = createServer(
       {

@@ -9,7 +9,7 @@ import { createBatchingBackend } from '../../shared/queue/engine/finish-batcher.
 import { WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import type { Shard } from '../../shared/queue/engine/shard.js';
 import type { StoredOptions } from '../../shared/queue/tasks/task-codec.js';
-import { isRedisFull } from '../../shared/redis/transaction.js';
+import { classifyRedisError } from '../../shared/redis/redis-error.js';
 import { wakeWhenDue } from '../../shared/queue/engine/wake-when-due.js';
 import { deliverTask, type DeliverTaskContext } from './deliver-task.js';
 import { BACKOFF_TYPE, backoffStrategy, settleOutcome, takeOverRetries, type SettleContext } from './settle-outcome.js';
@@ -179,7 +179,7 @@ export class DeliveryWorker {
       logger.warn('lost the lock of tasks being sent: their outcome here will not count', { job_ids: jobIds.join(' ') });
     });
     this.#worker.on('error', (error) => {
-      if (isRedisFull(error)) this.#brake();
+      if (classifyRedisError(error) === 'full') this.#brake();
       // Lost connections are logged once by whoever owns the connection, not once per job.
       else if (this.options.redis.status === 'ready') logger.warn('worker error', { error: printError(error) });
     });

@@ -1,3 +1,4 @@
+import { RequestError } from '../../domain/errors.js';
 import type { TaskState } from '../../domain/task/task.js';
 import { decodeCompletion } from './log-codec.js';
 import { jobIdOf } from '../names.js';
@@ -31,7 +32,7 @@ export async function retryNow(shard: Shard, taskId: string, now: number, startA
     if (run !== undefined) return { kind: 'redriven', run, dueAt: now };
     // Otherwise somebody else was faster: whatever he made of it is seen at the next look.
   }
-  throw new Error('the task was started and ended again and again by others');
+  throw new RequestError('redis_unavailable', 'the task was started and ended again and again by others');
 }
 
 async function makeDue({ client, keys, queue }: Shard, taskId: string, now: number): Promise<Exclude<RetryNow, { kind: 'redriven' }> | { readonly kind: 'failed' }> {

@@ -1,3 +1,4 @@
+import { RequestError } from '../../domain/errors.js';
 import type { Admission, Submission } from './submission.js';
 import type { Shard } from '../engine/shard.js';
 import { transact } from '../../redis/transaction.js';
@@ -71,7 +72,7 @@ export class SubmissionBatcher {
   #settle(waiting: Waiting, reply: unknown): void {
     const admission = waiting.submission.readReply(reply);
     if (admission !== undefined) waiting.resolve(admission);
-    else if (waiting.rounds >= MAX_ROUNDS) waiting.reject(new Error('the id was taken again and again by others'));
+    else if (waiting.rounds >= MAX_ROUNDS) waiting.reject(new RequestError('redis_unavailable', 'the id was taken again and again by others'));
     else this.#add({ ...waiting, rounds: waiting.rounds + 1 });
   }
 }

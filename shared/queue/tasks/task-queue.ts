@@ -1,5 +1,5 @@
 import type { Queue } from 'bullmq';
-import { RequestError } from '../../domain/errors.js';
+import { RequestError, type RequestErrorCode } from '../../domain/errors.js';
 import { waitingListOf, type Flow } from '../../domain/flow/flow-key.js';
 import type { Clock } from '../../domain/ports.js';
 import type { Task } from '../../domain/task/task.js';
@@ -15,7 +15,9 @@ import { SubmissionBatcher } from './submission-batcher.js';
 import { UnreadableTaskError } from './task-codec.js';
 import { countTasks, type TaskCounts } from './task-counts.js';
 import { readTask, type TaskView } from './task-view.js';
-import { isRedisFull, transact } from '../../redis/transaction.js';
+import { RedisErrors, type RedisErrorClass } from '../../redis/redis-error.js';
+import type { RefusalLog } from '../../redis/refusal-log.js';
+import { transact } from '../../redis/transaction.js';
 
 /** Entries of earlier runs that a redriven task keeps. */
 const HISTORY_ENTRIES = 60;
@@ -26,6 +28,14 @@ const LANES_SHOWN_PER_SHARD = 1_000;
 
 export type Redrive = { readonly kind: 'redriven'; readonly run: number } | { readonly kind: 'not_found' } | { readonly kind: 'not_dead' };
 
+const codeOf = { full: 'redis_full', refused: 'redis_refused', unavailable: 'redis_unavailable' } as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, RequestErrorCode>;
+/** For callers of the API: nothing of what is inside. */
+const messageOf = {
+  full: 'redis is full',
+  refused: 'redis answers, and refuses to do this now',
+  unavailable: 'redis connection failed',
+} as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, string>;
+
 export interface TaskQueueOptions {
   readonly redis: RedisClient;
   readonly prefix: string;
@@ -33,15 +43,18 @@ export interface TaskQueueOptions {
   /** Shown to people as part of a job's attempts. */
   readonly deadAttempts: number;
   readonly clock: Clock;
+  /** Is told what Redis refuses; the one who asked learns a code only. */
+  readonly refusals?: RefusalLog;
 }
 
 /**
  * Everything that touches BullMQ, but for the worker's own loop. Knows which shard a task lives in.
- * Every method throws RequestError redis_unavailable or redis_full when Redis cannot do its part.
+ * Every method throws RequestError redis_unavailable, redis_full or redis_refused when Redis does not do its part.
  */
 export class TaskQueue {
   readonly #shards: Shards;
   readonly #batchers = new Map<Shard, SubmissionBatcher>();
+  readonly #errors = new RedisErrors();
 
   constructor(private readonly options: TaskQueueOptions) {
     this.#shards = new Shards(options.redis, options.prefix, options.shards);
@@ -59,9 +72,11 @@ export class TaskQueue {
       const shard = this.#shardOf(task.id);
       let batcher = this.#batchers.get(shard);
       if (batcher === undefined) this.#batchers.set(shard, (batcher = new SubmissionBatcher(shard)));
-      return await batcher.submit(new Submission(shard, task, this.options.deadAttempts));
+      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts));
+      this.options.refusals?.accepted();
+      return admission;
     } catch (cause) {
-      throw asRequestError(cause);
+      throw this.asRequestError(cause);
     }
   }
 
@@ -164,6 +179,12 @@ export class TaskQueue {
     });
   }
 
+  /** Fails when Redis answers and takes no writes, on any shard. A full Redis takes this one: GET and DELETE work there. */
+  async pingWrite(): Promise<void> {
+    await this.#speak(() => Promise.all(this.#shards.all().map(({ client, keys }) => client.del(keys.neverThere))));
+    this.options.refusals?.accepted();
+  }
+
   /** For the board. Empty until Redis has answered once. */
   queues(): readonly Queue[] {
     return this.#shards.all().map(({ queue }) => queue);
@@ -182,11 +203,24 @@ export class TaskQueue {
     return this.#shards.get(shardOf(taskId, this.options.shards));
   }
 
+  /**
+   * What Redis did, as the code that a caller of the API gets: the one place where an error of Redis becomes one of ours.
+   * @returns a bug of ours as it is: it is answered 500, and logged
+   */
+  asRequestError(cause: unknown): unknown {
+    if (cause instanceof RequestError) return cause;
+    if (cause instanceof UnreadableTaskError) return new RequestError('task_unreadable', 'the task was written by a newer version of this service', undefined, { cause });
+    const errorClass = this.#errors.classify(cause);
+    if (errorClass === 'bug') return cause;
+    if (errorClass === 'refused') this.options.refusals?.refused(cause);
+    return new RequestError(codeOf[errorClass], messageOf[errorClass], undefined, { cause });
+  }
+
   async #speak<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (cause) {
-      throw asRequestError(cause);
+      throw this.asRequestError(cause);
     }
   }
 }
@@ -197,14 +231,4 @@ async function failedJobs({ client, keys }: Shard, from: string, until: number):
   // The script's own answer: ids and scores in turn.
   const pairs = reply as string[];
   return Array.from({ length: pairs.length / 2 }, (_, index) => ({ jobId: pairs[2 * index] ?? '', finishedAt: pairs[2 * index + 1] ?? '' }));
-}
-
-/** Redis' refusals as ours: the caller answers 503, whatever else happened. */
-function asRequestError(cause: unknown): unknown {
-  if (cause instanceof RequestError) return cause;
-  // Each is about what Redis did; a bug of ours (TypeError, RangeError, ...) stays what it is.
-  if (isRedisFull(cause)) return new RequestError('redis_full', 'redis is full', undefined, { cause });
-  if (cause instanceof UnreadableTaskError) return new RequestError('task_unreadable', 'the task was written by a newer version of this service', undefined, { cause });
-  if (cause instanceof TypeError || cause instanceof RangeError) return cause;
-  return new RequestError('redis_unavailable', 'redis connection failed', undefined, { cause });
 }

@@ -92,6 +92,7 @@ describe('queue keys', () => {
     expect({ ...keys, waitingList: keys.waitingList('https://api.example.com') }).to.deep.equal({
       waitingList: 'krs:deliver-0:lane:https://api.example.com',
       waitingLists: 'krs:deliver-0:lanes',
+      neverThere: 'krs:deliver-0:never-there',
       parked: 'krs:deliver-0:parked',
       unreadable: 'krs:deliver-0:unreadable',
       janitorLock: 'krs:deliver-0:janitor-lock',

@@ -5,7 +5,8 @@ import { createBatchingBackend } from '../../../../../shared/queue/engine/finish
 import { defineFinishScript } from '../../../../../shared/queue/engine/finish-script.js';
 import { isCluster, type RedisClient } from '../../../../../shared/redis/redis-connection.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
-import { definedScripts, isRedisFull } from '../../../../../shared/redis/transaction.js';
+import { classifyRedisError } from '../../../../../shared/redis/redis-error.js';
+import { definedScripts } from '../../../../../shared/redis/transaction.js';
 import { eventually } from '../../../../support/eventually.js';
 import { jobField, lockOf } from '../../../../support/job-fields.js';
 import { uniquePrefix } from '../../../../support/namespace.js';
@@ -197,12 +198,12 @@ describe('jobs that end', () => {
     });
     await eventually(() => expect(started).to.equal(20));
     await redis.config('SET', 'maxmemory', '1mb');
-    expect(isRedisFull(await redis.set(`${prefix}:probe`, '1').catch((error: unknown) => error)), 'Redis is full').to.equal(true);
+    expect(classifyRedisError(await redis.set(`${prefix}:probe`, '1').catch((error: unknown) => error)), 'Redis is full').to.equal('full');
     open();
     await hasEnded(60);
     await watched.caughtUp(redis);
     expect(watched.brought).to.have.lengthOf(40);
-    expect(errors.filter((error) => !isRedisFull(error))).to.deep.equal([]);
+    expect(errors.filter((error) => classifyRedisError(error) !== 'full')).to.deep.equal([]);
   });
 
   it('get the error that Redis gave for them, recognised as such, and end later: OOM for two of a group', async () => {
@@ -217,7 +218,7 @@ describe('jobs that end', () => {
     const results = await Promise.allSettled([fail(first), fail(second), third.moveToCompleted('done', NO_LOCK, false)]);
     await watched.caughtUp(redis);
     expect(watched.groups).to.deep.equal([3]);
-    expect(results.map((result) => (result.status === 'rejected' ? isRedisFull(result.reason) : result.status))).to.deep.equal([true, true, 'fulfilled']);
+    expect(results.map((result) => (result.status === 'rejected' ? classifyRedisError(result.reason) : result.status))).to.deep.equal(['full', 'full', 'fulfilled']);
     expect(await queue.getJobCounts('active', 'completed', 'failed')).to.deep.equal({ active: 2, completed: 1, failed: 0 });
     await redis.config('SET', 'maxmemory', '0');
     await Promise.all([fail(first), fail(second)]);

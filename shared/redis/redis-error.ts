@@ -1,0 +1,140 @@
+/**
+ * Why Redis did not do what was asked, in four classes. Each one has a different answer:
+ *
+ * | class | seen as | API | worker |
+ * |---|---|---|---|
+ * | `full` | OOM: maxmemory is used up | 503 `redis_full` | pauses |
+ * | `refused` | Redis answers, and does not allow it: NOPERM, NOREPLICAS, MISCONF, ... | 503 `redis_refused`, the cause in the log | pauses |
+ * | `unavailable` | no answer, or "not now": connection lost, LOADING, CLUSTERDOWN, ... | 503 `redis_unavailable` | pauses |
+ * | `bug` | everything else: an error in a script, a wrong number of keys | 500, logged | goes on |
+ */
+export type RedisErrorClass = 'full' | 'refused' | 'unavailable' | 'bug';
+
+/** After a failover READONLY ends when the connection is made anew. One that goes on longer does not heal like that. */
+const READ_ONLY_LASTS_MS = 5_000;
+/** Without a READONLY for so long, the next one belongs to another failover. */
+const READ_ONLY_ENDS_MS = 15_000;
+
+/** First word of a reply of Redis. It is part of the protocol, unlike the text behind it. */
+const classOfReply: ReadonlyMap<string, RedisErrorClass> = new Map([
+  ['OOM', 'full'],
+  ['NOPERM', 'refused'],
+  ['NOREPLICAS', 'refused'],
+  ['MISCONF', 'refused'],
+  ['WRONGTYPE', 'refused'],
+  // A password that was changed later on shows on the next connection only, and an operator has to act: it is no outage.
+  ['NOAUTH', 'refused'],
+  ['WRONGPASS', 'refused'],
+  ['DENIED', 'refused'],
+  ['READONLY', 'unavailable'],
+  ['LOADING', 'unavailable'],
+  ['BUSY', 'unavailable'],
+  ['MASTERDOWN', 'unavailable'],
+  ['CLUSTERDOWN', 'unavailable'],
+  ['TRYAGAIN', 'unavailable'],
+  ['MOVED', 'unavailable'],
+  ['ASK', 'unavailable'],
+  ['UNBLOCKED', 'unavailable'],
+  // transact() has loaded the scripts again by then: they are flushed all the time.
+  ['NOSCRIPT', 'unavailable'],
+]);
+
+/**
+ * Redis has no word of its own for "an ACL forbids a command of this script": it answers ERR, as for a fault in the
+ * script. So here, and only here, the text of a reply is read (7.0, and since 7.2).
+ */
+const ACL_IN_SCRIPT = /^ERR (The user executing the script can't |ACL failure in script)/;
+
+/** Errors of ioredis without an answer of Redis, by class name. */
+const CONNECTION_ERRORS = new Set(['MaxRetriesPerRequestError', 'ClusterAllFailedError', 'AbortError', 'InterruptError', 'ParserError', 'ConnectionClosedError']);
+
+/**
+ * ioredis throws a plain Error without a code for most troubles of a connection: only these texts of the pinned version
+ * tell them from a bug. test/integration/shared/redis/redis-error.test.ts provokes those of a single server.
+ */
+const CONNECTION_TEXTS = [
+  'Connection is closed.',
+  'Command timed out',
+  "Stream isn't writeable and enableOfflineQueue options is false",
+  'Socket timeout. ',
+  "Cluster isn't ready and enableOfflineQueue options is false",
+  'None of startup nodes is available',
+  'Cluster is disconnect',
+  'Node is disconnected',
+  'No master node is available for the pipeline',
+  'Too many Cluster redirections. ',
+  'Failed to refresh slots cache.',
+  'All sentinels are unreachable',
+];
+
+/** The worst part of a MULTI names the class of the whole: full before refused, and a bug last. */
+const WORST_FIRST = ['full', 'refused', 'unavailable', 'bug'] as const satisfies readonly RedisErrorClass[];
+
+/** A reply of Redis that says no; `code` is its first word (`OOM`, `NOSCRIPT`, ...), the protocol's own error code. */
+export function redisErrorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || (error.name !== 'ReplyError' && error.constructor.name !== 'ReplyError')) return undefined;
+  return error.message.split(' ', 1)[0];
+}
+
+/**
+ * @param error what a command, a script or a MULTI was rejected with
+ * @param readOnlyForMs for how long Redis has answered READONLY, ms; 0 for the first time
+ */
+export function classifyRedisError(error: unknown, readOnlyForMs = 0): RedisErrorClass {
+  if (!(error instanceof Error)) return 'bug';
+  const reply = redisErrorCode(error);
+  if (reply === undefined) return isOfConnection(error) ? 'unavailable' : 'bug';
+  if (reply === 'EXECABORT') {
+    const classes = partsOf(error).map((part) => classifyRedisError(part, readOnlyForMs));
+    return WORST_FIRST.find((each) => classes.includes(each)) ?? 'bug';
+  }
+  if (reply === 'READONLY' && readOnlyForMs >= READ_ONLY_LASTS_MS) return 'refused';
+  if (ACL_IN_SCRIPT.test(error.message)) return 'refused';
+  return classOfReply.get(reply) ?? 'bug';
+}
+
+/** Redis' own words for a log line, of a MULTI those of the part that was refused: `NOREPLICAS Not enough good replicas to write.` */
+export function redisErrorCause(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const [part] = redisErrorCode(error) === 'EXECABORT' ? partsOf(error) : [];
+  // A script's name is a hash that tells nobody anything.
+  return (part ?? error).message.replace(/ script: [0-9a-f]{40}, on @user_script:\d+\.?$/, '');
+}
+
+function partsOf(error: Error): Error[] {
+  // Put there by ioredis, for each command of the MULTI that was refused.
+  const parts: unknown = 'previousErrors' in error ? error.previousErrors : [];
+  return Array.isArray(parts) ? parts.filter((part) => part instanceof Error) : [];
+}
+
+function isOfConnection(error: Error): boolean {
+  if (CONNECTION_ERRORS.has(error.name)) return true;
+  // Node's own: ECONNREFUSED, ECONNRESET, ENOTFOUND, ... An error of TLS has a code only.
+  if ('syscall' in error || ('code' in error && typeof error.code === 'string' && !(error instanceof TypeError) && !(error instanceof RangeError))) return true;
+  return error.constructor === Error && CONNECTION_TEXTS.some((text) => error.message.startsWith(text));
+}
+
+/** Classifies the errors of one process, and knows since when Redis has been read-only. */
+export class RedisErrors {
+  #readOnlySince = 0;
+  #readOnlyLast = -Infinity;
+
+  /** @param now monotonic milliseconds */
+  constructor(private readonly now: () => number = () => performance.now()) {}
+
+  classify(error: unknown): RedisErrorClass {
+    return classifyRedisError(error, isReadOnly(error) ? this.#readOnlyForMs() : 0);
+  }
+
+  #readOnlyForMs(): number {
+    const now = this.now();
+    if (now - this.#readOnlyLast > READ_ONLY_ENDS_MS) this.#readOnlySince = now;
+    this.#readOnlyLast = now;
+    return now - this.#readOnlySince;
+  }
+}
+
+function isReadOnly(error: unknown): boolean {
+  const code = redisErrorCode(error);
+  return code === 'READONLY' || (code === 'EXECABORT' && error instanceof Error && partsOf(error).some(isReadOnly));
+}
