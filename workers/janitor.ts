@@ -28,7 +28,8 @@ export class Janitor {
   readonly #token = randomUUID();
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
-  #hasFailed = false;
+  /** Shards whose records it could not remove: on a cluster one may be refused while another works. */
+  readonly #failing = new Set<Shard>();
 
   constructor(
     private readonly options: {
@@ -56,11 +57,11 @@ export class Janitor {
       for (const shard of this.options.shards) {
         try {
           await this.#round(shard, signal);
-          this.#hasFailed = false;
+          this.#failing.delete(shard);
         } catch (error) {
           // Nothing is lost by waiting, but a janitor that never succeeds fills Redis: said once per change.
-          if (!this.#hasFailed) this.options.logger.warn('janitor: cannot remove old records now', { error: printError(error) });
-          this.#hasFailed = true;
+          if (!this.#failing.has(shard)) this.options.logger.warn('janitor: cannot remove old records now', { queue: shard.queue.name, error: printError(error) });
+          this.#failing.add(shard);
         }
       }
       await pause(ROUND_EVERY_MS, signal);

@@ -2,16 +2,16 @@ import { DelayedError, WaitingError, Worker, type Job } from 'bullmq';
 import { unreadableForMs } from '../../shared/domain/task/outcome.js';
 import { ShuttingDown } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
-import { printError } from '../../shared/logging/print-error.js';
 import { decodeLog } from '../../shared/queue/tasks/log-codec.js';
 import type { RedisClient } from '../../shared/redis/redis-connection.js';
 import { createBatchingBackend } from '../../shared/queue/engine/finish-batcher.js';
 import { WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import type { Shard } from '../../shared/queue/engine/shard.js';
 import type { StoredOptions } from '../../shared/queue/tasks/task-codec.js';
-import { classifyRedisError } from '../../shared/redis/redis-error.js';
+import { RedisErrors } from '../../shared/redis/redis-error.js';
 import { wakeWhenDue } from '../../shared/queue/engine/wake-when-due.js';
 import { deliverTask, type DeliverTaskContext } from './deliver-task.js';
+import { RedisBrake } from './redis-brake.js';
 import { BACKOFF_TYPE, backoffStrategy, settleOutcome, takeOverRetries, type SettleContext } from './settle-outcome.js';
 
 /** Stalls are our crashes, not the task's failures: BullMQ must never fail a job for them (outcome.ts decides). */
@@ -60,9 +60,7 @@ export class DeliveryWorker {
   readonly #lanes: WaitingLists;
   readonly #settling: SettleContext;
   readonly #inHand = new Set<string>();
-  #isRedisFull = false;
-  #resumeDelayMs = 0;
-  #resumeTimer: NodeJS.Timeout | undefined;
+  readonly #brake: RedisBrake;
 
   constructor(private readonly options: DeliveryWorkerOptions) {
     const { shard, redis, workerName, concurrency, lockMs, stallCheckMs } = options;
@@ -80,6 +78,7 @@ export class DeliveryWorker {
       settings: { backoffStrategy: (made, type, error) => backoffStrategy(made, type ?? BACKOFF_TYPE, error) },
     }, (...args) => wakeWhenDue(createBatchingBackend(...args), () => this.#endWait()));
     this.#settling = this.#settleContext();
+    this.#brake = this.#createBrake();
     this.#listen();
   }
 
@@ -101,7 +100,7 @@ export class DeliveryWorker {
    * Resolves when all is settled; waits for ever while Redis is away, so the caller sets a limit.
    */
   async drain(drainMs: number): Promise<void> {
-    clearTimeout(this.#resumeTimer);
+    this.#brake.stop();
     const { inFlight, flowControl } = this.options.context;
     const timer = setTimeout(() => {
       this.options.logger.warn('drain time is over: giving back what is in flight', { in_flight: inFlight.size });
@@ -178,31 +177,25 @@ export class DeliveryWorker {
       for (const id of jobIds) this.#inHand.delete(id);
       logger.warn('lost the lock of tasks being sent: their outcome here will not count', { job_ids: jobIds.join(' ') });
     });
-    this.#worker.on('error', (error) => {
-      if (classifyRedisError(error) === 'full') this.#brake();
-      // Lost connections are logged once by whoever owns the connection, not once per job.
-      else if (this.options.redis.status === 'ready') logger.warn('worker error', { error: printError(error) });
-    });
+    this.#worker.on('error', (error) => this.#brake.failed(error));
     this.#worker.on('drained', () => {
       this.#worker.concurrency = this.#slotsToOffer();
     });
-    this.#worker.on('active', () => {
-      if (!this.#isRedisFull) return;
-      this.#isRedisFull = false;
-      this.#resumeDelayMs = 0;
-      logger.info('redis takes writes again: deliveries go on');
-    });
+    this.#worker.on('active', () => this.#brake.worked());
   }
 
-  /**
-   * A full Redis refuses to start jobs, and BullMQ would ask again thousands of times a second: pause, 1 s to 10 s.
-   */
-  #brake(): void {
-    if (this.#worker.isPaused() || this.#worker.closing !== undefined) return;
-    if (!this.#isRedisFull) this.options.logger.error('redis is full: deliveries pause until it takes writes again');
-    this.#isRedisFull = true;
-    this.#resumeDelayMs = Math.min(Math.max(1_000, this.#resumeDelayMs * 2), 10_000);
-    void this.#worker.pause(true);
-    this.#resumeTimer = setTimeout(() => void this.#worker.resume(), this.#resumeDelayMs);
+  #createBrake(): RedisBrake {
+    const { shard, redis, logger } = this.options;
+    return new RedisBrake({
+      queue: shard.queue.name,
+      errors: new RedisErrors(),
+      // Without waiting for what is in flight: that may last as long as Redis refuses to record it.
+      pause: () => void this.#worker.pause(true),
+      resume: () => void this.#worker.resume(),
+      // Also lets the worker look for due tasks at once: what woke it before was used up in vain, and it would wait for 5 s.
+      tryWrite: () => this.#endWait(),
+      isConnected: () => redis.status === 'ready',
+      logger,
+    });
   }
 }
