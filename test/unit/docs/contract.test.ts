@@ -5,7 +5,7 @@ import { answerViolations } from '../../support/contract.js';
 /** The check that `call` of test/support/tasks.ts makes of every answer: what it lets pass, and what it does not. */
 describe('the comparison of an answer with docs/openapi.yaml', () => {
   const accepted = { message: 'stored', id: 'a', state: 'scheduled', run: 1, next_attempt_at: '2026-11-23T12:00:01.000Z' };
-  const unavailable = { error: 'redis connection failed', code: 'redis_unavailable' };
+  const unavailable = { error: 'redis connection failed', code: 'redis_unavailable', request_id: 'r-1' };
   const batch = { counts: { total: 0, created: 0, already_scheduled: 0, refused: 0, failed: 0 }, results: [] };
 
   it('finds nothing in answers that are as it says', () => {
@@ -15,7 +15,7 @@ describe('the comparison of an answer with docs/openapi.yaml', () => {
   });
 
   it('takes a code that it does not know, but no unknown state', () => {
-    expect(answerViolations({ method: 'POST', path: '/tasks', status: 409, body: { error: 'x', code: 'a_later_code' } })).to.deep.equal([]);
+    expect(answerViolations({ method: 'POST', path: '/tasks', status: 409, body: { error: 'x', code: 'a_later_code', request_id: 'r-1' } })).to.deep.equal([]);
     expect(answerViolations({ method: 'POST', path: '/tasks', status: 201, body: { ...accepted, state: 'lost' } })).to.have.lengthOf(1);
   });
 
