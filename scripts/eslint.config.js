@@ -39,6 +39,7 @@ const wall = {
     message: 'shared/domain is pure: no library, no I/O, no clock. Put it into the room that has the socket, behind an interface of ports.ts.',
   },
   domainIsInnermost: { regex: upInto('config', 'redis', 'queue', 'kafka', 'logging', 'lifecycle', 'wire'), message: 'shared/domain imports only itself: hand the value in as an argument.' },
+  wireIsTypesOfDomain: { regex: '^(?!\\./|\\.\\./domain/)', message: 'shared/wire is what clients of the API share: it may import types of shared/domain, and nothing else.' },
   configKnowsDomainOnly: { regex: upInto('redis', 'queue', 'kafka', 'logging', 'lifecycle'), message: 'shared/config may import domain only: return a value (such as `warnings`) and let main.ts act on it.' },
   loggingKnowsDomainOnly: { regex: upInto('redis', 'queue', 'kafka', 'lifecycle'), message: 'shared/logging may import domain (and types of config) only.' },
   lifecycleKnowsLogging: { regex: upInto('redis', 'queue', 'kafka', 'config'), message: 'shared/lifecycle may import domain and logging only: main.ts hands in what is to be stopped.' },
@@ -67,6 +68,7 @@ const shared = [...outside, wall.server, wall.workers];
 const rooms = [
   { files: ['shared/**/*.ts'], rules: walls([...shared, wall.env]) },
   { files: ['shared/domain/**/*.ts'], rules: walls([...shared, wall.domainIsPure, wall.domainIsInnermost]) },
+  { files: ['shared/wire/**/*.ts'], rules: walls([...shared, wall.wireIsTypesOfDomain]) },
   { files: ['shared/config/**/*.ts'], rules: walls([...shared, wall.configKnowsDomainOnly, wall.env]) },
   { files: ['shared/config/load.ts'], rules: walls([...shared, wall.configKnowsDomainOnly]) },
   { files: ['shared/logging/**/*.ts'], rules: walls([...shared, wall.loggingKnowsDomainOnly, wall.env], ['winston']) },
@@ -109,6 +111,9 @@ const namedImportsOnly = [
   { selector: 'ExportNamedDeclaration[source]', message: 'No barrel files: import the file that has the thing.' },
 ];
 const staticImportsOnly = [{ selector: 'ImportExpression', message: 'Import statically: a dynamic import gets round the walls in scripts/eslint.config.js.' }];
+const typesOnly = [
+  { selector: 'ImportDeclaration[importKind="value"]', message: 'shared/wire is types only: a client that imports it must not carry code of the service.' },
+];
 const noClock = [
   { selector: 'NewExpression[callee.name="Date"][arguments.length=0]', message: 'shared/domain has no clock: take the time as an argument (Clock in ports.ts).' },
 ];
@@ -205,6 +210,8 @@ export default defineConfig(
       ],
     },
   },
+
+  { files: ['shared/wire/**/*.ts'], rules: { 'no-restricted-syntax': ['error', ...namedImportsOnly, ...staticImportsOnly, ...typesOnly] } },
 
   ...rooms,
 

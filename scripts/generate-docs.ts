@@ -1,11 +1,15 @@
-// npm run docs:generate / docs:check. Writes what can be read from the code: docs/ENVIRONMENT.md, docs/ERRORS.md and
+// npm run docs:generate / docs:check. Writes what can be read from the code: docs/ENVIRONMENT.md, docs/ERRORS.md, docs/TASK-FIELDS.md and
 // the table of settings in README.md, between its markers. With --check nothing is written; stale files are an error.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { answerToError } from '../server/http/error-response.js';
 import { variables, type Variable, type VariableName } from '../shared/config/schema.js';
+import { destinationTypeNames, rowOf } from '../shared/domain/destinations/destination.js';
+import type { DestinationField } from '../shared/domain/destinations/destination-row.js';
 import { deliveryError, deliveryErrors, RequestError, requestErrors, type Blame, type DeliveryErrorCode, type RequestErrorCode } from '../shared/domain/errors.js';
+import type { FieldCheck } from '../shared/domain/field-check.js';
+import { taskFieldRows, type BoundField } from '../shared/domain/task/task-fields.js';
 
 const root = path.resolve(import.meta.dirname, '..');
 
@@ -59,6 +63,7 @@ export function generatedDocs(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/ENVIRONMENT.md', environmentDoc()],
     ['docs/ERRORS.md', errorsDoc()],
+    ['docs/TASK-FIELDS.md', taskFieldsDoc()],
     ['README.md', betweenMarkers(readme, 'settings', variableTable(readmeVariables))],
   ]);
 }
@@ -130,6 +135,62 @@ function errorsDoc(): string {
     'Seen as `code` in the body of an answer: `{"error":"<text for people>","code":"<code>","details":[{"field","message"}]}`.',
     table(['code', 'status', 'Retry-After (s)', 'meaning'], requestRows),
   ].join('\n\n')}\n`;
+}
+
+function taskFieldsDoc(): string {
+  return `${[
+    '# Fields of a task',
+    NOTICE,
+    [
+      'Source: `shared/domain/task/task-fields.ts` and `shared/domain/destinations/`. A field that is not listed here is refused, and so is',
+      'a number or boolean written as text. All that is wrong is answered at once.',
+    ].join('\n'),
+    [
+      '*Content* says whether the field counts when an id is sent again while its task is not finished: with the same content the answer',
+      'is 200, with another one 409 `conflict`.',
+    ].join('\n'),
+    '## The task',
+    table(['field', 'needed', 'allowed', 'default', 'content', 'meaning'], taskFieldRows.flatMap(taskFieldCells)),
+    '`attempt` is taken from older clients, and means nothing.',
+    ...destinationTypeNames.flatMap((type) => [
+      `## \`destination\` and \`dead_destination\` of type \`${type}\``,
+      table(
+        ['field', 'needed', 'allowed', 'meaning'],
+        Object.entries<DestinationField>(rowOf(type).fields).map(([name, { check, isRequired, doc }]) => [`\`${name}\``, isRequired ? 'yes' : 'no', allowedBy(check), doc]),
+      ),
+    ]),
+  ].join('\n\n')}\n`;
+}
+
+function taskFieldCells({ wire, presence, check: anyCheck, fallback = '-', content, doc }: BoundField): string[][] {
+  const check = typeof anyCheck === 'function' ? anyCheck({ maxMessageBytes: 0, defaultJitter: 'none' }) : anyCheck;
+  const needed = { always: 'yes', optional: 'no', unless_parked: 'unless `on_exhausted` is `park`' }[presence];
+  const isContent = content === 'none' ? 'no' : 'yes';
+  if (check.kind !== 'destination') return [[`\`${wire}\``, needed, allowedBy(check), fallback, isContent, doc]];
+  const types = destinationTypeNames.map((type) => `\`${type}\``).join(', ');
+  return [
+    [`\`${check.typeField}\``, check.elseTypeField === undefined ? 'yes' : 'no', types, check.elseTypeField === undefined ? '-' : `\`${check.elseTypeField}\``, isContent, check.typeDoc],
+    [`\`${wire}\``, needed, 'an object, see below', fallback, isContent, doc],
+  ];
+}
+
+function allowedBy(check: FieldCheck): string {
+  switch (check.kind) {
+    case 'text':
+    case 'texts_by_name':
+      return check.allowed;
+    case 'number': {
+      const { above, min = 0, max, isWhole = false } = check;
+      const from = above === undefined ? `${min} to ${max}` : `above ${above}, at most ${max}`;
+      return isWhole ? `whole number, ${from}` : `number, ${from}`;
+    }
+    case 'boolean':
+      return '`true`, `false`';
+    case 'choice':
+      return check.choices.map((choice) => `\`${choice}\``).join(', ');
+    case 'port':
+      return '1 to 65535, as a number or as text';
+  }
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

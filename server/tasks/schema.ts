@@ -1,15 +1,16 @@
 import Joi from 'joi';
 import type { DestinationField } from '../../shared/domain/destinations/destination-row.js';
-import { destinationTypeNames, isDestinationType, rowOf, type Destination, type DestinationType, type WireDestination } from '../../shared/domain/destinations/destination.js';
+import { destinationTypeNames, isDestinationType, rowOf, type DestinationType, type WireDestination } from '../../shared/domain/destinations/destination.js';
 import { RequestError } from '../../shared/domain/errors.js';
-import { hasNoControls, isAtMost, isShort, isWellFormed, type FieldCheck, type TextCheck } from '../../shared/domain/field-check.js';
-import { jitters } from '../../shared/domain/task/retry-policy.js';
+import type { FieldCheck, TextCheck } from '../../shared/domain/field-check.js';
+import type { TaskRules } from '../../shared/domain/task/task-field.js';
+import { destinationFields, ignoredFields, parseTask, taskFieldRows, typeNamedFor, type BoundField } from '../../shared/domain/task/task-fields.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
-import { passFastCheck } from './fast-task-check.js';
-import { MAX_DELAY_SECONDS, MAX_INITIAL_DELAY_SECONDS, MAX_RETRIES, type TaskRules, type WireTask } from './wire-task.js';
+import type { Fields } from './fast-field-check.js';
+import { createFastTaskCheck } from './fast-task-check.js';
 
-/** The rules of a submission; design, section 3. Wire names (snake_case) become ours here, and nowhere else. */
+/** Turns the rows of task-fields.ts and of the destination types into a schema: it alone says what is wrong with a task. */
 
 function text(...checks: readonly TextCheck[]): Joi.StringSchema {
   return Joi.string().custom((value: string, context) => {
@@ -20,8 +21,6 @@ function text(...checks: readonly TextCheck[]): Joi.StringSchema {
     return value;
   });
 }
-
-const shortText = text(isWellFormed, hasNoControls, isShort);
 
 function schemaOfCheck(check: FieldCheck): Joi.Schema {
   switch (check.kind) {
@@ -38,7 +37,7 @@ function schemaOfCheck(check: FieldCheck): Joi.Schema {
     case 'boolean':
       return Joi.boolean();
     case 'choice':
-      return Joi.valid(...check.choices);
+      return check.isText === true ? Joi.string().valid(...check.choices) : Joi.valid(...check.choices);
     case 'port':
       return Joi.alternatives(Joi.number().integer().min(1).max(65_535), Joi.string().pattern(/^[0-9]{1,5}$/).custom(portInRange)).messages({
         '*': '{{#label}} must be a port from 1 to 65535',
@@ -68,58 +67,54 @@ function portInRange(value: string, context: Joi.CustomHelpers): string | Joi.Er
 
 const destinationType = Joi.string().valid(...destinationTypeNames);
 
-type Shape = DestinationType | 'unknown';
-
-const destinationShapes: ReadonlyMap<Shape, Joi.ObjectSchema> = new Map(destinationTypeNames.map((type) => [type, destinationSchema(type)]));
+const destinationSchemas: ReadonlyMap<unknown, Joi.ObjectSchema> = new Map(destinationTypeNames.map((type) => [type, destinationSchema(type)]));
 /** Until its type is known, nothing can be said of a destination but that it is an object. */
-const unknownShape = Joi.object().unknown(true);
+const destinationOfUnknownType = Joi.object().unknown(true);
 
-/** What the rules for other fields depend on, read from input that nobody has checked yet. */
+/** What the rules for other fields depend on, read from input that no check has seen yet. */
 interface Variant {
-  readonly destination: Shape;
-  readonly deadDestination: Shape;
-  readonly isParkedWhenExhausted: boolean;
+  /** By the wire name of the destination; undefined: a type that there is not. */
+  readonly types: ReadonlyMap<string, DestinationType | undefined>;
+  readonly isParked: boolean;
 }
 
 function variantOf(input: unknown): Variant {
   // Only looked at: the schema judges these fields like all others.
-  const { destination_type: type, dead_destination_type: deadType, on_exhausted: onExhausted } = (typeof input === 'object' && input !== null ? input : {}) as Readonly<Record<string, unknown>>;
-  return { destination: shapeOf(type), deadDestination: shapeOf(deadType === undefined ? type : deadType), isParkedWhenExhausted: onExhausted === 'park' };
-}
-
-function shapeOf(type: unknown): Shape {
-  return isDestinationType(type) ? type : 'unknown';
+  const request = (typeof input === 'object' && input !== null ? input : {}) as Fields;
+  const types = new Map(
+    destinationFields.map((field) => {
+      const type = typeNamedFor(field, request);
+      return [field.wire, isDestinationType(type) ? type : undefined];
+    }),
+  );
+  return { types, isParked: request['on_exhausted'] === 'park' };
 }
 
 /** One flat schema per variant: Joi.when would put the pieces together anew for every task. */
-function taskSchema(variant: Variant, { maxMessageBytes, defaultJitter }: TaskRules): Joi.ObjectSchema<WireTask> {
-  const deadDestination = destinationShapes.get(variant.deadDestination) ?? unknownShape;
-  return Joi.object<WireTask & { attempt?: unknown }>({
-    id: shortText.required(),
-    source: shortText.required(),
-    client_id: shortText.required(),
-    destination_type: destinationType.required(),
-    destination: (destinationShapes.get(variant.destination) ?? unknownShape).required(),
-    dead_destination_type: destinationType,
-    // Only "park" frees a task from having one: anything else, a mistyped on_exhausted included, does not.
-    dead_destination: variant.isParkedWhenExhausted ? deadDestination : deadDestination.required(),
-    on_exhausted: Joi.string().valid('dead_letter', 'park').default('dead_letter'),
-    max_retries: Joi.number().integer().min(0).max(MAX_RETRIES).required(),
-    base_delay: Joi.number().greater(0).max(MAX_DELAY_SECONDS).required(),
-    initial_delay: Joi.number().min(0).max(MAX_INITIAL_DELAY_SECONDS),
-    max_delay: Joi.number().greater(0).max(MAX_DELAY_SECONDS).default(MAX_DELAY_SECONDS),
-    jitter: Joi.valid(...jitters).default(defaultJitter),
-    message_data: text(isWellFormed, isAtMost(maxMessageBytes)).required(),
-    is_priority: Joi.boolean().default(false),
-    flow_key: shortText,
-    // Written by older clients; means nothing any more.
-    attempt: Joi.any().strip(),
+function taskSchema({ types, isParked }: Variant, rules: TaskRules): Joi.ObjectSchema<Fields> {
+  const schemasOf = (row: BoundField): (readonly [name: string, schema: Joi.Schema])[] => {
+    const check = typeof row.check === 'function' ? row.check(rules) : row.check;
+    // Only "park" frees a task from having a dead destination: anything else, a mistyped on_exhausted included, does not.
+    const isRequired = row.presence === 'always' || (row.presence === 'unless_parked' && !isParked);
+    if (check.kind !== 'destination') return [[row.wire, needed(schemaOfCheck(check), isRequired)]];
+    return [
+      [check.typeField, needed(destinationType, check.elseTypeField === undefined)],
+      [row.wire, needed(destinationSchemas.get(types.get(row.wire)) ?? destinationOfUnknownType, isRequired)],
+    ];
+  };
+  return Joi.object<Fields>({
+    ...Object.fromEntries(taskFieldRows.flatMap(schemasOf)),
+    ...Object.fromEntries(ignoredFields.map((name) => [name, Joi.any().strip()])),
   })
     .required()
     .label('task')
     // convert: false, so that "3" is no number and "true" no boolean: nothing is repaired silently. Set here and not
     // with each task: Joi would check and merge them every time.
     .prefs({ abortEarly: false, convert: false, errors: { wrap: { label: false } } });
+}
+
+function needed(schema: Joi.Schema, isRequired: boolean): Joi.Schema {
+  return isRequired ? schema.required() : schema;
 }
 
 /** Turns unknown input into a task, once, at the edge. */
@@ -130,22 +125,22 @@ export type ParseTask = (input: unknown) => Task;
  *          message_data is the only one
  */
 export function createTaskParser(rules: TaskRules): ParseTask {
-  const schemas = new Map<string, Joi.ObjectSchema<WireTask>>();
-  const schemaFor = (input: unknown): Joi.ObjectSchema<WireTask> => {
+  const isPlainlyRight = createFastTaskCheck(rules);
+  const schemas = new Map<string, Joi.ObjectSchema<Fields>>();
+  const schemaFor = (input: unknown): Joi.ObjectSchema<Fields> => {
     const variant = variantOf(input);
-    const name = `${variant.destination} ${variant.deadDestination} ${variant.isParkedWhenExhausted}`;
+    const name = `${[...variant.types.values()].join(' ')} ${variant.isParked}`;
     let schema = schemas.get(name);
     if (schema === undefined) schemas.set(name, (schema = taskSchema(variant, rules)));
     return schema;
   };
   return (input) => {
-    const plain = passFastCheck(input, rules);
-    if (plain !== undefined) return toTask(plain);
+    if (isPlainlyRight(input)) return parseTask(input, rules);
     const prototypeKeys = checkAllKeys(input);
     const checked = schemaFor(input).validate(input);
     const violations = [...(checked.error?.details ?? []).map(({ path, message }) => ({ field: path.join('.'), message })), ...prototypeKeys];
     if (checked.error !== undefined || violations.length > 0) throw refusal(violations, rules.maxMessageBytes, input);
-    return toTask(checked.value);
+    return parseTask(checked.value, rules);
   };
 }
 
@@ -154,14 +149,12 @@ function checkAllKeys(input: unknown): { field: string; message: string }[] {
     checkKeys(value, { what: path === '' ? 'task' : path, path, maxKeys, code: 'invalid_task' });
   const found = check(input, '', MAX_KEYS);
   if (typeof input !== 'object' || input === null) return found;
-  for (const name of ['destination', 'dead_destination'] as const) {
-    const destination: unknown = (input as Partial<Record<typeof name, unknown>>)[name];
-    found.push(...check(destination, name, MAX_KEYS));
+  for (const { wire } of destinationFields) {
+    const destination = (input as Fields)[wire];
+    found.push(...check(destination, wire, MAX_KEYS));
     if (typeof destination !== 'object' || destination === null) continue;
     // Whatever the type is: the fields of another type are looked into as well.
-    for (const [field, maxNames] of fieldsOfFreeKeys) {
-      found.push(...check((destination as Readonly<Record<string, unknown>>)[field], `${name}.${field}`, maxNames));
-    }
+    for (const [field, maxNames] of fieldsOfFreeKeys) found.push(...check((destination as Fields)[field], `${wire}.${field}`, maxNames));
   }
   return found;
 }
@@ -183,35 +176,4 @@ function refusal(details: readonly { field: string; message: string }[], maxMess
 function sizeOfMessage(input: unknown): number {
   const data = typeof input === 'object' && input !== null && 'message_data' in input ? input.message_data : undefined;
   return typeof data === 'string' ? Buffer.byteLength(data) : 0;
-}
-
-function toTask(wire: WireTask): Task {
-  const baseDelayMs = secondsToMs(wire.base_delay);
-  return {
-    id: wire.id,
-    source: wire.source,
-    clientId: wire.client_id,
-    destination: toDestination(wire.destination_type, wire.destination),
-    deadDestination: wire.dead_destination === undefined ? undefined : toDestination(wire.dead_destination_type ?? wire.destination_type, wire.dead_destination),
-    onExhausted: wire.on_exhausted,
-    retryPolicy: {
-      maxRetries: wire.max_retries,
-      baseDelayMs,
-      initialDelayMs: wire.initial_delay === undefined ? baseDelayMs : secondsToMs(wire.initial_delay),
-      maxDelayMs: secondsToMs(wire.max_delay),
-      jitter: wire.jitter,
-    },
-    isPriority: wire.is_priority,
-    flowKey: wire.flow_key,
-    messageData: wire.message_data,
-  };
-}
-
-function toDestination(type: DestinationType, wire: WireDestination): Destination {
-  return rowOf(type).parse(wire);
-}
-
-/** 2.007 s is 2007 ms, not the 2007.0000000000002 that floating point makes of it. */
-function secondsToMs(seconds: number): number {
-  return Number.isInteger(seconds) ? seconds * 1_000 : Number((seconds * 1_000).toPrecision(15));
 }

@@ -1,6 +1,7 @@
 import type { AttemptRecord, LogEntry, Phase } from '../../shared/domain/task/attempt-record.js';
 import { printFailure } from '../../shared/domain/task/outgoing-message.js';
-import { rowOf, toWireReceipt, type Destination } from '../../shared/domain/destinations/destination.js';
+import { toWireReceipt } from '../../shared/domain/destinations/destination.js';
+import { taskFieldRows, valueOf, type BoundField } from '../../shared/domain/task/task-fields.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import { printTime } from '../http/print-time.js';
@@ -12,8 +13,7 @@ export function toWireTask(view: TaskView, options: { readonly includesMessage: 
   return {
     id: task.id,
     state,
-    source: task.source,
-    client_id: task.clientId,
+    ...shownFields('head', task),
     run: progress.run,
     ...toWirePosition(view),
     created_at: printTime(createdAt),
@@ -41,29 +41,16 @@ function toWirePhase(phase: Phase): string {
 
 /** What the client asked for, in its own terms. */
 export function toWirePolicy(task: Task): object {
-  const { retryPolicy: policy } = task;
-  return {
-    destination_type: task.destination.type,
-    destination: toWireDestinationFields(task.destination),
-    ...(task.deadDestination === undefined
-      ? {}
-      : { dead_destination_type: task.deadDestination.type, dead_destination: toWireDestinationFields(task.deadDestination) }),
-    on_exhausted: task.onExhausted,
-    is_priority: task.isPriority,
-    ...(task.flowKey === undefined ? {} : { flow_key: task.flowKey }),
-    policy: {
-      max_retries: policy.maxRetries,
-      base_delay: policy.baseDelayMs / 1_000,
-      initial_delay: policy.initialDelayMs / 1_000,
-      max_delay: policy.maxDelayMs / 1_000,
-      jitter: policy.jitter,
-    },
-    message_bytes: Buffer.byteLength(task.messageData),
-  };
+  return { ...shownFields('body', task), policy: shownFields('policy', task), message_bytes: Buffer.byteLength(task.messageData) };
 }
 
-function toWireDestinationFields(destination: Destination): object {
-  return rowOf(destination.type).toWire(destination);
+function shownFields(place: BoundField['shown'], task: Task): object {
+  return Object.assign({}, ...taskFieldRows.filter(({ shown }) => shown === place).map((row) => shownField(row, valueOf(row, task)))) as object;
+}
+
+function shownField(row: BoundField, value: unknown): object {
+  if (row.show !== undefined) return row.show(value);
+  return value === undefined ? {} : { [row.wire]: value };
 }
 
 function toWireTimeline({ log, completion, progress, nextAttemptAt }: TaskView): object[] {

@@ -22,9 +22,9 @@ export const httpType: DestinationRow<HttpDestination, HttpWire, HttpReceipt> = 
   type: 'http',
   fields: {
     url: {
-      check: { kind: 'text', checks: [isWellFormed, hasNoSpaces, isUrl], maxCharacters: MAX_URL_CHARACTERS },
+      check: { kind: 'text', checks: [isWellFormed, hasNoSpaces, isUrl], maxCharacters: MAX_URL_CHARACTERS, allowed: `absolute http or https url of at most ${MAX_URL_CHARACTERS} characters, percent-encoded` },
       isRequired: true,
-      doc: 'absolute http or https url; a user and password in it become basic authentication',
+      doc: 'where it is posted to; a user and password in it become basic authentication',
     },
   },
   parse: ({ url }) => ({ type: 'http', url }),

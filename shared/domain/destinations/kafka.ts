@@ -37,14 +37,32 @@ const CLUSTER = /^kafka:\/\/[^/]+/i;
 export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt> = {
   type: 'kafka',
   fields: {
-    host: { check: { kind: 'text', checks: [isHost], maxCharacters: MAX_HOST_CHARACTERS }, isRequired: false, doc: 'a broker to begin with; without it the cluster in `KAFKA_BROKERS`' },
-    port: { check: { kind: 'port' }, isRequired: false, doc: 'the port of `host`' },
-    topic: { check: { kind: 'text', checks: [isTopic] }, isRequired: true, doc: 'a topic that exists' },
-    key: { check: { kind: 'text', checks: [isWellFormed, hasNoControls] }, isRequired: false, doc: 'key of the message; without it `<id>\\|<attempt>`' },
-    headers: {
-      check: { kind: 'texts_by_name', name: [isWellFormed, hasNoControls], value: [isWellFormed], maxNames: MAX_HEADERS },
+    host: {
+      check: { kind: 'text', checks: [isHost], maxCharacters: MAX_HOST_CHARACTERS, allowed: 'host name or IP address' },
       isRequired: false,
-      doc: `headers of the message; those named \`x-retry-...\` are not sent; with \`key\` at most ${MAX_KEY_AND_HEADERS_BYTES} bytes`,
+      doc: 'a broker to begin with; without it the cluster in `KAFKA_BROKERS`',
+    },
+    port: { check: { kind: 'port' }, isRequired: false, doc: 'the port of `host`; one goes with the other' },
+    topic: {
+      check: { kind: 'text', checks: [isTopic], allowed: '1 to 249 of the characters a-z, A-Z, 0-9, . _ -' },
+      isRequired: true,
+      doc: 'a topic that exists: none is ever created',
+    },
+    key: {
+      check: { kind: 'text', checks: [isWellFormed, hasNoControls], allowed: 'text without control characters' },
+      isRequired: false,
+      doc: 'key of the message; without it `<id>|<attempt>`',
+    },
+    headers: {
+      check: {
+        kind: 'texts_by_name',
+        name: [isWellFormed, hasNoControls],
+        value: [isWellFormed],
+        maxNames: MAX_HEADERS,
+        allowed: `at most ${MAX_HEADERS} texts by name, with \`key\` at most ${MAX_KEY_AND_HEADERS_BYTES} bytes`,
+      },
+      isRequired: false,
+      doc: 'headers of the message; those named `x-retry-...` are not sent',
     },
   },
   together: ['host', 'port'],

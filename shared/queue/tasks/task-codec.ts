@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
-import { decodeDestination, encodeDestination, printDestination, rowOf, type Destination } from '../../domain/destinations/destination.js';
-import type { StoredFields } from '../../domain/destinations/destination-row.js';
-import { jitters, type Jitter } from '../../domain/task/retry-policy.js';
+import { printDestination } from '../../domain/destinations/destination.js';
+import { UNREADABLE } from '../../domain/task/task-field.js';
+import { buildTask, taskFieldRows, valueOf, type BoundField } from '../../domain/task/task-fields.js';
 import type { Task } from '../../domain/task/task.js';
 
 /** Version written into the data of every job. A process leaves a higher one to those who know it. */
@@ -10,23 +10,12 @@ export const DATA_VERSION = 1;
 const MAX_NAME_CHARACTERS = 200;
 const PRIORITY_NORMAL = 10;
 
-/** The job's data: short names and no defaults, because Redis keeps a copy for every waiting task. */
-export interface JobData {
+/**
+ * The job's data: short names and no defaults, because Redis keeps a copy for every waiting task. `v` is the version, the
+ * other letters stand in task-fields.ts: `{"v":1,"i":"order-1","s":"orders","c":"team-a","d":{"u":"https://a/"},...,"m":"{}"}`.
+ */
+export interface JobData extends Readonly<Record<string, unknown>> {
   readonly v: number;
-  /** id */ readonly i: string;
-  /** source */ readonly s: string;
-  /** client id */ readonly c: string;
-  /** destination */ readonly d: StoredFields;
-  /** dead destination */ readonly x?: StoredFields;
-  /** on_exhausted is park */ readonly k?: 1;
-  /** max retries */ readonly r: number;
-  /** base delay, ms */ readonly b: number;
-  /** initial delay, ms, where it differs from the base delay */ readonly n?: number;
-  /** max delay, ms */ readonly l: number;
-  /** jitter, where it is not none */ readonly j?: Exclude<Jitter, 'none'>;
-  /** priority */ readonly p?: 1;
-  /** flow key */ readonly f?: string;
-  /** message data */ readonly m: string;
 }
 
 /** Options of ours beside BullMQ's in the job: kept by BullMQ as they are. */
@@ -59,25 +48,18 @@ export function jobPriorityOf(task: Task): number {
   return task.isPriority ? 0 : PRIORITY_NORMAL;
 }
 
+/** The message is written last: before it, whoever looks at the data in Redis finds everything else. */
+const storedOrder = [...taskFieldRows.filter(({ name }) => name !== 'messageData'), ...taskFieldRows.filter(({ name }) => name === 'messageData')];
+
+/** Every letter in order, so that the fields are set without a change of shape: JSON leaves out what stays undefined. */
+const emptyData = { v: DATA_VERSION, ...Object.fromEntries(storedOrder.map(({ letter }) => [letter, undefined])) };
+
 export function encodeTask(task: Task): JobData {
-  const { retryPolicy: policy } = task;
-  return {
-    v: DATA_VERSION,
-    i: task.id,
-    s: task.source,
-    c: task.clientId,
-    d: encodeDestination(task.destination),
-    ...(task.deadDestination === undefined ? {} : { x: encodeDestination(task.deadDestination) }),
-    ...(task.onExhausted === 'park' ? { k: 1 as const } : {}),
-    r: policy.maxRetries,
-    b: policy.baseDelayMs,
-    ...(policy.initialDelayMs === policy.baseDelayMs ? {} : { n: policy.initialDelayMs }),
-    l: policy.maxDelayMs,
-    ...(policy.jitter === 'none' ? {} : { j: policy.jitter }),
-    ...(task.isPriority ? { p: 1 as const } : {}),
-    ...(task.flowKey === undefined ? {} : { f: task.flowKey }),
-    m: task.messageData,
-  };
+  const data: Record<string, unknown> & { v: number } = { ...emptyData };
+  for (const row of storedOrder) {
+    data[row.letter] = row.encode(valueOf(row, task), task);
+  }
+  return data;
 }
 
 /**
@@ -86,68 +68,33 @@ export function encodeTask(task: Task): JobData {
  */
 export function decodeTask(data: unknown): Task {
   if (typeof data !== 'object' || data === null) throw new UnreadableTaskError('the data is no object');
-  // Checked field by field below, as far as a send depends on it.
-  const job = data as Partial<JobData>;
-  if (job.v !== DATA_VERSION) throw new UnreadableTaskError(`the data has version ${String(job.v)}, this process reads ${DATA_VERSION}`);
-  const { i: id, s: source, c: clientId, d: destination, r: maxRetries, b: baseDelayMs, l: maxDelayMs, m: messageData } = job;
-  if (id === undefined || source === undefined || clientId === undefined || destination === undefined || messageData === undefined) {
-    throw new UnreadableTaskError('a field is missing');
-  }
-  if (typeof maxRetries !== 'number' || typeof baseDelayMs !== 'number' || typeof maxDelayMs !== 'number') {
-    throw new UnreadableTaskError('the retry policy is incomplete');
-  }
-  return {
-    id,
-    source,
-    clientId,
-    destination: readDestination(destination),
-    deadDestination: job.x === undefined ? undefined : readDestination(job.x),
-    onExhausted: job.k === 1 ? 'park' : 'dead_letter',
-    retryPolicy: { maxRetries, baseDelayMs, initialDelayMs: job.n ?? baseDelayMs, maxDelayMs, jitter: decodeJitter(job.j) },
-    isPriority: job.p === 1,
-    flowKey: job.f,
-    messageData,
-  };
+  // Looked at field by field below.
+  const job = data as Readonly<Record<string, unknown>>;
+  if (job['v'] !== DATA_VERSION) throw new UnreadableTaskError(`the data has version ${String(job['v'])}, this process reads ${DATA_VERSION}`);
+  const sibling = (letter: string): unknown => job[letter];
+  return buildTask((row) => {
+    const value = row.decode(job[row.letter], sibling);
+    if (value === UNREADABLE) throw new UnreadableTaskError(`this version cannot read the field ${row.letter} (${row.wire})`);
+    return value;
+  });
 }
 
+const positionalContent = storedOrder.filter(({ content }) => content === 'positional');
+const namedContent = taskFieldRows.filter(({ content }) => content === 'named').sort((a, b) => (a.wire < b.wire ? -1 : 1));
+
 /**
- * SHA-256 of everything a client said, after defaults; independent of how a version encodes it.
+ * SHA-256 of everything a client said that is content, after defaults; independent of how a version encodes it.
  * @returns 43 characters of base64url
  */
 export function contentHash(task: Task): string {
-  const { retryPolicy: policy } = task;
-  const canonical = [
-    task.id,
-    task.source,
-    task.clientId,
-    canonicalDestination(task.destination),
-    task.deadDestination === undefined ? null : canonicalDestination(task.deadDestination),
-    task.onExhausted,
-    policy.maxRetries,
-    policy.baseDelayMs,
-    policy.initialDelayMs,
-    policy.maxDelayMs,
-    task.isPriority,
-    task.messageData,
-    // Later than 0.1.0: named, and only where they are said, so that the hash of a task without them stays what it was.
-    ...(task.flowKey === undefined ? [] : [['flow_key', task.flowKey]]),
-    ...(policy.jitter === 'none' ? [] : [['jitter', policy.jitter]]),
-  ];
+  const canonical: unknown[] = positionalContent.map((row) => canonicalValue(row, valueOf(row, task)));
+  for (const row of namedContent) {
+    const value = valueOf(row, task);
+    if (row.encode(value, task) !== undefined) canonical.push([row.wire, canonicalValue(row, value)]);
+  }
   return hash('sha256', JSON.stringify(canonical), 'base64url');
 }
 
-function decodeJitter(stored: unknown): Jitter {
-  const jitter = jitters.find((known) => known === (stored ?? 'none'));
-  if (jitter === undefined) throw new UnreadableTaskError('a jitter this version does not know');
-  return jitter;
-}
-
-function canonicalDestination(destination: Destination): readonly unknown[] {
-  return rowOf(destination.type).canonical(destination);
-}
-
-function readDestination(stored: unknown): Destination {
-  const destination = decodeDestination(stored);
-  if (destination === undefined) throw new UnreadableTaskError('a destination that this version does not know');
-  return destination;
+function canonicalValue(row: BoundField, value: unknown): unknown {
+  return row.canonical === undefined ? value : row.canonical(value);
 }

@@ -37,6 +37,10 @@ const refused: readonly (readonly [file: string, code: string, instead: string])
   ['shared/domain/task/outcome.ts', 'export const now = new Date();', 'has no clock'],
   ['shared/domain/task/outcome.ts', 'export const number = Math.random();', 'Random in ports.ts'],
   ['shared/domain/task/outcome.ts', 'setTimeout(() => undefined, 1);', 'is pure'],
+  ['shared/domain/task/outcome.ts', "import type { WireTask } from '../../wire/task.js'; export type A = WireTask;", 'imports only itself'],
+  ['shared/wire/task.ts', "import type { JobData } from '../queue/tasks/task-codec.js'; export type A = JobData;", 'types of shared/domain'],
+  ['shared/wire/task.ts', "import type { Logger } from 'winston'; export type A = Logger;", 'types of shared/domain'],
+  ['shared/wire/task.ts', "import { taskStates } from '../domain/task/task.js'; void taskStates;", 'is types only'],
   ['shared/config/load.ts', "import type { Logger } from '../logging/logger.js'; export type A = Logger;", 'may import domain only'],
   ['shared/logging/logger.ts', "import { jobIdOf } from '../queue/names.js'; void jobIdOf;", 'only'],
   ['shared/lifecycle/shutdown.ts', "import { jobIdOf } from '../queue/names.js'; void jobIdOf;", 'domain and logging only'],
@@ -78,6 +82,7 @@ const allowed: readonly (readonly [file: string, code: string])[] = [
   ['workers/delivery/settle-outcome.ts', "import { Job } from 'bullmq'; void Job;"],
   ['shared/queue/engine/shard.ts', "import type { RequestError } from '../../domain/errors.js'; export type A = RequestError;"],
   ['shared/lifecycle/shutdown.ts', "import type { Logger } from '../logging/logger.js'; export type A = Logger;"],
+  ['shared/wire/task.ts', "import type { TaskState } from '../domain/task/task.js'; import type { WireError } from './error.js'; export type A = TaskState | WireError;"],
   ['shared/config/load.ts', "export const port = process.env['HTTP_PORT'];"],
   ['test/unit/a.test.ts', "import { Janitor } from '../../workers/janitor.js'; import { Queue } from 'bullmq'; void Janitor; void Queue;"],
 ];

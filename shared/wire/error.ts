@@ -1,0 +1,17 @@
+import type { RequestErrorCode } from '../domain/errors.js';
+
+/** The body of every answer that is not 2xx. */
+export interface WireError {
+  /** For people: it may change without notice. */
+  readonly error: string;
+  /** Decide by it. Later versions have more of them. */
+  readonly code: RequestErrorCode;
+  /** Every violation at once, where there are some: `{"field":"destination.url","message":"destination.url is required"}`. */
+  readonly details?: readonly WireViolation[];
+}
+
+export interface WireViolation {
+  /** Path of the field, its parts divided by dots; empty for the body itself. */
+  readonly field: string;
+  readonly message: string;
+}
