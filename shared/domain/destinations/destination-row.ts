@@ -43,6 +43,10 @@ interface RowBase<D extends AnyDestination, W extends object, R extends object> 
   canonical(destination: D): readonly unknown[];
   /** Whose failures and limits its sends count for; see flowOf. Never throws. */
   flow(destination: D, defaultBrokers: ReadonlySet<string>): FlowNames;
+  /** What follows the host in the name of its endpoint, unmasked and as it is sent: `/orders`. See endpoint-path.ts. Never throws. */
+  endpointPath(destination: D): string;
+  /** Whether a segment of that path may be a token, which is shown as a hash. */
+  readonly hasSecretPaths: boolean;
   /** One spelling of a name that an operator wrote; undefined: it is no name of a destination of this type. */
   canonicalName(name: string, defaultBrokers: ReadonlySet<string>): string | undefined;
   /** The host in a canonical name of this type; undefined: it is none. */

@@ -41,6 +41,8 @@ export const httpType: DestinationRow<HttpDestination, HttpWire, HttpReceipt> = 
     const origin = originOf(url);
     return { key: origin, host: origin };
   },
+  endpointPath: ({ url }) => pathOf(url),
+  hasSecretPaths: true,
   canonicalName: (name) => (/^https?:\/\//i.test(name) ? parseUrl(name)?.origin : undefined),
   hostOfName: (name) => (/^https?:\/\//.test(name) ? name : undefined),
   mark: 'u',
@@ -69,7 +71,9 @@ function withoutLogin(text: string): string {
   return url.href;
 }
 
+// No client could submit what is no url: host and path are made up for it.
 const originOf = remembered(1_000, (url) => parseUrl(url)?.origin ?? 'http://invalid');
+const pathOf = remembered(1_000, (url) => parseUrl(url)?.pathname ?? '');
 
 function parseUrl(text: string): URL | undefined {
   try {

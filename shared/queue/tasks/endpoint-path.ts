@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Destination } from '../../domain/destinations/destination.js';
+import { rowOf, type Destination } from '../../domain/destinations/destination.js';
 import { remembered } from '../../domain/remembered.js';
 
 /** Below this a segment of a path is taken for a word; from here on, letters mixed with digits are taken for a token. */
@@ -22,29 +22,23 @@ const MAX_ENDPOINT_CHARACTERS = 512;
  * @param host of the destination, as flowOf names it
  */
 export function endpointPath(destination: Destination, host: string): string {
-  switch (destination.type) {
-    case 'http':
-      return shortened(pathOfUrl(destination.url), host);
-    case 'kafka':
-      return `/${destination.topic}`;
-  }
+  const row = rowOf(destination.type);
+  const path = row.endpointPath(destination);
+  if (!row.hasSecretPaths) return path;
+  const shown = withoutSecrets(path);
+  return host.length + shown.length <= MAX_ENDPOINT_CHARACTERS ? shown : `/${hashed(shown)}`;
 }
 
-const pathOfUrl = remembered(1_000, (url) => {
-  try {
-    return new URL(url).pathname.split('/').map(withoutSecret).join('/');
-  } catch {
-    return ''; // no client could submit it; its host is http://invalid
-  }
-});
+function withoutSecrets(path: string): string {
+  // Most paths have no segment of that length: to look at the whole first is cheaper than to take every path apart.
+  return path.length < SECRET_FROM_CHARACTERS ? path : withoutSecretsByPath(path);
+}
+
+const withoutSecretsByPath = remembered(1_000, (path) => path.split('/').map(withoutSecret).join('/'));
 
 function withoutSecret(segment: string): string {
   if (segment.length < SECRET_FROM_CHARACTERS || isHashed(segment) || !/[a-z]/i.test(segment) || !/\d/.test(segment)) return segment;
   return hashed(segment);
-}
-
-function shortened(path: string, host: string): string {
-  return host.length + path.length <= MAX_ENDPOINT_CHARACTERS ? path : `/${hashed(path)}`;
 }
 
 function hashed(text: string): string {
