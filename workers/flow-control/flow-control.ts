@@ -9,7 +9,7 @@ import type { Clock, DeliveryResult } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { ControlChange, FlowStore } from '../../shared/queue/flow/flow-store.js';
 import type { Deferral, WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
-import { Bulkhead, type Slot } from './bulkhead.js';
+import { Slots, type Slot } from './slots.js';
 import { Controls } from './controls.js';
 import { FlowStats, type FlowRow } from './flow-stats.js';
 import { Limiter } from './limiter.js';
@@ -75,7 +75,7 @@ interface Candidate {
  * bulkhead's, what the fleet shares is in Redis (flow-store.ts), and wake-ups.ts brings deferred tasks back.
  */
 export class FlowControl {
-  readonly #bulkhead: Bulkhead;
+  readonly #slots: Slots;
   readonly #controls: Controls;
   readonly #limiter: Limiter;
   readonly #stats: FlowStats;
@@ -99,7 +99,7 @@ export class FlowControl {
     const { rules, circuit, workerName, sendLimitMs, clock, now = () => performance.now() } = options;
     this.#now = now;
     this.#controls = new Controls(store, clock);
-    this.#bulkhead = new Bulkhead({ rules, hasWindows: circuit.isOn, workers: () => this.#controls.workers, now });
+    this.#slots = new Slots({ rules, hasWindows: circuit.isOn, workers: () => this.#controls.workers, now });
     this.#limiter = new Limiter(store, workerName, sendLimitMs + LEASE_MARGIN_MS, now);
     this.#stats = new FlowStats(now);
     this.#wakeUps = new WakeUps({ roomFor: (flow) => this.#roomFor(flow), now });
@@ -139,7 +139,7 @@ export class FlowControl {
     }
     const rate = this.#rateOf(flow);
     if (rate?.available(this.#now()) === 0) return refuse('rate_lowered');
-    const slot = this.#bulkhead.enter(flow.host, state === 'given_up');
+    const slot = this.#slots.enter(flow.host, state === 'given_up');
     if (slot === undefined) return refuse('destination_busy');
     if (slot instanceof Promise) return this.#afterHold(candidate, slot);
     rate?.take(this.#now());
@@ -161,11 +161,11 @@ export class FlowControl {
     this.#stats.ended(row, weight === undefined ? undefined : result?.kind, this.#now() - slot.startedAt);
     if (limit !== undefined) this.#limiter.leave(limit.name, jobId);
     if (weight === undefined) {
-      this.#bulkhead.discard(slot);
+      this.#slots.discard(slot);
     } else {
       const { health } = slot.destination;
       const isTooMuch = health.note(weight, taskId, this.#now(), rules, this.#controls.workers);
-      this.#bulkhead.leave(slot, health.failuresInARow);
+      this.#slots.leave(slot, health.failuresInARow);
       if (rules.isOn) this.#learn(ticket, weight === 0, isTooMuch, result);
     }
     if (ticket.isProbe) this.#endProbe(flow.host);
@@ -198,7 +198,7 @@ export class FlowControl {
     clearTimeout(this.#timer);
     this.#wakeUps.close();
     this.#bulkDeferral.close();
-    this.#bulkhead.releaseHeld();
+    this.#slots.releaseHeld();
     this.#limiter.releaseHeld();
   }
 
@@ -225,7 +225,7 @@ export class FlowControl {
       this.#limiter.leave(limit.name, candidate.jobId);
       return this.#putDown(slot, reason);
     }
-    this.#bulkhead.begin(slot);
+    this.#slots.begin(slot);
     return this.#ticket(candidate, slot, limit, isProbe);
   }
 
@@ -238,7 +238,7 @@ export class FlowControl {
   }
 
   #putDown(slot: Slot, reason: DeferralReason): Refusal {
-    this.#bulkhead.discard(slot);
+    this.#slots.discard(slot);
     return refuse(reason);
   }
 
@@ -259,7 +259,7 @@ export class FlowControl {
       this.#probing.delete(host);
       return refuse('circuit_open'); // Redis is away or full: nobody can tell whether somebody else probes
     }
-    const slot = this.#bulkhead.force(host);
+    const slot = this.#slots.force(host);
     const reason = this.#obstacle(candidate.flow, this.#controls.policyFor(candidate.flow), true);
     const entry = reason === undefined ? await this.#afterLimit(candidate, slot, limit, true) : this.#putDown(slot, reason);
     if (entry.kind === 'refused') this.#endProbe(host);
@@ -297,13 +297,13 @@ export class FlowControl {
     if (before === undefined || circuit.until - before.until >= WORTH_A_LINE_MS) {
       this.options.logger.warn('circuit open: its tasks wait, uncounted', { destination: host, code, until: new Date(circuit.until).toISOString(), since: new Date(circuit.openedAt).toISOString() });
     }
-    this.#bulkhead.restart(host);
+    this.#slots.restart(host);
     this.#controls.open(host, circuit).catch(() => undefined); // here it holds all the same
   }
 
   #close(host: string): void {
     this.options.logger.info('circuit closed: the destination answers again', { destination: host });
-    this.#bulkhead.restart(host);
+    this.#slots.restart(host);
     this.#controls.close(host).catch(() => undefined); // others find out by their own probe
   }
 
@@ -329,7 +329,7 @@ export class FlowControl {
     const state = this.#stateOf(flow.host);
     if (state === 'open') return 0;
     if (state === 'probe') return this.#mayProbe(flow.host) ? 1 : 0;
-    const bySlots = this.#bulkhead.room(flow.host, state === 'given_up');
+    const bySlots = this.#slots.room(flow.host, state === 'given_up');
     const byRate = this.#rateOf(flow)?.available(this.#now()) ?? Infinity;
     const room = Math.min(bySlots, byRate);
     if (room === 0 || limit === undefined || !isLimited(limit.policy)) return room;
@@ -356,9 +356,9 @@ export class FlowControl {
 
   /** Whoever may be sent to again starts slowly, in every process. */
   #heed(change: ControlChange): void {
-    if (change.kind === 'circuit' && change.circuit === undefined) this.#bulkhead.restart(change.name);
+    if (change.kind === 'circuit' && change.circuit === undefined) this.#slots.restart(change.name);
     if (change.kind === 'policy' && change.policy?.isPaused !== true) {
-      for (const { host } of this.#wakeUps.flowsNamed(change.name)) this.#bulkhead.restart(host);
+      for (const { host } of this.#wakeUps.flowsNamed(change.name)) this.#slots.restart(host);
     }
   }
 

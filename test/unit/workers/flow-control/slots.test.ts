@@ -1,17 +1,17 @@
 import { expect } from 'chai';
 
 import type { BulkheadRules } from '../../../../shared/domain/flow/bulkhead-rules.js';
-import { Bulkhead, type Slot } from '../../../../workers/flow-control/bulkhead.js';
+import { Slots, type Slot } from '../../../../workers/flow-control/slots.js';
 
 const rules: BulkheadRules = { slots: 10, minimum: 2, holdMs: 250, firstHoldMs: 50 };
 
-function bulkhead(changes: Partial<BulkheadRules> = {}, hasWindows = false): { bulkhead: Bulkhead; pass: (ms: number) => void } {
+function makeSlots(changes: Partial<BulkheadRules> = {}, hasWindows = false): { slots: Slots; pass: (ms: number) => void } {
   let now = 0;
-  return { bulkhead: new Bulkhead({ rules: { ...rules, ...changes }, hasWindows, now: () => now }), pass: (ms) => { now += ms; } };
+  return { slots: new Slots({ rules: { ...rules, ...changes }, hasWindows, now: () => now }), pass: (ms) => { now += ms; } };
 }
 
 /** Enters until there is no ticket at once. */
-function fill(into: Bulkhead, key: string): Slot[] {
+function fill(into: Slots, key: string): Slot[] {
   const tickets: Slot[] = [];
   for (;;) {
     const entered = into.enter(key);
@@ -20,9 +20,9 @@ function fill(into: Bulkhead, key: string): Slot[] {
   }
 }
 
-describe('Bulkhead', () => {
+describe('Slots', () => {
   it('gives one destination half of the slots, and two a third each', () => {
-    const { bulkhead: slots } = bulkhead({ slots: 12, firstHoldMs: -1 });
+    const { slots } = makeSlots({ slots: 12, firstHoldMs: -1 });
     const first = fill(slots, 'a');
     expect(first).to.have.lengthOf(6);
     for (const ticket of first.slice(0, 3)) slots.leave(ticket, 0);
@@ -31,7 +31,7 @@ describe('Bulkhead', () => {
   });
 
   it('admits a held task as soon as its destination has a slot, first come, first served', async () => {
-    const { bulkhead: slots } = bulkhead({ firstHoldMs: 10_000 });
+    const { slots } = makeSlots({ firstHoldMs: 10_000 });
     const [ticket, ...others] = fill(slots, 'a');
     if (ticket === undefined) throw new Error('no ticket');
     const order: string[] = [];
@@ -47,7 +47,7 @@ describe('Bulkhead', () => {
   });
 
   it('admits a held task of another destination when the slot that got free raises its threshold', async () => {
-    const { bulkhead: slots } = bulkhead({ firstHoldMs: 10_000 });
+    const { slots } = makeSlots({ firstHoldMs: 10_000 });
     const a = fill(slots, 'a');
     slots.releaseHeld();
     expect([a.length, fill(slots, 'b').length], 'and one of b is held').to.deep.equal([5, 3]);
@@ -57,7 +57,7 @@ describe('Bulkhead', () => {
   });
 
   it('lets a held task go when its time is over, and forgets it', async () => {
-    const { bulkhead: slots } = bulkhead({ firstHoldMs: 5 });
+    const { slots } = makeSlots({ firstHoldMs: 5 });
     const tickets = fill(slots, 'a');
     expect(await slots.enter('a')).to.equal(undefined);
     for (const ticket of tickets) slots.leave(ticket, 0);
@@ -65,7 +65,7 @@ describe('Bulkhead', () => {
   });
 
   it('defers at once what a slow destination has no room for', () => {
-    const { bulkhead: slots, pass } = bulkhead();
+    const { slots, pass } = makeSlots();
     fill(slots, 'a');
     pass(51);
     expect(slots.enter('a')).to.equal(undefined);
@@ -73,7 +73,7 @@ describe('Bulkhead', () => {
   });
 
   it('lets all held ones go at once when it is told to', async () => {
-    const { bulkhead: slots } = bulkhead({ firstHoldMs: 60_000 });
+    const { slots } = makeSlots({ firstHoldMs: 60_000 });
     fill(slots, 'a');
     const held = [Promise.resolve(slots.enter('a')), Promise.resolve(slots.enter('a'))];
     slots.releaseHeld();
@@ -81,7 +81,7 @@ describe('Bulkhead', () => {
   });
 
   it('counts a ticket once, however often it is given back', () => {
-    const { bulkhead: slots } = bulkhead();
+    const { slots } = makeSlots();
     const [ticket] = fill(slots, 'a');
     if (ticket === undefined) throw new Error('no ticket');
     const before = slots.inFlight;
@@ -93,15 +93,15 @@ describe('Bulkhead', () => {
   });
 
   describe('with windows', () => {
-    const windowed = (slots = 200): ReturnType<typeof bulkhead> => bulkhead({ slots, holdMs: -1, firstHoldMs: -1 }, true);
+    const windowed = (slots = 200): ReturnType<typeof makeSlots> => makeSlots({ slots, holdMs: -1, firstHoldMs: -1 }, true);
     /** All of them are answered, and each time as many start as may. */
-    const answer = (into: Bulkhead, slots: readonly Slot[]): Slot[] => slots.flatMap((slot) => {
+    const answer = (into: Slots, slots: readonly Slot[]): Slot[] => slots.flatMap((slot) => {
       into.leave(slot, 0);
       return fill(into, 'a');
     });
 
     it('starts slowly with whom it does not know, and twice as fast after each round trip, up to its share', () => {
-      const { bulkhead: slots } = windowed();
+      const { slots } = windowed();
       let started = fill(slots, 'a');
       const rounds = [1, 2, 3, 4, 5].map(() => {
         const { length } = started;
@@ -112,14 +112,14 @@ describe('Bulkhead', () => {
     });
 
     it('lets fewer and fewer in while it fails', () => {
-      const { bulkhead: slots } = windowed();
+      const { slots } = windowed();
       const started = fill(slots, 'a');
       for (const [nth, slot] of started.entries()) slots.leave(slot, nth + 1);
       expect([fill(slots, 'a').length, slots.inFlight]).to.deep.equal([2, 2]);
     });
 
     it('gives a given-up destination its whole share, for its attempts are to count', () => {
-      const { bulkhead: slots } = windowed();
+      const { slots } = windowed();
       let started = 0;
       while (slots.enter('a', true) !== undefined) started += 1;
       expect(started).to.equal(100);
@@ -127,7 +127,7 @@ describe('Bulkhead', () => {
     });
 
     it('starts slowly again after it was told to, and after half a minute without a send', () => {
-      const { bulkhead: slots, pass } = windowed();
+      const { slots, pass } = windowed();
       const warmUp = (): void => {
         let started = fill(slots, 'a');
         for (let round = 0; round < 4; round += 1) started = answer(slots, started);
@@ -143,7 +143,7 @@ describe('Bulkhead', () => {
     });
 
     it('lets a probe start however full it is', () => {
-      const { bulkhead: slots } = windowed(4);
+      const { slots } = windowed(4);
       const full = [...fill(slots, 'a'), ...fill(slots, 'b')];
       const probe = slots.force('a');
       expect(slots.inFlight).to.equal(full.length + 1);
@@ -154,7 +154,7 @@ describe('Bulkhead', () => {
   });
 
   it('measures a send from where it began, and does not take one that waited for the oldest', () => {
-    const { bulkhead: slots, pass } = bulkhead();
+    const { slots, pass } = makeSlots();
     const [first, second] = [slots.force('a'), slots.force('a')];
     pass(200);
     slots.begin(first);
@@ -167,7 +167,7 @@ describe('Bulkhead', () => {
   });
 
   it('knows no more of a destination after a send that says nothing', () => {
-    const { bulkhead: slots, pass } = bulkhead({}, true);
+    const { slots, pass } = makeSlots({}, true);
     const slot = slots.force('a');
     pass(5_000);
     slots.discard(slot);
@@ -176,7 +176,7 @@ describe('Bulkhead', () => {
 
   it('has room for the next ones of a fast destination shortly before its sends end, but not of a slow one', () => {
     const roomAfter = (ms: number): number => {
-      const { bulkhead: slots, pass } = bulkhead();
+      const { slots, pass } = makeSlots();
       const sends = fill(slots, 'a');
       slots.releaseHeld();
       pass(ms);
@@ -191,11 +191,11 @@ describe('Bulkhead', () => {
   });
 
   it('has room for any number of a destination it does not know, where there are no windows', () => {
-    expect(bulkhead({ slots: 200 }).bulkhead.room('unknown')).to.equal(200);
+    expect(makeSlots({ slots: 200 }).slots.room('unknown')).to.equal(200);
   });
 
   it('remembers 10,000 destinations at most, however many names it sees, and never forgets one in use', () => {
-    const { bulkhead: slots } = bulkhead();
+    const { slots } = makeSlots();
     const lasting = slots.enter('lasting');
     if (lasting === undefined || lasting instanceof Promise) throw new Error('no ticket');
     for (let nth = 0; nth < 10_000_000; nth += 1) {

@@ -40,7 +40,7 @@ interface Held {
 const MAX_REMEMBERED = 10_000;
 const FORGOTTEN_AT_ONCE = 1_000;
 
-export interface BulkheadOptions {
+export interface SlotsOptions {
   readonly rules: BulkheadRules;
   /** false: a destination may use all its share at once, whatever is known of it. */
   readonly hasWindows: boolean;
@@ -54,13 +54,13 @@ export interface BulkheadOptions {
  * Shares the slots of this process among destinations. Decides nothing: that is flow-control.ts and send-window.ts.
  * Hands out slots at once, after a short hold, or not at all.
  */
-export class Bulkhead {
+export class Slots {
   readonly #destinations = new Map<string, DestinationSlots>();
   readonly #holding = new Set<DestinationSlots>();
   readonly #holds = new Deadlines();
   #inFlight = 0;
 
-  constructor(private readonly options: BulkheadOptions) {}
+  constructor(private readonly options: SlotsOptions) {}
 
   get inFlight(): number {
     return this.#inFlight;
