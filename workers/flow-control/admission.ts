@@ -1,0 +1,160 @@
+import type { DeferralReason } from '../../shared/domain/flow/bulkhead-rules.js';
+import type { Flow } from '../../shared/domain/flow/flow-key.js';
+import { isLimited, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
+import type { CircuitBreaker } from './circuit-breaker.js';
+import type { Controls } from './controls.js';
+import type { FlowRow, FlowStats } from './flow-stats.js';
+import type { Limiter } from './limiter.js';
+import type { LoweredRates } from './lowered-rates.js';
+import type { Slot, Slots } from './slots.js';
+
+/** A task that asks whether its next send may start. */
+export interface Candidate {
+  readonly flow: Flow;
+  readonly taskId: string;
+  readonly jobId: string;
+  /** Longest wait between two attempts by the task's own policy, ms. */
+  readonly longestWaitMs: number;
+}
+
+/** What an operator limits: the policy, and the name of the flow that it was set for. */
+export interface Limit {
+  readonly name: string;
+  readonly policy: FlowPolicy;
+}
+
+/** The right to one send; given back with FlowControl.leave. */
+export interface Ticket extends Candidate {
+  readonly kind: 'ticket';
+  readonly slot: Slot;
+  readonly row: FlowRow;
+  readonly isProbe: boolean;
+  /** Set where a place of a limited destination has to be given back. */
+  readonly limit: Limit | undefined;
+}
+
+/** The task has to be put back, uncounted. */
+export interface Refusal {
+  readonly kind: 'refused';
+  readonly reason: DeferralReason;
+}
+
+export type Entry = Ticket | Refusal;
+
+export interface AdmissionParts {
+  readonly controls: Controls;
+  readonly breaker: CircuitBreaker;
+  readonly rates: LoweredRates;
+  readonly slots: Slots;
+  readonly limiter: Limiter;
+  readonly stats: FlowStats;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+}
+
+/**
+ * May this send start now? Asks the parts in a fixed order: pause, circuit, lowered rate, slot, limit. The limit comes
+ * last because it costs a call of Redis.
+ */
+export class Admission {
+  #isClosed = false;
+
+  constructor(private readonly parts: AdmissionParts) {}
+
+  /** Answers at once where it need not wait: one more microtask for each send shows in the delivery rate. */
+  enter(candidate: Candidate): Entry | Promise<Entry> {
+    const { controls, breaker, rates, slots, now } = this.parts;
+    const { flow } = candidate;
+    if (this.#isClosed) return refuse('destination_busy');
+    const limit = controls.policyFor(flow);
+    if (limit?.policy.isPaused === true) return refuse('paused');
+    const state = breaker.stateOf(flow.host);
+    if (state === 'open') return refuse('circuit_open');
+    if (state === 'probe') return this.#enterAsProbe(candidate, limit);
+    const rate = rates.of(flow);
+    if (rate?.available(now()) === 0) return refuse('rate_lowered');
+    const slot = slots.enter(flow.host, state === 'given_up');
+    if (slot === undefined) return refuse('destination_busy');
+    if (slot instanceof Promise) return this.#afterHold(candidate, slot);
+    rate?.take(now());
+    return isLimited(limit?.policy) ? this.#afterLimit(candidate, slot, limit, false) : this.#ticket(candidate, slot, undefined, false);
+  }
+
+  /** How many more sends of the flow may start now. Redis is asked only where an operator set a limit. */
+  roomFor(flow: Flow): number | Promise<number> {
+    const { controls, breaker, rates, slots, limiter, now } = this.parts;
+    const limit = controls.policyFor(flow);
+    if (this.#isClosed || limit?.policy.isPaused === true) return 0;
+    const state = breaker.stateOf(flow.host);
+    if (state === 'open') return 0;
+    if (state === 'probe') return breaker.mayProbe(flow.host) ? 1 : 0;
+    const bySlots = slots.room(flow.host, state === 'given_up');
+    const byRate = rates.of(flow)?.available(now()) ?? Infinity;
+    const room = Math.min(bySlots, byRate);
+    if (room === 0 || limit === undefined || !isLimited(limit.policy)) return room;
+    return limiter.room(limit.name, limit.policy).then((byLimit) => Math.min(room, byLimit));
+  }
+
+  /** Refuses all that ask from now on, those included that are still waiting for an answer. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  async #afterHold(candidate: Candidate, held: Promise<Slot | undefined>): Promise<Entry> {
+    const { controls, rates, now } = this.parts;
+    const slot = await held;
+    if (slot === undefined) return refuse('destination_busy');
+    // While it was held an operator may have paused the destination, or its circuit may have opened.
+    const limit = controls.policyFor(candidate.flow);
+    const reason = this.#obstacle(candidate.flow, limit);
+    if (reason !== undefined) return this.#giveUp(slot, reason);
+    if (rates.of(candidate.flow)?.take(now()) === false) return this.#giveUp(slot, 'rate_lowered');
+    return isLimited(limit?.policy) ? this.#afterLimit(candidate, slot, limit, false) : this.#ticket(candidate, slot, undefined, false);
+  }
+
+  async #afterLimit(candidate: Candidate, slot: Slot, limit: Limit | undefined, isProbe: boolean): Promise<Entry> {
+    const { controls, limiter, slots } = this.parts;
+    if (limit === undefined || !isLimited(limit.policy)) return this.#ticket(candidate, slot, undefined, isProbe);
+    if (!(await limiter.enter(limit.name, limit.policy, candidate.jobId))) return this.#giveUp(slot, 'limit');
+    const reason = this.#obstacle(candidate.flow, controls.policyFor(candidate.flow), isProbe);
+    if (reason !== undefined) {
+      limiter.leave(limit.name, candidate.jobId);
+      return this.#giveUp(slot, reason);
+    }
+    slots.begin(slot);
+    return this.#ticket(candidate, slot, limit, isProbe);
+  }
+
+  async #enterAsProbe(candidate: Candidate, limit: Limit | undefined): Promise<Entry> {
+    const { controls, breaker, slots } = this.parts;
+    const { host } = candidate.flow;
+    if (!(await breaker.takeProbe(host))) return refuse('circuit_open');
+    const slot = slots.force(host);
+    const reason = this.#obstacle(candidate.flow, controls.policyFor(candidate.flow), true);
+    const entry = reason === undefined ? await this.#afterLimit(candidate, slot, limit, true) : this.#giveUp(slot, reason);
+    if (entry.kind === 'refused') breaker.endProbe(host);
+    return entry;
+  }
+
+  /** Why a send that has waited for its slot or its permission must not start any more. */
+  #obstacle({ host }: Flow, limit: Limit | undefined, isProbe = false): DeferralReason | undefined {
+    if (this.#isClosed) return 'destination_busy';
+    if (limit?.policy.isPaused === true) return 'paused';
+    if (isProbe) return undefined;
+    const state = this.parts.breaker.stateOf(host);
+    return state === 'open' || state === 'probe' ? 'circuit_open' : undefined;
+  }
+
+  #giveUp(slot: Slot, reason: DeferralReason): Refusal {
+    this.parts.slots.discard(slot);
+    return refuse(reason);
+  }
+
+  #ticket(candidate: Candidate, slot: Slot, limit: Limit | undefined, isProbe: boolean): Ticket {
+    return { kind: 'ticket', ...candidate, slot, row: this.parts.stats.started(candidate.flow), isProbe, limit };
+  }
+}
+
+function refuse(reason: DeferralReason): Refusal {
+  return { kind: 'refused', reason };
+}
