@@ -1,6 +1,7 @@
 import type { Config } from '../shared/config/load.js';
 import { defaultBulkheadRules } from '../shared/domain/flow/bulkhead-rules.js';
 import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
+import { factsOf } from '../shared/domain/flow/worker-facts.js';
 import type { Clock, Random } from '../shared/domain/ports.js';
 import { defaultStallPolicy } from '../shared/domain/task/outcome.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
@@ -28,6 +29,8 @@ export interface WorkerDeps {
   readonly random: Random;
   /** Unique in the fleet, such as `host-4711`: reports, probes and places of limited destinations carry it. */
   readonly workerName: string;
+  /** Of the service, such as `0.1.0`: told with each report. */
+  readonly version: string;
 }
 
 /** A whole worker: connections, adapters, flow control, a loop for each shard, the janitor. */
@@ -55,11 +58,12 @@ export interface Worker {
  * Wires a worker. Connects to Redis at once, so it has to be stopped even if it was never started.
  * The process and the tests both get their worker from here.
  */
-export function createWorker(config: WorkerConfig, { logger, clock, random, workerName }: WorkerDeps): Worker {
+export function createWorker(config: WorkerConfig, { logger, clock, random, workerName, version }: WorkerDeps): Worker {
   const redis = connectRedis(config.redis, 'worker');
   logConnectionChanges(redis, logger);
   const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, clock });
   const adapters = createAdapters(config, { clock, logger });
+  const defaultBrokers = defaultBrokersOf(config.kafka.brokers);
   const inFlight = new SendsInFlight();
   const contextWith = (flowControl: FlowControl): DeliverTaskContext => ({
     adapters,
@@ -72,7 +76,7 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
     timeLimitMs: config.deliveryTimeoutMs,
     inFlight,
     flowControl,
-    defaultBrokers: defaultBrokersOf(config.kafka.brokers),
+    defaultBrokers,
     clock,
     random,
     logger,
@@ -97,6 +101,7 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
       circuit: config.circuit,
       workerName,
       sendLimitMs: config.deliveryTimeoutMs,
+      facts: factsOf({ version, defaultBrokers, circuit: config.circuit, dead: config.dead, release: config.release, deliveryTimeoutMs: config.deliveryTimeoutMs }),
       clock,
       logger,
     });

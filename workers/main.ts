@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
+import { serviceVersion } from '../shared/config/service-version.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { EvictingRedisError } from '../shared/redis/redis-watch.js';
@@ -11,7 +12,7 @@ process.once('exit', () => logger.flush());
 for (const warning of config.warnings) logger.warn(warning);
 
 const workerName = `${hostname()}-${process.pid}`;
-const worker = createWorker(config, { logger, clock: Date.now, random: Math.random, workerName });
+const worker = createWorker(config, { logger, clock: Date.now, random: Math.random, workerName, version: serviceVersion() });
 const lifecycle = exitOnSignal(worker.stopSteps, logger, () => ({ tasks_left: worker.inHand }));
 try {
   await worker.start();

@@ -124,5 +124,5 @@ async function show(name: string, { queue, circuit }: FlowParts): Promise<Answer
 async function readTraffic(queue: FlowParts['queue'], name?: string): Promise<TrafficByName> {
   const named = name === undefined ? [] : [{ key: name, host: hostOfName(name) ?? name }];
   const [reports, depths] = await Promise.all([queue.withFlow((store) => store.reports()), queue.waitingListDepths(named)]);
-  return new TrafficByName(reports.flatMap(({ report }) => (report === undefined ? [] : readReport(report))), depths);
+  return new TrafficByName(reports.flatMap(({ report }) => (report === undefined ? [] : readReport(report).samples)), depths);
 }

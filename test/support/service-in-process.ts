@@ -1,6 +1,7 @@
 import { createServer } from '../../server/create-server.js';
 import type { PipelineStages } from '../../server/http/request-pipeline.js';
 import { loadConfig, type RedisConfig } from '../../shared/config/load.js';
+import { serviceVersion } from '../../shared/config/service-version.js';
 import type { DeadPolicy } from '../../shared/domain/task/retry-policy.js';
 import { defaultCircuitRules, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import { defaultReleasePolicy, type ReleasePolicy } from '../../shared/domain/task/outcome.js';
@@ -39,6 +40,8 @@ export interface InProcessOptions {
 export interface WorkerOptions {
   readonly concurrency?: number;
   readonly circuit?: Partial<CircuitRules>;
+  /** As KAFKA_BROKERS. */
+  readonly kafkaBrokers?: string;
   /** In [0, 1). Default Math.random. */
   readonly random?: () => number;
 }
@@ -122,11 +125,11 @@ export class InProcessService {
   }
 
   /** A worker as the worker's main.ts makes it. At close() it gives back at once what is in flight. */
-  async startWorker({ concurrency = 50, circuit = {}, random = Math.random }: WorkerOptions = {}): Promise<Worker> {
+  async startWorker({ concurrency = 50, circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER }: WorkerOptions = {}): Promise<Worker> {
     const { dead = { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 }, release = defaultReleasePolicy, shards = 1, redis } = this.options;
     const worker = createWorker(
       {
-        ...loadConfig({ KAFKA_BROKERS: NO_BROKER, DELIVERY_TIMEOUT: '5s' }),
+        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s' }),
         redis: redisConfig(redis),
         queuePrefix: this.prefix,
         shards,
@@ -135,7 +138,7 @@ export class InProcessService {
         dead,
         release,
       },
-      { logger, clock: Date.now, random, workerName: `in-process-${(this.#workers += 1)}` },
+      { logger, clock: Date.now, random, workerName: `in-process-${(this.#workers += 1)}`, version: serviceVersion() },
     );
     this.#closing.push(() => worker.stop(0));
     await worker.start();

@@ -3,6 +3,7 @@ import type { BulkheadRules, DeferralReason } from '../../shared/domain/flow/bul
 import { weightOf, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/flow/flow-key.js';
 import { printReport } from '../../shared/domain/flow/flow-report.js';
+import type { WorkerFacts } from '../../shared/domain/flow/worker-facts.js';
 import type { Clock, DeliveryResult } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
@@ -27,6 +28,8 @@ export interface FlowControlOptions {
   readonly workerName: string;
   /** Longest time of a send, ms. */
   readonly sendLimitMs: number;
+  /** What this worker goes by, told with each report. */
+  readonly facts: WorkerFacts;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Monotonic milliseconds. */
@@ -53,7 +56,7 @@ export class FlowControl {
   readonly #bulkDeferral: BulkDeferral;
   readonly #ticker: Ticker;
 
-  constructor(store: FlowStore, { rules, circuit, workerName, sendLimitMs, clock, logger, now = () => performance.now() }: FlowControlOptions) {
+  constructor(store: FlowStore, { rules, circuit, workerName, sendLimitMs, facts, clock, logger, now = () => performance.now() }: FlowControlOptions) {
     const leaseMs = sendLimitMs + LEASE_MARGIN_MS;
     this.#isCircuitOn = circuit.isOn;
     this.#circuitRules = circuit;
@@ -67,7 +70,7 @@ export class FlowControl {
     const admission = (this.#admission = new Admission({ controls, breaker, rates, slots, limiter, stats, now }));
     const wakeUps = (this.#wakeUps = new WakeUps({ roomFor: (flow) => admission.roomFor(flow), now }));
     this.#bulkDeferral = new BulkDeferral({ wakeUps, clock, now });
-    this.#ticker = new Ticker({ controls, breaker, rates, slots, wakeUps, report: () => store.putReport(workerName, printReport(stats.sample())) });
+    this.#ticker = new Ticker({ controls, breaker, rates, slots, wakeUps, report: () => store.putReport(workerName, printReport({ facts, samples: stats.sample() })) });
   }
 
   /** Resolves when limits and circuits are known: before that nothing may be sent. @throws when Redis fails */

@@ -1,4 +1,5 @@
 import { LatencyHistogram } from './latency-histogram.js';
+import { readFacts, type WorkerFacts } from './worker-facts.js';
 
 /** What one worker has seen of one destination in about the last minute. */
 export interface FlowSample {
@@ -11,21 +12,41 @@ export interface FlowSample {
   readonly latency: LatencyHistogram;
 }
 
-/** For Redis, as short as it gets: a worker writes one each second. */
-export function printReport(samples: readonly FlowSample[]): string {
-  return JSON.stringify(samples.map(({ key, host, inFlight, delivered, failed, latency }) => [key, host, inFlight, delivered, failed, sparse(latency.counts)]));
+/** What a worker tells the fleet once a second. */
+export interface FlowReport {
+  /** undefined: the worker's version reports none. */
+  readonly facts: WorkerFacts | undefined;
+  readonly samples: readonly FlowSample[];
 }
 
-/** @returns nothing for what another version wrote in another form */
-export function readReport(report: string): FlowSample[] {
-  const rows: unknown = JSON.parse(report);
-  if (!Array.isArray(rows)) return [];
-  return rows.flatMap((row: unknown) => {
-    if (!Array.isArray(row) || !Array.isArray(row[5])) return [];
-    // Written by printReport.
-    const [key, host, inFlight, delivered, failed, counts] = row as [string, string, number, number, number, [number, number][]];
-    return [{ key, host, inFlight, delivered, failed, latency: new LatencyHistogram(dense(counts)) }];
-  });
+/**
+ * For Redis, as short as it gets: a worker writes one each second.
+ * `[{"facts":{"VERSION":"0.1.0",...}},["https://a","https://a",1,20,0,[[5,20]]],...]`. An API of an older version expects
+ * rows alone, and skips an element that is no row: so the facts are one more element, and old and new processes read
+ * each other's reports.
+ */
+export function printReport({ facts, samples }: FlowReport): string {
+  const rows = samples.map(({ key, host, inFlight, delivered, failed, latency }) => [key, host, inFlight, delivered, failed, sparse(latency.counts)]);
+  return JSON.stringify(facts === undefined ? rows : [{ facts }, ...rows]);
+}
+
+/** @returns no samples and no facts for a report that another version wrote in another form */
+export function readReport(report: string): FlowReport {
+  const elements: unknown = JSON.parse(report);
+  if (!Array.isArray(elements)) return { facts: undefined, samples: [] };
+  let facts: WorkerFacts | undefined;
+  const samples: FlowSample[] = [];
+  for (const element of elements as unknown[]) {
+    if (Array.isArray(element)) {
+      if (!Array.isArray(element[5])) continue;
+      // Written by printReport.
+      const [key, host, inFlight, delivered, failed, counts] = element as [string, string, number, number, number, [number, number][]];
+      samples.push({ key, host, inFlight, delivered, failed, latency: new LatencyHistogram(dense(counts)) });
+    } else if (typeof element === 'object' && element !== null && 'facts' in element) {
+      facts = readFacts(element.facts);
+    }
+  }
+  return { facts, samples };
 }
 
 function sparse(counts: readonly number[]): [number, number][] {

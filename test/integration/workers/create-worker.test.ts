@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import { loadConfig } from '../../../shared/config/load.js';
+import { serviceVersion } from '../../../shared/config/service-version.js';
 import { createLogger } from '../../../shared/logging/logger.js';
 import { createWorker, type Worker } from '../../../workers/create-worker.js';
 import { uniquePrefix } from '../../support/namespace.js';
@@ -30,7 +31,7 @@ describe('a worker from start to stop', () => {
 
   function make({ shards = 1, redisAddr = `${testRedisAddress().host}:${testRedisAddress().port}` } = {}): Worker {
     const config = { ...loadConfig({ REDIS_ADDR: redisAddr, QUEUE_PREFIX: prefix }), shards };
-    return createWorker(config, { logger: createLogger({ level: 'info', environment: 'dev' }, log), clock: Date.now, random: Math.random, workerName: 'one' });
+    return createWorker(config, { logger: createLogger({ level: 'info', environment: 'dev' }, log), clock: Date.now, random: Math.random, workerName: 'one', version: serviceVersion() });
   }
 
   /** Connections of BullMQ's workers of this test. */

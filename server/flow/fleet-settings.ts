@@ -1,0 +1,96 @@
+import { readReport } from '../../shared/domain/flow/flow-report.js';
+import { compareFacts, factsOf, settingsInForce, type FactDifference, type SettingsInForce, type SharedSettings } from '../../shared/domain/flow/worker-facts.js';
+import type { Clock } from '../../shared/domain/ports.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+
+/** A worker's settings change only when it starts, so an answer is good for so long, ms. */
+const GOOD_FOR_MS = 2_000;
+/** How often the API looks without being asked, ms: the log has to tell of differences when no request comes, too. */
+const LOOK_EVERY_MS = 5_000;
+
+export interface FleetSettingsOptions {
+  readonly queue: Pick<TaskQueue, 'withFlow'>;
+  /** This API's. */
+  readonly own: SharedSettings;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What the workers report about their settings. */
+export interface FleetView extends SettingsInForce {
+  /** Empty: all workers and this API agree. */
+  readonly differences: readonly FactDifference[];
+}
+
+/**
+ * The settings that tasks are really sent by: those of the workers, as they report them. Without a worker, this API's own.
+ * Differences are logged once per change.
+ */
+export class FleetSettings {
+  #view: Promise<FleetView> | undefined;
+  #readAt = 0;
+  #logged = '';
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly options: FleetSettingsOptions) {}
+
+  /** At most 2 s old. @throws RequestError redis_unavailable when Redis does not answer */
+  view(): Promise<FleetView> {
+    const now = this.options.clock();
+    if (this.#view === undefined || now - this.#readAt >= GOOD_FOR_MS || now < this.#readAt) {
+      this.#readAt = now;
+      const view = this.#read();
+      this.#view = view;
+      // A failure is not kept: the next request asks again.
+      view.catch(() => {
+        if (this.#view === view) this.#view = undefined;
+      });
+    }
+    return this.#view;
+  }
+
+  /** Begins to look by itself. */
+  start(): void {
+    this.#timer ??= setInterval(() => void this.view().catch(() => undefined), LOOK_EVERY_MS); // the next look tries again
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #read(): Promise<FleetView> {
+    const { queue, own } = this.options;
+    const reports = await queue.withFlow((store) => store.reports());
+    // A report that has lapsed belongs to a worker that is about to count as gone.
+    const workers = reports.flatMap(({ report }) => (report === undefined ? [] : [readReport(report).facts]));
+    const differences = compareFacts(factsOf(own), workers);
+    this.#log(differences);
+    return { ...settingsInForce(own, workers), differences };
+  }
+
+  #log(differences: readonly FactDifference[]): void {
+    const text = differences.map(printDifference).join('; ');
+    if (text === this.#logged) return;
+    this.#logged = text;
+    if (text === '') this.options.logger.info('workers and this API go by the same settings again');
+    else this.options.logger.warn('workers and this API go by different settings: names and states are shown as most workers have them', { differences: text });
+  }
+}
+
+/** `FLOW_CIRCUIT: off (2 workers), on (this API)` */
+function printDifference({ name, values }: FactDifference): string {
+  const printed = values.map(({ value, workers, isOwn }) => {
+    const holders = [...(workers === 0 ? [] : [workers === 1 ? '1 worker' : `${workers} workers`]), ...(isOwn ? ['this API'] : [])];
+    return `${value === undefined ? 'not reported' : value === '' ? 'none' : value} (${holders.join(' and ')})`;
+  });
+  return `${name}: ${printed.join(', ')}`;
+}
+
+/** For GET /stats. */
+export function toWireWorkerFacts(differences: readonly FactDifference[]): object {
+  return {
+    is_agreed: differences.length === 0,
+    differences: differences.map(({ name, values }) => ({ name, values: values.map(({ value, workers, isOwn }) => ({ value: value ?? null, workers, is_own: isOwn })) })),
+  };
+}
