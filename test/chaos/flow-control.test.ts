@@ -43,7 +43,7 @@ describe('chaos: flow control while workers are killed', () => {
     const lapsing = (await redis.keys(flow.report('*').replace('report:', ''))).filter((key) => ![flow.controls, flow.changes, flow.version, flow.versions, flow.workers].includes(key));
     expect(lapsing, 'the reports of the living workers at least').to.have.lengthOf.at.least(3);
     for (const key of lapsing) expect(await redis.pttl(key), key).to.be.above(0);
-    return { ...measured, note: `${most} at once at most; no place, probe or lane was left` };
+    return { ...measured, note: `${most} at once at most; no place, probe or waiting list was left` };
   });
 });
 

@@ -57,14 +57,14 @@ export interface DeliveryWorkerOptions {
 /** Takes jobs of one shard and has them delivered, until it is drained. */
 export class DeliveryWorker {
   readonly #worker: DeliveringWorker;
-  readonly #lanes: WaitingLists;
+  readonly #waitingLists: WaitingLists;
   readonly #settling: SettleContext;
   readonly #inHand = new Set<string>();
   readonly #brake: RedisBrake;
 
   constructor(private readonly options: DeliveryWorkerOptions) {
     const { shard, redis, workerName, concurrency, lockMs, stallCheckMs } = options;
-    this.#lanes = new WaitingLists(shard, options.context.defaultBrokers);
+    this.#waitingLists = new WaitingLists(shard, options.context.defaultBrokers);
     this.#worker = new DeliveringWorker(shard.queue.name, (job, token) => this.#process(job, token ?? ''), {
       connection: redis,
       prefix: shard.queue.opts.prefix ?? '',
@@ -90,7 +90,7 @@ export class DeliveryWorker {
   /** Starts taking jobs; resolves when Redis has answered. */
   async start(): Promise<void> {
     await this.#worker.waitUntilReady();
-    this.options.context.flowControl.watch(this.#lanes);
+    this.options.context.flowControl.watch(this.#waitingLists);
     // If its loop ever fails, nobody catches that: a worker that takes no tasks has to end, not to limp on.
     void this.#worker.run();
   }
@@ -155,7 +155,7 @@ export class DeliveryWorker {
       clock: context.clock,
       defer: async ({ flow }, reason, deferral) => {
         if (flow === undefined) throw new TypeError('a task is deferred for no destination');
-        await context.flowControl.defer(this.#lanes, flow, reason, deferral);
+        await context.flowControl.defer(this.#waitingLists, flow, reason, deferral);
       },
       markParked: async (jobId, at) => {
         await redis.zadd(shard.keys.parked, at, jobId);

@@ -59,7 +59,7 @@ export interface SettleContext {
   readonly workerName: string;
   /** Adds a job to the set of parked ones. */
   readonly markParked: (jobId: string, at: number) => Promise<void>;
-  /** Puts a job back, and into the line of its destination. */
+  /** Puts a job back, and into the waiting list of its destination. */
   readonly defer: (delivery: Delivery, reason: DeferralReason, deferral: Deferral) => Promise<void>;
   /** Adds a job to the set of those that a worker could not read. */
   readonly markUnreadable: (jobId: string, at: number) => Promise<void>;
@@ -77,7 +77,7 @@ export interface SettleContext {
  * | dead_letter | retried with no wait |
  * | dead_lettered, park | failed, unrecoverable |
  * | release | delayed, or back to wait at shutdown; no attempt counted |
- * | defer | delayed, no attempt counted, and in the line of its destination |
+ * | defer | delayed, no attempt counted, and in the waiting list of its destination |
  *
  * @throws always, but for delivered
  */

@@ -65,7 +65,7 @@ export class BulkDeferral {
           const { looked, deferred } = await waitingLists.bulkDefer(flows, LOOKED_AT_ONCE, now, now + deferralDelayMs(waiting));
           share = looked === 0 ? 0 : deferred / looked;
           deferredInAll += deferred;
-          if (deferred > 0) for (const [flow] of flows) this.options.wakeUps.expectLane(waitingLists, flow, Math.ceil(deferred / flows.length));
+          if (deferred > 0) for (const [flow] of flows) this.options.wakeUps.expectDeferred(waitingLists, flow, Math.ceil(deferred / flows.length));
         } catch {
           return; // Redis is away or full: whoever owns the connection says so
         }

@@ -5,8 +5,8 @@ import type { Clock } from '../../shared/domain/ports.js';
 import type { ControlChange, FlowStore } from '../../shared/queue/flow/flow-store.js';
 
 /**
- * This process' copy of what the fleet knows together: what operators set, and which circuits are open. Read without
- * waiting, for every send; brought up to date by `refresh`. What this process itself finds holds here at once.
+ * This process' copy of what the fleet shares: what operators set, and which circuits are open. It is read for every send
+ * without waiting, and brought up to date by `refresh`. What this process finds out itself holds here at once.
  */
 export class Controls {
   readonly #policies = new Map<string, FlowPolicy>();
@@ -20,17 +20,17 @@ export class Controls {
     private readonly clock: Clock,
   ) {}
 
-  /** Of the whole fleet, this one included; >= 1. */
+  /** Workers of the whole fleet, this one included; >= 1. */
   get workers(): number {
     return this.#workers;
   }
 
-  /** What Redis' clock says, as far as known: circuits are shared by workers whose own clocks differ. */
+  /** The time of Redis' clock, estimated, ms since the epoch: the clocks of the workers that share circuits differ. */
   now(): number {
     return this.clock() + this.#aheadMs;
   }
 
-  /** What holds for a flow, and under which of its names; undefined: nothing was set. */
+  /** The policy that holds for a flow, and which of its names it was set for; undefined: nothing was set. */
   policyFor({ key, host }: Flow): { readonly name: string; readonly policy: FlowPolicy } | undefined {
     return this.#policies.size === 0 ? undefined : policyOf(this.#policies, key, host);
   }
@@ -43,7 +43,7 @@ export class Controls {
     return this.#circuits;
   }
 
-  /** @returns what is new */
+  /** @returns the changes since the last call. @throws when Redis fails */
   async refresh(): Promise<readonly ControlChange[]> {
     const { version, isEverything, changes, now, workers } = await this.store.changesSince(this.#version);
     this.#aheadMs = now - this.clock();
@@ -57,15 +57,15 @@ export class Controls {
     return changes;
   }
 
-  /** Here at once, and for the others as soon as Redis has it. */
+  /** Opens a circuit: here at once, for the others as soon as Redis has it. */
   async open(host: string, circuit: Circuit): Promise<void> {
     this.#circuits.set(host, circuit);
     const holding = await this.store.openCircuit(host, circuit);
-    // Closed here meanwhile: the later word counts.
+    // Not if it was closed here meanwhile: the later decision counts.
     if (this.#circuits.has(host)) this.#circuits.set(host, holding);
   }
 
-  /** What somebody else wrote, seen before the next refresh. */
+  /** Takes over a circuit that another worker opened, before the next refresh. */
   learn(host: string, circuit: Circuit): void {
     this.#circuits.set(host, circuit);
   }

@@ -2,11 +2,11 @@ import { waitingListOf, type Flow } from '../../shared/domain/flow/flow-key.js';
 import type { FlowSample } from '../../shared/domain/flow/flow-report.js';
 import { LatencyHistogram } from '../../shared/domain/flow/latency-histogram.js';
 
-/** Results are forgotten after one to two of these, milliseconds. */
+/** Results are forgotten after one to two of these spans, ms. */
 const SPAN_MS = 30_000;
 /** Destinations that are remembered; a row costs some kilobytes. */
 const MAX_ROWS = 2_000;
-/** Rows of a report: the hottest ones. */
+/** Rows of a report: the destinations with the most sends. */
 const REPORTED_ROWS = 200;
 
 interface Span {
@@ -31,9 +31,9 @@ export class FlowRow {
   }
 }
 
-/** In numbers, what this process sends where: for GET /destinations, and for the rate that a 429 complains of. */
+/** Counts what this process sends where: for GET /destinations, and for the rate that is lowered after a 429. */
 export class FlowStats {
-  /** By key and host: one flow_key may go to several origins, and each of them wants its own count. */
+  /** By key and host: one flow_key may go to several origins, and each of them has a count of its own. */
   readonly #rows = new Map<string, FlowRow>();
 
   /** @param now monotonic milliseconds */
@@ -52,7 +52,7 @@ export class FlowStats {
     return row;
   }
 
-  /** @param result undefined: nothing can be learnt of it */
+  /** @param result undefined: nothing can be learnt from it */
   ended(row: FlowRow, result: 'delivered' | 'failed' | undefined, ms: number): void {
     row.inFlight -= 1;
     if (result === undefined) return;
@@ -89,7 +89,7 @@ export class FlowStats {
     const name = waitingListOf(flow);
     const known = this.#rows.get(name);
     if (known !== undefined) return known;
-    // The oldest that is idle: beyond so many nobody looks at single ones.
+    // The oldest idle one makes room: with so many destinations single ones are not looked at any more.
     if (this.#rows.size >= MAX_ROWS) {
       for (const [other, { inFlight }] of this.#rows) {
         if (inFlight > 0) continue;

@@ -10,15 +10,15 @@ export interface Slot {
   startedAt: number;
 }
 
-/** Slots of one destination, and what is known of it. */
+/** Slots of one host, and what this process knows of it. */
 export class DestinationSlots {
-  /** In the order of their start, so the first one is the oldest. */
+  /** In the order of their start: the first one is the oldest. */
   readonly slots = new Set<Slot>();
   readonly held: Held[] = [];
   readonly health = new Health();
   latencyMs: number | undefined;
   idleSince = 0;
-  /** When the window grew for silence last. */
+  /** When the window last grew because nothing was answered, monotonic ms. */
   grewAt = 0;
 
   constructor(
@@ -36,13 +36,13 @@ interface Held {
   readonly callOff: () => void;
 }
 
-/** Destinations that are remembered while nothing is sent to them: one costs some 500 bytes. */
+/** How many destinations are remembered while nothing is sent to them: one costs some 500 bytes. */
 const MAX_REMEMBERED = 10_000;
 const FORGOTTEN_AT_ONCE = 1_000;
 
 export interface SlotsOptions {
   readonly rules: BulkheadRules;
-  /** false: a destination may use all its share at once, whatever is known of it. */
+  /** false: windows are off, and a destination may use its whole share at once. */
   readonly hasWindows: boolean;
   /** Of the whole fleet, this one included; default 1. */
   readonly workers?: () => number;
@@ -51,8 +51,8 @@ export interface SlotsOptions {
 }
 
 /**
- * Shares the slots of this process among destinations. Decides nothing: that is flow-control.ts and send-window.ts.
- * Hands out slots at once, after a short hold, or not at all.
+ * Shares the slots of this process among destinations: gives a slot at once, after a short hold, or not at all. The rules
+ * are pure and stand in shared/domain/flow (bulkhead-rules.ts, send-window.ts).
  */
 export class Slots {
   readonly #destinations = new Map<string, DestinationSlots>();
@@ -72,7 +72,7 @@ export class Slots {
   }
 
   /**
-   * @param ignoresWindow what the destination has shown to bear does not count now
+   * @param ignoresWindow true: the window of the destination does not count, only its share of the slots
    * @returns undefined: the task has to be put back
    */
   enter(host: string, ignoresWindow = false): Slot | undefined | Promise<Slot | undefined> {
@@ -94,14 +94,14 @@ export class Slots {
     }
   }
 
-  /** A slot whatever the rules say: for a single probe. */
+  /** Gives a slot whatever the rules say: for a single probe. */
   force(host: string): Slot {
     return this.#start(this.destination(host));
   }
 
-  /** Its send begins only now: it had to wait for something else. */
+  /** The send of the slot begins only now: it had to wait for a permission. */
   begin(slot: Slot): void {
-    // Taken out and put back: the first of the set has to be the oldest.
+    // Taken out and put back, because the first of the set has to be the oldest.
     if (!slot.destination.slots.delete(slot)) return;
     slot.startedAt = this.options.now();
     slot.destination.slots.add(slot);
@@ -118,12 +118,12 @@ export class Slots {
     this.#freed(destination);
   }
 
-  /** Nothing was sent, or nothing can be learnt from what came of it. */
+  /** Gives a slot back from which nothing can be learnt: nothing was sent, or the failure was ours. */
   discard(slot: Slot): void {
     if (slot.destination.slots.delete(slot)) this.#freed(slot.destination);
   }
 
-  /** All that wait in their slots are to be put back. */
+  /** Refuses all tasks that are held: they are put back. */
   releaseHeld(): void {
     for (const { held } of this.#holding) {
       for (const { callOff, admit } of held.splice(0)) {
@@ -134,7 +134,7 @@ export class Slots {
     this.#holding.clear();
   }
 
-  /** How many more tasks of the destination may be woken: they start now, or are held for a moment. */
+  /** How many more tasks of the destination may be woken: they will start at once, or be held for a moment. */
   room(host: string, ignoresWindow = false): number {
     const { rules } = this.options;
     const destination = this.#destinations.get(host);
@@ -145,7 +145,7 @@ export class Slots {
     return Math.max(0, most + endingSoon({ inFlight: slots.size, latencyMs }, rules) - slots.size - held.length);
   }
 
-  /** It starts slowly again, and what was held against it is forgotten. */
+  /** Sends to the host begin slowly again, and its failures are forgotten. */
   restart(host: string): void {
     const destination = this.#destinations.get(host);
     if (destination === undefined) return;
@@ -178,7 +178,7 @@ export class Slots {
     if (destination.slots.size === 0) destination.idleSince = this.options.now();
     if (this.#holding.size === 0) return;
     this.#admitHeld(destination);
-    // A slot less in use raises everybody's threshold.
+    // One slot less in use raises the threshold of all destinations.
     for (const other of this.#holding) this.#admitHeld(other);
   }
 
@@ -220,7 +220,7 @@ export class Slots {
     return this.options.hasWindows && !ignoresWindow ? window : Infinity;
   }
 
-  /** Many at once, oldest first: to find the oldest of a Map costs more the more were deleted before it. */
+  /** Many at once, oldest first: the search for the oldest entry of a Map gets slower with each one deleted before it. */
   #forgetSome(): void {
     if (this.#destinations.size < MAX_REMEMBERED) return;
     let left = FORGOTTEN_AT_ONCE;

@@ -1,32 +1,32 @@
 /**
- * How fast one process sends to a destination that answered 429 (or 503): half of what it sent, then by steps more,
- * until nothing is left of it. Additive increase would take hours where thousands a second are right, so the steps are
- * multiples. Times in milliseconds of any one clock.
+ * How fast one process sends to a destination that answered 429: half of the rate until then, then more with each step,
+ * until the limit is forgotten. The steps are multiples, because added steps would take hours where thousands of sends a
+ * second are right. Times are milliseconds of any one clock.
  */
 const LOWERED_TO = 0.5;
 const SLOWEST_PER_SECOND = 1;
-/** One burst of 429 is one complaint. */
+/** The 429s of one burst lower the rate once. */
 const LOWER_EVERY_MS = 1_000;
 const STEP_MS = 1_000;
 const STEP = 1.25;
-/** Above this multiple of the rate that was complained of, the limit is forgotten. */
+/** The limit is forgotten above this multiple of the rate that led to the last 429. */
 const FORGOTTEN_ABOVE = 2;
-/** What may be sent at once after a pause. */
+/** After a pause, as many sends may start at once as the rate allows in this time. */
 const BURST_MS = 250;
 
 export class AdaptiveRate {
   #perSecond: number;
-  #complainedOf: number;
+  #refusedRate: number;
   #loweredAt: number;
-  /** Its last step up, or the last 429: what is complained of is not raised. */
+  /** Time of the last step up, or of the last 429: a rate is not raised while it leads to 429s. */
   #steppedAt: number;
-  /** The one that was complained of may come again when its own policy says so. */
+  /** One from the start: the task that got the 429 may be sent again as soon as its own policy says so. */
   #tokens = 1;
   #filledAt: number;
 
-  /** @param sentPerSecond to the destination, when it complained */
+  /** @param sentPerSecond rate of sends to the destination when it answered 429 */
   constructor(sentPerSecond: number, now: number) {
-    this.#complainedOf = sentPerSecond;
+    this.#refusedRate = sentPerSecond;
     this.#perSecond = Math.max(SLOWEST_PER_SECOND, sentPerSecond * LOWERED_TO);
     this.#loweredAt = now;
     this.#steppedAt = now;
@@ -37,11 +37,11 @@ export class AdaptiveRate {
     return this.#perSecond;
   }
 
-  /** It answered 429 again. */
+  /** The destination answered 429 again. */
   lower(now: number): void {
     this.#steppedAt = now;
     if (now - this.#loweredAt < LOWER_EVERY_MS) return;
-    this.#complainedOf = this.#perSecond;
+    this.#refusedRate = this.#perSecond;
     this.#perSecond = Math.max(SLOWEST_PER_SECOND, this.#perSecond * LOWERED_TO);
     this.#loweredAt = now;
     this.#tokens = Math.min(this.#tokens, 1);
@@ -52,7 +52,7 @@ export class AdaptiveRate {
     while (now - this.#steppedAt >= STEP_MS) {
       this.#perSecond *= STEP;
       this.#steppedAt += STEP_MS;
-      if (this.#perSecond > Math.max(this.#complainedOf, SLOWEST_PER_SECOND) * FORGOTTEN_ABOVE) return false;
+      if (this.#perSecond > Math.max(this.#refusedRate, SLOWEST_PER_SECOND) * FORGOTTEN_ABOVE) return false;
     }
     return true;
   }

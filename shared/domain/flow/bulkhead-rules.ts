@@ -1,26 +1,26 @@
 /**
- * May a fetched task start now? BullMQ hands out tasks first come, first served: without a rule, tasks to one slow
- * destination take every slot of a worker and all others wait. The rule is a dynamic threshold, known from shared
+ * May a fetched task start now? BullMQ hands out tasks first come, first served: without a rule, the tasks of one slow
+ * destination take every slot of a worker, and all others wait. The rule is a dynamic threshold, known from the shared
  * buffers of network switches: a destination may hold as many slots as are still free. One busy destination gets half
- * of them, n busy ones 1/(n + 1) each, and some are always free for a destination that has none yet.
+ * of the slots, n busy ones get 1/(n + 1) each, and some are always free for a destination that has none yet.
  */
 export interface BulkheadRules {
   /** Sends in flight of this process, all destinations together. */
   readonly slots: number;
-  /** A destination may always have so many: where very many are slow, nobody is shut out. */
+  /** A destination may always have so many slots: where very many are slow, none is shut out. */
   readonly minimum: number;
   /**
-   * Longest wait in the slot of a task that is over the threshold, milliseconds. A fast destination has room again
-   * sooner than a task can be put back and fetched again (about 1 ms of work for Redis and worker).
+   * Longest wait in its slot of a task that is over the threshold, ms. A fast destination has room again sooner than a
+   * task can be put back and fetched again (about 1 ms of work for Redis and worker).
    */
   readonly holdMs: number;
-  /** The same for a destination that has not answered yet: is it fast? Its first answers will tell. */
+  /** The same for a destination that has not answered yet. Its first answers will tell whether it is fast. */
   readonly firstHoldMs: number;
 }
 
 export const defaultBulkheadRules = { minimum: 2, holdMs: 250, firstHoldMs: 50 } as const;
 
-/** What a process knows of one destination. */
+/** How busy one destination is, as one process sees it. */
 export interface DestinationLoad {
   readonly inFlight: number;
   /** Tasks that wait in their slots. */
@@ -46,12 +46,13 @@ export function mayStart(load: DestinationLoad, inFlightTotal: number, rules: Bu
   return load.latencyMs <= holdMs && expectedWaitMs <= holdMs ? { kind: 'hold', holdMs } : { kind: 'defer' };
 }
 
-/** A woken task is here by then: woken, fetched by whichever worker has a free slot, one after the other. */
+/** A woken task has arrived after this time, ms: a worker with a free slot has fetched it by then. */
 const FETCHED_WITHIN_MS = 20;
 
 /**
- * Sends that end while a woken task is on its way. Of a fast destination as many are woken ahead, or its slots would stand
- * empty for that time after each send; who comes too soon is held in its slot, where a slow one's would be put back.
+ * How many sends end while a woken task is on its way. For a fast destination so many tasks are woken ahead; otherwise its
+ * slots would stand empty for that time after each send. A task that arrives too early is held in its slot. For a slow
+ * destination it would be put back, so none is woken ahead.
  *
  * @returns 0 for a slow destination, or one that has not answered yet; 40 for 100 in flight that take 50 ms
  */
@@ -65,12 +66,12 @@ export function mostInFlight(window: number, inFlightTotal: number, rules: Bulkh
   return Math.min(window, threshold(inFlightTotal, rules));
 }
 
-/** What the slots allow one destination, >= rules.minimum. */
+/** How many slots one destination may have, >= rules.minimum. */
 export function threshold(inFlightTotal: number, { slots, minimum }: BulkheadRules): number {
   return Math.max(minimum, slots - inFlightTotal);
 }
 
-/** Weight of the newest send in the average: the last ten or so decide. */
+/** Weight of the newest send in the average: about the last ten sends decide. */
 const NEWEST_WEIGHT = 0.2;
 
 export function averageLatencyMs(before: number | undefined, ms: number): number {
@@ -91,14 +92,14 @@ export function averageLatencyMs(before: number | undefined, ms: number): number
 export const deferralReasons = ['destination_busy', 'limit', 'rate_lowered', 'circuit_open', 'paused'] as const;
 export type DeferralReason = (typeof deferralReasons)[number];
 
-/** Nobody needs this time where wake-ups work: a lost one costs delay, never a task. */
+/** A deferred task whose wake-up got lost comes back after this time: a lost wake-up costs delay, never a task. */
 const SAFETY_MS = 60_000;
-/** Where very many wait, most of them would come due before their turn and be put back again. */
+/** Added for each waiting task: otherwise most of very many would come due before their turn and be put back again. */
 const SAFETY_PER_WAITING_MS = 100;
 const LONGEST_SAFETY_MS = 3_600_000;
 
 /**
- * When a deferred task comes back if nobody wakes it.
+ * When a deferred task comes back if it is not woken.
  * @param waiting  tasks to the same destination that wait before it
  * @returns whole milliseconds from now: 60_000 for none, 160_000 for 1_000, at most an hour
  */

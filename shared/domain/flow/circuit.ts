@@ -12,14 +12,14 @@ export interface CircuitRules {
    */
   readonly failuresInARow: number;
   readonly rowGapMs: number;
-  /** Or this share of failures among the results of the last `shareWithinMs`, if they are at least `shareOf`. */
+  /** This share of failures opens it, too: among the results of the last `shareWithinMs`, if there are at least `shareOf`. */
   readonly failureShare: number;
   readonly shareOf: number;
   readonly shareWithinMs: number;
   /** First wait until a probe; doubles with each probe that fails, up to `maxCoolMs`. */
   readonly baseCoolMs: number;
   readonly maxCoolMs: number;
-  /** Open for that long, tasks are sent again and their attempts count: a dead receiver must lead to dead letters. */
+  /** After being open for so long, tasks are sent again and their attempts count: a dead receiver must lead to dead letters. */
   readonly maxOpenMs: number;
 }
 
@@ -35,10 +35,10 @@ export const defaultCircuitRules = {
   maxOpenMs: 900_000,
 } as const satisfies CircuitRules;
 
-/** An open circuit, the same for the whole fleet. Times in milliseconds since the epoch. */
+/** An open circuit; the whole fleet shares it. Times are milliseconds since the epoch. */
 export interface Circuit {
   readonly openedAt: number;
-  /** Then one probe may be sent. */
+  /** From then on one probe may be sent. */
   readonly until: number;
   readonly coolMs: number;
   /** failures: it failed too often. retry_after: it asked to be left alone. */
@@ -64,8 +64,8 @@ export function openedBy(reason: Circuit['reason'], before: Circuit | undefined,
 }
 
 /**
- * The circuit after a 429 or 503 that says when to come again: nobody bothers the destination until then. Never longer
- * than `maxCoolMs` for all tasks together, nor than the task that met it waits by its own policy: then a probe asks.
+ * The circuit after a 429 or 503 that says when to come again: until then no task is sent there. It cools down for at most
+ * `maxCoolMs`, and for no longer than the task that got the answer would wait by its own policy. Then a probe is sent.
  * @param longestWaitMs cap of that policy
  */
 export function openedByRetryAfter(retryAfterMs: number, longestWaitMs: number, before: Circuit | undefined, now: number, rules: CircuitRules): Circuit {
@@ -73,34 +73,35 @@ export function openedByRetryAfter(retryAfterMs: number, longestWaitMs: number, 
   return { openedAt: before?.openedAt ?? now, until: Math.max(until, before?.until ?? 0), coolMs: before?.coolMs ?? rules.baseCoolMs, reason: 'retry_after' };
 }
 
-/** Below that a row is an accident, however many workers there are. */
+/** A shorter row is chance, however many workers there are. */
 const SHORTEST_ROW = 5;
 
-/** The row that one worker of a fleet has to see of a destination that answers nobody: its share of the whole one. */
+/** How many failures in a row one worker of a fleet has to see, of a destination that answers no send: its share of them. */
 function rowOfOne({ failuresInARow }: CircuitRules, workers: number): number {
   return Math.min(failuresInARow, Math.max(SHORTEST_ROW, Math.ceil(failuresInARow / workers)));
 }
 
 /**
- * How much one failure says of the destination, 0..1. A 500 is what a handler answers that choked on this one message,
- * as often as what a service answers that is down: it takes 120 of them in a row. 0: it says nothing, or that all is well.
+ * How much one failure says of the destination, 0..1. A handler that cannot bear this one message answers 500 as often as
+ * a service that is down does, so a 500 counts a quarter: it takes 120 in a row. 0: the failure says nothing about the
+ * destination, or it answers well.
  */
 export function weightOf(code: DeliveryErrorCode, httpStatus: number | undefined): number {
   if (!deliveryError(code).isEndpointFailure) return 0;
-  return code === 'http_server_error' && !STATUSES_OF_THE_ILL.has(httpStatus ?? 0) ? 0.25 : 1;
+  return code === 'http_server_error' && !STATUSES_OF_GATEWAYS.has(httpStatus ?? 0) ? 0.25 : 1;
 }
 
-/** A gateway says that what is behind it is gone. (503 has a code of its own.) */
-const STATUSES_OF_THE_ILL: ReadonlySet<number> = new Set([502, 504]);
+/** A gateway says by these that the service behind it is gone. (503 has an error code of its own.) */
+const STATUSES_OF_GATEWAYS: ReadonlySet<number> = new Set([502, 504]);
 
-/** Results of one destination as one process saw them lately. Times in whole milliseconds of any one clock. */
+/** Results of one destination as one process saw them lately. Times are whole milliseconds of any one clock. */
 export class Health {
   /** Sum of weights. */
   #row = 0;
   #failures = 0;
   #lastFailedAt = 0;
   #lastFailedTask = '';
-  /** Of the half window that runs, and of the one before it. */
+  /** Counts of the half window that runs now, and of the one before it. */
   #halfSince = 0;
   #now = nothing();
   #before = nothing();
@@ -110,9 +111,9 @@ export class Health {
   }
 
   /**
-   * @param weight  of a failure; 0: it answered
-   * @param workers of the fleet: each sees its part of the failures
-   * @returns true when the circuit has to be opened for what is known now
+   * @param weight  how much the failure counts; 0: the destination answered
+   * @param workers number of workers in the fleet: each sees its part of the failures
+   * @returns true when the failures so far have to open the circuit
    */
   note(weight: number, taskId: string, at: number, rules: CircuitRules, workers = 1): boolean {
     this.#turn(at, rules.shareWithinMs / 2);
@@ -127,7 +128,7 @@ export class Health {
       this.#row = 0;
       this.#failures = 0;
     }
-    // One task that fails again and again is retried as its own policy says: there is nobody to protect.
+    // Failures of one task alone do not count further: its own policy spreads its retries already.
     if (this.#row === 0 || taskId !== this.#lastFailedTask) {
       this.#row += weight;
       this.#failures += 1;

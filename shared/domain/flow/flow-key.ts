@@ -8,9 +8,9 @@ const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Under which names a send is counted.
- * `key`: what an operator sets limits for, pauses and looks at: the origin of a url, a topic, or the task's `flow_key`.
- * `host`: who fails together: the origin, or the whole Kafka cluster. Slots and the circuit go by it, so that a dead
- * cluster with a thousand topics is one dead destination.
+ * `key`: the name that an operator sets limits for, pauses and looks at: the origin of a url, a topic, or the task's `flow_key`.
+ * `host`: the name of what fails as a whole: the origin, or the whole Kafka cluster. Slots and the circuit go by it, so
+ * that a dead cluster with a thousand topics is one dead destination.
  */
 export interface Flow {
   readonly key: string;
@@ -18,8 +18,8 @@ export interface Flow {
 }
 
 /**
- * Brokers that mean the default cluster, those of KAFKA_BROKERS, by `brokerName`. Whoever spells out one of them means the
- * cluster that others mean by naming none: what holds for one has to hold for the other.
+ * The brokers of KAFKA_BROKERS, by `brokerName`: they all mean the default cluster. A task that names one of them goes to the
+ * same cluster as a task that names none, so the same limits, pauses and circuits have to hold for both.
  */
 export type DefaultBrokers = ReadonlySet<string>;
 
@@ -44,8 +44,9 @@ export function flowOf(destination: Destination, flowKey: string | undefined, de
 }
 
 /**
- * Of a task's next send. Its flow_key is about its deliveries: dead letters share a destination with those of others.
- * undefined: a dead phase without a dead destination, which no task gets into.
+ * The flow of a task's next send. A flow_key is about deliveries alone: dead letters share a destination with those of other
+ * tasks.
+ * @returns undefined for a dead phase without a dead destination, which no task gets into
  */
 export function flowDue({ destination, deadDestination, flowKey }: Task, phase: Phase, defaultBrokers: DefaultBrokers = NONE): Flow | undefined {
   if (phase === 'delivery') return flowOf(destination, flowKey, defaultBrokers);
@@ -53,7 +54,7 @@ export function flowDue({ destination, deadDestination, flowKey }: Task, phase: 
 }
 
 /**
- * Of an http(s) url only the origin is a name: `https://API.example.com/x` -> `https://api.example.com`. A cluster has one:
+ * The one spelling of a name. Of an http(s) url only the origin counts: `https://API.example.com/x` -> `https://api.example.com`. A cluster:
  * `kafka://Broker-1:9092/orders` -> `kafka://broker-1:9092/orders`, or `kafka://default/orders` for a broker of KAFKA_BROKERS.
  */
 export function canonicalName(name: string, defaultBrokers: DefaultBrokers = NONE): string {
@@ -65,8 +66,8 @@ export function canonicalName(name: string, defaultBrokers: DefaultBrokers = NON
 }
 
 /**
- * The host that a name tells by itself: its own of an origin or a cluster, its cluster's of a topic.
- * undefined: a flow_key, which may belong to any.
+ * The host of a name, as far as the name alone tells it: an origin or a cluster is its own host, a topic has its cluster's.
+ * @returns undefined for a flow_key, which may belong to any host
  */
 export function hostOfName(name: string): string | undefined {
   for (const row of rows) {
@@ -91,12 +92,12 @@ export function isNamedByDestination({ key, host }: Flow): boolean {
   return host.startsWith(KAFKA_SCHEME) ? key.startsWith(`${host}/`) : key === host;
 }
 
-/** Name of the line in which deferred tasks of a flow wait: neither part can hold a line break. */
+/** Name of the waiting list for deferred tasks of a flow. A line break divides its parts, because neither can hold one. */
 export function waitingListOf({ key, host }: Flow): string {
   return key === host ? key : `${key}\n${host}`;
 }
 
-export function flowOfWaitingList(lane: string): Flow {
-  const [key = lane, host = key] = lane.split('\n');
+export function flowOfWaitingList(waitingList: string): Flow {
+  const [key = waitingList, host = key] = waitingList.split('\n');
   return { key, host };
 }

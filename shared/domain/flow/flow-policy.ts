@@ -1,4 +1,4 @@
-/** What an operator set for one destination; absent: no such limit. */
+/** What an operator set for one destination. An absent field means that there is no such limit. */
 export interface FlowPolicy {
   /** Sends in flight, all workers together, >= 1. */
   readonly maxConcurrency?: number;
@@ -10,13 +10,13 @@ export interface FlowPolicy {
   readonly isPaused?: boolean;
 }
 
-/** Does it need a permission from Redis for each send? */
+/** @returns true when each send needs a permission from Redis */
 export function isLimited(policy: FlowPolicy | undefined): policy is FlowPolicy {
   return policy !== undefined && (policy.maxConcurrency !== undefined || policy.ratePerSecond !== undefined);
 }
 
 /**
- * Of the two names of a flow (key and host) each may be paused; limits of the key outrank those of the host.
+ * The policy for a flow. Either of its two names (key and host) may be paused. Limits of the key outrank those of the host.
  * @returns the policy, and the name whose limits they are
  */
 export function policyOf(byName: ReadonlyMap<string, FlowPolicy>, key: string, host: string): { readonly name: string; readonly policy: FlowPolicy } | undefined {

@@ -3,11 +3,11 @@ const STEPS = 4;
 /** The last one begins at 2^16 ms, about a minute. */
 const BUCKETS = 16 * STEPS + 1;
 
-/** Latencies in milliseconds as counts, so that the views of several processes can be added. */
+/** Latencies in milliseconds, counted by buckets, so that what several processes saw can be added. */
 export class LatencyHistogram {
   readonly counts: number[];
 
-  /** @param counts of another one, as it was printed */
+  /** @param counts counts of another histogram, as they were printed */
   constructor(counts: readonly number[] = []) {
     this.counts = new Array<number>(BUCKETS).fill(0);
     for (let nth = 0; nth < Math.min(BUCKETS, counts.length); nth += 1) this.counts[nth] = counts[nth] ?? 0;

@@ -1,31 +1,32 @@
 /**
- * How many sends at once a destination has shown to bear: slow start, known from TCP. A destination that nothing is
- * known of gets a few sends; each answer lets one more in, so the number doubles with each round trip. When it falls
- * ill, only the few that are in flight are lost to it, however many slots the worker has.
+ * How many sends at once a destination has shown to bear: slow start, known from TCP. An unknown destination gets a few
+ * sends. Each answer lets one more in, so the number doubles with each round trip. When the destination begins to fail,
+ * only the few sends in flight lose an attempt, however many slots the worker has.
  */
 const FIRST_WINDOW = 16;
 const SMALLEST_WINDOW = 2;
-/** Fewer failures in a row are an accident of single tasks; every tenth failing makes three in a row one time in 1,000. */
-const FAILURES_OF_THE_ILL = 3;
+/** Fewer failures in a row may be chance: where every tenth send fails, three in a row come one time in 1,000. */
+const FAILURES_THAT_SHRINK = 3;
 /**
- * Silence is no failure: a receiver that takes seconds gets its share all the same, half a second later. By then most
- * that are down have answered, or refused; of one that only hangs, those in flight cost no attempt (outcome.ts: circuit_opened_during_send).
+ * After this time without an answer, ms, the window grows as if the sends had succeeded. So a slow receiver reaches its
+ * full share after about 0.5 s. Most receivers that are down have refused a send by then. Of one that only hangs, the
+ * sends in flight cost no attempt (circuit_opened_during_send in outcome.ts).
  */
 const SILENCE_MS = 125;
-/** What was known of a destination that long ago is not known any more, milliseconds. */
+/** A window that was not used for so long, ms, is forgotten: the destination may have changed. */
 const REMEMBERED_IDLE_MS = 30_000;
 
 /**
- * What a destination that nothing is known of gets from one worker: the fleet shares it, or each further worker would
- * lose as many attempts to a receiver that is down. 16 for one worker, 8 for two, never less than 2.
+ * The window of an unknown destination, for one worker: 16 for one worker, 8 for each of two, never less than 2. The fleet
+ * shares it; otherwise each further worker would lose as many attempts to a receiver that is down.
  */
 export function firstWindow(workers: number): number {
   return Math.max(2, Math.ceil(FIRST_WINDOW / workers));
 }
 
 /**
- * A destination whose window is full of sends that nobody answers, and that has not failed lately.
- * @param silentMs since its oldest send began, or since the window grew last, whichever is later
+ * The window of a destination that answers none of the sends that fill it, and that has not failed lately.
+ * @param silentMs time since its oldest send began, or since the window last grew, whichever is shorter
  */
 export function windowInSilence(window: number, inFlight: number, failuresInARow: number, silentMs: number, most: number): number {
   return inFlight >= window && failuresInARow === 0 && silentMs >= SILENCE_MS ? Math.min(window * 2, most) : window;
@@ -34,11 +35,11 @@ export function windowInSilence(window: number, inFlight: number, failuresInARow
 /**
  * @param inFlight         sends in flight when the answer came, this one included
  * @param failuresInARow   0: it was a success
- * @param most             no destination can use more: the slots of the process
+ * @param most             the slots of the process: no destination can use more
  */
 export function windowAfter(window: number, inFlight: number, failuresInARow: number, most: number): number {
-  if (failuresInARow >= FAILURES_OF_THE_ILL) return Math.min(window, Math.max(SMALLEST_WINDOW, Math.floor(window / 2)));
-  // A window that is not used proves nothing.
+  if (failuresInARow >= FAILURES_THAT_SHRINK) return Math.min(window, Math.max(SMALLEST_WINDOW, Math.floor(window / 2)));
+  // Answers prove nothing about a window that was not used.
   if (failuresInARow === 0 && inFlight * 2 >= window) return Math.min(window + 1, most);
   return window;
 }

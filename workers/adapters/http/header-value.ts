@@ -1,5 +1,5 @@
 /** Printable ASCII that neither starts nor ends with a space: goes out as it is. Nearly every id there is. */
-const plain = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
+const printable = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 
 /** Control characters end a header or are refused by servers; spaces at the ends are cut off by every parser. */
 // eslint-disable-next-line no-control-regex -- control characters are what this is about
@@ -13,7 +13,7 @@ const unsendable = /[\x00-\x1f\x7f]|^ +| +$/g;
  * that begins with `%20`.
  */
 export function headerValue(text: string): string {
-  if (plain.test(text)) return text;
+  if (printable.test(text)) return text;
   return Buffer.from(text.replace(unsendable, percentEncode), 'utf8').toString('latin1');
 }
 

@@ -3,7 +3,7 @@ const longestMs = 365 * 86_400_000;
 
 /**
  * What a Retry-After header asks for, as a wait from now.
- * `120` -> 120,000. `1.5` is no legal value, but the wish is plain: 1,500. A date in the past -> 0.
+ * `120` -> 120,000. `1.5` is no legal value, but the wish is clear: 1,500. A date in the past -> 0.
  *
  * @param value  the header as it came: seconds, or one of the three date forms of RFC 9110 (5.6.7)
  * @param nowMs  milliseconds since the epoch; only dates are measured against it

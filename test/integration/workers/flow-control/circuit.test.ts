@@ -48,7 +48,7 @@ describe('the circuit of a destination', () => {
     expect(await fleet.service.redis.exists(flowKeys(fleet.service.prefix, false).probe(fleet.origin)), 'no probe is left').to.equal(0);
   }).timeout(40_000);
 
-  it('costs no more attempts where many sends are in flight when a receiver that was well falls ill', async () => {
+  it('costs no more attempts where many sends are in flight when a receiver that was well begins to fail', async () => {
     let isDown = false;
     fleet.receiver.on('/hook', () => (isDown ? { kind: 'answer', status: 503, delayMs: 500 } : { kind: 'answer', delayMs: 20 }));
     await fleet.submit(600, { max_retries: 0 });
@@ -58,12 +58,12 @@ describe('the circuit of a destination', () => {
     const tasks = await fleet.submit(600, { max_retries: 3, base_delay: 0.1 });
     await whenOpen();
     await eventually(() => expect(fleet.receiver.inFlight).to.equal(0));
-    const ill = fleet.receiver.requests.length - 600;
-    expect(ill, 'sent to the ill receiver').to.be.above(100);
+    const failed = fleet.receiver.requests.length - 600;
+    expect(failed, 'sent to the failing receiver').to.be.above(100);
     isDown = false;
     for (const { id } of tasks) await waitForState(fleet.service.baseUrl, id, 'delivered', { withinMs: 20_000 });
     expect(attempts().filter((attempt) => attempt !== '0').length, 'attempts used').to.be.below(50);
-    expect(fleet.receiver.requests.length - 600).to.be.within(600 + ill, 600 + ill + 5);
+    expect(fleet.receiver.requests.length - 600).to.be.within(600 + failed, 600 + failed + 5);
   }).timeout(40_000);
 
   it('given up after its longest time, lets attempts count, so that a dead receiver leads to dead letters', async () => {

@@ -25,7 +25,7 @@ describe('flow control, after very many destinations', () => {
     for (const [nth, flow] of flows.entries()) {
       const jobId = `t-${nth}`;
       await putBack(service.redis, shard, waitingListOf(flow), jobId, nth);
-      wakeUps.expectLane(waitingLists, flow, 1);
+      wakeUps.expectDeferred(waitingLists, flow, 1);
     }
     await eventually(async () => expect(await service.redis.zcard(shard.keys.waitingLists)).to.equal(3_000));
     await wakeUps.tick();
@@ -54,7 +54,7 @@ describe('flow control, after very many destinations', () => {
     await eventually(async () => expect([...(await store.snapshotOfAll()).circuits.keys()]).to.deep.equal(['http://down']), { withinMs: 10_000 });
   }).timeout(20_000);
 
-  it('gives the room of a host once, whatever number of its lines have tasks waiting', async () => {
+  it('gives the room of a host once, whatever number of its flows have tasks waiting', async () => {
     const [shard] = await service.queue.shards();
     if (shard === undefined) throw new Error('no shard');
     const waitingLists = new WaitingLists(shard);
@@ -64,7 +64,7 @@ describe('flow control, after very many destinations', () => {
       const jobId = `t-${nth}`;
       const flow = { key: `kafka://dead:1/topic-${nth}`, host: 'kafka://dead:1' };
       await putBack(service.redis, shard, waitingListOf(flow), jobId, nth);
-      wakeUps.expectLane(waitingLists, flow, 1);
+      wakeUps.expectDeferred(waitingLists, flow, 1);
     }
     await eventually(async () => expect(await service.redis.zcard(shard.keys.waitingLists)).to.equal(50));
     for (let nth = 0; nth < 3; nth += 1) await wakeUps.tick();

@@ -29,7 +29,7 @@ describe('wake-ups of one destination', () => {
     wakeUps = new WakeUps({ roomFor: () => room, now: () => now });
     wakeUps.watch(waitingLists);
     for (let nth = 0; nth < 50; nth += 1) await putBack(service.redis, shard, waitingListOf(flow), `t-${nth}`, nth);
-    wakeUps.expectLane(waitingLists, flow, 50);
+    wakeUps.expectDeferred(waitingLists, flow, 50);
     woken = () => service.redis.zcount(shard.keys.delayed, '-inf', 50 * 4_096);
   });
   afterEach(() => service.close());
@@ -43,11 +43,11 @@ describe('wake-ups of one destination', () => {
     await eventually(async () => expect(await woken(), 'without a tick').to.equal(10));
   });
 
-  it('gives the room of a host to its lines in turn, without a tick: flow_keys with a task each do not wait for the next one', async () => {
+  it('gives the room of a host to its flows in turn, without a tick: flow_keys with a task each do not wait for the next one', async () => {
     const keyed = Array.from({ length: 30 }, (_, nth) => ({ key: `tenant-${nth}`, host: flow.host }));
     for (const [nth, tenant] of keyed.entries()) {
       await putBack(service.redis, shard, waitingListOf(tenant), `t-of-tenant-${nth}`, nth);
-      wakeUps.expectLane(waitingLists, tenant, 1);
+      wakeUps.expectDeferred(waitingLists, tenant, 1);
     }
     const wokenTenants = async (): Promise<number> => (await service.redis.zrangebyscore(shard.keys.delayed, '-inf', 50 * 4_096)).filter((id) => id.includes('tenant')).length;
     // One that ends at a time: the deep line of others has its turn among them, no more.
@@ -65,7 +65,7 @@ describe('wake-ups of one destination', () => {
     room = 80;
     wakeUps.leave({ key: 'tenant-0', host: flow.host });
     await eventually(async () => expect(await woken()).to.equal(80));
-    await eventually(() => expect(wakeUps.remembered, 'lines, and those that are on their way').to.be.at.most(2));
+    await eventually(() => expect(wakeUps.remembered, 'flows, and those that are on their way').to.be.at.most(2));
   });
 
   it('wakes nobody for the room of those that are on their way', async () => {

@@ -11,7 +11,7 @@ describe('parseRetryAfter', () => {
     ['0', 0, 'now'],
     ['007', 7_000, 'leading zeros'],
     [' 5\t', 5_000, 'white space around it'],
-    ['1.5', 1_500, 'a fraction, not legal but plain'],
+    ['1.5', 1_500, 'a fraction, not legal but clear'],
     ['0.0001', 1, 'a fraction of a millisecond, rounded up: never early'],
     ['31536000', yearMs, 'a year'],
     ['31536001', yearMs, 'more than a year, cut'],
