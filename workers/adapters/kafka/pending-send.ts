@@ -1,10 +1,11 @@
 import type { DeliveryResult } from '../../../shared/domain/ports.js';
+import type { KafkaFailure } from '../../../shared/kafka/classify-error.js';
 import type { TopicMessage } from '../../../shared/kafka/topic-message.js';
 
-/** One message and the caller who waits for its result. Answered once; later answers are ignored. */
+/** One message, and the caller that waits for its result. Answered once; later answers are ignored. */
 export class PendingSend {
   readonly message: TopicMessage;
-  /** It has had its second send within this attempt; a third there is not. */
+  /** It has had its second send within this attempt. There is no third. */
   wasSentAgain = false;
   #answer: ((result: DeliveryResult) => void) | undefined;
 
@@ -26,4 +27,13 @@ export class PendingSend {
     this.#answer = undefined;
     answer?.(result);
   }
+}
+
+/** @returns those that still wait for their result, in their order */
+export function takeUnanswered(sends: readonly PendingSend[]): PendingSend[] {
+  return sends.filter((send) => !send.isAnswered);
+}
+
+export function answerAll(sends: readonly PendingSend[], { code, detail }: Pick<KafkaFailure, 'code' | 'detail'>): void {
+  for (const send of sends) send.answer({ kind: 'failed', code, detail });
 }

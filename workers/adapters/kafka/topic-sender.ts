@@ -1,32 +1,20 @@
 import type { DeliveryResult } from '../../../shared/domain/ports.js';
-import { nextBatchLength } from './batch-rule.js';
-import type { BatchLimits } from './batch-rule.js';
 import { classifyKafkaError } from '../../../shared/kafka/classify-error.js';
-import type { KafkaFailure } from '../../../shared/kafka/classify-error.js';
-import { PendingSend } from './pending-send.js';
 import type { TopicConnection } from '../../../shared/kafka/topic-connection.js';
 import type { TopicMessage } from '../../../shared/kafka/topic-message.js';
-
-/** Messages of one partition, oldest first, and the number of batches that are on their way to it. */
-interface PartitionQueue {
-  readonly partition: number;
-  waiting: PendingSend[];
-  batchesInFlight: number;
-}
+import type { BatchLimits } from './batch-rule.js';
+import { PartitionQueue, type PartitionQueueOwner } from './partition-queue.js';
+import { answerAll, PendingSend, takeUnanswered } from './pending-send.js';
 
 /**
- * Pause before the second send of a batch whose partition had moved, in milliseconds: a cluster needs a moment to elect
- * a leader, and a broker to learn that it leads a topic which others already know of.
+ * Pause before the second send of a batch whose partition had moved, ms: a cluster needs a moment to elect a leader, and a
+ * broker to learn that it leads a topic which others already know of.
  */
-const layoutPauseMs = 100;
+const LAYOUT_PAUSE_MS = 100;
 
 /**
- * Sends the messages of one topic of one cluster: batches what is in flight together, partition by partition, and
- * sees to it that a failure costs nobody but those it belongs to.
- *
- * A batch belongs to one partition because that is how Kafka stores it and where its size limit applies; in one
- * request with other partitions kafkajs reports only the first error, and whoever shared the request would have to be
- * sent again without need.
+ * Sends the messages of one topic of one cluster. Messages that are here together leave together, batched by partition
+ * (partition-queue.ts). A failure is answered only for the messages that it belongs to.
  */
 export class TopicSender {
   readonly #connect: (signal: AbortSignal) => Promise<TopicConnection>;
@@ -38,10 +26,22 @@ export class TopicSender {
   #waiting: PendingSend[] = [];
   #isFlushing = false;
   #connection: TopicConnection | undefined;
-  /** Left behind, with batches still on their way. */
+  /** Connections that were left, with batches still on their way. */
   readonly #retired = new Set<TopicConnection>();
+  /** By partition; all of them belong to the connection in use. */
   #queues = new Map<number, PartitionQueue>();
   readonly #pauses = new Set<NodeJS.Timeout>();
+  readonly #queueOwner: PartitionQueueOwner = {
+    isInUse: (connection) => connection === this.#connection,
+    leave: (connection) => {
+      if (connection === this.#connection) this.#leaveConnection();
+    },
+    sendAgainSoon: (sends) => this.#sendAgainSoon(sends),
+    takeBack: (sends) => {
+      this.#waiting.push(...sends);
+      if (this.#waiting.length > 0) this.#scheduleFlush();
+    },
+  };
 
   /**
    * @param connect makes a connection that works; its signal aborts when this sender is closed
@@ -57,15 +57,15 @@ export class TopicSender {
     return this.#unanswered.size > 0;
   }
 
-  /** Nothing to do: nobody waits, and no connection is being made. */
+  /** true: no message waits for its answer, and no connection is being made. */
   get isIdle(): boolean {
     return !this.hasUnanswered && !this.#isFlushing;
   }
 
   /**
-   * @param answer called once, when the broker has acknowledged the message or has finally not
-   * @returns the handle by which the caller can answer it himself (its time is over): a message that is answered
-   *          before its batch has left is not sent
+   * @param answer called once: the broker has acknowledged the message, or it has failed
+   * @returns the handle by which the caller can answer the message itself, as when its time is over. A message that is
+   *          answered before its batch has left is not sent
    */
   add(message: TopicMessage, answer: (result: DeliveryResult) => void): PendingSend {
     const send = new PendingSend(message, (result) => {
@@ -90,7 +90,7 @@ export class TopicSender {
     await Promise.all([...this.#retired].map((connection) => connection.close()));
   }
 
-  /** At the end of this turn of the event loop, so that whoever arrives in the same turn shares the batch. */
+  /** At the end of this turn of the event loop, so that messages that arrive in the same turn share a batch. */
   #scheduleFlush(): void {
     if (this.#isFlushing) return;
     this.#isFlushing = true;
@@ -104,7 +104,7 @@ export class TopicSender {
     if (connection !== undefined && connection === this.#connection) {
       this.#distribute(connection, this.#waiting.splice(0));
     } else {
-      // Whoever came while the others were told, or while a batch in flight found out that the connection is dead.
+      // Messages that came while the others were answered, or while a batch in flight found the connection dead.
       this.#waiting = takeUnanswered(this.#waiting);
       if (this.#waiting.length > 0) this.#scheduleFlush();
     }
@@ -114,14 +114,14 @@ export class TopicSender {
   #distribute(connection: TopicConnection, sends: readonly PendingSend[]): void {
     const touched = new Set<PartitionQueue>();
     for (const send of sends) {
-      const queue = this.#queueOf(connection.partitionOf(send.message.key));
-      queue.waiting.push(send);
+      const queue = this.#queueOf(connection, connection.partitionOf(send.message.key));
+      queue.add(send);
       touched.add(queue);
     }
-    for (const queue of touched) this.#pump(connection, queue);
+    for (const queue of touched) queue.pump();
   }
 
-  /** undefined: there is none, and everyone who was waiting for it has been told. */
+  /** @returns undefined: there is none, and all messages that waited for it have been answered */
   async #readyConnection(): Promise<TopicConnection | undefined> {
     try {
       this.#connection ??= await this.#connect(this.#closing.signal);
@@ -131,78 +131,19 @@ export class TopicSender {
       await connection.close();
     } catch (error) {
       const failure = classifyKafkaError(error);
-      // A connection that can say "no such topic" is good for the next question, too.
+      // A connection that can say "no such topic" also serves the next message.
       if (failure.scope === 'connection') this.#leaveConnection();
       answerAll(this.#waiting.splice(0), failure);
     }
     return undefined;
   }
 
-  #queueOf(partition: number): PartitionQueue {
+  #queueOf(connection: TopicConnection, partition: number): PartitionQueue {
     const known = this.#queues.get(partition);
     if (known !== undefined) return known;
-    const queue: PartitionQueue = { partition, waiting: [], batchesInFlight: 0 };
+    const queue = new PartitionQueue(connection, partition, this.#limits, this.#queueOwner);
     this.#queues.set(partition, queue);
     return queue;
-  }
-
-  #pump(connection: TopicConnection, queue: PartitionQueue): void {
-    queue.waiting = takeUnanswered(queue.waiting);
-    for (;;) {
-      const length = nextBatchLength(queue.waiting, queue.batchesInFlight, this.#limits);
-      if (length === 0) return;
-      void this.#sendAndGoOn(connection, queue, queue.waiting.splice(0, length));
-    }
-  }
-
-  async #sendAndGoOn(connection: TopicConnection, queue: PartitionQueue, batch: readonly PendingSend[]): Promise<void> {
-    queue.batchesInFlight += 1;
-    await this.#sendBatch(connection, queue, batch);
-    queue.batchesInFlight -= 1;
-    if (connection === this.#connection) this.#pump(connection, queue);
-    else if (queue.batchesInFlight === 0) this.#moveBack(queue);
-  }
-
-  /** Never rejects: ends with every message answered, or waiting again. */
-  async #sendBatch(connection: TopicConnection, queue: PartitionQueue, batch: readonly PendingSend[]): Promise<void> {
-    const { partition } = queue;
-    try {
-      const baseOffset = await connection.sendBatch(partition, batch.map((send) => send.message));
-      batch.forEach((send, index) => {
-        send.answer({ kind: 'delivered', receipt: { partition, offset: String(baseOffset + BigInt(index)) } });
-      });
-    } catch (error) {
-      await this.#settleFailure(connection, queue, batch, classifyKafkaError(error));
-    }
-  }
-
-  async #settleFailure(
-    connection: TopicConnection,
-    queue: PartitionQueue,
-    batch: readonly PendingSend[],
-    failure: KafkaFailure,
-  ): Promise<void> {
-    switch (failure.scope) {
-      case 'message':
-        if (batch.length === 1) answerAll(batch, failure);
-        else await Promise.all(takeUnanswered(batch).map((send) => this.#sendBatch(connection, queue, [send])));
-        return;
-      case 'layout': {
-        const first = batch.filter((send) => !send.wasSentAgain);
-        answerAll(batch.filter((send) => send.wasSentAgain), failure);
-        if (connection === this.#connection) this.#leaveConnection();
-        this.#sendAgainSoon(first);
-        return;
-      }
-      case 'connection':
-        answerAll(batch, failure);
-        // Those behind it have waited as long already, for the same broker: they would only wait as long again.
-        answerAll(queue.waiting.splice(0), failure);
-        if (connection === this.#connection) this.#leaveConnection();
-        return;
-      case 'topic':
-        answerAll(batch, failure);
-    }
   }
 
   #sendAgainSoon(sends: readonly PendingSend[]): void {
@@ -211,14 +152,11 @@ export class TopicSender {
       this.#pauses.delete(pause);
       this.#waiting.unshift(...sends);
       this.#scheduleFlush();
-    }, layoutPauseMs);
+    }, LAYOUT_PAUSE_MS);
     this.#pauses.add(pause);
   }
 
-  /**
-   * Batches on their way, perhaps to healthy brokers, are left to finish. What has not left yet goes over the next
-   * connection, but for what waits behind such a batch: that one's end tells whether it is worth a try.
-   */
+  /** What has not left yet goes over the next connection: see PartitionQueue.retire. */
   #leaveConnection(): void {
     const connection = this.#connection;
     this.#connection = undefined;
@@ -228,19 +166,6 @@ export class TopicSender {
     }
     const queues = [...this.#queues.values()];
     this.#queues = new Map();
-    for (const queue of queues) if (queue.batchesInFlight === 0) this.#moveBack(queue);
+    for (const queue of queues) queue.retire();
   }
-
-  #moveBack(queue: PartitionQueue): void {
-    this.#waiting.push(...queue.waiting.splice(0));
-    if (this.#waiting.length > 0) this.#scheduleFlush();
-  }
-}
-
-function takeUnanswered(sends: readonly PendingSend[]): PendingSend[] {
-  return sends.filter((send) => !send.isAnswered);
-}
-
-function answerAll(sends: readonly PendingSend[], { code, detail }: KafkaFailure): void {
-  for (const send of sends) send.answer({ kind: 'failed', code, detail });
 }

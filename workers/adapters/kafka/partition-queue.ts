@@ -1,0 +1,103 @@
+import { classifyKafkaError, type KafkaFailure } from '../../../shared/kafka/classify-error.js';
+import type { TopicConnection } from '../../../shared/kafka/topic-connection.js';
+import { nextBatchLength, type BatchLimits } from './batch-rule.js';
+import { answerAll, takeUnanswered, type PendingSend } from './pending-send.js';
+
+/** What a queue asks of the sender of its topic. */
+export interface PartitionQueueOwner {
+  /** Is this the connection that new messages go over? */
+  isInUse(connection: TopicConnection): boolean;
+  /** The connection is of no more use: the next message gets a new one. Does nothing for one that was left before. */
+  leave(connection: TopicConnection): void;
+  /** These get their second send over the next connection, after a pause. */
+  sendAgainSoon(sends: readonly PendingSend[]): void;
+  /** These have not left yet, and go over the next connection. */
+  takeBack(sends: readonly PendingSend[]): void;
+}
+
+/**
+ * Messages of one partition on one connection, oldest first: cuts them into batches and settles how each batch ended.
+ *
+ * A batch belongs to one partition, because that is how Kafka stores it and where its size limit applies. In one request
+ * with other partitions kafkajs reports only the first error, and all messages of that request would have to be sent
+ * again, those that were stored included.
+ */
+export class PartitionQueue {
+  #waiting: PendingSend[] = [];
+  #batchesInFlight = 0;
+
+  constructor(
+    private readonly connection: TopicConnection,
+    private readonly partition: number,
+    private readonly limits: BatchLimits,
+    private readonly owner: PartitionQueueOwner,
+  ) {}
+
+  /** Does not send yet: `pump` does, when all messages of this turn of the event loop are here. */
+  add(send: PendingSend): void {
+    this.#waiting.push(send);
+  }
+
+  /** Sends what the batch rule lets leave now. */
+  pump(): void {
+    this.#waiting = takeUnanswered(this.#waiting);
+    for (;;) {
+      const length = nextBatchLength(this.#waiting, this.#batchesInFlight, this.limits);
+      if (length === 0) return;
+      void this.#sendAndGoOn(this.#waiting.splice(0, length));
+    }
+  }
+
+  /**
+   * The sender has left the connection. Batches on their way, perhaps to healthy brokers, may finish. What waits behind
+   * such a batch stays until then: its end tells whether the rest is worth a try.
+   */
+  retire(): void {
+    if (this.#batchesInFlight === 0) this.owner.takeBack(this.#waiting.splice(0));
+  }
+
+  async #sendAndGoOn(batch: readonly PendingSend[]): Promise<void> {
+    this.#batchesInFlight += 1;
+    await this.#sendBatch(batch);
+    this.#batchesInFlight -= 1;
+    if (this.owner.isInUse(this.connection)) this.pump();
+    else this.retire();
+  }
+
+  /** Never rejects: ends with every message answered, or waiting again. */
+  async #sendBatch(batch: readonly PendingSend[]): Promise<void> {
+    const { partition } = this;
+    try {
+      const baseOffset = await this.connection.sendBatch(partition, batch.map((send) => send.message));
+      batch.forEach((send, index) => {
+        send.answer({ kind: 'delivered', receipt: { partition, offset: String(baseOffset + BigInt(index)) } });
+      });
+    } catch (error) {
+      await this.#settleFailure(batch, classifyKafkaError(error));
+    }
+  }
+
+  async #settleFailure(batch: readonly PendingSend[], failure: KafkaFailure): Promise<void> {
+    switch (failure.scope) {
+      case 'message':
+        if (batch.length === 1) answerAll(batch, failure);
+        else await Promise.all(takeUnanswered(batch).map((send) => this.#sendBatch([send])));
+        return;
+      case 'layout': {
+        const first = batch.filter((send) => !send.wasSentAgain);
+        answerAll(batch.filter((send) => send.wasSentAgain), failure);
+        this.owner.leave(this.connection);
+        this.owner.sendAgainSoon(first);
+        return;
+      }
+      case 'connection':
+        answerAll(batch, failure);
+        // Those behind it have waited as long already, for the same broker: they would only wait as long again.
+        answerAll(this.#waiting.splice(0), failure);
+        this.owner.leave(this.connection);
+        return;
+      case 'topic':
+        answerAll(batch, failure);
+    }
+  }
+}
