@@ -3,7 +3,6 @@ import type { Config } from '../shared/config/load.js';
 import { RequestError } from '../shared/domain/errors.js';
 import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
 import type { Clock } from '../shared/domain/ports.js';
-import { unreadableForMs } from '../shared/domain/task/outcome.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
@@ -11,6 +10,7 @@ import { MemoryGuard } from '../shared/redis/memory-guard.js';
 import { connectRedis, type RedisClient } from '../shared/redis/redis-connection.js';
 import { RefusalLog } from '../shared/redis/refusal-log.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
+import { FleetSettings } from './flow/fleet-settings.js';
 import { maxBodyBytes } from './http/json-body.js';
 import { listen, type ListeningServer } from './http/listen.js';
 import { createRequestPipeline, type PipelineStages } from './http/request-pipeline.js';
@@ -22,12 +22,14 @@ import { createSubmitTask } from './tasks/submit-task.js';
 /** The settings that the API reads; those of the workers are not among them. */
 export type ServerConfig = Pick<
   Config,
-  'environment' | 'http' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'retryJitter' | 'dead' | 'release' | 'shutdownTimeoutMs'
+  'environment' | 'http' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs'
 >;
 
 export interface ServerDeps {
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Of the service, such as `0.1.0`: compared with that of the workers. */
+  readonly version: string;
   /** Called when Redis has answered and must not be used: EvictingRedisError in prod. */
   readonly onUnfitRedis: (error: unknown) => void;
   readonly stages?: PipelineStages;
@@ -59,12 +61,15 @@ export interface Server {
  * Wires an API. Connects to Redis at once, so it has to be stopped even if it was never started.
  * The process and the tests both get their API from here.
  */
-export function createServer(config: ServerConfig, { logger, clock, onUnfitRedis, stages, redis = connectRedis(config.redis, 'server'), ...deps }: ServerDeps): Server {
+export function createServer(config: ServerConfig, { logger, clock, version, onUnfitRedis, stages, redis = connectRedis(config.redis, 'server'), ...deps }: ServerDeps): Server {
   logConnectionChanges(redis, logger);
   redis.once('ready', () => void checkRedisSettings(redis, config.environment, logger).catch(onUnfitRedis));
   const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, clock, refusals: new RefusalLog(logger) });
   const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
   const { isRedisAboveMark = () => memoryGuard.isAboveMark } = deps;
+  const { circuit, dead, release, deliveryTimeoutMs } = config;
+  const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs };
+  const fleetSettings = new FleetSettings({ queue, own, clock, logger });
   const pipeline = createRequestPipeline(
     routeTable,
     {
@@ -74,9 +79,7 @@ export function createServer(config: ServerConfig, { logger, clock, onUnfitRedis
         if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');
       }),
       maxBodyBytes: maxBodyBytes(config.maxMessageBytes),
-      unreadableForMs: unreadableForMs(config.release),
-      circuit: config.circuit,
-      defaultBrokers: defaultBrokersOf(config.kafka.brokers),
+      fleetSettings,
       serveBoard: createBoardServer(queue),
       clock,
       logger,
@@ -94,6 +97,7 @@ export function createServer(config: ServerConfig, { logger, clock, onUnfitRedis
   }
 
   async function closeRedis(): Promise<void> {
+    fleetSettings.stop();
     memoryGuard.close();
     redis.disconnect();
   }
@@ -112,7 +116,10 @@ export function createServer(config: ServerConfig, { logger, clock, onUnfitRedis
 
   const { shutdownTimeoutMs } = config;
   return {
-    start: () => (listening ??= listen(createHttpServer(pipeline), config.http)),
+    start: () => {
+      fleetSettings.start();
+      return (listening ??= listen(createHttpServer(pipeline), config.http));
+    },
     stop: (graceMs = shutdownTimeoutMs * 0.7) => (stopping ??= stopParts(graceMs)),
     stopSteps: [
       { name: 'answer what is under way', limitMs: shutdownTimeoutMs * 0.8, run: () => answerWhatIsUnderWay(shutdownTimeoutMs * 0.7) },

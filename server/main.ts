@@ -1,4 +1,5 @@
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
+import { serviceVersion } from '../shared/config/service-version.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
@@ -13,6 +14,7 @@ for (const warning of config.warnings) logger.warn(warning);
 const server = createServer(config, {
   logger,
   clock: Date.now,
+  version: serviceVersion(),
   onUnfitRedis: (error) => exitUnconfigured(error instanceof EvictingRedisError ? error.message : printError(error)),
 });
 exitOnSignal(server.stopSteps, logger);

@@ -32,6 +32,7 @@ export class FleetSettings {
   #readAt = 0;
   #logged = '';
   #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
 
   constructor(private readonly options: FleetSettingsOptions) {}
 
@@ -52,10 +53,12 @@ export class FleetSettings {
 
   /** Begins to look by itself. */
   start(): void {
+    if (this.#isStopped) return;
     this.#timer ??= setInterval(() => void this.view().catch(() => undefined), LOOK_EVERY_MS); // the next look tries again
   }
 
   stop(): void {
+    this.#isStopped = true;
     clearInterval(this.#timer);
   }
 

@@ -1,11 +1,11 @@
-import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
-import { hostOfName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
+import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { readReport } from '../../shared/domain/flow/flow-report.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { jsonAnswer, type Answer } from '../http/answer.js';
 import { readJsonBody } from '../http/json-body.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
+import type { FleetSettings } from './fleet-settings.js';
 import { parseLimit, parseName, parsePolicy } from './schema.js';
 import { toWireDestinations, toWireDestination, TrafficByName } from './view.js';
 
@@ -14,9 +14,8 @@ const MAX_BODY_BYTES = 65_536;
 
 export interface FlowParts {
   readonly queue: Pick<TaskQueue, 'withFlow' | 'waitingListDepths'>;
-  /** As the workers have them: they decide what an open circuit is. */
-  readonly circuit: CircuitRules;
-  readonly defaultBrokers: DefaultBrokers;
+  /** As the workers have them: they decide which cluster is the default one, and what an open circuit is. */
+  readonly fleetSettings: Pick<FleetSettings, 'view'>;
 }
 
 /** What is sent where, and what an operator allows. Workers take up a change within a second. */
@@ -29,8 +28,9 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     query: ['limit'],
     operationId: 'listDestinations',
     metricLabel: '/destinations',
-    handle: async ({ query }, { queue, circuit }) => {
+    handle: async ({ query }, { queue, fleetSettings }) => {
       const limit = parseLimit(query.get('limit'));
+      const { circuit } = await fleetSettings.view();
       const [traffic, snapshot] = await Promise.all([readTraffic(queue), queue.withFlow((store) => store.snapshotOfAll())]);
       return jsonAnswer(200, toWireDestinations(traffic, snapshot, circuit, limit));
     },
@@ -43,7 +43,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     query: [],
     operationId: 'readDestination',
     metricLabel: '/destinations/:key',
-    handle: async (context, parts) => show(nameIn(context, parts), parts),
+    handle: async (context, parts) => show(await nameIn(context, parts), parts),
   },
   {
     method: 'PUT',
@@ -54,7 +54,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     operationId: 'setDestination',
     metricLabel: '/destinations/:key',
     handle: async (context, parts) => {
-      const name = nameIn(context, parts);
+      const name = await nameIn(context, parts);
       const policy = parsePolicy(await readJsonBody(context.request, MAX_BODY_BYTES));
       await parts.queue.withFlow((store) => store.setPolicy(name, policy));
       return show(name, parts);
@@ -70,7 +70,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     operationId: 'freeDestination',
     metricLabel: '/destinations/:key',
     handle: async (context, parts) => {
-      const name = nameIn(context, parts);
+      const name = await nameIn(context, parts);
       await parts.queue.withFlow((store) => store.setPolicy(name, undefined));
       return show(name, parts);
     },
@@ -84,7 +84,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     operationId: 'pauseDestination',
     metricLabel: '/destinations/:key/pause',
     handle: async (context, parts) => {
-      const name = nameIn(context, parts);
+      const name = await nameIn(context, parts);
       await parts.queue.withFlow((store) => store.setPaused(name, true));
       return show(name, parts);
     },
@@ -98,7 +98,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     operationId: 'resumeDestination',
     metricLabel: '/destinations/:key/resume',
     handle: async (context, parts) => {
-      const name = nameIn(context, parts);
+      const name = await nameIn(context, parts);
       const hosts = (await readTraffic(parts.queue, name)).hostsOf(name);
       await parts.queue.withFlow(async (store) => {
         // "Send again now" is meant, so nothing is waited for. Should it still be down, its circuit opens again.
@@ -110,11 +110,13 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
   },
 ];
 
-function nameIn(context: RequestContext, { defaultBrokers }: FlowParts): string {
+async function nameIn(context: RequestContext, { fleetSettings }: FlowParts): Promise<string> {
+  const { defaultBrokers } = await fleetSettings.view();
   return parseName(context.param('key'), defaultBrokers);
 }
 
-async function show(name: string, { queue, circuit }: FlowParts): Promise<Answer> {
+async function show(name: string, { queue, fleetSettings }: FlowParts): Promise<Answer> {
+  const { circuit } = await fleetSettings.view();
   const traffic = await readTraffic(queue, name);
   const snapshot = await queue.withFlow((store) => store.snapshot([name, ...traffic.hostsOf(name)]));
   return jsonAnswer(200, toWireDestination(name, traffic, snapshot, circuit));

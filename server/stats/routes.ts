@@ -1,12 +1,13 @@
 import type { TaskCounts } from '../../shared/queue/tasks/task-counts.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { unreadableForMs } from '../../shared/domain/task/outcome.js';
+import { toWireWorkerFacts, type FleetSettings } from '../flow/fleet-settings.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
 
 export interface StatsParts {
   readonly queue: Pick<TaskQueue, 'counts' | 'withFlow'>;
-  /** For how long a task counts as unreadable after a worker last failed to read it, ms. */
-  readonly unreadableForMs: number;
+  readonly fleetSettings: Pick<FleetSettings, 'view'>;
 }
 
 /** What concerns all tasks together: their counts, and how many workers there are for them. */
@@ -19,9 +20,10 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
     query: [],
     operationId: 'stats',
     metricLabel: '/stats',
-    handle: async (_context, { queue, unreadableForMs }) => {
-      const [counts, { workers }] = await Promise.all([queue.counts(unreadableForMs), queue.withFlow((store) => store.snapshot([]))]);
-      return jsonAnswer(200, { ...toWireCounts(counts), workers });
+    handle: async (_context, { queue, fleetSettings }) => {
+      const { release, differences } = await fleetSettings.view();
+      const [counts, { workers }] = await Promise.all([queue.counts(unreadableForMs(release)), queue.withFlow((store) => store.snapshot([]))]);
+      return jsonAnswer(200, { ...toWireCounts(counts), workers, worker_facts: toWireWorkerFacts(differences) });
     },
   },
 ];

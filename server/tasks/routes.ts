@@ -1,9 +1,9 @@
-import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
 import { RequestError } from '../../shared/domain/errors.js';
-import { flowDue, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
+import { flowDue } from '../../shared/domain/flow/flow-key.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
+import type { FleetSettings } from '../flow/fleet-settings.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
@@ -13,9 +13,7 @@ import type { WaitingFacts } from './waiting-for.js';
 
 export interface TaskParts {
   readonly queue: TaskQueue;
-  /** When a circuit counts as open. */
-  readonly circuit: CircuitRules;
-  readonly defaultBrokers: DefaultBrokers;
+  readonly fleetSettings: Pick<FleetSettings, 'view'>;
   readonly clock: Clock;
 }
 
@@ -29,11 +27,11 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     query: ['include'],
     operationId: 'readTask',
     metricLabel: '/tasks/:id',
-    handle: async (context, { queue, circuit, defaultBrokers, clock }) => {
+    handle: async (context, { queue, fleetSettings, clock }) => {
       const id = idIn(context);
       const view = await queue.find(id);
       if (view === undefined) throw taskNotFound(id);
-      const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, queue, circuit, defaultBrokers);
+      const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, queue, fleetSettings);
       const includesMessage = context.query.get('include')?.split(',').includes('message_data') === true;
       return jsonAnswer(200, toWireTask(view, { includesMessage, now: clock(), waiting }));
     },
@@ -67,10 +65,11 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
   },
 ];
 
-async function findObstacles({ task, progress }: TaskView, queue: TaskQueue, rules: CircuitRules, defaultBrokers: DefaultBrokers): Promise<WaitingFacts> {
+async function findObstacles({ task, progress }: TaskView, queue: TaskQueue, fleetSettings: TaskParts['fleetSettings']): Promise<WaitingFacts> {
+  const { defaultBrokers, circuit } = await fleetSettings.view();
   const flow = flowDue(task, progress.phase, defaultBrokers);
   const snapshot = await queue.withFlow((store) => store.snapshot(flow === undefined ? [] : [flow.key, flow.host]));
-  return { flow, snapshot, rules };
+  return { flow, snapshot, rules: circuit };
 }
 
 /** An id that no task can have is no bug of the caller: there is just nothing under it. */

@@ -31,6 +31,8 @@ export interface InProcessOptions {
   readonly release?: ReleasePolicy;
   /** Of the API; workers have their own. */
   readonly circuit?: Partial<CircuitRules>;
+  /** As KAFKA_BROKERS, of the API; workers have their own. */
+  readonly kafkaBrokers?: string;
   /** To be one more API of an earlier service. */
   readonly prefix?: string;
   /** Of the API's pipeline. */
@@ -48,6 +50,7 @@ export interface WorkerOptions {
 
 /** Nothing listens there. */
 const NO_BROKER = '127.0.0.1:9';
+const defaultDead: DeadPolicy = { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 };
 const log = new CollectedLog();
 const logger = createLogger({ level: 'debug', environment: 'dev' }, log);
 
@@ -66,23 +69,25 @@ export class InProcessService {
 
   /** The API, as the server's main.ts makes it; without waiting for Redis. */
   static async start(options: InProcessOptions = {}): Promise<InProcessService> {
-    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, release = defaultReleasePolicy, circuit = {}, stages, isRedisAboveMark } = options;
+    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, dead = defaultDead, release = defaultReleasePolicy, circuit = {}, kafkaBrokers = NO_BROKER, stages, isRedisAboveMark } = options;
     const redis = connect('server', options.redis);
     const queue = new TaskQueue({ redis, prefix, shards, deadAttempts: 10, clock: Date.now, refusals: new RefusalLog(logger) });
     const service = new InProcessService(options, redis, queue, prefix);
     const server = createServer(
       {
-        ...loadConfig({ KAFKA_BROKERS: NO_BROKER, HTTP_HOST: '127.0.0.1', HTTP_PORT: '0' }),
+        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s', HTTP_HOST: '127.0.0.1', HTTP_PORT: '0' }),
         redis: redisConfig(options.redis),
         queuePrefix: prefix,
         shards,
         maxMessageBytes,
+        dead,
         release,
         circuit: { ...defaultCircuitRules, ...circuit },
       },
       {
         logger,
         clock: Date.now,
+        version: serviceVersion(),
         redis,
         onUnfitRedis: (error) => {
           throw error;
@@ -126,7 +131,7 @@ export class InProcessService {
 
   /** A worker as the worker's main.ts makes it. At close() it gives back at once what is in flight. */
   async startWorker({ concurrency = 50, circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER }: WorkerOptions = {}): Promise<Worker> {
-    const { dead = { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 }, release = defaultReleasePolicy, shards = 1, redis } = this.options;
+    const { dead = defaultDead, release = defaultReleasePolicy, shards = 1, redis } = this.options;
     const worker = createWorker(
       {
         ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s' }),

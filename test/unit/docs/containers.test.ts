@@ -35,6 +35,11 @@ describe('docker-compose.yml', () => {
     expect(loadConfig(environment('server')).http).to.deep.equal({ host: '0.0.0.0', port: 8080 });
   });
 
+  it('gives the API and the workers the same variables', () => {
+    expect(environment('server')).to.deep.equal(environment('worker'));
+    expect(environment('server')).to.have.property('KAFKA_BROKERS');
+  });
+
   it('runs Redis so that no task is lost or late', () => {
     const command = list(service('redis')['command']).join(' ');
     expect(command).to.match(/^redis-server /);
