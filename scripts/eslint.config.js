@@ -16,7 +16,7 @@ const libraries = {
   undici: { packages: ['undici'], home: 'workers/adapters/http/' },
   kafkajs: { packages: ['kafkajs'], home: 'shared/kafka/' },
   ioredis: { packages: ['ioredis'], home: 'shared/redis/; elsewhere take a RedisClient from redis-connection.ts' },
-  bullmq: { packages: ['bullmq'], home: 'shared/queue/engine/ (elsewhere take a TaskQueue), workers/delivery/delivery-worker.ts or workers/delivery/settle-outcome.ts' },
+  bullmq: { packages: ['bullmq'], home: 'shared/queue/engine/ (elsewhere take a TaskQueue, or a QueueClient of queue-client.ts), workers/delivery/delivery-worker.ts or workers/delivery/settle-outcome.ts' },
   winston: { packages: ['winston', 'logform'], home: 'shared/logging/; elsewhere take a Logger' },
   testTools: {
     packages: ['chai', 'mocha', 'fast-check', 'yaml', 'tsx', 'playwright-core', 'ajv', 'ajv-formats', 'openapi-typescript', 'typescript'],
@@ -45,6 +45,7 @@ const wall = {
   lifecycleKnowsLogging: { regex: upInto('redis', 'queue', 'kafka', 'config'), message: 'shared/lifecycle may import domain and logging only: main.ts hands in what is to be stopped.' },
   redisKnowsNoQueue: { regex: upInto('queue', 'kafka'), message: 'shared/redis is below shared/queue: a connection knows nothing of what is sent over it.' },
   kafkaKnowsNoQueue: { regex: upInto('redis', 'queue'), message: 'shared/kafka knows brokers, not queues: hand the value in as an argument.' },
+  engineIsInnermost: { regex: upInto('tasks', 'flow'), message: 'shared/queue/engine is below tasks and flow: take a script or a value as an argument.' },
   queueKnowsNoKafka: { regex: upInto('kafka'), message: 'shared/queue stores tasks; what is sent is the adapters\' business.' },
 };
 
@@ -74,10 +75,9 @@ const rooms = [
   { files: ['shared/logging/**/*.ts'], rules: walls([...shared, wall.loggingKnowsDomainOnly, wall.env], ['winston']) },
   { files: ['shared/lifecycle/**/*.ts'], rules: walls([...shared, wall.lifecycleKnowsLogging, wall.env]) },
   { files: ['shared/redis/**/*.ts'], rules: walls([...shared, wall.redisKnowsNoQueue, wall.env], ['ioredis']) },
-  // Types only: the connection of a queue is BullMQ's.
-  { files: ['shared/redis/transaction.ts'], rules: walls([...shared, wall.redisKnowsNoQueue, wall.env], ['bullmq']) },
   { files: ['shared/kafka/**/*.ts'], rules: walls([...shared, wall.kafkaKnowsNoQueue, wall.env], ['kafkajs']) },
-  { files: ['shared/queue/**/*.ts'], rules: walls([...shared, wall.queueKnowsNoKafka, wall.env], ['bullmq']) },
+  { files: ['shared/queue/**/*.ts'], rules: walls([...shared, wall.queueKnowsNoKafka, wall.env]) },
+  { files: ['shared/queue/engine/**/*.ts'], rules: walls([...shared, wall.queueKnowsNoKafka, wall.engineIsInnermost, wall.env], ['bullmq']) },
 
   { files: ['server/**/*.ts'], rules: walls([...outside, wall.workers, wall.env]) },
   { files: ['server/**/schema.ts'], rules: walls([...outside, wall.workers, wall.env], ['joi']) },
@@ -116,6 +116,14 @@ const typesOnly = [
 ];
 const noClock = [
   { selector: 'NewExpression[callee.name="Date"][arguments.length=0]', message: 'shared/domain has no clock: take the time as an argument (Clock in ports.ts).' },
+];
+
+/** Ways into BullMQ and ioredis that are not in their documentation, or whose keys and values must be known. */
+const enginesInsides = [
+  {
+    selector: 'MemberExpression[property.name=/^(scriptsSet|execCommand|getBackend|toKey)$/], ObjectPattern > Property[key.name=/^(scriptsSet|execCommand|getBackend|toKey)$/]',
+    message: 'All that knows the insides of BullMQ and ioredis is in shared/queue/engine, where it is checked at start: add a function there.',
+  },
 ];
 
 const impureGlobals = ['process', 'console', 'fetch', 'setTimeout', 'setInterval', 'setImmediate', 'performance', 'crypto'].map((name) => ({
@@ -196,6 +204,11 @@ export default defineConfig(
       ],
       'no-console': ['error'],
     },
+  },
+  {
+    files: ['{shared,server,workers}/**/*.ts'],
+    ignores: ['shared/queue/engine/**'],
+    rules: { 'no-restricted-syntax': ['error', ...namedImportsOnly, ...staticImportsOnly, ...enginesInsides] },
   },
   { files: ['shared/config/load.ts'], rules: { 'no-restricted-properties': 'off' } }, // the one reader of process.env
   {

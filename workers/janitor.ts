@@ -5,6 +5,7 @@ import type { Logger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
 import type { RedisClient } from '../shared/redis/redis-connection.js';
 import type { Shard } from '../shared/queue/engine/shard.js';
+import { sweepCompleted, sweepDeadLetters } from '../shared/queue/tasks/sweep-finished.js';
 
 /** Few enough that a step stays far under 20 ms: one of 2,000 steps of 500 took 22 ms, and everybody waited for it. */
 const RECORDS_PER_STEP = 200;
@@ -87,10 +88,10 @@ export class Janitor {
   }
 
   /** @returns whether there may be more to do at once */
-  async #sweepDelivered({ client, keys }: Shard): Promise<boolean> {
+  async #sweepDelivered(shard: Shard): Promise<boolean> {
     const { retention, clock } = this.options;
     const removeBefore = clock() - retention.deliveredMs;
-    const [removed] = asSwept(await client.runCommand('krsSweep', [keys.completed, keys.parked, keys.base, removeBefore, retention.deliveredMax, RECORDS_PER_STEP, '-inf', '0']));
+    const { removed } = await sweepCompleted(shard, { removeBefore, keepAtMost: retention.deliveredMax, records: RECORDS_PER_STEP, from: '-inf' });
     return removed === RECORDS_PER_STEP;
   }
 
@@ -99,22 +100,18 @@ export class Janitor {
    * round. It never goes back: what is behind it was old enough, so it is removed, or parked. It is kept in Redis for
    * the next leader.
    */
-  async #sweepDeadLetters({ client, keys }: Shard): Promise<boolean> {
+  async #sweepDeadLetters(shard: Shard): Promise<boolean> {
     const { retention, clock, redis } = this.options;
-    const cursor = (await redis.get(keys.janitorCursor)) ?? '-inf';
+    const { janitorCursor } = shard.keys;
+    const cursor = (await redis.get(janitorCursor)) ?? '-inf';
     const removeBefore = clock() - retention.deadLetterMs;
-    const [removed, looked, last] = asSwept(await client.runCommand('krsSweep', [keys.failed, keys.parked, keys.base, removeBefore, -1, RECORDS_PER_STEP, cursor, '1']));
+    const { removed, looked, last } = await sweepDeadLetters(shard, { removeBefore, records: RECORDS_PER_STEP, from: cursor });
     // A full step of parked ones with one finishing time would be looked at for ever: go past that time.
     const isStuck = looked === RECORDS_PER_STEP && removed === 0 && last === cursor;
     const next = isStuck ? `(${last}` : last;
-    if (next !== cursor) await redis.set(keys.janitorCursor, next);
+    if (next !== cursor) await redis.set(janitorCursor, next);
     return looked === RECORDS_PER_STEP;
   }
-}
-
-function asSwept(reply: unknown): [removed: number, looked: number, last: string] {
-  // The script's own answer: see scripts.ts.
-  return reply as [number, number, string];
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { RedisConfig } from '../config/load.js';
-import { coalesceWrites } from './coalesced-writes.js';
 import { seeReadOnly, type ReadOnlySpell } from './read-only-spell.js';
 import { redisErrorCode } from './redis-error.js';
 
@@ -42,15 +41,6 @@ const profiles = {
  * @param profile how it behaves while Redis is away
  */
 export function connectRedis(config: RedisConfig, profile: keyof typeof profiles): RedisClient {
-  const redis = open(config, profile);
-  if (profile === 'worker') {
-    if (isCluster(redis)) redis.on('+node', coalesceWrites);
-    else coalesceWrites(redis);
-  }
-  return redis;
-}
-
-function open(config: RedisConfig, profile: keyof typeof profiles): RedisClient {
   const options = {
     ...profiles[profile],
     ...(config.username === undefined ? {} : { username: config.username }),

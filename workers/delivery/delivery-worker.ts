@@ -1,18 +1,19 @@
-import { DelayedError, WaitingError, Worker, type Job } from 'bullmq';
+import { DelayedError, WaitingError, type Job } from 'bullmq';
 import { unreadableForMs } from '../../shared/domain/task/outcome.js';
 import { ShuttingDown } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { decodeLog } from '../../shared/queue/tasks/log-codec.js';
 import type { RedisClient } from '../../shared/redis/redis-connection.js';
-import { createBatchingBackend } from '../../shared/queue/engine/finish-batcher.js';
+import { DeliveringWorker } from '../../shared/queue/engine/delivering-worker.js';
+import { deliveryBackend, endWait } from '../../shared/queue/engine/delivery-backend.js';
+import { backoffStrategy, takeOverRetries } from '../../shared/queue/engine/job-ends.js';
 import { WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import type { Shard } from '../../shared/queue/engine/shard.js';
 import type { StoredOptions } from '../../shared/queue/tasks/task-codec.js';
 import { RedisErrors } from '../../shared/redis/redis-error.js';
-import { wakeWhenDue } from '../../shared/queue/engine/wake-when-due.js';
 import { deliverTask, type DeliverTaskContext } from './deliver-task.js';
 import { RedisBrake } from './redis-brake.js';
-import { BACKOFF_TYPE, backoffStrategy, settleOutcome, takeOverRetries, type SettleContext } from './settle-outcome.js';
+import { settleOutcome, type SettleContext } from './settle-outcome.js';
 
 /** Stalls are our crashes, not the task's failures: BullMQ must never fail a job for them (outcome.ts decides). */
 const UNLIMITED_STALLS = 1_000_000_000;
@@ -23,24 +24,6 @@ const RECORD_AGAIN_AFTER_MS = 1_000;
  * renews no lock: 100 slots at 500 ms a call are 50 s, and the locks have lapsed. So free slots are offered bit by bit.
  */
 const FETCH_AHEAD = 8;
-
-/**
- * Has no event for a job whose end cannot be written down any more, as when its lock has lapsed and somebody else has it:
- * each would have been taken for one in hand until the process ends.
- */
-class DeliveringWorker extends Worker {
-  /** To be set right after construction. BullMQ is through with the job, whatever became of it. */
-  onThrough: (jobId: string) => void = () => undefined;
-
-  override async processJob(...args: Parameters<Worker['processJob']>): ReturnType<Worker['processJob']> {
-    try {
-      return await super.processJob(...args);
-    } finally {
-      // A closing worker gives up without Redis: what it could not write down is still in hand.
-      if (this.closing === undefined) this.onThrough(args[0].id ?? '');
-    }
-  }
-}
 
 export interface DeliveryWorkerOptions {
   readonly shard: Shard;
@@ -75,8 +58,8 @@ export class DeliveryWorker {
       stalledInterval: stallCheckMs,
       maxStalledCount: UNLIMITED_STALLS,
       runRetryDelay: RECORD_AGAIN_AFTER_MS,
-      settings: { backoffStrategy: (made, type, error) => backoffStrategy(made, type ?? BACKOFF_TYPE, error) },
-    }, (...args) => wakeWhenDue(createBatchingBackend(...args), () => this.#endWait()));
+      settings: { backoffStrategy },
+    }, deliveryBackend(redis, shard.keys.marker));
     this.#settling = this.#settleContext();
     this.#brake = this.#createBrake();
     this.#listen();
@@ -125,12 +108,6 @@ export class DeliveryWorker {
       if (error instanceof DelayedError || error instanceof WaitingError) this.#inHand.delete(job.id ?? '');
       throw error;
     }
-  }
-
-  /** BullMQ's marker: what it writes when a job is added. Not queued while Redis is away: who waits then has other troubles. */
-  async #endWait(): Promise<void> {
-    const { redis, shard } = this.options;
-    if (redis.status === 'ready') await redis.zadd(shard.keys.marker, 0, '0');
   }
 
   #slotsToOffer(): number {
@@ -193,7 +170,7 @@ export class DeliveryWorker {
       pause: () => void this.#worker.pause(true),
       resume: () => void this.#worker.resume(),
       // Also lets the worker look for due tasks at once: what woke it before was used up in vain, and it would wait for 5 s.
-      tryWrite: () => this.#endWait(),
+      tryWrite: () => endWait(redis, shard.keys.marker),
       isConnected: () => redis.status === 'ready',
       logger,
     });

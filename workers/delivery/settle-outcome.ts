@@ -1,58 +1,17 @@
-import { DelayedError, UnrecoverableError, WaitingError, type Job, type Worker } from 'bullmq';
+import { DelayedError, WaitingError, type Job, type Worker } from 'bullmq';
 import { makeRoom, type AttemptRecord, type LogEntry } from '../../shared/domain/task/attempt-record.js';
 import { printFailure } from '../../shared/domain/task/outgoing-message.js';
 import type { DeferralReason } from '../../shared/domain/flow/bulkhead-rules.js';
 import type { Outcome } from '../../shared/domain/task/outcome.js';
 import type { Clock } from '../../shared/domain/ports.js';
+import { JobComesAgain, JobFails } from '../../shared/queue/engine/job-ends.js';
+import { jobField } from '../../shared/queue/engine/job-fields.js';
+import { putBack } from '../../shared/queue/engine/put-back.js';
 import type { Deferral } from '../../shared/queue/flow/waiting-lists.js';
 import { addToTransition } from '../../shared/queue/engine/transition-fields.js';
-import { FAILURE_FIELD, failureFieldsOf, packFailureFields } from '../../shared/queue/tasks/failure-fields.js';
+import { failureFieldsOf, packFailureFields } from '../../shared/queue/tasks/failure-fields.js';
 import { encodeEntry, type Completion } from '../../shared/queue/tasks/log-codec.js';
 import type { Delivery } from './deliver-task.js';
-
-/** Name of our backoff in BullMQ's terms; the delay itself comes with the error. */
-export const BACKOFF_TYPE = 'decided';
-
-/** Wait when BullMQ fails a job with an error that is not ours: Redis refused the record of a result. */
-const UNRECORDED_DELAY_MS = 5_000;
-/** BullMQ gives up by this number; whether a task is given up is decided in outcome.ts alone. */
-const NEVER_EXHAUSTED = Number.MAX_SAFE_INTEGER;
-
-/** A failed attempt on its way into BullMQ: its stack is the attempt record, its delay was decided. */
-class AttemptFailed extends Error {
-  constructor(
-    message: string,
-    record: AttemptRecord,
-    readonly delayMs: number,
-  ) {
-    super(message);
-    this.name = 'AttemptFailed';
-    this.stack = encodeEntry(record);
-  }
-}
-
-/** The end in the failed set: a dead letter, or parked. */
-class TaskFailed extends UnrecoverableError {
-  constructor(message: string, record: AttemptRecord) {
-    super(message);
-    // BullMQ looks for the name that UnrecoverableError gave itself; only the stack is ours.
-    this.stack = encodeEntry(record);
-  }
-}
-
-/** BullMQ asks this for every error a processor throws. Always a finite whole number: see engine facts. */
-export function backoffStrategy(_attemptsMade: number, _type: string | undefined, error: Error | undefined): number {
-  return error instanceof AttemptFailed ? error.delayMs : UNRECORDED_DELAY_MS;
-}
-
-/**
- * To be called first of all: whatever is thrown from then on, BullMQ asks our strategy and never gives the job up.
- * The options are not stored with the job, where they would cost memory for every waiting task.
- */
-export function takeOverRetries(job: Job): void {
-  job.opts.attempts = NEVER_EXHAUSTED;
-  job.opts.backoff = { type: BACKOFF_TYPE };
-}
 
 export interface SettleContext {
   readonly worker: Worker;
@@ -86,11 +45,11 @@ export async function settleOutcome(job: Job, token: string, log: readonly LogEn
   const kept = makeRoom(log);
   // BullMQ adds the error's stack to this list and writes it.
   job.stacktrace = kept.map(encodeEntry);
-  const record = (next: AttemptRecord['next']): AttemptRecord => {
+  const recorded = (next: AttemptRecord['next']): string => {
     const made = recordOf(job, delivery, next, context);
     const fields = failureFieldsOf([...kept, made], job.attemptsMade + 1);
-    if (fields !== undefined) addToTransition(job, { [FAILURE_FIELD]: packFailureFields(fields) });
-    return made;
+    if (fields !== undefined) addToTransition(job, { [jobField.failure]: packFailureFields(fields) });
+    return encodeEntry(made);
   };
   switch (outcome.kind) {
     case 'delivered': {
@@ -98,15 +57,15 @@ export async function settleOutcome(job: Job, token: string, log: readonly LogEn
       return { outcome: 'delivered', run: progress?.run ?? 1, attempt: progress?.attempt ?? 0, at, ms, worker: context.workerName, receipt: outcome.receipt };
     }
     case 'retry':
-      throw new AttemptFailed(messageOf(delivery), record('retry'), outcome.delayMs);
+      throw new JobComesAgain(messageOf(delivery), recorded('retry'), outcome.delayMs);
     case 'dead_letter':
-      throw new AttemptFailed(messageOf(delivery), record('dead_letter'), 0);
+      throw new JobComesAgain(messageOf(delivery), recorded('dead_letter'), 0);
     case 'dead_lettered':
-      throw new TaskFailed(`dead-lettered (${outcome.reason}) after ${printFailure(lastCode(delivery), delivery.progress?.lastFailure?.detail)}`, record('dead_lettered'));
+      throw new JobFails(`dead-lettered (${outcome.reason}) after ${printFailure(lastCode(delivery), delivery.progress?.lastFailure?.detail)}`, recorded('dead_lettered'));
     case 'park':
       // Before the transition: the set may name one too many, never one too few.
       await context.markParked(job.id ?? '', context.clock());
-      throw new TaskFailed(`parked (${outcome.reason}): ${messageOf(delivery)}`, record('park'));
+      throw new JobFails(`parked (${outcome.reason}): ${messageOf(delivery)}`, recorded('park'));
     case 'release':
       return release(job, token, log, outcome, context);
     case 'defer':
@@ -124,8 +83,8 @@ async function release(job: Job, token: string, log: readonly LogEntry[], outcom
     await markUnreadable(job.id ?? '', clock()).catch(() => undefined);
   }
   const note: LogEntry = { kind: 'release', code: outcome.code, count: outcome.count, stalls: job.stalledCounter, at: clock() };
-  const stacktrace = JSON.stringify([...makeRoom(log), note].map(encodeEntry));
-  await worker.getBackend().moveToDelayed(job.id ?? '', clock(), outcome.delayMs, token, { skipAttempt: true, fieldsToUpdate: { stacktrace } });
+  const entries = JSON.stringify([...makeRoom(log), note].map(encodeEntry));
+  await putBack(worker, { jobId: job.id ?? '', token, at: clock(), delayMs: outcome.delayMs, fields: { [jobField.log]: entries } });
   throw new DelayedError();
 }
 
@@ -133,9 +92,9 @@ async function defer(job: Job, token: string, log: readonly LogEntry[], delivery
   const { waitsFor: reason, since, count, delayMs } = outcome;
   const at = context.clock();
   const note: LogEntry = { kind: 'deferral', reason, since, until: at + delayMs, count };
-  const stacktrace = JSON.stringify([...log.filter(({ kind }) => kind !== 'deferral'), note].map(encodeEntry));
-  // `deferred` is the number of this fetch: whoever wakes the job sees by it that nobody has had it since.
-  await context.defer(delivery, reason, { jobId: job.id ?? '', token, at, delayMs, since, fields: { stacktrace, deferred: job.attemptsStarted } });
+  const entries = JSON.stringify([...log.filter(({ kind }) => kind !== 'deferral'), note].map(encodeEntry));
+  // The number of this fetch: the script that wakes the job sees by it that no worker has had the job since.
+  await context.defer(delivery, reason, { jobId: job.id ?? '', token, at, delayMs, since, fields: { [jobField.log]: entries, [jobField.deferredAt]: job.attemptsStarted } });
   throw new DelayedError();
 }
 

@@ -1,21 +1,21 @@
-import type { IRedisClient } from 'bullmq';
-import { definedScripts } from '../../redis/transaction.js';
+import { bullmqScripts, type BullmqScriptName } from './bullmq-contract.js';
+import { bullmqScript, type DefinedScripts } from './defined-scripts.js';
+import { EngineMismatchError } from './engine-mismatch.js';
 
 /**
  * One of BullMQ's scripts as a Lua function, to be called from a larger one with its KEYS and ARGV. BullMQ's own
  * functions, some fifty, stand before it where they can: inside, they would be made anew for each call, a tenth of the
  * time of moveToFinished.
  *
- * @param client where BullMQ has defined its scripts
- * @param script its name without BullMQ's version, such as moveToFinished
- * @param keys   how many the caller hands to it
- * @throws TypeError for another BullMQ than the caller was written for
+ * @param scripts what is defined on a connection of BullMQ's
+ * @param script  its name without BullMQ's version
+ * @param name    of the Lua function
+ * @throws EngineMismatchError for another BullMQ than bullmq-contract.ts was written for
  */
-export function luaFunction(client: IRedisClient, script: string, name: string, keys: number): string {
-  const defined = Object.entries(definedScripts(client)).find(([command]) => command.startsWith(`${script}:`))?.[1];
-  if (defined === undefined) throw new TypeError(`BullMQ has not defined ${script}`);
-  const { lua: text, numberOfKeys } = defined;
-  if (numberOfKeys !== keys) throw new TypeError(`BullMQ's ${script} takes ${numberOfKeys} keys, not ${keys}`);
+export function luaFunction(scripts: DefinedScripts, script: BullmqScriptName, name: string): string {
+  const { lua: text, numberOfKeys } = bullmqScript(scripts, script);
+  const { keys } = bullmqScripts[script];
+  if (numberOfKeys !== keys) throw new EngineMismatchError([`bullmq: expected ${keys} keys of the script ${script}, found ${String(numberOfKeys)}`]);
   const code = text.replace(/--\[\[[\s\S]*?\]\]|--.*/g, (comment) => comment.replace(/[^\n]/g, ' '));
   const at = code.search(/^.*\b(?:KEYS|ARGV)\[/m);
   // Indented, it stands in one of those functions, and they need what is only given inside.

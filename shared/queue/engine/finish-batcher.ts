@@ -1,5 +1,7 @@
-import { createRedisBackend, type BackendFactory, type IRedisClient, type RedisQueueBackend } from 'bullmq';
+import { createRedisBackend, type BackendFactory, type RedisQueueBackend } from 'bullmq';
+import type { BullmqScriptName } from './bullmq-contract.js';
 import { defineFinishScript, finishArguments, readFinish, type FinishArguments } from './finish-script.js';
+import type { QueueClient } from './queue-client.js';
 
 /** More at once, and Redis and the worker would take turns instead of working side by side. */
 const MAX_GROUP = 16;
@@ -9,6 +11,8 @@ const MAX_REPLY_BYTES = 1_048_576;
 const FIRST_GUESS_BYTES = MAX_REPLY_BYTES / MAX_GROUP;
 /** How slowly a large job is forgotten: small ones may stand between large ones. */
 const REMEMBERED_SIZE = 0.9;
+
+const FINISH: BullmqScriptName = 'moveToFinished';
 
 interface Waiting {
   readonly args: FinishArguments;
@@ -22,9 +26,9 @@ export const createBatchingBackend: BackendFactory<RedisQueueBackend> = (name, o
   const execute = backend.execCommand.bind(backend);
   let batcher: FinishBatcher | undefined;
   backend.execCommand = (client, command, args: FinishArguments): unknown => {
-    if (command !== 'moveToFinished') return execute(client, command, [...args]);
+    if (command !== FINISH) return execute(client, command, [...args]);
     // BullMQ finishes single jobs, never inside a MULTI.
-    batcher ??= new FinishBatcher(client as IRedisClient);
+    batcher ??= new FinishBatcher(client as QueueClient);
     return batcher.finish(args);
   };
   return backend;
@@ -35,7 +39,7 @@ class FinishBatcher {
   #waiting: Waiting[] = [];
   #jobBytes = FIRST_GUESS_BYTES;
 
-  constructor(private readonly client: IRedisClient) {
+  constructor(private readonly client: QueueClient) {
     defineFinishScript(client);
   }
 

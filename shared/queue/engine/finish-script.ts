@@ -1,19 +1,21 @@
-import type { IRedisClient } from 'bullmq';
+import { bullmqScripts, FINISH_OWN_KEYS } from './bullmq-contract.js';
 import { luaFunction } from './bullmq-script.js';
+import { COUNTED_BY_CALLER } from './counted-by-caller.js';
+import { definedScripts, type DefinedScripts } from './defined-scripts.js';
+import { jobField } from './job-fields.js';
+import type { QueueClient } from './queue-client.js';
+import { replaceOnce } from './replace-once.js';
 
 type Argument = string | number | boolean | Buffer | undefined;
 /** What BullMQ calls its moveToFinished with: keys, then values. */
 export type FinishArguments = readonly Argument[];
 
-const KEYS = 14;
-const VALUES = 9;
-/** Keys that differ between the jobs of a queue: the set it ends in, the job itself, the metrics of that set. */
-const OWN_KEYS_FROM = 10;
-const OWN_KEYS = 3;
+const { keys: KEYS, values: VALUES } = bullmqScripts.moveToFinished;
+const { from: OWN_KEYS_FROM, count: OWN_KEYS } = FINISH_OWN_KEYS;
 const SHARED_KEYS = KEYS - OWN_KEYS;
 
 /** What a worker looks at, by BullMQ's names. To read the others, and all the names, takes a worker longer than Redis. */
-const FIELDS = ['data', 'opts', 'stacktrace', 'ats', 'atm', 'stc', 'defa'] as const;
+const FIELDS = [jobField.data, jobField.options, jobField.log, jobField.fetches, jobField.attemptsMade, jobField.stalls, jobField.deferredFailure] as const;
 
 /**
  * Due jobs that leave the delayed set with each group. BullMQ moves up to 1,000 with each job: 10 ms in which Redis
@@ -21,18 +23,15 @@ const FIELDS = ['data', 'opts', 'stacktrace', 'ats', 'atm', 'stc', 'defa'] as co
  */
 const PROMOTED_AT_ONCE = 128;
 
-/** The caller says first how many keys there are: see submit-script.ts. */
-const COUNTED_BY_CALLER = undefined as unknown as number;
-
 /**
  * BullMQ's moveToFinished for many jobs in one call (decision 8): each ends, and the next one is fetched in its place.
  * BullMQ's own Lua does it, as a function of one larger script.
  *
  * @param client where BullMQ has defined its scripts
- * @throws TypeError for another BullMQ than this was written for
+ * @throws EngineMismatchError for another BullMQ than this was written for
  */
-export function defineFinishScript(client: IRedisClient): void {
-  client.defineCommand('krsFinish', { numberOfKeys: COUNTED_BY_CALLER, lua: luaOf(client) });
+export function defineFinishScript(client: QueueClient): void {
+  client.defineCommand('krsFinish', { numberOfKeys: COUNTED_BY_CALLER, lua: finishLua(definedScripts(client)) });
 }
 
 /**
@@ -60,12 +59,14 @@ export function readFinish(answer: unknown): unknown {
  *
  * One that fails, such as for a full Redis, must not take the others with it: they have ended by then, and jobs that
  * were fetched for them would stand there without a worker.
+ *
+ * @throws EngineMismatchError for another BullMQ than this was written for
  */
-function luaOf(client: IRedisClient): string {
+export function finishLua(scripts: DefinedScripts): string {
   const finish = [
     ['rcall("HGETALL", jobKey)', `rcall("HMGET", jobKey, ${FIELDS.map((field) => `"${field}"`).join(', ')})`] as const,
     ['"LIMIT", 0, 1000)', '"LIMIT", 0, promoted)'] as const,
-  ].reduce(replaceIn, luaFunction(client, 'moveToFinished', 'finish', KEYS));
+  ].reduce((lua, patch) => replaceOnce(lua, 'moveToFinished', patch), luaFunction(scripts, 'moveToFinished', 'finish'));
   return `local calls = (#KEYS - ${SHARED_KEYS}) / ${OWN_KEYS}
 local promoted = math.ceil(${PROMOTED_AT_ONCE} / calls)
 ${finish}
@@ -101,9 +102,4 @@ function namedValues(values: readonly unknown[]): unknown[] {
     if (value !== null) named.push(field, value);
   });
   return named;
-}
-
-function replaceIn(lua: string, [text, by]: readonly [text: string, by: string]): string {
-  if (!lua.includes(text)) throw new TypeError(`BullMQ's moveToFinished has no ${text} any more`);
-  return lua.replace(text, by);
 }

@@ -1,17 +1,17 @@
-import { Queue, type IRedisClient } from 'bullmq';
+import { Queue } from 'bullmq';
 import { RequestError } from '../../domain/errors.js';
 import { jobIdOf, ownKeys, queueName, queuePrefix, type OwnKeys } from '../names.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
+import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { defineFinishScript } from './finish-script.js';
-import { flowScripts } from '../flow/flow-scripts.js';
-import { deferScript, waitingListScripts } from '../flow/waiting-list-scripts.js';
-import { ownScripts } from '../tasks/scripts.js';
+import type { LuaScript } from './lua-script.js';
+import type { QueueClient } from './queue-client.js';
 import { SubmitScript } from './submit-script.js';
 
 /** One BullMQ queue with the connection it is spoken to by. */
 export interface Shard {
   readonly queue: Queue;
-  readonly client: IRedisClient;
+  readonly client: QueueClient;
   readonly submitScript: SubmitScript;
   readonly keys: OwnKeys & {
     readonly completed: string;
@@ -32,6 +32,14 @@ export interface Shard {
   };
 }
 
+export interface ShardsOptions {
+  readonly redis: RedisClient;
+  readonly prefix: string;
+  readonly count: number;
+  /** @param bullmq what BullMQ has defined @returns scripts of ours by the names of their commands */
+  readonly scripts: (bullmq: DefinedScripts) => Readonly<Record<string, LuaScript>>;
+}
+
 /**
  * All shards, opened when Redis first answers. BullMQ's Queue asks Redis for its version when it is made, and is
  * broken for good if that fails; so it is made only on a connection that is ready.
@@ -41,11 +49,8 @@ export class Shards {
   #ready: readonly Shard[] | undefined;
   readonly #onReady = (): void => void this.whenOpen().catch(() => undefined); // the next 'ready' tries again
 
-  constructor(
-    private readonly redis: RedisClient,
-    private readonly prefix: string,
-    readonly count: number,
-  ) {
+  constructor(private readonly options: ShardsOptions) {
+    const { redis } = options;
     redis.on('ready', this.#onReady);
     if (redis.status === 'ready') this.#onReady();
   }
@@ -62,14 +67,17 @@ export class Shards {
     return this.#ready ?? [];
   }
 
-  /** Opens the shards now, waiting for Redis as long as the connection's profile waits. */
+  /**
+   * Opens the shards now, waiting for Redis as long as the connection's profile waits.
+   * @throws EngineMismatchError for libraries that this version was not made for
+   */
   whenOpen(): Promise<readonly Shard[]> {
     this.#open ??= this.#openAll();
     return this.#open;
   }
 
   async close(): Promise<void> {
-    this.redis.off('ready', this.#onReady);
+    this.options.redis.off('ready', this.#onReady);
     const shards = this.#ready ?? [];
     this.#ready = undefined;
     await Promise.all(shards.map(({ queue }) => queue.close()));
@@ -77,7 +85,7 @@ export class Shards {
 
   async #openAll(): Promise<readonly Shard[]> {
     try {
-      const shards = await Promise.all(Array.from({ length: this.count }, (_, index) => openShard(this.redis, this.prefix, index)));
+      const shards = await Promise.all(Array.from({ length: this.options.count }, (_, index) => openShard(this.options, index)));
       this.#ready = shards;
       return shards;
     } catch (error) {
@@ -87,16 +95,16 @@ export class Shards {
   }
 }
 
-async function openShard(redis: RedisClient, prefix: string, index: number): Promise<Shard> {
+async function openShard({ redis, prefix, scripts }: ShardsOptions, index: number): Promise<Shard> {
   const queue = new Queue(queueName(index), { connection: redis, prefix: queuePrefix(prefix, index, isCluster(redis)) });
   // Connection trouble is seen by whoever's command fails; without a listener it would end the process.
   queue.on('error', () => undefined);
   try {
     await queue.waitUntilReady();
     const client = await queue.getBackend().client;
-    for (const [name, script] of Object.entries({ ...ownScripts, ...waitingListScripts, ...flowScripts, ...deferScript(client) })) client.defineCommand(name, script);
     // Each worker defines it for itself; here, a BullMQ that it was not made for is refused before a task is taken.
     defineFinishScript(client);
+    for (const [name, script] of Object.entries(scripts(definedScripts(client)))) client.defineCommand(name, script);
     const key = (suffix: string): string => queue.toKey(suffix);
     return {
       queue,

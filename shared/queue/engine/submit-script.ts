@@ -1,7 +1,15 @@
-import type { IRedisClient, IRedisTransaction, JobJson, Queue } from 'bullmq';
-import { admitFunction, ADMIT } from '../tasks/scripts.js';
-import { SEARCH_FIELD } from '../tasks/search-fields.js';
-import { definedScripts } from '../../redis/transaction.js';
+import type { JobsOptions, Queue } from 'bullmq';
+import { admitFunction, ADMIT } from './admit-function.js';
+import { bullmqScripts } from './bullmq-contract.js';
+import { COUNTED_BY_CALLER } from './counted-by-caller.js';
+import { definedScripts } from './defined-scripts.js';
+import { EngineMismatchError } from './engine-mismatch.js';
+import { jobField } from './job-fields.js';
+import type { QueueClient } from './queue-client.js';
+import { recordAdd, recordAdds, type AddedJob } from './recorded-add.js';
+
+/** Options of a job as BullMQ keeps them, with what only we know among them. */
+export type AddOptions = Pick<JobsOptions, 'attempts' | 'priority' | 'delay'>;
 
 /** What BullMQ's add hands to Redis for one job. */
 export interface EncodedAdd {
@@ -18,7 +26,7 @@ interface AddScript {
 }
 
 /** Values behind the keys: arguments, data, options. */
-const ADD_VALUES = 3;
+const ADD_VALUES = bullmqScripts.addStandardJob.values;
 const VALUES_PER_JOB = 5 + ADD_VALUES;
 
 /**
@@ -33,22 +41,18 @@ export class SubmitScript {
   /** @param sets the keys of the sets completed, failed and parked */
   constructor(
     private readonly queue: Queue,
-    client: IRedisClient,
+    client: QueueClient,
     sets: readonly [completed: string, failed: string, parked: string],
   ) {
-    // BullMQ chooses by these two; which it chose is asked of it, not repeated.
-    this.#scripts = [{ delay: 1 }, { priority: 1 }, {}].map((opts) => {
-      const { command, args } = this.#record({ ...blankJob, opts });
-      // Keys are texts.
-      return { command, keys: args.slice(0, -ADD_VALUES) as string[] };
-    });
+    // Keys are texts.
+    this.#scripts = recordAdds(queue).map(({ command, args }) => ({ command, keys: args.slice(0, -ADD_VALUES) as string[] }));
     this.#keys = [...sets, ...this.#scripts.flatMap(({ keys }) => keys)];
     client.defineCommand('krsSubmit', { numberOfKeys: COUNTED_BY_CALLER, lua: luaOf(this.#scripts, client) });
   }
 
   /** @param job as BullMQ stores it: what a Job would make of itself */
-  encode(job: Pick<JobJson, 'id' | 'name' | 'data' | 'opts' | 'timestamp'>): EncodedAdd {
-    const { command, args } = this.#record({ ...blankJob, ...job });
+  encode(job: AddedJob): EncodedAdd {
+    const { command, args } = recordAdd(this.queue, job);
     const index = this.#scripts.findIndex((script) => script.command === command);
     if (index < 0) throw new TypeError(`BullMQ adds by ${command}, which krsSubmit does not know`);
     return { way: index + 1, values: args.slice(-ADD_VALUES) };
@@ -61,38 +65,7 @@ export class SubmitScript {
     for (const { id, sha, seenFinishedAt, searchFields, add } of jobs) args.push(id, sha, seenFinishedAt, searchFields, add.way, ...add.values);
     return args;
   }
-
-  #record(job: JobJson): Recorded {
-    const recorder = new Recorder();
-    // It only calls runCommand, before its first await.
-    void this.queue.getBackend().addJobToTransaction(recorder as unknown as IRedisTransaction, job, job.id);
-    if (recorder.recorded === undefined) throw new TypeError('BullMQ does not add a job by one script any more');
-    return recorder.recorded;
-  }
 }
-
-interface Recorded {
-  readonly command: string;
-  readonly args: readonly (string | Buffer)[];
-}
-
-/** Stands where BullMQ expects a connection, and keeps the command instead of sending it. */
-class Recorder {
-  recorded: Recorded | undefined;
-
-  runCommand(command: string, args: readonly (string | Buffer)[]): void {
-    this.recorded = { command, args };
-  }
-}
-
-/** What BullMQ's type of a job asks for and its add does not look at. */
-const blankJob: JobJson = { id: '', name: '', data: '', opts: {}, timestamp: 0, progress: 0, attemptsMade: 0, attemptsStarted: 0, stalledCounter: 0, failedReason: '', returnvalue: '' };
-
-/**
- * The caller says first how many keys there are. ioredis takes the absence of a number for that; BullMQ's type of the
- * same call has no room for it.
- */
-const COUNTED_BY_CALLER = undefined as unknown as number;
 
 /**
  * In order, so a second submission of an id sees the job of the first.
@@ -101,12 +74,12 @@ const COUNTED_BY_CALLER = undefined as unknown as number;
  * ARGV for each job: job id, content hash, finishing time seen before or '', search fields or '', way to add, and BullMQ's
  * three values.
  */
-function luaOf(scripts: readonly AddScript[], client: IRedisClient): string {
+function luaOf(scripts: readonly AddScript[], client: QueueClient): string {
   const texts = definedScripts(client);
   let from = 3;
   const ways = scripts.map(({ command, keys }) => {
     const lua = texts[command]?.lua;
-    if (lua === undefined) throw new TypeError(`BullMQ has not defined ${command}`);
+    if (lua === undefined) throw new EngineMismatchError([`bullmq: expected a script ${command}, found none`]);
     const names = keys.map((_, index) => `KEYS[${from + index + 1}]`);
     from += keys.length;
     // The parameters stand in front of Redis' KEYS and ARGV, inside.
@@ -121,7 +94,7 @@ for index = 1, #KEYS - ${from} do
   if answer[1] == ${ADMIT.absent} or answer[1] == ${ADMIT.replaced} then
     local way = ways[tonumber(ARGV[at + 5])]
     way.add(way.keys, { ARGV[at + 6], ARGV[at + 7], ARGV[at + 8] })
-    if ARGV[at + 4] ~= '' then redis.call('HSET', KEYS[${from} + index], '${SEARCH_FIELD}', ARGV[at + 4]) end
+    if ARGV[at + 4] ~= '' then redis.call('HSET', KEYS[${from} + index], '${jobField.search}', ARGV[at + 4]) end
   end
   answers[index] = answer
 end

@@ -1,6 +1,6 @@
-import type { IRedisClient } from 'bullmq';
 import type { Circuit } from '../../domain/flow/circuit.js';
 import type { FlowPolicy } from '../../domain/flow/flow-policy.js';
+import type { QueueClient } from '../engine/queue-client.js';
 import type { FlowKeys } from '../names.js';
 
 /** A change of what holds for one name; undefined: it was removed. */
@@ -58,14 +58,14 @@ const REPORT_FOR_MS = 5_000;
  */
 export class FlowStore {
   constructor(
-    private readonly client: IRedisClient,
+    private readonly client: QueueClient,
     private readonly keys: FlowKeys,
   ) {}
 
   /** @param known version of the last call, -1 for the first */
   async changesSince(known: number): Promise<ControlChanges> {
     const reply: unknown = await this.client.runCommand('krsFlowChanges', [...this.#controlKeys(), this.keys.workers, known, REPORT_FOR_MS]);
-    // The script's own answer: see flow-scripts.ts.
+    // The script's own answer: see control-scripts.ts.
     const [version, everything, pairs, now, workers] = reply as [number, number, string[], number, number];
     const changes: ControlChange[] = [];
     for (let at = 0; at + 1 < pairs.length; at += 2) changes.push(readControl(pairs[at] ?? '', pairs[at + 1] ?? ''));
@@ -76,7 +76,7 @@ export class FlowStore {
   async snapshot(names: readonly string[]): Promise<FlowSnapshot> {
     const fields = names.flatMap((name) => [POLICY + name, CIRCUIT + name]);
     const reply: unknown = await this.client.runCommand('krsFlowSnapshot', [this.keys.controls, this.keys.workers, REPORT_FOR_MS, ...fields]);
-    // The script's own answer: see flow-scripts.ts.
+    // The script's own answer: see control-scripts.ts.
     const [workers, now, values] = reply as [number, number, (string | null)[]];
     return { ...readControls(fields.map((field, nth) => readControl(field, values[nth]))), workers, now };
   }
@@ -126,7 +126,7 @@ export class FlowStore {
    */
   async acquire(name: string, policy: FlowPolicy, worker: string, leaseMs: number, jobIds: readonly string[]): Promise<Permission> {
     const reply: unknown = await this.client.runCommand('krsFlowAcquire', [...this.#limitKeys(name), ...limitsOf(policy), worker, leaseMs, ...jobIds]);
-    // The script's own answer: see flow-scripts.ts.
+    // The script's own answer: see limit-scripts.ts.
     const [granted, waitMs, , claimants] = reply as [number, number, number, number];
     return { granted, waitMs: waitMs < 0 ? undefined : waitMs, claimants };
   }

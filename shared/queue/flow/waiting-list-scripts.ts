@@ -1,13 +1,13 @@
-import type { IRedisClient } from 'bullmq';
-import { luaFunction } from '../engine/bullmq-script.js';
-import { FAILURE_FIELD, readFailureFieldsLua } from '../tasks/failure-fields.js';
-import { SEARCH_FIELD, unpackSearchFieldsLua } from '../tasks/search-fields.js';
-import { nowMs } from './flow-scripts.js';
+import { PUT_BACK_JOB } from '../engine/bullmq-contract.js';
+import type { DefinedScripts } from '../engine/defined-scripts.js';
+import { jobField } from '../engine/job-fields.js';
+import type { LuaScript } from '../engine/lua-script.js';
+import { nowMs } from '../engine/now-ms.js';
+import { PUT_BACK_KEYS, putBackFunction } from '../engine/put-back.js';
+import { readFailureFieldsLua } from '../tasks/failure-fields.js';
+import { unpackSearchFieldsLua } from '../tasks/search-fields.js';
 
-/** Lua of lanes.ts. As in scripts.ts: one queue's keys, and BullMQ's own steps are left to BullMQ. */
-
-/** Of BullMQ's moveToDelayed. */
-export const DELAYED_KEYS = 11;
+/** Lua of waiting-lists.ts: one queue's keys, and BullMQ's own steps are left to BullMQ. */
 
 /**
  * A score in a lane is the time since which the job waits, in ms; a priority job's is so much less that it stands before
@@ -24,20 +24,21 @@ const PRIORITY_AHEAD_MS = 10_000_000_000_000;
  * KEYS 1..11 BullMQ's, 12 lane, 13 lanes. ARGV BullMQ's, then since (ms), flow key.
  * Its reply: {BullMQ's answer: 0, or an error below, jobs in the lane}
  */
-export const deferScript = (client: IRedisClient) => ({
-  krsDefer: {
-    numberOfKeys: DELAYED_KEYS + 2,
-    lua: `${luaFunction(client, 'moveToDelayed', 'moveToDelayed', DELAYED_KEYS)}
-local result = moveToDelayed(KEYS, ARGV)
+export function deferScript(bullmq: DefinedScripts): LuaScript {
+  const job = `KEYS[${PUT_BACK_JOB.key}]`;
+  return {
+    numberOfKeys: PUT_BACK_KEYS + 2,
+    lua: `${putBackFunction(bullmq)}
+local result = putBack(KEYS, ARGV)
 if result ~= 0 then return {result, 0} end
-redis.call('HSET', KEYS[5], 'lane', ARGV[#ARGV])
-local isPriority = redis.call('HGET', KEYS[5], 'priority') == '0'
-redis.call('ZADD', KEYS[12], tonumber(ARGV[#ARGV - 1]) - (isPriority and ${PRIORITY_AHEAD_MS} or 0), ARGV[3])
-redis.call('ZADD', KEYS[13], 'NX', ARGV[#ARGV - 1], ARGV[#ARGV])
-return {result, redis.call('ZCARD', KEYS[12])}
+redis.call('HSET', ${job}, '${jobField.waitingList}', ARGV[#ARGV])
+local isPriority = redis.call('HGET', ${job}, '${jobField.priority}') == '0'
+redis.call('ZADD', KEYS[${PUT_BACK_KEYS + 1}], tonumber(ARGV[#ARGV - 1]) - (isPriority and ${PRIORITY_AHEAD_MS} or 0), ARGV[${PUT_BACK_JOB.id}])
+redis.call('ZADD', KEYS[${PUT_BACK_KEYS + 2}], 'NX', ARGV[#ARGV - 1], ARGV[#ARGV])
+return {result, redis.call('ZCARD', KEYS[${PUT_BACK_KEYS + 1}])}
 `,
-  },
-});
+  };
+}
 
 /**
  * Makes the first deferred jobs of a lane due, priority jobs before the others, then whoever waits longest: BullMQ takes
@@ -55,7 +56,7 @@ while woken < want and looks > 0 do
   if #popped == 0 then break end
   local id = popped[1]
   local score = redis.call('ZSCORE', KEYS[3], id)
-  local seen = redis.call('HMGET', ARGV[1] .. id, 'deferred', 'ats')
+  local seen = redis.call('HMGET', ARGV[1] .. id, '${jobField.deferredAt}', '${jobField.fetches}')
   if score and seen[1] and seen[1] == (seen[2] or '0') then
     -- Due since it was deferred: so those that wait longest come first. But now at the latest, also one that was
     -- deferred by a worker whose clock is ahead: nobody else would find it due until then.
@@ -112,12 +113,12 @@ end
 local found, deferred = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[2]) - 1), 0
 for nth, id in ipairs(found) do
   local job = ARGV[1] .. id
-  local seen = redis.call('HMGET', job, '${SEARCH_FIELD}', '${FAILURE_FIELD}', 'atm', 'ats', 'stacktrace')
+  local seen = redis.call('HMGET', job, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}', '${jobField.fetches}', '${jobField.log}')
   local lane = waitingListOfJob(seen[1], seen[2], seen[3])
   if lane then
     redis.call('ZREM', KEYS[1], id)
     redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * 0x1000, id)
-    redis.call('HSET', job, 'deferred', seen[4] or '0', 'waitsFor', reasonOf[lane], 'lane', lane)
+    redis.call('HSET', job, '${jobField.deferredAt}', seen[4] or '0', '${jobField.waitsFor}', reasonOf[lane], '${jobField.waitingList}', lane)
     -- In the order of the queue, but for those that have stood in line before.
     local since = tonumber(string.match(seen[5] or '', [[\\"kind\\":\\"deferral\\",.-\\"since\\":(%d+)]]) or ARGV[3] + nth / 1000)
     redis.call('ZADD', ARGV[5] .. lane, since, id)

@@ -1,6 +1,6 @@
 import type { DeferralReason } from '../../domain/flow/bulkhead-rules.js';
 import { defaultClusterNames, flowOfWaitingList, isNamedByDestination, waitingListOf, type DefaultBrokers, type Flow } from '../../domain/flow/flow-key.js';
-import { DELAYED_KEYS } from './waiting-list-scripts.js';
+import { PUT_BACK_KEYS, putBackArguments, putBackError, type PutBack } from '../engine/put-back.js';
 import type { Shard } from '../engine/shard.js';
 
 /** How many tasks of a flow are deferred. */
@@ -9,19 +9,10 @@ export interface WaitingListDepth {
   readonly waiting: number;
 }
 
-/** A job that goes back into the delayed set. */
-export interface Deferral {
-  readonly jobId: string;
-  /** Of the worker that holds the job. */
-  readonly token: string;
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-  /** After this it comes back even if nobody wakes it. */
-  readonly delayMs: number;
-  /** Milliseconds since the epoch: whoever waits longest is woken first, after priority tasks. */
+/** A job that goes back into the delayed set, and into a waiting list; after `delayMs` it comes back even if it was not woken. */
+export interface Deferral extends PutBack {
+  /** Milliseconds since the epoch: the task that waits longest is woken first, after priority tasks. */
   readonly since: number;
-  /** To be written into the job besides. */
-  readonly fields: Readonly<Record<string, string | number>>;
 }
 
 /**
@@ -53,14 +44,13 @@ export class WaitingLists {
    * @returns jobs in the waiting list
    * @throws when the job is not the caller's any more, or Redis fails
    */
-  async defer(waitingList: string, { jobId, token, at, delayMs, since, fields }: Deferral): Promise<number> {
+  async defer(waitingList: string, deferral: Deferral): Promise<number> {
     const { client, keys, queue } = this.shard;
-    const backend = queue.getBackend();
-    const args = backend.moveToDelayedArgs(jobId, at, token, delayMs, { skipAttempt: true, fieldsToUpdate: fields });
-    const reply: unknown = await client.runCommand('krsDefer', [...args.slice(0, DELAYED_KEYS), keys.waitingList(waitingList), keys.waitingLists, ...args.slice(DELAYED_KEYS), since, waitingList]);
+    const args = putBackArguments(queue, deferral);
+    const reply: unknown = await client.runCommand('krsDefer', [...args.slice(0, PUT_BACK_KEYS), keys.waitingList(waitingList), keys.waitingLists, ...args.slice(PUT_BACK_KEYS), deferral.since, waitingList]);
     // The script's own answer.
     const [code, depth] = reply as [number, number];
-    if (code !== 0) throw backend.finishedErrors({ code, jobId, command: 'moveToDelayed', state: 'active' });
+    if (code !== 0) throw putBackError(queue, code, deferral.jobId);
     return depth;
   }
 

@@ -1,6 +1,6 @@
 import { decodeCompletion, type Completion } from './log-codec.js';
 import { jobIdOf } from '../names.js';
-import { CANCEL } from './scripts.js';
+import { CANCEL } from './cancel-script.js';
 import type { Shard } from '../engine/shard.js';
 
 /** What became of a wish to cancel. */
@@ -23,7 +23,7 @@ export async function cancelTask({ client, keys }: Shard, taskId: string, now: n
   const sets = [keys.delayed, keys.prioritized, keys.wait, keys.paused, keys.active, keys.completed, keys.failed, keys.parked, keys.unreadable, keys.waitingLists];
   // Outside a MULTI ioredis sends the text itself when Redis has lost the script.
   const reply: unknown = await client.runCommand('krsCancel', [keys.job(taskId), ...sets, jobIdOf(taskId), now, JSON.stringify(completion), keys.waitingList('')]);
-  // The script's own answer: see scripts.ts.
+  // The script's own answer: see cancel-script.ts.
   const [code, returnValue] = reply as [(typeof CANCEL)[keyof typeof CANCEL], string];
   switch (code) {
     case CANCEL.absent:

@@ -2,10 +2,11 @@ import { RequestError } from '../../domain/errors.js';
 import type { TaskState } from '../../domain/task/task.js';
 import { decodeCompletion } from './log-codec.js';
 import { jobIdOf } from '../names.js';
-import { PLACE } from './scripts.js';
+import { PLACE } from './locate-script.js';
+import { promotion } from '../engine/promote-job.js';
 import type { Shard } from '../engine/shard.js';
+import { transact } from '../engine/transact.js';
 import { readWaiting } from './task-view.js';
-import { transact } from '../../redis/transaction.js';
 
 /** What became of a wish to send a task now. */
 export type RetryNow =
@@ -37,15 +38,14 @@ export async function retryNow(shard: Shard, taskId: string, now: number, startA
 
 async function makeDue({ client, keys, queue }: Shard, taskId: string, now: number): Promise<Exclude<RetryNow, { kind: 'redriven' }> | { readonly kind: 'failed' }> {
   const jobId = jobIdOf(taskId);
+  const promote = await promotion(queue, jobId);
   const [located] = await transact(client, (multi) => {
     multi.runCommand('krsLocate', [keys.job(taskId), keys.delayed, keys.completed, keys.failed, keys.active, jobId]);
-    // BullMQ's own Job.promote, which keeps the priority, on this MULTI instead of its connection: so what was found is
-    // what it acts on. It does nothing to a job that is not delayed. Should this MULTI have met NOSCRIPT half-way, the
-    // second look finds the task as its own first try left it: due, which is what was wished.
-    const { delayed, wait, paused, meta, prioritized, active, pc, events, marker } = queue.keys;
-    queue.getBackend().execCommand(multi, 'promote', [delayed, wait, paused, meta, prioritized, active, pc, events, marker, queue.toKey(''), jobId]);
+    // On this MULTI instead of its own connection, so that BullMQ acts on what was found. Should this MULTI have met
+    // NOSCRIPT half-way, the second look finds the task as its own first try left it: due, which is what was wished.
+    promote(multi);
   });
-  // The script's own answer: see scripts.ts.
+  // The script's own answer: see locate-script.ts.
   const [place, log, options, returnValue] = located as [(typeof PLACE)[keyof typeof PLACE], string, string, string];
   switch (place) {
     case PLACE.nowhere:

@@ -1,3 +1,4 @@
+import { jobField } from '../engine/job-fields.js';
 import { flowOf } from '../../domain/flow/flow-key.js';
 import type { Task } from '../../domain/task/task.js';
 import { endpointPath } from './endpoint-path.js';
@@ -7,7 +8,7 @@ import { endpointPath } from './endpoint-path.js';
  * (decision 11). The script that stores a job writes it, and it never changes: the facts it repeats never change.
  * It is a copy. Only filters and bulk deferral look at it, and a job without it is as good as one with it.
  */
-export const SEARCH_FIELD = 'w';
+export const SEARCH_FIELD = jobField.search;
 
 /** Text before the first value. Another one means: a newer version, which this one must not take apart. */
 const VERSION = '1';

@@ -1,7 +1,7 @@
 import { RequestError } from '../../domain/errors.js';
 import type { Admission, Submission } from './submission.js';
 import type { Shard } from '../engine/shard.js';
-import { transact } from '../../redis/transaction.js';
+import { transact } from '../engine/transact.js';
 
 const GATHER_MS = 1;
 const MAX_GROUP = 200;

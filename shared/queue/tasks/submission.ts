@@ -1,10 +1,9 @@
-import type { JobsOptions } from 'bullmq';
 import type { Task } from '../../domain/task/task.js';
 import { wholeMs } from '../../domain/task/retry-policy.js';
 import { jobIdOf } from '../names.js';
-import { ADMIT } from './scripts.js';
+import { ADMIT } from '../engine/admit-function.js';
 import type { Shard } from '../engine/shard.js';
-import type { EncodedAdd } from '../engine/submit-script.js';
+import type { AddOptions, EncodedAdd } from '../engine/submit-script.js';
 import { packSearchFields, searchFieldsOf } from './search-fields.js';
 import { contentHash, encodeTask, jobNameOf, jobPriorityOf, type StoredOptions } from './task-codec.js';
 
@@ -60,7 +59,7 @@ export class Submission {
     const { id, name, data, attempts, priority, delayMs } = this.#job;
     const sha = this.#sha;
     // BullMQ keeps options it does not know; its type has no room for them.
-    const opts: JobsOptions & StoredOptions = { attempts, sha };
+    const opts: AddOptions & StoredOptions = { attempts, sha };
     if (priority !== 0) opts.priority = priority;
     if (delayMs !== 0) opts.delay = delayMs;
     if (this.#run !== 1) opts.run = this.#run;
@@ -72,7 +71,7 @@ export class Submission {
 
   /** @returns the answer, or undefined when it has to be submitted once more */
   readReply(reply: unknown): Admission | undefined {
-    // The script's own answer: see scripts.ts.
+    // The script's own answer: see admit-function.ts.
     const [code, finishedAt = '', run = 0] = reply as [number, string?, number?];
     switch (code) {
       case ADMIT.absent:

@@ -34,7 +34,7 @@ export async function countTasks(shards: readonly Shard[], now: number, unreadab
 async function countShard({ client, keys }: Shard, now: number, unreadableForMs: number): Promise<TaskCounts> {
   const sets = [keys.delayed, keys.prioritized, keys.wait, keys.paused, keys.active, keys.completed, keys.failed, keys.parked, keys.unreadable];
   const reply: unknown = await client.runCommand('krsCount', [...sets, highestDueScore(now), now - unreadableForMs]);
-  // The script's own answer: see scripts.ts.
+  // The script's own answer: see count-script.ts.
   const [waiting, due, sending, delivered, failed, parked, unreadable, lowestScore] = reply as [number, number, number, number, number, number, number, string];
   const oldestDueAt = lowestScore === '' ? undefined : dueAtOfScore(lowestScore);
   return {

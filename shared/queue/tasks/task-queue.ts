@@ -1,4 +1,3 @@
-import type { Queue } from 'bullmq';
 import { RequestError, type RequestErrorCode } from '../../domain/errors.js';
 import { waitingListOf, type Flow } from '../../domain/flow/flow-key.js';
 import type { Clock } from '../../domain/ports.js';
@@ -6,8 +5,10 @@ import type { Task } from '../../domain/task/task.js';
 import { cancelTask, type Cancellation } from './cancel-task.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { WaitingLists, type WaitingListDepth } from '../flow/waiting-lists.js';
-import { flowKeys, jobIdOf, shardOf, taskIdOf } from '../names.js';
+import { flowKeys, shardOf } from '../names.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
+import { ownScripts } from './own-scripts.js';
+import { redriveFailed, redriveTask, type Redrive } from './redrive-task.js';
 import { retryNow, type RetryNow } from './retry-now.js';
 import { Shards, type Shard } from '../engine/shard.js';
 import { Submission, type Admission } from './submission.js';
@@ -17,16 +18,9 @@ import { countTasks, type TaskCounts } from './task-counts.js';
 import { readTask, type TaskView } from './task-view.js';
 import { RedisErrors, type RedisErrorClass } from '../../redis/redis-error.js';
 import type { RefusalLog } from '../../redis/refusal-log.js';
-import { transact } from '../../redis/transaction.js';
 
-/** Entries of earlier runs that a redriven task keeps. */
-const HISTORY_ENTRIES = 60;
-
-const REDRIVES_AT_ONCE = 100;
 /** More destinations that have deferred tasks nobody looks at; each costs Redis about a microsecond. */
 const LANES_SHOWN_PER_SHARD = 1_000;
-
-export type Redrive = { readonly kind: 'redriven'; readonly run: number } | { readonly kind: 'not_found' } | { readonly kind: 'not_dead' };
 
 const codeOf = { full: 'redis_full', refused: 'redis_refused', unavailable: 'redis_unavailable' } as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, RequestErrorCode>;
 /** For callers of the API: nothing of what is inside. */
@@ -57,7 +51,8 @@ export class TaskQueue {
   readonly #errors = new RedisErrors();
 
   constructor(private readonly options: TaskQueueOptions) {
-    this.#shards = new Shards(options.redis, options.prefix, options.shards);
+    const { redis, prefix, shards: count } = options;
+    this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts });
   }
 
   /** Resolves when Redis has answered once and the queues are open. */
@@ -108,21 +103,7 @@ export class TaskQueue {
 
   /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. */
   async redrive(taskId: string): Promise<Redrive> {
-    return this.#speak(async () => {
-      const { queue, client, keys } = this.#shardOf(taskId);
-      const job = await queue.getJob(jobIdOf(taskId));
-      if (job === undefined) return { kind: 'not_found' };
-      const jobId = jobIdOf(taskId);
-      const [run] = await transact(client, (multi) => {
-        multi.runCommand('krsPrepareRedrive', [keys.job(taskId), keys.failed, keys.parked, jobId, this.options.clock(), HISTORY_ENTRIES]);
-        // BullMQ's own Job.retry, with both resets, on this MULTI instead of its connection: a crash between our
-        // script and its would leave a dead letter without its log.
-        const { wait, meta, active, marker, prioritized, pc, events } = queue.keys;
-        const reprocessKeys = [keys.job(taskId), events, keys.failed, wait, meta, active, marker, prioritized, pc];
-        queue.getBackend().execCommand(multi, 'reprocessJob', [...reprocessKeys, jobId, 'LPUSH', 'failedReason', 'failed', '1', '1']);
-      });
-      return typeof run === 'number' && run > 0 ? { kind: 'redriven', run } : { kind: 'not_dead' };
-    });
+    return this.#speak(() => redriveTask(this.#shardOf(taskId), taskId, this.options.clock()));
   }
 
   /**
@@ -132,22 +113,9 @@ export class TaskQueue {
    */
   async redriveAll(queueName: string): Promise<{ retried: number; skipped: number }> {
     return this.#speak(async () => {
-      const counts = { retried: 0, skipped: 0 };
       const shard = this.#shards.all().find(({ queue }) => queue.name === queueName);
-      if (shard === undefined) return counts;
-      const until = this.options.clock();
-      const seen = new Set<string>();
-      for (let from = '-inf'; ; ) {
-        const page = await failedJobs(shard, from, until);
-        const fresh = page.filter(({ jobId }) => !seen.has(jobId));
-        const redrives = await Promise.all(fresh.map(({ jobId }) => this.redrive(taskIdOf(jobId) ?? '')));
-        for (const { jobId } of fresh) seen.add(jobId);
-        for (const { kind } of redrives) counts[kind === 'redriven' ? 'retried' : 'skipped'] += 1;
-        const last = page.at(-1);
-        if (last === undefined) return counts;
-        // Those that could not be started stay in the set: go past them, all with one finishing time included.
-        from = fresh.length > 0 ? last.finishedAt : `(${last.finishedAt}`;
-      }
+      if (shard === undefined) return { retried: 0, skipped: 0 };
+      return redriveFailed(shard, this.options.clock(), (taskId) => this.redrive(taskId));
     });
   }
 
@@ -186,7 +154,7 @@ export class TaskQueue {
   }
 
   /** For the board. Empty until Redis has answered once. */
-  queues(): readonly Queue[] {
+  queues(): readonly Shard['queue'][] {
     return this.#shards.all().map(({ queue }) => queue);
   }
 
@@ -223,12 +191,4 @@ export class TaskQueue {
       throw this.asRequestError(cause);
     }
   }
-}
-
-/** The oldest of the failed set, a page at a time. @param from score, `(` before it = beyond it */
-async function failedJobs({ client, keys }: Shard, from: string, until: number): Promise<{ jobId: string; finishedAt: string }[]> {
-  const reply: unknown = await client.runCommand('krsFailedPage', [keys.failed, from, until, REDRIVES_AT_ONCE]);
-  // The script's own answer: ids and scores in turn.
-  const pairs = reply as string[];
-  return Array.from({ length: pairs.length / 2 }, (_, index) => ({ jobId: pairs[2 * index] ?? '', finishedAt: pairs[2 * index + 1] ?? '' }));
 }

@@ -3,6 +3,7 @@ import { deferralReasons } from '../../domain/flow/bulkhead-rules.js';
 import type { Task, TaskState } from '../../domain/task/task.js';
 import { decodeCompletion, decodeLogField, type Completion } from './log-codec.js';
 import { dueAtOfScore } from '../engine/due-score.js';
+import { jobField } from '../engine/job-fields.js';
 import type { Shard } from '../engine/shard.js';
 import { decodeTask, UnreadableTaskError, type StoredOptions } from './task-codec.js';
 import { jobIdOf } from '../names.js';
@@ -36,20 +37,21 @@ export async function readTask(shard: Shard, taskId: string, now: number): Promi
   const key = keys.job(taskId);
   // Outside a MULTI ioredis sends the text itself when Redis has lost the script.
   const reply: unknown = await client.runCommand('krsRead', [key, keys.delayed, keys.completed, keys.failed, jobId]);
-  // The script's own answer: see scripts.ts.
+  // The script's own answer: see read-script.ts.
   const [fields, delayed, completed, failed, locked] = reply as [string[], string | null, string | null, string | null, number];
   const hash = pairUp(fields);
-  if (hash['data'] === undefined) return undefined;
+  const data = hash[jobField.data];
+  if (data === undefined) return undefined;
 
-  const task = decodeTask(parseData(hash['data']));
-  const current = decodeLogField(hash['stacktrace']);
-  const fromLog = readProgress(current, storedOptions(hash['opts']).run ?? 1);
-  const createdAt = Number(hash['timestamp']);
+  const task = decodeTask(parseData(data));
+  const current = decodeLogField(hash[jobField.log]);
+  const fromLog = readProgress(current, storedOptions(hash[jobField.options]).run ?? 1);
+  const createdAt = Number(hash[jobField.createdAt]);
   // Not for everybody: it cannot be reckoned from a log that no version of ours has written.
   const dueBefore = (): number => Math.min(dueSince(task, fromLog, current, createdAt), now);
   const bulkDeferred = delayed === null ? undefined : deferralOfBulkDeferred(fromLog.lastDeferral, hash, dueBefore, dueAtOfScore(delayed));
   const progress = bulkDeferred === undefined ? fromLog : { ...fromLog, lastDeferral: bulkDeferred };
-  const completion = completed === null ? undefined : decodeCompletion(hash['returnvalue']);
+  const completion = completed === null ? undefined : decodeCompletion(hash[jobField.returnValue]);
   const isFinished = completed !== null || failed !== null;
   const isHeld = !isFinished && delayed === null && locked === 1;
   // A task that was to be sent later and was sent now by a person is due all the same.
@@ -60,9 +62,9 @@ export async function readTask(shard: Shard, taskId: string, now: number): Promi
     progress,
     nextAttemptAt: isFinished || isHeld ? undefined : dueAt,
     createdAt,
-    finishedAt: isFinished ? Number(hash['finishedOn']) : undefined,
-    worker: hash['pb'],
-    log: [...decodeLogField(hash['history']), ...current],
+    finishedAt: isFinished ? Number(hash[jobField.finishedAt]) : undefined,
+    worker: hash[jobField.worker],
+    log: [...decodeLogField(hash[jobField.history]), ...current],
     completion,
   };
 }
@@ -96,17 +98,17 @@ function stateOf({ isCompleted, isFailed, isHeld, completion, current, progress 
   return progress.attempt === 0 ? 'scheduled' : 'retrying';
 }
 
-/** In the failed set; the same rule as isLastCopy in scripts.ts. */
+/** In the failed set; the same rule as isLastCopy in last-copy.ts. */
 function isParked(log: readonly LogEntry[]): boolean {
   const last = log.findLast((entry) => entry.kind === 'attempt');
   return last?.next !== 'dead_lettered';
 }
 
-/** A task that was deferred before anybody fetched it has no note of it, or an older one: see `skim` in lane-scripts.ts. */
+/** A task that was deferred before anybody fetched it has no note of it, or an older one: see `bulkDefer` in waiting-list-scripts.ts. */
 function deferralOfBulkDeferred(noted: DeferralNote | undefined, hash: Readonly<Record<string, string>>, dueBefore: () => number, until: number): DeferralNote | undefined {
-  if (hash['deferred'] === undefined || hash['deferred'] !== (hash['ats'] ?? '0')) return undefined;
+  if (hash[jobField.deferredAt] === undefined || hash[jobField.deferredAt] !== (hash[jobField.fetches] ?? '0')) return undefined;
   if (noted !== undefined) return { ...noted, until };
-  const reason = deferralReasons.find((known) => known === hash['waitsFor']) ?? 'destination_busy';
+  const reason = deferralReasons.find((known) => known === hash[jobField.waitsFor]) ?? 'destination_busy';
   return { kind: 'deferral', reason, since: wholeMs(dueBefore()), until, count: 1 };
 }
 

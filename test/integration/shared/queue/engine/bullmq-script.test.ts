@@ -1,11 +1,17 @@
 import { Queue, type IRedisClient } from 'bullmq';
 import { expect } from 'chai';
 
+import { EngineMismatchError } from '../../../../../shared/queue/engine/engine-mismatch.js';
 import { luaFunction } from '../../../../../shared/queue/engine/bullmq-script.js';
 import type { RedisClient } from '../../../../../shared/redis/redis-connection.js';
-import { definedScripts } from '../../../../../shared/redis/transaction.js';
+import { definedScripts } from '../../../../../shared/queue/engine/defined-scripts.js';
 import { uniquePrefix } from '../../../../support/namespace.js';
 import { connect } from '../../../../support/service-in-process.js';
+
+/** A list of one short text in MessagePack, in which BullMQ hands lists to this script. */
+function packedList(text: string): Buffer {
+  return Buffer.concat([Buffer.from([0x91, 0xa0 + text.length]), Buffer.from(text)]);
+}
 
 describe('luaFunction', () => {
   let redis: RedisClient;
@@ -23,19 +29,20 @@ describe('luaFunction', () => {
     redis.disconnect();
   });
 
-  it('refuses a script that BullMQ has not defined, also one whose name only begins so', () => {
-    expect(() => luaFunction(client, 'moveToNowhere', 'move', 1)).to.throw(TypeError, 'BullMQ has not defined moveToNowhere');
-    expect(() => luaFunction(client, 'moveToFin', 'move', 14)).to.throw(TypeError, 'BullMQ has not defined moveToFin');
+  it('refuses a script that BullMQ has not defined, also when another one only begins with its name', () => {
+    const { 'promote:6.7.0': promote, ...others } = definedScripts(client);
+    if (promote === undefined) throw new Error('no promote');
+    expect(() => luaFunction({ ...others, 'promoteAll:6.7.0': promote }, 'promote', 'move')).to.throw(EngineMismatchError, 'expected a script promote, found none');
   });
 
   it('answers as the script does, each time that it is called', async () => {
-    await queue.add('job', {}, { jobId: 'due' });
-    await queue.add('job', {}, { jobId: 'later', delay: 60_000 });
-    const script = Object.keys(definedScripts(client)).find((name) => name.startsWith('getCounts:')) ?? '';
-    const args = [queue.toKey(''), 'wait', 'delayed', 'completed'];
-    client.defineCommand('counts-twice', { numberOfKeys: 1, lua: `${luaFunction(client, 'getCounts', 'counts', 1)}\nreturn {counts(KEYS, ARGV), counts(KEYS, ARGV)}` });
-    const own: unknown = await client.runCommand(script, args);
-    expect(own).to.deep.equal([1, 1, 0]);
-    expect(await client.runCommand('counts-twice', args)).to.deep.equal([own, own]);
+    await queue.add('job', {}, { jobId: 'held' });
+    const base = queue.toKey('');
+    // A job without a lock: the script answers that it could not renew it.
+    const args = [queue.toKey('stalled'), base, packedList('token'), packedList('held'), '1000'];
+    client.defineCommand('extend-twice', { numberOfKeys: 1, lua: `${luaFunction(definedScripts(client), 'extendLocks', 'extend')}\nreturn {extend(KEYS, ARGV), extend(KEYS, ARGV)}` });
+    const own: unknown = await client.runCommand('extendLocks:6.7.0', args);
+    expect(own).to.deep.equal(['held']);
+    expect(await client.runCommand('extend-twice', args)).to.deep.equal([own, own]);
   });
 });

@@ -2,11 +2,12 @@ import { Queue, UnrecoverableError, Worker, type IRedisClient, type Job } from '
 import { expect } from 'chai';
 
 import { createBatchingBackend } from '../../../../../shared/queue/engine/finish-batcher.js';
+import { EngineMismatchError } from '../../../../../shared/queue/engine/engine-mismatch.js';
 import { defineFinishScript } from '../../../../../shared/queue/engine/finish-script.js';
 import { isCluster, type RedisClient } from '../../../../../shared/redis/redis-connection.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
+import { definedScripts } from '../../../../../shared/queue/engine/defined-scripts.js';
 import { classifyRedisError } from '../../../../../shared/redis/redis-error.js';
-import { definedScripts } from '../../../../../shared/redis/transaction.js';
 import { eventually } from '../../../../support/eventually.js';
 import { jobField, lockOf } from '../../../../support/job-fields.js';
 import { uniquePrefix } from '../../../../support/namespace.js';
@@ -352,7 +353,7 @@ describe('defineFinishScript', () => {
       for (const [text, by] of [['"HGETALL"', '"hgetall"'], ['"LIMIT", 0, 1000)', '"LIMIT", 0, 500)']] as const) {
         expect(lua).to.include(text);
         client.defineCommand(name, { numberOfKeys: 14, lua: lua.replaceAll(text, by) });
-        expect(() => defineFinishScript(client), by).to.throw(TypeError, /BullMQ's moveToFinished has no .* any more/);
+        expect(() => defineFinishScript(client), by).to.throw(EngineMismatchError, /once in the script moveToFinished, found it 0 times/);
       }
     } finally {
       await queue.close();

@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 
-import { isCluster } from '../../../../shared/redis/redis-connection.js';
-import { eventually } from '../../../support/eventually.js';
-import { uniquePrefix } from '../../../support/namespace.js';
-import { connect } from '../../../support/service-in-process.js';
+import { coalesceWrites } from '../../../../../shared/queue/engine/coalesced-writes.js';
+import { isCluster } from '../../../../../shared/redis/redis-connection.js';
+import { eventually } from '../../../../support/eventually.js';
+import { uniquePrefix } from '../../../../support/namespace.js';
+import { connect } from '../../../../support/service-in-process.js';
 
 type Single = ReturnType<typeof open>;
 
@@ -11,6 +12,7 @@ type Single = ReturnType<typeof open>;
 function open() {
   const redis = connect('worker');
   if (isCluster(redis)) throw new TypeError('not a cluster');
+  coalesceWrites(redis);
   return redis;
 }
 

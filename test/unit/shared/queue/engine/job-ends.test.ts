@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { backoffStrategy } from '../../../../workers/delivery/settle-outcome.js';
+import { backoffStrategy } from '../../../../../shared/queue/engine/job-ends.js';
 
 // What becomes of each outcome is seen in test/integration/workers/delivery/delivery-worker.test.ts, on real jobs.
 describe('backoffStrategy', () => {

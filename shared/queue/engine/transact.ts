@@ -1,5 +1,6 @@
-import type { IRedisClient, IRedisTransaction } from 'bullmq';
-import { redisErrorCode } from './redis-error.js';
+import { redisErrorCode } from '../../redis/redis-error.js';
+import { loadScripts } from './defined-scripts.js';
+import type { QueueClient, QueueTransaction } from './queue-client.js';
 
 /** After so many SCRIPT FLUSH in the few milliseconds of one request it may fail. */
 const MAX_ROUNDS = 5;
@@ -14,7 +15,7 @@ const MAX_ROUNDS = 5;
  * @returns one reply per queued command, in order
  * @throws the first error among the replies, or the one that refused the MULTI as a whole
  */
-export async function transact(client: IRedisClient, queueCommands: (multi: IRedisTransaction) => void): Promise<unknown[]> {
+export async function transact(client: QueueClient, queueCommands: (multi: QueueTransaction) => void): Promise<unknown[]> {
   for (let round = 1; ; round += 1) {
     try {
       return await attempt(client, queueCommands);
@@ -25,7 +26,7 @@ export async function transact(client: IRedisClient, queueCommands: (multi: IRed
   }
 }
 
-async function attempt(client: IRedisClient, queueCommands: (multi: IRedisTransaction) => void): Promise<unknown[]> {
+async function attempt(client: QueueClient, queueCommands: (multi: QueueTransaction) => void): Promise<unknown[]> {
   const multi = client.multi();
   queueCommands(multi);
   const replies = await multi.exec();
@@ -34,15 +35,4 @@ async function attempt(client: IRedisClient, queueCommands: (multi: IRedisTransa
     if (error !== null) throw error;
     return value;
   });
-}
-
-async function loadScripts(client: IRedisClient): Promise<void> {
-  const raw = client as unknown as { script(command: 'LOAD', lua: string): Promise<unknown> };
-  await Promise.all(Object.values(definedScripts(client)).map(({ lua }) => raw.script('LOAD', lua)));
-}
-
-/** The text of every command that was defined on this connection, BullMQ's included, by its name. */
-export function definedScripts(client: IRedisClient): Readonly<Record<string, { readonly lua: string; readonly numberOfKeys: number | null }>> {
-  // ioredis keeps them here; there is no public way to get at them.
-  return (client as unknown as { scriptsSet: ReturnType<typeof definedScripts> }).scriptsSet;
 }

@@ -1,0 +1,33 @@
+/** The BullMQ whose source was read for this folder. package.json pins the same. */
+export const BULLMQ_VERSION = '6.7.0';
+
+/** What a script of BullMQ's is called with. */
+export interface ScriptShape {
+  readonly keys: number;
+  /** Behind the keys: the highest ARGV that its text reads. */
+  readonly values: number;
+}
+
+/** Scripts of BullMQ's that a task depends on. We embed or call some ourselves; the others change what we read. */
+export const bullmqScripts = {
+  addStandardJob: { keys: 9, values: 3 },
+  addDelayedJob: { keys: 6, values: 3 },
+  addPrioritizedJob: { keys: 9, values: 3 },
+  moveToActive: { keys: 11, values: 3 },
+  moveToFinished: { keys: 14, values: 9 },
+  moveToDelayed: { keys: 11, values: 9 },
+  retryJob: { keys: 11, values: 6 },
+  moveJobFromActiveToWait: { keys: 9, values: 3 },
+  moveStalledJobsToWait: { keys: 9, values: 4 },
+  extendLocks: { keys: 1, values: 4 },
+  promote: { keys: 9, values: 2 },
+  reprocessJob: { keys: 9, values: 6 },
+} as const satisfies Readonly<Record<string, ScriptShape>>;
+
+export type BullmqScriptName = keyof typeof bullmqScripts;
+
+/** Which keys of moveToFinished differ between the jobs of a queue: the set it ends in, the job, the metrics of that set. */
+export const FINISH_OWN_KEYS = { from: 10, count: 3 } as const;
+
+/** Where moveToDelayed has its job, as Lua counts: the job's key among KEYS, its id among ARGV. */
+export const PUT_BACK_JOB = { key: 5, id: 3 } as const;

@@ -1,0 +1,39 @@
+import { EngineMismatchError } from './engine-mismatch.js';
+import type { QueueClient } from './queue-client.js';
+
+/** Scripts by the names of their commands; BullMQ's names end in its version, such as `promote:6.7.0`. */
+export type DefinedScripts = Readonly<Record<string, DefinedScript>>;
+
+export interface DefinedScript {
+  readonly lua: string;
+  /** null: the caller says how many. */
+  readonly numberOfKeys: number | null;
+}
+
+/**
+ * Every script that was defined on this connection, BullMQ's included.
+ * @throws EngineMismatchError for another ioredis than this was written for
+ */
+export function definedScripts(client: QueueClient): DefinedScripts {
+  // ioredis keeps them in this property; there is no public way to get at them.
+  const { scriptsSet } = client as unknown as { scriptsSet?: DefinedScripts };
+  if (typeof scriptsSet !== 'object') throw new EngineMismatchError(["ioredis: expected its connections to keep their scripts in 'scriptsSet', found no such property"]);
+  return scriptsSet;
+}
+
+/**
+ * @param name without BullMQ's version, such as moveToFinished
+ * @throws EngineMismatchError when BullMQ has no such script
+ */
+export function bullmqScript(scripts: DefinedScripts, name: string): DefinedScript {
+  const defined = Object.entries(scripts).find(([command]) => command.startsWith(`${name}:`))?.[1];
+  if (defined === undefined) throw new EngineMismatchError([`bullmq: expected a script ${name}, found none`]);
+  return defined;
+}
+
+/** Makes Redis know every script of this connection again, as after SCRIPT FLUSH or a failover. */
+export async function loadScripts(client: QueueClient): Promise<void> {
+  // BullMQ's type of a connection leaves the command out; ioredis has it.
+  const raw = client as unknown as { script(command: 'LOAD', lua: string): Promise<unknown> };
+  await Promise.all(Object.values(definedScripts(client)).map(({ lua }) => raw.script('LOAD', lua)));
+}

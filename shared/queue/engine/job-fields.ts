@@ -1,0 +1,51 @@
+/**
+ * The only speller of the fields in a job's hash, for our Lua, our code and tests. The names are BullMQ's or are stored
+ * in running installations, so a value never changes.
+ */
+export const jobField = {
+  // ------------------------------------------------ BullMQ's
+  /** What tells where a task is delivered to: see `jobNameOf` in task-codec.ts. */
+  name: 'name',
+  /** The task: see task-codec.ts. */
+  data: 'data',
+  /** Options as JSON; those of ours in it are `StoredOptions` of task-codec.ts. */
+  options: 'opts',
+  /** When it was submitted, ms since the epoch. */
+  createdAt: 'timestamp',
+  /** The wait that BullMQ last gave it, ms. */
+  delay: 'delay',
+  priority: 'priority',
+  /** The task's log, a JSON array of texts: see log-codec.ts. */
+  log: 'stacktrace',
+  /** How often a worker fetched it; BullMQ's "attempts started". */
+  fetches: 'ats',
+  /** BullMQ's "attempts made". Only people look at it. */
+  attemptsMade: 'atm',
+  /** How often a worker died with it; BullMQ never resets it. */
+  stalls: 'stc',
+  /** BullMQ's failure that a child of a flow left behind: our jobs have none, BullMQ looks for it all the same. */
+  deferredFailure: 'defa',
+  failedReason: 'failedReason',
+  /** How a completed job ended: see `Completion` in log-codec.ts. */
+  returnValue: 'returnvalue',
+  /** ms since the epoch. */
+  finishedAt: 'finishedOn',
+  /** Name of the worker that holds it, or held it last. */
+  worker: 'pb',
+
+  // ------------------------------------------------ ours
+  /** Log entries of earlier runs. */
+  history: 'history',
+  /** How often it was redriven. */
+  redrives: 'redrives',
+  /** `fetches` at its last deferral: while both are the same it is still deferred. */
+  deferredAt: 'deferred',
+  /** Why it was deferred in bulk. */
+  waitsFor: 'waitsFor',
+  /** The waiting list it was last put into. */
+  waitingList: 'lane',
+  /** What it can be searched by: see search-fields.ts. */
+  search: 'w',
+  /** Its last failure: see failure-fields.ts. */
+  failure: 'e',
+} as const;

@@ -1,0 +1,16 @@
+import { jobField } from './job-fields.js';
+
+/**
+ * Lua: `isLastCopy(job key)` of a job in the failed set.
+ *
+ * Only a record that says "the dead letter was delivered" proves that another copy exists. Anything else in the failed
+ * set (parked, or a log that cannot be read) is the last copy.
+ */
+export const isLastCopyFunction = `
+local function isLastCopy(job)
+  local read, log = pcall(cjson.decode, redis.call('HGET', job, '${jobField.log}') or '')
+  if not read or type(log) ~= 'table' then return true end
+  local known, entry = pcall(cjson.decode, log[#log] or '')
+  return not known or type(entry) ~= 'table' or entry['next'] ~= 'dead_lettered'
+end
+`;

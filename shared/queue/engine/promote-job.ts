@@ -1,0 +1,14 @@
+import type { Queue } from 'bullmq';
+import type { QueueTransaction } from './queue-client.js';
+import { queueCall, recordCall, type RecordedCall } from './recorded-call.js';
+
+/** BullMQ's own Job.promote: a delayed job is due now and keeps its priority. Does nothing to a job that is not delayed. */
+export async function promotion(queue: Queue, jobId: string): Promise<(multi: QueueTransaction) => void> {
+  const call = await recordPromotion(queue, jobId);
+  return (multi) => queueCall(queue.getBackend(), multi, call);
+}
+
+/** @throws EngineMismatchError when BullMQ promotes in another way */
+export function recordPromotion(queue: Queue, jobId: string): Promise<RecordedCall> {
+  return recordCall(queue.getBackend(), 'promote', (backend) => backend.promote(jobId));
+}

@@ -1,0 +1,38 @@
+import type { RedisQueueBackend } from 'bullmq';
+import type { BullmqScriptName } from './bullmq-contract.js';
+import { EngineMismatchError } from './engine-mismatch.js';
+import type { QueueTransaction } from './queue-client.js';
+
+/** A script of BullMQ's with what BullMQ itself hands to it, keys first. */
+export interface RecordedCall {
+  readonly script: BullmqScriptName;
+  readonly args: readonly unknown[];
+}
+
+/** BullMQ takes this answer of promote and of reprocessJob for "done". */
+const DONE = 1;
+
+/**
+ * What a method of BullMQ's would send, without sending it: so the order of its keys is asked of BullMQ and never
+ * repeated by hand, and the call can be made in a MULTI of ours.
+ * @throws EngineMismatchError when the method runs another script, or more than one
+ */
+export async function recordCall(backend: RedisQueueBackend, script: BullmqScriptName, call: (recording: RedisQueueBackend) => Promise<unknown>): Promise<RecordedCall> {
+  const recorded: { command: unknown; args: readonly unknown[] }[] = [];
+  const execCommand = (_client: unknown, command: unknown, args: readonly unknown[]): number => {
+    recorded.push({ command, args: [...args] });
+    return DONE;
+  };
+  // Everything else is the backend's own. Object.create has no type for that.
+  await call(Object.create(backend, { execCommand: { value: execCommand } }) as RedisQueueBackend);
+  const [{ command, args } = { command: undefined, args: [] }] = recorded;
+  if (command !== script || recorded.length !== 1) {
+    throw new EngineMismatchError([`bullmq: expected one call of the script ${script}, found ${recorded.map((each) => String(each.command)).join(', ') || 'none'}`]);
+  }
+  return { script, args };
+}
+
+/** Queues the call in a MULTI. */
+export function queueCall(backend: RedisQueueBackend, multi: QueueTransaction, { script, args }: RecordedCall): void {
+  backend.execCommand(multi, script, [...args]);
+}

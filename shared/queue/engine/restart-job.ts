@@ -1,0 +1,19 @@
+import type { MinimalJob, Queue } from 'bullmq';
+import type { QueueTransaction } from './queue-client.js';
+import { queueCall, recordCall, type RecordedCall } from './recorded-call.js';
+
+/**
+ * BullMQ's own Job.retry of a failed job, with both counters set back: it is due now. Does nothing to a job that is not
+ * in the failed set.
+ */
+export async function restart(queue: Queue, jobId: string): Promise<(multi: QueueTransaction) => void> {
+  const call = await recordRestart(queue, jobId);
+  return (multi) => queueCall(queue.getBackend(), multi, call);
+}
+
+/** @throws EngineMismatchError when BullMQ retries in another way */
+export function recordRestart(queue: Queue, jobId: string): Promise<RecordedCall> {
+  // BullMQ reads no more of the job than this.
+  const job = { id: jobId, opts: {} } as MinimalJob;
+  return recordCall(queue.getBackend(), 'reprocessJob', (backend) => backend.retryFinishedJob(job, 'failed', { resetAttemptsMade: true, resetAttemptsStarted: true }));
+}

@@ -1,0 +1,26 @@
+/** Lua of the single sends that find out whether a destination is back. */
+
+import { nowMs } from '../engine/now-ms.js';
+
+/**
+ * A worker that has not heard yet how the last probe ended must not send another one.
+ *
+ * KEYS 1 probe, 2 controls. ARGV 1 holder, 2 for how long (ms), 3 field of the circuit.
+ * @returns 1; 0 when somebody else has it; the circuit as JSON when it is open for longer
+ */
+const takeProbe = `${nowMs}
+local circuit = redis.call('HGET', KEYS[2], ARGV[3])
+if circuit and cjson.decode(circuit)['until'] > now then return circuit end
+return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
+`;
+
+/** KEYS 1 probe. ARGV 1 holder. Frees it, if it is still the holder's. */
+const endProbe = `
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+`;
+
+export const probeScripts = {
+  krsFlowTakeProbe: { numberOfKeys: 2, lua: takeProbe },
+  krsFlowEndProbe: { numberOfKeys: 1, lua: endProbe },
+} as const;

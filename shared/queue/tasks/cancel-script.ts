@@ -1,0 +1,56 @@
+import { jobField } from '../engine/job-fields.js';
+import { isLastCopyFunction } from '../engine/last-copy.js';
+import type { LuaScript } from '../engine/lua-script.js';
+
+/** Answers of cancelScript. */
+export const CANCEL = { absent: 0, cancelled: 1, deleted: 2, beingSent: 3, deadLettered: 4, completed: 5 } as const;
+
+/**
+ * Cancels a task that waits, or deletes a parked one for good. "Waits" is proven by taking the id out of the set or
+ * list it waits in: a job whose worker died is in none of them until the stall check has put it back, so it is not
+ * cancelled while that worker's send may still be on its way. Data is not looked at, so any version can be cancelled.
+ *
+ * Nothing else has to be cleaned: BullMQ's own removal leaves the marker and the priority counter to the next worker.
+ * The first write is a ZREM, which Redis runs when it is full too, and then it runs the rest of the script.
+ * Only a deferred one is struck out of its lane: that of a paused destination, which nobody wakes, would grow for ever.
+ *
+ * KEYS 1 job, 2 delayed, 3 prioritized, 4 wait, 5 paused, 6 active, 7 completed, 8 failed, 9 parked, 10 unreadable, 11 lanes.
+ * ARGV 1 job id, 2 now (ms), 3 return value of a cancelled task, 4 key prefix of lanes.
+ * @returns {code, return value of what had completed before, or ''}
+ */
+export const cancelScript: LuaScript = {
+  numberOfKeys: 11,
+  lua: `${isLastCopyFunction}
+local job, id = KEYS[1], ARGV[1]
+if redis.call('EXISTS', job) == 0 then return {${CANCEL.absent}, ''} end
+local function forget()
+  redis.call('ZREM', KEYS[9], id)
+  redis.call('ZREM', KEYS[10], id)
+end
+if redis.call('ZSCORE', KEYS[8], id) then
+  if not isLastCopy(job) then return {${CANCEL.deadLettered}, ''} end
+  redis.call('ZREM', KEYS[8], id)
+  forget()
+  redis.call('DEL', job, job .. ':logs', job .. ':lock')
+  return {${CANCEL.deleted}, ''}
+end
+if redis.call('ZSCORE', KEYS[7], id) then return {${CANCEL.completed}, redis.call('HGET', job, '${jobField.returnValue}') or ''} end
+local waited = redis.call('ZREM', KEYS[2], id) + redis.call('ZREM', KEYS[3], id)
+if waited == 0 then
+  -- The list of running jobs is short, the lists of due ones may be long: look there first.
+  if redis.call('LPOS', KEYS[6], id) then return {${CANCEL.beingSent}, ''} end
+  waited = redis.call('LREM', KEYS[4], 0, id) + redis.call('LREM', KEYS[5], 0, id)
+end
+if waited == 0 then return {${CANCEL.beingSent}, ''} end
+forget()
+local lane = redis.call('HGET', job, '${jobField.waitingList}')
+if lane then
+  redis.call('ZREM', ARGV[4] .. lane, id)
+  if redis.call('EXISTS', ARGV[4] .. lane) == 0 then redis.call('ZREM', KEYS[11], lane) end
+end
+redis.call('DEL', job .. ':lock')
+redis.call('HSET', job, '${jobField.returnValue}', ARGV[3], '${jobField.finishedAt}', ARGV[2])
+redis.call('ZADD', KEYS[7], ARGV[2], id)
+return {${CANCEL.cancelled}, ''}
+`,
+};

@@ -1,0 +1,41 @@
+import type { DefinedScripts } from '../engine/defined-scripts.js';
+import type { LuaScript } from '../engine/lua-script.js';
+import { controlScripts } from '../flow/control-scripts.js';
+import { limitScripts } from '../flow/limit-scripts.js';
+import { probeScripts } from '../flow/probe-scripts.js';
+import { reportScripts } from '../flow/report-scripts.js';
+import { deferScript, waitingListScripts } from '../flow/waiting-list-scripts.js';
+import { cancelScript } from './cancel-script.js';
+import { countScript } from './count-script.js';
+import { failedPageScript } from './failed-page-script.js';
+import { locateScript } from './locate-script.js';
+import { readScript } from './read-script.js';
+import { prepareRedriveScript } from './redrive-script.js';
+import { sweepScript } from './sweep-script.js';
+
+/**
+ * Scripts that are ours from end to end, by their commands. Each touches keys of one queue only, or of flow control
+ * only, so it works on a cluster. BullMQ's own steps (adding, retrying) are never written again in them.
+ */
+export const fixedScripts = {
+  krsCancel: cancelScript,
+  krsLocate: locateScript,
+  krsCount: countScript,
+  krsFailedPage: failedPageScript,
+  krsRead: readScript,
+  krsPrepareRedrive: prepareRedriveScript,
+  krsSweep: sweepScript,
+  ...waitingListScripts,
+  ...controlScripts,
+  ...limitScripts,
+  ...probeScripts,
+  ...reportScripts,
+} as const satisfies Readonly<Record<string, LuaScript>>;
+
+/**
+ * All scripts that a shard is opened with. Made from BullMQ's text besides: krsSubmit (submit-script.ts) and, in workers,
+ * krsFinish (finish-script.ts).
+ */
+export function ownScripts(bullmq: DefinedScripts): Readonly<Record<string, LuaScript>> {
+  return { ...fixedScripts, krsDefer: deferScript(bullmq) };
+}

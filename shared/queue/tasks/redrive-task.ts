@@ -1,0 +1,57 @@
+import { restart } from '../engine/restart-job.js';
+import type { Shard } from '../engine/shard.js';
+import { transact } from '../engine/transact.js';
+import { jobIdOf, taskIdOf } from '../names.js';
+
+/** Entries of earlier runs that a redriven task keeps. */
+const HISTORY_ENTRIES = 60;
+const REDRIVES_AT_ONCE = 100;
+
+export type Redrive = { readonly kind: 'redriven'; readonly run: number } | { readonly kind: 'not_found' } | { readonly kind: 'not_dead' };
+
+/**
+ * Starts a dead or parked task again with all its retries, at once; its run goes up by one.
+ * @param now milliseconds since the epoch
+ */
+export async function redriveTask({ queue, client, keys }: Shard, taskId: string, now: number): Promise<Redrive> {
+  const jobId = jobIdOf(taskId);
+  const job = await queue.getJob(jobId);
+  if (job === undefined) return { kind: 'not_found' };
+  const startAgain = await restart(queue, jobId);
+  const [run] = await transact(client, (multi) => {
+    multi.runCommand('krsPrepareRedrive', [keys.job(taskId), keys.failed, keys.parked, jobId, now, HISTORY_ENTRIES]);
+    // On this MULTI instead of its own connection: a crash between our script and BullMQ's would leave a dead letter
+    // without its log.
+    startAgain(multi);
+  });
+  return typeof run === 'number' && run > 0 ? { kind: 'redriven', run } : { kind: 'not_dead' };
+}
+
+/**
+ * Redrives every task that is in the failed set of one queue now; what fails again meanwhile is left.
+ * @param until milliseconds since the epoch
+ * @returns how many were started again, and how many somebody else had started or removed before
+ */
+export async function redriveFailed(shard: Shard, until: number, redrive: (taskId: string) => Promise<Redrive>): Promise<{ retried: number; skipped: number }> {
+  const counts = { retried: 0, skipped: 0 };
+  const seen = new Set<string>();
+  for (let from = '-inf'; ; ) {
+    const page = await failedJobs(shard, from, until);
+    const fresh = page.filter(({ jobId }) => !seen.has(jobId));
+    const redrives = await Promise.all(fresh.map(({ jobId }) => redrive(taskIdOf(jobId) ?? '')));
+    for (const { jobId } of fresh) seen.add(jobId);
+    for (const { kind } of redrives) counts[kind === 'redriven' ? 'retried' : 'skipped'] += 1;
+    const last = page.at(-1);
+    if (last === undefined) return counts;
+    // Those that could not be started stay in the set: go past them, all with one finishing time included.
+    from = fresh.length > 0 ? last.finishedAt : `(${last.finishedAt}`;
+  }
+}
+
+/** The oldest of the failed set, a page at a time. @param from score, `(` before it = beyond it */
+async function failedJobs({ client, keys }: Shard, from: string, until: number): Promise<{ jobId: string; finishedAt: string }[]> {
+  const reply: unknown = await client.runCommand('krsFailedPage', [keys.failed, from, until, REDRIVES_AT_ONCE]);
+  // The script's own answer: ids and scores in turn.
+  const pairs = reply as string[];
+  return Array.from({ length: pairs.length / 2 }, (_, index) => ({ jobId: pairs[2 * index] ?? '', finishedAt: pairs[2 * index + 1] ?? '' }));
+}
