@@ -17,7 +17,7 @@ export interface Acceptance {
   };
 }
 
-/** Submits one task, alone or out of a batch. @throws RequestError conflict, parked, redis_unavailable, redis_full */
+/** Submits one task, alone or out of a batch. @throws RequestError conflict, parked, redis_unavailable, redis_full, redis_refused */
 export type SubmitTask = (task: Task) => Promise<Acceptance>;
 
 /** @param checkRoom throws RequestError redis_full while new tasks would take the workers' reserve */
