@@ -92,7 +92,7 @@ const rooms = [
   {
     files: ['scripts/**/*.mjs', 'examples/**/*.mjs'],
     // mocharc.json loads a reporter of ours into Mocha.
-    ignores: ['scripts/setup/count-reporter.mjs'],
+    ignores: ['scripts/run-tests/count-reporter.mjs'],
     rules: {
       'no-restricted-imports': [
         'error',
@@ -237,5 +237,5 @@ export default defineConfig(
     },
   },
   // ESLint takes its configuration, and Mocha its reporter, from a default export.
-  { files: ['scripts/eslint.config.js', 'scripts/setup/count-reporter.mjs'], rules: { 'no-restricted-syntax': 'off' } },
+  { files: ['scripts/eslint.config.js', 'scripts/run-tests/count-reporter.mjs'], rules: { 'no-restricted-syntax': 'off' } },
 );

@@ -1,8 +1,8 @@
 // Installs the locked dependencies and builds, nothing else: the first step of .ci/run.
-import './setup/node-version.mjs';
+import './install/node-version.mjs';
 
-const { readyClone } = await import('./setup/ready-clone.mjs');
-const { reportFailure } = await import('./setup/setup-error.mjs');
+const { readyClone } = await import('./install/ready-clone.mjs');
+const { reportFailure } = await import('./processes/setup-error.mjs');
 try {
   await readyClone();
 } catch (error) {

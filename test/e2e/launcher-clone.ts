@@ -61,7 +61,7 @@ export async function createLauncherClone(): Promise<LauncherClone> {
 
   const processes = (): RunningProcess[] => {
     if (!existsSync(lockFile)) return [];
-    // What the launcher wrote, in the form of scripts/setup/launcher-lock.mjs.
+    // What the launcher wrote, in the form of scripts/launch/launcher-lock.mjs.
     const record = JSON.parse(readFileSync(lockFile, 'utf8')) as {
       readonly redis?: { readonly pid: number };
       readonly processes?: readonly RunningProcess[];

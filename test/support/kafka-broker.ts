@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 
-import { formatKafkaNode, runKafkaNode, type KafkaNode } from '../../scripts/setup/kafka-broker.mjs';
+import { formatKafkaNode, runKafkaNode, type KafkaNode } from '../../scripts/servers/kafka-broker.mjs';
 import { freezeProcess } from './freeze-process.js';
 import { KafkaProbe } from './kafka.js';
 import { killWithUs } from './kill-with-us.js';

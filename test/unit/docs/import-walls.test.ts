@@ -77,7 +77,7 @@ const refused: readonly (readonly [file: string, code: string, instead: string])
   ['shared/domain/index.ts', "export * from './task/task.js';", 'No barrel files'],
   ['shared/domain/index.ts', "export { taskStates } from './task.js';", 'No barrel files'],
   ['workers/main.ts', "void import('../server/create-server.js');", 'Import statically'],
-  ['scripts/setup/launch.mjs', "import chalk from 'chalk'; void chalk;", 'only node: modules'],
+  ['scripts/launch/launch.mjs', "import chalk from 'chalk'; void chalk;", 'only node: modules'],
   ['examples/receiver.mjs', "import express from 'express'; void express;", 'only node: modules'],
 ];
 

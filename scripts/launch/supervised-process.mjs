@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-import { isRunning, processRef, signalProcess } from './process-identity.mjs';
-import { waitUntil } from './wait-until.mjs';
+import { isRunning, processRef, signalProcess } from '../processes/process-identity.mjs';
+import { waitUntil } from '../processes/wait-until.mjs';
 
-/** @typedef {import('./process-identity.mjs').ProcessRef} ProcessRef */
+/** @typedef {import('../processes/process-identity.mjs').ProcessRef} ProcessRef */
 
 /** sysexits.h EX_CONFIG: starting again with the same settings cannot help. */
 const EXIT_CONFIG = 78;

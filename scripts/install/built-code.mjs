@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSyn
 import path from 'node:path';
 
 import { cloneDir } from './clone-paths.mjs';
-import { runCommand } from './run-command.mjs';
+import { runCommand } from '../processes/run-command.mjs';
 
 const distDir = path.join(cloneDir, 'dist');
 const stampFile = path.join(distDir, '.built-from');

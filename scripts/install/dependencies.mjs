@@ -4,8 +4,8 @@ import path from 'node:path';
 
 import { cloneDir } from './clone-paths.mjs';
 import { findProgram } from './find-program.mjs';
-import { runCommand } from './run-command.mjs';
-import { SetupError } from './setup-error.mjs';
+import { runCommand } from '../processes/run-command.mjs';
+import { SetupError } from '../processes/setup-error.mjs';
 
 const modulesDir = path.join(cloneDir, 'node_modules');
 const stampFile = path.join(modulesDir, '.installed-lock');

@@ -1,7 +1,7 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 
 import { findProgram } from './find-program.mjs';
-import { runCommand } from './run-command.mjs';
+import { runCommand } from '../processes/run-command.mjs';
 
 /**
  * What one thing is called by each package manager; a manager that is left out does not have it.

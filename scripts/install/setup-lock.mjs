@@ -1,9 +1,9 @@
 import path from 'node:path';
 
 import { cacheDir } from './clone-paths.mjs';
-import { acquireLock } from './held-lock.mjs';
-import { SetupError } from './setup-error.mjs';
-import { waitUntil } from './wait-until.mjs';
+import { acquireLock } from '../processes/held-lock.mjs';
+import { SetupError } from '../processes/setup-error.mjs';
+import { waitUntil } from '../processes/wait-until.mjs';
 
 /** A first `npm ci` plus a browser from a slow mirror; longer means stuck. */
 const LONGEST_SETUP_MS = 20 * 60_000;

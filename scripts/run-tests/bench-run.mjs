@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 
-import { runToEnd } from './child-run.mjs';
-import { cloneDir } from './clone-paths.mjs';
-import { watchForInterruption } from './interruption.mjs';
-import { readyClone } from './ready-clone.mjs';
-import { reportFailure } from './setup-error.mjs';
+import { runToEnd } from '../processes/child-run.mjs';
+import { cloneDir } from '../install/clone-paths.mjs';
+import { watchForInterruption } from '../processes/interruption.mjs';
+import { readyClone } from '../install/ready-clone.mjs';
+import { reportFailure } from '../processes/setup-error.mjs';
 import { BENCH_REDIS_SETTINGS, startTestServers } from './test-servers.mjs';
 
 /**

@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 
-import { endProcess } from './end-process.mjs';
+import { endProcess } from '../processes/end-process.mjs';
 import { freePort, tryListen } from './free-port.mjs';
-import { isRunning, processRef } from './process-identity.mjs';
+import { isRunning, processRef } from '../processes/process-identity.mjs';
 import { askRedis } from './redis-protocol.mjs';
-import { SetupError } from './setup-error.mjs';
-import { waitUntil } from './wait-until.mjs';
+import { SetupError } from '../processes/setup-error.mjs';
+import { waitUntil } from '../processes/wait-until.mjs';
 
-/** @typedef {import('./process-identity.mjs').ProcessRef} ProcessRef */
+/** @typedef {import('../processes/process-identity.mjs').ProcessRef} ProcessRef */
 
 /** Reading 10 GB of append-only file back takes minutes; an answer of LOADING shows that it is at it. */
 const LONGEST_LOADING_MS = 15 * 60_000;

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 
 import { findProgram, isProgram } from './find-program.mjs';
-import { SetupError } from './setup-error.mjs';
+import { SetupError } from '../processes/setup-error.mjs';
 import { installPackages } from './system-packages.mjs';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];

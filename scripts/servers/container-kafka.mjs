@@ -1,4 +1,4 @@
-import { composeImage } from './compose-image.mjs';
+import { composeImage } from '../install/compose-image.mjs';
 import { docker } from './docker-engine.mjs';
 import { freePort } from './free-port.mjs';
 

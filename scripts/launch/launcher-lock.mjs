@@ -1,19 +1,19 @@
 import path from 'node:path';
 
-import { dataDir } from './clone-paths.mjs';
-import { acquireLock } from './held-lock.mjs';
-import { SetupError } from './setup-error.mjs';
+import { dataDir } from '../install/clone-paths.mjs';
+import { acquireLock } from '../processes/held-lock.mjs';
+import { SetupError } from '../processes/setup-error.mjs';
 
 /**
  * .data/redis.lock: who runs in this folder. `holder` (the launcher) is added by held-lock.mjs.
  * @typedef {object} LauncherRecord
  * @property {import('./embedded-redis.mjs').RedisRef} [redis]
- * @property {({name: string} & import('./process-identity.mjs').ProcessRef)[]} [processes]
+ * @property {({name: string} & import('../processes/process-identity.mjs').ProcessRef)[]} [processes]
  * @property {string} [baseUrl]
  */
 
 /**
- * @returns {Promise<import('./held-lock.mjs').HeldLock<LauncherRecord>>}
+ * @returns {Promise<import('../processes/held-lock.mjs').HeldLock<LauncherRecord>>}
  * @throws {SetupError} naming the launcher that is alive
  */
 export async function lockDataDir() {

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 
-import { cloneDir } from './clone-paths.mjs';
-import { SetupError } from './setup-error.mjs';
+import { cloneDir } from '../install/clone-paths.mjs';
+import { SetupError } from '../processes/setup-error.mjs';
 
 /**
  * Folders of test/ in the order they run, quickest first, and the servers each one needs.

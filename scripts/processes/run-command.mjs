@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-import { cloneDir } from './clone-paths.mjs';
+import { cloneDir } from '../install/clone-paths.mjs';
 import { SetupError } from './setup-error.mjs';
 
 /**

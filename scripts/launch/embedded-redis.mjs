@@ -1,14 +1,14 @@
 import { existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 
-import { dataDir } from './clone-paths.mjs';
-import { isContainerRunning, startRedisContainer, stopContainer } from './container-redis.mjs';
-import { hasDockerEngine } from './docker-engine.mjs';
-import { commandLineOf, isRunning, processRef } from './process-identity.mjs';
-import { findOrInstallRedis, redisMissing } from './redis-binary.mjs';
-import { redisDirAt, startRedisOnFreePort, startRedisServer, stopRedisServer } from './redis-server.mjs';
-import { SetupError } from './setup-error.mjs';
-import { waitUntil } from './wait-until.mjs';
+import { dataDir } from '../install/clone-paths.mjs';
+import { isContainerRunning, startRedisContainer, stopContainer } from '../servers/container-redis.mjs';
+import { hasDockerEngine } from '../servers/docker-engine.mjs';
+import { commandLineOf, isRunning, processRef } from '../processes/process-identity.mjs';
+import { findOrInstallRedis, redisMissing } from '../install/redis-binary.mjs';
+import { redisDirAt, startRedisOnFreePort, startRedisServer, stopRedisServer } from '../servers/redis-server.mjs';
+import { SetupError } from '../processes/setup-error.mjs';
+import { waitUntil } from '../processes/wait-until.mjs';
 
 /**
  * Where the Redis of this clone runs, as .data/redis.lock records it.

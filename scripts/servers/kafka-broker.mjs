@@ -3,9 +3,9 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'nod
 import path from 'node:path';
 
 import { freePort } from './free-port.mjs';
-import { runCommand } from './run-command.mjs';
-import { SetupError } from './setup-error.mjs';
-import { waitUntil } from './wait-until.mjs';
+import { runCommand } from '../processes/run-command.mjs';
+import { SetupError } from '../processes/setup-error.mjs';
+import { waitUntil } from '../processes/wait-until.mjs';
 
 /** Any UUID in base64 will do: the cluster has one node. */
 const CLUSTER_ID = 'dGVzdC1jbHVzdGVyLTAwMQ';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { cacheDir } from './clone-paths.mjs';
 import { composeImage } from './compose-image.mjs';
 import { findProgram } from './find-program.mjs';
-import { runCommand } from './run-command.mjs';
+import { runCommand } from '../processes/run-command.mjs';
 import { installPackages } from './system-packages.mjs';
 
 /** What a Kafka 4 broker needs. */

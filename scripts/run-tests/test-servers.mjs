@@ -3,17 +3,17 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { ensureChromium } from './chromium.mjs';
-import { startKafkaContainer } from './container-kafka.mjs';
-import { docker, hasDockerEngine } from './docker-engine.mjs';
-import { formatKafkaNode, runKafkaNode } from './kafka-broker.mjs';
-import { ensureKafkaJars } from './kafka-jars.mjs';
-import { watchLeftovers } from './leftover-watch.mjs';
-import { processRef } from './process-identity.mjs';
-import { findOrInstallRedis, redisMissing } from './redis-binary.mjs';
-import { startRedisOnFreePort } from './redis-server.mjs';
-import { SetupError } from './setup-error.mjs';
-import { withSetupLock } from './setup-lock.mjs';
+import { ensureChromium } from '../install/chromium.mjs';
+import { startKafkaContainer } from '../servers/container-kafka.mjs';
+import { docker, hasDockerEngine } from '../servers/docker-engine.mjs';
+import { formatKafkaNode, runKafkaNode } from '../servers/kafka-broker.mjs';
+import { ensureKafkaJars } from '../install/kafka-jars.mjs';
+import { watchLeftovers } from '../processes/leftover-watch.mjs';
+import { processRef } from '../processes/process-identity.mjs';
+import { findOrInstallRedis, redisMissing } from '../install/redis-binary.mjs';
+import { startRedisOnFreePort } from '../servers/redis-server.mjs';
+import { SetupError } from '../processes/setup-error.mjs';
+import { withSetupLock } from '../install/setup-lock.mjs';
 
 /** Nothing a test writes needs to outlive it; hz as in the product, because lateness follows it. */
 const TEST_REDIS_SETTINGS = ['--appendonly', 'no', '--save', '', '--hz', '100', '--maxmemory-policy', 'noeviction'];
@@ -42,7 +42,7 @@ export const BENCH_REDIS_SETTINGS = [
  * @typedef {object} TestServers
  * @property {string} dir                       temporary, removed by stop
  * @property {NodeJS.ProcessEnv} env            where the tests find them
- * @property {(leftover: import('./leftover-watch.mjs').Leftover) => void} endWithUs  what must not outlive us either
+ * @property {(leftover: import('../processes/leftover-watch.mjs').Leftover) => void} endWithUs  what must not outlive us either
  * @property {() => Promise<void>} stop
  */
 
@@ -66,7 +66,7 @@ export async function startTestServers({ needed, redisSettings, signal }) {
     for (const container of containers) await docker('stop', '--time', '5', container);
     await leftovers.cleanUp();
   };
-  /** @param {import('./process-identity.mjs').ProcessRef} ref */
+  /** @param {import('../processes/process-identity.mjs').ProcessRef} ref */
   const onSpawn = (ref) => leftovers.add({ stop: ref });
 
   try {
@@ -90,7 +90,7 @@ export async function startTestServers({ needed, redisSettings, signal }) {
 /**
  * @param {object} options
  * @param {string} options.dir
- * @param {(ref: import('./process-identity.mjs').ProcessRef) => void} options.onSpawn
+ * @param {(ref: import('../processes/process-identity.mjs').ProcessRef) => void} options.onSpawn
  * @param {string[]} options.containers
  * @param {AbortSignal} options.signal
  * @returns {Promise<NodeJS.ProcessEnv>}

@@ -1,6 +1,6 @@
 import { get } from 'node:http';
 
-import { waitUntil } from './wait-until.mjs';
+import { waitUntil } from '../processes/wait-until.mjs';
 
 const TELL_AFTER_MS = 10_000;
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
-import { findProgram } from './find-program.mjs';
+import { findProgram } from '../install/find-program.mjs';
 
 const execFileAsync = promisify(execFile);
 

@@ -1,5 +1,5 @@
 import { findProgram } from './find-program.mjs';
-import { SetupError } from './setup-error.mjs';
+import { SetupError } from '../processes/setup-error.mjs';
 import { installPackages } from './system-packages.mjs';
 
 const NAMES = ['redis-server', 'valkey-server'];

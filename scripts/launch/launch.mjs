@@ -2,18 +2,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import path from 'node:path';
 
 import { waitUntilReady } from './api-readiness.mjs';
-import { cloneDir } from './clone-paths.mjs';
+import { cloneDir } from '../install/clone-paths.mjs';
 import { ensureEmbeddedRedis } from './embedded-redis.mjs';
-import { endProcess } from './end-process.mjs';
-import { tryListen } from './free-port.mjs';
-import { watchForInterruption } from './interruption.mjs';
+import { endProcess } from '../processes/end-process.mjs';
+import { tryListen } from '../servers/free-port.mjs';
+import { watchForInterruption } from '../processes/interruption.mjs';
 import { readLaunchSettings } from './launch-settings.mjs';
 import { lockDataDir } from './launcher-lock.mjs';
-import { isRunning } from './process-identity.mjs';
-import { readyClone } from './ready-clone.mjs';
-import { reportFailure, SetupError } from './setup-error.mjs';
+import { isRunning } from '../processes/process-identity.mjs';
+import { readyClone } from '../install/ready-clone.mjs';
+import { reportFailure, SetupError } from '../processes/setup-error.mjs';
 import { superviseProcess } from './supervised-process.mjs';
-import { waitUntil } from './wait-until.mjs';
+import { waitUntil } from '../processes/wait-until.mjs';
 import { welcomeText } from './welcome.mjs';
 import { workerFlags } from './worker-flags.mjs';
 

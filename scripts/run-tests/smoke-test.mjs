@@ -3,14 +3,14 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import path from 'node:path';
 
-import { cloneDir } from './clone-paths.mjs';
-import { freePort } from './free-port.mjs';
-import { watchForInterruption } from './interruption.mjs';
-import { processRef } from './process-identity.mjs';
-import { readyClone } from './ready-clone.mjs';
-import { SetupError } from './setup-error.mjs';
+import { cloneDir } from '../install/clone-paths.mjs';
+import { freePort } from '../servers/free-port.mjs';
+import { watchForInterruption } from '../processes/interruption.mjs';
+import { processRef } from '../processes/process-identity.mjs';
+import { readyClone } from '../install/ready-clone.mjs';
+import { SetupError } from '../processes/setup-error.mjs';
 import { startTestServers } from './test-servers.mjs';
-import { waitUntil } from './wait-until.mjs';
+import { waitUntil } from '../processes/wait-until.mjs';
 
 const STEP_WITHIN_MS = 30_000;
 

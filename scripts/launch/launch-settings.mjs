@@ -1,4 +1,4 @@
-import { SetupError } from './setup-error.mjs';
+import { SetupError } from '../processes/setup-error.mjs';
 
 /**
  * The few variables the launcher itself needs. Everything else, and the full check of these, is the business of

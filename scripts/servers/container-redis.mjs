@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 
-import { composeImage } from './compose-image.mjs';
+import { composeImage } from '../install/compose-image.mjs';
 import { docker } from './docker-engine.mjs';
 import { freePort } from './free-port.mjs';
 import { askRedis } from './redis-protocol.mjs';
-import { SetupError } from './setup-error.mjs';
-import { waitUntil } from './wait-until.mjs';
+import { SetupError } from '../processes/setup-error.mjs';
+import { waitUntil } from '../processes/wait-until.mjs';
 
 /**
  * For machines where nothing can be installed but docker runs.
