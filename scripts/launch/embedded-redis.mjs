@@ -4,11 +4,9 @@ import path from 'node:path';
 import { dataDir } from '../install/clone-paths.mjs';
 import { isContainerRunning, startRedisContainer, stopContainer } from '../servers/container-redis.mjs';
 import { hasDockerEngine } from '../servers/docker-engine.mjs';
-import { commandLineOf, isRunning, processRef } from '../processes/process-identity.mjs';
+import { commandLineOf, isRunning, processRef, workingDirOf } from '../processes/process-identity.mjs';
 import { findOrInstallRedis, redisMissing } from '../install/redis-binary.mjs';
-import { redisDirAt, startRedisOnFreePort, startRedisServer, stopRedisServer } from '../servers/redis-server.mjs';
-import { SetupError } from '../processes/setup-error.mjs';
-import { waitUntil } from '../processes/wait-until.mjs';
+import { startRedisOnFreePort, startRedisServer, stopRedisServer } from '../servers/redis-server.mjs';
 
 /**
  * Where the Redis of this clone runs, as .data/redis.lock records it.
@@ -52,7 +50,7 @@ export async function ensureEmbeddedRedis({ recorded, record, signal }) {
   mkdirSync(dir, { recursive: true });
   const realDir = realpathSync(dir);
 
-  const running = (await findRecorded(recorded, realDir)) ?? (await findByPidFile(realDir));
+  const running = (await findRecorded(recorded)) ?? findByPidFile(realDir);
   if (running !== null) {
     console.log(`Using the Redis that is still running for this folder (${shownAs(running)}, port ${running.port}).`);
     record(running);
@@ -87,56 +85,30 @@ function serverOptions(binary, realDir) {
 }
 
 /**
+ * What the last launcher recorded, if that very process or container still runs.
  * @param {RedisRef | undefined} recorded
- * @param {string} realDir
  * @returns {Promise<RedisRef | null>}
  */
-async function findRecorded(recorded, realDir) {
+async function findRecorded(recorded) {
   if (recorded === undefined) return null;
-  if ('container' in recorded) return (await isContainerRunning(recorded.container)) ? recorded : null;
-  return isRunning(recorded) ? confirmed(recorded, realDir) : null;
+  const isAlive = 'container' in recorded ? await isContainerRunning(recorded.container) : isRunning(recorded);
+  return isAlive ? recorded : null;
 }
 
 /**
- * The lock was deleted or damaged, but Redis notes its pid by itself.
+ * The lock was deleted or damaged, but Redis notes its pid by itself. It works in its data folder, so a process that got the pid
+ * later, or the Redis of another clone, is told apart by that.
  * @param {string} realDir
- * @returns {Promise<RedisRef | null>}
+ * @returns {RedisRef | null}
  */
-async function findByPidFile(realDir) {
+function findByPidFile(realDir) {
   const pidFile = path.join(realDir, 'redis.pid');
   if (!existsSync(pidFile)) return null;
   const ref = processRef(Number(readFileSync(pidFile, 'utf8').trim()));
-  const port = ref === null ? null : portInTitle(commandLineOf(ref.pid));
-  // No process, or the pid belongs to something else by now.
-  if (ref === null || port === null) return null;
-  const dirThere = await redisDirAt(port);
-  // Another clone's Redis got the pid.
-  if (dirThere !== null && dirThere !== realDir) return null;
-  return confirmed({ ...ref, port }, realDir);
-}
-
-/** @param {string} commandLine Redis shows itself as "redis-server 127.0.0.1:6399" */
-function portInTitle(commandLine) {
-  const match = /(?:redis|valkey)-server .*?:(\d+)/.exec(commandLine);
-  return match === null ? null : Number(match[1]);
-}
-
-/**
- * @param {{pid: number, identity: string, port: number}} ref a process that is ours for all we know
- * @param {string} realDir
- * @returns {Promise<RedisRef | null>} null when it ended meanwhile: its launcher was killed while stopping it
- * @throws {SetupError} when it lives but cannot be asked: starting a second one beside it would lose tasks
- */
-async function confirmed(ref, realDir) {
-  const isConfirmed = await waitUntil(async () => !isRunning(ref) || (await redisDirAt(ref.port)) === realDir, {
-    withinMs: 10_000,
-  });
-  if (!isRunning(ref)) return null;
-  if (isConfirmed) return ref;
-  throw new SetupError(
-    `A Redis of this folder seems to run (pid ${ref.pid}, port ${ref.port}), but it does not answer.\n` +
-      `Two servers must not share ${realDir}. Stop that one, then start again:\n  kill ${ref.pid}`,
-  );
+  if (ref === null || workingDirOf(ref.pid) !== realDir) return null;
+  // Redis shows itself as "redis-server 127.0.0.1:6399".
+  const port = /(?:redis|valkey)-server .*?:(\d+)/.exec(commandLineOf(ref.pid))?.[1];
+  return port === undefined ? null : { ...ref, port: Number(port) };
 }
 
 /** @param {RedisRef} ref */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 
 /**
  * One process of this machine. A pid alone is no name: after a crash or a reboot it belongs to somebody else.
@@ -98,6 +98,20 @@ export function commandLineOf(pid) {
     }).trim();
   } catch {
     // Gone: the caller asks because it is not sure.
+    return '';
+  }
+}
+
+/**
+ * @param {number} pid
+ * @returns {string} the folder it works in, '' when it is gone or hidden
+ */
+export function workingDirOf(pid) {
+  try {
+    if (process.platform === 'linux') return readlinkSync(`/proc/${pid}/cwd`);
+    const lines = execFileSync('lsof', ['-a', '-p', String(pid), '-d', 'cwd', '-Fn'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    return /^n(.*)$/m.exec(lines)?.[1] ?? '';
+  } catch {
     return '';
   }
 }

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { composeImage } from '../install/compose-image.mjs';
 import { docker } from './docker-engine.mjs';
 import { freePort } from './free-port.mjs';
-import { askRedis } from './redis-protocol.mjs';
 import { SetupError } from '../processes/setup-error.mjs';
 import { waitUntil } from '../processes/wait-until.mjs';
 
@@ -32,7 +31,7 @@ export async function startRedisContainer({ realDir, preferredPort, settings, si
     );
     if (started === null) return null;
   }
-  const isReady = await waitUntil(() => askRedis(port, ['PING']).catch(() => null), { withinMs: 60_000, everyMs: 200, signal });
+  const isReady = await waitUntil(async () => (await docker('exec', container, 'redis-cli', 'ping')) === 'PONG', { withinMs: 60_000, everyMs: 200, signal });
   if (isReady === null) throw new SetupError(`The Redis container ${container} does not answer; see: docker logs ${container}`);
   return { container, port };
 }

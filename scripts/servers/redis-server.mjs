@@ -5,17 +5,16 @@ import path from 'node:path';
 import { endProcess } from '../processes/end-process.mjs';
 import { freePort, tryListen } from './free-port.mjs';
 import { isRunning, processRef } from '../processes/process-identity.mjs';
-import { askRedis } from './redis-protocol.mjs';
 import { SetupError } from '../processes/setup-error.mjs';
 import { waitUntil } from '../processes/wait-until.mjs';
 
 /** @typedef {import('../processes/process-identity.mjs').ProcessRef} ProcessRef */
 
-/** Reading 10 GB of append-only file back takes minutes; an answer of LOADING shows that it is at it. */
+/** Reading 10 GB of append-only file back takes minutes. */
 const LONGEST_LOADING_MS = 15 * 60_000;
 
-/** How long a Redis may say nothing at all before it counts as broken. */
-const FIRST_ANSWER_WITHIN_MS = 20_000;
+/** Redis and Valkey write this when they have loaded their data and listen. */
+const READY = 'Ready to accept connections';
 
 /**
  * Starts a Redis on loopback in a process group of its own: Ctrl-C in a terminal signals a whole group, and Redis
@@ -54,17 +53,17 @@ export async function startRedisServer({ binary, dir, port, settings, onSpawn, s
 
   const ref = processRef(child.pid);
   if (ref !== null) onSpawn?.({ ...ref, port });
+  const said = () => readFileSync(logFile).subarray(saidBefore).toString();
+  let isReady = false;
   try {
-    const isReady = await waitUntilLoaded(port, realDir, () => ending, signal);
-    if (ref !== null && isReady && ending === null) {
-      warnOfCutTail(logFile, saidBefore);
-      return { ...ref, port };
-    }
-  } catch (error) {
-    if (ref !== null) await endProcess(ref, { graceMs: 10_000 });
-    throw error;
+    await waitUntil(() => ending !== null || (isReady = said().includes(READY)), { withinMs: LONGEST_LOADING_MS, signal });
+  } finally {
+    if (ref !== null && !isReady) await endProcess(ref, { graceMs: 10_000 });
   }
-  if (ref !== null) await endProcess(ref, { graceMs: 10_000 });
+  if (ref !== null && isReady) {
+    warnOfCutTail(said(), logFile);
+    return { ...ref, port };
+  }
   throw new SetupError(
     `Redis did not start (${ending ?? 'no answer in time'}): ${binary}, port ${port}, data in ${realDir}\n` +
       `The end of ${logFile}:\n${tailOf(logFile)}`,
@@ -88,44 +87,6 @@ export async function startRedisOnFreePort({ preferredPort, ...options }) {
 }
 
 /**
- * @param {number} port
- * @returns {Promise<string | null>} the data folder of the Redis that answers there, null when none does
- */
-export async function redisDirAt(port) {
-  try {
-    const reply = await askRedis(port, ['CONFIG', 'GET', 'dir']);
-    return Array.isArray(reply) && typeof reply[1] === 'string' ? reply[1] : null;
-  } catch {
-    // Nobody there, or no Redis: for the question "whose folder is it" both are "not ours".
-    return null;
-  }
-}
-
-/**
- * @param {number} port
- * @param {string} realDir a stranger's Redis may answer on that port while ours finds it taken
- * @param {() => string | null} ending why the process is gone, if it is
- * @param {AbortSignal} [signal]
- * @returns {Promise<boolean>}
- */
-async function waitUntilLoaded(port, realDir, ending, signal) {
-  const startedAt = performance.now();
-  const answer = await waitUntil(
-    async () => {
-      if (ending() !== null) return 'gone';
-      try {
-        return (await askRedis(port, ['PING'])) === 'PONG' && (await redisDirAt(port)) === realDir && 'ready';
-      } catch (error) {
-        const isLoading = error instanceof Error && error.message.startsWith('LOADING');
-        return !isLoading && performance.now() - startedAt > FIRST_ANSWER_WITHIN_MS && 'silent';
-      }
-    },
-    { withinMs: LONGEST_LOADING_MS, signal },
-  );
-  return answer === 'ready';
-}
-
-/**
  * An orderly end: SIGTERM makes Redis write and sync its append-only file before it goes.
  * @param {ProcessRef} ref
  */
@@ -137,11 +98,10 @@ export async function stopRedisServer(ref) {
 
 /**
  * Redis drops a torn end of its append-only file and starts all the same; only its log says so, and nobody reads that.
+ * @param {string} said  its log since this start
  * @param {string} logFile
- * @param {number} from  where this start begins in it, in bytes
  */
-function warnOfCutTail(logFile, from) {
-  const said = readFileSync(logFile).subarray(from).toString();
+function warnOfCutTail(said, logFile) {
   // The name of the setting that allows it: the sentence around it differs between versions.
   if (!said.includes('aof-load-truncated')) return;
   console.error(`Redis found the end of its append-only file torn, by a power cut or a full disk, and dropped it: what was\naccepted in the last moment before that may be gone. Its log: ${logFile}`);
