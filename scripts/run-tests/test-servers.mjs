@@ -4,8 +4,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { ensureChromium } from '../install/chromium.mjs';
-import { startKafkaContainer } from '../servers/container-kafka.mjs';
-import { docker, hasDockerEngine } from '../servers/docker-engine.mjs';
 import { formatKafkaNode, runKafkaNode } from '../servers/kafka-broker.mjs';
 import { ensureKafkaJars } from '../install/kafka-jars.mjs';
 import { watchLeftovers } from '../processes/leftover-watch.mjs';
@@ -60,12 +58,7 @@ export async function startTestServers({ needed, redisSettings, signal }) {
   leftovers.add({ remove: dir });
   /** @type {NodeJS.ProcessEnv} */
   const env = {};
-  /** @type {string[]} */
-  const containers = [];
-  const stop = async () => {
-    for (const container of containers) await docker('stop', '--time', '5', container);
-    await leftovers.cleanUp();
-  };
+  const stop = leftovers.cleanUp;
   /** @param {import('../processes/process-identity.mjs').ProcessRef} ref */
   const onSpawn = (ref) => leftovers.add({ stop: ref });
 
@@ -79,7 +72,7 @@ export async function startTestServers({ needed, redisSettings, signal }) {
       env.TEST_REDIS_ADDR = `127.0.0.1:${port}`;
       env.TEST_REDIS_BIN = binary;
     }
-    if (needed.has('kafka')) Object.assign(env, await kafkaEnv({ dir: path.join(dir, 'kafka'), onSpawn, containers, signal }));
+    if (needed.has('kafka')) Object.assign(env, await kafkaEnv({ dir: path.join(dir, 'kafka'), onSpawn, signal }));
     return { dir, env, endWithUs: leftovers.add, stop };
   } catch (error) {
     await stop();
@@ -91,11 +84,10 @@ export async function startTestServers({ needed, redisSettings, signal }) {
  * @param {object} options
  * @param {string} options.dir
  * @param {(ref: import('../processes/process-identity.mjs').ProcessRef) => void} options.onSpawn
- * @param {string[]} options.containers
  * @param {AbortSignal} options.signal
  * @returns {Promise<NodeJS.ProcessEnv>}
  */
-async function kafkaEnv({ dir, onSpawn, containers, signal }) {
+async function kafkaEnv({ dir, onSpawn, signal }) {
   if (process.env.KAFKA_TEST_BROKERS) return { KAFKA_TEST_BROKERS: process.env.KAFKA_TEST_BROKERS };
   const jars = await withSetupLock(() => ensureKafkaJars({ signal }), { signal });
   if (jars !== null) {
@@ -110,13 +102,6 @@ async function kafkaEnv({ dir, onSpawn, containers, signal }) {
     });
     return { KAFKA_TEST_BROKERS: `127.0.0.1:${node.port}`, TEST_KAFKA_JARS: jars.jarsDir, TEST_JAVA: jars.java };
   }
-  if (await hasDockerEngine()) {
-    const started = await startKafkaContainer();
-    if (started !== null) {
-      containers.push(started.container);
-      return { KAFKA_TEST_BROKERS: `127.0.0.1:${started.port}` };
-    }
-  }
   throw new SetupError(
     [
       'The tests need a Kafka broker. They run one with Java 17 or newer and fetch it with Maven, but these were not',
@@ -124,7 +109,6 @@ async function kafkaEnv({ dir, onSpawn, containers, signal }) {
       '  Debian, Ubuntu:  sudo apt-get install default-jre-headless maven',
       '  Fedora, RHEL:    sudo dnf install java-latest-openjdk-headless maven',
       '  macOS:           brew install openjdk maven',
-      '  docker:          start its engine',
       '  a broker of yours (tests create and delete topics there):  KAFKA_TEST_BROKERS=host:9092 npm test',
     ].join('\n'),
   );
