@@ -17,33 +17,13 @@ const stampFile = path.join(modulesDir, '.installed-lock');
 export async function ensureDependencies({ signal } = {}) {
   const lockText = readFileSync(path.join(cloneDir, 'package-lock.json'), 'utf8');
   // esbuild and msgpackr are built per platform: a folder copied from another machine is not installed.
-  const platform = `${process.platform}-${process.arch}`;
-  const stamp = `${platform} ${createHash('sha256').update(lockText).digest('hex')}\n`;
-  const found = existsSync(stampFile) ? readFileSync(stampFile, 'utf8') : null;
-  if (found === stamp) return;
-  const isOfThisPlatform = found === null || found.startsWith(`${platform} `);
-  if (!isOfThisPlatform || !isInstalledByHand(lockText)) {
-    console.log('Installing dependencies (npm ci) …');
-    const [npm, ...npmArgs] = npmCommand();
-    // --include=dev: with NODE_ENV=production npm would leave the compiler out.
-    await runCommand(npm, [...npmArgs, 'ci', '--include=dev', '--no-audit', '--no-fund'], { signal });
-  }
+  const stamp = `${process.platform}-${process.arch} ${createHash('sha256').update(lockText).digest('hex')}\n`;
+  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
+  console.log('Installing dependencies (npm ci) …');
+  const [npm, ...npmArgs] = npmCommand();
+  // --include=dev: with NODE_ENV=production npm would leave the compiler out.
+  await runCommand(npm, [...npmArgs, 'ci', '--include=dev', '--no-audit', '--no-fund'], { signal });
   writeFileSync(stampFile, stamp);
-}
-
-/**
- * Somebody ran npm here without us. npm notes what it really installed in a hidden lockfile; times of files tell
- * nothing after a git checkout.
- * @param {string} lockText
- */
-function isInstalledByHand(lockText) {
-  const hiddenLock = path.join(modulesDir, '.package-lock.json');
-  if (!existsSync(hiddenLock)) return false;
-  const wanted = JSON.parse(lockText).packages ?? {};
-  const installed = JSON.parse(readFileSync(hiddenLock, 'utf8')).packages ?? {};
-  return Object.entries(wanted).every(
-    ([where, entry]) => where === '' || entry.optional || installed[where]?.version === entry.version,
-  );
 }
 
 /** @returns {[string, ...string[]]} */

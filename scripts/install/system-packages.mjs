@@ -11,6 +11,17 @@ import { runCommand } from '../processes/run-command.mjs';
 const NO_QUESTIONS = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1', HOMEBREW_NO_ASK: '1' };
 
 /**
+ * Homebrew refuses to run as root, and the others work for root only.
+ * @type {readonly {manager: keyof PackageNames, program: string, isForRoot: boolean, commands: (packages: string[]) => string[][]}[]}
+ */
+const MANAGERS = [
+  { manager: 'apt', program: 'apt-get', isForRoot: true, commands: (packages) => [['update', '-qq'], ['install', '-y', '-qq', '--no-install-recommends', ...packages]] },
+  { manager: 'apk', program: 'apk', isForRoot: true, commands: (packages) => [['add', '--no-cache', ...packages]] },
+  { manager: 'dnf', program: 'dnf', isForRoot: true, commands: (packages) => [['install', '-y', '-q', ...packages]] },
+  { manager: 'brew', program: 'brew', isForRoot: false, commands: (packages) => [['install', ...packages]] },
+];
+
+/**
  * Installs packages where that asks nobody anything: as root on Debian, Ubuntu, Alpine and Fedora; with Homebrew
  * as the user it belongs to. Never with sudo: it would ask for a password.
  *
@@ -38,36 +49,15 @@ export async function installPackages(names, { signal } = {}) {
  * @returns {{manager: string, packages: string[], run: (signal?: AbortSignal) => Promise<void>} | null}
  */
 function installerFor(names) {
-  const isRoot = process.getuid?.() === 0;
   const env = { ...process.env, ...NO_QUESTIONS };
-  const aptGet = findProgram('apt-get');
-  if (names.apt !== undefined && isRoot && aptGet !== null) {
-    const packages = names.apt;
-    return {
-      manager: 'apt-get',
-      packages,
-      run: (signal) =>
-        withoutServiceStart(async () => {
-          await runCommand(aptGet, ['update', '-qq'], { env, signal });
-          await runCommand(aptGet, ['install', '-y', '-qq', '--no-install-recommends', ...packages], { env, signal });
-        }),
+  for (const { manager, program, isForRoot, commands } of MANAGERS) {
+    const binary = findProgram(program);
+    const packages = names[manager];
+    if (packages === undefined || binary === null || isForRoot !== (process.getuid?.() === 0)) continue;
+    const run = async (/** @type {AbortSignal | undefined} */ signal) => {
+      for (const args of commands(packages)) await runCommand(binary, args, { env, signal });
     };
-  }
-  const apk = findProgram('apk');
-  if (names.apk !== undefined && isRoot && apk !== null) {
-    const packages = names.apk;
-    return { manager: 'apk', packages, run: (signal) => runCommand(apk, ['add', '--no-cache', ...packages], { env, signal }) };
-  }
-  const dnf = findProgram('dnf');
-  if (names.dnf !== undefined && isRoot && dnf !== null) {
-    const packages = names.dnf;
-    return { manager: 'dnf', packages, run: (signal) => runCommand(dnf, ['install', '-y', '-q', ...packages], { env, signal }) };
-  }
-  const brew = findProgram('brew');
-  // Homebrew refuses to run as root.
-  if (names.brew !== undefined && !isRoot && brew !== null) {
-    const packages = names.brew;
-    return { manager: 'Homebrew', packages, run: (signal) => runCommand(brew, ['install', ...packages], { env, signal }) };
+    return { manager: program, packages, run: manager === 'apt' ? (signal) => withoutServiceStart(() => run(signal)) : run };
   }
   return null;
 }

@@ -1,5 +1,3 @@
-import { get } from 'node:http';
-
 import { waitUntil } from '../processes/wait-until.mjs';
 
 const TELL_AFTER_MS = 10_000;
@@ -29,13 +27,12 @@ export async function waitUntilReady(baseUrl, signal) {
  * @param {string} url
  * @returns {Promise<number | string>} status, or why there is none
  */
-function statusOf(url) {
-  return new Promise((resolve) => {
-    const request = get(url, { agent: false, timeout: 2_000 }, (response) => {
-      response.resume();
-      resolve(response.statusCode ?? 0);
-    });
-    request.once('timeout', () => request.destroy(new Error('no answer')));
-    request.once('error', (error) => resolve(error.message));
-  });
+async function statusOf(url) {
+  try {
+    const { status } = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    return status;
+  } catch (error) {
+    const { cause, message } = /** @type {Error} */ (error); // fetch rejects with errors only
+    return cause instanceof Error ? cause.message : message;
+  }
 }
