@@ -1,5 +1,5 @@
-// Imported before anything else and written for old versions too: whoever has the wrong Node should read a
-// sentence, not a syntax error. package.json is the only place that names the version.
+// Imported before anything else and written for old versions too: a person with the wrong Node
+// should read a sentence, not a syntax error. package.json is the only place that names the version.
 import { readFileSync } from 'node:fs';
 
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));

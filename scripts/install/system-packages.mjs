@@ -22,7 +22,7 @@ const MANAGERS = [
 ];
 
 /**
- * Installs packages where that asks nobody anything: as root on Debian, Ubuntu, Alpine and Fedora; with Homebrew
+ * Installs packages where no question is asked: as root on Debian, Ubuntu, Alpine and Fedora; with Homebrew
  * as the user it belongs to. Never with sudo: it would ask for a password.
  *
  * @param {PackageNames} names
@@ -63,8 +63,8 @@ function installerFor(names) {
 }
 
 /**
- * Debian starts a service as soon as its package is unpacked: a Redis on port 6379 that nobody asked for. The
- * distribution's own switch against that is this file; one that exists already is somebody's decision.
+ * Debian starts a service as soon as its package is unpacked: the tests would leave a Redis on port 6379. The
+ * distribution's own switch against that is this file. One that exists already is left as it is.
  * @param {() => Promise<void>} install
  */
 async function withoutServiceStart(install) {

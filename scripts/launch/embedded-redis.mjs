@@ -28,7 +28,7 @@ const PREFERRED_PORT = 6399;
 const SETTINGS = [
   ...['--appendonly', 'yes', '--appendfsync', 'everysec'],
   ...['--hz', '100', '--maxmemory-policy', 'noeviction'],
-  // The append-only file is the truth; snapshots beside it would only cost forks.
+  // Everything is in the append-only file. Snapshots beside it would only cost forks.
   ...['--save', ''],
 ];
 

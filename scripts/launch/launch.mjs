@@ -7,7 +7,7 @@ import { ensureEmbeddedRedis } from './embedded-redis.mjs';
 import { endProcess } from '../processes/end-process.mjs';
 import { tryListen } from '../servers/free-port.mjs';
 import { watchForInterruption } from '../processes/interruption.mjs';
-import { readLaunchSettings } from './launch-settings.mjs';
+import { namesRedis, readLaunchSettings } from './launch-settings.mjs';
 import { lockDataDir } from './launcher-lock.mjs';
 import { isRunning } from '../processes/process-identity.mjs';
 import { readyClone } from '../install/ready-clone.mjs';
@@ -58,27 +58,29 @@ export async function launch() {
     });
 
   try {
-    const settings = readLaunchSettings(process.env);
-    stopGraceMs = settings.shutdownTimeoutMs + STOP_GRACE_MS;
+    /** @type {NodeJS.ProcessEnv} */
+    const env = { ...process.env };
+    const isRedisElsewhere = namesRedis(env);
     // With a Redis elsewhere there is no folder to guard: several starts with ports of their own are fine.
-    if (!settings.hasOwnRedis) {
+    if (!isRedisElsewhere) {
       lock = await lockDataDir();
       record = withoutHolder(lock.previous ?? {});
+      // These belong to a server elsewhere; ours has no password and speaks no TLS.
+      for (const name of ['REDIS_MODE', 'REDIS_USERNAME', 'REDIS_PASSWORD', 'REDIS_TLS']) delete env[name];
     }
     await readyClone({ signal: ending.signal });
+    const settings = await readLaunchSettings(env);
+    stopGraceMs = settings.shutdownTimeoutMs + STOP_GRACE_MS;
     await waitForOrphans(record, stopGraceMs, ending.signal);
     note({ processes: [] });
     const httpPort = await ensurePortIsFree(settings);
     const baseUrl = `http://${settings.reachableHost}:${httpPort}`;
     note({ baseUrl });
 
-    /** @type {NodeJS.ProcessEnv} */
-    const env = { ...process.env, HTTP_PORT: String(httpPort) };
-    if (!settings.hasOwnRedis) {
+    env.HTTP_PORT = String(httpPort);
+    if (!isRedisElsewhere) {
       redis = await ensureEmbeddedRedis({ recorded: record.redis, record: (ref) => note({ redis: ref }), signal: ending.signal });
       env.REDIS_ADDR = `127.0.0.1:${redis.port}`;
-      // These belong to a server elsewhere; ours has no password and speaks no TLS.
-      for (const name of ['REDIS_MODE', 'REDIS_USERNAME', 'REDIS_PASSWORD', 'REDIS_TLS']) delete env[name];
     }
 
     /** @param {string} name @param {string} program @param {string[]} flags @param {(code: number) => boolean} isFatal */

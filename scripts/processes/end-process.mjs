@@ -31,7 +31,7 @@ export async function endGroup(leaderPid, { graceMs }) {
 /**
  * @param {number} leaderPid
  * @param {NodeJS.Signals | 0} signal 0 only asks
- * @returns {boolean} whether anybody of the group is left
+ * @returns {boolean} whether a process of the group is left
  */
 function signalGroup(leaderPid, signal) {
   try {

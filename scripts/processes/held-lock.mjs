@@ -41,7 +41,7 @@ export async function acquireLock(file, contents, carryOver = () => contents) {
         write: (/** @type {T} */ next) => writeLock(file, next),
         release: () => {
           const current = readLock(file);
-          // Whoever deleted the folder and started anew holds a lock that is not ours to remove.
+          // If the folder was deleted meanwhile and another start made it again, this lock is not ours to remove.
           if (current !== null && current.holder.pid === process.pid) rmSync(file, { force: true });
         },
       },

@@ -11,8 +11,8 @@ import { isRunning } from './process-identity.mjs';
 /** @typedef {{stop: ProcessRef} | {stopGroup: ProcessRef} | {remove: string}} Leftover  stopGroup: with all its group */
 
 /**
- * Somebody who cleans up even when this process is killed with -9 (a CI's time limit, an editor's stop button): a
- * small process of its own that is told what to end and waits for its standard input to close.
+ * Starts a small process that is told what to end, and does it when its standard input closes: also when this process is killed
+ * with -9 (a CI's time limit, an editor's stop button).
  *
  * @returns {{add: (leftover: Leftover) => void, cleanUp: () => Promise<void>}} cleanUp ends the processes, last one
  *   first, then removes the folders, and returns when that is done
@@ -35,7 +35,7 @@ if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === import.me
   for await (const line of createInterface({ input: process.stdin })) leftovers.unshift(JSON.parse(line));
   for (const leftover of leftovers) {
     if ('stop' in leftover) await endProcess(leftover.stop, { graceMs: 10_000 });
-    // Only behind a living leader: an empty group's number may be somebody else's by now.
+    // Only behind a living leader: the number of an empty group may belong to another one by now.
     if ('stopGroup' in leftover && isRunning(leftover.stopGroup)) await endGroup(leftover.stopGroup.pid, { graceMs: 15_000 });
   }
   for (const leftover of leftovers) if ('remove' in leftover) rmSync(leftover.remove, { recursive: true, force: true });

@@ -2,14 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 
 /**
- * One process of this machine. A pid alone is no name: after a crash or a reboot it belongs to somebody else.
+ * One process of this machine. A pid alone does not identify it: after a crash or a reboot another one has it.
  * @typedef {{pid: number, identity: string}} ProcessRef  identity: when it started, e.g. "6c1e…:48213"
  */
 
 /**
  * @param {number} pid
  * @returns {string | null} the same text for as long as this very process lives; null when it is gone.
- *   A zombie counts as gone: in a container nobody may ever collect it.
+ *   A zombie counts as gone: in some containers it is never collected.
  */
 export function identityOf(pid) {
   if (!Number.isInteger(pid) || pid <= 0) return null;
@@ -64,7 +64,7 @@ export function processRef(pid) {
 
 /**
  * @param {ProcessRef} ref
- * @returns {boolean} whether this very process still lives (not just somebody with its pid)
+ * @returns {boolean} whether this very process still lives (not another one with its pid)
  */
 export function isRunning(ref) {
   return identityOf(ref.pid) === ref.identity;

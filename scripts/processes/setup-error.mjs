@@ -24,7 +24,7 @@ export function reportFailure(error) {
   }
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (error instanceof Error && (code === 'EACCES' || code === 'EPERM' || code === 'EROFS' || code === 'ENOSPC')) {
-    // A folder owned by somebody else, a read-only mount or a full disk: the message names the path.
+    // A folder of another user, a read-only mount or a full disk: the message names the path.
     console.error(`\n${error.message}\nThis folder must be writable for you, with room on its disk.`);
     return 1;
   }

@@ -74,7 +74,7 @@ async function runMocha({ files, mochaArgs, servers, signal }) {
   const watch = killWhenStuck(countsFile, stuck);
   const mocha = path.join('node_modules', 'mocha', 'bin', 'mocha.js');
   const { code, killedBy } = await runToEnd(
-    // strict: Mocha 12 hears of a rejection that nobody caught and passes the test all the same.
+    // strict: Mocha 12 sees an unhandled rejection and passes the test all the same.
     ['--import=tsx', '--unhandled-rejections=strict', mocha, '--config', path.join('test', 'mocharc.json'), ...mochaArgs, ...files],
     {
       cwd: cloneDir,
@@ -89,7 +89,7 @@ async function runMocha({ files, mochaArgs, servers, signal }) {
     return { passed: 0, failed: 1, why: `The tests ended before they were done (${killedBy ?? `exit code ${code}`}).` };
   }
   const { passes, failures, pending } = JSON.parse(readFileSync(countsFile, 'utf8'));
-  // With forbidPending Mocha fails what is skipped; this is for the day that somebody takes it out.
+  // With forbidPending Mocha fails skipped tests. This counts them too, in case the option is removed.
   const failed = failures + pending;
   if (stuck.signal.aborted) {
     return { passed: passes, failed: failed + 1, why: 'The tests were done, but something they opened was left running.' };

@@ -18,7 +18,7 @@ export function tryListen(host, port) {
 }
 
 /**
- * A loopback port that was free a moment ago. Somebody may be faster, so whoever binds it must be able to ask again.
+ * A loopback port that was free a moment ago. Another program may be faster, so the caller must be able to ask again.
  * @param {number} [preferred] taken when it is free
  */
 export async function freePort(preferred) {

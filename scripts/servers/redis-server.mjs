@@ -18,7 +18,7 @@ const READY = 'Ready to accept connections';
 
 /**
  * Starts a Redis on loopback in a process group of its own: Ctrl-C in a terminal signals a whole group, and Redis
- * exits at once on SIGINT, under the feet of workers that still drain.
+ * exits at once on SIGINT, while workers still drain and need it.
  *
  * @param {object} options
  * @param {string} options.binary
@@ -71,7 +71,7 @@ export async function startRedisServer({ binary, dir, port, settings, onSpawn, s
 }
 
 /**
- * The same on a port that is free; asks again when somebody else was faster.
+ * The same on a port that is free; asks again when another program was faster.
  * @param {Omit<Parameters<typeof startRedisServer>[0], 'port'> & {preferredPort?: number}} options
  */
 export async function startRedisOnFreePort({ preferredPort, ...options }) {
@@ -97,7 +97,7 @@ export async function stopRedisServer(ref) {
 }
 
 /**
- * Redis drops a torn end of its append-only file and starts all the same; only its log says so, and nobody reads that.
+ * Redis drops a torn end of its append-only file and starts all the same; only its log says so.
  * @param {string} said  its log since this start
  * @param {string} logFile
  */
