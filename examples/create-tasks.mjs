@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Posts the sample tasks of README.md (examples/tasks/*.json) and prints the answers. No dependencies.
+// Posts the sample tasks of README.md and docs/ (examples/tasks/*.json) and prints the answers. No dependencies.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';

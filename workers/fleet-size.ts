@@ -14,6 +14,6 @@ export async function warnOfLargeFleet({ queue }: Shard, concurrency: number, lo
     if (workers * concurrency <= MOST_IN_FLIGHT) return;
     logger.warn(`${workers} workers x ${concurrency} deliveries in flight is more than ${MOST_IN_FLIGHT}: finishing a task gets slower; lower WORKER_CONCURRENCY`);
   } catch {
-    // CLIENT LIST is switched off on some managed servers; the advice also stands in the README.
+    // CLIENT LIST is switched off on some managed servers; the advice also stands in docs/OPERATIONS.md.
   }
 }

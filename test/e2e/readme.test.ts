@@ -8,6 +8,8 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 
+import { answerViolations } from '../support/contract.js';
+import { blocksOf, readPages, requestsOf, type DocBlock } from '../support/doc-blocks.js';
 import { eventually } from '../support/eventually.js';
 import { KafkaProbe, kafkaTestBroker } from '../support/kafka.js';
 import { Service } from '../support/service.js';
@@ -15,6 +17,11 @@ import { call, getTask, waitForState } from '../support/tasks.js';
 
 const execFileAsync = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '../..');
+
+const pages = readPages();
+const blocks = new Map(pages.flatMap(blocksOf).map((block) => [block.name, block]));
+/** Blocks that were pasted: at the end none may be left. */
+const pasted = new Set<string>();
 
 /** The receiver of the README, started as the README says, but on a port that is free. */
 class ReadmeReceiver {
@@ -49,10 +56,9 @@ class ReadmeReceiver {
   }
 }
 
-describe('README.md, pasted as it stands', function () {
+describe('README.md and docs, pasted as they stand', function () {
   this.timeout(60_000);
 
-  let readme: string;
   let folder: string;
   let service: Service;
   let receiver: ReadmeReceiver;
@@ -60,7 +66,6 @@ describe('README.md, pasted as it stands', function () {
   let topic: string;
 
   before(async () => {
-    readme = await readFile(path.join(root, 'README.md'), 'utf8');
     const broker = kafkaTestBroker();
     probe = new KafkaProbe(broker);
     topic = await probe.createTopic();
@@ -85,16 +90,34 @@ describe('README.md, pasted as it stands', function () {
 
   function withOurAddresses(text: string): string {
     return text
-      .replaceAll('http://127.0.0.1:8080', service.baseUrl)
+      .replaceAll(/http:\/\/(127\.0\.0\.1|localhost):8080/g, service.baseUrl)
       .replaceAll('http://127.0.0.1:9099', `http://127.0.0.1:${receiver.port}`)
       .replaceAll('"topic": "orders"', `"topic": "${topic}"`);
   }
 
+  function pageNamed(name: string): string {
+    return pages.find(({ file }) => file === name)?.text ?? '';
+  }
+
+  function blockNamed(name: string): DocBlock {
+    const block = blocks.get(name);
+    if (block === undefined) throw new Error(`no page has a block ${name}`);
+    return block;
+  }
+
   /** Runs the block under `<!-- test: name -->`. @returns what it printed */
   async function paste(name: string): Promise<string> {
-    const [, block] = new RegExp(`<!-- test: ${name} -->\n\`\`\`sh\n([^]*?)\`\`\``).exec(readme) ?? [];
-    if (block === undefined) throw new Error(`README.md has no block ${name}`);
-    const { stdout } = await execFileAsync('bash', ['-c', withOurAddresses(block)], { cwd: folder, timeout: 20_000 });
+    const block = blockNamed(name);
+    pasted.add(name);
+    const env = { ...process.env, URL: service.baseUrl };
+    const { stdout } = await execFileAsync('bash', ['-c', withOurAddresses(block.code)], { cwd: folder, timeout: 20_000, env });
+    const requests = requestsOf(block);
+    const answers = requests.length === 0 ? [] : stdout.trimEnd().replaceAll('}{', '}\n{').split('\n').slice(-requests.length);
+    for (const [index, request] of requests.entries()) {
+      const body: unknown = JSON.parse(answers[index] ?? '');
+      const verdicts = [200, 201, 202].map((status) => answerViolations({ ...request, status, body }));
+      expect(verdicts, `${name}: ${answers[index] ?? ''}`).to.deep.include([]);
+    }
     return stdout;
   }
 
@@ -104,7 +127,7 @@ describe('README.md, pasted as it stands', function () {
 
     await waitForState(service.baseUrl, 'order-1001', 'delivered', { withinMs: 20_000 });
     const seen = receiver.lines.map((line) => line.replace(/^\S+ {2}/, ''));
-    const [, shown = ''] = /```\n(12:00:01[^]*?)```/.exec(readme) ?? [];
+    const [, shown = ''] = /```\n(12:00:01[^]*?)```/.exec(pageNamed('README.md')) ?? [];
     expect(seen).to.deep.equal(shown.trimEnd().split('\n').map((line) => line.replace(/^\S+ {2}/, '')));
 
     const task = JSON.parse(await paste('read-task')) as { state: string; timeline: { outcome: string; http_status: number }[] };
@@ -148,10 +171,11 @@ describe('README.md, pasted as it stands', function () {
     expect(receiver.lines.join('\n')).to.include('key order-1003|0  attempt 0');
   });
 
-  /** The JSON that the README shows behind the block of that name. */
-  function answerShownFor(name: string): Record<string, unknown> {
-    const [, shown = ''] = new RegExp(`<!-- test: ${name} -->\n\`\`\`sh\n[^]*?\`\`\`\n\n\`\`\`json\n([^]*?)\`\`\``).exec(readme) ?? [];
-    return JSON.parse(shown) as Record<string, unknown>;
+  /** The JSON that the page shows behind the block of that name. */
+  function answerShownFor(name: string): Readonly<Record<string, unknown>> {
+    const { answer } = blockNamed(name);
+    if (answer === undefined) throw new Error(`no answer is shown for ${name}`);
+    return answer;
   }
 
   it('cancels a task that waits', async () => {
@@ -173,12 +197,12 @@ describe('README.md, pasted as it stands', function () {
     await waitForState(service.baseUrl, 'order-1003', 'delivered', { withinMs: 20_000 });
   });
 
-  it('counts the tasks, under the names that the README explains', async () => {
+  it('counts the tasks, under the names that API.md explains', async () => {
     const { counts, oldest_due_ms: oldest, workers } = JSON.parse(await paste('stats')) as { counts: object; oldest_due_ms: unknown; workers: unknown };
     const shown = answerShownFor('stats') as { counts: object };
     expect(Object.keys(counts)).to.deep.equal(Object.keys(shown.counts));
     expect([oldest, workers]).to.deep.equal([null, 1]);
-    const [, table = ''] = /\| count \| tasks \|\n\|---\|---\|\n((?:\|.*\n)+)/.exec(readme) ?? [];
+    const [, table = ''] = /\| count \| tasks \|\n\|---\|---\|\n((?:\|.*\n)+)/.exec(pageNamed('docs/API.md')) ?? [];
     const explained = table.split('\n').flatMap((row) => [...(row.split(' | ')[0] ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name));
     expect(explained).to.have.members(Object.keys(counts));
   });
@@ -194,5 +218,9 @@ describe('README.md, pasted as it stands', function () {
     const answers = stdout.trimEnd().split('\n').map((line) => line.split(' ').slice(0, 2).join(' '));
     const names = (await readdir(path.join(root, 'examples/tasks'))).map((file) => path.basename(file, '.json')).sort();
     expect(answers).to.deep.equal(names.map((name) => `${name}: 201`));
+  });
+
+  it('left no block of any page out', () => {
+    expect([...pasted]).to.have.members([...blocks.keys()]);
   });
 });

@@ -27,7 +27,7 @@ export interface KafkaReceipt {
 
 const MAX_HOST_CHARACTERS = 255;
 const MAX_HEADERS = 1_000;
-/** Beside the message, a Kafka record has room for 64 KiB (README): the client's part of it. */
+/** Beside the message, a Kafka record has room for 64 KiB (docs/KAFKA.md): the client's part of it. */
 const MAX_KEY_AND_HEADERS_BYTES = 32_768;
 export const KAFKA_SCHEME = 'kafka://';
 /** Name of the cluster in KAFKA_BROKERS. */

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 
 import { finishedStates, taskStates } from '../../../shared/domain/task/task.js';
+import { readPages } from '../../support/doc-blocks.js';
 import { readText } from './repository-file.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -43,7 +44,7 @@ describe('docs/ARCHITECTURE.md', () => {
     expect(removals, 'nothing but a person removes a parked task').to.deep.equal(['deleted by a person']);
   });
 
-  for (const file of ['README.md', 'CHANGELOG.md', 'docs/ARCHITECTURE.md', 'docs/ENVIRONMENT.md', 'docs/ERRORS.md']) {
+  for (const file of [...readPages().map((page) => page.file), 'CHANGELOG.md']) {
     it(`finds every file that ${file} names`, () => {
       const text = readText(file);
       const linked = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, target]) => path.join(path.dirname(file), target ?? ''));
