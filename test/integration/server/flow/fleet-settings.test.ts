@@ -65,7 +65,8 @@ describe('an API whose settings differ from those of the workers', () => {
     expect((await get(`/destinations/${encodeURIComponent('kafka://b2:9092/orders')}`))['key']).to.equal('kafka://default/orders');
     // A pause under the workers' name reaches a task that names one of their brokers.
     await fetch(`${service.baseUrl}/destinations/${encodeURIComponent('kafka://b2:9092')}/pause`, { method: 'POST' });
-    const task = kafkaTask({ initial_delay: 0 });
+    // Workers take up a pause within a second.
+    const task = kafkaTask({ initial_delay: 1.5 });
     await submitNew(service.baseUrl, task);
     await eventually(async () => {
       const { waiting_for: waitingFor } = await getTask(service.baseUrl, task.id);
