@@ -7,7 +7,7 @@ import type { RedisClient } from '../shared/redis/redis-connection.js';
 import type { Shard } from '../shared/queue/engine/shard.js';
 import { sweepCompleted, sweepDeadLetters } from '../shared/queue/tasks/sweep-finished.js';
 
-/** Few enough that a step stays far under 20 ms: one of 2,000 steps of 500 took 22 ms, and everybody waited for it. */
+/** Few enough that a step stays far under 20 ms: one of 2,000 steps of 500 took 22 ms, and all other commands waited for it. */
 const RECORDS_PER_STEP = 200;
 /** Between two steps of a sweep, so that other commands get their turn. */
 const STEP_PAUSE_MS = 5;

@@ -6,7 +6,7 @@ import type { DeliveryErrorCode } from '../domain/errors.js';
  * What a failure says beyond the one batch it happened to.
  * `message`     one message may have spoiled its whole batch: each deserves a send of its own.
  * `layout`      what we know of the topic is out of date: ask again, then send again. As a rule nothing was stored; a
- *               leader that loses its office in mid write may have, and then the message is there twice.
+ *               broker that stops being the leader in mid write may have stored it, and then the message is there twice.
  * `connection`  the connection is of no more use: leave it, and start the next batch on a new one.
  * `topic`       the broker's verdict; the connection is fine.
  */
@@ -139,7 +139,7 @@ function codeOf(error: Error): string | undefined {
   return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-/** Deep enough for any real chain, and an end for one that bites its tail. */
+/** Deep enough for any real chain, and an end for a chain that is a circle. */
 const maxChainLength = 8;
 
 function causeChain(error: unknown): unknown[] {

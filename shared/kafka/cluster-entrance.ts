@@ -5,8 +5,8 @@ import type { ConnectionSettings } from './topic-connection.js';
 
 /**
  * The way into one cluster. Tries its bootstrap brokers in turn, beginning with the one that worked last, and lets
- * one connect go ahead of all others: when the cluster is dead, everybody who came meanwhile shares that one failure
- * instead of opening a socket too.
+ * one connect go ahead of all others: when the cluster is dead, the sends that came meanwhile share this one failure
+ * instead of opening sockets too.
  */
 export class ClusterEntrance {
   readonly #cluster: KafkaCluster;
@@ -23,7 +23,7 @@ export class ClusterEntrance {
   /**
    * @param signal aborts when the connection is no longer wanted
    * @returns a connection that works, for its new owner to close
-   * @throws  what classifyKafkaError knows, after at most sendTimeoutMs (twice that for one who had to wait first)
+   * @throws  what classifyKafkaError knows, after at most sendTimeoutMs (twice that for a caller that had to wait first)
    */
   async connect(topic: string, signal: AbortSignal): Promise<TopicConnection> {
     if (this.#goingAhead !== undefined) {
@@ -52,7 +52,7 @@ export class ClusterEntrance {
         lastError = error;
         // The same credentials would be refused by the next broker too.
         if (signal.aborted || classifyKafkaError(error).code === 'broker_authentication_failed') break;
-        // Somebody else may have moved on already.
+        // Another caller may have moved on to the next broker already.
         if (this.#preferred === index) this.#preferred = (index + 1) % bootstrap.length;
       }
     }

@@ -1,6 +1,6 @@
 /**
  * The promise's own outcome, or `createError()` if it has none within the limit. The work itself is not stopped:
- * whoever started it ends it.
+ * the caller that started it ends it.
  *
  * @param limitMs whole milliseconds
  */

@@ -28,7 +28,7 @@ const goodbyeLimitMs = 100;
  * and nothing can be sent to any topic of that cluster. The price is a connection per topic and broker.
  *
  * It never reconnects after trouble: its owner throws it away and makes another, since a fresh one has no stale
- * metadata, no seed broker that has died and no lock that somebody still holds.
+ * metadata, no seed broker that has died and no lock that another caller still holds.
  */
 export class TopicConnection {
   readonly #topic: string;

@@ -13,8 +13,8 @@ export interface TopicMessage {
 
 /**
  * Value = body; key = the destination's own or `<id>|<attempt>`; headers = our provenance, and the destination's own but
- * for those named `x-retry-...`, so that nobody can fake it: a client that hands over what it once got from here sends
- * the old ones along.
+ * for those named `x-retry-...`, so that it cannot be faked: a client that hands over what it once got from here sends
+ * the old headers along.
  */
 export function toTopicMessage(attempt: DeliveryAttempt, destination: KafkaDestination): TopicMessage {
   const key = Buffer.from(destination.key ?? attempt.key, 'utf8');

@@ -3,7 +3,7 @@ import { errors } from 'undici';
 import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
 import { oneLine } from './one-line.js';
 
-/** Codes of Node, OpenSSL and undici that have one meaning. */
+/** Codes of Node, OpenSSL and undici that have only one meaning. */
 const codes: ReadonlyMap<string, DeliveryErrorCode> = new Map(Object.entries({
   ECONNREFUSED: 'connection_refused',
   ECONNRESET: 'connection_reset',
@@ -49,7 +49,7 @@ const families: readonly (readonly [start: string, code: DeliveryErrorCode])[] =
   ['HPE_', 'response_invalid'],
 ];
 
-/** Of several addresses of one host, the failure that tells most: who refuses is at least there. */
+/** When all addresses of a host failed, the failure that tells most comes first: an address that refuses is at least there. */
 const mostTelling: readonly DeliveryErrorCode[] = [
   'connection_refused', 'connection_reset', 'tls_failed', 'connect_timed_out', 'host_unreachable', 'host_not_found',
 ];
@@ -77,7 +77,7 @@ function classifyLink(link: Error, headersArrived: boolean): DeliveryErrorCode |
   }
   if (link instanceof errors.HTTPParserError) {
     // 7.30 leaves `code` undefined (it looks a number up in a table of names). With no byte left to complain
-    // about, what the parser did not like was the end: the connection closed in mid answer.
+    // about, the parser must have refused the end itself: the connection closed in mid answer.
     return 'data' in link && link.data === '' ? 'connection_reset' : 'response_invalid';
   }
   const code = errorCode(link);
@@ -110,7 +110,7 @@ export function isBugOfOurs(error: unknown): boolean {
   return error instanceof errors.InvalidArgumentError || error instanceof errors.NotSupportedError;
 }
 
-/** The error and its causes, outermost first; at most ten, since a chain may bite its own tail. */
+/** The error and its causes, outermost first; at most ten, since a chain may be a circle. */
 function causeChain(error: unknown): Error[] {
   const chain: Error[] = [];
   for (let link = error; link instanceof Error && chain.length < 10; link = link.cause) chain.push(link);

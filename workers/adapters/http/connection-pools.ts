@@ -24,7 +24,7 @@ const keepAliveMs = 4_000;
  */
 const nextAddressAfterMs = 1_000;
 
-/** One for all: a new one for each connection, with its stack, is a tenth of what a send to a destination costs that nobody knows yet. */
+/** One error for all connections: a new one each time, with its stack, is a tenth of the cost of a first send to a destination. */
 const notNeeded = new errors.ClientDestroyedError();
 
 interface Origin {
@@ -36,7 +36,7 @@ interface Origin {
 }
 
 /**
- * Keep-alive connections, one pool for each origin. A pool lives while somebody uses it or one of its connections
+ * Keep-alive connections, one pool for each origin. A pool lives while a request uses it or one of its connections
  * is open, and of the unused ones only the latest `maxIdleOrigins` stay.
  *
  * Not undici's Agent: in 7.30 it has no limit on idle origins (its `maxOrigins` refuses new ones instead), and a
@@ -151,7 +151,7 @@ export class ConnectionPools {
     void pool.destroy(notNeeded);
     await Promise.all([...sockets].map((socket) => new Promise<void>((resolve) => {
       socket.once('close', () => { resolve(); });
-      // Does something only to those being made, which undici leaves alone. With an error, or its timer would run on.
+      // This ends only connections that are being made, which undici leaves alone. It needs an error, or a timer would run on.
       socket.destroy(notNeeded);
     })));
   }

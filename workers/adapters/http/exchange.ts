@@ -4,7 +4,7 @@ import type { Dispatcher, Pool } from 'undici';
 
 import type { EndSignal } from '../../../shared/domain/ports.js';
 
-/** How one request went, before anyone judges it. */
+/** How one request went, before it is judged. */
 export type Exchange =
   | {
       readonly kind: 'answered';
@@ -37,11 +37,11 @@ export function exchange(pool: Pool, request: Dispatcher.DispatchOptions, signal
   });
 }
 
-/** Tells undici to drop the connection. Shows up nowhere: the exchange has been settled before. */
+/** Tells undici to drop the connection. It is never seen: the exchange has been settled before. */
 class ReadEnough extends Error {}
 
 /**
- * undici's handler, used directly: `request()` builds a stream for each answer that nobody here reads as one,
+ * undici's handler, used directly: `request()` builds a stream for each answer, which is not needed here,
  * and waits for the connection before it notices an abort (7.30: a signal that aborts while the connection is
  * being made is not looked at until it stands or fails, up to the connect timeout later).
  */

@@ -29,7 +29,7 @@ export interface HttpAdapterOptions {
  * authority is trusted through Node's own NODE_EXTRA_CA_CERTS.
  *
  * A request that meets a kept connection just as the server closes it fails as connection_reset. It is not repeated
- * here: part of it may have been read, and attempts are counted by whoever calls. undici keeps such cases rare:
+ * here: part of it may have been read, and the caller counts attempts. undici keeps such cases rare:
  * before it reuses a connection it looks whether the end has come, and then makes a new one by itself.
  *
  * @see design.md, "What is sent"

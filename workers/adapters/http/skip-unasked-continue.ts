@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 const unaskedContinue = /^HTTP\/1\.[01] 100\b[^]*?\r?\n\r?\n/;
 
 /**
- * Takes a `100 Continue` off the head of an answer. Nobody asked for one, but old servers send it to every POST,
+ * Takes a `100 Continue` off the head of an answer. We never ask for one, but old servers send it to every POST,
  * and RFC 9110 (15.2) wants it skipped. undici 7.30 skips all other 1xx, but drops the connection at this one: the
  * receiver would have got the message, and would get it again with every retry.
  *

@@ -29,7 +29,7 @@ function percentDecode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // `50%off` is a legal password in a url. Who wrote it that way means it that way.
+    // `50%off` is a legal password in a url. It is sent as it was written.
     return text;
   }
 }

@@ -14,8 +14,8 @@ export const maxBatchesInFlight = 5;
 
 /**
  * How many of the oldest waiting messages leave now, as one batch.
- * A full batch leaves at once. A partial one leaves only when no other is on its way: whoever arrives meanwhile
- * joins it, so that batches grow by themselves under load and a lone message never waits for company.
+ * A full batch leaves at once. A partial one leaves only when no other is on its way: messages that arrive meanwhile
+ * join it, so that batches grow by themselves under load and a lone message never waits for company.
  *
  * With limits of 100 bytes and 3 messages, nothing on its way: [40, 40] -> 2, [40, 40, 40] -> 2, [10 x 4] -> 3,
  * [400] -> 1. One batch on its way: [40, 40] -> 0, [40, 40, 40] -> 2. Five on their way: always 0.
