@@ -171,6 +171,16 @@ describe('contentHash', () => {
       domainTask({ id: 'y', onExhausted: 'park', deadDestination: undefined, isPriority: true, destination: kafka }),
       'UM7v1sSLk_ldB1g4-_ZJPC-Z6g8vxIaFx4gbHNDpIlk',
     ],
+    [
+      'one with all that came after 0.1.0, as the version before the table of fields computed it',
+      domainTask({
+        id: 'z',
+        flowKey: 'tenant-7',
+        deadDestination: { type: 'kafka', broker: undefined, topic: 'd', key: undefined, headers: { b: '2', a: '1' } },
+        retryPolicy: { maxRetries: 2, initialDelayMs: 60_000, baseDelayMs: 60_000, maxDelayMs: 86_400_000, jitter: 'full' },
+      }),
+      'CbJGSdGXZiUJpd63gkiX3yWtIf8-pFE6rgK-40Doo_8',
+    ],
   ];
   for (const [name, task, hash] of stored) {
     it(`is for ${name} what earlier versions stored`, () => {
