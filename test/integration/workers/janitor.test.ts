@@ -20,7 +20,6 @@ describe('janitor', () => {
     service = await InProcessService.ready();
     receiver = await createReceiver();
     receiver.on('/down', { kind: 'answer', status: 500 });
-    await service.startWorker({ circuit: { isOn: false } });
   });
   afterEach(async () => {
     await service.close();
@@ -55,9 +54,19 @@ describe('janitor', () => {
     for (const id of ids) expect(await service.redis.zadd(key, 'XX', 'CH', at, jobIdOf(id)), `${id} in ${set}`).to.equal(1);
   }
 
+  /** Runs a worker for a while only: it has a janitor of its own, which would remove records and hold the lock. */
+  async function withWorker(work: () => Promise<void>): Promise<void> {
+    const worker = await service.startWorker({ circuit: { isOn: false } });
+    await work();
+    await worker.stop(0);
+    await service.redis.del((await keys()).janitorLock);
+  }
+
   async function submitAll(tasks: readonly WireTask[], state: 'delivered' | 'dead_lettered' | 'parked'): Promise<string[]> {
-    for (const task of tasks) await submitNew(service.baseUrl, task);
-    for (const { id } of tasks) await waitForState(service.baseUrl, id, state);
+    await withWorker(async () => {
+      for (const task of tasks) await submitNew(service.baseUrl, task);
+      for (const { id } of tasks) await waitForState(service.baseUrl, id, state);
+    });
     return tasks.map(({ id }) => id);
   }
 
@@ -79,11 +88,10 @@ describe('janitor', () => {
   }
 
   it('removes delivered tasks by age, and leaves the younger ones', async () => {
-    const old = await deliver(3);
+    const [old, young] = [await deliver(3), await deliver(2)];
     const waiting = httpTask(receiver.url('/'), { initial_delay: 3_600 });
     await submitNew(service.baseUrl, waiting);
     await setFinishedAt('completed', old, Date.now() - DAY - 1_000);
-    const young = await deliver(2);
     await clean(0, {}, async () => { expect(await known(old)).to.deep.equal([]); });
     expect(await known([...young, waiting.id])).to.deep.equal([...young, waiting.id]);
     expect(await service.redis.keys(`${service.prefix}:*t-delivered-*`)).to.have.lengthOf(2);
@@ -136,9 +144,11 @@ describe('janitor', () => {
       const { dead_destination: _none, ...task } = httpTask(receiver.url('/down'), { id: uniqueId('parked'), on_exhausted: 'park' });
       return task;
     });
-    await Promise.all(parkedTasks.map((task) => submitNew(service.baseUrl, task)));
     const { failed, janitorCursor } = await keys();
-    await eventually(async () => { expect(await service.redis.zcard(failed)).to.equal(600); }, { withinMs: 20_000 });
+    await withWorker(async () => {
+      await Promise.all(parkedTasks.map((task) => submitNew(service.baseUrl, task)));
+      await eventually(async () => { expect(await service.redis.zcard(failed)).to.equal(600); }, { withinMs: 20_000 });
+    });
     const dead = await deadLetter(1);
     await clean(31 * DAY, {}, async () => { expect(await known(dead)).to.deep.equal([]); });
     expect(await service.redis.zcard(failed)).to.equal(600);
@@ -149,8 +159,8 @@ describe('janitor', () => {
 
   it('is one of the fleet: a second one does nothing while the first is alive', async () => {
     const redis = connect('worker');
-    await redis.set((await keys()).janitorLock, 'another worker', 'PX', 60_000);
     const dead = await deadLetter(1);
+    await redis.set((await keys()).janitorLock, 'another worker', 'PX', 60_000);
     const janitor = new Janitor({ shards: await service.queue.shards(), redis, retention, clock: () => Date.now() + 31 * DAY, logger });
     janitor.start();
     await janitor.stop(); // resolves when its first round is over
