@@ -30,7 +30,7 @@ export interface ServerDeps {
   readonly clock: Clock;
   /** Of the service, such as `0.1.0`: compared with that of the workers. */
   readonly version: string;
-  /** Called when Redis has answered and must not be used: EvictingRedisError in prod. */
+  /** Called when Redis has answered and must not be used: EvictingRedisError in prod, EngineMismatchError in both. */
   readonly onUnfitRedis: (error: unknown) => void;
   readonly stages?: PipelineStages;
   /** Default: one that is made of `config.redis`. Either is closed at the end. */
@@ -64,7 +64,7 @@ export interface Server {
 export function createServer(config: ServerConfig, { logger, clock, version, onUnfitRedis, stages, redis = connectRedis(config.redis, 'server'), ...deps }: ServerDeps): Server {
   logConnectionChanges(redis, logger);
   redis.once('ready', () => void checkRedisSettings(redis, config.environment, logger).catch(onUnfitRedis));
-  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, clock, refusals: new RefusalLog(logger) });
+  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, clock, refusals: new RefusalLog(logger), onEngineMismatch: onUnfitRedis });
   const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
   const { isRedisAboveMark = () => memoryGuard.isAboveMark } = deps;
   const { circuit, dead, release, deliveryTimeoutMs } = config;

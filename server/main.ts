@@ -3,6 +3,7 @@ import { serviceVersion } from '../shared/config/service-version.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
+import { EngineMismatchError } from '../shared/queue/engine/engine-mismatch.js';
 import { EvictingRedisError } from '../shared/redis/redis-watch.js';
 import { createServer } from './create-server.js';
 
@@ -15,7 +16,7 @@ const server = createServer(config, {
   logger,
   clock: Date.now,
   version: serviceVersion(),
-  onUnfitRedis: (error) => exitUnconfigured(error instanceof EvictingRedisError ? error.message : printError(error)),
+  onUnfitRedis: (error) => exitUnconfigured(error instanceof EvictingRedisError || error instanceof EngineMismatchError ? error.message : printError(error)),
 });
 exitOnSignal(server.stopSteps, logger);
 

@@ -39,7 +39,7 @@ export interface Worker {
   readonly inHand: number;
   /**
    * Resolves when the worker takes tasks, or when it was stopped meanwhile. Waits while Redis is away.
-   * @throws EvictingRedisError in prod, when Redis would delete tasks
+   * @throws EvictingRedisError in prod, when Redis would delete tasks; EngineMismatchError for libraries that this version was not made for
    */
   start(): Promise<void>;
   /**

@@ -3,6 +3,7 @@ import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
 import { serviceVersion } from '../shared/config/service-version.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
+import { EngineMismatchError } from '../shared/queue/engine/engine-mismatch.js';
 import { EvictingRedisError } from '../shared/redis/redis-watch.js';
 import { createWorker } from './create-worker.js';
 
@@ -17,7 +18,7 @@ const lifecycle = exitOnSignal(worker.stopSteps, logger, () => ({ tasks_left: wo
 try {
   await worker.start();
 } catch (error) {
-  if (!(error instanceof EvictingRedisError)) throw error;
+  if (!(error instanceof EvictingRedisError || error instanceof EngineMismatchError)) throw error;
   logger.error(error.message);
   logger.flush();
   process.exit(EXIT_CONFIG);

@@ -1,7 +1,6 @@
 import { createRequire } from 'node:module';
+import { KAFKAJS_VERSION } from './kafkajs-version.js';
 
-/** The version whose source was read for this patch. */
-const patchedVersion = '2.2.4';
 const isStopped = Symbol.for('kafka-retry-service.kafkajs-idle-loop-stopped');
 
 /**
@@ -17,7 +16,7 @@ const isStopped = Symbol.for('kafka-retry-service.kafkajs-idle-loop-stopped');
 export function stopKafkajsIdleLoop(): boolean {
   const require = createRequire(import.meta.url);
   const { version } = require('kafkajs/package.json') as { version?: unknown };
-  if (version !== patchedVersion) return false;
+  if (version !== KAFKAJS_VERSION) return false;
 
   const RequestQueue: unknown = require('kafkajs/src/network/requestQueue');
   if (typeof RequestQueue !== 'function') return false;

@@ -1,8 +1,7 @@
 import { createRequire } from 'node:module';
+import { KAFKAJS_VERSION } from './kafkajs-version.js';
 import { encodeRecord, type KafkaRecord } from './record-encoding.js';
 
-/** The version whose source was read for this patch. */
-const patchedVersion = '2.2.4';
 const recordPath = 'kafkajs/src/protocol/recordBatch/record/v0';
 const isPatched = Symbol.for('kafka-retry-service.kafkajs-records-patched');
 
@@ -20,7 +19,7 @@ type MakeRecord = ((record: KafkaRecord) => unknown) & { readonly [isPatched]?: 
 export function writeKafkajsRecords(): boolean {
   const require = createRequire(import.meta.url);
   const { version } = require('kafkajs/package.json') as { version?: unknown };
-  if (version !== patchedVersion) return false;
+  if (version !== KAFKAJS_VERSION) return false;
 
   const makeRecord = require(recordPath) as MakeRecord;
   const module = require.cache[require.resolve(recordPath)];

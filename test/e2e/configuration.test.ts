@@ -48,6 +48,17 @@ for (const entry of entries) {
     });
   });
 
+  describe(`e2e: ${entry} with another BullMQ than it was made for`, () => {
+    afterEach(expectAllEnded);
+
+    it('ends with 78, and says what was expected and what was found', async () => {
+      const preload = new URL('preload/other-bullmq.mjs', import.meta.url);
+      const run = start(entry, { REDIS_ADDR: printAddress(testRedisAddress()), HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', NODE_OPTIONS: `--import=${preload.href}` });
+      expect(await run.ended()).to.equal(EXIT_CONFIG);
+      expect(run.output).to.contain('expected 9 keys and 2 values of the script promote, found 10 and 2').and.to.contain('npm ci');
+    });
+  });
+
   describe(`e2e: ${entry} on a Redis that evicts`, () => {
     let redis: PrivateRedis;
     before(async () => { redis = await PrivateRedis.start(['--maxmemory-policy', 'allkeys-lru']); });

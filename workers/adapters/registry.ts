@@ -1,6 +1,7 @@
 import type { Config } from '../../shared/config/load.js';
 import type { Destination, DestinationType } from '../../shared/domain/destinations/destination.js';
 import type { Clock, DeliveryAdapter } from '../../shared/domain/ports.js';
+import { patchKafkajs } from '../../shared/kafka/kafkajs-patches.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { createHttpAdapter } from './http/http-adapter.js';
 import { createKafkaAdapter } from './kafka/adapter.js';
@@ -10,6 +11,7 @@ export type AdapterRegistry = { readonly [T in DestinationType]: DeliveryAdapter
 
 /** A type without an adapter does not compile. */
 export function createAdapters({ kafka }: Pick<Config, 'kafka'>, { clock, logger }: { readonly clock: Clock; readonly logger: Logger }): AdapterRegistry {
+  for (const warning of patchKafkajs()) logger.warn(warning);
   return {
     kafka: createKafkaAdapter({
       defaultBrokers: kafka.brokers.map(({ host, port }) => `${host}:${port}`),

@@ -2,8 +2,10 @@ import { Queue } from 'bullmq';
 import { RequestError } from '../../domain/errors.js';
 import { jobIdOf, ownKeys, queueName, queuePrefix, type OwnKeys } from '../names.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
+import { checkEngine } from './check-engine.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
-import { defineFinishScript } from './finish-script.js';
+import { readEngineFacts } from './engine-facts.js';
+import { EngineMismatchError } from './engine-mismatch.js';
 import type { LuaScript } from './lua-script.js';
 import type { QueueClient } from './queue-client.js';
 import { SubmitScript } from './submit-script.js';
@@ -38,6 +40,8 @@ export interface ShardsOptions {
   readonly count: number;
   /** @param bullmq what BullMQ has defined @returns scripts of ours by the names of their commands */
   readonly scripts: (bullmq: DefinedScripts) => Readonly<Record<string, LuaScript>>;
+  /** The installed libraries are not those that this version was made for: the process has to end. */
+  readonly onMismatch?: ((error: EngineMismatchError) => void) | undefined;
 }
 
 /**
@@ -47,6 +51,7 @@ export interface ShardsOptions {
 export class Shards {
   #open: Promise<readonly Shard[]> | undefined;
   #ready: readonly Shard[] | undefined;
+  #mismatch: EngineMismatchError | undefined;
   readonly #onReady = (): void => void this.whenOpen().catch(() => undefined); // the next 'ready' tries again
 
   constructor(private readonly options: ShardsOptions) {
@@ -55,8 +60,9 @@ export class Shards {
     if (redis.status === 'ready') this.#onReady();
   }
 
-  /** @throws RequestError redis_unavailable while Redis has not answered yet */
+  /** @throws RequestError redis_unavailable while Redis has not answered yet; EngineMismatchError when that was refused */
   get(index: number): Shard {
+    if (this.#mismatch !== undefined) throw this.#mismatch;
     const shard = this.#ready?.[index];
     if (shard === undefined) throw new RequestError('redis_unavailable', 'redis connection failed');
     return shard;
@@ -90,6 +96,10 @@ export class Shards {
       return shards;
     } catch (error) {
       this.#open = undefined;
+      if (error instanceof EngineMismatchError) {
+        this.#mismatch = error;
+        this.options.onMismatch?.(error);
+      }
       throw error;
     }
   }
@@ -102,8 +112,8 @@ async function openShard({ redis, prefix, scripts }: ShardsOptions, index: numbe
   try {
     await queue.waitUntilReady();
     const client = await queue.getBackend().client;
-    // Each worker defines it for itself; here, a BullMQ that it was not made for is refused before a task is taken.
-    defineFinishScript(client);
+    // First of all: nothing of ours may be put into Lua that is not what it was made for.
+    checkEngine(await readEngineFacts(queue, client, redis));
     for (const [name, script] of Object.entries(scripts(definedScripts(client)))) client.defineCommand(name, script);
     const key = (suffix: string): string => queue.toKey(suffix);
     return {

@@ -7,13 +7,21 @@ import type { IQueueBackend, Job } from 'bullmq';
  * each time that BullMQ repeats a call that Redis did not answer.
  */
 export function addToTransition(job: Job, fields: Readonly<Record<string, string>>): void {
-  // `protected` in BullMQ's types: a Job has no public way to its backend.
-  const holder = job as unknown as { backend: IQueueBackend };
-  const { backend } = holder;
+  const backend = backendOf(job);
   // What it inherits is the worker's backend itself, whose other methods must see their own fields.
   const adding = Object.create(backend) as IQueueBackend;
   adding.moveToDelayed = (jobId, at, delay, token, options) => backend.moveToDelayed(jobId, at, delay, token, { ...options, fieldsToUpdate: { ...options?.fieldsToUpdate, ...fields } });
   adding.retryJob = (jobId, lifo, token, options) => backend.retryJob(jobId, lifo, token, { ...options, fieldsToUpdate: { ...options?.fieldsToUpdate, ...fields } });
   adding.moveToFailed = (failed, reason, removeOnFail, token, fetchNext, fieldsToUpdate) => backend.moveToFailed(failed, reason, removeOnFail, token, fetchNext, { ...fieldsToUpdate, ...fields });
-  holder.backend = adding;
+  holderOf(job).backend = adding;
+}
+
+/** Through which the job sends its transitions. */
+export function backendOf(job: Job): IQueueBackend {
+  return holderOf(job).backend;
+}
+
+function holderOf(job: Job): { backend: IQueueBackend } {
+  // `protected` in BullMQ's types: a Job has no public way to its backend.
+  return job as unknown as { backend: IQueueBackend };
 }

@@ -10,6 +10,7 @@ import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
 import { ownScripts } from './own-scripts.js';
 import { redriveFailed, redriveTask, type Redrive } from './redrive-task.js';
 import { retryNow, type RetryNow } from './retry-now.js';
+import { EngineMismatchError } from '../engine/engine-mismatch.js';
 import { Shards, type Shard } from '../engine/shard.js';
 import { Submission, type Admission } from './submission.js';
 import { SubmissionBatcher } from './submission-batcher.js';
@@ -32,6 +33,8 @@ const messageOf = {
 
 export interface TaskQueueOptions {
   readonly redis: RedisClient;
+  /** What is installed is not what this version was made for. No task is taken or stored; the process has to end. */
+  readonly onEngineMismatch?: (error: EngineMismatchError) => void;
   readonly prefix: string;
   readonly shards: number;
   /** Shown to people as part of a job's attempts. */
@@ -51,11 +54,11 @@ export class TaskQueue {
   readonly #errors = new RedisErrors();
 
   constructor(private readonly options: TaskQueueOptions) {
-    const { redis, prefix, shards: count } = options;
-    this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts });
+    const { redis, prefix, shards: count, onEngineMismatch: onMismatch } = options;
+    this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, onMismatch });
   }
 
-  /** Resolves when Redis has answered once and the queues are open. */
+  /** Resolves when Redis has answered once and the queues are open. @throws EngineMismatchError as `onEngineMismatch` */
   async ready(): Promise<void> {
     await this.#shards.whenOpen();
   }
@@ -158,7 +161,7 @@ export class TaskQueue {
     return this.#shards.all().map(({ queue }) => queue);
   }
 
-  /** For the janitor and the workers, which run their own loops per shard. */
+  /** For the janitor and the workers, which run their own loops per shard. @throws EngineMismatchError as `onEngineMismatch` */
   async shards(): Promise<readonly Shard[]> {
     return this.#shards.whenOpen();
   }
@@ -176,7 +179,8 @@ export class TaskQueue {
    * @returns a bug of ours as it is: it is answered 500, and logged
    */
   asRequestError(cause: unknown): unknown {
-    if (cause instanceof RequestError) return cause;
+    // Every call fails with the second until the process ends, which it is about to do.
+    if (cause instanceof RequestError || cause instanceof EngineMismatchError) return cause;
     if (cause instanceof UnreadableTaskError) return new RequestError('task_unreadable', 'the task was written by a newer version of this service', undefined, { cause });
     const errorClass = this.#errors.classify(cause);
     if (errorClass === 'bug') return cause;

@@ -3,9 +3,8 @@ import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js'
 import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult, EndSignal } from '../../../shared/domain/ports.js';
 import { createClusterFinder } from '../../../shared/kafka/cluster-identity.js';
 import type { ClusterSettings } from '../../../shared/kafka/cluster-identity.js';
-import { stopKafkajsIdleLoop } from '../../../shared/kafka/kafkajs-idle-loop.js';
-import { writeKafkajsRecords } from '../../../shared/kafka/kafkajs-records.js';
 import type { KafkaLog } from '../../../shared/kafka/kafkajs-log.js';
+import { patchKafkajs } from '../../../shared/kafka/kafkajs-patches.js';
 import { toTopicMessage } from '../../../shared/kafka/topic-message.js';
 import { TopicSenders } from './topic-senders.js';
 
@@ -41,8 +40,8 @@ const closeGraceMs = 2_000;
  * connected), topic-sender (which batch), topic-connection (kafkajs), classify-error (what went wrong).
  */
 export function createKafkaAdapter(options: KafkaAdapterOptions): DeliveryAdapter<KafkaDestination> {
-  stopKafkajsIdleLoop();
-  writeKafkajsRecords();
+  // What is off is told at start: see registry.ts.
+  patchKafkajs();
   const { sendTimeoutMs = 10_000, connectTimeoutMs = 3_000, log, clock } = options;
   const clusterOf = createClusterFinder(options);
   const senders = new TopicSenders({

@@ -1,0 +1,88 @@
+import { Duplex } from 'node:stream';
+import { BULLMQ_VERSION, bullmqScripts, FINISH_OWN_KEYS, PUT_BACK_JOB, type BullmqScriptName, type ScriptShape } from './bullmq-contract.js';
+import { bullmqScript, type DefinedScript } from './defined-scripts.js';
+import type { EngineFacts } from './engine-facts.js';
+import { EngineMismatchError } from './engine-mismatch.js';
+import { finishLua } from './finish-script.js';
+import { putBackFunction } from './put-back.js';
+
+/**
+ * Refuses libraries that this folder was not written for, before a task is taken or stored. With another order of keys
+ * BullMQ's Lua would write a task into the wrong place, and nothing would say so.
+ * @throws EngineMismatchError that names everything that differs
+ */
+export function checkEngine(facts: EngineFacts): void {
+  const findings = [...checkVersion(facts), ...checkShapes(facts), ...checkCalls(facts), ...checkPatches(facts), ...checkJobs(facts), ...checkStreams(facts)];
+  if (findings.length > 0) throw new EngineMismatchError([...new Set(findings)]);
+}
+
+function checkVersion({ bullmqVersion }: EngineFacts): string[] {
+  return bullmqVersion === BULLMQ_VERSION ? [] : [`bullmq: expected ${BULLMQ_VERSION}, found ${String(bullmqVersion)}`];
+}
+
+const shapes = Object.entries(bullmqScripts) as [BullmqScriptName, ScriptShape][];
+
+function checkShapes({ scripts }: EngineFacts): string[] {
+  return shapes.flatMap(([name, { keys, values }]) =>
+    findingsOf(() => {
+      const script = bullmqScript(scripts, name);
+      const found = { keys: script.numberOfKeys, values: valuesRead(script) };
+      if (found.keys === keys && found.values === values) return [];
+      return [`bullmq: expected ${keys} keys and ${values} values of the script ${name}, found ${String(found.keys)} and ${found.values}`];
+    }),
+  );
+}
+
+/** What BullMQ hands over must be as much as its script takes, and a job must stand where our Lua looks for it. */
+function checkCalls({ calls, ends, jobId, jobKey }: EngineFacts): string[] {
+  const all = [...calls, ...ends.map((args) => ({ script: 'moveToFinished', args }))];
+  const counts = all.flatMap(({ script, args }) => {
+    const shape = shapeOf(script);
+    if (shape === undefined) return [`bullmq: expected one of the scripts ${Object.keys(bullmqScripts).join(', ')}, found ${script}`];
+    return args.length === shape.keys + shape.values ? [] : [`bullmq: expected ${shape.keys + shape.values} arguments of the script ${script}, found ${args.length}`];
+  });
+  const { keys } = bullmqScripts.moveToDelayed;
+  const putBack = calls.find(({ script }) => script === 'moveToDelayed')?.args ?? [];
+  if (putBack[PUT_BACK_JOB.key - 1] !== jobKey || putBack[keys + PUT_BACK_JOB.id - 1] !== jobId) {
+    counts.push(`bullmq: expected the job as key ${PUT_BACK_JOB.key} and value ${PUT_BACK_JOB.id} of the script moveToDelayed, found it elsewhere`);
+  }
+  const differing = ends[0].slice(0, bullmqScripts.moveToFinished.keys).flatMap((key, index) => (key === ends[1][index] ? [] : [index]));
+  const expected = Array.from({ length: FINISH_OWN_KEYS.count }, (_, nth) => FINISH_OWN_KEYS.from + nth);
+  if (differing.join() !== expected.join()) counts.push(`bullmq: expected the keys ${expected.join()} of the script moveToFinished to differ between jobs, found ${differing.join() || 'none'}`);
+  return counts;
+}
+
+function shapeOf(script: string): ScriptShape | undefined {
+  return shapes.find(([name]) => name === script)?.[1];
+}
+
+function checkPatches({ scripts }: EngineFacts): string[] {
+  return [finishLua, putBackFunction].flatMap((build) =>
+    findingsOf(() => {
+      build(scripts);
+      return [];
+    }),
+  );
+}
+
+function checkJobs({ sharesBackend }: EngineFacts): string[] {
+  return sharesBackend ? [] : ["bullmq: expected a job to keep its queue's backend in 'backend', found another one or none"];
+}
+
+function checkStreams({ streams }: EngineFacts): string[] {
+  return streams.every((stream) => stream instanceof Duplex) ? [] : ["ioredis: expected a 'stream' on each connection, found none"];
+}
+
+/** The highest ARGV that the text reads. */
+function valuesRead({ lua }: DefinedScript): number {
+  return Math.max(0, ...[...lua.matchAll(/\bARGV\[(\d+)\]/g)].map(([, number]) => Number(number)));
+}
+
+function findingsOf(check: () => string[]): readonly string[] {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof EngineMismatchError) return error.findings;
+    throw error;
+  }
+}

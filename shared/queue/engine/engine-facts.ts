@@ -1,0 +1,69 @@
+import { createRequire } from 'node:module';
+import { Job, type MinimalJob, type Queue } from 'bullmq';
+import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
+import { definedScripts, type DefinedScripts } from './defined-scripts.js';
+import { recordPromotion } from './promote-job.js';
+import { putBackArguments } from './put-back.js';
+import type { QueueClient } from './queue-client.js';
+import { recordAdds } from './recorded-add.js';
+import { recordRestart } from './restart-job.js';
+import { backendOf } from './transition-fields.js';
+
+/** What BullMQ hands to one of its scripts. */
+interface RecordedCall {
+  /** Without BullMQ's version. */
+  readonly script: string;
+  readonly args: readonly unknown[];
+}
+
+/** What the installed libraries are like, as far as this folder relies on it. */
+export interface EngineFacts {
+  readonly bullmqVersion: unknown;
+  readonly scripts: DefinedScripts;
+  /** What BullMQ itself hands to some of its scripts, keys first, for the job `jobId` with the key `jobKey`. */
+  readonly calls: readonly RecordedCall[];
+  /** The same of moveToFinished, for two jobs that end in two sets. */
+  readonly ends: readonly [readonly unknown[], readonly unknown[]];
+  /** Does a job of BullMQ's send its transitions through the backend of its queue? */
+  readonly sharesBackend: boolean;
+  readonly jobId: string;
+  readonly jobKey: string;
+  /** What the connections that are open write to. */
+  readonly streams: readonly unknown[];
+}
+
+/** No task has these ids: see `jobIdOf` in names.ts. */
+const JOB_ID = 'engine-check';
+const OTHER_ID = 'engine-check-2';
+
+/**
+ * Asks the libraries; sends nothing to Redis.
+ * @throws EngineMismatchError when they cannot even be asked
+ */
+export async function readEngineFacts(queue: Queue, client: QueueClient, redis: RedisClient): Promise<EngineFacts> {
+  const { version } = createRequire(import.meta.url)('bullmq/package.json') as { version?: unknown };
+  const backend = queue.getBackend();
+  // BullMQ reads no more of the job than this.
+  const job = { id: JOB_ID, opts: {} } as MinimalJob;
+  const otherJob = { id: OTHER_ID, opts: {} } as MinimalJob;
+  return {
+    bullmqVersion: version,
+    scripts: definedScripts(client),
+    calls: [
+      ...recordAdds(queue).map(({ command, args }) => ({ script: command.split(':', 1)[0] ?? '', args })),
+      await recordPromotion(queue, JOB_ID),
+      await recordRestart(queue, JOB_ID),
+      { script: 'moveToDelayed', args: putBackArguments(queue, { jobId: JOB_ID, token: '', at: 0, delayMs: 0, fields: {} }) },
+    ],
+    ends: [backend.moveToCompletedArgs(job, '', false, '', true), backend.moveToFailedArgs(otherJob, '', false, '', true)],
+    sharesBackend: backendOf(new Job(queue, '', {}, {}, JOB_ID)) === backend,
+    jobId: JOB_ID,
+    jobKey: queue.toKey(JOB_ID),
+    streams: streamsOf(redis),
+  };
+}
+
+function streamsOf(redis: RedisClient): unknown[] {
+  const connections = isCluster(redis) ? redis.nodes() : [redis];
+  return connections.filter(({ status }) => status === 'ready').map(({ stream }): unknown => stream);
+}
