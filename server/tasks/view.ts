@@ -1,7 +1,7 @@
 import type { AttemptRecord, LogEntry, Phase } from '../../shared/domain/task/attempt-record.js';
 import { printFailure } from '../../shared/domain/task/outgoing-message.js';
 import { toWireReceipt } from '../../shared/domain/destinations/destination.js';
-import { taskFieldRows, valueOf, type BoundField } from '../../shared/domain/task/task-fields.js';
+import { taskFieldRows, type BoundField } from '../../shared/domain/task/task-fields.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import { printTime } from '../http/print-time.js';
@@ -45,7 +45,7 @@ export function toWirePolicy(task: Task): object {
 }
 
 function shownFields(place: BoundField['shown'], task: Task): object {
-  return Object.assign({}, ...taskFieldRows.filter(({ shown }) => shown === place).map((row) => shownField(row, valueOf(row, task)))) as object;
+  return Object.assign({}, ...taskFieldRows.filter(({ shown }) => shown === place).map((row) => shownField(row, row.read(task)))) as object;
 }
 
 function shownField(row: BoundField, value: unknown): object {

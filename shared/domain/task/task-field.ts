@@ -9,6 +9,8 @@ import type { Task } from './task.js';
  * To add a field: a member of Task (or of RetryPolicy), and its row; without the row it does not compile.
  */
 export interface TaskField<V> {
+  /** Its value in a task. Not found by its name: a look-up by a name that varies is slower, and not checked by the compiler. */
+  read(task: Task): V;
   /** Its name in requests and answers. */
   readonly wire: string;
   /** `unless_parked`: needed unless on_exhausted is park. */

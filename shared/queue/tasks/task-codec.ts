@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { printDestination } from '../../domain/destinations/destination.js';
 import { UNREADABLE } from '../../domain/task/task-field.js';
-import { buildTask, taskFieldRows, valueOf, type BoundField } from '../../domain/task/task-fields.js';
+import { buildTask, taskFieldRows, type BoundField } from '../../domain/task/task-fields.js';
 import type { Task } from '../../domain/task/task.js';
 
 /** Version written into the data of every job. A process leaves a higher one to those who know it. */
@@ -57,7 +57,7 @@ const emptyData = { v: DATA_VERSION, ...Object.fromEntries(storedOrder.map(({ le
 export function encodeTask(task: Task): JobData {
   const data: Record<string, unknown> & { v: number } = { ...emptyData };
   for (const row of storedOrder) {
-    data[row.letter] = row.encode(valueOf(row, task), task);
+    data[row.letter] = row.encode(row.read(task), task);
   }
   return data;
 }
@@ -87,9 +87,9 @@ const namedContent = taskFieldRows.filter(({ content }) => content === 'named').
  * @returns 43 characters of base64url
  */
 export function contentHash(task: Task): string {
-  const canonical: unknown[] = positionalContent.map((row) => canonicalValue(row, valueOf(row, task)));
+  const canonical: unknown[] = positionalContent.map((row) => canonicalValue(row, row.read(task)));
   for (const row of namedContent) {
-    const value = valueOf(row, task);
+    const value = row.read(task);
     if (row.encode(value, task) !== undefined) canonical.push([row.wire, canonicalValue(row, value)]);
   }
   return hash('sha256', JSON.stringify(canonical), 'base64url');
