@@ -13,13 +13,15 @@ export interface Profile {
   readonly badAnswers: number;
   /** Of single calls whose time is limited, how many may be late: the short form runs on machines that do other things, too. */
   readonly shareOfNoise: number;
+  /** From one version to the other and back. */
+  readonly rollingUpdates: number;
   /** Tasks of a scenario in which the number matters little. */
   readonly tasks: number;
 }
 
 const profiles: Readonly<Record<Profile['name'], Profile>> = {
-  short: { name: 'short', workerKills: 4, apiKills: 2, redisKills: 1, outageSeconds: 6, exactKills: 4, finishedRecords: 20_000, badAnswers: 1_000, shareOfNoise: 0.03, tasks: 100 },
-  long: { name: 'long', workerKills: 20, apiKills: 10, redisKills: 3, outageSeconds: 60, exactKills: 20, finishedRecords: 1_000_000, badAnswers: 10_000, shareOfNoise: 0, tasks: 1_000 },
+  short: { name: 'short', workerKills: 4, apiKills: 2, redisKills: 1, outageSeconds: 6, exactKills: 4, finishedRecords: 20_000, badAnswers: 1_000, shareOfNoise: 0.03, rollingUpdates: 1, tasks: 100 },
+  long: { name: 'long', workerKills: 20, apiKills: 10, redisKills: 3, outageSeconds: 60, exactKills: 20, finishedRecords: 1_000_000, badAnswers: 10_000, shareOfNoise: 0, rollingUpdates: 3, tasks: 1_000 },
 };
 
 /** CHAOS_PROFILE: short (the default) or long. */

@@ -22,9 +22,12 @@ export class ServiceProcess {
   #output = '';
   #hasEnded = false;
 
-  /** @param entry below dist/, such as `server/main.js` */
-  constructor(entry: string, settings: Settings) {
-    const file = path.join(root, 'dist', entry);
+  /**
+   * @param entry  below dist/, such as `server/main.js`
+   * @param folder that has the dist/: another one than ours is another version's
+   */
+  constructor(entry: string, settings: Settings, folder = root) {
+    const file = path.join(folder, 'dist', entry);
     if (!existsSync(file)) throw new Error(`${entry} is not built: run \`npm run build\` (\`npm test\` does)`);
     // Nothing of the surroundings but what a program needs to run: another Redis must not slip in.
     const { PATH = '', HOME = '' } = process.env;
@@ -144,8 +147,23 @@ export class Service {
     return server;
   }
 
-  async startWorker(settings: Settings = {}): Promise<ServiceProcess> {
-    const worker = this.#spawn('workers/main.js', settings);
+  /** One more API, ready before requests go to it, as a load balancer does it. @param folder see ServiceProcess */
+  async addReadyServer(folder?: string): Promise<ServiceProcess> {
+    const server = this.#spawn('server/main.js', {}, folder);
+    const [, url = ''] = await server.hasWritten(/the API is up.*?(http:\/\/127\.0\.0\.1:\d+)/);
+    await isReady(url);
+    this.#baseUrl = url;
+    return server;
+  }
+
+  /** Resolves when the API that was started last can store tasks. */
+  async ready(): Promise<void> {
+    await isReady(this.#baseUrl);
+  }
+
+  /** @param folder see ServiceProcess */
+  async startWorker(settings: Settings = {}, folder?: string): Promise<ServiceProcess> {
+    const worker = this.#spawn('workers/main.js', settings, folder);
     await worker.hasWritten(/worker is up/);
     return worker;
   }
@@ -170,11 +188,18 @@ export class Service {
     await Promise.all(this.#processes.filter((each) => each.isRunning).map(endCleanly));
   }
 
-  #spawn(entry: string, settings: Settings): ServiceProcess {
-    const started = new ServiceProcess(entry, { ...this.settings, ...settings });
+  #spawn(entry: string, settings: Settings, folder?: string): ServiceProcess {
+    const started = new ServiceProcess(entry, { ...this.settings, ...settings }, folder);
     this.#processes.push(started);
     return started;
   }
+}
+
+async function isReady(baseUrl: string): Promise<void> {
+  await eventually(async () => {
+    const { status } = await fetch(`${baseUrl}/readyz`);
+    if (status !== 200) throw new Error(`/readyz says ${status}`);
+  }, { withinMs: 20_000 });
 }
 
 /** SHUTDOWN_TIMEOUT is 10 s unless a test says otherwise. */
