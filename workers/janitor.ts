@@ -5,6 +5,7 @@ import type { Logger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
 import type { RedisClient } from '../shared/redis/redis-connection.js';
 import type { Shard } from '../shared/queue/engine/shard.js';
+import { addSearchFields, firstStep, type Pass } from '../shared/queue/tasks/add-search-fields.js';
 import { sweepCompleted, sweepDeadLetters } from '../shared/queue/tasks/sweep-finished.js';
 
 /** Few enough that a step stays far under 20 ms: one of 2,000 steps of 500 took 22 ms, and all other commands waited for it. */
@@ -14,6 +15,15 @@ const STEP_PAUSE_MS = 5;
 const ROUND_EVERY_MS = 1_000;
 const LEADER_FOR_MS = 10_000;
 
+/**
+ * Pause between two looks at all jobs for such as have no search fields. During an update older processes store more of them:
+ * soon again, as long as any were found. Afterwards there are none, but nothing says when the last older process has
+ * ended, or whether one comes back; so a slow look goes on. It costs Redis about 1.5 s of work per million jobs.
+ */
+const LOOK_AGAIN_AFTER_FINDS_S = 60;
+const LOOK_AGAIN_S = 3_600;
+const RESTING = 'resting';
+
 export interface Retention {
   readonly deliveredMs: number;
   readonly deliveredMax: number;
@@ -21,7 +31,8 @@ export interface Retention {
 }
 
 /**
- * Removes finished records: delivered and cancelled ones by age and number, dead letters by age, parked ones never.
+ * Looks after what is stored: removes finished records, and adds search fields where an older version left them out. Removes
+ * delivered and cancelled ones by age and number, dead letters by age, parked ones never.
  * BullMQ's own removal is not used: its age rule would delete parked tasks with the rest, and works only when
  * another job ends. One worker of the fleet does it, by a key that lapses when that worker dies.
  */
@@ -73,7 +84,9 @@ export class Janitor {
     while (!signal.aborted && (await this.#isLeader(shard))) {
       const delivered = await this.#sweepDelivered(shard);
       const dead = await this.#sweepDeadLetters(shard);
-      if (!delivered && !dead) return;
+      // Last, and only when nothing is to be removed: in a full Redis removing comes first, and adding fails.
+      const hasMore = delivered || dead || (await this.#addSearchFields(shard));
+      if (!hasMore) return;
       await pause(STEP_PAUSE_MS, signal);
     }
   }
@@ -112,6 +125,34 @@ export class Janitor {
     if (next !== cursor) await redis.set(janitorCursor, next);
     return looked === RECORDS_PER_STEP;
   }
+
+  /**
+   * One step. The cursor is kept in Redis for the next leader; between two passes a word stands there instead, and lapses.
+   * @returns whether the pass has more steps
+   */
+  async #addSearchFields(shard: Shard): Promise<boolean> {
+    const { redis } = this.options;
+    const cursor = shard.keys.searchFieldsCursor;
+    const state = await redis.get(cursor);
+    if (state === RESTING) return false;
+    const pass = await addSearchFields(shard, state === null ? firstStep : parsePass(state));
+    if (pass.place === undefined) {
+      await redis.set(cursor, RESTING, 'EX', pass.added > 0 ? LOOK_AGAIN_AFTER_FINDS_S : LOOK_AGAIN_S);
+      return false;
+    }
+    await redis.set(cursor, printPass(pass));
+    return true;
+  }
+}
+
+/** @returns the first step for a text that no version of ours has written */
+function parsePass(text: string): Pass {
+  const [, place, cursor = '0', added] = /^(\d+) (\d+) (\d+)$/.exec(text) ?? [];
+  return place === undefined ? firstStep : { place: Number(place), cursor, added: Number(added) };
+}
+
+function printPass({ place, cursor, added }: Pass): string {
+  return `${place} ${cursor} ${added}`;
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -52,6 +52,7 @@ export function ownKeys(key: (suffix: string) => string): OwnKeys {
     janitorLock: key('janitor-lock'),
     janitorCursor: key('janitor-cursor'),
     neverThere: key('never-there'),
+    searchFieldsCursor: key('search-fields-cursor'),
   };
 }
 
@@ -68,6 +69,8 @@ export interface OwnKeys {
   readonly janitorCursor: string;
   /** Never written. Its removal is a write that even a full Redis takes: so it shows whether Redis takes writes. */
   readonly neverThere: string;
+  /** How far the janitor's look for jobs without search fields has got; lapses when it is time for the next one. */
+  readonly searchFieldsCursor: string;
 }
 
 /** Keys of flow control, the same for all shards. On a cluster they live in one slot: their scripts touch several. */

@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
-
 import { expect } from 'chai';
 
 import { jobIdOf } from '../../shared/queue/names.js';
 import { eventually } from '../support/eventually.js';
 import { jobField } from '../support/job-fields.js';
+import { tasksOf010 } from '../support/stored-tasks.js';
 import { call, getTask, getTaskAnswer, waitForState } from '../support/tasks.js';
 import { scenario } from './scenario.js';
 
@@ -95,13 +94,3 @@ describe('chaos: tasks that a worker cannot handle', () => {
     return { ...measured, note: 'records as 0.1.0 wrote them: attempt 1 follows attempt 0, parked stays parked' };
   });
 });
-
-/** Fields of jobs, copied from a Redis that 0.1.0 wrote to. They never change; each later version adds its own file. */
-async function tasksOf010(receiverUrl: string): Promise<(kind: 'retrying' | 'parked', id: string) => Record<string, string>> {
-  const text = await readFile(new URL('./stored/by-0.1.0.json', import.meta.url), 'utf8');
-  return (kind, id) => {
-    // Written by hand beside this test.
-    const jobs = JSON.parse(text.replaceAll('@RECEIVER@', receiverUrl).replaceAll('@ID@', id)) as Record<typeof kind, Record<string, string>>;
-    return jobs[kind];
-  };
-}

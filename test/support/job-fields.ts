@@ -1,6 +1,6 @@
 import { jobIdOf, ownKeys, queueName, type OwnKeys } from '../../shared/queue/names.js';
 
-/** Fields of a job's hash that tests read or write. BullMQ 6.7 gives them these short names; `deferred` is ours. */
+/** Fields of a job's hash that tests read or write. BullMQ 6.7 gives them these short names; the last three are ours. */
 export const jobField = {
   data: 'data',
   options: 'opts',
@@ -21,6 +21,10 @@ export const jobField = {
   worker: 'pb',
   /** The number of starts when it was deferred. */
   deferred: 'deferred',
+  /** Ours: what it can be searched by. */
+  search: 'w',
+  /** Ours: its last failure. */
+  failure: 'e',
 } as const;
 
 /** Key of the lock that a worker holds on a job. */

@@ -4,7 +4,7 @@
  */
 export const jobField = {
   // ------------------------------------------------ BullMQ's
-  /** What tells where a task is delivered to: see `jobNameOf` in task-codec.ts. */
+  /** Where a task is delivered to, for people: see `jobNameOf` in task-codec.ts. */
   name: 'name',
   /** The task: see task-codec.ts. */
   data: 'data',
@@ -19,7 +19,7 @@ export const jobField = {
   log: 'stacktrace',
   /** How often a worker fetched it; BullMQ's "attempts started". */
   fetches: 'ats',
-  /** BullMQ's "attempts made". Only people look at it. */
+  /** BullMQ's "attempts made". Failure fields are told by it from those that are out of date; else only people look at it. */
   attemptsMade: 'atm',
   /** How often a worker died with it; BullMQ never resets it. */
   stalls: 'stc',

@@ -1,11 +1,9 @@
-import { jobField } from '../engine/job-fields.js';
 import type { AttemptRecord, LogEntry, Phase } from '../../domain/task/attempt-record.js';
 
 /**
- * Field of a job that repeats a few facts of its log, so that a script can filter jobs without reading logs
+ * The field `e` of a job: it repeats a few facts of its log, so that a script can filter jobs without reading logs
  * (decision 11). The script of the transition that a record causes writes both. A job that never failed has none.
  */
-export const FAILURE_FIELD = jobField.failure;
 
 /** Text before the first value. Another one means: a newer version, which this one must not take apart. */
 const VERSION = '1';

@@ -5,6 +5,7 @@ import { limitScripts } from '../flow/limit-scripts.js';
 import { probeScripts } from '../flow/probe-scripts.js';
 import { reportScripts } from '../flow/report-scripts.js';
 import { deferScript, waitingListScripts } from '../flow/waiting-list-scripts.js';
+import { addSearchFieldsScripts } from './add-search-fields-scripts.js';
 import { cancelScript } from './cancel-script.js';
 import { countScript } from './count-script.js';
 import { failedPageScript } from './failed-page-script.js';
@@ -25,6 +26,7 @@ export const fixedScripts = {
   krsRead: readScript,
   krsPrepareRedrive: prepareRedriveScript,
   krsSweep: sweepScript,
+  ...addSearchFieldsScripts,
   ...waitingListScripts,
   ...controlScripts,
   ...limitScripts,

@@ -1,14 +1,12 @@
-import { jobField } from '../engine/job-fields.js';
 import { flowOf } from '../../domain/flow/flow-key.js';
 import type { Task } from '../../domain/task/task.js';
 import { endpointPath } from './endpoint-path.js';
 
 /**
- * Field of a job that repeats a few facts of its task, so that a script can filter jobs without reading their messages
+ * The field `w` of a job: it repeats a few facts of its task, so that a script can filter jobs without reading their messages
  * (decision 11). The script that stores a job writes it, and it never changes: the facts it repeats never change.
  * It is a copy. Only filters and bulk deferral look at it, and a job without it is as good as one with it.
  */
-export const SEARCH_FIELD = jobField.search;
 
 /** Text before the first value. Another one means: a newer version, which this one must not take apart. */
 const VERSION = '1';

@@ -5,6 +5,7 @@ import { jobIdOf } from '../../../shared/queue/names.js';
 import type { Shard } from '../../../shared/queue/engine/shard.js';
 import { Janitor, type Retention } from '../../../workers/janitor.js';
 import { eventually } from '../../support/eventually.js';
+import { jobField } from '../../support/job-fields.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';
 import { CollectedLog, connect, InProcessService } from '../../support/service-in-process.js';
 import { cancel, getTaskAnswer, httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../../support/tasks.js';
@@ -155,6 +156,35 @@ describe('janitor', () => {
     const cursor = Number(await service.redis.get(janitorCursor));
     const newest = Number((await service.redis.zrange(failed, '-1', '-1', 'WITHSCORES'))[1]);
     expect(cursor).to.be.at.least(newest);
+  });
+
+  it('adds search fields to what an older version stored, then rests, for longer when nothing was missing', async () => {
+    const tasks = Array.from({ length: 3 }, () => httpTask(receiver.url('/'), { initial_delay: 3_600 }));
+    for (const task of tasks) await submitNew(service.baseUrl, task);
+    const stored = await keys();
+    const cursor = stored.searchFieldsCursor;
+    const fields = (): Promise<(string | null)[]> => Promise.all(tasks.map(({ id }) => service.redis.hget(stored.job(id), jobField.search)));
+    const before = await fields();
+    for (const { id } of tasks) await service.redis.hdel(stored.job(id), jobField.search);
+    await clean(0, {}, async () => { expect(await service.redis.get(cursor)).to.equal('resting'); });
+    expect(await fields()).to.deep.equal(before);
+    expect(await service.redis.ttl(cursor), 'it found some: soon again').to.be.within(1, 60);
+    await service.redis.del(cursor);
+    await clean(0, {}, async () => { expect(await service.redis.get(cursor)).to.equal('resting'); });
+    expect(await service.redis.ttl(cursor)).to.be.within(3_000, 3_600);
+  });
+
+  it('goes on where the last leader stopped looking for search fields', async () => {
+    const task = httpTask(receiver.url('/'), { initial_delay: 3_600 });
+    await submitNew(service.baseUrl, task);
+    const stored = await keys();
+    const cursor = stored.searchFieldsCursor;
+    await service.redis.hdel(stored.job(task.id), jobField.search);
+    // Past the delayed set, with one job found before.
+    await service.redis.set(cursor, '1 0 1');
+    await clean(0, {}, async () => { expect(await service.redis.get(cursor)).to.equal('resting'); });
+    expect(await service.redis.hexists(stored.job(task.id), jobField.search)).to.equal(0);
+    expect(await service.redis.ttl(cursor)).to.be.within(1, 60);
   });
 
   it('is one of the fleet: a second one does nothing while the first is alive', async () => {

@@ -97,6 +97,7 @@ describe('queue keys', () => {
       unreadable: 'krs:deliver-0:unreadable',
       janitorLock: 'krs:deliver-0:janitor-lock',
       janitorCursor: 'krs:deliver-0:janitor-cursor',
+      searchFieldsCursor: 'krs:deliver-0:search-fields-cursor',
     });
   });
 

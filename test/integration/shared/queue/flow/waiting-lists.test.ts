@@ -4,8 +4,7 @@ import type { AttemptRecord, LogEntry } from '../../../../../shared/domain/task/
 import type { Task } from '../../../../../shared/domain/task/task.js';
 import { defaultBrokersOf, flowOf, waitingListOf, type DefaultBrokers } from '../../../../../shared/domain/flow/flow-key.js';
 import { WaitingLists } from '../../../../../shared/queue/flow/waiting-lists.js';
-import { FAILURE_FIELD, failureFieldsOf, packFailureFields } from '../../../../../shared/queue/tasks/failure-fields.js';
-import { SEARCH_FIELD } from '../../../../../shared/queue/tasks/search-fields.js';
+import { failureFieldsOf, packFailureFields } from '../../../../../shared/queue/tasks/failure-fields.js';
 import { encodeEntry } from '../../../../../shared/queue/tasks/log-codec.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { eventually } from '../../../../support/eventually.js';
@@ -56,7 +55,7 @@ describe('WaitingLists: skim', () => {
     await logAsOlderWorker(task, ...entries);
     const attemptsMade = entries.filter(({ kind }) => kind === 'attempt').length;
     const failure = failureFieldsOf(entries, attemptsMade);
-    if (failure !== undefined) await service.redis.hset(shard.keys.job(task.id), FAILURE_FIELD, packFailureFields(failure));
+    if (failure !== undefined) await service.redis.hset(shard.keys.job(task.id), jobField.failure, packFailureFields(failure));
   }
 
   /** As if a worker had had it that knows no failure fields. */
@@ -173,9 +172,9 @@ describe('WaitingLists: skim', () => {
     // So many are made.
     const [sure, unknown, newer, broken, failedSince, failedBefore, deadSince] = Array.from({ length: 7 }, () => to(busy)) as [Task, Task, Task, Task, Task, Task, Task];
     await submit([sure, unknown, newer, broken, failedSince, failedBefore, deadSince]);
-    await service.redis.hdel(shard.keys.job(unknown.id), SEARCH_FIELD);
-    await service.redis.hset(shard.keys.job(newer.id), SEARCH_FIELD, '2more');
-    await service.redis.hset(shard.keys.job(broken.id), SEARCH_FIELD, '1cut');
+    await service.redis.hdel(shard.keys.job(unknown.id), jobField.search);
+    await service.redis.hset(shard.keys.job(newer.id), jobField.search, '2more');
+    await service.redis.hset(shard.keys.job(broken.id), jobField.search, '1cut');
     await log(failedSince, failedOnce('retry'));
     await logAsOlderWorker(failedSince, failedOnce('retry'), failedOnce('retry'));
     await logAsOlderWorker(failedBefore, failedOnce('retry'));

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 
 import type { Task } from '../../../../../shared/domain/task/task.js';
-import { FAILURE_FIELD, unpackFailureFields, type FailureFields } from '../../../../../shared/queue/tasks/failure-fields.js';
-import { packSearchFields, SEARCH_FIELD, searchFieldsOf, unpackSearchFieldsLua } from '../../../../../shared/queue/tasks/search-fields.js';
+import { unpackFailureFields, type FailureFields } from '../../../../../shared/queue/tasks/failure-fields.js';
+import { packSearchFields, searchFieldsOf, unpackSearchFieldsLua } from '../../../../../shared/queue/tasks/search-fields.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { eventually } from '../../../../support/eventually.js';
 import { jobField } from '../../../../support/job-fields.js';
@@ -49,7 +49,7 @@ describe('search fields of stored jobs', () => {
 
   /** Of a task whose `e` must be in step with BullMQ's counter. */
   async function failureOf(task: Task): Promise<FailureFields | undefined> {
-    const [field, atm] = await service.redis.hmget(shard.keys.job(task.id), FAILURE_FIELD, jobField.attemptsMade);
+    const [field, atm] = await service.redis.hmget(shard.keys.job(task.id), jobField.failure, jobField.attemptsMade);
     if (field === null || field === undefined) return undefined;
     const fields = unpackFailureFields(field);
     expect(String(fields?.attemptsMade)).to.equal(atm);
@@ -65,8 +65,8 @@ describe('search fields of stored jobs', () => {
       domainTask({ destination: kafka, messageData: 'ü'.repeat(10) }),
     ];
     await Promise.all(tasks.map(submit));
-    for (const task of tasks) expect(await stored(task, SEARCH_FIELD)).to.equal(packed(task)).and.be.a('string');
-    expect(await stored(tasks[3] ?? to('/'), SEARCH_FIELD)).to.equal('1team-a\x1forders\x1fkafka\x1fkafka://broker-1:9092\x1f/orders\x1f\x1f\x1f20');
+    for (const task of tasks) expect(await stored(task, jobField.search)).to.equal(packed(task)).and.be.a('string');
+    expect(await stored(tasks[3] ?? to('/'), jobField.search)).to.equal('1team-a\x1forders\x1fkafka\x1fkafka://broker-1:9092\x1f/orders\x1f\x1f\x1f20');
     const inLua = await service.redis.eval(`${unpackSearchFieldsLua} return unpackSearchFields(redis.call('HGET', KEYS[1], 'w'))`, 1, shard.keys.job(tasks[0]?.id ?? ''));
     expect(inLua, 'a script reads the same').to.deep.equal(['grüße 🚚', "it's [a] %source\\", 'http', receiver.url(''), '/hook', 'tenant-7', '', '11']);
   });
@@ -79,15 +79,15 @@ describe('search fields of stored jobs', () => {
     expect(await failureOf(first)).to.not.equal(undefined);
     const second = to('/hook', { id: first.id, source: 'another', retryPolicy: { ...first.retryPolicy, initialDelayMs: 60_000 } });
     await submit(second);
-    expect(await stored(second, SEARCH_FIELD)).to.equal(packed(second));
-    expect(await stored(second, FAILURE_FIELD)).to.equal(null);
+    expect(await stored(second, jobField.search)).to.equal(packed(second));
+    expect(await stored(second, jobField.failure)).to.equal(null);
   });
 
   it('stay as they are when the same task is submitted twice', async () => {
     const task = to('/hook');
     await submit(task);
     await service.queue.submit({ ...task, source: 'another' });
-    expect(await stored(task, SEARCH_FIELD)).to.equal(packed(task));
+    expect(await stored(task, jobField.search)).to.equal(packed(task));
   });
 
   it('tell of the last failure while a task waits for its retry', async () => {
@@ -123,8 +123,8 @@ describe('search fields of stored jobs', () => {
     expect(await failureOf(task)).to.deep.equal({ attemptsMade: 2, phase: 'delivery', attempts: 2, code: 'http_client_error', httpStatus: 404, deadReason: 'retries_exhausted' });
     receiver.on('/gone', { kind: 'hang' });
     expect(await service.queue.redrive(task.id)).to.include({ kind: 'redriven' });
-    expect(await stored(task, FAILURE_FIELD)).to.equal(null);
-    expect(await stored(task, SEARCH_FIELD), 'that of the task stays').to.equal(packed(task));
+    expect(await stored(task, jobField.failure)).to.equal(null);
+    expect(await stored(task, jobField.search), 'that of the task stays').to.equal(packed(task));
   });
 
   it('of a task that was delivered at once hold no failure', async () => {
@@ -132,7 +132,7 @@ describe('search fields of stored jobs', () => {
     const task = to('/hook');
     await submit(task);
     await waitForState(service.baseUrl, task.id, 'delivered');
-    expect(await stored(task, FAILURE_FIELD)).to.equal(null);
-    expect(await stored(task, SEARCH_FIELD)).to.equal(packed(task));
+    expect(await stored(task, jobField.failure)).to.equal(null);
+    expect(await stored(task, jobField.search)).to.equal(packed(task));
   });
 });
