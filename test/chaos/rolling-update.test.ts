@@ -29,7 +29,7 @@ async function updated(scene: Scene, order: 'workers first' | 'API first'): Prom
   /** The next one is up before the last one is told to stop, as in a rolling update. @param folder undefined = this version */
   const replaceServer = async (folder?: string): Promise<void> => {
     const before = server;
-    server = await service.addReadyServer(folder);
+    server = await service.startServer({}, folder);
     await endWell(before);
   };
   const replaceWorker = async (folder?: string): Promise<void> => {

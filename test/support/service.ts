@@ -140,25 +140,16 @@ export class Service {
     return this.settings['QUEUE_PREFIX'] ?? '';
   }
 
-  async startServer(settings: Settings = {}): Promise<ServiceProcess> {
-    const server = this.#spawn('server/main.js', settings);
-    const [, url = ''] = await server.hasWritten(/the API is up.*?(http:\/\/127\.0\.0\.1:\d+)/);
-    this.#baseUrl = url;
-    return server;
-  }
-
-  /** One more API, ready before requests go to it, as a load balancer does it. @param folder see ServiceProcess */
-  async addReadyServer(folder?: string): Promise<ServiceProcess> {
-    const server = this.#spawn('server/main.js', {}, folder);
+  /**
+   * An API that is ready for requests: right after it listens it may not have heard of Redis yet, and would answer 503.
+   * @param folder see ServiceProcess
+   */
+  async startServer(settings: Settings = {}, folder?: string): Promise<ServiceProcess> {
+    const server = this.#spawn('server/main.js', settings, folder);
     const [, url = ''] = await server.hasWritten(/the API is up.*?(http:\/\/127\.0\.0\.1:\d+)/);
     await isReady(url);
     this.#baseUrl = url;
     return server;
-  }
-
-  /** Resolves when the API that was started last can store tasks. */
-  async ready(): Promise<void> {
-    await isReady(this.#baseUrl);
   }
 
   /** @param folder see ServiceProcess */
