@@ -57,7 +57,6 @@ export class Scene {
     const crew = new Crew(service);
     this.onClose(() => crew.stop());
     await Promise.all(Array.from({ length: workers }, () => crew.hire()));
-    // Until a worker is up, the API is ready too. Without one, a first task could be refused while it still connects to Redis.
     const keys = shardKeys(service.prefix);
     // Again and again: a new worker takes tasks before its crew has read that it is up.
     const holderOf = (taskId: string): Promise<ServiceProcess> => eventually(async () => {
