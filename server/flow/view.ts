@@ -44,7 +44,7 @@ export class TrafficByName {
     return this.#hosts.keys();
   }
 
-  /** At most 1,000. Empty: a flow_key that nobody has seen lately. */
+  /** At most 1,000. The list is empty for a flow_key that no worker has met lately. */
   hostsOf(name: string): readonly string[] {
     const seen = this.#hosts.get(name);
     if (seen !== undefined) return [...seen].slice(0, MOST_GROUPS);
@@ -97,7 +97,7 @@ export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapsho
 /** How one destination is shown to clients: our names become wire names here. */
 export function toWireDestination(name: string, traffic: TrafficByName, { policies, circuits, now }: FlowSnapshot, rules: CircuitRules): object {
   const hosts = traffic.hostsOf(name);
-  // Of several the one in trouble: it is what somebody who looks wants to know.
+  // Among several hosts the one in trouble is shown: an operator looks for it.
   const host = hosts.find((one) => stateOfCircuit(circuits.get(one), now, rules) !== 'closed') ?? hosts[0];
   const { inFlight, deferred, delivered, failed, latency } = traffic.get(name);
   const holding = policyOf(policies, name, host ?? name);

@@ -26,7 +26,7 @@ export function textAnswer(status: number, type: string, text: string, headers: 
   return { status, headers, content: { type, text } };
 }
 
-/** What every answer has, whoever sends it: nothing here may be kept by a cache, or taken for another type. */
+/** Headers of every answer, that of the board too. No answer may be kept by a cache, or taken for another type. */
 export function commonHeaders(requestId: string): AnswerHeaders {
   return { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff', 'X-Request-Id': requestId };
 }

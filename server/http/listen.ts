@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 
-/** A server whose connections are known, so that it can be ended without waiting for those that nobody uses. */
+/** A server whose connections are known, so that it can be ended without waiting for the idle ones. */
 export interface ListeningServer {
   readonly port: number;
   /**

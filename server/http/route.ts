@@ -36,7 +36,7 @@ export interface ServedFacts {
   readonly role: RouteRole;
   /** How metrics and logs name it: never with an id or a key in it. */
   readonly metricLabel: string;
-  /** Names of parameters behind `?`: every other one is refused. `any`: they are somebody else's business. */
+  /** Names of parameters behind `?`: every other one is refused. `any`: the handler looks at them itself. */
   readonly query: readonly string[] | 'any';
 }
 

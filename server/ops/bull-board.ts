@@ -168,7 +168,7 @@ class RedrivingAdapter extends BullMQAdapter {
     const retry = async (state: unknown): Promise<void> => {
       const taskId = taskIdOf(String(job.toJSON().id));
       if (taskId === undefined || state !== 'failed') throw new RequestError('action_refused', 'only dead letters and parked tasks can be started again');
-      // Bull Board has just seen it in the failed set: if it is not there any more, someone else was faster.
+      // Bull Board has just seen it in the failed set: if it is not there any more, another call was faster.
       await this.tasks.redrive(taskId);
     };
     return Object.assign(job, { retry, remove: refuse, promote: refuse, updateData: refuse, changeDelay: refuse, changePriority: refuse });

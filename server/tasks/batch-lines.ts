@@ -7,7 +7,7 @@ import { isSpace } from './batch-array.js';
 const NEW_LINE = 0x0a;
 
 /**
- * Reads a body line by line while it arrives. While nobody asks for more lines, nothing more is read off the socket.
+ * Reads a body line by line while it arrives. While the caller asks for no more lines, nothing more is read off the socket.
  * What is read is never more than one line of the largest size and one chunk.
  *
  * @param maxLineBytes a longer line is skipped, and a refusal stands in its place

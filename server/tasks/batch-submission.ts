@@ -53,7 +53,7 @@ async function textsOf(request: IncomingMessage, maxTaskBytes: number): Promise<
   return [elements.map((element) => (element.length <= maxTaskBytes ? element : new RequestError('too_large', `a task must not be larger than ${maxTaskBytes} bytes`)))];
 }
 
-/** The JSON of one task, which nobody has read yet, or why it will not be read. */
+/** The JSON of one task before it is parsed, or the reason why it will not be parsed. */
 type BatchText = Buffer | RequestError;
 
 function isBatchType(mediaType: string): boolean {

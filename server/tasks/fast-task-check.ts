@@ -5,7 +5,7 @@ import { fastCheckOf, isFields, isPlainDestination, type Fields } from './fast-f
 
 /**
  * Recognises a task that is plainly right, without Joi, which takes as long for it as everything else that is done with
- * a task before it is sent to Redis. It judges nobody: what is not plainly right, for whatever reason, is left to the
+ * a task before it is sent to Redis. It refuses nothing: a task that is not plainly right is left to the
  * schema. A test compares the two: whatever is accepted here, the schema accepts, and makes the same of it.
  *
  * The checks are made here, once at start, so that a task costs a look-up and a call for each of its fields.

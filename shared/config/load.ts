@@ -130,7 +130,7 @@ function readAll(env: Readonly<Record<string, string | undefined>>, faults: stri
       return parse(text);
     } catch {
       // The parser's own message is left out: it would say less than `allowed`, or repeat the value of a secret.
-      // Somebody may have written a url with a password where an address belongs.
+      // The value may be a url with a password where an address belongs.
       const isHidden = isSecret === true || text.includes('@');
       faults.push(`${name}=${isHidden ? '(hidden)' : JSON.stringify(text)}: must be ${allowed}`);
       return undefined;

@@ -6,7 +6,7 @@ import type { DeliveryErrorCode } from './errors.js';
 /** Milliseconds since the epoch, whole. */
 export type Clock = () => number;
 
-/** A number in [0, 1), drawn by whoever calls, so that a rule can be tested as a table. */
+/** A number in [0, 1), drawn by the caller, so that a rule can be tested as a table. */
 export type Random = () => number;
 
 /** One send: everything an adapter needs, and nothing it could decide by. */

@@ -27,7 +27,7 @@ export async function runShutdown(steps: readonly ShutdownStep[], logger: Logger
 
 /**
  * Ends the process on SIGTERM or SIGINT: exit code 0 when every step succeeded, 1 otherwise. A second signal ends it
- * at once with 1. An error nobody caught is logged and ends the process the same way, with 1: it never limps on.
+ * at once with 1. An uncaught error is logged and ends the process in the same way, with 1.
  *
  * @param whatIsLeft what the process still has in its hands; logged when it ends without having put it down
  * @returns whether a start that is still under way has to stop

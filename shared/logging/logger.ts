@@ -2,7 +2,7 @@ import winston from 'winston';
 import type { Environment } from '../config/schema.js';
 import { BufferedStream } from './buffered-stream.js';
 
-/** Values of a log line. Never message_data, never a secret: whoever logs names each field. */
+/** Values of a log line. Never message_data, never a secret: the caller names each field. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** The line of one attempt: one wide line says all of it. */
@@ -29,7 +29,7 @@ export interface Logger {
   debug(message: string, fields?: LogFields): void;
   /** @param makeLine called only where the line is written */
   attempt(makeLine: () => AttemptLine): void;
-  /** Writes what is still buffered. Whoever owns the process calls it when the process exits. */
+  /** Writes what is still buffered. main.ts calls it when the process exits. */
   flush(): void;
 }
 

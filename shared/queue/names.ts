@@ -61,7 +61,7 @@ export interface OwnKeys {
   readonly parked: string;
   /** Sorted set of tasks that a worker could not read, by the time it last tried. Old entries mean nothing. */
   readonly unreadable: string;
-  /** Sorted set of the flow keys that have a lane, by age. */
+  /** Sorted set of the flow keys that have a waiting list, by age. */
   readonly waitingLists: string;
   /** Sorted set of deferred jobs of one destination, by age. Hints: may name one too many or one too few. */
   waitingList(flowKey: string): string;

@@ -18,7 +18,7 @@ const SERVER_COMMAND_LIMIT_MS = 800;
 const SERVER_SILENCE_LIMIT_MS = 1_000;
 /**
  * The same for workers, longer than BullMQ's longest blocking call (10 s). After a power cut at the other end, or a
- * firewall that forgot the connection, nobody ever closes it: a worker would have waited until TCP gives up, 15 minutes.
+ * firewall that forgot the connection, neither end closes it: a worker would have waited until TCP gives up, 15 minutes.
  */
 const WORKER_SILENCE_LIMIT_MS = 15_000;
 const RECONNECT_MAX_MS = 1_000;

@@ -97,7 +97,7 @@ export function classifyRedisError(error: unknown, readOnlyForMs = 0): RedisErro
 export function redisErrorCause(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const [part] = redisErrorCode(error) === 'EXECABORT' ? partsOf(error) : [];
-  // A script's name is a hash that tells nobody anything.
+  // The name of a script is a hash, which does not help a reader.
   return (part ?? error).message.replace(/ script: [0-9a-f]{40}, on @user_script:\d+\.?$/, '');
 }
 

@@ -74,7 +74,7 @@ export class DeliveryWorker {
   async start(): Promise<void> {
     await this.#worker.waitUntilReady();
     this.options.context.flowControl.watch(this.#waitingLists);
-    // If its loop ever fails, nobody catches that: a worker that takes no tasks has to end, not to limp on.
+    // A failure of its loop is not caught, on purpose: a worker that takes no tasks has to end.
     void this.#worker.run();
   }
 

@@ -56,7 +56,7 @@ export interface DeferralNote {
   readonly reason: DeferralReason;
   /** When it was deferred first since its last attempt, milliseconds since the epoch: its place in the line. */
   readonly since: number;
-  /** When it comes back if nobody wakes it, milliseconds since the epoch. */
+  /** When it comes back if no worker wakes it, milliseconds since the epoch. */
   readonly until: number;
   /** Deferrals in a row. */
   readonly count: number;

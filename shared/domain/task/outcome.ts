@@ -95,8 +95,8 @@ export const defaultStallPolicy: StallPolicy = { partFrom: 3, poisonAt: 12, base
 export const defaultReleasePolicy: ReleasePolicy = { baseDelayMs: 30_000, maxDelayMs: 600_000 };
 
 /**
- * For how long a task counts as unreadable after a worker last failed to read it, in whole milliseconds. Whoever cannot
- * read it meets it again within maxDelayMs, and says so again; twice that, because it may have to wait for a slot.
+ * For how long a task counts as unreadable after a worker last failed to read it, in whole milliseconds. A worker that
+ * cannot read it meets it again within maxDelayMs, and notes it again. It is twice that, because the task may wait for a slot.
  */
 export function unreadableForMs({ maxDelayMs }: ReleasePolicy): number {
   return 2 * maxDelayMs;
@@ -194,7 +194,7 @@ function decideResult(result: DeliveryResult, task: PolicyOfTask, progress: Task
   }
   const { code } = result;
   const { usesAttempt, canImprove } = deliveryError(code);
-  // Whoever is told to stop must give back at once; every other fault of ours would be a hot loop without a wait.
+  // A worker that is told to stop gives back at once. Every other fault of ours would be a hot loop without a wait.
   if (code === 'shutting_down') return { kind: 'release', code, delayMs: 0, count: undefined };
   if (!usesAttempt) return releaseFor(code, progress, rules, random);
   if (!canImprove) return endPhase(phase, task, code, 'permanent_error', progress);

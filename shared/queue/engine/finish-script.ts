@@ -19,7 +19,7 @@ const FIELDS = [jobField.data, jobField.options, jobField.log, jobField.fetches,
 
 /**
  * Due jobs that leave the delayed set with each group. BullMQ moves up to 1,000 with each job: 10 ms in which Redis
- * answers nobody, and workers and callers wait. Far more than the 16 that a group takes: what is due must not wait there.
+ * answers no other command, and workers and callers wait. Far more than the 16 that a group takes: what is due must not wait there.
  */
 const PROMOTED_AT_ONCE = 128;
 

@@ -107,7 +107,7 @@ export class Shards {
 
 async function openShard({ redis, prefix, scripts }: ShardsOptions, index: number): Promise<Shard> {
   const queue = new Queue(queueName(index), { connection: redis, prefix: queuePrefix(prefix, index, isCluster(redis)) });
-  // Connection trouble is seen by whoever's command fails; without a listener it would end the process.
+  // The caller of a command sees connection trouble as its failure. Without a listener the event would end the process.
   queue.on('error', () => undefined);
   try {
     await queue.waitUntilReady();

@@ -9,7 +9,7 @@ const MAX_ROUNDS = 5;
  * Runs one MULTI and looks at every reply.
  *
  * After SCRIPT FLUSH (or a failover) Redis answers NOSCRIPT inside the MULTI, for ever, because ioredis believes the
- * scripts to be loaded: then all are loaded and the whole MULTI runs once more, a few times, since somebody may flush
+ * scripts to be loaded: then all are loaded and the whole MULTI runs once more, a few times, since the scripts may be flushed
  * again between the two. So what is queued must be safe to repeat.
  *
  * @returns one reply per queued command, in order

@@ -7,7 +7,7 @@ const NOT_EARLY_MS = 1;
  * An idle worker waits in Redis until the next job is due, and Redis ends such waits only `hz` times a second. So the
  * worker sets an alarm of its own, which ends the wait as a new job would. Should it fail, Redis ends it a little later.
  *
- * @param endWait gives BullMQ's marker to whoever waits; several workers that wake for one job find out by asking, as before
+ * @param endWait gives BullMQ's marker to a waiting worker. Several workers may wake for one job: all but one find nothing
  */
 export function wakeWhenDue(backend: RedisQueueBackend, endWait: () => Promise<unknown>): RedisQueueBackend {
   const wait = backend.waitForJob.bind(backend);

@@ -2,14 +2,14 @@
 
 import { nowMs } from '../engine/now-ms.js';
 
-/** Changes that are remembered one by one; whoever is further behind reads everything. */
+/** Changes that are remembered one by one. A worker that is further behind reads everything. */
 const REMEMBERED_CHANGES = 20_000;
-/** Workers ask each 200 ms; whoever knows a version that is not among the last ones reads everything. */
+/** Workers ask each 200 ms; a worker whose version is not among the last ones reads everything. */
 const REMEMBERED_VERSIONS = 1_000;
 
 /**
  * Versions follow the clock: a Redis that lost its newest changes, or all of them, never gives a number again that a
- * worker knows already for something else. And whoever knows one that this Redis has not given, or has lost, is told
+ * worker knows already for something else. And a worker with a version that this Redis has not given, or has lost, is told
  * everything: what was lost with it must not hold on in one worker.
  *
  * KEYS 1 controls, 2 changes, 3 version, 4 versions.
@@ -48,7 +48,7 @@ return 1
 `;
 
 /**
- * Opens a circuit, or says what somebody else was faster to write.
+ * Opens a circuit, or answers the one that another worker has opened before.
  *
  * KEYS as in change. ARGV 1 field, 2 circuit as JSON.
  * @returns the circuit that holds

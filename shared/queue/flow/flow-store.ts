@@ -23,7 +23,7 @@ export interface ControlChanges {
 export interface Permission {
   /** How many of those that asked may start now, the first ones. */
   readonly granted: number;
-  /** Until the next one may start, ms; undefined: when a place gets free. 0: nobody was refused. */
+  /** Until the next one may start, ms; undefined: when a place gets free. 0: no job was refused. */
   readonly waitMs: number | undefined;
   /** Workers that share the limit. */
   readonly claimants: number;

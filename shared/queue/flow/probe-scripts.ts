@@ -6,7 +6,7 @@ import { nowMs } from '../engine/now-ms.js';
  * A worker that has not heard yet how the last probe ended must not send another one.
  *
  * KEYS 1 probe, 2 controls. ARGV 1 holder, 2 for how long (ms), 3 field of the circuit.
- * @returns 1; 0 when somebody else has it; the circuit as JSON when it is open for longer
+ * @returns 1; 0 when another worker has it; the circuit as JSON when it is open for longer
  */
 const takeProbe = `${nowMs}
 local circuit = redis.call('HGET', KEYS[2], ARGV[3])

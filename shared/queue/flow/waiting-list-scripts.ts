@@ -10,19 +10,19 @@ import { unpackSearchFieldsLua } from '../tasks/search-fields.js';
 /** Lua of waiting-lists.ts: one queue's keys, and BullMQ's own steps are left to BullMQ. */
 
 /**
- * A score in a lane is the time since which the job waits, in ms; a priority job's is so much less that it stands before
+ * A score in a waiting list is the time since which the job waits, in ms; a priority job's is so much less that it stands before
  * all others, and is below zero.
  */
 const PRIORITY_AHEAD_MS = 10_000_000_000_000;
 
 /**
  * Puts a job that is being processed back into the delayed set, by BullMQ's own script, and remembers in the same step
- * that it waits for a destination: a worker that is killed in between would leave a job that nobody wakes.
+ * that it waits for a destination: a worker that is killed in between would leave a job that no worker wakes.
  *
- * The job keeps the name of its lane: whoever cancels it knows where to strike it out.
+ * The job keeps the name of its waiting list, so that a cancellation can remove it there.
  *
- * KEYS 1..11 BullMQ's, 12 lane, 13 lanes. ARGV BullMQ's, then since (ms), flow key.
- * Its reply: {BullMQ's answer: 0, or an error below, jobs in the lane}
+ * KEYS 1..11 BullMQ's, 12 waiting list, 13 waiting lists. ARGV BullMQ's, then since (ms), flow key.
+ * Its reply: {BullMQ's answer: 0, or an error below, jobs in the waiting list}
  */
 export function deferScript(bullmq: DefinedScripts): LuaScript {
   const job = `KEYS[${PUT_BACK_JOB.key}]`;
@@ -41,12 +41,12 @@ return {result, redis.call('ZCARD', KEYS[${PUT_BACK_KEYS + 1}])}
 }
 
 /**
- * Makes the first deferred jobs of a lane due, priority jobs before the others, then whoever waits longest: BullMQ takes
+ * Makes the first deferred jobs of a waiting list due, priority jobs before the others, then the oldest: BullMQ takes
  * what is due out of the delayed set by itself. A job that was fetched since its deferral (\`ats\` counts that) may wait
  * for a backoff now, and must not come early.
  *
- * KEYS 1 lane, 2 lanes, 3 delayed, 4 marker. ARGV 1 key prefix of jobs, 2 how many, 3 flow key.
- * @returns {made due, jobs left in the lane}
+ * KEYS 1 waiting list, 2 waiting lists, 3 delayed, 4 marker. ARGV 1 key prefix of jobs, 2 how many, 3 flow key.
+ * @returns {made due, jobs left in the waiting list}
  */
 const wakeLane = `${nowMs}
 local woken, want, looks = 0, tonumber(ARGV[2]), 500
@@ -74,7 +74,7 @@ return {woken, left}
 `;
 
 /**
- * Defers due jobs that nobody has fetched yet, because their destination has no room: to fetch each of thousands only
+ * Defers due jobs that no worker has fetched yet, because their destination has no room: to fetch each of thousands only
  * to put it back takes all workers seconds, and everybody else waits behind them. Looks at the head of the queue alone.
  *
  * A job's search fields say of which flow its deliveries are, its failure fields whether it is still in that phase
@@ -83,11 +83,11 @@ return {woken, left}
  * Text that a receiver sent cannot say since when a job waits: in the log its quotes are escaped twice.
  *
  * It is what BullMQ's moveToDelayed does to a job, less the lock that this one has not got. A marker is not needed:
- * nobody waits for the end of a safety time.
+ * no worker waits for the end of a safety time.
  *
- * KEYS 1 prioritized, 2 delayed, 3 lanes. ARGV 1 key prefix of jobs, 2 how many to look at, 3 now (ms), 4 until (ms),
- * 5 key prefix of lanes, 6 how many names the default cluster has, 7... these names, the one to be used first; then what the
- * fields say of a flow's jobs (\`namesOfFlow\`), the lane, and why its tasks wait, in turn.
+ * KEYS 1 prioritized, 2 delayed, 3 waiting lists. ARGV 1 key prefix of jobs, 2 how many to look at, 3 now (ms), 4 until (ms),
+ * 5 key prefix of waiting lists, 6 how many names the default cluster has, 7... these names, the one to be used first; then what the
+ * fields say of a flow's jobs (\`namesOfFlow\`), the waiting list, and why its tasks wait, in turn.
  * @returns {looked at, deferred}
  */
 const bulkDefer = `${unpackSearchFieldsLua}${readFailureFieldsLua}
@@ -114,43 +114,43 @@ local found, deferred = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[2]) - 1),
 for nth, id in ipairs(found) do
   local job = ARGV[1] .. id
   local seen = redis.call('HMGET', job, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}', '${jobField.fetches}', '${jobField.log}')
-  local lane = waitingListOfJob(seen[1], seen[2], seen[3])
-  if lane then
+  local waitingList = waitingListOfJob(seen[1], seen[2], seen[3])
+  if waitingList then
     redis.call('ZREM', KEYS[1], id)
     redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * 0x1000, id)
-    redis.call('HSET', job, '${jobField.deferredAt}', seen[4] or '0', '${jobField.waitsFor}', reasonOf[lane], '${jobField.waitingList}', lane)
+    redis.call('HSET', job, '${jobField.deferredAt}', seen[4] or '0', '${jobField.waitsFor}', reasonOf[waitingList], '${jobField.waitingList}', waitingList)
     -- In the order of the queue, but for those that have stood in line before.
     local since = tonumber(string.match(seen[5] or '', [[\\"kind\\":\\"deferral\\",.-\\"since\\":(%d+)]]) or ARGV[3] + nth / 1000)
-    redis.call('ZADD', ARGV[5] .. lane, since, id)
-    redis.call('ZADD', KEYS[3], 'NX', since, lane)
+    redis.call('ZADD', ARGV[5] .. waitingList, since, id)
+    redis.call('ZADD', KEYS[3], 'NX', since, waitingList)
     deferred = deferred + 1
   end
 end
 return {#found, deferred}
 `;
 
-/** KEYS 1 lanes. ARGV 1 how many. @returns flow keys, any of them */
+/** KEYS 1 waiting lists. ARGV 1 how many. @returns flow keys, any of them */
 const someLanes = `return redis.call('ZRANDMEMBER', KEYS[1], ARGV[1])`;
 
 /**
- * How many jobs wait in the oldest lanes, and in those that are named.
+ * How many jobs wait in the oldest waiting lists, and in those that are named.
  *
- * KEYS 1 lanes. ARGV 1 what a lane's key begins with, 2 how many of the oldest, 3... names.
- * @returns lanes that are not empty and their lengths in turn
+ * KEYS 1 waiting lists. ARGV 1 what a waiting list's key begins with, 2 how many of the oldest, 3... names.
+ * @returns waiting lists that are not empty and their lengths in turn
  */
 const waitingListDepths = `
 local found, isKnown = {}, {}
-local function look(lane)
-  if isKnown[lane] then return end
-  isKnown[lane] = true
-  local waiting = redis.call('ZCARD', ARGV[1] .. lane)
+local function look(waitingList)
+  if isKnown[waitingList] then return end
+  isKnown[waitingList] = true
+  local waiting = redis.call('ZCARD', ARGV[1] .. waitingList)
   if waiting == 0 then return end
-  found[#found + 1] = lane
+  found[#found + 1] = waitingList
   found[#found + 1] = waiting
 end
 for index = 3, #ARGV do look(ARGV[index]) end
 if tonumber(ARGV[2]) > 0 then
-  for _, lane in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1)) do look(lane) end
+  for _, waitingList in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1)) do look(waitingList) end
 end
 return found
 `;

@@ -66,7 +66,7 @@ export class WaitingLists {
   /**
    * Defers those of the first `count` due jobs whose deliveries are of one of these flows; dead letters stay.
    * @param now   milliseconds since the epoch
-   * @param until when they come back if nobody wakes them
+   * @param until when they come back if no worker wakes them
    */
   async bulkDefer(flows: readonly (readonly [Flow, DeferralReason])[], count: number, now: number, until: number): Promise<{ looked: number; deferred: number }> {
     const { client, keys } = this.shard;

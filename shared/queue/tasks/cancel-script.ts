@@ -12,10 +12,10 @@ export const CANCEL = { absent: 0, cancelled: 1, deleted: 2, beingSent: 3, deadL
  *
  * Nothing else has to be cleaned: BullMQ's own removal leaves the marker and the priority counter to the next worker.
  * The first write is a ZREM, which Redis runs when it is full too, and then it runs the rest of the script.
- * Only a deferred one is struck out of its lane: that of a paused destination, which nobody wakes, would grow for ever.
+ * A deferred job is removed from its waiting list: the list of a paused destination is not woken, and would grow for ever.
  *
- * KEYS 1 job, 2 delayed, 3 prioritized, 4 wait, 5 paused, 6 active, 7 completed, 8 failed, 9 parked, 10 unreadable, 11 lanes.
- * ARGV 1 job id, 2 now (ms), 3 return value of a cancelled task, 4 key prefix of lanes.
+ * KEYS 1 job, 2 delayed, 3 prioritized, 4 wait, 5 paused, 6 active, 7 completed, 8 failed, 9 parked, 10 unreadable, 11 waiting lists.
+ * ARGV 1 job id, 2 now (ms), 3 return value of a cancelled task, 4 key prefix of waiting lists.
  * @returns {code, return value of what had completed before, or ''}
  */
 export const cancelScript: LuaScript = {
@@ -43,10 +43,10 @@ if waited == 0 then
 end
 if waited == 0 then return {${CANCEL.beingSent}, ''} end
 forget()
-local lane = redis.call('HGET', job, '${jobField.waitingList}')
-if lane then
-  redis.call('ZREM', ARGV[4] .. lane, id)
-  if redis.call('EXISTS', ARGV[4] .. lane) == 0 then redis.call('ZREM', KEYS[11], lane) end
+local waitingList = redis.call('HGET', job, '${jobField.waitingList}')
+if waitingList then
+  redis.call('ZREM', ARGV[4] .. waitingList, id)
+  if redis.call('EXISTS', ARGV[4] .. waitingList) == 0 then redis.call('ZREM', KEYS[11], waitingList) end
 end
 redis.call('DEL', job .. ':lock')
 redis.call('HSET', job, '${jobField.returnValue}', ARGV[3], '${jobField.finishedAt}', ARGV[2])

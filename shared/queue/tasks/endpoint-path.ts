@@ -17,7 +17,7 @@ const MAX_ENDPOINT_CHARACTERS = 512;
  * | topic orders | `kafka://default` | `/orders` |
  *
  * A segment that looks like a secret stands as a hash, because the name is shown and logged. Writing a name again gives
- * the same name, so a name that somebody copied is understood like the url that it came from.
+ * the same name, so a copied name is understood like the url that it came from.
  *
  * @param host of the destination, as flowOf names it
  */

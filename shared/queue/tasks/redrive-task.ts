@@ -30,7 +30,7 @@ export async function redriveTask({ queue, client, keys }: Shard, taskId: string
 /**
  * Redrives every task that is in the failed set of one queue now; what fails again meanwhile is left.
  * @param until milliseconds since the epoch
- * @returns how many were started again, and how many somebody else had started or removed before
+ * @returns how many were started again, and how many another call had started or removed before
  */
 export async function redriveFailed(shard: Shard, until: number, redrive: (taskId: string) => Promise<Redrive>): Promise<{ retried: number; skipped: number }> {
   const counts = { retried: 0, skipped: 0 };

@@ -18,7 +18,7 @@ export type RetryNow =
   | { readonly kind: 'finished'; readonly state: 'delivered' | 'cancelled' }
   | { readonly kind: 'not_found' };
 
-/** Between our look and the redrive somebody else may start it, and it may fail again; give up after this. */
+/** Between our look and the redrive another call may start it, and it may fail again; give up after this. */
 const MAX_ROUNDS = 5;
 
 /**
@@ -31,7 +31,7 @@ export async function retryNow(shard: Shard, taskId: string, now: number, startA
     if (found.kind !== 'failed') return found;
     const run = await startAgain();
     if (run !== undefined) return { kind: 'redriven', run, dueAt: now };
-    // Otherwise somebody else was faster: whatever he made of it is seen at the next look.
+    // Otherwise another call was faster, and the next look sees what it did.
   }
   throw new RequestError('redis_unavailable', 'the task was started and ended again and again by others');
 }

@@ -11,7 +11,7 @@ const MAX_GROUP_BYTES = 1_048_576;
  * behind a hundred megabytes of messages would run out of its time on a healthy Redis, and be stored all the same.
  */
 const MAX_BYTES_IN_FLIGHT = 4 * MAX_GROUP_BYTES;
-/** A finished record can be replaced by someone else again and again between our two steps; give up after this. */
+/** Another submission can replace a finished record again and again between our two steps; give up after this. */
 const MAX_ROUNDS = 5;
 
 interface Waiting {
@@ -23,7 +23,7 @@ interface Waiting {
 
 /**
  * Submissions that arrive within 1 ms share a call: on one connection a round trip for each would be the limit of
- * the API, and autopipelining is slower (engine facts). A group fails as a whole: nobody of it is told "accepted".
+ * the API, and autopipelining is slower (engine facts). A group fails as a whole: none of its callers is told "accepted".
  * When a group fails, those that still wait fail with it: they were never sent, and Redis would make them wait as long.
  */
 export class SubmissionBatcher {

@@ -48,7 +48,7 @@ export function jobPriorityOf(task: Task): number {
   return task.isPriority ? 0 : PRIORITY_NORMAL;
 }
 
-/** The message is written last: before it, whoever looks at the data in Redis finds everything else. */
+/** The message is written last, so that a person who looks at the data in Redis finds everything else before it. */
 const storedOrder = [...taskFieldRows.filter(({ name }) => name !== 'messageData'), ...taskFieldRows.filter(({ name }) => name === 'messageData')];
 
 /** Every letter in order, so that the fields are set without a change of shape: JSON leaves out what stays undefined. */

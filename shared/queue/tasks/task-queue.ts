@@ -20,8 +20,8 @@ import { readTask, type TaskView } from './task-view.js';
 import { RedisErrors, type RedisErrorClass } from '../../redis/redis-error.js';
 import type { RefusalLog } from '../../redis/refusal-log.js';
 
-/** More destinations that have deferred tasks nobody looks at; each costs Redis about a microsecond. */
-const LANES_SHOWN_PER_SHARD = 1_000;
+/** Waiting lists that are read for GET /destinations. Each costs Redis about a microsecond. */
+const LISTS_SHOWN_PER_SHARD = 1_000;
 
 const codeOf = { full: 'redis_full', refused: 'redis_refused', unavailable: 'redis_unavailable' } as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, RequestErrorCode>;
 /** For callers of the API: nothing of what is inside. */
@@ -112,7 +112,7 @@ export class TaskQueue {
   /**
    * Redrives every task that is in the failed set of one queue now; what fails again meanwhile is left.
    * @param queueName as in `queues()`; an unknown one has nothing to redrive
-   * @returns how many were started again, and how many somebody else had started or removed before
+   * @returns how many were started again, and how many another call had started or removed before
    */
   async redriveAll(queueName: string): Promise<{ retried: number; skipped: number }> {
     return this.#speak(async () => {
@@ -130,7 +130,7 @@ export class TaskQueue {
   /** Deferred tasks of the destinations that have had some for longest, and of the named ones; a row per shard. */
   async waitingListDepths(named: readonly Flow[]): Promise<readonly WaitingListDepth[]> {
     return this.#speak(async () => {
-      const depths = await Promise.all(this.#shards.all().map((shard) => new WaitingLists(shard).depths(LANES_SHOWN_PER_SHARD, named.map(waitingListOf))));
+      const depths = await Promise.all(this.#shards.all().map((shard) => new WaitingLists(shard).depths(LISTS_SHOWN_PER_SHARD, named.map(waitingListOf))));
       return depths.flat();
     });
   }

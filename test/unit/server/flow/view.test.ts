@@ -19,7 +19,7 @@ function sample(key: string, host: string, counts: Partial<Omit<FlowSample, 'key
   return { key, host, inFlight: 0, delivered: 0, failed: 0, ...counts, latency };
 }
 
-function lane(key: string, host: string, waiting: number): WaitingListDepth {
+function waitingList(key: string, host: string, waiting: number): WaitingListDepth {
   return { flow: { key, host }, waiting };
 }
 
@@ -67,7 +67,7 @@ describe('how a destination is shown', () => {
   });
 
   it('adds up what all workers and all shards see of it', () => {
-    const traffic = new TrafficByName([sample(API, API, { inFlight: 2, delivered: 3, failed: 1 }, [10, 10, 10, 900]), sample(API, API, { inFlight: 1, delivered: 4 }, [10, 10, 10, 10])], [lane(API, API, 5), lane(API, API, 7)]);
+    const traffic = new TrafficByName([sample(API, API, { inFlight: 2, delivered: 3, failed: 1 }, [10, 10, 10, 900]), sample(API, API, { inFlight: 1, delivered: 4 }, [10, 10, 10, 10])], [waitingList(API, API, 5), waitingList(API, API, 7)]);
     const { latency_ms: latency, ...rest } = shown(API, traffic, snapshot());
     expect(rest).to.include({ key: API, group: API, in_flight: 3, deferred: 12, delivered: 7, failed: 1, failure_share: 0.125 });
     const { p50, p99 } = latency as { p50: number; p99: number };
@@ -76,7 +76,7 @@ describe('how a destination is shown', () => {
   });
 
   it('counts for a host what is sent to all of its keys', () => {
-    const traffic = new TrafficByName([sample(TOPIC, CLUSTER, { inFlight: 2 }), sample('tenant-7', CLUSTER, { inFlight: 3 })], [lane(TOPIC, CLUSTER, 4)]);
+    const traffic = new TrafficByName([sample(TOPIC, CLUSTER, { inFlight: 2 }), sample('tenant-7', CLUSTER, { inFlight: 3 })], [waitingList(TOPIC, CLUSTER, 4)]);
     expect(shown(CLUSTER, traffic, snapshot())).to.include({ group: CLUSTER, in_flight: 5, deferred: 4 });
     expect(shown(TOPIC, traffic, snapshot())).to.include({ group: CLUSTER, in_flight: 2, deferred: 4 });
     expect(shown('tenant-7', traffic, snapshot())).to.include({ group: CLUSTER, in_flight: 3, deferred: 0 });
@@ -118,7 +118,7 @@ describe('how a destination is shown', () => {
 
 describe('the list of destinations', () => {
   it('has what is sent to, what waits, what an operator set, and what has an open circuit, the hottest first', () => {
-    const traffic = new TrafficByName([sample('lately', API, { delivered: 9 }), sample('sending', API, { inFlight: 1 })], [lane('waiting', API, 20), lane('sending', API, 1)]);
+    const traffic = new TrafficByName([sample('lately', API, { delivered: 9 }), sample('sending', API, { inFlight: 1 })], [waitingList('waiting', API, 20), waitingList('sending', API, 1)]);
     const held = snapshot({ limited: { maxConcurrency: 1 } }, { 'http://down': circuit() });
     expect(listed(traffic, held)).to.deep.equal({ keys: ['waiting', 'sending', 'lately', 'http://down', 'limited'], total: 5, workers: 2 });
   });

@@ -16,7 +16,7 @@ import { domainTask, getTask, waitForState } from '../../../../support/tasks.js'
 
 const UNTIL_MS = 60_000;
 
-describe('WaitingLists: skim', () => {
+describe('WaitingLists: bulkDefer', () => {
   let service: InProcessService;
   let shard: Shard;
   let busy: Receiver;
@@ -42,7 +42,7 @@ describe('WaitingLists: skim', () => {
     for (const task of tasks) expect(await service.queue.submit(task)).to.include({ kind: 'created' });
   }
 
-  const skim = (task: Task, count = 100, defaultBrokers: DefaultBrokers = new Set()): Promise<{ looked: number; deferred: number }> => {
+  const bulkDefer = (task: Task, count = 100, defaultBrokers: DefaultBrokers = new Set()): Promise<{ looked: number; deferred: number }> => {
     const now = Date.now();
     return new WaitingLists(shard, defaultBrokers).bulkDefer([[flowOf(task.destination, task.flowKey, defaultBrokers), 'paused']], count, now, now + UNTIL_MS);
   };
@@ -64,16 +64,16 @@ describe('WaitingLists: skim', () => {
     await service.redis.hset(shard.keys.job(task.id), jobField.log, JSON.stringify(entries.map(encodeEntry)), jobField.starts, 1, ...(attemptsMade === 0 ? [] : [jobField.attemptsMade, attemptsMade]));
   }
 
-  const laneOfTask = async (task: Task): Promise<string[]> => service.redis.zrange(shard.keys.waitingList(waitingListOf(flowOf(task.destination, task.flowKey))), '0', '-1');
+  const waitingListOfTask = async (task: Task): Promise<string[]> => service.redis.zrange(shard.keys.waitingList(waitingListOf(flowOf(task.destination, task.flowKey))), '0', '-1');
 
   it('defers the tasks of the flow alone, in their order, and leaves flow_keys, other origins and dead letters', async () => {
-    const bulkDeferred = Array.from({ length: 5 }, (_, nth) => to(busy, { id: `skimmed-${nth}` }));
+    const bulkDeferred = Array.from({ length: 5 }, (_, nth) => to(busy, { id: `deferred-${nth}` }));
     const [dead, keyed, elsewhere, urgent] = [to(busy, { id: 'dead' }), to(busy, { flowKey: 'tenant' }), to(other), to(busy, { isPriority: true })];
     await submit([dead, ...bulkDeferred, keyed, elsewhere, urgent]);
     await log(dead, failedOnce('dead_letter'));
     const [first] = bulkDeferred;
     if (first === undefined) throw new Error('no task');
-    expect(await skim(first)).to.deep.equal({ looked: 8, deferred: 5 });
+    expect(await bulkDefer(first)).to.deep.equal({ looked: 8, deferred: 5 });
     expect(await service.redis.zcard(shard.keys.prioritized)).to.equal(3);
     expect(await service.redis.llen(shard.keys.wait)).to.equal(1);
     const waitingList = waitingListOf(flowOf(first.destination, undefined));
@@ -90,8 +90,8 @@ describe('WaitingLists: skim', () => {
     await submit([fresh, retried, deferredBefore]);
     await log(retried, failedOnce('retry'));
     await log(deferredBefore, failedOnce('retry'), { kind: 'deferral', reason: 'limit', since: 2_000, until: 3_000, count: 4 });
-    expect(await skim(fresh)).to.deep.equal({ looked: 3, deferred: 3 });
-    expect(await laneOfTask(fresh)).to.deep.equal(['t-deferred', 't-fresh', 't-retried']);
+    expect(await bulkDefer(fresh)).to.deep.equal({ looked: 3, deferred: 3 });
+    expect(await waitingListOfTask(fresh)).to.deep.equal(['t-deferred', 't-fresh', 't-retried']);
     const shown = await Promise.all([retried, deferredBefore].map(({ id }) => service.queue.find(id)));
     expect(shown.map((view) => view?.progress.attempt), 'no attempt is counted').to.deep.equal([1, 1]);
     const [ofRetried, ofDeferred] = shown.map((view) => view?.progress.lastDeferral);
@@ -112,8 +112,8 @@ describe('WaitingLists: skim', () => {
       const others = [to(busy), to(busy, { flowKey: `${flowKey}2` }), to(other, { flowKey }), to(busy, { destination: kafka }), to(busy, { destination: { ...kafka, broker: undefined }, flowKey })];
       await submit([...mine, ...others]);
       for (const task of mine) {
-        const { deferred } = await skim(task);
-        expect([deferred, await laneOfTask(task)], flowKey).to.deep.equal([1, [`t-${task.id}`]]);
+        const { deferred } = await bulkDefer(task);
+        expect([deferred, await waitingListOfTask(task)], flowKey).to.deep.equal([1, [`t-${task.id}`]]);
       }
       await service.redis.del(shard.keys.prioritized);
     }
@@ -124,16 +124,16 @@ describe('WaitingLists: skim', () => {
     await submit(tasks);
     const [first] = tasks;
     if (first === undefined) throw new Error('no task');
-    expect(await skim(first, 10)).to.deep.equal({ looked: 10, deferred: 10 });
-    expect(await skim(first, 10)).to.deep.equal({ looked: 2, deferred: 2 });
-    expect(await skim(first, 10)).to.deep.equal({ looked: 0, deferred: 0 });
+    expect(await bulkDefer(first, 10)).to.deep.equal({ looked: 10, deferred: 10 });
+    expect(await bulkDefer(first, 10)).to.deep.equal({ looked: 2, deferred: 2 });
+    expect(await bulkDefer(first, 10)).to.deep.equal({ looked: 0, deferred: 0 });
   });
 
   it('knows topics of Kafka', async () => {
     const destination = { type: 'kafka', broker: { host: '127.0.0.1', port: 9 }, topic: 'orders', key: undefined, headers: undefined } as const;
     const [mine, others] = [to(busy, { destination }), to(busy, { destination: { ...destination, topic: 'orders-2' } })];
     await submit([mine, others]);
-    expect(await skim(mine)).to.deep.equal({ looked: 2, deferred: 1 });
+    expect(await bulkDefer(mine)).to.deep.equal({ looked: 2, deferred: 1 });
   });
 
   it('knows a task by its whole origin, however its url is spelled and however long it is', async () => {
@@ -141,14 +141,14 @@ describe('WaitingLists: skim', () => {
     const spelled = (host: string, path: string): Task => to(busy, { destination: { type: 'http', url: `HTTP://${host}:${port}${path}` } });
     const mine = [to(busy), spelled('127.0.0.1', '?a=1'), spelled('127.1', '/x'), spelled('u:p@127.0.0.1', `/${'long/'.repeat(300)}`)];
     await submit([...mine, spelled('127.0.0.2', '/hook')]);
-    expect(await skim(mine[0] ?? to(busy))).to.deep.equal({ looked: 5, deferred: 4 });
+    expect(await bulkDefer(mine[0] ?? to(busy))).to.deep.equal({ looked: 5, deferred: 4 });
   });
 
   it('knows a flow_key by the name that it means, however it is spelled', async () => {
     const [task, other] = [to(busy, { flowKey: 'HTTPS://Tenant.example.com/7' }), to(busy, { flowKey: 'https://tenant.example.com' })];
     await submit([task, other]);
-    expect(await skim(task)).to.deep.equal({ looked: 2, deferred: 2 });
-    expect(await laneOfTask(task)).to.deep.equal([`t-${task.id}`, `t-${other.id}`]);
+    expect(await bulkDefer(task)).to.deep.equal({ looked: 2, deferred: 2 });
+    expect(await waitingListOfTask(task)).to.deep.equal([`t-${task.id}`, `t-${other.id}`]);
   });
 
   it('knows the default cluster by all its spellings, as the worker is configured', async () => {
@@ -161,11 +161,11 @@ describe('WaitingLists: skim', () => {
     await submit([...mine, ...tenants, named, ...others]);
     const [first, tenant] = [mine[0], tenants[0]];
     if (first === undefined || tenant === undefined) throw new Error('no task');
-    expect(await skim(named, 100, defaultBrokersOf(brokers)), 'of a flow_key that names the whole cluster').to.deep.equal({ looked: 9, deferred: 1 });
-    expect(await skim(first, 100, defaultBrokersOf(brokers))).to.deep.equal({ looked: 8, deferred: 4 });
-    expect(await laneOfTask(first)).to.have.members(mine.map(({ id }) => `t-${id}`));
-    expect(await skim(tenant, 100, defaultBrokersOf(brokers))).to.deep.equal({ looked: 4, deferred: 2 });
-    expect(await skim(others[0] ?? first, 100, defaultBrokersOf(brokers))).to.deep.equal({ looked: 2, deferred: 1 });
+    expect(await bulkDefer(named, 100, defaultBrokersOf(brokers)), 'of a flow_key that names the whole cluster').to.deep.equal({ looked: 9, deferred: 1 });
+    expect(await bulkDefer(first, 100, defaultBrokersOf(brokers))).to.deep.equal({ looked: 8, deferred: 4 });
+    expect(await waitingListOfTask(first)).to.have.members(mine.map(({ id }) => `t-${id}`));
+    expect(await bulkDefer(tenant, 100, defaultBrokersOf(brokers))).to.deep.equal({ looked: 4, deferred: 2 });
+    expect(await bulkDefer(others[0] ?? first, 100, defaultBrokersOf(brokers))).to.deep.equal({ looked: 2, deferred: 1 });
   });
 
   it('leaves what it cannot be sure of: tasks without search fields, or failed since by an older worker', async () => {
@@ -180,8 +180,8 @@ describe('WaitingLists: skim', () => {
     await logAsOlderWorker(failedBefore, failedOnce('retry'));
     await log(deadSince, failedOnce('retry'));
     await logAsOlderWorker(deadSince, failedOnce('retry'), failedOnce('dead_letter'));
-    expect(await skim(sure)).to.deep.equal({ looked: 7, deferred: 1 });
-    expect(await laneOfTask(sure)).to.deep.equal([`t-${sure.id}`]);
+    expect(await bulkDefer(sure)).to.deep.equal({ looked: 7, deferred: 1 });
+    expect(await waitingListOfTask(sure)).to.deep.equal([`t-${sure.id}`]);
   });
 
   it('loses none of them: woken or after their time, each is delivered once, also by a worker that knows nothing of it', async () => {
@@ -190,7 +190,7 @@ describe('WaitingLists: skim', () => {
     await submit(tasks);
     const [first] = tasks;
     if (first === undefined) throw new Error('no task');
-    await skim(first);
+    await bulkDefer(first);
     // Half of the hints are lost, and their time is over.
     for (const { id } of tasks.slice(0, 20)) {
       await service.redis.zrem(shard.keys.waitingList(waitingListOf(flowOf(first.destination, undefined))), `t-${id}`);
@@ -226,7 +226,7 @@ describe('WaitingLists: skim', () => {
 });
 
 describe('WaitingLists: defer', () => {
-  const LANE = 'http://elsewhere';
+  const LIST = 'http://elsewhere';
   const ID = 'in-hand';
   let service: InProcessService;
   let shard: Shard;
@@ -250,13 +250,13 @@ describe('WaitingLists: defer', () => {
   });
   afterEach(() => service.close());
 
-  const defer = (): Promise<number> => new WaitingLists(shard).defer(LANE, { jobId: `t-${ID}`, token, at: 1_000_000, delayMs: 60_000, since: 900_000, fields: { deferred: 1 } });
-  const hints = (): Promise<string[]> => service.redis.zrange(shard.keys.waitingList(LANE), '0', '-1', 'WITHSCORES');
+  const defer = (): Promise<number> => new WaitingLists(shard).defer(LIST, { jobId: `t-${ID}`, token, at: 1_000_000, delayMs: 60_000, since: 900_000, fields: { deferred: 1 } });
+  const hints = (): Promise<string[]> => service.redis.zrange(shard.keys.waitingList(LIST), '0', '-1', 'WITHSCORES');
 
   it('puts the job back and into the line in one step', async () => {
     expect(await defer()).to.equal(1);
     expect(await hints()).to.deep.equal([`t-${ID}`, '900000']);
-    expect(await new WaitingLists(shard).some(10)).to.deep.equal([LANE]);
+    expect(await new WaitingLists(shard).some(10)).to.deep.equal([LIST]);
     expect(Math.floor(Number(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)) / 0x1000)).to.equal(1_060_000);
     expect(await service.redis.hmget(shard.keys.job(ID), jobField.deferred, jobField.delay)).to.deep.equal(['1', '60000']);
     expect(await service.redis.llen(shard.keys.active)).to.equal(0);
@@ -265,33 +265,33 @@ describe('WaitingLists: defer', () => {
 
   it('puts a priority job before all that wait, and makes it due since it was deferred, like them', async () => {
     await service.redis.hset(shard.keys.job(ID), jobField.priority, '0');
-    await service.redis.zadd(shard.keys.waitingList(LANE), '1', 't-waits-longest');
+    await service.redis.zadd(shard.keys.waitingList(LIST), '1', 't-waits-longest');
     expect(await defer()).to.equal(2);
-    expect(await service.redis.zrange(shard.keys.waitingList(LANE), '0', '-1')).to.deep.equal([`t-${ID}`, 't-waits-longest']);
+    expect(await service.redis.zrange(shard.keys.waitingList(LIST), '0', '-1')).to.deep.equal([`t-${ID}`, 't-waits-longest']);
     await service.redis.hset(shard.keys.job(ID), jobField.starts, '1');
-    expect(await new WaitingLists(shard).wake(LANE, 1)).to.deep.equal({ woken: 1, left: 1 });
+    expect(await new WaitingLists(shard).wake(LIST, 1)).to.deep.equal({ woken: 1, left: 1 });
     expect(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)).to.equal(String(900_000 * 0x1000));
   });
 
   it('by a worker whose clock is ahead does not keep a job that is woken from others', async () => {
     const ahead = Date.now() + 300_000;
-    await new WaitingLists(shard).defer(LANE, { jobId: `t-${ID}`, token, at: ahead, delayMs: 60_000, since: ahead, fields: { deferred: 0 } });
-    expect(await new WaitingLists(shard).wake(LANE, 1)).to.deep.equal({ woken: 1, left: 0 });
+    await new WaitingLists(shard).defer(LIST, { jobId: `t-${ID}`, token, at: ahead, delayMs: 60_000, since: ahead, fields: { deferred: 0 } });
+    expect(await new WaitingLists(shard).wake(LIST, 1)).to.deep.equal({ woken: 1, left: 0 });
     expect(Number(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)) / 0x1000).to.be.at.most(Date.now());
   });
 
   it('is undone by a cancellation, also by one of a bulk-deferred job', async () => {
     await defer();
     expect(await service.queue.cancel(ID)).to.include({ kind: 'cancelled' });
-    expect(await service.redis.exists(shard.keys.waitingList(LANE), shard.keys.waitingLists)).to.equal(0);
-    const [first, second] = [1, 2].map((nth) => domainTask({ id: `skimmed-${nth}`, destination: { type: 'http', url: `${LANE}/hook` }, retryPolicy: { maxRetries: 0, initialDelayMs: 0, baseDelayMs: 1_000, maxDelayMs: 1_000, jitter: 'none' } }));
+    expect(await service.redis.exists(shard.keys.waitingList(LIST), shard.keys.waitingLists)).to.equal(0);
+    const [first, second] = [1, 2].map((nth) => domainTask({ id: `deferred-${nth}`, destination: { type: 'http', url: `${LIST}/hook` }, retryPolicy: { maxRetries: 0, initialDelayMs: 0, baseDelayMs: 1_000, maxDelayMs: 1_000, jitter: 'none' } }));
     if (first === undefined || second === undefined) throw new Error('no task');
     for (const task of [first, second]) await service.queue.submit(task);
-    expect(await new WaitingLists(shard).bulkDefer([[{ key: LANE, host: LANE }, 'paused']], 100, Date.now(), Date.now() + UNTIL_MS)).to.include({ deferred: 2 });
+    expect(await new WaitingLists(shard).bulkDefer([[{ key: LIST, host: LIST }, 'paused']], 100, Date.now(), Date.now() + UNTIL_MS)).to.include({ deferred: 2 });
     await service.queue.cancel(first.id);
-    expect(await service.redis.zrange(shard.keys.waitingList(LANE), '0', '-1'), 'the other one still waits').to.deep.equal([`t-${second.id}`]);
+    expect(await service.redis.zrange(shard.keys.waitingList(LIST), '0', '-1'), 'the other one still waits').to.deep.equal([`t-${second.id}`]);
     await service.queue.cancel(second.id);
-    expect(await service.redis.exists(shard.keys.waitingList(LANE), shard.keys.waitingLists)).to.equal(0);
+    expect(await service.redis.exists(shard.keys.waitingList(LIST), shard.keys.waitingLists)).to.equal(0);
   });
 
   it('leaves no hint of a job that is somebody else\'s by now', async () => {

@@ -212,23 +212,23 @@ describe('decideOutcome: a task whose worker died', () => {
 
 describe('decideOutcome: a send that failed when its circuit was open already', () => {
   const NOW = 2_000_000;
-  const overtaken = (code: DeliveryErrorCode): Met => ({ kind: 'circuit_opened_during_send', result: { kind: 'failed', code, detail: 'x' }, waiting: 10, at: NOW });
+  const circuitOpened = (code: DeliveryErrorCode): Met => ({ kind: 'circuit_opened_during_send', result: { kind: 'failed', code, detail: 'x' }, waiting: 10, at: NOW });
   const deferredFor = (ms: number): LogEntry => ({ kind: 'deferral', reason: 'destination_busy', since: NOW - ms, until: NOW, count: 4 });
 
   it('costs no attempt, and keeps its place in the line', () => {
-    expect(decide(overtaken('timed_out'), [])).to.deep.equal({ kind: 'defer', waitsFor: 'circuit_open', delayMs: 61_000, since: NOW, count: 1 });
-    expect(decide(overtaken('timed_out'), [deferredFor(899_999)])).to.deep.equal({ kind: 'defer', waitsFor: 'circuit_open', delayMs: 61_000, since: NOW - 899_999, count: 5 });
+    expect(decide(circuitOpened('timed_out'), [])).to.deep.equal({ kind: 'defer', waitsFor: 'circuit_open', delayMs: 61_000, since: NOW, count: 1 });
+    expect(decide(circuitOpened('timed_out'), [deferredFor(899_999)])).to.deep.equal({ kind: 'defer', waitsFor: 'circuit_open', delayMs: 61_000, since: NOW - 899_999, count: 5 });
   });
 
   it('counts once the task has been put back for the longest time', () => {
-    expect(decide(overtaken('timed_out'), [deferredFor(900_000)])).to.include({ kind: 'retry', code: 'timed_out' });
+    expect(decide(circuitOpened('timed_out'), [deferredFor(900_000)])).to.include({ kind: 'retry', code: 'timed_out' });
   });
 
   it('is decided as ever where it tells of the task, or of us', () => {
-    expect(decide(overtaken('message_too_large'), [])).to.deep.equal({ kind: 'dead_letter', code: 'message_too_large', reason: 'permanent_error' });
-    expect(decide(overtaken('http_client_error'), [])).to.include({ kind: 'retry', code: 'http_client_error' });
-    expect(decide(overtaken('shutting_down'), [])).to.include({ kind: 'release', code: 'shutting_down' });
-    expect(decide({ ...overtaken('http_busy'), result: { kind: 'failed', code: 'http_busy', detail: 'x', retryAfterMs: 2_500 } } as Met, [])).to.include({ kind: 'retry', delayMs: 2_500 });
+    expect(decide(circuitOpened('message_too_large'), [])).to.deep.equal({ kind: 'dead_letter', code: 'message_too_large', reason: 'permanent_error' });
+    expect(decide(circuitOpened('http_client_error'), [])).to.include({ kind: 'retry', code: 'http_client_error' });
+    expect(decide(circuitOpened('shutting_down'), [])).to.include({ kind: 'release', code: 'shutting_down' });
+    expect(decide({ ...circuitOpened('http_busy'), result: { kind: 'failed', code: 'http_busy', detail: 'x', retryAfterMs: 2_500 } } as Met, [])).to.include({ kind: 'retry', delayMs: 2_500 });
   });
 });
 
