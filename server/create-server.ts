@@ -28,7 +28,7 @@ export type ServerConfig = Pick<
 export interface ServerDeps {
   readonly logger: Logger;
   readonly clock: Clock;
-  /** Of the service, such as `0.1.0`: compared with that of the workers. */
+  /** Version of the service, such as `0.1.0`: it is compared with that of the workers. */
   readonly version: string;
   /** Called when Redis has answered and must not be used: EvictingRedisError in prod, EngineMismatchError in both. */
   readonly onUnfitRedis: (error: unknown) => void;

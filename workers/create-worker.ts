@@ -29,7 +29,7 @@ export interface WorkerDeps {
   readonly random: Random;
   /** Unique in the fleet, such as `host-4711`: reports, probes and places of limited destinations carry it. */
   readonly workerName: string;
-  /** Of the service, such as `0.1.0`: told with each report. */
+  /** Version of the service, such as `0.1.0`: each report tells it. */
   readonly version: string;
 }
 

@@ -14,7 +14,7 @@ const MAX_BODY_BYTES = 65_536;
 
 export interface FlowParts {
   readonly queue: Pick<TaskQueue, 'withFlow' | 'waitingListDepths'>;
-  /** As the workers have them: they decide which cluster is the default one, and what an open circuit is. */
+  /** The settings of the workers: they decide which cluster is the default one, and when a circuit is open. */
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
 }
 

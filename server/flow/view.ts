@@ -7,7 +7,7 @@ import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { WaitingListDepth } from '../../shared/queue/flow/waiting-lists.js';
 import { printTime } from '../http/print-time.js';
 
-/** Of a flow_key; Redis is asked about all of them at once. */
+/** Most hosts of one flow_key that are shown: Redis is asked about all of them at once. */
 const MOST_GROUPS = 1_000;
 
 /** What is sent to one name, by all workers: to a flow's key as well as to its host. */
@@ -23,7 +23,7 @@ interface Traffic {
 /** What workers report and what waits, by name. */
 export class TrafficByName {
   readonly #traffic = new Map<string, Traffic>();
-  /** By key: a flow_key may go to several destinations. */
+  /** The hosts of each flow key: a flow_key may go to several of them. */
   readonly #hosts = new Map<string, Set<string>>();
 
   /** @param samples one for each worker and flow. @param depths one for each shard and flow */
@@ -127,7 +127,7 @@ function toWireCircuit(circuit: Circuit | undefined, now: number, rules: Circuit
   return { state: circuitWords[state], since: printTime(circuit.openedAt), until: printTime(circuit.until), reason: circuit.reason };
 }
 
-/** As PUT takes them. */
+/** The limits in the form that PUT takes. */
 function toWireLimits({ maxConcurrency, ratePerSecond, burst }: FlowPolicy): object {
   return { max_concurrency: maxConcurrency, rate: ratePerSecond, burst };
 }

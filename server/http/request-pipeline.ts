@@ -16,7 +16,7 @@ export type RequestCheck = (context: RequestContext) => undefined | Promise<void
 
 /** One answer that is over. */
 export interface AnswerTiming {
-  /** Of the row, or of what is served where no row is: a closed list. */
+  /** The label of the row, or of the answer where no row is. There is a closed list of them. */
   readonly metricLabel: string;
   readonly method: string;
   readonly status: number;
@@ -28,9 +28,9 @@ export interface AnswerTiming {
 
 /** Stages that are filled from outside; the default of each lets everything pass. */
 export interface PipelineStages {
-  /** By the Host and Origin that the request names. */
+  /** Judges the Host and the Origin that the request names. */
   readonly checkOrigin?: RequestCheck;
-  /** By whose request it is, and the role of `context.match.served`. */
+  /** Judges the caller by the role of `context.match.served`. */
   readonly checkAccess?: RequestCheck;
   readonly onAnswered?: (timing: AnswerTiming) => void;
 }

@@ -8,7 +8,7 @@ export interface MatchFacts {
   readonly served: ServedFacts;
   /** Parts of the path that the row names, decoded. */
   readonly params: Params;
-  /** As it came, without the query. */
+  /** The path as it came, without the query. */
   readonly path: string;
   /** Behind the `?`; empty without one. */
   readonly search: string;

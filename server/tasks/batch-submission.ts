@@ -24,7 +24,7 @@ const ASK_AGAIN_AFTER_MS = 1_000;
 export interface BatchDeps {
   readonly parseTask: ParseTask;
   readonly submitTask: SubmitTask;
-  /** Of one task: the same limit as for one that comes alone. */
+  /** Largest text of one task: the limit of a task that comes alone. */
   readonly maxBodyBytes: number;
   readonly logger: Logger;
 }

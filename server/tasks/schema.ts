@@ -73,7 +73,7 @@ const destinationOfUnknownType = Joi.object().unknown(true);
 
 /** What the rules for other fields depend on, read from input that no check has seen yet. */
 interface Variant {
-  /** By the wire name of the destination; undefined: a type that there is not. */
+  /** The type of each destination, by its wire name; undefined: an unknown type. */
   readonly types: ReadonlyMap<string, DestinationType | undefined>;
   readonly isParked: boolean;
 }

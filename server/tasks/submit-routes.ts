@@ -9,7 +9,7 @@ import type { SubmitTask } from './submit-task.js';
 export interface SubmitParts {
   readonly parseTask: ParseTask;
   readonly submitTask: SubmitTask;
-  /** Of one task, alone or in a batch. */
+  /** Largest body of one task, alone or in a batch. */
   readonly maxBodyBytes: number;
   readonly logger: Logger;
 }

@@ -8,7 +8,7 @@ import { printTime } from '../http/print-time.js';
 
 /** What has to be known, beside the task itself, of one that waits. */
 export interface WaitingFacts {
-  /** Of its next send; undefined: it can have none. */
+  /** The flow of its next send; undefined: there will be none. */
   readonly flow: Flow | undefined;
   /** What holds for both names of the flow. */
   readonly snapshot: FlowSnapshot;

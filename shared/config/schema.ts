@@ -9,7 +9,7 @@ export type Environment = 'dev' | 'prod';
 /** One variable. `parse` throws an Error whose message says what is allowed; the value is added by load.ts. */
 export interface Variable<T> {
   readonly parse: (text: string) => T;
-  /** As it would be written in the environment; undefined = not set. */
+  /** The default as it would be written in the environment; undefined = not set. */
   readonly fallback: string | undefined;
   readonly allowed: string;
   readonly meaning: string;

@@ -30,9 +30,9 @@ export interface Delivery {
   readonly task: Task | undefined;
   readonly progress: TaskProgress | undefined;
   readonly result?: DeliveryResult | undefined;
-  /** Of a deferred task. */
+  /** The flow of a deferred task. */
   readonly flow?: Flow | undefined;
-  /** Of the send: what it waited for before, in its slot, is not part of it. */
+  /** Start of the send. The wait in its slot before that is not a part of it. */
   readonly startedAt: number;
   readonly durationMs: number;
 }

@@ -15,7 +15,7 @@ const saidOf = {
 } as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, string>;
 
 export interface RedisBrakeOptions {
-  /** Of the queue, for the log: with a cluster one shard may be refused and another not. */
+  /** Name of the queue, for the log: on a cluster one shard may be refused and another not. */
   readonly queue: string;
   readonly errors: RedisErrors;
   readonly pause: () => void;

@@ -33,7 +33,7 @@ export class FlowRow {
 
 /** Counts what this process sends where: for GET /destinations, and for the rate that is lowered after a 429. */
 export class FlowStats {
-  /** By key and host: one flow_key may go to several origins, and each of them has a count of its own. */
+  /** One row for each pair of key and host: a flow_key may go to several origins, and each of them has a count of its own. */
   readonly #rows = new Map<string, FlowRow>();
 
   /** @param now monotonic milliseconds */

@@ -44,7 +44,7 @@ export interface SlotsOptions {
   readonly rules: BulkheadRules;
   /** false: windows are off, and a destination may use its whole share at once. */
   readonly hasWindows: boolean;
-  /** Of the whole fleet, this one included; default 1. */
+  /** Number of workers in the fleet, this one included; default 1. */
   readonly workers?: () => number;
   /** Monotonic milliseconds, such as performance.now. */
   readonly now: () => number;

@@ -44,7 +44,7 @@ export class WakeUps {
   readonly #flows = new Map<string, WaitingFlow>();
   /** Flows that share the room of a host: flow_keys of an origin, topics of a cluster. The next one to be woken stands first. */
   readonly #hosts = new Map<string, Set<WaitingFlow>>();
-  /** By host, oldest first. */
+  /** Woken jobs of each host, the oldest first. */
   readonly #expected = new Map<string, Woken[]>();
   #isClosed = false;
 

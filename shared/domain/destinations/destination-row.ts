@@ -11,7 +11,7 @@ import type { FieldCheck } from '../field-check.js';
  */
 export type DestinationRow<D extends AnyDestination, W extends object, R extends object> = RowBase<D, W, R> & Storage<D>;
 
-/** Of a union: the names in any of its members. */
+/** The names in any member of a union. */
 type NameIn<W> = W extends unknown ? Extract<keyof W, string> : never;
 
 export interface AnyDestination {
@@ -28,7 +28,7 @@ interface RowBase<D extends AnyDestination, W extends object, R extends object> 
   checkAll?(wire: W): string | undefined;
   /** @param wire checked by `fields`, `together` and `checkAll` */
   parse(wire: W): D;
-  /** As GET /tasks/:id shows it: the wire form, with passwords masked. Never throws. */
+  /** The form that GET /tasks/:id shows: the wire form with masked passwords. Never throws. */
   toWire(destination: D): object;
   /** The fields of a receipt, and their names in GET /tasks/:id. A field that two types have has the same name in both. */
   readonly receipt: { readonly [Name in keyof R]-?: string };

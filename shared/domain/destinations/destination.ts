@@ -48,7 +48,7 @@ export function printDestination(destination: Destination): string {
   return rowOf(destination.type).print(destination);
 }
 
-/** As it stands in a job's data: the fields of its row and, but for the two types of version 1, its type as `y`. */
+/** The form in a job's data: the fields of its row and, but for the two types of version 1, its type as `y`. */
 export function encodeDestination(destination: Destination): StoredFields {
   const row = rowOf(destination.type);
   return row.mark === undefined ? { y: row.type, ...row.encode(destination) } : row.encode(destination);

@@ -123,7 +123,7 @@ function isHost(value: string): ReturnType<TextCheck> {
   return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(value) || isIpv6(value) ? undefined : 'must be a host name or an IP address';
 }
 
-/** As isIPv6 of node:net, which this room cannot import: an address, perhaps with a zone (`fe80::1%eth0`). */
+/** The same as isIPv6 of node:net, which this room cannot import: an address, perhaps with a zone (`fe80::1%eth0`). */
 function isIpv6(value: string): boolean {
   const [, address] = /^([0-9a-f.:]*:[0-9a-f.:]*)(?:%[0-9a-z.:-]+)?$/i.exec(value) ?? [];
   return address !== undefined && URL.canParse(`http://[${address}]/`);

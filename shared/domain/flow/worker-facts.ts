@@ -8,7 +8,7 @@ import type { DefaultBrokers } from './flow-key.js';
  * open, when a task counts as unreadable. API and workers read them from environments of their own, so they can differ.
  */
 export interface SharedSettings {
-  /** Of the service, as in package.json: `0.1.0`. */
+  /** Version of the service, as in package.json: `0.1.0`. */
   readonly version: string;
   readonly defaultBrokers: DefaultBrokers;
   readonly circuit: CircuitRules;
@@ -151,7 +151,7 @@ function printMs(ms: number): string {
   return `${ms}ms`;
 }
 
-/** Of `30` or `2000ms`. @returns `fallback` for a text that is neither */
+/** Reads `30` or `2000ms`. @returns `fallback` for a text that is neither */
 function readWhole(text: string | undefined, fallback: number): number {
   return text !== undefined && /^\d+(ms)?$/.test(text) ? Number.parseInt(text, 10) : fallback;
 }

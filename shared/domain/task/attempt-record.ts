@@ -33,7 +33,7 @@ export interface AttemptRecord {
   readonly stalls: number;
   readonly reason?: DeadReason;
   readonly httpStatus?: number;
-  /** Of a dead letter that was delivered. */
+  /** The receipt of a dead letter that was delivered. */
   readonly receipt?: Receipt;
   /** What the other side said, for people. */
   readonly detail?: string;

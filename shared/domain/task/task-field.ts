@@ -62,7 +62,7 @@ export interface DestinationCheck {
 export interface TaskRules {
   /** Largest message_data, bytes of UTF-8. */
   readonly maxMessageBytes: number;
-  /** Of a task that names none. */
+  /** The jitter of a task that names none. */
   readonly defaultJitter: Jitter;
 }
 

@@ -6,7 +6,7 @@ import type { DefinedScripts } from './defined-scripts.js';
 /** A job that its worker gives back into the delayed set. No attempt is counted. */
 export interface PutBack {
   readonly jobId: string;
-  /** Of the worker that holds the job. */
+  /** Lock token of the worker that holds the job. */
   readonly token: string;
   /** Milliseconds since the epoch. */
   readonly at: number;

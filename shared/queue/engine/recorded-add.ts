@@ -6,7 +6,7 @@ export type AddedJob = Pick<JobJson, 'id' | 'name' | 'data' | 'opts' | 'timestam
 
 /** What BullMQ would send to add a job. */
 export interface RecordedAdd {
-  /** With BullMQ's version in it, such as `addDelayedJob:6.7.0`. */
+  /** Name of the command; BullMQ's version is a part of it: `addDelayedJob:6.7.0`. */
   readonly command: string;
   /** Keys, then values. */
   readonly args: readonly (string | Buffer)[];

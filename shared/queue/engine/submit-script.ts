@@ -20,7 +20,7 @@ export interface EncodedAdd {
 
 /** One of BullMQ's scripts that add a job. */
 interface AddScript {
-  /** With BullMQ's version in it. */
+  /** Name of the command; BullMQ's version is a part of it. */
   readonly command: string;
   readonly keys: readonly string[];
 }

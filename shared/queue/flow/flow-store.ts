@@ -32,7 +32,7 @@ export interface Permission {
 /** What one worker sees of its destinations: see flow-report.ts. */
 export interface WorkerReport {
   readonly worker: string;
-  /** As the worker wrote it; undefined when it has lapsed. */
+  /** The report as the worker wrote it; undefined when it has lapsed. */
   readonly report: string | undefined;
 }
 
@@ -72,7 +72,7 @@ export class FlowStore {
     return { version, isEverything: everything === 1, changes, now, workers };
   }
 
-  /** Of these names only. */
+  /** The snapshot of these names only. */
   async snapshot(names: readonly string[]): Promise<FlowSnapshot> {
     const fields = names.flatMap((name) => [POLICY + name, CIRCUIT + name]);
     const reply: unknown = await this.client.runCommand('krsFlowSnapshot', [this.keys.controls, this.keys.workers, REPORT_FOR_MS, ...fields]);
@@ -81,7 +81,7 @@ export class FlowStore {
     return { ...readControls(fields.map((field, nth) => readControl(field, values[nth]))), workers, now };
   }
 
-  /** Of all names for which an operator set something, or whose circuit is not closed. */
+  /** The snapshot of all names for which an operator set something, or whose circuit is not closed. */
   async snapshotOfAll(): Promise<FlowSnapshot> {
     const { changes, now, workers } = await this.changesSince(-1);
     return { ...readControls(changes), workers, now };
@@ -147,7 +147,7 @@ export class FlowStore {
     await this.client.runCommand('krsFlowPutReport', [this.keys.workers, this.keys.report(worker), worker, report, REPORT_FOR_MS]);
   }
 
-  /** Of all workers that are alive. */
+  /** The reports of all workers that are alive. */
   async reports(): Promise<readonly WorkerReport[]> {
     const reply: unknown = await this.client.runCommand('krsFlowGetReports', [this.keys.workers, this.keys.reportBase, REPORT_FOR_MS]);
     const pairs = reply as string[];

@@ -85,7 +85,7 @@ export class WaitingLists {
     return reply as string[];
   }
 
-  /** Of the `oldest` waiting lists that have been there longest, and of the named ones; without empty ones. */
+  /** Lengths of the `oldest` waiting lists that have been there longest, and of the named ones. Empty lists are left out. */
   async depths(oldest: number, named: readonly string[]): Promise<WaitingListDepth[]> {
     const { client, keys } = this.shard;
     const reply: unknown = await client.runCommand('krsWaitingListDepths', [keys.waitingLists, keys.waitingList(''), oldest, ...named]);

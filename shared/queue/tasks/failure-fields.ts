@@ -17,11 +17,11 @@ export interface FailureFields {
    * older version has moved the job since: what stands here is out of date, and nothing may be concluded from it.
    */
   readonly attemptsMade: number;
-  /** Of the send that is to come; of a task that has ended, of its last one. */
+  /** Phase of the next send, or of the last one when the task has ended. */
   readonly phase: Phase;
   /** Sends in this run, those to the dead destination included. */
   readonly attempts: number;
-  /** Of the last attempt that failed, like `httpStatus`. */
+  /** Code of the last attempt that failed; `httpStatus` is that of the same attempt. */
   readonly code: string | undefined;
   readonly httpStatus: number | undefined;
   readonly deadReason: string | undefined;

@@ -13,7 +13,7 @@ export interface TaskCounts {
   readonly deadLettered: number;
   /** May be one too many for each worker that died in the moment of parking. */
   readonly parked: number;
-  /** Of the others: those that a worker could not read lately. */
+  /** Tasks among the others that a worker could not read lately. */
   readonly unreadable: number;
   /**
    * For how long the oldest due task is due that no worker has looked at, ms; undefined where there is none. A worker

@@ -16,7 +16,7 @@ export type Exchange =
   | { readonly kind: 'broken'; readonly error: unknown; /** The status line and headers had come. */ readonly headersArrived: boolean }
   | { readonly kind: 'aborted'; readonly reason: unknown };
 
-/** Of a longer answer the rest is not read: its connection is dropped, and what has come counts as the answer. */
+/** The rest of a longer answer is not read: its connection is dropped, and the bytes that came count as the answer. */
 const longestAnswerBytes = 64 * 1024;
 /** Enough for the 200 characters that are shown, in any script. */
 const keptBytes = 1_024;

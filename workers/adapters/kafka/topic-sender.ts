@@ -28,7 +28,7 @@ export class TopicSender {
   #connection: TopicConnection | undefined;
   /** Connections that were left, with batches still on their way. */
   readonly #retired = new Set<TopicConnection>();
-  /** By partition; all of them belong to the connection in use. */
+  /** A queue for each partition; all of them belong to the connection in use. */
   #queues = new Map<number, PartitionQueue>();
   readonly #pauses = new Set<NodeJS.Timeout>();
   readonly #queueOwner: PartitionQueueOwner = {
