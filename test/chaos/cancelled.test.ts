@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { eventually } from '../support/eventually.js';
-import { jobField } from '../support/job-fields.js';
+import { jobField } from '../../shared/queue/engine/job-fields.js';
 import { cancel, getTask, waitForState, type WireTask } from '../support/tasks.js';
 import { profile } from './profile.js';
 import { scenario } from './scenario.js';

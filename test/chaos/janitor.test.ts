@@ -3,7 +3,8 @@ import type { Redis } from 'ioredis';
 
 import { jobIdOf } from '../../shared/queue/names.js';
 import { eventually } from '../support/eventually.js';
-import { jobField, type ShardKeys } from '../support/job-fields.js';
+import { jobField } from '../../shared/queue/engine/job-fields.js';
+import { type ShardKeys } from '../support/shard-keys.js';
 import { profile } from './profile.js';
 import { scenario } from './scenario.js';
 
@@ -26,7 +27,7 @@ const FIELDS = JSON.stringify(Object.entries({
   [jobField.data]: JSON.stringify({ v: 1, i: 'order-1042', s: 'orders', c: 'team-a', d: { u: 'https://orders.example.com/hook' }, x: { u: 'https://orders.example.com/dead' }, r: 3, b: 1_000, n: 0, l: 86_400_000, m: JSON.stringify({ order: 1_042, note: 'x'.repeat(200) }) }),
   [jobField.options]: '{"sha":"gIGqJYqQo9GE8hUHfAATzev1mhrEU0AOin-hGFHh4Cg","attempts":14}',
   [jobField.returnValue]: '{"outcome":"delivered","run":1,"attempt":0,"at":1795539397450,"ms":6,"worker":"vm-6559","receipt":{"httpStatus":200}}',
-  timestamp: '1795539397437', [jobField.delay]: '0', [jobField.priority]: '0', processedOn: '1795539397450', [jobField.starts]: '1', [jobField.attemptsMade]: '1', [jobField.worker]: 'vm-6559',
+  timestamp: '1795539397437', [jobField.delay]: '0', [jobField.priority]: '0', processedOn: '1795539397450', [jobField.fetches]: '1', [jobField.attemptsMade]: '1', [jobField.worker]: 'vm-6559',
 }).flat());
 
 describe('chaos: the janitor', () => {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { waitingListOf } from '../../shared/domain/flow/flow-key.js';
 import { eventually } from '../support/eventually.js';
-import { shardKeys } from '../support/job-fields.js';
+import { shardKeys } from '../support/shard-keys.js';
 import { olderVersion } from '../support/older-version.js';
 import type { ServiceProcess } from '../support/service.js';
 import { call, type WireTask } from '../support/tasks.js';

@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 
 import { eventually } from '../support/eventually.js';
-import { jobField, shardKeys, type ShardKeys } from '../support/job-fields.js';
+import { jobField } from '../../shared/queue/engine/job-fields.js';
+import { shardKeys, type ShardKeys } from '../support/shard-keys.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
 import { PrivateRedis, testRedisAddress, type RedisAddress } from '../support/redis.js';
 import { Service, type ServiceOptions, type ServiceProcess } from '../support/service.js';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { jobIdOf } from '../../shared/queue/names.js';
 import { eventually } from '../support/eventually.js';
-import { jobField } from '../support/job-fields.js';
+import { jobField } from '../../shared/queue/engine/job-fields.js';
 import { tasksOf010 } from '../support/stored-tasks.js';
 import { call, getTask, getTaskAnswer, waitForState } from '../support/tasks.js';
 import { scenario } from './scenario.js';

@@ -3,7 +3,8 @@ import type { Redis } from 'ioredis';
 
 import { eventually } from '../support/eventually.js';
 import { freezeProcess } from '../support/freeze-process.js';
-import { jobField, type ShardKeys } from '../support/job-fields.js';
+import { jobField } from '../../shared/queue/engine/job-fields.js';
+import { type ShardKeys } from '../support/shard-keys.js';
 import { getTask, waitForState } from '../support/tasks.js';
 import { profile } from './profile.js';
 import { scenario } from './scenario.js';

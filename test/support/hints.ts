@@ -1,11 +1,11 @@
 import type { RedisClient } from '../../shared/redis/redis-connection.js';
 import type { Shard } from '../../shared/queue/engine/shard.js';
-import { jobField } from './job-fields.js';
+import { jobField } from '../../shared/queue/engine/job-fields.js';
 
 /** As a deferral leaves a job that was never processed: in the delayed set, fetched once and not since, and in its line. */
 export async function putBack(redis: RedisClient, { keys }: Shard, lane: string, jobId: string, since: number): Promise<void> {
   await redis.zadd(keys.delayed, 4_096_000_000, jobId);
-  await redis.hset(`${keys.base}${jobId}`, jobField.deferred, 1, jobField.starts, 1);
+  await redis.hset(`${keys.base}${jobId}`, jobField.deferredAt, 1, jobField.fetches, 1);
   await putHint(redis, { keys }, lane, jobId, since);
 }
 

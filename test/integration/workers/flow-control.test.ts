@@ -4,7 +4,7 @@ import { WaitingLists } from '../../../shared/queue/flow/waiting-lists.js';
 import type { Shard } from '../../../shared/queue/engine/shard.js';
 import { eventually } from '../../support/eventually.js';
 import { putHint } from '../../support/hints.js';
-import { jobField } from '../../support/job-fields.js';
+import { jobField } from '../../../shared/queue/engine/job-fields.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';
 import { InProcessService } from '../../support/service-in-process.js';
 import { getTask, httpTask, submitNew, timeOf, waitForState, type WireTask } from '../../support/tasks.js';
@@ -85,13 +85,13 @@ describe('flow control', () => {
     const waitingLists = new WaitingLists(open);
     const job = open.keys.job(id);
     // A hint of a deferral before the attempt: the number of that fetch is not the job's any more.
-    await service.redis.hset(job, jobField.deferred, 0);
+    await service.redis.hset(job, jobField.deferredAt, 0);
     await putHint(service.redis, open, 'http://elsewhere', `t-${id}`, 1_000);
     expect(await waitingLists.some(10)).to.deep.equal(['http://elsewhere']);
     expect(await waitingLists.wake('http://elsewhere', 5)).to.deep.equal({ woken: 0, left: 0 });
     expect(await waitingLists.some(10)).to.deep.equal([]);
     // The same hint, were it true.
-    await service.redis.hset(job, jobField.deferred, (await service.redis.hget(job, jobField.starts)) ?? '');
+    await service.redis.hset(job, jobField.deferredAt, (await service.redis.hget(job, jobField.fetches)) ?? '');
     await putHint(service.redis, open, 'http://elsewhere', `t-${id}`, 1_000);
     expect(await waitingLists.wake('http://elsewhere', 5)).to.deep.equal({ woken: 1, left: 0 });
     await eventually(() => expect(slow.requestsFor(id)).to.have.lengthOf(2));

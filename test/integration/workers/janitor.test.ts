@@ -5,7 +5,7 @@ import { jobIdOf } from '../../../shared/queue/names.js';
 import type { Shard } from '../../../shared/queue/engine/shard.js';
 import { Janitor, type Retention } from '../../../workers/janitor.js';
 import { eventually } from '../../support/eventually.js';
-import { jobField } from '../../support/job-fields.js';
+import { jobField } from '../../../shared/queue/engine/job-fields.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';
 import { CollectedLog, connect, InProcessService } from '../../support/service-in-process.js';
 import { cancel, getTaskAnswer, httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../../support/tasks.js';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { DATA_VERSION } from '../../../../shared/queue/tasks/task-codec.js';
 import { eventually } from '../../../support/eventually.js';
-import { jobField } from '../../../support/job-fields.js';
+import { jobField } from '../../../../shared/queue/engine/job-fields.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { call, cancel, getTask, getTaskAnswer, httpTask, submit, submitNew, timeOf, uniqueId, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';

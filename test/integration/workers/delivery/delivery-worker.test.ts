@@ -2,7 +2,8 @@ import { expect } from 'chai';
 
 import { DATA_VERSION } from '../../../../shared/queue/tasks/task-codec.js';
 import { eventually } from '../../../support/eventually.js';
-import { jobField, lockOf } from '../../../support/job-fields.js';
+import { jobField } from '../../../../shared/queue/engine/job-fields.js';
+import { lockOf } from '../../../support/shard-keys.js';
 import { sendRaw } from '../../../support/raw-request.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 
 import { flowKeys } from '../../../../shared/queue/names.js';
-import { jobField, shardKeys } from '../../../support/job-fields.js';
+import { jobField } from '../../../../shared/queue/engine/job-fields.js';
+import { shardKeys } from '../../../support/shard-keys.js';
 import { waitForState } from '../../../support/tasks.js';
 import { Fleet } from './fleet.js';
 

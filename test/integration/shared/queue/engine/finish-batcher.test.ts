@@ -9,7 +9,8 @@ import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { definedScripts } from '../../../../../shared/queue/engine/defined-scripts.js';
 import { classifyRedisError } from '../../../../../shared/redis/redis-error.js';
 import { eventually } from '../../../../support/eventually.js';
-import { jobField, lockOf } from '../../../../support/job-fields.js';
+import { jobField } from '../../../../../shared/queue/engine/job-fields.js';
+import { lockOf } from '../../../../support/shard-keys.js';
 import { uniquePrefix } from '../../../../support/namespace.js';
 import { createReceiver, type Receiver } from '../../../../support/receiver.js';
 import { PrivateRedis } from '../../../../support/redis.js';
@@ -310,7 +311,7 @@ describe('jobs that end', () => {
       // `run` is ours, beside BullMQ's.
       const options = { jobId: id, priority: 10, run: 3 };
       await queue.add('job', { m: 'ü"', v: 1 }, options);
-      await redis.hset(queue.toKey(id), jobField.log, LOG, jobField.starts, 5, jobField.attemptsMade, 2, jobField.stalls, 4);
+      await redis.hset(queue.toKey(id), jobField.log, LOG, jobField.fetches, 5, jobField.attemptsMade, 2, jobField.stalls, 4);
     }
     const seen = new Map<string, unknown>();
     work(1, ({ id = '', data, opts, stacktrace, attemptsMade, attemptsStarted, stalledCounter }: Job<unknown>) => {
@@ -471,7 +472,7 @@ describe('a task that another one\'s end has brought', () => {
       letGo();
       await eventually(async () => expect((await getTask(service.baseUrl, task.id)).waiting_for?.code).to.equal('destination_busy'));
       expect(await timesBrought(task)).to.equal(1);
-      expect(await service.redis.hmget(shard.keys.job(task.id), jobField.deferred, jobField.starts)).to.deep.equal(['1', '1']);
+      expect(await service.redis.hmget(shard.keys.job(task.id), jobField.deferredAt, jobField.fetches)).to.deep.equal(['1', '1']);
       open();
       letOtherGo();
       // By itself it would come back after a minute.

@@ -8,7 +8,8 @@ import { failureFieldsOf, packFailureFields } from '../../../../../shared/queue/
 import { encodeEntry } from '../../../../../shared/queue/tasks/log-codec.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { eventually } from '../../../../support/eventually.js';
-import { jobField, lockOf } from '../../../../support/job-fields.js';
+import { jobField } from '../../../../../shared/queue/engine/job-fields.js';
+import { lockOf } from '../../../../support/shard-keys.js';
 import { createReceiver, type Receiver } from '../../../../support/receiver.js';
 import { PrivateRedis } from '../../../../support/redis.js';
 import { InProcessService } from '../../../../support/service-in-process.js';
@@ -61,7 +62,7 @@ describe('WaitingLists: bulkDefer', () => {
   /** As if a worker had had it that knows no failure fields. */
   async function logAsOlderWorker(task: Task, ...entries: LogEntry[]): Promise<void> {
     const attemptsMade = entries.filter(({ kind }) => kind === 'attempt').length;
-    await service.redis.hset(shard.keys.job(task.id), jobField.log, JSON.stringify(entries.map(encodeEntry)), jobField.starts, 1, ...(attemptsMade === 0 ? [] : [jobField.attemptsMade, attemptsMade]));
+    await service.redis.hset(shard.keys.job(task.id), jobField.log, JSON.stringify(entries.map(encodeEntry)), jobField.fetches, 1, ...(attemptsMade === 0 ? [] : [jobField.attemptsMade, attemptsMade]));
   }
 
   const waitingListOfTask = async (task: Task): Promise<string[]> => service.redis.zrange(shard.keys.waitingList(waitingListOf(flowOf(task.destination, task.flowKey))), '0', '-1');
@@ -217,7 +218,7 @@ describe('WaitingLists: bulkDefer', () => {
       await submit(behind);
       await service.startWorker({ concurrency: 20 });
       for (const { id } of behind) await waitForState(service.baseUrl, id, 'delivered');
-      const fetched = (await Promise.all(head.map(({ id }) => service.redis.hget(shard.keys.job(id), jobField.starts)))).filter((count) => Number(count) > entries.length);
+      const fetched = (await Promise.all(head.map(({ id }) => service.redis.hget(shard.keys.job(id), jobField.fetches)))).filter((count) => Number(count) > entries.length);
       expect(fetched.length, 'to be put back one by one').to.be.below(300);
       const [waiting] = behind;
       expect((await getTask(service.baseUrl, waiting?.id ?? '')).timeline).to.have.lengthOf(1);
@@ -258,7 +259,7 @@ describe('WaitingLists: defer', () => {
     expect(await hints()).to.deep.equal([`t-${ID}`, '900000']);
     expect(await new WaitingLists(shard).some(10)).to.deep.equal([LIST]);
     expect(Math.floor(Number(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)) / 0x1000)).to.equal(1_060_000);
-    expect(await service.redis.hmget(shard.keys.job(ID), jobField.deferred, jobField.delay)).to.deep.equal(['1', '60000']);
+    expect(await service.redis.hmget(shard.keys.job(ID), jobField.deferredAt, jobField.delay)).to.deep.equal(['1', '60000']);
     expect(await service.redis.llen(shard.keys.active)).to.equal(0);
     expect(await service.redis.exists(lockOf(shard.keys.job(ID)))).to.equal(0);
   });
@@ -268,7 +269,7 @@ describe('WaitingLists: defer', () => {
     await service.redis.zadd(shard.keys.waitingList(LIST), '1', 't-waits-longest');
     expect(await defer()).to.equal(2);
     expect(await service.redis.zrange(shard.keys.waitingList(LIST), '0', '-1')).to.deep.equal([`t-${ID}`, 't-waits-longest']);
-    await service.redis.hset(shard.keys.job(ID), jobField.starts, '1');
+    await service.redis.hset(shard.keys.job(ID), jobField.fetches, '1');
     expect(await new WaitingLists(shard).wake(LIST, 1)).to.deep.equal({ woken: 1, left: 1 });
     expect(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)).to.equal(String(900_000 * 0x1000));
   });

@@ -7,7 +7,7 @@ import { WaitingLists } from '../../../../../shared/queue/flow/waiting-lists.js'
 import { addSearchFields, firstStep } from '../../../../../shared/queue/tasks/add-search-fields.js';
 import { unpackFailureFields } from '../../../../../shared/queue/tasks/failure-fields.js';
 import { packSearchFields, searchFieldsOf } from '../../../../../shared/queue/tasks/search-fields.js';
-import { jobField } from '../../../../support/job-fields.js';
+import { jobField } from '../../../../../shared/queue/engine/job-fields.js';
 import { InProcessService } from '../../../../support/service-in-process.js';
 import { tasksOf010 } from '../../../../support/stored-tasks.js';
 import { domainTask } from '../../../../support/tasks.js';
@@ -133,7 +133,7 @@ describe('addSearchFields', () => {
     const key = shard.keys.job(task?.id ?? '');
     await service.redis.zrem(shard.keys.delayed, `t-${task?.id}`);
     await service.redis.zadd(shard.keys.completed, 1, `t-${task?.id}`);
-    await service.redis.hset(key, jobField.search, '1kept', jobField.failure, '11\x1fdelivery\x1f1\x1fhttp_busy\x1f503\x1f', 'atm', 2);
+    await service.redis.hset(key, jobField.search, '1kept', jobField.failure, '11\x1fdelivery\x1f1\x1fhttp_busy\x1f503\x1f', jobField.attemptsMade, 2);
     expect(await pass()).to.include({ added: 0 });
   });
 

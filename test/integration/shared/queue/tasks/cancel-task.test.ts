@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { eventually } from '../../../../support/eventually.js';
-import { lockOf } from '../../../../support/job-fields.js';
+import { lockOf } from '../../../../support/shard-keys.js';
 import { createReceiver, type Receiver } from '../../../../support/receiver.js';
 import { PrivateRedis } from '../../../../support/redis.js';
 import { connect, InProcessService } from '../../../../support/service-in-process.js';

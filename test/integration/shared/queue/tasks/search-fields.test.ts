@@ -5,7 +5,7 @@ import { unpackFailureFields, type FailureFields } from '../../../../../shared/q
 import { packSearchFields, searchFieldsOf, unpackSearchFieldsLua } from '../../../../../shared/queue/tasks/search-fields.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { eventually } from '../../../../support/eventually.js';
-import { jobField } from '../../../../support/job-fields.js';
+import { jobField } from '../../../../../shared/queue/engine/job-fields.js';
 import { createReceiver, type Receiver } from '../../../../support/receiver.js';
 import { InProcessService } from '../../../../support/service-in-process.js';
 import { domainTask, waitForState } from '../../../../support/tasks.js';
