@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LogFields } from '../../shared/logging/logger.js';
 import { NO_QUERY, type Query } from './query.js';
 import { requestIdOf } from './request-id.js';
-import type { MatchFacts } from './route-matcher.js';
+import type { MatchFacts } from './match-facts.js';
 
 /** One request on its way through the pipeline. */
 export class RequestContext {

@@ -1,20 +1,6 @@
 import { RequestError } from '../../shared/domain/errors.js';
-import type { Route, Served, ServedFacts } from './route.js';
-
-type Params = ReadonlyMap<string, string>;
-
-/** What a request met. */
-export interface MatchFacts {
-  readonly served: ServedFacts;
-  /** Parts of the path that the row names, decoded. */
-  readonly params: Params;
-  /** The path as it came, without the query. */
-  readonly path: string;
-  /** Behind the `?`; empty without one. */
-  readonly search: string;
-  /** The header Allow of this path; empty where nothing is. */
-  readonly allow: string;
-}
+import type { MatchFacts, PathParams } from './match-facts.js';
+import type { Route, Served } from './route.js';
 
 export interface RouteMatch<Parts> extends MatchFacts {
   readonly served: Served<Parts>;
@@ -22,11 +8,11 @@ export interface RouteMatch<Parts> extends MatchFacts {
 
 /** All routes of one path. */
 interface Resource<Parts> {
-  readonly routes: readonly { readonly route: Route<Parts>; readonly params: Params }[];
+  readonly routes: readonly { readonly route: Route<Parts>; readonly params: PathParams }[];
   readonly allow: string;
 }
 
-const NO_PARAMS: Params = new Map();
+const NO_PARAMS: PathParams = new Map();
 
 /**
  * Finds the row for a request. Every spelling of a path is answered alike: `/tasks`, `/tasks/`, `/%74asks` and
@@ -123,7 +109,7 @@ function decodedParts(path: string): string[] | undefined {
 }
 
 /** @returns undefined where the path is another one */
-function paramsOf(pattern: readonly string[], parts: readonly string[]): Params | undefined {
+function paramsOf(pattern: readonly string[], parts: readonly string[]): PathParams | undefined {
   const isOpen = pattern.at(-1) === '*';
   const length = isOpen ? pattern.length - 1 : pattern.length;
   if (isOpen ? parts.length < length : parts.length !== length) return undefined;

@@ -1,23 +1,6 @@
 import type { Answer } from './answer.js';
+import type { ServedFacts } from './match-facts.js';
 import type { RequestContext } from './request-context.js';
-
-/** What a key may be. */
-export type KeyRole = 'submit' | 'read' | 'operate' | 'admin';
-
-/**
- * Who may call a route: its role, and the roles of keys that have it. `none`: no key is asked for. `any_key`: a key is
- * asked for, and its role does not matter.
- */
-export const keyRolesOf = {
-  none: [],
-  any_key: ['submit', 'read', 'operate', 'admin'],
-  submit: ['submit', 'operate', 'admin'],
-  read: ['read', 'operate', 'admin'],
-  operate: ['operate', 'admin'],
-  admin: ['admin'],
-} as const satisfies Record<string, readonly KeyRole[]>;
-
-export type RouteRole = keyof typeof keyRolesOf;
 
 /** What a route reads of a body, and the media types of the contract for it. `none`: a body is not read. */
 export const mediaTypesOf = {
@@ -30,15 +13,6 @@ export type RouteBody = keyof typeof mediaTypesOf;
 
 /** GET answers HEAD too, and OPTIONS is answered for every path: neither has a row. */
 export type RouteMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-
-/** What checks and metrics know of whatever is served: a row, or the answer to a request that meets none. */
-export interface ServedFacts {
-  readonly role: RouteRole;
-  /** How metrics and logs name it: never with an id or a key in it. */
-  readonly metricLabel: string;
-  /** Names of parameters behind `?`: every other one is refused. `any`: the handler looks at them itself. */
-  readonly query: readonly string[] | 'any';
-}
 
 /** The same, with its handler, which is the pipeline's to call. */
 export interface Served<Parts> extends ServedFacts {

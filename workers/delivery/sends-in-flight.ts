@@ -1,5 +1,5 @@
 import type { EndSignal } from '../../shared/domain/ports.js';
-import { Deadlines } from './deadlines.js';
+import { Deadlines } from '../deadlines.js';
 import { SendSignal } from './send-signal.js';
 
 /** Every send that is under way, so that its time limit and a shutdown can end it. */

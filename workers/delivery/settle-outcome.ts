@@ -9,7 +9,7 @@ import { jobField } from '../../shared/queue/engine/job-fields.js';
 import { putBack } from '../../shared/queue/engine/put-back.js';
 import type { Deferral } from '../../shared/queue/flow/waiting-lists.js';
 import { addToTransition } from '../../shared/queue/engine/transition-fields.js';
-import { failureFieldsOf, packFailureFields } from '../../shared/queue/tasks/failure-fields.js';
+import { failureFieldsOf, packFailureFields } from '../../shared/queue/search/failure-fields.js';
 import { encodeEntry, type Completion } from '../../shared/queue/tasks/log-codec.js';
 import type { Delivery } from './deliver-task.js';
 

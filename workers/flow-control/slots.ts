@@ -1,7 +1,7 @@
 import { Health } from '../../shared/domain/flow/circuit.js';
 import { averageLatencyMs, endingSoon, mayStart, mostInFlight, type BulkheadRules } from '../../shared/domain/flow/bulkhead-rules.js';
 import { firstWindow, windowAfter, windowAtStart, windowInSilence } from '../../shared/domain/flow/send-window.js';
-import { Deadlines } from '../delivery/deadlines.js';
+import { Deadlines } from '../deadlines.js';
 
 /** A destination's right to one send; given back with `leave` or `discard`. */
 export interface Slot {

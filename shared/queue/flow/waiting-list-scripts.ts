@@ -4,8 +4,8 @@ import { jobField } from '../engine/job-fields.js';
 import type { LuaScript } from '../engine/lua-script.js';
 import { nowMs } from '../engine/now-ms.js';
 import { PUT_BACK_KEYS, putBackFunction } from '../engine/put-back.js';
-import { readFailureFieldsLua } from '../tasks/failure-fields.js';
-import { unpackSearchFieldsLua } from '../tasks/search-fields.js';
+import { readFailureFieldsLua } from '../search/failure-fields.js';
+import { unpackSearchFieldsLua } from '../search/search-fields.js';
 
 /** Lua of waiting-lists.ts: one queue's keys, and BullMQ's own steps are left to BullMQ. */
 

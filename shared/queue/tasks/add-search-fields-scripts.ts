@@ -1,6 +1,6 @@
 import { jobField } from '../engine/job-fields.js';
 import type { LuaScript } from '../engine/lua-script.js';
-import { readFailureFieldsLua } from './failure-fields.js';
+import { readFailureFieldsLua } from '../search/failure-fields.js';
 
 /** Looked at, and at most written, in one step. ZSCAN may give somewhat more than it is asked for. */
 const JOBS_PER_STEP = 200;

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Shard } from '../engine/shard.js';
-import { failureFieldsOf, packFailureFields } from './failure-fields.js';
+import { failureFieldsOf, packFailureFields } from '../search/failure-fields.js';
 import { decodeLogField } from './log-codec.js';
-import { packSearchFields, searchFieldsOf } from './search-fields.js';
+import { packSearchFields, searchFieldsOf } from '../search/search-fields.js';
 import { decodeTask } from './task-codec.js';
 
 /** Where jobs are looked for: all sets and lists but those of jobs that a worker holds, which come back to one of these. */

@@ -4,7 +4,7 @@ import { jobIdOf } from '../names.js';
 import { ADMIT } from '../engine/admit-function.js';
 import type { Shard } from '../engine/shard.js';
 import type { AddOptions, EncodedAdd } from '../engine/submit-script.js';
-import { packSearchFields, searchFieldsOf } from './search-fields.js';
+import { packSearchFields, searchFieldsOf } from '../search/search-fields.js';
 import { contentHash, encodeTask, jobNameOf, jobPriorityOf, type StoredOptions } from './task-codec.js';
 
 /** What became of a submission. */

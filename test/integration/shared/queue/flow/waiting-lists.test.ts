@@ -4,7 +4,7 @@ import type { AttemptRecord, LogEntry } from '../../../../../shared/domain/task/
 import type { Task } from '../../../../../shared/domain/task/task.js';
 import { defaultBrokersOf, flowOf, waitingListOf, type DefaultBrokers } from '../../../../../shared/domain/flow/flow-key.js';
 import { WaitingLists } from '../../../../../shared/queue/flow/waiting-lists.js';
-import { failureFieldsOf, packFailureFields } from '../../../../../shared/queue/tasks/failure-fields.js';
+import { failureFieldsOf, packFailureFields } from '../../../../../shared/queue/search/failure-fields.js';
 import { encodeEntry } from '../../../../../shared/queue/tasks/log-codec.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { eventually } from '../../../../support/eventually.js';

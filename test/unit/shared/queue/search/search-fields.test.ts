@@ -3,7 +3,7 @@ import fc from 'fast-check';
 
 import type { Destination } from '../../../../../shared/domain/destinations/destination.js';
 import { flowOf } from '../../../../../shared/domain/flow/flow-key.js';
-import { packSearchFields, searchFieldsOf, unpackSearchFields, type SearchFields } from '../../../../../shared/queue/tasks/search-fields.js';
+import { packSearchFields, searchFieldsOf, unpackSearchFields, type SearchFields } from '../../../../../shared/queue/search/search-fields.js';
 import { domainTask } from '../../../../support/tasks.js';
 
 /** What the schema lets through: anything but control characters. */

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 
 import type { Task } from '../../../../../shared/domain/task/task.js';
-import { unpackFailureFields, type FailureFields } from '../../../../../shared/queue/tasks/failure-fields.js';
-import { packSearchFields, searchFieldsOf, unpackSearchFieldsLua } from '../../../../../shared/queue/tasks/search-fields.js';
+import { unpackFailureFields, type FailureFields } from '../../../../../shared/queue/search/failure-fields.js';
+import { packSearchFields, searchFieldsOf, unpackSearchFieldsLua } from '../../../../../shared/queue/search/search-fields.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { eventually } from '../../../../support/eventually.js';
 import { jobField } from '../../../../../shared/queue/engine/job-fields.js';

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import { flowOf } from '../../../../../shared/domain/flow/flow-key.js';
-import { endpointPath } from '../../../../../shared/queue/tasks/endpoint-path.js';
+import { endpointPath } from '../../../../../shared/queue/search/endpoint-path.js';
 
 const pathOf = (url: string): string => endpointPath({ type: 'http', url }, flowOf({ type: 'http', url }, undefined).host);
 

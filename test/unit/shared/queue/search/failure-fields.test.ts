@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import { deadReasons, makeRoom, type AttemptRecord, type LogEntry } from '../../../../../shared/domain/task/attempt-record.js';
-import { failureFieldsOf, packFailureFields, unpackFailureFields, type FailureFields } from '../../../../../shared/queue/tasks/failure-fields.js';
+import { failureFieldsOf, packFailureFields, unpackFailureFields, type FailureFields } from '../../../../../shared/queue/search/failure-fields.js';
 
 const record = (changes: Partial<AttemptRecord>): AttemptRecord => ({ kind: 'attempt', run: 1, attempt: 0, phase: 'delivery', next: 'retry', outcome: 'failed', code: 'http_server_error', httpStatus: 503, at: 1_000, ms: 5, stalls: 0, ...changes });
 const withoutStatus = (changes: Partial<AttemptRecord>): AttemptRecord => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
-import { Deadlines } from '../../../../workers/delivery/deadlines.js';
-import { eventually } from '../../../support/eventually.js';
+import { Deadlines } from '../../../workers/deadlines.js';
+import { eventually } from '../../support/eventually.js';
 
 describe('Deadlines', () => {
   it('ends each in its order and not before its time, shorter ones before longer ones', async () => {
