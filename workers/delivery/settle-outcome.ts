@@ -1,7 +1,7 @@
 import { DelayedError, WaitingError, type Job, type Worker } from 'bullmq';
 import { makeRoom, type AttemptRecord, type LogEntry } from '../../shared/domain/task/attempt-record.js';
 import { printFailure } from '../../shared/domain/task/outgoing-message.js';
-import type { DeferralReason } from '../../shared/domain/flow/bulkhead-rules.js';
+import type { DeferralReason } from '../../shared/domain/task/deferral.js';
 import type { Outcome } from '../../shared/domain/task/outcome.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import { JobComesAgain, JobFails } from '../../shared/queue/engine/job-ends.js';

@@ -1,4 +1,4 @@
-import type { DeferralReason } from '../../shared/domain/flow/bulkhead-rules.js';
+import type { DeferralReason } from '../../shared/domain/task/deferral.js';
 import type { Flow } from '../../shared/domain/flow/flow-key.js';
 import { isLimited, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import type { CircuitBreaker } from './circuit-breaker.js';

@@ -1,4 +1,4 @@
-import { deferralDelayMs, type DeferralReason } from '../../shared/domain/flow/bulkhead-rules.js';
+import { deferralDelayMs, type DeferralReason } from '../../shared/domain/task/deferral.js';
 import { waitingListOf, type Flow } from '../../shared/domain/flow/flow-key.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { WaitingLists } from '../../shared/queue/flow/waiting-lists.js';

@@ -1,5 +1,6 @@
 import { deliveryError } from '../../shared/domain/errors.js';
-import type { BulkheadRules, DeferralReason } from '../../shared/domain/flow/bulkhead-rules.js';
+import type { BulkheadRules } from '../../shared/domain/flow/bulkhead-rules.js';
+import type { DeferralReason } from '../../shared/domain/task/deferral.js';
 import { weightOf, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/flow/flow-key.js';
 import { printReport } from '../../shared/domain/flow/flow-report.js';

@@ -1,5 +1,5 @@
 import type { DeliveryErrorCode } from '../errors.js';
-import type { DeferralReason } from '../flow/bulkhead-rules.js';
+import type { DeferralReason } from './deferral.js';
 import type { Receipt } from '../destinations/destination.js';
 
 /** Which of its two destinations a task is being sent to. */

@@ -1,6 +1,6 @@
 import type { DeadReason, Phase, TaskProgress } from './attempt-record.js';
 import { deliveryError, type DeliveryErrorCode } from '../errors.js';
-import { deferralDelayMs, type DeferralReason } from '../flow/bulkhead-rules.js';
+import { deferralDelayMs, type DeferralReason } from './deferral.js';
 import type { Receipt } from '../destinations/destination.js';
 import type { DeliveryResult } from '../ports.js';
 import { delayBeforeAttemptMs, growingDelayMs, scatteredDelayMs, type DeadPolicy, type Jitter, type RetryPolicy } from './retry-policy.js';

@@ -1,4 +1,4 @@
-import type { DeferralReason } from '../../domain/flow/bulkhead-rules.js';
+import type { DeferralReason } from '../../domain/task/deferral.js';
 import { defaultClusterNames, flowOfWaitingList, isNamedByDestination, waitingListOf, type DefaultBrokers, type Flow } from '../../domain/flow/flow-key.js';
 import { PUT_BACK_KEYS, putBackArguments, putBackError, type PutBack } from '../engine/put-back.js';
 import type { Shard } from '../engine/shard.js';

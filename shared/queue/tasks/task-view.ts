@@ -1,5 +1,5 @@
 import { readProgress, type DeferralNote, type LogEntry, type TaskProgress } from '../../domain/task/attempt-record.js';
-import { deferralReasons } from '../../domain/flow/bulkhead-rules.js';
+import { deferralReasons } from '../../domain/task/deferral.js';
 import type { Task, TaskState } from '../../domain/task/task.js';
 import { decodeCompletion, decodeLogField, type Completion } from './log-codec.js';
 import { dueAtOfScore } from '../engine/due-score.js';

@@ -5,7 +5,7 @@ import { parsePolicy } from '../../../server/flow/schema.js';
 import { createTaskParser } from '../../../server/tasks/schema.js';
 import { waitingCodes } from '../../../server/tasks/waiting-for.js';
 import { deadReasons } from '../../../shared/domain/task/attempt-record.js';
-import { deferralReasons } from '../../../shared/domain/flow/bulkhead-rules.js';
+import { deferralReasons } from '../../../shared/domain/task/deferral.js';
 import { deliveryErrors, RequestError, requestErrors, type RequestErrorCode } from '../../../shared/domain/errors.js';
 import { jitters } from '../../../shared/domain/task/retry-policy.js';
 import { taskStates } from '../../../shared/domain/task/task.js';

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { waitingFor, type WaitingFacts } from '../../../../server/tasks/waiting-for.js';
 import { readProgress, type LogEntry } from '../../../../shared/domain/task/attempt-record.js';
 import { defaultCircuitRules, type Circuit } from '../../../../shared/domain/flow/circuit.js';
-import type { DeferralReason } from '../../../../shared/domain/flow/bulkhead-rules.js';
+import type { DeferralReason } from '../../../../shared/domain/task/deferral.js';
 import { flowDue } from '../../../../shared/domain/flow/flow-key.js';
 import type { FlowPolicy } from '../../../../shared/domain/flow/flow-policy.js';
 import type { TaskView } from '../../../../shared/queue/tasks/task-view.js';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { averageLatencyMs, deferralDelayMs, endingSoon, mayStart, threshold, type BulkheadRules, type DestinationLoad } from '../../../../../shared/domain/flow/bulkhead-rules.js';
+import { averageLatencyMs, endingSoon, mayStart, threshold, type BulkheadRules, type DestinationLoad } from '../../../../../shared/domain/flow/bulkhead-rules.js';
 
 const rules: BulkheadRules = { slots: 100, minimum: 2, holdMs: 250, firstHoldMs: 50 };
 
@@ -68,11 +68,5 @@ describe('averageLatencyMs', () => {
     let average = 10;
     for (let nth = 0; nth < 10; nth += 1) average = averageLatencyMs(average, 1_000);
     expect(average).to.be.within(800, 1_000);
-  });
-});
-
-describe('deferralDelayMs', () => {
-  it('grows with the line, up to an hour', () => {
-    expect([0, 1, 1_000, 1e9].map(deferralDelayMs)).to.deep.equal([60_000, 60_100, 160_000, 3_600_000]);
   });
 });
