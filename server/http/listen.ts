@@ -26,7 +26,10 @@ export function listen(server: Server, { host, port }: { readonly host: string; 
   const requestsOn = new Map<Socket, number>();
   let isClosing = false;
   const changeBy = (socket: Socket, change: number): void => {
-    const requests = (requestsOn.get(socket) ?? 0) + change;
+    const before = requestsOn.get(socket);
+    // The socket closes before its answer does when the client went away: putting it in again would keep it for ever.
+    if (before === undefined) return;
+    const requests = before + change;
     requestsOn.set(socket, requests);
     if (isClosing && requests === 0) socket.end();
   };

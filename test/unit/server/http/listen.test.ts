@@ -1,0 +1,35 @@
+import { createServer } from 'node:http';
+import { connect, Socket } from 'node:net';
+import { queryObjects } from 'node:v8';
+
+import { expect } from 'chai';
+
+import { listen } from '../../../../server/http/listen.js';
+import { eventually } from '../../../support/eventually.js';
+
+const CLIENTS = 20;
+
+describe('listen', () => {
+  it('forgets the connection of a client that went away before its answer', async () => {
+    let onSeen = (): void => undefined;
+    // It never answers.
+    const listening = await listen(createServer(() => { onSeen(); }), { host: '127.0.0.1', port: 0 });
+    try {
+      const before = liveSockets();
+      for (let client = 0; client < CLIENTS; client += 1) {
+        const seen = new Promise<void>((resolve) => { onSeen = resolve; });
+        const socket = connect(listening.port, '127.0.0.1', () => socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n'));
+        await seen;
+        socket.destroy();
+      }
+      await eventually(() => { expect(liveSockets()).to.be.below(before + CLIENTS / 2); });
+    } finally {
+      await listening.close(1_000);
+    }
+  });
+});
+
+/** Those that something still refers to: it counts after a garbage collection. */
+function liveSockets(): number {
+  return queryObjects(Socket, { format: 'count' });
+}
