@@ -37,6 +37,8 @@ export function listen(server: Server, { host, port }: { readonly host: string; 
     requestsOn.set(socket, 0);
     socket.once('close', () => requestsOn.delete(socket));
   });
+  // Node answers 417 by itself to an Expect that it does not know, past the application. RFC 9110, 10.1.1 lets us pass over it.
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => server.emit('request', request, response));
   // Before the application answers.
   server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
     if (isClosing) response.setHeader('Connection', 'close');

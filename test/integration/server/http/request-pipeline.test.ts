@@ -78,6 +78,7 @@ describe('the request pipeline', () => {
       ...['/nothing', '/Tasks', '//tasks', '/tasks/%zz', '/admin', '/admin/queues/static/none.js'].map((path) => ({ path })),
       ...['/tasks/', '/%74asks', '/tasks?x=1', 'http://other.example/tasks'].map((path) => ({ method: 'POST', path })),
       { method: 'DELETE', path: '/admin/queues/api/queues/deliver-0' },
+      { method: 'POST', path: '/tasks', headers: { expect: 'something else' } },
     ];
     const refuse = (): never => {
       throw new RequestError('conflict', 'not you');
