@@ -43,7 +43,7 @@ export interface ServerDeps {
 export interface Server {
   /**
    * Resolves when it listens. It does not wait for Redis: without one it answers 503.
-   * @throws the system's error, such as EADDRINUSE
+   * @throws the system's error, such as EADDRINUSE; Error when it was stopped: its Redis is closed, and nothing would end it
    */
   start(): Promise<{ readonly port: number }>;
   /**
@@ -116,7 +116,8 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
 
   const { shutdownTimeoutMs } = config;
   return {
-    start: () => {
+    start: async () => {
+      if (stopping !== undefined) throw new Error('this API was stopped');
       fleetSettings.start();
       return (listening ??= listen(createHttpServer(pipeline), config.http));
     },
