@@ -28,6 +28,8 @@ export const refusals = {
   },
   /** Refused inside scripts too, where Redis 7 says ERR. */
   missingCommand: { code: 'ERR', begin: forbid('-@write', '+evalsha', '+eval', '+bzpopmin'), end: forbid('+@all') },
+  /** Plain commands are taken, as a probe may send them. */
+  missingScripts: { code: 'NOPERM', begin: forbid('-@scripting'), end: forbid('+@all') },
   missingKeys: { code: 'NOPERM', begin: forbid('resetkeys', '~other:*'), end: forbid('allkeys') },
   readOnly: {
     code: 'READONLY',
