@@ -28,18 +28,18 @@ export type ServerConfig = Pick<
 export interface ServerDeps {
   readonly logger: Logger;
   readonly clock: Clock;
-  /** Version of the service, such as `0.1.0`: it is compared with that of the workers. */
+  /** Version of the service, such as `0.1.0`; it is compared with that of the workers. */
   readonly version: string;
   /** Called when Redis has answered and must not be used: EvictingRedisError in prod, EngineMismatchError in both. */
   readonly onUnfitRedis: (error: unknown) => void;
   readonly stages?: PipelineStages;
-  /** Default: one that is made of `config.redis`. Either is closed at the end. */
+  /** The default is a connection that is made from `config.redis`. Either one is closed at the end. */
   readonly redis?: RedisClient;
-  /** Default: what `config.redisHighWater` says of Redis. */
+  /** The default is what `config.redisHighWater` says. */
   readonly isRedisAboveMark?: () => boolean;
 }
 
-/** A whole API: connections, routes, a port. */
+/** A whole API: its connections, its routes and its port. */
 export interface Server {
   /**
    * Resolves when it listens. It does not wait for Redis: without one it answers 503.
@@ -47,19 +47,19 @@ export interface Server {
    */
   start(): Promise<{ readonly port: number }>;
   /**
-   * Answers what is under way, then closes the port, the queue and Redis. Safe before `start`, and twice; resolves when
-   * nothing is left running.
-   * @param graceMs for what is under way; default: most of SHUTDOWN_TIMEOUT
-   * @throws AggregateError of what failed; everything else was closed all the same
+   * Answers what is under way, then closes the port, the queue and Redis. It may be called before `start`, and twice. It
+   * resolves when nothing is left running.
+   * @param graceMs time for what is under way; the default is most of SHUTDOWN_TIMEOUT
+   * @throws AggregateError of what failed; everything else has been closed even then
    */
   stop(graceMs?: number): Promise<void>;
-  /** The same in parts that end within SHUTDOWN_TIMEOUT, for exitOnSignal. */
+  /** The same stop in parts that end within SHUTDOWN_TIMEOUT, for exitOnSignal. */
   readonly stopSteps: readonly ShutdownStep[];
 }
 
 /**
- * Wires an API. Connects to Redis at once, so it has to be stopped even if it was never started.
- * The process and the tests both get their API from here.
+ * Wires an API. It connects to Redis at once, so it has to be stopped even if it was never started. The process and the
+ * tests both get their API from here.
  */
 export function createServer(config: ServerConfig, { logger, clock, version, onUnfitRedis, stages, redis = connectRedis(config.redis, 'server'), ...deps }: ServerDeps): Server {
   logConnectionChanges(redis, logger);

@@ -8,11 +8,11 @@ import { statsRoutes, type StatsParts } from './stats/routes.js';
 import { taskRoutes, type TaskParts } from './tasks/routes.js';
 import { submitRoutes, type SubmitParts } from './tasks/submit-routes.js';
 
-/** What the handlers of all routes need; create-server.ts makes it. */
+/** Everything that the handlers of all routes need; create-server.ts makes it. */
 export type ApiParts = SubmitParts & TaskParts & FlowParts & StatsParts & HealthParts & BoardParts;
 
 /**
- * Everything the API answers. To add a route, add a row in the room that it belongs to. Tests compare the rows with
+ * All calls that the API answers. To add a route, add a row in the room that it belongs to. Tests compare the rows with
  * docs/openapi.yaml in both directions, and call each of them.
  */
 export const routeTable: readonly Route<ApiParts>[] = [

@@ -27,36 +27,40 @@ export interface WorkerDeps {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
-  /** Unique in the fleet, such as `host-4711`: reports, probes and places of limited destinations carry it. */
+  /**
+   * A name that is unique in the fleet, such as `host-4711`. Reports, probes and the places of limited destinations
+   * contain it.
+   */
   readonly workerName: string;
-  /** Version of the service, such as `0.1.0`: each report tells it. */
+  /** Version of the service, such as `0.1.0`; each report contains it. */
   readonly version: string;
 }
 
 /** A whole worker: connections, adapters, flow control, a loop for each shard, the janitor. */
 export interface Worker {
-  /** Tasks that it has taken, and whose outcome is not yet written down. */
+  /** Tasks that it has taken, and whose outcome is not yet recorded. */
   readonly inHand: number;
   /**
-   * Resolves when the worker takes tasks, or when it was stopped meanwhile. Waits while Redis is away.
-   * @throws EvictingRedisError in prod, when Redis would delete tasks; EngineMismatchError for libraries that this version was not made for
+   * Resolves when the worker takes tasks, or when it was stopped meanwhile. It waits while Redis is away.
+   * @throws EvictingRedisError in prod, when Redis would delete tasks; EngineMismatchError for libraries that this
+   * version was not made for
    */
   start(): Promise<void>;
   /**
-   * Takes nothing new, lets what is in flight finish for `drainMs`, gives the rest back uncounted and closes all
-   * connections. Safe before `start`, during it, and twice; resolves when nothing is left running. It has no limit of its
-   * own: while Redis is away nothing can be given back.
+   * Takes nothing new, lets the tasks in flight finish for `drainMs`, gives the rest back uncounted and closes all
+   * connections. It may be called before `start`, during it, and twice. It resolves when nothing is left running. It has
+   * no limit of its own: while Redis is away nothing can be given back.
    * @param drainMs whole milliseconds; default: most of SHUTDOWN_TIMEOUT
-   * @throws AggregateError of what failed; everything else was ended all the same
+   * @throws AggregateError of what failed; everything else has been ended even then
    */
   stop(drainMs?: number): Promise<void>;
-  /** The same in parts that end within SHUTDOWN_TIMEOUT, for exitOnSignal. */
+  /** The same stop in parts that end within SHUTDOWN_TIMEOUT, for exitOnSignal. */
   readonly stopSteps: readonly ShutdownStep[];
 }
 
 /**
- * Wires a worker. Connects to Redis at once, so it has to be stopped even if it was never started.
- * The process and the tests both get their worker from here.
+ * Wires a worker. It connects to Redis at once, so it has to be stopped even if it was never started. The process and the
+ * tests both get their worker from here.
  */
 export function createWorker(config: WorkerConfig, { logger, clock, random, workerName, version }: WorkerDeps): Worker {
   const redis = connectRedis(config.redis, 'worker');
@@ -86,12 +90,12 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
   let flowControl: FlowControl | undefined;
   let janitor: Janitor | undefined;
   let isStopping = false;
-  // A function: the compiler would take a variable that was false before a wait for one that is false after it.
+  // It is a function because the compiler takes a variable that was false before a wait for one that is false after it.
   const isToldToStop = (): boolean => isStopping;
   let starting: Promise<void> | undefined;
   let stopping: Promise<void> | undefined;
 
-  /** Looks after each wait whether it was told to stop: what starts after that would not be drained any more. */
+  /** Checks after each wait whether it was told to stop: a part that starts later would not be drained any more. */
   async function startParts(): Promise<void> {
     const shards = await queue.shards();
     await checkRedisSettings(redis, config.environment, logger);
@@ -140,12 +144,12 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
         failures.push(error);
       }
     }
-    // A start that waited for Redis has failed by now: its connection is closed.
+    // A start that waited for Redis has failed by now, because its connection is closed.
     await starting?.catch(() => undefined);
     if (failures.length > 0) throw new AggregateError(failures, `stopping ${workerName} failed`);
   }
 
-  /** The last part of SHUTDOWN_TIMEOUT belongs to giving back what could not finish, and to closing. */
+  /** The last part of SHUTDOWN_TIMEOUT is for giving back the tasks that could not finish, and for closing. */
   const closingMs = Math.min(2_000, config.shutdownTimeoutMs * 0.3);
   const defaultDrainMs = config.shutdownTimeoutMs - closingMs;
 

@@ -1,4 +1,4 @@
-/** One thing that waits; opaque outside. */
+/** One time limit; its fields are for this file only. */
 export interface Deadline {
   readonly dueAt: number;
   readonly onDue: () => void;
@@ -8,8 +8,8 @@ export interface Deadline {
 }
 
 /**
- * Time limits of one and the same length, thousands a second, nearly all of them called off: a list in the order of
- * their ends, with one timer for the first. A timer for each costs more than the rest of what it limits.
+ * Time limits of the same length. Thousands are made each second, and nearly all of them are called off. They stand in a
+ * list in the order of their ends, with one timer for the first.
  */
 class EqualDeadlines {
   #first: Deadline | undefined;
@@ -30,7 +30,8 @@ class EqualDeadlines {
   cancel(deadline: Deadline): void {
     if (!deadline.isQueued) return;
     this.#remove(deadline);
-    // Stopped when nothing is left, so that it keeps no process alive; else it looks again when the first of today was due.
+    // The timer is stopped when nothing is left, so that it keeps no process alive. Otherwise it looks again when the
+    // limit that is now the first ends.
     if (this.#first !== undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -62,7 +63,7 @@ class EqualDeadlines {
 export class Deadlines {
   readonly #byLength = new Map<number, EqualDeadlines>();
 
-  /** @param ms whole milliseconds @returns calls it off */
+  /** @param ms whole milliseconds @returns a function that calls it off */
   add(ms: number, onDue: () => void): () => void {
     let equal = this.#byLength.get(ms);
     if (equal === undefined) this.#byLength.set(ms, (equal = new EqualDeadlines(ms)));

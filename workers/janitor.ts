@@ -8,17 +8,18 @@ import type { Shard } from '../shared/queue/engine/shard.js';
 import { addSearchFields, firstStep, type Pass } from '../shared/queue/tasks/add-search-fields.js';
 import { sweepCompleted, sweepDeadLetters } from '../shared/queue/tasks/sweep-finished.js';
 
-/** Few enough that a step stays far under 20 ms: one of 2,000 steps of 500 took 22 ms, and all other commands waited for it. */
+/** A step of this size stays far under 20 ms. One of 2,000 steps of 500 took 22 ms, and all other commands waited for it. */
 const RECORDS_PER_STEP = 200;
-/** Between two steps of a sweep, so that other commands get their turn. */
+/** The pause between two steps of a sweep, so that other commands get their turn. */
 const STEP_PAUSE_MS = 5;
 const ROUND_EVERY_MS = 1_000;
 const LEADER_FOR_MS = 10_000;
 
 /**
- * Pause between two looks at all jobs for such as have no search fields. During an update older processes store more of them:
- * soon again, as long as any were found. Afterwards there are none, but nothing says when the last older process has
- * ended, or whether one comes back; so a slow look goes on. It costs Redis about 1.5 s of work per million jobs.
+ * Pause between two passes over all jobs that look for missing search fields. During an update older processes store more
+ * such jobs, so the next pass comes soon as long as any were found. Afterwards there are none, but nothing tells when the
+ * last older process has ended, or whether one comes back. So a slow pass goes on. It costs Redis about 1.5 s of work per
+ * million jobs.
  */
 const LOOK_AGAIN_AFTER_FINDS_S = 60;
 const LOOK_AGAIN_S = 3_600;
@@ -31,8 +32,8 @@ export interface Retention {
 }
 
 /**
- * Looks after what is stored: removes finished records, and adds search fields where an older version left them out. Removes
- * delivered and cancelled ones by age and number, dead letters by age, parked ones never.
+ * Looks after stored tasks: it removes finished records, and adds search fields that an older version left out. It
+ * removes delivered and cancelled tasks by age and number, dead letters by age, and parked ones never.
  * BullMQ's own removal is not used: its age rule would delete parked tasks with the rest, and works only when
  * another job ends. One worker of the fleet does it, by a key that lapses when that worker dies.
  */
@@ -57,7 +58,7 @@ export class Janitor {
     this.#running ??= this.#loop();
   }
 
-  /** Resolves when the step under way is done. */
+  /** It resolves when the step under way is done. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await this.#running;
@@ -71,7 +72,7 @@ export class Janitor {
           await this.#round(shard, signal);
           this.#failing.delete(shard);
         } catch (error) {
-          // Nothing is lost by waiting, but a janitor that never succeeds fills Redis: said once per change.
+          // Nothing is lost by waiting, but a janitor that never succeeds fills Redis. It is logged once per change.
           if (!this.#failing.has(shard)) this.options.logger.warn('janitor: cannot remove old records now', { queue: shard.queue.name, error: printError(error) });
           this.#failing.add(shard);
         }
@@ -95,7 +96,7 @@ export class Janitor {
     const { redis } = this.options;
     if ((await redis.set(keys.janitorLock, this.#token, 'PX', LEADER_FOR_MS, 'NX')) === 'OK') return true;
     if ((await redis.get(keys.janitorLock)) !== this.#token) return false;
-    // Not atomic, and need not be: two leaders for a moment would only do the same work twice.
+    // It is not atomic, and need not be: two leaders for a moment would only do the same work twice.
     await redis.pexpire(keys.janitorLock, LEADER_FOR_MS);
     return true;
   }
@@ -109,9 +110,9 @@ export class Janitor {
   }
 
   /**
-   * The cursor stands behind the parked ones at the old end of the set, so that they are looked at once, not in every
-   * round. It never goes back: what is behind it was old enough, so it is removed, or parked. It is kept in Redis for
-   * the next leader.
+   * The cursor stands behind the parked tasks at the old end of the set, so that they are looked at once, not in every
+   * round. It never goes back: the tasks behind it were old enough, so each is removed, or parked. It is kept in Redis
+   * for the next leader.
    */
   async #sweepDeadLetters(shard: Shard): Promise<boolean> {
     const { retention, clock, redis } = this.options;
@@ -119,7 +120,8 @@ export class Janitor {
     const cursor = (await redis.get(janitorCursor)) ?? '-inf';
     const removeBefore = clock() - retention.deadLetterMs;
     const { removed, looked, last } = await sweepDeadLetters(shard, { removeBefore, records: RECORDS_PER_STEP, from: cursor });
-    // A full step of parked ones with one finishing time would be looked at for ever: go past that time.
+    // A full step of parked tasks with the same finishing time would be looked at for ever, so the cursor goes past that
+    // time.
     const isStuck = looked === RECORDS_PER_STEP && removed === 0 && last === cursor;
     const next = isStuck ? `(${last}` : last;
     if (next !== cursor) await redis.set(janitorCursor, next);
@@ -127,7 +129,8 @@ export class Janitor {
   }
 
   /**
-   * One step. The cursor is kept in Redis for the next leader; between two passes a word stands there instead, and lapses.
+   * One step. The cursor is kept in Redis for the next leader. Between two passes a word stands there instead, which
+   * lapses.
    * @returns whether the pass has more steps
    */
   async #addSearchFields(shard: Shard): Promise<boolean> {
@@ -159,6 +162,6 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await wait(ms, undefined, { signal });
   } catch {
-    // aborted: the caller looks at the signal
+    // When it is aborted, the caller looks at the signal.
   }
 }

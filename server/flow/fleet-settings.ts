@@ -4,14 +4,14 @@ import type { Clock } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 
-/** A worker's settings change only when it starts, so an answer is good for so long, ms. */
+/** A worker's settings change only when it starts, so an answer may be used for this long, ms. */
 const GOOD_FOR_MS = 2_000;
-/** How often the API looks without being asked, ms: the log has to tell of differences when no request comes, too. */
+/** How often the API looks without being asked, ms. The log has to tell of differences even when no request comes. */
 const LOOK_EVERY_MS = 5_000;
 
 export interface FleetSettingsOptions {
   readonly queue: Pick<TaskQueue, 'withFlow'>;
-  /** This API's. */
+  /** The facts of this API. */
   readonly own: SharedSettings;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -19,12 +19,12 @@ export interface FleetSettingsOptions {
 
 /** What the workers report about their settings. */
 export interface FleetView extends SettingsInForce {
-  /** Empty: all workers and this API agree. */
+  /** It is empty when all workers and this API agree. */
   readonly differences: readonly FactDifference[];
 }
 
 /**
- * The settings that tasks are really sent by: those of the workers, as they report them. Without a worker, this API's own.
+ * The settings that tasks are really sent by: the workers report them. Without a worker, they are this API's own.
  * Differences are logged once per change.
  */
 export class FleetSettings {
@@ -36,7 +36,7 @@ export class FleetSettings {
 
   constructor(private readonly options: FleetSettingsOptions) {}
 
-  /** At most 2 s old. @throws RequestError redis_unavailable when Redis does not answer */
+  /** The answer is at most 2 s old. @throws RequestError redis_unavailable when Redis does not answer */
   view(): Promise<FleetView> {
     const now = this.options.clock();
     if (this.#view === undefined || now - this.#readAt >= GOOD_FOR_MS || now < this.#readAt) {
@@ -51,7 +51,7 @@ export class FleetSettings {
     return this.#view;
   }
 
-  /** Begins to look by itself. */
+  /** Starts to look at regular times. */
   start(): void {
     if (this.#isStopped) return;
     this.#timer ??= setInterval(() => void this.view().catch(() => undefined), LOOK_EVERY_MS); // the next look tries again

@@ -9,16 +9,16 @@ import type { FleetSettings } from './fleet-settings.js';
 import { parseLimit, parseName, parsePolicy } from './schema.js';
 import { toWireDestinations, toWireDestination, TrafficByName } from './view.js';
 
-/** Far more than four fields need. */
+/** This is far more than four fields need. */
 const MAX_BODY_BYTES = 65_536;
 
 export interface FlowParts {
   readonly queue: Pick<TaskQueue, 'withFlow' | 'waitingListDepths'>;
-  /** The settings of the workers: they decide which cluster is the default one, and when a circuit is open. */
+  /** The settings that the workers have: they decide which cluster is the default one, and when a circuit is open. */
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
 }
 
-/** What is sent where, and what an operator allows. Workers take up a change within a second. */
+/** Shows which destinations are sent to, and sets what an operator allows. Workers take up a change within a second. */
 export const flowRoutes: readonly Route<FlowParts>[] = [
   {
     method: 'GET',
@@ -60,7 +60,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
       return show(name, parts);
     },
   },
-  // Of the following no body is read: Node takes it off the connection when the answer is sent.
+  // These routes read no body. Node takes it off the connection when the answer is sent.
   {
     method: 'DELETE',
     path: '/destinations/:key',
@@ -101,7 +101,8 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
       const name = await nameIn(context, parts);
       const hosts = (await readTraffic(parts.queue, name)).hostsOf(name);
       await parts.queue.withFlow(async (store) => {
-        // "Send again now" is meant, so nothing is waited for. Should it still be down, its circuit opens again.
+        // The call asks to send again at once, so nothing is waited for. If the destination is still down, its circuit
+        // opens again.
         for (const host of hosts.length === 0 ? [name] : hosts) await store.closeCircuit(host);
         await store.setPaused(name, false);
       });
@@ -122,7 +123,7 @@ async function show(name: string, { queue, fleetSettings }: FlowParts): Promise<
   return jsonAnswer(200, toWireDestination(name, traffic, snapshot, circuit));
 }
 
-/** @param name whose deferred tasks are counted, however many destinations have some */
+/** @param name whose deferred tasks are counted, for all destinations together */
 async function readTraffic(queue: FlowParts['queue'], name?: string): Promise<TrafficByName> {
   const named = name === undefined ? [] : [{ key: name, host: hostOfName(name) ?? name }];
   const [reports, depths] = await Promise.all([queue.withFlow((store) => store.reports()), queue.waitingListDepths(named)]);

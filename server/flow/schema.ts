@@ -4,9 +4,9 @@ import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flo
 import type { FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
 
-/** What may be asked of destinations. Wire names (snake_case) become ours here. */
+/** What may be asked of destinations. Wire names (snake_case) become our names here. */
 
-/** A url that is pasted may be as long as that of a task; of its name, host names and topics decide. */
+/** A url that a person pastes may be as long as that of a task. Its name is decided by host names and topics. */
 const MAX_PASTED_CHARACTERS = 8_192;
 const MAX_NAME_CHARACTERS = 1_024;
 
@@ -32,12 +32,12 @@ const policySchema = Joi.object<WirePolicy>({
   .label('the body');
 
 /**
- * @returns undefined: nothing is set
+ * @returns undefined when nothing is set
  * @throws RequestError invalid_request with every violation at once
  */
 export function parsePolicy(input: unknown): FlowPolicy | undefined {
   const prototypeKeys = checkKeys(input, { what: 'the body', path: '', maxKeys: MAX_KEYS, code: 'invalid_request' });
-  // convert: false, so that "3" is no number and "true" no boolean: nothing is repaired silently.
+  // With convert: false, "3" is no number and "true" no boolean: nothing is repaired silently.
   const checked = policySchema.validate(input, { abortEarly: false, convert: false, errors: { wrap: { label: false } } });
   const violations = [...(checked.error?.details ?? []).map(({ type, path, message }) => ({ field: type === 'object.with' ? 'burst' : path.join('.'), message })), ...prototypeKeys];
   if (checked.error !== undefined || violations.length > 0) {
@@ -54,8 +54,8 @@ export function parsePolicy(input: unknown): FlowPolicy | undefined {
 }
 
 /**
- * The name in the path; of an http(s) url its origin, of a broker of KAFKA_BROKERS `kafka://default`.
- * @throws RequestError invalid_request for what no destination can be called
+ * The name in the path. For an http(s) url it is the origin, for a broker of KAFKA_BROKERS `kafka://default`.
+ * @throws RequestError invalid_request for a text that is the name of no destination
  */
 export function parseName(text: string, defaultBrokers?: DefaultBrokers): string {
   const refuse = (complaint: string): never => {

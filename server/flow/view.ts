@@ -7,23 +7,23 @@ import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { WaitingListDepth } from '../../shared/queue/flow/waiting-lists.js';
 import { printTime } from '../http/print-time.js';
 
-/** Most hosts of one flow_key that are shown: Redis is asked about all of them at once. */
+/** The depth of a flow_key's waiting list; Redis is asked about all of them at once. */
 const MOST_GROUPS = 1_000;
 
-/** What is sent to one name, by all workers: to a flow's key as well as to its host. */
+/** What all workers send to one name: to the key of a flow as well as to its host. */
 interface Traffic {
   inFlight: number;
   deferred: number;
-  /** Sends of about the last minute that ended. */
+  /** Sends that ended within about the last minute. */
   delivered: number;
   failed: number;
   readonly latency: LatencyHistogram;
 }
 
-/** What workers report and what waits, by name. */
+/** The reports of workers and the depths of waiting lists, by name. */
 export class TrafficByName {
   readonly #traffic = new Map<string, Traffic>();
-  /** The hosts of each flow key: a flow_key may go to several of them. */
+  /** The depths by key, because a flow_key may go to several destinations. */
   readonly #hosts = new Map<string, Set<string>>();
 
   /** @param samples one for each worker and flow. @param depths one for each shard and flow */
@@ -39,12 +39,12 @@ export class TrafficByName {
     for (const { flow, waiting } of depths) for (const traffic of this.#of(flow)) traffic.deferred += waiting;
   }
 
-  /** Keys that something is sent to, or waits for. Groups are among them only where they are keys, too. */
+  /** Keys that something is sent to, or waits for. Hosts are among them only where they are keys, too. */
   keys(): Iterable<string> {
     return this.#hosts.keys();
   }
 
-  /** At most 1,000. The list is empty for a flow_key that no worker has met lately. */
+  /** At most 1,000. It is empty for a flow_key that has had no traffic lately. */
   hostsOf(name: string): readonly string[] {
     const seen = this.#hosts.get(name);
     if (seen !== undefined) return [...seen].slice(0, MOST_GROUPS);
@@ -76,7 +76,7 @@ function noTraffic(): Traffic {
   return { inFlight: 0, deferred: 0, delivered: 0, failed: 0, latency: new LatencyHistogram() };
 }
 
-/** The hottest first: what is sent or waits now, then what was sent lately. */
+/** The busiest come first: by what is sent or waits now, then by what was sent lately. */
 export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules, limit: number): object {
   const open = [...snapshot.circuits].filter(([, circuit]) => stateOfCircuit(circuit, snapshot.now, rules) !== 'closed').map(([host]) => host);
   const names = [...new Set([...traffic.keys(), ...snapshot.policies.keys(), ...open])];
@@ -94,10 +94,10 @@ export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapsho
   };
 }
 
-/** How one destination is shown to clients: our names become wire names here. */
+/** Shows one destination to clients: our names become wire names here. */
 export function toWireDestination(name: string, traffic: TrafficByName, { policies, circuits, now }: FlowSnapshot, rules: CircuitRules): object {
   const hosts = traffic.hostsOf(name);
-  // Among several hosts the one in trouble is shown: an operator looks for it.
+  // If one of several circuits is not closed, that one is shown: a reader is looking for the trouble.
   const host = hosts.find((one) => stateOfCircuit(circuits.get(one), now, rules) !== 'closed') ?? hosts[0];
   const { inFlight, deferred, delivered, failed, latency } = traffic.get(name);
   const holding = policyOf(policies, name, host ?? name);
@@ -127,7 +127,7 @@ function toWireCircuit(circuit: Circuit | undefined, now: number, rules: Circuit
   return { state: circuitWords[state], since: printTime(circuit.openedAt), until: printTime(circuit.until), reason: circuit.reason };
 }
 
-/** The limits in the form that PUT takes. */
+/** Limits in the form that PUT takes. */
 function toWireLimits({ maxConcurrency, ratePerSecond, burst }: FlowPolicy): object {
   return { max_concurrency: maxConcurrency, rate: ratePerSecond, burst };
 }

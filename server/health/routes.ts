@@ -5,7 +5,7 @@ import type { Route } from '../http/route.js';
 
 const LIMIT_MS = 1_000;
 
-/** `refused`: Redis answers, and takes no writes. */
+/** `refused` means that Redis answers, but takes no writes. */
 type CheckResult = 'ok' | 'failed' | 'refused';
 
 export interface HealthParts {
@@ -14,7 +14,7 @@ export interface HealthParts {
 
 /**
  * /health (the seed form: does Redis answer), /livez (this process), /readyz (can tasks be taken and changed now).
- * A Redis that answers and refuses writes is healthy for /health: its form knows a lost connection only.
+ * A Redis that answers and refuses writes is healthy for /health: its form knows only a lost connection.
  */
 export const healthRoutes: readonly Route<HealthParts>[] = [
   {
@@ -62,7 +62,7 @@ async function check(ping: Promise<void>): Promise<CheckResult> {
   try {
     return await Promise.race([ping.then((): CheckResult => 'ok'), limit]);
   } catch (error) {
-    // The answer says so; why it is so stands in the log already: see redis-watch.ts and refusal-log.ts.
+    // The answer says that Redis cannot be used. The reason is in the log already: see redis-watch.ts and refusal-log.ts.
     return error instanceof RequestError && error.code === 'redis_refused' ? 'refused' : 'failed';
   } finally {
     clearTimeout(timer);

@@ -2,22 +2,22 @@ import type { ServerResponse } from 'node:http';
 
 export type AnswerHeaders = Readonly<Record<string, string>>;
 
-/** What a handler wants to be answered; the pipeline sends it. */
+/** The answer of a handler; the pipeline sends it. */
 export interface Answer {
   readonly status: number;
   readonly headers?: AnswerHeaders;
-  /** Left out: there is no body (204). */
+  /** When it is left out, there is no body (204). */
   readonly content?: { readonly type: string; readonly text: string };
 }
 
-/** The handler has answered by itself, as Bull Board does. */
+/** The handler has sent the answer itself, as Bull Board does. */
 export const ANSWERED: Answer = { status: 0 };
 
 export function jsonAnswer(status: number, body: object, headers?: AnswerHeaders): Answer {
   return jsonTextAnswer(status, JSON.stringify(body), headers);
 }
 
-/** @param text JSON already */
+/** @param text the body, as JSON */
 export function jsonTextAnswer(status: number, text: string, headers?: AnswerHeaders): Answer {
   return textAnswer(status, 'application/json; charset=utf-8', text, headers);
 }
@@ -26,12 +26,15 @@ export function textAnswer(status: number, type: string, text: string, headers: 
   return { status, headers, content: { type, text } };
 }
 
-/** Headers of every answer, that of the board too. No answer may be kept by a cache, or taken for another type. */
+/** Headers of every answer: a cache must not keep it, and a browser must not take it for another type. */
 export function commonHeaders(requestId: string): AnswerHeaders {
   return { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff', 'X-Request-Id': requestId };
 }
 
-/** Express' own `json()` looks up settings, character sets and freshness for every answer: too much for the hot path. */
+/**
+ * Express' own `json()` looks up settings, character sets and freshness for every answer. A submission needs none of
+ * them.
+ */
 export function sendAnswer(response: ServerResponse, { status, headers, content }: Answer, requestId: string): void {
   if (content === undefined) {
     response.writeHead(status, { ...commonHeaders(requestId), ...headers });

@@ -1,12 +1,13 @@
-/** So many pieces are kept as they came, whatever their size: most bodies and lines have fewer. */
+/** This many pieces are kept as they came, whatever their size: most bodies and lines have fewer. */
 const KEPT_AS_THEY_CAME = 16;
-/** Behind them, one of that size is worth an object of its own. */
+/** After the first pieces, a piece of at least this size is kept as an object of its own. */
 const LARGE_BYTES = 4_096;
 const BLOCK_BYTES = 16_384;
 
 /**
- * Bytes that come in pieces. A list of the pieces would weigh what the sender likes: a body in HTTP chunks of one byte is
- * a Buffer object for each byte, 6 MiB of them 2.4 GiB. So small pieces are copied together into blocks.
+ * Bytes that come in pieces. A plain list of the pieces would weigh as much as the sender likes: in HTTP chunks of one
+ * byte each byte becomes a Buffer object, and 6 MiB of them take 2.4 GiB. So small pieces are copied together into
+ * blocks.
  */
 export class BodyBytes {
   #pieces: Buffer[] = [];
@@ -24,7 +25,7 @@ export class BodyBytes {
     }
   }
 
-  /** What came so far; it begins anew. */
+  /** Returns what has come so far, and begins anew. */
   take(): Buffer {
     this.#closeBlock();
     const pieces = this.#pieces;
@@ -39,7 +40,10 @@ export class BodyBytes {
     this.#filled += piece.length;
   }
 
-  /** A large piece behind a small one leaves a block that is nearly empty: at most four bytes for each that came. */
+  /**
+   * A large piece after a small one leaves a block that is nearly empty. This costs at most four bytes for each byte that
+   * came.
+   */
   #closeBlock(): void {
     if (this.#block === undefined) return;
     this.#pieces.push(this.#block.subarray(0, this.#filled));

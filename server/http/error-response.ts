@@ -4,7 +4,7 @@ import { printError } from '../../shared/logging/print-error.js';
 import { jsonAnswer, sendAnswer, type AnswerHeaders } from './answer.js';
 import type { RequestContext } from './request-context.js';
 
-/** The one place where a code becomes a status. */
+/** Only this table makes a status of a code. */
 const statusOf = {
   invalid_json: 400,
   invalid_task: 400,
@@ -26,13 +26,13 @@ const statusOf = {
   redis_refused: 503,
 } as const satisfies Record<RequestErrorCode, number>;
 
-/** An operator has to act before a full or refusing Redis can take anything. */
+/** A full or refusing Redis takes nothing until an operator acts. */
 const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = { redis_unavailable: 1, redis_full: 5, redis_refused: 5 };
 
-/** The form that clients of the first version know, for every bug. */
+/** Every bug is answered in the form that clients of the first version know. */
 const BUG_BODY = { error: 'failed to schedule task', code: 'internal' };
 
-/** What a refusal is answered with: `{"error","code","details"}`, and its headers. The request id is put in by `sendError`. */
+/** The answer to a refusal: `{"error","code","details"}`, and its headers. `sendError` adds the request id. */
 export interface ErrorAnswer {
   readonly status: number;
   readonly headers: AnswerHeaders;
@@ -45,7 +45,7 @@ export function answerToError({ code, message, details }: RequestError): ErrorAn
   return { status: statusOf[code], headers, body: code === 'internal' ? BUG_BODY : { error: message, code, details } };
 }
 
-/** Answers whatever was thrown. An answer that has begun already is cut off: its reader must not take it for whole. */
+/** Answers any error. An answer that has begun already is cut off, so that its reader does not take it for complete. */
 export function sendError(context: RequestContext, thrown: unknown, logger: Logger): void {
   const error = refusalOf(thrown, context, logger);
   const { response, requestId, match } = context;
@@ -59,7 +59,7 @@ export function sendError(context: RequestContext, thrown: unknown, logger: Logg
   sendAnswer(response, jsonAnswer(status, { ...body, request_id: requestId }, { ...headers, ...allow }), requestId);
 }
 
-/** A refusal as it is; anything else is a bug of ours, which the log gets to know. */
+/** A refusal is returned as it is. Any other error is a bug of ours, and is logged. */
 export function refusalOf(thrown: unknown, { logFields }: RequestContext, logger: Logger): RequestError {
   const error = asRequestError(thrown);
   if (error.code === 'internal') {

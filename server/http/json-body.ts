@@ -6,10 +6,10 @@ import { BodyBytes } from './body-bytes.js';
 /**
  * Reads a body that is exactly one JSON value in UTF-8.
  *
- * Express' own parser is not used: it replaces bytes that are no UTF-8 instead of refusing them, and a message that
- * was silently changed is worse than one that was refused.
+ * Express' own parser is not used: it replaces bytes that are no UTF-8 instead of refusing them. A message that was
+ * changed silently is worse than one that was refused.
  *
- * @param maxBytes of the body
+ * @param maxBytes largest size of the body
  * @throws RequestError unsupported_media_type, too_large, invalid_json
  */
 export async function readJsonBody(request: IncomingMessage, maxBytes: number): Promise<unknown> {
@@ -24,8 +24,8 @@ export function isJson(mediaType: string): boolean {
 }
 
 /**
- * Everything that can be refused before the body comes.
- * @param taken for the message: the media types that `isTaken` takes
+ * Refuses everything that can be refused before the body comes.
+ * @param taken the media types that `isTaken` takes, for the error message
  * @returns the media type, in lower case
  * @throws RequestError unsupported_media_type, too_large
  */
@@ -51,13 +51,13 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
       else reject(bodyTooLarge(maxBytes));
     });
     request.on('end', () => resolve(body.take()));
-    // Emitted when the client goes away in the middle, too: Node reports that as an error with nothing in it.
+    // Node emits this also when the client goes away in the middle, with an error that says nothing.
     request.on('error', (cause) => reject(cutOff(cause)));
   });
 }
 
 /**
- * @param name of the thing, for the message
+ * @param name of the thing, for the error message
  * @throws RequestError invalid_json
  */
 export function parseJson(bytes: Buffer, name: string): unknown {
@@ -78,7 +78,8 @@ export function cutOff(cause: unknown): RequestError {
 }
 
 /**
- * Room for one task: JSON may need six bytes for one of message_data (\u0000), and 64 KiB are for the rest.
+ * The room that one task needs: JSON may take six bytes for one byte of message_data (\u0000), and 64 KiB are for the
+ * rest.
  */
 export function maxBodyBytes(maxMessageBytes: number): number {
   return 6 * maxMessageBytes + 65_536;

@@ -2,24 +2,24 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 
-/** A server whose connections are known, so that it can be ended without waiting for the idle ones. */
+/** A server that knows its connections, so that it can be ended without waiting for those that are unused. */
 export interface ListeningServer {
   readonly port: number;
   /**
-   * Answers what is on its way here, each as the last of its connection. Then takes no new connections, ends those on
-   * which no request is being answered, and resolves when the last answer is sent. After `graceMs` the rest is cut: a
-   * client that sends its body for ever must not hold the process.
+   * Answers the requests that are on their way here, each as the last of its connection. Then it takes no new
+   * connections, and ends those on which no request is being answered. It resolves when the last answer is sent. After
+   * `graceMs` the rest is cut: a client that sends its body for ever must not hold the process.
    */
   close(graceMs: number): Promise<void>;
 }
 
 /**
- * For so long requests are still read after the end was asked for. Without it a busy client whose request was sent, and
- * not yet read, had its connection reset.
+ * Requests are still read for this long after the end was asked for. Without it, a busy client whose request was sent and
+ * not yet read had its connection reset.
  */
 const STILL_READ_MS = 250;
 
-/** Starts listening. @throws the system's error, such as EADDRINUSE */
+/** Starts to listen. @throws the system's error, such as EADDRINUSE */
 export function listen(server: Server, { host, port }: { readonly host: string; readonly port: number }): Promise<ListeningServer> {
   // Node's closeIdleConnections leaves out connections on which no request has ever come; browsers and load balancers
   // open such ones in advance.
@@ -39,7 +39,7 @@ export function listen(server: Server, { host, port }: { readonly host: string; 
   });
   // Node answers 417 by itself to an Expect that it does not know, past the application. RFC 9110, 10.1.1 lets us pass over it.
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => server.emit('request', request, response));
-  // Before the application answers.
+  // This listener has to run before the application answers.
   server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
     if (isClosing) response.setHeader('Connection', 'close');
     changeBy(socket, 1);

@@ -1,9 +1,9 @@
-/** What a key may be. */
+/** The roles that a key can have. */
 export type KeyRole = 'submit' | 'read' | 'operate' | 'admin';
 
 /**
- * Who may call a route: its role, and the roles of keys that have it. `none`: no key is asked for. `any_key`: a key is
- * asked for, and its role does not matter.
+ * The role that a route needs, and the roles of keys that have it. `none`: no key is asked for. `any_key`: a key is asked
+ * for, and its role does not matter.
  */
 export const keyRolesOf = {
   none: [],
@@ -16,27 +16,27 @@ export const keyRolesOf = {
 
 export type RouteRole = keyof typeof keyRolesOf;
 
-/** What checks and metrics know of whatever is served: a row, or the answer to a request that meets none. */
+/** What checks and metrics know of a request: its row, or the answer for requests that match none. */
 export interface ServedFacts {
   readonly role: RouteRole;
-  /** How metrics and logs name it: never with an id or a key in it. */
+  /** The name in metrics and logs. It never contains an id or a key. */
   readonly metricLabel: string;
-  /** Names of parameters behind `?`: every other one is refused. `any`: the handler looks at them itself. */
+  /** Names of parameters behind `?`; every other name is refused. `any`: the handler looks at them itself. */
   readonly query: readonly string[] | 'any';
 }
 
 /** Parts of a path that its row names, decoded. */
 export type PathParams = ReadonlyMap<string, string>;
 
-/** What a request met. */
+/** The row that a request matches, or the answer that it gets without one. */
 export interface MatchFacts {
   readonly served: ServedFacts;
-  /** Parts of the path that the row names, decoded. */
+  /** The parts of the path that the row names, decoded. */
   readonly params: PathParams;
   /** The path as it came, without the query. */
   readonly path: string;
-  /** Behind the `?`; empty without one. */
+  /** The text behind the `?`; it is empty without one. */
   readonly search: string;
-  /** The header Allow of this path; empty where nothing is. */
+  /** The header Allow of this path; it is empty for an unknown path. */
   readonly allow: string;
 }

@@ -1,15 +1,15 @@
 /**
- * The known name that was most likely meant: `inlcude` -> `include`. Undefined when none is near: more than a third of
- * the letters would have to change.
+ * The known name that was most likely meant: `inlcude` -> `include`. It is undefined when none is near: when more than a
+ * third of the letters would have to change.
  */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
-  // A name from outside may be as long as a request line; no typing error doubles a name.
+  // A name from outside may be as long as a whole request line. A typing error does not double a name.
   const candidates = known.filter((each) => name.length <= 2 * each.length).map((each) => ({ each, distance: distanceBetween(name.toLowerCase(), each) }));
   const [best] = candidates.sort((a, b) => a.distance - b.distance);
   return best !== undefined && best.distance <= Math.max(2, Math.floor(best.each.length / 3)) && best.distance < best.each.length ? best.each : undefined;
 }
 
-/** Levenshtein: how many letters have to be put in, left out or changed. */
+/** The Levenshtein distance: how many letters have to be put in, left out or changed. */
 function distanceBetween(a: string, b: string): number {
   let above = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let row = 1; row <= a.length; row += 1) {

@@ -1,17 +1,16 @@
 import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
 
-/** Far more than anything here has. Joi reports every key it does not know, and takes a second for 100,000 of them. */
+/** No object of the API needs as many. Joi reports every key it does not know, and takes a second for 100,000 of them. */
 export const MAX_KEYS = 100;
 
 /**
- * Looks at what Joi must not be left alone with, in an object whose keys a client chooses: too many of them (naming
- * every fault would hold up everybody else), and `__proto__`, which JSON.parse makes a key like any other and Joi drops
- * in silence.
+ * Checks an object whose keys a client chooses for two things that Joi handles badly. Too many keys: naming every fault
+ * would hold up all other requests. `__proto__`: JSON.parse makes it a key like any other, and Joi drops it in silence.
  * @param what  what the object is called in a text
- * @param path  of its fields; empty for the body itself
+ * @param path  of its fields; it is empty for the body itself
  * @param code  of the refusal of an object that is too wide
  * @throws RequestError for an object that is too wide
- * @returns the violations of the second kind
+ * @returns the violations by `__proto__`
  */
 export function checkKeys(value: unknown, { what, path, maxKeys, code }: { what: string; path: string; maxKeys: number; code: RequestErrorCode }): { field: string; message: string }[] {
   if (typeof value !== 'object' || value === null) return [];

@@ -1,16 +1,16 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import { nearestName } from './nearest-name.js';
 
-/** Parameters behind `?`, by name. */
+/** The parameters behind `?`, by name. */
 export type Query = ReadonlyMap<string, string>;
 
 export const NO_QUERY: Query = new Map();
 
-/** Names in an error text, which comes back to a client that sent them. */
+/** How many names an error text lists: it goes back to the client that sent them. */
 const SHOWN_CHARACTERS = 100;
 
 /**
- * @param search what stands behind the `?`
+ * @param search the part of the address behind the `?`
  * @param known  names that the route takes
  * @throws RequestError invalid_request for every unknown name, and for a name that stands twice: one of the two would
  *         be dropped in silence
@@ -25,7 +25,7 @@ export function parseQuery(search: string, known: readonly string[]): Query {
     else query.set(name, value);
   }
   if (faults.size === 0) return query;
-  // Thousands of them fit into one address; the first few are enough to mend it.
+  // Thousands of them fit into one address. The first few are enough to find the mistake.
   const details = [...faults].slice(0, 10).map(([name, message]) => ({ field: name.slice(0, SHOWN_CHARACTERS).toWellFormed(), message }));
   throw new RequestError('invalid_request', details.map(({ message }) => message).join('; '), details);
 }

@@ -7,7 +7,7 @@ import type { MatchFacts } from './match-facts.js';
 /** One request on its way through the pipeline. */
 export class RequestContext {
   readonly requestId: string;
-  /** Only names that the route has. Set by the pipeline, behind the access check. */
+  /** It holds only names that the route has. The pipeline sets it after the access check. */
   query: Query = NO_QUERY;
 
   constructor(
@@ -22,14 +22,17 @@ export class RequestContext {
     return this.request.method ?? '';
   }
 
-  /** A part of the path that the route names, decoded. @throws Error when it names none: a bug of ours */
+  /**
+   * A part of the path that the route names, decoded. @throws Error when the route has no such part, which is a bug of
+   * ours
+   */
   param(name: string): string {
     const value = this.match.params.get(name);
     if (value === undefined) throw new Error(`the route has no parameter ${name}`);
     return value;
   }
 
-  /** For every line that is logged because of this request. The path is as it came, without its query. */
+  /** Fields for every log line about this request. The path is as it came, without its query. */
   get logFields(): LogFields {
     return { request_id: this.requestId, method: this.method, path: this.match.path };
   }

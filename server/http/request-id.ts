@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 const TAKEN = /^[A-Za-z0-9._-]{1,128}$/;
 
 /**
- * The id under which a request is answered and logged: that of its client, so that one id goes through all services.
- * What a client must not write into our log is not taken, and an id is made: `3f0c...-...`.
+ * The id under which a request is answered and logged. It is the client's own, so that one id goes through all services.
+ * If the client's id has characters that must not be in our log, a new id is made: `3f0c...-...`.
  *
- * @param header `X-Request-Id` as Node gives it; several of them come as one text with commas, which is not taken
+ * @param header `X-Request-Id` as Node gives it; Node joins several of them with commas, and such a text is not taken
  */
 export function requestIdOf(header: string | readonly string[] | undefined): string {
   return typeof header === 'string' && TAKEN.test(header) ? header : randomUUID();

@@ -9,28 +9,28 @@ import { RouteMatcher } from './route-matcher.js';
 import type { Route } from './route.js';
 
 /**
- * Lets a request pass, or throws the RequestError that it is refused with. Only a check that has to wait returns a promise:
- * each one costs every submission.
+ * Lets a request pass, or throws the RequestError that it is refused with. It returns a promise only if it has to wait,
+ * since every submission passes here.
  */
 export type RequestCheck = (context: RequestContext) => undefined | Promise<void>;
 
-/** One answer that is over. */
+/** An answer that has ended. */
 export interface AnswerTiming {
-  /** The label of the row, or of the answer where no row is. There is a closed list of them. */
+  /** The metric label of the row, or of the answer to a request without a row. The list of labels is closed. */
   readonly metricLabel: string;
   readonly method: string;
   readonly status: number;
-  /** From the request's headers to the last byte of the answer. */
+  /** Time from the request's headers to the last byte of the answer. */
   readonly durationMs: number;
   /** The client went away, or the answer was cut off, before its last byte. */
   readonly isAborted: boolean;
 }
 
-/** Stages that are filled from outside; the default of each lets everything pass. */
+/** Stages that are set from outside. By default each of them lets everything pass. */
 export interface PipelineStages {
-  /** Judges the Host and the Origin that the request names. */
+  /** Checks the Host and Origin that the request names. */
   readonly checkOrigin?: RequestCheck;
-  /** Judges the caller by the role of `context.match.served`. */
+  /** Checks the sender of the request against the role of `context.match.served`. */
   readonly checkAccess?: RequestCheck;
   readonly onAnswered?: (timing: AnswerTiming) => void;
 }
@@ -38,8 +38,8 @@ export interface PipelineStages {
 const letPass: RequestCheck = () => undefined;
 
 /**
- * The one way of every request, whatever it meets: request id, Host and Origin, access, query, handler, answer or error
- * answer, timing. There is no other listener, so nothing is answered past a check.
+ * Every request takes this one way: request id, Host and Origin, access, query, handler, answer or error answer, timing.
+ * There is no other listener, so no request is answered without the checks.
  */
 export function createRequestPipeline<Parts extends { readonly logger: Logger }>(
   routes: readonly Route<Parts>[],
@@ -51,13 +51,14 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
     const match = matcher.match(request.method ?? '', request.url ?? '');
     const context = new RequestContext(request, response, match);
     if (onAnswered !== undefined) reportTiming(context, onAnswered);
-    // It never rejects: what is thrown is answered.
+    // It never rejects: every error that is thrown is answered.
     void answer();
 
     async function answer(): Promise<void> {
       try {
         const { served, search } = match;
-        // Not simply awaited: a promise that is none costs a turn of the queue for every submission.
+        // It is not simply awaited: to await a value that is no promise delays every submission by a turn of the
+        // microtask queue.
         const originChecked = checkOrigin(context);
         if (originChecked !== undefined) await originChecked;
         const accessChecked = checkAccess(context);
@@ -74,7 +75,7 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
 
 function reportTiming({ response, match, method }: RequestContext, onAnswered: (timing: AnswerTiming) => void): void {
   const startedAt = performance.now();
-  // Emitted once, after the last byte or when the connection is gone.
+  // Node emits this once: after the last byte, or when the connection is gone.
   response.once('close', () => {
     onAnswered({
       metricLabel: match.served.metricLabel,

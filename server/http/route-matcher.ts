@@ -16,12 +16,12 @@ const NO_PARAMS: PathParams = new Map();
 
 /**
  * Finds the row for a request. Every spelling of a path is answered alike: `/tasks`, `/tasks/`, `/%74asks` and
- * `http://host/tasks` meet the same rows, `/Tasks` and `//tasks` none. So a rule that hangs on a row (role, limits, metrics)
- * cannot be passed by another spelling.
+ * `http://host/tasks` match the same rows; `/Tasks` and `//tasks` match none. So another spelling cannot pass a rule that
+ * belongs to a row (role, limits, metrics).
  */
 export class RouteMatcher<Parts> {
   readonly #rows: readonly { readonly route: Route<Parts>; readonly parts: readonly string[] }[];
-  /** Paths without parameters, as they are nearly always written: found at once. */
+  /** Paths without parameters in their usual spelling: a look-up finds them at once. */
   readonly #known = new Map<string, Resource<Parts>>();
   readonly #allowOfAll: string;
 
@@ -64,7 +64,7 @@ export class RouteMatcher<Parts> {
   }
 }
 
-/** Fixed parts go before parameters, and those before `*`. */
+/** Fixed parts are tried before parameters, and parameters before `*`. */
 function rank(pattern: readonly string[]): number {
   const fixed = pattern.filter((part) => !part.startsWith(':') && part !== '*').length;
   return fixed + (pattern.at(-1) === '*' ? 0 : 1_000);
@@ -79,7 +79,7 @@ function choose<Parts>({ routes, allow }: Resource<Parts>, method: string, path:
   return { served: refusal === undefined ? otherMethod : refusedMethod(refusal), params: NO_PARAMS, path, search, allow };
 }
 
-/** The methods that are answered otherwise than with 405. */
+/** The methods that are not answered with 405. */
 function allowOf(routes: readonly { readonly method: string }[]): string {
   if (routes.length === 0) return '';
   const methods = new Set(routes.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])));
@@ -95,7 +95,7 @@ function originForm(target: string): string {
   return path === '' && target !== '' ? '/' : path;
 }
 
-/** @returns undefined for what is no percent-encoding */
+/** @returns undefined for a text that is not percent-encoded correctly */
 function decodedParts(path: string): string[] | undefined {
   const parts = path.split('/').slice(1);
   // One slash at the end makes no difference; `//` is another path.
@@ -108,7 +108,7 @@ function decodedParts(path: string): string[] | undefined {
   }
 }
 
-/** @returns undefined where the path is another one */
+/** @returns undefined for another path */
 function paramsOf(pattern: readonly string[], parts: readonly string[]): PathParams | undefined {
   const isOpen = pattern.at(-1) === '*';
   const length = isOpen ? pattern.length - 1 : pattern.length;
@@ -124,7 +124,8 @@ function paramsOf(pattern: readonly string[], parts: readonly string[]): PathPar
   return params ?? NO_PARAMS;
 }
 
-// What is served where no row is. A key is asked for as anywhere: a stranger need not learn which paths there are.
+// Answers to requests without a row. They ask for a key like any other request, so that a stranger does not learn which
+// paths there are.
 
 const unknownPath: Served<unknown> = {
   role: 'any_key',
@@ -162,7 +163,7 @@ function refusedMethod(reason: string): Served<unknown> {
   };
 }
 
-/** Names the methods and allows no other origin anything: there is no CORS here. */
+/** Names the methods. It allows nothing to other origins: there is no CORS here. */
 const optionsAnswer: Served<unknown> = {
   role: 'any_key',
   metricLabel: 'options',

@@ -2,7 +2,7 @@ import type { Answer } from './answer.js';
 import type { ServedFacts } from './match-facts.js';
 import type { RequestContext } from './request-context.js';
 
-/** What a route reads of a body, and the media types of the contract for it. `none`: a body is not read. */
+/** The body that a route reads, and its media types in the contract. `none`: no body is read. */
 export const mediaTypesOf = {
   none: [],
   json: ['application/json'],
@@ -11,18 +11,17 @@ export const mediaTypesOf = {
 
 export type RouteBody = keyof typeof mediaTypesOf;
 
-/** GET answers HEAD too, and OPTIONS is answered for every path: neither has a row. */
+/** GET answers HEAD too, and OPTIONS is answered for every path, so neither has a row. */
 export type RouteMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
-/** The same, with its handler, which is the pipeline's to call. */
+/** The same, with its handler. Only the pipeline calls the handler. */
 export interface Served<Parts> extends ServedFacts {
-  /** @throws RequestError for a refusal. Whatever else it throws is answered as a bug of ours. */
+  /** @throws RequestError for a refusal. Any other error is answered as a bug of ours. */
   readonly handle: (context: RequestContext, parts: Parts) => Promise<Answer>;
 }
 
 /**
- * One row of the route table: all that there is to know of a route. `Parts`: what its handler needs of the rest of the
- * process.
+ * One row of the route table: everything about a route. `Parts` are the parts of the process that its handler needs.
  */
 export interface Route<Parts> extends Served<Parts> {
   readonly method: RouteMethod;
@@ -32,8 +31,8 @@ export interface Route<Parts> extends Served<Parts> {
    */
   readonly path: `/${string}`;
   readonly body: RouteBody;
-  /** Its name in docs/openapi.yaml; null: it is not part of the contract. */
+  /** Its name in docs/openapi.yaml; null for a route that is not part of the contract. */
   readonly operationId: string | null;
-  /** Why other methods are refused here, where that is more than a method that does not exist. */
+  /** Why other methods are refused here, if the reason is more than that the method does not exist. */
   readonly otherMethodsAreRefusedBecause?: string;
 }

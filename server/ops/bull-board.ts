@@ -16,7 +16,7 @@ const BOARD_PATH = '/admin/queues';
 
 const MAX_SHOWN_CHARACTERS = 2_000;
 
-/** Bull Board's page asks for fonts of another host, and must not be framed: its buttons change things. */
+/** Bull Board's page loads fonts from another host. It must not be framed, because its buttons change things. */
 const PAGE_HEADERS = {
   'Content-Security-Policy':
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; frame-ancestors 'none'; base-uri 'self'",
@@ -26,11 +26,11 @@ const PAGE_HEADERS = {
 type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
 type BoardJob = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>;
 
-/** What the page of one job asks for. */
+/** Requests that the page of one job makes. */
 const LOOK_AT_ONE = /^(\/api\/queues\/[^/]+\/)(t-[^/]+)((?:\/logs)?)$/;
 const LEGAL_JOB_ID = /^t-(?:[\w.!~*'()-]|%[0-9A-F]{2})+$/;
 
-/** Answers a request for BOARD_PATH by itself; `url` is what stands behind that. */
+/** Answers a request for BOARD_PATH by itself; `url` is the part after BOARD_PATH. */
 export type ServeBoard = (context: RequestContext, url: string) => Promise<void>;
 
 export interface BoardParts {
@@ -41,9 +41,9 @@ export interface BoardParts {
 const boardRow = { body: 'none', query: 'any', operationId: null, metricLabel: BOARD_PATH } as const;
 
 /**
- * What may be seen and changed through the board. The changes are Retry and Retry all of what failed, which are our redrive:
- * Bull Board's own would start a dead letter with no attempts left. Everything else that it can do (obliterate, clean,
- * empty, edit, add, promote, pause, ...) goes past our rules and would break tasks.
+ * What may be seen and changed through the board. The changes are Retry and Retry all of failed jobs, which are our
+ * redrive: Bull Board's own retry would start a dead letter with no attempts left. Everything else that it can do
+ * (obliterate, clean, empty, edit, add, promote, pause, ...) goes past our rules and would break tasks.
  */
 export const boardRoutes: readonly Route<BoardParts>[] = [
   {
@@ -69,7 +69,7 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
       const job = context.param('job');
       if (taskIdOf(job) === undefined) throw new RequestError('action_refused', 'this is no task of the service');
       await redisAnswers(queue);
-      // Written anew: no spelling of the path may be something else to the board than it was to the route table.
+      // The path is written anew, so that the board cannot read a spelling in another way than the route table did.
       await serveBoard(context, `/api/queues/${encodeURIComponent(context.param('queue'))}/${encodeURIComponent(job)}/retry`);
       return ANSWERED;
     },
@@ -81,27 +81,27 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     role: 'operate',
     handle: async (context, { queue }): Promise<Answer> => {
       await redisAnswers(queue);
-      // Bull Board reads the newest hundred of the set again and again: tasks that fail once more would hide the rest.
+      // Bull Board reads the newest hundred of the set again and again. Tasks that fail once more would hide the rest.
       return jsonAnswer(200, await queue.redriveAll(context.param('queue')));
     },
   },
 ];
 
-/** Bull Board would answer 500 in a form of its own; and the queues exist only once Redis has answered. */
+/** Bull Board would answer 500 in a form of its own. The queues exist only when Redis has answered. */
 async function redisAnswers(queue: TaskQueue): Promise<void> {
   await queue.ping();
 }
 
-/** An Express app as its own code calls it; its types leave the third argument out. */
+/** An Express app with the third argument that its code takes; its types leave it out. */
 type BoardApp = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
-/** Bull Board, which is an Express app, made when it is first asked for: before that its queues need not exist. */
+/** Bull Board, which is an Express app. It is made at the first request, because its queues need not exist earlier. */
 export function createBoardServer(queue: TaskQueue): ServeBoard {
   let board: BoardApp | undefined;
   return ({ request, response, requestId, match }, url) => {
     const serve = (board ??= createBoard(queue));
     for (const [name, value] of Object.entries({ ...commonHeaders(requestId), ...PAGE_HEADERS })) response.setHeader(name, value);
-    // As Express does for an app below a path: redirects are made of originalUrl.
+    // Express does the same for an app below a path: it makes redirects from originalUrl.
     Object.assign(request, { originalUrl: request.url, url });
     return new Promise((resolve, reject) => {
       response.once('close', () => resolve());
@@ -113,9 +113,9 @@ export function createBoardServer(queue: TaskQueue): ServeBoard {
 }
 
 /**
- * The page of a job takes one encoding too many off the id in its own address, and asks for `t-a/b` where the job is
- * `t-a%2Fb`: it found no task with a character that is written with a `%`. No job has such an id, so the task `a/b` is
- * meant. Where what is left looks like the id of a job (of the task `50%25`) it is taken as it is.
+ * The page of a job decodes the id in its own address once too often: for the job `t-a%2Fb` it asks for `t-a/b`. So it
+ * found no task with a character that is written with a `%`. No job has such an id, so the task `a/b` is meant. If the
+ * text looks like the id of a job (as for the task `50%25`), it is taken as it is.
  */
 function withJobIdMended(url: string): string {
   const [path = '', ...query] = url.split('?');
@@ -134,7 +134,7 @@ function createBoard(queue: TaskQueue): BoardApp {
     serverAdapter,
     options: { uiConfig: { boardTitle: 'Kafka Retry Service' } },
   });
-  // What its handlers throw is answered as everywhere else, by error-response.ts.
+  // Errors of its handlers are answered like all others, by error-response.ts.
   serverAdapter.setErrorHandler((error) => {
     throw queue.asRequestError(error);
   });
@@ -168,13 +168,13 @@ class RedrivingAdapter extends BullMQAdapter {
     const retry = async (state: unknown): Promise<void> => {
       const taskId = taskIdOf(String(job.toJSON().id));
       if (taskId === undefined || state !== 'failed') throw new RequestError('action_refused', 'only dead letters and parked tasks can be started again');
-      // Bull Board has just seen it in the failed set: if it is not there any more, another call was faster.
+      // Bull Board has just seen it in the failed set. If it is gone now, another request was faster.
       await this.tasks.redrive(taskId);
     };
     return Object.assign(job, { retry, remove: refuse, promote: refuse, updateData: refuse, changeDelay: refuse, changePriority: refuse });
   }
 
-  // Behind the list of allowed changes above: a second lock, should a new version of the board find another way.
+  // This is a second check behind the list of allowed changes, in case a new version of the board finds another way.
   override clean = refuse;
   override addJob = refuse;
   override empty = refuse;
@@ -188,7 +188,7 @@ async function refuse(): Promise<never> {
   throw new RequestError('action_refused', 'this action would break tasks and is switched off');
 }
 
-/** The task in the words its client used, the message cut to what a person can look at. */
+/** The task in the words that its client used. The message is cut to a length that a person can read. */
 function showData(data: unknown): unknown {
   try {
     const task = decodeTask(data);

@@ -3,7 +3,7 @@ import { jsonAnswer, textAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
 import { prefersJson } from './prefers-json.js';
 
-/** Where a person goes from here. A test asks for each of them. */
+/** Links for a person who looks around. A test asks for each of them. */
 export const frontPageLinks = [
   { name: 'board', href: '/admin/queues', title: 'Board', text: 'What waits, what is being sent, and dead letters, which can be started again here.' },
   { name: 'destinations', href: '/destinations', title: 'Destinations', text: 'What is sent where now: in flight, deferred, latency, failures, circuit, limits.' },
@@ -46,13 +46,13 @@ ${frontPageLinks.map(({ href, title, text }) => `<li><a href="${href}">${title}<
 `;
 
 const PAGE_HEADERS = {
-  // Nothing is loaded from anywhere, and this one style is known by its hash.
+  // Nothing is loaded from other addresses. The policy allows this one style by its hash.
   'Content-Security-Policy': `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
   'Referrer-Policy': 'no-referrer',
   Vary: 'Accept',
 };
 
-/** Instead of a 404, for a person who opens the address of the service. */
+/** The page for a person who opens the address of the service; it stands in place of a 404. */
 export const frontPageRoute: Route<unknown> = {
   method: 'GET',
   path: '/',

@@ -1,6 +1,6 @@
 /**
- * Whether a client would rather have JSON than a page. `application/json` would; browsers ask for text/html first, and curl
- * takes anything, so both get the page.
+ * Whether a client would rather have JSON than a page. The header `application/json` says so. Browsers ask for text/html
+ * first, and curl takes anything, so both get the page.
  *
  * @param accept the header, with weights: `application/json;q=0.9, text/html;q=0.5`
  */

@@ -10,7 +10,7 @@ export interface StatsParts {
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
 }
 
-/** What concerns all tasks together: their counts, and how many workers there are for them. */
+/** Facts about all tasks together: their counts, and the number of workers. */
 export const statsRoutes: readonly Route<StatsParts>[] = [
   {
     method: 'GET',

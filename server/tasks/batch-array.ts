@@ -11,10 +11,11 @@ const CLOSE_OBJECT = 0x7d;
 /**
  * Finds the elements of a JSON array without reading them, `[1, {"a":[]}]` -> `1`, `{"a":[]}`.
  *
- * JSON.parse of the whole would hold up everybody else for half a second, make gigabytes of 32 MiB of `[[[[`, and let
- * one broken task take all others with it. So only the frame is checked here: strings, brackets, and the commas between.
+ * JSON.parse of the whole body would block all other requests for half a second, and make gigabytes of 32 MiB of `[[[[`.
+ * One broken task would also fail all others. So only the frame is checked here: strings, brackets, and the commas
+ * between.
  *
- * @param maxElements what is counted at most
+ * @param maxElements largest number of elements
  * @returns the bytes of each element, which may still be no JSON
  * @throws RequestError invalid_json when the frame is broken; too_large for more elements
  */
@@ -38,7 +39,7 @@ export function splitArray(body: Buffer, maxElements: number): Buffer[] {
   return elements;
 }
 
-/** @returns where the comma behind the element is, or the end of the array */
+/** @returns the position of the comma behind the element, or of the end of the array */
 function endOfElement(body: Buffer, from: number): number {
   let depth = 0;
   for (let at = from; at < body.length; at += 1) {
@@ -67,7 +68,7 @@ function endOfElement(body: Buffer, from: number): number {
   throw brokenFrame();
 }
 
-/** @returns where the closing quote is; behind the body when there is none */
+/** @returns the position of the closing quote; it is behind the body when there is none */
 function endOfString(body: Buffer, openedAt: number): number {
   let at = openedAt + 1;
   while (at < body.length && body[at] !== QUOTE) at += body[at] === BACKSLASH ? 2 : 1;
@@ -80,7 +81,7 @@ function skipSpaces(body: Buffer, from: number): number {
   return at;
 }
 
-/** What JSON takes for white space. */
+/** The characters that JSON takes for white space. */
 export function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }

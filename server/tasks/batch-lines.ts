@@ -7,11 +7,11 @@ import { isSpace } from './batch-array.js';
 const NEW_LINE = 0x0a;
 
 /**
- * Reads a body line by line while it arrives. While the caller asks for no more lines, nothing more is read off the socket.
- * What is read is never more than one line of the largest size and one chunk.
+ * Reads a body line by line while it arrives. While the caller asks for no more lines, nothing more is read off the
+ * socket. At most one line of the largest size and one chunk are in memory.
  *
- * @param maxLineBytes a longer line is skipped, and a refusal stands in its place
- * @returns the lines that a chunk of the body brought to their end; none that is empty or white space
+ * @param maxLineBytes a longer line is skipped, and a refusal takes its place
+ * @returns the lines that a chunk of the body has completed, without empty ones and white space
  * @throws RequestError too_large behind the last whole line of the first `maxBytes`; invalid_request when the client
  *         goes away in the middle: what came of the last line is then not among the lines
  */
@@ -51,7 +51,7 @@ class LineBuffer {
     else this.#kept.add(part);
   }
 
-  /** The line as it is now, if there is anything in it; the next one begins. */
+  /** Returns the line as it is now, unless it is empty, and begins the next one. */
   take(): Buffer | RequestError | undefined {
     const bytes = this.#bytes;
     if (bytes === 0) return undefined;

@@ -3,44 +3,44 @@ import { answerToError } from '../http/error-response.js';
 import type { Acceptance } from './submit-task.js';
 
 /**
- * What all refusals of one answer may weigh together, in characters. A refusal names every fault, keys of any length
- * among them: without a limit a batch could make us remember more than it weighs.
+ * The largest size of all refusals in one answer, in characters. A refusal names every fault, with keys of any length.
+ * Without a limit the answer to a batch could need more memory than the batch.
  */
 const MAX_DETAILS_LENGTH = 8 * 1_048_576;
 const SHORT_ERROR_LENGTH = 200;
 
-/** What became of the tasks of a batch, in the order in which they came. Kept as text, ready to be sent. */
+/** The results of the tasks of a batch, in the order in which they came. They are kept as text, ready to be sent. */
 export class BatchResults {
   readonly #texts: string[] = [];
   readonly #counts = { total: 0, created: 0, already_scheduled: 0, refused: 0, failed: 0 };
   #detailsLeft = MAX_DETAILS_LENGTH;
-  /** The last refusal with 503: what the whole is answered with when nothing could be stored. */
+  /** The last refusal with 503. It answers the whole batch when nothing could be stored. */
   #unavailable: RequestError | undefined;
 
   accept(index: number, { status, body }: Acceptance): void {
     this.#put(index, JSON.stringify({ index, status, ...body }), status === 201 ? 'created' : 'already_scheduled');
   }
 
-  /** @param id as far as it is known */
+  /** @param id if it is known */
   refuse(index: number, id: string | undefined, error: RequestError): void {
     const { status, body } = answerToError(error);
     const whole = JSON.stringify({ index, status, id, ...body });
     const isWhole = whole.length <= this.#detailsLeft;
     if (isWhole) this.#detailsLeft -= whole.length;
     const text = isWhole ? whole : JSON.stringify({ index, status, id, error: body.error.slice(0, SHORT_ERROR_LENGTH).toWellFormed(), code: body.code });
-    // Those of the second kind are worth sending again.
+    // Failed tasks are worth sending again; refused ones are not.
     this.#put(index, text, status < 500 ? 'refused' : 'failed');
     if (status === 503) this.#unavailable = error;
   }
 
-  /** Set when nothing is stored that was sent, and Redis is why. */
+  /** Set when no task that was sent is stored, because of Redis. */
   get whyNothingIsStored(): RequestError | undefined {
     return this.#counts.created + this.#counts.already_scheduled === 0 ? this.#unavailable : undefined;
   }
 
   /**
    * The body of the answer.
-   * @param truncation why reading stopped: no task behind the last result was looked at
+   * @param truncation why reading stopped; the tasks behind the last result were not looked at
    * @param requestId  of an answer that is an error as a whole
    */
   print(truncation: RequestError | undefined, requestId: string): string {

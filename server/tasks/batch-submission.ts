@@ -15,29 +15,32 @@ import type { SubmitTask } from './submit-task.js';
 
 export const MAX_BATCH_TASKS = 10_000;
 export const MAX_BATCH_BYTES = 32 * 1_048_576;
-/** Checked in a row before others get their turn; as many as share a MULTI at most. */
+/** Tasks that are checked in a row before other requests get their turn. At most this many share a MULTI. */
 const TASKS_IN_A_ROW = 200;
 const MAX_ID_LENGTH = 510;
-/** What the Retry-After of a 503 says to those who send one task: a long upload goes on when Redis is back. */
+/**
+ * After a failure of Redis, the next tasks of a batch are refused without being tried for this long, ms. The Retry-After of a
+ * 503 gives the same time to senders of one task. After it the upload goes on, if Redis is back.
+ */
 const ASK_AGAIN_AFTER_MS = 1_000;
 
 export interface BatchDeps {
   readonly parseTask: ParseTask;
   readonly submitTask: SubmitTask;
-  /** Largest text of one task: the limit of a task that comes alone. */
+  /** The size limit of one task: the same as for a task that comes alone. */
   readonly maxBodyBytes: number;
   readonly logger: Logger;
 }
 
 /**
- * `POST /tasks/batch`: what `POST /tasks` does, for many tasks, one after the other. Each is answered as it would have
- * been alone; none stops another.
+ * `POST /tasks/batch` does what `POST /tasks` does, for many tasks, one after the other. Each is answered as it would
+ * have been alone, and none stops another.
  */
 export async function submitBatch(context: RequestContext, deps: BatchDeps): Promise<Answer> {
   const { request } = context;
   const batch = new Batch(context, deps);
   const truncation = await batch.submitAll(await textsOf(request, deps.maxBodyBytes));
-  // What is behind the limit must come off the connection, or its sender never gets to read the answer.
+  // The bytes behind the limit must be taken off the connection, or the sender never reads the answer.
   request.resume();
   const { results } = batch;
   const unavailable = results.whyNothingIsStored;
@@ -45,7 +48,7 @@ export async function submitBatch(context: RequestContext, deps: BatchDeps): Pro
   return jsonTextAnswer(status, results.print(truncation, context.requestId), headers);
 }
 
-/** The texts of the tasks, a few at a time. An array is read whole, so that one that is too large stores nothing. */
+/** The texts of the tasks, a few at a time. An array is read whole, so that nothing of one that is too large is stored. */
 async function textsOf(request: IncomingMessage, maxTaskBytes: number): Promise<AsyncIterable<readonly BatchText[]> | Iterable<readonly BatchText[]>> {
   const mediaType = checkBodyHeaders(request, MAX_BATCH_BYTES, isBatchType, 'application/json (an array) or application/x-ndjson (a task a line)');
   if (!isJson(mediaType)) return readLines(request, maxTaskBytes, MAX_BATCH_BYTES);
@@ -53,18 +56,18 @@ async function textsOf(request: IncomingMessage, maxTaskBytes: number): Promise<
   return [elements.map((element) => (element.length <= maxTaskBytes ? element : new RequestError('too_large', `a task must not be larger than ${maxTaskBytes} bytes`)))];
 }
 
-/** The JSON of one task before it is parsed, or the reason why it will not be parsed. */
+/** The JSON of one task, not yet parsed, or why it will not be read. */
 type BatchText = Buffer | RequestError;
 
 function isBatchType(mediaType: string): boolean {
   return isJson(mediaType) || mediaType === 'application/x-ndjson' || mediaType === 'application/jsonl';
 }
 
-/** One request's tasks on their way. */
+/** The tasks of one request that are under way. */
 class Batch {
   readonly results = new BatchResults();
   readonly #window = new BatchWindow();
-  /** Redis did not answer one of the tasks, or refused it: those right behind it would each be told the same. */
+  /** Redis did not answer one of the tasks, or refused it. Those right behind it get the same answer without being tried. */
   #away: { readonly refusal: RequestError; readonly untilMs: number } | undefined;
 
   constructor(
@@ -74,7 +77,7 @@ class Batch {
 
   /**
    * Resolves when every task that was read has its result.
-   * @returns why the rest was not read: too many tasks, or bytes
+   * @returns why the rest was not read: too many tasks, or too many bytes
    */
   async submitAll(texts: AsyncIterable<readonly BatchText[]> | Iterable<readonly BatchText[]>): Promise<RequestError | undefined> {
     let truncation: RequestError | undefined;
@@ -101,7 +104,7 @@ class Batch {
     }
   }
 
-  /** Never rejects. Gets as far as the queue before it returns: so tasks are stored in the order in which they came. */
+  /** It never rejects. It reaches the queue before it returns, so tasks are stored in the order in which they came. */
   async #submitOne(text: BatchText, index: number): Promise<void> {
     const bytes = text instanceof RequestError ? 0 : text.length;
     this.#window.enter(bytes);
@@ -115,7 +118,7 @@ class Batch {
       this.results.accept(index, await this.deps.submitTask(task));
     } catch (thrown) {
       const refusal = refusalOf(thrown, this.context, this.deps.logger);
-      // Not anew for those that were not sent, or it would never end.
+      // Tasks that were not sent do not start the time anew, or it would never end.
       if ((refusal.code === 'redis_unavailable' || refusal.code === 'redis_refused') && thrown !== this.#away?.refusal) this.#away = { refusal, untilMs: performance.now() + ASK_AGAIN_AFTER_MS };
       this.results.refuse(index, id, refusal);
     } finally {
@@ -124,7 +127,7 @@ class Batch {
   }
 }
 
-/** For the answer only, so that a client finds what it has to mend. */
+/** The id is for the answer only: it helps a client to find the faulty task. */
 function readId(input: unknown): string | undefined {
   if (typeof input !== 'object' || input === null || !('id' in input)) return undefined;
   return typeof input.id === 'string' && input.id.length <= MAX_ID_LENGTH ? input.id : undefined;

@@ -1,15 +1,15 @@
-/** Two MULTIs of submissions: one that Redis works at, and one that is being made ready. */
+/** The size of two MULTIs of submissions: Redis runs one while the next is being prepared. */
 const MAX_TASKS = 400;
 const MAX_BYTES = 4 * 1_048_576;
 
-/** How much of one batch is under way at once. While it is full, the rest waits in the client's hands. */
+/** Limits how much of one batch is under way at once. While it is full, nothing more is read from the client. */
 export class BatchWindow {
   #tasks = 0;
   #bytes = 0;
   #onRoom: (() => void) | undefined;
   #onEmpty: (() => void) | undefined;
 
-  /** One task is let in however large it is. */
+  /** A single task is let in whatever its size. */
   get hasRoom(): boolean {
     return this.#tasks === 0 || (this.#tasks < MAX_TASKS && this.#bytes < MAX_BYTES);
   }

@@ -2,10 +2,10 @@ import type { DestinationField } from '../../shared/domain/destinations/destinat
 import { destinationTypeNames, rowOf, type DestinationType, type WireDestination } from '../../shared/domain/destinations/destination.js';
 import type { FieldCheck, TextCheck } from '../../shared/domain/field-check.js';
 
-/** true: plainly right. false: ask the schema, which may still take it. */
+/** true: certainly right. false: ask the schema, which may still accept it. */
 export type FastCheck = (value: unknown) => boolean;
 
-/** Made once for each field at start, so that a task costs calls only. */
+/** A check is made once for each field at start, so that a task costs only calls. */
 export function fastCheckOf(check: FieldCheck): FastCheck {
   switch (check.kind) {
     case 'text':
@@ -42,7 +42,7 @@ export function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Whether an object is plainly right as the destination of a type. */
+/** Whether an object is certainly right as the destination of a type. */
 export function isPlainDestination(type: unknown, destination: unknown): boolean {
   return fastDestinationChecks.get(type)?.(destination) === true;
 }

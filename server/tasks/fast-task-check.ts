@@ -4,9 +4,9 @@ import { taskFieldRows, typeNamedFor, type BoundField } from '../../shared/domai
 import { fastCheckOf, isFields, isPlainDestination, type Fields } from './fast-field-check.js';
 
 /**
- * Recognises a task that is plainly right, without Joi, which takes as long for it as everything else that is done with
- * a task before it is sent to Redis. It refuses nothing: a task that is not plainly right is left to the
- * schema. A test compares the two: whatever is accepted here, the schema accepts, and makes the same of it.
+ * Recognises a task that is certainly right, without Joi, which takes as long as everything else that is done with a task
+ * before it is sent to Redis. It refuses nothing: all other tasks are left to the schema. A test compares the two: the
+ * schema accepts every task that is accepted here, and makes the same of it.
  *
  * The checks are made here, once at start, so that a task costs a look-up and a call for each of its fields.
  *

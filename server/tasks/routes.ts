@@ -17,7 +17,7 @@ export interface TaskParts {
   readonly clock: Clock;
 }
 
-/** What is done with a task that is there already; how it gets there stands in submit-routes.ts. */
+/** Calls about a task that is stored already; submit-routes.ts stores it. */
 export const taskRoutes: readonly Route<TaskParts>[] = [
   {
     method: 'GET',
@@ -72,7 +72,7 @@ async function findObstacles({ task, progress }: TaskView, queue: TaskQueue, fle
   return { flow, snapshot, rules: circuit };
 }
 
-/** An id that no task can have is no bug of the caller: there is just nothing under it. */
+/** An id that no task can have is not an error of the caller: there is no task under it. */
 function idIn(context: RequestContext): string {
   const id = context.param('id');
   if (!id.isWellFormed()) throw new RequestError('task_not_found', 'no task with such an id is known');

@@ -10,7 +10,10 @@ import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
 import type { Fields } from './fast-field-check.js';
 import { createFastTaskCheck } from './fast-task-check.js';
 
-/** Turns the rows of task-fields.ts and of the destination types into a schema: it alone says what is wrong with a task. */
+/**
+ * Makes a schema of the rows of task-fields.ts and of the destination types. Only the schema says what is wrong with a
+ * task.
+ */
 
 function text(...checks: readonly TextCheck[]): Joi.StringSchema {
   return Joi.string().custom((value: string, context) => {
@@ -68,18 +71,18 @@ function portInRange(value: string, context: Joi.CustomHelpers): string | Joi.Er
 const destinationType = Joi.string().valid(...destinationTypeNames);
 
 const destinationSchemas: ReadonlyMap<unknown, Joi.ObjectSchema> = new Map(destinationTypeNames.map((type) => [type, destinationSchema(type)]));
-/** Until its type is known, nothing can be said of a destination but that it is an object. */
+/** Before its type is known, the only rule for a destination is that it is an object. */
 const destinationOfUnknownType = Joi.object().unknown(true);
 
-/** What the rules for other fields depend on, read from input that no check has seen yet. */
+/** Values that the rules for other fields depend on, read from input that has not been checked yet. */
 interface Variant {
-  /** The type of each destination, by its wire name; undefined: an unknown type. */
+  /** The types by the wire name of the destination; undefined for an unknown type. */
   readonly types: ReadonlyMap<string, DestinationType | undefined>;
   readonly isParked: boolean;
 }
 
 function variantOf(input: unknown): Variant {
-  // Only looked at: the schema judges these fields like all others.
+  // They are only read here: the schema judges these fields like all others.
   const request = (typeof input === 'object' && input !== null ? input : {}) as Fields;
   const types = new Map(
     destinationFields.map((field) => {
@@ -94,7 +97,8 @@ function variantOf(input: unknown): Variant {
 function taskSchema({ types, isParked }: Variant, rules: TaskRules): Joi.ObjectSchema<Fields> {
   const schemasOf = (row: BoundField): (readonly [name: string, schema: Joi.Schema])[] => {
     const check = typeof row.check === 'function' ? row.check(rules) : row.check;
-    // Only "park" frees a task from having a dead destination: anything else, a mistyped on_exhausted included, does not.
+    // Only "park" allows a task without a dead destination. Every other value, a mistyped on_exhausted included, does
+    // not.
     const isRequired = row.presence === 'always' || (row.presence === 'unless_parked' && !isParked);
     if (check.kind !== 'destination') return [[row.wire, needed(schemaOfCheck(check), isRequired)]];
     return [
@@ -108,8 +112,8 @@ function taskSchema({ types, isParked }: Variant, rules: TaskRules): Joi.ObjectS
   })
     .required()
     .label('task')
-    // convert: false, so that "3" is no number and "true" no boolean: nothing is repaired silently. Set here and not
-    // with each task: Joi would check and merge them every time.
+    // With convert: false, "3" is no number and "true" no boolean: nothing is repaired silently. The options are set here
+    // and not with each task, because Joi would check and merge them every time.
     .prefs({ abortEarly: false, convert: false, errors: { wrap: { label: false } } });
 }
 
@@ -153,13 +157,13 @@ function checkAllKeys(input: unknown): { field: string; message: string }[] {
     const destination = (input as Fields)[wire];
     found.push(...check(destination, wire, MAX_KEYS));
     if (typeof destination !== 'object' || destination === null) continue;
-    // Whatever the type is: the fields of another type are looked into as well.
+    // All of them are checked, since a task may have fields of another type as well.
     for (const [field, maxNames] of fieldsOfFreeKeys) found.push(...check((destination as Fields)[field], `${wire}.${field}`, maxNames));
   }
   return found;
 }
 
-/** Fields of destinations whose keys a client chooses, and how many a type takes at most. */
+/** Fields of destinations whose keys a client chooses, and the largest number of keys in each. */
 const fieldsOfFreeKeys = new Map<string, number>();
 for (const type of destinationTypeNames) {
   for (const [name, { check }] of Object.entries<DestinationField>(rowOf(type).fields)) {

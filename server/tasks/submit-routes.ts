@@ -9,12 +9,12 @@ import type { SubmitTask } from './submit-task.js';
 export interface SubmitParts {
   readonly parseTask: ParseTask;
   readonly submitTask: SubmitTask;
-  /** Largest body of one task, alone or in a batch. */
+  /** The result of one task, alone or in a batch. */
   readonly maxBodyBytes: number;
   readonly logger: Logger;
 }
 
-/** The two that are called for every task there is. */
+/** The two calls that bring tasks in. */
 export const submitRoutes: readonly Route<SubmitParts>[] = [
   {
     method: 'POST',

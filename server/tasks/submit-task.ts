@@ -5,7 +5,7 @@ import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import { printTime } from '../http/print-time.js';
 
-/** What a task that was stored, or is there already, is answered with. */
+/** The answer to a task that was stored, or is stored already. */
 export interface Acceptance {
   readonly status: 200 | 201;
   readonly body: {
@@ -17,7 +17,10 @@ export interface Acceptance {
   };
 }
 
-/** Submits one task, alone or out of a batch. @throws RequestError conflict, parked, redis_unavailable, redis_full, redis_refused */
+/**
+ * Submits one task, alone or of a batch. @throws RequestError conflict, parked, redis_unavailable, redis_full,
+ * redis_refused
+ */
 export type SubmitTask = (task: Task) => Promise<Acceptance>;
 
 /** @param checkRoom throws RequestError redis_full while new tasks would take the workers' reserve */
@@ -44,7 +47,7 @@ async function answerTo(task: Task, admission: Admission, queue: TaskQueue): Pro
         body: {
           message: `Task ${id} is already scheduled`,
           id,
-          // Gone between the two calls, or of a newer version: it was live when it was submitted.
+          // It was live when it was submitted. It has gone since, or a newer version wrote it.
           state: view?.state ?? 'scheduled',
           run: view?.progress.run ?? 1,
           next_attempt_at: nextAttemptAt === undefined ? null : printTime(nextAttemptAt),

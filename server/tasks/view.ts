@@ -7,7 +7,7 @@ import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import { printTime } from '../http/print-time.js';
 import { waitingFor, type WaitingFacts } from './waiting-for.js';
 
-/** How a task is shown to clients: our names become wire names here. */
+/** Shows a task to clients: our names become wire names here. */
 export function toWireTask(view: TaskView, options: { readonly includesMessage: boolean; readonly now: number; readonly waiting: WaitingFacts | undefined }): object {
   const { task, state, progress, nextAttemptAt, createdAt, finishedAt } = view;
   return {
@@ -27,7 +27,7 @@ export function toWireTask(view: TaskView, options: { readonly includesMessage: 
   };
 }
 
-/** The send that is due or under way; of a finished task the last one. */
+/** The send that is due or under way; for a finished task it is the last one. */
 function toWirePosition({ log, progress, completion, finishedAt }: TaskView): { phase: string; attempt: number } {
   if (completion?.outcome === 'delivered') return { phase: 'delivery', attempt: completion.attempt };
   const last = finishedAt === undefined ? undefined : log.findLast((entry) => entry.kind === 'attempt');
@@ -39,7 +39,7 @@ function toWirePhase(phase: Phase): string {
   return phase === 'dead' ? 'dead_letter' : 'delivery';
 }
 
-/** What the client asked for, in its own terms. */
+/** The task as the client asked for it. */
 export function toWirePolicy(task: Task): object {
   return { ...shownFields('body', task), policy: shownFields('policy', task), message_bytes: Buffer.byteLength(task.messageData) };
 }
@@ -55,7 +55,7 @@ function shownField(row: BoundField, value: unknown): object {
 
 function toWireTimeline({ log, completion, progress, nextAttemptAt }: TaskView): object[] {
   const entries = log.flatMap((entry, nth) => {
-    // Of a task that has been sent since, or is being sent, it tells nothing.
+    // After a later send has begun, the note says nothing about the task any more.
     if (entry.kind === 'deferral' && (nth < log.length - 1 || nextAttemptAt === undefined)) return [];
     const printed = toWireEntry(entry);
     return printed === undefined ? [] : [printed];

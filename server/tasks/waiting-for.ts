@@ -6,11 +6,11 @@ import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import { printTime } from '../http/print-time.js';
 
-/** What has to be known, beside the task itself, of one that waits. */
+/** Facts beside the task itself that explain why it waits. */
 export interface WaitingFacts {
-  /** The flow of its next send; undefined: there will be none. */
+  /** The flow of its next send; undefined when it can have none. */
   readonly flow: Flow | undefined;
-  /** What holds for both names of the flow. */
+  /** The settings that hold for both names of the flow. */
   readonly snapshot: FlowSnapshot;
   readonly rules: CircuitRules;
 }
@@ -37,8 +37,8 @@ export const waitingCodes = [
 export type WaitingCode = (typeof waitingCodes)[number];
 
 /**
- * A code, and a sentence for the person who asks at 3 a.m. A task whose time has not come waits for its time. For all
- * others what holds now counts more than why they were put back.
+ * A code, and a sentence for the person who asks at 3 a.m. If the time of a task has not come, it waits for its time. For
+ * all others, the present state of the destination counts more than the reason for which they were put back.
  * @param now milliseconds since the epoch
  * @returns null for a task that does not wait
  */
@@ -62,7 +62,7 @@ function waitingForItsTime({ state, progress, task }: TaskView, nextAttemptAt: n
   return { code: 'initial_delay', message: `the first send is at ${at}` };
 }
 
-/** What keeps everything for this destination from being sent. What a person did comes first. */
+/** Reasons why nothing is sent to this destination. A setting of an operator comes first. */
 function obstacleNow({ flow, snapshot, rules }: WaitingFacts): WaitingFor | undefined {
   const names = flow === undefined ? [] : [flow.key, flow.host];
   const pausedName = names.find((name) => snapshot.policies.get(name)?.isPaused === true);
@@ -87,7 +87,7 @@ function obstacleOfCircuit(host: string, circuit: Circuit, now: number, rules: C
   }
 }
 
-/** Its own time in the delayed set is no promise: it is only there for wake-ups that get lost. */
+/** The task's time in the delayed set is only a safety time, for a wake-up that gets lost. */
 function waitingInLine({ reason, since, until }: DeferralNote, facts: WaitingFacts | undefined): WaitingFor {
   const line = `in line since ${printTime(since)}, woken when there is room, and tried at ${printTime(until)} at the latest`;
   switch (reason) {

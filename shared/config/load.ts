@@ -19,7 +19,7 @@ export interface KafkaConfig {
   readonly credentials: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | undefined;
 }
 
-/** Everything a process may know of its surroundings; durations in milliseconds. Frozen. */
+/** All settings of a process; durations are in milliseconds. The object is frozen. */
 export interface Config {
   readonly environment: Environment;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
@@ -27,7 +27,10 @@ export interface Config {
   readonly redis: RedisConfig;
   readonly redisHighWater: number;
   readonly queuePrefix: string;
-  /** Queues the tasks are spread over by id: 1, and 16 on a cluster, from the first day (moving later is hard). */
+  /**
+   * Number of queues, over which the tasks are spread by id: 1, and 16 on a cluster. It is set from the first day,
+   * because tasks are hard to move later.
+   */
   readonly shards: number;
   readonly kafka: KafkaConfig;
   readonly workerConcurrency: number;
@@ -40,11 +43,11 @@ export interface Config {
   readonly release: { readonly baseDelayMs: number; readonly maxDelayMs: number };
   readonly shutdownTimeoutMs: number;
   readonly retention: { readonly deliveredMs: number; readonly deliveredMax: number; readonly deadLetterMs: number };
-  /** To be logged once, at start. */
+  /** Text to be logged once, at start. */
   readonly warnings: readonly string[];
 }
 
-/** Exit code of a process whose configuration is wrong (sysexits.h, EX_CONFIG): a supervisor need not try again. */
+/** Exit code of a process whose configuration is wrong (sysexits.h, EX_CONFIG): a supervisor need not start it again. */
 export const EXIT_CONFIG = 78;
 
 export class ConfigError extends Error {
@@ -108,7 +111,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
   return deepFreeze(config);
 }
 
-/** For main.ts: a wrong configuration ends the process with EXIT_CONFIG and every fault on stderr. */
+/** For main.ts: with a wrong configuration it ends the process with EXIT_CONFIG and prints every fault on stderr. */
 export function loadConfigOrExit(): Config {
   try {
     return loadConfig();
@@ -130,14 +133,14 @@ function readAll(env: Readonly<Record<string, string | undefined>>, faults: stri
       return parse(text);
     } catch {
       // The parser's own message is left out: it would say less than `allowed`, or repeat the value of a secret.
-      // The value may be a url with a password where an address belongs.
+      // A url with a password may stand by mistake where an address belongs.
       const isHidden = isSecret === true || text.includes('@');
       faults.push(`${name}=${isHidden ? '(hidden)' : JSON.stringify(text)}: must be ${allowed}`);
       return undefined;
     }
   };
   const names = Object.keys(variables) as VariableName[];
-  // Each entry was read by the parser of its own row, which is what the mapped type says.
+  // The parser of its own row has read each entry. The mapped type says the same.
   return Object.fromEntries(names.map((name) => [name, read(name)])) as Values;
 }
 
@@ -180,7 +183,7 @@ function warnings(values: Values, environment: Environment): string[] {
   return found;
 }
 
-/** A value whose row has a default, or was reported as a fault before. */
+/** The value of a row that has a default, or whose fault was reported before. */
 function required<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('a variable without a default was read as required');
   return value;

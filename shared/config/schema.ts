@@ -6,19 +6,19 @@ import { jitters } from '../domain/task/retry-policy.js';
 
 export type Environment = 'dev' | 'prod';
 
-/** One variable. `parse` throws an Error whose message says what is allowed; the value is added by load.ts. */
+/** One variable. `parse` throws an Error whose message says which values are allowed; load.ts adds the value. */
 export interface Variable<T> {
   readonly parse: (text: string) => T;
-  /** The default as it would be written in the environment; undefined = not set. */
+  /** The default, as it would be written in the environment; undefined means that it is not set. */
   readonly fallback: string | undefined;
   readonly allowed: string;
   readonly meaning: string;
-  /** Never printed, not even when it is wrong. */
+  /** Its value is never printed, not even when it is wrong. */
   readonly isSecret?: boolean;
 }
 
 const DURATION_UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-/** setTimeout fires at once beyond this. */
+/** With a longer time setTimeout fires at once. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
 function variable<T>(parse: (text: string) => T, allowed: string, fallback: Variable<T>['fallback'], meaning: string): Variable<T> {

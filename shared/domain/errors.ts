@@ -1,21 +1,24 @@
 /**
- * Every way a send can fail, once: who is to blame, whether an attempt is used up, whether waiting can help.
- * The codes are API (timeline, log line, `x-retry-error`): adding one is a feature, renaming one breaks clients.
+ * Every way in which a send can fail, once: who is to blame, whether an attempt is used up, whether waiting can help. The
+ * codes are API (timeline, log line, `x-retry-error`): adding one is a feature, renaming one breaks clients.
  * docs/ERRORS.md is generated from this table.
  */
 
-/** Whose fault a failure is; it decides who has to act, and whether the task is charged an attempt. */
+/** The party at fault. It decides who has to act, and whether the task is charged an attempt. */
 export type Blame = 'receiver' | 'broker' | 'network' | 'task' | 'policy' | 'redis' | 'us';
 
 interface DeliveryErrorRow {
   readonly blame: Blame;
-  /** false: not the receiver's doing, the task goes back without losing one of its attempts. */
+  /** false: the receiver did not cause it, so the task goes back without losing one of its attempts. */
   readonly usesAttempt: boolean;
   /** false: the next attempt would fail in the same way, so the remaining retries are skipped. */
   readonly canImprove: boolean;
-  /** true: says that the destination is ill, not this task: counts for its circuit (circuit.ts). */
+  /**
+   * true: an endpoint failure. It says something about the destination, not about this task, and counts for its circuit
+   * (circuit.ts).
+   */
   readonly isEndpointFailure: boolean;
-  /** What happened, and what a person can do about it. */
+  /** The cause, and how a person can remove it. */
   readonly meaning: string;
 }
 
@@ -59,13 +62,13 @@ export const deliveryErrors = {
 
 export type DeliveryErrorCode = keyof typeof deliveryErrors;
 
-/** Lookup with the row type widened, for code that reads the columns. */
+/** A look-up with the row type widened, for code that reads the columns. */
 export function deliveryError(code: DeliveryErrorCode): DeliveryErrorRow {
   return deliveryErrors[code];
 }
 
 /**
- * Why an API call was refused (`code` in the answer's body). The status each one gets stands in
+ * Why an API call was refused (`code` in the answer's body). The status of each code stands only in
  * server/http/error-response.ts, and nowhere else.
  */
 export const requestErrors = {

@@ -1,15 +1,15 @@
 import type { Destination, Receipt } from './destinations/destination.js';
 import type { DeliveryErrorCode } from './errors.js';
 
-/** What the outer rooms provide to the rules in here. */
+/** The outer rooms provide these things to the rules in here. */
 
-/** Milliseconds since the epoch, whole. */
+/** Whole milliseconds since the epoch. */
 export type Clock = () => number;
 
 /** A number in [0, 1), drawn by the caller, so that a rule can be tested as a table. */
 export type Random = () => number;
 
-/** One send: everything an adapter needs, and nothing it could decide by. */
+/** One send: everything that an adapter needs, and nothing that it could decide by. */
 export interface DeliveryAttempt {
   readonly taskId: string;
   /** `<id>|<attempt>`, or `<id>|dead|<sends>` for a dead letter; any well-formed Unicode without control characters. */
@@ -20,7 +20,7 @@ export interface DeliveryAttempt {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What an adapter saw. What follows from it is decided in outcome.ts. */
+/** The result that an adapter saw. outcome.ts decides what follows from it. */
 export type DeliveryResult =
   | {
       readonly kind: 'delivered';
@@ -30,15 +30,15 @@ export type DeliveryResult =
   | {
       readonly kind: 'failed';
       readonly code: DeliveryErrorCode;
-      /** For people: what the other side said, at most 500 characters. Never decided by. */
+      /** What the other side said, for people, at most 500 characters. No rule reads it. */
       readonly detail: string;
       readonly httpStatus?: number;
-      /** What a 429 or 503 asked for, in whole milliseconds from now. */
+      /** The wait that a 429 or 503 asked for, in whole milliseconds from now. */
       readonly retryAfterMs?: number;
     };
 
 /**
- * Reasons an attempt's signal aborts with. Anything else that aborts it is a bug.
+ * Reasons with which the signal of an attempt aborts. Any other reason is a bug.
  * `TimeLimitReached`: the total time of one attempt is over (code `timed_out`).
  * `ShuttingDown`: this process was told to stop (code `shutting_down`, uses no attempt).
  */
@@ -56,8 +56,8 @@ export class ShuttingDown extends Error {
 }
 
 /**
- * Tells a send to end, at once or never. An AbortSignal is one; workers/delivery/send-signal.ts is a lighter one.
- * A listener is called once.
+ * Tells a send to end, once or never. An AbortSignal is one; workers/delivery/send-signal.ts is a lighter one. A listener
+ * is called once.
  */
 export interface EndSignal {
   readonly aborted: boolean;
@@ -66,19 +66,19 @@ export interface EndSignal {
   removeEventListener(type: 'abort', listener: (() => void) | { handleEvent(): void }): void;
 }
 
-/** Sends one attempt to one type of destination. Never retries, logs or touches the queue. */
+/** Sends one attempt to one type of destination. It never retries, logs or touches the queue. */
 export interface DeliveryAdapter<D extends Destination = Destination> {
   readonly type: D['type'];
   /**
    * @param attempt  what to send
    * @param signal   aborts at the attempt's total time limit or at shutdown; its reason says which
-   * @returns what was seen. Resolves for anything the receiver or the network does, and soon after the
-   *          signal aborts; rejects only for a bug of ours.
+   * @returns the result. It resolves whatever the receiver or the network does, and soon after the signal aborts; it
+   *          rejects only for a bug of ours.
    */
   send(attempt: DeliveryAttempt, destination: D, signal: EndSignal): Promise<DeliveryResult>;
   /**
-   * Ends all connections; sends in flight, and any after it, resolve as failed with `shutting_down`.
-   * Safe before the first send, and safe twice.
+   * Ends all connections. Sends in flight, and any after it, resolve as failed with `shutting_down`. It may be called
+   * before the first send, and twice.
    */
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 /**
- * A pure function that remembers its latest answers: for what is asked again and again and costs more than a look-up.
- * @param most answers kept; when there are more, all are forgotten, which costs less than to know the oldest
+ * A pure function that remembers its latest answers, for questions that are often repeated and cost more than a look-up.
+ * @param most answers kept. When there are more, all are forgotten: this is cheaper than to know which one is the oldest
  */
 export function remembered<T>(most: number, answer: (question: string) => T): (question: string) => T {
   const answers = new Map<string, T>();

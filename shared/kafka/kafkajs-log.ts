@@ -1,7 +1,7 @@
 import kafkajs from 'kafkajs';
 import type { logCreator, logLevel } from 'kafkajs';
 
-/** What kafkajs has to say. Never message data; every failure in it is also the result of a send. */
+/** The log of kafkajs. It never contains message data. Every failure in it is also the result of a send. */
 export interface KafkaLogEntry {
   readonly level: 'error' | 'warn';
   readonly message: string;

@@ -46,7 +46,7 @@ export class TopicConnection {
     this.#settings = settings;
     this.#sockets = new BrokerSockets(bootstrap);
     const { logLevel, logCreator } = toKafkajsLogging((entry) => {
-      // What kafkajs says about sockets that we cut ourselves is no news.
+      // Errors of kafkajs about sockets that we cut ourselves are expected.
       if (this.#closing === undefined) settings.log?.(entry);
     });
     const kafka = new kafkajs.Kafka({
@@ -109,7 +109,7 @@ export class TopicConnection {
       const [stored] = await this.#send(
         messages.map(({ key, value, headers }) => ({ key, value, headers, partition })),
       );
-      // Not an error to kafkajs: it found no leader for the partition, and sent nothing.
+      // This is no error to kafkajs: it found no leader for the partition, and sent nothing.
       if (stored?.baseOffset === undefined) throw new PartitionGone(this.#topic, partition);
       return BigInt(stored.baseOffset);
     } finally {

@@ -1,7 +1,7 @@
 import { printError } from '../logging/print-error.js';
 import type { Logger } from '../logging/logger.js';
 
-/** One thing to end. Steps run in order, each within its limit; a step that fails or takes too long is counted. */
+/** One part to end. Steps run in order, each within its limit; a step that fails or takes too long is counted. */
 export interface ShutdownStep {
   readonly name: string;
   readonly limitMs: number;
@@ -9,7 +9,7 @@ export interface ShutdownStep {
 }
 
 /**
- * Runs the steps one after the other, all of them, whatever fails.
+ * Runs all steps one after the other, even if some of them fail.
  * @returns names of the steps that failed or ran out of time; empty = clean
  */
 export async function runShutdown(steps: readonly ShutdownStep[], logger: Logger): Promise<string[]> {
@@ -26,10 +26,11 @@ export async function runShutdown(steps: readonly ShutdownStep[], logger: Logger
 }
 
 /**
- * Ends the process on SIGTERM or SIGINT: exit code 0 when every step succeeded, 1 otherwise. A second signal ends it
- * at once with 1. An uncaught error is logged and ends the process in the same way, with 1.
+ * Ends the process on SIGTERM or SIGINT: exit code 0 when every step succeeded, 1 otherwise. A second signal ends it at
+ * once with 1. An uncaught error is logged and ends the process in the same way, with 1: the process never goes on after
+ * it.
  *
- * @param whatIsLeft what the process still has in its hands; logged when it ends without having put it down
+ * @param whatIsLeft the tasks that the process still holds; logged when it ends without having given them back
  * @returns whether a start that is still under way has to stop
  */
 export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger, whatIsLeft: () => object = () => ({})): { readonly isStopping: boolean } {
@@ -52,7 +53,7 @@ export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger, wha
   process.on('SIGINT', () => void stop('SIGINT', 0));
   const onFatal = (error: unknown): void => {
     logger.error('uncaught error: stopping', { error: printError(error), stack: error instanceof Error ? error.stack : undefined });
-    // A bug while stopping must not cut the stopping short: the limits of the steps end it.
+    // A bug while stopping must not cut the stopping short. The limits of the steps end it.
     if (!stopping) void stop('uncaught error', 1);
   };
   process.on('uncaughtException', onFatal);

@@ -21,7 +21,7 @@ export class BufferedStream extends Writable {
     done();
   }
 
-  /** A write without what a stream does for its listeners. */
+  /** Writes without the work that a stream does for its listeners. */
   append(text: string): void {
     this.#lines += text;
     if (this.#lines.length >= FLUSH_AT_CHARACTERS) this.flush();

@@ -2,17 +2,17 @@ import winston from 'winston';
 import type { Environment } from '../config/schema.js';
 import { BufferedStream } from './buffered-stream.js';
 
-/** Values of a log line. Never message_data, never a secret: the caller names each field. */
+/** Values of a log line. Callers name each field, and never pass message_data or a secret. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** The line of one attempt: one wide line says all of it. */
+/** The fields of one attempt: one wide line tells the whole attempt. */
 export type AttemptLine = {
   readonly task_id: string;
   readonly run: number;
   readonly phase: 'delivery' | 'dead';
   readonly attempt: number;
   readonly max_retries: number;
-  /** Printed without secrets. */
+  /** The destination, printed without secrets. */
   readonly destination: string;
   readonly outcome: string;
   readonly duration_ms: number;
@@ -27,9 +27,9 @@ export interface Logger {
   warn(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   debug(message: string, fields?: LogFields): void;
-  /** @param makeLine called only where the line is written */
+  /** @param makeLine called only if the line is written */
   attempt(makeLine: () => AttemptLine): void;
-  /** Writes what is still buffered. main.ts calls it when the process exits. */
+  /** Writes the lines that are still buffered. The owner of the process calls it when the process exits. */
   flush(): void;
 }
 
@@ -47,16 +47,16 @@ export function createLogger(
   const print = options.environment === 'prod' ? printJson : printReadable;
   const logger = winston.createLogger({
     level: options.level,
-    // One step instead of winston's usual chain of formats.
+    // One step replaces winston's usual chain of formats.
     format: winston.format((info) => {
       const { level, message, ...rest } = info;
-      // Given to us as LogFields, and to the format by winston as any.
+      // We pass LogFields; winston hands them to the format as any.
       info[MESSAGE] = print(level, String(message), rest as LogFields);
       return info;
     })(),
     transports: [new winston.transports.Stream({ stream, eol: '\n' })],
   });
-  // Asked once: the level never changes, and the attempt line is on the hot path.
+  // It is asked once: the level never changes, and the attempt line is on the hot path.
   const writesAttempts = logger.isLevelEnabled('info');
   const write = (level: string, message: string, fields?: object): void => {
     logger.log({ ...fields, level, message });
@@ -67,7 +67,7 @@ export function createLogger(
     info: (message, fields) => write('info', message, fields),
     debug: (message, fields) => write('debug', message, fields),
     attempt: (makeLine) => {
-      // Past winston, whose streams cost as much again as the line.
+      // This bypasses winston's streams, which cost as much again as the line.
       if (writesAttempts) stream.append(`${print('info', 'attempt', makeLine())}\n`);
     },
     flush: () => stream.flush(),
@@ -78,7 +78,7 @@ let stampedMs = 0;
 let stamp = '';
 let timeOfDay = '';
 
-/** Made once per millisecond, because many lines share one. */
+/** The text is made once per millisecond, because many lines share it. */
 function stampNow(): void {
   const nowMs = Date.now();
   if (nowMs === stampedMs) return;
@@ -96,7 +96,7 @@ function printJson(level: string, message: string, fields: LogFields): string {
 function printReadable(level: string, message: string, fields: LogFields): string {
   stampNow();
   let line = `${timeOfDay} ${level.padEnd(5)} ${message}`;
-  // Not Object.entries: an array for each field of each attempt.
+  // Object.entries would make an array for each field of each attempt.
   for (const name in fields) {
     const value = fields[name];
     if (value !== undefined) line += ` ${name}=${typeof value === 'string' ? quoted(value) : String(value)}`;

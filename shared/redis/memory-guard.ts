@@ -3,8 +3,8 @@ import { isCluster, type RedisClient } from './redis-connection.js';
 const LOOK_EVERY_MS = 1_000;
 
 /**
- * Watches how full Redis is, so that submissions stop before the workers cannot record results any more: what is
- * above the mark is the workers' reserve.
+ * Watches how full Redis is, so that submissions stop while the workers can still record results. The memory above the
+ * mark is the workers' reserve.
  */
 export class MemoryGuard {
   #isAboveMark = false;
@@ -33,7 +33,7 @@ export class MemoryGuard {
       const answers = await Promise.all(nodes.map((node) => node.info('memory')));
       this.#isAboveMark = answers.some((info) => shareOfMemory(info) > this.highWater);
     } catch {
-      // Away: submissions fail by themselves, and the last known mark is the best guess for when it is back.
+      // Redis is away: submissions fail by themselves, and the last known mark is the best guess for its return.
     }
   }
 }

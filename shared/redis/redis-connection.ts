@@ -9,22 +9,23 @@ export function isCluster(redis: RedisClient): redis is Cluster {
   return redis instanceof Cluster;
 }
 
-/** Answers within 1 s or an error: a caller of the API must never hang on Redis. */
+/** A command is answered within 1 s or fails: a caller of the API must never hang on Redis. */
 const SERVER_COMMAND_LIMIT_MS = 800;
 /**
- * A connection that has answered nothing for so long is given up. A command that ran out of its time stays in ioredis'
- * queue, message and all, until its answer is here: while Redis was frozen the API grew by every request it refused.
+ * A connection that has answered nothing for this long is given up. A command that has timed out stays in ioredis' queue,
+ * with its message, until its answer comes. So the API grew by every request that it refused while Redis was frozen.
  */
 const SERVER_SILENCE_LIMIT_MS = 1_000;
 /**
- * The same for workers, longer than BullMQ's longest blocking call (10 s). After a power cut at the other end, or a
- * firewall that forgot the connection, neither end closes it: a worker would have waited until TCP gives up, 15 minutes.
+ * The same limit for workers, longer than BullMQ's longest blocking call (10 s). After a power cut at the other end, or
+ * when a firewall has forgotten the connection, the connection is never closed: a worker would have waited 15 minutes,
+ * until TCP gives up.
  */
 const WORKER_SILENCE_LIMIT_MS = 15_000;
 const RECONNECT_MAX_MS = 1_000;
 
 const profiles = {
-  /** Fails at once while Redis is away, and sends nothing again by itself: the caller decides. */
+  /** It fails at once while Redis is away, and does not send a command again by itself: the caller decides. */
   server: {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
@@ -32,7 +33,7 @@ const profiles = {
     commandTimeout: SERVER_COMMAND_LIMIT_MS,
     socketTimeout: SERVER_SILENCE_LIMIT_MS,
   },
-  /** Waits for ever (BullMQ demands null), and is back within a second. */
+  /** It waits for ever (BullMQ demands null), and is back within a second. */
   worker: { maxRetriesPerRequest: null, socketTimeout: WORKER_SILENCE_LIMIT_MS },
 } as const satisfies Record<string, RedisOptions>;
 
@@ -65,8 +66,8 @@ export function connectRedis(config: RedisConfig, profile: keyof typeof profiles
 }
 
 /**
- * After a failover the old master answers READONLY until the connection is made anew. Where that does not help, it is done
- * less and less often: each time, the commands of others on this connection fail.
+ * After a failover the old master answers READONLY until the connection is made anew. If that does not help, it is
+ * repeated less and less often: each time, other commands on this connection fail.
  */
 function reconnectOnReadOnly(now: () => number): (error: Error) => boolean {
   // BullMQ makes more connections with these options, and each has to be made anew by itself. ioredis calls this as a

@@ -10,19 +10,19 @@
  */
 export type RedisErrorClass = 'full' | 'refused' | 'unavailable' | 'bug';
 
-/** After a failover READONLY ends when the connection is made anew. One that goes on longer does not heal like that. */
+/** After a failover READONLY ends when the connection is made anew. If it lasts longer, this does not help. */
 const READ_ONLY_LASTS_MS = 5_000;
-/** Without a READONLY for so long, the next one belongs to another failover. */
+/** After this long without a READONLY, the next one belongs to another failover. */
 const READ_ONLY_ENDS_MS = 15_000;
 
-/** First word of a reply of Redis. It is part of the protocol, unlike the text behind it. */
+/** The first word of a reply of Redis. It is part of the protocol, unlike the text behind it. */
 const classOfReply: ReadonlyMap<string, RedisErrorClass> = new Map([
   ['OOM', 'full'],
   ['NOPERM', 'refused'],
   ['NOREPLICAS', 'refused'],
   ['MISCONF', 'refused'],
   ['WRONGTYPE', 'refused'],
-  // A password that was changed later on shows on the next connection only, and an operator has to act: it is no outage.
+  // A password that was changed later shows on the next connection only. An operator has to act, so it is not an outage.
   ['NOAUTH', 'refused'],
   ['WRONGPASS', 'refused'],
   ['DENIED', 'refused'],
@@ -35,13 +35,13 @@ const classOfReply: ReadonlyMap<string, RedisErrorClass> = new Map([
   ['MOVED', 'unavailable'],
   ['ASK', 'unavailable'],
   ['UNBLOCKED', 'unavailable'],
-  // transact() has loaded the scripts again by then: they are flushed all the time.
+  // transact() has loaded the scripts again by then, so they are being flushed repeatedly.
   ['NOSCRIPT', 'unavailable'],
 ]);
 
 /**
- * Redis has no word of its own for "an ACL forbids a command of this script": it answers ERR, as for a fault in the
- * script. So here, and only here, the text of a reply is read (7.0, and since 7.2).
+ * Redis has no code of its own for "an ACL forbids a command of this script": it answers ERR, as for a fault in the
+ * script. Therefore the text of a reply is read here, and nowhere else (7.0, and since 7.2).
  */
 const ACL_IN_SCRIPT = /^ERR (The user executing the script can't |ACL failure in script)/;
 
@@ -67,10 +67,10 @@ const CONNECTION_TEXTS = [
   'All sentinels are unreachable',
 ];
 
-/** The worst part of a MULTI names the class of the whole: full before refused, and a bug last. */
+/** One part of a MULTI decides the class of the whole: full comes before refused, and a bug comes last. */
 const WORST_FIRST = ['full', 'refused', 'unavailable', 'bug'] as const satisfies readonly RedisErrorClass[];
 
-/** A reply of Redis that says no; `code` is its first word (`OOM`, `NOSCRIPT`, ...), the protocol's own error code. */
+/** An error reply of Redis; `code` is its first word (`OOM`, `NOSCRIPT`, ...), the protocol's own error code. */
 export function redisErrorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || (error.name !== 'ReplyError' && error.constructor.name !== 'ReplyError')) return undefined;
   return error.message.split(' ', 1)[0];
@@ -93,7 +93,10 @@ export function classifyRedisError(error: unknown, readOnlyForMs = 0): RedisErro
   return classOfReply.get(reply) ?? 'bug';
 }
 
-/** Redis' own words for a log line, of a MULTI those of the part that was refused: `NOREPLICAS Not enough good replicas to write.` */
+/**
+ * Redis' own words for a log line; for a MULTI, those about the refused part: `NOREPLICAS Not enough good replicas to
+ * write.`
+ */
 export function redisErrorCause(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const [part] = redisErrorCode(error) === 'EXECABORT' ? partsOf(error) : [];
@@ -102,14 +105,14 @@ export function redisErrorCause(error: unknown): string {
 }
 
 function partsOf(error: Error): Error[] {
-  // Put there by ioredis, for each command of the MULTI that was refused.
+  // ioredis puts it there, for each command of the MULTI that was refused.
   const parts: unknown = 'previousErrors' in error ? error.previousErrors : [];
   return Array.isArray(parts) ? parts.filter((part) => part instanceof Error) : [];
 }
 
 function isOfConnection(error: Error): boolean {
   if (CONNECTION_ERRORS.has(error.name)) return true;
-  // Node's own: ECONNREFUSED, ECONNRESET, ENOTFOUND, ... An error of TLS has a code only.
+  // These are Node's own: ECONNREFUSED, ECONNRESET, ENOTFOUND, ... An error of TLS has a code, but no syscall.
   if ('syscall' in error || ('code' in error && typeof error.code === 'string' && !(error instanceof TypeError) && !(error instanceof RangeError))) return true;
   return error.constructor === Error && CONNECTION_TEXTS.some((text) => error.message.startsWith(text));
 }

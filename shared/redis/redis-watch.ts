@@ -3,7 +3,7 @@ import type { Logger } from '../logging/logger.js';
 import { printError } from '../logging/print-error.js';
 import type { RedisClient } from './redis-connection.js';
 
-/** One line when Redis goes away and one when it is back, whatever happens in between. */
+/** Logs one line when Redis goes away and one line when it is back. */
 export function logConnectionChanges(redis: RedisClient, logger: Logger): void {
   let isAway = false;
   const onAway = (error?: Error): void => {
@@ -19,7 +19,7 @@ export function logConnectionChanges(redis: RedisClient, logger: Logger): void {
   redis.on('end', () => (isAway = true)); // closed by us: nothing to say
 }
 
-/** A Redis that would delete tasks when it runs out of memory. */
+/** This Redis would delete tasks when it runs out of memory. */
 export class EvictingRedisError extends Error {
   constructor(policy: string) {
     super(`Redis has maxmemory-policy ${policy}: it would delete tasks when it is full. Set maxmemory-policy noeviction.`);
@@ -28,7 +28,7 @@ export class EvictingRedisError extends Error {
 }
 
 /**
- * Looks at the settings of Redis that tasks depend on. What a managed Redis does not let us read is taken to be right.
+ * Checks the settings of Redis that tasks depend on. Settings that a managed Redis does not show are taken to be right.
  * @throws EvictingRedisError in prod; in dev it is a loud warning
  */
 export async function checkRedisSettings(redis: RedisClient, environment: Environment, logger: Logger): Promise<void> {
@@ -45,7 +45,7 @@ export async function checkRedisSettings(redis: RedisClient, environment: Enviro
 async function readSetting(redis: RedisClient, name: string): Promise<string | undefined> {
   try {
     const answer: unknown = await redis.config('GET', name);
-    // Name and value in turn.
+    // The reply holds name and value in turn.
     return Array.isArray(answer) && typeof answer[1] === 'string' ? answer[1] : undefined;
   } catch {
     return undefined; // CONFIG is switched off on many managed servers

@@ -6,7 +6,7 @@ import type { Logger } from '../../shared/logging/logger.js';
 import { createHttpAdapter } from './http/http-adapter.js';
 import { createKafkaAdapter } from './kafka/adapter.js';
 
-/** One adapter for each type. */
+/** There is one adapter for each type. */
 export type AdapterRegistry = { readonly [T in DestinationType]: DeliveryAdapter<Extract<Destination, { type: T }>> };
 
 /** A type without an adapter does not compile. */
@@ -26,11 +26,11 @@ export function createAdapters({ kafka }: Pick<Config, 'kafka'>, { clock, logger
 
 /** The adapter for a destination. */
 export function adapterFor(registry: AdapterRegistry, destination: Destination): DeliveryAdapter {
-  // Sound because the mapped type pairs each adapter with its own destination: the one looked up is the one it takes.
+  // This is sound because the mapped type pairs each adapter with its own destination.
   return registry[destination.type];
 }
 
-/** Closes every adapter, and fails if one of them fails. */
+/** Closes every adapter. It fails if one of them fails. */
 export async function closeAdapters(registry: AdapterRegistry): Promise<void> {
   await Promise.all(Object.values(registry).map((adapter) => adapter.close()));
 }

@@ -12,27 +12,27 @@ import { adapterFor, type AdapterRegistry } from '../adapters/registry.js';
 import type { FlowControl } from '../flow-control/flow-control.js';
 import type { SendsInFlight } from './sends-in-flight.js';
 
-/** A job as this process got it, before anything was believed of it. */
+/** A job as this process got it, before its data is checked. */
 export interface FetchedJob {
   readonly id: string;
   readonly data: unknown;
   readonly log: readonly LogEntry[];
-  /** Run of the submission. */
+  /** The run of the submission. */
   readonly firstRun: number;
-  /** How often a worker died with it, ever: BullMQ never resets the number. */
+  /** How often a worker died with it, over its whole life: BullMQ never resets the number. */
   readonly stalls: number;
 }
 
-/** What was decided, with everything settle-outcome.ts needs to write it down. */
+/** The decision, with everything that settle-outcome.ts needs to record it. */
 export interface Delivery {
   readonly outcome: Outcome;
-  /** undefined: this version cannot read the task. */
+  /** undefined when this version cannot read the task. */
   readonly task: Task | undefined;
   readonly progress: TaskProgress | undefined;
   readonly result?: DeliveryResult | undefined;
   /** The flow of a deferred task. */
   readonly flow?: Flow | undefined;
-  /** Start of the send. The wait in its slot before that is not a part of it. */
+  /** The duration of the send. The time that it waited in its slot before is not a part of it. */
   readonly startedAt: number;
   readonly durationMs: number;
 }
@@ -50,7 +50,7 @@ export interface DeliverTaskContext {
 }
 
 /**
- * One attempt, from a fetched job to what is to be done about it: read it, ask whether it may start, send, decide,
+ * One attempt, from a fetched job to the decision about it: read the task, ask whether it may start, send, decide, write
  * one log line.
  */
 export async function deliverTask(job: FetchedJob, context: DeliverTaskContext): Promise<Delivery> {
@@ -66,7 +66,7 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
   const { outcome, result, flow, startedAt = fetchedAt } = decided;
   // Each by its name: to spread an object costs more than the rest of this.
   const delivery = { outcome, result, flow, task, progress, startedAt, durationMs: context.clock() - startedAt };
-  // Not for tasks that were put back unsent.
+  // Tasks that were put back unsent get no line.
   if (delivery.outcome.kind !== 'defer' || result !== undefined) logAttempt(delivery, context);
   return delivery;
 }
@@ -75,17 +75,17 @@ interface Attempt {
   readonly jobId: string;
   readonly task: Task;
   readonly progress: TaskProgress;
-  /** Since the last record. */
+  /** Stalls since the last record. */
   readonly stalls: number;
   readonly fetchedAt: number;
 }
 
 interface Decided extends Pick<Delivery, 'outcome' | 'result' | 'flow'> {
-  /** undefined: nothing was sent. */
+  /** undefined when nothing was sent. */
   readonly startedAt?: number;
 }
 
-/** Whatever is thrown in here is a finding like any other: BullMQ would repeat the task for ever, every 5 s, uncounted. */
+/** Any error in here becomes a finding like all others: BullMQ would repeat the task for ever, every 5 s, uncounted. */
 async function decideAttempt({ jobId, task, progress, stalls, fetchedAt }: Attempt, context: DeliverTaskContext): Promise<Decided> {
   const { rules, random, logger } = context;
   const decide = (finding: Exclude<Finding, Fetched>): Outcome => decideOutcome(finding, task, progress, rules, random());
@@ -149,7 +149,8 @@ function logAttempt(delivery: Delivery & { readonly task: Task; readonly progres
     code: 'code' in outcome ? outcome.code : failure?.code,
     http_status: failure?.httpStatus ?? (result?.kind === 'delivered' && 'httpStatus' in result.receipt ? result.receipt.httpStatus : undefined),
     next_delay_ms: 'delayMs' in outcome && outcome.kind !== 'defer' ? outcome.delayMs : undefined,
-    // Of an answer only the status: its text is the receiver's, and receivers like to quote the message they refuse.
+    // Only the status of an answer is logged: its text is the receiver's, and receivers often quote the message that they
+    // refuse.
     detail: failure?.httpStatus === undefined ? failure?.detail : undefined,
   }));
 }

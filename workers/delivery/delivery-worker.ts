@@ -15,12 +15,12 @@ import { deliverTask, type DeliverTaskContext } from './deliver-task.js';
 import { RedisBrake } from './redis-brake.js';
 import { settleOutcome, type SettleContext } from './settle-outcome.js';
 
-/** Stalls are our crashes, not the task's failures: BullMQ must never fail a job for them (outcome.ts decides). */
+/** Stalls are our crashes, not failures of the task. BullMQ must never fail a job for them (outcome.ts decides). */
 const UNLIMITED_STALLS = 1_000_000_000;
-/** BullMQ repeats a write that lost its connection after this; its default of 15 s would let the lock lapse. */
+/** After this time BullMQ repeats a write that lost its connection. With its default of 15 s the lock would lapse. */
 const RECORD_AGAIN_AFTER_MS = 1_000;
 /**
- * BullMQ starts nothing of what it has fetched until it has filled every free slot, one call each, and until then it
+ * BullMQ starts none of the jobs that it has fetched until it has filled every free slot, one call each. Until then it
  * renews no lock: 100 slots at 500 ms a call are 50 s, and the locks have lapsed. So free slots are offered bit by bit.
  */
 const FETCH_AHEAD = 8;
@@ -65,22 +65,22 @@ export class DeliveryWorker {
     this.#listen();
   }
 
-  /** Tasks it has taken, and what becomes of them is not yet written down. */
+  /** The tasks that it has taken, and whose outcome is not yet recorded. */
   get inHand(): number {
     return this.#inHand.size;
   }
 
-  /** Starts taking jobs; resolves when Redis has answered. */
+  /** Starts to take jobs. It resolves when Redis has answered. */
   async start(): Promise<void> {
     await this.#worker.waitUntilReady();
     this.options.context.flowControl.watch(this.#waitingLists);
-    // A failure of its loop is not caught, on purpose: a worker that takes no tasks has to end.
+    // Without this, an error of its loop would be an unhandled rejection. A worker that takes no tasks has to end.
     void this.#worker.run();
   }
 
   /**
-   * Takes nothing new, lets what is in flight finish for `drainMs`, then aborts the rest and gives it back uncounted.
-   * Resolves when all is settled; waits for ever while Redis is away, so the caller sets a limit.
+   * Takes nothing new, lets the sends in flight finish for `drainMs`, then aborts the rest and gives it back uncounted.
+   * It resolves when all is settled. It waits for ever while Redis is away, so the caller sets a limit.
    */
   async drain(drainMs: number): Promise<void> {
     this.#brake.stop();
@@ -99,12 +99,12 @@ export class DeliveryWorker {
 
   async #process(job: Job, token: string): Promise<unknown> {
     this.#inHand.add(job.id ?? '');
-    // Only upwards: a job that ends fetches the next one itself, in the call that records its end.
+    // It is only raised: a job that ends fetches the next one itself, in the call that records its end.
     this.#worker.concurrency = Math.max(this.#worker.concurrency, this.#slotsToOffer());
     try {
       return await this.#deliver(job, token);
     } catch (error) {
-      // These say that it has been put back already; all others are still to be written.
+      // These errors say that the job has been put back already. All others are still to be recorded.
       if (error instanceof DelayedError || error instanceof WaitingError) this.#inHand.delete(job.id ?? '');
       throw error;
     }
@@ -118,7 +118,7 @@ export class DeliveryWorker {
     takeOverRetries(job);
     const { context } = this.options;
     const log = decodeLog(job.stacktrace);
-    // Ours beside BullMQ's: see submission.ts.
+    // This count of ours stands beside BullMQ's: see submission.ts.
     const { run } = job.opts as Partial<StoredOptions>;
     const delivery = await deliverTask({ id: job.id ?? '', data: job.data, log, firstRun: run ?? 1, stalls: job.stalledCounter }, context);
     return settleOutcome(job, token, log, delivery, this.#settling);
@@ -166,10 +166,11 @@ export class DeliveryWorker {
     return new RedisBrake({
       queue: shard.queue.name,
       errors: new RedisErrors(),
-      // Without waiting for what is in flight: that may last as long as Redis refuses to record it.
+      // It does not wait for the jobs in flight: that may last as long as Redis refuses to record them.
       pause: () => void this.#worker.pause(true),
       resume: () => void this.#worker.resume(),
-      // Also lets the worker look for due tasks at once: what woke it before was used up in vain, and it would wait for 5 s.
+      // This also lets the worker look for due tasks at once. The marker that woke it before has been used up, and
+      // without this it would wait for 5 s.
       tryWrite: () => endWait(redis, shard.keys.marker),
       isConnected: () => redis.status === 'ready',
       logger,

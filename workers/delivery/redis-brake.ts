@@ -3,9 +3,12 @@ import { printError } from '../../shared/logging/print-error.js';
 import { redisErrorCause, redisErrorCode, type RedisErrorClass, type RedisErrors } from '../../shared/redis/redis-error.js';
 import { nextBrakeMs } from './brake-delay.js';
 
-/** A Redis that refuses does so within milliseconds: without an error for so long it works again, also where no task is due. */
+/**
+ * A Redis that refuses does so within milliseconds. After this long without an error it works again, even if no task is
+ * due.
+ */
 const TRIAL_MS = 500;
-/** A bug does not brake, can come back at once, and must not fill the log. */
+/** A bug does not brake, and can come back at once. This keeps it from filling the log. */
 const BUG_LINE_EVERY_MS = 500;
 
 const saidOf = {
@@ -15,25 +18,25 @@ const saidOf = {
 } as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, string>;
 
 export interface RedisBrakeOptions {
-  /** Name of the queue, for the log: on a cluster one shard may be refused and another not. */
+  /** The name of the queue, for the log: with a cluster one shard may be refused and another not. */
   readonly queue: string;
   readonly errors: RedisErrors;
   readonly pause: () => void;
   readonly resume: () => void;
   /** A write that a full Redis refuses, too. */
   readonly tryWrite: () => Promise<unknown>;
-  /** False while the connection is down: its owner says so, and its commands wait by themselves. */
+  /** It is false while the connection is down. The connection's owner logs that, and its commands wait by themselves. */
   readonly isConnected: () => boolean;
   readonly logger: Pick<Logger, 'error' | 'warn' | 'info'>;
 }
 
 /**
- * Keeps a worker from asking a Redis that refuses thousands of times a second (3,500 log lines a second were measured).
- * It pauses the worker for 1 s to 10 s at a time, lets it try again, and says in the log when a cause comes up and when
- * it is over. A bug does not brake: it is about one task, and the others go on.
+ * Keeps a worker from asking a refusing Redis thousands of times a second (3,500 log lines a second were measured). It
+ * pauses the worker for 1 s to 10 s at a time, lets it try again, and logs when a cause comes up and when it is over. A
+ * bug does not brake: it is about one task, and the others go on.
  */
 export class RedisBrake {
-  /** First word of the cause that is being waited out. */
+  /** The first word of the cause that the worker waits for. */
   #cause: string | undefined;
   #delayMs = 0;
   #isPaused = false;
@@ -45,8 +48,8 @@ export class RedisBrake {
   constructor(private readonly options: RedisBrakeOptions) {}
 
   /**
-   * To be told every error of Redis that the worker meets.
-   * @returns whether the worker is paused for it now
+   * Call it with every error of Redis that the worker meets.
+   * @returns whether the worker is now paused because of it
    */
   failed(error: unknown): boolean {
     const errorClass = this.options.errors.classify(error);
@@ -60,7 +63,7 @@ export class RedisBrake {
     return true;
   }
 
-  /** To be called when Redis has let the worker start something. */
+  /** Call it when Redis has let the worker start something. */
   worked(): void {
     if (this.#cause === undefined || this.#isPaused) return;
     clearTimeout(this.#timer);
@@ -69,14 +72,14 @@ export class RedisBrake {
     this.options.logger.info('redis takes writes again: deliveries go on', { queue: this.options.queue });
   }
 
-  /** The worker is drained: it is not resumed any more. */
+  /** The worker is drained, so it is not resumed any more. */
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
   }
 
   #brake(errorClass: Exclude<RedisErrorClass, 'bug'>, error: unknown): void {
-    // Tasks that end meanwhile are refused, too: the first one has said it.
+    // Tasks that end meanwhile are refused, too. The first refusal has been logged.
     if (this.#isPaused || this.#isStopped) return;
     const { queue, logger, pause } = this.options;
     const cause = redisErrorCode(error) ?? errorClass;
@@ -93,7 +96,7 @@ export class RedisBrake {
     const failure = await this.options.tryWrite().then(() => undefined, (error: unknown) => ({ error }));
     this.#isPaused = false;
     if (this.#isStopped || (failure !== undefined && this.failed(failure.error))) return;
-    // This write was taken; what the worker does may still be refused.
+    // Redis accepted this write, but it may still refuse what the worker does.
     this.#timer = setTimeout(() => this.worked(), TRIAL_MS);
     this.options.resume();
   }

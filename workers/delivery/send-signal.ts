@@ -2,11 +2,11 @@ import type { EndSignal } from '../../shared/domain/ports.js';
 
 type Listener = (() => void) | { handleEvent(): void };
 
-/** What an AbortController with its signal is, for one send: without what makes that one of the dearest things about it. */
+/** A light AbortController and AbortSignal for one send. */
 export class SendSignal implements EndSignal {
   aborted = false;
   reason: unknown;
-  /** Nearly always one. */
+  /** It nearly always has one element. */
   #listeners: readonly Listener[] = [];
 
   addEventListener(_type: 'abort', listener: Listener): void {
@@ -17,7 +17,7 @@ export class SendSignal implements EndSignal {
     this.#listeners = this.#listeners.filter((one) => one !== listener);
   }
 
-  /** Once; what comes later is ignored. */
+  /** Aborts once; later calls are ignored. */
   abort(reason: unknown): void {
     if (this.aborted) return;
     this.aborted = true;

@@ -13,7 +13,7 @@ export class SendsInFlight {
 
   /**
    * @param limitMs     total time of the send; then its signal aborts
-   * @param limitReason makes the reason; only called then, because an Error costs more than the rest of this
+   * @param limitReason makes the reason; it is called only then, because most sends need no Error
    */
   async run<T>(limitMs: number, limitReason: () => Error, work: (signal: EndSignal) => Promise<T>): Promise<T> {
     const signal = new SendSignal();
@@ -27,7 +27,7 @@ export class SendsInFlight {
     }
   }
 
-  /** Aborts all of them; new ones are not stopped. */
+  /** Aborts all sends under way. It does not stop new ones. */
   abortAll(reason: Error): void {
     for (const signal of this.#signals) signal.abort(reason);
   }

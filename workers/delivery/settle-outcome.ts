@@ -26,8 +26,8 @@ export interface SettleContext {
 }
 
 /**
- * Carries an outcome out in BullMQ's words; decides nothing. Called as the last thing of the processor: what it
- * returns or throws makes BullMQ write transition and record in one atomic script.
+ * Carries an outcome out in BullMQ's words; it decides nothing. It is called as the last step of the processor: its
+ * return value or error makes BullMQ write transition and record in one atomic script.
  *
  * | outcome | BullMQ |
  * |---|---|
@@ -63,7 +63,7 @@ export async function settleOutcome(job: Job, token: string, log: readonly LogEn
     case 'dead_lettered':
       throw new JobFails(`dead-lettered (${outcome.reason}) after ${printFailure(lastCode(delivery), delivery.progress?.lastFailure?.detail)}`, recorded('dead_lettered'));
     case 'park':
-      // Before the transition: the set may name one too many, never one too few.
+      // It is added before the transition: the set may name one too many, never one too few.
       await context.markParked(job.id ?? '', context.clock());
       throw new JobFails(`parked (${outcome.reason}): ${messageOf(delivery)}`, recorded('park'));
     case 'release':
@@ -79,7 +79,7 @@ async function release(job: Job, token: string, log: readonly LogEntry[], outcom
     throw new WaitingError();
   }
   if (outcome.code === 'data_unreadable') {
-    // Only a count for people: the task goes back whether it is written or not.
+    // This is only a count for people: the task goes back whether the note is written or not.
     await markUnreadable(job.id ?? '', clock()).catch(() => undefined);
   }
   const note: LogEntry = { kind: 'release', code: outcome.code, count: outcome.count, stalls: job.stalledCounter, at: clock() };

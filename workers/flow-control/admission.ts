@@ -17,7 +17,7 @@ export interface Candidate {
   readonly longestWaitMs: number;
 }
 
-/** What an operator limits: the policy, and the name of the flow that it was set for. */
+/** The limit that an operator set: the policy, and the name of the flow that it was set for. */
 export interface Limit {
   readonly name: string;
   readonly policy: FlowPolicy;

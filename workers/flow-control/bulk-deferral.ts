@@ -67,7 +67,7 @@ export class BulkDeferral {
           deferredInAll += deferred;
           if (deferred > 0) for (const [flow] of flows) this.options.wakeUps.expectDeferred(waitingLists, flow, Math.ceil(deferred / flows.length));
         } catch {
-          return; // Redis is away or full: whoever owns the connection says so
+          return; // Redis is away or full: the connection's owner logs it
         }
       }
     }

@@ -25,7 +25,7 @@ export interface CircuitBreakerOptions {
   readonly logger: Logger;
 }
 
-/** What the breaker has to know of a send that ended. */
+/** The facts about an ended send that the breaker needs. */
 export interface EndedSend {
   readonly host: string;
   readonly isProbe: boolean;

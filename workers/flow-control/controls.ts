@@ -61,7 +61,7 @@ export class Controls {
   async open(host: string, circuit: Circuit): Promise<void> {
     this.#circuits.set(host, circuit);
     const holding = await this.store.openCircuit(host, circuit);
-    // Not if it was closed here meanwhile: the later decision counts.
+    // A circuit that was closed here meanwhile stays closed: the later decision counts.
     if (this.#circuits.has(host)) this.#circuits.set(host, holding);
   }
 

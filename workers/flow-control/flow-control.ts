@@ -29,7 +29,7 @@ export interface FlowControlOptions {
   readonly workerName: string;
   /** Longest time of a send, ms. */
   readonly sendLimitMs: number;
-  /** What this worker goes by, told with each report. */
+  /** The facts of this worker; each report contains them. */
   readonly facts: WorkerFacts;
   readonly clock: Clock;
   readonly logger: Logger;

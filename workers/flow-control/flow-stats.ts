@@ -17,7 +17,7 @@ interface Span {
   latency: LatencyHistogram;
 }
 
-/** What this process sees of one destination. */
+/** The sends of this process to one destination. */
 export class FlowRow {
   inFlight = 0;
   now: Span;

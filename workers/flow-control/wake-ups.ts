@@ -12,7 +12,7 @@ const MOST_WOKEN_AT_ONCE = 100;
 /** Flows of one host that are asked for room in one go. Many of them may be paused; the next tick asks the others. */
 const FLOWS_ASKED = 10;
 
-/** What this process knows of the deferred tasks of one flow. */
+/** The deferred tasks of one flow, as far as this process knows. */
 interface WaitingFlow {
   readonly flow: Flow;
   /** Jobs in the waiting list of each shard, as far as known. */

@@ -1,4 +1,4 @@
-/** The same for every spelling: `Kafka-1`, 9092 -> `kafka-1:9092`; `[::1]`, 9092 -> `::1:9092`. */
+/** One name for every spelling: `Kafka-1`, 9092 -> `kafka-1:9092`; `[::1]`, 9092 -> `::1:9092`. */
 export function brokerName({ host, port }: { readonly host: string; readonly port: number }): string {
   return spellBroker(`${host}:${port}`);
 }

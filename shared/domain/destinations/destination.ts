@@ -2,7 +2,7 @@ import type { DestinationRow, StoredFields } from './destination-row.js';
 import { httpType } from './http.js';
 import { kafkaType } from './kafka.js';
 
-/** Every type of destination. To add one, see DestinationRow. The order is that of the docs and of error texts. */
+/** Every type of destination, in the order of the docs and of error texts. To add one, see DestinationRow. */
 export const destinationTypes = rowsByType({
   kafka: kafkaType,
   http: httpType,
@@ -12,13 +12,13 @@ type Rows = typeof destinationTypes;
 
 export type DestinationType = keyof Rows;
 
-/** Where a task goes. */
+/** The place that a task is sent to. */
 export type Destination = { [T in DestinationType]: ReturnType<Rows[T]['parse']> }[DestinationType];
 
 /** The object in `destination`, as clients write it. */
 export type WireDestination = { [T in DestinationType]: Parameters<Rows[T]['parse']>[0] }[DestinationType];
 
-/** What proves a delivery, to show to a person: the HTTP status, or partition and offset. */
+/** Proof of a delivery, to show to a person: the HTTP status, or partition and offset. */
 export type Receipt = { [T in DestinationType]: NonNullable<Rows[T]['receiptType']> }[DestinationType];
 
 /** A row under the name of another type does not compile. */
@@ -27,8 +27,8 @@ function rowsByType<const R extends { readonly [T in keyof R]: { readonly type: 
 }
 
 /**
- * The row of a destination whose type is known at run time only. Methods of a row take its own type alone, which the
- * compiler does not check here: hand a destination or its wire form to the row that its type names.
+ * The row of a destination whose type is known only at run time. A method of a row takes only its own type, and the
+ * compiler does not check this here. So hand a destination, or its wire form, only to the row that its type names.
  */
 export function rowOf(type: DestinationType): DestinationRow<Destination, WireDestination, Receipt> {
   return destinationTypes[type];
@@ -41,14 +41,14 @@ export function isDestinationType(name: unknown): name is DestinationType {
 }
 
 /**
- * A destination for logs, job names and `x-retry-original-destination`: says where, never how to get in.
+ * A destination for logs, job names and `x-retry-original-destination`: it says where, and contains no secret.
  * `http https://api.example.com/hook?...`, `kafka orders@broker-1:9092`, `kafka orders@default`.
  */
 export function printDestination(destination: Destination): string {
   return rowOf(destination.type).print(destination);
 }
 
-/** The form in a job's data: the fields of its row and, but for the two types of version 1, its type as `y`. */
+/** The form in a job's data: the fields of its row and its type as `y`, which the two types of version 1 leave out. */
 export function encodeDestination(destination: Destination): StoredFields {
   const row = rowOf(destination.type);
   return row.mark === undefined ? { y: row.type, ...row.encode(destination) } : row.encode(destination);
@@ -56,10 +56,10 @@ export function encodeDestination(destination: Destination): StoredFields {
 
 const untaggedTypes = Object.values(destinationTypes).flatMap(({ type, mark }) => (mark === undefined ? [] : [{ type, mark }]));
 
-/** @returns undefined for what this version cannot read: a type that it does not know, or wrong fields */
+/** @returns undefined for data that this version cannot read: an unknown type, or wrong fields */
 export function decodeDestination(stored: unknown): Destination | undefined {
   if (typeof stored !== 'object' || stored === null) return undefined;
-  // Fields are looked at one by one, in decode.
+  // decode checks each field.
   const fields = stored as StoredFields;
   const type = fields['y'] === undefined ? untaggedTypes.find(({ mark }) => fields[mark] !== undefined)?.type : fields['y'];
   return isDestinationType(type) ? rowOf(type).decode(fields) : undefined;

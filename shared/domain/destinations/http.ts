@@ -4,7 +4,7 @@ import type { DestinationRow } from './destination-row.js';
 
 export interface HttpDestination {
   readonly type: 'http';
-  /** Absolute http or https url, as the client wrote it. */
+  /** Absolute http or https url, in the client's spelling. */
   readonly url: string;
 }
 
@@ -30,7 +30,10 @@ export const httpType: DestinationRow<HttpDestination, HttpWire, HttpReceipt> = 
   parse: ({ url }) => ({ type: 'http', url }),
   toWire: ({ url }) => ({ url: withoutLogin(url) }),
   receipt: { httpStatus: 'http_status' },
-  /** User, password and query are left out: API tokens like to live in a query. `http https://api.example.com/hook?...` */
+  /**
+   * User, password and query are left out, because queries often contain API tokens. `http
+   * https://api.example.com/hook?...`
+   */
   print({ url: text }) {
     const url = parseUrl(text);
     if (url === undefined) return 'http (not a url)';
@@ -63,7 +66,7 @@ function isUrl(value: string): ReturnType<TextCheck> {
 
 function withoutLogin(text: string): string {
   const url = parseUrl(text);
-  // No client could submit it, but a person has to be able to look at it.
+  // A client could not submit it, but a person has to be able to look at it.
   if (url === undefined) return '(not a url)';
   if (url.username === '' && url.password === '') return text;
   url.username = '***';
@@ -71,7 +74,7 @@ function withoutLogin(text: string): string {
   return url.href;
 }
 
-// No client could submit what is no url: host and path are made up for it.
+// A client could not submit a text that is no url. Host and path are made up for it.
 const originOf = remembered(1_000, (url) => parseUrl(url)?.origin ?? 'http://invalid');
 const pathOf = remembered(1_000, (url) => parseUrl(url)?.pathname ?? '');
 

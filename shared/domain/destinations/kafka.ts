@@ -27,10 +27,10 @@ export interface KafkaReceipt {
 
 const MAX_HOST_CHARACTERS = 255;
 const MAX_HEADERS = 1_000;
-/** Beside the message, a Kafka record has room for 64 KiB (docs/KAFKA.md): the client's part of it. */
+/** The client's part of the 64 KiB that a Kafka record may have beside the message (docs/KAFKA.md). */
 const MAX_KEY_AND_HEADERS_BYTES = 32_768;
 export const KAFKA_SCHEME = 'kafka://';
-/** Name of the cluster in KAFKA_BROKERS. */
+/** The name of the cluster in KAFKA_BROKERS. */
 export const DEFAULT_CLUSTER = `${KAFKA_SCHEME}default`;
 const CLUSTER = /^kafka:\/\/[^/]+/i;
 
@@ -78,7 +78,7 @@ export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt
   },
   toWire: ({ broker, topic, key, headers }) => ({ ...broker, topic, key, headers }),
   receipt: { partition: 'partition', offset: 'offset' },
-  /** `kafka orders@broker-1:9092`, `kafka orders@default`: neither key nor headers. */
+  /** `kafka orders@broker-1:9092`, `kafka orders@default`: without key and headers. */
   print: ({ broker, topic }) => `kafka ${topic}@${broker === undefined ? 'default' : `${broker.host}:${broker.port}`}`,
   canonical({ broker, topic, key, headers }) {
     const sortedHeaders = headers === undefined ? null : Object.entries(headers).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -108,7 +108,7 @@ export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt
   },
 };
 
-/** @param broker its `brokerName`: the Kafka adapter tells clusters apart by it, too */
+/** @param broker its `brokerName`: the Kafka adapter uses the same names to tell clusters apart */
 function clusterOf(broker: string, defaultBrokers: ReadonlySet<string>): string {
   return defaultBrokers.has(broker) ? DEFAULT_CLUSTER : `${KAFKA_SCHEME}${broker}`;
 }
@@ -123,7 +123,7 @@ function isHost(value: string): ReturnType<TextCheck> {
   return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(value) || isIpv6(value) ? undefined : 'must be a host name or an IP address';
 }
 
-/** The same as isIPv6 of node:net, which this room cannot import: an address, perhaps with a zone (`fe80::1%eth0`). */
+/** Does what isIPv6 of node:net does, which this room cannot import. An address may have a zone (`fe80::1%eth0`). */
 function isIpv6(value: string): boolean {
   const [, address] = /^([0-9a-f.:]*:[0-9a-f.:]*)(?:%[0-9a-z.:-]+)?$/i.exec(value) ?? [];
   return address !== undefined && URL.canParse(`http://[${address}]/`);

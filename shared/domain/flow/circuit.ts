@@ -38,7 +38,7 @@ export const defaultCircuitRules = {
 /** An open circuit; the whole fleet shares it. Times are milliseconds since the epoch. */
 export interface Circuit {
   readonly openedAt: number;
-  /** From then on one probe may be sent. */
+  /** The time from which on one probe may be sent. */
   readonly until: number;
   readonly coolMs: number;
   /** failures: it failed too often. retry_after: it asked to be left alone. */

@@ -1,7 +1,7 @@
 import { LatencyHistogram } from './latency-histogram.js';
 import { readFacts, type WorkerFacts } from './worker-facts.js';
 
-/** What one worker has seen of one destination in about the last minute. */
+/** The sends of one worker to one destination in about the last minute. */
 export interface FlowSample {
   readonly key: string;
   readonly host: string;
@@ -12,7 +12,7 @@ export interface FlowSample {
   readonly latency: LatencyHistogram;
 }
 
-/** What a worker tells the fleet once a second. */
+/** The report that a worker sends to the fleet once a second. */
 export interface FlowReport {
   /** undefined: the worker's version reports none. */
   readonly facts: WorkerFacts | undefined;

@@ -42,7 +42,7 @@ export type FactName = keyof typeof factRows;
 // Object.keys knows no key types; these are the keys of the object above.
 export const factNames = Object.keys(factRows) as FactName[];
 
-/** What one process goes by. A process of another version may lack some facts. */
+/** The settings that one process uses. A process of another version may lack some facts. */
 export type WorkerFacts = Readonly<Partial<Record<FactName, string>>>;
 
 /** `{VERSION: '0.1.0', KAFKA_BROKERS: 'broker-1:9092,b2:9092', FLOW_CIRCUIT: 'on', FLOW_CIRCUIT_COOL_DOWN: '2000ms', ...}` */
@@ -96,7 +96,7 @@ export function compareFacts(own: WorkerFacts, workers: readonly (WorkerFacts | 
   });
 }
 
-/** What the API has to judge by. */
+/** The facts by which the API has to judge. */
 export type SettingsInForce = Pick<SharedSettings, 'defaultBrokers' | 'circuit' | 'release'>;
 
 /**

@@ -2,25 +2,25 @@ import type { DeliveryErrorCode } from '../errors.js';
 import type { DeferralReason } from './deferral.js';
 import type { Receipt } from '../destinations/destination.js';
 
-/** Which of its two destinations a task is being sent to. */
+/** Which of its two destinations a task is sent to. */
 export type Phase = 'delivery' | 'dead';
 
-/** Why a task got into its dead phase, or was parked (`x-retry-dead-reason`). */
+/** Why a task entered its dead phase, or was parked (`x-retry-dead-reason`). */
 export const deadReasons = ['retries_exhausted', 'permanent_error', 'poison', 'internal'] as const;
 export type DeadReason = (typeof deadReasons)[number];
 
 /**
- * One attempt that did not deliver. Written in the same atomic script as the transition it causes, so the log of a
- * task is never ahead of or behind its state. `next` of a run's last record names what the task does now.
+ * One attempt that did not deliver. It is written in the same atomic script as the transition it causes, so the log of a
+ * task always agrees with its state. `next` of a run's last record names what the task does now.
  */
 export interface AttemptRecord {
   readonly kind: 'attempt';
-  /** 1, then +1 with each redrive or resubmission. */
+  /** 1 at first, and one more with each redrive or resubmission. */
   readonly run: number;
   /** Number of the send within its phase, from 0. */
   readonly attempt: number;
   readonly phase: Phase;
-  /** What was decided: another send of the same phase, the dead phase, the end as dead letter, or parked. */
+  /** The decision: another send of the same phase, the dead phase, the end as dead letter, or parked. */
   readonly next: 'retry' | 'dead_letter' | 'dead_lettered' | 'park';
   /** failed: a send was made; poison, gave_up: the verdict was reached without one. */
   readonly outcome: 'failed' | 'delivered' | 'poison' | 'gave_up';
@@ -40,7 +40,7 @@ export interface AttemptRecord {
   readonly worker?: string;
 }
 
-/** The task was put back uncounted, and will be again: remembers how often. At most one stands, as the last entry. */
+/** The task was put back uncounted. The entry remembers how often. A log has at most one, as its last entry. */
 export interface ReleaseNote {
   readonly kind: 'release';
   readonly code: DeliveryErrorCode;
@@ -50,19 +50,22 @@ export interface ReleaseNote {
   readonly at: number;
 }
 
-/** Flow control put the task back, uncounted, until its destination has room. At most one stands, as the last entry. */
+/** Flow control put the task back, uncounted, until its destination has room. A log has at most one, as its last entry. */
 export interface DeferralNote {
   readonly kind: 'deferral';
   readonly reason: DeferralReason;
-  /** When it was deferred first since its last attempt, milliseconds since the epoch: its place in the line. */
+  /**
+   * When it was deferred first since its last attempt, milliseconds since the epoch. It decides the place in the waiting
+   * list.
+   */
   readonly since: number;
-  /** When it comes back if no worker wakes it, milliseconds since the epoch. */
+  /** When it comes back if it is not woken before, milliseconds since the epoch. */
   readonly until: number;
   /** Deferrals in a row. */
   readonly count: number;
 }
 
-/** A person started the task again: what came before is history, attempts and stalls count from zero. */
+/** A person started the task again. The entries before it are history; attempts and stalls count from zero. */
 export interface RedriveMark {
   readonly kind: 'redrive';
   readonly run: number;
@@ -77,7 +80,7 @@ export interface OmittedMark {
 
 export type LogEntry = AttemptRecord | ReleaseNote | DeferralNote | RedriveMark | OmittedMark;
 
-/** Where a task stands, read from its log alone. */
+/** The state of a task, read from its log alone. */
 export interface TaskProgress {
   readonly run: number;
   readonly phase: Phase;
@@ -102,7 +105,7 @@ const KEPT_NEWEST = 20;
  * @param firstRun run of the submission, >= 1; a redrive mark in the log outranks it
  */
 export function readProgress(log: readonly LogEntry[], firstRun: number): TaskProgress {
-  // Nearly always: the hot path.
+  // Nearly every task has an empty log. This is the hot path.
   if (log.length === 0) return untouched(firstRun);
   let run = firstRun;
   let firstFailedAt: number | undefined;
@@ -153,25 +156,25 @@ function untouched(run: number): TaskProgress {
   };
 }
 
-/** When an attempt failed, milliseconds since the epoch: it may have taken its whole time limit. */
+/** When an attempt failed, milliseconds since the epoch. This may be a whole time limit after its start. */
 export function failedAt({ at, ms }: AttemptRecord): number {
   return at + ms;
 }
 
 /**
- * Makes room for one more entry: drops trailing notes (their counts live on in the next ones), keeps the first
- * record, the one that led to the dead phase, and the newest; the rest becomes a count.
+ * Makes room for one more entry. It drops trailing notes (the next ones carry their counts on). It keeps the first
+ * record, the record that led to the dead phase, and the newest ones; a count replaces the rest.
  * @returns a log of at most 23 entries
  */
 export function makeRoom(log: readonly LogEntry[]): LogEntry[] {
-  // Nearly always: the hot path.
+  // Nearly every log is short. This is the hot path.
   if (log.length === 0) return [];
   const kept = log.filter((entry) => entry.kind !== 'release' && entry.kind !== 'deferral');
   const isTurningPoint = (entry: LogEntry): boolean =>
     entry.kind === 'redrive' || (entry.kind === 'attempt' && entry.phase === 'delivery' && entry.next !== 'retry');
   const records = kept.filter((entry) => entry.kind !== 'omitted');
   const alreadyOmitted = kept.reduce((sum, entry) => sum + (entry.kind === 'omitted' ? entry.count : 0), 0);
-  // The mark of a redrive stands before the first record of its run: both are the beginning.
+  // The mark of a redrive stands before the first record of its run. Both are the beginning.
   const beginning = records.findIndex((entry) => entry.kind === 'attempt');
   const newestFrom = records.length - (KEPT_NEWEST - 1);
   const dropped = records.filter((entry, index) => index > beginning && index < newestFrom && !isTurningPoint(entry));

@@ -14,7 +14,10 @@ export type DeferralReason = (typeof deferralReasons)[number];
 
 /** A deferred task whose wake-up got lost comes back after this time: a lost wake-up costs delay, never a task. */
 const SAFETY_MS = 60_000;
-/** Added for each waiting task: otherwise most of very many would come due before their turn and be put back again. */
+/**
+ * This is added for each waiting task. Otherwise most of many waiting tasks would come due before their turn and be put
+ * back again.
+ */
 const SAFETY_PER_WAITING_MS = 100;
 const LONGEST_SAFETY_MS = 3_600_000;
 

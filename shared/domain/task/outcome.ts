@@ -6,13 +6,16 @@ import type { DeliveryResult } from '../ports.js';
 import { delayBeforeAttemptMs, growingDelayMs, scatteredDelayMs, type DeadPolicy, type Jitter, type RetryPolicy } from './retry-policy.js';
 import type { Task } from './task.js';
 
-/** A task came into a worker's hands. `stalls`: how often its worker died since the last record. */
+/** A worker has fetched a task. `stalls`: how often its worker died since the last record. */
 export interface Fetched {
   readonly kind: 'fetched';
   readonly stalls: number;
 }
 
-/** Flow control has no room for it. `waiting`: tasks to the same destination that wait already. `at`: now, ms since the epoch. */
+/**
+ * Flow control has no room for it. `waiting`: number of tasks that wait for the same destination already. `at`: now, ms
+ * since the epoch.
+ */
 export interface Deferred {
   readonly kind: 'deferred';
   readonly reason: DeferralReason;
@@ -21,8 +24,8 @@ export interface Deferred {
 }
 
 /**
- * A send failed whose destination had been found to be down while it was under way. Whatever number of sends were in
- * flight then, they tell nothing new, and must not cost their tasks an attempt. `waiting` and `at` as in Deferred.
+ * A send failed, and its destination had been found to be down while it was under way. However many sends were in flight
+ * then, they tell nothing new, and must not cost their tasks an attempt. `waiting` and `at` as in Deferred.
  */
 export interface CircuitOpenedDuringSend {
   readonly kind: 'circuit_opened_during_send';
@@ -31,7 +34,7 @@ export interface CircuitOpenedDuringSend {
   readonly at: number;
 }
 
-/** What a worker met while it held a task. */
+/** What happened while a worker held a task. */
 export type Finding =
   | Fetched
   | Deferred
@@ -40,26 +43,32 @@ export type Finding =
   /** Our own code threw. */
   | { readonly kind: 'bug' };
 
-/** May a fetched task be sent now? */
+/** The answer to: may a fetched task be sent now? */
 export type Start = { readonly kind: 'send' } | Outcome;
 
-/** What is done about it; settle-outcome.ts carries it out. */
+/** The decision; settle-outcome.ts carries it out. */
 export type Outcome =
   | { readonly kind: 'delivered'; readonly receipt: Receipt }
-  /** The dead delivery was made. */
+  /** The dead letter was delivered. */
   | { readonly kind: 'dead_lettered'; readonly receipt: Receipt; readonly reason: DeadReason }
-  /** A send of the same phase after a wait. */
+  /** Another send of the same phase after a wait. */
   | { readonly kind: 'retry'; readonly code: DeliveryErrorCode; readonly delayMs: number; readonly reason?: DeadReason }
-  /** The delivery is over: to the dead destination, at once. */
+  /** The delivery phase is over. The task goes to the dead destination at once. */
   | { readonly kind: 'dead_letter'; readonly code: DeliveryErrorCode; readonly reason: DeadReason }
-  /** Keep it until a person acts. */
+  /** The task is kept until a person acts. */
   | { readonly kind: 'park'; readonly code: DeliveryErrorCode; readonly reason: DeadReason }
-  /** Give it back, no attempt used. `count`: releases for this code in a row; undefined = nothing to remember. */
+  /**
+   * The task is given back, and no attempt is used. `count`: releases for this code in a row; undefined when there is
+   * nothing to remember.
+   */
   | { readonly kind: 'release'; readonly code: DeliveryErrorCode; readonly delayMs: number; readonly count: number | undefined }
-  /** Give it back until its destination has room, no attempt used. `since`: its place in the line, ms since the epoch. */
+  /**
+   * The task is given back until its destination has room, and no attempt is used. `since`: it decides the place in the
+   * waiting list, ms since the epoch.
+   */
   | { readonly kind: 'defer'; readonly waitsFor: DeferralReason; readonly delayMs: number; readonly since: number; readonly count: number };
 
-/** What of a task the rules look at. */
+/** The parts of a task that the rules look at. */
 export type PolicyOfTask = Pick<Task, 'retryPolicy' | 'onExhausted' | 'deadDestination'>;
 
 /** Numbers of the deployment that the rules need. */
@@ -67,28 +76,28 @@ export interface OutcomeRules {
   readonly dead: DeadPolicy;
   readonly stall: StallPolicy;
   readonly release: ReleasePolicy;
-  /** A task that has been put back for so long has its failures counted, whatever the state of its destination, ms. */
+  /** After a task was put back for this long, its failures count, whatever the state of its destination, ms. */
   readonly longestUncountedMs: number;
 }
 
-/** Waits of a task that this process cannot handle: a growing delay, never a hot loop. */
+/** Waits of a task that this process cannot handle. The delay grows, so that there is no hot loop. */
 export interface ReleasePolicy {
   readonly baseDelayMs: number;
   readonly maxDelayMs: number;
 }
 
 export interface StallPolicy {
-  /** Stalls since the last record from which a task is put back with a growing delay before it runs again. */
+  /** From this many stalls since the last record on, a task is put back with a growing delay before it is sent again. */
   readonly partFrom: number;
-  /** Stalls since the last record at which it is held to be the killer. */
+  /** After this many stalls since the last record, the task is taken to be the cause. */
   readonly poisonAt: number;
   readonly baseDelayMs: number;
   readonly maxDelayMs: number;
 }
 
 /**
- * Design, section 5: recovered jobs go to the head of the queue, so innocents die together with a poison task.
- * From the third stall on they come back at different times; only the one that dies alone reaches twelve.
+ * Recovered jobs go to the head of the queue, so innocent tasks die together with a poison task. From the third stall on
+ * they come back at different times. Only the task that kills its worker alone reaches twelve.
  */
 export const defaultStallPolicy: StallPolicy = { partFrom: 3, poisonAt: 12, baseDelayMs: 1_000, maxDelayMs: 300_000 };
 
@@ -96,13 +105,14 @@ export const defaultReleasePolicy: ReleasePolicy = { baseDelayMs: 30_000, maxDel
 
 /**
  * For how long a task counts as unreadable after a worker last failed to read it, in whole milliseconds. A worker that
- * cannot read it meets it again within maxDelayMs, and notes it again. It is twice that, because the task may wait for a slot.
+ * cannot read it fetches it again within maxDelayMs, and notes it again. The time is twice as long, because the task may
+ * have to wait for a slot.
  */
 export function unreadableForMs({ maxDelayMs }: ReleasePolicy): number {
   return 2 * maxDelayMs;
 }
 
-/** Releases after which a bug of ours is taken to be the task's fate. */
+/** After this many releases, a bug of ours is taken to be permanent for this task. */
 export const MAX_INTERNAL_RELEASES = 10;
 
 /**
@@ -161,7 +171,7 @@ function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgres
 
 function decideCircuitOpenedDuringSend({ result, waiting, at }: CircuitOpenedDuringSend, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
   const uncountedMs = at - (progress.lastDeferral?.since ?? at);
-  // What it says of this one task it says, up or down; and when it says how long to wait, it means this one.
+  // Answers about this task alone (a 4xx, a Retry-After) count even if the circuit opened meanwhile.
   if (!deliveryError(result.code).isEndpointFailure || result.retryAfterMs !== undefined || uncountedMs >= rules.longestUncountedMs) return decideResult(result, task, progress, rules, random);
   return decideDeferred({ reason: 'circuit_open', waiting, at }, progress);
 }
@@ -194,7 +204,8 @@ function decideResult(result: DeliveryResult, task: PolicyOfTask, progress: Task
   }
   const { code } = result;
   const { usesAttempt, canImprove } = deliveryError(code);
-  // A worker that is told to stop gives back at once. Every other fault of ours would be a hot loop without a wait.
+  // A process that is told to stop must give back at once. After any other fault of ours a release without a wait would
+  // be a hot loop.
   if (code === 'shutting_down') return { kind: 'release', code, delayMs: 0, count: undefined };
   if (!usesAttempt) return releaseFor(code, progress, rules, random);
   if (!canImprove) return endPhase(phase, task, code, 'permanent_error', progress);
@@ -205,7 +216,7 @@ function decideResult(result: DeliveryResult, task: PolicyOfTask, progress: Task
 }
 
 function endPhase(phase: Phase, task: PolicyOfTask, code: DeliveryErrorCode, reason: DeadReason, progress: TaskProgress): Outcome {
-  // The reason a person needs is why the delivery failed, not that the dead delivery failed too.
+  // A person needs to know why the delivery failed, not that the dead delivery failed too.
   if (phase === 'dead') return { kind: 'park', code, reason: progress.deadReason ?? reason };
   if (task.onExhausted === 'park' || task.deadDestination === undefined) return { kind: 'park', code, reason };
   return { kind: 'dead_letter', code, reason };

@@ -6,7 +6,7 @@ import type { Task } from './task.js';
 const MAX_ERROR_CHARACTERS = 500;
 
 /**
- * The send a task is due for, by its phase.
+ * The send that is due for a task, by its phase.
  * Delivery: key `<id>|<attempt>`. Dead letter: key `<id>|dead|<sends made to the destination>`, so `t|dead|3` for
  * max_retries 2 after full exhaustion; the same body, and the headers that say what happened.
  */
@@ -30,7 +30,7 @@ function deadLetter(task: Task, progress: TaskProgress): DeliveryAttempt {
     key: `${task.id}|dead|${deliverySends}`,
     body: task.messageData,
     headers: {
-      // The number of the last attempt made, not of this delivery: beside max-retries that is what a reader asks.
+      // The number of the last attempt made, not of this delivery: a reader compares it with max-retries.
       ...provenance(task, progress.run, Math.max(deliverySends - 1, 0)),
       'x-retry-dead-reason': progress.deadReason ?? 'retries_exhausted',
       'x-retry-error': lastFailure === undefined ? 'unknown' : printFailure(lastFailure.code ?? 'unknown', lastFailure.detail),

@@ -1,6 +1,6 @@
 /**
- * How far the waits between sends are spread, so that tasks that failed together need not come back together. d is the
- * policy's delay for that attempt, doubled and capped; what is drawn is rounded up to whole milliseconds.
+ * How far the waits between sends are spread, so that tasks that failed together do not come back together. d is the
+ * policy's delay for that attempt, doubled and capped. The result is rounded up to whole milliseconds.
  *
  * | jitter | the wait |
  * |---|---|
@@ -12,21 +12,24 @@ export const jitters = ['none', 'equal', 'full'] as const;
 
 export type Jitter = (typeof jitters)[number];
 
-/** When a task is sent. All values come validated from the edge; fractions of a millisecond are kept until the end. */
+/** When a task is sent. All values were validated at the edge. Fractions of a millisecond are kept until the end. */
 export interface RetryPolicy {
   /** Retries after the first send, 0..100. Sends in all: maxRetries + 1. */
   readonly maxRetries: number;
-  /** Wait before the first send, >= 0; 0 = at once. Not subject to the cap. */
+  /** Wait before the first send, >= 0; 0 means at once. The cap does not apply to it. */
   readonly initialDelayMs: number;
   /** Wait after the first failure, > 0; doubles with each further one. */
   readonly baseDelayMs: number;
   /** Cap on backoff and on Retry-After, > 0. */
   readonly maxDelayMs: number;
-  /** Spreads the waits after failures, those of the dead delivery too; never the initial delay. */
+  /** Spreads the waits after failures, also those of the dead delivery. It never changes the initial delay. */
   readonly jitter: Jitter;
 }
 
-/** Policy of the dead delivery, the same for all tasks but for the jitter, which is the task's: DEAD_ATTEMPTS, DEAD_BASE_DELAY, DEAD_MAX_DELAY. */
+/**
+ * Policy of the dead delivery: DEAD_ATTEMPTS, DEAD_BASE_DELAY, DEAD_MAX_DELAY. It is the same for all tasks, except for
+ * the jitter, which is the task's.
+ */
 export interface DeadPolicy {
   /** Sends to the dead destination before the task is parked, >= 1. */
   readonly attempts: number;
@@ -72,7 +75,7 @@ export function delayBeforeAttemptMs(attempt: number, policy: Backoff & { readon
 
 function fullDelayMs(attempt: number, { baseDelayMs, maxDelayMs }: Backoff): number {
   if (!(attempt >= 1)) throw new RangeError(`attempt must be >= 1, got ${attempt}`);
-  // Clamp first: 2 ** 1024 is Infinity, and BullMQ would hold a job with that delay for ever.
+  // Clamp first: 2 ** 1024 is Infinity, and BullMQ would keep a job with that delay for ever.
   return Math.min(baseDelayMs * 2 ** (attempt - 1), maxDelayMs);
 }
 
@@ -84,7 +87,7 @@ function drawDelayMs(fullMs: number, { jitter, maxDelayMs }: { readonly jitter: 
     case 'equal':
       return shortestMs + random * (fullMs - shortestMs);
     case 'full':
-      // The cap bounds what is drawn from, not what was drawn: half of all tasks would wait exactly the cap.
+      // The cap limits the range of the draw, not its result. Otherwise half of all tasks would wait exactly the cap.
       return shortestMs + random * (Math.min(1.5 * fullMs, maxDelayMs) - shortestMs);
   }
 }
@@ -98,8 +101,8 @@ export function wholeMs(ms: number): number {
 }
 
 /**
- * Wait before a task that stalled is run again: up to 1 s, 2 s, 4 s, ... 5 min with the defaults, anywhere in it, so
- * that innocent tasks that died together with a poison one come back apart from it. With waits of at least half the
+ * Wait before a task that stalled is sent again: a random time up to 1 s, 2 s, 4 s, ... 5 min with the defaults. So
+ * innocent tasks that died together with a poison task come back apart from it. When the waits were at least half of the
  * full one, a tenth of the poison tasks on a lone worker took one of a hundred tasks of 30 s along to the twelfth stall.
  *
  * @param repetition  0 for the first such wait

@@ -25,7 +25,7 @@ function neededText<const Wire extends string, const Letter extends string>(wire
   return { ...needed, wire, letter, check: nameCheck, parse: (value: string) => value, encode: (value: string) => value, decode: readText, content: 'positional' } as const;
 }
 
-/** The order is that of the docs, of error texts, of answers and, but for the message, of stored data. */
+/** The order of the docs, of error texts, of answers and, except for the message, of stored data. */
 export const taskFields: { readonly [Name in keyof Values]: TaskField<Values[Name]> & PlaceOf<Name> } = {
   id: { read: (task) => task.id, ...neededText('id', 'i'), shown: 'nowhere', doc: 'your id of the task; everything else about it is asked by this id' },
   source: { read: (task) => task.source, ...neededText('source', 's'), shown: 'head', doc: 'the system it comes from' },
@@ -191,22 +191,22 @@ export const taskFields: { readonly [Name in keyof Values]: TaskField<Values[Nam
   },
 };
 
-/** Written by older clients; taken, and without a meaning. */
+/** Older clients send it. It is accepted, and has no meaning. */
 export const ignoredFields: readonly string[] = ['attempt'];
 
 export interface BoundField extends TaskField<unknown> {
-  /** Its name in Task, or in the policy of one. */
+  /** Its name in Task or in RetryPolicy. */
   readonly name: string;
   readonly isPolicy: boolean;
 }
 
-// All rows have one shape, since V8 remembers few shapes at one place: that and `read` save 1 µs of the 2 µs that the loops
-// over rows cost more than code by hand.
+// All rows have one shape, because V8 remembers only a few shapes at one place. The loops over rows cost 2 µs more than
+// code by hand; this shape and `read` save 1 µs of them.
 const oneShape = Object.fromEntries(
   [...new Set(['name', 'isPolicy', ...Object.values<object>(taskFields).flatMap((row) => Object.keys(row))])].map((member) => [member, undefined]),
 );
 
-/** The rows for those who go through them: methods of a row take values of its own field only, which is not checked here. */
+/** The rows, for loops over all of them. A method of a row takes only values of its own field, which is not checked here. */
 export const taskFieldRows: readonly BoundField[] = Object.entries<TaskField<unknown> & { readonly isPolicy?: true }>(taskFields).map(([name, row]) => ({
   ...oneShape,
   ...row,
@@ -220,7 +220,7 @@ export interface DestinationPlace extends Omit<DestinationCheck, 'kind'> {
 
 export const destinationFields: readonly DestinationPlace[] = taskFieldRows.flatMap(({ wire, check }) => ('typeField' in check ? [{ ...check, wire }] : []));
 
-/** Which type a destination of a request has, by what the request says; unchecked, like the request. */
+/** The type of a destination of a request, as the request says it; unchecked, like the request. */
 export function typeNamedFor({ typeField, elseTypeField }: Pick<DestinationPlace, 'typeField' | 'elseTypeField'>, request: CheckedFields): unknown {
   const type = request[typeField];
   return type === undefined && elseTypeField !== undefined ? request[elseTypeField] : type;

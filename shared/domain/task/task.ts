@@ -2,8 +2,8 @@ import type { Destination } from '../destinations/destination.js';
 import type { RetryPolicy } from './retry-policy.js';
 
 /**
- * What a client handed over. Never changes after it was accepted: what happened to it stands in its
- * attempt records. A 2xx promised that it ends as one of the finished states below.
+ * The task as a client handed it over. It never changes after it was accepted: its attempt records say what happened to
+ * it. A 2xx promised that it ends in one of the finished states below.
  */
 export interface Task {
   /** The client's own id, 1..255 code points. */
@@ -26,7 +26,7 @@ export interface Task {
   readonly messageData: string;
 }
 
-/** What a task is doing; docs/ARCHITECTURE.md shows which follows which. */
+/** The state of a task; docs/ARCHITECTURE.md shows which follows which. */
 export const taskStates = [
   'scheduled',
   'delivering',
@@ -40,5 +40,5 @@ export const taskStates = [
 
 export type TaskState = (typeof taskStates)[number];
 
-/** States that nothing leaves by itself: only a redrive or a new submission starts such a task again. */
+/** No state follows these by itself. Only a redrive or a new submission starts such a task again. */
 export const finishedStates = ['delivered', 'dead_lettered', 'parked', 'cancelled'] as const satisfies readonly TaskState[];

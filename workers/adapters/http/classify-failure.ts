@@ -49,14 +49,17 @@ const families: readonly (readonly [start: string, code: DeliveryErrorCode])[] =
   ['HPE_', 'response_invalid'],
 ];
 
-/** When all addresses of a host failed, the failure that tells most comes first: an address that refuses is at least there. */
+/**
+ * When all addresses of a host failed, the failure that tells most comes first: an address that refuses does at least
+ * exist.
+ */
 const mostTelling: readonly DeliveryErrorCode[] = [
   'connection_refused', 'connection_reset', 'tls_failed', 'connect_timed_out', 'host_unreachable', 'host_not_found',
 ];
 
 /**
- * The one place where an error of the network becomes a code of ours: by error code and class, through the chain
- * of causes, never by message text.
+ * Only this function makes a code of ours from an error of the network. It goes by error code and class, through the
+ * chain of causes, never by message text.
  *
  * @param headersArrived  whether the status line and headers of the answer had come
  * @returns `unknown` for what has no row here
@@ -71,7 +74,7 @@ export function classifyFailure(error: unknown, headersArrived: boolean): Delive
 
 function classifyLink(link: Error, headersArrived: boolean): DeliveryErrorCode | undefined {
   if (link instanceof AggregateError) {
-    // All addresses of a host have failed. Its own code is just the first member's.
+    // All addresses of a host have failed. The error's own code is just that of its first member.
     const members = new Set(link.errors.map((member) => classifyFailure(member, headersArrived)));
     return mostTelling.find((code) => members.has(code));
   }

@@ -5,16 +5,19 @@ import { buildConnector, errors, Pool } from 'undici';
 import { skipUnaskedContinue } from './skip-unasked-continue.js';
 
 export interface ConnectionPoolsOptions {
-  /** Limit for name look-up, TCP and TLS together, in whole milliseconds. undici's timer is coarse: up to 1 s later. */
+  /**
+   * Limit for name look-up, TCP and TLS together, in whole milliseconds. undici's timer is coarse: it may fire up to 1 s
+   * later.
+   */
   readonly connectTimeoutMs: number;
   /** Origins whose connections may stay open while nothing is sent to them, >= 0. */
   readonly maxIdleOrigins: number;
 }
 
 /**
- * How long an unused connection is kept, in milliseconds: shorter than the 5 s after which Node and Apache close
- * theirs, because a POST that meets a closing connection fails. A server that announces less in its Keep-Alive
- * header is obeyed, less 2 s for the way. One that announces more is not: idle connections would pile up.
+ * How long an unused connection is kept, in milliseconds. It is shorter than the 5 s after which Node and Apache close
+ * theirs, because a POST that meets a closing connection fails. If a server announces less in its Keep-Alive header, that
+ * time less 2 s for the way is used. A longer one is ignored: idle connections would pile up.
  */
 const keepAliveMs = 4_000;
 
@@ -24,13 +27,16 @@ const keepAliveMs = 4_000;
  */
 const nextAddressAfterMs = 1_000;
 
-/** One error for all connections: a new one each time, with its stack, is a tenth of the cost of a first send to a destination. */
+/**
+ * One error for all connections. A new one each time, with its stack, is a tenth of the cost of a first send to a
+ * destination.
+ */
 const notNeeded = new errors.ClientDestroyedError();
 
 interface Origin {
   readonly name: string;
   readonly pool: Pool;
-  /** Connections open or being made. undici's own count leaves out those being made. */
+  /** Connections that are open or being made. undici's own count leaves out those being made. */
   readonly sockets: Set<Socket>;
   borrowers: number;
 }
@@ -60,12 +66,12 @@ export class ConnectionPools {
     });
   }
 
-  /** No more connections are made. */
+  /** After this, no more connections are made. */
   get isClosed(): boolean {
     return this.closed !== undefined;
   }
 
-  /** Origins that are in use or have a connection open. */
+  /** The number of origins that are in use or have a connection open. */
   get originCount(): number {
     return this.origins.size;
   }
@@ -87,7 +93,7 @@ export class ConnectionPools {
     }
   }
 
-  /** Ends all connections, those in use included. Safe twice. */
+  /** Ends all connections, also those in use. It may be called twice. */
   close(): Promise<void> {
     this.closed ??= (async () => {
       for (const origin of [...this.origins.values()]) this.drop(origin);
@@ -99,7 +105,7 @@ export class ConnectionPools {
   private open(name: string): Origin {
     const sockets = new Set<Socket>();
     const pool = new Pool(name, {
-      // The attempt's signal is the exact limit for everything after the connection stands.
+      // After the connection is made, the attempt's signal is the exact limit.
       headersTimeout: 0,
       bodyTimeout: 0,
       keepAliveTimeout: keepAliveMs,
@@ -147,7 +153,8 @@ export class ConnectionPools {
   }
 
   private async end({ pool, sockets }: Origin): Promise<void> {
-    // Not waited for: called while a socket emits `close` (7.30), its promise never resolves. The sockets tell.
+    // It is not awaited: when it is called while a socket emits `close` (7.30), its promise never resolves. The sockets
+    // tell when they have closed.
     void pool.destroy(notNeeded);
     await Promise.all([...sockets].map((socket) => new Promise<void>((resolve) => {
       socket.once('close', () => { resolve(); });

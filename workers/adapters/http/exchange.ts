@@ -4,7 +4,7 @@ import type { Dispatcher, Pool } from 'undici';
 
 import type { EndSignal } from '../../../shared/domain/ports.js';
 
-/** How one request went, before it is judged. */
+/** The result of one request, before it is judged. */
 export type Exchange =
   | {
       readonly kind: 'answered';
@@ -16,9 +16,9 @@ export type Exchange =
   | { readonly kind: 'broken'; readonly error: unknown; /** The status line and headers had come. */ readonly headersArrived: boolean }
   | { readonly kind: 'aborted'; readonly reason: unknown };
 
-/** The rest of a longer answer is not read: its connection is dropped, and the bytes that came count as the answer. */
+/** The rest of a longer answer is not read: its connection is dropped, and the part that has come counts as the answer. */
 const longestAnswerBytes = 64 * 1024;
-/** Enough for the 200 characters that are shown, in any script. */
+/** This is enough for the 200 characters that are shown, in any script. */
 const keptBytes = 1_024;
 
 const nothing = Buffer.alloc(0);
@@ -27,7 +27,7 @@ const nothing = Buffer.alloc(0);
  * Sends one request and reads its answer.
  *
  * @param signal  ends it at any point: while connecting, sending or reading
- * @returns always resolves, once; right after the signal aborts, even when undici needs longer to let go
+ * @returns a promise that always resolves, right after the signal aborts even if undici needs longer to let go
  */
 export function exchange(pool: Pool, request: Dispatcher.DispatchOptions, signal: EndSignal): Promise<Exchange> {
   return new Promise((resolve) => {
@@ -37,13 +37,13 @@ export function exchange(pool: Pool, request: Dispatcher.DispatchOptions, signal
   });
 }
 
-/** Tells undici to drop the connection. It is never seen: the exchange has been settled before. */
+/** Tells undici to drop the connection. The error is never seen, because the exchange has been settled before. */
 class ReadEnough extends Error {}
 
 /**
- * undici's handler, used directly: `request()` builds a stream for each answer, which is not needed here,
- * and waits for the connection before it notices an abort (7.30: a signal that aborts while the connection is
- * being made is not looked at until it stands or fails, up to the connect timeout later).
+ * undici's handler, used directly. `request()` builds a stream for each answer, which is not needed here. It also waits
+ * for the connection before it notices an abort (7.30: a signal that aborts while the connection is being made is not
+ * looked at until the connection stands or fails, up to the connect timeout later).
  */
 class AnswerReader implements Dispatcher.DispatchHandler {
   private settled = false;
@@ -82,7 +82,7 @@ class AnswerReader implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.bytesRead += chunk.length;
     if (this.bytesKept < keptBytes && !isSuccess(this.status)) {
-      // A copy: undici's chunk is a window on the whole network buffer and would hold on to it.
+      // It is copied: undici's chunk is a window on the whole network buffer and would keep that in memory.
       const part = Buffer.from(chunk.subarray(0, keptBytes - this.bytesKept));
       this.kept.push(part);
       this.bytesKept += part.length;
@@ -115,7 +115,7 @@ class AnswerReader implements Dispatcher.DispatchHandler {
   }
 }
 
-/** Delivered. */
+/** The task was delivered. */
 export function isSuccess(status: number): boolean {
   return status >= 200 && status <= 299;
 }

@@ -1,4 +1,4 @@
-/** Printable ASCII that neither starts nor ends with a space: goes out as it is. Nearly every id there is. */
+/** Printable ASCII that neither starts nor ends with a space is sent as it is. Nearly all ids are like this. */
 const printable = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 
 /** Control characters end a header or are refused by servers; spaces at the ends are cut off by every parser. */
@@ -8,9 +8,9 @@ const unsendable = /[\x00-\x1f\x7f]|^ +| +$/g;
 /**
  * Any text as a header value: each character of the result stands for one byte on the wire (undici writes
  * headers as latin1), and together they are the text in UTF-8. `Zürich` -> `ZÃ¼rich`, which arrives as `Zürich`.
- * What no header can carry is percent-encoded (`a\nb` -> `a%0Ab`, ` a` -> `%20a`), since an odd id must never make a send
- * fail. `%` itself is not, so that ordinary ids arrive as they are: an id that begins with a space arrives as the one
- * that begins with `%20`.
+ * Characters that no header can carry are percent-encoded (`a
+ * b` -> `a%0Ab`, ` a` -> `%20a`), since an odd id must never make a send fail. `%` itself is not encoded, so that
+ * ordinary ids arrive as they are. So an id that begins with a space arrives like one that begins with `%20`.
  */
 export function headerValue(text: string): string {
   if (printable.test(text)) return text;

@@ -13,17 +13,21 @@ import type { Target } from './target.js';
 import { parseTarget } from './target.js';
 
 export interface HttpAdapterOptions {
-  /** Only for a Retry-After that is a date. Default Date.now. */
+  /** The clock is used only for a Retry-After that is a date. The default is Date.now. */
   readonly clock?: Clock;
-  /** Limit for name look-up, TCP and TLS together, in whole milliseconds; coarse, up to 1 s late. Default 10,000. */
+  /**
+   * Limit for name look-up, TCP and TLS together, in whole milliseconds; it is coarse, up to 1 s late. The default is
+   * 10,000.
+   */
   readonly connectTimeoutMs?: number;
-  /** Origins that may keep connections open while nothing is sent to them. Default 1,024. */
+  /** How many origins may keep connections open while nothing is sent to them. The default is 1,024. */
   readonly maxIdleOrigins?: number;
 }
 
 /**
- * Sends attempts as HTTP POST requests: body unchanged, `X-Message-Key`, provenance headers; a user and password
- * in the url become an Authorization header. Redirects are not followed, and of an answer at most 64 KiB are read.
+ * Sends attempts as HTTP POST requests, with the body unchanged, `X-Message-Key` and provenance headers. A user and
+ * password in the url become an Authorization header. Redirects are not followed, and at most 64 KiB of an answer are
+ * read.
  *
  * The attempt's signal is the time limit; the only other one is that for the connection. A private certificate
  * authority is trusted through Node's own NODE_EXTRA_CA_CERTS.

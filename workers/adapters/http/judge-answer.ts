@@ -10,7 +10,7 @@ import { parseRetryAfter } from './retry-after-header.js';
 type Answer = Extract<Exchange, { kind: 'answered' }>;
 
 /**
- * What a complete answer means. 2xx is delivered, whatever its body says.
+ * The meaning of a complete answer. 2xx is delivered, whatever its body says.
  *
  * @param nowMs  milliseconds since the epoch, for a Retry-After that is a date
  */
@@ -40,7 +40,7 @@ function codeOfStatus(status: number): DeliveryErrorCode {
 }
 
 function askedWaitMs(headers: IncomingHttpHeaders, nowMs: number): number | undefined {
-  // Sent twice it is an array at run time; what Node's type says holds for Node's own parser only.
+  // A header that is sent twice is an array at run time. Node's type describes only Node's own parser.
   const value: unknown = headers['retry-after'];
   const first: unknown = Array.isArray(value) ? value[0] : value;
   return typeof first === 'string' ? parseRetryAfter(first, nowMs) : undefined;

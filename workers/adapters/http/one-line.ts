@@ -1,6 +1,6 @@
 /**
- * Text from outside as one short line for people: runs of white space, control and formatting characters
- * become one space, so that an answer cannot forge a line of our log.
+ * Makes one short line for people of a text from outside. Runs of white space, control and formatting characters become
+ * one space, so that an answer cannot forge a line of our log.
  *
  * @param maxLength  in UTF-16 units; a longer text ends in `…`, never in half a character
  */

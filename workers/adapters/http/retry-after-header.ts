@@ -1,9 +1,9 @@
-/** One year. Longer requests are cut here, so that adding the result to a date stays exact; the task's own cap is far lower. */
+/** One year. Longer waits are cut to it, so that adding the wait to a date stays exact. The task's own cap is far lower. */
 const longestMs = 365 * 86_400_000;
 
 /**
- * What a Retry-After header asks for, as a wait from now.
- * `120` -> 120,000. `1.5` is no legal value, but the wish is clear: 1,500. A date in the past -> 0.
+ * The wait from now that a Retry-After header asks for. `120` -> 120,000. `1.5` is not a legal value, but its meaning is
+ * clear: 1,500. A date in the past -> 0.
  *
  * @param value  the header as it came: seconds, or one of the three date forms of RFC 9110 (5.6.7)
  * @param nowMs  milliseconds since the epoch; only dates are measured against it

@@ -8,8 +8,8 @@ const unaskedContinue = /^HTTP\/1\.[01] 100\b[^]*?\r?\n\r?\n/;
  * and RFC 9110 (15.2) wants it skipped. undici 7.30 skips all other 1xx, but drops the connection at this one: the
  * receiver would have got the message, and would get it again with every retry.
  *
- * Done where undici reads, since it has no option for it. Only the first bytes after a request was written are
- * looked at, never a body. A 100 that comes in two pieces is left to undici, and fails as connection_reset.
+ * It is done where undici reads, since undici has no option for it. Only the first bytes after a request are looked at,
+ * never a body. A 100 that comes in two pieces is left to undici, and fails as connection_reset.
  */
 export function skipUnaskedContinue(socket: Socket): void {
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean; // its overloads, taken as one
@@ -23,7 +23,7 @@ export function skipUnaskedContinue(socket: Socket): void {
   socket.read = (size?: number) => {
     let chunk = read(size);
     while (atHead && chunk instanceof Buffer) {
-      // Byte 9 is the first digit of the status: nearly every answer is through with this one look.
+      // Byte 9 is the first digit of the status. For nearly every answer this one look is enough.
       const skipped = chunk[9] === 0x31 ? unaskedContinue.exec(chunk.toString('latin1'))?.[0].length ?? 0 : 0;
       if (skipped === 0) atHead = false;
       else chunk = skipped < chunk.length ? chunk.subarray(skipped) : read();

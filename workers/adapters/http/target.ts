@@ -2,15 +2,15 @@ import { remembered } from '../../../shared/domain/remembered.js';
 
 /** A destination's url, taken apart for the request line. */
 export interface Target {
-  /** Scheme, host and port: what connections are shared by. */
+  /** Scheme, host and port: requests with the same origin share connections. */
   readonly origin: string;
   /** Path and query, percent-encoded, at least `/`. */
   readonly path: string;
-  /** `Basic ...` when the url carries a user or password. */
+  /** `Basic ...` if the url has a user or password. */
   readonly authorization: string | undefined;
 }
 
-/** @throws TypeError when the url is none: it was checked when the task was submitted, so that is a bug of ours. */
+/** @throws TypeError for a text that is no url. It was checked when the task was submitted, so this is a bug of ours. */
 export const parseTarget = remembered(1_000, (destinationUrl): Target => {
   const url = new URL(destinationUrl);
   return {
@@ -29,7 +29,7 @@ function percentDecode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // `50%off` is a legal password in a url. It is sent as it was written.
+    // `50%off` is a legal password in a url. It is sent as it is.
     return text;
   }
 }

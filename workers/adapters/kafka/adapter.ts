@@ -40,7 +40,7 @@ const closeGraceMs = 2_000;
  * connected), topic-sender (which batch), topic-connection (kafkajs), classify-error (what went wrong).
  */
 export function createKafkaAdapter(options: KafkaAdapterOptions): DeliveryAdapter<KafkaDestination> {
-  // What is off is told at start: see registry.ts.
+  // A patch that is off is logged at start: see registry.ts.
   patchKafkajs();
   const { sendTimeoutMs = 10_000, connectTimeoutMs = 3_000, log, clock } = options;
   const clusterOf = createClusterFinder(options);

@@ -1,4 +1,4 @@
-/** What one batch may hold. A broker's limit (message.max.bytes, 1 MiB by default) is per batch, not per message. */
+/** The limits of one batch. A broker's limit (message.max.bytes, 1 MiB by default) is per batch, not per message. */
 export interface BatchLimits {
   /** Keys, values and headers of all its messages together. A message larger than this goes alone. */
   readonly maxBatchBytes: number;

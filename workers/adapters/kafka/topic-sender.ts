@@ -156,7 +156,7 @@ export class TopicSender {
     this.#pauses.add(pause);
   }
 
-  /** What has not left yet goes over the next connection: see PartitionQueue.retire. */
+  /** Messages that have not left yet go over the next connection: see PartitionQueue.retire. */
   #leaveConnection(): void {
     const connection = this.#connection;
     this.#connection = undefined;
