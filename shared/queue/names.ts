@@ -1,6 +1,6 @@
-/** The only speller of Redis keys, queue names and job ids. */
+/** Only this file spells Redis keys, queue names and job ids. */
 
-/** Queue of one shard: `deliver-0`, `deliver-1`, ... */
+/** The queue of one shard: `deliver-0`, `deliver-1`, ... */
 export function queueName(shard: number): string {
   return `deliver-${shard}`;
 }
@@ -28,11 +28,11 @@ export function taskIdOf(jobId: string): string | undefined {
   try {
     return decodeURIComponent(jobId.slice(2));
   } catch {
-    return undefined; // malformed escape: somebody else's job
+    return undefined; // a malformed escape: the job is not ours
   }
 }
 
-/** Which shard a task lives in: FNV-1a over the id's UTF-16 units, so that an id never moves while the number stays. */
+/** The shard of a task: FNV-1a over the id's UTF-16 units, so that an id never moves while the number of shards stays. */
 export function shardOf(taskId: string, shards: number): number {
   if (shards === 1) return 0;
   let hash = 0x811c9dc5;
@@ -67,13 +67,13 @@ export interface OwnKeys {
   waitingList(flowKey: string): string;
   readonly janitorLock: string;
   readonly janitorCursor: string;
-  /** Never written. Its removal is a write that even a full Redis takes: so it shows whether Redis takes writes. */
+  /** It is never written. Its removal is a write that even a full Redis takes, so it shows whether Redis takes writes. */
   readonly neverThere: string;
-  /** How far the janitor's look for jobs without search fields has got; lapses when it is time for the next one. */
+  /** The progress of the janitor's pass for jobs without search fields. It lapses when it is time for the next pass. */
   readonly searchFieldsCursor: string;
 }
 
-/** Keys of flow control, the same for all shards. On a cluster they live in one slot: their scripts touch several. */
+/** Keys of flow control, the same for all shards. On a cluster they share one slot, because their scripts touch several. */
 export function flowKeys(prefix: string, isCluster: boolean): FlowKeys {
   const base = `${isCluster ? `{${prefix}-flow}` : prefix}:flow:`;
   return {
@@ -97,18 +97,18 @@ export interface FlowKeys {
   /** Sorted set of the fields of `controls` by the version that changed them last. */
   readonly changes: string;
   readonly version: string;
-  /** Sorted set of the last versions there were. */
+  /** Sorted set of the last versions. */
   readonly versions: string;
-  /** Sorted set of worker names by when they reported last. */
+  /** Sorted set of worker names by the time of their last report. */
   readonly workers: string;
-  /** What a worker sees of its destinations; lapses. */
+  /** The report of a worker about its destinations; it lapses. */
   report(worker: string): string;
   readonly reportBase: string;
-  /** Sorted set of jobs that hold a place of a limited destination, by when the place lapses. */
+  /** Sorted set of jobs that hold a place of a limited destination, by the time at which the place lapses. */
   leases(name: string): string;
   /** When the next send of a limited destination may start. */
   pace(name: string): string;
-  /** Sorted set of the workers that ask for a limited destination, by when they asked last. */
+  /** Sorted set of the workers that ask for a limited destination, by the time at which they asked last. */
   claims(name: string): string;
   probe(host: string): string;
 }

@@ -1,18 +1,18 @@
 import { jobField } from './job-fields.js';
 import { isLastCopyFunction } from './last-copy.js';
 
-/** Answers of `admitFunction`; submission.ts says what follows from them. */
+/** Answers of `admitFunction`; submission.ts decides what follows from them. */
 export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, finished: 4, replaced: 5, unreadable: 6 } as const;
 
 /**
- * May this id be submitted? A part of krsSubmit (submit-script.ts), which adds the job if so.
+ * Answers whether this id may be submitted. It is a part of krsSubmit (submit-script.ts), which then adds the job.
  * A finished record is reported first and removed only when the caller comes back with the time it finished, because
  * the new job has to carry a run number that the first call did not know.
- * With Redis full nothing is removed: Redis refuses the MULTI that krsSubmit stands in. Should it get full between that
- * and the script, it refuses the script's first write or none: a removal that got through takes the add with it.
+ * When Redis is full nothing is removed: Redis refuses the MULTI that contains krsSubmit. If Redis gets full between the
+ * MULTI and the script, it refuses the script's first write or none. So after a removal the add is made, too.
  *
  * @returns a Lua function of (job key, job id, content hash, finishing time seen before or ''), which gives {code,
- *          finishing time, run}; of an absent one {code} alone
+ *          finishing time, run}; for an unknown id only {code}
  */
 export const admitFunction = `${isLastCopyFunction}
 local completedSet, failedSet, parkedSet = KEYS[1], KEYS[2], KEYS[3]

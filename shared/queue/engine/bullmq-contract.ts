@@ -1,10 +1,10 @@
 /** The BullMQ whose source was read for this folder. package.json pins the same. */
 export const BULLMQ_VERSION = '6.7.0';
 
-/** What a script of BullMQ's is called with. */
+/** The keys and arguments of one of BullMQ's scripts. */
 export interface ScriptShape {
   readonly keys: number;
-  /** Behind the keys: the highest ARGV that its text reads. */
+  /** The highest ARGV that its text reads. */
   readonly values: number;
 }
 
@@ -26,8 +26,11 @@ export const bullmqScripts = {
 
 export type BullmqScriptName = keyof typeof bullmqScripts;
 
-/** Which keys of moveToFinished differ between the jobs of a queue: the set it ends in, the job, the metrics of that set. */
+/**
+ * The keys of moveToFinished that differ between the jobs of a queue: the set it ends in, the job, the metrics of that
+ * set.
+ */
 export const FINISH_OWN_KEYS = { from: 10, count: 3 } as const;
 
-/** Where moveToDelayed has its job, as Lua counts: the job's key among KEYS, its id among ARGV. */
+/** Where moveToDelayed finds its job, counted from 1 as in Lua: the job's key among KEYS, its id among ARGV. */
 export const PUT_BACK_JOB = { key: 5, id: 3 } as const;

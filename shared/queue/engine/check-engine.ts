@@ -8,7 +8,7 @@ import { putBackFunction } from './put-back.js';
 
 /**
  * Refuses libraries that this folder was not written for, before a task is taken or stored. With another order of keys
- * BullMQ's Lua would write a task into the wrong place, and nothing would say so.
+ * BullMQ's Lua would write a task into the wrong place, without an error.
  * @throws EngineMismatchError that names everything that differs
  */
 export function checkEngine(facts: EngineFacts): void {
@@ -33,7 +33,7 @@ function checkShapes({ scripts }: EngineFacts): string[] {
   );
 }
 
-/** What BullMQ hands over must be as much as its script takes, and a job must stand where our Lua looks for it. */
+/** BullMQ must hand over as many keys and values as its script takes, and a job must stand where our Lua looks for it. */
 function checkCalls({ calls, ends, jobId, jobKey }: EngineFacts): string[] {
   const all = [...calls, ...ends.map((args) => ({ script: 'moveToFinished', args }))];
   const counts = all.flatMap(({ script, args }) => {

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
 import { EngineMismatchError } from './engine-mismatch.js';
 
-/** One connection of ioredis, as far as it is needed here. */
+/** The parts of an ioredis connection that are needed here. */
 interface Connection {
   readonly stream?: Duplex;
   on(event: 'connect', listener: () => void): unknown;
@@ -12,8 +12,8 @@ const coalescing = new WeakSet();
 
 /**
  * Commands of one turn of the event loop leave in one write. ioredis makes a system call for each of them, which was the
- * dearest part of a delivery; Redis reads what comes together in one go, too. Nothing waits longer than that turn.
- * Called once more for the same connection it does nothing.
+ * most expensive part of a delivery. Redis also reads commands that arrive together in one go. No command waits longer
+ * than that turn. A second call for the same connection does nothing.
  */
 export function coalesceWrites(redis: RedisClient): void {
   if (!isCluster(redis)) {
@@ -29,7 +29,7 @@ export function coalesceWrites(redis: RedisClient): void {
 function coalesceWritesOf(connection: Connection): void {
   if (coalescing.has(connection)) return;
   coalescing.add(connection);
-  // A stream that is there already belongs to a connection that was made before; each reconnect makes a new one.
+  // A stream that exists already belongs to a connection made before. Each reconnect makes a new stream.
   if (connection.stream !== undefined) coalesce(connection.stream);
   connection.on('connect', () => coalesce(streamOf(connection)));
 }

@@ -6,7 +6,7 @@ export type DefinedScripts = Readonly<Record<string, DefinedScript>>;
 
 export interface DefinedScript {
   readonly lua: string;
-  /** null: the caller says how many. */
+  /** null means that the caller gives the number. */
   readonly numberOfKeys: number | null;
 }
 
@@ -15,7 +15,7 @@ export interface DefinedScript {
  * @throws EngineMismatchError for another ioredis than this was written for
  */
 export function definedScripts(client: QueueClient): DefinedScripts {
-  // ioredis keeps them in this property; there is no public way to get at them.
+  // ioredis keeps them in this property. There is no public way to read them.
   const { scriptsSet } = client as unknown as { scriptsSet?: DefinedScripts };
   if (typeof scriptsSet !== 'object') throw new EngineMismatchError(["ioredis: expected its connections to keep their scripts in 'scriptsSet', found no such property"]);
   return scriptsSet;
@@ -31,7 +31,7 @@ export function bullmqScript(scripts: DefinedScripts, name: string): DefinedScri
   return defined;
 }
 
-/** Makes Redis know every script of this connection again, as after SCRIPT FLUSH or a failover. */
+/** Makes Redis load every script of this connection again, as is needed after SCRIPT FLUSH or a failover. */
 export async function loadScripts(client: QueueClient): Promise<void> {
   // BullMQ's type of a connection leaves the command out; ioredis has it.
   const raw = client as unknown as { script(command: 'LOAD', lua: string): Promise<unknown> };

@@ -5,8 +5,8 @@ import { createBatchingBackend } from './finish-batcher.js';
 import { wakeWhenDue } from './wake-when-due.js';
 
 /**
- * BullMQ's own backend for a worker that delivers, with the three things that we do in another way: jobs end in groups,
- * commands leave together, and an idle worker wakes itself.
+ * BullMQ's own backend for a worker that delivers, with three changes: jobs end in groups, commands leave together, and
+ * an idle worker wakes itself.
  * @param redis  the connection of the worker
  * @param marker key of the set on which idle workers wait
  */
@@ -16,7 +16,7 @@ export function deliveryBackend(redis: RedisClient, marker: string): BackendFact
 }
 
 /**
- * Lets a worker that waits look for due jobs at once: BullMQ writes the same when a job is added. While Redis is away
+ * Lets a waiting worker look for due jobs at once. BullMQ writes the same when a job is added. While Redis is away
  * nothing is written, because ioredis would send it much later.
  * @param marker key of the set on which idle workers wait
  */

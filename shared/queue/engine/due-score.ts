@@ -6,7 +6,7 @@ export function dueAtOfScore(score: string): number {
   return Math.floor(Number(score) / SCORE_PER_MS);
 }
 
-/** Highest score of what is due at this time, the millisecond itself included. */
+/** The highest score that is due at this time, the millisecond itself included. */
 export function highestDueScore(now: number): number {
   return (now + 1) * SCORE_PER_MS - 1;
 }

@@ -9,26 +9,29 @@ import { recordAdds } from './recorded-add.js';
 import { recordRestart } from './restart-job.js';
 import { backendOf } from './transition-fields.js';
 
-/** What BullMQ hands to one of its scripts. */
+/** The call that BullMQ makes of one of its scripts. */
 interface RecordedCall {
-  /** Without BullMQ's version. */
+  /** Its name without BullMQ's version. */
   readonly script: string;
   readonly args: readonly unknown[];
 }
 
-/** What the installed libraries are like, as far as this folder relies on it. */
+/** The facts about the installed libraries that this folder relies on. */
 export interface EngineFacts {
   readonly bullmqVersion: unknown;
   readonly scripts: DefinedScripts;
-  /** What BullMQ itself hands to some of its scripts, keys first, for the job `jobId` with the key `jobKey`. */
+  /**
+   * The arguments that BullMQ itself passes to some of its scripts, keys first, for the job `jobId` with the key
+   * `jobKey`.
+   */
   readonly calls: readonly RecordedCall[];
-  /** The same of moveToFinished, for two jobs that end in two sets. */
+  /** The arguments of moveToFinished, for two jobs that end in two sets. */
   readonly ends: readonly [readonly unknown[], readonly unknown[]];
-  /** Does a job of BullMQ's send its transitions through the backend of its queue? */
+  /** Whether a job of BullMQ's sends its transitions through the backend of its queue. */
   readonly sharesBackend: boolean;
   readonly jobId: string;
   readonly jobKey: string;
-  /** What the connections that are open write to. */
+  /** The streams that the open connections write to. */
   readonly streams: readonly unknown[];
 }
 
@@ -37,13 +40,13 @@ const JOB_ID = 'engine-check';
 const OTHER_ID = 'engine-check-2';
 
 /**
- * Asks the libraries; sends nothing to Redis.
+ * Asks the libraries; it sends nothing to Redis.
  * @throws EngineMismatchError when they cannot even be asked
  */
 export async function readEngineFacts(queue: Queue, client: QueueClient, redis: RedisClient): Promise<EngineFacts> {
   const { version } = createRequire(import.meta.url)('bullmq/package.json') as { version?: unknown };
   const backend = queue.getBackend();
-  // BullMQ reads no more of the job than this.
+  // BullMQ reads only these parts of the job.
   const job = { id: JOB_ID, opts: {} } as MinimalJob;
   const otherJob = { id: OTHER_ID, opts: {} } as MinimalJob;
   return {

@@ -1,8 +1,11 @@
-/** The installed libraries are not those that this version was made for. Tasks could be lost, so no process may go on. */
+/**
+ * The installed libraries are not those that this version was made for. Tasks could be lost, so the process must not go
+ * on.
+ */
 export class EngineMismatchError extends Error {
   override readonly name = 'EngineMismatchError';
 
-  /** @param findings each names what was expected and what was found, such as `bullmq: expected 6.7.0, found 6.8.0` */
+  /** @param findings each names the expected and the found value, such as `bullmq: expected 6.7.0, found 6.8.0` */
   constructor(readonly findings: readonly string[]) {
     super(`this version was not made for the libraries that are installed; install what package-lock.json says (npm ci). ${findings.join('; ')}`);
   }

@@ -3,13 +3,13 @@ import type { BullmqScriptName } from './bullmq-contract.js';
 import { defineFinishScript, finishArguments, readFinish, type FinishArguments } from './finish-script.js';
 import type { QueueClient } from './queue-client.js';
 
-/** More at once, and Redis and the worker would take turns instead of working side by side. */
+/** With more jobs at once, Redis and the worker would take turns instead of working side by side. */
 const MAX_GROUP = 16;
-/** A reply brings the next jobs, and Redis makes it up as a whole before the first byte leaves. */
+/** A reply brings the next jobs, and Redis builds the whole reply before it sends the first byte. */
 const MAX_REPLY_BYTES = 1_048_576;
-/** Taken for the size of a job before the first one was seen. */
+/** The assumed size of a job before the first one was seen. */
 const FIRST_GUESS_BYTES = MAX_REPLY_BYTES / MAX_GROUP;
-/** How slowly a large job is forgotten: small ones may stand between large ones. */
+/** How slowly the size of a large job is forgotten, because small jobs may stand between large ones. */
 const REMEMBERED_SIZE = 0.9;
 
 const FINISH: BullmqScriptName = 'moveToFinished';
@@ -20,7 +20,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** BullMQ's own backend, but that jobs which end in one turn of the event loop share a call: see finish-script.ts. */
+/** BullMQ's own backend, except that jobs which end in one turn of the event loop share a call: see finish-script.ts. */
 export const createBatchingBackend: BackendFactory<RedisQueueBackend> = (name, options, connections) => {
   const backend = createRedisBackend(name, options, connections);
   const execute = backend.execCommand.bind(backend);
@@ -34,7 +34,7 @@ export const createBatchingBackend: BackendFactory<RedisQueueBackend> = (name, o
   return backend;
 };
 
-/** Gathers what ends in one turn of the event loop. Each call's answer, or its error, is its own. */
+/** Collects the jobs that end in one turn of the event loop. Each caller gets its own answer or error. */
 class FinishBatcher {
   #waiting: Waiting[] = [];
   #jobBytes = FIRST_GUESS_BYTES;
@@ -61,7 +61,7 @@ class FinishBatcher {
     this.#waiting = [];
     try {
       const args = finishArguments(group.map((waiting) => waiting.args));
-      // The script's own answer: one element for each.
+      // The answer is that of our script: one element for each job.
       const replies = (await this.client.runCommand('krsFinish', args)) as readonly unknown[];
       this.#learnSize(replies);
       group.forEach(({ resolve, reject }, index) => {

@@ -7,7 +7,7 @@ import type { QueueClient } from './queue-client.js';
 import { replaceOnce } from './replace-once.js';
 
 type Argument = string | number | boolean | Buffer | undefined;
-/** What BullMQ calls its moveToFinished with: keys, then values. */
+/** The arguments of BullMQ's moveToFinished: keys, then values. */
 export type FinishArguments = readonly Argument[];
 
 const { keys: KEYS, values: VALUES } = bullmqScripts.moveToFinished;

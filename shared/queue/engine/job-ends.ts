@@ -1,13 +1,19 @@
 import { UnrecoverableError, type Job } from 'bullmq';
 
-/** Name of our backoff in BullMQ's terms; the delay itself comes with the error. */
+/** The name of our backoff in BullMQ; the error carries the delay itself. */
 const BACKOFF_TYPE = 'decided';
-/** Wait when BullMQ fails a job with an error that is not ours: Redis refused the record of a result. */
+/**
+ * The wait when BullMQ fails a job with an error that is not ours, for example because Redis refused the record of a
+ * result.
+ */
 const UNRECORDED_DELAY_MS = 5_000;
-/** BullMQ gives up by this number; whether a task is given up is decided in outcome.ts alone. */
+/**
+ * BullMQ gives a job up by this number. Only outcome.ts decides whether a task is given up, so the number is never
+ * reached.
+ */
 const NEVER_EXHAUSTED = Number.MAX_SAFE_INTEGER;
 
-/** Thrown by a processor: the job comes again after a wait. BullMQ adds the stack of an error to the job's log. */
+/** A processor throws it to send the job again after a wait. BullMQ adds the stack of an error to the job's log. */
 export class JobComesAgain extends Error {
   override readonly name = 'JobComesAgain';
 
@@ -22,24 +28,27 @@ export class JobComesAgain extends Error {
   }
 }
 
-/** Thrown by a processor: the job ends in the failed set. */
+/** A processor throws it to end the job in the failed set. */
 export class JobFails extends UnrecoverableError {
   /** @param entry of the job's log */
   constructor(message: string, entry: string) {
     super(message);
-    // BullMQ looks for the name that UnrecoverableError gave itself, so only the stack is ours.
+    // BullMQ looks for the name that UnrecoverableError gave itself. So only the stack is ours.
     this.stack = entry;
   }
 }
 
-/** BullMQ asks this for every error that a processor throws. Always a finite whole number: BullMQ keeps a job with another one for ever. */
+/**
+ * BullMQ asks this for every error that a processor throws. The answer is always a finite whole number: with another one
+ * BullMQ keeps a job for ever.
+ */
 export function backoffStrategy(_attemptsMade: number, _type: string | undefined, error: Error | undefined): number {
   return error instanceof JobComesAgain ? error.delayMs : UNRECORDED_DELAY_MS;
 }
 
 /**
- * To be called first of all: whatever is thrown from then on, BullMQ asks our strategy and never gives the job up.
- * The options are not stored with the job, where they would cost memory for every waiting task.
+ * Call it before all else: for every error that is thrown later, BullMQ asks our strategy and never gives the job up. The
+ * options are not stored with the job, because they would cost memory for every waiting task.
  */
 export function takeOverRetries(job: Job): void {
   job.opts.attempts = NEVER_EXHAUSTED;

@@ -1,10 +1,10 @@
 /**
- * The only speller of the fields in a job's hash, for our Lua, our code and tests. The names are BullMQ's or are stored
+ * Only this file spells the fields in a job's hash, for our Lua, our code and tests. The names are BullMQ's or are stored
  * in running installations, so a value never changes.
  */
 export const jobField = {
   // ------------------------------------------------ BullMQ's
-  /** Where a task is delivered to, for people: see `jobNameOf` in task-codec.ts. */
+  /** The destination of a task, for people: see `jobNameOf` in task-codec.ts. */
   name: 'name',
   /** The task: see task-codec.ts. */
   data: 'data',
@@ -44,7 +44,7 @@ export const jobField = {
   waitsFor: 'waitsFor',
   /** The waiting list it was last put into. */
   waitingList: 'lane',
-  /** What it can be searched by: see search-fields.ts. */
+  /** Its search fields: see search-fields.ts. */
   search: 'w',
   /** Its last failure: see failure-fields.ts. */
   failure: 'e',

@@ -3,8 +3,8 @@ import { jobField } from './job-fields.js';
 /**
  * Lua: `isLastCopy(job key)` of a job in the failed set.
  *
- * Only a record that says "the dead letter was delivered" proves that another copy exists. Anything else in the failed
- * set (parked, or a log that cannot be read) is the last copy.
+ * Only a record that says "the dead letter was delivered" proves that another copy exists. Every other job in the failed
+ * set (parked, or with a log that cannot be read) is taken to be the last copy.
  */
 export const isLastCopyFunction = `
 local function isLastCopy(job)

@@ -1,6 +1,6 @@
-/** A script of ours as `defineCommand` takes it. */
+/** A script of ours in the form that `defineCommand` takes. */
 export interface LuaScript {
-  /** How many of its arguments are keys; they come first. */
+  /** The number of keys among its arguments; they come first. */
   readonly numberOfKeys: number;
   readonly lua: string;
 }

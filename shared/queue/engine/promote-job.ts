@@ -2,7 +2,10 @@ import type { Queue } from 'bullmq';
 import type { QueueTransaction } from './queue-client.js';
 import { queueCall, recordCall, type RecordedCall } from './recorded-call.js';
 
-/** BullMQ's own Job.promote: a delayed job is due now and keeps its priority. Does nothing to a job that is not delayed. */
+/**
+ * BullMQ's own Job.promote: a delayed job becomes due and keeps its priority. It does nothing to a job that is not
+ * delayed.
+ */
 export async function promotion(queue: Queue, jobId: string): Promise<(multi: QueueTransaction) => void> {
   const call = await recordPromotion(queue, jobId);
   return (multi) => queueCall(queue.getBackend(), multi, call);

@@ -11,11 +11,11 @@ export interface PutBack {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly delayMs: number;
-  /** To be written into the job besides; names as in job-fields.ts. */
+  /** Further fields to be written into the job; names as in job-fields.ts. */
   readonly fields: Readonly<Record<string, string | number>>;
 }
 
-/** How many of the arguments below are keys. */
+/** The number of keys among the arguments below. */
 export const PUT_BACK_KEYS = bullmqScripts.moveToDelayed.keys;
 
 /** Lua: `putBack(KEYS, ARGV)`, BullMQ's moveToDelayed. 0, or what `putBackError` explains. */
@@ -33,7 +33,7 @@ export function putBackError(queue: Queue, code: number, jobId: string): Error {
   return queue.getBackend().finishedErrors({ code, jobId, command: 'moveToDelayed', state: 'active' });
 }
 
-/** The same by BullMQ's script alone. @throws when the job is not the worker's any more, or Redis fails */
+/** Puts a job back by BullMQ's script alone. @throws when the worker has lost the job, or Redis fails */
 export async function putBack(worker: Worker, { jobId, token, at, delayMs, fields }: PutBack): Promise<void> {
   await worker.getBackend().moveToDelayed(jobId, at, delayMs, token, { skipAttempt: true, fieldsToUpdate: fields });
 }

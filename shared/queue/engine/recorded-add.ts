@@ -4,7 +4,7 @@ import { EngineMismatchError } from './engine-mismatch.js';
 /** A job as BullMQ stores it: what a Job would make of itself. */
 export type AddedJob = Pick<JobJson, 'id' | 'name' | 'data' | 'opts' | 'timestamp'>;
 
-/** What BullMQ would send to add a job. */
+/** The call that BullMQ would send to add a job. */
 export interface RecordedAdd {
   /** Name of the command; BullMQ's version is a part of it: `addDelayedJob:6.7.0`. */
   readonly command: string;
@@ -35,5 +35,5 @@ class Recorder {
   }
 }
 
-/** What BullMQ's type of a job asks for and its add does not look at. */
+/** Members that BullMQ's type of a job asks for, and that its add does not read. */
 const blankJob: JobJson = { id: '', name: '', data: '', opts: {}, timestamp: 0, progress: 0, attemptsMade: 0, attemptsStarted: 0, stalledCounter: 0, failedReason: '', returnvalue: '' };

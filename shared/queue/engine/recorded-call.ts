@@ -3,18 +3,18 @@ import type { BullmqScriptName } from './bullmq-contract.js';
 import { EngineMismatchError } from './engine-mismatch.js';
 import type { QueueTransaction } from './queue-client.js';
 
-/** A script of BullMQ's with what BullMQ itself hands to it, keys first. */
+/** A script of BullMQ's with the arguments that BullMQ itself passes to it, keys first. */
 export interface RecordedCall {
   readonly script: BullmqScriptName;
   readonly args: readonly unknown[];
 }
 
-/** BullMQ takes this answer of promote and of reprocessJob for "done". */
+/** With this answer promote and reprocessJob report success. */
 const DONE = 1;
 
 /**
- * What a method of BullMQ's would send, without sending it: so the order of its keys is asked of BullMQ and never
- * repeated by hand, and the call can be made in a MULTI of ours.
+ * Records the call that a method of BullMQ's would send, without sending it. So BullMQ itself gives the order of its
+ * keys, which is not repeated by hand, and the call can be made in a MULTI of ours.
  * @throws EngineMismatchError when the method runs another script, or more than one
  */
 export async function recordCall(backend: RedisQueueBackend, script: BullmqScriptName, call: (recording: RedisQueueBackend) => Promise<unknown>): Promise<RecordedCall> {
@@ -23,7 +23,7 @@ export async function recordCall(backend: RedisQueueBackend, script: BullmqScrip
     recorded.push({ command, args: [...args] });
     return DONE;
   };
-  // Everything else is the backend's own. Object.create has no type for that.
+  // All other members are the backend's own. Object.create has no type for that.
   await call(Object.create(backend, { execCommand: { value: execCommand } }) as RedisQueueBackend);
   const [{ command, args } = { command: undefined, args: [] }] = recorded;
   if (command !== script || recorded.length !== 1) {

@@ -7,6 +7,6 @@ import { EngineMismatchError } from './engine-mismatch.js';
 export function replaceOnce(lua: string, script: string, [text, by]: readonly [text: string, by: string]): string {
   const times = lua.split(text).length - 1;
   if (times !== 1) throw new EngineMismatchError([`bullmq: expected ${text} once in the script ${script}, found it ${times} times`]);
-  // A function, since `$&` and the like mean something in a text.
+  // The replacement is a function, since `$&` and the like have a meaning in a text.
   return lua.replace(text, () => by);
 }

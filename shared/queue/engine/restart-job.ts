@@ -3,8 +3,8 @@ import type { QueueTransaction } from './queue-client.js';
 import { queueCall, recordCall, type RecordedCall } from './recorded-call.js';
 
 /**
- * BullMQ's own Job.retry of a failed job, with both counters set back: it is due now. Does nothing to a job that is not
- * in the failed set.
+ * BullMQ's own Job.retry of a failed job, with both counters set back: the job becomes due. It does nothing to a job that
+ * is not in the failed set.
  */
 export async function restart(queue: Queue, jobId: string): Promise<(multi: QueueTransaction) => void> {
   const call = await recordRestart(queue, jobId);
@@ -13,7 +13,7 @@ export async function restart(queue: Queue, jobId: string): Promise<(multi: Queu
 
 /** @throws EngineMismatchError when BullMQ retries in another way */
 export function recordRestart(queue: Queue, jobId: string): Promise<RecordedCall> {
-  // BullMQ reads no more of the job than this.
+  // BullMQ reads only these parts of the job.
   const job = { id: jobId, opts: {} } as MinimalJob;
   return recordCall(queue.getBackend(), 'reprocessJob', (backend) => backend.retryFinishedJob(job, 'failed', { resetAttemptsMade: true, resetAttemptsStarted: true }));
 }

@@ -10,7 +10,7 @@ import type { LuaScript } from './lua-script.js';
 import type { QueueClient } from './queue-client.js';
 import { SubmitScript } from './submit-script.js';
 
-/** One BullMQ queue with the connection it is spoken to by. */
+/** One BullMQ queue, and the connection that its commands use. */
 export interface Shard {
   readonly queue: Queue;
   readonly client: QueueClient;
@@ -19,13 +19,13 @@ export interface Shard {
     readonly completed: string;
     readonly failed: string;
     readonly delayed: string;
-    /** What idle workers block on; an entry wakes one. */
+    /** Idle workers block on this set; an entry wakes one of them. */
     readonly marker: string;
-    /** Due, with a priority in BullMQ's sense: our normal tasks. */
+    /** Due jobs with a priority in BullMQ's sense: our normal tasks. */
     readonly prioritized: string;
-    /** Due, before all prioritized ones: our priority tasks, and those of dead workers. */
+    /** Due jobs that go before all prioritized ones: our priority tasks, and the tasks of dead workers. */
     readonly wait: string;
-    /** Due, set aside by an older BullMQ's pause; 6.7 only empties it. */
+    /** Due jobs that the pause of an older BullMQ has set aside; 6.7 only empties it. */
     readonly paused: string;
     readonly active: string;
     /** `<prefix>:<queue>:`; a job's own key follows it. */
@@ -38,7 +38,7 @@ export interface ShardsOptions {
   readonly redis: RedisClient;
   readonly prefix: string;
   readonly count: number;
-  /** @param bullmq what BullMQ has defined @returns scripts of ours by the names of their commands */
+  /** @param bullmq the scripts that BullMQ has defined @returns scripts of ours by the names of their commands */
   readonly scripts: (bullmq: DefinedScripts) => Readonly<Record<string, LuaScript>>;
   /** The installed libraries are not those that this version was made for: the process has to end. */
   readonly onMismatch?: ((error: EngineMismatchError) => void) | undefined;

@@ -8,12 +8,12 @@ import { jobField } from './job-fields.js';
 import type { QueueClient } from './queue-client.js';
 import { recordAdd, recordAdds, type AddedJob } from './recorded-add.js';
 
-/** Options of a job as BullMQ keeps them, with what only we know among them. */
+/** Options of a job as BullMQ keeps them, with those of ours among them. */
 export type AddOptions = Pick<JobsOptions, 'attempts' | 'priority' | 'delay'>;
 
-/** What BullMQ's add hands to Redis for one job. */
+/** The data that BullMQ's add sends to Redis for one job. */
 export interface EncodedAdd {
-  /** Which of BullMQ's ways to add a job: a number from 1, as in Lua. */
+  /** Which of BullMQ's ways to add a job is used: a number from 1, as in Lua. */
   readonly way: number;
   readonly values: readonly (string | Buffer)[];
 }
@@ -25,14 +25,14 @@ interface AddScript {
   readonly keys: readonly string[];
 }
 
-/** Values behind the keys: arguments, data, options. */
+/** The values behind the keys: arguments, data, options. */
 const ADD_VALUES = bullmqScripts.addStandardJob.values;
 const VALUES_PER_JOB = 5 + ADD_VALUES;
 
 /**
- * Our check and BullMQ's add for many jobs, in one call (decision 7). BullMQ's own Lua does the adding: its text is put
- * into functions of one larger script, and BullMQ's own code encodes what they are called with. So nothing of it is
- * written again here, but a group costs one command instead of two for each of its tasks.
+ * Our check and BullMQ's add for many jobs, in one call (decision 7). BullMQ's own Lua adds the jobs: its text is put
+ * into functions of one larger script, and BullMQ's own code encodes their arguments. So none of it is written again
+ * here, and a group costs one command instead of two for each of its tasks.
  */
 export class SubmitScript {
   readonly #scripts: readonly AddScript[];
@@ -50,7 +50,7 @@ export class SubmitScript {
     client.defineCommand('krsSubmit', { numberOfKeys: COUNTED_BY_CALLER, lua: luaOf(this.#scripts, client) });
   }
 
-  /** @param job as BullMQ stores it: what a Job would make of itself */
+  /** @param job in the form in which BullMQ stores it */
   encode(job: AddedJob): EncodedAdd {
     const { command, args } = recordAdd(this.queue, job);
     const index = this.#scripts.findIndex((script) => script.command === command);
@@ -68,7 +68,7 @@ export class SubmitScript {
 }
 
 /**
- * In order, so a second submission of an id sees the job of the first.
+ * The jobs are added in order, so a second submission of an id sees the job of the first.
  *
  * KEYS 1 completed, 2 failed, 3 parked, then the keys of each of BullMQ's scripts, then one job each.
  * ARGV for each job: job id, content hash, finishing time seen before or '', search fields or '', way to add, and BullMQ's

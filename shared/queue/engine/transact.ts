@@ -2,7 +2,7 @@ import { redisErrorCode } from '../../redis/redis-error.js';
 import { loadScripts } from './defined-scripts.js';
 import type { QueueClient, QueueTransaction } from './queue-client.js';
 
-/** After so many SCRIPT FLUSH in the few milliseconds of one request it may fail. */
+/** When scripts are flushed this often within the few milliseconds of one request, the request may fail. */
 const MAX_ROUNDS = 5;
 
 /**

@@ -8,7 +8,7 @@ import type { IQueueBackend, Job } from 'bullmq';
  */
 export function addToTransition(job: Job, fields: Readonly<Record<string, string>>): void {
   const backend = backendOf(job);
-  // What it inherits is the worker's backend itself, whose other methods must see their own fields.
+  // It inherits from the worker's backend, whose other methods must see their own fields.
   const adding = Object.create(backend) as IQueueBackend;
   adding.moveToDelayed = (jobId, at, delay, token, options) => backend.moveToDelayed(jobId, at, delay, token, { ...options, fieldsToUpdate: { ...options?.fieldsToUpdate, ...fields } });
   adding.retryJob = (jobId, lifo, token, options) => backend.retryJob(jobId, lifo, token, { ...options, fieldsToUpdate: { ...options?.fieldsToUpdate, ...fields } });

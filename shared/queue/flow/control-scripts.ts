@@ -1,4 +1,7 @@
-/** Lua of what holds for destinations: limits, pauses and circuits. Times are Redis' own, so that the clocks of the workers need not agree. */
+/**
+ * Lua of the settings and states of destinations: limits, pauses and circuits. Times are Redis' own, because the clocks
+ * of the workers may differ.
+ */
 
 import { nowMs } from '../engine/now-ms.js';
 
@@ -35,7 +38,7 @@ return 1
 `;
 
 /**
- * Changes one thing of what an operator set, so that no other change is lost between a look and a write.
+ * Changes one field of an operator's settings, so that no other change is lost between a read and a write.
  *
  * KEYS as in change. ARGV 1 field of a policy, 2 paused (1) or not (0).
  */
@@ -51,7 +54,7 @@ return 1
  * Opens a circuit, or answers the one that another worker has opened before.
  *
  * KEYS as in change. ARGV 1 field, 2 circuit as JSON.
- * @returns the circuit that holds
+ * @returns the circuit that is now open
  */
 const openCircuit = `${change}
 local before = redis.call('HGET', KEYS[1], ARGV[1])

@@ -3,58 +3,58 @@ import type { FlowPolicy } from '../../domain/flow/flow-policy.js';
 import type { QueueClient } from '../engine/queue-client.js';
 import type { FlowKeys } from '../names.js';
 
-/** A change of what holds for one name; undefined: it was removed. */
+/** A change of the settings or the circuit of one name; undefined means that they were removed. */
 export type ControlChange =
   | { readonly kind: 'policy'; readonly name: string; readonly policy: FlowPolicy | undefined }
   | { readonly kind: 'circuit'; readonly name: string; readonly circuit: Circuit | undefined };
 
 export interface ControlChanges {
   readonly version: number;
-  /** The changes are everything there is; else only what changed since. */
+  /** true: the changes are everything there is. false: only what changed since. */
   readonly isEverything: boolean;
   readonly changes: readonly ControlChange[];
-  /** Redis' clock, ms since the epoch: the times of circuits are its. */
+  /** Redis' clock, ms since the epoch. The times of circuits are by this clock. */
   readonly now: number;
-  /** That reported within the last 5 s. */
+  /** The workers that reported within the last 5 s. */
   readonly workers: number;
 }
 
-/** Answer of a limited destination. */
+/** The answer for a limited destination. */
 export interface Permission {
-  /** How many of those that asked may start now, the first ones. */
+  /** How many of the jobs may start now, counted from the first. */
   readonly granted: number;
   /** Until the next one may start, ms; undefined: when a place gets free. 0: no job was refused. */
   readonly waitMs: number | undefined;
-  /** Workers that share the limit. */
+  /** The number of workers that share the limit. */
   readonly claimants: number;
 }
 
-/** What one worker sees of its destinations: see flow-report.ts. */
+/** The report of one worker about its destinations: see flow-report.ts. */
 export interface WorkerReport {
   readonly worker: string;
   /** The report as the worker wrote it; undefined when it has lapsed. */
   readonly report: string | undefined;
 }
 
-/** What holds for destinations now, and who is there to send. */
+/** The settings and circuits of destinations now, and the number of workers. */
 export interface FlowSnapshot {
   readonly policies: ReadonlyMap<string, FlowPolicy>;
   readonly circuits: ReadonlyMap<string, Circuit>;
-  /** That reported within the last 5 s. */
+  /** The workers that reported within the last 5 s. */
   readonly workers: number;
-  /** Redis' clock, ms since the epoch: the times of circuits are its. */
+  /** Redis' clock, ms since the epoch. The times of circuits are by this clock. */
   readonly now: number;
 }
 
 const POLICY = 'p:';
 const CIRCUIT = 'c:';
 const ANY = -1;
-/** A report counts for as long, ms; workers report each second. */
+/** A report counts for this long, ms; workers report each second. */
 const REPORT_FOR_MS = 5_000;
 
 /**
- * What all workers and the API know together about destinations: limits, open circuits, and who uses how much of a
- * limit. Every method fails when Redis does.
+ * The store that all workers and the API share about destinations: limits, open circuits, and how much of a limit each
+ * worker uses. Every method fails when Redis fails.
  */
 export class FlowStore {
   constructor(
@@ -62,7 +62,7 @@ export class FlowStore {
     private readonly keys: FlowKeys,
   ) {}
 
-  /** @param known version of the last call, -1 for the first */
+  /** @param known version that the last call returned, -1 for the first call */
   async changesSince(known: number): Promise<ControlChanges> {
     const reply: unknown = await this.client.runCommand('krsFlowChanges', [...this.#controlKeys(), this.keys.workers, known, REPORT_FOR_MS]);
     // The script's own answer: see control-scripts.ts.
@@ -87,7 +87,7 @@ export class FlowStore {
     return { ...readControls(changes), workers, now };
   }
 
-  /** Sets whether nothing is sent, and leaves the limits as they are. */
+  /** Sets whether sending is paused, and leaves the limits as they are. */
   async setPaused(name: string, isPaused: boolean): Promise<void> {
     await this.client.runCommand('krsFlowPause', [...this.#controlKeys(), POLICY + name, isPaused ? 1 : 0]);
   }
@@ -96,7 +96,7 @@ export class FlowStore {
     await this.#set(POLICY + name, policy);
   }
 
-  /** @returns the circuit that holds: another worker may have been faster */
+  /** @returns the circuit that is now open: another worker may have opened one before */
   async openCircuit(host: string, circuit: Circuit): Promise<Circuit> {
     const reply: unknown = await this.client.runCommand('krsFlowOpen', [...this.#controlKeys(), CIRCUIT + host, JSON.stringify(circuit)]);
     return readCircuit(String(reply)) ?? circuit;
@@ -107,8 +107,9 @@ export class FlowStore {
   }
 
   /**
-   * `mine` for one caller at a time in the whole fleet, until it ends its probe or `ms` are over.
-   * @returns the circuit, when it is open for longer than the caller knows
+   * Gives the right to probe to one caller at a time in the whole fleet (`mine`), until it ends its probe or `ms` are
+   * over.
+   * @returns the circuit, if it is open for longer than the caller knows
    */
   async takeProbe(host: string, holder: string, ms: number): Promise<'mine' | 'taken' | Circuit> {
     const reply: unknown = await this.client.runCommand('krsFlowTakeProbe', [this.keys.probe(host), this.keys.controls, holder, ms, CIRCUIT + host]);
@@ -136,7 +137,7 @@ export class FlowStore {
     await this.client.runCommand('krsFlowRelease', [this.keys.leases(name), jobId]);
   }
 
-  /** How many sends the limit lets this worker start within `aheadMs`, its share of what all may. */
+  /** @returns how many sends the limit lets this worker start within `aheadMs`: its share of the whole limit */
   async room(name: string, policy: FlowPolicy, worker: string, aheadMs: number): Promise<number> {
     const reply: unknown = await this.client.runCommand('krsFlowLook', [...this.#limitKeys(name), ...limitsOf(policy), worker, aheadMs]);
     const [free, claimants] = reply as [number, number];

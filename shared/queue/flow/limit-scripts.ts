@@ -1,16 +1,16 @@
-/** Lua of limited destinations: who may send how much. */
+/** Lua of limited destinations: how much each worker may send. */
 
 import { nowMs } from '../engine/now-ms.js';
 
-/** A worker that has not asked for so long does not count among those that share a limit. */
+/** A worker that has not asked for this long does not count among those that share a limit. */
 const CLAIM_MS = 2_000;
 /** Unused paces and places are dropped after this. */
 const KEPT_IDLE_MS = 60_000;
 
 /**
- * Late timers must not cost throughput, so what was missed in the last 50 ms may be caught up: 5% more in one second.
- * \`pace\` holds when the next send would be due at an even pace (GCRA); one that was written for a slower rate does not
- * hold up a faster one.
+ * Late timers must not reduce throughput, so sends that were missed in the last 50 ms may be caught up: 5% more in one
+ * second. \`pace\` holds when the next send would be due at an even pace (GCRA). A pace that was written for a slower
+ * rate does not delay a faster one.
  */
 const limits = `
 local max, rate, burst, worker = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
@@ -60,7 +60,7 @@ return {granted, wait, max >= 0 and math.max(0, max - taken) or -1, claimants}
 `;
 
 /**
- * As acquire, but takes nothing.
+ * Answers like acquire, but takes nothing.
  *
  * KEYS and ARGV 1..4 as in acquire, ARGV 5 how far ahead to look (ms).
  * @returns {sends that may start until then (-1 = any), workers that ask}

@@ -1,4 +1,4 @@
-/** Lua of the single sends that find out whether a destination is back. */
+/** Lua of the single sends that test whether a destination works again. */
 
 import { nowMs } from '../engine/now-ms.js';
 
@@ -14,7 +14,7 @@ if circuit and cjson.decode(circuit)['until'] > now then return circuit end
 return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
 `;
 
-/** KEYS 1 probe. ARGV 1 holder. Frees it, if it is still the holder's. */
+/** KEYS 1 probe. ARGV 1 holder. Frees the probe if it still belongs to the holder. */
 const endProbe = `
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0

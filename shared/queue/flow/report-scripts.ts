@@ -1,4 +1,4 @@
-/** Lua of what each worker sees of its destinations. */
+/** Lua of the reports of workers about their destinations. */
 
 import { nowMs } from '../engine/now-ms.js';
 

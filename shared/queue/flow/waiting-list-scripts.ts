@@ -46,7 +46,7 @@ return {result, redis.call('ZCARD', KEYS[${PUT_BACK_KEYS + 1}])}
  * for a backoff now, and must not come early.
  *
  * KEYS 1 waiting list, 2 waiting lists, 3 delayed, 4 marker. ARGV 1 key prefix of jobs, 2 how many, 3 flow key.
- * @returns {made due, jobs left in the waiting list}
+ * @returns {jobs that are due now, jobs left in the waiting list}
  */
 const wakeLane = `${nowMs}
 local woken, want, looks = 0, tonumber(ARGV[2]), 500
@@ -59,7 +59,7 @@ while woken < want and looks > 0 do
   local seen = redis.call('HMGET', ARGV[1] .. id, '${jobField.deferredAt}', '${jobField.fetches}')
   if score and seen[1] and seen[1] == (seen[2] or '0') then
     -- Due since it was deferred: so those that wait longest come first. But now at the latest, also one that was
-    -- deferred by a worker whose clock is ahead: nobody else would find it due until then.
+    -- deferred by a worker whose clock is ahead: no other worker would find it due until then.
     local since = tonumber(popped[2])
     if since < 0 then since = since + ${PRIORITY_AHEAD_MS} end
     local due = math.min(since, now) * 0x1000
@@ -75,7 +75,7 @@ return {woken, left}
 
 /**
  * Defers due jobs that no worker has fetched yet, because their destination has no room: to fetch each of thousands only
- * to put it back takes all workers seconds, and everybody else waits behind them. Looks at the head of the queue alone.
+ * to put it back takes all workers seconds, and all other tasks wait behind them. It looks only at the head of the queue.
  *
  * A job's search fields say of which flow its deliveries are, its failure fields whether it is still in that phase
  * (decision 11). A job that is a dead letter by now stays, and so does one whose fields are missing or out of date because
@@ -119,7 +119,7 @@ for nth, id in ipairs(found) do
     redis.call('ZREM', KEYS[1], id)
     redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * 0x1000, id)
     redis.call('HSET', job, '${jobField.deferredAt}', seen[4] or '0', '${jobField.waitsFor}', reasonOf[waitingList], '${jobField.waitingList}', waitingList)
-    -- In the order of the queue, but for those that have stood in line before.
+    -- They keep the order of the queue, except those that have been in a waiting list before.
     local since = tonumber(string.match(seen[5] or '', [[\\"kind\\":\\"deferral\\",.-\\"since\\":(%d+)]]) or ARGV[3] + nth / 1000)
     redis.call('ZADD', ARGV[5] .. waitingList, since, id)
     redis.call('ZADD', KEYS[3], 'NX', since, waitingList)

@@ -3,7 +3,7 @@ import { defaultClusterNames, flowOfWaitingList, isNamedByDestination, waitingLi
 import { PUT_BACK_KEYS, putBackArguments, putBackError, type PutBack } from '../engine/put-back.js';
 import type { Shard } from '../engine/shard.js';
 
-/** How many tasks of a flow are deferred. */
+/** The number of deferred tasks of a flow. */
 export interface WaitingListDepth {
   readonly flow: Flow;
   readonly waiting: number;
@@ -16,7 +16,7 @@ export interface Deferral extends PutBack {
 }
 
 /**
- * What the search fields of a flow's jobs say, as bulkDefer puts it together.
+ * The search fields of a flow's jobs, as bulkDefer builds them.
  *
  * | flow | jobs without a flow_key | with one |
  * |---|---|---|
@@ -29,11 +29,11 @@ function namesOfFlow(flow: Flow): string[] {
 }
 
 /**
- * Lines of deferred jobs, one per destination, in one shard. Hints only: a job that no waiting list knows comes back when its
- * own time in the delayed set is over, and a waiting list may name jobs that are long gone.
+ * Waiting lists of deferred jobs, one per destination, in one shard. They are only hints. A job that is in no waiting
+ * list comes back when its own time in the delayed set is over. A waiting list may name jobs that are long gone.
  */
 export class WaitingLists {
-  /** @param defaultBrokers of this process: by them it knows its tasks again in bulk deferral */
+  /** @param defaultBrokers of this process: bulk deferral recognises its tasks by them */
   constructor(
     private readonly shard: Shard,
     private readonly defaultBrokers: DefaultBrokers = new Set(),
@@ -42,7 +42,7 @@ export class WaitingLists {
   /**
    * Puts a job that is being processed back, uncounted, and into the waiting list, in one step.
    * @returns jobs in the waiting list
-   * @throws when the job is not the caller's any more, or Redis fails
+   * @throws when the caller has lost the job, or Redis fails
    */
   async defer(waitingList: string, deferral: Deferral): Promise<number> {
     const { client, keys, queue } = this.shard;

@@ -2,13 +2,13 @@ import { hash } from 'node:crypto';
 import { rowOf, type Destination } from '../../domain/destinations/destination.js';
 import { remembered } from '../../domain/remembered.js';
 
-/** Below this a segment of a path is taken for a word; from here on, letters mixed with digits are taken for a token. */
+/** A shorter segment of a path is taken for a word. From this length on, letters mixed with digits are taken for a token. */
 const SECRET_FROM_CHARACTERS = 20;
 const HASH_HEX_DIGITS = 32;
 const MAX_ENDPOINT_CHARACTERS = 512;
 
 /**
- * What follows the host in the name of an endpoint. Host and path together are the endpoint.
+ * The path in the name of an endpoint. Host and path together are the endpoint.
  *
  * | destination | host | path |
  * |---|---|---|
@@ -30,7 +30,7 @@ export function endpointPath(destination: Destination, host: string): string {
 }
 
 function withoutSecrets(path: string): string {
-  // Most paths have no segment of that length: to look at the whole first is cheaper than to take every path apart.
+  // Most paths have no segment of that length. To look at the whole path first is cheaper than to split every path.
   return path.length < SECRET_FROM_CHARACTERS ? path : withoutSecretsByPath(path);
 }
 

@@ -5,21 +5,22 @@ import type { AttemptRecord, LogEntry, Phase } from '../../domain/task/attempt-r
  * (decision 11). The script of the transition that a record causes writes both. A job that never failed has none.
  */
 
-/** Text before the first value. Another one means: a newer version, which this one must not take apart. */
+/** The text before the first value. Another one means a newer version, which this version must not read. */
 const VERSION = '1';
-/** As in search-fields.ts. */
+/** The same separator as in search-fields.ts. */
 const SEPARATOR = '\x1f';
 
-/** What `e` says of a task's current run. */
+/** The facts in `e` about a task's current run. */
 export interface FailureFields {
   /**
-   * What BullMQ's own counter of the job (`atm`) is after the transition that wrote this. Where it is another number, an
-   * older version has moved the job since: what stands here is out of date, and nothing may be concluded from it.
+   * The number that BullMQ's own counter of the job (`atm`) has after the transition that wrote this. If the counter
+   * differs, an older version has moved the job since: then these facts are out of date, and nothing may be concluded
+   * from them.
    */
   readonly attemptsMade: number;
   /** Phase of the next send, or of the last one when the task has ended. */
   readonly phase: Phase;
-  /** Sends in this run, those to the dead destination included. */
+  /** The number of sends in this run, those to the dead destination included. */
   readonly attempts: number;
   /** Code of the last attempt that failed; `httpStatus` is that of the same attempt. */
   readonly code: string | undefined;
@@ -28,7 +29,7 @@ export interface FailureFields {
 }
 
 /**
- * @param log          the current run's, the newest record included
+ * @param log          log of the current run, the newest record included
  * @param attemptsMade see FailureFields
  * @returns undefined when no attempt of this run has been recorded
  */
@@ -47,19 +48,22 @@ export function failureFieldsOf(log: readonly LogEntry[], attemptsMade: number):
   };
 }
 
-/** Records in the middle of a long log are gone; each that is left tells its number. */
+/** Records in the middle of a long log are dropped. Each remaining one contains its number. */
 function sends(records: readonly AttemptRecord[], phase: Phase): number {
   const last = records.findLast((record) => record.phase === phase && (record.outcome === 'failed' || record.outcome === 'delivered'));
   return last === undefined ? 0 : last.attempt + 1;
 }
 
-/** Version, then the values in the order of FailureFields. What is not there is empty. A later version may append values. */
+/**
+ * The version, then the values in the order of FailureFields. A missing value is empty. A later version may append
+ * values.
+ */
 export function packFailureFields({ attemptsMade, phase, attempts, code, httpStatus, deadReason }: FailureFields): string {
   // join writes undefined as nothing.
   return VERSION + [attemptsMade, phase, attempts, code, httpStatus, deadReason].join(SEPARATOR);
 }
 
-/** @returns undefined for what another version has written */
+/** @returns undefined for a text that another version has written */
 export function unpackFailureFields(packed: string): FailureFields | undefined {
   if (!packed.startsWith(VERSION)) return undefined;
   const [attemptsMade, phase, attempts, code, httpStatus, deadReason] = packed.slice(VERSION.length).split(SEPARATOR);

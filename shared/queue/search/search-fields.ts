@@ -5,34 +5,34 @@ import { endpointPath } from './endpoint-path.js';
 /**
  * The field `w` of a job: it repeats a few facts of its task, so that a script can filter jobs without reading their messages
  * (decision 11). The script that stores a job writes it, and it never changes: the facts it repeats never change.
- * It is a copy. Only filters and bulk deferral look at it, and a job without it is as good as one with it.
+ * It is a copy. Only filters and bulk deferral look at it, and a job without it works like one with it.
  */
 
-/** Text before the first value. Another one means: a newer version, which this one must not take apart. */
+/** The text before the first value. Another one means a newer version, which this version must not read. */
 const VERSION = '1';
-/** Between two values (ASCII "unit separator"): no client can submit a control character in any of them. */
+/** The character between two values (ASCII "unit separator"): no client can submit a control character in any of them. */
 const SEPARATOR = '\x1f';
-/** Each of this version has so many at least. */
+/** The fields of this version have at least this many values. */
 const VALUES = 8;
 
-/** What `w` says of a task. */
+/** The facts about a task in `w`. */
 export interface SearchFields {
   readonly clientId: string;
   readonly source: string;
   /** A text, because a newer version may know more types than this one. */
   readonly destinationType: string;
   /**
-   * Host of the destination as it was submitted, in one spelling: `https://api.example.com`, `kafka://broker-1:9092`,
-   * and `kafka://default` only where no broker was named. Which brokers are the default cluster is for the reader to say:
+   * Host of the destination as it was submitted, in one spelling: `https://api.example.com`, `kafka://broker-1:9092`. It
+   * is `kafka://default` only if no broker was named. The reader decides which brokers are the default cluster, because
    * API and workers may be configured differently.
    */
   readonly host: string;
   /** `/orders`; host and path together are the endpoint: see endpoint-path.ts. */
   readonly path: string;
   readonly flowKey: string | undefined;
-  /** Name of its flow, as flowOf writes it without knowing the default brokers, where a flow_key has another spelling. */
+  /** The name of its flow, as flowOf writes it without the default brokers, if a flow_key has another spelling. */
   readonly flowName: string | undefined;
-  /** Length of message_data, bytes of UTF-8. */
+  /** The length of message_data, bytes of UTF-8. */
   readonly messageBytes: number;
 }
 
@@ -52,7 +52,7 @@ export function searchFieldsOf(task: Task, messageBytes: number): SearchFields {
 }
 
 /**
- * Version, then the values in the order of SearchFields. What is not there is empty. A later version may append values:
+ * The version, then the values in the order of SearchFields. A missing value is empty. A later version may append values:
  * `ordering_key` will be the first.
  *
  * @returns undefined where a value holds a control character that would part the values wrongly: no client can submit
@@ -65,7 +65,7 @@ export function packSearchFields({ clientId, source, destinationType, host, path
   return countOf(packed) === values.length - 1 ? packed : undefined;
 }
 
-/** @returns undefined for what another version has written */
+/** @returns undefined for a text that another version has written */
 export function unpackSearchFields(packed: string): SearchFields | undefined {
   if (!packed.startsWith(VERSION)) return undefined;
   const [clientId, source, destinationType, host, path, flowKey, flowName, bytes] = packed.slice(VERSION.length).split(SEPARATOR);

@@ -2,12 +2,12 @@ import { jobField } from '../engine/job-fields.js';
 import type { LuaScript } from '../engine/lua-script.js';
 import { readFailureFieldsLua } from '../search/failure-fields.js';
 
-/** Looked at, and at most written, in one step. ZSCAN may give somewhat more than it is asked for. */
+/** How many jobs are looked at, and at most written, in one step. ZSCAN may return somewhat more than it is asked for. */
 const JOBS_PER_STEP = 200;
 const ASKED_OF_ZSCAN = 100;
 
 /**
- * Looks at a step's worth of jobs for such as have no search fields, or failure fields that are out of date.
+ * Looks at one step of jobs, for those that have no search fields, or failure fields that are out of date.
  *
  * KEYS 1 set or list. ARGV 1 key prefix of jobs, 2 cursor, 3 'list' or 'set', 4 transitions that write no failure field: 1 where
  * jobs have been delivered, else 0.
@@ -34,7 +34,7 @@ return answer
 `;
 
 /**
- * What is needed to make the fields of some jobs, as far as it does not become too much for one answer.
+ * Reads the data from which the fields of some jobs are made, as long as the answer does not become too large.
  *
  * KEYS 1 where they were found. ARGV 1 key prefix of jobs, 2 how many bytes are enough, 3... job ids.
  * @returns {data, log, BullMQ's counter of attempts} of the first ones, each nil where there is none
@@ -51,7 +51,7 @@ return answer
 `;
 
 /**
- * Writes fields into jobs that are still what was read.
+ * Writes fields into jobs that have not changed since they were read.
  *
  * KEYS 1 where they were found. ARGV 1 key prefix of jobs, then for each job: id, SHA-1 of what was read, its search
  * fields, its failure fields or ''.

@@ -5,18 +5,21 @@ import { decodeLogField } from './log-codec.js';
 import { packSearchFields, searchFieldsOf } from '../search/search-fields.js';
 import { decodeTask } from './task-codec.js';
 
-/** Where jobs are looked for: all sets and lists but those of jobs that a worker holds, which come back to one of these. */
+/**
+ * The places where jobs are looked for: all sets and lists except those of jobs that a worker holds, which come back to
+ * one of these.
+ */
 const PLACES = ['delayed', 'prioritized', 'wait', 'failed', 'completed'] as const;
-/** Read in one call: a script that hands over more keeps Redis from others for milliseconds. */
+/** How much is read in one call: a larger answer keeps Redis from other commands for milliseconds. */
 const READ_AT_ONCE_BYTES = 1_048_576;
 
-/** How far a pass over all jobs has got. */
+/** The progress of a pass over all jobs. */
 export interface Pass {
-  /** Index into PLACES. */
+  /** An index into PLACES. */
   readonly place: number;
-  /** In that place; '0' = from its beginning. */
+  /** The cursor in that place; '0' is its beginning. */
   readonly cursor: string;
-  /** Jobs that got fields in this pass. */
+  /** The number of jobs that got fields in this pass. */
   readonly added: number;
 }
 
@@ -54,18 +57,18 @@ async function addTo({ client, keys }: Shard, place: string, jobIds: readonly st
   return written;
 }
 
-/** @returns undefined for a job that this version cannot read; '' where there is nothing to say */
+/** @returns undefined for a job that this version cannot read; '' when it has no failure */
 function fieldsOf(data: string, log: string, attemptsMade: number): { readonly search: string; readonly failure: string } | undefined {
   try {
     const task = decodeTask(JSON.parse(data));
     const search = packSearchFields(searchFieldsOf(task, Buffer.byteLength(task.messageData)));
     const failure = failureFieldsOf(decodeLogField(log), attemptsMade);
-    // BullMQ has failed it for a reason of its own, and no record was written: it was sent no time.
+    // BullMQ has failed it for a reason of its own, without a record: it was never sent.
     const unrecorded = attemptsMade === 0 ? undefined : { attemptsMade, phase: 'delivery' as const, attempts: 0, code: undefined, httpStatus: undefined, deadReason: undefined };
     const known = failure ?? unrecorded;
     return search === undefined ? undefined : { search, failure: known === undefined ? '' : packFailureFields(known) };
   } catch {
-    return undefined; // a newer version's, or nobody's: whoever can read it may write its fields
+    return undefined; // a newer version may have written it, and can write its fields
   }
 }
 

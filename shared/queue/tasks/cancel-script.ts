@@ -6,12 +6,12 @@ import type { LuaScript } from '../engine/lua-script.js';
 export const CANCEL = { absent: 0, cancelled: 1, deleted: 2, beingSent: 3, deadLettered: 4, completed: 5 } as const;
 
 /**
- * Cancels a task that waits, or deletes a parked one for good. "Waits" is proven by taking the id out of the set or
- * list it waits in: a job whose worker died is in none of them until the stall check has put it back, so it is not
- * cancelled while that worker's send may still be on its way. Data is not looked at, so any version can be cancelled.
+ * Cancels a task that waits, or deletes a parked one for good. Taking the id out of the set or list it waits in proves
+ * that it waits. A job whose worker died is in none of them until the stall check has put it back, so it is not cancelled
+ * while that worker's send may still be on its way. The data is not read, so tasks of any version can be cancelled.
  *
- * Nothing else has to be cleaned: BullMQ's own removal leaves the marker and the priority counter to the next worker.
- * The first write is a ZREM, which Redis runs when it is full too, and then it runs the rest of the script.
+ * Nothing else has to be cleaned: BullMQ's own removal leaves the marker and the priority counter to the next worker. The
+ * first write is a ZREM, which Redis runs even when it is full. Then it also runs the rest of the script.
  * A deferred job is removed from its waiting list: the list of a paused destination is not woken, and would grow for ever.
  *
  * KEYS 1 job, 2 delayed, 3 prioritized, 4 wait, 5 paused, 6 active, 7 completed, 8 failed, 9 parked, 10 unreadable, 11 waiting lists.

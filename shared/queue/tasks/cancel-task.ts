@@ -3,11 +3,11 @@ import { jobIdOf } from '../names.js';
 import { CANCEL } from './cancel-script.js';
 import type { Shard } from '../engine/shard.js';
 
-/** What became of a wish to cancel. */
+/** The result of a request to cancel. */
 export type Cancellation =
-  /** It waited, and is kept as cancelled for as long as a delivered one. */
+  /** It waited. It is kept as cancelled for as long as a delivered task. */
   | { readonly kind: 'cancelled' }
-  /** It was parked, and is gone. */
+  /** It was parked, and is now deleted. */
   | { readonly kind: 'deleted' }
   /** A worker holds it, or has died with it and its lock has not lapsed yet. */
   | { readonly kind: 'being_sent' }
@@ -15,7 +15,7 @@ export type Cancellation =
   | { readonly kind: 'not_found' };
 
 /**
- * Atomic in Redis: exactly one of cancel and fetch gets the task.
+ * The script is atomic: exactly one of cancel and fetch gets the task.
  * @param now milliseconds since the epoch
  */
 export async function cancelTask({ client, keys }: Shard, taskId: string, now: number): Promise<Cancellation> {

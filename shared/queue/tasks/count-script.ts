@@ -1,7 +1,7 @@
 import type { LuaScript } from '../engine/lua-script.js';
 
 /**
- * How many tasks are where: lengths only, no list is read.
+ * Counts the tasks in each place. Only lengths are read, no list.
  *
  * KEYS 1 delayed, 2 prioritized, 3 wait, 4 paused, 5 active, 6 completed, 7 failed, 8 parked, 9 unreadable.
  * ARGV 1 highest score of delayed that is due, 2 count unreadable ones since (ms).

@@ -1,11 +1,11 @@
 import { jobField } from '../engine/job-fields.js';
 import type { LuaScript } from '../engine/lua-script.js';
 
-/** Where locateScript finds a job. `due`: in none of the others, so it waits for a free slot. */
+/** The places in which locateScript finds a job. `due`: it is in none of the others, so it waits for a free slot. */
 export const PLACE = { nowhere: 0, delayed: 1, due: 2, active: 3, completed: 4, failed: 5 } as const;
 
 /**
- * Where a job is now. Changes nothing.
+ * Answers where a job is now. It changes nothing.
  *
  * KEYS 1 job, 2 delayed, 3 completed, 4 failed, 5 active. ARGV 1 job id.
  * @returns {place, log, options, return value}; each '' where there is none

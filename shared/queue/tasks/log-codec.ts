@@ -26,7 +26,7 @@ export function decodeLogField(field: string | undefined): LogEntry[] {
   return Array.isArray(entries) ? decodeLog(entries.filter((entry) => typeof entry === 'string')) : [];
 }
 
-/** Return value of a completed job: how the task ended. */
+/** The return value of a completed job: how the task ended. */
 export type Completion =
   | {
       readonly outcome: 'delivered';
@@ -41,7 +41,7 @@ export type Completion =
 
 export function decodeCompletion(field: string | undefined): Completion | undefined {
   const value = field === undefined ? undefined : parseJson(field);
-  // Written by settle-outcome.ts and cancel-task.ts only.
+  // Only settle-outcome.ts and cancel-task.ts write it.
   return isObject(value) && (value['outcome'] === 'delivered' || value['outcome'] === 'cancelled') ? (value as unknown as Completion) : undefined;
 }
 

@@ -15,8 +15,8 @@ import { prepareRedriveScript } from './redrive-script.js';
 import { sweepScript } from './sweep-script.js';
 
 /**
- * Scripts that are ours from end to end, by their commands. Each touches keys of one queue only, or of flow control
- * only, so it works on a cluster. BullMQ's own steps (adding, retrying) are never written again in them.
+ * Scripts that are entirely ours, by their commands. Each touches keys of one queue only, or of flow control only, so it
+ * works on a cluster. BullMQ's own steps (adding, retrying) are never written again in them.
  */
 export const fixedScripts = {
   krsCancel: cancelScript,
@@ -35,8 +35,8 @@ export const fixedScripts = {
 } as const satisfies Readonly<Record<string, LuaScript>>;
 
 /**
- * All scripts that a shard is opened with. Made from BullMQ's text besides: krsSubmit (submit-script.ts) and, in workers,
- * krsFinish (finish-script.ts).
+ * All scripts that a shard is opened with. Two more are made from BullMQ's text: krsSubmit (submit-script.ts) and, in
+ * workers, krsFinish (finish-script.ts).
  */
 export function ownScripts(bullmq: DefinedScripts): Readonly<Record<string, LuaScript>> {
   return { ...fixedScripts, krsDefer: deferScript(bullmq) };

@@ -2,8 +2,8 @@ import { jobField } from '../engine/job-fields.js';
 import type { LuaScript } from '../engine/lua-script.js';
 
 /**
- * Makes a dead or parked task new: its log becomes history, its run goes up, its stalls and its failure are
- * forgotten. Runs before BullMQ's retry in the same MULTI, on the same condition (it is in the failed set).
+ * Makes a dead or parked task new: its log becomes history, its run goes up, its stalls and its failure are forgotten. It
+ * runs before BullMQ's retry in the same MULTI, on the same condition (it is in the failed set).
  *
  * KEYS 1 job, 2 failed, 3 parked. ARGV 1 job id, 2 now (ms), 3 entries of history to keep.
  * @returns the new run, or 0 when the job is not in the failed set

@@ -3,7 +3,7 @@ import type { Shard } from '../engine/shard.js';
 import { transact } from '../engine/transact.js';
 import { jobIdOf, taskIdOf } from '../names.js';
 
-/** Entries of earlier runs that a redriven task keeps. */
+/** How many entries of earlier runs a redriven task keeps. */
 const HISTORY_ENTRIES = 60;
 const REDRIVES_AT_ONCE = 100;
 
@@ -20,15 +20,15 @@ export async function redriveTask({ queue, client, keys }: Shard, taskId: string
   const startAgain = await restart(queue, jobId);
   const [run] = await transact(client, (multi) => {
     multi.runCommand('krsPrepareRedrive', [keys.job(taskId), keys.failed, keys.parked, jobId, now, HISTORY_ENTRIES]);
-    // On this MULTI instead of its own connection: a crash between our script and BullMQ's would leave a dead letter
-    // without its log.
+    // The call is made on this MULTI instead of its own connection: a crash between our script and BullMQ's would leave a
+    // dead letter without its log.
     startAgain(multi);
   });
   return typeof run === 'number' && run > 0 ? { kind: 'redriven', run } : { kind: 'not_dead' };
 }
 
 /**
- * Redrives every task that is in the failed set of one queue now; what fails again meanwhile is left.
+ * Redrives every task that is in the failed set of one queue now. Tasks that fail again meanwhile are left.
  * @param until milliseconds since the epoch
  * @returns how many were started again, and how many another call had started or removed before
  */
@@ -43,12 +43,13 @@ export async function redriveFailed(shard: Shard, until: number, redrive: (taskI
     for (const { kind } of redrives) counts[kind === 'redriven' ? 'retried' : 'skipped'] += 1;
     const last = page.at(-1);
     if (last === undefined) return counts;
-    // Those that could not be started stay in the set: go past them, all with one finishing time included.
+    // Tasks that could not be started stay in the set. The cursor goes past them, all with the same finishing time
+    // included.
     from = fresh.length > 0 ? last.finishedAt : `(${last.finishedAt}`;
   }
 }
 
-/** The oldest of the failed set, a page at a time. @param from score, `(` before it = beyond it */
+/** The oldest of the failed set, a page at a time. @param from score; with `(` before it, only higher scores */
 async function failedJobs({ client, keys }: Shard, from: string, until: number): Promise<{ jobId: string; finishedAt: string }[]> {
   const reply: unknown = await client.runCommand('krsFailedPage', [keys.failed, from, until, REDRIVES_AT_ONCE]);
   // The script's own answer: ids and scores in turn.

@@ -8,11 +8,11 @@ import type { Shard } from '../engine/shard.js';
 import { transact } from '../engine/transact.js';
 import { readWaiting } from './task-view.js';
 
-/** What became of a wish to send a task now. */
+/** The result of a request to send a task now. */
 export type RetryNow =
   /** It waited for its time and is due now (`retried_now`), or was due before and waits for a free slot (`already_due`). */
   | { readonly kind: 'retried_now' | 'already_due'; readonly state: TaskState; readonly run: number; readonly dueAt: number }
-  /** It was a dead letter or parked: a new run, due now. */
+  /** It was a dead letter or parked. A new run has begun, which is due now. */
   | { readonly kind: 'redriven'; readonly run: number; readonly dueAt: number }
   | { readonly kind: 'being_sent' }
   | { readonly kind: 'finished'; readonly state: 'delivered' | 'cancelled' }
@@ -41,8 +41,9 @@ async function makeDue({ client, keys, queue }: Shard, taskId: string, now: numb
   const promote = await promotion(queue, jobId);
   const [located] = await transact(client, (multi) => {
     multi.runCommand('krsLocate', [keys.job(taskId), keys.delayed, keys.completed, keys.failed, keys.active, jobId]);
-    // On this MULTI instead of its own connection, so that BullMQ acts on what was found. Should this MULTI have met
-    // NOSCRIPT half-way, the second look finds the task as its own first try left it: due, which is what was wished.
+    // The call is made on this MULTI instead of its own connection, so that BullMQ acts on the state that was found. If
+    // this MULTI met NOSCRIPT half-way, the second look finds the task as its own first try left it: due, which is the
+    // wanted result.
     promote(multi);
   });
   // The script's own answer: see locate-script.ts.

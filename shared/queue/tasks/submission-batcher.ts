@@ -7,8 +7,8 @@ const GATHER_MS = 1;
 const MAX_GROUP = 200;
 const MAX_GROUP_BYTES = 1_048_576;
 /**
- * What may be on its way to Redis at once. All commands share one connection, each with a time limit: whatever is
- * behind a hundred megabytes of messages would run out of its time on a healthy Redis, and be stored all the same.
+ * How much may be on its way to Redis at once. All commands share one connection, each with a time limit. A command
+ * behind a hundred megabytes of messages would time out on a healthy Redis, and be stored even so.
  */
 const MAX_BYTES_IN_FLIGHT = 4 * MAX_GROUP_BYTES;
 /** Another submission can replace a finished record again and again between our two steps; give up after this. */
@@ -24,7 +24,7 @@ interface Waiting {
 /**
  * Submissions that arrive within 1 ms share a call: on one connection a round trip for each would be the limit of
  * the API, and autopipelining is slower (engine facts). A group fails as a whole: none of its callers is told "accepted".
- * When a group fails, those that still wait fail with it: they were never sent, and Redis would make them wait as long.
+ * When a group fails, the waiting submissions fail with it. They were never sent, and would wait as long for Redis.
  */
 export class SubmissionBatcher {
   #waiting: Waiting[] = [];
@@ -56,7 +56,7 @@ export class SubmissionBatcher {
     this.#bytesInFlight += bytes;
     try {
       const args = this.shard.submitScript.argumentsFor(group.map(({ submission }) => submission.toJob()));
-      // Alone in its MULTI: Redis refuses that as a whole when it is full, before anything of it runs.
+      // It stands alone in its MULTI: a full Redis refuses a MULTI as a whole, before any part of it runs.
       const [replies] = await transact(this.shard.client, (multi) => multi.runCommand('krsSubmit', args));
       // The script's own answer: one element for each.
       group.forEach((waiting, index) => this.#settle(waiting, (replies as readonly unknown[])[index]));
@@ -64,7 +64,8 @@ export class SubmissionBatcher {
       for (const { reject } of [...group, ...this.#waiting.splice(0)]) reject(error);
     } finally {
       this.#bytesInFlight -= bytes;
-      // Those that arrived meanwhile have waited long enough; a timer that runs is for a group that still gathers.
+      // Submissions that arrived meanwhile have waited long enough. A running timer belongs to a group that is still
+      // being collected.
       if (this.#timer === undefined) this.#pump();
     }
   }
@@ -77,7 +78,7 @@ export class SubmissionBatcher {
   }
 }
 
-/** The oldest that fit into one call; at least one, however large. */
+/** The oldest that fit into one call. At least one is taken, whatever its size. */
 function nextGroup(waiting: readonly Waiting[]): { length: number; bytes: number } {
   let length = 0;
   let bytes = 0;

@@ -7,11 +7,11 @@ import type { AddOptions, EncodedAdd } from '../engine/submit-script.js';
 import { packSearchFields, searchFieldsOf } from '../search/search-fields.js';
 import { contentHash, encodeTask, jobNameOf, jobPriorityOf, type StoredOptions } from './task-codec.js';
 
-/** What became of a submission. */
+/** The result of a submission. */
 export type Admission =
-  /** A new run. `dueAt`: milliseconds since the epoch. */
+  /** A new run was stored. `dueAt`: milliseconds since the epoch. */
   | { readonly kind: 'created'; readonly run: number; readonly dueAt: number }
-  /** A live task has the id, with the same content: nothing changed. */
+  /** A live task has the id, with the same content. Nothing changed. */
   | { readonly kind: 'already_scheduled' }
   | { readonly kind: 'other_content' }
   | { readonly kind: 'parked' };
@@ -19,15 +19,15 @@ export type Admission =
 const ENVELOPE_BYTES = 1_024;
 
 /**
- * One task on its way into its queue. Goes through krsSubmit once or, where it replaces a finished record, twice: the
- * first tells the run number and the time it finished, the second replaces exactly that record.
+ * One task on its way into its queue. It goes through krsSubmit once, or twice if it replaces a finished record: the
+ * first call tells the run number and the time it finished, the second replaces exactly that record.
  */
 export class Submission {
   readonly #job: { readonly id: string; readonly name: string; readonly data: string; readonly attempts: number; readonly priority: number; readonly delayMs: number };
   readonly #sha: string;
-  /** '' where the task has none. */
+  /** It is '' when the task has none. */
   readonly #searchFields: string;
-  /** What it weighs on the way to Redis, roughly: the message, and as much as the rest of a usual task. */
+  /** Its approximate size on the way to Redis: the message plus the rest of a usual task. */
   readonly bytes: number;
   #seenFinishedAt = '';
   #run = 1;
@@ -39,7 +39,7 @@ export class Submission {
     deadAttempts: number,
   ) {
     this.#sha = contentHash(task);
-    // Counted once: the batcher asks for it each time it looks for the next group.
+    // It is counted once, because the batcher asks for it each time it looks for the next group.
     const messageBytes = Buffer.byteLength(task.messageData);
     this.bytes = messageBytes + ENVELOPE_BYTES;
     this.#searchFields = packSearchFields(searchFieldsOf(task, messageBytes)) ?? '';
@@ -47,29 +47,29 @@ export class Submission {
       id: jobIdOf(task.id),
       name: jobNameOf(task),
       data: JSON.stringify(encodeTask(task)),
-      // For people who look at the board; what is done is decided in outcome.ts, not by this number.
+      // This is for people who look at the board. outcome.ts decides, and does not use this number.
       attempts: task.retryPolicy.maxRetries + 1 + deadAttempts,
       priority: jobPriorityOf(task),
       delayMs: wholeMs(task.retryPolicy.initialDelayMs),
     };
   }
 
-  /** Its part of krsSubmit, as of now. */
+  /** Its arguments for krsSubmit at this moment. */
   toJob(): { key: string; id: string; sha: string; seenFinishedAt: string; searchFields: string; add: EncodedAdd } {
     const { id, name, data, attempts, priority, delayMs } = this.#job;
     const sha = this.#sha;
-    // BullMQ keeps options it does not know; its type has no room for them.
+    // BullMQ keeps options that it does not know. Its type does not allow them.
     const opts: AddOptions & StoredOptions = { attempts, sha };
     if (priority !== 0) opts.priority = priority;
     if (delayMs !== 0) opts.delay = delayMs;
     if (this.#run !== 1) opts.run = this.#run;
     const timestamp = Date.now();
     this.#dueAt = timestamp + delayMs;
-    // No Job of BullMQ's is made: that would cost more than the rest of a submission.
+    // No Job of BullMQ's is made: its constructor would cost more than the rest of a submission.
     return { key: this.shard.keys.job(this.task.id), id, sha, seenFinishedAt: this.#seenFinishedAt, searchFields: this.#searchFields, add: this.shard.submitScript.encode({ id, name, data, opts, timestamp }) };
   }
 
-  /** @returns the answer, or undefined when it has to be submitted once more */
+  /** @returns the result, or undefined when the task has to be submitted once more */
   readReply(reply: unknown): Admission | undefined {
     // The script's own answer: see admit-function.ts.
     const [code, finishedAt = '', run = 0] = reply as [number, string?, number?];

@@ -2,20 +2,20 @@ import type { Shard } from '../engine/shard.js';
 
 /** One step of a sweep over the finished records of a shard, the oldest first. */
 export interface SweepStep {
-  /** Records that finished before this may go; ms since the epoch. */
+  /** Records that finished before this time are removed; ms since the epoch. */
   readonly removeBefore: number;
-  /** More records than this may go, however young; undefined: any number stays. */
+  /** Records above this number are removed, however young; undefined keeps any number. */
   readonly keepAtMost?: number;
-  /** Records to look at. */
+  /** The number of records to look at. */
   readonly records: number;
-  /** Finishing time to begin at, `(` before it = beyond it, `-inf` = the oldest. */
+  /** The finishing time to begin at; with `(` before it, only later ones; `-inf` is the oldest. */
   readonly from: string;
 }
 
 export interface Swept {
   readonly removed: number;
   readonly looked: number;
-  /** Finishing time of the last one that was looked at. */
+  /** The finishing time of the last record that was looked at. */
   readonly last: string;
 }
 
@@ -24,7 +24,7 @@ export function sweepCompleted({ client, keys }: Shard, step: SweepStep): Promis
   return sweep(client, [keys.completed, keys.parked], keys.base, step, false);
 }
 
-/** Dead letters; what is the last copy of a task stays. */
+/** Removes dead letters, but never the last copy of a task. */
 export function sweepDeadLetters({ client, keys }: Shard, step: SweepStep): Promise<Swept> {
   return sweep(client, [keys.failed, keys.parked], keys.base, step, true);
 }

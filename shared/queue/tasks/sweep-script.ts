@@ -2,7 +2,7 @@ import { isLastCopyFunction } from '../engine/last-copy.js';
 import type { LuaScript } from '../engine/lua-script.js';
 
 /**
- * Removes a step's worth of finished records that are old enough, or too many.
+ * Removes one step of finished records that are old enough, or too many.
  *
  * KEYS 1 completed or failed, 2 parked. ARGV 1 key prefix of jobs, 2 remove what finished before (ms),
  * 3 keep at most (-1 = any number), 4 records per step, 5 look only after this score (cursor), 6 '1' = last copies are spared.

@@ -4,7 +4,7 @@ import { UNREADABLE } from '../../domain/task/task-field.js';
 import { buildTask, taskFieldRows, type BoundField } from '../../domain/task/task-fields.js';
 import type { Task } from '../../domain/task/task.js';
 
-/** Version written into the data of every job. A process leaves a higher one to those who know it. */
+/** The version in the data of every job. A process leaves data of a higher version to newer processes. */
 export const DATA_VERSION = 1;
 
 const MAX_NAME_CHARACTERS = 200;
@@ -18,15 +18,15 @@ export interface JobData extends Readonly<Record<string, unknown>> {
   readonly v: number;
 }
 
-/** Options of ours beside BullMQ's in the job: kept by BullMQ as they are. */
+/** Our options beside BullMQ's in the job. BullMQ keeps them unchanged. */
 export interface StoredOptions {
-  /** SHA-256 of the content, base64url; "the same content" is decided by it. */
+  /** SHA-256 of the content, base64url. Two tasks with the same hash have the same content. */
   readonly sha: string;
-  /** Run of the submission, where it is not the first. */
+  /** The run of the submission, if it is not the first. */
   run?: number;
 }
 
-/** The data cannot be read by this version: it is not dropped, it waits for one that can. */
+/** This version cannot read the data. The task is not dropped, but waits for a process that can read it. */
 export class UnreadableTaskError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -35,15 +35,15 @@ export class UnreadableTaskError extends Error {
 }
 
 /**
- * Readable in Bull Board: `http https://api.example.com/hook`, `kafka orders@default`, and with a flow_key
- * `[tenant-7] http https://...`. For people alone: what scripts look at stands in the search fields.
+ * A text that people can read in Bull Board: `http https://api.example.com/hook`, `kafka orders@default`, and with a
+ * flow_key `[tenant-7] http https://...`. Scripts use the search fields instead.
  */
 export function jobNameOf(task: Task): string {
   const flowKey = task.flowKey === undefined ? '' : `[${task.flowKey}] `;
   return `${flowKey}${printDestination(task.destination)}`.slice(0, MAX_NAME_CHARACTERS).toWellFormed();
 }
 
-/** BullMQ runs jobs without a priority before all others: none is our "priority", and normal tasks have one. */
+/** BullMQ runs jobs without a priority before all others. So our priority tasks have none, and normal tasks have one. */
 export function jobPriorityOf(task: Task): number {
   return task.isPriority ? 0 : PRIORITY_NORMAL;
 }
@@ -51,7 +51,7 @@ export function jobPriorityOf(task: Task): number {
 /** The message is written last, so that a person who looks at the data in Redis finds everything else before it. */
 const storedOrder = [...taskFieldRows.filter(({ name }) => name !== 'messageData'), ...taskFieldRows.filter(({ name }) => name === 'messageData')];
 
-/** Every letter in order, so that the fields are set without a change of shape: JSON leaves out what stays undefined. */
+/** Every letter in order, so that setting the fields does not change the shape. JSON leaves out those that stay undefined. */
 const emptyData = { v: DATA_VERSION, ...Object.fromEntries(storedOrder.map(({ letter }) => [letter, undefined])) };
 
 export function encodeTask(task: Task): JobData {
@@ -68,7 +68,7 @@ export function encodeTask(task: Task): JobData {
  */
 export function decodeTask(data: unknown): Task {
   if (typeof data !== 'object' || data === null) throw new UnreadableTaskError('the data is no object');
-  // Looked at field by field below.
+  // The fields are checked one by one below.
   const job = data as Readonly<Record<string, unknown>>;
   if (job['v'] !== DATA_VERSION) throw new UnreadableTaskError(`the data has version ${String(job['v'])}, this process reads ${DATA_VERSION}`);
   const sibling = (letter: string): unknown => job[letter];

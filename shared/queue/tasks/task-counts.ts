@@ -1,29 +1,29 @@
 import { dueAtOfScore, highestDueScore } from '../engine/due-score.js';
 import type { Shard } from '../engine/shard.js';
 
-/** How many tasks are doing what, now. */
+/** How many tasks are in which state now. */
 export interface TaskCounts {
-  /** Their time has not come. */
+  /** Tasks whose time has not come. */
   readonly waiting: number;
-  /** Their time has come, and no worker has a slot for them yet. */
+  /** Tasks whose time has come, and that wait for a free slot. */
   readonly due: number;
   readonly sending: number;
-  /** Kept as delivered or cancelled. */
+  /** Tasks that are kept as delivered or cancelled. */
   readonly delivered: number;
   readonly deadLettered: number;
-  /** May be one too many for each worker that died in the moment of parking. */
+  /** It may be one too high for each worker that died in the moment of parking. */
   readonly parked: number;
   /** Tasks among the others that a worker could not read lately. */
   readonly unreadable: number;
   /**
-   * For how long the oldest due task is due that no worker has looked at, ms; undefined where there is none. A worker
-   * that fetches moves all that is due out of the delayed set, so this grows only while none fetches.
+   * For how long the oldest due task is due that no worker has fetched, ms; undefined when there is none. A worker that
+   * fetches moves all due tasks out of the delayed set, so this grows only while none fetches.
    */
   readonly oldestDueMs: number | undefined;
 }
 
 /**
- * All shards together. Each is counted in one script, so the numbers of one shard belong together.
+ * Counts all shards together. Each is counted in one script, so the numbers of one shard belong together.
  * @param now             milliseconds since the epoch
  * @param unreadableForMs see outcome.ts
  */

@@ -24,7 +24,7 @@ import type { RefusalLog } from '../../redis/refusal-log.js';
 const LISTS_SHOWN_PER_SHARD = 1_000;
 
 const codeOf = { full: 'redis_full', refused: 'redis_refused', unavailable: 'redis_unavailable' } as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, RequestErrorCode>;
-/** For callers of the API: nothing of what is inside. */
+/** The queue for callers of the API, without its inner parts. */
 const messageOf = {
   full: 'redis is full',
   refused: 'redis answers, and refuses to do this now',
@@ -33,20 +33,23 @@ const messageOf = {
 
 export interface TaskQueueOptions {
   readonly redis: RedisClient;
-  /** What is installed is not what this version was made for. No task is taken or stored; the process has to end. */
+  /**
+   * The installed libraries are not those that this version was made for. No task is taken or stored, and the process has
+   * to end.
+   */
   readonly onEngineMismatch?: (error: EngineMismatchError) => void;
   readonly prefix: string;
   readonly shards: number;
-  /** Shown to people as part of a job's attempts. */
+  /** The number of attempts that the board shows for a job includes it. */
   readonly deadAttempts: number;
   readonly clock: Clock;
-  /** Is told what Redis refuses; the one who asked learns a code only. */
+  /** It is told what Redis refuses; the caller learns only a code. */
   readonly refusals?: RefusalLog;
 }
 
 /**
- * Everything that touches BullMQ, but for the worker's own loop. Knows which shard a task lives in.
- * Every method throws RequestError redis_unavailable, redis_full or redis_refused when Redis does not do its part.
+ * Everything that touches BullMQ, except the worker's own loop. It knows the shard of a task. Every method throws
+ * RequestError redis_unavailable, redis_full or redis_refused when Redis fails.
  */
 export class TaskQueue {
   readonly #shards: Shards;
@@ -63,9 +66,9 @@ export class TaskQueue {
     await this.#shards.whenOpen();
   }
 
-  /** Accepts a task, or says why not; atomic in Redis. When it resolves with `created`, the task is stored. */
+  /** Accepts a task, or says why not; this is atomic in Redis. When it resolves with `created`, the task is stored. */
   async submit(task: Task): Promise<Admission> {
-    // Not through #speak: this is called for every task, and each layer of promises costs as much as a check does.
+    // It does not use #speak: this is called for every task, and one more async wrapper costs about as much as a check.
     try {
       const shard = this.#shardOf(task.id);
       let batcher = this.#batchers.get(shard);
@@ -90,7 +93,7 @@ export class TaskQueue {
     return this.#speak(() => cancelTask(this.#shardOf(taskId), taskId, this.options.clock()));
   }
 
-  /** Makes a task that waits due now; starts a dead or parked one again, as `redrive` does. */
+  /** Makes a waiting task due now. It starts a dead or parked one again, as `redrive` does. */
   async retryNow(taskId: string): Promise<RetryNow> {
     const startAgain = async (): Promise<number | undefined> => {
       const redrive = await this.redrive(taskId);
@@ -122,12 +125,12 @@ export class TaskQueue {
     });
   }
 
-  /** Limits, circuits and what the workers report: for the API. */
+  /** Limits, circuits and the reports of the workers, for the API. */
   async withFlow<T>(work: (store: FlowStore) => Promise<T>): Promise<T> {
     return this.#speak(() => work(this.flowStore()));
   }
 
-  /** Deferred tasks of the destinations that have had some for longest, and of the named ones; a row per shard. */
+  /** The deferred tasks of the oldest waiting lists, and of the named ones; one row per shard. */
   async waitingListDepths(named: readonly Flow[]): Promise<readonly WaitingListDepth[]> {
     return this.#speak(async () => {
       const depths = await Promise.all(this.#shards.all().map((shard) => new WaitingLists(shard).depths(LISTS_SHOWN_PER_SHARD, named.map(waitingListOf))));
@@ -141,9 +144,9 @@ export class TaskQueue {
     return new FlowStore(this.#shards.get(0).client, flowKeys(prefix, isCluster(redis)));
   }
 
-  /** Fails when Redis does not answer. */
+  /** It fails when Redis does not answer. */
   async ping(): Promise<void> {
-    // Through a queue's client, so that it also says whether the queues are open.
+    // It goes through a queue's client, so that it also says whether the queues are open.
     await this.#speak(async () => {
       const { client, keys } = this.#shards.get(0);
       await client.get(keys.janitorLock);
@@ -151,20 +154,23 @@ export class TaskQueue {
   }
 
   /**
-   * Fails when Redis answers and takes no writes, on any shard. A full Redis takes this one: GET and DELETE work there. In a
-   * script, as every write of ours: a user who may write and may run no script can do nothing here.
+   * It fails when Redis answers and takes no writes, on any shard. A full Redis takes this write: GET and DELETE work
+   * there. The write stands in a script, like every write of ours: a user who may run no script can do nothing here.
    */
   async pingWrite(): Promise<void> {
     await this.#speak(() => Promise.all(this.#shards.all().map(({ keys }) => this.options.redis.eval("return redis.call('DEL', KEYS[1])", 1, keys.neverThere))));
     this.options.refusals?.accepted();
   }
 
-  /** For the board. Empty until Redis has answered once. */
+  /** The queues for the board. The list is empty until Redis has answered once. */
   queues(): readonly Shard['queue'][] {
     return this.#shards.all().map(({ queue }) => queue);
   }
 
-  /** For the janitor and the workers, which run their own loops per shard. @throws EngineMismatchError as `onEngineMismatch` */
+  /**
+   * The shards for the janitor and the workers, which run their own loops. @throws EngineMismatchError as
+   * `onEngineMismatch`
+   */
   async shards(): Promise<readonly Shard[]> {
     return this.#shards.whenOpen();
   }
@@ -178,8 +184,8 @@ export class TaskQueue {
   }
 
   /**
-   * What Redis did, as the code that a caller of the API gets: the one place where an error of Redis becomes one of ours.
-   * @returns a bug of ours as it is: it is answered 500, and logged
+   * Makes the code for a caller of the API from an error of Redis. No other place does this.
+   * @returns a bug of ours unchanged: it is answered 500, and logged
    */
   asRequestError(cause: unknown): unknown {
     // Every call fails with the second until the process ends, which it is about to do.

@@ -9,18 +9,18 @@ import { decodeTask, UnreadableTaskError, type StoredOptions } from './task-code
 import { jobIdOf } from '../names.js';
 import { delayBeforeAttemptMs, wholeMs } from '../../domain/task/retry-policy.js';
 
-/** Everything known of one task at one moment. Times in milliseconds since the epoch. */
+/** All facts about one task at one moment. Times are in milliseconds since the epoch. */
 export interface TaskView {
   readonly task: Task;
   readonly state: TaskState;
   readonly progress: TaskProgress;
-  /** When it is due, or was due and waits for a free slot; undefined when it is being sent or finished. */
+  /** When it is due, or was due if it waits for a free slot; undefined when it is being sent or finished. */
   readonly nextAttemptAt: number | undefined;
   readonly createdAt: number;
   readonly finishedAt: number | undefined;
-  /** Worker that holds it, or held it last. */
+  /** The worker that holds it, or held it last. */
   readonly worker: string | undefined;
-  /** Oldest first; earlier runs before this one. */
+  /** The oldest entry comes first; earlier runs come before this one. */
   readonly log: readonly LogEntry[];
   readonly completion: Completion | undefined;
 }
@@ -47,14 +47,14 @@ export async function readTask(shard: Shard, taskId: string, now: number): Promi
   const current = decodeLogField(hash[jobField.log]);
   const fromLog = readProgress(current, storedOptions(hash[jobField.options]).run ?? 1);
   const createdAt = Number(hash[jobField.createdAt]);
-  // Not for everybody: it cannot be reckoned from a log that no version of ours has written.
+  // It is computed only when it is needed: a log that no version of ours has written gives no answer.
   const dueBefore = (): number => Math.min(dueSince(task, fromLog, current, createdAt), now);
   const bulkDeferred = delayed === null ? undefined : deferralOfBulkDeferred(fromLog.lastDeferral, hash, dueBefore, dueAtOfScore(delayed));
   const progress = bulkDeferred === undefined ? fromLog : { ...fromLog, lastDeferral: bulkDeferred };
   const completion = completed === null ? undefined : decodeCompletion(hash[jobField.returnValue]);
   const isFinished = completed !== null || failed !== null;
   const isHeld = !isFinished && delayed === null && locked === 1;
-  // A task that was to be sent later and was sent now by a person is due all the same.
+  // A task that was to be sent later, and that a person has retried now, is due like any other.
   const dueAt = delayed === null ? dueBefore() : dueAtOfScore(delayed);
   return {
     task,
@@ -89,7 +89,7 @@ interface Facts {
   readonly progress: TaskProgress;
 }
 
-/** The one mapping from BullMQ's sets and the task's log to the states a client sees. */
+/** Only this function maps BullMQ's sets and the task's log to the states that a client sees. */
 function stateOf({ isCompleted, isFailed, isHeld, completion, current, progress }: Facts): TaskState {
   if (isCompleted) return completion?.outcome === 'cancelled' ? 'cancelled' : 'delivered';
   if (isFailed) return isParked(current) ? 'parked' : 'dead_lettered';
@@ -98,13 +98,16 @@ function stateOf({ isCompleted, isFailed, isHeld, completion, current, progress 
   return progress.attempt === 0 ? 'scheduled' : 'retrying';
 }
 
-/** In the failed set; the same rule as isLastCopy in last-copy.ts. */
+/** It is for jobs in the failed set, with the same rule as isLastCopy in last-copy.ts. */
 function isParked(log: readonly LogEntry[]): boolean {
   const last = log.findLast((entry) => entry.kind === 'attempt');
   return last?.next !== 'dead_lettered';
 }
 
-/** A task that was deferred before anybody fetched it has no note of it, or an older one: see `bulkDefer` in waiting-list-scripts.ts. */
+/**
+ * A task that was deferred before a worker fetched it has no note of it, or an older one: see `bulkDefer` in
+ * waiting-list-scripts.ts.
+ */
 function deferralOfBulkDeferred(noted: DeferralNote | undefined, hash: Readonly<Record<string, string>>, dueBefore: () => number, until: number): DeferralNote | undefined {
   if (hash[jobField.deferredAt] === undefined || hash[jobField.deferredAt] !== (hash[jobField.fetches] ?? '0')) return undefined;
   if (noted !== undefined) return { ...noted, until };
@@ -113,8 +116,8 @@ function deferralOfBulkDeferred(noted: DeferralNote | undefined, hash: Readonly<
 }
 
 /**
- * A task that left the delayed set and has no worker yet: when its last wait was over, as far as its log tells. Never
- * later than it was: what jitter drew and what the receiver asked for stand nowhere, so the shortest wait is taken.
+ * The time at which the last wait was over, for a task that left the delayed set and has no worker yet. It is never later
+ * than the true time: the log records neither the jitter nor the receiver's wish, so the shortest wait is assumed.
  */
 function dueSince(task: Task, progress: TaskProgress, log: readonly LogEntry[], createdAt: number): number {
   const last = log.findLast((entry) => entry.kind === 'attempt' || entry.kind === 'redrive');
