@@ -69,7 +69,7 @@ export class Receiver {
     const limitMs = START_LIMIT_MS + (tasks / SLOWEST_PER_SECOND) * 1_000;
     const reachedFrom = Promise.all(expecting.map(([{ child }]) => message(child, 'from', limitMs)));
     const done = Promise.all(expecting.map(([{ child }]) => message<Span>(child, 'done', limitMs))).then(joinSpans);
-    // Whoever starts the workers may fail first.
+    // Starting the workers may fail first.
     reachedFrom.catch(() => undefined);
     done.catch(() => undefined);
     return { done, reachedFrom };

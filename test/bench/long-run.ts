@@ -30,7 +30,7 @@ export async function benchLongRun(bench: Bench): Promise<Comparison[]> {
     const worker = startWorker(redisPort, DEFAULT_SLOTS, REPORT_MEMORY);
     const feeding = feedApi({ port: api.port, tasks, url: receiver.destination(0).url, initialDelay: 0 });
     const read = async (): Promise<Readings> => ({ worker: await readMemory(worker), api: await readMemory(api.child) });
-    // An API that fails would leave us waiting for tasks that nobody posts.
+    // If an API fails, no tasks are posted, and this would wait for ever.
     await whileRunning([worker, api.child], Promise.race([reachedFrom, feeding.then(() => reachedFrom)]));
     early.push(await read());
     await whileRunning([worker, api.child], Promise.all([done, feeding]));

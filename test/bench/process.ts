@@ -96,7 +96,7 @@ export async function whileRunning<T>(children: readonly ChildProcess[], work: P
     return await Promise.race([work, failed]);
   } finally {
     for (const child of children) child.off('exit', fail);
-    // Nobody waits for it any more when another child has failed first.
+    // When another child has failed first, nothing waits for this one any more.
     work.catch(() => undefined);
   }
 }

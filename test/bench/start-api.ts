@@ -7,7 +7,7 @@ export async function startApi(redisPort: number, options: ProductSpawn = {}): P
   const port = await new Promise<number>((resolve, reject) => {
     let text = '';
     child.stdout?.on('data', (chunk) => {
-      // Read to its end: a pipe that nobody empties would stop the API.
+      // The output is read to its end: a full pipe would stop the API.
       if (text.length < 10_000) text += String(chunk);
       const found = /url=http:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1];
       if (found !== undefined) resolve(Number(found));

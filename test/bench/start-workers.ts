@@ -9,7 +9,7 @@ import { forkBench, spawnProduct, type ProductSpawn } from './process.js';
 /** A file, as a container's log driver would give it: to nowhere would flatter the attempt line. */
 const LOG_FILE = join(tmpdir(), `kafka-retry-bench-${process.pid}.log`);
 
-/** WORKER_CONCURRENCY of a worker for which nobody has set it. */
+/** WORKER_CONCURRENCY of a worker for which it is not set. */
 export const DEFAULT_SLOTS = Number(variables.WORKER_CONCURRENCY.fallback);
 
 export interface ProductProcess extends ProductSpawn {

@@ -44,7 +44,7 @@ export async function baseline(file: string, redisPort: number): Promise<{ child
 export function portFromLog(child: ReturnType<typeof spawnProduct>): Promise<number> {
   return new Promise((resolve, reject) => {
     let text = '';
-    // Stays attached: a pipe that nobody empties would stop the server in the middle of a round.
+    // It stays attached: a full pipe would stop the server in the middle of a round.
     child.stdout?.on('data', (chunk) => {
       text += String(chunk);
       const port = /url=http:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1];

@@ -22,7 +22,7 @@ export class Crew {
     return [...this.#members.keys()].filter(({ isRunning }) => isRunning);
   }
 
-  /** From now on nobody is started again; resolves when those that were being started are up. */
+  /** From now on no process is started again; resolves when those that were being started are up. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await Promise.allSettled(this.#starting);

@@ -14,7 +14,7 @@ describe('chaos: flow control while workers are killed', () => {
   scenario('16', `kill -9 workers ${profile.workerKills} times beside a limit of ${MOST} at once`, async (scene) => {
     const stage = await scene.stage({ workers: 0, settings: { DELIVERY_TIMEOUT: '2s' } });
     const { ledger, crew, receiver, redis, service, keys } = stage;
-    // Killed at SIGKILL are the connections too: what the receiver counts is what somebody waits for.
+    // SIGKILL also ends the connections, so the receiver counts only requests that a living worker waits for.
     ledger.on('/hook', { kind: 'answer', delayMs: 100 });
     await limit(scene, stage);
     await Promise.all([1, 2, 3].map(() => crew.hire()));

@@ -75,7 +75,7 @@ export class Ledger {
     });
   }
 
-  /** Somebody who received it says so. */
+  /** A receiver reports that it got the task. */
   book(id: string, as: keyof Accepted): void {
     const seen = this.#accepted.get(id) ?? { delivered: 0, dead: 0 };
     seen[as] += 1;
@@ -118,7 +118,7 @@ export class Ledger {
     this.#acked.add(id);
   }
 
-  /** Posts a new task again and again at about this rate, also while nobody answers. @returns what stops it */
+  /** Posts a new task again and again at about this rate, also while there is no answer. @returns what stops it */
   startLoad(perSecond: number, make: () => WireTask = () => this.task()): () => Promise<void> {
     const underWay = new Set<Promise<unknown>>();
     const timer = setInterval(() => {
@@ -161,7 +161,7 @@ export class Ledger {
 
   /**
    * Waits until every acknowledged task has ended, by the service's word and the receiver's, and counts.
-   * @param gone those that were seen to be lost, where that is allowed; nobody may have them
+   * @param gone tasks that were seen to be lost, where that is allowed; no receiver may have them
    */
   async settle({ withinMs = 30_000, gone = new Set() }: { readonly withinMs?: number; readonly gone?: ReadonlySet<string> } = {}): Promise<Reckoning> {
     const open = new Map<string, string>([...this.#acked].filter((id) => !gone.has(id)).map((id) => [id, 'not looked at']));

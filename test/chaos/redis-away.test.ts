@@ -9,7 +9,7 @@ import { scenario } from './scenario.js';
 
 const SECOND = 1_000;
 const MIB = 1_048_576;
-/** So large that the requests of the outage, kept by somebody, would be seen: 60 MiB in the short form, 600 in the long one. */
+/** The messages are so large that a process that keeps the requests of the outage would be seen to grow: 60 MiB in the short form, 600 in the long one. */
 const MESSAGE_BYTES = MIB / 4;
 /**
  * What processes may have more at the end of the outage than shortly after its beginning: a tenth of what the long form

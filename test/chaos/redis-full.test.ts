@@ -112,7 +112,7 @@ async function usedShare(redis: Redis): Promise<number> {
   return read('used_memory') / read('maxmemory');
 }
 
-/** Every command, whoever sent it and whether it was refused or not; those inside of scripts too. */
+/** Every command of any client, refused or not, and those inside of scripts, too. */
 async function callsOfAll(redis: Redis): Promise<number> {
   const lines = (await redis.info('commandstats')).split('\n').filter((line) => line.startsWith('cmdstat_'));
   const sum = (name: string): number => lines.reduce((total, line) => total + Number(new RegExp(`[:,]${name}=(\\d+)`).exec(line)?.[1] ?? 0), 0);

@@ -41,7 +41,7 @@ describe('chaos: Redis is killed', () => {
 
   scenario('3c', 'a power cut that tears the tail of the append-only file', async (scene: Scene) => {
     const own = await scene.ownRedis('--appendonly', 'yes', '--appendfsync', 'everysec', '--logfile', 'redis.log');
-    // Nobody takes them before the tail is cut.
+    // No worker takes them before the tail is cut.
     const { ledger, redis, service, crew } = await scene.stage({ redis: own, workers: 0 });
     // What is synced to disk, and what was written in the last moment.
     await ledger.submitAll(ledger.tasks(200));

@@ -154,7 +154,7 @@ after(() => {
   if (rows.length === 0) return;
   console.log(`\n${printTable(rows, profile)}\n`);
   const file = process.env['CHAOS_REPORT_FILE'];
-  // A report of a run with a hole in it would promise what nobody has seen.
+  // A report of an incomplete run would promise results that were not seen.
   if (file !== undefined && rows.every((row) => !('failed' in row))) writeFileSync(file, printReport(rows, profile));
 });
 

@@ -32,7 +32,7 @@ export class SlowLink {
   }
 
   /**
-   * Nothing of what its connections send arrives any more, and nobody is told, as when a firewall has lost its table, or
+   * Nothing that its connections send arrives any more, and neither side is told, as when a firewall has lost its table, or
    * a host its power. New connections are as good as ever.
    */
   forget(): void {

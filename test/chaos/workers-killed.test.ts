@@ -118,7 +118,7 @@ describe('chaos: workers that are killed', () => {
     }
     ledger.faultIsOver();
     const measured = await ledger.settle();
-    // Each was accepted, nobody wrote it down, and each came again: once, with the same number.
+    // Each was accepted, but not recorded, and each came again: once, with the same number.
     expect(measured, JSON.stringify(measured)).to.include({ delivered: profile.exactKills, duplicates: profile.exactKills });
     expect(ledger.requestsWithAttempts()).to.have.lengthOf(0);
     return { ...measured, note: 'each of them was sent twice, with the same attempt number' };

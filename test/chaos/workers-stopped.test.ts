@@ -119,7 +119,7 @@ describe('chaos: processes that are told to stop', () => {
     await crew.hire();
     const measured = await ledger.settle();
     expect(measured).to.include({ delivered: 30, duplicates: 0 });
-    expect(service.output, 'nobody had to be declared dead').to.not.include('a worker died with a task');
+    expect(service.output, 'no worker was declared dead').to.not.include('a worker died with a task');
     expect(ledger.requestsWithAttempts(), 'no attempt is used').to.have.lengthOf(0);
     return { ...measured, note: `exit code 1 after ${ms} ms, its work given back` };
   });

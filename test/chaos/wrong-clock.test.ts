@@ -18,7 +18,7 @@ describe('chaos: the clock of a worker', () => {
       ]);
       ledger.faultIsOver();
       // A worker with the right time runs beside it. What one of them writes down as due, the other sees as long due, or
-      // as due in five minutes: either way somebody takes it.
+      // as due in five minutes: either way a worker takes it.
       const measured = await ledger.settle({ withinMs: 50_000 });
       expect(measured).to.include({ delivered: profile.tasks + 20, dead: 20 });
       const perTask = new Set(receiver.requestsTo('/hook').map(({ key }) => key));

@@ -24,7 +24,7 @@ export interface Fault<D extends Destination> {
   readonly codes: readonly DeliveryErrorCode[];
 }
 
-/** Said of a fault that a type cannot have, because its sends reach no other side. */
+/** Declares a fault that a type cannot have, because its sends reach no other side. */
 export type CannotHappen = 'cannot happen';
 
 /**
@@ -36,7 +36,7 @@ export interface AdapterHarness<D extends Destination> {
   createAdapter(): DeliveryAdapter<D>;
   /** Starts the receiving end, once before all tests. */
   start(): Promise<void>;
-  /** Ends all that `start` and `destination` made, once after all tests. */
+  /** Ends everything that `start` and `destination` made, once after all tests. */
   stop(): Promise<void>;
   /** A fresh destination in a namespace of its own (a path, a topic) that accepts everything. */
   destination(): Promise<D>;
@@ -46,12 +46,12 @@ export interface AdapterHarness<D extends Destination> {
    * @throws  when fewer have come within a limit of the harness's choice (some seconds)
    */
   arrivals(destination: D, count: number): Promise<readonly Arrival[]>;
-  /** The other side answers, and the answer is no. */
+  /** The other side answers with a refusal. */
   readonly refusal: Fault<D> | CannotHappen;
-  /** There is no one at that address. */
+  /** Nothing listens at that address. */
   readonly nothingListening: Fault<D> | CannotHappen;
   /**
-   * The other side takes the connection and never says a word. `codes` are those allowed once the time limit
+   * The other side takes the connection and never answers. `codes` are those allowed once the time limit
    * has been reached: `timed_out`, unless the adapter has a shorter limit inside the attempt.
    */
   readonly silence: Fault<D> | CannotHappen;
@@ -103,7 +103,7 @@ export function describeAdapterContract<D extends Destination>(name: string, har
       connectionsBefore = await harness.openConnections();
       adapter = harness.createAdapter();
     });
-    // Also the proof, after every single test, that a closed adapter leaves nothing behind.
+    // This also proves, after every single test, that a closed adapter leaves nothing behind.
     afterEach(async () => {
       await adapter.close();
       await expectNoConnectionsLeft();

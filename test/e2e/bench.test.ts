@@ -29,7 +29,7 @@ describe('npm run bench', function () {
     return stdout;
   }
 
-  // How fast it is, is nobody's business here: other tests share the machine.
+  // Its speed is not checked here: other tests share the machine.
   it('measures the service beside its baseline, prints the table and writes the file', async () => {
     const printed = await bench('--quick', '--only', 'delivery,waiting-memory');
     // Our own file.

@@ -83,7 +83,7 @@ for (const entry of entries) {
 }
 
 describe('an API that is told to stop', () => {
-  it('does not wait for connections that nobody uses, nor for a request that never begins', async () => {
+  it('does not wait for unused connections, nor for a request that never begins', async () => {
     const service = await Service.start({ workers: 0 });
     const api = await service.startServer();
     const { port } = new URL(service.baseUrl);

@@ -146,7 +146,7 @@ function startLauncher(dir: string, env: NodeJS.ProcessEnv): LauncherRun {
   }
 }
 
-/** A zombie has ended; in some containers nobody collects it. */
+/** A zombie has ended; in some containers no process collects it. */
 export function isRunning(pid: number): boolean {
   try {
     const state = execFileSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' }).trim();

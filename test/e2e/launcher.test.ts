@@ -145,7 +145,7 @@ describe('npm start', function () {
     killed.signal('SIGKILL');
     await killed.ended();
     rmSync(clone.lockFile);
-    // Without the lock nobody knows whom to wait for.
+    // Without the lock no process knows which other one to wait for.
     await eventually(() => { expect(isRunning(apiPid)).to.equal(false); }, { withinMs: 20_000, everyMs: 100 });
 
     await clone.start().ready();

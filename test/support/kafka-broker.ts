@@ -10,7 +10,7 @@ import { KafkaProbe } from './kafka.js';
 import { killWithUs } from './kill-with-us.js';
 
 export interface PrivateBrokerOptions {
-  /** Only this user gets in, by SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Undefined: everybody does. */
+  /** Only this user gets in, by SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Undefined: every client does. */
   readonly login?: { readonly username: string; readonly password: string };
 }
 
@@ -61,7 +61,7 @@ export class PrivateBroker {
     }
   }
 
-  /** SIGSTOP: it keeps its connections, takes new ones, and answers nobody. */
+  /** SIGSTOP: it keeps its connections, takes new ones, and answers none. */
   freeze(): Promise<void> {
     return freezeProcess(this.#process?.pid);
   }

@@ -1,6 +1,6 @@
 import net from 'node:net';
 
-/** A TCP server that is no Kafka broker: keeps every byte it is sent, and says what it was told to, or nothing. */
+/** A TCP server that is no Kafka broker: it keeps every byte that it gets, and sends a given greeting, or nothing. */
 export interface RawHost {
   readonly host: string;
   readonly port: number;
@@ -13,7 +13,7 @@ export interface RawHost {
   stop(): Promise<void>;
 }
 
-/** @param greeting sent to whoever has sent something; undefined: says nothing, ever */
+/** @param greeting sent to a client that has sent something; undefined: it never answers */
 export async function startRawHost(greeting?: string | Buffer): Promise<RawHost> {
   const chunks: Buffer[] = [];
   const sockets = new Set<net.Socket>();

@@ -36,7 +36,7 @@ export function kafkaTestBroker(): { readonly host: string; readonly port: numbe
 }
 
 /**
- * Looks into one broker from outside: makes topics, removes them, reads them. Every question has a connection of its
+ * Inspects one broker from outside: it makes, removes and reads topics. Every request has a connection of its
  * own, so that nothing of it is open when a test counts connections.
  */
 export class KafkaProbe {
@@ -140,7 +140,7 @@ export class KafkaProbe {
   }
 
   /**
-   * kafkajs reads only as a member of a consumer group, which takes seconds to form and returns no more than it likes.
+   * kafkajs reads only as a member of a consumer group, which takes seconds to form and may return only a part.
    * Its inner Cluster can simply fetch.
    */
   async #connectReader(topic: string): Promise<InnerCluster> {

@@ -38,7 +38,7 @@ export type Behaviour =
       /** The answer waits for this. If it fails, there is none. */
       readonly after?: Promise<unknown>;
     }
-  /** Never a word; or the headers of a 200, and never a body. */
+  /** No answer at all, or the headers of a 200 without a body. */
   | { readonly kind: 'hang'; readonly after?: 'request' | 'headers' }
   /** Headers, and then one byte of the body after the other, for ever. Default status 200, every 20 ms. */
   | { readonly kind: 'trickle'; readonly status?: number; readonly everyMs?: number }
@@ -99,7 +99,7 @@ export function failingFirst(times: number, failure: Behaviour): Script {
   };
 }
 
-/** A real HTTP server on a free port of the loopback interface, that remembers what came and does as it is told. */
+/** A real HTTP server on a free port of the loopback interface, that records its requests and answers as a test sets it. */
 export async function createReceiver(options: ReceiverOptions = {}): Promise<Receiver> {
   const scripts = new Map<string, Behaviour | Script>();
   const requests: ReceivedRequest[] = [];

@@ -89,7 +89,7 @@ export class PrivateRedis {
     return this.#end('SIGTERM');
   }
 
-  /** SIGSTOP: it keeps its connections and answers nobody. */
+  /** SIGSTOP: it keeps its connections and answers none. */
   freeze(): Promise<void> {
     return freezeProcess(this.#process?.pid);
   }

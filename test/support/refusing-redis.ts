@@ -9,7 +9,7 @@ import { PrivateRedis } from './redis.js';
 
 /** A way in which a Redis that answers refuses writes. */
 export interface Refusal {
-  /** First word of what Redis says. */
+  /** The first word of Redis' reply. */
   readonly code: string;
   begin(admin: Redis): Promise<unknown>;
   end(admin: Redis): Promise<unknown>;
@@ -17,7 +17,7 @@ export interface Refusal {
 
 const ADMIN = { username: 'admin', password: 'admin' };
 
-/** Makes the user that everybody else connects as unable to write: the answers inside a script differ from those outside. */
+/** Makes the user of all other connections unable to write: the answers inside a script differ from those outside. */
 const forbid = (...rules: string[]) => (admin: Redis): Promise<unknown> => admin.acl('SETUSER', 'default', ...rules);
 
 export const refusals = {
@@ -54,7 +54,7 @@ export const refusals = {
   },
 } satisfies Record<string, Refusal>;
 
-/** A private Redis, and a user of it that may do everything whatever is refused to others. */
+/** A private Redis, and a user of it that may do everything that other users may not. */
 export class RefusingRedis {
   private constructor(
     readonly redis: PrivateRedis,

@@ -29,20 +29,20 @@ export interface InProcessOptions {
   readonly isRedisAboveMark?: () => boolean;
   readonly dead?: DeadPolicy;
   readonly release?: ReleasePolicy;
-  /** Of the API; workers have their own. */
+  /** Settings of the API; workers have their own. */
   readonly circuit?: Partial<CircuitRules>;
-  /** As KAFKA_BROKERS, of the API; workers have their own. */
+  /** The API's KAFKA_BROKERS; workers have their own. */
   readonly kafkaBrokers?: string;
   /** To be one more API of an earlier service. */
   readonly prefix?: string;
-  /** Of the API's pipeline. */
+  /** Stages of the API's pipeline. */
   readonly stages?: PipelineStages;
 }
 
 export interface WorkerOptions {
   readonly concurrency?: number;
   readonly circuit?: Partial<CircuitRules>;
-  /** As KAFKA_BROKERS. */
+  /** The worker's KAFKA_BROKERS. */
   readonly kafkaBrokers?: string;
   /** In [0, 1). Default Math.random. */
   readonly random?: () => number;
@@ -166,7 +166,7 @@ export class InProcessService {
 
 export function connect(profile: 'server' | 'worker', address?: RedisAddress): RedisClient {
   const redis = connectRedis(redisConfig(address), profile);
-  // Tests take Redis away on purpose; what follows from it is what they look at.
+  // Tests take Redis away on purpose, and look at the consequences.
   redis.on('error', () => undefined);
   return redis;
 }

@@ -131,7 +131,7 @@ export class Service {
     return service;
   }
 
-  /** Of the API, without a slash at the end. */
+  /** The API's address, without a slash at the end. */
   get baseUrl(): string {
     return this.#baseUrl;
   }
@@ -159,14 +159,14 @@ export class Service {
     return worker;
   }
 
-  /** Of the API that was started first. */
+  /** The process of the API that was started first. */
   get server(): ServiceProcess {
     const [server] = this.#processes;
     if (server === undefined) throw new Error('no process was started');
     return server;
   }
 
-  /** Of all its processes, in the order in which they were started. */
+  /** The output of all its processes, in the order in which they were started. */
   get output(): string {
     return this.#processes.map((each) => each.output).join('');
   }

@@ -42,7 +42,7 @@ export function uniqueId(label = 'task'): string {
   return `${label}-${randomBytes(6).toString('hex')}`;
 }
 
-/** To an HTTP receiver, due at once, no retries; the dead destination is a port where nobody listens. */
+/** A task to an HTTP receiver, due at once, no retries; the dead destination is a port where nothing listens. */
 export function httpTask(url: string, changes: Partial<WireTask> = {}): WireTask {
   return {
     id: uniqueId(),
@@ -59,7 +59,7 @@ export function httpTask(url: string, changes: Partial<WireTask> = {}): WireTask
   };
 }
 
-/** A task as the inner rooms know it. */
+/** A task in our own form. */
 export function domainTask(changes: Partial<Task> = {}): Task {
   return {
     id: uniqueId(),

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
  * Receivers of a noisy-neighbour run, in a process of its own: one fast origin and some slow ones, each on a port of
  * its own. Arguments: how many slow ones, their delay in ms.
  * Over IPC: {ports: [fast, ...slow]}; {fast: n, slow: n} -> {ready: true}, then {done: Arrivals} when all have come,
- * or when {stop: true} says that nobody waits any longer.
+ * or when {stop: true} says that the waiting is over.
  */
 export interface Arrivals {
   /** Arrival minus due time, milliseconds, ascending. */

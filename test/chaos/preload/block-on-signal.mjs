@@ -2,9 +2,9 @@
 // UNBLOCK_FILE exists.
 import { existsSync, writeSync } from 'node:fs';
 
-const nobodyWakesIt = new Int32Array(new SharedArrayBuffer(4));
+const neverWoken = new Int32Array(new SharedArrayBuffer(4));
 
 process.on('SIGUSR2', () => {
   writeSync(1, 'the event loop stands still\n');
-  while (!existsSync(process.env.UNBLOCK_FILE)) Atomics.wait(nobodyWakesIt, 0, 0, 10);
+  while (!existsSync(process.env.UNBLOCK_FILE)) Atomics.wait(neverWoken, 0, 0, 10);
 });

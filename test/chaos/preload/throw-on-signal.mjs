@@ -1,4 +1,4 @@
-// Loaded into a worker by NODE_OPTIONS: a bug that nobody catches, at the moment a test wants it.
+// Loaded into a worker by NODE_OPTIONS: an uncaught bug, at the moment a test wants it.
 process.on('SIGUSR2', () => {
   setTimeout(() => {
     throw new Error('thrown by a test');

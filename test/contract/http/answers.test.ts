@@ -136,7 +136,7 @@ describe('http adapter: what an answer means', function () {
     for (const [what, head] of [
       ['102 Processing', 'HTTP/1.1 102 Processing\r\n\r\n'],
       ['103 Early Hints', 'HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n'],
-      ['100 Continue, though nobody asked', 'HTTP/1.1 100 Continue\r\n\r\n'],
+      ['100 Continue that was not asked for', 'HTTP/1.1 100 Continue\r\n\r\n'],
       ['100 Continue with a header, twice', 'HTTP/1.1 100 Continue\r\nX-A: b\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n'],
       ['100 and then 103', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n'],
     ] as const) {

@@ -30,7 +30,7 @@ export function inShort(result: DeliveryResult): string {
   return 'httpStatus' in result.receipt ? `delivered ${result.receipt.httpStatus}` : 'delivered, but not over HTTP';
 }
 
-/** A bare TCP server on a free loopback port, for what an HTTP server would never do. */
+/** A bare TCP server on a free loopback port, for answers that an HTTP server would never give. */
 export interface TcpServer {
   readonly port: number;
   /** Connections open now. */

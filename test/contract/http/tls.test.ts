@@ -45,7 +45,7 @@ describe('http adapter: TLS', function () {
     await eventually(() => { expect(receiver.openConnections).to.equal(0); });
   });
 
-  it('is tls_failed when nobody vouches for the certificate, and nothing is sent', async () => {
+  it('is tls_failed when no known authority signed the certificate, and nothing is sent', async () => {
     expect(inShort(await sendTo(adapter, receiver.url('/')))).to.equal('tls_failed');
     expect(receiver.requests).to.have.lengthOf(0);
   });

@@ -14,7 +14,7 @@ const service = (name: string): Tree => {
 const environment = (name: string): Record<string, string> => Object.fromEntries(entries(service(name)['environment']).map(([key, value]) => [key, printLeaf(value)]));
 const list = (node: Tree | undefined): string[] => (Array.isArray(node) ? node.map(String) : []);
 
-// No container engine is needed here: that what they start really runs is for whoever runs them.
+// No container engine is needed here. These tests do not prove that the containers run.
 describe('docker-compose.yml', () => {
   it('has Redis, Kafka, the API and workers', () => {
     expect(entries(compose['services']).map(([name]) => name)).to.have.members(['redis', 'kafka', 'server', 'worker']);

@@ -77,7 +77,7 @@ describe('/destinations', () => {
     for (const { id } of tasks) await waitForState(service.baseUrl, id, 'delivered');
   }
 
-  it('shows zeros and no limits for a name that nobody has used yet', async () => {
+  it('shows zeros and no limits for a name that has not been used yet', async () => {
     expect(await show('tenant-7')).to.deep.equal({ key: 'tenant-7', group: null, ...NO_TRAFFIC, ...NO_LIMITS });
     expect(await show('kafka://default/orders')).to.include({ group: 'kafka://default' });
     expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0 });

@@ -17,7 +17,7 @@ describe('Bull Board', () => {
     receiver = await createReceiver();
     receiver.on('/hook', () => ({ kind: 'answer', status: isDown ? 500 : 200 }));
     receiver.on('/down', { kind: 'answer', status: 500 });
-    // So many fail here that the circuit would open, and nobody would be parked for a while.
+    // So many tasks fail here that the circuit would open, and none would be parked for a while.
     await service.startWorker({ circuit: { isOn: false } });
   });
   afterEach(async () => {

@@ -113,7 +113,7 @@ describe('DELETE /tasks/:id', () => {
     }
   });
 
-  it('answers 404 for an id that nobody knows', async () => {
+  it('answers 404 for an unknown id', async () => {
     const { status, body } = await call(service.baseUrl, '/tasks/unknown', { method: 'DELETE' });
     expect([status, body['code']]).to.deep.equal([404, 'task_not_found']);
   });

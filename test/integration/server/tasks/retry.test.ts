@@ -163,7 +163,7 @@ describe('POST /tasks/:id/retry', () => {
     expect(receiver.requestsFor(dead.id)).to.have.lengthOf(3);
   });
 
-  it('answers 404 for an id that nobody knows', async () => {
+  it('answers 404 for an unknown id', async () => {
     const { status, body } = await call(service.baseUrl, '/tasks/unknown/retry', { method: 'POST' });
     expect([status, body['code']]).to.deep.equal([404, 'task_not_found']);
   });

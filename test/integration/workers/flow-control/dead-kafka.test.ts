@@ -4,8 +4,8 @@ import { httpTask, submitNew, waitForState } from '../../../support/tasks.js';
 import { eventually } from '../../../support/eventually.js';
 import { Fleet } from './fleet.js';
 
-/** A port where nobody listens; not that of the default cluster. */
-const NOBODY = { host: '127.0.0.1', port: 11 };
+/** Nothing listens at this port. It is not that of the default cluster. */
+const DEAD_BROKER = { host: '127.0.0.1', port: 11 };
 
 describe('a dead Kafka cluster', () => {
   let fleet: Fleet;
@@ -15,7 +15,7 @@ describe('a dead Kafka cluster', () => {
   it('is one dead destination, whatever number of topics: healthy tasks do not wait for it', async () => {
     const dead = Array.from({ length: 200 }, (_, nth) => httpTask('', {
       destination_type: 'kafka',
-      destination: { ...NOBODY, topic: `topic-${nth}` },
+      destination: { ...DEAD_BROKER, topic: `topic-${nth}` },
       dead_destination_type: 'http',
       dead_destination: { url: fleet.healthy.url('/dead') },
       max_retries: 5,
@@ -23,7 +23,7 @@ describe('a dead Kafka cluster', () => {
     }));
     await Promise.all(dead.map((task) => submitNew(fleet.service.baseUrl, task)));
     await fleet.hire(1, { concurrency: 20 });
-    const host = `kafka://${NOBODY.host}:${NOBODY.port}`;
+    const host = `kafka://${DEAD_BROKER.host}:${DEAD_BROKER.port}`;
     await eventually(async () => {
       const { circuits } = await fleet.service.queue.flowStore().snapshot([host]);
       expect(circuits.get(host)?.reason).to.equal('failures');
@@ -39,7 +39,7 @@ describe('a dead Kafka cluster', () => {
   it('never keeps healthy tasks from their slots before its circuit is open, either', async () => {
     await Promise.all(Array.from({ length: 60 }, (_, nth) => submitNew(fleet.service.baseUrl, httpTask('', {
       destination_type: 'kafka',
-      destination: { ...NOBODY, topic: `topic-${nth}` },
+      destination: { ...DEAD_BROKER, topic: `topic-${nth}` },
       dead_destination_type: 'http',
       dead_destination: { url: fleet.healthy.url('/dead') },
       max_retries: 5,

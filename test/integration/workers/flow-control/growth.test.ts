@@ -44,7 +44,7 @@ describe('flow control, after very many destinations', () => {
     });
   }).timeout(40_000);
 
-  it('drops the circuits of those that nobody has sent to for an hour, and leaves the others', async () => {
+  it('drops the circuits of hosts without a send for an hour, and leaves the others', async () => {
     const store = service.queue.flowStore();
     const now = Date.now();
     const circuit = (until: number): Circuit => ({ openedAt: until - 2_000, until, coolMs: 2_000, reason: 'failures' });

@@ -34,7 +34,7 @@ describe('wake-ups of one destination', () => {
   });
   afterEach(() => service.close());
 
-  it('forgets no send that ends while the line is being woken for the one before', async () => {
+  it('forgets no send that ends while the waiting list is being woken for the one before', async () => {
     // All of them in one turn of the event loop, as sends to one receiver end.
     for (let sends = 1; sends <= 10; sends += 1) {
       room = sends;
@@ -50,7 +50,7 @@ describe('wake-ups of one destination', () => {
       wakeUps.expectDeferred(waitingLists, tenant, 1);
     }
     const wokenTenants = async (): Promise<number> => (await service.redis.zrangebyscore(shard.keys.delayed, '-inf', 50 * 4_096)).filter((id) => id.includes('tenant')).length;
-    // One that ends at a time: the deep line of others has its turn among them, no more.
+    // One send ends at a time: the long waiting list of another flow takes its turn among them, and no more.
     for (let sends = 1; sends <= 10; sends += 1) {
       room = sends;
       wakeUps.leave(flow);
@@ -68,7 +68,7 @@ describe('wake-ups of one destination', () => {
     await eventually(() => expect(wakeUps.remembered, 'flows, and those that are on their way').to.be.at.most(2));
   });
 
-  it('wakes nobody for the room of those that are on their way', async () => {
+  it('wakes no task for the room of those that are on their way', async () => {
     room = 10;
     wakeUps.leave(flow);
     await eventually(async () => expect(await woken()).to.equal(10));

@@ -41,7 +41,7 @@ function listed(traffic: TrafficByName, held: FlowSnapshot, limit = 100): { keys
 }
 
 describe('how a destination is shown', () => {
-  it('is with zeros and no limits where nobody has seen it', () => {
+  it('has zeros and no limits for an unknown name', () => {
     expect(shown('tenant-7', new TrafficByName([], []), snapshot())).to.deep.equal({
       key: 'tenant-7',
       group: null,

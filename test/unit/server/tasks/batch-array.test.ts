@@ -39,7 +39,7 @@ describe('splitArray', () => {
     );
   });
 
-  it('leaves an element that is no JSON to whoever reads it', () => {
+  it('leaves an element that is no JSON to its reader', () => {
     expect(split('[{"a":}, 1 2, {"b":[1}x], {}]')).to.deep.equal(['{"a":}', '1 2', '{"b":[1}x]', '{}']);
   });
 

@@ -48,7 +48,7 @@ describe('job ids', () => {
     );
   });
 
-  it('of somebody else have no task id', () => {
+  it('of another owner have no task id', () => {
     for (const jobId of ['repeat:1', '17', 'T-1', '', 't-%', 't-%ff']) expect(taskIdOf(jobId), jobId).to.equal(undefined);
   });
 });

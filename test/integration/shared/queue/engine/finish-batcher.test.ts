@@ -80,7 +80,7 @@ class WatchedFinishes {
   }
 }
 
-/** Holds whoever waits for it until it is opened: they go on in one turn of the event loop. */
+/** Holds its callers until it is opened: then they all go on in one turn of the event loop. */
 function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
   let open = (): void => undefined;
   const opened = new Promise<void>((resolve) => { open = resolve; });
@@ -383,7 +383,7 @@ describe('a task that another one\'s end has brought', () => {
     await receiver.close();
   });
 
-  /** Due in an hour, if nobody makes it due before. */
+  /** A job that is due in an hour, unless it is made due before. */
   async function later(path: string, changes: Partial<WireTask> = {}): Promise<WireTask> {
     const task = httpTask(receiver.url(path), { initial_delay: 3_600, base_delay: 3_600, dead_destination: { url: receiver.url('/dead') }, ...changes });
     await submitNew(service.baseUrl, task);

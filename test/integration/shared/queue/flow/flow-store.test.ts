@@ -64,7 +64,7 @@ describe('FlowStore', () => {
       expect([after.isEverything, after.changes]).to.deep.equal([true, []]);
     });
 
-    it('never gives a version again for another change, also when Redis has lost the first one before anybody asked', async () => {
+    it('never gives a version again for another change, also when Redis has lost the first one before a worker asked', async () => {
       await store.setPolicy('lost', { maxConcurrency: 1 });
       const { version } = await store.changesSince(-1);
       await service.redis.del(keys().controls, keys().changes, keys().version);
@@ -145,7 +145,7 @@ describe('FlowStore', () => {
       expect(await service.redis.zcard(keys().leases('d'))).to.equal(2);
     });
 
-    it('a place that nobody gives back lapses', async () => {
+    it('a place that is not given back lapses', async () => {
       expect(await acquire({ maxConcurrency: 1 }, ['a'], 'dies', 40)).to.include({ granted: 1 });
       expect(await acquire({ maxConcurrency: 1 }, ['b'])).to.include({ granted: 0 });
       await eventually(async () => expect(await acquire({ maxConcurrency: 1 }, ['b'])).to.include({ granted: 1 }));

@@ -86,7 +86,7 @@ describe('WaitingLists: bulkDefer', () => {
     expect((shown?.nextAttemptAt ?? 0) - Date.now()).to.be.within(UNTIL_MS - 10_000, UNTIL_MS);
   });
 
-  it('defers tasks that were sent before, or have stood in line, which keep their place in it', async () => {
+  it('defers tasks that were sent before, or have been in the waiting list, which keep their place in it', async () => {
     const [fresh, retried, deferredBefore] = [to(busy, { id: 'fresh' }), to(busy, { id: 'retried' }), to(busy, { id: 'deferred' })];
     await submit([fresh, retried, deferredBefore]);
     await log(retried, failedOnce('retry'));
@@ -96,7 +96,7 @@ describe('WaitingLists: bulkDefer', () => {
     const shown = await Promise.all([retried, deferredBefore].map(({ id }) => service.queue.find(id)));
     expect(shown.map((view) => view?.progress.attempt), 'no attempt is counted').to.deep.equal([1, 1]);
     const [ofRetried, ofDeferred] = shown.map((view) => view?.progress.lastDeferral);
-    expect(ofRetried, 'in line since its backoff was over').to.include({ reason: 'paused', since: 2_005 });
+    expect(ofRetried, 'has waited since its backoff was over').to.include({ reason: 'paused', since: 2_005 });
     expect(ofDeferred).to.include({ reason: 'limit', since: 2_000, count: 4 });
     for (const deferral of [ofRetried, ofDeferred]) expect((deferral?.until ?? 0) - Date.now()).to.be.within(UNTIL_MS - 10_000, UNTIL_MS);
     busy.on('/hook', { kind: 'answer' });
@@ -254,7 +254,7 @@ describe('WaitingLists: defer', () => {
   const defer = (): Promise<number> => new WaitingLists(shard).defer(LIST, { jobId: `t-${ID}`, token, at: 1_000_000, delayMs: 60_000, since: 900_000, fields: { deferred: 1 } });
   const hints = (): Promise<string[]> => service.redis.zrange(shard.keys.waitingList(LIST), '0', '-1', 'WITHSCORES');
 
-  it('puts the job back and into the line in one step', async () => {
+  it('puts the job back and into the waiting list in one step', async () => {
     expect(await defer()).to.equal(1);
     expect(await hints()).to.deep.equal([`t-${ID}`, '900000']);
     expect(await new WaitingLists(shard).some(10)).to.deep.equal([LIST]);
@@ -295,7 +295,7 @@ describe('WaitingLists: defer', () => {
     expect(await service.redis.exists(shard.keys.waitingList(LIST), shard.keys.waitingLists)).to.equal(0);
   });
 
-  it('leaves no hint of a job that is somebody else\'s by now', async () => {
+  it('leaves no hint of a job that another worker holds by now', async () => {
     token = 'of-another-worker';
     const failure: unknown = await defer().catch((error: unknown) => error);
     expect(failure).to.be.an('error').with.property('message').that.matches(/lock/i);

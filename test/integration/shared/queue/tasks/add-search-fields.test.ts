@@ -95,7 +95,7 @@ describe('addSearchFields', () => {
     for (const task of tasks) expect((await fields(task.id))[0]).to.equal(packed(task));
   });
 
-  it('leaves jobs alone that have the fields, that a newer version wrote, or that nobody can read', async () => {
+  it('leaves jobs alone that have the fields, that a newer version wrote, or that no version can read', async () => {
     const [complete, newer, unreadable, noJson] = await Promise.all(Array.from({ length: 4 }, async () => {
       const [task] = await submitBare(1);
       if (task === undefined) throw new Error('no task');

@@ -30,7 +30,7 @@ describe('stateOfCircuit', () => {
     ['none is open', undefined, T, true, 'closed'],
     ['it cools down', open, T + 1_999, true, 'open'],
     ['it may be probed', open, T + 2_000, true, 'probe'],
-    ['long after its time nobody probed it', open, T + 899_999, true, 'probe'],
+    ['long after its time, without a probe', open, T + 899_999, true, 'probe'],
     ['open for 15 minutes', open, T + 900_000, true, 'given_up'],
     ['open for 15 minutes, and opened again by a probe just now', { ...open, until: T + 930_000 }, T + 900_000, true, 'given_up'],
     ['switched off', open, T, false, 'closed'],

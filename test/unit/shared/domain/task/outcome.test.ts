@@ -63,7 +63,7 @@ describe('decideOutcome: no room at the destination', () => {
     }
   });
 
-  it('keeps the place in the line of a task that is deferred again, and counts', () => {
+  it('keeps the place in the waiting list of a task that is deferred again, and counts', () => {
     const note = { kind: 'deferral', reason: 'destination_busy', since: 1_000, until: 61_000, count: 4 } as const;
     expect(decide(deferred(1_000, 9_000), [...afterDeliveries(2), note])).to.deep.equal({ kind: 'defer', waitsFor: 'destination_busy', delayMs: 160_000, since: 1_000, count: 5 });
   });
@@ -215,7 +215,7 @@ describe('decideOutcome: a send that failed when its circuit was open already', 
   const circuitOpened = (code: DeliveryErrorCode): Met => ({ kind: 'circuit_opened_during_send', result: { kind: 'failed', code, detail: 'x' }, waiting: 10, at: NOW });
   const deferredFor = (ms: number): LogEntry => ({ kind: 'deferral', reason: 'destination_busy', since: NOW - ms, until: NOW, count: 4 });
 
-  it('costs no attempt, and keeps its place in the line', () => {
+  it('costs no attempt, and keeps its place in the waiting list', () => {
     expect(decide(circuitOpened('timed_out'), [])).to.deep.equal({ kind: 'defer', waitsFor: 'circuit_open', delayMs: 61_000, since: NOW, count: 1 });
     expect(decide(circuitOpened('timed_out'), [deferredFor(899_999)])).to.deep.equal({ kind: 'defer', waitsFor: 'circuit_open', delayMs: 61_000, since: NOW - 899_999, count: 5 });
   });

@@ -15,7 +15,7 @@ const table: readonly (readonly [sizes: number[], inFlight: number, length: numb
   [[50, 51], 0, 1, 'one byte too many'],
   [[10, 10, 10, 10], 0, 3, 'the fourth would exceed the number'],
   [[400], 0, 1, 'one that is larger than the limit goes alone'],
-  [[400, 1], 0, 1, 'and takes nobody with it'],
+  [[400, 1], 0, 1, 'and takes no other message with it'],
   [[1, 400], 0, 1, 'nor is it taken along'],
   [[40, 40], 1, 0, 'a partial batch waits for the one on its way'],
   [[40, 40, 40], 1, 2, 'a full one does not: more wait than fit in'],
@@ -33,7 +33,7 @@ describe('nextBatchLength', () => {
     });
   }
 
-  it('never exceeds a limit but for a message alone, and leaves nobody behind for ever', () => {
+  it('never exceeds a limit but for a message alone, and leaves no message behind for ever', () => {
     fc.assert(fc.property(fc.array(fc.nat(150), { minLength: 1, maxLength: 20 }), fc.nat(maxBatchesInFlight), (sizes, inFlight) => {
       const length = nextBatchLength(messages(...sizes), inFlight, limits);
       const bytes = sizes.slice(0, length).reduce((sum, size) => sum + size, 0);
