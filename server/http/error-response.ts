@@ -1,6 +1,7 @@
 import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
+import type { WireError } from '../../shared/wire/error.js';
 import { jsonAnswer, sendAnswer, type AnswerHeaders } from './answer.js';
 import type { RequestContext } from './request-context.js';
 
@@ -30,19 +31,19 @@ const statusOf = {
 const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = { redis_unavailable: 1, redis_full: 5, redis_refused: 5 };
 
 /** Every bug is answered in the form that clients of the first version know. */
-const BUG_BODY = { error: 'failed to schedule task', code: 'internal' };
+const BUG_BODY = { error: 'failed to schedule task', code: 'internal' } as const;
 
 /** The answer to a refusal: `{"error","code","details"}`, and its headers. `sendError` adds the request id. */
 export interface ErrorAnswer {
   readonly status: number;
   readonly headers: AnswerHeaders;
-  readonly body: { readonly error: string; readonly code: string; readonly details?: RequestError['details'] };
+  readonly body: Omit<WireError, 'request_id'>;
 }
 
 export function answerToError({ code, message, details }: RequestError): ErrorAnswer {
   const seconds = RETRY_AFTER_SECONDS[code];
   const headers: AnswerHeaders = seconds === undefined ? {} : { 'Retry-After': String(seconds) };
-  return { status: statusOf[code], headers, body: code === 'internal' ? BUG_BODY : { error: message, code, details } };
+  return { status: statusOf[code], headers, body: code === 'internal' ? BUG_BODY : { error: message, code, ...(details === undefined ? {} : { details }) } };
 }
 
 /** Answers any error. An answer that has begun already is cut off, so that its reader does not take it for complete. */
@@ -56,7 +57,8 @@ export function sendError(context: RequestContext, thrown: unknown, logger: Logg
   const { status, headers, body } = answerToError(error);
   // RFC 9110, 15.5.6: every 405 names the methods that are taken.
   const allow: AnswerHeaders = status === 405 ? { Allow: match.allow } : {};
-  sendAnswer(response, jsonAnswer(status, { ...body, request_id: requestId }, { ...headers, ...allow }), requestId);
+  const whole: WireError = { ...body, request_id: requestId };
+  sendAnswer(response, jsonAnswer(status, whole, { ...headers, ...allow }), requestId);
 }
 
 /** A refusal is returned as it is. Any other error is a bug of ours, and is logged. */

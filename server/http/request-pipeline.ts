@@ -19,7 +19,8 @@ export interface AnswerTiming {
   /** The metric label of the row, or of the answer to a request without a row. The list of labels is closed. */
   readonly metricLabel: string;
   readonly method: string;
-  readonly status: number;
+  /** null: the client went away before an answer began. */
+  readonly status: number | null;
   /** Time from the request's headers to the last byte of the answer. */
   readonly durationMs: number;
   /** The client went away, or the answer was cut off, before its last byte. */
@@ -80,7 +81,7 @@ function reportTiming({ response, match, method }: RequestContext, onAnswered: (
     onAnswered({
       metricLabel: match.served.metricLabel,
       method,
-      status: response.statusCode,
+      status: response.headersSent ? response.statusCode : null,
       durationMs: performance.now() - startedAt,
       isAborted: !response.writableFinished,
     });

@@ -6,6 +6,8 @@ export interface WireError {
   readonly error: string;
   /** Decide by it. Later versions have more of them. */
   readonly code: RequestErrorCode;
+  /** The `X-Request-Id` of the answer: log lines about the request have it too. */
+  readonly request_id: string;
   /** Every violation at once, where there are some: `{"field":"destination.url","message":"destination.url is required"}`. */
   readonly details?: readonly WireViolation[];
 }

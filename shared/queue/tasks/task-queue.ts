@@ -190,7 +190,7 @@ export class TaskQueue {
   asRequestError(cause: unknown): unknown {
     // Every call fails with the second until the process ends, which it is about to do.
     if (cause instanceof RequestError || cause instanceof EngineMismatchError) return cause;
-    if (cause instanceof UnreadableTaskError) return new RequestError('task_unreadable', 'the task was written by a newer version of this service', undefined, { cause });
+    if (cause instanceof UnreadableTaskError) return new RequestError('task_unreadable', 'this version cannot read the task: a newer one has written it, or its data is broken', undefined, { cause });
     const errorClass = this.#errors.classify(cause);
     if (errorClass === 'bug') return cause;
     if (errorClass === 'refused') this.options.refusals?.refused(cause);

@@ -260,7 +260,7 @@ describe('the request pipeline', () => {
       sent.end();
       await eventually(() => { expect(isWaiting).to.equal(true); });
       sent.destroy();
-      await eventually(() => { expect(timings.map(({ metricLabel, isAborted }) => [metricLabel, isAborted])).to.deep.equal([['/livez', true]]); });
+      await eventually(() => { expect(timings.map(({ metricLabel, status, isAborted }) => [metricLabel, status, isAborted])).to.deep.equal([['/livez', null, true]]); });
     });
   });
 });

@@ -37,12 +37,35 @@ describe('RefusalLog', () => {
     expect(lines).to.deep.equal(['redis refuses: NOREPLICAS a', 'redis takes writes again']);
   });
 
-  it('writes at most two lines in 10 s when one key is refused while others are taken', () => {
-    for (now = 0; now < 10_000; now += 100) {
+  it('writes a refusal that comes right after the line that said again, and the end of that one too', () => {
+    refuse('NOPERM a');
+    now = 1_000;
+    log.accepted();
+    now = 1_100;
+    refuse('NOPERM a');
+    refuse('NOPERM b');
+    now = 5_000;
+    log.accepted();
+    expect(lines).to.deep.equal(['redis refuses: NOPERM a', 'redis takes writes again', 'redis refuses: NOPERM a', 'redis refuses: NOPERM b', 'redis takes writes again']);
+  });
+
+  it('does not begin and end an outage with each request when one key is refused while others are taken', () => {
+    for (now = 0; now < 9_000; now += 100) {
       refuse('WRONGTYPE a');
       now += 1_000;
       log.accepted();
     }
-    expect(lines).to.deep.equal(['redis refuses: WRONGTYPE a', 'redis takes writes again']);
+    expect(lines).to.deep.equal(['redis refuses: WRONGTYPE a', 'redis takes writes again', 'redis refuses: WRONGTYPE a']);
+  });
+
+  it('needs as short a quiet time as before once Redis was well for 10 s', () => {
+    refuse('NOPERM a');
+    now = 1_000;
+    log.accepted();
+    now = 12_000;
+    refuse('NOPERM a');
+    now = 13_000;
+    log.accepted();
+    expect(lines).to.have.lengthOf(4);
   });
 });
