@@ -56,8 +56,8 @@ export class ShuttingDown extends Error {
 }
 
 /**
- * Tells a send to end, once or never. An AbortSignal is one; workers/delivery/send-signal.ts is a lighter one. A listener
- * is called once.
+ * Tells a send to end, at most once. An AbortSignal is one; workers/delivery/send-signal.ts is a lighter one. A listener is
+ * called once.
  */
 export interface EndSignal {
   readonly aborted: boolean;

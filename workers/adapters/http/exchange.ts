@@ -115,7 +115,7 @@ class AnswerReader implements Dispatcher.DispatchHandler {
   }
 }
 
-/** The task was delivered. */
+/** Whether the status means that the task was delivered. */
 export function isSuccess(status: number): boolean {
   return status >= 200 && status <= 299;
 }
