@@ -18,8 +18,7 @@ const LEADER_FOR_MS = 10_000;
 /**
  * Pause between two passes over all jobs that look for missing search fields. During an update older processes store more
  * such jobs, so the next pass comes soon as long as any were found. Afterwards there are none, but nothing tells when the
- * last older process has ended, or whether one comes back. So a slow pass goes on. It costs Redis about 1.5 s of work per
- * million jobs.
+ * last older process has ended, or whether one comes back. So a slow pass goes on.
  */
 const LOOK_AGAIN_AFTER_FINDS_S = 60;
 const LOOK_AGAIN_S = 3_600;

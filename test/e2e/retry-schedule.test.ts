@@ -6,7 +6,7 @@ import { getTask, getTaskAnswer, httpTask, submitNew, timeOf, waitForState, type
 
 /**
  * How much later than exact the best of four measurements may be. On a quiet machine a send is about 10 ms late, on a crowded one
- * some are 1 s late, but hardly all four. The schedules that have to be told apart here differ by 200 ms and more.
+ * some are 1 s late, but hardly all four. The schedules that have to be told apart here differ by 160 ms and more.
  */
 const LATE_MS = 100;
 
