@@ -11,6 +11,8 @@ import { PrivateRedis } from './redis.js';
 export interface Refusal {
   /** The first word of Redis' reply. */
   readonly code: string;
+  /** Writes outside a script are taken all the same. */
+  readonly takesCommands?: true;
   begin(admin: Redis): Promise<unknown>;
   end(admin: Redis): Promise<unknown>;
 }
@@ -29,7 +31,7 @@ export const refusals = {
   /** Refused inside scripts too, where Redis 7 says ERR. */
   missingCommand: { code: 'ERR', begin: forbid('-@write', '+evalsha', '+eval', '+bzpopmin'), end: forbid('+@all') },
   /** Plain commands are taken, as a probe may send them. */
-  missingScripts: { code: 'NOPERM', begin: forbid('-@scripting'), end: forbid('+@all') },
+  missingScripts: { code: 'NOPERM', takesCommands: true, begin: forbid('-@scripting'), end: forbid('+@all') },
   missingKeys: { code: 'NOPERM', begin: forbid('resetkeys', '~other:*'), end: forbid('allkeys') },
   readOnly: {
     code: 'READONLY',
