@@ -41,10 +41,10 @@ export const httpType: DestinationRow<HttpDestination, HttpWire, HttpReceipt> = 
   },
   canonical: ({ url }) => ['http', url],
   flow({ url }) {
-    const origin = originOf(url);
+    const { origin } = placeOf(url);
     return { key: origin, host: origin };
   },
-  endpointPath: ({ url }) => pathOf(url),
+  endpointPath: ({ url }) => placeOf(url).path,
   hasSecretPaths: true,
   canonicalName: (name) => (/^https?:\/\//i.test(name) ? parseUrl(name)?.origin : undefined),
   hostOfName: (name) => (/^https?:\/\//.test(name) ? name : undefined),
@@ -75,8 +75,10 @@ function withoutLogin(text: string): string {
 }
 
 // A client could not submit a text that is no url. Host and path are made up for it.
-const originOf = remembered(1_000, (url) => parseUrl(url)?.origin ?? 'http://invalid');
-const pathOf = remembered(1_000, (url) => parseUrl(url)?.pathname ?? '');
+const placeOf = remembered(1_000, (url) => {
+  const parsed = parseUrl(url);
+  return { origin: parsed?.origin ?? 'http://invalid', path: parsed?.pathname ?? '' };
+});
 
 function parseUrl(text: string): URL | undefined {
   try {
