@@ -3,30 +3,15 @@ import { request } from 'node:http';
 
 import { expect } from 'chai';
 
-import type { DestinationType } from '../../shared/domain/destinations/destination.js';
-import type { Jitter } from '../../shared/domain/task/retry-policy.js';
 import type { Task, TaskState } from '../../shared/domain/task/task.js';
+import type { WireTask as ClientTask } from '../../shared/wire/task.js';
 import { expectAsInContract } from './contract.js';
 import { eventually, type Patience } from './eventually.js';
 
-/** A task as a client writes it. */
-export interface WireTask {
-  readonly id: string;
-  readonly source: string;
-  readonly client_id: string;
-  readonly destination_type: DestinationType;
+/** A task as a client writes it. Its destinations may have any fields, those of another type and wrong ones too. */
+export interface WireTask extends Omit<ClientTask, 'destination' | 'dead_destination'> {
   readonly destination: WireDestination;
-  readonly dead_destination_type?: DestinationType;
   readonly dead_destination?: WireDestination;
-  readonly on_exhausted?: 'dead_letter' | 'park';
-  readonly max_retries: number;
-  readonly base_delay: number;
-  readonly initial_delay?: number;
-  readonly max_delay?: number;
-  readonly message_data: string;
-  readonly is_priority?: boolean;
-  readonly flow_key?: string;
-  readonly jitter?: Jitter;
 }
 
 export interface WireDestination {
