@@ -1,10 +1,11 @@
 import { Duplex } from 'node:stream';
 import { BULLMQ_VERSION, bullmqScripts, FINISH_OWN_KEYS, PUT_BACK_JOB, type BullmqScriptName, type ScriptShape } from './bullmq-contract.js';
-import { bullmqScript, type DefinedScript } from './defined-scripts.js';
+import { bullmqScript, type DefinedScript, type DefinedScripts } from './defined-scripts.js';
 import type { EngineFacts } from './engine-facts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
 import { finishLua } from './finish-script.js';
 import { putBackFunction } from './put-back.js';
+import { ADD_SCRIPTS, addFunction } from './submit-script.js';
 
 /**
  * Refuses libraries that this folder was not written for, before a task is taken or stored. With another order of keys
@@ -57,7 +58,8 @@ function shapeOf(script: string): ScriptShape | undefined {
 }
 
 function checkPatches({ scripts }: EngineFacts): string[] {
-  return [finishLua, putBackFunction].flatMap((build) =>
+  const adds = ADD_SCRIPTS.map((script) => (all: DefinedScripts) => addFunction(all, script));
+  return [finishLua, putBackFunction, ...adds].flatMap((build) =>
     findingsOf(() => {
       build(scripts);
       return [];

@@ -1,12 +1,14 @@
 import type { JobsOptions, Queue } from 'bullmq';
 import { admitFunction, ADMIT } from './admit-function.js';
-import { bullmqScripts } from './bullmq-contract.js';
+import { bullmqScripts, type BullmqScriptName } from './bullmq-contract.js';
+import { luaFunction } from './bullmq-script.js';
 import { COUNTED_BY_CALLER } from './counted-by-caller.js';
-import { definedScripts } from './defined-scripts.js';
+import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
 import { jobField } from './job-fields.js';
 import type { QueueClient } from './queue-client.js';
 import { recordAdd, recordAdds, type AddedJob } from './recorded-add.js';
+import { replaceOnce } from './replace-once.js';
 
 /** Options of a job as BullMQ keeps them, with those of ours among them. */
 export type AddOptions = Pick<JobsOptions, 'attempts' | 'priority' | 'delay'>;
@@ -18,8 +20,13 @@ export interface EncodedAdd {
   readonly values: readonly (string | Buffer)[];
 }
 
+/** BullMQ's ways to add a job. */
+export const ADD_SCRIPTS = ['addStandardJob', 'addDelayedJob', 'addPrioritizedJob'] as const satisfies readonly BullmqScriptName[];
+type AddScriptName = (typeof ADD_SCRIPTS)[number];
+
 /** One of BullMQ's scripts that add a job. */
 interface AddScript {
+  readonly script: AddScriptName;
   /** Name of the command; BullMQ's version is a part of it. */
   readonly command: string;
   readonly keys: readonly string[];
@@ -45,9 +52,9 @@ export class SubmitScript {
     sets: readonly [completed: string, failed: string, parked: string],
   ) {
     // Keys are texts.
-    this.#scripts = recordAdds(queue).map(({ command, args }) => ({ command, keys: args.slice(0, -ADD_VALUES) as string[] }));
+    this.#scripts = recordAdds(queue).map(({ command, args }) => ({ command, script: addScriptOf(command), keys: args.slice(0, -ADD_VALUES) as string[] }));
     this.#keys = [...sets, ...this.#scripts.flatMap(({ keys }) => keys)];
-    client.defineCommand('krsSubmit', { numberOfKeys: COUNTED_BY_CALLER, lua: luaOf(this.#scripts, client) });
+    client.defineCommand('krsSubmit', { numberOfKeys: COUNTED_BY_CALLER, lua: luaOf(this.#scripts, definedScripts(client)) });
   }
 
   /** @param job in the form in which BullMQ stores it */
@@ -67,6 +74,27 @@ export class SubmitScript {
   }
 }
 
+function addScriptOf(command: string): AddScriptName {
+  const script = ADD_SCRIPTS.find((name) => command.startsWith(`${name}:`));
+  if (script === undefined) throw new EngineMismatchError([`bullmq: expected one of the scripts ${ADD_SCRIPTS.join(', ')}, found ${command}`]);
+  return script;
+}
+
+/**
+ * One of BullMQ's scripts as a Lua function of its keys and values. It stores the text in the Lua variable `searchFields`
+ * together with the other fields of the job. A command of its own would cost Redis a twentieth of a submission.
+ * @throws EngineMismatchError for another BullMQ than this was written for
+ */
+export function addFunction(scripts: DefinedScripts, script: AddScriptName): string {
+  const patch = ['local optionalValues = {}', `local optionalValues = searchFields ~= '' and { '${jobField.search}', searchFields } or {}`] as const;
+  return replaceOnce(luaFunction(scripts, script, luaNameOf(script)), script, patch);
+}
+
+/** The scripts have functions of their own by the plain name. */
+function luaNameOf(script: AddScriptName): string {
+  return `krs_${script}`;
+}
+
 /**
  * The jobs are added in order, so a second submission of an id sees the job of the first.
  *
@@ -74,18 +102,16 @@ export class SubmitScript {
  * ARGV for each job: job id, content hash, finishing time seen before or '', search fields or '', way to add, and BullMQ's
  * three values.
  */
-function luaOf(scripts: readonly AddScript[], client: QueueClient): string {
-  const texts = definedScripts(client);
+function luaOf(scripts: readonly AddScript[], texts: DefinedScripts): string {
   let from = 3;
-  const ways = scripts.map(({ command, keys }) => {
-    const lua = texts[command]?.lua;
-    if (lua === undefined) throw new EngineMismatchError([`bullmq: expected a script ${command}, found none`]);
+  const ways = scripts.map(({ script, keys }) => {
     const names = keys.map((_, index) => `KEYS[${from + index + 1}]`);
     from += keys.length;
-    // The parameters stand in front of Redis' KEYS and ARGV, inside.
-    return `{ add = function(KEYS, ARGV)\n${lua}\nend, keys = { ${names.join(', ')} } }`;
+    return `{ add = ${luaNameOf(script)}, keys = { ${names.join(', ')} } }`;
   });
   return `${admitFunction}
+local searchFields
+${scripts.map(({ script }) => addFunction(texts, script)).join('\n')}
 local ways = { ${ways.join(',\n')} }
 local answers = {}
 for index = 1, #KEYS - ${from} do
@@ -93,8 +119,8 @@ for index = 1, #KEYS - ${from} do
   local answer = admit(KEYS[${from} + index], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
   if answer[1] == ${ADMIT.absent} or answer[1] == ${ADMIT.replaced} then
     local way = ways[tonumber(ARGV[at + 5])]
+    searchFields = ARGV[at + 4]
     way.add(way.keys, { ARGV[at + 6], ARGV[at + 7], ARGV[at + 8] })
-    if ARGV[at + 4] ~= '' then redis.call('HSET', KEYS[${from} + index], '${jobField.search}', ARGV[at + 4]) end
   end
   answers[index] = answer
 end

@@ -5,7 +5,7 @@ import { ADMIT } from '../engine/admit-function.js';
 import type { Shard } from '../engine/shard.js';
 import type { AddOptions, EncodedAdd } from '../engine/submit-script.js';
 import { packSearchFields, searchFieldsOf } from '../search/search-fields.js';
-import { contentHash, encodeTask, jobNameOf, jobPriorityOf, type StoredOptions } from './task-codec.js';
+import { contentHash, encodeTask, jobNameOf, jobPriorityOf, messageJson, type StoredOptions } from './task-codec.js';
 
 /** The result of a submission. */
 export type Admission =
@@ -38,7 +38,8 @@ export class Submission {
     private readonly task: Task,
     deadAttempts: number,
   ) {
-    this.#sha = contentHash(task);
+    const message = messageJson(task);
+    this.#sha = contentHash(task, message);
     // It is counted once, because the batcher asks for it each time it looks for the next group.
     const messageBytes = Buffer.byteLength(task.messageData);
     this.bytes = messageBytes + ENVELOPE_BYTES;
@@ -46,7 +47,7 @@ export class Submission {
     this.#job = {
       id: jobIdOf(task.id),
       name: jobNameOf(task),
-      data: JSON.stringify(encodeTask(task)),
+      data: encodeTask(task, message),
       // This is for people who look at the board. outcome.ts decides, and does not use this number.
       attempts: task.retryPolicy.maxRetries + 1 + deadAttempts,
       priority: jobPriorityOf(task),

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { printDestination } from '../../domain/destinations/destination.js';
 import { UNREADABLE } from '../../domain/task/task-field.js';
-import { buildTask, taskFieldRows, type BoundField } from '../../domain/task/task-fields.js';
+import { buildTask, taskFieldRows, taskFields, type BoundField } from '../../domain/task/task-fields.js';
 import type { Task } from '../../domain/task/task.js';
 
 /** The version in the data of every job. A process leaves data of a higher version to newer processes. */
@@ -48,18 +48,28 @@ export function jobPriorityOf(task: Task): number {
   return task.isPriority ? 0 : PRIORITY_NORMAL;
 }
 
-/** The message is written last, so that a person who looks at the data in Redis finds everything else before it. */
-const storedOrder = [...taskFieldRows.filter(({ name }) => name !== 'messageData'), ...taskFieldRows.filter(({ name }) => name === 'messageData')];
+const MESSAGE_LETTER = taskFields.messageData.letter;
+const otherRows = taskFieldRows.filter(({ name }) => name !== 'messageData');
 
 /** Every letter in order, so that setting the fields does not change the shape. JSON leaves out those that stay undefined. */
-const emptyData = { v: DATA_VERSION, ...Object.fromEntries(storedOrder.map(({ letter }) => [letter, undefined])) };
+const emptyData = { v: DATA_VERSION, ...Object.fromEntries(otherRows.map(({ letter }) => [letter, undefined])) };
 
-export function encodeTask(task: Task): JobData {
+/**
+ * The message as JSON, for `encodeTask` and `contentHash`: to write it twice would cost more than all other fields.
+ * @returns such as `"{\"id\":1}"`
+ */
+export function messageJson({ messageData }: Task): string {
+  return JSON.stringify(messageData);
+}
+
+/**
+ * The job's data as JSON, see JobData. The message is written last, so that a person who looks at the data in Redis finds
+ * everything else before it.
+ */
+export function encodeTask(task: Task, message = messageJson(task)): string {
   const data: Record<string, unknown> & { v: number } = { ...emptyData };
-  for (const row of storedOrder) {
-    data[row.letter] = row.encode(row.read(task), task);
-  }
-  return data;
+  for (const row of otherRows) data[row.letter] = row.encode(row.read(task), task);
+  return `${JSON.stringify(data).slice(0, -1)},"${MESSAGE_LETTER}":${message}}`;
 }
 
 /**
@@ -79,20 +89,23 @@ export function decodeTask(data: unknown): Task {
   });
 }
 
-const positionalContent = storedOrder.filter(({ content }) => content === 'positional');
+// The message is the last of them.
+const positionalContent = otherRows.filter(({ content }) => content === 'positional');
 const namedContent = taskFieldRows.filter(({ content }) => content === 'named').sort((a, b) => (a.wire < b.wire ? -1 : 1));
 
 /**
  * SHA-256 of everything a client said that is content, after defaults; independent of how a version encodes it.
  * @returns 43 characters of base64url
  */
-export function contentHash(task: Task): string {
-  const canonical: unknown[] = positionalContent.map((row) => canonicalValue(row, row.read(task)));
+export function contentHash(task: Task, message = messageJson(task)): string {
+  const positional: readonly unknown[] = positionalContent.map((row) => canonicalValue(row, row.read(task)));
+  const named: unknown[] = [];
   for (const row of namedContent) {
     const value = row.read(task);
-    if (row.encode(value, task) !== undefined) canonical.push([row.wire, canonicalValue(row, value)]);
+    if (row.encode(value, task) !== undefined) named.push([row.wire, canonicalValue(row, value)]);
   }
-  return hash('sha256', JSON.stringify(canonical), 'base64url');
+  const behind = named.length === 0 ? '' : `,${JSON.stringify(named).slice(1, -1)}`;
+  return hash('sha256', `${JSON.stringify(positional).slice(0, -1)},${message}${behind}]`, 'base64url');
 }
 
 function canonicalValue(row: BoundField, value: unknown): unknown {

@@ -4,7 +4,9 @@ import { expect } from 'chai';
 import { EngineMismatchError } from '../../../../../shared/queue/engine/engine-mismatch.js';
 import { luaFunction } from '../../../../../shared/queue/engine/bullmq-script.js';
 import type { RedisClient } from '../../../../../shared/redis/redis-connection.js';
+import { bullmqScripts } from '../../../../../shared/queue/engine/bullmq-contract.js';
 import { definedScripts } from '../../../../../shared/queue/engine/defined-scripts.js';
+import { recordAdd } from '../../../../../shared/queue/engine/recorded-add.js';
 import { uniquePrefix } from '../../../../support/namespace.js';
 import { connect } from '../../../../support/service-in-process.js';
 
@@ -44,5 +46,26 @@ describe('luaFunction', () => {
     const own: unknown = await client.runCommand('extendLocks:6.7.0', args);
     expect(own).to.deep.equal(['held']);
     expect(await client.runCommand('extend-twice', args)).to.deep.equal([own, own]);
+  });
+
+  it('forgets between two calls what the first one has set, in a script whose functions stand between its statements', async () => {
+    // Without an id BullMQ takes the next number, which is 3 after two jobs. It would take the id of the call before, if that were still there.
+    const jobs = ['first', '', 'last'].map((id) => recordAdd(queue, { id, name: `job ${id}`, data: JSON.stringify({ id }), opts: { delay: 60_000 }, timestamp: 1_000 }).args);
+    const { keys, values } = bullmqScripts.addDelayedJob;
+    const lua = `${luaFunction(definedScripts(client), 'addDelayedJob', 'add')}
+      local ids = {}
+      for at = 0, #ARGV - 1, ${values} do ids[#ids + 1] = add(KEYS, { ARGV[at + 1], ARGV[at + 2], ARGV[at + 3] }) end
+      return ids`;
+    expect(lua.indexOf('local function storeJob')).to.be.lessThan(lua.indexOf('add = function'));
+    client.defineCommand('add-thrice', { numberOfKeys: keys, lua });
+    const [first = []] = jobs;
+    const ids: unknown = await client.runCommand('add-thrice', [...first.slice(0, keys), ...jobs.flatMap((args) => args.slice(keys))]);
+    expect(ids).to.deep.equal(['first', '3', 'last']);
+    const stored = await Promise.all(['first', '3', 'last'].map((id) => queue.getJob(id)));
+    expect(stored.map((job) => [job?.name, job?.data as unknown, job?.delay])).to.deep.equal([
+      ['job first', { id: 'first' }, 60_000],
+      ['job ', { id: '' }, 60_000],
+      ['job last', { id: 'last' }, 60_000],
+    ]);
   });
 });

@@ -32,7 +32,7 @@ const tasks: fc.Arbitrary<Task> = fc.record({
 });
 
 function throughRedis(task: Task): Task {
-  const stored: unknown = JSON.parse(JSON.stringify(encodeTask(task)));
+  const stored: unknown = JSON.parse(encodeTask(task));
   return decodeTask(stored);
 }
 
@@ -50,10 +50,10 @@ describe('task codec', () => {
 
   it('writes no defaults: an ordinary task has few fields', () => {
     const task = domainTask({ deadDestination: undefined });
-    expect(Object.keys(JSON.parse(JSON.stringify(encodeTask(task))) as object)).to.deep.equal(['v', 'i', 's', 'c', 'd', 'r', 'b', 'l', 'm']);
+    expect(Object.keys(JSON.parse(encodeTask(task)) as object)).to.deep.equal(['v', 'i', 's', 'c', 'd', 'r', 'b', 'l', 'm']);
   });
 
-  const readable = encodeTask(domainTask());
+  const readable = JSON.parse(encodeTask(domainTask())) as object;
   const unreadable: readonly (readonly [name: string, data: unknown])[] = [
     ['of a newer version', { ...readable, v: DATA_VERSION + 1 }],
     ['without a version', { ...readable, v: undefined }],
@@ -86,7 +86,7 @@ describe('task codec', () => {
 
   it('writes no tag for the two types of 0.1.0, which reads none', () => {
     const kafka: Destination = { type: 'kafka', broker: { host: 'b', port: 1 }, topic: 'orders', key: 'k', headers: { h: 'v' } };
-    const { d, x } = encodeTask(domainTask({ destination: kafka, deadDestination: { type: 'http', url: 'http://a/' } }));
+    const { d, x } = JSON.parse(encodeTask(domainTask({ destination: kafka, deadDestination: { type: 'http', url: 'http://a/' } }))) as Readonly<Record<string, unknown>>;
     expect([d, x]).to.deep.equal([{ t: 'orders', h: ['b', 1], k: 'k', e: { h: 'v' } }, { u: 'http://a/' }]);
   });
 
@@ -111,7 +111,7 @@ describe('contentHash', () => {
   it('is different for any two different tasks', () => {
     fc.assert(
       fc.property(tasks, tasks, (a, b) => {
-        const isSame = JSON.stringify(encodeTask(a)) === JSON.stringify(encodeTask(b));
+        const isSame = encodeTask(a) === encodeTask(b);
         fc.pre(!isSame);
         expect(contentHash(a)).to.not.equal(contentHash(b));
       }),
