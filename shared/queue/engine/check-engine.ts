@@ -1,4 +1,3 @@
-import { Duplex } from 'node:stream';
 import { BULLMQ_VERSION, bullmqScripts, FINISH_OWN_KEYS, PUT_BACK_JOB, type BullmqScriptName, type ScriptShape } from './bullmq-contract.js';
 import { bullmqScript, type DefinedScript, type DefinedScripts } from './defined-scripts.js';
 import type { EngineFacts } from './engine-facts.js';
@@ -13,7 +12,7 @@ import { ADD_SCRIPTS, addFunction } from './submit-script.js';
  * @throws EngineMismatchError that names everything that differs
  */
 export function checkEngine(facts: EngineFacts): void {
-  const findings = [...checkVersion(facts), ...checkShapes(facts), ...checkCalls(facts), ...checkPatches(facts), ...checkJobs(facts), ...checkStreams(facts)];
+  const findings = [...checkVersion(facts), ...checkShapes(facts), ...checkCalls(facts), ...checkPatches(facts), ...checkJobs(facts)];
   if (findings.length > 0) throw new EngineMismatchError([...new Set(findings)]);
 }
 
@@ -69,10 +68,6 @@ function checkPatches({ scripts }: EngineFacts): string[] {
 
 function checkJobs({ sharesBackend }: EngineFacts): string[] {
   return sharesBackend ? [] : ["bullmq: expected a job to keep its queue's backend in 'backend', found another one or none"];
-}
-
-function checkStreams({ streams }: EngineFacts): string[] {
-  return streams.every((stream) => stream instanceof Duplex) ? [] : ["ioredis: expected a 'stream' on each connection, found none"];
 }
 
 /** The highest ARGV that the text reads. */

@@ -1,17 +1,15 @@
 import type { BackendFactory, RedisQueueBackend } from 'bullmq';
 import type { RedisClient } from '../../redis/redis-connection.js';
-import { coalesceWrites } from './coalesced-writes.js';
 import { createBatchingBackend } from './finish-batcher.js';
 import { wakeWhenDue } from './wake-when-due.js';
 
 /**
- * BullMQ's own backend for a worker that delivers, with three changes: jobs end in groups, commands leave together, and
- * an idle worker wakes itself.
+ * BullMQ's own backend for a worker that delivers, with the two things that we do in another way: jobs end in groups,
+ * and an idle worker wakes itself.
  * @param redis  the connection of the worker
  * @param marker key of the set on which idle workers wait
  */
 export function deliveryBackend(redis: RedisClient, marker: string): BackendFactory<RedisQueueBackend> {
-  coalesceWrites(redis);
   return (...args) => wakeWhenDue(createBatchingBackend(...args), () => endWait(redis, marker));
 }
 

@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module';
 import { Job, type MinimalJob, type Queue } from 'bullmq';
-import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { recordPromotion } from './promote-job.js';
 import { putBackArguments } from './put-back.js';
@@ -31,8 +30,6 @@ export interface EngineFacts {
   readonly sharesBackend: boolean;
   readonly jobId: string;
   readonly jobKey: string;
-  /** The streams that the open connections write to. */
-  readonly streams: readonly unknown[];
 }
 
 /** No task has these ids: see `jobIdOf` in names.ts. */
@@ -43,7 +40,7 @@ const OTHER_ID = 'engine-check-2';
  * Asks the libraries; it sends nothing to Redis.
  * @throws EngineMismatchError when they cannot even be asked
  */
-export async function readEngineFacts(queue: Queue, client: QueueClient, redis: RedisClient): Promise<EngineFacts> {
+export async function readEngineFacts(queue: Queue, client: QueueClient): Promise<EngineFacts> {
   const { version } = createRequire(import.meta.url)('bullmq/package.json') as { version?: unknown };
   const backend = queue.getBackend();
   // BullMQ reads only these parts of the job.
@@ -62,11 +59,5 @@ export async function readEngineFacts(queue: Queue, client: QueueClient, redis: 
     sharesBackend: backendOf(new Job(queue, '', {}, {}, JOB_ID)) === backend,
     jobId: JOB_ID,
     jobKey: queue.toKey(JOB_ID),
-    streams: streamsOf(redis),
   };
-}
-
-function streamsOf(redis: RedisClient): unknown[] {
-  const connections = isCluster(redis) ? redis.nodes() : [redis];
-  return connections.filter(({ status }) => status === 'ready').map(({ stream }): unknown => stream);
 }

@@ -113,7 +113,7 @@ async function openShard({ redis, prefix, scripts }: ShardsOptions, index: numbe
     await queue.waitUntilReady();
     const client = await queue.getBackend().client;
     // First of all: nothing of ours may be put into Lua that is not what it was made for.
-    checkEngine(await readEngineFacts(queue, client, redis));
+    checkEngine(await readEngineFacts(queue, client));
     for (const [name, script] of Object.entries(scripts(definedScripts(client)))) client.defineCommand(name, script);
     const key = (suffix: string): string => queue.toKey(suffix);
     return {
