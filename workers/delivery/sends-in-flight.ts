@@ -1,11 +1,9 @@
 import type { EndSignal } from '../../shared/domain/ports.js';
-import { Deadlines } from '../deadlines.js';
 import { SendSignal } from './send-signal.js';
 
 /** Every send that is under way, so that its time limit and a shutdown can end it. */
 export class SendsInFlight {
   readonly #signals = new Set<SendSignal>();
-  readonly #limits = new Deadlines();
 
   get size(): number {
     return this.#signals.size;
@@ -17,12 +15,12 @@ export class SendsInFlight {
    */
   async run<T>(limitMs: number, limitReason: () => Error, work: (signal: EndSignal) => Promise<T>): Promise<T> {
     const signal = new SendSignal();
-    const callOff = this.#limits.add(limitMs, () => signal.abort(limitReason()));
+    const timer = setTimeout(() => signal.abort(limitReason()), limitMs);
     this.#signals.add(signal);
     try {
       return await work(signal);
     } finally {
-      callOff();
+      clearTimeout(timer);
       this.#signals.delete(signal);
     }
   }

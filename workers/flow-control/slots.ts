@@ -1,7 +1,6 @@
 import { Health } from '../../shared/domain/flow/circuit.js';
 import { averageLatencyMs, endingSoon, mayStart, mostInFlight, type BulkheadRules } from '../../shared/domain/flow/bulkhead-rules.js';
 import { firstWindow, windowAfter, windowAtStart, windowInSilence } from '../../shared/domain/flow/send-window.js';
-import { Deadlines } from '../deadlines.js';
 
 /** A destination's right to one send; given back with `leave` or `discard`. */
 export interface Slot {
@@ -33,7 +32,7 @@ export class DestinationSlots {
 
 interface Held {
   readonly admit: (slot: Slot | undefined) => void;
-  readonly callOff: () => void;
+  readonly timer: NodeJS.Timeout;
 }
 
 /** How many destinations are remembered while nothing is sent to them: one costs some 500 bytes. */
@@ -57,7 +56,6 @@ export interface SlotsOptions {
 export class Slots {
   readonly #destinations = new Map<string, DestinationSlots>();
   readonly #holding = new Set<DestinationSlots>();
-  readonly #holds = new Deadlines();
   #inFlight = 0;
 
   constructor(private readonly options: SlotsOptions) {}
@@ -126,8 +124,8 @@ export class Slots {
   /** Refuses all tasks that are held: they are put back. */
   releaseHeld(): void {
     for (const { held } of this.#holding) {
-      for (const { callOff, admit } of held.splice(0)) {
-        callOff();
+      for (const { timer, admit } of held.splice(0)) {
+        clearTimeout(timer);
         admit(undefined);
       }
     }
@@ -196,11 +194,11 @@ export class Slots {
     return new Promise((admit) => {
       const held: Held = {
         admit,
-        callOff: this.#holds.add(holdMs, () => {
+        timer: setTimeout(() => {
           destination.held.splice(destination.held.indexOf(held), 1);
           if (destination.held.length === 0) this.#holding.delete(destination);
           admit(undefined);
-        }),
+        }, holdMs),
       };
       destination.held.push(held);
       this.#holding.add(destination);
@@ -210,7 +208,7 @@ export class Slots {
   #admitHeld(destination: DestinationSlots): void {
     while (destination.held.length > 0 && destination.slots.size < mostInFlight(this.#windowOf(destination, false), this.#inFlight, this.options.rules)) {
       const held = destination.held.shift();
-      held?.callOff();
+      clearTimeout(held?.timer);
       held?.admit(this.#start(destination));
     }
     if (destination.held.length === 0) this.#holding.delete(destination);
