@@ -62,7 +62,7 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
     return leaveUnread(job, error, fetchedAt, context);
   }
   const progress = readProgress(job.log, job.firstRun);
-  const decided = await decideAttempt({ jobId: job.id, task, progress, stalls: job.stalls - progress.stallsAtLastRecord, fetchedAt }, context);
+  const decided = await decideAttempt({ jobId: job.id, task, progress, stalls: job.stalls - progress.stallsAtLastRecord }, context);
   const { outcome, result, flow, startedAt = fetchedAt } = decided;
   // Each by its name: to spread an object costs more than the rest of this.
   const delivery = { outcome, result, flow, task, progress, startedAt, durationMs: context.clock() - startedAt };
@@ -77,7 +77,6 @@ interface Attempt {
   readonly progress: TaskProgress;
   /** Stalls since the last record. */
   readonly stalls: number;
-  readonly fetchedAt: number;
 }
 
 interface Decided extends Pick<Delivery, 'outcome' | 'result' | 'flow'> {
@@ -86,7 +85,7 @@ interface Decided extends Pick<Delivery, 'outcome' | 'result' | 'flow'> {
 }
 
 /** Any error in here becomes a finding like all others: BullMQ would repeat the task for ever, every 5 s, uncounted. */
-async function decideAttempt({ jobId, task, progress, stalls, fetchedAt }: Attempt, context: DeliverTaskContext): Promise<Decided> {
+async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context: DeliverTaskContext): Promise<Decided> {
   const { rules, random, logger } = context;
   const decide = (finding: Exclude<Finding, Fetched>): Outcome => decideOutcome(finding, task, progress, rules, random());
   try {
@@ -95,11 +94,9 @@ async function decideAttempt({ jobId, task, progress, stalls, fetchedAt }: Attem
     if (stalls > 0) flowControl.recovered(flow, jobId);
     const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
     if (start.kind !== 'send') return { outcome: start };
-    const entered = flowControl.enter({ flow, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs });
-    // Waits only where it has to: a microtask for every send is felt.
-    const entry = entered instanceof Promise ? await entered : entered;
+    const entry = await flowControl.enter({ flow, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs });
     if (entry.kind === 'refused') return { outcome: decide({ kind: 'deferred', reason: entry.reason, waiting: flowControl.waiting(flow), at: clock() }), flow };
-    const startedAt = entered instanceof Promise ? clock() : fetchedAt;
+    const startedAt = clock();
     let result: DeliveryResult | undefined;
     try {
       result = await send(task, progress, destination, context);
