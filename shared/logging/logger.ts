@@ -1,6 +1,7 @@
 import winston from 'winston';
 import type { Environment } from '../config/schema.js';
 import { BufferedStream } from './buffered-stream.js';
+import { hasHidden, visibleText } from './visible-text.js';
 
 /** Values of a log line. Callers name each field, and never pass message_data or a secret. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -34,6 +35,8 @@ export interface Logger {
 }
 
 const MESSAGE = Symbol.for('message');
+/** Printable ASCII without a space, a quotation mark, an equals sign and a backslash. Nearly all values are like this. */
+const PLAIN_WORD = /^[!#-<>-[\]-~]+$/;
 
 /**
  * Readable lines in dev, one JSON object a line in prod.
@@ -90,12 +93,13 @@ function stampNow(): void {
 function printJson(level: string, message: string, fields: LogFields): string {
   stampNow();
   const rest = JSON.stringify(fields);
-  return `{"time":"${stamp}","level":"${level}","message":${JSON.stringify(message)}${rest === '{}' ? '}' : `,${rest.slice(1)}`}`;
+  return visibleText(`{"time":"${stamp}","level":"${level}","message":${JSON.stringify(message)}${rest === '{}' ? '}' : `,${rest.slice(1)}`}`);
 }
 
 function printReadable(level: string, message: string, fields: LogFields): string {
   stampNow();
-  let line = `${timeOfDay} ${level.padEnd(5)} ${message}`;
+  // The lines of a message stay lines: messages are ours.
+  let line = `${timeOfDay} ${level.padEnd(5)} ${hasHidden(message) ? message.split('\n').map(visibleText).join('\n') : message}`;
   // Object.entries would make an array for each field of each attempt.
   for (const name in fields) {
     const value = fields[name];
@@ -104,6 +108,8 @@ function printReadable(level: string, message: string, fields: LogFields): strin
   return line;
 }
 
+/** In quotes it is a JSON text, so that a backslash which a client sent differs from one of an escape. */
 function quoted(text: string): string {
-  return text === '' || /[\s"=]/.test(text) ? JSON.stringify(text) : text;
+  if (PLAIN_WORD.test(text)) return text;
+  return text === '' || /[\s"=\\]/.test(text) || hasHidden(text) ? visibleText(JSON.stringify(text)) : text;
 }

@@ -56,6 +56,31 @@ describe('createLogger', () => {
     expect(lines.text).to.contain('text="b\\nc\\u001b[31m"');
   });
 
+  const hidden = ['\u202e', '\u200b', '\u{e0041}', '\u2028', '\u2029', '\u2066', '\u00ad', '\ufeff', '\u061c', '\u180e', '\u3164', '\ufe0f', '\u00a0', '\u2003', '\u2800', '\u009b', '\u0085', '\u007f', '\u001b', '\ud83d', '\ude9a'];
+  for (const environment of ['dev', 'prod'] as const) {
+    it(`writes characters that a person would not see as escapes in ${environment}, and the others as they are`, () => {
+      for (const character of hidden) {
+        const lines = new Lines();
+        const logger = createLogger({ level: 'info', environment }, lines);
+        logger.attempt(() => ({ ...attempt, task_id: `a${character}b`, detail: undefined }));
+        logger.warn('Zürich 🚚', { text: `ü${character}🚚` });
+        logger.flush();
+        expect(lines.text).to.match(/^[ -~\nü🚚]+$/u);
+        const escaped = Array.from({ length: character.length }, (_, index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`).join('');
+        expect(lines.text).to.contain(`"a${escaped}b"`).and.to.contain(`"ü${escaped}🚚"`).and.to.contain('Zürich 🚚');
+        if (environment === 'prod') expect(JSON.parse(lines.text.split('\n')[0] ?? '')).to.have.property('task_id', `a${character}b`);
+      }
+    });
+  }
+
+  it('tells an escape from the same characters in a value', () => {
+    const lines = new Lines();
+    const logger = createLogger({ level: 'info', environment: 'dev' }, lines);
+    logger.info('x', { sent: '\\u202e', meant: '\u202e' });
+    logger.flush();
+    expect(lines.text).to.match(/ sent="\\\\u202e" meant="\\u202e"\n$/);
+  });
+
   it('leaves nothing behind in the process: tests make many', () => {
     const before = process.listenerCount('exit');
     createLogger({ level: 'info', environment: 'dev' }, new Lines());
