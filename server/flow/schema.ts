@@ -1,5 +1,6 @@
 import Joi from 'joi';
 import { RequestError } from '../../shared/domain/errors.js';
+import { isAddressable } from '../../shared/domain/field-check.js';
 import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import type { FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
@@ -58,16 +59,28 @@ export function parsePolicy(input: unknown): FlowPolicy | undefined {
  * @throws RequestError invalid_request for a text that is the name of no destination
  */
 export function parseName(text: string, defaultBrokers?: DefaultBrokers): string {
-  const refuse = (complaint: string): never => {
-    const message = `key ${complaint}`;
-    throw new RequestError('invalid_request', message, [{ field: 'key', message }]);
-  };
-  if (text.length > MAX_PASTED_CHARACTERS) refuse(`must not be longer than ${MAX_PASTED_CHARACTERS} characters`);
-  if (!text.isWellFormed()) refuse('must be well-formed Unicode (it has half of a surrogate pair)');
-  if (/\p{Cc}/u.test(text)) refuse('must not contain control characters');
+  if (text.length > MAX_PASTED_CHARACTERS) refuseKey(`must not be longer than ${MAX_PASTED_CHARACTERS} characters`);
+  if (!text.isWellFormed()) refuseKey('must be well-formed Unicode (it has half of a surrogate pair)');
+  if (/\p{Cc}/u.test(text)) refuseKey('must not contain control characters');
   const name = canonicalName(text, defaultBrokers);
-  if (name.length > MAX_NAME_CHARACTERS) refuse(`must not be longer than ${MAX_NAME_CHARACTERS} characters`);
+  if (name.length > MAX_NAME_CHARACTERS && [...name].length > MAX_NAME_CHARACTERS) refuseKey(`must not be longer than ${MAX_NAME_CHARACTERS} characters`);
   return name;
+}
+
+/**
+ * The name of a destination for which something is to be set. `.` and `..` are refused, as they are in `flow_key`: most clients
+ * cannot ask for them. What an older version let an operator set there can still be read, resumed and removed.
+ * @throws RequestError invalid_request
+ */
+export function parseNameToSet(text: string, defaultBrokers?: DefaultBrokers): string {
+  const name = parseName(text, defaultBrokers);
+  const complaint = isAddressable(name);
+  return complaint === undefined ? name : refuseKey(complaint);
+}
+
+function refuseKey(complaint: string): never {
+  const message = `key ${complaint}`;
+  throw new RequestError('invalid_request', message, [{ field: 'key', message }]);
 }
 
 /** @throws RequestError invalid_request */

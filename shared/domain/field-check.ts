@@ -33,5 +33,17 @@ export const isShort: TextCheck = (value) =>
 /** @param maxBytes of UTF-8 */
 export const isAtMost = (maxBytes: number): TextCheck => (value) => (Buffer.byteLength(value) <= maxBytes ? undefined : `must not be larger than ${maxBytes} bytes`);
 
+/**
+ * Parsers of urls take `.` and `..` in a path for steps, however they are encoded: `/tasks/%2e%2e` is `/`. So browsers, fetch
+ * and curl cannot ask for such a name. `%2e` as a name is different: it is written `%252e`, which no parser changes.
+ */
+export const isAddressable: TextCheck = (value) => (value === '.' || value === '..' ? 'must not be . or .., which no url can name' : undefined);
+
+const nameChecks = [isWellFormed, hasNoControls, isShort] as const;
+const allowedInNames = `1 to ${MAX_TEXT_CODE_POINTS} characters, no control characters`;
+
 /** A name given by people: 1 to 255 code points of well-formed Unicode without control characters. */
-export const nameCheck: FieldCheck = { kind: 'text', checks: [isWellFormed, hasNoControls, isShort], allowed: `1 to ${MAX_TEXT_CODE_POINTS} characters, no control characters` };
+export const nameCheck: FieldCheck = { kind: 'text', checks: nameChecks, allowed: allowedInNames };
+
+/** A name that is also a part of paths of the API. */
+export const pathNameCheck: FieldCheck = { kind: 'text', checks: [...nameChecks, isAddressable], allowed: `${allowedInNames}; neither \`.\` nor \`..\`` };

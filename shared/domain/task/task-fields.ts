@@ -1,8 +1,9 @@
 import { decodeDestination, encodeDestination, isDestinationType, rowOf, type Destination, type WireDestination } from '../destinations/destination.js';
-import { isAtMost, isWellFormed, nameCheck } from '../field-check.js';
+import { isAtMost, isWellFormed, nameCheck, pathNameCheck } from '../field-check.js';
 import { jitters, type Jitter, type RetryPolicy } from './retry-policy.js';
 import { UNREADABLE, type CheckedFields, type DestinationCheck, type TaskField, type TaskRules, type Unreadable } from './task-field.js';
 import type { Task } from './task.js';
+import { taskIdCheck } from './task-id.js';
 
 /** All values that a task holds, by name. */
 type Values = Omit<Task, 'retryPolicy'> & RetryPolicy;
@@ -27,7 +28,7 @@ function neededText<const Wire extends string, const Letter extends string>(wire
 
 /** The order of the docs, of error texts, of answers and, except for the message, of stored data. */
 export const taskFields: { readonly [Name in keyof Values]: TaskField<Values[Name]> & PlaceOf<Name> } = {
-  id: { read: (task) => task.id, ...neededText('id', 'i'), shown: 'nowhere', doc: 'your id of the task; everything else about it is asked by this id' },
+  id: { read: (task) => task.id, ...neededText('id', 'i'), check: taskIdCheck, shown: 'nowhere', doc: 'your id of the task; everything else about it is asked by this id' },
   source: { read: (task) => task.source, ...neededText('source', 's'), shown: 'head', doc: 'the system it comes from' },
   clientId: { read: (task) => task.clientId, ...neededText('client_id', 'c'), shown: 'head', doc: 'who hands it over' },
   destination: {
@@ -179,7 +180,7 @@ export const taskFields: { readonly [Name in keyof Values]: TaskField<Values[Nam
     read: (task) => task.flowKey,
     wire: 'flow_key',
     presence: 'optional',
-    check: nameCheck,
+    check: pathNameCheck,
     parse: (value: string) => value,
     absent: () => undefined,
     letter: 'f',
