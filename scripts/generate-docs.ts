@@ -19,7 +19,7 @@ const variableGroups: readonly (readonly [title: string, names: RegExp])[] = [
   ['HTTP API', /^(HTTP_|MAX_MESSAGE_BYTES$)/],
   ['Redis', /^(REDIS_|QUEUE_PREFIX$)/],
   ['Kafka', /^KAFKA_/],
-  ['Delivery', /^(WORKERS|WORKER_CONCURRENCY|DELIVERY_TIMEOUT|RETRY_JITTER)$|^DEAD_(ATTEMPTS|BASE_DELAY|MAX_DELAY)$/],
+  ['Delivery', /^(WORKERS|WORKER_CONCURRENCY|DELIVERY_TIMEOUT|RETRY_JITTER|SECRET_PATH_HOSTS)$|^DEAD_(ATTEMPTS|BASE_DELAY|MAX_DELAY)$/],
   ['Destinations in trouble', /^FLOW_/],
   ['Crashed workers, and faults of ours', /^(LOCK_|STALL_|RELEASE_)/],
   ['How long finished tasks are kept', /^(DELIVERED_|DEAD_LETTER_)/],

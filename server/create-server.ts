@@ -1,5 +1,6 @@
 import { createServer as createHttpServer } from 'node:http';
 import type { Config } from '../shared/config/load.js';
+import { createPathMask } from '../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../shared/domain/errors.js';
 import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
 import type { Clock } from '../shared/domain/ports.js';
@@ -22,7 +23,7 @@ import { createSubmitTask } from './tasks/submit-task.js';
 /** The settings that the API reads; those of the workers are not among them. */
 export type ServerConfig = Pick<
   Config,
-  'environment' | 'http' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs'
+  'environment' | 'http' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs'
 >;
 
 export interface ServerDeps {
@@ -64,7 +65,8 @@ export interface Server {
 export function createServer(config: ServerConfig, { logger, clock, version, onUnfitRedis, stages, redis = connectRedis(config.redis, 'server'), ...deps }: ServerDeps): Server {
   logConnectionChanges(redis, logger);
   redis.once('ready', () => void checkRedisSettings(redis, config.environment, logger).catch(onUnfitRedis));
-  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, clock, refusals: new RefusalLog(logger), onEngineMismatch: onUnfitRedis });
+  const mask = createPathMask(config.secretPathHosts);
+  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, refusals: new RefusalLog(logger), onEngineMismatch: onUnfitRedis });
   const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
   const { isRedisAboveMark = () => memoryGuard.isAboveMark } = deps;
   const { circuit, dead, release, deliveryTimeoutMs } = config;
@@ -80,7 +82,8 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
       }),
       maxBodyBytes: maxBodyBytes(config.maxMessageBytes),
       fleetSettings,
-      serveBoard: createBoardServer(queue),
+      mask,
+      serveBoard: createBoardServer(queue, mask),
       clock,
       logger,
     },

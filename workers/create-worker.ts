@@ -1,4 +1,5 @@
 import type { Config } from '../shared/config/load.js';
+import { createPathMask } from '../shared/domain/destinations/path-mask.js';
 import { defaultBulkheadRules } from '../shared/domain/flow/bulkhead-rules.js';
 import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
 import { factsOf } from '../shared/domain/flow/worker-facts.js';
@@ -20,7 +21,7 @@ import { Janitor } from './janitor.js';
 /** The settings that a worker reads; those of the API are not among them. */
 export type WorkerConfig = Pick<
   Config,
-  'environment' | 'redis' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention'
+  'environment' | 'redis' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention'
 >;
 
 export interface WorkerDeps {
@@ -65,7 +66,8 @@ export interface Worker {
 export function createWorker(config: WorkerConfig, { logger, clock, random, workerName, version }: WorkerDeps): Worker {
   const redis = connectRedis(config.redis, 'worker');
   logConnectionChanges(redis, logger);
-  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, clock });
+  const mask = createPathMask(config.secretPathHosts);
+  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock });
   const adapters = createAdapters(config, { clock, logger });
   const defaultBrokers = defaultBrokersOf(config.kafka.brokers);
   const inFlight = new SendsInFlight();
@@ -81,6 +83,7 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
     inFlight,
     flowControl,
     defaultBrokers,
+    mask,
     clock,
     random,
     logger,
@@ -120,7 +123,7 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
       await warnOfLargeFleet(shard, concurrency, logger);
     }
     if (isToldToStop()) return;
-    janitor = new Janitor({ shards, redis, retention: config.retention, clock, logger });
+    janitor = new Janitor({ shards, redis, retention: config.retention, mask, clock, logger });
     janitor.start();
   }
 

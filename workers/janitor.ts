@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { PathMask } from '../shared/domain/destinations/path-mask.js';
 import type { Clock } from '../shared/domain/ports.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
@@ -48,6 +49,8 @@ export class Janitor {
       readonly shards: readonly Shard[];
       readonly redis: RedisClient;
       readonly retention: Retention;
+      /** What search fields show of a path. The default is defaultPathMask. */
+      readonly mask?: PathMask;
       readonly clock: Clock;
       readonly logger: Logger;
     },
@@ -133,11 +136,11 @@ export class Janitor {
    * @returns whether the pass has more steps
    */
   async #addSearchFields(shard: Shard): Promise<boolean> {
-    const { redis } = this.options;
+    const { redis, mask } = this.options;
     const cursor = shard.keys.searchFieldsCursor;
     const state = await redis.get(cursor);
     if (state === RESTING) return false;
-    const pass = await addSearchFields(shard, state === null ? firstStep : parsePass(state));
+    const pass = await addSearchFields(shard, state === null ? firstStep : parsePass(state), mask);
     if (pass.place === undefined) {
       await redis.set(cursor, RESTING, 'EX', pass.added > 0 ? LOOK_AGAIN_AFTER_FINDS_S : LOOK_AGAIN_S);
       return false;

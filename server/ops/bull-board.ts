@@ -3,6 +3,7 @@ import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
 import type { Express } from 'express';
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { jobIdOf, taskIdOf } from '../../shared/queue/names.js';
 import { decodeTask } from '../../shared/queue/tasks/task-codec.js';
@@ -96,10 +97,10 @@ async function redisAnswers(queue: TaskQueue): Promise<void> {
 type BoardApp = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
 /** Bull Board, which is an Express app. It is made at the first request, because its queues need not exist earlier. */
-export function createBoardServer(queue: TaskQueue): ServeBoard {
+export function createBoardServer(queue: TaskQueue, mask: PathMask): ServeBoard {
   let board: BoardApp | undefined;
   return ({ request, response, requestId, match }, url) => {
-    const serve = (board ??= createBoard(queue));
+    const serve = (board ??= createBoard(queue, mask));
     for (const [name, value] of Object.entries({ ...commonHeaders(requestId), ...PAGE_HEADERS })) response.setHeader(name, value);
     // Express does the same for an app below a path: it makes redirects from originalUrl.
     Object.assign(request, { originalUrl: request.url, url });
@@ -126,11 +127,11 @@ function withJobIdMended(url: string): string {
   return [`${before}${encodeURIComponent(jobIdOf(id.slice('t-'.length)))}${behind}`, ...query].join('?');
 }
 
-function createBoard(queue: TaskQueue): BoardApp {
+function createBoard(queue: TaskQueue, mask: PathMask): BoardApp {
   const serverAdapter = new ExpressAdapter();
   serverAdapter.setBasePath(BOARD_PATH);
   createBullBoard({
-    queues: queue.queues().map((each) => new RedrivingAdapter(each, queue)),
+    queues: queue.queues().map((each) => new RedrivingAdapter(each, queue, mask)),
     serverAdapter,
     options: { uiConfig: { boardTitle: 'Kafka Retry Service' } },
   });
@@ -149,9 +150,10 @@ class RedrivingAdapter extends BullMQAdapter {
   constructor(
     queue: BoardQueue,
     private readonly tasks: TaskQueue,
+    mask: PathMask,
   ) {
     super(queue, { description: 'One job = one task. Failed = dead letters and parked tasks; Retry starts them again with all their retries.' });
-    this.setFormatter('data', showData);
+    this.setFormatter('data', (data: unknown) => showData(data, mask));
     this.setFormatter('returnValue', (value: unknown) => value);
   }
 
@@ -189,12 +191,12 @@ async function refuse(): Promise<never> {
 }
 
 /** The task in the words that its client used. The message is cut to a length that a person can read. */
-function showData(data: unknown): unknown {
+function showData(data: unknown, mask: PathMask): unknown {
   try {
     const task = decodeTask(data);
     const { messageData } = task;
     const message = messageData.length <= MAX_SHOWN_CHARACTERS ? messageData : `${messageData.slice(0, MAX_SHOWN_CHARACTERS)}... (${messageData.length} characters)`;
-    return { id: task.id, source: task.source, client_id: task.clientId, ...toWirePolicy(task), message_data: message };
+    return { id: task.id, source: task.source, client_id: task.clientId, ...toWirePolicy(task, mask), message_data: message };
   } catch {
     return data; // of a newer version: show it as it is
   }

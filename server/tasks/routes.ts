@@ -1,3 +1,4 @@
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { flowDue } from '../../shared/domain/flow/flow-key.js';
 import type { Clock } from '../../shared/domain/ports.js';
@@ -15,6 +16,8 @@ export interface TaskParts {
   readonly queue: TaskQueue;
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
   readonly clock: Clock;
+  /** What is shown of the paths of urls. */
+  readonly mask: PathMask;
 }
 
 /** Calls about a task that is stored already; submit-routes.ts stores it. */
@@ -27,13 +30,13 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     query: ['include'],
     operationId: 'readTask',
     metricLabel: '/tasks/:id',
-    handle: async (context, { queue, fleetSettings, clock }) => {
+    handle: async (context, { queue, fleetSettings, clock, mask }) => {
       const id = idIn(context);
       const view = await queue.find(id);
       if (view === undefined) throw taskNotFound(id);
       const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, queue, fleetSettings);
       const includesMessage = context.query.get('include')?.split(',').includes('message_data') === true;
-      return jsonAnswer(200, toWireTask(view, { includesMessage, now: clock(), waiting }));
+      return jsonAnswer(200, toWireTask(view, { includesMessage, now: clock(), waiting, mask }));
     },
   },
   {

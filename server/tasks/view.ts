@@ -1,5 +1,6 @@
 import type { AttemptRecord, LogEntry, Phase } from '../../shared/domain/task/attempt-record.js';
 import { printFailure } from '../../shared/domain/task/outgoing-message.js';
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { toWireReceipt } from '../../shared/domain/destinations/destination.js';
 import { taskFieldRows, type BoundField } from '../../shared/domain/task/task-fields.js';
 import type { Task } from '../../shared/domain/task/task.js';
@@ -7,13 +8,21 @@ import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import { printTime } from '../http/print-time.js';
 import { waitingFor, type WaitingFacts } from './waiting-for.js';
 
+export interface TaskViewOptions {
+  readonly includesMessage: boolean;
+  readonly now: number;
+  readonly waiting: WaitingFacts | undefined;
+  /** What is shown of the paths of urls. */
+  readonly mask: PathMask;
+}
+
 /** Shows a task to clients: our names become wire names here. */
-export function toWireTask(view: TaskView, options: { readonly includesMessage: boolean; readonly now: number; readonly waiting: WaitingFacts | undefined }): object {
+export function toWireTask(view: TaskView, options: TaskViewOptions): object {
   const { task, state, progress, nextAttemptAt, createdAt, finishedAt } = view;
   return {
     id: task.id,
     state,
-    ...shownFields('head', task),
+    ...shownFields('head', task, options.mask),
     run: progress.run,
     ...toWirePosition(view),
     created_at: printTime(createdAt),
@@ -21,7 +30,7 @@ export function toWireTask(view: TaskView, options: { readonly includesMessage: 
     finished_at: finishedAt === undefined ? null : printTime(finishedAt),
     waiting_for: waitingFor(view, options.waiting, options.now),
     dead_reason: progress.deadReason ?? null,
-    ...toWirePolicy(task),
+    ...toWirePolicy(task, options.mask),
     ...(options.includesMessage ? { message_data: task.messageData } : {}),
     timeline: toWireTimeline(view),
   };
@@ -39,17 +48,17 @@ function toWirePhase(phase: Phase): string {
   return phase === 'dead' ? 'dead_letter' : 'delivery';
 }
 
-/** The task as the client asked for it. */
-export function toWirePolicy(task: Task): object {
-  return { ...shownFields('body', task), policy: shownFields('policy', task), message_bytes: Buffer.byteLength(task.messageData) };
+/** The task as the client asked for it, without the secrets of its destinations. */
+export function toWirePolicy(task: Task, mask: PathMask): object {
+  return { ...shownFields('body', task, mask), policy: shownFields('policy', task, mask), message_bytes: Buffer.byteLength(task.messageData) };
 }
 
-function shownFields(place: BoundField['shown'], task: Task): object {
-  return Object.assign({}, ...taskFieldRows.filter(({ shown }) => shown === place).map((row) => shownField(row, row.read(task)))) as object;
+function shownFields(place: BoundField['shown'], task: Task, mask: PathMask): object {
+  return Object.assign({}, ...taskFieldRows.filter(({ shown }) => shown === place).map((row) => shownField(row, row.read(task), mask))) as object;
 }
 
-function shownField(row: BoundField, value: unknown): object {
-  if (row.show !== undefined) return row.show(value);
+function shownField(row: BoundField, value: unknown, mask: PathMask): object {
+  if (row.show !== undefined) return row.show(value, mask);
   return value === undefined ? {} : { [row.wire]: value };
 }
 

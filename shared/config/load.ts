@@ -37,6 +37,8 @@ export interface Config {
   readonly deliveryTimeoutMs: number;
   readonly circuit: CircuitRules;
   readonly maxMessageBytes: number;
+  /** Hosts whose paths are secret as a whole: see path-mask.ts. */
+  readonly secretPathHosts: readonly string[];
   readonly retryJitter: Jitter;
   readonly dead: { readonly attempts: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
   readonly stall: { readonly lockMs: number; readonly checkMs: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
@@ -91,6 +93,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       maxOpenMs: required(values.FLOW_CIRCUIT_MAX_OPEN),
     },
     maxMessageBytes: required(values.MAX_MESSAGE_BYTES),
+    secretPathHosts: required(values.SECRET_PATH_HOSTS),
     retryJitter: required(values.RETRY_JITTER),
     dead: { attempts: required(values.DEAD_ATTEMPTS), baseDelayMs: required(values.DEAD_BASE_DELAY), maxDelayMs: required(values.DEAD_MAX_DELAY) },
     stall: {

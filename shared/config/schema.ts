@@ -2,6 +2,7 @@
  * Every environment variable, once: how it is read, its default, what it means.
  * docs/ENVIRONMENT.md is generated from this table. Only load.ts reads the environment.
  */
+import { knownChatWebhooks } from '../domain/destinations/path-mask.js';
 import { jitters } from '../domain/task/retry-policy.js';
 
 export type Environment = 'dev' | 'prod';
@@ -91,6 +92,15 @@ const hostPorts =
   (value: string): readonly HostPort[] =>
     value.split(',').map((part) => hostPort(part.trim(), defaultPort));
 
+/** `Hooks.example.com,*.example.org` -> the names in lower case, without ports. */
+function hostNames(value: string): readonly string[] {
+  return value.split(',').map((part) => {
+    const name = part.trim().toLowerCase();
+    if (!/^(?:\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])$/.test(name)) throw new Error('no host name');
+    return name;
+  });
+}
+
 export const variables = {
   ENVIRONMENT: oneOf(['dev', 'prod'], 'dev', '`prod`: JSON logs and strict defaults.'),
   LOG_LEVEL: oneOf(['error', 'warn', 'info', 'debug'], 'info', 'What is logged. The line of each attempt is `info`.'),
@@ -136,6 +146,12 @@ export const variables = {
   WORKER_CONCURRENCY: integer(1, 10_000, '200', 'Deliveries in flight per worker process; one destination alone gets half of them.'),
   DELIVERY_TIMEOUT: duration('30s', 'Total time of one attempt: connect, send, and the whole answer.', { min: 100, max: 3_600_000 }),
   MAX_MESSAGE_BYTES: integer(1, 64 * 1_048_576, '1048576', 'Largest message_data, in bytes of UTF-8. The limit of the HTTP body follows from it.'),
+  SECRET_PATH_HOSTS: variable(
+    hostNames,
+    'host names, `*.example.com` for all names below one, or `*`; divided by commas',
+    knownChatWebhooks.join(','),
+    'HTTP hosts whose paths are secret: every segment of them is shown as a hash. On other hosts only a segment of 20 characters or more that mixes letters and digits is. Give the API and all workers the same.',
+  ),
   FLOW_CIRCUIT: oneOf(['on', 'off'], 'on', 'Circuit breaker of each destination, its slow start, and Retry-After for all its tasks. `off`: every task is sent as its own policy says.'),
   FLOW_CIRCUIT_FAILURES: integer(2, 10_000, '30', 'Failures in a row, of different tasks, that open the circuit of a destination. A 500 counts for a quarter of one: it may be about the message.'),
   FLOW_CIRCUIT_COOL_DOWN: duration('2s', 'From the opening of a circuit to its first probe; doubles with each probe that fails.', { min: 100, max: 3_600_000 }),

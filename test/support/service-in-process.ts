@@ -33,6 +33,8 @@ export interface InProcessOptions {
   readonly circuit?: Partial<CircuitRules>;
   /** The API's KAFKA_BROKERS; workers have their own. */
   readonly kafkaBrokers?: string;
+  /** SECRET_PATH_HOSTS of the API and the workers. */
+  readonly secretPathHosts?: string;
   /** To be one more API of an earlier service. */
   readonly prefix?: string;
   /** Stages of the API's pipeline. */
@@ -69,13 +71,13 @@ export class InProcessService {
 
   /** The API, as the server's main.ts makes it; without waiting for Redis. */
   static async start(options: InProcessOptions = {}): Promise<InProcessService> {
-    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, dead = defaultDead, release = defaultReleasePolicy, circuit = {}, kafkaBrokers = NO_BROKER, stages, isRedisAboveMark } = options;
+    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, dead = defaultDead, release = defaultReleasePolicy, circuit = {}, kafkaBrokers = NO_BROKER, secretPathHosts, stages, isRedisAboveMark } = options;
     const redis = connect('server', options.redis);
     const queue = new TaskQueue({ redis, prefix, shards, deadAttempts: 10, clock: Date.now, refusals: new RefusalLog(logger) });
     const service = new InProcessService(options, redis, queue, prefix);
     const server = createServer(
       {
-        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s', HTTP_HOST: '127.0.0.1', HTTP_PORT: '0' }),
+        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s', HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', SECRET_PATH_HOSTS: secretPathHosts }),
         redis: redisConfig(options.redis),
         queuePrefix: prefix,
         shards,
@@ -131,10 +133,10 @@ export class InProcessService {
 
   /** A worker as the worker's main.ts makes it. At close() it gives back at once what is in flight. */
   async startWorker({ concurrency = 50, circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER }: WorkerOptions = {}): Promise<Worker> {
-    const { dead = defaultDead, release = defaultReleasePolicy, shards = 1, redis } = this.options;
+    const { dead = defaultDead, release = defaultReleasePolicy, shards = 1, redis, secretPathHosts } = this.options;
     const worker = createWorker(
       {
-        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s' }),
+        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s', SECRET_PATH_HOSTS: secretPathHosts }),
         redis: redisConfig(redis),
         queuePrefix: this.prefix,
         shards,

@@ -1,6 +1,8 @@
 import { readProgress, type LogEntry, type TaskProgress } from '../../shared/domain/task/attempt-record.js';
 import { attemptToSend } from '../../shared/domain/task/outgoing-message.js';
 import { printDestination, type Destination } from '../../shared/domain/destinations/destination.js';
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
+import { withoutSecrets } from '../../shared/domain/destinations/without-secrets.js';
 import { flowDue, type DefaultBrokers, type Flow } from '../../shared/domain/flow/flow-key.js';
 import { decideOutcome, decideUnreadable, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../../shared/domain/task/outcome.js';
 import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../../shared/domain/ports.js';
@@ -44,6 +46,8 @@ export interface DeliverTaskContext {
   readonly inFlight: SendsInFlight;
   readonly flowControl: FlowControl;
   readonly defaultBrokers: DefaultBrokers;
+  /** What is shown of the paths of urls. */
+  readonly mask: PathMask;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -99,7 +103,7 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
     const startedAt = clock();
     let result: DeliveryResult | undefined;
     try {
-      result = await send(task, progress, destination, context);
+      result = withoutSecretsIn(await send(task, progress, destination, context), destination, context.mask);
       if (result.kind === 'failed' && flowControl.hasCircuitOpenedDuring(entry)) return { outcome: decide({ kind: 'circuit_opened_during_send', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, startedAt };
       return { outcome: decide({ kind: 'result', result }), result, startedAt };
     } finally {
@@ -112,9 +116,14 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
 }
 
 /** @throws only for a bug of ours: an adapter resolves for whatever the other side does */
-async function send(task: Task, progress: TaskProgress, destination: Destination, { adapters, inFlight, timeLimitMs }: DeliverTaskContext): Promise<DeliveryResult> {
-  const attempt = attemptToSend(task, progress);
+async function send(task: Task, progress: TaskProgress, destination: Destination, { adapters, inFlight, timeLimitMs, mask }: DeliverTaskContext): Promise<DeliveryResult> {
+  const attempt = attemptToSend(task, progress, mask);
   return inFlight.run(timeLimitMs, () => new TimeLimitReached(timeLimitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
+}
+
+/** Its text is stored with the record, shown, logged and sent on with a dead letter. */
+function withoutSecretsIn(result: DeliveryResult, destination: Destination, mask: PathMask): DeliveryResult {
+  return result.kind === 'delivered' ? result : { ...result, detail: withoutSecrets(result.detail, destination, mask) };
 }
 
 function nextSend(task: Task, { phase }: TaskProgress, defaultBrokers: DefaultBrokers): { destination: Destination; flow: Flow } {
@@ -131,7 +140,7 @@ function leaveUnread(job: FetchedJob, error: unknown, startedAt: number, context
   return { outcome, task: undefined, progress: undefined, startedAt, durationMs: 0 };
 }
 
-function logAttempt(delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, { logger }: DeliverTaskContext): void {
+function logAttempt(delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, { logger, mask }: DeliverTaskContext): void {
   const { outcome, task, progress, result, durationMs } = delivery;
   const failure = result?.kind === 'failed' ? result : undefined;
   logger.attempt(() => ({
@@ -140,7 +149,7 @@ function logAttempt(delivery: Delivery & { readonly task: Task; readonly progres
     phase: progress.phase,
     attempt: progress.attempt,
     max_retries: task.retryPolicy.maxRetries,
-    destination: printDestination(progress.phase === 'delivery' || task.deadDestination === undefined ? task.destination : task.deadDestination),
+    destination: printDestination(progress.phase === 'delivery' || task.deadDestination === undefined ? task.destination : task.deadDestination, mask),
     outcome: outcome.kind,
     duration_ms: durationMs,
     code: 'code' in outcome ? outcome.code : failure?.code,

@@ -1,4 +1,5 @@
 import type { FieldCheck } from '../field-check.js';
+import type { PathMask } from './path-mask.js';
 
 /**
  * One type of destination. Everything that differs by type stands in its row, except the sending (its adapter in
@@ -28,8 +29,8 @@ interface RowBase<D extends AnyDestination, W extends object, R extends object> 
   checkAll?(wire: W): string | undefined;
   /** @param wire checked by `fields`, `together` and `checkAll` */
   parse(wire: W): D;
-  /** The wire form that GET /tasks/:id shows, with passwords masked. It never throws. */
-  toWire(destination: D): object;
+  /** The wire form that GET /tasks/:id shows, without any secret. It never throws. */
+  toWire(destination: D, mask: PathMask): object;
   /** The fields of a receipt, and their names in GET /tasks/:id. A field that two types share has the same name in both. */
   readonly receipt: { readonly [Name in keyof R]-?: string };
   /** Never set: it carries the type R, which the compiler cannot infer from the names. */
@@ -38,15 +39,15 @@ interface RowBase<D extends AnyDestination, W extends object, R extends object> 
    * A text for logs, job names and `x-retry-original-destination`: it says where, without any secret. It begins with the
    * type. It never throws: if it did, a broken destination would keep its task from ever being decided.
    */
-  print(destination: D): string;
+  print(destination: D, mask: PathMask): string;
+  /** Parts of it that must not be shown, in each spelling in which the other side may quote them. It never throws. */
+  secretTexts(destination: D, mask: PathMask): readonly string[];
   /** JSON of everything that a client said about it, in one spelling, for the content hash. It begins with the type. */
   canonical(destination: D): readonly unknown[];
   /** The names under which its failures and limits are counted; see flowOf. It never throws. */
   flow(destination: D, defaultBrokers: ReadonlySet<string>): FlowNames;
-  /** The path in the name of its endpoint, unmasked and as it is sent: `/orders`. See endpoint-path.ts. It never throws. */
-  endpointPath(destination: D): string;
-  /** Whether a segment of that path may be a token, which is shown as a hash. */
-  readonly hasSecretPaths: boolean;
+  /** The path in the name of its endpoint, such as `/orders`. Host and path together are the endpoint. It never throws. */
+  endpointPath(destination: D, mask: PathMask): string;
   /** The canonical form of a name that an operator wrote; undefined when no destination of this type has such a name. */
   canonicalName(name: string, defaultBrokers: ReadonlySet<string>): string | undefined;
   /** The host in a canonical name of this type; undefined for other names. */

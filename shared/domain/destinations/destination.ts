@@ -1,6 +1,7 @@
 import type { DestinationRow, StoredFields } from './destination-row.js';
 import { httpType } from './http.js';
 import { kafkaType } from './kafka.js';
+import type { PathMask } from './path-mask.js';
 
 /** Every type of destination, in the order of the docs and of error texts. To add one, see DestinationRow. */
 export const destinationTypes = rowsByType({
@@ -44,8 +45,8 @@ export function isDestinationType(name: unknown): name is DestinationType {
  * A destination for logs, job names and `x-retry-original-destination`: it says where, and contains no secret.
  * `http https://api.example.com/hook?...`, `kafka orders@broker-1:9092`, `kafka orders@default`.
  */
-export function printDestination(destination: Destination): string {
-  return rowOf(destination.type).print(destination);
+export function printDestination(destination: Destination, mask: PathMask): string {
+  return rowOf(destination.type).print(destination, mask);
 }
 
 /** The form in a job's data: the fields of its row and its type as `y`, which the two types of version 1 leave out. */

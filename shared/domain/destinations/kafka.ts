@@ -88,8 +88,9 @@ export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt
     const host = broker === undefined ? DEFAULT_CLUSTER : clusterOf(brokerName(broker), defaultBrokers);
     return { key: `${host}/${topic}`, host };
   },
+  /** What names a cluster and a topic is no secret, and brokers do not quote keys and headers. */
+  secretTexts: () => [],
   endpointPath: ({ topic }) => `/${topic}`,
-  hasSecretPaths: false,
   canonicalName(name, defaultBrokers) {
     const cluster = CLUSTER.exec(name)?.[0];
     return cluster === undefined ? undefined : clusterOf(spellBroker(cluster.slice(KAFKA_SCHEME.length)), defaultBrokers) + name.slice(cluster.length);

@@ -1,5 +1,6 @@
 import { failedAt, type TaskProgress } from './attempt-record.js';
 import { printDestination } from '../destinations/destination.js';
+import type { PathMask } from '../destinations/path-mask.js';
 import type { DeliveryAttempt } from '../ports.js';
 import type { Task } from './task.js';
 
@@ -9,9 +10,11 @@ const MAX_ERROR_CHARACTERS = 500;
  * The send that is due for a task, by its phase.
  * Delivery: key `<id>|<attempt>`. Dead letter: key `<id>|dead|<sends made to the destination>`, so `t|dead|3` for
  * max_retries 2 after full exhaustion; the same body, and the headers that say what happened.
+ *
+ * No two sends have the same key and run, because no id ends in `|dead`: see task-id.ts.
  */
-export function attemptToSend(task: Task, progress: TaskProgress): DeliveryAttempt {
-  return progress.phase === 'delivery' ? deliveryAttempt(task, progress) : deadLetter(task, progress);
+export function attemptToSend(task: Task, progress: TaskProgress, mask: PathMask): DeliveryAttempt {
+  return progress.phase === 'delivery' ? deliveryAttempt(task, progress) : deadLetter(task, progress, mask);
 }
 
 function deliveryAttempt(task: Task, progress: TaskProgress): DeliveryAttempt {
@@ -23,7 +26,7 @@ function deliveryAttempt(task: Task, progress: TaskProgress): DeliveryAttempt {
   };
 }
 
-function deadLetter(task: Task, progress: TaskProgress): DeliveryAttempt {
+function deadLetter(task: Task, progress: TaskProgress, mask: PathMask): DeliveryAttempt {
   const { lastFailure, firstFailedAt, deliverySends } = progress;
   return {
     taskId: task.id,
@@ -36,7 +39,7 @@ function deadLetter(task: Task, progress: TaskProgress): DeliveryAttempt {
       'x-retry-error': lastFailure === undefined ? 'unknown' : printFailure(lastFailure.code ?? 'unknown', lastFailure.detail),
       'x-retry-first-failed-at': new Date(firstFailedAt ?? 0).toISOString(),
       'x-retry-last-failed-at': new Date(lastFailure === undefined ? 0 : failedAt(lastFailure)).toISOString(),
-      'x-retry-original-destination': printDestination(task.destination),
+      'x-retry-original-destination': printDestination(task.destination, mask),
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { PathMask } from '../destinations/path-mask.js';
 import type { FieldCheck } from '../field-check.js';
 import type { Jitter } from './retry-policy.js';
 import type { Task } from './task.js';
@@ -47,8 +48,8 @@ export interface TaskField<V> {
 
   /** Where GET /tasks/:id shows it; `nowhere` means not by this table. */
   readonly shown: 'head' | 'body' | 'policy' | 'nowhere';
-  /** Its fields there. The default is the value under its wire name, and nothing when it is undefined. */
-  show?(value: V): Readonly<Record<string, unknown>>;
+  /** Its fields there, without secrets. The default is the value under its wire name, and nothing when it is undefined. */
+  show?(value: V, mask: PathMask): Readonly<Record<string, unknown>>;
 }
 
 /** A destination consists of two fields: an object, and its type. */

@@ -1,4 +1,5 @@
 import { decodeDestination, encodeDestination, isDestinationType, rowOf, type Destination, type WireDestination } from '../destinations/destination.js';
+import { shownFlowKey } from '../destinations/http.js';
 import { isAtMost, isWellFormed, nameCheck, pathNameCheck } from '../field-check.js';
 import { jitters, type Jitter, type RetryPolicy } from './retry-policy.js';
 import { UNREADABLE, type CheckedFields, type DestinationCheck, type TaskField, type TaskRules, type Unreadable } from './task-field.js';
@@ -43,7 +44,7 @@ export const taskFields: { readonly [Name in keyof Values]: TaskField<Values[Nam
     content: 'positional',
     canonical: canonicalDestination,
     shown: 'body',
-    show: (destination) => ({ destination_type: destination.type, destination: rowOf(destination.type).toWire(destination) }),
+    show: (destination, mask) => ({ destination_type: destination.type, destination: rowOf(destination.type).toWire(destination, mask) }),
     doc: 'where it is delivered',
   },
   deadDestination: {
@@ -59,8 +60,8 @@ export const taskFields: { readonly [Name in keyof Values]: TaskField<Values[Nam
     content: 'positional',
     canonical: (destination) => (destination === undefined ? null : canonicalDestination(destination)),
     shown: 'body',
-    show: (destination) =>
-      destination === undefined ? {} : { dead_destination_type: destination.type, dead_destination: rowOf(destination.type).toWire(destination) },
+    show: (destination, mask) =>
+      destination === undefined ? {} : { dead_destination_type: destination.type, dead_destination: rowOf(destination.type).toWire(destination, mask) },
     doc: 'where it is delivered when its retries are used up',
   },
   onExhausted: {
@@ -188,6 +189,7 @@ export const taskFields: { readonly [Name in keyof Values]: TaskField<Values[Nam
     decode: (stored) => (stored === undefined ? undefined : readText(stored)),
     content: 'named',
     shown: 'body',
+    show: (value, mask) => (value === undefined ? {} : { flow_key: shownFlowKey(value, mask) }),
     doc: 'a name of your choice: limits, pauses and counts of its deliveries go by it instead of by destination',
   },
 };

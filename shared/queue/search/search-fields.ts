@@ -1,6 +1,7 @@
+import { rowOf } from '../../domain/destinations/destination.js';
+import type { PathMask } from '../../domain/destinations/path-mask.js';
 import { flowOf } from '../../domain/flow/flow-key.js';
 import type { Task } from '../../domain/task/task.js';
-import { endpointPath } from './endpoint-path.js';
 
 /**
  * The field `w` of a job: it repeats a few facts of its task, so that a script can filter jobs without reading their messages
@@ -27,7 +28,7 @@ export interface SearchFields {
    * API and workers may be configured differently.
    */
   readonly host: string;
-  /** `/orders`; host and path together are the endpoint: see endpoint-path.ts. */
+  /** `/orders`; host and path together are the endpoint: see path-mask.ts. */
   readonly path: string;
   readonly flowKey: string | undefined;
   /** The name of its flow, as flowOf writes it without the default brokers, if a flow_key has another spelling. */
@@ -36,7 +37,7 @@ export interface SearchFields {
   readonly messageBytes: number;
 }
 
-export function searchFieldsOf(task: Task, messageBytes: number): SearchFields {
+export function searchFieldsOf(task: Task, messageBytes: number, mask: PathMask): SearchFields {
   const { clientId, source, destination, flowKey } = task;
   const { key, host } = flowOf(destination, flowKey);
   return {
@@ -44,7 +45,7 @@ export function searchFieldsOf(task: Task, messageBytes: number): SearchFields {
     source,
     destinationType: destination.type,
     host,
-    path: endpointPath(destination, host),
+    path: rowOf(destination.type).endpointPath(destination, mask),
     flowKey,
     flowName: flowKey === undefined || key === flowKey ? undefined : key,
     messageBytes,

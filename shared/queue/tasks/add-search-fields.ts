@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { defaultPathMask, type PathMask } from '../../domain/destinations/path-mask.js';
 import type { Shard } from '../engine/shard.js';
 import { failureFieldsOf, packFailureFields } from '../search/failure-fields.js';
 import { decodeLogField } from './log-codec.js';
@@ -30,25 +31,25 @@ export const firstStep: Pass = { place: 0, cursor: '0', added: 0 };
  * since. A pass sees every job that is in the same set from its beginning to its end; one that moves meanwhile may be missed.
  * @returns the next step of the pass; `place` undefined = it has ended
  */
-export async function addSearchFields(shard: Shard, { place, cursor, added }: Pass): Promise<Pass | { readonly place: undefined; readonly added: number }> {
+export async function addSearchFields(shard: Shard, { place, cursor, added }: Pass, mask: PathMask = defaultPathMask): Promise<Pass | { readonly place: undefined; readonly added: number }> {
   const name = PLACES[place];
   if (name === undefined) return { place: undefined, added };
   const { client, keys } = shard;
   const found: unknown = await client.runCommand('krsFindBareJobs', [keys[name], keys.base, cursor, name === 'wait' ? 'list' : 'set', name === 'completed' ? 1 : 0]);
   // The script's own answer.
   const [next, ...jobIds] = found as [string, ...string[]];
-  const written = await addTo(shard, keys[name], jobIds);
+  const written = await addTo(shard, keys[name], jobIds, mask);
   return next === '0' ? { place: place + 1, cursor: '0', added: added + written } : { place, cursor: next, added: added + written };
 }
 
-async function addTo({ client, keys }: Shard, place: string, jobIds: readonly string[]): Promise<number> {
+async function addTo({ client, keys }: Shard, place: string, jobIds: readonly string[], mask: PathMask): Promise<number> {
   let written = 0;
   for (let rest = jobIds; rest.length > 0; ) {
     const reply: unknown = await client.runCommand('krsReadBareJobs', [place, keys.base, READ_AT_ONCE_BYTES, ...rest]);
     // The script's own answer: as many as it read, one at least.
     const jobs = reply as [data: string | null, log: string | null, attemptsMade: string | null][];
     const args = jobs.flatMap(([data, log, attemptsMade], index) => {
-      const fields = fieldsOf(data ?? '', log ?? '', Number(attemptsMade ?? 0));
+      const fields = fieldsOf(data ?? '', log ?? '', Number(attemptsMade ?? 0), mask);
       return fields === undefined ? [] : [rest[index] ?? '', digestOf(data, log, attemptsMade), fields.search, fields.failure];
     });
     if (args.length > 0) written += Number(await client.runCommand('krsAddSearchFields', [place, keys.base, ...args]));
@@ -58,10 +59,10 @@ async function addTo({ client, keys }: Shard, place: string, jobIds: readonly st
 }
 
 /** @returns undefined for a job that this version cannot read; '' when it has no failure */
-function fieldsOf(data: string, log: string, attemptsMade: number): { readonly search: string; readonly failure: string } | undefined {
+function fieldsOf(data: string, log: string, attemptsMade: number, mask: PathMask): { readonly search: string; readonly failure: string } | undefined {
   try {
     const task = decodeTask(JSON.parse(data));
-    const search = packSearchFields(searchFieldsOf(task, Buffer.byteLength(task.messageData)));
+    const search = packSearchFields(searchFieldsOf(task, Buffer.byteLength(task.messageData), mask));
     const failure = failureFieldsOf(decodeLogField(log), attemptsMade);
     // BullMQ has failed it for a reason of its own, without a record: it was never sent.
     const unrecorded = attemptsMade === 0 ? undefined : { attemptsMade, phase: 'delivery' as const, attempts: 0, code: undefined, httpStatus: undefined, deadReason: undefined };

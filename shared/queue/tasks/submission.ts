@@ -1,3 +1,4 @@
+import type { PathMask } from '../../domain/destinations/path-mask.js';
 import type { Task } from '../../domain/task/task.js';
 import { wholeMs } from '../../domain/task/retry-policy.js';
 import { jobIdOf } from '../names.js';
@@ -37,16 +38,17 @@ export class Submission {
     private readonly shard: Shard,
     private readonly task: Task,
     deadAttempts: number,
+    mask: PathMask,
   ) {
     const message = messageJson(task);
     this.#sha = contentHash(task, message);
     // It is counted once, because the batcher asks for it each time it looks for the next group.
     const messageBytes = Buffer.byteLength(task.messageData);
     this.bytes = messageBytes + ENVELOPE_BYTES;
-    this.#searchFields = packSearchFields(searchFieldsOf(task, messageBytes)) ?? '';
+    this.#searchFields = packSearchFields(searchFieldsOf(task, messageBytes, mask)) ?? '';
     this.#job = {
       id: jobIdOf(task.id),
-      name: jobNameOf(task),
+      name: jobNameOf(task, mask),
       data: encodeTask(task, message),
       // This is for people who look at the board. outcome.ts decides, and does not use this number.
       attempts: task.retryPolicy.maxRetries + 1 + deadAttempts,

@@ -1,5 +1,7 @@
 import { hash } from 'node:crypto';
 import { printDestination } from '../../domain/destinations/destination.js';
+import { shownFlowKey } from '../../domain/destinations/http.js';
+import type { PathMask } from '../../domain/destinations/path-mask.js';
 import { UNREADABLE } from '../../domain/task/task-field.js';
 import { buildTask, taskFieldRows, taskFields, type BoundField } from '../../domain/task/task-fields.js';
 import type { Task } from '../../domain/task/task.js';
@@ -38,9 +40,9 @@ export class UnreadableTaskError extends Error {
  * A text that people can read in Bull Board: `http https://api.example.com/hook`, `kafka orders@default`, and with a
  * flow_key `[tenant-7] http https://...`. Scripts use the search fields instead.
  */
-export function jobNameOf(task: Task): string {
-  const flowKey = task.flowKey === undefined ? '' : `[${task.flowKey}] `;
-  return `${flowKey}${printDestination(task.destination)}`.slice(0, MAX_NAME_CHARACTERS).toWellFormed();
+export function jobNameOf(task: Task, mask: PathMask): string {
+  const flowKey = task.flowKey === undefined ? '' : `[${shownFlowKey(task.flowKey, mask)}] `;
+  return `${flowKey}${printDestination(task.destination, mask)}`.slice(0, MAX_NAME_CHARACTERS).toWellFormed();
 }
 
 /** BullMQ runs jobs without a priority before all others. So our priority tasks have none, and normal tasks have one. */

@@ -1,3 +1,4 @@
+import { defaultPathMask, type PathMask } from '../../domain/destinations/path-mask.js';
 import { RequestError, type RequestErrorCode } from '../../domain/errors.js';
 import { waitingListOf, type Flow } from '../../domain/flow/flow-key.js';
 import type { Clock } from '../../domain/ports.js';
@@ -42,6 +43,8 @@ export interface TaskQueueOptions {
   readonly shards: number;
   /** The number of attempts that the board shows for a job includes it. */
   readonly deadAttempts: number;
+  /** What job names and search fields show of a path. The default is defaultPathMask. */
+  readonly mask?: PathMask;
   readonly clock: Clock;
   /** It is told what Redis refuses; the caller learns only a code. */
   readonly refusals?: RefusalLog;
@@ -73,7 +76,7 @@ export class TaskQueue {
       const shard = this.#shardOf(task.id);
       let batcher = this.#batchers.get(shard);
       if (batcher === undefined) this.#batchers.set(shard, (batcher = new SubmissionBatcher(shard)));
-      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts));
+      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts, this.options.mask ?? defaultPathMask));
       this.options.refusals?.accepted();
       return admission;
     } catch (cause) {

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 
 import { createReceiver, failingFirst, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
-import { call, getTask, getTaskAnswer, httpTask, submitNew, timeOf, uniqueId, waitForState, type WireTask } from '../../../support/tasks.js';
+import { call, domainTask, getTask, getTaskAnswer, httpTask, submitNew, timeOf, uniqueId, waitForState, type WireTask } from '../../../support/tasks.js';
 
 const MAX_MESSAGE_BYTES = 1_000;
 
@@ -172,7 +172,7 @@ describe('GET /tasks/:id', () => {
     await receiver.close();
   });
 
-  it('shows all of a task that waits, but its message and the password in its url', async () => {
+  it('shows all of a task that waits, but its message and what may be secret in its url', async () => {
     const before = Date.now();
     const task = httpTask('http://user:secret@127.0.0.1:9/hook?a=1', { initial_delay: 60, base_delay: 0.5, max_delay: 10, max_retries: 3, is_priority: true, flow_key: 'tenant-7', message_data: 'ü' });
     await submitNew(service.baseUrl, task);
@@ -191,7 +191,7 @@ describe('GET /tasks/:id', () => {
       waiting_for: { code: 'initial_delay', message: `the first send is at ${next_attempt_at ?? ''}` },
       dead_reason: null,
       destination_type: 'http',
-      destination: { url: 'http://***@127.0.0.1:9/hook?a=1' },
+      destination: { url: 'http://***@127.0.0.1:9/hook?...' },
       dead_destination_type: 'http',
       dead_destination: { url: 'http://127.0.0.1:9/dead' },
       on_exhausted: 'dead_letter',
@@ -202,6 +202,14 @@ describe('GET /tasks/:id', () => {
       timeline: [],
     });
   });
+
+  for (const id of ['..', '.', ' a ', 'a|dead']) {
+    it(`shows and delivers a task called ${JSON.stringify(id)}, which an older version has stored`, async () => {
+      await service.queue.submit(domainTask({ id, destination: { type: 'http', url: receiver.url('/old') }, retryPolicy: { maxRetries: 0, initialDelayMs: 0, baseDelayMs: 1, maxDelayMs: 1, jitter: 'none' } }));
+      expect((await waitForState(service.baseUrl, id, 'delivered')).id).to.equal(id);
+      expect(receiver.requestsTo('/old').map(({ key }) => key)).to.include(`${id.replace(/^ /, '%20')}|0`);
+    });
+  }
 
   it('shows the fields of a Kafka destination', async () => {
     const destination = { host: 'broker-1', port: 9092, topic: 'orders', key: 'k', headers: { a: 'b' } };

@@ -96,7 +96,17 @@ describe('task schema: what is taken', () => {
     ['an id like a:b/c', { ...http, id: 'a:b/c' }],
     ['an id like 123', { ...http, id: '123' }],
     ['an id like wait', { ...http, id: 'wait' }],
-    ['an id of one space', { ...http, id: ' ' }],
+    ['an id with spaces inside', { ...http, id: 'a  b' }],
+    ['an id with other white space at its ends', { ...http, id: '\u00a0a\u3000' }],
+    ['an id like dead', { ...http, id: 'dead' }],
+    ['an id like a|dead|1', { ...http, id: 'a|dead|1' }],
+    ['an id like a|DEAD', { ...http, id: 'a|DEAD' }],
+    ['an id like ...', { ...http, id: '...' }],
+    ['an id like %2e%2e', { ...http, id: '%2e%2e' }],
+    ['an id like ../..', { ...http, id: '../..' }],
+    ['a flow key with spaces at its ends', { ...http, flow_key: ' a ' }],
+    ['a flow key that ends in |dead', { ...http, flow_key: 'a|dead' }],
+    ['a source like ..', { ...http, source: '..' }],
     ['an id like __proto__', { ...http, id: '__proto__' }],
     ['a port as text', { ...kafka, destination: { host: 'b', port: '65535', topic: 't' } }],
     ['a port of 1', { ...kafka, destination: { host: 'b', port: 1, topic: 't' } }],
@@ -184,6 +194,19 @@ describe('task schema: what is refused', () => {
     }
   }
 
+  for (const id of ['.', '..', ' ', ' a', 'a ', '  ', 'a|dead', '|dead', 'a|dead|dead', '🚚|dead']) {
+    it(`refuses the id ${JSON.stringify(id)}, and says why`, () => {
+      expect(fieldsOf({ ...http, id })).to.deep.equal(['id']);
+      expect(() => parse({ ...http, id })).to.throw(RequestError, /^id must not (be \. or \.\.|begin or end with a space|end in \|dead)/);
+    });
+  }
+
+  for (const flowKey of ['.', '..']) {
+    it(`refuses the flow_key ${flowKey}`, () => {
+      expect(fieldsOf({ ...http, flow_key: flowKey })).to.deep.equal(['flow_key']);
+    });
+  }
+
   const table: readonly (readonly [name: string, input: unknown, fields: readonly string[]])[] = [
     ['no destination type', { ...http, destination_type: undefined }, ['destination_type']],
     ['a destination type of tomorrow', { ...http, destination_type: 'sqs' }, ['destination_type']],
@@ -196,7 +219,6 @@ describe('task schema: what is refused', () => {
     ['a url without a scheme', { ...http, destination: { url: 'api.example.com/hook' } }, ['destination.url']],
     ['an ftp url', { ...http, destination: { url: 'ftp://a/' } }, ['destination.url']],
     ['a url without a host', { ...http, destination: { url: 'http://' } }, ['destination.url']],
-    ['a url with one slash', { ...http, destination: { url: 'http:/a/' } }, ['destination.url']],
     ['a url with a port that is none', { ...http, destination: { url: 'http://a:99999/' } }, ['destination.url']],
     ['a url that is a number', { ...http, destination: { url: 1 } }, ['destination.url']],
     ['a url too many', { ...http, destination: { url: 'http://a/', uri: 'http://a/' } }, ['destination.uri']],
@@ -252,6 +274,29 @@ describe('task schema: what is refused', () => {
     ['an unknown key', { ...http, retries: 3 }, ['retries']],
     ['several unknown keys', { ...http, a: 1, b: 2 }, ['a', 'b']],
   ];
+  // The parser of WHATWG makes a host of the most of them, without a word.
+  const repaired = [
+    'http:///a/', 'http:////a/', 'http:/a/', 'http:a/', 'https:a', 'http:', 'http://', 'http:\\\\a/', 'http:/\\a/', 'http:\\/a/', 'http://\\a/',
+    'http://a\\b/', 'http://a\\@b/', 'http://a/b\\c', 'http://a/..\\b', 'http://?a', 'http://#a', 'http:///?@a', ' http://a/', 'http://a/ ', '\thttp://a/', 'http://a/\n',
+    'ht\ntp://a/', 'http:/\t/a/', 'http://a\rb/', 'http://a/b\tc', 'http://a/b c', '\u0000http://a/', 'http://a/\u0000', '\ufeffhttp://a/', 'http://a\u00adb/', 'http://a\u200bb/', 'http://a\u2060/',
+    'http://user:pass\\word@a/', '//a/', '/a', 'a', 'javascript:http://a/', 'http//a/', 'http;//a/', 'blob:http://a/',
+  ];
+  for (const url of repaired) {
+    it(`refuses the url ${JSON.stringify(url)}`, () => {
+      expect(fieldsOf({ ...http, destination: { url } })).to.deep.equal(['destination.url']);
+    });
+  }
+
+  const usual = [
+    'http://a', 'HTTP://A/', 'https://a:8443/', 'http://a?b', 'http://a/?b=\\c', 'http://a/#b\\c', 'http://[::1]:80/', 'http://user:p%5Cw@a/', 'http://a//b', 'http://a/b%5Cc', 'http://a/../b', 'http://bücher.example/ü',
+    'http://a./', 'http://a/\u200d', 'http://127.1/',
+  ];
+  for (const url of usual) {
+    it(`takes the url ${JSON.stringify(url)}`, () => {
+      expect(parse({ ...http, destination: { url } }).destination).to.deep.equal({ type: 'http', url });
+    });
+  }
+
   for (const [name, input, fields] of table) {
     it(`refuses ${name}`, () => {
       expect(fieldsOf(input)).to.have.members(fields);

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import { ConfigError, loadConfig, type Config } from '../../../../shared/config/load.js';
+import { knownChatWebhooks } from '../../../../shared/domain/destinations/path-mask.js';
 
 function faultsOf(env: Record<string, string>): readonly string[] {
   let config: Config;
@@ -28,6 +29,7 @@ describe('loadConfig', () => {
       deliveryTimeoutMs: 30_000,
       circuit: { isOn: true, failuresInARow: 30, rowGapMs: 60_000, failureShare: 0.75, shareOf: 40, shareWithinMs: 10_000, baseCoolMs: 2_000, maxCoolMs: 30_000, maxOpenMs: 900_000 },
       maxMessageBytes: 1_048_576,
+      secretPathHosts: [...knownChatWebhooks],
       retryJitter: 'none',
       dead: { attempts: 10, baseDelayMs: 1_000, maxDelayMs: 300_000 },
       stall: { lockMs: 15_000, checkMs: 5_000, baseDelayMs: 1_000, maxDelayMs: 300_000 },
@@ -103,6 +105,12 @@ describe('loadConfig', () => {
       { host: 'b', port: 1 },
       { host: '::1', port: 2 },
     ]);
+  });
+
+  it('reads the hosts whose paths are secret: names, `*.suffix` and `*`', () => {
+    expect(loadConfig({ SECRET_PATH_HOSTS: 'Hooks.example.com, *.example.org,10.0.0.1,[::1]' }).secretPathHosts).to.deep.equal(['hooks.example.com', '*.example.org', '10.0.0.1', '[::1]']);
+    expect(loadConfig({ SECRET_PATH_HOSTS: '*' }).secretPathHosts).to.deep.equal(['*']);
+    for (const wrong of ['a,,b', 'http://a', 'a:80', 'a/b', '*a', 'a.*', '**', 'a b', '.a']) expect(faultsOf({ SECRET_PATH_HOSTS: wrong }), wrong).to.have.lengthOf(1);
   });
 
   it('reports every fault at once: name, value and what is allowed', () => {

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 
 import type { Task } from '../../../../../shared/domain/task/task.js';
 import { unpackFailureFields, type FailureFields } from '../../../../../shared/queue/search/failure-fields.js';
+import { defaultPathMask } from '../../../../../shared/domain/destinations/path-mask.js';
 import { packSearchFields, searchFieldsOf, unpackSearchFieldsLua } from '../../../../../shared/queue/search/search-fields.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { eventually } from '../../../../support/eventually.js';
@@ -32,7 +33,7 @@ describe('search fields of stored jobs', () => {
 
   const startWorker = (): Promise<unknown> => service.startWorker({ circuit: { isOn: false } });
   const stored = (task: Task, field: string): Promise<string | null> => service.redis.hget(shard.keys.job(task.id), field);
-  const packed = (task: Task): string | undefined => packSearchFields(searchFieldsOf(task, Buffer.byteLength(task.messageData)));
+  const packed = (task: Task): string | undefined => packSearchFields(searchFieldsOf(task, Buffer.byteLength(task.messageData), defaultPathMask));
 
   function to(path: string, changes: Partial<Task> = {}): Task {
     return domainTask({

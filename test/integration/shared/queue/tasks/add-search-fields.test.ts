@@ -6,6 +6,7 @@ import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { WaitingLists } from '../../../../../shared/queue/flow/waiting-lists.js';
 import { addSearchFields, firstStep } from '../../../../../shared/queue/tasks/add-search-fields.js';
 import { unpackFailureFields } from '../../../../../shared/queue/search/failure-fields.js';
+import { defaultPathMask } from '../../../../../shared/domain/destinations/path-mask.js';
 import { packSearchFields, searchFieldsOf } from '../../../../../shared/queue/search/search-fields.js';
 import { jobField } from '../../../../../shared/queue/engine/job-fields.js';
 import { InProcessService } from '../../../../support/service-in-process.js';
@@ -37,7 +38,7 @@ describe('addSearchFields', () => {
   }
 
   const fields = async (id: string): Promise<(string | null)[]> => service.redis.hmget(shard.keys.job(id), jobField.search, jobField.failure);
-  const packed = (task: Task): string | undefined => packSearchFields(searchFieldsOf(task, Buffer.byteLength(task.messageData)));
+  const packed = (task: Task): string | undefined => packSearchFields(searchFieldsOf(task, Buffer.byteLength(task.messageData), defaultPathMask));
 
   async function submitBare(count: number, changes: (nth: number) => Partial<Task> = () => ({})): Promise<Task[]> {
     const tasks = Array.from({ length: count }, (_, nth) => domainTask(changes(nth)));

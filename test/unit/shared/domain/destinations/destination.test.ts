@@ -2,6 +2,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import { decodeDestination, destinationTypeNames, destinationTypes, printDestination, rowOf, toWireReceipt, type Destination } from '../../../../../shared/domain/destinations/destination.js';
+import { shownUrl } from '../../../../../shared/domain/destinations/http.js';
+import { defaultPathMask } from '../../../../../shared/domain/destinations/path-mask.js';
 
 const kafka = (changes: Partial<Extract<Destination, { type: 'kafka' }>>): Destination => ({ type: 'kafka', broker: undefined, topic: 'orders', key: undefined, headers: undefined, ...changes });
 
@@ -15,7 +17,7 @@ describe('destinationTypes', () => {
     const destinations: readonly Destination[] = [{ type: 'http', url: 'http://a/' }, kafka({})];
     expect(destinations.map(({ type }) => type)).to.have.members(destinationTypeNames);
     for (const destination of destinations) {
-      expect(printDestination(destination)).to.match(new RegExp(`^${destination.type} `));
+      expect(printDestination(destination, defaultPathMask)).to.match(new RegExp(`^${destination.type} `));
       expect(rowOf(destination.type).canonical(destination)[0]).to.equal(destination.type);
     }
   });
@@ -43,13 +45,16 @@ describe('printDestination', () => {
     [{ type: 'http', url: 'http://127.0.0.1:8080/a/b' }, 'http http://127.0.0.1:8080/a/b'],
     [{ type: 'http', url: 'https://user:password@api.example.com/hook' }, 'http https://api.example.com/hook'],
     [{ type: 'http', url: 'https://api.example.com/hook#part' }, 'http https://api.example.com/hook'],
+    [{ type: 'http', url: 'https://api.example.com/hook/a1b2c3d4e5f6g7h8i9j0' }, 'http https://api.example.com/hook/*10ee68888777ddca9eee1b40378c22d1'],
+    [{ type: 'http', url: 'https://hooks.slack.com/T1?x' }, 'http https://hooks.slack.com/*1f93603db53bfad5c92390f735d0cbb8?...'],
+    [{ type: 'http', url: 'no url at all' }, 'http (not a url)'],
     [kafka({ broker: { host: 'broker-1', port: 9092 } }), 'kafka orders@broker-1:9092'],
     [kafka({}), 'kafka orders@default'],
     [kafka({ key: 'secret', headers: { token: 'secret' } }), 'kafka orders@default'],
   ];
   for (const [destination, text] of table) {
     it(`prints ${text}`, () => {
-      expect(printDestination(destination)).to.equal(text);
+      expect(printDestination(destination, defaultPathMask)).to.equal(text);
     });
   }
 
@@ -57,9 +62,30 @@ describe('printDestination', () => {
     const secret = fc.stringMatching(/^secret-[a-z0-9]{8}$/);
     fc.assert(
       fc.property(secret, secret, secret, fc.constantFrom('http', 'https'), (user, password, token, scheme) => {
-        const text = printDestination({ type: 'http', url: `${scheme}://${user}:${password}@example.com/x?api_key=${token}&b=1#${token}` });
-        for (const hidden of [user, password, token]) expect(text).to.not.contain(hidden);
+        const destination = { type: 'http', url: `${scheme}://${user}:${password}@example.com/x?api_key=${token}&b=1#${token}` } as const;
+        for (const text of [printDestination(destination, defaultPathMask), shownUrl(destination.url, defaultPathMask)]) {
+          for (const hidden of [user, password, token]) expect(text).to.not.contain(hidden);
+        }
       }),
     );
   });
+});
+
+describe('shownUrl', () => {
+  const table: readonly (readonly [url: string, shown: string])[] = [
+    ['HTTP://API.example.com', 'HTTP://API.example.com'],
+    ['http://127.0.0.1:9099/orders', 'http://127.0.0.1:9099/orders'],
+    ['https://user:password@api.example.com/hook', 'https://***@api.example.com/hook'],
+    ['https://user@api.example.com', 'https://***@api.example.com/'],
+    ['https://api.example.com/hook?api_key=1', 'https://api.example.com/hook?...'],
+    ['https://api.example.com/hook#token', 'https://api.example.com/hook#...'],
+    ['https://api.example.com:8443/a1b2c3d4e5f6g7h8i9j0', 'https://api.example.com:8443/*10ee68888777ddca9eee1b40378c22d1'],
+    ['https://hooks.slack.com/T1', 'https://hooks.slack.com/*1f93603db53bfad5c92390f735d0cbb8'],
+    ['https://api.example.com/a1b2c3d4e5f6g7h8i9j0/../x', 'https://api.example.com/x'],
+    ['https://api.example.com/a1b2c3d4e5f6g7h8i9j0/.%2E/x', 'https://api.example.com/x'],
+    ['no url at all', '(not a url)'],
+  ];
+  for (const [url, shown] of table) {
+    it(`shows ${url} as ${shown}`, () => { expect(shownUrl(url, defaultPathMask)).to.equal(shown); });
+  }
 });

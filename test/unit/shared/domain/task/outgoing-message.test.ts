@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
+import { defaultPathMask } from '../../../../../shared/domain/destinations/path-mask.js';
 import { readProgress, type AttemptRecord, type LogEntry } from '../../../../../shared/domain/task/attempt-record.js';
 import { attemptToSend, printFailure } from '../../../../../shared/domain/task/outgoing-message.js';
 import { domainTask } from '../../../../support/tasks.js';
@@ -19,7 +20,7 @@ function record(changes: Partial<AttemptRecord>): AttemptRecord {
 }
 
 function sendAfter(log: LogEntry[], firstRun = 1): ReturnType<typeof attemptToSend> {
-  return attemptToSend(task, readProgress(log, firstRun));
+  return attemptToSend(task, readProgress(log, firstRun), defaultPathMask);
 }
 
 const exhausted: LogEntry[] = [

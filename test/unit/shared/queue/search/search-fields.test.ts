@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { Destination } from '../../../../../shared/domain/destinations/destination.js';
+import { defaultPathMask } from '../../../../../shared/domain/destinations/path-mask.js';
 import { flowOf } from '../../../../../shared/domain/flow/flow-key.js';
 import { packSearchFields, searchFieldsOf, unpackSearchFields, type SearchFields } from '../../../../../shared/queue/search/search-fields.js';
 import { domainTask } from '../../../../support/tasks.js';
@@ -25,7 +26,7 @@ describe('search fields', () => {
   it('give back what was packed, of any task that can be submitted', () => {
     fc.assert(
       fc.property(tasks, fc.nat(), (task, messageBytes) => {
-        const fields = searchFieldsOf(task, messageBytes);
+        const fields = searchFieldsOf(task, messageBytes, defaultPathMask);
         const packed = packSearchFields(fields);
         expect(packed).to.be.a('string');
         expect(unpackSearchFields(packed ?? '')).to.deep.equal(fields);
@@ -48,18 +49,18 @@ describe('search fields', () => {
   ];
   for (const [to, key, expected] of samples) {
     it(`of ${JSON.stringify(to)} with flow_key ${String(key)} name its host and path in one spelling`, () => {
-      const { host, path, destinationType, flowKey: ofKey, flowName } = searchFieldsOf(domainTask({ destination: to, flowKey: key }), 3);
+      const { host, path, destinationType, flowKey: ofKey, flowName } = searchFieldsOf(domainTask({ destination: to, flowKey: key }), 3, defaultPathMask);
       expect({ host, path, destinationType, flowKey: ofKey, flowName }).to.include(expected);
     });
   }
 
   it('are one short text: version, then values in a fixed order', () => {
     const task = domainTask({ clientId: 'acme', source: 'shop', destination: { type: 'http', url: 'http://a/hook' }, flowKey: 'tenant-7' });
-    expect(packSearchFields(searchFieldsOf(task, 512))).to.equal('1acme\x1fshop\x1fhttp\x1fhttp://a\x1f/hook\x1ftenant-7\x1f\x1f512');
+    expect(packSearchFields(searchFieldsOf(task, 512, defaultPathMask))).to.equal('1acme\x1fshop\x1fhttp\x1fhttp://a\x1f/hook\x1ftenant-7\x1f\x1f512');
   });
 
   it('are not made of a task with a control character in a name: its values could not be told apart', () => {
-    expect(packSearchFields(searchFieldsOf(domainTask({ source: 'a\x1fb' }), 1))).to.equal(undefined);
+    expect(packSearchFields(searchFieldsOf(domainTask({ source: 'a\x1fb' }), 1, defaultPathMask))).to.equal(undefined);
   });
 
   it('of a newer version are left alone, and values that a later one appends are skipped', () => {

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import type { Destination } from '../../../../../shared/domain/destinations/destination.js';
+import { defaultPathMask } from '../../../../../shared/domain/destinations/path-mask.js';
 import { jitters } from '../../../../../shared/domain/task/retry-policy.js';
 import type { Task } from '../../../../../shared/domain/task/task.js';
 import { contentHash, DATA_VERSION, decodeTask, encodeTask, jobNameOf, jobPriorityOf, UnreadableTaskError } from '../../../../../shared/queue/tasks/task-codec.js';
@@ -91,8 +92,8 @@ describe('task codec', () => {
   });
 
   it('names a job after its destination, without secrets, bounded and well-formed', () => {
-    expect(jobNameOf(domainTask({ destination: { type: 'http', url: 'https://u:p@api.example.com/hook?token=1' } }))).to.equal('http https://api.example.com/hook?...');
-    const long = jobNameOf(domainTask({ destination: { type: 'http', url: `http://a/${'🚚'.repeat(300)}` } }));
+    expect(jobNameOf(domainTask({ destination: { type: 'http', url: 'https://u:p@api.example.com/hook?token=1' } }), defaultPathMask)).to.equal('http https://api.example.com/hook?...');
+    const long = jobNameOf(domainTask({ destination: { type: 'http', url: `http://a/${'🚚'.repeat(300)}` } }), defaultPathMask);
     expect(long.length).to.be.at.most(200);
     expect(long.isWellFormed()).to.equal(true);
   });
