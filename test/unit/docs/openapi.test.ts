@@ -9,6 +9,7 @@ import { deferralReasons } from '../../../shared/domain/task/deferral.js';
 import { deliveryErrors, RequestError, requestErrors, type RequestErrorCode } from '../../../shared/domain/errors.js';
 import { jitters } from '../../../shared/domain/task/retry-policy.js';
 import { taskStates } from '../../../shared/domain/task/task.js';
+import { requestViolations } from '../../support/contract.js';
 import { entries, readText, readYaml, type Tree } from './repository-file.js';
 
 const api = readYaml('docs/openapi.yaml');
@@ -52,6 +53,8 @@ function errorExamples(): { status: string; code: unknown }[] {
 }
 
 describe('docs/openapi.yaml', () => {
+  const base = { id: 'a', source: 's', client_id: 'c', destination_type: 'kafka', destination: { topic: 't' }, dead_destination: { topic: 'd' }, max_retries: 0, base_delay: 1, message_data: 'm' };
+
   it('has the version of package.json', () => {
     const { version } = JSON.parse(readText('package.json')) as { version: string };
     expect(api['info']?.['version']).to.equal(version);
@@ -151,8 +154,35 @@ describe('docs/openapi.yaml', () => {
     for (const target of references) expect(resolve({ $ref: target as unknown as Tree }), target).to.be.an('object');
   });
 
+  it('draws the line between texts that are taken and those that are not where the service draws it', () => {
+    const texts = ['a', ' ', ' a', 'a ', 'a b', '.', '..', '...', '%2e', 'a|dead', '|dead', 'a|dead|1', 'dead', '\u00a0a', 'a\nb', 'a\n', '\n', '\u0085', '\u007f', '\u0000', 'a\u2028 ', '\u2028|dead', '🚚'.repeat(255), '🚚'.repeat(256), ''];
+    const hosts = ['a', 'a.b', '-a', 'a-', '1.2.3.4', '::1', '[::1]', ':', '::ffff:1.2.3.4', 'fe80::1%lo', 'a:1', 'a/b', 'bücher', 'a b', ''];
+    const urls = ['http://a', 'HTTPS://a/', 'http:///a', 'http:/a', 'http:\\\\a', 'http://a\\b', 'http://a/b\\c', 'http://a/?b=\\c', 'http://a b/', 'http://a/\tb', ' http://a', 'http://a\n', 'http://?a', 'http://[::1]:80/x?y#z', 'http://bücher.example/ü', 'ftp://a/', ''];
+    const places: readonly (readonly [place: string, values: readonly string[], taskWith: (value: string) => object])[] = [
+      ...['id', 'source', 'client_id', 'flow_key'].map((field) => [field, texts, (value: string) => ({ ...base, [field]: value })] as const),
+      ['key', texts.filter((text) => text.length < 300), (key) => ({ ...base, destination: { topic: 't', key } })],
+      ['header name', texts.filter((text) => text.length < 300), (name) => ({ ...base, destination: { topic: 't', headers: { [name]: '' } } })],
+      ['host', hosts, (host) => ({ ...base, destination: { topic: 't', host, port: 1 } })],
+      ['url', urls, (url) => ({ ...base, destination_type: 'http', destination: { url }, dead_destination: { url: 'http://a/' } })],
+    ];
+    const isTaken = (task: object): boolean => {
+      try {
+        parseTask(task);
+        return true;
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        return false;
+      }
+    };
+    for (const [place, values, taskWith] of places) {
+      for (const value of values) {
+        const task = taskWith(value);
+        expect(requestViolations('POST', '/tasks', task).length === 0, `${place} ${JSON.stringify(value)}`).to.equal(isTaken(task));
+      }
+    }
+  });
+
   /** The numbers of the schema against the parser: just inside is accepted, just outside is not. */
-  const base = { id: 'a', source: 's', client_id: 'c', destination_type: 'kafka', destination: { topic: 't' }, dead_destination: { topic: 'd' }, max_retries: 0, base_delay: 1, message_data: 'm' };
   for (const field of ['max_retries', 'base_delay', 'initial_delay', 'max_delay']) {
     it(`has the limits of ${field} that the service has`, () => {
       const rule = schemas?.['TaskFields']?.['properties']?.[field] as Record<string, number | string> | undefined;
