@@ -16,7 +16,7 @@ const root = path.resolve(import.meta.dirname, '..');
 /** How ENVIRONMENT.md is divided; a variable belongs to the first group whose pattern fits its name. */
 const variableGroups: readonly (readonly [title: string, names: RegExp])[] = [
   ['The process', /^(ENVIRONMENT|LOG_LEVEL|SHUTDOWN_TIMEOUT)$/],
-  ['HTTP API', /^(HTTP_|MAX_MESSAGE_BYTES$)/],
+  ['HTTP API', /^(HTTP_|ALLOWED_HOSTS$|MAX_MESSAGE_BYTES$)/],
   ['Redis', /^(REDIS_|QUEUE_PREFIX$)/],
   ['Kafka', /^KAFKA_/],
   ['Delivery', /^(WORKERS|WORKER_CONCURRENCY|DELIVERY_TIMEOUT|RETRY_JITTER|SECRET_PATH_HOSTS)$|^DEAD_(ATTEMPTS|BASE_DELAY|MAX_DELAY)$/],
@@ -30,6 +30,7 @@ const variableGroups: readonly (readonly [title: string, names: RegExp])[] = [
 const commonVariables = [
   'HTTP_HOST',
   'HTTP_PORT',
+  'ALLOWED_HOSTS',
   'REDIS_ADDR',
   'REDIS_PASSWORD',
   'KAFKA_BROKERS',

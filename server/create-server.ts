@@ -14,6 +14,7 @@ import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-
 import { FleetSettings } from './flow/fleet-settings.js';
 import { maxBodyBytes } from './http/json-body.js';
 import { listen, type ListeningServer } from './http/listen.js';
+import { createOriginCheck } from './http/origin-check.js';
 import { createRequestPipeline, type PipelineStages } from './http/request-pipeline.js';
 import { createBoardServer } from './ops/bull-board.js';
 import { routeTable } from './route-table.js';
@@ -33,6 +34,7 @@ export interface ServerDeps {
   readonly version: string;
   /** Called when Redis has answered and must not be used: EvictingRedisError in prod, EngineMismatchError in both. */
   readonly onUnfitRedis: (error: unknown) => void;
+  /** They come in place of the API's own stages. */
   readonly stages?: PipelineStages;
   /** The default is a connection that is made from `config.redis`. Either one is closed at the end. */
   readonly redis?: RedisClient;
@@ -87,7 +89,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
       clock,
       logger,
     },
-    stages,
+    { checkOrigin: createOriginCheck(config.http.allowedHosts), ...stages },
   );
 
   let listening: Promise<ListeningServer> | undefined;

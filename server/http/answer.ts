@@ -26,9 +26,12 @@ export function textAnswer(status: number, type: string, text: string, headers: 
   return { status, headers, content: { type, text } };
 }
 
-/** Headers of every answer: a cache must not keep it, and a browser must not take it for another type. */
+/**
+ * Headers of every answer: a cache must not keep it, a browser must not take it for another type, and pages of other
+ * origins must not embed it.
+ */
 export function commonHeaders(requestId: string): AnswerHeaders {
-  return { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff', 'X-Request-Id': requestId };
+  return { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff', 'Cross-Origin-Resource-Policy': 'same-origin', 'X-Request-Id': requestId };
 }
 
 /**

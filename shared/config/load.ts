@@ -19,11 +19,24 @@ export interface KafkaConfig {
   readonly credentials: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | undefined;
 }
 
+/** The API's port, and what it takes there. */
+export interface HttpConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly keepAliveMs: number;
+  readonly maxConnections: number;
+  /**
+   * Names that a Host header may have besides `localhost` and IP addresses: `api.example.com`, `*.example.net`, in lower
+   * case. `any`: every name.
+   */
+  readonly allowedHosts: readonly string[] | 'any';
+}
+
 /** All settings of a process; durations are in milliseconds. The object is frozen. */
 export interface Config {
   readonly environment: Environment;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
-  readonly http: { readonly host: string; readonly port: number };
+  readonly http: HttpConfig;
   readonly redis: RedisConfig;
   readonly redisHighWater: number;
   readonly queuePrefix: string;
@@ -76,7 +89,13 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
   const config: Config = {
     environment,
     logLevel: required(values.LOG_LEVEL),
-    http: { host: values.HTTP_HOST ?? (environment === 'prod' ? '0.0.0.0' : '127.0.0.1'), port: required(values.HTTP_PORT) },
+    http: {
+      host: values.HTTP_HOST ?? (environment === 'prod' ? '0.0.0.0' : '127.0.0.1'),
+      port: required(values.HTTP_PORT),
+      keepAliveMs: required(values.HTTP_KEEP_ALIVE),
+      maxConnections: required(values.HTTP_MAX_CONNECTIONS),
+      allowedHosts: allowedHosts(values, environment),
+    },
     redis,
     redisHighWater: required(values.REDIS_HIGH_WATER),
     queuePrefix: required(values.QUEUE_PREFIX),
@@ -171,6 +190,12 @@ function redisConfig(values: Values, faults: string[]): RedisConfig | undefined 
   }
 }
 
+/** The operator has named HTTP_HOST already, so it need not be repeated in ALLOWED_HOSTS. */
+function allowedHosts({ ALLOWED_HOSTS: names, HTTP_HOST: host }: Values, environment: Environment): readonly string[] | 'any' {
+  if (names === undefined && environment === 'prod') return 'any';
+  return [...(names ?? []), ...(host === undefined ? [] : [host.toLowerCase()])];
+}
+
 function kafkaConfig(values: Values, faults: string[]): KafkaConfig {
   const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_USERNAME: username, KAFKA_PASSWORD: password } = values;
   const given = [mechanism, username, password].filter((value) => value !== undefined).length;
@@ -183,6 +208,9 @@ function warnings(values: Values, environment: Environment): string[] {
   const found: string[] = [];
   if (values.POLL_INTERVAL !== undefined) found.push('POLL_INTERVAL is ignored: nothing polls, tasks are sent when they are due');
   if (environment === 'prod') found.push('ENVIRONMENT=prod changes logs and defaults only: there are no access keys yet, so keep the API inside a trusted network');
+  if (environment === 'prod' && values.ALLOWED_HOSTS === undefined) {
+    found.push('ALLOWED_HOSTS is not set: the API answers under every name, so a web page can reach it by DNS rebinding. Set it to the names that clients and probes use');
+  }
   return found;
 }
 

@@ -2,6 +2,7 @@
  * Every environment variable, once: how it is read, its default, what it means.
  * docs/ENVIRONMENT.md is generated from this table. Only load.ts reads the environment.
  */
+import { domainToASCII } from 'node:url';
 import { knownChatWebhooks } from '../domain/destinations/path-mask.js';
 import { jitters } from '../domain/task/retry-policy.js';
 
@@ -87,6 +88,17 @@ function hostPort(value: string, defaultPort?: number): HostPort {
   return { host, port };
 }
 
+/** A name in DNS, without a dot at the end: letters, digits, `-` and `_`, in at least one label. */
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
+
+/** `api.example.com`, `*.example.com` -> the same in lower case, without a dot at the end. Names beyond ASCII become `xn--...`. */
+function hostPattern(value: string): string {
+  const [, wildcard = '', name = ''] = /^(\*\.)?(.*?)\.?$/.exec(value) ?? [];
+  const ascii = domainToASCII(name);
+  if (!HOST_NAME.test(ascii)) throw new Error('not a name');
+  return wildcard + ascii;
+}
+
 const hostPorts =
   (defaultPort?: number) =>
   (value: string): readonly HostPort[] =>
@@ -106,6 +118,14 @@ export const variables = {
   LOG_LEVEL: oneOf(['error', 'warn', 'info', 'debug'], 'info', 'What is logged. The line of each attempt is `info`.'),
   HTTP_HOST: text(undefined, 'Address the API listens on. Default: 127.0.0.1 in dev, 0.0.0.0 in prod.'),
   HTTP_PORT: integer(0, 65535, '8080', 'Port the API listens on; 0 = any free one.'),
+  HTTP_KEEP_ALIVE: duration('65s', 'How long the API keeps a connection without requests. It must be longer than the time for which a load balancer or proxy in front keeps its own, or a request now and then meets a closed connection.', { min: 1_000, max: 3_600_000 }),
+  HTTP_MAX_CONNECTIONS: integer(1, 1_000_000, '10000', 'Connections that the API holds at once, and fewer where the process may not open as many files. When they are used up, those without a request are closed for new ones.'),
+  ALLOWED_HOSTS: variable(
+    (value) => value.split(',').map((part) => hostPattern(part.trim())),
+    'names divided by commas, such as api.example.com,*.example.net, without ports',
+    undefined,
+    'Names under which the API answers, besides `localhost`, IP addresses, and HTTP_HOST; another name is 421 `unknown_host`. `*.example.net` stands for all names below `example.net`. It keeps web pages away that get a name of their own to point to this address (DNS rebinding). Not set: no other name in dev; every name in prod, with a warning.',
+  ),
 
   REDIS_MODE: oneOf(['standalone', 'sentinel', 'cluster'], 'standalone', 'How Redis is run.'),
   REDIS_ADDR: variable((value) => hostPort(value, 6379), 'host:port', undefined, 'Redis in mode standalone. Not set: `npm start` brings an embedded one; a process started by hand uses 127.0.0.1:6379.'),

@@ -34,7 +34,7 @@ function task(): string {
 function request(): string {
   sent += 1;
   const body = batch === 0 ? task() : `[${Array.from({ length: batch }, task).join(',')}]`;
-  return `POST ${batch === 0 ? '/tasks' : '/tasks/batch'} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  return `POST ${batch === 0 ? '/tasks' : '/tasks/batch'} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 }
 
 function isGood(answer: string): boolean {

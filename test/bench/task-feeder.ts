@@ -16,7 +16,7 @@ let answered = 0;
 function request(): string {
   sent += 1;
   const body = JSON.stringify({ ...template, id: `fed-${sent}` });
-  return `POST /tasks HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+  return `POST /tasks HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
 function fail(reason: string): never {

@@ -1,21 +1,10 @@
 import { expect } from 'chai';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 
+import { startChromium } from '../support/chromium.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
 import { Service } from '../support/service.js';
 import { httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../support/tasks.js';
-
-/** Of a real Chromium; missing is a failure, never a skip. */
-function chromiumPath(): string {
-  const found = process.env['CHROMIUM_PATH'];
-  if (found === undefined || found === '') {
-    throw new Error('This test needs a real Chromium, and CHROMIUM_PATH does not name one. Run `npm test`, which finds or installs it.');
-  }
-  return found;
-}
-
-/** It is to look at our pages and at nothing else in the world. */
-const quietly = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 
 describe('e2e: Bull Board in a browser', function () {
   this.timeout(60_000);
@@ -27,7 +16,7 @@ describe('e2e: Bull Board in a browser', function () {
   let isDown = true;
 
   before(async () => {
-    browser = await chromium.launch({ executablePath: chromiumPath(), headless: true, args: quietly });
+    browser = await startChromium();
     service = await Service.start();
     receiver = await createReceiver();
   });

@@ -91,7 +91,7 @@ describe('an API that is told to stop', () => {
     const halfSent = connect(Number(port), '127.0.0.1');
     await Promise.all([once(unused, 'connect'), once(halfSent, 'connect')]);
     for (const socket of [unused, halfSent]) socket.on('error', () => undefined);
-    halfSent.write('POST /tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n');
+    halfSent.write('POST /tasks HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n');
     expect(await api.stop()).to.equal(0);
     await service.close();
   });

@@ -32,7 +32,8 @@ describe('docker-compose.yml', () => {
       expect(Object.keys(variables), name).to.include.members(Object.keys(env));
       expect(loadConfig(env).redis, name).to.deep.include({ mode: 'standalone', address: { host: 'redis', port: 6379 } });
     }
-    expect(loadConfig(environment('server')).http).to.deep.equal({ host: '0.0.0.0', port: 8080 });
+    expect(loadConfig(environment('server')).http).to.deep.include({ host: '0.0.0.0', port: 8080 });
+    expect(loadConfig(environment('server')).http.allowedHosts, 'its name in the network of the containers').to.include('server');
   });
 
   it('gives the API and the workers the same variables', () => {

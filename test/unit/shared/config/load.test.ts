@@ -19,7 +19,7 @@ describe('loadConfig', () => {
     expect(loadConfig({})).to.deep.equal({
       environment: 'dev',
       logLevel: 'info',
-      http: { host: '127.0.0.1', port: 8080 },
+      http: { host: '127.0.0.1', port: 8080, keepAliveMs: 65_000, maxConnections: 10_000, allowedHosts: [] },
       redis: { mode: 'standalone', address: { host: '127.0.0.1', port: 6379 }, db: 0, username: undefined, password: undefined, tls: false },
       redisHighWater: 0.85,
       queuePrefix: 'bull',
@@ -178,9 +178,24 @@ describe('loadConfig', () => {
     expect(faults.join('\n')).to.not.contain(secret);
   });
 
+  it('takes every name in prod, and none in dev, unless told which', () => {
+    expect(loadConfig({ ENVIRONMENT: 'prod' }).http.allowedHosts).to.equal('any');
+    expect(loadConfig({ ENVIRONMENT: 'prod', ALLOWED_HOSTS: 'a' }).http.allowedHosts).to.deep.equal(['a']);
+    expect(loadConfig({ HTTP_HOST: 'Box.Example', ALLOWED_HOSTS: ' API.Example.com. ,*.Corp.example, m\u00fcller.example' }).http.allowedHosts).to.deep.equal([
+      'api.example.com',
+      '*.corp.example',
+      'xn--mller-kva.example',
+      'box.example',
+    ]);
+    for (const text of ['a,', 'a b', 'a:80', 'http://a', '*', '*.', '*a.b', 'a.*', 'a..b', '.a', '[::1]']) {
+      expect(faultsOf({ ALLOWED_HOSTS: text })).to.deep.equal([`ALLOWED_HOSTS=${JSON.stringify(text)}: must be names divided by commas, such as api.example.com,*.example.net, without ports`]);
+    }
+  });
+
   it('warns of what it ignores and of what prod does not do yet', () => {
     const { warnings } = loadConfig({ POLL_INTERVAL: '5s', ENVIRONMENT: 'prod' });
-    expect(warnings).to.have.lengthOf(2);
+    expect(warnings).to.have.lengthOf(3);
+    expect(warnings.filter((warning) => warning.startsWith('ALLOWED_HOSTS is not set'))).to.have.lengthOf(1);
     expect(warnings.filter((warning) => warning.startsWith('POLL_INTERVAL is ignored'))).to.have.lengthOf(1);
     expect(warnings.filter((warning) => warning.startsWith('ENVIRONMENT=prod'))).to.have.lengthOf(1);
   });
