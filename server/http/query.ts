@@ -30,6 +30,27 @@ export function parseQuery(search: string, known: readonly string[]): Query {
   throw new RequestError('invalid_request', details.map(({ message }) => message).join('; '), details);
 }
 
+/**
+ * The words of a parameter that takes several of them, divided by commas: `message_data`.
+ * @param known words that it takes
+ * @throws RequestError invalid_request for a word that is unknown, empty, or stands twice
+ */
+export function parseWords<const Word extends string>(query: Query, name: string, known: readonly Word[]): ReadonlySet<Word> {
+  const text = query.get(name);
+  const words = new Set<Word>();
+  if (text === undefined) return words;
+  for (const given of text.split(',')) {
+    const word = known.find((each) => each === given);
+    if (word === undefined || words.has(word)) {
+      const shown = JSON.stringify(given.slice(0, SHOWN_CHARACTERS).toWellFormed());
+      const message = word === undefined ? `${name} does not take ${shown}${hintFor(given, known)}` : `${shown} stands twice in ${name}`;
+      throw new RequestError('invalid_request', message, [{ field: name, message }]);
+    }
+    words.add(word);
+  }
+  return words;
+}
+
 function hintFor(name: string, known: readonly string[]): string {
   if (known.length === 0) return ': none is taken';
   const nearest = nearestName(name, known);

@@ -6,6 +6,7 @@ import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';
 import { jsonAnswer } from '../http/answer.js';
+import { parseWords } from '../http/query.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import { answerToCancel, answerToRetryNow, taskNotFound } from './action-answers.js';
@@ -32,10 +33,10 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     metricLabel: '/tasks/:id',
     handle: async (context, { queue, fleetSettings, clock, mask }) => {
       const id = idIn(context);
+      const includesMessage = parseWords(context.query, 'include', ['message_data']).has('message_data');
       const view = await queue.find(id);
       if (view === undefined) throw taskNotFound(id);
       const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, queue, fleetSettings);
-      const includesMessage = context.query.get('include')?.split(',').includes('message_data') === true;
       return jsonAnswer(200, toWireTask(view, { includesMessage, now: clock(), waiting, mask }));
     },
   },
