@@ -5,6 +5,9 @@ import type { Route } from '../http/route.js';
 /** From dist/server/ops and from server/ops alike, the folder above `server` or `dist` holds docs/. */
 const candidates = ['../../docs/openapi.yaml', '../../../docs/openapi.yaml'];
 
+/** It is read once: a thousand requests for it in one go would open a thousand files. */
+let contract: Promise<string> | undefined;
+
 /** The contract as a file. */
 export const contractRoute: Route<unknown> = {
   method: 'GET',
@@ -14,7 +17,14 @@ export const contractRoute: Route<unknown> = {
   query: [],
   operationId: 'contract',
   metricLabel: '/openapi.yaml',
-  handle: async () => textAnswer(200, 'application/yaml; charset=utf-8', await readFirst(candidates)),
+  handle: async () => {
+    try {
+      return textAnswer(200, 'application/yaml; charset=utf-8', await (contract ??= readFirst(candidates)));
+    } catch (error) {
+      contract = undefined;
+      throw error;
+    }
+  },
 };
 
 async function readFirst(paths: readonly string[]): Promise<string> {
