@@ -1,4 +1,3 @@
-import { createServer as createHttpServer } from 'node:http';
 import type { Config } from '../shared/config/load.js';
 import { createPathMask } from '../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../shared/domain/errors.js';
@@ -124,7 +123,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
     start: async () => {
       if (stopping !== undefined) throw new Error('this API was stopped');
       fleetSettings.start();
-      return (listening ??= listen(createHttpServer(pipeline), config.http));
+      return (listening ??= listen(pipeline, { ...config.http, logger }));
     },
     stop: (graceMs = shutdownTimeoutMs * 0.7) => (stopping ??= stopParts(graceMs)),
     stopSteps: [

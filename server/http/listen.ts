@@ -1,6 +1,14 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import { ClosedConnectionsLog } from './closed-connections-log.js';
+import { connectionLimit } from './connection-limit.js';
+import { Connections } from './connections.js';
+import { continueWhenRead } from './continue-when-read.js';
+import { printRefusal, refusalOfBytes } from './no-request.js';
 
 /** A server that knows its connections, so that it can be ended without waiting for those that are unused. */
 export interface ListeningServer {
@@ -13,59 +21,96 @@ export interface ListeningServer {
   close(graceMs: number): Promise<void>;
 }
 
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  /** How long a connection without requests is kept. The default is 65 s. */
+  readonly keepAliveMs?: number;
+  /** The default is 10,000. */
+  readonly maxConnections?: number;
+  /** A client that takes nothing of its answer for this long is cut off, within twice this time. The default is 20 s. */
+  readonly unreadMs?: number;
+  readonly logger: Pick<Logger, 'warn'>;
+}
+
 /**
  * Requests are still read for this long after the end was asked for. Without it, a busy client whose request was sent and
  * not yet read had its connection reset.
  */
 const STILL_READ_MS = 250;
+/** From the first byte of a request, or from the start of a connection that sends nothing. */
+const HEADERS_WITHIN_MS = 70_000;
+const REQUEST_WITHIN_MS = 300_000;
+const CHECK_TIMES_EVERY_MS = 5_000;
+
+const SERVER_OPTIONS = {
+  maxHeaderSize: 16_384,
+  headersTimeout: HEADERS_WITHIN_MS,
+  requestTimeout: REQUEST_WITHIN_MS,
+  connectionsCheckingInterval: CHECK_TIMES_EVERY_MS,
+  // Node's own refusal has no body: protocol-check.ts does it.
+  requireHostHeader: false,
+};
 
 /** Starts to listen. @throws the system's error, such as EADDRINUSE */
-export function listen(server: Server, { host, port }: { readonly host: string; readonly port: number }): Promise<ListeningServer> {
-  // Node's closeIdleConnections leaves out connections on which no request has ever come; browsers and load balancers
-  // open such ones in advance.
-  const requestsOn = new Map<Socket, number>();
-  let isClosing = false;
-  const changeBy = (socket: Socket, change: number): void => {
-    const before = requestsOn.get(socket);
-    // The socket closes before its answer does when the client went away: putting it in again would keep it for ever.
-    if (before === undefined) return;
-    const requests = before + change;
-    requestsOn.set(socket, requests);
-    if (isClosing && requests === 0) socket.end();
-  };
-  server.on('connection', (socket: Socket) => {
-    requestsOn.set(socket, 0);
-    socket.once('close', () => requestsOn.delete(socket));
-  });
-  // Node answers 417 by itself to an Expect that it does not know, past the application. RFC 9110, 10.1.1 lets us pass over it.
-  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => server.emit('request', request, response));
-  // This listener has to run before the application answers.
-  server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
-    if (isClosing) response.setHeader('Connection', 'close');
-    changeBy(socket, 1);
-    response.once('close', () => changeBy(socket, -1));
-  });
+export function listen(answer: RequestListener, { host, port, keepAliveMs = 65_000, maxConnections = 10_000, unreadMs = 20_000, logger }: ListenOptions): Promise<ListeningServer> {
+  const server = createServer({ ...SERVER_OPTIONS, keepAliveTimeout: keepAliveMs });
+  const most = connectionLimit(maxConnections);
+  const connections = new Connections(answer, { most, unreadMs, log: new ClosedConnectionsLog(logger, most) });
+  route(server, connections);
 
   const close = async (graceMs: number): Promise<void> => {
-    isClosing = true;
+    connections.beginToClose();
     await wait(STILL_READ_MS);
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => server.closeAllConnections(), graceMs);
       server.close((error) => {
         clearTimeout(timer);
+        connections.stop();
         if (error === undefined) resolve();
         else reject(error);
       });
-      for (const [socket, requests] of requestsOn) if (requests === 0) socket.destroy();
+      connections.endUnused();
     });
   };
 
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    const failed = (error: Error): void => {
+      connections.stop();
+      reject(error);
+    };
+    server.once('error', failed);
     server.listen(port, host, () => {
-      server.off('error', reject);
+      server.off('error', failed);
       const address = server.address();
       resolve({ port: typeof address === 'object' && address !== null ? address.port : port, close });
     });
   });
+}
+
+/** Hands everything that Node's server tells to the connection that it is about. */
+function route(server: Server, connections: Connections): void {
+  const take = (request: IncomingMessage, response: ServerResponse): void => connections.take(request, response);
+  server.on('connection', (socket: Socket) => connections.add(socket));
+  server.on('request', take);
+  // Node answers 417 by itself to an Expect that it does not know, past the application. RFC 9110, 10.1.1 lets us pass over it.
+  server.on('checkExpectation', take);
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    continueWhenRead(request, response);
+    take(request, response);
+  });
+  server.on('clientError', (error, socket) => refuse(socket, refusalOfBytes(error)));
+  // Node takes a CONNECT off the HTTP connection, and would close it without an answer.
+  server.on('connect', (_request, socket) => {
+    socket.on('error', () => undefined);
+    refuse(socket, new RequestError('invalid_request', 'CONNECT is not possible here: this is no proxy'));
+  });
+
+  function refuse(socket: Duplex, refusal: RequestError | undefined): void {
+    const connection = socket instanceof Socket ? connections.of(socket) : undefined;
+    // A connection on which nothing has come is closed without a word: its next request could take an answer for its own.
+    const hasSentNothing = connection !== undefined && !connection.hasAsked && connection.socket.bytesRead === 0;
+    if (connection === undefined || refusal === undefined || hasSentNothing) socket.destroy();
+    else connection.refuse(printRefusal(refusal));
+  }
 }

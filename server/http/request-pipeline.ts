@@ -3,6 +3,8 @@ import { performance } from 'node:perf_hooks';
 import type { Logger } from '../../shared/logging/logger.js';
 import { ANSWERED, sendAnswer } from './answer.js';
 import { sendError } from './error-response.js';
+import { passOverBody } from './pass-over-body.js';
+import { checkProtocol } from './protocol-check.js';
 import { parseQuery } from './query.js';
 import { RequestContext } from './request-context.js';
 import { RouteMatcher } from './route-matcher.js';
@@ -39,7 +41,8 @@ export interface PipelineStages {
 const letPass: RequestCheck = () => undefined;
 
 /**
- * Every request takes this one way: request id, Host and Origin, access, query, handler, answer or error answer, timing.
+ * Every request takes this one way: request id, protocol, Host and Origin, access, query, handler, answer or error answer,
+ * timing.
  * There is no other listener, so no request is answered without the checks.
  */
 export function createRequestPipeline<Parts extends { readonly logger: Logger }>(
@@ -58,6 +61,7 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
     async function answer(): Promise<void> {
       try {
         const { served, search } = match;
+        checkProtocol(request);
         // It is not simply awaited: to await a value that is no promise delays every submission by a turn of the
         // microtask queue.
         const originChecked = checkOrigin(context);
@@ -70,6 +74,8 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
       } catch (thrown) {
         sendError(context, thrown, parts.logger);
       }
+      // Most requests are complete by now.
+      if (!request.complete) passOverBody(request);
     }
   };
 }

@@ -23,7 +23,7 @@ describe('readJsonBody', () => {
         (error: unknown) => { answer({ code: error instanceof RequestError ? error.code : String(error) }); },
       );
     });
-    listening = await listen(server, { host: '127.0.0.1', port: 0 });
+    listening = await listen((request, response) => server.emit('request', request, response), { host: '127.0.0.1', port: 0, logger: console });
     ({ port } = listening);
   });
   after(() => listening.close(1_000));

@@ -1,0 +1,159 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** What all connections of a port have in common. */
+export interface PortState {
+  readonly answer: RequestListener;
+  /** A client that takes nothing of an answer for this long is cut off, within twice this time (see `look`). */
+  readonly unreadMs: number;
+  /** Requests that wait behind another one of their connection, over all connections. */
+  waiting: number;
+  /** The port takes no new connections, and each answer is the last one of its connection. */
+  isClosing: boolean;
+}
+
+/**
+ * One piece of 64 KiB holds up to 2,500 requests, and each takes some 5 KB as long as it waits. When more than this many
+ * wait in all, connections with more than a few of them are cut.
+ */
+const MAX_WAITING_IN_ALL = 10_000;
+const WAITING_OF_EACH = 16;
+/** By then even a slow client has to have the whole answer; the time that its request took is part of it. */
+const MAX_ANSWER_MS = 600_000;
+/** After a refusal, what still comes is read for this long. Unread bytes would make the system drop the answer. */
+const STILL_READ_MS = 1_000;
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/**
+ * One client's connection. Its requests are answered one after the other. Node would begin all requests of a piece of
+ * input at once: 1,000 pipelined ones held up everybody for half a second.
+ */
+export class Connection {
+  /** A request has come on it, with all its headers. */
+  hasAsked = false;
+  /** When it was first seen to wait for its client: for the rest of a request, or until an answer is read. Monotonic ms. */
+  waitsForClientSince: number | undefined;
+  #current: Exchange | undefined;
+  #waiting: Exchange[] = [];
+  #willPause = false;
+  /** The answer to bytes that are no request. It is the last one. */
+  #refusal: string | undefined;
+  /** The response of the last look, and whether the reading of it is timed. */
+  #seen: ServerResponse | undefined;
+  #isTimed = false;
+
+  constructor(
+    readonly socket: Socket,
+    private readonly port: PortState,
+  ) {}
+
+  /** Whether a request is being answered, or comes next. */
+  get isBusy(): boolean {
+    return this.#current !== undefined || this.#refusal !== undefined;
+  }
+
+  take(request: IncomingMessage, response: ServerResponse): void {
+    // The rest of a piece of input goes on being parsed after its connection was cut.
+    if (this.socket.destroyed) return;
+    if (this.#current === undefined) {
+      this.#current = { request, response };
+      this.#begin(this.#current);
+      return;
+    }
+    this.#waiting.push({ request, response });
+    this.port.waiting += 1;
+    if (this.port.waiting > MAX_WAITING_IN_ALL && this.#waiting.length > WAITING_OF_EACH) this.socket.destroy();
+    else this.#pauseSoon();
+  }
+
+  /** What has come is no request, or does not come whole. @param refusal the bytes to send before the end */
+  refuse(refusal: string): void {
+    // Bytes behind the first fault are faulty as well.
+    if (this.#refusal !== undefined) return;
+    this.#refusal = refusal;
+    if (this.#current === undefined || !this.#current.request.complete) this.#sendRefusal(refusal);
+  }
+
+  /** Looks whether it waits for its client, and ends it when that takes too long. @param now monotonic ms */
+  look(now: number): void {
+    const { socket } = this;
+    const response = this.#current?.response;
+    const isUnread = socket.writableLength > 0;
+    const isWaiting = isUnread || this.#current?.request.complete === false;
+    if (!isWaiting || response !== this.#seen) {
+      this.#seen = response;
+      this.#isTimed = false;
+      this.waitsForClientSince = isWaiting ? now : undefined;
+    }
+    if (!isUnread) return;
+    if (!this.#isTimed) {
+      this.#isTimed = true;
+      // Node looks whether the system has taken some bytes since its last look. The first time passes in vain, because it
+      // compares with the size of the answer. The time is taken off when the answer has ended, by Node or in #ended.
+      socket.setTimeout(this.port.unreadMs);
+    } else if (this.waitsForClientSince !== undefined && now - this.waitsForClientSince > MAX_ANSWER_MS) {
+      socket.destroy();
+    }
+  }
+
+  /** The socket has closed: what waits is not begun any more. */
+  closed(): void {
+    this.port.waiting -= this.#waiting.length;
+    this.#waiting = [];
+  }
+
+  #begin({ request, response }: Exchange): void {
+    if (this.port.isClosing) response.setHeader('Connection', 'close');
+    response.once('close', this.#ended);
+    this.port.answer(request, response);
+  }
+
+  /** An arrow function: one for the connection instead of one for each of its requests. */
+  readonly #ended = (): void => {
+    this.#current = undefined;
+    const { socket } = this;
+    if (socket.destroyed) return;
+    const next = this.#waiting.shift();
+    if (next !== undefined) this.port.waiting -= 1;
+    if (this.#refusal !== undefined && next?.request.complete !== true) {
+      this.#sendRefusal(this.#refusal);
+    } else if (next !== undefined) {
+      this.#current = next;
+      if (this.#isTimed) socket.setTimeout(0);
+      if (this.#waiting.length === 0) socket.resume();
+      // Other connections get their turn before each of them.
+      setImmediate(() => {
+        if (!socket.destroyed) this.#begin(next);
+      });
+    } else if (this.port.isClosing) {
+      socket.end();
+    }
+  };
+
+  /**
+   * Nothing more is read before the requests that have come are answered. It waits until the piece of input is parsed:
+   * Node goes on reading at the end of each request.
+   */
+  #pauseSoon(): void {
+    if (this.#willPause) return;
+    this.#willPause = true;
+    process.nextTick(() => {
+      this.#willPause = false;
+      if (this.#waiting.length > 0) this.socket.pause();
+    });
+  }
+
+  #sendRefusal(refusal: string): void {
+    const { socket } = this;
+    if (!socket.writable || this.#current?.response.headersSent === true) {
+      socket.destroy();
+      return;
+    }
+    socket.end(refusal);
+    setTimeout(() => socket.destroy(), STILL_READ_MS).unref();
+  }
+}
