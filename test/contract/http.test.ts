@@ -40,8 +40,8 @@ function createHttpHarness(): AdapterHarness<HttpDestination> {
     silence: fault('the receiver never answers', ['timed_out'], { kind: 'hang' }),
     otherFaults: [
       fault('the connection is reset before the answer', ['connection_reset'], { kind: 'break', when: 'before_headers' }),
-      fault('the connection is reset in mid body', ['connection_reset'], { kind: 'break', when: 'in_body' }),
-      fault('the connection is closed in mid body', ['connection_reset'], { kind: 'break', when: 'in_body', how: 'close' }),
+      fault('the connection is closed in mid status line', ['connection_reset'], { kind: 'raw', bytes: 'HTTP/1.1 20' }),
+      fault('the connection is reset in mid body of a refusal', ['http_server_error'], { kind: 'break', when: 'in_body', status: 500 }),
       fault('the answer is no HTTP', ['response_invalid'], { kind: 'raw', bytes: '220 mail.example.com ESMTP\r\n' }),
       {
         name: 'the host name does not exist',

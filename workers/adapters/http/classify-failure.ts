@@ -2,6 +2,7 @@ import { errors } from 'undici';
 
 import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
 import { oneLine } from './one-line.js';
+import { UnreadableAnswer } from './unreadable-answer.js';
 
 /** Codes of Node, OpenSSL and undici that have only one meaning. */
 const codes: ReadonlyMap<string, DeliveryErrorCode> = new Map(Object.entries({
@@ -31,6 +32,7 @@ const codes: ReadonlyMap<string, DeliveryErrorCode> = new Map(Object.entries({
   ENOBUFS: 'local_resources',
   EADDRNOTAVAIL: 'local_resources',
   UND_ERR_HEADERS_OVERFLOW: 'response_invalid',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'response_invalid',
   // The adapter was closed while this was being sent.
   UND_ERR_DESTROYED: 'shutting_down',
   UND_ERR_CLOSED: 'shutting_down',
@@ -59,23 +61,22 @@ const mostTelling: readonly DeliveryErrorCode[] = [
 
 /**
  * Only this function makes a code of ours from an error of the network. It goes by error code and class, through the
- * chain of causes, never by message text.
+ * chain of causes, never by message text. It is asked only when no status line has come: with one, the status decides.
  *
- * @param headersArrived  whether the status line and headers of the answer had come
  * @returns `unknown` for what has no row here
  */
-export function classifyFailure(error: unknown, headersArrived: boolean): DeliveryErrorCode {
+export function classifyFailure(error: unknown): DeliveryErrorCode {
   for (const link of causeChain(error)) {
-    const code = classifyLink(link, headersArrived);
+    const code = classifyLink(link);
     if (code !== undefined) return code;
   }
   return 'unknown';
 }
 
-function classifyLink(link: Error, headersArrived: boolean): DeliveryErrorCode | undefined {
+function classifyLink(link: Error): DeliveryErrorCode | undefined {
   if (link instanceof AggregateError) {
     // All addresses of a host have failed. The error's own code is just that of its first member.
-    const members = new Set(link.errors.map((member) => classifyFailure(member, headersArrived)));
+    const members = new Set(link.errors.map((member) => classifyFailure(member)));
     return mostTelling.find((code) => members.has(code));
   }
   if (link instanceof errors.HTTPParserError) {
@@ -83,10 +84,8 @@ function classifyLink(link: Error, headersArrived: boolean): DeliveryErrorCode |
     // about, the parser must have refused the end itself: the connection closed in mid answer.
     return 'data' in link && link.data === '' ? 'connection_reset' : 'response_invalid';
   }
+  if (link instanceof UnreadableAnswer) return 'response_invalid';
   const code = errorCode(link);
-  // Fewer bytes than announced: in the body the connection ended early. In the headers undici says the same of
-  // any error that comes after a Content-Length line, but there it was the parser that gave up.
-  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return headersArrived ? 'connection_reset' : 'response_invalid';
   return codes.get(code) ?? families.find(([start]) => code.startsWith(start))?.[1];
 }
 
@@ -101,6 +100,7 @@ export function describeError(error: unknown): string {
 }
 
 function describeLink(link: Error): string {
+  if (link instanceof UnreadableAnswer) return link.message;
   const code = errorCode(link);
   const head = code === '' ? link.name : `${link.name} ${code}`;
   const members = link instanceof AggregateError ? link.errors.map(describeError).join('; ') : '';

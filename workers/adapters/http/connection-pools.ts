@@ -1,8 +1,9 @@
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 
-import { buildConnector, errors, Pool } from 'undici';
+import { buildConnector } from 'undici';
 
-import { skipUnaskedContinue } from './skip-unasked-continue.js';
+import type { Random } from '../../../shared/domain/ports.js';
+import { Connection } from './connection.js';
 
 export interface ConnectionPoolsOptions {
   /**
@@ -12,14 +13,10 @@ export interface ConnectionPoolsOptions {
   readonly connectTimeoutMs: number;
   /** Origins whose connections may stay open while nothing is sent to them, >= 0. */
   readonly maxIdleOrigins: number;
+  /** Mean age at which a connection is not lent again, in milliseconds. Each one gets an age from 2/3 to 4/3 of it. */
+  readonly maxAgeMs: number;
+  readonly random: Random;
 }
-
-/**
- * How long an unused connection is kept, in milliseconds. It is shorter than the 5 s after which Node and Apache close
- * theirs, because a POST that meets a closing connection fails. If a server announces less in its Keep-Alive header, that
- * time less 2 s for the way is used. A longer one is ignored: idle connections would pile up.
- */
-const keepAliveMs = 4_000;
 
 /**
  * Wait before the next address of a host is tried, in milliseconds. Node's default of 250 gives up on a healthy
@@ -27,40 +24,42 @@ const keepAliveMs = 4_000;
  */
 const nextAddressAfterMs = 1_000;
 
-/**
- * One error for all connections. A new one each time, with its stack, is a tenth of the cost of a first send to a
- * destination.
- */
-const notNeeded = new errors.ClientDestroyedError();
-
 interface Origin {
   readonly name: string;
-  readonly pool: Pool;
-  /** Connections that are open or being made. undici's own count leaves out those being made. */
+  readonly connections: Set<Connection>;
+  /** Open connections that are not lent, the latest used last. That one is lent first: it is the least likely to be closed. */
+  readonly unused: Connection[];
+  /** Those that are lent again from the next turn of the event loop on: by then it shows whether the answer was followed by the end. */
+  readonly resting: Connection[];
+  /** Open, being made, or being closed. */
   readonly sockets: Set<Socket>;
   borrowers: number;
 }
 
 /**
- * Keep-alive connections, one pool for each origin. A pool lives while a request uses it or one of its connections
+ * Keep-alive connections, by origin. An origin is remembered while a request uses it or one of its connections
  * is open, and of the unused ones only the latest `maxIdleOrigins` stay.
  *
- * Not undici's Agent: in 7.30 it has no limit on idle origins (its `maxOrigins` refuses new ones instead), and a
- * connection that is still being made survives its `destroy` until the connect timeout.
+ * A connection is given up at some age, however busy it is, because a name is looked up only for a new one: a host that
+ * moved would never be noticed. The ages differ, so that connections that were made together are not renewed together.
+ *
+ * Not undici's Agent or Pool: in 7.30 Agent has no limit on idle origins (its `maxOrigins` refuses new ones instead), a
+ * connection that is still being made survives `destroy` until the connect timeout, and neither can be asked for a
+ * new connection.
  */
 export class ConnectionPools {
   private readonly origins = new Map<string, Origin>();
   /** In the order in which they fell idle, oldest first. */
   private readonly idle = new Set<Origin>();
   private readonly connect: buildConnector.connector;
-  private readonly maxIdleOrigins: number;
+  private readonly options: ConnectionPoolsOptions;
   private closed: Promise<void> | undefined;
   private readonly ending = new Set<Promise<void>>();
 
-  constructor({ connectTimeoutMs, maxIdleOrigins }: ConnectionPoolsOptions) {
-    this.maxIdleOrigins = maxIdleOrigins;
+  constructor(options: ConnectionPoolsOptions) {
+    this.options = options;
     this.connect = buildConnector({
-      timeout: connectTimeoutMs,
+      timeout: options.connectTimeoutMs,
       autoSelectFamily: true,
       autoSelectFamilyAttemptTimeout: nextAddressAfterMs,
     });
@@ -77,18 +76,21 @@ export class ConnectionPools {
   }
 
   /**
-   * Lends the pool of an origin to one request, which the caller runs in `use`.
+   * Lends a connection to one request, which the caller runs in `use`.
    *
    * @param originName  scheme, host and port, as in `new URL(...).origin`
+   * @param which       `new`: one that no request was sent over
    */
-  async lend<T>(originName: string, use: (pool: Pool) => Promise<T>): Promise<T> {
+  async lend<T>(originName: string, use: (connection: Connection) => Promise<T>, which: 'any' | 'new' = 'any'): Promise<T> {
     const origin = this.origins.get(originName) ?? this.open(originName);
     origin.borrowers += 1;
     this.idle.delete(origin);
+    const connection = (which === 'any' ? origin.unused.pop() : undefined) ?? this.make(origin);
     try {
-      return await use(origin.pool);
+      return await use(connection);
     } finally {
       origin.borrowers -= 1;
+      this.takeBack(origin, connection);
       this.tidy(origin);
     }
   }
@@ -103,31 +105,42 @@ export class ConnectionPools {
   }
 
   private open(name: string): Origin {
-    const sockets = new Set<Socket>();
-    const pool = new Pool(name, {
-      // After the connection is made, the attempt's signal is the exact limit.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: keepAliveMs,
-      keepAliveMaxTimeout: keepAliveMs,
-      connect: (options, callback) => {
-        // Returned, but not in the types of 7.30; without it a connection being made could not be ended.
-        // eslint-disable-next-line @typescript-eslint/no-confusing-void-expression -- void is only what the types say
-        const socket: unknown = this.connect(options, (...made) => {
-          if (made[0] === null) skipUnaskedContinue(made[1]);
-          callback(...made);
-        });
-        if (!(socket instanceof Socket)) return;
-        sockets.add(socket);
+    const origin: Origin = { name, connections: new Set(), unused: [], resting: [], sockets: new Set(), borrowers: 0 };
+    this.origins.set(name, origin);
+    return origin;
+  }
+
+  private make(origin: Origin): Connection {
+    const { maxAgeMs, random } = this.options;
+    const connection = new Connection({
+      originName: origin.name,
+      connect: this.connect,
+      goodUntilMs: performance.now() + maxAgeMs * (2 + 2 * random()) / 3,
+      onSocket: (socket) => {
+        origin.sockets.add(socket);
         socket.once('close', () => {
-          sockets.delete(socket);
+          origin.sockets.delete(socket);
+          const at = origin.unused.indexOf(connection);
+          if (at >= 0 && !connection.isOpen) {
+            origin.unused.splice(at, 1);
+            origin.connections.delete(connection);
+          }
           this.tidy(origin);
         });
       },
     });
-    const origin: Origin = { name, pool, sockets, borrowers: 0 };
-    this.origins.set(name, origin);
-    return origin;
+    origin.connections.add(connection);
+    return connection;
+  }
+
+  private takeBack(origin: Origin, connection: Connection): void {
+    if (connection.rest()) {
+      origin.resting.push(connection);
+      if (origin.resting.length === 1) setImmediate(() => { endRest(origin); });
+      return;
+    }
+    origin.connections.delete(connection);
+    connection.end();
   }
 
   private tidy(origin: Origin): void {
@@ -138,7 +151,7 @@ export class ConnectionPools {
     }
     if (this.idle.has(origin)) return;
     this.idle.add(origin);
-    if (this.idle.size <= this.maxIdleOrigins) return;
+    if (this.idle.size <= this.options.maxIdleOrigins) return;
     for (const oldest of this.idle) {
       this.drop(oldest);
       break;
@@ -152,14 +165,18 @@ export class ConnectionPools {
     this.ending.add(ended);
   }
 
-  private async end({ pool, sockets }: Origin): Promise<void> {
-    // It is not awaited: when it is called while a socket emits `close` (7.30), its promise never resolves. The sockets
-    // tell when they have closed.
-    void pool.destroy(notNeeded);
-    await Promise.all([...sockets].map((socket) => new Promise<void>((resolve) => {
+  private async end({ connections, sockets }: Origin): Promise<void> {
+    const closed = [...sockets].map((socket) => new Promise<void>((resolve) => {
       socket.once('close', () => { resolve(); });
-      // This ends only connections that are being made, which undici leaves alone. It needs an error, or a timer would run on.
-      socket.destroy(notNeeded);
-    })));
+    }));
+    for (const connection of connections) connection.end();
+    await Promise.all(closed);
+  }
+}
+
+function endRest({ connections, resting, unused }: Origin): void {
+  for (const connection of resting.splice(0)) {
+    if (connection.isOpen) unused.push(connection);
+    else connections.delete(connection);
   }
 }

@@ -1,25 +1,44 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
 
-import type { Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 
 import type { EndSignal } from '../../../shared/domain/ports.js';
+import type { AnswerGuard } from './answer-guard.js';
+import { mostBodyBytes } from './answer-guard.js';
+import { classifyFailure } from './classify-failure.js';
+import type { Connection } from './connection.js';
+
+/** Values are arrays where a header came several times. */
+export type AnswerHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
 /** The result of one request, before it is judged. */
 export type Exchange =
   | {
       readonly kind: 'answered';
+      /** 101, or 200..999. */
       readonly status: number;
-      readonly headers: IncomingHttpHeaders;
+      readonly headers: AnswerHeaders;
       /** The first bytes of the body of an answer that is no 2xx, at most 1 KiB; of a 2xx nothing is kept. */
       readonly bodyStart: Buffer;
+      readonly isStale: boolean;
     }
-  | { readonly kind: 'broken'; readonly error: unknown; /** The status line and headers had come. */ readonly headersArrived: boolean }
+  | {
+      readonly kind: 'broken';
+      readonly error: unknown;
+      /** The request met the end of a kept connection. This says nothing of the message, which may be sent again at once. */
+      readonly isStale: boolean;
+    }
   | { readonly kind: 'aborted'; readonly reason: unknown };
 
-/** The rest of a longer answer is not read: its connection is dropped, and the part that has come counts as the answer. */
-const longestAnswerBytes = 64 * 1024;
 /** This is enough for the 200 characters that are shown, in any script. */
 const keptBytes = 1_024;
+
+/**
+ * A kept connection whose end was on its way when a request was written to it ends within one round trip. After this
+ * time, in milliseconds, it was ended by a receiver that had the request.
+ */
+const longestRoundTripMs = 500;
 
 const nothing = Buffer.alloc(0);
 
@@ -29,11 +48,11 @@ const nothing = Buffer.alloc(0);
  * @param signal  ends it at any point: while connecting, sending or reading
  * @returns a promise that always resolves, right after the signal aborts even if undici needs longer to let go
  */
-export function exchange(pool: Pool, request: Dispatcher.DispatchOptions, signal: EndSignal): Promise<Exchange> {
+export function exchange(connection: Connection, request: Dispatcher.DispatchOptions, signal: EndSignal): Promise<Exchange> {
   return new Promise((resolve) => {
-    const reader = new AnswerReader(signal, resolve);
+    const reader = new AnswerReader(connection, signal, resolve);
     signal.addEventListener('abort', reader, { once: true });
-    pool.dispatch(request, reader);
+    connection.dispatch(request, reader);
   });
 }
 
@@ -44,17 +63,20 @@ class ReadEnough extends Error {}
  * undici's handler, used directly. `request()` builds a stream for each answer, which is not needed here. It also waits
  * for the connection before it notices an abort (7.30: a signal that aborts while the connection is being made is not
  * looked at until the connection stands or fails, up to the connect timeout later).
+ *
+ * Interim answers (1xx) do not come here: AnswerHead leaves them out.
  */
 class AnswerReader implements Dispatcher.DispatchHandler {
   private settled = false;
   private controller: Dispatcher.DispatchController | undefined;
   private status = 0;
-  private headers: IncomingHttpHeaders = {};
+  private headers: AnswerHeaders | undefined;
   private bytesRead = 0;
   private bytesKept = 0;
   private readonly kept: Buffer[] = [];
 
   constructor(
+    private readonly connection: Connection,
     private readonly signal: EndSignal,
     private readonly resolve: (exchange: Exchange) => void,
   ) {}
@@ -72,11 +94,13 @@ class AnswerReader implements Dispatcher.DispatchHandler {
     else this.controller = controller;
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    // 102, 103 and the like come before the answer.
-    if (status < 200) return;
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     this.status = status;
     this.headers = headers;
+    // A 205 has no content (RFC 9110, 15.3.6), whatever length it announces. undici knows this only of 204 and 304.
+    if (status !== 205 || headers['content-length'] === '0') return;
+    this.settleAnswered();
+    controller.abort(new ReadEnough());
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -87,23 +111,73 @@ class AnswerReader implements Dispatcher.DispatchHandler {
       this.kept.push(part);
       this.bytesKept += part.length;
     }
-    if (this.bytesRead >= longestAnswerBytes) {
+    if (this.bytesRead >= mostBodyBytes) {
       this.settleAnswered();
       controller.abort(new ReadEnough());
     }
   }
 
   onResponseEnd(): void {
-    this.settleAnswered();
+    const guard = this.connection.sentOn;
+    if (guard !== undefined && this.isIdleTimeout(guard)) this.settleIdleTimeout(guard.socket);
+    else if (guard?.socket.writableNeedDrain === true && isSuccess(this.status)) this.settleWhenSent(guard.socket);
+    else this.settleAnswered();
   }
 
+  /**
+   * The one place that says what counts as an answer: a final status line that has come completely. Whatever is wrong
+   * behind it (a header, a length, a chunk, too many bytes, the end of the connection), the receiver has spoken. What it
+   * took must not be sent again for a slip of form.
+   */
   onResponseError(_controller: Dispatcher.DispatchController, error: unknown): void {
-    this.settle({ kind: 'broken', error, headersArrived: this.status !== 0 });
+    const guard = this.connection.sentOn;
+    if (guard === undefined || guard.head.status === 0) {
+      this.settle({ kind: 'broken', error, isStale: this.metAnEnd(error) });
+      return;
+    }
+    this.status = guard.head.status;
+    this.headers ??= guard.head.headers();
+    this.settleAnswered(this.isIdleTimeout(guard));
   }
 
-  private settleAnswered(): void {
+  /**
+   * Many servers and proxies write a 408 to a kept connection when it has been idle for long, and end it. When it crosses
+   * our request, it is no answer to it. A receiver that means the request keeps the connection.
+   */
+  private isIdleTimeout(guard: AnswerGuard): boolean {
+    return this.status === 408 && guard.requests > 1;
+  }
+
+  private settleIdleTimeout(socket: Socket): void {
+    // The end comes with the answer or right behind it: two turns of the event loop are one look at the network.
+    setImmediate(() => setImmediate(() => { this.settleAnswered(socket.destroyed); }));
+  }
+
+  /** A receiver may accept a message before it has read all of it. It is delivered when the rest has gone out, too. */
+  private settleWhenSent(socket: Socket): void {
+    const done = (): void => {
+      socket.off('drain', done);
+      socket.off('close', done);
+      this.settleAnswered();
+    };
+    socket.on('drain', done);
+    socket.on('close', done);
+  }
+
+  /** Whether the request met the end of a connection that was kept for it. */
+  private metAnEnd(error: unknown): boolean {
+    const { sentOn, isKept } = this.connection;
+    // Whatever came over it, or ended it: nothing was written.
+    if (sentOn === undefined) return isKept;
+    return sentOn.requests > 1
+      && sentOn.bytesRead === 0
+      && performance.now() - sentOn.writtenAtMs < longestRoundTripMs
+      && classifyFailure(error) === 'connection_reset';
+  }
+
+  private settleAnswered(isStale = false): void {
     const bodyStart = this.kept.length === 0 ? nothing : Buffer.concat(this.kept);
-    this.settle({ kind: 'answered', status: this.status, headers: this.headers, bodyStart });
+    this.settle({ kind: 'answered', status: this.status, headers: this.headers ?? {}, bodyStart, isStale });
   }
 
   private settle(exchange: Exchange): boolean {

@@ -1,18 +1,17 @@
-import type { IncomingHttpHeaders } from 'node:http';
-
 import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
 import type { DeliveryResult } from '../../../shared/domain/ports.js';
-import type { Exchange } from './exchange.js';
+import type { AnswerHeaders, Exchange } from './exchange.js';
 import { isSuccess } from './exchange.js';
+import { parseHttpDate } from './http-date.js';
 import { oneLine } from './one-line.js';
 import { parseRetryAfter } from './retry-after-header.js';
 
 type Answer = Extract<Exchange, { kind: 'answered' }>;
 
 /**
- * The meaning of a complete answer. 2xx is delivered, whatever its body says.
+ * The meaning of an answer. 2xx is delivered, whatever its body says.
  *
- * @param nowMs  milliseconds since the epoch, for a Retry-After that is a date
+ * @param nowMs  milliseconds since the epoch by our clock, for a Retry-After that is a date
  */
 export function judgeAnswer(answer: Answer, nowMs: number): DeliveryResult {
   const { status, headers } = answer;
@@ -39,11 +38,22 @@ function codeOfStatus(status: number): DeliveryErrorCode {
   }
 }
 
-function askedWaitMs(headers: IncomingHttpHeaders, nowMs: number): number | undefined {
-  // A header that is sent twice is an array at run time. Node's type describes only Node's own parser.
-  const value: unknown = headers['retry-after'];
-  const first: unknown = Array.isArray(value) ? value[0] : value;
-  return typeof first === 'string' ? parseRetryAfter(first, nowMs) : undefined;
+/**
+ * A date is measured from the Date of the same answer, if there is one: the receiver's clock may be wrong, and then both
+ * are. Of several Retry-After the first counts that can be read.
+ */
+function askedWaitMs(headers: AnswerHeaders, nowMs: number): number | undefined {
+  const [date = ''] = valuesOf(headers['date']);
+  const receiverNowMs = parseHttpDate(date, nowMs) ?? nowMs;
+  for (const value of valuesOf(headers['retry-after'])) {
+    const waitMs = parseRetryAfter(value, receiverNowMs);
+    if (waitMs !== undefined) return waitMs;
+  }
+  return undefined;
+}
+
+function valuesOf(header: AnswerHeaders[string]): readonly string[] {
+  return header === undefined ? [] : [header].flat();
 }
 
 /** `HTTP 500: database is down`: the status, and up to 200 characters of a body that is text. */
@@ -55,9 +65,9 @@ function describeAnswer({ status, headers, bodyStart }: Answer): string {
   return text === '' ? head : `${head}: ${text}`;
 }
 
-function isText(headers: IncomingHttpHeaders): boolean {
-  const encoding = headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') return false;
-  const type = headers['content-type'];
+function isText(headers: AnswerHeaders): boolean {
+  const [encoding = 'identity'] = valuesOf(headers['content-encoding']);
+  if (encoding !== 'identity') return false;
+  const [type] = valuesOf(headers['content-type']);
   return type === undefined || /^text\/|[/+](?:json|xml)\b|\burlencoded\b/i.test(type);
 }

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 
 import type { DeliveryErrorCode } from '../../../../../shared/domain/errors.js';
 import { classifyFailure, describeError } from '../../../../../workers/adapters/http/classify-failure.js';
+import { UnreadableAnswer } from '../../../../../workers/adapters/http/unreadable-answer.js';
 
 const withCode = (code: string, cause?: unknown): Error => Object.assign(new Error('text for people', { cause }), { code });
 
@@ -19,7 +20,7 @@ describe('classifyFailure', () => {
       'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', 'EPROTO', 'HOSTNAME_MISMATCH',
       'ERROR_IN_CERT_NOT_AFTER_FIELD', 'INVALID_CA', 'CRL_HAS_EXPIRED',
     ],
-    response_invalid: ['HPE_INVALID_CONSTANT', 'UND_ERR_HEADERS_OVERFLOW'],
+    response_invalid: ['HPE_INVALID_CONSTANT', 'UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'],
     shutting_down: ['UND_ERR_DESTROYED', 'UND_ERR_CLOSED'],
     local_resources: ['EMFILE', 'ENFILE', 'ENOBUFS', 'EADDRNOTAVAIL'],
     unknown: ['ERR_ASSERTION', 'UND_ERR_NEW_AND_STRANGE', ''],
@@ -27,29 +28,29 @@ describe('classifyFailure', () => {
   for (const [code, errorCodes] of Object.entries(byCode)) {
     for (const errorCode of errorCodes) {
       it(`${errorCode === '' ? 'no code' : errorCode} is ${code}`, () => {
-        expect(classifyFailure(withCode(errorCode), false)).to.equal(code);
+        expect(classifyFailure(withCode(errorCode))).to.equal(code);
       });
     }
   }
 
   it('looks through the chain of causes, and takes the outermost code it knows', () => {
-    expect(classifyFailure(withCode('WRAPPED', withCode('', withCode('ENOTFOUND'))), false)).to.equal('host_not_found');
-    expect(classifyFailure(withCode('ECONNRESET', withCode('ENOTFOUND')), false)).to.equal('connection_reset');
+    expect(classifyFailure(withCode('WRAPPED', withCode('', withCode('ENOTFOUND'))))).to.equal('host_not_found');
+    expect(classifyFailure(withCode('ECONNRESET', withCode('ENOTFOUND')))).to.equal('connection_reset');
   });
 
   it('survives a chain of causes that bites its own tail', () => {
     const error = withCode('STRANGE');
     error.cause = error;
-    expect(classifyFailure(error, false)).to.equal('unknown');
+    expect(classifyFailure(error)).to.equal('unknown');
   });
 
   it('never reads the text', () => {
-    expect(classifyFailure(new Error('connect ECONNREFUSED 127.0.0.1:80'), false)).to.equal('unknown');
+    expect(classifyFailure(new Error('connect ECONNREFUSED 127.0.0.1:80'))).to.equal('unknown');
   });
 
   for (const thrown of [undefined, null, 'ECONNREFUSED', 7, { code: 'ECONNREFUSED' }]) {
     it(`is unknown for ${JSON.stringify(thrown)}, which is no error`, () => {
-      expect(classifyFailure(thrown, false)).to.equal('unknown');
+      expect(classifyFailure(thrown)).to.equal('unknown');
     });
   }
 
@@ -62,20 +63,22 @@ describe('classifyFailure', () => {
   ] as const) {
     it(`of several addresses that failed with ${members.join(' and ')}, it is ${code}`, () => {
       const all = Object.assign(new AggregateError(members.map((member) => withCode(member))), { code: members[0] });
-      expect(classifyFailure(all, false)).to.equal(code);
+      expect(classifyFailure(all)).to.equal(code);
     });
   }
 
-  it('takes fewer bytes than announced for a cut body, or before the body for a broken header', () => {
-    const error = withCode('UND_ERR_RES_CONTENT_LENGTH_MISMATCH');
-    expect(classifyFailure(error, true)).to.equal('connection_reset');
-    expect(classifyFailure(error, false)).to.equal('response_invalid');
+  it('is response_invalid for what the guard of a connection could not read', () => {
+    expect(classifyFailure(new UnreadableAnswer('The answer is not HTTP'))).to.equal('response_invalid');
   });
 });
 
 describe('describeError', () => {
   it('names class, code and text', () => {
     expect(describeError(withCode('ECONNREFUSED'))).to.equal('Error ECONNREFUSED: text for people');
+  });
+
+  it('tells nothing but the text when that text is ours', () => {
+    expect(describeError(new UnreadableAnswer('The answer is not HTTP'))).to.equal('The answer is not HTTP');
   });
 
   it('tells the whole chain of causes', () => {

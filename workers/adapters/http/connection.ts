@@ -1,0 +1,100 @@
+import { Socket } from 'node:net';
+
+import type { buildConnector, Dispatcher } from 'undici';
+import { Client, errors } from 'undici';
+
+import { AnswerGuard, mostHeaderBytes } from './answer-guard.js';
+
+/**
+ * How long an unused connection is kept, in milliseconds. It is shorter than the 5 s after which Node and Apache close
+ * theirs, because a POST that meets a closing connection fails. If a server announces less in its Keep-Alive header, that
+ * time less 2 s for the way is used. A longer one is ignored: idle connections would pile up.
+ */
+const keepAliveMs = 4_000;
+
+/**
+ * One error for all connections. A new one each time, with its stack, is a tenth of the cost of a first send to a
+ * destination.
+ */
+const notNeeded = new errors.ClientDestroyedError();
+
+export interface ConnectionOptions {
+  /** Scheme, host and port, as in `new URL(...).origin`. */
+  readonly originName: string;
+  readonly connect: buildConnector.connector;
+  /** Until when it may be lent again, by performance.now(). */
+  readonly goodUntilMs: number;
+  /** Called with a socket that begins to connect. */
+  readonly onSocket: (socket: Socket) => void;
+}
+
+/** One connection to an origin, for one request at a time. It is made when the first request is sent over it. */
+export class Connection {
+  /** The guard of the socket that the present request was written to; undefined before that. */
+  sentOn: AnswerGuard | undefined;
+  /** The present request found the connection open, from an earlier one. */
+  isKept = false;
+  private readonly client: Client;
+  private readonly goodUntilMs: number;
+  private socket: Socket | undefined;
+
+  constructor({ originName, connect, goodUntilMs, onSocket }: ConnectionOptions) {
+    this.goodUntilMs = goodUntilMs;
+    this.client = new Client(originName, {
+      // After the connection is made, the attempt's signal is the exact limit.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      keepAliveTimeout: keepAliveMs,
+      keepAliveMaxTimeout: keepAliveMs,
+      maxHeaderSize: mostHeaderBytes,
+      connect: (options, callback) => {
+        // undici also comes here when it finds, before it writes, that a kept connection has been closed.
+        this.isKept = false;
+        // Returned, but not in the types of 7.30; without it a connection being made could not be ended.
+        // eslint-disable-next-line @typescript-eslint/no-confusing-void-expression -- void is only what the types say
+        const socket: unknown = connect(options, (...made) => {
+          if (made[0] === null) new AnswerGuard(made[1], this.isFirstWrite);
+          callback(...made);
+        });
+        if (!(socket instanceof Socket)) return;
+        this.socket = socket;
+        onSocket(socket);
+      },
+    });
+  }
+
+  dispatch(request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
+    this.sentOn = undefined;
+    this.client.dispatch(request, handler);
+  }
+
+  /** Called when a request is over. @returns whether the connection is good for another one */
+  rest(): boolean {
+    this.sentOn?.head.close();
+    const socket = this.sentOn?.socket;
+    this.isKept = socket !== undefined
+      && !socket.destroyed
+      // An early answer: what is left of the request would stand before the next one.
+      && socket.writableLength === 0
+      && performance.now() < this.goodUntilMs;
+    return this.isKept;
+  }
+
+  get isOpen(): boolean {
+    return this.socket?.destroyed === false;
+  }
+
+  /** Ends it, also in mid request, and while it is being made. */
+  end(): void {
+    // It is not awaited: when it is called while a socket emits `close` (7.30), its promise never resolves.
+    void this.client.destroy(notNeeded);
+    // This ends only a connection that is being made, which undici leaves alone. It needs an error, or a timer would run on.
+    this.socket?.destroy(notNeeded);
+  }
+
+  private readonly isFirstWrite = (guard: AnswerGuard): boolean => {
+    if (this.sentOn === guard) return false;
+    this.sentOn = guard;
+    return true;
+  };
+}
