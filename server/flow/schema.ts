@@ -4,6 +4,7 @@ import { isAddressable } from '../../shared/domain/field-check.js';
 import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import type { FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
+import { shortViolations } from '../http/short-error.js';
 
 /** What may be asked of destinations. Wire names (snake_case) become our names here. */
 
@@ -34,7 +35,7 @@ const policySchema = Joi.object<WirePolicy>({
 
 /**
  * @returns undefined when nothing is set
- * @throws RequestError invalid_request with every violation at once
+ * @throws RequestError invalid_request with the first 20 violations
  */
 export function parsePolicy(input: unknown): FlowPolicy | undefined {
   const prototypeKeys = checkKeys(input, { what: 'the body', path: '', maxKeys: MAX_KEYS, code: 'invalid_request' });
@@ -42,7 +43,8 @@ export function parsePolicy(input: unknown): FlowPolicy | undefined {
   const checked = policySchema.validate(input, { abortEarly: false, convert: false, errors: { wrap: { label: false } } });
   const violations = [...(checked.error?.details ?? []).map(({ type, path, message }) => ({ field: type === 'object.with' ? 'burst' : path.join('.'), message })), ...prototypeKeys];
   if (checked.error !== undefined || violations.length > 0) {
-    throw new RequestError('invalid_request', violations.map(({ message }) => message).join('; '), violations);
+    const details = shortViolations(violations);
+    throw new RequestError('invalid_request', details.map(({ message }) => message).join('; '), details);
   }
   const { max_concurrency: maxConcurrency, rate: ratePerSecond, burst, paused } = checked.value;
   const policy = {

@@ -4,6 +4,7 @@ import { printError } from '../../shared/logging/print-error.js';
 import type { WireError } from '../../shared/wire/error.js';
 import { jsonAnswer, sendAnswer, type AnswerHeaders } from './answer.js';
 import type { RequestContext } from './request-context.js';
+import { MAX_ERROR_CHARACTERS, shortText, shortViolations } from './short-error.js';
 
 /** Only this table makes a status of a code. */
 const statusOf = {
@@ -47,7 +48,7 @@ export interface ErrorAnswer {
 export function answerToError({ code, message, details }: RequestError): ErrorAnswer {
   const seconds = RETRY_AFTER_SECONDS[code];
   const headers: AnswerHeaders = seconds === undefined ? {} : { 'Retry-After': String(seconds) };
-  return { status: statusOf[code], headers, body: code === 'internal' ? BUG_BODY : { error: message, code, ...(details === undefined ? {} : { details }) } };
+  return { status: statusOf[code], headers, body: code === 'internal' ? BUG_BODY : { error: shortText(message, MAX_ERROR_CHARACTERS), code, ...(details === undefined ? {} : { details: shortViolations(details) }) } };
 }
 
 /** Answers any error. An answer that has begun already is cut off, so that its reader does not take it for complete. */

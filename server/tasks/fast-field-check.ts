@@ -2,6 +2,8 @@ import type { DestinationField } from '../../shared/domain/destinations/destinat
 import { destinationTypeNames, rowOf, type DestinationType, type WireDestination } from '../../shared/domain/destinations/destination.js';
 import type { FieldCheck, TextCheck } from '../../shared/domain/field-check.js';
 
+type TextsByName = Extract<FieldCheck, { kind: 'texts_by_name' }>;
+
 /** true: certainly right. false: ask the schema, which may still accept it. */
 export type FastCheck = (value: unknown) => boolean;
 
@@ -23,9 +25,30 @@ export function fastCheckOf(check: FieldCheck): FastCheck {
     }
     case 'port':
       return (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) <= 65_535;
-    case 'texts_by_name':
-      return () => false;
+    case 'texts_by_name': {
+      const isRight = fastEntryCheckOf(check);
+      return (value) => isFields(value) && areFewTexts(value, check.maxNames, isRight);
+    }
   }
+}
+
+/** The same for a name that the client chooses, and its value. */
+export type FastEntryCheck = (name: string, value: unknown) => boolean;
+
+export function fastEntryCheckOf(check: TextsByName): FastEntryCheck {
+  const isName = fastTextCheck(check.name, Infinity);
+  const isValue = fastTextCheck(check.value, Infinity);
+  return (name, value) => isName(name) && (value === '' || isValue(value));
+}
+
+function areFewTexts(texts: Fields, maxNames: number, isRight: FastEntryCheck): boolean {
+  let names = 0;
+  for (const name in texts) {
+    names += 1;
+    // The schema refuses `__proto__` by name.
+    if (names > maxNames || name === '__proto__' || !isRight(name, texts[name])) return false;
+  }
+  return true;
 }
 
 function fastTextCheck(checks: readonly TextCheck[], maxCharacters: number): FastCheck {

@@ -7,30 +7,37 @@ import type { TaskRules } from '../../shared/domain/task/task-field.js';
 import { destinationFields, ignoredFields, parseTask, taskFieldRows, typeNamedFor, type BoundField } from '../../shared/domain/task/task-fields.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
+import { MAX_VIOLATIONS, shortViolations } from '../http/short-error.js';
 import type { Fields } from './fast-field-check.js';
 import { createFastTaskCheck } from './fast-task-check.js';
+import { firstFaultsOf } from './first-faults.js';
 
 /**
  * Makes a schema of the rows of task-fields.ts and of the destination types. Only the schema says what is wrong with a
  * task.
  */
 
-function text(...checks: readonly TextCheck[]): Joi.StringSchema {
-  return Joi.string().custom((value: string, context) => {
-    for (const check of checks) {
-      const complaint = check(value);
-      if (complaint !== undefined) return context.message({ custom: `{{#label}} ${complaint}` });
-    }
-    return value;
-  });
+const complaints = { 'text.complaint': '{{#label}} {{#complaint}}' };
+
+/** @param maxCharacters the checks are made for texts of this length: some of them take long for a text of 6 MiB */
+function text(checks: readonly TextCheck[], maxCharacters = Infinity): Joi.StringSchema {
+  const schema = Joi.string()
+    .custom((value: string, context) => {
+      if (value.length > maxCharacters) return value;
+      for (const check of checks) {
+        const complaint = check(value);
+        if (complaint !== undefined) return context.error('text.complaint', { complaint });
+      }
+      return value;
+    })
+    .messages(complaints);
+  return maxCharacters === Infinity ? schema : schema.max(maxCharacters);
 }
 
 function schemaOfCheck(check: FieldCheck): Joi.Schema {
   switch (check.kind) {
-    case 'text': {
-      const schema = text(...check.checks);
-      return check.maxCharacters === undefined ? schema : schema.max(check.maxCharacters);
-    }
+    case 'text':
+      return text(check.checks, check.maxCharacters);
     case 'number': {
       let schema = check.isWhole === true ? Joi.number().integer() : Joi.number();
       if (check.min !== undefined) schema = schema.min(check.min);
@@ -46,7 +53,7 @@ function schemaOfCheck(check: FieldCheck): Joi.Schema {
         '*': '{{#label}} must be a port from 1 to 65535',
       });
     case 'texts_by_name':
-      return Joi.object().pattern(text(...check.name), text(...check.value).allow(''));
+      return Joi.object().pattern(text(check.name), text(check.value).allow(''));
   }
 }
 
@@ -58,8 +65,8 @@ function destinationSchema(type: DestinationType): Joi.ObjectSchema {
   });
   const schema = Joi.object(Object.fromEntries(keys)).custom((wire: WireDestination, context) => {
     const complaint = row.checkAll?.(wire);
-    return complaint === undefined ? wire : context.message({ custom: `{{#label}} ${complaint}` });
-  });
+    return complaint === undefined ? wire : context.error('text.complaint', { complaint });
+  }).messages(complaints);
   return together.length === 0 ? schema : schema.and(...together);
 }
 
@@ -125,8 +132,8 @@ function needed(schema: Joi.Schema, isRequired: boolean): Joi.Schema {
 export type ParseTask = (input: unknown) => Task;
 
 /**
- * @returns a parser that throws RequestError invalid_task with every violation at once; too_large when the size of
- *          message_data is the only one
+ * @returns a parser that throws RequestError invalid_task with the first MAX_VIOLATIONS violations; too_large when the
+ *          size of message_data is the only one
  */
 export function createTaskParser(rules: TaskRules): ParseTask {
   const isPlainlyRight = createFastTaskCheck(rules);
@@ -141,7 +148,7 @@ export function createTaskParser(rules: TaskRules): ParseTask {
   return (input) => {
     if (isPlainlyRight(input)) return parseTask(input, rules);
     const prototypeKeys = checkAllKeys(input);
-    const checked = schemaFor(input).validate(input);
+    const checked = schemaFor(input).validate(firstFaultsOf(input));
     const violations = [...(checked.error?.details ?? []).map(({ path, message }) => ({ field: path.join('.'), message })), ...prototypeKeys];
     if (checked.error !== undefined || violations.length > 0) throw refusal(violations, rules.maxMessageBytes, input);
     return parseTask(checked.value, rules);
@@ -171,10 +178,12 @@ for (const type of destinationTypeNames) {
   }
 }
 
-function refusal(details: readonly { field: string; message: string }[], maxMessageBytes: number, input: unknown): RequestError {
+function refusal(violations: readonly { field: string; message: string }[], maxMessageBytes: number, input: unknown): RequestError {
+  const details = shortViolations(violations);
   const summary = details.map(({ message }) => message).join('; ');
+  const more = violations.length > MAX_VIOLATIONS ? '; and more' : '';
   const isOnlyTooLarge = details.length === 1 && details[0]?.field === 'message_data' && sizeOfMessage(input) > maxMessageBytes;
-  return new RequestError(isOnlyTooLarge ? 'too_large' : 'invalid_task', summary, details);
+  return new RequestError(isOnlyTooLarge ? 'too_large' : 'invalid_task', `${summary}${more}`, details);
 }
 
 function sizeOfMessage(input: unknown): number {

@@ -8,12 +8,12 @@ export interface WireError {
   readonly code: RequestErrorCode;
   /** The `X-Request-Id` of the answer: log lines about the request have it too. */
   readonly request_id: string;
-  /** Every violation at once, where there are some: `{"field":"destination.url","message":"destination.url is required"}`. */
+  /** The violations, where there are some, 20 of them at most: `{"field":"destination.url","message":"destination.url is required"}`. */
   readonly details?: readonly WireViolation[];
 }
 
 export interface WireViolation {
-  /** Path of the field, its parts divided by dots; empty for the body itself. */
+  /** Path of the field, its parts divided by dots; empty for the body itself. A long one is cut, and ends in `...`. */
   readonly field: string;
   readonly message: string;
 }

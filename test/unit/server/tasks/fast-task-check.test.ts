@@ -33,11 +33,15 @@ const hosts = fc.constantFrom<unknown>('h', '::1', 'a_b.c', '-h', 'h-', '', 'x'.
 const ports = fc.constantFrom<unknown>(0, 1, 65_535, 65_536, 1.5, '9092', '0', 'x', null);
 const topics = fc.constantFrom<unknown>('t', 'a.b_c-D', '.', '..', 'x'.repeat(249), 'x'.repeat(250), 't t', '', null);
 const keys = fc.constantFrom<unknown>('k', '', '\n', '\ud83d', 'x'.repeat(32_768), 'x'.repeat(32_769), null, 1);
+const headers = fc.oneof(
+  fc.dictionary(fc.oneof(fc.string({ unit: 'binary', maxLength: 3 }), fc.constantFrom('__proto__', 'toString')), fc.oneof(fc.string({ unit: 'binary', maxLength: 3 }), fc.constantFrom<unknown>(null, 1, [], {})), { maxKeys: 3 }),
+  fc.constantFrom<unknown>({}, { a: 'b' }, { a: '' }, { '': 'b' }, { a: 'x'.repeat(32_768) }, [], null, 'a'),
+);
 const optional = (values: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> => fc.option(values, { nil: undefined });
 
 const destinations = fc.oneof(
   fc.record({ url: urls }, { requiredKeys: [] }),
-  fc.record({ topic: topics, host: hosts, port: ports, key: keys, headers: fc.constantFrom<unknown>({}, { a: 'b' }) }, { requiredKeys: [] }),
+  fc.record({ topic: topics, host: hosts, port: ports, key: keys, headers }, { requiredKeys: [] }),
   fc.record({ url: urls, topic: topics }),
   fc.constantFrom<unknown>(null, [], 'http://h', JSON.parse('{"url":"http://h","__proto__":{}}')),
 );
@@ -81,6 +85,7 @@ describe('createFastTaskCheck', () => {
     ['an HTTP task', http],
     ['a Kafka task', kafka],
     ['one with every field', { ...http, dead_destination_type: 'kafka', dead_destination: { topic: 'd' }, on_exhausted: 'park', initial_delay: 0, max_delay: 1, is_priority: true, jitter: 'full', flow_key: 'tenant-7' }],
+    ['one with headers', { ...kafka, destination: { topic: 't', headers: { a: 'b', empty: '' } } }],
     ['one that is parked and has no dead destination', { ...Object.fromEntries(Object.entries(http).filter(([name]) => name !== 'dead_destination')), on_exhausted: 'park' }],
   ];
   for (const [name, task] of plain) {
@@ -90,7 +95,9 @@ describe('createFastTaskCheck', () => {
   }
 
   const notPlain: readonly (readonly [name: string, input: unknown])[] = [
-    ['headers', { ...kafka, destination: { topic: 't', headers: {} } }],
+    ['a header that is a number', { ...kafka, destination: { topic: 't', headers: { a: 1 } } }],
+    ['too many headers', { ...kafka, destination: { topic: 't', headers: Object.fromEntries(Array.from({ length: 1_001 }, (_, nth) => [nth, ''])) } }],
+    ['a header called __proto__', { ...kafka, destination: { topic: 't', headers: JSON.parse('{"__proto__":"x"}') as object } }],
     ['the legacy field', { ...http, attempt: 1 }],
     ['a port as text', { ...kafka, destination: { topic: 't', host: 'h', port: '1' } }],
     ['__proto__', { ...http, ...(JSON.parse('{"x":1}') as object), destination: JSON.parse('{"url":"http://h","__proto__":{}}') as object }],
