@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { endBehindUnreadBody } from './unread-body.js';
 
 export type AnswerHeaders = Readonly<Record<string, string>>;
 
@@ -39,6 +40,7 @@ export function commonHeaders(requestId: string): AnswerHeaders {
  * them.
  */
 export function sendAnswer(response: ServerResponse, { status, headers, content }: Answer, requestId: string): void {
+  if (!response.req.complete) endBehindUnreadBody(response.req, response);
   if (content === undefined) {
     response.writeHead(status, { ...commonHeaders(requestId), ...headers });
     response.end();

@@ -11,6 +11,7 @@ import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { ANSWERED, commonHeaders, jsonAnswer, type Answer } from '../http/answer.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
+import { endBehindUnreadBody } from '../http/unread-body.js';
 import { toWirePolicy } from '../tasks/view.js';
 
 const BOARD_PATH = '/admin/queues';
@@ -102,6 +103,7 @@ export function createBoardServer(queue: TaskQueue, mask: PathMask): ServeBoard 
   return ({ request, response, requestId, match }, url) => {
     const serve = (board ??= createBoard(queue, mask));
     for (const [name, value] of Object.entries({ ...commonHeaders(requestId), ...PAGE_HEADERS })) response.setHeader(name, value);
+    endBehindUnreadBody(request, response);
     // Express does the same for an app below a path: it makes redirects from originalUrl.
     Object.assign(request, { originalUrl: request.url, url });
     return new Promise((resolve, reject) => {
