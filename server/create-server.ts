@@ -11,12 +11,15 @@ import { connectRedis, type RedisClient } from '../shared/redis/redis-connection
 import { RefusalLog } from '../shared/redis/refusal-log.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { FleetSettings } from './flow/fleet-settings.js';
+import { BodyBudget } from './http/body-budget.js';
 import { maxBodyBytes } from './http/json-body.js';
 import { listen, type ListeningServer } from './http/listen.js';
 import { createOriginCheck } from './http/origin-check.js';
 import { createRequestPipeline, type PipelineStages } from './http/request-pipeline.js';
+import { WorkTurns } from './http/work-turns.js';
 import { createBoardServer } from './ops/bull-board.js';
 import { routeTable } from './route-table.js';
+import { MAX_BATCH_BYTES } from './tasks/batch-submission.js';
 import { createTaskParser } from './tasks/schema.js';
 import { createSubmitTask } from './tasks/submit-task.js';
 
@@ -39,6 +42,8 @@ export interface ServerDeps {
   readonly redis?: RedisClient;
   /** The default is what `config.redisHighWater` says. */
   readonly isRedisAboveMark?: () => boolean;
+  /** The default is 256 MiB, or what `config.maxMessageBytes` needs. */
+  readonly bodyBudget?: BodyBudget;
 }
 
 /** A whole API: its connections, its routes and its port. */
@@ -69,7 +74,8 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
   const mask = createPathMask(config.secretPathHosts);
   const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, refusals: new RefusalLog(logger), onEngineMismatch: onUnfitRedis });
   const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
-  const { isRedisAboveMark = () => memoryGuard.isAboveMark } = deps;
+  const largestBody = maxBodyBytes(config.maxMessageBytes);
+  const { isRedisAboveMark = () => memoryGuard.isAboveMark, bodyBudget = BodyBudget.for(Math.max(largestBody, MAX_BATCH_BYTES)) } = deps;
   const { circuit, dead, release, deliveryTimeoutMs } = config;
   const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs };
   const fleetSettings = new FleetSettings({ queue, own, clock, logger });
@@ -81,7 +87,9 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
       submitTask: createSubmitTask(queue, () => {
         if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');
       }),
-      maxBodyBytes: maxBodyBytes(config.maxMessageBytes),
+      maxBodyBytes: largestBody,
+      bodyBudget,
+      turns: new WorkTurns(),
       fleetSettings,
       mask,
       serveBoard: createBoardServer(queue, mask),

@@ -26,6 +26,7 @@ const statusOf = {
   unknown_host: 421,
   headers_too_large: 431,
   internal: 500,
+  overloaded: 503,
   task_unreadable: 503,
   redis_unavailable: 503,
   redis_full: 503,
@@ -33,7 +34,7 @@ const statusOf = {
 } as const satisfies Record<RequestErrorCode, number>;
 
 /** A full or refusing Redis takes nothing until an operator acts. */
-const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = { redis_unavailable: 1, redis_full: 5, redis_refused: 5 };
+const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = { overloaded: 1, redis_unavailable: 1, redis_full: 5, redis_refused: 5 };
 
 /** Every bug is answered in the form that clients of the first version know. */
 const BUG_BODY = { error: 'failed to schedule task', code: 'internal' } as const;

@@ -1,64 +1,114 @@
 import type { IncomingMessage } from 'node:http';
 import { RequestError } from '../../shared/domain/errors.js';
+import type { HeldBytes } from '../http/body-budget.js';
 import { BodyBytes } from '../http/body-bytes.js';
-import { bodyTooLarge, cutOff } from '../http/json-body.js';
+import { bodyTooLarge, cutOff, overloaded } from '../http/json-body.js';
 import { isSpace } from './batch-array.js';
 
 const NEW_LINE = 0x0a;
+/** More lines of one chunk come in a second portion, so that the first ones are handled before the rest is looked at. */
+const LINES_AT_ONCE = 500;
+
+export interface LineLimits {
+  /** A longer line is skipped, and a refusal takes its place. */
+  readonly maxLineBytes: number;
+  /** Of the whole body. */
+  readonly maxBytes: number;
+  /** The bytes of a line are taken from it. The caller gives them back when it has handled the line. */
+  readonly held: HeldBytes;
+  /** Resolves when the caller has handled all lines that it has got. */
+  readonly whenHandled: () => Promise<void>;
+}
 
 /**
  * Reads a body line by line while it arrives. While the caller asks for no more lines, nothing more is read off the
- * socket. At most one line of the largest size and one chunk are in memory.
+ * socket. At most one line of the largest size and one chunk are in memory. When there is no room for a line, those
+ * before it are waited for; if that does not help, a refusal takes its place.
  *
- * @param maxLineBytes a longer line is skipped, and a refusal takes its place
- * @returns the lines that a chunk of the body has completed, without empty ones and white space
+ * @returns the lines that a chunk of the body has completed, without empty ones and white space in front
  * @throws RequestError too_large behind the last whole line of the first `maxBytes`; invalid_request when the client
  *         goes away in the middle: what came of the last line is then not among the lines
  */
-export async function* readLines(request: IncomingMessage, maxLineBytes: number, maxBytes: number): AsyncGenerator<readonly (Buffer | RequestError)[]> {
-  const line = new LineBuffer(maxLineBytes);
+export async function* readLines(request: IncomingMessage, { maxLineBytes, maxBytes, held, whenHandled }: LineLimits): AsyncGenerator<readonly (Buffer | RequestError)[]> {
+  const line = new LineBuffer(maxLineBytes, held);
   let bytesLeft = maxBytes;
   // Destroying the request would take its socket, and the answer with it.
   for await (const chunk of chunksOf(request)) {
     const part = chunk.subarray(0, bytesLeft);
     bytesLeft -= part.length;
-    const lines: (Buffer | RequestError)[] = [];
-    let from = 0;
-    for (let end = part.indexOf(NEW_LINE); end >= 0; end = part.indexOf(NEW_LINE, from)) {
-      line.add(part.subarray(from, end));
-      from = end + 1;
-      const whole = line.take();
-      if (whole !== undefined) lines.push(whole);
+    let lines: (Buffer | RequestError)[] = [];
+    for (let from = line.isEmpty ? skipSpaces(part, 0) : 0; from < part.length; ) {
+      const end = part.indexOf(NEW_LINE, from);
+      const piece = part.subarray(from, end < 0 ? part.length : end);
+      if (!line.add(piece)) {
+        if (lines.length > 0) yield lines;
+        lines = [];
+        await whenHandled();
+        if (!line.add(piece)) line.refuse(overloaded());
+      }
+      if (end < 0) break;
+      lines.push(line.take());
+      if (lines.length === LINES_AT_ONCE) {
+        yield lines;
+        lines = [];
+      }
+      from = skipSpaces(part, end + 1);
     }
-    line.add(part.subarray(from));
     if (lines.length > 0) yield lines;
     if (part.length < chunk.length) throw bodyTooLarge(maxBytes);
   }
-  const last = line.take();
-  if (last !== undefined) yield [last];
+  if (!line.isEmpty) yield [line.take()];
+}
+
+/** A body can consist of empty lines, so they are passed over as fast as a byte can be looked at. */
+function skipSpaces(part: Buffer, from: number): number {
+  let at = from;
+  while (isSpace(part[at])) at += 1;
+  return at;
 }
 
 /** One line in the making. */
 class LineBuffer {
   readonly #kept = new BodyBytes();
   #bytes = 0;
+  #refusal: RequestError | undefined;
 
-  constructor(private readonly maxBytes: number) {}
+  constructor(
+    private readonly maxBytes: number,
+    private readonly held: HeldBytes,
+  ) {}
 
-  add(part: Buffer): void {
-    this.#bytes += part.length;
-    if (this.#bytes > this.maxBytes) this.#kept.take();
-    else this.#kept.add(part);
+  get isEmpty(): boolean {
+    return this.#bytes === 0 && this.#refusal === undefined;
   }
 
-  /** Returns the line as it is now, unless it is empty, and begins the next one. */
-  take(): Buffer | RequestError | undefined {
-    const bytes = this.#bytes;
-    if (bytes === 0) return undefined;
-    const line = this.#kept.take();
+  /** @returns false when there is no room for the part, which then was not added */
+  add(part: Buffer): boolean {
+    if (this.#refusal !== undefined) return true;
+    if (this.#bytes + part.length > this.maxBytes) {
+      this.refuse(new RequestError('too_large', `a line must not be larger than ${this.maxBytes} bytes`));
+      return true;
+    }
+    if (!this.held.take(part.length)) return false;
+    this.#bytes += part.length;
+    this.#kept.add(part);
+    return true;
+  }
+
+  /** Drops what came of the line, and what is still to come of it. */
+  refuse(refusal: RequestError): void {
+    this.#refusal = refusal;
+    this.#kept.take();
+    this.held.giveBack(this.#bytes);
     this.#bytes = 0;
-    if (bytes > this.maxBytes) return new RequestError('too_large', `a line must not be larger than ${this.maxBytes} bytes`);
-    return line.every(isSpace) ? undefined : line;
+  }
+
+  /** Returns the line as it is now, and begins the next one. */
+  take(): Buffer | RequestError {
+    const line = this.#refusal ?? this.#kept.take();
+    this.#refusal = undefined;
+    this.#bytes = 0;
+    return line;
   }
 }
 

@@ -1,22 +1,21 @@
-import type { IncomingMessage } from 'node:http';
-import { setImmediate as otherWork } from 'node:timers/promises';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { jsonTextAnswer, type Answer } from '../http/answer.js';
+import type { BodyBudget, HeldBytes } from '../http/body-budget.js';
 import { answerToError, refusalOf } from '../http/error-response.js';
-import { checkBodyHeaders, isJson, parseJson, readBody } from '../http/json-body.js';
+import { checkBodyHeaders, isJson, LARGE_BYTES, parseJson, parseLargeJson, readBody } from '../http/json-body.js';
 import type { RequestContext } from '../http/request-context.js';
-import { splitArray } from './batch-array.js';
+import type { WorkTurns } from '../http/work-turns.js';
+import { aTask, splitArray } from './batch-array.js';
 import { readLines } from './batch-lines.js';
 import { BatchResults } from './batch-results.js';
 import { BatchWindow } from './batch-window.js';
+import { contentInTurns } from './large-task.js';
 import type { ParseTask } from './schema.js';
-import type { SubmitTask } from './submit-task.js';
+import type { Acceptance, SubmitTask } from './submit-task.js';
 
 export const MAX_BATCH_TASKS = 10_000;
 export const MAX_BATCH_BYTES = 32 * 1_048_576;
-/** Tasks that are checked in a row before other requests get their turn. At most this many share a MULTI. */
-const TASKS_IN_A_ROW = 200;
 const MAX_ID_LENGTH = 510;
 /**
  * After a failure of Redis, the next tasks of a batch are refused without being tried for this long, ms. The Retry-After of a
@@ -29,6 +28,8 @@ export interface BatchDeps {
   readonly submitTask: SubmitTask;
   /** The size limit of one task: the same as for a task that comes alone. */
   readonly maxBodyBytes: number;
+  readonly bodyBudget: BodyBudget;
+  readonly turns: WorkTurns;
   readonly logger: Logger;
 }
 
@@ -37,27 +38,23 @@ export interface BatchDeps {
  * have been alone, and none stops another.
  */
 export async function submitBatch(context: RequestContext, deps: BatchDeps): Promise<Answer> {
-  const { request } = context;
-  const batch = new Batch(context, deps);
-  const truncation = await batch.submitAll(await textsOf(request, deps.maxBodyBytes));
-  // The bytes behind the limit must be taken off the connection, or the sender never reads the answer.
-  request.resume();
-  const { results } = batch;
-  const unavailable = results.whyNothingIsStored;
-  const { status, headers } = unavailable === undefined ? { status: 207, headers: {} } : answerToError(unavailable);
-  return jsonTextAnswer(status, results.print(truncation, context.requestId), headers);
-}
-
-/** The texts of the tasks, a few at a time. An array is read whole, so that nothing of one that is too large is stored. */
-async function textsOf(request: IncomingMessage, maxTaskBytes: number): Promise<AsyncIterable<readonly BatchText[]> | Iterable<readonly BatchText[]>> {
-  const mediaType = checkBodyHeaders(request, MAX_BATCH_BYTES, isBatchType, 'application/json (an array) or application/x-ndjson (a task a line)');
-  if (!isJson(mediaType)) return readLines(request, maxTaskBytes, MAX_BATCH_BYTES);
-  const elements = splitArray(await readBody(request, MAX_BATCH_BYTES), MAX_BATCH_TASKS);
-  return [elements.map((element) => (element.length <= maxTaskBytes ? element : new RequestError('too_large', `a task must not be larger than ${maxTaskBytes} bytes`)))];
+  const held = deps.bodyBudget.open();
+  try {
+    const batch = new Batch(context, deps, held);
+    const truncation = await batch.submitAll();
+    const { results } = batch;
+    const unavailable = results.whyNothingIsStored;
+    const { status, headers } = unavailable === undefined ? { status: 207, headers: {} } : answerToError(unavailable);
+    return jsonTextAnswer(status, results.print(truncation, context.requestId), headers);
+  } finally {
+    held.release();
+  }
 }
 
 /** The JSON of one task, not yet parsed, or why it will not be read. */
 type BatchText = Buffer | RequestError;
+/** A few at a time. */
+type BatchTexts = AsyncIterable<readonly BatchText[]> | Iterable<readonly BatchText[]>;
 
 function isBatchType(mediaType: string): boolean {
   return isJson(mediaType) || mediaType === 'application/x-ndjson' || mediaType === 'application/jsonl';
@@ -69,17 +66,21 @@ class Batch {
   readonly #window = new BatchWindow();
   /** Redis did not answer one of the tasks, or refused it. Those right behind it get the same answer without being tried. */
   #away: { readonly refusal: RequestError; readonly untilMs: number } | undefined;
+  /** A line is in memory until its task has its result. An array is so until the end of the batch. */
+  #isOfLines = false;
 
   constructor(
     private readonly context: RequestContext,
     private readonly deps: BatchDeps,
+    private readonly held: HeldBytes,
   ) {}
 
   /**
    * Resolves when every task that was read has its result.
    * @returns why the rest was not read: too many tasks, or too many bytes
    */
-  async submitAll(texts: AsyncIterable<readonly BatchText[]> | Iterable<readonly BatchText[]>): Promise<RequestError | undefined> {
+  async submitAll(): Promise<RequestError | undefined> {
+    const texts = await this.#texts();
     let truncation: RequestError | undefined;
     try {
       await this.#startAll(texts);
@@ -91,14 +92,27 @@ class Batch {
     return truncation;
   }
 
-  async #startAll(texts: AsyncIterable<readonly BatchText[]> | Iterable<readonly BatchText[]>): Promise<void> {
+  /** The texts of the tasks. An array is read whole, so that nothing of one that is too large is stored. */
+  async #texts(): Promise<BatchTexts> {
+    const { context, held } = this;
+    const { maxBodyBytes } = this.deps;
+    const mediaType = checkBodyHeaders(context.request, MAX_BATCH_BYTES, isBatchType, 'application/json (an array) or application/x-ndjson (a task a line)');
+    this.#isOfLines = !isJson(mediaType);
+    if (this.#isOfLines) return readLines(context.request, { maxLineBytes: maxBodyBytes, maxBytes: MAX_BATCH_BYTES, held, whenHandled: () => this.#window.whenEmpty() });
+    const body = await readBody(context.request, MAX_BATCH_BYTES, held);
+    return [await splitArray(body, { maxElements: MAX_BATCH_TASKS, maxElementBytes: maxBodyBytes }, this.deps.turns)];
+  }
+
+  async #startAll(texts: BatchTexts): Promise<void> {
+    const { turns } = this.deps;
     let index = 0;
     for await (const some of texts) {
       for (const text of some) {
         if (index === MAX_BATCH_TASKS) throw new RequestError('too_large', `a batch must not have more than ${MAX_BATCH_TASKS} tasks`);
-        if (index > 0 && index % TASKS_IN_A_ROW === 0) await otherWork();
+        if (turns.isUsedUp) await turns.next();
         if (!this.#window.hasRoom) await this.#window.whenRoom();
-        void this.#submitOne(text, index);
+        if (text instanceof Buffer && text.length >= LARGE_BYTES) await this.#submitLarge(text, index);
+        else void this.#submitOne(text, index);
         index += 1;
       }
     }
@@ -111,19 +125,61 @@ class Batch {
     let id: string | undefined;
     try {
       if (text instanceof RequestError) throw text;
-      const input = parseJson(text, 'the task');
+      const input = parseJson(text, aTask);
       id = readId(input);
       const task = this.deps.parseTask(input);
-      if (this.#away !== undefined && performance.now() < this.#away.untilMs) throw this.#away.refusal;
+      this.#checkAway();
       this.results.accept(index, await this.deps.submitTask(task));
     } catch (thrown) {
-      const refusal = refusalOf(thrown, this.context, this.deps.logger);
-      // Tasks that were not sent do not start the time anew, or it would never end.
-      if ((refusal.code === 'redis_unavailable' || refusal.code === 'redis_refused') && thrown !== this.#away?.refusal) this.#away = { refusal, untilMs: performance.now() + ASK_AGAIN_AFTER_MS };
-      this.results.refuse(index, id, refusal);
+      this.#refuse(index, id, thrown);
     } finally {
-      this.#window.leave(bytes);
+      this.#leave(bytes);
     }
+  }
+
+  /** Resolves when the task has reached the queue or was refused: the one behind it must not be stored before it. */
+  async #submitLarge(text: Buffer, index: number): Promise<void> {
+    const { parseTask, submitTask, turns } = this.deps;
+    this.#window.enter(text.length);
+    let id: string | undefined;
+    try {
+      const input = await parseLargeJson(text, aTask, turns);
+      id = readId(input);
+      const task = parseTask(input);
+      const content = await contentInTurns(task, turns);
+      this.#checkAway();
+      void this.#settleLarge(submitTask(task, content), { index, id, bytes: text.length });
+    } catch (thrown) {
+      this.#refuse(index, id, thrown);
+      this.#leave(text.length);
+    }
+  }
+
+  async #settleLarge(accepted: Promise<Acceptance>, { index, id, bytes }: { index: number; id: string | undefined; bytes: number }): Promise<void> {
+    try {
+      this.results.accept(index, await accepted);
+    } catch (thrown) {
+      this.#refuse(index, id, thrown);
+    } finally {
+      this.#leave(bytes);
+    }
+  }
+
+  /** @throws RequestError the refusal by Redis that is still fresh */
+  #checkAway(): void {
+    if (this.#away !== undefined && performance.now() < this.#away.untilMs) throw this.#away.refusal;
+  }
+
+  #refuse(index: number, id: string | undefined, thrown: unknown): void {
+    const refusal = refusalOf(thrown, this.context, this.deps.logger);
+    // Tasks that were not sent do not start the time anew, or it would never end.
+    if ((refusal.code === 'redis_unavailable' || refusal.code === 'redis_refused') && thrown !== this.#away?.refusal) this.#away = { refusal, untilMs: performance.now() + ASK_AGAIN_AFTER_MS };
+    this.results.refuse(index, id, refusal);
+  }
+
+  #leave(bytes: number): void {
+    if (this.#isOfLines) this.held.giveBack(bytes);
+    this.#window.leave(bytes);
   }
 }
 

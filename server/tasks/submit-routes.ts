@@ -1,8 +1,11 @@
 import type { Logger } from '../../shared/logging/logger.js';
 import { jsonAnswer } from '../http/answer.js';
+import type { BodyBudget } from '../http/body-budget.js';
 import { readJsonBody } from '../http/json-body.js';
 import type { Route } from '../http/route.js';
+import type { WorkTurns } from '../http/work-turns.js';
 import { submitBatch } from './batch-submission.js';
+import { contentInTurns, hasLargeMessage } from './large-task.js';
 import type { ParseTask } from './schema.js';
 import type { SubmitTask } from './submit-task.js';
 
@@ -11,6 +14,8 @@ export interface SubmitParts {
   readonly submitTask: SubmitTask;
   /** The result of one task, alone or in a batch. */
   readonly maxBodyBytes: number;
+  readonly bodyBudget: BodyBudget;
+  readonly turns: WorkTurns;
   readonly logger: Logger;
 }
 
@@ -24,9 +29,16 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
     query: [],
     operationId: 'submitTask',
     metricLabel: '/tasks',
-    handle: async ({ request }, { parseTask, submitTask, maxBodyBytes }) => {
-      const { status, body } = await submitTask(parseTask(await readJsonBody(request, maxBodyBytes)));
-      return jsonAnswer(status, body);
+    handle: async ({ request }, { parseTask, submitTask, maxBodyBytes, bodyBudget, turns }) => {
+      const held = bodyBudget.open();
+      try {
+        const task = parseTask(await readJsonBody(request, maxBodyBytes, { code: 'invalid_task', large: { held, turns } }));
+        const content = hasLargeMessage(task) ? await contentInTurns(task, turns) : undefined;
+        const { status, body } = await submitTask(task, content);
+        return jsonAnswer(status, body);
+      } finally {
+        held.release();
+      }
     },
   },
   {

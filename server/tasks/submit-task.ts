@@ -1,6 +1,7 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import type { Admission } from '../../shared/queue/tasks/submission.js';
+import type { TaskContent } from '../../shared/queue/tasks/task-codec.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import { printTime } from '../http/print-time.js';
@@ -18,16 +19,17 @@ export interface Acceptance {
 }
 
 /**
- * Submits one task, alone or of a batch. @throws RequestError conflict, parked, redis_unavailable, redis_full,
- * redis_refused
+ * Submits one task, alone or of a batch.
+ * @param content of a large task, which is made before: see large-task.ts
+ * @throws RequestError conflict, parked, redis_unavailable, redis_full, redis_refused
  */
-export type SubmitTask = (task: Task) => Promise<Acceptance>;
+export type SubmitTask = (task: Task, content?: TaskContent) => Promise<Acceptance>;
 
 /** @param checkRoom throws RequestError redis_full while new tasks would take the workers' reserve */
 export function createSubmitTask(queue: TaskQueue, checkRoom: () => void): SubmitTask {
-  return async (task) => {
+  return async (task, content) => {
     checkRoom();
-    return answerTo(task, await queue.submit(task), queue);
+    return answerTo(task, await queue.submit(task, content), queue);
   };
 }
 

@@ -73,8 +73,8 @@ export function deliveryError(code: DeliveryErrorCode): DeliveryErrorRow {
  */
 export const requestErrors = {
   invalid_json: 'The body, or one task of a batch, is not one JSON value in UTF-8.',
-  invalid_task: 'The task breaks one or more rules; `details` names every field.',
-  invalid_request: 'The request is malformed: its path, its query, or a body that is no task; `details` names every field, where there are some.',
+  invalid_task: 'The task breaks one or more rules; `details` names the fields, 20 of them at most. Or its JSON is nested deeper than 64 levels, or has more than 10,000 of the characters `[ ] { } , :` outside strings: then it was not parsed.',
+  invalid_request: 'The request is malformed: its path, its query, or a body that is no task; `details` names the fields, where there are some, 20 of them at most.',
   request_timed_out: 'The request has not come whole in time, and the connection is closed.',
   headers_too_large: 'The request has more than 16 KiB of headers, its first line included, or more than 200 header lines.',
   unknown_host: 'The API does not answer under this name (Host header): add it to ALLOWED_HOSTS, or use an IP address.',
@@ -90,6 +90,7 @@ export const requestErrors = {
   parked: 'A parked task has this id: it is the only copy left. Redrive or delete it first.',
   being_sent: 'The task is in the hands of a worker. Ask again when that attempt is over; if the worker has died, when its lock has lapsed (LOCK_DURATION).',
   finished: 'The task has ended: nothing is left to cancel or to send. Submit it again to have it sent again.',
+  overloaded: 'This process has no room for the body: too many large ones are being received or handled. Nothing was stored of what has this code. Bodies of at most 64 KiB are always taken. Send the same request again.',
   redis_unavailable: 'Redis cannot be reached, so nothing can be accepted. Nothing was changed, or it was changed and this answer was lost: send the same request again.',
   redis_full: 'Redis has used up its memory for new tasks. Nothing was stored.',
   redis_refused: "Redis answers, and refuses: its settings or rights forbid it (too few replicas, a failed snapshot, a missing right, a read-only replica). An operator has to act: the reason, in Redis' own words, stands in the API's log. Send the same request again afterwards.",

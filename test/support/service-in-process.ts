@@ -1,4 +1,5 @@
 import { createServer } from '../../server/create-server.js';
+import type { BodyBudget } from '../../server/http/body-budget.js';
 import type { PipelineStages } from '../../server/http/request-pipeline.js';
 import { loadConfig, type RedisConfig } from '../../shared/config/load.js';
 import { serviceVersion } from '../../shared/config/service-version.js';
@@ -27,6 +28,7 @@ export interface InProcessOptions {
   readonly shards?: number;
   readonly maxMessageBytes?: number;
   readonly isRedisAboveMark?: () => boolean;
+  readonly bodyBudget?: BodyBudget;
   readonly dead?: DeadPolicy;
   readonly release?: ReleasePolicy;
   /** Settings of the API; workers have their own. */
@@ -73,7 +75,7 @@ export class InProcessService {
 
   /** The API, as the server's main.ts makes it; without waiting for Redis. */
   static async start(options: InProcessOptions = {}): Promise<InProcessService> {
-    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, dead = defaultDead, release = defaultReleasePolicy, circuit = {}, kafkaBrokers = NO_BROKER, secretPathHosts, allowedHosts = '', stages, isRedisAboveMark } = options;
+    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, dead = defaultDead, release = defaultReleasePolicy, circuit = {}, kafkaBrokers = NO_BROKER, secretPathHosts, allowedHosts = '', stages, isRedisAboveMark, bodyBudget } = options;
     const redis = connect('server', options.redis);
     const queue = new TaskQueue({ redis, prefix, shards, deadAttempts: 10, clock: Date.now, refusals: new RefusalLog(logger) });
     const service = new InProcessService(options, redis, queue, prefix);
@@ -98,6 +100,7 @@ export class InProcessService {
         },
         ...(stages === undefined ? {} : { stages }),
         ...(isRedisAboveMark === undefined ? {} : { isRedisAboveMark }),
+        ...(bodyBudget === undefined ? {} : { bodyBudget }),
       },
     );
     // Closed in reverse: the server ends the connection that both use.

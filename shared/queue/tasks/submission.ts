@@ -6,7 +6,7 @@ import { ADMIT } from '../engine/admit-function.js';
 import type { Shard } from '../engine/shard.js';
 import type { AddOptions, EncodedAdd } from '../engine/submit-script.js';
 import { packSearchFields, searchFieldsOf } from '../search/search-fields.js';
-import { contentHash, encodeTask, jobNameOf, jobPriorityOf, messageJson, type StoredOptions } from './task-codec.js';
+import { contentOf, jobNameOf, jobPriorityOf, type StoredOptions, type TaskContent } from './task-codec.js';
 
 /** The result of a submission. */
 export type Admission =
@@ -39,9 +39,9 @@ export class Submission {
     private readonly task: Task,
     deadAttempts: number,
     mask: PathMask,
+    content: TaskContent = contentOf(task),
   ) {
-    const message = messageJson(task);
-    this.#sha = contentHash(task, message);
+    this.#sha = content.sha;
     // It is counted once, because the batcher asks for it each time it looks for the next group.
     const messageBytes = Buffer.byteLength(task.messageData);
     this.bytes = messageBytes + ENVELOPE_BYTES;
@@ -49,7 +49,7 @@ export class Submission {
     this.#job = {
       id: jobIdOf(task.id),
       name: jobNameOf(task, mask),
-      data: encodeTask(task, message),
+      data: content.data,
       // This is for people who look at the board. outcome.ts decides, and does not use this number.
       attempts: task.retryPolicy.maxRetries + 1 + deadAttempts,
       priority: jobPriorityOf(task),

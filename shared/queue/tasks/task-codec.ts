@@ -110,6 +110,19 @@ export function contentHash(task: Task, message = messageJson(task)): string {
   return hash('sha256', `${JSON.stringify(positional).slice(0, -1)},${message}${behind}]`, 'base64url');
 }
 
+/** The parts of a submission that hold the message, so that they take long to make when it is large. */
+export interface TaskContent {
+  /** See contentHash. */
+  readonly sha: string;
+  /** See encodeTask. */
+  readonly data: string;
+}
+
+export function contentOf(task: Task): TaskContent {
+  const message = messageJson(task);
+  return { sha: contentHash(task, message), data: encodeTask(task, message) };
+}
+
 function canonicalValue(row: BoundField, value: unknown): unknown {
   return row.canonical === undefined ? value : row.canonical(value);
 }

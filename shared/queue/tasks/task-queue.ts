@@ -14,6 +14,7 @@ import { retryNow, type RetryNow } from './retry-now.js';
 import { EngineMismatchError } from '../engine/engine-mismatch.js';
 import { Shards, type Shard } from '../engine/shard.js';
 import { Submission, type Admission } from './submission.js';
+import type { TaskContent } from './task-codec.js';
 import { SubmissionBatcher } from './submission-batcher.js';
 import { UnreadableTaskError } from './task-codec.js';
 import { countTasks, type TaskCounts } from './task-counts.js';
@@ -69,14 +70,17 @@ export class TaskQueue {
     await this.#shards.whenOpen();
   }
 
-  /** Accepts a task, or says why not; this is atomic in Redis. When it resolves with `created`, the task is stored. */
-  async submit(task: Task): Promise<Admission> {
+  /**
+   * Accepts a task, or says why not; this is atomic in Redis. When it resolves with `created`, the task is stored.
+   * @param content of the task, if it was made before
+   */
+  async submit(task: Task, content?: TaskContent): Promise<Admission> {
     // It does not use #speak: this is called for every task, and one more async wrapper costs about as much as a check.
     try {
       const shard = this.#shardOf(task.id);
       let batcher = this.#batchers.get(shard);
       if (batcher === undefined) this.#batchers.set(shard, (batcher = new SubmissionBatcher(shard)));
-      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts, this.options.mask ?? defaultPathMask));
+      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts, this.options.mask ?? defaultPathMask, content));
       this.options.refusals?.accepted();
       return admission;
     } catch (cause) {
