@@ -116,6 +116,11 @@ export class Scene {
 
 const rows: Row[] = [];
 
+/** Puts a row into the table that is printed at the end of the run. */
+export function bookRow(row: Row): void {
+  rows.push(row);
+}
+
 /** What a scenario hands in: the reckoning, and what else it measured, in words. */
 export type Measured = Reckoning & { readonly note?: string };
 
