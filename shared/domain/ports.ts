@@ -33,8 +33,10 @@ export type DeliveryResult =
       /** What the other side said, for people, at most 500 characters. No rule reads it. */
       readonly detail: string;
       readonly httpStatus?: number;
-      /** The wait that a 429 or 503 asked for, in whole milliseconds from now. */
+      /** The wait that a 429, a 503 or a broker's quota asked for, in whole milliseconds from now. */
       readonly retryAfterMs?: number;
+      /** It concerns one part of the destination's host, such as a partition. The host is well, and other tasks may go there. */
+      readonly isHostWell?: true;
     };
 
 /**

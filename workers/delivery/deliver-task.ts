@@ -104,7 +104,7 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
     let result: DeliveryResult | undefined;
     try {
       result = withoutSecretsIn(await send(task, progress, destination, context), destination, context.mask);
-      if (result.kind === 'failed' && flowControl.hasCircuitOpenedDuring(entry)) return { outcome: decide({ kind: 'circuit_opened_during_send', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, startedAt };
+      if (result.kind === 'failed' && flowControl.hasCircuitOpenedDuring(entry, result)) return { outcome: decide({ kind: 'circuit_opened_during_send', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, startedAt };
       return { outcome: decide({ kind: 'result', result }), result, startedAt };
     } finally {
       flowControl.leave(entry, result);

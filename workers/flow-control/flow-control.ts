@@ -1,6 +1,7 @@
 import { deliveryError } from '../../shared/domain/errors.js';
 import type { BulkheadRules } from '../../shared/domain/flow/bulkhead-rules.js';
 import type { DeferralReason } from '../../shared/domain/task/deferral.js';
+import { isUnsent } from '../../shared/domain/task/outcome.js';
 import { weightOf, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/flow/flow-key.js';
 import { printReport } from '../../shared/domain/flow/flow-report.js';
@@ -91,8 +92,9 @@ export class FlowControl {
     return this.#admission.enter(candidate);
   }
 
-  /** Did the circuit open while this send was under way? To be asked before `leave`. */
-  hasCircuitOpenedDuring({ flow, isProbe }: Ticket): boolean {
+  /** Did the circuit open while this send was under way, or does its failure open it? To be asked before `leave`. */
+  hasCircuitOpenedDuring({ flow, isProbe }: Ticket, failure: FailedResult): boolean {
+    if (this.#isCircuitOn && isUnsent(failure)) return true;
     if (isProbe) return false;
     const state = this.#breaker.stateOf(flow.host);
     return state === 'open' || state === 'probe';
@@ -106,6 +108,7 @@ export class FlowControl {
     if (limit !== undefined) this.#limiter.leave(limit.name, jobId);
     if (weight === undefined) {
       this.#slots.discard(slot);
+      if (this.#isCircuitOn && result?.kind === 'failed' && isUnsent(result)) this.#breaker.learn({ host: flow.host, isProbe, longestWaitMs }, false, false, result);
     } else {
       const { health } = slot.destination;
       const isTooMuch = health.note(weight, taskId, this.#now(), this.#circuitRules, this.#controls.workers);
@@ -151,8 +154,11 @@ export class FlowControl {
   }
 }
 
+type FailedResult = Extract<DeliveryResult, { kind: 'failed' }>;
+
 /** @returns 0: it answered, whatever it said of this task. undefined: the failure was ours, and says nothing of the destination */
 function failureWeight(result: DeliveryResult): number | undefined {
   if (result.kind === 'delivered') return 0;
-  return deliveryError(result.code).usesAttempt ? weightOf(result.code, result.httpStatus) : undefined;
+  if (!deliveryError(result.code).usesAttempt) return undefined;
+  return result.isHostWell === true ? 0 : weightOf(result.code, result.httpStatus);
 }

@@ -25,13 +25,19 @@ export interface Deferred {
 
 /**
  * A send failed, and its destination had been found to be down while it was under way. However many sends were in flight
- * then, they tell nothing new, and must not cost their tasks an attempt. `waiting` and `at` as in Deferred.
+ * then, they tell nothing new, and must not cost their tasks an attempt. The same holds for a send that is the first to hear
+ * that its destination wants to wait, and was not made: see isUnsent. `waiting` and `at` as in Deferred.
  */
 export interface CircuitOpenedDuringSend {
   readonly kind: 'circuit_opened_during_send';
   readonly result: Extract<DeliveryResult, { kind: 'failed' }>;
   readonly waiting: number;
   readonly at: number;
+}
+
+/** The destination asked to wait before the task was sent (a broker's quota): the failure is no attempt. */
+export function isUnsent({ code, retryAfterMs }: Extract<DeliveryResult, { kind: 'failed' }>): boolean {
+  return retryAfterMs !== undefined && !deliveryError(code).usesAttempt;
 }
 
 /** What happened while a worker held a task. */
@@ -130,6 +136,7 @@ export const MAX_INTERNAL_RELEASES = 10;
  * | fetched after 12 stalls | dead_letter, reason poison | park |
  * | no room at its destination | defer, uncounted | the same |
  * | failed as what is down fails, with no Retry-After, and its circuit was opened meanwhile | defer, uncounted; after 15 min of that as any other | the same |
+ * | not sent: its destination asked to wait | defer, uncounted; after 15 min of that release, uncounted, growing delay | the same |
  * | bug of ours | release, growing delay; the 11th time dead_letter, reason internal | the same, then park |
  *
  * Where it says dead_letter, a task with on_exhausted: park is parked, also when it has a dead destination.
@@ -172,7 +179,8 @@ function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgres
 function decideCircuitOpenedDuringSend({ result, waiting, at }: CircuitOpenedDuringSend, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
   const uncountedMs = at - (progress.lastDeferral?.since ?? at);
   // Answers about this task alone (a 4xx, a Retry-After) count even if the circuit opened meanwhile.
-  if (!deliveryError(result.code).isEndpointFailure || result.retryAfterMs !== undefined || uncountedMs >= rules.longestUncountedMs) return decideResult(result, task, progress, rules, random);
+  const mayBeUncounted = isUnsent(result) || (deliveryError(result.code).isEndpointFailure && result.retryAfterMs === undefined);
+  if (!mayBeUncounted || uncountedMs >= rules.longestUncountedMs) return decideResult(result, task, progress, rules, random);
   return decideDeferred({ reason: 'circuit_open', waiting, at }, progress);
 }
 

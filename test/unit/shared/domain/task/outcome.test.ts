@@ -230,6 +230,13 @@ describe('decideOutcome: a send that failed when its circuit was open already', 
     expect(decide(circuitOpened('shutting_down'), [])).to.include({ kind: 'release', code: 'shutting_down' });
     expect(decide({ ...circuitOpened('http_busy'), result: { kind: 'failed', code: 'http_busy', detail: 'x', retryAfterMs: 2_500 } } as Met, [])).to.include({ kind: 'retry', delayMs: 2_500 });
   });
+
+  it('puts back what a broker asked to wait with, uncounted: it was not sent', () => {
+    const throttled = { ...circuitOpened('broker_throttled'), result: { kind: 'failed', code: 'broker_throttled', detail: 'x', retryAfterMs: 9_000 } } as Met;
+    expect(decide(throttled, [])).to.deep.equal({ kind: 'defer', waitsFor: 'circuit_open', delayMs: 61_000, since: NOW, count: 1 });
+    // Waited with for so long, it still was not sent. Now it asks less and less often.
+    expect(decide(throttled, [deferredFor(900_000)])).to.include({ kind: 'release', code: 'broker_throttled', count: 1 });
+  });
 });
 
 describe('decideOutcome: a bug of ours', () => {
