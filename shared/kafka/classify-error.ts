@@ -1,22 +1,17 @@
 import kafkajs from 'kafkajs';
 
 import type { DeliveryErrorCode } from '../domain/errors.js';
-
-/**
- * What a failure says beyond the one batch it happened to.
- * `message`     one message may have spoiled its whole batch: each deserves a send of its own.
- * `layout`      what we know of the topic is out of date: ask again, then send again. As a rule nothing was stored; a
- *               broker that stops being the leader in mid write may have stored it, and then the message is there twice.
- * `connection`  the connection is of no more use: leave it, and start the next batch on a new one.
- * `topic`       the broker's verdict; the connection is fine.
- */
-export type FailureScope = 'message' | 'layout' | 'connection' | 'topic';
+import { NoCommonVersion, NoKafkaBroker } from './no-kafka-broker.js';
+import { credentialsRefused, partitionMoves, protocolVerdicts, topicRefused, verdict, type Culprit, type FailureScope, type Verdict } from './protocol-verdicts.js';
 
 export interface KafkaFailure {
   readonly code: DeliveryErrorCode;
   readonly scope: FailureScope;
+  readonly culprit: Culprit;
   /** For people, 1..500 characters: protocol type or class, and the messages along the chain of causes. */
   readonly detail: string;
+  /** Nothing was sent, because the broker asks to wait for so long, in whole milliseconds. */
+  readonly retryAfterMs?: number;
 }
 
 /** The broker, or the way to it, did not answer within a limit of ours. */
@@ -35,48 +30,22 @@ export class PartitionGone extends Error {
   }
 }
 
-type Verdict = Pick<KafkaFailure, 'code' | 'scope'>;
-const verdict = (code: DeliveryErrorCode, scope: FailureScope): Verdict => ({ code, scope });
+/** No broker leads the partition that the key of a message belongs to. */
+export class PartitionWithoutLeader extends Error {
+  /** @param hasOthers other partitions of the topic have a leader: the cluster is well */
+  constructor(topic: string, partition: number, readonly hasOthers: boolean) {
+    super(`partition ${partition} of topic ${topic} has no leader now`);
+    this.name = 'PartitionWithoutLeader';
+  }
+}
 
-/**
- * By the type that kafkajs gives to a code of the Kafka protocol; a type that is not here is `broker_rejected`.
- * Not by `retriable`: that is kafkajs's own idea of what it would try again, and true for whatever it has no idea of.
- */
-const protocolVerdicts: Readonly<Record<string, Verdict>> = {
-  MESSAGE_TOO_LARGE: verdict('message_too_large', 'message'),
-  RECORD_LIST_TOO_LARGE: verdict('message_too_large', 'message'),
-  INVALID_RECORD: verdict('broker_rejected', 'message'),
-  INVALID_TIMESTAMP: verdict('broker_rejected', 'message'),
-  CORRUPT_MESSAGE: verdict('broker_rejected', 'message'),
-
-  UNKNOWN_TOPIC_OR_PARTITION: verdict('topic_unknown', 'layout'),
-  LEADER_NOT_AVAILABLE: verdict('broker_unavailable', 'layout'),
-  NOT_LEADER_FOR_PARTITION: verdict('broker_unavailable', 'layout'),
-  REPLICA_NOT_AVAILABLE: verdict('broker_unavailable', 'layout'),
-  KAFKA_STORAGE_ERROR: verdict('broker_unavailable', 'layout'),
-  FENCED_LEADER_EPOCH: verdict('broker_unavailable', 'layout'),
-  UNKNOWN_LEADER_EPOCH: verdict('broker_unavailable', 'layout'),
-  LISTENER_NOT_FOUND: verdict('broker_unavailable', 'layout'),
-
-  // Not `layout`: the leader may have stored the message already, and asking for the leader again tells nothing new.
-  NOT_ENOUGH_REPLICAS: verdict('broker_unavailable', 'topic'),
-  NOT_ENOUGH_REPLICAS_AFTER_APPEND: verdict('broker_unavailable', 'topic'),
-  BROKER_NOT_AVAILABLE: verdict('broker_unavailable', 'topic'),
-  NETWORK_EXCEPTION: verdict('broker_unavailable', 'topic'),
-  GROUP_LOAD_IN_PROGRESS: verdict('broker_unavailable', 'topic'),
-  GROUP_COORDINATOR_NOT_AVAILABLE: verdict('broker_unavailable', 'topic'),
-  NOT_COORDINATOR_FOR_GROUP: verdict('broker_unavailable', 'topic'),
-  REQUEST_TIMED_OUT: verdict('broker_timed_out', 'topic'),
-
-  INVALID_TOPIC_EXCEPTION: verdict('topic_invalid', 'topic'),
-  TOPIC_AUTHORIZATION_FAILED: verdict('authorization_denied', 'topic'),
-  CLUSTER_AUTHORIZATION_FAILED: verdict('authorization_denied', 'topic'),
-
-  SASL_AUTHENTICATION_FAILED: verdict('broker_authentication_failed', 'connection'),
-  UNSUPPORTED_SASL_MECHANISM: verdict('broker_authentication_failed', 'connection'),
-  // What a broker without SASL answers to our handshake.
-  ILLEGAL_SASL_STATE: verdict('broker_authentication_failed', 'connection'),
-};
+/** The broker's quota is used up, and it asks us to send nothing for a while (KIP-219). The message was not sent. */
+export class BrokerThrottled extends Error {
+  constructor(readonly retryAfterMs: number) {
+    super(`the broker asks to send nothing for ${retryAfterMs} ms: the quota of this client is used up`);
+    this.name = 'BrokerThrottled';
+  }
+}
 
 /** Certificate faults of OpenSSL; those that Node finds itself are ERR_TLS_* and ERR_SSL_*. */
 const tlsFaults: ReadonlySet<string> = new Set([
@@ -99,36 +68,46 @@ export function classifyKafkaError(error: unknown): KafkaFailure {
   // retries 0) or in a bare KafkaJSNonRetriableError.
   for (const [index, link] of chain.entries()) {
     const found = verdictOn(link);
-    if (found !== undefined) return { ...found, detail: describe(chain.slice(index)) };
+    if (found === undefined) continue;
+    const detail = describe(chain.slice(index));
+    return link instanceof BrokerThrottled ? { ...found, detail, retryAfterMs: link.retryAfterMs } : { ...found, detail };
   }
-  return { code: 'unknown', scope: 'connection', detail: describe(chain) };
+  return { code: 'unknown', scope: 'connection', culprit: 'host', detail: describe(chain) };
 }
 
 function verdictOn(error: unknown): Verdict | undefined {
   if (error instanceof kafkajs.KafkaJSProtocolError) {
-    return protocolVerdicts[error.type] ?? verdict('broker_rejected', 'topic');
+    // A number that is newer than Kafka 4.1.
+    return protocolVerdicts[error.type] ?? topicRefused;
   }
-  if (error instanceof kafkajs.KafkaJSSASLAuthenticationError) return verdict('broker_authentication_failed', 'connection');
+  if (error instanceof NoKafkaBroker) return unreachable;
+  if (error instanceof NoCommonVersion || error instanceof kafkajs.KafkaJSServerDoesNotSupportApiKey) return verdict('broker_rejected', 'connection', 'host');
+  if (error instanceof BrokerThrottled) return verdict('broker_throttled', 'topic', 'host');
+  if (error instanceof kafkajs.KafkaJSSASLAuthenticationError) return credentialsRefused;
   if (error instanceof kafkajs.KafkaJSConnectionError) {
-    return verdict(isTlsFault(codeOf(error)) ? 'tls_failed' : 'broker_unreachable', 'connection');
+    return isTlsFault(codeOf(error)) ? verdict('tls_failed', 'connection', 'host') : unreachable;
   }
   if (
     error instanceof NoAnswerInTime ||
     error instanceof kafkajs.KafkaJSRequestTimeoutError ||
     error instanceof kafkajs.KafkaJSLockTimeout
   ) {
-    return verdict('broker_timed_out', 'connection');
+    return verdict('broker_timed_out', 'connection', 'host');
   }
-  if (
-    error instanceof PartitionGone ||
-    error instanceof kafkajs.KafkaJSBrokerNotFound ||
-    error instanceof kafkajs.KafkaJSMetadataNotLoaded
-  ) {
-    return verdict('broker_unavailable', 'layout');
+  if (error instanceof PartitionWithoutLeader) return verdict('broker_unavailable', 'topic', error.hasOthers ? 'endpoint' : 'host');
+  if (error instanceof PartitionGone) return partitionMoves;
+  if (error instanceof kafkajs.KafkaJSBrokerNotFound || error instanceof kafkajs.KafkaJSMetadataNotLoaded) {
+    return verdict('broker_unavailable', 'layout', 'host');
   }
-  if (error instanceof kafkajs.KafkaJSServerDoesNotSupportApiKey) return verdict('broker_rejected', 'connection');
+  // kafkajs has read behind the end of an answer.
+  if (error instanceof RangeError && decoderFaults.has(codeOf(error) ?? '')) return unreachable;
   return undefined;
 }
+
+const unreachable = verdict('broker_unreachable', 'connection', 'host');
+
+/** What Node's Buffer says to a decoder that reads what is not there. */
+const decoderFaults: ReadonlySet<string> = new Set(['ERR_OUT_OF_RANGE', 'ERR_BUFFER_OUT_OF_BOUNDS']);
 
 function isTlsFault(code: string | undefined): boolean {
   return code !== undefined && (tlsFaults.has(code) || code.startsWith('ERR_TLS_') || code.startsWith('ERR_SSL_'));

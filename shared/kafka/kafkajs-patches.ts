@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { nameKafkajsErrorCodes } from './kafkajs-error-codes.js';
 import { stopKafkajsIdleLoop } from './kafkajs-idle-loop.js';
 import { writeKafkajsRecords } from './kafkajs-records.js';
 import { KAFKAJS_VERSION } from './kafkajs-version.js';
@@ -7,6 +8,7 @@ import { KAFKAJS_VERSION } from './kafkajs-version.js';
 export interface KafkajsPatches {
   readonly idleLoop: boolean;
   readonly records: boolean;
+  readonly errorCodes: boolean;
 }
 
 /**
@@ -16,15 +18,16 @@ export interface KafkajsPatches {
  */
 export function patchKafkajs(): readonly string[] {
   const { version } = createRequire(import.meta.url)('kafkajs/package.json') as { version?: unknown };
-  return kafkajsWarnings(version, { idleLoop: stopKafkajsIdleLoop(), records: writeKafkajsRecords() });
+  return kafkajsWarnings(version, { idleLoop: stopKafkajsIdleLoop(), records: writeKafkajsRecords(), errorCodes: nameKafkajsErrorCodes() });
 }
 
 /** Tasks are sent without the patches too, only slower: so these are warnings and nothing ends. */
-export function kafkajsWarnings(version: unknown, { idleLoop, records }: KafkajsPatches): readonly string[] {
+export function kafkajsWarnings(version: unknown, { idleLoop, records, errorCodes }: KafkajsPatches): readonly string[] {
   const found = `kafkajs: expected ${KAFKAJS_VERSION}, found ${String(version)}`;
   return [
     ...(version === KAFKAJS_VERSION ? [] : [`${found}: how its errors are told apart was read in the expected one`]),
     ...(idleLoop ? [] : [`${found}: its idle loop is not stopped, so each connected topic costs 4.5 % of a core`]),
     ...(records ? [] : [`${found}: it writes records by itself, so a delivery to Kafka costs a quarter more`]),
+    ...(errorCodes ? [] : [`${found}: errors of brokers that are newer than it have a number and no name`]),
   ];
 }

@@ -2,10 +2,11 @@ import kafkajs from 'kafkajs';
 import type { PartitionMetadata, Producer, SASLOptions } from 'kafkajs';
 
 import { BrokerSockets } from './broker-sockets.js';
-import { NoAnswerInTime, PartitionGone } from './classify-error.js';
+import { BrokerThrottled, NoAnswerInTime, PartitionGone, PartitionWithoutLeader } from './classify-error.js';
 import type { BrokerAddress, KafkaCluster, KafkaCredentials } from './cluster-identity.js';
 import { toKafkajsLogging } from './kafkajs-log.js';
 import type { KafkaLog } from './kafkajs-log.js';
+import { NoKafkaBroker } from './no-kafka-broker.js';
 import { withinLimit } from './time-limit.js';
 import type { TopicMessage } from './topic-message.js';
 
@@ -19,6 +20,13 @@ export interface ConnectionSettings {
 
 /** How long a polite goodbye may take before the sockets are cut, in milliseconds: nothing is lost by cutting. */
 const goodbyeLimitMs = 100;
+/** How much longer a batch may take when the broker asks for a wait while it is on its way, in milliseconds. */
+const LONGEST_EXTENSION_MS = 60_000;
+/**
+ * A broker's wait up to this long, in milliseconds, is waited for within an attempt: quotas in steady use ask for some ten
+ * milliseconds at a time. For a longer one tasks go back, so that they do not use up the time of their attempt.
+ */
+export const LONGEST_THROTTLE_WAIT_MS = 1_000;
 
 /**
  * One kafkajs producer for one topic: the only file that sends with kafkajs.
@@ -37,6 +45,9 @@ export class TopicConnection {
   readonly #producer: Producer;
   readonly #choosePartition = kafkajs.Partitioners.DefaultPartitioner();
   #partitions: PartitionMetadata[] = [];
+  /** Partitions that have no leader: nearly always none. */
+  #leaderless: ReadonlySet<number> = new Set();
+  readonly #madeAt = performance.now();
   #batchesInFlight = 0;
   #onRetired: (() => void) | undefined;
   #closing: Promise<void> | undefined;
@@ -56,7 +67,8 @@ export class TopicConnection {
       ssl: cluster.tls,
       socketFactory: this.#sockets.open,
       connectionTimeout: settings.connectTimeoutMs,
-      requestTimeout: settings.sendTimeoutMs,
+      // Ours ends earlier, but for a broker that asks for a wait.
+      requestTimeout: settings.sendTimeoutMs + LONGEST_EXTENSION_MS,
       // kafkajs's default of 5 retries makes a dead broker answer after 17 s, and a frozen one after 28 s.
       retry: { retries: 0 },
       logLevel,
@@ -66,20 +78,34 @@ export class TopicConnection {
       allowAutoTopicCreation: false,
       createPartitioner: () => ({ partitionMetadata, message }) => {
         // The only place where kafkajs shows a topic's partitions.
-        this.#partitions = partitionMetadata;
+        if (partitionMetadata !== this.#partitions) this.#learn(partitionMetadata);
         return message.partition ?? noPartition;
       },
     });
   }
 
-  /** @throws what classifyKafkaError knows */
+  /** @throws what classifyKafkaError knows. An answer that is none outranks what kafkajs makes of it */
   async connect(): Promise<void> {
     const { connectTimeoutMs } = this.#settings;
-    await withinLimit(this.#producer.connect(), connectTimeoutMs, () => new NoAnswerInTime('connect', connectTimeoutMs));
+    try {
+      await withinLimit(this.#producer.connect(), connectTimeoutMs, () => this.#lateness('connect', connectTimeoutMs));
+    } catch (error) {
+      throw this.#sockets.fault ?? error;
+    }
   }
 
   get knowsPartitions(): boolean {
     return this.#partitions.length > 0;
+  }
+
+  /** How long ago it was made, and its leaders were asked for, in milliseconds. */
+  get ageMs(): number {
+    return performance.now() - this.#madeAt;
+  }
+
+  /** For how long the broker asks to send nothing (KIP-219), in whole milliseconds; 0: send. */
+  get throttledForMs(): number {
+    return this.#sockets.throttledForMs;
   }
 
   /**
@@ -87,14 +113,33 @@ export class TopicConnection {
    * kafkajs looks up the topic, finds no leader for -1, and sends nothing to anyone.
    */
   async learnPartitions(): Promise<void> {
-    await this.#send([{ value: null, partition: noPartition }]);
+    const { throttledForMs } = this;
+    if (throttledForMs > LONGEST_THROTTLE_WAIT_MS) throw new BrokerThrottled(throttledForMs);
+    try {
+      await this.#send([{ value: null, partition: noPartition }], 0);
+    } catch (error) {
+      throw this.#sockets.fault ?? error;
+    }
   }
 
-  /** The partition Kafka's own Java producer would choose for the key (murmur2). Only once the partitions are known. */
-  partitionOf(key: Buffer): number {
-    // Whatever the hash.
-    if (this.#partitions.length === 1) return 0;
-    return this.#choosePartition({ topic: this.#topic, partitionMetadata: this.#partitions, message: { key, value: null } });
+  /**
+   * The partition Kafka's own Java producer would choose for the key (murmur2). Only once the partitions are known. A
+   * message whose client chose no key goes to another one when that one has no leader.
+   */
+  partitionOf({ key, isKeyed }: Pick<TopicMessage, 'key' | 'isKeyed'>): number {
+    const partition = this.#choose(this.#partitions.length, key);
+    if (isKeyed || this.hasLeader(partition)) return partition;
+    const led = this.#partitions.filter(({ partitionId }) => this.hasLeader(partitionId));
+    return led[this.#choose(led.length, key)]?.partitionId ?? partition;
+  }
+
+  hasLeader(partition: number): boolean {
+    return this.#leaderless.size === 0 || !this.#leaderless.has(partition);
+  }
+
+  /** What is to be said of a message for a partition that has no leader. */
+  withoutLeader(partition: number): PartitionWithoutLeader {
+    return new PartitionWithoutLeader(this.#topic, partition, this.#leaderless.size < this.#partitions.length);
   }
 
   /**
@@ -108,10 +153,15 @@ export class TopicConnection {
     try {
       const [stored] = await this.#send(
         messages.map(({ key, value, headers }) => ({ key, value, headers, partition })),
+        LONGEST_EXTENSION_MS,
       );
       // This is no error to kafkajs: it found no leader for the partition, and sent nothing.
       if (stored?.baseOffset === undefined) throw new PartitionGone(this.#topic, partition);
+      // Nor is this. Whatever was stored, it was not what we sent.
+      if (stored.topicName !== this.#topic || stored.partition !== partition) throw new NoKafkaBroker('it acknowledges what was not sent');
       return BigInt(stored.baseOffset);
+    } catch (error) {
+      throw this.#sockets.fault ?? error;
     } finally {
       this.#batchesInFlight -= 1;
       if (this.#batchesInFlight === 0) this.#onRetired?.();
@@ -130,10 +180,30 @@ export class TopicConnection {
     return this.#closing;
   }
 
-  async #send(messages: Parameters<Producer['send']>[0]['messages']) {
+  #learn(partitions: PartitionMetadata[]): void {
+    this.#partitions = partitions;
+    this.#leaderless = new Set(partitions.filter(({ leader }) => leader < 0).map(({ partitionId }) => partitionId));
+  }
+
+  #choose(partitions: number, key: Buffer): number {
+    // Whatever the hash.
+    if (partitions <= 1) return 0;
+    return this.#choosePartition({ topic: this.#topic, partitionMetadata: countOnly(partitions), message: { key, value: null } });
+  }
+
+  /** @param longestExtensionMs how much longer it may take if the broker asks for a wait meanwhile */
+  async #send(messages: Parameters<Producer['send']>[0]['messages'], longestExtensionMs: number) {
     const { sendTimeoutMs } = this.#settings;
+    const latestAt = performance.now() + sendTimeoutMs + longestExtensionMs;
     const sending = this.#producer.send({ topic: this.#topic, acks: -1, timeout: sendTimeoutMs, messages });
-    return withinLimit(sending, sendTimeoutMs, () => new NoAnswerInTime('send', sendTimeoutMs));
+    // A broker reads nothing while it throttles us, so the time for its answer begins when that is over.
+    const moreMs = (): number => Math.min(this.#sockets.throttledUntil + sendTimeoutMs, latestAt) - performance.now();
+    return withinLimit(sending, sendTimeoutMs, () => this.#lateness('send', sendTimeoutMs), moreMs);
+  }
+
+  #lateness(what: string, limitMs: number): Error {
+    const { throttledForMs } = this;
+    return what === 'connect' && throttledForMs > 0 ? new BrokerThrottled(throttledForMs) : new NoAnswerInTime(what, limitMs);
   }
 
   async #end(): Promise<void> {
@@ -149,6 +219,16 @@ export class TopicConnection {
 }
 
 const noPartition = -1;
+
+/**
+ * For a message with a key kafkajs's partitioner needs the number of partitions alone. It also looks through all of them each
+ * time, for messages without a key: that takes 0.5 ms of 10,000 partitions.
+ */
+function countOnly(partitions: number): PartitionMetadata[] {
+  // It reads these two and nothing else.
+  const counted: Pick<PartitionMetadata[], 'length'> & { filter: () => [] } = { length: partitions, filter: () => [] };
+  return counted as unknown as PartitionMetadata[];
+}
 
 /** A new object each time: kafkajs keeps its authenticator in it. */
 function toSaslOptions({ mechanism, username, password }: KafkaCredentials): SASLOptions {

@@ -4,6 +4,8 @@ import type { DeliveryAttempt } from '../domain/ports.js';
 /** One attempt as Kafka will store it. */
 export interface TopicMessage {
   readonly key: Buffer;
+  /** The client chose the key, and with it the partition. */
+  readonly isKeyed: boolean;
   readonly value: Buffer;
   /** Sent as UTF-8. */
   readonly headers: Readonly<Record<string, string>>;
@@ -22,7 +24,7 @@ export function toTopicMessage(attempt: DeliveryAttempt, destination: KafkaDesti
   const headers = destination.headers === undefined ? attempt.headers : { ...withoutOurs(destination.headers), ...attempt.headers };
   let bytes = key.length + value.length;
   for (const name in headers) bytes += Buffer.byteLength(name) + Buffer.byteLength(headers[name] ?? '');
-  return { key, value, headers, bytes };
+  return { key, isKeyed: destination.key !== undefined, value, headers, bytes };
 }
 
 function withoutOurs(headers: Readonly<Record<string, string>>): Record<string, string> {

@@ -1,5 +1,5 @@
-import { classifyKafkaError, type KafkaFailure } from '../../../shared/kafka/classify-error.js';
-import type { TopicConnection } from '../../../shared/kafka/topic-connection.js';
+import { BrokerThrottled, classifyKafkaError, type KafkaFailure } from '../../../shared/kafka/classify-error.js';
+import { LONGEST_THROTTLE_WAIT_MS, type TopicConnection } from '../../../shared/kafka/topic-connection.js';
 import { nextBatchLength, type BatchLimits } from './batch-rule.js';
 import { answerAll, takeUnanswered, type PendingSend } from './pending-send.js';
 
@@ -13,6 +13,8 @@ export interface PartitionQueueOwner {
   sendAgainSoon(sends: readonly PendingSend[]): void;
   /** These have not left yet, and go over the next connection. */
   takeBack(sends: readonly PendingSend[]): void;
+  /** Calls it after this time, ms, if the sender is still open then. */
+  later(ms: number, work: () => void): void;
 }
 
 /**
@@ -25,6 +27,7 @@ export interface PartitionQueueOwner {
 export class PartitionQueue {
   #waiting: PendingSend[] = [];
   #batchesInFlight = 0;
+  #isPausing = false;
 
   constructor(
     private readonly connection: TopicConnection,
@@ -43,7 +46,7 @@ export class PartitionQueue {
     this.#waiting = takeUnanswered(this.#waiting);
     for (;;) {
       const length = nextBatchLength(this.#waiting, this.#batchesInFlight, this.limits);
-      if (length === 0) return;
+      if (length === 0 || this.#isHeldBack()) return;
       void this.#sendAndGoOn(this.#waiting.splice(0, length));
     }
   }
@@ -56,12 +59,32 @@ export class PartitionQueue {
     if (this.#batchesInFlight === 0) this.owner.takeBack(this.#waiting.splice(0));
   }
 
+  /** true: the broker asks to send nothing now. What waits goes later, or back. */
+  #isHeldBack(): boolean {
+    const { throttledForMs } = this.connection;
+    if (throttledForMs === 0) return false;
+    if (throttledForMs > LONGEST_THROTTLE_WAIT_MS) {
+      answerAll(this.#waiting.splice(0), classifyKafkaError(new BrokerThrottled(throttledForMs)));
+    } else if (!this.#isPausing) {
+      this.#isPausing = true;
+      this.owner.later(throttledForMs, () => {
+        this.#isPausing = false;
+        this.#goOn();
+      });
+    }
+    return true;
+  }
+
+  #goOn(): void {
+    if (this.owner.isInUse(this.connection)) this.pump();
+    else this.retire();
+  }
+
   async #sendAndGoOn(batch: readonly PendingSend[]): Promise<void> {
     this.#batchesInFlight += 1;
     await this.#sendBatch(batch);
     this.#batchesInFlight -= 1;
-    if (this.owner.isInUse(this.connection)) this.pump();
-    else this.retire();
+    this.#goOn();
   }
 
   /** Never rejects: ends with every message answered, or waiting again. */

@@ -34,6 +34,13 @@ export function takeUnanswered(sends: readonly PendingSend[]): PendingSend[] {
   return sends.filter((send) => !send.isAnswered);
 }
 
-export function answerAll(sends: readonly PendingSend[], { code, detail }: Pick<KafkaFailure, 'code' | 'detail'>): void {
-  for (const send of sends) send.answer({ kind: 'failed', code, detail });
+export function answerAll(sends: readonly PendingSend[], { code, detail, culprit, retryAfterMs }: KafkaFailure): void {
+  const result: DeliveryResult = {
+    kind: 'failed',
+    code,
+    detail,
+    ...(culprit !== 'host' && { isHostWell: true }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  };
+  for (const send of sends) send.answer(result);
 }

@@ -11,6 +11,8 @@ import { answerAll, PendingSend, takeUnanswered } from './pending-send.js';
  * broker to learn that it leads a topic which others already know of.
  */
 const LAYOUT_PAUSE_MS = 100;
+/** The leaders of a topic are asked for again when a message needs one that is missing, and the last answer is older, ms. */
+const LEADERS_KNOWN_FOR_MS = 1_000;
 
 /**
  * Sends the messages of one topic of one cluster. Messages that are here together leave together, batched by partition
@@ -41,6 +43,7 @@ export class TopicSender {
       this.#waiting.push(...sends);
       if (this.#waiting.length > 0) this.#scheduleFlush();
     },
+    later: (ms, work) => this.#later(ms, work),
   };
 
   /**
@@ -94,7 +97,18 @@ export class TopicSender {
   #scheduleFlush(): void {
     if (this.#isFlushing) return;
     this.#isFlushing = true;
-    setImmediate(() => { void this.#flush(); });
+    setImmediate(() => { void this.#flushSafely(); });
+  }
+
+  /** An unhandled rejection would end the process, and a flush that stays begun would end this sender. */
+  async #flushSafely(): Promise<void> {
+    try {
+      await this.#flush();
+    } catch (error) {
+      this.#isFlushing = false;
+      answerAll(this.#waiting.splice(0), classifyKafkaError(error));
+      this.#leaveConnection();
+    }
   }
 
   async #flush(): Promise<void> {
@@ -113,12 +127,33 @@ export class TopicSender {
 
   #distribute(connection: TopicConnection, sends: readonly PendingSend[]): void {
     const touched = new Set<PartitionQueue>();
+    const leaderless: PendingSend[] = [];
     for (const send of sends) {
-      const queue = this.#queueOf(connection, connection.partitionOf(send.message.key));
+      const partition = connection.partitionOf(send.message);
+      if (!connection.hasLeader(partition)) {
+        leaderless.push(send);
+        continue;
+      }
+      const queue = this.#queueOf(connection, partition);
       queue.add(send);
       touched.add(queue);
     }
     for (const queue of touched) queue.pump();
+    if (leaderless.length > 0) this.#settleLeaderless(connection, leaderless);
+  }
+
+  /** A missing leader stops the messages of its own partition. The others have left already. */
+  #settleLeaderless(connection: TopicConnection, sends: readonly PendingSend[]): void {
+    if (connection.ageMs > LEADERS_KNOWN_FOR_MS) {
+      // kafkajs asks for the leaders of a topic by itself only after an error or five minutes.
+      if (connection === this.#connection) this.#leaveConnection();
+      this.#queueOwner.takeBack(sends);
+      return;
+    }
+    for (const send of sends) {
+      const partition = connection.partitionOf(send.message);
+      answerAll([send], classifyKafkaError(connection.withoutLeader(partition)));
+    }
   }
 
   /** @returns undefined: there is none, and all messages that waited for it have been answered */
@@ -148,11 +183,17 @@ export class TopicSender {
 
   #sendAgainSoon(sends: readonly PendingSend[]): void {
     for (const send of sends) send.wasSentAgain = true;
-    const pause = setTimeout(() => {
-      this.#pauses.delete(pause);
+    this.#later(LAYOUT_PAUSE_MS, () => {
       this.#waiting.unshift(...sends);
       this.#scheduleFlush();
-    }, LAYOUT_PAUSE_MS);
+    });
+  }
+
+  #later(ms: number, work: () => void): void {
+    const pause = setTimeout(() => {
+      this.#pauses.delete(pause);
+      work();
+    }, ms);
     this.#pauses.add(pause);
   }
 

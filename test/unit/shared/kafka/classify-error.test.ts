@@ -2,8 +2,9 @@ import { expect } from 'chai';
 import kafkajs from 'kafkajs';
 
 import type { DeliveryErrorCode } from '../../../../shared/domain/errors.js';
-import { NoAnswerInTime, PartitionGone, classifyKafkaError } from '../../../../shared/kafka/classify-error.js';
-import type { FailureScope } from '../../../../shared/kafka/classify-error.js';
+import { BrokerThrottled, NoAnswerInTime, PartitionGone, PartitionWithoutLeader, classifyKafkaError } from '../../../../shared/kafka/classify-error.js';
+import { NoCommonVersion, NoKafkaBroker } from '../../../../shared/kafka/no-kafka-broker.js';
+import type { FailureScope } from '../../../../shared/kafka/protocol-verdicts.js';
 
 /** As kafkajs makes it from a code in an answer; its types know only the text. */
 function protocolError(type: string, retriable = false): Error {
@@ -51,6 +52,12 @@ const table: readonly (readonly [error: Error, code: DeliveryErrorCode, scope: F
   [new NoAnswerInTime('send', 10_000), 'broker_timed_out', 'connection'],
   [new PartitionGone('orders', 5), 'broker_unavailable', 'layout'],
   [new kafkajs.KafkaJSTopicMetadataNotLoaded('Topic metadata not loaded'), 'broker_unavailable', 'layout'],
+  [new PartitionWithoutLeader('orders', 1, true), 'broker_unavailable', 'topic'],
+  [new BrokerThrottled(5_000), 'broker_throttled', 'topic'],
+  [new NoKafkaBroker('an answer is too long'), 'broker_unreachable', 'connection'],
+  [new NoCommonVersion('Produce'), 'broker_rejected', 'connection'],
+  // kafkajs has read behind the end of an answer.
+  [Object.assign(new RangeError('out of range'), { code: 'ERR_OUT_OF_RANGE' }), 'broker_unreachable', 'connection'],
   [new TypeError('a bug'), 'unknown', 'connection'],
   [new kafkajs.KafkaJSError('something new'), 'unknown', 'connection'],
   // The words are those of another error: they decide nothing.
@@ -72,6 +79,15 @@ describe('classifyKafkaError', () => {
     expect(classifyKafkaError(twice)).to.include({ code: 'broker_unavailable', scope: 'layout' });
   });
 
+  it('blames a partition without a leader alone when others have one, and the cluster when none has', () => {
+    expect(classifyKafkaError(new PartitionWithoutLeader('orders', 1, true)).culprit).to.equal('endpoint');
+    expect(classifyKafkaError(new PartitionWithoutLeader('orders', 1, false)).culprit).to.equal('host');
+  });
+
+  it('hands on for how long a broker asks to wait', () => {
+    expect(classifyKafkaError(new BrokerThrottled(5_000)).retryAfterMs).to.equal(5_000);
+  });
+
   it('names the protocol type or errno in the detail', () => {
     expect(classifyKafkaError(protocolError('POLICY_VIOLATION')).detail).to.equal('POLICY_VIOLATION: text about POLICY_VIOLATION');
     expect(classifyKafkaError(connectionError('ECONNREFUSED')).detail).to.equal('ECONNREFUSED: Connection error');
@@ -82,6 +98,7 @@ describe('classifyKafkaError', () => {
     expect(classifyKafkaError(error)).to.deep.equal({
       code: 'unknown',
       scope: 'connection',
+      culprit: 'host',
       detail: 'Error: outer <- TypeError: middle <- the root',
     });
   });

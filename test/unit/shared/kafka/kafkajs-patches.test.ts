@@ -14,10 +14,13 @@ describe('patchKafkajs', () => {
 
 describe('kafkajsWarnings', () => {
   it('names what was expected and found, and what each patch that is off costs', () => {
-    expect(kafkajsWarnings('2.2.5', { idleLoop: false, records: false })).to.have.lengthOf(3);
-    for (const warning of kafkajsWarnings('2.2.5', { idleLoop: false, records: false })) expect(warning).to.include(`expected ${KAFKAJS_VERSION}, found 2.2.5`);
-    expect(kafkajsWarnings(KAFKAJS_VERSION, { idleLoop: false, records: true }).join()).to.include('idle loop');
-    expect(kafkajsWarnings(KAFKAJS_VERSION, { idleLoop: true, records: false }).join()).to.include('writes records');
+    const off = { idleLoop: false, records: false, errorCodes: false };
+    const on = { idleLoop: true, records: true, errorCodes: true };
+    expect(kafkajsWarnings('2.2.5', off)).to.have.lengthOf(4);
+    for (const warning of kafkajsWarnings('2.2.5', off)) expect(warning).to.include(`expected ${KAFKAJS_VERSION}, found 2.2.5`);
+    expect(kafkajsWarnings(KAFKAJS_VERSION, { ...on, idleLoop: false }).join()).to.include('idle loop');
+    expect(kafkajsWarnings(KAFKAJS_VERSION, { ...on, records: false }).join()).to.include('writes records');
+    expect(kafkajsWarnings(KAFKAJS_VERSION, { ...on, errorCodes: false }).join()).to.include('a number and no name');
   });
 });
 

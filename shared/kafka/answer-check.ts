@@ -1,0 +1,188 @@
+import { AnswerReader } from './answer-reader.js';
+import { NoCommonVersion, NoKafkaBroker } from './no-kafka-broker.js';
+
+/** The requests that a producer sends, by their numbers in the protocol. */
+export const apiKey = { produce: 0, metadata: 3, saslHandshake: 17, apiVersions: 18, saslAuthenticate: 36 } as const;
+export type ApiKey = (typeof apiKey)[keyof typeof apiKey];
+
+/** Newest version of each request that kafkajs speaks. */
+export const newestVersion: Readonly<Record<ApiKey, number>> = {
+  [apiKey.produce]: 7,
+  [apiKey.metadata]: 6,
+  [apiKey.saslHandshake]: 1,
+  [apiKey.apiVersions]: 2,
+  [apiKey.saslAuthenticate]: 1,
+};
+
+/** Headers of messages, and the offset of a batch, came with this version of Produce (Kafka 0.11). */
+const OLDEST_PRODUCE = 3;
+
+/**
+ * Largest answer that can be meant, in bytes. We ask for one topic, and send to one partition at a time. Decoding runs in
+ * one turn of the event loop, so these limits are what bounds it.
+ */
+export const largestAnswer: Readonly<Record<ApiKey, number>> = {
+  [apiKey.produce]: 4 * 1024,
+  // 10,000 partitions with 5 replicas each take 0.8 MB.
+  [apiKey.metadata]: 1024 * 1024,
+  [apiKey.saslHandshake]: 16 * 1024,
+  // 90 requests of Kafka 4 take 600 bytes.
+  [apiKey.apiVersions]: 4 * 1024,
+  [apiKey.saslAuthenticate]: 16 * 1024,
+};
+
+/** Brokers of a cluster. kafkajs makes the objects of two connections for each, connected or not: 40 ms for 500. */
+export const MAX_BROKERS = 500;
+/** Topics of one answer. We ask for one. */
+const MAX_TOPICS = 100;
+/** Partitions of a topic. */
+export const MAX_PARTITIONS = 10_000;
+/** SCRAM hashes the password so often, in one of four threads that look-ups of names need as well. Kafka allows 16,384. */
+const MAX_SCRAM_ITERATIONS = 200_000;
+
+const UNSUPPORTED_VERSION = 35;
+/** In metadata it means that another replica is down. The leader is well all the same. */
+const REPLICA_NOT_AVAILABLE = 9;
+const NO_LEADER = -1;
+
+/** Error code and number of versions: the part of an ApiVersions answer that tells how long the rest is. */
+const VERSIONS_HEAD_BYTES = 6;
+
+/**
+ * Can these be the first bytes of an answer? HTTP/2 begins with bytes that read as a fitting length and a fitting correlation
+ * id, and then waits for us: without this look it would be taken for a broker that is slow.
+ *
+ * @param part        what is here of the answer, without length and correlation id
+ * @param answerBytes of the whole answer, likewise
+ * @throws NoKafkaBroker
+ */
+export function checkBeginning(key: ApiKey, part: Buffer, answerBytes: number): void {
+  if (key !== apiKey.apiVersions || part.length < VERSIONS_HEAD_BYTES || part.readInt16BE(0) !== 0) return;
+  if (part.readInt32BE(2) * 6 > answerBytes - VERSIONS_HEAD_BYTES) throw new NoKafkaBroker('a list is announced to be longer than its answer');
+}
+
+/**
+ * Looks at one answer before kafkajs does: every count, length and address in it. kafkajs would believe them all, and
+ * loop, allocate or throw accordingly, some of it outside every promise.
+ *
+ * A partition that has an error is written down as one without a leader, in place. kafkajs takes the first error of any
+ * partition as the answer for the whole topic, also for the partitions that are well.
+ *
+ * @param version of the request
+ * @param body    the answer without length and correlation id; metadata may be changed in it
+ * @returns whole milliseconds for which the broker asks us to send nothing (KIP-219), 0 for most
+ * @throws  NoKafkaBroker, NoCommonVersion
+ */
+export function checkAnswer(key: ApiKey, version: number, body: Buffer): number {
+  const reader = new AnswerReader(body);
+  switch (key) {
+    case apiKey.produce:
+      return checkProduce(reader, version);
+    case apiKey.metadata:
+      return checkMetadata(reader, version, body);
+    case apiKey.apiVersions:
+      return checkApiVersions(reader, version);
+    case apiKey.saslHandshake:
+      checkSaslHandshake(reader);
+      return 0;
+    case apiKey.saslAuthenticate:
+      checkSaslAuthenticate(reader, version);
+      return 0;
+  }
+}
+
+function checkProduce(reader: AnswerReader, version: number): number {
+  const partitionBytes = version >= 5 ? 30 : version >= 2 ? 22 : 14;
+  const topics = reader.count(6);
+  for (let topic = 0; topic < topics; topic += 1) {
+    reader.skipString();
+    reader.skip(reader.count(partitionBytes) * partitionBytes);
+  }
+  return version < 1 ? 0 : clientSideThrottle(reader.int32(), version >= 6);
+}
+
+function checkMetadata(reader: AnswerReader, version: number, body: Buffer): number {
+  const throttleMs = version >= 3 ? clientSideThrottle(reader.int32(), version >= 6) : 0;
+  const brokers = reader.count(version >= 1 ? 12 : 10);
+  if (brokers > MAX_BROKERS) throw new NoKafkaBroker(`it names ${brokers} brokers`);
+  for (let broker = 0; broker < brokers; broker += 1) {
+    reader.skip(4);
+    if (reader.skipString() === 0) throw new NoKafkaBroker('it names a broker without a host');
+    const port = reader.int32();
+    if (port < 1 || port > 65_535) throw new NoKafkaBroker(`it names a broker with the port ${port}`);
+    if (version >= 1) reader.skipString();
+  }
+  if (version >= 2) reader.skipString();
+  if (version >= 1) reader.skip(4);
+  const topics = reader.count(version >= 1 ? 9 : 8);
+  if (topics > MAX_TOPICS) throw new NoKafkaBroker(`it describes ${topics} topics, and was asked for one`);
+  let partitionsLeft = MAX_PARTITIONS;
+  for (let topic = 0; topic < topics; topic += 1) {
+    reader.skip(2);
+    reader.skipString();
+    if (version >= 1) reader.skip(1);
+    const partitions = reader.count(version >= 5 ? 22 : 18);
+    partitionsLeft -= partitions;
+    if (partitionsLeft < 0) throw new NoKafkaBroker(`it describes more than ${MAX_PARTITIONS} partitions`);
+    for (let partition = 0; partition < partitions; partition += 1) checkPartition(reader, version, body);
+  }
+  return throttleMs;
+}
+
+function checkPartition(reader: AnswerReader, version: number, body: Buffer): void {
+  const start = reader.at;
+  const errorCode = reader.int16();
+  if (reader.int32() < 0) throw new NoKafkaBroker('it numbers a partition below 0');
+  reader.skip(4);
+  for (let list = version >= 5 ? 3 : 2; list > 0; list -= 1) reader.skip(reader.count(4) * 4);
+  if (errorCode === 0) return;
+  body.writeInt16BE(0, start);
+  if (errorCode !== REPLICA_NOT_AVAILABLE) body.writeInt32BE(NO_LEADER, start + 6);
+}
+
+function checkApiVersions(reader: AnswerReader, version: number): number {
+  const errorCode = reader.int16();
+  if (errorCode === UNSUPPORTED_VERSION) {
+    // kafkajs asks once more, with an older version. There is none below 0.
+    if (version === 0) throw new NoCommonVersion('ApiVersions');
+    return 0;
+  }
+  const missing = new Set<number>([apiKey.produce, apiKey.metadata]);
+  const offered = reader.count(6);
+  for (let api = 0; api < offered; api += 1) {
+    const key = reader.int16();
+    const oldest = reader.int16();
+    const newest = reader.int16();
+    const ours = key in newestVersion ? newestVersion[key as ApiKey] : undefined; // it is one of ours: that was the question
+    if (ours === undefined) continue;
+    if (oldest < 0 || newest < oldest) throw new NoKafkaBroker('it offers versions from more to less');
+    if (oldest <= ours && (key !== apiKey.produce || newest >= OLDEST_PRODUCE)) missing.delete(key);
+  }
+  if (errorCode === 0 && missing.size > 0) throw new NoCommonVersion(missing.has(apiKey.produce) ? 'Produce' : 'Metadata');
+  // Some that speak Kafka's protocol leave the last field out.
+  return version >= 1 && reader.left >= 4 ? clientSideThrottle(reader.int32(), version >= 2) : 0;
+}
+
+function checkSaslHandshake(reader: AnswerReader): void {
+  if (reader.int16() === UNSUPPORTED_VERSION) return;
+  const mechanisms = reader.count(2);
+  for (let mechanism = 0; mechanism < mechanisms; mechanism += 1) reader.skipString();
+}
+
+function checkSaslAuthenticate(reader: AnswerReader, version: number): void {
+  if (reader.int16() === UNSUPPORTED_VERSION) return;
+  reader.skipString();
+  checkSaslToken(reader.blob());
+  if (version >= 1) reader.skip(8);
+}
+
+/** @param token the broker's part of a SASL exchange; that of PLAIN is empty */
+export function checkSaslToken(token: Buffer): void {
+  const iterations = /(?:^|,)i=(\d+)/.exec(token.toString('latin1'))?.[1];
+  if (iterations !== undefined && Number(iterations) > MAX_SCRAM_ITERATIONS) throw new NoKafkaBroker(`it asks for ${iterations.slice(0, 20)} rounds of hashing`);
+}
+
+/** Before KIP-219 a broker waited itself before it answered, so the time that it names is over. */
+function clientSideThrottle(throttleMs: number, isOurs: boolean): number {
+  return isOurs ? Math.max(throttleMs, 0) : 0;
+}

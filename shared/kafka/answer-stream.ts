@@ -1,0 +1,110 @@
+import { apiKey, checkAnswer, checkBeginning, checkSaslToken, largestAnswer, newestVersion, type ApiKey } from './answer-check.js';
+import { NoKafkaBroker } from './no-kafka-broker.js';
+
+/** A request that has not been answered yet. */
+type Question =
+  | { readonly kind: 'request'; readonly key: ApiKey; readonly version: number; readonly correlationId: number }
+  /** Part of a SASL exchange with a broker from before SaslAuthenticate (Kafka < 1.0): bare bytes behind their length. */
+  | { readonly kind: 'token' };
+
+const LENGTH_BYTES = 4;
+const CORRELATION_BYTES = 4;
+const HEAD_BYTES = LENGTH_BYTES + CORRELATION_BYTES;
+/** Length, api key, version, correlation id. */
+const REQUEST_HEAD_BYTES = 12;
+
+/**
+ * Cuts what a broker sends into whole answers, and lets only those pass that were asked for and are sound. A broker
+ * answers the requests of one connection in their order, each once.
+ */
+export class AnswerStream {
+  readonly #questions: Question[] = [];
+  /** Beginning of an answer that has not come as a whole. */
+  #held = Buffer.alloc(0);
+  #heldBytes = 0;
+
+  /** @param request one whole request, as kafkajs writes it */
+  ask(request: Buffer): void {
+    this.#questions.push(readQuestion(request));
+  }
+
+  /**
+   * @param hand called with each whole answer, length included, and with the wait in ms that the broker asks for (KIP-219)
+   * @throws  NoKafkaBroker or NoCommonVersion at the first answer that is none, and what `hand` throws. The stream is of no
+   *          more use then
+   */
+  take(chunk: Buffer, hand: (answer: Buffer, throttleMs: number) => void): void {
+    let rest = this.#heldBytes === 0 ? chunk : this.#append(chunk);
+    let hasHanded = false;
+    while (rest.length > 0) {
+      const bytes = this.#lengthOfNext(rest);
+      if (bytes === undefined || rest.length < bytes) break;
+      const answer = rest.subarray(0, bytes);
+      rest = rest.subarray(bytes);
+      hasHanded = true;
+      const question = this.#questions.shift();
+      hand(answer, question === undefined ? 0 : checkAnswerTo(question, answer));
+    }
+    this.#hold(rest, hasHanded);
+  }
+
+  /** @returns bytes of the next answer with its length; undefined: too little of it is here to tell */
+  #lengthOfNext(rest: Buffer): number | undefined {
+    const question = this.#questions[0];
+    if (question === undefined) throw new NoKafkaBroker('it speaks unasked');
+    const isToken = question.kind === 'token';
+    // Also by one byte of four: telnet may send no more than three. A negative length is a very long one here.
+    if (leastLength(rest) > (isToken ? largestAnswer[apiKey.saslAuthenticate] : largestAnswer[question.key])) throw new NoKafkaBroker('an answer is too long');
+    if (rest.length < LENGTH_BYTES) return undefined;
+    const length = rest.readInt32BE(0);
+    if (length < (isToken ? 0 : CORRELATION_BYTES)) throw new NoKafkaBroker('an answer is too short');
+    if (!isToken && rest.length >= HEAD_BYTES) {
+      if (rest.readInt32BE(LENGTH_BYTES) !== question.correlationId) throw new NoKafkaBroker('it answers what was not asked');
+      checkBeginning(question.key, rest.subarray(HEAD_BYTES), length - CORRELATION_BYTES);
+    }
+    return LENGTH_BYTES + length;
+  }
+
+  /** Grows by doubling: an answer that comes byte by byte must not cost the square of its length. */
+  #append(chunk: Buffer): Buffer {
+    const bytes = this.#heldBytes + chunk.length;
+    if (bytes > this.#held.length) {
+      const larger = Buffer.allocUnsafe(Math.max(bytes, 2 * this.#held.length));
+      this.#held.copy(larger, 0, 0, this.#heldBytes);
+      this.#held = larger;
+    }
+    chunk.copy(this.#held, this.#heldBytes);
+    this.#heldBytes = bytes;
+    return this.#held.subarray(0, bytes);
+  }
+
+  #hold(rest: Buffer, hasHanded: boolean): void {
+    // What is held already stays where it is. An answer that was handed on is read later: its bytes are not written to again.
+    if (this.#heldBytes > 0 && !hasHanded) return;
+    this.#held = Buffer.from(rest);
+    this.#heldBytes = rest.length;
+  }
+}
+
+/** The smallest length, 0..2^32-1, that the bytes so far can be the beginning of. */
+function leastLength(bytes: Buffer): number {
+  return (bytes[0] ?? 0) * 2 ** 24 + (bytes[1] ?? 0) * 2 ** 16 + (bytes[2] ?? 0) * 2 ** 8 + (bytes[3] ?? 0);
+}
+
+function readQuestion(request: Buffer): Question {
+  if (request.length < REQUEST_HEAD_BYTES || request.readInt32BE(0) !== request.length - LENGTH_BYTES) return { kind: 'token' };
+  const key = request.readInt16BE(4);
+  const version = request.readInt16BE(6);
+  if (!isApiKey(key) || version < 0 || version > newestVersion[key]) return { kind: 'token' };
+  return { kind: 'request', key, version, correlationId: request.readInt32BE(8) };
+}
+
+function isApiKey(key: number): key is ApiKey {
+  return key in newestVersion;
+}
+
+function checkAnswerTo(question: Question, answer: Buffer): number {
+  if (question.kind === 'request') return checkAnswer(question.key, question.version, answer.subarray(HEAD_BYTES));
+  checkSaslToken(answer.subarray(LENGTH_BYTES));
+  return 0;
+}

@@ -1,0 +1,63 @@
+import { EventEmitter } from 'node:events';
+import type net from 'node:net';
+
+import { AnswerStream } from './answer-stream.js';
+import { NoKafkaBroker } from './no-kafka-broker.js';
+
+export interface SocketObserver {
+  /** The connection is over because of what came. Called at most once. */
+  onFault(fault: Error): void;
+  /** The broker asks us to send nothing for this time, whole milliseconds > 0. */
+  onThrottle(throttleMs: number): void;
+}
+
+/**
+ * Stands between a socket and kafkajs: it hands on whole, sound answers, and nothing after the first that is none.
+ * kafkajs decodes in the listener of its socket, so what it throws there would end the process.
+ *
+ * It has what kafkajs uses of a socket: `on`, `write`, `end`, `unref`.
+ */
+export class GuardedSocket extends EventEmitter {
+  readonly #answers = new AnswerStream();
+  #isOver = false;
+
+  constructor(
+    private readonly socket: net.Socket,
+    private readonly observer: SocketObserver,
+  ) {
+    super();
+    socket.on('data', (chunk: Buffer) => { this.#take(chunk); });
+    for (const event of ['end', 'error', 'timeout']) socket.on(event, (...args: unknown[]) => { this.emit(event, ...args); });
+  }
+
+  write(request: Buffer): boolean {
+    if (this.#isOver) return false;
+    this.#answers.ask(request);
+    return this.socket.write(request);
+  }
+
+  end(): void {
+    this.socket.end();
+  }
+
+  unref(): void {
+    this.socket.unref();
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.#isOver) return;
+    try {
+      this.#answers.take(chunk, (answer, throttleMs) => {
+        if (throttleMs > 0) this.observer.onThrottle(throttleMs);
+        // The answer before this one may have led to the end of the connection.
+        if (!this.socket.destroyed) this.emit('data', answer);
+      });
+    } catch (error) {
+      this.#isOver = true;
+      // kafkajs throws only for answers that are none, and says so in no class of its own.
+      const fault = error instanceof Error ? error : new NoKafkaBroker(String(error));
+      this.observer.onFault(fault);
+      this.socket.destroy(fault);
+    }
+  }
+}

@@ -1,0 +1,192 @@
+import net from 'node:net';
+
+/** One request as it came in. */
+export interface FakeRequest {
+  readonly api: 'produce' | 'metadata' | 'apiVersions' | 'other';
+  readonly version: number;
+  readonly correlationId: number;
+  /** What follows the header. */
+  readonly body: Buffer;
+  readonly socket: net.Socket;
+  /** Its number among those of its kind, from 0. */
+  readonly nth: number;
+}
+
+/** Bytes to send in place of a good answer; undefined: the good answer; 'silence': none. */
+export type FakeReply = Buffer | 'silence' | undefined;
+
+export interface FakeKafkaOptions {
+  readonly reply?: (request: FakeRequest, broker: FakeKafka) => FakeReply;
+  /** Called with each new connection, before it has sent anything. */
+  readonly greet?: (socket: net.Socket) => void;
+  readonly partitions?: readonly FakePartition[];
+  /** What each produce answer asks for (KIP-219), in whole milliseconds. */
+  readonly throttleMs?: (nthProduce: number) => number;
+}
+
+export interface FakePartition {
+  readonly id: number;
+  /** Error of the protocol, default none. */
+  readonly error?: number;
+  /** Node 1 is the fake broker, -1 none. Default 1. */
+  readonly leader?: number;
+}
+
+const apis = { 0: 'produce', 3: 'metadata', 18: 'apiVersions' } as const;
+
+/** A broker of one node that keeps nothing, and that can be told to answer whatever a test wants. Not a mock: it speaks over sockets. */
+export class FakeKafka {
+  readonly host = '127.0.0.1';
+  /** Partition and arrival (monotonic ms) of each Produce request. */
+  readonly produced: { readonly partition: number; readonly at: number }[] = [];
+  readonly #server: net.Server;
+  readonly #sockets = new Set<net.Socket>();
+  readonly #counts = { produce: 0, metadata: 0, apiVersions: 0, other: 0 };
+  connectionsTaken = 0;
+
+  private constructor(readonly options: FakeKafkaOptions) {
+    this.#server = net.createServer((socket) => { this.#serve(socket); });
+  }
+
+  static async start(options: FakeKafkaOptions = {}): Promise<FakeKafka> {
+    const broker = new FakeKafka(options);
+    await new Promise<void>((resolve) => { broker.#server.listen(0, broker.host, resolve); });
+    return broker;
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('a TCP server has no port');
+    return address.port;
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => { this.#server.close(resolve); });
+  }
+
+  /** What a sound broker would send, length included. */
+  good({ api, correlationId, body, nth }: FakeRequest): Buffer {
+    switch (api) {
+      case 'apiVersions':
+        return frame(correlationId, apiVersionsBody());
+      case 'metadata':
+        return frame(correlationId, metadataBody({ port: this.port, topic: topicOfMetadataRequest(body), partitions: this.options.partitions }));
+      case 'produce': {
+        const { topic, partition } = targetOfProduceRequest(body);
+        return frame(correlationId, produceBody({ topic, partition, throttleMs: this.options.throttleMs?.(nth) ?? 0 }));
+      }
+      case 'other':
+        return Buffer.alloc(0);
+    }
+  }
+
+  #serve(socket: net.Socket): void {
+    this.connectionsTaken += 1;
+    this.#sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#sockets.delete(socket));
+    this.options.greet?.(socket);
+    let waiting = Buffer.alloc(0);
+    socket.on('data', (chunk: Buffer) => {
+      waiting = Buffer.concat([waiting, chunk]);
+      while (waiting.length >= 4 && waiting.length >= 4 + waiting.readInt32BE(0)) {
+        const end = 4 + waiting.readInt32BE(0);
+        this.#answer(waiting.subarray(4, end), socket);
+        waiting = waiting.subarray(end);
+      }
+    });
+  }
+
+  #answer(bytes: Buffer, socket: net.Socket): void {
+    const number = bytes.readInt16BE(0);
+    const api = number in apis ? apis[number as keyof typeof apis] : 'other';
+    const clientIdBytes = bytes.readInt16BE(8);
+    const request: FakeRequest = {
+      api,
+      version: bytes.readInt16BE(2),
+      correlationId: bytes.readInt32BE(4),
+      body: bytes.subarray(10 + Math.max(clientIdBytes, 0)),
+      socket,
+      nth: this.#counts[api],
+    };
+    this.#counts[api] += 1;
+    if (api === 'produce') this.produced.push({ partition: targetOfProduceRequest(request.body).partition, at: performance.now() });
+    const reply = this.options.reply === undefined ? undefined : this.options.reply(request, this);
+    if (reply !== 'silence' && !socket.destroyed) socket.write(reply ?? this.good(request));
+  }
+}
+
+export const i16 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(2);
+  bytes.writeInt16BE(value);
+  return bytes;
+};
+export const i32 = (value: number): Buffer => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value);
+  return bytes;
+};
+export const text = (value: string): Buffer => Buffer.concat([i16(Buffer.byteLength(value)), Buffer.from(value)]);
+export const list = (items: readonly Buffer[]): Buffer => Buffer.concat([i32(items.length), ...items]);
+/** Length, correlation id, body. */
+export const frame = (correlationId: number, body: Buffer): Buffer => Buffer.concat([i32(4 + body.length), i32(correlationId), body]);
+
+/** Produce 0..7, Metadata 0..6, ApiVersions 0..2. */
+export function apiVersionsBody(offers: readonly (readonly [api: number, oldest: number, newest: number])[] = [[0, 0, 7], [3, 0, 6], [18, 0, 2]], throttleMs = 0): Buffer {
+  return Buffer.concat([i16(0), list(offers.map((offer) => Buffer.concat(offer.map(i16)))), i32(throttleMs)]);
+}
+
+export const brokerEntry = (host: string, port: number, node = 1): Buffer => Buffer.concat([i32(node), text(host), i32(port), i16(-1)]);
+
+export function partitionEntry({ id, error = 0, leader = 1 }: FakePartition): Buffer {
+  const replicas = list([i32(1)]);
+  return Buffer.concat([i16(error), i32(id), i32(leader), replicas, replicas, list([])]);
+}
+
+export interface FakeMetadata {
+  readonly port: number;
+  readonly topic: string;
+  readonly partitions?: readonly FakePartition[] | undefined;
+  readonly brokers?: readonly Buffer[];
+  readonly topics?: Buffer;
+  readonly topicError?: number;
+  readonly throttleMs?: number;
+}
+
+/** Metadata, version 6. */
+export function metadataBody({ port, topic, partitions = [{ id: 0 }], brokers = [brokerEntry('127.0.0.1', port)], topicError = 0, throttleMs = 0, topics }: FakeMetadata): Buffer {
+  const described = topics ?? list([Buffer.concat([i16(topicError), text(topic), Buffer.from([0]), list(partitions.map(partitionEntry))])]);
+  return Buffer.concat([i32(throttleMs), list(brokers), text('fake'), i32(1), described]);
+}
+
+export interface FakeProduced {
+  readonly topic: string;
+  readonly partition: number;
+  readonly error?: number;
+  readonly throttleMs?: number;
+}
+
+/** Produce, versions 5 to 7. */
+export function produceBody({ topic, partition, error = 0, throttleMs = 0 }: FakeProduced): Buffer {
+  const entry = Buffer.concat([i32(partition), i16(error), Buffer.alloc(8), Buffer.alloc(8, 0xff), Buffer.alloc(8)]);
+  return Buffer.concat([list([Buffer.concat([text(topic), list([entry])])]), i32(throttleMs)]);
+}
+
+/** A request for the metadata of one topic, version 1 or later. */
+export function topicOfMetadataRequest(body: Buffer): string {
+  return readText(body, 4);
+}
+
+/** A Produce request for one partition, version 3 or later. */
+export function targetOfProduceRequest(body: Buffer): { topic: string; partition: number } {
+  // Transactional id (null), acks, timeout, number of topics.
+  const at = 2 + 2 + 4 + 4;
+  const topic = readText(body, at);
+  return { topic, partition: body.readInt32BE(at + 2 + Buffer.byteLength(topic) + 4) };
+}
+
+function readText(bytes: Buffer, at: number): string {
+  return bytes.subarray(at + 2, at + 2 + bytes.readInt16BE(at)).toString();
+}
