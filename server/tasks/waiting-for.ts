@@ -1,4 +1,5 @@
 import type { DeferralNote } from '../../shared/domain/task/attempt-record.js';
+import { KAFKA_SCHEME } from '../../shared/domain/destinations/kafka.js';
 import { stateOfCircuit, type Circuit, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/flow/flow-key.js';
 import { isLimited, policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
@@ -73,7 +74,8 @@ function obstacleNow({ flow, snapshot, rules }: WaitingFacts): WaitingFor | unde
 }
 
 function obstacleOfCircuit(host: string, circuit: Circuit, now: number, rules: CircuitRules): WaitingFor | undefined {
-  const why = circuit.reason === 'retry_after' ? 'asked to be left alone (Retry-After)' : 'failed again and again';
+  const wish = host.startsWith(KAFKA_SCHEME) ? 'asked to be left alone (its quota is used up)' : 'asked to be left alone (Retry-After)';
+  const why = circuit.reason === 'retry_after' ? wish : 'failed again and again';
   const since = `${host} ${why}: its circuit is open since ${printTime(circuit.openedAt)}`;
   const state = stateOfCircuit(circuit, now, rules);
   switch (state) {

@@ -65,8 +65,8 @@ export function checkBeginning(key: ApiKey, part: Buffer, answerBytes: number): 
  * Looks at one answer before kafkajs does: every count, length and address in it. kafkajs would believe them all, and
  * loop, allocate or throw accordingly, some of it outside every promise.
  *
- * A partition that has an error is written down as one without a leader, in place. kafkajs takes the first error of any
- * partition as the answer for the whole topic, also for the partitions that are well.
+ * A partition that has an error, or a leader that is not named, is written down as one without a leader, in place. kafkajs
+ * takes the first error of any partition as the answer for the whole topic, also for the partitions that are well.
  *
  * @param version of the request
  * @param body    the answer without length and correlation id; metadata may be changed in it
@@ -105,8 +105,9 @@ function checkMetadata(reader: AnswerReader, version: number, body: Buffer): num
   const throttleMs = version >= 3 ? clientSideThrottle(reader.int32(), version >= 6) : 0;
   const brokers = reader.count(version >= 1 ? 12 : 10);
   if (brokers > MAX_BROKERS) throw new NoKafkaBroker(`it names ${brokers} brokers`);
+  const nodes = new Set<number>();
   for (let broker = 0; broker < brokers; broker += 1) {
-    reader.skip(4);
+    nodes.add(reader.int32());
     if (reader.skipString() === 0) throw new NoKafkaBroker('it names a broker without a host');
     const port = reader.int32();
     if (port < 1 || port > 65_535) throw new NoKafkaBroker(`it names a broker with the port ${port}`);
@@ -124,20 +125,20 @@ function checkMetadata(reader: AnswerReader, version: number, body: Buffer): num
     const partitions = reader.count(version >= 5 ? 22 : 18);
     partitionsLeft -= partitions;
     if (partitionsLeft < 0) throw new NoKafkaBroker(`it describes more than ${MAX_PARTITIONS} partitions`);
-    for (let partition = 0; partition < partitions; partition += 1) checkPartition(reader, version, body);
+    for (let partition = 0; partition < partitions; partition += 1) checkPartition(reader, version, body, nodes);
   }
   return throttleMs;
 }
 
-function checkPartition(reader: AnswerReader, version: number, body: Buffer): void {
+function checkPartition(reader: AnswerReader, version: number, body: Buffer, nodes: ReadonlySet<number>): void {
   const start = reader.at;
   const errorCode = reader.int16();
   if (reader.int32() < 0) throw new NoKafkaBroker('it numbers a partition below 0');
-  reader.skip(4);
+  const leader = reader.int32();
   for (let list = version >= 5 ? 3 : 2; list > 0; list -= 1) reader.skip(reader.count(4) * 4);
-  if (errorCode === 0) return;
-  body.writeInt16BE(0, start);
-  if (errorCode !== REPLICA_NOT_AVAILABLE) body.writeInt32BE(NO_LEADER, start + 6);
+  const isLed = (errorCode === 0 || errorCode === REPLICA_NOT_AVAILABLE) && nodes.has(leader);
+  if (errorCode !== 0) body.writeInt16BE(0, start);
+  if (!isLed && leader !== NO_LEADER) body.writeInt32BE(NO_LEADER, start + 6);
 }
 
 function checkApiVersions(reader: AnswerReader, version: number): number {

@@ -136,7 +136,7 @@ export const MAX_INTERNAL_RELEASES = 10;
  * | fetched after 12 stalls | dead_letter, reason poison | park |
  * | no room at its destination | defer, uncounted | the same |
  * | failed as what is down fails, with no Retry-After, and its circuit was opened meanwhile | defer, uncounted; after 15 min of that as any other | the same |
- * | not sent: its destination asked to wait | defer, uncounted; after 15 min of that release, uncounted, growing delay | the same |
+ * | not sent: its destination asked to wait | defer, uncounted; after 15 min of that as a failed attempt | the same |
  * | bug of ours | release, growing delay; the 11th time dead_letter, reason internal | the same, then park |
  *
  * Where it says dead_letter, a task with on_exhausted: park is parked, also when it has a dead destination.
@@ -180,7 +180,10 @@ function decideCircuitOpenedDuringSend({ result, waiting, at }: CircuitOpenedDur
   const uncountedMs = at - (progress.lastDeferral?.since ?? at);
   // Answers about this task alone (a 4xx, a Retry-After) count even if the circuit opened meanwhile.
   const mayBeUncounted = isUnsent(result) || (deliveryError(result.code).isEndpointFailure && result.retryAfterMs === undefined);
-  if (!mayBeUncounted || uncountedMs >= rules.longestUncountedMs) return decideResult(result, task, progress, rules, random);
+  const isOverdue = uncountedMs >= rules.longestUncountedMs;
+  // A broker that asks to wait for ever must lead to a dead letter.
+  if (isOverdue && isUnsent(result)) return decideFailedAttempt(result, task, progress, rules, random);
+  if (!mayBeUncounted || isOverdue) return decideResult(result, task, progress, rules, random);
   return decideDeferred({ reason: 'circuit_open', waiting, at }, progress);
 }
 
@@ -211,11 +214,18 @@ function decideResult(result: DeliveryResult, task: PolicyOfTask, progress: Task
     return { kind: 'dead_lettered', receipt: result.receipt, reason: progress.deadReason ?? 'retries_exhausted' };
   }
   const { code } = result;
-  const { usesAttempt, canImprove } = deliveryError(code);
+  const { usesAttempt } = deliveryError(code);
   // A process that is told to stop must give back at once. After any other fault of ours a release without a wait would
   // be a hot loop.
   if (code === 'shutting_down') return { kind: 'release', code, delayMs: 0, count: undefined };
   if (!usesAttempt) return releaseFor(code, progress, rules, random);
+  return decideFailedAttempt(result, task, progress, rules, random);
+}
+
+function decideFailedAttempt(result: Extract<DeliveryResult, { kind: 'failed' }>, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
+  const { phase } = progress;
+  const { code } = result;
+  const { canImprove } = deliveryError(code);
   if (!canImprove) return endPhase(phase, task, code, 'permanent_error', progress);
   const { sends, backoff } = sendsOfPhase(phase, task.retryPolicy, rules.dead);
   if (progress.attempt + 1 >= sends) return endPhase(phase, task, code, 'retries_exhausted', progress);

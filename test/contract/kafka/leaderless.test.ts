@@ -10,6 +10,7 @@ const leaderless: readonly (readonly [how: string, partition: FakePartition])[] 
   ['an error (LISTENER_NOT_FOUND)', { id: 1, error: 72, leader: -1 }],
   ['an error that is none of a leader', { id: 1, error: -1, leader: 1 }],
   ['the leader -1', { id: 1, leader: -1 }],
+  ['a leader that it does not name', { id: 1, leader: 9 }],
 ];
 
 describe('kafka adapter: a partition without a leader', () => {

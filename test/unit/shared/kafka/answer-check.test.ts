@@ -27,10 +27,10 @@ describe('checkAnswer', () => {
     expect(() => checkAnswer(apiKey.metadata, 6, metadata({ partitions: [...partitions, { id: MAX_PARTITIONS }] }))).to.throw(NoKafkaBroker, 'partitions');
   });
 
-  it('writes a partition with an error down as one without a leader, and leaves the others as they are', () => {
-    const body = metadata({ partitions: [{ id: 0 }, { id: 1, error: 5, leader: 3 }, { id: 2, error: 9, leader: 1 }] });
+  it('writes a partition with an error or an unknown leader down as one without a leader, and leaves the others as they are', () => {
+    const body = metadata({ partitions: [{ id: 0 }, { id: 1, error: 5, leader: 1 }, { id: 2, error: 9, leader: 1 }, { id: 3, leader: 7 }, { id: 4, leader: -1 }] });
     checkAnswer(apiKey.metadata, 6, body);
-    expect(body.equals(metadata({ partitions: [{ id: 0 }, { id: 1, leader: -1 }, { id: 2 }] }))).to.equal(true);
+    expect(body.equals(metadata({ partitions: [{ id: 0 }, { id: 1, leader: -1 }, { id: 2 }, { id: 3, leader: -1 }, { id: 4, leader: -1 }] }))).to.equal(true);
   });
 
   const broken: readonly (readonly [why: string, key: ApiKey, body: Buffer])[] = [

@@ -234,8 +234,9 @@ describe('decideOutcome: a send that failed when its circuit was open already', 
   it('puts back what a broker asked to wait with, uncounted: it was not sent', () => {
     const throttled = { ...circuitOpened('broker_throttled'), result: { kind: 'failed', code: 'broker_throttled', detail: 'x', retryAfterMs: 9_000 } } as Met;
     expect(decide(throttled, [])).to.deep.equal({ kind: 'defer', waitsFor: 'circuit_open', delayMs: 61_000, since: NOW, count: 1 });
-    // Waited with for so long, it still was not sent. Now it asks less and less often.
-    expect(decide(throttled, [deferredFor(900_000)])).to.include({ kind: 'release', code: 'broker_throttled', count: 1 });
+    expect(decide(throttled, [deferredFor(899_999)])).to.include({ kind: 'defer', count: 5 });
+    // A broker that asks to wait for ever must lead to a dead letter.
+    expect(decide(throttled, [deferredFor(900_000)])).to.include({ kind: 'retry', code: 'broker_throttled' });
   });
 });
 
