@@ -23,6 +23,11 @@ const SERVER_SILENCE_LIMIT_MS = 1_000;
  */
 const WORKER_SILENCE_LIMIT_MS = 15_000;
 const RECONNECT_MAX_MS = 1_000;
+/**
+ * How often the API's client of a cluster sends a command again. A round lasts 100 ms when a node is gone, so the caller
+ * is told before its time is up (request-limit.ts), and not much is sent after that.
+ */
+const SERVER_REDIRECTIONS = 6;
 
 const profiles = {
   /** It fails at once while Redis is away, and does not send a command again by itself: the caller decides. */
@@ -60,6 +65,7 @@ export function connectRedis(config: RedisConfig, profile: keyof typeof profiles
       return new Cluster([...config.nodes], {
         redisOptions: options,
         enableOfflineQueue: profile === 'worker',
+        ...(profile === 'server' ? { maxRedirections: SERVER_REDIRECTIONS } : {}),
         clusterRetryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_MAX_MS),
       });
   }

@@ -1,4 +1,5 @@
 import { redisErrorCode } from '../../redis/redis-error.js';
+import { REQUEST_LIMIT_MS, withinRequestLimit } from '../../redis/request-limit.js';
 import { loadScripts } from './defined-scripts.js';
 import type { QueueClient, QueueTransaction } from './queue-client.js';
 
@@ -12,15 +13,22 @@ const MAX_ROUNDS = 5;
  * scripts to be loaded: then all are loaded and the whole MULTI runs once more, a few times, since the scripts may be flushed
  * again between the two. So what is queued must be safe to repeat.
  *
+ * @param limitMs  of all rounds together
  * @returns one reply per queued command, in order
- * @throws the first error among the replies, or the one that refused the MULTI as a whole
+ * @throws the first error among the replies, or the one that refused the MULTI as a whole; RequestLimitReached, and then it
+ *         may still be done
  */
-export async function transact(client: QueueClient, queueCommands: (multi: QueueTransaction) => void): Promise<unknown[]> {
+export function transact(client: QueueClient, queueCommands: (multi: QueueTransaction) => void, limitMs = REQUEST_LIMIT_MS): Promise<unknown[]> {
+  return withinRequestLimit(attempts(client, queueCommands, performance.now() + limitMs), limitMs);
+}
+
+async function attempts(client: QueueClient, queueCommands: (multi: QueueTransaction) => void, until: number): Promise<unknown[]> {
   for (let round = 1; ; round += 1) {
     try {
       return await attempt(client, queueCommands);
     } catch (error) {
-      if (redisErrorCode(error) !== 'NOSCRIPT' || round === MAX_ROUNDS) throw error;
+      // Its caller has been answered by then: nothing more is tried behind its back.
+      if (redisErrorCode(error) !== 'NOSCRIPT' || round === MAX_ROUNDS || performance.now() >= until) throw error;
       await loadScripts(client);
     }
   }

@@ -2,6 +2,7 @@ import { RequestError } from '../../domain/errors.js';
 import type { Admission, Submission } from './submission.js';
 import type { Shard } from '../engine/shard.js';
 import { transact } from '../engine/transact.js';
+import { REQUEST_LIMIT_MS } from '../../redis/request-limit.js';
 
 const GATHER_MS = 1;
 const MAX_GROUP = 200;
@@ -13,10 +14,20 @@ const MAX_GROUP_BYTES = 1_048_576;
 const MAX_BYTES_IN_FLIGHT = 4 * MAX_GROUP_BYTES;
 /** Another submission can replace a finished record again and again between our two steps; give up after this. */
 const MAX_ROUNDS = 5;
+/**
+ * Submissions of one group share the time limit of the oldest one. One that has waited for a slow Redis already must not
+ * shorten the time of new ones.
+ */
+const MAX_AGE_APART_MS = 100;
 
 interface Waiting {
   readonly submission: Submission;
   readonly rounds: number;
+  /**
+   * When it was sent for the first time, monotonic milliseconds. The time that it waits for others to be sent is not
+   * Redis': many large messages at once take as long as they take.
+   */
+  firstSentAt: number | undefined;
   readonly resolve: (admission: Admission) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -34,7 +45,7 @@ export class SubmissionBatcher {
   constructor(private readonly shard: Shard) {}
 
   submit(submission: Submission): Promise<Admission> {
-    return new Promise((resolve, reject) => this.#add({ submission, rounds: 1, resolve, reject }));
+    return new Promise((resolve, reject) => this.#add({ submission, rounds: 1, firstSentAt: undefined, resolve, reject }));
   }
 
   #add(waiting: Waiting): void {
@@ -47,21 +58,26 @@ export class SubmissionBatcher {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     while (this.#waiting.length > 0 && this.#bytesInFlight < MAX_BYTES_IN_FLIGHT) {
-      const { length, bytes } = nextGroup(this.#waiting);
+      const { length, bytes } = nextGroup(this.#waiting, performance.now());
       void this.#send(this.#waiting.splice(0, length), bytes);
     }
   }
 
   async #send(group: readonly Waiting[], bytes: number): Promise<void> {
     this.#bytesInFlight += bytes;
+    const now = performance.now();
+    let oldestAt = now;
+    for (const waiting of group) oldestAt = Math.min(oldestAt, (waiting.firstSentAt ??= now));
     try {
       const args = this.shard.submitScript.argumentsFor(group.map(({ submission }) => submission.toJob()));
       // It stands alone in its MULTI: a full Redis refuses a MULTI as a whole, before any part of it runs.
-      const [replies] = await transact(this.shard.client, (multi) => multi.runCommand('krsSubmit', args));
+      const [replies] = await transact(this.shard.client, (multi) => multi.runCommand('krsSubmit', args), REQUEST_LIMIT_MS - (now - oldestAt));
       // The script's own answer: one element for each.
       group.forEach((waiting, index) => this.#settle(waiting, (replies as readonly unknown[])[index]));
     } catch (error) {
-      for (const { reject } of [...group, ...this.#waiting.splice(0)]) reject(error);
+      // A group of old ones had less time than the waiting ones have.
+      const others = now - oldestAt > MAX_AGE_APART_MS ? [] : this.#waiting.splice(0);
+      for (const { reject } of [...group, ...others]) reject(error);
     } finally {
       this.#bytesInFlight -= bytes;
       // Submissions that arrived meanwhile have waited long enough. A running timer belongs to a group that is still
@@ -79,11 +95,12 @@ export class SubmissionBatcher {
 }
 
 /** The oldest that fit into one call. At least one is taken, whatever its size. */
-function nextGroup(waiting: readonly Waiting[]): { length: number; bytes: number } {
+function nextGroup(waiting: readonly Waiting[], now: number): { length: number; bytes: number } {
   let length = 0;
   let bytes = 0;
-  for (const { submission } of waiting) {
-    if (length > 0 && (length === MAX_GROUP || bytes + submission.bytes > MAX_GROUP_BYTES)) break;
+  const first = waiting[0]?.firstSentAt ?? now;
+  for (const { submission, firstSentAt = now } of waiting) {
+    if (length > 0 && (length === MAX_GROUP || bytes + submission.bytes > MAX_GROUP_BYTES || Math.abs(firstSentAt - first) > MAX_AGE_APART_MS)) break;
     length += 1;
     bytes += submission.bytes;
   }

@@ -20,6 +20,7 @@ import { UnreadableTaskError } from './task-codec.js';
 import { countTasks, type TaskCounts } from './task-counts.js';
 import { readTask, type TaskView } from './task-view.js';
 import { RedisErrors, type RedisErrorClass } from '../../redis/redis-error.js';
+import { withinRequestLimit } from '../../redis/request-limit.js';
 import type { RefusalLog } from '../../redis/refusal-log.js';
 
 /** Waiting lists that are read for GET /destinations. Each costs Redis about a microsecond. */
@@ -125,7 +126,7 @@ export class TaskQueue {
    * @returns how many were started again, and how many another call had started or removed before
    */
   async redriveAll(queueName: string): Promise<{ retried: number; skipped: number }> {
-    return this.#speak(async () => {
+    return this.#speakLong(async () => {
       const shard = this.#shards.all().find(({ queue }) => queue.name === queueName);
       if (shard === undefined) return { retried: 0, skipped: 0 };
       return redriveFailed(shard, this.options.clock(), (taskId) => this.redrive(taskId));
@@ -204,7 +205,12 @@ export class TaskQueue {
     return new RequestError(codeOf[errorClass], messageOf[errorClass], undefined, { cause });
   }
 
+  /** One call of the API: it is answered in time, or it counts as not answered. */
   async #speak<T>(work: () => Promise<T>): Promise<T> {
+    return this.#speakLong(() => withinRequestLimit(work()));
+  }
+
+  async #speakLong<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (cause) {

@@ -1,0 +1,30 @@
+/**
+ * The longest time that a request of the API waits for Redis, all its rounds together, ms. It is longer than the limit of
+ * one command. On a cluster ioredis sends a command up to six times, and gives each round a limit of its own: a POST took
+ * up to 6.6 s while a master was frozen.
+ */
+export const REQUEST_LIMIT_MS = 900;
+
+/** Redis has not answered a request in time. What was asked may still be done. */
+export class RequestLimitReached extends Error {
+  override readonly name = 'RequestLimitReached';
+}
+
+/**
+ * The outcome of `work`, or an error after the limit. The work itself cannot be stopped: Redis may have got it.
+ * @param limitMs what is left of the request's time; 0 or less: only an answer that is there already counts
+ * @throws RequestLimitReached
+ */
+export async function withinRequestLimit<T>(work: Promise<T>, limitMs = REQUEST_LIMIT_MS): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    const giveUp = (): void => reject(new RequestLimitReached(`redis has not answered within ${REQUEST_LIMIT_MS} ms`));
+    // After a stall of this process timers come first. The answer may be there already, and is read before an immediate.
+    timer = setTimeout(() => setImmediate(giveUp), limitMs);
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
