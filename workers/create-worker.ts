@@ -8,9 +8,11 @@ import { defaultStallPolicy } from '../shared/domain/task/outcome.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
+import type { StandstillTimes } from '../shared/queue/engine/shard-standstill.js';
 import { connectRedis } from '../shared/redis/redis-connection.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { closeAdapters, createAdapters } from './adapters/registry.js';
+import { BrakeLog } from './delivery/brake-log.js';
 import type { DeliverTaskContext } from './delivery/deliver-task.js';
 import { DeliveryWorker } from './delivery/delivery-worker.js';
 import { SendsInFlight } from './delivery/sends-in-flight.js';
@@ -35,12 +37,18 @@ export interface WorkerDeps {
   readonly workerName: string;
   /** Version of the service, such as `0.1.0`; each report contains it. */
   readonly version: string;
+  /** A shard stands still, and this process cannot mend it: it has to end with 1. The log says why already. */
+  readonly onStandstill?: () => void;
+  /** For tests: the default times are tens of seconds. */
+  readonly standstillTimes?: StandstillTimes;
 }
 
 /** A whole worker: connections, adapters, flow control, a loop for each shard, the janitor. */
 export interface Worker {
   /** Tasks that it has taken, and whose outcome is not yet recorded. */
   readonly inHand: number;
+  /** How often the worker of a shard hung and was built anew. */
+  readonly rebuilds: number;
   /**
    * Resolves when the worker takes tasks, or when it was stopped meanwhile. It waits while Redis is away.
    * @throws EvictingRedisError in prod, when Redis would delete tasks; EngineMismatchError for libraries that this
@@ -63,7 +71,7 @@ export interface Worker {
  * Wires a worker. It connects to Redis at once, so it has to be stopped even if it was never started. The process and the
  * tests both get their worker from here.
  */
-export function createWorker(config: WorkerConfig, { logger, clock, random, workerName, version }: WorkerDeps): Worker {
+export function createWorker(config: WorkerConfig, { logger, clock, random, workerName, version, onStandstill = () => undefined, standstillTimes }: WorkerDeps): Worker {
   const redis = connectRedis(config.redis, 'worker');
   logConnectionChanges(redis, logger);
   const mask = createPathMask(config.secretPathHosts);
@@ -90,6 +98,8 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
   });
 
   const deliveryWorkers: DeliveryWorker[] = [];
+  const countRebuilds = (): number => deliveryWorkers.reduce((sum, { rebuilds }) => sum + rebuilds, 0);
+  const brakeLog = new BrakeLog(logger);
   let flowControl: FlowControl | undefined;
   let janitor: Janitor | undefined;
   let isStopping = false;
@@ -109,6 +119,7 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
       workerName,
       sendLimitMs: config.deliveryTimeoutMs,
       facts: factsOf({ version, defaultBrokers, circuit: config.circuit, dead: config.dead, release: config.release, deliveryTimeoutMs: config.deliveryTimeoutMs }),
+      rebuilds: countRebuilds,
       clock,
       logger,
     });
@@ -117,7 +128,7 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
     const concurrency = Math.ceil(config.workerConcurrency / shards.length);
     for (const shard of shards) {
       if (isToldToStop()) return;
-      const deliveryWorker = new DeliveryWorker({ shard, redis, workerName, concurrency, lockMs: config.stall.lockMs, stallCheckMs: config.stall.checkMs, context, logger });
+      const deliveryWorker = new DeliveryWorker({ shard, redis, workerName, concurrency, lockMs: config.stall.lockMs, stallCheckMs: config.stall.checkMs, context, brakeLog, logger, onStandstill, standstillTimes });
       deliveryWorkers.push(deliveryWorker);
       await deliveryWorker.start();
       await warnOfLargeFleet(shard, concurrency, logger);
@@ -131,6 +142,7 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
     isStopping = true;
     await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop()]);
     flowControl?.close();
+    brakeLog.flush();
   }
 
   async function closeRedis(): Promise<void> {
@@ -159,6 +171,9 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
   return {
     get inHand() {
       return deliveryWorkers.reduce((sum, { inHand }) => sum + inHand, 0);
+    },
+    get rebuilds() {
+      return countRebuilds();
     },
     start: () => {
       if (isStopping) return Promise.resolve();

@@ -15,6 +15,8 @@ const RECORDS_PER_STEP = 200;
 const STEP_PAUSE_MS = 5;
 const ROUND_EVERY_MS = 1_000;
 const LEADER_FOR_MS = 10_000;
+/** While Redis is away a step has no end. To leave it is safe: it runs inside Redis, or not at all. */
+const STOP_WITHIN_MS = 1_000;
 
 /**
  * Pause between two passes over all jobs that look for missing search fields. During an update older processes store more
@@ -60,10 +62,12 @@ export class Janitor {
     this.#running ??= this.#loop();
   }
 
-  /** It resolves when the step under way is done. */
+  /** It resolves when the step under way is done, or after 1 s. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    await this.#running;
+    const waiting = new AbortController();
+    await Promise.race([this.#running, pause(STOP_WITHIN_MS, waiting.signal)]);
+    waiting.abort();
   }
 
   async #loop(): Promise<void> {

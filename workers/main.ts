@@ -13,7 +13,7 @@ process.once('exit', () => logger.flush());
 for (const warning of config.warnings) logger.warn(warning);
 
 const workerName = `${hostname()}-${process.pid}`;
-const worker = createWorker(config, { logger, clock: Date.now, random: Math.random, workerName, version: serviceVersion() });
+const worker = createWorker(config, { logger, clock: Date.now, random: Math.random, workerName, version: serviceVersion(), onStandstill: () => lifecycle.end('a shard stands still') });
 const lifecycle = exitOnSignal(worker.stopSteps, logger, () => ({ tasks_left: worker.inHand }));
 try {
   await worker.start();

@@ -21,6 +21,8 @@ export interface FleetSettingsOptions {
 export interface FleetView extends SettingsInForce {
   /** It is empty when all workers and this API agree. */
   readonly differences: readonly FactDifference[];
+  /** How often a worker of a shard hung and was built anew, summed over the workers that report. */
+  readonly rebuilds: number;
 }
 
 /**
@@ -66,10 +68,11 @@ export class FleetSettings {
     const { queue, own } = this.options;
     const reports = await queue.withFlow((store) => store.reports());
     // A report that has lapsed belongs to a worker that is about to count as gone.
-    const workers = reports.flatMap(({ report }) => (report === undefined ? [] : [readReport(report).facts]));
+    const read = reports.flatMap(({ report }) => (report === undefined ? [] : [readReport(report)]));
+    const workers = read.map(({ facts }) => facts);
     const differences = compareFacts(factsOf(own), workers);
     this.#log(differences);
-    return { ...settingsInForce(own, workers), differences };
+    return { ...settingsInForce(own, workers), differences, rebuilds: read.reduce((sum, { rebuilds }) => sum + rebuilds, 0) };
   }
 
   #log(differences: readonly FactDifference[]): void {

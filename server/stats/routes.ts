@@ -21,9 +21,9 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
     operationId: 'stats',
     metricLabel: '/stats',
     handle: async (_context, { queue, fleetSettings }) => {
-      const { release, differences } = await fleetSettings.view();
+      const { release, differences, rebuilds } = await fleetSettings.view();
       const [counts, { workers }] = await Promise.all([queue.counts(unreadableForMs(release)), queue.withFlow((store) => store.snapshot([]))]);
-      return jsonAnswer(200, { ...toWireCounts(counts), workers, worker_facts: toWireWorkerFacts(differences) });
+      return jsonAnswer(200, { ...toWireCounts(counts), workers, worker_facts: toWireWorkerFacts(differences), shard_rebuilds: rebuilds });
     },
   },
 ];

@@ -31,9 +31,9 @@ export async function runShutdown(steps: readonly ShutdownStep[], logger: Logger
  * it.
  *
  * @param whatIsLeft the tasks that the process still holds; logged when it ends without having given them back
- * @returns whether a start that is still under way has to stop
+ * @returns `isStopping`: whether a start that is still under way has to stop. `end`: ends the process in order, with 1
  */
-export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger, whatIsLeft: () => object = () => ({})): { readonly isStopping: boolean } {
+export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger, whatIsLeft: () => object = () => ({})): { readonly isStopping: boolean; end(why: string): void } {
   let stopping = false;
   const stop = async (why: string, code: number): Promise<void> => {
     if (stopping) {
@@ -61,6 +61,9 @@ export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger, wha
   return {
     get isStopping() {
       return stopping;
+    },
+    end: (why) => {
+      if (!stopping) void stop(why, 1);
     },
   };
 }

@@ -8,6 +8,7 @@ import { defaultCircuitRules, type CircuitRules } from '../../shared/domain/flow
 import { defaultReleasePolicy, type ReleasePolicy } from '../../shared/domain/task/outcome.js';
 import { createLogger } from '../../shared/logging/logger.js';
 import { connectRedis, type RedisClient } from '../../shared/redis/redis-connection.js';
+import type { StandstillTimes } from '../../shared/queue/engine/shard-standstill.js';
 import { RefusalLog } from '../../shared/redis/refusal-log.js';
 import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { createWorker, type Worker } from '../../workers/create-worker.js';
@@ -24,7 +25,8 @@ export class CollectedLog {
 }
 
 export interface InProcessOptions {
-  readonly redis?: RedisAddress;
+  /** Default: the one all tests share. */
+  readonly redis?: RedisAddress | RedisConfig;
   readonly shards?: number;
   readonly maxMessageBytes?: number;
   readonly isRedisAboveMark?: () => boolean;
@@ -52,6 +54,8 @@ export interface WorkerOptions {
   readonly kafkaBrokers?: string;
   /** In [0, 1). Default Math.random. */
   readonly random?: () => number;
+  readonly standstillTimes?: StandstillTimes;
+  readonly onStandstill?: () => void;
 }
 
 /** Nothing listens there. */
@@ -137,7 +141,7 @@ export class InProcessService {
   }
 
   /** A worker as the worker's main.ts makes it. At close() it gives back at once what is in flight. */
-  async startWorker({ concurrency = 50, circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER }: WorkerOptions = {}): Promise<Worker> {
+  async startWorker({ concurrency = 50, circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER, ...watched }: WorkerOptions = {}): Promise<Worker> {
     const { dead = defaultDead, release = defaultReleasePolicy, shards = 1, redis, secretPathHosts } = this.options;
     const worker = createWorker(
       {
@@ -150,7 +154,7 @@ export class InProcessService {
         dead,
         release,
       },
-      { logger, clock: Date.now, random, workerName: `in-process-${(this.#workers += 1)}`, version: serviceVersion() },
+      { logger, clock: Date.now, random, workerName: `in-process-${(this.#workers += 1)}`, version: serviceVersion(), ...watched },
     );
     this.#closing.push(() => worker.stop(0));
     await worker.start();
@@ -171,13 +175,13 @@ export class InProcessService {
   }
 }
 
-export function connect(profile: 'server' | 'worker', address?: RedisAddress): RedisClient {
-  const redis = connectRedis(redisConfig(address), profile);
+export function connect(profile: 'server' | 'worker', at?: RedisAddress | RedisConfig): RedisClient {
+  const redis = connectRedis(redisConfig(at), profile);
   // Tests take Redis away on purpose, and look at the consequences.
   redis.on('error', () => undefined);
   return redis;
 }
 
-function redisConfig({ host, port }: RedisAddress = testRedisAddress()): RedisConfig {
-  return { mode: 'standalone', address: { host, port }, db: 0, username: undefined, password: undefined, tls: false };
+function redisConfig(at: RedisAddress | RedisConfig = testRedisAddress()): RedisConfig {
+  return 'mode' in at ? at : { mode: 'standalone', address: at, db: 0, username: undefined, password: undefined, tls: false };
 }

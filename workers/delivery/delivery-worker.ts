@@ -5,12 +5,16 @@ import type { Logger } from '../../shared/logging/logger.js';
 import { decodeLog } from '../../shared/queue/tasks/log-codec.js';
 import type { RedisClient } from '../../shared/redis/redis-connection.js';
 import { DeliveringWorker } from '../../shared/queue/engine/delivering-worker.js';
-import { deliveryBackend, endWait } from '../../shared/queue/engine/delivery-backend.js';
+import { endWait } from '../../shared/queue/engine/delivery-backend.js';
 import { backoffStrategy, takeOverRetries } from '../../shared/queue/engine/job-ends.js';
 import { WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import type { Shard } from '../../shared/queue/engine/shard.js';
+import { standstillTimes, type StandstillTimes } from '../../shared/queue/engine/shard-standstill.js';
+import { ShardWatchdog } from '../../shared/queue/engine/shard-watchdog.js';
 import type { StoredOptions } from '../../shared/queue/tasks/task-codec.js';
+import { printError } from '../../shared/logging/print-error.js';
 import { RedisErrors } from '../../shared/redis/redis-error.js';
+import type { BrakeLog } from './brake-log.js';
 import { deliverTask, type DeliverTaskContext } from './deliver-task.js';
 import { RedisBrake } from './redis-brake.js';
 import { settleOutcome, type SettleContext } from './settle-outcome.js';
@@ -34,35 +38,32 @@ export interface DeliveryWorkerOptions {
   readonly lockMs: number;
   readonly stallCheckMs: number;
   readonly context: DeliverTaskContext;
+  readonly brakeLog: BrakeLog;
   readonly logger: Logger;
+  /** The shard stands still, and rebuilding has not helped: the process has to end. */
+  readonly onStandstill: () => void;
+  readonly standstillTimes?: StandstillTimes | undefined;
 }
 
-/** Takes jobs of one shard and has them delivered, until it is drained. */
+/** Takes jobs of one shard and has them delivered, until it is drained. A worker of BullMQ's that hangs is built anew. */
 export class DeliveryWorker {
-  readonly #worker: DeliveringWorker;
+  #worker: DeliveringWorker;
+  /** Those that were replaced and still have jobs in their hands. */
+  readonly #retired = new Set<DeliveringWorker>();
+  readonly #watchdog: ShardWatchdog;
+  #rebuilds = 0;
+  #isDraining = false;
   readonly #waitingLists: WaitingLists;
   readonly #settling: SettleContext;
   readonly #inHand = new Set<string>();
   readonly #brake: RedisBrake;
 
   constructor(private readonly options: DeliveryWorkerOptions) {
-    const { shard, redis, workerName, concurrency, lockMs, stallCheckMs } = options;
-    this.#waitingLists = new WaitingLists(shard, options.context.defaultBrokers);
-    this.#worker = new DeliveringWorker(shard.queue.name, (job, token) => this.#process(job, token ?? ''), {
-      connection: redis,
-      prefix: shard.queue.opts.prefix ?? '',
-      name: workerName,
-      autorun: false,
-      concurrency: Math.min(concurrency, FETCH_AHEAD),
-      lockDuration: lockMs,
-      stalledInterval: stallCheckMs,
-      maxStalledCount: UNLIMITED_STALLS,
-      runRetryDelay: RECORD_AGAIN_AFTER_MS,
-      settings: { backoffStrategy },
-    }, deliveryBackend(redis, shard.keys.marker));
+    this.#waitingLists = new WaitingLists(options.shard, options.context.defaultBrokers);
+    this.#worker = this.#build();
     this.#settling = this.#settleContext();
     this.#brake = this.#createBrake();
-    this.#listen();
+    this.#watchdog = this.#createWatchdog();
   }
 
   /** The tasks that it has taken, and whose outcome is not yet recorded. */
@@ -70,19 +71,26 @@ export class DeliveryWorker {
     return this.#inHand.size;
   }
 
+  /** How often BullMQ's worker hung and was built anew. */
+  get rebuilds(): number {
+    return this.#rebuilds;
+  }
+
   /** Starts to take jobs. It resolves when Redis has answered. */
   async start(): Promise<void> {
-    await this.#worker.waitUntilReady();
+    await this.#worker.start();
     this.options.context.flowControl.watch(this.#waitingLists);
-    // Without this, an error of its loop would be an unhandled rejection. A worker that takes no tasks has to end.
-    void this.#worker.run();
+    if (!this.#isDraining) this.#watchdog.start();
   }
 
   /**
    * Takes nothing new, lets the sends in flight finish for `drainMs`, then aborts the rest and gives it back uncounted.
-   * It resolves when all is settled. It waits for ever while Redis is away, so the caller sets a limit.
+   * It resolves when all is settled: within 2 s when nothing is in flight, whatever Redis does. While Redis is away what
+   * is in flight cannot be given back: then it waits for ever, so the caller sets a limit.
    */
   async drain(drainMs: number): Promise<void> {
+    this.#isDraining = true;
+    this.#watchdog.stop();
     this.#brake.stop();
     const { inFlight, flowControl } = this.options.context;
     const timer = setTimeout(() => {
@@ -91,10 +99,44 @@ export class DeliveryWorker {
       inFlight.abortAll(new ShuttingDown());
     }, drainMs);
     try {
-      await this.#worker.close();
+      await Promise.all([this.#worker, ...this.#retired].map((worker) => worker.retire()));
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  #build(): DeliveringWorker {
+    const { shard, redis, workerName, concurrency, lockMs, stallCheckMs } = this.options;
+    const worker = new DeliveringWorker(shard.queue.name, (job, token) => this.#process(job, token ?? ''), {
+      redis,
+      marker: shard.keys.marker,
+      prefix: shard.queue.opts.prefix ?? '',
+      name: workerName,
+      concurrency: Math.min(concurrency, FETCH_AHEAD),
+      lockDuration: lockMs,
+      stalledInterval: stallCheckMs,
+      maxStalledCount: UNLIMITED_STALLS,
+      runRetryDelay: RECORD_AGAIN_AFTER_MS,
+      settings: { backoffStrategy },
+    });
+    this.#listen(worker);
+    return worker;
+  }
+
+  /** What the old worker has in hand stays with it: it renews the locks and records the results, and takes nothing new. */
+  #rebuild(reason: string): void {
+    const { shard, logger } = this.options;
+    const old = this.#worker;
+    logger.error('a shard stands still: its worker is built anew', { queue: shard.queue.name, reason, in_hand: this.#inHand.size });
+    this.#rebuilds += 1;
+    this.#retired.add(old);
+    old.retire().then(
+      () => this.#retired.delete(old),
+      (error: unknown) => logger.warn('a worker that was replaced could not be closed', { queue: shard.queue.name, error: printError(error) }),
+    );
+    this.#worker = this.#build();
+    // If it cannot connect, the watchdog sees that too.
+    this.#worker.start().catch((error: unknown) => this.#brake.failed(error));
   }
 
   async #process(job: Job, token: string): Promise<unknown> {
@@ -126,8 +168,11 @@ export class DeliveryWorker {
 
   #settleContext(): SettleContext {
     const { context, workerName, redis, shard } = this.options;
+    const current = (): DeliveringWorker => this.#worker;
     return {
-      worker: this.#worker,
+      get worker() {
+        return current();
+      },
       workerName,
       clock: context.clock,
       defer: async ({ flow }, reason, deferral) => {
@@ -144,25 +189,25 @@ export class DeliveryWorker {
     };
   }
 
-  #listen(): void {
+  #listen(worker: DeliveringWorker): void {
     const { logger } = this.options;
-    this.#worker.on('stalled', (jobId) => logger.warn('a worker died with a task: it goes back, no attempt used', { job_id: jobId }));
-    this.#worker.onThrough = (jobId) => this.#inHand.delete(jobId);
-    this.#worker.on('completed', ({ id = '' }) => this.#inHand.delete(id));
-    this.#worker.on('failed', (job) => this.#inHand.delete(job?.id ?? ''));
-    this.#worker.on('lockRenewalFailed', (jobIds) => {
+    worker.on('stalled', (jobId) => logger.warn('a worker died with a task: it goes back, no attempt used', { job_id: jobId }));
+    worker.onThrough = (jobId) => this.#inHand.delete(jobId);
+    worker.on('completed', ({ id = '' }) => this.#inHand.delete(id));
+    worker.on('failed', (job) => this.#inHand.delete(job?.id ?? ''));
+    worker.on('lockRenewalFailed', (jobIds) => {
       for (const id of jobIds) this.#inHand.delete(id);
       logger.warn('lost the lock of tasks being sent: their outcome here will not count', { job_ids: jobIds.join(' ') });
     });
-    this.#worker.on('error', (error) => this.#brake.failed(error));
-    this.#worker.on('drained', () => {
-      this.#worker.concurrency = this.#slotsToOffer();
+    worker.on('error', (error) => this.#brake.failed(error));
+    worker.on('drained', () => {
+      worker.concurrency = this.#slotsToOffer();
     });
-    this.#worker.on('active', () => this.#brake.worked());
+    worker.on('active', () => this.#brake.worked());
   }
 
   #createBrake(): RedisBrake {
-    const { shard, redis, logger } = this.options;
+    const { shard, redis, brakeLog: log } = this.options;
     return new RedisBrake({
       queue: shard.queue.name,
       errors: new RedisErrors(),
@@ -173,7 +218,23 @@ export class DeliveryWorker {
       // without this it would wait for 5 s.
       tryWrite: () => endWait(redis, shard.keys.marker),
       isConnected: () => redis.status === 'ready',
-      logger,
+      log,
+    });
+  }
+
+  #createWatchdog(): ShardWatchdog {
+    const { shard, concurrency, context, logger, onStandstill, standstillTimes: times = standstillTimes } = this.options;
+    return new ShardWatchdog({
+      shard,
+      times,
+      worker: () => this.#worker,
+      state: () => ({ isBraking: this.#brake.isBraking, refusedAt: this.#brake.refusedAt, hasFreeSlot: this.#inHand.size < concurrency }),
+      clock: context.clock,
+      rebuild: (reason) => this.#rebuild(reason),
+      giveUp: (reason) => {
+        logger.error('a shard stands still, and building its worker anew has not helped: this process ends', { queue: shard.queue.name, reason });
+        onStandstill();
+      },
     });
   }
 }

@@ -1,21 +1,12 @@
-import type { Logger } from '../../shared/logging/logger.js';
-import { printError } from '../../shared/logging/print-error.js';
-import { redisErrorCause, redisErrorCode, type RedisErrorClass, type RedisErrors } from '../../shared/redis/redis-error.js';
+import { redisErrorCode, type RedisErrorClass, type RedisErrors } from '../../shared/redis/redis-error.js';
 import { nextBrakeMs } from './brake-delay.js';
+import type { BrakeLog } from './brake-log.js';
 
 /**
  * A Redis that refuses does so within milliseconds. After this long without an error it works again, even if no task is
  * due.
  */
 const TRIAL_MS = 500;
-/** A bug does not brake, and can come back at once. This keeps it from filling the log. */
-const BUG_LINE_EVERY_MS = 500;
-
-const saidOf = {
-  full: 'redis is full: deliveries pause until it takes writes again',
-  refused: 'redis refuses: deliveries pause until it takes writes again',
-  unavailable: 'redis cannot answer now: deliveries pause until it does',
-} as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, string>;
 
 export interface RedisBrakeOptions {
   /** The name of the queue, for the log: with a cluster one shard may be refused and another not. */
@@ -27,7 +18,7 @@ export interface RedisBrakeOptions {
   readonly tryWrite: () => Promise<unknown>;
   /** It is false while the connection is down. The connection's owner logs that, and its commands wait by themselves. */
   readonly isConnected: () => boolean;
-  readonly logger: Pick<Logger, 'error' | 'warn' | 'info'>;
+  readonly log: BrakeLog;
 }
 
 /**
@@ -41,11 +32,20 @@ export class RedisBrake {
   #delayMs = 0;
   #isPaused = false;
   #timer: NodeJS.Timeout | undefined;
-  #bugLoggedAt = -Infinity;
-  #bugsNotLogged = 0;
+  #refusedAt = -Infinity;
   #isStopped = false;
 
   constructor(private readonly options: RedisBrakeOptions) {}
+
+  /** When Redis refused something last, monotonic milliseconds; -Infinity for never. */
+  get refusedAt(): number {
+    return this.#refusedAt;
+  }
+
+  /** Whether the worker is kept from asking, or has only just been let go on. */
+  get isBraking(): boolean {
+    return this.#cause !== undefined;
+  }
 
   /**
    * Call it with every error of Redis that the worker meets.
@@ -54,9 +54,10 @@ export class RedisBrake {
   failed(error: unknown): boolean {
     const errorClass = this.options.errors.classify(error);
     if (errorClass === 'bug') {
-      this.#logBug(error);
+      this.options.log.bug(error);
       return false;
     }
+    this.#refusedAt = performance.now();
     // A reply of Redis counts even if the connection is made anew because of it (READONLY).
     if (redisErrorCode(error) === undefined && !this.options.isConnected()) return false;
     this.#brake(errorClass, error);
@@ -69,7 +70,7 @@ export class RedisBrake {
     clearTimeout(this.#timer);
     this.#cause = undefined;
     this.#delayMs = 0;
-    this.options.logger.info('redis takes writes again: deliveries go on', { queue: this.options.queue });
+    this.options.log.resumed(this.options.queue);
   }
 
   /** The worker is drained, so it is not resumed any more. */
@@ -81,9 +82,9 @@ export class RedisBrake {
   #brake(errorClass: Exclude<RedisErrorClass, 'bug'>, error: unknown): void {
     // Tasks that end meanwhile are refused, too. The first refusal has been logged.
     if (this.#isPaused || this.#isStopped) return;
-    const { queue, logger, pause } = this.options;
+    const { queue, log, pause } = this.options;
     const cause = redisErrorCode(error) ?? errorClass;
-    if (cause !== this.#cause) logger.error(saidOf[errorClass], { queue, cause: redisErrorCause(error) });
+    if (cause !== this.#cause) log.paused(queue, errorClass, error);
     this.#cause = cause;
     this.#delayMs = nextBrakeMs(this.#delayMs);
     this.#isPaused = true;
@@ -99,16 +100,5 @@ export class RedisBrake {
     // Redis accepted this write, but it may still refuse what the worker does.
     this.#timer = setTimeout(() => this.worked(), TRIAL_MS);
     this.options.resume();
-  }
-
-  #logBug(error: unknown): void {
-    const now = performance.now();
-    if (now - this.#bugLoggedAt < BUG_LINE_EVERY_MS) {
-      this.#bugsNotLogged += 1;
-      return;
-    }
-    this.options.logger.warn('worker error', { error: printError(error), not_logged: this.#bugsNotLogged === 0 ? undefined : this.#bugsNotLogged });
-    this.#bugLoggedAt = now;
-    this.#bugsNotLogged = 0;
   }
 }

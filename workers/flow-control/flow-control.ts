@@ -32,6 +32,8 @@ export interface FlowControlOptions {
   readonly sendLimitMs: number;
   /** The facts of this worker; each report contains them. */
   readonly facts: WorkerFacts;
+  /** How often the worker of a shard was built anew so far; each report contains it. */
+  readonly rebuilds?: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Monotonic milliseconds. */
@@ -58,7 +60,7 @@ export class FlowControl {
   readonly #bulkDeferral: BulkDeferral;
   readonly #ticker: Ticker;
 
-  constructor(store: FlowStore, { rules, circuit, workerName, sendLimitMs, facts, clock, logger, now = () => performance.now() }: FlowControlOptions) {
+  constructor(store: FlowStore, { rules, circuit, workerName, sendLimitMs, facts, rebuilds = () => 0, clock, logger, now = () => performance.now() }: FlowControlOptions) {
     const leaseMs = sendLimitMs + LEASE_MARGIN_MS;
     this.#isCircuitOn = circuit.isOn;
     this.#circuitRules = circuit;
@@ -72,7 +74,7 @@ export class FlowControl {
     const admission = (this.#admission = new Admission({ controls, breaker, rates, slots, limiter, stats, now }));
     const wakeUps = (this.#wakeUps = new WakeUps({ roomFor: (flow) => admission.roomFor(flow), now }));
     this.#bulkDeferral = new BulkDeferral({ wakeUps, clock, now });
-    this.#ticker = new Ticker({ controls, breaker, rates, slots, wakeUps, report: () => store.putReport(workerName, printReport({ facts, samples: stats.sample() })) });
+    this.#ticker = new Ticker({ controls, breaker, rates, slots, wakeUps, report: () => store.putReport(workerName, printReport({ facts, rebuilds: rebuilds(), samples: stats.sample() })) });
   }
 
   /** Resolves when limits and circuits are known: before that nothing may be sent. @throws when Redis fails */

@@ -16,25 +16,28 @@ export interface FlowSample {
 export interface FlowReport {
   /** undefined: the worker's version reports none. */
   readonly facts: WorkerFacts | undefined;
+  /** How often the worker of a shard hung and was built anew since the process started; 0 from a version that reports none. */
+  readonly rebuilds: number;
   readonly samples: readonly FlowSample[];
 }
 
 /**
  * For Redis, as short as it gets: a worker writes one each second.
- * `[{"facts":{"VERSION":"0.1.0",...}},["https://a","https://a",1,20,0,[[5,20]]],...]`. An API of an older version expects
+ * `[{"facts":{"VERSION":"0.1.0",...},"rebuilds":0},["https://a","https://a",1,20,0,[[5,20]]],...]`. An API of an older version expects
  * rows alone, and skips an element that is no row: so the facts are one more element, and old and new processes read
  * each other's reports.
  */
-export function printReport({ facts, samples }: FlowReport): string {
+export function printReport({ facts, rebuilds, samples }: FlowReport): string {
   const rows = samples.map(({ key, host, inFlight, delivered, failed, latency }) => [key, host, inFlight, delivered, failed, sparse(latency.counts)]);
-  return JSON.stringify(facts === undefined ? rows : [{ facts }, ...rows]);
+  return JSON.stringify(facts === undefined ? rows : [{ facts, rebuilds }, ...rows]);
 }
 
 /** @returns no samples and no facts for a report that another version wrote in another form */
 export function readReport(report: string): FlowReport {
   const elements: unknown = JSON.parse(report);
-  if (!Array.isArray(elements)) return { facts: undefined, samples: [] };
+  if (!Array.isArray(elements)) return { facts: undefined, rebuilds: 0, samples: [] };
   let facts: WorkerFacts | undefined;
+  let rebuilds = 0;
   const samples: FlowSample[] = [];
   for (const element of elements as unknown[]) {
     if (Array.isArray(element)) {
@@ -44,9 +47,10 @@ export function readReport(report: string): FlowReport {
       samples.push({ key, host, inFlight, delivered, failed, latency: new LatencyHistogram(dense(counts)) });
     } else if (typeof element === 'object' && element !== null && 'facts' in element) {
       facts = readFacts(element.facts);
+      if ('rebuilds' in element && typeof element.rebuilds === 'number') rebuilds = element.rebuilds;
     }
   }
-  return { facts, samples };
+  return { facts, rebuilds, samples };
 }
 
 function sparse(counts: readonly number[]): [number, number][] {

@@ -34,3 +34,17 @@ export const FINISH_OWN_KEYS = { from: 10, count: 3 } as const;
 
 /** Where moveToDelayed finds its job, counted from 1 as in Lua: the job's key among KEYS, its id among ARGV. */
 export const PUT_BACK_JOB = { key: 5, id: 3 } as const;
+
+/**
+ * Methods of BullMQ's that are replaced, or that have to call those that are (bounded-reconnect.ts, watched-calls.ts), and
+ * a call that each of them makes.
+ */
+export const loopMethods = {
+  'Worker.waitForJob': ['this.backend.waitForJob(', 'this.backend.reconnectBlocking()'],
+  'Worker.moveToActive': ['this.backend.moveToActive('],
+  'backend.waitForJob': ['this.queue.blockingClient', 'this.reconnectBlocking()'],
+  'backend.reconnectBlocking': ['this.blockingConnection.reconnect()'],
+  'backend.moveToActive': ["'moveToActive'"],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+export type LoopMethodName = keyof typeof loopMethods;

@@ -1,4 +1,4 @@
-import { BULLMQ_VERSION, bullmqScripts, FINISH_OWN_KEYS, PUT_BACK_JOB, type BullmqScriptName, type ScriptShape } from './bullmq-contract.js';
+import { BULLMQ_VERSION, bullmqScripts, FINISH_OWN_KEYS, loopMethods, PUT_BACK_JOB, type BullmqScriptName, type LoopMethodName, type ScriptShape } from './bullmq-contract.js';
 import { bullmqScript, type DefinedScript, type DefinedScripts } from './defined-scripts.js';
 import type { EngineFacts } from './engine-facts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
@@ -12,7 +12,7 @@ import { ADD_SCRIPTS, addFunction } from './submit-script.js';
  * @throws EngineMismatchError that names everything that differs
  */
 export function checkEngine(facts: EngineFacts): void {
-  const findings = [...checkVersion(facts), ...checkShapes(facts), ...checkCalls(facts), ...checkPatches(facts), ...checkJobs(facts)];
+  const findings = [...checkVersion(facts), ...checkShapes(facts), ...checkCalls(facts), ...checkPatches(facts), ...checkJobs(facts), ...checkLoop(facts)];
   if (findings.length > 0) throw new EngineMismatchError([...new Set(findings)]);
 }
 
@@ -68,6 +68,19 @@ function checkPatches({ scripts }: EngineFacts): string[] {
 
 function checkJobs({ sharesBackend }: EngineFacts): string[] {
   return sharesBackend ? [] : ["bullmq: expected a job to keep its queue's backend in 'backend', found another one or none"];
+}
+
+const loopEntries = Object.entries(loopMethods) as [LoopMethodName, readonly string[]][];
+
+/** Replaced methods help only as long as BullMQ's loop goes through them. */
+function checkLoop({ loop }: EngineFacts): string[] {
+  return loopEntries.flatMap(([name, calls]) => {
+    const method = loop[name];
+    if (typeof method !== 'function') return [`bullmq: expected a method ${name}, found none`];
+    // The text of the function: BullMQ's own code is not minified.
+    const text = Function.prototype.toString.call(method);
+    return calls.filter((call) => !text.includes(call)).map((call) => `bullmq: expected ${call} in ${name}, found it nowhere`);
+  });
 }
 
 /** The highest ARGV that the text reads. */

@@ -1,25 +1,137 @@
-import { Worker } from 'bullmq';
+import { Worker, type Job, type Processor, type WorkerOptions } from 'bullmq';
+import type { RedisClient } from '../../redis/redis-connection.js';
+import { deliveryBackend } from './delivery-backend.js';
+import { PendingCalls } from './pending-calls.js';
 
 /**
- * A Worker that tells when BullMQ has finished with a job. BullMQ has no event for a job whose end cannot be recorded any
- * more, for example when its lock has lapsed and another worker has it. Such a job would count as in hand until the
- * process ends.
+ * How long a stop waits for the answer to a fetch, and for jobs that were fetched and not begun. Redis may be away, or the
+ * loop may hang. Another worker takes such a job over when its lock has lapsed.
+ */
+const LAST_FETCH_MS = 1_000;
+/** After it is closed, BullMQ's loop ends within milliseconds, unless it hangs. */
+const LOOP_ENDS_WITHIN_MS = 300;
+
+export interface DeliveringWorkerOptions extends Omit<WorkerOptions, 'connection' | 'autorun'> {
+  readonly redis: RedisClient;
+  /** Key of the set on which idle workers wait. */
+  readonly marker: string;
+}
+
+/**
+ * A Worker that tells when BullMQ has finished with a job, that shows what its loop waits for, and whose stop never
+ * waits for that loop.
+ *
+ * BullMQ has no event for a job whose end cannot be recorded any more, for example when its lock has lapsed and another
+ * worker has it. Such a job would count as in hand until the process ends.
  */
 export class DeliveringWorker extends Worker {
   /** Set it right after construction. BullMQ calls it when it has finished with the job, whatever the result. */
   onThrough: (jobId: string) => void = () => undefined;
+  readonly calls: PendingCalls;
+  /** Jobs that were taken from Redis since the beginning. */
+  #taken = 0;
+  #begun = 0;
+  #ended = 0;
+  #onChange: () => void = () => undefined;
+  #retiring: Promise<void> | undefined;
+
+  constructor(name: string, processor: Processor, { redis, marker, ...options }: DeliveringWorkerOptions) {
+    const calls = new PendingCalls();
+    super(name, processor, { ...options, connection: redis, autorun: false }, deliveryBackend(redis, marker, calls));
+    this.calls = calls;
+    calls.onFetched = () => this.#onChange();
+    this.on('active', () => {
+      this.#taken += 1;
+    });
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Starts its loop. It resolves when Redis has answered. */
+  async start(): Promise<void> {
+    const closed = new Promise<void>((resolve) => {
+      this.once('closed', () => resolve());
+    });
+    // A connection that is closed while it connects may tell nothing.
+    await this.calls.track('connect', 0, async () => { await Promise.race([this.waitUntilReady(), closed]); });
+    // Without this, an error of its loop would be an unhandled rejection. A worker that takes no tasks has to end.
+    if (this.calls.mayFetch) void this.run();
+  }
 
   override async processJob(...args: Parameters<Worker['processJob']>): ReturnType<Worker['processJob']> {
+    this.#begun += 1;
     try {
+      // The answer to its last fetch has come too late: the outcome could not be recorded any more.
+      if (isClosing(this)) {
+        await giveBack(args[0], args[1]);
+        return;
+      }
       return await super.processJob(...args);
     } finally {
+      this.#ended += 1;
       // A closing worker gives up when Redis is away. A job whose end it could not record is still in hand.
       if (!isClosing(this)) this.onThrough(args[0].id ?? '');
+      this.#onChange();
     }
   }
+
+  /**
+   * Takes nothing new, lets the jobs in hand end, and closes. BullMQ's own close waits for its loop and for its
+   * connections, without a limit. So it is called only when nothing is in hand, with `force`.
+   * It resolves within 1.5 s when no job is being processed, whatever Redis does; else when the last one is recorded. It
+   * may be called twice.
+   */
+  retire(): Promise<void> {
+    return (this.#retiring ??= this.#retire());
+  }
+
+  async #retire(): Promise<void> {
+    this.calls.stopFetching();
+    // Jobs that end from now on do not bring the next one.
+    await this.pause(true);
+    await this.#handsAreEmpty();
+    await this.close(true);
+    await within(LOOP_ENDS_WITHIN_MS, this.mainLoopRunning);
+  }
+
+  #handsAreEmpty(): Promise<void> {
+    return new Promise((resolve) => {
+      let isLate = false;
+      const look = (): void => {
+        const isProcessing = this.#begun > this.#ended;
+        const isFetching = this.calls.isFetching || this.#taken > this.#begun;
+        if (isProcessing || (isFetching && !isLate)) return;
+        clearTimeout(timer);
+        this.#onChange = () => undefined;
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        isLate = true;
+        look();
+      }, LAST_FETCH_MS);
+      this.#onChange = look;
+      look();
+    });
+  }
+}
+
+/** Gives a job back uncounted. If Redis is away, its lock lapses. */
+async function giveBack(job: Job, token: string): Promise<void> {
+  await job.moveToWait(token).catch(() => undefined);
 }
 
 /** Whether its close has been called. BullMQ keeps the promise of close in this property. */
 function isClosing(worker: Worker): boolean {
   return worker.closing !== undefined;
+}
+
+async function within(limitMs: number, work: Promise<unknown> | null): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limitMs);
+  });
+  await Promise.race([work?.catch(() => undefined), limit]);
+  clearTimeout(timer);
 }

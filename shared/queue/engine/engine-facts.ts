@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
-import { Job, type MinimalJob, type Queue } from 'bullmq';
+import { Job, Worker, type MinimalJob, type Queue } from 'bullmq';
+import type { LoopMethodName } from './bullmq-contract.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { recordPromotion } from './promote-job.js';
 import { putBackArguments } from './put-back.js';
@@ -28,6 +29,8 @@ export interface EngineFacts {
   readonly ends: readonly [readonly unknown[], readonly unknown[]];
   /** Whether a job of BullMQ's sends its transitions through the backend of its queue. */
   readonly sharesBackend: boolean;
+  /** The methods of a worker's loop, as BullMQ wrote them. */
+  readonly loop: Readonly<Record<LoopMethodName, unknown>>;
   readonly jobId: string;
   readonly jobKey: string;
 }
@@ -57,7 +60,20 @@ export async function readEngineFacts(queue: Queue, client: QueueClient): Promis
     ],
     ends: [backend.moveToCompletedArgs(job, '', false, '', true), backend.moveToFailedArgs(otherJob, '', false, '', true)],
     sharesBackend: backendOf(new Job(queue, '', {}, {}, JOB_ID)) === backend,
+    loop: loopMethodsOf(backend),
     jobId: JOB_ID,
     jobKey: queue.toKey(JOB_ID),
+  };
+}
+
+function loopMethodsOf(backend: object): EngineFacts['loop'] {
+  // Some of them are private. Only their texts are looked at.
+  const [worker, own] = [Worker.prototype, backend] as unknown as readonly [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>];
+  return {
+    'Worker.waitForJob': worker['waitForJob'],
+    'Worker.moveToActive': worker['moveToActive'],
+    'backend.waitForJob': own['waitForJob'],
+    'backend.reconnectBlocking': own['reconnectBlocking'],
+    'backend.moveToActive': own['moveToActive'],
   };
 }

@@ -48,14 +48,14 @@ for (const shards of [1, 4]) {
     }
 
     it('counts nothing where nothing is', async () => {
-      expect(await stats()).to.deep.equal({ counts: NONE, oldest_due_ms: null, workers: 0, worker_facts: { is_agreed: true, differences: [] } });
+      expect(await stats()).to.deep.equal({ counts: NONE, oldest_due_ms: null, workers: 0, worker_facts: { is_agreed: true, differences: [] }, shard_rebuilds: 0 });
     });
 
     it('counts what waits and what is due, and says how long the oldest has been due while no worker runs', async () => {
       await submitAll(5, waiting);
       await submitAll(3, () => httpTask(receiver.url('/')));
       await submitAll(2, () => httpTask(receiver.url('/'), { is_priority: true }));
-      expect(await stats()).to.deep.equal({ counts: { ...NONE, waiting: 5, due: 5 }, oldest_due_ms: null, workers: 0, worker_facts: { is_agreed: true, differences: [] } });
+      expect(await stats()).to.deep.equal({ counts: { ...NONE, waiting: 5, due: 5 }, oldest_due_ms: null, workers: 0, worker_facts: { is_agreed: true, differences: [] }, shard_rebuilds: 0 });
       const submittedAt = Date.now();
       await submitAll(1, () => httpTask(receiver.url('/'), { initial_delay: 0.05 }));
       const seen = await eventually(async () => {

@@ -61,7 +61,7 @@ describe('a worker while Redis refuses', () => {
       await eventually(async () => {
         for (const { id } of tasks) expect((await getTask(service.baseUrl, id)).state).to.equal('delivered');
       }, { withinMs: HEALED_WITHIN_MS, everyMs: 100 });
-      expect(linesSince(start).filter((line) => line.includes('redis takes writes again'))).to.have.lengthOf(1);
+      await eventually(() => { expect(linesSince(start).filter((line) => line.includes('redis takes writes again'))).to.have.lengthOf(1); });
       for (const { id } of tasks) expect((await getTask(service.baseUrl, id)).attempt).to.equal(0);
     });
   }

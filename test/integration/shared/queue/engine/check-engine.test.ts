@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq';
 import { expect } from 'chai';
 
-import { bullmqScripts, BULLMQ_VERSION } from '../../../../../shared/queue/engine/bullmq-contract.js';
+import { bullmqScripts, BULLMQ_VERSION, loopMethods } from '../../../../../shared/queue/engine/bullmq-contract.js';
 import { checkEngine } from '../../../../../shared/queue/engine/check-engine.js';
 import { bullmqScript, definedScripts, type DefinedScript } from '../../../../../shared/queue/engine/defined-scripts.js';
 import { readEngineFacts, type EngineFacts } from '../../../../../shared/queue/engine/engine-facts.js';
@@ -100,6 +100,14 @@ describe('checkEngine', () => {
   it('refuses a BullMQ whose jobs send their transitions in another way: the last failure would not be written', () => {
     expect(findings({ sharesBackend: false })).to.deep.equal(["bullmq: expected a job to keep its queue's backend in 'backend', found another one or none"]);
   });
+
+  for (const [name, calls] of Object.entries(loopMethods)) {
+    it(`refuses a BullMQ whose loop does not go through ${name} as it did: what is replaced there would help nothing`, () => {
+      expect(findings({ loop: { ...facts.loop, [name]: undefined } })).to.deep.equal([`bullmq: expected a method ${name}, found none`]);
+      const other = (): undefined => undefined;
+      expect(findings({ loop: { ...facts.loop, [name]: other } })).to.deep.equal(calls.map((call) => `bullmq: expected ${call} in ${name}, found it nowhere`));
+    });
+  }
 
   it('names all that differs at once', () => {
     expect(findings({ bullmqVersion: '7.0.0', sharesBackend: false, ...withoutScript('promote') })).to.have.lengthOf(3);

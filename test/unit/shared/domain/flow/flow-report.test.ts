@@ -11,7 +11,7 @@ function sample(changes: Partial<FlowSample> = {}, ...latencies: readonly number
 }
 
 const facts: WorkerFacts = { VERSION: '0.2.0', KAFKA_BROKERS: 'a:9092,b:9092', FLOW_CIRCUIT: 'off' };
-const nothing = { facts: undefined, samples: [] };
+const nothing = { facts: undefined, rebuilds: 0, samples: [] };
 
 /** The reader of version 0.1.0, as far as it matters here. */
 function readAsOldVersion(report: string): unknown[] {
@@ -21,9 +21,9 @@ function readAsOldVersion(report: string): unknown[] {
 describe('a report', () => {
   it('is read as it was printed, with the facts of the worker and without', () => {
     const samples = [sample({}, 1, 20, 20, 70_000), sample({ key: 'http://"odd"', inFlight: 0 })];
-    expect(readReport(printReport({ facts, samples }))).to.deep.equal({ facts, samples });
-    expect(readReport(printReport({ facts: undefined, samples }))).to.deep.equal({ facts: undefined, samples });
-    expect(readReport(printReport({ facts, samples: [] }))).to.deep.equal({ facts, samples: [] });
+    for (const report of [{ facts, rebuilds: 2, samples }, { facts: undefined, rebuilds: 0, samples }, { facts, rebuilds: 0, samples: [] }]) {
+      expect(readReport(printReport(report))).to.deep.equal(report);
+    }
   });
 
   it('of another version is nothing', () => {
@@ -32,7 +32,12 @@ describe('a report', () => {
 
   it('holds facts that an older API takes for no row, and skips', () => {
     const samples = [sample({}, 20), sample({ key: 'other' }, 20)];
-    expect(readAsOldVersion(printReport({ facts, samples }))).to.deep.equal(readAsOldVersion(printReport({ facts: undefined, samples }))).and.to.have.lengthOf(2);
+    expect(readAsOldVersion(printReport({ facts, rebuilds: 1, samples }))).to.deep.equal(readAsOldVersion(printReport({ facts: undefined, rebuilds: 0, samples }))).and.to.have.lengthOf(2);
+  });
+
+  it('of an older version counts no rebuilds', () => {
+    expect(readReport('[{"facts":{"VERSION":"0.1.0"}}]').rebuilds).to.equal(0);
+    expect(readReport('[{"facts":{},"rebuilds":"many"}]').rebuilds).to.equal(0);
   });
 
   it('of a newer version is read as far as this one knows its facts', () => {
@@ -40,6 +45,6 @@ describe('a report', () => {
   });
 
   it('stays short: an entry per bucket that was met', () => {
-    expect(printReport({ facts: undefined, samples: [sample({}, ...Array.from({ length: 1_000 }, () => 20))] }).length).to.be.below(80);
+    expect(printReport({ facts: undefined, rebuilds: 0, samples: [sample({}, ...Array.from({ length: 1_000 }, () => 20))] }).length).to.be.below(80);
   });
 });

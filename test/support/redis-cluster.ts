@@ -1,0 +1,119 @@
+import { Redis } from 'ioredis';
+
+import { eventually } from './eventually.js';
+import { freePort } from './free-port.js';
+import { PrivateRedis, printAddress } from './redis.js';
+
+const SLOTS = 16_384;
+
+export interface ClusterOptions {
+  /** Default 3. */
+  readonly masters?: number;
+  /** Default 3: one for each master. */
+  readonly replicas?: number;
+  /** After this silence a master is replaced. Default 1,500. */
+  readonly nodeTimeoutMs?: number;
+  /** Further settings of each node. */
+  readonly settings?: readonly string[];
+  /** Slots that no node serves. Default none. */
+  readonly slotsLeftOut?: readonly number[];
+}
+
+/** A Redis Cluster of the test's own: real servers on loopback, that may be killed, frozen and started again. */
+export class RedisCluster {
+  private constructor(readonly nodes: readonly PrivateRedis[]) {}
+
+  /** @returns one that serves all slots, unless some were left out, and whose replicas are in step */
+  static async start({ masters = 3, replicas = 3, nodeTimeoutMs = 1_500, settings = [], slotsLeftOut = [] }: ClusterOptions = {}): Promise<RedisCluster> {
+    const nodes: PrivateRedis[] = [];
+    // One after the other: a port is taken only when its server has started.
+    for (let nth = 0; nth < masters + replicas; nth += 1) {
+      nodes.push(await PrivateRedis.start([
+        ...['--cluster-enabled', 'yes', '--cluster-port', String(await freePort()), '--cluster-node-timeout', String(nodeTimeoutMs)],
+        // A node that has met no other one does not know its own address.
+        ...['--cluster-announce-ip', '127.0.0.1'],
+        // A replica takes over however long it has heard nothing: tests freeze and kill at any moment.
+        ...['--cluster-replica-validity-factor', '0', '--repl-diskless-sync-delay', '0'],
+        ...['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction'],
+        ...settings,
+      ]));
+    }
+    const cluster = new RedisCluster(nodes);
+    try {
+      await cluster.#form(masters, new Set(slotsLeftOut));
+    } catch (error) {
+      await cluster.close();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** For REDIS_CLUSTER_ADDRS. */
+  get addresses(): string {
+    return this.nodes.map(({ address }) => printAddress(address)).join(',');
+  }
+
+  /** What one node answers. */
+  async ask<T>(node: PrivateRedis, work: (client: Redis) => Promise<T>): Promise<T> {
+    const client = new Redis({ ...node.address, retryStrategy: () => null });
+    client.on('error', () => undefined); // the command fails, too
+    try {
+      return await work(client);
+    } finally {
+      client.disconnect();
+    }
+  }
+
+  /** The nodes that are masters now, in the order of `nodes`. */
+  async masters(): Promise<PrivateRedis[]> {
+    const roles = await Promise.all(this.nodes.map(async (node) => (node.pid === undefined ? '' : this.ask(node, (client) => client.info('replication')))));
+    return this.nodes.filter((_, index) => roles[index]?.includes('role:master') === true);
+  }
+
+  /** Resolves when every slot has a master that works, and every node that runs is in step with its master. */
+  async isWhole(withinMs = 30_000): Promise<void> {
+    const running = this.nodes.filter(({ pid }) => pid !== undefined);
+    await eventually(async () => {
+      for (const node of running) {
+        const [cluster, replication] = await this.ask(node, async (client) => [await client.cluster('INFO'), await client.info('replication')] as const);
+        if (!cluster.includes('cluster_state:ok')) throw new Error(`the cluster is not whole: ${cluster}`);
+        if (replication.includes('role:slave') && !replication.includes('master_link_status:up')) throw new Error('a replica is not in step');
+      }
+    }, { withinMs, everyMs: 100 });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.close()));
+  }
+
+  async #form(masters: number, leftOut: ReadonlySet<number>): Promise<void> {
+    const [first] = this.nodes;
+    if (first === undefined) throw new Error('a cluster has at least one node');
+    const share = Math.ceil(SLOTS / masters);
+    const ids = await Promise.all(this.nodes.map((node) => this.ask(node, (client) => client.cluster('MYID'))));
+    for (const [index, node] of this.nodes.entries()) {
+      await this.ask(node, async (client) => {
+        await client.cluster('SET-CONFIG-EPOCH', index + 1);
+        if (index < masters) {
+          const slots = Array.from({ length: Math.min(share, SLOTS - index * share) }, (_, nth) => index * share + nth).filter((slot) => !leftOut.has(slot));
+          await client.cluster('ADDSLOTS', slots);
+        }
+      });
+    }
+    for (const node of this.nodes.slice(1)) {
+      const busPort = await this.ask(node, async (client) => Number((await client.config('GET', 'cluster-port'))[1]));
+      await this.ask(first, (client) => client.call('CLUSTER', 'MEET', node.address.host, node.address.port, busPort));
+    }
+    await eventually(async () => {
+      for (const node of this.nodes) {
+        const info = await this.ask(node, (client) => client.cluster('INFO'));
+        if (!info.includes(`cluster_known_nodes:${this.nodes.length}\r`)) throw new Error(`a node does not know the others: ${info}`);
+      }
+    }, { withinMs: 20_000, everyMs: 50 });
+    for (const [index, node] of this.nodes.slice(masters).entries()) {
+      const master = ids[index % masters] ?? '';
+      await eventually(() => this.ask(node, (client) => client.cluster('REPLICATE', master)), { withinMs: 10_000, everyMs: 100 });
+    }
+    if (leftOut.size === 0) await this.isWhole();
+  }
+}
