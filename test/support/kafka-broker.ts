@@ -1,8 +1,9 @@
-import type { ChildProcess } from 'node:child_process';
+import { execFile, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 
 import { formatKafkaNode, runKafkaNode, type KafkaNode } from '../../scripts/servers/kafka-broker.mjs';
 import { freezeProcess } from './freeze-process.js';
@@ -59,6 +60,12 @@ export class PrivateBroker {
       await this.kill();
       throw error;
     }
+  }
+
+  /** Gives clients of this id a quota, in bytes a second: what they produce beyond it is throttled. */
+  async limitProducer(clientId: string, bytesPerSecond: number): Promise<void> {
+    const change = ['--alter', '--entity-type', 'clients', '--entity-name', clientId, '--add-config', `producer_byte_rate=${bytesPerSecond}`];
+    await promisify(execFile)(this.node.java, ['-cp', this.node.classPath, 'kafka.admin.ConfigCommand', '--bootstrap-server', this.address, ...change]);
   }
 
   /** SIGSTOP: it keeps its connections, takes new ones, and answers none. */

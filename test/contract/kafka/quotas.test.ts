@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import { apiVersionsBody, FakeKafka, frame } from '../../support/fake-kafka.js';
+import { PrivateBroker } from '../../support/kafka-broker.js';
 import { Closing, adapterFor, attempt, expectDelivered, expectFailed, kafka, send } from './sending.js';
 
 describe('kafka adapter: a broker whose quota is used up (KIP-219)', () => {
@@ -50,6 +51,34 @@ describe('kafka adapter: a broker whose quota is used up (KIP-219)', () => {
     const broker = closing.add(await FakeKafka.start({ reply: ({ api, correlationId }) => (api === 'apiVersions' ? throttledVersions(correlationId) : undefined) }));
     const adapter = closing.add(adapterFor(broker));
     expectFailed(await send(adapter, attempt('t'), kafka({ topic: 't' })), 'broker_throttled');
+  });
+});
+
+describe('kafka adapter: the quota of a real broker', function () {
+  this.timeout(120_000);
+  const closing = new Closing();
+  afterEach(() => closing.closeAll());
+
+  it('is never taken for a broker that is too slow: each message is delivered, or not sent and answered with the time to wait', async () => {
+    const broker = closing.add(await PrivateBroker.start());
+    const topic = await broker.probe.createTopic();
+    await broker.limitProducer('kafka-retry-service', 20_000);
+    const adapter = closing.add(adapterFor(broker));
+    const body = 'x'.repeat(100_000);
+    let delivered = 0;
+    let heldBack = 0;
+    // The quota is that of some ten seconds: a few messages of five seconds each use it up.
+    for (let nth = 0; delivered < 5 || heldBack === 0; nth += 1) {
+      const result = await send(adapter, attempt(`t-${nth}`, body), kafka({ topic }));
+      if (result.kind === 'delivered') {
+        delivered += 1;
+        continue;
+      }
+      expectFailed(result, 'broker_throttled');
+      heldBack += 1;
+      await new Promise((resolve) => setTimeout(resolve, result.retryAfterMs));
+    }
+    expect(await broker.probe.readAll(topic), 'nothing twice').to.have.lengthOf(delivered);
   });
 });
 
