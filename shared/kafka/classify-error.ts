@@ -140,5 +140,6 @@ function describe(chain: readonly unknown[]): string {
     return link.message === '' ? label : `${label}: ${link.message}`;
   });
   const text = texts.join(' <- ');
-  return text === '' ? 'no reason given' : text.slice(0, maxDetailCharacters);
+  // Names of hosts and refusals of a login are the broker's, with whatever it puts into them.
+  return text === '' ? 'no reason given' : text.slice(0, maxDetailCharacters).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ');
 }

@@ -103,6 +103,11 @@ describe('classifyKafkaError', () => {
     });
   });
 
+  it('keeps characters out of the detail that would forge a line of a log', () => {
+    const { detail } = classifyKafkaError(new kafkajs.KafkaJSConnectionError('getaddrinfo ENOTFOUND evil\nhost\u0000\u202e\u2028'));
+    expect(detail).to.equal('KafkaJSConnectionError: getaddrinfo ENOTFOUND evil host   ');
+  });
+
   it('has a detail of 1 to 500 characters for whatever is thrown', () => {
     const circular = new Error('circular');
     circular.cause = circular;
