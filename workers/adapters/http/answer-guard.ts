@@ -1,18 +1,8 @@
 import type { Socket } from 'node:net';
 
 import { AnswerHead } from './answer-head.js';
+import { mostAnswerBytes } from './answer-limits.js';
 import { UnreadableAnswer } from './unreadable-answer.js';
-
-/** Limit for names and values of headers together, in bytes; the parser counts them. */
-export const mostHeaderBytes = 16 * 1024;
-/** The rest of a longer body is not read: its connection is dropped, and the part that has come counts as the answer. */
-export const mostBodyBytes = 64 * 1024;
-/**
- * Limit for all bytes that come over a connection for one request: status line, empty lines, interim answers, headers,
- * sizes and extensions of chunks, body, trailers. The parser counts only headers and body, and would read the others
- * without end.
- */
-const mostAnswerBytes = mostHeaderBytes + mostBodyBytes;
 
 /**
  * Stands between a connection and undici's parser, where undici reads and writes, since undici has no option for it. It

@@ -1,3 +1,4 @@
+import { mostHeadBytes } from './answer-limits.js';
 import { oneLine } from './one-line.js';
 
 const TAB = 0x09;
@@ -41,7 +42,9 @@ export class AnswerHead {
   /** The status of the line that is being read, 100..999; 0 while it is not known. */
   private statusOfLine = 0;
   private isOver = false;
-  /** Bytes whose meaning the next piece decides: the beginning of a status line, or the end of a header line. */
+  /** Of the final head, as far as it has been handed on. */
+  private headBytes = 0;
+  /** Bytes that the next piece belongs to: the beginning of a status line, or the end of a header line. */
   private held = nothing;
   /** The pieces of the final head that were handed on; the last one may hold some of the body. */
   private readonly pieces: Buffer[] = [];
@@ -53,6 +56,7 @@ export class AnswerHead {
     this.place = 'start';
     this.statusOfLine = 0;
     this.isOver = false;
+    this.headBytes = 0;
     this.held = nothing;
     this.pieces.length = 0;
   }
@@ -80,11 +84,11 @@ export class AnswerHead {
 
   /**
    * The headers that came completely, for an answer that a parser gave up. Lines that are no headers are left out. Names
-   * are in lower case; the values of a repeated header are an array.
+   * are in lower case.
    */
-  headers(): Readonly<Record<string, string | string[]>> {
+  headers(): Readonly<Record<string, string[]>> {
     const lines = Buffer.concat([...this.pieces, this.held]).toString('latin1').split('\n');
-    const headers = new Map<string, string | string[]>();
+    const headers = new Map<string, string[]>();
     // The first line is the status line, and the last one has no end yet.
     for (const line of lines.slice(1, -1)) {
       if (line === '' || line === '\r') break;
@@ -93,7 +97,8 @@ export class AnswerHead {
       const name = line.slice(0, colon).toLowerCase();
       const value = line.slice(colon + 1).trim();
       const earlier = headers.get(name);
-      headers.set(name, earlier === undefined ? value : [earlier, value].flat());
+      if (earlier === undefined) headers.set(name, [value]);
+      else earlier.push(value);
     }
     return Object.fromEntries(headers);
   }
@@ -126,6 +131,7 @@ export class AnswerHead {
         }
         at += 1;
         if (!this.isInterim) {
+          if (!this.countHead(at - from)) return nothing;
           this.isOver = true;
           return from === 0 ? bytes : bytes.subarray(from);
         }
@@ -137,18 +143,23 @@ export class AnswerHead {
         from = at;
         if (at === end) break;
         const next = this.readStatus(bytes, at);
-        if (next === undefined) {
-          if (this.fault === undefined) this.held = Buffer.from(bytes.subarray(at));
-          this.place = 'start';
-          return nothing;
-        }
+        if (next === undefined) break;
         at = next;
         place = 'line';
       }
     }
     this.place = place;
-    if (this.isInterim || place === 'start') return nothing;
-    return this.holdLineEnd(bytes, from);
+    if (this.isInterim || this.fault !== undefined) return nothing;
+    return this.status === 0 ? this.holdStatusLine(bytes, from) : this.holdLineEnd(bytes, from);
+  }
+
+  /** Where a status line is cut must not matter, so a parser does not see it before it is complete. */
+  private holdStatusLine(bytes: Buffer, from: number): Buffer {
+    this.place = 'start';
+    this.statusOfLine = 0;
+    this.held = Buffer.from(bytes.subarray(from));
+    if (this.held.length > mostHeadBytes) this.fault = `The status line is longer than ${mostHeadBytes / 1024} KiB`;
+    return nothing;
   }
 
   /** The next piece may go on with a space, and then this line end is none. */
@@ -160,7 +171,14 @@ export class AnswerHead {
       this.held = Buffer.from(bytes.subarray(to));
       this.place = 'line';
     }
-    return from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
+    return this.countHead(to - from) ? bytes.subarray(from, to) : nothing;
+  }
+
+  /** @returns false when the head has become too long */
+  private countHead(bytes: number): boolean {
+    this.headBytes += bytes;
+    if (this.headBytes > mostHeadBytes) this.fault = `The head is longer than ${mostHeadBytes / 1024} KiB`;
+    return this.fault === undefined;
   }
 
   private get isInterim(): boolean {

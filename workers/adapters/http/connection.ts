@@ -3,7 +3,8 @@ import { Socket } from 'node:net';
 import type { buildConnector, Dispatcher } from 'undici';
 import { Client, errors } from 'undici';
 
-import { AnswerGuard, mostHeaderBytes } from './answer-guard.js';
+import { AnswerGuard } from './answer-guard.js';
+import { mostAnswerBytes } from './answer-limits.js';
 
 /**
  * How long an unused connection is kept, in milliseconds. It is shorter than the 5 s after which Node and Apache close
@@ -46,7 +47,9 @@ export class Connection {
       bodyTimeout: 0,
       keepAliveTimeout: keepAliveMs,
       keepAliveMaxTimeout: keepAliveMs,
-      maxHeaderSize: mostHeaderBytes,
+      // AnswerHead has the real limit. Above its own, undici (7.30) makes an error with a stack for each further header: seconds
+      // of CPU time for one answer.
+      maxHeaderSize: 2 * mostAnswerBytes,
       connect: (options, callback) => {
         // undici also comes here when it finds, before it writes, that a kept connection has been closed.
         this.isKept = false;

@@ -5,7 +5,7 @@ import type { Dispatcher } from 'undici';
 
 import type { EndSignal } from '../../../shared/domain/ports.js';
 import type { AnswerGuard } from './answer-guard.js';
-import { mostBodyBytes } from './answer-guard.js';
+import { mostBodyBytes } from './answer-limits.js';
 import { classifyFailure } from './classify-failure.js';
 import type { Connection } from './connection.js';
 

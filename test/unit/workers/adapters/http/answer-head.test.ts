@@ -79,6 +79,20 @@ describe('AnswerHead', () => {
     });
   }
 
+  it('hands on a head of 16 KiB, and none that is longer, in one piece or in many', () => {
+    const filled = (bytes: number): Buffer => Buffer.from(`HTTP/1.1 200 OK\r\nA: ${'b'.repeat(bytes - 24)}\r\n\r\n`);
+    for (const size of [1_000_000, 1_000]) {
+      for (const [bytes, fault] of [[16_384, undefined], [16_385, 'The head is longer than 16 KiB']] as const) {
+        const head = filled(bytes);
+        expect(head).to.have.lengthOf(bytes);
+        const pieces: Buffer[] = [];
+        for (let at = 0; at < bytes; at += size) pieces.push(head.subarray(at, at + size));
+        expect(read(pieces)).to.include({ status: 200, fault });
+      }
+    }
+    expect(whole(`HTTP/1.1 200 ${'O'.repeat(16_384)}`)).to.include({ text: '', status: 0, fault: 'The status line is longer than 16 KiB' });
+  });
+
   it('knows the status when its line is complete, and not before', () => {
     const head = new AnswerHead();
     head.push(Buffer.from('HTTP/1.1 200 OK\r'));
@@ -89,9 +103,9 @@ describe('AnswerHead', () => {
 
   it('reads the headers that came completely, and skips lines that are none', () => {
     expect(whole('HTTP/1.1 503 No\r\nRetry-After:\r\n 5 \r\nset-cookie: a\r\nSet-Cookie: b\r\nnonsense\r\n: x\r\nDate: tomor').headers)
-      .to.deep.equal({ 'retry-after': '5', 'set-cookie': ['a', 'b'] });
-    expect(whole('HTTP/1.1 503 No\r\nRetry-After: 5\r\n').headers).to.deep.equal({ 'retry-after': '5' });
-    expect(whole('HTTP/1.1 503 No\r\nA: b\r\n\r\nC: d\r\n').headers).to.deep.equal({ a: 'b' });
+      .to.deep.equal({ 'retry-after': ['5'], 'set-cookie': ['a', 'b'] });
+    expect(whole('HTTP/1.1 503 No\r\nRetry-After: 5\r\n').headers).to.deep.equal({ 'retry-after': ['5'] });
+    expect(whole('HTTP/1.1 503 No\r\nA: b\r\n\r\nC: d\r\n').headers).to.deep.equal({ a: ['b'] });
   });
 
   it('begins anew for the next answer, and hands on what comes between two', () => {
