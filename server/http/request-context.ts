@@ -32,8 +32,13 @@ export class RequestContext {
     return value;
   }
 
-  /** Fields for every log line about this request. The path is as it came, without its query. */
+  /**
+   * Fields for every log line about this request. The path is as it came, without its query. Where a url stands in it, which
+   * may have a password or a token, its route is named instead.
+   */
   get logFields(): LogFields {
-    return { request_id: this.requestId, method: this.method, path: this.match.path };
+    const { path, params, served } = this.match;
+    const holdsUrl = [...params.values()].some((value) => value.includes('://'));
+    return { request_id: this.requestId, method: this.method, path: holdsUrl ? served.metricLabel : path };
   }
 }

@@ -200,6 +200,7 @@ function showData(data: unknown, mask: PathMask): unknown {
     const message = messageData.length <= MAX_SHOWN_CHARACTERS ? messageData : `${messageData.slice(0, MAX_SHOWN_CHARACTERS)}... (${messageData.length} characters)`;
     return { id: task.id, source: task.source, client_id: task.clientId, ...toWirePolicy(task, mask), message_data: message };
   } catch {
-    return data; // of a newer version: show it as it is
+    // What of it is a secret is not known here.
+    return 'A newer version of the service wrote this task, and this one cannot read it.';
   }
 }

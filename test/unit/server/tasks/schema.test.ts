@@ -297,6 +297,29 @@ describe('task schema: what is refused', () => {
     });
   }
 
+  it('repeats no value in what it says, since a value may be a secret', () => {
+    const secret = 'hunter2';
+    const wrong: readonly object[] = [
+      ...['id', 'source', 'client_id', 'flow_key'].map((field) => ({ [field]: `${secret}\n` })),
+      ...['max_retries', 'base_delay', 'initial_delay', 'max_delay', 'is_priority', 'on_exhausted', 'jitter', 'destination_type', 'destination', 'dead_destination'].map((field) => ({ [field]: secret })),
+      ...[`ftp://user:${secret}@a/`, `http:///${secret}`, `http://a\\${secret}`, `http://a/${secret} `, `http://user:${secret}@/`, secret].map((url) => ({ destination: { url } })),
+      { message_data: [secret] },
+    ];
+    const wrongForKafka = [{ host: `${secret}/`, port: 1 }, { host: 'a', port: secret }, { host: 'a', port: `9${secret}` }, { topic: `${secret}/` }, { key: `${secret}\n` }, { headers: { a: [secret] } }, { headers: secret }];
+    const said = (input: unknown): string => {
+      try {
+        parse(input);
+        return 'nothing';
+      } catch (error) {
+        if (!(error instanceof RequestError)) throw error;
+        return `${error.message} ${JSON.stringify(error.details)}`;
+      }
+    };
+    for (const text of [...wrong.map((changes) => said({ ...http, ...changes })), ...wrongForKafka.map((changes) => said({ ...kafka, destination: { topic: 't', ...changes } }))]) {
+      expect(text).to.match(/must|required|not allowed|length/).and.not.contain(secret);
+    }
+  });
+
   for (const [name, input, fields] of table) {
     it(`refuses ${name}`, () => {
       expect(fieldsOf(input)).to.have.members(fields);
