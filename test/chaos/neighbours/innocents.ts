@@ -36,8 +36,11 @@ const TICK_MS = 5;
 const PROBES_PER_SECOND = 10;
 /** Time limit of one request. */
 const PATIENCE_MS = 10_000;
+/** A client with so many requests without an answer begins no more: it is late enough, and the next run shall not begin with them. */
+const MOST_OPEN = 50;
 
 const [clients = 0, perSecond = 0] = process.argv.slice(2).map(Number);
+const openOf = new Map<number, number>();
 const agents = Array.from({ length: clients }, () => new Agent({ keepAlive: true, maxSockets: 4 }));
 const prefix = `innocent-${process.pid}-${Date.now().toString(36)}`;
 
@@ -139,6 +142,9 @@ function taskText(id: string): string {
 }
 
 async function sendNext(client: number, dueAtMs: number): Promise<void> {
+  const open = openOf.get(client) ?? 0;
+  if (open >= MOST_OPEN) return;
+  openOf.set(client, open + 1);
   const measurement = running ?? new Measurement();
   numbered += 1;
   const agent = agents[client] ?? false;
@@ -152,6 +158,7 @@ async function sendNext(client: number, dueAtMs: number): Promise<void> {
       measurement.ackedAtMs.set(id, performance.now());
     }
   }
+  openOf.set(client, (openOf.get(client) ?? 1) - 1);
   measurement.requestsMs.push(performance.now() - dueAtMs);
 }
 
