@@ -1,4 +1,5 @@
 import { RequestError } from '../../shared/domain/errors.js';
+import { withinLimit } from '../../shared/lifecycle/time-limit.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
@@ -55,16 +56,11 @@ export const healthRoutes: readonly Route<HealthParts>[] = [
 ];
 
 async function check(ping: Promise<void>): Promise<CheckResult> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<CheckResult>((resolve) => {
-    timer = setTimeout(() => resolve('failed'), LIMIT_MS);
-  });
   try {
-    return await Promise.race([ping.then((): CheckResult => 'ok'), limit]);
+    await withinLimit(ping, LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
+    return 'ok';
   } catch (error) {
     // The answer says that Redis cannot be used. The reason is in the log already: see redis-watch.ts and refusal-log.ts.
     return error instanceof RequestError && error.code === 'redis_refused' ? 'refused' : 'failed';
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -93,6 +93,14 @@ function route(server: Server, connections: Connections): void {
   const take = (request: IncomingMessage, response: ServerResponse): void => connections.take(request, response);
   server.on('connection', (socket: Socket) => connections.add(socket));
   server.on('request', take);
+  // Without a listener Node destroys a kept connection when its idle time is over, before it reads the socket. After a long
+  // turn of ours a request may be there already, and its client would see a reset.
+  server.on('timeout', (socket: Socket) => {
+    const { bytesRead } = socket;
+    setImmediate(() => {
+      if (socket.bytesRead === bytesRead) socket.destroy();
+    });
+  });
   // Node answers 417 by itself to an Expect that it does not know, past the application. RFC 9110, 10.1.1 lets us pass over it.
   server.on('checkExpectation', take);
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {

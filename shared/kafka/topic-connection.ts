@@ -7,7 +7,7 @@ import type { BrokerAddress, KafkaCluster, KafkaCredentials } from './cluster-id
 import { toKafkajsLogging } from './kafkajs-log.js';
 import type { KafkaLog } from './kafkajs-log.js';
 import { NoKafkaBroker } from './no-kafka-broker.js';
-import { withinLimit } from './time-limit.js';
+import { withinLimit } from '../lifecycle/time-limit.js';
 import type { TopicMessage } from './topic-message.js';
 
 export interface ConnectionSettings {

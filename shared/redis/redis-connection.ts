@@ -1,5 +1,6 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { RedisConfig } from '../config/load.js';
+import { patchIoredisTimeLimits } from './ioredis-time-limits.js';
 import { seeReadOnly, type ReadOnlySpell } from './read-only-spell.js';
 import { redisErrorCode } from './redis-error.js';
 
@@ -47,6 +48,7 @@ const profiles = {
  * @param profile how it behaves while Redis is away
  */
 export function connectRedis(config: RedisConfig, profile: keyof typeof profiles): RedisClient {
+  patchIoredisTimeLimits();
   const options = {
     ...profiles[profile],
     ...(config.username === undefined ? {} : { username: config.username }),

@@ -1,4 +1,5 @@
 import type { EndSignal } from '../../shared/domain/ports.js';
+import { TimeLimit } from '../../shared/lifecycle/time-limit.js';
 import { SendSignal } from './send-signal.js';
 
 /** Every send that is under way, so that its time limit and a shutdown can end it. */
@@ -15,12 +16,12 @@ export class SendsInFlight {
    */
   async run<T>(limitMs: number, limitReason: () => Error, work: (signal: EndSignal) => Promise<T>): Promise<T> {
     const signal = new SendSignal();
-    const timer = setTimeout(() => signal.abort(limitReason()), limitMs);
+    const limit = new TimeLimit(limitMs, () => signal.abort(limitReason()));
     this.#signals.add(signal);
     try {
       return await work(signal);
     } finally {
-      clearTimeout(timer);
+      limit.callOff();
       this.#signals.delete(signal);
     }
   }

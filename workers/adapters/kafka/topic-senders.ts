@@ -2,7 +2,7 @@ import type { Clock } from '../../../shared/domain/ports.js';
 import type { BatchLimits } from './batch-rule.js';
 import { ClusterEntrance } from '../../../shared/kafka/cluster-entrance.js';
 import type { KafkaCluster } from '../../../shared/kafka/cluster-identity.js';
-import { withinLimit } from '../../../shared/kafka/time-limit.js';
+import { withinLimit } from '../../../shared/lifecycle/time-limit.js';
 import type { ConnectionSettings } from '../../../shared/kafka/topic-connection.js';
 import { TopicSender } from './topic-sender.js';
 
