@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import type { Config } from '../shared/config/load.js';
 import { createPathMask } from '../shared/domain/destinations/path-mask.js';
 import { defaultBulkheadRules } from '../shared/domain/flow/bulkhead-rules.js';
@@ -65,6 +66,13 @@ export interface Worker {
   stop(drainMs?: number): Promise<void>;
   /** The same stop in parts that end within SHUTDOWN_TIMEOUT, for exitOnSignal. */
   readonly stopSteps: readonly ShutdownStep[];
+  /**
+   * The process ends by a fault, so nothing is given back from now on: what it has in hand counts as stalled, as after a
+   * kill. A task that causes the fault each time is told from the others only by its stalls.
+   */
+  keepInHand(): void;
+  /** The steps after `keepInHand`: for a moment, what receivers accept is still recorded, because it would be sent twice. */
+  readonly faultSteps: readonly ShutdownStep[];
 }
 
 /**
@@ -89,6 +97,7 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
     },
     timeLimitMs: config.deliveryTimeoutMs,
     inFlight,
+    hasFault: () => hasFault,
     flowControl,
     defaultBrokers,
     mask,
@@ -103,6 +112,7 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
   let flowControl: FlowControl | undefined;
   let janitor: Janitor | undefined;
   let isStopping = false;
+  let hasFault = false;
   // It is a function because the compiler takes a variable that was false before a wait for one that is false after it.
   const isToldToStop = (): boolean => isStopping;
   let starting: Promise<void> | undefined;
@@ -143,6 +153,11 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
     await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop()]);
     flowControl?.close();
     brakeLog.flush();
+  }
+
+  /** Resolves when nothing is in hand, or after `limitMs`: what has caused the fault may never end. */
+  async function recordDeliveries(limitMs: number): Promise<void> {
+    await Promise.race([Promise.all(deliveryWorkers.map((deliveryWorker) => deliveryWorker.finish())), wait(limitMs)]);
   }
 
   async function closeRedis(): Promise<void> {
@@ -189,5 +204,11 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
       { name: 'close destinations', limitMs: closingMs * 0.2, run: () => closeAdapters(adapters) },
       { name: 'close redis', limitMs: closingMs * 0.1, run: closeRedis },
     ],
+    keepInHand: () => {
+      hasFault = true;
+      isStopping = true;
+    },
+    // It is as short as this because a process after a fault is in an unknown state.
+    faultSteps: [{ name: 'record deliveries', limitMs: closingMs + 1_000, run: () => recordDeliveries(closingMs) }],
   };
 }

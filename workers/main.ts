@@ -14,7 +14,11 @@ for (const warning of config.warnings) logger.warn(warning);
 
 const workerName = `${hostname()}-${process.pid}`;
 const worker = createWorker(config, { logger, clock: Date.now, random: Math.random, workerName, version: serviceVersion(), onStandstill: () => lifecycle.end('a shard stands still') });
-const lifecycle = exitOnSignal(worker.stopSteps, logger, () => ({ tasks_left: worker.inHand }));
+const lifecycle = exitOnSignal(worker.stopSteps, logger, {
+  whatIsLeft: () => ({ tasks_left: worker.inHand }),
+  onFault: () => worker.keepInHand(),
+  faultSteps: worker.faultSteps,
+});
 try {
   await worker.start();
 } catch (error) {

@@ -1,5 +1,6 @@
 import { printError } from '../logging/print-error.js';
 import type { Logger } from '../logging/logger.js';
+import { withinLimit } from './time-limit.js';
 
 /** One part to end. Steps run in order, each within its limit; a step that fails or takes too long is counted. */
 export interface ShutdownStep {
@@ -8,74 +9,119 @@ export interface ShutdownStep {
   run(): Promise<void>;
 }
 
+/** How a run of steps is watched. */
+export interface ShutdownWatch {
+  /** Called when a step failed, before the next one begins. */
+  readonly onFailure?: () => void;
+  /** Asked before each step: whether the rest of the steps is not wanted any more. */
+  readonly isAbandoned?: () => boolean;
+}
+
 /**
  * Runs all steps one after the other, even if some of them fail.
  * @returns names of the steps that failed or ran out of time; empty = clean
  */
-export async function runShutdown(steps: readonly ShutdownStep[], logger: Logger): Promise<string[]> {
+export async function runShutdown(steps: readonly ShutdownStep[], logger: Logger, { onFailure, isAbandoned }: ShutdownWatch = {}): Promise<string[]> {
   const failed: string[] = [];
   for (const step of steps) {
+    if (isAbandoned?.() === true) break;
     try {
-      await withLimit(step.run(), step.limitMs);
+      await withinLimit(step.run(), step.limitMs, () => new Error(`not done within ${step.limitMs} ms`));
     } catch (error) {
       failed.push(step.name);
       logger.error('shutdown step failed', { step: step.name, error: printError(error) });
+      onFailure?.();
     }
   }
   return failed;
 }
 
+/** A fault may come again and again until the process has ended. */
+const MOST_FAULTS_LOGGED = 10;
+
+export interface ExitOptions {
+  /** The tasks that the process still holds; logged when it ends without having given them back. */
+  readonly whatIsLeft?: () => object;
+  /**
+   * Called once, before anything else is done, when the process is going to end by a fault. From then on it must give
+   * nothing back: a task that has caused the fault would be given back free, and would end the next process, too.
+   */
+  readonly onFault?: () => void;
+  /** Run after a fault instead of the other steps; those that are under way are abandoned. Default: the same steps. */
+  readonly faultSteps?: readonly ShutdownStep[];
+}
+
 /**
  * Ends the process on SIGTERM or SIGINT: exit code 0 when every step succeeded, 1 otherwise. A second signal ends it at
- * once with 1. An uncaught error is logged and ends the process in the same way, with 1: the process never goes on after
- * it.
+ * once with 1.
  *
- * @param whatIsLeft the tasks that the process still holds; logged when it ends without having given them back
+ * Three things are a fault: an error that was not caught, a rejection that was not handled, a step that failed. A fault
+ * makes the exit code 1, whatever comes before or after it. The process never goes on after one.
+ *
  * @returns `isStopping`: whether a start that is still under way has to stop. `end`: ends the process in order, with 1
  */
-export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger, whatIsLeft: () => object = () => ({})): { readonly isStopping: boolean; end(why: string): void } {
-  let stopping = false;
-  const stop = async (why: string, code: number): Promise<void> => {
-    if (stopping) {
-      logger.error('told to stop again: exiting at once', { why, ...whatIsLeft() });
+export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger, { whatIsLeft = () => ({}), onFault, faultSteps }: ExitOptions = {}): { readonly isStopping: boolean; end(why: string): void } {
+  let hasFault = false;
+  let faults = 0;
+  /** The exit code of an orderly end. */
+  let code = 0;
+  /** The steps that will end the process; undefined while it is not told to end. */
+  let current: readonly ShutdownStep[] | undefined;
+
+  const noteFault = (): void => {
+    if (hasFault) return;
+    hasFault = true;
+    onFault?.();
+  };
+  const end = async (by: readonly ShutdownStep[]): Promise<void> => {
+    current = by;
+    const isAbandoned = (): boolean => current !== by;
+    const failed = await runShutdown(by, logger, { onFailure: noteFault, isAbandoned });
+    if (isAbandoned()) return;
+    if (hasFault) logger.error('stopped with failures', { failed_steps: failed.length === 0 ? undefined : failed.join(', '), ...whatIsLeft() });
+    else logger.info('stopped');
+    logger.flush();
+    process.exit(hasFault ? 1 : code);
+  };
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (current !== undefined) {
+      logger.error('told to stop again: exiting at once', { why: signal, ...whatIsLeft() });
       logger.flush();
       process.exit(1);
     }
-    stopping = true;
-    logger.info('stopping', { why });
-    const failed = await runShutdown(steps, logger);
-    if (failed.length === 0) logger.info('stopped');
-    else logger.error('stopped with failures', { failed_steps: failed.join(', '), ...whatIsLeft() });
-    logger.flush();
-    process.exit(failed.length === 0 ? code : 1);
+    logger.info('stopping', { why: signal });
+    void end(steps);
   };
-  process.on('SIGTERM', () => void stop('SIGTERM', 0));
-  process.on('SIGINT', () => void stop('SIGINT', 0));
-  const onFatal = (error: unknown): void => {
-    logger.error('uncaught error: stopping', { error: printError(error), stack: error instanceof Error ? error.stack : undefined });
-    // A bug while stopping must not cut the stopping short. The limits of the steps end it.
-    if (!stopping) void stop('uncaught error', 1);
+  const onUncaught = (error: unknown): void => {
+    noteFault();
+    faults += 1;
+    if (faults <= MOST_FAULTS_LOGGED) logger.error('uncaught error: stopping', describe(error));
+    if (current === undefined) void end(faultSteps ?? steps);
+    // Without steps of its own a fault does not cut short what is being stopped already. The limits of the steps end it.
+    else if (faultSteps !== undefined && current !== faultSteps) void end(faultSteps);
   };
-  process.on('uncaughtException', onFatal);
-  process.on('unhandledRejection', onFatal);
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  process.on('uncaughtException', onUncaught);
+  process.on('unhandledRejection', onUncaught);
   return {
     get isStopping() {
-      return stopping;
+      return current !== undefined;
     },
     end: (why) => {
-      if (!stopping) void stop(why, 1);
+      if (current !== undefined) return;
+      code = 1;
+      logger.info('stopping', { why });
+      void end(steps);
     },
   };
 }
 
-async function withLimit(work: Promise<void>, limitMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not done within ${limitMs} ms`)), limitMs);
-  });
+/** Anything can be thrown, also an object that throws when it is looked at. Then Node would end the process at once. */
+function describe(error: unknown): { readonly error: string; readonly stack?: string | undefined } {
   try {
-    await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
+    return { error: printError(error), stack: error instanceof Error ? error.stack : undefined };
+  } catch {
+    return { error: 'something was thrown that cannot be printed' };
   }
 }

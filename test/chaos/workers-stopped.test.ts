@@ -2,6 +2,7 @@ import { expect } from 'chai';
 
 import type { Ending, ServiceProcess } from '../support/service.js';
 import { eventually } from '../support/eventually.js';
+import { waitForState } from '../support/tasks.js';
 import { scenario } from './scenario.js';
 
 /** SHUTDOWN_TIMEOUT of these tests, and two seconds. */
@@ -101,7 +102,7 @@ describe('chaos: processes that are told to stop', () => {
     return { ...measured, note: `exit code 0, after ${slowestMs} ms at most; ${cutOff.length} requests were on their way to it and not answered` };
   });
 
-  scenario('14', 'an error that nobody caught', async (scene) => {
+  scenario('14a', 'an error that nobody caught', async (scene) => {
     const { ledger, service, crew, receiver } = await scene.stage({ workers: 0 });
     const broken = await service.startWorker({ NODE_OPTIONS: `--import=${new URL('./preload/throw-on-signal.mjs', import.meta.url).href}` });
     let isSlow = true;
@@ -114,14 +115,36 @@ describe('chaos: processes that are told to stop', () => {
     const ms = Math.round(performance.now() - startedAt);
     expect(ms).to.be.at.most(ENDS_WITHIN_MS);
     expect(broken.output).to.match(/uncaught error: stopping .*thrown by a test/);
+    expect(broken.output, 'it says what it left').to.match(/stopped with failures .*tasks_left=30/);
     isSlow = false;
     ledger.faultIsOver();
     await crew.hire();
     const measured = await ledger.settle();
     expect(measured).to.include({ delivered: 30, duplicates: 0 });
-    expect(service.output, 'no worker was declared dead').to.not.include('a worker died with a task');
+    expect(service.output, 'what was in hand counts as stalled').to.include('a worker died with a task');
     expect(ledger.requestsWithAttempts(), 'no attempt is used').to.have.lengthOf(0);
-    return { ...measured, note: `exit code 1 after ${ms} ms, its work given back` };
+    return { ...measured, note: `exit code 1 after ${ms} ms; its work was taken over like that of a killed worker` };
+  });
+
+  scenario('14b', 'a task whose send throws an error that nobody catches, every time', async (scene) => {
+    // As DELIVERY_TIMEOUT, STALL_BASE_DELAY and STALL_MAX_DELAY stand to each other by default, for receivers that take 300 ms.
+    const { ledger, service, crew, receiver } = await scene.stage({ workers: 0, settings: { STALL_BASE_DELAY: '10ms', STALL_MAX_DELAY: '3s', SHUTDOWN_TIMEOUT: '1s' } });
+    ledger.on('/hook', { kind: 'answer', delayMs: 300 });
+    ledger.on('/poison', { kind: 'hang' });
+    const poison = ledger.task({ destination: { url: receiver.url('/poison') }, max_retries: 5 });
+    const failing = { NODE_OPTIONS: `--import=${new URL('../e2e/preload/fail-at-task.mjs', import.meta.url).href}`, FAULT: 'exception', FAULT_AT: `${poison.id}|0` };
+    await Promise.all([crew.hire(failing), crew.hire(failing)]);
+    await ledger.submitAll([poison]);
+    const stopLoad = ledger.startLoad(30, () => ledger.task({ max_retries: 0 }));
+    const dead = await waitForState(service.baseUrl, poison.id, 'dead_lettered', { withinMs: 100_000, everyMs: 100 });
+    ledger.faultIsOver();
+    await stopLoad();
+    const measured = await ledger.settle();
+    expect(dead.dead_reason).to.equal('poison');
+    expect(receiver.requestsTo('/poison'), 'sent until the 12th stall').to.have.lengthOf(12);
+    expect(ledger.requestsWithAttempts(), 'no other task is charged').to.have.lengthOf(0);
+    expect(measured).to.include({ dead: 1, delivered: measured.acked - 1 });
+    return { ...measured, note: `${crew.restarts} workers ended themselves; no other task was charged` };
   });
 });
 

@@ -4,7 +4,7 @@ import { printDestination, type Destination } from '../../shared/domain/destinat
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { withoutSecrets } from '../../shared/domain/destinations/without-secrets.js';
 import { flowDue, type DefaultBrokers, type Flow } from '../../shared/domain/flow/flow-key.js';
-import { decideOutcome, decideUnreadable, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../../shared/domain/task/outcome.js';
+import { decideAfterFault, decideOutcome, decideUnreadable, leftInHand, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../../shared/domain/task/outcome.js';
 import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../../shared/domain/ports.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import type { Logger } from '../../shared/logging/logger.js';
@@ -34,8 +34,9 @@ export interface Delivery {
   readonly result?: DeliveryResult | undefined;
   /** The flow of a deferred task. */
   readonly flow?: Flow | undefined;
-  /** The duration of the send. The time that it waited in its slot before is not a part of it. */
+  /** When the send began, ms since the epoch. The time that it waited in its slot before is not a part of it. */
   readonly startedAt: number;
+  /** The duration of the send, whole milliseconds, 0 or more, whatever happens to the clock meanwhile. */
   readonly durationMs: number;
 }
 
@@ -44,6 +45,8 @@ export interface DeliverTaskContext {
   readonly rules: OutcomeRules;
   readonly timeLimitMs: number;
   readonly inFlight: SendsInFlight;
+  /** Whether this process is about to end by a fault. */
+  readonly hasFault: () => boolean;
   readonly flowControl: FlowControl;
   readonly defaultBrokers: DefaultBrokers;
   /** What is shown of the paths of urls. */
@@ -59,6 +62,8 @@ export interface DeliverTaskContext {
  */
 export async function deliverTask(job: FetchedJob, context: DeliverTaskContext): Promise<Delivery> {
   const fetchedAt = context.clock();
+  // Only this clock measures: the other one is set now and then, by an hour or backwards.
+  const fetchedMs = performance.now();
   let task: Task;
   try {
     task = decodeTask(job.data);
@@ -67,9 +72,9 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
   }
   const progress = readProgress(job.log, job.firstRun);
   const decided = await decideAttempt({ jobId: job.id, task, progress, stalls: job.stalls - progress.stallsAtLastRecord }, context);
-  const { outcome, result, flow, startedAt = fetchedAt } = decided;
+  const { outcome, result, flow, startedAt = fetchedAt, startedMs = fetchedMs } = decided;
   // Each by its name: to spread an object costs more than the rest of this.
-  const delivery = { outcome, result, flow, task, progress, startedAt, durationMs: context.clock() - startedAt };
+  const delivery = { outcome, result, flow, task, progress, startedAt, durationMs: Math.round(performance.now() - startedMs) };
   // Tasks that were put back unsent get no line.
   if (delivery.outcome.kind !== 'defer' || result !== undefined) logAttempt(delivery, context);
   return delivery;
@@ -86,14 +91,18 @@ interface Attempt {
 interface Decided extends Pick<Delivery, 'outcome' | 'result' | 'flow'> {
   /** undefined when nothing was sent. */
   readonly startedAt?: number;
+  /** Monotonic milliseconds. */
+  readonly startedMs?: number;
 }
 
 /** Any error in here becomes a finding like all others: BullMQ would repeat the task for ever, every 5 s, uncounted. */
 async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context: DeliverTaskContext): Promise<Decided> {
-  const { rules, random, logger } = context;
-  const decide = (finding: Exclude<Finding, Fetched>): Outcome => decideOutcome(finding, task, progress, rules, random());
+  const { rules, random, logger, hasFault } = context;
+  const decide = (finding: Exclude<Finding, Fetched>): Outcome =>
+    hasFault() ? decideAfterFault(finding, task, progress, rules, random()) : decideOutcome(finding, task, progress, rules, random());
   try {
     const { flowControl, clock } = context;
+    if (hasFault()) return { outcome: leftInHand };
     const { destination, flow } = nextSend(task, progress, context.defaultBrokers);
     if (stalls > 0) flowControl.recovered(flow, jobId);
     const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
@@ -101,11 +110,14 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
     const entry = await flowControl.enter({ flow, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs });
     if (entry.kind === 'refused') return { outcome: decide({ kind: 'deferred', reason: entry.reason, waiting: flowControl.waiting(flow), at: clock() }), flow };
     const startedAt = clock();
+    const startedMs = performance.now();
     let result: DeliveryResult | undefined;
     try {
+      // The fault may have come while the task was held in its slot.
+      if (hasFault()) return { outcome: leftInHand };
       result = withoutSecretsIn(await send(task, progress, destination, context), destination, context.mask);
-      if (result.kind === 'failed' && flowControl.hasCircuitOpenedDuring(entry, result)) return { outcome: decide({ kind: 'circuit_opened_during_send', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, startedAt };
-      return { outcome: decide({ kind: 'result', result }), result, startedAt };
+      if (result.kind === 'failed' && flowControl.hasCircuitOpenedDuring(entry, result)) return { outcome: decide({ kind: 'circuit_opened_during_send', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, startedAt, startedMs };
+      return { outcome: decide({ kind: 'result', result }), result, startedAt, startedMs };
     } finally {
       flowControl.leave(entry, result);
     }
@@ -134,6 +146,7 @@ function nextSend(task: Task, { phase }: TaskProgress, defaultBrokers: DefaultBr
 }
 
 function leaveUnread(job: FetchedJob, error: unknown, startedAt: number, context: DeliverTaskContext): Delivery {
+  if (context.hasFault()) return { outcome: leftInHand, task: undefined, progress: undefined, startedAt, durationMs: 0 };
   const newest = job.log.at(-1);
   const outcome = decideUnreadable(newest?.kind === 'release' ? newest : undefined, context.rules, context.random());
   context.logger.error('cannot read a task: left for a newer version', { job_id: job.id, error: printError(error), next_delay_ms: outcome.delayMs, releases: outcome.count });

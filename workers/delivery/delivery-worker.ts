@@ -89,9 +89,7 @@ export class DeliveryWorker {
    * is in flight cannot be given back: then it waits for ever, so the caller sets a limit.
    */
   async drain(drainMs: number): Promise<void> {
-    this.#isDraining = true;
-    this.#watchdog.stop();
-    this.#brake.stop();
+    this.#takeNothingNew();
     const { inFlight, flowControl } = this.options.context;
     const timer = setTimeout(() => {
       this.options.logger.warn('drain time is over: giving back what is in flight', { in_flight: inFlight.size });
@@ -99,10 +97,29 @@ export class DeliveryWorker {
       inFlight.abortAll(new ShuttingDown());
     }, drainMs);
     try {
-      await Promise.all([this.#worker, ...this.#retired].map((worker) => worker.retire()));
+      await this.#retireAll();
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /**
+   * Takes nothing new, after a fault of this process. It resolves when nothing is in hand, which may never be: see
+   * `leave` in outcome.ts.
+   */
+  async finish(): Promise<void> {
+    this.#takeNothingNew();
+    await this.#retireAll();
+  }
+
+  #takeNothingNew(): void {
+    this.#isDraining = true;
+    this.#watchdog.stop();
+    this.#brake.stop();
+  }
+
+  async #retireAll(): Promise<void> {
+    await Promise.all([this.#worker, ...this.#retired].map((worker) => worker.retire()));
   }
 
   #build(): DeliveringWorker {

@@ -37,8 +37,9 @@ export interface SettleContext {
  * | dead_lettered, park | failed, unrecoverable |
  * | release | delayed, or back to wait at shutdown; no attempt counted |
  * | defer | delayed, no attempt counted, and in the waiting list of its destination |
+ * | leave | nothing: the lock lapses after the end of the process, and BullMQ counts a stall |
  *
- * @throws always, but for delivered
+ * @throws always, but for delivered and leave
  */
 export async function settleOutcome(job: Job, token: string, log: readonly LogEntry[], delivery: Delivery, context: SettleContext): Promise<Completion> {
   const { outcome } = delivery;
@@ -70,6 +71,9 @@ export async function settleOutcome(job: Job, token: string, log: readonly LogEn
       return release(job, token, log, outcome, context);
     case 'defer':
       return defer(job, token, log, delivery, outcome, context);
+    case 'leave':
+      // Whatever a processor returns or throws, BullMQ records. The process ends within seconds, and this wait with it.
+      return new Promise<never>(() => undefined);
   }
 }
 

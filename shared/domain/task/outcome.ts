@@ -68,6 +68,8 @@ export type Outcome =
    * nothing to remember.
    */
   | { readonly kind: 'release'; readonly code: DeliveryErrorCode; readonly delayMs: number; readonly count: number | undefined }
+  /** Nothing is recorded: the task stays in the hands of a process that ends by a fault, and counts as stalled. */
+  | { readonly kind: 'leave'; readonly code: DeliveryErrorCode }
   /**
    * The task is given back until its destination has room, and no attempt is used. `since`: it decides the place in the
    * waiting list, ms since the epoch.
@@ -138,6 +140,7 @@ export const MAX_INTERNAL_RELEASES = 10;
  * | failed as what is down fails, with no Retry-After, and its circuit was opened meanwhile | defer, uncounted; after 15 min of that as any other | the same |
  * | not sent: its destination asked to wait | defer, uncounted; after 15 min of that as a failed attempt | the same |
  * | bug of ours | release, growing delay; the 11th time dead_letter, reason internal | the same, then park |
+ * | anything but delivered, in a process that ends by a fault | leave: `decideAfterFault` | the same |
  *
  * Where it says dead_letter, a task with on_exhausted: park is parked, also when it has a dead destination.
  *
@@ -167,6 +170,19 @@ export function decideOutcome(finding: Finding, task: PolicyOfTask, progress: Ta
 export function decideUnreadable(lastRelease: TaskProgress['lastRelease'], rules: OutcomeRules, random: number): Extract<Outcome, { kind: 'release' }> {
   return releaseFor('data_unreadable', { lastRelease }, rules, random);
 }
+
+/**
+ * The decision of a process that ends by a fault of its own. Only what a receiver has accepted is recorded, because it
+ * would be sent twice. All else is left in hand, so that it counts as stalled: one of these tasks may have caused the
+ * fault, and would be given back free. A failure is left, too: it may be ours, and would use an attempt.
+ */
+export function decideAfterFault(finding: Finding, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
+  if (finding.kind === 'result' && finding.result.kind === 'delivered') return decideResult(finding.result, task, progress, rules, random);
+  return leftInHand;
+}
+
+/** For a task that this process cannot even read. */
+export const leftInHand: Outcome = { kind: 'leave', code: 'worker_crashed' };
 
 function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Start {
   const { stall } = rules;

@@ -4,6 +4,7 @@ import { readProgress, type AttemptRecord, type DeadReason, type LogEntry } from
 import type { Destination } from '../../../../../shared/domain/destinations/destination.js';
 import { deliveryErrors, type DeliveryErrorCode } from '../../../../../shared/domain/errors.js';
 import {
+  decideAfterFault,
   decideOutcome,
   decideUnreadable,
   defaultReleasePolicy,
@@ -53,6 +54,31 @@ function afterDeadDeliveries(count: number, reason: DeadReason = 'retries_exhaus
 function decide(finding: Met, log: LogEntry[], task = withDead, random = 0): Outcome {
   return decideOutcome(finding, task, readProgress(log, 1), rules, random);
 }
+
+describe('decideAfterFault', () => {
+  const after = (finding: Finding, log: LogEntry[]): Outcome => decideAfterFault(finding, withDead, readProgress(log, 1), rules, 0);
+
+  it('records only what a receiver has accepted, in either phase', () => {
+    expect(after(delivered, [])).to.deep.equal({ kind: 'delivered', receipt });
+    expect(after(delivered, afterDeadDeliveries(0))).to.include({ kind: 'dead_lettered' });
+  });
+
+  const left: readonly (readonly [name: string, finding: Finding])[] = [
+    ['our own shutdown', failed('shutting_down')],
+    ['a failure that may be ours', failed('connection_reset')],
+    ['one that cannot get better', failed('http_client_error')],
+    ['a bug', bug],
+    ['no room', { kind: 'deferred', reason: 'destination_busy', waiting: 0, at: 0 }],
+    ['a circuit that opened', { kind: 'circuit_opened_during_send', result: { kind: 'failed', code: 'connection_reset', detail: '' }, waiting: 0, at: 0 }],
+    ['a fetch', { kind: 'fetched', stalls: 0 }],
+    ['a fetch after twelve stalls', { kind: 'fetched', stalls: 12 }],
+  ];
+  for (const [name, finding] of left) {
+    it(`leaves the task in hand: ${name}`, () => {
+      for (const log of [[], afterDeliveries(2), afterDeadDeliveries(1)]) expect(after(finding, log)).to.deep.equal({ kind: 'leave', code: 'worker_crashed' });
+    });
+  }
+});
 
 describe('decideOutcome: no room at the destination', () => {
   const deferred = (waiting: number, at: number): Met => ({ kind: 'deferred', reason: 'destination_busy', waiting, at });

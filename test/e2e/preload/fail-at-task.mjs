@@ -1,0 +1,30 @@
+// Loaded into a worker by NODE_OPTIONS: it fails, in the way that FAULT says, each time when it has sent the task FAULT_AT.
+import { Socket } from 'node:net';
+
+const { write } = Socket.prototype;
+
+Socket.prototype.write = function (chunk, ...rest) {
+  const result = write.call(this, chunk, ...rest);
+  if (typeof chunk === 'string' && chunk.startsWith('POST ') && chunk.includes(process.env.FAULT_AT)) fail();
+  return result;
+};
+
+function fail() {
+  switch (process.env.FAULT) {
+    case 'exception':
+      setImmediate(() => {
+        throw new Error('thrown by a test');
+      });
+      break;
+    case 'rejection':
+      void Promise.reject(new Error('thrown by a test'));
+      break;
+    case 'unprintable':
+      setImmediate(() => {
+        throw new Proxy({}, { get: () => { throw new Error('it cannot be looked at'); }, getPrototypeOf: () => { throw new Error('it cannot be looked at'); } });
+      });
+      break;
+    default:
+      throw new Error(`FAULT is ${process.env.FAULT}`);
+  }
+}
