@@ -78,7 +78,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
   const { isRedisAboveMark = () => memoryGuard.isAboveMark, bodyBudget = BodyBudget.for(Math.max(largestBody, MAX_BATCH_BYTES)) } = deps;
   const { circuit, dead, release, deliveryTimeoutMs } = config;
   const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs };
-  const fleetSettings = new FleetSettings({ queue, own, clock, logger });
+  const fleetSettings = new FleetSettings({ queue, own, logger });
   const pipeline = createRequestPipeline(
     routeTable,
     {

@@ -1,6 +1,5 @@
 import { readReport } from '../../shared/domain/flow/flow-report.js';
 import { compareFacts, factsOf, settingsInForce, type FactDifference, type SettingsInForce, type SharedSettings } from '../../shared/domain/flow/worker-facts.js';
-import type { Clock } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 
@@ -13,7 +12,6 @@ export interface FleetSettingsOptions {
   readonly queue: Pick<TaskQueue, 'withFlow'>;
   /** The facts of this API. */
   readonly own: SharedSettings;
-  readonly clock: Clock;
   readonly logger: Logger;
 }
 
@@ -40,8 +38,8 @@ export class FleetSettings {
 
   /** The answer is at most 2 s old. @throws RequestError redis_unavailable when Redis does not answer */
   view(): Promise<FleetView> {
-    const now = this.options.clock();
-    if (this.#view === undefined || now - this.#readAt >= GOOD_FOR_MS || now < this.#readAt) {
+    const now = performance.now();
+    if (this.#view === undefined || now - this.#readAt >= GOOD_FOR_MS) {
       this.#readAt = now;
       const view = this.#read();
       this.#view = view;

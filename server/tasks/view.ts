@@ -72,7 +72,7 @@ function toWireTimeline({ log, completion, progress, nextAttemptAt }: TaskView):
   if (completion === undefined) return entries;
   if (completion.outcome === 'cancelled') return [...entries, { cancelled_at: printTime(completion.at), run: progress.run }];
   const { run, attempt, at, ms, worker, receipt } = completion;
-  return [...entries, { run, attempt, phase: 'delivery', started_at: printTime(at), duration_ms: ms, outcome: 'delivered', error_code: null, ...toWireReceipt(receipt), worker }];
+  return [...entries, { run, attempt, phase: 'delivery', started_at: printTime(at), duration_ms: durationOf(ms), outcome: 'delivered', error_code: null, ...toWireReceipt(receipt), worker }];
 }
 
 function toWireEntry(entry: LogEntry): object | undefined {
@@ -90,6 +90,11 @@ function toWireEntry(entry: LogEntry): object | undefined {
   }
 }
 
+/** Records of 0.1 were measured by the clock of the worker, and are negative where it was set back. */
+function durationOf(ms: number): number {
+  return Math.max(0, ms);
+}
+
 function toWireAttempt(record: AttemptRecord): object {
   const { run, attempt, phase, at, ms, outcome, code, httpStatus, receipt, detail, worker, next } = record;
   return {
@@ -97,7 +102,7 @@ function toWireAttempt(record: AttemptRecord): object {
     attempt,
     phase: toWirePhase(phase),
     started_at: printTime(at),
-    duration_ms: ms,
+    duration_ms: durationOf(ms),
     outcome,
     error_code: code ?? null,
     http_status: httpStatus ?? null,

@@ -16,7 +16,8 @@ export function createAdapters({ kafka }: Pick<Config, 'kafka'>, { clock, logger
     kafka: createKafkaAdapter({
       defaultBrokers: kafka.brokers.map(({ host, port }) => `${host}:${port}`),
       tls: kafka.tls,
-      clock,
+      // It measures for how long a topic was not used.
+      clock: () => performance.now(),
       log: ({ level, message, fields }) => logger.debug(`kafkajs: ${message}`, { level, fields: JSON.stringify(fields) }),
       ...(kafka.credentials === undefined ? {} : { credentials: kafka.credentials }),
     }),

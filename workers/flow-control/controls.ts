@@ -1,7 +1,6 @@
 import type { Circuit } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/flow/flow-key.js';
 import { policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
-import type { Clock } from '../../shared/domain/ports.js';
 import type { ControlChange, FlowStore } from '../../shared/queue/flow/flow-store.js';
 
 /**
@@ -17,7 +16,8 @@ export class Controls {
 
   constructor(
     private readonly store: FlowStore,
-    private readonly clock: Clock,
+    /** Monotonic milliseconds: the clock of this machine may be set between two refreshes. */
+    private readonly monotonic: () => number,
   ) {}
 
   /** Workers of the whole fleet, this one included; >= 1. */
@@ -27,7 +27,7 @@ export class Controls {
 
   /** The time of Redis' clock, estimated, ms since the epoch: the clocks of the workers that share circuits differ. */
   now(): number {
-    return this.clock() + this.#aheadMs;
+    return Math.round(this.monotonic() + this.#aheadMs);
   }
 
   /** The policy that holds for a flow, and which of its names it was set for; undefined: nothing was set. */
@@ -46,7 +46,7 @@ export class Controls {
   /** @returns the changes since the last call. @throws when Redis fails */
   async refresh(): Promise<readonly ControlChange[]> {
     const { version, isEverything, changes, now, workers } = await this.store.changesSince(this.#version);
-    this.#aheadMs = now - this.clock();
+    this.#aheadMs = now - this.monotonic();
     this.#workers = Math.max(1, workers);
     if (isEverything) {
       this.#policies.clear();

@@ -65,7 +65,7 @@ export class FlowControl {
     this.#isCircuitOn = circuit.isOn;
     this.#circuitRules = circuit;
     this.#now = now;
-    const controls = (this.#controls = new Controls(store, clock));
+    const controls = (this.#controls = new Controls(store, now));
     const slots = (this.#slots = new Slots({ rules, hasWindows: circuit.isOn, workers: () => controls.workers, now }));
     const limiter = (this.#limiter = new Limiter(store, workerName, leaseMs, now));
     const stats = (this.#stats = new FlowStats(now));

@@ -1,6 +1,7 @@
 import { Worker, type Job, type Processor, type WorkerOptions } from 'bullmq';
 import type { RedisClient } from '../../redis/redis-connection.js';
 import { deliveryBackend } from './delivery-backend.js';
+import { renewLocksWithoutClock } from './lock-renewal.js';
 import { PendingCalls } from './pending-calls.js';
 
 /**
@@ -38,6 +39,7 @@ export class DeliveringWorker extends Worker {
   constructor(name: string, processor: Processor, { redis, marker, ...options }: DeliveringWorkerOptions) {
     const calls = new PendingCalls();
     super(name, processor, { ...options, connection: redis, autorun: false }, deliveryBackend(redis, marker, calls));
+    renewLocksWithoutClock(this.lockManager);
     this.calls = calls;
     calls.onFetched = () => this.#onChange();
     this.on('active', () => {
