@@ -73,6 +73,11 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
   redis.once('ready', () => void checkRedisSettings(redis, config.environment, logger).catch(onUnfitRedis));
   const mask = createPathMask(config.secretPathHosts);
   const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, refusals: new RefusalLog(logger), onEngineMismatch: onUnfitRedis });
+  // The board reads large pages. On the connection of the tasks they would make tasks wait, or fail.
+  const boardRedis = connectRedis(config.redis, 'server');
+  // Its owner is the board, which answers 503. An outage of Redis is logged for the connection of the tasks.
+  boardRedis.on('error', () => undefined);
+  const boardQueue = new TaskQueue({ redis: boardRedis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock });
   const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
   const largestBody = maxBodyBytes(config.maxMessageBytes);
   const { isRedisAboveMark = () => memoryGuard.isAboveMark, bodyBudget = BodyBudget.for(Math.max(largestBody, MAX_BATCH_BYTES)) } = deps;
@@ -92,7 +97,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
       turns: new WorkTurns(),
       fleetSettings,
       mask,
-      serveBoard: createBoardServer(queue, mask),
+      serveBoard: createBoardServer(boardQueue, queue, mask),
       clock,
       logger,
     },
@@ -108,15 +113,20 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
     await server?.close(graceMs);
   }
 
+  async function closeQueues(): Promise<void> {
+    await Promise.all([queue.close(), boardQueue.close()]);
+  }
+
   async function closeRedis(): Promise<void> {
     fleetSettings.stop();
     memoryGuard.close();
     redis.disconnect();
+    boardRedis.disconnect();
   }
 
   async function stopParts(graceMs: number): Promise<void> {
     const failures: unknown[] = [];
-    for (const end of [() => answerWhatIsUnderWay(graceMs), () => queue.close(), closeRedis]) {
+    for (const end of [() => answerWhatIsUnderWay(graceMs), closeQueues, closeRedis]) {
       try {
         await end();
       } catch (error) {
@@ -136,7 +146,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
     stop: (graceMs = shutdownTimeoutMs * 0.7) => (stopping ??= stopParts(graceMs)),
     stopSteps: [
       { name: 'answer what is under way', limitMs: shutdownTimeoutMs * 0.8, run: () => answerWhatIsUnderWay(shutdownTimeoutMs * 0.7) },
-      { name: 'close the queue', limitMs: shutdownTimeoutMs * 0.1, run: () => queue.close() },
+      { name: 'close the queue', limitMs: shutdownTimeoutMs * 0.1, run: closeQueues },
       { name: 'close redis', limitMs: shutdownTimeoutMs * 0.1, run: closeRedis },
     ],
   };

@@ -36,8 +36,11 @@ const statusOf = {
 /** A full or refusing Redis takes nothing until an operator acts. */
 const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = { overloaded: 1, redis_unavailable: 1, redis_full: 5, redis_refused: 5 };
 
-/** Every bug is answered in the form that clients of the first version know. */
+/** A bug in a submission is answered in the form that clients of the first version know. */
 const BUG_BODY = { error: 'failed to schedule task', code: 'internal' } as const;
+const OTHER_BUG_TEXT = 'an error of ours: the log of the API names it';
+
+const submissionLabels: ReadonlySet<string> = new Set(['/tasks', '/tasks/batch']);
 
 /** The answer to a refusal: `{"error","code","details"}`, and its headers. `sendError` adds the request id. */
 export interface ErrorAnswer {
@@ -63,7 +66,7 @@ export function sendError(context: RequestContext, thrown: unknown, logger: Logg
   const { status, headers, body } = answerToError(error);
   // RFC 9110, 15.5.6: every 405 names the methods that are taken.
   const allow: AnswerHeaders = status === 405 ? { Allow: match.allow } : {};
-  const whole: WireError = { ...body, request_id: requestId };
+  const whole: WireError = { ...body, ...(error.code === 'internal' && !isSubmission(context) ? { error: OTHER_BUG_TEXT } : {}), request_id: requestId };
   sendAnswer(response, jsonAnswer(status, whole, { ...headers, ...allow }), requestId);
 }
 
@@ -74,6 +77,11 @@ export function refusalOf(thrown: unknown, { logFields }: RequestContext, logger
     logger.error('bug: a request failed', { ...logFields, error: printError(thrown), stack: thrown instanceof Error ? thrown.stack : undefined });
   }
   return error;
+}
+
+/** Nothing was to be scheduled by a request that reads, or that changes what is there. */
+function isSubmission({ request, match }: RequestContext): boolean {
+  return request.method === 'POST' && submissionLabels.has(match.served.metricLabel);
 }
 
 function asRequestError(thrown: unknown): RequestError {

@@ -6,17 +6,25 @@ import type { Express } from 'express';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { jobIdOf, taskIdOf } from '../../shared/queue/names.js';
-import { decodeTask } from '../../shared/queue/tasks/task-codec.js';
+import type { Shard } from '../../shared/queue/engine/shard.js';
+import { isBoardStatus, readBoardJob, readBoardPage, type BoardJob } from '../../shared/queue/tasks/board-jobs.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { ANSWERED, commonHeaders, jsonAnswer, type Answer } from '../http/answer.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import { endBehindUnreadBody } from '../http/unread-body.js';
-import { toWirePolicy } from '../tasks/view.js';
+import { toBoardJson } from './board-job.js';
+import { boardListQuery } from './board-query.js';
+import { Turns } from './turns.js';
 
 const BOARD_PATH = '/admin/queues';
-
-const MAX_SHOWN_CHARACTERS = 2_000;
+/** The list of jobs, and the only path of the board that has a query. */
+const LIST_PATH = '/api/queues';
+/**
+ * Pages that are read from Redis at the same time. All that come in one turn of the event loop are made in that turn,
+ * and each takes it about 10 ms.
+ */
+const PAGES_AT_ONCE = 2;
 
 /** Bull Board's page loads fonts from another host. It must not be framed, because its buttons change things. */
 const PAGE_HEADERS = {
@@ -25,8 +33,7 @@ const PAGE_HEADERS = {
   'Referrer-Policy': 'no-referrer',
 };
 
-type BoardQueue = ConstructorParameters<typeof BullMQAdapter>[0];
-type BoardJob = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>;
+type ShownJob = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>;
 
 /** Requests that the page of one job makes. */
 const LOOK_AT_ONE = /^(\/api\/queues\/[^/]+\/)(t-[^/]+)((?:\/logs)?)$/;
@@ -54,11 +61,10 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     path: `${BOARD_PATH}/*`,
     role: 'read',
     otherMethodsAreRefusedBecause: 'this action would break tasks: only Retry and Retry all of failed jobs are allowed',
-    handle: async (context, { queue, serveBoard }) => {
-      await redisAnswers(queue);
+    handle: async (context, { serveBoard }) => {
       const [, , , ...below] = context.match.path.split('/');
-      const search = context.match.search === '' ? '' : `?${context.match.search}`;
-      await serveBoard(context, withJobIdMended(`/${below.join('/')}${search}`));
+      const path = `/${below.join('/')}`;
+      await serveBoard(context, path.replace(/\/$/, '') === LIST_PATH ? `${LIST_PATH}?${boardListQuery(context.match.search)}` : withJobIdMended(path));
       return ANSWERED;
     },
   },
@@ -67,10 +73,9 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'PUT',
     path: `${BOARD_PATH}/api/queues/:queue/:job/retry`,
     role: 'operate',
-    handle: async (context, { queue, serveBoard }) => {
+    handle: async (context, { serveBoard }) => {
       const job = context.param('job');
       if (taskIdOf(job) === undefined) throw new RequestError('action_refused', 'this is no task of the service');
-      await redisAnswers(queue);
       // The path is written anew, so that the board cannot read a spelling in another way than the route table did.
       await serveBoard(context, `/api/queues/${encodeURIComponent(context.param('queue'))}/${encodeURIComponent(job)}/retry`);
       return ANSWERED;
@@ -82,26 +87,29 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     path: `${BOARD_PATH}/api/queues/:queue/retry/failed`,
     role: 'operate',
     handle: async (context, { queue }): Promise<Answer> => {
-      await redisAnswers(queue);
+      // Bull Board would answer 500 in a form of its own.
+      await queue.ping();
       // Bull Board reads the newest hundred of the set again and again. Tasks that fail once more would hide the rest.
       return jsonAnswer(200, await queue.redriveAll(context.param('queue')));
     },
   },
 ];
 
-/** Bull Board would answer 500 in a form of its own. The queues exist only when Redis has answered. */
-async function redisAnswers(queue: TaskQueue): Promise<void> {
-  await queue.ping();
-}
-
 /** An Express app with the third argument that its code takes; its types leave it out. */
 type BoardApp = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
-/** Bull Board, which is an Express app. It is made at the first request, because its queues need not exist earlier. */
-export function createBoardServer(queue: TaskQueue, mask: PathMask): ServeBoard {
-  let board: BoardApp | undefined;
-  return ({ request, response, requestId, match }, url) => {
-    const serve = (board ??= createBoard(queue, mask));
+/**
+ * Bull Board, which is an Express app. It is made at the first request, because its queues need not exist earlier.
+ * @param reads  on a connection of its own: a page of the board must not make tasks wait, or fail with them
+ * @param queue  for what the board changes
+ * @param mask   what is shown of the paths of urls
+ */
+export function createBoardServer(reads: TaskQueue, queue: TaskQueue, mask: PathMask): ServeBoard {
+  let board: Promise<BoardApp> | undefined;
+  return async ({ request, response, requestId, match }, url) => {
+    // Bull Board would answer 500 in a form of its own. Its queues exist only when Redis has answered.
+    await reads.ping();
+    const serve = await (board ??= createBoard(reads, queue, mask));
     for (const [name, value] of Object.entries({ ...commonHeaders(requestId), ...PAGE_HEADERS })) response.setHeader(name, value);
     endBehindUnreadBody(request, response);
     // Express does the same for an app below a path: it makes redirects from originalUrl.
@@ -120,26 +128,27 @@ export function createBoardServer(queue: TaskQueue, mask: PathMask): ServeBoard 
  * found no task with a character that is written with a `%`. No job has such an id, so the task `a/b` is meant. If the
  * text looks like the id of a job (as for the task `50%25`), it is taken as it is.
  */
-function withJobIdMended(url: string): string {
-  const [path = '', ...query] = url.split('?');
+function withJobIdMended(path: string): string {
   const [, before, encoded, behind] = LOOK_AT_ONE.exec(path) ?? [];
-  if (before === undefined || encoded === undefined || behind === undefined) return url;
+  if (before === undefined || encoded === undefined || behind === undefined) return path;
   const id = decodeURIComponent(encoded);
-  if (LEGAL_JOB_ID.test(id)) return url;
-  return [`${before}${encodeURIComponent(jobIdOf(id.slice('t-'.length)))}${behind}`, ...query].join('?');
+  if (LEGAL_JOB_ID.test(id)) return path;
+  return `${before}${encodeURIComponent(jobIdOf(id.slice('t-'.length)))}${behind}`;
 }
 
-function createBoard(queue: TaskQueue, mask: PathMask): BoardApp {
+async function createBoard(reads: TaskQueue, queue: TaskQueue, mask: PathMask): Promise<BoardApp> {
+  const shards = await reads.shards();
+  const turns = new Turns(PAGES_AT_ONCE);
   const serverAdapter = new ExpressAdapter();
   serverAdapter.setBasePath(BOARD_PATH);
   createBullBoard({
-    queues: queue.queues().map((each) => new RedrivingAdapter(each, queue, mask)),
+    queues: shards.map((shard) => new RedrivingAdapter(shard, queue, turns, mask)),
     serverAdapter,
     options: { uiConfig: { boardTitle: 'Kafka Retry Service' } },
   });
   // Errors of its handlers are answered like all others, by error-response.ts.
   serverAdapter.setErrorHandler((error) => {
-    throw queue.asRequestError(error);
+    throw reads.asRequestError(error);
   });
   // ExpressAdapter types its app as any.
   const app = serverAdapter.getRouter() as Express & BoardApp;
@@ -150,32 +159,53 @@ function createBoard(queue: TaskQueue, mask: PathMask): BoardApp {
 
 class RedrivingAdapter extends BullMQAdapter {
   constructor(
-    queue: BoardQueue,
+    private readonly shard: Shard,
     private readonly tasks: TaskQueue,
-    mask: PathMask,
+    private readonly turns: Turns,
+    private readonly mask: PathMask,
   ) {
-    super(queue, { description: 'One job = one task. Failed = dead letters and parked tasks; Retry starts them again with all their retries.' });
-    this.setFormatter('data', (data: unknown) => showData(data, mask));
-    this.setFormatter('returnValue', (value: unknown) => value);
+    super(shard.queue, { description: 'One job = one task. Failed = dead letters and parked tasks; Retry starts them again with all their retries.' });
   }
 
   override async getJob(id: string): ReturnType<BullMQAdapter['getJob']> {
-    const job = await super.getJob(id);
-    return job === undefined ? job : this.#withOurRules(job);
+    const job = await readBoardJob(this.shard, id);
+    return job === undefined ? job : this.#shown(job);
   }
 
-  override async getJobs(...args: Parameters<BullMQAdapter['getJobs']>): ReturnType<BullMQAdapter['getJobs']> {
-    return (await super.getJobs(...args)).map((job) => this.#withOurRules(job));
+  override async getJobs(statuses: readonly string[], first = 0, last = 0): ReturnType<BullMQAdapter['getJobs']> {
+    const jobs = await this.turns.take(() => readBoardPage(this.shard, statuses.filter(isBoardStatus), first, last));
+    return jobs.map((job) => this.#shown(job));
   }
 
-  #withOurRules(job: BoardJob): BoardJob {
-    const retry = async (state: unknown): Promise<void> => {
-      const taskId = taskIdOf(String(job.toJSON().id));
-      if (taskId === undefined || state !== 'failed') throw new RequestError('action_refused', 'only dead letters and parked tasks can be started again');
-      // Bull Board has just seen it in the failed set. If it is gone now, another request was faster.
-      await this.tasks.redrive(taskId);
+  // A task is never part of a flow, and BullMQ would read its whole data once more to find that out.
+  override async getFlowProducer(): Promise<null> {
+    return null;
+  }
+
+  /** By our rules, and without the data that BullMQ's own job would hold. */
+  #shown(job: BoardJob): ShownJob {
+    const { id } = job;
+    const json = toBoardJson(job, this.mask);
+    const shown = {
+      id,
+      opts: {},
+      toJSON: () => json,
+      getState: () => this.shard.queue.getJobState(id),
+      retry: async (state: unknown): Promise<void> => {
+        const taskId = taskIdOf(id);
+        if (taskId === undefined || state !== 'failed') throw new RequestError('action_refused', 'only dead letters and parked tasks can be started again');
+        // Bull Board has just seen it in the failed set. If it is gone now, another request was faster.
+        await this.tasks.redrive(taskId);
+      },
+      remove: refuse,
+      promote: refuse,
+      updateData: refuse,
+      changeDelay: refuse,
+      changePriority: refuse,
+      removeUnprocessedChildren: refuse,
     };
-    return Object.assign(job, { retry, remove: refuse, promote: refuse, updateData: refuse, changeDelay: refuse, changePriority: refuse });
+    // The board uses no more of a job than its own interface of one says, and that is all here.
+    return shown as unknown as ShownJob;
   }
 
   // This is a second check behind the list of allowed changes, in case a new version of the board finds another way.
@@ -190,17 +220,4 @@ class RedrivingAdapter extends BullMQAdapter {
 
 async function refuse(): Promise<never> {
   throw new RequestError('action_refused', 'this action would break tasks and is switched off');
-}
-
-/** The task in the words that its client used. The message is cut to a length that a person can read. */
-function showData(data: unknown, mask: PathMask): unknown {
-  try {
-    const task = decodeTask(data);
-    const { messageData } = task;
-    const message = messageData.length <= MAX_SHOWN_CHARACTERS ? messageData : `${messageData.slice(0, MAX_SHOWN_CHARACTERS)}... (${messageData.length} characters)`;
-    return { id: task.id, source: task.source, client_id: task.clientId, ...toWirePolicy(task, mask), message_data: message };
-  } catch {
-    // What of it is a secret is not known here.
-    return 'A newer version of the service wrote this task, and this one cannot read it.';
-  }
 }

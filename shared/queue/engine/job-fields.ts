@@ -28,6 +28,8 @@ export const jobField = {
   failedReason: 'failedReason',
   /** How a completed job ended: see `Completion` in log-codec.ts. */
   returnValue: 'returnvalue',
+  /** When a worker last fetched it, ms since the epoch. */
+  startedAt: 'processedOn',
   /** ms since the epoch. */
   finishedAt: 'finishedOn',
   /** Name of the worker that holds it, or held it last. */

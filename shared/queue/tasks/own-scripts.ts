@@ -6,6 +6,7 @@ import { probeScripts } from '../flow/probe-scripts.js';
 import { reportScripts } from '../flow/report-scripts.js';
 import { deferScript, waitingListScripts } from '../flow/waiting-list-scripts.js';
 import { addSearchFieldsScripts } from './add-search-fields-scripts.js';
+import { boardScript } from './board-script.js';
 import { cancelScript } from './cancel-script.js';
 import { countScript } from './count-script.js';
 import { failedPageScript } from './failed-page-script.js';
@@ -19,6 +20,7 @@ import { sweepScript } from './sweep-script.js';
  * works on a cluster. BullMQ's own steps (adding, retrying) are never written again in them.
  */
 export const fixedScripts = {
+  krsBoard: boardScript,
   krsCancel: cancelScript,
   krsLocate: locateScript,
   krsCount: countScript,

@@ -1,3 +1,4 @@
+import { jobField } from '../engine/job-fields.js';
 import { restart } from '../engine/restart-job.js';
 import type { Shard } from '../engine/shard.js';
 import { transact } from '../engine/transact.js';
@@ -15,8 +16,8 @@ export type Redrive = { readonly kind: 'redriven'; readonly run: number } | { re
  */
 export async function redriveTask({ queue, client, keys }: Shard, taskId: string, now: number): Promise<Redrive> {
   const jobId = jobIdOf(taskId);
-  const job = await queue.getJob(jobId);
-  if (job === undefined) return { kind: 'not_found' };
+  // The job itself is not read: its message may have megabytes, and a hundred jobs are started again at once.
+  if ((await client.hexists(keys.job(taskId), jobField.createdAt)) === 0) return { kind: 'not_found' };
   const startAgain = await restart(queue, jobId);
   const [run] = await transact(client, (multi) => {
     multi.runCommand('krsPrepareRedrive', [keys.job(taskId), keys.failed, keys.parked, jobId, now, HISTORY_ENTRIES]);

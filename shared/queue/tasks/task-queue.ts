@@ -122,7 +122,7 @@ export class TaskQueue {
 
   /**
    * Redrives every task that is in the failed set of one queue now; what fails again meanwhile is left.
-   * @param queueName as in `queues()`; an unknown one has nothing to redrive
+   * @param queueName such as `deliver-0`; an unknown one has nothing to redrive
    * @returns how many were started again, and how many another call had started or removed before
    */
   async redriveAll(queueName: string): Promise<{ retried: number; skipped: number }> {
@@ -170,13 +170,8 @@ export class TaskQueue {
     this.options.refusals?.accepted();
   }
 
-  /** The queues for the board. The list is empty until Redis has answered once. */
-  queues(): readonly Shard['queue'][] {
-    return this.#shards.all().map(({ queue }) => queue);
-  }
-
   /**
-   * The shards for the janitor and the workers, which run their own loops. @throws EngineMismatchError as
+   * The shards for the janitor, the workers and the board, which speak with Redis by themselves. @throws EngineMismatchError as
    * `onEngineMismatch`
    */
   async shards(): Promise<readonly Shard[]> {

@@ -68,6 +68,129 @@ describe('Bull Board', () => {
     expect(text.length).to.be.below(5_000);
   });
 
+  describe('pages', () => {
+    const list = (query: string): Promise<Answer> => call(service.baseUrl, `/admin/queues/api/queues?${query}`);
+    const jobsOf = ({ body }: Answer): readonly { readonly id: string; readonly data: Readonly<Record<string, unknown>> | string; readonly stacktrace: readonly string[] }[] =>
+      // What a test reads of it, it also compares.
+      (body as unknown as { queues: { jobs: { id: string; data: Record<string, unknown> | string; stacktrace: string[] }[] }[] }).queues.flatMap(({ jobs }) => jobs);
+
+    async function waiting(count: number, message = 'm'): Promise<WireTask[]> {
+      const tasks = Array.from({ length: count }, () => httpTask('http://127.0.0.1:9/hook', { initial_delay: 3_600, message_data: message }));
+      for (const task of tasks) await submitNew(service.baseUrl, task);
+      return tasks;
+    }
+
+    it('has at most 50 jobs, whatever is asked for', async () => {
+      await waiting(60);
+      const answer = await list('activeQueue=deliver-0&status=delayed&page=1&jobsPerPage=1000000');
+      expect(answer.status).to.equal(200);
+      expect(jobsOf(answer)).to.have.lengthOf(50);
+      expect(jobsOf(await list('activeQueue=deliver-0&status=delayed&page=2&jobsPerPage=1000000'))).to.have.lengthOf(10);
+      expect(jobsOf(await list('activeQueue=deliver-0&status=delayed&page=999999999999999999999'))).to.have.lengthOf(0);
+      expect(jobsOf(await list('activeQueue=deliver-0&status=delayed&page=1&jobsPerPage=7'))).to.have.lengthOf(7);
+    });
+
+    it('shows the same jobs in the same order as before, each once', async () => {
+      const tasks = await waiting(12);
+      const ids: string[] = [];
+      for (const page of [1, 2, 3]) ids.push(...jobsOf(await list(`activeQueue=deliver-0&status=delayed&page=${page}&jobsPerPage=5`)).map(({ id }) => id));
+      expect(ids).to.deep.equal(tasks.map(({ id }) => `t-${id}`).reverse());
+      expect(jobsOf(await list('activeQueue=deliver-0&status=latest')).map(({ id }) => id)).to.have.members(ids.slice(0, 10));
+    });
+
+    for (const query of ['page=0', 'page=-1', 'page=x', 'page=1&page=2', 'jobsPerPage=0', 'jobsPerPage=all', 'status=nothing', 'status=failed&status=failed', 'activeQueue=%25zz', 'activeQueue=a&activeQueue=b']) {
+      it(`refuses ${query} with 400`, async () => {
+        const { status, body } = await list(`activeQueue=deliver-0&${query}`.replace(/^activeQueue=deliver-0&(?=activeQueue)/, ''));
+        expect([status, body['code']]).to.deep.equal([400, 'invalid_request']);
+      });
+    }
+
+    it('shows 20 messages of 1 MiB of control characters by their facts, in a small answer', async () => {
+      const message = '\u0001'.repeat(1_048_576);
+      await waiting(20, message);
+      const startedAt = performance.now();
+      const answer = await list('activeQueue=deliver-0&status=delayed&page=1&jobsPerPage=20');
+      expect(performance.now() - startedAt).to.be.below(1_000);
+      expect(answer.status).to.equal(200);
+      const jobs = jobsOf(answer);
+      expect(jobs).to.have.lengthOf(20);
+      for (const { data } of jobs) expect(data).to.include({ client_id: 'team-a', source: 'orders', message_bytes: 1_048_576 });
+      expect(JSON.stringify(answer.body).length).to.be.below(100_000);
+      const [{ id } = { id: '' }] = jobs;
+      const single = await call(service.baseUrl, `${API}/${encodeURIComponent(id)}`);
+      expect(single.status).to.equal(200);
+      expect(JSON.stringify(single.body)).to.include('too long for this page');
+    });
+
+    it('shows a job whose fields a person has spoilt, and all others beside it', async () => {
+      const [spoilt, good] = await waiting(2);
+      const [shard] = await service.queue.shards();
+      const key = shard?.keys.job(spoilt?.id ?? '') ?? '';
+      await service.redis.hset(key, { data: '{no json', opts: '[', stacktrace: 'neither', returnvalue: '{', delay: 'x' });
+      const answer = await list('activeQueue=deliver-0&status=delayed');
+      expect(answer.status).to.equal(200);
+      const jobs = jobsOf(answer);
+      expect(jobs.find(({ id }) => id === `t-${spoilt?.id ?? ''}`)).to.deep.include({ data: '{no json', stacktrace: ['neither'] });
+      expect(jobs.find(({ id }) => id === `t-${good?.id ?? ''}`)?.data).to.include({ client_id: 'team-a' });
+      expect((await call(service.baseUrl, jobPath(spoilt?.id ?? ''))).status).to.equal(200);
+    });
+
+    it('answers 404 for an id that no task has, also where another key of the queue has that name', async () => {
+      await waiting(1);
+      for (const id of ['wait', 'delayed', 'meta', 'marker', 'parked', 't-none']) {
+        const { status } = await call(service.baseUrl, `${API}/${id}`);
+        expect(status, id).to.equal(404);
+      }
+    });
+
+    it('keeps the other requests quick while it is hammered with its largest pages', async () => {
+      await waiting(20, '\u0001'.repeat(1_048_576));
+      await waiting(200, 'm'.repeat(15_000));
+      const logged = service.log.length;
+      let isOver = false;
+      const attackers = Array.from({ length: 20 }, async (_, nth) => {
+        const counts = { ok: 0, other: 0 };
+        while (!isOver) {
+          const answer = await fetch(`${service.baseUrl}/admin/queues/api/queues?activeQueue=deliver-0&status=${nth % 2 === 0 ? 'latest' : 'delayed'}&page=${(nth % 4) + 1}&jobsPerPage=50`);
+          await answer.arrayBuffer();
+          counts[answer.status === 200 ? 'ok' : 'other'] += 1;
+        }
+        return counts;
+      });
+      const times: number[] = [];
+      const startedAt = performance.now();
+      while (performance.now() - startedAt < 4_000) {
+        const at = performance.now();
+        await submitNew(service.baseUrl, httpTask('http://127.0.0.1:9/hook', { initial_delay: 3_600 }));
+        times.push(performance.now() - at);
+      }
+      isOver = true;
+      const counts = await Promise.all(attackers);
+      expect(counts.reduce((sum, { other }) => sum + other, 0)).to.equal(0);
+      expect(counts.reduce((sum, { ok }) => sum + ok, 0)).to.be.above(20);
+      const p99 = times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)];
+      expect(p99).to.be.below(1_000);
+      expect(service.log.slice(logged).split('\n').filter((line) => line.includes('redis is away'))).to.deep.equal([]);
+    }).timeout(60_000);
+
+    it('starts a hundred parked tasks with large messages again without reading them', async () => {
+      const tasks = await Promise.all(Array.from({ length: 100 }, () => parked({ message_data: 'm'.repeat(900_000), max_retries: 0 })));
+      isDown = false;
+      const answer = await put(`${API}/retry/failed`);
+      expect([answer.status, answer.body]).to.deep.equal([200, { retried: 100, skipped: 0 }]);
+      for (const { id } of tasks) await waitForState(service.baseUrl, id, 'delivered', { withinMs: 30_000 });
+    }).timeout(60_000);
+  });
+
+  it('is away when its connection is, and never says that a task was not scheduled', async () => {
+    const [shard] = await service.queue.shards();
+    await service.redis.set(shard?.keys.delayed ?? '', 'no sorted set');
+    const answer = await call(service.baseUrl, '/admin/queues/api/queues?activeQueue=deliver-0&status=delayed');
+    expect(answer.status).to.be.at.least(500);
+    expect(JSON.stringify(answer.body)).to.not.include('schedule');
+    await service.redis.del(shard?.keys.delayed ?? '');
+  });
+
   it('shows a task whatever its id is, also when its page has taken one encoding too many off it', async () => {
     for (const id of ['a:b/c', 'é 🚚', '50%', '?#', '%zz']) {
       const task = httpTask('http://127.0.0.1:9/hook', { id: uniqueId(id), initial_delay: 3_600 });
