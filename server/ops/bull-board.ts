@@ -20,11 +20,8 @@ import { Turns } from './turns.js';
 const BOARD_PATH = '/admin/queues';
 /** The list of jobs, and the only path of the board that has a query. */
 const LIST_PATH = '/api/queues';
-/**
- * Pages that are read from Redis at the same time. All that come in one turn of the event loop are made in that turn,
- * and each takes it about 10 ms.
- */
-const PAGES_AT_ONCE = 2;
+/** Pages that are read from Redis at the same time: those that arrive in one turn of the event loop make that turn longer. */
+const PAGES_AT_ONCE = 1;
 
 /** Bull Board's page loads fonts from another host. It must not be framed, because its buttons change things. */
 const PAGE_HEADERS = {

@@ -3,11 +3,11 @@ import { taskIdOf } from '../names.js';
 import { unpackSearchFields, type SearchFields } from '../search/search-fields.js';
 
 /** The log and the data of all jobs of one page together, bytes in Redis. The rest of the page is left out. */
-const PAGE_BYTES = 512 * 1024;
-/** The data of one job on a page of many. A person sees the first 2,000 characters of a message. */
-const LISTED_DATA_BYTES = 16 * 1024;
+const PAGE_BYTES = 256 * 1024;
+/** The data of one job on a page of many. A person sees the first 2,000 characters of a message; the rest would be thrown away. */
+const LISTED_DATA_BYTES = 4 * 1024;
 /** The data of a job that is looked at alone. */
-const SINGLE_DATA_BYTES = 256 * 1024;
+const SINGLE_DATA_BYTES = 192 * 1024;
 
 /** Where BullMQ keeps the jobs of a status, by the names that its board uses. */
 const placesOf = {
@@ -55,7 +55,7 @@ export interface BoardJob {
 
 /**
  * A page of jobs: of each status those in the places `first` to `last`, counted from 0; the newest come first.
- * @returns at most 512 KiB of logs and data
+ * @returns at most 256 KiB of logs and data
  */
 export async function readBoardPage(shard: Shard, statuses: readonly BoardStatus[], first: number, last: number): Promise<BoardJob[]> {
   return read(shard, first, last, LISTED_DATA_BYTES, statuses.flatMap((status) => placesOf[status]));
