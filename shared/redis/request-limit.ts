@@ -1,3 +1,5 @@
+import { withinLimit } from '../lifecycle/time-limit.js';
+
 /**
  * The longest time that a request of the API waits for Redis, all its rounds together, ms. It is longer than the limit of
  * one command. On a cluster ioredis sends a command up to six times, and gives each round a limit of its own: a POST took
@@ -16,15 +18,5 @@ export class RequestLimitReached extends Error {
  * @throws RequestLimitReached
  */
 export async function withinRequestLimit<T>(work: Promise<T>, limitMs = REQUEST_LIMIT_MS): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    const giveUp = (): void => reject(new RequestLimitReached(`redis has not answered within ${REQUEST_LIMIT_MS} ms`));
-    // After a stall of this process timers come first. The answer may be there already, and is read before an immediate.
-    timer = setTimeout(() => setImmediate(giveUp), limitMs);
-  });
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
+  return withinLimit(work, Math.max(0, limitMs), () => new RequestLimitReached(`redis has not answered within ${REQUEST_LIMIT_MS} ms`));
 }
