@@ -5,12 +5,13 @@ import { eventually } from '../support/eventually.js';
 import { printAddress } from '../support/redis.js';
 import { ServiceProcess } from '../support/service.js';
 import { uniquePrefix } from '../support/namespace.js';
-import { getTaskAnswer } from '../support/tasks.js';
+import { call, getTaskAnswer } from '../support/tasks.js';
 import type { Post } from './ledger.js';
 import { profile } from './profile.js';
 import { scenario } from './scenario.js';
 
 const MIB = 1_048_576;
+const FULL_MS = 180_000;
 
 describe('chaos: Redis runs out of memory', () => {
   scenario('5a', 'above REDIS_HIGH_WATER submissions stop and deliveries go on', async (scene) => {
@@ -77,6 +78,25 @@ describe('chaos: Redis runs out of memory', () => {
     expect(worker.output).to.match(/redis takes writes again/);
     return { ...measured, note: `while full: ${callsPerSecond} commands of Redis/s, ${lines} log lines in ${Math.round(seconds)} s` };
   });
+
+  scenario('5g', 'full for 3 minutes: no worker ends, and none is taken to hang', async (scene) => {
+    const own = await scene.ownRedis('--maxmemory', '32mb');
+    const { ledger, service, redis, crew } = await scene.stage({ redis: own, workers: 2 });
+    // test/integration/workers/shard-watchdog.test.ts is the short form, with other times.
+    await ledger.submitAll(ledger.tasks(profile.tasks, { initial_delay: 10, max_retries: 0 }));
+    await redis.config('SET', 'maxmemory', MIB);
+    const fullAt = performance.now();
+    await eventually(() => expect(performance.now() - fullAt).to.be.above(FULL_MS), { withinMs: FULL_MS + 10_000, everyMs: 500 });
+    expect(ledger.acceptedTasks, 'nothing can be started').to.equal(0);
+    expect(crew.restarts, 'workers that ended').to.equal(0);
+    await redis.config('SET', 'maxmemory', 32 * MIB);
+    ledger.faultIsOver();
+    const measured = await ledger.settle();
+    expect(measured.delivered).to.equal(measured.acked);
+    expect(ledger.requestsWithAttempts(), 'no attempt is used').to.have.lengthOf(0);
+    expect((await call(service.baseUrl, '/stats')).body['shard_rebuilds']).to.equal(0);
+    return measured;
+  }, { isLongOnly: true, longMs: 400_000 });
 
   scenario('5c', 'a Redis that evicts is refused in prod and shouted about in dev', async (scene) => {
     const own = await scene.ownRedis('--maxmemory', '32mb');

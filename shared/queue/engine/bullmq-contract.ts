@@ -44,7 +44,7 @@ export const loopMethods = {
   'Worker.moveToActive': ['this.backend.moveToActive('],
   'backend.waitForJob': ['this.queue.blockingClient', 'this.reconnectBlocking()'],
   'backend.reconnectBlocking': ['this.blockingConnection.reconnect()'],
-  'backend.moveToActive': ["'moveToActive'"],
+  'backend.moveToActive': ['this.execCommand('],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type LoopMethodName = keyof typeof loopMethods;
