@@ -14,6 +14,7 @@ const FOLDERS = {
   integration: ['redis', 'kafka'],
   e2e: ['redis', 'kafka', 'chromium'],
   chaos: ['redis', 'kafka'],
+  topology: ['redis'],
 };
 
 /**

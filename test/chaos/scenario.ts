@@ -52,12 +52,7 @@ export class Scene {
     this.onClose(() => receiver.close());
     const address = own?.address ?? testRedisAddress();
     const redis = this.client(address);
-    const service = await Service.start({ ...rest, workers: 0, redis: redisSeenAt ?? address, settings: { ...QUICK, ...settings } });
-    this.#services.push(service);
-    this.onClose(() => service.close());
-    const crew = new Crew(service);
-    this.onClose(() => crew.stop());
-    await Promise.all(Array.from({ length: workers }, () => crew.hire()));
+    const { service, crew } = await this.staff({ ...rest, workers, redis: redisSeenAt ?? address, settings });
     const keys = shardKeys(service.prefix);
     // Again and again: a new worker takes tasks before its crew has read that it is up.
     const holderOf = (taskId: string): Promise<ServiceProcess> => eventually(async () => {
@@ -77,6 +72,17 @@ export class Scene {
       holderOf,
       killHolder: async (taskId) => (await holderOf(taskId)).kill(),
     };
+  }
+
+  /** An API and supervised workers. */
+  async staff({ workers = 1, settings = {}, ...rest }: ServiceOptions): Promise<Pick<Stage, 'service' | 'crew'>> {
+    const service = await Service.start({ ...rest, workers: 0, settings: { ...QUICK, ...settings } });
+    this.#services.push(service);
+    this.onClose(() => service.close());
+    const crew = new Crew(service);
+    this.onClose(() => crew.stop());
+    await Promise.all(Array.from({ length: workers }, () => crew.hire()));
+    return { service, crew };
   }
 
   async ownRedis(...settings: readonly string[]): Promise<PrivateRedis> {

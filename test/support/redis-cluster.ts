@@ -11,6 +11,8 @@ export interface ClusterOptions {
   readonly masters?: number;
   /** Default 3: one for each master. */
   readonly replicas?: number;
+  /** Masters without slots. Default 0. */
+  readonly spares?: number;
   /** After this silence a master is replaced. Default 1,500. */
   readonly nodeTimeoutMs?: number;
   /** Further settings of each node. */
@@ -24,10 +26,10 @@ export class RedisCluster {
   private constructor(readonly nodes: readonly PrivateRedis[]) {}
 
   /** @returns one that serves all slots, unless some were left out, and whose replicas are in step */
-  static async start({ masters = 3, replicas = 3, nodeTimeoutMs = 1_500, settings = [], slotsLeftOut = [] }: ClusterOptions = {}): Promise<RedisCluster> {
+  static async start({ masters = 3, replicas = 3, spares = 0, nodeTimeoutMs = 1_500, settings = [], slotsLeftOut = [] }: ClusterOptions = {}): Promise<RedisCluster> {
     const nodes: PrivateRedis[] = [];
     // One after the other: a port is taken only when its server has started.
-    for (let nth = 0; nth < masters + replicas; nth += 1) {
+    for (let nth = 0; nth < masters + replicas + spares; nth += 1) {
       nodes.push(await PrivateRedis.start([
         ...['--cluster-enabled', 'yes', '--cluster-port', String(await freePort()), '--cluster-node-timeout', String(nodeTimeoutMs)],
         // A node that has met no other one does not know its own address.
@@ -40,7 +42,7 @@ export class RedisCluster {
     }
     const cluster = new RedisCluster(nodes);
     try {
-      await cluster.#form(masters, new Set(slotsLeftOut));
+      await cluster.#form(masters, replicas, new Set(slotsLeftOut));
     } catch (error) {
       await cluster.close();
       throw error;
@@ -64,9 +66,12 @@ export class RedisCluster {
     }
   }
 
-  /** The nodes that are masters now, in the order of `nodes`. */
-  async masters(): Promise<PrivateRedis[]> {
-    const roles = await Promise.all(this.nodes.map(async (node) => (node.pid === undefined ? '' : this.ask(node, (client) => client.info('replication')))));
+  /**
+   * The nodes that are masters now, in the order of `nodes`.
+   * @param without is not asked: it may be frozen
+   */
+  async masters(without?: PrivateRedis): Promise<PrivateRedis[]> {
+    const roles = await Promise.all(this.nodes.map(async (node) => (node.pid === undefined || node === without ? '' : this.ask(node, (client) => client.info('replication')))));
     return this.nodes.filter((_, index) => roles[index]?.includes('role:master') === true);
   }
 
@@ -86,7 +91,7 @@ export class RedisCluster {
     await Promise.all(this.nodes.map((node) => node.close()));
   }
 
-  async #form(masters: number, leftOut: ReadonlySet<number>): Promise<void> {
+  async #form(masters: number, replicas: number, leftOut: ReadonlySet<number>): Promise<void> {
     const [first] = this.nodes;
     if (first === undefined) throw new Error('a cluster has at least one node');
     const share = Math.ceil(SLOTS / masters);
@@ -110,7 +115,7 @@ export class RedisCluster {
         if (!info.includes(`cluster_known_nodes:${this.nodes.length}\r`)) throw new Error(`a node does not know the others: ${info}`);
       }
     }, { withinMs: 20_000, everyMs: 50 });
-    for (const [index, node] of this.nodes.slice(masters).entries()) {
+    for (const [index, node] of this.nodes.slice(masters, masters + replicas).entries()) {
       const master = ids[index % masters] ?? '';
       await eventually(() => this.ask(node, (client) => client.cluster('REPLICATE', master)), { withinMs: 10_000, everyMs: 100 });
     }
