@@ -3,6 +3,7 @@ import type { RedisConfig } from '../config/load.js';
 import { patchIoredisTimeLimits } from './ioredis-time-limits.js';
 import { seeReadOnly, type ReadOnlySpell } from './read-only-spell.js';
 import { redisErrorCode } from './redis-error.js';
+import { followFailovers, SentinelFailovers } from './sentinel-failovers.js';
 
 export type RedisClient = Redis | Cluster;
 
@@ -61,8 +62,13 @@ export function connectRedis(config: RedisConfig, profile: keyof typeof profiles
   switch (config.mode) {
     case 'standalone':
       return new Redis({ ...options, ...config.address, db: config.db });
-    case 'sentinel':
-      return new Redis({ ...options, sentinels: [...config.sentinels], name: config.masterName, db: config.db });
+    case 'sentinel': {
+      const failovers = new SentinelFailovers(config.sentinels, config.masterName);
+      const redis = new Redis({ ...options, ...followFailovers(failovers), sentinels: [...config.sentinels], name: config.masterName, db: config.db });
+      // It connects again for ever, so it ends only when it is closed by us.
+      redis.once('end', () => failovers.close());
+      return redis;
+    }
     case 'cluster':
       return new Cluster([...config.nodes], {
         redisOptions: options,

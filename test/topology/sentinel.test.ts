@@ -1,0 +1,64 @@
+import { expect } from 'chai';
+
+import { Ledger } from '../chaos/ledger.js';
+import { profile } from '../chaos/profile.js';
+import { scenario, type Scene } from '../chaos/scenario.js';
+import { eventually } from '../support/eventually.js';
+import { createReceiver } from '../support/receiver.js';
+import { MASTER_NAME, SentinelRedis } from '../support/sentinel-redis.js';
+
+const ROUNDS = profile.name === 'long' ? 5 : 1;
+
+/**
+ * The master is replaced under load, once (five times in the long form).
+ * @param replace begins it, and resolves when the old master may come back as a replica
+ * @param maxLost acknowledged tasks that may be gone after one failover
+ */
+async function replaceMaster(scene: Scene, replace: (redis: SentinelRedis) => Promise<() => Promise<void>>, maxLost: number): ReturnType<Parameters<typeof scenario>[2]> {
+  const redis = await SentinelRedis.start();
+  scene.onClose(() => redis.close());
+  const receiver = await createReceiver();
+  scene.onClose(() => receiver.close());
+  const { service, crew } = await scene.staff({ workers: 2, settings: { REDIS_MODE: 'sentinel', REDIS_MASTER_NAME: MASTER_NAME, REDIS_SENTINEL_ADDRS: redis.sentinelAddresses } });
+  const ledger = new Ledger(receiver, service);
+  let nth = 0;
+  const stopLoad = ledger.startLoad(100, () => ledger.task({ max_retries: 3, initial_delay: ((nth += 1) % 20) / 10 }));
+  const acknowledges = async (more: number): Promise<void> => {
+    const before = ledger.acked.size;
+    await eventually(() => { expect(ledger.acked.size).to.be.at.least(before + more); }, { withinMs: 30_000 });
+  };
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await acknowledges(100);
+    const old = await redis.master();
+    const bringBack = await replace(redis);
+    await eventually(async () => { expect((await redis.master()).address).not.to.deep.equal(old.address); }, { withinMs: 40_000, everyMs: 100 });
+    await acknowledges(100);
+    await bringBack();
+    await redis.isWhole(60_000);
+  }
+  ledger.faultIsOver();
+  await stopLoad();
+  // What the new master never got: replication does not wait.
+  const received = new Set([...ledger.acked].filter((id) => ledger.accepted(id).delivered > 0));
+  const gone = new Set([...(await ledger.unknown())].filter((id) => !received.has(id)));
+  const measured = await ledger.settle({ withinMs: 60_000, gone });
+  expect(gone.size, 'acknowledged, and on no server').to.be.at.most(maxLost * ROUNDS);
+  expect(measured.delivered).to.equal(measured.acked - gone.size);
+  expect(crew.restarts, 'workers that ended').to.equal(0);
+  return { ...measured, note: `failovers: ${ROUNDS}` };
+}
+
+describe('topology: Redis Sentinel', () => {
+  scenario('18a', 'the master behind three sentinels killed with kill -9 under load', (scene) =>
+    replaceMaster(scene, async (redis) => {
+      const master = await redis.master();
+      await master.kill();
+      return () => master.restart();
+    }, 3), { longMs: 600_000 });
+
+  scenario('18b', 'the master behind three sentinels moved on purpose under load (SENTINEL FAILOVER)', (scene) =>
+    replaceMaster(scene, async (redis) => {
+      await redis.failOver();
+      return async () => undefined;
+    }, 3), { longMs: 600_000 });
+});
