@@ -162,7 +162,6 @@ const inWords = ([what, seen, limit]: Limit): string => `${what}: ${Math.round(s
 function harmOf({ measured, api, worker }: Run): string[] {
   const failures = Object.entries(measured.failures).map(([how, times]) => `${times} x ${how}`);
   const limits: readonly Limit[] = [
-    ['tasks that did not arrive', measured.missing, 0],
     ['memory of the API, MiB', api.peakMiB, MOST_MIB],
     ['memory of the worker, MiB', worker.peakMiB, MOST_MIB],
   ];
@@ -176,6 +175,7 @@ function slownessOf(runs: readonly Run[], control: Measured): string[] {
     ['p99 of the requests, ms', best(({ measured }) => measured.requestP99Ms), control.requestP99Ms + MOST_MS_MORE],
     ['p99 of the probes, ms', best(({ measured }) => measured.probeP99Ms), control.probeP99Ms + MOST_MS_MORE],
     ['p99 of the lateness, ms', best(({ measured }) => measured.latenessP99Ms), control.latenessP99Ms + MOST_MS_MORE],
+    ['tasks that have not arrived 10 s later', best(({ measured }) => measured.missing), 0],
     ['longest turn of the API, ms of CPU', best(({ api }) => api.longestTurnMs), LONGEST_TURN_MS],
     ['longest turn of the worker, ms of CPU', best(({ worker }) => worker.longestTurnMs), LONGEST_TURN_MS],
   ];

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 
 import { expect } from 'chai';
 
@@ -18,6 +19,22 @@ const MOST_MIB = 600;
 /** The most that a process has had in memory so far, in MiB. */
 const peakMiB = (pid: number): number => Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1_024;
 
+/**
+ * Reads the first line of an answer, and nothing more than the system has handed over with it.
+ * @returns undefined when the connection was cut off before
+ */
+async function statusOf(socket: Socket): Promise<number | undefined> {
+  for (;;) {
+    const line = socket.read('HTTP/1.1 200'.length) as Buffer | null; // a socket without an encoding yields Buffers
+    if (line !== null) return Number(line.toString().slice(-3));
+    if (socket.destroyed) return undefined;
+    await new Promise<void>((resolve) => {
+      socket.once('readable', resolve);
+      socket.once('close', () => resolve());
+    });
+  }
+}
+
 describe('chaos: clients that do not read their answers', () => {
   let redis: PrivateRedis;
   let service: Service;
@@ -35,23 +52,27 @@ describe('chaos: clients that do not read their answers', () => {
   });
 
   it(`are cut off within ${CUT_WITHIN_MS / 1_000} s, and cost the API no more than ${MOST_MIB} MiB`, async function () {
-    this.timeout(CUT_WITHIN_MS + 30_000);
+    this.timeout(CUT_WITHIN_MS + 60_000);
     const { pid } = service.server;
     const task = { id: uniqueId(), source: 's', client_id: 'c', destination_type: 'http', destination: { url: 'http://127.0.0.1:9/' }, on_exhausted: 'park', max_retries: 0, base_delay: 3_600, message_data: '\u0001'.repeat(MIB) };
     expect(await attack.post('/tasks', JSON.stringify(task))).to.equal(201);
     const bad = JSON.stringify({ ...task, destination_type: 'kafka', message_data: 'm', destination: { topic: 't', headers: Object.fromEntries(Array.from({ length: 900 }, (_, nth) => [`\u0001${nth}${'x'.repeat(6_000)}`, 'v'])) } });
-    const requests = [
-      getRequest(`/tasks/${task.id}?include=message_data`).repeat(10),
-      postHead('/tasks', 'application/json', `Content-Length: ${Buffer.byteLength(bad)}`) + bad + getRequest('/openapi.yaml').repeat(5_000),
-      getRequest('/openapi.yaml').repeat(20_000),
+    const kinds: readonly (readonly [status: number, requests: string])[] = [
+      [200, getRequest(`/tasks/${task.id}?include=message_data`).repeat(10)],
+      [400, postHead('/tasks', 'application/json', `Content-Length: ${Buffer.byteLength(bad)}`) + bad + getRequest('/openapi.yaml').repeat(5_000)],
+      [200, getRequest('/openapi.yaml').repeat(20_000)],
     ];
     const idle = openSockets(pid);
+    let mostOpen = 0;
     for (let nth = 0; nth < READERS; nth += 1) {
+      const [status, requests] = kinds[nth % kinds.length] ?? [0, ''];
       const socket = attack.connect();
-      socket.pause();
-      socket.write(requests[nth % requests.length] ?? '');
+      socket.write(requests);
+      // One after the other: Redis gives out only so many large messages a second, and a 503 would fit into the system's buffers.
+      expect(await statusOf(socket)).to.be.oneOf([status, undefined]);
+      mostOpen = Math.max(mostOpen, openSockets(pid));
     }
-    await eventually(() => { expect(openSockets(pid)).to.be.at.least(idle + READERS / 2); });
+    expect(mostOpen, 'connections that were open at once').to.be.at.least(idle + READERS / 4);
     await eventually(() => {
       expect(openSockets(pid), 'connections that are open').to.be.at.most(idle + 2);
     }, { withinMs: CUT_WITHIN_MS, everyMs: 250 });
