@@ -49,15 +49,15 @@ const NO_LEADER = -1;
 const VERSIONS_HEAD_BYTES = 6;
 
 /**
- * Can these be the first bytes of an answer? HTTP/2 begins with bytes that read as a fitting length and a fitting correlation
+ * Can these be the first bytes of an ApiVersions answer? HTTP/2 begins with bytes that read as a fitting length and a fitting correlation
  * id, and then waits for us: without this look it would be taken for a broker that is slow.
  *
  * @param part        what is here of the answer, without length and correlation id
  * @param answerBytes of the whole answer, likewise
  * @throws NoKafkaBroker
  */
-export function checkBeginning(key: ApiKey, part: Buffer, answerBytes: number): void {
-  if (key !== apiKey.apiVersions || part.length < VERSIONS_HEAD_BYTES || part.readInt16BE(0) !== 0) return;
+export function checkBeginningOfVersions(part: Buffer, answerBytes: number): void {
+  if (part.length < VERSIONS_HEAD_BYTES || part.readInt16BE(0) !== 0) return;
   if (part.readInt32BE(2) * 6 > answerBytes - VERSIONS_HEAD_BYTES) throw new NoKafkaBroker('a list is announced to be longer than its answer');
 }
 

@@ -1,4 +1,4 @@
-import { apiKey, checkAnswer, checkBeginning, checkSaslToken, largestAnswer, newestVersion, type ApiKey } from './answer-check.js';
+import { apiKey, checkAnswer, checkBeginningOfVersions, checkSaslToken, largestAnswer, newestVersion, type ApiKey } from './answer-check.js';
 import { NoKafkaBroker } from './no-kafka-broker.js';
 
 /** A request that has not been answered yet. */
@@ -10,6 +10,7 @@ type Question =
 const LENGTH_BYTES = 4;
 const CORRELATION_BYTES = 4;
 const HEAD_BYTES = LENGTH_BYTES + CORRELATION_BYTES;
+const NOTHING = Buffer.alloc(0);
 /** Length, api key, version, correlation id. */
 const REQUEST_HEAD_BYTES = 12;
 
@@ -20,7 +21,7 @@ const REQUEST_HEAD_BYTES = 12;
 export class AnswerStream {
   readonly #questions: Question[] = [];
   /** Beginning of an answer that has not come as a whole. */
-  #held = Buffer.alloc(0);
+  #held: Buffer = NOTHING;
   #heldBytes = 0;
 
   /** @param request one whole request, as kafkajs writes it */
@@ -39,8 +40,9 @@ export class AnswerStream {
     while (rest.length > 0) {
       const bytes = this.#lengthOfNext(rest);
       if (bytes === undefined || rest.length < bytes) break;
-      const answer = rest.subarray(0, bytes);
-      rest = rest.subarray(bytes);
+      const isLast = rest.length === bytes;
+      const answer = isLast ? rest : rest.subarray(0, bytes);
+      rest = isLast ? NOTHING : rest.subarray(bytes);
       hasHanded = true;
       const question = this.#questions.shift();
       hand(answer, question === undefined ? 0 : checkAnswerTo(question, answer));
@@ -60,7 +62,7 @@ export class AnswerStream {
     if (length < (isToken ? 0 : CORRELATION_BYTES)) throw new NoKafkaBroker('an answer is too short');
     if (!isToken && rest.length >= HEAD_BYTES) {
       if (rest.readInt32BE(LENGTH_BYTES) !== question.correlationId) throw new NoKafkaBroker('it answers what was not asked');
-      checkBeginning(question.key, rest.subarray(HEAD_BYTES), length - CORRELATION_BYTES);
+      if (question.key === apiKey.apiVersions) checkBeginningOfVersions(rest.subarray(HEAD_BYTES), length - CORRELATION_BYTES);
     }
     return LENGTH_BYTES + length;
   }
@@ -81,7 +83,7 @@ export class AnswerStream {
   #hold(rest: Buffer, hasHanded: boolean): void {
     // What is held already stays where it is. An answer that was handed on is read later: its bytes are not written to again.
     if (this.#heldBytes > 0 && !hasHanded) return;
-    this.#held = Buffer.from(rest);
+    this.#held = rest.length === 0 ? NOTHING : Buffer.from(rest);
     this.#heldBytes = rest.length;
   }
 }

@@ -45,6 +45,7 @@ export class TopicConnection {
   readonly #producer: Producer;
   readonly #choosePartition = kafkajs.Partitioners.DefaultPartitioner();
   #partitions: PartitionMetadata[] = [];
+  #counted = countOnly(0);
   /** Partitions that have no leader: nearly always none. */
   #leaderless: ReadonlySet<number> = new Set();
   readonly #madeAt = performance.now();
@@ -127,10 +128,10 @@ export class TopicConnection {
    * message whose client chose no key goes to another one when that one has no leader.
    */
   partitionOf({ key, isKeyed }: Pick<TopicMessage, 'key' | 'isKeyed'>): number {
-    const partition = this.#choose(this.#partitions.length, key);
+    const partition = this.#choose(this.#counted, key);
     if (isKeyed || this.hasLeader(partition)) return partition;
     const led = this.#partitions.filter(({ partitionId }) => this.hasLeader(partitionId));
-    return led[this.#choose(led.length, key)]?.partitionId ?? partition;
+    return led[this.#choose(countOnly(led.length), key)]?.partitionId ?? partition;
   }
 
   hasLeader(partition: number): boolean {
@@ -182,13 +183,14 @@ export class TopicConnection {
 
   #learn(partitions: PartitionMetadata[]): void {
     this.#partitions = partitions;
+    this.#counted = countOnly(partitions.length);
     this.#leaderless = new Set(partitions.filter(({ leader }) => leader < 0).map(({ partitionId }) => partitionId));
   }
 
-  #choose(partitions: number, key: Buffer): number {
+  #choose(partitionMetadata: PartitionMetadata[], key: Buffer): number {
     // Whatever the hash.
-    if (partitions <= 1) return 0;
-    return this.#choosePartition({ topic: this.#topic, partitionMetadata: countOnly(partitions), message: { key, value: null } });
+    if (partitionMetadata.length <= 1) return 0;
+    return this.#choosePartition({ topic: this.#topic, partitionMetadata, message: { key, value: null } });
   }
 
   /** @param longestExtensionMs how much longer it may take if the broker asks for a wait meanwhile */
