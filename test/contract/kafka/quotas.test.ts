@@ -68,7 +68,7 @@ describe('kafka adapter: the quota of a real broker', function () {
     let delivered = 0;
     let heldBack = 0;
     // The quota is that of some ten seconds: a few messages of five seconds each use it up.
-    for (let nth = 0; delivered < 5 || heldBack === 0; nth += 1) {
+    for (let nth = 0; delivered < 4 || heldBack === 0; nth += 1) {
       const result = await send(adapter, attempt(`t-${nth}`, body), kafka({ topic }));
       if (result.kind === 'delivered') {
         delivered += 1;
