@@ -3,7 +3,6 @@ import { performance } from 'node:perf_hooks';
 import type { Logger } from '../../shared/logging/logger.js';
 import { ANSWERED, sendAnswer } from './answer.js';
 import { sendError } from './error-response.js';
-import { passOverBody } from './pass-over-body.js';
 import { checkProtocol } from './protocol-check.js';
 import { parseQuery } from './query.js';
 import { RequestContext } from './request-context.js';
@@ -74,8 +73,6 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
       } catch (thrown) {
         sendError(context, thrown, parts.logger);
       }
-      // Most requests are complete by now.
-      if (!request.complete) passOverBody(request);
     }
   };
 }
