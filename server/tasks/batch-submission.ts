@@ -16,6 +16,11 @@ import type { Acceptance, SubmitTask } from './submit-task.js';
 
 export const MAX_BATCH_TASKS = 10_000;
 export const MAX_BATCH_BYTES = 32 * 1_048_576;
+/** A turn of short tasks: so many share a call of Redis, and smaller groups cost more. It takes 6 ms. */
+const TASKS_IN_A_ROW = 200;
+/** The clock is looked at once for so many short tasks: they take 0.3 ms. */
+const TASKS_BY_CLOCK = 8;
+const LONG_BYTES = 4_096;
 const MAX_ID_LENGTH = 510;
 /**
  * After a failure of Redis, the next tasks of a batch are refused without being tried for this long, ms. The Retry-After of a
@@ -55,6 +60,10 @@ export async function submitBatch(context: RequestContext, deps: BatchDeps): Pro
 type BatchText = Buffer | RequestError;
 /** A few at a time. */
 type BatchTexts = AsyncIterable<readonly BatchText[]> | Iterable<readonly BatchText[]>;
+
+function isLong(text: BatchText): boolean {
+  return text instanceof Buffer && text.length > LONG_BYTES;
+}
 
 function isBatchType(mediaType: string): boolean {
   return isJson(mediaType) || mediaType === 'application/x-ndjson' || mediaType === 'application/jsonl';
@@ -109,7 +118,8 @@ class Batch {
     for await (const some of texts) {
       for (const text of some) {
         if (index === MAX_BATCH_TASKS) throw new RequestError('too_large', `a batch must not have more than ${MAX_BATCH_TASKS} tasks`);
-        if (turns.isUsedUp) await turns.next();
+        if (index > 0 && index % TASKS_IN_A_ROW === 0) await turns.next();
+        else if ((index % TASKS_BY_CLOCK === 0 || isLong(text)) && turns.isUsedUp) await turns.next();
         if (!this.#window.hasRoom) await this.#window.whenRoom();
         if (text instanceof Buffer && text.length >= LARGE_BYTES) await this.#submitLarge(text, index);
         else void this.#submitOne(text, index);
