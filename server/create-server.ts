@@ -81,8 +81,8 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
   const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
   const largestBody = maxBodyBytes(config.maxMessageBytes);
   const { isRedisAboveMark = () => memoryGuard.isAboveMark, bodyBudget = BodyBudget.for(Math.max(largestBody, MAX_BATCH_BYTES)) } = deps;
-  const { circuit, dead, release, deliveryTimeoutMs } = config;
-  const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs };
+  const { circuit, dead, release, deliveryTimeoutMs, secretPathHosts } = config;
+  const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs, secretPathHosts };
   const fleetSettings = new FleetSettings({ queue, own, logger });
   const pipeline = createRequestPipeline(
     routeTable,

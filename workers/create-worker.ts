@@ -128,7 +128,7 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
       circuit: config.circuit,
       workerName,
       sendLimitMs: config.deliveryTimeoutMs,
-      facts: factsOf({ version, defaultBrokers, circuit: config.circuit, dead: config.dead, release: config.release, deliveryTimeoutMs: config.deliveryTimeoutMs }),
+      facts: factsOf({ version, defaultBrokers, circuit: config.circuit, dead: config.dead, release: config.release, deliveryTimeoutMs: config.deliveryTimeoutMs, secretPathHosts: config.secretPathHosts }),
       rebuilds: countRebuilds,
       clock,
       logger,

@@ -5,7 +5,7 @@ import type { DefaultBrokers } from './flow-key.js';
 
 /**
  * Settings that workers act by and that the API judges by: under which name a destination goes, whether a circuit is
- * open, when a task counts as unreadable. API and workers read them from environments of their own, so they can differ.
+ * open, when a task counts as unreadable, what is secret in a path. API and workers read them from environments of their own, so they can differ.
  */
 export interface SharedSettings {
   /** Version of the service, as in package.json: `0.1.0`. */
@@ -15,6 +15,8 @@ export interface SharedSettings {
   readonly dead: DeadPolicy;
   readonly release: ReleasePolicy;
   readonly deliveryTimeoutMs: number;
+  /** A process that lacks one of them shows the secrets of its paths. */
+  readonly secretPathHosts: readonly string[];
 }
 
 /**
@@ -36,6 +38,7 @@ const factRows = {
   DEAD_MAX_DELAY: ({ dead }) => printMs(dead.maxDelayMs),
   RELEASE_BASE_DELAY: ({ release }) => printMs(release.baseDelayMs),
   RELEASE_MAX_DELAY: ({ release }) => printMs(release.maxDelayMs),
+  SECRET_PATH_HOSTS: ({ secretPathHosts }) => [...secretPathHosts].sort().join(','),
 } as const satisfies Record<string, (settings: SharedSettings) => string>;
 
 export type FactName = keyof typeof factRows;

@@ -203,6 +203,19 @@ describe('GET /tasks/:id', () => {
     });
   });
 
+  it('is reached by fetch, as are DELETE and retry, whatever id is accepted', async () => {
+    const ids = ['%2e', '%2E%2e', '...', 'a/../b', '../..', './', 'batch', 'retry', 'a|dead|1', 'x?y#z', '\\..\\', 'a  b', '\u00a0', '%', '%25', '//'];
+    for (const id of ids) await submitNew(service.baseUrl, httpTask('http://127.0.0.1:9/hook', { id, initial_delay: 60 }));
+    for (const id of ids) {
+      const path = `/tasks/${encodeURIComponent(id)}`;
+      expect((await call(service.baseUrl, path)).body['id'], id).to.equal(id);
+      const sent = await call(service.baseUrl, `${path}/retry`, { method: 'POST' });
+      expect([sent.status, sent.body['id']], id).to.deep.equal([202, id]);
+      // It may be in the hands of the worker, or delivered, by now: what counts is that it is found.
+      expect((await call(service.baseUrl, path, { method: 'DELETE' })).status, id).to.be.oneOf([200, 409]);
+    }
+  });
+
   for (const id of ['..', '.', ' a ', 'a|dead']) {
     it(`shows and delivers a task called ${JSON.stringify(id)}, which an older version has stored`, async () => {
       await service.queue.submit(domainTask({ id, destination: { type: 'http', url: receiver.url('/old') }, retryPolicy: { maxRetries: 0, initialDelayMs: 0, baseDelayMs: 1, maxDelayMs: 1, jitter: 'none' } }));

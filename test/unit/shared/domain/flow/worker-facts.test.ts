@@ -12,6 +12,7 @@ const settings: SharedSettings = {
   dead: { attempts: 10, baseDelayMs: 1_000, maxDelayMs: 300_000 },
   release: { baseDelayMs: 30_000, maxDelayMs: 600_000 },
   deliveryTimeoutMs: 30_000,
+  secretPathHosts: ['hooks.example.com', '*.example.org'],
 };
 const own = factsOf(settings);
 const off: WorkerFacts = { ...own, FLOW_CIRCUIT: 'off' };
@@ -32,6 +33,7 @@ describe('facts of a worker', () => {
       DEAD_MAX_DELAY: '300000ms',
       RELEASE_BASE_DELAY: '30000ms',
       RELEASE_MAX_DELAY: '600000ms',
+      SECRET_PATH_HOSTS: '*.example.org,hooks.example.com',
     });
   });
 
