@@ -60,7 +60,7 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
     async function answer(): Promise<void> {
       try {
         const { served, search } = match;
-        checkProtocol(request);
+        checkProtocol(request, response);
         // It is not simply awaited: to await a value that is no promise delays every submission by a turn of the
         // microtask queue.
         const originChecked = checkOrigin(context);
