@@ -13,7 +13,8 @@ COPY workers ./workers
 RUN npm run build && npm prune --omit=dev --no-audit --no-fund
 
 FROM ${NODE_IMAGE}
-ENV NODE_ENV=production
+# The container is the border: a published port must reach the API, whatever ENVIRONMENT says.
+ENV NODE_ENV=production HTTP_HOST=::
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules

@@ -23,7 +23,7 @@ exitOnSignal(server.stopSteps, logger);
 const { host, port } = config.http;
 try {
   const started = await server.start();
-  logger.info('the API is up', { url: `http://${host}:${started.port}`, pid: process.pid });
+  logger.info('the API is up', { url: `http://${host.includes(':') ? `[${host}]` : host}:${started.port}`, pid: process.pid });
 } catch (error) {
   exitUnconfigured(
     error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'

@@ -75,16 +75,24 @@ export function listen(answer: RequestListener, { host, port, keepAliveMs = 65_0
   };
 
   return new Promise((resolve, reject) => {
-    const failed = (error: Error): void => {
+    // Many containers have no IPv6. `::` means all addresses, so there it means those of IPv4.
+    let isSecondTry = false;
+    const failed = (error: NodeJS.ErrnoException): void => {
+      if (host === '::' && error.code === 'EAFNOSUPPORT' && !isSecondTry) {
+        isSecondTry = true;
+        server.listen(port, '0.0.0.0');
+        return;
+      }
       connections.stop();
       reject(error);
     };
-    server.once('error', failed);
-    server.listen(port, host, () => {
+    server.on('error', failed);
+    server.once('listening', () => {
       server.off('error', failed);
       const address = server.address();
       resolve({ port: typeof address === 'object' && address !== null ? address.port : port, close });
     });
+    server.listen(port, host);
   });
 }
 

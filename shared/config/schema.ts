@@ -116,7 +116,7 @@ function hostNames(value: string): readonly string[] {
 export const variables = {
   ENVIRONMENT: oneOf(['dev', 'prod'], 'dev', '`prod`: JSON logs and strict defaults.'),
   LOG_LEVEL: oneOf(['error', 'warn', 'info', 'debug'], 'info', 'What is logged. The line of each attempt is `info`.'),
-  HTTP_HOST: text(undefined, 'Address the API listens on. Default: 127.0.0.1 in dev, 0.0.0.0 in prod.'),
+  HTTP_HOST: variable((value) => value.replace(/^\[(.*)\]$/, '$1'), 'text', undefined, 'Address the API listens on; `::` = all addresses, of IPv4 and IPv6. Default: 127.0.0.1 in dev, 0.0.0.0 in prod; in the image `::`.'),
   HTTP_PORT: integer(0, 65535, '8080', 'Port the API listens on; 0 = any free one.'),
   HTTP_KEEP_ALIVE: duration('65s', 'How long the API keeps a connection without requests. It must be longer than the time for which a load balancer or proxy in front keeps its own, or a request now and then meets a closed connection.', { min: 1_000, max: 3_600_000 }),
   HTTP_MAX_CONNECTIONS: integer(1, 1_000_000, '10000', 'Connections that the API holds at once, and fewer where the process may not open as many files. When they are used up, those without a request are closed for new ones.'),

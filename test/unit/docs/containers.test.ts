@@ -94,6 +94,10 @@ describe('Dockerfile', () => {
     expect(JSON.parse(last('CMD').slice('CMD '.length))).to.deep.equal(['node', '--enable-source-maps', 'dist/server/main.js']);
   });
 
+  it('listens on all addresses, so that a published port reaches the API', () => {
+    expect(last('ENV').split(' ')).to.include('HTTP_HOST=::');
+  });
+
   it('asks /readyz on the port that is configured', () => {
     const check = lines[lines.findIndex((line) => line.startsWith('HEALTHCHECK ')) + 1] ?? '';
     const [program, flag, code] = JSON.parse(check.trim().slice('CMD '.length)) as string[];

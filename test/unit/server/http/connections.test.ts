@@ -226,6 +226,13 @@ describe('connections', () => {
     });
   });
 
+  it('are taken on all addresses for ::, those of IPv4 too', async () => {
+    await start((_request, response) => response.end('ok'), { host: '::' });
+    const connection = await open();
+    connection.write(get('/'));
+    await connection.has(/ok/);
+  });
+
   it('are told for how long they are kept, longer than load balancers keep theirs', async () => {
     await start((_request, response) => response.end('ok'));
     const connection = await open();

@@ -178,6 +178,10 @@ describe('loadConfig', () => {
     expect(faults.join('\n')).to.not.contain(secret);
   });
 
+  it('takes an IPv6 address with and without brackets', () => {
+    for (const text of ['::', '[::]']) expect(loadConfig({ HTTP_HOST: text }).http.host).to.equal('::');
+  });
+
   it('takes every name in prod, and none in dev, unless told which', () => {
     expect(loadConfig({ ENVIRONMENT: 'prod' }).http.allowedHosts).to.equal('any');
     expect(loadConfig({ ENVIRONMENT: 'prod', ALLOWED_HOSTS: 'a' }).http.allowedHosts).to.deep.equal(['a']);
