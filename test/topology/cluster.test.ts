@@ -62,9 +62,9 @@ function slowestOf(posts: readonly Post[]): number {
 }
 
 describe('topology: Redis Cluster', () => {
-  scenario('17a', 'each master of a cluster (3+3) killed with kill -9 under load', (scene) =>
+  scenario('20a', 'each master of a cluster (3+3) killed with kill -9 under load', (scene) =>
     eachMasterInTurn(scene, (node) => node.kill(), (node) => node.restart()), { longMs: 600_000 });
 
-  scenario('17b', 'each master of a cluster (3+3) frozen under load', (scene) =>
+  scenario('20b', 'each master of a cluster (3+3) frozen under load', (scene) =>
     eachMasterInTurn(scene, (node) => node.freeze(), async (node) => node.thaw()), { longMs: 600_000, isLongOnly: true });
 });

@@ -49,14 +49,14 @@ async function replaceMaster(scene: Scene, replace: (redis: SentinelRedis) => Pr
 }
 
 describe('topology: Redis Sentinel', () => {
-  scenario('18a', 'the master behind three sentinels killed with kill -9 under load', (scene) =>
+  scenario('21a', 'the master behind three sentinels killed with kill -9 under load', (scene) =>
     replaceMaster(scene, async (redis) => {
       const master = await redis.master();
       await master.kill();
       return () => master.restart();
     }, 3), { longMs: 600_000 });
 
-  scenario('18b', 'the master behind three sentinels moved on purpose under load (SENTINEL FAILOVER)', (scene) =>
+  scenario('21b', 'the master behind three sentinels moved on purpose under load (SENTINEL FAILOVER)', (scene) =>
     replaceMaster(scene, async (redis) => {
       await redis.failOver();
       return async () => undefined;
