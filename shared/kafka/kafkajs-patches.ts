@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { nameKafkajsErrorCodes } from './kafkajs-error-codes.js';
 import { stopKafkajsIdleLoop } from './kafkajs-idle-loop.js';
 import { writeKafkajsRecords } from './kafkajs-records.js';
+import { patchKafkajsRequestTimeouts } from './kafkajs-request-timeouts.js';
 import { KAFKAJS_VERSION } from './kafkajs-version.js';
 
 /** What is patched in kafkajs, and whether it is in force. */
@@ -9,6 +10,7 @@ export interface KafkajsPatches {
   readonly idleLoop: boolean;
   readonly records: boolean;
   readonly errorCodes: boolean;
+  readonly requestTimeouts: boolean;
 }
 
 /**
@@ -18,16 +20,17 @@ export interface KafkajsPatches {
  */
 export function patchKafkajs(): readonly string[] {
   const { version } = createRequire(import.meta.url)('kafkajs/package.json') as { version?: unknown };
-  return kafkajsWarnings(version, { idleLoop: stopKafkajsIdleLoop(), records: writeKafkajsRecords(), errorCodes: nameKafkajsErrorCodes() });
+  return kafkajsWarnings(version, { idleLoop: stopKafkajsIdleLoop(), records: writeKafkajsRecords(), errorCodes: nameKafkajsErrorCodes(), requestTimeouts: patchKafkajsRequestTimeouts() });
 }
 
 /** Tasks are sent without the patches too, only slower: so these are warnings and nothing ends. */
-export function kafkajsWarnings(version: unknown, { idleLoop, records, errorCodes }: KafkajsPatches): readonly string[] {
+export function kafkajsWarnings(version: unknown, { idleLoop, records, errorCodes, requestTimeouts }: KafkajsPatches): readonly string[] {
   const found = `kafkajs: expected ${KAFKAJS_VERSION}, found ${String(version)}`;
   return [
     ...(version === KAFKAJS_VERSION ? [] : [`${found}: how its errors are told apart was read in the expected one`]),
     ...(idleLoop ? [] : [`${found}: its idle loop is not stopped, so each connected topic costs 4.5 % of a core`]),
     ...(records ? [] : [`${found}: it writes records by itself, so a delivery to Kafka costs a quarter more`]),
     ...(errorCodes ? [] : [`${found}: errors of brokers that are newer than it have a number and no name`]),
+    ...(requestTimeouts ? [] : [`${found}: its limits go by the time of day, so requests time out when the clock is set`]),
   ];
 }

@@ -49,6 +49,25 @@ describe('kafka adapter: brokers that die, freeze and come back', function () {
     expectDelivered(await send(adapter, attempt('after'), here()));
   });
 
+  it('delivers although the clock is set forward by an hour while the broker has the message', async () => {
+    const adapter = newAdapter();
+    expectDelivered(await send(adapter, attempt('before'), here()));
+    const realNow = Date.now;
+    await broker.freeze();
+    const sending = send(adapter, attempt('during'), here());
+    try {
+      // Long enough that kafkajs looks for requests without an answer, before and after: it does so each 100 ms.
+      await new Promise((resolve) => setTimeout(resolve, 250));
+      Date.now = () => realNow() + 3_600_000;
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    } finally {
+      broker.thaw();
+      Date.now = realNow;
+    }
+    expectDelivered(await sending);
+    await broker.probe.ready(30_000);
+  });
+
   it('answers at once when the broker is killed, and delivers with the first send after it is back', async () => {
     const adapter = newAdapter();
     expectDelivered(await send(adapter, attempt('before'), here()));
