@@ -83,11 +83,11 @@ describe('chaos: Redis runs out of memory', () => {
     const own = await scene.ownRedis('--maxmemory', '32mb');
     const { ledger, service, redis, crew } = await scene.stage({ redis: own, workers: 2 });
     // test/integration/workers/shard-watchdog.test.ts is the short form, with other times.
-    await ledger.submitAll(ledger.tasks(profile.tasks, { initial_delay: 10, max_retries: 0 }));
+    await ledger.submitAll(ledger.tasks(profile.tasks, { initial_delay: 30, max_retries: 0 }));
     await redis.config('SET', 'maxmemory', MIB);
     const fullAt = performance.now();
     await eventually(() => expect(performance.now() - fullAt).to.be.above(FULL_MS), { withinMs: FULL_MS + 10_000, everyMs: 500 });
-    expect(ledger.acceptedTasks, 'nothing can be started').to.equal(0);
+    expect(ledger.acceptedTasks, 'tasks are due, and cannot be started').to.be.below(ledger.acked.size);
     expect(crew.restarts, 'workers that ended').to.equal(0);
     await redis.config('SET', 'maxmemory', 32 * MIB);
     ledger.faultIsOver();
