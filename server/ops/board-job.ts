@@ -44,6 +44,6 @@ function shownData({ data, dataBytes, search }: BoardJob, mask: PathMask): unkno
     return { id: task.id, source: task.source, client_id: task.clientId, ...toWirePolicy(task, mask), message_data: message };
   } catch {
     // A newer version wrote it, or a person. What of it is a secret is not known here.
-    return 'A newer version of the service wrote this task, and this one cannot read it.';
+    return 'This version of the service cannot read the task. A newer version wrote it, or a person.';
   }
 }

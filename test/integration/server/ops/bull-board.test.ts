@@ -130,7 +130,7 @@ describe('Bull Board', () => {
       const answer = await list('activeQueue=deliver-0&status=delayed');
       expect(answer.status).to.equal(200);
       const jobs = jobsOf(answer);
-      expect(jobs.find(({ id }) => id === `t-${spoilt?.id ?? ''}`)).to.deep.include({ data: '{no json', stacktrace: ['neither'] });
+      expect(jobs.find(({ id }) => id === `t-${spoilt?.id ?? ''}`)).to.deep.include({ data: 'This version of the service cannot read the task. A newer version wrote it, or a person.', stacktrace: ['neither'] });
       expect(jobs.find(({ id }) => id === `t-${good?.id ?? ''}`)?.data).to.include({ client_id: 'team-a' });
       expect((await call(service.baseUrl, jobPath(spoilt?.id ?? ''))).status).to.equal(200);
     });
