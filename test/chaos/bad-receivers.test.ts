@@ -76,7 +76,7 @@ describe('chaos: receivers that misbehave', () => {
     let slowestMs = 0;
     await inParallel([...expected], 16, async ([id, code]) => {
       const [attempt] = (await getTask(service.baseUrl, id)).timeline;
-      expect(attempt?.error_code, JSON.stringify(attempt)).to.equal(code);
+      expect(attempt?.error_code, `${id} ${JSON.stringify(attempt)}`).to.equal(code);
       slowestMs = Math.max(slowestMs, attempt?.duration_ms ?? Infinity);
     });
     expect(slowestMs, 'total time of one attempt').to.be.at.most(LIMIT_MS + (profile.name === 'long' ? 1_000 : 3_000));
