@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { Socket } from 'node:net';
 import type { ClosedConnectionsLog, ClosingReason } from './closed-connections-log.js';
 import { Connection, type PortState } from './connection.js';
+import { joinSmallChunks } from './join-small-chunks.js';
 
 const LOOK_EVERY_MS = 500;
 /** What unread answers may have in memory, over all connections. Above it those that have waited longest are cut off. */
@@ -55,6 +56,7 @@ export class Connections {
       connection.hasAsked = true;
       this.#silent.delete(connection);
     }
+    if (request.headers['transfer-encoding'] !== undefined) joinSmallChunks(request);
     connection.take(request, response);
   }
 
