@@ -91,7 +91,7 @@ export const requestErrors = {
   parked: 'A parked task has this id: it is the only copy left. Redrive or delete it first.',
   being_sent: 'The task is in the hands of a worker. Ask again when that attempt is over; if the worker has died, when its lock has lapsed (LOCK_DURATION).',
   finished: 'The task has ended: nothing is left to cancel or to send. Submit it again to have it sent again.',
-  overloaded: 'This process has no room for the body: too many large ones are being received or handled. Nothing was stored of what has this code. Bodies of at most 64 KiB are always taken. Send the same request again.',
+  overloaded: 'This process has no room for the body, or no time for the answer: too many large bodies are being received or handled, or too many large tasks are being read. Nothing was stored of what has this code. Bodies of at most 64 KiB are always taken. Send the same request again.',
   redis_unavailable: 'Redis cannot be reached, so nothing can be accepted. Nothing was changed, or it was changed and this answer was lost: send the same request again.',
   redis_full: 'Redis has used up its memory for new tasks. Nothing was stored.',
   redis_refused: "Redis answers, and refuses: its settings or rights forbid it (too few replicas, a failed snapshot, a missing right, a read-only replica). An operator has to act: the reason, in Redis' own words, stands in the API's log. Send the same request again afterwards.",

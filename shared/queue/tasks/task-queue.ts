@@ -13,6 +13,7 @@ import { redriveFailed, redriveTask, type Redrive } from './redrive-task.js';
 import { retryNow, type RetryNow } from './retry-now.js';
 import { EngineMismatchError } from '../engine/engine-mismatch.js';
 import { Shards, type Shard } from '../engine/shard.js';
+import { LARGE_TASK_BYTES, LargeReads } from './large-reads.js';
 import { Submission, type Admission } from './submission.js';
 import type { TaskContent } from './task-codec.js';
 import { SubmissionBatcher } from './submission-batcher.js';
@@ -25,6 +26,7 @@ import type { RefusalLog } from '../../redis/refusal-log.js';
 
 /** Waiting lists that are read for GET /destinations. Each costs Redis about a microsecond. */
 const LISTS_SHOWN_PER_SHARD = 1_000;
+const ANY_SIZE = -1;
 
 const codeOf = { full: 'redis_full', refused: 'redis_refused', unavailable: 'redis_unavailable' } as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, RequestErrorCode>;
 /** The queue for callers of the API, without its inner parts. */
@@ -60,6 +62,7 @@ export class TaskQueue {
   readonly #shards: Shards;
   readonly #batchers = new Map<Shard, SubmissionBatcher>();
   readonly #errors = new RedisErrors();
+  readonly #largeReads = new LargeReads();
 
   constructor(private readonly options: TaskQueueOptions) {
     const { redis, prefix, shards: count, onEngineMismatch: onMismatch } = options;
@@ -90,7 +93,12 @@ export class TaskQueue {
   }
 
   async find(taskId: string): Promise<TaskView | undefined> {
-    return this.#speak(() => readTask(this.#shardOf(taskId), taskId, this.options.clock()));
+    const read = (maxBytes: number): Promise<TaskView | 'too large' | undefined> => this.#speak(() => readTask(this.#shardOf(taskId), taskId, this.options.clock(), maxBytes));
+    const found = await read(LARGE_TASK_BYTES);
+    if (found !== 'too large') return found;
+    const large = await this.#largeReads.take(() => read(ANY_SIZE));
+    if (large === 'too large') throw new RangeError('a task was too large for any size');
+    return large;
   }
 
   /**

@@ -27,16 +27,18 @@ export interface TaskView {
 
 /**
  * Reads one task in one script, so that its parts belong together.
- * @param now milliseconds since the epoch
- * @returns undefined when no such task is known
+ * @param now      milliseconds since the epoch
+ * @param maxBytes of the stored JSON; -1: any number
+ * @returns undefined when no such task is known; `too large` when it is larger than `maxBytes`
  * @throws UnreadableTaskError when a newer version wrote it
  */
-export async function readTask(shard: Shard, taskId: string, now: number): Promise<TaskView | undefined> {
+export async function readTask(shard: Shard, taskId: string, now: number, maxBytes: number): Promise<TaskView | 'too large' | undefined> {
   const { client, keys } = shard;
   const jobId = jobIdOf(taskId);
   const key = keys.job(taskId);
   // Outside a MULTI ioredis sends the text itself when Redis has lost the script.
-  const reply: unknown = await client.runCommand('krsRead', [key, keys.delayed, keys.completed, keys.failed, jobId]);
+  const reply: unknown = await client.runCommand('krsRead', [key, keys.delayed, keys.completed, keys.failed, jobId, maxBytes]);
+  if (reply === 0) return 'too large';
   // The script's own answer: see read-script.ts.
   const [fields, delayed, completed, failed, locked] = reply as [string[], string | null, string | null, string | null, number];
   const hash = pairUp(fields);
