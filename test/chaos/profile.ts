@@ -25,7 +25,7 @@ export interface Profile {
 
 const profiles: Readonly<Record<Profile['name'], Profile>> = {
   short: { name: 'short', workerKills: 4, apiKills: 2, redisKills: 1, outageSeconds: 6, exactKills: 4, finishedRecords: 20_000, badAnswers: 1_000, shareOfNoise: 0.03, rollingUpdates: 1, tasks: 100, attackSeconds: 2, innocentRequestsPerSecond: 25 },
-  long: { name: 'long', workerKills: 20, apiKills: 10, redisKills: 3, outageSeconds: 60, exactKills: 20, finishedRecords: 1_000_000, badAnswers: 10_000, shareOfNoise: 0, rollingUpdates: 3, tasks: 1_000, attackSeconds: 15, innocentRequestsPerSecond: 50 },
+  long: { name: 'long', workerKills: 20, apiKills: 10, redisKills: 3, outageSeconds: 60, exactKills: 20, finishedRecords: 1_000_000, badAnswers: 10_000, shareOfNoise: 0, rollingUpdates: 3, tasks: 1_000, attackSeconds: 5, innocentRequestsPerSecond: 50 },
 };
 
 /** CHAOS_PROFILE: short (the default) or long. */
