@@ -177,10 +177,19 @@ function checkSaslAuthenticate(reader: AnswerReader, version: number): void {
   if (version >= 1) reader.skip(8);
 }
 
-/** @param token the broker's part of a SASL exchange; that of PLAIN is empty */
+/**
+ * kafkajs takes the last number of rounds that a message names, and whatever parseInt makes of it. So there must be one, in
+ * digits alone (RFC 5802, 7).
+ * @param token the broker's part of a SASL exchange; that of PLAIN is empty
+ */
 export function checkSaslToken(token: Buffer): void {
-  const iterations = /(?:^|,)i=(\d+)/.exec(token.toString('latin1'))?.[1];
-  if (iterations !== undefined && Number(iterations) > MAX_SCRAM_ITERATIONS) throw new NoKafkaBroker(`it asks for ${iterations.slice(0, 20)} rounds of hashing`);
+  const [rounds, ...more] = token
+    .toString('latin1')
+    .split(',')
+    .filter((attribute) => attribute.startsWith('i='));
+  if (rounds === undefined) return;
+  const shown = rounds.slice(2, 22);
+  if (more.length > 0 || !/^i=[0-9]+$/.test(rounds) || Number(rounds.slice(2)) > MAX_SCRAM_ITERATIONS) throw new NoKafkaBroker(`it asks for ${shown} rounds of hashing`);
 }
 
 /** Before KIP-219 a broker waited itself before it answered, so the time that it names is over. */

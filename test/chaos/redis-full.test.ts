@@ -75,7 +75,8 @@ describe('chaos: Redis runs out of memory', () => {
     expect(lines, 'log lines').to.be.below(40 + 5 * seconds);
     expect(ledger.requestsWithAttempts(), 'no attempt is used').to.have.lengthOf(0);
     expect(measured.delivered).to.equal(measured.acked);
-    expect(worker.output).to.match(/redis takes writes again/);
+    // Lines of all queues are gathered for a moment.
+    await eventually(() => expect(worker.output).to.match(/redis takes writes again/));
     return { ...measured, note: `while full: ${callsPerSecond} commands of Redis/s, ${lines} log lines in ${Math.round(seconds)} s` };
   });
 

@@ -16,16 +16,27 @@ export function withoutSecrets(text: string, destination: Destination, mask: Pat
   // A whole path goes before its segments, so that it becomes one mark.
   const secrets = [...rowOf(destination.type).secretTexts(destination, mask)].sort((a, b) => b.length - a.length);
   let shown = text;
-  for (const secret of secrets) shown = shown.replaceAll(secret, HIDDEN);
-  return withoutBeginning(shown, secrets);
+  // Some receivers write an address in lower case.
+  for (const secret of secrets) shown = shown.replace(new RegExp(escaped(secret), 'gi'), HIDDEN);
+  return withoutBeginnings(shown, secrets);
 }
 
-/** A text that was cut short may end in the first part of a secret. */
+function escaped(text: string): string {
+  return text.replace(/[$()*+.?[\\\]^{|}]/g, '\\$&');
+}
+
+/** A text that was cut short may end in the first part of a secret. A cut inside a text, such as of a quoted line, is marked by `…`. */
+function withoutBeginnings(text: string, secrets: readonly string[]): string {
+  const parts = text.split('…');
+  return parts.map((part) => withoutBeginning(part, secrets)).join('…');
+}
+
 function withoutBeginning(text: string, secrets: readonly string[]): string {
-  const end = text.endsWith('…') ? text.length - 1 : text.length;
+  const lowered = text.toLowerCase();
   for (const secret of secrets) {
-    for (let length = Math.min(secret.length - 1, end); length >= BEGINNING_FROM_CHARACTERS; length -= 1) {
-      if (text.startsWith(secret.slice(0, length), end - length)) return `${text.slice(0, end - length)}${HIDDEN}${text.slice(end)}`;
+    const whole = secret.toLowerCase();
+    for (let length = Math.min(whole.length - 1, lowered.length); length >= BEGINNING_FROM_CHARACTERS; length -= 1) {
+      if (lowered.endsWith(whole.slice(0, length))) return `${text.slice(0, text.length - length)}${HIDDEN}`;
     }
   }
   return text;

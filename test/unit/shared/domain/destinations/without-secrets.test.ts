@@ -22,6 +22,8 @@ describe('withoutSecrets', () => {
     [`connect ECONNREFUSED https://user:p%40ssword@api.example.com/orders/${TOKEN}`, 'connect ECONNREFUSED https://***@api.example.com***'],
     [`the text is cut: ${TOKEN.slice(0, 9)}…`, 'the text is cut: ***…'],
     [`the text is cut: ${TOKEN.slice(0, 9)}`, 'the text is cut: ***'],
+    [`it begins with "POST /orders/${TOKEN.slice(0, 12)}…"`, 'it begins with "POST ***…"'],
+    [`the address in lower case: ${TOKEN.toUpperCase()}`, 'the address in lower case: ***'],
     ['b is 1', 'b is 1'],
   ];
   for (const [said, shown] of table) {
