@@ -94,7 +94,8 @@ export class AnswerHead {
       if (line === '' || line === '\r') break;
       const colon = line.indexOf(':');
       if (colon <= 0) continue;
-      const name = line.slice(0, colon).toLowerCase();
+      // Some servers write a space before the colon. It is no part of the name.
+      const name = line.slice(0, colon).trimEnd().toLowerCase();
       const value = line.slice(colon + 1).trim();
       const earlier = headers.get(name);
       if (earlier === undefined) headers.set(name, [value]);

@@ -1,3 +1,5 @@
+import { isIPv6 } from 'node:net';
+
 import { errors } from 'undici';
 
 import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
@@ -21,6 +23,10 @@ const codes: ReadonlyMap<string, DeliveryErrorCode> = new Map(Object.entries({
   EHOSTDOWN: 'host_unreachable',
   ENETUNREACH: 'host_unreachable',
   ENETDOWN: 'host_unreachable',
+  EACCES: 'host_unreachable',
+  EPERM: 'host_unreachable',
+  EAFNOSUPPORT: 'host_unreachable',
+  EINVAL: 'host_unreachable',
   EPROTO: 'tls_failed',
   INVALID_CA: 'tls_failed',
   INVALID_PURPOSE: 'tls_failed',
@@ -86,6 +92,10 @@ function classifyLink(link: Error): DeliveryErrorCode | undefined {
   }
   if (link instanceof UnreadableAnswer) return 'response_invalid';
   const code = errorCode(link);
+  // A name that is too long to be looked up is EINVAL, too.
+  if (code === 'EINVAL' && 'syscall' in link && link.syscall === 'getaddrinfo') return 'host_not_found';
+  // Out of ports, or a machine without IPv6: the second one never gets better, so it must use up attempts.
+  if (code === 'EADDRNOTAVAIL' && 'address' in link && isIPv6(String(link.address))) return 'host_unreachable';
   return codes.get(code) ?? families.find(([start]) => code.startsWith(start))?.[1];
 }
 

@@ -117,4 +117,8 @@ describe('AnswerHead', () => {
     expect(head.push(Buffer.from('HTTP/1.1 404 No\r\n\r\n')).toString()).to.equal('HTTP/1.1 404 No\r\n\r\n');
     expect(head.status).to.equal(404);
   });
+
+  it('reads a header whose name has a space behind it', () => {
+    expect(whole('HTTP/1.1 503 S\r\nRetry-After : 7\r\n\r\n').headers).to.deep.equal({ 'retry-after': ['7'] });
+  });
 });

@@ -12,7 +12,7 @@ describe('classifyFailure', () => {
     connection_reset: ['ECONNRESET', 'ECONNABORTED', 'EPIPE', 'UND_ERR_SOCKET'],
     connect_timed_out: ['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT'],
     host_not_found: ['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL'],
-    host_unreachable: ['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN'],
+    host_unreachable: ['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'EACCES', 'EPERM', 'EAFNOSUPPORT', 'EINVAL'],
     tls_failed: [
       'CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID', 'CERT_REVOKED', 'CERT_UNTRUSTED', 'CERT_SIGNATURE_FAILURE',
       'DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
@@ -32,6 +32,14 @@ describe('classifyFailure', () => {
       });
     }
   }
+
+  it('tells a machine without IPv6 from one that is out of ports, and a name that cannot be looked up from an address', () => {
+    const failed = (code: string, more: object): Error => Object.assign(withCode(code), more);
+    expect(classifyFailure(failed('EADDRNOTAVAIL', { syscall: 'connect', address: '::1' }))).to.equal('host_unreachable');
+    expect(classifyFailure(failed('EADDRNOTAVAIL', { syscall: 'connect', address: '127.0.0.1' }))).to.equal('local_resources');
+    expect(classifyFailure(failed('EINVAL', { syscall: 'getaddrinfo' }))).to.equal('host_not_found');
+    expect(classifyFailure(failed('EINVAL', { syscall: 'connect', address: 'fe80::1' }))).to.equal('host_unreachable');
+  });
 
   it('looks through the chain of causes, and takes the outermost code it knows', () => {
     expect(classifyFailure(withCode('WRAPPED', withCode('', withCode('ENOTFOUND'))))).to.equal('host_not_found');
