@@ -359,8 +359,8 @@ describe('POST /tasks/batch while Redis is away', () => {
     await eventually(async () => { expect((await getTaskAnswer(service.baseUrl, first?.id ?? '')).status).to.equal(200); });
     await redis.freeze();
     sent.write(`${JSON.stringify(second)}\n`);
-    // Asked behind it, with the same time limit.
-    expect((await getTaskAnswer(service.baseUrl, second?.id ?? '')).status).to.equal(503);
+    // Both are asked behind it, one after the other, so the time limit of the task is over when the second one's is.
+    for (let asked = 0; asked < 2; asked += 1) expect((await getTaskAnswer(service.baseUrl, second?.id ?? '')).status).to.equal(503);
     redis.thaw();
     await eventually(async () => {
       const next = waiting();
