@@ -7,6 +7,11 @@ export interface Attacker {
   readonly name: string;
   /** Begins to attack, and resolves as soon as it does. It goes on until `attack.signal` aborts. */
   start(attack: Attack): Promise<void>;
+  /**
+   * The longest turn of the API that is not taken for harm, ms of CPU. The default is for one request. Requests of many
+   * connections that are ready in one turn add up, and then the times of the innocents count.
+   */
+  readonly longestTurnMs?: number;
   /** The long form alone has time for it. */
   readonly isLongOnly?: boolean;
 }
