@@ -219,7 +219,8 @@ describe('jobs that end', () => {
     await redis.config('SET', 'maxmemory', '1mb');
     const results = await Promise.allSettled([fail(first), fail(second), third.moveToCompleted('done', NO_LOCK, false)]);
     await watched.caughtUp(redis);
-    expect(watched.groups).to.deep.equal([3]);
+    // The third ends by another call of BullMQ's, which may take a turn of the event loop more.
+    expect(watched.groups).to.be.deep.oneOf([[3], [2, 1]]);
     expect(results.map((result) => (result.status === 'rejected' ? classifyRedisError(result.reason) : result.status))).to.deep.equal(['full', 'full', 'fulfilled']);
     expect(await queue.getJobCounts('active', 'completed', 'failed')).to.deep.equal({ active: 2, completed: 1, failed: 0 });
     await redis.config('SET', 'maxmemory', '0');
