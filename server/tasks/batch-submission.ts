@@ -122,14 +122,15 @@ class Batch {
         else if ((index % TASKS_BY_CLOCK === 0 || isLong(text)) && turns.isUsedUp) await turns.next();
         if (!this.#window.hasRoom) await this.#window.whenRoom();
         if (text instanceof Buffer && text.length >= LARGE_BYTES) await this.#submitLarge(text, index);
-        else void this.#submitOne(text, index);
+        else this.#submitOne(text, index);
         index += 1;
       }
     }
   }
 
-  /** It never rejects. It reaches the queue before it returns, so tasks are stored in the order in which they came. */
-  async #submitOne(text: BatchText, index: number): Promise<void> {
+  /** The task reaches the queue before this returns, so tasks are stored in the order in which they came. */
+  #submitOne(text: BatchText, index: number): void {
+    const { parseTask, submitTask } = this.deps;
     const bytes = text instanceof RequestError ? 0 : text.length;
     this.#window.enter(bytes);
     let id: string | undefined;
@@ -137,12 +138,11 @@ class Batch {
       if (text instanceof RequestError) throw text;
       const input = parseJson(text, aTask);
       id = readId(input);
-      const task = this.deps.parseTask(input);
+      const task = parseTask(input);
       this.#checkAway();
-      this.results.accept(index, await this.deps.submitTask(task));
+      void this.#settle(submitTask(task), { index, id, bytes });
     } catch (thrown) {
       this.#refuse(index, id, thrown);
-    } finally {
       this.#leave(bytes);
     }
   }
@@ -158,14 +158,15 @@ class Batch {
       const task = parseTask(input);
       const content = await contentInTurns(task, turns);
       this.#checkAway();
-      void this.#settleLarge(submitTask(task, content), { index, id, bytes: text.length });
+      void this.#settle(submitTask(task, content), { index, id, bytes: text.length });
     } catch (thrown) {
       this.#refuse(index, id, thrown);
       this.#leave(text.length);
     }
   }
 
-  async #settleLarge(accepted: Promise<Acceptance>, { index, id, bytes }: { index: number; id: string | undefined; bytes: number }): Promise<void> {
+  /** It never rejects. */
+  async #settle(accepted: Promise<Acceptance>, { index, id, bytes }: { index: number; id: string | undefined; bytes: number }): Promise<void> {
     try {
       this.results.accept(index, await accepted);
     } catch (thrown) {
