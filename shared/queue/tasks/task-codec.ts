@@ -12,14 +12,6 @@ export const DATA_VERSION = 1;
 const MAX_NAME_CHARACTERS = 200;
 const PRIORITY_NORMAL = 10;
 
-/**
- * The job's data: short names and no defaults, because Redis keeps a copy for every waiting task. `v` is the version, the
- * other letters stand in task-fields.ts: `{"v":1,"i":"order-1","s":"orders","c":"team-a","d":{"u":"https://a/"},...,"m":"{}"}`.
- */
-export interface JobData extends Readonly<Record<string, unknown>> {
-  readonly v: number;
-}
-
 /** Our options beside BullMQ's in the job. BullMQ keeps them unchanged. */
 export interface StoredOptions {
   /** SHA-256 of the content, base64url. Two tasks with the same hash have the same content. */
@@ -65,8 +57,9 @@ export function messageJson({ messageData }: Task): string {
 }
 
 /**
- * The job's data as JSON, see JobData. The message is written last, so that a person who looks at the data in Redis finds
- * everything else before it.
+ * The job's data as JSON: short names and no defaults, because Redis keeps a copy for every waiting task. `v` is the version,
+ * the other letters stand in task-fields.ts: `{"v":1,"i":"order-1","s":"orders","c":"team-a","d":{"u":"https://a/"},...,"m":"{}"}`.
+ * The message is written last, so that a person who looks at the data in Redis finds everything else before it.
  */
 export function encodeTask(task: Task, message = messageJson(task)): string {
   const data: Record<string, unknown> & { v: number } = { ...emptyData };

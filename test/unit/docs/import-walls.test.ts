@@ -40,7 +40,7 @@ const refused: readonly (readonly [file: string, code: string, instead: string])
   ['shared/domain/task/outcome.ts', 'export const number = Math.random();', 'Random in ports.ts'],
   ['shared/domain/task/outcome.ts', 'setTimeout(() => undefined, 1);', 'is pure'],
   ['shared/domain/task/outcome.ts', "import type { WireTask } from '../../wire/task.js'; export type A = WireTask;", 'imports only itself'],
-  ['shared/wire/task.ts', "import type { JobData } from '../queue/tasks/task-codec.js'; export type A = JobData;", 'types of shared/domain'],
+  ['shared/wire/task.ts', "import type { TaskContent } from '../queue/tasks/task-codec.js'; export type A = TaskContent;", 'types of shared/domain'],
   ['shared/wire/task.ts', "import type { Logger } from 'winston'; export type A = Logger;", 'types of shared/domain'],
   ['shared/wire/task.ts', "import { taskStates } from '../domain/task/task.js'; void taskStates;", 'is types only'],
   ['shared/config/load.ts', "import type { Logger } from '../logging/logger.js'; export type A = Logger;", 'may import domain only'],
