@@ -1,5 +1,4 @@
-import { createRequire } from 'node:module';
-import { KAFKAJS_VERSION } from './kafkajs-version.js';
+import { requireKnownKafkajs } from './kafkajs-version.js';
 
 /** Errors of the Kafka protocol that came after kafkajs, up to Kafka 4.1: the number of the first one, and the names in order. */
 const FIRST_NEW_CODE = 89;
@@ -65,9 +64,8 @@ interface KafkajsErrorCode {
  * @returns whether it knows them. false: this kafkajs is another one than was patched, and is left alone
  */
 export function nameKafkajsErrorCodes(): boolean {
-  const require = createRequire(import.meta.url);
-  const { version } = require('kafkajs/package.json') as { version?: unknown };
-  if (version !== KAFKAJS_VERSION) return false;
+  const require = requireKnownKafkajs();
+  if (require === undefined) return false;
 
   const { errorCodes } = require('kafkajs/src/protocol/error') as { errorCodes?: KafkajsErrorCode[] };
   if (!Array.isArray(errorCodes)) return false;

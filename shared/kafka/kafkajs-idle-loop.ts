@@ -1,5 +1,4 @@
-import { createRequire } from 'node:module';
-import { KAFKAJS_VERSION } from './kafkajs-version.js';
+import { requireKnownKafkajs } from './kafkajs-version.js';
 
 const isStopped = Symbol.for('kafka-retry-service.kafkajs-idle-loop-stopped');
 
@@ -14,9 +13,8 @@ const isStopped = Symbol.for('kafka-retry-service.kafkajs-idle-loop-stopped');
  * @returns whether the loop is stopped. false: this kafkajs is another one than was patched, and is left alone
  */
 export function stopKafkajsIdleLoop(): boolean {
-  const require = createRequire(import.meta.url);
-  const { version } = require('kafkajs/package.json') as { version?: unknown };
-  if (version !== KAFKAJS_VERSION) return false;
+  const require = requireKnownKafkajs();
+  if (require === undefined) return false;
 
   const RequestQueue: unknown = require('kafkajs/src/network/requestQueue');
   if (typeof RequestQueue !== 'function') return false;

@@ -1,9 +1,8 @@
-import { createRequire } from 'node:module';
 import { nameKafkajsErrorCodes } from './kafkajs-error-codes.js';
 import { stopKafkajsIdleLoop } from './kafkajs-idle-loop.js';
 import { writeKafkajsRecords } from './kafkajs-records.js';
 import { patchKafkajsRequestTimeouts } from './kafkajs-request-timeouts.js';
-import { KAFKAJS_VERSION } from './kafkajs-version.js';
+import { installedKafkajsVersion, KAFKAJS_VERSION } from './kafkajs-version.js';
 
 /** What is patched in kafkajs, and whether it is in force. */
 export interface KafkajsPatches {
@@ -19,8 +18,7 @@ export interface KafkajsPatches {
  * @returns what an operator should know, nothing where all is in force
  */
 export function patchKafkajs(): readonly string[] {
-  const { version } = createRequire(import.meta.url)('kafkajs/package.json') as { version?: unknown };
-  return kafkajsWarnings(version, { idleLoop: stopKafkajsIdleLoop(), records: writeKafkajsRecords(), errorCodes: nameKafkajsErrorCodes(), requestTimeouts: patchKafkajsRequestTimeouts() });
+  return kafkajsWarnings(installedKafkajsVersion(), { idleLoop: stopKafkajsIdleLoop(), records: writeKafkajsRecords(), errorCodes: nameKafkajsErrorCodes(), requestTimeouts: patchKafkajsRequestTimeouts() });
 }
 
 /** Tasks are sent without the patches too, only slower: so these are warnings and nothing ends. */

@@ -1,5 +1,4 @@
-import { createRequire } from 'node:module';
-import { KAFKAJS_VERSION } from './kafkajs-version.js';
+import { requireKnownKafkajs } from './kafkajs-version.js';
 import { encodeRecord, type KafkaRecord } from './record-encoding.js';
 
 const recordPath = 'kafkajs/src/protocol/recordBatch/record/v0';
@@ -17,9 +16,8 @@ type MakeRecord = ((record: KafkaRecord) => unknown) & { readonly [isPatched]?: 
  * @returns whether it is in place. false: this kafkajs is another one than was patched, and is left alone
  */
 export function writeKafkajsRecords(): boolean {
-  const require = createRequire(import.meta.url);
-  const { version } = require('kafkajs/package.json') as { version?: unknown };
-  if (version !== KAFKAJS_VERSION) return false;
+  const require = requireKnownKafkajs();
+  if (require === undefined) return false;
 
   const makeRecord = require(recordPath) as MakeRecord;
   const module = require.cache[require.resolve(recordPath)];

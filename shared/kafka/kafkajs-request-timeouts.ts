@@ -1,6 +1,5 @@
-import { createRequire } from 'node:module';
 import { judgeTimeLimit } from '../lifecycle/time-limit.js';
-import { KAFKAJS_VERSION } from './kafkajs-version.js';
+import { requireKnownKafkajs } from './kafkajs-version.js';
 
 const isPatched = Symbol.for('kafka-retry-service.kafkajs-request-timeouts-patched');
 /** How often kafkajs looks for requests without an answer, ms; the shorter of this and the timeout itself. */
@@ -33,9 +32,8 @@ interface RequestQueue {
  * @returns whether it is in force. false: this kafkajs is another one than was patched, and is left alone
  */
 export function patchKafkajsRequestTimeouts(): boolean {
-  const require = createRequire(import.meta.url);
-  const { version } = require('kafkajs/package.json') as { version?: unknown };
-  if (version !== KAFKAJS_VERSION) return false;
+  const require = requireKnownKafkajs();
+  if (require === undefined) return false;
 
   const RequestQueueClass: unknown = require('kafkajs/src/network/requestQueue');
   if (typeof RequestQueueClass !== 'function') return false;
