@@ -231,8 +231,6 @@ export class DeliveryWorker {
       // It does not wait for the jobs in flight: that may last as long as Redis refuses to record them.
       pause: () => void this.#worker.pause(true),
       resume: () => void this.#worker.resume(),
-      // This also lets the worker look for due tasks at once. The marker that woke it before has been used up, and
-      // without this it would wait for 5 s.
       tryWrite: () => endWait(redis, shard.keys.marker),
       isConnected: () => redis.status === 'ready',
       log,

@@ -2,13 +2,14 @@ import type { BackendFactory, RedisQueueBackend } from 'bullmq';
 import type { RedisClient } from '../../redis/redis-connection.js';
 import { boundReconnect } from './bounded-reconnect.js';
 import { createBatchingBackend } from './finish-batcher.js';
+import { lookAfterFailure } from './look-after-failure.js';
 import type { PendingCalls } from './pending-calls.js';
 import { wakeWhenDue } from './wake-when-due.js';
 import { watchCalls } from './watched-calls.js';
 
 /**
- * BullMQ's own backend for a worker that delivers, with the three things that we do in another way: jobs end in groups,
- * an idle worker wakes itself, and no call of its loop can hang unseen.
+ * BullMQ's own backend for a worker that delivers, with the four things that we do in another way: jobs end in groups,
+ * an idle worker wakes itself, a failure is followed by a look for due jobs, and no call of its loop can hang unseen.
  * @param redis  the connection of the worker
  * @param marker key of the set on which idle workers wait
  * @param calls  is told what the loop waits for
@@ -16,7 +17,7 @@ import { watchCalls } from './watched-calls.js';
 export function deliveryBackend(redis: RedisClient, marker: string, calls: PendingCalls): BackendFactory<RedisQueueBackend> {
   return (...args) => {
     const backend = wakeWhenDue(createBatchingBackend(...args), () => endWait(redis, marker));
-    return watchCalls(boundReconnect(backend, calls), calls);
+    return watchCalls(lookAfterFailure(boundReconnect(backend, calls)), calls);
   };
 }
 
