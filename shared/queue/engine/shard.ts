@@ -119,7 +119,7 @@ async function openShard({ redis, prefix, scripts }: ShardsOptions, index: numbe
     return {
       queue,
       client,
-      submitScript: new SubmitScript(queue, client, [key('completed'), key('failed'), ownKeys(key).parked]),
+      submitScript: new SubmitScript(queue, client, redis, [key('completed'), key('failed'), ownKeys(key).parked]),
       keys: {
         ...ownKeys(key),
         completed: key('completed'),

@@ -1,4 +1,5 @@
 import type { JobsOptions, Queue } from 'bullmq';
+import type { RedisClient } from '../../redis/redis-connection.js';
 import { admitFunction, ADMIT } from './admit-function.js';
 import { bullmqScripts, type BullmqScriptName } from './bullmq-contract.js';
 import { luaFunction } from './bullmq-script.js';
@@ -9,6 +10,8 @@ import { jobField } from './job-fields.js';
 import type { QueueClient } from './queue-client.js';
 import { recordAdd, recordAdds, type AddedJob } from './recorded-add.js';
 import { replaceOnce } from './replace-once.js';
+import { smallMulti, type ScriptTransaction } from './small-multi.js';
+import { transactBy } from './transact.js';
 
 /** Options of a job as BullMQ keeps them, with those of ours among them. */
 export type AddOptions = Pick<JobsOptions, 'attempts' | 'priority' | 'delay'>;
@@ -19,6 +22,21 @@ export interface EncodedAdd {
   readonly way: number;
   readonly values: readonly (string | Buffer)[];
 }
+
+/** One job of a call of krsSubmit. */
+export interface SubmittedJob {
+  /** The whole key of its hash. */
+  readonly key: string;
+  readonly id: string;
+  readonly sha: string;
+  /** '' for a job that replaces no finished record. */
+  readonly seenFinishedAt: string;
+  /** '' when it has none. */
+  readonly searchFields: string;
+  readonly add: EncodedAdd;
+}
+
+const SUBMIT = 'krsSubmit';
 
 /** BullMQ's ways to add a job. */
 export const ADD_SCRIPTS = ['addStandardJob', 'addDelayedJob', 'addPrioritizedJob'] as const satisfies readonly BullmqScriptName[];
@@ -44,17 +62,23 @@ const VALUES_PER_JOB = 5 + ADD_VALUES;
 export class SubmitScript {
   readonly #scripts: readonly AddScript[];
   readonly #keys: readonly string[];
+  readonly #begin: () => ScriptTransaction;
 
-  /** @param sets the keys of the sets completed, failed and parked */
+  /**
+   * @param redis the connection behind `client`
+   * @param sets  the keys of the sets completed, failed and parked
+   */
   constructor(
     private readonly queue: Queue,
-    client: QueueClient,
+    private readonly client: QueueClient,
+    redis: RedisClient,
     sets: readonly [completed: string, failed: string, parked: string],
   ) {
     // Keys are texts.
     this.#scripts = recordAdds(queue).map(({ command, args }) => ({ command, script: addScriptOf(command), keys: args.slice(0, -ADD_VALUES) as string[] }));
     this.#keys = [...sets, ...this.#scripts.flatMap(({ keys }) => keys)];
-    client.defineCommand('krsSubmit', { numberOfKeys: COUNTED_BY_CALLER, lua: luaOf(this.#scripts, definedScripts(client)) });
+    client.defineCommand(SUBMIT, { numberOfKeys: COUNTED_BY_CALLER, lua: luaOf(this.#scripts, definedScripts(client)) });
+    this.#begin = smallMulti(redis, SUBMIT);
   }
 
   /** @param job in the form in which BullMQ stores it */
@@ -65,8 +89,21 @@ export class SubmitScript {
     return { way: index + 1, values: args.slice(-ADD_VALUES) };
   }
 
-  /** @returns arguments for krsSubmit; its reply has one element for each job, see `admitFunction` */
-  argumentsFor(jobs: readonly { readonly key: string; readonly id: string; readonly sha: string; readonly seenFinishedAt: string; readonly searchFields: string; readonly add: EncodedAdd }[]): (string | number | Buffer)[] {
+  /**
+   * Checks and adds jobs.
+   * @param limitMs the time that Redis has for it
+   * @returns one element for each job, see `admitFunction`
+   * @throws as `transact`
+   */
+  async run(jobs: readonly SubmittedJob[], limitMs: number): Promise<readonly unknown[]> {
+    const args = this.#argumentsFor(jobs);
+    // It stands alone in its MULTI: a full Redis refuses a MULTI as a whole, before any part of it runs.
+    const [replies] = await transactBy(this.client, this.#begin, (multi) => multi.runCommand(SUBMIT, args), limitMs);
+    // The script's own answer.
+    return replies as readonly unknown[];
+  }
+
+  #argumentsFor(jobs: readonly SubmittedJob[]): (string | number | Buffer)[] {
     const args: (string | number | Buffer)[] = [this.#keys.length + jobs.length, ...this.#keys];
     for (const { key } of jobs) args.push(key);
     for (const { id, sha, seenFinishedAt, searchFields, add } of jobs) args.push(id, sha, seenFinishedAt, searchFields, add.way, ...add.values);

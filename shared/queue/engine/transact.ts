@@ -2,6 +2,7 @@ import { redisErrorCode } from '../../redis/redis-error.js';
 import { REQUEST_LIMIT_MS, withinRequestLimit } from '../../redis/request-limit.js';
 import { loadScripts } from './defined-scripts.js';
 import type { QueueClient, QueueTransaction } from './queue-client.js';
+import type { ScriptTransaction } from './small-multi.js';
 
 /** When scripts are flushed this often within the few milliseconds of one request, the request may fail. */
 const MAX_ROUNDS = 5;
@@ -13,19 +14,31 @@ const MAX_ROUNDS = 5;
  * scripts to be loaded: then all are loaded and the whole MULTI runs once more, a few times, since the scripts may be flushed
  * again between the two. So what is queued must be safe to repeat.
  *
- * @param limitMs  of all rounds together
  * @returns one reply per queued command, in order
  * @throws the first error among the replies, or the one that refused the MULTI as a whole; RequestLimitReached, and then it
  *         may still be done
  */
-export function transact(client: QueueClient, queueCommands: (multi: QueueTransaction) => void, limitMs = REQUEST_LIMIT_MS): Promise<unknown[]> {
-  return withinRequestLimit(attempts(client, queueCommands, performance.now() + limitMs), limitMs);
+export function transact(client: QueueClient, queueCommands: (multi: QueueTransaction) => void): Promise<unknown[]> {
+  return transactBy(client, () => client.multi(), queueCommands, REQUEST_LIMIT_MS);
 }
 
-async function attempts(client: QueueClient, queueCommands: (multi: QueueTransaction) => void, until: number): Promise<unknown[]> {
+/**
+ * The same with MULTIs that are made in another way: see small-multi.ts.
+ * @param limitMs of all rounds together
+ */
+export function transactBy<T extends ScriptTransaction>(client: QueueClient, begin: () => T, queueCommands: (multi: T) => void, limitMs: number): Promise<unknown[]> {
+  const run = (): Promise<unknown[]> => {
+    const multi = begin();
+    queueCommands(multi);
+    return repliesOf(multi);
+  };
+  return withinRequestLimit(inRounds(client, run, performance.now() + limitMs), limitMs);
+}
+
+async function inRounds(client: QueueClient, run: () => Promise<unknown[]>, until: number): Promise<unknown[]> {
   for (let round = 1; ; round += 1) {
     try {
-      return await attempt(client, queueCommands);
+      return await run();
     } catch (error) {
       // Its caller has been answered by then: nothing more is tried behind its back.
       if (redisErrorCode(error) !== 'NOSCRIPT' || round === MAX_ROUNDS || performance.now() >= until) throw error;
@@ -34,9 +47,7 @@ async function attempts(client: QueueClient, queueCommands: (multi: QueueTransac
   }
 }
 
-async function attempt(client: QueueClient, queueCommands: (multi: QueueTransaction) => void): Promise<unknown[]> {
-  const multi = client.multi();
-  queueCommands(multi);
+async function repliesOf(multi: ScriptTransaction): Promise<unknown[]> {
   const replies = await multi.exec();
   if (replies === null) throw new Error('the MULTI was discarded');
   return replies.map(([error, value]: [Error | null, unknown]) => {

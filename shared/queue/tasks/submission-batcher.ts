@@ -1,7 +1,6 @@
 import { RequestError } from '../../domain/errors.js';
 import type { Admission, Submission } from './submission.js';
 import type { Shard } from '../engine/shard.js';
-import { transact } from '../engine/transact.js';
 import { REQUEST_LIMIT_MS } from '../../redis/request-limit.js';
 
 const GATHER_MS = 1;
@@ -69,11 +68,8 @@ export class SubmissionBatcher {
     let oldestAt = now;
     for (const waiting of group) oldestAt = Math.min(oldestAt, (waiting.firstSentAt ??= now));
     try {
-      const args = this.shard.submitScript.argumentsFor(group.map(({ submission }) => submission.toJob()));
-      // It stands alone in its MULTI: a full Redis refuses a MULTI as a whole, before any part of it runs.
-      const [replies] = await transact(this.shard.client, (multi) => multi.runCommand('krsSubmit', args), REQUEST_LIMIT_MS - (now - oldestAt));
-      // The script's own answer: one element for each.
-      group.forEach((waiting, index) => this.#settle(waiting, (replies as readonly unknown[])[index]));
+      const replies = await this.shard.submitScript.run(group.map(({ submission }) => submission.toJob()), REQUEST_LIMIT_MS - (now - oldestAt));
+      group.forEach((waiting, index) => this.#settle(waiting, replies[index]));
     } catch (error) {
       // A group of old ones had less time than the waiting ones have.
       const others = now - oldestAt > MAX_AGE_APART_MS ? [] : this.#waiting.splice(0);

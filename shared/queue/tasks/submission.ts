@@ -4,7 +4,7 @@ import { wholeMs } from '../../domain/task/retry-policy.js';
 import { jobIdOf } from '../names.js';
 import { ADMIT } from '../engine/admit-function.js';
 import type { Shard } from '../engine/shard.js';
-import type { AddOptions, EncodedAdd } from '../engine/submit-script.js';
+import type { AddOptions, SubmittedJob } from '../engine/submit-script.js';
 import { packSearchFields, searchFieldsOf } from '../search/search-fields.js';
 import { contentOf, jobNameOf, jobPriorityOf, type StoredOptions, type TaskContent } from './task-codec.js';
 
@@ -58,7 +58,7 @@ export class Submission {
   }
 
   /** Its arguments for krsSubmit at this moment. */
-  toJob(): { key: string; id: string; sha: string; seenFinishedAt: string; searchFields: string; add: EncodedAdd } {
+  toJob(): SubmittedJob {
     const { id, name, data, attempts, priority, delayMs } = this.#job;
     const sha = this.#sha;
     // BullMQ keeps options that it does not know. Its type does not allow them.
