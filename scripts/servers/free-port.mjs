@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /**
@@ -18,13 +19,30 @@ export function tryListen(host, port) {
 }
 
 /**
- * A loopback port that was free a moment ago. Another program may be faster, so the caller must be able to ask again.
+ * Below the ports that systems give to outgoing connections (Linux from 32,768, macOS from 49,152). Above, a connection may take the
+ * port of a server that is being restarted, and a client that asks for that server again and again may connect to itself.
+ */
+const PORTS = { from: 10_000, to: 32_000 };
+const MOST_TRIES = 100;
+
+/**
+ * By this process, which may ask for several before it uses the first.
+ * @type {Set<number>}
+ */
+const handedOut = new Set();
+
+/**
+ * A loopback port that was free a moment ago, and another one at each call. Another program may be faster, so the caller must be able
+ * to ask again.
  * @param {number} [preferred] taken when it is free
  */
 export async function freePort(preferred) {
-  for (const wanted of preferred === undefined ? [0] : [preferred, 0]) {
-    const found = await tryListen('127.0.0.1', wanted);
-    if ('port' in found) return found.port;
+  if (preferred !== undefined && 'port' in (await tryListen('127.0.0.1', preferred))) return preferred;
+  for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+    const port = randomInt(PORTS.from, PORTS.to);
+    if (handedOut.has(port) || !('port' in (await tryListen('127.0.0.1', port)))) continue;
+    handedOut.add(port);
+    return port;
   }
   throw new Error('no free port on 127.0.0.1');
 }

@@ -3,7 +3,7 @@ import { createHttpAdapter } from '../../workers/adapters/http/http-adapter.js';
 import { createReceiver, type Behaviour, type Receiver } from '../support/receiver.js';
 import { UNKNOWN_HOST } from '../support/unknown-host.js';
 import { type AdapterHarness, describeAdapterContract, type Fault } from './adapter-suite.js';
-import { freePort } from '../support/free-port.js';
+import { freePort } from '../../scripts/servers/free-port.mjs';
 
 const http = (url: string): HttpDestination => ({ type: 'http', url });
 

@@ -1,5 +1,5 @@
 import type { KafkaDestination } from '../../shared/domain/destinations/kafka.js';
-import { freePort } from '../support/free-port.js';
+import { freePort } from '../../scripts/servers/free-port.mjs';
 import { KafkaProbe, kafkaTestBroker } from '../support/kafka.js';
 import { startRawHost } from '../support/kafka-raw-host.js';
 import type { RawHost } from '../support/kafka-raw-host.js';

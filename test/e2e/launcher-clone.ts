@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { eventually } from '../support/eventually.js';
-import { freePort } from '../support/free-port.js';
+import { freePort } from '../../scripts/servers/free-port.mjs';
 
 const CLONE_ROOT = path.resolve(import.meta.dirname, '..', '..');
 /** What `npm start` needs of a clone that is installed and built. */

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 
 import { eventually } from './eventually.js';
-import { freePort } from './free-port.js';
+import { freePort } from '../../scripts/servers/free-port.mjs';
 import { PrivateRedis, printAddress } from './redis.js';
 
 const SLOTS = 16_384;

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { eventually } from './eventually.js';
-import { freePort } from './free-port.js';
+import { freePort } from '../../scripts/servers/free-port.mjs';
 import { freezeProcess } from './freeze-process.js';
 import { killWithUs } from './kill-with-us.js';
 

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { Redis } from 'ioredis';
 
 import { eventually } from './eventually.js';
-import { freePort } from './free-port.js';
+import { freePort } from '../../scripts/servers/free-port.mjs';
 import { killWithUs } from './kill-with-us.js';
 import { PrivateRedis, printAddress, type RedisAddress } from './redis.js';
 

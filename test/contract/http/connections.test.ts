@@ -11,7 +11,7 @@ import { createHttpAdapter, type HttpAdapterOptions } from '../../../workers/ada
 import { eventually } from '../../support/eventually.js';
 import { createReceiver, type Behaviour, type Receiver } from '../../support/receiver.js';
 import { UNKNOWN_HOST } from '../../support/unknown-host.js';
-import { freePort } from '../../support/free-port.js';
+import { freePort } from '../../../scripts/servers/free-port.mjs';
 import { attemptFor, createTcpServer, inShort, sendTo, type TcpServer } from './sending.js';
 
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { freePort } from '../../support/free-port.js';
+import { freePort } from '../../../scripts/servers/free-port.mjs';
 import { KafkaProbe, kafkaTestBroker } from '../../support/kafka.js';
 import { PrivateBroker } from '../../support/kafka-broker.js';
 import { startRawHost } from '../../support/kafka-raw-host.js';

@@ -6,7 +6,7 @@ import { createServer, type Server } from '../../../server/create-server.js';
 import { loadConfig } from '../../../shared/config/load.js';
 import { serviceVersion } from '../../../shared/config/service-version.js';
 import { createLogger } from '../../../shared/logging/logger.js';
-import { freePort } from '../../support/free-port.js';
+import { freePort } from '../../../scripts/servers/free-port.mjs';
 import { uniquePrefix } from '../../support/namespace.js';
 import { printAddress, testRedisAddress } from '../../support/redis.js';
 import { CollectedLog } from '../../support/service-in-process.js';
