@@ -16,10 +16,11 @@ const STOP_GRACE_MS = 10_000;
  * @param {NodeJS.ProcessEnv} options.env
  * @param {(ref: import('./process-identity.mjs').ProcessRef) => void} options.onSpawn
  * @param {AbortSignal} options.signal    sends SIGINT; after 10 s SIGTERM, then SIGKILL, to the whole group
+ * @param {number | 'inherit'} [options.output]  what it writes goes to this open file; without it, to the terminal
  * @returns {Promise<{code: number, killedBy: NodeJS.Signals | null}>}
  */
-export async function runToEnd(args, { cwd, env, onSpawn, signal }) {
-  const child = spawn(process.execPath, args, { cwd, env, detached: true, stdio: ['ignore', 'inherit', 'inherit'] });
+export async function runToEnd(args, { cwd, env, onSpawn, signal, output = 'inherit' }) {
+  const child = spawn(process.execPath, args, { cwd, env, detached: true, stdio: ['ignore', output, output] });
   const ref = processRef(child.pid);
   if (ref !== null) onSpawn(ref);
   /** @type {{code: number, killedBy: NodeJS.Signals | null} | null} */

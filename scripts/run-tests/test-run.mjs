@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { runToEnd } from '../processes/child-run.mjs';
@@ -49,27 +49,74 @@ export async function runTests(args) {
  * @returns {Promise<Counts>}
  */
 async function runSelected(args, signal) {
-  const selection = selectTests(args);
+  const { rounds, servers: needed, mochaArgs } = selectTests(args);
+  if (rounds.length === 0) return { passed: 0, failed: 1, why: 'There are no such tests.' };
   await readyClone({ signal });
-  const servers = await startTestServers({ needed: selection.servers, signal });
+  const servers = await startTestServers({ needed, signal });
   try {
-    return await runMocha({ ...selection, servers, signal });
+    /** @type {Counts[]} */
+    const counts = [];
+    for (const [nth, parts] of rounds.entries()) {
+      if (!signal.aborted) counts.push(...(await runRound({ parts, mochaArgs, servers, signal, name: `round-${nth}` })));
+    }
+    return total(counts);
   } finally {
     await servers.stop();
   }
 }
 
 /**
+ * @param {readonly Counts[]} counts of all parts
+ * @returns {Counts}
+ */
+function total(counts) {
+  const passed = counts.reduce((sum, part) => sum + part.passed, 0);
+  const failed = counts.reduce((sum, part) => sum + part.failed, 0);
+  const whys = counts.flatMap(({ why }) => why ?? []);
+  if (passed + failed === 0) return { passed: 0, failed: 1, why: 'No test was run.' };
+  return whys.length === 0 ? { passed, failed } : { passed, failed, why: whys.join('\n') };
+}
+
+/**
+ * Runs the parts of a round side by side. The first one writes to the terminal, the output of the others follows when all have ended:
+ * lines of several parts between each other could not be read.
+ *
  * @param {object} options
- * @param {string[]} options.files
- * @param {string[]} options.mochaArgs
+ * @param {readonly (readonly string[])[]} options.parts  their files
+ * @param {readonly string[]} options.mochaArgs
  * @param {import('./test-servers.mjs').TestServers} options.servers
  * @param {AbortSignal} options.signal
+ * @param {string} options.name  of what it leaves in the servers' folder
+ * @returns {Promise<Counts[]>} one of each part
+ */
+async function runRound({ parts, mochaArgs, servers, signal, name }) {
+  const outputs = parts.slice(1).map((_, nth) => {
+    const file = path.join(servers.dir, `${name}-${nth + 1}.log`);
+    return { file, descriptor: openSync(file, 'w') };
+  });
+  try {
+    return await Promise.all(
+      parts.map((files, nth) => runMocha({ files, mochaArgs, servers, signal, countsFile: path.join(servers.dir, `${name}-${nth}.json`), output: outputs[nth - 1]?.descriptor })),
+    );
+  } finally {
+    for (const { file, descriptor } of outputs) {
+      closeSync(descriptor);
+      process.stdout.write(readFileSync(file));
+    }
+  }
+}
+
+/**
+ * @param {object} options
+ * @param {readonly string[]} options.files
+ * @param {readonly string[]} options.mochaArgs
+ * @param {import('./test-servers.mjs').TestServers} options.servers
+ * @param {AbortSignal} options.signal
+ * @param {string} options.countsFile
+ * @param {number | undefined} options.output  an open file; undefined = the terminal
  * @returns {Promise<Counts>}
  */
-async function runMocha({ files, mochaArgs, servers, signal }) {
-  if (files.length === 0) return { passed: 0, failed: 1, why: 'There are no such tests.' };
-  const countsFile = path.join(servers.dir, 'counts.json');
+async function runMocha({ files, mochaArgs, servers, signal, countsFile, output }) {
   const stuck = new AbortController();
   const watch = killWhenStuck(countsFile, stuck);
   const mocha = path.join('node_modules', 'mocha', 'bin', 'mocha.js');
@@ -81,6 +128,7 @@ async function runMocha({ files, mochaArgs, servers, signal }) {
       env: { ...process.env, ...servers.env, TEST_COUNTS_FILE: countsFile },
       onSpawn: (ref) => servers.endWithUs({ stopGroup: ref }),
       signal: AbortSignal.any([signal, stuck.signal]),
+      output,
     },
   );
   clearInterval(watch);
@@ -94,7 +142,6 @@ async function runMocha({ files, mochaArgs, servers, signal }) {
   if (stuck.signal.aborted) {
     return { passed: passes, failed: failed + 1, why: 'The tests were done, but something they opened was left running.' };
   }
-  if (passes + failed === 0) return { passed: 0, failed: 1, why: 'No test was run.' };
   if (code !== 0 && failed === 0) {
     return { passed: passes, failed: 1, why: `Every test passed, but the run failed after them (${killedBy ?? `exit code ${code}`}).` };
   }

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 
 import { cloneDir } from '../install/clone-paths.mjs';
@@ -18,15 +19,33 @@ const FOLDERS = {
 };
 
 /**
+ * The whole run in rounds. The parts of one round run side by side, each in a Mocha of its own; a part names folders and files of
+ * test/, and the longest name that fits a file decides.
+ *
+ * The second part of the first round mostly waits: for processes that start, locks that lapse and servers that come back. The last
+ * round needs the machine for itself, because its limits are about times: when tasks are sent, and how long innocent clients wait.
+ *
+ * @type {readonly (readonly (readonly string[])[])[]}
+ */
+const WHOLE_RUN = [
+  [
+    ['unit', 'contract', 'integration'],
+    ['chaos', 'topology', 'chaos/neighbours/slow-readers.test.ts'],
+  ],
+  [['integration/workers/flow-control', 'integration/workers/delivery/wake-when-due.test.ts', 'e2e', 'chaos/neighbours']],
+];
+
+/**
  * @typedef {object} TestSelection
- * @property {string[]} files       relative to the clone, in the order to run
+ * @property {string[][][]} rounds  one after the other; of each one the parts that run side by side, with their files in the order to
+ *   run, relative to the clone; no part is empty
  * @property {Set<string>} servers  what they need
  * @property {string[]} mochaArgs   the rest of the command line, e.g. ['--grep', 'drains']
  */
 
 /**
  * @param {readonly string[]} args folder names and files first, e.g. ['unit', '--grep', 'caps'] or
- *   ['test/unit/a.test.ts']; none of them means every folder
+ *   ['test/unit/a.test.ts']; none of them means every folder, and only then tests run side by side
  * @returns {TestSelection}
  */
 export function selectTests(args) {
@@ -40,7 +59,25 @@ export function selectTests(args) {
   const folders = Object.keys(FOLDERS).filter((folder) => chosen.length === 0 || chosen.includes(folder));
   const files = [...folders.flatMap(testFilesOf), ...chosen.filter(isTestFile)];
   const servers = new Set(files.flatMap((file) => FOLDERS[path.normalize(file).split(path.sep)[1] ?? ''] ?? []));
-  return { files, servers, mochaArgs: [...mochaArgs] };
+  const rounds = files.length === 0 ? [] : chosen.length === 0 && availableParallelism() > 1 ? roundsOf(files) : [[files]];
+  return { rounds, servers, mochaArgs: [...mochaArgs] };
+}
+
+/**
+ * @param {readonly string[]} files of the whole run
+ * @returns {string[][][]}
+ */
+function roundsOf(files) {
+  const homes = WHOLE_RUN.flat(2).sort((a, b) => b.length - a.length);
+  /** @param {string} file */
+  const homeOf = (file) => {
+    const inTest = path.relative('test', file).split(path.sep).join('/');
+    const home = homes.find((name) => inTest === name || inTest.startsWith(`${name}/`));
+    if (home === undefined) throw new SetupError(`No part of the whole run has ${file}: name its folder in ${path.relative(cloneDir, import.meta.filename)}.`);
+    return home;
+  };
+  const homeOfFile = new Map(files.map((file) => [file, homeOf(file)]));
+  return WHOLE_RUN.map((round) => round.map((part) => files.filter((file) => part.includes(homeOfFile.get(file) ?? ''))).filter((part) => part.length > 0));
 }
 
 /** @param {string} arg */
