@@ -17,14 +17,14 @@ export interface Profile {
   readonly rollingUpdates: number;
   /** Tasks of a scenario in which the number matters little. */
   readonly tasks: number;
-  /** For how long each attacker of neighbours/ goes on. */
+  /** For how long each attacker of neighbours/ goes on, if it needs no more. */
   readonly attackSeconds: number;
   /** Requests a second of each client that is beside an attacker; there are twenty. */
   readonly innocentRequestsPerSecond: number;
 }
 
 const profiles: Readonly<Record<Profile['name'], Profile>> = {
-  short: { name: 'short', workerKills: 4, apiKills: 2, redisKills: 1, outageSeconds: 6, exactKills: 4, finishedRecords: 20_000, badAnswers: 1_000, shareOfNoise: 0.03, rollingUpdates: 1, tasks: 100, attackSeconds: 2, innocentRequestsPerSecond: 25 },
+  short: { name: 'short', workerKills: 4, apiKills: 2, redisKills: 1, outageSeconds: 6, exactKills: 4, finishedRecords: 20_000, badAnswers: 1_000, shareOfNoise: 0.03, rollingUpdates: 1, tasks: 100, attackSeconds: 1.25, innocentRequestsPerSecond: 25 },
   long: { name: 'long', workerKills: 20, apiKills: 10, redisKills: 3, outageSeconds: 60, exactKills: 20, finishedRecords: 1_000_000, badAnswers: 10_000, shareOfNoise: 0, rollingUpdates: 3, tasks: 1_000, attackSeconds: 5, innocentRequestsPerSecond: 50 },
 };
 

@@ -12,6 +12,8 @@ export interface Attacker {
    * connections that are ready in one turn add up, and then the times of the innocents count.
    */
   readonly longestTurnMs?: number;
+  /** For how many seconds it has to go on where the harm gathers, such as memory that is never given back. */
+  readonly leastSeconds?: number;
   /** The long form alone has time for it. */
   readonly isLongOnly?: boolean;
 }

@@ -114,7 +114,7 @@ export function noNeighbourSuffers(number: string, from: string, attackers: read
       try {
         await Promise.all([api.look(), worker.look()]);
         await attacker?.start(attack);
-        const measured = await crowd.measure(profile.attackSeconds * 1_000);
+        const measured = await crowd.measure(Math.max(profile.attackSeconds, attacker?.leastSeconds ?? 0) * 1_000);
         const dead = [api, worker].filter((each) => !each.process.isRunning);
         if (dead.length > 0) throw new Error(`${dead.map((each) => (each === api ? 'the API' : 'the worker')).join(' and ')} has ended; the end of the output:\n${service.output.slice(-3_000)}`);
         const run: Run = { name, measured, api: await api.look(), worker: await worker.look() };

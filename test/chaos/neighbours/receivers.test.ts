@@ -74,6 +74,7 @@ const answers: readonly Attacker[] = [
   receiver('a request to wait for a hundred years', (socket) => socket.write(`HTTP/1.1 503 Busy\r\nRetry-After: 3153600000\r\nContent-Length: 0\r\n\r\n`), { isLongOnly: true }),
   {
     name: 'a receiver that reads nothing of messages of 1 MiB',
+    leastSeconds: 2,
     async start(attack) {
       const port = await attack.listen((socket) => socket.pause());
       const message = 'x'.repeat(MIB);
