@@ -10,6 +10,7 @@ import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import type { StandstillTimes } from '../shared/queue/engine/shard-standstill.js';
+import { RedisClock } from '../shared/redis/redis-clock.js';
 import { connectRedis } from '../shared/redis/redis-connection.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { closeAdapters, createAdapters } from './adapters/registry.js';
@@ -29,6 +30,7 @@ export type WorkerConfig = Pick<
 
 export interface WorkerDeps {
   readonly logger: Logger;
+  /** The time of day of this machine. It counts only until Redis has told its own time. */
   readonly clock: Clock;
   readonly random: Random;
   /**
@@ -79,9 +81,11 @@ export interface Worker {
  * Wires a worker. It connects to Redis at once, so it has to be stopped even if it was never started. The process and the
  * tests both get their worker from here.
  */
-export function createWorker(config: WorkerConfig, { logger, clock, random, workerName, version, onStandstill = () => undefined, standstillTimes }: WorkerDeps): Worker {
+export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, random, workerName, version, onStandstill = () => undefined, standstillTimes }: WorkerDeps): Worker {
   const redis = connectRedis(config.redis, 'worker');
   logConnectionChanges(redis, logger);
+  const redisClock = new RedisClock(timeOfDay());
+  const clock: Clock = () => redisClock.now();
   const mask = createPathMask(config.secretPathHosts);
   const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock });
   const adapters = createAdapters(config, { clock, logger });
@@ -130,7 +134,7 @@ export function createWorker(config: WorkerConfig, { logger, clock, random, work
       sendLimitMs: config.deliveryTimeoutMs,
       facts: factsOf({ version, defaultBrokers, circuit: config.circuit, dead: config.dead, release: config.release, deliveryTimeoutMs: config.deliveryTimeoutMs, secretPathHosts: config.secretPathHosts }),
       rebuilds: countRebuilds,
-      clock,
+      redisClock,
       logger,
     });
     await flowControl.start();

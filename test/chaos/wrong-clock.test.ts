@@ -17,8 +17,8 @@ describe('chaos: the clock of a worker', () => {
         ...ledger.tasks(20, { max_retries: 1, initial_delay: 3 }),
       ]);
       ledger.faultIsOver();
-      // A worker with the right time runs beside it. What one of them writes down as due, the other sees as long due, or
-      // as due in five minutes: either way a worker takes it.
+      // A worker with the right time runs beside it. Both go by Redis' clock, so either of them takes what the other writes
+      // down as due, and at the same time.
       const measured = await ledger.settle({ withinMs: 50_000 });
       expect(measured).to.include({ delivered: profile.tasks + 20, dead: 20 });
       const perTask = new Set(receiver.requestsTo('/hook').map(({ key }) => key));

@@ -3,10 +3,17 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { expect } from 'chai';
+import { Redis } from 'ioredis';
 
+import { dueAtOfScore } from '../../shared/queue/engine/due-score.js';
+import { jobField } from '../../shared/queue/engine/job-fields.js';
+import { jobIdOf } from '../../shared/queue/names.js';
+import { eventually } from '../support/eventually.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
-import { Service } from '../support/service.js';
-import { httpTask, submitNew, waitForState } from '../support/tasks.js';
+import { testRedisAddress } from '../support/redis.js';
+import { Service, type ServiceProcess } from '../support/service.js';
+import { shardKeys } from '../support/shard-keys.js';
+import { getTask, httpTask, submitNew, timeOf, waitForState } from '../support/tasks.js';
 
 const SEND_MS = 1_500;
 
@@ -52,6 +59,87 @@ describe('e2e: the clock of a worker is set during a send', () => {
       const logged = worker.lines.filter((line) => line.includes('"message":"attempt"')).map((line) => (JSON.parse(line) as { duration_ms: number }).duration_ms);
       expect(logged).to.have.lengthOf(2);
       for (const ms of logged) expect(ms).to.be.within(SEND_MS - 100, SEND_MS + 3_000);
+    });
+  }
+});
+
+/** What two busy cores may add to the time at which a task is due. */
+const LATE_MS = 3_000;
+const HOUR_MS = 3_600_000;
+
+describe('e2e: the clock of the only worker is set while it runs', () => {
+  let folder: string;
+  let clockFile: string;
+  let receiver: Receiver;
+  let service: Service;
+  let worker: ServiceProcess;
+  let redis: Redis;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(path.join(tmpdir(), 'clock-'));
+    clockFile = path.join(folder, 'shift');
+    writeFileSync(clockFile, '0');
+    receiver = await createReceiver();
+    redis = new Redis(testRedisAddress());
+    service = await Service.start({ workers: 0 });
+    worker = await service.startWorker({ NODE_OPTIONS: `--import=${new URL('./preload/set-clock.mjs', import.meta.url).href}`, CLOCK_FILE: clockFile });
+  });
+  afterEach(async () => {
+    await service.close();
+    redis.disconnect();
+    await receiver.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  /** When the task is due by what stands in Redis, ms since the epoch; undefined when it does not wait. */
+  async function dueAt(id: string): Promise<number | undefined> {
+    const score = await redis.zscore(shardKeys(service.prefix).delayed, jobIdOf(id));
+    return score === null ? undefined : dueAtOfScore(score);
+  }
+
+  for (const [name, stepMs] of [['forward by an hour', HOUR_MS], ['back by an hour', -HOUR_MS], ['back by 10 s', -10_000]] as const) {
+    it(`${name}: every task goes out when it is due, a retry after its wait, and none early`, async () => {
+      receiver.on('/fails-once', () => ({ kind: 'answer', status: receiver.requestsTo('/fails-once').length === 1 ? 500 : 200 }));
+      const first = httpTask(receiver.url('/first'));
+      await submitNew(service.baseUrl, first);
+      await waitForState(service.baseUrl, first.id, 'delivered');
+      const before = httpTask(receiver.url('/before'), { initial_delay: 2 });
+      const since = Date.now();
+      await submitNew(service.baseUrl, before);
+
+      // The loop of the worker waits for a task that is due in 2 s.
+      writeFileSync(clockFile, String(stepMs));
+      const changedAt = Date.now();
+      const [later, retried, distant] = [httpTask(receiver.url('/later'), { initial_delay: 2 }), httpTask(receiver.url('/fails-once'), { max_retries: 1, base_delay: 1 }), httpTask(receiver.url('/distant'), { initial_delay: 1_800 })];
+      for (const task of [later, retried, distant]) await submitNew(service.baseUrl, task);
+      const until = Date.now() + LATE_MS;
+      for (const { id } of [before, later, retried]) await waitForState(service.baseUrl, id, 'delivered');
+
+      const arrivals = (path: string): number[] => receiver.requestsTo(path).map(({ arrivedAt }) => arrivedAt);
+      expect(arrivals('/before')[0]).to.be.within(since + 2_000, until + 2_000);
+      expect(arrivals('/later')[0]).to.be.within(changedAt + 2_000, until + 2_000);
+      const [failedAt = 0, retriedAt = 0] = arrivals('/fails-once');
+      expect(retriedAt - failedAt).to.be.within(995, 1_000 + LATE_MS);
+      expect(arrivals('/distant'), 'due in half an hour').to.deep.equal([]);
+      expect(await dueAt(distant.id)).to.be.within(Date.now() + 1_700_000, Date.now() + 1_900_000);
+      const { timeline, finished_at } = await waitForState(service.baseUrl, retried.id, 'delivered');
+      for (const time of [...timeline.map(({ started_at }) => started_at), finished_at]) expect(Math.abs(timeOf(time) - Date.now()), String(time)).to.be.below(60_000);
+    });
+
+    it(`${name}: a task that is deferred, and one that waits for a version that can read it, come back as soon as ever`, async () => {
+      const destination = `${service.baseUrl}/destinations/${encodeURIComponent(new URL(receiver.url('/')).origin)}`;
+      writeFileSync(clockFile, String(stepMs));
+      expect((await fetch(`${destination}/pause`, { method: 'POST' })).status).to.equal(200);
+      const [paused, unreadable] = [httpTask(receiver.url('/paused'), { initial_delay: 1.5 }), httpTask(receiver.url('/unreadable'), { initial_delay: 0.5 })];
+      await submitNew(service.baseUrl, unreadable);
+      await redis.hset(shardKeys(service.prefix).job(unreadable.id), jobField.data, '{"v":2}');
+      await submitNew(service.baseUrl, paused);
+      await eventually(async () => { expect((await getTask(service.baseUrl, paused.id)).waiting_for?.code).to.equal('paused'); }, { withinMs: 10_000 });
+      await eventually(async () => { expect(await dueAt(paused.id)).to.be.within(Date.now() + 10_000, Date.now() + 120_000); }, { withinMs: 10_000 });
+      await worker.hasWritten(/cannot read a task/);
+      await eventually(async () => { expect(await dueAt(unreadable.id)).to.be.within(Date.now() - 60_000, Date.now() + 60_000); });
+      expect((await fetch(`${destination}/resume`, { method: 'POST' })).status).to.equal(200);
+      await waitForState(service.baseUrl, paused.id, 'delivered');
     });
   }
 });

@@ -123,10 +123,11 @@ export class DeliveryWorker {
   }
 
   #build(): DeliveringWorker {
-    const { shard, redis, workerName, concurrency, lockMs, stallCheckMs } = this.options;
+    const { shard, redis, workerName, concurrency, lockMs, stallCheckMs, context } = this.options;
     const worker = new DeliveringWorker(shard.queue.name, (job, token) => this.#process(job, token ?? ''), {
       redis,
       marker: shard.keys.marker,
+      clock: context.clock,
       prefix: shard.queue.opts.prefix ?? '',
       name: workerName,
       concurrency: Math.min(concurrency, FETCH_AHEAD),

@@ -2,6 +2,7 @@ import type { Circuit } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/flow/flow-key.js';
 import { policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import type { ControlChange, FlowStore } from '../../shared/queue/flow/flow-store.js';
+import type { RedisClock } from '../../shared/redis/redis-clock.js';
 
 /**
  * This process' copy of what the fleet shares: what operators set, and which circuits are open. It is read for every send
@@ -11,12 +12,13 @@ export class Controls {
   readonly #policies = new Map<string, FlowPolicy>();
   readonly #circuits = new Map<string, Circuit>();
   #version = -1;
-  #aheadMs = 0;
   #workers = 1;
 
   constructor(
     private readonly store: FlowStore,
-    /** Monotonic milliseconds: the clock of this machine may be set between two refreshes. */
+    /** It learns with each refresh. */
+    private readonly clock: RedisClock,
+    /** Monotonic milliseconds, as the clock reads them. */
     private readonly monotonic: () => number,
   ) {}
 
@@ -27,7 +29,7 @@ export class Controls {
 
   /** The time of Redis' clock, estimated, ms since the epoch: the clocks of the workers that share circuits differ. */
   now(): number {
-    return Math.round(this.monotonic() + this.#aheadMs);
+    return this.clock.now();
   }
 
   /** The policy that holds for a flow, and which of its names it was set for; undefined: nothing was set. */
@@ -45,8 +47,9 @@ export class Controls {
 
   /** @returns the changes since the last call. @throws when Redis fails */
   async refresh(): Promise<readonly ControlChange[]> {
+    const askedAt = this.monotonic();
     const { version, isEverything, changes, now, workers } = await this.store.changesSince(this.#version);
-    this.#aheadMs = now - this.monotonic();
+    this.clock.learn(now, askedAt);
     this.#workers = Math.max(1, workers);
     if (isEverything) {
       this.#policies.clear();

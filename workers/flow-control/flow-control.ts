@@ -6,10 +6,11 @@ import { weightOf, type CircuitRules } from '../../shared/domain/flow/circuit.js
 import type { Flow } from '../../shared/domain/flow/flow-key.js';
 import { printReport } from '../../shared/domain/flow/flow-report.js';
 import type { WorkerFacts } from '../../shared/domain/flow/worker-facts.js';
-import type { Clock, DeliveryResult } from '../../shared/domain/ports.js';
+import type { DeliveryResult } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
 import type { Deferral, WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
+import type { RedisClock } from '../../shared/redis/redis-clock.js';
 import { Admission, type Candidate, type Entry, type Ticket } from './admission.js';
 import { BulkDeferral } from './bulk-deferral.js';
 import { CircuitBreaker } from './circuit-breaker.js';
@@ -34,7 +35,8 @@ export interface FlowControlOptions {
   readonly facts: WorkerFacts;
   /** How often the worker of a shard was built anew so far; each report contains it. */
   readonly rebuilds?: () => number;
-  readonly clock: Clock;
+  /** It learns Redis' time from flow control, which asks five times a second anyway. */
+  readonly redisClock: RedisClock;
   readonly logger: Logger;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
@@ -60,12 +62,12 @@ export class FlowControl {
   readonly #bulkDeferral: BulkDeferral;
   readonly #ticker: Ticker;
 
-  constructor(store: FlowStore, { rules, circuit, workerName, sendLimitMs, facts, rebuilds = () => 0, clock, logger, now = () => performance.now() }: FlowControlOptions) {
+  constructor(store: FlowStore, { rules, circuit, workerName, sendLimitMs, facts, rebuilds = () => 0, redisClock, logger, now = () => performance.now() }: FlowControlOptions) {
     const leaseMs = sendLimitMs + LEASE_MARGIN_MS;
     this.#isCircuitOn = circuit.isOn;
     this.#circuitRules = circuit;
     this.#now = now;
-    const controls = (this.#controls = new Controls(store, now));
+    const controls = (this.#controls = new Controls(store, redisClock, now));
     const slots = (this.#slots = new Slots({ rules, hasWindows: circuit.isOn, workers: () => controls.workers, now }));
     const limiter = (this.#limiter = new Limiter(store, workerName, leaseMs, now));
     const stats = (this.#stats = new FlowStats(now));
@@ -73,11 +75,11 @@ export class FlowControl {
     const breaker = (this.#breaker = new CircuitBreaker({ store, controls, slots, rules: circuit, workerName, leaseMs, now, logger }));
     const admission = (this.#admission = new Admission({ controls, breaker, rates, slots, limiter, stats, now }));
     const wakeUps = (this.#wakeUps = new WakeUps({ roomFor: (flow) => admission.roomFor(flow), now }));
-    this.#bulkDeferral = new BulkDeferral({ wakeUps, clock, now });
+    this.#bulkDeferral = new BulkDeferral({ wakeUps, clock: () => redisClock.now(), now });
     this.#ticker = new Ticker({ controls, breaker, rates, slots, wakeUps, report: () => store.putReport(workerName, printReport({ facts, rebuilds: rebuilds(), samples: stats.sample() })) });
   }
 
-  /** Resolves when limits and circuits are known: before that nothing may be sent. @throws when Redis fails */
+  /** Resolves when limits, circuits and Redis' time are known: before that nothing may be sent. @throws when Redis fails */
   async start(): Promise<void> {
     await this.#ticker.start();
   }

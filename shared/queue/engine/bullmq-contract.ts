@@ -35,12 +35,22 @@ export const FINISH_OWN_KEYS = { from: 10, count: 3 } as const;
 /** Where moveToDelayed finds its job, counted from 1 as in Lua: the job's key among KEYS, its id among ARGV. */
 export const PUT_BACK_JOB = { key: 5, id: 3 } as const;
 
+/** Scripts to which their caller tells the time, and which value it is, counted from 1 as in Lua: see callers-time.ts. */
+export const CALLERS_TIME = [
+  ['moveToActive', 2],
+  ['moveToFinished', 2],
+  ['moveToDelayed', 2],
+  ['retryJob', 2],
+  ['moveStalledJobsToWait', 3],
+] as const satisfies readonly (readonly [BullmqScriptName, number])[];
+
 /**
  * Methods of BullMQ's that are replaced, or that have to call those that are (bounded-reconnect.ts, watched-calls.ts), and
  * a call that each of them makes.
  */
 export const loopMethods = {
-  'Worker.waitForJob': ['this.backend.waitForJob(', 'this.backend.reconnectBlocking()'],
+  'Worker.waitForJob': ['this.backend.waitForJob(', 'this.backend.reconnectBlocking()', 'this.getBlockTimeout(blockUntil)'],
+  'Worker.getBlockTimeout': ['blockUntil - Date.now()'],
   'Worker.moveToActive': ['this.backend.moveToActive('],
   'backend.waitForJob': ['this.queue.blockingClient', 'this.reconnectBlocking()'],
   'backend.reconnectBlocking': ['this.blockingConnection.reconnect()'],

@@ -1,4 +1,4 @@
-import { BULLMQ_VERSION, bullmqScripts, FINISH_OWN_KEYS, loopMethods, PUT_BACK_JOB, type BullmqScriptName, type LoopMethodName, type ScriptShape } from './bullmq-contract.js';
+import { BULLMQ_VERSION, bullmqScripts, CALLERS_TIME, FINISH_OWN_KEYS, loopMethods, PUT_BACK_JOB, type BullmqScriptName, type LoopMethodName, type ScriptShape } from './bullmq-contract.js';
 import { bullmqScript, type DefinedScript, type DefinedScripts } from './defined-scripts.js';
 import type { EngineFacts } from './engine-facts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
@@ -12,7 +12,7 @@ import { ADD_SCRIPTS, addFunction } from './submit-script.js';
  * @throws EngineMismatchError that names everything that differs
  */
 export function checkEngine(facts: EngineFacts): void {
-  const findings = [...checkVersion(facts), ...checkShapes(facts), ...checkCalls(facts), ...checkPatches(facts), ...checkJobs(facts), ...checkLoop(facts)];
+  const findings = [...checkVersion(facts), ...checkShapes(facts), ...checkCalls(facts), ...checkTimes(facts), ...checkPatches(facts), ...checkJobs(facts), ...checkLoop(facts)];
   if (findings.length > 0) throw new EngineMismatchError([...new Set(findings)]);
 }
 
@@ -50,6 +50,13 @@ function checkCalls({ calls, ends, jobId, jobKey }: EngineFacts): string[] {
   const expected = Array.from({ length: FINISH_OWN_KEYS.count }, (_, nth) => FINISH_OWN_KEYS.from + nth);
   if (differing.join() !== expected.join()) counts.push(`bullmq: expected the keys ${expected.join()} of the script moveToFinished to differ between jobs, found ${differing.join() || 'none'}`);
   return counts;
+}
+
+/** BullMQ's scripts begin with a comment that says what each value is. */
+function checkTimes({ scripts }: EngineFacts): string[] {
+  return CALLERS_TIME.flatMap(([name, value]) =>
+    findingsOf(() => (new RegExp(`\\bARGV\\[${value}\\]\\s+timestamp\\b`).test(bullmqScript(scripts, name).lua) ? [] : [`bullmq: expected the time as value ${value} of the script ${name}, found it nowhere`])),
+  );
 }
 
 function shapeOf(script: string): ScriptShape | undefined {

@@ -1,4 +1,5 @@
 import { Worker, type Job, type Processor, type WorkerOptions } from 'bullmq';
+import type { Clock } from '../../domain/ports.js';
 import type { RedisClient } from '../../redis/redis-connection.js';
 import { deliveryBackend } from './delivery-backend.js';
 import { renewLocksWithoutClock } from './lock-renewal.js';
@@ -16,6 +17,8 @@ export interface DeliveringWorkerOptions extends Omit<WorkerOptions, 'connection
   readonly redis: RedisClient;
   /** Key of the set on which idle workers wait. */
   readonly marker: string;
+  /** By which jobs are due. The clocks of workers differ, and are set now and then: see RedisClock. */
+  readonly clock: Clock;
 }
 
 /**
@@ -29,6 +32,7 @@ export class DeliveringWorker extends Worker {
   /** Set it right after construction. BullMQ calls it when it has finished with the job, whatever the result. */
   onThrough: (jobId: string) => void = () => undefined;
   readonly calls: PendingCalls;
+  readonly #clock: Clock;
   /** Jobs that were taken from Redis since the beginning. */
   #taken = 0;
   #begun = 0;
@@ -36,11 +40,12 @@ export class DeliveringWorker extends Worker {
   #onChange: () => void = () => undefined;
   #retiring: Promise<void> | undefined;
 
-  constructor(name: string, processor: Processor, { redis, marker, ...options }: DeliveringWorkerOptions) {
+  constructor(name: string, processor: Processor, { redis, marker, clock, ...options }: DeliveringWorkerOptions) {
     const calls = new PendingCalls();
-    super(name, processor, { ...options, connection: redis, autorun: false }, deliveryBackend(redis, marker, calls));
+    super(name, processor, { ...options, connection: redis, autorun: false }, deliveryBackend(redis, marker, calls, clock));
     renewLocksWithoutClock(this.lockManager);
     this.calls = calls;
+    this.#clock = clock;
     calls.onFetched = () => this.#onChange();
     this.on('active', () => {
       this.#taken += 1;
@@ -60,6 +65,11 @@ export class DeliveringWorker extends Worker {
     await this.calls.track('connect', 0, async () => { await Promise.race([this.waitUntilReady(), closed]); });
     // Without this, an error of its loop would be an unhandled rejection. A worker that takes no tasks has to end.
     if (this.calls.mayFetch) void this.run();
+  }
+
+  /** @param blockUntil when the next job is due, by our clock; 0 when there is none. BullMQ subtracts Date.now from it. */
+  protected override getBlockTimeout(blockUntil: number): number {
+    return super.getBlockTimeout(blockUntil === 0 ? 0 : blockUntil - this.#clock() + Date.now());
   }
 
   override async processJob(...args: Parameters<Worker['processJob']>): ReturnType<Worker['processJob']> {

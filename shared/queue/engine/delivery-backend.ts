@@ -1,6 +1,8 @@
 import type { BackendFactory, RedisQueueBackend } from 'bullmq';
+import type { Clock } from '../../domain/ports.js';
 import type { RedisClient } from '../../redis/redis-connection.js';
 import { boundReconnect } from './bounded-reconnect.js';
+import { passTimeOf } from './callers-time.js';
 import { createBatchingBackend } from './finish-batcher.js';
 import { lookAfterFailure } from './look-after-failure.js';
 import type { PendingCalls } from './pending-calls.js';
@@ -8,15 +10,17 @@ import { wakeWhenDue } from './wake-when-due.js';
 import { watchCalls } from './watched-calls.js';
 
 /**
- * BullMQ's own backend for a worker that delivers, with the four things that we do in another way: jobs end in groups,
- * an idle worker wakes itself, a failure is followed by a look for due jobs, and no call of its loop can hang unseen.
+ * BullMQ's own backend for a worker that delivers, with the five things that we do in another way: jobs end in groups,
+ * an idle worker wakes itself, a failure is followed by a look for due jobs, no call of its loop can hang unseen, and what is
+ * due is decided by a clock of ours.
  * @param redis  the connection of the worker
  * @param marker key of the set on which idle workers wait
  * @param calls  is told what the loop waits for
+ * @param clock  by which jobs are due
  */
-export function deliveryBackend(redis: RedisClient, marker: string, calls: PendingCalls): BackendFactory<RedisQueueBackend> {
+export function deliveryBackend(redis: RedisClient, marker: string, calls: PendingCalls, clock: Clock): BackendFactory<RedisQueueBackend> {
   return (...args) => {
-    const backend = wakeWhenDue(createBatchingBackend(...args), () => endWait(redis, marker));
+    const backend = wakeWhenDue(passTimeOf(clock, createBatchingBackend(...args)), () => endWait(redis, marker));
     return watchCalls(lookAfterFailure(boundReconnect(backend, calls)), calls);
   };
 }

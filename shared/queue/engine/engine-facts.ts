@@ -71,6 +71,7 @@ function loopMethodsOf(backend: object): EngineFacts['loop'] {
   const [worker, own] = [Worker.prototype, backend] as unknown as readonly [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>];
   return {
     'Worker.waitForJob': worker['waitForJob'],
+    'Worker.getBlockTimeout': worker['getBlockTimeout'],
     'Worker.moveToActive': worker['moveToActive'],
     'backend.waitForJob': own['waitForJob'],
     'backend.reconnectBlocking': own['reconnectBlocking'],

@@ -62,7 +62,7 @@ describe('a connection to a cluster that lacks a slot while it connects', () => 
       await give();
       await cluster.isWhole();
       const redis = connect('worker', { mode: 'cluster', nodes: [node.address], username: undefined, password: undefined, tls: false });
-      worker = new DeliveringWorker('reconnect', async () => undefined, { redis, marker: `${KEYS}:reconnect:marker`, prefix: KEYS, lockDuration: 30_000 });
+      worker = new DeliveringWorker('reconnect', async () => undefined, { redis, marker: `${KEYS}:reconnect:marker`, clock: Date.now, prefix: KEYS, lockDuration: 30_000 });
       worker.on('error', () => undefined);
       await worker.waitUntilReady();
       close = () => redis.disconnect();

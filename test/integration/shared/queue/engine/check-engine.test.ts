@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq';
 import { expect } from 'chai';
 
-import { bullmqScripts, BULLMQ_VERSION, loopMethods } from '../../../../../shared/queue/engine/bullmq-contract.js';
+import { bullmqScripts, BULLMQ_VERSION, CALLERS_TIME, loopMethods } from '../../../../../shared/queue/engine/bullmq-contract.js';
 import { checkEngine } from '../../../../../shared/queue/engine/check-engine.js';
 import { bullmqScript, definedScripts, type DefinedScript } from '../../../../../shared/queue/engine/defined-scripts.js';
 import { readEngineFacts, type EngineFacts } from '../../../../../shared/queue/engine/engine-facts.js';
@@ -63,6 +63,13 @@ describe('checkEngine', () => {
       expect(findings(withScript(name, ({ lua }) => ({ lua: `${lua}\nlocal more = ARGV[${values + 1}]`, numberOfKeys: keys })))).to.deep.equal([
         `bullmq: expected ${keys} keys and ${values} values of the script ${name}, found ${keys} and ${values + 1}`,
       ]);
+    });
+  }
+
+  for (const [name, value] of CALLERS_TIME) {
+    it(`refuses a ${name} whose value ${value} is not the time: a worker would write the time over something else`, () => {
+      const renamed = withScript(name, ({ lua, numberOfKeys }) => ({ numberOfKeys, lua: lua.replace(`ARGV[${value}]`, `ARGV[${value}] is something else, not the`) }));
+      expect(findings(renamed)).to.deep.equal([`bullmq: expected the time as value ${value} of the script ${name}, found it nowhere`]);
     });
   }
 
