@@ -119,9 +119,10 @@ export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger, { w
 
 /** Anything can be thrown, also an object that throws when it is looked at. Then Node would end the process at once. */
 function describe(error: unknown): { readonly error: string; readonly stack?: string | undefined } {
+  const printed = printError(error);
   try {
-    return { error: printError(error), stack: error instanceof Error ? error.stack : undefined };
+    return { error: printed, stack: error instanceof Error ? error.stack : undefined };
   } catch {
-    return { error: 'something was thrown that cannot be printed' };
+    return { error: printed };
   }
 }

@@ -61,14 +61,22 @@ describe('e2e: a worker that ends by a fault', () => {
     expect(performance.now() - startedAt).to.be.below(withinMs);
   }
 
-  for (const fault of ['exception', 'rejection', 'unprintable'] as const) {
+  for (const [fault, logged] of [
+    ['exception', /uncaught error: stopping .*thrown by a test/],
+    ['rejection', /uncaught error: stopping .*thrown by a test/],
+    ['unprintable', /uncaught error: stopping .*cannot be printed/],
+    ['undefined', /uncaught error: stopping error="undefined \(no Error was thrown\)"/],
+    ['null', /uncaught error: stopping error="null \(no Error was thrown\)"/],
+    ['text', /uncaught error: stopping error="thrown by a test \(no Error was thrown\)"/],
+    ['nothing', /uncaught error: stopping error="undefined \(no Error was thrown\)"/],
+  ] as const) {
     it(`leaves the task that caused it in hand, as a kill does, and its neighbours are delivered (${fault})`, async () => {
       const [poison, ...neighbours] = [task('/hang'), ...Array.from({ length: 10 }, () => task('/hang')), ...Array.from({ length: 10 }, () => task('/quick'))];
       receiver.on('/quick', { kind: 'answer', delayMs: 300 });
       await submitAll([...neighbours, poison]);
       const worker = await service.startWorker({ NODE_OPTIONS: preload('fail-at-task.mjs'), FAULT: fault, FAULT_AT: poison.id });
       await endsWith(worker, 10_000);
-      expect(worker.output).to.match(fault === 'unprintable' ? /uncaught error: stopping .*cannot be printed/ : /uncaught error: stopping .*thrown by a test/);
+      expect(worker.output).to.match(logged);
       await isDeliveredByAnother([poison, ...neighbours]);
       expect(await stallsOf(poison), 'the killer counts as stalled').to.equal(1);
       expect(receiver.requestsFor(poison.id)).to.have.lengthOf(2);

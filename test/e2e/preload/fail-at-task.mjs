@@ -19,6 +19,22 @@ function fail() {
     case 'rejection':
       void Promise.reject(new Error('thrown by a test'));
       break;
+    case 'undefined':
+      setImmediate(() => {
+        throw undefined;
+      });
+      break;
+    case 'null':
+      setImmediate(() => {
+        throw null;
+      });
+      break;
+    case 'text':
+      void Promise.reject('thrown by a test');
+      break;
+    case 'nothing':
+      void Promise.reject();
+      break;
     case 'unprintable':
       setImmediate(() => {
         throw new Proxy({}, { get: () => { throw new Error('it cannot be looked at'); }, getPrototypeOf: () => { throw new Error('it cannot be looked at'); } });
