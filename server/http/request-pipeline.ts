@@ -77,8 +77,15 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
   };
 }
 
-function reportTiming({ response, match, method }: RequestContext, onAnswered: (timing: AnswerTiming) => void): void {
+function reportTiming({ request, response, match, method }: RequestContext, onAnswered: (timing: AnswerTiming) => void): void {
   const startedAt = performance.now();
+  const { socket } = request;
+  let isWhole = false;
+  // An answer that is cut off also "finishes", and counts as written, because nothing of it waits any more. But its
+  // connection is gone by then.
+  response.once('finish', () => {
+    isWhole = !socket.destroyed;
+  });
   // Node emits this once: after the last byte, or when the connection is gone.
   response.once('close', () => {
     onAnswered({
@@ -86,7 +93,7 @@ function reportTiming({ response, match, method }: RequestContext, onAnswered: (
       method,
       status: response.headersSent ? response.statusCode : null,
       durationMs: performance.now() - startedAt,
-      isAborted: !response.writableFinished,
+      isAborted: !isWhole,
     });
   });
 }

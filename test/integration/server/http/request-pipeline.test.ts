@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { connect as connectSocket, type Socket } from 'node:net';
 
 import { expect } from 'chai';
 
@@ -248,6 +249,32 @@ describe('the request pipeline', () => {
       expect(timing).to.include({ metricLabel: '/livez', method: 'GET', status: 200, isAborted: false });
       expect(timing?.durationMs).to.be.within(45, 5_000);
     });
+
+    for (const [by, cut] of [
+      ['its client', (client: Socket): void => { client.destroy(); }],
+      ['us', (_client: Socket, ours: Socket): void => { ours.destroy(); }],
+    ] as const) {
+      it(`says that an answer was cut off by ${by} before it was read`, async () => {
+        let ours: Socket | undefined;
+        checkAccess = ({ request: { socket }, response }) => {
+          ours = socket;
+          // More than the buffers of both ends hold.
+          response.end(Buffer.alloc(64 * 1_048_576));
+          return new Promise(() => undefined);
+        };
+        const { hostname, port } = new URL(service.baseUrl);
+        const client = connectSocket(Number(port), hostname);
+        client.on('error', () => undefined);
+        client.write(`GET /livez HTTP/1.1\r\nHost: ${hostname}:${port}\r\n\r\n`);
+        const sending = await eventually(() => {
+          if (ours === undefined) throw new Error('the request has not arrived');
+          return ours;
+        });
+        cut(client, sending);
+        await eventually(() => { expect(timings.map(({ status, isAborted }) => [status, isAborted])).to.deep.equal([[200, true]]); });
+        client.destroy();
+      });
+    }
 
     it('says that a client went away before it had its answer', async () => {
       let isWaiting = false;
