@@ -11,6 +11,9 @@ const versionStart = Buffer.from('HTTP/1.');
 /** RFC 9112 (3) lets a reader take several spaces for one; more than these are no answer. */
 const mostSpaces = 8;
 
+const lineTooLong = `The status line is longer than ${mostHeadBytes / 1024} KiB`;
+const headTooLong = `The head is longer than ${mostHeadBytes / 1024} KiB`;
+
 const nothing = Buffer.alloc(0);
 
 /** The part of the head that the next byte belongs to. */
@@ -24,11 +27,13 @@ type Place =
   | 'empty line';
 
 /**
- * Reads the heads of what comes back for one request, byte by byte, wherever the pieces are cut, and hands on what a
- * parser of HTTP/1.1 should see of it:
+ * Reads the heads of what comes back for one request, byte by byte, and hands on what a parser of HTTP/1.1 should see of it:
  *
  * - Interim answers (1xx) are left out, in any number (RFC 9110, 15.2).
+ * - The final head is handed on when it has come completely, in one piece. So the places where the network cut it
+ *   cannot matter: what the parser refuses, it refuses with the whole head known here.
  * - A header line that was folded becomes one line: its line end is replaced by spaces (RFC 9112, 5.2).
+ * - A later HTTP/1.x is handed on as HTTP/1.1 (RFC 9110, 2.5).
  * - All else is handed on as it came. An answer in one piece without these is the same Buffer, not a copy.
  *
  * It knows the status as soon as its line has come, whatever follows.
@@ -42,12 +47,11 @@ export class AnswerHead {
   /** The status of the line that is being read, 100..999; 0 while it is not known. */
   private statusOfLine = 0;
   private isOver = false;
-  /** Of the final head, as far as it has been handed on. */
-  private headBytes = 0;
-  /** Bytes that the next piece belongs to: the beginning of a status line, or the end of a header line. */
-  private held = nothing;
-  /** The pieces of the final head that were handed on; the last one may hold some of the body. */
-  private readonly pieces: Buffer[] = [];
+  /**
+   * The final head from its status line on, as far as it has come. When it is complete, the beginning of the body may stand
+   * behind it. Of a head that is too long it is the part within the limit.
+   */
+  private head: Buffer = nothing;
 
   /** Forgets everything: the next byte belongs to the answer to another request. */
   reset(): void {
@@ -56,30 +60,25 @@ export class AnswerHead {
     this.place = 'start';
     this.statusOfLine = 0;
     this.isOver = false;
-    this.headBytes = 0;
-    this.held = nothing;
-    this.pieces.length = 0;
+    this.head = nothing;
   }
 
   /** Nothing more is expected. What comes all the same is handed on as it is: the parser knows that it was not asked for. */
   close(): void {
     this.isOver = true;
-    this.held = nothing;
-    this.pieces.length = 0;
+    this.head = nothing;
   }
 
   /**
-   * @param piece  the next bytes that came; line ends in it may be replaced by spaces
-   * @returns what is to be parsed of it, which may be nothing
+   * @param piece  the next bytes that came; line ends and the version in it may be overwritten
+   * @returns what is to be parsed of it and of the pieces before it, which may be nothing
    */
   push(piece: Buffer): Buffer {
     if (this.isOver) return piece;
     if (this.fault !== undefined) return nothing;
-    const bytes = this.held.length === 0 ? piece : Buffer.concat([this.held, piece]);
-    this.held = nothing;
-    const handedOn = this.scan(bytes);
-    if (handedOn.length > 0) this.pieces.push(handedOn);
-    return handedOn;
+    // A status line is read again from its beginning, all else only once.
+    const at = this.place === 'start' ? 0 : this.head.length;
+    return this.scan(this.head.length === 0 ? piece : Buffer.concat([this.head, piece]), at);
   }
 
   /**
@@ -87,7 +86,7 @@ export class AnswerHead {
    * are in lower case.
    */
   headers(): Readonly<Record<string, string[]>> {
-    const lines = Buffer.concat([...this.pieces, this.held]).toString('latin1').split('\n');
+    const lines = this.head.toString('latin1').split('\n');
     const headers = new Map<string, string[]>();
     // The first line is the status line, and the last one has no end yet.
     for (const line of lines.slice(1, -1)) {
@@ -104,10 +103,10 @@ export class AnswerHead {
     return Object.fromEntries(headers);
   }
 
-  private scan(bytes: Buffer): Buffer {
+  /** @param at  the index of the first byte that was not read yet */
+  private scan(bytes: Buffer, at: number): Buffer {
     const end = bytes.length;
     let from = 0;
-    let at = 0;
     let { place } = this;
     while (at < end) {
       if (place === 'line') {
@@ -115,7 +114,7 @@ export class AnswerHead {
         if (at === end) break;
         at += 1;
         place = 'line start';
-        if (this.status === 0) this.endStatusLine();
+        if (this.status === 0) this.endStatusLine(at - from);
         if (this.fault !== undefined) return nothing;
       } else if (place === 'line start') {
         const byte = bytes[at];
@@ -131,11 +130,7 @@ export class AnswerHead {
           continue;
         }
         at += 1;
-        if (!this.isInterim) {
-          if (!this.countHead(at - from)) return nothing;
-          this.isOver = true;
-          return from === 0 ? bytes : bytes.subarray(from);
-        }
+        if (!this.isInterim) return this.endHead(bytes, from, at);
         this.statusOfLine = 0;
         place = 'start';
         from = at;
@@ -149,46 +144,44 @@ export class AnswerHead {
         place = 'line';
       }
     }
-    this.place = place;
-    if (this.isInterim || this.fault !== undefined) return nothing;
-    return this.status === 0 ? this.holdStatusLine(bytes, from) : this.holdLineEnd(bytes, from);
-  }
-
-  /** Where a status line is cut must not matter, so a parser does not see it before it is complete. */
-  private holdStatusLine(bytes: Buffer, from: number): Buffer {
-    this.place = 'start';
-    this.statusOfLine = 0;
-    this.held = Buffer.from(bytes.subarray(from));
-    if (this.held.length > mostHeadBytes) this.fault = `The status line is longer than ${mostHeadBytes / 1024} KiB`;
+    if (this.fault === undefined) this.hold(bytes, from, place);
     return nothing;
   }
 
-  /** The next piece may go on with a space, and then this line end is none. */
-  private holdLineEnd(bytes: Buffer, from: number): Buffer {
-    let to = bytes.length;
-    if (this.place === 'line start') to -= 1;
-    if (this.place !== 'empty line' && to > from && bytes[to - 1] === CR) to -= 1;
-    if (to < bytes.length) {
-      this.held = Buffer.from(bytes.subarray(to));
-      this.place = 'line';
-    }
-    return this.countHead(to - from) ? bytes.subarray(from, to) : nothing;
+  /** More has to come. */
+  private hold(bytes: Buffer, from: number, place: Place): void {
+    const isStatusLine = this.status === 0 && !this.isInterim;
+    this.place = isStatusLine ? 'start' : place;
+    if (isStatusLine) this.statusOfLine = 0;
+    this.head = this.isInterim ? nothing : bytes.subarray(from);
+    if (this.head.length <= mostHeadBytes) return;
+    this.fault = isStatusLine ? lineTooLong : headTooLong;
+    this.head = this.head.subarray(0, mostHeadBytes);
   }
 
-  /** @returns false when the head has become too long */
-  private countHead(bytes: number): boolean {
-    this.headBytes += bytes;
-    if (this.headBytes > mostHeadBytes) this.fault = `The head is longer than ${mostHeadBytes / 1024} KiB`;
-    return this.fault === undefined;
+  private endHead(bytes: Buffer, from: number, to: number): Buffer {
+    if (to - from > mostHeadBytes) {
+      this.fault = headTooLong;
+      this.head = bytes.subarray(from, from + mostHeadBytes);
+      return nothing;
+    }
+    this.isOver = true;
+    this.head = from === 0 ? bytes : bytes.subarray(from);
+    return this.head;
   }
 
   private get isInterim(): boolean {
-    return this.statusOfLine >= 100 && this.statusOfLine <= 199;
+    return this.statusOfLine >= 100 && this.statusOfLine <= 199 && this.statusOfLine !== 101;
   }
 
-  private endStatusLine(): void {
+  private endStatusLine(lineBytes: number): void {
+    if (this.isInterim) return;
+    if (lineBytes > mostHeadBytes) {
+      this.fault = lineTooLong;
+      return;
+    }
     if (this.statusOfLine === 101) this.fault = 'The answer is 101: another protocol, which was not asked for';
-    if (!this.isInterim || this.statusOfLine === 101) this.status = this.statusOfLine;
+    this.status = this.statusOfLine;
   }
 
   /** @returns the index behind the status; undefined when more bytes are needed, or when there is a fault */
@@ -198,21 +191,24 @@ export class AnswerHead {
       if (bytes[at] !== expected) return this.stopAt(bytes, start, at, 'version');
       at += 1;
     }
-    if (bytes[at] !== ZERO && bytes[at] !== ZERO + 1) return this.stopAt(bytes, start, at, 'version');
+    if (!isDigit(bytes[at])) return this.stopAt(bytes, start, at, 'version');
+    const minor = at;
     at += 1;
     const firstSpace = at;
     while (bytes[at] === SPACE && at - firstSpace < mostSpaces) at += 1;
     if (at === firstSpace) return this.stopAt(bytes, start, at, 'version');
     let status = 0;
     for (const end = at + 3; at < end; at += 1) {
-      const digit = bytes[at] ?? 0;
-      if (digit < ZERO || digit > NINE) return this.stopAt(bytes, start, at, 'status');
+      const digit = bytes[at];
+      if (!isDigit(digit)) return this.stopAt(bytes, start, at, 'status');
       status = status * 10 + digit - ZERO;
     }
     const behind = bytes[at];
     const isEnd = behind === SPACE || behind === TAB || behind === CR || behind === LF;
     if (!isEnd || status < 100) return this.stopAt(bytes, start, at, 'status');
     this.statusOfLine = status;
+    // The parser refuses a later minor version, which says no more than that the sender knows it.
+    if (bytes[minor] !== ZERO) bytes[minor] = ZERO + 1;
     return at;
   }
 
@@ -221,10 +217,14 @@ export class AnswerHead {
     if (at >= bytes.length) return undefined;
     const line = quote(bytes, start);
     if (what === 'status') this.fault = `The answer has no status from 100 to 999: "${line}"`;
-    else if (bytes.toString('latin1', start, start + 5) === 'HTTP/') this.fault = `The answer is neither of HTTP/1.0 nor of HTTP/1.1: "${line}"`;
+    else if (bytes.toString('latin1', start, start + 5) === 'HTTP/') this.fault = `The answer is of no version of HTTP/1: "${line}"`;
     else this.fault = `The answer is not HTTP. It begins with "${line}"`;
     return undefined;
   }
+}
+
+function isDigit(byte: number | undefined): byte is number {
+  return byte !== undefined && byte >= ZERO && byte <= NINE;
 }
 
 /** Replaces the line end before `at` by spaces. Of an interim answer it may be gone already, which does not matter: it is dropped. */

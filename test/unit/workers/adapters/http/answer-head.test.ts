@@ -31,6 +31,8 @@ describe('AnswerHead', () => {
     ['a folded first line', 'HTTP/1.1 200 OK\r\n two\r\n\r\n', 'HTTP/1.1 200 OK   two\r\n\r\n', 200],
     ['a fold with nothing in it', 'HTTP/1.1 200 OK\r\nA: b\r\n \r\n\r\nbody', 'HTTP/1.1 200 OK\r\nA: b   \r\n\r\nbody', 200],
     ['a space in a body', 'HTTP/1.1 200 OK\r\n\r\n body', 'HTTP/1.1 200 OK\r\n\r\n body', 200],
+    ['HTTP/1.2 as HTTP/1.1', 'HTTP/1.2 200 OK\r\n\r\n', 'HTTP/1.1 200 OK\r\n\r\n', 200],
+    ['HTTP/1.9 as HTTP/1.1, behind an interim answer of HTTP/1.3', 'HTTP/1.3 100 Continue\r\n\r\nHTTP/1.9 500 No\r\n\r\n', 'HTTP/1.1 500 No\r\n\r\n', 500],
     ['a carriage return inside a line', 'HTTP/1.1 200 O\rK\r\nA: b\rc\r\n\rd\r\n\r\n', 'HTTP/1.1 200 O\rK\r\nA: b\rc\r\n\rd\r\n\r\n', 200],
   ];
   for (const [what, came, expected, status] of handedOn) {
@@ -60,11 +62,10 @@ describe('AnswerHead', () => {
     ['HTTP/1.1 -20 x', 'The answer has no status from 100 to 999: "HTTP/1.1 -20 x"'],
     ['HTTP/1.1 abc OK', 'The answer has no status from 100 to 999: "HTTP/1.1 abc OK"'],
     ['HTTP/1.1         200 OK', 'The answer has no status from 100 to 999: "HTTP/1.1 200 OK"'],
-    ['HTTP/0.9 200 OK', 'The answer is neither of HTTP/1.0 nor of HTTP/1.1: "HTTP/0.9 200 OK"'],
-    ['HTTP/1.2 200 OK', 'The answer is neither of HTTP/1.0 nor of HTTP/1.1: "HTTP/1.2 200 OK"'],
-    ['HTTP/1.10 200 OK', 'The answer is neither of HTTP/1.0 nor of HTTP/1.1: "HTTP/1.10 200 OK"'],
-    ['HTTP/2.0 200 OK', 'The answer is neither of HTTP/1.0 nor of HTTP/1.1: "HTTP/2.0 200 OK"'],
-    ['HTTP/1.1200 OK', 'The answer is neither of HTTP/1.0 nor of HTTP/1.1: "HTTP/1.1200 OK"'],
+    ['HTTP/0.9 200 OK', 'The answer is of no version of HTTP/1: "HTTP/0.9 200 OK"'],
+    ['HTTP/1.10 200 OK', 'The answer is of no version of HTTP/1: "HTTP/1.10 200 OK"'],
+    ['HTTP/2.0 200 OK', 'The answer is of no version of HTTP/1: "HTTP/2.0 200 OK"'],
+    ['HTTP/1.1200 OK', 'The answer is of no version of HTTP/1: "HTTP/1.1200 OK"'],
     ['http/1.1 200 OK', 'The answer is not HTTP. It begins with "http/1.1 200 OK"'],
     ['ICY 200 OK', 'The answer is not HTTP. It begins with "ICY 200 OK"'],
     ['220 mail.example.com ESMTP', 'The answer is not HTTP. It begins with "220 mail.example.com ESMTP"'],
@@ -90,7 +91,39 @@ describe('AnswerHead', () => {
         expect(read(pieces)).to.include({ status: 200, fault });
       }
     }
-    expect(whole(`HTTP/1.1 200 ${'O'.repeat(16_384)}`)).to.include({ text: '', status: 0, fault: 'The status line is longer than 16 KiB' });
+  });
+
+  for (const [what, came, status, fault] of [
+    ['a status line that is too long', `HTTP/1.1 200 ${'O'.repeat(16_384)}`, 0, 'The status line is longer than 16 KiB'],
+    ['a complete status line that is too long', `HTTP/1.1 200 ${'O'.repeat(16_384)}\r\n\r\n`, 0, 'The status line is longer than 16 KiB'],
+    ['a long status line', `HTTP/1.1 200 ${'O'.repeat(16_369)}\r\n`, 200, undefined],
+    ['a status line with 101 that is too long', `HTTP/1.1 101 ${'O'.repeat(16_384)}\r\n\r\n`, 0, 'The status line is longer than 16 KiB'],
+    ['a wish before the limit', `HTTP/1.1 503 S\r\nRetry-After: 7\r\nA: ${'b'.repeat(20_000)}\r\n\r\n`, 503, 'The head is longer than 16 KiB'],
+    ['a wish behind the limit', `HTTP/1.1 503 S\r\nA: ${'b'.repeat(20_000)}\r\nRetry-After: 7\r\n\r\n`, 503, 'The head is longer than 16 KiB'],
+    ['a wish across the limit', `HTTP/1.1 503 S\r\nA: ${'b'.repeat(16_350)}\r\nRetry-After: 7\r\n\r\n`, 503, 'The head is longer than 16 KiB'],
+    ['a fold across the limit', `HTTP/1.1 503 S\r\nA: ${'b'.repeat(16_347)}\r\nRetry-After: 7\r\n 8\r\n\r\n`, 503, 'The head is longer than 16 KiB'],
+  ] as const) {
+    it(`says the same of ${what}, wherever it is cut`, () => {
+      const bytes = Buffer.from(came);
+      const { headers } = whole(came);
+      expect(whole(came)).to.include({ status, fault });
+      if (what === 'a wish before the limit') expect(headers).to.deep.equal({ 'retry-after': ['7'] });
+      const cuts = [1, 8, 9, 12, 15, 16, 17, 30, 1_000, ...Array.from({ length: 60 }, (_, nth) => 16_340 + nth)].filter((at) => at < bytes.length);
+      for (const at of cuts) {
+        const cut = read([bytes.subarray(0, at), bytes.subarray(at)]);
+        expect({ status: cut.status, fault: cut.fault, headers: cut.headers }, `cut at ${at}`).to.deep.equal({ status, fault, headers });
+      }
+      const byteByByte = read([...bytes].map((byte) => Buffer.of(byte)));
+      expect({ status: byteByByte.status, fault: byteByByte.fault, headers: byteByByte.headers }, 'byte by byte').to.deep.equal({ status, fault, headers });
+    });
+  }
+
+  it('hands on nothing before the head is complete, and then all of it', () => {
+    const head = new AnswerHead();
+    for (const piece of ['HTTP/1.1 503 S\r\n', 'Bad Header: x\r\n', 'Retry-After: 7\r\n']) expect(head.push(Buffer.from(piece))).to.have.lengthOf(0);
+    expect(head.push(Buffer.from('\r\nbody')).toString()).to.equal('HTTP/1.1 503 S\r\nBad Header: x\r\nRetry-After: 7\r\n\r\nbody');
+    expect(head.headers()).to.deep.equal({ 'bad header': ['x'], 'retry-after': ['7'] });
+    expect(head.push(Buffer.from('more')).toString()).to.equal('more');
   });
 
   it('knows the status when its line is complete, and not before', () => {
