@@ -6,6 +6,9 @@ import { parseHttpDate } from './http-date.js';
 import { oneLine } from './one-line.js';
 import { parseRetryAfter } from './retry-after-header.js';
 
+/** More parts of one header than these are not looked at: there may be thousands of commas. */
+const mostParts = 16;
+
 type Answer = Extract<Exchange, { kind: 'answered' }>;
 
 /**
@@ -40,14 +43,26 @@ function codeOfStatus(status: number): DeliveryErrorCode {
 
 /**
  * A date is measured from the Date of the same answer, if there is one: the receiver's clock may be wrong, and then both
- * are. Of several Retry-After the first counts that can be read.
+ * are. Each header should come once. Of several values the first counts that can be read, as RFC 9111 (4.2.1) advises for
+ * Expires.
  */
 function askedWaitMs(headers: AnswerHeaders, nowMs: number): number | undefined {
-  const [date = ''] = valuesOf(headers['date']);
-  const receiverNowMs = parseHttpDate(date, nowMs) ?? nowMs;
-  for (const value of valuesOf(headers['retry-after'])) {
-    const waitMs = parseRetryAfter(value, receiverNowMs);
-    if (waitMs !== undefined) return waitMs;
+  const receiverNowMs = firstReadable(headers['date'], (value) => parseHttpDate(value, nowMs)) ?? nowMs;
+  return firstReadable(headers['retry-after'], (value) => parseRetryAfter(value, receiverNowMs));
+}
+
+/**
+ * A proxy may join the values of several lines by commas (RFC 9110, 5.3), and a date has one of its own: so each part is
+ * tried alone and together with the next one.
+ */
+function firstReadable(header: AnswerHeaders[string], read: (value: string) => number | undefined): number | undefined {
+  for (const line of valuesOf(header)) {
+    // A fold within a value has left several spaces.
+    const parts = line.replace(/[ \t]+/g, ' ').split(',', mostParts);
+    for (const [at, part] of parts.entries()) {
+      const value = read(part.trim()) ?? read(`${part},${parts[at + 1] ?? ''}`.trim());
+      if (value !== undefined) return value;
+    }
   }
   return undefined;
 }
