@@ -176,7 +176,11 @@ export class ConnectionPools {
 
 function endRest({ connections, resting, unused }: Origin): void {
   for (const connection of resting.splice(0)) {
-    if (connection.isOpen) unused.push(connection);
-    else connections.delete(connection);
+    if (connection.isReady) {
+      unused.push(connection);
+      continue;
+    }
+    connections.delete(connection);
+    connection.end();
   }
 }

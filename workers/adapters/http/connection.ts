@@ -5,6 +5,7 @@ import { Client, errors } from 'undici';
 
 import { AnswerGuard } from './answer-guard.js';
 import { mostAnswerBytes } from './answer-limits.js';
+import { lookForEarlyBytes } from './early-bytes.js';
 
 /**
  * How long an unused connection is kept, in milliseconds. It is shorter than the 5 s after which Node and Apache close
@@ -56,8 +57,8 @@ export class Connection {
         // Returned, but not in the types of 7.30; without it a connection being made could not be ended.
         // eslint-disable-next-line @typescript-eslint/no-confusing-void-expression -- void is only what the types say
         const socket: unknown = connect(options, (...made) => {
-          if (made[0] === null) new AnswerGuard(made[1], this.isFirstWrite);
-          callback(...made);
+          if (made[0] === null) this.useUnlessEarly(made[1], callback);
+          else callback(...made);
         });
         if (!(socket instanceof Socket)) return;
         this.socket = socket;
@@ -71,16 +72,21 @@ export class Connection {
     this.client.dispatch(request, handler);
   }
 
-  /** Called when a request is over. @returns whether the connection is good for another one */
+  /** Called when a request is over. @returns whether the connection may be good for another one: see isReady */
   rest(): boolean {
     this.sentOn?.head.close();
     const socket = this.sentOn?.socket;
-    this.isKept = socket !== undefined
-      && !socket.destroyed
-      // An early answer: what is left of the request would stand before the next one.
-      && socket.writableLength === 0
-      && performance.now() < this.goodUntilMs;
+    this.isKept = socket !== undefined && !socket.destroyed && performance.now() < this.goodUntilMs;
     return this.isKept;
+  }
+
+  /**
+   * Whether another request may be sent over it. Asked one turn of the event loop after the answer: TLS notes only then
+   * that a request has been written.
+   */
+  get isReady(): boolean {
+    // After an early answer, what is left of the request would stand before the next one.
+    return this.isOpen && this.socket?.writableLength === 0;
   }
 
   get isOpen(): boolean {
@@ -93,6 +99,18 @@ export class Connection {
     void this.client.destroy(notNeeded);
     // This ends only a connection that is being made, which undici leaves alone. It needs an error, or a timer would run on.
     this.socket?.destroy(notNeeded);
+  }
+
+  private useUnlessEarly(socket: Socket, callback: buildConnector.Callback): void {
+    lookForEarlyBytes(socket, (error) => {
+      if (error !== null) {
+        socket.destroy();
+        callback(error, null);
+        return;
+      }
+      new AnswerGuard(socket, this.isFirstWrite);
+      callback(null, socket);
+    });
   }
 
   private readonly isFirstWrite = (guard: AnswerGuard): boolean => {
