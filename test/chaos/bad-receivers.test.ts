@@ -21,8 +21,9 @@ const MOST_GROWTH_MIB = 5;
 
 const behaviours: readonly (readonly [path: string, behaviour: Behaviour, code: string])[] = [
   ['/hangs', { kind: 'hang' }, 'timed_out'],
-  ['/trickles', { kind: 'trickle' }, 'timed_out'],
-  ['/hangs-in-headers', { kind: 'hang', after: 'headers' }, 'timed_out'],
+  // Longer than the limit: the status counts.
+  ['/trickles', { kind: 'trickle', status: 500 }, 'http_server_error'],
+  ['/hangs-behind-headers', { kind: 'hang', after: 'headers', status: 500 }, 'http_server_error'],
   ['/resets', { kind: 'break', when: 'before_headers' }, 'connection_reset'],
   ['/resets-in-body', { kind: 'break', when: 'in_body', status: 500 }, 'http_server_error'],
   ['/closes', { kind: 'break', when: 'before_headers', how: 'close' }, 'connection_reset'],

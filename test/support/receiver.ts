@@ -38,8 +38,8 @@ export type Behaviour =
       /** The answer waits for this. If it fails, there is none. */
       readonly after?: Promise<unknown>;
     }
-  /** No answer at all, or the headers of a 200 without a body. */
-  | { readonly kind: 'hang'; readonly after?: 'request' | 'headers' }
+  /** No answer at all, or headers without a body. Default status 200. */
+  | { readonly kind: 'hang'; readonly after?: 'request' | 'headers'; readonly status?: number; readonly headers?: Readonly<Record<string, string>> }
   /** Headers, and then one byte of the body after the other, for ever. Default status 200, every 20 ms. */
   | { readonly kind: 'trickle'; readonly status?: number; readonly everyMs?: number }
   /** Ends the connection too early, by a reset (RST) or an orderly close (FIN). Default status 200, reset. */
@@ -213,7 +213,7 @@ function behave(behaviour: Behaviour, response: ServerResponse, socket: Socket):
       return;
     }
     case 'hang':
-      if (behaviour.after === 'headers') response.writeHead(200, { 'content-length': '100' }).flushHeaders();
+      if (behaviour.after === 'headers') response.writeHead(behaviour.status ?? 200, { 'content-length': '100', ...behaviour.headers }).flushHeaders();
       return;
     case 'trickle':
       response.writeHead(behaviour.status ?? 200, { 'content-type': 'text/plain' }).flushHeaders();

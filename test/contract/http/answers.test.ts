@@ -4,6 +4,7 @@ import { expect } from 'chai';
 
 import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
 import type { DeliveryAdapter } from '../../../shared/domain/ports.js';
+import { ShuttingDown } from '../../../shared/domain/ports.js';
 import { createHttpAdapter } from '../../../workers/adapters/http/http-adapter.js';
 import { eventually } from '../../support/eventually.js';
 import { createReceiver, type Behaviour, type Receiver } from '../../support/receiver.js';
@@ -99,7 +100,12 @@ describe('http adapter: what an answer means', function () {
       ['our clock without a Date', ['Retry-After: Sun, 01 Mar 2026 12:00:05 GMT'], 4_600],
       ['our clock with a Date that is none', ['Date: now', 'Retry-After: Sun, 01 Mar 2026 12:00:05 GMT'], 4_600],
       ['no clock at all for seconds', ['Date: Sun, 01 Mar 2026 13:00:00 GMT', 'Retry-After: 5'], 5_000],
+      ['the first Date that can be read', ['Date: now', 'Date: Sun, 01 Mar 2026 13:00:00 GMT', 'Date: Sun, 01 Mar 2026 14:00:00 GMT', 'Retry-After: Sun, 01 Mar 2026 13:00:05 GMT'], 5_000],
+      ['the first Date of a line that joins two', ['Date: Sun, 01 Mar 2026 13:00:00 GMT, Sun, 01 Mar 2026 14:00:00 GMT', 'Retry-After: Sun, 01 Mar 2026 13:00:05 GMT'], 5_000],
+      ['headers that are folded', ['Date:', ' Sun, 01 Mar 2026 13:00:00 GMT', 'Retry-After: Sun, 01 Mar 2026', ' 13:00:05 GMT'], 5_000],
       ['the first wish that can be read', ['Retry-After: soon', 'Retry-After: 7', 'Retry-After: 9'], 7_000],
+      ['the first wish of a line that joins two', ['Retry-After: 7, 9'], 7_000],
+      ['the first wish that can be read of a line that joins three', ['Retry-After: soon,, Sun, 01 Mar 2026 12:00:05 GMT,9'], 4_600],
     ] as const) {
       it(`is measured by ${what}`, async () => {
         const bytes = `HTTP/1.1 503 Busy\r\n${headers.join('\r\n')}\r\nContent-Length: 0\r\n\r\n`;
@@ -192,19 +198,47 @@ describe('http adapter: what an answer means', function () {
       expect(inShort(await answerTo({ kind: 'raw', bytes: 'HTTP/1.0 200 OK\r\n\r\nhello' }))).to.equal('delivered 200');
     });
 
-    for (const [what, behaviour] of [
-      ['nothing comes', { kind: 'hang' }],
-      ['headers come, and never a body', { kind: 'hang', after: 'headers' }],
-      ['a body comes drop by drop for ever', { kind: 'trickle' }],
-      ['an error comes drop by drop for ever', { kind: 'trickle', status: 500 }],
-    ] as const satisfies readonly (readonly [string, Behaviour])[]) {
-      it(`is timed_out when ${what}, and the connection is dropped`, async () => {
+    for (const [what, behaviour, short] of [
+      ['nothing comes', { kind: 'hang' }, 'timed_out'],
+      ['half of a status line comes', { kind: 'raw', bytes: 'HTTP/1.1 200 O', stayOpen: true }, 'timed_out'],
+      ['only an interim answer comes', { kind: 'raw', bytes: 'HTTP/1.1 103 Early Hints\r\n\r\n', stayOpen: true }, 'timed_out'],
+      ['only a status line comes', { kind: 'raw', bytes: 'HTTP/1.1 200 OK\r\n', stayOpen: true }, 'delivered 200'],
+      ['headers come, and never a body', { kind: 'hang', after: 'headers' }, 'delivered 200'],
+      ['an error without its body comes', { kind: 'hang', after: 'headers', status: 500 }, 'http_server_error'],
+      ['a body comes drop by drop for ever', { kind: 'trickle' }, 'delivered 200'],
+      ['an error comes drop by drop for ever', { kind: 'trickle', status: 500 }, 'http_server_error'],
+      ['a chunk never ends', { kind: 'raw', bytes: 'HTTP/1.1 404 No\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe', stayOpen: true }, 'http_client_error'],
+    ] as const satisfies readonly (readonly [string, Behaviour, string])[]) {
+      it(`is ${short} when the time limit is reached and ${what}, and the connection is dropped`, async () => {
         const startedAt = performance.now();
-        expect(inShort(await answerTo(behaviour, 200))).to.equal('timed_out');
+        expect(inShort(await answerTo(behaviour, 200))).to.equal(short);
         expect(performance.now() - startedAt, 'ms').to.be.within(195, 1_000);
+        expect(receiver.connectionsMade).to.equal(1);
         await eventually(() => { expect(receiver.openConnections).to.equal(0); });
       });
     }
+
+    for (const status of [429, 503]) {
+      it(`keeps the Retry-After and the text of a ${status} whose rest does not come in time`, async () => {
+        const bytes = `HTTP/1.1 ${status} Busy\r\nRetry-After: 7\r\nContent-Length: 100\r\n\r\ncome back later`;
+        expect(await failureBy({ kind: 'raw', bytes, stayOpen: true }, 200)).to.deep.equal({
+          kind: 'failed', code: 'http_busy', detail: `HTTP ${status}: come back later`, httpStatus: status, retryAfterMs: 7_000,
+        });
+        const cut = `HTTP/1.1 ${status} Busy\r\nRetry-After: 7\r\nX-Note`;
+        expect(await failureBy({ kind: 'raw', bytes: cut, stayOpen: true }, 200)).to.include({ code: 'http_busy', retryAfterMs: 7_000 });
+      });
+    }
+
+    it('is delivered when the worker is told to stop while the rest of a 2xx is missing', async () => {
+      receiver.on('/', { kind: 'trickle' });
+      const stop = new AbortController();
+      const sending = adapter.send(attemptFor('task'), { type: 'http', url: receiver.url('/') }, stop.signal);
+      await receiver.waitForRequests(1);
+      // What the receiver has written by now has come before the next thing that it answers.
+      await sendTo(adapter, receiver.url('/behind'));
+      stop.abort(new ShuttingDown());
+      expect(inShort(await sending)).to.equal('delivered 200');
+    });
   });
 
   describe('by its size', () => {

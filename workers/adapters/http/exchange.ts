@@ -45,7 +45,8 @@ const nothing = Buffer.alloc(0);
 /**
  * Sends one request and reads its answer.
  *
- * @param signal  ends it at any point: while connecting, sending or reading
+ * @param signal  ends it at any point: while connecting, sending or reading; an answer whose status line has come by then
+ *                counts
  * @returns a promise that always resolves, right after the signal aborts even if undici needs longer to let go
  */
 export function exchange(connection: Connection, request: Dispatcher.DispatchOptions, signal: EndSignal): Promise<Exchange> {
@@ -81,10 +82,10 @@ class AnswerReader implements Dispatcher.DispatchHandler {
     private readonly resolve: (exchange: Exchange) => void,
   ) {}
 
-  /** The signal has aborted. */
+  /** The signal has aborted. Of an answer that has begun only the rest is missing, which decides nothing. */
   handleEvent(): void {
-    const reason: unknown = this.signal.reason;
-    if (!this.settle({ kind: 'aborted', reason })) return;
+    if (this.takeHead()) this.settleAnswered();
+    else this.settle({ kind: 'aborted', reason: this.signal.reason });
     this.controller?.abort(new ReadEnough());
   }
 
@@ -124,20 +125,25 @@ class AnswerReader implements Dispatcher.DispatchHandler {
     else this.settleAnswered();
   }
 
-  /**
-   * The one place that says what counts as an answer: a final status line that has come completely. Whatever is wrong
-   * behind it (a header, a length, a chunk, too many bytes, the end of the connection), the receiver has spoken. What it
-   * took must not be sent again for a slip of form.
-   */
   onResponseError(_controller: Dispatcher.DispatchController, error: unknown): void {
     const guard = this.connection.sentOn;
-    if (guard === undefined || guard.head.status === 0) {
-      this.settle({ kind: 'broken', error, isStale: this.metAnEnd(error) });
-      return;
-    }
-    this.status = guard.head.status;
-    this.headers ??= guard.head.headers();
-    this.settleAnswered(this.isIdleTimeout(guard));
+    if (guard !== undefined && this.takeHead()) this.settleAnswered(this.isIdleTimeout(guard));
+    else this.settle({ kind: 'broken', error, isStale: this.metAnEnd(error) });
+  }
+
+  /**
+   * The one place that says what counts as an answer: a final status line that has come completely. Whatever is wrong
+   * behind it (a header, a length, a chunk, too many bytes, the end of the connection, the time limit), the receiver has
+   * spoken. What it took must not be sent again for a slip of form.
+   *
+   * @returns whether there is an answer; then its status is known, and the headers that came completely
+   */
+  private takeHead(): boolean {
+    const head = this.connection.sentOn?.head;
+    if (head === undefined || head.status === 0) return false;
+    this.status = head.status;
+    this.headers ??= head.headers();
+    return true;
   }
 
   /**
