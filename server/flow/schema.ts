@@ -3,6 +3,7 @@ import { RequestError } from '../../shared/domain/errors.js';
 import { isAddressable } from '../../shared/domain/field-check.js';
 import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import type { FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
+import { checkJsonDepth } from '../http/json-scan.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
 import { shortViolations } from '../http/short-error.js';
 
@@ -38,6 +39,7 @@ const policySchema = Joi.object<WirePolicy>({
  * @throws RequestError invalid_request with the first 20 violations
  */
 export function parsePolicy(input: unknown): FlowPolicy | undefined {
+  checkJsonDepth(input, { name: 'the body', code: 'invalid_request' });
   const prototypeKeys = checkKeys(input, { what: 'the body', path: '', maxKeys: MAX_KEYS, code: 'invalid_request' });
   // With convert: false, "3" is no number and "true" no boolean: nothing is repaired silently.
   const checked = policySchema.validate(input, { abortEarly: false, convert: false, errors: { wrap: { label: false } } });

@@ -11,6 +11,7 @@ const ALWAYS_TAKEN_BYTES = 65_536;
  */
 export class BodyBudget {
   #usedBytes = 0;
+  readonly #heldBy = new WeakMap<object, HeldBytes>();
 
   constructor(private readonly maxBytes: number) {}
 
@@ -25,12 +26,19 @@ export class BodyBudget {
   }
 
   /** For one request; it has to be released. */
-  open(): HeldBytes {
-    return new HeldBytes((change, held) => {
-      if (change > 0 && held + change > this.maxBytes - this.#usedBytes - change) return false;
+  open(request: object): HeldBytes {
+    const held = new HeldBytes((change, before) => {
+      if (change > 0 && before + change > this.maxBytes - this.#usedBytes - change) return false;
       this.#usedBytes += change;
       return true;
     });
+    this.#heldBy.set(request, held);
+    return held;
+  }
+
+  /** What the body of a request takes of the budget now: 0 for a small one. */
+  bytesOf(request: object): number {
+    return this.#heldBy.get(request)?.chargedBytes ?? 0;
   }
 }
 
@@ -40,6 +48,10 @@ export class HeldBytes {
 
   /** @param charge changes the budget by what a request holds above ALWAYS_TAKEN_BYTES; false: there is no room */
   constructor(private readonly charge: (change: number, held: number) => boolean) {}
+
+  get chargedBytes(): number {
+    return chargedOf(this.#bytes);
+  }
 
   /** @returns false when there is no room: the bytes must not be kept, and the count stays as it was */
   take(bytes: number): boolean {

@@ -3,21 +3,25 @@ import type { IncomingMessage } from 'node:http';
 import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
 import type { HeldBytes } from './body-budget.js';
 import { BodyBytes } from './body-bytes.js';
-import { checkJsonShape, type JsonThing } from './json-scan.js';
+import { checkJsonShape, checkJsonShapeInTurns, type JsonThing } from './json-scan.js';
 import type { WorkTurns } from './work-turns.js';
 
 /** From this size on, each step over a text takes so long that it has a turn of the event loop of its own. */
 export const LARGE_BYTES = 262_144;
+/** From this size on, a text is parsed only in a turn that is not used up. It may take 1 ms, and many may be whole at the same moment. */
+const MEDIUM_BYTES = 16_384;
 
 export interface BodyOptions {
   /** Of the refusal of a body that is too deep or too wide. The default is invalid_request. */
   readonly code?: RequestErrorCode;
-  /** The means to take a large body without harm to other requests. A route whose bodies are always small does without. */
-  readonly large?: {
-    /** The bytes stay held until the caller releases them. */
-    readonly held: HeldBytes;
-    readonly turns: WorkTurns;
-  };
+  readonly large?: LargeBodyMeans;
+}
+
+/** The means to take a large body without harm to other requests. A route whose bodies are always small does without. */
+export interface LargeBodyMeans {
+  /** The bytes stay held until the caller releases them. */
+  readonly held: HeldBytes;
+  readonly turns: WorkTurns;
 }
 
 /**
@@ -31,10 +35,13 @@ export interface BodyOptions {
  */
 export async function readJsonBody(request: IncomingMessage, maxBytes: number, { code = 'invalid_request', large }: BodyOptions = {}): Promise<unknown> {
   checkBodyHeaders(request, maxBytes, isJson, 'application/json');
-  const body = await readBody(request, maxBytes, large?.held);
+  const body = await readBody(request, maxBytes, large);
   if (body.length === 0) throw new RequestError('invalid_json', 'the body is empty: send one JSON object');
   const thing: JsonThing = { name: 'the body', code };
-  return body.length < LARGE_BYTES || large === undefined ? parseJson(body, thing) : parseLargeJson(body, thing, large.turns);
+  if (large === undefined || body.length < MEDIUM_BYTES) return parseJson(body, thing);
+  if (body.length >= LARGE_BYTES) return parseLargeJson(body, thing, large.turns);
+  if (large.turns.isUsedUp) await large.turns.whenFree();
+  return parseJson(body, thing);
 }
 
 export function isJson(mediaType: string): boolean {
@@ -58,48 +65,61 @@ export function checkBodyHeaders(request: IncomingMessage, maxBytes: number, isT
   return mediaType;
 }
 
-/** @throws RequestError too_large, overloaded; invalid_request when the client goes away in the middle */
-export function readBody(request: IncomingMessage, maxBytes: number, held?: HeldBytes): Promise<Buffer> {
+/** @throws RequestError too_large, overloaded; invalid_request when the client goes away in the middle; and what the body is refused with by refuseBody */
+export function readBody(request: IncomingMessage, maxBytes: number, large?: LargeBodyMeans): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const body = new BodyBytes();
     let bytes = 0;
     let isRefused = false;
+    const refuse = (refusal: RequestError): void => {
+      isRefused = true;
+      body.take();
+      reject(refusal);
+    };
     request.on('data', (chunk: Buffer) => {
       if (isRefused) return;
       bytes += chunk.length;
-      if (bytes <= maxBytes && held?.take(chunk.length) !== false) {
+      if (bytes > maxBytes) refuse(bodyTooLarge(maxBytes));
+      else if (large?.held.take(chunk.length) === false) refuse(overloaded());
+      else {
         body.add(chunk);
-        return;
+        // Many uploads bring 1 ms of work each at the same moment, and more is read off their sockets meanwhile.
+        if (large !== undefined && bytes >= LARGE_BYTES && large.turns.isUsedUp) pauseUntilFree(request, large.turns);
       }
-      isRefused = true;
-      body.take();
-      reject(bytes > maxBytes ? bodyTooLarge(maxBytes) : overloaded());
     });
-    request.on('end', () => resolve(body.take()));
+    request.on('end', () => {
+      if (!isRefused) resolve(large === undefined || bytes < LARGE_BYTES ? body.take() : body.takeInTurns(large.turns));
+    });
     // Node emits this also when the client goes away in the middle, with an error that says nothing.
-    request.on('error', (cause) => reject(cutOff(cause)));
+    request.on('error', (cause) => refuse(cutOff(cause)));
   });
+}
+
+function pauseUntilFree(request: IncomingMessage, turns: WorkTurns): void {
+  request.pause();
+  void turns.whenFree().then(() => request.resume());
 }
 
 /**
  * @throws RequestError invalid_json, or the code of the thing when it is too deep or too wide
  */
 export function parseJson(bytes: Buffer, thing: JsonThing): unknown {
-  checkText(bytes, thing);
+  checkJsonShape(bytes, thing);
+  checkUtf8(bytes, thing);
   return parse(bytes, thing);
 }
 
 /** The same for a text of at least LARGE_BYTES: 6 MiB take 20 ms. */
 export async function parseLargeJson(bytes: Buffer, thing: JsonThing, turns: WorkTurns): Promise<unknown> {
+  if (turns.isUsedUp) await turns.whenFree();
+  await checkJsonShapeInTurns(bytes, thing, turns);
   await turns.next();
-  checkText(bytes, thing);
-  await turns.next();
+  checkUtf8(bytes, thing);
   return parse(bytes, thing);
 }
 
-function checkText(bytes: Buffer, thing: JsonThing): void {
-  checkJsonShape(bytes, thing);
-  if (!isUtf8(bytes)) throw new RequestError('invalid_json', `${thing.name} is not valid UTF-8`);
+function checkUtf8(bytes: Buffer, { name }: JsonThing): void {
+  if (!isUtf8(bytes)) throw new RequestError('invalid_json', `${name} is not valid UTF-8`);
 }
 
 function parse(bytes: Buffer, { name }: JsonThing): unknown {
@@ -118,8 +138,9 @@ export function overloaded(): RequestError {
   return new RequestError('overloaded', 'too many large bodies are being received or handled now');
 }
 
+/** @param cause the error that a body ends with; one of refuseBody is the refusal itself */
 export function cutOff(cause: unknown): RequestError {
-  return new RequestError('invalid_request', 'the request was cut off', undefined, { cause });
+  return cause instanceof RequestError ? cause : new RequestError('invalid_request', 'the request was cut off', undefined, { cause });
 }
 
 /**

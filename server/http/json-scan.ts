@@ -1,9 +1,11 @@
 import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
+import type { WorkTurns } from './work-turns.js';
 
 /** The deepest body of the API, a task with Kafka headers, has three levels. */
 export const MAX_JSON_DEPTH = 64;
 /** Those of a task with 1,000 headers for each of its two destinations are fewer than half of them. */
 export const MAX_STRUCTURAL_CHARACTERS = 10_000;
+const TOO_DEEP = `is nested deeper than ${MAX_JSON_DEPTH} levels`;
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -74,7 +76,7 @@ export class JsonScan {
 
   /** Why the value must not be parsed, going by what was read so far. */
   get complaint(): string | undefined {
-    if (this.#deepest > MAX_JSON_DEPTH) return `is nested deeper than ${MAX_JSON_DEPTH} levels`;
+    if (this.#deepest > MAX_JSON_DEPTH) return TOO_DEEP;
     if (this.#structural > MAX_STRUCTURAL_CHARACTERS) return `has more than ${MAX_STRUCTURAL_CHARACTERS} of the characters [ ] { } , : outside strings`;
     return undefined;
   }
@@ -100,14 +102,41 @@ export interface JsonThing {
  * @throws RequestError with the code of the thing
  */
 export function checkJsonShape(bytes: Buffer, thing: JsonThing): void {
-  // So few bytes cannot hold too many characters. JSON.parse takes 5,000 levels in less than a millisecond.
+  // So few bytes cannot hold too many characters. Their depth is checked by checkJsonDepth when they are parsed.
   if (bytes.length <= MAX_STRUCTURAL_CHARACTERS) return;
+  for (const complaint of complaintsByStep(bytes)) if (complaint !== undefined) throw tooComplex(thing, complaint);
+}
+
+/** The same for a text that takes milliseconds: 6 MiB take 20 ms. */
+export async function checkJsonShapeInTurns(bytes: Buffer, thing: JsonThing, turns: WorkTurns): Promise<void> {
+  for (const complaint of complaintsByStep(bytes)) {
+    if (complaint !== undefined) throw tooComplex(thing, complaint);
+    if (turns.isUsedUp) await turns.whenFree();
+  }
+}
+
+function* complaintsByStep(bytes: Buffer): Generator<string | undefined> {
   const scan = new JsonScan();
   for (let at = 0, to = 0; at >= to && at < bytes.length; ) {
     to = Math.min(at + STEP_BYTES, bytes.length);
     at = scan.advance(bytes, at, to);
-    if (scan.complaint !== undefined) throw tooComplex(thing, scan.complaint);
+    yield scan.complaint;
   }
+}
+
+/**
+ * The same rule of depth for a value that was parsed, because its text is short: JSON.parse takes 5,000 levels in less than a
+ * millisecond. A value that is right has three levels, so only one that is wrong has to be looked at.
+ * @throws RequestError with the code of the thing
+ */
+export function checkJsonDepth(value: unknown, thing: JsonThing): void {
+  if (isDeeperThan(value, MAX_JSON_DEPTH)) throw tooComplex(thing, TOO_DEEP);
+}
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  return Object.values(value).some((each) => isDeeperThan(each, levels - 1));
 }
 
 /** @param complaint of a JsonScan */

@@ -1,15 +1,13 @@
 import { RequestError } from '../../shared/domain/errors.js';
-import { JsonScan, tooComplex, type JsonThing } from '../http/json-scan.js';
+import { JsonScan, tooComplex } from '../http/json-scan.js';
 import type { WorkTurns } from '../http/work-turns.js';
+import { aTask } from './schema.js';
 
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const CLOSE_OBJECT = 0x7d;
 /** The bytes that are read between two looks at the clock; they take 0.1 ms. */
 const STEP_BYTES = 65_536;
-
-/** One task of a batch. */
-export const aTask: JsonThing = { name: 'the task', code: 'invalid_task' };
 
 export interface ArrayLimits {
   readonly maxElements: number;

@@ -14,8 +14,14 @@ export class BatchResults {
   readonly #texts: string[] = [];
   readonly #counts = { total: 0, created: 0, already_scheduled: 0, refused: 0, failed: 0 };
   #detailsLeft = MAX_DETAILS_LENGTH;
+  #length = 0;
   /** The last refusal with 503. It answers the whole batch when nothing could be stored. */
   #unavailable: RequestError | undefined;
+
+  /** Of all results so far, in characters. */
+  get length(): number {
+    return this.#length;
+  }
 
   accept(index: number, { status, body }: Acceptance): void {
     this.#put(index, JSON.stringify({ index, status, ...body }), status === 201 ? 'created' : 'already_scheduled');
@@ -55,6 +61,7 @@ export class BatchResults {
 
   #put(index: number, text: string, count: 'created' | 'already_scheduled' | 'refused' | 'failed'): void {
     this.#texts[index] = text;
+    this.#length += text.length;
     this.#counts.total += 1;
     this.#counts[count] += 1;
   }

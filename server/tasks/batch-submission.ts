@@ -6,12 +6,12 @@ import { answerToError, refusalOf } from '../http/error-response.js';
 import { checkBodyHeaders, isJson, LARGE_BYTES, parseJson, parseLargeJson, readBody } from '../http/json-body.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { WorkTurns } from '../http/work-turns.js';
-import { aTask, splitArray } from './batch-array.js';
+import { splitArray } from './batch-array.js';
 import { readLines } from './batch-lines.js';
 import { BatchResults } from './batch-results.js';
 import { BatchWindow } from './batch-window.js';
 import { contentInTurns } from './large-task.js';
-import type { ParseTask } from './schema.js';
+import { aTask, type ParseTask } from './schema.js';
 import type { Acceptance, SubmitTask } from './submit-task.js';
 
 export const MAX_BATCH_TASKS = 10_000;
@@ -43,11 +43,12 @@ export interface BatchDeps {
  * have been alone, and none stops another.
  */
 export async function submitBatch(context: RequestContext, deps: BatchDeps): Promise<Answer> {
-  const held = deps.bodyBudget.open();
+  const held = deps.bodyBudget.open(context.request);
   try {
     const batch = new Batch(context, deps, held);
     const truncation = await batch.submitAll();
     const { results } = batch;
+    if (results.length >= LARGE_BYTES) await deps.turns.next();
     const unavailable = results.whyNothingIsStored;
     const { status, headers } = unavailable === undefined ? { status: 207, headers: {} } : answerToError(unavailable);
     return jsonTextAnswer(status, results.print(truncation, context.requestId), headers);
@@ -108,7 +109,7 @@ class Batch {
     const mediaType = checkBodyHeaders(context.request, MAX_BATCH_BYTES, isBatchType, 'application/json (an array) or application/x-ndjson (a task a line)');
     this.#isOfLines = !isJson(mediaType);
     if (this.#isOfLines) return readLines(context.request, { maxLineBytes: maxBodyBytes, maxBytes: MAX_BATCH_BYTES, held, whenHandled: () => this.#window.whenEmpty() });
-    const body = await readBody(context.request, MAX_BATCH_BYTES, held);
+    const body = await readBody(context.request, MAX_BATCH_BYTES, { held, turns: this.deps.turns });
     return [await splitArray(body, { maxElements: MAX_BATCH_TASKS, maxElementBytes: maxBodyBytes }, this.deps.turns)];
   }
 

@@ -6,6 +6,7 @@ import type { FieldCheck, TextCheck } from '../../shared/domain/field-check.js';
 import type { TaskRules } from '../../shared/domain/task/task-field.js';
 import { destinationFields, ignoredFields, parseTask, taskFieldRows, typeNamedFor, type BoundField } from '../../shared/domain/task/task-fields.js';
 import type { Task } from '../../shared/domain/task/task.js';
+import { checkJsonDepth, type JsonThing } from '../http/json-scan.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
 import { MAX_VIOLATIONS, shortViolations } from '../http/short-error.js';
 import type { Fields } from './fast-field-check.js';
@@ -128,6 +129,9 @@ function needed(schema: Joi.Schema, isRequired: boolean): Joi.Schema {
   return isRequired ? schema.required() : schema;
 }
 
+/** A task as JSON, for an error about it. */
+export const aTask: JsonThing = { name: 'the task', code: 'invalid_task' };
+
 /** Turns unknown input into a task, once, at the edge. */
 export type ParseTask = (input: unknown) => Task;
 
@@ -147,6 +151,7 @@ export function createTaskParser(rules: TaskRules): ParseTask {
   };
   return (input) => {
     if (isPlainlyRight(input)) return parseTask(input, rules);
+    checkJsonDepth(input, aTask);
     const prototypeKeys = checkAllKeys(input);
     const checked = schemaFor(input).validate(firstFaultsOf(input));
     const violations = [...(checked.error?.details ?? []).map(({ path, message }) => ({ field: path.join('.'), message })), ...prototypeKeys];

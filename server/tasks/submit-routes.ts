@@ -30,7 +30,7 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
     operationId: 'submitTask',
     metricLabel: '/tasks',
     handle: async ({ request }, { parseTask, submitTask, maxBodyBytes, bodyBudget, turns }) => {
-      const held = bodyBudget.open();
+      const held = bodyBudget.open(request);
       try {
         const task = parseTask(await readJsonBody(request, maxBodyBytes, { code: 'invalid_task', large: { held, turns } }));
         const content = hasLargeMessage(task) ? await contentInTurns(task, turns) : undefined;

@@ -9,15 +9,15 @@ const ALWAYS_TAKEN = 64 * KIB;
 describe('BodyBudget', () => {
   it('always takes bodies of 64 KiB, and counts only what is above', () => {
     const budget = new BodyBudget(0);
-    for (let body = 0; body < 10; body += 1) expect(budget.open().take(ALWAYS_TAKEN)).to.equal(true);
+    for (let body = 0; body < 10; body += 1) expect(budget.open({}).take(ALWAYS_TAKEN)).to.equal(true);
     expect(budget.usedBytes).to.equal(0);
-    const held = budget.open();
+    const held = budget.open({});
     expect([held.take(ALWAYS_TAKEN), held.take(1)]).to.deep.equal([true, false]);
   });
 
   it('lets a body grow as long as so many bytes are free as it holds', () => {
     const budget = new BodyBudget(1_000 * KIB);
-    const [first, second, third] = [budget.open(), budget.open(), budget.open()];
+    const [first, second, third] = [budget.open({}), budget.open({}), budget.open({})];
     for (const held of [first, second, third]) held.take(ALWAYS_TAKEN);
     const grow = (held: typeof first): number => {
       let taken = 0;
@@ -32,7 +32,7 @@ describe('BodyBudget', () => {
   });
 
   it('has room for the largest body of a deployment', () => {
-    for (const largest of [1, 6 * 1_048_576, 400 * 1_048_576]) expect(BodyBudget.for(largest).open().take(largest)).to.equal(true);
+    for (const largest of [1, 6 * 1_048_576, 400 * 1_048_576]) expect(BodyBudget.for(largest).open({}).take(largest)).to.equal(true);
   });
 
   it('has everything back when all bodies have ended, whatever happened to them', () => {
@@ -40,7 +40,7 @@ describe('BodyBudget', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 100 }), (steps) => {
         const budget = new BodyBudget(1_000 * KIB);
-        const bodies = Array.from({ length: 6 }, () => ({ held: budget.open(), bytes: 0 }));
+        const bodies = Array.from({ length: 6 }, () => ({ held: budget.open({}), bytes: 0 }));
         for (const { body: nth, does, bytes } of steps) {
           const body = bodies[nth];
           if (body === undefined) continue;

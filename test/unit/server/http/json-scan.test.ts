@@ -1,13 +1,17 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { checkJsonShape, JsonScan, MAX_JSON_DEPTH, MAX_STRUCTURAL_CHARACTERS } from '../../../../server/http/json-scan.js';
+import { checkJsonDepth, checkJsonShape, JsonScan, MAX_JSON_DEPTH, MAX_STRUCTURAL_CHARACTERS } from '../../../../server/http/json-scan.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
 
 /** `taken`, or the code and the text of the refusal. */
 function verdict(text: string): string {
+  return verdictOf(() => checkJsonShape(Buffer.from(text), { name: 'the body', code: 'invalid_task' }));
+}
+
+function verdictOf(check: () => void): string {
   try {
-    checkJsonShape(Buffer.from(text), { name: 'the body', code: 'invalid_task' });
+    check();
   } catch (error) {
     if (error instanceof RequestError) return `${error.code}: ${error.message}`;
     throw error;
@@ -41,6 +45,20 @@ describe('checkJsonShape', () => {
   for (const [name, text, expected] of cases) {
     it(`${expected === 'taken' ? 'takes' : 'refuses'} ${name}`, () => {
       expect(verdict(text)).to.equal(expected);
+    });
+  }
+});
+
+describe('checkJsonDepth', () => {
+  for (const [open, close] of [['[', ']'], ['{"a":', '}'], ['[{"a":', '}]']] as const) {
+    it(`has the same rule for a value of ${open} as checkJsonShape has for its text`, () => {
+      const perPart = open.length === 6 && open.startsWith('[') ? 2 : 1;
+      for (const [levels, expected] of [[MAX_JSON_DEPTH, 'taken'], [MAX_JSON_DEPTH + perPart, TOO_DEEP], [1_000, TOO_DEEP]] as const) {
+        const parts = levels / perPart;
+        const value: unknown = JSON.parse(`${open.repeat(parts)}1${close.repeat(parts)}`);
+        expect(verdictOf(() => checkJsonDepth(value, { name: 'the body', code: 'invalid_task' })), String(levels)).to.equal(expected);
+        expect(verdict(`${open.repeat(parts)}${filler}${close.repeat(parts)}`), String(levels)).to.equal(expected);
+      }
     });
   }
 });

@@ -8,13 +8,13 @@ describe('WorkTurns', () => {
   it('gives each turn of the event loop to one piece of work, in the order in which they asked', async () => {
     const turns = new WorkTurns();
     const done: string[] = [];
-    const work = async (name: string): Promise<void> => {
+    const twice = async (name: string): Promise<void> => {
       for (let step = 0; step < 2; step += 1) {
         await turns.next();
         done.push(name);
       }
     };
-    const all = Promise.all(['a', 'b', 'c'].map(work));
+    const all = Promise.all(['a', 'b', 'c'].map(twice));
     const perLoop: number[] = [];
     for (let before = 0; before < 6; before = done.length) {
       await nextLoop();
@@ -23,6 +23,49 @@ describe('WorkTurns', () => {
     await all;
     expect(done.join('')).to.equal('abcabc');
     expect(Math.max(...perLoop)).to.equal(1);
+  });
+
+  it('begins short pieces at once, until they have used up the turn; the others follow in order, over several turns', async () => {
+    const turns = new WorkTurns();
+    const done: number[] = [];
+    for (let nth = 0; nth < 100; nth += 1) {
+      turns.begin(() => {
+        done.push(nth);
+        work(1);
+      });
+    }
+    const atOnce = done.length;
+    expect(atOnce).to.be.within(16, 30);
+    const perLoop: number[] = [];
+    for (let before = atOnce; before < 100; before = done.length) {
+      await nextLoop();
+      perLoop.push(done.length - before);
+    }
+    expect(done).to.deep.equal(Array.from({ length: 100 }, (_, nth) => nth));
+    expect(Math.max(...perLoop)).to.be.at.most(12);
+  });
+
+  it('gives a long step a turn in which little else is done, before the short pieces that came behind it', async () => {
+    const turns = new WorkTurns();
+    const order: string[] = [];
+    workUntilUsedUp(turns);
+    const long = turns.next().then(() => { order.push('long'); work(20); });
+    turns.begin(() => order.push('short'));
+    await nextLoop();
+    expect(order, 'in the turn that is used up').to.deep.equal([]);
+    await nextLoop();
+    expect(order).to.deep.equal(['long']);
+    await nextLoop();
+    expect(order).to.deep.equal(['long', 'short']);
+    await long;
+  });
+
+  it('lets nothing overtake the work that waits', async () => {
+    const turns = new WorkTurns();
+    const waiting = turns.whenFree();
+    expect(turns.isUsedUp).to.equal(true);
+    await waiting;
+    expect(turns.isUsedUp, 'for the one whose turn has come').to.equal(false);
   });
 
   it('is used up after some milliseconds of work, and begins anew with the next turn', async () => {
@@ -40,6 +83,12 @@ describe('WorkTurns', () => {
     expect(turns.isUsedUp).to.equal(false);
   });
 });
+
+/** Keeps the event loop busy. */
+function work(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
 
 /** @returns ms */
 function workUntilUsedUp(turns: WorkTurns): number {
