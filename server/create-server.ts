@@ -13,6 +13,7 @@ import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-
 import { FleetSettings } from './flow/fleet-settings.js';
 import { BodyBudget } from './http/body-budget.js';
 import { maxBodyBytes } from './http/json-body.js';
+import { LargeAnswers } from './http/large-answers.js';
 import { listen, type ListeningServer } from './http/listen.js';
 import { createOriginCheck } from './http/origin-check.js';
 import { createRequestPipeline, type PipelineStages } from './http/request-pipeline.js';
@@ -84,6 +85,9 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
   const { circuit, dead, release, deliveryTimeoutMs, secretPathHosts } = config;
   const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs, secretPathHosts };
   const fleetSettings = new FleetSettings({ queue, own, logger });
+  // The answer to GET /tasks/:id has the message of the task, and its log of at most some 100 KB.
+  const largeAnswers = new LargeAnswers(largestBody);
+  const turns = new WorkTurns();
   const pipeline = createRequestPipeline(
     routeTable,
     {
@@ -94,7 +98,8 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
       }),
       maxBodyBytes: largestBody,
       bodyBudget,
-      turns: new WorkTurns(),
+      turns,
+      largeAnswers,
       fleetSettings,
       mask,
       serveBoard: createBoardServer(boardQueue, queue, mask),
@@ -141,7 +146,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
     start: async () => {
       if (stopping !== undefined) throw new Error('this API was stopped');
       fleetSettings.start();
-      return (listening ??= listen(pipeline, { ...config.http, logger }));
+      return (listening ??= listen(pipeline, { ...config.http, logger, turns, bodyBudget, largeAnswers }));
     },
     stop: (graceMs = shutdownTimeoutMs * 0.7) => (stopping ??= stopParts(graceMs)),
     stopSteps: [

@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http';
 import { endBehindUnreadBody } from './unread-body.js';
 
+const LARGE_CHARACTERS = 65_536;
+
 export type AnswerHeaders = Readonly<Record<string, string>>;
 
 /** The answer of a handler; the pipeline sends it. */
@@ -47,7 +49,9 @@ export function sendAnswer(response: ServerResponse, { status, headers, content 
     return;
   }
   const { type, text } = content;
-  response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text), ...commonHeaders(requestId), ...headers });
+  // Node would take three bytes for each character of a text until its last byte is read, and copy the text for its first line.
+  const body = text.length < LARGE_CHARACTERS ? text : Buffer.from(text);
+  response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body), ...commonHeaders(requestId), ...headers });
   // Node leaves the text out of the answer to HEAD.
-  response.end(text);
+  response.end(body);
 }

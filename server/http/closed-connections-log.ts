@@ -4,11 +4,11 @@ import type { Logger } from '../../shared/logging/logger.js';
 const LINE_EVERY_MS = 10_000;
 
 /**
- * Why a connection was closed. The first four made room for new ones: it had sent no request; its requests were
- * answered; its client sent or read slowly; it was the new one, and no other could go. `unread`: too many answers were
- * waiting to be read.
+ * Why a connection was closed. The first five made room for new ones: it had sent no request; its requests were
+ * answered; its client had ended its side; its client sent or read slowly; it was the new one, and no other could go.
+ * `unread`: too many answers were waiting to be read.
  */
-export type ClosingReason = 'silent' | 'unused' | 'slow' | 'refused' | 'unread';
+export type ClosingReason = 'silent' | 'unused' | 'half_closed' | 'slow' | 'refused' | 'unread';
 
 /** Says how many connections were closed, and why, in few lines however many there are. */
 export class ClosedConnectionsLog {

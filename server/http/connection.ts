@@ -1,9 +1,17 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { BodyBudget } from './body-budget.js';
+import { refuseBody } from './refuse-body.js';
+import { UploadPace } from './upload-pace.js';
+import type { WorkTurns } from './work-turns.js';
 
 /** What all connections of a port have in common. */
 export interface PortState {
   readonly answer: RequestListener;
+  /** Requests begin in turns, since thousands may be ready at the same moment. */
+  readonly turns: WorkTurns;
+  readonly bodyBudget: Pick<BodyBudget, 'bytesOf'>;
   /** A client that takes nothing of an answer for this long is cut off, within twice this time (see `look`). */
   readonly unreadMs: number;
   /** Requests that wait behind another one of their connection, over all connections. */
@@ -22,6 +30,11 @@ const WAITING_OF_EACH = 16;
 const MAX_ANSWER_MS = 600_000;
 /** After a refusal, what still comes is read for this long. Unread bytes would make the system drop the answer. */
 const STILL_READ_MS = 1_000;
+/**
+ * A client that has ended its side may still read its answer (RFC 9112, 9.6), or be gone: only an answer would tell. So
+ * its answer is waited for only so long.
+ */
+const HALF_CLOSED_MS = 30_000;
 
 interface Exchange {
   readonly request: IncomingMessage;
@@ -45,11 +58,19 @@ export class Connection {
   /** The response of the last look, and whether the reading of it is timed. */
   #seen: ServerResponse | undefined;
   #isTimed = false;
+  readonly #pace = new UploadPace();
+  /** When it was first seen that the client has ended its side. Monotonic ms. */
+  #halfClosedSince: number | undefined;
 
   constructor(
     readonly socket: Socket,
     private readonly port: PortState,
   ) {}
+
+  /** The client sends nothing more. */
+  get isHalfClosed(): boolean {
+    return this.socket.readableEnded;
+  }
 
   /** Whether a request is being answered, or comes next. */
   get isBusy(): boolean {
@@ -61,7 +82,7 @@ export class Connection {
     if (this.socket.destroyed) return;
     if (this.#current === undefined) {
       this.#current = { request, response };
-      this.#begin(this.#current);
+      this.port.turns.begin(this.#begin);
       return;
     }
     this.#waiting.push({ request, response });
@@ -81,6 +102,11 @@ export class Connection {
   /** Looks whether it waits for its client, and ends it when that takes too long. @param now monotonic ms */
   look(now: number): void {
     const { socket } = this;
+    if (this.isHalfClosed && now - (this.#halfClosedSince ??= now) > HALF_CLOSED_MS && socket.writableLength === 0) {
+      socket.destroy();
+      return;
+    }
+    this.#lookAtUpload(now);
     const response = this.#current?.response;
     const isUnread = socket.writableLength > 0;
     const isWaiting = isUnread || this.#current?.request.complete === false;
@@ -100,19 +126,31 @@ export class Connection {
     }
   }
 
+  #lookAtUpload(now: number): void {
+    const request = this.#current?.request;
+    if (request === undefined) return;
+    // Bytes that the handler has not taken yet are no delay of the client.
+    const isWaitedFor = !request.complete && request.readableLength === 0;
+    if (!this.#pace.isTooSlow(isWaitedFor ? this.port.bodyBudget.bytesOf(request) : 0, this.socket.bytesRead, now)) return;
+    if (!refuseBody(request, new RequestError('request_timed_out', 'the body came too slowly'))) this.socket.destroy();
+  }
+
   /** The socket has closed: what waits is not begun any more. */
   closed(): void {
     this.port.waiting -= this.#waiting.length;
     this.#waiting = [];
   }
 
-  #begin({ request, response }: Exchange): void {
+  /** Begins the current request. An arrow function: one for the connection instead of one for each of its requests. */
+  readonly #begin = (): void => {
+    if (this.socket.destroyed || this.#current === undefined) return;
+    const { request, response } = this.#current;
     if (this.port.isClosing) response.setHeader('Connection', 'close');
     response.once('close', this.#ended);
     this.port.answer(request, response);
-  }
+  };
 
-  /** An arrow function: one for the connection instead of one for each of its requests. */
+  /** An arrow function, too. */
   readonly #ended = (): void => {
     this.#current = undefined;
     const { socket } = this;
@@ -126,9 +164,7 @@ export class Connection {
       if (this.#isTimed) socket.setTimeout(0);
       if (this.#waiting.length === 0) socket.resume();
       // Other connections get their turn before each of them.
-      setImmediate(() => {
-        if (!socket.destroyed) this.#begin(next);
-      });
+      setImmediate(() => this.port.turns.begin(this.#begin));
     } else if (this.port.isClosing) {
       socket.end();
     }

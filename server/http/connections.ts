@@ -3,19 +3,25 @@ import type { Socket } from 'node:net';
 import type { ClosedConnectionsLog, ClosingReason } from './closed-connections-log.js';
 import { Connection, type PortState } from './connection.js';
 import { joinSmallChunks } from './join-small-chunks.js';
+import type { LargeAnswers } from './large-answers.js';
+import { limitTrailers } from './limit-trailers.js';
 
 const LOOK_EVERY_MS = 500;
 /** What unread answers may have in memory, over all connections. Above it those that have waited longest are cut off. */
 const MAX_UNREAD_BYTES = 128 * 1_048_576;
+const LARGE_ANSWER_BYTES = 65_536;
+/** While a large answer waits for room, another one that is unread for this long makes room. */
+const UNREAD_IN_THE_WAY_MS = 2_000;
 /** A client that has sent or read for this long, and is not done, makes room when connections are used up. */
 const SLOW_MS = 5_000;
 
-export interface ConnectionsOptions {
+export interface ConnectionsOptions extends Pick<PortState, 'turns' | 'bodyBudget'> {
   /** Connections at once. */
   readonly most: number;
   /** See ListenOptions. */
   readonly unreadMs: number;
   readonly log: ClosedConnectionsLog;
+  readonly largeAnswers: Pick<LargeAnswers, 'areTooMany'>;
 }
 
 /** All connections of a port: whose turn it is, how many there may be, and how long an answer may stay unread. */
@@ -33,7 +39,8 @@ export class Connections {
     answer: RequestListener,
     private readonly options: ConnectionsOptions,
   ) {
-    this.#state = { answer, unreadMs: options.unreadMs, waiting: 0, isClosing: false };
+    const { unreadMs, turns, bodyBudget } = options;
+    this.#state = { answer, unreadMs, turns, bodyBudget, waiting: 0, isClosing: false };
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
   }
 
@@ -56,7 +63,10 @@ export class Connections {
       connection.hasAsked = true;
       this.#silent.delete(connection);
     }
-    if (request.headers['transfer-encoding'] !== undefined) joinSmallChunks(request);
+    if (request.headers['transfer-encoding'] !== undefined) {
+      limitTrailers(request);
+      joinSmallChunks(request);
+    }
     connection.take(request, response);
   }
 
@@ -105,6 +115,9 @@ export class Connections {
   #dispensable(): { readonly connection: Connection; readonly why: ClosingReason }[] {
     const unused = [...this.#open.values()].filter((connection) => connection.hasAsked && !connection.isBusy).slice(0, 1 + this.options.most / 100);
     if (unused.length > 0) return unused.map((connection) => ({ connection, why: 'unused' }));
+    // Most clients that end their side while they wait have gone.
+    const halfClosed = [...this.#open.values()].find((connection) => connection.isHalfClosed);
+    if (halfClosed !== undefined) return [{ connection: halfClosed, why: 'half_closed' }];
     const slow = this.#waitingForClient().filter(({ since }) => performance.now() - since > SLOW_MS);
     return slow.slice(0, 1).map(({ connection }) => ({ connection, why: 'slow' }));
   }
@@ -125,16 +138,23 @@ export class Connections {
       connection.look(now);
       unreadBytes += connection.socket.writableLength;
     }
-    if (unreadBytes > MAX_UNREAD_BYTES) {
-      for (const { connection } of this.#waitingForClient()) {
-        const bytes = connection.socket.writableLength;
-        if (bytes === 0) continue;
-        this.#end(connection, 'unread');
-        unreadBytes -= bytes;
-        if (unreadBytes <= MAX_UNREAD_BYTES) break;
-      }
-    }
+    if (unreadBytes > MAX_UNREAD_BYTES || this.options.largeAnswers.areTooMany) this.#cutUnread(unreadBytes, now);
     this.options.log.writeWhenDue();
+  }
+
+  /** Ends connections whose answers are not read, the one that has waited longest first. */
+  #cutUnread(unreadBytes: number, now: number): void {
+    let left = unreadBytes;
+    let isInTheWay = this.options.largeAnswers.areTooMany;
+    for (const { connection, since } of this.#waitingForClient()) {
+      const bytes = connection.socket.writableLength;
+      if (bytes === 0) continue;
+      const makesRoom = isInTheWay && bytes >= LARGE_ANSWER_BYTES && now - since >= UNREAD_IN_THE_WAY_MS;
+      if (left <= MAX_UNREAD_BYTES && !makesRoom) continue;
+      if (makesRoom) isInTheWay = false;
+      this.#end(connection, 'unread');
+      left -= bytes;
+    }
   }
 
   /** Connections that wait for their client, the longest first. */

@@ -26,6 +26,7 @@ const statusOf = {
   unknown_host: 421,
   headers_too_large: 431,
   internal: 500,
+  unsupported_transfer_coding: 501,
   overloaded: 503,
   task_unreadable: 503,
   redis_unavailable: 503,

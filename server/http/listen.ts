@@ -4,11 +4,15 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
+import { BodyBudget } from './body-budget.js';
 import { ClosedConnectionsLog } from './closed-connections-log.js';
 import { connectionLimit } from './connection-limit.js';
 import { Connections } from './connections.js';
 import { continueWhenRead } from './continue-when-read.js';
+import { LargeAnswers } from './large-answers.js';
 import { printRefusal, refusalOfBytes } from './no-request.js';
+import { hasContent } from './unread-body.js';
+import { WorkTurns } from './work-turns.js';
 
 /** A server that knows its connections, so that it can be ended without waiting for those that are unused. */
 export interface ListeningServer {
@@ -30,6 +34,10 @@ export interface ListenOptions {
   readonly maxConnections?: number;
   /** A client that takes nothing of its answer for this long is cut off, within twice this time. The default is 20 s. */
   readonly unreadMs?: number;
+  /** What the handlers share with the connections; the defaults are for a server that has no large bodies and answers. */
+  readonly turns?: WorkTurns;
+  readonly bodyBudget?: BodyBudget;
+  readonly largeAnswers?: LargeAnswers;
   readonly logger: Pick<Logger, 'warn'>;
 }
 
@@ -53,10 +61,15 @@ const SERVER_OPTIONS = {
 };
 
 /** Starts to listen. @throws the system's error, such as EADDRINUSE */
-export function listen(answer: RequestListener, { host, port, keepAliveMs = 65_000, maxConnections = 10_000, unreadMs = 20_000, logger }: ListenOptions): Promise<ListeningServer> {
+export function listen(
+  answer: RequestListener,
+  { host, port, keepAliveMs = 65_000, maxConnections = 10_000, unreadMs = 20_000, turns = new WorkTurns(), bodyBudget = BodyBudget.for(0), largeAnswers = new LargeAnswers(0), logger }: ListenOptions,
+): Promise<ListeningServer> {
   const server = createServer({ ...SERVER_OPTIONS, keepAliveTimeout: keepAliveMs });
+  // Node would end our side as well when a client has ended its own, and drop the answer. It has no option for it.
+  Object.assign(server, { httpAllowHalfOpen: true });
   const most = connectionLimit(maxConnections);
-  const connections = new Connections(answer, { most, unreadMs, log: new ClosedConnectionsLog(logger, most) });
+  const connections = new Connections(answer, { most, unreadMs, turns, bodyBudget, largeAnswers, log: new ClosedConnectionsLog(logger, most) });
   route(server, connections);
 
   const close = async (graceMs: number): Promise<void> => {
@@ -112,7 +125,7 @@ function route(server: Server, connections: Connections): void {
   // Node answers 417 by itself to an Expect that it does not know, past the application. RFC 9110, 10.1.1 lets us pass over it.
   server.on('checkExpectation', take);
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    continueWhenRead(request, response);
+    if (hasContent(request)) continueWhenRead(request, response);
     take(request, response);
   });
   server.on('clientError', (error, socket) => refuse(socket, refusalOfBytes(error)));

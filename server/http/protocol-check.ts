@@ -7,7 +7,7 @@ export const MAX_HEADER_LINES = 200;
 /**
  * Refuses what Node's parser lets pass, although no client means it. Where the request ends is not certain then, so the
  * answer is the last one of its connection.
- * @throws RequestError invalid_request, headers_too_large
+ * @throws RequestError invalid_request, headers_too_large, unsupported_transfer_coding
  */
 export function checkProtocol(request: IncomingMessage, response: ServerResponse): void {
   const refusal = faultOf(request);
@@ -16,9 +16,17 @@ export function checkProtocol(request: IncomingMessage, response: ServerResponse
   throw refusal;
 }
 
-function faultOf({ httpVersionMajor, httpVersionMinor, rawHeaders, headers }: IncomingMessage): RequestError | undefined {
+/** @returns the refusal of a request with too many header lines; those behind a body that has come whole count, too */
+export function headerLinesFault({ rawHeaders, rawTrailers }: Pick<IncomingMessage, 'rawHeaders' | 'rawTrailers'>): RequestError | undefined {
+  if (rawHeaders.length + rawTrailers.length <= 2 * MAX_HEADER_LINES) return undefined;
+  return new RequestError('headers_too_large', `a request must not have more than ${MAX_HEADER_LINES} header lines`);
+}
+
+function faultOf(request: IncomingMessage): RequestError | undefined {
+  const { httpVersionMajor, httpVersionMinor, rawHeaders, headers } = request;
   if (httpVersionMajor !== 1) return new RequestError('invalid_request', 'only HTTP/1.1 and HTTP/1.0 are spoken here');
-  if (rawHeaders.length > 2 * MAX_HEADER_LINES) return new RequestError('headers_too_large', `a request must not have more than ${MAX_HEADER_LINES} header lines`);
+  const tooMany = headerLinesFault(request);
+  if (tooMany !== undefined) return tooMany;
   // `headers` holds only the first Host. A proxy in front may have looked at another one (RFC 9112, 3.2).
   let hosts = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -28,6 +36,11 @@ function faultOf({ httpVersionMajor, httpVersionMinor, rawHeaders, headers }: In
   if (hosts > 1) return new RequestError('invalid_request', 'the Host header must not stand there twice');
   if (hosts === 0 && httpVersionMinor !== 0) return new RequestError('invalid_request', 'the Host header is missing');
   // RFC 9112, 6.1: this version knows no chunks, so a proxy in front may have seen another body.
-  if (httpVersionMinor === 0 && headers['transfer-encoding'] !== undefined) return new RequestError('invalid_request', 'HTTP/1.0 knows no Transfer-Encoding');
+  const coding = headers['transfer-encoding'];
+  if (coding === undefined) return undefined;
+  if (httpVersionMinor === 0) return new RequestError('invalid_request', 'HTTP/1.0 knows no Transfer-Encoding');
+  // RFC 9112, 6.3: nobody can tell where such a body ends. 6.1: a coding that is not known. The parser looks at the last one alone.
+  if (!/(?:^|[\t ,])chunked$/i.test(coding)) return new RequestError('invalid_request', 'the last coding of Transfer-Encoding must be chunked');
+  if (coding.length > 'chunked'.length) return new RequestError('unsupported_transfer_coding', 'Transfer-Encoding must be chunked, and nothing else');
   return undefined;
 }

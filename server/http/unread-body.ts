@@ -42,6 +42,11 @@ export function endBehindUnreadBody(request: IncomingMessage, response: ServerRe
   });
 }
 
+/** Going by its headers, the request has a body of at least one byte, or one in chunks. */
+export function hasContent({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? '0') > 0;
+}
+
 function hasUnreadBody(request: IncomingMessage): boolean {
   if (request.complete) return false;
   const { 'content-length': length = '0', 'transfer-encoding': encoding, expect } = request.headers;

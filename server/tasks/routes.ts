@@ -6,10 +6,13 @@ import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';
 import { jsonAnswer } from '../http/answer.js';
+import type { LargeAnswers } from '../http/large-answers.js';
 import { parseWords } from '../http/query.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
+import type { WorkTurns } from '../http/work-turns.js';
 import { answerToCancel, answerToRetryNow, taskNotFound } from './action-answers.js';
+import { hasLargeMessage } from './large-task.js';
 import { toWireTask } from './view.js';
 import type { WaitingFacts } from './waiting-for.js';
 
@@ -19,6 +22,8 @@ export interface TaskParts {
   readonly clock: Clock;
   /** What is shown of the paths of urls. */
   readonly mask: PathMask;
+  readonly largeAnswers: LargeAnswers;
+  readonly turns: WorkTurns;
 }
 
 /** Calls about a task that is stored already; submit-routes.ts stores it. */
@@ -31,12 +36,14 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     query: ['include'],
     operationId: 'readTask',
     metricLabel: '/tasks/:id',
-    handle: async (context, { queue, fleetSettings, clock, mask }) => {
+    handle: async (context, { queue, fleetSettings, clock, mask, largeAnswers, turns }) => {
       const id = idIn(context);
       const includesMessage = parseWords(context.query, 'include', ['message_data']).has('message_data');
-      const view = await queue.find(id);
+      const view = await queue.find(id, () => largeAnswers.whenRoom(context.response));
       if (view === undefined) throw taskNotFound(id);
       const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, queue, fleetSettings);
+      // To decode a message of 6 MiB took 15 ms of this turn, and to print it takes as long.
+      if (hasLargeMessage(view.task)) await turns.next();
       return jsonAnswer(200, toWireTask(view, { includesMessage, now: clock(), waiting, mask }));
     },
   },

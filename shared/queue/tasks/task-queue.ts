@@ -92,11 +92,15 @@ export class TaskQueue {
     }
   }
 
-  async find(taskId: string): Promise<TaskView | undefined> {
+  /** @param beforeLarge it is waited for before a large task is read; what it throws is thrown */
+  async find(taskId: string, beforeLarge?: () => Promise<void>): Promise<TaskView | undefined> {
     const read = (maxBytes: number): Promise<TaskView | 'too large' | undefined> => this.#speak(() => readTask(this.#shardOf(taskId), taskId, this.options.clock(), maxBytes));
     const found = await read(LARGE_TASK_BYTES);
     if (found !== 'too large') return found;
-    const large = await this.#largeReads.take(() => read(ANY_SIZE));
+    const large = await this.#largeReads.take(async () => {
+      await beforeLarge?.();
+      return read(ANY_SIZE);
+    });
     if (large === 'too large') throw new RangeError('a task was too large for any size');
     return large;
   }

@@ -22,23 +22,29 @@ describe('requests as raw bytes', () => {
   before(async () => { service = await InProcessService.ready(); });
   after(() => service.close());
 
-  /** @returns the status of each answer, and whether the server has closed the connection behind the last one */
-  function exchange(bytes: string | Buffer): Promise<{ readonly statuses: number[]; readonly isClosed: boolean; readonly text: string }> {
+  /**
+   * @param endsItsSide the client says that it sends nothing more
+   * @returns the status of each answer, and whether the server has closed the connection behind the last one
+   */
+  function exchange(bytes: string | Buffer, endsItsSide = false): Promise<{ readonly statuses: number[]; readonly isClosed: boolean; readonly text: string }> {
     return new Promise((resolve) => {
-      const socket = connect(Number(new URL(service.baseUrl).port), '127.0.0.1');
+      const socket = connect({ port: Number(new URL(service.baseUrl).port), host: '127.0.0.1', allowHalfOpen: endsItsSide });
       let text = '';
       let isClosed = true;
       const limit = setTimeout(() => {
         isClosed = false;
         socket.destroy();
       }, CLOSE_WITHIN_MS);
+      // The other side has ended, too.
+      if (endsItsSide) socket.once('end', () => socket.destroy());
       socket.on('data', (chunk: Buffer) => { text += chunk.toString('latin1'); });
       socket.on('error', () => undefined);
       socket.once('close', () => {
         clearTimeout(limit);
         resolve({ statuses: [...text.matchAll(/HTTP\/1\.1 (\d{3}) [A-Z]/g)].map(([, status]) => Number(status)), isClosed, text });
       });
-      socket.write(bytes);
+      if (endsItsSide) socket.end(bytes);
+      else socket.write(bytes);
     });
   }
 
@@ -62,7 +68,7 @@ describe('requests as raw bytes', () => {
     ...['+5', '-1', '0x5', '5a', '5 5', '1e1', '5.0', '\u00b2', '99999999999999999999', '\u000b5', '5\u0000'].map(
       (length): Shape => [`a length of ${JSON.stringify(length)}`, Buffer.from(post(`Content-Length: ${length}\r\n`, HIDDEN), 'latin1'), 400],
     ),
-    ...['identity', 'gzip', 'xchunked', 'chunkedx', 'chunked, identity', 'chunked, gzip', 'chunk', 'chunked;q=1', '\u000bchunked', 'chunked\u0000'].map(
+    ...['identity', 'gzip', 'xchunked', 'chunkedx', 'chunked, identity', 'chunked, gzip', 'chunked, chunked', 'chunk', 'chunked;q=1', '\u000bchunked', 'chunked\u0000'].map(
       (encoding): Shape => [`an encoding of ${JSON.stringify(encoding)}`, post(`Transfer-Encoding: ${encoding}\r\n`, `0\r\n\r\n${HIDDEN}`), 400],
     ),
     ['an encoding with a space before its colon', post('Transfer-Encoding : chunked\r\n', `0\r\n\r\n${HIDDEN}`), 400],
@@ -71,6 +77,17 @@ describe('requests as raw bytes', () => {
     ['an encoding in a folded line', post('Transfer-Encoding:\r\n chunked\r\n', `0\r\n\r\n${HIDDEN}`), 400],
     ['an encoding behind a lonely carriage return', post('X-A: b\rTransfer-Encoding: chunked\r\n', `0\r\n\r\n${HIDDEN}`), 400],
     ['a length behind a lonely carriage return', post('X-A: b\rContent-Length: 5\r\n', HIDDEN), 400],
+  ]);
+
+  // RFC 9112, 6.1: chunked is the only coding that is known here.
+  answers('a body in another coding is refused, and nothing behind it is answered', [
+    ...['x, chunked', 'gzip, chunked', 'x,chunked', 'identity, chunked', ', chunked', 'x;q=1, Chunked'].map(
+      (encoding): Shape => [encoding, post(`Transfer-Encoding: ${encoding}\r\n`, `0\r\n\r\n${HIDDEN}`), 501],
+    ),
+    ['in two lines', post('Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n', `0\r\n\r\n${HIDDEN}`), 501],
+    ['of a request that has no use for a body', get(`${HOST}Transfer-Encoding: x, chunked\r\n`) + `0\r\n\r\n${HIDDEN}`, 501],
+    ['with a length, too', post('Transfer-Encoding: x, chunked\r\nContent-Length: 5\r\n', `0\r\n\r\n${HIDDEN}`), 400],
+    ['of version 1.0', post('Transfer-Encoding: x, chunked\r\n', `0\r\n\r\n${HIDDEN}`, 'POST /tasks HTTP/1.0'), 400],
   ]);
 
   answers('chunks that are wrong are refused, and nothing behind them is answered', [
@@ -120,6 +137,15 @@ describe('requests as raw bytes', () => {
     ['the greeting of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
     ['the greeting of TLS', Buffer.from('16030102000100', 'hex'), 400],
     ['a path of 20,000 characters', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\n${HOST}\r\n`, 431],
+  ]);
+
+  // HOST, the type of the body and its encoding are four lines with the one that closes.
+  const trailers = (lines: number): string => post(`Transfer-Encoding: chunked\r\n${CLOSE}`, `1\r\n{\r\n0\r\n${'a:\r\n'.repeat(lines)}\r\n`);
+  answers('lines behind a body count among the header lines', [
+    ['196 of them', trailers(196), 400],
+    ['197 of them', trailers(197), 431],
+    ['1,500 of them', trailers(1_500), 431],
+    ['197 of them behind a batch', trailers(197).replace('POST /tasks ', 'POST /tasks/batch ').replace('application/json', 'application/x-ndjson'), 431],
   ]);
 
   // RFC 9112, 3.2: exactly one Host, and one that is valid.
@@ -181,6 +207,37 @@ describe('requests as raw bytes', () => {
   it('closes the connection behind a request of version 1.0 in chunks', async () => {
     const { statuses, isClosed } = await exchange(post('Transfer-Encoding: chunked\r\nConnection: keep-alive\r\n', `1\r\n{\r\n0\r\n\r\n${HIDDEN}`, 'POST /tasks HTTP/1.0'));
     expect([statuses, isClosed]).to.deep.equal([[400], true]);
+  });
+
+  // RFC 9110, 10.1.1: there is nothing to wait for.
+  for (const [name, bytes, status] of [
+    ['of no bytes', post(`Content-Length: 0\r\nExpect: 100-continue\r\n${CLOSE}`), 400],
+    ['that is not there', post(`Expect: 100-continue\r\n${CLOSE}`), 400],
+    ['of no bytes where none is wanted', get(`${HOST}Content-Length: 0\r\nExpect: 100-continue\r\n${CLOSE}`), 200],
+  ] as const) {
+    it(`does not say 100 to a client that asks before it sends a body ${name}`, async () => {
+      const { statuses, isClosed } = await exchange(bytes);
+      expect([statuses, isClosed]).to.deep.equal([[status], true]);
+    });
+  }
+
+  describe('a client that ends its side behind its request', () => {
+    const ending = (bytes: string): Promise<{ readonly statuses: number[]; readonly isClosed: boolean; readonly text: string }> => exchange(bytes, true);
+
+    for (const [name, bytes, ...statuses] of [
+      ['one that is answered at once', get(HOST), 200],
+      ['one that asks Redis', `GET /tasks/unknown HTTP/1.1\r\n${HOST}\r\n`, 404],
+      ['one with a body', post('Content-Length: 1\r\n', '{'), 400],
+      ['several', get(HOST) + `GET /health HTTP/1.1\r\n${HOST}\r\n` + get(HOST), 200, 200, 200],
+      ['one that is not whole', post('Content-Length: 5\r\n', '{'), 400],
+      ['a good one, and one that is not whole', get(HOST) + post('Content-Length: 5\r\n', '{'), 200, 400],
+      ['half a header', `GET /livez HTTP/1.1\r\n${HOST}X-A`, 400],
+    ] as readonly Shape[]) {
+      it(`is answered, and the connection is closed: ${name}`, async () => {
+        const seen = await ending(String(bytes));
+        expect([seen.statuses, seen.isClosed], seen.text).to.deep.equal([statuses, true]);
+      });
+    }
   });
 
   // RFC 9110, 10.1.1: the final status comes at once, and the body is not asked for.

@@ -286,7 +286,8 @@ describe('the request pipeline', () => {
       sent.on('error', () => undefined);
       sent.end();
       await eventually(() => { expect(isWaiting).to.equal(true); });
-      sent.destroy();
+      // The end of its side alone would not say that it has gone.
+      sent.socket?.resetAndDestroy();
       await eventually(() => { expect(timings.map(({ metricLabel, status, isAborted }) => [metricLabel, status, isAborted])).to.deep.equal([['/livez', null, true]]); });
     });
   });

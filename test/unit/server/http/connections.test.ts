@@ -226,6 +226,54 @@ describe('connections', () => {
     });
   });
 
+  describe('whose client has ended its side', () => {
+    it('get the answer, and make room for new ones before it is there', async () => {
+      let finish = (): void => undefined;
+      let seen = 0;
+      await start((request, response) => {
+        seen += 1;
+        if (request.url === '/later') finish = () => response.end('at last');
+        else response.end('ok');
+      }, { maxConnections: 2 });
+      const [first, second] = [await open(), await open()];
+      first.socket.end(get('/later'));
+      await eventually(() => { expect(seen).to.equal(1); });
+      finish();
+      await first.has(/at last/);
+      await first.closed();
+      second.socket.end(get('/later'));
+      await eventually(() => { expect(seen).to.equal(2); });
+      const third = await open();
+      third.write(get('/later'));
+      await eventually(() => { expect(seen).to.equal(3); });
+      const fourth = await open();
+      fourth.write(get('/'));
+      await fourth.has(/ok/);
+      await second.closed();
+      expect([third.isClosed, lines[0]?.fields]).to.deep.equal([false, { limit: 2, half_closed: 1 }]);
+    });
+  });
+
+  describe('that bring their requests at the same moment', () => {
+    it('share the turns of the event loop, and are all answered', async () => {
+      let inTurn = 0;
+      let most = 0;
+      await start((_request, response) => {
+        if (inTurn === 0) setImmediate(() => { inTurn = 0; });
+        inTurn += 1;
+        most = Math.max(most, inTurn);
+        const until = performance.now() + 2;
+        while (performance.now() < until);
+        response.end('ok');
+      });
+      const many = await Promise.all(Array.from({ length: 200 }, open));
+      for (const connection of many) connection.write(get('/'));
+      for (const connection of many) await connection.has(/ok/);
+      // Without turns it is all that have come when the event loop looks at them.
+      expect(most).to.be.below(40);
+    });
+  });
+
   it('are taken on all addresses for ::, those of IPv4 too', async () => {
     await start((_request, response) => response.end('ok'), { host: '::' });
     const connection = await open();
