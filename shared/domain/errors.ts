@@ -42,7 +42,7 @@ export const deliveryErrors = {
   host_unreachable: endpointFailure('network', 'No route to the host.'),
   tls_failed: endpointFailure('network', 'The TLS handshake failed: wrong, expired or unknown certificate, or no common version.'),
   broker_unreachable: endpointFailure('broker', 'No broker of the cluster could be reached, or what answers there is no Kafka broker.'),
-  broker_timed_out: endpointFailure('broker', 'The broker took the request and did not answer within the send timeout.'),
+  broker_timed_out: endpointFailure('broker', 'A broker did not answer within the time limit: when it was connected to, when it was asked about the topic, or when it had the message. Only in the last case (`send: no answer`) may it have stored the message.'),
   broker_unavailable: endpointFailure('broker', 'The cluster cannot take the message now: its partition has no leader, too few replicas are in sync, or a broker is starting.'),
   broker_throttled: ours('broker', 'The quota of this client is used up, and the broker asks to be sent nothing for a while. The message was not sent; it goes when that time is over. After 15 minutes of that it uses attempts.'),
   broker_rejected: fault('broker', 'The broker refused the message with an error that has no code of its own here, or speaks no version of the protocol that this service speaks.'),

@@ -1,18 +1,21 @@
 import { AnswerReader } from './answer-reader.js';
+import { apiKey, newestVersion, type ApiKey } from './api-keys.js';
+import type { BrokerAddress } from './cluster-identity.js';
 import { NoCommonVersion, NoKafkaBroker } from './no-kafka-broker.js';
+import type { ProduceTarget, Question } from './request-reader.js';
 
-/** The requests that a producer sends, by their numbers in the protocol. */
-export const apiKey = { produce: 0, metadata: 3, saslHandshake: 17, apiVersions: 18, saslAuthenticate: 36 } as const;
-export type ApiKey = (typeof apiKey)[keyof typeof apiKey];
+/** What a sound answer says beside what kafkajs reads in it. */
+export interface AnswerFindings {
+  /** Whole milliseconds for which the broker asks us to send nothing (KIP-219), 0 for most. */
+  readonly throttleMs: number;
+  /** The brokers of the cluster by their numbers, in an answer to Metadata. */
+  readonly brokers?: ReadonlyMap<number, BrokerAddress>;
+  /** Goes on to kafkajs in place of the body that came. */
+  readonly body?: Buffer;
+}
 
-/** Newest version of each request that kafkajs speaks. */
-export const newestVersion: Readonly<Record<ApiKey, number>> = {
-  [apiKey.produce]: 7,
-  [apiKey.metadata]: 6,
-  [apiKey.saslHandshake]: 1,
-  [apiKey.apiVersions]: 2,
-  [apiKey.saslAuthenticate]: 1,
-};
+/** Name of the topic, or topic and partition, that the request was about; undefined: not known. */
+export type Asked = Pick<Extract<Question, { kind: 'request' }>, 'topic' | 'target'>;
 
 /** Headers of messages, and the offset of a batch, came with this version of Produce (Kafka 0.11). */
 const OLDEST_PRODUCE = 3;
@@ -68,48 +71,80 @@ export function checkBeginningOfVersions(part: Buffer, answerBytes: number): voi
  * A partition that has an error, or a leader that is not named, is written down as one without a leader, in place. kafkajs
  * takes the first error of any partition as the answer for the whole topic, also for the partitions that are well.
  *
+ * An acknowledgement of what was sent is taken, whatever stands beside it: it is the word on which a message counts as
+ * delivered. Everything else in that answer is left out, since kafkajs takes the first error of any partition for all of them.
+ *
  * @param version of the request
  * @param body    the answer without length and correlation id; metadata may be changed in it
- * @returns whole milliseconds for which the broker asks us to send nothing (KIP-219), 0 for most
+ * @param asked   what the request was about
  * @throws  NoKafkaBroker, NoCommonVersion
  */
-export function checkAnswer(key: ApiKey, version: number, body: Buffer): number {
+export function checkAnswer(key: ApiKey, version: number, body: Buffer, asked: Asked = {}): AnswerFindings {
   const reader = new AnswerReader(body);
   switch (key) {
     case apiKey.produce:
-      return checkProduce(reader, version);
+      return checkProduce(reader, version, body, asked.target);
     case apiKey.metadata:
-      return checkMetadata(reader, version, body);
+      return checkMetadata(reader, version, body, asked.topic);
     case apiKey.apiVersions:
-      return checkApiVersions(reader, version);
+      return { throttleMs: checkApiVersions(reader, version) };
     case apiKey.saslHandshake:
       checkSaslHandshake(reader);
-      return 0;
+      return noFindings;
     case apiKey.saslAuthenticate:
       checkSaslAuthenticate(reader, version);
-      return 0;
+      return noFindings;
   }
 }
 
-function checkProduce(reader: AnswerReader, version: number): number {
+const noFindings: AnswerFindings = { throttleMs: 0 };
+
+function checkProduce(reader: AnswerReader, version: number, body: Buffer, target: ProduceTarget | undefined): AnswerFindings {
   const partitionBytes = version >= 5 ? 30 : version >= 2 ? 22 : 14;
+  let entries = 0;
+  let isOurs = false;
+  let acknowledgedAt: number | undefined;
   const topics = reader.count(6);
   for (let topic = 0; topic < topics; topic += 1) {
-    reader.skipString();
-    reader.skip(reader.count(partitionBytes) * partitionBytes);
+    const name = reader.text();
+    const partitions = reader.count(partitionBytes);
+    for (let partition = 0; partition < partitions; partition += 1) {
+      const { at } = reader;
+      entries += 1;
+      isOurs = reader.int32() === target?.partition && name === target.topic;
+      if (reader.int16() === 0 && isOurs) acknowledgedAt ??= at;
+      reader.skip(partitionBytes - 6);
+    }
   }
-  return version < 1 ? 0 : clientSideThrottle(reader.int32(), version >= 6);
+  const throttleMs = version < 1 ? 0 : clientSideThrottle(reader.int32(), version >= 6);
+  if (target === undefined || (entries === 1 && isOurs)) return { throttleMs };
+  if (acknowledgedAt === undefined) throw new NoKafkaBroker('it answers for other messages than it was sent');
+  return { throttleMs, body: acknowledgement(target, body.subarray(acknowledgedAt, acknowledgedAt + partitionBytes)) };
 }
 
-function checkMetadata(reader: AnswerReader, version: number, body: Buffer): number {
+/** Body of an answer to Produce that acknowledges one batch, and asks for no wait. */
+function acknowledgement({ topic }: ProduceTarget, entry: Buffer): Buffer {
+  const name = Buffer.from(topic);
+  const body = Buffer.alloc(4 + 2 + name.length + 4 + entry.length + 4);
+  body.writeInt32BE(1, 0);
+  body.writeInt16BE(name.length, 4);
+  name.copy(body, 6);
+  body.writeInt32BE(1, 6 + name.length);
+  entry.copy(body, 10 + name.length);
+  return body;
+}
+
+function checkMetadata(reader: AnswerReader, version: number, body: Buffer, asked: string | undefined): AnswerFindings {
   const throttleMs = version >= 3 ? clientSideThrottle(reader.int32(), version >= 6) : 0;
   const brokers = reader.count(version >= 1 ? 12 : 10);
   if (brokers > MAX_BROKERS) throw new NoKafkaBroker(`it names ${brokers} brokers`);
-  const nodes = new Set<number>();
+  const nodes = new Map<number, BrokerAddress>();
   for (let broker = 0; broker < brokers; broker += 1) {
-    nodes.add(reader.int32());
-    if (reader.skipString() === 0) throw new NoKafkaBroker('it names a broker without a host');
+    const node = reader.int32();
+    const host = reader.text();
+    if (host === '') throw new NoKafkaBroker('it names a broker without a host');
     const port = reader.int32();
+    nodes.set(node, { host, port });
     if (port < 1 || port > 65_535) throw new NoKafkaBroker(`it names a broker with the port ${port}`);
     if (version >= 1) reader.skipString();
   }
@@ -117,20 +152,22 @@ function checkMetadata(reader: AnswerReader, version: number, body: Buffer): num
   if (version >= 1) reader.skip(4);
   const topics = reader.count(version >= 1 ? 9 : 8);
   if (topics > MAX_TOPICS) throw new NoKafkaBroker(`it describes ${topics} topics, and was asked for one`);
+  if (asked !== undefined && topics !== 1) throw new NoKafkaBroker(`it describes ${topics} topics, and was asked for one`);
   let partitionsLeft = MAX_PARTITIONS;
   for (let topic = 0; topic < topics; topic += 1) {
     reader.skip(2);
-    reader.skipString();
+    const name = reader.text();
+    if (asked !== undefined && name !== asked) throw new NoKafkaBroker('it describes another topic than it was asked for');
     if (version >= 1) reader.skip(1);
     const partitions = reader.count(version >= 5 ? 22 : 18);
     partitionsLeft -= partitions;
     if (partitionsLeft < 0) throw new NoKafkaBroker(`it describes more than ${MAX_PARTITIONS} partitions`);
     for (let partition = 0; partition < partitions; partition += 1) checkPartition(reader, version, body, nodes);
   }
-  return throttleMs;
+  return { throttleMs, brokers: nodes };
 }
 
-function checkPartition(reader: AnswerReader, version: number, body: Buffer, nodes: ReadonlySet<number>): void {
+function checkPartition(reader: AnswerReader, version: number, body: Buffer, nodes: ReadonlyMap<number, unknown>): void {
   const start = reader.at;
   const errorCode = reader.int16();
   if (reader.int32() < 0) throw new NoKafkaBroker('it numbers a partition below 0');

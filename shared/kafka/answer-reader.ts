@@ -42,6 +42,12 @@ export class AnswerReader {
     return this.#skipLength(length);
   }
 
+  /** @returns '' for null */
+  text(): string {
+    const length = this.skipString();
+    return this.bytes.toString('utf8', this.#at - length, this.#at);
+  }
+
   /** @returns the bytes of the field, empty for null */
   blob(): Buffer {
     const length = this.#skipLength(this.int32());

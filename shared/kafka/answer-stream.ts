@@ -1,40 +1,35 @@
-import { apiKey, checkAnswer, checkBeginningOfVersions, checkSaslToken, largestAnswer, newestVersion, type ApiKey } from './answer-check.js';
+import { checkAnswer, checkBeginningOfVersions, checkSaslToken, largestAnswer, type AnswerFindings } from './answer-check.js';
+import { apiKey } from './api-keys.js';
 import { NoKafkaBroker } from './no-kafka-broker.js';
-
-/** A request that has not been answered yet. */
-type Question =
-  | { readonly kind: 'request'; readonly key: ApiKey; readonly version: number; readonly correlationId: number }
-  /** Part of a SASL exchange with a broker from before SaslAuthenticate (Kafka < 1.0): bare bytes behind their length. */
-  | { readonly kind: 'token' };
+import type { Question } from './request-reader.js';
 
 const LENGTH_BYTES = 4;
 const CORRELATION_BYTES = 4;
 const HEAD_BYTES = LENGTH_BYTES + CORRELATION_BYTES;
 const NOTHING = Buffer.alloc(0);
-/** Length, api key, version, correlation id. */
-const REQUEST_HEAD_BYTES = 12;
 
 /**
  * Cuts what a broker sends into whole answers, and lets only those pass that were asked for and are sound. A broker
  * answers the requests of one connection in their order, each once.
  */
 export class AnswerStream {
+  /** Requests that have not been answered yet. */
   readonly #questions: Question[] = [];
   /** Beginning of an answer that has not come as a whole. */
   #held: Buffer = NOTHING;
   #heldBytes = 0;
 
-  /** @param request one whole request, as kafkajs writes it */
-  ask(request: Buffer): void {
-    this.#questions.push(readQuestion(request));
+  /** To be called for each request, in the order in which they are written. */
+  ask(question: Question): void {
+    this.#questions.push(question);
   }
 
   /**
-   * @param hand called with each whole answer, length included, and with the wait in ms that the broker asks for (KIP-219)
+   * @param hand called with each whole answer, length included, and with what it says
    * @throws  NoKafkaBroker or NoCommonVersion at the first answer that is none, and what `hand` throws. The stream is of no
    *          more use then
    */
-  take(chunk: Buffer, hand: (answer: Buffer, throttleMs: number) => void): void {
+  take(chunk: Buffer, hand: (answer: Buffer, findings: AnswerFindings) => void): void {
     let rest = this.#heldBytes === 0 ? chunk : this.#append(chunk);
     let hasHanded = false;
     while (rest.length > 0) {
@@ -45,7 +40,8 @@ export class AnswerStream {
       rest = isLast ? NOTHING : rest.subarray(bytes);
       hasHanded = true;
       const question = this.#questions.shift();
-      hand(answer, question === undefined ? 0 : checkAnswerTo(question, answer));
+      const findings = question === undefined ? nothingFound : checkAnswerTo(question, answer);
+      hand(findings.body === undefined ? answer : withBody(answer, findings.body), findings);
     }
     this.#hold(rest, hasHanded);
   }
@@ -93,20 +89,17 @@ function leastLength(bytes: Buffer): number {
   return (bytes[0] ?? 0) * 2 ** 24 + (bytes[1] ?? 0) * 2 ** 16 + (bytes[2] ?? 0) * 2 ** 8 + (bytes[3] ?? 0);
 }
 
-function readQuestion(request: Buffer): Question {
-  if (request.length < REQUEST_HEAD_BYTES || request.readInt32BE(0) !== request.length - LENGTH_BYTES) return { kind: 'token' };
-  const key = request.readInt16BE(4);
-  const version = request.readInt16BE(6);
-  if (!isApiKey(key) || version < 0 || version > newestVersion[key]) return { kind: 'token' };
-  return { kind: 'request', key, version, correlationId: request.readInt32BE(8) };
-}
+const nothingFound: AnswerFindings = { throttleMs: 0 };
 
-function isApiKey(key: number): key is ApiKey {
-  return key in newestVersion;
-}
-
-function checkAnswerTo(question: Question, answer: Buffer): number {
-  if (question.kind === 'request') return checkAnswer(question.key, question.version, answer.subarray(HEAD_BYTES));
+function checkAnswerTo(question: Question, answer: Buffer): AnswerFindings {
+  if (question.kind === 'request') return checkAnswer(question.key, question.version, answer.subarray(HEAD_BYTES), question);
   checkSaslToken(answer.subarray(LENGTH_BYTES));
-  return 0;
+  return nothingFound;
+}
+
+/** @returns the answer to the same request, with another body */
+function withBody(answer: Buffer, body: Buffer): Buffer {
+  const head = Buffer.from(answer.subarray(0, HEAD_BYTES));
+  head.writeInt32BE(CORRELATION_BYTES + body.length, 0);
+  return Buffer.concat([head, body]);
 }

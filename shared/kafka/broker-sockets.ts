@@ -3,13 +3,22 @@ import tls from 'node:tls';
 
 import type { ISocketFactory, ISocketFactoryArgs } from 'kafkajs';
 
+import type { AnswerFindings } from './answer-check.js';
 import type { BrokerAddress } from './cluster-identity.js';
-import { GuardedSocket, type SocketObserver } from './guarded-socket.js';
+import { GuardedSocket } from './guarded-socket.js';
 
 /** How long an idle connection is left before TCP asks whether the other side is still there. */
 const keepAliveDelayMs = 30_000;
 /** A broker that asks for more is asked again after this time. */
-const LONGEST_THROTTLE_MS = 900_000;
+export const LONGEST_THROTTLE_MS = 900_000;
+
+/** What the sockets to one address have seen. */
+interface Seen {
+  /** When the last sound answer came, monotonic milliseconds; 0: none has come. */
+  heardAt: number;
+  /** The first answer that was none. */
+  fault: Error | undefined;
+}
 
 /**
  * Opens the sockets of one kafkajs producer, each behind a guard, and keeps hold of them, because kafkajs lets go of some:
@@ -22,15 +31,14 @@ export class BrokerSockets {
   #fault: Error | undefined;
   /** Monotonic milliseconds. */
   #throttledUntil = 0;
-  readonly #observer: SocketObserver = {
-    onFault: (fault) => { this.#fault ??= fault; },
-    onThrottle: (throttleMs) => {
-      this.#throttledUntil = Math.max(this.#throttledUntil, performance.now() + Math.min(throttleMs, LONGEST_THROTTLE_MS));
-    },
-  };
+  readonly #seen = new Map<string, Seen>();
+  #brokers: ReadonlyMap<number, BrokerAddress> = new Map();
+  readonly #mayLeave: (partition: number) => boolean;
 
-  constructor(bootstrap: BrokerAddress) {
+  /** @param mayLeave asked for each batch that is about to be written; false: it is not */
+  constructor(bootstrap: BrokerAddress, mayLeave: (partition: number) => boolean) {
     this.#bootstrap = bootstrap;
+    this.#mayLeave = mayLeave;
   }
 
   /**
@@ -45,6 +53,26 @@ export class BrokerSockets {
   /** The first answer that was none. kafkajs wraps it, or reports what followed from it. */
   get fault(): Error | undefined {
     return this.#fault;
+  }
+
+  /** The brokers of the cluster by their numbers, as the last answer named them; none before the first one. */
+  get brokers(): ReadonlyMap<number, BrokerAddress> {
+    return this.#brokers;
+  }
+
+  /** The first answer of that broker that was none. */
+  faultOf(broker: BrokerAddress): Error | undefined {
+    return this.#seen.get(nameOf(broker))?.fault;
+  }
+
+  /** The other brokers of the cluster. */
+  othersThan(broker: BrokerAddress): BrokerAddress[] {
+    return [...this.#brokers.values()].filter((other) => nameOf(other) !== nameOf(broker));
+  }
+
+  /** Has that broker answered anything since then? @param since monotonic milliseconds */
+  hasAnswered(broker: BrokerAddress, since: number): boolean {
+    return (this.#seen.get(nameOf(broker))?.heardAt ?? 0) > since;
   }
 
   /** For how long the brokers ask us to send nothing, in whole milliseconds; 0: send. */
@@ -73,14 +101,40 @@ export class BrokerSockets {
     this.#open.add(socket);
     socket.once('close', () => this.#open.delete(socket));
     // kafkajs's type asks for a whole socket. It uses the four methods that a GuardedSocket has.
-    return new GuardedSocket(socket, this.#observer) as unknown as net.Socket;
+    return this.#guard(socket, { host: realHost, port }) as unknown as net.Socket;
   };
+
+  #guard(socket: net.Socket, broker: BrokerAddress): GuardedSocket {
+    const name = nameOf(broker);
+    const seen = this.#seen.get(name) ?? { heardAt: 0, fault: undefined };
+    this.#seen.set(name, seen);
+    return new GuardedSocket(socket, {
+      mayLeave: this.#mayLeave,
+      onFault: (fault) => {
+        this.#fault ??= fault;
+        seen.fault ??= fault;
+      },
+      onAnswer: (findings) => {
+        seen.heardAt = performance.now();
+        this.#take(findings);
+      },
+    });
+  }
+
+  #take({ throttleMs, brokers }: AnswerFindings): void {
+    if (brokers !== undefined) this.#brokers = brokers;
+    if (throttleMs > 0) this.#throttledUntil = Math.max(this.#throttledUntil, performance.now() + Math.min(throttleMs, LONGEST_THROTTLE_MS));
+  }
 
   /** Ends every socket at once. kafkajs hears of it as an error, and rejects what it was still waiting for. */
   destroy(): void {
     this.#isDestroyed = true;
     for (const socket of this.#open) socket.destroy(new Error('the connection was given up'));
   }
+}
+
+function nameOf({ host, port }: BrokerAddress): string {
+  return `${host}:${port}`;
 }
 
 /** A name that cannot be resolved or configured: it is not a legal host name. */

@@ -2,7 +2,7 @@ import kafkajs from 'kafkajs';
 
 import type { DeliveryErrorCode } from '../domain/errors.js';
 import { NoCommonVersion, NoKafkaBroker } from './no-kafka-broker.js';
-import { credentialsRefused, partitionMoves, protocolVerdicts, topicRefused, verdict, type Culprit, type FailureScope, type Verdict } from './protocol-verdicts.js';
+import { brokerRefusesForNow, credentialsRefused, partitionMoves, protocolVerdicts, topicRefused, verdict, type Culprit, type FailureScope, type Verdict } from './protocol-verdicts.js';
 
 export interface KafkaFailure {
   readonly code: DeliveryErrorCode;
@@ -10,6 +10,8 @@ export interface KafkaFailure {
   readonly culprit: Culprit;
   /** For people, 1..500 characters: protocol type or class, and the messages along the chain of causes. */
   readonly detail: string;
+  /** The messages were not written to any socket. */
+  readonly isUnsent?: true;
   /** Nothing was sent, because the broker asks to wait for so long, in whole milliseconds. */
   readonly retryAfterMs?: number;
 }
@@ -22,6 +24,14 @@ export class NoAnswerInTime extends Error {
   }
 }
 
+/** Within the limit of a send kafkajs has found no way to write the batch: the broker that leads its partition lets nobody in. */
+export class NotSentInTime extends Error {
+  constructor(limitMs: number) {
+    super(`not sent: the broker was not ready for it within ${limitMs} ms`);
+    this.name = 'NotSentInTime';
+  }
+}
+
 /** The topic has lost the partition that a message was meant for: it was made anew with fewer. */
 export class PartitionGone extends Error {
   constructor(topic: string, partition: number) {
@@ -30,12 +40,20 @@ export class PartitionGone extends Error {
   }
 }
 
-/** No broker leads the partition that the key of a message belongs to. */
+/** No broker leads the partition that the key of a message belongs to. A broker has said so: its cluster can be reached. */
 export class PartitionWithoutLeader extends Error {
-  /** @param hasOthers other partitions of the topic have a leader: the cluster is well */
-  constructor(topic: string, partition: number, readonly hasOthers: boolean) {
+  constructor(topic: string, partition: number) {
     super(`partition ${partition} of topic ${topic} has no leader now`);
     this.name = 'PartitionWithoutLeader';
+  }
+}
+
+/** The broker that leads a partition fails, while another one of its cluster answers. Only what is meant for that leader is stopped. */
+export class LeaderDown extends Error {
+  /** @param failure what it does, as a failure of the whole cluster; @param isUnsent nothing was written to it */
+  constructor(topic: string, partition: number, readonly failure: KafkaFailure, readonly isUnsent: boolean) {
+    super(`${isUnsent ? 'not sent: ' : ''}the broker that leads partition ${partition} of topic ${topic} fails, and others of its cluster answer: ${failure.detail}`);
+    this.name = 'LeaderDown';
   }
 }
 
@@ -70,9 +88,18 @@ export function classifyKafkaError(error: unknown): KafkaFailure {
     const found = verdictOn(link);
     if (found === undefined) continue;
     const detail = describe(chain.slice(index));
-    return link instanceof BrokerThrottled ? { ...found, detail, retryAfterMs: link.retryAfterMs } : { ...found, detail };
+    return {
+      ...found,
+      detail,
+      ...(link instanceof BrokerThrottled && { retryAfterMs: link.retryAfterMs }),
+      ...(isKnownUnsent(link) && { isUnsent: true as const }),
+    };
   }
   return { code: 'unknown', scope: 'connection', culprit: 'host', detail: describe(chain) };
+}
+
+function isKnownUnsent(error: unknown): boolean {
+  return error instanceof LeaderDown ? error.isUnsent : error instanceof NotSentInTime || error instanceof BrokerThrottled;
 }
 
 function verdictOn(error: unknown): Verdict | undefined {
@@ -89,16 +116,17 @@ function verdictOn(error: unknown): Verdict | undefined {
   }
   if (
     error instanceof NoAnswerInTime ||
+    error instanceof NotSentInTime ||
     error instanceof kafkajs.KafkaJSRequestTimeoutError ||
     error instanceof kafkajs.KafkaJSLockTimeout
   ) {
     return verdict('broker_timed_out', 'connection', 'host');
   }
-  if (error instanceof PartitionWithoutLeader) return verdict('broker_unavailable', 'topic', error.hasOthers ? 'endpoint' : 'host');
-  if (error instanceof PartitionGone) return partitionMoves;
-  if (error instanceof kafkajs.KafkaJSBrokerNotFound || error instanceof kafkajs.KafkaJSMetadataNotLoaded) {
-    return verdict('broker_unavailable', 'layout', 'host');
-  }
+  if (error instanceof LeaderDown) return verdict(error.failure.code, 'leader', 'endpoint');
+  if (error instanceof PartitionWithoutLeader) return brokerRefusesForNow;
+  // Without metadata kafkajs has been told of a topic that has no partition.
+  if (error instanceof PartitionGone || error instanceof kafkajs.KafkaJSMetadataNotLoaded) return partitionMoves;
+  if (error instanceof kafkajs.KafkaJSBrokerNotFound) return verdict('broker_unavailable', 'layout', 'host');
   // kafkajs has read behind the end of an answer.
   if (error instanceof RangeError && decoderFaults.has(codeOf(error) ?? '')) return unreachable;
   return undefined;

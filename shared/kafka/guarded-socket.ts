@@ -1,14 +1,18 @@
 import { EventEmitter } from 'node:events';
 import type net from 'node:net';
 
+import type { AnswerFindings } from './answer-check.js';
 import { AnswerStream } from './answer-stream.js';
 import { NoKafkaBroker } from './no-kafka-broker.js';
+import { readQuestion } from './request-reader.js';
 
 export interface SocketObserver {
   /** The connection is over because of what came. Called at most once. */
   onFault(fault: Error): void;
-  /** The broker asks us to send nothing for this time, whole milliseconds > 0. */
-  onThrottle(throttleMs: number): void;
+  /** A whole and sound answer has come. Called before kafkajs gets it. */
+  onAnswer(findings: AnswerFindings): void;
+  /** A batch for this partition is about to be written. @returns false: it must not leave any more */
+  mayLeave(partition: number): boolean;
 }
 
 /**
@@ -32,7 +36,9 @@ export class GuardedSocket extends EventEmitter {
 
   write(request: Buffer): boolean {
     if (this.#isOver) return false;
-    this.#answers.ask(request);
+    const question = readQuestion(request);
+    if (question.kind === 'request' && question.target !== undefined && !this.observer.mayLeave(question.target.partition)) return false;
+    this.#answers.ask(question);
     return this.socket.write(request);
   }
 
@@ -47,8 +53,8 @@ export class GuardedSocket extends EventEmitter {
   #take(chunk: Buffer): void {
     if (this.#isOver) return;
     try {
-      this.#answers.take(chunk, (answer, throttleMs) => {
-        if (throttleMs > 0) this.observer.onThrottle(throttleMs);
+      this.#answers.take(chunk, (answer, findings) => {
+        this.observer.onAnswer(findings);
         // The answer before this one may have led to the end of the connection.
         if (!this.socket.destroyed) this.emit('data', answer);
       });

@@ -6,9 +6,10 @@ import type { DeliveryErrorCode } from '../domain/errors.js';
  * `layout`      what we know of the topic is out of date: ask again, then send again. As a rule nothing was stored; a
  *               broker that stops being the leader in mid write may have stored it, and then the message is there twice.
  * `connection`  the connection is of no more use: leave it, and start the next batch on a new one.
+ * `leader`      the broker that leads the partition is of no more use for now, and the connection serves the other partitions.
  * `topic`       the broker's verdict; the connection is fine.
  */
-export type FailureScope = 'message' | 'layout' | 'connection' | 'topic';
+export type FailureScope = 'message' | 'layout' | 'connection' | 'leader' | 'topic';
 
 /**
  * The part that is to blame: the cluster as a whole or the way to it, one topic or partition of a cluster that is well
@@ -25,7 +26,8 @@ export interface Verdict {
 export const verdict = (code: DeliveryErrorCode, scope: FailureScope, culprit: Culprit): Verdict => ({ code, scope, culprit });
 
 export const partitionMoves = verdict('broker_unavailable', 'layout', 'endpoint');
-const clusterIsBusy = verdict('broker_unavailable', 'topic', 'host');
+/** A broker answers for one partition, or for one topic: so its cluster can be reached. */
+export const brokerRefusesForNow = verdict('broker_unavailable', 'topic', 'endpoint');
 export const credentialsRefused = verdict('broker_authentication_failed', 'connection', 'host');
 const tooLarge = verdict('message_too_large', 'message', 'task');
 const recordRefused = verdict('broker_rejected', 'message', 'task');
@@ -86,19 +88,20 @@ export const protocolVerdicts: Readonly<Record<string, Verdict>> = {
   ELIGIBLE_LEADERS_NOT_AVAILABLE: partitionMoves,
 
   // Not `layout`: the leader may have stored the message already, and asking for the leader again tells nothing new.
-  NOT_ENOUGH_REPLICAS: clusterIsBusy,
-  NOT_ENOUGH_REPLICAS_AFTER_APPEND: clusterIsBusy,
-  BROKER_NOT_AVAILABLE: clusterIsBusy,
-  NETWORK_EXCEPTION: clusterIsBusy,
-  GROUP_LOAD_IN_PROGRESS: clusterIsBusy,
-  GROUP_COORDINATOR_NOT_AVAILABLE: clusterIsBusy,
-  NOT_COORDINATOR_FOR_GROUP: clusterIsBusy,
-  NOT_CONTROLLER: clusterIsBusy,
-  STALE_CONTROLLER_EPOCH: clusterIsBusy,
-  STALE_BROKER_EPOCH: clusterIsBusy,
-  BROKER_ID_NOT_REGISTERED: clusterIsBusy,
-  THROTTLING_QUOTA_EXCEEDED: clusterIsBusy,
-  REQUEST_TIMED_OUT: verdict('broker_timed_out', 'topic', 'host'),
+  NOT_ENOUGH_REPLICAS: brokerRefusesForNow,
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND: brokerRefusesForNow,
+  BROKER_NOT_AVAILABLE: brokerRefusesForNow,
+  NETWORK_EXCEPTION: brokerRefusesForNow,
+  GROUP_LOAD_IN_PROGRESS: brokerRefusesForNow,
+  GROUP_COORDINATOR_NOT_AVAILABLE: brokerRefusesForNow,
+  NOT_COORDINATOR_FOR_GROUP: brokerRefusesForNow,
+  NOT_CONTROLLER: brokerRefusesForNow,
+  STALE_CONTROLLER_EPOCH: brokerRefusesForNow,
+  STALE_BROKER_EPOCH: brokerRefusesForNow,
+  BROKER_ID_NOT_REGISTERED: brokerRefusesForNow,
+  THROTTLING_QUOTA_EXCEEDED: brokerRefusesForNow,
+  // The leader has waited for its followers.
+  REQUEST_TIMED_OUT: verdict('broker_timed_out', 'topic', 'endpoint'),
   REBOOTSTRAP_REQUIRED: verdict('broker_unavailable', 'connection', 'host'),
 
   SASL_AUTHENTICATION_FAILED: credentialsRefused,

@@ -2,11 +2,11 @@ import kafkajs from 'kafkajs';
 import type { PartitionMetadata, Producer, SASLOptions } from 'kafkajs';
 
 import { BrokerSockets } from './broker-sockets.js';
-import { BrokerThrottled, NoAnswerInTime, PartitionGone, PartitionWithoutLeader } from './classify-error.js';
+import { BrokerThrottled, classifyKafkaError, LeaderDown, NoAnswerInTime, NotSentInTime, PartitionGone, PartitionWithoutLeader, type KafkaFailure } from './classify-error.js';
 import type { BrokerAddress, KafkaCluster, KafkaCredentials } from './cluster-identity.js';
 import { toKafkajsLogging } from './kafkajs-log.js';
 import type { KafkaLog } from './kafkajs-log.js';
-import { NoKafkaBroker } from './no-kafka-broker.js';
+import { ProduceGate, type Departure } from './produce-gate.js';
 import { withinLimit } from '../lifecycle/time-limit.js';
 import type { TopicMessage } from './topic-message.js';
 
@@ -18,6 +18,13 @@ export interface ConnectionSettings {
   readonly log?: KafkaLog | undefined;
 }
 
+interface LeaderFailure extends KafkaFailure {
+  /** When it was seen, monotonic milliseconds. */
+  readonly at: number;
+}
+
+/** How many other brokers of a cluster are asked whether they are well, when one fails. */
+const MOST_PROBED = 3;
 /** How long a polite goodbye may take before the sockets are cut, in milliseconds: nothing is lost by cutting. */
 const goodbyeLimitMs = 100;
 /** How much longer a batch may take when the broker asks for a wait while it is on its way, in milliseconds. */
@@ -39,6 +46,7 @@ export const LONGEST_THROTTLE_WAIT_MS = 1_000;
  * metadata, no seed broker that has died and no lock that another caller still holds.
  */
 export class TopicConnection {
+  readonly #cluster: KafkaCluster;
   readonly #topic: string;
   readonly #settings: ConnectionSettings;
   readonly #sockets: BrokerSockets;
@@ -46,17 +54,24 @@ export class TopicConnection {
   readonly #choosePartition = kafkajs.Partitioners.DefaultPartitioner();
   #partitions: PartitionMetadata[] = [];
   #counted = countOnly(0);
-  /** Partitions that have no leader: nearly always none. */
+  /** Partitions that nothing can be sent to over this connection, as they have no leader that works: nearly always none. */
   #leaderless: ReadonlySet<number> = new Set();
+  /** Brokers that failed while others of the cluster answered, by number. */
+  readonly #down = new Map<number, LeaderFailure>();
+  readonly #gate = new ProduceGate();
+  /** Questions whether others than a failed broker answer, by number of the failed one. */
+  readonly #askingOthers = new Map<number, Promise<boolean>>();
+  readonly #probes = new Set<TopicConnection>();
   readonly #madeAt = performance.now();
   #batchesInFlight = 0;
   #onRetired: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(cluster: KafkaCluster, bootstrap: BrokerAddress, topic: string, settings: ConnectionSettings) {
+    this.#cluster = cluster;
     this.#topic = topic;
     this.#settings = settings;
-    this.#sockets = new BrokerSockets(bootstrap);
+    this.#sockets = new BrokerSockets(bootstrap, (partition) => this.#gate.mayLeave(partition));
     const { logLevel, logCreator } = toKafkajsLogging((entry) => {
       // Errors of kafkajs about sockets that we cut ourselves are expected.
       if (this.#closing === undefined) settings.log?.(entry);
@@ -89,7 +104,7 @@ export class TopicConnection {
   async connect(): Promise<void> {
     const { connectTimeoutMs } = this.#settings;
     try {
-      await withinLimit(this.#producer.connect(), connectTimeoutMs, () => this.#lateness('connect', connectTimeoutMs));
+      await withinLimit(this.#producer.connect(), connectTimeoutMs, () => this.#connectLateness());
     } catch (error) {
       throw this.#sockets.fault ?? error;
     }
@@ -97,11 +112,6 @@ export class TopicConnection {
 
   get knowsPartitions(): boolean {
     return this.#partitions.length > 0;
-  }
-
-  /** How long ago it was made, and its leaders were asked for, in milliseconds. */
-  get ageMs(): number {
-    return performance.now() - this.#madeAt;
   }
 
   /** For how long the broker asks to send nothing (KIP-219), in whole milliseconds; 0: send. */
@@ -117,7 +127,8 @@ export class TopicConnection {
     const { throttledForMs } = this;
     if (throttledForMs > LONGEST_THROTTLE_WAIT_MS) throw new BrokerThrottled(throttledForMs);
     try {
-      await this.#send([{ value: null, partition: noPartition }], 0);
+      const { sendTimeoutMs } = this.#settings;
+      await this.#send([{ value: null, partition: noPartition }], 0, () => new NoAnswerInTime('metadata', sendTimeoutMs));
     } catch (error) {
       throw this.#sockets.fault ?? error;
     }
@@ -139,8 +150,14 @@ export class TopicConnection {
   }
 
   /** What is to be said of a message for a partition that has no leader. */
-  withoutLeader(partition: number): PartitionWithoutLeader {
-    return new PartitionWithoutLeader(this.#topic, partition, this.#leaderless.size < this.#partitions.length);
+  withoutLeader(partition: number): PartitionWithoutLeader | LeaderDown {
+    const failure = this.#failureOfLeader(partition);
+    return failure === undefined ? new PartitionWithoutLeader(this.#topic, partition) : new LeaderDown(this.#topic, partition, failure, true);
+  }
+
+  /** For how long it has been known that nothing can be sent to the partition over this connection, in milliseconds. */
+  leaderlessForMs(partition: number): number {
+    return performance.now() - (this.#failureOfLeader(partition)?.at ?? this.#madeAt);
   }
 
   /**
@@ -151,19 +168,21 @@ export class TopicConnection {
    */
   async sendBatch(partition: number, messages: readonly TopicMessage[]): Promise<bigint> {
     this.#batchesInFlight += 1;
+    const startedAt = performance.now();
+    const departure = this.#gate.enter(partition);
     try {
       const [stored] = await this.#send(
         messages.map(({ key, value, headers }) => ({ key, value, headers, partition })),
         LONGEST_EXTENSION_MS,
+        () => this.#sendLateness(partition, departure),
       );
       // This is no error to kafkajs: it found no leader for the partition, and sent nothing.
       if (stored?.baseOffset === undefined) throw new PartitionGone(this.#topic, partition);
-      // Nor is this. Whatever was stored, it was not what we sent.
-      if (stored.topicName !== this.#topic || stored.partition !== partition) throw new NoKafkaBroker('it acknowledges what was not sent');
       return BigInt(stored.baseOffset);
     } catch (error) {
-      throw this.#sockets.fault ?? error;
+      throw await this.#findCulprit(error, partition, departure, startedAt);
     } finally {
+      this.#gate.end(partition, departure);
       this.#batchesInFlight -= 1;
       if (this.#batchesInFlight === 0) this.#onRetired?.();
     }
@@ -184,7 +203,64 @@ export class TopicConnection {
   #learn(partitions: PartitionMetadata[]): void {
     this.#partitions = partitions;
     this.#counted = countOnly(partitions.length);
-    this.#leaderless = new Set(partitions.filter(({ leader }) => leader < 0).map(({ partitionId }) => partitionId));
+    this.#findLeaderless();
+  }
+
+  #findLeaderless(): void {
+    const leaderless = this.#partitions.filter(({ leader, partitionId }) => leader < 0 || this.#down.has(leader) || this.#gate.isShut(partitionId));
+    this.#leaderless = new Set(leaderless.map(({ partitionId }) => partitionId));
+  }
+
+  #leaderOf(partition: number): number | undefined {
+    return this.#partitions.find(({ partitionId }) => partitionId === partition)?.leader;
+  }
+
+  #failureOfLeader(partition: number): LeaderFailure | undefined {
+    const leader = this.#leaderOf(partition);
+    return leader === undefined ? undefined : this.#down.get(leader);
+  }
+
+  /**
+   * Whether a batch has failed because of its leader alone. The cluster as a whole is to blame only when no other broker of
+   * it can be reached: otherwise one dead broker would stop the partitions of all the others.
+   */
+  async #findCulprit(error: unknown, partition: number, { hasLeft }: Departure, startedAt: number): Promise<unknown> {
+    const leader = this.#leaderOf(partition);
+    const broker = leader === undefined ? undefined : this.#sockets.brokers.get(leader);
+    const faultOfLeader = broker === undefined ? undefined : this.#sockets.faultOf(broker);
+    const cause = faultOfLeader ?? this.#sockets.fault ?? error;
+    const failure = classifyKafkaError(cause);
+    const isOfLeader = failure.scope === 'connection' && failure.culprit === 'host' && (faultOfLeader !== undefined || this.#sockets.fault === undefined);
+    if (leader === undefined || broker === undefined || !isOfLeader || this.#closing !== undefined) return cause;
+    if (!(await this.#doesAnotherAnswer(leader, broker, startedAt))) return cause;
+    this.#down.set(leader, { ...failure, at: performance.now() });
+    this.#findLeaderless();
+    return new LeaderDown(this.#topic, partition, failure, !hasLeft);
+  }
+
+  /** @param since monotonic ms: an answer that came later is enough, and no broker is asked */
+  #doesAnotherAnswer(failedNode: number, failed: BrokerAddress, since: number): Promise<boolean> | boolean {
+    const others = this.#sockets.othersThan(failed);
+    if (others.some((other) => this.#sockets.hasAnswered(other, since))) return true;
+    const known = this.#askingOthers.get(failedNode);
+    if (known !== undefined) return known;
+    const asking = Promise.any(others.slice(0, MOST_PROBED).map((other) => this.#probe(other)))
+      .then(() => true, () => false)
+      .finally(() => this.#askingOthers.delete(failedNode));
+    this.#askingOthers.set(failedNode, asking);
+    return asking;
+  }
+
+  /** Logs in to a broker over a connection of its own, and ends it. @throws when the broker does not let us in */
+  async #probe(broker: BrokerAddress): Promise<void> {
+    const probe = new TopicConnection(this.#cluster, broker, this.#topic, this.#settings);
+    this.#probes.add(probe);
+    try {
+      await probe.connect();
+    } finally {
+      this.#probes.delete(probe);
+      void probe.close();
+    }
   }
 
   #choose(partitionMetadata: PartitionMetadata[], key: Buffer): number {
@@ -194,21 +270,31 @@ export class TopicConnection {
   }
 
   /** @param longestExtensionMs how much longer it may take if the broker asks for a wait meanwhile */
-  async #send(messages: Parameters<Producer['send']>[0]['messages'], longestExtensionMs: number) {
+  async #send(messages: Parameters<Producer['send']>[0]['messages'], longestExtensionMs: number, createLateness: () => Error) {
     const { sendTimeoutMs } = this.#settings;
     const latestAt = performance.now() + sendTimeoutMs + longestExtensionMs;
     const sending = this.#producer.send({ topic: this.#topic, acks: -1, timeout: sendTimeoutMs, messages });
     // A broker reads nothing while it throttles us, so the time for its answer begins when that is over.
     const moreMs = (): number => Math.min(this.#sockets.throttledUntil + sendTimeoutMs, latestAt) - performance.now();
-    return withinLimit(sending, sendTimeoutMs, () => this.#lateness('send', sendTimeoutMs), moreMs);
+    return withinLimit(sending, sendTimeoutMs, createLateness, moreMs);
   }
 
-  #lateness(what: string, limitMs: number): Error {
+  #connectLateness(): Error {
     const { throttledForMs } = this;
-    return what === 'connect' && throttledForMs > 0 ? new BrokerThrottled(throttledForMs) : new NoAnswerInTime(what, limitMs);
+    return throttledForMs > 0 ? new BrokerThrottled(throttledForMs) : new NoAnswerInTime('connect', this.#settings.connectTimeoutMs);
+  }
+
+  #sendLateness(partition: number, { hasLeft }: Departure): Error {
+    const { sendTimeoutMs } = this.#settings;
+    if (hasLeft) return new NoAnswerInTime('send', sendTimeoutMs);
+    // kafkajs may get to write it later, when its messages have been answered as not sent.
+    this.#gate.shut(partition);
+    this.#findLeaderless();
+    return new NotSentInTime(sendTimeoutMs);
   }
 
   async #end(): Promise<void> {
+    for (const probe of this.#probes) void probe.close();
     try {
       // Waits for answers that may never come, and leaves half-closed sockets behind when the other side is frozen.
       await withinLimit(this.#producer.disconnect(), goodbyeLimitMs, () => new NoAnswerInTime('disconnect', goodbyeLimitMs));

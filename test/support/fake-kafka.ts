@@ -20,15 +20,25 @@ export interface FakeKafkaOptions {
   /** Called with each new connection, before it has sent anything. */
   readonly greet?: (socket: net.Socket) => void;
   readonly partitions?: readonly FakePartition[];
+  /** Other brokers of its cluster, which its metadata names. It is node 1 itself. */
+  readonly others?: readonly FakeNode[];
+  /** false: its metadata leaves itself out, as that of an entrance that is no broker. Default true. */
+  readonly isNamed?: boolean;
   /** What each produce answer asks for (KIP-219), in whole milliseconds. */
   readonly throttleMs?: (nthProduce: number) => number;
+}
+
+export interface FakeNode {
+  readonly node: number;
+  readonly host: string;
+  readonly port: number;
 }
 
 export interface FakePartition {
   readonly id: number;
   /** Error of the protocol, default none. */
   readonly error?: number;
-  /** Node 1 is the fake broker, -1 none. Default 1. */
+  /** Node 1 is the fake broker, -1 none, others stand in `others`. Default 1. */
   readonly leader?: number;
 }
 
@@ -48,9 +58,10 @@ export class FakeKafka {
     this.#server = net.createServer((socket) => { this.#serve(socket); });
   }
 
-  static async start(options: FakeKafkaOptions = {}): Promise<FakeKafka> {
+  /** @param port 0: any that is free */
+  static async start(options: FakeKafkaOptions = {}, port = 0): Promise<FakeKafka> {
     const broker = new FakeKafka(options);
-    await new Promise<void>((resolve) => { broker.#server.listen(0, broker.host, resolve); });
+    await new Promise<void>((resolve) => { broker.#server.listen(port, broker.host, resolve); });
     return broker;
   }
 
@@ -71,7 +82,7 @@ export class FakeKafka {
       case 'apiVersions':
         return frame(correlationId, apiVersionsBody());
       case 'metadata':
-        return frame(correlationId, metadataBody({ port: this.port, topic: topicOfMetadataRequest(body), partitions: this.options.partitions }));
+        return frame(correlationId, metadataBody({ port: this.port, topic: topicOfMetadataRequest(body), partitions: this.options.partitions, brokers: this.#cluster() }));
       case 'produce': {
         const { topic, partition } = targetOfProduceRequest(body);
         return frame(correlationId, produceBody({ topic, partition, throttleMs: this.options.throttleMs?.(nth) ?? 0 }));
@@ -79,6 +90,11 @@ export class FakeKafka {
       case 'other':
         return Buffer.alloc(0);
     }
+  }
+
+  #cluster(): Buffer[] {
+    const itself = this.options.isNamed === false ? [] : [brokerEntry(this.host, this.port)];
+    return [...itself, ...(this.options.others ?? []).map(({ node, host, port }) => brokerEntry(host, port, node))];
   }
 
   #serve(socket: net.Socket): void {

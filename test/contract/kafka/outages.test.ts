@@ -29,7 +29,7 @@ describe('kafka adapter: brokers that die, freeze and come back', function () {
   const newAdapter = () => closing.add(adapterFor(kafkaTestBroker(), limits));
   const here = () => kafka({ topic, broker });
 
-  it('answers within its limit when the broker freezes in use, shares the wait, and delivers after the thaw', async () => {
+  it('answers within its limits when the broker freezes in use, shares the waits, and delivers after the thaw', async () => {
     const adapter = newAdapter();
     expectDelivered(await send(adapter, attempt('before'), here()));
     await broker.freeze();
@@ -37,7 +37,8 @@ describe('kafka adapter: brokers that die, freeze and come back', function () {
       const sends = Array.from({ length: 300 }, (_, i) => send(adapter, attempt(`during-${i}`), here()));
       const { value: results, tookMs } = await timed(Promise.all(sends));
       for (const result of results) expectFailed(result, 'broker_timed_out');
-      expect(tookMs).to.be.within(limits.sendTimeoutMs - 10, limits.sendTimeoutMs + slackMs);
+      // Those behind the first batches have not been sent, so they try to get in once more.
+      expect(tookMs).to.be.within(limits.sendTimeoutMs - 10, limits.sendTimeoutMs + limits.connectTimeoutMs + slackMs);
 
       const next = await timed(send(adapter, attempt('still'), here()));
       expectFailed(next.value, 'broker_timed_out');

@@ -57,8 +57,8 @@ export function createKafkaAdapter(options: KafkaAdapterOptions): DeliveryAdapte
   let closing: Promise<void> | undefined;
 
   function send(attempt: DeliveryAttempt, destination: KafkaDestination, signal: EndSignal): Promise<DeliveryResult> {
-    if (signal.aborted) return Promise.resolve(abortedResult(signal.reason));
-    if (closing !== undefined) return Promise.resolve(abortedResult(new ShuttingDown()));
+    if (signal.aborted) return Promise.resolve(abortedResult(signal.reason, false));
+    if (closing !== undefined) return Promise.resolve(abortedResult(new ShuttingDown(), false));
     return new Promise((resolve) => {
       const sender = senders.senderFor(clusterOf(destination.broker), destination.topic);
       const pending = sender.add(toTopicMessage(attempt, destination), (result) => {
@@ -67,7 +67,7 @@ export function createKafkaAdapter(options: KafkaAdapterOptions): DeliveryAdapte
       });
       // The batch may still arrive: at least once, never less.
       function onAbort(): void {
-        pending.answer(abortedResult(signal.reason));
+        pending.answer(abortedResult(signal.reason, pending.isUnderWay));
       }
       signal.addEventListener('abort', onAbort, { once: true });
     });
@@ -83,8 +83,12 @@ export function createKafkaAdapter(options: KafkaAdapterOptions): DeliveryAdapte
   };
 }
 
-function abortedResult(reason: unknown): DeliveryResult {
-  if (reason instanceof TimeLimitReached) return { kind: 'failed', code: 'timed_out', detail: reason.message };
+/** @param mayHaveArrived the message was on its way */
+function abortedResult(reason: unknown, mayHaveArrived: boolean): DeliveryResult {
+  if (reason instanceof TimeLimitReached) {
+    const detail = mayHaveArrived ? reason.message : `not sent within ${reason.limitMs} ms: it waited for the broker`;
+    return { kind: 'failed', code: 'timed_out', detail };
+  }
   if (reason instanceof ShuttingDown) return { kind: 'failed', code: 'shutting_down', detail: reason.message };
   return { kind: 'failed', code: 'internal', detail: `the send was aborted for no known reason: ${String(reason)}`.slice(0, 500) };
 }

@@ -1,7 +1,7 @@
 import { BrokerThrottled, classifyKafkaError, type KafkaFailure } from '../../../shared/kafka/classify-error.js';
 import { LONGEST_THROTTLE_WAIT_MS, type TopicConnection } from '../../../shared/kafka/topic-connection.js';
 import { nextBatchLength, type BatchLimits } from './batch-rule.js';
-import { answerAll, takeUnanswered, type PendingSend } from './pending-send.js';
+import { answerAll, takeUnanswered, withoutSending, type PendingSend } from './pending-send.js';
 
 /** What a queue asks of the sender of its topic. */
 export interface PartitionQueueOwner {
@@ -82,6 +82,7 @@ export class PartitionQueue {
 
   async #sendAndGoOn(batch: readonly PendingSend[]): Promise<void> {
     this.#batchesInFlight += 1;
+    for (const send of batch) send.isUnderWay = true;
     await this.#sendBatch(batch);
     this.#batchesInFlight -= 1;
     this.#goOn();
@@ -115,12 +116,33 @@ export class PartitionQueue {
       }
       case 'connection':
         answerAll(batch, failure);
-        // Those behind it have waited as long already, for the same broker: they would only wait as long again.
-        answerAll(this.#waiting.splice(0), failure);
         this.owner.leave(this.connection);
+        this.#putBack(this.#waiting.splice(0), failure);
+        return;
+      case 'leader':
+        if (failure.isUnsent === true) {
+          this.#putBack(batch, failure);
+        } else {
+          answerAll(batch, failure);
+        }
+        this.#putBack(this.#waiting.splice(0), failure);
         return;
       case 'topic':
         answerAll(batch, failure);
     }
+  }
+
+  /**
+   * What was not sent has not failed: it goes over the next connection, or to another partition. Once only, since a broker
+   * may let us in each time, and be silent each time.
+   */
+  #putBack(sends: readonly PendingSend[], failure: KafkaFailure): void {
+    answerAll(sends.filter((send) => send.wasPutBack), withoutSending(failure));
+    const first = takeUnanswered(sends);
+    for (const send of first) {
+      send.wasPutBack = true;
+      send.isUnderWay = false;
+    }
+    this.owner.takeBack(first);
   }
 }

@@ -7,6 +7,10 @@ export class PendingSend {
   readonly message: TopicMessage;
   /** It has had its second send within this attempt. There is no third. */
   wasSentAgain = false;
+  /** It waited for a broker that then failed, was not sent, and has had its second chance. There is no third. */
+  wasPutBack = false;
+  /** It is in a batch on its way. */
+  isUnderWay = false;
   #answer: ((result: DeliveryResult) => void) | undefined;
 
   constructor(message: TopicMessage, answer: (result: DeliveryResult) => void) {
@@ -27,6 +31,13 @@ export class PendingSend {
     this.#answer = undefined;
     answer?.(result);
   }
+}
+
+/** @returns the failure of a batch, as those behind it see it: they were not sent */
+export function withoutSending(failure: KafkaFailure): KafkaFailure {
+  if (failure.isUnsent === true) return failure;
+  const detail = `not sent, because what was before it failed: ${failure.detail}`;
+  return { ...failure, detail: detail.slice(0, 500), isUnsent: true };
 }
 
 /** @returns those that still wait for their result, in their order */

@@ -144,7 +144,7 @@ export class TopicSender {
 
   /** A missing leader stops the messages of its own partition. The others have left already. */
   #settleLeaderless(connection: TopicConnection, sends: readonly PendingSend[]): void {
-    if (connection.ageMs > LEADERS_KNOWN_FOR_MS) {
+    if (sends.some(({ message }) => connection.leaderlessForMs(connection.partitionOf(message)) > LEADERS_KNOWN_FOR_MS)) {
       // kafkajs asks for the leaders of a topic by itself only after an error or five minutes.
       if (connection === this.#connection) this.#leaveConnection();
       this.#queueOwner.takeBack(sends);

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { apiKey, checkAnswer, MAX_BROKERS, MAX_PARTITIONS, newestVersion, type ApiKey } from '../../../../shared/kafka/answer-check.js';
+import { checkAnswer, MAX_BROKERS, MAX_PARTITIONS } from '../../../../shared/kafka/answer-check.js';
+import { apiKey, newestVersion, type ApiKey } from '../../../../shared/kafka/api-keys.js';
 import { NoCommonVersion, NoKafkaBroker } from '../../../../shared/kafka/no-kafka-broker.js';
 import { apiVersionsBody, brokerEntry, i16, i32, list, metadataBody, produceBody, text } from '../../../support/fake-kafka.js';
 
@@ -11,18 +12,18 @@ const partitionsAt = metadata({ partitions: [] }).length;
 
 describe('checkAnswer', () => {
   it('tells for how long the broker asks to send nothing, and nothing where the broker has waited itself', () => {
-    expect(checkAnswer(apiKey.produce, 7, produceBody({ topic, partition: 0, throttleMs: 1_234 }))).to.equal(1_234);
-    expect(checkAnswer(apiKey.produce, 5, produceBody({ topic, partition: 0, throttleMs: 1_234 }))).to.equal(0);
-    expect(checkAnswer(apiKey.produce, 7, produceBody({ topic, partition: 0, throttleMs: -1 }))).to.equal(0);
-    expect(checkAnswer(apiKey.metadata, 6, metadata({ throttleMs: 99 }))).to.equal(99);
-    expect(checkAnswer(apiKey.apiVersions, 2, apiVersionsBody(undefined, 7))).to.equal(7);
-    expect(checkAnswer(apiKey.apiVersions, 2, apiVersionsBody().subarray(0, -4)), 'left out by some').to.equal(0);
+    expect(checkAnswer(apiKey.produce, 7, produceBody({ topic, partition: 0, throttleMs: 1_234 })).throttleMs).to.equal(1_234);
+    expect(checkAnswer(apiKey.produce, 5, produceBody({ topic, partition: 0, throttleMs: 1_234 })).throttleMs).to.equal(0);
+    expect(checkAnswer(apiKey.produce, 7, produceBody({ topic, partition: 0, throttleMs: -1 })).throttleMs).to.equal(0);
+    expect(checkAnswer(apiKey.metadata, 6, metadata({ throttleMs: 99 })).throttleMs).to.equal(99);
+    expect(checkAnswer(apiKey.apiVersions, 2, apiVersionsBody(undefined, 7)).throttleMs).to.equal(7);
+    expect(checkAnswer(apiKey.apiVersions, 2, apiVersionsBody().subarray(0, -4)).throttleMs, 'left out by some').to.equal(0);
   });
 
   it('takes the largest cluster and topic that are allowed', () => {
     const brokers = Array.from({ length: MAX_BROKERS }, (_, node) => brokerEntry('h', 1, node));
     const partitions = Array.from({ length: MAX_PARTITIONS }, (_, id) => ({ id }));
-    expect(checkAnswer(apiKey.metadata, 6, metadata({ brokers, partitions }))).to.equal(0);
+    expect(checkAnswer(apiKey.metadata, 6, metadata({ brokers, partitions })).throttleMs).to.equal(0);
     expect(() => checkAnswer(apiKey.metadata, 6, metadata({ brokers: [...brokers, brokerEntry('h', 1, -2)] }))).to.throw(NoKafkaBroker, '501 brokers');
     expect(() => checkAnswer(apiKey.metadata, 6, metadata({ partitions: [...partitions, { id: MAX_PARTITIONS }] }))).to.throw(NoKafkaBroker, 'partitions');
   });
@@ -67,10 +68,10 @@ describe('checkAnswer', () => {
   }
 
   it('takes what Kafka 4 offers, whose newest versions kafkajs does not know, and the refusal of a version', () => {
-    expect(checkAnswer(apiKey.apiVersions, 2, apiVersionsBody([[0, 0, 13], [3, 0, 13], [17, 0, 1], [18, 0, 4], [36, 0, 2], [90, 0, 0]]))).to.equal(0);
-    expect(checkAnswer(apiKey.apiVersions, 2, i16(35))).to.equal(0);
-    expect(checkAnswer(apiKey.saslHandshake, 1, Buffer.concat([i16(33), list([text('PLAIN')])]))).to.equal(0);
-    expect(checkAnswer(apiKey.saslAuthenticate, 1, Buffer.concat([i16(0), i16(-1), i32(-1), Buffer.alloc(8)]))).to.equal(0);
+    expect(checkAnswer(apiKey.apiVersions, 2, apiVersionsBody([[0, 0, 13], [3, 0, 13], [17, 0, 1], [18, 0, 4], [36, 0, 2], [90, 0, 0]])).throttleMs).to.equal(0);
+    expect(checkAnswer(apiKey.apiVersions, 2, i16(35)).throttleMs).to.equal(0);
+    expect(checkAnswer(apiKey.saslHandshake, 1, Buffer.concat([i16(33), list([text('PLAIN')])])).throttleMs).to.equal(0);
+    expect(checkAnswer(apiKey.saslAuthenticate, 1, Buffer.concat([i16(0), i16(-1), i32(-1), Buffer.alloc(8)])).throttleMs).to.equal(0);
   });
 
   it('throws nothing of another class for any bytes', () => {

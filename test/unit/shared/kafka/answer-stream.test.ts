@@ -1,14 +1,16 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { apiKey, largestAnswer } from '../../../../shared/kafka/answer-check.js';
+import { largestAnswer } from '../../../../shared/kafka/answer-check.js';
+import { apiKey } from '../../../../shared/kafka/api-keys.js';
 import { AnswerStream } from '../../../../shared/kafka/answer-stream.js';
+import { readQuestion, type Question } from '../../../../shared/kafka/request-reader.js';
 import { apiVersionsBody, frame, i16, i32, metadataBody, produceBody, text } from '../../../support/fake-kafka.js';
 
 /** A request as kafkajs writes it. */
-function request(key: number, version: number, correlationId: number): Buffer {
+function request(key: number, version: number, correlationId: number): Question {
   const rest = Buffer.concat([i16(key), i16(version), i32(correlationId), text('client')]);
-  return Buffer.concat([i32(rest.length), rest]);
+  return readQuestion(Buffer.concat([i32(rest.length), rest]));
 }
 
 const bodies: Readonly<Record<string, (topic: string) => Buffer>> = {
@@ -62,7 +64,7 @@ describe('AnswerStream', () => {
 
   it('lets bare SASL tokens pass, which have no correlation id and may be empty', () => {
     const stream = new AnswerStream();
-    stream.ask(Buffer.concat([i32(10), Buffer.from('\0user\0pass')]));
+    stream.ask(readQuestion(Buffer.concat([i32(10), Buffer.from('\0user\0pass')])));
     const handed: Buffer[] = [];
     stream.take(i32(0), (answer) => handed.push(answer));
     expect(handed.map(String)).to.deep.equal([String(i32(0))]);

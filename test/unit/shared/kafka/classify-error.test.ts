@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import kafkajs from 'kafkajs';
 
 import type { DeliveryErrorCode } from '../../../../shared/domain/errors.js';
-import { BrokerThrottled, NoAnswerInTime, PartitionGone, PartitionWithoutLeader, classifyKafkaError } from '../../../../shared/kafka/classify-error.js';
+import { BrokerThrottled, LeaderDown, NoAnswerInTime, NotSentInTime, PartitionGone, PartitionWithoutLeader, classifyKafkaError } from '../../../../shared/kafka/classify-error.js';
 import { NoCommonVersion, NoKafkaBroker } from '../../../../shared/kafka/no-kafka-broker.js';
 import type { FailureScope } from '../../../../shared/kafka/protocol-verdicts.js';
 
@@ -50,9 +50,10 @@ const table: readonly (readonly [error: Error, code: DeliveryErrorCode, scope: F
 
   [new kafkajs.KafkaJSRequestTimeoutError('Request Produce timed out'), 'broker_timed_out', 'connection'],
   [new NoAnswerInTime('send', 10_000), 'broker_timed_out', 'connection'],
+  [new NotSentInTime(10_000), 'broker_timed_out', 'connection'],
   [new PartitionGone('orders', 5), 'broker_unavailable', 'layout'],
   [new kafkajs.KafkaJSTopicMetadataNotLoaded('Topic metadata not loaded'), 'broker_unavailable', 'layout'],
-  [new PartitionWithoutLeader('orders', 1, true), 'broker_unavailable', 'topic'],
+  [new PartitionWithoutLeader('orders', 1), 'broker_unavailable', 'topic'],
   [new BrokerThrottled(5_000), 'broker_throttled', 'topic'],
   [new NoKafkaBroker('an answer is too long'), 'broker_unreachable', 'connection'],
   [new NoCommonVersion('Produce'), 'broker_rejected', 'connection'],
@@ -79,9 +80,18 @@ describe('classifyKafkaError', () => {
     expect(classifyKafkaError(twice)).to.include({ code: 'broker_unavailable', scope: 'layout' });
   });
 
-  it('blames a partition without a leader alone when others have one, and the cluster when none has', () => {
-    expect(classifyKafkaError(new PartitionWithoutLeader('orders', 1, true)).culprit).to.equal('endpoint');
-    expect(classifyKafkaError(new PartitionWithoutLeader('orders', 1, false)).culprit).to.equal('host');
+  it('blames the partition alone that has no leader: a broker of its cluster has said so', () => {
+    expect(classifyKafkaError(new PartitionWithoutLeader('orders', 1)).culprit).to.equal('endpoint');
+  });
+
+  it('blames the partition alone whose leader fails while others answer, by the code of what the leader does, and says whether it was sent', () => {
+    const failure = classifyKafkaError(connectionError('ECONNREFUSED'));
+    const unsent = classifyKafkaError(new LeaderDown('orders', 1, failure, true));
+    expect(unsent).to.include({ code: 'broker_unreachable', scope: 'leader', culprit: 'endpoint', isUnsent: true });
+    expect(unsent.detail).to.include('not sent').and.to.include('ECONNREFUSED');
+    const sent = classifyKafkaError(new LeaderDown('orders', 1, classifyKafkaError(new NoAnswerInTime('send', 10_000)), false));
+    expect(sent).to.include({ code: 'broker_timed_out', scope: 'leader', culprit: 'endpoint' }).and.to.not.have.property('isUnsent');
+    expect(sent.detail).to.include('send: no answer within 10000 ms').and.to.not.include('not sent');
   });
 
   it('hands on for how long a broker asks to wait', () => {
