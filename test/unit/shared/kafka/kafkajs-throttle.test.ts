@@ -1,0 +1,79 @@
+import { createRequire } from 'node:module';
+
+import { expect } from 'chai';
+
+import { LONGEST_THROTTLE_MS } from '../../../../shared/kafka/broker-sockets.js';
+import { stopKafkajsIdleLoop } from '../../../../shared/kafka/kafkajs-idle-loop.js';
+import { patchKafkajsThrottle } from '../../../../shared/kafka/kafkajs-throttle.js';
+
+const require = createRequire(import.meta.url);
+const HOUR_MS = 3_600_000;
+
+/** The parts of a connection's queue in kafkajs that are used here. */
+interface Queue {
+  readonly throttledUntil: number;
+  maybeThrottle(ms: number): void;
+  canSendSocketRequestImmediately(): boolean;
+  push(request: unknown): void;
+  destroy(): void;
+}
+
+describe('patchKafkajsThrottle', () => {
+  const realNow = Date.now;
+  let queue: Queue;
+  before(() => { stopKafkajsIdleLoop(); });
+  beforeEach(() => {
+    expect(patchKafkajsThrottle()).to.equal(true);
+    expect(patchKafkajsThrottle(), 'twice').to.equal(true);
+    const RequestQueue = require('kafkajs/src/network/requestQueue') as new (options: unknown) => Queue;
+    const silent = { debug: () => undefined, warn: () => undefined };
+    queue = new RequestQueue({ requestTimeout: 1_000, enforceRequestTimeout: false, maxInFlightRequests: null, logger: silent });
+  });
+  afterEach(() => {
+    Date.now = realNow;
+    queue.destroy();
+  });
+
+  function setClockBy(ms: number): void {
+    Date.now = () => realNow() + ms;
+  }
+
+  /** @returns how long a request was held back, in monotonic ms */
+  async function heldBackForMs(): Promise<number> {
+    const startedAt = performance.now();
+    await new Promise<void>((resolve) => { queue.push({ entry: { correlationId: 1 }, expectResponse: true, sendRequest: resolve }); });
+    return performance.now() - startedAt;
+  }
+
+  it('holds nothing back as long as no broker asks for it', () => {
+    expect(queue.throttledUntil).to.equal(-1);
+    expect(queue.canSendSocketRequestImmediately()).to.equal(true);
+    queue.maybeThrottle(0);
+    expect(queue.canSendSocketRequestImmediately()).to.equal(true);
+  });
+
+  for (const [what, jumpMs] of [['stays', 0], ['is set back by an hour', -HOUR_MS], ['is set forward by an hour', HOUR_MS]] as const) {
+    it(`waits for as long as the broker asks, when the clock ${what} meanwhile`, async () => {
+      queue.maybeThrottle(200);
+      setClockBy(jumpMs);
+      expect(queue.canSendSocketRequestImmediately()).to.equal(false);
+      expect(await heldBackForMs()).to.be.at.least(198);
+      expect(queue.canSendSocketRequestImmediately()).to.equal(true);
+    }).timeout(3_000);
+  }
+
+  it('takes the longer of two waits, also when the clock is set between them', () => {
+    queue.maybeThrottle(20_000);
+    setClockBy(HOUR_MS);
+    queue.maybeThrottle(10);
+    expect(queue.throttledUntil - Date.now()).to.be.within(19_000, 20_000);
+    setClockBy(-HOUR_MS);
+    queue.maybeThrottle(30_000);
+    expect(queue.throttledUntil - Date.now()).to.be.within(29_000, 30_001);
+  });
+
+  it('bounds a wait as our own rule does: after that time the broker is asked again', () => {
+    queue.maybeThrottle(2 ** 31 - 1);
+    expect(queue.throttledUntil - Date.now()).to.be.within(LONGEST_THROTTLE_MS - 1_000, LONGEST_THROTTLE_MS + 1);
+  });
+});
