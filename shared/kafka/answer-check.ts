@@ -40,8 +40,6 @@ export const MAX_BROKERS = 500;
 const MAX_TOPICS = 100;
 /** Partitions of a topic. */
 export const MAX_PARTITIONS = 10_000;
-/** SCRAM hashes the password so often, in one of four threads that look-ups of names need as well. Kafka allows 16,384. */
-const MAX_SCRAM_ITERATIONS = 200_000;
 
 const UNSUPPORTED_VERSION = 35;
 /** In metadata it means that another replica is down. The leader is well all the same. */
@@ -210,23 +208,8 @@ function checkSaslHandshake(reader: AnswerReader): void {
 function checkSaslAuthenticate(reader: AnswerReader, version: number): void {
   if (reader.int16() === UNSUPPORTED_VERSION) return;
   reader.skipString();
-  checkSaslToken(reader.blob());
+  reader.skipBytes();
   if (version >= 1) reader.skip(8);
-}
-
-/**
- * kafkajs takes the last number of rounds that a message names, and whatever parseInt makes of it. So there must be one, in
- * digits alone (RFC 5802, 7).
- * @param token the broker's part of a SASL exchange; that of PLAIN is empty
- */
-export function checkSaslToken(token: Buffer): void {
-  const [rounds, ...more] = token
-    .toString('latin1')
-    .split(',')
-    .filter((attribute) => attribute.startsWith('i='));
-  if (rounds === undefined) return;
-  const shown = rounds.slice(2, 22);
-  if (more.length > 0 || !/^i=[0-9]+$/.test(rounds) || Number(rounds.slice(2)) > MAX_SCRAM_ITERATIONS) throw new NoKafkaBroker(`it asks for ${shown} rounds of hashing`);
 }
 
 /** Before KIP-219 a broker waited itself before it answered, so the time that it names is over. */

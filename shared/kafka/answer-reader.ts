@@ -48,10 +48,9 @@ export class AnswerReader {
     return this.bytes.toString('utf8', this.#at - length, this.#at);
   }
 
-  /** @returns the bytes of the field, empty for null */
-  blob(): Buffer {
-    const length = this.#skipLength(this.int32());
-    return this.bytes.subarray(this.#at - length, this.#at);
+  /** A field of bytes, or null. */
+  skipBytes(): void {
+    this.#skipLength(this.int32());
   }
 
   /**

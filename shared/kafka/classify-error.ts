@@ -1,7 +1,7 @@
 import kafkajs from 'kafkajs';
 
 import type { DeliveryErrorCode } from '../domain/errors.js';
-import { NoCommonVersion, NoKafkaBroker } from './no-kafka-broker.js';
+import { LoginRefused, NoCommonVersion, NoKafkaBroker, ServerNotProven } from './no-kafka-broker.js';
 import { brokerRefusesForNow, credentialsRefused, partitionMoves, protocolVerdicts, topicRefused, verdict, type Culprit, type FailureScope, type Verdict } from './protocol-verdicts.js';
 
 export interface KafkaFailure {
@@ -107,10 +107,11 @@ function verdictOn(error: unknown): Verdict | undefined {
     // A number that is newer than Kafka 4.1.
     return protocolVerdicts[error.type] ?? topicRefused;
   }
-  if (error instanceof NoKafkaBroker) return unreachable;
+  if (error instanceof NoKafkaBroker || error instanceof ServerNotProven) return unreachable;
   if (error instanceof NoCommonVersion || error instanceof kafkajs.KafkaJSServerDoesNotSupportApiKey) return verdict('broker_rejected', 'connection', 'host');
   if (error instanceof BrokerThrottled) return verdict('broker_throttled', 'topic', 'host');
-  if (error instanceof kafkajs.KafkaJSSASLAuthenticationError) return credentialsRefused;
+  // kafkajs itself says so only of a mechanism that the broker does not offer: see sasl-login.ts.
+  if (error instanceof LoginRefused || error instanceof kafkajs.KafkaJSSASLAuthenticationError) return credentialsRefused;
   if (error instanceof kafkajs.KafkaJSConnectionError) {
     return isTlsFault(codeOf(error)) ? verdict('tls_failed', 'connection', 'host') : unreachable;
   }

@@ -13,3 +13,20 @@ export class NoCommonVersion extends Error {
     this.name = 'NoCommonVersion';
   }
 }
+
+/** The other side does not know the password of the login, so it is not the broker that we share it with. */
+export class ServerNotProven extends Error {
+  constructor() {
+    super('the broker has not proved that it knows the password: its signature is wrong. Another server may answer in its place');
+    this.name = 'ServerNotProven';
+  }
+}
+
+/** The broker refuses the login. */
+export class LoginRefused extends Error {
+  /** @param reason the broker's word, such as `unknown-user` */
+  constructor(reason: string) {
+    super(`the broker refuses the login: ${reason}`);
+    this.name = 'LoginRefused';
+  }
+}

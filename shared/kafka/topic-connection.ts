@@ -1,12 +1,13 @@
 import kafkajs from 'kafkajs';
-import type { PartitionMetadata, Producer, SASLOptions } from 'kafkajs';
+import type { PartitionMetadata, Producer } from 'kafkajs';
 
 import { BrokerSockets } from './broker-sockets.js';
 import { BrokerThrottled, classifyKafkaError, LeaderDown, NoAnswerInTime, NotSentInTime, PartitionGone, PartitionWithoutLeader, type KafkaFailure } from './classify-error.js';
-import type { BrokerAddress, KafkaCluster, KafkaCredentials } from './cluster-identity.js';
+import type { BrokerAddress, KafkaCluster } from './cluster-identity.js';
 import { toKafkajsLogging } from './kafkajs-log.js';
 import type { KafkaLog } from './kafkajs-log.js';
 import { ProduceGate, type Departure } from './produce-gate.js';
+import { toSasl } from './sasl-login.js';
 import { withinLimit } from '../lifecycle/time-limit.js';
 import type { TopicMessage } from './topic-message.js';
 
@@ -79,7 +80,7 @@ export class TopicConnection {
     const kafka = new kafkajs.Kafka({
       clientId: 'kafka-retry-service',
       brokers: [this.#sockets.bootstrapName],
-      ...(cluster.credentials !== undefined && { sasl: toSaslOptions(cluster.credentials) }),
+      ...(cluster.credentials !== undefined && { sasl: toSasl(cluster.credentials) }),
       ssl: cluster.tls,
       socketFactory: this.#sockets.open,
       connectionTimeout: settings.connectTimeoutMs,
@@ -316,9 +317,4 @@ function countOnly(partitions: number): PartitionMetadata[] {
   // It reads these two and nothing else.
   const counted: Pick<PartitionMetadata[], 'length'> & { filter: () => [] } = { length: partitions, filter: () => [] };
   return counted as unknown as PartitionMetadata[];
-}
-
-/** A new object each time: kafkajs keeps its authenticator in it. */
-function toSaslOptions({ mechanism, username, password }: KafkaCredentials): SASLOptions {
-  return { mechanism, username, password };
 }

@@ -1,8 +1,10 @@
 import net from 'node:net';
 
+import { FakeScram, type FakeScramOptions } from './fake-scram.js';
+
 /** One request as it came in. */
 export interface FakeRequest {
-  readonly api: 'produce' | 'metadata' | 'apiVersions' | 'other';
+  readonly api: 'produce' | 'metadata' | 'saslHandshake' | 'apiVersions' | 'saslAuthenticate' | 'other';
   readonly version: number;
   readonly correlationId: number;
   /** What follows the header. */
@@ -22,6 +24,8 @@ export interface FakeKafkaOptions {
   readonly partitions?: readonly FakePartition[];
   /** Other brokers of its cluster, which its metadata names. It is node 1 itself. */
   readonly others?: readonly FakeNode[];
+  /** It lets in who logs in by SCRAM, and every one who does not try. */
+  readonly scram?: FakeScramOptions;
   /** false: its metadata leaves itself out, as that of an entrance that is no broker. Default true. */
   readonly isNamed?: boolean;
   /** What each produce answer asks for (KIP-219), in whole milliseconds. */
@@ -42,7 +46,7 @@ export interface FakePartition {
   readonly leader?: number;
 }
 
-const apis = { 0: 'produce', 3: 'metadata', 18: 'apiVersions' } as const;
+const apis = { 0: 'produce', 3: 'metadata', 17: 'saslHandshake', 18: 'apiVersions', 36: 'saslAuthenticate' } as const;
 
 /** A broker of one node that keeps nothing, and that can be told to answer whatever a test wants. Not a mock: it speaks over sockets. */
 export class FakeKafka {
@@ -51,7 +55,8 @@ export class FakeKafka {
   readonly produced: { readonly partition: number; readonly at: number }[] = [];
   readonly #server: net.Server;
   readonly #sockets = new Set<net.Socket>();
-  readonly #counts = { produce: 0, metadata: 0, apiVersions: 0, other: 0 };
+  readonly #counts = { produce: 0, metadata: 0, saslHandshake: 0, apiVersions: 0, saslAuthenticate: 0, other: 0 };
+  readonly #logins = new WeakMap<net.Socket, FakeScram>();
   connectionsTaken = 0;
 
   private constructor(readonly options: FakeKafkaOptions) {
@@ -77,7 +82,7 @@ export class FakeKafka {
   }
 
   /** What a sound broker would send, length included. */
-  good({ api, correlationId, body, nth }: FakeRequest): Buffer {
+  good({ api, correlationId, body, nth, socket }: FakeRequest): Buffer {
     switch (api) {
       case 'apiVersions':
         return frame(correlationId, apiVersionsBody());
@@ -86,6 +91,13 @@ export class FakeKafka {
       case 'produce': {
         const { topic, partition } = targetOfProduceRequest(body);
         return frame(correlationId, produceBody({ topic, partition, throttleMs: this.options.throttleMs?.(nth) ?? 0 }));
+      }
+      case 'saslHandshake':
+        return frame(correlationId, Buffer.concat([i16(0), list(['SCRAM-SHA-256', 'SCRAM-SHA-512', 'PLAIN'].map(text))]));
+      case 'saslAuthenticate': {
+        const login = this.#logins.get(socket) ?? new FakeScram(this.options.scram);
+        this.#logins.set(socket, login);
+        return frame(correlationId, saslTokenBody(login.answer(body.subarray(4).toString())));
       }
       case 'other':
         return Buffer.alloc(0);
@@ -149,9 +161,15 @@ export const list = (items: readonly Buffer[]): Buffer => Buffer.concat([i32(ite
 /** Length, correlation id, body. */
 export const frame = (correlationId: number, body: Buffer): Buffer => Buffer.concat([i32(4 + body.length), i32(correlationId), body]);
 
-/** Produce 0..7, Metadata 0..6, ApiVersions 0..2. */
-export function apiVersionsBody(offers: readonly (readonly [api: number, oldest: number, newest: number])[] = [[0, 0, 7], [3, 0, 6], [18, 0, 2]], throttleMs = 0): Buffer {
+/** Produce 0..7, Metadata 0..6, SaslHandshake 0..1, ApiVersions 0..2, SaslAuthenticate 0..1. */
+export function apiVersionsBody(offers: readonly (readonly [api: number, oldest: number, newest: number])[] = [[0, 0, 7], [3, 0, 6], [17, 0, 1], [18, 0, 2], [36, 0, 1]], throttleMs = 0): Buffer {
   return Buffer.concat([i16(0), list(offers.map((offer) => Buffer.concat(offer.map(i16)))), i32(throttleMs)]);
+}
+
+/** SaslAuthenticate, version 1: no error, and a login that lasts for ever. */
+function saslTokenBody(token: string): Buffer {
+  const bytes = Buffer.from(token);
+  return Buffer.concat([i16(0), i16(-1), i32(bytes.length), bytes, Buffer.alloc(8)]);
 }
 
 export const brokerEntry = (host: string, port: number, node = 1): Buffer => Buffer.concat([i32(node), text(host), i32(port), i16(-1)]);

@@ -3,7 +3,7 @@ import kafkajs from 'kafkajs';
 
 import type { DeliveryErrorCode } from '../../../../shared/domain/errors.js';
 import { BrokerThrottled, LeaderDown, NoAnswerInTime, NotSentInTime, PartitionGone, PartitionWithoutLeader, classifyKafkaError } from '../../../../shared/kafka/classify-error.js';
-import { NoCommonVersion, NoKafkaBroker } from '../../../../shared/kafka/no-kafka-broker.js';
+import { LoginRefused, NoCommonVersion, NoKafkaBroker, ServerNotProven } from '../../../../shared/kafka/no-kafka-broker.js';
 import type { FailureScope } from '../../../../shared/kafka/protocol-verdicts.js';
 
 /** As kafkajs makes it from a code in an answer; its types know only the text. */
@@ -56,6 +56,8 @@ const table: readonly (readonly [error: Error, code: DeliveryErrorCode, scope: F
   [new PartitionWithoutLeader('orders', 1), 'broker_unavailable', 'topic'],
   [new BrokerThrottled(5_000), 'broker_throttled', 'topic'],
   [new NoKafkaBroker('an answer is too long'), 'broker_unreachable', 'connection'],
+  [new ServerNotProven(), 'broker_unreachable', 'connection'],
+  [new LoginRefused('unknown-user'), 'broker_authentication_failed', 'connection'],
   [new NoCommonVersion('Produce'), 'broker_rejected', 'connection'],
   // kafkajs has read behind the end of an answer.
   [Object.assign(new RangeError('out of range'), { code: 'ERR_OUT_OF_RANGE' }), 'broker_unreachable', 'connection'],
