@@ -184,6 +184,7 @@ function checkApiVersions(reader: AnswerReader, version: number): number {
     return 0;
   }
   const missing = new Set<number>([apiKey.produce, apiKey.metadata]);
+  const seen = new Set<number>();
   const offered = reader.count(6);
   for (let api = 0; api < offered; api += 1) {
     const key = reader.int16();
@@ -191,6 +192,9 @@ function checkApiVersions(reader: AnswerReader, version: number): number {
     const newest = reader.int16();
     const ours = key in newestVersion ? newestVersion[key as ApiKey] : undefined; // it is one of ours: that was the question
     if (ours === undefined) continue;
+    // kafkajs would go by the last one, which may be older than what we need.
+    if (seen.has(key)) throw new NoKafkaBroker('it offers a request twice');
+    seen.add(key);
     if (oldest < 0 || newest < oldest) throw new NoKafkaBroker('it offers versions from more to less');
     if (oldest <= ours && (key !== apiKey.produce || newest >= OLDEST_PRODUCE)) missing.delete(key);
   }

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
 import { FakeKafka, frame, i16, i32, text, type FakeKafkaOptions } from '../../support/fake-kafka.js';
 import type { FakeScramOptions } from '../../support/fake-scram.js';
-import { freePort } from '../../support/free-port.js';
+import { freePort } from '../../../scripts/servers/free-port.mjs';
 import { Closing, adapterFor, attempt, expectDelivered, expectFailed, kafka, send } from './sending.js';
 
 const credentials = { mechanism: 'scram-sha-256', username: 'someone', password: 'secret' } as const;

@@ -5,7 +5,7 @@ import type { DeliveryAdapter, DeliveryResult } from '../../../shared/domain/por
 import type { KafkaDestination } from '../../../shared/domain/destinations/kafka.js';
 import { eventually } from '../../support/eventually.js';
 import { FakeKafka, frame, produceBody, targetOfProduceRequest, type FakePartition } from '../../support/fake-kafka.js';
-import { freePort } from '../../support/free-port.js';
+import { freePort } from '../../../scripts/servers/free-port.mjs';
 import { startRawHost } from '../../support/kafka-raw-host.js';
 import { Closing, adapterFor, attempt, expectDelivered, expectFailed, kafka, send, timed } from './sending.js';
 

@@ -44,6 +44,7 @@ describe('checkAnswer', () => {
     ['the port 65536', apiKey.metadata, metadata({ brokers: [brokerEntry('h', 65_536)] })],
     ['a partition below 0', apiKey.metadata, metadata({ partitions: [{ id: -1 }] })],
     ['versions from more to less', apiKey.apiVersions, apiVersionsBody([[0, 7, 3], [3, 0, 6]])],
+    ['a request twice, of which kafkajs takes the last', apiKey.apiVersions, apiVersionsBody([[0, 0, 7], [3, 0, 6], [0, 0, 1]])],
     ['a token longer than the answer', apiKey.saslAuthenticate, Buffer.concat([i16(0), i16(-1), i32(40), Buffer.alloc(20)])],
     ['a list of mechanisms that is cut', apiKey.saslHandshake, Buffer.concat([i16(0), i32(2), text('PLAIN')])],
     ['nothing', apiKey.saslHandshake, Buffer.alloc(0)],
