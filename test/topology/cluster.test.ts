@@ -7,6 +7,7 @@ import { eventually } from '../support/eventually.js';
 import { createReceiver } from '../support/receiver.js';
 import type { PrivateRedis } from '../support/redis.js';
 import { RedisCluster } from '../support/redis-cluster.js';
+import { LOCKS } from './locks.js';
 
 const MASTERS = 3;
 /**
@@ -22,7 +23,7 @@ async function eachMasterInTurn(scene: Scene, takeAway: (node: PrivateRedis) => 
   scene.onClose(() => cluster.close());
   const receiver = await createReceiver();
   scene.onClose(() => receiver.close());
-  const { service, crew } = await scene.staff({ workers: 2, settings: { REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses } });
+  const { service, crew } = await scene.staff({ workers: 2, settings: { ...LOCKS, REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses } });
   const ledger = new Ledger(receiver, service);
   let nth = 0;
   const stopLoad = ledger.startLoad(60, () => ledger.task({ max_retries: 3, initial_delay: ((nth += 1) % 20) / 10 }));

@@ -6,6 +6,7 @@ import { scenario, type Scene } from '../chaos/scenario.js';
 import { eventually } from '../support/eventually.js';
 import { createReceiver } from '../support/receiver.js';
 import { MASTER_NAME, SentinelRedis } from '../support/sentinel-redis.js';
+import { LOCKS } from './locks.js';
 
 const ROUNDS = profile.name === 'long' ? 5 : 1;
 
@@ -19,7 +20,7 @@ async function replaceMaster(scene: Scene, replace: (redis: SentinelRedis) => Pr
   scene.onClose(() => redis.close());
   const receiver = await createReceiver();
   scene.onClose(() => receiver.close());
-  const { service, crew } = await scene.staff({ workers: 2, settings: { REDIS_MODE: 'sentinel', REDIS_MASTER_NAME: MASTER_NAME, REDIS_SENTINEL_ADDRS: redis.sentinelAddresses } });
+  const { service, crew } = await scene.staff({ workers: 2, settings: { ...LOCKS, REDIS_MODE: 'sentinel', REDIS_MASTER_NAME: MASTER_NAME, REDIS_SENTINEL_ADDRS: redis.sentinelAddresses } });
   const ledger = new Ledger(receiver, service);
   let nth = 0;
   const stopLoad = ledger.startLoad(100, () => ledger.task({ max_retries: 3, initial_delay: ((nth += 1) % 20) / 10 }));
