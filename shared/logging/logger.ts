@@ -1,7 +1,8 @@
 import winston from 'winston';
 import type { Environment } from '../config/schema.js';
+import { hasHidden } from '../domain/hidden-characters.js';
 import { BufferedStream } from './buffered-stream.js';
-import { hasHidden, visibleText } from './visible-text.js';
+import { visibleText } from './visible-text.js';
 
 /** Values of a log line. Callers name each field, and never pass message_data or a secret. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;

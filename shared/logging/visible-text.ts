@@ -1,17 +1,6 @@
-/**
- * What a person would not see, or would see in another place than it stands, or a terminal would obey: control and
- * format characters, half surrogate pairs, all white space but the plain space, and characters that are drawn as nothing.
- * U+2800 is the Braille pattern without dots.
- */
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/u;
-const ALL_HIDDEN = new RegExp(HIDDEN, 'gu');
+import { hasHidden, HIDDEN_CHARACTER } from '../domain/hidden-characters.js';
 
-/** Whether a text is printable ASCII throughout, as nearly all are: then nothing in it is hidden. */
-const PLAIN = /^[\x20-\x7e]*$/;
-
-export function hasHidden(text: string): boolean {
-  return !PLAIN.test(text) && HIDDEN.test(text);
-}
+const ALL_HIDDEN = new RegExp(HIDDEN_CHARACTER, 'gu');
 
 /**
  * Writes what is hidden in a text as JSON escapes: U+202E, which turns the text behind it round, as `\u202e`. A client chooses

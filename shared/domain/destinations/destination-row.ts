@@ -40,7 +40,7 @@ interface RowBase<D extends AnyDestination, W extends object, R extends object> 
    * type. It never throws: if it did, a broken destination would keep its task from ever being decided.
    */
   print(destination: D, mask: PathMask): string;
-  /** Parts of it that must not be shown, in each spelling in which the other side may quote them. It never throws. */
+  /** Parts of it that must not be shown, as they are sent; without-secrets.ts finds their other spellings. It never throws. */
   secretTexts(destination: D, mask: PathMask): readonly string[];
   /** JSON of everything that a client said about it, in one spelling, for the content hash. It begins with the type. */
   canonical(destination: D): readonly unknown[];

@@ -1,7 +1,10 @@
 import { isWellFormed, type TextCheck } from '../field-check.js';
+import { hasHidden } from '../hidden-characters.js';
 import { remembered } from '../remembered.js';
 import type { DestinationRow } from './destination-row.js';
+import { nameWithoutSecrets, shownName } from './name-without-secrets.js';
 import { endpointPath, type PathMask } from './path-mask.js';
+import { percentDecoded } from './percent-decoded.js';
 
 export interface HttpDestination {
   readonly type: 'http';
@@ -47,7 +50,7 @@ export const httpType: DestinationRow<HttpDestination, HttpWire, HttpReceipt> = 
     const { origin, hostname, path } = placeOf(url);
     return endpointPath(origin, mask(hostname, path));
   },
-  canonicalName: (name) => (/^https?:\/\//i.test(name) ? parseUrl(name)?.origin : undefined),
+  canonicalName: (name) => httpUrlIn(name)?.origin,
   hostOfName: (name) => (/^https?:\/\//.test(name) ? name : undefined),
   mark: 'u',
   encode: ({ url }) => ({ u: url }),
@@ -73,67 +76,75 @@ function isUrl(value: string): ReturnType<TextCheck> {
   return url !== undefined && url.port !== '0' ? undefined : complaint;
 }
 
-/** A url as the API shows it: in the client's spelling where nothing of it has to be hidden. */
+/**
+ * A url as the API shows it: in the client's spelling where nothing of it has to be hidden, and nothing in it is hidden from
+ * the reader. A character that turns the text round (U+202E) is shown as it is sent: `%E2%80%AE`.
+ */
 export function shownUrl(text: string, mask: PathMask): string {
   const { isUrl: isPrintable, origin, hostname, path, hasLogin, hasQuery, hasFragment } = placeOf(text);
   // A client could not submit it, but a person has to be able to look at it.
   if (!isPrintable) return '(not a url)';
   const shownPath = mask(hostname, path);
   // `/secret/..` is `/`: what stands before the dots is no part of the path, and would be shown unmasked.
-  const hasDotSegments = /\/(?:\.|%2e){1,2}(?:[/?#]|$)/i.test(text);
-  if (shownPath === path && !hasLogin && !hasQuery && !hasFragment && !hasDotSegments) return text;
+  const hasDotSegments = /[/\\](?:\.|%2e){1,2}(?:[/\\?#]|$)/i.test(text);
+  if (shownPath === path && !hasLogin && !hasQuery && !hasFragment && !hasDotSegments && !hasHidden(text)) return text;
   return `${hasLogin ? origin.replace('//', '//***@') : origin}${shownPath}${hasQuery ? '?...' : ''}${hasFragment ? '#...' : ''}`;
 }
 
-/** A flow_key as it may be shown. One that is a url counts by its origin alone, but may hold the secrets of a url. */
-export function shownFlowKey(flowKey: string, mask: PathMask): string {
-  return /^https?:/i.test(flowKey) && URL.canParse(flowKey) ? shownUrl(flowKey, mask) : flowKey;
+/**
+ * The http url that a name means, as parsers of urls read it: ` https:user:password@host`, `HTTPS:\\host` and `https://host` are
+ * all `https://host/`. Flow control counts such a name by its origin, and it is shown like any url.
+ */
+function httpUrlIn(name: string): URL | undefined {
+  // Nearly all names end here.
+  return HTTP_START.test(name) ? parseUrl(visibleStart(name)) : undefined;
 }
 
-/** A shorter text is no secret by itself, and would be found in words of an answer that mean something else. */
+const HTTP_START = /^[\s\p{C}\p{Z}]*https?:/iu;
+
+/** WHATWG skips only spaces and control characters in front of a url. */
+function visibleStart(name: string): string {
+  return name.replace(/^[\s\p{C}\p{Z}]+/u, '');
+}
+
+/** A flow_key as it may be shown: without the secrets of a url, as httpUrlIn and nameWithoutSecrets find them. */
+export function shownFlowKey(flowKey: string, mask: PathMask): string {
+  const url = [flowKey, nameWithoutSecrets(flowKey)].find((name) => httpUrlIn(name) !== undefined);
+  return url === undefined ? shownName(flowKey) : shownUrl(visibleStart(url), mask);
+}
+
+/** A shorter segment or value is no secret by itself, and would be found in words of an answer that mean something else. */
 const ALONE_FROM_CHARACTERS = 6;
 
-/** Parts of a url that an answer may quote, as they are sent and as a receiver decodes them. */
+/** Parts of a url that an answer may quote, as they stand in it. */
 function secretTextsOf(text: string, mask: PathMask): readonly string[] {
   const { hostname, path, hasLogin, hasQuery } = placeOf(text);
   const shownPath = mask(hostname, path);
   const url = hasLogin || hasQuery || shownPath !== path ? parseUrl(text) : undefined;
   if (url === undefined) return [];
-  const found = new Set<string>();
-  const add = (part: string, fromCharacters = 1): void => {
-    for (const spelling of [part, percentDecoded(part), percentDecoded(part.replaceAll('+', ' '))]) if (spelling.length >= fromCharacters) found.add(spelling);
-  };
+  const found: string[] = [];
+  const alone: string[] = [];
   if (shownPath !== path) {
-    add(path);
+    found.push(path);
     const shownSegments = shownPath.split('/');
-    path.split('/').forEach((segment, nth) => {
-      if (segment !== shownSegments[nth]) add(segment, ALONE_FROM_CHARACTERS);
-    });
+    alone.push(...path.split('/').filter((segment, nth) => segment !== shownSegments[nth]));
   }
   if (hasQuery) {
-    add(url.search.slice(1));
-    for (const pair of url.search.slice(1).split('&')) {
+    const query = url.search.slice(1);
+    found.push(query);
+    for (const pair of query.split('&')) {
       const equalsAt = pair.indexOf('=');
-      if (equalsAt >= 0) add(pair, 3);
-      add(pair.slice(equalsAt + 1), ALONE_FROM_CHARACTERS);
+      if (equalsAt >= 0) found.push(pair);
+      alone.push(pair.slice(equalsAt + 1));
     }
   }
   if (hasLogin) {
-    add(`${url.username}:${url.password}`, 3);
-    add(url.username, ALONE_FROM_CHARACTERS);
-    add(url.password, 3);
+    found.push(`${url.username}:${url.password}`, url.password);
+    alone.push(url.username);
     // A receiver that quotes the headers of a request quotes it like this.
-    found.add(Buffer.from(`${percentDecoded(url.username)}:${percentDecoded(url.password)}`, 'utf8').toString('base64'));
+    found.push(Buffer.from(`${percentDecoded(url.username)}:${percentDecoded(url.password)}`, 'utf8').toString('base64'));
   }
-  return [...found];
-}
-
-function percentDecoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text; // `50%off` is legal in a url, and is sent as it is
-  }
+  return [...found, ...alone.filter((part) => percentDecoded(part).length >= ALONE_FROM_CHARACTERS)];
 }
 
 interface Place {

@@ -1,6 +1,7 @@
 import { hasNoControls, isWellFormed, type TextCheck } from '../field-check.js';
 import { brokerName, spellBroker } from './broker-name.js';
 import type { DestinationRow } from './destination-row.js';
+import { nameWithoutSecrets } from './name-without-secrets.js';
 
 export interface KafkaDestination {
   readonly type: 'kafka';
@@ -33,6 +34,7 @@ export const KAFKA_SCHEME = 'kafka://';
 /** The name of the cluster in KAFKA_BROKERS. */
 export const DEFAULT_CLUSTER = `${KAFKA_SCHEME}default`;
 const CLUSTER = /^kafka:\/\/[^/]+/i;
+const HIDDEN_VALUE = '***';
 
 export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt> = {
   type: 'kafka',
@@ -76,7 +78,8 @@ export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt
     const broker = host === undefined || port === undefined ? undefined : { host, port: Number(port) };
     return { type: 'kafka', broker, topic, key, headers };
   },
-  toWire: ({ broker, topic, key, headers }) => ({ ...broker, topic, key, headers }),
+  /** Headers carry tokens. Which of them do is not known here, so none of their values is shown. */
+  toWire: ({ broker, topic, key, headers }) => ({ ...broker, topic, key, headers: headers === undefined ? undefined : Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN_VALUE])) }),
   receipt: { partition: 'partition', offset: 'offset' },
   /** `kafka orders@broker-1:9092`, `kafka orders@default`: without key and headers. */
   print: ({ broker, topic }) => `kafka ${topic}@${broker === undefined ? 'default' : `${broker.host}:${broker.port}`}`,
@@ -92,8 +95,10 @@ export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt
   secretTexts: () => [],
   endpointPath: ({ topic }) => `/${topic}`,
   canonicalName(name, defaultBrokers) {
-    const cluster = CLUSTER.exec(name)?.[0];
-    return cluster === undefined ? undefined : clusterOf(spellBroker(cluster.slice(KAFKA_SCHEME.length)), defaultBrokers) + name.slice(cluster.length);
+    if (!/^kafka:/i.test(name)) return undefined;
+    const plain = nameWithoutSecrets(name);
+    const cluster = CLUSTER.exec(plain)?.[0];
+    return cluster === undefined ? undefined : clusterOf(spellBroker(cluster.slice(KAFKA_SCHEME.length)), defaultBrokers) + plain.slice(cluster.length);
   },
   hostOfName: (name) => CLUSTER.exec(name)?.[0],
   mark: 't',

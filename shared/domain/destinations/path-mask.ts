@@ -40,16 +40,21 @@ export const knownChatWebhooks: readonly string[] = [
  */
 export type PathMask = (hostname: string, path: string) => string;
 
-/** @param secretPathHosts names in lower case; `*.example.com` means all names below it, and `*` every host */
+/** @param secretPathHosts host patterns in the spelling of canonicalHostPattern */
 export function createPathMask(secretPathHosts: readonly string[]): PathMask {
   const hasSecretPaths = hostTest(secretPathHosts);
   const maskAll = remembered(1_000, (path) => bySegment(path, hashedOnce));
-  const maskTokens = remembered(1_000, (path) => bySegment(path, withoutToken));
+  const maskTokens = remembered(1_000, pathWithoutTokens);
   return (hostname, path) => {
     if (hasSecretPaths(hostname)) return maskAll(path);
     // Most paths have no segment of that length. To look at the whole path first is cheaper than to split every path.
     return path.length <= SECRET_FROM_CHARACTERS ? path : maskTokens(path);
   };
+}
+
+/** The part of the rule that is the same for every host: `/T1/a1b2c3d4e5f6g7h8i9j0` -> `/T1/*10ee68888777ddca9eee1b40378c22d1`. */
+export function pathWithoutTokens(path: string): string {
+  return bySegment(path, withoutToken);
 }
 
 /** The mask of a deployment that does not set SECRET_PATH_HOSTS. */

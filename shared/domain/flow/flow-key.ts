@@ -2,6 +2,7 @@ import type { Phase } from '../task/attempt-record.js';
 import { brokerName } from '../destinations/broker-name.js';
 import { destinationTypes, rowOf, type Destination } from '../destinations/destination.js';
 import { DEFAULT_CLUSTER, KAFKA_SCHEME } from '../destinations/kafka.js';
+import { nameWithoutSecrets } from '../destinations/name-without-secrets.js';
 import type { Task } from '../task/task.js';
 
 const NONE: ReadonlySet<string> = new Set();
@@ -35,6 +36,7 @@ export function defaultBrokersOf(brokers: readonly { readonly host: string; read
  * | topic orders of KAFKA_BROKERS, a broker of it named or none | `kafka://default/orders` | `kafka://default` |
  * | any, with flow_key `tenant-7` | `tenant-7` | as above |
  * | any, with flow_key `https://API.example.com/x` | `https://api.example.com` | as above |
+ * | any, with flow_key `//user:password@host/x` | `//host/x` | as above |
  *
  * Never throws: a url that is none fails when it is sent.
  */
@@ -55,14 +57,17 @@ export function flowDue({ destination, deadDestination, flowKey }: Task, phase: 
 
 /**
  * The one spelling of a name. Of an http(s) url only the origin counts: `https://API.example.com/x` -> `https://api.example.com`. A cluster:
- * `kafka://Broker-1:9092/orders` -> `kafka://broker-1:9092/orders`, or `kafka://default/orders` for a broker of KAFKA_BROKERS.
+ * `kafka://Broker-1:9092/orders` -> `kafka://broker-1:9092/orders`, or `kafka://default/orders` for a broker of KAFKA_BROKERS. It holds no secret
+ * of a url, however that is spelled: `amqp://user:password@host` -> `amqp://host`.
  */
 export function canonicalName(name: string, defaultBrokers: DefaultBrokers = NONE): string {
   for (const row of rows) {
     const canonical = row.canonicalName(name, defaultBrokers);
     if (canonical !== undefined) return canonical;
   }
-  return name;
+  const plain = nameWithoutSecrets(name);
+  // What is left may be a url for parsers.
+  return plain === name ? name : canonicalName(plain, defaultBrokers);
 }
 
 /**

@@ -48,7 +48,6 @@ const places: readonly Place[] = [
   { name: 'message_data', atLeast: texts.length - 4, task: (text) => ({ message_data: text }), shown: member('message_data') },
   { name: 'key of a Kafka destination', atLeast: 60, task: (text) => kafka({ key: text }), shown: destination('key') },
   { name: 'name of a Kafka header', atLeast: 60, task: (text) => kafka({ headers: { [text]: 'v' } }), shown: (body) => Object.keys(destination('headers')(body) ?? {})[0] },
-  { name: 'value of a Kafka header', atLeast: texts.length - 4, task: (text) => kafka({ headers: { h: text } }), shown: (body) => (destination('headers')(body) as Readonly<Record<string, unknown>>)['h'] },
 ];
 
 describe('texts that are odd', () => {
@@ -84,6 +83,18 @@ describe('texts that are odd', () => {
       expect(taken).to.be.at.least(atLeast);
     });
   }
+
+  it('are not shown where they are the value of a Kafka header', async () => {
+    let taken = 0;
+    for (const text of texts) {
+      const wanted = httpTask('', { initial_delay: 3_600, ...kafka({ headers: { h: text } }) });
+      if ((await submit(service.baseUrl, wanted)).status !== 201) continue;
+      taken += 1;
+      const { body } = await getTaskAnswer(service.baseUrl, wanted.id);
+      expect(destination('headers')(body), JSON.stringify(text)).to.deep.equal({ h: '***' });
+    }
+    expect(taken).to.be.at.least(texts.length - 4);
+  }).timeout(60_000);
 
   it('are delivered byte for byte as messages, in one batch as well as alone', async () => {
     await service.startWorker();

@@ -224,12 +224,12 @@ describe('GET /tasks/:id', () => {
     });
   }
 
-  it('shows the fields of a Kafka destination', async () => {
-    const destination = { host: 'broker-1', port: 9092, topic: 'orders', key: 'k', headers: { a: 'b' } };
+  it('shows the fields of a Kafka destination, and the names of its headers without their values', async () => {
+    const destination = { host: 'broker-1', port: 9092, topic: 'orders', key: 'k', headers: { a: 'b', empty: '' } };
     const { dead_destination: _none, ...task } = httpTask('', { destination_type: 'kafka', destination, on_exhausted: 'park', initial_delay: 60 });
     await submitNew(service.baseUrl, task);
     const { body } = await getTaskAnswer(service.baseUrl, task.id);
-    expect(body).to.deep.include({ destination_type: 'kafka', destination, on_exhausted: 'park' });
+    expect(body).to.deep.include({ destination_type: 'kafka', destination: { ...destination, headers: { a: '***', empty: '***' } }, on_exhausted: 'park' });
     expect(body).to.not.have.any.keys('dead_destination', 'dead_destination_type');
   });
 

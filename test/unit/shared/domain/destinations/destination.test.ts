@@ -71,6 +71,15 @@ describe('printDestination', () => {
   });
 });
 
+describe('toWire', () => {
+  it('of Kafka shows the names of headers, and none of their values', () => {
+    const headers = { token: 'secret', ['__proto__']: 'secret' };
+    const shown = rowOf('kafka').toWire(kafka({ broker: { host: 'broker-1', port: 9092 }, key: 'k', headers }), defaultPathMask);
+    expect(JSON.stringify(shown)).to.equal('{"host":"broker-1","port":9092,"topic":"orders","key":"k","headers":{"token":"***","__proto__":"***"}}');
+    expect(rowOf('kafka').toWire(kafka({}), defaultPathMask)).to.have.property('headers', undefined);
+  });
+});
+
 describe('shownUrl', () => {
   const table: readonly (readonly [url: string, shown: string])[] = [
     ['HTTP://API.example.com', 'HTTP://API.example.com'],
@@ -83,6 +92,9 @@ describe('shownUrl', () => {
     ['https://hooks.slack.com/T1', 'https://hooks.slack.com/*1f93603db53bfad5c92390f735d0cbb8'],
     ['https://api.example.com/a1b2c3d4e5f6g7h8i9j0/../x', 'https://api.example.com/x'],
     ['https://api.example.com/a1b2c3d4e5f6g7h8i9j0/.%2E/x', 'https://api.example.com/x'],
+    ['https://api.example.com/a\u202eb/\u2066', 'https://api.example.com/a%E2%80%AEb/%E2%81%A6'],
+    ['https://api.example.com/a\u200bb?\u202e', 'https://api.example.com/a%E2%80%8Bb?...'],
+    ['https://bücher.example/ü', 'https://bücher.example/ü'],
     ['no url at all', '(not a url)'],
   ];
   for (const [url, shown] of table) {
