@@ -3,6 +3,7 @@
  * docs/ENVIRONMENT.md is generated from this table. Only load.ts reads the environment.
  */
 import { domainToASCII } from 'node:url';
+import { canonicalHostPattern } from '../domain/destinations/host-pattern.js';
 import { knownChatWebhooks } from '../domain/destinations/path-mask.js';
 import { jitters } from '../domain/task/retry-policy.js';
 
@@ -104,12 +105,12 @@ const hostPorts =
   (value: string): readonly HostPort[] =>
     value.split(',').map((part) => hostPort(part.trim(), defaultPort));
 
-/** `Hooks.example.com,*.example.org` -> the names in lower case, without ports. */
-function hostNames(value: string): readonly string[] {
+/** `Hooks.example.com,*.example.org,127.1` -> `hooks.example.com`, `*.example.org`, `127.0.0.1`. */
+function hostPatterns(value: string): readonly string[] {
   return value.split(',').map((part) => {
-    const name = part.trim().toLowerCase();
-    if (!/^(?:\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])$/.test(name)) throw new Error('no host name');
-    return name;
+    const pattern = canonicalHostPattern(part.trim());
+    if (pattern === undefined) throw new Error('no host');
+    return pattern;
   });
 }
 
@@ -167,8 +168,8 @@ export const variables = {
   DELIVERY_TIMEOUT: duration('30s', 'Total time of one attempt: connect, send, and the whole answer.', { min: 100, max: 3_600_000 }),
   MAX_MESSAGE_BYTES: integer(1, 64 * 1_048_576, '1048576', 'Largest message_data, in bytes of UTF-8. The limit of the HTTP body follows from it.'),
   SECRET_PATH_HOSTS: variable(
-    hostNames,
-    'host names, `*.example.com` for all names below one, or `*`; divided by commas',
+    hostPatterns,
+    'host names or IP addresses without ports, `*.example.com` for all names below one, or `*`; divided by commas',
     knownChatWebhooks.join(','),
     'HTTP hosts whose paths are secret: every segment of them is shown as a hash. On other hosts only a segment of 20 characters or more that mixes letters and digits is. Give the API and all workers the same; `GET /stats` says where they differ.',
   ),

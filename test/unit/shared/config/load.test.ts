@@ -110,8 +110,13 @@ describe('loadConfig', () => {
   it('reads the hosts whose paths are secret: names, `*.suffix` and `*`', () => {
     expect(loadConfig({ SECRET_PATH_HOSTS: 'Hooks.example.com, *.example.org,10.0.0.1,[::1]' }).secretPathHosts).to.deep.equal(['hooks.example.com', '*.example.org', '10.0.0.1', '[::1]']);
     expect(loadConfig({ SECRET_PATH_HOSTS: '*' }).secretPathHosts).to.deep.equal(['*']);
-    for (const wrong of ['a,,b', 'http://a', 'a:80', 'a/b', '*a', 'a.*', '**', 'a b', '.a']) expect(faultsOf({ SECRET_PATH_HOSTS: wrong }), wrong).to.have.lengthOf(1);
+    expect(loadConfig({ SECRET_PATH_HOSTS: 'bücher.example,HOOKS.example.com.,127.1,[0:0:0:0:0:0:0:1],*.BÜCHER.example' }).secretPathHosts).to.deep.equal(['xn--bcher-kva.example', 'hooks.example.com', '127.0.0.1', '[::1]', '*.xn--bcher-kva.example']);
   });
+  for (const wrong of ['a,,b', 'http://a', 'a:80', 'a:443', '[::1]:443', 'a/b', '*a', 'a.*', '**', 'a b', '.a', 'a..b', 'a@b', '%61', '*.127.0.0.1', '*.1', '[::1', '1.2.3.4.5']) {
+    it(`refuses the host ${wrong}, whose paths would be shown`, () => {
+      expect(faultsOf({ SECRET_PATH_HOSTS: wrong })).to.deep.equal([`SECRET_PATH_HOSTS=${wrong.includes('@') ? '(hidden)' : JSON.stringify(wrong)}: must be host names or IP addresses without ports, \`*.example.com\` for all names below one, or \`*\`; divided by commas`]);
+    });
+  }
 
   it('reports every fault at once: name, value and what is allowed', () => {
     const faults = faultsOf({
