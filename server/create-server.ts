@@ -102,7 +102,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
       largeAnswers,
       fleetSettings,
       mask,
-      serveBoard: createBoardServer(boardQueue, queue, mask),
+      board: createBoardServer(boardQueue, queue, mask),
       clock,
       logger,
     },

@@ -5,7 +5,7 @@ import { ExpressAdapter } from '@bull-board/express';
 import type { Express } from 'express';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
-import { jobIdOf, taskIdOf } from '../../shared/queue/names.js';
+import { taskIdOf } from '../../shared/queue/names.js';
 import type { Shard } from '../../shared/queue/engine/shard.js';
 import { isBoardStatus, readBoardJob, readBoardPage, type BoardJob } from '../../shared/queue/tasks/board-jobs.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
@@ -13,6 +13,7 @@ import { ANSWERED, commonHeaders, jsonAnswer, type Answer } from '../http/answer
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import { endBehindUnreadBody } from '../http/unread-body.js';
+import { askedJob } from './asked-job.js';
 import { toBoardJson } from './board-job.js';
 import { boardListQuery } from './board-query.js';
 import { Turns } from './turns.js';
@@ -23,26 +24,31 @@ const LIST_PATH = '/api/queues';
 /** Pages that are read from Redis at the same time: those that arrive in one turn of the event loop make that turn longer. */
 const PAGES_AT_ONCE = 1;
 
-/** Bull Board's page loads fonts from another host. It must not be framed, because its buttons change things. */
+/**
+ * Bull Board's page loads fonts from another host. It must not be framed, because its buttons change things. Its own
+ * requests say which page they come from, since that tells which job they mean: see asked-job.ts.
+ */
 const PAGE_HEADERS = {
   'Content-Security-Policy':
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; frame-ancestors 'none'; base-uri 'self'",
-  'Referrer-Policy': 'no-referrer',
+  'Referrer-Policy': 'same-origin',
 };
 
 type ShownJob = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>;
 
-/** Requests that the page of one job makes. */
-const LOOK_AT_ONE = /^(\/api\/queues\/[^/]+\/)(t-[^/]+)((?:\/logs)?)$/;
-const LEGAL_JOB_ID = /^t-(?:[\w.!~*'()-]|%[0-9A-F]{2})+$/;
-
-/** Answers a request for BOARD_PATH by itself; `url` is the part after BOARD_PATH. */
-export type ServeBoard = (context: RequestContext, url: string) => Promise<void>;
+/** The answer to a request for BOARD_PATH by the board itself; `url` is the part after BOARD_PATH. */
+export interface BoardServer {
+  serve(context: RequestContext, url: string): Promise<void>;
+  /** Which of these jobs there are. */
+  existing(queue: string, jobIds: readonly string[]): Promise<readonly string[]>;
+}
 
 export interface BoardParts {
   readonly queue: TaskQueue;
-  readonly serveBoard: ServeBoard;
+  readonly board: BoardServer;
 }
+
+const OTHERS_ARE_REFUSED = 'this action would break tasks: only Retry and Retry all of failed jobs are allowed';
 
 const boardRow = { body: 'none', query: 'any', operationId: null, metricLabel: BOARD_PATH } as const;
 
@@ -57,11 +63,27 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'GET',
     path: `${BOARD_PATH}/*`,
     role: 'read',
-    otherMethodsAreRefusedBecause: 'this action would break tasks: only Retry and Retry all of failed jobs are allowed',
-    handle: async (context, { serveBoard }) => {
+    otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
+    handle: async (context, { board }) => {
       const [, , , ...below] = context.match.path.split('/');
       const path = `/${below.join('/')}`;
-      await serveBoard(context, path.replace(/\/$/, '') === LIST_PATH ? `${LIST_PATH}?${boardListQuery(context.match.search)}` : withJobIdMended(path));
+      await board.serve(context, path.replace(/\/$/, '') === LIST_PATH ? `${LIST_PATH}?${boardListQuery(context.match.search)}` : path);
+      return ANSWERED;
+    },
+  },
+  {
+    ...boardRow,
+    method: 'GET',
+    path: `${BOARD_PATH}/api/queues/:queue/:job`,
+    role: 'read',
+    otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
+    handle: async (context, { board }) => {
+      const queue = context.param('queue');
+      const asked = askedJob(context.param('job'), context.request.headers.referer);
+      const jobIds = asked.kind === 'certain' ? [asked.jobId] : await board.existing(queue, asked.jobIds);
+      const [jobId = context.param('job'), ...others] = jobIds;
+      if (others.length > 0) throw new RequestError('not_found', `several tasks could be meant: see ${jobIds.map((one) => `GET /tasks/${one.slice('t-'.length)}`).join(' and ')}`);
+      await board.serve(context, jobPath(queue, jobId));
       return ANSWERED;
     },
   },
@@ -70,11 +92,11 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'PUT',
     path: `${BOARD_PATH}/api/queues/:queue/:job/retry`,
     role: 'operate',
-    handle: async (context, { serveBoard }) => {
+    handle: async (context, { board }) => {
+      // The board names the job that it has read, with its very id.
       const job = context.param('job');
       if (taskIdOf(job) === undefined) throw new RequestError('action_refused', 'this is no task of the service');
-      // The path is written anew, so that the board cannot read a spelling in another way than the route table did.
-      await serveBoard(context, `/api/queues/${encodeURIComponent(context.param('queue'))}/${encodeURIComponent(job)}/retry`);
+      await board.serve(context, `${jobPath(context.param('queue'), job)}/retry`);
       return ANSWERED;
     },
   },
@@ -92,6 +114,11 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
   },
 ];
 
+/** The path is written anew, so that the board cannot read a spelling in another way than the route table did. */
+function jobPath(queue: string, jobId: string): string {
+  return `/api/queues/${encodeURIComponent(queue)}/${encodeURIComponent(jobId)}`;
+}
+
 /** An Express app with the third argument that its code takes; its types leave it out. */
 type BoardApp = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
@@ -101,36 +128,31 @@ type BoardApp = (request: IncomingMessage, response: ServerResponse, next: (erro
  * @param queue  for what the board changes
  * @param mask   what is shown of the paths of urls
  */
-export function createBoardServer(reads: TaskQueue, queue: TaskQueue, mask: PathMask): ServeBoard {
+export function createBoardServer(reads: TaskQueue, queue: TaskQueue, mask: PathMask): BoardServer {
   let board: Promise<BoardApp> | undefined;
-  return async ({ request, response, requestId, match }, url) => {
-    // Bull Board would answer 500 in a form of its own. Its queues exist only when Redis has answered.
-    await reads.ping();
-    const serve = await (board ??= createBoard(reads, queue, mask));
-    for (const [name, value] of Object.entries({ ...commonHeaders(requestId), ...PAGE_HEADERS })) response.setHeader(name, value);
-    endBehindUnreadBody(request, response);
-    // Express does the same for an app below a path: it makes redirects from originalUrl.
-    Object.assign(request, { originalUrl: request.url, url });
-    return new Promise((resolve, reject) => {
-      response.once('close', () => resolve());
-      serve(request, response, (error) => {
-        reject(error instanceof Error ? error : new RequestError('not_found', `there is nothing at ${match.path}`));
+  return {
+    async serve({ request, response, requestId, match }, url) {
+      // Bull Board would answer 500 in a form of its own. Its queues exist only when Redis has answered.
+      await reads.ping();
+      const serve = await (board ??= createBoard(reads, queue, mask));
+      for (const [name, value] of Object.entries({ ...commonHeaders(requestId), ...PAGE_HEADERS })) response.setHeader(name, value);
+      endBehindUnreadBody(request, response);
+      // Express does the same for an app below a path: it makes redirects from originalUrl.
+      Object.assign(request, { originalUrl: request.url, url });
+      return new Promise((resolve, reject) => {
+        response.once('close', () => resolve());
+        serve(request, response, (error) => {
+          reject(error instanceof Error ? error : new RequestError('not_found', `there is nothing at ${match.path}`));
+        });
       });
-    });
+    },
+    async existing(queueName, jobIds) {
+      const shard = (await reads.shards()).find(({ queue: { name } }) => name === queueName);
+      if (shard === undefined) return [];
+      const states = await Promise.all(jobIds.map(async (jobId) => shard.queue.getJobState(jobId)));
+      return jobIds.filter((_, nth) => states[nth] !== 'unknown');
+    },
   };
-}
-
-/**
- * The page of a job decodes the id in its own address once too often: for the job `t-a%2Fb` it asks for `t-a/b`. So it
- * found no task with a character that is written with a `%`. No job has such an id, so the task `a/b` is meant. If the
- * text looks like the id of a job (as for the task `50%25`), it is taken as it is.
- */
-function withJobIdMended(path: string): string {
-  const [, before, encoded, behind] = LOOK_AT_ONE.exec(path) ?? [];
-  if (before === undefined || encoded === undefined || behind === undefined) return path;
-  const id = decodeURIComponent(encoded);
-  if (LEGAL_JOB_ID.test(id)) return path;
-  return `${before}${encodeURIComponent(jobIdOf(id.slice('t-'.length)))}${behind}`;
 }
 
 async function createBoard(reads: TaskQueue, queue: TaskQueue, mask: PathMask): Promise<BoardApp> {

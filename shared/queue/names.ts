@@ -22,11 +22,15 @@ export function jobIdOf(taskId: string): string {
   return `t-${encodeURIComponent(taskId)}`;
 }
 
-/** The task id behind a job id, or undefined for a job that is not ours. */
+/**
+ * The task id behind a job id, or undefined for a job that is not ours. `t-a%2fb` is not ours either: the job of the task `a/b`
+ * is `t-a%2Fb` alone, and a call for one job must never act on another.
+ */
 export function taskIdOf(jobId: string): string | undefined {
   if (!jobId.startsWith('t-')) return undefined;
   try {
-    return decodeURIComponent(jobId.slice(2));
+    const taskId = decodeURIComponent(jobId.slice(2));
+    return jobIdOf(taskId) === jobId ? taskId : undefined;
   } catch {
     return undefined; // a malformed escape: the job is not ours
   }

@@ -176,6 +176,75 @@ describe('Bull Board', () => {
     expect((await call(service.baseUrl, `${API}/t-none%2F`)).status).to.equal(404);
   });
 
+  it('shows what is hidden in a text of a client, such as a character that turns it round', async () => {
+    const task = httpTask('http://127.0.0.1:9/a\u202eb', { id: uniqueId('a\u202eb'), flow_key: 'a\u202eb', initial_delay: 3_600 });
+    await submitNew(service.baseUrl, task);
+    for (const path of [jobPath(task.id), '/admin/queues/api/queues?activeQueue=deliver-0&status=delayed']) {
+      const { status, body } = await call(service.baseUrl, path);
+      expect(status, path).to.equal(200);
+      expect(JSON.stringify(body)).to.contain(String.raw`a\\u202eb`).and.to.contain('/a%E2%80%AEb').and.to.not.contain('\u202e');
+    }
+  });
+
+  describe('of two tasks whose ids differ by their encoding alone', () => {
+    const pairs: readonly (readonly [id: string, encoded: string])[] = [
+      ['z/b', 'z%2Fb'],
+      ['z%', 'z%25'],
+      ['z b', 'z%20b'],
+      ['z:b', 'z%3Ab'],
+      ['zü🚚', 'z%C3%BC%F0%9F%9A%9A'],
+      ['z%2Fc', 'z%252Fc'],
+    ];
+    const shownId = ({ body }: Answer): unknown => (body as { job?: { data?: { id?: unknown } } }).job?.data?.id;
+    /** As the page of the job asks: opened from the list, and loaded again. Both take encodings off its address. */
+    const askedByPage = (id: string): readonly string[] => {
+      const address = `t-${encodeURIComponent(id)}`;
+      return [address, decodeURI(address)].map((path) => { try { return decodeURIComponent(path); } catch { return path; } });
+    };
+    const look = (asked: string, referer?: string): Promise<Answer> => call(service.baseUrl, `${API}/${encodeURIComponent(asked)}`, referer === undefined ? {} : { headers: { referer } });
+
+    for (const [id, encoded] of pairs) {
+      it(`the page of each shows its own, and that of one that is not there 404: ${id} and ${encoded}`, async () => {
+        const page = (of: string): string => `${service.baseUrl}/admin/queues/queue/deliver-0/t-${encodeURIComponent(of)}`;
+        await submitNew(service.baseUrl, httpTask('http://127.0.0.1:9/hook', { id, initial_delay: 3_600 }));
+        for (const asked of askedByPage(encoded)) expect((await look(asked, page(encoded))).status, asked).to.equal(404);
+        for (const asked of askedByPage(id)) expect(shownId(await look(asked, page(id))), asked).to.equal(id);
+        await submitNew(service.baseUrl, httpTask('http://127.0.0.1:9/hook', { id: encoded, initial_delay: 3_600 }));
+        for (const each of [id, encoded]) for (const asked of askedByPage(each)) expect(shownId(await look(asked, page(each))), asked).to.equal(each);
+      });
+
+      it(`a request that does not say where it comes from is not answered with the other one: ${id} and ${encoded}`, async () => {
+        for (const each of [id, encoded]) await submitNew(service.baseUrl, httpTask('http://127.0.0.1:9/hook', { id: each, initial_delay: 3_600 }));
+        const answer = await look(`t-${encoded}`);
+        expect([answer.status, answer.body['code']]).to.deep.equal([404, 'not_found']);
+        expect(answer.body['error']).to.contain(`GET /tasks/${encodeURIComponent(id)}`).and.to.contain(`GET /tasks/${encodeURIComponent(encoded)}`);
+      });
+    }
+
+    it('Retry starts the one that it names, and no other', async () => {
+      const [one, other] = [await parked({ id: 'z/b', max_retries: 0 }), await parked({ id: 'z%2Fb', max_retries: 0 })];
+      isDown = false;
+      for (const path of [`${API}/${encodeURIComponent('t-z/b')}/retry`, `${API}/t-z%252fb/retry`]) {
+        expect((await put(path)).status, path).to.be.oneOf([404, 405]);
+      }
+      expect((await put(`${jobPath(other.id)}/retry`)).status).to.be.within(200, 299);
+      expect((await waitForState(service.baseUrl, other.id, 'delivered')).run).to.equal(2);
+      expect((await getTask(service.baseUrl, one.id)).state).to.equal('parked');
+      expect((await put(`${jobPath(one.id)}/retry`)).status).to.be.within(200, 299);
+      expect((await waitForState(service.baseUrl, one.id, 'delivered')).run).to.equal(2);
+    });
+
+    it('a job that a person has named in another spelling is no way to the task', async () => {
+      const task = await parked({ id: 'z/b', max_retries: 0 });
+      const [shard] = await service.queue.shards();
+      const base = shard?.keys.base ?? '';
+      await service.redis.copy(`${base}t-z%2Fb`, `${base}t-z/b`);
+      await service.redis.zadd(shard?.keys.failed ?? '', Date.now(), 't-z/b');
+      expect((await put(`${API}/${encodeURIComponent('t-z/b')}/retry`)).status).to.equal(405);
+      expect((await getTask(service.baseUrl, task.id)).state).to.equal('parked');
+    });
+  });
+
   it('Retry starts a dead letter again with all its retries, as the next run, with its history kept', async () => {
     const task = await deadLetter();
     expect(receiver.requestsFor(task.id)).to.have.lengthOf(4);

@@ -34,6 +34,16 @@ describe('job ids', () => {
     fc.assert(fc.property(ids, ids, (a, b) => { expect(jobIdOf(a) === jobIdOf(b)).to.equal(a === b); }));
   });
 
+  it('mean one task: no other text is the job id of that task', () => {
+    const text = fc.array(fc.constantFrom('%', '2', '5', 'f', 'F', '/', ':', ' ', 'a', 'ü', '%2F', '%2f', '%25'), { maxLength: 5 }).map((pieces) => `t-${pieces.join('')}`);
+    fc.assert(
+      fc.property(text, (jobId) => {
+        const taskId = taskIdOf(jobId);
+        if (taskId !== undefined) expect(jobIdOf(taskId)).to.equal(jobId);
+      }),
+    );
+  });
+
   it('are nothing that BullMQ refuses or mixes up: no integer, no colon, no key of a queue', () => {
     const queueKeys = ['wait', 'paused', 'meta', 'active', 'delayed', 'prioritized', 'completed', 'failed', 'id', 'events', 'pc', 'marker', 'stalled', 'stalled-check', 'limiter', 'repeat', 'de', 'metrics', 'waiting-children', 'parked', 'unreadable', 'janitor-lock', 'janitor-cursor'];
     fc.assert(
@@ -49,7 +59,7 @@ describe('job ids', () => {
   });
 
   it('of another owner have no task id', () => {
-    for (const jobId of ['repeat:1', '17', 'T-1', '', 't-%', 't-%ff']) expect(taskIdOf(jobId), jobId).to.equal(undefined);
+    for (const jobId of ['repeat:1', '17', 'T-1', '', 't-%', 't-%ff', 't-a/b', 't-a%2fb', 't-%61', 't-a b', 't-a:b']) expect(taskIdOf(jobId), jobId).to.equal(undefined);
   });
 });
 
