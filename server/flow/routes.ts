@@ -6,7 +6,7 @@ import { readJsonBody } from '../http/json-body.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import type { FleetSettings } from './fleet-settings.js';
-import { parseLimit, parseName, parseNameToSet, parsePolicy } from './schema.js';
+import { parseLimit, parseName, parsePolicy } from './schema.js';
 import { toWireDestinations, toWireDestination, TrafficByName } from './view.js';
 
 /** This is far more than four fields need. */
@@ -54,7 +54,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     operationId: 'setDestination',
     metricLabel: '/destinations/:key',
     handle: async (context, parts) => {
-      const name = await nameIn(context, parts, parseNameToSet);
+      const name = await nameIn(context, parts);
       const policy = parsePolicy(await readJsonBody(context.request, MAX_BODY_BYTES));
       await parts.queue.withFlow((store) => store.setPolicy(name, policy));
       return show(name, parts);
@@ -84,7 +84,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     operationId: 'pauseDestination',
     metricLabel: '/destinations/:key/pause',
     handle: async (context, parts) => {
-      const name = await nameIn(context, parts, parseNameToSet);
+      const name = await nameIn(context, parts);
       await parts.queue.withFlow((store) => store.setPaused(name, true));
       return show(name, parts);
     },
@@ -111,9 +111,9 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
   },
 ];
 
-async function nameIn(context: RequestContext, { fleetSettings }: FlowParts, parse = parseName): Promise<string> {
+async function nameIn(context: RequestContext, { fleetSettings }: FlowParts): Promise<string> {
   const { defaultBrokers } = await fleetSettings.view();
-  return parse(context.param('key'), defaultBrokers);
+  return parseName(context.param('key'), defaultBrokers);
 }
 
 async function show(name: string, { queue, fleetSettings }: FlowParts): Promise<Answer> {

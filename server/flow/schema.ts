@@ -60,26 +60,18 @@ export function parsePolicy(input: unknown): FlowPolicy | undefined {
 
 /**
  * The name in the path. For an http(s) url it is the origin, for a broker of KAFKA_BROKERS `kafka://default`.
- * @throws RequestError invalid_request for a text that is the name of no destination
+ * @throws RequestError invalid_request for a text that is the name of no destination. `.` and `..` are none, as they are no
+ *         `flow_key`: in a path they mean a step, so most clients cannot ask for them.
  */
 export function parseName(text: string, defaultBrokers?: DefaultBrokers): string {
   if (text.length > MAX_PASTED_CHARACTERS) refuseKey(`must not be longer than ${MAX_PASTED_CHARACTERS} characters`);
   if (!text.isWellFormed()) refuseKey('must be well-formed Unicode (it has half of a surrogate pair)');
   if (/\p{Cc}/u.test(text)) refuseKey('must not contain control characters');
+  const complaint = isAddressable(text);
+  if (complaint !== undefined) refuseKey(complaint);
   const name = canonicalName(text, defaultBrokers);
   if (name.length > MAX_NAME_CHARACTERS && [...name].length > MAX_NAME_CHARACTERS) refuseKey(`must not be longer than ${MAX_NAME_CHARACTERS} characters`);
   return name;
-}
-
-/**
- * The name of a destination for which something is to be set. `.` and `..` are refused, as they are in `flow_key`: most clients
- * cannot ask for them. What an older version let an operator set there can still be read, resumed and removed.
- * @throws RequestError invalid_request
- */
-export function parseNameToSet(text: string, defaultBrokers?: DefaultBrokers): string {
-  const name = parseName(text, defaultBrokers);
-  const complaint = isAddressable(name);
-  return complaint === undefined ? name : refuseKey(complaint);
 }
 
 function refuseKey(complaint: string): never {

@@ -3,6 +3,7 @@ import { KAFKA_SCHEME } from '../../shared/domain/destinations/kafka.js';
 import { stateOfCircuit, type Circuit, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/flow/flow-key.js';
 import { isLimited, policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
+import { visibleText } from '../../shared/logging/visible-text.js';
 import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import { printTime } from '../http/print-time.js';
@@ -44,6 +45,12 @@ export type WaitingCode = (typeof waitingCodes)[number];
  * @returns null for a task that does not wait
  */
 export function waitingFor(view: TaskView, facts: WaitingFacts | undefined, now: number): WaitingFor | null {
+  const reason = reasonToWait(view, facts, now);
+  // The sentence names flow_keys, which clients choose.
+  return reason === null ? null : { ...reason, message: visibleText(reason.message) };
+}
+
+function reasonToWait(view: TaskView, facts: WaitingFacts | undefined, now: number): WaitingFor | null {
   const { nextAttemptAt, progress } = view;
   if (nextAttemptAt === undefined) return null;
   const deferral = progress.lastDeferral;

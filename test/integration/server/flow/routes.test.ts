@@ -1,9 +1,10 @@
 import { expect } from 'chai';
 
 import { eventually } from '../../../support/eventually.js';
+import { sendRaw } from '../../../support/raw-request.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService, type InProcessOptions } from '../../../support/service-in-process.js';
-import { call, httpTask, submitNew, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';
+import { call, getTask, httpTask, submitNew, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';
 
 interface ShownDestination {
   readonly key: string;
@@ -115,6 +116,40 @@ describe('/destinations', () => {
       expect((await list()).destinations.map((one) => one.key)).to.deep.equal([key]);
     });
   }
+
+  for (const segment of ['.', '..', '%2e', '%2E%2e', '.%2e']) {
+    for (const [method, action] of [['GET', ''], ['PUT', ''], ['DELETE', ''], ['POST', '/pause'], ['POST', '/resume']] as const) {
+      it(`refuses ${method} /destinations/${segment}${action}, which most clients take for another path`, async () => {
+        const body = method === 'PUT' ? '{"rate":1}' : undefined;
+        const { status, text } = await sendRaw(service.baseUrl, { method, path: `/destinations/${segment}${action}`, headers: JSON_TYPE, ...(body === undefined ? {} : { body }) });
+        expect([status, JSON.parse(text)]).to.deep.include(400).and.to.have.nested.property('[1].code', 'invalid_request');
+      });
+    }
+  }
+
+  it('shows no password of a flow_key that is nearly a url, neither here nor where its tasks wait', async () => {
+    const keys = ['https:user:hunter2@h/x', 'kafka://user:hunter2@h', ' https://user:hunter2@h', '//user:hunter2@h', 'HTTPS:\\\\user:hunter2@h', 'amqp://user:hunter2@h/x?hunter2', 'https://user:hun/hunter2@h'];
+    for (const key of keys) await done(ask('POST', key, '/pause'));
+    await service.startWorker();
+    for (const key of keys) {
+      const [task] = await submit(1, '/hook', { flow_key: key });
+      const { waiting_for: waitingFor, ...shown } = await eventually(async () => {
+        const found = await getTask(service.baseUrl, task?.id ?? '');
+        expect(found.waiting_for?.code).to.equal('paused');
+        return found;
+      });
+      expect(JSON.stringify([waitingFor, shown]), key).to.not.contain('hunter2');
+    }
+    const listed = await eventually(async () => {
+      const { destinations } = await list();
+      expect(destinations.reduce((sum, { deferred }) => sum + deferred, 0)).to.equal(keys.length);
+      return destinations.map(({ key }) => key);
+    });
+    expect(listed).to.have.members(['https://h', 'kafka://h', '//h', 'amqp://h/x']);
+    for (const key of listed) expect((await show(key)).paused, key).to.equal(true);
+    for (const name of await service.redis.keys(`${service.prefix}:*`)) expect(name).to.not.contain('hunter2');
+    expect(service.log).to.not.contain('hunter2');
+  });
 
   it('keeps the limits through pause and resume, however many ask at once', async () => {
     const limits = { max_concurrency: 10, rate: 0.1, burst: 2 };
