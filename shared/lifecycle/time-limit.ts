@@ -25,12 +25,13 @@ export interface LimitVerdict {
  */
 export function judgeTimeLimit(dueAt: number, extensions: number, { isStillMissing, extend, onOver }: LimitVerdict): void {
   const isLate = performance.now() - dueAt > LATE_MS;
-  // Immediates run after the sockets have been read, in the same round of the event loop.
-  setImmediate(() => {
+  // An immediate runs after the sockets have been read, in the same round of the event loop, and before a socket that has
+  // ended then tells so (`close`). So an end is heard only by the immediate behind it.
+  setImmediate(() => setImmediate(() => {
     if (!isStillMissing()) return;
     if (isLate && extensions < MOST_EXTENSIONS) extend(EXTENSION_MS, extensions + 1);
     else onOver();
-  });
+  }));
 }
 
 /** One time limit that does not take a stall of our own for silence of the other side. */

@@ -4,8 +4,9 @@ import { expect } from 'chai';
 
 import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
 import type { DeliveryAdapter } from '../../../shared/domain/ports.js';
-import { ShuttingDown } from '../../../shared/domain/ports.js';
+import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js';
 import { createHttpAdapter } from '../../../workers/adapters/http/http-adapter.js';
+import { SendsInFlight } from '../../../workers/delivery/sends-in-flight.js';
 import { eventually } from '../../support/eventually.js';
 import { createReceiver, type Behaviour, type Receiver } from '../../support/receiver.js';
 import { attemptFor, inShort, sendTo } from './sending.js';
@@ -226,6 +227,20 @@ describe('http adapter: what an answer means', function () {
         });
         const cut = `HTTP/1.1 ${status} Busy\r\nRetry-After: 7\r\nX-Note`;
         expect(await failureBy({ kind: 'raw', bytes: cut, stayOpen: true }, 200)).to.include({ code: 'http_busy', retryAfterMs: 7_000 });
+      });
+    }
+
+    for (const [how, short] of [['reset', 'connection_reset'], ['close', 'connection_reset'], ['answer', 'http_server_error']] as const) {
+      it(`is ${short} when the time limit is reached by a stall of our own after a ${how}`, async () => {
+        const limitMs = 200;
+        const startedAt = performance.now();
+        receiver.on('/', () => {
+          // This process is the sender, too. It goes on a moment after its timer is due, and reads its socket only then.
+          setImmediate(() => { while (performance.now() < startedAt + limitMs + 20); });
+          return how === 'answer' ? { kind: 'answer', status: 500 } : { kind: 'break', when: 'before_headers', how };
+        });
+        const result = await new SendsInFlight().run(limitMs, () => new TimeLimitReached(limitMs), (signal) => adapter.send(attemptFor('task'), { type: 'http', url: receiver.url('/') }, signal));
+        expect(inShort(result)).to.equal(short);
       });
     }
 

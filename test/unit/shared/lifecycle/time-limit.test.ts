@@ -43,6 +43,24 @@ describe('TimeLimit', () => {
     expect(isOver).to.equal(false);
   });
 
+  for (const [how, end] of [
+    ['closed', () => far.end()],
+    ['reset', () => far.resetAndDestroy()],
+  ] as const) {
+    it(`is not over when the connection was ${how} before it`, async () => {
+      let isOver = false;
+      const limit = new TimeLimit(20, () => { isOver = true; });
+      near.on('error', () => undefined).resume();
+      const closed = new Promise((resolve) => { near.once('close', resolve); }).then(() => limit.callOff());
+      end();
+      // The timer is due then, and not so late that the limit would be extended.
+      standStill(30);
+      await closed;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(isOver).to.equal(false);
+    });
+  }
+
   it('gives the other side a little time after a stall: what we had to write may have left only then', async () => {
     let isOver = false;
     const limit = new TimeLimit(20, () => { isOver = true; });
