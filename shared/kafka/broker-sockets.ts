@@ -20,6 +20,13 @@ interface Seen {
   fault: Error | undefined;
 }
 
+export interface SocketsOwner {
+  /** A batch for this partition is about to be written. @returns false: it must not leave any more */
+  readonly mayLeave: (partition: number) => boolean;
+  /** The cluster has named its brokers. */
+  readonly onBrokers?: ((brokers: readonly BrokerAddress[]) => void) | undefined;
+}
+
 /**
  * Opens the sockets of one kafkajs producer, each behind a guard, and keeps hold of them, because kafkajs lets go of some:
  * after a connect timeout, and in front of a frozen broker, it ends a socket that will never close by itself.
@@ -33,12 +40,11 @@ export class BrokerSockets {
   #throttledUntil = 0;
   readonly #seen = new Map<string, Seen>();
   #brokers: ReadonlyMap<number, BrokerAddress> = new Map();
-  readonly #mayLeave: (partition: number) => boolean;
+  readonly #owner: SocketsOwner;
 
-  /** @param mayLeave asked for each batch that is about to be written; false: it is not */
-  constructor(bootstrap: BrokerAddress, mayLeave: (partition: number) => boolean) {
+  constructor(bootstrap: BrokerAddress, owner: SocketsOwner) {
     this.#bootstrap = bootstrap;
-    this.#mayLeave = mayLeave;
+    this.#owner = owner;
   }
 
   /**
@@ -109,7 +115,7 @@ export class BrokerSockets {
     const seen = this.#seen.get(name) ?? { heardAt: 0, fault: undefined };
     this.#seen.set(name, seen);
     return new GuardedSocket(socket, {
-      mayLeave: this.#mayLeave,
+      mayLeave: this.#owner.mayLeave,
       onFault: (fault) => {
         this.#fault ??= fault;
         seen.fault ??= fault;
@@ -122,7 +128,10 @@ export class BrokerSockets {
   }
 
   #take({ throttleMs, brokers }: AnswerFindings): void {
-    if (brokers !== undefined) this.#brokers = brokers;
+    if (brokers !== undefined) {
+      this.#brokers = brokers;
+      this.#owner.onBrokers?.([...brokers.values()]);
+    }
     if (throttleMs > 0) this.#throttledUntil = Math.max(this.#throttledUntil, performance.now() + Math.min(throttleMs, LONGEST_THROTTLE_MS));
   }
 

@@ -17,6 +17,8 @@ export interface ConnectionSettings {
   /** From the moment a batch is handed to kafkajs until the broker has acknowledged it, in whole milliseconds. */
   readonly sendTimeoutMs: number;
   readonly log?: KafkaLog | undefined;
+  /** Called with the brokers that the cluster names, each time that it does. */
+  readonly onBrokers?: (brokers: readonly BrokerAddress[]) => void;
 }
 
 interface LeaderFailure extends KafkaFailure {
@@ -72,7 +74,7 @@ export class TopicConnection {
     this.#cluster = cluster;
     this.#topic = topic;
     this.#settings = settings;
-    this.#sockets = new BrokerSockets(bootstrap, (partition) => this.#gate.mayLeave(partition));
+    this.#sockets = new BrokerSockets(bootstrap, { mayLeave: (partition) => this.#gate.mayLeave(partition), onBrokers: settings.onBrokers });
     const { logLevel, logCreator } = toKafkajsLogging((entry) => {
       // Errors of kafkajs about sockets that we cut ourselves are expected.
       if (this.#closing === undefined) settings.log?.(entry);
@@ -113,6 +115,11 @@ export class TopicConnection {
 
   get knowsPartitions(): boolean {
     return this.#partitions.length > 0;
+  }
+
+  /** How long ago it was made, and its leaders were asked for, in milliseconds. */
+  get ageMs(): number {
+    return performance.now() - this.#madeAt;
   }
 
   /** For how long the broker asks to send nothing (KIP-219), in whole milliseconds; 0: send. */

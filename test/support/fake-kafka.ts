@@ -22,7 +22,9 @@ export interface FakeKafkaOptions {
   /** Called with each new connection, before it has sent anything. */
   readonly greet?: (socket: net.Socket) => void;
   readonly partitions?: readonly FakePartition[];
-  /** Other brokers of its cluster, which its metadata names. It is node 1 itself. */
+  /** Its own number in its cluster. Default 1. */
+  readonly node?: number;
+  /** Other brokers of its cluster, which its metadata names. */
   readonly others?: readonly FakeNode[];
   /** It lets in who logs in by SCRAM, and every one who does not try. */
   readonly scram?: FakeScramOptions;
@@ -105,7 +107,7 @@ export class FakeKafka {
   }
 
   #cluster(): Buffer[] {
-    const itself = this.options.isNamed === false ? [] : [brokerEntry(this.host, this.port)];
+    const itself = this.options.isNamed === false ? [] : [brokerEntry(this.host, this.port, this.options.node)];
     return [...itself, ...(this.options.others ?? []).map(({ node, host, port }) => brokerEntry(host, port, node))];
   }
 

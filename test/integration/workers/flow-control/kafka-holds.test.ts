@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 
 import { eventually } from '../../../support/eventually.js';
-import { FakeKafka } from '../../../support/fake-kafka.js';
+import { freePort } from '../../../../scripts/servers/free-port.mjs';
+import { FakeKafka, frame, produceBody, targetOfProduceRequest, type FakeKafkaOptions, type FakeRequest } from '../../../support/fake-kafka.js';
 import { getTask, httpTask, submitNew, waitForState, type WireTask } from '../../../support/tasks.js';
 import { Fleet } from './fleet.js';
 
@@ -50,23 +51,41 @@ describe('a Kafka cluster that is well, and takes not everything', () => {
     expect(at2 - at1).to.be.at.least(throttleMs - 10);
   }).timeout(40_000);
 
-  it('keeps its circuit closed when one partition has no leader: other keys go on, and those of the partition use attempts', async () => {
-    broker = await FakeKafka.start({ partitions: [{ id: 0 }, { id: 1, error: 5, leader: -1 }] });
-    const to = broker;
-    await fleet.hire(1);
-    const keys = Array.from({ length: 10 }, (_, nth) => `k${nth}`);
-    const probes = await Promise.all(keys.map(async (key) => ({ key, id: await submit(to, { max_retries: 0 }, key) })));
-    const states = await Promise.all(probes.map(async ({ key, id }) => ({ key, task: await ended(id) })));
-    const stopped = states.filter(({ task }) => task.state === 'parked').map(({ key }) => key);
-    expect(stopped).to.have.lengthOf(4);
-    for (const { task } of states.filter(({ key }) => stopped.includes(key))) expect(task.timeline.map(({ error_code }) => error_code)).to.deep.equal(['broker_unavailable']);
-    // More than open a circuit, and no success among them.
-    const dead = await Promise.all(Array.from({ length: 60 }, () => submit(to, { max_retries: 0 }, stopped[0])));
-    for (const id of dead) expect((await ended(id)).state).to.equal('parked');
-    await waitForState(fleet.service.baseUrl, await submit(to), 'delivered', { withinMs: 1_000 });
-    const lines = fleet.service.log.split('\n').filter((line) => line.includes('circuit open') && line.includes(String(to.port)));
-    expect(lines).to.deep.equal([]);
-  }).timeout(40_000);
+  const stoppedPartitions: readonly (readonly [why: string, options: () => Promise<FakeKafkaOptions>, code: string])[] = [
+    ['has no leader', () => Promise.resolve({ partitions: [{ id: 0 }, { id: 1, error: 5, leader: -1 }] }), 'broker_unavailable'],
+    ['has a leader where nothing listens', async () => ({ partitions: [{ id: 0 }, { id: 1, leader: 2 }], others: [{ node: 2, host: '127.0.0.1', port: await freePort() }] }), 'broker_unreachable'],
+    [
+      'has too few replicas in sync',
+      () => Promise.resolve({
+        partitions: [{ id: 0 }, { id: 1 }],
+        reply: ({ api, body, correlationId }: FakeRequest) => {
+          if (api !== 'produce') return undefined;
+          const target = targetOfProduceRequest(body);
+          return target.partition === 0 ? undefined : frame(correlationId, produceBody({ ...target, error: 19 }));
+        },
+      }),
+      'broker_unavailable',
+    ],
+  ];
+  for (const [why, options, code] of stoppedPartitions) {
+    it(`keeps its circuit closed when one partition ${why}: other keys go on, and those of the partition use attempts`, async () => {
+      broker = await FakeKafka.start(await options());
+      const to = broker;
+      await fleet.hire(1);
+      const keys = Array.from({ length: 10 }, (_, nth) => `k${nth}`);
+      const probes = await Promise.all(keys.map(async (key) => ({ key, id: await submit(to, { max_retries: 0 }, key) })));
+      const states = await Promise.all(probes.map(async ({ key, id }) => ({ key, task: await ended(id) })));
+      const stopped = states.filter(({ task }) => task.state === 'parked').map(({ key }) => key);
+      expect(stopped).to.have.lengthOf(4);
+      for (const { task } of states.filter(({ key }) => stopped.includes(key))) expect(task.timeline.map(({ error_code }) => error_code)).to.deep.equal([code]);
+      // More than open a circuit, and no success among them.
+      const dead = await Promise.all(Array.from({ length: 60 }, () => submit(to, { max_retries: 0 }, stopped[0])));
+      for (const id of dead) expect((await ended(id)).state).to.equal('parked');
+      await waitForState(fleet.service.baseUrl, await submit(to), 'delivered', { withinMs: 1_000 });
+      const lines = fleet.service.log.split('\n').filter((line) => line.includes('circuit open') && line.includes(String(to.port)));
+      expect(lines).to.deep.equal([]);
+    }).timeout(40_000);
+  }
 
   function ended(id: string) {
     return eventually(async () => {
