@@ -111,6 +111,38 @@ describe('kafka adapter: a broker that fails, while others of its cluster are we
     expect(back.produced).to.have.lengthOf(1);
   });
 
+  it('goes on when the broker that the destination names is the one that is down, and blames the cluster when all are', async () => {
+    const ports = [await freePort(), await freePort()];
+    const [first, second] = await Promise.all(ports.map((port, index) => FakeKafka.start({
+      node: index + 1,
+      partitions: [{ id: 0, leader: 2 }, { id: 1, leader: 1 }],
+      others: [{ node: 2 - index, host, port: ports[1 - index] ?? 0 }],
+    }, port)));
+    if (first === undefined || second === undefined) throw new Error('two were started');
+    closing.add(second);
+    const adapter = closing.add(adapterFor(first, limits));
+    (await sendKeys(adapter)).forEach(expectDelivered);
+    await first.stop();
+    // Longer than leaders are taken for known, so that the metadata is asked for again over a new connection.
+    for (const startedAt = performance.now(); performance.now() - startedAt < 2_500;) {
+      const results = await sendKeys(adapter);
+      const delivered = results.filter(({ kind }) => kind === 'delivered');
+      expect(delivered).to.have.lengthOf(6);
+      for (const result of results.filter(({ kind }) => kind === 'failed')) {
+        expectFailed(result, 'broker_unreachable');
+        expect(result).to.include({ isHostWell: true });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await second.stop();
+    await eventually(async () => {
+      for (const result of await sendKeys(adapter)) {
+        expectFailed(result, 'broker_unreachable');
+        expect(result).to.not.have.property('isHostWell');
+      }
+    }, { withinMs: 3_000, everyMs: 50 });
+  });
+
   it('blames the cluster when none of the brokers that it names can be reached', async () => {
     const others = [{ node: 2, host, port: await freePort() }, { node: 3, host, port: await freePort() }];
     const entrance = closing.add(await FakeKafka.start({ partitions: [{ id: 0, leader: 2 }, { id: 1, leader: 3 }], others, isNamed: false }));
@@ -152,4 +184,22 @@ describe('kafka adapter: a broker that fails, while others of its cluster are we
       }
     });
   }
+
+  it('does not make a new connection for each message of a partition that has moved, and moves for ever', async () => {
+    const broker = closing.add(await FakeKafka.start({
+      partitions: [{ id: 0 }, { id: 1 }],
+      reply: ({ api, body, correlationId }) => {
+        if (api !== 'produce') return undefined;
+        const target = targetOfProduceRequest(body);
+        return target.partition === 0 ? undefined : frame(correlationId, produceBody({ ...target, error: 6 }));
+      },
+    }));
+    const adapter = closing.add(adapterFor(broker, limits));
+    const [, stopped = ''] = await keysByPartition(adapter);
+    const before = broker.connectionsTaken;
+    const startedAt = performance.now();
+    for (let nth = 0; nth < 12; nth += 1) expectFailed(await send(adapter, attempt(`s-${nth}`), kafka({ topic: 't', key: stopped })), 'broker_unavailable');
+    const seconds = (performance.now() - startedAt) / 1_000;
+    expect(broker.connectionsTaken - before).to.be.at.most(1 + Math.ceil(seconds));
+  });
 });

@@ -9,6 +9,8 @@ export interface PartitionQueueOwner {
   isInUse(connection: TopicConnection): boolean;
   /** The connection is of no more use: the next message gets a new one. Does nothing for one that was left before. */
   leave(connection: TopicConnection): void;
+  /** A partition has moved. The next message gets a new connection, unless this one has been made to ask for the leaders just now. */
+  askForLeaders(connection: TopicConnection): void;
   /** These get their second send over the next connection, after a pause. */
   sendAgainSoon(sends: readonly PendingSend[]): void;
   /** These have not left yet, and go over the next connection. */
@@ -110,7 +112,9 @@ export class PartitionQueue {
       case 'layout': {
         const first = batch.filter((send) => !send.wasSentAgain);
         answerAll(batch.filter((send) => send.wasSentAgain), failure);
-        this.owner.leave(this.connection);
+        // A partition that moves for ever must not cost the others a new connection each time.
+        if (failure.code === 'broker_unavailable') this.owner.askForLeaders(this.connection);
+        else this.owner.leave(this.connection);
         this.owner.sendAgainSoon(first);
         return;
       }

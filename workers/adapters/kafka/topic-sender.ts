@@ -38,6 +38,10 @@ export class TopicSender {
     leave: (connection) => {
       if (connection === this.#connection) this.#leaveConnection();
     },
+    askForLeaders: (connection) => {
+      // kafkajs has asked for them too, when it got the error.
+      if (connection === this.#connection && connection.ageMs > LEADERS_KNOWN_FOR_MS) this.#leaveConnection();
+    },
     sendAgainSoon: (sends) => this.#sendAgainSoon(sends),
     takeBack: (sends) => {
       this.#waiting.push(...sends);
