@@ -1,8 +1,8 @@
+import { patchKafkajsDeadlines } from './kafkajs-deadlines.js';
 import { nameKafkajsErrorCodes } from './kafkajs-error-codes.js';
 import { stopKafkajsIdleLoop } from './kafkajs-idle-loop.js';
 import { writeKafkajsRecords } from './kafkajs-records.js';
 import { patchKafkajsRequestTimeouts } from './kafkajs-request-timeouts.js';
-import { patchKafkajsThrottle } from './kafkajs-throttle.js';
 import { installedKafkajsVersion, KAFKAJS_VERSION } from './kafkajs-version.js';
 
 /** What is patched in kafkajs, and whether it is in force. */
@@ -11,7 +11,7 @@ export interface KafkajsPatches {
   readonly records: boolean;
   readonly errorCodes: boolean;
   readonly requestTimeouts: boolean;
-  readonly throttle: boolean;
+  readonly deadlines: boolean;
 }
 
 /**
@@ -25,12 +25,12 @@ export function patchKafkajs(): readonly string[] {
     records: writeKafkajsRecords(),
     errorCodes: nameKafkajsErrorCodes(),
     requestTimeouts: patchKafkajsRequestTimeouts(),
-    throttle: patchKafkajsThrottle(),
+    deadlines: patchKafkajsDeadlines(),
   });
 }
 
 /** Tasks are sent without the patches too, only slower: so these are warnings and nothing ends. */
-export function kafkajsWarnings(version: unknown, { idleLoop, records, errorCodes, requestTimeouts, throttle }: KafkajsPatches): readonly string[] {
+export function kafkajsWarnings(version: unknown, { idleLoop, records, errorCodes, requestTimeouts, deadlines }: KafkajsPatches): readonly string[] {
   const found = `kafkajs: expected ${KAFKAJS_VERSION}, found ${String(version)}`;
   return [
     ...(version === KAFKAJS_VERSION ? [] : [`${found}: how its errors are told apart was read in the expected one`]),
@@ -38,6 +38,6 @@ export function kafkajsWarnings(version: unknown, { idleLoop, records, errorCode
     ...(records ? [] : [`${found}: it writes records by itself, so a delivery to Kafka costs a quarter more`]),
     ...(errorCodes ? [] : [`${found}: errors of brokers that are newer than it have a number and no name`]),
     ...(requestTimeouts ? [] : [`${found}: its limits go by the time of day, so requests time out when the clock is set`]),
-    ...(throttle ? [] : [`${found}: it measures the wait that a broker asks for by the time of day, so it is longer or shorter when the clock is set`]),
+    ...(deadlines ? [] : [`${found}: it measures the wait that a broker asks for by the time of day, so it is longer or shorter when the clock is set`]),
   ];
 }

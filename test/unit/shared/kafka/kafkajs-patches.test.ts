@@ -14,15 +14,15 @@ describe('patchKafkajs', () => {
 
 describe('kafkajsWarnings', () => {
   it('names what was expected and found, and what each patch that is off costs', () => {
-    const off = { idleLoop: false, records: false, errorCodes: false, requestTimeouts: false, throttle: false };
-    const on = { idleLoop: true, records: true, errorCodes: true, requestTimeouts: true, throttle: true };
+    const off = { idleLoop: false, records: false, errorCodes: false, requestTimeouts: false, deadlines: false };
+    const on = { idleLoop: true, records: true, errorCodes: true, requestTimeouts: true, deadlines: true };
     expect(kafkajsWarnings('2.2.5', off)).to.have.lengthOf(6);
     for (const warning of kafkajsWarnings('2.2.5', off)) expect(warning).to.include(`expected ${KAFKAJS_VERSION}, found 2.2.5`);
     expect(kafkajsWarnings(KAFKAJS_VERSION, { ...on, idleLoop: false }).join()).to.include('idle loop');
     expect(kafkajsWarnings(KAFKAJS_VERSION, { ...on, records: false }).join()).to.include('writes records');
     expect(kafkajsWarnings(KAFKAJS_VERSION, { ...on, errorCodes: false }).join()).to.include('a number and no name');
     expect(kafkajsWarnings(KAFKAJS_VERSION, { ...on, requestTimeouts: false }).join()).to.include('time of day');
-    expect(kafkajsWarnings(KAFKAJS_VERSION, { ...on, throttle: false }).join()).to.include('the wait that a broker asks for');
+    expect(kafkajsWarnings(KAFKAJS_VERSION, { ...on, deadlines: false }).join()).to.include('the wait that a broker asks for');
   });
 });
 

@@ -4,7 +4,8 @@ import { expect } from 'chai';
 
 import { LONGEST_THROTTLE_MS } from '../../../../shared/kafka/broker-sockets.js';
 import { stopKafkajsIdleLoop } from '../../../../shared/kafka/kafkajs-idle-loop.js';
-import { patchKafkajsThrottle } from '../../../../shared/kafka/kafkajs-throttle.js';
+import { patchKafkajsDeadlines } from '../../../../shared/kafka/kafkajs-deadlines.js';
+import { eventually } from '../../../support/eventually.js';
 
 const require = createRequire(import.meta.url);
 const HOUR_MS = 3_600_000;
@@ -18,13 +19,13 @@ interface Queue {
   destroy(): void;
 }
 
-describe('patchKafkajsThrottle', () => {
+describe('patchKafkajsDeadlines', () => {
   const realNow = Date.now;
   let queue: Queue;
   before(() => { stopKafkajsIdleLoop(); });
   beforeEach(() => {
-    expect(patchKafkajsThrottle()).to.equal(true);
-    expect(patchKafkajsThrottle(), 'twice').to.equal(true);
+    expect(patchKafkajsDeadlines()).to.equal(true);
+    expect(patchKafkajsDeadlines(), 'twice').to.equal(true);
     const RequestQueue = require('kafkajs/src/network/requestQueue') as new (options: unknown) => Queue;
     const silent = { debug: () => undefined, warn: () => undefined };
     queue = new RequestQueue({ requestTimeout: 1_000, enforceRequestTimeout: false, maxInFlightRequests: null, logger: silent });
@@ -75,5 +76,21 @@ describe('patchKafkajsThrottle', () => {
   it('bounds a wait as our own rule does: after that time the broker is asked again', () => {
     queue.maybeThrottle(2 ** 31 - 1);
     expect(queue.throttledUntil - Date.now()).to.be.within(LONGEST_THROTTLE_MS - 1_000, LONGEST_THROTTLE_MS + 1);
+  });
+
+  it('asks for metadata anew after its age, and not earlier or later when the clock is set', async () => {
+    const BrokerPool = require('kafkajs/src/cluster/brokerPool') as new (options: unknown) => { metadataExpireAt: number | null };
+    const pool = new BrokerPool({ connectionPoolBuilder: {}, logger: { namespace: () => ({}) }, metadataMaxAge: 0 });
+    expect(pool.metadataExpireAt).to.equal(null);
+    pool.metadataExpireAt = Date.now() + 100;
+    for (const jumpMs of [HOUR_MS, -HOUR_MS]) {
+      setClockBy(jumpMs);
+      expect(pool.metadataExpireAt, 'ms left').to.be.above(Date.now());
+    }
+    Date.now = realNow;
+    await eventually(() => { expect(pool.metadataExpireAt).to.equal(null); }, { withinMs: 2_000 });
+    pool.metadataExpireAt = Date.now() + 100_000;
+    pool.metadataExpireAt = null;
+    expect(pool.metadataExpireAt).to.equal(null);
   });
 });
