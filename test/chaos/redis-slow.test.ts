@@ -3,13 +3,13 @@ import { expect } from 'chai';
 import { eventually } from '../support/eventually.js';
 import { call, cancel, getTaskAnswer, retryNow } from '../support/tasks.js';
 import { profile } from './profile.js';
-import { scenario } from './scenario.js';
+import { NONE_IS_KILLED, scenario } from './scenario.js';
 import { SlowLink } from './slow-link.js';
 
 describe('chaos: Redis misbehaves', () => {
   scenario('5d', 'SCRIPT FLUSH under load', async (scene) => {
     const own = await scene.ownRedis();
-    const { ledger, service, redis } = await scene.stage({ redis: own, workers: 2 });
+    const { ledger, service, redis } = await scene.stage({ redis: own, workers: 2, settings: NONE_IS_KILLED });
     ledger.on('/hook', ({ headers }) => ({ kind: 'answer', status: headers['x-retry-attempt'] === '0' ? 500 : 200 }));
     const stopLoad = ledger.startLoad(100, () => ledger.task({ max_retries: 2 }));
     for (let flush = 0; flush < 10; flush += 1) {

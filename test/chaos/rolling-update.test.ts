@@ -7,7 +7,7 @@ import { olderVersion } from '../support/older-version.js';
 import type { ServiceProcess } from '../support/service.js';
 import { call, type WireTask } from '../support/tasks.js';
 import { profile } from './profile.js';
-import { scenario, type Measured, type Scene, type Stage } from './scenario.js';
+import { NONE_IS_KILLED, scenario, type Measured, type Scene, type Stage } from './scenario.js';
 
 /** The last commit before jobs had search fields (docs/decisions/0011-search-fields.md). */
 const OLDER = 'f2863f799018d44d47305431aaf69bb9ed378832';
@@ -22,7 +22,7 @@ describe('chaos: a rolling update', () => {
 
 async function updated(scene: Scene, order: 'workers first' | 'API first'): Promise<Measured> {
   const older = await olderVersion(OLDER);
-  const stage = await scene.stage({ workers: 0 });
+  const stage = await scene.stage({ workers: 0, settings: NONE_IS_KILLED });
   const { service, ledger } = stage;
   let server = service.server;
   let worker = await service.startWorker({}, older);

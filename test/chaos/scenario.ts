@@ -19,6 +19,9 @@ import { printTable, printReport, type Row } from './report.js';
  */
 export const QUICK = { LOCK_DURATION: '1s', STALL_CHECK_INTERVAL: '300ms', STALL_BASE_DELAY: '50ms', STALL_MAX_DELAY: '300ms', SHUTDOWN_TIMEOUT: '3s', FLOW_CIRCUIT: 'off' };
 
+/** For scenarios in which no worker is killed: a lock that lapsed because the machine was busy would make a duplicate. */
+export const NONE_IS_KILLED = { LOCK_DURATION: '15s' };
+
 /** What a scenario breaks, and who watches it. */
 export interface Stage {
   readonly service: Service;

@@ -3,14 +3,15 @@ import { expect } from 'chai';
 import type { Ending, ServiceProcess } from '../support/service.js';
 import { eventually } from '../support/eventually.js';
 import { waitForState } from '../support/tasks.js';
-import { scenario } from './scenario.js';
+import { NONE_IS_KILLED, scenario } from './scenario.js';
 
 /** SHUTDOWN_TIMEOUT of these tests, and two seconds. */
 const ENDS_WITHIN_MS = 3_000 + 2_000;
 
 describe('chaos: processes that are told to stop', () => {
   scenario('9a', 'a rolling restart of 3 workers under load, with work that cannot finish', async (scene) => {
-    const { ledger, service, receiver } = await scene.stage({ workers: 0 });
+    // The work that cannot finish shall not fail meanwhile, however long three starts take.
+    const { ledger, service, receiver } = await scene.stage({ workers: 0, settings: { DELIVERY_TIMEOUT: '5m' } });
     const old = await Promise.all([service.startWorker(), service.startWorker(), service.startWorker()]);
     ledger.on('/hook', (_request, nth) => (nth <= 30 ? { kind: 'hang' } : { kind: 'answer', delayMs: 100 }));
     const stopLoad = ledger.startLoad(60, () => ledger.task({ max_retries: 0 }));
@@ -57,10 +58,12 @@ describe('chaos: processes that are told to stop', () => {
     const own = await scene.ownRedis('--appendonly', 'yes', '--appendfsync', 'always');
     const { ledger, service, receiver } = await scene.stage({ workers: 0, redis: own });
     const worker = await service.startWorker();
-    ledger.on('/hook', { kind: 'answer', delayMs: 500 });
+    let answer = (): void => undefined;
+    ledger.on('/hook', { kind: 'answer', after: new Promise<void>((resolve) => { answer = resolve; }) });
     await ledger.submitAll(ledger.tasks(30, { max_retries: 0 }));
     await receiver.waitForRequests(30);
     await own.kill();
+    answer();
     await worker.hasWritten(/redis is away/);
     const { ending, ms } = await terminate(worker);
     expect(ending, worker.output).to.equal(1);
@@ -76,7 +79,7 @@ describe('chaos: processes that are told to stop', () => {
   });
 
   scenario('9d', 'the API is told to stop under load, and replaced', async (scene) => {
-    const { ledger, service } = await scene.stage();
+    const { ledger, service } = await scene.stage({ settings: NONE_IS_KILLED });
     let server = await service.startServer();
     const stopLoad = ledger.startLoad(100);
     let slowestMs = 0;
