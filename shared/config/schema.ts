@@ -64,15 +64,28 @@ function boolean(fallback: 'true' | 'false' | undefined, meaning: string): Varia
   return variable(parse, 'true or false', fallback, meaning);
 }
 
-/** `500ms`, `10s`, `5m`, `1h`, `30d` -> milliseconds. */
+/** `500ms`, `10s`, `5m`, `1h`, `30d` -> milliseconds; NaN for another text. */
+function durationMs(value: string): number {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value) ?? [];
+  return Number(number) * (DURATION_UNIT_MS[unit] ?? NaN);
+}
+
+/** 3,600,000 -> `1h`: the largest unit of which it is a whole number. */
+function printDuration(ms: number): string {
+  const [unit = 'ms', unitMs = 1] = Object.entries(DURATION_UNIT_MS).findLast(([, each]) => ms % each === 0) ?? [];
+  return `${ms / unitMs}${unit}`;
+}
+
+/** @param min milliseconds; 0: everything above zero is taken */
 function duration(fallback: string, meaning: string, { min = 0, max = MAX_DURATION_MS } = {}): Variable<number> {
+  const isTaken = (ms: number): boolean => ms > 0 && ms >= min && ms <= max;
   const parse = (value: string): number => {
-    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value);
-    const ms = match === null ? NaN : Number(match[1]) * (DURATION_UNIT_MS[match[2] ?? ''] ?? NaN);
-    if (!(ms > 0 && ms >= min && ms <= max)) throw new Error('not a duration');
+    const ms = durationMs(value);
+    if (!isTaken(ms)) throw new Error('not a duration');
     return Math.ceil(ms);
   };
-  return variable(parse, `a duration ${min === 0 ? 'above zero' : `of at least ${min} ms`} such as 500ms, 10s, 5m, 1h, 30d`, fallback, meaning);
+  const examples = ['500ms', '10s', '5m', '1h', '30d'].filter((each) => isTaken(durationMs(each)));
+  return variable(parse, `a duration ${min === 0 ? 'above zero' : `from ${printDuration(min)}`} to ${printDuration(max)}, such as ${examples.join(', ')}`, fallback, meaning);
 }
 
 /** `host:port`, `[::1]:port`. */
