@@ -14,6 +14,7 @@ import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import { endBehindUnreadBody } from '../http/unread-body.js';
 import { askedJob } from './asked-job.js';
+import { refusalOfExpress, refuseInOurForm } from './board-errors.js';
 import { toBoardJson } from './board-job.js';
 import { boardListQuery } from './board-query.js';
 import { Turns } from './turns.js';
@@ -141,8 +142,9 @@ export function createBoardServer(reads: TaskQueue, queue: TaskQueue, mask: Path
       Object.assign(request, { originalUrl: request.url, url });
       return new Promise((resolve, reject) => {
         response.once('close', () => resolve());
+        refuseInOurForm(response, reject);
         serve(request, response, (error) => {
-          reject(error instanceof Error ? error : new RequestError('not_found', `there is nothing at ${match.path}`));
+          reject(error instanceof Error ? refusalOfExpress(error) : new RequestError('not_found', `there is nothing at ${match.path}`));
         });
       });
     },

@@ -134,13 +134,14 @@ export class TaskQueue {
 
   /**
    * Redrives every task that is in the failed set of one queue now; what fails again meanwhile is left.
-   * @param queueName such as `deliver-0`; an unknown one has nothing to redrive
+   * @param queueName such as `deliver-0`
+   * @throws RequestError not_found for an unknown one
    * @returns how many were started again, and how many another call had started or removed before
    */
   async redriveAll(queueName: string): Promise<{ retried: number; skipped: number }> {
     return this.#speakLong(async () => {
       const shard = this.#shards.all().find(({ queue }) => queue.name === queueName);
-      if (shard === undefined) return { retried: 0, skipped: 0 };
+      if (shard === undefined) throw new RequestError('not_found', 'there is no such queue');
       return redriveFailed(shard, this.options.clock(), (taskId) => this.redrive(taskId));
     });
   }

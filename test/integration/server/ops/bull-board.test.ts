@@ -311,6 +311,31 @@ describe('Bull Board', () => {
     }
   });
 
+  it('answers what it refuses in the form of the API', async () => {
+    const waiting = httpTask('http://127.0.0.1:9/hook', { initial_delay: 3_600 });
+    await submitNew(service.baseUrl, waiting);
+    const json = { 'content-type': 'application/json' };
+    const wrong: readonly (readonly [path: string, init: RequestInit, status: number, code: string])[] = [
+      [`${API}/t-none`, {}, 404, 'task_not_found'],
+      [`${API}/t-none/logs`, {}, 404, 'task_not_found'],
+      ['/admin/queues/api/queues/deliver-99/t-none', {}, 404, 'not_found'],
+      ['/admin/queues/api/queues/deliver-99/retry/failed', { method: 'PUT' }, 404, 'not_found'],
+      ['/admin/queues/api/queues/deliver-99/t-none/retry', { method: 'PUT' }, 404, 'not_found'],
+      [`${API}/t-none/retry`, { method: 'PUT' }, 404, 'task_not_found'],
+      [`${jobPath(waiting.id)}/retry`, { method: 'PUT' }, 405, 'action_refused'],
+      [`${jobPath(waiting.id)}/retry`, { method: 'PUT', headers: json, body: '{"a"' }, 400, 'invalid_request'],
+      [`${jobPath(waiting.id)}/retry`, { method: 'PUT', headers: json, body: JSON.stringify({ a: 'x'.repeat(200_000) }) }, 413, 'too_large'],
+      ['/admin/queues/queue/%25zz', {}, 400, 'invalid_request'],
+      ['/admin/queues/static/none.js', {}, 404, 'not_found'],
+    ];
+    for (const [path, init, status, code] of wrong) {
+      const response = await fetch(service.baseUrl + path, init);
+      const body = (await response.json()) as Record<string, unknown>; // every error of the API is an object
+      expect([response.status, body['code'], typeof body['error'], body['request_id']], path).to.deep.equal([status, code, 'string', response.headers.get('x-request-id')]);
+    }
+    expect(service.log).to.not.include('bug: a request failed');
+  });
+
   it('Retry twice at once raises the run by one', async () => {
     const task = await deadLetter({ max_retries: 0 });
     isDown = false;
