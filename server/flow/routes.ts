@@ -3,6 +3,7 @@ import { readReport } from '../../shared/domain/flow/flow-report.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { jsonAnswer, type Answer } from '../http/answer.js';
 import { readJsonBody } from '../http/json-body.js';
+import { checkNoBody, checkReasonBody } from '../http/reason-body.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import type { FleetSettings } from './fleet-settings.js';
@@ -60,7 +61,6 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
       return show(name, parts);
     },
   },
-  // These routes read no body. Node takes it off the connection when the answer is sent.
   {
     method: 'DELETE',
     path: '/destinations/:key',
@@ -70,6 +70,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     operationId: 'freeDestination',
     metricLabel: '/destinations/:key',
     handle: async (context, parts) => {
+      checkNoBody(context.request);
       const name = await nameIn(context, parts);
       await parts.queue.withFlow((store) => store.setPolicy(name, undefined));
       return show(name, parts);
@@ -79,11 +80,12 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     method: 'POST',
     path: '/destinations/:key/pause',
     role: 'operate',
-    body: 'none',
+    body: 'reason',
     query: [],
     operationId: 'pauseDestination',
     metricLabel: '/destinations/:key/pause',
     handle: async (context, parts) => {
+      await checkReasonBody(context.request);
       const name = await nameIn(context, parts);
       await parts.queue.withFlow((store) => store.setPaused(name, true));
       return show(name, parts);
@@ -93,11 +95,12 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     method: 'POST',
     path: '/destinations/:key/resume',
     role: 'operate',
-    body: 'none',
+    body: 'reason',
     query: [],
     operationId: 'resumeDestination',
     metricLabel: '/destinations/:key/resume',
     handle: async (context, parts) => {
+      await checkReasonBody(context.request);
       const name = await nameIn(context, parts);
       const hosts = (await readTraffic(parts.queue, name)).hostsOf(name);
       await parts.queue.withFlow(async (store) => {

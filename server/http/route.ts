@@ -2,9 +2,13 @@ import type { Answer } from './answer.js';
 import type { ServedFacts } from './match-facts.js';
 import type { RequestContext } from './request-context.js';
 
-/** The body that a route reads, and its media types in the contract. `none`: no body is read. */
+/**
+ * The body that a route reads, and its media types in the contract. `none`: no body is read. `reason`: it may be left out
+ * (reason-body.ts).
+ */
 export const mediaTypesOf = {
   none: [],
+  reason: ['application/json'],
   json: ['application/json'],
   json_or_ndjson: ['application/json', 'application/x-ndjson'],
 } as const satisfies Record<string, readonly string[]>;

@@ -8,6 +8,7 @@ import type { FleetSettings } from '../flow/fleet-settings.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { LargeAnswers } from '../http/large-answers.js';
 import { parseWords } from '../http/query.js';
+import { checkNoBody, checkReasonBody } from '../http/reason-body.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import type { WorkTurns } from '../http/work-turns.js';
@@ -56,6 +57,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     operationId: 'cancelTask',
     metricLabel: '/tasks/:id',
     handle: async (context, { queue }) => {
+      checkNoBody(context.request);
       const id = idIn(context);
       return answerToCancel(id, await queue.cancel(id));
     },
@@ -64,12 +66,12 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     method: 'POST',
     path: '/tasks/:id/retry',
     role: 'operate',
-    // Node takes a body off the connection when the answer is sent.
-    body: 'none',
+    body: 'reason',
     query: [],
     operationId: 'retryTask',
     metricLabel: '/tasks/:id/retry',
     handle: async (context, { queue }) => {
+      await checkReasonBody(context.request);
       const id = idIn(context);
       return answerToRetryNow(id, await queue.retryNow(id));
     },

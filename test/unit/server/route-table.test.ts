@@ -33,7 +33,7 @@ function operations(): Operation[] {
     entries(item)
       .filter(([method]) => METHODS.includes(method))
       .map(([method, operation]) => {
-        const content = operation['requestBody']?.['content'];
+        const content = resolve(operation['requestBody'])?.['content'];
         const parameters = operation['parameters'] === undefined ? [] : entries(operation['parameters']).map(([, parameter]) => resolve(parameter));
         return {
           method: method.toUpperCase(),

@@ -38,7 +38,8 @@ describe('a request that is answered before its body has come', () => {
     ['a compressed body', 'POST', '/tasks/batch', ['Content-Type: application/json', 'Content-Encoding: gzip', 'Content-Length: 100000000'], 415],
     ['a path where nothing is', 'POST', '/nothing', ['Content-Length: 100000000'], 404],
     ['a method that is not possible', 'POST', '/stats', ['Content-Length: 100000000'], 405],
-    ['a body that the route does not read', 'POST', '/destinations/x/pause', ['Content-Length: 100000000'], 200],
+    ['a body that must only hold a reason', 'POST', '/destinations/x/pause', ['Content-Type: application/json', 'Content-Length: 100000000'], 413],
+    ['a body where none is taken', 'DELETE', '/destinations/x', ['Content-Length: 100000000'], 400],
     ['an action that the board must not do', 'PUT', '/admin/queues/api/queues/x/clean', ['Content-Length: 100000000'], 405],
     ['a page of the board', 'GET', '/admin/queues', ['Content-Length: 100000000'], 200],
   ];
