@@ -113,8 +113,10 @@ export class Connection {
     if (!isWaiting || response !== this.#seen) {
       this.#seen = response;
       this.#isTimed = false;
-      this.waitsForClientSince = isWaiting ? now : undefined;
+      this.waitsForClientSince = undefined;
     }
+    // The first look may have come before the answer was there.
+    if (isWaiting) this.waitsForClientSince ??= now;
     if (!isUnread) return;
     if (!this.#isTimed) {
       this.#isTimed = true;

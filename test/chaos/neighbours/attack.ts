@@ -7,11 +7,6 @@ export interface Attacker {
   readonly name: string;
   /** Begins to attack, and resolves as soon as it does. It goes on until `attack.signal` aborts. */
   start(attack: Attack): Promise<void>;
-  /**
-   * The longest turn of the API that is not taken for harm, ms of CPU. The default is for one request. Requests of many
-   * connections that are ready in one turn add up, and then the times of the innocents count.
-   */
-  readonly longestTurnMs?: number;
   /** For how many seconds it has to go on where the harm gathers, such as memory that is never given back. */
   readonly leastSeconds?: number;
   /** The long form alone has time for it. */

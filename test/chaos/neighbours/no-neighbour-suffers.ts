@@ -24,10 +24,10 @@ const MOST_MS_MORE_OF_PROBE = 3_000;
  */
 const LONGEST_TURN_MS = 75;
 /**
- * An idle process has 130 MiB. Bodies may have 256 MiB and unread answers 128 MiB. What V8 has not collected yet comes on top:
- * 1,251 MiB were seen in all. Without those two limits it was 2,228 MiB after two seconds.
+ * An idle process has 130 MiB. Bodies may have 256 MiB and unread answers 128 MiB, of which large ones have 64 MiB. What V8 has not
+ * collected yet comes on top. Without those limits it was 2,228 MiB after two seconds.
  */
-const MOST_MIB = 1_536;
+const MOST_MIB = 1_024;
 
 /** Runs of an attacker before it is taken to do harm. */
 const MOST_TRIES = 3;
@@ -142,7 +142,7 @@ export function noNeighbourSuffers(number: string, from: string, attackers: read
         do {
           const run = await measure(attacker.name, attacker);
           tries.push(run);
-          harm = [...harmOf(run), ...slownessOf(tries, control, attacker)];
+          harm = [...harmOf(run), ...slownessOf(tries, control)];
         } while (harm.length > 0 && tries.every((run) => harmOf(run).length === 0) && tries.length < MOST_TRIES);
         expect(harm).to.deep.equal([]);
       });
@@ -174,14 +174,14 @@ function harmOf({ measured, api, worker }: Run): string[] {
 }
 
 /** What took too long in each of the runs. A busy machine makes things late, never early, so the best run counts. */
-function slownessOf(runs: readonly Run[], control: Measured, { longestTurnMs = LONGEST_TURN_MS }: Attacker): string[] {
+function slownessOf(runs: readonly Run[], control: Measured): string[] {
   const best = (of: (run: Run) => number): number => Math.min(...runs.map(of));
   const limits: readonly Limit[] = [
     ['p99 of the requests, ms', best(({ measured }) => measured.requestP99Ms), control.requestP99Ms + MOST_MS_MORE],
     ['p99 of the probes, ms', best(({ measured }) => measured.probeP99Ms), control.probeP99Ms + MOST_MS_MORE_OF_PROBE],
     ['p99 of the lateness, ms', best(({ measured }) => measured.latenessP99Ms), control.latenessP99Ms + MOST_MS_MORE],
     ['tasks that have not arrived 10 s later', best(({ measured }) => measured.missing), 0],
-    ['longest turn of the API, ms of CPU', best(({ api }) => api.longestTurnMs), longestTurnMs],
+    ['longest turn of the API, ms of CPU', best(({ api }) => api.longestTurnMs), LONGEST_TURN_MS],
     ['longest turn of the worker, ms of CPU', best(({ worker }) => worker.longestTurnMs), LONGEST_TURN_MS],
   ];
   return limits.filter(isBroken).map(inWords);

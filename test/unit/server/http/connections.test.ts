@@ -2,7 +2,13 @@ import type { RequestListener } from 'node:http';
 
 import { expect } from 'chai';
 
+import { sendAnswer } from '../../../../server/http/answer.js';
+import { BodyBudget } from '../../../../server/http/body-budget.js';
+import { readBody } from '../../../../server/http/json-body.js';
+import { LargeAnswers } from '../../../../server/http/large-answers.js';
 import { listen, type ListeningServer, type ListenOptions } from '../../../../server/http/listen.js';
+import { WorkTurns } from '../../../../server/http/work-turns.js';
+import { RequestError } from '../../../../shared/domain/errors.js';
 import type { LogFields } from '../../../../shared/logging/logger.js';
 import { eventually } from '../../../support/eventually.js';
 import { RawConnection } from '../../../support/raw-connection.js';
@@ -224,6 +230,63 @@ describe('connections', () => {
       await eventually(async () => { await ask(await open(), 500); });
       expect(lines[0]?.fields).to.deep.equal({ limit: 2, refused: 1 });
     });
+  });
+
+  describe('whose large answers are not read', () => {
+    const ANSWER_BYTES = 20 * 1_048_576;
+
+    it('make room for another one, and no more than three are made at once', async () => {
+      const largeAnswers = new LargeAnswers(ANSWER_BYTES);
+      let made = 0;
+      let gone = 0;
+      let most = 0;
+      let refused = 0;
+      await start((_request, response) => {
+        largeAnswers.whenRoom(response).then(() => {
+          made += 1;
+          most = Math.max(most, made - gone);
+          response.once('close', () => { gone += 1; });
+          response.end(Buffer.alloc(ANSWER_BYTES, 'x'));
+        }, () => {
+          refused += 1;
+          response.writeHead(503).end();
+        });
+      }, { largeAnswers });
+      const silent = await Promise.all(Array.from({ length: 8 }, open));
+      for (const connection of silent) {
+        connection.socket.pause();
+        connection.write(get('/'));
+      }
+      await eventually(() => { expect(made + refused).to.equal(8); }, { withinMs: 20_000 });
+      expect([most, made > 3, refused > 0]).to.deep.equal([3, true, true]);
+      const reader = await open();
+      await eventually(async () => {
+        reader.write(get('/'));
+        await eventually(() => { expect(reader.text.length).to.be.above(ANSWER_BYTES); }, { withinMs: 10_000 });
+      }, { withinMs: 30_000 });
+      expect(lines.some(({ fields }) => 'unread' in fields)).to.equal(true);
+    }).timeout(60_000);
+  });
+
+  describe('whose body comes too slowly', () => {
+    it('get 408 while the body takes of the budget, and make room for others; a small one may take its time', async () => {
+      const bodyBudget = new BodyBudget(4 * 1_048_576);
+      await start((request, response) => {
+        const held = bodyBudget.open(request);
+        readBody(request, 8 * 1_048_576, { held, turns: new WorkTurns() })
+          .then(({ length }) => response.end(`<${length}>`), (error: unknown) => sendAnswer(response, { status: error instanceof RequestError && error.code === 'request_timed_out' ? 408 : 503 }, 'x'))
+          .finally(() => held.release());
+      }, { bodyBudget });
+      const post = (length: number): string => `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${length}\r\n\r\n`;
+      const [stalled, small] = [await open(), await open()];
+      stalled.write(post(2_000_000) + 'x'.repeat(1_999_999));
+      small.write(post(10) + 'x');
+      await eventually(() => { expect(bodyBudget.usedBytes).to.be.above(1_900_000); });
+      await stalled.has(/^HTTP\/1\.1 408 [^]*Connection: close/, { withinMs: 20_000 });
+      expect(bodyBudget.usedBytes).to.equal(0);
+      small.write('x'.repeat(9));
+      await small.has(/<10>/);
+    }).timeout(40_000);
   });
 
   describe('whose client has ended its side', () => {
