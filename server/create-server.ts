@@ -70,7 +70,7 @@ export interface Server {
  * tests both get their API from here.
  */
 export function createServer(config: ServerConfig, { logger, clock, version, onUnfitRedis, stages, redis = connectRedis(config.redis, 'server'), ...deps }: ServerDeps): Server {
-  logConnectionChanges(redis, logger);
+  logConnectionChanges(redis, logger, 'server');
   redis.once('ready', () => void checkRedisSettings(redis, config.environment, logger).catch(onUnfitRedis));
   const mask = createPathMask(config.secretPathHosts);
   const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, refusals: new RefusalLog(logger), onEngineMismatch: onUnfitRedis });

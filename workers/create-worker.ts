@@ -83,7 +83,7 @@ export interface Worker {
  */
 export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, random, workerName, version, onStandstill = () => undefined, standstillTimes }: WorkerDeps): Worker {
   const redis = connectRedis(config.redis, 'worker');
-  logConnectionChanges(redis, logger);
+  logConnectionChanges(redis, logger, 'worker');
   const redisClock = new RedisClock(timeOfDay());
   const clock: Clock = () => redisClock.now();
   const mask = createPathMask(config.secretPathHosts);

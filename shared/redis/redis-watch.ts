@@ -2,9 +2,14 @@ import type { Environment } from '../config/schema.js';
 import type { Logger } from '../logging/logger.js';
 import { printError } from '../logging/print-error.js';
 import type { RedisClient } from './redis-connection.js';
+import { SILENT_AFTER_MS, watchSilence } from './silence-watch.js';
 
-/** Logs one line when Redis goes away and one line when it is back. */
-export function logConnectionChanges(redis: RedisClient, logger: Logger): void {
+/**
+ * Logs one line when Redis goes away and one line when it is back.
+ * @param profile of the connection: see connectRedis. For a worker, a Redis that keeps its connections and does not answer is
+ *                away, too
+ */
+export function logConnectionChanges(redis: RedisClient, logger: Logger, profile: 'server' | 'worker'): void {
   let isAway = false;
   const onAway = (error?: Error): void => {
     if (!isAway) logger.error('redis is away', { error: error === undefined ? undefined : printError(error) });
@@ -12,11 +17,13 @@ export function logConnectionChanges(redis: RedisClient, logger: Logger): void {
   };
   redis.on('error', onAway);
   redis.on('close', () => onAway());
-  redis.on('ready', () => {
+  const onBack = (): void => {
     if (isAway) logger.info('redis is back');
     isAway = false;
-  });
+  };
+  redis.on('ready', onBack);
   redis.on('end', () => (isAway = true)); // closed by us: nothing to say
+  if (profile === 'worker') watchSilence(redis, () => onAway(new Error(`it has not answered for ${SILENT_AFTER_MS} ms`)), onBack);
 }
 
 /** This Redis would delete tasks when it runs out of memory. */
