@@ -11,7 +11,8 @@ const pausedText = {
   full: 'redis is full: deliveries pause until it takes writes again',
   refused: 'redis refuses: deliveries pause until it takes writes again',
   unavailable: 'redis cannot answer now: deliveries pause until it does',
-} as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, string>;
+  bug: 'redis fails again and again: deliveries pause until it does not',
+} as const satisfies Record<RedisErrorClass, string>;
 const RESUMED = 'redis takes writes again: deliveries go on';
 
 interface Line {
@@ -30,7 +31,7 @@ export class BrakeLog {
 
   constructor(private readonly logger: Pick<Logger, 'error' | 'warn' | 'info'>) {}
 
-  paused(queue: string, errorClass: Exclude<RedisErrorClass, 'bug'>, error: unknown): void {
+  paused(queue: string, errorClass: RedisErrorClass, error: unknown): void {
     // Causes of one kind may differ in a slot or an address.
     const code = redisErrorCode(error) ?? errorClass;
     this.#add(code, queue, { level: 'error', text: pausedText[errorClass], cause: redisErrorCause(error) });

@@ -7,6 +7,13 @@ import type { BrakeLog } from './brake-log.js';
  * due.
  */
 const TRIAL_MS = 500;
+/** How soon a brake looks again whether the connection is back, ms. */
+const CONNECTED_AGAIN_MS = 250;
+/**
+ * So many bugs in a row, with no task between them, are not about one task: every fetch fails. Without a pause such a loop
+ * asked Redis thousands of times a second.
+ */
+const BUGS_IN_A_ROW = 20;
 
 export interface RedisBrakeOptions {
   /** The name of the queue, for the log: with a cluster one shard may be refused and another not. */
@@ -14,7 +21,7 @@ export interface RedisBrakeOptions {
   readonly errors: RedisErrors;
   readonly pause: () => void;
   readonly resume: () => void;
-  /** A write that a full Redis refuses, too. */
+  /** A write that a full Redis refuses, too. It is called only while the connection is up. */
   readonly tryWrite: () => Promise<unknown>;
   /** It is false while the connection is down. The connection's owner logs that, and its commands wait by themselves. */
   readonly isConnected: () => boolean;
@@ -24,7 +31,7 @@ export interface RedisBrakeOptions {
 /**
  * Keeps a worker from asking a refusing Redis thousands of times a second (3,500 log lines a second were measured). It
  * pauses the worker for 1 s to 10 s at a time, lets it try again, and logs when a cause comes up and when it is over. A
- * bug does not brake: it is about one task, and the others go on.
+ * bug alone does not brake: it is about one task, and the others go on.
  */
 export class RedisBrake {
   /** The first word of the cause that the worker waits for. */
@@ -33,6 +40,7 @@ export class RedisBrake {
   #isPaused = false;
   #timer: NodeJS.Timeout | undefined;
   #refusedAt = -Infinity;
+  #bugsInARow = 0;
   #isStopped = false;
 
   constructor(private readonly options: RedisBrakeOptions) {}
@@ -55,7 +63,9 @@ export class RedisBrake {
     const errorClass = this.options.errors.classify(error);
     if (errorClass === 'bug') {
       this.options.log.bug(error);
-      return false;
+      this.#bugsInARow += 1;
+      if (this.#bugsInARow < BUGS_IN_A_ROW) return false;
+      this.#bugsInARow = 0;
     }
     this.#refusedAt = performance.now();
     // A reply of Redis counts even if the connection is made anew because of it (READONLY).
@@ -66,6 +76,7 @@ export class RedisBrake {
 
   /** Call it when Redis has let the worker start something. */
   worked(): void {
+    this.#bugsInARow = 0;
     if (this.#cause === undefined || this.#isPaused) return;
     clearTimeout(this.#timer);
     this.#cause = undefined;
@@ -79,7 +90,7 @@ export class RedisBrake {
     clearTimeout(this.#timer);
   }
 
-  #brake(errorClass: Exclude<RedisErrorClass, 'bug'>, error: unknown): void {
+  #brake(errorClass: RedisErrorClass, error: unknown): void {
     // Tasks that end meanwhile are refused, too. The first refusal has been logged.
     if (this.#isPaused || this.#isStopped) return;
     const { queue, log, pause } = this.options;
@@ -94,11 +105,22 @@ export class RedisBrake {
   }
 
   async #tryAgain(): Promise<void> {
+    // Nothing can be written now, and that says nothing about what Redis refuses.
+    if (!this.options.isConnected()) {
+      this.#timer = setTimeout(() => void this.#tryAgain(), CONNECTED_AGAIN_MS);
+      return;
+    }
     const failure = await this.options.tryWrite().then(() => undefined, (error: unknown) => ({ error }));
     this.#isPaused = false;
     if (this.#isStopped || (failure !== undefined && this.failed(failure.error))) return;
     // Redis accepted this write, but it may still refuse what the worker does.
-    this.#timer = setTimeout(() => this.worked(), TRIAL_MS);
+    this.#timer = setTimeout(() => this.#endTrial(), TRIAL_MS);
     this.options.resume();
+  }
+
+  /** "Redis takes writes again" has to be true when it is logged, and the connection may have gone since the trial. */
+  #endTrial(): void {
+    if (this.options.isConnected()) this.worked();
+    else this.#timer = setTimeout(() => this.#endTrial(), CONNECTED_AGAIN_MS);
   }
 }
