@@ -1,9 +1,10 @@
-import { Worker, type Job, type Processor, type WorkerOptions } from 'bullmq';
+import { Worker, type Job, type JobJson, type Processor, type WorkerOptions } from 'bullmq';
 import type { Clock } from '../../domain/ports.js';
 import type { RedisClient } from '../../redis/redis-connection.js';
 import { deliveryBackend } from './delivery-backend.js';
 import { renewLocksWithoutClock } from './lock-renewal.js';
 import { PendingCalls } from './pending-calls.js';
+import { UNREADABLE_DATA } from './readable-job.js';
 
 /**
  * How long a stop waits for the answer to a fetch, and for jobs that were fetched and not begun. Redis may be away, or the
@@ -70,6 +71,15 @@ export class DeliveringWorker extends Worker {
   /** @param blockUntil when the next job is due, by our clock; 0 when there is none. BullMQ subtracts Date.now from it. */
   protected override getBlockTimeout(blockUntil: number): number {
     return super.getBlockTimeout(blockUntil === 0 ? 0 : blockUntil - this.#clock() + Date.now());
+  }
+
+  /** BullMQ throws when the data is no JSON, and then no worker has the job: see readable-job.ts. */
+  protected override createJob(job: JobJson, jobId: string): Job {
+    try {
+      return super.createJob(job, jobId);
+    } catch {
+      return super.createJob({ ...job, data: UNREADABLE_DATA }, jobId);
+    }
   }
 
   override async processJob(...args: Parameters<Worker['processJob']>): ReturnType<Worker['processJob']> {

@@ -6,13 +6,14 @@ import { passTimeOf } from './callers-time.js';
 import { createBatchingBackend } from './finish-batcher.js';
 import { lookAfterFailure } from './look-after-failure.js';
 import type { PendingCalls } from './pending-calls.js';
+import { fetchReadable } from './readable-job.js';
 import { wakeWhenDue } from './wake-when-due.js';
 import { watchCalls } from './watched-calls.js';
 
 /**
- * BullMQ's own backend for a worker that delivers, with the five things that we do in another way: jobs end in groups,
- * an idle worker wakes itself, a failure is followed by a look for due jobs, no call of its loop can hang unseen, and what is
- * due is decided by a clock of ours.
+ * BullMQ's own backend for a worker that delivers, with the six things that we do in another way: jobs end in groups,
+ * an idle worker wakes itself, a failure is followed by a look for due jobs, no call of its loop can hang unseen, what is due
+ * is decided by a clock of ours, and a job that BullMQ cannot parse is fetched all the same.
  * @param redis  the connection of the worker
  * @param marker key of the set on which idle workers wait
  * @param calls  is told what the loop waits for
@@ -20,7 +21,7 @@ import { watchCalls } from './watched-calls.js';
  */
 export function deliveryBackend(redis: RedisClient, marker: string, calls: PendingCalls, clock: Clock): BackendFactory<RedisQueueBackend> {
   return (...args) => {
-    const backend = wakeWhenDue(passTimeOf(clock, createBatchingBackend(...args)), () => endWait(redis, marker));
+    const backend = wakeWhenDue(fetchReadable(passTimeOf(clock, createBatchingBackend(...args))), () => endWait(redis, marker));
     return watchCalls(lookAfterFailure(boundReconnect(backend, calls)), calls);
   };
 }

@@ -4,6 +4,7 @@ import { COUNTED_BY_CALLER } from './counted-by-caller.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { jobField } from './job-fields.js';
 import type { QueueClient } from './queue-client.js';
+import { makeReadable } from './readable-job.js';
 import { replaceOnce } from './replace-once.js';
 
 type Argument = string | number | boolean | Buffer | undefined;
@@ -51,6 +52,7 @@ export function finishArguments(calls: readonly FinishArguments[]): Argument[] {
 /** @returns what BullMQ expects of its own script */
 export function readFinish(answer: unknown): unknown {
   if (Array.isArray(answer) && Array.isArray(answer[0])) answer[0] = namedValues(answer[0]);
+  makeReadable(answer);
   return answer;
 }
 
