@@ -18,6 +18,7 @@ interface Seen {
   heardAt: number;
   /** The first answer that was none. */
   fault: Error | undefined;
+  readonly open: Set<net.Socket>;
 }
 
 export interface SocketsOwner {
@@ -81,6 +82,11 @@ export class BrokerSockets {
     return (this.#seen.get(nameOf(broker))?.heardAt ?? 0) > since;
   }
 
+  /** Ends the sockets to one broker. kafkajs opens others when it needs them. */
+  cut(broker: BrokerAddress): void {
+    for (const socket of this.#seen.get(nameOf(broker))?.open ?? []) socket.destroy(new Error('the connection to this broker was given up'));
+  }
+
   /** For how long the brokers ask us to send nothing, in whole milliseconds; 0: send. */
   get throttledForMs(): number {
     // Nearly always: no clock is read.
@@ -112,8 +118,10 @@ export class BrokerSockets {
 
   #guard(socket: net.Socket, broker: BrokerAddress): GuardedSocket {
     const name = nameOf(broker);
-    const seen = this.#seen.get(name) ?? { heardAt: 0, fault: undefined };
+    const seen = this.#seen.get(name) ?? { heardAt: 0, fault: undefined, open: new Set<net.Socket>() };
     this.#seen.set(name, seen);
+    seen.open.add(socket);
+    socket.once('close', () => seen.open.delete(socket));
     return new GuardedSocket(socket, {
       mayLeave: this.#owner.mayLeave,
       onFault: (fault) => {

@@ -14,10 +14,13 @@ export class ProduceGate {
   /** Batches that have not left, by partition, oldest first. */
   readonly #waiting = new Map<number, Departure[]>();
   readonly #shut = new Set<number>();
+  /** How many batches have entered and not ended, by partition. */
+  readonly #underWay = new Map<number, number>();
 
   /** To be called before a batch is handed to kafkajs. `end` has to follow. */
   enter(partition: number): Departure {
     const departure = { hasLeft: false };
+    this.#underWay.set(partition, this.underWay(partition) + 1);
     const waiting = this.#waiting.get(partition);
     if (waiting === undefined) this.#waiting.set(partition, [departure]);
     else waiting.push(departure);
@@ -34,9 +37,14 @@ export class ProduceGate {
 
   /** kafkajs has no more to do with the batch. */
   end(partition: number, departure: Departure): void {
+    this.#underWay.set(partition, this.underWay(partition) - 1);
     if (departure.hasLeft) return;
     const waiting = this.#waiting.get(partition);
     waiting?.splice(waiting.indexOf(departure), 1);
+  }
+
+  underWay(partition: number): number {
+    return this.#underWay.get(partition) ?? 0;
   }
 
   /** Nothing more leaves for this partition: kafkajs still holds a batch that was given up. */

@@ -26,6 +26,8 @@ interface LeaderFailure extends KafkaFailure {
   readonly at: number;
 }
 
+/** A broker that failed is left out for at least this time, ms, while its connection is in use. */
+const DOWN_FOR_MS = 1_000;
 /** How many other brokers of a cluster are asked whether they are well, when one fails. */
 const MOST_PROBED = 3;
 /** How long a polite goodbye may take before the sockets are cut, in milliseconds: nothing is lost by cutting. */
@@ -191,6 +193,7 @@ export class TopicConnection {
       throw await this.#findCulprit(error, partition, departure, startedAt);
     } finally {
       this.#gate.end(partition, departure);
+      if (this.#down.size > 0) this.#cutDown();
       this.#batchesInFlight -= 1;
       if (this.#batchesInFlight === 0) this.#onRetired?.();
     }
@@ -211,12 +214,26 @@ export class TopicConnection {
   #learn(partitions: PartitionMetadata[]): void {
     this.#partitions = partitions;
     this.#counted = countOnly(partitions.length);
+    // The metadata is new, so leaders that were down some time ago get another chance: messages without a key never ask for one.
+    for (const [node, { at }] of this.#down) if (performance.now() - at > DOWN_FOR_MS) this.#down.delete(node);
     this.#findLeaderless();
   }
 
   #findLeaderless(): void {
     const leaderless = this.#partitions.filter(({ leader, partitionId }) => leader < 0 || this.#down.has(leader) || this.#gate.isShut(partitionId));
     this.#leaderless = new Set(leaderless.map(({ partitionId }) => partitionId));
+  }
+
+  /**
+   * Ends the sockets to brokers that are down, as soon as no batch waits for an answer of theirs. kafkajs asks any connected
+   * broker for metadata, so a silent one would hold up the partitions of the others.
+   */
+  #cutDown(): void {
+    for (const node of this.#down.keys()) {
+      const broker = this.#sockets.brokers.get(node);
+      const isIdle = this.#partitions.every(({ leader, partitionId }) => leader !== node || this.#gate.underWay(partitionId) === 0);
+      if (broker !== undefined && isIdle) this.#sockets.cut(broker);
+    }
   }
 
   #leaderOf(partition: number): number | undefined {

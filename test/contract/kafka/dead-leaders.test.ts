@@ -185,6 +185,27 @@ describe('kafka adapter: a broker that fails, while others of its cluster are we
     });
   }
 
+  it('asks no silent broker about the topic: messages of the others do not wait for it', async () => {
+    const silent = closing.add(await startRawHost());
+    let refusesNext = false;
+    let isKnown = false;
+    const broker = closing.add(await FakeKafka.start({
+      partitions,
+      others: [{ node: 2, host, port: silent.port }],
+      // Each second batch is refused, so that kafkajs asks any broker that it is connected to for the leaders.
+      reply: ({ api, body, correlationId }) => {
+        if (api !== 'produce' || !isKnown) return undefined;
+        refusesNext = !refusesNext;
+        return refusesNext ? frame(correlationId, produceBody({ ...targetOfProduceRequest(body), error: 6 })) : undefined;
+      },
+    }));
+    const adapter = closing.add(adapterFor(broker, limits));
+    const [led = ''] = await keysByPartition(adapter);
+    await eventually(() => { expect(silent.connectionsOpen).to.equal(0); });
+    isKnown = true;
+    for (let nth = 0; nth < 8; nth += 1) expectDelivered(await send(adapter, attempt(`w-${nth}`), kafka({ topic: 't', key: led })));
+  });
+
   it('does not make a new connection for each message of a partition that has moved, and moves for ever', async () => {
     const broker = closing.add(await FakeKafka.start({
       partitions: [{ id: 0 }, { id: 1 }],

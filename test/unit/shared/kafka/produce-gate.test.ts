@@ -30,4 +30,14 @@ describe('ProduceGate', () => {
     expect([first.hasLeft, other.hasLeft]).to.deep.equal([false, true]);
     expect([gate.isShut(0), gate.isShut(1)]).to.deep.equal([true, false]);
   });
+
+  it('counts the batches of a partition that have not ended, whether they have left or not', () => {
+    const gate = new ProduceGate();
+    const [first, second] = [gate.enter(0), gate.enter(0)];
+    gate.mayLeave(0);
+    expect([gate.underWay(0), gate.underWay(1)]).to.deep.equal([2, 0]);
+    gate.end(0, first);
+    gate.end(0, second);
+    expect(gate.underWay(0)).to.equal(0);
+  });
 });
