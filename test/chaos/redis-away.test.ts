@@ -8,6 +8,11 @@ import { profile } from './profile.js';
 import { scenario } from './scenario.js';
 
 const SECOND = 1_000;
+/**
+ * What a request may take at most: its limit of 0.9 s for Redis, and the rest of it. The short form runs beside other tests. Before
+ * there was a limit it took 2.4 s with a master of a cluster killed, and 6.6 s with one frozen.
+ */
+const ANSWERED_WITHIN_MS = profile.name === 'long' ? SECOND : 2 * SECOND;
 const MIB = 1_048_576;
 /** The messages are so large that a process that keeps the requests of the outage would be seen to grow: 60 MiB in the short form, 600 in the long one. */
 const MESSAGE_BYTES = MIB / 4;
@@ -71,6 +76,6 @@ function expectAllRefused(posts: readonly Post[]): void {
     expect(post.retryAfter).to.match(/^\d+$/);
   }
   // On a machine that does other things besides, one of hundreds may be late for reasons that are not the API's.
-  const late = posts.filter(({ ms }) => ms > SECOND);
-  expect(late.length / posts.length, `503 within a second: ${late.map(({ ms }) => Math.round(ms)).join(' ')} ms`).to.be.at.most(profile.shareOfNoise);
+  const late = posts.filter(({ ms }) => ms > ANSWERED_WITHIN_MS);
+  expect(late.length / posts.length, `503 within ${ANSWERED_WITHIN_MS} ms: ${late.map(({ ms }) => Math.round(ms)).join(' ')} ms`).to.be.at.most(profile.shareOfNoise);
 }
