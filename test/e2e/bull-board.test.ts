@@ -75,4 +75,24 @@ describe('e2e: Bull Board in a browser', function () {
       ]);
     });
   }
+
+  it('shows on the page of each task its own, when it is opened from the list and when it is loaded by its address, however alike two ids are', async () => {
+    const ids = ['z/b', 'z%2Fb', 'z%252Fb', 'z:b', 'z%3Ab', 'zü b'];
+    const prefix = uniqueId('alike');
+    for (const id of ids) await submitNew(service.baseUrl, httpTask(receiver.url('/waits'), { id: prefix + id, initial_delay: 3_600 }));
+    const shownBy = async (act: () => Promise<unknown>): Promise<unknown> => {
+      const asked = page.waitForResponse((response) => new URL(response.url()).pathname.includes('/api/queues/deliver-0/t-')).then((response) => response.json());
+      const [answer] = await Promise.all([asked, act()]);
+      // The board answers so; what is read of it is compared.
+      return (answer as { job: { data: { id: string } } }).job.data.id;
+    };
+    for (const id of ids) {
+      await page.goto(`${service.baseUrl}/admin/queues/queue/deliver-0?status=delayed`);
+      const link = page.getByRole('link', { name: `t-${encodeURIComponent(prefix + id)}`, exact: true });
+      expect(await shownBy(() => link.click()), 'from the list').to.equal(prefix + id);
+      const address = page.url();
+      await page.goto('about:blank');
+      expect(await shownBy(() => page.goto(address)), 'loaded by its address').to.equal(prefix + id);
+    }
+  });
 });
