@@ -49,6 +49,8 @@ export interface BoardParts {
   readonly board: BoardServer;
 }
 
+const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
+
 const OTHERS_ARE_REFUSED = 'this action would break tasks: only Retry and Retry all of failed jobs are allowed';
 
 const boardRow = { body: 'none', query: 'any', operationId: null, metricLabel: BOARD_PATH } as const;
@@ -68,6 +70,8 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     handle: async (context, { board }) => {
       const [, , , ...below] = context.match.path.split('/');
       const path = `/${below.join('/')}`;
+      // The board would answer these with its page, although parsers of urls take them for another path.
+      if (DOT_SEGMENT.test(path)) throw new RequestError('not_found', `there is nothing at ${context.match.path}`);
       await board.serve(context, path.replace(/\/$/, '') === LIST_PATH ? `${LIST_PATH}?${boardListQuery(context.match.search)}` : path);
       return ANSWERED;
     },

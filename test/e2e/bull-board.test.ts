@@ -81,7 +81,7 @@ describe('e2e: Bull Board in a browser', function () {
     const prefix = uniqueId('alike');
     for (const id of ids) await submitNew(service.baseUrl, httpTask(receiver.url('/waits'), { id: prefix + id, initial_delay: 3_600 }));
     const shownBy = async (act: () => Promise<unknown>): Promise<unknown> => {
-      const asked = page.waitForResponse((response) => new URL(response.url()).pathname.includes('/api/queues/deliver-0/t-')).then((response) => response.json());
+      const asked = page.waitForResponse((response) => new URL(response.url()).pathname.includes('/api/queues/deliver-0/t-')).then((response): Promise<unknown> => response.json());
       const [answer] = await Promise.all([asked, act()]);
       // The board answers so; what is read of it is compared.
       return (answer as { job: { data: { id: string } } }).job.data.id;

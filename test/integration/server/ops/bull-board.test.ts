@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { sendRaw } from '../../../support/raw-request.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { call, getTask, httpTask, submitNew, uniqueId, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';
@@ -55,6 +56,13 @@ describe('Bull Board', () => {
     const response = await fetch(`${service.baseUrl}/admin/queues`);
     expect(response.status).to.equal(200);
     expect(await response.text()).to.contain('Kafka Retry Service');
+  });
+
+  it('has nothing at a path with a step up or of no length', async () => {
+    for (const path of ['/admin/queues/..', '/admin/queues/queue/..', '/admin/queues/queue/deliver-0/..', '/admin/queues/queue/deliver-0/%2E', '/admin/queues/queue/.%2e/', `${API}/%2e%2e`]) {
+      expect((await sendRaw(service.baseUrl, { path })).status, path).to.equal(404);
+    }
+    expect((await sendRaw(service.baseUrl, { path: '/admin/queues/queue/deliver-0/t-..' })).status).to.equal(200);
   });
 
   it('shows a task in the words of its client, its message cut, no password', async () => {
