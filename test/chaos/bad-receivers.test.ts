@@ -15,7 +15,8 @@ import { heapMiB, openSockets, residentMiB, tellsItsHeap } from './process-facts
 import { profile } from './profile.js';
 import { scenario, type Scene } from './scenario.js';
 
-const LIMIT_MS = 3_000;
+/** The short form runs on machines that do other things, too: there a receiver may need seconds to be heard at all. */
+const LIMIT_MS = profile.name === 'long' ? 3_000 : 6_000;
 const MIB = 1_048_576;
 const MOST_GROWTH_MIB = 5;
 
@@ -38,7 +39,8 @@ const behaviours: readonly (readonly [path: string, behaviour: Behaviour, code: 
 
 describe('chaos: receivers that misbehave', () => {
   scenario('10', `${profile.badAnswers.toLocaleString('en')} bad answers of ${behaviours.length + 3} kinds`, async (scene) => {
-    const { ledger, crew, receiver, service } = await scene.stage({ settings: { DELIVERY_TIMEOUT: `${LIMIT_MS}ms`, ...tellsItsHeap } });
+    // No worker dies here. With the short locks of the other scenarios a stall of the machine would look like it.
+    const { ledger, crew, receiver, service } = await scene.stage({ settings: { DELIVERY_TIMEOUT: `${LIMIT_MS}ms`, LOCK_DURATION: '30s', ...tellsItsHeap } });
     for (const [at, behaviour] of behaviours) ledger.on(at, behaviour);
     const secure = await selfSignedReceiver(scene);
     const targets = [
