@@ -163,7 +163,7 @@ export class Ledger {
    * Waits until every acknowledged task has ended, by the service's word and the receiver's, and counts.
    * @param gone tasks that were seen to be lost, where that is allowed; no receiver may have them
    */
-  async settle({ withinMs = 30_000, gone = new Set() }: { readonly withinMs?: number; readonly gone?: ReadonlySet<string> } = {}): Promise<Reckoning> {
+  async settle({ withinMs = 30_000, everyMs = 50, gone = new Set() }: { readonly withinMs?: number; readonly everyMs?: number; readonly gone?: ReadonlySet<string> } = {}): Promise<Reckoning> {
     const open = new Map<string, string>([...this.#acked].filter((id) => !gone.has(id)).map((id) => [id, 'not looked at']));
     const ends: Record<End, number> = { delivered: 0, dead: 0, parked: 0, cancelled: 0 };
     const look = async (): Promise<void> => {
@@ -178,7 +178,7 @@ export class Ledger {
       });
       if (open.size > 0) throw new Error(`${open.size} of ${this.#acked.size} acknowledged tasks have no end: ${JSON.stringify([...open].slice(0, 3))}`);
     };
-    await eventually(look, { withinMs, everyMs: 50 });
+    await eventually(look, { withinMs, everyMs });
     expect([...gone].filter((id) => this.#accepted.has(id)), 'lost, and received all the same').to.deep.equal([]);
     return {
       acked: this.#acked.size,
