@@ -325,7 +325,6 @@ describe('Bull Board', () => {
     const json = { 'content-type': 'application/json' };
     const wrong: readonly (readonly [path: string, init: RequestInit, status: number, code: string])[] = [
       [`${API}/t-none`, {}, 404, 'task_not_found'],
-      [`${API}/t-none/logs`, {}, 404, 'task_not_found'],
       ['/admin/queues/api/queues/deliver-99/t-none', {}, 404, 'not_found'],
       ['/admin/queues/api/queues/deliver-99/retry/failed', { method: 'PUT' }, 404, 'not_found'],
       ['/admin/queues/api/queues/deliver-99/t-none/retry', { method: 'PUT' }, 404, 'not_found'],

@@ -188,7 +188,7 @@ describe('POST /tasks/:id/retry', () => {
     });
   }
 
-  it('does not read a body, and leaves the connection usable', async () => {
+  it('refuses a body that is no reason, and leaves the connection usable', async () => {
     const task = await submitted(waiting(), 'scheduled');
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const ask = (method: string, path: string, body: string): Promise<{ status: number | undefined; reused: boolean }> =>
@@ -201,8 +201,8 @@ describe('POST /tasks/:id/retry', () => {
         sent.end(body);
       });
     try {
-      expect(await ask('POST', `/tasks/${task.id}/retry`, 'no JSON '.repeat(8_000))).to.deep.equal({ status: 202, reused: false });
-      expect(await ask('DELETE', `/tasks/${task.id}`, 'no JSON '.repeat(8_000))).to.deep.equal({ status: 200, reused: true });
+      expect(await ask('POST', `/tasks/${task.id}/retry`, 'no JSON '.repeat(8_000))).to.deep.equal({ status: 415, reused: false });
+      expect(await ask('DELETE', `/tasks/${task.id}`, 'no JSON '.repeat(8_000))).to.deep.equal({ status: 400, reused: true });
       expect(await ask('GET', `/tasks/${task.id}`, '')).to.deep.equal({ status: 200, reused: true });
     } finally {
       agent.destroy();
