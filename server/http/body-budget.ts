@@ -30,9 +30,10 @@ export class BodyBudget {
     const held = new HeldBytes((change, before) => {
       if (change > 0 && before + change > this.maxBytes - this.#usedBytes - change) return false;
       this.#usedBytes += change;
+      // Only a large body comes here. To note each request would cost every submission.
+      if (change > 0) this.#heldBy.set(request, held);
       return true;
     });
-    this.#heldBy.set(request, held);
     return held;
   }
 

@@ -63,4 +63,16 @@ describe('BodyBudget', () => {
       }),
     );
   });
+
+  it('says what the body of each request takes now: nothing for a small one', () => {
+    const budget = new BodyBudget(1_000_000);
+    const [large, small] = [{}, {}];
+    const [ofLarge, ofSmall] = [budget.open(large), budget.open(small)];
+    ofSmall.take(65_536);
+    ofLarge.take(100_000);
+    expect([budget.bytesOf(large), budget.bytesOf(small), budget.bytesOf({})]).to.deep.equal([34_464, 0, 0]);
+    ofLarge.release();
+    ofSmall.release();
+    expect(budget.bytesOf(large)).to.equal(0);
+  });
 });
