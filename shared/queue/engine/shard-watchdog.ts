@@ -29,7 +29,8 @@ export class ShardWatchdog {
 
   start(): void {
     this.#memory = firstMemory(performance.now());
-    this.#timer ??= setInterval(() => void this.#look(), this.options.times.lookMs);
+    // After a long turn of ours, answers stand in their sockets when the timer fires. They are read before the immediate runs.
+    this.#timer ??= setInterval(() => setImmediate(() => void this.#look()), this.options.times.lookMs);
   }
 
   stop(): void {
@@ -38,6 +39,7 @@ export class ShardWatchdog {
   }
 
   async #look(): Promise<void> {
+    if (this.#timer === undefined) return;
     const { times, rebuild, giveUp } = this.options;
     const redis = isSuspicious(this.#memory, this.#see(), times) ? await this.#ask() : undefined;
     // It was stopped while Redis was asked.
