@@ -60,7 +60,8 @@ export function readFinish(answer: unknown): unknown {
  * KEYS: those that all calls share, in BullMQ's order, then three of each job. ARGV: nine of each job.
  *
  * One that fails, such as for a full Redis, must not take the others with it: they have ended by then, and jobs that
- * were fetched for them would stand there without a worker.
+ * were fetched for them would stand there without a worker. Nor must a job that cannot even be looked at, because its key
+ * holds something else.
  *
  * @throws EngineMismatchError for another BullMQ than this was written for
  */
@@ -68,9 +69,23 @@ export function finishLua(scripts: DefinedScripts): string {
   const finish = [
     ['rcall("HGETALL", jobKey)', `rcall("HMGET", jobKey, ${FIELDS.map((field) => `"${field}"`).join(', ')})`] as const,
     ['"LIMIT", 0, 1000)', '"LIMIT", 0, promoted)'] as const,
+    // A job whose key holds something else. BullMQ has taken all due jobs out of the delayed set by then, and an error would
+    // leave those behind it in no set at all.
+    ['tonumber(rcall("HGET", jobKey, "priority")) or 0', 'tonumber(valueOrNil(redis.pcall("HGET", jobKey, "priority"))) or 0'] as const,
+    ['rcall("HSET", jobKey, "delay", 0)', 'redis.pcall("HSET", jobKey, "delay", 0)'] as const,
+    // The job has ended by then, so a next one that cannot be fetched must not become its error.
+    ['local result = fetchNextJob(', 'local result = resultOrNil(fetchNextJob, '] as const,
   ].reduce((lua, patch) => replaceOnce(lua, 'moveToFinished', patch), luaFunction(scripts, 'moveToFinished', 'finish'));
   return `local calls = (#KEYS - ${SHARED_KEYS}) / ${OWN_KEYS}
 local promoted = math.ceil(${PROMOTED_AT_ONCE} / calls)
+local function valueOrNil(reply)
+  if type(reply) == 'table' then return nil end
+  return reply
+end
+local function resultOrNil(fetch, ...)
+  local isDone, found = pcall(fetch, ...)
+  if isDone then return found end
+end
 ${finish}
 local keys = {}
 for index = 1, ${SHARED_KEYS} do

@@ -73,7 +73,7 @@ describe('checkEngine', () => {
     });
   }
 
-  for (const text of ['rcall("HGETALL", jobKey)', '"LIMIT", 0, 1000)']) {
+  for (const text of ['rcall("HGETALL", jobKey)', '"LIMIT", 0, 1000)', 'rcall("HSET", jobKey, "delay", 0)']) {
     it(`refuses a moveToFinished that has ${text} not at all, or twice`, () => {
       const told = (times: number): string => `bullmq: expected ${text} once in the script moveToFinished, found it ${times} times`;
       expect(findings(withScript('moveToFinished', (script) => ({ ...script, lua: script.lua.replaceAll(text, 'nothing') })))).to.deep.equal([told(0)]);

@@ -283,6 +283,33 @@ describe('jobs that end', () => {
     expect(errors).to.deep.equal([]);
   });
 
+  it('succeed, and lose none of those that are due, when the key of one that is due holds something else', async () => {
+    const [{ opened, open }, watched] = [gate(), await watch()];
+    const AN_HOUR_MS = 3_600_000;
+    const run = new Set<string>();
+    const inHand = await add(16);
+    work(16, ({ id = '' }) => {
+      run.add(id);
+      return opened;
+    });
+    await eventually(() => expect(run.size).to.equal(16));
+    const ids = Array.from({ length: 40 }, (_, nth) => `due-${nth}`);
+    await queue.addBulk(ids.map((jobId) => ({ name: 'job', data: {}, opts: { jobId, delay: AN_HOUR_MS, priority: 10 } })));
+    const spoilt = ['due-3', 'due-20'];
+    for (const id of spoilt) {
+      await redis.del(queue.toKey(id));
+      await redis.set(queue.toKey(id), 'something else');
+    }
+    await redis.zadd(queue.toKey('delayed'), ...ids.flatMap((id, nth) => [4_096 + nth, id]));
+    open();
+    await hasEnded(16 + 40 - spoilt.length);
+    await watched.caughtUp(redis);
+    expect([...run].toSorted()).to.deep.equal([...inHand, ...ids.filter((id) => !spoilt.includes(id))].toSorted());
+    // A fetch of BullMQ's own may meet such a job, too, and says so.
+    expect(errors.filter(({ message }) => !message.includes('WRONGTYPE'))).to.deep.equal([]);
+    await redis.del(...spoilt.map((id) => queue.toKey(id)));
+  });
+
   it('lose nothing by SCRIPT FLUSH between two groups', async () => {
     const [watched, runs] = [await watch(), new Map<string, number>()];
     let round = gate();
