@@ -30,7 +30,7 @@ export class ShardWatchdog {
   start(): void {
     this.#memory = firstMemory(performance.now());
     // After a long turn of ours, answers stand in their sockets when the timer fires. They are read before the immediate runs.
-    this.#timer ??= setInterval(() => setImmediate(() => void this.#look()), this.options.times.lookMs);
+    this.#timer ??= setInterval(() => setImmediate(this.#lookUnlessStopped), this.options.times.lookMs);
   }
 
   stop(): void {
@@ -38,8 +38,11 @@ export class ShardWatchdog {
     this.#timer = undefined;
   }
 
+  readonly #lookUnlessStopped = (): void => {
+    if (this.#timer !== undefined) void this.#look();
+  };
+
   async #look(): Promise<void> {
-    if (this.#timer === undefined) return;
     const { times, rebuild, giveUp } = this.options;
     const redis = isSuspicious(this.#memory, this.#see(), times) ? await this.#ask() : undefined;
     // It was stopped while Redis was asked.
