@@ -113,7 +113,7 @@ export class PartitionQueue {
         const first = batch.filter((send) => !send.wasSentAgain);
         answerAll(batch.filter((send) => send.wasSentAgain), failure);
         // A partition that moves for ever must not cost the others a new connection each time.
-        if (failure.code === 'broker_unavailable') this.owner.askForLeaders(this.connection);
+        if (failure.code === 'broker_unavailable' && failure.culprit === 'endpoint') this.owner.askForLeaders(this.connection);
         else this.owner.leave(this.connection);
         this.owner.sendAgainSoon(first);
         return;
