@@ -45,13 +45,14 @@ export const CALLERS_TIME = [
 ] as const satisfies readonly (readonly [BullmqScriptName, number])[];
 
 /**
- * Methods of BullMQ's that are replaced, or that have to call those that are (bounded-reconnect.ts, watched-calls.ts), and
- * a call that each of them makes.
+ * Methods of BullMQ's that are replaced, or that have to call those that are (bounded-reconnect.ts, watched-calls.ts,
+ * lock-renewal.ts), and a call that each of them makes.
  */
 export const loopMethods = {
   'Worker.waitForJob': ['this.backend.waitForJob(', 'this.backend.reconnectBlocking()', 'this.getBlockTimeout(blockUntil)'],
   'Worker.getBlockTimeout': ['blockUntil - Date.now()'],
   'Worker.moveToActive': ['this.backend.moveToActive('],
+  'Worker.processJob': ['this.lockManager.trackJob(job.id, token,', 'this.handleCompleted(result, job, token,', 'this.handleFailed(err, job, token,'],
   'backend.waitForJob': ['this.queue.blockingClient', 'this.reconnectBlocking()'],
   'backend.reconnectBlocking': ['this.blockingConnection.reconnect()'],
   'backend.moveToActive': ['this.execCommand('],

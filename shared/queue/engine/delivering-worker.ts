@@ -2,7 +2,7 @@ import { Worker, type Job, type JobJson, type Processor, type WorkerOptions } fr
 import type { Clock } from '../../domain/ports.js';
 import type { RedisClient } from '../../redis/redis-connection.js';
 import { deliveryBackend } from './delivery-backend.js';
-import { renewLocksWithoutClock } from './lock-renewal.js';
+import { renewLocksByFetch, type EndRenewal } from './lock-renewal.js';
 import { PendingCalls } from './pending-calls.js';
 import { UNREADABLE_DATA } from './readable-job.js';
 
@@ -34,6 +34,7 @@ export class DeliveringWorker extends Worker {
   onThrough: (jobId: string) => void = () => undefined;
   readonly calls: PendingCalls;
   readonly #clock: Clock;
+  readonly #endRenewal: EndRenewal;
   /** Jobs that were taken from Redis since the beginning. */
   #taken = 0;
   #begun = 0;
@@ -44,7 +45,7 @@ export class DeliveringWorker extends Worker {
   constructor(name: string, processor: Processor, { redis, marker, clock, ...options }: DeliveringWorkerOptions) {
     const calls = new PendingCalls();
     super(name, processor, { ...options, connection: redis, autorun: false }, deliveryBackend(redis, marker, calls, clock));
-    renewLocksWithoutClock(this.lockManager);
+    this.#endRenewal = renewLocksByFetch(this.lockManager);
     this.calls = calls;
     this.#clock = clock;
     calls.onFetched = () => this.#onChange();
@@ -92,11 +93,23 @@ export class DeliveringWorker extends Worker {
       }
       return await super.processJob(...args);
     } finally {
+      this.#endRenewal(args[0].id ?? '', args[1]);
       this.#ended += 1;
       // A closing worker gives up when Redis is away. A job whose end it could not record is still in hand.
       if (!isClosing(this)) this.onThrough(args[0].id ?? '');
       this.#onChange();
     }
+  }
+
+  /** From here on the lock is Redis' to remove. */
+  protected override handleCompleted(...args: Parameters<Worker['handleCompleted']>): ReturnType<Worker['handleCompleted']> {
+    this.#endRenewal(args[1].id ?? '', args[2]);
+    return super.handleCompleted(...args);
+  }
+
+  protected override handleFailed(...args: Parameters<Worker['handleFailed']>): ReturnType<Worker['handleFailed']> {
+    this.#endRenewal(args[1].id ?? '', args[2]);
+    return super.handleFailed(...args);
   }
 
   /**

@@ -73,6 +73,7 @@ function loopMethodsOf(backend: object): EngineFacts['loop'] {
     'Worker.waitForJob': worker['waitForJob'],
     'Worker.getBlockTimeout': worker['getBlockTimeout'],
     'Worker.moveToActive': worker['moveToActive'],
+    'Worker.processJob': worker['processJob'],
     'backend.waitForJob': own['waitForJob'],
     'backend.reconnectBlocking': own['reconnectBlocking'],
     'backend.moveToActive': own['moveToActive'],

@@ -72,7 +72,7 @@ describe('requests as bytes', () => {
       ['PUT /tasks', 'Content-Length: 10\r\n', 405],
       ['POST /tasks?x=1', 'Content-Type: application/json\r\nContent-Length: 10\r\n', 400],
       ['POST /tasks', 'Origin: http://evil.test\r\nContent-Type: application/json\r\nContent-Length: 10\r\n', 403],
-      ['DELETE /tasks/nothing', 'Content-Length: 10\r\n', 404],
+      ['DELETE /tasks/nothing', 'Content-Length: 10\r\n', 400],
     ];
     for (const [line, headers, status] of refused) {
       it(`answers ${status} at once to ${line}, without a 100, and ends the connection`, async () => {
