@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 
+import { eventually } from '../support/eventually.js';
 import { uniquePrefix } from '../support/namespace.js';
 import { printAddress, PrivateRedis } from '../support/redis.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
 import { Service, ServiceProcess } from '../support/service.js';
-import { httpTask, submitNew, waitForState } from '../support/tasks.js';
+import { call, httpTask, submitNew, waitForState } from '../support/tasks.js';
 
 const RUNS = 3;
 /** A worker with nothing in flight ends within 2 s. The rest is for two busy cores. */
@@ -55,6 +56,9 @@ describe('e2e: a worker whose Redis is frozen', () => {
     await worker.hasWritten(/redis is away/, 10_000);
     redis.thaw();
     await worker.hasWritten(/redis is back/);
+    // The API finds its Redis again by itself, a moment sooner or later.
+    const { baseUrl } = service;
+    await eventually(async () => { expect((await call(baseUrl, '/readyz')).status).to.equal(200); });
     const task = httpTask(receiver.url('/'));
     await submitNew(service.baseUrl, task);
     await waitForState(service.baseUrl, task.id, 'delivered');
