@@ -21,7 +21,7 @@ import { watchCalls } from './watched-calls.js';
  */
 export function deliveryBackend(redis: RedisClient, marker: string, calls: PendingCalls, clock: Clock): BackendFactory<RedisQueueBackend> {
   return (...args) => {
-    const backend = wakeWhenDue(fetchReadable(passTimeOf(clock, createBatchingBackend(...args))), () => endWait(redis, marker));
+    const backend = wakeWhenDue(fetchReadable(passTimeOf(clock, createBatchingBackend(...args))), () => endWait(redis, marker), clock);
     return watchCalls(lookAfterFailure(boundReconnect(backend, calls)), calls);
   };
 }
