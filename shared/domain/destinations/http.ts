@@ -1,6 +1,7 @@
 import { isWellFormed, type TextCheck } from '../field-check.js';
 import { hasHidden } from '../hidden-characters.js';
 import { remembered } from '../remembered.js';
+import { basicCredentials } from './basic-credentials.js';
 import type { DestinationRow } from './destination-row.js';
 import { nameWithoutSecrets, shownName } from './name-without-secrets.js';
 import { endpointPath, type PathMask } from './path-mask.js';
@@ -142,7 +143,7 @@ function secretTextsOf(text: string, mask: PathMask): readonly string[] {
     found.push(`${url.username}:${url.password}`, url.password);
     alone.push(url.username);
     // A receiver that quotes the headers of a request quotes it like this.
-    found.push(Buffer.from(`${percentDecoded(url.username)}:${percentDecoded(url.password)}`, 'utf8').toString('base64'));
+    found.push(basicCredentials(url));
   }
   return [...found, ...alone.filter((part) => percentDecoded(part).length >= ALONE_FROM_CHARACTERS)];
 }

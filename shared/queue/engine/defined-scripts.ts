@@ -1,3 +1,4 @@
+import type { RedisClient } from '../../redis/redis-connection.js';
 import { EngineMismatchError } from './engine-mismatch.js';
 import type { QueueClient } from './queue-client.js';
 
@@ -14,7 +15,7 @@ export interface DefinedScript {
  * Every script that was defined on this connection, BullMQ's included.
  * @throws EngineMismatchError for another ioredis than this was written for
  */
-export function definedScripts(client: QueueClient): DefinedScripts {
+export function definedScripts(client: QueueClient | RedisClient): DefinedScripts {
   // ioredis keeps them in this property. There is no public way to read them.
   const { scriptsSet } = client as unknown as { scriptsSet?: DefinedScripts };
   if (typeof scriptsSet !== 'object') throw new EngineMismatchError(["ioredis: expected its connections to keep their scripts in 'scriptsSet', found no such property"]);

@@ -1,4 +1,5 @@
 import type { RedisClient } from '../../redis/redis-connection.js';
+import { definedScripts } from './defined-scripts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
 import type { QueueTransaction } from './queue-client.js';
 
@@ -19,10 +20,10 @@ type Pipeline = { redis: RedisClient; exec(): ReturnType<QueueTransaction['exec'
  * @throws EngineMismatchError for another ioredis than this was written for
  */
 export function smallMulti(redis: RedisClient, name: string): () => ScriptTransaction {
-  // ioredis keeps the scripts in this property. There is no public way to read them.
-  const { scriptsSet } = redis as unknown as { scriptsSet?: Readonly<Record<string, unknown>> };
-  if (scriptsSet?.[name] === undefined) throw new EngineMismatchError([`ioredis: expected its connections to keep the script ${name} in 'scriptsSet', found none`]);
-  const standIn = Object.create(redis, { scriptsSet: { value: { [name]: scriptsSet[name] } } }) as RedisClient;
+  const script = definedScripts(redis)[name];
+  if (script === undefined) throw new EngineMismatchError([`ioredis: expected its connections to keep the script ${name} in 'scriptsSet', found none`]);
+  // It has all that the connection has, but for this one property.
+  const standIn = Object.create(redis, { scriptsSet: { value: { [name]: script } } }) as RedisClient;
   return () => {
     // ioredis' type leaves the member out that says where the commands go.
     const pipeline = standIn.multi() as unknown as Pipeline;

@@ -52,17 +52,22 @@ describe('kafka adapter: a broker that fails, while others of its cluster are we
   const sendKeys = (adapter: DeliveryAdapter<KafkaDestination>): Promise<DeliveryResult[]> =>
     Promise.all(keys.map((key) => send(adapter, attempt(key), kafka({ topic: 't', key }))));
 
+  /** Four of the ten keys belong to the leader that is not well. Nothing is said against the cluster. */
+  function failuresOf(results: readonly DeliveryResult[], code: DeliveryErrorCode): Extract<DeliveryResult, { kind: 'failed' }>[] {
+    const failed = results.filter((result) => result.kind === 'failed');
+    expect(failed).to.have.lengthOf(4);
+    for (const result of failed) {
+      expectFailed(result, code);
+      expect(result).to.include({ isHostWell: true });
+    }
+    return failed;
+  }
+
   for (const { how, code, mayHaveIt, start: startLeader } of badLeaders) {
     it(`stops the keys that it leads alone, and nothing is said against the cluster: ${how}`, async () => {
       const { adapter } = await start(await startLeader(closing));
       const results = await sendKeys(adapter);
-      const failed = results.filter((result) => result.kind === 'failed');
-      expect(failed).to.have.lengthOf(4);
-      for (const result of failed) {
-        expectFailed(result, code);
-        expect(result).to.include({ isHostWell: true });
-        expect(result.detail.includes('not sent'), result.detail).to.equal(!mayHaveIt);
-      }
+      for (const { detail } of failuresOf(results, code)) expect(detail.includes('not sent'), detail).to.equal(!mayHaveIt);
       for (const result of results.filter(({ kind }) => kind === 'delivered')) expect(expectDelivered(result).partition).to.equal(0);
     });
 
@@ -176,12 +181,7 @@ describe('kafka adapter: a broker that fails, while others of its cluster are we
       }));
       const adapter = closing.add(adapterFor(broker, limits));
       const results = await sendKeys(adapter);
-      const failed = results.filter((result) => result.kind === 'failed');
-      expect(failed).to.have.lengthOf(4);
-      for (const result of failed) {
-        expectFailed(result, code);
-        expect(result).to.include({ isHostWell: true });
-      }
+      failuresOf(results, code);
     });
   }
 

@@ -1,3 +1,4 @@
+import { basicCredentials } from '../../../shared/domain/destinations/basic-credentials.js';
 import { remembered } from '../../../shared/domain/remembered.js';
 
 /** A destination's url, taken apart for the request line. */
@@ -16,20 +17,6 @@ export const parseTarget = remembered(1_000, (destinationUrl): Target => {
   return {
     origin: url.origin,
     path: url.pathname + url.search,
-    authorization: url.username === '' && url.password === '' ? undefined : basicAuthorization(url),
+    authorization: url.username === '' && url.password === '' ? undefined : `Basic ${basicCredentials(url)}`,
   };
 });
-
-function basicAuthorization(url: URL): string {
-  const credentials = `${percentDecode(url.username)}:${percentDecode(url.password)}`;
-  return `Basic ${Buffer.from(credentials, 'utf8').toString('base64')}`;
-}
-
-function percentDecode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // `50%off` is a legal password in a url. It is sent as it is.
-    return text;
-  }
-}
