@@ -1,11 +1,12 @@
 import { bullmqScripts, type BullmqScriptName } from './bullmq-contract.js';
 import { bullmqScript, type DefinedScripts } from './defined-scripts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
+import { withoutEvents } from './without-events.js';
 
 /**
- * One of BullMQ's scripts as a Lua function, which a larger script calls with its KEYS and ARGV. BullMQ's own functions,
- * some thirty, stand before it: inside, they would be made anew for each call, which is a tenth of the time of
- * moveToFinished.
+ * One of BullMQ's scripts as a Lua function, which a larger script calls with its KEYS and ARGV. It writes no events.
+ * BullMQ's own functions, some thirty, stand before it: inside, they would be made anew for each call, which is a tenth of
+ * the time of moveToFinished.
  *
  * @param scripts the scripts that BullMQ has defined on a connection
  * @param script  its name without BullMQ's version
@@ -17,7 +18,7 @@ export function luaFunction(scripts: DefinedScripts, script: BullmqScriptName, n
   const { keys } = bullmqScripts[script];
   if (numberOfKeys !== keys) throw new EngineMismatchError([`bullmq: expected ${keys} keys of the script ${script}, found ${String(numberOfKeys)}`]);
   const { before, inside } = partsOf(text);
-  return `local ${name}\ndo\n${before}\n${name} = function(KEYS, ARGV)\n${inside}\nend\nend`;
+  return `local ${name}\ndo\n${withoutEvents(`${before}\n${name} = function(KEYS, ARGV)\n${inside}`)}\nend\nend`;
 }
 
 /** `inside` runs with each call; `before` is made once. */
