@@ -1,3 +1,5 @@
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
+import { deadFlowOf, flowNamed } from '../../shared/domain/destinations/flow.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { readReport } from '../../shared/domain/flow/flow-report.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
@@ -17,6 +19,8 @@ export interface FlowParts {
   readonly queue: Pick<TaskQueue, 'withFlow' | 'waitingListDepths'>;
   /** The settings that the workers have: they decide which cluster is the default one, and when a circuit is open. */
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
+  /** The paths in the names of endpoints are written with it. */
+  readonly mask: PathMask;
 }
 
 /** Shows which destinations are sent to, and sets what an operator allows. Workers take up a change within a second. */
@@ -114,9 +118,9 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
   },
 ];
 
-async function nameIn(context: RequestContext, { fleetSettings }: FlowParts): Promise<string> {
+async function nameIn(context: RequestContext, { fleetSettings, mask }: FlowParts): Promise<string> {
   const { defaultBrokers } = await fleetSettings.view();
-  return parseName(context.param('key'), defaultBrokers);
+  return parseName(context.param('key'), defaultBrokers, mask);
 }
 
 async function show(name: string, { queue, fleetSettings }: FlowParts): Promise<Answer> {
@@ -128,7 +132,8 @@ async function show(name: string, { queue, fleetSettings }: FlowParts): Promise<
 
 /** @param name whose deferred tasks are counted, for all destinations together */
 async function readTraffic(queue: FlowParts['queue'], name?: string): Promise<TrafficByName> {
-  const named = name === undefined ? [] : [{ key: name, host: hostOfName(name) ?? name }];
+  const flow = name === undefined ? undefined : flowNamed(name, hostOfName(name) ?? name);
+  const named = flow === undefined ? [] : [flow, deadFlowOf(flow)];
   const [reports, depths] = await Promise.all([queue.withFlow((store) => store.reports()), queue.waitingListDepths(named)]);
   return new TrafficByName(reports.flatMap(({ report }) => (report === undefined ? [] : readReport(report).samples)), depths);
 }

@@ -1,4 +1,5 @@
 import Joi from 'joi';
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { isAddressable } from '../../shared/domain/field-check.js';
 import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
@@ -59,17 +60,17 @@ export function parsePolicy(input: unknown): FlowPolicy | undefined {
 }
 
 /**
- * The name in the path. For an http(s) url it is the origin, for a broker of KAFKA_BROKERS `kafka://default`.
+ * The name in the path. For an http(s) url it is the origin, with the path if there is one, for a broker of KAFKA_BROKERS `kafka://default`.
  * @throws RequestError invalid_request for a text that is the name of no destination. `.` and `..` are none, as they are no
  *         `flow_key`: in a path they mean a step, so most clients cannot ask for them.
  */
-export function parseName(text: string, defaultBrokers?: DefaultBrokers): string {
+export function parseName(text: string, defaultBrokers?: DefaultBrokers, mask?: PathMask): string {
   if (text.length > MAX_PASTED_CHARACTERS) refuseKey(`must not be longer than ${MAX_PASTED_CHARACTERS} characters`);
   if (!text.isWellFormed()) refuseKey('must be well-formed Unicode (it has half of a surrogate pair)');
   if (/\p{Cc}/u.test(text)) refuseKey('must not contain control characters');
   const complaint = isAddressable(text);
   if (complaint !== undefined) refuseKey(complaint);
-  const name = canonicalName(text, defaultBrokers);
+  const name = canonicalName(text, defaultBrokers, mask);
   if (name.length > MAX_NAME_CHARACTERS && [...name].length > MAX_NAME_CHARACTERS) refuseKey(`must not be longer than ${MAX_NAME_CHARACTERS} characters`);
   return name;
 }

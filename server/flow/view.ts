@@ -1,5 +1,6 @@
 import { stateOfCircuit, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/flow/circuit.js';
-import { hostOfName, type Flow } from '../../shared/domain/flow/flow-key.js';
+import { flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
+import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { isLimited, policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import type { FlowSample } from '../../shared/domain/flow/flow-report.js';
 import { LatencyHistogram } from '../../shared/domain/flow/latency-histogram.js';
@@ -56,7 +57,7 @@ export class TrafficByName {
     return this.#traffic.get(name) ?? noTraffic();
   }
 
-  #of({ key, host }: Flow): Traffic[] {
+  #of({ key, host }: Pick<Flow, 'key' | 'host'>): Traffic[] {
     const hosts = this.#hosts.get(key);
     if (hosts === undefined) this.#hosts.set(key, new Set([host]));
     else hosts.add(host);
@@ -78,7 +79,7 @@ function noTraffic(): Traffic {
 
 /** The busiest come first: by what is sent or waits now, then by what was sent lately. */
 export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules, limit: number): object {
-  const open = [...snapshot.circuits].filter(([, circuit]) => stateOfCircuit(circuit, snapshot.now, rules) !== 'closed').map(([host]) => host);
+  const open = [...snapshot.circuits].filter(([, circuit]) => stateOfCircuit(circuit, snapshot.now, rules) !== 'closed').map(([id]) => flowOfId(id).key);
   const names = [...new Set([...traffic.keys(), ...snapshot.policies.keys(), ...open])];
   const hottest = names
     .map((name) => {
@@ -100,7 +101,7 @@ export function toWireDestination(name: string, traffic: TrafficByName, { polici
   // If one of several circuits is not closed, that one is shown: a reader is looking for the trouble.
   const host = hosts.find((one) => stateOfCircuit(circuits.get(one), now, rules) !== 'closed') ?? hosts[0];
   const { inFlight, deferred, delivered, failed, latency } = traffic.get(name);
-  const holding = policyOf(policies, name, host ?? name);
+  const holding = policyOf(policies, { key: name, endpoint: name, host: host ?? name });
   const ended = delivered + failed;
   return {
     key: name,

@@ -15,7 +15,7 @@ import type { WorkTurns } from '../http/work-turns.js';
 import { answerToCancel, answerToRetryNow, taskNotFound } from './action-answers.js';
 import { hasLargeMessage } from './large-task.js';
 import { toWireTask } from './view.js';
-import type { WaitingFacts } from './waiting-for.js';
+import { namesOf, type WaitingFacts } from './waiting-for.js';
 
 export interface TaskParts {
   readonly queue: TaskQueue;
@@ -37,12 +37,13 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     query: ['include'],
     operationId: 'readTask',
     metricLabel: '/tasks/:id',
-    handle: async (context, { queue, fleetSettings, clock, mask, largeAnswers, turns }) => {
+    handle: async (context, parts) => {
+      const { queue, clock, mask, largeAnswers, turns } = parts;
       const id = idIn(context);
       const includesMessage = parseWords(context.query, 'include', ['message_data']).has('message_data');
       const view = await queue.find(id, () => largeAnswers.whenRoom(context.response));
       if (view === undefined) throw taskNotFound(id);
-      const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, queue, fleetSettings);
+      const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, parts);
       // To decode a message of 6 MiB took 15 ms of this turn, and to print it takes as long.
       if (hasLargeMessage(view.task)) await turns.next();
       return jsonAnswer(200, toWireTask(view, { includesMessage, now: clock(), waiting, mask }));
@@ -78,10 +79,10 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
   },
 ];
 
-async function findObstacles({ task, progress }: TaskView, queue: TaskQueue, fleetSettings: TaskParts['fleetSettings']): Promise<WaitingFacts> {
+async function findObstacles({ task, progress }: TaskView, { queue, fleetSettings, mask }: Pick<TaskParts, 'queue' | 'fleetSettings' | 'mask'>): Promise<WaitingFacts> {
   const { defaultBrokers, circuit } = await fleetSettings.view();
-  const flow = flowDue(task, progress.phase, defaultBrokers);
-  const snapshot = await queue.withFlow((store) => store.snapshot(flow === undefined ? [] : [flow.key, flow.host]));
+  const flow = flowDue(task, progress.phase, defaultBrokers, mask);
+  const snapshot = await queue.withFlow((store) => store.snapshot(flow === undefined ? [] : namesOf(flow)));
   return { flow, snapshot, rules: circuit };
 }
 

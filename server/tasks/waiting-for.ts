@@ -1,7 +1,7 @@
 import type { DeferralNote } from '../../shared/domain/task/attempt-record.js';
 import { KAFKA_SCHEME } from '../../shared/domain/destinations/kafka.js';
 import { stateOfCircuit, type Circuit, type CircuitRules } from '../../shared/domain/flow/circuit.js';
-import type { Flow } from '../../shared/domain/flow/flow-key.js';
+import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { isLimited, policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import { visibleText } from '../../shared/logging/visible-text.js';
 import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
@@ -12,9 +12,14 @@ import { printTime } from '../http/print-time.js';
 export interface WaitingFacts {
   /** The flow of its next send; undefined when it can have none. */
   readonly flow: Flow | undefined;
-  /** The settings that hold for both names of the flow. */
+  /** The settings and circuits that hold for the names of the flow: see namesOf. */
   readonly snapshot: FlowSnapshot;
   readonly rules: CircuitRules;
+}
+
+/** The names that a snapshot has to hold for a flow. Policies go by key, endpoint and host, circuits by the two ids. */
+export function namesOf({ key, endpoint, host, id, hostId }: Flow): readonly string[] {
+  return [...new Set([key, endpoint, host, id, hostId])];
 }
 
 export interface WaitingFor {
@@ -72,11 +77,11 @@ function waitingForItsTime({ state, progress, task }: TaskView, nextAttemptAt: n
 
 /** Reasons why nothing is sent to this destination. A setting of an operator comes first. */
 function obstacleNow({ flow, snapshot, rules }: WaitingFacts): WaitingFor | undefined {
-  const names = flow === undefined ? [] : [flow.key, flow.host];
+  const names = flow === undefined ? [] : [flow.key, flow.endpoint, flow.host];
   const pausedName = names.find((name) => snapshot.policies.get(name)?.isPaused === true);
   if (pausedName !== undefined) return { code: 'paused', message: `${pausedName} was paused by an operator: nothing is sent there until it is resumed` };
   if (snapshot.workers === 0) return { code: 'no_worker', message: 'no worker is connected: none has reported within 5 s' };
-  const circuit = flow === undefined ? undefined : snapshot.circuits.get(flow.host);
+  const circuit = flow === undefined ? undefined : snapshot.circuits.get(flow.hostId);
   return flow === undefined || circuit === undefined ? undefined : obstacleOfCircuit(flow.host, circuit, snapshot.now, rules);
 }
 
@@ -101,7 +106,7 @@ function waitingInLine({ reason, since, until }: DeferralNote, facts: WaitingFac
   const line = `in line since ${printTime(since)}, woken when there is room, and tried at ${printTime(until)} at the latest`;
   switch (reason) {
     case 'limit': {
-      const holding = facts?.flow === undefined ? undefined : policyOf(facts.snapshot.policies, facts.flow.key, facts.flow.host);
+      const holding = facts?.flow === undefined ? undefined : policyOf(facts.snapshot.policies, facts.flow);
       if (!isLimited(holding?.policy)) break;
       return { code: 'limit', message: `the limit of ${holding.name} is used up (${printLimits(holding.policy)}); ${line}` };
     }

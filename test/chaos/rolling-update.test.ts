@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 
-import { waitingListOf } from '../../shared/domain/flow/flow-key.js';
 import { eventually } from '../support/eventually.js';
 import { shardKeys } from '../support/shard-keys.js';
 import { olderVersion } from '../support/older-version.js';
@@ -90,8 +89,11 @@ async function burst({ service, ledger, receiver, redis }: Stage, make: () => Wi
   await pause(true);
   await ledger.submitAll(Array.from({ length: profile.tasks }, make));
   await eventually(async () => {
-    const waiting = await redis.zcard(shardKeys(service.prefix).waitingList(waitingListOf({ key: origin, host: origin })));
-    expect(waiting).to.be.at.least(DEFERRED * (profile.tasks / 100));
+    const keys = shardKeys(service.prefix);
+    // Versions differ in what has a list of its own.
+    const lists = await redis.zrange(keys.waitingLists, '0', '-1');
+    const lengths = await Promise.all(lists.map((list) => redis.zcard(keys.waitingList(list))));
+    expect(lengths.reduce((sum, length) => sum + length, 0)).to.be.at.least(DEFERRED * (profile.tasks / 100));
   }, { withinMs: 20_000 });
   await pause(false);
 }

@@ -3,7 +3,8 @@ import { attemptToSend } from '../../shared/domain/task/outgoing-message.js';
 import { printDestination, type Destination } from '../../shared/domain/destinations/destination.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { withoutSecrets } from '../../shared/domain/destinations/without-secrets.js';
-import { flowDue, type DefaultBrokers, type Flow } from '../../shared/domain/flow/flow-key.js';
+import type { Flow } from '../../shared/domain/destinations/flow.js';
+import { flowDue, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import { decideAfterFault, decideOutcome, decideUnreadable, leftInHand, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../../shared/domain/task/outcome.js';
 import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../../shared/domain/ports.js';
 import type { Task } from '../../shared/domain/task/task.js';
@@ -103,7 +104,7 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
   try {
     const { flowControl, clock } = context;
     if (hasFault()) return { outcome: leftInHand };
-    const { destination, flow } = nextSend(task, progress, context.defaultBrokers);
+    const { destination, flow } = nextSend(task, progress, context);
     if (stalls > 0) flowControl.recovered(flow, jobId);
     const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
     if (start.kind !== 'send') return { outcome: start };
@@ -138,9 +139,9 @@ function withoutSecretsIn(result: DeliveryResult, destination: Destination, mask
   return result.kind === 'delivered' ? result : { ...result, detail: withoutSecrets(result.detail, destination, mask) };
 }
 
-function nextSend(task: Task, { phase }: TaskProgress, defaultBrokers: DefaultBrokers): { destination: Destination; flow: Flow } {
+function nextSend(task: Task, { phase }: TaskProgress, { defaultBrokers, mask }: Pick<DeliverTaskContext, 'defaultBrokers' | 'mask'>): { destination: Destination; flow: Flow } {
   const destination = phase === 'delivery' ? task.destination : task.deadDestination;
-  const flow = flowDue(task, phase, defaultBrokers);
+  const flow = flowDue(task, phase, defaultBrokers, mask);
   if (destination === undefined || flow === undefined) throw new Error('a task without a dead destination is in its dead phase');
   return { destination, flow };
 }

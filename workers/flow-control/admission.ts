@@ -1,5 +1,5 @@
 import type { DeferralReason } from '../../shared/domain/task/deferral.js';
-import type { Flow } from '../../shared/domain/flow/flow-key.js';
+import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { isLimited, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import type { CircuitBreaker } from './circuit-breaker.js';
 import type { Controls } from './controls.js';
@@ -68,12 +68,12 @@ export class Admission {
     if (this.#isClosed) return refuse('destination_busy');
     const limit = controls.policyFor(flow);
     if (limit?.policy.isPaused === true) return refuse('paused');
-    const state = breaker.stateOf(flow.host);
+    const state = breaker.stateOf(flow.hostId);
     if (state === 'open') return refuse('circuit_open');
     if (state === 'probe') return this.#enterAsProbe(candidate, limit);
     const rate = rates.of(flow);
     if (rate?.available(now()) === 0) return refuse('rate_lowered');
-    const slot = slots.enter(flow.host, state === 'given_up');
+    const slot = slots.enter(flow.hostId, state === 'given_up');
     if (slot === undefined) return refuse('destination_busy');
     if (slot instanceof Promise) return this.#afterHold(candidate, slot);
     rate?.take(now());
@@ -85,10 +85,10 @@ export class Admission {
     const { controls, breaker, rates, slots, limiter, now } = this.parts;
     const limit = controls.policyFor(flow);
     if (this.#isClosed || limit?.policy.isPaused === true) return 0;
-    const state = breaker.stateOf(flow.host);
+    const state = breaker.stateOf(flow.hostId);
     if (state === 'open') return 0;
-    if (state === 'probe') return breaker.mayProbe(flow.host) ? 1 : 0;
-    const bySlots = slots.room(flow.host, state === 'given_up');
+    if (state === 'probe') return breaker.mayProbe(flow.hostId) ? 1 : 0;
+    const bySlots = slots.room(flow.hostId, state === 'given_up');
     const byRate = rates.of(flow)?.available(now()) ?? Infinity;
     const room = Math.min(bySlots, byRate);
     if (room === 0 || limit === undefined || !isLimited(limit.policy)) return room;
@@ -127,21 +127,21 @@ export class Admission {
 
   async #enterAsProbe(candidate: Candidate, limit: Limit | undefined): Promise<Entry> {
     const { controls, breaker, slots } = this.parts;
-    const { host } = candidate.flow;
-    if (!(await breaker.takeProbe(host))) return refuse('circuit_open');
-    const slot = slots.force(host);
+    const { hostId } = candidate.flow;
+    if (!(await breaker.takeProbe(hostId))) return refuse('circuit_open');
+    const slot = slots.force(hostId);
     const reason = this.#obstacle(candidate.flow, controls.policyFor(candidate.flow), true);
     const entry = reason === undefined ? await this.#afterLimit(candidate, slot, limit, true) : this.#giveUp(slot, reason);
-    if (entry.kind === 'refused') breaker.endProbe(host);
+    if (entry.kind === 'refused') breaker.endProbe(hostId);
     return entry;
   }
 
   /** Why a send that has waited for its slot or its permission must not start any more. */
-  #obstacle({ host }: Flow, limit: Limit | undefined, isProbe = false): DeferralReason | undefined {
+  #obstacle({ hostId }: Flow, limit: Limit | undefined, isProbe = false): DeferralReason | undefined {
     if (this.#isClosed) return 'destination_busy';
     if (limit?.policy.isPaused === true) return 'paused';
     if (isProbe) return undefined;
-    const state = this.parts.breaker.stateOf(host);
+    const state = this.parts.breaker.stateOf(hostId);
     return state === 'open' || state === 'probe' ? 'circuit_open' : undefined;
   }
 

@@ -1,5 +1,5 @@
 import { deferralDelayMs, type DeferralReason } from '../../shared/domain/task/deferral.js';
-import { waitingListOf, type Flow } from '../../shared/domain/flow/flow-key.js';
+import type { Flow } from '../../shared/domain/destinations/flow.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import type { WakeUps } from './wake-ups.js';
@@ -35,6 +35,8 @@ export class BulkDeferral {
 
   /** A task of the flow was fetched and put back. */
   deferred(flow: Flow, reason: DeferralReason): void {
+    // Bulk deferral leaves dead letters. What it would find under the name of this flow are deliveries.
+    if (flow.isDead) return;
     const at = this.options.now();
     if (at - this.#since > SPAN_MS) {
       this.#since = at;
@@ -42,7 +44,7 @@ export class BulkDeferral {
       this.#recent.clear();
     }
     this.#count += 1;
-    if (this.#recent.size < MOST_FLOWS) this.#recent.set(waitingListOf(flow), [flow, reason]);
+    if (this.#recent.size < MOST_FLOWS) this.#recent.set(flow.id, [flow, reason]);
     if (this.#count < DEFERRALS || at < this.#restsUntil || this.#isRunning || this.#isClosed) return;
     this.#isRunning = true;
     void this.#deferInBulk([...this.#recent.values()]).finally(() => {

@@ -1,5 +1,5 @@
 import type { Circuit } from '../../shared/domain/flow/circuit.js';
-import type { Flow } from '../../shared/domain/flow/flow-key.js';
+import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import type { ControlChange, FlowStore } from '../../shared/queue/flow/flow-store.js';
 import type { RedisClock } from '../../shared/redis/redis-clock.js';
@@ -33,8 +33,8 @@ export class Controls {
   }
 
   /** The policy that holds for a flow, and which of its names it was set for; undefined: nothing was set. */
-  policyFor({ key, host }: Flow): { readonly name: string; readonly policy: FlowPolicy } | undefined {
-    return this.#policies.size === 0 ? undefined : policyOf(this.#policies, key, host);
+  policyFor(flow: Flow): { readonly name: string; readonly policy: FlowPolicy } | undefined {
+    return this.#policies.size === 0 ? undefined : policyOf(this.#policies, flow);
   }
 
   circuit(host: string): Circuit | undefined {

@@ -3,7 +3,7 @@ import type { BulkheadRules } from '../../shared/domain/flow/bulkhead-rules.js';
 import type { DeferralReason } from '../../shared/domain/task/deferral.js';
 import { isUnsent } from '../../shared/domain/task/outcome.js';
 import { weightOf, type CircuitRules } from '../../shared/domain/flow/circuit.js';
-import type { Flow } from '../../shared/domain/flow/flow-key.js';
+import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { printReport } from '../../shared/domain/flow/flow-report.js';
 import type { WorkerFacts } from '../../shared/domain/flow/worker-facts.js';
 import type { DeliveryResult } from '../../shared/domain/ports.js';
@@ -92,7 +92,7 @@ export class FlowControl {
 
   /** May this send start now? Answers at once where it need not wait: see Admission.enter. */
   enter(candidate: Candidate): Entry | Promise<Entry> {
-    this.#wakeUps.arrived(candidate.flow.host);
+    this.#wakeUps.arrived(candidate.flow);
     return this.#admission.enter(candidate);
   }
 
@@ -100,7 +100,7 @@ export class FlowControl {
   hasCircuitOpenedDuring({ flow, isProbe }: Ticket, failure: FailedResult): boolean {
     if (this.#isCircuitOn && isUnsent(failure)) return true;
     if (isProbe) return false;
-    const state = this.#breaker.stateOf(flow.host);
+    const state = this.#breaker.stateOf(flow.hostId);
     return state === 'open' || state === 'probe';
   }
 
@@ -112,7 +112,7 @@ export class FlowControl {
     if (limit !== undefined) this.#limiter.leave(limit.name, jobId);
     if (weight === undefined) {
       this.#slots.discard(slot);
-      if (this.#isCircuitOn && result?.kind === 'failed' && isUnsent(result)) this.#breaker.learn({ host: flow.host, isProbe, longestWaitMs }, false, false, result);
+      if (this.#isCircuitOn && result?.kind === 'failed' && isUnsent(result)) this.#breaker.learn({ host: flow.hostId, isProbe, longestWaitMs }, false, false, result);
     } else {
       const { health } = slot.destination;
       const isTooMuch = health.note(weight, taskId, this.#now(), this.#circuitRules, this.#controls.workers);
@@ -120,10 +120,10 @@ export class FlowControl {
       if (this.#isCircuitOn) {
         const failure = result?.kind === 'failed' ? result : undefined;
         if (failure?.httpStatus === 429) this.#rates.lower(flow, this.#stats.ratePerSecond(row));
-        this.#breaker.learn({ host: flow.host, isProbe, longestWaitMs }, weight === 0, isTooMuch, failure);
+        this.#breaker.learn({ host: flow.hostId, isProbe, longestWaitMs }, weight === 0, isTooMuch, failure);
       }
     }
-    if (isProbe) this.#breaker.endProbe(flow.host);
+    if (isProbe) this.#breaker.endProbe(flow.hostId);
     this.#wakeUps.leave(flow);
   }
 

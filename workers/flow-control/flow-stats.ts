@@ -1,4 +1,4 @@
-import { waitingListOf, type Flow } from '../../shared/domain/flow/flow-key.js';
+import type { Flow } from '../../shared/domain/destinations/flow.js';
 import type { FlowSample } from '../../shared/domain/flow/flow-report.js';
 import { LatencyHistogram } from '../../shared/domain/flow/latency-histogram.js';
 
@@ -72,7 +72,7 @@ export class FlowStats {
     const rows = [...this.#rows.values()];
     for (const row of rows) {
       this.#turn(row);
-      if (row.inFlight === 0 && sends(row) === 0) this.#rows.delete(waitingListOf(row.flow));
+      if (row.inFlight === 0 && sends(row) === 0) this.#rows.delete(row.flow.id);
     }
     return rows
       .filter((row) => row.inFlight > 0 || sends(row) > 0)
@@ -81,13 +81,12 @@ export class FlowStats {
       .map(({ flow, inFlight, now, before }) => {
         const latency = new LatencyHistogram(now.latency.counts);
         if (before !== undefined) latency.add(before.latency);
-        return { ...flow, inFlight, delivered: now.delivered + (before?.delivered ?? 0), failed: now.failed + (before?.failed ?? 0), latency };
+        return { key: flow.key, host: flow.host, inFlight, delivered: now.delivered + (before?.delivered ?? 0), failed: now.failed + (before?.failed ?? 0), latency };
       });
   }
 
   #row(flow: Flow): FlowRow {
-    const name = waitingListOf(flow);
-    const known = this.#rows.get(name);
+    const known = this.#rows.get(flow.id);
     if (known !== undefined) return known;
     // The oldest idle one makes room: with so many destinations single ones are not looked at any more.
     if (this.#rows.size >= MAX_ROWS) {
@@ -98,7 +97,7 @@ export class FlowStats {
       }
     }
     const made = new FlowRow(flow, this.now());
-    this.#rows.set(name, made);
+    this.#rows.set(flow.id, made);
     return made;
   }
 

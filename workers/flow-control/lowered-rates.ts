@@ -1,5 +1,5 @@
 import { AdaptiveRate } from '../../shared/domain/flow/adaptive-rate.js';
-import { waitingListOf, type Flow } from '../../shared/domain/flow/flow-key.js';
+import type { Flow } from '../../shared/domain/destinations/flow.js';
 
 /**
  * The rates of destinations that answered 429. They go by waiting list: when the origins of one flow_key differ, only
@@ -13,13 +13,13 @@ export class LoweredRates {
 
   /** @returns undefined: the flow has not answered 429 lately */
   of(flow: Flow): AdaptiveRate | undefined {
-    return this.#rates.size === 0 ? undefined : this.#rates.get(waitingListOf(flow));
+    return this.#rates.size === 0 ? undefined : this.#rates.get(flow.id);
   }
 
   /** The flow answered 429. @param sentPerSecond what was sent to it until then */
   lower(flow: Flow, sentPerSecond: number): void {
     const rate = this.of(flow);
-    if (rate === undefined) this.#rates.set(waitingListOf(flow), new AdaptiveRate(sentPerSecond, this.now()));
+    if (rate === undefined) this.#rates.set(flow.id, new AdaptiveRate(sentPerSecond, this.now()));
     else rate.lower(this.now());
   }
 

@@ -66,7 +66,7 @@ export class Ticker {
     const { slots, wakeUps } = this.parts;
     if (change.kind === 'circuit' && change.circuit === undefined) slots.restart(change.name);
     if (change.kind === 'policy' && change.policy?.isPaused !== true) {
-      for (const { host } of wakeUps.flowsNamed(change.name)) slots.restart(host);
+      for (const { hostId } of wakeUps.flowsNamed(change.name)) slots.restart(hostId);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { flowOfWaitingList, waitingListOf, type Flow } from '../../shared/domain/flow/flow-key.js';
+import { flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
 import type { Deferral, WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 
 /** Waiting lists looked at in one tick, a shard. Redis chooses them at random, so each has its turn. */
@@ -61,15 +61,15 @@ export class WakeUps {
   }
 
   /** A task of the host is here: perhaps one that was woken. */
-  arrived(host: string): void {
+  arrived({ hostId }: Flow): void {
     if (this.#expected.size === 0) return;
-    const expected = this.#expected.get(host)?.find(({ count }) => count > 0);
+    const expected = this.#expected.get(hostId)?.find(({ count }) => count > 0);
     if (expected !== undefined) expected.count -= 1;
   }
 
   /** Tasks that wait for the destination, as far as this process knows. */
   waiting(flow: Flow): number {
-    const waiting = this.#flows.get(waitingListOf(flow));
+    const waiting = this.#flows.get(flow.id);
     return waiting === undefined ? 0 : [...waiting.depths.values()].reduce((sum, depth) => sum + depth, 0);
   }
 
@@ -77,7 +77,7 @@ export class WakeUps {
   async defer(waitingLists: WaitingLists, flow: Flow, deferral: Deferral): Promise<void> {
     // Noted before the call: a wake-up that is asked for meanwhile reaches Redis after it.
     this.expectDeferred(waitingLists, flow, 1);
-    const depth = await waitingLists.defer(waitingListOf(flow), deferral);
+    const depth = await waitingLists.defer(flow.id, deferral);
     // Looked up again: a wake-up that found nothing may have dropped the flow meanwhile.
     this.#flowOf(flow).depths.set(waitingLists, depth);
   }
@@ -91,9 +91,9 @@ export class WakeUps {
   /** A send of the flow is over: another one may start. */
   leave(flow: Flow): void {
     if (this.#flows.size === 0) return;
-    const woken = this.#wakeNext(flow.host);
+    const woken = this.#wakeNext(flow.hostId);
     // The freed place may be one that only this flow can use: one of its own limit.
-    const own = this.#flows.get(waitingListOf(flow));
+    const own = this.#flows.get(flow.id);
     if (own !== undefined && own !== woken) this.#wakeSoon(own);
   }
 
@@ -101,7 +101,7 @@ export class WakeUps {
   async tick(): Promise<void> {
     for (const waitingLists of this.#shards) {
       for (const waitingList of await waitingLists.some(LISTS_PER_TICK)) {
-        const { depths } = this.#flowOf(flowOfWaitingList(waitingList));
+        const { depths } = this.#flowOf(flowOfId(waitingList));
         if (!depths.has(waitingLists)) depths.set(waitingLists, 1);
       }
     }
@@ -120,7 +120,7 @@ export class WakeUps {
 
   /** Flows that have tasks waiting, under this name of theirs. */
   flowsNamed(name: string): Flow[] {
-    return [...this.#flows.values()].map(({ flow }) => flow).filter(({ key, host }) => key === name || host === name);
+    return [...this.#flows.values()].map(({ flow }) => flow).filter(({ key, endpoint, host }) => key === name || endpoint === name || host === name);
   }
 
   close(): void {
@@ -153,14 +153,14 @@ export class WakeUps {
       return true;
     }
     const room = this.options.roomFor(waiting.flow);
-    if (typeof room === 'number' && room - this.#expectedOf(waiting.flow.host) <= 0) return false;
+    if (typeof room === 'number' && room - this.#expectedOf(waiting.flow.hostId) <= 0) return false;
     waiting.isWaking = true;
     void this.#wake(waiting, room).then((isRoomLeft) => {
       const { isAskedAgain } = waiting;
       waiting.isWaking = false;
       waiting.isAskedAgain = false;
-      if (isAskedAgain && this.#flows.get(waitingListOf(waiting.flow)) === waiting) this.#wakeSoon(waiting);
-      else if (isAskedAgain || isRoomLeft) this.#wakeNext(waiting.flow.host);
+      if (isAskedAgain && this.#flows.get(waiting.flow.id) === waiting) this.#wakeSoon(waiting);
+      else if (isAskedAgain || isRoomLeft) this.#wakeNext(waiting.flow.hostId);
     });
     return true;
   }
@@ -168,15 +168,15 @@ export class WakeUps {
   /** @returns whether room is left. Never fails. */
   async #wake(waiting: WaitingFlow, roomNow: number | Promise<number>): Promise<boolean> {
     const { flow, depths } = waiting;
-    const waitingList = waitingListOf(flow);
+    const waitingList = flow.id;
     let room: number;
     try {
       // Where the room is known nothing is awaited: meanwhile another flow of the host could use the same room.
-      room = (typeof roomNow === 'number' ? roomNow : await roomNow) - this.#expectedOf(flow.host);
+      room = (typeof roomNow === 'number' ? roomNow : await roomNow) - this.#expectedOf(flow.hostId);
       for (const waitingLists of depths.keys()) {
         if (room <= 0) return false;
         const wanted = Math.min(room, MOST_WOKEN_AT_ONCE);
-        const expected = this.#expect(flow.host, wanted);
+        const expected = this.#expect(flow.hostId, wanted);
         let woken = 0;
         try {
           const reply = await waitingLists.wake(waitingList, wanted);
@@ -198,9 +198,9 @@ export class WakeUps {
   #drop(waitingList: string, waiting: WaitingFlow): void {
     // Another one may stand in its place by now.
     if (this.#flows.get(waitingList) === waiting) this.#flows.delete(waitingList);
-    const flows = this.#hosts.get(waiting.flow.host);
+    const flows = this.#hosts.get(waiting.flow.hostId);
     flows?.delete(waiting);
-    if (flows?.size === 0) this.#hosts.delete(waiting.flow.host);
+    if (flows?.size === 0) this.#hosts.delete(waiting.flow.hostId);
   }
 
   #expect(host: string, count: number): Woken {
@@ -222,13 +222,13 @@ export class WakeUps {
   }
 
   #flowOf(flow: Flow): WaitingFlow {
-    const waitingList = waitingListOf(flow);
+    const waitingList = flow.id;
     const known = this.#flows.get(waitingList);
     if (known !== undefined) return known;
     const made: WaitingFlow = { flow, depths: new Map(), isWaking: false, isAskedAgain: false };
     this.#flows.set(waitingList, made);
-    const flows = this.#hosts.get(flow.host);
-    if (flows === undefined) this.#hosts.set(flow.host, new Set([made]));
+    const flows = this.#hosts.get(flow.hostId);
+    if (flows === undefined) this.#hosts.set(flow.hostId, new Set([made]));
     else flows.add(made);
     return made;
   }

@@ -1,4 +1,5 @@
 import type { FieldCheck } from '../field-check.js';
+import type { Flow } from './flow.js';
 import type { PathMask } from './path-mask.js';
 
 /**
@@ -44,23 +45,14 @@ interface RowBase<D extends AnyDestination, W extends object, R extends object> 
   secretTexts(destination: D, mask: PathMask): readonly string[];
   /** JSON of everything that a client said about it, in one spelling, for the content hash. It begins with the type. */
   canonical(destination: D): readonly unknown[];
-  /** The names under which its failures and limits are counted; see flowOf. It never throws. */
-  flow(destination: D, defaultBrokers: ReadonlySet<string>): FlowNames;
+  /** The flow of deliveries without a flow_key; see flowOf. It never throws. */
+  flow(destination: D, defaultBrokers: ReadonlySet<string>, mask: PathMask): Flow;
   /** The path in the name of its endpoint, such as `/orders`. Host and path together are the endpoint. It never throws. */
   endpointPath(destination: D, mask: PathMask): string;
   /** The canonical form of a name that an operator wrote; undefined when no destination of this type has such a name. */
-  canonicalName(name: string, defaultBrokers: ReadonlySet<string>): string | undefined;
+  canonicalName(name: string, defaultBrokers: ReadonlySet<string>, mask: PathMask): string | undefined;
   /** The host in a canonical name of this type; undefined for other names. */
   hostOfName(name: string): string | undefined;
-}
-
-/**
- * `host` names the party that fails as a whole. `key` names what limits and pauses are set for: a part of the host, or
- * all of it.
- */
-export interface FlowNames {
-  readonly key: string;
-  readonly host: string;
 }
 
 export interface DestinationField {

@@ -1,4 +1,5 @@
 import { isWellFormed, type TextCheck } from '../field-check.js';
+import { flowNamed, type Flow } from './flow.js';
 import { hasHidden } from '../hidden-characters.js';
 import { remembered } from '../remembered.js';
 import { basicCredentials } from './basic-credentials.js';
@@ -22,6 +23,8 @@ export interface HttpReceipt {
 }
 
 const MAX_URL_CHARACTERS = 8_192;
+/** Urls whose flows are remembered. */
+const MAX_FLOWS = 2_000;
 
 export const httpType: DestinationRow<HttpDestination, HttpWire, HttpReceipt> = {
   type: 'http',
@@ -43,16 +46,17 @@ export const httpType: DestinationRow<HttpDestination, HttpWire, HttpReceipt> = 
   },
   secretTexts: ({ url }, mask) => secretTextsOf(url, mask),
   canonical: ({ url }) => ['http', url],
-  flow({ url }) {
-    const { origin } = placeOf(url);
-    return { key: origin, host: origin };
-  },
+  flow: ({ url }, _defaultBrokers, mask) => flowOfUrl(url, mask),
   endpointPath({ url }, mask) {
     const { origin, hostname, path } = placeOf(url);
     return endpointPath(origin, mask(hostname, path));
   },
-  canonicalName: (name) => httpUrlIn(name)?.origin,
-  hostOfName: (name) => (/^https?:\/\//.test(name) ? name : undefined),
+  canonicalName(name, _defaultBrokers, mask) {
+    const url = httpUrlIn(name);
+    if (url === undefined || ORIGIN_ALONE.test(visibleStart(name))) return url?.origin;
+    return url.origin + endpointPath(url.origin, mask(url.hostname, url.pathname));
+  },
+  hostOfName: (name) => /^https?:\/\/[^/]*/.exec(name)?.[0],
   mark: 'u',
   encode: ({ url }) => ({ u: url }),
   decode: ({ u: url }) => (typeof url === 'string' ? { type: 'http', url } : undefined),
@@ -94,13 +98,15 @@ export function shownUrl(text: string, mask: PathMask): string {
 
 /**
  * The http url that a name means, as parsers of urls read it: ` https:user:password@host`, `HTTPS:\\host` and `https://host` are
- * all `https://host/`. Flow control counts such a name by its origin, and it is shown like any url.
+ * all `https://host/`. Flow control counts such a name by its origin and path, and it is shown like any url.
  */
 function httpUrlIn(name: string): URL | undefined {
   // Nearly all names end here.
   return HTTP_START.test(name) ? parseUrl(visibleStart(name)) : undefined;
 }
 
+/** An operator who writes no path means the host. The endpoint of its root path ends in a slash. */
+const ORIGIN_ALONE = /^https?:[/\\]*[^/\\?#]*$/i;
 const HTTP_START = /^[\s\p{C}\p{Z}]*https?:/iu;
 
 /** WHATWG skips only spaces and control characters in front of a url. */
@@ -171,6 +177,22 @@ const placeOf = remembered(1_000, (text): Place => {
     hasFragment: url !== undefined && url.hash !== '',
   };
 });
+
+/** Each process has one mask, and a test may have several. */
+const flowsByMask = new WeakMap<PathMask, (url: string) => Flow>();
+
+/** A flow is asked for with every send. To put its names together costs more than to look them up. */
+function flowOfUrl(url: string, mask: PathMask): Flow {
+  let flowOf = flowsByMask.get(mask);
+  if (flowOf === undefined) {
+    flowOf = remembered(MAX_FLOWS, (text) => {
+      const { origin, hostname, path } = placeOf(text);
+      return flowNamed(origin + endpointPath(origin, mask(hostname, path)), origin);
+    });
+    flowsByMask.set(mask, flowOf);
+  }
+  return flowOf(url);
+}
 
 function parseUrl(text: string): URL | undefined {
   try {

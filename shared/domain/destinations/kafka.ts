@@ -1,3 +1,4 @@
+import { flowNamed } from './flow.js';
 import { hasNoControls, isWellFormed, type TextCheck } from '../field-check.js';
 import { brokerName, spellBroker } from './broker-name.js';
 import type { DestinationRow } from './destination-row.js';
@@ -89,7 +90,7 @@ export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt
   },
   flow({ broker, topic }, defaultBrokers) {
     const host = broker === undefined ? DEFAULT_CLUSTER : clusterOf(brokerName(broker), defaultBrokers);
-    return { key: `${host}/${topic}`, host };
+    return flowNamed(`${host}/${topic}`, host);
   },
   /** What names a cluster and a topic is no secret, and brokers do not quote keys and headers. */
   secretTexts: () => [],

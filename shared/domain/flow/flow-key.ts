@@ -3,20 +3,11 @@ import { brokerName } from '../destinations/broker-name.js';
 import { destinationTypes, rowOf, type Destination } from '../destinations/destination.js';
 import { DEFAULT_CLUSTER, KAFKA_SCHEME } from '../destinations/kafka.js';
 import { nameWithoutSecrets } from '../destinations/name-without-secrets.js';
+import { defaultPathMask, type PathMask } from '../destinations/path-mask.js';
 import type { Task } from '../task/task.js';
+import { deadFlowOf, flowNamed, type Flow } from '../destinations/flow.js';
 
 const NONE: ReadonlySet<string> = new Set();
-
-/**
- * Under which names a send is counted.
- * `key`: the name that an operator sets limits for, pauses and looks at: the origin of a url, a topic, or the task's `flow_key`.
- * `host`: the name of what fails as a whole: the origin, or the whole Kafka cluster. Slots and the circuit go by it, so
- * that a dead cluster with a thousand topics is one dead destination.
- */
-export interface Flow {
-  readonly key: string;
-  readonly host: string;
-}
 
 /**
  * The brokers of KAFKA_BROKERS, by `brokerName`: they all mean the default cluster. A task that names one of them goes to the
@@ -29,20 +20,23 @@ export function defaultBrokersOf(brokers: readonly { readonly host: string; read
 }
 
 /**
+ * The flow of deliveries to a destination.
+ *
  * | destination | key | host |
  * |---|---|---|
- * | `https://api.example.com/hook` | `https://api.example.com` | the same |
+ * | `https://API.example.com:443/hook?x=1` | `https://api.example.com/hook` | `https://api.example.com` |
+ * | `https://api.example.com/T1/a1b2c3d4e5f6g7h8i9j0` | `https://api.example.com/T1/*10ee68888777ddca9eee1b40378c22d1` | the same |
  * | topic orders of Broker-1:9092 | `kafka://broker-1:9092/orders` | `kafka://broker-1:9092` |
  * | topic orders of KAFKA_BROKERS, a broker of it named or none | `kafka://default/orders` | `kafka://default` |
  * | any, with flow_key `tenant-7` | `tenant-7` | as above |
- * | any, with flow_key `https://API.example.com/x` | `https://api.example.com` | as above |
+ * | any, with flow_key `https://API.example.com/x` | `https://api.example.com/x` | as above |
  * | any, with flow_key `//user:password@host/x` | `//host/x` | as above |
  *
  * Never throws: a url that is none fails when it is sent.
  */
-export function flowOf(destination: Destination, flowKey: string | undefined, defaultBrokers: DefaultBrokers = NONE): Flow {
-  const names = rowOf(destination.type).flow(destination, defaultBrokers);
-  return flowKey === undefined ? names : { key: canonicalName(flowKey, defaultBrokers), host: names.host };
+export function flowOf(destination: Destination, flowKey: string | undefined, defaultBrokers: DefaultBrokers = NONE, mask: PathMask = defaultPathMask): Flow {
+  const flow = rowOf(destination.type).flow(destination, defaultBrokers, mask);
+  return flowKey === undefined ? flow : flowNamed(canonicalName(flowKey, defaultBrokers, mask), flow.host, { endpoint: flow.endpoint });
 }
 
 /**
@@ -50,28 +44,30 @@ export function flowOf(destination: Destination, flowKey: string | undefined, de
  * tasks.
  * @returns undefined for a dead phase without a dead destination, which no task gets into
  */
-export function flowDue({ destination, deadDestination, flowKey }: Task, phase: Phase, defaultBrokers: DefaultBrokers = NONE): Flow | undefined {
-  if (phase === 'delivery') return flowOf(destination, flowKey, defaultBrokers);
-  return deadDestination === undefined ? undefined : flowOf(deadDestination, undefined, defaultBrokers);
+export function flowDue({ destination, deadDestination, flowKey }: Task, phase: Phase, defaultBrokers: DefaultBrokers = NONE, mask: PathMask = defaultPathMask): Flow | undefined {
+  if (phase === 'delivery') return flowOf(destination, flowKey, defaultBrokers, mask);
+  return deadDestination === undefined ? undefined : deadFlowOf(flowOf(deadDestination, undefined, defaultBrokers, mask));
 }
 
 /**
- * The one spelling of a name. Of an http(s) url only the origin counts: `https://API.example.com/x` -> `https://api.example.com`. A cluster:
- * `kafka://Broker-1:9092/orders` -> `kafka://broker-1:9092/orders`, or `kafka://default/orders` for a broker of KAFKA_BROKERS. It holds no secret
- * of a url, however that is spelled: `amqp://user:password@host` -> `amqp://host`.
+ * The one spelling of a name. An origin is a host, and a url with a path is an endpoint: `https://API.example.com` -> `https://api.example.com`,
+ * `https://API.example.com/x?y=1` -> `https://api.example.com/x`. A cluster: `kafka://Broker-1:9092/orders` -> `kafka://broker-1:9092/orders`, or
+ * `kafka://default/orders` for a broker of KAFKA_BROKERS. It holds no secret of a url, however that is spelled:
+ * `amqp://user:password@host` -> `amqp://host`.
  */
-export function canonicalName(name: string, defaultBrokers: DefaultBrokers = NONE): string {
+export function canonicalName(name: string, defaultBrokers: DefaultBrokers = NONE, mask: PathMask = defaultPathMask): string {
   for (const row of rows) {
-    const canonical = row.canonicalName(name, defaultBrokers);
+    const canonical = row.canonicalName(name, defaultBrokers, mask);
     if (canonical !== undefined) return canonical;
   }
   const plain = nameWithoutSecrets(name);
   // What is left may be a url for parsers.
-  return plain === name ? name : canonicalName(plain, defaultBrokers);
+  return plain === name ? name : canonicalName(plain, defaultBrokers, mask);
 }
 
 /**
- * The host of a name, as far as the name alone tells it: an origin or a cluster is its own host, a topic has its cluster's.
+ * The host of a name, as far as the name alone tells it: an origin or a cluster is its own host, an endpoint has its origin,
+ * and a topic its cluster.
  * @returns undefined for a flow_key, which may belong to any host
  */
 export function hostOfName(name: string): string | undefined {
@@ -90,19 +86,9 @@ export function defaultClusterNames(defaultBrokers: DefaultBrokers): readonly [h
 }
 
 /**
- * May the flow's name come from the destination alone, so that tasks without a flow_key belong to it? An origin and a topic
- * are such names. A cluster is none: without a flow_key its tasks are counted by topic.
+ * May the flow's key come from the destination alone, so that tasks without a flow_key belong to it? Endpoints and topics are
+ * such keys.
  */
 export function isNamedByDestination({ key, host }: Flow): boolean {
-  return host.startsWith(KAFKA_SCHEME) ? key.startsWith(`${host}/`) : key === host;
-}
-
-/** Name of the waiting list for deferred tasks of a flow. A line break divides its parts, because neither can hold one. */
-export function waitingListOf({ key, host }: Flow): string {
-  return key === host ? key : `${key}\n${host}`;
-}
-
-export function flowOfWaitingList(waitingList: string): Flow {
-  const [key = waitingList, host = key] = waitingList.split('\n');
-  return { key, host };
+  return key.startsWith(`${host}/`);
 }

@@ -1,3 +1,5 @@
+import type { Flow } from '../destinations/flow.js';
+
 /** What an operator set for one destination. An absent field means that there is no such limit. */
 export interface FlowPolicy {
   /** Sends in flight, all workers together, >= 1. */
@@ -15,15 +17,22 @@ export function isLimited(policy: FlowPolicy | undefined): policy is FlowPolicy 
   return policy !== undefined && (policy.maxConcurrency !== undefined || policy.ratePerSecond !== undefined);
 }
 
+/** The names that something can be set for: key, endpoint and host. */
+export type FlowNames = Pick<Flow, 'key' | 'endpoint' | 'host'>;
+
 /**
- * The policy for a flow. Either of its two names (key and host) may be paused. Limits of the key outrank those of the host.
+ * The policy for a flow. Each of its names may be paused. Limits of the key outrank those of the endpoint, and these outrank
+ * those of the host.
  * @returns the policy, and the name whose limits they are
  */
-export function policyOf(byName: ReadonlyMap<string, FlowPolicy>, key: string, host: string): { readonly name: string; readonly policy: FlowPolicy } | undefined {
+export function policyOf(byName: ReadonlyMap<string, FlowPolicy>, { key, endpoint, host }: FlowNames): { readonly name: string; readonly policy: FlowPolicy } | undefined {
   const own = byName.get(key);
-  const ofHost = key === host ? undefined : byName.get(host);
-  if (own === undefined) return ofHost === undefined ? undefined : { name: host, policy: ofHost };
-  const isPaused = own.isPaused === true || ofHost?.isPaused === true;
-  if (isLimited(own) || !isLimited(ofHost)) return { name: key, policy: { ...own, isPaused } };
-  return { name: host, policy: { ...ofHost, isPaused } };
+  const ofEndpoint = endpoint === key ? undefined : byName.get(endpoint);
+  const ofHost = host === key ? undefined : byName.get(host);
+  const isPaused = own?.isPaused === true || ofEndpoint?.isPaused === true || ofHost?.isPaused === true;
+  const nearestLimited = isLimited(own) ? key : isLimited(ofEndpoint) ? endpoint : isLimited(ofHost) ? host : undefined;
+  const nearest = own !== undefined ? key : ofEndpoint !== undefined ? endpoint : host;
+  const name = nearestLimited ?? nearest;
+  const policy = byName.get(name);
+  return policy === undefined ? undefined : { name, policy: { ...policy, isPaused } };
 }

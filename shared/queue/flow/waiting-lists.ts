@@ -1,5 +1,6 @@
 import type { DeferralReason } from '../../domain/task/deferral.js';
-import { defaultClusterNames, flowOfWaitingList, isNamedByDestination, waitingListOf, type DefaultBrokers, type Flow } from '../../domain/flow/flow-key.js';
+import { flowOfId, type Flow } from '../../domain/destinations/flow.js';
+import { defaultClusterNames, isNamedByDestination, type DefaultBrokers } from '../../domain/flow/flow-key.js';
 import { PUT_BACK_KEYS, putBackArguments, putBackError, type PutBack } from '../engine/put-back.js';
 import type { Shard } from '../engine/shard.js';
 
@@ -71,7 +72,7 @@ export class WaitingLists {
   async bulkDefer(flows: readonly (readonly [Flow, DeferralReason])[], count: number, now: number, until: number): Promise<{ looked: number; deferred: number }> {
     const { client, keys } = this.shard;
     const clusterNames = defaultClusterNames(this.defaultBrokers);
-    const names = flows.flatMap(([flow, reason]) => namesOfFlow(flow).flatMap((name) => [name, waitingListOf(flow), reason]));
+    const names = flows.flatMap(([flow, reason]) => namesOfFlow(flow).flatMap((name) => [name, flow.id, reason]));
     const reply: unknown = await client.runCommand('krsBulkDefer', [keys.prioritized, keys.delayed, keys.waitingLists, keys.base, count, now, until, keys.waitingList(''), clusterNames.length, ...clusterNames, ...names]);
     // The script's own answer.
     const [looked, deferred] = reply as [number, number];
@@ -91,6 +92,6 @@ export class WaitingLists {
     const reply: unknown = await client.runCommand('krsWaitingListDepths', [keys.waitingLists, keys.waitingList(''), oldest, ...named]);
     // The script's own answer: waiting lists and lengths in turn.
     const pairs = reply as (string | number)[];
-    return Array.from({ length: pairs.length / 2 }, (_, nth) => ({ flow: flowOfWaitingList(String(pairs[2 * nth])), waiting: Number(pairs[2 * nth + 1]) }));
+    return Array.from({ length: pairs.length / 2 }, (_, nth) => ({ flow: flowOfId(String(pairs[2 * nth])), waiting: Number(pairs[2 * nth + 1]) }));
   }
 }

@@ -39,7 +39,7 @@ export interface SearchFields {
 
 export function searchFieldsOf(task: Task, messageBytes: number, mask: PathMask): SearchFields {
   const { clientId, source, destination, flowKey } = task;
-  const { key, host } = flowOf(destination, flowKey);
+  const { key, host } = flowOf(destination, flowKey, undefined, mask);
   return {
     clientId,
     source,

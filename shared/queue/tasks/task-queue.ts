@@ -1,6 +1,6 @@
 import { defaultPathMask, type PathMask } from '../../domain/destinations/path-mask.js';
 import { RequestError, type RequestErrorCode } from '../../domain/errors.js';
-import { waitingListOf, type Flow } from '../../domain/flow/flow-key.js';
+import type { Flow } from '../../domain/destinations/flow.js';
 import type { Clock } from '../../domain/ports.js';
 import type { Task } from '../../domain/task/task.js';
 import { cancelTask, type Cancellation } from './cancel-task.js';
@@ -154,7 +154,7 @@ export class TaskQueue {
   /** The deferred tasks of the oldest waiting lists, and of the named ones; one row per shard. */
   async waitingListDepths(named: readonly Flow[]): Promise<readonly WaitingListDepth[]> {
     return this.#speak(async () => {
-      const depths = await Promise.all(this.#shards.all().map((shard) => new WaitingLists(shard).depths(LISTS_SHOWN_PER_SHARD, named.map(waitingListOf))));
+      const depths = await Promise.all(this.#shards.all().map((shard) => new WaitingLists(shard).depths(LISTS_SHOWN_PER_SHARD, named.map(({ id }) => id))));
       return depths.flat();
     });
   }

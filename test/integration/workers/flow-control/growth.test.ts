@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import type { Circuit } from '../../../../shared/domain/flow/circuit.js';
-import { waitingListOf } from '../../../../shared/domain/flow/flow-key.js';
+import { flowNamed } from '../../../../shared/domain/destinations/flow.js';
 import { WaitingLists } from '../../../../shared/queue/flow/waiting-lists.js';
 import { WakeUps } from '../../../../workers/flow-control/wake-ups.js';
 import { eventually } from '../../../support/eventually.js';
@@ -21,22 +21,22 @@ describe('flow control, after very many destinations', () => {
     let room = 0;
     const wakeUps = new WakeUps({ roomFor: () => room, now: () => now });
     wakeUps.watch(waitingLists);
-    const flows = Array.from({ length: 3_000 }, (_, nth) => ({ key: `k-${nth}`, host: `http://host-${nth}` }));
+    const flows = Array.from({ length: 3_000 }, (_, nth) => flowNamed(`k-${nth}`, `http://host-${nth}`));
     for (const [nth, flow] of flows.entries()) {
       const jobId = `t-${nth}`;
-      await putBack(service.redis, shard, waitingListOf(flow), jobId, nth);
+      await putBack(service.redis, shard, flow.id, jobId, nth);
       wakeUps.expectDeferred(waitingLists, flow, 1);
     }
     await eventually(async () => expect(await service.redis.zcard(shard.keys.waitingLists)).to.equal(3_000));
     await wakeUps.tick();
-    expect([wakeUps.remembered, wakeUps.waiting(flows[7] ?? { key: '', host: '' })], 'no room').to.deep.equal([3_000, 1]);
+    expect([wakeUps.remembered, wakeUps.waiting(flows[7] ?? flowNamed('', ''))], 'no room').to.deep.equal([3_000, 1]);
     room = 1;
     await eventually(async () => {
       await wakeUps.tick();
       expect(await service.redis.zcard(shard.keys.waitingLists)).to.equal(0);
     }, { withinMs: 20_000 });
     expect(await service.redis.zcount(shard.keys.delayed, '-inf', 3_000 * 4_096), 'all are due').to.equal(3_000);
-    expect(await service.redis.exists(shard.keys.waitingList(waitingListOf({ key: 'k-1', host: 'http://host-1' })))).to.equal(0);
+    expect(await service.redis.exists(shard.keys.waitingList(flowNamed('k-1', 'http://host-1').id))).to.equal(0);
     now += 1_001;
     await eventually(async () => {
       await wakeUps.tick();
@@ -62,8 +62,8 @@ describe('flow control, after very many destinations', () => {
     wakeUps.watch(waitingLists);
     for (let nth = 0; nth < 50; nth += 1) {
       const jobId = `t-${nth}`;
-      const flow = { key: `kafka://dead:1/topic-${nth}`, host: 'kafka://dead:1' };
-      await putBack(service.redis, shard, waitingListOf(flow), jobId, nth);
+      const flow = flowNamed(`kafka://dead:1/topic-${nth}`, 'kafka://dead:1');
+      await putBack(service.redis, shard, flow.id, jobId, nth);
       wakeUps.expectDeferred(waitingLists, flow, 1);
     }
     await eventually(async () => expect(await service.redis.zcard(shard.keys.waitingLists)).to.equal(50));

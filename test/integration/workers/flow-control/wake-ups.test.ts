@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { waitingListOf } from '../../../../shared/domain/flow/flow-key.js';
+import { flowNamed } from '../../../../shared/domain/destinations/flow.js';
 import { WaitingLists } from '../../../../shared/queue/flow/waiting-lists.js';
 import type { Shard } from '../../../../shared/queue/engine/shard.js';
 import { WakeUps } from '../../../../workers/flow-control/wake-ups.js';
@@ -8,7 +8,7 @@ import { eventually } from '../../../support/eventually.js';
 import { putBack } from '../../../support/hints.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 
-const flow = { key: 'http://busy.example.com', host: 'http://busy.example.com' };
+const flow = flowNamed('http://busy.example.com', 'http://busy.example.com');
 
 describe('wake-ups of one destination', () => {
   let service: InProcessService;
@@ -28,7 +28,7 @@ describe('wake-ups of one destination', () => {
     [room, now] = [0, 0];
     wakeUps = new WakeUps({ roomFor: () => room, now: () => now });
     wakeUps.watch(waitingLists);
-    for (let nth = 0; nth < 50; nth += 1) await putBack(service.redis, shard, waitingListOf(flow), `t-${nth}`, nth);
+    for (let nth = 0; nth < 50; nth += 1) await putBack(service.redis, shard, flow.id, `t-${nth}`, nth);
     wakeUps.expectDeferred(waitingLists, flow, 50);
     woken = () => service.redis.zcount(shard.keys.delayed, '-inf', 50 * 4_096);
   });
@@ -44,9 +44,9 @@ describe('wake-ups of one destination', () => {
   });
 
   it('gives the room of a host to its flows in turn, without a tick: flow_keys with a task each do not wait for the next one', async () => {
-    const keyed = Array.from({ length: 30 }, (_, nth) => ({ key: `tenant-${nth}`, host: flow.host }));
+    const keyed = Array.from({ length: 30 }, (_, nth) => flowNamed(`tenant-${nth}`, flow.host));
     for (const [nth, tenant] of keyed.entries()) {
-      await putBack(service.redis, shard, waitingListOf(tenant), `t-of-tenant-${nth}`, nth);
+      await putBack(service.redis, shard, tenant.id, `t-of-tenant-${nth}`, nth);
       wakeUps.expectDeferred(waitingLists, tenant, 1);
     }
     const wokenTenants = async (): Promise<number> => (await service.redis.zrangebyscore(shard.keys.delayed, '-inf', 50 * 4_096)).filter((id) => id.includes('tenant')).length;
@@ -63,7 +63,7 @@ describe('wake-ups of one destination', () => {
     await eventually(async () => expect(await woken()).to.equal(25));
     now = 61;
     room = 80;
-    wakeUps.leave({ key: 'tenant-0', host: flow.host });
+    wakeUps.leave(flowNamed('tenant-0', flow.host));
     await eventually(async () => expect(await woken()).to.equal(80));
     await eventually(() => expect(wakeUps.remembered, 'flows, and those that are on their way').to.be.at.most(2));
   });
@@ -82,7 +82,7 @@ describe('wake-ups of one destination', () => {
     await eventually(async () => expect(await woken()).to.equal(10));
     now = 40;
     // Two have begun to be sent, and as many sends have ended.
-    for (let nth = 0; nth < 2; nth += 1) wakeUps.arrived(flow.host);
+    for (let nth = 0; nth < 2; nth += 1) wakeUps.arrived(flow);
     wakeUps.leave(flow);
     await eventually(async () => expect(await woken()).to.equal(12));
     // Eight of the first ten have gone to another worker. The two that were woken later are still on their way.

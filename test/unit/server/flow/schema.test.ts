@@ -73,9 +73,10 @@ describe('what an operator may set for a destination', () => {
 
 describe('the name of a destination', () => {
   const names: readonly (readonly [text: string, name: string])[] = [
-    ['https://API.example.com/x?y#z', 'https://api.example.com'],
-    ['HTTP://user:secret@example.com:80/', 'http://example.com'],
-    ['http://127.0.0.1:8080/hook', 'http://127.0.0.1:8080'],
+    ['https://API.example.com/x?y#z', 'https://api.example.com/x'],
+    ['HTTP://user:secret@example.com:80', 'http://example.com'],
+    ['HTTP://user:secret@example.com:80/', 'http://example.com/'],
+    ['http://127.0.0.1:8080/hook', 'http://127.0.0.1:8080/hook'],
     ['https://bücher.example', 'https://xn--bcher-kva.example'],
     ['kafka://default/orders', 'kafka://default/orders'],
     ['kafka://Broker-1:9092/Orders', 'kafka://broker-1:9092/Orders'],
@@ -84,7 +85,8 @@ describe('the name of a destination', () => {
     ['...', '...'],
     ['%2e', '%2e'],
     ['a/..', 'a/..'],
-    ['https://API.example.com/..', 'https://api.example.com'],
+    ['https://API.example.com/..', 'https://api.example.com/'],
+    ['https://API.example.com/Orders?token=1#x', 'https://api.example.com/Orders'],
     [' https://user:secret@API.example.com', 'https://api.example.com'],
     ['kafka://user:secret@Broker-1:9092/orders?token=1', 'kafka://broker-1:9092/orders'],
     ['🚚'.repeat(1_024), '🚚'.repeat(1_024)],

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 
 import { toWireDestinations, toWireDestination, TrafficByName } from '../../../../server/flow/view.js';
 import { defaultCircuitRules, type Circuit, type CircuitRules } from '../../../../shared/domain/flow/circuit.js';
+import { flowNamed } from '../../../../shared/domain/destinations/flow.js';
 import type { FlowPolicy } from '../../../../shared/domain/flow/flow-policy.js';
 import type { FlowSample } from '../../../../shared/domain/flow/flow-report.js';
 import { LatencyHistogram } from '../../../../shared/domain/flow/latency-histogram.js';
@@ -20,7 +21,7 @@ function sample(key: string, host: string, counts: Partial<Omit<FlowSample, 'key
 }
 
 function waitingList(key: string, host: string, waiting: number): WaitingListDepth {
-  return { flow: { key, host }, waiting };
+  return { flow: flowNamed(key, host), waiting };
 }
 
 function snapshot(policies: Readonly<Record<string, FlowPolicy>> = {}, circuits: Readonly<Record<string, Circuit>> = {}): FlowSnapshot {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { flowNamed, type Flow } from '../../../../shared/domain/destinations/flow.js';
 import { FlowStats } from '../../../../workers/flow-control/flow-stats.js';
 
 function stats(): { stats: FlowStats; pass: (ms: number) => void } {
@@ -7,7 +8,7 @@ function stats(): { stats: FlowStats; pass: (ms: number) => void } {
   return { stats: new FlowStats(() => now), pass: (ms) => { now += ms; } };
 }
 
-const flow = (key: string): { key: string; host: string } => ({ key, host: 'g' });
+const flow = (key: string): Flow => flowNamed(key, 'g');
 
 describe('FlowStats', () => {
   it('counts what is in flight, how it ended, and how long it took', () => {
@@ -23,7 +24,7 @@ describe('FlowStats', () => {
 
   it('counts a flow_key for each host that it goes to', () => {
     const { stats: seen, pass } = stats();
-    const [one, other] = [{ key: 'tenant-7', host: 'http://one' }, { key: 'tenant-7', host: 'http://other' }];
+    const [one, other] = [flowNamed('tenant-7', 'http://one'), flowNamed('tenant-7', 'http://other')];
     for (const flow of [one, other, other]) seen.started(flow);
     expect(seen.sample().map(({ key, host, inFlight }) => [key, host, inFlight])).to.deep.equal([['tenant-7', 'http://other', 2], ['tenant-7', 'http://one', 1]]);
     seen.ended(seen.started(one), 'delivered', 1);

@@ -2,7 +2,8 @@ import { expect } from 'chai';
 
 import type { AttemptRecord, LogEntry } from '../../../../../shared/domain/task/attempt-record.js';
 import type { Task } from '../../../../../shared/domain/task/task.js';
-import { defaultBrokersOf, flowOf, waitingListOf, type DefaultBrokers } from '../../../../../shared/domain/flow/flow-key.js';
+import { flowNamed } from '../../../../../shared/domain/destinations/flow.js';
+import { defaultBrokersOf, flowOf, type DefaultBrokers } from '../../../../../shared/domain/flow/flow-key.js';
 import { WaitingLists } from '../../../../../shared/queue/flow/waiting-lists.js';
 import { failureFieldsOf, packFailureFields } from '../../../../../shared/queue/search/failure-fields.js';
 import { encodeEntry } from '../../../../../shared/queue/tasks/log-codec.js';
@@ -65,7 +66,7 @@ describe('WaitingLists: bulkDefer', () => {
     await service.redis.hset(shard.keys.job(task.id), jobField.log, JSON.stringify(entries.map(encodeEntry)), jobField.fetches, 1, ...(attemptsMade === 0 ? [] : [jobField.attemptsMade, attemptsMade]));
   }
 
-  const waitingListOfTask = async (task: Task): Promise<string[]> => service.redis.zrange(shard.keys.waitingList(waitingListOf(flowOf(task.destination, task.flowKey))), '0', '-1');
+  const waitingListOfTask = async (task: Task): Promise<string[]> => service.redis.zrange(shard.keys.waitingList(flowOf(task.destination, task.flowKey).id), '0', '-1');
 
   it('defers the tasks of the flow alone, in their order, and leaves flow_keys, other origins and dead letters', async () => {
     const bulkDeferred = Array.from({ length: 5 }, (_, nth) => to(busy, { id: `deferred-${nth}` }));
@@ -77,7 +78,7 @@ describe('WaitingLists: bulkDefer', () => {
     expect(await bulkDefer(first)).to.deep.equal({ looked: 8, deferred: 5 });
     expect(await service.redis.zcard(shard.keys.prioritized)).to.equal(3);
     expect(await service.redis.llen(shard.keys.wait)).to.equal(1);
-    const waitingList = waitingListOf(flowOf(first.destination, undefined));
+    const waitingList = flowOf(first.destination, undefined).id;
     expect(await service.redis.zrange(shard.keys.waitingList(waitingList), '0', '-1'), 'the order of the queue').to.deep.equal(bulkDeferred.map(({ id }) => `t-${id}`));
     expect(await service.redis.zrange(shard.keys.waitingLists, '0', '-1')).to.deep.equal([waitingList]);
     const shown = await service.queue.find(first.id);
@@ -100,7 +101,7 @@ describe('WaitingLists: bulkDefer', () => {
     expect(ofDeferred).to.include({ reason: 'limit', since: 2_000, count: 4 });
     for (const deferral of [ofRetried, ofDeferred]) expect((deferral?.until ?? 0) - Date.now()).to.be.within(UNTIL_MS - 10_000, UNTIL_MS);
     busy.on('/hook', { kind: 'answer' });
-    expect(await new WaitingLists(shard).wake(waitingListOf(flowOf(fresh.destination, undefined)), 3)).to.deep.equal({ woken: 3, left: 0 });
+    expect(await new WaitingLists(shard).wake(flowOf(fresh.destination, undefined).id, 3)).to.deep.equal({ woken: 3, left: 0 });
     await service.startWorker();
     for (const { id } of [fresh, retried, deferredBefore]) await waitForState(service.baseUrl, id, 'delivered');
     expect(busy.requests.map(({ key }) => key)).to.have.members(['fresh|0', 'retried|1', 'deferred|1']);
@@ -137,16 +138,19 @@ describe('WaitingLists: bulkDefer', () => {
     expect(await bulkDefer(mine)).to.deep.equal({ looked: 2, deferred: 1 });
   });
 
-  it('knows a task by its whole origin, however its url is spelled and however long it is', async () => {
+  it('knows a task by its origin and path, however its url is spelled', async () => {
     const { port } = new URL(busy.url(''));
     const spelled = (host: string, path: string): Task => to(busy, { destination: { type: 'http', url: `HTTP://${host}:${port}${path}` } });
-    const mine = [to(busy), spelled('127.0.0.1', '?a=1'), spelled('127.1', '/x'), spelled('u:p@127.0.0.1', `/${'long/'.repeat(300)}`)];
-    await submit([...mine, spelled('127.0.0.2', '/hook')]);
-    expect(await bulkDefer(mine[0] ?? to(busy))).to.deep.equal({ looked: 5, deferred: 4 });
+    const mine = [to(busy), spelled('127.0.0.1', '/hook#b'), spelled('127.1', '/x/../hook'), spelled('u:p@127.0.0.1', '/hook?a=2')];
+    await submit([...mine, spelled('127.0.0.2', '/hook'), spelled('127.0.0.1', '/hook/')]);
+    expect(await bulkDefer(mine[0] ?? to(busy))).to.deep.equal({ looked: 6, deferred: 4 });
+    const long = (query: string): Task => spelled('127.0.0.1', `/${'long/'.repeat(300)}${query}`);
+    await submit([long(''), long('?a=1')]);
+    expect(await bulkDefer(long('')), 'and however long it is').to.deep.equal({ looked: 4, deferred: 2 });
   });
 
   it('knows a flow_key by the name that it means, however it is spelled', async () => {
-    const [task, other] = [to(busy, { flowKey: 'HTTPS://Tenant.example.com/7' }), to(busy, { flowKey: 'https://tenant.example.com' })];
+    const [task, other] = [to(busy, { flowKey: 'HTTPS://Tenant.example.com/7' }), to(busy, { flowKey: 'https://tenant.example.com/7?x=1' })];
     await submit([task, other]);
     expect(await bulkDefer(task)).to.deep.equal({ looked: 2, deferred: 2 });
     expect(await waitingListOfTask(task)).to.deep.equal([`t-${task.id}`, `t-${other.id}`]);
@@ -194,7 +198,7 @@ describe('WaitingLists: bulkDefer', () => {
     await bulkDefer(first);
     // Half of the hints are lost, and their time is over.
     for (const { id } of tasks.slice(0, 20)) {
-      await service.redis.zrem(shard.keys.waitingList(waitingListOf(flowOf(first.destination, undefined))), `t-${id}`);
+      await service.redis.zrem(shard.keys.waitingList(flowOf(first.destination, undefined).id), `t-${id}`);
       await service.redis.zadd(shard.keys.delayed, 'XX', 4_096, `t-${id}`);
     }
     await service.startWorker();
@@ -288,7 +292,7 @@ describe('WaitingLists: defer', () => {
     const [first, second] = [1, 2].map((nth) => domainTask({ id: `deferred-${nth}`, destination: { type: 'http', url: `${LIST}/hook` }, retryPolicy: { maxRetries: 0, initialDelayMs: 0, baseDelayMs: 1_000, maxDelayMs: 1_000, jitter: 'none' } }));
     if (first === undefined || second === undefined) throw new Error('no task');
     for (const task of [first, second]) await service.queue.submit(task);
-    expect(await new WaitingLists(shard).bulkDefer([[{ key: LIST, host: LIST }, 'paused']], 100, Date.now(), Date.now() + UNTIL_MS)).to.include({ deferred: 2 });
+    expect(await new WaitingLists(shard).bulkDefer([[flowNamed(LIST, LIST), 'paused']], 100, Date.now(), Date.now() + UNTIL_MS)).to.include({ deferred: 2 });
     await service.queue.cancel(first.id);
     expect(await service.redis.zrange(shard.keys.waitingList(LIST), '0', '-1'), 'the other one still waits').to.deep.equal([`t-${second.id}`]);
     await service.queue.cancel(second.id);

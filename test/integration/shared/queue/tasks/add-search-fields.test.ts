@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { flowOf, waitingListOf } from '../../../../../shared/domain/flow/flow-key.js';
+import { flowOf } from '../../../../../shared/domain/flow/flow-key.js';
 import type { Task } from '../../../../../shared/domain/task/task.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { WaitingLists } from '../../../../../shared/queue/flow/waiting-lists.js';
@@ -66,7 +66,7 @@ describe('addSearchFields', () => {
     expect(unpackFailureFields(ofParked ?? '')).to.include({ attemptsMade: 1, phase: 'delivery', attempts: 1, deadReason: 'retries_exhausted' });
 
     expect(await bulkDefer()).to.deep.equal({ looked: 1, deferred: 1 });
-    expect(await service.redis.zrange(shard.keys.waitingList(waitingListOf(flow)), '0', '-1')).to.deep.equal(['t-old-retrying']);
+    expect(await service.redis.zrange(shard.keys.waitingList(flow.id), '0', '-1')).to.deep.equal(['t-old-retrying']);
     expect(await pass(), 'nothing is left to do').to.include({ added: 0 });
   });
 

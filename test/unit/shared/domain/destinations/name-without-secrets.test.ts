@@ -11,21 +11,21 @@ const HASH = '*10ee68888777ddca9eee1b40378c22d1';
 describe('the name of a flow_key', () => {
   const table: readonly (readonly [flowKey: string, name: string, shown: string])[] = [
     // urls, as parsers read them
-    ['https://user:secret@h/x', 'https://h', 'https://***@h/x'],
-    ['https:user:secret@h/x', 'https://h', 'https://***@h/x'],
-    ['https:/user:secret@h/x', 'https://h', 'https://***@h/x'],
+    ['https://user:secret@h/x', 'https://h/x', 'https://***@h/x'],
+    ['https:user:secret@h/x', 'https://h/x', 'https://***@h/x'],
+    ['https:/user:secret@h/x', 'https://h/x', 'https://***@h/x'],
     ['HTTPS:\\\\user:secret@h', 'https://h', 'https://***@h/'],
     [' https://user:secret@h', 'https://h', 'https://***@h/'],
     ['\u200bhttps://user:secret@h', 'https://h', 'https://***@h/'],
     ['\u00a0http://secret@h', 'http://h', 'http://***@h/'],
-    ['https://h?token=secret', 'https://h', 'https://h/?...'],
-    [`https:h/${TOKEN}`, 'https://h', `https://h/${HASH}`],
-    [`https:\\\\h\\${TOKEN}\\..\\x`, 'https://h', 'https://h/x'],
-    ['https://API.example.com/x', 'https://api.example.com', 'https://API.example.com/x'],
+    ['https://h?token=secret', 'https://h/', 'https://h/?...'],
+    [`https:h/${TOKEN}`, `https://h/${HASH}`, `https://h/${HASH}`],
+    [`https:\\\\h\\${TOKEN}\\..\\x`, 'https://h/x', 'https://h/x'],
+    ['https://API.example.com/x', 'https://api.example.com/x', 'https://API.example.com/x'],
     // what no parser takes, although a person means a url
     ['https://user:secret@h:99999/x?y', 'https://h:99999/x', 'https://***@h:99999/x?...'],
-    ['https://user:sec/ret@h/x', 'https://h', 'https://h/x'],
-    ['https://user:sec?ret@hooks.slack.com/T1', 'https://hooks.slack.com', 'https://hooks.slack.com/*1f93603db53bfad5c92390f735d0cbb8'],
+    ['https://user:sec/ret@h/x', 'https://h/x', 'https://h/x'],
+    ['https://user:sec?ret@hooks.slack.com/T1', 'https://hooks.slack.com/*1f93603db53bfad5c92390f735d0cbb8', 'https://hooks.slack.com/*1f93603db53bfad5c92390f735d0cbb8'],
     ['https://user:secret@two words/x', 'https://two words/x', 'https://***@two words/x'],
     // clusters
     ['kafka://user:secret@Broker-1:9092/Orders', 'kafka://broker-1:9092/Orders', 'kafka://***@Broker-1:9092/Orders'],

@@ -45,7 +45,7 @@ describe('search fields', () => {
     [{ type: 'kafka', broker: undefined, topic: 'orders', key: 'k', headers: undefined }, undefined, { destinationType: 'kafka', host: 'kafka://default', path: '/orders' }],
     [{ type: 'kafka', broker: { host: 'Broker-1', port: 9092 }, topic: 'Orders', key: undefined, headers: undefined }, undefined, { host: 'kafka://broker-1:9092', path: '/Orders' }],
     [{ type: 'http', url: 'http://a/' }, 'tenant-7', { flowKey: 'tenant-7', flowName: undefined }],
-    [{ type: 'http', url: 'http://a/' }, 'https://API.example.com/x', { flowKey: 'https://API.example.com/x', flowName: 'https://api.example.com' }],
+    [{ type: 'http', url: 'http://a/' }, 'https://API.example.com/x', { flowKey: 'https://API.example.com/x', flowName: 'https://api.example.com/x' }],
   ];
   for (const [to, key, expected] of samples) {
     it(`of ${JSON.stringify(to)} with flow_key ${String(key)} name its host and path in one spelling`, () => {

@@ -1,0 +1,63 @@
+/**
+ * Under which names a send is counted.
+ *
+ * | send | key | endpoint | host |
+ * |---|---|---|---|
+ * | to `https://api.example.com/orders?x=1` | `https://api.example.com/orders` | the same | `https://api.example.com` |
+ * | the same with flow_key `tenant-7` | `tenant-7` | `https://api.example.com/orders` | `https://api.example.com` |
+ * | to the topic orders of KAFKA_BROKERS | `kafka://default/orders` | the same | `kafka://default` |
+ * | any of "the others" of a host: see known-flows.ts | the host | the host | `https://api.example.com` |
+ */
+export interface Flow {
+  /** What operators set limits for, pause and look at: the endpoint (origin + path, no query), the topic, or the task's flow_key. */
+  readonly key: string;
+  /** The endpoint or topic that it goes to; the same as `key` for a task without flow_key. */
+  readonly endpoint: string;
+  /** What fails as a whole: the origin or the cluster. */
+  readonly host: string;
+  /** It is a dead letter. Dead letters have slots, waiting lists and circuits of their own. Limits and pauses hold for both phases. */
+  readonly isDead: boolean;
+  /**
+   * One text for the key, the host and the phase: the name of the flow's waiting list, slots and circuit. Without a flow_key
+   * they are those of the endpoint.
+   */
+  readonly id: string;
+  /** The same for the host as a whole: the `id` of the flow of this phase whose key is the host. */
+  readonly hostId: string;
+}
+
+/** What differs from a delivery without a flow_key. */
+export interface FlowDetails {
+  /** Default: the key. */
+  readonly endpoint?: string;
+  readonly isDead?: boolean;
+}
+
+export function flowNamed(key: string, host: string, { endpoint = key, isDead = false }: FlowDetails = {}): Flow {
+  return { key, endpoint, host, isDead, id: idOf(key, host, '', isDead), hostId: isDead ? idOf(host, host, '', true) : host };
+}
+
+/** The same flow in its dead phase. */
+export function deadFlowOf({ key, host, endpoint }: Flow): Flow {
+  return flowNamed(key, host, { endpoint, isDead: true });
+}
+
+const DEAD = 'dead';
+
+/**
+ * `key\nhost\nendpoint\ndead`, without the parts at the end that are empty. A line break divides its parts, because none can
+ * hold one. Versions before this one read the first two parts. They wrote the host alone where the key was the host, and so
+ * does this one: their waiting lists are those of "the others" of a host.
+ */
+function idOf(key: string, host: string, endpoint: string, isDead: boolean): string {
+  if (isDead) return `${key}\n${host}\n${endpoint}\n${DEAD}`;
+  if (endpoint !== '') return `${key}\n${host}\n${endpoint}`;
+  return key === host ? key : `${key}\n${host}`;
+}
+
+/** The flow of an `id`, such as the name of a waiting list; that of a flow_key does not say which endpoint it goes to. */
+export function flowOfId(id: string): Flow {
+  const [key = id, host = key, endpoint = '', phase] = id.split('\n');
+  const isDead = phase === DEAD;
+  return { key, endpoint: endpoint === '' ? key : endpoint, host, isDead, id, hostId: isDead ? idOf(host, host, '', true) : host };
+}
