@@ -3,7 +3,9 @@ import type { IncomingMessage } from 'node:http';
 import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
 import type { HeldBytes } from './body-budget.js';
 import { BodyBytes } from './body-bytes.js';
+import { findJsonFault, findJsonFaultInTurns, type JsonFault } from './json-fault.js';
 import { checkJsonShape, checkJsonShapeInTurns, type JsonThing } from './json-scan.js';
+import { TextPlaces } from './text-places.js';
 import type { WorkTurns } from './work-turns.js';
 
 /** From this size on, each step over a text takes so long that it has a turn of the event loop of its own. */
@@ -58,11 +60,16 @@ export function checkBodyHeaders(request: IncomingMessage, maxBytes: number, isT
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity', 'content-length': length } = request.headers;
   const [mediaType = '', ...parameters] = type.split(';').map((part) => part.trim().toLowerCase());
   const charsets = parameters.filter((parameter) => parameter.startsWith('charset')).map((parameter) => parameter.replace(/^charset\s*=\s*/, '').replaceAll('"', ''));
-  if (!isTaken(mediaType)) throw new RequestError('unsupported_media_type', `Content-Type must be ${taken}`);
+  if (!isTaken(mediaType)) throw new RequestError('unsupported_media_type', `Content-Type must be ${taken}${hintForForm(mediaType)}`);
   if (charsets.some((charset) => charset !== 'utf-8' && charset !== 'utf8')) throw new RequestError('unsupported_media_type', 'the charset must be utf-8');
   if (encoding.toLowerCase() !== 'identity') throw new RequestError('unsupported_media_type', 'a compressed body is not taken');
   if (length !== undefined && Number(length) > maxBytes) throw bodyTooLarge(maxBytes);
   return mediaType;
+}
+
+/** curl says so of every body, unless it is told otherwise. */
+function hintForForm(mediaType: string): string {
+  return mediaType === 'application/x-www-form-urlencoded' ? ": with curl, add -H 'Content-Type: application/json'" : '';
 }
 
 /** @throws RequestError too_large, overloaded; invalid_request when the client goes away in the middle; and what the body is refused with by refuseBody */
@@ -106,7 +113,12 @@ function pauseUntilFree(request: IncomingMessage, turns: WorkTurns): void {
 export function parseJson(bytes: Buffer, thing: JsonThing): unknown {
   checkJsonShape(bytes, thing);
   checkUtf8(bytes, thing);
-  return parse(bytes, thing);
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    // Its message differs from one version of Node to the next.
+    throw invalidJson(bytes, thing, findJsonFault(bytes));
+  }
 }
 
 /** The same for a text of at least LARGE_BYTES: 6 MiB take 20 ms. */
@@ -115,19 +127,42 @@ export async function parseLargeJson(bytes: Buffer, thing: JsonThing, turns: Wor
   await checkJsonShapeInTurns(bytes, thing, turns);
   await turns.next();
   checkUtf8(bytes, thing);
-  return parse(bytes, thing);
-}
-
-function checkUtf8(bytes: Buffer, { name }: JsonThing): void {
-  if (!isUtf8(bytes)) throw new RequestError('invalid_json', `${name} is not valid UTF-8`);
-}
-
-function parse(bytes: Buffer, { name }: JsonThing): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'));
-  } catch (cause) {
-    throw new RequestError('invalid_json', `${name} is not valid JSON`, undefined, { cause });
+  } catch {
+    await turns.next();
+    throw invalidJson(bytes, thing, await findJsonFaultInTurns(bytes, turns)); // as in parseJson
   }
+}
+
+function checkUtf8(bytes: Buffer, thing: JsonThing): void {
+  if (isUtf8(bytes)) return;
+  throw new RequestError('invalid_json', `${thing.name} is not valid UTF-8: see ${placeIn(bytes, thing, firstInvalidByte(bytes))}`);
+}
+
+/** The places of bytes that are no UTF-8 are those that the decoder puts U+FFFD in for. */
+function firstInvalidByte(bytes: Buffer): number {
+  const text = bytes.toString('utf8');
+  let offset = 0;
+  for (let from = 0; ; ) {
+    const at = text.indexOf('\ufffd', from);
+    if (at < 0) return offset;
+    offset += Buffer.byteLength(text.slice(from, at));
+    // The sender may have written the character itself.
+    if (!(bytes[offset] === 0xef && bytes[offset + 1] === 0xbf && bytes[offset + 2] === 0xbd)) return offset;
+    offset += 3;
+    from = at + 1;
+  }
+}
+
+/** @param fault undefined: JSON.parse and our own reading differ, which a test looks for */
+function invalidJson(bytes: Buffer, thing: JsonThing, fault: JsonFault | undefined): RequestError {
+  const where = fault === undefined ? '' : ` at ${placeIn(bytes, thing, fault.offset)}: ${fault.complaint}`;
+  return new RequestError('invalid_json', `${thing.name} is not valid JSON${where}`);
+}
+
+function placeIn(bytes: Buffer, { placeOf }: JsonThing, offset: number): string {
+  return placeOf === undefined ? new TextPlaces(bytes).at(offset) : placeOf(bytes, offset);
 }
 
 export function bodyTooLarge(maxBytes: number): RequestError {

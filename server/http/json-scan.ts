@@ -95,6 +95,8 @@ export interface JsonThing {
   readonly name: string;
   /** Of the refusal of a text that must not be parsed. */
   readonly code: RequestErrorCode;
+  /** Where a byte of the text stands for its sender, `line 3, column 14`, if the text is a part of something. */
+  readonly placeOf?: (text: Buffer, offset: number) => string;
 }
 
 /**

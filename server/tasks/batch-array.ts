@@ -1,10 +1,13 @@
 import { RequestError } from '../../shared/domain/errors.js';
+import { findJsonFaultInTurns } from '../http/json-fault.js';
 import { JsonScan, tooComplex } from '../http/json-scan.js';
+import { TextPlaces } from '../http/text-places.js';
 import type { WorkTurns } from '../http/work-turns.js';
 import { aTask } from './schema.js';
 
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
+const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 /** The bytes that are read between two looks at the clock; they take 0.1 ms. */
 const STEP_BYTES = 65_536;
@@ -28,7 +31,7 @@ export interface ArrayLimits {
 export async function splitArray(body: Buffer, { maxElements, maxElementBytes }: ArrayLimits, turns: WorkTurns): Promise<(Buffer | RequestError)[]> {
   const elements: (Buffer | RequestError)[] = [];
   let at = await skipSpaces(body, 0, turns);
-  if (body[at] !== OPEN_ARRAY) throw new RequestError('invalid_json', 'the body is not a JSON array of tasks');
+  if (body[at] !== OPEN_ARRAY) throw new RequestError('invalid_json', `the body is not a JSON array of tasks${hintForOther(body[at])}`);
   at = await skipSpaces(body, at + 1, turns);
   if (body[at] === CLOSE_ARRAY) at += 1;
   else {
@@ -39,7 +42,7 @@ export async function splitArray(body: Buffer, { maxElements, maxElementBytes }:
       const scan = new JsonScan();
       at = scan.advance(body, from, Math.min(from + STEP_BYTES, body.length));
       if (at >= from + STEP_BYTES) at = await readToEnd(body, at, scan, turns);
-      if (at === from || at >= body.length || body[at] === CLOSE_OBJECT) throw brokenFrame();
+      if (at === from || at >= body.length || body[at] === CLOSE_OBJECT) throw await brokenFrame(body, turns);
       if (elements.length === maxElements) throw new RequestError('too_large', `a batch must not have more than ${maxElements} tasks`);
       if (at - from > maxElementBytes) elements.push(new RequestError('too_large', `a task must not be larger than ${maxElementBytes} bytes`));
       else elements.push(scan.complaint === undefined ? body.subarray(from, at) : tooComplex(aTask, scan.complaint));
@@ -50,7 +53,7 @@ export async function splitArray(body: Buffer, { maxElements, maxElementBytes }:
       if (turns.isUsedUp) await turns.next();
     }
   }
-  if ((await skipSpaces(body, at, turns)) !== body.length) throw brokenFrame();
+  if ((await skipSpaces(body, at, turns)) !== body.length) throw await brokenFrame(body, turns);
   return elements;
 }
 
@@ -80,6 +83,14 @@ export function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
-function brokenFrame(): RequestError {
-  return new RequestError('invalid_json', 'the body is not a valid JSON array');
+/** Where the frame broke says little: a quote too many in one task ends somewhere in the next. So the first fault is looked for. */
+async function brokenFrame(body: Buffer, turns: WorkTurns): Promise<RequestError> {
+  const fault = await findJsonFaultInTurns(body, turns);
+  const where = fault === undefined ? '' : ` at ${new TextPlaces(body).at(fault.offset)}: ${fault.complaint}`;
+  return new RequestError('invalid_json', `the body is not a valid JSON array${where}`);
+}
+
+/** A single task, and a task a line, both begin with a brace. */
+function hintForOther(first: number | undefined): string {
+  return first === OPEN_OBJECT ? ': put [ ] around the tasks, or send a task a line with Content-Type: application/x-ndjson' : '';
 }

@@ -20,51 +20,87 @@ export interface LineLimits {
   readonly whenHandled: () => Promise<void>;
 }
 
+/** Lines that a chunk of the body has completed, and where they stand in it, by the same index. */
+export interface LinePart {
+  readonly texts: readonly (Buffer | RequestError)[];
+  /** Numbers of the lines in the body, from 1; empty lines count, too. */
+  readonly lines: readonly number[];
+  /** Columns of their first bytes, from 1. */
+  readonly columns: readonly number[];
+}
+
 /**
  * Reads a body line by line while it arrives. While the caller asks for no more lines, nothing more is read off the
  * socket. At most one line of the largest size and one chunk are in memory. When there is no room for a line, those
  * before it are waited for; if that does not help, a refusal takes its place.
  *
- * @returns the lines that a chunk of the body has completed, without empty ones and white space in front
+ * @returns lines without empty ones and white space in front
  * @throws RequestError too_large behind the last whole line of the first `maxBytes`; invalid_request when the client
  *         goes away in the middle: what came of the last line is then not among the lines
  */
-export async function* readLines(request: IncomingMessage, { maxLineBytes, maxBytes, held, whenHandled }: LineLimits): AsyncGenerator<readonly (Buffer | RequestError)[]> {
+export async function* readLines(request: IncomingMessage, { maxLineBytes, maxBytes, held, whenHandled }: LineLimits): AsyncGenerator<LinePart> {
   const line = new LineBuffer(maxLineBytes, held);
+  const place = new LinePlace();
   let bytesLeft = maxBytes;
   // Destroying the request would take its socket, and the answer with it.
   for await (const chunk of chunksOf(request)) {
     const part = chunk.subarray(0, bytesLeft);
     bytesLeft -= part.length;
-    let lines: (Buffer | RequestError)[] = [];
-    for (let from = line.isEmpty ? skipSpaces(part, 0) : 0; from < part.length; ) {
+    let lines = new Lines();
+    for (let from = line.isEmpty ? place.skipSpaces(part, 0) : 0; from < part.length; ) {
       const end = part.indexOf(NEW_LINE, from);
       const piece = part.subarray(from, end < 0 ? part.length : end);
       if (!line.add(piece)) {
-        if (lines.length > 0) yield lines;
-        lines = [];
+        if (lines.texts.length > 0) yield lines;
+        lines = new Lines();
         await whenHandled();
         if (!line.add(piece)) line.refuse(overloaded());
       }
       if (end < 0) break;
-      lines.push(line.take());
-      if (lines.length === LINES_AT_ONCE) {
+      lines.push(line.take(), place);
+      if (lines.texts.length === LINES_AT_ONCE) {
         yield lines;
-        lines = [];
+        lines = new Lines();
       }
-      from = skipSpaces(part, end + 1);
+      from = place.skipSpaces(part, end);
     }
-    if (lines.length > 0) yield lines;
+    if (lines.texts.length > 0) yield lines;
     if (part.length < chunk.length) throw bodyTooLarge(maxBytes);
   }
-  if (!line.isEmpty) yield [line.take()];
+  if (!line.isEmpty) yield { texts: [line.take()], lines: [place.line], columns: [place.column] };
 }
 
-/** A body can consist of empty lines, so they are passed over as fast as a byte can be looked at. */
-function skipSpaces(part: Buffer, from: number): number {
-  let at = from;
-  while (isSpace(part[at])) at += 1;
-  return at;
+class Lines implements LinePart {
+  readonly texts: (Buffer | RequestError)[] = [];
+  readonly lines: number[] = [];
+  readonly columns: number[] = [];
+
+  push(text: Buffer | RequestError, { line, column }: LinePlace): void {
+    this.texts.push(text);
+    this.lines.push(line);
+    this.columns.push(column);
+  }
+}
+
+/** Where the line that is being read begins. */
+class LinePlace {
+  line = 1;
+  column = 1;
+
+  /**
+   * Goes on to the next byte of a line. A body can consist of empty lines, so they are passed over as fast as a byte can be
+   * looked at.
+   */
+  skipSpaces(part: Buffer, from: number): number {
+    let at = from;
+    for (; isSpace(part[at]); at += 1) {
+      if (part[at] === NEW_LINE) {
+        this.line += 1;
+        this.column = 1;
+      } else this.column += 1;
+    }
+    return at;
+  }
 }
 
 /** One line in the making. */

@@ -4,10 +4,12 @@ import { jsonTextAnswer, type Answer } from '../http/answer.js';
 import type { BodyBudget, HeldBytes } from '../http/body-budget.js';
 import { answerToError, refusalOf } from '../http/error-response.js';
 import { checkBodyHeaders, isJson, LARGE_BYTES, parseJson, parseLargeJson, readBody } from '../http/json-body.js';
+import type { JsonThing } from '../http/json-scan.js';
 import type { RequestContext } from '../http/request-context.js';
+import { TextPlaces } from '../http/text-places.js';
 import type { WorkTurns } from '../http/work-turns.js';
 import { splitArray } from './batch-array.js';
-import { readLines } from './batch-lines.js';
+import { readLines, type LinePart } from './batch-lines.js';
 import { BatchResults } from './batch-results.js';
 import { BatchWindow } from './batch-window.js';
 import { contentInTurns } from './large-task.js';
@@ -59,8 +61,9 @@ export async function submitBatch(context: RequestContext, deps: BatchDeps): Pro
 
 /** The JSON of one task, not yet parsed, or why it will not be read. */
 type BatchText = Buffer | RequestError;
-/** A few at a time. */
-type BatchTexts = AsyncIterable<readonly BatchText[]> | Iterable<readonly BatchText[]>;
+/** A few at a time. Only lines say where they stand; elements of an array are parts of the body. */
+type BatchPart = LinePart | { readonly texts: readonly BatchText[]; readonly lines?: never; readonly columns?: never };
+type BatchTexts = AsyncIterable<BatchPart> | Iterable<BatchPart>;
 
 function isLong(text: BatchText): boolean {
   return text instanceof Buffer && text.length > LONG_BYTES;
@@ -78,6 +81,11 @@ class Batch {
   #away: { readonly refusal: RequestError; readonly untilMs: number } | undefined;
   /** A line is in memory until its task has its result. An array is so until the end of the batch. */
   #isOfLines = false;
+  /** The text that is being parsed is one of these. */
+  #part: BatchPart = { texts: [] };
+  #nthOfPart = 0;
+  #array: { readonly body: Buffer; readonly places: TextPlaces } | undefined;
+  readonly #aTask: JsonThing = { ...aTask, placeOf: (text, offset) => this.#placeOf(text, offset) };
 
   constructor(
     private readonly context: RequestContext,
@@ -110,14 +118,27 @@ class Batch {
     this.#isOfLines = !isJson(mediaType);
     if (this.#isOfLines) return readLines(context.request, { maxLineBytes: maxBodyBytes, maxBytes: MAX_BATCH_BYTES, held, whenHandled: () => this.#window.whenEmpty() });
     const body = await readBody(context.request, MAX_BATCH_BYTES, { held, turns: this.deps.turns });
-    return [await splitArray(body, { maxElements: MAX_BATCH_TASKS, maxElementBytes: maxBodyBytes }, this.deps.turns)];
+    const texts = await splitArray(body, { maxElements: MAX_BATCH_TASKS, maxElementBytes: maxBodyBytes }, this.deps.turns);
+    this.#array = { body, places: new TextPlaces(body) };
+    return [{ texts }];
+  }
+
+  /** In the whole body, so that an editor finds it. */
+  #placeOf(text: Buffer, offset: number): string {
+    if (this.#array === undefined) return new TextPlaces(text, { line: this.#part.lines?.[this.#nthOfPart], column: this.#part.columns?.[this.#nthOfPart] }).at(offset);
+    const { body, places } = this.#array;
+    // Elements are views of the body's memory, and come in their order.
+    return places.at(text.byteOffset - body.byteOffset + offset);
   }
 
   async #startAll(texts: BatchTexts): Promise<void> {
     const { turns } = this.deps;
     let index = 0;
-    for await (const some of texts) {
-      for (const text of some) {
+    for await (const part of texts) {
+      this.#part = part;
+      this.#nthOfPart = -1;
+      for (const text of part.texts) {
+        this.#nthOfPart += 1;
         if (index === MAX_BATCH_TASKS) throw new RequestError('too_large', `a batch must not have more than ${MAX_BATCH_TASKS} tasks`);
         if (index > 0 && index % TASKS_IN_A_ROW === 0) await turns.next();
         else if ((index % TASKS_BY_CLOCK === 0 || isLong(text)) && turns.isUsedUp) await turns.next();
@@ -137,7 +158,7 @@ class Batch {
     let id: string | undefined;
     try {
       if (text instanceof RequestError) throw text;
-      const input = parseJson(text, aTask);
+      const input = parseJson(text, this.#aTask);
       id = readId(input);
       const task = parseTask(input);
       this.#checkAway();
@@ -154,7 +175,7 @@ class Batch {
     this.#window.enter(text.length);
     let id: string | undefined;
     try {
-      const input = await parseLargeJson(text, aTask, turns);
+      const input = await parseLargeJson(text, this.#aTask, turns);
       id = readId(input);
       const task = parseTask(input);
       const content = await contentInTurns(task, turns);

@@ -5,7 +5,8 @@ export interface RawRequest {
   /** The request target as it is: fetch would mend it. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  /** Several pieces are sent as HTTP chunks, one for each. */
+  readonly body?: string | Buffer | readonly Buffer[];
 }
 
 export interface RawAnswer {
@@ -18,13 +19,23 @@ export interface RawAnswer {
 export function sendRaw(baseUrl: string, { method = 'GET', path, headers = {}, body }: RawRequest): Promise<RawAnswer> {
   const { hostname, port } = new URL(baseUrl);
   return new Promise((resolve, reject) => {
-    const sent = request({ hostname, port, method, path, agent: false, headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) } }, (response) => {
+    const sent = request({ hostname, port, method, path, agent: false, headers: { ...headers, ...lengthOf(body) } }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
       response.on('end', () => { resolve({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString() }); });
     });
     sent.on('error', reject);
-    sent.end(body);
+    for (const piece of isInPieces(body) ? body : []) sent.write(piece);
+    sent.end(isInPieces(body) ? undefined : body);
   });
+}
+
+function isInPieces(body: RawRequest['body']): body is readonly Buffer[] {
+  return Array.isArray(body);
+}
+
+function lengthOf(body: RawRequest['body']): Readonly<Record<string, string | number>> {
+  if (body === undefined) return {};
+  return isInPieces(body) ? { 'transfer-encoding': 'chunked' } : { 'content-length': Buffer.byteLength(body) };
 }

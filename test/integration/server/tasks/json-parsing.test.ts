@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { sendRaw } from '../../../support/raw-request.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { httpTask, uniqueId } from '../../../support/tasks.js';
 
@@ -101,6 +102,55 @@ describe('what is taken for JSON', () => {
       expect(tried).to.be.above(100);
     });
   }
+
+  describe('says where a fault is', () => {
+    const good = JSON.stringify(httpTask('http://127.0.0.1:9/', { id: 'place-ü🚚', initial_delay: 3_600 }));
+
+    /** The errors of a batch, or the one error of the whole answer. In two chunks that part a character. */
+    async function errorsOf(path: string, text: string, type = 'application/json'): Promise<readonly string[]> {
+      const bytes = Buffer.from(text);
+      const cut = Math.max(bytes.indexOf('🚚'), 0) + 2;
+      const { text: answer } = await sendRaw(service.baseUrl, { method: 'POST', path, headers: { 'content-type': type }, body: [bytes.subarray(0, cut), bytes.subarray(cut)] });
+      const { error, results = [] } = JSON.parse(answer) as { error?: string; results?: readonly { error?: string }[] };
+      return error === undefined ? results.flatMap((result) => result.error ?? []) : [error];
+    }
+
+    it('in the body of one task, in lines and characters', async () => {
+      expect(await errorsOf('/tasks', '{\n "id": "🚚ü",\n "source": "ü🚚" "client_id"}')).to.deep.equal(['the body is not valid JSON at line 3, column 17: a comma or } is missing here']);
+      expect(await errorsOf('/tasks', '{id:1}')).to.deep.equal(['the body is not valid JSON at line 1, column 2: a name must stand in double quotes (a shell removes them unless the whole stands in single ones)']);
+    });
+
+    it('in a large body', async () => {
+      expect(await errorsOf('/tasks', `{"message_data":"${'x'.repeat(300_000)}",\n}`)).to.deep.equal(['the body is not valid JSON at line 2, column 1: there is a comma too many before }']);
+    });
+
+    it('in an array of tasks, in the lines of the whole body', async () => {
+      const body = `[\n${good},\n  {"id":"🚚",},\n{"a":tru}, {"b":nul}\n]`;
+      expect(await errorsOf('/tasks/batch', body)).to.deep.equal([
+        'the task is not valid JSON at line 3, column 13: there is a comma too many before }',
+        'the task is not valid JSON at line 4, column 6: a text must stand in double quotes',
+        'the task is not valid JSON at line 4, column 17: a text must stand in double quotes',
+      ]);
+    });
+
+    it('in an array that is broken itself: the first fault in it', async () => {
+      expect(await errorsOf('/tasks/batch', '[{"a":"🚚},\n{"b":"c"}]')).to.deep.equal(['the body is not a valid JSON array at line 1, column 11: a line break inside a text must be written as \\n']);
+      expect(await errorsOf('/tasks/batch', good)).to.deep.equal(['the body is not a JSON array of tasks: put [ ] around the tasks, or send a task a line with Content-Type: application/x-ndjson']);
+    });
+
+    it('in tasks on lines, empty ones counted', async () => {
+      const body = `${good}\n\n  \n  {"id":"🚚",}\r\n${good}\n{"a":1`;
+      expect(await errorsOf('/tasks/batch', body, 'application/x-ndjson')).to.deep.equal([
+        'the task is not valid JSON at line 4, column 13: there is a comma too many before }',
+        'the task is not valid JSON at line 6, column 7: it ends too early: } is missing',
+      ]);
+    });
+
+    it('that is no UTF-8', async () => {
+      const { text } = await sendRaw(service.baseUrl, { method: 'POST', path: '/tasks', headers: { 'content-type': 'application/json' }, body: Buffer.concat([Buffer.from('{"ü":\n"\ufffd'), Buffer.from([0xff]), Buffer.from('"}')]) });
+      expect(JSON.parse(text)).to.include({ code: 'invalid_json', error: 'the body is not valid UTF-8: see line 2, column 3' });
+    });
+  });
 
   it('lets none of it change what other objects have', async () => {
     const id = uniqueId();
