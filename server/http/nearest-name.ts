@@ -1,23 +1,92 @@
+/** More names than these would not help to choose. */
+const MOST_NAMES = 3;
+
 /**
- * The known name that was most likely meant: `inlcude` -> `include`. It is undefined when none is near: when more than a
- * third of the letters would have to change.
+ * The known name that was most likely meant: `inlcude` -> `include`, `isPriority` -> `is_priority`. It is undefined when none
+ * is near, and when several are equally near.
  */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
-  // A name from outside may be as long as a whole request line. A typing error does not double a name.
-  const candidates = known.filter((each) => name.length <= 2 * each.length).map((each) => ({ each, distance: distanceBetween(name.toLowerCase(), each) }));
-  const [best] = candidates.sort((a, b) => a.distance - b.distance);
-  return best !== undefined && best.distance <= Math.max(2, Math.floor(best.each.length / 3)) && best.distance < best.each.length ? best.each : undefined;
+  const [nearest, ...others] = nearestNames(name, known);
+  return others.length === 0 ? nearest : undefined;
 }
 
-/** The Levenshtein distance: how many letters have to be put in, left out or changed. */
+/**
+ * The known names that were most likely meant, at most three. The rules, in this order:
+ * - the same letters: `MaxRetries` -> `max_retries`
+ * - at most a third of the letters changed: `inlcude` -> `include`, `priority` -> `is_priority`
+ * - a part of a name: `retries` -> `max_retries`, `delay` -> `base_delay`, `initial_delay`, `max_delay`
+ * - a name with something added: `task_id` -> `id`
+ */
+export function nearestNames(name: string, known: readonly string[]): readonly string[] {
+  const plain = lettersOf(name);
+  if (plain === '') return [];
+  const typed = mistypedNames(plain, known);
+  if (typed.length > 0) return fewOf(typed);
+  const parts = partsOf(name);
+  const longer = known.filter((each) => parts.every((part) => part.length >= 3 && partsOf(each).some((known) => known.startsWith(part))));
+  return fewOf(longer.length > 0 ? longer : known.filter((each) => partsOf(each).every((part) => parts.includes(part))));
+}
+
+/** `: did you mean base_delay or max_delay?`, or nothing. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  return suggestionOf(nearestNames(name, known));
+}
+
+/** @param names such as `base_delay`, `max_delay` */
+export function suggestionOf(names: readonly string[]): string {
+  const last = names.at(-1);
+  if (last === undefined) return '';
+  return `: did you mean ${names.length === 1 ? last : `${names.slice(0, -1).join(', ')} or ${last}`}?`;
+}
+
+function mistypedNames(plain: string, known: readonly string[]): readonly string[] {
+  // A name from outside may be as long as a whole request line. A typing error does not double a name.
+  const candidates = known.map((each) => ({ each, letters: lettersOf(each) })).filter(({ letters }) => plain.length <= 2 * letters.length);
+  const near = candidates
+    .map(({ each, letters }) => ({ each, distance: distanceBetween(plain, letters), most: Math.min(Math.max(1, Math.floor(letters.length / 3)), letters.length - 1) }))
+    .filter(({ distance, most }) => distance <= most);
+  const least = Math.min(...near.map(({ distance }) => distance));
+  return near.filter(({ distance }) => distance === least).map(({ each }) => each);
+}
+
+function fewOf(names: readonly string[]): readonly string[] {
+  return names.length <= MOST_NAMES ? names : [];
+}
+
+/** `isPriority`, `is-priority` and `is_priority` have the same letters. */
+function lettersOf(name: string): string {
+  return name.slice(0, MAX_CHARACTERS).toLowerCase().replace(/[^a-z0-9]/g, '');
+}
+
+/** `deadDestination_type` -> `dead`, `destination`, `type` */
+function partsOf(name: string): readonly string[] {
+  return name
+    .slice(0, MAX_CHARACTERS)
+    .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z0-9]+/)
+    .filter((part) => part !== '');
+}
+
+/** No known name is as long. */
+const MAX_CHARACTERS = 200;
+
+/**
+ * How many letters have to be put in, left out or changed, or exchanged with their neighbour (the distance of Levenshtein, with
+ * the exchange of Damerau).
+ */
 function distanceBetween(a: string, b: string): number {
-  let above = Array.from({ length: b.length + 1 }, (_, index) => index);
+  let beforeAbove: readonly number[] = [];
+  let above: readonly number[] = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let row = 1; row <= a.length; row += 1) {
     const current = [row];
     for (let column = 1; column <= b.length; column += 1) {
-      const change = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
-      current.push(Math.min(change, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+      const changed = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
+      const isExchanged = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
+      const exchanged = isExchanged ? (beforeAbove[column - 2] ?? 0) + 1 : Infinity;
+      current.push(Math.min(changed, exchanged, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
     }
+    beforeAbove = above;
     above = current;
   }
   return above[b.length] ?? 0;

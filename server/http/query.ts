@@ -1,5 +1,5 @@
 import { RequestError } from '../../shared/domain/errors.js';
-import { nearestName } from './nearest-name.js';
+import { didYouMean } from './nearest-name.js';
 
 /** The parameters behind `?`, by name. */
 export type Query = ReadonlyMap<string, string>;
@@ -53,6 +53,6 @@ export function parseWords<const Word extends string>(query: Query, name: string
 
 function hintFor(name: string, known: readonly string[]): string {
   if (known.length === 0) return ': none is taken';
-  const nearest = nearestName(name, known);
-  return nearest === undefined ? `; known: ${known.join(', ')}` : `: did you mean ${nearest}?`;
+  const hint = didYouMean(name, known);
+  return hint === '' ? `; known: ${known.join(', ')}` : hint;
 }

@@ -12,6 +12,7 @@ import { MAX_VIOLATIONS, shortViolations } from '../http/short-error.js';
 import type { Fields } from './fast-field-check.js';
 import { createFastTaskCheck } from './fast-task-check.js';
 import { firstFaultsOf } from './first-faults.js';
+import { complaintAboutUnknown } from './unknown-field.js';
 
 /**
  * Makes a schema of the rows of task-fields.ts and of the destination types. Only the schema says what is wrong with a
@@ -154,10 +155,20 @@ export function createTaskParser(rules: TaskRules): ParseTask {
     checkJsonDepth(input, aTask);
     const prototypeKeys = checkAllKeys(input);
     const checked = schemaFor(input).validate(firstFaultsOf(input));
-    const violations = [...(checked.error?.details ?? []).map(({ path, message }) => ({ field: path.join('.'), message })), ...prototypeKeys];
+    const violations = [...(checked.error?.details ?? []).map((fault) => ({ field: fault.path.join('.'), message: helpfulMessage(fault, input) })), ...prototypeKeys];
     if (checked.error !== undefined || violations.length > 0) throw refusal(violations, rules.maxMessageBytes, input);
     return parseTask(checked.value, rules);
   };
+}
+
+/** Joi's own text, and what to write in place of it where a newcomer would have to look that up. */
+function helpfulMessage({ type, path, message, context }: Joi.ValidationErrorItem, input: unknown): string {
+  if (type === 'object.unknown') return complaintAboutUnknown(path, variantOf(input).types);
+  const value: unknown = context?.['value'];
+  if (typeof value !== 'object' || value === null) return message;
+  if (path.length === 0 && Array.isArray(value)) return `${message}: POST /tasks/batch takes an array of tasks`;
+  if (type === 'string.base' && (path[0] === 'message_data' || path.includes('headers'))) return `${message}: JSON.stringify it${path.length > 1 ? '' : String.raw`, as in "message_data":"{\"a\":1}"`}`;
+  return message;
 }
 
 function checkAllKeys(input: unknown): { field: string; message: string }[] {

@@ -1,0 +1,65 @@
+import { destinationTypeNames, rowOf, type DestinationType } from '../../shared/domain/destinations/destination.js';
+import { destinationFields, taskFieldRows } from '../../shared/domain/task/task-fields.js';
+import { didYouMean, nearestNames, suggestionOf } from '../http/nearest-name.js';
+
+/** Words that other systems use, and the field that is meant here. */
+const otherWords: ReadonlyMap<string, string> = new Map([
+  ['payload', 'message_data'],
+  ['body', 'message_data'],
+  ['content', 'message_data'],
+  ['value', 'message_data'],
+  ['attempts', 'max_retries'],
+  ['max_attempts', 'max_retries'],
+  ['backoff', 'base_delay'],
+  ['interval', 'base_delay'],
+  ['delay_seconds', 'initial_delay'],
+  ['urgent', 'is_priority'],
+  ['tenant', 'client_id'],
+  ['tenant_id', 'client_id'],
+  ['group', 'flow_key'],
+  ['dlq', 'dead_destination'],
+  ['dead_letter', 'dead_destination'],
+  ['uuid', 'id'],
+]);
+
+const otherWordsInDestinations: ReadonlyMap<DestinationType, ReadonlyMap<string, string>> = new Map([
+  ['http', new Map([['endpoint', 'url'], ['address', 'url'], ['href', 'url']])],
+  ['kafka', new Map(['broker', 'brokers', 'bootstrap', 'bootstrap_servers', 'bootstrap.servers', 'bootstrapServers', 'server', 'servers', 'address', 'url'].map((word) => [word, 'host and port']))],
+]);
+
+const fieldsOfTask: readonly string[] = [...taskFieldRows.map(({ wire }) => wire), ...destinationFields.map(({ typeField }) => typeField)];
+const fieldsOfType: ReadonlyMap<DestinationType, readonly string[]> = new Map(destinationTypeNames.map((type) => [type, Object.keys(rowOf(type).fields)]));
+
+/**
+ * What is wrong with a field that no task has, and which one was probably meant: `isPriority is not allowed: did you mean
+ * is_priority?`, `destination.max_retries is not allowed: max_retries stands beside destination, not in it`.
+ *
+ * @param path  of the field in the request
+ * @param types of the destinations, by their fields; undefined where it is unknown
+ */
+export function complaintAboutUnknown(path: readonly (string | number)[], types: ReadonlyMap<string, DestinationType | undefined>): string {
+  const [first = '', second, ...deeper] = path.map(String);
+  const complaint = `${path.join('.')} is not allowed`;
+  if (second === undefined) return complaint + hintInTask(first);
+  const type = types.get(first);
+  return type === undefined || deeper.length > 0 ? complaint : complaint + hintInDestination(second, first, type);
+}
+
+function hintInTask(name: string): string {
+  const word = otherWords.get(name);
+  if (word !== undefined) return suggestionOf([word]);
+  // `topic` beside `destination` belongs into it.
+  const isOfDestination = [...fieldsOfType.values()].some((fields) => fields.includes(name));
+  return isOfDestination ? suggestionOf([`destination.${name}`]) : didYouMean(name, fieldsOfTask);
+}
+
+function hintInDestination(name: string, place: string, type: DestinationType): string {
+  const fields = fieldsOfType.get(type) ?? [];
+  const word = otherWordsInDestinations.get(type)?.get(name);
+  if (word !== undefined) return suggestionOf([word]);
+  if (fieldsOfTask.includes(name)) return `: ${name} stands beside ${place}, not in it`;
+  const others = destinationTypeNames.filter((other) => fieldsOfType.get(other)?.includes(name));
+  if (others.length > 0) return `: it belongs to a destination of type ${others.join(' or ')}, and this one is ${type}`;
+  const near = nearestNames(name, fields);
+  return near.length > 0 ? suggestionOf(near) : `; known: ${fields.join(', ')}`;
+}
