@@ -2,6 +2,7 @@ import { isWellFormed, type TextCheck } from '../field-check.js';
 import { flowNamed, type Flow } from './flow.js';
 import { hasHidden } from '../hidden-characters.js';
 import { remembered } from '../remembered.js';
+import { addressMeant } from './address-meant.js';
 import { basicCredentials } from './basic-credentials.js';
 import type { DestinationRow } from './destination-row.js';
 import { nameWithoutSecrets, shownName } from './name-without-secrets.js';
@@ -72,13 +73,23 @@ function hasNoSpaces(value: string): ReturnType<TextCheck> {
  * are dropped. Such texts are refused.
  */
 function isUrl(value: string): ReturnType<TextCheck> {
-  const complaint = 'must be an absolute http or https url';
   const [, beforeQuery, authority] = /^https?:\/\/(([^/\\?#]+)[^?#]*)/i.exec(value) ?? [];
-  if (beforeQuery === undefined || authority === undefined) return complaint;
+  if (beforeQuery === undefined || authority === undefined) return NO_URL + hintForUrl(value);
   if (beforeQuery.includes('\\')) return 'must not contain a backslash: percent-encode it';
   if (/\p{Default_Ignorable_Code_Point}/u.test(authority)) return 'must not have invisible characters in its host';
   const url = parseUrl(value);
-  return url !== undefined && url.port !== '0' ? undefined : complaint;
+  return url !== undefined && url.port !== '0' ? undefined : NO_URL;
+}
+
+const NO_URL = 'must be an absolute http or https url';
+
+/** `localhost:8080/hook` -> `: did you mean http://localhost:8080/...?`. A path or a query may be secret, so neither is repeated. */
+function hintForUrl(value: string): string {
+  if (/^kafka:/i.test(value)) return ': to send to Kafka, use destination_type kafka, with host, port and topic';
+  const meant = addressMeant(value);
+  if (meant === undefined) return ', such as https://api.example.com/orders';
+  const { scheme, host, port, hasMore } = meant;
+  return `: did you mean ${scheme === 'https' ? 'https' : 'http'}://${host}${port === undefined ? '' : `:${port}`}/${hasMore ? '...' : ''}?`;
 }
 
 /**

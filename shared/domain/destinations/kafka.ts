@@ -1,5 +1,6 @@
 import { flowNamed } from './flow.js';
 import { hasNoControls, isWellFormed, type TextCheck } from '../field-check.js';
+import { addressMeant } from './address-meant.js';
 import { brokerName, spellBroker } from './broker-name.js';
 import type { DestinationRow } from './destination-row.js';
 import { nameWithoutSecrets } from './name-without-secrets.js';
@@ -127,7 +128,16 @@ function isTopic(value: string): ReturnType<TextCheck> {
 }
 
 function isHost(value: string): ReturnType<TextCheck> {
-  return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(value) || isIpv6(value) ? undefined : 'must be a host name or an IP address';
+  return /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(value) || isIpv6(value) ? undefined : `must be a host name or an IP address${hintForHost(value)}`;
+}
+
+/** `localhost:9092` -> `: did you mean host "localhost" and port 9092?` */
+function hintForHost(value: string): string {
+  const meant = addressMeant(value);
+  if (meant === undefined) return '';
+  const host = meant.host.replace(/^\[(.*)\]$/, '$1');
+  const others = value.includes(',') ? ' One broker is enough: it names the others.' : '';
+  return `: did you mean host ${JSON.stringify(host)}${meant.port === undefined ? '' : ` and port ${meant.port}`}?${others}`;
 }
 
 /** Does what isIPv6 of node:net does, which this room cannot import. An address may have a zone (`fe80::1%eth0`). */

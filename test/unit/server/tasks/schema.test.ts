@@ -444,3 +444,80 @@ describe('task schema: what is refused', () => {
     expect(JSON.stringify(error.details)).to.not.contain('secret');
   });
 });
+
+describe('task schema: what it says to a newcomer', () => {
+  /** What is said about one field. */
+  function saidOf(field: string, input: unknown): string {
+    return refusal(input).details?.find((violation) => violation.field === field)?.message ?? '';
+  }
+
+  const unknown: readonly (readonly [field: string, input: object, said: string])[] = [
+    ['isPriority', { ...http, isPriority: true }, 'isPriority is not allowed: did you mean is_priority?'],
+    ['priority', { ...http, priority: true }, 'priority is not allowed: did you mean is_priority?'],
+    ['delay', { ...http, delay: 1 }, 'delay is not allowed: did you mean base_delay, initial_delay or max_delay?'],
+    ['payload', { ...http, payload: 'x' }, 'payload is not allowed: did you mean message_data?'],
+    ['url', { ...http, url: 'http://a/' }, 'url is not allowed: did you mean destination.url?'],
+    ['topic', { ...http, topic: 't' }, 'topic is not allowed: did you mean destination.topic?'],
+    ['verbose', { ...http, verbose: true }, 'verbose is not allowed'],
+    ['destination.uri', { ...http, destination: { uri: 'http://a/' } }, 'destination.uri is not allowed: did you mean url?'],
+    ['destination.max_retries', { ...http, destination: { url: 'http://a/', max_retries: 1 } }, 'destination.max_retries is not allowed: max_retries stands beside destination, not in it'],
+    ['destination.headers', { ...http, destination: { url: 'http://a/', headers: {} } }, 'destination.headers is not allowed: it belongs to a destination of type kafka, and this one is http'],
+    ['destination.brokers', { ...kafka, destination: { topic: 't', brokers: ['a:1'] } }, 'destination.brokers is not allowed: did you mean host and port?'],
+    ['destination.topci', { ...kafka, destination: { topic: 't', topci: 't' } }, 'destination.topci is not allowed: did you mean topic?'],
+    ['destination.xyz', { ...kafka, destination: { topic: 't', xyz: 1 } }, 'destination.xyz is not allowed; known: host, port, topic, key, headers'],
+    ['dead_destination.uri', { ...http, dead_destination: { uri: 'x' } }, 'dead_destination.uri is not allowed: did you mean url?'],
+  ];
+  for (const [field, input, said] of unknown) {
+    it(`about the unknown field ${field}: ${said}`, () => {
+      expect(saidOf(field, input)).to.equal(said);
+    });
+  }
+
+  it('that an object is no text, and how to make one of it', () => {
+    for (const value of [{ a: 1 }, [1]]) {
+      expect(saidOf('message_data', { ...http, message_data: value })).to.equal(String.raw`message_data must be a string: JSON.stringify it, as in "message_data":"{\"a\":1}"`);
+    }
+    expect(saidOf('message_data', { ...http, message_data: 5 })).to.equal('message_data must be a string');
+    expect(saidOf('destination.headers.a', { ...kafka, destination: { topic: 't', headers: { a: {} } } })).to.equal('destination.headers.a must be a string: JSON.stringify it');
+  });
+
+  it('that an array of tasks is a batch', () => {
+    expect(refusal([http]).message).to.contain('POST /tasks/batch');
+  });
+
+  const urls: readonly (readonly [url: string, said: string])[] = [
+    ['localhost:9092', ': did you mean http://localhost:9092/?'],
+    ['localhost:8080/hook?token=secret', ': did you mean http://localhost:8080/...?'],
+    ['api.example.com', ': did you mean http://api.example.com/?'],
+    ['user:secret@api.example.com/secret', ': did you mean http://api.example.com/...?'],
+    ['//api.example.com/a', ': did you mean http://api.example.com/...?'],
+    ['https:/api.example.com', ': did you mean https://api.example.com/?'],
+    ['http//api.example.com', ': did you mean http://api.example.com/?'],
+    ['htp://api.example.com', ': did you mean http://api.example.com/?'],
+    ['[::1]:8080', ': did you mean http://[::1]:8080/?'],
+    ['kafka://localhost:9092/orders', ': to send to Kafka, use destination_type kafka, with host, port and topic'],
+    ['/hook', ', such as https://api.example.com/orders'],
+    ['?', ', such as https://api.example.com/orders'],
+  ];
+  for (const [url, said] of urls) {
+    it(`about the url ${url}${said}`, () => {
+      expect(saidOf('destination.url', { ...http, destination: { url } })).to.equal(`destination.url must be an absolute http or https url${said}`);
+    });
+  }
+
+  const hosts: readonly (readonly [host: string, said: string])[] = [
+    ['localhost:9092', ': did you mean host "localhost" and port 9092?'],
+    ['kafka://localhost:9092', ': did you mean host "localhost" and port 9092?'],
+    ['PLAINTEXT://user:secret@broker-1:9092/', ': did you mean host "broker-1" and port 9092?'],
+    ['http://localhost', ': did you mean host "localhost"?'],
+    ['10.0.0.1:9092', ': did you mean host "10.0.0.1" and port 9092?'],
+    ['[::1]:9092', ': did you mean host "::1" and port 9092?'],
+    ['a:9092,b:9092', ': did you mean host "a" and port 9092? One broker is enough: it names the others.'],
+    ['-', ''],
+  ];
+  for (const [host, said] of hosts) {
+    it(`about the host ${host}${said}`, () => {
+      expect(saidOf('destination.host', { ...kafka, destination: { host, port: 1, topic: 't' } })).to.equal(`destination.host must be a host name or an IP address${said}`);
+    });
+  }
+});
