@@ -1,5 +1,6 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import type { MatchFacts, PathParams } from './match-facts.js';
+import { nearestName } from './nearest-name.js';
 import type { Route, Served } from './route.js';
 
 export interface RouteMatch<Parts> extends MatchFacts {
@@ -52,7 +53,32 @@ export class RouteMatcher<Parts> {
       if (parts === undefined) return { served: malformedPath, params: NO_PARAMS, path, search, allow: '' };
       resource = this.#resourceAt(parts);
     }
+    if (resource.routes.length === 0) return { served: unknownPath(() => this.#hintFor(method, path)), params: NO_PARAMS, path, search, allow: '' };
     return choose(resource, method, path, search);
+  }
+
+  /** Which path was probably meant by one that has no row. */
+  #hintFor(method: string, path: string): string {
+    const [first = '', ...others] = path.split('/').slice(1);
+    const encoded = this.#withSlashesEncoded(method, path);
+    if (encoded !== undefined) return `: a / in an id or key must be written as %2F, as in ${encoded}`;
+    const known = [...new Set(this.#rows.map(({ parts }) => parts[0] ?? ''))].filter((part) => part !== '' && part !== first);
+    const nearest = nearestName(decodeOrKeep(first), known);
+    return nearest === undefined ? '' : `: did you mean /${[nearest, ...others].join('/')}?`;
+  }
+
+  /** `/tasks/a/b/retry` -> `/tasks/a%2Fb/retry`: the path that one row has, if all that is too much belongs to its parameter. */
+  #withSlashesEncoded(method: string, path: string): string | undefined {
+    const parts = path.split('/').slice(1);
+    const meant = this.#rows.flatMap(({ route, parts: pattern }) => {
+      const at = pattern.findIndex((part) => part.startsWith(':'));
+      const surplus = parts.length - pattern.length;
+      if (at < 0 || surplus < 1 || pattern.at(-1) === '*') return [];
+      const joined = [...parts.slice(0, at), parts.slice(at, at + surplus + 1).join('%2F'), ...parts.slice(at + surplus + 1)];
+      const decoded = decodedParts(`/${joined.join('/')}`);
+      return decoded !== undefined && paramsOf(pattern, decoded) !== undefined ? [{ route, path: `/${joined.join('/')}` }] : [];
+    });
+    return (meant.find(({ route }) => route.method === (method === 'HEAD' ? 'GET' : method)) ?? meant[0])?.path;
   }
 
   #resourceAt(parts: readonly string[]): Resource<Parts> {
@@ -73,7 +99,6 @@ function rank(pattern: readonly string[]): number {
 function choose<Parts>({ routes, allow }: Resource<Parts>, method: string, path: string, search: string): RouteMatch<Parts> {
   const found = routes.find(({ route }) => route.method === (method === 'HEAD' ? 'GET' : method));
   if (found !== undefined) return { served: found.route, params: found.params, path, search, allow };
-  if (routes.length === 0) return { served: unknownPath, params: NO_PARAMS, path, search, allow };
   if (method === 'OPTIONS') return { served: optionsAnswer, params: NO_PARAMS, path, search, allow };
   const refusal = routes.find(({ route }) => route.otherMethodsAreRefusedBecause !== undefined)?.route.otherMethodsAreRefusedBecause;
   return { served: refusal === undefined ? otherMethod : refusedMethod(refusal), params: NO_PARAMS, path, search, allow };
@@ -108,6 +133,10 @@ function decodedParts(path: string): string[] | undefined {
   }
 }
 
+function decodeOrKeep(part: string): string {
+  return decodedParts(`/${part}`)?.[0] ?? part;
+}
+
 /** @returns undefined for another path */
 function paramsOf(pattern: readonly string[], parts: readonly string[]): PathParams | undefined {
   const isOpen = pattern.at(-1) === '*';
@@ -127,14 +156,16 @@ function paramsOf(pattern: readonly string[], parts: readonly string[]): PathPar
 // Answers to requests without a row. They ask for a key like any other request, so that a stranger does not learn which
 // paths there are.
 
-const unknownPath: Served<unknown> = {
-  role: 'any_key',
-  metricLabel: 'unknown path',
-  query: 'any',
-  handle: async ({ match }) => {
-    throw new RequestError('not_found', `there is nothing at ${match.path}`);
-  },
-};
+function unknownPath(hint: () => string): Served<unknown> {
+  return {
+    role: 'any_key',
+    metricLabel: 'unknown path',
+    query: 'any',
+    handle: async ({ match }) => {
+      throw new RequestError('not_found', `there is nothing at ${match.path}${hint()}`);
+    },
+  };
+}
 
 const malformedPath: Served<unknown> = {
   role: 'any_key',

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import { RouteMatcher } from '../../../../server/http/route-matcher.js';
+import type { RequestContext } from '../../../../server/http/request-context.js';
 import type { Route, RouteMethod } from '../../../../server/http/route.js';
 
 const row = (method: RouteMethod, path: `/${string}`): Route<unknown> => ({ method, path, role: 'none', body: 'none', query: [], operationId: null, metricLabel: `${method} ${path}`, handle: async () => ({ status: 204 }) });
@@ -50,6 +51,32 @@ describe('RouteMatcher', () => {
   it('gives the query as it came', () => {
     expect(matcher.match('GET', '/a/x?b=1?c')).to.include({ path: '/a/x', search: 'b=1?c' });
   });
+
+  const hints: readonly (readonly [method: string, target: string, said: string])[] = [
+    ['GET', '/tasks/a/b', 'there is nothing at /tasks/a/b: a / in an id or key must be written as %2F, as in /tasks/a%2Fb'],
+    ['DELETE', '/tasks/a/b/c', 'there is nothing at /tasks/a/b/c: a / in an id or key must be written as %2F, as in /tasks/a%2Fb%2Fc'],
+    ['POST', '/tasks/a/b/retry', 'there is nothing at /tasks/a/b/retry: a / in an id or key must be written as %2F, as in /tasks/a%2Fb/retry'],
+    ['GET', '/tasks/%C3%BC%2Fb/c', 'there is nothing at /tasks/%C3%BC%2Fb/c: a / in an id or key must be written as %2F, as in /tasks/%C3%BC%2Fb%2Fc'],
+    ['GET', '/keys/https://a.example/b', 'there is nothing at /keys/https://a.example/b: a / in an id or key must be written as %2F, as in /keys/https:%2F%2Fa.example%2Fb'],
+    ['GET', '/Tasks/a', 'there is nothing at /Tasks/a: did you mean /tasks/a?'],
+    ['GET', '/task/a', 'there is nothing at /task/a: did you mean /tasks/a?'],
+    ['GET', '/nothing', 'there is nothing at /nothing'],
+    ['GET', '/', 'there is nothing at /'],
+  ];
+  const tasks = new RouteMatcher([row('GET', '/tasks/:id'), row('DELETE', '/tasks/:id'), row('POST', '/tasks/:id/retry'), row('GET', '/keys/:key')]);
+  for (const [method, target, said] of hints) {
+    it(`says what may be meant by ${method} ${target}`, async () => {
+      const match = tasks.match(method, target);
+      let text = '';
+      try {
+        // The answer to a path without a row reads nothing else of the request.
+        await match.served.handle({ match } as unknown as RequestContext, {});
+      } catch (error) {
+        text = error instanceof Error ? error.message : '';
+      }
+      expect(text).to.equal(said);
+    });
+  }
 
   it('does not take two rows for one method and path', () => {
     expect(() => new RouteMatcher([row('GET', '/a/:id'), row('GET', '/a/:key')])).to.throw(/two routes for GET \/a\/:/);
