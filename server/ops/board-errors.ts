@@ -1,10 +1,11 @@
 import type { ServerResponse } from 'node:http';
 import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
+import { WHY_NOT_KNOWN } from '../tasks/action-answers.js';
 
 /** What the board says in words of its own, by the key that it sends to its page. */
 const refusalsByKey: ReadonlyMap<unknown, readonly [code: RequestErrorCode, message: string]> = new Map([
   ['ERRORS.QUEUE_NOT_FOUND', ['not_found', 'there is no such queue']],
-  ['ERRORS.JOB_NOT_FOUND', ['task_not_found', 'no such task is known']],
+  ['ERRORS.JOB_NOT_FOUND', ['task_not_found', `no such task is known: ${WHY_NOT_KNOWN}`]],
   ['ERRORS.JOB_NOT_RETRIABLE', ['action_refused', 'only dead letters and parked tasks can be started again']],
 ] as const);
 

@@ -39,8 +39,11 @@ export function answerToRetryNow(id: string, sent: RetryNow): Answer {
 }
 
 export function taskNotFound(id: string): RequestError {
-  return new RequestError('task_not_found', `no task ${JSON.stringify(id)} is known`);
+  return new RequestError('task_not_found', `no task ${JSON.stringify(id)} is known: ${WHY_NOT_KNOWN}`);
 }
+
+/** Every record that is gone went by one of these settings, or was deleted by a person. */
+export const WHY_NOT_KNOWN = 'it was never submitted, or its record is gone (see DELIVERED_RETENTION and DELIVERED_MAX; for a dead letter DEAD_LETTER_RETENTION)';
 
 function beingSent(id: string): RequestError {
   return new RequestError('being_sent', `task ${JSON.stringify(id)} is in the hands of a worker; nothing was changed`);

@@ -86,7 +86,7 @@ export const requestErrors = {
   not_found: 'There is nothing under this address.',
   method_not_allowed: 'The address exists, but not for this method.',
   action_refused: 'This action of the board would break tasks and is switched off.',
-  task_not_found: 'No task with this id is known (never submitted, or removed after its retention time).',
+  task_not_found: 'No task with this id is known: it was never submitted, or its record is gone (`DELIVERED_RETENTION`, `DELIVERED_MAX`, `DEAD_LETTER_RETENTION`).',
   task_unreadable: 'A newer version of the service wrote this task, and this process cannot read it. Ask one of the newer processes.',
   conflict: 'A live task has this id, with other content.',
   parked: 'A parked task has this id: it is the only copy left. Redrive or delete it first.',
