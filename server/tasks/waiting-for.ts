@@ -111,7 +111,7 @@ function waitingInLine({ reason, since, until }: DeferralNote, facts: WaitingFac
       return { code: 'limit', message: `the limit of ${holding.name} is used up (${printLimits(holding.policy)}); ${line}` };
     }
     case 'rate_lowered':
-      return { code: 'rate_lowered', message: `its destination answered 429, so less is sent to it for a while; ${line}` };
+      return { code: 'rate_lowered', message: `its destination refused too many sends (429, 503), so less is sent to it for a while; ${line}` };
     case 'destination_busy':
       return { code: 'destination_busy', message: `its destination has as many sends in flight as it may have; ${line}` };
     case 'circuit_open':

@@ -5,6 +5,7 @@ import { isUnsent } from '../../shared/domain/task/outcome.js';
 import { weightOf, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { printReport } from '../../shared/domain/flow/flow-report.js';
+import { refusalWeight } from '../../shared/domain/flow/recent-answers.js';
 import type { WorkerFacts } from '../../shared/domain/flow/worker-facts.js';
 import type { DeliveryResult } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
@@ -119,7 +120,9 @@ export class FlowControl {
       this.#slots.leave(slot, health.failuresInARow);
       if (this.#isCircuitOn) {
         const failure = result?.kind === 'failed' ? result : undefined;
-        if (failure?.httpStatus === 429) this.#rates.lower(flow, this.#stats.ratePerSecond(row));
+        const refusal = failure === undefined ? 0 : refusalWeight(failure.code, failure.httpStatus);
+        row.answers.note(refusal, taskId, slot.startedAt, this.#now());
+        if (refusal > 0) this.#rates.refused(flow, row.answers);
         this.#breaker.learn({ host: flow.hostId, isProbe, longestWaitMs }, weight === 0, isTooMuch, failure);
       }
     }

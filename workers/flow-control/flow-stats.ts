@@ -1,6 +1,7 @@
 import type { Flow } from '../../shared/domain/destinations/flow.js';
 import type { FlowSample } from '../../shared/domain/flow/flow-report.js';
 import { LatencyHistogram } from '../../shared/domain/flow/latency-histogram.js';
+import { RecentAnswers } from '../../shared/domain/flow/recent-answers.js';
 
 /** Results are forgotten after one to two of these spans, ms. */
 const SPAN_MS = 30_000;
@@ -20,6 +21,7 @@ interface Span {
 /** The sends of this process to one destination. */
 export class FlowRow {
   inFlight = 0;
+  readonly answers = new RecentAnswers();
   now: Span;
   before: Span | undefined;
 
@@ -31,7 +33,7 @@ export class FlowRow {
   }
 }
 
-/** Counts what this process sends where: for GET /destinations, and for the rate that is lowered after a 429. */
+/** Counts what this process sends where: for GET /destinations, and for the rate of a destination that refuses too much. */
 export class FlowStats {
   /** One row for each pair of key and host: a flow_key may go to several origins, and each of them has a count of its own. */
   readonly #rows = new Map<string, FlowRow>();
@@ -59,12 +61,6 @@ export class FlowStats {
     this.#turn(row);
     row.now[result] += 1;
     row.now.latency.note(ms);
-  }
-
-  /** Sends started per second lately. */
-  ratePerSecond({ now, before }: FlowRow): number {
-    const since = before?.since ?? now.since;
-    return ((now.started + (before?.started ?? 0)) * 1_000) / Math.max(1_000, this.now() - since);
   }
 
   /** The hottest destinations of the last minute. */

@@ -1,9 +1,10 @@
 import { AdaptiveRate } from '../../shared/domain/flow/adaptive-rate.js';
 import type { Flow } from '../../shared/domain/destinations/flow.js';
+import type { RecentAnswers } from '../../shared/domain/flow/recent-answers.js';
 
 /**
- * The rates of destinations that answered 429. They go by waiting list: when the origins of one flow_key differ, only
- * the origin that complained is sent less.
+ * The rates of destinations that refuse too many sends with 429 or 503. They go by waiting list: when the origins of one
+ * flow_key differ, only the origin that refuses is sent less.
  */
 export class LoweredRates {
   readonly #rates = new Map<string, AdaptiveRate>();
@@ -11,16 +12,23 @@ export class LoweredRates {
   /** @param now monotonic milliseconds */
   constructor(private readonly now: () => number) {}
 
-  /** @returns undefined: the flow has not answered 429 lately */
+  /** @returns undefined: the flow has not refused too much lately */
   of(flow: Flow): AdaptiveRate | undefined {
     return this.#rates.size === 0 ? undefined : this.#rates.get(flow.id);
   }
 
-  /** The flow answered 429. @param sentPerSecond what was sent to it until then */
-  lower(flow: Flow, sentPerSecond: number): void {
+  /** The flow has refused a send. @param answers all its answers lately, this one included */
+  refused(flow: Flow, answers: RecentAnswers): void {
+    const now = this.now();
     const rate = this.of(flow);
-    if (rate === undefined) this.#rates.set(flow.id, new AdaptiveRate(sentPerSecond, this.now()));
-    else rate.lower(this.now());
+    if (!answers.isTooMuchRefused) {
+      rate?.hold(now);
+    } else if (rate === undefined) {
+      this.#rates.set(flow.id, new AdaptiveRate(answers.perSecond(now), now));
+      answers.restart(now);
+    } else if (rate.lower(now)) {
+      answers.restart(now);
+    }
   }
 
   /** Raises all rates by the time that passed, and forgets those that have recovered; called by each tick. */

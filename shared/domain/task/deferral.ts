@@ -5,7 +5,7 @@
  * |---|---|
  * | destination_busy | has as many sends in flight as it may have |
  * | limit | is at the limit that an operator set |
- * | rate_lowered | answered 429: less is sent to it for a while |
+ * | rate_lowered | it refused too much (429, 503): less is sent to it for a while |
  * | circuit_open | failed again and again, or asked to be left alone for a time (Retry-After, or a Kafka quota) |
  * | paused | was paused by an operator |
  */

@@ -65,7 +65,7 @@ describe('waiting_for', () => {
     ['its turn, the circuit closed again', [deferred('circuit_open')], LATER, {}, 'destination_busy', /is sent to again, and it comes when there is room; in line since/],
     ['its turn, resumed', [deferred('paused')], LATER, {}, 'destination_busy', /is sent to again/],
     ['room', [deferred('destination_busy')], LATER, {}, 'destination_busy', /as many sends in flight as it may have; in line since 2026-11-23T11:59:58.000Z, woken when there is room, and tried at 2026-11-23T12:01:00.000Z at the latest/],
-    ['a lowered rate', [deferred('rate_lowered')], LATER, {}, 'rate_lowered', /answered 429/],
+    ['a lowered rate', [deferred('rate_lowered')], LATER, {}, 'rate_lowered', /refused too many sends/],
     ['a limit', [deferred('limit')], LATER, { policies: { [KEY]: { maxConcurrency: 3, ratePerSecond: 0.5 } } }, 'limit', /the limit of tenant-7 is used up \(at most 3 in flight, at most 0.5 per second\)/],
     ['the limit of its host', [deferred('limit')], LATER, { policies: { [GROUP]: { maxConcurrency: 3 } } }, 'limit', /the limit of http:\/\/127/],
     ['its turn, the limit removed', [deferred('limit')], LATER, {}, 'destination_busy', /is sent to again/],
