@@ -1,5 +1,9 @@
 """Formats of docs/openapi.yaml that the tool does not know, each with values that the service takes."""
 
+from base64 import urlsafe_b64encode
+from datetime import datetime
+from urllib.parse import quote
+
 import schemathesis
 from hypothesis import strategies as st
 
@@ -17,4 +21,18 @@ schemes = st.sampled_from(["http", "https", "HTTP"])
 schemathesis.openapi.format(
     "http-url",
     st.tuples(schemes, logins, hosts, ports, tails).map(lambda parts: "{}://{}{}{}{}".format(*parts)),
+)
+
+names = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=100).filter(str.strip)
+
+schemathesis.openapi.format("percent-encoded-name", names.map(lambda name: quote(name, safe="")))
+
+keys = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=100).filter(lambda key: key not in (".", ".."))
+
+schemathesis.openapi.format("destination-id", keys.map(lambda key: "~" + urlsafe_b64encode(key.encode()).decode().rstrip("=")))
+
+# The only time that a client sends is the end of a pause. It has to be in the future.
+schemathesis.openapi.format(
+    "date-time",
+    st.datetimes(min_value=datetime(2100, 1, 1), max_value=datetime(9999, 12, 30)).map(lambda time: time.isoformat(timespec="milliseconds") + "Z"),
 )

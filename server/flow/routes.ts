@@ -1,19 +1,21 @@
-import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { deadFlowOf, flowNamed } from '../../shared/domain/destinations/flow.js';
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
+import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
 import { readReport } from '../../shared/domain/flow/flow-report.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { jsonAnswer, type Answer } from '../http/answer.js';
+import { askedChange, MAX_CHANGE_BYTES, readAskedChange, readReasonBody, type AskedChange } from '../http/asked-change.js';
 import { readJsonBody } from '../http/json-body.js';
-import { checkNoBody, checkReasonBody } from '../http/reason-body.js';
+import { performed, type ActionName } from '../http/operator-action.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
+import { parseKey } from './destination-key.js';
 import type { FleetSettings } from './fleet-settings.js';
-import { parseLimit, parseName, parsePolicy } from './schema.js';
-import { toWireDestinations, toWireDestination, TrafficByName } from './view.js';
-
-/** This is far more than four fields need. */
-const MAX_BODY_BYTES = 65_536;
+import { parseLimit, parseLimits, parseUntil, untilHasPassed } from './schema.js';
+import { circuitsOf, toWireChanged, toWireDestinations, toWireDestination, TrafficByName } from './view.js';
 
 export interface FlowParts {
   readonly queue: Pick<TaskQueue, 'withFlow' | 'waitingListDepths'>;
@@ -21,6 +23,7 @@ export interface FlowParts {
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
   /** The paths in the names of endpoints are written with it. */
   readonly mask: PathMask;
+  readonly logger: Logger;
 }
 
 /** Shows which destinations are sent to, and sets what an operator allows. Workers take up a change within a second. */
@@ -30,14 +33,16 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     path: '/destinations',
     role: 'read',
     body: 'none',
-    query: ['limit'],
+    query: ['limit', 'group'],
     operationId: 'listDestinations',
     metricLabel: '/destinations',
-    handle: async ({ query }, { queue, fleetSettings }) => {
+    handle: async ({ query }, { queue, fleetSettings, mask }) => {
       const limit = parseLimit(query.get('limit'));
-      const { circuit } = await fleetSettings.view();
+      const { circuit, defaultBrokers } = await fleetSettings.view();
+      const group = query.get('group');
+      const listed = { limit, group: group === undefined ? undefined : parseKey(group, { defaultBrokers, mask, field: 'group' }) };
       const [traffic, snapshot] = await Promise.all([readTraffic(queue), queue.withFlow((store) => store.snapshotOfAll())]);
-      return jsonAnswer(200, toWireDestinations(traffic, snapshot, circuit, limit));
+      return jsonAnswer(200, toWireDestinations(traffic, snapshot, circuit, listed));
     },
   },
   {
@@ -48,21 +53,20 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     query: [],
     operationId: 'readDestination',
     metricLabel: '/destinations/:key',
-    handle: async (context, parts) => show(await nameIn(context, parts), parts),
+    handle: async (context, parts) => show(await nameIn(context, parts), parts, toWireDestination),
   },
   {
     method: 'PUT',
     path: '/destinations/:key',
     role: 'operate',
     body: 'json',
-    query: [],
+    query: ['reason'],
     operationId: 'setDestination',
     metricLabel: '/destinations/:key',
     handle: async (context, parts) => {
       const name = await nameIn(context, parts);
-      const policy = parsePolicy(await readJsonBody(context.request, MAX_BODY_BYTES));
-      await parts.queue.withFlow((store) => store.setPolicy(name, policy));
-      return show(name, parts);
+      const { limits, reason } = parseLimits(await readJsonBody(context.request, MAX_CHANGE_BYTES));
+      return change(context, parts, { action: 'destination.limits', name, asked: askedChange(context, reason) }, (store) => store.setLimits(name, limits));
     },
   },
   {
@@ -70,14 +74,13 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     path: '/destinations/:key',
     role: 'operate',
     body: 'none',
-    query: [],
+    query: ['reason'],
     operationId: 'freeDestination',
     metricLabel: '/destinations/:key',
     handle: async (context, parts) => {
-      checkNoBody(context.request);
+      const asked = readAskedChange(context);
       const name = await nameIn(context, parts);
-      await parts.queue.withFlow((store) => store.setPolicy(name, undefined));
-      return show(name, parts);
+      return change(context, parts, { action: 'destination.limits', name, asked }, (store) => store.setLimits(name, undefined));
     },
   },
   {
@@ -85,14 +88,17 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     path: '/destinations/:key/pause',
     role: 'operate',
     body: 'reason',
-    query: [],
+    query: ['reason'],
     operationId: 'pauseDestination',
     metricLabel: '/destinations/:key/pause',
     handle: async (context, parts) => {
-      await checkReasonBody(context.request);
+      const { asked, others } = await readReasonBody(context, ['until']);
       const name = await nameIn(context, parts);
-      await parts.queue.withFlow((store) => store.setPaused(name, true));
-      return show(name, parts);
+      const { now } = await parts.queue.withFlow((store) => store.snapshot([]));
+      const until = parseUntil(others.until, now);
+      return change(context, parts, { action: 'destination.pause', name, asked }, async (store) => {
+        if (!(await store.pause(name, { until, ...asked }))) throw untilHasPassed();
+      });
     },
   },
   {
@@ -100,34 +106,49 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     path: '/destinations/:key/resume',
     role: 'operate',
     body: 'reason',
-    query: [],
+    query: ['reason'],
     operationId: 'resumeDestination',
     metricLabel: '/destinations/:key/resume',
     handle: async (context, parts) => {
-      await checkReasonBody(context.request);
+      const { asked } = await readReasonBody(context);
       const name = await nameIn(context, parts);
-      const hosts = (await readTraffic(parts.queue, name)).hostsOf(name);
-      await parts.queue.withFlow(async (store) => {
-        // The call asks to send again at once, so nothing is waited for. If the destination is still down, its circuit
-        // opens again.
-        for (const host of hosts.length === 0 ? [name] : hosts) await store.closeCircuit(host);
-        await store.setPaused(name, false);
+      // The call asks to send again at once, so nothing is waited for. If the destination is still down, its circuit opens
+      // again. `*` leaves the circuits alone: they say which destinations were down before everything was paused.
+      const circuits = name === EVERYTHING ? [] : circuitsOf(name, (await readTraffic(parts.queue, name)).hostsOf(name));
+      return change(context, parts, { action: 'destination.resume', name, asked }, async (store) => {
+        const open = circuits.length === 0 ? [] : [...(await store.snapshot(circuits)).circuits.keys()];
+        for (const id of open) await store.closeCircuit(id);
+        await store.resume(name);
       });
-      return show(name, parts);
     },
   },
 ];
 
 async function nameIn(context: RequestContext, { fleetSettings, mask }: FlowParts): Promise<string> {
   const { defaultBrokers } = await fleetSettings.view();
-  return parseName(context.param('key'), defaultBrokers, mask);
+  return parseKey(context.param('key'), { defaultBrokers, mask });
 }
 
-async function show(name: string, { queue, fleetSettings }: FlowParts): Promise<Answer> {
+interface FlowChange {
+  readonly action: ActionName;
+  readonly name: string;
+  readonly asked: AskedChange;
+}
+
+/** Makes a change, and answers with the destination as it is then. */
+async function change(context: RequestContext, parts: FlowParts, { action, name, asked }: FlowChange, work: (store: FlowStore) => Promise<void>): Promise<Answer> {
+  await performed(context, parts.logger, { action, target: { type: 'destination', id: name }, asked }, async () => {
+    await parts.queue.withFlow(work);
+    return { result: name };
+  });
+  return show(name, parts, toWireChanged);
+}
+
+async function show(name: string, { queue, fleetSettings }: FlowParts, toWire: typeof toWireDestination): Promise<Answer> {
   const { circuit } = await fleetSettings.view();
   const traffic = await readTraffic(queue, name);
-  const snapshot = await queue.withFlow((store) => store.snapshot([name, ...traffic.hostsOf(name)]));
-  return jsonAnswer(200, toWireDestination(name, traffic, snapshot, circuit));
+  const snapshot = await queue.withFlow((store) => store.snapshot([name, ...traffic.hostsOf(name), ...circuitsOf(name, traffic.hostsOf(name)), EVERYTHING]));
+  return jsonAnswer(200, toWire(name, traffic, snapshot, circuit));
 }
 
 /** @param name whose deferred tasks are counted, for all destinations together */

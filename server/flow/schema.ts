@@ -1,83 +1,100 @@
 import Joi from 'joi';
-import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
-import { isAddressable } from '../../shared/domain/field-check.js';
-import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
-import type { FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
+import type { FlowLimits } from '../../shared/domain/flow/flow-policy.js';
+import type { WireViolation } from '../../shared/wire/error.js';
+import { isReason, REASON_RULE } from '../http/asked-change.js';
 import { checkJsonDepth } from '../http/json-scan.js';
+import { nearestName } from '../http/nearest-name.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
+import { parseInstant } from '../http/parse-instant.js';
 import { shortViolations } from '../http/short-error.js';
 
 /** What may be asked of destinations. Wire names (snake_case) become our names here. */
 
-/** A url that a person pastes may be as long as that of a task. Its name is decided by host names and topics. */
-const MAX_PASTED_CHARACTERS = 8_192;
-const MAX_NAME_CHARACTERS = 1_024;
-
 export const DEFAULT_LISTED = 100;
 export const MAX_LISTED = 1_000;
 
-interface WirePolicy {
+interface WireLimits {
   readonly max_concurrency?: number;
   readonly rate?: number;
   readonly burst?: number;
-  readonly paused?: boolean;
+  readonly reason?: string;
+  /** It is refused. */
+  readonly paused?: unknown;
 }
 
-const policySchema = Joi.object<WirePolicy>({
+const PAUSED_IS_ELSEWHERE = 'paused is not set with the limits: POST /destinations/:key/pause pauses, and POST /destinations/:key/resume sends again';
+
+const limitsSchema = Joi.object<WireLimits>({
   max_concurrency: Joi.number().integer().min(1).max(100_000),
   rate: Joi.number().min(0.001).max(1_000_000),
   burst: Joi.number().integer().min(1).max(100_000),
-  paused: Joi.boolean(),
+  reason: Joi.any().custom((value: unknown, helpers) => (isReason(value) ? value : helpers.message({ custom: `reason ${REASON_RULE}` }))),
+  paused: Joi.any().forbidden().messages({ 'any.unknown': PAUSED_IS_ELSEWHERE }),
 })
   .with('burst', 'rate')
   .messages({ 'object.with': 'burst needs a rate' })
   .required()
   .label('the body');
+const FIELDS = ['max_concurrency', 'rate', 'burst', 'reason'];
 
 /**
- * @returns undefined when nothing is set
+ * @returns the limits, undefined when none is set, and the reason in the body
  * @throws RequestError invalid_request with the first 20 violations
  */
-export function parsePolicy(input: unknown): FlowPolicy | undefined {
+export function parseLimits(input: unknown): { readonly limits: FlowLimits | undefined; readonly reason: string | undefined } {
   checkJsonDepth(input, { name: 'the body', code: 'invalid_request' });
   const prototypeKeys = checkKeys(input, { what: 'the body', path: '', maxKeys: MAX_KEYS, code: 'invalid_request' });
-  // With convert: false, "3" is no number and "true" no boolean: nothing is repaired silently.
-  const checked = policySchema.validate(input, { abortEarly: false, convert: false, errors: { wrap: { label: false } } });
-  const violations = [...(checked.error?.details ?? []).map(({ type, path, message }) => ({ field: type === 'object.with' ? 'burst' : path.join('.'), message })), ...prototypeKeys];
+  // With convert: false, "3" is no number: nothing is repaired silently.
+  const checked = limitsSchema.validate(input, { abortEarly: false, convert: false, errors: { wrap: { label: false } } });
+  const violations = [...(checked.error?.details ?? []).map(violationOf), ...prototypeKeys];
   if (checked.error !== undefined || violations.length > 0) {
     const details = shortViolations(violations);
     throw new RequestError('invalid_request', details.map(({ message }) => message).join('; '), details);
   }
-  const { max_concurrency: maxConcurrency, rate: ratePerSecond, burst, paused } = checked.value;
-  const policy = {
+  const { max_concurrency: maxConcurrency, rate: ratePerSecond, burst, reason } = checked.value;
+  const limits = {
     ...(maxConcurrency === undefined ? {} : { maxConcurrency }),
     ...(ratePerSecond === undefined ? {} : { ratePerSecond }),
     ...(burst === undefined ? {} : { burst }),
-    ...(paused === true ? { isPaused: true } : {}),
   };
-  return Object.keys(policy).length === 0 ? undefined : policy;
+  return { limits: Object.keys(limits).length === 0 ? undefined : limits, reason };
+}
+
+function violationOf({ type, path, message }: Joi.ValidationErrorItem): WireViolation {
+  if (type === 'object.with') return { field: 'burst', message };
+  const field = path.join('.');
+  const nearest = type === 'object.unknown' ? nearestName(field, FIELDS) : undefined;
+  return { field, message: nearest === undefined ? message : `${message}: did you mean ${nearest}?` };
 }
 
 /**
- * The name in the path. For an http(s) url it is the origin, with the path if there is one, for a broker of KAFKA_BROKERS `kafka://default`.
- * @throws RequestError invalid_request for a text that is the name of no destination. `.` and `..` are none, as they are no
- *         `flow_key`: in a path they mean a step, so most clients cannot ask for them.
+ * When a pause is over by itself: an instant (`2026-11-28T12:00:00Z`), or a length from now (`+30m`).
+ * @param now Redis' clock, milliseconds since the epoch
+ * @returns milliseconds since the epoch; undefined when none was given
+ * @throws RequestError invalid_request
  */
-export function parseName(text: string, defaultBrokers?: DefaultBrokers, mask?: PathMask): string {
-  if (text.length > MAX_PASTED_CHARACTERS) refuseKey(`must not be longer than ${MAX_PASTED_CHARACTERS} characters`);
-  if (!text.isWellFormed()) refuseKey('must be well-formed Unicode (it has half of a surrogate pair)');
-  if (/\p{Cc}/u.test(text)) refuseKey('must not contain control characters');
-  const complaint = isAddressable(text);
-  if (complaint !== undefined) refuseKey(complaint);
-  const name = canonicalName(text, defaultBrokers, mask);
-  if (name.length > MAX_NAME_CHARACTERS && [...name].length > MAX_NAME_CHARACTERS) refuseKey(`must not be longer than ${MAX_NAME_CHARACTERS} characters`);
-  return name;
+export function parseUntil(value: unknown, now: number): number | undefined {
+  if (value === undefined) return undefined;
+  const until = typeof value === 'string' ? (lengthMs(value) ?? parseInstant(value)) : undefined;
+  if (until === undefined) throw refusal('until', 'must be a time such as 2026-11-28T12:00:00Z, or a length from now such as +30m or +2h');
+  const at = typeof value === 'string' && value.startsWith('+') ? now + until : until;
+  if (at > LATEST) throw refusal('until', 'must not be later than 9999-12-31T23:59:59.999Z');
+  return at;
 }
 
-function refuseKey(complaint: string): never {
-  const message = `key ${complaint}`;
-  throw new RequestError('invalid_request', message, [{ field: 'key', message }]);
+/** `+90s` -> 90_000 @returns undefined for another text */
+function lengthMs(text: string): number | undefined {
+  const [, number, unit = ''] = /^\+([1-9]\d{0,8})([smhd])$/.exec(text) ?? [];
+  return number === undefined ? undefined : Number(number) * (UNIT_MS[unit] ?? NaN);
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** A later time has no form in RFC 3339. */
+const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
+export function untilHasPassed(): RequestError {
+  return refusal('until', 'must be in the future');
 }
 
 /** @throws RequestError invalid_request */
@@ -85,6 +102,10 @@ export function parseLimit(query: unknown): number {
   if (query === undefined) return DEFAULT_LISTED;
   const limit = typeof query === 'string' && /^[0-9]{1,4}$/.test(query) ? Number(query) : 0;
   if (limit >= 1 && limit <= MAX_LISTED) return limit;
-  const message = `limit must be a whole number from 1 to ${MAX_LISTED}`;
-  throw new RequestError('invalid_request', message, [{ field: 'limit', message }]);
+  throw refusal('limit', `must be a whole number from 1 to ${MAX_LISTED}`);
+}
+
+function refusal(field: string, complaint: string): RequestError {
+  const message = `${field} ${complaint}`;
+  return new RequestError('invalid_request', message, [{ field, message }]);
 }

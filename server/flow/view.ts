@@ -1,15 +1,20 @@
+import { deadFlowOf, flowNamed, flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
+import { KAFKA_SCHEME } from '../../shared/domain/destinations/kafka.js';
 import { stateOfCircuit, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/flow/circuit.js';
-import { flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
-import { isLimited, policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
+import { EVERYTHING, limitsOver, pauseOver, type FlowLimits, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import type { FlowSample } from '../../shared/domain/flow/flow-report.js';
 import { LatencyHistogram } from '../../shared/domain/flow/latency-histogram.js';
 import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { WaitingListDepth } from '../../shared/queue/flow/waiting-lists.js';
 import { printTime } from '../http/print-time.js';
+import { idOfKey } from './destination-key.js';
 
 /** The depth of a flow_key's waiting list; Redis is asked about all of them at once. */
 const MOST_GROUPS = 1_000;
+
+/** Endpoints and topics of one host that are listed. What is beyond counts under their host. */
+const MOST_IN_A_HOST = 1_000;
 
 /** What all workers send to one name: to the key of a flow as well as to its host. */
 interface Traffic {
@@ -40,13 +45,14 @@ export class TrafficByName {
     for (const { flow, waiting } of depths) for (const traffic of this.#of(flow)) traffic.deferred += waiting;
   }
 
-  /** Keys that something is sent to, or waits for. Hosts are among them only where they are keys, too. */
-  keys(): Iterable<string> {
-    return this.#hosts.keys();
+  /** Keys and hosts that something is sent to, or waits for. */
+  names(): Iterable<string> {
+    return [...this.#traffic.keys()].filter((name) => name !== EVERYTHING);
   }
 
-  /** At most 1,000. It is empty for a flow_key that has had no traffic lately. */
+  /** At most 1,000. It is empty for a flow_key that has had no traffic lately, and for `*`. */
   hostsOf(name: string): readonly string[] {
+    if (name === EVERYTHING) return [];
     const seen = this.#hosts.get(name);
     if (seen !== undefined) return [...seen].slice(0, MOST_GROUPS);
     const host = hostOfName(name);
@@ -61,7 +67,7 @@ export class TrafficByName {
     const hosts = this.#hosts.get(key);
     if (hosts === undefined) this.#hosts.set(key, new Set([host]));
     else hosts.add(host);
-    return key === host ? [this.#made(key)] : [this.#made(key), this.#made(host)];
+    return [...new Set([key, host, EVERYTHING])].map((name) => this.#made(name));
   }
 
   #made(name: string): Traffic {
@@ -77,34 +83,69 @@ function noTraffic(): Traffic {
   return { inFlight: 0, deferred: 0, delivered: 0, failed: 0, latency: new LatencyHistogram() };
 }
 
-/** The busiest come first: by what is sent or waits now, then by what was sent lately. */
-export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules, limit: number): object {
-  const open = [...snapshot.circuits].filter(([, circuit]) => stateOfCircuit(circuit, snapshot.now, rules) !== 'closed').map(([id]) => flowOfId(id).key);
-  const names = [...new Set([...traffic.keys(), ...snapshot.policies.keys(), ...open])];
-  const hottest = names
-    .map((name) => {
-      const { inFlight, deferred, delivered, failed } = traffic.get(name);
-      return { name, now: inFlight + deferred, lately: delivered + failed };
-    })
-    .sort((a, b) => b.now - a.now || b.lately - a.lately || (a.name < b.name ? -1 : 1))
-    .slice(0, limit);
+/** Which destinations are listed. */
+export interface ListedDestinations {
+  readonly limit: number;
+  /** A host or cluster: its endpoints or topics alone. */
+  readonly group: string | undefined;
+}
+
+/** The busiest come first: by what is sent or waits now, then by what was sent lately. What is set for `*` comes before all. */
+export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules, { limit, group }: ListedDestinations): object {
+  const names = listedNames(traffic, snapshot, rules, group);
   return {
-    destinations: hottest.map(({ name }) => toWireDestination(name, traffic, snapshot, rules)),
+    destinations: names.slice(0, limit).map((name) => toWireDestination(name, traffic, snapshot, rules)),
     total: names.length,
     workers: snapshot.workers,
   };
 }
 
+function listedNames(traffic: TrafficByName, { circuits, policies, now }: FlowSnapshot, rules: CircuitRules, group: string | undefined): readonly string[] {
+  const open = [...circuits].filter(([, circuit]) => stateOfCircuit(circuit, now, rules) !== 'closed').map(([id]) => flowOfId(id).key);
+  const names = new Set<string>();
+  for (const name of [...traffic.names(), ...policies.keys(), ...open]) {
+    const host = hostOfName(name);
+    if (group !== undefined && (host !== group || name === group)) continue;
+    names.add(name);
+    if (group === undefined && host !== undefined) names.add(host);
+  }
+  const sorted = [...names]
+    .map((name) => {
+      const { inFlight, deferred, delivered, failed } = traffic.get(name);
+      return { name, now: name === EVERYTHING ? Infinity : inFlight + deferred, lately: delivered + failed };
+    })
+    .sort((a, b) => b.now - a.now || b.lately - a.lately || (a.name < b.name ? -1 : 1));
+  const countOf = new Map<string, number>();
+  return sorted.flatMap(({ name }) => {
+    const host = hostOfName(name);
+    if (host === undefined || host === name) return [name];
+    const count = (countOf.get(host) ?? 0) + 1;
+    countOf.set(host, count);
+    return count <= MOST_IN_A_HOST ? [name] : [];
+  });
+}
+
+/** The circuits that hold its tasks, the nearest first: its own and those of its hosts, each also for dead letters. */
+export function circuitsOf(name: string, hosts: readonly string[]): readonly string[] {
+  const flows = (hosts.length === 0 ? [name] : hosts).map((host) => flowNamed(name, host));
+  const deadFlows = flows.map(deadFlowOf);
+  return [...new Set([...flows, ...deadFlows].flatMap(({ id, hostId }) => [id, hostId]))];
+}
+
 /** Shows one destination to clients: our names become wire names here. */
 export function toWireDestination(name: string, traffic: TrafficByName, { policies, circuits, now }: FlowSnapshot, rules: CircuitRules): object {
   const hosts = traffic.hostsOf(name);
-  // If one of several circuits is not closed, that one is shown: a reader is looking for the trouble.
-  const host = hosts.find((one) => stateOfCircuit(circuits.get(one), now, rules) !== 'closed') ?? hosts[0];
+  // If one of several circuits is not closed, or one of the hosts is paused, that one is shown: a reader is looking for the trouble.
+  const trouble = circuitsOf(name, hosts).find((id) => stateOfCircuit(circuits.get(id), now, rules) !== 'closed');
+  const host = trouble === undefined || hosts.length === 0 ? (hosts.find((one) => policies.get(one)?.isPaused === true) ?? hosts[0]) : flowOfId(trouble).host;
   const { inFlight, deferred, delivered, failed, latency } = traffic.get(name);
-  const holding = policyOf(policies, { key: name, endpoint: name, host: host ?? name });
+  const names = [name, ...(host === undefined ? [] : [host]), EVERYTHING];
+  const limited = limitsOver(policies, names);
   const ended = delivered + failed;
   return {
     key: name,
+    kind: kindOf(name),
+    id: idOfKey(name),
     group: host ?? null,
     in_flight: inFlight,
     deferred,
@@ -112,12 +153,37 @@ export function toWireDestination(name: string, traffic: TrafficByName, { polici
     failed,
     failure_share: ended === 0 ? 0 : Number((failed / ended).toFixed(4)),
     latency_ms: { p50: latency.percentile(0.5) ?? null, p99: latency.percentile(0.99) ?? null },
-    circuit: toWireCircuit(circuits.get(host ?? name), now, rules),
-    limits: isLimited(holding?.policy) ? toWireLimits(holding.policy) : null,
-    limited_by: isLimited(holding?.policy) ? holding.name : null,
-    paused: holding?.policy.isPaused === true,
-    paused_by: [name, host].find((one) => one !== undefined && policies.get(one)?.isPaused === true) ?? null,
+    circuit: toWireCircuit(trouble === undefined ? undefined : circuits.get(trouble), now, rules),
+    limits: limited === undefined ? null : toWireLimits(limited.limits),
+    limited_by: limited?.name ?? null,
+    paused: toWirePause(policies, names),
   };
+}
+
+/** The same as the answer to a change: it says when the change is about an endpoint that gets no tasks. */
+export function toWireChanged(name: string, traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules): object {
+  return { ...toWireDestination(name, traffic, snapshot, rules), hint: hintFor(name, traffic) };
+}
+
+function hintFor(name: string, traffic: TrafficByName): string | null {
+  const host = hostOfName(name);
+  if (host === undefined || host === name || isBusy(traffic.get(name)) || !isBusy(traffic.get(host))) return null;
+  return `no task for ${name} has been seen lately, but some for ${host}: this change is about ${name} alone. To change all of ${host}, name ${host} (${idOfKey(host)})`;
+}
+
+function isBusy({ inFlight, deferred, delivered, failed }: Traffic): boolean {
+  return inFlight + deferred + delivered + failed > 0;
+}
+
+export const destinationKinds = ['host', 'endpoint', 'cluster', 'topic', 'flow_key', 'all'] as const;
+type DestinationKind = (typeof destinationKinds)[number];
+
+function kindOf(name: string): DestinationKind {
+  if (name === EVERYTHING) return 'all';
+  const host = hostOfName(name);
+  if (host === undefined) return 'flow_key';
+  if (name.startsWith(KAFKA_SCHEME)) return name === host ? 'cluster' : 'topic';
+  return name === host ? 'host' : 'endpoint';
 }
 
 const circuitWords = { closed: 'closed', open: 'open', probe: 'probing', given_up: 'given_up' } as const satisfies Record<CircuitState, string>;
@@ -129,6 +195,20 @@ function toWireCircuit(circuit: Circuit | undefined, now: number, rules: Circuit
 }
 
 /** Limits in the form that PUT takes. */
-function toWireLimits({ maxConcurrency, ratePerSecond, burst }: FlowPolicy): object {
+function toWireLimits({ maxConcurrency, ratePerSecond, burst }: FlowLimits): object {
   return { max_concurrency: maxConcurrency, rate: ratePerSecond, burst };
+}
+
+/** The nearest of the pauses that hold. */
+function toWirePause(policies: ReadonlyMap<string, FlowPolicy>, names: readonly string[]): object | null {
+  const paused = pauseOver(policies, names);
+  if (paused === undefined) return null;
+  const { since, until, by, reason } = paused.pause;
+  return {
+    key: paused.name,
+    since: since === undefined ? null : printTime(since),
+    until: until === undefined ? null : printTime(until),
+    by: by ?? null,
+    reason: reason ?? null,
+  };
 }

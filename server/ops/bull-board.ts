@@ -5,11 +5,14 @@ import { ExpressAdapter } from '@bull-board/express';
 import type { Express } from 'express';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
+import type { Logger } from '../../shared/logging/logger.js';
 import { taskIdOf } from '../../shared/queue/names.js';
 import type { Shard } from '../../shared/queue/engine/shard.js';
 import { isBoardStatus, readBoardJob, readBoardPage, type BoardJob } from '../../shared/queue/tasks/board-jobs.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { ANSWERED, commonHeaders, jsonAnswer, type Answer } from '../http/answer.js';
+import { askedChange } from '../http/asked-change.js';
+import { performed } from '../http/operator-action.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import { endBehindUnreadBody } from '../http/unread-body.js';
@@ -47,6 +50,7 @@ export interface BoardServer {
 export interface BoardParts {
   readonly queue: TaskQueue;
   readonly board: BoardServer;
+  readonly logger: Logger;
 }
 
 const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
@@ -97,12 +101,15 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'PUT',
     path: `${BOARD_PATH}/api/queues/:queue/:job/retry`,
     role: 'operate',
-    handle: async (context, { board }) => {
+    handle: async (context, { board, logger }) => {
       // The board names the job that it has read, with its very id.
       const job = context.param('job');
-      if (taskIdOf(job) === undefined) throw new RequestError('action_refused', 'this is no task of the service');
-      await board.serve(context, `${jobPath(context.param('queue'), job)}/retry`);
-      return ANSWERED;
+      const id = taskIdOf(job);
+      if (id === undefined) throw new RequestError('action_refused', 'this is no task of the service');
+      return performed(context, logger, { action: 'task.retry', target: { type: 'task', id }, asked: askedChange(context) }, async () => {
+        await board.serve(context, `${jobPath(context.param('queue'), job)}/retry`);
+        return { result: ANSWERED };
+      });
     },
   },
   {
@@ -110,11 +117,12 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'PUT',
     path: `${BOARD_PATH}/api/queues/:queue/retry/failed`,
     role: 'operate',
-    handle: async (context, { queue }): Promise<Answer> => {
+    handle: async (context, { queue, logger }): Promise<Answer> => {
       // Bull Board would answer 500 in a form of its own.
       await queue.ping();
+      const id = context.param('queue');
       // Bull Board reads the newest hundred of the set again and again. Tasks that fail once more would hide the rest.
-      return jsonAnswer(200, await queue.redriveAll(context.param('queue')));
+      return performed(context, logger, { action: 'task.retry', target: { type: 'queue', id }, asked: askedChange(context) }, async () => ({ result: jsonAnswer(200, await queue.redriveAll(id)) }));
     },
   },
 ];

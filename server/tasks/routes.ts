@@ -1,14 +1,17 @@
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { flowDue } from '../../shared/domain/flow/flow-key.js';
+import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
 import type { Clock } from '../../shared/domain/ports.js';
+import type { Logger } from '../../shared/logging/logger.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';
 import { jsonAnswer } from '../http/answer.js';
+import { readAskedChange, readReasonBody } from '../http/asked-change.js';
 import type { LargeAnswers } from '../http/large-answers.js';
+import { performed } from '../http/operator-action.js';
 import { parseWords } from '../http/query.js';
-import { checkNoBody, checkReasonBody } from '../http/reason-body.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import type { WorkTurns } from '../http/work-turns.js';
@@ -25,6 +28,7 @@ export interface TaskParts {
   readonly mask: PathMask;
   readonly largeAnswers: LargeAnswers;
   readonly turns: WorkTurns;
+  readonly logger: Logger;
 }
 
 /** Calls about a task that is stored already; submit-routes.ts stores it. */
@@ -54,13 +58,17 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     path: '/tasks/:id',
     role: 'operate',
     body: 'none',
-    query: [],
+    query: ['reason'],
     operationId: 'cancelTask',
     metricLabel: '/tasks/:id',
-    handle: async (context, { queue }) => {
-      checkNoBody(context.request);
+    handle: async (context, { queue, logger }) => {
+      const asked = readAskedChange(context);
       const id = idIn(context);
-      return answerToCancel(id, await queue.cancel(id));
+      const operation = { action: 'task.cancel', target: { type: 'task', id }, asked } as const;
+      return performed(context, logger, operation, async () => {
+        const cancellation = await queue.cancel(id);
+        return { result: answerToCancel(id, cancellation), action: cancellation.kind === 'deleted' ? 'task.delete' : 'task.cancel' };
+      });
     },
   },
   {
@@ -68,13 +76,13 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     path: '/tasks/:id/retry',
     role: 'operate',
     body: 'reason',
-    query: [],
+    query: ['reason'],
     operationId: 'retryTask',
     metricLabel: '/tasks/:id/retry',
-    handle: async (context, { queue }) => {
-      await checkReasonBody(context.request);
+    handle: async (context, { queue, logger }) => {
+      const { asked } = await readReasonBody(context);
       const id = idIn(context);
-      return answerToRetryNow(id, await queue.retryNow(id));
+      return performed(context, logger, { action: 'task.retry', target: { type: 'task', id }, asked }, async () => ({ result: answerToRetryNow(id, await queue.retryNow(id)) }));
     },
   },
 ];
@@ -82,7 +90,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
 async function findObstacles({ task, progress }: TaskView, { queue, fleetSettings, mask }: Pick<TaskParts, 'queue' | 'fleetSettings' | 'mask'>): Promise<WaitingFacts> {
   const { defaultBrokers, circuit } = await fleetSettings.view();
   const flow = flowDue(task, progress.phase, defaultBrokers, mask);
-  const snapshot = await queue.withFlow((store) => store.snapshot(flow === undefined ? [] : namesOf(flow)));
+  const snapshot = await queue.withFlow((store) => store.snapshot(flow === undefined ? [EVERYTHING] : namesOf(flow)));
   return { flow, snapshot, rules: circuit };
 }
 

@@ -1,8 +1,9 @@
+import { printActor } from '../../shared/domain/actor.js';
 import type { DeferralNote } from '../../shared/domain/task/attempt-record.js';
 import { KAFKA_SCHEME } from '../../shared/domain/destinations/kafka.js';
 import { stateOfCircuit, type Circuit, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/destinations/flow.js';
-import { isLimited, policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
+import { EVERYTHING, limitsOver, namesOver, pauseOver, type FlowLimits, type Pause } from '../../shared/domain/flow/flow-policy.js';
 import { visibleText } from '../../shared/logging/visible-text.js';
 import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
@@ -17,9 +18,9 @@ export interface WaitingFacts {
   readonly rules: CircuitRules;
 }
 
-/** The names that a snapshot has to hold for a flow. Policies go by key, endpoint and host, circuits by the two ids. */
-export function namesOf({ key, endpoint, host, id, hostId }: Flow): readonly string[] {
-  return [...new Set([key, endpoint, host, id, hostId])];
+/** The names that a snapshot has to hold for a flow. Policies go by the names over it, circuits by the two ids. */
+export function namesOf(flow: Flow): readonly string[] {
+  return [...new Set([...namesOver(flow), flow.id, flow.hostId])];
 }
 
 export interface WaitingFor {
@@ -77,12 +78,21 @@ function waitingForItsTime({ state, progress, task }: TaskView, nextAttemptAt: n
 
 /** Reasons why nothing is sent to this destination. A setting of an operator comes first. */
 function obstacleNow({ flow, snapshot, rules }: WaitingFacts): WaitingFor | undefined {
-  const names = flow === undefined ? [] : [flow.key, flow.endpoint, flow.host];
-  const pausedName = names.find((name) => snapshot.policies.get(name)?.isPaused === true);
-  if (pausedName !== undefined) return { code: 'paused', message: `${pausedName} was paused by an operator: nothing is sent there until it is resumed` };
+  const paused = pauseOver(snapshot.policies, flow === undefined ? [EVERYTHING] : namesOver(flow));
+  if (paused !== undefined) return { code: 'paused', message: printPause(paused) };
   if (snapshot.workers === 0) return { code: 'no_worker', message: 'no worker is connected: none has reported within 5 s' };
   const circuit = flow === undefined ? undefined : snapshot.circuits.get(flow.hostId);
   return flow === undefined || circuit === undefined ? undefined : obstacleOfCircuit(flow.host, circuit, snapshot.now, rules);
+}
+
+/** `https://api.example.com was paused by Anna at 2026-11-28T12:00:00.000Z ("it is down"): nothing is sent there until it is resumed` */
+function printPause({ name, pause: { since, until, by, reason } }: { readonly name: string; readonly pause: Pause }): string {
+  const [what, where] = name === EVERYTHING ? ['everything (*)', 'anywhere'] : [name, 'there'];
+  const who = by === undefined ? 'an operator' : printActor(by);
+  const when = since === undefined ? '' : ` at ${printTime(since)}`;
+  const why = reason === undefined ? '' : ` (${JSON.stringify(reason)})`;
+  const end = until === undefined ? 'until it is resumed' : `until ${printTime(until)}, or until it is resumed`;
+  return `${what} was paused by ${who}${when}${why}: nothing is sent ${where} ${end}`;
 }
 
 function obstacleOfCircuit(host: string, circuit: Circuit, now: number, rules: CircuitRules): WaitingFor | undefined {
@@ -106,9 +116,9 @@ function waitingInLine({ reason, since, until }: DeferralNote, facts: WaitingFac
   const line = `in line since ${printTime(since)}, woken when there is room, and tried at ${printTime(until)} at the latest`;
   switch (reason) {
     case 'limit': {
-      const holding = facts?.flow === undefined ? undefined : policyOf(facts.snapshot.policies, facts.flow);
-      if (!isLimited(holding?.policy)) break;
-      return { code: 'limit', message: `the limit of ${holding.name} is used up (${printLimits(holding.policy)}); ${line}` };
+      const holding = facts?.flow === undefined ? undefined : limitsOver(facts.snapshot.policies, namesOver(facts.flow));
+      if (holding === undefined) break;
+      return { code: 'limit', message: `the limit of ${holding.name} is used up (${printLimits(holding.limits)}); ${line}` };
     }
     case 'rate_lowered':
       return { code: 'rate_lowered', message: `its destination refused too many sends (429, 503), so less is sent to it for a while; ${line}` };
@@ -121,7 +131,7 @@ function waitingInLine({ reason, since, until }: DeferralNote, facts: WaitingFac
   return { code: 'destination_busy', message: `its destination is sent to again, and it comes when there is room; ${line}` };
 }
 
-function printLimits({ maxConcurrency, ratePerSecond }: FlowPolicy): string {
+function printLimits({ maxConcurrency, ratePerSecond }: FlowLimits): string {
   return [
     ...(maxConcurrency === undefined ? [] : [`at most ${maxConcurrency} in flight`]),
     ...(ratePerSecond === undefined ? [] : [`at most ${ratePerSecond} per second`]),

@@ -96,7 +96,7 @@ export function flowKeys(prefix: string, isCluster: boolean): FlowKeys {
 }
 
 export interface FlowKeys {
-  /** Hash: `p:<name>` a policy, `c:<host>` an open circuit, each as JSON. */
+  /** Hash: `p:<name>` a policy (limits and a pause), `c:<host>` an open circuit, each as JSON. */
   readonly controls: string;
   /** Sorted set of the fields of `controls` by the version that changed them last. */
   readonly changes: string;

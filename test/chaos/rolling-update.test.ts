@@ -4,7 +4,7 @@ import { eventually } from '../support/eventually.js';
 import { shardKeys } from '../support/shard-keys.js';
 import { olderVersion } from '../support/older-version.js';
 import type { ServiceProcess } from '../support/service.js';
-import { call, type WireTask } from '../support/tasks.js';
+import type { WireTask } from '../support/tasks.js';
 import { profile } from './profile.js';
 import { NONE_IS_KILLED, scenario, type Measured, type Scene, type Stage } from './scenario.js';
 
@@ -82,11 +82,11 @@ function taskMaker({ ledger, receiver }: Stage): () => WireTask {
 /** Many tasks at once whose destination is paused: workers defer them, one by one and in bulk. Then it is resumed. */
 async function burst({ service, ledger, receiver, redis }: Stage, make: () => WireTask): Promise<void> {
   const origin = receiver.url('');
-  const pause = async (paused: boolean): Promise<void> => {
-    const answer = await call(service.baseUrl, `/destinations/${encodeURIComponent(origin)}`, { method: 'PUT', body: JSON.stringify({ paused }), headers: { 'content-type': 'application/json' } });
-    expect(answer.status, JSON.stringify(answer.body)).to.equal(200);
+  const ask = async (action: 'pause' | 'resume'): Promise<void> => {
+    const answer = await fetch(`${service.baseUrl}/destinations/${encodeURIComponent(origin)}/${action}`, { method: 'POST' });
+    expect(answer.status, await answer.text()).to.equal(200);
   };
-  await pause(true);
+  await ask('pause');
   await ledger.submitAll(Array.from({ length: profile.tasks }, make));
   await eventually(async () => {
     const keys = shardKeys(service.prefix);
@@ -95,7 +95,7 @@ async function burst({ service, ledger, receiver, redis }: Stage, make: () => Wi
     const lengths = await Promise.all(lists.map((list) => redis.zcard(keys.waitingList(list))));
     expect(lengths.reduce((sum, length) => sum + length, 0)).to.be.at.least(DEFERRED * (profile.tasks / 100));
   }, { withinMs: 20_000 });
-  await pause(false);
+  await ask('resume');
 }
 
 async function endWell(process: ServiceProcess): Promise<void> {

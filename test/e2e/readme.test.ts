@@ -209,8 +209,8 @@ describe('README.md and docs, pasted as they stand', function () {
 
   it('limits, pauses and frees a destination', async () => {
     expect(JSON.parse(await paste('limit'))).to.deep.equal(answerShownFor('limit'));
-    const answers = (await paste('pause')).trimEnd().replaceAll('}{', '}\n{').split('\n').map((line) => JSON.parse(line) as { paused: boolean; limits: unknown });
-    expect(answers.map(({ paused, limits }) => [paused, limits !== null])).to.deep.equal([[true, true], [false, true], [false, false]]);
+    const answers = (await paste('pause')).trimEnd().replaceAll('}{', '}\n{').split('\n').map((line) => JSON.parse(line) as { paused: { reason: string } | null; limits: unknown });
+    expect(answers.map(({ paused, limits }) => [paused?.reason, limits !== null])).to.deep.equal([['it is down', true], [undefined, true], [undefined, false]]);
   });
 
   it('hands over all sample tasks with create-tasks.mjs', async () => {

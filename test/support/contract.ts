@@ -25,6 +25,8 @@ function load(): { readonly contract: Node; readonly ajv: Ajv } {
   addFormats.default(ajv);
   // No check of Ajv's: the parser of WHATWG decides, and the contract says the rest as a pattern.
   ajv.addFormat('http-url', true);
+  ajv.addFormat('percent-encoded-name', true);
+  ajv.addFormat('destination-id', true);
   ajv.addSchema(contract, 'open');
   ajv.addSchema(closed(contract), 'closed');
   schemas = { contract, ajv };

@@ -69,6 +69,7 @@ export class InProcessService {
   readonly #closing: (() => Promise<void>)[] = [];
   #baseUrl = '';
   #workers = 0;
+  #stopApi: () => Promise<void> = () => Promise.resolve();
 
   private constructor(
     private readonly options: InProcessOptions,
@@ -108,7 +109,8 @@ export class InProcessService {
       },
     );
     // Closed in reverse: the server ends the connection that both use.
-    service.#closing.push(() => server.stop(1_000), () => queue.close());
+    service.#stopApi = () => server.stop(1_000);
+    service.#closing.push(service.#stopApi, () => queue.close());
     const { port } = await server.start();
     service.#baseUrl = `http://127.0.0.1:${port}`;
     return service;
@@ -159,6 +161,11 @@ export class InProcessService {
     this.#closing.push(() => worker.stop(0));
     await worker.start();
     return worker;
+  }
+
+  /** Ends the API alone, and the connection `redis` with it: workers have their own, and go on. Safe twice. */
+  stopApi(): Promise<void> {
+    return this.#stopApi();
   }
 
   /** Last opened, first closed; all of them, and the first failure fails the test. Safe twice. */

@@ -1,6 +1,6 @@
 import type { Circuit } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/destinations/flow.js';
-import { policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
+import { endOfPause, policyAt, policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import type { ControlChange, FlowStore } from '../../shared/queue/flow/flow-store.js';
 import type { RedisClock } from '../../shared/redis/redis-clock.js';
 
@@ -10,6 +10,8 @@ import type { RedisClock } from '../../shared/redis/redis-clock.js';
  */
 export class Controls {
   readonly #policies = new Map<string, FlowPolicy>();
+  /** The pauses that are over by themselves, and when, by Redis' clock. */
+  readonly #endsOfPauses = new Map<string, number>();
   readonly #circuits = new Map<string, Circuit>();
   #version = -1;
   #workers = 1;
@@ -45,7 +47,7 @@ export class Controls {
     return this.#circuits;
   }
 
-  /** @returns the changes since the last call. @throws when Redis fails */
+  /** @returns the changes since the last call, pauses that are over among them. @throws when Redis fails */
   async refresh(): Promise<readonly ControlChange[]> {
     const askedAt = this.monotonic();
     const { version, isEverything, changes, now, workers } = await this.store.changesSince(this.#version);
@@ -53,11 +55,12 @@ export class Controls {
     this.#workers = Math.max(1, workers);
     if (isEverything) {
       this.#policies.clear();
+      this.#endsOfPauses.clear();
       this.#circuits.clear();
     }
     for (const change of changes) this.#adopt(change);
     this.#version = version;
-    return changes;
+    return this.#endsOfPauses.size === 0 ? changes : [...changes, ...this.#endPauses(now)];
   }
 
   /** Opens a circuit: here at once, for the others as soon as Redis has it. */
@@ -80,13 +83,31 @@ export class Controls {
   #adopt(change: ControlChange): void {
     switch (change.kind) {
       case 'policy':
-        if (change.policy === undefined) this.#policies.delete(change.name);
-        else this.#policies.set(change.name, change.policy);
+        this.#setPolicy(change.name, change.policy);
         break;
       case 'circuit':
         if (change.circuit === undefined) this.#circuits.delete(change.name);
         else this.#circuits.set(change.name, change.circuit);
         break;
     }
+  }
+
+  /** Each worker ends a pause by itself, so it does not matter which of them live, or whether Redis takes writes. */
+  #endPauses(now: number): ControlChange[] {
+    const ended = [...this.#endsOfPauses].filter(([, until]) => until <= now).map(([name]) => name);
+    return ended.map((name) => {
+      const policy = policyAt(this.#policies.get(name), now);
+      this.#setPolicy(name, policy);
+      this.store.removeEndedPause(name).catch(() => undefined); // a worker that starts later tries again
+      return { kind: 'policy', name, policy };
+    });
+  }
+
+  #setPolicy(name: string, policy: FlowPolicy | undefined): void {
+    if (policy === undefined) this.#policies.delete(name);
+    else this.#policies.set(name, policy);
+    const until = endOfPause(policy);
+    if (until === undefined) this.#endsOfPauses.delete(name);
+    else this.#endsOfPauses.set(name, until);
   }
 }

@@ -1,4 +1,5 @@
 import { flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
+import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
 import type { Deferral, WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 
 /** Waiting lists looked at in one tick, a shard. Redis chooses them at random, so each has its turn. */
@@ -120,7 +121,7 @@ export class WakeUps {
 
   /** Flows that have tasks waiting, under this name of theirs. */
   flowsNamed(name: string): Flow[] {
-    return [...this.#flows.values()].map(({ flow }) => flow).filter(({ key, endpoint, host }) => key === name || endpoint === name || host === name);
+    return [...this.#flows.values()].map(({ flow }) => flow).filter(({ key, endpoint, host }) => name === EVERYTHING || key === name || endpoint === name || host === name);
   }
 
   close(): void {

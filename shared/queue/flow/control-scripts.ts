@@ -38,15 +38,59 @@ return 1
 `;
 
 /**
- * Changes one field of an operator's settings, so that no other change is lost between a read and a write.
+ * Reads and writes the policy of one name, so that no change is lost between a read and a write. cjson writes 14 digits of a
+ * number, so limits are printed here: 17 digits keep any number as it was set.
  *
- * KEYS as in change. ARGV 1 field of a policy, 2 paused (1) or not (0).
+ * KEYS as in change. ARGV 1 field of a policy.
  */
-const pause = `${change}
+const policyChange = `${change}
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local text = redis.call('HGET', KEYS[1], ARGV[1])
 local policy = text and cjson.decode(text) or {}
-policy['isPaused'] = ARGV[2] == '1' or nil
-change(ARGV[1], next(policy) and cjson.encode(policy) or '')
+-- A version that knows no details of a pause sets the flag alone.
+local pause = nil
+if policy.isPaused == true then pause = type(policy.pause) == 'table' and policy.pause or {} end
+local isOver = pause ~= nil and pause['until'] ~= nil and pause['until'] <= now
+if isOver then pause = nil end
+local function setPolicy(limits, pause)
+  local parts = {}
+  for _, name in ipairs({'maxConcurrency', 'ratePerSecond', 'burst'}) do
+    if limits[name] then parts[#parts + 1] = string.format('"%s":%.17g', name, limits[name]) end
+  end
+  if pause then parts[#parts + 1] = '"isPaused":true' end
+  if pause and next(pause) then parts[#parts + 1] = '"pause":' .. cjson.encode(pause) end
+  change(ARGV[1], #parts == 0 and '' or '{' .. table.concat(parts, ',') .. '}')
+end
+`;
+
+/** Replaces the limits, and leaves a pause as it is. ARGV 2 limits as JSON, `{}` for none. */
+const setLimits = `${policyChange}
+setPolicy(cjson.decode(ARGV[2]), pause)
+return 1
+`;
+
+/**
+ * Pauses the name. When it is paused already it stays so since then, and all else is replaced.
+ *
+ * ARGV 2 until (ms, '' = somebody resumes it), 3 who (JSON), 4 why ('' = not said).
+ * @returns 0: that time has passed, and nothing was changed
+ */
+const setPause = `${policyChange}
+local ends = tonumber(ARGV[2])
+if ends and ends <= now then return 0 end
+local since = now
+if pause then since = pause.since end
+setPolicy(policy, { since = since, ['until'] = ends, by = cjson.decode(ARGV[3]), reason = ARGV[4] ~= '' and ARGV[4] or nil })
+return 1
+`;
+
+/**
+ * Ends the pause of the name. ARGV 2 '1': only a pause whose time is over.
+ * @returns 0: nothing was changed
+ */
+const endPause = `${policyChange}
+if ARGV[2] == '1' and not isOver then return 0 end
+setPolicy(policy, nil)
 return 1
 `;
 
@@ -94,7 +138,9 @@ return {redis.call('ZCOUNT', KEYS[2], now - tonumber(ARGV[1]), '+inf'), now, val
 
 export const controlScripts = {
   krsFlowSet: { numberOfKeys: 4, lua: setControl },
-  krsFlowPause: { numberOfKeys: 4, lua: pause },
+  krsFlowLimits: { numberOfKeys: 4, lua: setLimits },
+  krsFlowPause: { numberOfKeys: 4, lua: setPause },
+  krsFlowEndPause: { numberOfKeys: 4, lua: endPause },
   krsFlowOpen: { numberOfKeys: 4, lua: openCircuit },
   krsFlowChanges: { numberOfKeys: 5, lua: changesSince },
   krsFlowSnapshot: { numberOfKeys: 2, lua: snapshot },

@@ -1,5 +1,6 @@
+import type { Actor } from '../../domain/actor.js';
 import type { Circuit } from '../../domain/flow/circuit.js';
-import type { FlowPolicy } from '../../domain/flow/flow-policy.js';
+import { policyAt, type FlowLimits, type FlowPolicy } from '../../domain/flow/flow-policy.js';
 import type { QueueClient } from '../engine/queue-client.js';
 import type { FlowKeys } from '../names.js';
 
@@ -29,6 +30,14 @@ export interface Permission {
   readonly claimants: number;
 }
 
+/** What an operator says with a pause. */
+export interface PauseOrder {
+  /** The time at which it is over by itself, ms since the epoch; undefined: somebody resumes the name. */
+  readonly until: number | undefined;
+  readonly by: Actor;
+  readonly reason: string | undefined;
+}
+
 /** The report of one worker about its destinations: see flow-report.ts. */
 export interface WorkerReport {
   readonly worker: string;
@@ -38,6 +47,7 @@ export interface WorkerReport {
 
 /** The settings and circuits of destinations now, and the number of workers. */
 export interface FlowSnapshot {
+  /** A pause that is over by itself is not among them. */
   readonly policies: ReadonlyMap<string, FlowPolicy>;
   readonly circuits: ReadonlyMap<string, Circuit>;
   /** The workers that reported within the last 5 s. */
@@ -78,22 +88,41 @@ export class FlowStore {
     const reply: unknown = await this.client.runCommand('krsFlowSnapshot', [this.keys.controls, this.keys.workers, REPORT_FOR_MS, ...fields]);
     // The script's own answer: see control-scripts.ts.
     const [workers, now, values] = reply as [number, number, (string | null)[]];
-    return { ...readControls(fields.map((field, nth) => readControl(field, values[nth]))), workers, now };
+    return { ...readControls(fields.map((field, nth) => readControl(field, values[nth])), now), workers, now };
   }
 
   /** The snapshot of all names for which an operator set something, or whose circuit is not closed. */
   async snapshotOfAll(): Promise<FlowSnapshot> {
     const { changes, now, workers } = await this.changesSince(-1);
-    return { ...readControls(changes), workers, now };
+    return { ...readControls(changes, now), workers, now };
   }
 
-  /** Sets whether sending is paused, and leaves the limits as they are. */
-  async setPaused(name: string, isPaused: boolean): Promise<void> {
-    await this.client.runCommand('krsFlowPause', [...this.#controlKeys(), POLICY + name, isPaused ? 1 : 0]);
+  /** Replaces the limits of a name. A pause stays as it is. @param limits undefined: it has none any more */
+  async setLimits(name: string, limits: FlowLimits | undefined): Promise<void> {
+    await this.client.runCommand('krsFlowLimits', [...this.#controlKeys(), POLICY + name, JSON.stringify(limits ?? {})]);
   }
 
-  async setPolicy(name: string, policy: FlowPolicy | undefined): Promise<void> {
-    await this.#set(POLICY + name, policy);
+  /**
+   * Pauses a name, and leaves its limits as they are. One that is paused already stays so since then; the rest is replaced.
+   * @returns false: `until` has passed by Redis' clock, and nothing was changed
+   */
+  async pause(name: string, { until, by, reason }: PauseOrder): Promise<boolean> {
+    const done: unknown = await this.client.runCommand('krsFlowPause', [...this.#controlKeys(), POLICY + name, until ?? '', JSON.stringify(by), reason ?? '']);
+    return done === 1;
+  }
+
+  /** Ends the pause of a name, and leaves its limits as they are. */
+  async resume(name: string): Promise<void> {
+    await this.client.runCommand('krsFlowEndPause', [...this.#controlKeys(), POLICY + name, '']);
+  }
+
+  /**
+   * Removes a pause whose time is over, so that processes which know no such time send again, too.
+   * @returns true for one of the callers
+   */
+  async removeEndedPause(name: string): Promise<boolean> {
+    const done: unknown = await this.client.runCommand('krsFlowEndPause', [...this.#controlKeys(), POLICY + name, '1']);
+    return done === 1;
   }
 
   /** @returns the circuit that is now open: another worker may have opened one before */
@@ -172,11 +201,12 @@ function limitsOf({ maxConcurrency = ANY, ratePerSecond = 0, burst = 1 }: FlowPo
   return [maxConcurrency, ratePerSecond, burst];
 }
 
-function readControls(changes: readonly ControlChange[]): Pick<FlowSnapshot, 'policies' | 'circuits'> {
+function readControls(changes: readonly ControlChange[], now: number): Pick<FlowSnapshot, 'policies' | 'circuits'> {
   const policies = new Map<string, FlowPolicy>();
   const circuits = new Map<string, Circuit>();
   for (const change of changes) {
-    if (change.kind === 'policy' && change.policy !== undefined) policies.set(change.name, change.policy);
+    const policy = change.kind === 'policy' ? policyAt(change.policy, now) : undefined;
+    if (policy !== undefined) policies.set(change.name, policy);
     if (change.kind === 'circuit' && change.circuit !== undefined) circuits.set(change.name, change.circuit);
   }
   return { policies, circuits };

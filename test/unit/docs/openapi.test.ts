@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { answerToError } from '../../../server/http/error-response.js';
-import { parsePolicy } from '../../../server/flow/schema.js';
+import { parseLimits } from '../../../server/flow/schema.js';
 import { createTaskParser } from '../../../server/tasks/schema.js';
 import { waitingCodes } from '../../../server/tasks/waiting-for.js';
 import { deadReasons } from '../../../shared/domain/task/attempt-record.js';
@@ -95,7 +95,7 @@ describe('docs/openapi.yaml', () => {
 
   it('gives examples of limits that are accepted', () => {
     const examples = entries(api['paths']?.['/destinations/{key}']?.['put']?.['requestBody']?.['content']?.['application/json']?.['examples']);
-    for (const [name, { value }] of examples) expect(() => parsePolicy(value), name).to.not.throw();
+    for (const [name, { value }] of examples) expect(() => parseLimits(value), name).to.not.throw();
   });
 
   for (const field of ['max_concurrency', 'rate', 'burst']) {
@@ -103,8 +103,8 @@ describe('docs/openapi.yaml', () => {
       const rule = schemas?.['Limits']?.['properties']?.[field] as Record<string, number> | undefined;
       const [minimum, maximum] = [rule?.['minimum'] ?? NaN, rule?.['maximum'] ?? NaN];
       const body = (value: number): object => ({ rate: 1, [field]: value });
-      for (const inside of [minimum, maximum]) expect(() => parsePolicy(body(inside)), String(inside)).to.not.throw();
-      for (const outside of [minimum * 0.9, maximum + 1]) expect(() => parsePolicy(body(outside)), String(outside)).to.throw(RequestError);
+      for (const inside of [minimum, maximum]) expect(() => parseLimits(body(inside)), String(inside)).to.not.throw();
+      for (const outside of [minimum * 0.9, maximum + 1]) expect(() => parseLimits(body(outside)), String(outside)).to.throw(RequestError);
     });
   }
 

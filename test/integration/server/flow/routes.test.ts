@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { flowKeys } from '../../../../shared/queue/names.js';
 import { eventually } from '../../../support/eventually.js';
 import { sendRaw } from '../../../support/raw-request.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
@@ -8,6 +9,8 @@ import { call, getTask, httpTask, submitNew, waitForState, type Answer, type Wir
 
 interface ShownDestination {
   readonly key: string;
+  readonly kind: string;
+  readonly id: string;
   readonly group: string | null;
   readonly in_flight: number;
   readonly deferred: number;
@@ -18,13 +21,15 @@ interface ShownDestination {
   readonly circuit: { readonly state: string; readonly reason: string | null };
   readonly limits: object | null;
   readonly limited_by: string | null;
-  readonly paused: boolean;
-  readonly paused_by: string | null;
+  readonly paused: { readonly key: string; readonly since: string | null; readonly until: string | null; readonly by: object | null; readonly reason: string | null } | null;
+  readonly hint?: string | null;
 }
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const NO_TRAFFIC = { in_flight: 0, deferred: 0, delivered: 0, failed: 0, failure_share: 0, latency_ms: { p50: null, p99: null }, circuit: { state: 'closed', since: null, until: null, reason: null } };
-const NO_LIMITS = { limits: null, limited_by: null, paused: false, paused_by: null };
+const NO_LIMITS = { limits: null, limited_by: null, paused: null };
+const API = { key: 'https://api.example.com', kind: 'host', id: '~aHR0cHM6Ly9hcGkuZXhhbXBsZS5jb20', group: 'https://api.example.com' };
+const NOBODY = { type: 'anonymous', id: null, name: null, operator: null };
 
 describe('/destinations', () => {
   let services: InProcessService[];
@@ -79,17 +84,17 @@ describe('/destinations', () => {
   }
 
   it('shows zeros and no limits for a name that has not been used yet', async () => {
-    expect(await show('tenant-7')).to.deep.equal({ key: 'tenant-7', group: null, ...NO_TRAFFIC, ...NO_LIMITS });
+    expect(await show('tenant-7')).to.deep.equal({ key: 'tenant-7', kind: 'flow_key', id: '~dGVuYW50LTc', group: null, ...NO_TRAFFIC, ...NO_LIMITS });
     expect(await show('kafka://default/orders')).to.include({ group: 'kafka://default' });
     expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0 });
   });
 
   it('sets, shows, replaces and removes limits', async () => {
     const first = { max_concurrency: 10, rate: 2.5, burst: 3 };
-    const held = { key: 'https://api.example.com', group: 'https://api.example.com', limits: first, limited_by: 'https://api.example.com', paused: false, paused_by: null };
-    expect(await set('https://api.example.com', first)).to.deep.equal({ ...NO_TRAFFIC, ...held });
+    const held = { ...API, limits: first, limited_by: 'https://api.example.com', paused: null };
+    expect(await set('https://api.example.com', first)).to.deep.equal({ ...NO_TRAFFIC, ...held, hint: null });
     expect((await list()).destinations).to.deep.equal([{ ...NO_TRAFFIC, ...held }]);
-    expect(await set('https://api.example.com', { rate: 7, paused: true })).to.deep.include({ limits: { rate: 7 }, paused: true });
+    expect(await set('https://api.example.com', { rate: 7, reason: 'it asks for less' })).to.deep.include({ limits: { rate: 7 }, paused: null });
     expect(await done(ask('DELETE', 'https://api.example.com'))).to.deep.include(NO_LIMITS);
     expect(await show('https://api.example.com')).to.deep.include(NO_LIMITS);
     expect(await done(ask('DELETE', 'https://api.example.com')), 'again').to.deep.include(NO_LIMITS);
@@ -104,16 +109,19 @@ describe('/destinations', () => {
     expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0 });
   });
 
-  it('takes a pasted url for its origin', async () => {
-    expect(await set('https://API.example.com/x?y=1', { rate: 1 })).to.include({ key: 'https://api.example.com' });
-    expect(await done(ask('POST', 'https://api.EXAMPLE.com/', '/pause'))).to.deep.include({ key: 'https://api.example.com', limits: { rate: 1 }, paused: true });
-    expect((await list()).total).to.equal(1);
+  it('takes a pasted url for its endpoint, and one without a path for its origin', async () => {
+    expect(await set('https://API.example.com/x?y=1', { rate: 1 })).to.include({ key: 'https://api.example.com/x', kind: 'endpoint', group: 'https://api.example.com' });
+    expect(await done(ask('POST', 'https://user:secret@api.EXAMPLE.com/x#y', '/pause'))).to.deep.include({ key: 'https://api.example.com/x', limits: { rate: 1 } }).and.to.have.nested.property('paused.key', 'https://api.example.com/x');
+    expect(await set('HTTPS://api.EXAMPLE.com:443', { rate: 2 })).to.include({ key: 'https://api.example.com', kind: 'host' });
+    expect((await list()).destinations.map(({ key }) => key)).to.deep.equal(['https://api.example.com', 'https://api.example.com/x']);
+    expect((await list('?group=https://api.example.com')).destinations.map(({ key }) => key)).to.deep.equal(['https://api.example.com/x']);
+    expect((await list(`?group=${API.id}`)).destinations.map(({ key }) => key)).to.deep.equal(['https://api.example.com/x']);
   });
 
   for (const key of ['kafka://default/orders', 'a b/c?d#e', '%', '🚚', 'pause', '__proto__']) {
     it(`takes the name ${key}`, async () => {
       expect(await set(key, { max_concurrency: 2 })).to.deep.include({ key, limits: { max_concurrency: 2 } });
-      expect((await list()).destinations.map((one) => one.key)).to.deep.equal([key]);
+      expect((await list()).destinations.map((one) => one.key)).to.include(key);
     });
   }
 
@@ -141,31 +149,167 @@ describe('/destinations', () => {
       expect(JSON.stringify([waitingFor, shown]), key).to.not.contain('hunter2');
     }
     const listed = await eventually(async () => {
-      const { destinations } = await list();
-      expect(destinations.reduce((sum, { deferred }) => sum + deferred, 0)).to.equal(keys.length);
-      return destinations.map(({ key }) => key);
+      const named = (await list()).destinations.filter(({ key }) => key !== origin);
+      expect(named.reduce((sum, { deferred }) => sum + deferred, 0)).to.equal(keys.length);
+      return named.map(({ key }) => key);
     });
-    expect(listed).to.have.members(['https://h', 'kafka://h', '//h', 'amqp://h/x']);
-    for (const key of listed) expect((await show(key)).paused, key).to.equal(true);
+    expect(listed).to.have.members(['https://h', 'https://h/x', 'kafka://h', '//h', 'amqp://h/x']);
+    for (const key of listed) expect((await show(key)).paused?.key, key).to.equal(key);
     for (const name of await service.redis.keys(`${service.prefix}:*`)) expect(name).to.not.contain('hunter2');
     expect(service.log).to.not.contain('hunter2');
   });
 
-  it('keeps the limits through pause and resume, however many ask at once', async () => {
-    const limits = { max_concurrency: 10, rate: 0.1, burst: 2 };
+  it('keeps the limits through pause and resume, to the last digit, however many ask at once', async () => {
+    const limits = { max_concurrency: 10, rate: 0.3333333333333333, burst: 2 };
     await set('tenant-7', limits);
     await Promise.all(Array.from({ length: 20 }, (_, nth) => done(ask('POST', 'tenant-7', nth % 2 === 0 ? '/pause' : '/resume'))));
-    expect(await done(ask('POST', 'tenant-7', '/pause'))).to.deep.include({ limits, paused: true, paused_by: 'tenant-7' });
-    expect(await done(ask('POST', 'tenant-7', '/resume'))).to.deep.include({ limits, paused: false, paused_by: null });
+    expect(await done(ask('POST', 'tenant-7', '/pause'))).to.deep.include({ limits }).and.to.have.nested.property('paused.key', 'tenant-7');
+    expect(await done(ask('POST', 'tenant-7', '/resume'))).to.deep.include({ limits, paused: null });
+  });
+
+  it('keeps a pause while limits are set, replaced and removed', async () => {
+    const { paused } = await done(ask('POST', 'tenant-7', '/pause', { reason: 'it is down' }));
+    expect(paused).to.deep.include({ key: 'tenant-7', until: null, by: NOBODY, reason: 'it is down' });
+    expect(await set('tenant-7', { rate: 1 })).to.deep.include({ limits: { rate: 1 }, paused });
+    expect(await set('tenant-7', {})).to.deep.include({ limits: null, paused });
+    expect(await done(ask('DELETE', 'tenant-7'))).to.deep.include({ limits: null, paused });
+    expect(await done(ask('POST', 'tenant-7', '/resume'))).to.deep.include(NO_LIMITS);
+  });
+
+  it('says who paused, why, since when and until when; a second pause changes all but since when', async () => {
+    const pauseAs = async (operator: string, query: string, body?: string): Promise<ShownDestination> =>
+      done(call(service.baseUrl, `/destinations/tenant-7/pause${query}`, { method: 'POST', headers: { ...JSON_TYPE, 'x-operator': operator }, ...(body === undefined ? {} : { body }) }));
+    const { paused: first } = await pauseAs('J%C3%BCrgen', '', '{"reason":"it is down","until":"2999-01-01T00:00:00Z"}');
+    expect(first).to.deep.include({ key: 'tenant-7', until: '2999-01-01T00:00:00.000Z', by: { ...NOBODY, operator: 'J\u00fcrgen' }, reason: 'it is down' });
+    expect(Math.abs(Date.parse(first?.since ?? '') - Date.now())).to.be.below(5_000);
+    const { paused: second } = await pauseAs('anna', '?reason=still');
+    expect(second).to.deep.equal({ key: 'tenant-7', since: first?.since, until: null, by: { ...NOBODY, operator: 'anna' }, reason: 'still' });
+    expect((await show('tenant-7')).paused).to.deep.equal(second);
+    const { paused: third } = await done(ask('POST', 'tenant-7', '/pause', { until: '+30m' }));
+    expect(Date.parse(third?.until ?? '') - Date.now()).to.be.within(1_790_000, 1_810_000);
+    expect(third).to.deep.include({ since: first?.since, by: NOBODY, reason: null });
+  });
+
+  it('refuses a pause that has ended before it begins', async () => {
+    expect((await ask('POST', 'tenant-7', '/pause', { until: '2026-01-01T00:00:00Z' })).body['details']).to.deep.equal([{ field: 'until', message: 'until must be in the future' }]);
+    expect((await show('tenant-7')).paused).to.equal(null);
+  });
+
+  it('still says that the group is paused when a part of it is resumed', async () => {
+    await done(ask('POST', 'kafka://default', '/pause', { reason: 'upgrade' }));
+    await done(ask('POST', 'kafka://default/orders', '/pause'));
+    expect((await show('kafka://default/orders')).paused?.key).to.equal('kafka://default/orders');
+    expect((await done(ask('POST', 'kafka://default/orders', '/resume'))).paused).to.deep.include({ key: 'kafka://default', reason: 'upgrade' });
+    await done(ask('POST', '*', '/pause'));
+    expect((await done(ask('POST', 'kafka://default', '/resume'))).paused?.key).to.equal('*');
+    expect((await done(ask('POST', '*', '/resume')))).to.deep.include({ key: '*', kind: 'all', paused: null });
+    expect((await show('kafka://default/orders')).paused).to.equal(null);
+  });
+
+  it('holds by a pause that version 0.1.0 has stored, and keeps its limits', async () => {
+    const { controls } = flowKeys(service.prefix, false);
+    await service.redis.hset(controls, 'p:tenant-7', '{"maxConcurrency":3,"isPaused":true}');
+    await service.startWorker();
+    const [task] = await submit(1, '/hook', { flow_key: 'tenant-7' });
+    await eventually(async () => { expect((await show('tenant-7')).deferred).to.equal(1); });
+    expect(await show('tenant-7')).to.deep.include({ limits: { max_concurrency: 3 }, paused: { key: 'tenant-7', since: null, until: null, by: null, reason: null } });
+    expect((await getTask(service.baseUrl, task?.id ?? '')).waiting_for?.message).to.equal('tenant-7 was paused by an operator: nothing is sent there until it is resumed');
+    expect(await done(ask('POST', 'tenant-7', '/resume'))).to.deep.include({ limits: { max_concurrency: 3 }, paused: null });
+    await waitForState(service.baseUrl, task?.id ?? '', 'delivered');
+  });
+
+  it('takes a key as its id, percent-encoded, and encoded twice', async () => {
+    const texts = [API.id, encodeURIComponent(API.id), API.id.replace('~', '%7E'), 'https%3A%2F%2Fapi.example.com', 'https%3a%2f%2fAPI.example.com', 'https%253A%252F%252Fapi.example.com', 'https:%2F%2Fapi.example.com'];
+    for (const text of texts) {
+      const { status, text: body } = await sendRaw(service.baseUrl, { method: 'GET', path: `/destinations/${text}` });
+      expect([status, (JSON.parse(body) as ShownDestination).key], text).to.deep.equal([200, API.key]);
+    }
+    for (const [method, action] of [['PUT', ''], ['DELETE', ''], ['POST', '/pause'], ['POST', '/resume']] as const) {
+      const { status, text } = await sendRaw(service.baseUrl, { method, path: `/destinations/${API.id}${action}`, ...(method === 'PUT' ? { headers: JSON_TYPE, body: '{}' } : {}) });
+      expect([status, (JSON.parse(text) as ShownDestination).key], method + action).to.deep.equal([200, API.key]);
+    }
+    const { status, text } = await sendRaw(service.baseUrl, { method: 'GET', path: '/destinations/~tenant' });
+    expect([status, text]).to.deep.include(400).and.to.have.property('1').that.includes('~fnRlbmFudA');
   });
 
   it('still knows everything after the API was started again', async () => {
-    await set('tenant-7', { max_concurrency: 3, paused: true });
+    await set('tenant-7', { max_concurrency: 3 });
+    await done(ask('POST', 'tenant-7', '/pause', { until: '2999-01-01T00:00:00Z', reason: 'it is down' }));
     const before = await list();
     await service.close();
     service = await start({ prefix: service.prefix });
     expect(await list()).to.deep.equal(before);
   });
+
+  it('while everything is paused sends nothing, not even dead letters, and says so; then all of it goes', async () => {
+    receiver.on('/down', { kind: 'answer', status: 400 });
+    const held = await Promise.all([submit(20), submit(5, '/hook', { flow_key: 'tenant-7' }), submit(5, '/down', { dead_destination: { url: receiver.url('/dead') } })]);
+    await done(ask('POST', '*', '/pause', { reason: 'the network is mended' }));
+    await service.startWorker();
+    await eventually(async () => { expect((await show('*')).deferred).to.equal(30); });
+    expect(receiver.requests).to.have.lengthOf(0);
+    const { destinations } = await list();
+    expect(destinations[0]).to.include({ key: '*', kind: 'all', deferred: 30 });
+    for (const { key, paused } of destinations) expect(paused, key).to.deep.include({ key: '*', reason: 'the network is mended' });
+    expect((await getTask(service.baseUrl, held[0][0]?.id ?? '')).waiting_for?.message).to.match(/^everything \(\*\) was paused by an operator at \S+ \("the network is mended"\): nothing is sent anywhere until it is resumed$/);
+    await done(ask('POST', '*', '/resume'));
+    for (const tasks of held.slice(0, 2)) await waitForDelivery(tasks);
+    for (const { id } of held[2]) await waitForState(service.baseUrl, id, 'dead_lettered');
+    expect((await list()).destinations.filter(({ key }) => key === '*')).to.deep.equal([]);
+  });
+
+  it('holds dead letters that are due while everything is paused', async () => {
+    // The attempt is under way when the operator pauses, and ends when the worker knows of it.
+    const pause = async (): Promise<void> => {
+      await done(ask('POST', '*', '/pause'));
+      const [other] = await submit(1);
+      await eventually(async () => { expect((await getTask(service.baseUrl, other?.id ?? '')).timeline.at(-1)).to.include({ reason: 'paused' }); });
+    };
+    receiver.on('/down', () => ({ kind: 'answer', status: 400, after: pause() }));
+    await service.startWorker();
+    const [task] = await submit(1, '/down', { dead_destination: { url: receiver.url('/dead') } });
+    await eventually(async () => {
+      const { state, waiting_for } = await getTask(service.baseUrl, task?.id ?? '');
+      expect([state, waiting_for?.code]).to.deep.equal(['dead_lettering', 'paused']);
+    });
+    expect(receiver.requestsTo('/dead')).to.have.lengthOf(0);
+    await done(ask('POST', '*', '/resume'));
+    await waitForState(service.baseUrl, task?.id ?? '', 'dead_lettered');
+  });
+
+  it('keeps a limit for everything, under which what has a nearer limit does not count', async () => {
+    const other = await createReceiver();
+    try {
+      for (const each of [receiver, other]) each.on('/hook', { kind: 'answer', delayMs: 50 });
+      await set('*', { max_concurrency: 2 });
+      await set(other.url(''), { max_concurrency: 4 });
+      await service.startWorker();
+      await waitForDelivery([...await submit(12), ...await submit(12, '/hook', { destination: { url: other.url('/hook') } })]);
+      expect([receiver.maxInFlight, other.maxInFlight]).to.deep.equal([2, 4]);
+      expect(await show(origin)).to.deep.include({ limits: { max_concurrency: 2 }, limited_by: '*' });
+      expect(await show(other.url(''))).to.deep.include({ limits: { max_concurrency: 4 }, limited_by: other.url('') });
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('sends again by itself when the pause is over, with no API there', async () => {
+    await service.startWorker();
+    const until = new Date(Date.now() + 6_000).toISOString();
+    await set('tenant-7', { max_concurrency: 50 });
+    await done(ask('POST', 'tenant-7', '/pause', { until }));
+    const tasks = await submit(10, '/paused', { flow_key: 'tenant-7' });
+    await eventually(async () => { expect((await show('tenant-7')).deferred).to.equal(10); });
+    await service.stopApi();
+    await receiver.waitForRequests(10, { path: '/paused', withinMs: 15_000 });
+    const [first] = receiver.requestsTo('/paused');
+    // The clocks of this process and of Redis are one here.
+    expect((first?.arrivedAt ?? 0) - Date.parse(until), 'from the end of the pause to the first send, ms').to.be.within(-50, 2_000);
+    const api = await start({ prefix: service.prefix });
+    for (const { id } of tasks) await waitForState(api.baseUrl, id, 'delivered');
+    const { controls } = flowKeys(service.prefix, false);
+    await eventually(async () => { expect(await api.redis.hget(controls, 'p:tenant-7'), 'workers of 0.1.0 send again, too').to.equal('{"maxConcurrency":50}'); });
+  }).timeout(30_000);
 
   describe('refuses', () => {
     const put = (body: string, type = 'application/json'): Promise<Answer> => call(service.baseUrl, '/destinations/a', { method: 'PUT', headers: { 'content-type': type }, body });
@@ -176,7 +320,8 @@ describe('/destinations', () => {
       ['a body that is no object', () => put('[]'), 400, 'invalid_request', ['']],
       ['an empty body', () => put(''), 400, 'invalid_json', undefined],
       ['a body that is no JSON', () => put('{'), 400, 'invalid_json', undefined],
-      ['a body that is too large', () => put(`{"paused":true${' '.repeat(70_000)}}`), 413, 'too_large', undefined],
+      ['a pause among limits', () => put('{"rate":1,"paused":true}'), 400, 'invalid_request', ['paused']],
+      ['a body that is too large', () => put(`{"rate":1${' '.repeat(70_000)}}`), 413, 'too_large', undefined],
       ['another type of body', () => put('a=1', 'application/x-www-form-urlencoded'), 415, 'unsupported_media_type', undefined],
       ['a name with a line break', () => get('/destinations/a%0Ab'), 400, 'invalid_request', ['key']],
       ['a path that is no percent-encoding', () => get('/destinations/%zz'), 400, 'invalid_request', undefined],
@@ -224,6 +369,24 @@ describe('/destinations', () => {
     expect([destinations.length, total >= 3]).to.deep.equal([1, true]);
   });
 
+  it('pauses and limits one endpoint, and leaves the others of its host alone; says so when nothing is sent to it', async () => {
+    receiver.on('/slow', { kind: 'answer', delayMs: 50 });
+    await done(ask('POST', receiver.url('/paused'), '/pause', { reason: 'it is down' }));
+    await set(receiver.url('/slow'), { max_concurrency: 2 });
+    await service.startWorker();
+    const paused = await submit(5, '/paused');
+    await waitForDelivery([...await submit(5), ...await submit(12, '/slow')]);
+    expect(receiver.maxInFlight).to.be.at.most(7);
+    await eventually(async () => { expect(await show(receiver.url('/paused'))).to.deep.include({ kind: 'endpoint', group: origin, deferred: 5 }).and.to.have.nested.property('paused.reason', 'it is down'); });
+    expect(receiver.requestsTo('/paused')).to.have.lengthOf(0);
+    expect((await getTask(service.baseUrl, paused[0]?.id ?? '')).waiting_for?.message).to.match(new RegExp(`^${receiver.url('/paused')} was paused by an operator at `));
+    expect(await show(receiver.url('/slow'))).to.deep.include({ limits: { max_concurrency: 2 }, limited_by: receiver.url('/slow'), paused: null });
+    expect((await list(`?group=${encodeURIComponent(origin)}`)).destinations.map(({ key }) => key)).to.have.members(['/paused', '/slow', '/hook'].map((path) => receiver.url(path)));
+    expect((await done(ask('POST', receiver.url('/other'), '/pause'))).hint).to.include(`no task for ${receiver.url('/other')} has been seen lately`);
+    expect((await done(ask('POST', receiver.url('/paused'), '/resume'))).hint).to.equal(null);
+    await waitForDelivery(paused);
+  });
+
   for (const shards of [1, 4]) {
     it(`stops and starts one destination only, with ${shards} shard(s)`, async () => {
       service = await start({ shards });
@@ -232,14 +395,14 @@ describe('/destinations', () => {
       const others = await submit(5);
       const paused = await submit(20, '/paused', { flow_key: 'tenant-7' });
       await waitForDelivery(others);
-      await eventually(async () => { expect(await show('tenant-7')).to.include({ group: origin, deferred: 20, paused: true }); });
+      await eventually(async () => { expect(await show('tenant-7')).to.include({ group: origin, deferred: 20 }).and.to.have.nested.property('paused.key', 'tenant-7'); });
       expect(receiver.requestsTo('/paused')).to.have.lengthOf(0);
       const resumedAt = Date.now();
       await done(ask('POST', 'tenant-7', '/resume'));
       await receiver.waitForRequests(1, { path: '/paused' });
       expect(Date.now() - resumedAt, 'until the first send, ms').to.be.below(1_000);
       await waitForDelivery(paused);
-      expect(await show('tenant-7')).to.include({ deferred: 0, paused: false });
+      expect(await show('tenant-7')).to.include({ deferred: 0, paused: null });
     });
   }
 
@@ -293,7 +456,7 @@ describe('/destinations', () => {
       return shown;
     });
     expect(circuit).to.include({ state: 'open', reason: 'failures' }).and.to.have.all.keys('state', 'since', 'until', 'reason');
-    expect((await list()).destinations.map(({ key }) => key)).to.deep.equal([origin]);
+    expect((await list()).destinations.map(({ key }) => key)).to.include(origin);
     isDown = false;
     expect((await done(ask('POST', origin, '/resume'))).circuit.state).to.equal('closed');
     await waitForDelivery(tasks);

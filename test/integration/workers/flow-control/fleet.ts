@@ -1,7 +1,10 @@
+import type { Actor } from '../../../../shared/domain/actor.js';
 import type { FlowPolicy } from '../../../../shared/domain/flow/flow-policy.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService, type WorkerOptions } from '../../../support/service-in-process.js';
 import { httpTask, submitNew, type WireTask } from '../../../support/tasks.js';
+
+const anybody: Actor = { type: 'anonymous', id: null, name: null, operator: null };
 
 /** Several workers in this process, and two receivers: the one that flow control is about, and one that is well. */
 export class Fleet {
@@ -24,8 +27,12 @@ export class Fleet {
     for (let nth = 0; nth < workers; nth += 1) await this.service.startWorker(options);
   }
 
-  async limit(name: string, policy: FlowPolicy | undefined): Promise<void> {
-    await this.service.queue.flowStore().setPolicy(name, policy);
+  /** Sets the limits of a name, and whether it is paused. */
+  async limit(name: string, { isPaused, ...limits }: FlowPolicy = {}): Promise<void> {
+    const store = this.service.queue.flowStore();
+    await store.setLimits(name, limits);
+    if (isPaused === true) await store.pause(name, { until: undefined, by: anybody, reason: undefined });
+    else await store.resume(name);
   }
 
   /** Due at once, to `/hook` of the receiver. */

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 
-import { parseLimit, parseName, parsePolicy } from '../../../../server/flow/schema.js';
+import { parseLimit, parseLimits, parseUntil } from '../../../../server/flow/schema.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
-import type { FlowPolicy } from '../../../../shared/domain/flow/flow-policy.js';
+import type { FlowLimits } from '../../../../shared/domain/flow/flow-policy.js';
 
 /** The fields that were complained about. */
 function refusedFields(parse: () => unknown): string[] {
@@ -17,19 +17,18 @@ function refusedFields(parse: () => unknown): string[] {
 }
 
 describe('what an operator may set for a destination', () => {
-  const taken: readonly (readonly [body: string, policy: FlowPolicy | undefined])[] = [
+  const taken: readonly (readonly [body: string, limits: FlowLimits | undefined])[] = [
     ['{}', undefined],
-    ['{"paused":false}', undefined],
-    ['{"paused":true}', { isPaused: true }],
+    ['{"reason":"too many 429"}', undefined],
     ['{"max_concurrency":1}', { maxConcurrency: 1 }],
     ['{"max_concurrency":100000}', { maxConcurrency: 100_000 }],
     ['{"rate":0.001}', { ratePerSecond: 0.001 }],
     ['{"rate":1000000,"burst":100000}', { ratePerSecond: 1_000_000, burst: 100_000 }],
-    ['{"max_concurrency":10,"rate":2.5,"burst":1,"paused":true}', { maxConcurrency: 10, ratePerSecond: 2.5, burst: 1, isPaused: true }],
+    ['{"max_concurrency":10,"rate":2.5,"burst":1,"reason":"x"}', { maxConcurrency: 10, ratePerSecond: 2.5, burst: 1 }],
   ];
-  for (const [body, policy] of taken) {
+  for (const [body, limits] of taken) {
     it(`takes ${body}`, () => {
-      expect(parsePolicy(JSON.parse(body))).to.deep.equal(policy);
+      expect(parseLimits(JSON.parse(body)).limits).to.deep.equal(limits);
     });
   }
 
@@ -49,57 +48,60 @@ describe('what an operator may set for a destination', () => {
     ['{"rate":1,"burst":100001}', ['burst']],
     ['{"rate":1,"burst":1.5}', ['burst']],
     ['{"burst":5}', ['burst']],
-    ['{"paused":"true"}', ['paused']],
-    ['{"paused":1}', ['paused']],
+    ['{"paused":true}', ['paused']],
+    ['{"paused":false,"rate":1}', ['paused']],
+    ['{"reason":""}', ['reason']],
+    ['{"reason":1}', ['reason']],
+    ['{"reason":"\\ud800"}', ['reason']],
     ['{"key":"a"}', ['key']],
     ['{"__proto__":{}}', ['__proto__']],
     ['{"max_concurrency":0,"rate":-1,"paused":"no","limit":3}', ['max_concurrency', 'rate', 'paused', 'limit']],
   ];
   for (const [body, fields] of refused) {
     it(`refuses ${body}, naming ${JSON.stringify(fields)}`, () => {
-      expect(refusedFields(() => parsePolicy(JSON.parse(body)))).to.have.members(fields);
+      expect(refusedFields(() => parseLimits(JSON.parse(body)))).to.have.members(fields);
     });
   }
 
+  it('says where a destination is paused, and which name was probably meant', () => {
+    expect(() => parseLimits({ paused: true })).to.throw(RequestError, 'POST /destinations/:key/pause');
+    expect(() => parseLimits({ raet: 1 })).to.throw(RequestError, 'raet is not allowed: did you mean rate?');
+  });
+
+  it('hands out the reason', () => {
+    expect(parseLimits({ rate: 1, reason: 'too many 429' }).reason).to.equal('too many 429');
+  });
+
   it('says that a burst needs a rate', () => {
-    expect(() => parsePolicy({ burst: 5 })).to.throw(RequestError, 'burst needs a rate');
+    expect(() => parseLimits({ burst: 5 })).to.throw(RequestError, 'burst needs a rate');
   });
 
   it('refuses far too many keys as a whole', () => {
     const wide = Object.fromEntries(Array.from({ length: 125_000 }, (_, nth) => [`k${nth}`, 1]));
-    expect(refusedFields(() => parsePolicy(wide))).to.deep.equal(['']);
+    expect(refusedFields(() => parseLimits(wide))).to.deep.equal(['']);
   });
 });
 
-describe('the name of a destination', () => {
-  const names: readonly (readonly [text: string, name: string])[] = [
-    ['https://API.example.com/x?y#z', 'https://api.example.com/x'],
-    ['HTTP://user:secret@example.com:80', 'http://example.com'],
-    ['HTTP://user:secret@example.com:80/', 'http://example.com/'],
-    ['http://127.0.0.1:8080/hook', 'http://127.0.0.1:8080/hook'],
-    ['https://bücher.example', 'https://xn--bcher-kva.example'],
-    ['kafka://default/orders', 'kafka://default/orders'],
-    ['kafka://Broker-1:9092/Orders', 'kafka://broker-1:9092/Orders'],
-    ['tenant 7/ä', 'tenant 7/ä'],
-    ['http://', 'http://'],
-    ['...', '...'],
-    ['%2e', '%2e'],
-    ['a/..', 'a/..'],
-    ['https://API.example.com/..', 'https://api.example.com/'],
-    ['https://API.example.com/Orders?token=1#x', 'https://api.example.com/Orders'],
-    [' https://user:secret@API.example.com', 'https://api.example.com'],
-    ['kafka://user:secret@Broker-1:9092/orders?token=1', 'kafka://broker-1:9092/orders'],
-    ['🚚'.repeat(1_024), '🚚'.repeat(1_024)],
+describe('the end of a pause', () => {
+  const NOW = Date.UTC(2026, 10, 28, 12);
+  const times: readonly (readonly [value: unknown, until: number | undefined])[] = [
+    [undefined, undefined],
+    ['2026-11-28T13:00:00Z', NOW + 3_600_000],
+    ['2026-11-28t14:00:00.5+01:00', NOW + 3_600_500],
+    ['+90s', NOW + 90_000],
+    ['+30m', NOW + 1_800_000],
+    ['+2h', NOW + 7_200_000],
+    ['+1d', NOW + 86_400_000],
   ];
-  for (const [text, name] of names) {
-    it(`of ${text} is ${name}`, () => {
-      expect(parseName(text)).to.equal(name);
+  for (const [value, until] of times) {
+    it(`may be ${String(value)}`, () => {
+      expect(parseUntil(value, NOW)).to.equal(until);
     });
   }
 
-  for (const text of ['.', '..', 'a\nb', '\u0000', '\ud800', 'x'.repeat(1_025), '🚚'.repeat(1_025), `https://example.com/${'x'.repeat(8_192)}`]) {
-    it(`cannot be ${JSON.stringify(text.slice(0, 20))}, ${text.length} characters`, () => {
-      expect(refusedFields(() => parseName(text))).to.deep.equal(['key']);
+  for (const value of ['', 'tomorrow', '2026-11-28', '2026-11-28T13:00:00', '2026-11-28 13:00:00Z', '2026-02-30T13:00:00Z', '2026-11-28T25:00:00Z', '30m', '-30m', '+0m', '+1.5h', '+30 m', '+999999999d', 1_764_331_200_000, null, {}]) {
+    it(`cannot be ${JSON.stringify(value)}`, () => {
+      expect(refusedFields(() => parseUntil(value, NOW))).to.deep.equal(['until']);
     });
   }
 });

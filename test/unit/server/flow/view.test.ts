@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import { toWireDestinations, toWireDestination, TrafficByName } from '../../../../server/flow/view.js';
+import { toWireChanged, toWireDestinations, toWireDestination, TrafficByName } from '../../../../server/flow/view.js';
+import type { Actor } from '../../../../shared/domain/actor.js';
 import { defaultCircuitRules, type Circuit, type CircuitRules } from '../../../../shared/domain/flow/circuit.js';
 import { flowNamed } from '../../../../shared/domain/destinations/flow.js';
 import type { FlowPolicy } from '../../../../shared/domain/flow/flow-policy.js';
@@ -36,8 +37,8 @@ function shown(name: string, traffic: TrafficByName, held: FlowSnapshot, rules: 
   return toWireDestination(name, traffic, held, rules) as Record<string, unknown>;
 }
 
-function listed(traffic: TrafficByName, held: FlowSnapshot, limit = 100): { keys: string[]; total: number; workers: number } {
-  const { destinations, total, workers } = toWireDestinations(traffic, held, defaultCircuitRules, limit) as { destinations: { key: string }[]; total: number; workers: number };
+function listed(traffic: TrafficByName, held: FlowSnapshot, { limit = 100, group }: { limit?: number; group?: string } = {}): { keys: string[]; total: number; workers: number } {
+  const { destinations, total, workers } = toWireDestinations(traffic, held, defaultCircuitRules, { limit, group }) as { destinations: { key: string }[]; total: number; workers: number };
   return { keys: destinations.map(({ key }) => key), total, workers };
 }
 
@@ -45,6 +46,8 @@ describe('how a destination is shown', () => {
   it('has zeros and no limits for an unknown name', () => {
     expect(shown('tenant-7', new TrafficByName([], []), snapshot())).to.deep.equal({
       key: 'tenant-7',
+      kind: 'flow_key',
+      id: '~dGVuYW50LTc',
       group: null,
       in_flight: 0,
       deferred: 0,
@@ -55,8 +58,7 @@ describe('how a destination is shown', () => {
       circuit: closed,
       limits: null,
       limited_by: null,
-      paused: false,
-      paused_by: null,
+      paused: null,
     });
   });
 
@@ -84,19 +86,42 @@ describe('how a destination is shown', () => {
   });
 
   const none = new TrafficByName([], []);
+  const anna: Actor = { type: 'anonymous', id: null, name: null, operator: 'Anna' };
+  const pause = { since: NOW - 1_000, until: NOW + 60_000, by: anna, reason: 'it is down' };
+  const shownPause = { since: '2026-11-23T11:59:59.000Z', until: '2026-11-23T12:01:00.000Z', by: anna, reason: 'it is down' };
   const holding: readonly (readonly [title: string, name: string, policies: Readonly<Record<string, FlowPolicy>>, expected: object])[] = [
-    ['limits as PUT takes them', API, { [API]: { maxConcurrency: 3, ratePerSecond: 0.5, burst: 2 } }, { limits: { max_concurrency: 3, rate: 0.5, burst: 2 }, limited_by: API, paused: false, paused_by: null }],
-    ['limits of the host where the key has none', TOPIC, { [CLUSTER]: { maxConcurrency: 3 } }, { limits: { max_concurrency: 3 }, limited_by: CLUSTER, paused: false, paused_by: null }],
-    ['limits of the key before those of the host', TOPIC, { [CLUSTER]: { maxConcurrency: 3 }, [TOPIC]: { ratePerSecond: 1 } }, { limits: { rate: 1 }, limited_by: TOPIC, paused: false, paused_by: null }],
-    ['that it is paused, without limits', TOPIC, { [TOPIC]: { isPaused: true } }, { limits: null, limited_by: null, paused: true, paused_by: TOPIC }],
-    ['that its host is paused', TOPIC, { [CLUSTER]: { isPaused: true }, [TOPIC]: { ratePerSecond: 1 } }, { limits: { rate: 1 }, limited_by: TOPIC, paused: true, paused_by: CLUSTER }],
+    ['limits as PUT takes them', API, { [API]: { maxConcurrency: 3, ratePerSecond: 0.5, burst: 2 } }, { limits: { max_concurrency: 3, rate: 0.5, burst: 2 }, limited_by: API, paused: null }],
+    ['limits of the host where the key has none', TOPIC, { [CLUSTER]: { maxConcurrency: 3 } }, { limits: { max_concurrency: 3 }, limited_by: CLUSTER, paused: null }],
+    ['limits of everything where nothing nearer has some', TOPIC, { '*': { maxConcurrency: 3 } }, { limits: { max_concurrency: 3 }, limited_by: '*', paused: null }],
+    ['limits of the key before those of the host', TOPIC, { [CLUSTER]: { maxConcurrency: 3 }, [TOPIC]: { ratePerSecond: 1 } }, { limits: { rate: 1 }, limited_by: TOPIC, paused: null }],
+    ['that it is paused, without limits', TOPIC, { [TOPIC]: { isPaused: true, pause } }, { limits: null, limited_by: null, paused: { key: TOPIC, ...shownPause } }],
+    ['that its host is paused', TOPIC, { [CLUSTER]: { isPaused: true, pause }, [TOPIC]: { ratePerSecond: 1 } }, { limits: { rate: 1 }, limited_by: TOPIC, paused: { key: CLUSTER, ...shownPause } }],
+    ['that everything is paused', 'tenant-7', { '*': { isPaused: true, pause } }, { limits: null, limited_by: null, paused: { key: '*', ...shownPause } }],
+    ['the nearest of several pauses', TOPIC, { [TOPIC]: { isPaused: true, pause }, [CLUSTER]: { isPaused: true }, '*': { isPaused: true } }, { limits: null, limited_by: null, paused: { key: TOPIC, ...shownPause } }],
+    ['a pause of version 0.1.0, of which nothing is known', TOPIC, { [TOPIC]: { isPaused: true } }, { limits: null, limited_by: null, paused: { key: TOPIC, since: null, until: null, by: null, reason: null } }],
   ];
   for (const [title, name, policies, expected] of holding) {
     it(`says ${title}`, () => {
       const { limits, ...rest } = shown(name, none, snapshot(policies));
-      expect({ limits: JSON.parse(JSON.stringify(limits)) as unknown, limited_by: rest['limited_by'], paused: rest['paused'], paused_by: rest['paused_by'] }).to.deep.equal(expected);
+      expect({ limits: JSON.parse(JSON.stringify(limits)) as unknown, limited_by: rest['limited_by'], paused: rest['paused'] }).to.deep.equal(expected);
     });
   }
+
+  for (const [name, kind] of [['*', 'all'], [API, 'host'], [`${API}/`, 'endpoint'], [`${API}/orders`, 'endpoint'], ['http://127.0.0.1:8080', 'host'], [CLUSTER, 'cluster'], [TOPIC, 'topic'], ['tenant-7', 'flow_key'], ['//host/x', 'flow_key']] as const) {
+    it(`says of ${name} that its kind is ${kind}`, () => {
+      expect(shown(name, none, snapshot())['kind']).to.equal(kind);
+    });
+  }
+
+  it('counts for * all that is sent anywhere', () => {
+    const traffic = new TrafficByName([sample(TOPIC, CLUSTER, { inFlight: 2 }), sample('tenant-7', API, { inFlight: 3, failed: 1 }), sample('*', API, { inFlight: 1 })], [waitingList(API, API, 4)]);
+    expect(shown('*', traffic, snapshot())).to.include({ group: null, in_flight: 6, failed: 1, deferred: 4 });
+  });
+
+  it('with a host of a flow_key that is paused', () => {
+    const traffic = new TrafficByName([sample('tenant-7', API, { delivered: 1 }), sample('tenant-7', CLUSTER, { failed: 1 })], []);
+    expect(shown('tenant-7', traffic, snapshot({ [CLUSTER]: { isPaused: true } }))).to.deep.include({ group: CLUSTER }).and.to.have.nested.property('paused.key', CLUSTER);
+  });
 
   const circuits: readonly (readonly [state: string, circuit: Circuit])[] = [
     ['open', circuit()],
@@ -121,11 +146,46 @@ describe('the list of destinations', () => {
   it('has what is sent to, what waits, what an operator set, and what has an open circuit, the hottest first', () => {
     const traffic = new TrafficByName([sample('lately', API, { delivered: 9 }), sample('sending', API, { inFlight: 1 })], [waitingList('waiting', API, 20), waitingList('sending', API, 1)]);
     const held = snapshot({ limited: { maxConcurrency: 1 } }, { 'http://down': circuit() });
-    expect(listed(traffic, held)).to.deep.equal({ keys: ['waiting', 'sending', 'lately', 'http://down', 'limited'], total: 5, workers: 2 });
+    expect(listed(traffic, held)).to.deep.equal({ keys: [API, 'waiting', 'sending', 'lately', 'http://down', 'limited'], total: 6, workers: 2 });
+  });
+
+  it('has * before all others, where something is set for it', () => {
+    const traffic = new TrafficByName([sample('tenant-7', API, { inFlight: 1 })], []);
+    expect(listed(traffic, snapshot()).keys).to.deep.equal([API, 'tenant-7']);
+    expect(listed(traffic, snapshot({ '*': { isPaused: true } })).keys).to.deep.equal(['*', API, 'tenant-7']);
+  });
+
+  it('has the host of each key', () => {
+    const traffic = new TrafficByName([sample(TOPIC, CLUSTER, { delivered: 1 })], []);
+    expect(listed(traffic, snapshot({ 'kafka://b:9092/orders': { maxConcurrency: 1 } })).keys).to.deep.equal([CLUSTER, TOPIC, 'kafka://b:9092', 'kafka://b:9092/orders']);
+  });
+
+  it('has, when it is asked for a group, what is in that host alone', () => {
+    const traffic = new TrafficByName([sample(TOPIC, CLUSTER, { delivered: 1 }), sample('kafka://default/paid', CLUSTER, { inFlight: 1 }), sample('tenant-7', CLUSTER, { inFlight: 1 }), sample(API, API)], []);
+    expect(listed(traffic, snapshot(), { group: CLUSTER })).to.deep.equal({ keys: ['kafka://default/paid', TOPIC], total: 2, workers: 2 });
+  });
+
+  it('has at most 1,000 of one host, the busiest', () => {
+    const topics = Array.from({ length: 1_001 }, (_, nth) => sample(`${CLUSTER}/t${nth}`, CLUSTER, { delivered: nth }));
+    const { keys, total } = listed(new TrafficByName([...topics, sample('tenant-7', API)], []), snapshot(), { limit: 1_000, group: CLUSTER });
+    expect([keys.length, keys[0], keys.at(-1), total]).to.deep.equal([1_000, `${CLUSTER}/t1000`, `${CLUSTER}/t1`, 1_000]);
   });
 
   it('has no more than was asked for, and says how many there are', () => {
     const traffic = new TrafficByName(Array.from({ length: 5 }, (_, nth) => sample(`t-${nth}`, API, { inFlight: nth })), []);
-    expect(listed(traffic, snapshot(), 2)).to.deep.equal({ keys: ['t-4', 't-3'], total: 5, workers: 2 });
+    expect(listed(traffic, snapshot(), { limit: 2 })).to.deep.equal({ keys: [API, 't-4'], total: 6, workers: 2 });
+  });
+});
+
+describe('the answer to a change', () => {
+  const changed = (name: string, traffic: TrafficByName): unknown => (toWireChanged(name, traffic, snapshot(), defaultCircuitRules) as { hint: unknown }).hint;
+  const traffic = new TrafficByName([sample(TOPIC, CLUSTER, { delivered: 1 })], []);
+
+  it('gives a hint when it names a part of a host that gets no tasks, while others of the host do', () => {
+    expect(changed('kafka://default/paid', traffic)).to.match(/^no task for kafka:\/\/default\/paid has been seen lately, but some for kafka:\/\/default: .+ name kafka:\/\/default \(~[A-Za-z0-9_-]+\)$/);
+  });
+
+  it('gives none else', () => {
+    for (const name of [TOPIC, CLUSTER, 'tenant-7', '*', 'kafka://b:9092/orders']) expect(changed(name, traffic), name).to.equal(null);
   });
 });

@@ -1,12 +1,19 @@
 import { expect } from 'chai';
 
+import type { Actor } from '../../../../../shared/domain/actor.js';
 import type { Circuit } from '../../../../../shared/domain/flow/circuit.js';
 import type { FlowPolicy } from '../../../../../shared/domain/flow/flow-policy.js';
-import type { FlowStore } from '../../../../../shared/queue/flow/flow-store.js';
+import type { FlowStore, PauseOrder } from '../../../../../shared/queue/flow/flow-store.js';
 import { flowKeys } from '../../../../../shared/queue/names.js';
 import { eventually } from '../../../../support/eventually.js';
 import { PrivateRedis } from '../../../../support/redis.js';
 import { InProcessService } from '../../../../support/service-in-process.js';
+
+const anna: Actor = { type: 'anonymous', id: null, name: null, operator: 'Anna' };
+
+function order(changes: Partial<PauseOrder> = {}): PauseOrder {
+  return { until: undefined, by: anna, reason: undefined, ...changes };
+}
 
 describe('FlowStore', () => {
   let service: InProcessService;
@@ -39,17 +46,19 @@ describe('FlowStore', () => {
     const names = ({ changes }: Awaited<ReturnType<FlowStore['changesSince']>>): string[] => changes.map(({ kind, name }) => `${kind} ${name}`);
 
     it('tells everything at first, then what changed, then nothing', async () => {
-      await store.setPolicy('a', { maxConcurrency: 1 });
+      await store.setLimits('a', { maxConcurrency: 1 });
       await store.openCircuit('g', circuitAt(1));
       const first = await store.changesSince(-1);
       expect([first.isEverything, names(first).sort()]).to.deep.equal([true, ['circuit g', 'policy a']]);
-      await store.setPolicy('a', undefined);
-      await store.setPolicy('b', { isPaused: true });
+      await store.setLimits('a', undefined);
+      await store.pause('b', order());
       await store.closeCircuit('g');
       const next = await store.changesSince(first.version);
+      const [, ofB] = next.changes;
+      const since = ofB?.kind === 'policy' ? ofB.policy?.pause?.since : undefined;
       expect([next.isEverything, next.changes]).to.deep.equal([false, [
         { kind: 'policy', name: 'a', policy: undefined },
-        { kind: 'policy', name: 'b', policy: { isPaused: true } },
+        { kind: 'policy', name: 'b', policy: { isPaused: true, pause: { since, by: anna } } },
         { kind: 'circuit', name: 'g', circuit: undefined },
       ]]);
       expect((await store.changesSince(next.version)).changes).to.deep.equal([]);
@@ -57,7 +66,7 @@ describe('FlowStore', () => {
     });
 
     it('tells everything to who knows more than Redis does: it has lost something', async () => {
-      await store.setPolicy('lost', { maxConcurrency: 1 });
+      await store.setLimits('lost', { maxConcurrency: 1 });
       const { version } = await store.changesSince(-1);
       await service.redis.del(keys().controls, keys().changes, keys().version);
       const after = await store.changesSince(version);
@@ -65,41 +74,123 @@ describe('FlowStore', () => {
     });
 
     it('never gives a version again for another change, also when Redis has lost the first one before a worker asked', async () => {
-      await store.setPolicy('lost', { maxConcurrency: 1 });
+      await store.setLimits('lost', { maxConcurrency: 1 });
       const { version } = await store.changesSince(-1);
       await service.redis.del(keys().controls, keys().changes, keys().version);
-      await store.setPolicy('new', { maxConcurrency: 2 });
+      await store.setLimits('new', { maxConcurrency: 2 });
       expect(names(await store.changesSince(version))).to.deep.equal(['policy new']);
     });
 
     it('tells everything to who knows a change that Redis has lost, though there is a newer one', async () => {
-      await store.setPolicy('kept', { maxConcurrency: 1 });
+      await store.setLimits('kept', { maxConcurrency: 1 });
       const before = await store.changesSince(-1);
-      await store.setPolicy('lost', { isPaused: true });
+      await store.pause('lost', order());
       const { version } = await store.changesSince(before.version);
       // As after a kill -9, with the last second not written.
       await service.redis.hdel(keys().controls, 'p:lost');
       await service.redis.zrem(keys().changes, 'p:lost');
       await service.redis.zrem(keys().versions, String(version));
       await service.redis.set(keys().version, before.version);
-      await store.setPolicy('new', { maxConcurrency: 2 });
+      await store.setLimits('new', { maxConcurrency: 2 });
       const after = await store.changesSince(version);
       expect([after.isEverything, names(after).sort()]).to.deep.equal([true, ['policy kept', 'policy new']]);
       expect((await store.changesSince(before.version)).isEverything, 'a version that was kept').to.equal(false);
     });
 
     it('tells everything to who is behind more changes than are remembered', async () => {
-      await store.setPolicy('first', { maxConcurrency: 1 });
+      await store.setLimits('first', { maxConcurrency: 1 });
       const { version } = await store.changesSince(-1);
-      await store.setPolicy('first', undefined);
+      await store.setLimits('first', undefined);
       const pipeline = service.redis.pipeline();
       for (let nth = 0; nth < 20_000; nth += 1) pipeline.zadd(keys().changes, version + 2 + nth, `p:filler-${nth}`);
       await pipeline.exec();
       await service.redis.set(keys().version, version + 20_001);
-      await store.setPolicy('last', { maxConcurrency: 1 });
+      await store.setLimits('last', { maxConcurrency: 1 });
       expect(await service.redis.zcard(keys().changes)).to.equal(20_000);
       const after = await store.changesSince(version);
       expect([after.isEverything, names(after)]).to.deep.equal([true, ['policy last']]);
+    });
+  });
+
+  describe('pauses', () => {
+    const policyOf = async (name: string): Promise<FlowPolicy | undefined> => (await store.snapshot([name])).policies.get(name);
+    const stored = (name: string): Promise<string | null> => service.redis.hget(keys().controls, `p:${name}`);
+
+    it('say who, why, since when and until when, by the clock of Redis', async () => {
+      const before = await redisNow();
+      expect(await store.pause('a', order({ until: before + 60_000, reason: 'it is down' }))).to.equal(true);
+      const { isPaused, pause } = (await policyOf('a')) ?? {};
+      expect([isPaused, pause?.until, pause?.by, pause?.reason]).to.deep.equal([true, before + 60_000, anna, 'it is down']);
+      expect(pause?.since).to.be.within(before, await redisNow());
+    });
+
+    it('of a name that is paused already stay since then, and the rest is replaced', async () => {
+      await store.pause('a', order({ until: (await redisNow()) + 60_000, reason: 'it is down' }));
+      const first = await policyOf('a');
+      await eventually(async () => expect(await redisNow()).to.be.above(first?.pause?.since ?? Infinity));
+      const bob = { ...anna, operator: 'Bob' };
+      await store.pause('a', order({ by: bob }));
+      expect(await policyOf('a')).to.deep.equal({ isPaused: true, pause: { since: first?.pause?.since, by: bob } });
+    });
+
+    it('leave every digit of the limits as it was set, and limits leave them', async () => {
+      for (const ratePerSecond of [0.3333333333333333, 0.1, 1 / 7, 999_999.999_999_999_9, 0.001, 1_000_000]) {
+        const limits = { maxConcurrency: 100_000, ratePerSecond, burst: 3 };
+        await store.setLimits('a', limits);
+        await store.pause('a', order());
+        expect(await policyOf('a')).to.deep.include(limits);
+        await store.setLimits('a', { ...limits, burst: 4 });
+        expect(await policyOf('a')).to.deep.include({ ...limits, burst: 4, isPaused: true });
+        await store.resume('a');
+        expect(await policyOf('a')).to.deep.equal({ ...limits, burst: 4 });
+      }
+    });
+
+    it('refuse an end that has passed, and change nothing then', async () => {
+      await store.setLimits('a', { maxConcurrency: 1 });
+      expect(await store.pause('a', order({ until: await redisNow() }))).to.equal(false);
+      expect(await policyOf('a')).to.deep.equal({ maxConcurrency: 1 });
+    });
+
+    it('are over at their end, also where no process has removed them', async () => {
+      await store.setLimits('a', { maxConcurrency: 1 });
+      await store.pause('a', order({ until: (await redisNow()) + 50 }));
+      await store.pause('b', order({ until: (await redisNow()) + 50 }));
+      expect(await store.removeEndedPause('a'), 'too early').to.equal(false);
+      await eventually(async () => expect(await policyOf('a')).to.deep.equal({ maxConcurrency: 1 }));
+      expect([...(await store.snapshotOfAll()).policies.keys()]).to.deep.equal(['a']);
+      expect(await stored('a'), 'as workers of 0.1.0 see it').to.include('"isPaused":true');
+      expect(await Promise.all(['a', 'a', 'b', 'c'].map((name) => store.removeEndedPause(name)))).to.deep.equal([true, false, true, false]);
+      expect([await stored('a'), await stored('b')]).to.deep.equal(['{"maxConcurrency":1}', null]);
+    });
+
+    it('that are over begin anew when the name is paused again', async () => {
+      await store.pause('a', order({ until: (await redisNow()) + 1 }));
+      await eventually(async () => expect(await policyOf('a')).to.equal(undefined));
+      const before = await redisNow();
+      await store.pause('a', order());
+      expect((await policyOf('a'))?.pause?.since).to.be.at.least(before);
+    });
+
+    it('of version 0.1.0 hold, keep their limits, and can be resumed', async () => {
+      await service.redis.hset(keys().controls, 'p:a', '{"maxConcurrency":3,"isPaused":true}');
+      expect(await policyOf('a')).to.deep.equal({ maxConcurrency: 3, isPaused: true });
+      await store.setLimits('a', { maxConcurrency: 4 });
+      expect(await policyOf('a')).to.deep.equal({ maxConcurrency: 4, isPaused: true });
+      await store.pause('a', order({ reason: 'still' }));
+      expect(await policyOf('a'), 'since when is not known').to.deep.equal({ maxConcurrency: 4, isPaused: true, pause: { by: anna, reason: 'still' } });
+      await store.resume('a');
+      expect(await policyOf('a')).to.deep.equal({ maxConcurrency: 4 });
+    });
+
+    it('are what version 0.1.0 takes for one', async () => {
+      await store.setLimits('a', { ratePerSecond: 2.5 });
+      await store.pause('a', order({ reason: 'a "quoted"\n\u{1f69a} / text' }));
+      expect(JSON.parse((await stored('a')) ?? '')).to.deep.include({ ratePerSecond: 2.5, isPaused: true });
+      expect((await policyOf('a'))?.pause?.reason).to.equal('a "quoted"\n\u{1f69a} / text');
+      // That version clears the flag alone.
+      await service.redis.hset(keys().controls, 'p:a', JSON.stringify({ ratePerSecond: 2.5, pause: (await policyOf('a'))?.pause }));
+      expect((await policyOf('a'))?.isPaused).to.equal(undefined);
     });
   });
 
@@ -214,7 +305,7 @@ describe('FlowStore', () => {
   });
 
   it('leaves nothing of a destination for ever but what an operator set', async () => {
-    await store.setPolicy('d', { maxConcurrency: 1, ratePerSecond: 5 });
+    await store.setLimits('d', { maxConcurrency: 1, ratePerSecond: 5 });
     await store.acquire('d', { maxConcurrency: 1, ratePerSecond: 5 }, 'w', 30_000, ['a']);
     await store.room('d', { maxConcurrency: 1 }, 'w', 250);
     await store.takeProbe('d', 'w', 30_000);
@@ -226,7 +317,7 @@ describe('FlowStore', () => {
   });
 
   it('works on a Redis that has forgotten all scripts', async () => {
-    await store.setPolicy('d', { maxConcurrency: 1 });
+    await store.setLimits('d', { maxConcurrency: 1 });
     await service.redis.script('FLUSH');
     expect(await store.acquire('d', { maxConcurrency: 1 }, 'w', 30_000, ['a'])).to.include({ granted: 1 });
     expect((await store.changesSince(-1)).changes).to.have.lengthOf(1);

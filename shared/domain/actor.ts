@@ -1,0 +1,20 @@
+/**
+ * Who asked for a change, as it is stored, logged and shown. While there are no access keys, everybody is anonymous.
+ * `{"type":"anonymous","id":null,"name":null,"operator":"Anna"}`
+ */
+export interface Actor {
+  readonly type: 'key' | 'session' | 'anonymous' | 'receiver' | 'service';
+  /** The id of the key or session, and its name. */
+  readonly id: string | null;
+  readonly name: string | null;
+  /** The header X-Operator of the request. It is a claim that is recorded, and it is never trusted. */
+  readonly operator: string | null;
+}
+
+/** For a sentence: `Anna (key deploy-bot)`, `Anna`, `key deploy-bot`, `an operator`. */
+export function printActor({ type, id, name, operator }: Actor): string {
+  const known = name ?? id;
+  const credential = known === null ? undefined : `${type} ${known}`;
+  if (operator === null) return credential ?? 'an operator';
+  return credential === undefined ? operator : `${operator} (${credential})`;
+}
