@@ -18,7 +18,7 @@ import { parseLimit, parseLimits, parseUntil, untilHasPassed } from './schema.js
 import { circuitsOf, toWireChanged, toWireDestinations, toWireDestination, TrafficByName } from './view.js';
 
 export interface FlowParts {
-  readonly queue: Pick<TaskQueue, 'withFlow' | 'waitingListDepths'>;
+  readonly queue: Pick<TaskQueue, 'withFlow' | 'waitingListDepths' | 'failedDestinations'>;
   /** The settings that the workers have: they decide which cluster is the default one, and when a circuit is open. */
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
   /** The paths in the names of endpoints are written with it. */
@@ -40,9 +40,9 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
       const limit = parseLimit(query.get('limit'));
       const { circuit, defaultBrokers } = await fleetSettings.view();
       const group = query.get('group');
-      const listed = { limit, group: group === undefined ? undefined : parseKey(group, { defaultBrokers, mask, field: 'group' }) };
-      const [traffic, snapshot] = await Promise.all([readTraffic(queue), queue.withFlow((store) => store.snapshotOfAll())]);
-      return jsonAnswer(200, toWireDestinations(traffic, snapshot, circuit, listed));
+      const inGroup = group === undefined ? undefined : parseKey(group, { defaultBrokers, mask, field: 'group' });
+      const [traffic, snapshot, withFailedTasks] = await Promise.all([readTraffic(queue), queue.withFlow((store) => store.snapshotOfAll()), queue.failedDestinations(defaultBrokers)]);
+      return jsonAnswer(200, toWireDestinations(traffic, snapshot, circuit, { limit, group: inGroup, withFailedTasks }));
     },
   },
   {

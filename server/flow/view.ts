@@ -88,11 +88,13 @@ export interface ListedDestinations {
   readonly limit: number;
   /** A host or cluster: its endpoints or topics alone. */
   readonly group: string | undefined;
+  /** They are listed, too. */
+  readonly withFailedTasks: readonly string[];
 }
 
 /** The busiest come first: by what is sent or waits now, then by what was sent lately. What is set for `*` comes before all. */
-export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules, { limit, group }: ListedDestinations): object {
-  const names = listedNames(traffic, snapshot, rules, group);
+export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules, { limit, ...which }: ListedDestinations): object {
+  const names = listedNames(traffic, snapshot, rules, which);
   return {
     destinations: names.slice(0, limit).map((name) => toWireDestination(name, traffic, snapshot, rules)),
     total: names.length,
@@ -100,10 +102,10 @@ export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapsho
   };
 }
 
-function listedNames(traffic: TrafficByName, { circuits, policies, now }: FlowSnapshot, rules: CircuitRules, group: string | undefined): readonly string[] {
+function listedNames(traffic: TrafficByName, { circuits, policies, now }: FlowSnapshot, rules: CircuitRules, { group, withFailedTasks }: Omit<ListedDestinations, 'limit'>): readonly string[] {
   const open = [...circuits].filter(([, circuit]) => stateOfCircuit(circuit, now, rules) !== 'closed').map(([id]) => flowOfId(id).key);
   const names = new Set<string>();
-  for (const name of [...traffic.names(), ...policies.keys(), ...open]) {
+  for (const name of [...traffic.names(), ...policies.keys(), ...open, ...withFailedTasks]) {
     const host = hostOfName(name);
     if (group !== undefined && (host !== group || name === group)) continue;
     names.add(name);

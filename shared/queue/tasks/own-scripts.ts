@@ -9,6 +9,7 @@ import { addSearchFieldsScripts } from './add-search-fields-scripts.js';
 import { boardScript } from './board-script.js';
 import { cancelScript } from './cancel-script.js';
 import { countScript } from './count-script.js';
+import { failedDestinationsScript } from './failed-destinations-script.js';
 import { failedPageScript } from './failed-page-script.js';
 import { locateScript } from './locate-script.js';
 import { readScript } from './read-script.js';
@@ -24,6 +25,7 @@ export const fixedScripts = {
   krsCancel: cancelScript,
   krsLocate: locateScript,
   krsCount: countScript,
+  krsFailedDestinations: failedDestinationsScript,
   krsFailedPage: failedPageScript,
   krsRead: readScript,
   krsPrepareRedrive: prepareRedriveScript,

@@ -1,9 +1,11 @@
 import { defaultPathMask, type PathMask } from '../../domain/destinations/path-mask.js';
 import { RequestError, type RequestErrorCode } from '../../domain/errors.js';
 import type { Flow } from '../../domain/destinations/flow.js';
+import type { DefaultBrokers } from '../../domain/flow/flow-key.js';
 import type { Clock } from '../../domain/ports.js';
 import type { Task } from '../../domain/task/task.js';
 import { cancelTask, type Cancellation } from './cancel-task.js';
+import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { WaitingLists, type WaitingListDepth } from '../flow/waiting-lists.js';
 import { flowKeys, shardOf } from '../names.js';
@@ -157,6 +159,11 @@ export class TaskQueue {
       const depths = await Promise.all(this.#shards.all().map((shard) => new WaitingLists(shard).depths(LISTS_SHOWN_PER_SHARD, named.map(({ id }) => id))));
       return depths.flat();
     });
+  }
+
+  /** The keys of the tasks that failed last, in all shards: see failed-destinations.ts. */
+  async failedDestinations(defaultBrokers: DefaultBrokers): Promise<readonly string[]> {
+    return this.#speak(async () => (await Promise.all(this.#shards.all().map((shard) => failedDestinations(shard, defaultBrokers)))).flat());
   }
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */

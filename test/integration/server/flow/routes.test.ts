@@ -262,8 +262,16 @@ describe('/destinations', () => {
     // The attempt is under way when the operator pauses, and ends when the worker knows of it.
     const pause = async (): Promise<void> => {
       await done(ask('POST', '*', '/pause'));
-      const [other] = await submit(1);
-      await eventually(async () => { expect((await getTask(service.baseUrl, other?.id ?? '')).timeline.at(-1)).to.include({ reason: 'paused' }); });
+      await eventually(async () => {
+        const [other] = await submit(1);
+        // What is submitted before the worker knows of the pause is delivered.
+        const { waiting_for: waitingFor } = await eventually(async () => {
+          const shown = await getTask(service.baseUrl, other?.id ?? '');
+          expect(shown.state === 'delivered' || shown.timeline.length === 1, 'decided').to.equal(true);
+          return shown;
+        });
+        expect(waitingFor?.code).to.equal('paused');
+      });
     };
     receiver.on('/down', () => ({ kind: 'answer', status: 400, after: pause() }));
     await service.startWorker();
@@ -294,11 +302,11 @@ describe('/destinations', () => {
   });
 
   it('sends again by itself when the pause is over, with no API there', async () => {
-    await service.startWorker();
     const until = new Date(Date.now() + 6_000).toISOString();
     await set('tenant-7', { max_concurrency: 50 });
     await done(ask('POST', 'tenant-7', '/pause', { until }));
     const tasks = await submit(10, '/paused', { flow_key: 'tenant-7' });
+    await service.startWorker();
     await eventually(async () => { expect((await show('tenant-7')).deferred).to.equal(10); });
     await service.stopApi();
     await receiver.waitForRequests(10, { path: '/paused', withinMs: 15_000 });
@@ -381,11 +389,26 @@ describe('/destinations', () => {
     expect(receiver.requestsTo('/paused')).to.have.lengthOf(0);
     expect((await getTask(service.baseUrl, paused[0]?.id ?? '')).waiting_for?.message).to.match(new RegExp(`^${receiver.url('/paused')} was paused by an operator at `));
     expect(await show(receiver.url('/slow'))).to.deep.include({ limits: { max_concurrency: 2 }, limited_by: receiver.url('/slow'), paused: null });
-    expect((await list(`?group=${encodeURIComponent(origin)}`)).destinations.map(({ key }) => key)).to.have.members(['/paused', '/slow', '/hook'].map((path) => receiver.url(path)));
+    await eventually(async () => { expect((await list(`?group=${encodeURIComponent(origin)}`)).destinations.map(({ key }) => key)).to.have.members(['/paused', '/slow', '/hook'].map((path) => receiver.url(path))); });
     expect((await done(ask('POST', receiver.url('/other'), '/pause'))).hint).to.include(`no task for ${receiver.url('/other')} has been seen lately`);
     expect((await done(ask('POST', receiver.url('/paused'), '/resume'))).hint).to.equal(null);
     await waitForDelivery(paused);
   });
+
+  it('lists, without a worker, what tasks have failed for', async () => {
+    service = await start({ shards: 4 });
+    receiver.on('/down', { kind: 'answer', status: 400 });
+    const worker = await service.startWorker();
+    const tasks = [...await submit(4, '/down', { dead_destination: { url: receiver.url('/dead') } }), ...await submit(1, '/down', { dead_destination: { url: receiver.url('/dead') }, flow_key: 'tenant-7' })];
+    for (const { id } of tasks) await waitForState(service.baseUrl, id, 'dead_lettered');
+    await worker.stop(0);
+    // A worker's report counts for 5 s.
+    await eventually(async () => {
+      const { destinations, workers } = await list();
+      expect(workers).to.equal(0);
+      expect(destinations.map(({ key }) => key)).to.deep.equal([origin, receiver.url('/down'), 'tenant-7']);
+    }, { withinMs: 15_000 });
+  }).timeout(30_000);
 
   for (const shards of [1, 4]) {
     it(`stops and starts one destination only, with ${shards} shard(s)`, async () => {

@@ -37,8 +37,8 @@ function shown(name: string, traffic: TrafficByName, held: FlowSnapshot, rules: 
   return toWireDestination(name, traffic, held, rules) as Record<string, unknown>;
 }
 
-function listed(traffic: TrafficByName, held: FlowSnapshot, { limit = 100, group }: { limit?: number; group?: string } = {}): { keys: string[]; total: number; workers: number } {
-  const { destinations, total, workers } = toWireDestinations(traffic, held, defaultCircuitRules, { limit, group }) as { destinations: { key: string }[]; total: number; workers: number };
+function listed(traffic: TrafficByName, held: FlowSnapshot, { limit = 100, group, withFailedTasks = [] }: { limit?: number; group?: string; withFailedTasks?: string[] } = {}): { keys: string[]; total: number; workers: number } {
+  const { destinations, total, workers } = toWireDestinations(traffic, held, defaultCircuitRules, { limit, group, withFailedTasks }) as { destinations: { key: string }[]; total: number; workers: number };
   return { keys: destinations.map(({ key }) => key), total, workers };
 }
 
@@ -153,6 +153,10 @@ describe('the list of destinations', () => {
     const traffic = new TrafficByName([sample('tenant-7', API, { inFlight: 1 })], []);
     expect(listed(traffic, snapshot()).keys).to.deep.equal([API, 'tenant-7']);
     expect(listed(traffic, snapshot({ '*': { isPaused: true } })).keys).to.deep.equal(['*', API, 'tenant-7']);
+  });
+
+  it('has what tasks failed for', () => {
+    expect(listed(new TrafficByName([], []), snapshot(), { withFailedTasks: [`${API}/orders`, 'tenant-7'] }).keys).to.deep.equal([API, `${API}/orders`, 'tenant-7']);
   });
 
   it('has the host of each key', () => {
