@@ -4,7 +4,7 @@ import type { FlowLimits } from '../../shared/domain/flow/flow-policy.js';
 import type { WireViolation } from '../../shared/wire/error.js';
 import { isReason, REASON_RULE } from '../http/asked-change.js';
 import { checkJsonDepth } from '../http/json-scan.js';
-import { nearestName } from '../http/nearest-name.js';
+import { didYouMean } from '../http/nearest-name.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
 import { parseInstant } from '../http/parse-instant.js';
 import { shortViolations } from '../http/short-error.js';
@@ -64,8 +64,7 @@ export function parseLimits(input: unknown): { readonly limits: FlowLimits | und
 function violationOf({ type, path, message }: Joi.ValidationErrorItem): WireViolation {
   if (type === 'object.with') return { field: 'burst', message };
   const field = path.join('.');
-  const nearest = type === 'object.unknown' ? nearestName(field, FIELDS) : undefined;
-  return { field, message: nearest === undefined ? message : `${message}: did you mean ${nearest}?` };
+  return { field, message: type === 'object.unknown' ? message + didYouMean(field, FIELDS) : message };
 }
 
 /**

@@ -210,7 +210,7 @@ function toWirePause(policies: ReadonlyMap<string, FlowPolicy>, names: readonly 
     key: paused.name,
     since: since === undefined ? null : printTime(since),
     until: until === undefined ? null : printTime(until),
-    by: by ?? null,
+    by: by === undefined ? null : { type: by.type, id: by.id, name: by.name, operator: by.operator },
     reason: reason ?? null,
   };
 }

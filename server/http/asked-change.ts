@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Actor } from '../../shared/domain/actor.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { readJsonBody } from './json-body.js';
-import { nearestName } from './nearest-name.js';
+import { didYouMean } from './nearest-name.js';
 import { operatorOf } from './operator-header.js';
 import type { RequestContext } from './request-context.js';
 import { hasContent } from './unread-body.js';
@@ -62,7 +62,7 @@ export async function readReasonBody<Other extends string = never>(context: Requ
     const other = others.find((each) => each === name);
     if (other !== undefined) found[other] = value;
     else if (name === 'reason') reason = value;
-    else throw refusal(name.slice(0, SHOWN_CHARACTERS).toWellFormed(), `is not taken here${hintFor(name, ['reason', ...others])}`);
+    else throw refusal(name.slice(0, SHOWN_CHARACTERS).toWellFormed(), `is not taken here${didYouMean(name, ['reason', ...others])}`);
   }
   return { asked: askedChange(context, reason), others: found };
 }
@@ -73,11 +73,6 @@ export function isReason(value: unknown): value is string {
 
 function checkNoBody(request: IncomingMessage): void {
   if (hasContent(request)) throw refusal('', 'this call takes no body');
-}
-
-function hintFor(name: string, known: readonly string[]): string {
-  const nearest = nearestName(name, known);
-  return nearest === undefined ? '' : `: did you mean ${nearest}?`;
 }
 
 function refusal(field: string, complaint: string): RequestError {

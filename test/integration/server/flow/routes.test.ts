@@ -288,7 +288,7 @@ describe('/destinations', () => {
   it('keeps a limit for everything, under which what has a nearer limit does not count', async () => {
     const other = await createReceiver();
     try {
-      for (const each of [receiver, other]) each.on('/hook', { kind: 'answer', delayMs: 50 });
+      for (const each of [receiver, other]) each.on('/hook', { kind: 'answer', delayMs: 300 });
       await set('*', { max_concurrency: 2 });
       await set(other.url(''), { max_concurrency: 4 });
       await service.startWorker();
