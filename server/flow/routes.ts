@@ -14,6 +14,7 @@ import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import { parseKey } from './destination-key.js';
 import type { FleetSettings } from './fleet-settings.js';
+import { parseCursor } from './list-cursor.js';
 import { parseLimit, parseLimits, parseUntil, untilHasPassed } from './schema.js';
 import { circuitsOf, toWireChanged, toWireDestinations, toWireDestination, TrafficByName } from './view.js';
 
@@ -33,7 +34,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     path: '/destinations',
     role: 'read',
     body: 'none',
-    query: ['limit', 'group'],
+    query: ['limit', 'cursor', 'group'],
     operationId: 'listDestinations',
     metricLabel: '/destinations',
     handle: async ({ query }, { queue, fleetSettings, mask }) => {
@@ -41,8 +42,10 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
       const { circuit, defaultBrokers } = await fleetSettings.view();
       const group = query.get('group');
       const inGroup = group === undefined ? undefined : parseKey(group, { defaultBrokers, mask, field: 'group' });
+      const cursor = query.get('cursor');
+      const after = cursor === undefined ? undefined : parseCursor(cursor, inGroup);
       const [traffic, snapshot, withFailedTasks] = await Promise.all([readTraffic(queue), queue.withFlow((store) => store.snapshotOfAll()), queue.failedDestinations(defaultBrokers)]);
-      return jsonAnswer(200, toWireDestinations(traffic, snapshot, circuit, { limit, group: inGroup, withFailedTasks }));
+      return jsonAnswer(200, toWireDestinations(traffic, snapshot, circuit, { limit, group: inGroup, withFailedTasks, after }));
     },
   },
   {

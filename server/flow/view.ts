@@ -9,6 +9,7 @@ import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { WaitingListDepth } from '../../shared/queue/flow/waiting-lists.js';
 import { printTime } from '../http/print-time.js';
 import { idOfKey } from './destination-key.js';
+import { byBusiest, printCursor, type Rank } from './list-cursor.js';
 
 /** The depth of a flow_key's waiting list; Redis is asked about all of them at once. */
 const MOST_GROUPS = 1_000;
@@ -90,19 +91,25 @@ export interface ListedDestinations {
   readonly group: string | undefined;
   /** They are listed, too. */
   readonly withFailedTasks: readonly string[];
+  /** The page begins behind it. */
+  readonly after: Rank | undefined;
 }
 
 /** The busiest come first: by what is sent or waits now, then by what was sent lately. What is set for `*` comes before all. */
-export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules, { limit, ...which }: ListedDestinations): object {
-  const names = listedNames(traffic, snapshot, rules, which);
+export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules, { limit, after, ...which }: ListedDestinations): object {
+  const all = listed(traffic, snapshot, rules, which);
+  const from = after === undefined ? 0 : all.findIndex((rank) => byBusiest(rank, after) > 0);
+  const page = from < 0 ? [] : all.slice(from, from + limit);
+  const last = page.at(-1);
   return {
-    destinations: names.slice(0, limit).map((name) => toWireDestination(name, traffic, snapshot, rules)),
-    total: names.length,
+    destinations: page.map(({ name }) => toWireDestination(name, traffic, snapshot, rules)),
+    total: all.length,
     workers: snapshot.workers,
+    next_cursor: last === undefined || last === all.at(-1) ? null : printCursor(last, which.group),
   };
 }
 
-function listedNames(traffic: TrafficByName, { circuits, policies, now }: FlowSnapshot, rules: CircuitRules, { group, withFailedTasks }: Omit<ListedDestinations, 'limit'>): readonly string[] {
+function listed(traffic: TrafficByName, { circuits, policies, now }: FlowSnapshot, rules: CircuitRules, { group, withFailedTasks }: Pick<ListedDestinations, 'group' | 'withFailedTasks'>): readonly Rank[] {
   const open = [...circuits].filter(([, circuit]) => stateOfCircuit(circuit, now, rules) !== 'closed').map(([id]) => flowOfId(id).key);
   const names = new Set<string>();
   for (const name of [...traffic.names(), ...policies.keys(), ...open, ...withFailedTasks]) {
@@ -111,20 +118,20 @@ function listedNames(traffic: TrafficByName, { circuits, policies, now }: FlowSn
     names.add(name);
     if (group === undefined && host !== undefined) names.add(host);
   }
-  const sorted = [...names]
-    .map((name) => {
-      const { inFlight, deferred, delivered, failed } = traffic.get(name);
-      return { name, now: name === EVERYTHING ? Infinity : inFlight + deferred, lately: delivered + failed };
-    })
-    .sort((a, b) => b.now - a.now || b.lately - a.lately || (a.name < b.name ? -1 : 1));
+  const sorted = [...names].map((name) => rankOf(name, traffic)).sort(byBusiest);
   const countOf = new Map<string, number>();
-  return sorted.flatMap(({ name }) => {
+  return sorted.filter(({ name }) => {
     const host = hostOfName(name);
-    if (host === undefined || host === name) return [name];
+    if (host === undefined || host === name) return true;
     const count = (countOf.get(host) ?? 0) + 1;
     countOf.set(host, count);
-    return count <= MOST_IN_A_HOST ? [name] : [];
+    return count <= MOST_IN_A_HOST;
   });
+}
+
+function rankOf(name: string, traffic: TrafficByName): Rank {
+  const { inFlight, deferred, delivered, failed } = traffic.get(name);
+  return { name, now: name === EVERYTHING ? Number.MAX_SAFE_INTEGER : inFlight + deferred, lately: delivered + failed };
 }
 
 /** The circuits that hold its tasks, the nearest first: its own and those of its hosts, each also for dead letters. */

@@ -67,7 +67,7 @@ describe('/destinations', () => {
   const show = (key: string): Promise<ShownDestination> => done(ask('GET', key));
   const set = (key: string, limits: object): Promise<ShownDestination> => done(ask('PUT', key, '', limits));
 
-  async function list(query = ''): Promise<{ destinations: ShownDestination[]; total: number; workers: number }> {
+  async function list(query = ''): Promise<{ destinations: ShownDestination[]; total: number; workers: number; next_cursor: string | null }> {
     const { status, body } = await call(service.baseUrl, `/destinations${query}`);
     expect(status, JSON.stringify(body)).to.equal(200);
     return body as unknown as Awaited<ReturnType<typeof list>>;
@@ -86,7 +86,7 @@ describe('/destinations', () => {
   it('shows zeros and no limits for a name that has not been used yet', async () => {
     expect(await show('tenant-7')).to.deep.equal({ key: 'tenant-7', kind: 'flow_key', id: '~dGVuYW50LTc', group: null, ...NO_TRAFFIC, ...NO_LIMITS });
     expect(await show('kafka://default/orders')).to.include({ group: 'kafka://default' });
-    expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0 });
+    expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0, next_cursor: null });
   });
 
   it('sets, shows, replaces and removes limits', async () => {
@@ -106,7 +106,7 @@ describe('/destinations', () => {
     await set('tenant-7', {});
     await done(ask('POST', 'tenant-8', '/pause'));
     await done(ask('POST', 'tenant-8', '/resume'));
-    expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0 });
+    expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0, next_cursor: null });
   });
 
   it('takes a pasted url for its endpoint, and one without a path for its origin', async () => {
@@ -334,6 +334,8 @@ describe('/destinations', () => {
       ['a name with a line break', () => get('/destinations/a%0Ab'), 400, 'invalid_request', ['key']],
       ['a path that is no percent-encoding', () => get('/destinations/%zz'), 400, 'invalid_request', undefined],
       ['a list without an end', () => get('/destinations?limit=1001'), 400, 'invalid_request', ['limit']],
+      ['a cursor of nothing', () => get('/destinations?cursor=x'), 400, 'invalid_cursor', ['cursor']],
+      ['a group that is no destination', () => get('/destinations?group=~x'), 400, 'invalid_request', ['group']],
       ['a key that is not encoded', () => get('/destinations/https://api.example.com'), 404, 'not_found', undefined],
       ['another method', () => call(service.baseUrl, '/destinations', { method: 'POST' }), 405, 'method_not_allowed', undefined],
     ];
@@ -373,8 +375,9 @@ describe('/destinations', () => {
       expect(p50).to.be.within(20, 200);
       expect(p99).to.be.at.least(p50 ?? Infinity);
     });
-    const { destinations, total } = await list('?limit=1');
+    const { destinations, total, next_cursor: next } = await list('?limit=1');
     expect([destinations.length, total >= 3]).to.deep.equal([1, true]);
+    expect((await list(`?limit=1&cursor=${next ?? ''}`)).destinations[0]?.key).to.not.equal(destinations[0]?.key);
   });
 
   it('pauses and limits one endpoint, and leaves the others of its host alone; says so when nothing is sent to it', async () => {

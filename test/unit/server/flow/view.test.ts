@@ -1,11 +1,13 @@
 import { expect } from 'chai';
 
+import { parseCursor } from '../../../../server/flow/list-cursor.js';
 import { toWireChanged, toWireDestinations, toWireDestination, TrafficByName } from '../../../../server/flow/view.js';
 import type { Actor } from '../../../../shared/domain/actor.js';
 import { defaultCircuitRules, type Circuit, type CircuitRules } from '../../../../shared/domain/flow/circuit.js';
 import { flowNamed } from '../../../../shared/domain/destinations/flow.js';
 import type { FlowPolicy } from '../../../../shared/domain/flow/flow-policy.js';
 import type { FlowSample } from '../../../../shared/domain/flow/flow-report.js';
+import { RequestError } from '../../../../shared/domain/errors.js';
 import { LatencyHistogram } from '../../../../shared/domain/flow/latency-histogram.js';
 import type { FlowSnapshot } from '../../../../shared/queue/flow/flow-store.js';
 import type { WaitingListDepth } from '../../../../shared/queue/flow/waiting-lists.js';
@@ -38,7 +40,7 @@ function shown(name: string, traffic: TrafficByName, held: FlowSnapshot, rules: 
 }
 
 function listed(traffic: TrafficByName, held: FlowSnapshot, { limit = 100, group, withFailedTasks = [] }: { limit?: number; group?: string; withFailedTasks?: string[] } = {}): { keys: string[]; total: number; workers: number } {
-  const { destinations, total, workers } = toWireDestinations(traffic, held, defaultCircuitRules, { limit, group, withFailedTasks }) as { destinations: { key: string }[]; total: number; workers: number };
+  const { destinations, total, workers } = toWireDestinations(traffic, held, defaultCircuitRules, { limit, group, withFailedTasks, after: undefined }) as { destinations: { key: string }[]; total: number; workers: number };
   return { keys: destinations.map(({ key }) => key), total, workers };
 }
 
@@ -178,6 +180,37 @@ describe('the list of destinations', () => {
   it('has no more than was asked for, and says how many there are', () => {
     const traffic = new TrafficByName(Array.from({ length: 5 }, (_, nth) => sample(`t-${nth}`, API, { inFlight: nth })), []);
     expect(listed(traffic, snapshot(), { limit: 2 })).to.deep.equal({ keys: [API, 't-4'], total: 6, workers: 2 });
+  });
+});
+
+describe('the pages of the list', () => {
+  const traffic = new TrafficByName(Array.from({ length: 7 }, (_, nth) => sample(`t-${nth}`, API, { inFlight: nth % 3, delivered: nth % 2 })), []);
+  const held = snapshot({ '*': { isPaused: true } });
+
+  function page(limit: number, cursor: string | null, group?: string, of = traffic): { keys: string[]; next: string | null } {
+    const after = cursor === null ? undefined : parseCursor(cursor, group);
+    const { destinations, next_cursor: next } = toWireDestinations(of, held, defaultCircuitRules, { limit, group, withFailedTasks: [], after }) as { destinations: { key: string }[]; next_cursor: string | null };
+    return { keys: destinations.map(({ key }) => key), next };
+  }
+
+  for (const limit of [1, 2, 3, 8, 9, 100]) {
+    it(`of ${limit} hold each destination once, in the order of the whole list`, () => {
+      const pages = [page(limit, null)];
+      for (let next = pages[0]?.next ?? null; next !== null; next = pages.at(-1)?.next ?? null) pages.push(page(limit, next));
+      expect(pages).to.have.lengthOf(Math.ceil(9 / limit));
+      expect(pages.flatMap(({ keys }) => keys)).to.deep.equal(page(100, null).keys);
+    });
+  }
+
+  it('end behind a destination that is gone', () => {
+    const { next } = page(8, null);
+    expect(page(8, next, undefined, new TrafficByName([], []))).to.deep.equal({ keys: [], next: null });
+  });
+
+  it('are refused for a cursor that is none, or of another group', () => {
+    const { next } = page(1, null);
+    for (const cursor of ['', 'x', 'bnVsbA', Buffer.from('[null,1,"2","a"]').toString('base64url')]) expect(() => parseCursor(cursor, undefined), cursor).to.throw(RequestError).with.property('code', 'invalid_cursor');
+    expect(() => parseCursor(next ?? '', API)).to.throw(RequestError).with.property('code', 'invalid_cursor');
   });
 });
 
