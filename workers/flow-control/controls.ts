@@ -22,6 +22,8 @@ export class Controls {
     private readonly clock: RedisClock,
     /** Monotonic milliseconds, as the clock reads them. */
     private readonly monotonic: () => number,
+    /** A pause is over by itself. One worker of the fleet is told of each. */
+    private readonly onPauseOver: (name: string) => void,
   ) {}
 
   /** Workers of the whole fleet, this one included; >= 1. */
@@ -98,9 +100,17 @@ export class Controls {
     return ended.map((name) => {
       const policy = policyAt(this.#policies.get(name), now);
       this.#setPolicy(name, policy);
-      this.store.removeEndedPause(name).catch(() => undefined); // a worker that starts later tries again
+      void this.#removeEnded(name);
       return { kind: 'policy', name, policy };
     });
+  }
+
+  async #removeEnded(name: string): Promise<void> {
+    try {
+      if (await this.store.removeEndedPause(name)) this.onPauseOver(name);
+    } catch {
+      // Redis is away or full. The pause is over all the same, and a worker that starts later tries again.
+    }
   }
 
   #setPolicy(name: string, policy: FlowPolicy | undefined): void {

@@ -68,7 +68,7 @@ export class FlowControl {
     this.#isCircuitOn = circuit.isOn;
     this.#circuitRules = circuit;
     this.#now = now;
-    const controls = (this.#controls = new Controls(store, redisClock, now));
+    const controls = (this.#controls = new Controls(store, redisClock, now, (name) => { logger.info('a pause is over: its tasks are sent again', { destination: name }); }));
     const slots = (this.#slots = new Slots({ rules, hasWindows: circuit.isOn, workers: () => controls.workers, now }));
     const limiter = (this.#limiter = new Limiter(store, workerName, leaseMs, now));
     const stats = (this.#stats = new FlowStats(now));
