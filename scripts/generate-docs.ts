@@ -91,6 +91,7 @@ function environmentDoc(): string {
     [
       'Source: `shared/config/schema.ts`. Every variable is checked at start. A wrong one stops the start with exit code 78;',
       'all wrong ones are named at once. A secret is never printed. A variable set to the empty text counts as not set.',
+      'A variable that is none of these and looks like a misspelt one is named in a warning, with the one that was probably meant.',
     ].join('\n'),
     ...sections,
   ].join('\n\n')}\n`;

@@ -1,5 +1,7 @@
 import { defaultCircuitRules, type CircuitRules } from '../domain/flow/circuit.js';
 import type { Jitter } from '../domain/task/retry-policy.js';
+import { colourChoice, type ColourChoice } from './colour-choice.js';
+import { unknownVariables } from './unknown-variables.js';
 import { variables, type Environment, type HostPort, type Variable, type VariableName } from './schema.js';
 
 /** Where Redis is; a union, so that no mode can lack what it needs. */
@@ -36,6 +38,7 @@ export interface HttpConfig {
 export interface Config {
   readonly environment: Environment;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
+  readonly logColours: ColourChoice;
   readonly http: HttpConfig;
   readonly redis: RedisConfig;
   readonly redisHighWater: number;
@@ -66,8 +69,12 @@ export interface Config {
 export const EXIT_CONFIG = 78;
 
 export class ConfigError extends Error {
-  constructor(readonly faults: readonly string[]) {
-    super(`The configuration is wrong:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`);
+  /** @param hints of variables that may be the reason of a fault, since their names are misspelt */
+  constructor(
+    readonly faults: readonly string[],
+    hints: readonly string[] = [],
+  ) {
+    super(`The configuration is wrong:\n${[...faults, ...hints].map((line) => `  - ${line}`).join('\n')}`);
     this.name = 'ConfigError';
   }
 }
@@ -83,12 +90,13 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
   const values = readAll(env, faults);
   const redis = redisConfig(values, faults);
   const kafka = kafkaConfig(values, faults);
-  if (faults.length > 0 || redis === undefined) throw new ConfigError(faults);
+  if (faults.length > 0 || redis === undefined) throw new ConfigError(faults, misspelt(env));
 
   const environment = required(values.ENVIRONMENT);
   const config: Config = {
     environment,
     logLevel: required(values.LOG_LEVEL),
+    logColours: colourChoice(env),
     http: {
       host: values.HTTP_HOST ?? (environment === 'prod' ? '0.0.0.0' : '127.0.0.1'),
       port: required(values.HTTP_PORT),
@@ -128,7 +136,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       deliveredMax: required(values.DELIVERED_MAX),
       deadLetterMs: required(values.DEAD_LETTER_RETENTION),
     },
-    warnings: warnings(values, environment),
+    warnings: [...misspelt(env), ...warnings(values, environment)],
   };
   return deepFreeze(config);
 }
@@ -202,6 +210,10 @@ function kafkaConfig(values: Values, faults: string[]): KafkaConfig {
   if (given !== 0 && given !== 3) faults.push('KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD: set all three, or none');
   const credentials = mechanism !== undefined && username !== undefined && password !== undefined ? { mechanism, username, password } : undefined;
   return { brokers: values.KAFKA_BROKERS ?? [], tls: values.KAFKA_TLS ?? false, credentials };
+}
+
+function misspelt(env: Readonly<Record<string, string | undefined>>): string[] {
+  return unknownVariables(env, Object.keys(variables)).map(({ name, nearest }) => `${name} is set, and nothing reads it: ${nearest} is probably meant`);
 }
 
 function warnings(values: Values, environment: Environment): string[] {

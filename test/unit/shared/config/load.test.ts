@@ -19,6 +19,7 @@ describe('loadConfig', () => {
     expect(loadConfig({})).to.deep.equal({
       environment: 'dev',
       logLevel: 'info',
+      logColours: 'auto',
       http: { host: '127.0.0.1', port: 8080, keepAliveMs: 65_000, maxConnections: 10_000, allowedHosts: [] },
       redis: { mode: 'standalone', address: { host: '127.0.0.1', port: 6379 }, db: 0, username: undefined, password: undefined, tls: false },
       redisHighWater: 0.85,
@@ -47,6 +48,13 @@ describe('loadConfig', () => {
 
   it('takes an empty variable for one that is not set', () => {
     expect(loadConfig({ HTTP_PORT: '', REDIS_PASSWORD: '', KAFKA_USERNAME: '', ENVIRONMENT: '' })).to.deep.equal(loadConfig({}));
+  });
+
+  it('warns of a variable that looks like a misspelt one, and names it beside the faults', () => {
+    const env = { WORKER_CONCURENCY: 'hunter2', HTTP_PROXY: 'http://proxy:3128' };
+    const warning = 'WORKER_CONCURENCY is set, and nothing reads it: WORKER_CONCURRENCY is probably meant';
+    expect(loadConfig(env).warnings).to.deep.equal([warning]);
+    expect(() => loadConfig({ ...env, HTTP_PORT: 'x' })).to.throw(ConfigError, `  - HTTP_PORT="x": must be a whole number from 0 to 65535\n  - ${warning}`);
   });
 
   it('listens everywhere in prod, unless told where', () => {

@@ -1,0 +1,51 @@
+import { expect } from 'chai';
+
+import { unknownVariables } from '../../../../shared/config/unknown-variables.js';
+import { variables } from '../../../../shared/config/schema.js';
+
+const known = Object.keys(variables);
+const nearestOf = (name: string, value = '1'): string | undefined => unknownVariables({ [name]: value }, known)[0]?.nearest;
+
+describe('unknownVariables', () => {
+  const misspelt: readonly (readonly [name: string, meant: string])[] = [
+    ['WORKER_CONCURENCY', 'WORKER_CONCURRENCY'],
+    ['WORKERS_CONCURRENCY', 'WORKER_CONCURRENCY'],
+    ['worker_concurrency', 'WORKER_CONCURRENCY'],
+    ['WORKER-CONCURRENCY', 'WORKER_CONCURRENCY'],
+    ['RETRY_JITER', 'RETRY_JITTER'],
+    ['WORKER', 'WORKERS'],
+    ['HTTP_PROT', 'HTTP_PORT'],
+    ['LOGLEVEL', 'LOG_LEVEL'],
+    ['KAFKA_BROKER', 'KAFKA_BROKERS'],
+    ['REDIS_ADDRESS', 'REDIS_ADDR'],
+    ['REDIS_USER', 'REDIS_USERNAME'],
+    ['REDIS_PASS', 'REDIS_PASSWORD'],
+    ['SHUTDOWN_TIMOUT', 'SHUTDOWN_TIMEOUT'],
+    ['FLOW_CIRCUIT_COOLDOWN', 'FLOW_CIRCUIT_COOL_DOWN'],
+    ['ALOWED_HOST', 'ALLOWED_HOSTS'],
+  ];
+  for (const [name, meant] of misspelt) {
+    it(`takes ${name} for ${meant}`, () => {
+      expect(nearestOf(name)).to.equal(meant);
+    });
+  }
+
+  it('says nothing about a variable that is ours, nor about one that is empty', () => {
+    for (const name of known) expect(nearestOf(name), name).to.equal(undefined);
+    expect(nearestOf('WORKER_CONCURENCY', '')).to.equal(undefined);
+  });
+
+  const foreign: readonly (readonly [name: string, value?: string])[] = [
+    ...['PATH', 'HOME', 'HOSTNAME', 'SHELL', 'TERM', 'LANG', 'LC_ALL', 'PWD', 'OLDPWD', 'USER', 'LOGNAME', 'SHLVL', 'TMPDIR', 'EDITOR', 'PORT', 'HOST', 'TZ', '_'],
+    ...['NODE_ENV', 'NODE_OPTIONS', 'NODE_PATH', 'npm_lifecycle_event', 'npm_config_user_agent', 'npm_package_name', 'NPM_TOKEN', 'CI', 'DEBUG', 'FORCE_COLOR', 'NO_COLOR', 'COLORTERM'],
+    ...['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'NO_PROXY', 'ALL_PROXY', 'REDIS_URL', 'REDIS_HOST', 'REDIS_URI', 'REDIS_TTL', 'KAFKA_OPTS', 'KAFKA_HOME', 'KAFKA_HEAP_OPTS', 'JAVA_HOME'],
+    ...['KUBERNETES_SERVICE_HOST', 'KUBERNETES_PORT', 'KUBERNETES_PORT_443_TCP_ADDR', 'OTEL_SERVICE_NAME', 'OTEL_EXPORTER_OTLP_ENDPOINT', 'AWS_REGION', 'DATABASE_URL', 'GITHUB_TOKEN'],
+    ...['REDIS_SERVICE_HOST', 'REDIS_SERVICE_PORT', 'REDIS_SERVICE_PORT_REDIS', 'REDIS_PORT_6379_TCP', 'REDIS_PORT_6379_TCP_PROTO', 'WORKERS_SERVICE_HOST', 'REDIS_TLS_CA_FILE'],
+  ].map((name) => [name] as const);
+  const services = [['REDIS_PORT', 'tcp://10.0.0.1:6379'], ['HTTP_PORTS', 'tcp://10.0.0.1:80'], ['KAFKA_PORT', 'tcp://10.0.0.1:9092']] as const;
+  for (const [name, value] of [...foreign, ...services]) {
+    it(`says nothing about ${name}${value === undefined ? '' : `=${value}`}`, () => {
+      expect(nearestOf(name, value)).to.equal(undefined);
+    });
+  }
+});
