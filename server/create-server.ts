@@ -16,6 +16,7 @@ import { maxBodyBytes } from './http/json-body.js';
 import { LargeAnswers } from './http/large-answers.js';
 import { listen, type ListeningServer } from './http/listen.js';
 import { createOriginCheck } from './http/origin-check.js';
+import { RefusedRequestsLog } from './http/refused-requests-log.js';
 import { createRequestPipeline, type PipelineStages } from './http/request-pipeline.js';
 import { WorkTurns } from './http/work-turns.js';
 import { createBoardServer } from './ops/bull-board.js';
@@ -49,6 +50,8 @@ export interface ServerDeps {
 
 /** A whole API: its connections, its routes and its port. */
 export interface Server {
+  /** How many requests are being answered, or wait for their turn. */
+  readonly requestsInFlight: number;
   /**
    * Resolves when it listens. It does not wait for Redis: without one it answers 503.
    * @throws the system's error, such as EADDRINUSE; Error when it was stopped: its Redis is closed, and nothing would end it
@@ -88,6 +91,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
   // The answer to GET /tasks/:id has the message of the task, and its log of at most some 100 KB.
   const largeAnswers = new LargeAnswers(largestBody);
   const turns = new WorkTurns();
+  const refusedRequests = new RefusedRequestsLog(logger);
   const pipeline = createRequestPipeline(
     routeTable,
     {
@@ -106,10 +110,11 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
       clock,
       logger,
     },
-    { checkOrigin: createOriginCheck(config.http.allowedHosts), ...stages },
+    { checkOrigin: createOriginCheck(config.http.allowedHosts), onRefused: refusedRequests.request, ...stages },
   );
 
   let listening: Promise<ListeningServer> | undefined;
+  let started: ListeningServer | undefined;
   let stopping: Promise<void> | undefined;
 
   async function answerWhatIsUnderWay(graceMs: number): Promise<void> {
@@ -125,6 +130,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
   async function closeRedis(): Promise<void> {
     fleetSettings.stop();
     memoryGuard.close();
+    refusedRequests.flush();
     redis.disconnect();
     boardRedis.disconnect();
   }
@@ -141,12 +147,20 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
     if (failures.length > 0) throw new AggregateError(failures, 'stopping the API failed');
   }
 
+  async function startToListen(): Promise<ListeningServer> {
+    started = await listen(pipeline, { ...config.http, logger, turns, bodyBudget, largeAnswers, onRefused: refusedRequests.bytes });
+    return started;
+  }
+
   const { shutdownTimeoutMs } = config;
   return {
+    get requestsInFlight() {
+      return started?.requestsInFlight ?? 0;
+    },
     start: async () => {
       if (stopping !== undefined) throw new Error('this API was stopped');
       fleetSettings.start();
-      return (listening ??= listen(pipeline, { ...config.http, logger, turns, bodyBudget, largeAnswers }));
+      return (listening ??= startToListen());
     },
     stop: (graceMs = shutdownTimeoutMs * 0.7) => (stopping ??= stopParts(graceMs)),
     stopSteps: [

@@ -1,14 +1,18 @@
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
 import { serviceVersion } from '../shared/config/service-version.js';
+import { printInFlight } from '../shared/lifecycle/in-flight.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
 import { EngineMismatchError } from '../shared/queue/engine/engine-mismatch.js';
 import { EvictingRedisError } from '../shared/redis/redis-watch.js';
 import { createServer } from './create-server.js';
+import { freePortNear } from './http/free-port-near.js';
 
 const config = loadConfigOrExit();
-const logger = createLogger({ level: config.logLevel, environment: config.environment });
+// A launcher that starts several processes gives each a name.
+const [, , name] = process.argv;
+const logger = createLogger({ level: config.logLevel, environment: config.environment, role: 'api', name, colours: config.logColours });
 process.once('exit', () => logger.flush());
 for (const warning of config.warnings) logger.warn(warning);
 
@@ -18,18 +22,20 @@ const server = createServer(config, {
   version: serviceVersion(),
   onUnfitRedis: (error) => exitUnconfigured(error instanceof EvictingRedisError || error instanceof EngineMismatchError ? error.message : printError(error)),
 });
-exitOnSignal(server.stopSteps, logger);
+exitOnSignal(server.stopSteps, logger, { whatIsInFlight: () => printInFlight(server.requestsInFlight, ['request', 'requests'], config.shutdownTimeoutMs) });
 
 const { host, port } = config.http;
 try {
   const started = await server.start();
   logger.info('the API is up', { url: `http://${host.includes(':') ? `[${host}]` : host}:${started.port}`, pid: process.pid });
 } catch (error) {
-  exitUnconfigured(
-    error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
-      ? `port ${port} on ${host} is taken by another process: stop it, or choose another port with HTTP_PORT`
-      : `cannot listen on ${host}:${port} (HTTP_HOST, HTTP_PORT): ${printError(error)}`,
-  );
+  const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+  exitUnconfigured(isTaken ? await portTakenText() : `cannot listen on ${host}:${port} (HTTP_HOST, HTTP_PORT): ${printError(error)}`);
+}
+
+async function portTakenText(): Promise<string> {
+  const free = await freePortNear(host, port);
+  return `port ${port} on ${host} is taken by another process: stop it, or choose another port with HTTP_PORT${free === undefined ? '' : `, such as HTTP_PORT=${free}, which is free now`}`;
 }
 
 function exitUnconfigured(why: string): never {

@@ -50,6 +50,8 @@ export interface WorkerDeps {
 export interface Worker {
   /** Tasks that it has taken, and whose outcome is not yet recorded. */
   readonly inHand: number;
+  /** Sends that have not ended. */
+  readonly sendsInFlight: number;
   /** How often the worker of a shard hung and was built anew. */
   readonly rebuilds: number;
   /**
@@ -190,6 +192,9 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   return {
     get inHand() {
       return deliveryWorkers.reduce((sum, { inHand }) => sum + inHand, 0);
+    },
+    get sendsInFlight() {
+      return inFlight.size;
     },
     get rebuilds() {
       return countRebuilds();

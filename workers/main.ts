@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
 import { serviceVersion } from '../shared/config/service-version.js';
+import { printInFlight } from '../shared/lifecycle/in-flight.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { EngineMismatchError } from '../shared/queue/engine/engine-mismatch.js';
@@ -8,13 +9,16 @@ import { EvictingRedisError } from '../shared/redis/redis-watch.js';
 import { createWorker } from './create-worker.js';
 
 const config = loadConfigOrExit();
-const logger = createLogger({ level: config.logLevel, environment: config.environment });
+// A launcher that starts several workers gives each a name, such as `worker 2`.
+const [, , name] = process.argv;
+const logger = createLogger({ level: config.logLevel, environment: config.environment, role: 'worker', name, colours: config.logColours });
 process.once('exit', () => logger.flush());
 for (const warning of config.warnings) logger.warn(warning);
 
 const workerName = `${hostname()}-${process.pid}`;
 const worker = createWorker(config, { logger, clock: Date.now, random: Math.random, workerName, version: serviceVersion(), onStandstill: () => lifecycle.end('a shard stands still') });
 const lifecycle = exitOnSignal(worker.stopSteps, logger, {
+  whatIsInFlight: () => printInFlight(worker.sendsInFlight, ['send', 'sends'], config.shutdownTimeoutMs),
   whatIsLeft: () => ({ tasks_left: worker.inHand }),
   onFault: () => worker.keepInHand(),
   faultSteps: worker.faultSteps,

@@ -77,6 +77,11 @@ export class Connection {
     return this.#current !== undefined || this.#refusal !== undefined;
   }
 
+  /** Requests that are being answered or wait for their turn. */
+  get requestsInFlight(): number {
+    return (this.#current === undefined ? 0 : 1) + this.#waiting.length;
+  }
+
   take(request: IncomingMessage, response: ServerResponse): void {
     // The rest of a piece of input goes on being parsed after its connection was cut.
     if (this.socket.destroyed) return;

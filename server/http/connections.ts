@@ -75,6 +75,13 @@ export class Connections {
     return this.#open.get(socket);
   }
 
+  /** How many requests are being answered, or wait for their turn. */
+  get requestsInFlight(): number {
+    let requests = 0;
+    for (const connection of this.#open.values()) requests += connection.requestsInFlight;
+    return requests;
+  }
+
   /** From now on each answer is the last one of its connection. */
   beginToClose(): void {
     this.#state.isClosing = true;

@@ -44,6 +44,10 @@ const OTHER_BUG_TEXT = 'an error of ours: the log of the API names it';
 
 const submissionLabels: ReadonlySet<string> = new Set(['/tasks', '/tasks/batch']);
 
+export function statusOfError(code: RequestErrorCode): number {
+  return statusOf[code];
+}
+
 /** The answer to a refusal: `{"error","code","details"}`, and its headers. `sendError` adds the request id. */
 export interface ErrorAnswer {
   readonly status: number;
@@ -57,19 +61,23 @@ export function answerToError({ code, message, details }: RequestError): ErrorAn
   return { status: statusOf[code], headers, body: code === 'internal' ? BUG_BODY : { error: shortText(message, MAX_ERROR_CHARACTERS), code, ...(details === undefined ? {} : { details: shortViolations(details) }) } };
 }
 
-/** Answers any error. An answer that has begun already is cut off, so that its reader does not take it for complete. */
-export function sendError(context: RequestContext, thrown: unknown, logger: Logger): void {
+/**
+ * Answers any error. An answer that has begun already is cut off, so that its reader does not take it for complete.
+ * @returns what the request was refused with
+ */
+export function sendError(context: RequestContext, thrown: unknown, logger: Logger): RequestError {
   const error = refusalOf(thrown, context, logger);
   const { response, requestId, match } = context;
   if (response.headersSent) {
     response.destroy();
-    return;
+    return error;
   }
   const { status, headers, body } = answerToError(error);
   // RFC 9110, 15.5.6: every 405 names the methods that are taken.
   const allow: AnswerHeaders = status === 405 ? { Allow: match.allow } : {};
   const whole: WireError = { ...body, ...(error.code === 'internal' && !isSubmission(context) ? { error: OTHER_BUG_TEXT } : {}), request_id: requestId };
   sendAnswer(response, jsonAnswer(status, whole, { ...headers, ...allow }), requestId);
+  return error;
 }
 
 /** A refusal is returned as it is. Any other error is a bug of ours, and is logged. */

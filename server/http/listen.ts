@@ -17,6 +17,8 @@ import { WorkTurns } from './work-turns.js';
 /** A server that knows its connections, so that it can be ended without waiting for those that are unused. */
 export interface ListeningServer {
   readonly port: number;
+  /** How many requests are being answered, or wait for their turn. */
+  readonly requestsInFlight: number;
   /**
    * Answers the requests that are on their way here, each as the last of its connection. Then it takes no new
    * connections, and ends those on which no request is being answered. It resolves when the last answer is sent. After
@@ -39,6 +41,8 @@ export interface ListenOptions {
   readonly bodyBudget?: BodyBudget;
   readonly largeAnswers?: LargeAnswers;
   readonly logger: Pick<Logger, 'warn'>;
+  /** Hears of bytes that never become a request. */
+  readonly onRefused?: (refusal: RequestError, socket: Socket) => void;
 }
 
 /**
@@ -63,14 +67,14 @@ const SERVER_OPTIONS = {
 /** Starts to listen. @throws the system's error, such as EADDRINUSE */
 export function listen(
   answer: RequestListener,
-  { host, port, keepAliveMs = 65_000, maxConnections = 10_000, unreadMs = 20_000, turns = new WorkTurns(), bodyBudget = BodyBudget.for(0), largeAnswers = new LargeAnswers(0), logger }: ListenOptions,
+  { host, port, keepAliveMs = 65_000, maxConnections = 10_000, unreadMs = 20_000, turns = new WorkTurns(), bodyBudget = BodyBudget.for(0), largeAnswers = new LargeAnswers(0), logger, onRefused }: ListenOptions,
 ): Promise<ListeningServer> {
   const server = createServer({ ...SERVER_OPTIONS, keepAliveTimeout: keepAliveMs });
   // Node would end our side as well when a client has ended its own, and drop the answer. It has no option for it.
   Object.assign(server, { httpAllowHalfOpen: true });
   const most = connectionLimit(maxConnections);
   const connections = new Connections(answer, { most, unreadMs, turns, bodyBudget, largeAnswers, log: new ClosedConnectionsLog(logger, most) });
-  route(server, connections);
+  route(server, connections, onRefused);
 
   const close = async (graceMs: number): Promise<void> => {
     connections.beginToClose();
@@ -103,14 +107,20 @@ export function listen(
     server.once('listening', () => {
       server.off('error', failed);
       const address = server.address();
-      resolve({ port: typeof address === 'object' && address !== null ? address.port : port, close });
+      resolve({
+        port: typeof address === 'object' && address !== null ? address.port : port,
+        get requestsInFlight() {
+          return connections.requestsInFlight;
+        },
+        close,
+      });
     });
     server.listen(port, host);
   });
 }
 
 /** Hands everything that Node's server tells to the connection that it is about. */
-function route(server: Server, connections: Connections): void {
+function route(server: Server, connections: Connections, onRefused: ListenOptions['onRefused']): void {
   const take = (request: IncomingMessage, response: ServerResponse): void => connections.take(request, response);
   server.on('connection', (socket: Socket) => connections.add(socket));
   server.on('request', take);
@@ -139,7 +149,11 @@ function route(server: Server, connections: Connections): void {
     const connection = socket instanceof Socket ? connections.of(socket) : undefined;
     // A connection on which nothing has come is closed without a word: its next request could take an answer for its own.
     const hasSentNothing = connection !== undefined && !connection.hasAsked && connection.socket.bytesRead === 0;
-    if (connection === undefined || refusal === undefined || hasSentNothing) socket.destroy();
-    else connection.refuse(printRefusal(refusal));
+    if (connection === undefined || refusal === undefined || hasSentNothing) {
+      socket.destroy();
+      return;
+    }
+    onRefused?.(refusal, connection.socket);
+    connection.refuse(printRefusal(refusal));
   }
 }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { LogFields } from '../../shared/logging/logger.js';
+import type { LogFields } from '../../shared/logging/log-line.js';
 import { NO_QUERY, type Query } from './query.js';
 import { requestIdOf } from './request-id.js';
 import type { MatchFacts } from './match-facts.js';

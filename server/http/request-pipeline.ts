@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { performance } from 'node:perf_hooks';
+import type { RequestError } from '../../shared/domain/errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { ANSWERED, sendAnswer } from './answer.js';
 import { sendError } from './error-response.js';
@@ -35,6 +36,8 @@ export interface PipelineStages {
   /** Checks the sender of the request against the role of `context.match.served`. */
   readonly checkAccess?: RequestCheck;
   readonly onAnswered?: (timing: AnswerTiming) => void;
+  /** Called behind the answer to a request that was refused, or that met a bug of ours. */
+  readonly onRefused?: (refusal: RequestError, context: RequestContext) => void;
 }
 
 const letPass: RequestCheck = () => undefined;
@@ -47,7 +50,7 @@ const letPass: RequestCheck = () => undefined;
 export function createRequestPipeline<Parts extends { readonly logger: Logger }>(
   routes: readonly Route<Parts>[],
   parts: Parts,
-  { checkOrigin = letPass, checkAccess = letPass, onAnswered }: PipelineStages = {},
+  { checkOrigin = letPass, checkAccess = letPass, onAnswered, onRefused }: PipelineStages = {},
 ): RequestListener {
   const matcher = new RouteMatcher(routes);
   return (request, response) => {
@@ -71,7 +74,8 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
         const made = await served.handle(context, parts);
         if (made !== ANSWERED) sendAnswer(response, made, context.requestId);
       } catch (thrown) {
-        sendError(context, thrown, parts.logger);
+        const refusal = sendError(context, thrown, parts.logger);
+        onRefused?.(refusal, context);
       }
     }
   };

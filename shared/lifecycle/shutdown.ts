@@ -40,6 +40,8 @@ export async function runShutdown(steps: readonly ShutdownStep[], logger: Logger
 const MOST_FAULTS_LOGGED = 10;
 
 export interface ExitOptions {
+  /** What the process waits for when it is told to stop, such as `12 sends in flight, up to 10 s`; the default says nothing. */
+  readonly whatIsInFlight?: () => string;
   /** The tasks that the process still holds; logged when it ends without having given them back. */
   readonly whatIsLeft?: () => object;
   /**
@@ -60,7 +62,7 @@ export interface ExitOptions {
  *
  * @returns `isStopping`: whether a start that is still under way has to stop. `end`: ends the process in order, with 1
  */
-export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger, { whatIsLeft = () => ({}), onFault, faultSteps }: ExitOptions = {}): { readonly isStopping: boolean; end(why: string): void } {
+export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger, { whatIsInFlight = () => '', whatIsLeft = () => ({}), onFault, faultSteps }: ExitOptions = {}): { readonly isStopping: boolean; end(why: string): void } {
   let hasFault = false;
   let faults = 0;
   /** The exit code of an orderly end. */
@@ -68,6 +70,10 @@ export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger, { w
   /** The steps that will end the process; undefined while it is not told to end. */
   let current: readonly ShutdownStep[] | undefined;
 
+  const stopping = (): string => {
+    const inFlight = whatIsInFlight();
+    return inFlight === '' ? 'stopping' : `stopping, ${inFlight}`;
+  };
   const noteFault = (): void => {
     if (hasFault) return;
     hasFault = true;
@@ -89,7 +95,8 @@ export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger, { w
       logger.flush();
       process.exit(1);
     }
-    logger.info('stopping', { why: signal });
+    // Only a terminal sends SIGINT: a person is there, and may not want to wait.
+    logger.info(`${stopping()}${signal === 'SIGINT' ? '; press Ctrl-C again to end at once' : ''}`, { why: signal });
     void end(steps);
   };
   const onUncaught = (error: unknown): void => {
@@ -111,7 +118,7 @@ export function exitOnSignal(steps: readonly ShutdownStep[], logger: Logger, { w
     end: (why) => {
       if (current !== undefined) return;
       code = 1;
-      logger.info('stopping', { why });
+      logger.info(stopping(), { why });
       void end(steps);
     },
   };

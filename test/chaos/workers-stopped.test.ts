@@ -40,7 +40,7 @@ describe('chaos: processes that are told to stop', () => {
     await ledger.submitAll(ledger.tasks(30, { max_retries: 0 }));
     await receiver.waitForRequests(30);
     process.kill(worker.pid, 'SIGTERM');
-    await worker.hasWritten(/stopping why=SIGTERM/);
+    await worker.hasWritten(/stopping, 30 sends in flight, up to [\d.]+ s why=SIGTERM/);
     const { ending, ms } = await terminate(worker);
     expect(ending).to.equal(1);
     expect(worker.output, 'it says what it left').to.match(/told to stop again: exiting at once why=SIGTERM tasks_left=30/);

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 
 import { expect } from 'chai';
 
 import { EXIT_CONFIG } from '../../shared/config/load.js';
+import { eventually } from '../support/eventually.js';
+import { uniquePrefix } from '../support/namespace.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
 import { PrivateRedis, printAddress, testRedisAddress } from '../support/redis.js';
 import { Service, ServiceProcess } from '../support/service.js';
@@ -38,10 +40,11 @@ for (const entry of entries) {
         KAFKA_PASSWORD: 'hunter3',
         SHUTDOWN_TIMEOUT: 'soon',
         ENVIRONMENT: 'staging',
+        DELIVERY_TIMOUT: 'hunter4',
       });
       expect(await run.ended()).to.equal(EXIT_CONFIG);
       expect(EXIT_CONFIG).to.equal(78);
-      for (const text of ['HTTP_PORT="99999"', 'REDIS_ADDR="no:where:at:all"', 'SHUTDOWN_TIMEOUT="soon"', 'ENVIRONMENT="staging": must be dev, prod', 'KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD: set all three']) {
+      for (const text of ['HTTP_PORT="99999"', 'REDIS_ADDR="no:where:at:all"', 'SHUTDOWN_TIMEOUT="soon"', 'ENVIRONMENT="staging": must be dev, prod', 'KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD: set all three', 'DELIVERY_TIMEOUT is probably meant']) {
         expect(run.output).to.contain(text);
       }
       expect(run.output).to.not.match(/hunter/);
@@ -100,15 +103,58 @@ describe('an API that is told to stop', () => {
 describe('e2e: the API on a port that is taken', () => {
   afterEach(expectAllEnded);
 
-  it('ends with 78 and says whose fault it is', async () => {
+  it('ends with 78, says whose fault it is, and names a port that is free', async () => {
     const service = await Service.start({ workers: 0 });
     try {
       const { port } = new URL(service.baseUrl);
       const second = start('server/main.js', { REDIS_ADDR: printAddress(testRedisAddress()), HTTP_HOST: '127.0.0.1', HTTP_PORT: port });
       expect(await second.ended()).to.equal(EXIT_CONFIG);
-      expect(second.output).to.contain(`port ${port}`).and.to.contain('HTTP_PORT');
+      expect(second.output).to.contain(`port ${port}`);
+      const [, free = ''] = /HTTP_PORT=(\d+), which is free now/.exec(second.output) ?? [];
+      const server = createServer().listen(Number(free), '127.0.0.1');
+      await once(server, 'listening');
+      server.close();
     } finally {
       await service.close();
+    }
+  });
+});
+
+describe('e2e: Ctrl-C', () => {
+  afterEach(expectAllEnded);
+
+  it('says who stops and what it waits for, and ends with 0', async () => {
+    const receiver = await createReceiver();
+    const settings = { REDIS_ADDR: printAddress(testRedisAddress()), QUEUE_PREFIX: uniquePrefix(), HTTP_HOST: '127.0.0.1', HTTP_PORT: '0' };
+    try {
+      let letGo = (): void => undefined;
+      receiver.on('/slow', { kind: 'answer', after: new Promise<void>((resolve) => { letGo = resolve; }) });
+      const api = start('server/main.js', settings);
+      const worker = start('workers/main.js', settings);
+      await worker.hasWritten(/worker is up/);
+      const [, url = ''] = await api.hasWritten(/the API is up url=(\S+)/);
+      for (let nth = 0; nth < 3; nth += 1) await submitNew(url, httpTask(receiver.url('/slow')));
+      await receiver.waitForRequests(3);
+      // Half of a request that the API waits for.
+      const { port } = new URL(url);
+      const client = connect(Number(port), '127.0.0.1');
+      client.on('error', () => undefined);
+      client.write('POST /tasks HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{');
+      await eventually(async () => {
+        const { status } = await fetch(`${url}/livez`);
+        expect(status).to.equal(200);
+        expect(client.bytesWritten).to.be.above(0);
+      });
+
+      for (const each of [api, worker]) process.kill(each.pid, 'SIGINT');
+      await worker.hasWritten(/ worker: stopping, 3 sends in flight, up to 10 s; press Ctrl-C again to end at once why=SIGINT\n/);
+      await api.hasWritten(/ api: stopping, 1 request in flight, up to 10 s; press Ctrl-C again to end at once why=SIGINT\n/);
+      client.end('}');
+      letGo();
+      expect([await worker.ended(), await api.ended()], worker.output + api.output).to.deep.equal([0, 0]);
+      expect(worker.output).to.match(/ worker: stopped\n$/);
+    } finally {
+      await receiver.close();
     }
   });
 });
@@ -152,21 +198,87 @@ describe('e2e: what is logged', () => {
   before(async () => { receiver = await createReceiver(); });
   after(() => receiver.close());
 
-  it('is readable in dev: one line for each attempt, with all that one asks for, and never the message', async () => {
+  /** A task that fails twice, and goes to its dead destination. */
+  async function failToTheEnd(settings: Record<string, string>): Promise<{ readonly lines: string[]; readonly id: string }> {
     receiver.on('/down', { kind: 'answer', status: 500 });
-    const service = await Service.start();
+    const service = await Service.start({ settings });
     try {
-      const task = httpTask(receiver.url('/down'), { max_retries: 1, message_data: 'super-secret-payload', dead_destination: { url: receiver.url('/dead?token=super-secret-token') } });
+      const task = httpTask(receiver.url('/down?token=super-secret-token'), { max_retries: 1, message_data: 'super-secret-payload', dead_destination: { url: receiver.url('/dead?token=super-secret-token') } });
       await submitNew(service.baseUrl, task);
       await waitForState(service.baseUrl, task.id, 'dead_lettered');
       await service.close();
-      const lines = service.output.split('\n').filter((line) => line.includes(`task_id=${task.id}`));
-      const stamp = String.raw`^\d\d:\d\d:\d\d\.\d{3} info  attempt task_id=${task.id} run=1`;
-      const pattern = (text: string): RegExp => new RegExp(`${stamp} ${text}`);
-      expect(lines).to.have.lengthOf(3);
-      expect(lines[0]).to.match(pattern(String.raw`phase=delivery attempt=0 max_retries=1 destination="http http://127\.0\.0\.1:\d+/down" outcome=retry duration_ms=\d+ code=http_server_error http_status=500 next_delay_ms=50`));
-      expect(lines[1]).to.match(pattern(String.raw`phase=delivery attempt=1 max_retries=1 destination="[^"]+/down" outcome=dead_letter duration_ms=\d+ code=http_server_error http_status=500`));
-      expect(lines[2]).to.match(pattern(String.raw`phase=dead attempt=0 max_retries=1 destination="[^"]+/dead\?\.\.\." outcome=dead_lettered duration_ms=\d+ http_status=200`));
+      expect(service.output).to.not.match(/super-secret/);
+      return { lines: service.output.split('\n').filter((line) => line.includes(task.id)), id: task.id };
+    } finally {
+      await service.close();
+    }
+  }
+
+  it('is one short line for each attempt in dev, and never the message', async () => {
+    const { lines, id } = await failToTheEnd({});
+    const stamp = String.raw`^\d\d:\d\d:\d\d\.\d{3} info  worker: `;
+    const pattern = (outcome: string, path: string, facts: string): RegExp => new RegExp(String.raw`${stamp}${outcome} ${id} -> http://127\.0\.0\.1:\d+${path} \(${facts}\)$`);
+    expect(lines).to.have.lengthOf(3);
+    const late = String.raw`(, [\d.]+ m?s late)?`;
+    expect(lines[0]).to.match(pattern('retry', '/down', String.raw`500 http_server_error, \d+ ms, attempt 0 of 1${late}, again in 50 ms`));
+    expect(lines[1]).to.match(pattern('dead_letter', '/down', String.raw`500 http_server_error, \d+ ms, attempt 1 of 1${late}`));
+    expect(lines[2]).to.match(pattern('dead_lettered', '/dead', String.raw`200, \d+ ms, dead phase, attempt 0${late}`));
+  });
+
+  it('is a JSON object for each attempt in prod, with all that one asks for', async () => {
+    const { lines, id } = await failToTheEnd({ ENVIRONMENT: 'prod' });
+    const attempts = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(attempts).to.have.lengthOf(3);
+    for (const attempt of attempts) {
+      expect(attempt).to.include({ level: 'info', role: 'worker', message: 'attempt', task_id: id, run: 1, max_retries: 1 });
+      expect(attempt).to.have.all.keys('time', 'level', 'role', 'message', 'task_id', 'client_id', 'source', 'run', 'phase', 'attempt', 'max_retries', 'destination', 'outcome', 'duration_ms', 'late_ms', 'http_status', ...(attempt['outcome'] === 'dead_lettered' ? [] : ['code']), ...(attempt['outcome'] === 'retry' ? ['next_delay_ms'] : []));
+      expect(attempt['late_ms']).to.satisfy((ms: unknown) => Number.isInteger(ms) && Number(ms) >= 0 && Number(ms) < 10_000);
+    }
+    const { origin } = new URL(receiver.url('/'));
+    expect(attempts.map(({ phase, attempt, destination, outcome, next_delay_ms }) => [phase, attempt, destination, outcome, next_delay_ms])).to.deep.equal([
+      ['delivery', 0, `${origin}/down`, 'retry', 50],
+      ['delivery', 1, `${origin}/down`, 'dead_letter', undefined],
+      ['dead', 0, `${origin}/dead`, 'dead_lettered', undefined],
+    ]);
+  });
+
+  it('says how late a send was: what waited while no worker ran', async () => {
+    const service = await Service.start({ workers: 0, settings: { ENVIRONMENT: 'prod' } });
+    try {
+      const task = httpTask(receiver.url('/late'), { initial_delay: 0.1 });
+      const { body } = await submitNew(service.baseUrl, task);
+      const dueAt = Date.parse(String(body['next_attempt_at']));
+      await eventually(() => { expect(Date.now()).to.be.above(dueAt + 1_000); });
+      await service.startWorker();
+      await waitForState(service.baseUrl, task.id, 'delivered');
+      await service.close();
+      const [, late = ''] = new RegExp(String.raw`"task_id":"${task.id}".*"late_ms":(\d+)`).exec(service.output) ?? [];
+      const [request] = receiver.requestsTo('/late');
+      expect(Number(late)).to.be.within(1_000, (request?.arrivedAt ?? 0) - dueAt + 50);
+    } finally {
+      await service.close();
+    }
+  });
+
+  it('names what the API refuses, without what was sent', async () => {
+    const service = await Service.start({ workers: 0, settings: { ENVIRONMENT: 'prod' } });
+    try {
+      const wrong = { ...httpTask(receiver.url('/')), max_retries: -1, 'super-secret-name': 'super-secret-payload' };
+      for (const body of [JSON.stringify(wrong), '{"message_data":"super-secret-payload"']) {
+        const { status } = await fetch(`${service.baseUrl}/tasks`, { method: 'POST', headers: { 'content-type': 'application/json', 'x-request-id': 'mine' }, body });
+        expect(status).to.equal(400);
+      }
+      expect((await fetch(`${service.baseUrl}/tasks/none?include=none`)).status).to.equal(400);
+      for (let nth = 0; nth < 20; nth += 1) await fetch(`${service.baseUrl}/tasks/none`);
+      await service.close();
+      const lines = service.output.split('\n').flatMap((line) => (line.includes('refused') ? [JSON.parse(line) as Record<string, unknown>] : []));
+      expect(lines[0]).to.include({ level: 'info', role: 'api', message: 'request refused', method: 'POST', path: '/tasks', status: 400, code: 'invalid_task', fields: 'max_retries', request_id: 'mine', remote_address: '127.0.0.1' });
+      expect(lines[1]).to.include({ status: 400, code: 'invalid_json' });
+      expect(lines[2]).to.include({ method: 'GET', path: '/tasks/none', status: 400, code: 'invalid_request' });
+      expect(lines[3]).to.include({ path: '/tasks/none', status: 404, code: 'task_not_found' });
+      const told = lines.reduce((sum, { count = 1 }) => sum + Number(count), 0);
+      expect(told, 'each is logged or counted').to.equal(23);
+      expect(lines.some(({ codes }) => String(codes).startsWith('task_not_found ')), 'most are counted').to.equal(true);
       expect(service.output).to.not.match(/super-secret/);
     } finally {
       await service.close();

@@ -101,7 +101,7 @@ describe('e2e: a worker that ends by a fault', () => {
     await submitAll(tasks);
     await receiver.waitForRequests(10);
     process.kill(worker.pid, 'SIGTERM');
-    await worker.hasWritten(/stopping why=SIGTERM/);
+    await worker.hasWritten(/stopping, 10 sends in flight, up to 10 s why=SIGTERM/);
     process.kill(worker.pid, 'SIGUSR2');
     // The orderly stop would have let them go on for 8 s, and have given them back then.
     await endsWith(worker, 5_000);

@@ -62,7 +62,8 @@ export interface WorkerOptions {
 const NO_BROKER = '127.0.0.1:9';
 const defaultDead: DeadPolicy = { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 };
 const log = new CollectedLog();
-const logger = createLogger({ level: 'debug', environment: 'dev' }, log);
+// In dev, attempts beyond some in a second get no line of their own. The API and the workers of a test write to the same log.
+const logger = createLogger({ level: 'debug', environment: 'prod', role: 'worker' }, log);
 
 /** Queue, API and workers in this process, on a real Redis and a real port. */
 export class InProcessService {

@@ -1,6 +1,9 @@
 import { readProgress, type LogEntry, type TaskProgress } from '../../shared/domain/task/attempt-record.js';
+import { attemptDueAt } from '../../shared/domain/task/attempt-due.js';
 import { attemptToSend } from '../../shared/domain/task/outgoing-message.js';
-import { printDestination, type Destination } from '../../shared/domain/destinations/destination.js';
+import { destinationKey } from '../../shared/domain/destinations/destination-key.js';
+import type { Destination } from '../../shared/domain/destinations/destination.js';
+import { shownFlowKey } from '../../shared/domain/destinations/http.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { withoutSecrets } from '../../shared/domain/destinations/without-secrets.js';
 import type { Flow } from '../../shared/domain/destinations/flow.js';
@@ -22,6 +25,8 @@ export interface FetchedJob {
   readonly log: readonly LogEntry[];
   /** The run of the submission. */
   readonly firstRun: number;
+  /** When it was submitted, ms since the epoch. */
+  readonly createdAt: number;
   /** How often a worker died with it, over its whole life: BullMQ never resets the number. */
   readonly stalls: number;
 }
@@ -77,7 +82,7 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
   // Each by its name: to spread an object costs more than the rest of this.
   const delivery = { outcome, result, flow, task, progress, startedAt, durationMs: Math.round(performance.now() - startedMs) };
   // Tasks that were put back unsent get no line.
-  if (delivery.outcome.kind !== 'defer' || result !== undefined) logAttempt(delivery, context);
+  if (delivery.outcome.kind !== 'defer' || result !== undefined) logAttempt(job, delivery, context);
   return delivery;
 }
 
@@ -154,18 +159,22 @@ function leaveUnread(job: FetchedJob, error: unknown, startedAt: number, context
   return { outcome, task: undefined, progress: undefined, startedAt, durationMs: 0 };
 }
 
-function logAttempt(delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, { logger, mask }: DeliverTaskContext): void {
-  const { outcome, task, progress, result, durationMs } = delivery;
+function logAttempt(job: FetchedJob, delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, { logger, mask, defaultBrokers }: DeliverTaskContext): void {
+  const { outcome, task, progress, result, startedAt, durationMs } = delivery;
   const failure = result?.kind === 'failed' ? result : undefined;
   logger.attempt(() => ({
     task_id: task.id,
+    client_id: task.clientId,
+    source: task.source,
+    flow_key: task.flowKey === undefined ? undefined : shownFlowKey(task.flowKey, mask),
     run: progress.run,
     phase: progress.phase,
     attempt: progress.attempt,
     max_retries: task.retryPolicy.maxRetries,
-    destination: printDestination(progress.phase === 'delivery' || task.deadDestination === undefined ? task.destination : task.deadDestination, mask),
+    destination: destinationKey(progress.phase === 'delivery' || task.deadDestination === undefined ? task.destination : task.deadDestination, mask, defaultBrokers),
     outcome: outcome.kind,
     duration_ms: durationMs,
+    late_ms: lateMs(attemptDueAt(task, job.log, job.createdAt), startedAt),
     code: 'code' in outcome ? outcome.code : failure?.code,
     http_status: failure?.httpStatus ?? (result?.kind === 'delivered' && 'httpStatus' in result.receipt ? result.receipt.httpStatus : undefined),
     next_delay_ms: 'delayMs' in outcome && outcome.kind !== 'defer' ? outcome.delayMs : undefined,
@@ -173,4 +182,9 @@ function logAttempt(delivery: Delivery & { readonly task: Task; readonly progres
     // refuse.
     detail: failure?.httpStatus === undefined ? failure?.detail : undefined,
   }));
+}
+
+/** Never below 0: the clocks of two machines differ, and a person may have the task sent before it is due. */
+function lateMs(dueAt: number | undefined, startedAt: number): number | undefined {
+  return dueAt === undefined ? undefined : Math.max(0, Math.round(startedAt - dueAt));
 }

@@ -180,7 +180,7 @@ export class DeliveryWorker {
     const log = decodeLog(job.stacktrace);
     // This count of ours stands beside BullMQ's: see submission.ts.
     const { run } = job.opts as Partial<StoredOptions>;
-    const delivery = await deliverTask({ id: job.id ?? '', data: job.data, log, firstRun: run ?? 1, stalls: job.stalledCounter }, context);
+    const delivery = await deliverTask({ id: job.id ?? '', data: job.data, log, firstRun: run ?? 1, createdAt: job.timestamp, stalls: job.stalledCounter }, context);
     return settleOutcome(job, token, log, delivery, this.#settling);
   }
 

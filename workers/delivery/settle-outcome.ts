@@ -116,6 +116,7 @@ function recordOf(job: Job, delivery: Delivery, next: AttemptRecord['next'], { w
     code: 'code' in outcome ? outcome.code : undefined,
     at: startedAt,
     ms: durationMs,
+    ...(outcome.kind === 'retry' ? { delayMs: outcome.delayMs } : {}),
     stalls: job.stalledCounter,
     ...(reason === undefined ? {} : { reason }),
     ...(failure?.httpStatus === undefined ? {} : { httpStatus: failure.httpStatus }),

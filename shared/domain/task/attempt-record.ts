@@ -29,6 +29,8 @@ export interface AttemptRecord {
   readonly at: number;
   /** Duration, milliseconds. */
   readonly ms: number;
+  /** The wait until the next send, for `next: 'retry'`, whole milliseconds. Earlier versions did not record it. */
+  readonly delayMs?: number;
   /** The job's stall counter at this moment: BullMQ never resets it, so stalls are counted from here. */
   readonly stalls: number;
   readonly reason?: DeadReason;

@@ -18,7 +18,7 @@ describe('an API from start to stop', () => {
   function make(): Server {
     const config = loadConfig({ REDIS_ADDR: printAddress(testRedisAddress()), QUEUE_PREFIX: uniquePrefix(), HTTP_HOST: '127.0.0.1', HTTP_PORT: String(port) });
     return createServer(config, {
-      logger: createLogger({ level: 'info', environment: 'dev' }, new CollectedLog()),
+      logger: createLogger({ level: 'info', environment: 'dev', role: 'api' }, new CollectedLog()),
       clock: Date.now,
       version: serviceVersion(),
       onUnfitRedis: (error) => {

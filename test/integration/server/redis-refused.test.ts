@@ -53,7 +53,7 @@ describe('the API while Redis refuses', () => {
       });
       const said = logLines().filter((line) => line.includes('redis refuses'));
       expect(said).to.have.lengthOf.within(1, 2);
-      expect(said[0]).to.include(`cause="${refusal.code} `);
+      expect(said[0]).to.include(`"cause":"${refusal.code} `);
       expect(logLines().length, logLines().join('\n')).to.be.below(20);
 
       await refusal.end(server.admin);

@@ -31,7 +31,7 @@ describe('a worker from start to stop', () => {
 
   function make({ shards = 1, redisAddr = `${testRedisAddress().host}:${testRedisAddress().port}` } = {}): Worker {
     const config = { ...loadConfig({ REDIS_ADDR: redisAddr, QUEUE_PREFIX: prefix }), shards };
-    return createWorker(config, { logger: createLogger({ level: 'info', environment: 'dev' }, log), clock: Date.now, random: Math.random, workerName: 'one', version: serviceVersion() });
+    return createWorker(config, { logger: createLogger({ level: 'info', environment: 'dev', role: 'worker' }, log), clock: Date.now, random: Math.random, workerName: 'one', version: serviceVersion() });
   }
 
   /** Connections of BullMQ's workers of this test. */

@@ -11,7 +11,7 @@ import { CollectedLog, connect, InProcessService } from '../../support/service-i
 import { cancel, getTaskAnswer, httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../../support/tasks.js';
 
 const DAY = 86_400_000;
-const logger = createLogger({ level: 'error', environment: 'dev' }, new CollectedLog());
+const logger = createLogger({ level: 'error', environment: 'dev', role: 'worker' }, new CollectedLog());
 
 describe('janitor', () => {
   let service: InProcessService;

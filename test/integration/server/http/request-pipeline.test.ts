@@ -139,7 +139,7 @@ describe('the request pipeline', () => {
       const id = uniqueId('bug');
       const answer = await send({ method: 'POST', path: '/tasks', headers: { 'x-request-id': id } });
       expect([answer.status, bodyOf(answer)]).to.deep.equal([500, { error: 'failed to schedule task', code: 'internal', request_id: id }]);
-      expect(service.log.split('\n').find((line) => line.includes(id))).to.match(/bug: a request failed .*method=POST path=\/tasks .*a bug for this test/);
+      expect(service.log.split('\n').find((line) => line.includes(id))).to.match(/bug: a request failed.*"method":"POST","path":"\/tasks".*a bug for this test/);
     });
 
     it('stands in what the board refuses', async () => {

@@ -45,7 +45,7 @@ describe('a worker while Redis refuses', () => {
     await receiver.close();
   });
 
-  const linesSince = (start: number): string[] => service.log.slice(start).split('\n').filter((line) => line !== '' && !line.includes(' attempt '));
+  const linesSince = (start: number): string[] => service.log.slice(start).split('\n').filter((line) => line !== '' && !line.includes('"message":"attempt"'));
 
   async function brakes(refusal: Refusal): Promise<void> {
     const tasks = Array.from({ length: DUE }, () => httpTask(receiver.url('/'), { initial_delay: 1 }));

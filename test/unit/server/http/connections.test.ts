@@ -9,7 +9,7 @@ import { LargeAnswers } from '../../../../server/http/large-answers.js';
 import { listen, type ListeningServer, type ListenOptions } from '../../../../server/http/listen.js';
 import { WorkTurns } from '../../../../server/http/work-turns.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
-import type { LogFields } from '../../../../shared/logging/logger.js';
+import type { LogFields } from '../../../../shared/logging/log-line.js';
 import { eventually } from '../../../support/eventually.js';
 import { RawConnection } from '../../../support/raw-connection.js';
 

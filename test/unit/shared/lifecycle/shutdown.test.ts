@@ -4,7 +4,7 @@ import { runShutdown, type ShutdownStep } from '../../../../shared/lifecycle/shu
 import { createLogger } from '../../../../shared/logging/logger.js';
 
 const lines: string[] = [];
-const logger = createLogger({ level: 'error', environment: 'dev' }, { write: (text: string) => lines.push(text) });
+const logger = createLogger({ level: 'error', environment: 'dev', role: 'worker' }, { write: (text: string) => lines.push(text) });
 
 function step(name: string, run: () => Promise<void>, limitMs = 1_000): ShutdownStep {
   return { name, limitMs, run };

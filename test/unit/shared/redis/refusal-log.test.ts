@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import type { LogFields } from '../../../../shared/logging/logger.js';
+import type { LogFields } from '../../../../shared/logging/log-line.js';
 import { RefusalLog } from '../../../../shared/redis/refusal-log.js';
 
 describe('RefusalLog', () => {

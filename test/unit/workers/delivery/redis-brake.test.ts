@@ -26,7 +26,7 @@ class Braked {
   readonly brake: RedisBrake;
 
   constructor() {
-    const logger = createLogger({ level: 'info', environment: 'dev' }, { write: (text: string) => (this.log += text) });
+    const logger = createLogger({ level: 'info', environment: 'dev', role: 'worker' }, { write: (text: string) => (this.log += text) });
     this.brake = new RedisBrake({
       queue: 'deliver-0',
       errors: new RedisErrors(),

@@ -1,0 +1,103 @@
+import type { Socket } from 'node:net';
+import type { RequestError, RequestErrorCode } from '../../shared/domain/errors.js';
+import { taskFieldRows } from '../../shared/domain/task/task-fields.js';
+import { Burst, type BurstOptions } from '../../shared/logging/burst.js';
+import type { LogFields } from '../../shared/logging/log-line.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import { statusOfError } from './error-response.js';
+import type { RequestContext } from './request-context.js';
+import { shortText } from './short-error.js';
+
+const MAX_PATH_CHARACTERS = 300;
+/** Their texts quote what the client has sent: a part of a message may be in them. */
+const quotingCodes: ReadonlySet<RequestErrorCode> = new Set(['invalid_json', 'invalid_task', 'invalid_request']);
+/** A client that sends a message in place of a task has its names complained of. Only our own names are logged. */
+const taskFieldNames: ReadonlySet<string> = new Set(taskFieldRows.map(({ wire }) => wire));
+
+/**
+ * Logs what the API refuses, so that an operator can see what a client does wrong: who, what, which code, which fields of a task.
+ * There are at most five lines a second about clients, and one in ten seconds about trouble of ours (5xx), which has a log line of its
+ * own; a line with the number of the others follows.
+ *
+ * A bug of ours is not refused: it is logged where it is found.
+ */
+export class RefusedRequestsLog {
+  readonly #ofClients: Sample;
+  readonly #ofTrouble: Sample;
+
+  constructor({ info, warn }: Pick<Logger, 'info' | 'warn'>) {
+    this.#ofClients = new Sample(info, { spanMs: 1_000, mostLines: 5 });
+    this.#ofTrouble = new Sample(warn, { spanMs: 10_000, mostLines: 1 });
+  }
+
+  /** A request that was refused. */
+  readonly request = (refusal: RequestError, context: RequestContext): void => {
+    this.#add(refusal, context.request.socket, () => context.logFields);
+  };
+
+  /** Bytes that are no request. */
+  readonly bytes = (refusal: RequestError, socket: Socket): void => {
+    this.#add(refusal, socket, () => ({}));
+  };
+
+  /** Writes what is counted and not yet said. */
+  flush(): void {
+    this.#ofClients.flush();
+    this.#ofTrouble.flush();
+  }
+
+  #add(refusal: RequestError, { remoteAddress, destroyed: isGone }: Socket, requestFields: () => LogFields): void {
+    const { code, message } = refusal;
+    // A client that is gone got no answer.
+    if (code === 'internal' || isGone) return;
+    const status = statusOfError(code);
+    (status >= 500 ? this.#ofTrouble : this.#ofClients).add(code, () => {
+      const { method, path, request_id } = requestFields();
+      return {
+        method,
+        path: path === undefined ? undefined : shortText(String(path), MAX_PATH_CHARACTERS),
+        status,
+        code,
+        fields: namesOfFields(refusal),
+        error: quotingCodes.has(code) ? undefined : message,
+        remote_address: remoteAddress,
+        request_id,
+      };
+    });
+  }
+}
+
+/** Some lines in full, and the number of the others by code. */
+class Sample {
+  readonly #counts = new Map<RequestErrorCode, number>();
+  readonly #burst: Burst;
+
+  constructor(
+    private readonly write: Logger['info'],
+    limits: Pick<BurstOptions, 'spanMs' | 'mostLines'>,
+  ) {
+    this.#burst = new Burst({ ...limits, isQuietWhileBusy: false, summarize: () => this.#summarize() });
+  }
+
+  add(code: RequestErrorCode, makeFields: () => LogFields): void {
+    if (this.#burst.admits()) this.write('request refused', makeFields());
+    else this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
+  }
+
+  flush(): void {
+    this.#burst.flush();
+  }
+
+  #summarize(): void {
+    const counts = [...this.#counts].sort(([, a], [, b]) => b - a);
+    this.#counts.clear();
+    const count = counts.reduce((sum, [, each]) => sum + each, 0);
+    this.write('more requests were refused', { count, codes: counts.map(([code, each]) => `${code} ${each}`).join(', ') });
+  }
+}
+
+/** `max_retries,destination`: fields of a task that are complained of, without what stands in them. */
+function namesOfFields({ details = [] }: RequestError): string | undefined {
+  const names = new Set(details.map(({ field }) => /^\w+/.exec(field)?.[0] ?? '').filter((name) => taskFieldNames.has(name)));
+  return names.size === 0 ? undefined : [...names].join(',');
+}
