@@ -22,8 +22,8 @@ import { SetupError } from '../processes/setup-error.mjs';
  * @throws {SetupError} naming every variable that is wrong
  */
 export async function readLaunchSettings(env) {
-  const { loadConfig, ConfigError, EXIT_CONFIG } = await import(built('load.js'));
-  const { variables } = await import(built('schema.js'));
+  const { loadConfig, ConfigError, EXIT_CONFIG } = await import(built('shared', 'config', 'load.js'));
+  const { variables } = await import(built('shared', 'config', 'schema.js'));
   try {
     const { http, shutdownTimeoutMs } = loadConfig(env);
     const workers = variables.WORKERS.parse(env.WORKERS || variables.WORKERS.fallback);
@@ -35,16 +35,28 @@ export async function readLaunchSettings(env) {
 }
 
 /**
- * Whether the environment names a Redis. If it does not, the launcher starts one of its own.
+ * Whether the environment names a Redis. If it does not, the launcher starts one of its own. REDIS_MODE=cluster without addresses does:
+ * the addresses are missing, and have to be named as missing.
  * @param {NodeJS.ProcessEnv} env
  */
 export function namesRedis(env) {
-  return Boolean(env.REDIS_ADDR || env.REDIS_SENTINEL_ADDRS || env.REDIS_CLUSTER_ADDRS);
+  const isElsewhere = Boolean(env.REDIS_MODE) && env.REDIS_MODE !== 'standalone';
+  return isElsewhere || Boolean(env.REDIS_ADDR || env.REDIS_SENTINEL_ADDRS || env.REDIS_CLUSTER_ADDRS);
 }
 
-/** @param {string} file in shared/config */
-function built(file) {
-  return pathToFileURL(path.join(cloneDir, 'dist', 'shared', 'config', file)).href;
+/**
+ * @param {string} host
+ * @param {number} port one that is taken
+ * @returns {Promise<number | undefined>} see server/http/free-port-near.ts
+ */
+export async function freePortNear(host, port) {
+  const { freePortNear: find } = await import(built('server', 'http', 'free-port-near.js'));
+  return find(host, port);
+}
+
+/** @param {string[]} file below dist */
+function built(...file) {
+  return pathToFileURL(path.join(cloneDir, 'dist', ...file)).href;
 }
 
 /** @param {string} host */

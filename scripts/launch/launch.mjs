@@ -7,7 +7,7 @@ import { ensureEmbeddedRedis } from './embedded-redis.mjs';
 import { endProcess } from '../processes/end-process.mjs';
 import { tryListen } from '../servers/free-port.mjs';
 import { watchForInterruption } from '../processes/interruption.mjs';
-import { namesRedis, readLaunchSettings } from './launch-settings.mjs';
+import { freePortNear, namesRedis, readLaunchSettings } from './launch-settings.mjs';
 import { lockDataDir } from './launcher-lock.mjs';
 import { isRunning } from '../processes/process-identity.mjs';
 import { readyClone } from '../install/ready-clone.mjs';
@@ -65,11 +65,12 @@ export async function launch() {
     if (!isRedisElsewhere) {
       lock = await lockDataDir();
       record = withoutHolder(lock.previous ?? {});
-      // These belong to a server elsewhere; ours has no password and speaks no TLS.
-      for (const name of ['REDIS_MODE', 'REDIS_USERNAME', 'REDIS_PASSWORD', 'REDIS_TLS']) delete env[name];
     }
     await readyClone({ signal: ending.signal });
+    // All of them are checked, those too that ours has no use for: a wrong one is a mistake.
     const settings = await readLaunchSettings(env);
+    // These belong to a server elsewhere; ours has no password and speaks no TLS.
+    if (!isRedisElsewhere) for (const name of ['REDIS_MODE', 'REDIS_USERNAME', 'REDIS_PASSWORD', 'REDIS_TLS']) delete env[name];
     stopGraceMs = settings.shutdownTimeoutMs + STOP_GRACE_MS;
     await waitForOrphans(record, stopGraceMs, ending.signal);
     note({ processes: [] });
@@ -120,7 +121,8 @@ export async function launch() {
       console.log('Stopping at once.');
       tellAll();
     });
-    console.log(`Stopping: what is in flight may finish, at most ${(stopGraceMs - STOP_GRACE_MS) / 1_000} s. Ctrl-C again cuts that short.`);
+    const names = processes.map(({ name }) => name).join(', ');
+    console.log(`\nStopping: ${names}. What is in flight may finish, at most ${(stopGraceMs - STOP_GRACE_MS) / 1_000} s. Ctrl-C again cuts that short.`);
     tellAll();
     await Promise.all(processes.map((one) => one.ended(stopGraceMs)));
   }
@@ -168,10 +170,9 @@ async function ensurePortIsFree({ httpHost, httpPort }) {
   if ('port' in answer) return answer.port;
   // Anything else than "taken" (no such address, not allowed) the API reports better, with its configuration.
   if (answer.code !== 'EADDRINUSE') return httpPort;
-  throw new SetupError(
-    `Port ${httpPort} on ${httpHost} is taken by another program. The variable HTTP_PORT chooses another one, for example:\n` +
-      `  HTTP_PORT=${httpPort === 65_535 ? 8081 : httpPort + 1} npm start`,
-  );
+  const free = await freePortNear(httpHost, httpPort);
+  const hint = free === undefined ? 'The variable HTTP_PORT chooses another one.' : `The variable HTTP_PORT chooses another one. This one is free now:\n  HTTP_PORT=${free} npm start`;
+  throw new SetupError(`Port ${httpPort} on ${httpHost} is taken by another program. ${hint}`);
 }
 
 /** @param {import('./embedded-redis.mjs').EmbeddedRedis | null} redis */

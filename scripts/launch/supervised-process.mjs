@@ -27,7 +27,7 @@ const HEALTHY_AFTER_MS = 60_000;
  * Starts a built program and keeps it running.
  *
  * @param {object} options
- * @param {string} options.name            for log lines, e.g. "worker 2"
+ * @param {string} options.name            for our lines and its own, e.g. "worker 2": its first argument
  * @param {string} options.program         path of the built main.js
  * @param {string[]} options.flags          options for Node
  * @param {NodeJS.ProcessEnv} options.env
@@ -48,7 +48,7 @@ export function superviseProcess({ name, program, flags, env, onLivesChanged, is
     const startedAt = performance.now();
     const child = spawn(
       process.execPath,
-      ['--enable-source-maps', ...flags, '--import', pathToFileURL(path.join(import.meta.dirname, 'follow-launcher.mjs')).href, program],
+      ['--enable-source-maps', ...flags, '--import', pathToFileURL(path.join(import.meta.dirname, 'follow-launcher.mjs')).href, program, name],
       {
         env,
         // A group of its own: Ctrl-C reaches the launcher only, which then tells each child once. Told twice, by the
