@@ -1,13 +1,12 @@
 import { readProgress, type LogEntry, type TaskProgress } from '../../shared/domain/task/attempt-record.js';
 import { attemptDueAt } from '../../shared/domain/task/attempt-due.js';
 import { attemptToSend } from '../../shared/domain/task/outgoing-message.js';
-import { destinationKey } from '../../shared/domain/destinations/destination-key.js';
 import type { Destination } from '../../shared/domain/destinations/destination.js';
 import { shownFlowKey } from '../../shared/domain/destinations/http.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { withoutSecrets } from '../../shared/domain/destinations/without-secrets.js';
 import type { Flow } from '../../shared/domain/destinations/flow.js';
-import { flowDue, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
+import { flowDue, flowOf, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import { decideAfterFault, decideOutcome, decideUnreadable, leftInHand, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../../shared/domain/task/outcome.js';
 import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../../shared/domain/ports.js';
 import type { Task } from '../../shared/domain/task/task.js';
@@ -171,7 +170,7 @@ function logAttempt(job: FetchedJob, delivery: Delivery & { readonly task: Task;
     phase: progress.phase,
     attempt: progress.attempt,
     max_retries: task.retryPolicy.maxRetries,
-    destination: destinationKey(progress.phase === 'delivery' || task.deadDestination === undefined ? task.destination : task.deadDestination, mask, defaultBrokers),
+    destination: flowOf(progress.phase === 'delivery' || task.deadDestination === undefined ? task.destination : task.deadDestination, undefined, defaultBrokers, mask).endpoint,
     outcome: outcome.kind,
     duration_ms: durationMs,
     late_ms: lateMs(attemptDueAt(task, job.log, job.createdAt), startedAt),
