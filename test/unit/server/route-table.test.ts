@@ -25,6 +25,7 @@ interface Operation {
   readonly operationId: unknown;
   readonly mediaTypes: readonly string[];
   readonly query: readonly unknown[];
+  readonly headers: readonly unknown[];
 }
 
 /** Every operation of the contract, with what a row says of it, too. */
@@ -41,6 +42,7 @@ function operations(): Operation[] {
           operationId: operation['operationId'],
           mediaTypes: content === undefined ? [] : entries(content).map(([name]) => name),
           query: parameters.filter((parameter) => printLeaf(parameter?.['in']) === 'query').map((parameter) => parameter?.['name']),
+          headers: parameters.filter((parameter) => printLeaf(parameter?.['in']) === 'header').map((parameter) => parameter?.['name']),
         };
       }),
   );
@@ -76,6 +78,16 @@ describe('the route table', () => {
       const row = contractRows.find((each) => each.method === method && contractPath(each.path) === at);
       expect(row === undefined ? undefined : [...mediaTypesOf[row.body]], `${method} ${at}`).to.have.members(mediaTypes);
       if (row?.query !== 'any') expect(row?.query, `${method} ${at}`).to.have.members(query);
+    }
+  });
+
+  it('takes a reason and the name of an operator with every change of an operator', () => {
+    const changes = contractRows.filter(({ method, role }) => method !== 'GET' && (role === 'operate' || role === 'admin'));
+    expect(changes.length).to.be.at.least(6);
+    for (const { method, path: pattern, query } of changes) {
+      const operation = operations().find((each) => each.method === method && each.path === contractPath(pattern));
+      expect(query, `${method} ${pattern}`).to.include('reason');
+      expect(operation?.headers, `${method} ${pattern}`).to.include('X-Operator');
     }
   });
 
