@@ -115,16 +115,24 @@ describe('who asks for a change, and why', () => {
     await sendRaw(service.baseUrl, { method: 'DELETE', path: `/tasks/${task}`, headers });
     await sendRaw(service.baseUrl, { method: 'DELETE', path: `/tasks/${task}`, headers });
     const lines = await eventually(() => {
-      const found = service.log.split('\n').filter((line) => line.includes('operator action') && (line.includes(`target=${name}`) || line.includes(`target=${task}`)));
+      const found = service.log
+        .split('\n')
+        .filter((line) => line.includes('"operator action"'))
+        .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>)
+        .filter(({ target }) => target === name || target === task);
       expect(found).to.have.lengthOf(6);
       return found;
     });
-    for (const line of lines) expect(line).to.match(/ info +operator action action=\S+ outcome=\S+ .*operator="J\u00fcrgen M\." actor=anonymous .*request_id=req-1/);
-    expect(lines.map((line) => /action=(\S+) outcome=(\S+)/.exec(line)?.slice(1).join(' '))).to.deep.equal(['destination.limits done', 'destination.pause done', 'destination.resume done', 'task.retry done', 'task.cancel done', 'task.cancel failed']);
-    expect(lines[0]).to.include('reason="too many 429"');
-    expect(lines[1]).to.include('reason=down');
-    expect(lines[3]).to.include('reason=now');
-    expect(lines[5]).to.include('error_code=finished');
+    for (const line of lines) expect(line).to.include({ level: 'info', operator: 'J\u00fcrgen M.', actor: 'anonymous', request_id: 'req-1' });
+    expect(lines.map(({ action, outcome, reason, error_code: code }) => [action, outcome, reason, code])).to.deep.equal([
+      ['destination.limits', 'done', 'too many 429', undefined],
+      ['destination.pause', 'done', 'down', undefined],
+      ['destination.resume', 'done', undefined, undefined],
+      ['task.retry', 'done', 'now', undefined],
+      ['task.cancel', 'done', undefined, undefined],
+      ['task.cancel', 'failed', undefined, 'finished'],
+    ]);
+    expect(lines.map(({ target_type: type }) => type)).to.deep.equal(['destination', 'destination', 'destination', 'task', 'task', 'task']);
   });
 
   it('changes nothing when it is refused', async () => {
