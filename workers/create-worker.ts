@@ -3,6 +3,7 @@ import type { Config } from '../shared/config/load.js';
 import { createPathMask } from '../shared/domain/destinations/path-mask.js';
 import { defaultBulkheadRules } from '../shared/domain/flow/bulkhead-rules.js';
 import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
+import { slotShare } from '../shared/domain/flow/slot-share.js';
 import { factsOf } from '../shared/domain/flow/worker-facts.js';
 import type { Clock, Random } from '../shared/domain/ports.js';
 import { defaultStallPolicy } from '../shared/domain/task/outcome.js';
@@ -17,10 +18,19 @@ import { closeAdapters, createAdapters } from './adapters/registry.js';
 import { BrakeLog } from './delivery/brake-log.js';
 import type { DeliverTaskContext } from './delivery/deliver-task.js';
 import { DeliveryWorker } from './delivery/delivery-worker.js';
+import { MessageLoad } from './delivery/message-load.js';
 import { SendsInFlight } from './delivery/sends-in-flight.js';
 import { warnOfLargeFleet } from './fleet-size.js';
 import { FlowControl } from './flow-control/flow-control.js';
 import { Janitor } from './janitor.js';
+
+/**
+ * Messages of this length, in characters, may be sent at once where the number of slots is `auto`. A message of 1 MiB takes
+ * some 3 MiB of a worker's memory while it is sent (PERFORMANCE.md).
+ */
+const MOST_MESSAGE_CHARACTERS = 256 * 1_048_576;
+/** How often workers that came or went change the number of slots. They count as gone 5 s after their last report. */
+const OFFER_SLOTS_EVERY_MS = 500;
 
 /** The settings that a worker reads; those of the API are not among them. */
 export type WorkerConfig = Pick<
@@ -52,6 +62,8 @@ export interface Worker {
   readonly inHand: number;
   /** Sends that have not ended. */
   readonly sendsInFlight: number;
+  /** How many deliveries it may have in flight now: see WORKER_CONCURRENCY. */
+  readonly slots: number;
   /** How often the worker of a shard hung and was built anew. */
   readonly rebuilds: number;
   /**
@@ -115,8 +127,11 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   const deliveryWorkers: DeliveryWorker[] = [];
   const countRebuilds = (): number => deliveryWorkers.reduce((sum, { rebuilds }) => sum + rebuilds, 0);
   const brakeLog = new BrakeLog(logger);
+  const messageLoad = config.workerConcurrency === 'auto' ? new MessageLoad(MOST_MESSAGE_CHARACTERS) : undefined;
   let flowControl: FlowControl | undefined;
+  const slots = (): number => slotShare(config.workerConcurrency, flowControl?.workers ?? 1);
   let janitor: Janitor | undefined;
+  let offeringSlots: NodeJS.Timeout | undefined;
   let isStopping = false;
   let hasFault = false;
   // It is a function because the compiler takes a variable that was false before a wait for one that is false after it.
@@ -130,7 +145,12 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     await checkRedisSettings(redis, config.environment, logger);
     if (isToldToStop()) return;
     flowControl = new FlowControl(queue.flowStore(), {
-      rules: { ...defaultBulkheadRules, slots: config.workerConcurrency },
+      rules: {
+        ...defaultBulkheadRules,
+        get slots() {
+          return slots();
+        },
+      },
       circuit: config.circuit,
       workerName,
       sendLimitMs: config.deliveryTimeoutMs,
@@ -141,21 +161,25 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     });
     await flowControl.start();
     const context = contextWith(flowControl);
-    const concurrency = Math.ceil(config.workerConcurrency / shards.length);
+    const concurrency = (): number => Math.ceil(slots() / shards.length);
     for (const shard of shards) {
       if (isToldToStop()) return;
-      const deliveryWorker = new DeliveryWorker({ shard, redis, workerName, concurrency, lockMs: config.stall.lockMs, stallCheckMs: config.stall.checkMs, context, brakeLog, logger, onStandstill, standstillTimes });
+      const deliveryWorker = new DeliveryWorker({ shard, redis, workerName, concurrency, messageLoad, lockMs: config.stall.lockMs, stallCheckMs: config.stall.checkMs, context, brakeLog, logger, onStandstill, standstillTimes });
       deliveryWorkers.push(deliveryWorker);
       await deliveryWorker.start();
-      await warnOfLargeFleet(shard, concurrency, logger);
+      await warnOfLargeFleet(shard, shards.length, config.workerConcurrency, logger);
     }
     if (isToldToStop()) return;
+    offeringSlots = setInterval(() => {
+      for (const deliveryWorker of deliveryWorkers) deliveryWorker.offerSlots();
+    }, OFFER_SLOTS_EVERY_MS);
     janitor = new Janitor({ shards, redis, retention: config.retention, mask, clock, logger });
     janitor.start();
   }
 
   async function drain(drainMs: number): Promise<void> {
     isStopping = true;
+    clearInterval(offeringSlots);
     await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop()]);
     flowControl?.close();
     brakeLog.flush();
@@ -196,6 +220,9 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     get sendsInFlight() {
       return inFlight.size;
     },
+    get slots() {
+      return slots();
+    },
     get rebuilds() {
       return countRebuilds();
     },
@@ -216,6 +243,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     keepInHand: () => {
       hasFault = true;
       isStopping = true;
+      clearInterval(offeringSlots);
     },
     // It is as short as this because a process after a fault is in an unknown state.
     faultSteps: [{ name: 'record deliveries', limitMs: closingMs + 1_000, run: () => recordDeliveries(closingMs) }],

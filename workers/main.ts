@@ -31,4 +31,4 @@ try {
   logger.flush();
   process.exit(EXIT_CONFIG);
 }
-if (!lifecycle.isStopping) logger.info('worker is up', { worker: workerName, concurrency: config.workerConcurrency, pid: process.pid });
+if (!lifecycle.isStopping) logger.info('worker is up', { worker: workerName, concurrency: config.workerConcurrency, slots: worker.slots, pid: process.pid });

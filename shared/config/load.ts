@@ -1,4 +1,5 @@
 import { defaultCircuitRules, type CircuitRules } from '../domain/flow/circuit.js';
+import type { SlotSetting } from '../domain/flow/slot-share.js';
 import type { Jitter } from '../domain/task/retry-policy.js';
 import { colourChoice, type ColourChoice } from './colour-choice.js';
 import { unknownVariables } from './unknown-variables.js';
@@ -49,7 +50,8 @@ export interface Config {
    */
   readonly shards: number;
   readonly kafka: KafkaConfig;
-  readonly workerConcurrency: number;
+  /** Sends in flight of each worker: see slot-share.ts. */
+  readonly workerConcurrency: SlotSetting;
   readonly deliveryTimeoutMs: number;
   readonly circuit: CircuitRules;
   readonly maxMessageBytes: number;

@@ -5,6 +5,7 @@
 import { domainToASCII } from 'node:url';
 import { canonicalHostPattern } from '../domain/destinations/host-pattern.js';
 import { knownChatWebhooks } from '../domain/destinations/path-mask.js';
+import type { SlotSetting } from '../domain/flow/slot-share.js';
 import { jitters } from '../domain/task/retry-policy.js';
 
 export type Environment = 'dev' | 'prod';
@@ -43,6 +44,12 @@ function integer(min: number, max: number, fallback: string, meaning: string): V
     return number;
   };
   return variable(parse, `a whole number from ${min} to ${max}`, fallback, meaning);
+}
+
+/** `auto`, or a whole number. */
+function slots(max: number, meaning: string): Variable<SlotSetting> {
+  const number = integer(1, max, 'auto', meaning);
+  return { ...number, parse: (value) => (value === 'auto' ? value : number.parse(value)), allowed: `auto, or ${number.allowed}` };
 }
 
 function oneOf<const T extends string>(values: readonly T[], fallback: T | undefined, meaning: string): Variable<T> {
@@ -177,7 +184,7 @@ export const variables = {
   KAFKA_TLS: boolean('false', 'Connect to KAFKA_BROKERS with TLS.'),
 
   WORKERS: integer(1, 64, '1', 'Worker processes under `npm start`.'),
-  WORKER_CONCURRENCY: integer(1, 10_000, '200', 'Deliveries in flight per worker process; one destination alone gets half of them.'),
+  WORKER_CONCURRENCY: slots(10_000, 'Deliveries in flight per worker process; one destination alone gets about half of them. `auto`: 2,000 shared by all workers that run, 100 to 1,000 each, and fewer while their messages take more than 256 MiB. A number is kept exactly.'),
   DELIVERY_TIMEOUT: duration('30s', 'Total time of one attempt: connect, send, and the whole answer.', { min: 100, max: 3_600_000 }),
   MAX_MESSAGE_BYTES: integer(1, 64 * 1_048_576, '1048576', 'Largest message_data, in bytes of UTF-8. The limit of the HTTP body follows from it.'),
   SECRET_PATH_HOSTS: variable(

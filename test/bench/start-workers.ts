@@ -3,14 +3,17 @@ import { closeSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { variables } from '../../shared/config/schema.js';
+import { loadConfig } from '../../shared/config/load.js';
+import { slotShare, type SlotSetting } from '../../shared/domain/flow/slot-share.js';
 import { forkBench, spawnProduct, type ProductSpawn } from './process.js';
 
 /** A file, as a container's log driver would give it: to nowhere would flatter the attempt line. */
 const LOG_FILE = join(tmpdir(), `kafka-retry-bench-${process.pid}.log`);
 
 /** WORKER_CONCURRENCY of a worker for which it is not set. */
-export const DEFAULT_SLOTS = Number(variables.WORKER_CONCURRENCY.fallback);
+export const DEFAULT_CONCURRENCY = loadConfig({}).workerConcurrency;
+/** The slots of such a worker while it is the only one. */
+export const DEFAULT_SLOTS = slotShare(DEFAULT_CONCURRENCY, 1);
 
 export interface ProductProcess extends ProductSpawn {
   /** Redis database. Default 0. */
@@ -19,7 +22,7 @@ export interface ProductProcess extends ProductSpawn {
 }
 
 /** @param slots WORKER_CONCURRENCY: one destination alone gets half of them, n of them n/(n + 1) */
-export function startWorker(redisPort: number, slots: number, { db = 0, env = {}, ...options }: ProductProcess = {}): ChildProcess {
+export function startWorker(redisPort: number, slots: SlotSetting, { db = 0, env = {}, ...options }: ProductProcess = {}): ChildProcess {
   const settings = { REDIS_ADDR: `127.0.0.1:${redisPort}`, REDIS_DB: String(db), WORKER_CONCURRENCY: String(slots), ...env };
   return withLogFile((log) => spawnProduct('workers', settings, log, options));
 }

@@ -2,7 +2,7 @@ import { size, type Bench } from './benchmark.js';
 import { measureDelivered, Receiver } from './delivered.js';
 import { fillProduct } from './fill-queue.js';
 import type { Comparison } from './report.js';
-import { DEFAULT_SLOTS, startWorker } from './start-workers.js';
+import { DEFAULT_CONCURRENCY, startWorker } from './start-workers.js';
 
 const PROCESSES = [1, 2, 3];
 /** By then all processes are up. */
@@ -28,7 +28,7 @@ async function sweep(bench: Bench, what: string, delayMs: number): Promise<Compa
     for (const [processes, values] of results) {
       await redis.flushall();
       await fillProduct(redisPort, { tasks, destination: receiver.destination });
-      const start = () => Array.from({ length: processes }, () => startWorker(redisPort, DEFAULT_SLOTS));
+      const start = () => Array.from({ length: processes }, () => startWorker(redisPort, DEFAULT_CONCURRENCY));
       values.push((await measureDelivered(bench, receiver, { tasks, from: tasks * NOT_COUNTED, start })).perSecond);
     }
   }

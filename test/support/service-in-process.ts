@@ -48,7 +48,7 @@ export interface InProcessOptions {
 }
 
 export interface WorkerOptions {
-  readonly concurrency?: number;
+  readonly concurrency?: number | 'auto';
   readonly circuit?: Partial<CircuitRules>;
   /** The worker's KAFKA_BROKERS. */
   readonly kafkaBrokers?: string;

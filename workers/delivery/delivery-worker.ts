@@ -11,11 +11,13 @@ import { WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import type { Shard } from '../../shared/queue/engine/shard.js';
 import { standstillTimes, type StandstillTimes } from '../../shared/queue/engine/shard-standstill.js';
 import { ShardWatchdog } from '../../shared/queue/engine/shard-watchdog.js';
+import { messageLength } from '../../shared/queue/tasks/message-length.js';
 import type { StoredOptions } from '../../shared/queue/tasks/task-codec.js';
 import { printError } from '../../shared/logging/print-error.js';
 import { RedisErrors } from '../../shared/redis/redis-error.js';
 import type { BrakeLog } from './brake-log.js';
 import { deliverTask, type DeliverTaskContext } from './deliver-task.js';
+import type { MessageLoad } from './message-load.js';
 import { RedisBrake } from './redis-brake.js';
 import { settleOutcome, type SettleContext } from './settle-outcome.js';
 
@@ -33,8 +35,10 @@ export interface DeliveryWorkerOptions {
   readonly shard: Shard;
   readonly redis: RedisClient;
   readonly workerName: string;
-  /** Deliveries in flight. */
-  readonly concurrency: number;
+  /** Deliveries of this shard that may be in flight now, >= 1. It changes while the worker runs. */
+  readonly concurrency: () => number;
+  /** The messages of all shards that are being sent; undefined: their size is no limit. */
+  readonly messageLoad?: MessageLoad | undefined;
   readonly lockMs: number;
   readonly stallCheckMs: number;
   readonly context: DeliverTaskContext;
@@ -55,7 +59,8 @@ export class DeliveryWorker {
   #isDraining = false;
   readonly #waitingLists: WaitingLists;
   readonly #settling: SettleContext;
-  readonly #inHand = new Set<string>();
+  /** The jobs in hand, and the length of their messages. */
+  readonly #inHand = new Map<string, number>();
   readonly #brake: RedisBrake;
 
   constructor(private readonly options: DeliveryWorkerOptions) {
@@ -74,6 +79,17 @@ export class DeliveryWorker {
   /** How often BullMQ's worker hung and was built anew. */
   get rebuilds(): number {
     return this.#rebuilds;
+  }
+
+  /**
+   * To be called now and then: the number of deliveries that may be in flight has changed, or there is room for messages
+   * again. What is in flight goes on; if it is too much, jobs that end are not followed by others.
+   */
+  offerSlots(): void {
+    const most = this.#mostInHand;
+    const offered = this.#worker.concurrency;
+    // More than what is in use are offered bit by bit: see FETCH_AHEAD.
+    if (offered > most || this.#inHand.size >= offered) this.#worker.offer(this.#slotsToOffer());
   }
 
   /** Starts to take jobs. It resolves when Redis has answered. */
@@ -130,7 +146,7 @@ export class DeliveryWorker {
       clock: context.clock,
       prefix: shard.queue.opts.prefix ?? '',
       name: workerName,
-      concurrency: Math.min(concurrency, FETCH_AHEAD),
+      concurrency: Math.min(concurrency(), FETCH_AHEAD),
       lockDuration: lockMs,
       stalledInterval: stallCheckMs,
       maxStalledCount: UNLIMITED_STALLS,
@@ -158,20 +174,41 @@ export class DeliveryWorker {
   }
 
   async #process(job: Job, token: string): Promise<unknown> {
-    this.#inHand.add(job.id ?? '');
-    // It is only raised: a job that ends fetches the next one itself, in the call that records its end.
-    this.#worker.concurrency = Math.max(this.#worker.concurrency, this.#slotsToOffer());
+    this.#took(job);
+    // Within its limit it is only raised: a job that ends fetches the next one itself, in the call that records its end.
+    this.#worker.concurrency = Math.min(this.#mostInHand, Math.max(this.#worker.concurrency, this.#inHand.size + FETCH_AHEAD));
     try {
       return await this.#deliver(job, token);
     } catch (error) {
       // These errors say that the job has been put back already. All others are still to be recorded.
-      if (error instanceof DelayedError || error instanceof WaitingError) this.#inHand.delete(job.id ?? '');
+      if (error instanceof DelayedError || error instanceof WaitingError) this.#through(job.id ?? '');
       throw error;
     }
   }
 
+  #took(job: Job): void {
+    const id = job.id ?? '';
+    // When its lock has lapsed, this worker may get the same job again.
+    this.#through(id);
+    const length = this.options.messageLoad === undefined ? 0 : messageLength(job.data);
+    this.#inHand.set(id, length);
+    this.options.messageLoad?.take(length);
+  }
+
+  #through(jobId: string): void {
+    const length = this.#inHand.get(jobId);
+    if (length === undefined) return;
+    this.#inHand.delete(jobId);
+    this.options.messageLoad?.giveBack(length);
+  }
+
+  get #mostInHand(): number {
+    const { concurrency, messageLoad } = this.options;
+    return Math.min(concurrency(), messageLoad?.mostInHand(this.#inHand.size) ?? Infinity);
+  }
+
   #slotsToOffer(): number {
-    return Math.min(this.options.concurrency, this.#inHand.size + FETCH_AHEAD);
+    return Math.min(this.#mostInHand, this.#inHand.size + FETCH_AHEAD);
   }
 
   async #deliver(job: Job, token: string): Promise<unknown> {
@@ -210,11 +247,11 @@ export class DeliveryWorker {
   #listen(worker: DeliveringWorker): void {
     const { logger } = this.options;
     worker.on('stalled', (jobId) => logger.warn('a worker died with a task: it goes back, no attempt used', { job_id: jobId }));
-    worker.onThrough = (jobId) => this.#inHand.delete(jobId);
-    worker.on('completed', ({ id = '' }) => this.#inHand.delete(id));
-    worker.on('failed', (job) => this.#inHand.delete(job?.id ?? ''));
+    worker.onThrough = (jobId) => this.#through(jobId);
+    worker.on('completed', ({ id = '' }) => this.#through(id));
+    worker.on('failed', (job) => this.#through(job?.id ?? ''));
     worker.on('lockRenewalFailed', (jobIds) => {
-      for (const id of jobIds) this.#inHand.delete(id);
+      for (const id of jobIds) this.#through(id);
       logger.warn('lost the lock of tasks being sent: their outcome here will not count', { job_ids: jobIds.join(' ') });
     });
     worker.on('error', (error) => this.#brake.failed(error));
@@ -239,12 +276,12 @@ export class DeliveryWorker {
   }
 
   #createWatchdog(): ShardWatchdog {
-    const { shard, concurrency, context, logger, onStandstill, standstillTimes: times = standstillTimes } = this.options;
+    const { shard, context, logger, onStandstill, standstillTimes: times = standstillTimes } = this.options;
     return new ShardWatchdog({
       shard,
       times,
       worker: () => this.#worker,
-      state: () => ({ isBraking: this.#brake.isBraking, refusedAt: this.#brake.refusedAt, hasFreeSlot: this.#inHand.size < concurrency }),
+      state: () => ({ isBraking: this.#brake.isBraking, refusedAt: this.#brake.refusedAt, hasFreeSlot: this.#inHand.size < this.#mostInHand }),
       clock: context.clock,
       rebuild: (reason) => this.#rebuild(reason),
       giveUp: (reason) => {

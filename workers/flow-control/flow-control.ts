@@ -77,12 +77,17 @@ export class FlowControl {
     const admission = (this.#admission = new Admission({ controls, breaker, rates, slots, limiter, stats, now }));
     const wakeUps = (this.#wakeUps = new WakeUps({ roomFor: (flow) => admission.roomFor(flow), now }));
     this.#bulkDeferral = new BulkDeferral({ wakeUps, clock: () => redisClock.now(), now });
-    this.#ticker = new Ticker({ controls, breaker, rates, slots, wakeUps, report: () => store.putReport(workerName, printReport({ facts, rebuilds: rebuilds(), samples: stats.sample() })) });
+    this.#ticker = new Ticker({ controls, breaker, rates, slots, wakeUps, report: () => store.putReport(workerName, printReport({ facts, rebuilds: rebuilds(), slots: { total: rules.slots, inUse: slots.inFlight }, samples: stats.sample() })) });
   }
 
   /** Resolves when limits, circuits and Redis' time are known: before that nothing may be sent. @throws when Redis fails */
   async start(): Promise<void> {
     await this.#ticker.start();
+  }
+
+  /** Workers of the whole fleet, this one included, as of the last 200 ms; >= 1. */
+  get workers(): number {
+    return this.#controls.workers;
   }
 
   /** Begins to wake tasks of one more shard. */

@@ -12,32 +12,42 @@ export interface FlowSample {
   readonly latency: LatencyHistogram;
 }
 
+/** Room for sends in one worker, all shards together. */
+export interface WorkerSlots {
+  readonly total: number;
+  /** Sends in flight; after the share of the worker has become smaller it may be more than the total. */
+  readonly inUse: number;
+}
+
 /** The report that a worker sends to the fleet once a second. */
 export interface FlowReport {
   /** undefined: the worker's version reports none. */
   readonly facts: WorkerFacts | undefined;
   /** How often the worker of a shard hung and was built anew since the process started; 0 from a version that reports none. */
   readonly rebuilds: number;
+  /** undefined: the worker's version reports none. */
+  readonly slots: WorkerSlots | undefined;
   readonly samples: readonly FlowSample[];
 }
 
 /**
  * For Redis, as short as it gets: a worker writes one each second.
- * `[{"facts":{"VERSION":"0.1.0",...},"rebuilds":0},["https://a","https://a",1,20,0,[[5,20]]],...]`. An API of an older version expects
- * rows alone, and skips an element that is no row: so the facts are one more element, and old and new processes read
- * each other's reports.
+ * `[{"facts":{"VERSION":"0.1.0",...},"rebuilds":0,"slots":[1000,17]},["https://a","https://a",1,20,0,[[5,20]]],...]`. An API of an older version expects
+ * rows alone, and skips an element that is no row: so all else is one more element, and old and new processes read each
+ * other's reports.
  */
-export function printReport({ facts, rebuilds, samples }: FlowReport): string {
+export function printReport({ facts, rebuilds, slots, samples }: FlowReport): string {
   const rows = samples.map(({ key, host, inFlight, delivered, failed, latency }) => [key, host, inFlight, delivered, failed, sparse(latency.counts)]);
-  return JSON.stringify(facts === undefined ? rows : [{ facts, rebuilds }, ...rows]);
+  return JSON.stringify(facts === undefined ? rows : [{ facts, rebuilds, slots: slots === undefined ? undefined : [slots.total, slots.inUse] }, ...rows]);
 }
 
 /** @returns no samples and no facts for a report that another version wrote in another form */
 export function readReport(report: string): FlowReport {
   const elements: unknown = JSON.parse(report);
-  if (!Array.isArray(elements)) return { facts: undefined, rebuilds: 0, samples: [] };
+  if (!Array.isArray(elements)) return { facts: undefined, rebuilds: 0, slots: undefined, samples: [] };
   let facts: WorkerFacts | undefined;
   let rebuilds = 0;
+  let slots: WorkerSlots | undefined;
   const samples: FlowSample[] = [];
   for (const element of elements as unknown[]) {
     if (Array.isArray(element)) {
@@ -48,9 +58,16 @@ export function readReport(report: string): FlowReport {
     } else if (typeof element === 'object' && element !== null && 'facts' in element) {
       facts = readFacts(element.facts);
       if ('rebuilds' in element && typeof element.rebuilds === 'number') rebuilds = element.rebuilds;
+      if ('slots' in element) slots = readSlots(element.slots);
     }
   }
-  return { facts, rebuilds, samples };
+  return { facts, rebuilds, slots, samples };
+}
+
+function readSlots(written: unknown): WorkerSlots | undefined {
+  if (!Array.isArray(written)) return undefined;
+  const [total, inUse] = written as unknown[];
+  return typeof total === 'number' && typeof inUse === 'number' ? { total, inUse } : undefined;
 }
 
 function sparse(counts: readonly number[]): [number, number][] {

@@ -46,9 +46,10 @@ export const CALLERS_TIME = [
 
 /**
  * Methods of BullMQ's that are replaced, or that have to call those that are (bounded-reconnect.ts, watched-calls.ts,
- * lock-renewal.ts), and a call that each of them makes.
+ * lock-renewal.ts), or whose state is used (delivering-worker.ts), and a call that each of them makes.
  */
 export const loopMethods = {
+  'Worker.mainLoop': ['this.mainLoopQueue = asyncFifoQueue', 'asyncFifoQueue.numTotal() < this._concurrency', 'asyncFifoQueue.numTotal() <= this._concurrency', 'await asyncFifoQueue.fetch()'],
   'Worker.waitForJob': ['this.backend.waitForJob(', 'this.backend.reconnectBlocking()', 'this.getBlockTimeout(blockUntil)'],
   'Worker.getBlockTimeout': ['blockUntil - Date.now()'],
   'Worker.moveToActive': ['this.backend.moveToActive('],

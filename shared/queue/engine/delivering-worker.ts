@@ -58,6 +58,16 @@ export class DeliveringWorker extends Worker {
     return this.#taken;
   }
 
+  /**
+   * Sets how many jobs it may have in hand, also from outside its loop. With fewer than it has, jobs that end are not
+   * followed by the next one; none is given back.
+   */
+  offer(jobs: number): void {
+    const isRaised = jobs > this.concurrency;
+    this.concurrency = jobs;
+    if (isRaised) wakeLoop(this);
+  }
+
   /** Starts its loop. It resolves when Redis has answered. */
   async start(): Promise<void> {
     const closed = new Promise<void>((resolve) => {
@@ -150,6 +160,16 @@ export class DeliveringWorker extends Worker {
       look();
     });
   }
+}
+
+/**
+ * Lets the loop of a worker look at its concurrency again. While all its slots are in use it waits for the end of a job,
+ * and the sends of a slow destination may take a minute. BullMQ does the same when a worker is resumed.
+ */
+function wakeLoop(worker: Worker): void {
+  // BullMQ's types hide the property; check-engine.ts looks for its uses.
+  const { mainLoopQueue } = worker as unknown as { readonly mainLoopQueue: { add(promise: Promise<unknown>): void } | null };
+  mainLoopQueue?.add(Promise.resolve());
 }
 
 /** Gives a job back uncounted. If Redis is away, its lock lapses. */

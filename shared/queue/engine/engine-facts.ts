@@ -70,6 +70,7 @@ function loopMethodsOf(backend: object): EngineFacts['loop'] {
   // Some of them are private. Only their texts are looked at.
   const [worker, own] = [Worker.prototype, backend] as unknown as readonly [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>];
   return {
+    'Worker.mainLoop': worker['mainLoop'],
     'Worker.waitForJob': worker['waitForJob'],
     'Worker.getBlockTimeout': worker['getBlockTimeout'],
     'Worker.moveToActive': worker['moveToActive'],

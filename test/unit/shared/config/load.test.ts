@@ -26,7 +26,7 @@ describe('loadConfig', () => {
       queuePrefix: 'bull',
       shards: 1,
       kafka: { brokers: [{ host: 'localhost', port: 9092 }], tls: false, credentials: undefined },
-      workerConcurrency: 200,
+      workerConcurrency: 'auto',
       deliveryTimeoutMs: 30_000,
       circuit: { isOn: true, failuresInARow: 30, rowGapMs: 60_000, failureShare: 0.75, shareOf: 40, shareWithinMs: 10_000, baseCoolMs: 2_000, maxCoolMs: 30_000, maxOpenMs: 900_000 },
       maxMessageBytes: 1_048_576,
@@ -44,6 +44,12 @@ describe('loadConfig', () => {
   it('takes the jitter of tasks that name none from RETRY_JITTER', () => {
     for (const jitter of ['none', 'equal', 'full'] as const) expect(loadConfig({ RETRY_JITTER: jitter }).retryJitter).to.equal(jitter);
     expect(faultsOf({ RETRY_JITTER: 'half' })).to.deep.equal(['RETRY_JITTER="half": must be none, equal, full']);
+  });
+
+  it('takes a number of slots exactly, or auto', () => {
+    for (const number of [1, 200, 10_000]) expect(loadConfig({ WORKER_CONCURRENCY: String(number) }).workerConcurrency).to.equal(number);
+    expect(loadConfig({ WORKER_CONCURRENCY: 'auto' }).workerConcurrency).to.equal('auto');
+    for (const odd of ['0', '10001', 'AUTO', '-1', 'auto ']) expect(faultsOf({ WORKER_CONCURRENCY: odd }), odd).to.deep.equal([`WORKER_CONCURRENCY=${JSON.stringify(odd)}: must be auto, or a whole number from 1 to 10000`]);
   });
 
   it('takes an empty variable for one that is not set', () => {
@@ -153,7 +159,7 @@ describe('loadConfig', () => {
       'REDIS_HIGH_WATER="1.1": must be a number above 0, at most 1',
       'QUEUE_PREFIX="a:b": must be 1 to 40 letters, digits, - or _',
       'WORKERS="0": must be a whole number from 1 to 64',
-      'WORKER_CONCURRENCY="1.5": must be a whole number from 1 to 10000',
+      'WORKER_CONCURRENCY="1.5": must be auto, or a whole number from 1 to 10000',
       'MAX_MESSAGE_BYTES="1e6": must be a whole number from 1 to 67108864',
       'DEAD_ATTEMPTS="0": must be a whole number from 1 to 1000',
       'SHUTDOWN_TIMEOUT="soon": must be a duration from 500ms to 1h, such as 500ms, 10s, 5m, 1h',
