@@ -23,6 +23,7 @@ import { SendsInFlight } from './delivery/sends-in-flight.js';
 import { warnOfLargeFleet } from './fleet-size.js';
 import { FlowControl } from './flow-control/flow-control.js';
 import { Janitor } from './janitor.js';
+import { TakeOver } from './take-over.js';
 
 /**
  * Messages of this length, in characters, may be sent at once where the number of slots is `auto`. A message of 1 MiB takes
@@ -131,6 +132,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   let flowControl: FlowControl | undefined;
   const slots = (): number => slotShare(config.workerConcurrency, flowControl?.workers ?? 1);
   let janitor: Janitor | undefined;
+  let takeOver: TakeOver | undefined;
   let offeringSlots: NodeJS.Timeout | undefined;
   let isStopping = false;
   let hasFault = false;
@@ -175,12 +177,14 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     }, OFFER_SLOTS_EVERY_MS);
     janitor = new Janitor({ shards, redis, retention: config.retention, mask, clock, logger });
     janitor.start();
+    takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), workerName, lockMs: config.stall.lockMs, clock, logger });
+    takeOver.start();
   }
 
   async function drain(drainMs: number): Promise<void> {
     isStopping = true;
     clearInterval(offeringSlots);
-    await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop()]);
+    await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop(), takeOver?.stop()]);
     flowControl?.close();
     brakeLog.flush();
   }

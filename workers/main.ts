@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
 import { serviceVersion } from '../shared/config/service-version.js';
@@ -15,7 +16,9 @@ const logger = createLogger({ level: config.logLevel, environment: config.enviro
 process.once('exit', () => logger.flush());
 for (const warning of config.warnings) logger.warn(warning);
 
-const workerName = `${hostname()}-${process.pid}`;
+// The number is new with each start: a container that is started again has the same host name and process id, and what the
+// process before it held must not count as held by this one.
+const workerName = `${hostname()}-${randomBytes(3).toString('hex')}-${process.pid}`;
 const worker = createWorker(config, { logger, clock: Date.now, random: Math.random, workerName, version: serviceVersion(), onStandstill: () => lifecycle.end('a shard stands still') });
 const lifecycle = exitOnSignal(worker.stopSteps, logger, {
   whatIsInFlight: () => printInFlight(worker.sendsInFlight, ['send', 'sends'], config.shutdownTimeoutMs),

@@ -203,7 +203,7 @@ export const variables = {
   DEAD_BASE_DELAY: duration('1s', 'Wait after the first failed dead delivery; doubles.'),
   DEAD_MAX_DELAY: duration('5m', 'Cap on that wait.'),
   SHUTDOWN_TIMEOUT: duration('10s', 'From SIGTERM to the end of the process: what is in flight may finish until shortly before.', { min: 500, max: 3_600_000 }),
-  LOCK_DURATION: duration('15s', 'How long a worker holds a task without renewing its lock. After a crash its tasks resume within this time and two stall checks.', { min: 1_000, max: 3_600_000 }),
+  LOCK_DURATION: duration('15s', 'How long a worker holds a task without renewing its lock. The tasks of a worker that was killed go out again within 6 s while Redis is well; where that cannot be known, within this time and two stall checks.', { min: 1_000, max: 3_600_000 }),
   STALL_CHECK_INTERVAL: duration('5s', 'How often tasks of dead workers are looked for.', { min: 100, max: 3_600_000 }),
   STALL_BASE_DELAY: duration('1s', 'Wait of a task after its third crash in a row; doubles.'),
   STALL_MAX_DELAY: duration('5m', 'Cap on that wait.'),

@@ -57,6 +57,8 @@ export function ownKeys(key: (suffix: string) => string): OwnKeys {
     janitorCursor: key('janitor-cursor'),
     neverThere: key('never-there'),
     searchFieldsCursor: key('search-fields-cursor'),
+    takenOver: key('taken-over'),
+    takeOverMark: key('take-over-mark'),
   };
 }
 
@@ -75,6 +77,9 @@ export interface OwnKeys {
   readonly neverThere: string;
   /** The progress of the janitor's pass for jobs without search fields. It lapses when it is time for the next pass. */
   readonly searchFieldsCursor: string;
+  /** Jobs that are being taken from a dead worker. It is there only while that script runs. */
+  readonly takenOver: string;
+  readonly takeOverMark: string;
 }
 
 /** Keys of flow control, the same for all shards. On a cluster they share one slot, because their scripts touch several. */
@@ -88,6 +93,8 @@ export function flowKeys(prefix: string, isCluster: boolean): FlowKeys {
     workers: `${base}workers`,
     report: (worker) => `${base}report:${worker}`,
     reportBase: `${base}report:`,
+    life: (worker) => `${base}life:${worker}`,
+    lifeBase: `${base}life:`,
     leases: (name) => `${base}leases:${name}`,
     pace: (name) => `${base}pace:${name}`,
     claims: (name) => `${base}claims:${name}`,
@@ -108,6 +115,9 @@ export interface FlowKeys {
   /** The report of a worker about its destinations; it lapses. */
   report(worker: string): string;
   readonly reportBase: string;
+  /** Since when a worker runs, and what it has seen of Redis: see dead-worker.ts. It lapses. */
+  life(worker: string): string;
+  readonly lifeBase: string;
   /** Sorted set of jobs that hold a place of a limited destination, by the time at which the place lapses. */
   leases(name: string): string;
   /** When the next send of a limited destination may start. */

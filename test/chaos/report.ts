@@ -26,6 +26,26 @@ Before our processes left the old master early, a planned failover lost 811 of 7
 ioredis' own detection 288. Deliveries that were recorded only on a lost master are made again.
 `;
 
+/** What is known of a dead worker: see dead-worker.ts. */
+const WHEN_A_WORKER_IS_GONE = `
+## When a worker is gone
+
+A worker that has not reported for 4 s is looked at by the others twice a second. Its tasks are taken over at once, 6 s after a \`kill -9\` at the
+latest, if all of this holds. Each is sent again, with no attempt used, and counts as stalled.
+
+| it must be known that | because |
+| --- | --- |
+| the same masters answer as when it was last heard of, without a pause of 2 s or a step of Redis' clock since then | otherwise Redis was away, not the worker |
+| the dead worker itself has seen no break before, for LOCK_DURATION or for its whole life | a failover may have lost locks |
+| none of its connections is left at any master (\`CLIENT LIST\`), and those of the worker that looks are | the kernel closes the connections of a process that has ended. One that is stopped, hangs or is cut off keeps them |
+
+Otherwise its locks decide: they lapse within LOCK_DURATION, and the next two stall checks find its tasks. So it is when its machine has lost its
+power, when Redis was away or was replaced meanwhile, and where Redis does not allow \`CLIENT LIST\` or \`INFO\`.
+
+A worker can be taken for dead by mistake only if it lives, and has lost all its connections to a Redis that the others see, and gets none back for 4 s: a
+network that resets connections. What it is sending then is sent twice. Its outcomes do not count, since its locks are gone.
+`;
+
 /** A Markdown table, which is readable in a terminal too. */
 export function printTable(rows: readonly Row[], { name }: Profile): string {
   const lines = inOrder(rows).map((row) =>
@@ -52,7 +72,7 @@ the receiver has it. Every task that was answered with 2xx has to end delivered,
 Node ${process.versions.node}, ${cpus().length} cores, ${tookSeconds(rows)} s in all. Lock and stall times are shortened: see \`QUICK\` in test/chaos/scenario.ts.
 
 ${printTable(rows, profile)}
-${WHAT_FAILOVERS_LOSE}`;
+${WHEN_A_WORKER_IS_GONE}${WHAT_FAILOVERS_LOSE}`;
 }
 
 function tookSeconds(rows: readonly Row[]): number {

@@ -35,6 +35,12 @@ export const FINISH_OWN_KEYS = { from: 10, count: 3 } as const;
 /** Where moveToDelayed finds its job, counted from 1 as in Lua: the job's key among KEYS, its id among ARGV. */
 export const PUT_BACK_JOB = { key: 5, id: 3 } as const;
 
+/**
+ * Where moveStalledJobsToWait finds its set of jobs that may have stalled, and the mark that keeps it from looking too
+ * often, among KEYS, and the prefix of all keys among ARGV; counted from 1 as in Lua.
+ */
+export const STALL_KEYS = { stalled: 1, mark: 4, prefixValue: 2 } as const;
+
 /** Scripts to which their caller tells the time, and which value it is, counted from 1 as in Lua: see callers-time.ts. */
 export const CALLERS_TIME = [
   ['moveToActive', 2],

@@ -1,10 +1,11 @@
-import { BULLMQ_VERSION, bullmqScripts, CALLERS_TIME, FINISH_OWN_KEYS, loopMethods, PUT_BACK_JOB, type BullmqScriptName, type LoopMethodName, type ScriptShape } from './bullmq-contract.js';
+import { BULLMQ_VERSION, bullmqScripts, CALLERS_TIME, FINISH_OWN_KEYS, loopMethods, PUT_BACK_JOB, STALL_KEYS, type BullmqScriptName, type LoopMethodName, type ScriptShape } from './bullmq-contract.js';
 import { bullmqScript, type DefinedScript, type DefinedScripts } from './defined-scripts.js';
 import type { EngineFacts } from './engine-facts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
 import { finishLua } from './finish-script.js';
 import { putBackFunction } from './put-back.js';
 import { ADD_SCRIPTS, addFunction } from './submit-script.js';
+import { takeOverScript } from './take-over-script.js';
 
 /**
  * Refuses libraries that this folder was not written for, before a task is taken or stored. With another order of keys
@@ -34,7 +35,7 @@ function checkShapes({ scripts }: EngineFacts): string[] {
 }
 
 /** BullMQ must hand over as many keys and values as its script takes, and a job must stand where our Lua looks for it. */
-function checkCalls({ calls, ends, jobId, jobKey }: EngineFacts): string[] {
+function checkCalls({ calls, ends, jobId, jobKey, keyPrefix }: EngineFacts): string[] {
   const all = [...calls, ...ends.map((args) => ({ script: 'moveToFinished', args }))];
   const counts = all.flatMap(({ script, args }) => {
     const shape = shapeOf(script);
@@ -46,6 +47,10 @@ function checkCalls({ calls, ends, jobId, jobKey }: EngineFacts): string[] {
   if (putBack[PUT_BACK_JOB.key - 1] !== jobKey || putBack[keys + PUT_BACK_JOB.id - 1] !== jobId) {
     counts.push(`bullmq: expected the job as key ${PUT_BACK_JOB.key} and value ${PUT_BACK_JOB.id} of the script moveToDelayed, found it elsewhere`);
   }
+  const stallCheck = calls.find(({ script }) => script === 'moveStalledJobsToWait')?.args ?? [];
+  const found = [STALL_KEYS.stalled - 1, STALL_KEYS.mark - 1, bullmqScripts.moveStalledJobsToWait.keys + STALL_KEYS.prefixValue - 1].map((index) => String(stallCheck[index]));
+  const wanted = [`${keyPrefix}stalled`, `${keyPrefix}stalled-check`, keyPrefix];
+  if (found.join() !== wanted.join()) counts.push(`bullmq: expected the keys ${wanted.join()} at their places in the call of moveStalledJobsToWait, found ${found.join()}`);
   const differing = ends[0].slice(0, bullmqScripts.moveToFinished.keys).flatMap((key, index) => (key === ends[1][index] ? [] : [index]));
   const expected = Array.from({ length: FINISH_OWN_KEYS.count }, (_, nth) => FINISH_OWN_KEYS.from + nth);
   if (differing.join() !== expected.join()) counts.push(`bullmq: expected the keys ${expected.join()} of the script moveToFinished to differ between jobs, found ${differing.join() || 'none'}`);
@@ -65,7 +70,7 @@ function shapeOf(script: string): ScriptShape | undefined {
 
 function checkPatches({ scripts }: EngineFacts): string[] {
   const adds = ADD_SCRIPTS.map((script) => (all: DefinedScripts) => addFunction(all, script));
-  return [finishLua, putBackFunction, ...adds].flatMap((build) =>
+  return [finishLua, putBackFunction, takeOverScript, ...adds].flatMap((build) =>
     findingsOf(() => {
       build(scripts);
       return [];

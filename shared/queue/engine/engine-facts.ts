@@ -7,6 +7,7 @@ import { putBackArguments } from './put-back.js';
 import type { QueueClient } from './queue-client.js';
 import { recordAdds } from './recorded-add.js';
 import { recordRestart } from './restart-job.js';
+import { recordStallCheck } from './take-over-script.js';
 import { backendOf } from './transition-fields.js';
 
 /** The call that BullMQ makes of one of its scripts. */
@@ -33,6 +34,8 @@ export interface EngineFacts {
   readonly loop: Readonly<Record<LoopMethodName, unknown>>;
   readonly jobId: string;
   readonly jobKey: string;
+  /** What all keys of the queue begin with. */
+  readonly keyPrefix: string;
 }
 
 /** No task has these ids: see `jobIdOf` in names.ts. */
@@ -56,6 +59,7 @@ export async function readEngineFacts(queue: Queue, client: QueueClient): Promis
       ...recordAdds(queue).map(({ command, args }) => ({ script: command.split(':', 1)[0] ?? '', args })),
       await recordPromotion(queue, JOB_ID),
       await recordRestart(queue, JOB_ID),
+      await recordStallCheck(queue),
       { script: 'moveToDelayed', args: putBackArguments(queue, { jobId: JOB_ID, token: '', at: 0, delayMs: 0, fields: {} }) },
     ],
     ends: [backend.moveToCompletedArgs(job, '', false, '', true), backend.moveToFailedArgs(otherJob, '', false, '', true)],
@@ -63,6 +67,7 @@ export async function readEngineFacts(queue: Queue, client: QueueClient): Promis
     loop: loopMethodsOf(backend),
     jobId: JOB_ID,
     jobKey: queue.toKey(JOB_ID),
+    keyPrefix: queue.toKey(''),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Actor } from '../../domain/actor.js';
 import type { Circuit } from '../../domain/flow/circuit.js';
 import { policyAt, type FlowLimits, type FlowPolicy } from '../../domain/flow/flow-policy.js';
+import { printLife, readLife, type SilentWorker, type WorkerLife } from '../../domain/flow/dead-worker.js';
 import type { QueueClient } from '../engine/queue-client.js';
 import type { FlowKeys } from '../names.js';
 
@@ -43,6 +44,12 @@ export interface WorkerReport {
   readonly worker: string;
   /** The report as the worker wrote it; undefined when it has lapsed. */
   readonly report: string | undefined;
+}
+
+export interface SilentWorkers {
+  /** Redis' clock, ms since the epoch. */
+  readonly now: number;
+  readonly silent: readonly SilentWorker[];
 }
 
 /** The settings and circuits of destinations now, and the number of workers. */
@@ -182,6 +189,20 @@ export class FlowStore {
     const reply: unknown = await this.client.runCommand('krsFlowGetReports', [this.keys.workers, this.keys.reportBase, REPORT_FOR_MS]);
     const pairs = reply as string[];
     return Array.from({ length: pairs.length / 2 }, (_, nth) => ({ worker: pairs[2 * nth] ?? '', report: pairs[2 * nth + 1] === '' ? undefined : pairs[2 * nth + 1] }));
+  }
+
+  /**
+   * Writes down what a worker knows of itself, and asks which workers are silent.
+   * @param life undefined: it has not seen Redis before
+   * @param agoMs how long ago the last report of a silent worker is, ms
+   */
+  async silentWorkers(worker: string, life: WorkerLife | undefined, agoMs: { readonly min: number; readonly max: number }): Promise<SilentWorkers> {
+    const reply: unknown = await this.client.runCommand('krsFlowSilent', [this.keys.workers, this.keys.life(worker), life === undefined ? '' : printLife(life), this.keys.lifeBase, agoMs.min, agoMs.max]);
+    // The script's own answer: see report-scripts.ts.
+    const [now, found] = reply as [number, string[]];
+    const silent: SilentWorker[] = [];
+    for (let at = 0; at + 2 < found.length; at += 3) silent.push({ name: found[at] ?? '', reportedAt: Number(found[at + 1]), life: readLife(found[at + 2] ?? '') });
+    return { now, silent };
   }
 
   async #set(field: string, value: object | undefined): Promise<void> {

@@ -23,7 +23,28 @@ end
 return found
 `;
 
+/** How long a worker's life is remembered after its last sign of life, ms: longer than any lock that is worth waiting for. */
+const LIFE_FOR_MS = 600_000;
+
+/**
+ * KEYS 1 workers, 2 the caller's life. ARGV 1 that life ('' = not known yet), 2 what a life's key begins with, 3 and 4 how long
+ * ago the last report of a silent worker is at least and at most (ms).
+ * @returns {now (ms), workers, the times of their last reports (ms) and their lives ('' = none) in turn}
+ */
+const silentWorkers = `${nowMs}
+if ARGV[1] ~= '' then redis.call('SET', KEYS[2], ARGV[1], 'PX', ${LIFE_FOR_MS}) end
+local found = {}
+local silent = redis.call('ZRANGE', KEYS[1], now - tonumber(ARGV[4]), now - tonumber(ARGV[3]), 'BYSCORE', 'WITHSCORES')
+for index = 1, #silent, 2 do
+  found[#found + 1] = silent[index]
+  found[#found + 1] = silent[index + 1]
+  found[#found + 1] = redis.call('GET', ARGV[2] .. silent[index]) or ''
+end
+return {now, found}
+`;
+
 export const reportScripts = {
   krsFlowPutReport: { numberOfKeys: 2, lua: putReport },
+  krsFlowSilent: { numberOfKeys: 2, lua: silentWorkers },
   krsFlowGetReports: { numberOfKeys: 1, lua: getReports },
 } as const;

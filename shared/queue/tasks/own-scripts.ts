@@ -1,5 +1,6 @@
 import type { DefinedScripts } from '../engine/defined-scripts.js';
 import type { LuaScript } from '../engine/lua-script.js';
+import { takeOverScript } from '../engine/take-over-script.js';
 import { controlScripts } from '../flow/control-scripts.js';
 import { limitScripts } from '../flow/limit-scripts.js';
 import { probeScripts } from '../flow/probe-scripts.js';
@@ -43,5 +44,5 @@ export const fixedScripts = {
  * workers, krsFinish (finish-script.ts).
  */
 export function ownScripts(bullmq: DefinedScripts): Readonly<Record<string, LuaScript>> {
-  return { ...fixedScripts, krsDefer: deferScript(bullmq) };
+  return { ...fixedScripts, krsDefer: deferScript(bullmq), krsTakeOver: takeOverScript(bullmq) };
 }

@@ -48,7 +48,7 @@ describe('checkEngine', () => {
 
   it('finds nothing wrong with the libraries that are installed', () => {
     expect(findings({})).to.deep.equal([]);
-    expect(facts.calls.map(({ script }) => script)).to.have.members(['addDelayedJob', 'addPrioritizedJob', 'addStandardJob', 'promote', 'reprocessJob', 'moveToDelayed']);
+    expect(facts.calls.map(({ script }) => script)).to.have.members(['addDelayedJob', 'addPrioritizedJob', 'addStandardJob', 'promote', 'reprocessJob', 'moveStalledJobsToWait', 'moveToDelayed']);
   });
 
   it('refuses another BullMQ', () => {
@@ -81,7 +81,7 @@ describe('checkEngine', () => {
     });
   }
 
-  for (const name of ['addDelayedJob', 'addPrioritizedJob', 'addStandardJob', 'promote', 'reprocessJob', 'moveToDelayed'] as const) {
+  for (const name of ['addDelayedJob', 'addPrioritizedJob', 'addStandardJob', 'promote', 'reprocessJob', 'moveStalledJobsToWait', 'moveToDelayed'] as const) {
     it(`refuses a BullMQ that hands one argument more to ${name}`, () => {
       const { keys, values } = bullmqScripts[name];
       expect(findings(withCall(name, (args) => [...args, 'more']))).to.deep.equal([`bullmq: expected ${keys + values} arguments of the script ${name}, found ${keys + values + 1}`]);
@@ -97,6 +97,12 @@ describe('checkEngine', () => {
     const swapped = (first: number, second: number) => (args: readonly unknown[]): readonly unknown[] => args.map((each, index) => (index === first ? args[second] : index === second ? args[first] : each));
     expect(findings(withCall('moveToDelayed', swapped(3, 4)))).to.deep.equal(expected);
     expect(findings(withCall('moveToDelayed', swapped(12, 13)))).to.deep.equal(expected);
+  });
+
+  it('refuses a BullMQ that looks for stalled jobs with its keys in another order: those of a dead worker would be put elsewhere', () => {
+    const [stalled, mark] = [`${facts.keyPrefix}stalled`, `${facts.keyPrefix}stalled-check`];
+    const swapped = withCall('moveStalledJobsToWait', ([first, second, ...rest]) => [second, first, ...rest]);
+    expect(findings(swapped)).to.deep.equal([`bullmq: expected the keys ${stalled},${mark},${facts.keyPrefix} at their places in the call of moveStalledJobsToWait, found ${facts.keyPrefix}wait,${mark},${facts.keyPrefix}`]);
   });
 
   it('refuses a BullMQ in whose moveToFinished other keys differ between jobs: a group would share them', () => {

@@ -1,0 +1,91 @@
+import { expect } from 'chai';
+
+import { flowKeys } from '../../shared/queue/names.js';
+import { jobField } from '../../shared/queue/engine/job-fields.js';
+import { eventually } from '../support/eventually.js';
+import { freezeProcess } from '../support/freeze-process.js';
+import { createReceiver, type Receiver } from '../support/receiver.js';
+import { connect } from '../support/service-in-process.js';
+import { Service, type ServiceProcess } from '../support/service.js';
+import { shardKeys } from '../support/shard-keys.js';
+import { httpTask, submitNew, waitForState, type WireTask } from '../support/tasks.js';
+
+/** A test that waits for the locks fails by its time limit. */
+const SETTINGS = { LOCK_DURATION: '1h', STALL_CHECK_INTERVAL: '200ms' };
+
+describe('e2e: a worker that is killed', () => {
+  let receiver: Receiver;
+  let service: Service;
+
+  beforeEach(async () => {
+    receiver = await createReceiver();
+    service = await Service.start({ workers: 0, settings: SETTINGS });
+  });
+  afterEach(async () => {
+    await receiver.close();
+    await service.close();
+  });
+
+  /** Tasks that are sent, and to which the receiver does not answer before they come again. */
+  async function heldBy(worker: Promise<ServiceProcess>, count: number, path: string): Promise<{ worker: ServiceProcess; tasks: readonly WireTask[] }> {
+    const held = new Set<string>();
+    receiver.on(path, ({ taskId }) => {
+      if (held.has(taskId)) return { kind: 'answer' };
+      held.add(taskId);
+      return { kind: 'hang' };
+    });
+    const tasks = Array.from({ length: count }, () => httpTask(receiver.url(path)));
+    const started = await worker;
+    await Promise.all(tasks.map((task) => submitNew(service.baseUrl, task)));
+    await receiver.waitForRequests(count, { path });
+    return { worker: started, tasks };
+  }
+
+  /** A worker that has seen Redis since before the last report of the other one. */
+  async function witness(of: ServiceProcess): Promise<ServiceProcess> {
+    const started = await service.startWorker();
+    const redis = connect('worker');
+    const { workers } = flowKeys(service.prefix, false);
+    const lastReport = async (): Promise<number> => {
+      const names = await redis.zrange(workers, '0', '-1');
+      return Number(await redis.zscore(workers, names.find((name) => name.endsWith(`-${String(of.pid)}`)) ?? ''));
+    };
+    const before = await lastReport();
+    // A worker reports once a second, and the first look of the new one takes less.
+    await eventually(async () => { expect(await lastReport()).to.be.at.least(before + 1_500); }, { withinMs: 10_000 });
+    redis.disconnect();
+    return started;
+  }
+
+  it('has its tasks sent again within 6 s, each once, and each counts as stalled', async () => {
+    const { worker, tasks } = await heldBy(service.startWorker(), 20, '/hook');
+    const other = await witness(worker);
+    await worker.kill();
+    const killedAt = Date.now();
+    await receiver.waitForRequests(40, { path: '/hook', withinMs: 10_000 });
+    expect(Date.now() - killedAt).to.be.at.most(6_000);
+    const redis = connect('worker');
+    for (const { id } of tasks) {
+      const shown = await waitForState(service.baseUrl, id, 'delivered');
+      expect(shown.timeline.map(({ outcome, worker: by }) => [outcome, by?.endsWith(`-${other.pid}`)])).to.deep.equal([['delivered', true]]);
+      expect(await redis.hget(shardKeys(service.prefix).job(id), jobField.stalls)).to.equal('1');
+    }
+    redis.disconnect();
+    expect(receiver.requests).to.have.lengthOf(40);
+    expect(other.output).to.match(/a worker is gone.*tasks=20/);
+  }).timeout(60_000);
+
+  it('is told from one that is stopped: that one keeps its tasks as long as it has their locks', async () => {
+    const frozen = await heldBy(service.startWorker({ DELIVERY_TIMEOUT: '1h' }), 5, '/frozen');
+    await freezeProcess(frozen.worker.pid);
+    // The frozen one takes nothing more, so this one gets all others.
+    const killed = await heldBy(service.startWorker(), 5, '/killed');
+    const other = await witness(killed.worker);
+    await killed.worker.kill();
+    await receiver.waitForRequests(10, { path: '/killed', withinMs: 10_000 });
+    // The frozen one has been silent for longer.
+    expect(receiver.requestsTo('/frozen')).to.have.lengthOf(5);
+    expect(other.output).to.match(/a worker is gone.*tasks=5/).and.not.match(/tasks=10/);
+    process.kill(frozen.worker.pid, 'SIGCONT');
+  }).timeout(60_000);
+});
