@@ -1,7 +1,7 @@
 import { printActor } from '../../shared/domain/actor.js';
 import type { DeferralNote } from '../../shared/domain/task/attempt-record.js';
 import { KAFKA_SCHEME } from '../../shared/domain/destinations/kafka.js';
-import { stateOfCircuit, type Circuit, type CircuitRules } from '../../shared/domain/flow/circuit.js';
+import { circuitOfOthers, endpointCircuitOf, stateOfCircuit, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { EVERYTHING, limitsOver, namesOver, pauseOver, type FlowLimits, type Pause } from '../../shared/domain/flow/flow-policy.js';
 import { visibleText } from '../../shared/logging/visible-text.js';
@@ -18,9 +18,9 @@ export interface WaitingFacts {
   readonly rules: CircuitRules;
 }
 
-/** The names that a snapshot has to hold for a flow. Policies go by the names over it, circuits by the two ids. */
+/** The names that a snapshot has to hold for a flow: those over it, which policies go by, and those of its circuits. */
 export function namesOf(flow: Flow): readonly string[] {
-  return [...new Set([...namesOver(flow), flow.id, flow.hostId])];
+  return [...new Set([...namesOver(flow), flow.hostId, endpointCircuitOf(flow), circuitOfOthers(flow)])];
 }
 
 export interface WaitingFor {
@@ -77,12 +77,13 @@ function waitingForItsTime({ state, progress, task }: TaskView, nextAttemptAt: n
 }
 
 /** Reasons why nothing is sent to this destination. A setting of an operator comes first. */
-function obstacleNow({ flow, snapshot, rules }: WaitingFacts): WaitingFor | undefined {
+function obstacleNow(facts: WaitingFacts): WaitingFor | undefined {
+  const { flow, snapshot } = facts;
   const paused = pauseOver(snapshot.policies, flow === undefined ? [EVERYTHING] : namesOver(flow));
   if (paused !== undefined) return { code: 'paused', message: printPause(paused) };
   if (snapshot.workers === 0) return { code: 'no_worker', message: 'no worker is connected: none has reported within 5 s' };
-  const circuit = flow === undefined ? undefined : snapshot.circuits.get(flow.hostId);
-  return flow === undefined || circuit === undefined ? undefined : obstacleOfCircuit(flow.host, circuit, snapshot.now, rules);
+  if (flow === undefined) return undefined;
+  return obstacleOfCircuit(flow.host, flow.hostId, facts) ?? obstacleOfCircuit(flow.key, endpointCircuitOf(flow), facts);
 }
 
 /** `https://api.example.com was paused by Anna at 2026-11-28T12:00:00.000Z ("it is down"): nothing is sent there until it is resumed` */
@@ -95,10 +96,13 @@ function printPause({ name, pause: { since, until, by, reason } }: { readonly na
   return `${what} was paused by ${who}${when}${why}: nothing is sent ${where} ${end}`;
 }
 
-function obstacleOfCircuit(host: string, circuit: Circuit, now: number, rules: CircuitRules): WaitingFor | undefined {
-  const wish = host.startsWith(KAFKA_SCHEME) ? 'asked to be left alone (its quota is used up)' : 'asked to be left alone (Retry-After)';
-  const why = circuit.reason === 'retry_after' ? wish : 'failed again and again';
-  const since = `${host} ${why}: its circuit is open since ${printTime(circuit.openedAt)}`;
+/** @param name of what the circuit belongs to, for people */
+function obstacleOfCircuit(name: string, circuitName: string, { snapshot: { circuits, now }, rules }: WaitingFacts): WaitingFor | undefined {
+  const circuit = circuits.get(circuitName);
+  if (circuit === undefined) return undefined;
+  const wish = name.startsWith(KAFKA_SCHEME) ? 'asked to be left alone (its quota is used up)' : 'asked to be left alone (Retry-After)';
+  const failed = circuit.reason === 'endpoint_failures' ? 'failed again and again at several endpoints' : 'failed again and again';
+  const since = `${name} ${circuit.reason === 'retry_after' ? wish : failed}: its circuit is open since ${printTime(circuit.openedAt)}`;
   const state = stateOfCircuit(circuit, now, rules);
   switch (state) {
     case 'open':
@@ -124,7 +128,12 @@ function waitingInLine({ reason, since, until }: DeferralNote, facts: WaitingFac
       return { code: 'rate_lowered', message: `its destination refused too many sends (429, 503), so less is sent to it for a while; ${line}` };
     case 'destination_busy':
       return { code: 'destination_busy', message: `its destination has as many sends in flight as it may have; ${line}` };
-    case 'circuit_open':
+    case 'circuit_open': {
+      // Until a second task goes to the same path, its task is one of "the others" of the host, and waits for their circuit.
+      const obstacle = facts?.flow === undefined ? undefined : obstacleOfCircuit(`the rest of ${facts.flow.host}`, circuitOfOthers(facts.flow), facts);
+      if (obstacle !== undefined) return obstacle;
+      break;
+    }
     case 'paused':
       break;
   }

@@ -7,58 +7,61 @@
 /** The party at fault. It decides who has to act, and whether the task is charged an attempt. */
 export type Blame = 'receiver' | 'broker' | 'network' | 'task' | 'policy' | 'redis' | 'us';
 
+/**
+ * What a failure is a failure of. `host`: nothing at that origin or cluster can be reached. `endpoint`: this url, topic or
+ * flow_key fails, and others of the host may be well. `task`: it may concern this task alone, or the receiver did not
+ * want it. `none`: it is ours, and says nothing of the destination.
+ */
+export type FailureOf = 'host' | 'endpoint' | 'task' | 'none';
+
 interface DeliveryErrorRow {
   readonly blame: Blame;
   /** false: the receiver did not cause it, so the task goes back without losing one of its attempts. */
   readonly usesAttempt: boolean;
   /** false: the next attempt would fail in the same way, so the remaining retries are skipped. */
   readonly canImprove: boolean;
-  /**
-   * true: an endpoint failure. It says something about the destination, not about this task, and counts for its circuit
-   * (circuit.ts).
-   */
-  readonly isEndpointFailure: boolean;
+  /** Whose circuit counts it: see countsForCircuit. */
+  readonly failureOf: FailureOf;
   /** The cause, and how a person can remove it. */
   readonly meaning: string;
 }
 
-const fault = (blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: true, canImprove: true, isEndpointFailure: false, meaning });
-const endpointFailure = (blame: Blame, meaning: string): DeliveryErrorRow => ({ ...fault(blame, meaning), isEndpointFailure: true });
-const final = (blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: true, canImprove: false, isEndpointFailure: false, meaning });
-const ours = (blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: false, canImprove: true, isEndpointFailure: false, meaning });
+const fault = (failureOf: FailureOf, blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: true, canImprove: true, failureOf, meaning });
+const final = (failureOf: FailureOf, blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: true, canImprove: false, failureOf, meaning });
+const uncounted = (failureOf: FailureOf, blame: Blame, meaning: string): DeliveryErrorRow => ({ blame, usesAttempt: false, canImprove: true, failureOf, meaning });
 
 export const deliveryErrors = {
-  http_redirect: fault('receiver', 'The receiver answered 3xx. Redirects are not followed: correct the url.'),
-  http_client_error: fault('receiver', 'The receiver answered 4xx.'),
-  http_server_error: endpointFailure('receiver', 'The receiver answered 5xx.'),
-  http_busy: endpointFailure('receiver', 'The receiver answered 429 or 503: too many requests. Its Retry-After is obeyed as a minimum.'),
-  http_unexpected_status: fault('receiver', 'The receiver answered with a status outside 200..599: 600 to 999, or 101, which was not asked for.'),
-  response_invalid: endpointFailure('receiver', 'What came back begins with no valid status line of HTTP/1.x, or 80 KiB came without one, or it came before the request was sent. With a status line, the status decides, whatever is wrong behind it.'),
-  timed_out: endpointFailure('receiver', 'No answer within the total time of one attempt, connecting included. Of an HTTP answer the status line is enough: with one, the status decides, even if the rest does not come in time.'),
-  connection_refused: endpointFailure('network', 'Nothing listens at that address and port.'),
-  connection_reset: endpointFailure('network', 'The connection was closed before the status line of an answer had come.'),
-  connect_timed_out: endpointFailure('network', 'No connection could be made in time: host down, or packets dropped on the way.'),
-  host_not_found: endpointFailure('network', 'The host name does not resolve.'),
-  host_unreachable: endpointFailure('network', 'No route to the host.'),
-  tls_failed: endpointFailure('network', 'The TLS handshake failed: wrong, expired or unknown certificate, or no common version.'),
-  broker_unreachable: endpointFailure('broker', 'No broker of the cluster could be reached, or what answers there is no Kafka broker.'),
-  broker_timed_out: endpointFailure('broker', 'A broker did not answer within the time limit: when it was connected to, when it was asked about the topic, or when it had the message. Only in the last case (`send: no answer`) may it have stored the message.'),
-  broker_unavailable: endpointFailure('broker', 'The cluster cannot take the message now: its partition has no leader, too few replicas are in sync, or a broker is starting.'),
-  broker_throttled: ours('broker', 'The quota of this client is used up, and the broker asks to be sent nothing for a while. The message was not sent; it goes when that time is over. After 15 minutes of that it uses attempts.'),
-  broker_rejected: fault('broker', 'The broker refused the message with an error that has no code of its own here, or speaks no version of the protocol that this service speaks.'),
-  broker_authentication_failed: endpointFailure('broker', 'The broker refused our credentials: check KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD.'),
-  topic_unknown: fault('broker', 'The topic does not exist on that cluster. Topics are never created by this service.'),
-  topic_invalid: final('task', 'The broker says that the topic name is not legal.'),
-  message_too_large: final('task', "The message alone is larger than the broker's or the topic's limit (message.max.bytes, max.message.bytes)."),
-  authorization_denied: final('policy', 'The broker does not allow these credentials to write to the topic.'),
-  address_forbidden: final('policy', 'The address policy of this deployment forbids the destination.'),
-  worker_crashed: ours('us', 'The worker that held the task died or froze before it could record a result.'),
-  shutting_down: ours('us', 'The worker was told to stop; the send was aborted and the task given back.'),
-  data_unreadable: ours('us', 'This version cannot read the task: it was written by a newer one. It waits for a worker that can.'),
-  internal: ours('us', 'A bug of ours made the send throw. After ten of them the task goes to its dead phase.'),
-  local_resources: ours('us', 'This worker ran out of sockets, ports or memory for connections: raise its limits (ulimit -n), or lower WORKER_CONCURRENCY.'),
-  redis_unavailable: ours('redis', 'Redis could not be reached to record the result.'),
-  unknown: fault('network', 'An error without a code of its own; the log has the whole chain of causes.'),
+  http_redirect: fault('task', 'receiver', 'The receiver answered 3xx. Redirects are not followed: correct the url.'),
+  http_client_error: fault('task', 'receiver', 'The receiver answered 4xx.'),
+  http_server_error: fault('endpoint', 'receiver', 'The receiver answered 5xx.'),
+  http_busy: fault('endpoint', 'receiver', 'The receiver answered 429 or 503: too many requests. Its Retry-After is obeyed as a minimum.'),
+  http_unexpected_status: fault('task', 'receiver', 'The receiver answered with a status outside 200..599: 600 to 999, or 101, which was not asked for.'),
+  response_invalid: fault('endpoint', 'receiver', 'What came back begins with no valid status line of HTTP/1.x, or 80 KiB came without one, or it came before the request was sent. With a status line, the status decides, whatever is wrong behind it.'),
+  timed_out: fault('endpoint', 'receiver', 'No answer within the total time of one attempt, connecting included. Of an HTTP answer the status line is enough: with one, the status decides, even if the rest does not come in time.'),
+  connection_refused: fault('host', 'network', 'Nothing listens at that address and port.'),
+  connection_reset: fault('endpoint', 'network', 'The connection was closed before the status line of an answer had come.'),
+  connect_timed_out: fault('host', 'network', 'No connection could be made in time: host down, or packets dropped on the way.'),
+  host_not_found: fault('host', 'network', 'The host name does not resolve.'),
+  host_unreachable: fault('host', 'network', 'No route to the host.'),
+  tls_failed: fault('host', 'network', 'The TLS handshake failed: wrong, expired or unknown certificate, or no common version.'),
+  broker_unreachable: fault('host', 'broker', 'No broker of the cluster could be reached, or what answers there is no Kafka broker.'),
+  broker_timed_out: fault('endpoint', 'broker', 'A broker did not answer within the time limit: when it was connected to, when it was asked about the topic, or when it had the message. Only in the last case (`send: no answer`) may it have stored the message.'),
+  broker_unavailable: fault('endpoint', 'broker', 'The cluster cannot take the message now: its partition has no leader, too few replicas are in sync, or a broker is starting.'),
+  broker_throttled: uncounted('host', 'broker', 'The quota of this client is used up, and the broker asks to be sent nothing for a while. The message was not sent; it goes when that time is over. After 15 minutes of that it uses attempts.'),
+  broker_rejected: fault('task', 'broker', 'The broker refused the message with an error that has no code of its own here, or speaks no version of the protocol that this service speaks.'),
+  broker_authentication_failed: fault('host', 'broker', 'The broker refused our credentials: check KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD.'),
+  topic_unknown: fault('endpoint', 'broker', 'The topic does not exist on that cluster. Topics are never created by this service.'),
+  topic_invalid: final('task', 'task', 'The broker says that the topic name is not legal.'),
+  message_too_large: final('task', 'task', "The message alone is larger than the broker's or the topic's limit (message.max.bytes, max.message.bytes)."),
+  authorization_denied: final('endpoint', 'policy', 'The broker does not allow these credentials to write to the topic.'),
+  address_forbidden: final('task', 'policy', 'The address policy of this deployment forbids the destination.'),
+  worker_crashed: uncounted('none', 'us', 'The worker that held the task died or froze before it could record a result.'),
+  shutting_down: uncounted('none', 'us', 'The worker was told to stop; the send was aborted and the task given back.'),
+  data_unreadable: uncounted('none', 'us', 'This version cannot read the task: it was written by a newer one. It waits for a worker that can.'),
+  internal: uncounted('none', 'us', 'A bug of ours made the send throw. After ten of them the task goes to its dead phase.'),
+  local_resources: uncounted('none', 'us', 'This worker ran out of sockets, ports or memory for connections: raise its limits (ulimit -n), or lower WORKER_CONCURRENCY.'),
+  redis_unavailable: uncounted('none', 'redis', 'Redis could not be reached to record the result.'),
+  unknown: fault('task', 'network', 'An error without a code of its own; the log has the whole chain of causes.'),
 } as const satisfies Record<string, DeliveryErrorRow>;
 
 export type DeliveryErrorCode = keyof typeof deliveryErrors;
@@ -66,6 +69,15 @@ export type DeliveryErrorCode = keyof typeof deliveryErrors;
 /** A look-up with the row type widened, for code that reads the columns. */
 export function deliveryError(code: DeliveryErrorCode): DeliveryErrorRow {
   return deliveryErrors[code];
+}
+
+/**
+ * Does the code say something about the destination, so that it counts for a circuit? What is hopeless does not: its task is
+ * dead-lettered at once, and waiting for a probe would only delay that.
+ */
+export function countsForCircuit(code: DeliveryErrorCode): boolean {
+  const { failureOf, usesAttempt, canImprove } = deliveryError(code);
+  return (failureOf === 'host' || failureOf === 'endpoint') && usesAttempt && canImprove;
 }
 
 /**

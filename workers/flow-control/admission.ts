@@ -68,7 +68,7 @@ export class Admission {
     if (this.#isClosed) return refuse('destination_busy');
     const limit = controls.policyFor(flow);
     if (limit?.policy.isPaused === true) return refuse('paused');
-    const state = breaker.stateOf(flow.hostId);
+    const state = breaker.stateOf(flow);
     if (state === 'open') return refuse('circuit_open');
     if (state === 'probe') return this.#enterAsProbe(candidate, limit);
     const rate = rates.of(flow);
@@ -85,9 +85,9 @@ export class Admission {
     const { controls, breaker, rates, slots, limiter, now } = this.parts;
     const limit = controls.policyFor(flow);
     if (this.#isClosed || limit?.policy.isPaused === true) return 0;
-    const state = breaker.stateOf(flow.hostId);
+    const state = breaker.stateOf(flow);
     if (state === 'open') return 0;
-    if (state === 'probe') return breaker.mayProbe(flow.hostId) ? 1 : 0;
+    if (state === 'probe') return breaker.mayProbe(flow) ? 1 : 0;
     const bySlots = slots.room(flow.hostId, state === 'given_up');
     const byRate = rates.of(flow)?.available(now()) ?? Infinity;
     const room = Math.min(bySlots, byRate);
@@ -128,20 +128,20 @@ export class Admission {
   async #enterAsProbe(candidate: Candidate, limit: Limit | undefined): Promise<Entry> {
     const { controls, breaker, slots } = this.parts;
     const { hostId } = candidate.flow;
-    if (!(await breaker.takeProbe(hostId))) return refuse('circuit_open');
+    if (!(await breaker.takeProbe(candidate.flow, candidate.jobId))) return refuse('circuit_open');
     const slot = slots.force(hostId);
     const reason = this.#obstacle(candidate.flow, controls.policyFor(candidate.flow), true);
     const entry = reason === undefined ? await this.#afterLimit(candidate, slot, limit, true) : this.#giveUp(slot, reason);
-    if (entry.kind === 'refused') breaker.endProbe(hostId);
+    if (entry.kind === 'refused') breaker.endProbe(candidate.jobId);
     return entry;
   }
 
   /** Why a send that has waited for its slot or its permission must not start any more. */
-  #obstacle({ hostId }: Flow, limit: Limit | undefined, isProbe = false): DeferralReason | undefined {
+  #obstacle(flow: Flow, limit: Limit | undefined, isProbe = false): DeferralReason | undefined {
     if (this.#isClosed) return 'destination_busy';
     if (limit?.policy.isPaused === true) return 'paused';
     if (isProbe) return undefined;
-    const state = this.parts.breaker.stateOf(hostId);
+    const state = this.parts.breaker.stateOf(flow);
     return state === 'open' || state === 'probe' ? 'circuit_open' : undefined;
   }
 

@@ -1,21 +1,25 @@
-import { openedBy, openedByRetryAfter, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/flow/circuit.js';
+import { flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
+import { deliveryError } from '../../shared/domain/errors.js';
+import { endpointCircuitOf, flowIdOfCircuit, isCircuitOfHost, openedBy, openedByRetryAfter, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe, type SendVerdict } from '../../shared/domain/flow/circuit.js';
 import type { DeliveryResult } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
 import type { Controls } from './controls.js';
+import type { FlowHealth, TooMuch } from './flow-health.js';
 import type { Slots } from './slots.js';
 
 /** How soon to ask again whether another process still probes, ms. */
 const PROBED_ELSEWHERE_MS = 1_000;
 /** A circuit that moves on by less than this is not logged again, ms. */
 const WORTH_A_LINE_MS = 1_000;
-/** A circuit whose time ended so long ago, ms, belongs to a host that gets no tasks any more. */
+/** A circuit whose time ended so long ago, ms, belongs to a destination that gets no tasks any more. */
 const FORGOTTEN_CIRCUIT_MS = 3_600_000;
 
 export interface CircuitBreakerOptions {
   readonly store: FlowStore;
   readonly controls: Controls;
   readonly slots: Slots;
+  readonly health: FlowHealth;
   readonly rules: CircuitRules;
   readonly workerName: string;
   /** A probe lapses after this, ms: longer than any send takes. */
@@ -25,78 +29,123 @@ export interface CircuitBreakerOptions {
   readonly logger: Logger;
 }
 
+type Failure = DeliveryResult & { readonly kind: 'failed' };
+
 /** The facts about an ended send that the breaker needs. */
 export interface EndedSend {
-  readonly host: string;
-  readonly isProbe: boolean;
+  readonly flow: Flow;
+  readonly jobId: string;
+  readonly taskId: string;
   /** Longest wait between two attempts by the task's own policy, ms. */
   readonly longestWaitMs: number;
 }
 
 /**
- * Opens and closes the circuits of hosts, and lets one probe at a time through an open one. The rules are pure and
+ * A send that finds out whether a destination is back. A probe is one of the whole fleet. A try is one of this process: see
+ * `#mayTry`.
+ */
+interface Probe {
+  readonly kind: 'probe' | 'try';
+  /** Name of the circuit that it probes. */
+  readonly circuit: string;
+}
+
+/**
+ * Opens and closes the circuits of hosts and of endpoints, and lets single sends through an open one. The rules are pure and
  * stand in shared/domain/flow/circuit.ts; this part applies them to what this process sees, and shares the result.
  */
 export class CircuitBreaker {
-  /** Hosts that this process probes now. */
+  /** The probes and tries of this process, by job. */
+  readonly #probes = new Map<string, Probe>();
+  /** Circuits that this process probes now, or is asking Redis about. */
   readonly #probing = new Set<string>();
-  /** Hosts that another process probes, and until when we assume so. Waking their tasks before that is useless. */
+  /** Circuits of hosts that a try of this process goes through now. */
+  readonly #trying = new Set<string>();
+  /** Circuits that another process probes, and until when we assume so. Waking their tasks before that is useless. */
   readonly #probedElsewhere = new Map<string, number>();
 
   constructor(private readonly options: CircuitBreakerOptions) {}
 
-  stateOf(host: string): CircuitState {
-    const { controls, rules } = this.options;
-    const circuit = controls.circuit(host);
-    return circuit === undefined ? 'closed' : stateOfCircuit(circuit, controls.now(), rules);
+  /** What the circuits of a flow's host and endpoint allow now. The host comes first. */
+  stateOf(flow: Flow): CircuitState {
+    if (this.options.controls.circuits().size === 0) return 'closed';
+    const host = this.#stateOf(flow.hostId);
+    const endpoint = this.#stateOf(endpointCircuitOf(flow));
+    if (isShut(host)) {
+      if (this.#mayTry(flow)) return 'probe';
+      return host === 'open' || endpoint === 'open' ? 'open' : 'probe';
+    }
+    if (isShut(endpoint)) return endpoint;
+    return host === 'given_up' || endpoint === 'given_up' ? 'given_up' : 'closed';
   }
 
   /** @returns false while a probe of this process, or as far as known of another one, is under way */
-  mayProbe(host: string): boolean {
-    return !this.#probing.has(host) && this.options.now() >= (this.#probedElsewhere.get(host) ?? -Infinity);
+  mayProbe(flow: Flow): boolean {
+    const circuit = this.#probedCircuitOf(flow);
+    return this.#mayTry(flow) || (!this.#probing.has(circuit) && this.options.now() >= (this.#probedElsewhere.get(circuit) ?? -Infinity));
   }
 
   /**
-   * Asks Redis for the right to be the one probe of the fleet. Ended by `endProbe`. Never fails.
+   * Asks for the right to be the one probe of the fleet, or the one try of this process. Ended by `endProbe`. Never fails.
    * @returns false: another worker probes, the circuit is open for longer than was known here, or Redis does not answer
    */
-  async takeProbe(host: string): Promise<boolean> {
-    if (!this.mayProbe(host)) return false;
+  async takeProbe(flow: Flow, jobId: string): Promise<boolean> {
+    if (this.#mayTry(flow)) {
+      this.#trying.add(flow.hostId);
+      this.#probes.set(jobId, { kind: 'try', circuit: flow.hostId });
+      return true;
+    }
+    if (this.stateOf(flow) !== 'probe' || !this.mayProbe(flow)) return false;
     const { store, controls, workerName, leaseMs, now } = this.options;
-    this.#probing.add(host);
+    const circuit = this.#probedCircuitOf(flow);
+    this.#probing.add(circuit);
     try {
-      const probe = await store.takeProbe(host, workerName, leaseMs);
-      if (probe === 'mine') return true;
-      if (probe === 'taken') this.#probedElsewhere.set(host, now() + PROBED_ELSEWHERE_MS);
-      else controls.learn(host, probe);
+      const probe = await store.takeProbe(circuit, workerName, leaseMs);
+      if (probe === 'mine') {
+        this.#probes.set(jobId, { kind: 'probe', circuit });
+        return true;
+      }
+      if (probe === 'taken') this.#probedElsewhere.set(circuit, now() + PROBED_ELSEWHERE_MS);
+      else controls.learn(circuit, probe);
     } catch {
       // Without Redis we cannot know whether another worker probes, so we do not.
     }
-    this.#probing.delete(host);
+    this.#probing.delete(circuit);
     return false;
   }
 
-  endProbe(host: string): void {
-    this.#probing.delete(host);
-    this.options.store.endProbe(host, this.options.workerName).catch(() => undefined); // it lapses
+  /** The probe or try of this job is over, however it ended. */
+  endProbe(jobId: string): void {
+    const probe = this.#probes.get(jobId);
+    if (probe === undefined) return;
+    this.#probes.delete(jobId);
+    if (probe.kind === 'try') {
+      this.#trying.delete(probe.circuit);
+      return;
+    }
+    this.#probing.delete(probe.circuit);
+    this.options.store.endProbe(probe.circuit, this.options.workerName).catch(() => undefined); // it lapses
   }
 
   /**
-   * Opens or closes the circuit of a host after a send.
-   * @param isWell    the receiver answered, whatever it said about this one task
-   * @param isTooMuch this failure is the one that opens the circuit: see Health.note
+   * Opens or closes the circuits of a send's host and endpoint.
+   * @param isTooMuch does this failure open them by its number: see FlowHealth.note
    * @param failure   undefined: delivered
    */
-  learn({ host, isProbe, longestWaitMs }: EndedSend, isWell: boolean, isTooMuch: boolean, failure: (DeliveryResult & { readonly kind: 'failed' }) | undefined): void {
-    const { controls, rules } = this.options;
-    const open = controls.circuit(host);
-    const retryAfterMs = failure?.retryAfterMs ?? 0;
-    const now = controls.now();
-    if (retryAfterMs > 0) this.#open(host, openedByRetryAfter(retryAfterMs, longestWaitMs, open, now, rules), failure?.code);
-    else if (isProbe && !isWell) this.#open(host, openedBy('failures', open, now, rules), failure?.code);
-    else if (open === undefined && isTooMuch) this.#open(host, openedBy('failures', open, now, rules), failure?.code);
-    // A success closes it only if the send began after the circuit had opened: an earlier one proves nothing.
-    else if (open !== undefined && isWell && (isProbe || this.stateOf(host) === 'given_up')) this.#close(host);
+  learn(send: EndedSend, verdict: Exclude<SendVerdict, { kind: 'nothing' }>, isTooMuch: TooMuch, failure: Failure | undefined): void {
+    if (verdict.kind === 'answered' || failure === undefined) this.#answered(send);
+    else this.#failed(send, verdict, isTooMuch, failure);
+  }
+
+  /** A broker asks to be sent nothing for a while. The failure says nothing else. */
+  heedQuota(send: EndedSend, failure: Failure): void {
+    this.#openByRetryAfter(send, deliveryError(failure.code).failureOf === 'host' ? send.flow.hostId : endpointCircuitOf(send.flow), failure);
+  }
+
+  /** Sends to the destination of a circuit begin slowly again, because it was opened or closed, here or elsewhere. */
+  restart(circuit: string): void {
+    this.options.slots.restart(flowIdOfCircuit(circuit));
+    this.options.health.forget(circuit);
   }
 
   /** Forgets what is too old to matter; called by each tick. */
@@ -104,27 +153,101 @@ export class CircuitBreaker {
     const { controls, now } = this.options;
     if (this.#probedElsewhere.size > 0) {
       const at = now();
-      for (const [host, until] of this.#probedElsewhere) if (until <= at) this.#probedElsewhere.delete(host);
+      for (const [circuit, until] of this.#probedElsewhere) if (until <= at) this.#probedElsewhere.delete(circuit);
     }
     const longAgo = controls.now() - FORGOTTEN_CIRCUIT_MS;
-    for (const [host, { until }] of controls.circuits()) if (until < longAgo) controls.close(host).catch(() => undefined); // the next tick tries again
+    for (const [circuit, { until }] of controls.circuits()) if (until < longAgo) controls.close(circuit).catch(() => undefined); // the next tick tries again
   }
 
-  #open(host: string, circuit: Circuit, code: string | undefined): void {
-    const { controls, slots, logger } = this.options;
-    const before = controls.circuit(host);
+  #stateOf(circuit: string): CircuitState {
+    const { controls, rules } = this.options;
+    const open = controls.circuit(circuit);
+    return open === undefined ? 'closed' : stateOfCircuit(open, controls.now(), rules);
+  }
+
+  /**
+   * The circuit of a host may be open only because some of its endpoints fail. Then an endpoint that does not fail may send,
+   * one task at a time for the whole host. It would else wait until one of the failing endpoints is well again,
+   * because those have the most tasks to be taken for probes. No other worker is asked, as a try costs one attempt at most.
+   */
+  #mayTry(flow: Flow): boolean {
+    const { controls, health } = this.options;
+    const { hostId } = flow;
+    if (controls.circuit(hostId)?.reason !== 'endpoint_failures' || !isShut(this.#stateOf(hostId))) return false;
+    return !this.#trying.has(hostId) && controls.circuit(endpointCircuitOf(flow)) === undefined && !health.isFailing(flow);
+  }
+
+  #probedCircuitOf(flow: Flow): string {
+    return isShut(this.#stateOf(flow.hostId)) ? flow.hostId : endpointCircuitOf(flow);
+  }
+
+  #answered({ flow, jobId }: EndedSend): void {
+    if (this.options.controls.circuits().size === 0) return;
+    const probe = this.#probes.get(jobId);
+    // A success closes a circuit only if the send began after it had opened: an earlier one proves nothing.
+    if (probe?.circuit === flow.hostId || this.#stateOf(flow.hostId) === 'given_up') this.#close(flow.hostId);
+    const endpoint = endpointCircuitOf(flow);
+    if (probe !== undefined || this.#stateOf(endpoint) === 'given_up') this.#close(endpoint);
+  }
+
+  #failed(send: EndedSend, verdict: SendVerdict & { readonly kind: 'failed' }, isTooMuch: TooMuch, failure: Failure): void {
+    const { controls } = this.options;
+    const { flow, jobId } = send;
+    const { hostId } = flow;
+    const endpoint = endpointCircuitOf(flow);
+    const probe = this.#probes.get(jobId);
+    const isProbe = probe?.kind === 'probe';
+    const hostReason = verdict.of === 'host' ? 'failures' : 'endpoint_failures';
+    if (failure.retryAfterMs !== undefined && failure.retryAfterMs > 0) this.#openByRetryAfter(send, verdict.of === 'host' ? hostId : endpoint, failure);
+    // A failing endpoint's own circuit cools down for longer even when the probe was one of its host.
+    else if (isProbe && (probe.circuit === endpoint || (verdict.of === 'endpoint' && controls.circuit(endpoint) !== undefined))) this.#openByFailure(send, endpoint, 'failures', failure);
+    else if (isTooMuch.endpoint && controls.circuit(endpoint) === undefined) this.#openByFailure(send, endpoint, 'failures', failure);
+    if (isProbe && probe.circuit === hostId) this.#openByFailure(send, hostId, hostReason, failure);
+    else if (isTooMuch.host && controls.circuit(hostId) === undefined) this.#openByFailure(send, hostId, hostReason, failure);
+  }
+
+  #openByFailure(send: EndedSend, circuit: string, reason: Circuit['reason'], failure: Failure): void {
+    const { controls, rules } = this.options;
+    const now = controls.now();
+    this.#open(circuit, openedBy(reason, controls.circuit(circuit), now, rules, this.#lastProbe(send, failure, now)), failure.code);
+  }
+
+  #openByRetryAfter(send: EndedSend, circuit: string, failure: Failure): void {
+    const { controls, rules } = this.options;
+    const now = controls.now();
+    this.#open(circuit, openedByRetryAfter(failure.retryAfterMs ?? 0, send.longestWaitMs, controls.circuit(circuit), now, rules, this.#lastProbe(send, failure, now)), failure.code);
+  }
+
+  #lastProbe({ jobId, taskId }: EndedSend, { code }: Failure, at: number): LastProbe | undefined {
+    return this.#probes.get(jobId)?.kind === 'probe' ? { task: taskId, at, code } : undefined;
+  }
+
+  #open(name: string, circuit: Circuit, code: string): void {
+    const { controls, logger } = this.options;
+    const before = controls.circuit(name);
     // Sends that were in flight together fail together: one line is enough for all of them.
     if (before === undefined || circuit.until - before.until >= WORTH_A_LINE_MS) {
-      logger.warn('circuit open: its tasks wait, uncounted', { destination: host, code, until: new Date(circuit.until).toISOString(), since: new Date(circuit.openedAt).toISOString() });
+      logger.warn('circuit open: its tasks wait, uncounted', { ...printCircuit(name), reason: circuit.reason, code, until: new Date(circuit.until).toISOString(), since: new Date(circuit.openedAt).toISOString() });
     }
-    slots.restart(host);
-    controls.open(host, circuit).catch(() => undefined); // it is open in this process all the same
+    this.restart(name);
+    controls.open(name, circuit).catch(() => undefined); // it is open in this process all the same
   }
 
-  #close(host: string): void {
-    const { controls, slots, logger } = this.options;
-    logger.info('circuit closed: the destination answers again', { destination: host });
-    slots.restart(host);
-    controls.close(host).catch(() => undefined); // other workers find out by a probe of their own
+  #close(name: string): void {
+    const { controls, logger } = this.options;
+    if (controls.circuit(name) === undefined) return;
+    logger.info('circuit closed: the destination answers again', printCircuit(name));
+    this.restart(name);
+    controls.close(name).catch(() => undefined); // other workers find out by a probe of their own
   }
+}
+
+function isShut(state: CircuitState): boolean {
+  return state === 'open' || state === 'probe';
+}
+
+/** The names that `GET /destinations` has for it. */
+function printCircuit(name: string): { readonly destination: string; readonly host?: string; readonly phase?: string } {
+  const { key, host, isDead } = flowOfId(name);
+  return { destination: isCircuitOfHost(name) ? host : key, ...(isCircuitOfHost(name) ? {} : { host }), ...(isDead ? { phase: 'dead' } : {}) };
 }

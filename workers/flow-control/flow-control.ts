@@ -1,8 +1,7 @@
-import { deliveryError } from '../../shared/domain/errors.js';
 import type { BulkheadRules } from '../../shared/domain/flow/bulkhead-rules.js';
 import type { DeferralReason } from '../../shared/domain/task/deferral.js';
 import { isUnsent } from '../../shared/domain/task/outcome.js';
-import { weightOf, type CircuitRules } from '../../shared/domain/flow/circuit.js';
+import { verdictOn, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { printReport } from '../../shared/domain/flow/flow-report.js';
 import { refusalWeight } from '../../shared/domain/flow/recent-answers.js';
@@ -16,6 +15,7 @@ import { Admission, type Candidate, type Entry, type Ticket } from './admission.
 import { BulkDeferral } from './bulk-deferral.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { Controls } from './controls.js';
+import { FlowHealth } from './flow-health.js';
 import { FlowStats } from './flow-stats.js';
 import { Limiter } from './limiter.js';
 import { LoweredRates } from './lowered-rates.js';
@@ -50,12 +50,12 @@ export interface FlowControlOptions {
  */
 export class FlowControl {
   readonly #isCircuitOn: boolean;
-  readonly #circuitRules: CircuitRules;
   readonly #now: () => number;
   readonly #controls: Controls;
   readonly #slots: Slots;
   readonly #limiter: Limiter;
   readonly #stats: FlowStats;
+  readonly #health: FlowHealth;
   readonly #rates: LoweredRates;
   readonly #breaker: CircuitBreaker;
   readonly #admission: Admission;
@@ -66,14 +66,14 @@ export class FlowControl {
   constructor(store: FlowStore, { rules, circuit, workerName, sendLimitMs, facts, rebuilds = () => 0, redisClock, logger, now = () => performance.now() }: FlowControlOptions) {
     const leaseMs = sendLimitMs + LEASE_MARGIN_MS;
     this.#isCircuitOn = circuit.isOn;
-    this.#circuitRules = circuit;
     this.#now = now;
     const controls = (this.#controls = new Controls(store, redisClock, now, (name) => { logger.info('a pause is over: its tasks are sent again', { destination: name }); }));
     const slots = (this.#slots = new Slots({ rules, hasWindows: circuit.isOn, workers: () => controls.workers, now }));
     const limiter = (this.#limiter = new Limiter(store, workerName, leaseMs, now));
     const stats = (this.#stats = new FlowStats(now));
     const rates = (this.#rates = new LoweredRates(now));
-    const breaker = (this.#breaker = new CircuitBreaker({ store, controls, slots, rules: circuit, workerName, leaseMs, now, logger }));
+    const health = (this.#health = new FlowHealth({ rules: circuit, workers: () => controls.workers, now }));
+    const breaker = (this.#breaker = new CircuitBreaker({ store, controls, slots, health, rules: circuit, workerName, leaseMs, now, logger }));
     const admission = (this.#admission = new Admission({ controls, breaker, rates, slots, limiter, stats, now }));
     const wakeUps = (this.#wakeUps = new WakeUps({ roomFor: (flow) => admission.roomFor(flow), now }));
     this.#bulkDeferral = new BulkDeferral({ wakeUps, clock: () => redisClock.now(), now });
@@ -106,32 +106,31 @@ export class FlowControl {
   hasCircuitOpenedDuring({ flow, isProbe }: Ticket, failure: FailedResult): boolean {
     if (this.#isCircuitOn && isUnsent(failure)) return true;
     if (isProbe) return false;
-    const state = this.#breaker.stateOf(flow.hostId);
+    const state = this.#breaker.stateOf(flow);
     return state === 'open' || state === 'probe';
   }
 
   /** @param result undefined: the send never came to an end, by a bug of ours */
   leave(ticket: Ticket, result: DeliveryResult | undefined): void {
-    const { flow, slot, row, limit, jobId, taskId, isProbe, longestWaitMs } = ticket;
-    const weight = result === undefined ? undefined : failureWeight(result);
-    this.#stats.ended(row, weight === undefined ? undefined : result?.kind, this.#now() - slot.startedAt);
+    const { flow, slot, row, limit, jobId, taskId, isProbe } = ticket;
+    const verdict = verdictOn(result);
+    const failure = result?.kind === 'failed' ? result : undefined;
+    this.#stats.ended(row, verdict.kind === 'nothing' ? undefined : result?.kind, this.#now() - slot.startedAt);
     if (limit !== undefined) this.#limiter.leave(limit.name, jobId);
-    if (weight === undefined) {
+    if (verdict.kind === 'nothing') {
       this.#slots.discard(slot);
-      if (this.#isCircuitOn && result?.kind === 'failed' && isUnsent(result)) this.#breaker.learn({ host: flow.hostId, isProbe, longestWaitMs }, false, false, result);
+      if (this.#isCircuitOn && failure !== undefined && isUnsent(failure)) this.#breaker.heedQuota(ticket, failure);
     } else {
-      const { health } = slot.destination;
-      const isTooMuch = health.note(weight, taskId, this.#now(), this.#circuitRules, this.#controls.workers);
-      this.#slots.leave(slot, health.failuresInARow);
+      const isTooMuch = this.#health.note(flow, verdict, taskId);
+      this.#slots.leave(slot, verdict.kind === 'failed' && verdict.of === 'endpoint' ? 1 : this.#health.failuresOfHost(flow));
       if (this.#isCircuitOn) {
-        const failure = result?.kind === 'failed' ? result : undefined;
         const refusal = failure === undefined ? 0 : refusalWeight(failure.code, failure.httpStatus);
         row.answers.note(refusal, taskId, slot.startedAt, this.#now());
         if (refusal > 0) this.#rates.refused(flow, row.answers);
-        this.#breaker.learn({ host: flow.hostId, isProbe, longestWaitMs }, weight === 0, isTooMuch, failure);
+        this.#breaker.learn(ticket, verdict, isTooMuch, failure);
       }
     }
-    if (isProbe) this.#breaker.endProbe(flow.hostId);
+    if (isProbe) this.#breaker.endProbe(jobId);
     this.#wakeUps.leave(flow);
   }
 
@@ -167,10 +166,3 @@ export class FlowControl {
 }
 
 type FailedResult = Extract<DeliveryResult, { kind: 'failed' }>;
-
-/** @returns 0: it answered, whatever it said of this task. undefined: the failure was ours, and says nothing of the destination */
-function failureWeight(result: DeliveryResult): number | undefined {
-  if (result.kind === 'delivered') return 0;
-  if (!deliveryError(result.code).usesAttempt) return undefined;
-  return result.isHostWell === true ? 0 : weightOf(result.code, result.httpStatus);
-}

@@ -1,4 +1,3 @@
-import { Health } from '../../shared/domain/flow/circuit.js';
 import { averageLatencyMs, endingSoon, mayStart, mostInFlight, type BulkheadRules } from '../../shared/domain/flow/bulkhead-rules.js';
 import { firstWindow, windowAfter, windowAtStart, windowInSilence } from '../../shared/domain/flow/send-window.js';
 
@@ -14,7 +13,8 @@ export class DestinationSlots {
   /** In the order of their start: the first one is the oldest. */
   readonly slots = new Set<Slot>();
   readonly held: Held[] = [];
-  readonly health = new Health();
+  /** 0: it answered last. */
+  failuresInARow = 0;
   latencyMs: number | undefined;
   idleSince = 0;
   /** When the window last grew because nothing was answered, monotonic ms. */
@@ -111,6 +111,7 @@ export class Slots {
     const inFlight = destination.slots.size;
     if (!destination.slots.delete(slot)) return;
     const { now, rules } = this.options;
+    destination.failuresInARow = failuresInARow;
     destination.latencyMs = averageLatencyMs(destination.latencyMs, now() - slot.startedAt);
     destination.window = windowAfter(destination.window, inFlight, failuresInARow, rules.slots);
     this.#freed(destination);
@@ -148,7 +149,7 @@ export class Slots {
     const destination = this.#destinations.get(host);
     if (destination === undefined) return;
     destination.window = Math.min(destination.window, this.#firstWindow);
-    destination.health.forget();
+    destination.failuresInARow = 0;
   }
 
   destination(host: string): DestinationSlots {
@@ -181,12 +182,12 @@ export class Slots {
   }
 
   #growInSilence(destination: DestinationSlots): void {
-    const { slots, window, health } = destination;
+    const { slots, window, failuresInARow } = destination;
     if (slots.size < window) return;
     const [oldest] = slots;
     const at = this.options.now();
     const silentMs = at - Math.max(oldest?.startedAt ?? at, destination.grewAt);
-    destination.window = windowInSilence(window, slots.size, health.failuresInARow, silentMs, this.options.rules.slots);
+    destination.window = windowInSilence(window, slots.size, failuresInARow, silentMs, this.options.rules.slots);
     if (destination.window > window) destination.grewAt = at;
   }
 

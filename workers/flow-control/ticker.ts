@@ -63,8 +63,8 @@ export class Ticker {
 
   /** Sends to a destination that was paused or whose circuit was open begin slowly again, in every process. */
   #heed(change: ControlChange): void {
-    const { slots, wakeUps } = this.parts;
-    if (change.kind === 'circuit' && change.circuit === undefined) slots.restart(change.name);
+    const { breaker, slots, wakeUps } = this.parts;
+    if (change.kind === 'circuit' && change.circuit === undefined) breaker.restart(change.name);
     if (change.kind === 'policy' && change.policy?.isPaused !== true) {
       for (const { hostId } of wakeUps.flowsNamed(change.name)) slots.restart(hostId);
     }

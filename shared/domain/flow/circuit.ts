@@ -1,8 +1,10 @@
-import { deliveryError, type DeliveryErrorCode } from '../errors.js';
+import { flowOfId, type Flow } from '../destinations/flow.js';
+import { countsForCircuit, deliveryError, type DeliveryErrorCode } from '../errors.js';
+import type { DeliveryResult } from '../ports.js';
 
 /**
- * Circuit breaker of one destination. While its circuit is open its tasks are put back, uncounted, instead of using up
- * their attempts on a receiver that is down; single probes find out whether it is back.
+ * Circuit breaker of an endpoint at its host, or of a host. While the circuit is open the tasks are put back, uncounted,
+ * instead of using up their attempts on a receiver that is down; single probes find out whether it is back.
  */
 export interface CircuitRules {
   readonly isOn: boolean;
@@ -35,14 +37,52 @@ export const defaultCircuitRules = {
   maxOpenMs: 900_000,
 } as const satisfies CircuitRules;
 
+/** A send that was to find out whether the destination is back, and failed. */
+export interface LastProbe {
+  /** Its id. */
+  readonly task: string;
+  /** When it failed, milliseconds since the epoch. */
+  readonly at: number;
+  readonly code: DeliveryErrorCode;
+}
+
 /** An open circuit; the whole fleet shares it. Times are milliseconds since the epoch. */
 export interface Circuit {
   readonly openedAt: number;
   /** The time from which on one probe may be sent. */
   readonly until: number;
   readonly coolMs: number;
-  /** failures: it failed too often. retry_after: it asked to be left alone. */
-  readonly reason: 'failures' | 'retry_after';
+  /**
+   * failures: it failed too often. endpoint_failures: that of a host, which is reached, but whose endpoints fail; older
+   * versions take it for `failures`. retry_after: it asked to be left alone.
+   */
+  readonly reason: 'failures' | 'endpoint_failures' | 'retry_after';
+  /** Absent until a probe has failed. */
+  readonly lastProbe?: LastProbe;
+}
+
+/**
+ * Name of the circuit of a flow's endpoint at its host. The circuit of the host has the name `hostId`. "The others" of a host have
+ * that id themselves, so here they get another name.
+ */
+export function endpointCircuitOf(flow: Flow): string {
+  return flow.id === flow.hostId ? circuitOfOthers(flow) : flow.id;
+}
+
+/** The name of the circuit of "the others" of a flow's host, in the same phase. */
+export function circuitOfOthers({ host, isDead }: Flow): string {
+  return isDead ? `${host}\n${host}\n${host}\ndead` : `${host}\n${host}`;
+}
+
+/** The flow id that a circuit's name belongs to: that of an endpoint, or that of a host. */
+export function flowIdOfCircuit(circuit: string): string {
+  const flow = flowOfId(circuit);
+  return circuit === circuitOfOthers(flow) ? flow.hostId : circuit;
+}
+
+/** true: the name of a host's circuit. false: that of an endpoint's. */
+export function isCircuitOfHost(circuit: string): boolean {
+  return circuit === flowOfId(circuit).hostId;
 }
 
 /**
@@ -57,10 +97,10 @@ export function stateOfCircuit(circuit: Circuit | undefined, now: number, rules:
   return now < circuit.until ? 'open' : 'probe';
 }
 
-/** The circuit after a failure that opens it. @param before undefined: it was closed */
-export function openedBy(reason: Circuit['reason'], before: Circuit | undefined, now: number, rules: CircuitRules): Circuit {
+/** The circuit after a failure that opens it. @param before undefined: it was closed. @param probe undefined: the failure was no probe's */
+export function openedBy(reason: Circuit['reason'], before: Circuit | undefined, now: number, rules: CircuitRules, probe?: LastProbe): Circuit {
   const coolMs = before === undefined ? rules.baseCoolMs : Math.min(before.coolMs * 2, rules.maxCoolMs);
-  return { openedAt: before?.openedAt ?? now, until: now + coolMs, coolMs, reason };
+  return { openedAt: before?.openedAt ?? now, until: now + coolMs, coolMs, reason, ...withProbe(probe, before) };
 }
 
 /**
@@ -68,9 +108,44 @@ export function openedBy(reason: Circuit['reason'], before: Circuit | undefined,
  * `maxCoolMs`, and for no longer than the task that got the answer would wait by its own policy. Then a probe is sent.
  * @param longestWaitMs cap of that policy
  */
-export function openedByRetryAfter(retryAfterMs: number, longestWaitMs: number, before: Circuit | undefined, now: number, rules: CircuitRules): Circuit {
+export function openedByRetryAfter(retryAfterMs: number, longestWaitMs: number, before: Circuit | undefined, now: number, rules: CircuitRules, probe?: LastProbe): Circuit {
   const until = now + Math.min(retryAfterMs, longestWaitMs, rules.maxCoolMs);
-  return { openedAt: before?.openedAt ?? now, until: Math.max(until, before?.until ?? 0), coolMs: before?.coolMs ?? rules.baseCoolMs, reason: 'retry_after' };
+  return { openedAt: before?.openedAt ?? now, until: Math.max(until, before?.until ?? 0), coolMs: before?.coolMs ?? rules.baseCoolMs, reason: 'retry_after', ...withProbe(probe, before) };
+}
+
+function withProbe(probe: LastProbe | undefined, before: Circuit | undefined): Pick<Circuit, 'lastProbe'> {
+  const lastProbe = probe ?? before?.lastProbe;
+  return lastProbe === undefined ? {} : { lastProbe };
+}
+
+/** What an ended send says of its endpoint and its host. `nothing`: the failure was ours. */
+export type SendVerdict =
+  | { readonly kind: 'answered' }
+  | { readonly kind: 'nothing' }
+  | {
+      readonly kind: 'failed';
+      readonly of: 'host' | 'endpoint';
+      /** 0..1 */
+      readonly weight: number;
+      /** Another part of the host has answered meanwhile. */
+      readonly isHostWell: boolean;
+    };
+
+const ANSWERED: SendVerdict = { kind: 'answered' };
+const NOTHING: SendVerdict = { kind: 'nothing' };
+
+/** @param result undefined: the send never came to an end, by a bug of ours */
+export function verdictOn(result: DeliveryResult | undefined): SendVerdict {
+  if (result === undefined) return NOTHING;
+  if (result.kind === 'delivered') return ANSWERED;
+  const { code, httpStatus } = result;
+  const isHostWell = result.isHostWell === true;
+  const { usesAttempt, failureOf } = deliveryError(code);
+  if (!usesAttempt) return NOTHING;
+  const weight = weightOf(code, httpStatus);
+  if (weight === 0) return ANSWERED;
+  // A broker that cannot be reached stops only its partitions where the other brokers of the cluster answer.
+  return { kind: 'failed', of: failureOf === 'host' && !isHostWell ? 'host' : 'endpoint', weight, isHostWell };
 }
 
 /** A shorter row is chance, however many workers there are. */
@@ -87,14 +162,14 @@ function rowOfOne({ failuresInARow }: CircuitRules, workers: number): number {
  * destination, or it answers well.
  */
 export function weightOf(code: DeliveryErrorCode, httpStatus: number | undefined): number {
-  if (!deliveryError(code).isEndpointFailure) return 0;
+  if (!countsForCircuit(code)) return 0;
   return code === 'http_server_error' && !STATUSES_OF_GATEWAYS.has(httpStatus ?? 0) ? 0.25 : 1;
 }
 
 /** A gateway says by these that the service behind it is gone. (503 has an error code of its own.) */
 const STATUSES_OF_GATEWAYS: ReadonlySet<number> = new Set([502, 504]);
 
-/** Results of one destination as one process saw them lately. Times are whole milliseconds of any one clock. */
+/** Results of one endpoint, or of one host, as one process saw them lately. Times are whole milliseconds of any one clock. */
 export class Health {
   /** Sum of weights. */
   #row = 0;
@@ -108,6 +183,18 @@ export class Health {
 
   get failuresInARow(): number {
     return this.#failures;
+  }
+
+  /** Has it failed since it was last well, and not longer ago than a row may last? */
+  isFailing(at: number, { rowGapMs }: CircuitRules): boolean {
+    return this.#failures > 0 && at - this.#lastFailedAt <= rowGapMs;
+  }
+
+  /** The weight of a row that opens the circuit. Where nothing is answered at all, each worker needs only its share. */
+  rowNeeded(at: number, rules: CircuitRules, workers: number): number {
+    this.#turn(at, rules.shareWithinMs / 2);
+    const isWellSometimes = this.#now.ok + this.#before.ok > 0;
+    return isWellSometimes ? rules.failuresInARow : rowOfOne(rules, workers);
   }
 
   /**
@@ -137,8 +224,7 @@ export class Health {
     }
     this.#lastFailedAt = at;
     this.#lastFailedTask = taskId;
-    const isWellSometimes = this.#now.ok + this.#before.ok > 0;
-    return this.#row >= (isWellSometimes ? rules.failuresInARow : rowOfOne(rules, workers)) || this.#isMostlyFailing(rules);
+    return this.#row >= this.rowNeeded(at, rules, workers) || this.#isMostlyFailing(rules);
   }
 
   forget(): void {

@@ -1,5 +1,5 @@
 import type { DeadReason, Phase, TaskProgress } from './attempt-record.js';
-import { deliveryError, type DeliveryErrorCode } from '../errors.js';
+import { countsForCircuit, deliveryError, type DeliveryErrorCode } from '../errors.js';
 import { deferralDelayMs, type DeferralReason } from './deferral.js';
 import type { Receipt } from '../destinations/destination.js';
 import type { DeliveryResult } from '../ports.js';
@@ -195,7 +195,7 @@ function decideFetched(stalls: number, task: PolicyOfTask, progress: TaskProgres
 function decideCircuitOpenedDuringSend({ result, waiting, at }: CircuitOpenedDuringSend, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
   const uncountedMs = at - (progress.lastDeferral?.since ?? at);
   // Answers about this task alone (a 4xx, a Retry-After) count even if the circuit opened meanwhile.
-  const mayBeUncounted = isUnsent(result) || (deliveryError(result.code).isEndpointFailure && result.retryAfterMs === undefined);
+  const mayBeUncounted = isUnsent(result) || (countsForCircuit(result.code) && result.retryAfterMs === undefined);
   const isOverdue = uncountedMs >= rules.longestUncountedMs;
   // A broker that asks to wait for ever must lead to a dead letter.
   if (isOverdue && isUnsent(result)) return decideFailedAttempt(result, task, progress, rules, random);

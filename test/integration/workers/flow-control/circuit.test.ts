@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import type { Circuit } from '../../../../shared/domain/flow/circuit.js';
+import { flowNamed } from '../../../../shared/domain/destinations/flow.js';
+import { endpointCircuitOf, type Circuit } from '../../../../shared/domain/flow/circuit.js';
 import { flowKeys } from '../../../../shared/queue/names.js';
 import { eventually } from '../../../support/eventually.js';
 import { waitForState } from '../../../support/tasks.js';
@@ -15,7 +16,8 @@ describe('the circuit of a destination', () => {
   afterEach(() => fleet.close());
 
   const attempts = (): string[] => fleet.receiver.requests.map(({ headers }) => headers['x-retry-attempt'] ?? '');
-  const circuit = async (): Promise<Circuit | undefined> => (await fleet.service.queue.flowStore().snapshot([fleet.origin])).circuits.get(fleet.origin);
+  const name = (): string => endpointCircuitOf(flowNamed(`${fleet.origin}/hook`, fleet.origin));
+  const circuit = async (): Promise<Circuit | undefined> => (await fleet.service.queue.flowStore().snapshot([name()])).circuits.get(name());
 
   function whenOpen(): Promise<Circuit> {
     return eventually(async () => {
@@ -45,7 +47,7 @@ describe('the circuit of a destination', () => {
     for (const { id } of tasks) await waitForState(fleet.service.baseUrl, id, 'delivered', { withinMs: 15_000 });
     expect(fleet.receiver.requests.length - 300, 'attempts burnt in all').to.be.below(70);
     await eventually(async () => expect(await circuit()).to.equal(undefined));
-    expect(await fleet.service.redis.exists(flowKeys(fleet.service.prefix, false).probe(fleet.origin)), 'no probe is left').to.equal(0);
+    expect(await fleet.service.redis.exists(flowKeys(fleet.service.prefix, false).probe(name())), 'no probe is left').to.equal(0);
   }).timeout(40_000);
 
   it('costs no more attempts where many sends are in flight when a receiver that was well begins to fail', async () => {

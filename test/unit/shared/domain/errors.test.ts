@@ -3,7 +3,7 @@ import path from 'node:path';
 
 import { expect } from 'chai';
 
-import { deliveryErrors, requestErrors } from '../../../../shared/domain/errors.js';
+import { countsForCircuit, deliveryErrors, requestErrors, type DeliveryErrorCode } from '../../../../shared/domain/errors.js';
 
 describe('errors', () => {
   const rows = Object.entries(deliveryErrors);
@@ -21,6 +21,19 @@ describe('errors', () => {
       if (row.blame === 'task') expect(row.canImprove).to.equal(false);
     });
   }
+
+  it('says of each code whose failure it is, and of ours that they are none of the destination', () => {
+    const of = (failureOf: string): string[] => rows.filter(([, row]) => row.failureOf === failureOf).map(([code]) => code);
+    expect(of('host')).to.have.members(['connection_refused', 'connect_timed_out', 'host_not_found', 'host_unreachable', 'tls_failed', 'broker_unreachable', 'broker_authentication_failed', 'broker_throttled']);
+    expect(of('endpoint')).to.include.members(['http_server_error', 'http_busy', 'timed_out', 'connection_reset', 'topic_unknown', 'broker_unavailable']);
+    for (const [code, { blame, failureOf }] of rows) expect(failureOf === 'none', code).to.equal(blame === 'us' || blame === 'redis');
+  });
+
+  it('counts for circuits neither what is about the task nor what is hopeless or uses no attempt', () => {
+    const codes = rows.filter(([, row]) => row.failureOf === 'host' || row.failureOf === 'endpoint').map(([code]) => code as DeliveryErrorCode);
+    expect(codes.filter((code) => !countsForCircuit(code))).to.have.members(['broker_throttled', 'authorization_denied']);
+    expect((['http_client_error', 'http_redirect', 'message_too_large', 'internal'] as const).map(countsForCircuit)).to.deep.equal([false, false, false, false]);
+  });
 
   it('skips the retries for exactly what the design calls hopeless', () => {
     const hopeless = rows.filter(([, row]) => !row.canImprove).map(([code]) => code);

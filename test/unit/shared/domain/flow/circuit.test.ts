@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { defaultCircuitRules, Health, openedBy, openedByRetryAfter, stateOfCircuit, weightOf, type Circuit } from '../../../../../shared/domain/flow/circuit.js';
+import { deadFlowOf, flowNamed } from '../../../../../shared/domain/destinations/flow.js';
+import type { DeliveryErrorCode } from '../../../../../shared/domain/errors.js';
+import { circuitOfOthers, defaultCircuitRules, endpointCircuitOf, flowIdOfCircuit, Health, isCircuitOfHost, openedBy, openedByRetryAfter, stateOfCircuit, verdictOn, weightOf, type Circuit } from '../../../../../shared/domain/flow/circuit.js';
 
 const T = 1_000_000;
 const rules = { ...defaultCircuitRules, failuresInARow: 15 };
@@ -22,6 +24,48 @@ describe('weightOf', () => {
   for (const [code, status, weight] of cases) {
     it(`of ${code} ${status ?? ''} is ${weight}`, () => expect(weightOf(code, status)).to.equal(weight));
   }
+});
+
+describe('verdictOn', () => {
+  const failed = (code: DeliveryErrorCode, changes: { readonly httpStatus?: number; readonly isHostWell?: true } = {}): ReturnType<typeof verdictOn> => verdictOn({ kind: 'failed', code, detail: '', ...changes });
+
+  it('blames the host for what no endpoint of it can mend, and the endpoint for what it says itself', () => {
+    expect(failed('connection_refused')).to.deep.equal({ kind: 'failed', of: 'host', weight: 1, isHostWell: false });
+    expect(failed('http_busy', { httpStatus: 503 })).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 1, isHostWell: false });
+    expect(failed('http_server_error', { httpStatus: 500 })).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 0.25, isHostWell: false });
+    expect(failed('topic_unknown', { isHostWell: true })).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 1, isHostWell: true });
+  });
+
+  it('blames the topic alone for a broker that is gone while others of the cluster answer', () => {
+    expect(failed('broker_unreachable', { isHostWell: true })).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 1, isHostWell: true });
+  });
+
+  it('takes for an answer what is about the task alone, or is hopeless', () => {
+    expect((['http_client_error', 'message_too_large', 'authorization_denied'] as const).map((code) => failed(code).kind)).to.deep.equal(['answered', 'answered', 'answered']);
+    expect(verdictOn({ kind: 'delivered', receipt: { httpStatus: 200 } }).kind).to.equal('answered');
+  });
+
+  it('learns nothing from a fault of ours, or from a send that never ended', () => {
+    expect([failed('shutting_down').kind, failed('broker_throttled').kind, verdictOn(undefined).kind]).to.deep.equal(['nothing', 'nothing', 'nothing']);
+  });
+});
+
+describe('the name of a circuit', () => {
+  const flows = [flowNamed('http://h/a', 'http://h'), flowNamed('tenant-7', 'http://h', { endpoint: 'http://h/a' }), flowNamed('http://h', 'http://h')];
+
+  for (const flow of [...flows, ...flows.map(deadFlowOf)]) {
+    const title = JSON.stringify(flow.id);
+    it(`of ${title} is not that of its host, and leads back to it`, () => {
+      const name = endpointCircuitOf(flow);
+      expect([isCircuitOfHost(name), isCircuitOfHost(flow.hostId)], title).to.deep.equal([false, true]);
+      expect([flowIdOfCircuit(name), flowIdOfCircuit(flow.hostId)]).to.deep.equal([flow.id, flow.hostId]);
+    });
+  }
+
+  it('differs between the phases, and between what goes to one endpoint under its own name and under none', () => {
+    const names = [...flows, ...flows.map(deadFlowOf)].flatMap((flow) => [endpointCircuitOf(flow), circuitOfOthers(flow), flow.hostId]);
+    expect(new Set(names).size).to.equal(8);
+  });
 });
 
 describe('stateOfCircuit', () => {
@@ -50,6 +94,19 @@ describe('openedBy', () => {
       expect(circuit.openedAt).to.equal(T);
     }
     expect(waits).to.deep.equal([2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+  });
+});
+
+describe('the last probe', () => {
+  const probe = { task: 't-1', at: T, code: 'http_busy' } as const;
+  const before: Circuit = { openedAt: T - 9_000, until: T, coolMs: 2_000, reason: 'failures' };
+
+  it('stands in the circuit that it failed to close, until the next one', () => {
+    const after = openedBy('failures', before, T, rules, probe);
+    expect(after.lastProbe).to.deep.equal(probe);
+    expect(openedBy('failures', after, T + 1, rules).lastProbe, 'kept').to.deep.equal(probe);
+    expect(openedByRetryAfter(1_000, 60_000, before, T, rules, probe).lastProbe).to.deep.equal(probe);
+    expect(openedBy('failures', before, T, rules)).to.not.have.property('lastProbe');
   });
 });
 
