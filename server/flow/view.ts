@@ -1,6 +1,6 @@
 import { deadFlowOf, flowNamed, flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
 import { KAFKA_SCHEME } from '../../shared/domain/destinations/kafka.js';
-import { stateOfCircuit, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/flow/circuit.js';
+import { endpointCircuitOf, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/flow/circuit.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING, limitsOver, pauseOver, type FlowLimits, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import type { FlowSample } from '../../shared/domain/flow/flow-report.js';
@@ -138,7 +138,7 @@ function rankOf(name: string, traffic: TrafficByName): Rank {
 export function circuitsOf(name: string, hosts: readonly string[]): readonly string[] {
   const flows = (hosts.length === 0 ? [name] : hosts).map((host) => flowNamed(name, host));
   const deadFlows = flows.map(deadFlowOf);
-  return [...new Set([...flows, ...deadFlows].flatMap(({ id, hostId }) => [id, hostId]))];
+  return [...new Set([...flows, ...deadFlows].flatMap((flow) => [flow.id, flow.hostId, endpointCircuitOf(flow)]))];
 }
 
 /** Shows one destination to clients: our names become wire names here. */
