@@ -106,7 +106,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
       largeAnswers,
       fleetSettings,
       mask,
-      board: createBoardServer(boardQueue, queue, mask),
+      board: createBoardServer(boardQueue, queue, { fleetSettings, clock, mask }),
       clock,
       logger,
     },

@@ -2,7 +2,7 @@ import { flowRoutes, type FlowParts } from './flow/routes.js';
 import { healthRoutes, type HealthParts } from './health/routes.js';
 import type { Route } from './http/route.js';
 import { contractRoute } from './ops/api-docs.js';
-import { boardRoutes, type BoardParts } from './ops/bull-board.js';
+import { boardRoutes, type BoardParts } from './ops/board-routes.js';
 import { frontPageRoute } from './ops/front-page.js';
 import { statsRoutes, type StatsParts } from './stats/routes.js';
 import { taskRoutes, type TaskParts } from './tasks/routes.js';

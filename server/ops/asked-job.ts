@@ -1,4 +1,5 @@
 import { jobIdOf, taskIdOf } from '../../shared/queue/names.js';
+import { jobInQuery } from './board-address.js';
 
 /**
  * Which job a page of the board means. The board's page of one job takes encodings off the id in its own address: one
@@ -28,8 +29,10 @@ export function askedJob(asked: string, referer: string | undefined): AskedJob {
 /** `http://host/admin/queues/queue/deliver-0/t-a%252Fb` -> `t-a%252Fb` */
 function jobOfPage(referer: string | undefined): string | undefined {
   if (referer === undefined || !URL.canParse(referer)) return undefined;
-  const jobId = /\/queue\/[^/]+\/([^/]+)\/?$/.exec(new URL(referer).pathname)?.[1];
-  return jobId === undefined || taskIdOf(jobId) === undefined ? undefined : jobId;
+  const { pathname, search } = new URL(referer);
+  const part = /\/queue\/[^/]+\/([^/]+)\/?$/.exec(pathname)?.[1];
+  if (part === undefined) return undefined;
+  return jobInQuery(part, search) ?? (taskIdOf(part) === undefined ? undefined : part);
 }
 
 /** The ids that the page of a job asks for: its own, and what the two ways to decode its address make of it. */
@@ -46,9 +49,12 @@ function decoded(text: string, decode: (text: string) => string): string | undef
   }
 }
 
-/** Without an address of a page: the job of that very id, and those that lose one encoding, or two. */
+/** What the board serves itself where the id of a job could stand. */
+const boardWords: ReadonlySet<string> = new Set(['metrics', 'default-job-options', 'workers', 'rate-limit', 'job-data-schema']);
+
+/** Without an address of a page: the job of that task id, or the job of that very id, and those that lose one encoding, or two. */
 function jobsMeantBy(asked: string): readonly string[] {
-  if (!asked.startsWith('t-')) return [asked];
+  if (!asked.startsWith('t-')) return [boardWords.has(asked) || !asked.isWellFormed() ? asked : jobIdOf(asked)];
   const once = jobIdOf(asked.slice('t-'.length));
   const twice = jobIdOf(once.slice('t-'.length));
   return [...new Set([...(taskIdOf(asked) === undefined ? [] : [asked]), once, twice])];

@@ -1,24 +1,31 @@
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { visibleText } from '../../shared/logging/visible-text.js';
 import type { BoardJob } from '../../shared/queue/tasks/board-jobs.js';
+import { decodeLog } from '../../shared/queue/tasks/log-codec.js';
 import { decodeTask } from '../../shared/queue/tasks/task-codec.js';
 import { toWirePolicy } from '../tasks/view.js';
+import type { WaitingFor } from '../tasks/waiting-for.js';
+import { lineOf } from './board-lines.js';
 
 const MAX_SHOWN_CHARACTERS = 2_000;
 
 /**
  * A job in the words of Bull Board, as its `toJSON` gives it.
- * @param mask what is shown of the paths of urls
+ * @param mask    what is shown of the paths of urls
+ * @param waiting why it waits, if it does
  */
-export function toBoardJson(job: BoardJob, mask: PathMask): { readonly [field: string]: unknown; readonly id: string; readonly name: string; readonly timestamp: number; readonly attemptsMade: number; readonly failedReason: string; readonly stacktrace: string[]; readonly progress: number } {
+export function toBoardJson(job: BoardJob, mask: PathMask, waiting: WaitingFor | undefined): { readonly [field: string]: unknown; readonly id: string; readonly name: string; readonly timestamp: number; readonly attemptsMade: number; readonly failedReason: string; readonly stacktrace: string[]; readonly progress: number } {
   return {
     id: job.id,
-    name: visibleText(job.name),
-    data: shownData(job, mask),
+    // The board would show a time at which the job "will run": for many that wait it is not the time of their send.
+    name: waiting === undefined ? visibleText(job.name) : `${visibleText(job.name)} (${waiting.code}: ${waiting.message})`,
+    data: waiting === undefined ? shownData(job, mask) : withWaiting(shownData(job, mask), waiting),
     opts: job.options,
     progress: 0,
-    delay: job.delay,
-    priority: job.priority,
+    // BullMQ's wait says nothing of a task that waits in line, and is out of date once it was woken.
+    delay: 0,
+    // Each normal task has one, and the fields of the task say which is a priority task.
+    priority: 0,
     timestamp: job.createdAt,
     ...(job.startedAt === undefined ? {} : { processedOn: job.startedAt }),
     ...(job.finishedAt === undefined ? {} : { finishedOn: job.finishedAt }),
@@ -26,10 +33,24 @@ export function toBoardJson(job: BoardJob, mask: PathMask): { readonly [field: s
     attemptsStarted: job.fetches,
     attemptsMade: job.attemptsMade,
     stalledCounter: job.stalls,
-    failedReason: visibleText(job.failedReason ?? ''),
-    stacktrace: job.log === undefined ? ['the log is too long for this page: see GET /tasks/:id'] : [...job.log],
+    failedReason: job.isFailed ? visibleText(job.failedReason ?? '') : '',
+    // The board offers Retry for every job that has one, and only dead letters and parked tasks can be started again here.
+    stacktrace: job.isFailed ? attemptsOf(job.log) : [],
     returnvalue: job.returnValue,
   };
+}
+
+/** The board shows the newest first. Texts that a person has written stay as they are. */
+function attemptsOf(log: readonly string[] | undefined): string[] {
+  if (log === undefined) return ['the log is too long for this page: see GET /tasks/:id'];
+  return log.map((text) => {
+    const [entry] = decodeLog([text]);
+    return visibleText(entry === undefined ? text : lineOf(entry));
+  });
+}
+
+function withWaiting(data: unknown, waiting: WaitingFor): unknown {
+  return typeof data === 'object' && data !== null ? { waiting_for: waiting, ...data } : data;
 }
 
 /** The task in the words that its client used. The message is cut to a length that a person can read. */

@@ -3,33 +3,25 @@ import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
 import type { Express } from 'express';
-import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
-import type { Logger } from '../../shared/logging/logger.js';
-import { taskIdOf } from '../../shared/queue/names.js';
+import { shardOf, taskIdOf } from '../../shared/queue/names.js';
 import type { Shard } from '../../shared/queue/engine/shard.js';
-import { isBoardStatus, readBoardJob, readBoardPage, type BoardJob } from '../../shared/queue/tasks/board-jobs.js';
+import { isBoardStatus, readBoardHistory, readBoardJob, readBoardPage, type BoardJob } from '../../shared/queue/tasks/board-jobs.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
-import { ANSWERED, commonHeaders, jsonAnswer, type Answer } from '../http/answer.js';
-import { askedChange } from '../http/asked-change.js';
-import { performed } from '../http/operator-action.js';
-import type { RequestContext } from '../http/request-context.js';
-import type { Route } from '../http/route.js';
+import { commonHeaders } from '../http/answer.js';
 import { endBehindUnreadBody } from '../http/unread-body.js';
-import { askedJob } from './asked-job.js';
 import { refusalOfExpress, refuseInOurForm } from './board-errors.js';
 import { toBoardJson } from './board-job.js';
-import { boardListQuery } from './board-query.js';
+import { ownBoardPage } from './board-page.js';
+import { BOARD_PATH, type BoardServer } from './board-routes.js';
+import { readWaiting, type WaitingByJob, type WaitingParts } from './board-waiting.js';
 import { Turns } from './turns.js';
 
-const BOARD_PATH = '/admin/queues';
-/** The list of jobs, and the only path of the board that has a query. */
-const LIST_PATH = '/api/queues';
 /** Pages that are read from Redis at the same time: those that arrive in one turn of the event loop make that turn longer. */
 const PAGES_AT_ONCE = 1;
 
 /**
- * Bull Board's page loads fonts from another host. It must not be framed, because its buttons change things. Its own
+ * Nothing is loaded from other hosts, also by a new version of the board. It must not be framed, because its buttons change things. Its own
  * requests say which page they come from, since that tells which job they mean: see asked-job.ts.
  */
 const PAGE_HEADERS = {
@@ -40,98 +32,6 @@ const PAGE_HEADERS = {
 
 type ShownJob = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>;
 
-/** The answer to a request for BOARD_PATH by the board itself; `url` is the part after BOARD_PATH. */
-export interface BoardServer {
-  serve(context: RequestContext, url: string): Promise<void>;
-  /** Which of these jobs there are. */
-  existing(queue: string, jobIds: readonly string[]): Promise<readonly string[]>;
-}
-
-export interface BoardParts {
-  readonly queue: TaskQueue;
-  readonly board: BoardServer;
-  readonly logger: Logger;
-}
-
-const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
-
-const OTHERS_ARE_REFUSED = 'this action would break tasks: only Retry and Retry all of failed jobs are allowed';
-
-const boardRow = { body: 'none', query: 'any', operationId: null, metricLabel: BOARD_PATH } as const;
-
-/**
- * What may be seen and changed through the board. The changes are Retry and Retry all of failed jobs, which are our
- * redrive: Bull Board's own retry would start a dead letter with no attempts left. Everything else that it can do
- * (obliterate, clean, empty, edit, add, promote, pause, ...) goes past our rules and would break tasks.
- */
-export const boardRoutes: readonly Route<BoardParts>[] = [
-  {
-    ...boardRow,
-    method: 'GET',
-    path: `${BOARD_PATH}/*`,
-    role: 'read',
-    otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
-    handle: async (context, { board }) => {
-      const [, , , ...below] = context.match.path.split('/');
-      const path = `/${below.join('/')}`;
-      // The board would answer these with its page, although parsers of urls take them for another path.
-      if (DOT_SEGMENT.test(path)) throw new RequestError('not_found', `there is nothing at ${context.match.path}`);
-      await board.serve(context, path.replace(/\/$/, '') === LIST_PATH ? `${LIST_PATH}?${boardListQuery(context.match.search)}` : path);
-      return ANSWERED;
-    },
-  },
-  {
-    ...boardRow,
-    method: 'GET',
-    path: `${BOARD_PATH}/api/queues/:queue/:job`,
-    role: 'read',
-    otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
-    handle: async (context, { board }) => {
-      const queue = context.param('queue');
-      const asked = askedJob(context.param('job'), context.request.headers.referer);
-      const jobIds = asked.kind === 'certain' ? [asked.jobId] : await board.existing(queue, asked.jobIds);
-      const [jobId = context.param('job'), ...others] = jobIds;
-      if (others.length > 0) throw new RequestError('not_found', `several tasks could be meant: see ${jobIds.map((one) => `GET /tasks/${one.slice('t-'.length)}`).join(' and ')}`);
-      await board.serve(context, jobPath(queue, jobId));
-      return ANSWERED;
-    },
-  },
-  {
-    ...boardRow,
-    method: 'PUT',
-    path: `${BOARD_PATH}/api/queues/:queue/:job/retry`,
-    role: 'operate',
-    handle: async (context, { board, logger }) => {
-      // The board names the job that it has read, with its very id.
-      const job = context.param('job');
-      const id = taskIdOf(job);
-      if (id === undefined) throw new RequestError('action_refused', 'this is no task of the service');
-      return performed(context, logger, { action: 'task.retry', target: { type: 'task', id }, asked: askedChange(context) }, async () => {
-        await board.serve(context, `${jobPath(context.param('queue'), job)}/retry`);
-        return { result: ANSWERED };
-      });
-    },
-  },
-  {
-    ...boardRow,
-    method: 'PUT',
-    path: `${BOARD_PATH}/api/queues/:queue/retry/failed`,
-    role: 'operate',
-    handle: async (context, { queue, logger }): Promise<Answer> => {
-      // Bull Board would answer 500 in a form of its own.
-      await queue.ping();
-      const id = context.param('queue');
-      // Bull Board reads the newest hundred of the set again and again. Tasks that fail once more would hide the rest.
-      return performed(context, logger, { action: 'task.retry', target: { type: 'queue', id }, asked: askedChange(context) }, async () => ({ result: jsonAnswer(200, await queue.redriveAll(id)) }));
-    },
-  },
-];
-
-/** The path is written anew, so that the board cannot read a spelling in another way than the route table did. */
-function jobPath(queue: string, jobId: string): string {
-  return `/api/queues/${encodeURIComponent(queue)}/${encodeURIComponent(jobId)}`;
-}
-
 /** An Express app with the third argument that its code takes; its types leave it out. */
 type BoardApp = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
@@ -139,15 +39,23 @@ type BoardApp = (request: IncomingMessage, response: ServerResponse, next: (erro
  * Bull Board, which is an Express app. It is made at the first request, because its queues need not exist earlier.
  * @param reads  on a connection of its own: a page of the board must not make tasks wait, or fail with them
  * @param queue  for what the board changes
- * @param mask   what is shown of the paths of urls
  */
-export function createBoardServer(reads: TaskQueue, queue: TaskQueue, mask: PathMask): BoardServer {
+export function createBoardServer(reads: TaskQueue, queue: TaskQueue, parts: Omit<WaitingParts, 'reads'>): BoardServer {
   let board: Promise<BoardApp> | undefined;
+  /** @throws RequestError when Redis does not answer: the queues exist only when it has answered once */
+  const ask = async <T>(question: (shards: readonly Shard[]) => Promise<T>): Promise<T> => {
+    try {
+      await reads.ping();
+      return await question(await reads.shards());
+    } catch (error) {
+      throw reads.asRequestError(error);
+    }
+  };
   return {
     async serve({ request, response, requestId, match }, url) {
       // Bull Board would answer 500 in a form of its own. Its queues exist only when Redis has answered.
       await reads.ping();
-      const serve = await (board ??= createBoard(reads, queue, mask));
+      const serve = await (board ??= createBoard(reads, queue, { ...parts, reads }));
       for (const [name, value] of Object.entries({ ...commonHeaders(requestId), ...PAGE_HEADERS })) response.setHeader(name, value);
       endBehindUnreadBody(request, response);
       // Express does the same for an app below a path: it makes redirects from originalUrl.
@@ -160,24 +68,38 @@ export function createBoardServer(reads: TaskQueue, queue: TaskQueue, mask: Path
         });
       });
     },
-    async existing(queueName, jobIds) {
-      const shard = (await reads.shards()).find(({ queue: { name } }) => name === queueName);
-      if (shard === undefined) return [];
-      const states = await Promise.all(jobIds.map(async (jobId) => shard.queue.getJobState(jobId)));
-      return jobIds.filter((_, nth) => states[nth] !== 'unknown');
-    },
+    existing: (queueName, jobIds) =>
+      ask(async (shards) => {
+        const shard = shards.find(({ queue: { name } }) => name === queueName);
+        const states = await Promise.all(jobIds.map(async (jobId) => shard?.queue.getJobState(jobId)));
+        return jobIds.filter((_, nth) => (states[nth] ?? 'unknown') !== 'unknown');
+      }),
+    find: (jobIds) =>
+      ask(async (shards) => {
+        for (const jobId of jobIds) {
+          const shard = shards[shardOf(taskIdOf(jobId) ?? '', shards.length)];
+          if (shard !== undefined && (await shard.queue.getJobState(jobId)) !== 'unknown') return { queue: shard.queue.name, jobId };
+        }
+        return undefined;
+      }),
+    history: (queueName, jobId) =>
+      ask(async (shards) => {
+        const shard = shards.find(({ queue: { name } }) => name === queueName);
+        if (shard === undefined) throw new RequestError('not_found', 'there is no such queue');
+        return readBoardHistory(shard, jobId);
+      }),
   };
 }
 
-async function createBoard(reads: TaskQueue, queue: TaskQueue, mask: PathMask): Promise<BoardApp> {
+async function createBoard(reads: TaskQueue, queue: TaskQueue, parts: WaitingParts): Promise<BoardApp> {
   const shards = await reads.shards();
   const turns = new Turns(PAGES_AT_ONCE);
-  const serverAdapter = new ExpressAdapter();
+  const serverAdapter = new OwnPageAdapter();
   serverAdapter.setBasePath(BOARD_PATH);
   createBullBoard({
-    queues: shards.map((shard) => new RedrivingAdapter(shard, queue, turns, mask)),
+    queues: shards.map((shard) => new RedrivingAdapter(shard, queue, turns, parts)),
     serverAdapter,
-    options: { uiConfig: { boardTitle: 'Kafka Retry Service' } },
+    options: { uiConfig: { boardTitle: 'Kafka Retry Service', hideDocsLink: true } },
   });
   // Errors of its handlers are answered like all others, by error-response.ts.
   serverAdapter.setErrorHandler((error) => {
@@ -190,24 +112,44 @@ async function createBoard(reads: TaskQueue, queue: TaskQueue, mask: PathMask): 
   return app;
 }
 
+/** The Express adapter of the board, with the page of this service. */
+class OwnPageAdapter extends ExpressAdapter {
+  override setEntryRoute(entry: Parameters<ExpressAdapter['setEntryRoute']>[0]): this {
+    this.app[entry.method](entry.route, (_request, response, next) => {
+      const { name, params } = entry.handler({ basePath: this.basePath, uiConfig: this.uiConfig });
+      response.render(name, params, (error: Error | null, html: string) => {
+        if (error === null) response.send(ownBoardPage(html));
+        else next(error);
+      });
+    });
+    return this;
+  }
+}
+
 class RedrivingAdapter extends BullMQAdapter {
   constructor(
     private readonly shard: Shard,
     private readonly tasks: TaskQueue,
     private readonly turns: Turns,
-    private readonly mask: PathMask,
+    private readonly parts: WaitingParts,
   ) {
     super(shard.queue, { description: 'One job = one task. Failed = dead letters and parked tasks; Retry starts them again with all their retries.' });
   }
 
+  /** What is delivered is sent again by submitting it again. */
+  override readonly allowCompletedRetries = false;
+
   override async getJob(id: string): ReturnType<BullMQAdapter['getJob']> {
     const job = await readBoardJob(this.shard, id);
-    return job === undefined ? job : this.#shown(job);
+    return job === undefined ? job : this.#shown(job, await readWaiting(this.shard, [job], this.parts));
   }
 
   override async getJobs(statuses: readonly string[], first = 0, last = 0): ReturnType<BullMQAdapter['getJobs']> {
-    const jobs = await this.turns.take(() => readBoardPage(this.shard, statuses.filter(isBoardStatus), first, last));
-    return jobs.map((job) => this.#shown(job));
+    return this.turns.take(async () => {
+      const jobs = await readBoardPage(this.shard, statuses.filter(isBoardStatus), first, last);
+      const waiting = await readWaiting(this.shard, jobs, this.parts);
+      return jobs.map((job) => this.#shown(job, waiting));
+    });
   }
 
   // A task is never part of a flow, and BullMQ would read its whole data once more to find that out.
@@ -216,9 +158,9 @@ class RedrivingAdapter extends BullMQAdapter {
   }
 
   /** By our rules, and without the data that BullMQ's own job would hold. */
-  #shown(job: BoardJob): ShownJob {
+  #shown(job: BoardJob, waiting: WaitingByJob): ShownJob {
     const { id } = job;
-    const json = toBoardJson(job, this.mask);
+    const json = toBoardJson(job, this.parts.mask, waiting.get(id));
     const shown = {
       id,
       opts: {},

@@ -14,6 +14,7 @@ describe('e2e: Bull Board in a browser', function () {
   let browser: Browser;
   let page: Page;
   let isDown = true;
+  let askedElsewhere: string[] = [];
 
   before(async () => {
     browser = await startChromium();
@@ -29,10 +30,15 @@ describe('e2e: Bull Board in a browser', function () {
     isDown = true;
     page = await browser.newPage();
     page.setDefaultTimeout(15_000);
-    // The board's page asks for fonts from elsewhere: it has to work where there is no elsewhere.
-    await page.route((url) => url.origin !== service.baseUrl, (route) => route.abort());
+    askedElsewhere = [];
+    page.on('request', (request) => {
+      if (new URL(request.url()).origin !== service.baseUrl) askedElsewhere.push(request.url());
+    });
   });
-  afterEach(() => page.close());
+  afterEach(async () => {
+    await page.close();
+    expect(askedElsewhere.filter((url) => url !== 'about:blank'), 'no request leaves the origin').to.deep.equal([]);
+  });
 
   async function deadLetter(id: string, path: string): Promise<WireTask> {
     receiver.on(path, () => ({ kind: 'answer', status: isDown ? 500 : 200, body: isDown ? 'database down' : '' }));
@@ -93,6 +99,62 @@ describe('e2e: Bull Board in a browser', function () {
       const address = page.url();
       await page.goto('about:blank');
       expect(await shownBy(() => page.goto(address)), 'loaded by its address').to.equal(prefix + id);
+    }
+  });
+
+  it('shows of the actions of jobs and queues only Retry and Retry all, and those only where they are taken', async () => {
+    const dead = await deadLetter(uniqueId('dead'), '/hidden');
+    const waiting = httpTask(receiver.url('/hidden'), { id: uniqueId('waits'), initial_delay: 0, max_retries: 5, base_delay: 3_600 });
+    await submitNew(service.baseUrl, waiting);
+    await waitForState(service.baseUrl, waiting.id, 'retrying');
+    receiver.on('/fine', { kind: 'answer', status: 200 });
+    const delivered = httpTask(receiver.url('/fine'), { id: uniqueId('delivered') });
+    await submitNew(service.baseUrl, delivered);
+    await waitForState(service.baseUrl, delivered.id, 'delivered');
+
+    /** The pictures of the actions that a person can see. */
+    const shownActions = async (): Promise<readonly string[]> => {
+      const icons = page.locator('[class*="jobActions-"] svg, [class*="queueActions-"] svg, [role="menuitem"] > svg, button:has(.lucide-ellipsis-vertical) svg');
+      const seen: string[] = [];
+      for (const icon of await icons.all()) if (await icon.isVisible()) seen.push(/lucide-[a-z-]+/.exec((await icon.getAttribute('class')) ?? '')?.[0] ?? 'unknown');
+      return [...new Set(seen)];
+    };
+    const retry = ['lucide-refresh-cw'];
+    const pages: readonly (readonly [address: string, id: string, actions: readonly string[]])[] = [
+      ['?status=failed', dead.id, retry],
+      ['?status=delayed', waiting.id, []],
+      ['?status=completed', delivered.id, []],
+      [`/t-${dead.id}`, dead.id, retry],
+      [`/t-${waiting.id}`, waiting.id, []],
+      [`/t-${delivered.id}`, delivered.id, []],
+    ];
+    for (const [address, id, actions] of pages) {
+      await page.goto(`${service.baseUrl}/admin/queues/queue/deliver-0${address}`);
+      await page.getByText(`t-${id}`, { exact: true }).first().waitFor();
+      expect(await shownActions(), address).to.deep.equal(actions);
+    }
+    await page.goto(`${service.baseUrl}/admin/queues`);
+    await page.locator('button:has(.lucide-ellipsis-vertical)').filter({ visible: true }).first().click();
+    await page.getByRole('menuitem', { name: 'Sort by' }).waitFor();
+    expect((await shownActions()).filter((icon) => !['lucide-ellipsis-vertical', 'lucide-arrow-up-down', 'lucide-arrow-down', 'lucide-arrow-up'].includes(icon))).to.deep.equal(retry);
+  });
+
+  it('opens a task by its id, and loads its page again whatever the id, and shows its attempts as lines', async () => {
+    receiver.on('/percent', { kind: 'answer', status: 500, body: 'database down' });
+    for (const id of ['50%', uniqueId('order')]) {
+      await submitNew(service.baseUrl, httpTask(receiver.url('/percent'), { id, initial_delay: 0, max_retries: 5, base_delay: 3_600 }));
+      await waitForState(service.baseUrl, id, 'retrying');
+      await page.goto(`${service.baseUrl}/admin/queues`);
+      await page.getByLabel('Open a task by its id').fill(id);
+      await page.getByLabel('Open a task by its id').press('Enter');
+      for (const load of [undefined, () => page.reload()]) {
+        await load?.();
+        await page.getByText(`t-${encodeURIComponent(id)}`, { exact: true }).waitFor();
+      }
+      await page.getByText(/\(backoff: attempt 0 of 5 failed with http_server_error, the next one is at /).waitFor();
+      expect(await page.getByText('Will run at').count()).to.equal(0);
+      await page.getByRole('tab', { name: 'Logs' }).click();
+      await page.getByText(/run 1, attempt 0: failed after \d+ ms, http_server_error: HTTP 500: database down; next: retry/).waitFor();
     }
   });
 });

@@ -1,13 +1,16 @@
 import type { Shard } from '../engine/shard.js';
 import { taskIdOf } from '../names.js';
+import type { LogEntry } from '../../domain/task/attempt-record.js';
+import { jobField } from '../engine/job-fields.js';
 import { unpackSearchFields, type SearchFields } from '../search/search-fields.js';
+import { decodeCompletion, decodeLogField, type Completion } from './log-codec.js';
 
 /** The log and the data of all jobs of one page together, bytes in Redis. The rest of the page is left out. */
 const PAGE_BYTES = 256 * 1024;
 /** The data of one job on a page of many. A person sees the first 2,000 characters of a message; the rest would be thrown away. */
 const LISTED_DATA_BYTES = 4 * 1024;
 /** The data of a job that is looked at alone. */
-const SINGLE_DATA_BYTES = 192 * 1024;
+export const SINGLE_DATA_BYTES = 192 * 1024;
 
 /** Where BullMQ keeps the jobs of a status, by the names that its board uses. */
 const placesOf = {
@@ -49,6 +52,8 @@ export interface BoardJob {
   /** undefined where it was too long for the page. */
   readonly data: { readonly value: unknown } | undefined;
   readonly dataBytes: number;
+  /** A dead letter or a parked task. */
+  readonly isFailed: boolean;
   /** A few facts about the task, which are there even if its data is too long. */
   readonly search: SearchFields | undefined;
 }
@@ -69,15 +74,29 @@ export async function readBoardJob(shard: Shard, jobId: string): Promise<BoardJo
   return job;
 }
 
+/** What has happened to a task: earlier runs come first. */
+export interface BoardHistory {
+  readonly log: readonly LogEntry[];
+  readonly completion: Completion | undefined;
+}
+
+/** It reads no message. @returns undefined for an id that no task has */
+export async function readBoardHistory({ client, keys }: Shard, jobId: string): Promise<BoardHistory | undefined> {
+  if (taskIdOf(jobId) === undefined) return undefined;
+  const [createdAt, history, log, returnValue] = await client.hmget(`${keys.base}${jobId}`, jobField.createdAt, jobField.history, jobField.log, jobField.returnValue);
+  if (createdAt === null || createdAt === undefined) return undefined;
+  return { log: [...decodeLogField(history ?? undefined), ...decodeLogField(log ?? undefined)], completion: decodeCompletion(returnValue ?? undefined) };
+}
+
 /** The script's own answer for one job: see board-script.ts. */
-type Reply = readonly [id: string, fields: readonly (string | null)[], log: string | null, data: string | null, dataBytes: number];
+type Reply = readonly [id: string, fields: readonly (string | null)[], log: string | null, data: string | null, dataBytes: number, isFailed: number];
 
 async function read({ client, keys }: Shard, first: number, last: number, dataBytes: number, places: readonly string[]): Promise<BoardJob[]> {
   const replies: unknown = await client.runCommand('krsBoard', [keys.base, first, last, PAGE_BYTES, dataBytes, ...places]);
   return (replies as readonly Reply[]).map(toBoardJob);
 }
 
-function toBoardJob([id, fields, log, data, dataBytes]: Reply): BoardJob {
+function toBoardJob([id, fields, log, data, dataBytes, isFailed]: Reply): BoardJob {
   const [createdAt, name = '', options, delay, priority, fetches, attemptsMade, stalls, failedReason, returnValue, startedAt, finishedAt, worker, search] = fields.map((text) => text ?? undefined);
   return {
     id,
@@ -97,6 +116,7 @@ function toBoardJob([id, fields, log, data, dataBytes]: Reply): BoardJob {
     log: log === null ? undefined : entriesOf(log),
     data: data === null ? undefined : { value: parse(data) },
     dataBytes,
+    isFailed: isFailed === 1,
     search: search === undefined ? undefined : unpackSearchFields(search),
   };
 }

@@ -25,8 +25,8 @@ export const boardFields = [
  *
  * KEYS 1 the key before a job's id. ARGV 1 first place, 2 last place, 3 budget of the page, 4 of the data of one job (bytes),
  * then pairs: `list` or `set` and the name of a list or sorted set, or `job` and an id.
- * @returns for each job {id, fields in the order of boardFields, log, data, bytes of data}; a log or data
- * that is over the budget is nil
+ * @returns for each job {id, fields in the order of boardFields, log, data, bytes of data, 1 when it is in the failed set}; a log
+ * or data that is over the budget is nil
  */
 export const boardScript: LuaScript = {
   numberOfKeys: 1,
@@ -48,7 +48,7 @@ local function take(id)
   if not fields[1] then return end
   local log = read(key, '${jobField.log}', left)
   local data, bytes = read(key, '${jobField.data}', tonumber(ARGV[4]))
-  jobs[#jobs + 1] = {id, fields, log, data, bytes}
+  jobs[#jobs + 1] = {id, fields, log, data, bytes, redis.call('ZSCORE', base .. 'failed', id) and 1 or 0}
 end
 for nth = 5, #ARGV, 2 do
   local kind, name = ARGV[nth], ARGV[nth + 1]

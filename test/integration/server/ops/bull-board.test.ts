@@ -58,6 +58,126 @@ describe('Bull Board', () => {
     expect(await response.text()).to.contain('Kafka Retry Service');
   });
 
+  it('asks no other host for anything', async () => {
+    const page = await (await fetch(`${service.baseUrl}/admin/queues`)).text();
+    const addresses = [...page.matchAll(/\b(?:href|src|action)="([^"]*)"/g)].map(([, address = '']) => address);
+    expect(addresses).to.have.lengthOf.at.least(5);
+    expect(addresses.filter((address) => /^(?:[a-z]+:)?\/\//i.test(address))).to.deep.equal([]);
+  });
+
+  describe('finds a task by its own id', () => {
+    const locationOf = async (path: string): Promise<readonly [status: number, location: string | undefined]> => {
+      const { status, headers } = await sendRaw(service.baseUrl, { path });
+      return [status, headers.location];
+    };
+
+    for (const id of ['order-1001', 'a:b/c', '123', 'metrics', 't-x', 'é 🚚', 'a%2Fb', '...']) {
+      it(`${JSON.stringify(id)}: in the address of a page, and in the form`, async () => {
+        await submitNew(service.baseUrl, httpTask('http://127.0.0.1:9/hook', { id, initial_delay: 3_600 }));
+        const jobId = `t-${encodeURIComponent(id)}`;
+        const page = `/admin/queues/queue/deliver-0/${jobId}`;
+        expect(await locationOf(`/admin/queues/queue/deliver-0/${encodeURIComponent(id)}?status=delayed`)).to.deep.equal([302, `${page}?status=delayed`]);
+        expect(await locationOf(`/admin/queues/queue/other/${jobId}`)).to.deep.equal([302, page]);
+        expect(await locationOf(`/admin/queues/task?id=${encodeURIComponent(id)}`)).to.deep.equal([302, page]);
+        expect(await locationOf(`/admin/queues/task?id=${encodeURIComponent(jobId)}`)).to.deep.equal([302, page]);
+        expect(await locationOf(page)).to.deep.equal([200, undefined]);
+      });
+    }
+
+    it('also in a request of the board without the id of a job', async () => {
+      await submitNew(service.baseUrl, httpTask('http://127.0.0.1:9/hook', { id: 'order-1001', initial_delay: 3_600 }));
+      expect((await call(service.baseUrl, `${API}/order-1001`)).status).to.equal(200);
+    });
+
+    it('and says so when there is none', async () => {
+      const { status, body } = await call(service.baseUrl, '/admin/queues/task?id=none');
+      expect([status, body['code']]).to.deep.equal([404, 'task_not_found']);
+      expect(body['error']).to.contain('DELIVERED_RETENTION');
+      expect((await call(service.baseUrl, '/admin/queues/task?name=none')).status).to.equal(400);
+      expect(await locationOf('/admin/queues/queue/deliver-0/none')).to.deep.equal([200, undefined]);
+    });
+
+    for (const id of ['50%', 'a%zz', '%']) {
+      it(`${JSON.stringify(id)}, whose page could not be loaded again`, async () => {
+        const other = `t-${encodeURIComponent(encodeURIComponent(id))}`;
+        await submitNew(service.baseUrl, httpTask('http://127.0.0.1:9/hook', { id, initial_delay: 3_600 }));
+        await submitNew(service.baseUrl, httpTask('http://127.0.0.1:9/hook', { id: encodeURIComponent(id), initial_delay: 3_600 }));
+        const jobId = `t-${encodeURIComponent(id)}`;
+        const address = `/admin/queues/queue/deliver-0/${other}?job=${encodeURIComponent(jobId)}`;
+        expect(await locationOf(`/admin/queues/queue/deliver-0/${jobId}`)).to.deep.equal([302, address]);
+        expect(await locationOf(address)).to.deep.equal([200, undefined]);
+        // So the page asks, after it has decoded its address.
+        const { body } = await call(service.baseUrl, `${API}/${encodeURIComponent(`t-${id}`)}`, { headers: { referer: service.baseUrl + address } });
+        expect((body as { job?: { data?: { id?: unknown } } }).job?.data?.id).to.equal(id);
+      });
+    }
+  });
+
+  describe('the attempts of a task', () => {
+    const linesOf = async (taskId: string): Promise<readonly string[]> => (await call(service.baseUrl, `${jobPath(taskId)}/logs`)).body as unknown as readonly string[];
+    const TIME = String.raw`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`;
+
+    it('are lines that a person can read, with those of earlier runs', async () => {
+      const task = await deadLetter({ max_retries: 1 });
+      isDown = false;
+      expect((await put(`${jobPath(task.id)}/retry`)).status).to.be.within(200, 299);
+      await waitForState(service.baseUrl, task.id, 'delivered');
+      const expected = [
+        'run 1, attempt 0: failed after \\d+ ms, http_server_error.*HTTP 500.*; next: retry \\(.+\\)',
+        'run 1, attempt 1: failed after \\d+ ms, http_server_error.*HTTP 500.*; next: dead delivery \\(.+\\)',
+        'run 1, dead delivery 0: delivered after \\d+ ms; next: none, it is a dead letter \\(.+\\)',
+        'run 2: started again by a person',
+        'run 2, attempt 0: delivered after \\d+ ms \\(.+\\)',
+      ];
+      const lines = await linesOf(task.id);
+      expect(lines).to.have.lengthOf(expected.length);
+      for (const [nth, line] of lines.entries()) expect(line).to.match(new RegExp(`^${TIME} ${expected[nth] ?? ''}$`));
+    });
+
+    it('stand on the page of a dead letter as its error, the newest first', async () => {
+      const task = await deadLetter({ max_retries: 0 });
+      const { body } = await call(service.baseUrl, jobPath(task.id));
+      const { stacktrace } = (body as unknown as { job: { stacktrace: readonly string[] } }).job;
+      expect([...stacktrace].reverse()).to.deep.equal(await linesOf(task.id));
+    });
+
+    it('of a task that waits are no error: the page would offer to retry it', async () => {
+      const task = httpTask(receiver.url('/hook'), { max_retries: 3, base_delay: 3_600, initial_delay: 0 });
+      await submitNew(service.baseUrl, task);
+      await waitForState(service.baseUrl, task.id, 'retrying');
+      const { body } = await call(service.baseUrl, jobPath(task.id));
+      expect((body as unknown as { job: { isFailed: boolean } }).job.isFailed).to.equal(false);
+      expect(await linesOf(task.id)).to.have.lengthOf(1);
+    });
+
+    it('of no task are 404', async () => {
+      for (const path of [`${API}/t-none/logs`, `${API}/wait/logs`, '/admin/queues/api/queues/deliver-99/t-none/logs']) {
+        const { status, body } = await call(service.baseUrl, path);
+        expect([status, String(body['code']).endsWith('not_found')], path).to.deep.equal([404, true]);
+      }
+    });
+  });
+
+  it('says why a task waits, as GET /tasks/:id does, in place of the time at which its job would run', async () => {
+    const retrying = httpTask(receiver.url('/down'), { max_retries: 3, base_delay: 3_600, initial_delay: 0 });
+    const scheduled = httpTask(receiver.url('/down'), { initial_delay: 3_600 });
+    for (const task of [retrying, scheduled]) await submitNew(service.baseUrl, task);
+    await waitForState(service.baseUrl, retrying.id, 'retrying');
+    const { body } = await call(service.baseUrl, '/admin/queues/api/queues?activeQueue=deliver-0&status=delayed');
+    // What is read of it is compared.
+    const listed = (body as unknown as { queues: { jobs: { id: string; name: string; delay: number; data: { waiting_for?: unknown } }[] }[] }).queues.flatMap(({ jobs }) => jobs);
+    for (const [task, code] of [[retrying, 'backoff'], [scheduled, 'initial_delay']] as const) {
+      const { waiting_for: waitingFor } = (await call(service.baseUrl, `/tasks/${task.id}`)).body as { waiting_for: { code: string; message: string } };
+      expect(waitingFor.code).to.equal(code);
+      const single = ((await call(service.baseUrl, jobPath(task.id))).body as unknown as { job: (typeof listed)[number] }).job;
+      for (const job of [listed.find(({ id }) => id === `t-${task.id}`), single]) {
+        expect(job?.data.waiting_for).to.deep.equal(waitingFor);
+        expect(job?.name).to.equal(`http ${receiver.url('/down')} (${code}: ${waitingFor.message})`);
+        expect(job?.delay).to.equal(0);
+      }
+    }
+  });
+
   it('has nothing at a path with a step up or of no length', async () => {
     for (const path of ['/admin/queues/..', '/admin/queues/queue/..', '/admin/queues/queue/deliver-0/..', '/admin/queues/queue/deliver-0/%2E', '/admin/queues/queue/.%2e/', `${API}/%2e%2e`]) {
       expect((await sendRaw(service.baseUrl, { path })).status, path).to.equal(404);
@@ -138,7 +258,7 @@ describe('Bull Board', () => {
       const answer = await list('activeQueue=deliver-0&status=delayed');
       expect(answer.status).to.equal(200);
       const jobs = jobsOf(answer);
-      expect(jobs.find(({ id }) => id === `t-${spoilt?.id ?? ''}`)).to.deep.include({ data: 'This version of the service cannot read the task. A newer version wrote it, or a person.', stacktrace: ['neither'] });
+      expect(jobs.find(({ id }) => id === `t-${spoilt?.id ?? ''}`)).to.deep.include({ data: 'This version of the service cannot read the task. A newer version wrote it, or a person.', stacktrace: [] });
       expect(jobs.find(({ id }) => id === `t-${good?.id ?? ''}`)?.data).to.include({ client_id: 'team-a' });
       expect((await call(service.baseUrl, jobPath(spoilt?.id ?? ''))).status).to.equal(200);
     });

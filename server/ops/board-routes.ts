@@ -1,0 +1,171 @@
+import { RequestError } from '../../shared/domain/errors.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import { jobIdOf, taskIdOf } from '../../shared/queue/names.js';
+import type { BoardHistory } from '../../shared/queue/tasks/board-jobs.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { ANSWERED, jsonAnswer, type Answer } from '../http/answer.js';
+import { askedChange } from '../http/asked-change.js';
+import { performed } from '../http/operator-action.js';
+import type { RequestContext } from '../http/request-context.js';
+import type { Route } from '../http/route.js';
+import { taskNotFound } from '../tasks/action-answers.js';
+import { askedJob } from './asked-job.js';
+import { addressOfJob, jobInQuery, jobsAtAddress } from './board-address.js';
+import { linesOf } from './board-lines.js';
+import { boardListQuery } from './board-query.js';
+
+export const BOARD_PATH = '/admin/queues';
+/** The list of jobs, and the only path of the board that has a query. */
+const LIST_PATH = '/api/queues';
+/** The answer to a request for BOARD_PATH by the board itself; `url` is the part after BOARD_PATH. */
+export interface BoardServer {
+  serve(context: RequestContext, url: string): Promise<void>;
+  /** Which of these jobs there are. */
+  existing(queue: string, jobIds: readonly string[]): Promise<readonly string[]>;
+  /** @returns the first of these jobs that there is, and its queue */
+  find(jobIds: readonly string[]): Promise<{ readonly queue: string; readonly jobId: string } | undefined>;
+  /** @returns undefined when there is no such job. @throws RequestError not_found for an unknown queue */
+  history(queue: string, jobId: string): Promise<BoardHistory | undefined>;
+}
+
+export interface BoardParts {
+  readonly queue: TaskQueue;
+  readonly board: BoardServer;
+  readonly logger: Logger;
+}
+
+const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
+
+const OTHERS_ARE_REFUSED = 'this action would break tasks: only Retry and Retry all of failed jobs are allowed';
+
+const boardRow = { body: 'none', query: 'any', operationId: null, metricLabel: BOARD_PATH } as const;
+
+/**
+ * What may be seen and changed through the board. The changes are Retry and Retry all of failed jobs, which are our
+ * redrive: Bull Board's own retry would start a dead letter with no attempts left. Everything else that it can do
+ * (obliterate, clean, empty, edit, add, promote, pause, ...) goes past our rules and would break tasks.
+ */
+export const boardRoutes: readonly Route<BoardParts>[] = [
+  {
+    ...boardRow,
+    method: 'GET',
+    path: `${BOARD_PATH}/*`,
+    role: 'read',
+    otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
+    handle: async (context, { board }) => {
+      const [, , , ...below] = context.match.path.split('/');
+      const path = `/${below.join('/')}`;
+      // The board would answer these with its page, although parsers of urls take them for another path.
+      if (DOT_SEGMENT.test(path)) throw new RequestError('not_found', `there is nothing at ${context.match.path}`);
+      await board.serve(context, path.replace(/\/$/, '') === LIST_PATH ? `${LIST_PATH}?${boardListQuery(context.match.search)}` : path);
+      return ANSWERED;
+    },
+  },
+  {
+    ...boardRow,
+    method: 'GET',
+    path: `${BOARD_PATH}/api/queues/:queue/:job`,
+    role: 'read',
+    otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
+    handle: async (context, { board }) => {
+      await board.serve(context, jobPath(context.param('queue'), await jobOf(context, board)));
+      return ANSWERED;
+    },
+  },
+  {
+    ...boardRow,
+    method: 'GET',
+    path: `${BOARD_PATH}/api/queues/:queue/:job/logs`,
+    role: 'read',
+    otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
+    // The board would show what BullMQ keeps as logs, which is nothing, also of a job that is not there.
+    handle: async (context, { board }) => {
+      const jobId = await jobOf(context, board);
+      const history = await board.history(context.param('queue'), jobId);
+      if (history === undefined) throw taskNotFound(taskIdOf(jobId) ?? jobId);
+      return jsonAnswer(200, linesOf(history.log, history.completion));
+    },
+  },
+  {
+    ...boardRow,
+    method: 'GET',
+    path: `${BOARD_PATH}/queue/:queue/:job`,
+    role: 'read',
+    otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
+    // The page of a job, loaded by its address.
+    handle: async (context, { board }) => {
+      const { path, search } = context.match;
+      const part = path.split('/')[BOARD_PATH.split('/').length + 2] ?? '';
+      if (DOT_SEGMENT.test(path)) throw new RequestError('not_found', `there is nothing at ${path}`);
+      const found = jobInQuery(part, search) === undefined ? await board.find(jobsAtAddress(part, context.param('job'))) : undefined;
+      const address = found === undefined ? undefined : addressOfJob(found.queue, found.jobId, search);
+      if (address !== undefined && address.split('?')[0] !== `/queue/${context.param('queue')}/${part}`) return redirect(address);
+      await board.serve(context, path.slice(BOARD_PATH.length));
+      return ANSWERED;
+    },
+  },
+  {
+    ...boardRow,
+    query: ['id'],
+    method: 'GET',
+    path: `${BOARD_PATH}/task`,
+    role: 'read',
+    otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
+    // The form on the board's page.
+    handle: async (context, { board }) => {
+      const id = context.query.get('id') ?? '';
+      if (!id.isWellFormed()) throw taskNotFound(id.toWellFormed());
+      const found = await board.find([jobIdOf(id), ...(taskIdOf(id) === undefined ? [] : [id])]);
+      if (found === undefined) throw taskNotFound(id);
+      return redirect(addressOfJob(found.queue, found.jobId, ''));
+    },
+  },
+  {
+    ...boardRow,
+    method: 'PUT',
+    path: `${BOARD_PATH}/api/queues/:queue/:job/retry`,
+    role: 'operate',
+    handle: async (context, { board, logger }) => {
+      // The board names the job that it has read, with its very id.
+      const job = context.param('job');
+      const id = taskIdOf(job);
+      if (id === undefined) throw new RequestError('action_refused', 'this is no task of the service');
+      return performed(context, logger, { action: 'task.retry', target: { type: 'task', id }, asked: askedChange(context) }, async () => {
+        await board.serve(context, `${jobPath(context.param('queue'), job)}/retry`);
+        return { result: ANSWERED };
+      });
+    },
+  },
+  {
+    ...boardRow,
+    method: 'PUT',
+    path: `${BOARD_PATH}/api/queues/:queue/retry/failed`,
+    role: 'operate',
+    handle: async (context, { queue, logger }): Promise<Answer> => {
+      // Bull Board would answer 500 in a form of its own.
+      await queue.ping();
+      const id = context.param('queue');
+      // Bull Board reads the newest hundred of the set again and again. Tasks that fail once more would hide the rest.
+      return performed(context, logger, { action: 'task.retry', target: { type: 'queue', id }, asked: askedChange(context) }, async () => ({ result: jsonAnswer(200, await queue.redriveAll(id)) }));
+    },
+  },
+];
+
+/** Which job a request of the board means. @throws RequestError not_found when several could be meant */
+async function jobOf(context: RequestContext, board: BoardServer): Promise<string> {
+  const asked = askedJob(context.param('job'), context.request.headers.referer);
+  const jobIds = asked.kind === 'certain' ? [asked.jobId] : await board.existing(context.param('queue'), asked.jobIds);
+  const [jobId = context.param('job'), ...others] = jobIds;
+  if (others.length > 0) throw new RequestError('not_found', `several tasks could be meant: see ${jobIds.map((one) => `GET /tasks/${one.slice('t-'.length)}`).join(' and ')}`);
+  return jobId;
+}
+
+/** @param address below the board */
+function redirect(address: string): Answer {
+  return { status: 302, headers: { Location: BOARD_PATH + address } };
+}
+
+/** The path is written anew, so that the board cannot read a spelling in another way than the route table did. */
+function jobPath(queue: string, jobId: string): string {
+  return `/api/queues/${encodeURIComponent(queue)}/${encodeURIComponent(jobId)}`;
+}
