@@ -1,4 +1,4 @@
-import { deadFlowOf, flowNamed } from '../../shared/domain/destinations/flow.js';
+import { deadFlowOf, flowNamed, flowOfId } from '../../shared/domain/destinations/flow.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
@@ -115,17 +115,24 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     handle: async (context, parts) => {
       const { asked } = await readReasonBody(context);
       const name = await nameIn(context, parts);
-      // The call asks to send again at once, so nothing is waited for. If the destination is still down, its circuit opens
-      // again. `*` leaves the circuits alone: they say which destinations were down before everything was paused.
-      const circuits = name === EVERYTHING ? [] : circuitsOf(name, (await readTraffic(parts.queue, name)).hostsOf(name));
+      const hosts = name === EVERYTHING ? [] : (await readTraffic(parts.queue, name)).hostsOf(name);
       return change(context, parts, { action: 'destination.resume', name, asked }, async (store) => {
-        const open = circuits.length === 0 ? [] : [...(await store.snapshot(circuits)).circuits.keys()];
+        // The call asks to send again at once, so nothing is waited for. If the destination is still down, its circuit opens
+        // again. `*` leaves the circuits alone: they say which destinations were down before everything was paused.
+        const open = name === EVERYTHING ? [] : await openCircuits(store, name, hosts);
         for (const id of open) await store.closeCircuit(id);
         await store.resume(name);
       });
     },
   },
 ];
+
+/** The circuits that hold tasks of this name; of a host also those of all its endpoints. */
+async function openCircuits(store: FlowStore, name: string, hosts: readonly string[]): Promise<readonly string[]> {
+  const known = new Set(circuitsOf(name, hosts));
+  const { circuits } = await store.snapshotOfAll();
+  return [...circuits.keys()].filter((id) => known.has(id) || flowOfId(id).host === name);
+}
 
 async function nameIn(context: RequestContext, { fleetSettings, mask }: FlowParts): Promise<string> {
   const { defaultBrokers } = await fleetSettings.view();

@@ -1,6 +1,6 @@
 import { deadFlowOf, flowNamed, flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
 import { KAFKA_SCHEME } from '../../shared/domain/destinations/kafka.js';
-import { endpointCircuitOf, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState } from '../../shared/domain/flow/circuit.js';
+import { endpointCircuitOf, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe } from '../../shared/domain/flow/circuit.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING, limitsOver, pauseOver, type FlowLimits, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import type { FlowSample } from '../../shared/domain/flow/flow-report.js';
@@ -134,11 +134,15 @@ function rankOf(name: string, traffic: TrafficByName): Rank {
   return { name, now: name === EVERYTHING ? Number.MAX_SAFE_INTEGER : inFlight + deferred, lately: delivered + failed };
 }
 
-/** The circuits that hold its tasks, the nearest first: its own and those of its hosts, each also for dead letters. */
+/**
+ * Names of the circuits that hold its tasks, the nearest first: those of the endpoint, and those of its hosts, each also for
+ * dead letters. A host has one more, for "the others" in it.
+ */
 export function circuitsOf(name: string, hosts: readonly string[]): readonly string[] {
   const flows = (hosts.length === 0 ? [name] : hosts).map((host) => flowNamed(name, host));
-  const deadFlows = flows.map(deadFlowOf);
-  return [...new Set([...flows, ...deadFlows].flatMap((flow) => [flow.id, flow.hostId, endpointCircuitOf(flow)]))];
+  const both = [...flows, ...flows.map(deadFlowOf)];
+  const [own, ofHosts] = [both.map(endpointCircuitOf), both.map(({ hostId }) => hostId)];
+  return [...new Set(ofHosts.includes(name) ? [...ofHosts, ...own] : [...own, ...ofHosts])];
 }
 
 /** Shows one destination to clients: our names become wire names here. */
@@ -199,8 +203,12 @@ const circuitWords = { closed: 'closed', open: 'open', probe: 'probing', given_u
 
 function toWireCircuit(circuit: Circuit | undefined, now: number, rules: CircuitRules): object {
   const state = stateOfCircuit(circuit, now, rules);
-  if (circuit === undefined || state === 'closed') return { state: circuitWords.closed, since: null, until: null, reason: null };
-  return { state: circuitWords[state], since: printTime(circuit.openedAt), until: printTime(circuit.until), reason: circuit.reason };
+  if (circuit === undefined || state === 'closed') return { state: circuitWords.closed, since: null, until: null, reason: null, last_probe: null };
+  return { state: circuitWords[state], since: printTime(circuit.openedAt), until: printTime(circuit.until), reason: circuit.reason, last_probe: toWireProbe(circuit.lastProbe) };
+}
+
+function toWireProbe(probe: LastProbe | undefined): object | null {
+  return probe === undefined ? null : { task_id: probe.task, at: printTime(probe.at), error_code: probe.code };
 }
 
 /** Limits in the form that PUT takes. */

@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import { parseCursor } from '../../../../server/flow/list-cursor.js';
 import { toWireChanged, toWireDestinations, toWireDestination, TrafficByName } from '../../../../server/flow/view.js';
 import type { Actor } from '../../../../shared/domain/actor.js';
-import { defaultCircuitRules, type Circuit, type CircuitRules } from '../../../../shared/domain/flow/circuit.js';
-import { flowNamed } from '../../../../shared/domain/destinations/flow.js';
+import { circuitOfOthers, defaultCircuitRules, endpointCircuitOf, type Circuit, type CircuitRules } from '../../../../shared/domain/flow/circuit.js';
+import { deadFlowOf, flowNamed } from '../../../../shared/domain/destinations/flow.js';
 import type { FlowPolicy } from '../../../../shared/domain/flow/flow-policy.js';
 import type { FlowSample } from '../../../../shared/domain/flow/flow-report.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
@@ -32,7 +32,7 @@ function snapshot(policies: Readonly<Record<string, FlowPolicy>> = {}, circuits:
 }
 
 const circuit = (changes: Partial<Circuit> = {}): Circuit => ({ openedAt: NOW - 5_000, until: NOW + 1_000, coolMs: 2_000, reason: 'failures', ...changes });
-const closed = { state: 'closed', since: null, until: null, reason: null };
+const closed = { state: 'closed', since: null, until: null, reason: null, last_probe: null };
 
 /** One name, with the fields that are looked at. */
 function shown(name: string, traffic: TrafficByName, held: FlowSnapshot, rules: CircuitRules = defaultCircuitRules): Record<string, unknown> {
@@ -135,9 +135,22 @@ describe('how a destination is shown', () => {
     it(`says that the circuit of its host is ${state} (${of.reason})`, () => {
       const since = new Date(of.openedAt).toISOString();
       const until = new Date(of.until).toISOString();
-      expect(shown(TOPIC, none, snapshot({}, { [CLUSTER]: of }))['circuit']).to.deep.equal({ state, since, until, reason: of.reason });
+      expect(shown(TOPIC, none, snapshot({}, { [CLUSTER]: of }))['circuit']).to.deep.equal({ state, since, until, reason: of.reason, last_probe: null });
     });
   }
+
+  it('says of an open circuit which task probed last, when, and what it got', () => {
+    const probed = circuit({ lastProbe: { task: 'order-1', at: NOW - 1_000, code: 'timed_out' } });
+    expect(shown(API, none, snapshot({}, { [API]: probed }))).to.have.nested.property('circuit.last_probe').that.deep.equals({ task_id: 'order-1', at: '2026-11-23T11:59:59.000Z', error_code: 'timed_out' });
+  });
+
+  it('shows the circuit of an endpoint, that of the rest of a host, and those of dead letters', () => {
+    const orders = flowNamed(`${API}/orders`, API);
+    for (const [name, of] of [[`${API}/orders`, endpointCircuitOf(orders)], [`${API}/orders`, endpointCircuitOf(deadFlowOf(orders))], [`${API}/orders`, API], [API, circuitOfOthers(orders)], [API, deadFlowOf(orders).hostId]] as const) {
+      expect(shown(name, none, snapshot({}, { [of]: circuit() })), JSON.stringify([name, of])).to.have.nested.property('circuit.state', 'open');
+    }
+    expect(shown(`${API}/paid`, none, snapshot({}, { [endpointCircuitOf(orders)]: circuit() })), 'of another endpoint').to.have.nested.property('circuit.state', 'closed');
+  });
 
   it('has only closed circuits where the switch is off', () => {
     expect(shown(API, none, snapshot({}, { [API]: circuit() }), { ...defaultCircuitRules, isOn: false })['circuit']).to.deep.equal(closed);
