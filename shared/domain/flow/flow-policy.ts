@@ -91,12 +91,12 @@ export function endOfPause(policy: FlowPolicy | undefined): number | undefined {
 }
 
 /**
- * The policy as it holds at one time: without a pause that is over by itself.
+ * The policy as it holds at one time: without a pause that is over, be it by itself or by a version that clears the flag alone.
  * @returns undefined when nothing is left of it
  */
 export function policyAt(policy: FlowPolicy | undefined, now: number): FlowPolicy | undefined {
-  const until = endOfPause(policy);
-  if (policy === undefined || until === undefined || until > now) return policy;
+  if (policy === undefined) return undefined;
+  if (policy.isPaused === true && (endOfPause(policy) ?? now + 1) > now) return policy;
   const limits = limitsIn(policy);
   return Object.keys(limits).length === 0 ? undefined : limits;
 }

@@ -67,7 +67,8 @@ describe('a pause that has an end', () => {
 
   it('is told from others', () => {
     expect([policy, { isPaused: true }, { pause: { until: 1_000 } }, undefined].map(endOfPause)).to.deep.equal([1_000, undefined, undefined, undefined]);
-    expect(policyAt({ isPaused: true }, Infinity)).to.deep.equal({ isPaused: true });
+    expect(policyAt({ isPaused: true }, 1_000)).to.deep.equal({ isPaused: true });
+    expect(policyAt({ pause: { since: 1 } }, 1_000), 'a version that clears the flag alone has resumed it').to.equal(undefined);
   });
 });
 
