@@ -108,7 +108,7 @@ describe('waiting_for of GET /tasks/:id', () => {
     await service.startWorker({ circuit: { failuresInARow: 3, baseCoolMs: 60_000 } });
     const failing = await Promise.all(Array.from({ length: 4 }, () => submit('/down', { max_retries: 9, base_delay: 0.01 })));
     await waitForCode(failing, 'circuit_open');
-    const task = await submit('/hook');
+    const task = await submit('/down');
     const { waiting_for, next_attempt_at } = await waitForCode([task], 'circuit_open');
     const [, since = '', until = ''] = /failed again and again: its circuit is open since (\S+), the next probe is sent after (\S+)$/.exec(waiting_for.message) ?? [];
     expect(Date.parse(until) - Date.parse(since)).to.equal(60_000);
@@ -120,7 +120,8 @@ describe('waiting_for of GET /tasks/:id', () => {
     await service.startWorker();
     const first = await submit('/busy', { max_retries: 3, base_delay: 1 });
     await waitForState(service.baseUrl, first.id, 'retrying');
-    expect((await waitForCode([await submit('/hook')], 'circuit_open')).waiting_for.message).to.include('asked to be left alone (Retry-After)');
+    const later = [await submit('/busy'), await submit('/busy'), await submit('/busy')];
+    expect((await waitForCode(later, 'circuit_open')).waiting_for.message).to.include('asked to be left alone (Retry-After)');
     expect((await getTask(service.baseUrl, first.id)).waiting_for?.code).to.equal('backoff');
   });
 });
