@@ -3,8 +3,10 @@ import { createPathMask } from '../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../shared/domain/errors.js';
 import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
 import type { Clock } from '../shared/domain/ports.js';
+import { ActivityCounter } from '../shared/domain/stats/activity-counter.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
+import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import { MemoryGuard } from '../shared/redis/memory-guard.js';
 import { connectRedis, type RedisClient } from '../shared/redis/redis-connection.js';
@@ -92,14 +94,20 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
   const largeAnswers = new LargeAnswers(largestBody);
   const turns = new WorkTurns();
   const refusedRequests = new RefusedRequestsLog(logger);
+  const activity = new ActivityCounter(['created']);
+  const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.activityStore(), countDue: () => queue.countDue() });
   const pipeline = createRequestPipeline(
     routeTable,
     {
       queue,
       parseTask: createTaskParser({ maxMessageBytes: config.maxMessageBytes, defaultJitter: config.retryJitter }),
-      submitTask: createSubmitTask(queue, () => {
-        if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');
-      }),
+      submitTask: createSubmitTask(
+        queue,
+        () => {
+          if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');
+        },
+        () => activity.count('created'),
+      ),
       maxBodyBytes: largestBody,
       bodyBudget,
       turns,
@@ -124,6 +132,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
   }
 
   async function closeQueues(): Promise<void> {
+    await activityWriter.stop();
     await Promise.all([queue.close(), boardQueue.close()]);
   }
 
@@ -160,6 +169,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
     start: async () => {
       if (stopping !== undefined) throw new Error('this API was stopped');
       fleetSettings.start();
+      activityWriter.start();
       return (listening ??= startToListen());
     },
     stop: (graceMs = shutdownTimeoutMs * 0.7) => (stopping ??= stopParts(graceMs)),

@@ -1,9 +1,10 @@
-import type { TaskCounts } from '../../shared/queue/tasks/task-counts.js';
-import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { unreadableForMs } from '../../shared/domain/task/outcome.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { toWireWorkerFacts, type FleetSettings } from '../flow/fleet-settings.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
+import { heldByCode } from './held-codes.js';
+import { toWireCounts } from './view.js';
 
 export interface StatsParts {
   readonly queue: Pick<TaskQueue, 'counts' | 'withFlow'>;
@@ -21,16 +22,16 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
     operationId: 'stats',
     metricLabel: '/stats',
     handle: async (_context, { queue, fleetSettings }) => {
-      const { release, differences, rebuilds } = await fleetSettings.view();
-      const [counts, { workers }] = await Promise.all([queue.counts(unreadableForMs(release)), queue.withFlow((store) => store.snapshot([]))]);
-      return jsonAnswer(200, { ...toWireCounts(counts), workers, worker_facts: toWireWorkerFacts(differences), shard_rebuilds: rebuilds });
+      const { release, circuit, differences, rebuilds } = await fleetSettings.view();
+      const [{ counts, shardsAway }, snapshot] = await Promise.all([queue.counts(unreadableForMs(release)), queue.withFlow((store) => store.snapshotOfAll())]);
+      return jsonAnswer(200, {
+        counts: toWireCounts(counts, heldByCode(counts.held, snapshot, circuit)),
+        oldest_due_ms: counts.oldestDueMs ?? null,
+        workers: snapshot.workers,
+        worker_facts: toWireWorkerFacts(differences),
+        shard_rebuilds: rebuilds,
+        shards_away: shardsAway,
+      });
     },
   },
 ];
-
-function toWireCounts({ waiting, due, sending, delivered, deadLettered, parked, unreadable, oldestDueMs }: TaskCounts): object {
-  return {
-    counts: { waiting, due, sending, delivered, dead_lettered: deadLettered, parked, unreadable },
-    oldest_due_ms: oldestDueMs ?? null,
-  };
-}

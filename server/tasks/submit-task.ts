@@ -25,11 +25,16 @@ export interface Acceptance {
  */
 export type SubmitTask = (task: Task, content?: TaskContent) => Promise<Acceptance>;
 
-/** @param checkRoom throws RequestError redis_full while new tasks would take the workers' reserve */
-export function createSubmitTask(queue: TaskQueue, checkRoom: () => void): SubmitTask {
+/**
+ * @param checkRoom throws RequestError redis_full while new tasks would take the workers' reserve
+ * @param onCreated is called for each new run
+ */
+export function createSubmitTask(queue: TaskQueue, checkRoom: () => void, onCreated: () => void): SubmitTask {
   return async (task, content) => {
     checkRoom();
-    return answerTo(task, await queue.submit(task, content), queue);
+    const admission = await queue.submit(task, content);
+    if (admission.kind === 'created') onCreated();
+    return answerTo(task, admission, queue);
   };
 }
 

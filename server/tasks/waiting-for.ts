@@ -77,7 +77,7 @@ function waitingForItsTime({ state, progress, task }: TaskView, nextAttemptAt: n
 }
 
 /** Reasons why nothing is sent to this destination. A setting of an operator comes first. */
-function obstacleNow(facts: WaitingFacts): WaitingFor | undefined {
+export function obstacleNow(facts: WaitingFacts): WaitingFor | undefined {
   const { flow, snapshot } = facts;
   const paused = pauseOver(snapshot.policies, flow === undefined ? [EVERYTHING] : namesOver(flow));
   if (paused !== undefined) return { code: 'paused', message: printPause(paused) };

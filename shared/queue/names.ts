@@ -82,9 +82,29 @@ export interface OwnKeys {
   readonly takeOverMark: string;
 }
 
+/** Keys of what the fleet counts by minute and second. On a cluster they stand with those of flow control: the same status needs both. */
+export function statsKeys(prefix: string, isCluster: boolean): StatsKeys {
+  const base = `${slotOfFleet(prefix, isCluster)}:stats:`;
+  return { minute: `${base}minute:`, second: `${base}second:`, dueTurn: `${base}due-turn` };
+}
+
+export interface StatsKeys {
+  /** The time of its beginning follows, seconds since the epoch. Hash: what was counted in that minute. */
+  readonly minute: string;
+  /** The same of a second. */
+  readonly second: string;
+  /** The process that has set it counts due tasks; it lapses. */
+  readonly dueTurn: string;
+}
+
+/** What all keys of the whole fleet begin with. */
+function slotOfFleet(prefix: string, isCluster: boolean): string {
+  return isCluster ? `{${prefix}-flow}` : prefix;
+}
+
 /** Keys of flow control, the same for all shards. On a cluster they share one slot, because their scripts touch several. */
 export function flowKeys(prefix: string, isCluster: boolean): FlowKeys {
-  const base = `${isCluster ? `{${prefix}-flow}` : prefix}:flow:`;
+  const base = `${slotOfFleet(prefix, isCluster)}:flow:`;
   return {
     controls: `${base}controls`,
     changes: `${base}changes`,

@@ -1,6 +1,7 @@
 import { DelayedError, WaitingError, type Job } from 'bullmq';
 import { unreadableForMs } from '../../shared/domain/task/outcome.js';
 import { ShuttingDown } from '../../shared/domain/ports.js';
+import type { ActivityCounter } from '../../shared/domain/stats/activity-counter.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { decodeLog } from '../../shared/queue/tasks/log-codec.js';
 import type { RedisClient } from '../../shared/redis/redis-connection.js';
@@ -16,7 +17,8 @@ import type { StoredOptions } from '../../shared/queue/tasks/task-codec.js';
 import { printError } from '../../shared/logging/print-error.js';
 import { RedisErrors } from '../../shared/redis/redis-error.js';
 import type { BrakeLog } from './brake-log.js';
-import { deliverTask, type DeliverTaskContext } from './deliver-task.js';
+import { countDelivery } from './count-delivery.js';
+import { deliverTask, type DeliverTaskContext, type FetchedJob } from './deliver-task.js';
 import type { MessageLoad } from './message-load.js';
 import { RedisBrake } from './redis-brake.js';
 import { settleOutcome, type SettleContext } from './settle-outcome.js';
@@ -42,6 +44,7 @@ export interface DeliveryWorkerOptions {
   readonly lockMs: number;
   readonly stallCheckMs: number;
   readonly context: DeliverTaskContext;
+  readonly activity: ActivityCounter;
   readonly brakeLog: BrakeLog;
   readonly logger: Logger;
   /** The shard stands still, and rebuilding has not helped: the process has to end. */
@@ -217,7 +220,9 @@ export class DeliveryWorker {
     const log = decodeLog(job.stacktrace);
     // This count of ours stands beside BullMQ's: see submission.ts.
     const { run } = job.opts as Partial<StoredOptions>;
-    const delivery = await deliverTask({ id: job.id ?? '', data: job.data, log, firstRun: run ?? 1, createdAt: job.timestamp, stalls: job.stalledCounter }, context);
+    const fetched: FetchedJob = { id: job.id ?? '', data: job.data, log, firstRun: run ?? 1, createdAt: job.timestamp, stalls: job.stalledCounter };
+    const delivery = await deliverTask(fetched, context);
+    countDelivery(delivery, fetched, this.options.activity);
     return settleOutcome(job, token, log, delivery, this.#settling);
   }
 

@@ -98,7 +98,7 @@ async function defer(job: Job, token: string, log: readonly LogEntry[], delivery
   const note: LogEntry = { kind: 'deferral', reason, since, until: at + delayMs, count };
   const entries = JSON.stringify([...log.filter(({ kind }) => kind !== 'deferral'), note].map(encodeEntry));
   // The number of this fetch: the script that wakes the job sees by it that no worker has had the job since.
-  await context.defer(delivery, reason, { jobId: job.id ?? '', token, at, delayMs, since, fields: { [jobField.log]: entries, [jobField.deferredAt]: job.attemptsStarted } });
+  await context.defer(delivery, reason, { jobId: job.id ?? '', token, at, delayMs, since, fields: { [jobField.log]: entries, [jobField.deferredAt]: job.attemptsStarted, [jobField.waitsFor]: reason } });
   throw new DelayedError();
 }
 

@@ -42,7 +42,7 @@ export const jobField = {
   redrives: 'redrives',
   /** `fetches` at its last deferral: while both are the same it is still deferred. */
   deferredAt: 'deferred',
-  /** Why it was deferred in bulk. */
+  /** Why it was last deferred. Older versions wrote it only for those that were deferred in bulk. */
   waitsFor: 'waitsFor',
   /** The waiting list it was last put into. */
   waitingList: 'lane',

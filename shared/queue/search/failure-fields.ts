@@ -1,4 +1,5 @@
 import type { AttemptRecord, LogEntry, Phase } from '../../domain/task/attempt-record.js';
+import { dueAfter } from '../../domain/task/attempt-due.js';
 
 /**
  * The field `e` of a job: it repeats a few facts of its log, so that a script can filter jobs without reading logs
@@ -26,6 +27,11 @@ export interface FailureFields {
   readonly code: string | undefined;
   readonly httpStatus: number | undefined;
   readonly deadReason: string | undefined;
+  /**
+   * When the next send was due by the decision about the last one, ms since the epoch. undefined: the task has ended, or an
+   * older version has written the record.
+   */
+  readonly dueAt: number | undefined;
 }
 
 /**
@@ -45,6 +51,7 @@ export function failureFieldsOf(log: readonly LogEntry[], attemptsMade: number):
     code: failed?.code,
     httpStatus: failed?.httpStatus,
     deadReason: newest.reason,
+    dueAt: dueAfter(newest),
   };
 }
 
@@ -58,15 +65,15 @@ function sends(records: readonly AttemptRecord[], phase: Phase): number {
  * The version, then the values in the order of FailureFields. A missing value is empty. A later version may append
  * values.
  */
-export function packFailureFields({ attemptsMade, phase, attempts, code, httpStatus, deadReason }: FailureFields): string {
+export function packFailureFields({ attemptsMade, phase, attempts, code, httpStatus, deadReason, dueAt }: FailureFields): string {
   // join writes undefined as nothing.
-  return VERSION + [attemptsMade, phase, attempts, code, httpStatus, deadReason].join(SEPARATOR);
+  return VERSION + [attemptsMade, phase, attempts, code, httpStatus, deadReason, dueAt].join(SEPARATOR);
 }
 
 /** @returns undefined for a text that another version has written */
 export function unpackFailureFields(packed: string): FailureFields | undefined {
   if (!packed.startsWith(VERSION)) return undefined;
-  const [attemptsMade, phase, attempts, code, httpStatus, deadReason] = packed.slice(VERSION.length).split(SEPARATOR);
+  const [attemptsMade, phase, attempts, code, httpStatus, deadReason, dueAt = ''] = packed.slice(VERSION.length).split(SEPARATOR);
   if ((phase !== 'delivery' && phase !== 'dead') || attempts === undefined || httpStatus === undefined) return undefined;
   return {
     attemptsMade: Number(attemptsMade),
@@ -75,13 +82,16 @@ export function unpackFailureFields(packed: string): FailureFields | undefined {
     code: code === '' ? undefined : code,
     httpStatus: httpStatus === '' ? undefined : Number(httpStatus),
     deadReason: deadReason === '' ? undefined : deadReason,
+    // A version that had no such value appended nothing.
+    dueAt: /^\d+$/.test(dueAt) ? Number(dueAt) : undefined,
   };
 }
 
 /**
- * In Lua: functions of `e` and `atm`. \`attemptsMadeOf\` gives the number of the transition that wrote `e`, 0 where there is
- * none, or nil when another version has written it. \`phaseOf\` gives 'delivery' or 'dead', or nil where that is not known:
- * the task has failed since, or before, by the hand of a version that writes no `e`.
+ * In Lua: functions of `e` and `atm`. `attemptsMadeOf` gives the number of the transition that wrote `e`, 0 where there is
+ * none, or nil when another version has written it. `phaseOf` gives 'delivery' or 'dead', or nil where that is not known:
+ * the task has failed since, or before, by the hand of a version that writes no `e`. `sendsOf` and `dueAtOfFailure` read
+ * `attempts` and `dueAt` of `e`, nil where it has none.
  */
 export const readFailureFieldsLua = `
 local function attemptsMadeOf(packed)
@@ -91,5 +101,11 @@ end
 local function phaseOf(packed, atm)
   if attemptsMadeOf(packed) ~= (tonumber(atm) or 0) then return nil end
   return packed and string.match(packed, '^${VERSION}%d+\\31(%a+)\\31') or 'delivery'
+end
+local function sendsOf(packed)
+  return tonumber(string.match(packed, '^${VERSION}%d+\\31%a+\\31(%d+)'))
+end
+local function dueAtOfFailure(packed)
+  return tonumber(string.match(packed, '^${VERSION}%d+\\31%a+\\31%d+\\31[^\\31]*\\31[^\\31]*\\31[^\\31]*\\31(%d+)'))
 end
 `;

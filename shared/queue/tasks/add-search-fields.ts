@@ -65,7 +65,7 @@ function fieldsOf(data: string, log: string, attemptsMade: number, mask: PathMas
     const search = packSearchFields(searchFieldsOf(task, Buffer.byteLength(task.messageData), mask));
     const failure = failureFieldsOf(decodeLogField(log), attemptsMade);
     // BullMQ has failed it for a reason of its own, without a record: it was never sent.
-    const unrecorded = attemptsMade === 0 ? undefined : { attemptsMade, phase: 'delivery' as const, attempts: 0, code: undefined, httpStatus: undefined, deadReason: undefined };
+    const unrecorded = attemptsMade === 0 ? undefined : { attemptsMade, phase: 'delivery' as const, attempts: 0, code: undefined, httpStatus: undefined, deadReason: undefined, dueAt: undefined };
     const known = failure ?? unrecorded;
     return search === undefined ? undefined : { search, failure: known === undefined ? '' : packFailureFields(known) };
   } catch {

@@ -6,15 +6,18 @@ import { limitScripts } from '../flow/limit-scripts.js';
 import { probeScripts } from '../flow/probe-scripts.js';
 import { reportScripts } from '../flow/report-scripts.js';
 import { deferScript, waitingListScripts } from '../flow/waiting-list-scripts.js';
+import { activityScripts } from '../stats/activity-scripts.js';
 import { addSearchFieldsScripts } from './add-search-fields-scripts.js';
 import { boardScript } from './board-script.js';
 import { cancelScript } from './cancel-script.js';
 import { countScript } from './count-script.js';
 import { failedDestinationsScript } from './failed-destinations-script.js';
 import { failedPageScript } from './failed-page-script.js';
+import { heldScript } from './held-script.js';
 import { locateScript } from './locate-script.js';
 import { readScript } from './read-script.js';
 import { prepareRedriveScript } from './redrive-script.js';
+import { sampleScripts } from './sample-scripts.js';
 import { sweepScript } from './sweep-script.js';
 
 /**
@@ -28,9 +31,12 @@ export const fixedScripts = {
   krsCount: countScript,
   krsFailedDestinations: failedDestinationsScript,
   krsFailedPage: failedPageScript,
+  krsHeld: heldScript,
   krsRead: readScript,
   krsPrepareRedrive: prepareRedriveScript,
   krsSweep: sweepScript,
+  ...sampleScripts,
+  ...activityScripts,
   ...addSearchFieldsScripts,
   ...waitingListScripts,
   ...controlScripts,

@@ -1,52 +1,160 @@
-import { dueAtOfScore, highestDueScore } from '../engine/due-score.js';
+import { withinRequestLimit } from '../../redis/request-limit.js';
+import { highestDueScore } from '../engine/due-score.js';
 import type { Shard } from '../engine/shard.js';
 
-/** How many tasks are in which state now. */
+/** At most so many waiting lists of a shard are looked at: 100,000 would keep Redis busy for half a second. */
+export const MOST_LISTS = 10_000;
+/** So many at once, so that the script stays far below 20 ms. */
+const LISTS_AT_ONCE = 1_000;
+/** Of so many waiting lists, the oldest ones, the head is asked since when it is due. */
+const LISTS_ASKED_FOR_DUE = 1_000;
+/** How many members of all shards together an estimate is made from. */
+const SAMPLE = 1_000;
+/** With many shards each of them still gives so many. */
+const LEAST_SAMPLE = 100;
+
+/** How many tasks are in which state now, in the shards that have answered. */
 export interface TaskCounts {
-  /** Tasks whose time has not come. */
+  /** Tasks whose time has not come, and those that flow control has put back: see `held`. */
   readonly waiting: number;
   /** Tasks whose time has come, and that wait for a free slot. */
   readonly due: number;
   readonly sending: number;
   /** Tasks that are kept as delivered or cancelled. */
-  readonly delivered: number;
+  readonly ended: number;
   readonly deadLettered: number;
   /** It may be one too high for each worker that died in the moment of parking. */
   readonly parked: number;
   /** Tasks among the others that a worker could not read lately. */
   readonly unreadable: number;
+  /** Estimates, whole numbers. The first three are the waiting and due ones by another rule. */
+  readonly scheduled: number;
+  readonly retrying: number;
+  readonly deadLettering: number;
+  /** An estimate: how many of `ended` were cancelled. */
+  readonly cancelled: number;
+  /** The waiting lists that are not empty, each once, whatever the number of shards that have it. */
+  readonly held: readonly HeldTasks[];
+  /** false: a shard has more than 10,000 waiting lists, and the rest of them was not looked at. */
+  readonly isHeldExact: boolean;
   /**
-   * For how long the oldest due task is due that no worker has fetched, ms; undefined when there is none. A worker that
-   * fetches moves all due tasks out of the delayed set, so this grows only while none fetches.
+   * For how long the oldest task is due that is not being sent, ms: wherever it stands, also if flow control has put it back.
+   * undefined when there is none.
    */
   readonly oldestDueMs: number | undefined;
 }
 
-/**
- * Counts all shards together. Each is counted in one script, so the numbers of one shard belong together.
- * @param now             milliseconds since the epoch
- * @param unreadableForMs see outcome.ts
- */
-export async function countTasks(shards: readonly Shard[], now: number, unreadableForMs: number): Promise<TaskCounts> {
-  return (await Promise.all(shards.map((shard) => countShard(shard, now, unreadableForMs)))).reduce(add);
+/** The tasks in the waiting lists of one flow. */
+export interface HeldTasks {
+  /** See waitingListOf in flow-key.ts. */
+  readonly waitingList: string;
+  readonly length: number;
+  /** Why the one that waits longest was put back: a DeferralReason, or '' where that is not known. */
+  readonly reason: string;
 }
 
-async function countShard({ client, keys }: Shard, now: number, unreadableForMs: number): Promise<TaskCounts> {
+export interface FleetCounts {
+  readonly counts: TaskCounts;
+  /** Queues of the shards that have not answered, such as `deliver-3`: their tasks are not in the counts. */
+  readonly shardsAway: readonly string[];
+}
+
+/**
+ * Counts all shards together. The numbers come from several scripts, so they may differ by what happened meanwhile.
+ * @param now             milliseconds since the epoch
+ * @param unreadableForMs see outcome.ts
+ * @param isAway          whether an error means that the shard cannot be asked; every other one is thrown
+ * @throws the error of the first shard when no shard answers within the limit of a request
+ */
+export async function countTasks(shards: readonly Shard[], now: number, unreadableForMs: number, isAway: (error: unknown) => boolean): Promise<FleetCounts> {
+  const sample = Math.max(LEAST_SAMPLE, Math.ceil(SAMPLE / shards.length));
+  const results = await Promise.allSettled(shards.map((shard) => withinRequestLimit(countShard(shard, now, unreadableForMs, sample))));
+  const counted = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  // Promise.allSettled has no type for its reasons.
+  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  for (const [nth, error] of failures.entries()) if (counted.length === 0 ? nth === 0 : !isAway(error)) throw error;
+  return { counts: counted.reduce(add), shardsAway: shards.filter((_, nth) => results[nth]?.status === 'rejected').map(({ queue }) => queue.name) };
+}
+
+/** The number of due tasks in all shards, without those that flow control holds. @throws when one of them does not answer */
+export async function countDue(shards: readonly Shard[], now: number): Promise<number> {
+  const counts = await Promise.all(shards.map((shard) => countPlaces(shard, now, 0)));
+  return counts.reduce((sum, { due }) => sum + due, 0);
+}
+
+async function countShard(shard: Shard, now: number, unreadableForMs: number, sample: number): Promise<TaskCounts> {
+  const [{ oldestDueAt, ...places }, held, states, cancelled] = await Promise.all([
+    countPlaces(shard, now, unreadableForMs),
+    readHeld(shard),
+    estimateStates(shard, sample),
+    estimateCancelled(shard, sample),
+  ]);
+  const dueAt = Math.min(oldestDueAt, held.oldestDueAt);
+  return { ...places, ...states, cancelled, held: held.held, isHeldExact: held.isExact, oldestDueMs: dueAt > now ? undefined : now - dueAt };
+}
+
+type Places = Pick<TaskCounts, 'waiting' | 'due' | 'sending' | 'ended' | 'deadLettered' | 'parked' | 'unreadable'> & OldestDue;
+
+interface OldestDue {
+  /** Milliseconds since the epoch; Infinity when there is none. */
+  readonly oldestDueAt: number;
+}
+
+async function countPlaces({ client, keys }: Shard, now: number, unreadableForMs: number): Promise<Places> {
   const sets = [keys.delayed, keys.prioritized, keys.wait, keys.paused, keys.active, keys.completed, keys.failed, keys.parked, keys.unreadable];
-  const reply: unknown = await client.runCommand('krsCount', [...sets, highestDueScore(now), now - unreadableForMs]);
+  const reply: unknown = await client.runCommand('krsCount', [...sets, highestDueScore(now), now - unreadableForMs, keys.base]);
   // The script's own answer: see count-script.ts.
-  const [waiting, due, sending, delivered, failed, parked, unreadable, lowestScore] = reply as [number, number, number, number, number, number, number, string];
-  const oldestDueAt = lowestScore === '' ? undefined : dueAtOfScore(lowestScore);
-  return {
-    waiting,
-    due,
-    sending,
-    delivered,
-    deadLettered: failed - parked,
-    parked,
-    unreadable,
-    oldestDueMs: oldestDueAt === undefined || oldestDueAt > now ? undefined : now - oldestDueAt,
-  };
+  const [waiting, due, sending, ended, failed, parked, unreadable, oldestDueAt] = reply as [number, number, number, number, number, number, number, number];
+  return { waiting, due, sending, ended, deadLettered: failed - parked, parked, unreadable, oldestDueAt: dueOrNever(oldestDueAt) };
+}
+
+async function readHeld({ client, keys }: Shard): Promise<{ readonly held: readonly HeldTasks[]; readonly isExact: boolean } & OldestDue> {
+  // A list that moves up while others go would be read twice.
+  const byName = new Map<string, HeldTasks>();
+  let oldest = Infinity;
+  let lists = 1;
+  for (let from = 0; from < Math.min(lists, MOST_LISTS); from += LISTS_AT_ONCE) {
+    const reply: unknown = await client.runCommand('krsHeld', [keys.waitingLists, keys.delayed, from, from + LISTS_AT_ONCE - 1, keys.waitingList(''), keys.base, from < LISTS_ASKED_FOR_DUE ? 1 : 0]);
+    // The script's own answer: see held-script.ts.
+    const [all, oldestDueAt, ...found] = reply as [number, number, ...(string | number)[]];
+    lists = all;
+    oldest = Math.min(oldest, dueOrNever(oldestDueAt));
+    for (let at = 0; at + 2 < found.length; at += 3) byName.set(String(found[at]), { waitingList: String(found[at]), length: Number(found[at + 1]), reason: String(found[at + 2]) });
+  }
+  return { held: [...byName.values()], isExact: lists <= MOST_LISTS, oldestDueAt: oldest };
+}
+
+async function estimateStates({ client, keys }: Shard, sample: number): Promise<Pick<TaskCounts, 'scheduled' | 'retrying' | 'deadLettering'>> {
+  const reply: unknown = await client.runCommand('krsSampleWaiting', [keys.delayed, keys.prioritized, keys.wait, sample, keys.base]);
+  // The script's own answer: see sample-scripts.ts.
+  const numbers = reply as number[];
+  let all = 0;
+  let retrying = 0;
+  let deadLettering = 0;
+  for (let at = 0; at + 3 < numbers.length; at += 4) {
+    const [length = 0, looked = 0, ofRetrying = 0, ofDead = 0] = numbers.slice(at, at + 4);
+    all += length;
+    retrying += shareOf(length, ofRetrying, looked);
+    deadLettering += shareOf(length, ofDead, looked);
+  }
+  return { scheduled: all - Math.round(retrying) - Math.round(deadLettering), retrying: Math.round(retrying), deadLettering: Math.round(deadLettering) };
+}
+
+async function estimateCancelled({ client, keys }: Shard, sample: number): Promise<number> {
+  const reply: unknown = await client.runCommand('krsSampleCompleted', [keys.completed, sample, keys.base]);
+  // The script's own answer: see sample-scripts.ts.
+  const [length, looked, cancelled] = reply as [number, number, number];
+  return Math.round(shareOf(length, cancelled, looked));
+}
+
+/** 300 members, of which 100 were looked at and 20 are of a kind -> 60. With all of them looked at it is exact. */
+export function shareOf(members: number, ofKind: number, looked: number): number {
+  return looked === 0 ? 0 : (members * ofKind) / looked;
+}
+
+/** @param dueAt of a script, which has no word for infinity: 0 when there is none */
+function dueOrNever(dueAt: number): number {
+  return dueAt === 0 ? Infinity : dueAt;
 }
 
 function add(a: TaskCounts, b: TaskCounts): TaskCounts {
@@ -54,10 +162,25 @@ function add(a: TaskCounts, b: TaskCounts): TaskCounts {
     waiting: a.waiting + b.waiting,
     due: a.due + b.due,
     sending: a.sending + b.sending,
-    delivered: a.delivered + b.delivered,
+    ended: a.ended + b.ended,
     deadLettered: a.deadLettered + b.deadLettered,
     parked: a.parked + b.parked,
     unreadable: a.unreadable + b.unreadable,
+    scheduled: a.scheduled + b.scheduled,
+    retrying: a.retrying + b.retrying,
+    deadLettering: a.deadLettering + b.deadLettering,
+    cancelled: a.cancelled + b.cancelled,
+    held: addHeld(a.held, b.held),
+    isHeldExact: a.isHeldExact && b.isHeldExact,
     oldestDueMs: a.oldestDueMs === undefined || b.oldestDueMs === undefined ? (a.oldestDueMs ?? b.oldestDueMs) : Math.max(a.oldestDueMs, b.oldestDueMs),
   };
+}
+
+function addHeld(a: readonly HeldTasks[], b: readonly HeldTasks[]): readonly HeldTasks[] {
+  const byName = new Map(a.map((held) => [held.waitingList, held]));
+  for (const held of b) {
+    const known = byName.get(held.waitingList);
+    byName.set(held.waitingList, known === undefined ? held : { ...known, length: known.length + held.length, reason: known.reason === '' ? held.reason : known.reason });
+  }
+  return [...byName.values()];
 }

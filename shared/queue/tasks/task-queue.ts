@@ -8,7 +8,8 @@ import { cancelTask, type Cancellation } from './cancel-task.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { WaitingLists, type WaitingListDepth } from '../flow/waiting-lists.js';
-import { flowKeys, shardOf } from '../names.js';
+import { flowKeys, shardOf, statsKeys } from '../names.js';
+import { ActivityStore } from '../stats/activity-store.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
 import { ownScripts } from './own-scripts.js';
 import { redriveFailed, redriveTask, type Redrive } from './redrive-task.js';
@@ -20,7 +21,7 @@ import { Submission, type Admission } from './submission.js';
 import type { TaskContent } from './task-codec.js';
 import { SubmissionBatcher } from './submission-batcher.js';
 import { UnreadableTaskError } from './task-codec.js';
-import { countTasks, type TaskCounts } from './task-counts.js';
+import { countDue, countTasks, type FleetCounts } from './task-counts.js';
 import { readTask, type TaskView } from './task-view.js';
 import { RedisErrors, type RedisErrorClass } from '../../redis/redis-error.js';
 import { withinRequestLimit } from '../../redis/request-limit.js';
@@ -124,9 +125,28 @@ export class TaskQueue {
     return this.#speak(() => retryNow(this.#shardOf(taskId), taskId, this.options.clock(), startAgain));
   }
 
-  /** @param unreadableForMs for how long a task counts as unreadable after the last try: see outcome.ts */
-  async counts(unreadableForMs: number): Promise<TaskCounts> {
-    return this.#speak(() => countTasks(this.#shards.all(), this.options.clock(), unreadableForMs));
+  /**
+   * It fails only when no shard answers. Each has the time of a request.
+   * @param unreadableForMs for how long a task counts as unreadable after the last try: see outcome.ts
+   */
+  async counts(unreadableForMs: number): Promise<FleetCounts> {
+    return this.#speakLong(() => countTasks(this.#shards.all(), this.options.clock(), unreadableForMs, (error) => this.#errors.classify(error) !== 'bug'));
+  }
+
+  /** The due tasks of all shards. It fails when one of them does not answer. */
+  async countDue(): Promise<number> {
+    return this.#speak(() => countDue(this.#shards.all(), this.options.clock()));
+  }
+
+  /** What the fleet did lately, for the API. */
+  async withActivity<T>(work: (store: ActivityStore) => Promise<T>): Promise<T> {
+    return this.#speak(() => work(this.activityStore()));
+  }
+
+  /** @throws RequestError redis_unavailable while Redis has not answered yet */
+  activityStore(): ActivityStore {
+    const { redis, prefix } = this.options;
+    return new ActivityStore(this.#shards.get(0).client, statsKeys(prefix, isCluster(redis)));
   }
 
   /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. */

@@ -20,23 +20,29 @@ describe('failure fields', () => {
       code: fc.option(fc.stringMatching(/^[a-z_]{1,30}$/), { nil: undefined }),
       httpStatus: fc.option(fc.integer({ min: 100, max: 999 }), { nil: undefined }),
       deadReason: fc.option(fc.constantFrom(...deadReasons), { nil: undefined }),
+      dueAt: fc.option(fc.nat(), { nil: undefined }),
     });
     fc.assert(fc.property(fields, (each) => { expect(unpackFailureFields(packFailureFields(each))).to.deep.equal(each); }));
   });
 
   it('are one short text: version, then values in a fixed order', () => {
     const fields = failureFieldsOf([record({ attempt: 1, next: 'dead_letter', reason: 'retries_exhausted' })], 2);
-    expect(fields === undefined ? undefined : packFailureFields(fields)).to.equal('12\x1fdead\x1f2\x1fhttp_server_error\x1f503\x1fretries_exhausted');
+    expect(fields === undefined ? undefined : packFailureFields(fields)).to.equal('12\x1fdead\x1f2\x1fhttp_server_error\x1f503\x1fretries_exhausted\x1f1005');
   });
 
   it('of a newer version are left alone, and values that a later one appends are skipped', () => {
     expect(unpackFailureFields('22\x1fdead\x1f2\x1fx\x1f503\x1f')).to.equal(undefined);
-    expect(unpackFailureFields('12\x1fdead\x1f2\x1fx\x1f503\x1f\x1fmore')).to.include({ attemptsMade: 2, phase: 'dead', attempts: 2 });
+    expect(unpackFailureFields('12\x1fdead\x1f2\x1fx\x1f503\x1f\x1f1005\x1fmore')).to.include({ attemptsMade: 2, phase: 'dead', attempts: 2, dueAt: 1_005 });
+  });
+
+  it('of a version that told no due time have none', () => {
+    expect(unpackFailureFields('12\x1fdead\x1f2\x1fx\x1f503\x1f')).to.include({ attempts: 2, dueAt: undefined });
   });
 
   const cases: readonly (readonly [string, readonly LogEntry[], Partial<FailureFields> | undefined])[] = [
     ['a log without an attempt', [{ kind: 'redrive', run: 2, at: 1 }, deferral], undefined],
-    ['a failure that is retried', [record({})], { phase: 'delivery', attempts: 1, code: 'http_server_error', httpStatus: 503, deadReason: undefined }],
+    ['a failure that is retried', [record({ delayMs: 250 })], { phase: 'delivery', attempts: 1, code: 'http_server_error', httpStatus: 503, deadReason: undefined, dueAt: 1_255 }],
+    ['a failure of a version that did not record the wait', [record({})], { phase: 'delivery', attempts: 1, dueAt: undefined }],
     ['the last failure, with no status', [record({}), withoutStatus({ attempt: 1, code: 'connection_refused' }), deferral], { phase: 'delivery', attempts: 2, code: 'connection_refused', httpStatus: undefined }],
     ['retries used up', [record({}), record({ attempt: 1, next: 'dead_letter', reason: 'retries_exhausted' })], { phase: 'dead', attempts: 2, deadReason: 'retries_exhausted' }],
     [
@@ -49,7 +55,7 @@ describe('failure fields', () => {
       [record({ attempt: 2, next: 'dead_letter', reason: 'retries_exhausted' }), withoutStatus({ phase: 'dead', next: 'dead_lettered', outcome: 'delivered', code: undefined, reason: 'retries_exhausted' })],
       { phase: 'dead', attempts: 4, code: 'http_server_error', httpStatus: 503, deadReason: 'retries_exhausted' },
     ],
-    ['one that was parked from its delivery', [record({ next: 'park', reason: 'permanent_error', httpStatus: 404 })], { phase: 'delivery', attempts: 1, httpStatus: 404, deadReason: 'permanent_error' }],
+    ['one that was parked from its delivery', [record({ next: 'park', reason: 'permanent_error', httpStatus: 404 })], { phase: 'delivery', attempts: 1, httpStatus: 404, deadReason: 'permanent_error', dueAt: undefined }],
     ['poison: a verdict without a send', [withoutStatus({ outcome: 'poison', code: 'worker_crashed', next: 'dead_letter', reason: 'poison' })], { phase: 'dead', attempts: 0, code: 'worker_crashed', deadReason: 'poison' }],
   ];
   for (const [what, log, expected] of cases) {
