@@ -23,6 +23,7 @@ import { createRequestPipeline, type PipelineStages } from './http/request-pipel
 import { WorkTurns } from './http/work-turns.js';
 import { createBoardServer } from './ops/bull-board.js';
 import { routeTable } from './route-table.js';
+import { StatusReader } from './stats/status-reader.js';
 import { MAX_BATCH_BYTES } from './tasks/batch-submission.js';
 import { createTaskParser } from './tasks/schema.js';
 import { createSubmitTask } from './tasks/submit-task.js';
@@ -90,6 +91,19 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
   const { circuit, dead, release, deliveryTimeoutMs, secretPathHosts } = config;
   const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs, secretPathHosts };
   const fleetSettings = new FleetSettings({ queue, own, logger });
+  const statusReader = new StatusReader({
+    queue,
+    fleetSettings,
+    shards: config.shards,
+    memory: {
+      get isAboveMark() {
+        return isRedisAboveMark();
+      },
+      get usedRatio() {
+        return memoryGuard.usedRatio;
+      },
+    },
+  });
   // The answer to GET /tasks/:id has the message of the task, and its log of at most some 100 KB.
   const largeAnswers = new LargeAnswers(largestBody);
   const turns = new WorkTurns();
@@ -113,6 +127,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
       turns,
       largeAnswers,
       fleetSettings,
+      statusReader,
       mask,
       board: createBoardServer(boardQueue, queue, { fleetSettings, clock, mask }),
       clock,

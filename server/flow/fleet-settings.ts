@@ -21,6 +21,8 @@ export interface FleetView extends SettingsInForce {
   readonly differences: readonly FactDifference[];
   /** How often a worker of a shard hung and was built anew, summed over the workers that report. */
   readonly rebuilds: number;
+  /** Room for sends in all workers that report. */
+  readonly slots: number;
 }
 
 /**
@@ -70,7 +72,7 @@ export class FleetSettings {
     const workers = read.map(({ facts }) => facts);
     const differences = compareFacts(factsOf(own), workers);
     this.#log(differences);
-    return { ...settingsInForce(own, workers), differences, rebuilds: read.reduce((sum, { rebuilds }) => sum + rebuilds, 0) };
+    return { ...settingsInForce(own, workers), differences, rebuilds: read.reduce((sum, { rebuilds }) => sum + rebuilds, 0), slots: read.reduce((sum, { slots }) => sum + (slots?.total ?? 0), 0) };
   }
 
   #log(differences: readonly FactDifference[]): void {

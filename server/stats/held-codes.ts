@@ -1,5 +1,5 @@
+import { flowOfId } from '../../shared/domain/destinations/flow.js';
 import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
-import { flowOfWaitingList } from '../../shared/domain/flow/flow-key.js';
 import { isLimited, policyOf } from '../../shared/domain/flow/flow-policy.js';
 import { deferralReasons } from '../../shared/domain/task/deferral.js';
 import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
@@ -25,13 +25,13 @@ export function heldByCode(held: readonly HeldTasks[], snapshot: FlowSnapshot, r
 
 /** Why the tasks of one waiting list wait now. */
 export function codeOf({ waitingList, reason }: HeldTasks, snapshot: FlowSnapshot, rules: CircuitRules): HeldCode {
-  const flow = flowOfWaitingList(waitingList);
+  const flow = flowOfId(waitingList);
   const obstacle = obstacleNow({ flow, snapshot, rules })?.code;
   const code = heldCodes.find((known) => known === obstacle);
   if (code !== undefined) return code;
   switch (deferralReasons.find((known) => known === reason)) {
     case 'limit':
-      return isLimited(policyOf(snapshot.policies, flow.key, flow.host)?.policy) ? 'limit' : 'destination_busy';
+      return isLimited(policyOf(snapshot.policies, flow)?.policy) ? 'limit' : 'destination_busy';
     case 'rate_lowered':
       return 'rate_lowered';
     // What stopped its destination is over, or its head could not be read: it comes when there is room.

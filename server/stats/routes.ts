@@ -1,17 +1,23 @@
 import { unreadableForMs } from '../../shared/domain/task/outcome.js';
+import type { Clock } from '../../shared/domain/ports.js';
+import { BUCKET_MS } from '../../shared/queue/stats/activity-store.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { toWireWorkerFacts, type FleetSettings } from '../flow/fleet-settings.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
 import { heldByCode } from './held-codes.js';
-import { toWireCounts } from './view.js';
+import { parseSince } from './parse-since.js';
+import type { StatusReader } from './status-reader.js';
+import { toWireCounts, toWireHistory } from './view.js';
 
 export interface StatsParts {
-  readonly queue: Pick<TaskQueue, 'counts' | 'withFlow'>;
+  readonly queue: Pick<TaskQueue, 'counts' | 'withFlow' | 'withActivity'>;
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
+  readonly statusReader: Pick<StatusReader, 'status'>;
+  readonly clock: Clock;
 }
 
-/** Facts about all tasks together: their counts, and the number of workers. */
+/** Facts about all tasks together: how the service is, the counts now, and what was done in each minute. */
 export const statsRoutes: readonly Route<StatsParts>[] = [
   {
     method: 'GET',
@@ -32,6 +38,34 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
         shard_rebuilds: rebuilds,
         shards_away: shardsAway,
       });
+    },
+  },
+  {
+    method: 'GET',
+    path: '/status',
+    role: 'read',
+    body: 'none',
+    query: [],
+    operationId: 'status',
+    metricLabel: '/status',
+    // It is 200 whatever the status is: the question was answered. For a probe of an orchestrator there is /readyz.
+    handle: async (_context, { statusReader }) => jsonAnswer(200, await statusReader.status()),
+  },
+  {
+    method: 'GET',
+    path: '/history',
+    role: 'read',
+    body: 'none',
+    query: ['since'],
+    operationId: 'history',
+    metricLabel: '/history',
+    handle: async ({ query }, { queue, clock }) => {
+      const spanMs = parseSince(query, clock());
+      const stepMs = BUCKET_MS.minute;
+      // The span may begin in the middle of a minute.
+      const { buckets, now } = await queue.withActivity((store) => store.read('minute', Math.ceil(spanMs / stepMs) + 1));
+      const beginning = (at: number): number => Math.floor(at / stepMs) * stepMs;
+      return jsonAnswer(200, toWireHistory(buckets, beginning(now - spanMs), beginning(now), stepMs));
     },
   },
 ];

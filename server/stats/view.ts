@@ -1,8 +1,12 @@
+import type { ActivityBucket } from '../../shared/domain/stats/activity.js';
+import { latenessPercentile } from '../../shared/domain/stats/lateness.js';
 import type { TaskCounts } from '../../shared/queue/tasks/task-counts.js';
+import { printTime } from '../http/print-time.js';
 import type { HeldByCode } from './held-codes.js';
+import type { Verdict } from './judge-status.js';
 
 /** Counts in the form in which GET /stats and GET /status show them. */
-export function toWireCounts(counts: TaskCounts, held: HeldByCode): object {
+export function toWireCounts(counts: TaskCounts, held: HeldByCode | undefined): object {
   const { waiting, due, sending, ended, deadLettered, parked, unreadable, scheduled, retrying, deadLettering, cancelled, isHeldExact } = counts;
   return {
     waiting,
@@ -14,7 +18,7 @@ export function toWireCounts(counts: TaskCounts, held: HeldByCode): object {
     dead_lettered: deadLettered,
     parked,
     unreadable,
-    held,
+    held: held ?? null,
     is_held_exact: isHeldExact,
     scheduled,
     retrying,
@@ -22,4 +26,77 @@ export function toWireCounts(counts: TaskCounts, held: HeldByCode): object {
     cancelled,
     is_estimate: true,
   };
+}
+
+/** Mean a second; undefined: Redis has not told. */
+interface Rate {
+  readonly lastMinute: number | undefined;
+  readonly lastHour: number | undefined;
+}
+
+/** All that GET /status tells; undefined: Redis has not told it. Lengths are in milliseconds. */
+export interface Status extends Verdict {
+  readonly workers: number | undefined;
+  readonly counts: TaskCounts | undefined;
+  readonly held: HeldByCode | undefined;
+  readonly rates: Readonly<Record<'created' | 'delivered' | 'failed' | 'deadLettered', Rate>>;
+  readonly lateness: { readonly p50: number | undefined; readonly p99: number | undefined };
+  readonly backlogPerSecond: number | undefined;
+  readonly slots: number | undefined;
+  readonly usedRatio: number | undefined;
+  readonly shardsAway: readonly string[];
+}
+
+export function toWireStatus({ status, reasons, workers, counts, held, rates, lateness, backlogPerSecond, slots, usedRatio, shardsAway }: Status): object {
+  return {
+    status,
+    reasons,
+    workers: workers ?? null,
+    counts: counts === undefined ? null : toWireCounts(counts, held),
+    rates: { created: toWireRate(rates.created), delivered: toWireRate(rates.delivered), failed: toWireRate(rates.failed), dead_lettered: toWireRate(rates.deadLettered) },
+    lateness_ms: { p50: lateness.p50 ?? null, p99: lateness.p99 ?? null },
+    backlog: { due: counts?.due ?? null, per_second: rounded(backlogPerSecond) },
+    oldest_due_ms: counts?.oldestDueMs ?? null,
+    load: counts === undefined || slots === undefined ? null : rounded(loadOf(counts.due + counts.sending, slots)),
+    redis: { used_ratio: rounded(usedRatio) },
+    shards_away: shardsAway,
+  };
+}
+
+/** @returns work for each slot; without slots the number of tasks itself, so that it grows while nothing is there to do them */
+export function loadOf(tasks: number, slots: number): number {
+  return slots === 0 ? tasks : tasks / slots;
+}
+
+function toWireRate({ lastMinute, lastHour }: Rate): object {
+  return { '1m': rounded(lastMinute), '1h': rounded(lastHour) };
+}
+
+/** Six places, so that one task an hour can be told from none. */
+function rounded(value: number | undefined): number | null {
+  return value === undefined ? null : Number(value.toFixed(6));
+}
+
+/**
+ * One point for each minute, the oldest first, also for those in which nothing was recorded.
+ * @param buckets minutes, in any order
+ * @param firstAt beginning of the first point, milliseconds since the epoch
+ * @param lastAt  beginning of the last one, which is still being counted
+ */
+export function toWireHistory(buckets: readonly ActivityBucket[], firstAt: number, lastAt: number, stepMs: number): object {
+  const byTime = new Map(buckets.map(({ at, activity }) => [at, activity]));
+  const points = Array.from({ length: Math.floor((lastAt - firstAt) / stepMs) + 1 }, (_, nth) => {
+    const at = firstAt + nth * stepMs;
+    const { counts = {}, due, lateness = new Map<number, number>() } = byTime.get(at) ?? {};
+    return {
+      at: printTime(at),
+      created: counts.created ?? null,
+      delivered: counts.delivered ?? null,
+      failed: counts.failed ?? null,
+      dead_lettered: counts.deadLettered ?? null,
+      due: due ?? null,
+      lateness_ms: { p50: latenessPercentile(lateness, 0.5) ?? null, p99: latenessPercentile(lateness, 0.99) ?? null },
+    };
+  });
+  return { step_ms: stepMs, points };
 }

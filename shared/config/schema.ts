@@ -72,7 +72,7 @@ function boolean(fallback: 'true' | 'false' | undefined, meaning: string): Varia
 }
 
 /** `500ms`, `10s`, `5m`, `1h`, `30d` -> milliseconds; NaN for another text. */
-function durationMs(value: string): number {
+export function durationMs(value: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value) ?? [];
   return Number(number) * (DURATION_UNIT_MS[unit] ?? NaN);
 }

@@ -8,6 +8,7 @@ const LOOK_EVERY_MS = 1_000;
  */
 export class MemoryGuard {
   #isAboveMark = false;
+  #usedRatio: number | undefined;
   readonly #timer: NodeJS.Timeout;
 
   /** @param highWater share of maxmemory, above 0, at most 1 */
@@ -23,6 +24,11 @@ export class MemoryGuard {
     return this.#isAboveMark;
   }
 
+  /** Share of maxmemory that is used, of the fullest master; undefined: there is no limit, or Redis has not told yet. */
+  get usedRatio(): number | undefined {
+    return this.#usedRatio;
+  }
+
   close(): void {
     clearInterval(this.#timer);
   }
@@ -31,7 +37,9 @@ export class MemoryGuard {
     try {
       const nodes = isCluster(this.redis) ? this.redis.nodes('master') : [this.redis];
       const answers = await Promise.all(nodes.map((node) => node.info('memory')));
-      this.#isAboveMark = answers.some((info) => shareOfMemory(info) > this.highWater);
+      const share = Math.max(...answers.map(shareOfMemory));
+      this.#isAboveMark = share > this.highWater;
+      this.#usedRatio = share > 0 ? share : undefined;
     } catch {
       // Redis is away: submissions fail by themselves, and the last known mark is the best guess for its return.
     }

@@ -16,7 +16,7 @@ const { from: OWN_KEYS_FROM, count: OWN_KEYS } = FINISH_OWN_KEYS;
 const SHARED_KEYS = KEYS - OWN_KEYS;
 
 /** What a worker looks at, by BullMQ's names. To read the others, and all the names, takes a worker longer than Redis. */
-const FIELDS = [jobField.data, jobField.options, jobField.createdAt, jobField.log, jobField.fetches, jobField.attemptsMade, jobField.stalls, jobField.deferredFailure] as const;
+const FIELDS = [jobField.data, jobField.options, jobField.log, jobField.fetches, jobField.attemptsMade, jobField.stalls, jobField.deferredFailure, jobField.createdAt] as const;
 
 /**
  * Due jobs that leave the delayed set with each group. BullMQ moves up to 1,000 with each job: 10 ms in which Redis

@@ -46,7 +46,7 @@ export interface TaskCounts {
 
 /** The tasks in the waiting lists of one flow. */
 export interface HeldTasks {
-  /** See waitingListOf in flow-key.ts. */
+  /** The id of its flow: see flowOfId in flow.ts. */
   readonly waitingList: string;
   readonly length: number;
   /** Why the one that waits longest was put back: a DeferralReason, or '' where that is not known. */

@@ -96,7 +96,7 @@ describe('search fields of stored jobs', () => {
     const task = to('/down', { retryPolicy: { maxRetries: 3, initialDelayMs: 0, baseDelayMs: 60_000, maxDelayMs: 60_000, jitter: 'none' } });
     await submit(task);
     await waitForState(service.baseUrl, task.id, 'retrying');
-    expect(await failureOf(task)).to.deep.equal({ attemptsMade: 1, phase: 'delivery', attempts: 1, code: 'http_busy', httpStatus: 503, deadReason: undefined });
+    expect(await failureOf(task)).to.include({ attemptsMade: 1, phase: 'delivery', attempts: 1, code: 'http_busy', httpStatus: 503, deadReason: undefined });
     await service.queue.cancel(task.id);
     expect(await failureOf(task), 'a cancelled one keeps it').to.include({ code: 'http_busy' });
   });
@@ -110,10 +110,10 @@ describe('search fields of stored jobs', () => {
     await submit(task);
     // The dead letter is being sent: the transition before it has written the field.
     await eventually(() => expect(receiver.requestsTo('/dead')).to.have.lengthOf(1));
-    expect(await failureOf(task)).to.deep.equal({ attemptsMade: 2, phase: 'dead', attempts: 2, code: 'http_busy', httpStatus: 503, deadReason: 'retries_exhausted' });
+    expect(await failureOf(task)).to.include({ attemptsMade: 2, phase: 'dead', attempts: 2, code: 'http_busy', httpStatus: 503, deadReason: 'retries_exhausted' });
     answer();
     await waitForState(service.baseUrl, task.id, 'dead_lettered');
-    expect(await failureOf(task)).to.deep.equal({ attemptsMade: 4, phase: 'dead', attempts: 4, code: 'http_server_error', httpStatus: 500, deadReason: 'retries_exhausted' });
+    expect(await failureOf(task)).to.include({ attemptsMade: 4, phase: 'dead', attempts: 4, code: 'http_server_error', httpStatus: 500, deadReason: 'retries_exhausted' });
   });
 
   it('tell of the failure of a parked task, until a redrive makes a new run of it', async () => {
@@ -121,7 +121,7 @@ describe('search fields of stored jobs', () => {
     const task = to('/gone', { onExhausted: 'park', deadDestination: undefined });
     await submit(task);
     await waitForState(service.baseUrl, task.id, 'parked');
-    expect(await failureOf(task)).to.deep.equal({ attemptsMade: 2, phase: 'delivery', attempts: 2, code: 'http_client_error', httpStatus: 404, deadReason: 'retries_exhausted' });
+    expect(await failureOf(task)).to.include({ attemptsMade: 2, phase: 'delivery', attempts: 2, code: 'http_client_error', httpStatus: 404, deadReason: 'retries_exhausted' });
     receiver.on('/gone', { kind: 'hang' });
     expect(await service.queue.redrive(task.id)).to.include({ kind: 'redriven' });
     expect(await stored(task, jobField.failure)).to.equal(null);

@@ -1,0 +1,117 @@
+import type { TaskCounts } from '../../shared/queue/tasks/task-counts.js';
+import { visibleText } from '../../shared/logging/visible-text.js';
+import type { HeldByCode } from './held-codes.js';
+
+/** What is wrong. Clients must ignore codes that they do not know. */
+export const reasonCodes = ['redis_unavailable', 'no_worker', 'shard_away', 'redis_memory', 'late', 'circuit_open', 'paused', 'parked', 'unreadable'] as const;
+export type ReasonCode = (typeof reasonCodes)[number];
+
+export interface Reason {
+  readonly code: ReasonCode;
+  /** A sentence for the person who is woken by it. */
+  readonly message: string;
+}
+
+/** Everything that the verdict is about. undefined: Redis has not told it. */
+export interface StatusFacts {
+  readonly counts: TaskCounts | undefined;
+  readonly held: HeldByCode | undefined;
+  readonly shardsAway: readonly string[];
+  /** How many shards there are. */
+  readonly shards: number;
+  readonly workers: number | undefined;
+  /** Destinations whose circuit is not closed. */
+  readonly openCircuits: readonly string[];
+  /** Names that an operator has paused and that hold tasks, or `*` for everything. */
+  readonly paused: readonly string[];
+  /** false: Redis answers, and takes no writes. */
+  readonly takesWrites: boolean;
+  readonly isRedisAboveMark: boolean;
+  /** Share of Redis' memory; undefined: it has no limit, or has not told. */
+  readonly usedRatio: number | undefined;
+}
+
+/** ok: nothing for a person to do. degraded: something is wrong, and tasks are delivered. down: no task is. */
+export interface Verdict {
+  readonly status: 'ok' | 'degraded' | 'down';
+  /** Empty when the status is ok. The worst one comes first. */
+  readonly reasons: readonly Reason[];
+}
+
+/** A worker fetches what is due within milliseconds, so this long means that something holds it up, ms. */
+export const LATE_MS = 5_000;
+/** Names in one sentence. */
+const SHOWN_NAMES = 3;
+
+/** The one decision about how the service is. */
+export function judgeStatus(facts: StatusFacts): Verdict {
+  const reasons = reasonCodes.flatMap((code) => {
+    const message = rules[code](facts);
+    // The sentences name flow_keys, which clients choose.
+    return message === undefined ? [] : [{ code, message: visibleText(message) }];
+  });
+  if (reasons.length === 0) return { status: 'ok', reasons };
+  return { status: reasons.some(({ code }) => isDownFor(code, facts)) ? 'down' : 'degraded', reasons };
+}
+
+function isDownFor(code: ReasonCode, { counts, takesWrites }: StatusFacts): boolean {
+  if (code === 'no_worker') return true;
+  return code === 'redis_unavailable' && (counts === undefined || !takesWrites);
+}
+
+/** One row for each code: its sentence, or undefined when all is well. */
+const rules = {
+  redis_unavailable: ({ counts, workers, takesWrites }) => {
+    if (counts === undefined) return 'Redis does not answer: no task is taken, and none is sent. What was accepted is kept by Redis';
+    if (!takesWrites) return 'Redis answers, and takes no writes: no task is taken, and none is sent';
+    if (workers === undefined) return 'the part of Redis that holds limits, circuits and the reports of workers does not answer';
+    return undefined;
+  },
+  no_worker: ({ workers, counts }) => (workers === 0 ? `no worker has reported within 5 s: nothing is sent, and ${tasks(counts?.due ?? 0)} due` : undefined),
+  shard_away: ({ counts, shardsAway, shards }) =>
+    // With all of them away Redis is away.
+    counts === undefined || shardsAway.length === 0 ? undefined : `${shardsAway.length} of ${shards} shards do not answer (${namesIn(shardsAway)}): their tasks wait, and are not in the counts`,
+  redis_memory: ({ isRedisAboveMark, usedRatio }) =>
+    isRedisAboveMark ? `Redis has used ${usedRatio === undefined ? 'too much' : `${Math.round(usedRatio * 100)} %`} of its memory: new tasks are refused (503 redis_full), and deliveries go on` : undefined,
+  late: ({ counts, held }) => {
+    const lateMs = counts?.oldestDueMs ?? 0;
+    return lateMs < LATE_MS ? undefined : `the oldest due task has waited for ${printSpan(lateMs)}: ${whereTheyStand(counts?.due ?? 0, held)}`;
+  },
+  circuit_open: ({ openCircuits, held }) =>
+    openCircuits.length === 0 ? undefined : `${openCircuits.length === 1 ? '1 destination has' : `${openCircuits.length} destinations have`} an open circuit (${namesIn(openCircuits)})${heldBack(held?.circuit_open)}`,
+  paused: ({ paused, held }) => {
+    if (paused.length === 0) return undefined;
+    const what = paused.includes('*') ? 'every destination is' : (paused.length === 1 ? '1 destination is' : `${paused.length} destinations are`);
+    return `${what} paused by an operator${paused.includes('*') ? '' : ` (${namesIn(paused)})`}${heldBack(held?.paused)}`;
+  },
+  parked: ({ counts }) => ((counts?.parked ?? 0) > 0 ? `${tasks(counts?.parked ?? 0)} parked: they wait for a person, and are the only copies left` : undefined),
+  unreadable: ({ counts }) => ((counts?.unreadable ?? 0) > 0 ? `workers cannot read ${counts?.unreadable === 1 ? '1 task' : `${counts?.unreadable ?? 0} tasks`}, which a newer version wrote: update the workers` : undefined),
+} as const satisfies Record<ReasonCode, (facts: StatusFacts) => string | undefined>;
+
+function whereTheyStand(due: number, held: HeldByCode | undefined): string {
+  const places = [`${due} wait for a slot`, ...Object.entries(held ?? {}).flatMap(([code, count]) => (count === 0 ? [] : [`${count} are held back (${code})`]))];
+  return places.join(', ');
+}
+
+/** Without a number where none is known to be held for this reason: while no worker runs, that one counts. */
+function heldBack(count = 0): string {
+  return count === 0 ? '' : `: ${tasks(count)} held back`;
+}
+
+/** 1 -> `1 task is`, 3 -> `3 tasks are`. */
+function tasks(count: number): string {
+  return count === 1 ? '1 task is' : `${count} tasks are`;
+}
+
+function namesIn(names: readonly string[]): string {
+  const shown = names.slice(0, SHOWN_NAMES).join(', ');
+  return names.length > SHOWN_NAMES ? `${shown} and ${names.length - SHOWN_NAMES} more` : shown;
+}
+
+/** 24_300 -> `24 s`, 150_000 -> `2 min 30 s`, 7_500_000 -> `2 h 5 min`, 90_000_000 -> `1 d 1 h`. */
+export function printSpan(ms: number): string {
+  const parts = [[Math.floor(ms / 86_400_000), 'd'], [Math.floor(ms / 3_600_000) % 24, 'h'], [Math.floor(ms / 60_000) % 60, 'min'], [Math.floor(ms / 1_000) % 60, 's']] as const;
+  const first = parts.findIndex(([count]) => count > 0);
+  if (first < 0) return '0 s';
+  return parts.slice(first, first + 2).filter(([count]) => count > 0).map(([count, unit]) => `${count} ${unit}`).join(' ');
+}

@@ -1,0 +1,155 @@
+import { flowOfId } from '../../shared/domain/destinations/flow.js';
+import { stateOfCircuit } from '../../shared/domain/flow/circuit.js';
+import { EVERYTHING, namesOver, pauseOver } from '../../shared/domain/flow/flow-policy.js';
+import { backlogPerSecond, latenessWithin, ratePerSecond, type ActivityName } from '../../shared/domain/stats/activity.js';
+import { latenessPercentile } from '../../shared/domain/stats/lateness.js';
+import { unreadableForMs } from '../../shared/domain/task/outcome.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import { withinLimit } from '../../shared/lifecycle/time-limit.js';
+import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
+import type { ActivityRead } from '../../shared/queue/stats/activity-store.js';
+import type { FleetCounts } from '../../shared/queue/tasks/task-counts.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { FleetSettings, FleetView } from '../flow/fleet-settings.js';
+import { codeOf, heldByCode } from './held-codes.js';
+import { judgeStatus } from './judge-status.js';
+import { toWireStatus } from './view.js';
+
+/** An answer may be used for this long, ms: however many pages ask, Redis is asked once a second. */
+const GOOD_FOR_MS = 1_000;
+/** The answer comes within a second, whatever Redis does. A call of the queue ends by itself after 900 ms. */
+const LIMIT_MS = 900;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+/** One more than the span, for the part of the oldest one, and some for a sample that is a little older. */
+const SECONDS_READ = 67;
+const MINUTES_READ = 61;
+
+export interface StatusReaderOptions {
+  readonly queue: Pick<TaskQueue, 'counts' | 'withFlow' | 'withActivity' | 'pingWrite'>;
+  readonly fleetSettings: Pick<FleetSettings, 'view'>;
+  readonly shards: number;
+  readonly memory: Memory;
+}
+
+/** How full Redis is, as this process last saw it. */
+export interface Memory {
+  readonly isAboveMark: boolean;
+  /** undefined: it has no limit, or has not told. */
+  readonly usedRatio: number | undefined;
+}
+
+const UNKNOWN_MEMORY: Memory = { isAboveMark: false, usedRatio: undefined };
+
+/** What was read of Redis within the limit; undefined: it did not tell. */
+interface Read {
+  readonly fleet: FleetView | undefined;
+  readonly counted: FleetCounts | undefined;
+  readonly snapshot: FlowSnapshot | undefined;
+  readonly seconds: ActivityRead | undefined;
+  readonly minutes: ActivityRead | undefined;
+  readonly takesWrites: boolean;
+}
+
+/** Makes the answer to GET /status. It never fails: what Redis does not tell within 0.9 s is null in it. */
+export class StatusReader {
+  #status: Promise<object> | undefined;
+  #readAt = 0;
+
+  constructor(private readonly options: StatusReaderOptions) {}
+
+  /** @returns the answer, at most a second old */
+  status(): Promise<object> {
+    const now = performance.now();
+    if (this.#status === undefined || now - this.#readAt >= GOOD_FOR_MS) {
+      this.#readAt = now;
+      this.#status = this.#read().then((read) => this.#print(read));
+    }
+    return this.#status;
+  }
+
+  async #read(): Promise<Read> {
+    const { queue, fleetSettings } = this.options;
+    const view = fleetSettings.view();
+    const [fleet, counted, snapshot, seconds, minutes, takesWrites] = await Promise.all([
+      orNothing(view),
+      orNothing(view.then(({ release }) => queue.counts(unreadableForMs(release)))),
+      orNothing(queue.withFlow((store) => store.snapshotOfAll())),
+      orNothing(queue.withActivity((store) => store.read('second', SECONDS_READ))),
+      orNothing(queue.withActivity((store) => store.read('minute', MINUTES_READ))),
+      isTakingWrites(queue),
+    ]);
+    return { fleet, counted, snapshot, seconds, minutes, takesWrites };
+  }
+
+  #print({ fleet, counted, snapshot, seconds, minutes, takesWrites }: Read): object {
+    const { shards } = this.options;
+    const counts = counted?.counts;
+    // While Redis is away, the last look at its memory says nothing of now.
+    const memory = counts === undefined ? UNKNOWN_MEMORY : this.options.memory;
+    const held = counts === undefined || snapshot === undefined || fleet === undefined ? undefined : heldByCode(counts.held, snapshot, fleet.circuit);
+    const openCircuits = snapshot === undefined || fleet === undefined ? [] : [...snapshot.circuits].filter(([, circuit]) => stateOfCircuit(circuit, snapshot.now, fleet.circuit) !== 'closed').map(([id]) => flowOfId(id).key);
+    const verdict = judgeStatus({
+      counts,
+      held,
+      shardsAway: counted?.shardsAway ?? [],
+      shards,
+      workers: snapshot?.workers,
+      // Deliveries and dead letters to one destination have a circuit each.
+      openCircuits: [...new Set(openCircuits)],
+      paused: pausedNames({ fleet, counted, snapshot }),
+      takesWrites,
+      isRedisAboveMark: memory.isAboveMark,
+      usedRatio: memory.usedRatio,
+    });
+    const rate = (name: ActivityName) => ({
+      lastMinute: seconds === undefined ? undefined : ratePerSecond(seconds.buckets, name, 1_000, MINUTE_MS, seconds.now),
+      lastHour: minutes === undefined ? undefined : ratePerSecond(minutes.buckets, name, MINUTE_MS, HOUR_MS, minutes.now),
+    });
+    const lateness = seconds === undefined ? new Map<number, number>() : latenessWithin(seconds.buckets, MINUTE_MS, seconds.now);
+    return toWireStatus({
+      ...verdict,
+      workers: snapshot?.workers,
+      counts,
+      held,
+      rates: { created: rate('created'), delivered: rate('delivered'), failed: rate('failed'), deadLettered: rate('deadLettered') },
+      lateness: { p50: latenessPercentile(lateness, 0.5), p99: latenessPercentile(lateness, 0.99) },
+      backlogPerSecond: counts === undefined || seconds === undefined ? undefined : backlogPerSecond(seconds.buckets, counts.due, MINUTE_MS, seconds.now),
+      // What the fleet has reported is up to 2 s older.
+      slots: snapshot?.workers === 0 ? 0 : fleet?.slots,
+      usedRatio: memory.usedRatio,
+      shardsAway: counted?.shardsAway ?? [],
+    });
+  }
+}
+
+/** The paused names that hold tasks. One that holds none is no trouble, but everything is always said. */
+function pausedNames({ fleet, counted, snapshot }: Pick<Read, 'fleet' | 'counted' | 'snapshot'>): string[] {
+  if (fleet === undefined || counted === undefined || snapshot === undefined) return [];
+  if (pauseOver(snapshot.policies, [EVERYTHING]) !== undefined) return [EVERYTHING];
+  const lists = counted.counts.held.filter((held) => codeOf(held, snapshot, fleet.circuit) === 'paused');
+  const names = lists.map(({ waitingList }) => {
+    const flow = flowOfId(waitingList);
+    return pauseOver(snapshot.policies, namesOver(flow))?.name ?? flow.key;
+  });
+  return [...new Set(names)];
+}
+
+async function orNothing<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await withinLimit(work, LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
+  } catch {
+    // The answer says that it is missing. The reason is in the log already: see redis-watch.ts and refusal-log.ts.
+    return undefined;
+  }
+}
+
+/** A Redis that does not answer at all is told by everything else that is missing. */
+async function isTakingWrites(queue: Pick<TaskQueue, 'pingWrite'>): Promise<boolean> {
+  try {
+    await withinLimit(queue.pingWrite(), LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
+    return true;
+  } catch (error) {
+    return !(error instanceof RequestError && error.code === 'redis_refused');
+  }
+}

@@ -1,0 +1,61 @@
+import { expect } from 'chai';
+
+import { judgeStatus, printSpan, reasonCodes, type StatusFacts } from '../../../../server/stats/judge-status.js';
+import type { TaskCounts } from '../../../../shared/queue/tasks/task-counts.js';
+
+const NOTHING_HELD = { paused: 0, no_worker: 0, circuit_open: 0, limit: 0, rate_lowered: 0, destination_busy: 0 };
+const counts: TaskCounts = {
+  ...{ waiting: 0, due: 0, sending: 0, ended: 0, deadLettered: 0, parked: 0, unreadable: 0 },
+  ...{ scheduled: 0, retrying: 0, deadLettering: 0, cancelled: 0, held: [], isHeldExact: true, oldestDueMs: undefined },
+};
+const well: StatusFacts = { counts, held: NOTHING_HELD, shardsAway: [], shards: 3, workers: 2, openCircuits: [], paused: [], takesWrites: true, isRedisAboveMark: false, usedRatio: 0.3 };
+const away: StatusFacts = { ...well, counts: undefined, held: undefined, workers: undefined, usedRatio: undefined };
+
+describe('the status of the service', () => {
+  it('is ok when there is nothing to do for a person', () => {
+    expect(judgeStatus(well)).to.deep.equal({ status: 'ok', reasons: [] });
+    expect(judgeStatus({ ...well, counts: { ...counts, due: 4, oldestDueMs: 4_999 } }).status, 'a moment in the queue').to.equal('ok');
+  });
+
+  const cases: readonly (readonly [string, Partial<StatusFacts>, 'degraded' | 'down', string, string])[] = [
+    ['Redis is away', away, 'down', 'redis_unavailable', 'Redis does not answer: no task is taken, and none is sent. What was accepted is kept by Redis'],
+    ['Redis takes no writes', { takesWrites: false }, 'down', 'redis_unavailable', 'Redis answers, and takes no writes: no task is taken, and none is sent'],
+    ['only the part with the reports is away', { workers: undefined, held: undefined }, 'degraded', 'redis_unavailable', 'the part of Redis that holds limits, circuits and the reports of workers does not answer'],
+    ['no worker runs', { workers: 0, counts: { ...counts, due: 1 } }, 'down', 'no_worker', 'no worker has reported within 5 s: nothing is sent, and 1 task is due'],
+    ['a shard is away', { shardsAway: ['deliver-2'] }, 'degraded', 'shard_away', '1 of 3 shards do not answer (deliver-2): their tasks wait, and are not in the counts'],
+    ['Redis is nearly full', { isRedisAboveMark: true, usedRatio: 0.914 }, 'degraded', 'redis_memory', 'Redis has used 91 % of its memory: new tasks are refused (503 redis_full), and deliveries go on'],
+    [
+      'tasks are late',
+      { counts: { ...counts, due: 3, oldestDueMs: 24_300 }, held: { ...NOTHING_HELD, destination_busy: 285 } },
+      'degraded',
+      'late',
+      'the oldest due task has waited for 24 s: 3 wait for a slot, 285 are held back (destination_busy)',
+    ],
+    ['a circuit is open', { openCircuits: ['https://a'], held: { ...NOTHING_HELD, circuit_open: 12 } }, 'degraded', 'circuit_open', '1 destination has an open circuit (https://a): 12 tasks are held back'],
+    ['many circuits are open', { openCircuits: ['a', 'b', 'c', 'd', 'e'] }, 'degraded', 'circuit_open', '5 destinations have an open circuit (a, b, c and 2 more)'],
+    ['a destination is paused', { paused: ['https://a'], held: { ...NOTHING_HELD, paused: 288 } }, 'degraded', 'paused', '1 destination is paused by an operator (https://a): 288 tasks are held back'],
+    ['everything is paused', { paused: ['*'] }, 'degraded', 'paused', 'every destination is paused by an operator'],
+    ['tasks are parked', { counts: { ...counts, parked: 2 } }, 'degraded', 'parked', '2 tasks are parked: they wait for a person, and are the only copies left'],
+    ['a task cannot be read', { counts: { ...counts, unreadable: 1 } }, 'degraded', 'unreadable', 'workers cannot read 1 task, which a newer version wrote: update the workers'],
+  ];
+  for (const [what, changes, status, code, message] of cases) {
+    it(`is ${status} while ${what}, and says so in one sentence`, () => {
+      expect(judgeStatus({ ...well, ...changes })).to.deep.equal({ status, reasons: [{ code, message }] });
+    });
+  }
+
+  it('shows every reason, the worst one first', () => {
+    const all = judgeStatus({ ...well, shardsAway: ['deliver-0'], workers: 0, takesWrites: false, isRedisAboveMark: true, openCircuits: ['a'], paused: ['b'], counts: { ...counts, parked: 1, unreadable: 1, oldestDueMs: 9_000 } });
+    expect(all.reasons.map(({ code }) => code)).to.deep.equal([...reasonCodes]);
+    expect(all.status).to.equal('down');
+  });
+
+  it('shows the characters of a name that would change how a line looks', () => {
+    expect(judgeStatus({ ...well, paused: ['a\u202eb'] }).reasons[0]?.message).to.not.include('\u202e');
+  });
+});
+
+describe('a span of time', () => {
+  const spans = [[0, '0 s'], [999, '0 s'], [24_300, '24 s'], [60_000, '1 min'], [150_000, '2 min 30 s'], [7_500_000, '2 h 5 min'], [90_000_000, '1 d 1 h'], [86_400_000, '1 d']] as const;
+  for (const [ms, text] of spans) it(`of ${ms} ms reads ${text}`, () => { expect(printSpan(ms)).to.equal(text); });
+});
