@@ -24,7 +24,8 @@ export interface ProductProcess extends ProductSpawn {
 /** @param slots WORKER_CONCURRENCY: one destination alone gets half of them, n of them n/(n + 1) */
 export function startWorker(redisPort: number, slots: SlotSetting, { db = 0, env = {}, ...options }: ProductProcess = {}): ChildProcess {
   const settings = { REDIS_ADDR: `127.0.0.1:${redisPort}`, REDIS_DB: String(db), WORKER_CONCURRENCY: String(slots), ...env };
-  return withLogFile((log) => spawnProduct('workers', settings, log, options));
+  // In dev a busy worker writes one line a second, instead of one for each attempt.
+  return withLogFile((log) => spawnProduct('workers', { ENVIRONMENT: 'prod', ...settings }, log, options));
 }
 
 /** @param concurrency sends in flight: a bare worker keeps no slot free */

@@ -37,7 +37,7 @@ interface RowBase<D extends AnyDestination, W extends object, R extends object> 
   /** Never set: it carries the type R, which the compiler cannot infer from the names. */
   readonly receiptType?: R;
   /**
-   * A text for logs, job names and `x-retry-original-destination`: it says where, without any secret. It begins with the
+   * A text for job names and `x-retry-original-destination`: it says where, without any secret. It begins with the
    * type. It never throws: if it did, a broken destination would keep its task from ever being decided.
    */
   print(destination: D, mask: PathMask): string;
