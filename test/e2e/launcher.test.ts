@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
@@ -173,26 +173,50 @@ describe('npm start', function () {
     expect((await fetch(`${clone.baseUrl}/tasks/torn`)).status).to.equal(404);
   });
 
-  it('names the port and its variable when the port is taken, and starts nothing', async () => {
-    const squatter = createServer((socket) => { socket.destroy(); }).listen(clone.httpPort, '127.0.0.1');
-    await once(squatter, 'listening');
+  it('names the port, its variable and a port that is free when the port is taken, and starts nothing', async () => {
+    const squat = async (port: number): Promise<Server> => {
+      const server = createServer((socket) => { socket.destroy(); }).listen(port, '127.0.0.1');
+      await once(server, 'listening');
+      return server;
+    };
+    const squatters = [await squat(clone.httpPort)];
     try {
       const run = clone.start();
       expect(await run.ended()).to.equal(1);
       expect(run.output()).to.contain(`Port ${clone.httpPort} on 127.0.0.1 is taken`);
-      expect(run.output()).to.match(/HTTP_PORT=\d+ npm start/);
+      const [, free = ''] = /HTTP_PORT=(\d+) npm start/.exec(run.output()) ?? [];
+      squatters.push(await squat(Number(free)));
       expect(clone.processes()).to.deep.equal([]);
     } finally {
-      squatter.close();
-      await once(squatter, 'close');
+      for (const squatter of squatters) {
+        squatter.close();
+        await once(squatter, 'close');
+      }
     }
   });
 
-  it('ends with the reason last when a setting is wrong', async () => {
-    const run = clone.start({ WORKER_CONCURRENCY: 'many' });
-    expect(await run.ended()).to.not.equal(0);
-    expect(run.output()).to.contain('WORKER_CONCURRENCY').and.contain('many');
+  it('names all settings that are wrong, those too that its own Redis has no use for, and starts nothing', async () => {
+    const run = clone.start({ WORKER_CONCURRENCY: 'many', WORKERS: '0', REDIS_TLS: 'perhaps', SHUTDOWN_TIMOUT: '3s' });
+    expect(await run.ended()).to.equal(78);
+    for (const text of ['WORKER_CONCURRENCY="many"', 'WORKERS="0": must be a whole number from 1 to 64', 'REDIS_TLS="perhaps": must be true or false', 'SHUTDOWN_TIMEOUT is probably meant']) expect(run.output()).to.contain(text);
     expect(run.output()).to.not.contain('starting it again');
+    expect(clone.processes()).to.deep.equal([]);
+  });
+
+  it('does not start a Redis of its own for one who wants a cluster and has not said where it is', async () => {
+    const run = clone.start({ REDIS_MODE: 'cluster' });
+    expect(await run.ended()).to.equal(78);
+    expect(run.output()).to.contain('REDIS_CLUSTER_ADDRS: is required when REDIS_MODE=cluster');
+  });
+
+  it('says who stops, and each process says what it waits for', async () => {
+    const run = clone.start({ WORKERS: '2' });
+    await run.ready();
+    run.signal('SIGINT');
+    expect(await run.ended()).to.equal(0);
+    expect(run.output()).to.contain('Stopping: api, worker 1, worker 2. What is in flight may finish, at most 10 s.');
+    for (const name of ['api', 'worker 1', 'worker 2']) expect(run.output()).to.match(new RegExp(` ${name}: stopping, nothing in flight why=SIGTERM\n[^]* ${name}: stopped\n`));
+    expect(run.output()).to.match(/\nStopped\.\n$/);
   });
 
   it('starts a worker again that was killed', async () => {
