@@ -211,7 +211,9 @@ describe('npm start', function () {
 
   it('says who stops, and each process says what it waits for', async () => {
     const run = clone.start({ WORKERS: '2' });
-    await run.ready();
+    await eventually(() => {
+      for (const name of ['worker 1', 'worker 2']) expect(run.output()).to.contain(` ${name}: worker is up`);
+    }, { withinMs: 30_000, everyMs: 100 });
     run.signal('SIGINT');
     expect(await run.ended()).to.equal(0);
     expect(run.output()).to.contain('Stopping: api, worker 1, worker 2. What is in flight may finish, at most 10 s.');

@@ -156,7 +156,7 @@ describe('a worker', () => {
     await service.redis.del(key, lockOf(key));
     await service.redis.lrem(shard?.keys.active ?? '', 0, `t-${task.id}`);
     await eventually(() => { expect(worker.inHand).to.equal(0); });
-    expect(service.log).to.match(/worker error .*t-task/);
+    expect(service.log).to.match(/worker error.*t-task/);
   });
 
   it('parks when the dead destination fails as often as the dead policy says, and gives up nothing', async () => {
