@@ -1,3 +1,5 @@
+import { editDistance } from '../../shared/domain/edit-distance.js';
+
 /** More names than these would not help to choose. */
 const MOST_NAMES = 3;
 
@@ -43,7 +45,7 @@ function mistypedNames(plain: string, known: readonly string[]): readonly string
   // A name from outside may be as long as a whole request line. A typing error does not double a name.
   const candidates = known.map((each) => ({ each, letters: lettersOf(each) })).filter(({ letters }) => plain.length <= 2 * letters.length);
   const near = candidates
-    .map(({ each, letters }) => ({ each, distance: distanceBetween(plain, letters), most: Math.min(Math.max(1, Math.floor(letters.length / 3)), letters.length - 1) }))
+    .map(({ each, letters }) => ({ each, distance: editDistance(plain, letters), most: Math.min(Math.max(1, Math.floor(letters.length / 3)), letters.length - 1) }))
     .filter(({ distance, most }) => distance <= most);
   const least = Math.min(...near.map(({ distance }) => distance));
   return near.filter(({ distance }) => distance === least).map(({ each }) => each);
@@ -70,24 +72,3 @@ function partsOf(name: string): readonly string[] {
 
 /** No known name is as long. */
 const MAX_CHARACTERS = 200;
-
-/**
- * How many letters have to be put in, left out or changed, or exchanged with their neighbour (the distance of Levenshtein, with
- * the exchange of Damerau).
- */
-function distanceBetween(a: string, b: string): number {
-  let beforeAbove: readonly number[] = [];
-  let above: readonly number[] = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let row = 1; row <= a.length; row += 1) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column += 1) {
-      const changed = (above[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
-      const isExchanged = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
-      const exchanged = isExchanged ? (beforeAbove[column - 2] ?? 0) + 1 : Infinity;
-      current.push(Math.min(changed, exchanged, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
-    }
-    beforeAbove = above;
-    above = current;
-  }
-  return above[b.length] ?? 0;
-}
