@@ -11,7 +11,9 @@ import { DEFAULT_SLOTS, startBareWorker, startWorker } from './start-workers.js'
 /** One noisy neighbourhood: slow tasks wait in Redis before the worker starts, fast ones come behind or meanwhile. */
 interface Scenario {
   readonly name: string;
-  readonly slowOrigins: number;
+  readonly slowReceivers: number;
+  /** true: all receivers are paths of one origin. */
+  readonly isOneHost?: boolean;
   readonly slowTasksEach: number;
   /** Due with the slow ones, but behind them. */
   readonly fastAtOnce: number;
@@ -27,14 +29,14 @@ interface Scenario {
   readonly warmUp: number;
 }
 
-const s1: Scenario = { name: 'S1', slowOrigins: 1, slowTasksEach: 200, fastAtOnce: 1_000, fastPerSecond: 0, seconds: 0, barMs: 500, waitsForSlow: true, bareLimitS: 30, warmUp: 3_000 };
+const s1: Scenario = { name: 'S1', slowReceivers: 1, slowTasksEach: 200, fastAtOnce: 1_000, fastPerSecond: 0, seconds: 0, barMs: 500, waitsForSlow: true, bareLimitS: 30, warmUp: 3_000 };
 /** The same bar: a deployment starts all its workers. */
 const s1AtStart: Scenario = { ...s1, name: 'S1, worker just started', warmUp: 0, waitsForSlow: false };
 
 const scenarios: readonly Scenario[] = [
-  { name: 'S2', slowOrigins: 1, slowTasksEach: 5_000, fastAtOnce: 0, fastPerSecond: 500, seconds: 30, barMs: 1_000, waitsForSlow: true, bareLimitS: 10, warmUp: 0 },
-  { name: 'S2 with 20,000 slow', slowOrigins: 1, slowTasksEach: 20_000, fastAtOnce: 0, fastPerSecond: 500, seconds: 30, barMs: 1_000, waitsForSlow: false, bareLimitS: 10, warmUp: 0 },
-  { name: 'S3', slowOrigins: 20, slowTasksEach: 100, fastAtOnce: 0, fastPerSecond: 300, seconds: 15, barMs: 500, waitsForSlow: true, bareLimitS: 10, warmUp: 0 },
+  { name: 'S2', slowReceivers: 1, slowTasksEach: 5_000, fastAtOnce: 0, fastPerSecond: 500, seconds: 30, barMs: 1_000, waitsForSlow: true, bareLimitS: 10, warmUp: 0 },
+  { name: 'S2 with 20,000 slow', slowReceivers: 1, slowTasksEach: 20_000, fastAtOnce: 0, fastPerSecond: 500, seconds: 30, barMs: 1_000, waitsForSlow: false, bareLimitS: 10, warmUp: 0 },
+  { name: 'S3', slowReceivers: 20, slowTasksEach: 100, fastAtOnce: 0, fastPerSecond: 300, seconds: 15, barMs: 500, waitsForSlow: true, bareLimitS: 10, warmUp: 0 },
 ];
 
 function slowMs(bench: Bench): number {
@@ -67,6 +69,11 @@ export function benchFairness(bench: Bench): Promise<Comparison[]> {
 /** It is short, and its bars are near: more rounds. */
 export function benchS1(bench: Bench): Promise<Comparison[]> {
   return measure(bench, [s1, s1AtStart]);
+}
+
+/** The same three on paths of one origin. */
+export function benchFairnessInOneHost(bench: Bench): Promise<Comparison[]> {
+  return measure(bench, [s1, ...scenarios].map((scenario) => ({ ...scenario, name: `${scenario.name}, one host`, isOneHost: true })));
 }
 
 async function measure(bench: Bench, chosen: readonly Scenario[]): Promise<Comparison[]> {
@@ -104,10 +111,14 @@ function compare(scenario: Scenario, slow: number, product: readonly Fairness[],
   return [fast('fastP50Ms'), fast('fastP99Ms', barMs), ...(waitsForSlow ? [done] : [])];
 }
 
-/** n slow destinations may have n/(n + 1) of the slots, and run their tasks in waves. */
-function idealSeconds({ slowOrigins, slowTasksEach }: Scenario, slow: number): number {
-  const slots = Math.floor((SLOTS * slowOrigins) / (slowOrigins + 1));
-  return (Math.ceil((slowOrigins * slowTasksEach) / slots) * slow) / 1_000;
+/**
+ * They run their tasks in waves. n slow hosts with one endpoint each may have 3n/(3n + 4) of the slots: each has three times what
+ * its host has left, and n slow endpoints of one host have 3n/(6n + 1).
+ */
+function idealSeconds({ slowReceivers, isOneHost, slowTasksEach }: Scenario, slow: number): number {
+  const share = (3 * slowReceivers) / (isOneHost === true ? 6 * slowReceivers + 1 : 3 * slowReceivers + 4);
+  const slots = Math.floor(SLOTS * share);
+  return (Math.ceil((slowReceivers * slowTasksEach) / slots) * slow) / 1_000;
 }
 
 interface Side {
@@ -156,12 +167,11 @@ interface Fairness {
 }
 
 async function measureFairness(bench: Bench, scenario: Scenario, side: Side): Promise<Fairness> {
-  const { slowOrigins, slowTasksEach, fastAtOnce, fastPerSecond, seconds, waitsForSlow, warmUp } = scenario;
+  const { slowReceivers, isOneHost, slowTasksEach, fastAtOnce, fastPerSecond, seconds, waitsForSlow, warmUp } = scenario;
   await bench.redis.flushall();
-  const receivers = forkBench('receivers/neighbours.ts', [slowOrigins, slowMs(bench)]);
-  const ports = await message<number[]>(receivers, 'ports');
-  const [fastUrl = '', ...slowUrls] = ports.map((port) => `http://127.0.0.1:${port}/hook`);
-  const slowTasks = slowOrigins * slowTasksEach;
+  const receivers = forkBench('receivers/neighbours.ts', [slowReceivers, slowMs(bench), isOneHost === true ? 1 : 0]);
+  const [fastUrl = '', ...slowUrls] = await message<string[]>(receivers, 'urls');
+  const slowTasks = slowReceivers * slowTasksEach;
   let count = 0;
   let worker: ChildProcess | undefined;
   if (warmUp > 0) {
@@ -181,7 +191,7 @@ async function measureFairness(bench: Bench, scenario: Scenario, side: Side): Pr
   const startAt = Date.now() + WORKER_LEAD_MS + ((slowTasks + fastAtOnce) / SUBMITTED_PER_SECOND) * 1_000;
   for (let nth = 0; nth < slowTasksEach; nth += 100) {
     const each = Math.min(100, slowTasksEach - nth);
-    // All origins' tasks mixed, as they would come.
+    // All receivers' tasks mixed, as they would come.
     await Promise.all(Array.from({ length: each }, () => slowUrls.map((url) => side.submit(url, count++, startAt))).flat());
   }
   await Promise.all(Array.from({ length: fastAtOnce }, () => submitFast(startAt)));

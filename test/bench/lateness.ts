@@ -47,11 +47,11 @@ export async function measureLateness(bench: Bench, fill: (filling: Filling) => 
   const tasks = PER_SECOND * size(bench, 10, 1);
   const warmUp = PER_SECOND * size(bench, WARM_UP_SECONDS, 1);
   const receiver = forkBench('receivers/neighbours.ts', []);
-  const [port = 0] = await message<number[]>(receiver, 'ports');
+  const [url = ''] = await message<string[]>(receiver, 'urls');
   await expectArrivals(receiver, { fast: warmUp, slow: 0 });
   const startAt = Date.now() + LEAD_MS;
   const dueAt = (nth: number): number => startAt + (nth * 1_000) / PER_SECOND + (nth < warmUp ? 0 : PAUSE_MS);
-  const destination = { type: 'http', url: `http://127.0.0.1:${port}/hook` } as const;
+  const destination = { type: 'http', url } as const;
   await fill({ tasks: warmUp + tasks, destination: () => destination, dueAt, body: (nth) => JSON.stringify({ due: dueAt(nth) }), name: `late-${startAt}` });
   const isWarm = message<Arrivals>(receiver, 'done');
   const worker = start();

@@ -108,10 +108,11 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
   try {
     const { flowControl, clock } = context;
     if (hasFault()) return { outcome: leftInHand };
-    const { destination, flow } = nextSend(task, progress, context);
-    if (stalls > 0) flowControl.recovered(flow, jobId);
+    const { destination, flow: named } = nextSend(task, progress, context);
+    if (stalls > 0) flowControl.recovered(named, jobId);
     const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
     if (start.kind !== 'send') return { outcome: start };
+    const flow = flowControl.resolve(named, task.id);
     const entry = await flowControl.enter({ flow, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs });
     if (entry.kind === 'refused') return { outcome: decide({ kind: 'deferred', reason: entry.reason, waiting: flowControl.waiting(flow), at: clock() }), flow };
     const startedAt = clock();

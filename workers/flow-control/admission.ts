@@ -6,10 +6,14 @@ import type { Controls } from './controls.js';
 import type { FlowRow, FlowStats } from './flow-stats.js';
 import type { Limiter } from './limiter.js';
 import type { LoweredRates } from './lowered-rates.js';
-import type { Slot, Slots } from './slots.js';
+import type { Room, Slot, Slots } from './slots.js';
+
+const NO_ROOM: Room = { ofFlow: 0, ofHost: 0 };
+const ROOM_FOR_ONE: Room = { ofFlow: 1, ofHost: 1 };
 
 /** A task that asks whether its next send may start. */
 export interface Candidate {
+  /** As FlowControl.resolve gives it. */
   readonly flow: Flow;
   readonly taskId: string;
   readonly jobId: string;
@@ -73,26 +77,26 @@ export class Admission {
     if (state === 'probe') return this.#enterAsProbe(candidate, limit);
     const rate = rates.of(flow);
     if (rate?.available(now()) === 0) return refuse('rate_lowered');
-    const slot = slots.enter(flow.hostId, state === 'given_up');
+    const slot = slots.enter(flow, state === 'given_up');
     if (slot === undefined) return refuse('destination_busy');
     if (slot instanceof Promise) return this.#afterHold(candidate, slot);
     rate?.take(now());
     return isLimited(limit?.policy) ? this.#afterLimit(candidate, slot, limit, false) : this.#ticket(candidate, slot, undefined, false);
   }
 
-  /** How many more sends of the flow may start now. Redis is asked only where an operator set a limit. */
-  roomFor(flow: Flow): number | Promise<number> {
+  /** How many more sends may start now. Redis is asked only where an operator set a limit. */
+  roomFor(flow: Flow): Room | Promise<Room> {
     const { controls, breaker, rates, slots, limiter, now } = this.parts;
     const limit = controls.policyFor(flow);
-    if (this.#isClosed || limit?.policy.isPaused === true) return 0;
+    if (this.#isClosed || limit?.policy.isPaused === true) return NO_ROOM;
     const state = breaker.stateOf(flow);
-    if (state === 'open') return 0;
-    if (state === 'probe') return breaker.mayProbe(flow) ? 1 : 0;
-    const bySlots = slots.room(flow.hostId, state === 'given_up');
+    if (state === 'open') return NO_ROOM;
+    if (state === 'probe') return breaker.mayProbe(flow) ? ROOM_FOR_ONE : NO_ROOM;
+    const { ofFlow: bySlots, ofHost } = slots.room(flow, state === 'given_up');
     const byRate = rates.of(flow)?.available(now()) ?? Infinity;
     const room = Math.min(bySlots, byRate);
-    if (room === 0 || limit === undefined || !isLimited(limit.policy)) return room;
-    return limiter.room(limit.name, limit.policy).then((byLimit) => Math.min(room, byLimit));
+    if (room === 0 || limit === undefined || !isLimited(limit.policy)) return { ofFlow: room, ofHost };
+    return limiter.room(limit.name, limit.policy).then((byLimit) => ({ ofFlow: Math.min(room, byLimit), ofHost }));
   }
 
   /** Refuses all that ask from now on, those included that are still waiting for an answer. */
@@ -127,9 +131,8 @@ export class Admission {
 
   async #enterAsProbe(candidate: Candidate, limit: Limit | undefined): Promise<Entry> {
     const { controls, breaker, slots } = this.parts;
-    const { hostId } = candidate.flow;
     if (!(await breaker.takeProbe(candidate.flow, candidate.jobId))) return refuse('circuit_open');
-    const slot = slots.force(hostId);
+    const slot = slots.force(candidate.flow);
     const reason = this.#obstacle(candidate.flow, controls.policyFor(candidate.flow), true);
     const entry = reason === undefined ? await this.#afterLimit(candidate, slot, limit, true) : this.#giveUp(slot, reason);
     if (entry.kind === 'refused') breaker.endProbe(candidate.jobId);

@@ -2,6 +2,7 @@ import { deferralDelayMs, type DeferralReason } from '../../shared/domain/task/d
 import type { Flow } from '../../shared/domain/destinations/flow.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
+import type { KnownFlows } from './known-flows.js';
 import type { WakeUps } from './wake-ups.js';
 
 /** So many deferrals within one span, and the head of the queue is full of tasks that cannot start. */
@@ -12,6 +13,8 @@ const LOOKED_AT_ONCE = 250;
 /** Below this share of deferred ones the head is clear enough: the rest is fetched and put back in the usual way. */
 const WORTHWHILE = 0.5;
 const MOST_FLOWS = 100;
+/** Known flows of a host whose jobs are told from "the others" of it. Jobs of further ones are only woken in another turn. */
+const MOST_KNOWN = 500;
 
 /**
  * Clears the head of the queue of tasks whose destinations have no room, hundreds in one call, when it is full of them.
@@ -27,7 +30,7 @@ export class BulkDeferral {
   #restsUntil = 0;
   #isClosed = false;
 
-  constructor(private readonly options: { readonly wakeUps: WakeUps; readonly clock: Clock; /** Monotonic ms. */ readonly now: () => number }) {}
+  constructor(private readonly options: { readonly wakeUps: WakeUps; readonly known: KnownFlows; readonly clock: Clock; /** Monotonic ms. */ readonly now: () => number }) {}
 
   watch(waitingLists: WaitingLists): void {
     this.#shards.push(waitingLists);
@@ -58,13 +61,15 @@ export class BulkDeferral {
 
   async #deferInBulk(flows: readonly (readonly [Flow, DeferralReason])[]): Promise<void> {
     let deferredInAll = 0;
+    // Only "the others" of a host have to be told from known flows.
+    const known = flows.flatMap(([{ id, hostId }]) => (id === hostId ? this.options.known.of(hostId, MOST_KNOWN) : []));
     for (const waitingLists of this.#shards) {
       let share = 1;
       while (share >= WORTHWHILE && !this.#isClosed) {
         const now = this.options.clock();
         const waiting = flows.reduce((most, [flow]) => Math.max(most, this.options.wakeUps.waiting(flow)), 0);
         try {
-          const { looked, deferred } = await waitingLists.bulkDefer(flows, LOOKED_AT_ONCE, now, now + deferralDelayMs(waiting));
+          const { looked, deferred } = await waitingLists.bulkDefer({ flows, known }, LOOKED_AT_ONCE, now, now + deferralDelayMs(waiting));
           share = looked === 0 ? 0 : deferred / looked;
           deferredInAll += deferred;
           if (deferred > 0) for (const [flow] of flows) this.options.wakeUps.expectDeferred(waitingLists, flow, Math.ceil(deferred / flows.length));

@@ -41,6 +41,15 @@ export class Controls {
     return this.#policies.size === 0 ? undefined : policyOf(this.#policies, flow);
   }
 
+  isPaused(name: string): boolean {
+    return this.#policies.get(name)?.isPaused === true;
+  }
+
+  /** Was something set for this name? */
+  hasPolicy(name: string): boolean {
+    return this.#policies.size > 0 && this.#policies.has(name);
+  }
+
   circuit(host: string): Circuit | undefined {
     return this.#circuits.size === 0 ? undefined : this.#circuits.get(host);
   }

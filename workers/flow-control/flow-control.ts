@@ -1,8 +1,8 @@
 import type { BulkheadRules } from '../../shared/domain/flow/bulkhead-rules.js';
 import type { DeferralReason } from '../../shared/domain/task/deferral.js';
 import { isUnsent } from '../../shared/domain/task/outcome.js';
-import { verdictOn, type CircuitRules } from '../../shared/domain/flow/circuit.js';
-import type { Flow } from '../../shared/domain/destinations/flow.js';
+import { verdictOn, type CircuitRules, type SendVerdict } from '../../shared/domain/flow/circuit.js';
+import { flowNamed, flowWithEndpoint, type Flow } from '../../shared/domain/destinations/flow.js';
 import { printReport } from '../../shared/domain/flow/flow-report.js';
 import { refusalWeight } from '../../shared/domain/flow/recent-answers.js';
 import type { WorkerFacts } from '../../shared/domain/flow/worker-facts.js';
@@ -17,9 +17,10 @@ import { CircuitBreaker } from './circuit-breaker.js';
 import { Controls } from './controls.js';
 import { FlowHealth } from './flow-health.js';
 import { FlowStats } from './flow-stats.js';
+import { KnownFlows } from './known-flows.js';
 import { Limiter } from './limiter.js';
 import { LoweredRates } from './lowered-rates.js';
-import { Slots } from './slots.js';
+import { SAYS_NOTHING, Slots, type FailuresInARow } from './slots.js';
 import { Ticker } from './ticker.js';
 import { WakeUps } from './wake-ups.js';
 
@@ -56,6 +57,7 @@ export class FlowControl {
   readonly #limiter: Limiter;
   readonly #stats: FlowStats;
   readonly #health: FlowHealth;
+  readonly #known = new KnownFlows();
   readonly #rates: LoweredRates;
   readonly #breaker: CircuitBreaker;
   readonly #admission: Admission;
@@ -75,8 +77,8 @@ export class FlowControl {
     const health = (this.#health = new FlowHealth({ rules: circuit, workers: () => controls.workers, now }));
     const breaker = (this.#breaker = new CircuitBreaker({ store, controls, slots, health, rules: circuit, workerName, leaseMs, now, logger }));
     const admission = (this.#admission = new Admission({ controls, breaker, rates, slots, limiter, stats, now }));
-    const wakeUps = (this.#wakeUps = new WakeUps({ roomFor: (flow) => admission.roomFor(flow), now }));
-    this.#bulkDeferral = new BulkDeferral({ wakeUps, clock: () => redisClock.now(), now });
+    const wakeUps = (this.#wakeUps = new WakeUps({ roomFor: (flow) => admission.roomFor(flow), isSlow: (flow) => slots.isSlow(flow), now }));
+    this.#bulkDeferral = new BulkDeferral({ wakeUps, known: this.#known, clock: () => redisClock.now(), now });
     this.#ticker = new Ticker({ controls, breaker, rates, slots, wakeUps, report: () => store.putReport(workerName, printReport({ facts, rebuilds: rebuilds(), slots: { total: rules.slots, inUse: slots.inFlight }, samples: stats.sample() })) });
   }
 
@@ -94,6 +96,18 @@ export class FlowControl {
   watch(waitingLists: WaitingLists): void {
     this.#wakeUps.watch(waitingLists);
     this.#bulkDeferral.watch(waitingLists);
+  }
+
+  /**
+   * The flow under which a task's next send is counted, waits and gets its slots: its own, or "the others" of its host. A flow
+   * that an operator set something for is always its own.
+   */
+  resolve(flow: Flow, taskId: string): Flow {
+    if (flow.key !== flow.endpoint && this.#controls.hasPolicy(flow.endpoint)) {
+      // So many flow_keys may wait for one paused endpoint that their waiting lists would be asked in vain all the time.
+      return this.#controls.isPaused(flow.endpoint) && !this.#controls.hasPolicy(flow.key) ? flowNamed(flow.endpoint, flow.host) : flowWithEndpoint(flow);
+    }
+    return this.#controls.hasPolicy(flow.key) ? flow : this.#known.resolve(flow, taskId);
   }
 
   /** May this send start now? Answers at once where it need not wait: see Admission.enter. */
@@ -122,7 +136,7 @@ export class FlowControl {
       if (this.#isCircuitOn && failure !== undefined && isUnsent(failure)) this.#breaker.heedQuota(ticket, failure);
     } else {
       const isTooMuch = this.#health.note(flow, verdict, taskId);
-      this.#slots.leave(slot, verdict.kind === 'failed' && verdict.of === 'endpoint' ? 1 : this.#health.failuresOfHost(flow));
+      this.#slots.leave(slot, this.#failuresInARow(flow, verdict));
       if (this.#isCircuitOn) {
         const refusal = failure === undefined ? 0 : refusalWeight(failure.code, failure.httpStatus);
         row.answers.note(refusal, taskId, slot.startedAt, this.#now());
@@ -135,7 +149,7 @@ export class FlowControl {
   }
 
   /**
-   * To be called before `enter` for a job whose worker died. The dead worker may have held a place of a limited
+   * To be called before `enter` for a job whose worker died, with the flow as it is named. The dead worker may have held a place of a limited
    * destination, and the job may now be put back for a long time without giving that place back.
    */
   recovered(flow: Flow, jobId: string): void {
@@ -152,6 +166,13 @@ export class FlowControl {
   async defer(waitingLists: WaitingLists, flow: Flow, reason: DeferralReason, deferral: Deferral): Promise<void> {
     this.#bulkDeferral.deferred(flow, reason);
     await this.#wakeUps.defer(waitingLists, flow, deferral);
+  }
+
+  /** A failure of the endpoint says nothing of its host, and the other way round: neither window grows or shrinks by it. */
+  #failuresInARow(flow: Flow, verdict: Exclude<SendVerdict, { kind: 'nothing' }>): FailuresInARow {
+    const [ofEndpoint, ofHost] = [this.#health.failuresOfEndpoint(flow), this.#health.failuresOfHost(flow)];
+    if (verdict.kind === 'answered') return { ofEndpoint, ofHost };
+    return verdict.of === 'host' ? { ofEndpoint: SAYS_NOTHING, ofHost } : { ofEndpoint, ofHost: SAYS_NOTHING };
   }
 
   /** No more starts and no more wake-ups: held tasks are deferred now. */

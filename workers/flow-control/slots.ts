@@ -1,15 +1,37 @@
-import { averageLatencyMs, endingSoon, mayStart, mostInFlight, type BulkheadRules } from '../../shared/domain/flow/bulkhead-rules.js';
+import type { Flow } from '../../shared/domain/destinations/flow.js';
+import { averageLatencyMs, endingSoon, hasHostRoom, hasRoom, isSlow, mayStart, roomOfEndpoint, roomOfHost, type BulkheadRules, type EndpointLoad, type HostLoad } from '../../shared/domain/flow/bulkhead-rules.js';
 import { firstWindow, windowAfter, windowAtStart, windowInSilence } from '../../shared/domain/flow/send-window.js';
 
-/** A destination's right to one send; given back with `leave` or `discard`. */
+/** An endpoint's right to one send; given back with `leave` or `discard`. */
 export interface Slot {
-  readonly destination: DestinationSlots;
+  readonly endpoint: EndpointSlots;
   /** Monotonic milliseconds. */
   startedAt: number;
 }
 
-/** Slots of one host, and what this process knows of it. */
-export class DestinationSlots {
+/** What this process knows of one host, all of its endpoints together. */
+export class HostSlots {
+  /** Its endpoints with tasks that wait in their slots. */
+  readonly holding = new Set<EndpointSlots>();
+  /** Endpoints remembered. */
+  endpoints = 0;
+  inFlight = 0;
+  held = 0;
+  /** Failures in a row that blame the host: only these shrink its window. 0: it answered last. */
+  failuresInARow = 0;
+  idleSince = 0;
+  busySince = 0;
+  /** When the window last grew because nothing was answered, monotonic ms. */
+  grewAt = 0;
+
+  constructor(
+    readonly id: string,
+    public window: number,
+  ) {}
+}
+
+/** Slots of one endpoint, and what this process knows of it. */
+export class EndpointSlots {
   /** In the order of their start: the first one is the oldest. */
   readonly slots = new Set<Slot>();
   readonly held: Held[] = [];
@@ -21,7 +43,8 @@ export class DestinationSlots {
   grewAt = 0;
 
   constructor(
-    readonly host: string,
+    readonly id: string,
+    readonly host: HostSlots,
     public window: number,
   ) {}
 
@@ -30,18 +53,36 @@ export class DestinationSlots {
   }
 }
 
+/** How many more tasks may be woken: they will start at once, or be held for a moment. */
+export interface Room {
+  readonly ofFlow: number;
+  /** All flows of the host together. */
+  readonly ofHost: number;
+}
+
+/** What a send says: failures in a row, or 0 where it was answered. */
+export interface FailuresInARow {
+  readonly ofEndpoint: number;
+  readonly ofHost: number;
+}
+
+/** One failure in a row changes no window. */
+export const SAYS_NOTHING = 1;
+
 interface Held {
   readonly admit: (slot: Slot | undefined) => void;
   readonly timer: NodeJS.Timeout;
 }
 
-/** How many destinations are remembered while nothing is sent to them: one costs some 500 bytes. */
+/** How many endpoints are remembered while nothing is sent to them: one costs some 500 bytes. */
 const MAX_REMEMBERED = 10_000;
 const FORGOTTEN_AT_ONCE = 1_000;
+/** Endpoints of one host that are looked at for each slot that gets free: a thousand paths may wait, and each end of a send asks. */
+const LOOKED_AT_ONCE = 8;
 
 export interface SlotsOptions {
   readonly rules: BulkheadRules;
-  /** false: windows are off, and a destination may use its whole share at once. */
+  /** false: windows are off, and an endpoint may use its whole share at once. */
   readonly hasWindows: boolean;
   /** Number of workers in the fleet, this one included; default 1. */
   readonly workers?: () => number;
@@ -50,12 +91,14 @@ export interface SlotsOptions {
 }
 
 /**
- * Shares the slots of this process among destinations: gives a slot at once, after a short hold, or not at all. The rules
- * are pure and stand in shared/domain/flow (bulkhead-rules.ts, send-window.ts).
+ * Shares the slots of this process among hosts, and those of a host among its endpoints: gives a slot at once, after a short
+ * hold, or not at all. The rules are pure and stand in shared/domain/flow (bulkhead-rules.ts, send-window.ts).
  */
 export class Slots {
-  readonly #destinations = new Map<string, DestinationSlots>();
-  readonly #holding = new Set<DestinationSlots>();
+  readonly #endpoints = new Map<string, EndpointSlots>();
+  readonly #hosts = new Map<string, HostSlots>();
+  /** Hosts with tasks that wait in their slots. */
+  readonly #holding = new Set<HostSlots>();
   #inFlight = 0;
 
   constructor(private readonly options: SlotsOptions) {}
@@ -64,100 +107,131 @@ export class Slots {
     return this.#inFlight;
   }
 
-  /** Destinations remembered; bounded. */
+  /** Endpoints remembered; bounded. */
   get remembered(): number {
-    return this.#destinations.size;
+    return this.#endpoints.size;
+  }
+
+  /** Hosts remembered: not one more than endpoints. */
+  get rememberedHosts(): number {
+    return this.#hosts.size;
   }
 
   /**
-   * @param ignoresWindow true: the window of the destination does not count, only its share of the slots
+   * @param ignoresWindow true: windows do not count, only shares of the slots
    * @returns undefined: the task has to be put back
    */
-  enter(host: string, ignoresWindow = false): Slot | undefined | Promise<Slot | undefined> {
-    const destination = this.destination(host);
-    const { slots, held, latencyMs } = destination;
+  enter(flow: Flow, ignoresWindow = false): Slot | undefined | Promise<Slot | undefined> {
+    const endpoint = this.endpoint(flow);
+    const { host } = endpoint;
     const { rules, now } = this.options;
-    if (slots.size === 0) destination.window = windowAtStart(destination.window, now() - destination.idleSince, this.#firstWindow);
-    this.#growInSilence(destination);
-    const [oldest] = slots;
-    const oldestMs = oldest === undefined ? 0 : now() - oldest.startedAt;
-    const start = mayStart({ inFlight: slots.size, held: held.length, latencyMs, oldestMs, window: this.#windowOf(destination, ignoresWindow) }, this.#inFlight, rules);
+    if (endpoint.slots.size === 0) endpoint.window = windowAtStart(endpoint.window, now() - endpoint.idleSince, this.#firstWindow);
+    if (host.inFlight === 0) host.window = windowAtStart(host.window, now() - host.idleSince, this.#firstWindow);
+    this.#growInSilence(endpoint);
+    const start = mayStart(this.#loadOf(endpoint, ignoresWindow), this.#hostLoadOf(host, ignoresWindow), this.#inFlight, rules);
     switch (start.kind) {
       case 'start':
-        return this.#start(destination);
+        return this.#start(endpoint);
       case 'defer':
         return undefined;
       case 'hold':
-        return this.#hold(destination, start.holdMs);
+        return this.#hold(endpoint, start.holdMs);
     }
   }
 
   /** Gives a slot whatever the rules say: for a single probe. */
-  force(host: string): Slot {
-    return this.#start(this.destination(host));
+  force(flow: Flow): Slot {
+    return this.#start(this.endpoint(flow));
   }
 
   /** The send of the slot begins only now: it had to wait for a permission. */
   begin(slot: Slot): void {
     // Taken out and put back, because the first of the set has to be the oldest.
-    if (!slot.destination.slots.delete(slot)) return;
+    if (!slot.endpoint.slots.delete(slot)) return;
     slot.startedAt = this.options.now();
-    slot.destination.slots.add(slot);
+    slot.endpoint.slots.add(slot);
   }
 
-  /** @param failuresInARow of the destination, this send included; 0: it answered */
-  leave(slot: Slot, failuresInARow: number): void {
-    const { destination } = slot;
-    const inFlight = destination.slots.size;
-    if (!destination.slots.delete(slot)) return;
+  /** @param failures this send included */
+  leave(slot: Slot, failures: FailuresInARow): void {
+    const { endpoint } = slot;
+    const { host } = endpoint;
+    const inFlight = endpoint.slots.size;
+    if (!endpoint.slots.delete(slot)) return;
     const { now, rules } = this.options;
-    destination.failuresInARow = failuresInARow;
-    destination.latencyMs = averageLatencyMs(destination.latencyMs, now() - slot.startedAt);
-    destination.window = windowAfter(destination.window, inFlight, failuresInARow, rules.slots);
-    this.#freed(destination);
+    endpoint.failuresInARow = failures.ofEndpoint;
+    host.failuresInARow = failures.ofHost;
+    endpoint.latencyMs = averageLatencyMs(endpoint.latencyMs, now() - slot.startedAt);
+    endpoint.window = windowAfter(endpoint.window, inFlight, failures.ofEndpoint, rules.slots);
+    host.window = windowAfter(host.window, host.inFlight, failures.ofHost, rules.slots);
+    this.#freed(endpoint);
   }
 
   /** Gives a slot back from which nothing can be learnt: nothing was sent, or the failure was ours. */
   discard(slot: Slot): void {
-    if (slot.destination.slots.delete(slot)) this.#freed(slot.destination);
+    if (slot.endpoint.slots.delete(slot)) this.#freed(slot.endpoint);
   }
 
   /** Refuses all tasks that are held: they are put back. */
   releaseHeld(): void {
-    for (const { held } of this.#holding) {
-      for (const { timer, admit } of held.splice(0)) {
-        clearTimeout(timer);
-        admit(undefined);
+    for (const host of this.#holding) {
+      for (const { held } of host.holding) {
+        for (const { timer, admit } of held.splice(0)) {
+          clearTimeout(timer);
+          admit(undefined);
+        }
       }
+      host.holding.clear();
+      host.held = 0;
     }
     this.#holding.clear();
   }
 
-  /** How many more tasks of the destination may be woken: they will start at once, or be held for a moment. */
-  room(host: string, ignoresWindow = false): number {
+  room(flow: Flow, ignoresWindow = false): Room {
     const { rules } = this.options;
-    const destination = this.#destinations.get(host);
-    if (destination === undefined) return mostInFlight(this.#windowOf({ window: this.#firstWindow }, ignoresWindow), this.#inFlight, rules);
-    this.#growInSilence(destination);
-    const { slots, held, latencyMs } = destination;
-    const most = mostInFlight(this.#windowOf(destination, ignoresWindow), this.#inFlight, rules);
-    return Math.max(0, most + endingSoon({ inFlight: slots.size, latencyMs }, rules) - slots.size - held.length);
+    const endpoint = this.#endpoints.get(flow.id);
+    const host = this.#hosts.get(flow.hostId);
+    if (endpoint !== undefined) this.#growInSilence(endpoint);
+    const load = endpoint === undefined ? this.#unknown(ignoresWindow) : this.#loadOf(endpoint, ignoresWindow);
+    const hostLoad = host === undefined ? this.#unknown(ignoresWindow) : this.#hostLoadOf(host, ignoresWindow);
+    const ending = endingSoon(load, rules);
+    return {
+      ofFlow: Math.max(0, roomOfEndpoint(load, hostLoad, this.#inFlight, rules) + ending - load.held),
+      ofHost: Math.max(0, roomOfHost(hostLoad, this.#inFlight, rules) + ending - (host?.held ?? 0)),
+    };
   }
 
-  /** Sends to the host begin slowly again, and its failures are forgotten. */
-  restart(host: string): void {
-    const destination = this.#destinations.get(host);
-    if (destination === undefined) return;
-    destination.window = Math.min(destination.window, this.#firstWindow);
-    destination.failuresInARow = 0;
+  /** Does it answer slowly, or not at all, as far as this process knows? */
+  isSlow(flow: Flow): boolean {
+    const endpoint = this.#endpoints.get(flow.id);
+    return endpoint !== undefined && isSlow(this.#loadOf(endpoint, false), this.options.rules);
   }
 
-  destination(host: string): DestinationSlots {
-    const known = this.#destinations.get(host);
+  /** @param id of a host or an endpoint. Sends to it begin slowly again, and its failures are forgotten. */
+  restart(id: string): void {
+    for (const one of [this.#hosts.get(id), this.#endpoints.get(id)]) {
+      if (one === undefined) continue;
+      one.window = Math.min(one.window, this.#firstWindow);
+      one.failuresInARow = 0;
+    }
+  }
+
+  endpoint(flow: Flow): EndpointSlots {
+    const known = this.#endpoints.get(flow.id);
     if (known !== undefined) return known;
     this.#forgetSome();
-    const made = new DestinationSlots(host, this.#firstWindow);
-    this.#destinations.set(host, made);
+    const host = this.#host(flow.hostId);
+    host.endpoints += 1;
+    const made = new EndpointSlots(flow.id, host, this.#firstWindow);
+    this.#endpoints.set(flow.id, made);
+    return made;
+  }
+
+  #host(id: string): HostSlots {
+    const known = this.#hosts.get(id);
+    if (known !== undefined) return known;
+    const made = new HostSlots(id, this.#firstWindow);
+    this.#hosts.set(id, made);
     return made;
   }
 
@@ -165,67 +239,121 @@ export class Slots {
     return firstWindow(this.options.workers?.() ?? 1);
   }
 
-  #start(destination: DestinationSlots): Slot {
-    const slot = { destination, startedAt: this.options.now() };
-    destination.slots.add(slot);
+  #start(endpoint: EndpointSlots): Slot {
+    const { host } = endpoint;
+    const slot = { endpoint, startedAt: this.options.now() };
+    endpoint.slots.add(slot);
+    if (host.inFlight === 0) host.busySince = slot.startedAt;
+    host.inFlight += 1;
     this.#inFlight += 1;
     return slot;
   }
 
-  #freed(destination: DestinationSlots): void {
+  #freed(endpoint: EndpointSlots): void {
+    const { host } = endpoint;
     this.#inFlight -= 1;
-    if (destination.slots.size === 0) destination.idleSince = this.options.now();
+    host.inFlight -= 1;
+    if (endpoint.slots.size === 0) endpoint.idleSince = this.options.now();
+    if (host.inFlight === 0) host.idleSince = this.options.now();
     if (this.#holding.size === 0) return;
-    this.#admitHeld(destination);
-    // One slot less in use raises the threshold of all destinations.
-    for (const other of this.#holding) this.#admitHeld(other);
+    this.#admitHeld(endpoint);
+    // One slot less in use raises the threshold of all hosts.
+    for (const other of this.#holding) this.#admitHeldOf(other);
   }
 
-  #growInSilence(destination: DestinationSlots): void {
-    const { slots, window, failuresInARow } = destination;
-    if (slots.size < window) return;
-    const [oldest] = slots;
-    const at = this.options.now();
-    const silentMs = at - Math.max(oldest?.startedAt ?? at, destination.grewAt);
-    destination.window = windowInSilence(window, slots.size, failuresInARow, silentMs, this.options.rules.slots);
-    if (destination.window > window) destination.grewAt = at;
+  #growInSilence(endpoint: EndpointSlots): void {
+    const { host } = endpoint;
+    const { slots } = this.options.rules;
+    if (endpoint.slots.size >= endpoint.window) {
+      const [oldest] = endpoint.slots;
+      const at = this.options.now();
+      const grown = windowInSilence(endpoint.window, endpoint.slots.size, endpoint.failuresInARow, at - Math.max(oldest?.startedAt ?? at, endpoint.grewAt), slots);
+      if (grown > endpoint.window) [endpoint.window, endpoint.grewAt] = [grown, at];
+    }
+    if (host.inFlight >= host.window) {
+      const at = this.options.now();
+      const grown = windowInSilence(host.window, host.inFlight, host.failuresInARow, at - Math.max(host.busySince, host.grewAt), slots);
+      if (grown > host.window) [host.window, host.grewAt] = [grown, at];
+    }
   }
 
-  #hold(destination: DestinationSlots, holdMs: number): Promise<Slot | undefined> {
+  #hold(endpoint: EndpointSlots, holdMs: number): Promise<Slot | undefined> {
+    const { host } = endpoint;
     return new Promise((admit) => {
       const held: Held = {
         admit,
         timer: setTimeout(() => {
-          destination.held.splice(destination.held.indexOf(held), 1);
-          if (destination.held.length === 0) this.#holding.delete(destination);
+          endpoint.held.splice(endpoint.held.indexOf(held), 1);
+          host.held -= 1;
+          this.#dropIfNoneIsHeld(endpoint);
           admit(undefined);
         }, holdMs),
       };
-      destination.held.push(held);
-      this.#holding.add(destination);
+      endpoint.held.push(held);
+      host.held += 1;
+      host.holding.add(endpoint);
+      this.#holding.add(host);
     });
   }
 
-  #admitHeld(destination: DestinationSlots): void {
-    while (destination.held.length > 0 && destination.slots.size < mostInFlight(this.#windowOf(destination, false), this.#inFlight, this.options.rules)) {
-      const held = destination.held.shift();
-      clearTimeout(held?.timer);
-      held?.admit(this.#start(destination));
+  /** The endpoints of a host take turns. */
+  #admitHeldOf(host: HostSlots): void {
+    for (let left = Math.min(host.holding.size, LOOKED_AT_ONCE); left > 0; left -= 1) {
+      if (!hasHostRoom(this.#hostLoadOf(host, false), this.#inFlight, this.options.rules)) return;
+      const [endpoint] = host.holding;
+      if (endpoint === undefined) return;
+      this.#admitHeld(endpoint);
+      if (!host.holding.delete(endpoint)) continue;
+      host.holding.add(endpoint);
     }
-    if (destination.held.length === 0) this.#holding.delete(destination);
   }
 
-  #windowOf({ window }: Pick<DestinationSlots, 'window'>, ignoresWindow: boolean): number {
+  #admitHeld(endpoint: EndpointSlots): void {
+    const { held, host } = endpoint;
+    while (held.length > 0 && hasRoom(this.#loadOf(endpoint, false), this.#hostLoadOf(host, false), this.#inFlight, this.options.rules)) {
+      const first = held.shift();
+      host.held -= 1;
+      clearTimeout(first?.timer);
+      first?.admit(this.#start(endpoint));
+    }
+    this.#dropIfNoneIsHeld(endpoint);
+  }
+
+  #dropIfNoneIsHeld(endpoint: EndpointSlots): void {
+    if (endpoint.held.length > 0) return;
+    const { host } = endpoint;
+    host.holding.delete(endpoint);
+    if (host.holding.size === 0) this.#holding.delete(host);
+  }
+
+  #loadOf({ slots, held, latencyMs, window }: EndpointSlots, ignoresWindow: boolean): EndpointLoad {
+    const [oldest] = slots;
+    const oldestMs = oldest === undefined ? 0 : this.options.now() - oldest.startedAt;
+    return { inFlight: slots.size, held: held.length, latencyMs, oldestMs, window: this.#windowOf(window, ignoresWindow) };
+  }
+
+  #hostLoadOf({ inFlight, window }: HostSlots, ignoresWindow: boolean): HostLoad {
+    return { inFlight, window: this.#windowOf(window, ignoresWindow) };
+  }
+
+  #unknown(ignoresWindow: boolean): EndpointLoad {
+    return { inFlight: 0, held: 0, latencyMs: undefined, oldestMs: 0, window: this.#windowOf(this.#firstWindow, ignoresWindow) };
+  }
+
+  #windowOf(window: number, ignoresWindow: boolean): number {
     return this.options.hasWindows && !ignoresWindow ? window : Infinity;
   }
 
   /** Many at once, oldest first: the search for the oldest entry of a Map gets slower with each one deleted before it. */
   #forgetSome(): void {
-    if (this.#destinations.size < MAX_REMEMBERED) return;
+    if (this.#endpoints.size < MAX_REMEMBERED) return;
     let left = FORGOTTEN_AT_ONCE;
-    for (const [host, destination] of this.#destinations) {
-      if (!destination.isIdle) continue;
-      this.#destinations.delete(host);
+    for (const [id, endpoint] of this.#endpoints) {
+      if (!endpoint.isIdle) continue;
+      this.#endpoints.delete(id);
+      const { host } = endpoint;
+      host.endpoints -= 1;
+      if (host.endpoints === 0) this.#hosts.delete(host.id);
       left -= 1;
       if (left === 0) return;
     }

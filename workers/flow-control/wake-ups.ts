@@ -1,6 +1,7 @@
 import { flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
 import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
 import type { Deferral, WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
+import type { Room } from './slots.js';
 
 /** Waiting lists looked at in one tick, a shard. Redis chooses them at random, so each has its turn. */
 const LISTS_PER_TICK = 100;
@@ -23,15 +24,28 @@ interface WaitingFlow {
   isAskedAgain: boolean;
 }
 
-/** Tasks that we woke in one call and that are not here yet. They will take the room of their host. */
+/** Flows that share the room of a host: its endpoints, its topics, and flow_keys. The next one to be woken stands first. */
+interface FlowsOfHost {
+  readonly quick: Set<WaitingFlow>;
+  /** Those that answer slowly, or not at all. A slot that one of them gets is gone for a long time. */
+  readonly slow: Set<WaitingFlow>;
+  turns: number;
+}
+
+/** One turn of so many belongs to slow flows first. */
+const SLOW_TURN = 4;
+
+/** Tasks that we woke in one call and that are not here yet. They will take the room of their flow and of their host. */
 interface Woken {
   count: number;
   readonly at: number;
 }
 
 export interface WakeUpsOptions {
-  /** How many sends of the flow may start now. A promise where Redis has to be asked. */
-  readonly roomFor: (flow: Flow) => number | Promise<number>;
+  /** How many sends may start now. A promise where Redis has to be asked. */
+  readonly roomFor: (flow: Flow) => Room | Promise<Room>;
+  /** Whether it answers slowly, or not at all. */
+  readonly isSlow: (flow: Flow) => boolean;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -43,17 +57,17 @@ export interface WakeUpsOptions {
 export class WakeUps {
   readonly #shards: WaitingLists[] = [];
   readonly #flows = new Map<string, WaitingFlow>();
-  /** Flows that share the room of a host: flow_keys of an origin, topics of a cluster. The next one to be woken stands first. */
-  readonly #hosts = new Map<string, Set<WaitingFlow>>();
-  /** Woken jobs of each host, the oldest first. */
-  readonly #expected = new Map<string, Woken[]>();
+  readonly #hosts = new Map<string, FlowsOfHost>();
+  /** Woken jobs of each flow and of each host. The room of a fast flow is not taken by woken tasks of slow ones. */
+  readonly #expectedOfFlow = new Expected();
+  readonly #expectedOfHost = new Expected();
   #isClosed = false;
 
   constructor(private readonly options: WakeUpsOptions) {}
 
   /** Flows and hosts that are remembered: those with tasks waiting, and for a second those that had some. */
   get remembered(): number {
-    return this.#flows.size + this.#expected.size;
+    return this.#flows.size + this.#expectedOfHost.size;
   }
 
   /** Begins to wake tasks of one more shard. */
@@ -61,11 +75,11 @@ export class WakeUps {
     this.#shards.push(waitingLists);
   }
 
-  /** A task of the host is here: perhaps one that was woken. */
-  arrived({ hostId }: Flow): void {
-    if (this.#expected.size === 0) return;
-    const expected = this.#expected.get(hostId)?.find(({ count }) => count > 0);
-    if (expected !== undefined) expected.count -= 1;
+  /** A task of the flow is here: perhaps one that was woken. */
+  arrived({ id, hostId }: Flow): void {
+    if (this.#expectedOfHost.size === 0 || !this.#expectedOfHost.arrived(hostId)) return;
+    // It may have waited among "the others" of its host, before its endpoint was known.
+    if (!this.#expectedOfFlow.arrived(id)) this.#expectedOfFlow.arrived(hostId);
   }
 
   /** Tasks that wait for the destination, as far as this process knows. */
@@ -106,8 +120,8 @@ export class WakeUps {
         if (!depths.has(waitingLists)) depths.set(waitingLists, 1);
       }
     }
-    // Forgets expected tasks that other processes fetched: they never arrive here.
-    for (const host of this.#expected.keys()) this.#expectedOf(host);
+    this.#expectedOfFlow.forgetLate(this.options.now());
+    this.#expectedOfHost.forgetLate(this.options.now());
     let left = Math.min(this.#flows.size, 2 * LISTS_PER_TICK);
     for (const [waitingList, waiting] of this.#flows) {
       if (left === 0) break;
@@ -136,11 +150,20 @@ export class WakeUps {
   #wakeNext(host: string): WaitingFlow | undefined {
     const flows = this.#hosts.get(host);
     if (flows === undefined) return undefined;
-    for (let left = Math.min(flows.size, FLOWS_ASKED); left > 0; left -= 1) {
-      const [waiting] = flows;
+    flows.turns += 1;
+    const [first, second] = flows.turns % SLOW_TURN === 0 ? [flows.slow, flows.quick] : [flows.quick, flows.slow];
+    return this.#wakeNextOf(first, flows) ?? this.#wakeNextOf(second, flows);
+  }
+
+  #wakeNextOf(some: Set<WaitingFlow>, { quick, slow }: FlowsOfHost): WaitingFlow | undefined {
+    for (let left = Math.min(some.size, FLOWS_ASKED); left > 0; left -= 1) {
+      const [waiting] = some;
       if (waiting === undefined) return undefined;
-      flows.delete(waiting);
-      flows.add(waiting);
+      const itsSet = this.options.isSlow(waiting.flow) ? slow : quick;
+      some.delete(waiting);
+      itsSet.add(waiting);
+      // One that has become slow waits for the turn of those.
+      if (some === quick && itsSet === slow) continue;
       if (this.#wakeSoon(waiting)) return waiting;
     }
     return undefined;
@@ -154,7 +177,7 @@ export class WakeUps {
       return true;
     }
     const room = this.options.roomFor(waiting.flow);
-    if (typeof room === 'number' && room - this.#expectedOf(waiting.flow.hostId) <= 0) return false;
+    if (!(room instanceof Promise) && this.#left(waiting.flow, room) <= 0) return false;
     waiting.isWaking = true;
     void this.#wake(waiting, room).then((isRoomLeft) => {
       const { isAskedAgain } = waiting;
@@ -167,17 +190,17 @@ export class WakeUps {
   }
 
   /** @returns whether room is left. Never fails. */
-  async #wake(waiting: WaitingFlow, roomNow: number | Promise<number>): Promise<boolean> {
+  async #wake(waiting: WaitingFlow, roomNow: Room | Promise<Room>): Promise<boolean> {
     const { flow, depths } = waiting;
     const waitingList = flow.id;
     let room: number;
     try {
       // Where the room is known nothing is awaited: meanwhile another flow of the host could use the same room.
-      room = (typeof roomNow === 'number' ? roomNow : await roomNow) - this.#expectedOf(flow.hostId);
+      room = this.#left(flow, roomNow instanceof Promise ? await roomNow : roomNow);
       for (const waitingLists of depths.keys()) {
         if (room <= 0) return false;
         const wanted = Math.min(room, MOST_WOKEN_AT_ONCE);
-        const expected = this.#expect(flow.hostId, wanted);
+        const expected = [this.#expectedOfFlow.expect(waitingList, wanted, this.options.now()), this.#expectedOfHost.expect(flow.hostId, wanted, this.options.now())];
         let woken = 0;
         try {
           const reply = await waitingLists.wake(waitingList, wanted);
@@ -185,7 +208,7 @@ export class WakeUps {
           if (reply.left === 0) depths.delete(waitingLists);
           else depths.set(waitingLists, reply.left);
         } finally {
-          expected.count -= wanted - woken;
+          for (const each of expected) each.count -= wanted - woken;
         }
         room -= woken;
       }
@@ -200,26 +223,16 @@ export class WakeUps {
     // Another one may stand in its place by now.
     if (this.#flows.get(waitingList) === waiting) this.#flows.delete(waitingList);
     const flows = this.#hosts.get(waiting.flow.hostId);
-    flows?.delete(waiting);
-    if (flows?.size === 0) this.#hosts.delete(waiting.flow.hostId);
+    if (flows === undefined) return;
+    flows.quick.delete(waiting);
+    flows.slow.delete(waiting);
+    if (flows.quick.size + flows.slow.size === 0) this.#hosts.delete(waiting.flow.hostId);
   }
 
-  #expect(host: string, count: number): Woken {
-    const woken = { count, at: this.options.now() };
-    const all = this.#expected.get(host);
-    if (all === undefined) this.#expected.set(host, [woken]);
-    else all.push(woken);
-    return woken;
-  }
-
-  #expectedOf(host: string): number {
-    const all = this.#expected.get(host);
-    if (all === undefined) return 0;
-    const oldestAt = this.options.now() - EXPECT_FOR_MS;
-    const current = all.filter(({ count, at }) => count > 0 && at >= oldestAt);
-    if (current.length === 0) this.#expected.delete(host);
-    else this.#expected.set(host, current);
-    return current.reduce((sum, { count }) => sum + count, 0);
+  /** Room that is not taken by woken tasks that are on their way. */
+  #left({ id, hostId }: Flow, { ofFlow, ofHost }: Room): number {
+    const now = this.options.now();
+    return Math.min(ofFlow - this.#expectedOfFlow.count(id, now), ofHost - this.#expectedOfHost.count(hostId, now));
   }
 
   #flowOf(flow: Flow): WaitingFlow {
@@ -229,8 +242,47 @@ export class WakeUps {
     const made: WaitingFlow = { flow, depths: new Map(), isWaking: false, isAskedAgain: false };
     this.#flows.set(waitingList, made);
     const flows = this.#hosts.get(flow.hostId);
-    if (flows === undefined) this.#hosts.set(flow.hostId, new Set([made]));
-    else flows.add(made);
+    if (flows === undefined) this.#hosts.set(flow.hostId, { quick: new Set([made]), slow: new Set(), turns: 0 });
+    else flows.quick.add(made);
     return made;
+  }
+}
+
+/** Woken jobs that are on their way, by the id of a flow or a host, the oldest first. */
+class Expected {
+  readonly #woken = new Map<string, Woken[]>();
+
+  get size(): number {
+    return this.#woken.size;
+  }
+
+  expect(id: string, count: number, at: number): Woken {
+    const woken = { count, at };
+    const all = this.#woken.get(id);
+    if (all === undefined) this.#woken.set(id, [woken]);
+    else all.push(woken);
+    return woken;
+  }
+
+  /** @returns false: none was expected */
+  arrived(id: string): boolean {
+    const expected = this.#woken.get(id)?.find(({ count }) => count > 0);
+    if (expected === undefined) return false;
+    expected.count -= 1;
+    return true;
+  }
+
+  /** Forgets those that other processes fetched: they never arrive here. */
+  forgetLate(now: number): void {
+    for (const id of this.#woken.keys()) this.count(id, now);
+  }
+
+  count(id: string, now: number): number {
+    const all = this.#woken.get(id);
+    if (all === undefined) return 0;
+    const current = all.filter(({ count, at }) => count > 0 && at >= now - EXPECT_FOR_MS);
+    if (current.length === 0) this.#woken.delete(id);
+    else this.#woken.set(id, current);
+    return current.reduce((sum, { count }) => sum + count, 0);
   }
 }

@@ -6,7 +6,7 @@
  * | to `https://api.example.com/orders?x=1` | `https://api.example.com/orders` | the same | `https://api.example.com` |
  * | the same with flow_key `tenant-7` | `tenant-7` | `https://api.example.com/orders` | `https://api.example.com` |
  * | to the topic orders of KAFKA_BROKERS | `kafka://default/orders` | the same | `kafka://default` |
- * | any of "the others" of a host: see known-flows.ts | the host | the host | `https://api.example.com` |
+ * | any of "the others" of a host: see workers/flow-control/known-flows.ts | the host | the host | `https://api.example.com` |
  */
 export interface Flow {
   /** What operators set limits for, pause and look at: the endpoint (origin + path, no query), the topic, or the task's flow_key. */
@@ -42,6 +42,14 @@ export function deadFlowOf({ key, host, endpoint }: Flow): Flow {
   return flowNamed(key, host, { endpoint, isDead: true });
 }
 
+/**
+ * The flow of a flow_key's tasks to one endpoint, with an `id` that keeps both names: their waiting list can be asked for room by
+ * what was set for the endpoint.
+ */
+export function flowWithEndpoint(flow: Flow): Flow {
+  return { ...flow, id: idOf(flow.key, flow.host, flow.endpoint, flow.isDead) };
+}
+
 const DEAD = 'dead';
 
 /**
@@ -55,7 +63,7 @@ function idOf(key: string, host: string, endpoint: string, isDead: boolean): str
   return key === host ? key : `${key}\n${host}`;
 }
 
-/** The flow of an `id`, such as the name of a waiting list; that of a flow_key does not say which endpoint it goes to. */
+/** The flow of an `id`, such as the name of a waiting list; that of a flow_key says which endpoint it goes to only by flowWithEndpoint. */
 export function flowOfId(id: string): Flow {
   const [key = id, host = key, endpoint = '', phase] = id.split('\n');
   const isDead = phase === DEAD;

@@ -89,6 +89,6 @@ export function defaultClusterNames(defaultBrokers: DefaultBrokers): readonly [h
  * May the flow's key come from the destination alone, so that tasks without a flow_key belong to it? Endpoints and topics are
  * such keys.
  */
-export function isNamedByDestination({ key, host }: Flow): boolean {
+export function isNamedByDestination({ key, host }: Pick<Flow, 'key' | 'host'>): boolean {
   return key.startsWith(`${host}/`);
 }

@@ -85,16 +85,22 @@ return {woken, left}
  * It is what BullMQ's moveToDelayed does to a job, less the lock that this one has not got. A marker is not needed:
  * no worker waits for the end of a safety time.
  *
+ * The waiting list of a host holds "the others" of it: single tasks whose endpoint no second task has shown to be one. A job goes
+ * there only if its own flow is not known, and if the jobs that are looked at hold no second one of it. Otherwise
+ * a thousand tasks to one fast endpoint, which no worker has fetched yet, would wait behind the slow ones.
+ *
  * KEYS 1 prioritized, 2 delayed, 3 waiting lists. ARGV 1 key prefix of jobs, 2 how many to look at, 3 now (ms), 4 until (ms),
- * 5 key prefix of waiting lists, 6 how many names the default cluster has, 7... these names, the one to be used first; then what the
- * fields say of a flow's jobs (\`namesOfFlow\`), the waiting list, and why its tasks wait, in turn.
+ * 5 key prefix of waiting lists, 6 how many names the default cluster has, 7... these names, the one to be used first; then how many
+ * flows are known, their ids; then what a job has to be (`matchesOf`), the waiting list, and why its tasks wait, in turn.
  * @returns {looked at, deferred}
  */
 const bulkDefer = `${unpackSearchFieldsLua}${readFailureFieldsLua}
-local isDefaultCluster, waitingListOf, reasonOf = {}, {}, {}
+local isDefaultCluster, isKnown, waitingListOf, reasonOf = {}, {}, {}, {}
 local names = tonumber(ARGV[6])
 for index = 7, 6 + names do isDefaultCluster[ARGV[index]] = true end
-for index = 7 + names, #ARGV, 3 do
+local known = 7 + names
+for index = known + 1, known + tonumber(ARGV[known]) do isKnown[ARGV[index]] = true end
+for index = known + tonumber(ARGV[known]) + 1, #ARGV, 3 do
   waitingListOf[ARGV[index]] = ARGV[index + 1]
   reasonOf[ARGV[index + 1]] = ARGV[index + 2]
 end
@@ -103,19 +109,34 @@ local function canonical(name)
   local cluster, rest = string.match(name, '^(kafka://[^/]+)(.*)$')
   return isDefaultCluster[cluster or ''] and ARGV[7] .. rest or name
 end
-local function waitingListOfJob(packed, failure, attemptsMade)
+-- {id of the flow, endpoint, host, whether it has a flow_key}, or nil for a job that is to be left.
+local function flowOfJob(packed, failure, attemptsMade)
   local fields = unpackSearchFields(packed)
   if not fields or phaseOf(failure, attemptsMade) ~= 'delivery' then return nil end
-  local host, path, flowKey, flowName = canonical(fields[4]), fields[5], fields[6], fields[7]
-  if flowKey == '' then return waitingListOf[host] or waitingListOf[host .. path] end
-  return waitingListOf[canonical(flowName == '' and flowKey or flowName) .. '\\n' .. host]
+  local host, flowKey, flowName = canonical(fields[4]), fields[6], fields[7]
+  local endpoint = host .. fields[5]
+  if flowKey == '' then return {endpoint .. '\\n' .. host, endpoint, host, false} end
+  return {canonical(flowName == '' and flowKey or flowName) .. '\\n' .. host, endpoint, host, true}
 end
 local found, deferred = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[2]) - 1), 0
+local seenOf, flowAt, jobsOf = {}, {}, {}
 for nth, id in ipairs(found) do
-  local job = ARGV[1] .. id
-  local seen = redis.call('HMGET', job, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}', '${jobField.fetches}', '${jobField.log}')
-  local waitingList = waitingListOfJob(seen[1], seen[2], seen[3])
+  local seen = redis.call('HMGET', ARGV[1] .. id, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}', '${jobField.fetches}', '${jobField.log}')
+  local flow = flowOfJob(seen[1], seen[2], seen[3])
+  seenOf[nth] = seen
+  flowAt[nth] = flow
+  if flow then jobsOf[flow[1]] = (jobsOf[flow[1]] or 0) + 1 end
+end
+local function waitingListOfJob(flow)
+  local id, endpoint, host, hasFlowKey = flow[1], flow[2], flow[3], flow[4]
+  local own = hasFlowKey and (waitingListOf[id .. '\\n' .. endpoint] or waitingListOf['\\n' .. endpoint]) or waitingListOf[id]
+  if own then return own end
+  return not isKnown[id] and jobsOf[id] == 1 and waitingListOf[host] or nil
+end
+for nth, id in ipairs(found) do
+  local waitingList = flowAt[nth] and waitingListOfJob(flowAt[nth])
   if waitingList then
+    local job, seen = ARGV[1] .. id, seenOf[nth]
     redis.call('ZREM', KEYS[1], id)
     redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * 0x1000, id)
     redis.call('HSET', job, '${jobField.deferredAt}', seen[4] or '0', '${jobField.waitsFor}', reasonOf[waitingList], '${jobField.waitingList}', waitingList)

@@ -16,17 +16,24 @@ export interface Deferral extends PutBack {
   readonly since: number;
 }
 
+/** Flows whose due jobs are to be deferred, and why. */
+export interface BulkDeferral {
+  readonly flows: readonly (readonly [Flow, DeferralReason])[];
+  /** Ids of known flows: their jobs are not among "the others" of a host. */
+  readonly known: readonly string[];
+}
+
 /**
- * The search fields of a flow's jobs, as bulkDefer builds them.
+ * What a job has to be, so that bulkDefer takes it for a job of the flow.
  *
- * | flow | jobs without a flow_key | with one |
- * |---|---|---|
- * | an origin | `https://api.example.com` | `tenant-7\nhttps://api.example.com` |
- * | a topic | `kafka://broker-1:9092/orders` | `tenant-7\nkafka://broker-1:9092` |
+ * | flow | matches |
+ * |---|---|
+ * | an endpoint, a topic, a flow_key | its id: `https://api.example.com/x\nhttps://api.example.com` |
+ * | an endpoint that is paused | also `\nhttps://api.example.com/x`: all flow_keys of it |
+ * | "the others" of a host | the host: `https://api.example.com` |
  */
-function namesOfFlow(flow: Flow): string[] {
-  const withFlowKey = `${flow.key}\n${flow.host}`;
-  return isNamedByDestination(flow) ? [flow.key, withFlowKey] : [withFlowKey];
+function matchesOf({ key, host, id }: Flow, reason: DeferralReason): string[] {
+  return reason === 'paused' && isNamedByDestination({ key, host }) ? [id, `\n${key}`] : [id];
 }
 
 /**
@@ -65,15 +72,16 @@ export class WaitingLists {
   }
 
   /**
-   * Defers those of the first `count` due jobs whose deliveries are of one of these flows; dead letters stay.
+   * Defers those of the first `count` due jobs whose deliveries are of one of these flows; dead letters stay. A flow whose key is
+   * its host stands for "the others" of the host.
    * @param now   milliseconds since the epoch
    * @param until when they come back if no worker wakes them
    */
-  async bulkDefer(flows: readonly (readonly [Flow, DeferralReason])[], count: number, now: number, until: number): Promise<{ looked: number; deferred: number }> {
+  async bulkDefer({ flows, known }: BulkDeferral, count: number, now: number, until: number): Promise<{ looked: number; deferred: number }> {
     const { client, keys } = this.shard;
     const clusterNames = defaultClusterNames(this.defaultBrokers);
-    const names = flows.flatMap(([flow, reason]) => namesOfFlow(flow).flatMap((name) => [name, flow.id, reason]));
-    const reply: unknown = await client.runCommand('krsBulkDefer', [keys.prioritized, keys.delayed, keys.waitingLists, keys.base, count, now, until, keys.waitingList(''), clusterNames.length, ...clusterNames, ...names]);
+    const matches = flows.flatMap(([flow, reason]) => matchesOf(flow, reason).flatMap((match) => [match, flow.id, reason]));
+    const reply: unknown = await client.runCommand('krsBulkDefer', [keys.prioritized, keys.delayed, keys.waitingLists, keys.base, count, now, until, keys.waitingList(''), clusterNames.length, ...clusterNames, known.length, ...known, ...matches]);
     // The script's own answer.
     const [looked, deferred] = reply as [number, number];
     return { looked, deferred };

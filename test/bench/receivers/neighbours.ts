@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
 
 /**
- * Receivers of a noisy-neighbour run, in a process of its own: one fast origin and some slow ones, each on a port of
- * its own. Arguments: how many slow ones, their delay in ms.
- * Over IPC: {ports: [fast, ...slow]}; {fast: n, slow: n} -> {ready: true}, then {done: Arrivals} when all have come,
+ * Receivers of a noisy-neighbour run, in a process of its own: a fast one and some slow ones, each on a port of its own, or each
+ * on a path of its own of one port. Arguments: how many slow ones, their delay in ms, 1 for one port.
+ * Over IPC: {urls: [fast, ...slow]}; {fast: n, slow: n} -> {ready: true}, then {done: Arrivals} when all have come,
  * or when {stop: true} says that the waiting is over.
  */
 export interface Arrivals {
@@ -14,7 +14,7 @@ export interface Arrivals {
   readonly slowLastAt: number;
 }
 
-const [slowOrigins = 0, delayMs = 0] = process.argv.slice(2).map(Number);
+const [slowReceivers = 0, delayMs = 0, isOneHost = 0] = process.argv.slice(2).map(Number);
 let open = { fast: Infinity, slow: Infinity };
 let fastMs: number[] = [];
 let slowAnswered = 0;
@@ -29,13 +29,13 @@ function report(): void {
   process.send?.({ done: { fastMs, slowAnswered, slowLastAt } satisfies Arrivals });
 }
 
-function listen(isSlow: boolean): Promise<number> {
+function listen(isSlow: (path: string) => boolean): Promise<number> {
   const server = createServer((request, response) => {
     const arrivedAt = Date.now();
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      if (!isSlow) {
+      if (!isSlow(request.url ?? '')) {
         // Sent by fairness.ts and lateness.ts: {"due": epoch ms}.
         const { due } = JSON.parse(Buffer.concat(chunks).toString()) as { due: number };
         fastMs.push(arrivedAt - due);
@@ -61,8 +61,13 @@ function listen(isSlow: boolean): Promise<number> {
   });
 }
 
-const ports = [await listen(false)];
-for (let nth = 0; nth < slowOrigins; nth += 1) ports.push(await listen(true));
+const urls: string[] = [];
+if (isOneHost === 1) {
+  const origin = `http://127.0.0.1:${await listen((path) => path.startsWith('/slow'))}`;
+  urls.push(`${origin}/hook`, ...Array.from({ length: slowReceivers }, (_, nth) => `${origin}/slow-${nth}`));
+} else {
+  for (let nth = 0; nth <= slowReceivers; nth += 1) urls.push(`http://127.0.0.1:${await listen(() => nth > 0)}/hook`);
+}
 process.on('message', (message: typeof open | { stop: true }) => {
   if ('stop' in message) return report();
   open = { ...message };
@@ -71,4 +76,4 @@ process.on('message', (message: typeof open | { stop: true }) => {
   process.send?.({ ready: true });
 });
 process.on('disconnect', () => process.exit(0));
-process.send?.({ ports });
+process.send?.({ urls });

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { flowOf } from '../../../shared/domain/flow/flow-key.js';
 import { WaitingLists } from '../../../shared/queue/flow/waiting-lists.js';
 import type { Shard } from '../../../shared/queue/engine/shard.js';
 import { eventually } from '../../support/eventually.js';
@@ -69,7 +70,9 @@ describe('flow control', () => {
     const { client, keys } = await shard();
     await eventually(async () => expect(await client.zcard(keys.delayed)).to.equal(4));
     // As if a crash had come between the deferral and its hint; then as if a minute were over.
-    await client.del(keys.waitingLists, keys.waitingList(new URL(slow.url('/')).origin));
+    const { id: waitingList } = flowOf({ type: 'http', url: slow.url('/hook') }, undefined);
+    expect(await client.zcard(keys.waitingList(waitingList))).to.be.at.least(3);
+    await client.del(keys.waitingLists, keys.waitingList(waitingList));
     for (const { id } of waiting) await service.redis.zadd(keys.delayed, 'XX', 4_096, `t-${id}`);
     for (const { id } of waiting) await waitForState(service.baseUrl, id, 'delivered', { withinMs: 10_000 });
     expect(slow.requests).to.have.lengthOf(6);

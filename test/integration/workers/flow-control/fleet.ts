@@ -1,5 +1,6 @@
 import type { Actor } from '../../../../shared/domain/actor.js';
 import type { FlowPolicy } from '../../../../shared/domain/flow/flow-policy.js';
+import type { Shard } from '../../../../shared/queue/engine/shard.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService, type WorkerOptions } from '../../../support/service-in-process.js';
 import { httpTask, submitNew, type WireTask } from '../../../support/tasks.js';
@@ -21,6 +22,13 @@ export class Fleet {
 
   get origin(): string {
     return new URL(this.receiver.url('/')).origin;
+  }
+
+  /** The first one. */
+  async shard(): Promise<Shard> {
+    const [first] = await this.service.queue.shards();
+    if (first === undefined) throw new Error('no shard');
+    return first;
   }
 
   async hire(workers: number, options: WorkerOptions = {}): Promise<void> {

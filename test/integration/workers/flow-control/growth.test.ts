@@ -19,7 +19,7 @@ describe('flow control, after very many destinations', () => {
     const waitingLists = new WaitingLists(shard);
     let now = 0;
     let room = 0;
-    const wakeUps = new WakeUps({ roomFor: () => room, now: () => now });
+    const wakeUps = new WakeUps({ roomFor: () => ({ ofFlow: room, ofHost: room }), isSlow: () => false, now: () => now });
     wakeUps.watch(waitingLists);
     const flows = Array.from({ length: 3_000 }, (_, nth) => flowNamed(`k-${nth}`, `http://host-${nth}`));
     for (const [nth, flow] of flows.entries()) {
@@ -58,7 +58,7 @@ describe('flow control, after very many destinations', () => {
     const [shard] = await service.queue.shards();
     if (shard === undefined) throw new Error('no shard');
     const waitingLists = new WaitingLists(shard);
-    const wakeUps = new WakeUps({ roomFor: () => 2, now: () => 0 });
+    const wakeUps = new WakeUps({ roomFor: () => ({ ofFlow: 2, ofHost: 2 }), isSlow: () => false, now: () => 0 });
     wakeUps.watch(waitingLists);
     for (let nth = 0; nth < 50; nth += 1) {
       const jobId = `t-${nth}`;

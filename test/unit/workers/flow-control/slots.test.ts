@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import type { BulkheadRules } from '../../../../shared/domain/flow/bulkhead-rules.js';
+import { deadFlowOf, flowNamed, type Flow } from '../../../../shared/domain/destinations/flow.js';
 import { Slots, type Slot } from '../../../../workers/flow-control/slots.js';
 
 const rules: BulkheadRules = { slots: 10, minimum: 2, holdMs: 250, firstHoldMs: 50 };
@@ -10,24 +11,31 @@ function makeSlots(changes: Partial<BulkheadRules> = {}, hasWindows = false): { 
   return { slots: new Slots({ rules: { ...rules, ...changes }, hasWindows, now: () => now }), pass: (ms) => { now += ms; } };
 }
 
+const well = { ofEndpoint: 0, ofHost: 0 };
+
+/** The only endpoint of a host. */
+function host(name: string): Flow {
+  return flowNamed(name, name);
+}
+
 /** Enters until there is no ticket at once. */
 function fill(into: Slots, key: string): Slot[] {
   const tickets: Slot[] = [];
   for (;;) {
-    const entered = into.enter(key);
+    const entered = into.enter(host(key));
     if (entered === undefined || entered instanceof Promise) return tickets;
     tickets.push(entered);
   }
 }
 
 describe('Slots', () => {
-  it('gives one destination half of the slots, and two a third each', () => {
+  it('gives a lone endpoint three sevenths of the slots, and shares what is free among two hosts', () => {
     const { slots } = makeSlots({ slots: 12, firstHoldMs: -1 });
     const first = fill(slots, 'a');
     expect(first).to.have.lengthOf(6);
-    for (const ticket of first.slice(0, 3)) slots.leave(ticket, 0);
-    expect(fill(slots, 'b')).to.have.lengthOf(5);
-    expect(slots.inFlight).to.equal(8);
+    for (const ticket of first.slice(0, 3)) slots.leave(ticket, well);
+    expect(fill(slots, 'b')).to.have.lengthOf(4);
+    expect(slots.inFlight).to.equal(7);
   });
 
   it('admits a held task as soon as its destination has a slot, first come, first served', async () => {
@@ -36,11 +44,11 @@ describe('Slots', () => {
     if (ticket === undefined) throw new Error('no ticket');
     const order: string[] = [];
     // fill() holds one already.
-    const held = Promise.resolve(slots.enter('a')).then((got) => { order.push('second'); return got; });
-    slots.leave(ticket, 0);
-    if (others[0] !== undefined) slots.leave(others[0], 0);
+    const held = Promise.resolve(slots.enter(host('a'))).then((got) => { order.push('second'); return got; });
+    slots.leave(ticket, well);
+    if (others[0] !== undefined) slots.leave(others[0], well);
     const got = await held;
-    expect(got?.destination.host).to.equal('a');
+    expect(got?.endpoint.id).to.equal('a');
     expect(order).to.deep.equal(['second']);
     slots.releaseHeld();
     expect(slots.inFlight).to.equal(5);
@@ -51,31 +59,31 @@ describe('Slots', () => {
     const a = fill(slots, 'a');
     slots.releaseHeld();
     expect([a.length, fill(slots, 'b').length], 'and one of b is held').to.deep.equal([5, 3]);
-    for (const ticket of a.slice(0, 2)) slots.leave(ticket, 0);
-    expect(slots.inFlight, 'it has a slot').to.equal(5 + 3 - 2 + 1);
+    for (const ticket of a.slice(0, 3)) slots.leave(ticket, well);
+    expect(slots.inFlight, 'it has a slot').to.equal(5 + 3 - 3 + 1);
     slots.releaseHeld();
   });
 
   it('lets a held task go when its time is over, and forgets it', async () => {
     const { slots } = makeSlots({ firstHoldMs: 5 });
     const tickets = fill(slots, 'a');
-    expect(await slots.enter('a')).to.equal(undefined);
-    for (const ticket of tickets) slots.leave(ticket, 0);
-    expect([slots.inFlight, slots.room('a')]).to.deep.equal([0, 10]);
+    expect(await slots.enter(host('a'))).to.equal(undefined);
+    for (const ticket of tickets) slots.leave(ticket, well);
+    expect([slots.inFlight, slots.room(host('a')).ofFlow]).to.deep.equal([0, 5]);
   });
 
   it('defers at once what a slow destination has no room for', () => {
     const { slots, pass } = makeSlots();
     fill(slots, 'a');
     pass(51);
-    expect(slots.enter('a')).to.equal(undefined);
+    expect(slots.enter(host('a'))).to.equal(undefined);
     slots.releaseHeld();
   });
 
   it('lets all held ones go at once when it is told to', async () => {
     const { slots } = makeSlots({ firstHoldMs: 60_000 });
     fill(slots, 'a');
-    const held = [Promise.resolve(slots.enter('a')), Promise.resolve(slots.enter('a'))];
+    const held = [Promise.resolve(slots.enter(host('a'))), Promise.resolve(slots.enter(host('a')))];
     slots.releaseHeld();
     expect(await Promise.all(held)).to.deep.equal([undefined, undefined]);
   });
@@ -85,9 +93,9 @@ describe('Slots', () => {
     const [ticket] = fill(slots, 'a');
     if (ticket === undefined) throw new Error('no ticket');
     const before = slots.inFlight;
-    slots.leave(ticket, 0);
+    slots.leave(ticket, well);
     const after = slots.inFlight;
-    slots.leave(ticket, 0);
+    slots.leave(ticket, well);
     expect([before - after <= 1, slots.inFlight]).to.deep.equal([true, after]);
     slots.releaseHeld();
   });
@@ -96,7 +104,7 @@ describe('Slots', () => {
     const windowed = (slots = 200): ReturnType<typeof makeSlots> => makeSlots({ slots, holdMs: -1, firstHoldMs: -1 }, true);
     /** All of them are answered, and each time as many start as may. */
     const answer = (into: Slots, slots: readonly Slot[]): Slot[] => slots.flatMap((slot) => {
-      into.leave(slot, 0);
+      into.leave(slot, well);
       return fill(into, 'a');
     });
 
@@ -108,22 +116,22 @@ describe('Slots', () => {
         started = answer(slots, started);
         return length;
       });
-      expect(rounds).to.deep.equal([16, 32, 64, 100, 100]);
+      expect(rounds).to.deep.equal([16, 32, 64, 86, 86]);
     });
 
     it('lets fewer and fewer in while it fails', () => {
       const { slots } = windowed();
       const started = fill(slots, 'a');
-      for (const [nth, slot] of started.entries()) slots.leave(slot, nth + 1);
+      for (const [nth, slot] of started.entries()) slots.leave(slot, { ofEndpoint: nth + 1, ofHost: 1 });
       expect([fill(slots, 'a').length, slots.inFlight]).to.deep.equal([2, 2]);
     });
 
     it('gives a given-up destination its whole share, for its attempts are to count', () => {
       const { slots } = windowed();
       let started = 0;
-      while (slots.enter('a', true) !== undefined) started += 1;
-      expect(started).to.equal(100);
-      expect([slots.room('a', true), slots.room('unknown', true), slots.room('unknown')]).to.deep.equal([0, 100, 16]);
+      while (slots.enter(host('a'), true) !== undefined) started += 1;
+      expect(started).to.equal(86);
+      expect([slots.room(host('a'), true).ofFlow, slots.room(host('unknown'), true).ofFlow, slots.room(host('unknown')).ofFlow]).to.deep.equal([0, 49, 16]);
     });
 
     it('starts slowly again after it was told to, and after half a minute without a send', () => {
@@ -131,12 +139,12 @@ describe('Slots', () => {
       const warmUp = (): void => {
         let started = fill(slots, 'a');
         for (let round = 0; round < 4; round += 1) started = answer(slots, started);
-        for (const slot of started) slots.leave(slot, 0);
+        for (const slot of started) slots.leave(slot, well);
       };
       warmUp();
-      expect(slots.room('a')).to.be.above(90);
+      expect(slots.room(host('a')).ofFlow).to.be.above(80);
       slots.restart('a');
-      expect(slots.room('a')).to.equal(16);
+      expect(slots.room(host('a')).ofFlow).to.equal(16);
       warmUp();
       pass(30_001);
       expect(fill(slots, 'a')).to.have.lengthOf(16);
@@ -145,7 +153,7 @@ describe('Slots', () => {
     it('lets a probe start however full it is', () => {
       const { slots } = windowed(4);
       const full = [...fill(slots, 'a'), ...fill(slots, 'b')];
-      const probe = slots.force('a');
+      const probe = slots.force(host('a'));
       expect(slots.inFlight).to.equal(full.length + 1);
       slots.discard(probe);
       slots.discard(probe);
@@ -155,23 +163,23 @@ describe('Slots', () => {
 
   it('measures a send from where it began, and does not take one that waited for the oldest', () => {
     const { slots, pass } = makeSlots();
-    const [first, second] = [slots.force('a'), slots.force('a')];
+    const [first, second] = [slots.force(host('a')), slots.force(host('a'))];
     pass(200);
     slots.begin(first);
     pass(20);
-    expect([...first.destination.slots][0]).to.equal(second);
-    slots.leave(first, 0);
-    expect(first.destination.latencyMs).to.equal(20);
+    expect([...first.endpoint.slots][0]).to.equal(second);
+    slots.leave(first, well);
+    expect(first.endpoint.latencyMs).to.equal(20);
     slots.begin(first);
     expect(slots.inFlight, 'what is over does not begin').to.equal(1);
   });
 
   it('knows no more of a destination after a send that says nothing', () => {
     const { slots, pass } = makeSlots({}, true);
-    const slot = slots.force('a');
+    const slot = slots.force(host('a'));
     pass(5_000);
     slots.discard(slot);
-    expect([slot.destination.latencyMs, slots.room('a'), slots.inFlight]).to.deep.equal([undefined, 10, 0]);
+    expect([slot.endpoint.latencyMs, slots.room(host('a')).ofFlow, slots.inFlight]).to.deep.equal([undefined, 5, 0]);
   });
 
   it('has room for the next ones of a fast destination shortly before its sends end, but not of a slow one', () => {
@@ -180,9 +188,9 @@ describe('Slots', () => {
       const sends = fill(slots, 'a');
       slots.releaseHeld();
       pass(ms);
-      for (const ticket of sends) slots.leave(ticket, 0);
+      for (const ticket of sends) slots.leave(ticket, well);
       fill(slots, 'a');
-      const room = slots.room('a');
+      const room = slots.room(host('a')).ofFlow;
       slots.releaseHeld();
       return room;
     };
@@ -190,21 +198,76 @@ describe('Slots', () => {
     expect(roomAfter(5_000)).to.equal(0);
   });
 
-  it('has room for any number of a destination it does not know, where there are no windows', () => {
-    expect(makeSlots({ slots: 200 }).slots.room('unknown')).to.equal(200);
+  it('has room for the whole share of a destination it does not know, where there are no windows', () => {
+    expect(makeSlots({ slots: 200 }).slots.room(host('unknown')).ofFlow).to.equal(86);
   });
 
   it('remembers 10,000 destinations at most, however many names it sees, and never forgets one in use', () => {
     const { slots } = makeSlots();
-    const lasting = slots.enter('lasting');
+    const lasting = slots.enter(host('lasting'));
     if (lasting === undefined || lasting instanceof Promise) throw new Error('no ticket');
     for (let nth = 0; nth < 1_000_000; nth += 1) {
-      const ticket = slots.enter(`https://host-${nth}.example.com`);
-      if (ticket !== undefined && !(ticket instanceof Promise)) slots.leave(ticket, 0);
+      const ticket = slots.enter(host(`https://host-${nth}.example.com`));
+      if (ticket !== undefined && !(ticket instanceof Promise)) slots.leave(ticket, well);
     }
     expect(slots.remembered).to.be.at.most(10_000);
-    expect([slots.room('lasting'), slots.inFlight]).to.deep.equal([8, 1]);
-    slots.leave(lasting, 0);
+    expect([slots.room(host('lasting')).ofFlow, slots.inFlight]).to.deep.equal([4, 1]);
+    slots.leave(lasting, well);
     expect(slots.inFlight).to.equal(0);
   }).timeout(60_000);
+
+  describe('inside one host', () => {
+    const endpoint = (path: string): Flow => flowNamed(`http://a/${path}`, 'http://a');
+    const fillFlow = (into: Slots, flow: Flow): Slot[] => {
+      const got: Slot[] = [];
+      for (let entered = into.enter(flow); entered !== undefined && !(entered instanceof Promise); entered = into.enter(flow)) got.push(entered);
+      return got;
+    };
+
+    it('keeps slots for a fast endpoint beside one that took all that it may have', () => {
+      const { slots } = makeSlots({ slots: 50, firstHoldMs: -1 });
+      expect(fillFlow(slots, endpoint('slow'))).to.have.lengthOf(22);
+      expect(fillFlow(slots, endpoint('fast')).length).to.be.at.least(2);
+    });
+
+    it('shrinks the window of an endpoint by its failures, and that of the host only by failures of the host', () => {
+      const { slots } = makeSlots({ slots: 200, holdMs: -1, firstHoldMs: -1 }, true);
+      const [bad, good] = [endpoint('bad'), endpoint('good')];
+      for (const [nth, slot] of fillFlow(slots, bad).entries()) slots.leave(slot, { ofEndpoint: nth + 1, ofHost: 1 });
+      expect([slots.room(bad).ofFlow, slots.room(good).ofFlow]).to.deep.equal([2, 16]);
+      for (const [nth, slot] of fillFlow(slots, good).entries()) slots.leave(slot, { ofEndpoint: nth + 1, ofHost: nth + 1 });
+      expect(slots.room(endpoint('new')).ofFlow).to.equal(2);
+    });
+
+    it('admits held tasks of its endpoints in turn, and none while the host has no room', async () => {
+      const { slots } = makeSlots({ slots: 40, firstHoldMs: 10_000 });
+      const running = Array.from({ length: 30 }, (_, nth) => slots.force(endpoint(`running-${nth}`)));
+      const order: number[] = [];
+      for (let nth = 0; nth < 20; nth += 1) void Promise.resolve(slots.enter(endpoint(`held-${nth}`))).then((slot) => slot !== undefined && order.push(nth));
+      for (const slot of running.slice(0, 8)) slots.leave(slot, well);
+      await Promise.resolve();
+      expect(order, 'the host has too many yet').to.deep.equal([]);
+      for (const slot of running.slice(8, 20)) slots.leave(slot, well);
+      await new Promise(setImmediate);
+      expect(order.length).to.be.above(3);
+      expect(order).to.deep.equal(order.map((_, nth) => nth));
+      slots.releaseHeld();
+    });
+
+    it('gives dead letters slots of their own: deliveries that fill the host do not hold them up', () => {
+      const { slots } = makeSlots({ slots: 50, firstHoldMs: -1 });
+      for (const path of ['a', 'b', 'c']) fillFlow(slots, endpoint(path));
+      expect(fillFlow(slots, deadFlowOf(endpoint('a'))).length).to.be.at.least(2);
+    });
+
+    it('forgets a host with its last endpoint', () => {
+      const { slots } = makeSlots();
+      for (let nth = 0; nth < 30_000; nth += 1) {
+        const slot = slots.force(flowNamed(`http://h-${nth % 20_000}/x`, `http://h-${nth % 20_000}`));
+        slots.leave(slot, well);
+      }
+      expect(slots.remembered).to.be.at.most(10_000);
+      expect(slots.rememberedHosts).to.equal(slots.remembered);
+    });
+  });
 });

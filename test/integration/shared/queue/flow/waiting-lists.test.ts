@@ -46,7 +46,7 @@ describe('WaitingLists: bulkDefer', () => {
 
   const bulkDefer = (task: Task, count = 100, defaultBrokers: DefaultBrokers = new Set()): Promise<{ looked: number; deferred: number }> => {
     const now = Date.now();
-    return new WaitingLists(shard, defaultBrokers).bulkDefer([[flowOf(task.destination, task.flowKey, defaultBrokers), 'paused']], count, now, now + UNTIL_MS);
+    return new WaitingLists(shard, defaultBrokers).bulkDefer({ flows: [[flowOf(task.destination, task.flowKey, defaultBrokers), 'circuit_open']], known: [] }, count, now, now + UNTIL_MS);
   };
 
   const failedOnce = (next: AttemptRecord['next']): AttemptRecord =>
@@ -82,7 +82,7 @@ describe('WaitingLists: bulkDefer', () => {
     expect(await service.redis.zrange(shard.keys.waitingList(waitingList), '0', '-1'), 'the order of the queue').to.deep.equal(bulkDeferred.map(({ id }) => `t-${id}`));
     expect(await service.redis.zrange(shard.keys.waitingLists, '0', '-1')).to.deep.equal([waitingList]);
     const shown = await service.queue.find(first.id);
-    expect(shown?.progress.lastDeferral).to.include({ reason: 'paused', count: 1 });
+    expect(shown?.progress.lastDeferral).to.include({ reason: 'circuit_open', count: 1 });
     expect(shown?.state).to.equal('scheduled');
     expect((shown?.nextAttemptAt ?? 0) - Date.now()).to.be.within(UNTIL_MS - 10_000, UNTIL_MS);
   });
@@ -97,7 +97,7 @@ describe('WaitingLists: bulkDefer', () => {
     const shown = await Promise.all([retried, deferredBefore].map(({ id }) => service.queue.find(id)));
     expect(shown.map((view) => view?.progress.attempt), 'no attempt is counted').to.deep.equal([1, 1]);
     const [ofRetried, ofDeferred] = shown.map((view) => view?.progress.lastDeferral);
-    expect(ofRetried, 'has waited since its backoff was over').to.include({ reason: 'paused', since: 2_005 });
+    expect(ofRetried, 'has waited since its backoff was over').to.include({ reason: 'circuit_open', since: 2_005 });
     expect(ofDeferred).to.include({ reason: 'limit', since: 2_000, count: 4 });
     for (const deferral of [ofRetried, ofDeferred]) expect((deferral?.until ?? 0) - Date.now()).to.be.within(UNTIL_MS - 10_000, UNTIL_MS);
     busy.on('/hook', { kind: 'answer' });
@@ -119,6 +119,27 @@ describe('WaitingLists: bulkDefer', () => {
       }
       await service.redis.del(shard.keys.prioritized);
     }
+  });
+
+  it('takes single tasks for the others of a host, and leaves those of known flows and those that are not alone', async () => {
+    const at = (path: string, changes: Partial<Task> = {}): Task => to(busy, { destination: { type: 'http', url: busy.url(path) }, ...changes });
+    const single = [at('/1'), at('/2'), at('/hook', { flowKey: 'tenant-1' })];
+    const others = [at('/known'), at('/fast'), at('/fast'), at('/hook', { flowKey: 'tenant-2' }), at('/hook', { flowKey: 'tenant-2' }), to(other)];
+    await submit([...single, ...others]);
+    const host = new URL(busy.url('')).origin;
+    const known = flowOf({ type: 'http', url: busy.url('/known') }, undefined).id;
+    const now = Date.now();
+    const flow = flowNamed(host, host);
+    expect(await new WaitingLists(shard).bulkDefer({ flows: [[flow, 'destination_busy']], known: [known] }, 100, now, now + UNTIL_MS)).to.deep.equal({ looked: 9, deferred: 3 });
+    expect(await service.redis.zrange(shard.keys.waitingList(flow.id), '0', '-1')).to.have.members(single.map(({ id }) => `t-${id}`));
+  });
+
+  it('defers all flow_keys of an endpoint that is paused, however many there are', async () => {
+    await submit([to(busy), ...Array.from({ length: 5 }, (_, nth) => to(busy, { flowKey: `tenant-${nth}` })), to(other, { flowKey: 'tenant-1' })]);
+    const flow = flowOf(to(busy).destination, undefined);
+    const now = Date.now();
+    expect(await new WaitingLists(shard).bulkDefer({ flows: [[flow, 'paused']], known: [] }, 100, now, now + UNTIL_MS)).to.deep.equal({ looked: 7, deferred: 6 });
+    expect(await service.redis.zrange(shard.keys.waitingLists, '0', '-1')).to.deep.equal([flow.id]);
   });
 
   it('looks at the head alone', async () => {
@@ -292,11 +313,12 @@ describe('WaitingLists: defer', () => {
     const [first, second] = [1, 2].map((nth) => domainTask({ id: `deferred-${nth}`, destination: { type: 'http', url: `${LIST}/hook` }, retryPolicy: { maxRetries: 0, initialDelayMs: 0, baseDelayMs: 1_000, maxDelayMs: 1_000, jitter: 'none' } }));
     if (first === undefined || second === undefined) throw new Error('no task');
     for (const task of [first, second]) await service.queue.submit(task);
-    expect(await new WaitingLists(shard).bulkDefer([[flowNamed(LIST, LIST), 'paused']], 100, Date.now(), Date.now() + UNTIL_MS)).to.include({ deferred: 2 });
+    expect(await new WaitingLists(shard).bulkDefer({ flows: [[flowNamed(`${LIST}/hook`, LIST), 'paused']], known: [] }, 100, Date.now(), Date.now() + UNTIL_MS)).to.include({ deferred: 2 });
+    const waitingList = shard.keys.waitingList(flowNamed(`${LIST}/hook`, LIST).id);
     await service.queue.cancel(first.id);
-    expect(await service.redis.zrange(shard.keys.waitingList(LIST), '0', '-1'), 'the other one still waits').to.deep.equal([`t-${second.id}`]);
+    expect(await service.redis.zrange(waitingList, '0', '-1'), 'the other one still waits').to.deep.equal([`t-${second.id}`]);
     await service.queue.cancel(second.id);
-    expect(await service.redis.exists(shard.keys.waitingList(LIST), shard.keys.waitingLists)).to.equal(0);
+    expect(await service.redis.exists(waitingList, shard.keys.waitingLists)).to.equal(0);
   });
 
   it('leaves no hint of a job that another worker holds by now', async () => {

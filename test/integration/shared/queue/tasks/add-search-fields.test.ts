@@ -54,7 +54,7 @@ describe('addSearchFields', () => {
     await service.redis.hset(shard.keys.job('old-parked'), stored('parked', 'old-parked'));
     await service.redis.zadd(shard.keys.failed, 1_795_539_397_469, 't-old-parked');
     const flow = flowOf({ type: 'http', url: `${RECEIVER}/hook` }, undefined);
-    const bulkDefer = (): Promise<{ looked: number; deferred: number }> => new WaitingLists(shard).bulkDefer([[flow, 'paused']], 100, Date.now(), Date.now() + 60_000);
+    const bulkDefer = (): Promise<{ looked: number; deferred: number }> => new WaitingLists(shard).bulkDefer({ flows: [[flow, 'paused']], known: [] }, 100, Date.now(), Date.now() + 60_000);
     expect(await bulkDefer(), 'not known yet: left').to.deep.equal({ looked: 1, deferred: 0 });
 
     expect(await pass()).to.include({ added: 2 });

@@ -1,0 +1,122 @@
+import { expect } from 'chai';
+
+import { jobField } from '../../../../shared/queue/engine/job-fields.js';
+import { eventually } from '../../../support/eventually.js';
+import type { Receiver } from '../../../support/receiver.js';
+import { call, getTask, httpTask, submitNew, waitForState, type WireTask } from '../../../support/tasks.js';
+import { Fleet } from './fleet.js';
+
+describe('flow control, inside one host', () => {
+  let fleet: Fleet;
+  let receiver: Receiver;
+
+  beforeEach(async () => {
+    fleet = await Fleet.start();
+    receiver = fleet.receiver;
+    receiver.on('/fast', { kind: 'answer' });
+  });
+  afterEach(() => fleet.close());
+
+  /** Due at once. @param path of the nth task */
+  async function submit(count: number, path: (nth: number) => string, changes: Partial<WireTask> = {}, to = receiver): Promise<WireTask[]> {
+    const tasks = Array.from({ length: count }, (_, nth) => httpTask(to.url(path(nth)), { max_retries: 0, ...changes }));
+    for (let from = 0; from < count; from += 50) await Promise.all(tasks.slice(from, from + 50).map((task) => submitNew(fleet.service.baseUrl, task)));
+    return tasks;
+  }
+
+  const delivered = async (tasks: readonly WireTask[], withinMs: number): Promise<void> => {
+    await eventually(async () => expect((await Promise.all(tasks.map(({ id }) => getTask(fleet.service.baseUrl, id)))).filter(({ state }) => state === 'delivered').length).to.equal(tasks.length), { withinMs });
+  };
+
+  for (const [workers, concurrency] of [[1, 50], [2, 25]] as const) {
+    it(`delivers to a fast path while a slow one answers nothing, with ${workers} worker(s) of ${concurrency} slots`, async () => {
+      receiver.on('/slow', { kind: 'hang' });
+      await submit(200, () => '/slow');
+      const fast = await submit(200, () => '/fast');
+      await fleet.hire(workers, { concurrency });
+      await delivered(fast, 8_000);
+      expect(receiver.requests.filter(({ path }) => path === '/slow').length, 'in flight to the slow one').to.be.at.most(concurrency * workers / 2 + 4);
+    }).timeout(30_000);
+  }
+
+  it('takes slow tasks with a path each for one endpoint: neither another host nor another path waits for them', async () => {
+    for (let nth = 0; nth < 300; nth += 1) receiver.on(`/order-${nth}`, { kind: 'hang' });
+    fleet.healthy.on('/hook', { kind: 'answer' });
+    await submit(300, (nth) => `/order-${nth}`);
+    const elsewhere = await submit(100, () => '/hook', {}, fleet.healthy);
+    const fast = await submit(100, () => '/fast');
+    await fleet.hire(1, { concurrency: 50 });
+    await delivered(elsewhere, 8_000);
+    // The very first task of the path may wait among "the others", before the second one shows that it is an endpoint.
+    await eventually(async () => expect((await Promise.all(fast.map(({ id }) => getTask(fleet.service.baseUrl, id)))).filter(({ state }) => state === 'delivered').length).to.be.at.least(99), { withinMs: 8_000 });
+    const { client, keys } = await fleet.shard();
+    const lists = await client.zrange(keys.waitingLists, 0, -1);
+    expect(lists, 'one waiting list for all of them').to.deep.equal([fleet.origin]);
+  }).timeout(40_000);
+
+  it('delivers to a fast path beside 20 that answer nothing', async () => {
+    for (let nth = 0; nth < 20; nth += 1) receiver.on(`/slow-${nth}`, { kind: 'hang' });
+    await submit(400, (nth) => `/slow-${nth % 20}`);
+    const fast = await submit(200, () => '/fast');
+    await fleet.hire(1, { concurrency: 100 });
+    await delivered(fast, 10_000);
+  }).timeout(40_000);
+
+  it('gives a flow_key slots of its own: a slow tenant does not hold up another one at the same path', async () => {
+    receiver.on('/shared', ({ body }) => (body.toString().includes('quick') ? { kind: 'answer' } : { kind: 'hang' }));
+    await submit(200, () => '/shared', { flow_key: 'slow-tenant', message_data: '"hang"' });
+    const quick = await submit(100, () => '/shared', { flow_key: 'quick-tenant', message_data: '"quick"' });
+    await fleet.hire(1, { concurrency: 50 });
+    await delivered(quick, 8_000);
+  }).timeout(30_000);
+
+  it('delivers dead letters to a host whose deliveries wait', async () => {
+    receiver.on('/slow', { kind: 'hang' });
+    receiver.on('/dead', { kind: 'answer' });
+    fleet.healthy.on('/gone', { kind: 'answer', status: 404 });
+    await submit(100, () => '/slow');
+    const dead = await submit(20, () => '/gone', { dead_destination: { url: receiver.url('/dead') } }, fleet.healthy);
+    await fleet.hire(1, { concurrency: 30 });
+    for (const { id } of dead) await waitForState(fleet.service.baseUrl, id, 'dead_lettered', { withinMs: 8_000 });
+  }).timeout(30_000);
+
+  it('holds what an endpoint has while it is paused, whatever its flow_keys, and lets other paths go on', async () => {
+    receiver.on('/held', { kind: 'answer' });
+    const key = `${fleet.origin}/held`;
+    const held = [...(await submit(20, () => '/held')), ...(await Promise.all(Array.from({ length: 60 }, (_, nth) => submit(1, () => '/held', { flow_key: `tenant-${nth}` })))).flat()];
+    const paused = await call(fleet.service.baseUrl, `/destinations/${encodeURIComponent(key)}/pause`, { method: 'POST' });
+    expect(paused.status).to.equal(200);
+    const fast = await submit(30, () => '/fast');
+    await fleet.hire(1, { concurrency: 20 });
+    await delivered(fast, 8_000);
+    const { client, keys } = await fleet.shard();
+    await eventually(async () => expect(await client.zcard(keys.delayed)).to.equal(held.length));
+    expect(await client.zrange(keys.waitingLists, 0, -1)).to.deep.equal([`${key}\n${fleet.origin}`]);
+    const fetches = async (): Promise<number> => (await Promise.all(held.map(({ id }) => client.hget(keys.job(id), jobField.fetches)))).reduce((sum, count) => sum + Number(count), 0);
+    const before = await fetches();
+    await delivered(await submit(30, () => '/fast'), 8_000);
+    expect(await fetches(), 'not one of them is fetched again and again').to.equal(before);
+    expect(receiver.requests.filter(({ path }) => path === '/held')).to.deep.equal([]);
+    await call(fleet.service.baseUrl, `/destinations/${encodeURIComponent(key)}/resume`, { method: 'POST' });
+    await delivered(held, 8_000);
+  }).timeout(40_000);
+
+  it('sends what an older version put into the waiting list of the whole origin', async () => {
+    receiver.on('/old', { kind: 'answer' });
+    const old = await submit(40, (nth) => (nth % 2 === 0 ? '/old' : `/old-${nth}`));
+    for (let nth = 1; nth < 40; nth += 2) receiver.on(`/old-${nth}`, { kind: 'answer' });
+    const { keys } = await fleet.shard();
+    const client = fleet.service.redis;
+    const inOneHour = (Date.now() + 3_600_000) * 4_096;
+    for (const [nth, { id }] of old.entries()) {
+      await client.zrem(keys.prioritized, `t-${id}`);
+      await client.zadd(keys.delayed, inOneHour, `t-${id}`);
+      await client.hset(keys.job(id), jobField.deferredAt, 0);
+      await client.zadd(keys.waitingList(fleet.origin), nth, `t-${id}`);
+    }
+    await client.zadd(keys.waitingLists, 0, fleet.origin);
+    await fleet.hire(1);
+    await delivered(old, 8_000);
+    expect(await client.zcard(keys.waitingLists)).to.equal(0);
+  }).timeout(30_000);
+});
