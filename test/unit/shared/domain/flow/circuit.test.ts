@@ -36,8 +36,8 @@ describe('verdictOn', () => {
     expect(failed('topic_unknown', { isHostWell: true })).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 1, isHostWell: true });
   });
 
-  it('blames the topic alone for a broker that is gone while others of the cluster answer', () => {
-    expect(failed('broker_unreachable', { isHostWell: true })).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 1, isHostWell: true });
+  it('blames neither topic nor cluster for one partition that is stopped while others of the cluster answer', () => {
+    expect((['broker_unreachable', 'broker_unavailable', 'broker_timed_out'] as const).map((code) => failed(code, { isHostWell: true }).kind)).to.deep.equal(['answered', 'answered', 'answered']);
   });
 
   it('takes for an answer what is about the task alone, or is hopeless', () => {
