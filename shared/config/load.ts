@@ -1,3 +1,4 @@
+import { addressMeant } from '../domain/destinations/address-meant.js';
 import { defaultCircuitRules, type CircuitRules } from '../domain/flow/circuit.js';
 import type { SlotSetting } from '../domain/flow/slot-share.js';
 import type { Jitter } from '../domain/task/retry-policy.js';
@@ -167,13 +168,20 @@ function readAll(env: Readonly<Record<string, string | undefined>>, faults: stri
       // The parser's own message is left out: it would say less than `allowed`, or repeat the value of a secret.
       // A url with a password may stand by mistake where an address belongs.
       const isHidden = isSecret === true || text.includes('@');
-      faults.push(`${name}=${isHidden ? '(hidden)' : JSON.stringify(text)}: must be ${allowed}`);
+      faults.push(`${name}=${isHidden ? '(hidden)' : JSON.stringify(text)}: must be ${allowed}${allowed.startsWith('host:port') ? hintForAddress(text) : ''}`);
       return undefined;
     }
   };
   const names = Object.keys(variables) as VariableName[];
   // The parser of its own row has read each entry. The mapped type says the same.
   return Object.fromEntries(names.map((name) => [name, read(name)])) as Values;
+}
+
+/** `kafka://localhost:9092` -> `: did you mean localhost:9092?` The scheme, a user and a password have variables of their own. */
+function hintForAddress(text: string): string {
+  const meant = text.split(',').map((part) => addressMeant(part));
+  const known = meant.flatMap((address) => (address?.scheme === undefined ? [] : [`${address.host}${address.port === undefined ? '' : `:${address.port}`}`]));
+  return known.length === meant.length ? `: did you mean ${known.join(',')}?` : '';
 }
 
 function redisConfig(values: Values, faults: string[]): RedisConfig | undefined {

@@ -107,9 +107,20 @@ describe('loadConfig', () => {
       expect(loadConfig({ REDIS_ADDR: text }).redis).to.deep.include({ mode: 'standalone', address: { host, port } });
     });
   }
+  for (const [name, text, said] of [
+    ['KAFKA_BROKERS', 'kafka://localhost:9092', '"kafka://localhost:9092": must be host:port,host:port: did you mean localhost:9092?'],
+    ['KAFKA_BROKERS', 'http://a.example:9092/,PLAINTEXT://b:9092', '"http://a.example:9092/,PLAINTEXT://b:9092": must be host:port,host:port: did you mean a.example:9092,b:9092?'],
+    ['REDIS_ADDR', 'redis://user:secret@cache.example:6380/0', '(hidden): must be host:port: did you mean cache.example:6380?'],
+    ['REDIS_CLUSTER_ADDRS', 'redis://a:1,nothing/', '"redis://a:1,nothing/": must be host:port,host:port'],
+  ] as const) {
+    it(`says which address was probably meant by ${name}=${text}`, () => {
+      expect(faultsOf({ [name]: text })).to.deep.equal([`${name}=${said}`]);
+    });
+  }
+
   for (const text of ['redis:0', 'redis:65536', 'redis:', ':6379', '::1:6379', 'redis://x:1', 'a b:1', 'x:1,y:2']) {
     it(`refuses the address ${JSON.stringify(text)}`, () => {
-      expect(faultsOf({ REDIS_ADDR: text })).to.deep.equal([`REDIS_ADDR=${JSON.stringify(text)}: must be host:port`]);
+      expect(faultsOf({ REDIS_ADDR: text })).to.deep.equal([`REDIS_ADDR=${JSON.stringify(text)}: must be host:port${text === 'redis://x:1' ? ': did you mean x:1?' : ''}`]);
     });
   }
 
