@@ -75,6 +75,18 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
   {
     ...boardRow,
     method: 'GET',
+    path: `${BOARD_PATH}/api/queues/:queue/:job/flow`,
+    role: 'read',
+    otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
+    // The page of a job asks for this too, by the same id. With another one it would say that the task is not known.
+    handle: async (context, { board }) => {
+      await board.serve(context, `${jobPath(context.param('queue'), await jobOf(context, board))}/flow`);
+      return ANSWERED;
+    },
+  },
+  {
+    ...boardRow,
+    method: 'GET',
     path: `${BOARD_PATH}/api/queues/:queue/:job/logs`,
     role: 'read',
     otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,

@@ -297,7 +297,7 @@ describe('Bull Board', () => {
         const { status, body } = await call(service.baseUrl, path);
         expect(status, path).to.equal(200);
         expect(JSON.stringify(body)).to.contain(JSON.stringify(task.id).slice(1, -1));
-        expect((await call(service.baseUrl, `${path}/logs`)).status, path).to.equal(200);
+        for (const part of ['logs', 'flow']) expect((await call(service.baseUrl, `${path}/${part}`)).status, `${path}/${part}`).to.equal(200);
       }
     }
     expect((await call(service.baseUrl, `${API}/t-%zz`)).status).to.equal(400);
