@@ -12,6 +12,8 @@ import type { RedisClient } from '../shared/redis/redis-connection.js';
 import { connectionNames, readMasters } from '../shared/redis/redis-masters.js';
 
 const LOOK_EVERY_MS = 500;
+/** After a failure, ms. Each look writes, and a write that Redis refuses may cost a connection and a log line. */
+const LOOK_AFTER_FAILURE_MS = 5_000;
 /** A question that has no answer after this time, ms, counts as a break. */
 const ANSWERED_WITHIN_MS = 2_000;
 /** The pause between two steps, so that other commands get their turn. */
@@ -67,13 +69,15 @@ export class TakeOver {
   async #loop(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
+      let pauseMs = LOOK_EVERY_MS;
       try {
         await this.#look();
       } catch {
         // Redis is away, or full: redis-watch.ts and the brake log that. The next look knows that there was a break.
         this.#answer = undefined;
+        pauseMs = LOOK_AFTER_FAILURE_MS;
       }
-      await pause(LOOK_EVERY_MS, signal);
+      await pause(pauseMs, signal);
     }
   }
 

@@ -32,7 +32,9 @@ export class RefusedRequestsLog {
 
   /** A request that was refused. */
   readonly request = (refusal: RequestError, context: RequestContext): void => {
-    this.#add(refusal, context.request.socket, () => context.logFields);
+    // Node takes the connection from a request whose end was refused. Its types do not say so.
+    const socket = context.request.socket as Socket | null;
+    if (socket !== null) this.#add(refusal, socket, () => context.logFields);
   };
 
   /** Bytes that are no request. */

@@ -21,7 +21,7 @@ describe('chaos: tasks that a worker cannot handle', () => {
     await ledger.submitAll(ledger.tasks(50, { max_retries: 0 }));
     const releases = await eventually(() => {
       const lines = worker.lines.filter((line) => line.includes('cannot read a task'));
-      const delays = lines.map((line) => Number(/"next_delay_ms":(\d+)/.exec(line)?.[1]));
+      const delays = lines.map((line) => Number(/next_delay_ms=(\d+)/.exec(line)?.[1]));
       expect(delays.length).to.be.at.least(6);
       return { delays, counts: lines.map((line) => Number(/releases=(\d+)/.exec(line)?.[1])) };
     }, { withinMs: 20_000 });

@@ -207,6 +207,11 @@ describe('README.md and docs, pasted as they stand', function () {
     expect(explained).to.have.members(Object.keys(counts));
   });
 
+  it('says how it is', async () => {
+    const [now, shown] = [JSON.parse(await paste('status')) as { counts: object }, answerShownFor('status') as object];
+    expect(Object.keys(now)).to.deep.equal(Object.keys(shown));
+  });
+
   it('limits, pauses and frees a destination', async () => {
     expect(JSON.parse(await paste('limit'))).to.deep.equal(answerShownFor('limit'));
     const answers = (await paste('pause')).trimEnd().replaceAll('}{', '}\n{').split('\n').map((line) => JSON.parse(line) as { paused: { reason: string } | null; limits: unknown });

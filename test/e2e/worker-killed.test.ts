@@ -72,7 +72,7 @@ describe('e2e: a worker that is killed', () => {
     }
     redis.disconnect();
     expect(receiver.requests).to.have.lengthOf(40);
-    expect(other.output).to.match(/a worker is gone.*tasks=20/);
+    await eventually(() => { expect(other.output).to.match(/a worker is gone.*tasks=20/); });
   }).timeout(60_000);
 
   it('is told from one that is stopped: that one keeps its tasks as long as it has their locks', async () => {
@@ -85,7 +85,7 @@ describe('e2e: a worker that is killed', () => {
     await receiver.waitForRequests(10, { path: '/killed', withinMs: 10_000 });
     // The frozen one has been silent for longer.
     expect(receiver.requestsTo('/frozen')).to.have.lengthOf(5);
-    expect(other.output).to.match(/a worker is gone.*tasks=5/).and.not.match(/tasks=10/);
+    await eventually(() => { expect(other.output).to.match(/a worker is gone.*tasks=5/).and.not.match(/tasks=10/); });
     process.kill(frozen.worker.pid, 'SIGCONT');
   }).timeout(60_000);
 });

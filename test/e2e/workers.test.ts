@@ -193,8 +193,8 @@ describe('e2e: workers', () => {
     await worker.stop();
     const lines = worker.lines.filter((line) => line.includes(task.id)).map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(lines.map(({ message, task_id, attempt, max_retries, outcome, code, http_status, destination }) => ({ message, task_id, attempt, max_retries, outcome, code, http_status, destination }))).to.deep.equal([
-      { message: 'attempt', task_id: task.id, attempt: 0, max_retries: 3, outcome: 'retry', code: 'http_server_error', http_status: 500, destination: `http ${receiver.url('/hook')}` },
-      { message: 'attempt', task_id: task.id, attempt: 1, max_retries: 3, outcome: 'delivered', code: undefined, http_status: 200, destination: `http ${receiver.url('/hook')}` },
+      { message: 'attempt', task_id: task.id, attempt: 0, max_retries: 3, outcome: 'retry', code: 'http_server_error', http_status: 500, destination: receiver.url('/hook') },
+      { message: 'attempt', task_id: task.id, attempt: 1, max_retries: 3, outcome: 'delivered', code: undefined, http_status: 200, destination: receiver.url('/hook') },
     ]);
     expect(lines.every(({ duration_ms }) => typeof duration_ms === 'number')).to.equal(true);
     expect(service.output).to.not.include('super-secret-payload');

@@ -114,7 +114,11 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
     if (start.kind !== 'send') return { outcome: start };
     const flow = flowControl.resolve(named, task.id);
     const entry = await flowControl.enter({ flow, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs });
-    if (entry.kind === 'refused') return { outcome: decide({ kind: 'deferred', reason: entry.reason, waiting: flowControl.waiting(flow), at: clock() }), flow };
+    if (entry.kind === 'refused') {
+      // While it was held, a second task may have shown that its endpoint is one.
+      const waitsIn = flowControl.resolve(named, task.id);
+      return { outcome: decide({ kind: 'deferred', reason: entry.reason, waiting: flowControl.waiting(waitsIn), at: clock() }), flow: waitsIn };
+    }
     const startedAt = clock();
     const startedMs = performance.now();
     let result: DeliveryResult | undefined;

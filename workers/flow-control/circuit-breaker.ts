@@ -198,7 +198,9 @@ export class CircuitBreaker {
     const probe = this.#probes.get(jobId);
     const isProbe = probe?.kind === 'probe';
     const hostReason = verdict.of === 'host' ? 'failures' : 'endpoint_failures';
-    if (failure.retryAfterMs !== undefined && failure.retryAfterMs > 0) this.#openByRetryAfter(send, verdict.of === 'host' ? hostId : endpoint, failure);
+    // A path that is known by one task alone is one of "the others" of its host. Its wish is not theirs: only its task waits for it.
+    const isOneOfOthers = verdict.of === 'endpoint' && flow.id === hostId;
+    if (failure.retryAfterMs !== undefined && failure.retryAfterMs > 0 && !isOneOfOthers) this.#openByRetryAfter(send, verdict.of === 'host' ? hostId : endpoint, failure);
     // A failing endpoint's own circuit cools down for longer even when the probe was one of its host.
     else if (isProbe && (probe.circuit === endpoint || (verdict.of === 'endpoint' && controls.circuit(endpoint) !== undefined))) this.#openByFailure(send, endpoint, 'failures', failure);
     else if (isTooMuch.endpoint && controls.circuit(endpoint) === undefined) this.#openByFailure(send, endpoint, 'failures', failure);

@@ -57,7 +57,7 @@ export class FlowControl {
   readonly #limiter: Limiter;
   readonly #stats: FlowStats;
   readonly #health: FlowHealth;
-  readonly #known = new KnownFlows();
+  readonly #known = new KnownFlows((others, taskId) => this.#wakeUps.wakeFirst(others, taskId));
   readonly #rates: LoweredRates;
   readonly #breaker: CircuitBreaker;
   readonly #admission: Admission;

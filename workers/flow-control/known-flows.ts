@@ -19,6 +19,9 @@ export class KnownFlows {
   #before = new Map<string, string>();
   readonly #othersOf = remembered(1_000, flowOfId);
 
+  /** @param onKnown is told of the task that went to "the others" of a host before its flow was known */
+  constructor(private readonly onKnown: (others: Flow, firstTaskId: string) => void = () => undefined) {}
+
   /** Flows remembered; bounded. */
   get remembered(): number {
     return this.#now.size + this.#before.size;
@@ -31,6 +34,7 @@ export class KnownFlows {
     if (first === KNOWN || id === hostId) return flow;
     if (first === taskId) return this.#othersOf(hostId);
     this.#now.set(id, KNOWN);
+    this.onKnown(this.#othersOf(hostId), first);
     return flow;
   }
 

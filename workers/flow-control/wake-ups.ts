@@ -103,6 +103,17 @@ export class WakeUps {
     depths.set(waitingLists, (depths.get(waitingLists) ?? 0) + jobs);
   }
 
+  /**
+   * The first task of an endpoint may wait among "the others" of its host, and now a second one has come: the first one waits
+   * no longer behind those of other endpoints.
+   */
+  wakeFirst(others: Flow, taskId: string): void {
+    const waiting = this.#flows.get(others.id);
+    if (waiting === undefined || this.#isClosed) return;
+    // Its shard is not known here. If Redis fails, the task comes when it is its turn.
+    for (const waitingLists of waiting.depths.keys()) waitingLists.wakeTask(others.id, taskId).catch(() => undefined);
+  }
+
   /** A send of the flow is over: another one may start. */
   leave(flow: Flow): void {
     if (this.#flows.size === 0) return;

@@ -41,36 +41,58 @@ return {result, redis.call('ZCARD', KEYS[${PUT_BACK_KEYS + 1}])}
 }
 
 /**
- * Makes the first deferred jobs of a waiting list due, priority jobs before the others, then the oldest: BullMQ takes
- * what is due out of the delayed set by itself. A job that was fetched since its deferral (\`ats\` counts that) may wait
- * for a backoff now, and must not come early.
+ * Makes one deferred job due: BullMQ takes what is due out of the delayed set by itself. A job that was fetched since its
+ * deferral (\`ats\` counts that) may wait for a backoff now, and must not come early.
+ */
+const makeDue = `
+local function makeDue(delayed, job, id, listed)
+  local score = redis.call('ZSCORE', delayed, id)
+  local seen = redis.call('HMGET', job, '${jobField.deferredAt}', '${jobField.fetches}')
+  if not (score and seen[1] and seen[1] == (seen[2] or '0')) then return false end
+  -- Due since it was deferred: so those that wait longest come first. But now at the latest, also one that was
+  -- deferred by a worker whose clock is ahead: no other worker would find it due until then.
+  local since = tonumber(listed)
+  if since < 0 then since = since + ${PRIORITY_AHEAD_MS} end
+  local due = math.min(since, now) * 0x1000
+  if tonumber(score) > due then redis.call('ZADD', delayed, due, id) end
+  return true
+end
+`;
+
+/**
+ * Makes the first deferred jobs of a waiting list due, priority jobs before the others, then the oldest.
  *
  * KEYS 1 waiting list, 2 waiting lists, 3 delayed, 4 marker. ARGV 1 key prefix of jobs, 2 how many, 3 flow key.
  * @returns {jobs that are due now, jobs left in the waiting list}
  */
-const wakeLane = `${nowMs}
+const wakeLane = `${nowMs}${makeDue}
 local woken, want, looks = 0, tonumber(ARGV[2]), 500
 while woken < want and looks > 0 do
   looks = looks - 1
   local popped = redis.call('ZPOPMIN', KEYS[1])
   if #popped == 0 then break end
-  local id = popped[1]
-  local score = redis.call('ZSCORE', KEYS[3], id)
-  local seen = redis.call('HMGET', ARGV[1] .. id, '${jobField.deferredAt}', '${jobField.fetches}')
-  if score and seen[1] and seen[1] == (seen[2] or '0') then
-    -- Due since it was deferred: so those that wait longest come first. But now at the latest, also one that was
-    -- deferred by a worker whose clock is ahead: no other worker would find it due until then.
-    local since = tonumber(popped[2])
-    if since < 0 then since = since + ${PRIORITY_AHEAD_MS} end
-    local due = math.min(since, now) * 0x1000
-    if tonumber(score) > due then redis.call('ZADD', KEYS[3], due, id) end
-    woken = woken + 1
-  end
+  if makeDue(KEYS[3], ARGV[1] .. popped[1], popped[1], popped[2]) then woken = woken + 1 end
 end
 if woken > 0 then redis.call('ZADD', KEYS[4], 0, '0') end
 local left = redis.call('ZCARD', KEYS[1])
 if left == 0 then redis.call('ZREM', KEYS[2], ARGV[3]) end
 return {woken, left}
+`;
+
+/**
+ * The same for one job, if it is in the waiting list.
+ *
+ * KEYS as in wakeLane. ARGV 1 key prefix of jobs, 2 job id, 3 flow key.
+ * @returns 1 when it is due now
+ */
+const wakeJob = `${nowMs}${makeDue}
+local listed = redis.call('ZSCORE', KEYS[1], ARGV[2])
+if not listed then return 0 end
+redis.call('ZREM', KEYS[1], ARGV[2])
+if redis.call('ZCARD', KEYS[1]) == 0 then redis.call('ZREM', KEYS[2], ARGV[3]) end
+if not makeDue(KEYS[3], ARGV[1] .. ARGV[2], ARGV[2], listed) then return 0 end
+redis.call('ZADD', KEYS[4], 0, '0')
+return 1
 `;
 
 /**
@@ -178,6 +200,7 @@ return found
 
 export const waitingListScripts = {
   krsWakeWaitingList: { numberOfKeys: 4, lua: wakeLane },
+  krsWakeWaitingJob: { numberOfKeys: 4, lua: wakeJob },
   krsBulkDefer: { numberOfKeys: 3, lua: bulkDefer },
   krsSomeWaitingLists: { numberOfKeys: 1, lua: someLanes },
   krsWaitingListDepths: { numberOfKeys: 1, lua: waitingListDepths },

@@ -3,6 +3,7 @@ import { flowOfId, type Flow } from '../../domain/destinations/flow.js';
 import { defaultClusterNames, isNamedByDestination, type DefaultBrokers } from '../../domain/flow/flow-key.js';
 import { PUT_BACK_KEYS, putBackArguments, putBackError, type PutBack } from '../engine/put-back.js';
 import type { Shard } from '../engine/shard.js';
+import { jobIdOf } from '../names.js';
 
 /** The number of deferred tasks of a flow. */
 export interface WaitingListDepth {
@@ -69,6 +70,12 @@ export class WaitingLists {
     // The script's own answer.
     const [woken, left] = reply as [number, number];
     return { woken, left };
+  }
+
+  /** Makes the job of one task due, if it is in the waiting list. */
+  async wakeTask(waitingList: string, taskId: string): Promise<void> {
+    const { client, keys } = this.shard;
+    await client.runCommand('krsWakeWaitingJob', [keys.waitingList(waitingList), keys.waitingLists, keys.delayed, keys.marker, keys.base, jobIdOf(taskId), waitingList]);
   }
 
   /**

@@ -4,6 +4,8 @@ import type { ActivityField } from '../../domain/stats/activity.js';
 import type { ActivityStore } from './activity-store.js';
 
 const EVERY_MS = 1_000;
+/** After a failure: a write that Redis refuses may cost a connection and a log line. */
+const AFTER_FAILURE_MS = 5_000;
 /** While Redis is away the last write of a worker has no end. What it would have written is lost then. */
 const STOP_WITHIN_MS = 500;
 
@@ -24,11 +26,12 @@ export class ActivityWriter {
   #writing: Promise<void> | undefined;
   #isStopped = false;
   #left: readonly ActivityField[] = [];
+  #pauseMs = EVERY_MS;
 
   constructor(private readonly options: ActivityWriterOptions) {}
 
   start(): void {
-    if (!this.#isStopped) this.#timer ??= setTimeout(() => void this.#turn(), EVERY_MS);
+    if (!this.#isStopped) this.#timer ??= setTimeout(() => void this.#turn(), this.#pauseMs);
   }
 
   /** Writes the rest. It may be called before `start`, and twice. It never rejects, and takes at most 0.5 s. */
@@ -58,7 +61,9 @@ export class ActivityWriter {
       const isItsTurn = await store().add(fields);
       this.#left = [];
       if (isItsTurn) await store().setDue(await countDue());
+      this.#pauseMs = EVERY_MS;
     } catch {
+      this.#pauseMs = AFTER_FAILURE_MS;
       // Redis is away or full. redis-watch.ts logs that, and the next write tries again.
     }
   }

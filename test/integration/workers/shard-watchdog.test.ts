@@ -80,7 +80,7 @@ describe('a worker whose loop hangs', () => {
       expect(worker.rebuilds).to.equal(1);
       const lines = log().split('\n').filter((line) => line.includes('a shard stands still'));
       expect(lines).to.have.lengthOf(1);
-      expect(lines[0]).to.include('queue=deliver-0').and.to.include(reason);
+      expect(lines[0]).to.include('"queue":"deliver-0"').and.to.include(reason);
       await eventually(async () => { expect(await rebuildsInStats()).to.equal(1); });
     }).timeout(60_000);
   }
