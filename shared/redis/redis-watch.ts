@@ -5,24 +5,39 @@ import type { RedisClient } from './redis-connection.js';
 import { SILENT_AFTER_MS, watchSilence } from './silence-watch.js';
 
 /**
+ * A connection that is closed, and ready again within this time, ms, was replaced: ioredis does so after each write that a
+ * read-only Redis refuses.
+ */
+const REPLACED_WITHIN_MS = 500;
+
+/**
  * Logs one line when Redis goes away and one line when it is back.
  * @param profile of the connection: see connectRedis. For a worker, a Redis that keeps its connections and does not answer is
  *                away, too
  */
 export function logConnectionChanges(redis: RedisClient, logger: Logger, profile: 'server' | 'worker'): void {
   let isAway = false;
+  let closed: NodeJS.Timeout | undefined;
   const onAway = (error?: Error): void => {
     if (!isAway) logger.error('redis is away', { error: error === undefined ? undefined : printError(error) });
     isAway = true;
   };
   redis.on('error', onAway);
-  redis.on('close', () => onAway());
+  redis.on('close', () => {
+    closed ??= setTimeout(onAway, REPLACED_WITHIN_MS).unref();
+  });
   const onBack = (): void => {
+    clearTimeout(closed);
+    closed = undefined;
     if (isAway) logger.info('redis is back');
     isAway = false;
   };
   redis.on('ready', onBack);
-  redis.on('end', () => (isAway = true)); // closed by us: nothing to say
+  redis.on('end', () => {
+    // Closed by us: nothing to say.
+    clearTimeout(closed);
+    isAway = true;
+  });
   if (profile === 'worker') watchSilence(redis, () => onAway(new Error(`it has not answered for ${SILENT_AFTER_MS} ms`)), onBack);
 }
 
