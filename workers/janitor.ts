@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { PathMask } from '../shared/domain/destinations/path-mask.js';
 import type { Clock } from '../shared/domain/ports.js';
+import { pause, RepeatedStep } from '../shared/lifecycle/repeated-step.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
 import type { RedisClient } from '../shared/redis/redis-connection.js';
@@ -20,8 +20,6 @@ const STEP_PAUSE_MS = 5;
 const IDLE_STEP_PAUSE_MS = 100;
 const ROUND_EVERY_MS = 1_000;
 const LEADER_FOR_MS = 10_000;
-/** While Redis is away a step has no end. To leave it is safe: it runs inside Redis, or not at all. */
-const STOP_WITHIN_MS = 1_000;
 
 /**
  * Pause between two passes over all jobs that look for missing search fields. During an update older processes store more
@@ -46,8 +44,7 @@ export interface Retention {
  */
 export class Janitor {
   readonly #token = randomUUID();
-  readonly #stop = new AbortController();
-  #running: Promise<void> | undefined;
+  readonly #rounds = new RepeatedStep((signal) => this.#roundOfAll(signal));
   /** Shards whose records it could not remove: on a cluster one may be refused while another works. */
   readonly #failing = new Set<Shard>();
 
@@ -64,33 +61,27 @@ export class Janitor {
   ) {}
 
   start(): void {
-    this.#running ??= this.#loop();
+    this.#rounds.start();
   }
 
   /** It resolves when the step under way is done, or after 1 s. */
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    const waiting = new AbortController();
-    await Promise.race([this.#running, pause(STOP_WITHIN_MS, waiting.signal)]);
-    waiting.abort();
+  stop(): Promise<void> {
+    return this.#rounds.stop();
   }
 
-  async #loop(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      let pauseMs = ROUND_EVERY_MS;
-      for (const shard of this.options.shards) {
-        try {
-          pauseMs = Math.min(pauseMs, await this.#round(shard, signal));
-          this.#failing.delete(shard);
-        } catch (error) {
-          // Nothing is lost by waiting, but a janitor that never succeeds fills Redis. It is logged once per change.
-          if (!this.#failing.has(shard)) this.options.logger.warn('janitor: cannot remove old records now', { queue: shard.queue.name, error: printError(error) });
-          this.#failing.add(shard);
-        }
+  async #roundOfAll(signal: AbortSignal): Promise<number> {
+    let pauseMs = ROUND_EVERY_MS;
+    for (const shard of this.options.shards) {
+      try {
+        pauseMs = Math.min(pauseMs, await this.#round(shard, signal));
+        this.#failing.delete(shard);
+      } catch (error) {
+        // Nothing is lost by waiting, but a janitor that never succeeds fills Redis. It is logged once per change.
+        if (!this.#failing.has(shard)) this.options.logger.warn('janitor: cannot remove old records now', { queue: shard.queue.name, error: printError(error) });
+        this.#failing.add(shard);
       }
-      await pause(pauseMs, signal);
     }
+    return pauseMs;
   }
 
   /**
@@ -172,12 +163,4 @@ function parsePass(text: string): Pass {
 
 function printPass({ place, cursor, added }: Pass): string {
   return `${place} ${cursor} ${added}`;
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await wait(ms, undefined, { signal });
-  } catch {
-    // When it is aborted, the caller looks at the signal.
-  }
 }

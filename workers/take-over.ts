@@ -1,6 +1,6 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { isSilentByItself, SILENT_AFTER_MS, spellAfter, type RedisAnswer, type RedisSpell, type SilentWorker, type WorkerLife } from '../shared/domain/flow/dead-worker.js';
 import type { Clock } from '../shared/domain/ports.js';
+import { pause, RepeatedStep } from '../shared/lifecycle/repeated-step.js';
 import { withinLimit } from '../shared/lifecycle/time-limit.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
@@ -18,8 +18,6 @@ const LOOK_AFTER_FAILURE_MS = 5_000;
 const ANSWERED_WITHIN_MS = 2_000;
 /** The pause between two steps, so that other commands get their turn. */
 const STEP_PAUSE_MS = 5;
-/** While Redis is away a step has no end. To leave it is safe: it runs inside Redis, or not at all. */
-const STOP_WITHIN_MS = 1_000;
 
 export interface TakeOverOptions {
   readonly shards: readonly Shard[];
@@ -43,8 +41,7 @@ export interface TakeOverOptions {
  *   something else, or whose machine is cut off keeps them, and then only its locks decide, as before.
  */
 export class TakeOver {
-  readonly #stop = new AbortController();
-  #running: Promise<void> | undefined;
+  readonly #looks = new RepeatedStep((signal) => this.#lookOrRest(signal));
   #isAsking = false;
   #answer: RedisAnswer | undefined;
   #life: WorkerLife | undefined;
@@ -55,33 +52,26 @@ export class TakeOver {
   constructor(private readonly options: TakeOverOptions) {}
 
   start(): void {
-    this.#running ??= this.#loop();
+    this.#looks.start();
   }
 
   /** It resolves when the step under way is done, or after 1 s. */
-  async stop(): Promise<void> {
-    this.#stop.abort();
-    const waiting = new AbortController();
-    await Promise.race([this.#running, pause(STOP_WITHIN_MS, waiting.signal)]);
-    waiting.abort();
+  stop(): Promise<void> {
+    return this.#looks.stop();
   }
 
-  async #loop(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      let pauseMs = LOOK_EVERY_MS;
-      try {
-        await this.#look();
-      } catch {
-        // Redis is away, or full: redis-watch.ts and the brake log that. The next look knows that there was a break.
-        this.#answer = undefined;
-        pauseMs = LOOK_AFTER_FAILURE_MS;
-      }
-      await pause(pauseMs, signal);
+  async #lookOrRest(signal: AbortSignal): Promise<number> {
+    try {
+      await this.#look(signal);
+      return LOOK_EVERY_MS;
+    } catch {
+      // Redis is away, or full: redis-watch.ts and the brake log that. The next look knows that there was a break.
+      this.#answer = undefined;
+      return LOOK_AFTER_FAILURE_MS;
     }
   }
 
-  async #look(): Promise<void> {
+  async #look(signal: AbortSignal): Promise<void> {
     const { redis, flowStore, workerName, lockMs } = this.options;
     // The last question is still unanswered; a further one would only wait behind it.
     if (this.#isAsking) return;
@@ -95,17 +85,17 @@ export class TakeOver {
     const spell = spellAfter(this.#life?.spell, this.#answer, answer);
     this.#answer = answer;
     this.#life = { startedAt: this.#life?.startedAt ?? now, spell };
-    await this.#takeFrom(silent, spell, now);
+    await this.#takeFrom(silent, spell, now, signal);
   }
 
-  async #takeFrom(silent: readonly SilentWorker[], spell: RedisSpell, now: number): Promise<void> {
+  async #takeFrom(silent: readonly SilentWorker[], spell: RedisSpell, now: number, signal: AbortSignal): Promise<void> {
     for (const name of this.#done.keys()) if (!silent.some((each) => each.name === name)) this.#done.delete(name);
     const suspects = silent.filter((each) => each.name !== this.options.workerName && this.#done.get(each.name) !== each.reportedAt && isSilentByItself(each, spell, now, this.options.lockMs));
     if (suspects.length === 0) return;
     const names = await this.#connectionNames();
     for (const { name, reportedAt } of suspects) {
       if (names === undefined || this.#isConnected(name, names)) continue;
-      await this.#takeAll(name, now - reportedAt);
+      await this.#takeAll(name, now - reportedAt, signal);
       this.#done.set(name, reportedAt);
     }
   }
@@ -128,18 +118,10 @@ export class TakeOver {
     return this.options.shards.some((shard) => names.has(connectionNameIn(shard, worker)));
   }
 
-  async #takeAll(worker: string, silentMs: number): Promise<void> {
+  async #takeAll(worker: string, silentMs: number, signal: AbortSignal): Promise<void> {
     const { shards, clock, logger } = this.options;
     let tasks = 0;
-    for (const shard of shards) tasks += await takeOver(shard, worker, clock(), () => pause(STEP_PAUSE_MS, this.#stop.signal));
+    for (const shard of shards) tasks += await takeOver(shard, worker, clock(), () => pause(STEP_PAUSE_MS, signal));
     if (tasks > 0) logger.warn('a worker is gone: the tasks in its hands go back, no attempt used', { worker, tasks, silent_ms: silentMs });
-  }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await wait(ms, undefined, { signal });
-  } catch {
-    // When it is aborted, the caller looks at the signal.
   }
 }

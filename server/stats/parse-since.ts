@@ -1,10 +1,10 @@
 import { durationMs } from '../../shared/config/schema.js';
 import { RequestError } from '../../shared/domain/errors.js';
+import { parseInstant } from '../http/parse-instant.js';
 import type { Query } from '../http/query.js';
 
 const LONGEST_MS = 86_400_000;
 const DEFAULT_MS = 3_600_000;
-const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
 /**
  * How far back from now a request asks.
@@ -22,7 +22,8 @@ const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 export function parseSince(query: Query, now: number): number {
   const text = query.get('since');
   if (text === undefined) return DEFAULT_MS;
-  const ms = RFC_3339.test(text) ? now - Date.parse(text) : durationMs(text);
+  const at = parseInstant(text);
+  const ms = at === undefined ? durationMs(text) : now - at;
   if (ms > 0 && ms <= LONGEST_MS) return ms;
   const message = 'since must be a time of the last 24 hours, such as 2026-11-28T12:00:00Z, or a length back from now, such as 15m, 1h or 24h';
   throw new RequestError('invalid_request', message, [{ field: 'since', message }]);
