@@ -125,6 +125,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     defaultBrokers,
     mask,
     clock,
+    clockDoubtMs: () => redisClock.doubtMs(),
     random,
     logger,
   });

@@ -39,6 +39,14 @@ export class RedisClock {
   }
 
   /**
+   * By how much Redis' clock may be ahead of `now`, whole milliseconds. The estimate becomes better with each answer, so it
+   * may run faster than time does. A wait that begins at `now` and must not be too short is longer by this.
+   */
+  doubtMs(): number {
+    return Math.ceil(this.#highest - this.#lowest + ROUNDED_BY_MS);
+  }
+
+  /**
    * To be called as soon as Redis has told its time.
    * @param redisMs milliseconds since the epoch, rounded down
    * @param askedAt when the question was sent, monotonic milliseconds

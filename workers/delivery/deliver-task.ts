@@ -57,6 +57,8 @@ export interface DeliverTaskContext {
   /** What is shown of the paths of urls. */
   readonly mask: PathMask;
   readonly clock: Clock;
+  /** By how much the time may be ahead of `clock`, whole milliseconds. */
+  readonly clockDoubtMs: () => number;
   readonly random: Random;
   readonly logger: Logger;
 }

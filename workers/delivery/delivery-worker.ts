@@ -235,6 +235,7 @@ export class DeliveryWorker {
       },
       workerName,
       clock: context.clock,
+      clockDoubtMs: context.clockDoubtMs,
       defer: async ({ flow }, reason, deferral) => {
         if (flow === undefined) throw new TypeError('a task is deferred for no destination');
         await context.flowControl.defer(this.#waitingLists, flow, reason, deferral);

@@ -23,6 +23,8 @@ export interface SettleContext {
   /** Adds a job to the set of those that a worker could not read. */
   readonly markUnreadable: (jobId: string, at: number) => Promise<void>;
   readonly clock: Clock;
+  /** By how much the time may be ahead of `clock`, whole milliseconds. */
+  readonly clockDoubtMs: () => number;
 }
 
 /**
@@ -58,7 +60,8 @@ export async function settleOutcome(job: Job, token: string, log: readonly LogEn
       return { outcome: 'delivered', run: progress?.run ?? 1, attempt: progress?.attempt ?? 0, at, ms, worker: context.workerName, receipt: outcome.receipt };
     }
     case 'retry':
-      throw new JobComesAgain(messageOf(delivery), recorded('retry'), outcome.delayMs);
+      // The wait begins by a clock that may be slow, and ends by one that has been corrected since: never early.
+      throw new JobComesAgain(messageOf(delivery), recorded('retry'), outcome.delayMs === 0 ? 0 : outcome.delayMs + context.clockDoubtMs());
     case 'dead_letter':
       throw new JobComesAgain(messageOf(delivery), recorded('dead_letter'), 0);
     case 'dead_lettered':

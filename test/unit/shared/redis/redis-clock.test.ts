@@ -73,6 +73,39 @@ describe('RedisClock', () => {
     );
   });
 
+  it('ends no wait early that was made longer by the doubt, however much better the estimate has become since', () => {
+    const latency = fc.double({ min: 0, max: 500, noNaN: true });
+    const questions = fc.array(fc.tuple(latency, latency), { minLength: 1, maxLength: 10 });
+    fc.assert(
+      fc.property(questions, questions, fc.integer({ min: 1, max: 10_000 }), (before, after, waitMs) => {
+        const world = new World(EPOCH - HOUR);
+        for (const [there, back] of before) world.ask(there, back);
+        const beganAt = world.redisTime;
+        const dueAt = world.clock.now() + waitMs + world.clock.doubtMs();
+        const expectNotEarly = (): void => {
+          if (world.clock.now() >= dueAt) expect(world.redisTime - beganAt).to.be.at.least(waitMs);
+        };
+        for (const [there, back] of after) {
+          world.ask(there, back);
+          expectNotEarly();
+        }
+        world.monotonic += Math.max(0, dueAt - world.clock.now());
+        expect(world.clock.now()).to.be.at.least(dueAt - 1);
+        expectNotEarly();
+      }),
+    );
+  });
+
+  it('is in doubt by no more than its shortest question took and the rounding', () => {
+    const world = new World();
+    world.ask(100, 100);
+    expect(world.clock.doubtMs()).to.be.within(201, 203);
+    world.ask(1, 1);
+    expect(world.clock.doubtMs()).to.be.within(3, 5);
+    world.ask(300, 300);
+    expect(world.clock.doubtMs()).to.be.within(3, 6);
+  });
+
   it('is not held up by an answer that was read seconds late', () => {
     const world = new World();
     world.ask(1, 1);
