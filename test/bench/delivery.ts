@@ -2,14 +2,14 @@ import { size, type Bench } from './benchmark.js';
 import { measureDelivered, Receiver, type Delivered } from './delivered.js';
 import { fillBare, fillProduct } from './fill-queue.js';
 import type { Comparison } from './report.js';
-import { startBareWorker, startWorker } from './start-workers.js';
+import { slotsForLoneEndpoint, startBareWorker, startWorker } from './start-workers.js';
 
 /**
- * The same number of sends in flight on both sides: WORKER_CONCURRENCY counts slots, and one destination alone gets
- * half of them, so 200 slots stand beside a bare concurrency of 100.
+ * The same number of sends in flight on both sides. WORKER_CONCURRENCY counts slots, and one endpoint alone gets 3/7 of
+ * them.
  */
-const SLOTS = 200;
-const IN_FLIGHT = SLOTS / 2;
+const IN_FLIGHT = 100;
+const SLOTS = slotsForLoneEndpoint(IN_FLIGHT);
 
 /**
  * Delivered per second through one worker process to one fast HTTP receiver, all due at once, beside a bare BullMQ

@@ -4,11 +4,11 @@ import { fillBare, fillProduct } from './fill-queue.js';
 import { FAILS_FIRST } from './receivers/fails-first.js';
 import type { Comparison } from './report.js';
 import { SMALL_BODY } from './small-body.js';
-import { startBareWorker, startWorker } from './start-workers.js';
+import { slotsForLoneEndpoint, startBareWorker, startWorker } from './start-workers.js';
 
 /** As in delivery.ts. */
-const SLOTS = 200;
-const IN_FLIGHT = SLOTS / 2;
+const IN_FLIGHT = 100;
+const SLOTS = slotsForLoneEndpoint(IN_FLIGHT);
 const EVERY = 10;
 const BACKOFF_MS = 100;
 

@@ -6,11 +6,11 @@ import { fillBare, fillProduct } from './fill-queue.js';
 import { end, forkBench, whileRunning } from './process.js';
 import type { Comparison } from './report.js';
 import { SMALL_BODY } from './small-body.js';
-import { startWorker } from './start-workers.js';
+import { slotsForLoneEndpoint, startWorker } from './start-workers.js';
 
-/** As in delivery.ts: one topic alone gets half of the slots. */
-const SLOTS = 200;
-const IN_FLIGHT = SLOTS / 2;
+/** As in delivery.ts. */
+const IN_FLIGHT = 100;
+const SLOTS = slotsForLoneEndpoint(IN_FLIGHT);
 
 const LOOK_EVERY_MS = 10;
 const LIMIT_MS = 120_000;

@@ -88,7 +88,7 @@ async function runDestinations({ bench, tasks, nodeArgs, begin }: ProfiledRun): 
 async function runBareDelivery({ bench, tasks, nodeArgs, begin }: ProfiledRun): ReturnType<Profiled> {
   const receiver = await Receiver.start();
   await fillBare(bench.redisPort, { tasks, destination: receiver.destination });
-  return deliverAll('the bare worker', receiver, tasks, begin, () => startBareWorker(bench.redisPort, DEFAULT_SLOTS / 2, 0, nodeArgs));
+  return deliverAll('the bare worker', receiver, tasks, begin, () => startBareWorker(bench.redisPort, Math.round(DEFAULT_SLOTS * 3 / 7), 0, nodeArgs));
 }
 
 async function deliverAll(what: string, receiver: Receiver, tasks: number, begin: ProfiledRun['begin'], start: () => ChildProcess): ReturnType<Profiled> {

@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../shared/config/load.js';
+import { defaultBulkheadRules, roomOfEndpoint } from '../../shared/domain/flow/bulkhead-rules.js';
 import { slotShare, type SlotSetting } from '../../shared/domain/flow/slot-share.js';
 import { forkBench, spawnProduct, type ProductSpawn } from './process.js';
 
@@ -21,7 +22,15 @@ export interface ProductProcess extends ProductSpawn {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** @param slots WORKER_CONCURRENCY: one destination alone gets half of them, n of them n/(n + 1) */
+/** @returns the WORKER_CONCURRENCY at which one endpoint alone has so many sends in flight. 100 in flight need 233 slots. */
+export function slotsForLoneEndpoint(sends: number): number {
+  const idle = { inFlight: 0, window: Infinity };
+  let slots = sends;
+  while (roomOfEndpoint({ ...idle, held: 0, latencyMs: undefined, oldestMs: 0 }, idle, 0, { ...defaultBulkheadRules, slots }) < sends) slots += 1;
+  return slots;
+}
+
+/** @param slots WORKER_CONCURRENCY: one endpoint alone gets 3/7 of them, n hosts get n/(n + 1) */
 export function startWorker(redisPort: number, slots: SlotSetting, { db = 0, env = {}, ...options }: ProductProcess = {}): ChildProcess {
   const settings = { REDIS_ADDR: `127.0.0.1:${redisPort}`, REDIS_DB: String(db), WORKER_CONCURRENCY: String(slots), ...env };
   // In dev a busy worker writes one line a second, instead of one for each attempt.
