@@ -3,6 +3,7 @@ import { bullmqScript, type DefinedScript, type DefinedScripts } from './defined
 import type { EngineFacts } from './engine-facts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
 import { finishLua } from './finish-script.js';
+import { promotingLuas } from './promoting-scripts.js';
 import { putBackFunction } from './put-back.js';
 import { ADD_SCRIPTS, addFunction } from './submit-script.js';
 import { takeOverScript } from './take-over-script.js';
@@ -70,7 +71,7 @@ function shapeOf(script: string): ScriptShape | undefined {
 
 function checkPatches({ scripts }: EngineFacts): string[] {
   const adds = ADD_SCRIPTS.map((script) => (all: DefinedScripts) => addFunction(all, script));
-  return [finishLua, putBackFunction, takeOverScript, ...adds].flatMap((build) =>
+  return [finishLua, promotingLuas, putBackFunction, takeOverScript, ...adds].flatMap((build) =>
     findingsOf(() => {
       build(scripts);
       return [];

@@ -6,13 +6,14 @@ import { passTimeOf } from './callers-time.js';
 import { createBatchingBackend } from './finish-batcher.js';
 import { lookAfterFailure } from './look-after-failure.js';
 import type { PendingCalls } from './pending-calls.js';
+import { promoteInSteps } from './promoting-scripts.js';
 import { fetchReadable } from './readable-job.js';
 import { wakeWhenDue } from './wake-when-due.js';
 import { watchCalls } from './watched-calls.js';
 
 /**
- * BullMQ's own backend for a worker that delivers, with the six things that we do in another way: jobs end in groups,
- * an idle worker wakes itself, a failure is followed by a look for due jobs, no call of its loop can hang unseen, what is due
+ * BullMQ's own backend for a worker that delivers, with the seven things that we do in another way: jobs end in groups,
+ * due jobs move in small steps, an idle worker wakes itself, a failure is followed by a look for due jobs, no call of its loop can hang unseen, what is due
  * is decided by a clock of ours, and a job that BullMQ cannot parse is fetched all the same.
  * @param redis  the connection of the worker
  * @param marker key of the set on which idle workers wait
@@ -21,7 +22,7 @@ import { watchCalls } from './watched-calls.js';
  */
 export function deliveryBackend(redis: RedisClient, marker: string, calls: PendingCalls, clock: Clock): BackendFactory<RedisQueueBackend> {
   return (...args) => {
-    const backend = wakeWhenDue(fetchReadable(passTimeOf(clock, createBatchingBackend(...args))), () => endWait(redis, marker), clock);
+    const backend = wakeWhenDue(fetchReadable(passTimeOf(clock, promoteInSteps(createBatchingBackend(...args)))), () => endWait(redis, marker), clock);
     return watchCalls(lookAfterFailure(boundReconnect(backend, calls)), calls);
   };
 }

@@ -3,6 +3,7 @@ import { luaFunction } from './bullmq-script.js';
 import { COUNTED_BY_CALLER } from './counted-by-caller.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { jobField } from './job-fields.js';
+import { PROMOTE_FUNCTIONS, PROMOTED_AT_ONCE, promotePatches } from './promote-patches.js';
 import type { QueueClient } from './queue-client.js';
 import { makeReadable } from './readable-job.js';
 import { replaceOnce } from './replace-once.js';
@@ -17,12 +18,6 @@ const SHARED_KEYS = KEYS - OWN_KEYS;
 
 /** What a worker looks at, by BullMQ's names. To read the others, and all the names, takes a worker longer than Redis. */
 const FIELDS = [jobField.data, jobField.options, jobField.log, jobField.fetches, jobField.attemptsMade, jobField.stalls, jobField.deferredFailure, jobField.createdAt] as const;
-
-/**
- * Due jobs that leave the delayed set with each group. BullMQ moves up to 1,000 with each job: 10 ms in which Redis
- * answers no other command, and workers and callers wait. Far more than the 16 that a group takes: what is due must not wait there.
- */
-const PROMOTED_AT_ONCE = 128;
 
 /**
  * BullMQ's moveToFinished for many jobs in one call (decision 8): each ends, and the next one is fetched in its place.
@@ -68,20 +63,14 @@ export function readFinish(answer: unknown): unknown {
 export function finishLua(scripts: DefinedScripts): string {
   const finish = [
     ['rcall("HGETALL", jobKey)', `rcall("HMGET", jobKey, ${FIELDS.map((field) => `"${field}"`).join(', ')})`] as const,
-    ['"LIMIT", 0, 1000)', '"LIMIT", 0, promoted)'] as const,
-    // A job whose key holds something else. BullMQ has taken all due jobs out of the delayed set by then, and an error would
-    // leave those behind it in no set at all.
-    ['tonumber(rcall("HGET", jobKey, "priority")) or 0', 'tonumber(valueOrNil(redis.pcall("HGET", jobKey, "priority"))) or 0'] as const,
-    ['rcall("HSET", jobKey, "delay", 0)', 'redis.pcall("HSET", jobKey, "delay", 0)'] as const,
+    // All calls of the group together: 128 for 16 jobs.
+    ...promotePatches('promoted'),
     // The job has ended by then, so a next one that cannot be fetched must not become its error.
     ['local result = fetchNextJob(', 'local result = resultOrNil(fetchNextJob, '] as const,
   ].reduce((lua, patch) => replaceOnce(lua, 'moveToFinished', patch), luaFunction(scripts, 'moveToFinished', 'finish'));
   return `local calls = (#KEYS - ${SHARED_KEYS}) / ${OWN_KEYS}
 local promoted = math.ceil(${PROMOTED_AT_ONCE} / calls)
-local function valueOrNil(reply)
-  if type(reply) == 'table' then return nil end
-  return reply
-end
+${PROMOTE_FUNCTIONS}
 local function resultOrNil(fetch, ...)
   local isDone, found = pcall(fetch, ...)
   if isDone then return found end
