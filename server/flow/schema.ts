@@ -6,7 +6,7 @@ import { isReason, REASON_RULE } from '../http/asked-change.js';
 import { checkJsonDepth } from '../http/json-scan.js';
 import { didYouMean } from '../http/nearest-name.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
-import { parseInstant } from '../http/parse-instant.js';
+import { parseInstant } from '../../shared/domain/parse-instant.js';
 import { shortViolations } from '../http/short-error.js';
 
 /** What may be asked of destinations. Wire names (snake_case) become our names here. */

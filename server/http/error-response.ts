@@ -11,6 +11,7 @@ const statusOf = {
   invalid_json: 400,
   invalid_task: 400,
   invalid_request: 400,
+  invalid_query: 400,
   invalid_cursor: 400,
   origin_refused: 403,
   task_not_found: 404,

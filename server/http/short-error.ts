@@ -15,7 +15,8 @@ const MAX_MESSAGE_CHARACTERS = 250;
 export function shortViolations(violations: readonly WireViolation[]): WireViolation[] {
   return violations.slice(0, MAX_VIOLATIONS).map((violation) => {
     const field = shortText(violation.field, MAX_FIELD_CHARACTERS);
-    return { field, message: shortText(withFieldCut(violation, field), MAX_MESSAGE_CHARACTERS) };
+    const { position } = violation;
+    return { field, message: shortText(withFieldCut(violation, field), MAX_MESSAGE_CHARACTERS), ...(position === undefined ? {} : { position }) };
   });
 }
 

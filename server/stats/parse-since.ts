@@ -1,6 +1,6 @@
 import { durationMs } from '../../shared/config/schema.js';
 import { RequestError } from '../../shared/domain/errors.js';
-import { parseInstant } from '../http/parse-instant.js';
+import { parseInstant } from '../../shared/domain/parse-instant.js';
 import type { Query } from '../http/query.js';
 
 const LONGEST_MS = 86_400_000;

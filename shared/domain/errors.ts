@@ -88,6 +88,7 @@ export const requestErrors = {
   invalid_json: 'The body, or one task of a batch, is not one JSON value in UTF-8.',
   invalid_task: 'The task breaks one or more rules; `details` names the fields, 20 of them at most. Or its JSON is nested deeper than 64 levels, or has more than 10,000 of the characters `[ ] { } , :` outside strings: then it was not parsed.',
   invalid_request: 'The request is malformed: its path, its query, or a body that is no task; `details` names the fields, where there are some, 20 of them at most.',
+  invalid_query: 'A parameter or member that says which tasks are meant (`q`, `state`, `client_id`, ...) cannot be read; `details` names it, and the position of the fault: characters from 0.',
   invalid_cursor: 'The cursor is none of this list, or belongs to a list with other parameters. Begin again without it.',
   request_timed_out: 'The request has not come whole in time, or its body of more than 64 KiB came too slowly: a thirtieth of what has come has to follow within 10 s. The connection is closed.',
   headers_too_large: 'The request has more than 16 KiB of headers, its first line included, or more than 200 header lines.',
@@ -119,7 +120,7 @@ export class RequestError extends Error {
   constructor(
     readonly code: RequestErrorCode,
     message: string,
-    readonly details?: readonly { field: string; message: string }[],
+    readonly details?: readonly { readonly field: string; readonly message: string; readonly position?: number }[],
     options?: ErrorOptions,
   ) {
     super(message, options);

@@ -16,4 +16,6 @@ export interface WireViolation {
   /** Path of the field, its parts divided by dots; empty for the body itself. A long one is cut, and ends in `...`. */
   readonly field: string;
   readonly message: string;
+  /** Where the fault is in the text of the field, characters (code points) from 0; of queries and filters alone. */
+  readonly position?: number;
 }

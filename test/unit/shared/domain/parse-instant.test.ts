@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { parseInstant } from '../../../../server/http/parse-instant.js';
+import { parseInstant } from '../../../../shared/domain/parse-instant.js';
 
 describe('parseInstant', () => {
   const NOON = Date.UTC(2026, 10, 28, 12);
