@@ -1,3 +1,4 @@
+import { auditRoutes, type AuditParts } from './audit/routes.js';
 import { flowRoutes, type FlowParts } from './flow/routes.js';
 import { healthRoutes, type HealthParts } from './health/routes.js';
 import type { Route } from './http/route.js';
@@ -9,7 +10,7 @@ import { taskRoutes, type TaskParts } from './tasks/routes.js';
 import { submitRoutes, type SubmitParts } from './tasks/submit-routes.js';
 
 /** Everything that the handlers of all routes need; create-server.ts makes it. */
-export type ApiParts = SubmitParts & TaskParts & FlowParts & StatsParts & HealthParts & BoardParts;
+export type ApiParts = SubmitParts & TaskParts & FlowParts & AuditParts & StatsParts & HealthParts & BoardParts;
 
 /**
  * All calls that the API answers. To add a route, add a row in the room that it belongs to. Tests compare the rows with
@@ -19,6 +20,7 @@ export const routeTable: readonly Route<ApiParts>[] = [
   ...submitRoutes,
   ...taskRoutes,
   ...flowRoutes,
+  ...auditRoutes,
   ...statsRoutes,
   ...healthRoutes,
   ...boardRoutes,

@@ -25,6 +25,7 @@ import { SendsInFlight } from './delivery/sends-in-flight.js';
 import { warnOfLargeFleet } from './fleet-size.js';
 import { FlowControl } from './flow-control/flow-control.js';
 import { Janitor } from './janitor.js';
+import { recordEndOfPause } from './record-end-of-pause.js';
 import { TakeOver } from './take-over.js';
 
 /**
@@ -165,6 +166,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
       rebuilds: countRebuilds,
       redisClock,
       logger,
+      onPauseOver: (name, pause) => void recordEndOfPause(queue, logger, name, pause),
     });
     await flowControl.start();
     const context = contextWith(flowControl);

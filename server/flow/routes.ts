@@ -1,9 +1,10 @@
 import { deadFlowOf, flowNamed, flowOfId } from '../../shared/domain/destinations/flow.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
-import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
+import { EVERYTHING, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import { readReport } from '../../shared/domain/flow/flow-report.js';
 import type { Logger } from '../../shared/logging/logger.js';
+import type { FieldValues } from '../../shared/queue/audit/field-hashes.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { jsonAnswer, type Answer } from '../http/answer.js';
@@ -19,7 +20,7 @@ import { parseLimit, parseLimits, parseUntil, untilHasPassed } from './schema.js
 import { circuitsOf, toWireChanged, toWireDestinations, toWireDestination, TrafficByName } from './view.js';
 
 export interface FlowParts {
-  readonly queue: Pick<TaskQueue, 'withFlow' | 'waitingListDepths' | 'failedDestinations'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'withFlow' | 'waitingListDepths' | 'failedDestinations'>;
   /** The settings that the workers have: they decide which cluster is the default one, and when a circuit is open. */
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
   /** The paths in the names of endpoints are written with it. */
@@ -147,11 +148,19 @@ interface FlowChange {
 
 /** Makes a change, and answers with the destination as it is then. */
 async function change(context: RequestContext, parts: FlowParts, { action, name, asked }: FlowChange, work: (store: FlowStore) => Promise<void>): Promise<Answer> {
-  await performed(context, parts.logger, { action, target: { type: 'destination', id: name }, asked }, async () => {
+  await performed(context, parts, { action, target: { type: 'destination', id: name }, asked }, async () => {
+    const before = await readFields(parts, name);
     await parts.queue.withFlow(work);
-    return { result: name };
+    return { result: name, fields: { before, after: await readFields(parts, name) } };
   });
   return show(name, parts, toWireChanged);
+}
+
+/** What an operator has set for a name, by the names that the API has for it. */
+async function readFields({ queue }: FlowParts, name: string): Promise<FieldValues> {
+  const { policies } = await queue.withFlow((store) => store.snapshot([name]));
+  const { maxConcurrency, ratePerSecond, burst, isPaused = false, pause }: FlowPolicy = policies.get(name) ?? {};
+  return { max_concurrency: maxConcurrency, rate: ratePerSecond, burst, paused: isPaused ? (pause ?? {}) : undefined };
 }
 
 async function show(name: string, { queue, fleetSettings }: FlowParts, toWire: typeof toWireDestination): Promise<Answer> {

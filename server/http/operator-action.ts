@@ -1,9 +1,13 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
+import { hashesFor, type OpenAuditEntry } from '../../shared/queue/audit/audit-log.js';
+import type { FieldValues } from '../../shared/queue/audit/field-hashes.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { AskedChange } from './asked-change.js';
 import type { RequestContext } from './request-context.js';
+import { shortText } from './short-error.js';
 
-/** What operators do. The names are stable: log lines are searched by them. */
+/** What operators do. The names are stable: log lines and the audit are searched by them. */
 export type ActionName = 'destination.limits' | 'destination.pause' | 'destination.resume' | 'task.cancel' | 'task.delete' | 'task.retry';
 
 export interface OperatorAction {
@@ -17,21 +21,73 @@ export interface OperatorAction {
 export interface Performed<T> {
   readonly result: T;
   readonly action?: ActionName;
+  /** How many things were changed. Default 1. */
+  readonly count?: number;
+  /** The values of the fields that it changes, before and after it. Only hashes of those that differ are written down. */
+  readonly fields?: { readonly before: FieldValues; readonly after: FieldValues };
+  /** It turned out that nothing differs, as with an edit that is sent twice: no entry is kept. */
+  readonly isUnchanged?: boolean;
 }
 
+export interface ActionParts {
+  readonly queue: Pick<TaskQueue, 'withAudit'>;
+  readonly logger: Logger;
+}
+
+/** A key has at most 1,024 characters, of two units each. A path may hold more, and it would fill the audit. */
+const MAX_TARGET_CHARACTERS = 2_100;
+
 /**
- * Does what an operator asked for, and writes one line about it: `operator action` with `action`, `outcome`, the actor, the
- * target and the reason. The outcome `failed` does not say that nothing was changed: Redis' answer may have been lost.
- * @returns the result of `work`. @throws what `work` throws
+ * Does what an operator asked for, and writes down who asked for what, and what came of it: an entry of the audit, which is begun
+ * before the change and completed after it, and one line `operator action` of the log.
+ *
+ * A change whose entry cannot be begun is not made. One whose entry cannot be completed is answered as it came out: the entry stays,
+ * visibly begun. It stays so too when Redis' answer to the change was lost, since it is not known whether it was made.
+ * @returns the result of `work`. @throws what `work` throws, and RequestError redis_unavailable, redis_full or redis_refused when
+ *          the entry cannot be written
  */
-export async function performed<T>(context: RequestContext, logger: Logger, operation: OperatorAction, work: () => Promise<Performed<T>>): Promise<T> {
+export async function performed<T>(context: RequestContext, parts: ActionParts, operation: OperatorAction, work: () => Promise<Performed<T>>): Promise<T> {
+  let entry: OpenAuditEntry | undefined;
+  let done: Performed<T>;
   try {
-    const { result, action = operation.action } = await work();
-    log(context, logger, operation, action, { outcome: 'done' });
-    return result;
+    entry = await begin(context, parts, operation);
+    done = await work();
   } catch (error) {
-    log(context, logger, operation, operation.action, { outcome: 'failed', error_code: error instanceof RequestError ? error.code : 'internal' });
+    const code = error instanceof RequestError ? error.code : 'internal';
+    log(context, parts.logger, operation, operation.action, { outcome: 'failed', error_code: code });
+    if (entry !== undefined && code !== 'redis_unavailable') await end(parts, entry, { outcome: 'failed', errorCode: code, count: code === 'internal' ? undefined : 0 });
     throw error;
+  }
+  const { result, action = operation.action, count = 1, fields, isUnchanged = false } = done;
+  log(context, parts.logger, operation, action, { outcome: 'done' });
+  await end(parts, entry, isUnchanged ? 'nothing' : { outcome: 'done', action: action === operation.action ? undefined : action, count, fields });
+  return result;
+}
+
+async function begin({ requestId }: RequestContext, { queue }: ActionParts, { action, target, asked: { by, reason } }: OperatorAction): Promise<OpenAuditEntry> {
+  const { type, id } = target;
+  return queue.withAudit((audit) => audit.begin({ action, actor: by, target: { type, id: shortText(id, MAX_TARGET_CHARACTERS) }, reason, requestId }));
+}
+
+interface Ending {
+  readonly outcome: 'done' | 'failed';
+  readonly errorCode?: string;
+  readonly action?: ActionName | undefined;
+  readonly count: number | undefined;
+  readonly fields?: Performed<unknown>['fields'];
+}
+
+/** It never fails: the change has been made, or refused, whatever becomes of its entry. */
+async function end({ queue, logger }: ActionParts, entry: OpenAuditEntry, ending: Ending | 'nothing'): Promise<void> {
+  try {
+    await queue.withAudit(async (audit) => {
+      if (ending === 'nothing') return audit.discard(entry);
+      const { outcome, errorCode, action, count, fields } = ending;
+      const hashes = fields === undefined ? undefined : hashesFor(entry, fields.before, fields.after);
+      return audit.complete(entry, { outcome, errorCode, action, count, fields: hashes });
+    });
+  } catch (error) {
+    logger.warn('an entry of the audit stays as it was begun: what came of the change could not be added', { audit_id: entry.id, error: error instanceof Error ? error.message : String(error) });
   }
 }
 

@@ -137,13 +137,13 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'PUT',
     path: `${BOARD_PATH}/api/queues/:queue/:job/retry`,
     role: 'operate',
-    handle: async (context, { board, logger }) => {
+    handle: async (context, parts) => {
       // The board names the job that it has read, with its very id.
       const job = context.param('job');
       const id = taskIdOf(job);
       if (id === undefined) throw new RequestError('action_refused', 'this is no task of the service');
-      return performed(context, logger, { action: 'task.retry', target: { type: 'task', id }, asked: askedChange(context) }, async () => {
-        await board.serve(context, `${jobPath(context.param('queue'), job)}/retry`);
+      return performed(context, parts, { action: 'task.retry', target: { type: 'task', id }, asked: askedChange(context) }, async () => {
+        await parts.board.serve(context, `${jobPath(context.param('queue'), job)}/retry`);
         return { result: ANSWERED };
       });
     },
@@ -153,12 +153,15 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'PUT',
     path: `${BOARD_PATH}/api/queues/:queue/retry/failed`,
     role: 'operate',
-    handle: async (context, { queue, logger }): Promise<Answer> => {
+    handle: async (context, parts): Promise<Answer> => {
       // Bull Board would answer 500 in a form of its own.
-      await queue.ping();
+      await parts.queue.ping();
       const id = context.param('queue');
       // Bull Board reads the newest hundred of the set again and again. Tasks that fail once more would hide the rest.
-      return performed(context, logger, { action: 'task.retry', target: { type: 'queue', id }, asked: askedChange(context) }, async () => ({ result: jsonAnswer(200, await queue.redriveAll(id)) }));
+      return performed(context, parts, { action: 'task.retry', target: { type: 'queue', id }, asked: askedChange(context) }, async () => {
+        const redriven = await parts.queue.redriveAll(id);
+        return { result: jsonAnswer(200, redriven), count: redriven.retried };
+      });
     },
   },
 ];

@@ -61,12 +61,12 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     query: ['reason'],
     operationId: 'cancelTask',
     metricLabel: '/tasks/:id',
-    handle: async (context, { queue, logger }) => {
+    handle: async (context, parts) => {
       const asked = readAskedChange(context);
       const id = idIn(context);
       const operation = { action: 'task.cancel', target: { type: 'task', id }, asked } as const;
-      return performed(context, logger, operation, async () => {
-        const cancellation = await queue.cancel(id);
+      return performed(context, parts, operation, async () => {
+        const cancellation = await parts.queue.cancel(id);
         return { result: answerToCancel(id, cancellation), action: cancellation.kind === 'deleted' ? 'task.delete' : 'task.cancel' };
       });
     },
@@ -79,10 +79,13 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     query: ['reason'],
     operationId: 'retryTask',
     metricLabel: '/tasks/:id/retry',
-    handle: async (context, { queue, logger }) => {
+    handle: async (context, parts) => {
       const { asked } = await readReasonBody(context);
       const id = idIn(context);
-      return performed(context, logger, { action: 'task.retry', target: { type: 'task', id }, asked }, async () => ({ result: answerToRetryNow(id, await queue.retryNow(id)) }));
+      return performed(context, parts, { action: 'task.retry', target: { type: 'task', id }, asked }, async () => {
+        const sent = await parts.queue.retryNow(id);
+        return { result: answerToRetryNow(id, sent), count: sent.kind === 'already_due' ? 0 : 1 };
+      });
     },
   },
 ];

@@ -11,6 +11,9 @@ export interface Actor {
   readonly operator: string | null;
 }
 
+/** What the service does by itself, such as the end of a pause whose time is over. */
+export const serviceActor: Actor = { type: 'service', id: null, name: null, operator: null };
+
 /** For a sentence: `Anna (key deploy-bot)`, `Anna`, `key deploy-bot`, `an operator`. */
 export function printActor({ type, id, name, operator }: Actor): string {
   const known = name ?? id;

@@ -97,6 +97,29 @@ export interface StatsKeys {
   readonly dueTurn: string;
 }
 
+/** Keys of what operators did. On a cluster they share the slot of flow control, because their scripts touch several. */
+export function auditKeys(prefix: string, isCluster: boolean): AuditKeys {
+  const base = `${slotOfFleet(prefix, isCluster)}:audit:`;
+  return { log: `${base}log`, beginnings: `${base}beginnings`, ends: `${base}ends`, loose: `${base}loose`, claims: `${base}claims`, salt: `${base}salt`, ofActorBase: `${base}of:` };
+}
+
+export interface AuditKeys {
+  /** Sorted set of all entries that are kept, by id; an id follows the time. */
+  readonly log: string;
+  /** Hash: what was to be done, by id, as JSON. */
+  readonly beginnings: string;
+  /** Hash: what came of it, by id, as JSON. */
+  readonly ends: string;
+  /** Sorted set of the entries that are not among the newest of their actor: they leave with the newest of all. */
+  readonly loose: string;
+  /** Sorted set of the names that requests without a key claim, by their last entry. */
+  readonly claims: string;
+  /** A secret of this deployment: the hashes of changed fields are made with it. */
+  readonly salt: string;
+  /** The name of an actor follows. Sorted set: its newest entries. */
+  readonly ofActorBase: string;
+}
+
 /** What all keys of the whole fleet begin with. */
 function slotOfFleet(prefix: string, isCluster: boolean): string {
   return isCluster ? `{${prefix}-flow}` : prefix;

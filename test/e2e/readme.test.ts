@@ -218,6 +218,16 @@ describe('README.md and docs, pasted as they stand', function () {
     expect(answers.map(({ paused, limits }) => [paused?.reason, limits !== null])).to.deep.equal([['it is down', true], [undefined, true], [undefined, false]]);
   });
 
+  it('tells who changed something', async () => {
+    const [paused = '', audit = ''] = (await paste('audit')).trimEnd().replaceAll('}{', '}\n{').split('\n');
+    const { key } = JSON.parse(paused) as { key: string };
+    const [newest] = (JSON.parse(audit) as { entries: Readonly<Record<string, unknown>>[] }).entries;
+    const [shown] = answerShownFor('audit')['entries'] as Readonly<Record<string, unknown>>[];
+    const { action, actor, target, reason, outcome, count } = newest ?? {};
+    expect({ action, actor, target, reason, outcome, count }).to.deep.equal({ action: shown?.['action'], actor: shown?.['actor'], target: shown?.['target'], reason: shown?.['reason'], outcome: 'done', count: 1 });
+    expect([key, Object.keys(newest ?? {})]).to.deep.equal(['https://crm.example.com', Object.keys(shown ?? {})]);
+  });
+
   it('hands over all sample tasks with create-tasks.mjs', async () => {
     const { stdout } = await execFileAsync(process.execPath, ['examples/create-tasks.mjs'], { cwd: folder, timeout: 20_000 });
     const answers = stdout.trimEnd().split('\n').map((line) => line.split(' ').slice(0, 2).join(' '));

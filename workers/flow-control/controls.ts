@@ -1,6 +1,6 @@
 import type { Circuit } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/destinations/flow.js';
-import { endOfPause, policyAt, policyOf, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
+import { endOfPause, policyAt, policyOf, type FlowPolicy, type Pause } from '../../shared/domain/flow/flow-policy.js';
 import type { ControlChange, FlowStore } from '../../shared/queue/flow/flow-store.js';
 import type { RedisClock } from '../../shared/redis/redis-clock.js';
 
@@ -23,7 +23,7 @@ export class Controls {
     /** Monotonic milliseconds, as the clock reads them. */
     private readonly monotonic: () => number,
     /** A pause is over by itself. One worker of the fleet is told of each. */
-    private readonly onPauseOver: (name: string) => void,
+    private readonly onPauseOver: (name: string, pause: Pause) => void,
   ) {}
 
   /** Workers of the whole fleet, this one included; >= 1. */
@@ -107,16 +107,17 @@ export class Controls {
   #endPauses(now: number): ControlChange[] {
     const ended = [...this.#endsOfPauses].filter(([, until]) => until <= now).map(([name]) => name);
     return ended.map((name) => {
-      const policy = policyAt(this.#policies.get(name), now);
+      const before = this.#policies.get(name);
+      const policy = policyAt(before, now);
       this.#setPolicy(name, policy);
-      void this.#removeEnded(name);
+      void this.#removeEnded(name, before?.pause ?? {});
       return { kind: 'policy', name, policy };
     });
   }
 
-  async #removeEnded(name: string): Promise<void> {
+  async #removeEnded(name: string, pause: Pause): Promise<void> {
     try {
-      if (await this.store.removeEndedPause(name)) this.onPauseOver(name);
+      if (await this.store.removeEndedPause(name)) this.onPauseOver(name, pause);
     } catch {
       // Redis is away or full. The pause is over all the same, and a worker that starts later tries again.
     }

@@ -3,6 +3,7 @@ import type { DeferralReason } from '../../shared/domain/task/deferral.js';
 import { isUnsent } from '../../shared/domain/task/outcome.js';
 import { verdictOn, type CircuitRules, type SendVerdict } from '../../shared/domain/flow/circuit.js';
 import { flowNamed, flowWithEndpoint, type Flow } from '../../shared/domain/destinations/flow.js';
+import type { Pause } from '../../shared/domain/flow/flow-policy.js';
 import { printReport } from '../../shared/domain/flow/flow-report.js';
 import { refusalWeight } from '../../shared/domain/flow/recent-answers.js';
 import type { WorkerFacts } from '../../shared/domain/flow/worker-facts.js';
@@ -40,6 +41,8 @@ export interface FlowControlOptions {
   /** It learns Redis' time from flow control, which asks five times a second anyway. */
   readonly redisClock: RedisClock;
   readonly logger: Logger;
+  /** A pause is over by itself. One worker of the fleet is told of each. */
+  readonly onPauseOver?: (name: string, pause: Pause) => void;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
 }
@@ -65,11 +68,14 @@ export class FlowControl {
   readonly #bulkDeferral: BulkDeferral;
   readonly #ticker: Ticker;
 
-  constructor(store: FlowStore, { rules, circuit, workerName, sendLimitMs, facts, rebuilds = () => 0, redisClock, logger, now = () => performance.now() }: FlowControlOptions) {
+  constructor(store: FlowStore, { rules, circuit, workerName, sendLimitMs, facts, rebuilds = () => 0, redisClock, logger, onPauseOver = () => undefined, now = () => performance.now() }: FlowControlOptions) {
     const leaseMs = sendLimitMs + LEASE_MARGIN_MS;
     this.#isCircuitOn = circuit.isOn;
     this.#now = now;
-    const controls = (this.#controls = new Controls(store, redisClock, now, (name) => { logger.info('a pause is over: its tasks are sent again', { destination: name }); }));
+    const controls = (this.#controls = new Controls(store, redisClock, now, (name, pause) => {
+      logger.info('a pause is over: its tasks are sent again', { destination: name, reason: pause.reason });
+      onPauseOver(name, pause);
+    }));
     const slots = (this.#slots = new Slots({ rules, hasWindows: circuit.isOn, workers: () => controls.workers, now }));
     const limiter = (this.#limiter = new Limiter(store, workerName, leaseMs, now));
     const stats = (this.#stats = new FlowStats(now));

@@ -1,3 +1,4 @@
+import { auditScripts } from '../audit/audit-scripts.js';
 import type { DefinedScripts } from '../engine/defined-scripts.js';
 import type { LuaScript } from '../engine/lua-script.js';
 import { takeOverScript } from '../engine/take-over-script.js';
@@ -37,6 +38,7 @@ export const fixedScripts = {
   krsSweep: sweepScript,
   ...sampleScripts,
   ...activityScripts,
+  ...auditScripts,
   ...addSearchFieldsScripts,
   ...waitingListScripts,
   ...controlScripts,

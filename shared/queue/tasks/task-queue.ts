@@ -4,11 +4,12 @@ import type { Flow } from '../../domain/destinations/flow.js';
 import type { DefaultBrokers } from '../../domain/flow/flow-key.js';
 import type { Clock } from '../../domain/ports.js';
 import type { Task } from '../../domain/task/task.js';
+import { AuditLog } from '../audit/audit-log.js';
 import { cancelTask, type Cancellation } from './cancel-task.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { WaitingLists, type WaitingListDepth } from '../flow/waiting-lists.js';
-import { flowKeys, shardOf, statsKeys } from '../names.js';
+import { auditKeys, flowKeys, shardOf, statsKeys } from '../names.js';
 import { ActivityStore } from '../stats/activity-store.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
 import { ownScripts } from './own-scripts.js';
@@ -147,6 +148,17 @@ export class TaskQueue {
   activityStore(): ActivityStore {
     const { redis, prefix } = this.options;
     return new ActivityStore(this.#shards.get(0).client, statsKeys(prefix, isCluster(redis)));
+  }
+
+  /** What operators did, for the API. */
+  async withAudit<T>(work: (log: AuditLog) => Promise<T>): Promise<T> {
+    return this.#speak(() => work(this.auditLog()));
+  }
+
+  /** @throws RequestError redis_unavailable while Redis has not answered yet */
+  auditLog(): AuditLog {
+    const { redis, prefix } = this.options;
+    return new AuditLog(this.#shards.get(0).client, auditKeys(prefix, isCluster(redis)));
   }
 
   /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. */

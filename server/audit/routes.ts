@@ -1,0 +1,48 @@
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { Clock } from '../../shared/domain/ports.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { parseKey } from '../flow/destination-key.js';
+import type { FleetSettings } from '../flow/fleet-settings.js';
+import { jsonAnswer } from '../http/answer.js';
+import type { Route } from '../http/route.js';
+import { matcherOf, parseAuditQuery, printCursor } from './schema.js';
+import { toWireAuditEntry } from './view.js';
+
+export interface AuditParts {
+  readonly queue: Pick<TaskQueue, 'withAudit'>;
+  readonly fleetSettings: Pick<FleetSettings, 'view'>;
+  readonly mask: PathMask;
+  readonly clock: Clock;
+}
+
+/** Who changed what, when and why. server/http/operator-action.ts writes it. */
+export const auditRoutes: readonly Route<AuditParts>[] = [
+  {
+    method: 'GET',
+    path: '/audit',
+    role: 'admin',
+    body: 'none',
+    query: ['actor', 'action', 'target', 'since', 'limit', 'cursor'],
+    operationId: 'listAudit',
+    metricLabel: '/audit',
+    handle: async ({ query }, parts) => {
+      const { filter, limit, sinceMs, before } = parseAuditQuery(query, parts.clock());
+      const targets = filter.target === undefined ? undefined : await spellingsOf(filter.target, parts);
+      const { entries, next } = await parts.queue.withAudit((audit) => audit.read(matcherOf(filter, targets, sinceMs), limit, { before, sinceMs }));
+      return jsonAnswer(200, { entries: entries.map(toWireAuditEntry), next_cursor: next === undefined ? null : printCursor(filter, sinceMs, next) });
+    },
+  },
+];
+
+/** The target as it was written. One that names a destination, also as a url or by its id, stands for the key of the destination as well. */
+async function spellingsOf(target: string, { fleetSettings, mask }: AuditParts): Promise<readonly string[]> {
+  try {
+    const { defaultBrokers } = await fleetSettings.view();
+    return [target, parseKey(target, { defaultBrokers, mask, field: 'target' })];
+  } catch (error) {
+    // It is the key of no destination, but it may be the id of a task.
+    if (error instanceof RequestError && error.code === 'invalid_request') return [target];
+    throw error;
+  }
+}

@@ -1,0 +1,101 @@
+import { nowMs } from '../engine/now-ms.js';
+
+/**
+ * Lua of audit-log.ts. Times are Redis' own, because the clocks of the processes may differ.
+ *
+ * Each script begins with a removal. A full Redis takes a removal, and then also runs the rest of the script: in a full Redis
+ * a person must be able to cancel and delete tasks, and no change is made without an entry.
+ */
+
+/** The newest entries that are kept, of all actors together. */
+export const ENTRIES_KEPT = 10_000;
+/** The newest entries of one actor, which are kept whatever the others write. */
+export const ENTRIES_OF_ACTOR = 1_000;
+/** Anybody can claim a name, so only the names that were claimed last keep entries of their own. */
+export const CLAIMED_NAMES = 50;
+/** So many old entries leave with each new one. It is more than one, because a claimed name can lose all of its own at once. */
+const LEAVE_AT_ONCE = 100;
+
+/**
+ * Writes an entry, and removes those that are neither among the newest of all nor among the newest of their actor.
+ *
+ * KEYS 1 log, 2 beginnings, 3 ends, 4 loose entries, 5 claimed names, 6 salt, 7 what the key of an actor's entries begins with.
+ * ARGV 1 beginning (JSON), 2 end (JSON, '' = there is none yet), 3 actor, 4 '1' when its name is a claim, 5 salt if there is none.
+ * @returns {id, salt}
+ */
+const add = `${nowMs}
+redis.call('ZREM', KEYS[1], '')
+local newest = redis.call('ZRANGE', KEYS[1], 0, 0, 'REV', 'WITHSCORES')[2]
+-- Ids follow the clock, and go on rising when it is set back.
+local id = string.format('%.0f', math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), newest and tonumber(newest) + 1 or 0))
+local stamp = '{"at":' .. string.format('%.0f', now) .. ','
+redis.call('ZADD', KEYS[1], id, id)
+redis.call('HSET', KEYS[2], id, stamp .. string.sub(ARGV[1], 2))
+if ARGV[2] ~= '' then redis.call('HSET', KEYS[3], id, stamp .. string.sub(ARGV[2], 2)) end
+redis.call('ZADD', KEYS[7] .. ARGV[3], id, id)
+local function loosen(actor, count)
+  local oldest = redis.call('ZPOPMIN', KEYS[7] .. actor, count)
+  for at = 1, #oldest, 2 do redis.call('ZADD', KEYS[4], oldest[at], oldest[at]) end
+end
+if redis.call('ZCARD', KEYS[7] .. ARGV[3]) > ${ENTRIES_OF_ACTOR} then loosen(ARGV[3], 1) end
+if ARGV[4] == '1' then
+  redis.call('ZADD', KEYS[5], id, ARGV[3])
+  if redis.call('ZCARD', KEYS[5]) > ${CLAIMED_NAMES} then loosen(redis.call('ZPOPMIN', KEYS[5])[1], ${ENTRIES_OF_ACTOR}) end
+end
+local last = redis.call('ZRANGE', KEYS[1], ${ENTRIES_KEPT - 1}, ${ENTRIES_KEPT - 1}, 'REV')[1]
+if last then
+  for _, old in ipairs(redis.call('ZRANGE', KEYS[4], '-inf', '(' .. last, 'BYSCORE', 'LIMIT', 0, ${LEAVE_AT_ONCE})) do
+    redis.call('ZREM', KEYS[1], old)
+    redis.call('ZREM', KEYS[4], old)
+    redis.call('HDEL', KEYS[2], old)
+    redis.call('HDEL', KEYS[3], old)
+  end
+end
+redis.call('SET', KEYS[6], ARGV[5], 'NX')
+return {id, redis.call('GET', KEYS[6])}
+`;
+
+/**
+ * KEYS 1 beginnings, 2 ends. ARGV 1 id, 2 end (JSON).
+ * @returns 0: the entry is gone
+ */
+const complete = `${nowMs}
+redis.call('HDEL', KEYS[2], ARGV[1])
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[2], ARGV[1], '{"at":' .. string.format('%.0f', now) .. ',' .. string.sub(ARGV[2], 2))
+return 1
+`;
+
+/** Removes an entry whose change turned out to be none. KEYS 1 log, 2 beginnings, 3 ends, 4 loose entries, 5 entries of its actor. ARGV 1 id. */
+const discard = `
+redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[4], ARGV[1])
+redis.call('ZREM', KEYS[5], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
+redis.call('HDEL', KEYS[3], ARGV[1])
+return 1
+`;
+
+/**
+ * KEYS 1 log, 2 beginnings, 3 ends. ARGV 1 newest id to read ('+inf', or '(' and an id), 2 oldest, 3 how many.
+ * @returns {id, beginning, end ('' = there is none), ...}: the newest first
+ */
+const read = `
+local found = {}
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[2], 'BYSCORE', 'REV', 'LIMIT', 0, ARGV[3])) do
+  local beginning = redis.call('HGET', KEYS[2], id)
+  if beginning then
+    found[#found + 1] = id
+    found[#found + 1] = beginning
+    found[#found + 1] = redis.call('HGET', KEYS[3], id) or ''
+  end
+end
+return found
+`;
+
+export const auditScripts = {
+  krsAuditAdd: { numberOfKeys: 7, lua: add },
+  krsAuditComplete: { numberOfKeys: 2, lua: complete },
+  krsAuditDiscard: { numberOfKeys: 5, lua: discard },
+  krsAuditRead: { numberOfKeys: 3, lua: read },
+} as const;
