@@ -37,6 +37,8 @@ export type DeliveryResult =
       readonly retryAfterMs?: number;
       /** It concerns one part of the destination's host, such as a partition. The host is well, and other tasks may go there. */
       readonly isHostWell?: true;
+      /** Where `isHostWell`: it is the whole endpoint that fails, not a part of it, such as one of several partitions. */
+      readonly isOfWholeEndpoint?: true;
     };
 
 /**

@@ -12,6 +12,8 @@ export interface KafkaFailure {
   readonly detail: string;
   /** The messages were not written to any socket. */
   readonly isUnsent?: true;
+  /** Nothing can be sent to any partition of the topic now. */
+  readonly isOfWholeTopic?: true;
   /** Nothing was sent, because the broker asks to wait for so long, in whole milliseconds. */
   readonly retryAfterMs?: number;
 }

@@ -159,6 +159,11 @@ export class TopicConnection {
     return this.#leaderless.size === 0 || !this.#leaderless.has(partition);
   }
 
+  /** Whether nothing can be sent to the topic at all while nothing can be sent to this partition. */
+  isLastOne(partition: number): boolean {
+    return this.#partitions.every(({ partitionId }) => partitionId === partition || !this.hasLeader(partitionId));
+  }
+
   /** What is to be said of a message for a partition that has no leader. */
   withoutLeader(partition: number): PartitionWithoutLeader | LeaderDown {
     const failure = this.#failureOfLeader(partition);
@@ -173,10 +178,11 @@ export class TopicConnection {
   /**
    * Sends one batch to one partition and waits for all in-sync replicas.
    *
-   * @returns offset of the first message; the others follow without a gap, because a batch is stored as one piece
+   * @returns offset of the first message; the others follow without a gap, because a batch is stored as one piece. undefined:
+   *          the broker has acknowledged it, and does not tell the offset (-1)
    * @throws  what classifyKafkaError knows
    */
-  async sendBatch(partition: number, messages: readonly TopicMessage[]): Promise<bigint> {
+  async sendBatch(partition: number, messages: readonly TopicMessage[]): Promise<bigint | undefined> {
     this.#batchesInFlight += 1;
     const startedAt = performance.now();
     const departure = this.#gate.enter(partition);
@@ -188,7 +194,8 @@ export class TopicConnection {
       );
       // This is no error to kafkajs: it found no leader for the partition, and sent nothing.
       if (stored?.baseOffset === undefined) throw new PartitionGone(this.#topic, partition);
-      return BigInt(stored.baseOffset);
+      const offset = BigInt(stored.baseOffset);
+      return offset < 0n ? undefined : offset;
     } catch (error) {
       throw await this.#findCulprit(error, partition, departure, startedAt);
     } finally {

@@ -143,10 +143,10 @@ export function verdictOn(result: DeliveryResult | undefined): SendVerdict {
   const { usesAttempt, failureOf } = deliveryError(code);
   if (!usesAttempt) return NOTHING;
   const weight = weightOf(code, httpStatus);
-  // While the other brokers of a cluster answer, a failure stops one partition, and other keys of the topic go on. Only a
-  // topic that does not exist fails as a whole.
-  if (weight === 0 || (isHostWell && code !== 'topic_unknown')) return ANSWERED;
-  return { kind: 'failed', of: failureOf === 'host' ? 'host' : 'endpoint', weight, isHostWell };
+  // While the other brokers of a cluster answer, a failure stops one partition, and other keys of the topic go on. A topic fails
+  // as a whole when it does not exist, and when none of its partitions can be sent to.
+  if (weight === 0 || (isHostWell && code !== 'topic_unknown' && result.isOfWholeEndpoint !== true)) return ANSWERED;
+  return { kind: 'failed', of: failureOf === 'host' && !isHostWell ? 'host' : 'endpoint', weight, isHostWell };
 }
 
 /** A shorter row is chance, however many workers there are. */

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { FakeKafka, frame, metadataBody, topicOfMetadataRequest, type FakePartition } from '../../support/fake-kafka.js';
+import { FakeKafka, frame, metadataBody, produceBody, targetOfProduceRequest, topicOfMetadataRequest, type FakePartition } from '../../support/fake-kafka.js';
 import { eventually } from '../../support/eventually.js';
 import { Closing, adapterFor, attempt, expectDelivered, expectFailed, kafka, send } from './sending.js';
 
@@ -29,6 +29,7 @@ describe('kafka adapter: a partition without a leader', () => {
         expectFailed(result, 'broker_unavailable');
         // Its host is well: the circuit of the cluster must not count it.
         expect(result).to.include({ isHostWell: true });
+        expect(result, 'other keys of the topic go on').to.not.have.property('isOfWholeEndpoint');
       }
     });
   }
@@ -47,14 +48,23 @@ describe('kafka adapter: a partition without a leader', () => {
     expectDelivered(await send(adapter, attempt('t'), kafka({ topic: 't', key: 'k' })));
   });
 
-  it('says nothing against the cluster, also when no partition of the topic has a leader: its other topics may have one', async () => {
+  it('says nothing against the cluster when no partition of the topic has a leader: its other topics may have one, and this one has failed as a whole', async () => {
     const broker = closing.add(await FakeKafka.start({ partitions: [{ id: 0, error: 5, leader: -1 }, { id: 1, leader: -1 }] }));
     const adapter = closing.add(adapterFor(broker));
     for (const destination of [kafka({ topic: 't', key: 'k' }), kafka({ topic: 't' })]) {
       const result = await send(adapter, attempt('t'), destination);
       expectFailed(result, 'broker_unavailable');
-      expect(result).to.include({ isHostWell: true });
+      expect(result).to.include({ isHostWell: true, isOfWholeEndpoint: true });
     }
+  });
+
+  it('says that the topic has failed as a whole when its only partition is refused', async () => {
+    const broker = closing.add(await FakeKafka.start({
+      reply: ({ api, body, correlationId }) => (api === 'produce' ? frame(correlationId, produceBody({ ...targetOfProduceRequest(body), error: 19 })) : undefined),
+    }));
+    const result = await send(closing.add(adapterFor(broker)), attempt('t'), kafka({ topic: 't', key: 'k' }));
+    expectFailed(result, 'broker_unavailable');
+    expect(result).to.include({ isHostWell: true, isOfWholeEndpoint: true });
   });
 
   it('sends to the partition again soon after it has a leader, and asks for leaders at most once a second', async () => {

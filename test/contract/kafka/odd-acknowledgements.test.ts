@@ -82,6 +82,18 @@ describe('kafka adapter: answers that speak of other things than they were asked
     });
   }
 
+  for (const [what, offset] of [['-1, which means unknown', Buffer.alloc(8, 0xff)], ['some other number below 0', Buffer.concat([Buffer.alloc(4, 0xff), i32(-7)])]] as const) {
+    it(`delivers a whole batch whose offset is ${what}, and says of none of its messages where it stands`, async () => {
+      const broker = closing.add(await FakeKafka.start({
+        reply: ({ api, correlationId }) => (api === 'produce' ? frame(correlationId, answer(topicEntry(topic, Buffer.concat([i32(0), i16(0), offset, Buffer.alloc(8, 0xff), Buffer.alloc(8)])))) : undefined),
+      }));
+      const adapter = closing.add(adapterFor(broker));
+      const receipts = await Promise.all(['a', 'b', 'c'].map(async (id) => expectDelivered(await send(adapter, attempt(id), kafka({ topic })))));
+      expect(receipts).to.deep.equal([0, 0, 0].map((partition) => ({ partition, offset: null })));
+      expect(broker.produced, 'batches').to.have.lengthOf(1);
+    });
+  }
+
   it('takes the plain answer of a sound broker, whatever its version', async () => {
     const broker = closing.add(await FakeKafka.start({ reply: ({ api, correlationId, body }) => (api === 'produce' ? frame(correlationId, produceBody(targetOfProduceRequest(body))) : undefined) }));
     expectDelivered(await send(closing.add(adapterFor(broker)), attempt('t'), kafka({ topic })));

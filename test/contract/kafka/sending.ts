@@ -64,7 +64,7 @@ export async function send(
 
 export interface KafkaReceipt {
   readonly partition: number;
-  readonly offset: string;
+  readonly offset: string | null;
 }
 
 /** Fails unless it was delivered. */

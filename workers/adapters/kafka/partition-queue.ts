@@ -1,7 +1,7 @@
 import { BrokerThrottled, classifyKafkaError, type KafkaFailure } from '../../../shared/kafka/classify-error.js';
 import { LONGEST_THROTTLE_WAIT_MS, type TopicConnection } from '../../../shared/kafka/topic-connection.js';
 import { nextBatchLength, type BatchLimits } from './batch-rule.js';
-import { answerAll, takeUnanswered, withoutSending, type PendingSend } from './pending-send.js';
+import { answerAll, ofWholeTopic, takeUnanswered, withoutSending, type PendingSend } from './pending-send.js';
 
 /** What a queue asks of the sender of its topic. */
 export interface PartitionQueueOwner {
@@ -96,10 +96,10 @@ export class PartitionQueue {
     try {
       const baseOffset = await this.connection.sendBatch(partition, batch.map((send) => send.message));
       batch.forEach((send, index) => {
-        send.answer({ kind: 'delivered', receipt: { partition, offset: String(baseOffset + BigInt(index)) } });
+        send.answer({ kind: 'delivered', receipt: { partition, offset: baseOffset === undefined ? null : String(baseOffset + BigInt(index)) } });
       });
     } catch (error) {
-      await this.#settleFailure(batch, classifyKafkaError(error));
+      await this.#settleFailure(batch, ofWholeTopic(classifyKafkaError(error), this.connection, partition));
     }
   }
 

@@ -1,5 +1,6 @@
 import type { DeliveryResult } from '../../../shared/domain/ports.js';
 import type { KafkaFailure } from '../../../shared/kafka/classify-error.js';
+import type { TopicConnection } from '../../../shared/kafka/topic-connection.js';
 import type { TopicMessage } from '../../../shared/kafka/topic-message.js';
 
 /** One message, and the caller that waits for its result. Answered once; later answers are ignored. */
@@ -40,17 +41,23 @@ export function withoutSending(failure: KafkaFailure): KafkaFailure {
   return { ...failure, detail: detail.slice(0, 500), isUnsent: true };
 }
 
+/** @returns the failure of one partition, with a note when no other one of the topic can be sent to */
+export function ofWholeTopic(failure: KafkaFailure, connection: TopicConnection, partition: number): KafkaFailure {
+  return failure.culprit === 'endpoint' && connection.isLastOne(partition) ? { ...failure, isOfWholeTopic: true } : failure;
+}
+
 /** @returns those that still wait for their result, in their order */
 export function takeUnanswered(sends: readonly PendingSend[]): PendingSend[] {
   return sends.filter((send) => !send.isAnswered);
 }
 
-export function answerAll(sends: readonly PendingSend[], { code, detail, culprit, retryAfterMs }: KafkaFailure): void {
+export function answerAll(sends: readonly PendingSend[], { code, detail, culprit, isOfWholeTopic, retryAfterMs }: KafkaFailure): void {
   const result: DeliveryResult = {
     kind: 'failed',
     code,
     detail,
     ...(culprit !== 'host' && { isHostWell: true }),
+    ...(isOfWholeTopic === true && { isOfWholeEndpoint: true }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   };
   for (const send of sends) send.answer(result);

@@ -4,7 +4,7 @@ import type { TopicConnection } from '../../../shared/kafka/topic-connection.js'
 import type { TopicMessage } from '../../../shared/kafka/topic-message.js';
 import type { BatchLimits } from './batch-rule.js';
 import { PartitionQueue, type PartitionQueueOwner } from './partition-queue.js';
-import { answerAll, PendingSend, takeUnanswered } from './pending-send.js';
+import { answerAll, ofWholeTopic, PendingSend, takeUnanswered } from './pending-send.js';
 
 /**
  * Pause before the second send of a batch whose partition had moved, ms: a cluster needs a moment to elect a leader, and a
@@ -156,7 +156,7 @@ export class TopicSender {
     }
     for (const send of sends) {
       const partition = connection.partitionOf(send.message);
-      answerAll([send], classifyKafkaError(connection.withoutLeader(partition)));
+      answerAll([send], ofWholeTopic(classifyKafkaError(connection.withoutLeader(partition)), connection, partition));
     }
   }
 

@@ -27,7 +27,7 @@ describe('weightOf', () => {
 });
 
 describe('verdictOn', () => {
-  const failed = (code: DeliveryErrorCode, changes: { readonly httpStatus?: number; readonly isHostWell?: true } = {}): ReturnType<typeof verdictOn> => verdictOn({ kind: 'failed', code, detail: '', ...changes });
+  const failed = (code: DeliveryErrorCode, changes: { readonly httpStatus?: number; readonly isHostWell?: true; readonly isOfWholeEndpoint?: true } = {}): ReturnType<typeof verdictOn> => verdictOn({ kind: 'failed', code, detail: '', ...changes });
 
   it('blames the host for what no endpoint of it can mend, and the endpoint for what it says itself', () => {
     expect(failed('connection_refused')).to.deep.equal({ kind: 'failed', of: 'host', weight: 1, isHostWell: false });
@@ -38,6 +38,13 @@ describe('verdictOn', () => {
 
   it('blames neither topic nor cluster for one partition that is stopped while others of the cluster answer', () => {
     expect((['broker_unreachable', 'broker_unavailable', 'broker_timed_out'] as const).map((code) => failed(code, { isHostWell: true }).kind)).to.deep.equal(['answered', 'answered', 'answered']);
+  });
+
+  it('blames the topic alone when none of its partitions can be sent to, and others of the cluster answer', () => {
+    for (const code of ['broker_unreachable', 'broker_unavailable', 'broker_timed_out'] as const) {
+      expect(failed(code, { isHostWell: true, isOfWholeEndpoint: true }), code).to.deep.equal({ kind: 'failed', of: 'endpoint', weight: 1, isHostWell: true });
+    }
+    expect(failed('message_too_large', { isHostWell: true, isOfWholeEndpoint: true }).kind).to.equal('answered');
   });
 
   it('takes for an answer what is about the task alone, or is hopeless', () => {
