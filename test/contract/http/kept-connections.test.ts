@@ -123,6 +123,17 @@ describe('http adapter: kept connections', function () {
       });
     }
 
+    for (const ms of [20, 200]) {
+      it(`does not take a 408 for an answer whose end comes ${ms} ms later, although it announces none`, async () => {
+        const receiver = await receiverThat(atReuse((socket) => {
+          setTimeout(() => { socket.end(); }, ms);
+          return { pieces: ['HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n'] };
+        }));
+        expect(await sendSecond(receiver)).to.equal('delivered 200');
+        expect(receiver.requests).to.have.lengthOf(3);
+      });
+    }
+
     it('takes a 408 for an answer when the connection goes on', async () => {
       const receiver = await receiverThat(atReuse(() => ({ pieces: ['HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n'] })));
       expect(await sendSecond(receiver)).to.equal('http_client_error');

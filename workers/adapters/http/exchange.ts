@@ -154,9 +154,18 @@ class AnswerReader implements Dispatcher.DispatchHandler {
     return this.status === 408 && guard.requests > 1;
   }
 
+  /** The end comes with the answer, or some time behind it: some servers write, and close later. */
   private settleIdleTimeout(socket: Socket): void {
-    // The end comes with the answer or right behind it: two turns of the event loop are one look at the network.
-    setImmediate(() => setImmediate(() => { this.settleAnswered(socket.destroyed); }));
+    const done = (): void => {
+      clearTimeout(limit);
+      socket.off('end', done);
+      socket.off('close', done);
+      this.settleAnswered(socket.destroyed || socket.readableEnded);
+    };
+    const limit = setTimeout(done, longestRoundTripMs);
+    if (socket.destroyed || socket.readableEnded) done();
+    socket.on('end', done);
+    socket.on('close', done);
   }
 
   /** A receiver may accept a message before it has read all of it. It is delivered when the rest has gone out, too. */
