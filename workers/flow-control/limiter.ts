@@ -1,7 +1,7 @@
 import type { FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
 
-/** Longest wait in a slot for a permission, ms: as long as a task is held for a slot. */
+/** Longest wait for a permission, ms. The send keeps its slot meanwhile. */
 const HOLD_MS = 250;
 /** While no place is free: how soon to look whether another process gave one back, ms. */
 const ASK_AGAIN_MS = 25;
@@ -23,9 +23,9 @@ interface Applications {
 }
 
 /**
- * Gets permissions for destinations that an operator limited; only those cost a call of Redis. One call asks for all sends
- * that wait. A permission is for now, never for later: with times in the future, sends would pile up behind a late timer
- * and break the rate.
+ * Asks Redis for permission to send to destinations that an operator limited; sends to others cost no call. One call asks for
+ * all sends that wait. A permission always means "start now". Redis never grants one for a later moment: when a timer is late,
+ * several of those would be due together, and more would be sent at once than the rate allows.
  */
 export class Limiter {
   readonly #byName = new Map<string, Applications>();
@@ -62,12 +62,15 @@ export class Limiter {
     );
   }
 
-  /** The job's worker died, perhaps with a place. The job asks again, so it must not keep the old one. Never fails. */
+  /**
+   * The job's worker died, and perhaps the job still holds a place. That place is given back now, because the job may be put
+   * back for long before it asks again. It never fails.
+   */
   recovered(name: string, jobId: string): void {
     this.store.release(name, jobId).catch(() => undefined); // it lapses
   }
 
-  /** How many may start within the hold, by this process' share of the limit. */
+  /** How many more sends of this process may start within HOLD_MS, by its share of the limit. */
   async room(name: string, policy: FlowPolicy): Promise<number> {
     const room = await this.store.room(name, policy, this.worker, HOLD_MS);
     return room - (this.#byName.get(name)?.waiting.length ?? 0);
@@ -130,7 +133,10 @@ export class Limiter {
   }
 }
 
-/** How many may wait: those that can start within the hold. More would only take slots from other destinations. */
+/**
+ * How many sends of one process may wait: by a rate, those that can start within HOLD_MS, and never more than may be in flight
+ * at once. More would only take slots from other destinations.
+ */
 function mostWaiting({ ratePerSecond, maxConcurrency, burst = 1 }: FlowPolicy, claimants: number): number {
   const byRate = ratePerSecond === undefined ? Infinity : burst + (ratePerSecond * HOLD_MS) / 1_000;
   return Math.ceil(Math.min(byRate, maxConcurrency ?? Infinity) / claimants);
