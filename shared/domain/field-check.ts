@@ -30,6 +30,12 @@ export const hasNoControls: TextCheck = (value) => (/\p{Cc}/u.test(value) ? 'mus
 export const isShort: TextCheck = (value) =>
   value.length <= MAX_TEXT_CODE_POINTS || (value.length <= 2 * MAX_TEXT_CODE_POINTS && [...value].length <= MAX_TEXT_CODE_POINTS) ? undefined : `must not be longer than ${MAX_TEXT_CODE_POINTS} characters`;
 
+/** What GET /tasks/:id shows in place of a secret. */
+export const HIDDEN_VALUE = '***';
+
+/** A task that was read from GET /tasks/:id and is submitted again must not be sent with the marks in place of its secrets. */
+export const isShownOpenly: TextCheck = (value) => (value === HIDDEN_VALUE ? `must not be ${HIDDEN_VALUE}, which stands for a value that is not shown: write the value itself` : undefined);
+
 /** @param maxBytes of UTF-8 */
 export const isAtMost = (maxBytes: number): TextCheck => (value) => (Buffer.byteLength(value) <= maxBytes ? undefined : `must not be larger than ${maxBytes} bytes`);
 

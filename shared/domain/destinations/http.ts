@@ -1,4 +1,4 @@
-import { isWellFormed, type TextCheck } from '../field-check.js';
+import { HIDDEN_VALUE, isShownOpenly, isWellFormed, type TextCheck } from '../field-check.js';
 import { flowNamed, type Flow } from './flow.js';
 import { hasHidden } from '../hidden-characters.js';
 import { remembered } from '../remembered.js';
@@ -78,10 +78,13 @@ function isUrl(value: string): ReturnType<TextCheck> {
   if (beforeQuery.includes('\\')) return 'must not contain a backslash: percent-encode it';
   if (/\p{Default_Ignorable_Code_Point}/u.test(authority)) return 'must not have invisible characters in its host';
   const url = parseUrl(value);
-  return url !== undefined && url.port !== '0' ? undefined : NO_URL;
+  if (url === undefined || url.port === '0') return NO_URL;
+  // GET /tasks/:id shows one mark for user and password together.
+  return isShownOpenly(url.password === '' ? url.username : url.password) === undefined ? undefined : HIDDEN_LOGIN;
 }
 
 const NO_URL = 'must be an absolute http or https url';
+const HIDDEN_LOGIN = `must not have ${HIDDEN_VALUE} for a user and password, which stands for what is not shown: write them out`;
 
 /** `localhost:8080/hook` -> `: did you mean http://localhost:8080/...?`. A path or a query may be secret, so neither is repeated. */
 function hintForUrl(value: string): string {

@@ -1,5 +1,5 @@
 import { flowNamed } from './flow.js';
-import { hasNoControls, isWellFormed, type TextCheck } from '../field-check.js';
+import { hasNoControls, HIDDEN_VALUE, isShownOpenly, isWellFormed, type TextCheck } from '../field-check.js';
 import { addressMeant } from './address-meant.js';
 import { brokerName, spellBroker } from './broker-name.js';
 import type { DestinationRow } from './destination-row.js';
@@ -25,7 +25,8 @@ export interface KafkaWire {
 
 export interface KafkaReceipt {
   readonly partition: number;
-  readonly offset: string;
+  /** A whole number in digits; null when the broker does not tell it. */
+  readonly offset: string | null;
 }
 
 const MAX_HOST_CHARACTERS = 255;
@@ -36,7 +37,6 @@ export const KAFKA_SCHEME = 'kafka://';
 /** The name of the cluster in KAFKA_BROKERS. */
 export const DEFAULT_CLUSTER = `${KAFKA_SCHEME}default`;
 const CLUSTER = /^kafka:\/\/[^/]+/i;
-const HIDDEN_VALUE = '***';
 
 export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt> = {
   type: 'kafka',
@@ -61,9 +61,9 @@ export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt
       check: {
         kind: 'texts_by_name',
         name: [isWellFormed, hasNoControls],
-        value: [isWellFormed],
+        value: [isWellFormed, isShownOpenly],
         maxNames: MAX_HEADERS,
-        allowed: `at most ${MAX_HEADERS} texts by name, with \`key\` at most ${MAX_KEY_AND_HEADERS_BYTES} bytes`,
+        allowed: `at most ${MAX_HEADERS} texts by name, with \`key\` at most ${MAX_KEY_AND_HEADERS_BYTES} bytes; none is \`${HIDDEN_VALUE}\``,
       },
       isRequired: false,
       doc: 'headers of the message; those named `x-retry-...` are not sent',

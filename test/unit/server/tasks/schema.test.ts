@@ -2,6 +2,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import { createTaskParser } from '../../../../server/tasks/schema.js';
+import { toWirePolicy } from '../../../../server/tasks/view.js';
+import { defaultPathMask } from '../../../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
 import { jitters } from '../../../../shared/domain/task/retry-policy.js';
 import type { Task } from '../../../../shared/domain/task/task.js';
@@ -238,6 +240,10 @@ describe('task schema: what is refused', () => {
     ['a host with a port in it', { ...kafka, destination: { host: 'h:1', port: 1, topic: 't' } }, ['destination.host']],
     ['an empty key', { ...kafka, destination: { topic: 't', key: '' } }, ['destination.key']],
     ['a header that is a number', { ...kafka, destination: { topic: 't', headers: { a: 1 } } }, ['destination.headers.a']],
+    ['a header as it is shown', { ...kafka, destination: { topic: 't', headers: { a: 'b', token: '***' } } }, ['destination.headers.token']],
+    ['a header of the dead destination as it is shown', { ...kafka, dead_destination: { topic: 't', headers: { token: '***' } } }, ['dead_destination.headers.token']],
+    ['a user and password as they are shown', { ...http, destination: { url: 'https://***@a/' } }, ['destination.url']],
+    ['a password as it would be shown', { ...http, destination: { url: 'https://user:***@a:8443' } }, ['destination.url']],
     ['headers in a list', { ...kafka, destination: { topic: 't', headers: ['a'] } }, ['destination.headers']],
     ['no dead destination', { ...http, dead_destination: undefined }, ['dead_destination']],
     ['no dead destination, with on_exhausted mistyped', { ...http, on_exhausted: 'Park', dead_destination: undefined }, ['on_exhausted', 'dead_destination']],
@@ -289,7 +295,7 @@ describe('task schema: what is refused', () => {
 
   const usual = [
     'http://a', 'HTTP://A/', 'https://a:8443/', 'http://a?b', 'http://a/?b=\\c', 'http://a/#b\\c', 'http://[::1]:80/', 'http://user:p%5Cw@a/', 'http://a//b', 'http://a/b%5Cc', 'http://a/../b', 'http://bücher.example/ü',
-    'http://a./', 'http://a/\u200d', 'http://127.1/',
+    'http://a./', 'http://a/\u200d', 'http://127.1/', 'http://***/', 'http://a/***@b', 'http://a?***@', 'http://****@a/', 'http://***:x@a/', 'http://user:%2A%2A%2A@a/',
   ];
   for (const url of usual) {
     it(`takes the url ${JSON.stringify(url)}`, () => {
@@ -318,6 +324,23 @@ describe('task schema: what is refused', () => {
     for (const text of [...wrong.map((changes) => said({ ...http, ...changes })), ...wrongForKafka.map((changes) => said({ ...kafka, destination: { topic: 't', ...changes } }))]) {
       expect(text).to.match(/must|required|not allowed|length/).and.not.contain(secret);
     }
+  });
+
+  for (const value of ['', '**', '****', '*** ', '***,***', '\\*\\*\\*']) {
+    it(`takes the header ${JSON.stringify(value)}: only the exact mark stands for a value that is not shown`, () => {
+      expect(parse({ ...kafka, destination: { topic: 't', headers: { a: value } } }).destination).to.deep.include({ headers: { a: value } });
+    });
+  }
+
+  it('refuses the destination that GET /tasks/:id shows when something of it is hidden', () => {
+    const shownOf = (task: object): { readonly destination: object } => toWirePolicy(parse(task), defaultPathMask) as { readonly destination: object };
+    const withHeader = { ...kafka, destination: { topic: 't', headers: { a: 'b' } } };
+    expect(fieldsOf({ ...withHeader, destination: shownOf(withHeader).destination })).to.deep.equal(['destination.headers.a']);
+    for (const url of ['http://user:password@a/b', 'http://user@a/b', 'https://:password@a']) {
+      const task = { ...http, destination: { url } };
+      expect(fieldsOf({ ...task, destination: shownOf(task).destination }), url).to.deep.equal(['destination.url']);
+    }
+    for (const task of [http, kafka]) expect(parse({ ...task, destination: shownOf(task).destination }).destination).to.deep.equal(parse(task).destination);
   });
 
   for (const [name, input, fields] of table) {
