@@ -18,7 +18,8 @@ export const admitFunction = `${isLastCopyFunction}
 local completedSet, failedSet, parkedSet = KEYS[1], KEYS[2], KEYS[3]
 local function admit(job, id, sha, seen)
   if redis.call('EXISTS', job) == 0 then return {${ADMIT.absent}} end
-  local okay, opts = pcall(cjson.decode, redis.call('HGET', job, '${jobField.options}') or '')
+  -- The key may hold something else than a job: then this is an error, which is no JSON either.
+  local okay, opts = pcall(cjson.decode, redis.pcall('HGET', job, '${jobField.options}') or '')
   if not okay or type(opts) ~= 'table' then return {${ADMIT.unreadable}, '', 0} end
   local failed = redis.call('ZSCORE', failedSet, id)
   local finished = failed or redis.call('ZSCORE', completedSet, id)

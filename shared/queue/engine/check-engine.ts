@@ -3,6 +3,7 @@ import { bullmqScript, type DefinedScript, type DefinedScripts } from './defined
 import type { EngineFacts } from './engine-facts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
 import { finishLua } from './finish-script.js';
+import { guardedScripts } from './guarded-scripts.js';
 import { promotingLuas } from './promoting-scripts.js';
 import { putBackFunction } from './put-back.js';
 import { ADD_SCRIPTS, addFunction } from './submit-script.js';
@@ -71,7 +72,7 @@ function shapeOf(script: string): ScriptShape | undefined {
 
 function checkPatches({ scripts }: EngineFacts): string[] {
   const adds = ADD_SCRIPTS.map((script) => (all: DefinedScripts) => addFunction(all, script));
-  return [finishLua, promotingLuas, putBackFunction, takeOverScript, ...adds].flatMap((build) =>
+  return [finishLua, promotingLuas, putBackFunction, takeOverScript, guardedScripts, ...adds].flatMap((build) =>
     findingsOf(() => {
       build(scripts);
       return [];

@@ -26,10 +26,11 @@ export function definedScripts(client: QueueClient | RedisClient): DefinedScript
  * @param name without BullMQ's version, such as moveToFinished
  * @throws EngineMismatchError when BullMQ has no such script
  */
-export function bullmqScript(scripts: DefinedScripts, name: string): DefinedScript {
-  const defined = Object.entries(scripts).find(([command]) => command.startsWith(`${name}:`))?.[1];
-  if (defined === undefined) throw new EngineMismatchError([`bullmq: expected a script ${name}, found none`]);
-  return defined;
+export function bullmqScript(scripts: DefinedScripts, name: string): DefinedScript & { readonly command: string } {
+  const [command, defined] = Object.entries(scripts).find(([each]) => each.startsWith(`${name}:`)) ?? [];
+  if (command === undefined || defined === undefined) throw new EngineMismatchError([`bullmq: expected a script ${name}, found none`]);
+  // Its members are no enumerable ones of their own.
+  return { command, lua: defined.lua, numberOfKeys: defined.numberOfKeys };
 }
 
 /** Makes Redis load every script of this connection again, as is needed after SCRIPT FLUSH or a failover. */

@@ -5,6 +5,7 @@ import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { jobField } from './job-fields.js';
 import { PROMOTE_FUNCTIONS, PROMOTED_AT_ONCE, promotePatches } from './promote-patches.js';
 import type { QueueClient } from './queue-client.js';
+import { fetchPatch } from './guarded-scripts.js';
 import { makeReadable } from './readable-job.js';
 import { replaceOnce } from './replace-once.js';
 
@@ -15,6 +16,8 @@ export type FinishArguments = readonly Argument[];
 const { keys: KEYS, values: VALUES } = bullmqScripts.moveToFinished;
 const { from: OWN_KEYS_FROM, count: OWN_KEYS } = FINISH_OWN_KEYS;
 const SHARED_KEYS = KEYS - OWN_KEYS;
+/** The place of the set that a job ends in among BullMQ's keys, counted from 1 as in Lua. */
+const TARGET_SET = OWN_KEYS_FROM + 1;
 
 /** What a worker looks at, by BullMQ's names. To read the others, and all the names, takes a worker longer than Redis. */
 const FIELDS = [jobField.data, jobField.options, jobField.log, jobField.fetches, jobField.attemptsMade, jobField.stalls, jobField.deferredFailure, jobField.createdAt] as const;
@@ -65,6 +68,7 @@ export function finishLua(scripts: DefinedScripts): string {
     ['rcall("HGETALL", jobKey)', `rcall("HMGET", jobKey, ${FIELDS.map((field) => `"${field}"`).join(', ')})`] as const,
     // All calls of the group together: 128 for 16 jobs.
     ...promotePatches('promoted'),
+    fetchPatch,
     // The job has ended by then, so a next one that cannot be fetched must not become its error.
     ['local result = fetchNextJob(', 'local result = resultOrNil(fetchNextJob, '] as const,
   ].reduce((lua, patch) => replaceOnce(lua, 'moveToFinished', patch), luaFunction(scripts, 'moveToFinished', 'finish'));
@@ -80,7 +84,7 @@ local keys = {}
 for index = 1, ${SHARED_KEYS} do
   keys[index <= ${OWN_KEYS_FROM} and index or index + ${OWN_KEYS}] = KEYS[index]
 end
-local answers = {}
+local answers, target, fault = {}, nil, nil
 for call = 1, calls do
   for index = 1, ${OWN_KEYS} do
     keys[${OWN_KEYS_FROM} + index] = KEYS[${SHARED_KEYS} + ${OWN_KEYS} * (call - 1) + index]
@@ -89,7 +93,14 @@ for call = 1, calls do
   for index = 1, ${VALUES} do
     values[index] = ARGV[${VALUES} * (call - 1) + index]
   end
-  local isDone, answer = pcall(finish, keys, values)
+  -- A job that has left the active ones must have a place to go to.
+  if keys[${TARGET_SET}] ~= target then
+    target = keys[${TARGET_SET}]
+    fault = redis.pcall('ZCARD', target)
+    if type(fault) ~= 'table' then fault = nil end
+  end
+  local isDone, answer = true, fault
+  if not fault then isDone, answer = pcall(finish, keys, values) end
   if isDone then
     answers[call] = answer or 0
   else

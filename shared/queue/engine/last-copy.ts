@@ -8,7 +8,8 @@ import { jobField } from './job-fields.js';
  */
 export const isLastCopyFunction = `
 local function isLastCopy(job)
-  local read, log = pcall(cjson.decode, redis.call('HGET', job, '${jobField.log}') or '')
+  -- The key may hold something else than a job: then this is an error, which is no JSON either.
+  local read, log = pcall(cjson.decode, redis.pcall('HGET', job, '${jobField.log}') or '')
   if not read or type(log) ~= 'table' then return true end
   local known, entry = pcall(cjson.decode, log[#log] or '')
   return not known or type(entry) ~= 'table' or entry['next'] ~= 'dead_lettered'

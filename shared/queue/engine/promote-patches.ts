@@ -12,11 +12,17 @@ export const PROMOTED_AT_ONCE = 128;
 export function promotePatches(most: string): readonly (readonly [text: string, by: string])[] {
   return [
     ['"LIMIT", 0, 1000)', `"LIMIT", 0, ${most})`],
-    // A job whose key holds something else. BullMQ has taken all due jobs out of the delayed set by then, and an error would
-    // leave those behind it in no set at all.
+    // A key may hold something else, of the queue or of a job. BullMQ takes all due jobs out of the delayed set first, and an error
+    // behind that would leave the rest in no set at all: they were never sent.
+    ['rcall("ZREM", delayedKey, unpack(jobs))', `rcall("LLEN", targetKey) rcall("ZCARD", prioritizedKey) ${readNumber('priorityCounterKey')}\n        rcall("ZREM", delayedKey, unpack(jobs))`],
     ['priority =\n                tonumber(rcall("HGET", jobKey, "priority")) or 0', 'priority = tonumber(valueOrNil(redis.pcall("HGET", jobKey, "priority"))) or 0'],
     ['rcall("HSET", jobKey, "delay", 0)', 'redis.pcall("HSET", jobKey, "delay", 0)'],
   ];
+}
+
+/** Lua that fails with WRONGTYPE when a key of BullMQ's holds anything but a number. */
+export function readNumber(key: string): string {
+  return `if not tonumber(rcall("GET", ${key}) or 0) then rcall("LLEN", ${key}) end`;
 }
 
 /** Lua that the changes need. It stands before the script. */

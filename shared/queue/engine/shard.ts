@@ -6,6 +6,7 @@ import { checkEngine } from './check-engine.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { readEngineFacts } from './engine-facts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
+import { guardScripts } from './guarded-scripts.js';
 import type { LuaScript } from './lua-script.js';
 import type { QueueClient } from './queue-client.js';
 import { SubmitScript } from './submit-script.js';
@@ -114,6 +115,7 @@ async function openShard({ redis, prefix, scripts }: ShardsOptions, index: numbe
     const client = await queue.getBackend().client;
     // First of all: nothing of ours may be put into Lua that is not what it was made for.
     checkEngine(await readEngineFacts(queue, client));
+    guardScripts(client);
     for (const [name, script] of Object.entries(scripts(definedScripts(client)))) client.defineCommand(name, script);
     const key = (suffix: string): string => queue.toKey(suffix);
     return {

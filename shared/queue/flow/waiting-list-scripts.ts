@@ -47,7 +47,8 @@ return {result, redis.call('ZCARD', KEYS[${PUT_BACK_KEYS + 1}])}
 const makeDue = `
 local function makeDue(delayed, job, id, listed)
   local score = redis.call('ZSCORE', delayed, id)
-  local seen = redis.call('HMGET', job, '${jobField.deferredAt}', '${jobField.fetches}')
+  -- The key of a job may hold something else: then there is no field in what follows.
+  local seen = redis.pcall('HMGET', job, '${jobField.deferredAt}', '${jobField.fetches}')
   if not (score and seen[1] and seen[1] == (seen[2] or '0')) then return false end
   -- Due since it was deferred: so those that wait longest come first. But now at the latest, also one that was
   -- deferred by a worker whose clock is ahead: no other worker would find it due until then.
@@ -140,10 +141,13 @@ local function flowOfJob(packed, failure, attemptsMade)
   if flowKey == '' then return {endpoint .. '\\n' .. host, endpoint, host, false} end
   return {canonical(flowName == '' and flowKey or flowName) .. '\\n' .. host, endpoint, host, true}
 end
+-- A job that leaves the queue must have a place to go to.
+redis.call('ZCARD', KEYS[2])
+redis.call('ZCARD', KEYS[3])
 local found, deferred = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[2]) - 1), 0
 local seenOf, flowAt, jobsOf = {}, {}, {}
 for nth, id in ipairs(found) do
-  local seen = redis.call('HMGET', ARGV[1] .. id, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}', '${jobField.fetches}', '${jobField.log}')
+  local seen = redis.pcall('HMGET', ARGV[1] .. id, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}', '${jobField.fetches}', '${jobField.log}')
   local flow = flowOfJob(seen[1], seen[2], seen[3])
   seenOf[nth] = seen
   flowAt[nth] = flow

@@ -25,10 +25,13 @@ else
 end
 local answer = {next}
 for _, id in ipairs(ids) do
-  local seen = redis.call('HMGET', ARGV[1] .. id, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}')
-  local noted, made = attemptsMadeOf(seen[2]), tonumber(seen[3]) or 0
-  local isStale = noted and (noted > made or made - noted > tonumber(ARGV[4]))
-  if not seen[1] or isStale then answer[#answer + 1] = id end
+  -- The key of a job may hold something else.
+  local seen = redis.pcall('HMGET', ARGV[1] .. id, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}')
+  if not seen.err then
+    local noted, made = attemptsMadeOf(seen[2]), tonumber(seen[3]) or 0
+    local isStale = noted and (noted > made or made - noted > tonumber(ARGV[4]))
+    if not seen[1] or isStale then answer[#answer + 1] = id end
+  end
 end
 return answer
 `;

@@ -44,7 +44,8 @@ local function take(id)
   if seen[id] or string.sub(id, 1, 2) ~= 't-' then return end
   seen[id] = true
   local key = base .. id
-  local fields = redis.call('HMGET', key, ${boardFields.map((name) => `'${name}'`).join(', ')})
+  -- The key of a job may hold something else.
+  local fields = redis.pcall('HMGET', key, ${boardFields.map((name) => `'${name}'`).join(', ')})
   if not fields[1] then return end
   local log = read(key, '${jobField.log}', left)
   local data, bytes = read(key, '${jobField.data}', tonumber(ARGV[4]))

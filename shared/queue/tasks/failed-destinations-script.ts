@@ -12,8 +12,9 @@ export const failedDestinationsScript: LuaScript = {
   lua: `
 local found = {}
 for _, id in ipairs(redis.call('ZREVRANGE', KEYS[1], 0, tonumber(ARGV[2]) - 1)) do
-  local packed = redis.call('HGET', ARGV[1] .. id, '${jobField.search}')
-  if packed then found[#found + 1] = packed end
+  -- The key of a job may hold something else.
+  local packed = redis.pcall('HGET', ARGV[1] .. id, '${jobField.search}')
+  if type(packed) == 'string' then found[#found + 1] = packed end
 end
 return found
 `,

@@ -81,6 +81,12 @@ describe('checkEngine', () => {
     });
   }
 
+  for (const [name, text] of [['moveToActive', 'rcall("ZREM", delayedKey, unpack(jobs))'], ['retryJob', 'rcall("ZREM", delayedKey, unpack(jobs))'], ['moveStalledJobsToWait', 'if (removed > 0) then'], ['promote', 'if rcall("ZREM", KEYS[1], jobId) == 1 then'], ['addDelayedJob', 'local timestamp = args[4]']] as const) {
+    it(`refuses a ${name} that has ${text} not at all: a job could end up nowhere, or be due at another time`, () => {
+      expect(findings(withScript(name, (script) => ({ ...script, lua: script.lua.replaceAll(text, '') })))).to.deep.equal([`bullmq: expected ${text} once in the script ${name}, found it 0 times`]);
+    });
+  }
+
   for (const name of ['addDelayedJob', 'addPrioritizedJob', 'addStandardJob', 'promote', 'reprocessJob', 'moveStalledJobsToWait', 'moveToDelayed'] as const) {
     it(`refuses a BullMQ that hands one argument more to ${name}`, () => {
       const { keys, values } = bullmqScripts[name];
