@@ -9,6 +9,8 @@ import type { Logger } from '../shared/logging/logger.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import { MemoryGuard } from '../shared/redis/memory-guard.js';
+import { askTimeWhenReady } from '../shared/redis/ask-time-when-ready.js';
+import { RedisClock } from '../shared/redis/redis-clock.js';
 import { connectRedis, type RedisClient } from '../shared/redis/redis-connection.js';
 import { RefusalLog } from '../shared/redis/refusal-log.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
@@ -36,6 +38,7 @@ export type ServerConfig = Pick<
 
 export interface ServerDeps {
   readonly logger: Logger;
+  /** The time of day of this machine. It counts only until Redis has told its own time. */
   readonly clock: Clock;
   /** Version of the service, such as `0.1.0`; it is compared with that of the workers. */
   readonly version: string;
@@ -75,9 +78,12 @@ export interface Server {
  * Wires an API. It connects to Redis at once, so it has to be stopped even if it was never started. The process and the
  * tests both get their API from here.
  */
-export function createServer(config: ServerConfig, { logger, clock, version, onUnfitRedis, stages, redis = connectRedis(config.redis, 'server'), ...deps }: ServerDeps): Server {
+export function createServer(config: ServerConfig, { logger, clock: timeOfDay, version, onUnfitRedis, stages, redis = connectRedis(config.redis, 'server'), ...deps }: ServerDeps): Server {
   logConnectionChanges(redis, logger, 'server');
   redis.once('ready', () => void checkRedisSettings(redis, config.environment, logger).catch(onUnfitRedis));
+  const redisClock = new RedisClock(timeOfDay());
+  askTimeWhenReady(redis, redisClock);
+  const clock: Clock = () => redisClock.now();
   const mask = createPathMask(config.secretPathHosts);
   const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, refusals: new RefusalLog(logger), onEngineMismatch: onUnfitRedis });
   // The board reads large pages. On the connection of the tasks they would make tasks wait, or fail.
@@ -109,7 +115,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
   const turns = new WorkTurns();
   const refusedRequests = new RefusedRequestsLog(logger);
   const activity = new ActivityCounter(['created']);
-  const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.activityStore(), countDue: () => queue.countDue() });
+  const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.activityStore(), countDue: () => queue.countDue(), redisClock });
   const pipeline = createRequestPipeline(
     routeTable,
     {
@@ -129,7 +135,7 @@ export function createServer(config: ServerConfig, { logger, clock, version, onU
       fleetSettings,
       statusReader,
       mask,
-      board: createBoardServer(boardQueue, queue, { fleetSettings, clock, mask }),
+      board: createBoardServer(boardQueue, queue, { fleetSettings, mask }),
       clock,
       logger,
     },

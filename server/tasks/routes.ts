@@ -2,7 +2,6 @@ import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { flowDue } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
-import type { Clock } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
@@ -23,7 +22,6 @@ import { namesOf, type WaitingFacts } from './waiting-for.js';
 export interface TaskParts {
   readonly queue: TaskQueue;
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
-  readonly clock: Clock;
   /** What is shown of the paths of urls. */
   readonly mask: PathMask;
   readonly largeAnswers: LargeAnswers;
@@ -42,7 +40,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     operationId: 'readTask',
     metricLabel: '/tasks/:id',
     handle: async (context, parts) => {
-      const { queue, clock, mask, largeAnswers, turns } = parts;
+      const { queue, mask, largeAnswers, turns } = parts;
       const id = idIn(context);
       const includesMessage = parseWords(context.query, 'include', ['message_data']).has('message_data');
       const view = await queue.find(id, () => largeAnswers.whenRoom(context.response));
@@ -50,7 +48,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
       const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, parts);
       // To decode a message of 6 MiB took 15 ms of this turn, and to print it takes as long.
       if (hasLargeMessage(view.task)) await turns.next();
-      return jsonAnswer(200, toWireTask(view, { includesMessage, now: clock(), waiting, mask }));
+      return jsonAnswer(200, toWireTask(view, { includesMessage, waiting, mask }));
     },
   },
   {

@@ -10,7 +10,6 @@ import { waitingFor, type WaitingFacts } from './waiting-for.js';
 
 export interface TaskViewOptions {
   readonly includesMessage: boolean;
-  readonly now: number;
   readonly waiting: WaitingFacts | undefined;
   /** What is shown of the paths of urls. */
   readonly mask: PathMask;
@@ -28,7 +27,7 @@ export function toWireTask(view: TaskView, options: TaskViewOptions): object {
     created_at: printTime(createdAt),
     next_attempt_at: nextAttemptAt === undefined ? null : printTime(nextAttemptAt),
     finished_at: finishedAt === undefined ? null : printTime(finishedAt),
-    waiting_for: waitingFor(view, options.waiting, options.now),
+    waiting_for: waitingFor(view, options.waiting),
     dead_reason: progress.deadReason ?? null,
     ...toWirePolicy(task, options.mask),
     ...(options.includesMessage ? { message_data: task.messageData } : {}),

@@ -47,24 +47,26 @@ export type WaitingCode = (typeof waitingCodes)[number];
 /**
  * A code, and a sentence for the person who asks at 3 a.m. If the time of a task has not come, it waits for its time. For
  * all others, the present state of the destination counts more than the reason for which they were put back.
- * @param now milliseconds since the epoch
+ * @param facts undefined for a task that does not wait
  * @returns null for a task that does not wait
  */
-export function waitingFor(view: TaskView, facts: WaitingFacts | undefined, now: number): WaitingFor | null {
-  const reason = reasonToWait(view, facts, now);
+export function waitingFor(view: TaskView, facts: WaitingFacts | undefined): WaitingFor | null {
+  const reason = facts === undefined ? null : reasonToWait(view, facts);
   // The sentence names flow_keys, which clients choose.
   return reason === null ? null : { ...reason, message: visibleText(reason.message) };
 }
 
-function reasonToWait(view: TaskView, facts: WaitingFacts | undefined, now: number): WaitingFor | null {
+function reasonToWait(view: TaskView, facts: WaitingFacts): WaitingFor | null {
   const { nextAttemptAt, progress } = view;
+  // The workers go by the same clock.
+  const { now, workers } = facts.snapshot;
   if (nextAttemptAt === undefined) return null;
   const deferral = progress.lastDeferral;
   if (nextAttemptAt > now && deferral === undefined) return waitingForItsTime(view, nextAttemptAt);
-  const obstacle = facts === undefined ? undefined : obstacleNow(facts);
+  const obstacle = obstacleNow(facts);
   if (obstacle !== undefined) return obstacle;
   if (nextAttemptAt > now && deferral !== undefined) return waitingInLine(deferral, facts);
-  return { code: 'slot', message: `due since ${printTime(nextAttemptAt)}; waits for a free slot of ${countOf(facts?.snapshot.workers)}` };
+  return { code: 'slot', message: `due since ${printTime(nextAttemptAt)}; waits for a free slot of ${countOf(workers)}` };
 }
 
 function waitingForItsTime({ state, progress, task }: TaskView, nextAttemptAt: number): WaitingFor {
@@ -116,11 +118,11 @@ function obstacleOfCircuit(name: string, circuitName: string, { snapshot: { circ
 }
 
 /** The task's time in the delayed set is only a safety time, for a wake-up that gets lost. */
-function waitingInLine({ reason, since, until }: DeferralNote, facts: WaitingFacts | undefined): WaitingFor {
+function waitingInLine({ reason, since, until }: DeferralNote, facts: WaitingFacts): WaitingFor {
   const line = `in line since ${printTime(since)}, woken when there is room, and tried at ${printTime(until)} at the latest`;
   switch (reason) {
     case 'limit': {
-      const holding = facts?.flow === undefined ? undefined : limitsOver(facts.snapshot.policies, namesOver(facts.flow));
+      const holding = facts.flow === undefined ? undefined : limitsOver(facts.snapshot.policies, namesOver(facts.flow));
       if (holding === undefined) break;
       return { code: 'limit', message: `the limit of ${holding.name} is used up (${printLimits(holding.limits)}); ${line}` };
     }
@@ -130,7 +132,7 @@ function waitingInLine({ reason, since, until }: DeferralNote, facts: WaitingFac
       return { code: 'destination_busy', message: `its destination has as many sends in flight as it may have; ${line}` };
     case 'circuit_open': {
       // Until a second task goes to the same path, its task is one of "the others" of the host, and waits for their circuit.
-      const obstacle = facts?.flow === undefined ? undefined : obstacleOfCircuit(`the rest of ${facts.flow.host}`, circuitOfOthers(facts.flow), facts);
+      const obstacle = facts.flow === undefined ? undefined : obstacleOfCircuit(`the rest of ${facts.flow.host}`, circuitOfOthers(facts.flow), facts);
       if (obstacle !== undefined) return obstacle;
       break;
     }
@@ -147,7 +149,6 @@ function printLimits({ maxConcurrency, ratePerSecond }: FlowLimits): string {
   ].join(', ');
 }
 
-function countOf(workers: number | undefined): string {
-  if (workers === undefined) return 'a worker';
+function countOf(workers: number): string {
   return workers === 1 ? 'the 1 worker that is connected' : `one of the ${workers} workers that are connected`;
 }

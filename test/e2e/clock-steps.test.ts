@@ -13,7 +13,7 @@ import { createReceiver, type Receiver } from '../support/receiver.js';
 import { testRedisAddress } from '../support/redis.js';
 import { Service, type ServiceProcess } from '../support/service.js';
 import { shardKeys } from '../support/shard-keys.js';
-import { getTask, httpTask, submitNew, timeOf, waitForState } from '../support/tasks.js';
+import { call, cancel, getTask, httpTask, retryNow, submitNew, timeOf, waitForState } from '../support/tasks.js';
 
 const SEND_MS = 1_500;
 
@@ -141,5 +141,72 @@ describe('e2e: the clock of the only worker is set while it runs', () => {
       expect((await fetch(`${destination}/resume`, { method: 'POST' })).status).to.equal(200);
       await waitForState(service.baseUrl, paused.id, 'delivered');
     });
+  }
+});
+
+/** A time that is wrong by an hour differs from now by far more than what a test takes. */
+function expectNow(time: unknown, what: string): void {
+  expect(Math.abs(timeOf(time) - Date.now()), `${what}: ${String(time)}`).to.be.below(600_000);
+}
+
+describe('e2e: the clock of the API is wrong', () => {
+  let folder: string;
+  let clockFile: string;
+  let receiver: Receiver;
+  let service: Service;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(path.join(tmpdir(), 'clock-'));
+    clockFile = path.join(folder, 'shift');
+    writeFileSync(clockFile, '0');
+    receiver = await createReceiver();
+    service = await Service.start();
+  });
+  afterEach(async () => {
+    await service.close();
+    await receiver.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  for (const [when, isFromTheStart] of [['when it starts', true], ['from one moment to the next', false]] as const) {
+    for (const [name, stepMs] of [['an hour ahead', HOUR_MS], ['an hour behind', -HOUR_MS]] as const) {
+      it(`${name} ${when}: what it takes is sent when it is due, and every time that it shows is right`, async () => {
+        if (isFromTheStart) writeFileSync(clockFile, String(stepMs));
+        await service.startServer({ NODE_OPTIONS: `--import=${new URL('./preload/set-clock.mjs', import.meta.url).href}`, CLOCK_FILE: clockFile });
+        writeFileSync(clockFile, String(stepMs));
+        receiver.on('/down', { kind: 'answer', status: 500 });
+        const { dead_destination: _none, ...parked } = httpTask(receiver.url('/down'), { on_exhausted: 'park', max_retries: 0 });
+        const [now, soon, later] = [httpTask(receiver.url('/now')), httpTask(receiver.url('/soon'), { initial_delay: 2 }), httpTask(receiver.url('/later'), { initial_delay: 1_800 })];
+        const since = Date.now();
+        for (const [task, delayMs] of [[now, 0], [soon, 2_000], [later, 1_800_000], [parked, 0]] as const) {
+          const { body } = await submitNew(service.baseUrl, task);
+          expect(timeOf(body['next_attempt_at']), task.id).to.be.within(since + delayMs, Date.now() + delayMs);
+        }
+        for (const { id } of [now, soon]) {
+          const { created_at, finished_at } = await waitForState(service.baseUrl, id, 'delivered');
+          expectNow(created_at, 'created_at');
+          expectNow(finished_at, 'finished_at');
+        }
+        expect(receiver.requestsTo('/soon')[0]?.arrivedAt).to.be.within(since + 2_000, Date.now());
+
+        expect((await getTask(service.baseUrl, later.id)).waiting_for?.code).to.equal('initial_delay');
+        expect((await cancel(service.baseUrl, later.id)).status).to.equal(200);
+        const cancelled = await getTask(service.baseUrl, later.id);
+        expectNow(cancelled.finished_at, 'finished_at of a cancelled task');
+        expectNow(cancelled.timeline.at(-1)?.cancelled_at, 'cancelled_at');
+
+        await waitForState(service.baseUrl, parked.id, 'parked');
+        const { status, body } = await retryNow(service.baseUrl, parked.id);
+        expect(status).to.equal(202);
+        expectNow(body['next_attempt_at'], 'next_attempt_at of a retry');
+        const { timeline } = await waitForState(service.baseUrl, parked.id, 'parked');
+        expectNow(timeline.find(({ redriven_at }) => redriven_at !== undefined)?.redriven_at, 'redriven_at');
+
+        const dueSince = (await call(service.baseUrl, '/stats')).body['oldest_due_ms'];
+        expect(dueSince ?? 0, 'oldest_due_ms').to.be.below(600_000);
+        const aMinuteAgo = new Date(Date.now() - 60_000).toISOString();
+        expect((await call(service.baseUrl, `/history?since=${encodeURIComponent(aMinuteAgo)}`)).status).to.equal(200);
+      });
+    }
   }
 });

@@ -7,6 +7,7 @@ import { COUNTED_BY_CALLER } from './counted-by-caller.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
 import { jobField } from './job-fields.js';
+import { nowMs } from './now-ms.js';
 import type { QueueClient } from './queue-client.js';
 import { recordAdd, recordAdds, type AddedJob } from './recorded-add.js';
 import { replaceOnce } from './replace-once.js';
@@ -23,6 +24,14 @@ export interface EncodedAdd {
   readonly values: readonly (string | Buffer)[];
 }
 
+/** What krsSubmit says of the jobs of one call. */
+export interface SubmitReply {
+  /** One element for each job, see `admitFunction`. */
+  readonly answers: readonly unknown[];
+  /** When they were added, by Redis' clock, ms since the epoch. */
+  readonly now: number;
+}
+
 /** One job of a call of krsSubmit. */
 export interface SubmittedJob {
   /** The whole key of its hash. */
@@ -37,6 +46,8 @@ export interface SubmittedJob {
 }
 
 const SUBMIT = 'krsSubmit';
+/** How many keys stand before those of BullMQ's scripts: completed, failed, parked. */
+const SETS = 3;
 
 /** BullMQ's ways to add a job. */
 export const ADD_SCRIPTS = ['addStandardJob', 'addDelayedJob', 'addPrioritizedJob'] as const satisfies readonly BullmqScriptName[];
@@ -77,7 +88,7 @@ export class SubmitScript {
     // Keys are texts.
     this.#scripts = recordAdds(queue).map(({ command, args }) => ({ command, script: addScriptOf(command), keys: args.slice(0, -ADD_VALUES) as string[] }));
     this.#keys = [...sets, ...this.#scripts.flatMap(({ keys }) => keys)];
-    client.defineCommand(SUBMIT, { numberOfKeys: COUNTED_BY_CALLER, lua: luaOf(this.#scripts, definedScripts(client)) });
+    client.defineCommand(SUBMIT, { numberOfKeys: COUNTED_BY_CALLER, lua: luaOf(this.#scripts, definedScripts(client), (suffix) => queue.toKey(suffix)) });
     this.#begin = smallMulti(redis, SUBMIT);
   }
 
@@ -92,15 +103,15 @@ export class SubmitScript {
   /**
    * Checks and adds jobs.
    * @param limitMs the time that Redis has for it
-   * @returns one element for each job, see `admitFunction`
    * @throws as `transact`
    */
-  async run(jobs: readonly SubmittedJob[], limitMs: number): Promise<readonly unknown[]> {
+  async run(jobs: readonly SubmittedJob[], limitMs: number): Promise<SubmitReply> {
     const args = this.#argumentsFor(jobs);
     // It stands alone in its MULTI: a full Redis refuses a MULTI as a whole, before any part of it runs.
     const [replies] = await transactBy(this.client, this.#begin, (multi) => multi.runCommand(SUBMIT, args), limitMs);
     // The script's own answer.
-    return replies as readonly unknown[];
+    const [now, ...answers] = replies as readonly [number, ...unknown[]];
+    return { answers, now };
   }
 
   #argumentsFor(jobs: readonly SubmittedJob[]): (string | number | Buffer)[] {
@@ -118,13 +129,21 @@ function addScriptOf(command: string): AddScriptName {
 }
 
 /**
- * One of BullMQ's scripts as a Lua function of its keys and values. It stores the text in the Lua variable `searchFields`
- * together with the other fields of the job. A command of its own would cost Redis a twentieth of a submission.
+ * One of BullMQ's scripts as a Lua function of its keys and values, with two changes.
+ *
+ * It stores the text in the Lua variable `searchFields` together with the other fields of the job. A command of its own would
+ * cost Redis a twentieth of a submission.
+ *
+ * The job is created at the time in the Lua variable `now`, and not at the one that its caller sends: the clock of an API's
+ * machine is set now and then, by an hour or backwards, and its tasks would be due an hour too late or too early.
  * @throws EngineMismatchError for another BullMQ than this was written for
  */
 export function addFunction(scripts: DefinedScripts, script: AddScriptName): string {
-  const patch = ['local optionalValues = {}', `local optionalValues = searchFields ~= '' and { '${jobField.search}', searchFields } or {}`] as const;
-  return replaceOnce(luaFunction(scripts, script, luaNameOf(script)), script, patch);
+  const patches = [
+    ['local optionalValues = {}', `local optionalValues = searchFields ~= '' and { '${jobField.search}', searchFields } or {}`],
+    ['local timestamp = args[4]', 'local timestamp = now'],
+  ] as const;
+  return patches.reduce((lua, patch) => replaceOnce(lua, script, patch), luaFunction(scripts, script, luaNameOf(script)));
 }
 
 /** The scripts have functions of their own by the plain name. */
@@ -133,24 +152,45 @@ function luaNameOf(script: AddScriptName): string {
 }
 
 /**
+ * The keys that BullMQ writes when it adds a job, most of them after it has stored it, and a command that reads each. A key that holds something else would leave
+ * a job that stands nowhere, and the same task would be taken for one that is scheduled already. So they are read first.
+ */
+const written = [['LLEN', 'wait'], ['ZCARD', 'prioritized'], ['ZCARD', 'delayed'], ['HLEN', 'meta']] as const;
+const counted = ['id', 'pc'] as const;
+
+/** @returns the number of a key in KEYS, counted from 1 as in Lua */
+function placeOf(key: string, scripts: readonly AddScript[]): number {
+  const at = scripts.flatMap(({ keys }) => keys).indexOf(key);
+  if (at < 0) throw new EngineMismatchError([`bullmq: expected the key ${key} among those of its scripts that add jobs, found it nowhere`]);
+  return SETS + at + 1;
+}
+
+/**
  * The jobs are added in order, so a second submission of an id sees the job of the first.
  *
  * KEYS 1 completed, 2 failed, 3 parked, then the keys of each of BullMQ's scripts, then one job each.
  * ARGV for each job: job id, content hash, finishing time seen before or '', search fields or '', way to add, and BullMQ's
  * three values.
+ * @returns {now (ms), answer of admit for each job ...}
  */
-function luaOf(scripts: readonly AddScript[], texts: DefinedScripts): string {
-  let from = 3;
+function luaOf(scripts: readonly AddScript[], texts: DefinedScripts, keyOf: (suffix: string) => string): string {
+  const place = (suffix: string): string => `KEYS[${placeOf(keyOf(suffix), scripts)}]`;
+  const looks = [
+    ...written.map(([command, suffix]) => `redis.call('${command}', ${place(suffix)})`),
+    // With anything but a number there this fails with WRONGTYPE, too.
+    ...counted.map((suffix) => `if not tonumber(redis.call('GET', ${place(suffix)}) or 0) then redis.call('LLEN', ${place(suffix)}) end`),
+  ];
+  let from = SETS;
   const ways = scripts.map(({ script, keys }) => {
     const names = keys.map((_, index) => `KEYS[${from + index + 1}]`);
     from += keys.length;
     return `{ add = ${luaNameOf(script)}, keys = { ${names.join(', ')} } }`;
   });
-  return `${admitFunction}
+  return `${looks.join('\n')}${nowMs}${admitFunction}
 local searchFields
 ${scripts.map(({ script }) => addFunction(texts, script)).join('\n')}
 local ways = { ${ways.join(',\n')} }
-local answers = {}
+local answers = {now}
 for index = 1, #KEYS - ${from} do
   local at = ${VALUES_PER_JOB} * (index - 1)
   local answer = admit(KEYS[${from} + index], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
@@ -159,7 +199,7 @@ for index = 1, #KEYS - ${from} do
     searchFields = ARGV[at + 4]
     way.add(way.keys, { ARGV[at + 6], ARGV[at + 7], ARGV[at + 8] })
   end
-  answers[index] = answer
+  answers[index + 1] = answer
 end
 return answers
 `;

@@ -13,8 +13,7 @@ const SECOND_KEPT_S = 90;
 /** One process of the fleet counts due tasks about once a second. */
 const DUE_EVERY_MS = 950;
 
-const buckets = `
-local time = redis.call('TIME')
+const buckets = `${nowMs}
 local second = tonumber(time[1])
 local function keyOf(prefix, at) return prefix .. string.format('%d', at) end
 local minuteKey, secondKey = keyOf(KEYS[1], second - second % 60), keyOf(KEYS[2], second)
@@ -22,7 +21,7 @@ local minuteKey, secondKey = keyOf(KEYS[1], second - second % 60), keyOf(KEYS[2]
 
 /**
  * KEYS 1 what a minute's key begins with, 2 a second's, 3 turn to count due tasks. ARGV names and counts in turn.
- * @returns 1 when the caller has to count the due tasks
+ * @returns {1 when the caller has to count the due tasks, now (ms)}
  */
 const add = `${buckets}
 for at = 1, #ARGV, 2 do
@@ -31,7 +30,7 @@ for at = 1, #ARGV, 2 do
 end
 redis.call('EXPIRE', minuteKey, ${MINUTE_KEPT_S})
 redis.call('EXPIRE', secondKey, ${SECOND_KEPT_S})
-return redis.call('SET', KEYS[3], '1', 'NX', 'PX', ${DUE_EVERY_MS}) and 1 or 0
+return {redis.call('SET', KEYS[3], '1', 'NX', 'PX', ${DUE_EVERY_MS}) and 1 or 0, now}
 `;
 
 /** KEYS 1 what a minute's key begins with, 2 a second's. ARGV 1 due tasks now. */

@@ -16,6 +16,14 @@ export interface ActivityRead {
   readonly now: number;
 }
 
+/** The answer to what a process has added. */
+export interface ActivityAdded {
+  /** It is the caller's turn to count the due tasks, and call `setDue`. */
+  readonly isItsTurn: boolean;
+  /** Redis' clock, ms since the epoch. */
+  readonly now: number;
+}
+
 /**
  * What all processes together did, by minute for a day and by second for a minute. Each process adds to it once a second.
  * Every method fails when Redis fails.
@@ -26,10 +34,11 @@ export class ActivityStore {
     private readonly keys: StatsKeys,
   ) {}
 
-  /** @returns true when it is the caller's turn to count the due tasks, and call `setDue` */
-  async add(fields: readonly ActivityField[]): Promise<boolean> {
+  async add(fields: readonly ActivityField[]): Promise<ActivityAdded> {
     const reply: unknown = await this.client.runCommand('krsActivityAdd', [this.keys.minute, this.keys.second, this.keys.dueTurn, ...fields.flat()]);
-    return reply === 1;
+    // The script's own answer: see activity-scripts.ts.
+    const [turn, now] = reply as [number, number];
+    return { isItsTurn: turn === 1, now };
   }
 
   async setDue(due: number): Promise<void> {

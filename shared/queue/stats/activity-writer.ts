@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ActivityCounter } from '../../domain/stats/activity-counter.js';
 import type { ActivityField } from '../../domain/stats/activity.js';
+import type { RedisClock } from '../../redis/redis-clock.js';
 import type { ActivityStore } from './activity-store.js';
 
 const EVERY_MS = 1_000;
@@ -15,6 +16,8 @@ export interface ActivityWriterOptions {
   readonly store: () => ActivityStore;
   /** The due tasks of the fleet. @throws when a shard does not answer: then they are not recorded, rather than too few */
   readonly countDue: () => Promise<number>;
+  /** It learns from each answer. */
+  readonly redisClock?: RedisClock;
 }
 
 /**
@@ -54,11 +57,13 @@ export class ActivityWriter {
   }
 
   async #write(): Promise<void> {
-    const { counter, store, countDue } = this.options;
+    const { counter, store, countDue, redisClock } = this.options;
     const fields = sum([...this.#left, ...counter.take()]);
     this.#left = fields;
     try {
-      const isItsTurn = await store().add(fields);
+      const askedAt = performance.now();
+      const { isItsTurn, now } = await store().add(fields);
+      redisClock?.learn(now, askedAt);
       this.#left = [];
       if (isItsTurn) await store().setDue(await countDue());
       this.#pauseMs = EVERY_MS;

@@ -1,6 +1,7 @@
 import { jobField } from '../engine/job-fields.js';
 import { isLastCopyFunction } from '../engine/last-copy.js';
 import type { LuaScript } from '../engine/lua-script.js';
+import { nowMs } from '../engine/now-ms.js';
 
 /** Answers of cancelScript. */
 export const CANCEL = { absent: 0, cancelled: 1, deleted: 2, beingSent: 3, deadLettered: 4, completed: 5 } as const;
@@ -15,12 +16,12 @@ export const CANCEL = { absent: 0, cancelled: 1, deleted: 2, beingSent: 3, deadL
  * A deferred job is removed from its waiting list: the list of a paused destination is not woken, and would grow for ever.
  *
  * KEYS 1 job, 2 delayed, 3 prioritized, 4 wait, 5 paused, 6 active, 7 completed, 8 failed, 9 parked, 10 unreadable, 11 waiting lists.
- * ARGV 1 job id, 2 now (ms), 3 return value of a cancelled task, 4 key prefix of waiting lists.
+ * ARGV 1 job id, 2 key prefix of waiting lists.
  * @returns {code, return value of what had completed before, or ''}
  */
 export const cancelScript: LuaScript = {
   numberOfKeys: 11,
-  lua: `${isLastCopyFunction}
+  lua: `${nowMs}${isLastCopyFunction}
 local job, id = KEYS[1], ARGV[1]
 if redis.call('EXISTS', job) == 0 then return {${CANCEL.absent}, ''} end
 local function forget()
@@ -45,12 +46,12 @@ if waited == 0 then return {${CANCEL.beingSent}, ''} end
 forget()
 local waitingList = redis.call('HGET', job, '${jobField.waitingList}')
 if waitingList then
-  redis.call('ZREM', ARGV[4] .. waitingList, id)
-  if redis.call('EXISTS', ARGV[4] .. waitingList) == 0 then redis.call('ZREM', KEYS[11], waitingList) end
+  redis.call('ZREM', ARGV[2] .. waitingList, id)
+  if redis.call('EXISTS', ARGV[2] .. waitingList) == 0 then redis.call('ZREM', KEYS[11], waitingList) end
 end
 redis.call('DEL', job .. ':lock')
-redis.call('HSET', job, '${jobField.returnValue}', ARGV[3], '${jobField.finishedAt}', ARGV[2])
-redis.call('ZADD', KEYS[7], ARGV[2], id)
+redis.call('HSET', job, '${jobField.returnValue}', '{"outcome":"cancelled","at":' .. string.format('%d', now) .. '}', '${jobField.finishedAt}', now)
+redis.call('ZADD', KEYS[7], now, id)
 return {${CANCEL.cancelled}, ''}
 `,
 };

@@ -1,4 +1,4 @@
-import { decodeCompletion, type Completion } from './log-codec.js';
+import { decodeCompletion } from './log-codec.js';
 import { jobIdOf } from '../names.js';
 import { CANCEL } from './cancel-script.js';
 import type { Shard } from '../engine/shard.js';
@@ -14,15 +14,11 @@ export type Cancellation =
   | { readonly kind: 'finished'; readonly state: 'delivered' | 'cancelled' | 'dead_lettered' }
   | { readonly kind: 'not_found' };
 
-/**
- * The script is atomic: exactly one of cancel and fetch gets the task.
- * @param now milliseconds since the epoch
- */
-export async function cancelTask({ client, keys }: Shard, taskId: string, now: number): Promise<Cancellation> {
-  const completion: Completion = { outcome: 'cancelled', at: now };
+/** The script is atomic: exactly one of cancel and fetch gets the task. */
+export async function cancelTask({ client, keys }: Shard, taskId: string): Promise<Cancellation> {
   const sets = [keys.delayed, keys.prioritized, keys.wait, keys.paused, keys.active, keys.completed, keys.failed, keys.parked, keys.unreadable, keys.waitingLists];
   // Outside a MULTI ioredis sends the text itself when Redis has lost the script.
-  const reply: unknown = await client.runCommand('krsCancel', [keys.job(taskId), ...sets, jobIdOf(taskId), now, JSON.stringify(completion), keys.waitingList('')]);
+  const reply: unknown = await client.runCommand('krsCancel', [keys.job(taskId), ...sets, jobIdOf(taskId), keys.waitingList('')]);
   // The script's own answer: see cancel-script.ts.
   const [code, returnValue] = reply as [(typeof CANCEL)[keyof typeof CANCEL], string];
   switch (code) {

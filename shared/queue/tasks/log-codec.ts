@@ -41,7 +41,7 @@ export type Completion =
 
 export function decodeCompletion(field: string | undefined): Completion | undefined {
   const value = field === undefined ? undefined : parseJson(field);
-  // Only settle-outcome.ts and cancel-task.ts write it.
+  // Only settle-outcome.ts and cancel-script.ts write it.
   return isObject(value) && (value['outcome'] === 'delivered' || value['outcome'] === 'cancelled') ? (value as unknown as Completion) : undefined;
 }
 

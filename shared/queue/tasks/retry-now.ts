@@ -6,14 +6,14 @@ import { PLACE } from './locate-script.js';
 import { promotion } from '../engine/promote-job.js';
 import type { Shard } from '../engine/shard.js';
 import { transact } from '../engine/transact.js';
+import type { Redriven } from './redrive-task.js';
 import { readWaiting } from './task-view.js';
 
 /** The result of a request to send a task now. */
 export type RetryNow =
   /** It waited for its time and is due now (`retried_now`), or was due before and waits for a free slot (`already_due`). */
   | { readonly kind: 'retried_now' | 'already_due'; readonly state: TaskState; readonly run: number; readonly dueAt: number }
-  /** It was a dead letter or parked. A new run has begun, which is due now. */
-  | { readonly kind: 'redriven'; readonly run: number; readonly dueAt: number }
+  | Redriven
   | { readonly kind: 'being_sent' }
   | { readonly kind: 'finished'; readonly state: 'delivered' | 'cancelled' }
   | { readonly kind: 'not_found' };
@@ -22,21 +22,20 @@ export type RetryNow =
 const MAX_ROUNDS = 5;
 
 /**
- * @param now        milliseconds since the epoch
- * @param startAgain redrives it; gives the new run, or undefined when it is neither a dead letter nor parked any more
+ * @param startAgain redrives it; undefined when it is neither a dead letter nor parked any more
  */
-export async function retryNow(shard: Shard, taskId: string, now: number, startAgain: () => Promise<number | undefined>): Promise<RetryNow> {
+export async function retryNow(shard: Shard, taskId: string, startAgain: () => Promise<Redriven | undefined>): Promise<RetryNow> {
   for (let round = 1; round <= MAX_ROUNDS; round += 1) {
-    const found = await makeDue(shard, taskId, now);
+    const found = await makeDue(shard, taskId);
     if (found.kind !== 'failed') return found;
-    const run = await startAgain();
-    if (run !== undefined) return { kind: 'redriven', run, dueAt: now };
+    const started = await startAgain();
+    if (started !== undefined) return started;
     // Otherwise another call was faster, and the next look sees what it did.
   }
   throw new RequestError('redis_unavailable', 'the task was started and ended again and again by others');
 }
 
-async function makeDue({ client, keys, queue }: Shard, taskId: string, now: number): Promise<Exclude<RetryNow, { kind: 'redriven' }> | { readonly kind: 'failed' }> {
+async function makeDue({ client, keys, queue }: Shard, taskId: string): Promise<Exclude<RetryNow, { kind: 'redriven' }> | { readonly kind: 'failed' }> {
   const jobId = jobIdOf(taskId);
   const promote = await promotion(queue, jobId);
   const [located] = await transact(client, (multi) => {
@@ -47,7 +46,7 @@ async function makeDue({ client, keys, queue }: Shard, taskId: string, now: numb
     promote(multi);
   });
   // The script's own answer: see locate-script.ts.
-  const [place, log, options, returnValue] = located as [(typeof PLACE)[keyof typeof PLACE], string, string, string];
+  const [place, now, log, options, returnValue] = located as [(typeof PLACE)[keyof typeof PLACE], number, string, string, string];
   switch (place) {
     case PLACE.nowhere:
       return { kind: 'not_found' };

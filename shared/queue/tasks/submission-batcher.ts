@@ -68,8 +68,8 @@ export class SubmissionBatcher {
     let oldestAt = now;
     for (const waiting of group) oldestAt = Math.min(oldestAt, (waiting.firstSentAt ??= now));
     try {
-      const replies = await this.shard.submitScript.run(group.map(({ submission }) => submission.toJob()), REQUEST_LIMIT_MS - (now - oldestAt));
-      group.forEach((waiting, index) => this.#settle(waiting, replies[index]));
+      const { answers, now: addedAt } = await this.shard.submitScript.run(group.map(({ submission }) => submission.toJob()), REQUEST_LIMIT_MS - (now - oldestAt));
+      group.forEach((waiting, index) => this.#settle(waiting, answers[index], addedAt));
     } catch (error) {
       // A group of old ones had less time than the waiting ones have.
       const others = now - oldestAt > MAX_AGE_APART_MS ? [] : this.#waiting.splice(0);
@@ -82,8 +82,8 @@ export class SubmissionBatcher {
     }
   }
 
-  #settle(waiting: Waiting, reply: unknown): void {
-    const admission = waiting.submission.readReply(reply);
+  #settle(waiting: Waiting, answer: unknown, addedAt: number): void {
+    const admission = waiting.submission.readAnswer(answer, addedAt);
     if (admission !== undefined) waiting.resolve(admission);
     else if (waiting.rounds >= MAX_ROUNDS) waiting.reject(new RequestError('redis_unavailable', 'the id was taken again and again by others'));
     else this.#add({ ...waiting, rounds: waiting.rounds + 1 });

@@ -10,7 +10,7 @@ import { contentOf, jobNameOf, jobPriorityOf, type StoredOptions, type TaskConte
 
 /** The result of a submission. */
 export type Admission =
-  /** A new run was stored. `dueAt`: milliseconds since the epoch. */
+  /** A new run was stored. `dueAt`: by Redis' clock, milliseconds since the epoch. */
   | { readonly kind: 'created'; readonly run: number; readonly dueAt: number }
   /** A live task has the id, with the same content. Nothing changed. */
   | { readonly kind: 'already_scheduled' }
@@ -18,6 +18,8 @@ export type Admission =
   | { readonly kind: 'parked' };
 
 const ENVELOPE_BYTES = 1_024;
+/** BullMQ's add wants a time. The script puts that of Redis in its place: see addFunction. */
+const SET_BY_REDIS = 0;
 
 /**
  * One task on its way into its queue. It goes through krsSubmit once, or twice if it replaces a finished record: the
@@ -32,7 +34,6 @@ export class Submission {
   readonly bytes: number;
   #seenFinishedAt = '';
   #run = 1;
-  #dueAt = 0;
 
   constructor(
     private readonly shard: Shard,
@@ -57,7 +58,7 @@ export class Submission {
     };
   }
 
-  /** Its arguments for krsSubmit at this moment. */
+  /** Its arguments for krsSubmit. */
   toJob(): SubmittedJob {
     const { id, name, data, attempts, priority, delayMs } = this.#job;
     const sha = this.#sha;
@@ -66,20 +67,22 @@ export class Submission {
     if (priority !== 0) opts.priority = priority;
     if (delayMs !== 0) opts.delay = delayMs;
     if (this.#run !== 1) opts.run = this.#run;
-    const timestamp = Date.now();
-    this.#dueAt = timestamp + delayMs;
     // No Job of BullMQ's is made: its constructor would cost more than the rest of a submission.
-    return { key: this.shard.keys.job(this.task.id), id, sha, seenFinishedAt: this.#seenFinishedAt, searchFields: this.#searchFields, add: this.shard.submitScript.encode({ id, name, data, opts, timestamp }) };
+    return { key: this.shard.keys.job(this.task.id), id, sha, seenFinishedAt: this.#seenFinishedAt, searchFields: this.#searchFields, add: this.shard.submitScript.encode({ id, name, data, opts, timestamp: SET_BY_REDIS }) };
   }
 
-  /** @returns the result, or undefined when the task has to be submitted once more */
-  readReply(reply: unknown): Admission | undefined {
-    // The script's own answer: see admit-function.ts.
-    const [code, finishedAt = '', run = 0] = reply as [number, string?, number?];
+  /**
+   * @param answer  of krsSubmit for this job: see admit-function.ts
+   * @param addedAt by Redis' clock, milliseconds since the epoch
+   * @returns the result, or undefined when the task has to be submitted once more
+   */
+  readAnswer(answer: unknown, addedAt: number): Admission | undefined {
+    // The script's own answer.
+    const [code, finishedAt = '', run = 0] = answer as [number, string?, number?];
     switch (code) {
       case ADMIT.absent:
       case ADMIT.replaced:
-        return { kind: 'created', run: this.#run, dueAt: this.#dueAt };
+        return { kind: 'created', run: this.#run, dueAt: addedAt + this.#job.delayMs };
       case ADMIT.sameContent:
         return { kind: 'already_scheduled' };
       case ADMIT.parked:

@@ -13,7 +13,7 @@ import { auditKeys, flowKeys, shardOf, statsKeys } from '../names.js';
 import { ActivityStore } from '../stats/activity-store.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
 import { ownScripts } from './own-scripts.js';
-import { redriveFailed, redriveTask, type Redrive } from './redrive-task.js';
+import { redriveFailed, redriveTask, type Redrive, type Redriven } from './redrive-task.js';
 import { retryNow, type RetryNow } from './retry-now.js';
 import { EngineMismatchError } from '../engine/engine-mismatch.js';
 import { Shards, type Shard } from '../engine/shard.js';
@@ -53,6 +53,7 @@ export interface TaskQueueOptions {
   readonly deadAttempts: number;
   /** What job names and search fields show of a path. The default is defaultPathMask. */
   readonly mask?: PathMask;
+  /** It goes by Redis' time: see RedisClock. Scripts that change a task ask Redis itself. */
   readonly clock: Clock;
   /** It is told what Redis refuses; the caller learns only a code. */
   readonly refusals?: RefusalLog;
@@ -98,7 +99,7 @@ export class TaskQueue {
 
   /** @param beforeLarge it is waited for before a large task is read; what it throws is thrown */
   async find(taskId: string, beforeLarge?: () => Promise<void>): Promise<TaskView | undefined> {
-    const read = (maxBytes: number): Promise<TaskView | 'too large' | undefined> => this.#speak(() => readTask(this.#shardOf(taskId), taskId, this.options.clock(), maxBytes));
+    const read = (maxBytes: number): Promise<TaskView | 'too large' | undefined> => this.#speak(() => readTask(this.#shardOf(taskId), taskId, maxBytes));
     const found = await read(LARGE_TASK_BYTES);
     if (found !== 'too large') return found;
     const large = await this.#largeReads.take(async () => {
@@ -114,16 +115,16 @@ export class TaskQueue {
    * takes the task any more.
    */
   async cancel(taskId: string): Promise<Cancellation> {
-    return this.#speak(() => cancelTask(this.#shardOf(taskId), taskId, this.options.clock()));
+    return this.#speak(() => cancelTask(this.#shardOf(taskId), taskId));
   }
 
   /** Makes a waiting task due now. It starts a dead or parked one again, as `redrive` does. */
   async retryNow(taskId: string): Promise<RetryNow> {
-    const startAgain = async (): Promise<number | undefined> => {
+    const startAgain = async (): Promise<Redriven | undefined> => {
       const redrive = await this.redrive(taskId);
-      return redrive.kind === 'redriven' ? redrive.run : undefined;
+      return redrive.kind === 'redriven' ? redrive : undefined;
     };
-    return this.#speak(() => retryNow(this.#shardOf(taskId), taskId, this.options.clock(), startAgain));
+    return this.#speak(() => retryNow(this.#shardOf(taskId), taskId, startAgain));
   }
 
   /**
@@ -163,7 +164,7 @@ export class TaskQueue {
 
   /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. */
   async redrive(taskId: string): Promise<Redrive> {
-    return this.#speak(() => redriveTask(this.#shardOf(taskId), taskId, this.options.clock()));
+    return this.#speak(() => redriveTask(this.#shardOf(taskId), taskId));
   }
 
   /**
@@ -176,7 +177,7 @@ export class TaskQueue {
     return this.#speakLong(async () => {
       const shard = this.#shards.all().find(({ queue }) => queue.name === queueName);
       if (shard === undefined) throw new RequestError('not_found', 'there is no such queue');
-      return redriveFailed(shard, this.options.clock(), (taskId) => this.redrive(taskId));
+      return redriveFailed(shard, (taskId) => this.redrive(taskId));
     });
   }
 

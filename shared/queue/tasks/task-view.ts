@@ -9,6 +9,8 @@ import { decodeTask, UnreadableTaskError, type StoredOptions } from './task-code
 import { jobIdOf } from '../names.js';
 import { delayBeforeAttemptMs, wholeMs } from '../../domain/task/retry-policy.js';
 
+const NO_JOB = -1;
+
 /** All facts about one task at one moment. Times are in milliseconds since the epoch. */
 export interface TaskView {
   readonly task: Task;
@@ -27,20 +29,20 @@ export interface TaskView {
 
 /**
  * Reads one task in one script, so that its parts belong together.
- * @param now      milliseconds since the epoch
  * @param maxBytes of the stored JSON; -1: any number
  * @returns undefined when no such task is known; `too large` when it is larger than `maxBytes`
- * @throws UnreadableTaskError when a newer version wrote it
+ * @throws UnreadableTaskError when a newer version wrote it, or its key holds something else
  */
-export async function readTask(shard: Shard, taskId: string, now: number, maxBytes: number): Promise<TaskView | 'too large' | undefined> {
+export async function readTask(shard: Shard, taskId: string, maxBytes: number): Promise<TaskView | 'too large' | undefined> {
   const { client, keys } = shard;
   const jobId = jobIdOf(taskId);
   const key = keys.job(taskId);
   // Outside a MULTI ioredis sends the text itself when Redis has lost the script.
   const reply: unknown = await client.runCommand('krsRead', [key, keys.delayed, keys.completed, keys.failed, jobId, maxBytes]);
   if (reply === 0) return 'too large';
+  if (reply === NO_JOB) throw new UnreadableTaskError('its key holds something else than a task');
   // The script's own answer: see read-script.ts.
-  const [fields, delayed, completed, failed, locked] = reply as [string[], string | null, string | null, string | null, number];
+  const [now, fields, delayed, completed, failed, locked] = reply as [number, string[], string | null, string | null, string | null, number];
   const hash = pairUp(fields);
   const data = hash[jobField.data];
   if (data === undefined) return undefined;

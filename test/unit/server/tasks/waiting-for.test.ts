@@ -81,7 +81,7 @@ describe('waiting_for', () => {
   for (const [title, log, dueAt, held, code, says] of rows) {
     it(`names what a task waits for: ${title}`, () => {
       const one = view(log, dueAt);
-      const answer = waitingFor(one, facts(one, held), NOW);
+      const answer = waitingFor(one, facts(one, held));
       expect(answer?.code).to.equal(code);
       expect(answer?.message).to.match(says);
     });
@@ -89,6 +89,6 @@ describe('waiting_for', () => {
 
   it('is null while a task is being sent, and when it is finished', () => {
     const one = view([], undefined);
-    expect(waitingFor(one, undefined, NOW)).to.equal(null);
+    expect(waitingFor(one, undefined)).to.equal(null);
   });
 });
