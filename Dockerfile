@@ -10,6 +10,7 @@ COPY tsconfig.json ./
 COPY shared ./shared
 COPY server ./server
 COPY workers ./workers
+COPY client ./client
 RUN npm run build && npm prune --omit=dev --no-audit --no-fund
 
 FROM ${NODE_IMAGE}

@@ -29,6 +29,8 @@ const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
 const upInto = (...folders) => `^(\\.\\./)+(${folders.map(escaped).join('|')})(/|$)`;
 
 const wall = {
+  clientKnowsTheApiOnly: { regex: '^(\\.\\./)+(server|workers|shared/(?!wire/))', message: 'The client speaks with the API alone: of the service it may import shared/wire, and nothing else.' },
+  client: { regex: upInto('client'), message: 'The service does not import its client: what both need belongs into shared/wire.' },
   test: { regex: upInto('test', 'examples'), message: 'Nothing imports test or examples: what both need belongs into shared/.' },
   scripts: { regex: upInto('scripts'), message: 'The service does not import scripts/: what both need belongs into shared/.' },
   workers: { regex: upInto('workers'), message: 'The street is one-way, server -> shared <- workers: what both need belongs into shared/.' },
@@ -67,7 +69,7 @@ function walls(standing, allowedLibraries = []) {
   return { 'no-restricted-imports': ['error', { patterns }] };
 }
 
-const outside = [wall.test, wall.scripts];
+const outside = [wall.test, wall.scripts, wall.client];
 const shared = [...outside, wall.server, wall.workers];
 
 /** Later rows win, so each row says all of its room. */
@@ -92,6 +94,8 @@ const rooms = [
   { files: ['workers/**/*.ts'], rules: walls([...outside, wall.server, wall.env]) },
   { files: ['workers/delivery/delivery-worker.ts', 'workers/delivery/settle-outcome.ts'], rules: walls([...outside, wall.server, wall.env], ['bullmq']) },
   { files: ['workers/adapters/http/**/*.ts'], rules: walls([...outside, wall.server, wall.env], ['undici']) },
+
+  { files: ['client/**/*.ts'], rules: walls([wall.test, wall.scripts, wall.clientKnowsTheApiOnly]) },
 
   // test may import anything.
   { files: ['scripts/**/*.{ts,js,mjs}'], rules: walls([wall.test], ['testTools']) },
@@ -217,6 +221,12 @@ export default defineConfig(
     rules: { 'no-restricted-syntax': ['error', ...namedImportsOnly, ...staticImportsOnly, ...enginesInsides] },
   },
   { files: ['shared/config/load.ts'], rules: { 'no-restricted-properties': 'off' } }, // the one reader of process.env
+  {
+    files: ['client/**/*.ts'],
+    // It is the process of the command line; all others are handed their surroundings.
+    ignores: ['client/cli/main.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...namedImportsOnly, ...staticImportsOnly], 'no-restricted-globals': ['error', { name: 'process', message: 'Only client/cli/main.ts knows the process: take it from Surroundings.' }], 'no-console': ['error'] },
+  },
   {
     files: ['shared/domain/**/*.ts'],
     rules: {

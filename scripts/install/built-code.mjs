@@ -9,7 +9,7 @@ const distDir = path.join(cloneDir, 'dist');
 const stampFile = path.join(distDir, '.built-from');
 
 /**
- * Compiles server, workers and shared into dist, unless dist is what these very sources give.
+ * Compiles server, workers, shared and client into dist, unless dist is what these very sources give.
  * @param {{signal?: AbortSignal}} [options]
  */
 export async function ensureBuild({ signal } = {}) {
@@ -38,7 +38,7 @@ export async function ensureBuild({ signal } = {}) {
 }
 
 function hashOfSources() {
-  const roots = ['server', 'workers', 'shared', 'tsconfig.json', 'package.json', 'package-lock.json'];
+  const roots = ['server', 'workers', 'shared', 'client', 'tsconfig.json', 'package.json', 'package-lock.json'];
   return hashOfFiles(roots.map((root) => path.join(cloneDir, root)));
 }
 

@@ -9,7 +9,7 @@ import { freePort } from '../../scripts/servers/free-port.mjs';
 
 const CLONE_ROOT = path.resolve(import.meta.dirname, '..', '..');
 /** What `npm start` needs of a clone that is installed and built. */
-const COPIED = ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts', 'server', 'workers', 'shared', 'dist', 'docs'];
+const COPIED = ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts', 'server', 'workers', 'shared', 'client', 'dist', 'docs'];
 
 /** How long a start or an orderly end may take on a slow machine with everything installed. */
 const START_WITHIN_MS = 40_000;

@@ -48,7 +48,7 @@ describe('docs/ARCHITECTURE.md', () => {
     it(`finds every file that ${file} names`, () => {
       const text = readText(file);
       const linked = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, target]) => path.join(path.dirname(file), target ?? ''));
-      const named = [...text.matchAll(/`((?:shared|server|workers|scripts|examples|docs|test)\/[\w./-]+)`/g)].map(([, target]) => target ?? '');
+      const named = [...text.matchAll(/`((?:client|shared|server|workers|scripts|examples|docs|test)\/[\w./-]+)`/g)].map(([, target]) => target ?? '');
       const missing = [...linked, ...named].filter((target) => !existsSync(path.join(root, target)));
       expect(missing).to.deep.equal([]);
     });

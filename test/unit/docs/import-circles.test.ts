@@ -9,7 +9,7 @@ const root = path.resolve(import.meta.dirname, '../../..');
 
 /** For each file of the service, the files that it imports, types included. */
 function importsByFile(): ReadonlyMap<string, readonly string[]> {
-  const files = ['server', 'shared', 'workers'].flatMap((room) =>
+  const files = ['client', 'server', 'shared', 'workers'].flatMap((room) =>
     readdirSync(path.join(root, room), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts')).map((file) => path.join(room, file)),
   );
   return new Map(

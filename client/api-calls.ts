@@ -1,0 +1,162 @@
+import type { WireError } from '../shared/wire/error.js';
+import { ApiError, NoAnswerError } from './api-error.js';
+import { linkedSignal, pause } from './linked-signal.js';
+
+export interface ClientOptions {
+  /** The address of the service: `http://127.0.0.1:8080`. It may have a path, where a proxy serves it under one. */
+  readonly url: string;
+  /** The name under which changes are recorded: the header X-Operator. It is a claim. */
+  readonly operator?: string;
+  /** Sent as `Authorization: Bearer`. */
+  readonly apiKey?: string;
+  /** The longest time of one try, ms. Default 10,000. */
+  readonly timeoutMs?: number;
+  /** How often a call is repeated that got 503 or no answer. Default 5. */
+  readonly retries?: number;
+}
+
+export type QueryValue = string | number | boolean | undefined;
+
+export interface Call {
+  readonly query?: Readonly<Record<string, QueryValue>>;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** Sent as it is, in place of `body`. */
+  readonly content?: { readonly type: string; readonly text: string };
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * false: to do it twice is more than to do it once. Then it is repeated only when it is certain that nothing was done. Default
+   * true.
+   */
+  readonly isRepeatable?: boolean;
+  /** Replaces the limit of one try; for calls that take long. */
+  readonly timeoutMs?: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_RETRIES = 5;
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 5_000;
+/** A service that asks for more gets its next try after this. */
+const LONGEST_RETRY_AFTER_MS = 30_000;
+
+/** The one place of the client that sends requests: headers, time limits, repeats and errors. */
+export class ApiCalls {
+  readonly #base: string;
+
+  constructor(private readonly options: ClientOptions) {
+    this.#base = options.url.replace(/\/+$/, '');
+  }
+
+  /**
+   * Sends a request, and repeats it when it got 503 or no answer.
+   * @returns the JSON of the answer
+   * @throws ApiError for a refusal, NoAnswerError when none of the tries was answered, and the reason of the signal
+   */
+  async call<T>(method: string, path: string, call: Call = {}): Promise<T> {
+    const { retries = DEFAULT_RETRIES } = this.options;
+    for (let nth = 0; ; nth += 1) {
+      try {
+        return await this.#try<T>(method, path, call);
+      } catch (error) {
+        call.signal?.throwIfAborted();
+        if (nth >= retries || !isWorthRepeating(error, call.isRepeatable ?? true)) throw error;
+        await pause(waitMs(error, nth), call.signal);
+      }
+    }
+  }
+
+  async #try<T>(method: string, path: string, { query = {}, body, content, headers = {}, signal, timeoutMs = this.options.timeoutMs ?? DEFAULT_TIMEOUT_MS }: Call): Promise<T> {
+    const limit = linkedSignal(signal, timeoutMs);
+    const sent = content ?? (body === undefined ? undefined : { type: 'application/json', text: JSON.stringify(body) });
+    const { operator, apiKey } = this.options;
+    try {
+      const response = await fetch(`${this.#base}${path}${printQuery(query)}`, {
+        method,
+        headers: {
+          accept: 'application/json',
+          ...(sent === undefined ? {} : { 'content-type': sent.type }),
+          ...(operator === undefined ? {} : { 'x-operator': encodeURIComponent(operator) }),
+          ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+          ...headers,
+        },
+        ...(sent === undefined ? {} : { body: sent.text }),
+        // A redirect would turn a POST into a GET.
+        redirect: 'manual',
+        signal: limit.signal,
+      });
+      const text = await response.text();
+      if (!response.ok) throw refusalOf(response, text);
+      // The contract is what it holds: docs/openapi.yaml.
+      return (text === '' ? undefined : parsed(text, response)) as T;
+    } catch (error) {
+      if (error instanceof ApiError) throw error;
+      signal?.throwIfAborted();
+      if (limit.isOver) throw new NoAnswerError(`${this.#base} has not answered within ${timeoutMs} ms`, false, { cause: error });
+      throw new NoAnswerError(`no answer from ${this.#base}: ${causeOf(error)}`, isUnsent(error), { cause: error });
+    } finally {
+      limit.release();
+    }
+  }
+}
+
+function printQuery(query: Readonly<Record<string, QueryValue>>): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value));
+  // A space may be written as + in a query, but some proxies leave it so in front of services that do not know.
+  const text = parameters.toString().replaceAll('+', '%20');
+  return text === '' ? '' : `?${text}`;
+}
+
+function parsed(text: string, response: Response): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw refusalOf(response, text);
+  }
+}
+
+function refusalOf({ status, headers }: Response, text: string): ApiError {
+  const body = objectOf(text);
+  const { error, code, request_id: requestId, details } = (body ?? {}) as Partial<WireError>;
+  const message = typeof error === 'string' ? error : `${status} ${text.slice(0, 200)}`.trim();
+  const seconds = Number(headers.get('retry-after') ?? NaN);
+  return new ApiError(status, typeof code === 'string' ? code : 'unknown', message, requestId ?? headers.get('x-request-id'), details ?? [], Number.isFinite(seconds) ? seconds * 1_000 : undefined, body);
+}
+
+function objectOf(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined; // the answer of a proxy, such as a page
+  }
+}
+
+/** A 502 or 504 comes from a proxy that found no service behind it. */
+function isWorthRepeating(error: unknown, isRepeatable: boolean): boolean {
+  if (error instanceof NoAnswerError) return isRepeatable || error.isUnsent;
+  if (!(error instanceof ApiError)) return false;
+  if (error.status === 503) return isRepeatable || (error.code !== 'redis_unavailable' && error.code !== 'unknown');
+  return isRepeatable && (error.status === 502 || error.status === 504 || error.status === 429);
+}
+
+/** The wait doubles, and varies by half, so that many clients do not come back all at once. */
+function waitMs(error: unknown, nth: number): number {
+  const asked = error instanceof ApiError ? Math.min(error.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS) : 0;
+  const own = Math.min(FIRST_WAIT_MS * 2 ** nth, LONGEST_WAIT_MS) * (0.5 + Math.random() / 2);
+  return Math.max(asked, own);
+}
+
+/** fetch says no more than "fetch failed"; why stands in its cause. */
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.message === '' && 'code' in cause ? String(cause.code) : cause.message;
+}
+
+function isUnsent(error: unknown): boolean {
+  const cause: unknown = error instanceof Error ? error.cause : undefined;
+  return typeof cause === 'object' && cause !== null && 'code' in cause && (cause.code === 'ECONNREFUSED' || cause.code === 'ENOTFOUND' || cause.code === 'EAI_AGAIN' || cause.code === 'UND_ERR_CONNECT_TIMEOUT');
+}

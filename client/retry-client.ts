@@ -1,0 +1,303 @@
+import type { WireTask } from '../shared/wire/task.js';
+import { ApiCalls, type ClientOptions, type QueryValue } from './api-calls.js';
+import { ApiError } from './api-error.js';
+import type { Accepted, AuditEntry, BulkAction, BulkActionRequest, Counts, Destination, DryRun, Failures, Removed, Stats, Status, SubmitResult, TaskSummary, TaskView } from './answers.js';
+import { destinationId } from './destination-id.js';
+import { pause } from './linked-signal.js';
+import { filterQuery, type TaskFilter } from './task-filter.js';
+import { submitLines } from './task-lines.js';
+import { waitForTask, type WaitOptions } from './wait-for-task.js';
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ChangeOptions extends CallOptions {
+  /** Why the change is made; it is recorded. 1 to 500 characters. */
+  readonly reason?: string | undefined;
+}
+
+export interface SubmitOptions extends CallOptions {
+  /** What makes a repeat recognizable, also when the task has ended meanwhile. Default: a new one for each call. */
+  readonly idempotencyKey?: string;
+}
+
+export interface ListOptions extends CallOptions {
+  /** Default newest. */
+  readonly order?: 'newest' | 'oldest' | undefined;
+  /** At most so many; default: all. */
+  readonly limit?: number | undefined;
+  /** Called behind each page. Where little matches, a page may hold nothing. */
+  readonly onPage?: ((page: { readonly scanned: number }) => void) | undefined;
+}
+
+export interface Limits {
+  readonly max_concurrency?: number;
+  readonly rate?: number;
+  readonly burst?: number;
+}
+
+/** One page of a list, as far as its iterator looks at it: `next_cursor`, perhaps `scanned`, and the items under a name of their own. */
+type ListPage = Readonly<Record<string, unknown>>;
+
+const LARGEST_PAGE = 1_000;
+/** One request of a scan works for two seconds at most, and waits for its turn. */
+const SCAN_LIMIT_MS = 30_000;
+
+/**
+ * The API of the service, typed. Each method makes its calls again when they got 503 or no answer: with the same id and the same
+ * Idempotency-Key, so nothing is done twice. A call of which that is not certain (`retry`) is made again only when nothing was done.
+ * All methods throw ApiError, NoAnswerError, or the reason of the signal.
+ *
+ * ```ts
+ * const retry = new RetryClient({ url: 'http://127.0.0.1:8080', operator: 'Anna' });
+ * await retry.submit(task);
+ * const { state, run } = await retry.waitFor(task.id, { timeoutMs: 30_000 });
+ * for await (const { id } of retry.list({ state: 'parked', client_id: 'shop' })) console.log(id);
+ * ```
+ */
+export class RetryClient {
+  readonly #calls: ApiCalls;
+
+  constructor(options: ClientOptions) {
+    this.#calls = new ApiCalls(options);
+  }
+
+  /** Hands over a task. When it resolves, the service has it. */
+  async submit(task: WireTask, { signal, idempotencyKey = crypto.randomUUID() }: SubmitOptions = {}): Promise<Accepted> {
+    return this.#calls.call('POST', '/tasks', { body: task, headers: { 'idempotency-key': idempotencyKey }, signal });
+  }
+
+  /**
+   * Hands over any number of tasks as they come, some hundreds a request, and gives a result for each, in order. Look at `status`:
+   * a task that is refused stops no other.
+   */
+  async *submitMany(tasks: AsyncIterable<WireTask> | Iterable<WireTask>, options: SubmitOptions = {}): AsyncGenerator<SubmitResult, void, undefined> {
+    yield* this.submitLines(printed(tasks), options);
+  }
+
+  /** The same for tasks that are JSON already, each a text without line breaks. They are sent as they are. */
+  async *submitLines(lines: AsyncIterable<string> | Iterable<string>, { signal, idempotencyKey = crypto.randomUUID() }: SubmitOptions = {}): AsyncGenerator<SubmitResult, void, undefined> {
+    yield* submitLines(this.#calls, lines, { signal, idempotencyKey });
+  }
+
+  async get(id: string, { includeMessage = false, signal }: CallOptions & { readonly includeMessage?: boolean } = {}): Promise<TaskView> {
+    return this.#calls.call('GET', taskPath(id), { query: { include: includeMessage ? 'message_data' : undefined }, signal });
+  }
+
+  /** The task as it could be submitted; what is secret is `***`. */
+  async submission(id: string, { signal }: CallOptions = {}): Promise<Readonly<Record<string, unknown>>> {
+    return this.#calls.call('GET', `${taskPath(id)}/submission`, { signal });
+  }
+
+  /** Waits until a task has ended: see waitForTask. */
+  async waitFor(id: string, options: WaitOptions = {}): Promise<TaskView> {
+    return waitForTask(this.#calls, id, options);
+  }
+
+  /** All tasks that match, page by page until nothing is left. */
+  async *list(filter: TaskFilter = {}, { order, limit = Infinity, onPage, signal }: ListOptions = {}): AsyncGenerator<TaskSummary, void, undefined> {
+    yield* this.#items<TaskSummary>('/tasks', 'tasks', { ...filterQuery(filter), order }, { limit, onPage, signal });
+  }
+
+  /** How many tasks match, in groups where `by` names a field. It goes on until all of them were looked at. */
+  async count(filter: TaskFilter = {}, { by, signal, onPage }: CallOptions & { readonly by?: string | undefined; readonly onPage?: ListOptions['onPage'] } = {}): Promise<Counts> {
+    const query = { ...filterQuery(filter), by };
+    let sum: Counts = { count: 0, is_exact: true, scanned: 0, not_read: 0 };
+    const groups = new Map<string | number | null, number>();
+    for (let cursor: string | undefined; ; ) {
+      const part: Counts & { readonly next_cursor: string | null } = await this.#calls.call('GET', '/counts', { query: { ...query, cursor }, signal, timeoutMs: SCAN_LIMIT_MS });
+      // Of a part that is not the last one is_exact says no more than that.
+      const isExact = part.next_cursor === null ? part.is_exact : true;
+      sum = { count: sum.count + part.count, is_exact: sum.is_exact && isExact, scanned: sum.scanned + part.scanned, not_read: sum.not_read + part.not_read };
+      for (const { value, count } of part.groups ?? []) groups.set(value, (groups.get(value) ?? 0) + count);
+      onPage?.({ scanned: sum.scanned });
+      if (part.next_cursor === null) break;
+      cursor = part.next_cursor;
+    }
+    return by === undefined ? sum : { ...sum, groups: mostFirst(groups) };
+  }
+
+  /** What failed lately, by destination and error. @param since `1h`, `24h`, or a time */
+  async failures({ since, signal }: CallOptions & { readonly since?: string | undefined } = {}): Promise<Failures> {
+    return this.#calls.call('GET', '/failures', { query: { since }, signal });
+  }
+
+  /** Cancels a task that waits, or deletes a parked one for good. */
+  async cancel(id: string, { reason, signal }: ChangeOptions = {}): Promise<Removed> {
+    try {
+      // The first try stands alone, so that the answer to a later one can be understood.
+      return await this.#calls.call('DELETE', taskPath(id), { query: { reason }, signal, isRepeatable: false });
+    } catch (error) {
+      if (error instanceof ApiError && error.status !== 503) throw error;
+      signal?.throwIfAborted();
+    }
+    try {
+      return await this.#calls.call('DELETE', taskPath(id), { query: { reason }, signal });
+    } catch (error) {
+      // The first try may have cancelled it, and its answer was lost.
+      if (error instanceof ApiError && error.code === 'finished' && (await this.get(id, { signal })).state === 'cancelled') return { message: `Task ${id} cancelled`, id, state: 'cancelled' };
+      throw error;
+    }
+  }
+
+  /** Sends a task now; starts a dead letter or a parked task again as a new run. */
+  async retry(id: string, { reason, signal }: ChangeOptions = {}): Promise<Accepted> {
+    return this.#calls.call('POST', `${taskPath(id)}/retry`, { query: { reason }, signal, isRepeatable: false });
+  }
+
+  /** Changes fields of a task that waits, or that is dead-lettered or parked: a JSON merge patch (RFC 7396). It sends nothing. */
+  async edit(id: string, changes: Readonly<Record<string, unknown>>, { reason, signal }: ChangeOptions = {}): Promise<TaskView> {
+    return this.#calls.call('PATCH', taskPath(id), { query: { reason }, body: changes, signal });
+  }
+
+  /**
+   * Starts a bulk action. Its id is made once, before the first try, so a repeat starts no second one.
+   * @throws ApiError count_differs when `expected` is not the number of tasks that match
+   */
+  async createBulkAction(request: BulkActionRequest, { signal }: CallOptions = {}): Promise<BulkAction> {
+    return this.#calls.call('POST', '/bulk-actions', { body: { id: `ba_${crypto.randomUUID()}`, ...request }, signal, timeoutMs: SCAN_LIMIT_MS });
+  }
+
+  /** What a bulk action would do. It goes on until all tasks were looked at. */
+  async dryRun(request: BulkActionRequest, { signal, onPage }: CallOptions & Pick<ListOptions, 'onPage'> = {}): Promise<DryRun> {
+    let sum: DryRun = { matched: 0, is_exact: false, scanned: 0, by_error_code: [], by_destination_key: [], samples: [] };
+    for (let cursor: string | undefined; ; ) {
+      const { next_cursor: next, ...part }: DryRun & { readonly next_cursor: string | null } = await this.#calls.call('POST', '/bulk-actions', { body: { ...request, dry_run: true, cursor }, signal, timeoutMs: SCAN_LIMIT_MS });
+      sum = {
+        matched: sum.matched + part.matched,
+        is_exact: part.is_exact,
+        scanned: sum.scanned + part.scanned,
+        by_error_code: added(sum.by_error_code, part.by_error_code),
+        by_destination_key: added(sum.by_destination_key, part.by_destination_key),
+        samples: [...sum.samples, ...part.samples].slice(0, 10),
+      };
+      onPage?.({ scanned: sum.scanned });
+      if (next === null) return sum;
+      cursor = next;
+    }
+  }
+
+  async bulkAction(id: string, { signal }: CallOptions = {}): Promise<BulkAction> {
+    return this.#calls.call('GET', `/bulk-actions/${encodeURIComponent(id)}`, { signal });
+  }
+
+  async *bulkActions({ signal, limit = Infinity }: CallOptions & { readonly limit?: number | undefined } = {}): AsyncGenerator<BulkAction, void, undefined> {
+    yield* this.#items<BulkAction>('/bulk-actions', 'bulk_actions', {}, { limit, signal });
+  }
+
+  async pauseBulkAction(id: string, options: ChangeOptions = {}): Promise<BulkAction> {
+    return this.#changeBulkAction(id, 'pause', options);
+  }
+
+  async resumeBulkAction(id: string, options: ChangeOptions = {}): Promise<BulkAction> {
+    return this.#changeBulkAction(id, 'resume', options);
+  }
+
+  async cancelBulkAction(id: string, options: ChangeOptions = {}): Promise<BulkAction> {
+    return this.#changeBulkAction(id, 'cancel', options);
+  }
+
+  /** @param rate tasks a second, all workers together; null: no limit */
+  async setBulkActionRate(id: string, rate: number | null, { reason, signal }: ChangeOptions = {}): Promise<BulkAction> {
+    return this.#calls.call('PATCH', `/bulk-actions/${encodeURIComponent(id)}`, { query: { reason }, body: { rate }, signal });
+  }
+
+  /** The object each time it was read, until nothing is left to start. */
+  async *watchBulkAction(id: string, { everyMs = 500, signal }: CallOptions & { readonly everyMs?: number } = {}): AsyncGenerator<BulkAction, void, undefined> {
+    for (;;) {
+      const action = await this.bulkAction(id, { signal });
+      yield action;
+      if (action.state !== 'matching' && action.state !== 'running') return;
+      await pause(everyMs, signal);
+    }
+  }
+
+  async *destinations({ group, limit = Infinity, signal }: CallOptions & { readonly group?: string | undefined; readonly limit?: number | undefined } = {}): AsyncGenerator<Destination, void, undefined> {
+    yield* this.#items<Destination>('/destinations', 'destinations', { group }, { limit, signal });
+  }
+
+  /** @param key a host, an endpoint, a cluster, a topic, a flow_key, its id, or `*` for everything */
+  async destination(key: string, { signal }: CallOptions = {}): Promise<Destination> {
+    return this.#calls.call('GET', destinationPath(key), { signal });
+  }
+
+  /** @param until when it is over by itself: a time, or `+30m` */
+  async pause(key: string, { until, reason, signal }: ChangeOptions & { readonly until?: string | undefined } = {}): Promise<Destination> {
+    return this.#calls.call('POST', `${destinationPath(key)}/pause`, { body: { until, reason }, signal });
+  }
+
+  async resume(key: string, { reason, signal }: ChangeOptions = {}): Promise<Destination> {
+    return this.#calls.call('POST', `${destinationPath(key)}/resume`, { body: { reason }, signal });
+  }
+
+  /** Replaces the limits. Without any, there are none. */
+  async setLimits(key: string, limits: Limits, { reason, signal }: ChangeOptions = {}): Promise<Destination> {
+    return this.#calls.call('PUT', destinationPath(key), { body: { ...limits, reason }, signal });
+  }
+
+  async audit(query: Readonly<Partial<Record<'actor' | 'action' | 'target' | 'since', string | undefined>>> = {}, { limit = Infinity, signal }: CallOptions & { readonly limit?: number | undefined } = {}): Promise<readonly AuditEntry[]> {
+    const entries: AuditEntry[] = [];
+    for await (const entry of this.#items<AuditEntry>('/audit', 'entries', query, { limit, signal })) entries.push(entry);
+    return entries;
+  }
+
+  async stats({ signal }: CallOptions = {}): Promise<Stats> {
+    return this.#calls.call('GET', '/stats', { signal });
+  }
+
+  async status({ signal }: CallOptions = {}): Promise<Status> {
+    return this.#calls.call('GET', '/status', { signal });
+  }
+
+  async #changeBulkAction(id: string, change: 'pause' | 'resume' | 'cancel', { reason, signal }: ChangeOptions): Promise<BulkAction> {
+    return this.#calls.call('POST', `/bulk-actions/${encodeURIComponent(id)}/${change}`, { query: { reason }, signal });
+  }
+
+  /** Goes on until there is no cursor: a page may be short, or empty, and not the last one. */
+  async *#items<T>(path: string, name: string, query: Readonly<Record<string, QueryValue>>, { limit, onPage, signal }: { readonly limit: number; readonly onPage?: ListOptions['onPage']; readonly signal: AbortSignal | undefined }): AsyncGenerator<T, void, undefined> {
+    let left = limit;
+    let scanned = 0;
+    for (let cursor: string | undefined; left > 0; ) {
+      const size = Math.min(left, LARGEST_PAGE);
+      const page = await this.#calls.call<ListPage>('GET', path, { query: { ...query, limit: size, cursor }, signal, timeoutMs: SCAN_LIMIT_MS });
+      scanned += typeof page['scanned'] === 'number' ? page['scanned'] : 0;
+      onPage?.({ scanned });
+      // The contract says what the list holds.
+      for (const item of (page[name] ?? []) as readonly T[]) {
+        yield item;
+        left -= 1;
+        if (left <= 0) return;
+      }
+      if (typeof page['next_cursor'] !== 'string') return;
+      cursor = page['next_cursor'];
+    }
+  }
+}
+
+async function* printed(tasks: AsyncIterable<WireTask> | Iterable<WireTask>): AsyncGenerator<string, void, undefined> {
+  for await (const task of tasks) yield JSON.stringify(task);
+}
+
+function taskPath(id: string): string {
+  // A step such as `..` would be taken out of the path before it is sent.
+  if (id === '' || id === '.' || id === '..') throw new RangeError(`${JSON.stringify(id)} is the id of no task`);
+  return `/tasks/${encodeURIComponent(id)}`;
+}
+
+function destinationPath(key: string): string {
+  if (key === '') throw new RangeError('the key of a destination must not be empty');
+  return `/destinations/${destinationId(key)}`;
+}
+
+type Group = { readonly value: string | null; readonly count: number };
+
+function added(some: readonly Group[], others: readonly Group[]): Group[] {
+  const sums = new Map<string | null, number>();
+  for (const { value, count } of [...some, ...others]) sums.set(value, (sums.get(value) ?? 0) + count);
+  return mostFirst(sums);
+}
+
+function mostFirst<T>(counts: ReadonlyMap<T, number>): { value: T; count: number }[] {
+  return [...counts].map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count);
+}

@@ -1,0 +1,278 @@
+import { expect } from 'chai';
+
+import { ApiError, NoAnswerError, WaitTimeoutError } from '../../../client/api-error.js';
+import type { SubmitResult } from '../../../client/answers.js';
+import { RetryClient } from '../../../client/retry-client.js';
+import type { WireTask } from '../../../shared/wire/task.js';
+import { eventually } from '../../support/eventually.js';
+import { LosingProxy, type Fate, type SeenRequest } from '../../support/losing-proxy.js';
+import { createReceiver, type Receiver } from '../../support/receiver.js';
+import { InProcessService } from '../../support/service-in-process.js';
+import { httpTask, uniqueId, waitForState } from '../../support/tasks.js';
+
+/** One that the client's types take: httpTask makes tasks of any shape. */
+function taskTo(url: string, changes: Partial<WireTask> = {}): WireTask {
+  return { ...(httpTask(url) as unknown as WireTask), ...changes };
+}
+
+async function failureOf(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => new Error('it did not fail'),
+    (error: unknown) => error,
+  );
+}
+
+describe('RetryClient', () => {
+  let service: InProcessService;
+  let receiver: Receiver;
+  let client: RetryClient;
+  let proxies: LosingProxy[];
+
+  beforeEach(async () => {
+    proxies = [];
+    service = await InProcessService.ready();
+    receiver = await createReceiver();
+    client = new RetryClient({ url: service.baseUrl, operator: 'J\u00fcrgen' });
+  });
+  afterEach(async () => {
+    for (const proxy of proxies) await proxy.close();
+    await service.close();
+    await receiver.close();
+  });
+
+  async function behind(fateOf: (request: SeenRequest, nth: number) => Fate, options: { readonly timeoutMs?: number; readonly retries?: number } = {}): Promise<{ proxy: LosingProxy; client: RetryClient }> {
+    const proxy = await LosingProxy.start(service.baseUrl, fateOf);
+    proxies.push(proxy);
+    return { proxy, client: new RetryClient({ url: proxy.url, ...options }) };
+  }
+
+  const waiting = (changes: Partial<WireTask> = {}): WireTask => taskTo(receiver.url('/'), { initial_delay: 3_600, ...changes });
+
+  describe('submit', () => {
+    it('hands over a task, and waits until it is delivered', async () => {
+      await service.startWorker();
+      const task = taskTo(receiver.url('/'), { id: `a/b ${uniqueId()}` });
+      expect(await client.submit(task)).to.include({ id: task.id, state: 'scheduled', run: 1 });
+      expect(await client.waitFor(task.id, { everyMs: 20, timeoutMs: 20_000 })).to.include({ state: 'delivered', run: 1 });
+      expect((await client.get(task.id, { includeMessage: true })).message_data).to.equal(task.message_data);
+    });
+
+    it('repeats what got no answer with the same id and the same key, which was made once', async () => {
+      const { proxy, client: behindProxy } = await behind((_request, nth) => (nth < 2 ? 'lose' : 'pass'));
+      const task = waiting();
+      expect(await behindProxy.submit(task)).to.include({ id: task.id, run: 1 });
+      expect(proxy.seen.map(({ body }) => body)).to.deep.equal([1, 2, 3].map(() => JSON.stringify(task)));
+      const keys = proxy.seen.map(({ headers }) => headers['idempotency-key']);
+      expect(new Set(keys).size).to.equal(1);
+      expect(keys[0]).to.match(/^[\w-]{36}$/);
+      await behindProxy.submit(waiting());
+      expect(proxy.seen.at(-1)?.headers['idempotency-key'], 'another call has another one').to.not.equal(keys[0]);
+    });
+
+    it('repeats after a 503, not before its Retry-After, and says in the end what was answered', async () => {
+      const { proxy, client: behindProxy } = await behind((_request, nth) => (nth === 0 ? { status: 503, headers: { 'retry-after': '1' }, body: { error: 'redis connection failed', code: 'redis_unavailable', request_id: 'r' } } : 'pass'));
+      const startedAt = performance.now();
+      await behindProxy.submit(waiting());
+      expect(performance.now() - startedAt).to.be.at.least(990);
+      expect(proxy.seen).to.have.lengthOf(2);
+      const { client: refused } = await behind(() => ({ status: 503, body: { error: 'redis is full', code: 'redis_full', request_id: 'r-7' } }), { retries: 1 });
+      const error = await failureOf(refused.submit(waiting()));
+      expect(error).to.be.instanceOf(ApiError).and.include({ status: 503, code: 'redis_full', message: 'redis is full', requestId: 'r-7' });
+    });
+
+    it('does not repeat what is refused', async () => {
+      const { proxy, client: behindProxy } = await behind(() => 'pass');
+      const error = await failureOf(behindProxy.submit({ ...waiting(), max_retries: -1 }));
+      expect(error).to.be.instanceOf(ApiError).and.include({ status: 400, code: 'invalid_task' });
+      expect(error).to.have.nested.property('details[0].field', 'max_retries');
+      expect(proxy.seen).to.have.lengthOf(1);
+    });
+
+    it('gives a try its time limit, and says when nothing has answered', async () => {
+      const { proxy, client: behindProxy } = await behind((_request, nth) => (nth === 0 ? 'hang' : 'pass'), { timeoutMs: 1_000 });
+      await behindProxy.submit(waiting());
+      expect(proxy.seen.length).to.be.at.least(2);
+      const away = new RetryClient({ url: 'http://127.0.0.1:9', retries: 0 });
+      expect(await failureOf(away.submit(waiting()))).to.be.instanceOf(NoAnswerError);
+      const silent = await behind(() => 'hang', { timeoutMs: 100, retries: 0 });
+      expect(await failureOf(silent.client.submit(waiting()))).to.be.instanceOf(NoAnswerError).with.property('isUnsent', false);
+    });
+
+    it('ends with the reason of its signal, also between two tries', async () => {
+      const { proxy, client: behindProxy } = await behind(() => ({ status: 503, headers: { 'retry-after': '30' }, body: { error: 'x', code: 'overloaded', request_id: 'r' } }));
+      const controller = new AbortController();
+      const ending = failureOf(behindProxy.submit(waiting(), { signal: controller.signal }));
+      await eventually(() => { expect(proxy.seen).to.have.lengthOf(1); });
+      const reason = new Error('the user has gone');
+      controller.abort(reason);
+      expect(await ending).to.equal(reason);
+    });
+  });
+
+  describe('submitMany', () => {
+    const collect = async (results: AsyncIterable<SubmitResult>): Promise<SubmitResult[]> => {
+      const found: SubmitResult[] = [];
+      for await (const result of results) found.push(result);
+      return found;
+    };
+
+    it('hands over any number of tasks in parts, and gives each its result in order', async () => {
+      const { proxy, client: behindProxy } = await behind(() => 'pass');
+      const tasks = Array.from({ length: 1_203 }, () => waiting());
+      const results = await collect(behindProxy.submitMany(tasks));
+      expect(results.map(({ index, id }) => [index, id])).to.deep.equal(tasks.map(({ id }, nth) => [nth, id]));
+      expect(new Set(results.map(({ status }) => status))).to.deep.equal(new Set([201]));
+      expect(proxy.seen.map(({ body }) => body.trim().split('\n').length)).to.deep.equal([500, 500, 203]);
+    });
+
+    it('lets a bad task stop no other', async () => {
+      const tasks = [waiting(), { ...waiting(), source: '' }, waiting()];
+      const results = await collect(client.submitMany(tasks));
+      expect(results.map(({ status }) => status)).to.deep.equal([201, 400, 201]);
+    });
+
+    it('repeats a part whose answer was lost with the same key, and only the tasks that were not taken', async () => {
+      const tasks = Array.from({ length: 3 }, () => waiting());
+      const { proxy, client: behindProxy } = await behind((_request, nth) => {
+        if (nth === 0) return 'lose';
+        if (nth > 1) return 'pass';
+        const results = tasks.map(({ id }, index) => (index === 1 ? { index, id, status: 503, code: 'redis_unavailable', error: 'x' } : { index, id, status: 200, state: 'scheduled', run: 1 }));
+        return { status: 207, body: { counts: {}, results } };
+      });
+      const results = await collect(behindProxy.submitMany(tasks));
+      expect(results.map(({ index, status }) => [index, status])).to.deep.equal([[0, 200], [1, 200], [2, 200]]);
+      expect(proxy.seen.map(({ body }) => body.trim().split('\n').length)).to.deep.equal([3, 3, 1]);
+      expect(new Set(proxy.seen.map(({ headers }) => headers['idempotency-key'])).size).to.equal(1);
+    });
+
+    it('hands over what comes slowly as it comes, and takes nothing more when its results are not read', async () => {
+      let given = 0;
+      let next: () => void = () => undefined;
+      async function* source(): AsyncGenerator<WireTask> {
+        for (;;) {
+          given += 1;
+          yield waiting();
+          await new Promise<void>((resolve) => { next = resolve; });
+        }
+      }
+      const results = client.submitMany(source());
+      for (const nth of [1, 2, 3]) {
+        const { value } = await results.next();
+        expect([value?.status, given]).to.deep.equal([201, nth]);
+        next();
+      }
+      await results.return();
+    });
+  });
+
+  describe('waitFor', () => {
+    for (const fate of ['hang', 'endless'] as const) {
+      it(`ends at its time limit against a server whose answer is ${fate === 'hang' ? 'none' : 'one without an end'}, and asks nothing more`, async () => {
+        const { proxy, client: behindProxy } = await behind(() => fate);
+        const startedAt = performance.now();
+        const error = await failureOf(behindProxy.waitFor('a', { timeoutMs: 2_000 }));
+        // The time limit of a request is 10 s. A machine that is busy makes it later than two seconds, never earlier.
+        expect(performance.now() - startedAt).to.be.within(1_990, 8_000);
+        expect(error).to.be.instanceOf(WaitTimeoutError);
+        const asked = proxy.seen.length;
+        // If it went on, it would have asked again by the time that another wait is over.
+        await failureOf(new RetryClient({ url: proxy.url }).waitFor('other', { timeoutMs: 600 }));
+        expect(proxy.seen.filter(({ path }) => path === '/tasks/a')).to.have.lengthOf(asked);
+      });
+    }
+
+    it('goes on after a 503, a 404 and a lost answer in the middle', async () => {
+      await service.startWorker();
+      const task = taskTo(receiver.url('/'), { initial_delay: 2 });
+      await client.submit(task);
+      const { proxy, client: behindProxy } = await behind((_request, nth) => {
+        if (nth === 1) return { status: 503, body: { error: 'x', code: 'redis_unavailable', request_id: 'r' } };
+        if (nth === 3) return { status: 404, body: { error: 'x', code: 'task_not_found', request_id: 'r' } };
+        return nth === 4 ? 'lose' : 'pass';
+      });
+      expect(await behindProxy.waitFor(task.id, { timeoutMs: 30_000, everyMs: 50 })).to.include({ state: 'delivered' });
+      expect(proxy.seen.length).to.be.greaterThan(5);
+    });
+
+    it('says that there is no such task, instead of waiting for it', async () => {
+      const error = await failureOf(client.waitFor('never-submitted', { timeoutMs: 60_000, everyMs: 10 }));
+      expect(error).to.be.instanceOf(ApiError).and.include({ code: 'task_not_found' });
+    });
+
+    it('says which run has ended, of a task that is started again meanwhile', async () => {
+      await service.startWorker();
+      receiver.on('/down', { kind: 'answer', status: 500 });
+      const { dead_destination: _none, ...parking } = taskTo(receiver.url('/down'), { on_exhausted: 'park' });
+      await client.submit(parking);
+      await waitForState(service.baseUrl, parking.id, 'parked');
+      expect(await client.waitFor(parking.id)).to.include({ state: 'parked', run: 1 });
+      receiver.on('/down', { kind: 'answer', status: 200 });
+      await client.retry(parking.id, { reason: 'it is back' });
+      expect(await client.waitFor(parking.id, { run: 2, everyMs: 20, timeoutMs: 20_000 })).to.include({ state: 'delivered', run: 2 });
+      expect((await client.waitFor(parking.id, { run: 1 })).run, 'run 1 has ended, and this is what followed it').to.equal(2);
+    });
+
+    it('ends with the reason of its signal while a look is under way', async () => {
+      const { proxy, client: behindProxy } = await behind(() => 'hang');
+      const controller = new AbortController();
+      const ending = failureOf(behindProxy.waitFor('a', { signal: controller.signal }));
+      await eventually(() => { expect(proxy.seen).to.have.lengthOf(1); });
+      controller.abort(new Error('no more'));
+      expect(await ending).to.include({ message: 'no more' });
+      await failureOf(new RetryClient({ url: proxy.url }).waitFor('other', { timeoutMs: 600 }));
+      expect(proxy.seen.filter(({ path }) => path === '/tasks/a')).to.have.lengthOf(1);
+    });
+  });
+
+  describe('changes', () => {
+    it('are recorded with the name of the operator and the reason', async () => {
+      const task = waiting();
+      await client.submit(task);
+      await client.retry(task.id, { reason: 'now' });
+      await client.cancel(task.id, { reason: 'not needed' });
+      const key = 'https://api.example.com/orders';
+      expect((await client.pause(key, { until: '+30m', reason: 'it is down' })).paused).to.include({ key, reason: 'it is down' });
+      expect((await client.setLimits(key, { rate: 5 }, { reason: 'too many' })).limits).to.include({ rate: 5 });
+      expect((await client.resume(key)).paused).to.equal(null);
+      expect((await client.setLimits(key, {})).limits).to.equal(null);
+      expect((await client.destination(key)).key).to.equal(key);
+      const entries = await client.audit({ actor: 'J\u00fcrgen' });
+      expect(entries.map(({ action, reason }) => [action, reason]).reverse()).to.deep.equal([
+        ['task.retry', 'now'],
+        ['task.cancel', 'not needed'],
+        ['destination.pause', 'it is down'],
+        ['destination.limits', 'too many'],
+        ['destination.resume', null],
+        ['destination.limits', null],
+      ]);
+      expect((await client.audit({ action: 'pause' }, { limit: 1 })).length).to.equal(1);
+    });
+
+    it('are cancelled once, also when the answer was lost', async () => {
+      const { proxy, client: behindProxy } = await behind(({ method }, nth) => (method === 'DELETE' && nth === 0 ? 'lose' : 'pass'));
+      const task = waiting();
+      await client.submit(task);
+      expect(await behindProxy.cancel(task.id)).to.include({ id: task.id, state: 'cancelled' });
+      expect(proxy.seen.map(({ method }) => method)).to.deep.equal(['DELETE', 'DELETE', 'GET']);
+      expect(await failureOf(client.cancel(task.id)), 'a second call').to.include({ code: 'finished' });
+    });
+
+    it('are not made twice where it is not certain that nothing was done', async () => {
+      const { proxy, client: behindProxy } = await behind(() => 'lose');
+      const task = waiting();
+      await client.submit(task);
+      expect(await failureOf(behindProxy.retry(task.id))).to.be.instanceOf(NoAnswerError);
+      expect(proxy.seen).to.have.lengthOf(1);
+    });
+
+    it('refuse an id that would be another address', async () => {
+      for (const id of ['', '.', '..']) expect(await failureOf(client.get(id)), id).to.be.instanceOf(RangeError);
+    });
+  });
+
+  it('asks how the service is', async () => {
+    await client.submit(waiting());
+    expect((await client.stats()).counts).to.include({ waiting: 1 });
+    expect((await client.status()).reasons.map(({ code }) => code)).to.include('no_worker');
+  });
+});
