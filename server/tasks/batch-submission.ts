@@ -3,6 +3,7 @@ import type { Logger } from '../../shared/logging/logger.js';
 import { jsonTextAnswer, type Answer } from '../http/answer.js';
 import type { BodyBudget, HeldBytes } from '../http/body-budget.js';
 import { answerToError, refusalOf } from '../http/error-response.js';
+import { idempotencyKeyOf } from '../http/idempotency-key.js';
 import { checkBodyHeaders, isJson, LARGE_BYTES, parseJson, parseLargeJson, readBody } from '../http/json-body.js';
 import type { JsonThing } from '../http/json-scan.js';
 import type { RequestContext } from '../http/request-context.js';
@@ -45,9 +46,10 @@ export interface BatchDeps {
  * have been alone, and none stops another.
  */
 export async function submitBatch(context: RequestContext, deps: BatchDeps): Promise<Answer> {
+  const idempotencyKey = idempotencyKeyOf(context.request);
   const held = deps.bodyBudget.open(context.request);
   try {
-    const batch = new Batch(context, deps, held);
+    const batch = new Batch(context, deps, held, idempotencyKey);
     const truncation = await batch.submitAll();
     const { results } = batch;
     if (results.length >= LARGE_BYTES) await deps.turns.next();
@@ -91,6 +93,8 @@ class Batch {
     private readonly context: RequestContext,
     private readonly deps: BatchDeps,
     private readonly held: HeldBytes,
+    /** It counts for each task together with the task's id, as if each had been sent alone with it. '' for none. */
+    private readonly idempotencyKey: string,
   ) {}
 
   /**
@@ -162,7 +166,7 @@ class Batch {
       id = readId(input);
       const task = parseTask(input);
       this.#checkAway();
-      void this.#settle(submitTask(task), { index, id, bytes });
+      void this.#settle(submitTask(task, this.idempotencyKey), { index, id, bytes });
     } catch (thrown) {
       this.#refuse(index, id, thrown);
       this.#leave(bytes);
@@ -180,7 +184,7 @@ class Batch {
       const task = parseTask(input);
       const content = await contentInTurns(task, turns);
       this.#checkAway();
-      void this.#settle(submitTask(task, content), { index, id, bytes: text.length });
+      void this.#settle(submitTask(task, this.idempotencyKey, content), { index, id, bytes: text.length });
     } catch (thrown) {
       this.#refuse(index, id, thrown);
       this.#leave(text.length);

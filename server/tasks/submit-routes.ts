@@ -1,6 +1,7 @@
 import type { Logger } from '../../shared/logging/logger.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { BodyBudget } from '../http/body-budget.js';
+import { idempotencyKeyOf } from '../http/idempotency-key.js';
 import { readJsonBody } from '../http/json-body.js';
 import type { Route } from '../http/route.js';
 import type { WorkTurns } from '../http/work-turns.js';
@@ -30,11 +31,12 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
     operationId: 'submitTask',
     metricLabel: '/tasks',
     handle: async ({ request }, { parseTask, submitTask, maxBodyBytes, bodyBudget, turns }) => {
+      const idempotencyKey = idempotencyKeyOf(request);
       const held = bodyBudget.open(request);
       try {
         const task = parseTask(await readJsonBody(request, maxBodyBytes, { code: 'invalid_task', large: { held, turns } }));
         const content = hasLargeMessage(task) ? await contentInTurns(task, turns) : undefined;
-        const { status, body } = await submitTask(task, content);
+        const { status, body } = await submitTask(task, idempotencyKey, content);
         return jsonAnswer(status, body);
       } finally {
         held.release();

@@ -15,24 +15,27 @@ export interface Acceptance {
     readonly state: string;
     readonly run: number;
     readonly next_attempt_at: string | null;
+    /** A request before this one has brought the task, and this one has changed nothing. */
+    readonly is_duplicate: boolean;
   };
 }
 
 /**
  * Submits one task, alone or of a batch.
- * @param content of a large task, which is made before: see large-task.ts
+ * @param idempotencyKey '' for none
+ * @param content        of a large task, which is made before: see large-task.ts
  * @throws RequestError conflict, parked, redis_unavailable, redis_full, redis_refused
  */
-export type SubmitTask = (task: Task, content?: TaskContent) => Promise<Acceptance>;
+export type SubmitTask = (task: Task, idempotencyKey: string, content?: TaskContent) => Promise<Acceptance>;
 
 /**
  * @param checkRoom throws RequestError redis_full while new tasks would take the workers' reserve
  * @param onCreated is called for each new run
  */
 export function createSubmitTask(queue: TaskQueue, checkRoom: () => void, onCreated: () => void): SubmitTask {
-  return async (task, content) => {
+  return async (task, idempotencyKey, content) => {
     checkRoom();
-    const admission = await queue.submit(task, content);
+    const admission = await queue.submit(task, content, idempotencyKey);
     if (admission.kind === 'created') onCreated();
     return answerTo(task, admission, queue);
   };
@@ -44,7 +47,7 @@ async function answerTo(task: Task, admission: Admission, queue: TaskQueue): Pro
     case 'created':
       return {
         status: 201,
-        body: { message: `Task ${id} scheduled successfully`, id, state: 'scheduled', run: admission.run, next_attempt_at: printTime(admission.dueAt) },
+        body: { message: `Task ${id} scheduled successfully`, id, state: 'scheduled', run: admission.run, next_attempt_at: printTime(admission.dueAt), is_duplicate: false },
       };
     case 'already_scheduled': {
       const view = await findReadable(id, queue);
@@ -58,13 +61,20 @@ async function answerTo(task: Task, admission: Admission, queue: TaskQueue): Pro
           state: view?.state ?? 'scheduled',
           run: view?.progress.run ?? 1,
           next_attempt_at: nextAttemptAt === undefined ? null : printTime(nextAttemptAt),
+          is_duplicate: true,
         },
       };
     }
+    case 'repeated': {
+      const { state, run } = admission;
+      return { status: 200, body: { message: `Task ${id} was submitted with this Idempotency-Key before, and is ${state}`, id, state, run, next_attempt_at: null, is_duplicate: true } };
+    }
+    case 'other_content_of_key':
+      throw new RequestError('conflict', `a task ${JSON.stringify(id)} with other content was submitted with this Idempotency-Key before; nothing was changed`);
     case 'other_content':
       throw new RequestError('conflict', `a task ${JSON.stringify(id)} with other content is not finished yet; nothing was changed`);
     case 'parked':
-      throw new RequestError('parked', `a task ${JSON.stringify(id)} is parked and the only copy left; redrive or delete it first`);
+      throw new RequestError('parked', `a task ${JSON.stringify(id)} is parked and the only copy left: change it (PATCH), start it again (POST .../retry) or delete it (DELETE) first`);
   }
 }
 

@@ -2,7 +2,16 @@ import { jobField } from './job-fields.js';
 import { isLastCopyFunction } from './last-copy.js';
 
 /** Answers of `admitFunction`; submission.ts decides what follows from them. */
-export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, finished: 4, replaced: 5, unreadable: 6 } as const;
+export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, finished: 4, replaced: 5, unreadable: 6, repeated: 7, otherContentOfKey: 8 } as const;
+
+/** SHA-256 in base64url. What stands behind it in the same argument is an Idempotency-Key. */
+export const CONTENT_HASH_CHARACTERS = 43;
+
+/**
+ * So many characters of keys are kept with a run, about eight keys of the longest length: more submissions than that of one live task
+ * would each have to be answered too late to be heard.
+ */
+const MAX_KEPT_CHARACTERS = 1_033;
 
 /**
  * Answers whether this id may be submitted. It is a part of krsSubmit (submit-script.ts), which then adds the job.
@@ -11,24 +20,51 @@ export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, fi
  * When Redis is full nothing is removed: Redis refuses the MULTI that contains krsSubmit. If Redis gets full between the
  * MULTI and the script, it refuses the script's first write or none. So after a removal the add is made, too.
  *
- * @returns a Lua function of (job key, job id, content hash, finishing time seen before or ''), which gives {code,
- *          finishing time, run}; for an unknown id only {code}
+ * A submission with an Idempotency-Key leaves the key with the run that it began, or that it was told of. While the record is
+ * there, the same key and content never begin another run, also after the end.
+ *
+ * @returns a Lua function of (job key, job id, content hash and Idempotency-Key in one text, finishing time seen before or ''), which
+ *          gives {code, finishing time or state, run}; for an unknown id only {code}. And `keepKey` of (job key, the same text).
  */
 export const admitFunction = `${isLastCopyFunction}
 local completedSet, failedSet, parkedSet = KEYS[1], KEYS[2], KEYS[3]
-local function admit(job, id, sha, seen)
+local function keyIn(content)
+  return #content > ${CONTENT_HASH_CHARACTERS} and string.sub(content, ${CONTENT_HASH_CHARACTERS + 1}) or nil
+end
+local function keepKey(job, content)
+  local key = keyIn(content)
+  if not key then return end
+  local kept = redis.call('HGET', job, '${jobField.idempotencyKeys}') or '\\31'
+  if string.find(kept, '\\31' .. key .. '\\31', 1, true) then return end
+  kept = kept .. key .. '\\31'
+  while #kept > ${MAX_KEPT_CHARACTERS} do kept = string.sub(kept, (string.find(kept, '\\31', 2, true))) end
+  redis.call('HSET', job, '${jobField.idempotencyKeys}', kept)
+end
+local function isKept(job, key)
+  return key and string.find(redis.call('HGET', job, '${jobField.idempotencyKeys}') or '', '\\31' .. key .. '\\31', 1, true)
+end
+local function endedState(job, failed)
+  if failed then return isLastCopy(job) and 'parked' or 'dead_lettered' end
+  return string.find(redis.call('HGET', job, '${jobField.returnValue}') or '', '{"outcome":"cancelled"', 1, true) == 1 and 'cancelled' or 'delivered'
+end
+local function admit(job, id, content, seen)
   if redis.call('EXISTS', job) == 0 then return {${ADMIT.absent}} end
   -- The key may hold something else than a job: then this is an error, which is no JSON either.
   local okay, opts = pcall(cjson.decode, redis.pcall('HGET', job, '${jobField.options}') or '')
   if not okay or type(opts) ~= 'table' then return {${ADMIT.unreadable}, '', 0} end
   local failed = redis.call('ZSCORE', failedSet, id)
   local finished = failed or redis.call('ZSCORE', completedSet, id)
+  local isSame = opts['sha'] == string.sub(content, 1, ${CONTENT_HASH_CHARACTERS})
   if not finished then
-    if opts['sha'] == sha then return {${ADMIT.sameContent}, '', 0} end
-    return {${ADMIT.otherContent}, '', 0}
+    if not isSame then return {${ADMIT.otherContent}, '', 0} end
+    keepKey(job, content)
+    return {${ADMIT.sameContent}, '', 0}
   end
-  if failed and isLastCopy(job) then return {${ADMIT.parked}, '', 0} end
   local run = (tonumber(opts['run']) or 1) + (tonumber(redis.call('HGET', job, '${jobField.redrives}')) or 0)
+  local isRepeat = isKept(job, keyIn(content))
+  if isRepeat and isSame then return {${ADMIT.repeated}, endedState(job, failed), run} end
+  if failed and isLastCopy(job) then return {${ADMIT.parked}, '', 0} end
+  if isRepeat then return {${ADMIT.otherContentOfKey}, '', 0} end
   if seen ~= finished then return {${ADMIT.finished}, finished, run} end
   redis.call('ZREM', completedSet, id)
   redis.call('ZREM', failedSet, id)

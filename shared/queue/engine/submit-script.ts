@@ -37,7 +37,8 @@ export interface SubmittedJob {
   /** The whole key of its hash. */
   readonly key: string;
   readonly id: string;
-  readonly sha: string;
+  /** Its content hash, and right behind it the Idempotency-Key, if there is one: an argument of its own would cost all other submissions. */
+  readonly content: string;
   /** '' for a job that replaces no finished record. */
   readonly seenFinishedAt: string;
   /** '' when it has none. */
@@ -117,7 +118,7 @@ export class SubmitScript {
   #argumentsFor(jobs: readonly SubmittedJob[]): (string | number | Buffer)[] {
     const args: (string | number | Buffer)[] = [this.#keys.length + jobs.length, ...this.#keys];
     for (const { key } of jobs) args.push(key);
-    for (const { id, sha, seenFinishedAt, searchFields, add } of jobs) args.push(id, sha, seenFinishedAt, searchFields, add.way, ...add.values);
+    for (const { id, content, seenFinishedAt, searchFields, add } of jobs) args.push(id, content, seenFinishedAt, searchFields, add.way, ...add.values);
     return args;
   }
 }
@@ -169,7 +170,7 @@ function placeOf(key: string, scripts: readonly AddScript[]): number {
  * The jobs are added in order, so a second submission of an id sees the job of the first.
  *
  * KEYS 1 completed, 2 failed, 3 parked, then the keys of each of BullMQ's scripts, then one job each.
- * ARGV for each job: job id, content hash, finishing time seen before or '', search fields or '', way to add, and BullMQ's
+ * ARGV for each job: job id, content hash and Idempotency-Key, finishing time seen before or '', search fields or '', way to add, and BullMQ's
  * three values.
  * @returns {now (ms), answer of admit for each job ...}
  */
@@ -198,6 +199,7 @@ for index = 1, #KEYS - ${from} do
     local way = ways[tonumber(ARGV[at + 5])]
     searchFields = ARGV[at + 4]
     way.add(way.keys, { ARGV[at + 6], ARGV[at + 7], ARGV[at + 8] })
+    keepKey(KEYS[${from} + index], ARGV[at + 2])
   end
   answers[index + 1] = answer
 end

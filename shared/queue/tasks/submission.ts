@@ -1,5 +1,5 @@
 import type { PathMask } from '../../domain/destinations/path-mask.js';
-import type { Task } from '../../domain/task/task.js';
+import type { Task, TaskState } from '../../domain/task/task.js';
 import { wholeMs } from '../../domain/task/retry-policy.js';
 import { jobIdOf } from '../names.js';
 import { ADMIT } from '../engine/admit-function.js';
@@ -14,7 +14,11 @@ export type Admission =
   | { readonly kind: 'created'; readonly run: number; readonly dueAt: number }
   /** A live task has the id, with the same content. Nothing changed. */
   | { readonly kind: 'already_scheduled' }
+  /** The task has ended, and the same content was submitted with the same Idempotency-Key before. Nothing changed. */
+  | { readonly kind: 'repeated'; readonly state: TaskState; readonly run: number }
   | { readonly kind: 'other_content' }
+  /** The task has ended, and other content was submitted with this Idempotency-Key before. */
+  | { readonly kind: 'other_content_of_key' }
   | { readonly kind: 'parked' };
 
 const ENVELOPE_BYTES = 1_024;
@@ -28,6 +32,8 @@ const SET_BY_REDIS = 0;
 export class Submission {
   readonly #job: { readonly id: string; readonly name: string; readonly data: string; readonly attempts: number; readonly priority: number; readonly delayMs: number };
   readonly #sha: string;
+  /** The hash, and behind it the Idempotency-Key. */
+  readonly #content: string;
   /** It is '' when the task has none. */
   readonly #searchFields: string;
   /** Its approximate size on the way to Redis: the message plus the rest of a usual task. */
@@ -41,8 +47,10 @@ export class Submission {
     deadAttempts: number,
     mask: PathMask,
     content: TaskContent = contentOf(task),
+    idempotencyKey = '',
   ) {
     this.#sha = content.sha;
+    this.#content = content.sha + idempotencyKey;
     // It is counted once, because the batcher asks for it each time it looks for the next group.
     const messageBytes = Buffer.byteLength(task.messageData);
     this.bytes = messageBytes + ENVELOPE_BYTES;
@@ -68,7 +76,7 @@ export class Submission {
     if (delayMs !== 0) opts.delay = delayMs;
     if (this.#run !== 1) opts.run = this.#run;
     // No Job of BullMQ's is made: its constructor would cost more than the rest of a submission.
-    return { key: this.shard.keys.job(this.task.id), id, sha, seenFinishedAt: this.#seenFinishedAt, searchFields: this.#searchFields, add: this.shard.submitScript.encode({ id, name, data, opts, timestamp: SET_BY_REDIS }) };
+    return { key: this.shard.keys.job(this.task.id), id, content: this.#content, seenFinishedAt: this.#seenFinishedAt, searchFields: this.#searchFields, add: this.shard.submitScript.encode({ id, name, data, opts, timestamp: SET_BY_REDIS }) };
   }
 
   /**
@@ -78,7 +86,7 @@ export class Submission {
    */
   readAnswer(answer: unknown, addedAt: number): Admission | undefined {
     // The script's own answer.
-    const [code, finishedAt = '', run = 0] = answer as [number, string?, number?];
+    const [code, told = '', run = 0] = answer as [number, string?, number?];
     switch (code) {
       case ADMIT.absent:
       case ADMIT.replaced:
@@ -87,8 +95,13 @@ export class Submission {
         return { kind: 'already_scheduled' };
       case ADMIT.parked:
         return { kind: 'parked' };
+      case ADMIT.repeated:
+        // The script names one of the finished states.
+        return { kind: 'repeated', state: told as TaskState, run };
+      case ADMIT.otherContentOfKey:
+        return { kind: 'other_content_of_key' };
       case ADMIT.finished:
-        this.#seenFinishedAt = finishedAt;
+        this.#seenFinishedAt = told;
         this.#run = run + 1;
         return undefined;
       default:

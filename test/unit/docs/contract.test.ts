@@ -4,7 +4,7 @@ import { answerViolations } from '../../support/contract.js';
 
 /** The check that `call` of test/support/tasks.ts makes of every answer: what it lets pass, and what it does not. */
 describe('the comparison of an answer with docs/openapi.yaml', () => {
-  const accepted = { message: 'stored', id: 'a', state: 'scheduled', run: 1, next_attempt_at: '2026-11-23T12:00:01.000Z' };
+  const accepted = { message: 'stored', id: 'a', state: 'scheduled', run: 1, next_attempt_at: '2026-11-23T12:00:01.000Z', is_duplicate: false };
   const unavailable = { error: 'redis connection failed', code: 'redis_unavailable', request_id: 'r-1' };
   const batch = { counts: { total: 0, created: 0, already_scheduled: 0, refused: 0, failed: 0 }, results: [] };
 
