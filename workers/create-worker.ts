@@ -7,10 +7,12 @@ import { slotShare } from '../shared/domain/flow/slot-share.js';
 import { factsOf } from '../shared/domain/flow/worker-facts.js';
 import type { Clock, Random } from '../shared/domain/ports.js';
 import { ActivityCounter } from '../shared/domain/stats/activity-counter.js';
+import { FailureCounter } from '../shared/domain/stats/failure-counter.js';
 import { defaultStallPolicy } from '../shared/domain/task/outcome.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
+import { FailureWriter } from '../shared/queue/stats/failure-writer.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import type { StandstillTimes } from '../shared/queue/engine/shard-standstill.js';
 import { RedisClock } from '../shared/redis/redis-clock.js';
@@ -111,6 +113,8 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   const inFlight = new SendsInFlight();
   const activity = new ActivityCounter(['delivered', 'failed', 'deadLettered']);
   const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.activityStore(), countDue: () => queue.countDue() });
+  const failures = new FailureCounter();
+  const failureWriter = new FailureWriter({ counter: failures, store: () => queue.failureStore() });
   const contextWith = (flowControl: FlowControl): DeliverTaskContext => ({
     adapters,
     rules: {
@@ -171,10 +175,11 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     await flowControl.start();
     const context = contextWith(flowControl);
     activityWriter.start();
+    failureWriter.start();
     const concurrency = (): number => Math.ceil(slots() / shards.length);
     for (const shard of shards) {
       if (isToldToStop()) return;
-      const deliveryWorker = new DeliveryWorker({ shard, redis, workerName, concurrency, messageLoad, lockMs: config.stall.lockMs, stallCheckMs: config.stall.checkMs, context, activity, brakeLog, logger, onStandstill, standstillTimes });
+      const deliveryWorker = new DeliveryWorker({ shard, redis, workerName, concurrency, messageLoad, lockMs: config.stall.lockMs, stallCheckMs: config.stall.checkMs, context, activity, failures, brakeLog, logger, onStandstill, standstillTimes });
       deliveryWorkers.push(deliveryWorker);
       await deliveryWorker.start();
       await warnOfLargeFleet(shard, shards.length, config.workerConcurrency, logger);
@@ -195,7 +200,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop(), takeOver?.stop()]);
     flowControl?.close();
     brakeLog.flush();
-    await activityWriter.stop();
+    await Promise.all([activityWriter.stop(), failureWriter.stop()]);
   }
 
   /** Resolves when nothing is in hand, or after `limitMs`: what has caused the fault may never end. */

@@ -8,10 +8,10 @@ import type { Route } from '../http/route.js';
 import { heldByCode } from './held-codes.js';
 import { parseSince } from './parse-since.js';
 import type { StatusReader } from './status-reader.js';
-import { toWireCounts, toWireHistory } from './view.js';
+import { toWireCounts, toWireFailures, toWireHistory } from './view.js';
 
 export interface StatsParts {
-  readonly queue: Pick<TaskQueue, 'counts' | 'withFlow' | 'withActivity'>;
+  readonly queue: Pick<TaskQueue, 'counts' | 'withFlow' | 'withActivity' | 'withFailures'>;
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
   readonly statusReader: Pick<StatusReader, 'status'>;
   readonly clock: Clock;
@@ -66,6 +66,19 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
       const { buckets, now } = await queue.withActivity((store) => store.read('minute', Math.ceil(spanMs / stepMs) + 1));
       const beginning = (at: number): number => Math.floor(at / stepMs) * stepMs;
       return jsonAnswer(200, toWireHistory(buckets, beginning(now - spanMs), beginning(now), stepMs));
+    },
+  },
+  {
+    method: 'GET',
+    path: '/failures',
+    role: 'read',
+    body: 'none',
+    query: ['since'],
+    operationId: 'failures',
+    metricLabel: '/failures',
+    handle: async ({ query }, { queue, clock }) => {
+      const spanMs = parseSince(query, clock());
+      return jsonAnswer(200, toWireFailures(await queue.withFailures((store) => store.read(spanMs))));
     },
   },
 ];

@@ -1,5 +1,7 @@
 import type { ActivityBucket } from '../../shared/domain/stats/activity.js';
+import { countOf, reasonOf } from '../../shared/domain/stats/failure-groups.js';
 import { latenessPercentile } from '../../shared/domain/stats/lateness.js';
+import { isComplete, type Failures } from '../../shared/queue/stats/failure-store.js';
 import type { TaskCounts } from '../../shared/queue/tasks/task-counts.js';
 import { printTime } from '../http/print-time.js';
 import type { HeldByCode } from './held-codes.js';
@@ -99,4 +101,22 @@ export function toWireHistory(buckets: readonly ActivityBucket[], firstAt: numbe
     };
   });
   return { step_ms: stepMs, points };
+}
+
+/** The groups with the most failures first. That of all others, which comes last, has nulls for what it does not tell. */
+export function toWireFailures(failures: Failures): object {
+  const groups = [...failures.groups].map(([group, counts]) => {
+    const reason = reasonOf(group);
+    return {
+      destination_key: reason?.destinationKey ?? null,
+      error_code: reason?.code ?? null,
+      http_status: reason?.httpStatus ?? null,
+      count: countOf(counts),
+      first_failed_at: printTime(counts.firstAt),
+      last_failed_at: printTime(counts.lastAt),
+      samples: counts.samples,
+      by_next: counts.byNext,
+    };
+  });
+  return { since: printTime(failures.since), groups, is_complete: isComplete(failures) };
 }

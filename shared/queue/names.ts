@@ -85,7 +85,7 @@ export interface OwnKeys {
 /** Keys of what the fleet counts by minute and second. On a cluster they stand with those of flow control: the same status needs both. */
 export function statsKeys(prefix: string, isCluster: boolean): StatsKeys {
   const base = `${slotOfFleet(prefix, isCluster)}:stats:`;
-  return { minute: `${base}minute:`, second: `${base}second:`, dueTurn: `${base}due-turn` };
+  return { minute: `${base}minute:`, second: `${base}second:`, failures: `${base}failures:`, dueTurn: `${base}due-turn` };
 }
 
 export interface StatsKeys {
@@ -93,6 +93,8 @@ export interface StatsKeys {
   readonly minute: string;
   /** The same of a second. */
   readonly second: string;
+  /** The time of its beginning follows, seconds since the epoch. Hash: the failed sends of those five minutes, by group. */
+  readonly failures: string;
   /** The process that has set it counts due tasks; it lapses. */
   readonly dueTurn: string;
 }

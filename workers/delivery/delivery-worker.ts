@@ -2,6 +2,7 @@ import { DelayedError, WaitingError, type Job } from 'bullmq';
 import { unreadableForMs } from '../../shared/domain/task/outcome.js';
 import { ShuttingDown } from '../../shared/domain/ports.js';
 import type { ActivityCounter } from '../../shared/domain/stats/activity-counter.js';
+import type { FailureCounter } from '../../shared/domain/stats/failure-counter.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { decodeLog } from '../../shared/queue/tasks/log-codec.js';
 import type { RedisClient } from '../../shared/redis/redis-connection.js';
@@ -18,6 +19,7 @@ import { printError } from '../../shared/logging/print-error.js';
 import { RedisErrors } from '../../shared/redis/redis-error.js';
 import type { BrakeLog } from './brake-log.js';
 import { countDelivery } from './count-delivery.js';
+import { countFailure } from './count-failure.js';
 import { deliverTask, type DeliverTaskContext, type FetchedJob } from './deliver-task.js';
 import type { MessageLoad } from './message-load.js';
 import { RedisBrake } from './redis-brake.js';
@@ -45,6 +47,7 @@ export interface DeliveryWorkerOptions {
   readonly stallCheckMs: number;
   readonly context: DeliverTaskContext;
   readonly activity: ActivityCounter;
+  readonly failures: FailureCounter;
   readonly brakeLog: BrakeLog;
   readonly logger: Logger;
   /** The shard stands still, and rebuilding has not helped: the process has to end. */
@@ -222,7 +225,9 @@ export class DeliveryWorker {
     const { run } = job.opts as Partial<StoredOptions>;
     const fetched: FetchedJob = { id: job.id ?? '', data: job.data, log, firstRun: run ?? 1, createdAt: job.timestamp, stalls: job.stalledCounter };
     const delivery = await deliverTask(fetched, context);
-    countDelivery(delivery, fetched, this.options.activity);
+    const { activity, failures } = this.options;
+    countDelivery(delivery, fetched, activity);
+    countFailure(delivery, failures, context);
     return settleOutcome(job, token, log, delivery, this.#settling);
   }
 
