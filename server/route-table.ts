@@ -6,11 +6,12 @@ import { contractRoute } from './ops/api-docs.js';
 import { boardRoutes, type BoardParts } from './ops/board-routes.js';
 import { frontPageRoute } from './ops/front-page.js';
 import { statsRoutes, type StatsParts } from './stats/routes.js';
+import { editRoutes, type EditParts } from './tasks/edit-routes.js';
 import { taskRoutes, type TaskParts } from './tasks/routes.js';
 import { submitRoutes, type SubmitParts } from './tasks/submit-routes.js';
 
 /** Everything that the handlers of all routes need; create-server.ts makes it. */
-export type ApiParts = SubmitParts & TaskParts & FlowParts & AuditParts & StatsParts & HealthParts & BoardParts;
+export type ApiParts = SubmitParts & TaskParts & EditParts & FlowParts & AuditParts & StatsParts & HealthParts & BoardParts;
 
 /**
  * All calls that the API answers. To add a route, add a row in the room that it belongs to. Tests compare the rows with
@@ -19,6 +20,7 @@ export type ApiParts = SubmitParts & TaskParts & FlowParts & AuditParts & StatsP
 export const routeTable: readonly Route<ApiParts>[] = [
   ...submitRoutes,
   ...taskRoutes,
+  ...editRoutes,
   ...flowRoutes,
   ...auditRoutes,
   ...statsRoutes,

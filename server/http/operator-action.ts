@@ -8,7 +8,7 @@ import type { RequestContext } from './request-context.js';
 import { shortText } from './short-error.js';
 
 /** What operators do. The names are stable: log lines and the audit are searched by them. */
-export type ActionName = 'destination.limits' | 'destination.pause' | 'destination.resume' | 'task.cancel' | 'task.delete' | 'task.retry';
+export type ActionName = 'destination.limits' | 'destination.pause' | 'destination.resume' | 'task.cancel' | 'task.delete' | 'task.edit' | 'task.retry';
 
 export interface OperatorAction {
   readonly action: ActionName;

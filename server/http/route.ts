@@ -10,6 +10,7 @@ export const mediaTypesOf = {
   none: [],
   reason: ['application/json'],
   json: ['application/json'],
+  merge_patch: ['application/json', 'application/merge-patch+json'],
   json_or_ndjson: ['application/json', 'application/x-ndjson'],
 } as const satisfies Record<string, readonly string[]>;
 

@@ -1,5 +1,6 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Cancellation } from '../../shared/queue/tasks/cancel-task.js';
+import type { Edit } from '../../shared/queue/tasks/edit-task.js';
 import type { RetryNow } from '../../shared/queue/tasks/retry-now.js';
 import { jsonAnswer, type Answer } from '../http/answer.js';
 import { printTime } from '../http/print-time.js';
@@ -35,6 +36,18 @@ export function answerToRetryNow(id: string, sent: RetryNow): Answer {
       throw new RequestError('finished', `task ${JSON.stringify(id)} is ${sent.state}: to have it sent again, submit it again`);
     case 'not_found':
       throw taskNotFound(id);
+  }
+}
+
+/** Why a task was not changed. */
+export function refuseEdit(id: string, edit: Exclude<Edit, { kind: 'edited' | 'changed' }>): RequestError {
+  switch (edit.kind) {
+    case 'being_sent':
+      return beingSent(id);
+    case 'finished':
+      return new RequestError('finished', `task ${JSON.stringify(id)} is ${edit.state} already, and cannot be changed any more: submit it again with other content`);
+    case 'not_found':
+      return taskNotFound(id);
   }
 }
 

@@ -10,6 +10,15 @@ export function hasLargeMessage({ messageData }: Task): boolean {
   return messageData.length >= LARGE_CHARACTERS;
 }
 
+/** The data of a task that was changed: see encodeTask. A large message is written in turns of its own. */
+export async function dataInTurns(task: Task, edits: number, turns: WorkTurns): Promise<string> {
+  if (!hasLargeMessage(task)) return encodeTask(task, messageJson(task), edits);
+  await turns.next();
+  const message = messageJson(task);
+  await turns.next();
+  return encodeTask(task, message, edits);
+}
+
 /** Makes the parts of a submission that take long for a large message: 1 MiB of control characters takes 40 ms in all. */
 export async function contentInTurns(task: Task, turns: WorkTurns): Promise<TaskContent> {
   await turns.next();

@@ -1,4 +1,4 @@
-import type { AttemptRecord, LogEntry, Phase } from '../../shared/domain/task/attempt-record.js';
+import type { AttemptRecord, EditMark, LogEntry, Phase } from '../../shared/domain/task/attempt-record.js';
 import { printFailure } from '../../shared/domain/task/outgoing-message.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { toWireReceipt } from '../../shared/domain/destinations/destination.js';
@@ -17,7 +17,7 @@ export interface TaskViewOptions {
 
 /** Shows a task to clients: our names become wire names here. */
 export function toWireTask(view: TaskView, options: TaskViewOptions): object {
-  const { task, state, progress, nextAttemptAt, createdAt, finishedAt } = view;
+  const { task, state, progress, nextAttemptAt, createdAt, finishedAt, edits } = view;
   return {
     id: task.id,
     state,
@@ -29,6 +29,7 @@ export function toWireTask(view: TaskView, options: TaskViewOptions): object {
     finished_at: finishedAt === undefined ? null : printTime(finishedAt),
     waiting_for: waitingFor(view, options.waiting),
     dead_reason: progress.deadReason ?? null,
+    edits,
     ...toWirePolicy(task, options.mask),
     ...(options.includesMessage ? { message_data: task.messageData } : {}),
     timeline: toWireTimeline(view),
@@ -61,31 +62,54 @@ function shownField(row: BoundField, value: unknown, mask: PathMask): object {
   return value === undefined ? {} : { [row.wire]: value };
 }
 
-function toWireTimeline({ log, completion, progress, nextAttemptAt }: TaskView): object[] {
-  const entries = log.flatMap((entry, nth) => {
-    // After a later send has begun, the note says nothing about the task any more.
-    if (entry.kind === 'deferral' && (nth < log.length - 1 || nextAttemptAt === undefined)) return [];
-    const printed = toWireEntry(entry);
-    return printed === undefined ? [] : [printed];
-  });
+function toWireTimeline({ log, editMarks, completion, progress, nextAttemptAt }: TaskView): object[] {
+  // After a later send has begun, the note of a deferral says nothing about the task any more.
+  const told = log.filter((entry, nth) => entry.kind !== 'deferral' || (nth === log.length - 1 && nextAttemptAt !== undefined));
+  const entries = withEdits(told, editMarks).map(toWireEntry);
   if (completion === undefined) return entries;
-  if (completion.outcome === 'cancelled') return [...entries, { cancelled_at: printTime(completion.at), run: progress.run }];
+  if (completion.outcome === 'cancelled') return [...entries, { kind: 'cancelled', cancelled_at: printTime(completion.at), run: progress.run }];
   const { run, attempt, at, ms, worker, receipt } = completion;
-  return [...entries, { run, attempt, phase: 'delivery', started_at: printTime(at), duration_ms: durationOf(ms), outcome: 'delivered', error_code: null, ...toWireReceipt(receipt), worker }];
+  return [...entries, { kind: 'attempt', run, attempt, phase: 'delivery', started_at: printTime(at), duration_ms: durationOf(ms), outcome: 'delivered', error_code: null, ...toWireReceipt(receipt), worker }];
 }
 
-function toWireEntry(entry: LogEntry): object | undefined {
+/** Puts each change before the first entry that came later. The order of the log stays: the clocks of workers differ. */
+function withEdits(log: readonly LogEntry[], marks: readonly EditMark[]): (LogEntry | EditMark)[] {
+  const left = [...marks];
+  const entries = log.flatMap((entry) => {
+    const at = timeOf(entry);
+    const later = at === undefined ? 0 : left.findIndex((mark) => mark.at > at);
+    return [...left.splice(0, later < 0 ? left.length : later), entry];
+  });
+  return [...entries, ...left];
+}
+
+function timeOf(entry: LogEntry): number | undefined {
+  switch (entry.kind) {
+    case 'omitted':
+      return undefined;
+    case 'deferral':
+      return entry.since;
+    case 'attempt':
+    case 'redrive':
+    case 'release':
+      return entry.at;
+  }
+}
+
+function toWireEntry(entry: LogEntry | EditMark): object {
   switch (entry.kind) {
     case 'attempt':
       return toWireAttempt(entry);
     case 'omitted':
-      return { omitted: entry.count };
+      return { kind: 'omitted', omitted: entry.count };
     case 'redrive':
-      return { redriven_at: printTime(entry.at), run: entry.run };
+      return { kind: 'redriven', redriven_at: printTime(entry.at), run: entry.run };
     case 'deferral':
-      return { deferred_at: printTime(entry.since), reason: entry.reason, count: entry.count };
+      return { kind: 'deferred', deferred_at: printTime(entry.since), reason: entry.reason, count: entry.count };
     case 'release':
-      return { released_at: printTime(entry.at), error_code: entry.code, count: entry.count };
+      return { kind: 'released', released_at: printTime(entry.at), error_code: entry.code, count: entry.count };
+    case 'edited':
+      return { kind: 'edited', edited_at: printTime(entry.at), by: entry.by, edit: entry.edit, run: entry.run };
   }
 }
 
@@ -97,6 +121,7 @@ function durationOf(ms: number): number {
 function toWireAttempt(record: AttemptRecord): object {
   const { run, attempt, phase, at, ms, outcome, code, httpStatus, receipt, detail, worker, next } = record;
   return {
+    kind: 'attempt',
     run,
     attempt,
     phase: toWirePhase(phase),

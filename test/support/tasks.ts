@@ -80,11 +80,13 @@ export interface ShownTask {
   readonly finished_at: string | null;
   readonly waiting_for: { readonly code: string; readonly message: string } | null;
   readonly dead_reason: string | null;
+  readonly edits: number;
   readonly message_data?: string;
   readonly timeline: readonly ShownEntry[];
 }
 
 export interface ShownEntry {
+  readonly kind: string;
   readonly run?: number;
   readonly attempt?: number;
   readonly phase?: string;
@@ -100,6 +102,9 @@ export interface ShownEntry {
   readonly released_at?: string;
   readonly cancelled_at?: string;
   readonly omitted?: number;
+  readonly edit?: number;
+  readonly edited_at?: string;
+  readonly by?: unknown;
 }
 
 /** A request, and an answer that is as docs/openapi.yaml says, or the test fails. */

@@ -12,7 +12,7 @@ import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '
 import type { Task } from '../../shared/domain/task/task.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
-import { decodeTask } from '../../shared/queue/tasks/task-codec.js';
+import { decodeTask, editsOf } from '../../shared/queue/tasks/task-codec.js';
 import { adapterFor, type AdapterRegistry } from '../adapters/registry.js';
 import type { FlowControl } from '../flow-control/flow-control.js';
 import type { SendsInFlight } from './sends-in-flight.js';
@@ -78,7 +78,7 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
     return leaveUnread(job, error, fetchedAt, context);
   }
   const progress = readProgress(job.log, job.firstRun);
-  const decided = await decideAttempt({ jobId: job.id, task, progress, stalls: job.stalls - progress.stallsAtLastRecord }, context);
+  const decided = await decideAttempt({ jobId: job.id, task, edits: editsOf(job.data), progress, stalls: job.stalls - progress.stallsAtLastRecord }, context);
   const { outcome, result, flow, startedAt = fetchedAt, startedMs = fetchedMs } = decided;
   // Each by its name: to spread an object costs more than the rest of this.
   const delivery = { outcome, result, flow, task, progress, startedAt, durationMs: Math.round(performance.now() - startedMs) };
@@ -90,6 +90,8 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
 interface Attempt {
   readonly jobId: string;
   readonly task: Task;
+  /** How often the task was changed. */
+  readonly edits: number;
   readonly progress: TaskProgress;
   /** Stalls since the last record. */
   readonly stalls: number;
@@ -103,7 +105,7 @@ interface Decided extends Pick<Delivery, 'outcome' | 'result' | 'flow'> {
 }
 
 /** Any error in here becomes a finding like all others: BullMQ would repeat the task for ever, every 5 s, uncounted. */
-async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context: DeliverTaskContext): Promise<Decided> {
+async function decideAttempt({ jobId, task, edits, progress, stalls }: Attempt, context: DeliverTaskContext): Promise<Decided> {
   const { rules, random, logger, hasFault } = context;
   const decide = (finding: Exclude<Finding, Fetched>): Outcome =>
     hasFault() ? decideAfterFault(finding, task, progress, rules, random()) : decideOutcome(finding, task, progress, rules, random());
@@ -127,7 +129,7 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
     try {
       // The fault may have come while the task was held in its slot.
       if (hasFault()) return { outcome: leftInHand };
-      result = withoutSecretsIn(await send(task, progress, destination, context), destination, context.mask);
+      result = withoutSecretsIn(await send({ task, edits, progress }, destination, context), destination, context.mask);
       if (result.kind === 'failed' && flowControl.hasCircuitOpenedDuring(entry, result)) return { outcome: decide({ kind: 'circuit_opened_during_send', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, startedAt, startedMs };
       return { outcome: decide({ kind: 'result', result }), result, startedAt, startedMs };
     } finally {
@@ -140,8 +142,8 @@ async function decideAttempt({ jobId, task, progress, stalls }: Attempt, context
 }
 
 /** @throws only for a bug of ours: an adapter resolves for whatever the other side does */
-async function send(task: Task, progress: TaskProgress, destination: Destination, { adapters, inFlight, timeLimitMs, mask }: DeliverTaskContext): Promise<DeliveryResult> {
-  const attempt = attemptToSend(task, progress, mask);
+async function send({ task, edits, progress }: Pick<Attempt, 'task' | 'edits' | 'progress'>, destination: Destination, { adapters, inFlight, timeLimitMs, mask }: DeliverTaskContext): Promise<DeliveryResult> {
+  const attempt = attemptToSend(task, progress, mask, edits);
   return inFlight.run(timeLimitMs, () => new TimeLimitReached(timeLimitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
 }
 

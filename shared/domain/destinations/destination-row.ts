@@ -30,6 +30,16 @@ interface RowBase<D extends AnyDestination, W extends object, R extends object> 
   checkAll?(wire: W): string | undefined;
   /** @param wire checked by `fields`, `together` and `checkAll` */
   parse(wire: W): D;
+  /** The opposite of parse: the wire form as it was submitted, with its secrets. It never throws. */
+  unparse(destination: D): W;
+  /** The same with *** in place of each secret: see hidden-secret.ts. Left out for a type that has none. */
+  hideSecrets?(wire: W): W;
+  /**
+   * Puts the secrets of the destination before a change where the new one has ***, as long as it goes to the same scheme, host and
+   * port. `fields` and `checkAll` refuse each *** that is left.
+   * @param wire not checked yet. It never throws
+   */
+  keepSecrets?(wire: UncheckedFields, old: W): UncheckedFields;
   /** The wire form that GET /tasks/:id shows, without any secret. It never throws. */
   toWire(destination: D, mask: PathMask): object;
   /** The fields of a receipt, and their names in GET /tasks/:id. A field that two types share has the same name in both. */
@@ -54,6 +64,9 @@ interface RowBase<D extends AnyDestination, W extends object, R extends object> 
   /** The host in a canonical name of this type; undefined for other names. */
   hostOfName(name: string): string | undefined;
 }
+
+/** An object of a request, before any check. */
+export type UncheckedFields = Readonly<Record<string, unknown>>;
 
 export interface DestinationField {
   readonly check: FieldCheck;

@@ -5,6 +5,7 @@ import { remembered } from '../remembered.js';
 import { addressMeant } from './address-meant.js';
 import { basicCredentials } from './basic-credentials.js';
 import type { DestinationRow } from './destination-row.js';
+import { withHiddenLogin, withKeptLogin } from './hidden-login.js';
 import { nameWithoutSecrets, shownName } from './name-without-secrets.js';
 import { endpointPath, type PathMask } from './path-mask.js';
 import { percentDecoded } from './percent-decoded.js';
@@ -37,6 +38,9 @@ export const httpType: DestinationRow<HttpDestination, HttpWire, HttpReceipt> = 
     },
   },
   parse: ({ url }) => ({ type: 'http', url }),
+  unparse: ({ url }) => ({ url }),
+  hideSecrets: ({ url }) => ({ url: withHiddenLogin(url) }),
+  keepSecrets: (wire, old) => (typeof wire['url'] === 'string' ? { ...wire, url: withKeptLogin(wire['url'], old.url) } : wire),
   toWire: ({ url }, mask) => ({ url: shownUrl(url, mask) }),
   receipt: { httpStatus: 'http_status' },
   /** `http https://api.example.com/hook?...`: a query often holds an API token. */

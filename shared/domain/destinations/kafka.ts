@@ -2,7 +2,7 @@ import { flowNamed } from './flow.js';
 import { hasNoControls, HIDDEN_VALUE, isShownOpenly, isWellFormed, type TextCheck } from '../field-check.js';
 import { addressMeant } from './address-meant.js';
 import { brokerName, spellBroker } from './broker-name.js';
-import type { DestinationRow } from './destination-row.js';
+import type { DestinationRow, UncheckedFields } from './destination-row.js';
 import { nameWithoutSecrets } from './name-without-secrets.js';
 
 export interface KafkaDestination {
@@ -80,8 +80,15 @@ export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt
     const broker = host === undefined || port === undefined ? undefined : { host, port: Number(port) };
     return { type: 'kafka', broker, topic, key, headers };
   },
+  unparse: ({ broker, topic, key, headers }) => ({ ...broker, topic, ...(key === undefined ? {} : { key }), ...(headers === undefined ? {} : { headers }) }),
+  hideSecrets: ({ headers, ...rest }) => (headers === undefined ? rest : { ...rest, headers: withHiddenValues(headers) }),
+  keepSecrets({ headers, ...rest }, old) {
+    if (!isOptionalTexts(headers) || headers === undefined || !isSameCluster(rest, old)) return headers === undefined ? rest : { ...rest, headers };
+    const { headers: known = {} } = old;
+    return { ...rest, headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value === HIDDEN_VALUE && Object.hasOwn(known, name) ? known[name] : value])) };
+  },
   /** Headers carry tokens. Which of them do is not known here, so none of their values is shown. */
-  toWire: ({ broker, topic, key, headers }) => ({ ...broker, topic, key, headers: headers === undefined ? undefined : Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN_VALUE])) }),
+  toWire: ({ broker, topic, key, headers }) => ({ ...broker, topic, key, headers: headers === undefined ? undefined : withHiddenValues(headers) }),
   receipt: { partition: 'partition', offset: 'offset' },
   /** `kafka orders@broker-1:9092`, `kafka orders@default`: without key and headers. */
   print: ({ broker, topic }) => `kafka ${topic}@${broker === undefined ? 'default' : `${broker.host}:${broker.port}`}`,
@@ -125,6 +132,16 @@ function isTopic(value: string): ReturnType<TextCheck> {
   return /^[A-Za-z0-9._-]{1,249}$/.test(value) && value !== '.' && value !== '..'
     ? undefined
     : 'must be a legal Kafka topic name: 1 to 249 of the characters a-z, A-Z, 0-9, . _ -';
+}
+
+function withHiddenValues(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.keys(headers).map((name) => [name, HIDDEN_VALUE]));
+}
+
+/** A broker that is named never counts as the cluster in KAFKA_BROKERS, even if it is one of it: secrets are rather not kept. */
+function isSameCluster({ host, port }: UncheckedFields, old: KafkaWire): boolean {
+  if (host === undefined || old.host === undefined) return host === old.host;
+  return typeof host === 'string' && brokerName({ host, port: Number(port) }) === brokerName({ host: old.host, port: Number(old.port) });
 }
 
 function isHost(value: string): ReturnType<TextCheck> {

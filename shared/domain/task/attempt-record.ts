@@ -1,3 +1,4 @@
+import type { Actor } from '../actor.js';
 import type { DeliveryErrorCode } from '../errors.js';
 import type { DeferralReason } from './deferral.js';
 import type { Receipt } from '../destinations/destination.js';
@@ -78,6 +79,20 @@ export interface RedriveMark {
 export interface OmittedMark {
   readonly kind: 'omitted';
   readonly count: number;
+}
+
+/**
+ * A person changed the task. Such marks are kept beside the log and not in it: what a task does next is read from the last entries of its
+ * log, and workers write the log anew with each attempt.
+ */
+export interface EditMark {
+  readonly kind: 'edited';
+  /** The run that was under way, or had ended. */
+  readonly run: number;
+  readonly at: number;
+  readonly by: Actor;
+  /** 1 for the first one in the task's life; later sends carry it as `x-retry-edit`. */
+  readonly edit: number;
 }
 
 export type LogEntry = AttemptRecord | ReleaseNote | DeferralNote | RedriveMark | OmittedMark;

@@ -11,10 +11,15 @@ const MAX_ERROR_CHARACTERS = 500;
  * Delivery: key `<id>|<attempt>`. Dead letter: key `<id>|dead|<sends made to the destination>`, so `t|dead|3` for
  * max_retries 2 after full exhaustion; the same body, and the headers that say what happened.
  *
- * No two sends have the same key and run, because no id ends in `|dead`: see task-id.ts.
+ * No two sends have the same key and run, because no id ends in `|dead`: see task-id.ts. An exception is a send that is made again
+ * after a person has changed the task: then `x-retry-edit` differs.
+ *
+ * @param edit how often the task was changed in its life
  */
-export function attemptToSend(task: Task, progress: TaskProgress, mask: PathMask): DeliveryAttempt {
-  return progress.phase === 'delivery' ? deliveryAttempt(task, progress) : deadLetter(task, progress, mask);
+export function attemptToSend(task: Task, progress: TaskProgress, mask: PathMask, edit = 0): DeliveryAttempt {
+  const attempt = progress.phase === 'delivery' ? deliveryAttempt(task, progress) : deadLetter(task, progress, mask);
+  // Nearly no task was ever changed.
+  return edit === 0 ? attempt : { ...attempt, headers: { ...attempt.headers, 'x-retry-edit': String(edit) } };
 }
 
 function deliveryAttempt(task: Task, progress: TaskProgress): DeliveryAttempt {

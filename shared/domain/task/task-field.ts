@@ -46,6 +46,14 @@ export interface TaskField<V> {
   /** JSON that is the same for the same value. The default is the value itself. */
   canonical?(value: V): unknown;
 
+  /** It can not be changed once the task was accepted: PATCH /tasks/:id refuses it. */
+  readonly isFixed?: true;
+  /**
+   * Its fields in a request that would give this value again, with secrets. The default is the value under its wire name, and
+   * nothing when it is undefined.
+   */
+  submitted?(value: V): Readonly<Record<string, unknown>>;
+
   /** Where GET /tasks/:id shows it; `nowhere` means not by this table. */
   readonly shown: 'head' | 'body' | 'policy' | 'nowhere';
   /** Its fields there, without secrets. The default is the value under its wire name, and nothing when it is undefined. */

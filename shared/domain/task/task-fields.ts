@@ -29,9 +29,9 @@ function neededText<const Wire extends string, const Letter extends string>(wire
 
 /** The order of the docs, of error texts, of answers and, except for the message, of stored data. */
 export const taskFields: { readonly [Name in keyof Values]: TaskField<Values[Name]> & PlaceOf<Name> } = {
-  id: { read: (task) => task.id, ...neededText('id', 'i'), check: taskIdCheck, shown: 'nowhere', doc: 'your id of the task; everything else about it is asked by this id' },
-  source: { read: (task) => task.source, ...neededText('source', 's'), shown: 'head', doc: 'the system it comes from' },
-  clientId: { read: (task) => task.clientId, ...neededText('client_id', 'c'), shown: 'head', doc: 'who hands it over' },
+  id: { read: (task) => task.id, ...neededText('id', 'i'), check: taskIdCheck, isFixed: true, shown: 'nowhere', doc: 'your id of the task; everything else about it is asked by this id' },
+  source: { read: (task) => task.source, ...neededText('source', 's'), isFixed: true, shown: 'head', doc: 'the system it comes from' },
+  clientId: { read: (task) => task.clientId, ...neededText('client_id', 'c'), isFixed: true, shown: 'head', doc: 'who hands it over' },
   destination: {
     read: (task) => task.destination,
     ...needed,
@@ -45,6 +45,7 @@ export const taskFields: { readonly [Name in keyof Values]: TaskField<Values[Nam
     canonical: canonicalDestination,
     shown: 'body',
     show: (destination, mask) => ({ destination_type: destination.type, destination: rowOf(destination.type).toWire(destination, mask) }),
+    submitted: (destination) => ({ destination_type: destination.type, destination: rowOf(destination.type).unparse(destination) }),
     doc: 'where it is delivered',
   },
   deadDestination: {
@@ -62,6 +63,7 @@ export const taskFields: { readonly [Name in keyof Values]: TaskField<Values[Nam
     shown: 'body',
     show: (destination, mask) =>
       destination === undefined ? {} : { dead_destination_type: destination.type, dead_destination: rowOf(destination.type).toWire(destination, mask) },
+    submitted: (destination) => (destination === undefined ? {} : { dead_destination_type: destination.type, dead_destination: rowOf(destination.type).unparse(destination) }),
     doc: 'where it is delivered when its retries are used up',
   },
   onExhausted: {
@@ -103,6 +105,7 @@ export const taskFields: { readonly [Name in keyof Values]: TaskField<Values[Nam
     encode: (value) => value,
     decode: readNumber,
     show: (ms) => ({ base_delay: ms / 1_000 }),
+    submitted: (ms) => ({ base_delay: ms / 1_000 }),
     doc: 'wait after the first failure, in seconds; doubles with each further one',
   },
   initialDelayMs: {
@@ -117,6 +120,8 @@ export const taskFields: { readonly [Name in keyof Values]: TaskField<Values[Nam
     encode: (value, { retryPolicy }) => (value === retryPolicy.baseDelayMs ? undefined : value),
     decode: (stored, sibling) => readNumber(stored ?? sibling('b')),
     show: (ms) => ({ initial_delay: ms / 1_000 }),
+    submitted: (ms) => ({ initial_delay: ms / 1_000 }),
+    isFixed: true,
     doc: 'wait before the first send, in seconds; 0: at once',
   },
   maxDelayMs: {
@@ -131,6 +136,7 @@ export const taskFields: { readonly [Name in keyof Values]: TaskField<Values[Nam
     encode: (value) => value,
     decode: readNumber,
     show: (ms) => ({ max_delay: ms / 1_000 }),
+    submitted: (ms) => ({ max_delay: ms / 1_000 }),
     doc: 'longest wait after a failure, in seconds',
   },
   jitter: {

@@ -2,8 +2,8 @@ import type { Destination } from '../destinations/destination.js';
 import type { RetryPolicy } from './retry-policy.js';
 
 /**
- * The task as a client handed it over. It never changes after it was accepted: its attempt records say what happened to
- * it. A 2xx promised that it ends in one of the finished states below.
+ * The task as a client handed it over. Only a person changes it after it was accepted (PATCH /tasks/:id): its attempt records say what
+ * happened to it. A 2xx promised that it ends in one of the finished states below.
  */
 export interface Task {
   /** The client's own id, 1..255 code points. */

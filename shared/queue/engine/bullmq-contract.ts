@@ -22,6 +22,7 @@ export const bullmqScripts = {
   extendLocks: { keys: 1, values: 4 },
   promote: { keys: 9, values: 2 },
   reprocessJob: { keys: 9, values: 6 },
+  changePriority: { keys: 7, values: 4 },
 } as const satisfies Readonly<Record<string, ScriptShape>>;
 
 export type BullmqScriptName = keyof typeof bullmqScripts;

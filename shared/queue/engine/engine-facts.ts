@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { Job, Worker, type MinimalJob, type Queue } from 'bullmq';
 import type { LoopMethodName } from './bullmq-contract.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
+import { recordPriorityChange } from './priority-change.js';
 import { recordPromotion } from './promote-job.js';
 import { putBackArguments } from './put-back.js';
 import type { QueueClient } from './queue-client.js';
@@ -60,6 +61,7 @@ export async function readEngineFacts(queue: Queue, client: QueueClient): Promis
       await recordPromotion(queue, JOB_ID),
       await recordRestart(queue, JOB_ID),
       await recordStallCheck(queue),
+      await recordPriorityChange(queue, JOB_ID, 1),
       { script: 'moveToDelayed', args: putBackArguments(queue, { jobId: JOB_ID, token: '', at: 0, delayMs: 0, fields: {} }) },
     ],
     ends: [backend.moveToCompletedArgs(job, '', false, '', true), backend.moveToFailedArgs(otherJob, '', false, '', true)],

@@ -50,4 +50,10 @@ export const jobField = {
   search: 'w',
   /** Its last failure: see failure-fields.ts. */
   failure: 'e',
+  /** How often it was changed in its life; not there if never. The data has the same number. */
+  edits: 'edits',
+  /** By whom and when it was changed last: see edit-log.ts. */
+  editLog: 'editlog',
+  /** The Idempotency-Keys of submissions of this run, each between two separators (ASCII 31): see admit-function.ts. */
+  idempotencyKeys: 'ik',
 } as const;

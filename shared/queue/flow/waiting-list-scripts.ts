@@ -44,7 +44,7 @@ return {result, redis.call('ZCARD', KEYS[${PUT_BACK_KEYS + 1}])}
  * Makes one deferred job due: BullMQ takes what is due out of the delayed set by itself. A job that was fetched since its
  * deferral (\`ats\` counts that) may wait for a backoff now, and must not come early.
  */
-const makeDue = `
+export const makeDueFunction = `
 local function makeDue(delayed, job, id, listed)
   local score = redis.call('ZSCORE', delayed, id)
   -- The key of a job may hold something else: then there is no field in what follows.
@@ -66,7 +66,7 @@ end
  * KEYS 1 waiting list, 2 waiting lists, 3 delayed, 4 marker. ARGV 1 key prefix of jobs, 2 how many, 3 flow key.
  * @returns {jobs that are due now, jobs left in the waiting list}
  */
-const wakeLane = `${nowMs}${makeDue}
+const wakeLane = `${nowMs}${makeDueFunction}
 local woken, want, looks = 0, tonumber(ARGV[2]), 500
 while woken < want and looks > 0 do
   looks = looks - 1
@@ -86,7 +86,7 @@ return {woken, left}
  * KEYS as in wakeLane. ARGV 1 key prefix of jobs, 2 job id, 3 flow key.
  * @returns 1 when it is due now
  */
-const wakeJob = `${nowMs}${makeDue}
+const wakeJob = `${nowMs}${makeDueFunction}
 local listed = redis.call('ZSCORE', KEYS[1], ARGV[2])
 if not listed then return 0 end
 redis.call('ZREM', KEYS[1], ARGV[2])

@@ -5,7 +5,7 @@ import type { Task } from '../../domain/task/task.js';
 
 /**
  * The field `w` of a job: it repeats a few facts of its task, so that a script can filter jobs without reading their messages
- * (decision 11). The script that stores a job writes it, and it never changes: the facts it repeats never change.
+ * (decision 11). The script that stores a job writes it, and the one that changes a task writes it anew.
  * It is a copy. Only filters and bulk deferral look at it, and a job without it works like one with it.
  */
 

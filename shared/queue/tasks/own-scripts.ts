@@ -8,10 +8,12 @@ import { probeScripts } from '../flow/probe-scripts.js';
 import { reportScripts } from '../flow/report-scripts.js';
 import { deferScript, waitingListScripts } from '../flow/waiting-list-scripts.js';
 import { activityScripts } from '../stats/activity-scripts.js';
+import { failureScripts } from '../stats/failure-scripts.js';
 import { addSearchFieldsScripts } from './add-search-fields-scripts.js';
 import { boardScript } from './board-script.js';
 import { cancelScript } from './cancel-script.js';
 import { countScript } from './count-script.js';
+import { editScript } from './edit-script.js';
 import { failedDestinationsScript } from './failed-destinations-script.js';
 import { failedPageScript } from './failed-page-script.js';
 import { heldScript } from './held-script.js';
@@ -39,6 +41,7 @@ export const fixedScripts = {
   ...sampleScripts,
   ...activityScripts,
   ...auditScripts,
+  ...failureScripts,
   ...addSearchFieldsScripts,
   ...waitingListScripts,
   ...controlScripts,
@@ -52,5 +55,5 @@ export const fixedScripts = {
  * workers, krsFinish (finish-script.ts).
  */
 export function ownScripts(bullmq: DefinedScripts): Readonly<Record<string, LuaScript>> {
-  return { ...fixedScripts, krsDefer: deferScript(bullmq), krsTakeOver: takeOverScript(bullmq) };
+  return { ...fixedScripts, krsDefer: deferScript(bullmq), krsEdit: editScript(bullmq), krsTakeOver: takeOverScript(bullmq) };
 }

@@ -45,8 +45,11 @@ export function jobPriorityOf(task: Task): number {
 const MESSAGE_LETTER = taskFields.messageData.letter;
 const otherRows = taskFieldRows.filter(({ name }) => name !== 'messageData');
 
+/** It stands among the letters of the fields, and is no field of a request. */
+const EDITS_LETTER = 'e';
+
 /** Every letter in order, so that setting the fields does not change the shape. JSON leaves out those that stay undefined. */
-const emptyData = { v: DATA_VERSION, ...Object.fromEntries(otherRows.map(({ letter }) => [letter, undefined])) };
+const emptyData = { v: DATA_VERSION, ...Object.fromEntries([...otherRows.map(({ letter }) => letter), EDITS_LETTER].map((letter) => [letter, undefined])) };
 
 /**
  * The message as JSON, for `encodeTask` and `contentHash`: to write it twice would cost more than all other fields.
@@ -60,10 +63,13 @@ export function messageJson({ messageData }: Task): string {
  * The job's data as JSON: short names and no defaults, because Redis keeps a copy for every waiting task. `v` is the version,
  * the other letters stand in task-fields.ts: `{"v":1,"i":"order-1","s":"orders","c":"team-a","d":{"u":"https://a/"},...,"m":"{}"}`.
  * The message is written last, so that a person who looks at the data in Redis finds everything else before it.
+ *
+ * @param edits how often the task was changed. It stands in the same text, so that a worker gets the right number with what it sends
  */
-export function encodeTask(task: Task, message = messageJson(task)): string {
+export function encodeTask(task: Task, message = messageJson(task), edits = 0): string {
   const data: Record<string, unknown> & { v: number } = { ...emptyData };
   for (const row of otherRows) data[row.letter] = row.encode(row.read(task), task);
+  if (edits !== 0) data[EDITS_LETTER] = edits;
   return `${JSON.stringify(data).slice(0, -1)},"${MESSAGE_LETTER}":${message}}`;
 }
 
@@ -84,6 +90,12 @@ export function decodeTask(data: unknown): Task {
   });
 }
 
+/** @param data what a job holds, which `decodeTask` has taken */
+export function editsOf(data: unknown): number {
+  const edits = (data as Readonly<Record<string, unknown>>)[EDITS_LETTER];
+  return typeof edits === 'number' ? edits : 0;
+}
+
 // The message is the last of them.
 const positionalContent = otherRows.filter(({ content }) => content === 'positional');
 const namedContent = taskFieldRows.filter(({ content }) => content === 'named').sort((a, b) => (a.wire < b.wire ? -1 : 1));
@@ -101,6 +113,11 @@ export function contentHash(task: Task, message = messageJson(task)): string {
   }
   const behind = named.length === 0 ? '' : `,${JSON.stringify(named).slice(1, -1)}`;
   return hash('sha256', `${JSON.stringify(positional).slice(0, -1)},${message}${behind}]`, 'base64url');
+}
+
+/** Whether two tasks hold the same, also what is no content. It is fast for large messages that are the same. */
+export function haveSameFields(a: Task, b: Task): boolean {
+  return a.messageData === b.messageData && otherRows.every((row) => JSON.stringify(canonicalValue(row, row.read(a))) === JSON.stringify(canonicalValue(row, row.read(b))));
 }
 
 /** The parts of a submission that hold the message, so that they take long to make when it is large. */

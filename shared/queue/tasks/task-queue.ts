@@ -6,11 +6,13 @@ import type { Clock } from '../../domain/ports.js';
 import type { Task } from '../../domain/task/task.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { cancelTask, type Cancellation } from './cancel-task.js';
+import { editTask, type Edit, type EditedTask } from './edit-task.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { WaitingLists, type WaitingListDepth } from '../flow/waiting-lists.js';
 import { auditKeys, flowKeys, shardOf, statsKeys } from '../names.js';
 import { ActivityStore } from '../stats/activity-store.js';
+import { FailureStore } from '../stats/failure-store.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
 import { ownScripts } from './own-scripts.js';
 import { redriveFailed, redriveTask, type Redrive, type Redriven } from './redrive-task.js';
@@ -81,15 +83,16 @@ export class TaskQueue {
 
   /**
    * Accepts a task, or says why not; this is atomic in Redis. When it resolves with `created`, the task is stored.
-   * @param content of the task, if it was made before
+   * @param content        of the task, if it was made before
+   * @param idempotencyKey '' for none: see admit-function.ts
    */
-  async submit(task: Task, content?: TaskContent): Promise<Admission> {
+  async submit(task: Task, content?: TaskContent, idempotencyKey = ''): Promise<Admission> {
     // It does not use #speak: this is called for every task, and one more async wrapper costs about as much as a check.
     try {
       const shard = this.#shardOf(task.id);
       let batcher = this.#batchers.get(shard);
       if (batcher === undefined) this.#batchers.set(shard, (batcher = new SubmissionBatcher(shard)));
-      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts, this.options.mask ?? defaultPathMask, content));
+      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts, this.options.mask ?? defaultPathMask, content, idempotencyKey));
       this.options.refusals?.accepted();
       return admission;
     } catch (cause) {
@@ -116,6 +119,12 @@ export class TaskQueue {
    */
   async cancel(taskId: string): Promise<Cancellation> {
     return this.#speak(() => cancelTask(this.#shardOf(taskId), taskId));
+  }
+
+  /** Changes a task that waits, is parked or a dead letter, if it is still as it was read. */
+  async edit(edited: EditedTask): Promise<Edit> {
+    const { clock, deadAttempts, mask = defaultPathMask } = this.options;
+    return this.#speak(() => editTask(this.#shardOf(edited.after.id), edited, { now: clock(), deadAttempts, mask }));
   }
 
   /** Makes a waiting task due now. It starts a dead or parked one again, as `redrive` does. */
@@ -160,6 +169,17 @@ export class TaskQueue {
   auditLog(): AuditLog {
     const { redis, prefix } = this.options;
     return new AuditLog(this.#shards.get(0).client, auditKeys(prefix, isCluster(redis)));
+  }
+
+  /** Which sends failed lately, for the API. */
+  async withFailures<T>(work: (store: FailureStore) => Promise<T>): Promise<T> {
+    return this.#speakLong(() => work(this.failureStore()));
+  }
+
+  /** @throws RequestError redis_unavailable while Redis has not answered yet */
+  failureStore(): FailureStore {
+    const { redis, prefix } = this.options;
+    return new FailureStore(this.#shards.get(0).client, statsKeys(prefix, isCluster(redis)));
   }
 
   /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. */

@@ -1,11 +1,12 @@
-import { readProgress, type DeferralNote, type LogEntry, type TaskProgress } from '../../domain/task/attempt-record.js';
+import { readProgress, type DeferralNote, type EditMark, type LogEntry, type TaskProgress } from '../../domain/task/attempt-record.js';
 import { deferralReasons } from '../../domain/task/deferral.js';
 import type { Task, TaskState } from '../../domain/task/task.js';
+import { decodeEditLog } from './edit-log.js';
 import { decodeCompletion, decodeLogField, type Completion } from './log-codec.js';
 import { dueAtOfScore } from '../engine/due-score.js';
 import { jobField } from '../engine/job-fields.js';
 import type { Shard } from '../engine/shard.js';
-import { decodeTask, UnreadableTaskError, type StoredOptions } from './task-codec.js';
+import { decodeTask, editsOf, UnreadableTaskError, type StoredOptions } from './task-codec.js';
 import { jobIdOf } from '../names.js';
 import { delayBeforeAttemptMs, wholeMs } from '../../domain/task/retry-policy.js';
 
@@ -25,6 +26,22 @@ export interface TaskView {
   /** The oldest entry comes first; earlier runs come before this one. */
   readonly log: readonly LogEntry[];
   readonly completion: Completion | undefined;
+  /** How often it was changed in its life. */
+  readonly edits: number;
+  /** The last changes, the oldest first. */
+  readonly editMarks: readonly EditMark[];
+  readonly stored: StoredJob;
+}
+
+/** What stands in Redis of the job, as far as a change of the task has to know whether it is still the same: see edit-task.ts. */
+export interface StoredJob {
+  /** Fields of the job as they stand there; '' for one that is not there. */
+  readonly options: string;
+  readonly createdAt: string;
+  readonly attemptsMade: string;
+  readonly edits: string;
+  /** Bytes of its data. */
+  readonly dataBytes: number;
 }
 
 /**
@@ -47,7 +64,8 @@ export async function readTask(shard: Shard, taskId: string, maxBytes: number): 
   const data = hash[jobField.data];
   if (data === undefined) return undefined;
 
-  const task = decodeTask(parseData(data));
+  const parsed = parseData(data);
+  const task = decodeTask(parsed);
   const current = decodeLogField(hash[jobField.log]);
   const fromLog = readProgress(current, storedOptions(hash[jobField.options]).run ?? 1);
   const createdAt = Number(hash[jobField.createdAt]);
@@ -70,6 +88,15 @@ export async function readTask(shard: Shard, taskId: string, maxBytes: number): 
     worker: hash[jobField.worker],
     log: [...decodeLogField(hash[jobField.history]), ...current],
     completion,
+    edits: editsOf(parsed),
+    editMarks: decodeEditLog(hash[jobField.editLog]),
+    stored: {
+      options: hash[jobField.options] ?? '',
+      createdAt: hash[jobField.createdAt] ?? '',
+      attemptsMade: hash[jobField.attemptsMade] ?? '',
+      edits: hash[jobField.edits] ?? '',
+      dataBytes: Buffer.byteLength(data),
+    },
   };
 }
 

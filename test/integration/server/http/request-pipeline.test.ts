@@ -183,12 +183,12 @@ describe('the request pipeline', () => {
 
     const options: readonly (readonly [path: string, allow: string])[] = [
       ['/tasks', 'POST, OPTIONS'],
-      ['/tasks/batch', 'GET, HEAD, POST, DELETE, OPTIONS'],
-      ['/tasks/x', 'GET, HEAD, DELETE, OPTIONS'],
+      ['/tasks/batch', 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'],
+      ['/tasks/x', 'GET, HEAD, PATCH, DELETE, OPTIONS'],
       ['/destinations/x', 'GET, HEAD, PUT, DELETE, OPTIONS'],
       ['/health', 'GET, HEAD, OPTIONS'],
       ['/admin/queues', 'GET, HEAD, OPTIONS'],
-      ['*', 'GET, HEAD, POST, PUT, DELETE, OPTIONS'],
+      ['*', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'],
     ];
     for (const [path, allow] of options) {
       it(`OPTIONS ${path} is 204, allows ${allow}, and no other origin anything`, async () => {

@@ -151,6 +151,48 @@ describe('POST /tasks/:id/retry', () => {
     expect(new Set(again.map(({ headers }) => headers['x-retry-run']))).to.deep.equal(new Set(['2']));
   });
 
+  it('starts a task anew whatever it died of: with all retries, no stalls, and nothing of its first life in what is shown', async () => {
+    // No circuit counts it.
+    receiver.on('/hook', { kind: 'answer', status: 404 });
+    await service.startWorker();
+    const parking = (): WireTask => {
+      const { dead_destination: _none, ...task } = waiting({ id: uniqueId('parked'), max_retries: 2, base_delay: 0.01, on_exhausted: 'park' });
+      return task;
+    };
+    const tasks = { exhausted: parking(), poison: parking(), dead: waiting({ max_retries: 2, base_delay: 0.01, dead_destination: { url: receiver.url('/dead') } }) };
+    for (const task of Object.values(tasks)) await submitNew(service.baseUrl, task);
+    const [shard] = await service.queue.shards();
+    // As if twelve workers had died with it.
+    await service.redis.hset(shard?.keys.job(tasks.poison.id) ?? '', jobField.stalls, 12);
+    for (const { id } of Object.values(tasks)) await retryNow(service.baseUrl, id);
+    for (const [id, state] of [[tasks.exhausted.id, 'parked'], [tasks.poison.id, 'parked'], [tasks.dead.id, 'dead_lettered']] as const) await waitForState(service.baseUrl, id, state);
+    expect((await getTask(service.baseUrl, tasks.poison.id)).dead_reason).to.equal('poison');
+    let goOn: () => void = () => undefined;
+    const after = new Promise<void>((resolve) => (goOn = resolve));
+    const failed = new Set<string>();
+    receiver.on('/hook', ({ taskId }) => {
+      const isFirst = !failed.has(taskId);
+      failed.add(taskId);
+      return { kind: 'answer', status: isFirst ? 404 : 200, after };
+    });
+    for (const { id } of Object.values(tasks)) {
+      const sends = receiver.requestsFor(id).length;
+      await expectSent(id, { state: 'scheduled', run: 2 });
+      await eventually(async () => {
+        const shown = await getTask(service.baseUrl, id);
+        expect(shown).to.deep.include({ state: 'delivering', phase: 'delivery', attempt: 0, finished_at: null, dead_reason: null });
+        expect(receiver.requestsFor(id)).to.have.lengthOf(sends + 1);
+      });
+      const hash = await service.redis.hgetall(shard?.keys.job(id) ?? '');
+      for (const field of [jobField.failure, jobField.stalls, jobField.finishedAt, jobField.failedReason]) expect(hash, field).to.not.have.property(field);
+    }
+    goOn();
+    for (const { id } of Object.values(tasks)) {
+      const shown = await waitForState(service.baseUrl, id, 'delivered');
+      expect(shown).to.include({ attempt: 1, run: 2, dead_reason: null });
+    }
+  });
+
   it('raises the run by one when it is asked ten times at once', async () => {
     await service.startWorker();
     const dead = await submitted(httpTask(receiver.url('/hook'), { dead_destination: { url: receiver.url('/dead') } }), 'dead_lettered');

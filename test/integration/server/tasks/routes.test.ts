@@ -133,8 +133,8 @@ describe('paths and methods that do not exist', () => {
     ['GET', '/tasks/%zz', 400, 'invalid_request', null],
     ['GET', '/tasks/%ff', 400, 'invalid_request', null],
     ['PUT', '/tasks', 405, 'method_not_allowed', 'POST, OPTIONS'],
-    ['PUT', '/tasks/x', 405, 'method_not_allowed', 'GET, HEAD, DELETE, OPTIONS'],
-    ['POST', '/tasks/x', 405, 'method_not_allowed', 'GET, HEAD, DELETE, OPTIONS'],
+    ['PUT', '/tasks/x', 405, 'method_not_allowed', 'GET, HEAD, PATCH, DELETE, OPTIONS'],
+    ['POST', '/tasks/x', 405, 'method_not_allowed', 'GET, HEAD, PATCH, DELETE, OPTIONS'],
     ['DELETE', '/tasks', 405, 'method_not_allowed', 'POST, OPTIONS'],
     ['DELETE', '/tasks/unknown', 404, 'task_not_found', null],
     ['DELETE', '/tasks/%ff', 400, 'invalid_request', null],
@@ -190,6 +190,7 @@ describe('GET /tasks/:id', () => {
       finished_at: null,
       waiting_for: { code: 'initial_delay', message: `the first send is at ${next_attempt_at ?? ''}` },
       dead_reason: null,
+      edits: 0,
       destination_type: 'http',
       destination: { url: 'http://***@127.0.0.1:9/hook?...' },
       dead_destination_type: 'http',
@@ -243,7 +244,7 @@ describe('GET /tasks/:id', () => {
     const [entry, ...more] = shown.timeline;
     expect(more).to.deep.equal([]);
     const { started_at, duration_ms, error, ...rest } = entry ?? {};
-    expect(rest).to.deep.equal({ run: 1, attempt: 0, phase: 'delivery', outcome: 'failed', error_code: 'http_server_error', http_status: 502, next: 'retry', worker: 'in-process-1' });
+    expect(rest).to.deep.equal({ kind: 'attempt', run: 1, attempt: 0, phase: 'delivery', outcome: 'failed', error_code: 'http_server_error', http_status: 502, next: 'retry', worker: 'in-process-1' });
     expect(error).to.match(/^http_server_error: .*bad gateway/);
     // Of another clock than the times, and each of the three is rounded.
     const roundedMs = 2;

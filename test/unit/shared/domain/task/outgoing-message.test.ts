@@ -46,6 +46,14 @@ describe('attemptToSend', () => {
     });
   });
 
+  it('says in a header how often a person has changed the task, in both phases, and nothing where nobody has', () => {
+    for (const log of [[record({})], exhausted]) {
+      const { headers } = attemptToSend(task, readProgress(log, 1), defaultPathMask, 3);
+      expect(headers).to.deep.equal({ ...sendAfter(log).headers, 'x-retry-edit': '3' });
+    }
+    expect(sendAfter([]).headers).to.not.have.property('x-retry-edit');
+  });
+
   it('sends a dead letter with the number of sends in the key, the same body and what happened', () => {
     expect(sendAfter(exhausted)).to.deep.equal({
       taskId: 't',

@@ -1,0 +1,125 @@
+import { hash } from 'node:crypto';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { UncheckedFields } from '../../shared/domain/destinations/destination-row.js';
+import { mergePatch, shownSubmissionOf, submissionOf } from '../../shared/domain/task/task-patch.js';
+import type { Task } from '../../shared/domain/task/task.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import { haveSameFields } from '../../shared/queue/tasks/task-codec.js';
+import type { TaskView } from '../../shared/queue/tasks/task-view.js';
+import { jsonAnswer } from '../http/answer.js';
+import { askedChange, type AskedChange } from '../http/asked-change.js';
+import type { BodyBudget } from '../http/body-budget.js';
+import { readJsonBody } from '../http/json-body.js';
+import type { LargeAnswers } from '../http/large-answers.js';
+import { performed, type Performed } from '../http/operator-action.js';
+import type { RequestContext } from '../http/request-context.js';
+import type { Route } from '../http/route.js';
+import { refuseEdit, taskNotFound } from './action-answers.js';
+import { dataInTurns } from './large-task.js';
+import { readPatch } from './patch-body.js';
+import type { ParseTask } from './schema.js';
+import { showTask, type ShowTaskParts } from './show-task.js';
+import { taskIdIn } from './task-id-in.js';
+
+export interface EditParts extends ShowTaskParts {
+  readonly parseTask: ParseTask;
+  readonly maxBodyBytes: number;
+  readonly bodyBudget: BodyBudget;
+  readonly largeAnswers: LargeAnswers;
+  readonly logger: Logger;
+}
+
+/** Between our look and the change the task may have been sent, or changed by others; give up after this. */
+const MAX_ROUNDS = 20;
+
+/** Calls that show and change what a client handed over. */
+export const editRoutes: readonly Route<EditParts>[] = [
+  {
+    method: 'PATCH',
+    path: '/tasks/:id',
+    role: 'operate',
+    body: 'merge_patch',
+    query: ['reason'],
+    operationId: 'editTask',
+    metricLabel: '/tasks/:id',
+    handle: async (context, parts) => {
+      const id = taskIdIn(context);
+      const asked = askedChange(context);
+      const held = parts.bodyBudget.open(context.request);
+      try {
+        const patch = readPatch(await readJsonBody(context.request, parts.maxBodyBytes, { code: 'invalid_task', large: { held, turns: parts.turns } }));
+        const before = await findTask(id, context, parts);
+        const isSame = haveSameFields(changed(before, patch, parts), before.task);
+        const operation = { action: 'task.edit', target: { type: 'task', id }, asked } as const;
+        // A request that changes nothing leaves no trace: it may be one whose answer was lost.
+        const view = isSame ? before : await performed(context, parts, operation, () => edit(before, patch, { context, asked, parts }));
+        return await showTask(view, false, parts);
+      } finally {
+        held.release();
+      }
+    },
+  },
+  {
+    method: 'GET',
+    path: '/tasks/:id/submission',
+    role: 'read',
+    body: 'none',
+    query: [],
+    operationId: 'readSubmission',
+    metricLabel: '/tasks/:id/submission',
+    handle: async (context, parts) => {
+      const { task } = await findTask(taskIdIn(context), context, parts);
+      return jsonAnswer(200, shownSubmissionOf(task));
+    },
+  },
+];
+
+async function findTask(id: string, { response }: RequestContext, { queue, largeAnswers }: EditParts): Promise<TaskView> {
+  const view = await queue.find(id, () => largeAnswers.whenRoom(response));
+  if (view === undefined) throw taskNotFound(id);
+  return view;
+}
+
+/** The task with the changes, checked as a whole. @throws RequestError invalid_task, too_large */
+function changed({ task, progress, finishedAt }: TaskView, patch: UncheckedFields, { parseTask }: EditParts): Task {
+  const after = parseTask(mergePatch(task, patch));
+  if (after.deadDestination === undefined && progress.phase === 'dead' && finishedAt === undefined) {
+    const message = 'dead_destination is required: the retries of this task are over, and its dead letter is under way';
+    throw new RequestError('invalid_task', message, [{ field: 'dead_destination', message }]);
+  }
+  return after;
+}
+
+interface Editing {
+  readonly context: RequestContext;
+  readonly asked: AskedChange;
+  readonly parts: EditParts;
+}
+
+/** @returns the task after the change, and which fields differ. @throws RequestError task_not_found, being_sent, finished, and those of `changed` */
+async function edit(found: TaskView, patch: UncheckedFields, { context, asked, parts }: Editing): Promise<Performed<TaskView>> {
+  const { id } = found.task;
+  let before = found;
+  for (let round = 1; round <= MAX_ROUNDS; round += 1) {
+    const after = changed(before, patch, parts);
+    // Another call has made the same change meanwhile.
+    if (haveSameFields(after, before.task)) return { result: before, isUnchanged: true };
+    const data = await dataInTurns(after, before.edits + 1, parts.turns);
+    const result = await parts.queue.edit({ before, after, data, by: asked.by });
+    if (result.kind !== 'changed' && result.kind !== 'edited') throw refuseEdit(id, result);
+    const now = await findTask(id, context, parts);
+    if (result.kind === 'edited') return { result: now, fields: differingFields(before.task, after) };
+    before = now;
+  }
+  throw new RequestError('redis_unavailable', 'the task was changed again and again by others');
+}
+
+/** For the audit. A message may have megabytes, so its hash stands for it. */
+function differingFields(before: Task, after: Task): NonNullable<Performed<unknown>['fields']> {
+  const isSameMessage = before.messageData === after.messageData;
+  const fieldsOf = (task: Task): UncheckedFields => {
+    const { message_data: _message, ...fields } = submissionOf(task);
+    return isSameMessage ? fields : { ...fields, message_data: hash('sha256', task.messageData, 'base64url') };
+  };
+  return { before: fieldsOf(before), after: fieldsOf(after) };
+}

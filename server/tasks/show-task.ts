@@ -1,0 +1,37 @@
+import { flowDue } from '../../shared/domain/flow/flow-key.js';
+import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
+import type { Clock } from '../../shared/domain/ports.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { TaskView } from '../../shared/queue/tasks/task-view.js';
+import type { FleetSettings } from '../flow/fleet-settings.js';
+import { jsonAnswer, type Answer } from '../http/answer.js';
+import type { WorkTurns } from '../http/work-turns.js';
+import { hasLargeMessage } from './large-task.js';
+import { toWireTask } from './view.js';
+import { namesOf, type WaitingFacts } from './waiting-for.js';
+
+export interface ShowTaskParts {
+  readonly queue: TaskQueue;
+  readonly fleetSettings: Pick<FleetSettings, 'view'>;
+  readonly clock: Clock;
+  /** What is shown of the paths of urls. */
+  readonly mask: PathMask;
+  readonly turns: WorkTurns;
+}
+
+/** The answer that shows a task, with why it waits. */
+export async function showTask(view: TaskView, includesMessage: boolean, parts: ShowTaskParts): Promise<Answer> {
+  const { clock, mask, turns } = parts;
+  const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, parts);
+  // To decode a message of 6 MiB took 15 ms of this turn, and to print it takes as long.
+  if (hasLargeMessage(view.task)) await turns.next();
+  return jsonAnswer(200, toWireTask(view, { includesMessage, now: clock(), waiting, mask }));
+}
+
+async function findObstacles({ task, progress }: TaskView, { queue, fleetSettings, mask }: ShowTaskParts): Promise<WaitingFacts> {
+  const { defaultBrokers, circuit } = await fleetSettings.view();
+  const flow = flowDue(task, progress.phase, defaultBrokers, mask);
+  const snapshot = await queue.withFlow((store) => store.snapshot(flow === undefined ? [EVERYTHING] : namesOf(flow)));
+  return { flow, snapshot, rules: circuit };
+}
