@@ -15,7 +15,8 @@ Listens on 127.0.0.1, prints every request and answers it.
   --delay <ms>        wait before every answer                (default 0)
   --help              show this
 
-Tasks are told apart by the header x-retry-task-id. Ctrl-C ends it.
+Tasks are told apart by the header x-retry-task-id. A message that was accepted before is
+dropped: the same task, run (x-retry-run) and edit (x-retry-edit). Ctrl-C ends it.
 
 Example: every task fails twice, then succeeds
   node examples/receiver.mjs --fail 2
@@ -57,6 +58,15 @@ function header(request, name) {
   return Buffer.from(request.headers[name] ?? '', 'latin1').toString('utf8');
 }
 
+/**
+ * One text for one message, whatever attempt brings it. A message that was handed over again on purpose has another run, and one that a person
+ * has corrected has another edit. A dead letter is a message of its own.
+ */
+function messageName(request) {
+  const [taskId, run, edit] = ['x-retry-task-id', 'x-retry-run', 'x-retry-edit'].map((name) => header(request, name));
+  return taskId === '' ? undefined : JSON.stringify([taskId, run, edit || '0', header(request, 'x-retry-dead-reason') !== '']);
+}
+
 /** Control characters made visible, so that a message cannot play tricks on the terminal. */
 function printable(text) {
   const line = text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
@@ -72,6 +82,8 @@ try {
 }
 
 const requestsByTask = new Map();
+/** A real receiver keeps this with its data, and for as long as the service keeps finished tasks (DELIVERED_RETENTION). */
+const acceptedMessages = new Set();
 
 const server = createServer((request, response) => {
   const pieces = [];
@@ -82,11 +94,14 @@ const server = createServer((request, response) => {
     const count = (requestsByTask.get(taskId) ?? 0) + 1;
     requestsByTask.set(taskId, count);
     const status = count <= options.failures ? options.status : 200;
+    const message = messageName(request);
+    const isKnown = acceptedMessages.has(message);
+    if (message !== undefined && status === 200) acceptedMessages.add(message);
 
     const time = new Date().toISOString().slice(11, 23);
     const key = printable(header(request, 'x-message-key')) || '-';
     const attempt = printable(header(request, 'x-retry-attempt')) || '-';
-    console.log(`${time}  ${status}  key ${key}  attempt ${attempt}  ${printable(Buffer.concat(pieces).toString('utf8'))}`);
+    console.log(`${time}  ${status}  key ${key}  attempt ${attempt}  ${isKnown ? '(dropped, seen before) ' : ''}${printable(Buffer.concat(pieces).toString('utf8'))}`);
 
     setTimeout(() => {
       const headers = { 'content-type': 'text/plain' };

@@ -1,7 +1,6 @@
 import { flowDue } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
-import type { Clock } from '../../shared/domain/ports.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';
@@ -14,7 +13,6 @@ import { namesOf, type WaitingFacts } from './waiting-for.js';
 export interface ShowTaskParts {
   readonly queue: TaskQueue;
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
-  readonly clock: Clock;
   /** What is shown of the paths of urls. */
   readonly mask: PathMask;
   readonly turns: WorkTurns;
@@ -22,11 +20,11 @@ export interface ShowTaskParts {
 
 /** The answer that shows a task, with why it waits. */
 export async function showTask(view: TaskView, includesMessage: boolean, parts: ShowTaskParts): Promise<Answer> {
-  const { clock, mask, turns } = parts;
+  const { mask, turns } = parts;
   const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, parts);
   // To decode a message of 6 MiB took 15 ms of this turn, and to print it takes as long.
   if (hasLargeMessage(view.task)) await turns.next();
-  return jsonAnswer(200, toWireTask(view, { includesMessage, now: clock(), waiting, mask }));
+  return jsonAnswer(200, toWireTask(view, { includesMessage, waiting, mask }));
 }
 
 async function findObstacles({ task, progress }: TaskView, { queue, fleetSettings, mask }: ShowTaskParts): Promise<WaitingFacts> {

@@ -197,6 +197,30 @@ describe('README.md and docs, pasted as they stand', function () {
     await waitForState(service.baseUrl, 'order-1003', 'delivered', { withinMs: 20_000 });
   });
 
+  it('changes a parked task, starts it again, and sends it changed', async () => {
+    const { port } = receiver;
+    await receiver.stop();
+    await paste('park');
+    await waitForState(service.baseUrl, 'order-1003', 'parked', { withinMs: 20_000 });
+    receiver = await ReadmeReceiver.start([], port);
+    const changed = JSON.parse(await paste('edit')) as { state: string; edits: number; policy: { max_retries: number } };
+    expect([changed.state, changed.edits, changed.policy.max_retries]).to.deep.equal(['parked', 1, 4]);
+    await call(service.baseUrl, '/tasks/order-1003/retry', { method: 'POST' });
+    await waitForState(service.baseUrl, 'order-1003', 'delivered', { withinMs: 20_000 });
+  });
+
+  it('tells what fails', async () => {
+    const [now, shown] = [JSON.parse(await paste('failures')) as object, answerShownFor('failures')];
+    expect(Object.keys(now)).to.deep.equal(Object.keys(shown));
+  });
+
+  it('begins one run for two requests with the same Idempotency-Key', async () => {
+    const answers = (await paste('idempotency-key')).replaceAll('}{', '}\n{').trimEnd().split('\n').map((line) => JSON.parse(line) as { run: number; is_duplicate: boolean });
+    const [first] = answers;
+    expect(answers.map(({ run, is_duplicate: isDuplicate }) => [run, isDuplicate])).to.deep.equal([[first?.run, false], [first?.run, true]]);
+    await waitForState(service.baseUrl, 'order-1003', 'delivered', { withinMs: 20_000 });
+  });
+
   it('counts the tasks, under the names that API.md explains', async () => {
     const { counts, oldest_due_ms: oldest, workers } = JSON.parse(await paste('stats')) as { counts: object; oldest_due_ms: unknown; workers: unknown };
     const shown = answerShownFor('stats') as { counts: object };

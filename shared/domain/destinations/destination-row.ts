@@ -32,7 +32,7 @@ interface RowBase<D extends AnyDestination, W extends object, R extends object> 
   parse(wire: W): D;
   /** The opposite of parse: the wire form as it was submitted, with its secrets. It never throws. */
   unparse(destination: D): W;
-  /** The same with *** in place of each secret: see hidden-secret.ts. Left out for a type that has none. */
+  /** The same with *** in place of each secret: see hidden-login.ts. Left out for a type that has none. */
   hideSecrets?(wire: W): W;
   /**
    * Puts the secrets of the destination before a change where the new one has ***, as long as it goes to the same scheme, host and

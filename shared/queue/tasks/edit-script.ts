@@ -27,7 +27,7 @@ export const { keys: PRIORITY_KEYS, values: PRIORITY_VALUES } = bullmqScripts.ch
  *
  * KEYS BullMQ's changePriority, then job, delayed, completed, failed, waiting lists. ARGV BullMQ's (the third is the job id), then what was read:
  * edits, attempts made, creation time, options (texts, '' for none) and bytes of the data; 1 when the priority differs; key prefix of waiting
- * lists; search fields or ''; then fields and values in turn.
+ * lists; search fields or ''; the list of changes before and behind the time of this one; then fields and values in turn.
  * @returns {code, return value of what had completed before, or ''}
  */
 export function editScript(bullmq: DefinedScripts): LuaScript {
@@ -53,8 +53,8 @@ if field('${jobField.edits}') ~= ${value(1)} or field('${jobField.attemptsMade}'
   return {${EDIT.changed}, ''}
 end
 local fields = {}
-for index = ${PRIORITY_VALUES + 9}, #ARGV do fields[#fields + 1] = ARGV[index] end
-redis.call('HSET', job, unpack(fields))
+for index = ${PRIORITY_VALUES + 11}, #ARGV do fields[#fields + 1] = ARGV[index] end
+redis.call('HSET', job, '${jobField.editLog}', ${value(9)} .. string.format('%d', now) .. ${value(10)}, unpack(fields))
 if ${value(8)} == '' then redis.call('HDEL', job, '${jobField.search}') else redis.call('HSET', job, '${jobField.search}', ${value(8)}) end
 if ${value(6)} == '1' then changePriority(KEYS, ARGV) end
 local waitingList = redis.call('HGET', job, '${jobField.waitingList}')

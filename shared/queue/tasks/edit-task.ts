@@ -1,6 +1,5 @@
 import type { Actor } from '../../domain/actor.js';
 import type { PathMask } from '../../domain/destinations/path-mask.js';
-import type { EditMark } from '../../domain/task/attempt-record.js';
 import type { Task } from '../../domain/task/task.js';
 import { jobField } from '../engine/job-fields.js';
 import { recordPriorityChange } from '../engine/priority-change.js';
@@ -36,13 +35,11 @@ export interface EditedTask {
 /**
  * Puts other content into a task, if it is still as it was read; the script is atomic. What was first accepted stays noted (`sha`):
  * a submission that is repeated is compared with that.
- * @param now milliseconds since the epoch
  */
-export async function editTask({ client, keys, queue }: Shard, { before, after, data, by }: EditedTask, { now, deadAttempts, mask }: { readonly now: number; readonly deadAttempts: number; readonly mask: PathMask }): Promise<Edit> {
+export async function editTask({ client, keys, queue }: Shard, { before, after, data, by }: EditedTask, { deadAttempts, mask }: { readonly deadAttempts: number; readonly mask: PathMask }): Promise<Edit> {
   const { id } = after;
   const { stored, progress, editMarks } = before;
   const edit = before.edits + 1;
-  const mark: EditMark = { kind: 'edited', run: progress.run, at: now, by, edit };
   const priority = jobPriorityOf(after);
   const differsInPriority = after.isPriority !== before.task.isPriority;
   const fields = {
@@ -50,7 +47,6 @@ export async function editTask({ client, keys, queue }: Shard, { before, after, 
     [jobField.name]: jobNameOf(after, mask),
     [jobField.options]: optionsOf(stored.options, after, deadAttempts, differsInPriority ? priority : undefined),
     [jobField.edits]: edit,
-    [jobField.editLog]: encodeEditLog([...editMarks, mark]),
   };
   const { args: recorded } = await recordPriorityChange(queue, jobIdOf(id), priority);
   // BullMQ's own arguments: texts and numbers.
@@ -61,6 +57,7 @@ export async function editTask({ client, keys, queue }: Shard, { before, after, 
     ...args.slice(PRIORITY_KEYS, PRIORITY_KEYS + PRIORITY_VALUES),
     ...[stored.edits, stored.attemptsMade, stored.createdAt, stored.options, stored.dataBytes],
     ...[differsInPriority ? 1 : 0, keys.waitingList(''), packSearchFields(searchFieldsOf(after, Buffer.byteLength(after.messageData), mask)) ?? ''],
+    ...encodeEditLog(editMarks, { kind: 'edited', run: progress.run, by, edit }),
     ...Object.entries(fields).flat(),
   ]);
   // The script's own answer: see edit-script.ts.

@@ -123,8 +123,8 @@ export class TaskQueue {
 
   /** Changes a task that waits, is parked or a dead letter, if it is still as it was read. */
   async edit(edited: EditedTask): Promise<Edit> {
-    const { clock, deadAttempts, mask = defaultPathMask } = this.options;
-    return this.#speak(() => editTask(this.#shardOf(edited.after.id), edited, { now: clock(), deadAttempts, mask }));
+    const { deadAttempts, mask = defaultPathMask } = this.options;
+    return this.#speak(() => editTask(this.#shardOf(edited.after.id), edited, { deadAttempts, mask }));
   }
 
   /** Makes a waiting task due now. It starts a dead or parked one again, as `redrive` does. */
