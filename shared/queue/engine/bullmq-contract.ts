@@ -51,6 +51,17 @@ export const CALLERS_TIME = [
   ['moveStalledJobsToWait', 3],
 ] as const satisfies readonly (readonly [BullmqScriptName, number])[];
 
+/** How scripts write and read when a delayed job is due: the texts that due-score.ts follows. */
+export const DUE_SCORES = [
+  ['addDelayedJob', 'local minScore = delayedTimestamp * 0x1000'],
+  ['moveToDelayed', 'local minScore = delayedTimestamp * 0x1000'],
+  ['moveToFinished', 'local minScore = delayedTimestamp * 0x1000'],
+  ['moveToActive', '(timestamp + 1) * 0x1000 - 1'],
+  ['moveToDelayed', '(timestamp + 1) * 0x1000 - 1'],
+  ['moveToFinished', '(timestamp + 1) * 0x1000 - 1'],
+  ['retryJob', '(timestamp + 1) * 0x1000 - 1'],
+] as const satisfies readonly (readonly [BullmqScriptName, string])[];
+
 /**
  * Methods of BullMQ's that are replaced, or that have to call those that are (bounded-reconnect.ts, watched-calls.ts,
  * lock-renewal.ts), or whose state is used (delivering-worker.ts), and a call that each of them makes.

@@ -1,4 +1,4 @@
-import { BULLMQ_VERSION, bullmqScripts, CALLERS_TIME, FINISH_OWN_KEYS, loopMethods, PUT_BACK_JOB, STALL_KEYS, type BullmqScriptName, type LoopMethodName, type ScriptShape } from './bullmq-contract.js';
+import { BULLMQ_VERSION, bullmqScripts, CALLERS_TIME, DUE_SCORES, FINISH_OWN_KEYS, loopMethods, PUT_BACK_JOB, STALL_KEYS, type BullmqScriptName, type LoopMethodName, type ScriptShape } from './bullmq-contract.js';
 import { bullmqScript, type DefinedScript, type DefinedScripts } from './defined-scripts.js';
 import type { EngineFacts } from './engine-facts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
@@ -15,7 +15,7 @@ import { takeOverScript } from './take-over-script.js';
  * @throws EngineMismatchError that names everything that differs
  */
 export function checkEngine(facts: EngineFacts): void {
-  const findings = [...checkVersion(facts), ...checkShapes(facts), ...checkCalls(facts), ...checkTimes(facts), ...checkPatches(facts), ...checkJobs(facts), ...checkLoop(facts)];
+  const findings = [...checkVersion(facts), ...checkShapes(facts), ...checkCalls(facts), ...checkTimes(facts), ...checkScores(facts), ...checkPatches(facts), ...checkJobs(facts), ...checkLoop(facts)];
   if (findings.length > 0) throw new EngineMismatchError([...new Set(findings)]);
 }
 
@@ -64,6 +64,10 @@ function checkTimes({ scripts }: EngineFacts): string[] {
   return CALLERS_TIME.flatMap(([name, value]) =>
     findingsOf(() => (new RegExp(`\\bARGV\\[${value}\\]\\s+timestamp\\b`).test(bullmqScript(scripts, name).lua) ? [] : [`bullmq: expected the time as value ${value} of the script ${name}, found it nowhere`])),
   );
+}
+
+function checkScores({ scripts }: EngineFacts): string[] {
+  return DUE_SCORES.flatMap(([name, text]) => findingsOf(() => (bullmqScript(scripts, name).lua.includes(text) ? [] : [`bullmq: expected ${text} in the script ${name}, found it nowhere`])));
 }
 
 function shapeOf(script: string): ScriptShape | undefined {

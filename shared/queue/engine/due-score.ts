@@ -1,5 +1,5 @@
-/** BullMQ keeps the due time of a delayed job as milliseconds * 4096 + a running number. */
-const SCORE_PER_MS = 0x1000;
+/** BullMQ keeps the due time of a delayed job as milliseconds * 4096 + a running number. Our Lua reckons with it, too. */
+export const SCORE_PER_MS = 0x1000;
 
 /** Milliseconds since the epoch. @param score as Redis writes it */
 export function dueAtOfScore(score: string): number {

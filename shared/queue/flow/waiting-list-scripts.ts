@@ -1,5 +1,6 @@
 import { PUT_BACK_JOB } from '../engine/bullmq-contract.js';
 import type { DefinedScripts } from '../engine/defined-scripts.js';
+import { SCORE_PER_MS } from '../engine/due-score.js';
 import { jobField } from '../engine/job-fields.js';
 import type { LuaScript } from '../engine/lua-script.js';
 import { nowMs } from '../engine/now-ms.js';
@@ -54,7 +55,7 @@ local function makeDue(delayed, job, id, listed)
   -- deferred by a worker whose clock is ahead: no other worker would find it due until then.
   local since = tonumber(listed)
   if since < 0 then since = since + ${PRIORITY_AHEAD_MS} end
-  local due = math.min(since, now) * 0x1000
+  local due = math.min(since, now) * ${SCORE_PER_MS}
   if tonumber(score) > due then redis.call('ZADD', delayed, due, id) end
   return true
 end
@@ -66,7 +67,7 @@ end
  * KEYS 1 waiting list, 2 waiting lists, 3 delayed, 4 marker. ARGV 1 key prefix of jobs, 2 how many, 3 flow key.
  * @returns {jobs that are due now, jobs left in the waiting list}
  */
-const wakeLane = `${nowMs}${makeDueFunction}
+const wakeFirstJobs = `${nowMs}${makeDueFunction}
 local woken, want, looks = 0, tonumber(ARGV[2]), 500
 while woken < want and looks > 0 do
   looks = looks - 1
@@ -83,7 +84,7 @@ return {woken, left}
 /**
  * The same for one job, if it is in the waiting list.
  *
- * KEYS as in wakeLane. ARGV 1 key prefix of jobs, 2 job id, 3 flow key.
+ * KEYS as in wakeFirstJobs. ARGV 1 key prefix of jobs, 2 job id, 3 flow key.
  * @returns 1 when it is due now
  */
 const wakeJob = `${nowMs}${makeDueFunction}
@@ -164,7 +165,7 @@ for nth, id in ipairs(found) do
   if waitingList then
     local job, seen = ARGV[1] .. id, seenOf[nth]
     redis.call('ZREM', KEYS[1], id)
-    redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * 0x1000, id)
+    redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * ${SCORE_PER_MS}, id)
     redis.call('HSET', job, '${jobField.deferredAt}', seen[4] or '0', '${jobField.waitsFor}', reasonOf[waitingList], '${jobField.waitingList}', waitingList)
     -- They keep the order of the queue, except those that have been in a waiting list before.
     local since = tonumber(string.match(seen[5] or '', [[\\"kind\\":\\"deferral\\",.-\\"since\\":(%d+)]]) or ARGV[3] + nth / 1000)
@@ -177,7 +178,7 @@ return {#found, deferred}
 `;
 
 /** KEYS 1 waiting lists. ARGV 1 how many. @returns flow keys, any of them */
-const someLanes = `return redis.call('ZRANDMEMBER', KEYS[1], ARGV[1])`;
+const someWaitingLists = `return redis.call('ZRANDMEMBER', KEYS[1], ARGV[1])`;
 
 /**
  * How many jobs wait in the oldest waiting lists, and in those that are named.
@@ -203,9 +204,9 @@ return found
 `;
 
 export const waitingListScripts = {
-  krsWakeWaitingList: { numberOfKeys: 4, lua: wakeLane },
+  krsWakeWaitingList: { numberOfKeys: 4, lua: wakeFirstJobs },
   krsWakeWaitingJob: { numberOfKeys: 4, lua: wakeJob },
   krsBulkDefer: { numberOfKeys: 3, lua: bulkDefer },
-  krsSomeWaitingLists: { numberOfKeys: 1, lua: someLanes },
+  krsSomeWaitingLists: { numberOfKeys: 1, lua: someWaitingLists },
   krsWaitingListDepths: { numberOfKeys: 1, lua: waitingListDepths },
 } as const;

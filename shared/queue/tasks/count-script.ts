@@ -1,3 +1,4 @@
+import { SCORE_PER_MS } from '../engine/due-score.js';
 import type { LuaScript } from '../engine/lua-script.js';
 import { jobDueAtLua } from './job-due.js';
 
@@ -24,7 +25,7 @@ end
 local overdue = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[1])
 if overdue > 0 then
   local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-  look(first[1], math.floor(tonumber(first[2]) / 0x1000))
+  look(first[1], math.floor(tonumber(first[2]) / ${SCORE_PER_MS}))
 end
 look(redis.call('ZRANGE', KEYS[2], 0, 0)[1], math.huge)
 look(redis.call('LINDEX', KEYS[3], -1), math.huge)

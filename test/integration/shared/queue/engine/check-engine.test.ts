@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq';
 import { expect } from 'chai';
 
-import { bullmqScripts, BULLMQ_VERSION, CALLERS_TIME, loopMethods } from '../../../../../shared/queue/engine/bullmq-contract.js';
+import { bullmqScripts, BULLMQ_VERSION, CALLERS_TIME, DUE_SCORES, loopMethods } from '../../../../../shared/queue/engine/bullmq-contract.js';
 import { checkEngine } from '../../../../../shared/queue/engine/check-engine.js';
 import { bullmqScript, definedScripts, type DefinedScript } from '../../../../../shared/queue/engine/defined-scripts.js';
 import { readEngineFacts, type EngineFacts } from '../../../../../shared/queue/engine/engine-facts.js';
@@ -70,6 +70,13 @@ describe('checkEngine', () => {
     it(`refuses a ${name} whose value ${value} is not the time: a worker would write the time over something else`, () => {
       const renamed = withScript(name, ({ lua, numberOfKeys }) => ({ numberOfKeys, lua: lua.replace(`ARGV[${value}]`, `ARGV[${value}] is something else, not the`) }));
       expect(findings(renamed)).to.deep.equal([`bullmq: expected the time as value ${value} of the script ${name}, found it nowhere`]);
+    });
+  }
+
+  for (const [name, text] of DUE_SCORES) {
+    it(`refuses a ${name} without ${text}: our scripts would make jobs due at another time`, () => {
+      const other = withScript(name, ({ lua, numberOfKeys }) => ({ numberOfKeys, lua: lua.replaceAll(text, text.replace('0x1000', '0x2000')) }));
+      expect(findings(other)).to.deep.equal([`bullmq: expected ${text} in the script ${name}, found it nowhere`]);
     });
   }
 
