@@ -43,7 +43,7 @@ interface Exchange {
 
 /**
  * One client's connection. Its requests are answered one after the other. Node would begin all requests of a piece of
- * input at once: 1,000 pipelined ones held up everybody for half a second.
+ * input at once: 1,000 pipelined ones held up all other clients for half a second.
  */
 export class Connection {
   /** A request has come on it, with all its headers. */

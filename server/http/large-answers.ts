@@ -9,7 +9,7 @@ const ROOM_WITHIN_MS = 4_000;
 
 /**
  * Bounds the memory for answers that are far larger than their requests. A client can ask for one with 100 bytes, and leave
- * it unread. So there has to be room before one is made. While there is none, those that nobody reads are cut off sooner
+ * it unread. So there has to be room before one is made. While there is none, those that are not read are cut off sooner
  * (connections.ts).
  */
 export class LargeAnswers {

@@ -7,7 +7,7 @@ const MAX_ENCODED = 12 * MAX_CHARACTERS;
 const RULE = `the header X-Operator must be one name of 1 to ${MAX_CHARACTERS} characters, percent-encoded UTF-8 (J%C3%BCrgen for J\u00fcrgen), without control characters`;
 
 /**
- * The name that the caller gives: the header X-Operator, `J%C3%BCrgen` -> `J\u00fcrgen`. It is a claim: whoever may change
+ * The name that the caller gives: the header X-Operator, `J%C3%BCrgen` -> `J\u00fcrgen`. It is a claim: a caller who may change
  * something may claim any name.
  * @returns null when there is none
  * @throws RequestError invalid_request

@@ -39,7 +39,7 @@ function faultOf(request: IncomingMessage): RequestError | undefined {
   const coding = headers['transfer-encoding'];
   if (coding === undefined) return undefined;
   if (httpVersionMinor === 0) return new RequestError('invalid_request', 'HTTP/1.0 knows no Transfer-Encoding');
-  // RFC 9112, 6.3: nobody can tell where such a body ends. 6.1: a coding that is not known. The parser looks at the last one alone.
+  // RFC 9112, 6.3: the end of such a body cannot be known. 6.1: a coding that is not known. The parser looks at the last one alone.
   if (!/(?:^|[\t ,])chunked$/i.test(coding)) return new RequestError('invalid_request', 'the last coding of Transfer-Encoding must be chunked');
   if (coding.length > 'chunked'.length) return new RequestError('unsupported_transfer_coding', 'Transfer-Encoding must be chunked, and nothing else');
   return undefined;

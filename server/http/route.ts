@@ -4,7 +4,7 @@ import type { RequestContext } from './request-context.js';
 
 /**
  * The body that a route reads, and its media types in the contract. `none`: no body is read. `reason`: it may be left out
- * (reason-body.ts).
+ * (readReasonBody of asked-change.ts).
  */
 export const mediaTypesOf = {
   none: [],

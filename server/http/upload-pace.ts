@@ -5,7 +5,7 @@ const PARTS = 30;
 
 /**
  * Judges how fast a large body comes. Without it, seven uploads of 31 MiB that stop before their last byte would hold the
- * budget for bodies for five minutes, and nobody else could upload.
+ * budget for bodies for five minutes, and no other client could upload.
  *
  * A body has to bring a thirtieth of the bytes that it holds within 10 s. A client that sends steadily, and is done within
  * the 300 s of a request, is always faster than that. Bodies that take nothing of the budget, 64 KiB at most, may be slow.

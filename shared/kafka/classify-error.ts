@@ -26,7 +26,7 @@ export class NoAnswerInTime extends Error {
   }
 }
 
-/** Within the limit of a send kafkajs has found no way to write the batch: the broker that leads its partition lets nobody in. */
+/** Within the limit of a send kafkajs has found no way to write the batch: the broker that leads its partition takes no connections. */
 export class NotSentInTime extends Error {
   constructor(limitMs: number) {
     super(`not sent: the broker was not ready for it within ${limitMs} ms`);

@@ -131,7 +131,7 @@ export class TopicConnection {
 
   /**
    * Asks how many partitions the topic has. kafkajs tells only its partitioner, so a message is sent to partition -1:
-   * kafkajs looks up the topic, finds no leader for -1, and sends nothing to anyone.
+   * kafkajs looks up the topic, finds no leader for -1, and sends nothing.
    */
   async learnPartitions(): Promise<void> {
     const { throttledForMs } = this;
@@ -296,7 +296,7 @@ export class TopicConnection {
   }
 
   #choose(partitionMetadata: PartitionMetadata[], key: Buffer): number {
-    // Whatever the hash.
+    // With one partition the hash of the key makes no difference.
     if (partitionMetadata.length <= 1) return 0;
     return this.#choosePartition({ topic: this.#topic, partitionMetadata, message: { key, value: null } });
   }
@@ -331,7 +331,7 @@ export class TopicConnection {
       // Waits for answers that may never come, and leaves half-closed sockets behind when the other side is frozen.
       await withinLimit(this.#producer.disconnect(), goodbyeLimitMs, () => new NoAnswerInTime('disconnect', goodbyeLimitMs));
     } catch {
-      // Whatever it is, the sockets are cut now, and no message depends on it any more.
+      // The sockets are cut now, whatever the error was, and no message depends on it any more.
     } finally {
       this.#sockets.destroy();
     }

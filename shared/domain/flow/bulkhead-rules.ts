@@ -58,7 +58,7 @@ export function mayStart(endpoint: EndpointLoad, host: HostLoad, inFlightTotal: 
 
 /** An endpoint may hold so many times the slots that its host has left. */
 const SHARE_OF_FREE = 3;
-/** So many sends may be in flight to an endpoint whose host has used up its share, where `allowsMinimum` says so. */
+/** So many sends may be in flight to an endpoint whose host has used up its share, where `mayGoBeyond` says so. */
 const ENDPOINT_MINIMUM = 2;
 /** All endpoints of a host together may go beyond its share by half of this part of the slots. */
 const BEYOND_PART = 1 / 16;

@@ -18,7 +18,7 @@ export interface FlowLimits {
 export interface Pause {
   /** Absent: a version that did not record it has paused the name. */
   readonly since?: number;
-  /** The pause is over at this time, without anybody's doing. Absent: it holds until somebody resumes the name. */
+  /** The pause is over at this time by itself. Absent: it holds until an operator resumes the name. */
   readonly until?: number;
   readonly by?: Actor;
   readonly reason?: string;

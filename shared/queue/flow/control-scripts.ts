@@ -72,7 +72,7 @@ return 1
 /**
  * Pauses the name. When it is paused already it stays so since then, and all else is replaced.
  *
- * ARGV 2 until (ms, '' = somebody resumes it), 3 who (JSON), 4 why ('' = not said).
+ * ARGV 2 until (ms, '' = an operator resumes it), 3 who (JSON), 4 why ('' = not said).
  * @returns 0: that time has passed, and nothing was changed
  */
 const setPause = `${policyChange}

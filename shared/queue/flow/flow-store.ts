@@ -33,7 +33,7 @@ export interface Permission {
 
 /** What an operator says with a pause. */
 export interface PauseOrder {
-  /** The time at which it is over by itself, ms since the epoch; undefined: somebody resumes the name. */
+  /** The time at which it is over by itself, ms since the epoch; undefined: an operator resumes the name. */
   readonly until: number | undefined;
   readonly by: Actor;
   readonly reason: string | undefined;

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { call } from '../../../support/tasks.js';
 
-// What they answer while Redis is away stands in ../../shared/queue/redis-outage.test.ts.
+// test/integration/shared/redis/redis-outage.test.ts tests their answers while Redis is away.
 describe('health', () => {
   let service: InProcessService;
   before(async () => { service = await InProcessService.ready(); });
