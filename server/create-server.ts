@@ -6,12 +6,14 @@ import type { Clock } from '../shared/domain/ports.js';
 import { ActivityCounter } from '../shared/domain/stats/activity-counter.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
+import { BulkActionsOfQueue } from '../shared/queue/bulk-actions/open-bulk-actions.js';
+import { bulkKeys } from '../shared/queue/names.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import { MemoryGuard } from '../shared/redis/memory-guard.js';
 import { askTimeWhenReady } from '../shared/redis/ask-time-when-ready.js';
 import { RedisClock } from '../shared/redis/redis-clock.js';
-import { connectRedis, type RedisClient } from '../shared/redis/redis-connection.js';
+import { connectRedis, isCluster, type RedisClient } from '../shared/redis/redis-connection.js';
 import { RefusalLog } from '../shared/redis/refusal-log.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { FleetSettings } from './flow/fleet-settings.js';
@@ -134,6 +136,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       largeAnswers,
       fleetSettings,
       statusReader,
+      bulkActions: new BulkActionsOfQueue(queue, bulkKeys(config.queuePrefix, isCluster(redis))),
       mask,
       board: createBoardServer(boardQueue, queue, { fleetSettings, mask }),
       clock,

@@ -1,4 +1,5 @@
 import { auditRoutes, type AuditParts } from './audit/routes.js';
+import { bulkActionRoutes, type BulkActionParts } from './bulk-actions/routes.js';
 import { flowRoutes, type FlowParts } from './flow/routes.js';
 import { healthRoutes, type HealthParts } from './health/routes.js';
 import type { Route } from './http/route.js';
@@ -11,7 +12,7 @@ import { taskRoutes, type TaskParts } from './tasks/routes.js';
 import { submitRoutes, type SubmitParts } from './tasks/submit-routes.js';
 
 /** Everything that the handlers of all routes need; create-server.ts makes it. */
-export type ApiParts = SubmitParts & TaskParts & EditParts & FlowParts & AuditParts & StatsParts & HealthParts & BoardParts;
+export type ApiParts = SubmitParts & TaskParts & EditParts & BulkActionParts & FlowParts & AuditParts & StatsParts & HealthParts & BoardParts;
 
 /**
  * All calls that the API answers. To add a route, add a row in the room that it belongs to. Tests compare the rows with
@@ -21,6 +22,7 @@ export const routeTable: readonly Route<ApiParts>[] = [
   ...submitRoutes,
   ...taskRoutes,
   ...editRoutes,
+  ...bulkActionRoutes,
   ...flowRoutes,
   ...auditRoutes,
   ...statsRoutes,

@@ -11,14 +11,18 @@ import { FailureCounter } from '../shared/domain/stats/failure-counter.js';
 import { defaultStallPolicy } from '../shared/domain/task/outcome.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
+import { openBulkActions } from '../shared/queue/bulk-actions/open-bulk-actions.js';
+import { bulkKeys } from '../shared/queue/names.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { FailureWriter } from '../shared/queue/stats/failure-writer.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import type { StandstillTimes } from '../shared/queue/engine/shard-standstill.js';
+import { readUsedShare } from '../shared/redis/memory-guard.js';
 import { RedisClock } from '../shared/redis/redis-clock.js';
-import { connectRedis } from '../shared/redis/redis-connection.js';
+import { connectRedis, isCluster } from '../shared/redis/redis-connection.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { closeAdapters, createAdapters } from './adapters/registry.js';
+import { BulkRunner } from './bulk-actions/bulk-runner.js';
 import { BrakeLog } from './delivery/brake-log.js';
 import type { DeliverTaskContext } from './delivery/deliver-task.js';
 import { DeliveryWorker } from './delivery/delivery-worker.js';
@@ -41,7 +45,7 @@ const OFFER_SLOTS_EVERY_MS = 500;
 /** The settings that a worker reads; those of the API are not among them. */
 export type WorkerConfig = Pick<
   Config,
-  'environment' | 'redis' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention'
+  'environment' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention'
 >;
 
 export interface WorkerDeps {
@@ -143,6 +147,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   const slots = (): number => slotShare(config.workerConcurrency, flowControl?.workers ?? 1);
   let janitor: Janitor | undefined;
   let takeOver: TakeOver | undefined;
+  let bulkRunner: BulkRunner | undefined;
   let offeringSlots: NodeJS.Timeout | undefined;
   let isStopping = false;
   let hasFault = false;
@@ -192,12 +197,14 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     janitor.start();
     takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), workerName, lockMs: config.stall.lockMs, clock, logger });
     takeOver.start();
+    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, bulkKeys(config.queuePrefix, isCluster(redis))), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, mask, isRedisAboveMark: async () => (await readUsedShare(redis)) > config.redisHighWater, logger });
+    bulkRunner.start();
   }
 
   async function drain(drainMs: number): Promise<void> {
     isStopping = true;
     clearInterval(offeringSlots);
-    await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop(), takeOver?.stop()]);
+    await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop(), takeOver?.stop(), bulkRunner?.stop()]);
     flowControl?.close();
     brakeLog.flush();
     await Promise.all([activityWriter.stop(), failureWriter.stop()]);

@@ -16,6 +16,8 @@ const MEDIUM_BYTES = 16_384;
 export interface BodyOptions {
   /** Of the refusal of a body that is too deep or too wide. The default is invalid_request. */
   readonly code?: RequestErrorCode;
+  /** See JsonThing. */
+  readonly mostStructural?: number;
   readonly large?: LargeBodyMeans;
 }
 
@@ -35,11 +37,11 @@ export interface LargeBodyMeans {
  * @param maxBytes largest size of the body
  * @throws RequestError unsupported_media_type, too_large, overloaded, invalid_json, and `code`
  */
-export async function readJsonBody(request: IncomingMessage, maxBytes: number, { code = 'invalid_request', large }: BodyOptions = {}): Promise<unknown> {
+export async function readJsonBody(request: IncomingMessage, maxBytes: number, { code = 'invalid_request', mostStructural, large }: BodyOptions = {}): Promise<unknown> {
   checkBodyHeaders(request, maxBytes, isJson, 'application/json');
   const body = await readBody(request, maxBytes, large);
   if (body.length === 0) throw new RequestError('invalid_json', 'the body is empty: send one JSON object');
-  const thing: JsonThing = { name: 'the body', code };
+  const thing: JsonThing = { name: 'the body', code, ...(mostStructural === undefined ? {} : { mostStructural }) };
   if (large === undefined || body.length < MEDIUM_BYTES) return parseJson(body, thing);
   if (body.length >= LARGE_BYTES) return parseLargeJson(body, thing, large.turns);
   if (large.turns.isUsedUp) await large.turns.whenFree();

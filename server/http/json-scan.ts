@@ -29,6 +29,9 @@ export class JsonScan {
   #structural = 0;
   #isInString = false;
 
+  /** @param most structural characters that a value may have */
+  constructor(private readonly most = MAX_STRUCTURAL_CHARACTERS) {}
+
   /**
    * Reads on. The bytes of a value may be handed over in steps, each of which begins where the last one has stopped.
    * @returns the position of the comma or the bracket behind the value; if that is not among the bytes, `to`, or one
@@ -77,7 +80,7 @@ export class JsonScan {
   /** Why the value must not be parsed, going by what was read so far. */
   get complaint(): string | undefined {
     if (this.#deepest > MAX_JSON_DEPTH) return TOO_DEEP;
-    if (this.#structural > MAX_STRUCTURAL_CHARACTERS) return `has more than ${MAX_STRUCTURAL_CHARACTERS} of the characters [ ] { } , : outside strings`;
+    if (this.#structural > this.most) return `has more than ${this.most} of the characters [ ] { } , : outside strings`;
     return undefined;
   }
 }
@@ -95,6 +98,8 @@ export interface JsonThing {
   readonly name: string;
   /** Of the refusal of a text that must not be parsed. */
   readonly code: RequestErrorCode;
+  /** How many structural characters it may have; the default is MAX_STRUCTURAL_CHARACTERS. */
+  readonly mostStructural?: number;
   /** Where a byte of the text stands for its sender, `line 3, column 14`, if the text is a part of something. */
   readonly placeOf?: (text: Buffer, offset: number) => string;
 }
@@ -106,19 +111,19 @@ export interface JsonThing {
 export function checkJsonShape(bytes: Buffer, thing: JsonThing): void {
   // So few bytes cannot hold too many characters. Their depth is checked by checkJsonDepth when they are parsed.
   if (bytes.length <= MAX_STRUCTURAL_CHARACTERS) return;
-  for (const complaint of complaintsByStep(bytes)) if (complaint !== undefined) throw tooComplex(thing, complaint);
+  for (const complaint of complaintsByStep(bytes, thing)) if (complaint !== undefined) throw tooComplex(thing, complaint);
 }
 
 /** The same for a text that takes milliseconds: 6 MiB take 20 ms. */
 export async function checkJsonShapeInTurns(bytes: Buffer, thing: JsonThing, turns: WorkTurns): Promise<void> {
-  for (const complaint of complaintsByStep(bytes)) {
+  for (const complaint of complaintsByStep(bytes, thing)) {
     if (complaint !== undefined) throw tooComplex(thing, complaint);
     if (turns.isUsedUp) await turns.whenFree();
   }
 }
 
-function* complaintsByStep(bytes: Buffer): Generator<string | undefined> {
-  const scan = new JsonScan();
+function* complaintsByStep(bytes: Buffer, { mostStructural }: JsonThing): Generator<string | undefined> {
+  const scan = new JsonScan(mostStructural);
   for (let at = 0, to = 0; at >= to && at < bytes.length; ) {
     to = Math.min(at + STEP_BYTES, bytes.length);
     at = scan.advance(bytes, at, to);

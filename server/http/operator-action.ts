@@ -8,12 +8,24 @@ import type { RequestContext } from './request-context.js';
 import { shortText } from './short-error.js';
 
 /** What operators do. The names are stable: log lines and the audit are searched by them. */
-export type ActionName = 'destination.limits' | 'destination.pause' | 'destination.resume' | 'task.cancel' | 'task.delete' | 'task.edit' | 'task.retry';
+export type ActionName =
+  | 'bulk_action.cancel'
+  | 'bulk_action.create'
+  | 'bulk_action.pause'
+  | 'bulk_action.rate'
+  | 'bulk_action.resume'
+  | 'destination.limits'
+  | 'destination.pause'
+  | 'destination.resume'
+  | 'task.cancel'
+  | 'task.delete'
+  | 'task.edit'
+  | 'task.retry';
 
 export interface OperatorAction {
   readonly action: ActionName;
-  /** `task` and its id, `destination` and its key, or `queue` and its name. */
-  readonly target: { readonly type: 'task' | 'destination' | 'queue'; readonly id: string };
+  /** `task` and its id, `destination` and its key, `bulk_action` and its id, or `queue` and its name. */
+  readonly target: { readonly type: 'task' | 'destination' | 'queue' | 'bulk_action'; readonly id: string };
   readonly asked: AskedChange;
 }
 

@@ -15,8 +15,9 @@ const MAX_MESSAGE_CHARACTERS = 250;
 export function shortViolations(violations: readonly WireViolation[]): WireViolation[] {
   return violations.slice(0, MAX_VIOLATIONS).map((violation) => {
     const field = shortText(violation.field, MAX_FIELD_CHARACTERS);
-    const { position } = violation;
-    return { field, message: shortText(withFieldCut(violation, field), MAX_MESSAGE_CHARACTERS), ...(position === undefined ? {} : { position }) };
+    const { position, matched } = violation;
+    const more = { ...(position === undefined ? {} : { position }), ...(matched === undefined ? {} : { matched }) };
+    return { field, message: shortText(withFieldCut(violation, field), MAX_MESSAGE_CHARACTERS), ...more };
   });
 }
 

@@ -1,3 +1,4 @@
+import type { Actor } from '../../shared/domain/actor.js';
 import type { AttemptRecord, EditMark, LogEntry, Phase } from '../../shared/domain/task/attempt-record.js';
 import { printFailure } from '../../shared/domain/task/outgoing-message.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
@@ -67,7 +68,7 @@ function toWireTimeline({ log, editMarks, completion, progress, nextAttemptAt }:
   const told = log.filter((entry, nth) => entry.kind !== 'deferral' || (nth === log.length - 1 && nextAttemptAt !== undefined));
   const entries = withEdits(told, editMarks).map(toWireEntry);
   if (completion === undefined) return entries;
-  if (completion.outcome === 'cancelled') return [...entries, { kind: 'cancelled', cancelled_at: printTime(completion.at), run: progress.run }];
+  if (completion.outcome === 'cancelled') return [...entries, { kind: 'cancelled', cancelled_at: printTime(completion.at), run: progress.run, ...toWireBulk(completion) }];
   const { run, attempt, at, ms, worker, receipt } = completion;
   return [...entries, { kind: 'attempt', run, attempt, phase: 'delivery', started_at: printTime(at), duration_ms: durationOf(ms), outcome: 'delivered', error_code: null, ...toWireReceipt(receipt), worker }];
 }
@@ -103,7 +104,7 @@ function toWireEntry(entry: LogEntry | EditMark): object {
     case 'omitted':
       return { kind: 'omitted', omitted: entry.count };
     case 'redrive':
-      return { kind: 'redriven', redriven_at: printTime(entry.at), run: entry.run };
+      return { kind: 'redriven', redriven_at: printTime(entry.at), run: entry.run, ...toWireBulk(entry) };
     case 'deferral':
       return { kind: 'deferred', deferred_at: printTime(entry.since), reason: entry.reason, count: entry.count };
     case 'release':
@@ -111,6 +112,11 @@ function toWireEntry(entry: LogEntry | EditMark): object {
     case 'edited':
       return { kind: 'edited', edited_at: printTime(entry.at), by: entry.by, edit: entry.edit, run: entry.run };
   }
+}
+
+/** Only a bulk action writes down that it was one, and who asked for it. */
+function toWireBulk({ bulk, by }: { readonly bulk?: string; readonly by?: Actor }): object {
+  return bulk === undefined ? {} : { bulk_action_id: bulk, by: by ?? null };
 }
 
 /** Records of 0.1 were measured by the clock of the worker, and are negative where it was set back. */

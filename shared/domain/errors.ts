@@ -101,11 +101,13 @@ export const requestErrors = {
   method_not_allowed: 'The address exists, but not for this method.',
   action_refused: 'This action of the board would break tasks and is switched off.',
   task_not_found: 'No task with this id is known: it was never submitted, or its record is gone (`DELIVERED_RETENTION`, `DELIVERED_MAX`, `DEAD_LETTER_RETENTION`).',
+  bulk_action_not_found: 'No bulk action with this id is known: it was never asked for, or it is gone. They are kept for 30 days, and at most 1,000 of them.',
   task_unreadable: 'A newer version of the service wrote this task, and this process cannot read it. Ask one of the newer processes.',
-  conflict: 'A live task has this id, with other content; or the same Idempotency-Key came with other content before.',
+  conflict: 'A live task has this id, with other content; or the same Idempotency-Key came with other content before; or a bulk action has this id, with another body.',
+  count_differs: 'Another number of tasks matches than `expected` says. No task was touched: look at the new number, and ask again if it is right.',
   parked: 'A parked task has this id: it is the only copy left. Change it (PATCH), start it again (retry) or delete it first.',
   being_sent: 'The task is in the hands of a worker. Ask again when that attempt is over; if the worker has died, when its lock has lapsed (LOCK_DURATION).',
-  finished: 'The task has ended: nothing is left to cancel or to send. Submit it again to have it sent again.',
+  finished: 'The task has ended: nothing is left to cancel or to send. Submit it again to have it sent again. Or the bulk action has ended, and cannot be changed any more.',
   overloaded: 'This process has no room for the body, or no time for the answer: too many large bodies are being received or handled, or too many large answers are being made or left unread. Nothing was stored of what has this code. Bodies of at most 64 KiB are always taken. Send the same request again.',
   redis_unavailable: 'Redis cannot be reached, so nothing can be accepted. Nothing was changed, or it was changed and this answer was lost: send the same request again.',
   redis_full: 'Redis has used up its memory for new tasks. Nothing was stored.',
@@ -120,7 +122,7 @@ export class RequestError extends Error {
   constructor(
     readonly code: RequestErrorCode,
     message: string,
-    readonly details?: readonly { readonly field: string; readonly message: string; readonly position?: number }[],
+    readonly details?: readonly { readonly field: string; readonly message: string; readonly position?: number; readonly matched?: number }[],
     options?: ErrorOptions,
   ) {
     super(message, options);

@@ -59,6 +59,10 @@ export function ownKeys(key: (suffix: string) => string): OwnKeys {
     searchFieldsCursor: key('search-fields-cursor'),
     takenOver: key('taken-over'),
     takeOverMark: key('take-over-mark'),
+    bulkCounts: (action) => key(`bulk:${action}`),
+    bulkList: (action) => key(`bulk-list:${action}`),
+    bulkLease: (action) => key(`bulk-lease:${action}`),
+    bulkFirstSends: (action) => key(`bulk-first-sends:${action}`),
   };
 }
 
@@ -80,6 +84,32 @@ export interface OwnKeys {
   /** Jobs that are being taken from a dead worker. It is there only while that script runs. */
   readonly takenOver: string;
   readonly takeOverMark: string;
+  /** Hash: the numbers of a bulk action in this shard. The name stands in Lua, too: see told-bulk-action.ts. */
+  bulkCounts(action: string): string;
+  /** Sorted set of the tasks that a bulk action has written down in this shard and not touched yet: see bulk-shard-scripts.ts. */
+  bulkList(action: string): string;
+  /** The worker that carries the action out in this shard; it lapses. */
+  bulkLease(action: string): string;
+  /** List: how the newest first sends of the action ended in this shard. */
+  bulkFirstSends(action: string): string;
+}
+
+/** Keys of bulk actions, the same for all shards. On a cluster they stand with those of flow control. */
+export function bulkKeys(prefix: string, isCluster: boolean): BulkKeys {
+  const base = `${slotOfFleet(prefix, isCluster)}:bulk:`;
+  return { index: `${base}index`, live: `${base}live`, action: (id) => `${base}action:${id}`, actionBase: `${base}action:`, ids: (id) => `${base}ids:${id}` };
+}
+
+export interface BulkKeys {
+  /** Sorted set of all actions that are kept, by the time at which they were asked for. */
+  readonly index: string;
+  /** The same of those whose numbers may still change. */
+  readonly live: string;
+  /** Hash: the action, without its numbers. */
+  action(id: string): string;
+  readonly actionBase: string;
+  /** List: the ids that were given, in chunks. */
+  ids(id: string): string;
 }
 
 /** Keys of what the fleet counts by minute and second. On a cluster they stand with those of flow control: the same status needs both. */

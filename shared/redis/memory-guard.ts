@@ -35,15 +35,20 @@ export class MemoryGuard {
 
   async #look(): Promise<void> {
     try {
-      const nodes = isCluster(this.redis) ? this.redis.nodes('master') : [this.redis];
-      const answers = await Promise.all(nodes.map((node) => node.info('memory')));
-      const share = Math.max(...answers.map(shareOfMemory));
+      const share = await readUsedShare(this.redis);
       this.#isAboveMark = share > this.highWater;
       this.#usedRatio = share > 0 ? share : undefined;
     } catch {
       // Redis is away: submissions fail by themselves, and the last known mark is the best guess for its return.
     }
   }
+}
+
+/** Asks Redis how full its fullest master is. @returns share of maxmemory; 0 where there is no limit */
+export async function readUsedShare(redis: RedisClient): Promise<number> {
+  const nodes = isCluster(redis) ? redis.nodes('master') : [redis];
+  const answers = await Promise.all(nodes.map((node) => node.info('memory')));
+  return Math.max(...answers.map(shareOfMemory));
 }
 
 /** @returns used_memory / maxmemory of an INFO memory answer; 0 where there is no limit */

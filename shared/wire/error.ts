@@ -18,4 +18,6 @@ export interface WireViolation {
   readonly message: string;
   /** Where the fault is in the text of the field, characters (code points) from 0; of queries and filters alone. */
   readonly position?: number;
+  /** Of `count_differs`: how many tasks match. */
+  readonly matched?: number;
 }

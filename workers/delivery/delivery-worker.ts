@@ -1,4 +1,5 @@
 import { DelayedError, WaitingError, type Job } from 'bullmq';
+import { bulkActionOf } from '../../shared/domain/task/attempt-record.js';
 import { unreadableForMs } from '../../shared/domain/task/outcome.js';
 import { ShuttingDown } from '../../shared/domain/ports.js';
 import type { ActivityCounter } from '../../shared/domain/stats/activity-counter.js';
@@ -11,6 +12,7 @@ import { endWait } from '../../shared/queue/engine/delivery-backend.js';
 import { backoffStrategy, takeOverRetries } from '../../shared/queue/engine/job-ends.js';
 import { WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import type { Shard } from '../../shared/queue/engine/shard.js';
+import { ToldEnds } from '../../shared/queue/engine/told-ends.js';
 import { standstillTimes, type StandstillTimes } from '../../shared/queue/engine/shard-standstill.js';
 import { ShardWatchdog } from '../../shared/queue/engine/shard-watchdog.js';
 import { messageLength } from '../../shared/queue/tasks/message-length.js';
@@ -24,6 +26,7 @@ import { deliverTask, type DeliverTaskContext, type FetchedJob } from './deliver
 import type { MessageLoad } from './message-load.js';
 import { RedisBrake } from './redis-brake.js';
 import { settleOutcome, type SettleContext } from './settle-outcome.js';
+import { tellBulkAction } from './tell-bulk-action.js';
 
 /** Stalls are our crashes, not failures of the task. BullMQ must never fail a job for them (outcome.ts decides). */
 const UNLIMITED_STALLS = 1_000_000_000;
@@ -68,6 +71,8 @@ export class DeliveryWorker {
   /** The jobs in hand, and the length of their messages. */
   readonly #inHand = new Map<string, number>();
   readonly #brake: RedisBrake;
+  /** Shared by those that were built anew: a job is in the hands of one of them. */
+  readonly #told = new ToldEnds();
 
   constructor(private readonly options: DeliveryWorkerOptions) {
     this.#waitingLists = new WaitingLists(options.shard, options.context.defaultBrokers);
@@ -150,6 +155,7 @@ export class DeliveryWorker {
       redis,
       marker: shard.keys.marker,
       clock: context.clock,
+      told: this.#told,
       prefix: shard.queue.opts.prefix ?? '',
       name: workerName,
       concurrency: Math.min(concurrency(), FETCH_AHEAD),
@@ -202,6 +208,7 @@ export class DeliveryWorker {
   }
 
   #through(jobId: string): void {
+    this.#told.forget(jobId);
     const length = this.#inHand.get(jobId);
     if (length === undefined) return;
     this.#inHand.delete(jobId);
@@ -225,9 +232,11 @@ export class DeliveryWorker {
     const { run } = job.opts as Partial<StoredOptions>;
     const fetched: FetchedJob = { id: job.id ?? '', data: job.data, log, firstRun: run ?? 1, createdAt: job.timestamp, stalls: job.stalledCounter };
     const delivery = await deliverTask(fetched, context);
-    const { activity, failures } = this.options;
+    const { activity, failures, shard } = this.options;
     countDelivery(delivery, fetched, activity);
     countFailure(delivery, failures, context);
+    // Nearly no run was started by a bulk action: then nothing is waited for here.
+    if (bulkActionOf(log) !== undefined) await tellBulkAction(fetched.id, delivery, shard, this.#told);
     return settleOutcome(job, token, log, delivery, this.#settling);
   }
 

@@ -73,6 +73,9 @@ export interface RedriveMark {
   readonly kind: 'redrive';
   readonly run: number;
   readonly at: number;
+  /** The bulk action that did it, and who asked for that. */
+  readonly bulk?: string;
+  readonly by?: Actor;
 }
 
 /** Stands for entries that were dropped to keep the log bounded. */
@@ -156,6 +159,12 @@ export function readProgress(log: readonly LogEntry[], firstRun: number): TaskPr
   if (last.phase === 'dead') return { ...common, phase: 'dead', attempt: last.attempt + 1 };
   if (last.next === 'retry') return { ...common, phase: 'delivery', attempt: last.attempt + 1 };
   return { ...common, phase: 'dead', attempt: 0 };
+}
+
+/** The bulk action that has started this run; undefined for a run that none has started. @param log as for readProgress */
+export function bulkActionOf(log: readonly LogEntry[]): string | undefined {
+  // Nearly every task has an empty log.
+  return log.length === 0 ? undefined : log.findLast((entry) => entry.kind === 'redrive')?.bulk;
 }
 
 function untouched(run: number): TaskProgress {

@@ -4,8 +4,10 @@ import type { EngineFacts } from './engine-facts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
 import { finishLua } from './finish-script.js';
 import { guardedScripts } from './guarded-scripts.js';
+import { promoteFunction } from './promote-job.js';
 import { promotingLuas } from './promoting-scripts.js';
 import { putBackFunction } from './put-back.js';
+import { restartFunction } from './restart-job.js';
 import { ADD_SCRIPTS, addFunction } from './submit-script.js';
 import { takeOverScript } from './take-over-script.js';
 
@@ -76,7 +78,7 @@ function shapeOf(script: string): ScriptShape | undefined {
 
 function checkPatches({ scripts }: EngineFacts): string[] {
   const adds = ADD_SCRIPTS.map((script) => (all: DefinedScripts) => addFunction(all, script));
-  return [finishLua, promotingLuas, putBackFunction, takeOverScript, guardedScripts, ...adds].flatMap((build) =>
+  return [finishLua, promoteFunction, promotingLuas, putBackFunction, restartFunction, takeOverScript, guardedScripts, ...adds].flatMap((build) =>
     findingsOf(() => {
       build(scripts);
       return [];

@@ -5,6 +5,7 @@ import { deliveryBackend } from './delivery-backend.js';
 import { renewLocksByFetch, type EndRenewal } from './lock-renewal.js';
 import { PendingCalls } from './pending-calls.js';
 import { UNREADABLE_DATA } from './readable-job.js';
+import { ToldEnds } from './told-ends.js';
 
 /**
  * How long a stop waits for the answer to a fetch, and for jobs that were fetched and not begun. Redis may be away, or the
@@ -20,6 +21,8 @@ export interface DeliveringWorkerOptions extends Omit<WorkerOptions, 'connection
   readonly marker: string;
   /** By which jobs are due. The clocks of workers differ, and are set now and then: see RedisClock. */
   readonly clock: Clock;
+  /** Ends that bulk actions are told. The default is that there are none. */
+  readonly told?: ToldEnds;
 }
 
 /**
@@ -42,9 +45,9 @@ export class DeliveringWorker extends Worker {
   #onChange: () => void = () => undefined;
   #retiring: Promise<void> | undefined;
 
-  constructor(name: string, processor: Processor, { redis, marker, clock, ...options }: DeliveringWorkerOptions) {
+  constructor(name: string, processor: Processor, { redis, marker, clock, told = new ToldEnds(), ...options }: DeliveringWorkerOptions) {
     const calls = new PendingCalls();
-    super(name, processor, { ...options, connection: redis, autorun: false }, deliveryBackend(redis, marker, calls, clock));
+    super(name, processor, { ...options, connection: redis, autorun: false }, deliveryBackend(redis, marker, calls, clock, told));
     this.#endRenewal = renewLocksByFetch(this.lockManager);
     this.calls = calls;
     this.#clock = clock;

@@ -3,11 +3,12 @@ import type { Clock } from '../../domain/ports.js';
 import type { RedisClient } from '../../redis/redis-connection.js';
 import { boundReconnect } from './bounded-reconnect.js';
 import { passTimeOf } from './callers-time.js';
-import { createBatchingBackend } from './finish-batcher.js';
+import { batchingBackend } from './finish-batcher.js';
 import { lookAfterFailure } from './look-after-failure.js';
 import type { PendingCalls } from './pending-calls.js';
 import { promoteInSteps } from './promoting-scripts.js';
 import { fetchReadable } from './readable-job.js';
+import type { ToldEnds } from './told-ends.js';
 import { wakeWhenDue } from './wake-when-due.js';
 import { watchCalls } from './watched-calls.js';
 
@@ -19,10 +20,12 @@ import { watchCalls } from './watched-calls.js';
  * @param marker key of the set on which idle workers wait
  * @param calls  is told what the loop waits for
  * @param clock  by which jobs are due
+ * @param told   ends that bulk actions are told
  */
-export function deliveryBackend(redis: RedisClient, marker: string, calls: PendingCalls, clock: Clock): BackendFactory<RedisQueueBackend> {
+export function deliveryBackend(redis: RedisClient, marker: string, calls: PendingCalls, clock: Clock, told: ToldEnds): BackendFactory<RedisQueueBackend> {
+  const create = batchingBackend(told);
   return (...args) => {
-    const backend = wakeWhenDue(fetchReadable(passTimeOf(clock, promoteInSteps(createBatchingBackend(...args)))), () => endWait(redis, marker), clock);
+    const backend = wakeWhenDue(fetchReadable(passTimeOf(clock, promoteInSteps(create(...args)))), () => endWait(redis, marker), clock);
     return watchCalls(lookAfterFailure(boundReconnect(backend, calls)), calls);
   };
 }

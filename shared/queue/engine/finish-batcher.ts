@@ -1,7 +1,8 @@
 import { createRedisBackend, type BackendFactory, type RedisQueueBackend } from 'bullmq';
 import type { BullmqScriptName } from './bullmq-contract.js';
-import { defineFinishScript, finishArguments, readFinish, type FinishArguments } from './finish-script.js';
+import { defineFinishScript, finishArguments, jobIdOfFinish, readFinish, type FinishArguments } from './finish-script.js';
 import type { QueueClient } from './queue-client.js';
+import { ToldEnds } from './told-ends.js';
 
 /** With more jobs at once, Redis and the worker would take turns instead of working side by side. */
 const MAX_GROUP = 16;
@@ -20,26 +21,38 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** BullMQ's own backend, except that jobs which end in one turn of the event loop share a call: see finish-script.ts. */
-export const createBatchingBackend: BackendFactory<RedisQueueBackend> = (name, options, connections) => {
-  const backend = createRedisBackend(name, options, connections);
+/**
+ * BullMQ's own backend, except that jobs which end in one turn of the event loop share a call: see finish-script.ts.
+ * @param told ends that bulk actions are told in that call
+ */
+export function batchingBackend(told: ToldEnds): BackendFactory<RedisQueueBackend> {
+  return (name, options, connections) => batchingOf(createRedisBackend(name, options, connections), told);
+}
+
+/** The same for a queue without bulk actions. */
+export const createBatchingBackend: BackendFactory<RedisQueueBackend> = batchingBackend(new ToldEnds());
+
+function batchingOf(backend: RedisQueueBackend, told: ToldEnds): RedisQueueBackend {
   const execute = backend.execCommand.bind(backend);
   let batcher: FinishBatcher | undefined;
   backend.execCommand = (client, command, args: FinishArguments): unknown => {
     if (command !== FINISH) return execute(client, command, [...args]);
     // BullMQ finishes single jobs, never inside a MULTI.
-    batcher ??= new FinishBatcher(client as QueueClient);
+    batcher ??= new FinishBatcher(client as QueueClient, told);
     return batcher.finish(args);
   };
   return backend;
-};
+}
 
 /** Collects the jobs that end in one turn of the event loop. Each caller gets its own answer or error. */
 class FinishBatcher {
   #waiting: Waiting[] = [];
   #jobBytes = FIRST_GUESS_BYTES;
 
-  constructor(private readonly client: QueueClient) {
+  constructor(
+    private readonly client: QueueClient,
+    private readonly told: ToldEnds,
+  ) {
     defineFinishScript(client);
   }
 
@@ -60,7 +73,7 @@ class FinishBatcher {
     if (group.length === 0) return;
     this.#waiting = [];
     try {
-      const args = finishArguments(group.map((waiting) => waiting.args));
+      const args = finishArguments(group.map(({ args: own }) => ({ args: own, told: this.told.of(jobIdOfFinish(own)) })));
       // The answer is that of our script: one element for each job.
       const replies = (await this.client.runCommand('krsFinish', args)) as readonly unknown[];
       this.#learnSize(replies);

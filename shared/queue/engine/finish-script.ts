@@ -8,6 +8,7 @@ import type { QueueClient } from './queue-client.js';
 import { fetchPatch } from './guarded-scripts.js';
 import { makeReadable } from './readable-job.js';
 import { replaceOnce } from './replace-once.js';
+import { toldBulkActionLua, type ToldEnd } from './told-bulk-action.js';
 
 type Argument = string | number | boolean | Buffer | undefined;
 /** The arguments of BullMQ's moveToFinished: keys, then values. */
@@ -18,6 +19,10 @@ const { from: OWN_KEYS_FROM, count: OWN_KEYS } = FINISH_OWN_KEYS;
 const SHARED_KEYS = KEYS - OWN_KEYS;
 /** The place of the set that a job ends in among BullMQ's keys, counted from 1 as in Lua. */
 const TARGET_SET = OWN_KEYS_FROM + 1;
+/** Where the key of the job stands among KEYS, counted from 1 as in Lua. */
+const FINISH_JOB_KEY = OWN_KEYS_FROM + 2;
+/** BullMQ's, and what a bulk action is told. */
+const VALUES_PER_JOB = VALUES + 1;
 
 /** What a worker looks at, by BullMQ's names. To read the others, and all the names, takes a worker longer than Redis. */
 const FIELDS = [jobField.data, jobField.options, jobField.log, jobField.fetches, jobField.attemptsMade, jobField.stalls, jobField.deferredFailure, jobField.createdAt] as const;
@@ -33,17 +38,32 @@ export function defineFinishScript(client: QueueClient): void {
   client.defineCommand('krsFinish', { numberOfKeys: COUNTED_BY_CALLER, lua: finishLua(definedScripts(client)) });
 }
 
+/** The end of one job. */
+export interface FinishCall {
+  readonly args: FinishArguments;
+  /** What its bulk action is told when it has ended; undefined for a job in none. */
+  readonly told: ToldEnd | undefined;
+}
+
+/** The first of BullMQ's values. */
+export function jobIdOfFinish(args: FinishArguments): unknown {
+  return args[KEYS];
+}
+
 /**
  * @param calls of one queue
  * @returns arguments for krsFinish; its reply has one element for each call, in order: what BullMQ's script alone
  *          would have answered, or an Error
  */
-export function finishArguments(calls: readonly FinishArguments[]): Argument[] {
-  const [first = []] = calls;
+export function finishArguments(calls: readonly FinishCall[]): Argument[] {
+  const first = calls[0]?.args ?? [];
   const args: Argument[] = [SHARED_KEYS + OWN_KEYS * calls.length];
   args.push(...first.slice(0, OWN_KEYS_FROM), ...first.slice(OWN_KEYS_FROM + OWN_KEYS, KEYS));
-  for (const call of calls) for (let index = OWN_KEYS_FROM; index < OWN_KEYS_FROM + OWN_KEYS; index += 1) args.push(call[index]);
-  for (const call of calls) for (let index = KEYS; index < KEYS + VALUES; index += 1) args.push(call[index]);
+  for (const call of calls) for (let index = OWN_KEYS_FROM; index < OWN_KEYS_FROM + OWN_KEYS; index += 1) args.push(call.args[index]);
+  for (const { args: own, told = '' } of calls) {
+    for (let index = KEYS; index < KEYS + VALUES; index += 1) args.push(own[index]);
+    args.push(told);
+  }
   return args;
 }
 
@@ -55,7 +75,8 @@ export function readFinish(answer: unknown): unknown {
 }
 
 /**
- * KEYS: those that all calls share, in BullMQ's order, then three of each job. ARGV: nine of each job.
+ * KEYS: those that all calls share, in BullMQ's order, then three of each job. ARGV of each job: BullMQ's nine, and what its bulk action is
+ * told or ''. It is told in the same step, so the numbers of an action always agree with its tasks.
  *
  * One that fails, such as for a full Redis, must not take the others with it: they have ended by then, and jobs that
  * were fetched for them would stand there without a worker. Nor must a job that cannot even be looked at, because its key
@@ -80,6 +101,7 @@ local function resultOrNil(fetch, ...)
   if isDone then return found end
 end
 ${finish}
+${toldBulkActionLua}
 local keys = {}
 for index = 1, ${SHARED_KEYS} do
   keys[index <= ${OWN_KEYS_FROM} and index or index + ${OWN_KEYS}] = KEYS[index]
@@ -91,8 +113,9 @@ for call = 1, calls do
   end
   local values = {}
   for index = 1, ${VALUES} do
-    values[index] = ARGV[${VALUES} * (call - 1) + index]
+    values[index] = ARGV[${VALUES_PER_JOB} * (call - 1) + index]
   end
+  local told = ARGV[${VALUES_PER_JOB} * call]
   -- A job that has left the active ones must have a place to go to.
   if keys[${TARGET_SET}] ~= target then
     target = keys[${TARGET_SET}]
@@ -103,6 +126,8 @@ for call = 1, calls do
   if not fault then isDone, answer = pcall(finish, keys, values) end
   if isDone then
     answers[call] = answer or 0
+    -- A number below zero is BullMQ's error: the job has not ended here. The other jobs of this call must not suffer from a number.
+    if told ~= '' and not (type(answer) == 'number' and answer < 0) then pcall(tellEnd, keys[${FINISH_JOB_KEY}], values[1], values[2], told) end
   else
     answers[call] = { err = type(answer) == 'table' and answer.err or tostring(answer) }
   end

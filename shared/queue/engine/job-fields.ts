@@ -56,4 +56,8 @@ export const jobField = {
   editLog: 'editlog',
   /** The Idempotency-Keys of submissions of this run, each between two separators (ASCII 31): see admit-function.ts. */
   idempotencyKeys: 'ik',
+  /** The bulk action that changed it last. */
+  bulkAction: 'bulk',
+  /** The bulk action that is told how its current run ends: see told-bulk-action.ts. */
+  toldAction: 'told',
 } as const;

@@ -1,4 +1,6 @@
 import type { Queue } from 'bullmq';
+import { luaFunction } from './bullmq-script.js';
+import type { DefinedScripts } from './defined-scripts.js';
 import type { QueueTransaction } from './queue-client.js';
 import { queueCall, recordCall, type RecordedCall } from './recorded-call.js';
 
@@ -14,4 +16,9 @@ export async function promotion(queue: Queue, jobId: string): Promise<(multi: Qu
 /** @throws EngineMismatchError when BullMQ promotes in another way */
 export function recordPromotion(queue: Queue, jobId: string): Promise<RecordedCall> {
   return recordCall(queue.getBackend(), 'promote', (backend) => backend.promote(jobId));
+}
+
+/** Lua: `promote(KEYS, ARGV)`, the same for a script of ours. */
+export function promoteFunction(scripts: DefinedScripts): string {
+  return luaFunction(scripts, 'promote', 'promote');
 }

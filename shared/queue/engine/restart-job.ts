@@ -1,4 +1,6 @@
 import type { MinimalJob, Queue } from 'bullmq';
+import { luaFunction } from './bullmq-script.js';
+import type { DefinedScripts } from './defined-scripts.js';
 import type { QueueTransaction } from './queue-client.js';
 import { queueCall, recordCall, type RecordedCall } from './recorded-call.js';
 
@@ -16,4 +18,9 @@ export function recordRestart(queue: Queue, jobId: string): Promise<RecordedCall
   // BullMQ reads only these parts of the job.
   const job = { id: jobId, opts: {} } as MinimalJob;
   return recordCall(queue.getBackend(), 'reprocessJob', (backend) => backend.retryFinishedJob(job, 'failed', { resetAttemptsMade: true, resetAttemptsStarted: true }));
+}
+
+/** Lua: `restart(KEYS, ARGV)`, the same for a script of ours. */
+export function restartFunction(scripts: DefinedScripts): string {
+  return luaFunction(scripts, 'reprocessJob', 'restart');
 }

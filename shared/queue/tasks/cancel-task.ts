@@ -14,11 +14,15 @@ export type Cancellation =
   | { readonly kind: 'finished'; readonly state: 'delivered' | 'cancelled' | 'dead_lettered' }
   | { readonly kind: 'not_found' };
 
+/** The keys of cancelJob. */
+export function cancelKeys(keys: Shard['keys']): readonly string[] {
+  return [keys.delayed, keys.prioritized, keys.wait, keys.paused, keys.active, keys.completed, keys.failed, keys.parked, keys.unreadable, keys.waitingLists];
+}
+
 /** The script is atomic: exactly one of cancel and fetch gets the task. */
 export async function cancelTask({ client, keys }: Shard, taskId: string): Promise<Cancellation> {
-  const sets = [keys.delayed, keys.prioritized, keys.wait, keys.paused, keys.active, keys.completed, keys.failed, keys.parked, keys.unreadable, keys.waitingLists];
   // Outside a MULTI ioredis sends the text itself when Redis has lost the script.
-  const reply: unknown = await client.runCommand('krsCancel', [keys.job(taskId), ...sets, jobIdOf(taskId), keys.waitingList('')]);
+  const reply: unknown = await client.runCommand('krsCancel', [keys.job(taskId), ...cancelKeys(keys), jobIdOf(taskId), keys.waitingList('')]);
   // The script's own answer: see cancel-script.ts.
   const [code, returnValue] = reply as [(typeof CANCEL)[keyof typeof CANCEL], string];
   switch (code) {

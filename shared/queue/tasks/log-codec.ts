@@ -1,3 +1,4 @@
+import type { Actor } from '../../domain/actor.js';
 import type { LogEntry } from '../../domain/task/attempt-record.js';
 import type { Receipt } from '../../domain/destinations/destination.js';
 
@@ -37,7 +38,8 @@ export type Completion =
       readonly worker: string;
       readonly receipt: Receipt;
     }
-  | { readonly outcome: 'cancelled'; readonly at: number };
+  /** `bulk`: the bulk action that did it, and `by` who asked for that. */
+  | { readonly outcome: 'cancelled'; readonly at: number; readonly bulk?: string; readonly by?: Actor };
 
 export function decodeCompletion(field: string | undefined): Completion | undefined {
   const value = field === undefined ? undefined : parseJson(field);

@@ -2,6 +2,7 @@ import { auditScripts } from '../audit/audit-scripts.js';
 import type { DefinedScripts } from '../engine/defined-scripts.js';
 import type { LuaScript } from '../engine/lua-script.js';
 import { takeOverScript } from '../engine/take-over-script.js';
+import { tellFirstSendScript } from '../engine/told-bulk-action.js';
 import { controlScripts } from '../flow/control-scripts.js';
 import { limitScripts } from '../flow/limit-scripts.js';
 import { probeScripts } from '../flow/probe-scripts.js';
@@ -48,6 +49,7 @@ export const fixedScripts = {
   ...limitScripts,
   ...probeScripts,
   ...reportScripts,
+  krsTellFirstSend: tellFirstSendScript,
 } as const satisfies Readonly<Record<string, LuaScript>>;
 
 /**

@@ -4,8 +4,6 @@ import type { Shard } from '../engine/shard.js';
 import { transact } from '../engine/transact.js';
 import { jobIdOf, taskIdOf } from '../names.js';
 
-/** How many entries of earlier runs a redriven task keeps. */
-const HISTORY_ENTRIES = 60;
 const REDRIVES_AT_ONCE = 100;
 
 export type Redrive = Redriven | { readonly kind: 'not_found' } | { readonly kind: 'not_dead' };
@@ -24,7 +22,7 @@ export async function redriveTask({ queue, client, keys }: Shard, taskId: string
   if ((await client.hexists(keys.job(taskId), jobField.createdAt)) === 0) return { kind: 'not_found' };
   const startAgain = await restart(queue, jobId);
   const [prepared] = await transact(client, (multi) => {
-    multi.runCommand('krsPrepareRedrive', [keys.job(taskId), keys.failed, keys.parked, jobId, HISTORY_ENTRIES]);
+    multi.runCommand('krsPrepareRedrive', [keys.job(taskId), keys.failed, keys.parked, jobId]);
     // The call is made on this MULTI instead of its own connection: a crash between our script and BullMQ's would leave a
     // dead letter without its log.
     startAgain(multi);

@@ -225,6 +225,11 @@ export class TaskQueue {
     return new FlowStore(this.#shards.get(0).client, flowKeys(prefix, isCluster(redis)));
   }
 
+  /** One call of the API that speaks with the shards by itself, such as one about bulk actions. */
+  async withShards<T>(work: (shards: readonly Shard[]) => Promise<T>): Promise<T> {
+    return this.#speak(() => work(this.#shards.all()));
+  }
+
   /** It fails when Redis does not answer. */
   async ping(): Promise<void> {
     // It goes through a queue's client, so that it also says whether the queues are open.

@@ -99,7 +99,12 @@ describe('queue keys', () => {
 
   it('of our own lie beside those of the queue', () => {
     const keys = ownKeys((suffix) => `krs:deliver-0:${suffix}`);
-    expect({ ...keys, waitingList: keys.waitingList('https://api.example.com') }).to.deep.equal({
+    const ofAction = { bulkCounts: keys.bulkCounts('ba_1'), bulkList: keys.bulkList('ba_1'), bulkLease: keys.bulkLease('ba_1'), bulkFirstSends: keys.bulkFirstSends('ba_1') };
+    expect({ ...keys, ...ofAction, waitingList: keys.waitingList('https://api.example.com') }).to.deep.equal({
+      bulkCounts: 'krs:deliver-0:bulk:ba_1',
+      bulkList: 'krs:deliver-0:bulk-list:ba_1',
+      bulkLease: 'krs:deliver-0:bulk-lease:ba_1',
+      bulkFirstSends: 'krs:deliver-0:bulk-first-sends:ba_1',
       waitingList: 'krs:deliver-0:lane:https://api.example.com',
       waitingLists: 'krs:deliver-0:lanes',
       neverThere: 'krs:deliver-0:never-there',

@@ -1,0 +1,214 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { printActor } from '../../shared/domain/actor.js';
+import { hasEnded, type AskedBulkAction, type BulkState } from '../../shared/domain/bulk-actions/bulk-action.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { Clock } from '../../shared/domain/ports.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import type { CountedBulkAction } from '../../shared/queue/bulk-actions/bulk-actions.js';
+import type { BulkChange } from '../../shared/queue/bulk-actions/bulk-action-store.js';
+import type { BulkActionsOfQueue } from '../../shared/queue/bulk-actions/open-bulk-actions.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { parseLimit } from '../flow/schema.js';
+import { jsonAnswer, type Answer } from '../http/answer.js';
+import { askedChange, MAX_CHANGE_BYTES, readReasonBody, type AskedChange } from '../http/asked-change.js';
+import type { BodyBudget } from '../http/body-budget.js';
+import { readJsonBody } from '../http/json-body.js';
+import { performed, type ActionName } from '../http/operator-action.js';
+import type { RequestContext } from '../http/request-context.js';
+import type { Route } from '../http/route.js';
+import type { WorkTurns } from '../http/work-turns.js';
+import { parseCursor, printCursor } from './list-cursor.js';
+import { digestOf, MAX_BULK_BYTES, MOST_STRUCTURAL, parseBulkRequest, parseRateChange, type BulkRequest } from './schema.js';
+import { ulid } from './ulid.js';
+import { toWireBulkAction } from './view.js';
+
+/** A caller that expects a number of tasks waits so long at most for the number that there is, ms. */
+const EXPECTED_WITHIN_MS = 2_000;
+const LOOK_EVERY_MS = 25;
+const ALL_NOT_ENDED = ['matching', 'running', 'paused'] as const satisfies readonly BulkState[];
+
+export interface BulkActionParts {
+  readonly queue: Pick<TaskQueue, 'withAudit'>;
+  readonly bulkActions: BulkActionsOfQueue;
+  readonly bodyBudget: BodyBudget;
+  readonly turns: WorkTurns;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Changes many tasks at once. The API only writes down what was asked for; the workers do it. */
+export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
+  {
+    method: 'POST',
+    path: '/bulk-actions',
+    role: 'operate',
+    body: 'json',
+    query: ['reason'],
+    operationId: 'createBulkAction',
+    metricLabel: '/bulk-actions',
+    handle: async (context, parts) => {
+      const body = await readBulkBody(context, parts);
+      const request = parseBulkRequest(body, context.query.get('reason'));
+      const asked = askedChange(context, request.reason);
+      return create(context, parts, request, asked, digestOf(body, asked.reason));
+    },
+  },
+  {
+    method: 'GET',
+    path: '/bulk-actions',
+    role: 'read',
+    body: 'none',
+    query: ['limit', 'cursor'],
+    operationId: 'listBulkActions',
+    metricLabel: '/bulk-actions',
+    handle: async ({ query }, { bulkActions, clock }) => {
+      const limit = parseLimit(query.get('limit'));
+      const cursor = query.get('cursor');
+      const after = cursor === undefined ? undefined : parseCursor(cursor);
+      const found = await bulkActions.with((actions) => actions.list(limit, after));
+      const last = found.length < limit ? undefined : found.at(-1);
+      const next = last === undefined ? null : printCursor({ createdAt: last.action.asked.createdAt, id: last.action.id });
+      return jsonAnswer(200, { bulk_actions: found.map((each) => toWireBulkAction(each, clock())), next_cursor: next });
+    },
+  },
+  {
+    method: 'GET',
+    path: '/bulk-actions/:id',
+    role: 'read',
+    body: 'none',
+    query: [],
+    operationId: 'readBulkAction',
+    metricLabel: '/bulk-actions/:id',
+    handle: async (context, { bulkActions, clock }) => {
+      const id = idIn(context);
+      const found = await bulkActions.with((actions) => actions.find(id));
+      if (found === undefined) throw bulkActionNotFound(id);
+      return jsonAnswer(200, toWireBulkAction(found, clock()));
+    },
+  },
+  {
+    method: 'PATCH',
+    path: '/bulk-actions/:id',
+    role: 'operate',
+    body: 'json',
+    query: ['reason'],
+    operationId: 'changeBulkAction',
+    metricLabel: '/bulk-actions/:id',
+    handle: async (context, parts) => {
+      const { rate, reason } = parseRateChange(await readJsonBody(context.request, MAX_CHANGE_BYTES));
+      const asked = askedChange(context, reason);
+      return change(context, parts, 'bulk_action.rate', asked, { from: ALL_NOT_ENDED, to: 'same', fields: { rate } });
+    },
+  },
+  changeRoute('pause', 'pauseBulkAction', ({ by, reason }) => ({
+    from: ['matching', 'running'],
+    to: 'paused',
+    reason: { code: 'operator', message: `paused by ${printActor(by)}${reason === undefined ? '' : ` (${JSON.stringify(reason)})`}` },
+  })),
+  changeRoute('resume', 'resumeBulkAction', () => ({ from: ['paused'], to: 'resumed', fields: { resumedAt: 'now' } })),
+  changeRoute('cancel', 'cancelBulkAction', ({ by, reason }) => ({
+    from: ALL_NOT_ENDED,
+    to: 'cancelled',
+    reason: { code: 'operator', message: `cancelled by ${printActor(by)}${reason === undefined ? '' : ` (${JSON.stringify(reason)})`}` },
+    fields: { doneAt: 'now' },
+  })),
+];
+
+function changeRoute(verb: 'pause' | 'resume' | 'cancel', operationId: string, changeOf: (asked: AskedChange) => BulkChange): Route<BulkActionParts> {
+  return {
+    method: 'POST',
+    path: `/bulk-actions/:id/${verb}`,
+    role: 'operate',
+    body: 'reason',
+    query: ['reason'],
+    operationId,
+    metricLabel: `/bulk-actions/:id/${verb}`,
+    handle: async (context, parts) => {
+      const { asked } = await readReasonBody(context);
+      return change(context, parts, `bulk_action.${verb}`, asked, changeOf(asked));
+    },
+  };
+}
+
+async function readBulkBody({ request }: RequestContext, { bodyBudget, turns }: BulkActionParts): Promise<unknown> {
+  const held = bodyBudget.open(request);
+  try {
+    return await readJsonBody(request, MAX_BULK_BYTES, { mostStructural: MOST_STRUCTURAL, large: { held, turns } });
+  } finally {
+    held.release();
+  }
+}
+
+async function create(context: RequestContext, parts: BulkActionParts, request: BulkRequest, asked: AskedChange, digest: string): Promise<Answer> {
+  const { bulkActions, clock } = parts;
+  const createdAt = clock();
+  const id = request.id ?? `ba_${ulid(createdAt, randomBytes(16))}`;
+  const form: AskedBulkAction = {
+    action: request.action,
+    filter: null,
+    order: request.order,
+    limit: request.limit,
+    expected: request.expected,
+    reason: asked.reason ?? null,
+    createdAt,
+    createdBy: asked.by,
+  };
+  return performed(context, parts, { action: 'bulk_action.create', target: { type: 'bulk_action', id }, asked }, async () => {
+    const made = await bulkActions.with((actions) => actions.store.create({ id, digest, asked: form, rate: request.rate, ids: request.ids }));
+    if (made === 'other') throw new RequestError('conflict', `a bulk action with the id ${JSON.stringify(id)} was asked for, with another body`);
+    if (made === 'created') await bulkActions.with((actions) => actions.removeSurplus());
+    const found = made === 'created' && request.expected !== null ? await whenMatched(parts, id) : await read(parts, id);
+    if (made === 'created' && found.action.state === 'refused') throw await refuse(parts, found);
+    const shown = toWireBulkAction(found, clock());
+    if (made === 'same') return { result: jsonAnswer(200, { ...shown, is_duplicate: true }), isUnchanged: true };
+    return { result: jsonAnswer(201, shown, { Location: `/bulk-actions/${encodeURIComponent(id)}` }), count: found.action.matchedAt === null ? request.ids.length : found.counts.matched };
+  });
+}
+
+/** The action when its tasks are known, or after 2 s. */
+async function whenMatched(parts: BulkActionParts, id: string): Promise<CountedBulkAction> {
+  const until = performance.now() + EXPECTED_WITHIN_MS;
+  for (;;) {
+    const found = await read(parts, id);
+    if (found.action.state !== 'matching' || performance.now() >= until) return found;
+    await wait(LOOK_EVERY_MS);
+  }
+}
+
+/** Nothing is kept of an action whose caller is told at once that it was refused. */
+async function refuse({ bulkActions }: BulkActionParts, { action: { id, asked }, counts: { matched } }: CountedBulkAction): Promise<RequestError> {
+  await bulkActions.with((actions) => actions.remove(id));
+  const message = `expected ${asked.expected} tasks, and ${matched} match; none was touched`;
+  return new RequestError('count_differs', message, [{ field: 'expected', message, matched }]);
+}
+
+/** Makes a change, and answers with the action as it is then. @throws RequestError finished, bulk_action_not_found */
+async function change(context: RequestContext, parts: BulkActionParts, action: ActionName, asked: AskedChange, wanted: BulkChange): Promise<Answer> {
+  const id = idIn(context);
+  return performed(context, parts, { action, target: { type: 'bulk_action', id }, asked }, async () => {
+    const changed = await parts.bulkActions.with((actions) => actions.change(id, wanted));
+    if (changed === undefined) throw bulkActionNotFound(id);
+    const { state } = changed.action;
+    // What is as it was asked to be already is no error: the answer to the first call may have been lost.
+    if (!changed.isChanged && hasEnded(state) && state !== wanted.to) throw new RequestError('finished', `the bulk action is ${state}: it cannot be changed any more`);
+    return { result: jsonAnswer(200, toWireBulkAction(await read(parts, id), parts.clock())), isUnchanged: !changed.isChanged };
+  });
+}
+
+async function read({ bulkActions }: BulkActionParts, id: string): Promise<CountedBulkAction> {
+  const found = await bulkActions.with((actions) => actions.find(id));
+  if (found === undefined) throw bulkActionNotFound(id);
+  return found;
+}
+
+/** An id that no action can have is not an error of the caller: there is no action under it. */
+function idIn(context: RequestContext): string {
+  const id = context.param('id');
+  if (!id.isWellFormed()) throw new RequestError('bulk_action_not_found', 'no bulk action with such an id is known');
+  return id;
+}
+
+function bulkActionNotFound(id: string): RequestError {
+  return new RequestError('bulk_action_not_found', `no bulk action ${JSON.stringify(id)} is known`);
+}

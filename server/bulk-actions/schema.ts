@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import type { BulkOrder } from '../../shared/domain/bulk-actions/bulk-action.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import { taskActions, type TaskAction } from '../../shared/domain/task/state-actions.js';
+import { taskIdCheck } from '../../shared/domain/task/task-id.js';
+import type { WireViolation } from '../../shared/wire/error.js';
+import { didYouMean } from '../http/nearest-name.js';
+
+/** What may be asked of bulk actions. Wire names (snake_case) become our names here. */
+
+export const MAX_IDS = 10_000;
+/** 10,000 ids of 255 characters, written as JSON. */
+export const MAX_BULK_BYTES = 16 * 1_048_576;
+/** 10,000 ids have as many commas. */
+export const MOST_STRUCTURAL = 20_000;
+
+const RATE = { min: 0.001, max: 1_000_000 } as const;
+const MAX_LIMIT = 100_000_000;
+const FIELDS = ['id', 'action', 'filter', 'ids', 'dry_run', 'expected', 'rate', 'limit', 'order', 'override', 'reason'];
+
+export interface BulkRequest {
+  /** undefined: one is made. */
+  readonly id: string | undefined;
+  readonly action: TaskAction;
+  /** Each once, in the order in which they were given. */
+  readonly ids: readonly string[];
+  readonly isDryRun: boolean;
+  readonly expected: number | null;
+  readonly rate: number | null;
+  readonly limit: number | null;
+  readonly order: BulkOrder;
+  readonly reason: unknown;
+}
+
+/**
+ * @param body  JSON from outside
+ * @param reason of the query; undefined when there is none
+ * @throws RequestError invalid_request with the first violations
+ */
+export function parseBulkRequest(body: unknown, reason: string | undefined): BulkRequest {
+  if (!isObject(body)) throw refusal([{ field: '', message: 'the body must be an object' }]);
+  const faults: WireViolation[] = [];
+  const fault: Fault = (field, complaint) => {
+    faults.push({ field, message: `${field} ${complaint}` });
+    return null;
+  };
+  for (const name of Object.keys(body).slice(0, 1_000)) if (!FIELDS.includes(name)) fault(name, `is not allowed${didYouMean(name, FIELDS)}`);
+  const action = taskActions.find((each) => each === body['action']) ?? fault('action', `must be one of ${taskActions.join(', ')}`);
+  const id = body['id'] === undefined ? undefined : checkId(body['id'], fault);
+  const ids = checkIds(body, fault);
+  const isDryRun = flag(body['dry_run'], 'dry_run', fault);
+  const expected = wholeNumber(body['expected'], 'expected', 0, fault);
+  const limit = wholeNumber(body['limit'], 'limit', 1, fault);
+  const rate = checkRate(body['rate'], fault);
+  const order = body['order'] === undefined ? 'oldest' : (['oldest', 'newest'] as const).find((each) => each === body['order']) ?? fault('order', 'must be oldest or newest');
+  if (isDryRun) fault('dry_run', 'is not supported by this version');
+  if (body['override'] !== undefined) fault('override', 'is not supported by this version: correct the tasks one by one, or leave it out');
+  if ((action === 'cancel' || action === 'delete') && !isDryRun) {
+    if (body['expected'] === undefined) fault('expected', `is required: ${action} cannot be taken back, so say how many tasks it is to change (a dry run tells)`);
+    if (body['reason'] === undefined && reason === undefined) fault('reason', `is required for ${action}`);
+  }
+  if (faults.length > 0 || action === null || order === null) throw refusal(faults);
+  return { id: id ?? undefined, action, ids: ids ?? [], isDryRun, expected, rate, limit, order, reason: body['reason'] };
+}
+
+/** PATCH `{"rate": 100}`; null: none. @throws RequestError invalid_request */
+export function parseRateChange(body: unknown): { readonly rate: number | null; readonly reason: unknown } {
+  if (!isObject(body)) throw refusal([{ field: '', message: 'the body must be an object, such as {"rate":100}' }]);
+  const faults: WireViolation[] = [];
+  const fault: Fault = (field, complaint) => {
+    faults.push({ field, message: `${field} ${complaint}` });
+    return null;
+  };
+  for (const name of Object.keys(body).slice(0, 1_000)) if (name !== 'rate' && name !== 'reason') fault(name, `is not allowed${didYouMean(name, ['rate', 'reason'])}`);
+  if (body['rate'] === undefined) fault('rate', 'is required: a number of tasks a second, or null for no rate');
+  const rate = checkRate(body['rate'], fault);
+  if (faults.length > 0) throw refusal(faults);
+  return { rate, reason: body['reason'] };
+}
+
+/** Two requests ask for the same if their bodies hold the same, in whatever order. @param reason the one that counts, wherever it stood */
+export function digestOf(body: unknown, reason: string | undefined): string {
+  const { id: _id, ...rest } = isObject(body) ? body : {};
+  return createHash('sha256').update(canonical({ ...rest, reason })).digest('base64url');
+}
+
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_key, each: unknown) => (isObject(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each));
+}
+
+/** Notes a violation. @returns null, which stands for the value that is not valid */
+type Fault = (field: string, complaint: string) => null;
+
+/** The id of an action is a part of paths and of names in Redis. */
+function checkId(id: unknown, fault: Fault): string | null {
+  const complaint = complaintAbout(id) ?? (typeof id === 'string' && id.includes('/') ? 'must not contain /' : undefined);
+  return complaint === undefined && typeof id === 'string' ? id : fault('id', complaint ?? 'must be a text');
+}
+
+function checkIds(body: Readonly<Record<string, unknown>>, fault: Fault): readonly string[] | null {
+  const { ids } = body;
+  if (body['filter'] !== undefined) return fault('filter', 'is not supported by this version: give ids');
+  if (ids === undefined) return fault('ids', 'is required: the ids of 1 to 10,000 tasks');
+  if (!Array.isArray(ids) || ids.length === 0 || ids.length > MAX_IDS) return fault('ids', `must be an array of 1 to 10,000 ids${Array.isArray(ids) ? `, and it has ${ids.length}` : ''}`);
+  const unique = new Set<string>();
+  for (const [index, id] of (ids as readonly unknown[]).entries()) {
+    if (typeof id !== 'string' || id === '' || !id.isWellFormed() || id.length > 2_048) return fault(`ids.${index}`, 'must be the id of a task');
+    unique.add(id);
+  }
+  return [...unique];
+}
+
+/** Ids of tasks that were stored before a rule came are still ids, so only the id of an action is checked by the rules. */
+function complaintAbout(id: unknown): string | undefined {
+  if (typeof id !== 'string' || id === '') return 'must be a text of 1 to 255 characters';
+  if (taskIdCheck.kind !== 'text') return undefined;
+  for (const check of taskIdCheck.checks) {
+    const complaint = check(id);
+    if (complaint !== undefined) return complaint;
+  }
+  return undefined;
+}
+
+function flag(value: unknown, field: string, fault: Fault): boolean {
+  if (value !== undefined && typeof value !== 'boolean') fault(field, 'must be true or false');
+  return value === true;
+}
+
+/** @returns null for nothing, too */
+function wholeNumber(value: unknown, field: string, min: number, fault: Fault): number | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= MAX_LIMIT) return value;
+  return fault(field, `must be a whole number from ${min} to ${MAX_LIMIT}`);
+}
+
+function checkRate(value: unknown, fault: Fault): number | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'number' && value >= RATE.min && value <= RATE.max) return value;
+  return fault('rate', `must be a number of tasks a second from ${RATE.min} to ${RATE.max}, or null`);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function refusal(faults: readonly WireViolation[]): RequestError {
+  const details = faults.slice(0, 20);
+  return new RequestError('invalid_request', details.map(({ message }) => message).join('; '), details);
+}

@@ -1,0 +1,46 @@
+import type { StateReason } from '../../shared/domain/bulk-actions/bulk-action.js';
+import { estimateDoneAt, inProgress } from '../../shared/domain/bulk-actions/bulk-counts.js';
+import type { CountedBulkAction } from '../../shared/queue/bulk-actions/bulk-actions.js';
+import { printTime } from '../http/print-time.js';
+
+/** Shows an action to clients: our names become wire names here. @param now ms since the epoch */
+export function toWireBulkAction({ action, counts }: CountedBulkAction, now: number): object {
+  const { id, asked, state, stateReason, rate, matchedAt, doneAt, settledAt } = action;
+  // Until matching is over nothing is known of the numbers, and nothing was touched.
+  const isMatched = matchedAt !== null;
+  const estimate = state === 'running' && matchedAt !== null ? estimateDoneAt(counts, rate, matchedAt, now) : undefined;
+  return {
+    id,
+    action: asked.action,
+    state,
+    state_reason: stateReason satisfies StateReason | null,
+    filter: asked.filter,
+    override: null,
+    order: asked.order,
+    rate,
+    limit: asked.limit,
+    reason: asked.reason,
+    matched: isMatched ? counts.matched : null,
+    pending: isMatched ? counts.pending : 0,
+    started: counts.started,
+    in_progress: inProgress(counts, asked.action),
+    delivered: counts.delivered,
+    failed_again: counts.failedAgain,
+    cancelled: counts.cancelled,
+    skipped: { changed: counts.changed, gone: counts.gone, being_sent: counts.beingSent, over_limit: isMatched ? counts.overLimit : 0 },
+    first_sends: { delivered: counts.firstDelivered, failed: counts.firstFailed },
+    created_at: printTime(asked.createdAt),
+    created_by: asked.createdBy,
+    matched_at: timeOrNull(matchedAt),
+    done_at: timeOrNull(doneAt),
+    settled_at: timeOrNull(settledAt),
+    estimated_done_at: timeOrNull(estimate ?? null),
+  };
+}
+
+function timeOrNull(ms: number | null): string | null {
+  // A rate of one task in 1,000 s makes times that have no form in RFC 3339.
+  return ms === null || ms > LATEST ? null : printTime(ms);
+}
+
+const LATEST = Date.UTC(9999, 11, 31);

@@ -1,0 +1,62 @@
+import type { Actor } from '../actor.js';
+import type { TaskAction } from '../task/state-actions.js';
+
+/**
+ * `matching`: the tasks are being looked for, and none is touched. `paused` may be before or after that. `done`: nothing is left to
+ * start. `refused`: another number of tasks than expected was found, and none was touched.
+ */
+export const bulkStates = ['matching', 'running', 'paused', 'done', 'cancelled', 'refused', 'failed'] as const;
+export type BulkState = (typeof bulkStates)[number];
+
+/** States that no other one follows. */
+export const endedBulkStates = ['done', 'cancelled', 'refused', 'failed'] as const satisfies readonly BulkState[];
+
+export function hasEnded(state: BulkState): boolean {
+  const ended: readonly BulkState[] = endedBulkStates;
+  return ended.includes(state);
+}
+
+/** Why an action is in its state. The first three pause it, the others end it. */
+export const stateReasonCodes = ['operator', 'failing', 'circuit_open', 'count_differs', 'redis_full', 'internal'] as const;
+export type StateReasonCode = (typeof stateReasonCodes)[number];
+
+export interface StateReason {
+  readonly code: StateReasonCode;
+  readonly message: string;
+}
+
+/** Which of the tasks come first: by the time at which they ended, or at which they were to be sent. */
+export type BulkOrder = 'oldest' | 'newest';
+
+/** What was asked for. It never changes. */
+export interface AskedBulkAction {
+  readonly action: TaskAction;
+  /** As the caller wrote it; null when ids were given. */
+  readonly filter: Readonly<Record<string, unknown>> | null;
+  readonly order: BulkOrder;
+  /** null: any number. */
+  readonly limit: number | null;
+  /** The number of tasks that the caller expects; null: it does not say. */
+  readonly expected: number | null;
+  readonly reason: string | null;
+  /** ms since the epoch */
+  readonly createdAt: number;
+  readonly createdBy: Actor;
+}
+
+/** A bulk action without the numbers, which stand beside the tasks. Times are ms since the epoch. */
+export interface BulkAction {
+  readonly id: string;
+  readonly asked: AskedBulkAction;
+  readonly state: BulkState;
+  readonly stateReason: StateReason | null;
+  /** Tasks a second, by all workers together; null: any number. */
+  readonly rate: number | null;
+  /** It goes up with each change of the state or the rate: a step that goes by an older one changes nothing. */
+  readonly epoch: number;
+  readonly matchedAt: number | null;
+  readonly doneAt: number | null;
+  readonly settledAt: number | null;
+  /** First sends that ended before do not count for a pause: it was resumed then. 0: it never was. */
+  readonly resumedAt: number;
+}

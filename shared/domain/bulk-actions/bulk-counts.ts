@@ -1,0 +1,43 @@
+/**
+ * The numbers of an action in one shard, or in all of them. They hold at each moment:
+ * matched = pending + started + the four skipped ones; started = in progress + delivered + failedAgain + cancelled.
+ */
+export const bulkCountNames = ['matched', 'pending', 'started', 'delivered', 'failedAgain', 'cancelled', 'changed', 'gone', 'beingSent', 'overLimit', 'firstDelivered', 'firstFailed'] as const;
+export type BulkCountName = (typeof bulkCountNames)[number];
+export type BulkCounts = Readonly<Record<BulkCountName, number>>;
+
+export const noCounts: BulkCounts = { matched: 0, pending: 0, started: 0, delivered: 0, failedAgain: 0, cancelled: 0, changed: 0, gone: 0, beingSent: 0, overLimit: 0, firstDelivered: 0, firstFailed: 0 };
+
+export function sumOfCounts(parts: readonly BulkCounts[]): BulkCounts {
+  const sum = (name: BulkCountName): number => parts.reduce((total, part) => total + part[name], 0);
+  return {
+    matched: sum('matched'),
+    pending: sum('pending'),
+    started: sum('started'),
+    delivered: sum('delivered'),
+    failedAgain: sum('failedAgain'),
+    cancelled: sum('cancelled'),
+    changed: sum('changed'),
+    gone: sum('gone'),
+    beingSent: sum('beingSent'),
+    overLimit: sum('overLimit'),
+    firstDelivered: sum('firstDelivered'),
+    firstFailed: sum('firstFailed'),
+  };
+}
+
+/** Redriven tasks whose run has not ended. Of the other actions nothing is in progress: what they start is done with. */
+export function inProgress({ started, delivered, failedAgain, cancelled }: BulkCounts, action: string): number {
+  return action === 'redrive' ? Math.max(0, started - delivered - failedAgain - cancelled) : 0;
+}
+
+/**
+ * When nothing will be left to start, ms since the epoch, if it goes on as it does now.
+ * @param sinceMs when its tasks were known, ms since the epoch
+ * @returns undefined while that cannot be said
+ */
+export function estimateDoneAt({ matched, pending, overLimit }: BulkCounts, rate: number | null, sinceMs: number, now: number): number | undefined {
+  if (rate !== null) return Math.round(now + (pending / rate) * 1_000);
+  const through = matched - overLimit - pending;
+  return through <= 0 || now <= sinceMs ? undefined : Math.round(now + (pending * (now - sinceMs)) / through);
+}

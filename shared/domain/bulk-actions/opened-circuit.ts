@@ -1,0 +1,21 @@
+import type { Flow } from '../destinations/flow.js';
+import { circuitOfOthers, endpointCircuitOf, stateOfCircuit, type Circuit, type CircuitRules } from '../flow/circuit.js';
+
+/** The names of the circuits that hold the deliveries of a flow. */
+export function circuitsOver(flow: Flow): readonly string[] {
+  return [...new Set([flow.hostId, endpointCircuitOf(flow), circuitOfOthers(flow)])];
+}
+
+/**
+ * Has one of the circuits opened while the action ran? One that was open before does not count: a person has started or resumed the
+ * action all the same.
+ * @param since ms since the epoch
+ * @param now   ms since the epoch
+ */
+export function hasOpenedSince(circuits: Iterable<Circuit>, since: number, now: number, rules: CircuitRules): boolean {
+  for (const circuit of circuits) {
+    const state = stateOfCircuit(circuit, now, rules);
+    if (circuit.openedAt > since && (state === 'open' || state === 'probe')) return true;
+  }
+  return false;
+}

@@ -1,0 +1,153 @@
+import type { LuaScript } from '../engine/lua-script.js';
+import { nowMs } from '../engine/now-ms.js';
+
+/*
+ * Lua of what an action is, without its numbers. On a cluster these keys share one slot.
+ *
+ * The hash has `id`, `digest`, `asked` (JSON that never changes), `state`, `reason` (JSON or ''), `rate` ('' = none), `epoch`, `matchedAt`,
+ * `doneAt`, `settledAt`, `resumedAt` (ms or ''), and `paceAt`, when the next task may be started.
+ */
+
+/** So much of a rate may be made up for: a worker that was late must not make the whole action late. It is 2.5 % of 10 s. */
+const CATCH_UP_MS = 250;
+
+/** Answers of krsBulkCreate. */
+export const BULK_CREATED = { created: 1, same: 2, other: 3 } as const;
+
+/**
+ * KEYS 1 action, 2 index, 3 live, 4 ids. ARGV 1 id, 2 digest of the body, 3 asked, 4 rate or '', 5 created (ms), 6... chunks of ids.
+ * @returns BULK_CREATED
+ */
+const create = `
+local known = redis.call('HGET', KEYS[1], 'digest')
+if known then return known == ARGV[2] and ${BULK_CREATED.same} or ${BULK_CREATED.other} end
+redis.call('HSET', KEYS[1], 'id', ARGV[1], 'digest', ARGV[2], 'asked', ARGV[3], 'state', 'matching', 'reason', '', 'rate', ARGV[4], 'epoch', 1)
+redis.call('ZADD', KEYS[2], ARGV[5], ARGV[1])
+redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1])
+redis.call('DEL', KEYS[4])
+for index = 6, #ARGV do redis.call('RPUSH', KEYS[4], ARGV[index]) end
+return ${BULK_CREATED.created}
+`;
+
+/**
+ * Changes the state, if it is one of those named.
+ *
+ * KEYS 1 action. ARGV 1 states, such as \`|matching|running|\`, 2 the new one, \`=\` for the same, or \`resumed\` for the one before the
+ * pause, 3 why (JSON or ''), then names and values of further fields; the value \`now\` is the time.
+ * @returns {1 when it was changed, fields and values in turn}; nothing when there is none
+ */
+const change = `${nowMs}
+local state = redis.call('HGET', KEYS[1], 'state')
+if not state then return {0} end
+if not string.find(ARGV[1], '|' .. state .. '|', 1, true) then return {0, redis.call('HGETALL', KEYS[1])} end
+local to = ARGV[2]
+if to == '=' then to = state end
+if to == 'resumed' then to = redis.call('HEXISTS', KEYS[1], 'matchedAt') == 1 and 'running' or 'matching' end
+redis.call('HINCRBY', KEYS[1], 'epoch', 1)
+redis.call('HSET', KEYS[1], 'state', to)
+if ARGV[2] ~= '=' then redis.call('HSET', KEYS[1], 'reason', ARGV[3]) end
+for index = 4, #ARGV, 2 do
+  redis.call('HSET', KEYS[1], ARGV[index], ARGV[index + 1] == 'now' and string.format('%d', now) or ARGV[index + 1])
+end
+redis.call('HDEL', KEYS[1], 'paceAt')
+return {1, redis.call('HGETALL', KEYS[1])}
+`;
+
+/**
+ * Its numbers do not change any more.
+ * KEYS 1 action, 2 live, 3 ids. ARGV 1 id, 2 how long it is kept (ms).
+ */
+const settle = `${nowMs}
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('DEL', KEYS[3])
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HSETNX', KEYS[1], 'settledAt', string.format('%d', now))
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+`;
+
+/** KEYS 1 action, 2 index, 3 live, 4 ids. ARGV 1 id. */
+const remove = `
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('ZREM', KEYS[3], ARGV[1])
+return redis.call('UNLINK', KEYS[1], KEYS[4])
+`;
+
+/** KEYS 1 action. @returns fields and values in turn */
+const read = `return redis.call('HGETALL', KEYS[1])`;
+
+/** KEYS 1 ids. ARGV 1 number of the chunk, from 0. @returns it, or nil */
+const givenIds = `return redis.call('LINDEX', KEYS[1], ARGV[1])`;
+
+/** KEYS 1 live. ARGV 1 key prefix of actions, 2 how many. @returns fields and values of each, in turn */
+const live = `
+local found = {}
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1)) do
+  local action = redis.call('HGETALL', ARGV[1] .. id)
+  if #action == 0 then redis.call('ZREM', KEYS[1], id) else found[#found + 1] = action end
+end
+return found
+`;
+
+/**
+ * A page of all actions, the newest first.
+ * KEYS 1 index. ARGV 1 key prefix of actions, 2 how many, 3 and 4 created (ms) and id of the last one before, or ''.
+ * @returns of each: created (ms), then its fields and values in turn
+ */
+const list = `
+local all = redis.call('ZRANGE', KEYS[1], 0, -1, 'REV', 'WITHSCORES')
+local found, after = {}, tonumber(ARGV[3])
+for index = 1, #all, 2 do
+  local id, at = all[index], tonumber(all[index + 1])
+  if #found >= tonumber(ARGV[2]) then break end
+  if not after or at < after or (at == after and id < ARGV[4]) then
+    local action = redis.call('HGETALL', ARGV[1] .. id)
+    if #action > 0 then found[#found + 1] = {all[index + 1], action} end
+  end
+end
+return found
+`;
+
+/** The oldest that have ended, beyond so many. KEYS 1 index, 2 live. ARGV 1 how many stay. @returns ids */
+const surplus = `
+local found, surplus = {}, redis.call('ZCARD', KEYS[1]) - tonumber(ARGV[1])
+if surplus <= 0 then return found end
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if #found >= surplus then break end
+  if not redis.call('ZSCORE', KEYS[2], id) then found[#found + 1] = id end
+end
+return found
+`;
+
+/**
+ * Gives out a share of the rate. What was given and not used comes back with the next call.
+ * KEYS 1 action. ARGV 1 how many are wanted, 2 how many come back.
+ * @returns {how many may be started now, ms until the next one}
+ */
+const pace = `
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
+local seen = redis.call('HMGET', KEYS[1], 'rate', 'paceAt')
+local rate = tonumber(seen[1] or '')
+if not rate then return {tonumber(ARGV[1]), 0} end
+local interval = 1000 / rate
+local at = math.max((tonumber(seen[2] or '') or now) - tonumber(ARGV[2]) * interval, now - ${CATCH_UP_MS})
+local granted = 0
+if at <= now then granted = math.min(tonumber(ARGV[1]), math.floor((now - at) / interval) + 1) end
+at = at + granted * interval
+redis.call('HSET', KEYS[1], 'paceAt', string.format('%.3f', at))
+return {granted, math.ceil(math.max(0, at - now))}
+`;
+
+export const bulkActionScripts = {
+  krsBulkCreate: { numberOfKeys: 4, lua: create },
+  krsBulkChange: { numberOfKeys: 1, lua: change },
+  krsBulkSettle: { numberOfKeys: 3, lua: settle },
+  krsBulkRemove: { numberOfKeys: 4, lua: remove },
+  krsBulkRead: { numberOfKeys: 1, lua: read },
+  krsBulkLive: { numberOfKeys: 1, lua: live },
+  krsBulkList: { numberOfKeys: 1, lua: list },
+  krsBulkSurplus: { numberOfKeys: 2, lua: surplus },
+  krsBulkGivenIds: { numberOfKeys: 1, lua: givenIds },
+  krsBulkPace: { numberOfKeys: 1, lua: pace },
+} as const satisfies Readonly<Record<string, LuaScript>>;

@@ -1,0 +1,145 @@
+import type { AskedBulkAction, BulkAction, BulkState, StateReason } from '../../domain/bulk-actions/bulk-action.js';
+import type { QueueClient } from '../engine/queue-client.js';
+import type { BulkKeys } from '../names.js';
+import { BULK_CREATED } from './bulk-action-scripts.js';
+
+/** An action is kept for so long after its numbers have come to rest, and at most so many are kept, ms. */
+export const KEPT_FOR_MS = 30 * 24 * 3_600_000;
+export const MOST_KEPT = 1_000;
+/** Actions whose numbers may still change, and that workers look at. */
+const MOST_LIVE = 100;
+/** Ids in one element of the list of given ones. */
+const IDS_IN_CHUNK = 200;
+
+export interface NewBulkAction {
+  readonly id: string;
+  /** Two requests with the same digest ask for the same. */
+  readonly digest: string;
+  readonly asked: AskedBulkAction;
+  readonly rate: number | null;
+  /** The ids that were given, each once; undefined when a filter was. */
+  readonly ids: readonly string[] | undefined;
+}
+
+/** A change of the state; `resumed`: to the one before the pause. */
+export interface BulkChange {
+  readonly from: readonly BulkState[];
+  readonly to: BulkState | 'resumed' | 'same';
+  readonly reason?: StateReason;
+  /** Fields that change with it; `now`: the time by Redis' clock. */
+  readonly fields?: Readonly<Partial<Record<'matchedAt' | 'doneAt' | 'resumedAt', 'now'>> & { rate?: number | null }>;
+}
+
+export interface ChangedBulkAction {
+  /** false: it was in none of the states to change from, and nothing was changed. */
+  readonly isChanged: boolean;
+  /** As it is now. */
+  readonly action: BulkAction;
+}
+
+/** What bulk actions are, without their numbers, which stand beside the tasks: see BulkShard. Every method fails when Redis fails. */
+export class BulkActionStore {
+  constructor(
+    private readonly client: QueueClient,
+    private readonly keys: BulkKeys,
+  ) {}
+
+  /** `other`: the id is that of an action with another body. */
+  async create({ id, digest, asked, rate, ids = [] }: NewBulkAction): Promise<'created' | 'same' | 'other'> {
+    const chunks: string[] = [];
+    for (let from = 0; from < ids.length; from += IDS_IN_CHUNK) chunks.push(JSON.stringify(ids.slice(from, from + IDS_IN_CHUNK)));
+    const reply: unknown = await this.client.runCommand('krsBulkCreate', [this.keys.action(id), this.keys.index, this.keys.live, this.keys.ids(id), id, digest, JSON.stringify(asked), rate ?? '', asked.createdAt, ...chunks]);
+    if (reply === BULK_CREATED.created) return 'created';
+    return reply === BULK_CREATED.same ? 'same' : 'other';
+  }
+
+  async read(id: string): Promise<BulkAction | undefined> {
+    return readAction(await this.client.runCommand('krsBulkRead', [this.keys.action(id)]));
+  }
+
+  /** @returns undefined when there is none */
+  async change(id: string, { from, to, reason, fields = {} }: BulkChange): Promise<ChangedBulkAction | undefined> {
+    const pairs = Object.entries(fields).flatMap(([name, value]) => [name, value ?? '']);
+    const reply: unknown = await this.client.runCommand('krsBulkChange', [this.keys.action(id), `|${from.join('|')}|`, to === 'same' ? '=' : to, reason === undefined ? '' : JSON.stringify(reason), ...pairs]);
+    // The script's own answer: see bulk-action-scripts.ts.
+    const [isChanged, found] = reply as [number, unknown];
+    const action = readAction(found);
+    return action === undefined ? undefined : { isChanged: isChanged === 1, action };
+  }
+
+  /** Its numbers have come to rest. */
+  async settle(id: string): Promise<void> {
+    await this.client.runCommand('krsBulkSettle', [this.keys.action(id), this.keys.live, this.keys.ids(id), id, KEPT_FOR_MS]);
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.client.runCommand('krsBulkRemove', [this.keys.action(id), this.keys.index, this.keys.live, this.keys.ids(id), id]);
+  }
+
+  /** The oldest of those whose numbers may still change. */
+  async live(): Promise<readonly BulkAction[]> {
+    const reply: unknown = await this.client.runCommand('krsBulkLive', [this.keys.live, this.keys.actionBase, MOST_LIVE]);
+    // The script's own answer.
+    return (reply as unknown[]).flatMap((each) => readAction(each) ?? []);
+  }
+
+  /** A page of all, the newest first. @param after the last one of the page before */
+  async list(limit: number, after: Pick<BulkAction, 'id'> & { readonly createdAt: number } | undefined): Promise<readonly BulkAction[]> {
+    const reply: unknown = await this.client.runCommand('krsBulkList', [this.keys.index, this.keys.actionBase, limit, after?.createdAt ?? '', after?.id ?? '']);
+    // The script's own answer.
+    return (reply as [string, unknown][]).flatMap(([, found]) => readAction(found) ?? []);
+  }
+
+  /** The oldest that have come to rest, where more are kept than may be. */
+  async surplus(): Promise<readonly string[]> {
+    const reply: unknown = await this.client.runCommand('krsBulkSurplus', [this.keys.index, this.keys.live, MOST_KEPT]);
+    return reply as string[];
+  }
+
+  /** The ids that were given, a chunk at a time. @param chunk its number, from 0 */
+  async givenIds(id: string, chunk: number): Promise<{ readonly ids: readonly string[]; readonly isLast: boolean }> {
+    const text: unknown = await this.client.runCommand('krsBulkGivenIds', [this.keys.ids(id), chunk]);
+    // Written by `create`.
+    const ids = typeof text === 'string' ? (JSON.parse(text) as string[]) : [];
+    return { ids, isLast: ids.length < IDS_IN_CHUNK };
+  }
+
+  /**
+   * Asks for a share of the rate.
+   * @param unused of the last share, which come back
+   * @returns how many tasks may be started now, and until when there are no more, ms from now
+   */
+  async share(id: string, wanted: number, unused: number): Promise<{ readonly granted: number; readonly waitMs: number }> {
+    const reply: unknown = await this.client.runCommand('krsBulkPace', [this.keys.action(id), wanted, unused]);
+    const [granted, waitMs] = reply as [number, number];
+    return { granted, waitMs };
+  }
+}
+
+/** @param found fields and values in turn */
+function readAction(found: unknown): BulkAction | undefined {
+  if (!Array.isArray(found) || found.length === 0) return undefined;
+  const fields = new Map<string, string>();
+  for (let at = 0; at + 1 < found.length; at += 2) fields.set(String(found[at]), String(found[at + 1]));
+  const [id, asked] = [fields.get('id'), fields.get('asked')];
+  if (id === undefined || asked === undefined) return undefined;
+  const time = (name: string): number | null => numberOrNull(fields.get(name));
+  const reason = fields.get('reason');
+  return {
+    id,
+    // This file and the scripts wrote all of them.
+    asked: JSON.parse(asked) as AskedBulkAction,
+    state: fields.get('state') as BulkState,
+    stateReason: reason === undefined || reason === '' ? null : (JSON.parse(reason) as StateReason),
+    rate: numberOrNull(fields.get('rate')),
+    epoch: Number(fields.get('epoch')),
+    matchedAt: time('matchedAt'),
+    doneAt: time('doneAt'),
+    settledAt: time('settledAt'),
+    resumedAt: time('resumedAt') ?? 0,
+  };
+}
+
+function numberOrNull(text: string | undefined): number | null {
+  return text === undefined || text === '' ? null : Number(text);
+}

@@ -1,0 +1,250 @@
+import { bulkCountNames } from '../../domain/bulk-actions/bulk-counts.js';
+import { statesTakenBy } from '../../domain/task/state-actions.js';
+import { bullmqScripts } from '../engine/bullmq-contract.js';
+import type { DefinedScripts } from '../engine/defined-scripts.js';
+import { jobField } from '../engine/job-fields.js';
+import type { LuaScript } from '../engine/lua-script.js';
+import { nowMs } from '../engine/now-ms.js';
+import { promoteFunction } from '../engine/promote-job.js';
+import { restartFunction } from '../engine/restart-job.js';
+import { stepClockLua } from '../engine/step-clock.js';
+import { FIRST } from '../engine/told-bulk-action.js';
+import { unpackSearchFieldsLua } from '../search/search-fields.js';
+import { CANCEL, cancelLua } from '../tasks/cancel-script.js';
+import { prepareRedriveLua } from '../tasks/redrive-script.js';
+import { TASK_PLACE, taskNowLua } from './task-now.js';
+
+/** Answers that are no number of tasks. `busy`: another worker has the lease. `stale`: the action has changed since the caller read it. */
+export const BULK_STEP = { busy: -1, stale: -2 } as const;
+
+/** The tasks of an action go to more than one destination. */
+export const SEVERAL = '*';
+/** Between host, path and flow_key: no client can submit it. */
+export const DESTINATION_SEPARATOR = '\n';
+const ESCAPED_SEPARATOR = '\\n';
+
+/** A step ends after so much time, seconds. All other commands wait meanwhile. */
+const STEP_SECONDS = 0.008;
+/** The number of keys of cancelJob and taskNow. */
+const SETS = 10;
+const { promote, reprocessJob } = bullmqScripts;
+
+/**
+ * The hash of an action's numbers in one shard has those of bulk-counts.ts, and
+ * - `cursor`: how far matching has come: '' at first, 'end' when it is over;
+ * - `found`: tasks in the list when it was over;
+ * - `destination`: where the tasks go that a redrive has started: host, path and flow_key, or SEVERAL;
+ * - `epoch`: a step that goes by an older one changes nothing.
+ *
+ * A member of the list is \`<job id> <run> <state>\`: no job id has a space.
+ */
+const lease = `
+local function hasLease(key, token, ms)
+  local holder = redis.call('GET', key)
+  if holder and holder ~= token then return false end
+  redis.call('SET', key, token, 'PX', ms)
+  return true
+end
+local function isStale(counts, epoch)
+  return (tonumber(redis.call('HGET', counts, 'epoch')) or 0) > tonumber(epoch)
+end
+`;
+
+/**
+ * Writes down the tasks of some ids, and that this was done, in one step: so each of them is written down once, whatever is killed.
+ *
+ * KEYS those of taskNow, then counts, list, lease. ARGV 1 key prefix of jobs, 2 token, 3 lease (ms), 4 epoch, 5 cursor before, 6 cursor
+ * behind, 7 '1' or '-1' (newest first), 8... job ids.
+ * @returns the cursor now, or BULK_STEP
+ */
+const writeDownIds = `${taskNowLua}${lease}
+local counts, list = KEYS[${SETS + 1}], KEYS[${SETS + 2}]
+if not hasLease(KEYS[${SETS + 3}], ARGV[2], ARGV[3]) then return ${BULK_STEP.busy} end
+if isStale(counts, ARGV[4]) then return ${BULK_STEP.stale} end
+local cursor = redis.call('HGET', counts, 'cursor') or ''
+if cursor ~= ARGV[5] then return cursor end
+for index = 8, #ARGV do
+  local id = ARGV[index]
+  local now = taskNow(KEYS, ARGV[1] .. id, id) or {'gone', 0, 0}
+  redis.call('ZADD', list, 'NX', string.format('%d', now[3] * tonumber(ARGV[7])), id .. ' ' .. string.format('%d', now[2]) .. ' ' .. now[1])
+end
+redis.call('HSET', counts, 'cursor', ARGV[6])
+if ARGV[6] == 'end' then redis.call('HSET', counts, 'found', redis.call('ZCARD', list)) end
+return ARGV[6]
+`;
+
+/**
+ * Says how many of the tasks that were found are taken. It is done once; matching has ended in all shards before.
+ * KEYS 1 counts. ARGV 1 how many are taken.
+ */
+const seal = `
+local seen = redis.call('HMGET', KEYS[1], 'matched', 'found')
+local found = tonumber(seen[2] or '')
+-- Without a number of found ones the action has been removed meanwhile.
+if seen[1] or not found then return 0 end
+redis.call('HSET', KEYS[1], 'matched', found, 'pending', ARGV[1], 'overLimit', string.format('%d', found - tonumber(ARGV[1])))
+return 1
+`;
+
+/**
+ * Takes the next tasks of an action in turn. Each is changed only if its run and state are still those that were written down, and is
+ * counted in the same step: a worker that is killed leaves nothing half done.
+ *
+ * KEYS BullMQ's reprocessJob, BullMQ's promote, those of cancelJob, then counts, list, lease.
+ * ARGV 1 key prefix of jobs, 2 token, 3 lease (ms), 4 epoch, 5 how many at most, 6 action, 7 its id, 8 added to the mark of a
+ * redrive and to the return value of a cancelled task, 9 key prefix of waiting lists, 10... BullMQ's values of reprocessJob.
+ * @returns {tasks that were started, tasks whose turn it was, tasks left}, or BULK_STEP
+ */
+export function bulkStepScript(bullmq: DefinedScripts): LuaScript {
+  const setsFrom = reprocessJob.keys + promote.keys;
+  const own = setsFrom + SETS;
+  const taken = Object.entries(statesTakenBy).map(([action, states]) => `${action} = {${states.map((state) => `${state} = true`).join(', ')}}`);
+  return {
+    numberOfKeys: own + 3,
+    lua: `${restartFunction(bullmq)}
+${promoteFunction(bullmq)}
+${taskNowLua}${unpackSearchFieldsLua}${prepareRedriveLua}${cancelLua}${lease}${stepClockLua}${nowMs}
+local began = seconds()
+local counts, list = KEYS[${own + 1}], KEYS[${own + 2}]
+if not hasLease(KEYS[${own + 3}], ARGV[2], ARGV[3]) then return ${BULK_STEP.busy} end
+if isStale(counts, ARGV[4]) then return ${BULK_STEP.stale} end
+local takes = ({${taken.join(', ')}})[ARGV[6]]
+local restartKeys, promoteKeys, sets, restartValues = {}, {}, {}, {}
+for index = 2, ${reprocessJob.keys} do restartKeys[index] = KEYS[index] end
+for index = 1, ${promote.keys} do promoteKeys[index] = KEYS[${reprocessJob.keys} + index] end
+for index = 1, ${SETS} do sets[index] = KEYS[${setsFrom} + index] end
+for index = 2, ${reprocessJob.values} do restartValues[index] = ARGV[9 + index] end
+local destinationBefore = redis.call('HGET', counts, 'destination')
+local destination = destinationBefore
+local function noteDestination(job)
+  if destination == '${SEVERAL}' then return end
+  local fields = unpackSearchFields(redis.call('HGET', job, '${jobField.search}'))
+  local name = fields and fields[4] .. '${ESCAPED_SEPARATOR}' .. fields[5] .. '${ESCAPED_SEPARATOR}' .. (fields[7] ~= '' and fields[7] or fields[6]) or '${SEVERAL}'
+  destination = (not destination or destination == name) and name or '${SEVERAL}'
+end
+local function noteAction(job)
+  redis.call('HSET', job, '${jobField.bulkAction}', ARGV[7])
+end
+local act = {
+  redrive = function(job, id)
+    if prepareRedrive(job, id, sets[7], sets[8], now, ARGV[8]) == 0 then return 'changed' end
+    restartKeys[1], restartValues[1] = job, id
+    restart(restartKeys, restartValues)
+    redis.call('HSET', job, '${jobField.bulkAction}', ARGV[7], '${jobField.toldAction}', '${FIRST}' .. ARGV[7])
+    noteDestination(job)
+    return 'started'
+  end,
+  send_now = function(job, id, place)
+    if place == '${TASK_PLACE.delayed}' then promote(promoteKeys, {ARGV[1], id}) end
+    noteAction(job)
+    return 'started'
+  end,
+  cancel = function(job, id)
+    local code = cancelJob(sets, job, id, now, ARGV[8], ARGV[9])[1]
+    if code ~= ${CANCEL.cancelled} then return code == ${CANCEL.beingSent} and 'beingSent' or 'changed' end
+    noteAction(job)
+    return 'started'
+  end,
+  delete = function(job, id)
+    return cancelJob(sets, job, id, now, ARGV[8], ARGV[9])[1] == ${CANCEL.deleted} and 'started' or 'changed'
+  end,
+}
+local function turn(member)
+  local id, run, state = string.match(member, '^(%S+) (%d+) (%S+)$')
+  local job = ARGV[1] .. id
+  local task = taskNow(sets, job, id)
+  if not task then return 'gone' end
+  if task[4] == '${TASK_PLACE.active}' then return 'beingSent' end
+  if task[1] ~= state or task[2] ~= tonumber(run) or not takes[state] then return 'changed' end
+  return act[ARGV[6]](job, id, task[4])
+end
+local pending = tonumber(redis.call('HGET', counts, 'pending')) or 0
+local most = math.min(tonumber(ARGV[5]), pending)
+local results, through = {}, 0
+local page = most > 0 and redis.call('ZRANGE', list, 0, most - 1) or {}
+for _, member in ipairs(page) do
+  if seconds() - began > ${STEP_SECONDS} and through > 0 then break end
+  -- Beside a task that fails by a fault of ours, the others must be counted.
+  local isDone, result = pcall(turn, member)
+  if not isDone then
+    if through == 0 then return redis.error_reply(type(result) == 'table' and result.err or tostring(result)) end
+    break
+  end
+  redis.call('ZREM', list, member)
+  through = through + 1
+  results[result] = (results[result] or 0) + 1
+end
+-- A list that lost members by another hand would keep the action open for ever.
+local lost = 0
+if most > 0 and #page == 0 then lost = pending end
+if lost > 0 then results.gone = (results.gone or 0) + lost end
+for result, number in pairs(results) do redis.call('HINCRBY', counts, result, number) end
+if destination ~= destinationBefore then redis.call('HSET', counts, 'destination', destination) end
+if through + lost > 0 then redis.call('HINCRBY', counts, 'pending', -(through + lost)) end
+return {results.started or 0, through + lost, pending - through - lost}
+`,
+  };
+}
+
+/** KEYS 1 counts. ARGV 1 epoch: steps that go by an older one change nothing from now on. */
+const fence = `
+if (tonumber(redis.call('HGET', KEYS[1], 'epoch')) or 0) < tonumber(ARGV[1]) then redis.call('HSET', KEYS[1], 'epoch', ARGV[1]) end
+return 1
+`;
+
+/**
+ * KEYS 1 any key of the shard. ARGV 1 key prefix of counts, 2... ids of actions.
+ * @returns of each: the numbers in the order of bulkCountNames, then cursor, found and destination; nil where there is none
+ */
+const readCounts = `
+local found = {}
+for index = 2, #ARGV do
+  found[index - 1] = redis.call('HMGET', ARGV[1] .. ARGV[index], ${bulkCountNames.map((name) => `'${name}'`).join(', ')}, 'cursor', 'found', 'destination')
+end
+return found
+`;
+
+/** KEYS 1 list. ARGV 1 score. @returns how many tasks have at most this score */
+const countUpTo = `return redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[1])`;
+
+/** KEYS 1 list. @returns the lowest and the highest score, or nothing */
+const scores = `
+local first, last = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES'), redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
+return {first[2], last[2]}
+`;
+
+/** KEYS 1 counts, 2 list, 3 lease, 4 first sends. ARGV 1 how long the numbers are kept (ms); 0: they go as well. */
+const forget = `
+redis.call('UNLINK', KEYS[2], KEYS[3])
+if ARGV[1] == '0' then return redis.call('UNLINK', KEYS[1], KEYS[4]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+redis.call('PEXPIRE', KEYS[4], ARGV[1])
+return 1
+`;
+
+/**
+ * Looks at tasks, for a dry run. KEYS those of taskNow. ARGV 1 key prefix of jobs, 2... job ids.
+ * @returns of each: {state, run, failure fields, search fields}; nil where there is none
+ */
+const lookAtTasks = `${taskNowLua}
+local found = {}
+for index = 2, #ARGV do
+  local job = ARGV[1] .. ARGV[index]
+  local now = taskNow(KEYS, job, ARGV[index])
+  local seen = now and redis.call('HMGET', job, '${jobField.failure}', '${jobField.search}') or {}
+  found[index - 1] = now and {now[1], now[2], seen[1] or '', seen[2] or ''} or 0
+end
+return found
+`;
+
+export const bulkShardScripts = {
+  krsBulkWriteDownIds: { numberOfKeys: SETS + 3, lua: writeDownIds },
+  krsBulkSeal: { numberOfKeys: 1, lua: seal },
+  krsBulkFence: { numberOfKeys: 1, lua: fence },
+  krsBulkCounts: { numberOfKeys: 1, lua: readCounts },
+  krsBulkCountUpTo: { numberOfKeys: 1, lua: countUpTo },
+  krsBulkScores: { numberOfKeys: 1, lua: scores },
+  krsBulkForget: { numberOfKeys: 4, lua: forget },
+  krsBulkLook: { numberOfKeys: SETS, lua: lookAtTasks },
+} as const satisfies Readonly<Record<string, LuaScript>>;
+

@@ -1,0 +1,159 @@
+import type { BulkAction } from '../../domain/bulk-actions/bulk-action.js';
+import { bulkCountNames, noCounts, type BulkCounts } from '../../domain/bulk-actions/bulk-counts.js';
+import type { FirstSend } from '../../domain/bulk-actions/first-sends.js';
+import { bullmqScripts } from '../engine/bullmq-contract.js';
+import { recordPromotion } from '../engine/promote-job.js';
+import { recordRestart } from '../engine/restart-job.js';
+import type { Shard } from '../engine/shard.js';
+import { FIRST_SEND } from '../engine/told-bulk-action.js';
+import { jobIdOf } from '../names.js';
+import { cancelKeys } from '../tasks/cancel-task.js';
+import { BULK_STEP, DESTINATION_SEPARATOR, SEVERAL } from './bulk-shard-scripts.js';
+
+/** A worker that carries an action out in a shard is taken for gone after this time without a step, ms. */
+const LEASE_MS = 3_000;
+/** Matching is over in a shard when its cursor says so. */
+export const MATCHED = 'end';
+/** No task has this id: see \`jobIdOf\` in names.ts. */
+const ANY_JOB = 'any';
+
+/** The numbers of an action in one shard. */
+export interface ShardOfAction {
+  readonly counts: BulkCounts;
+  /** How far matching has come: see bulk-shard-scripts.ts. */
+  readonly cursor: string;
+  /** Tasks that were written down; undefined until matching is over. */
+  readonly found: number | undefined;
+  /** Where the tasks go that a redrive has started; undefined: it has started none. */
+  readonly destination: StartedDestination | 'several' | undefined;
+  /** It is known which of them are taken. */
+  readonly isSealed: boolean;
+}
+
+/** As it was submitted: see SearchFields. */
+export interface StartedDestination {
+  readonly host: string;
+  readonly path: string;
+  readonly flowKey: string | undefined;
+}
+
+/** `busy`: another worker does it. `stale`: the action was changed meanwhile. */
+export type StepRefusal = 'busy' | 'stale';
+
+export interface BulkStep {
+  readonly started: number;
+  /** Tasks whose turn it was. */
+  readonly through: number;
+  readonly left: number;
+}
+
+/** The part of bulk actions that stands in one shard, beside its tasks. */
+export class BulkShard {
+  readonly #sets: readonly string[];
+  #calls: Promise<{ readonly keys: readonly string[]; readonly restartValues: readonly string[] }> | undefined;
+
+  constructor(readonly shard: Shard) {
+    this.#sets = cancelKeys(shard.keys);
+  }
+
+  /**
+   * Writes down tasks of this shard by their ids.
+   * @param before the cursor before, `behind` the one behind them: MATCHED when there are no more
+   * @returns the cursor now
+   */
+  async writeDownIds({ id, epoch, asked }: BulkAction, token: string, taskIds: readonly string[], before: string, behind: string): Promise<StepRefusal | { readonly cursor: string }> {
+    const { client, keys } = this.shard;
+    const order = asked.order === 'oldest' ? 1 : -1;
+    const reply: unknown = await client.runCommand('krsBulkWriteDownIds', [...this.#sets, keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id), keys.base, token, LEASE_MS, epoch, before, behind, order, ...taskIds.map(jobIdOf)]);
+    return refusalOf(reply) ?? { cursor: String(reply) };
+  }
+
+  /** @param pending how many of the tasks that were found are taken, the first ones */
+  async seal(id: string, pending: number): Promise<void> {
+    await this.shard.client.runCommand('krsBulkSeal', [this.shard.keys.bulkCounts(id), pending]);
+  }
+
+  /** Steps that go by an older epoch change nothing from now on. */
+  async fence(id: string, epoch: number): Promise<void> {
+    await this.shard.client.runCommand('krsBulkFence', [this.shard.keys.bulkCounts(id), epoch]);
+  }
+
+  /** Takes the next tasks in turn. @param most how many at most; 0 only asks for the lease */
+  async step({ id, epoch, asked }: BulkAction, token: string, most: number): Promise<StepRefusal | BulkStep> {
+    const { client, keys } = this.shard;
+    const { keys: bullmqKeys, restartValues } = await this.#bullmqCalls();
+    const mark = `,${JSON.stringify({ bulk: id, by: asked.createdBy }).slice(1, -1)}`;
+    const own = [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id)];
+    const values = [keys.base, token, LEASE_MS, epoch, most, asked.action, id, mark, keys.waitingList(''), ...restartValues];
+    const reply: unknown = await client.runCommand('krsBulkStep', [...bullmqKeys, ...this.#sets, ...own, ...values]);
+    const refusal = refusalOf(reply);
+    if (refusal !== undefined) return refusal;
+    // The script's own answer.
+    const [started, through, left] = reply as [number, number, number];
+    return { started, through, left };
+  }
+
+  /** The numbers of several actions. */
+  async read(ids: readonly string[]): Promise<readonly ShardOfAction[]> {
+    const { client, keys } = this.shard;
+    const reply: unknown = await client.runCommand('krsBulkCounts', [keys.delayed, keys.bulkCounts(''), ...ids]);
+    // The script's own answer: see bulk-shard-scripts.ts.
+    return (reply as (string | null)[][]).map(readShard);
+  }
+
+  /** The newest first sends of what the action has started. */
+  async firstSends(id: string): Promise<readonly FirstSend[]> {
+    const found = await this.shard.client.lrange(this.shard.keys.bulkFirstSends(id), 0, -1);
+    return found.map((text) => ({ at: Number.parseInt(text, 10), isDelivered: text.endsWith(FIRST_SEND.delivered) }));
+  }
+
+  /** How many tasks of the list have at most this score. */
+  async countUpTo(id: string, score: number): Promise<number> {
+    return Number(await this.shard.client.runCommand('krsBulkCountUpTo', [this.shard.keys.bulkList(id), score]));
+  }
+
+  /** The lowest and the highest score of the list; undefined for an empty one. */
+  async scores(id: string): Promise<readonly [number, number] | undefined> {
+    const reply: unknown = await this.shard.client.runCommand('krsBulkScores', [this.shard.keys.bulkList(id)]);
+    const [lowest, highest] = reply as [string?, string?];
+    return lowest === undefined || highest === undefined ? undefined : [Number(lowest), Number(highest)];
+  }
+
+  /** Removes what only an action that goes on needs. @param keepMs how long its numbers are kept; 0: they go as well */
+  async forget(id: string, keepMs: number): Promise<void> {
+    const { client, keys } = this.shard;
+    await client.runCommand('krsBulkForget', [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id), keys.bulkFirstSends(id), keepMs]);
+  }
+
+  /** The keys and values that BullMQ itself passes to its scripts. */
+  #bullmqCalls(): Promise<{ readonly keys: readonly string[]; readonly restartValues: readonly string[] }> {
+    this.#calls ??= this.#recordCalls();
+    return this.#calls;
+  }
+
+  async #recordCalls(): Promise<{ readonly keys: readonly string[]; readonly restartValues: readonly string[] }> {
+    const { queue } = this.shard;
+    const [restart, promotion] = await Promise.all([recordRestart(queue, ANY_JOB), recordPromotion(queue, ANY_JOB)]);
+    const { reprocessJob, promote } = bullmqScripts;
+    const keys = [...restart.args.slice(0, reprocessJob.keys), ...promotion.args.slice(0, promote.keys)].map(String);
+    return { keys, restartValues: restart.args.slice(reprocessJob.keys).map(String) };
+  }
+}
+
+function refusalOf(reply: unknown): StepRefusal | undefined {
+  if (reply === BULK_STEP.busy) return 'busy';
+  return reply === BULK_STEP.stale ? 'stale' : undefined;
+}
+
+function readShard(fields: readonly (string | null)[]): ShardOfAction {
+  const counts: BulkCounts = { ...noCounts, ...Object.fromEntries(bulkCountNames.map((name, index) => [name, Number(fields[index] ?? 0)])) };
+  const [cursor, found, destination] = fields.slice(bulkCountNames.length);
+  return { counts, cursor: cursor ?? '', found: found === null || found === undefined ? undefined : Number(found), destination: readDestination(destination), isSealed: fields[0] !== null };
+}
+
+function readDestination(text: string | null | undefined): ShardOfAction['destination'] {
+  if (text === null || text === undefined) return undefined;
+  if (text === SEVERAL) return 'several';
+  const [host = '', path = '', flowKey = ''] = text.split(DESTINATION_SEPARATOR);
+  return { host, path, flowKey: flowKey === '' ? undefined : flowKey };
+}

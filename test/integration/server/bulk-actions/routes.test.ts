@@ -1,0 +1,103 @@
+import { expect } from 'chai';
+
+import { askBulkAction, readBulkAction, startBulkAction, tellBulkAction } from '../../../support/bulk-actions.js';
+import { InProcessService } from '../../../support/service-in-process.js';
+import { call, uniqueId } from '../../../support/tasks.js';
+
+describe('/bulk-actions without workers', () => {
+  let service: InProcessService;
+
+  beforeEach(async () => {
+    service = await InProcessService.ready();
+  });
+  afterEach(() => service.close());
+
+  const redrive = { action: 'redrive', ids: ['a', 'b'] };
+
+  it('writes an action down, and says where it is', async () => {
+    const { status, body, headers } = await askBulkAction(service.baseUrl, redrive);
+    expect(status).to.equal(201);
+    expect(body['id']).to.match(/^ba_[0-9A-HJKMNP-TV-Z]{26}$/);
+    expect(headers.get('location')).to.equal(`/bulk-actions/${String(body['id'])}`);
+    expect(body).to.deep.include({ action: 'redrive', state: 'matching', matched: null, pending: 0, started: 0, order: 'oldest', rate: null, limit: null, reason: null, state_reason: null, filter: null, matched_at: null });
+    expect(await readBulkAction(service.baseUrl, String(body['id']))).to.deep.equal(body);
+  });
+
+  it('answers the same request again with the action as it is, and another one under its id with conflict', async () => {
+    const ask = { id: `mine ${uniqueId()}`, ...redrive, reason: 'because' };
+    await startBulkAction(service.baseUrl, ask);
+    const again = await askBulkAction(service.baseUrl, Object.fromEntries(Object.entries(ask).reverse()));
+    expect([again.status, again.body['is_duplicate'], again.body['state']]).to.deep.equal([200, true, 'matching']);
+    for (const other of [{ ...ask, rate: 1 }, { ...ask, ids: ['a'] }, { ...ask, reason: 'why not' }]) {
+      const { status, body } = await askBulkAction(service.baseUrl, other);
+      expect([status, body['code']]).to.deep.equal([409, 'conflict']);
+    }
+    expect((await call(service.baseUrl, '/bulk-actions')).body['bulk_actions']).to.have.lengthOf(1);
+  });
+
+  it('does not wait for ever for the number that is expected', async () => {
+    const { status, body } = await askBulkAction(service.baseUrl, { ...redrive, expected: 2 });
+    expect([status, body['state']]).to.deep.equal([201, 'matching']);
+  });
+
+  it('lists the newest first, a page at a time', async () => {
+    const ids: string[] = [];
+    for (let nth = 0; nth < 5; nth += 1) ids.unshift(await startBulkAction(service.baseUrl, redrive));
+    const found: unknown[] = [];
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const { body } = await call(service.baseUrl, `/bulk-actions?limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`);
+      found.push(...(body['bulk_actions'] as { id: unknown }[]).map(({ id }) => id));
+      cursor = body['next_cursor'] as string | null;
+    }
+    expect([...found].sort()).to.deep.equal([...ids].sort());
+    expect((await call(service.baseUrl, '/bulk-actions?cursor=abc')).body['code']).to.equal('invalid_cursor');
+  });
+
+  it('is paused, resumed and cancelled before its tasks are known', async () => {
+    const id = await startBulkAction(service.baseUrl, redrive);
+    expect((await tellBulkAction(service.baseUrl, id, 'pause')).body).to.deep.include({ state: 'paused', state_reason: { code: 'operator', message: 'paused by an operator' } });
+    expect((await tellBulkAction(service.baseUrl, id, 'resume')).body).to.deep.include({ state: 'matching', state_reason: null });
+    expect((await tellBulkAction(service.baseUrl, id, 'cancel')).body).to.deep.include({ state: 'cancelled' });
+    expect((await tellBulkAction(service.baseUrl, id, 'pause')).body['code']).to.equal('finished');
+  });
+
+  it('knows no action of another id', async () => {
+    for (const path of ['/bulk-actions/nobody', '/bulk-actions/index']) {
+      const { status, body } = await call(service.baseUrl, path);
+      expect([status, body['code']]).to.deep.equal([404, 'bulk_action_not_found']);
+    }
+    expect((await tellBulkAction(service.baseUrl, 'nobody', 'pause')).status).to.equal(404);
+  });
+
+  const refused: [name: string, body: unknown, field: string][] = [
+    ['no action', { ids: ['a'] }, 'action'],
+    ['an unknown action', { ...redrive, action: 'replay' }, 'action'],
+    ['no ids', { action: 'redrive' }, 'ids'],
+    ['an empty list of ids', { action: 'redrive', ids: [] }, 'ids'],
+    ['10,001 ids', { action: 'redrive', ids: Array.from({ length: 10_001 }, (_, nth) => `t-${nth}`) }, 'ids'],
+    ['an id that is no text', { action: 'redrive', ids: ['a', 7] }, 'ids.1'],
+    ['an unknown field', { ...redrive, speed: 7 }, 'speed'],
+    ['a rate of 0', { ...redrive, rate: 0 }, 'rate'],
+    ['a limit of 0', { ...redrive, limit: 0 }, 'limit'],
+    ['half a task expected', { ...redrive, expected: 1.5 }, 'expected'],
+    ['another order', { ...redrive, order: 'random' }, 'order'],
+    ['an id with a slash', { ...redrive, id: 'a/b' }, 'id'],
+    ['an override', { ...redrive, override: { max_retries: 1 } }, 'override'],
+    ['a cancellation without a number', { action: 'cancel', ids: ['a'], reason: 'r' }, 'expected'],
+    ['a deletion without a reason', { action: 'delete', ids: ['a'], expected: 1 }, 'reason'],
+    ['a reason that is empty', { ...redrive, reason: '' }, 'reason'],
+    ['an array', [], ''],
+  ];
+  for (const [name, body, field] of refused) {
+    it(`refuses ${name}, and does nothing`, async () => {
+      const answer = await askBulkAction(service.baseUrl, body);
+      expect([answer.status, answer.body['code']]).to.deep.equal([400, 'invalid_request']);
+      expect((answer.body['details'] as { field: string }[]).map((fault) => fault.field)).to.include(field);
+      expect((await call(service.baseUrl, '/bulk-actions')).body['bulk_actions']).to.deep.equal([]);
+    });
+  }
+
+  it('takes 10,000 ids', async () => {
+    await startBulkAction(service.baseUrl, { action: 'redrive', ids: Array.from({ length: 10_000 }, (_, nth) => `task-${nth}`) });
+  });
+});
