@@ -24,7 +24,7 @@ export const DESTINATION_SEPARATOR = '\n';
 const ESCAPED_SEPARATOR = '\\n';
 
 /** A step ends after so much time, seconds. All other commands wait meanwhile. */
-const STEP_SECONDS = 0.008;
+const STEP_SECONDS = 0.005;
 /** The number of keys of cancelJob and taskNow. */
 const SETS = 10;
 const { promote, reprocessJob } = bullmqScripts;
