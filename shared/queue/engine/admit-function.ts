@@ -24,7 +24,8 @@ const MAX_KEPT_CHARACTERS = 1_033;
  * there, the same key and content never begin another run, also after the end.
  *
  * @returns a Lua function of (job key, job id, content hash and Idempotency-Key in one text, finishing time seen before or ''), which
- *          gives {code, finishing time or state, run}; for an unknown id only {code}. And `keepKey` of (job key, the same text).
+ *          gives {code, finishing time or state, run}; for an unknown id only {code}; an error when the key holds
+ *          something else. And `keepKey` of (job key, the same text).
  */
 export const admitFunction = `${isLastCopyFunction}
 local completedSet, failedSet, parkedSet = KEYS[1], KEYS[2], KEYS[3]
@@ -49,8 +50,10 @@ local function endedState(job, failed)
 end
 local function admit(job, id, content, seen)
   if redis.call('EXISTS', job) == 0 then return {${ADMIT.absent}} end
-  -- The key may hold something else than a job: then this is an error, which is no JSON either.
-  local okay, opts = pcall(cjson.decode, redis.pcall('HGET', job, '${jobField.options}') or '')
+  local options = redis.pcall('HGET', job, '${jobField.options}')
+  -- The key holds something else than a job. That is the error of this task alone.
+  if type(options) == 'table' then return options end
+  local okay, opts = pcall(cjson.decode, options or '')
   if not okay or type(opts) ~= 'table' then return {${ADMIT.unreadable}, '', 0} end
   local failed = redis.call('ZSCORE', failedSet, id)
   local finished = failed or redis.call('ZSCORE', completedSet, id)

@@ -83,6 +83,10 @@ export class SubmissionBatcher {
   }
 
   #settle(waiting: Waiting, answer: unknown, addedAt: number): void {
+    if (answer instanceof Error) {
+      waiting.reject(answer);
+      return;
+    }
     const admission = waiting.submission.readAnswer(answer, addedAt);
     if (admission !== undefined) waiting.resolve(admission);
     else if (waiting.rounds >= MAX_ROUNDS) waiting.reject(new RequestError('redis_unavailable', 'the id was taken again and again by others'));

@@ -128,7 +128,7 @@ describe('janitor', () => {
     const [id = ''] = await park(1);
     const [marker = ''] = await deadLetter(1);
     await clean(3_650 * DAY, {}, async () => { expect(await known([marker])).to.deep.equal([]); });
-    expect(await service.queue.redrive(id)).to.deep.equal({ kind: 'redriven', run: 2 });
+    expect(await service.queue.redrive(id)).to.include({ kind: 'redriven', run: 2 });
   });
 
   it('is not held up by an id that is in the set of parked ones by mistake', async () => {

@@ -173,7 +173,7 @@ describe('submissions when Redis has lost the scripts', () => {
     await submitNew(service.baseUrl, dead);
     await waitForState(service.baseUrl, dead.id, 'dead_lettered');
     await flushScripts();
-    expect(await service.queue.redrive(dead.id)).to.deep.equal({ kind: 'redriven', run: 2 });
+    expect(await service.queue.redrive(dead.id)).to.include({ kind: 'redriven', run: 2 });
   });
 });
 

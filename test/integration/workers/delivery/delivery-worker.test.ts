@@ -81,7 +81,7 @@ describe('a worker', () => {
     await service.redis.hset(await jobKey(task.id), jobField.stalls, 12);
     await service.startWorker();
     expect((await waitForState(service.baseUrl, task.id, 'parked')).dead_reason).to.equal('poison');
-    expect(await service.queue.redrive(task.id)).to.deep.equal({ kind: 'redriven', run: 2 });
+    expect(await service.queue.redrive(task.id)).to.include({ kind: 'redriven', run: 2 });
     await waitForState(service.baseUrl, task.id, 'delivered');
   });
 

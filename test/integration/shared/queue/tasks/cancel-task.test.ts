@@ -119,7 +119,7 @@ describe('TaskQueue.cancel and the workers', () => {
       receiver.on('/down', { kind: 'answer', delayMs: 50 });
       const [first, second] = await Promise.all([service.queue.redrive(task.id), service.queue.cancel(task.id)]);
       if (second.kind === 'deleted') expect(first.kind).to.be.oneOf(['not_found', 'not_dead']);
-      else expect(first).to.deep.equal({ kind: 'redriven', run: 2 });
+      else expect(first).to.include({ kind: 'redriven', run: 2 });
       // Redriven and then cancelled before a worker took it is possible: then it is not sent.
       if (second.kind === 'being_sent') await waitForState(service.baseUrl, task.id, 'delivered');
       receiver.on('/down', { kind: 'answer', status: 500 });
