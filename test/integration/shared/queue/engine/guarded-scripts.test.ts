@@ -12,7 +12,10 @@ const names = ['wait', 'prioritized', 'pc', 'delayed', 'active', 'meta', 'marker
 type Name = (typeof names)[number];
 
 /** How long a key holds something else, ms: long enough for tasks to become due meanwhile, and for workers to try again. */
-const SPOILT_MS = 2_500;
+const SPOILT_MS = 3_000;
+
+/** A task that a worker has just then in its hands comes back when its lock has lapsed and two looks for stalled ones have passed, ms. */
+const WITHIN_MS = 80_000;
 
 /** A person or another program has written the key: what it held is kept, and comes back. */
 async function spoil(redis: RedisClient, key: string, value: 'text' | 'list' = 'text'): Promise<() => Promise<void>> {
@@ -30,7 +33,7 @@ async function spoil(redis: RedisClient, key: string, value: 'text' | 'list' = '
 const pass = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 describe('a key of a queue that holds something else than it should', function () {
-  this.timeout(90_000);
+  this.timeout(300_000);
 
   interface Seen {
     /** Answers of the API while the key was spoilt. */
@@ -54,8 +57,8 @@ describe('a key of a queue that holds something else than it should', function (
       await submitNew(baseUrl, parked);
       await waitForState(baseUrl, parked.id, 'parked');
       receiver.on(`/fails-first-${name}`, (_request, nth) => ({ kind: 'answer', status: nth === 1 ? 500 : 200 }));
-      const failing = httpTask(receiver.url(`/fails-first-${name}`), { max_retries: 5, base_delay: 0.5 });
-      const due = Array.from({ length: 30 }, (_, nth) => httpTask(receiver.url('/'), { initial_delay: 0.7, ...(nth % 3 === 0 ? { is_priority: true } : {}) }));
+      const failing = httpTask(receiver.url(`/fails-first-${name}`), { max_retries: 5, base_delay: 1.5 });
+      const due = Array.from({ length: 30 }, (_, nth) => httpTask(receiver.url('/'), { initial_delay: 1.5, ...(nth % 3 === 0 ? { is_priority: true } : {}) }));
       const later = httpTask(receiver.url('/'), { initial_delay: 3_600 });
       for (const task of [failing, ...due, later]) await submitNew(baseUrl, task);
 
@@ -77,10 +80,10 @@ describe('a key of a queue that holds something else than it should', function (
       expect((await retryNow(baseUrl, later.id)).status).to.be.oneOf([200, 202, 409]);
       const lost: string[] = [];
       for (const { id } of [failing, ...due, ...offered, later]) {
-        await waitForState(baseUrl, id, 'delivered', { withinMs: 25_000 }).catch((error: unknown) => lost.push(String(error).slice(0, 200)));
+        await waitForState(baseUrl, id, 'delivered', { withinMs: WITHIN_MS }).catch((error: unknown) => lost.push(String(error).slice(0, 200)));
       }
       const state = (await getTaskAnswer(baseUrl, parked.id)).body['state'];
-      if (state !== 'parked') await waitForState(baseUrl, parked.id, 'parked', { withinMs: 25_000 }).catch((error: unknown) => lost.push(`the parked one: ${String(error).slice(0, 200)}`));
+      if (state !== 'parked') await waitForState(baseUrl, parked.id, 'parked', { withinMs: WITHIN_MS }).catch((error: unknown) => lost.push(`the parked one: ${String(error).slice(0, 200)}`));
       return { statuses, lost };
     } finally {
       await service.close();
