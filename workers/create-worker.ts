@@ -23,6 +23,7 @@ import { connectRedis, isCluster } from '../shared/redis/redis-connection.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { closeAdapters, createAdapters } from './adapters/registry.js';
 import { BulkRunner } from './bulk-actions/bulk-runner.js';
+import { recordOwnChange } from './bulk-actions/record-own-change.js';
 import { BrakeLog } from './delivery/brake-log.js';
 import type { DeliverTaskContext } from './delivery/deliver-task.js';
 import { DeliveryWorker } from './delivery/delivery-worker.js';
@@ -197,7 +198,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     janitor.start();
     takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), workerName, lockMs: config.stall.lockMs, clock, logger });
     takeOver.start();
-    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, bulkKeys(config.queuePrefix, isCluster(redis))), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, mask, isRedisAboveMark: async () => (await readUsedShare(redis)) > config.redisHighWater, logger });
+    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, bulkKeys(config.queuePrefix, isCluster(redis))), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, mask, isRedisAboveMark: async () => (await readUsedShare(redis)) > config.redisHighWater, onChange: (action, counts) => recordOwnChange(queue, logger, action, counts), logger });
     bulkRunner.start();
   }
 

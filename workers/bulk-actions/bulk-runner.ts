@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { printActor } from '../../shared/domain/actor.js';
 import { hasEnded, type BulkAction, type StateReason } from '../../shared/domain/bulk-actions/bulk-action.js';
-import { inProgress, sumOfCounts } from '../../shared/domain/bulk-actions/bulk-counts.js';
+import { inProgress, sumOfCounts, type BulkCounts } from '../../shared/domain/bulk-actions/bulk-counts.js';
 import { isFailing } from '../../shared/domain/bulk-actions/first-sends.js';
 import { limitShares } from '../../shared/domain/bulk-actions/limit-shares.js';
 import { circuitsOver, hasOpenedSince } from '../../shared/domain/bulk-actions/opened-circuit.js';
@@ -44,6 +44,8 @@ export interface BulkRunnerOptions {
   readonly mask: PathMask;
   /** Has Redis used up its memory for new tasks? */
   readonly isRedisAboveMark: () => Promise<boolean>;
+  /** Of itself an action has paused or ended. It never fails. */
+  readonly onChange: (action: BulkAction, counts: BulkCounts) => Promise<void>;
   readonly logger: Logger;
 }
 
@@ -279,6 +281,8 @@ export class BulkRunner {
     // Another worker, or a person, was faster.
     if (changed?.isChanged !== true) return;
     this.#log(changed.action, change.reason);
+    // A person has begun it, and has an entry for that.
+    if (changed.action.state !== 'running') await this.options.onChange(changed.action, await this.options.actions.countsOf(action.id));
   }
 
   /** It is the service that does it, for the person who asked for the action. */

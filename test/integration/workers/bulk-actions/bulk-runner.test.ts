@@ -43,6 +43,12 @@ describe('bulk actions in the workers', () => {
     expect(run).to.equal(2);
     expect(timeline.find(({ redriven_at: at }) => at !== undefined)).to.deep.include({ bulk_action_id: id, by: { type: 'anonymous', id: null, name: null, operator: 'Anna' } });
     expect(service.log).to.include('"operator action"').and.include('bulk_action.create');
+    const { body } = await call(service.baseUrl, `/audit?target=${id}`);
+    const entries = body['entries'] as { action: string; actor: { type: string; operator: string | null }; reason: string; count: number }[];
+    expect(entries.map(({ action, actor, reason, count }) => [action, actor.type, actor.operator, reason, count])).to.deep.equal([
+      ['bulk_action.end', 'service', null, 'the receiver is back', 200],
+      ['bulk_action.create', 'anonymous', 'Anna', 'the receiver is back', 200],
+    ]);
   }).timeout(60_000);
 
   it('takes no task that is another one by now, counts an id once that stands twice, and says why it left others', async () => {
