@@ -4,6 +4,7 @@ import { askBulkAction, parkTasks, readBulkAction, startBulkAction, submitAll, t
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { refusals, RefusingRedis } from '../../../support/refusing-redis.js';
+import { RedisCluster } from '../../../support/redis-cluster.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { call, cancel, getTask, httpTask, retryNow, submitNew, uniqueId, waitForState } from '../../../support/tasks.js';
 
@@ -305,5 +306,32 @@ describe('bulk actions while Redis refuses writes', () => {
     await refusals.readOnly.end(redis.admin);
     expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ state: 'done', started: 40, delivered: 40 });
     for (const task of ids) expect(new Set(receiver.requestsFor(task).map(({ headers }) => headers['x-retry-run'])).size).to.equal(2);
+  }).timeout(90_000);
+});
+
+describe('bulk actions on a Redis Cluster', () => {
+  let cluster: RedisCluster;
+  let service: InProcessService;
+  let receiver: Receiver;
+
+  beforeEach(async () => {
+    cluster = await RedisCluster.start({ masters: 3, replicas: 0 });
+    receiver = await createReceiver();
+    service = await InProcessService.ready({ shards: 6, redis: { mode: 'cluster', nodes: cluster.nodes.map(({ address }) => address), username: undefined, password: undefined, tls: false } });
+  });
+  afterEach(async () => {
+    await service.close();
+    await receiver.close();
+    await cluster.close();
+  });
+
+  it('are carried out in every shard, with a limit over all of them', async () => {
+    receiver.on('/hook', ({ headers }) => ({ kind: 'answer', status: headers['x-retry-run'] === '1' ? 400 : 200 }));
+    await service.startWorker();
+    const ids = await parkTasks(service.baseUrl, receiver.url('/hook'), 60);
+    const id = await startBulkAction(service.baseUrl, { action: 'redrive', ids, limit: 50, rate: 500 });
+    expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ state: 'done', matched: 60, started: 50, delivered: 50, skipped: { changed: 0, gone: 0, being_sent: 0, over_limit: 10 } });
+    const deleted = await startBulkAction(service.baseUrl, { action: 'delete', ids, expected: 60, reason: 'the rest is not needed' });
+    expect(await waitUntilSettled(service.baseUrl, deleted)).to.deep.include({ started: 10, skipped: { changed: 50, gone: 0, being_sent: 0, over_limit: 0 } });
   }).timeout(90_000);
 });
