@@ -1,0 +1,120 @@
+import type { BulkAction, BulkActionName, BulkActionRequest, DryRun } from '../answers.js';
+import type { CommandContext, OptionRow } from './command.js';
+import { ASKED_ABOVE, confirm } from './confirm.js';
+import { EXIT, InterruptedError, UsageError, type ExitCode } from './exit-codes.js';
+import { filterOf, filterOptions, isSet, numberOf, oneOf, textOf } from './option-values.js';
+
+/** Options of the verbs that change a set of tasks. */
+export const bulkOptions: Readonly<Record<string, OptionRow>> = {
+  ...filterOptions,
+  'dry-run': { type: 'boolean', help: 'count what would be changed, and change nothing' },
+  expected: { type: 'string', value: '<n>', help: 'change nothing when it is another number of tasks' },
+  rate: { type: 'string', value: '<n>', help: 'tasks a second, all workers together' },
+  limit: { type: 'string', value: '<n>', help: 'at most so many tasks' },
+  order: { type: 'string', value: '<order>', help: 'which come first: oldest (default) or newest', words: ['oldest', 'newest'] },
+  watch: { type: 'boolean', help: 'wait until it is done, and show how far it is' },
+  yes: { type: 'boolean', help: `do not ask before more than ${ASKED_ABOVE} tasks are changed` },
+};
+
+const MAX_IDS = 10_000;
+/** These take tasks away, so the service wants to know how many are meant, and why. */
+const removing: ReadonlySet<BulkActionName> = new Set(['cancel', 'delete']);
+
+export const verbOf = { redrive: 'start again', send_now: 'send now', cancel: 'cancel', delete: 'delete for good' } as const satisfies Record<BulkActionName, string>;
+
+/**
+ * Changes the tasks that options or ids name, as a bulk action: count, ask, start, perhaps watch. What was counted is what is
+ * changed: when the number is another one by then, nothing is, and nothing is repeated with the new number.
+ */
+export async function runBulkAction(context: CommandContext, action: BulkActionName, ids: readonly string[]): Promise<ExitCode> {
+  const { client, output, values, signal } = context;
+  const request = requestOf(context, action, ids);
+  const given = numberOf(values, 'expected', { least: 0, isWhole: true });
+  if (removing.has(action) && request.reason === undefined && !isSet(values, 'dry-run')) throw new UsageError(`say why: --reason "..."`);
+  // Where it is not asked and not needed, a count of millions of tasks is not waited for.
+  const isCounted = isSet(values, 'dry-run') || !isSet(values, 'yes') || (removing.has(action) && given === undefined);
+  let expected = given;
+  if (isCounted) {
+    const dry = await countFirst(context, request);
+    if (isSet(values, 'dry-run')) {
+      await output.object(dry);
+      return EXIT.done;
+    }
+    if (dry.matched === 0) {
+      context.say('no task matches: nothing was changed');
+      await output.object(dry);
+      return EXIT.done;
+    }
+    if (dry.matched > ASKED_ABOVE) await confirm(context, `${capital(verbOf[action])} ${dry.matched} tasks?`);
+    if (dry.is_exact) expected ??= dry.matched;
+  }
+  const created = await client.createBulkAction({ ...request, ...(expected === undefined ? {} : { expected }) }, { signal });
+  context.say(`bulk action ${created.id} has begun`);
+  return isSet(values, 'watch') ? watchBulkAction(context, created.id) : shown(context, created);
+}
+
+/** Shows how far an action is, until nothing is left to start. */
+export async function watchBulkAction(context: CommandContext, id: string): Promise<ExitCode> {
+  const { client, progress, signal } = context;
+  let last: BulkAction | undefined;
+  try {
+    for await (const action of client.watchBulkAction(id, { signal })) {
+      last = action;
+      progress.show(progressOf(action), shareOf(action));
+    }
+  } catch (error) {
+    progress.clear();
+    if (error instanceof InterruptedError) context.say(`bulk action ${id} goes on: kafka-retry action ${id} shows it, kafka-retry action ${id} --cancel ends it`);
+    throw error;
+  }
+  progress.clear();
+  if (last === undefined) throw new Error(`bulk action ${id} was not shown`);
+  return shown(context, last);
+}
+
+async function shown({ output, say }: CommandContext, action: BulkAction): Promise<ExitCode> {
+  if (action.state_reason !== null) say(`${action.state}: ${action.state_reason.message}`);
+  await output.object(action);
+  return action.state === 'failed' || action.state === 'refused' || action.state === 'paused' ? EXIT.refused : EXIT.done;
+}
+
+async function countFirst({ client, progress, signal }: CommandContext, request: BulkActionRequest): Promise<DryRun> {
+  try {
+    return await client.dryRun(request, { signal, onPage: ({ scanned }) => progress.show(`counting: ${scanned} tasks looked at`) });
+  } finally {
+    progress.clear();
+  }
+}
+
+function requestOf({ values }: CommandContext, action: BulkActionName, ids: readonly string[]): BulkActionRequest {
+  const filter = filterOf(values);
+  const hasFilter = Object.keys(filter).length > 0;
+  if (hasFilter && ids.length > 0) throw new UsageError('name ids, or say which tasks by options: not both');
+  if (!hasFilter && ids.length === 0) throw new UsageError('say which tasks: their ids, or options such as --state, --client-id or --q');
+  if (ids.length > MAX_IDS) throw new UsageError(`at most ${MAX_IDS} ids at once, got ${ids.length}`);
+  const rate = numberOf(values, 'rate', { least: 0.001, most: 1_000_000 });
+  const limit = numberOf(values, 'limit', { least: 1, isWhole: true });
+  const order = oneOf(values, 'order', ['oldest', 'newest']);
+  const reason = textOf(values, 'reason');
+  return {
+    action,
+    ...(hasFilter ? { filter } : { ids }),
+    ...(rate === undefined ? {} : { rate }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(order === undefined ? {} : { order }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
+function progressOf({ state, matched, pending, started, delivered, failed_again: failedAgain }: BulkAction): string {
+  if (matched === null) return `${state}: looking which tasks match`;
+  return `${state}: ${matched - (pending ?? 0)} of ${matched}, ${started ?? 0} started, ${delivered ?? 0} delivered, ${failedAgain ?? 0} failed again`;
+}
+
+function shareOf({ matched, pending }: BulkAction): number | undefined {
+  return matched === null || matched === 0 ? undefined : (matched - (pending ?? 0)) / matched;
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}

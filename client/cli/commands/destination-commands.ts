@@ -1,0 +1,62 @@
+import type { Command } from '../command.js';
+import { EXIT, UsageError } from '../exit-codes.js';
+import { isSet, numberOf, textOf } from '../option-values.js';
+
+/** Verbs about where tasks go. */
+export const destinationCommands: readonly Command[] = [
+  {
+    name: 'destinations',
+    usage: '[<key>]',
+    help: 'what is sent where, the busiest first; or one destination',
+    options: { group: { type: 'string', value: '<key>', help: 'what is in this host or cluster' }, limit: { type: 'string', value: '<n>', help: 'at most so many' } },
+    words: [0, 1],
+    run: async ({ client, output, words: [key], values, signal }) => {
+      if (key !== undefined) await output.object(await client.destination(key, { signal }));
+      else await output.list(client.destinations({ group: textOf(values, 'group'), limit: numberOf(values, 'limit', { least: 1, isWhole: true }), signal }), ['key', 'kind', 'in_flight', 'deferred', 'delivered', 'failed', 'circuit', 'limits', 'paused']);
+      return EXIT.done;
+    },
+  },
+  {
+    name: 'pause',
+    usage: '<key>',
+    help: 'sends nothing there; the key * is everything',
+    options: { until: { type: 'string', value: '<time>', help: 'when it is over by itself: +30m, or a time' } },
+    words: [1, 1],
+    run: async ({ client, output, words: [key = ''], values, signal }) => {
+      await output.object(await client.pause(key, { until: textOf(values, 'until'), reason: textOf(values, 'reason'), signal }));
+      return EXIT.done;
+    },
+  },
+  {
+    name: 'resume',
+    usage: '<key>',
+    help: 'sends there again, and closes its open circuit',
+    options: {},
+    words: [1, 1],
+    run: async ({ client, output, words: [key = ''], values, signal }) => {
+      await output.object(await client.resume(key, { reason: textOf(values, 'reason'), signal }));
+      return EXIT.done;
+    },
+  },
+  {
+    name: 'limits',
+    usage: '<key> [options]',
+    help: 'replaces the limits of a destination',
+    options: {
+      rate: { type: 'string', value: '<n>', help: 'starts of sends a second, all workers together' },
+      burst: { type: 'string', value: '<n>', help: 'sends that may start at once after a lull' },
+      'max-concurrency': { type: 'string', value: '<n>', help: 'sends in flight, all workers together' },
+      remove: { type: 'boolean', help: 'no limits any more' },
+    },
+    words: [1, 1],
+    run: async ({ client, output, words: [key = ''], values, signal }) => {
+      const rate = numberOf(values, 'rate', { least: 0.001, most: 1_000_000 });
+      const burst = numberOf(values, 'burst', { least: 1, most: 100_000, isWhole: true });
+      const concurrency = numberOf(values, 'max-concurrency', { least: 1, most: 100_000, isWhole: true });
+      const limits = { ...(rate === undefined ? {} : { rate }), ...(burst === undefined ? {} : { burst }), ...(concurrency === undefined ? {} : { max_concurrency: concurrency }) };
+      if ((Object.keys(limits).length === 0) !== isSet(values, 'remove')) throw new UsageError('say limits (--rate, --burst, --max-concurrency), or --remove');
+      await output.object(await client.setLimits(key, limits, { reason: textOf(values, 'reason'), signal }));
+      return EXIT.done;
+    },
+  },
+];

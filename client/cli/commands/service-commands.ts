@@ -1,0 +1,48 @@
+import type { Command } from '../command.js';
+import { EXIT } from '../exit-codes.js';
+import { numberOf, textOf } from '../option-values.js';
+
+/** Verbs about the service itself. */
+export const serviceCommands: readonly Command[] = [
+  {
+    name: 'status',
+    usage: '',
+    help: 'is the service well, and if not, what is wrong; exit code 1 unless it is ok',
+    options: {},
+    run: async ({ client, output, signal }) => {
+      const status = await client.status({ signal });
+      await output.object(status);
+      return status.status === 'ok' ? EXIT.done : EXIT.refused;
+    },
+  },
+  {
+    name: 'stats',
+    usage: '',
+    help: 'how many tasks are doing what',
+    options: {},
+    run: async ({ client, output, signal }) => {
+      const stats = await client.stats({ signal });
+      await output.object(output.form === 'table' ? { ...stats.counts, oldest_due_ms: stats.oldest_due_ms, workers: stats.workers } : stats);
+      return EXIT.done;
+    },
+  },
+  {
+    name: 'audit',
+    usage: '[options]',
+    help: 'who changed what, when and why, the newest first',
+    options: {
+      actor: { type: 'string', value: '<name>', help: 'who: the name of an operator, the id or name of a key, or service' },
+      action: { type: 'string', value: '<name>', help: 'what: destination.pause, or pause' },
+      target: { type: 'string', value: '<id>', help: 'the id of a task, or a destination' },
+      since: { type: 'string', value: '<length>', help: '24h, 30d, or a time' },
+      limit: { type: 'string', value: '<n>', help: 'at most so many; 100 by default' },
+    },
+    run: async ({ client, output, values, signal }) => {
+      const query = { actor: textOf(values, 'actor'), action: textOf(values, 'action'), target: textOf(values, 'target'), since: textOf(values, 'since') };
+      const entries = await client.audit(query, { limit: numberOf(values, 'limit', { least: 1, isWhole: true }) ?? 100, signal });
+      if (output.form === 'table') await output.list(entries.map(({ actor, target, ...rest }) => ({ ...rest, actor: actor.operator ?? actor.name ?? actor.type, target: target.id })), ['at', 'actor', 'action', 'target', 'outcome', 'count', 'reason']);
+      else await output.list(entries, ['id']);
+      return EXIT.done;
+    },
+  },
+];

@@ -1,0 +1,148 @@
+import { createReadStream } from 'node:fs';
+import type { SubmitResult } from '../../answers.js';
+import type { Command, CommandContext } from '../command.js';
+import { EXIT, UsageError, type ExitCode } from '../exit-codes.js';
+import { isSet, oneOf } from '../option-values.js';
+import { readLines, type Line } from '../read-lines.js';
+
+/** Verbs that hand tasks over. */
+
+/** What one line was answered with. */
+interface LineResult extends Omit<SubmitResult, 'index'> {
+  /** The file, where there are several. */
+  readonly file?: string;
+  /** From 1. */
+  readonly line: number;
+}
+
+const resultColumns: readonly (keyof LineResult)[] = ['line', 'status', 'id', 'state', 'run', 'error'];
+/** A file that holds one JSON value is read as a whole. */
+const MAX_JSON_BYTES = 32 * 1_048_576;
+
+export const submitCommands: readonly Command[] = [
+  {
+    name: 'submit',
+    usage: '[<file> ...]',
+    help: 'hands over tasks from files or standard input (-): NDJSON, or one JSON object or array',
+    options: {
+      format: { type: 'string', value: '<format>', help: 'ndjson, or json; default: json for files that end in .json', words: ['ndjson', 'json'] },
+      'dry-run': { type: 'boolean', help: 'read everything, and hand nothing over' },
+    },
+    words: [0, Infinity],
+    run: async (context) => submitFiles(context, (text) => text),
+  },
+  {
+    name: 'import',
+    usage: '[<file> ...]',
+    help: 'hands over what export has written: each task is due when it was; a parked one starts again at once',
+    options: { 'dry-run': { type: 'boolean', help: 'read everything, and hand nothing over' } },
+    words: [0, Infinity],
+    run: async (context) => submitFiles(context, (text) => submissionOf(text, Date.now())),
+  },
+];
+
+async function submitFiles(context: CommandContext, prepare: (text: string) => string): Promise<ExitCode> {
+  const { output, values, words, say } = context;
+  const format = oneOf(values, 'format', ['ndjson', 'json']);
+  const files = words.length === 0 ? ['-'] : words;
+  if (files.includes('-') && context.surroundings.stdin.isTTY === true) say('reading from this terminal: a task a line, Ctrl-D ends');
+  const counts = { taken: 0, refused: 0 };
+  async function* results(): AsyncGenerator<LineResult, void, undefined> {
+    for (const file of files) {
+      for await (const result of submitFile(context, file, format ?? (file.endsWith('.json') ? 'json' : 'ndjson'), prepare)) {
+        counts[result.status < 300 ? 'taken' : 'refused'] += 1;
+        yield files.length === 1 ? result : { file, ...result };
+      }
+    }
+  }
+  await output.list(results(), files.length === 1 ? resultColumns : ['file', ...resultColumns]);
+  say(`${counts.taken} ${isSet(values, 'dry-run') ? 'read' : 'handed over'}${counts.refused === 0 ? '' : `, ${counts.refused} refused`}`);
+  return counts.refused === 0 ? EXIT.done : EXIT.refused;
+}
+
+async function* submitFile({ client, surroundings, values, signal }: CommandContext, file: string, format: 'ndjson' | 'json', prepare: (text: string) => string): AsyncGenerator<LineResult, void, undefined> {
+  const bytes: AsyncIterable<Uint8Array | string> = file === '-' ? surroundings.stdin : createReadStream(file);
+  /** Of the tasks that are under way, by their place: a result names the line. */
+  const lines = new Map<number, Line>();
+  async function* texts(): AsyncGenerator<string, void, undefined> {
+    let index = 0;
+    for await (const found of format === 'json' ? readValues(bytes) : readLines(bytes)) {
+      const line = preparedLine(found, prepare);
+      lines.set(index, line);
+      index += 1;
+      // What cannot be read has no text. The service refuses this one, and the result below says why.
+      yield line.text ?? 'null';
+    }
+  }
+  const found = isSet(values, 'dry-run') ? checked(texts()) : client.submitLines(texts(), { signal });
+  for await (const { index, ...result } of found) {
+    const line = lines.get(index);
+    lines.delete(index);
+    const { number = index + 1, fault } = line ?? {};
+    yield fault === undefined ? { line: number, ...result } : { line: number, status: 400, code: 'unreadable', error: fault };
+  }
+}
+
+/** Without the service only what is no JSON can be told. */
+async function* checked(texts: AsyncIterable<string>): AsyncGenerator<SubmitResult, void, undefined> {
+  let index = 0;
+  for await (const text of texts) {
+    yield isJson(text) ? { index, status: 200 } : { index, status: 400, code: 'invalid_json', error: 'the line is not valid JSON' };
+    index += 1;
+  }
+}
+
+function preparedLine(line: Line, prepare: (text: string) => string): Line {
+  if (line.text === undefined) return line;
+  try {
+    return { ...line, text: prepare(line.text) };
+  } catch (error) {
+    return { ...line, text: undefined, fault: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** One value, or the elements of one array. */
+async function* readValues(chunks: AsyncIterable<Uint8Array | string>): AsyncGenerator<Line, void, undefined> {
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    const piece = typeof chunk === 'string' ? new TextEncoder().encode(chunk) : chunk;
+    bytes += piece.length;
+    if (bytes > MAX_JSON_BYTES) throw new UsageError(`a JSON file must not have more than ${MAX_JSON_BYTES} bytes: write a task a line (--format ndjson)`);
+    pieces.push(piece);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(pieces))) as unknown;
+  } catch (error) {
+    throw new UsageError(`the file is not one JSON value: ${error instanceof Error ? error.message : String(error)}. Tasks a line need --format ndjson`);
+  }
+  const tasks: readonly unknown[] = Array.isArray(value) ? value : [value];
+  for (const [nth, task] of tasks.entries()) yield { number: nth + 1, text: JSON.stringify(task), fault: undefined };
+}
+
+/**
+ * A line that export has written, as a submission: it is due when the task was due there, and at once when that time is over. A plain
+ * submission stays as it is.
+ * @throws Error when it is neither
+ */
+export function submissionOf(text: string, now: number): string {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('the line is no JSON object');
+  if (!('submission' in value)) return text;
+  const { submission } = value;
+  if (typeof submission !== 'object' || submission === null) throw new Error('submission is no JSON object');
+  const dueAt: unknown = 'next_attempt_at' in value ? value.next_attempt_at : null;
+  const at = typeof dueAt === 'string' ? Date.parse(dueAt) : now;
+  if (Number.isNaN(at)) throw new Error('next_attempt_at is no time');
+  return JSON.stringify({ ...submission, initial_delay: Math.max(0, at - now) / 1_000 });
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,202 @@
+import { endedStates, type TaskState, type TaskSummary } from '../../answers.js';
+import { ApiError } from '../../api-error.js';
+import { bulkOptions, runBulkAction } from '../bulk.js';
+import type { Command, CommandContext } from '../command.js';
+import { ASKED_ABOVE, confirm } from '../confirm.js';
+import { EXIT, UsageError, type ExitCode } from '../exit-codes.js';
+import { durationOf, filterOf, filterOptions, isSet, listOf, numberOf, oneOf, textOf } from '../option-values.js';
+
+/** Verbs about tasks that are there already. */
+
+const summaryColumns: readonly (keyof TaskSummary)[] = ['id', 'state', 'run', 'attempts', 'error_code', 'http_status', 'destination_key', 'client_id', 'updated_at', 'next_attempt_at'];
+
+const idsOrFilter = '<id> ... | --q <query>';
+const ANY: readonly [number, number] = [0, Infinity];
+
+export const taskCommands: readonly Command[] = [
+  {
+    name: 'get',
+    usage: '<id>',
+    help: 'one task: where it is, why it waits, and every attempt',
+    options: { message: { type: 'boolean', help: 'with the message' }, submission: { type: 'boolean', help: 'as it could be submitted; secrets are ***' } },
+    words: [1, 1],
+    run: async ({ client, output, words: [id = ''], values, signal }) => {
+      await output.object(isSet(values, 'submission') ? await client.submission(id, { signal }) : await client.get(id, { includeMessage: isSet(values, 'message'), signal }));
+      return EXIT.done;
+    },
+  },
+  {
+    name: 'list',
+    usage: '[options]',
+    help: 'the tasks that match',
+    options: {
+      ...filterOptions,
+      limit: { type: 'string', value: '<n>', help: 'at most so many' },
+      order: { type: 'string', value: '<order>', help: 'newest (default) or oldest', words: ['newest', 'oldest'] },
+    },
+    run: async ({ client, output, progress, values, signal }) => {
+      const limit = numberOf(values, 'limit', { least: 1, isWhole: true });
+      const tasks = client.list(filterOf(values), { order: oneOf(values, 'order', ['newest', 'oldest']), limit, signal, onPage: ({ scanned }) => progress.show(`${scanned} tasks looked at`) });
+      try {
+        await output.list(tasks, summaryColumns);
+      } finally {
+        progress.clear();
+      }
+      return EXIT.done;
+    },
+  },
+  {
+    name: 'count',
+    usage: '[options]',
+    help: 'how many tasks match',
+    options: { ...filterOptions, by: { type: 'string', value: '<field>', help: 'in groups: state, destination_key, client_id, source, error_code, http_status', words: ['state', 'destination_key', 'client_id', 'source', 'error_code', 'http_status'] } },
+    run: async ({ client, output, progress, say, values, signal }) => {
+      const by = textOf(values, 'by');
+      const counts = await client.count(filterOf(values), { by, signal, onPage: ({ scanned }) => progress.show(`${scanned} tasks looked at`) });
+      progress.clear();
+      if (!counts.is_exact) say('this is not exact: tasks were too many in one list, or could not be read');
+      if (counts.groups === undefined || output.form !== 'table') await output.object(counts);
+      else await output.list(counts.groups, ['value', 'count']);
+      return EXIT.done;
+    },
+  },
+  {
+    name: 'failures',
+    usage: '[options]',
+    help: 'what failed lately, by destination and error',
+    options: { since: { type: 'string', value: '<length>', help: '1h (default), at most 24h, or a time' } },
+    run: async ({ client, output, say, values, signal }) => {
+      const { groups, since, is_complete: isComplete } = await client.failures({ since: textOf(values, 'since'), signal });
+      say(`since ${since}${isComplete ? '' : ', not complete'}`);
+      await output.list(groups, ['destination_key', 'error_code', 'http_status', 'count', 'last_failed_at', 'samples']);
+      return EXIT.done;
+    },
+  },
+  {
+    name: 'wait',
+    usage: '<id> ...',
+    help: 'waits until tasks have ended',
+    options: {
+      timeout: { type: 'string', value: '<length>', help: '60s by default' },
+      for: { type: 'string', multiple: true, value: '<state>', help: 'a state that ends the wait; may stand several times', words: endedStates },
+    },
+    words: [1, Infinity],
+    run: async ({ client, output, words, values, signal }) => {
+      // An unknown state would be waited for until the time is over.
+      const states = listOf(values, 'for').map(stateNamed);
+      const timeoutMs = durationOf(values, 'timeout') ?? 60_000;
+      const endsAt = performance.now() + timeoutMs;
+      for (const id of words) {
+        const task = await client.waitFor(id, { timeoutMs: endsAt - performance.now(), ...(states.length === 0 ? {} : { states }), signal });
+        await output.object({ id: task.id, state: task.state, run: task.run, dead_reason: task.dead_reason, finished_at: task.finished_at });
+      }
+      return EXIT.done;
+    },
+  },
+  {
+    name: 'retry',
+    usage: '<id> ...',
+    help: 'sends tasks now; starts dead letters and parked ones again',
+    options: { yes: { type: 'boolean', help: `do not ask before more than ${ASKED_ABOVE} tasks are changed` } },
+    words: [1, Infinity],
+    run: async (context) => {
+      if (context.words.length > ASKED_ABOVE) await confirm(context, `Send ${context.words.length} tasks now?`);
+      return oneByOne(context, (id) => context.client.retry(id, { reason: textOf(context.values, 'reason'), signal: context.signal }));
+    },
+  },
+  {
+    name: 'cancel',
+    usage: idsOrFilter,
+    help: 'cancels tasks that wait',
+    options: bulkOptions,
+    words: ANY,
+    run: async (context) => {
+      const { words, client, values, signal } = context;
+      const isPlain = words.length > 0 && words.length <= ASKED_ABOVE && !['dry-run', 'expected', 'rate', 'watch'].some((name) => values[name] !== undefined);
+      if (!isPlain) return runBulkAction(context, 'cancel', words);
+      // A parked task has no other copy, and DELETE would remove it. That has a verb of its own.
+      return oneByOne(context, async (id) => {
+        if ((await client.get(id, { signal })).state === 'parked') throw new UsageError(`${id} is parked, and the only copy left: kafka-retry delete ${id} removes it for good`);
+        return client.cancel(id, { reason: textOf(values, 'reason'), signal });
+      });
+    },
+  },
+  bulkVerb('redrive', 'redrive', 'starts dead letters and parked tasks again, with all their retries'),
+  bulkVerb('send-now', 'send_now', 'makes waiting tasks due now'),
+  bulkVerb('delete', 'delete', 'removes parked tasks for good: each is the only copy of its message'),
+  {
+    name: 'edit',
+    usage: '<id> --set <field>=<value> ...',
+    help: 'changes fields of a task that has not ended; sends nothing',
+    options: {
+      set: { type: 'string', multiple: true, value: '<field>=<value>', help: 'a field, such as destination.url=https://... or max_retries=3; JSON where it is JSON; null is the default' },
+    },
+    words: [1, 1],
+    run: async ({ client, output, words: [id = ''], values, signal }) => {
+      const changes = changesOf(listOf(values, 'set'));
+      await output.object(await client.edit(id, changes, { reason: textOf(values, 'reason'), signal }));
+      return EXIT.done;
+    },
+  },
+];
+
+function bulkVerb(name: string, action: 'redrive' | 'send_now' | 'delete', help: string): Command {
+  return { name, usage: idsOrFilter, help, options: bulkOptions, words: ANY, run: async (context) => runBulkAction(context, action, context.words) };
+}
+
+/** Each id gets its answer, or its error: one that fails does not stop the others. */
+async function oneByOne({ words, output, say }: CommandContext, change: (id: string) => Promise<object>): Promise<ExitCode> {
+  let refused = 0;
+  async function* results(): AsyncGenerator<{ readonly id: string; readonly state?: string; readonly error?: string; readonly code?: string }, void, undefined> {
+    for (const id of words) {
+      try {
+        yield { id, ...(await change(id)) };
+      } catch (error) {
+        if (!(error instanceof ApiError || error instanceof UsageError) || (error instanceof ApiError && error.status >= 500)) throw error;
+        refused += 1;
+        say(error.message);
+        yield { id, error: error.message, code: error instanceof ApiError ? error.code : 'refused' };
+      }
+    }
+  }
+  await output.list(results(), ['id', 'state', 'code']);
+  return refused === 0 ? EXIT.done : EXIT.refused;
+}
+
+function stateNamed(text: string): TaskState {
+  const state = endedStates.find((each) => each === text);
+  if (state === undefined) throw new UsageError(`--for must be one of ${endedStates.join(', ')}, got ${JSON.stringify(text)}`);
+  return state;
+}
+
+/** `destination.url=x`, `max_retries=3` -> `{"destination":{"url":"x"},"max_retries":3}` */
+export function changesOf(texts: readonly string[]): Record<string, unknown> {
+  if (texts.length === 0) throw new UsageError('say what to change: --set <field>=<value>');
+  const changes: Record<string, unknown> = {};
+  for (const text of texts) {
+    const at = text.indexOf('=');
+    if (at < 1) throw new UsageError(`--set must be <field>=<value>, got ${JSON.stringify(text)}`);
+    const names = text.slice(0, at).split('.');
+    const [last = '', ...outer] = [...names].reverse();
+    let inside = changes;
+    for (const name of outer.reverse()) {
+      const next = inside[name] ?? {};
+      if (typeof next !== 'object' || Array.isArray(next)) throw new UsageError(`--set gives ${JSON.stringify(name)} a value and a field`);
+      inside[name] = next;
+      // It is an object: see the line above.
+      inside = next as Record<string, unknown>;
+    }
+    inside[last] = valueOf(names, text.slice(at + 1));
+  }
+  return changes;
+}
+
+/** A message is a text, also when it is JSON. */
+function valueOf([field]: readonly string[], text: string): unknown {
+  if (field === 'message_data') return text;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,139 @@
+import { userInfo } from 'node:os';
+import { parseArgs } from 'node:util';
+import { ApiError, NoAnswerError, WaitTimeoutError } from '../api-error.js';
+import { RetryClient } from '../retry-client.js';
+import { parseArgsOptions, type Command, type OptionValues, type Surroundings } from './command.js';
+import { commands, commonOptions } from './commands.js';
+import { printCompletion } from './completion.js';
+import { EXIT, InterruptedError, NoReaderError, NotConfirmedError, UsageError, type ExitCode } from './exit-codes.js';
+import { printCommandHelp, printHelp } from './help.js';
+import { durationOf, isSet, oneOf, textOf } from './option-values.js';
+import { Output, outputForms } from './output.js';
+import { Progress } from './progress.js';
+
+const DEFAULT_URL = 'http://127.0.0.1:8080';
+
+/**
+ * Runs one command line.
+ * @param args   what stands behind the name of the program
+ * @param signal aborts with InterruptedError or NoReaderError
+ * @returns the exit code. It never throws, but for a bug of ours
+ */
+export async function runCommand(args: readonly string[], surroundings: Surroundings, signal: AbortSignal): Promise<ExitCode> {
+  const say = (text: string): void => {
+    surroundings.stderr.write(`${text}\n`);
+  };
+  let command: Command | undefined;
+  try {
+    const [verb, ...rest] = args;
+    if (verb === undefined || verb === 'help' || verb === '--help' || verb === '-h') return await help(rest[0], verb === undefined, surroundings);
+    if (verb === 'completion') {
+      surroundings.stdout.write(printCompletion(rest[0]));
+      return EXIT.done;
+    }
+    command = commands.find(({ name }) => name === verb);
+    if (command === undefined) throw new UsageError(`there is no verb ${JSON.stringify(verb)}: kafka-retry help lists them`);
+    const { values, positionals } = parsed(command, rest);
+    if (isSet(values, 'help')) {
+      surroundings.stdout.write(printCommandHelp(command));
+      return EXIT.done;
+    }
+    checkWords(command, positionals);
+    const { stdout, stderr, environment } = surroundings;
+    const output = new Output(stdout, oneOf(values, 'output', outputForms) ?? 'table', stdout.isTTY === true ? stdout.columns : undefined, signal);
+    const context = { client: clientOf(values, environment), output, progress: new Progress(stderr, environment['TERM']), surroundings, values, words: positionals, signal, say };
+    return await command.run(context);
+  } catch (error) {
+    return codeOf(error, { command, say, signal });
+  }
+}
+
+function parsed({ options }: Command, args: readonly string[]): { readonly values: OptionValues; readonly positionals: readonly string[] } {
+  try {
+    return parseArgs({ args: [...args], options: parseArgsOptions({ ...commonOptions, ...options }), allowPositionals: true, strict: true });
+  } catch (error) {
+    // Its errors are about what was typed.
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function checkWords({ name, words: [least, most] = [0, 0] }: Command, given: readonly string[]): void {
+  if (given.length < least) throw new UsageError(`${name} needs ${least === 1 ? 'a word' : `${least} words`} behind it`);
+  if (given.length > most) throw new UsageError(`${name} takes ${most === 0 ? 'no word' : `at most ${most}`} behind it, got ${given.map((word) => JSON.stringify(word)).join(' ')}`);
+  if (given.includes('')) throw new UsageError(`an empty word stands behind ${name}`);
+}
+
+function clientOf(values: OptionValues, environment: Surroundings['environment']): RetryClient {
+  const url = textOf(values, 'url') ?? nonEmpty(environment['KAFKA_RETRY_URL']) ?? DEFAULT_URL;
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) throw new UsageError(`--url must be an http or https url, got ${JSON.stringify(url)}`);
+  const apiKey = nonEmpty(environment['KAFKA_RETRY_KEY']);
+  const timeoutMs = durationOf(values, 'request-timeout');
+  return new RetryClient({
+    url,
+    operator: textOf(values, 'operator') ?? nonEmpty(environment['KAFKA_RETRY_OPERATOR']) ?? loginName(),
+    ...(apiKey === undefined ? {} : { apiKey }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  });
+}
+
+function loginName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return 'kafka-retry'; // the process has a number of a user that no name belongs to
+  }
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === undefined || text === '' ? undefined : text;
+}
+
+async function help(verb: string | undefined, isMistake: boolean, { stdout, stderr }: Surroundings): Promise<ExitCode> {
+  const command = commands.find(({ name }) => name === verb);
+  if (verb !== undefined && command === undefined) throw new UsageError(`there is no verb ${JSON.stringify(verb)}: kafka-retry help lists them`);
+  const text = command === undefined ? printHelp() : printCommandHelp(command);
+  (isMistake ? stderr : stdout).write(text);
+  return isMistake ? EXIT.usage : EXIT.done;
+}
+
+/** What a person reads of a failure, and the exit code. */
+function codeOf(thrown: unknown, { command, say, signal }: { readonly command: Command | undefined; readonly say: (text: string) => void; readonly signal: AbortSignal }): ExitCode {
+  // What was aborted fails in many ways; why it was aborted is the reason of the signal.
+  const error: unknown = signal.aborted ? signal.reason : thrown;
+  if (error instanceof NoReaderError) return EXIT.done;
+  if (error instanceof InterruptedError) return EXIT.interrupted;
+  if (error instanceof UsageError) {
+    say(`kafka-retry: ${error.message}`);
+    if (command !== undefined) say(`Usage: kafka-retry ${command.name} ${command.usage}`.trimEnd());
+    return EXIT.usage;
+  }
+  if (!(error instanceof Error)) throw error;
+  if (error instanceof NotConfirmedError) {
+    say(error.message);
+    return EXIT.notConfirmed;
+  }
+  if (error instanceof RangeError) {
+    say(`kafka-retry: ${error.message}`);
+    return EXIT.usage;
+  }
+  if (error instanceof WaitTimeoutError) {
+    say(`kafka-retry: ${error.message}`);
+    return EXIT.timedOut;
+  }
+  if (error instanceof NoAnswerError) {
+    say(`kafka-retry: ${error.message}`);
+    return EXIT.noAnswer;
+  }
+  if (error instanceof ApiError) {
+    say(`kafka-retry: ${error.message} (${error.code}${error.requestId === null ? '' : `, request ${error.requestId}`})`);
+    for (const { field, message } of error.details) if (!error.message.includes(message)) say(`  ${field}: ${message}`);
+    if (error.status === 404) return EXIT.notFound;
+    return error.status === 503 ? EXIT.noAnswer : EXIT.refused;
+  }
+  if ('syscall' in error) {
+    // A file that is not there, or must not be read.
+    say(`kafka-retry: ${error.message}`);
+    return EXIT.usage;
+  }
+  throw error;
+}

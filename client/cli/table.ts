@@ -1,0 +1,41 @@
+/** Values by the names of their columns. */
+export type Row = Readonly<Record<string, unknown>>;
+
+export interface TableRules {
+  /** Lines are cut to this width; undefined: they are not cut. */
+  readonly columns: number | undefined;
+  readonly hasHead: boolean;
+  /** In this order; the default is the order of the first row. */
+  readonly names?: readonly string[];
+  /** Of the columns; the default is what the rows need. */
+  readonly widths?: readonly number[] | undefined;
+}
+
+const GAP = '  ';
+/** A longer cell would push all others out of sight. */
+const WIDEST_CELL = 60;
+
+/** Rows under each other, two spaces between the columns, a line break behind each. */
+export function printTable(rows: readonly Row[], { columns, hasHead, names = Object.keys(rows[0] ?? {}), widths }: TableRules): string {
+  const cells = rows.map((row) => names.map((name) => printCell(row[name])));
+  const lines = hasHead ? [names.map((name) => name.toUpperCase()), ...cells] : cells;
+  const wide = names.map((_, nth) => widths?.[nth] ?? Math.min(WIDEST_CELL, Math.max(...lines.map((line) => lengthOf(line[nth])))));
+  return lines.map((line) => `${cut(line.map((cell, nth) => (nth === line.length - 1 ? cell : cell.padEnd(wide[nth] ?? 0))).join(GAP), columns)}\n`).join('');
+}
+
+/** Nothing that a client has chosen may move the cursor of a terminal: control characters are shown. */
+export function printCell(value: unknown): string {
+  if (value === null || value === undefined) return '-';
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+function cut(line: string, columns: number | undefined): string {
+  const trimmed = line.trimEnd();
+  if (columns === undefined || columns < 10 || lengthOf(trimmed) <= columns) return trimmed;
+  return `${[...trimmed].slice(0, columns - 1).join('')}\u2026`;
+}
+
+function lengthOf(text: string | undefined): number {
+  return [...(text ?? '')].length;
+}

@@ -1,0 +1,278 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { expect } from 'chai';
+
+import type { AuditEntry, SubmitResult, TaskView } from '../../client/answers.js';
+import { EXIT } from '../../client/cli/exit-codes.js';
+import { commands } from '../../client/cli/commands.js';
+import { CommandLine, type Ended } from '../support/command-line.js';
+import { eventually } from '../support/eventually.js';
+import { createReceiver, type Receiver } from '../support/receiver.js';
+import { Service } from '../support/service.js';
+import { httpTask, uniqueId, waitForState, type WireTask } from '../support/tasks.js';
+
+interface LineResult extends SubmitResult {
+  readonly line: number;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('kafka-retry', () => {
+  let service: Service;
+  let receiver: Receiver;
+  let folder: string;
+  let environment: Readonly<Record<string, string>>;
+
+  before(async () => {
+    [service, receiver, folder] = await Promise.all([Service.start(), createReceiver(), mkdtemp(path.join(tmpdir(), 'krs-cli-'))]);
+    environment = { KAFKA_RETRY_URL: service.baseUrl, KAFKA_RETRY_OPERATOR: 'J\u00fcrgen' };
+  });
+  after(async () => {
+    await service.close();
+    await receiver.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const run = (args: readonly string[], input = ''): Promise<Ended> => CommandLine.run(args, environment, input);
+  const waiting = (changes: Partial<WireTask> = {}): WireTask => httpTask(receiver.url('/'), { initial_delay: 3_600, ...changes });
+  const linesOf = <T>({ out }: Ended): T[] => out.trimEnd().split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as T);
+
+  async function submitted(...tasks: readonly WireTask[]): Promise<void> {
+    const { code, err } = await run(['submit', '--output', 'ndjson'], tasks.map((task) => `${JSON.stringify(task)}\n`).join(''));
+    expect(code, err).to.equal(EXIT.done);
+  }
+
+  describe('submit', () => {
+    it('hands over a task, waits for it, and shows it', async () => {
+      const task = httpTask(receiver.url('/'));
+      const file = path.join(folder, 'task.json');
+      await writeFile(file, JSON.stringify(task, undefined, 2));
+      const { code, out, err } = await run(['submit', file, '--output', 'ndjson']);
+      expect([code, err]).to.deep.equal([EXIT.done, '1 handed over\n']);
+      expect(JSON.parse(out)).to.include({ line: 1, status: 201, id: task.id, state: 'scheduled', run: 1 });
+      const waited = await run(['wait', task.id, '--timeout', '20s', '--output', 'json']);
+      expect(JSON.parse(waited.out), waited.err).to.include({ id: task.id, state: 'delivered', run: 1 });
+      const shown = JSON.parse((await run(['get', task.id, '--message', '--output', 'json'])).out) as TaskView;
+      expect(shown).to.include({ id: task.id, message_data: task.message_data });
+    });
+
+    it('answers each line with its number: no end of the last one, CRLF, a byte order mark, empty lines, a bad one in the middle', async () => {
+      const tasks = [waiting(), waiting({ message_data: '\u{1f69a} \u00fc' }), waiting()];
+      const [first, second, third] = tasks.map((task) => JSON.stringify(task));
+      const ended = await run(['submit', '--output', 'ndjson'], `\ufeff${first}\r\n\r\n{"id":"broken"\n${second}\n\n${third}`);
+      expect(ended.code).to.equal(EXIT.refused);
+      expect(linesOf<LineResult>(ended).map(({ line, status, id }) => [line, status, id])).to.deep.equal([[1, 201, tasks[0]?.id], [3, 400, undefined], [4, 201, tasks[1]?.id], [6, 201, tasks[2]?.id]]);
+      expect(ended.err).to.equal('3 handed over, 1 refused\n');
+      const shown = JSON.parse((await run(['get', tasks[1]?.id ?? '', '--message', '--output', 'json'])).out) as TaskView;
+      expect(shown.message_data).to.equal('\u{1f69a} \u00fc');
+    });
+
+    it('reads a line whose characters and megabytes come in pieces, and what is no UTF-8 stops nothing', async () => {
+      const tasks = [waiting({ message_data: '\u{1f69a}'.repeat(10) }), waiting({ message_data: 'x'.repeat(1_000_000) })];
+      const bytes = Buffer.concat([Buffer.from(`${JSON.stringify(tasks[0])}\n`), Buffer.from([0xff, 10]), Buffer.from(JSON.stringify(tasks[1]))]);
+      const started = CommandLine.start(['submit', '--output', 'ndjson'], environment);
+      for (const byte of bytes.subarray(0, 600)) started.write(Buffer.from([byte]));
+      for (let from = 600; from < bytes.length; from += 65_536) started.write(bytes.subarray(from, from + 65_536));
+      started.endInput();
+      const ended = await started.ended();
+      expect(linesOf<LineResult>(ended).map(({ line, status, id, error }) => [line, status, id, error])).to.deep.equal([[1, 201, tasks[0]?.id, undefined], [2, 400, undefined, 'the line is not valid UTF-8'], [3, 201, tasks[1]?.id, undefined]]);
+      expect(ended.code).to.equal(EXIT.refused);
+    });
+
+    it('answers a line while the next one has not come yet', async () => {
+      const started = CommandLine.start(['submit', '--output', 'ndjson'], environment);
+      for (const nth of [1, 2, 3]) {
+        started.write(`${JSON.stringify(waiting())}\n`);
+        await eventually(() => { expect(started.out.split('\n').length - 1).to.equal(nth); }, { withinMs: 20_000 });
+      }
+      started.endInput();
+      expect((await started.ended()).code).to.equal(EXIT.done);
+    });
+
+    it('hands nothing over with --dry-run', async () => {
+      const task = waiting();
+      const ended = await run(['submit', '--dry-run', '--output', 'ndjson'], `${JSON.stringify(task)}\n{\n`);
+      expect(linesOf<LineResult>(ended).map(({ line, status }) => [line, status])).to.deep.equal([[1, 200], [2, 400]]);
+      expect((await run(['get', task.id])).code).to.equal(EXIT.notFound);
+    });
+
+    it('takes an array of a file, and names the files when there are several', async () => {
+      const [one, two] = [path.join(folder, 'array.json'), path.join(folder, 'more.ndjson')];
+      await writeFile(one, JSON.stringify([waiting(), waiting()]));
+      await writeFile(two, `${JSON.stringify(waiting())}\n`);
+      const results = linesOf<LineResult & { file: string }>(await run(['submit', one, two, '--output', 'ndjson']));
+      expect(results.map(({ file, line, status }) => [file, line, status])).to.deep.equal([[one, 1, 201], [one, 2, 201], [two, 1, 201]]);
+    });
+
+    it('is refused when there is no such file, or it is no JSON', async () => {
+      const missing = await run(['submit', path.join(folder, 'none.json')]);
+      expect(missing.code).to.equal(EXIT.usage);
+      expect(missing.err).to.include('none.json');
+      const broken = path.join(folder, 'broken.json');
+      await writeFile(broken, '{');
+      expect((await run(['submit', broken])).code).to.equal(EXIT.usage);
+    });
+  });
+
+  it('imports what an export holds: a task is due when it was, a parked one at once', async () => {
+    const [later, parked] = [waiting(), waiting()];
+    const dueAt = new Date(Date.now() + 1_800_000).toISOString();
+    const lines = [{ submission: later, state: 'retrying', run: 1, next_attempt_at: dueAt }, { submission: parked, state: 'parked', run: 1, next_attempt_at: null }];
+    const { code, err } = await run(['import', '--output', 'ndjson'], lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    expect(code, err).to.equal(EXIT.done);
+    const shown = JSON.parse((await run(['get', later.id, '--output', 'json'])).out) as TaskView;
+    expect(Math.abs(Date.parse(shown.next_attempt_at ?? '') - Date.parse(dueAt))).to.be.below(60_000);
+    await waitForState(service.baseUrl, parked.id, 'delivered');
+  });
+
+  describe('changes', () => {
+    it('are made one by one, each with its answer, and recorded with who and why', async () => {
+      const tasks = [waiting(), waiting()];
+      await submitted(...tasks);
+      const [one = '', two = ''] = tasks.map(({ id }) => id);
+      const cancelled = await run(['cancel', one, 'no-such-task', '--reason', 'not needed', '--output', 'ndjson']);
+      expect(linesOf<{ id: string; state?: string; code?: string }>(cancelled).map(({ id, state, code }) => [id, state, code])).to.deep.equal([[one, 'cancelled', undefined], ['no-such-task', undefined, 'task_not_found']]);
+      expect(cancelled.code).to.equal(EXIT.refused);
+      expect((await run(['retry', two, '--operator', 'Anna'])).code).to.equal(EXIT.done);
+      await waitForState(service.baseUrl, two, 'delivered');
+      const entries = JSON.parse((await run(['audit', '--target', one, '--output', 'json'])).out) as AuditEntry[];
+      expect(entries.map(({ action, reason, actor }) => [action, reason, actor.operator])).to.deep.equal([['task.cancel', 'not needed', 'J\u00fcrgen']]);
+      const table = await run(['audit', '--target', two]);
+      expect(table.out.split('\n')[1]).to.match(/Anna +task\.retry/);
+    });
+
+    it('pause, limit and resume a destination', async () => {
+      const key = `https://${uniqueId('host')}.example/orders?token=secret`;
+      const paused = JSON.parse((await run(['pause', key, '--until', '+30m', '--reason', 'it is down', '--output', 'json'])).out) as { key: string; paused: { reason: string } };
+      expect([paused.key, paused.paused.reason]).to.deep.equal([key.split('?')[0], 'it is down']);
+      expect((await run(['limits', key, '--rate', '5', '--burst', '2'])).code).to.equal(EXIT.done);
+      const shown = JSON.parse((await run(['destinations', key, '--output', 'json'])).out) as { limits: object };
+      expect(shown.limits).to.include({ rate: 5, burst: 2 });
+      expect((await run(['limits', key, '--remove'])).code).to.equal(EXIT.done);
+      expect((await run(['resume', key])).code).to.equal(EXIT.done);
+      const list = JSON.parse((await run(['destinations', '--output', 'json'])).out) as unknown[];
+      expect(list).to.be.an('array');
+    });
+
+    it('of more than ten tasks need a yes, where nobody can be asked', async () => {
+      const ids = Array.from({ length: 11 }, () => uniqueId());
+      const { code, err } = await run(['retry', ...ids]);
+      expect([code, err]).to.deep.equal([EXIT.notConfirmed, 'Send 11 tasks now? Nothing was changed: this is no terminal to ask on, so say --yes\n']);
+    });
+  });
+
+  describe('exit codes', () => {
+    const cases: readonly (readonly [what: string, args: readonly string[], code: number, said: RegExp])[] = [
+      ['no verb', [], EXIT.usage, /Usage: kafka-retry <verb>/],
+      ['an unknown verb', ['lsit'], EXIT.usage, /no verb "lsit"/],
+      ['an unknown option', ['get', 'a', '--mesage'], EXIT.usage, /Unknown option '--mesage'/],
+      ['too few words', ['get'], EXIT.usage, /get needs a word/],
+      ['too many words', ['status', 'now'], EXIT.usage, /takes no word behind it, got "now"/],
+      ['an empty word, such as an unset variable', ['cancel', ''], EXIT.usage, /an empty word/],
+      ['an empty filter, such as an unset variable', ['list', '--client-id', ''], EXIT.usage, /--client-id must not be empty/],
+      ['an action on everything', ['redrive'], EXIT.usage, /say which tasks/],
+      ['a removal without a reason', ['delete', '--state', 'parked'], EXIT.usage, /--reason/],
+      ['an unknown form', ['stats', '--output', 'xml'], EXIT.usage, /table, json, ndjson/],
+      ['a url that is none', ['stats', '--url', 'localhost:8080'], EXIT.usage, /--url must be/],
+      ['an unknown task', ['get', 'no-such-task'], EXIT.notFound, /task_not_found, request [\w-]+/],
+      ['a task that does not end in time', ['wait', 'not-ended', '--timeout', '200ms'], EXIT.timedOut, /has not ended within/],
+      ['no service', ['stats', '--url', 'http://127.0.0.1:9', '--request-timeout', '1s'], EXIT.noAnswer, /no answer from http:\/\/127\.0\.0\.1:9/],
+    ];
+    before(() => submitted(waiting({ id: 'not-ended' })));
+    for (const [what, args, code, said] of cases) {
+      it(`say ${code} for ${what}, on standard error alone`, async () => {
+        const ended = await run(args);
+        expect(ended.err).to.match(said);
+        expect([ended.code, ended.out]).to.deep.equal([code, '']);
+      });
+    }
+
+    it('say whether the service is well', async () => {
+      const { code, out } = await run(['status', '--output', 'json']);
+      const { status } = JSON.parse(out) as { status: string };
+      expect(code).to.equal(status === 'ok' ? EXIT.done : EXIT.refused);
+    });
+  });
+
+  describe('output', () => {
+    it('is valid JSON in every byte, in each of its forms', async () => {
+      for (const args of [['stats'], ['status'], ['audit'], ['destinations']]) {
+        const json = await run([...args, '--output', 'json']);
+        expect(isJson(json.out), json.out).to.equal(true);
+        const ndjson = await run([...args, '--output', 'ndjson']);
+        expect(ndjson.out.trimEnd().split('\n').filter((line) => line !== '').every(isJson), ndjson.out).to.equal(true);
+      }
+    });
+
+    it('ends silently when its reader has gone', async () => {
+      const tasks = Array.from({ length: 1_500 }, () => `${JSON.stringify(waiting())}\n`);
+      const file = path.join(folder, 'many.ndjson');
+      await writeFile(file, tasks.join(''));
+      const { out, err } = await CommandLine.shell(`kafka-retry submit '${file}' --output ndjson | head -1; echo "code \${PIPESTATUS[0]}"`, environment);
+      const [line = '', code] = out.trimEnd().split('\n');
+      expect((JSON.parse(line) as LineResult).line).to.equal(1);
+      expect([code, err]).to.deep.equal([`code ${EXIT.done}`, '']);
+    });
+
+    it('is closed by Ctrl-C so that it can still be read, with exit code 130', async () => {
+      const started = CommandLine.start(['submit', '--output', 'json'], environment);
+      started.write(`${JSON.stringify(waiting())}\n`);
+      await eventually(() => { expect(started.out).to.include('"status":201'); }, { withinMs: 20_000 });
+      started.interrupt();
+      const { code, out } = await started.ended();
+      expect(code).to.equal(EXIT.interrupted);
+      expect(JSON.parse(out)).to.have.lengthOf(1);
+    });
+
+    it('has a table for people, whose columns stand under each other', async () => {
+      const id = uniqueId();
+      await submitted(waiting({ id }));
+      const { out } = await run(['get', id]);
+      expect(out).to.match(new RegExp(`^id +${id}\\nstate +scheduled\\n`));
+    });
+  });
+
+  it('listens as a receiver: fails as often as it is told, and tells what came before', async () => {
+    const started = CommandLine.start(['listen', '--port', '0', '--fail', '1', '--output', 'ndjson'], environment);
+    const url = await eventually(() => {
+      const [, found = ''] = /listening on (http:\/\/127\.0\.0\.1:\d+)/.exec(started.err) ?? [];
+      expect(found).to.not.equal('');
+      return found;
+    }, { withinMs: 20_000 });
+    const task = httpTask(`${url}/orders`, { id: `bestellung-\u00fc-${uniqueId()}`, max_retries: 3 });
+    await submitted(task);
+    await waitForState(service.baseUrl, task.id, 'delivered');
+    await fetch(`${url}/orders`, { method: 'POST', headers: { 'x-retry-task-id': Buffer.from(task.id).toString('latin1'), 'x-retry-run': '1' }, body: 'again' });
+    started.interrupt();
+    const ended = await started.ended();
+    expect(ended.code).to.equal(EXIT.interrupted);
+    expect(linesOf<Record<string, unknown>>(ended).map(({ status, task_id: id, attempt, is_duplicate: isDuplicate }) => [status, id, attempt, isDuplicate])).to.deep.equal([[503, task.id, 0, false], [200, task.id, 1, false], [200, task.id, 0, true]]);
+  });
+
+  describe('help', () => {
+    it('says how each verb is used', async () => {
+      const whole = await run(['help']);
+      for (const { name } of commands) expect(whole.out).to.match(new RegExp(`^  ${name} `, 'm'));
+      const one = await run(['list', '--help']);
+      expect([one.code, one.out.split('\n')[0]]).to.deep.equal([EXIT.done, 'Usage: kafka-retry list [options]']);
+      expect(one.out).to.include('--client-id').and.include('--output');
+    });
+
+    it('prints scripts that shells understand', async () => {
+      const completed = await CommandLine.shell('eval "$(kafka-retry completion bash)"; COMP_WORDS=(kafka-retry list --sta); COMP_CWORD=2; _kafka_retry; echo "${COMPREPLY[@]}"; COMP_WORDS=(kafka-retry list --state pa); COMP_CWORD=3; _kafka_retry; echo "${COMPREPLY[@]}"; COMP_WORDS=(kafka-retry red); COMP_CWORD=1; _kafka_retry; echo "${COMPREPLY[@]}"');
+      expect([completed.out, completed.err]).to.deep.equal(['--state\nparked\nredrive\n', '']);
+      expect((await run(['completion', 'fish'])).out).to.include("complete -c kafka-retry -n __fish_use_subcommand -a list");
+      expect((await run(['completion', 'zsh'])).out).to.match(/^#compdef kafka-retry/);
+      expect((await run(['completion', 'tcsh'])).code).to.equal(EXIT.usage);
+    });
+  });
+});

@@ -1,0 +1,54 @@
+import { expect } from 'chai';
+
+import { changesOf } from '../../../../client/cli/commands/task-commands.js';
+import { submissionOf } from '../../../../client/cli/commands/submit-commands.js';
+import { UsageError } from '../../../../client/cli/exit-codes.js';
+import { durationOf, filterOf, numberOf } from '../../../../client/cli/option-values.js';
+
+describe('the options of the command line', () => {
+  it('make a filter of the names of fields', () => {
+    expect(filterOf({ q: 'state:parked', 'client-id': 'shop', destination: 'https://a', data: ['order.id=1001', 'note=a=b'] })).to.deep.equal({
+      q: 'state:parked', client_id: 'shop', destination_key: 'https://a', 'data.order.id': '1001', 'data.note': 'a=b',
+    });
+  });
+
+  it('are refused when they are empty, so that an unset variable does not mean everything', () => {
+    for (const name of ['q', 'client-id', 'state']) expect(() => filterOf({ [name]: ' ' }), name).to.throw(UsageError, 'must not be empty');
+    for (const data of ['=1', 'order.id=', 'order.id']) expect(() => filterOf({ data: [data] }), data).to.throw(UsageError);
+  });
+
+  it('hold numbers and lengths of time, and nothing that only begins like one', () => {
+    expect([numberOf({ n: '0.5' }, 'n', { least: 0.001 }), durationOf({ t: '1.5s' }, 't'), durationOf({ t: '2h' }, 't')]).to.deep.equal([0.5, 1_500, 7_200_000]);
+    for (const text of ['1e3', '-1', '5x', '0', '1.5']) expect(() => numberOf({ n: text }, 'n', { least: 1, isWhole: true }), text).to.throw(UsageError);
+    for (const text of ['5', 's', '1 h']) expect(() => durationOf({ t: text }, 't'), text).to.throw(UsageError);
+  });
+
+  it('name fields of a task to be changed', () => {
+    expect(changesOf(['destination.url=https://a/?b=c', 'max_retries=3', 'dead_destination=null', 'is_priority=true', 'message_data=5'])).to.deep.equal({
+      destination: { url: 'https://a/?b=c' }, max_retries: 3, dead_destination: null, is_priority: true, message_data: '5',
+    });
+    for (const text of ['', '=1', 'max_retries']) expect(() => changesOf([text]), text).to.throw(UsageError);
+    expect(() => changesOf(['destination=x', 'destination.url=y'])).to.throw(UsageError);
+  });
+});
+
+describe('a line of an export', () => {
+  const NOW = Date.parse('2026-11-28T12:00:00Z');
+  const read = (value: unknown): unknown => JSON.parse(submissionOf(JSON.stringify(value), NOW));
+
+  it('becomes a task that is due when it was', () => {
+    expect(read({ submission: { id: 'a', initial_delay: 1 }, state: 'retrying', run: 1, next_attempt_at: '2026-11-28T12:01:30.500Z' })).to.deep.equal({ id: 'a', initial_delay: 90.5 });
+  });
+
+  it('becomes a task that is due at once, when its time is over or it was parked', () => {
+    for (const at of ['2026-11-28T11:00:00Z', null]) expect(read({ submission: { id: 'a' }, next_attempt_at: at })).to.deep.equal({ id: 'a', initial_delay: 0 });
+  });
+
+  it('may be a plain submission, which stays as it was written', () => {
+    expect(submissionOf('{"id":"a", "base_delay":1.50}', NOW)).to.equal('{"id":"a", "base_delay":1.50}');
+  });
+
+  it('is refused when it is neither', () => {
+    for (const text of ['[]', '5', '{"submission":5}', '{"submission":{},"next_attempt_at":"soon"}', '{']) expect(() => submissionOf(text, NOW), text).to.throw();
+  });
+});

@@ -1,0 +1,22 @@
+import { expect } from 'chai';
+
+import { printTable } from '../../../../client/cli/table.js';
+
+describe('a table', () => {
+  it('has its columns under each other, whatever the values are', () => {
+    const rows = [{ id: 'a', state: 'parked', http_status: 503, paused: null }, { id: 'order-1001', state: 'delivered', http_status: null, paused: { key: 'x' } }];
+    expect(printTable(rows, { columns: undefined, hasHead: true })).to.equal(
+      ['ID          STATE      HTTP_STATUS  PAUSED', 'a           parked     503          -', 'order-1001  delivered  -            {"key":"x"}', ''].join('\n'),
+    );
+  });
+
+  it('shows control characters, so that no value moves the cursor of a terminal', () => {
+    expect(printTable([{ id: 'a\x1b[2Jb\n\u202ec' }], { columns: undefined, hasHead: false })).to.equal('a\\u{1b}[2Jb\\u{a}\\u{202e}c\n');
+  });
+
+  it('is cut at the edge of a terminal, and nowhere else', () => {
+    const row = { id: 'x'.repeat(50), state: 'parked' };
+    expect(printTable([row], { columns: 40, hasHead: false })).to.equal(`${'x'.repeat(39)}\u2026\n`);
+    expect(printTable([row], { columns: undefined, hasHead: false })).to.equal(`${'x'.repeat(50)}  parked\n`);
+  });
+});
