@@ -28,13 +28,17 @@ export const verbOf = { redrive: 'start again', send_now: 'send now', cancel: 'c
  */
 export async function runBulkAction(context: CommandContext, action: BulkActionName, ids: readonly string[]): Promise<ExitCode> {
   const { client, output, values, signal } = context;
-  const request = requestOf(context, action, ids);
+  const request = requestOf(context, action, [...new Set(ids)]);
   const given = numberOf(values, 'expected', { least: 0, isWhole: true });
   if (removing.has(action) && request.reason === undefined && !isSet(values, 'dry-run')) throw new UsageError(`say why: --reason "..."`);
-  // Where it is not asked and not needed, a count of millions of tasks is not waited for.
-  const isCounted = isSet(values, 'dry-run') || !isSet(values, 'yes') || (removing.has(action) && given === undefined);
   let expected = given;
-  if (isCounted) {
+  if (ids.length > 0 && !isSet(values, 'dry-run')) {
+    // What is named need not be counted. What is removed has to be all of it, or nothing is.
+    const named = new Set(ids).size;
+    if (removing.has(action)) expected ??= named;
+    if (named > ASKED_ABOVE) await confirm(context, `${capital(verbOf[action])} ${named} tasks?`);
+  } else if (isSet(values, 'dry-run') || !isSet(values, 'yes') || (removing.has(action) && given === undefined)) {
+    // Where it is not asked and not needed, a count of millions of tasks is not waited for.
     const dry = await countFirst(context, request);
     if (isSet(values, 'dry-run')) {
       await output.object(dry);

@@ -163,6 +163,33 @@ describe('kafka-retry', () => {
       expect(list).to.be.an('array');
     });
 
+    it('correct a parked task, and start it again as a bulk action that is watched', async () => {
+      receiver.on('/broken', { kind: 'answer', status: 500 });
+      const { dead_destination: _none, ...parking } = httpTask(receiver.url('/broken'), { on_exhausted: 'park' });
+      await submitted(parking);
+      await waitForState(service.baseUrl, parking.id, 'parked');
+      const edited = await run(['edit', parking.id, '--set', `destination.url=${receiver.url('/mended')}`, '--reason', 'a wrong url']);
+      expect(edited.code, edited.err).to.equal(EXIT.done);
+      const submission = JSON.parse((await run(['get', parking.id, '--submission', '--output', 'json'])).out) as { destination: object };
+      expect(submission.destination).to.deep.equal({ url: receiver.url('/mended') });
+      const redriven = await run(['redrive', parking.id, '--reason', 'it is corrected', '--watch', '--output', 'json']);
+      const action = JSON.parse(redriven.out) as { id: string; state: string; started: number };
+      expect([redriven.code, action.state, action.started]).to.deep.equal([EXIT.done, 'done', 1]);
+      expect(redriven.err).to.equal(`bulk action ${action.id} has begun\n`);
+      await waitForState(service.baseUrl, parking.id, 'delivered');
+      expect(JSON.parse((await run(['action', action.id, '--output', 'json'])).out)).to.include({ id: action.id, state: 'done' });
+      expect((await run(['actions'])).out).to.include(action.id);
+      // A second start finds nothing to do, and says so.
+      expect((await run(['action', action.id, '--pause'])).code).to.equal(EXIT.refused);
+      const failures = await eventually(async () => {
+        const found = await run(['failures', '--output', 'json']);
+        const groups = (JSON.parse(found.out) as { destination_key: string; http_status: number }[]).filter(({ destination_key: key }) => key.endsWith('/broken') || key === receiver.url(''));
+        expect(groups.map(({ http_status: status }) => status)).to.include(500);
+        return groups;
+      }, { withinMs: 20_000 });
+      expect(failures.length).to.be.at.least(1);
+    });
+
     it('of more than ten tasks need a yes, where nobody can be asked', async () => {
       const ids = Array.from({ length: 11 }, () => uniqueId());
       const { code, err } = await run(['retry', ...ids]);

@@ -69,6 +69,23 @@ describe('RetryClient', () => {
       expect(proxy.seen.at(-1)?.headers['idempotency-key'], 'another call has another one').to.not.equal(keys[0]);
     });
 
+    it('has a task sent once whose answer was lost, although it is delivered before the repeat', async () => {
+      await service.startWorker();
+      const task = taskTo(receiver.url('/once'));
+      // The repeat comes when the task has ended already.
+      const { client: behindProxy } = await behind((_request, nth) => (nth === 0 ? 'lose' : nth === 1 ? { status: 503, headers: { 'retry-after': '1' }, body: { error: 'x', code: 'redis_unavailable', request_id: 'r' } } : 'pass'));
+      const submitting = behindProxy.submit(task);
+      await waitForState(service.baseUrl, task.id, 'delivered');
+      expect(await submitting).to.include({ id: task.id, state: 'delivered', run: 1, is_duplicate: true });
+      const many = [taskTo(receiver.url('/many')), taskTo(receiver.url('/many'))];
+      const { client: losing } = await behind((_request, nth) => (nth === 0 ? 'lose' : nth === 1 ? { status: 503, headers: { 'retry-after': '1' }, body: { error: 'x', code: 'redis_unavailable', request_id: 'r' } } : 'pass'));
+      const results: SubmitResult[] = [];
+      for await (const result of losing.submitMany(many)) results.push(result);
+      expect(results.map(({ status, run }) => [status, run])).to.deep.equal([[200, 1], [200, 1]]);
+      for (const { id } of many) await waitForState(service.baseUrl, id, 'delivered');
+      expect(receiver.requests.map(({ path }) => path).sort()).to.deep.equal(['/many', '/many', '/once']);
+    });
+
     it('repeats after a 503, not before its Retry-After, and says in the end what was answered', async () => {
       const { proxy, client: behindProxy } = await behind((_request, nth) => (nth === 0 ? { status: 503, headers: { 'retry-after': '1' }, body: { error: 'redis connection failed', code: 'redis_unavailable', request_id: 'r' } } : 'pass'));
       const startedAt = performance.now();
@@ -268,6 +285,33 @@ describe('RetryClient', () => {
     it('refuse an id that would be another address', async () => {
       for (const id of ['', '.', '..']) expect(await failureOf(client.get(id)), id).to.be.instanceOf(RangeError);
     });
+  });
+
+  it('corrects a parked task, starts it again with a bulk action that has one id for all its tries, and tells what failed', async () => {
+    await service.startWorker();
+    receiver.on('/down', { kind: 'answer', status: 500 });
+    const { dead_destination: _none, ...parking } = taskTo(receiver.url('/down'), { on_exhausted: 'park' });
+    await client.submit(parking);
+    await client.waitFor(parking.id, { everyMs: 20, timeoutMs: 20_000 });
+    expect(await client.edit(parking.id, { destination: { url: receiver.url('/up') } }, { reason: 'a wrong url' })).to.include({ id: parking.id, state: 'parked' });
+    expect((await client.submission(parking.id))['destination']).to.deep.equal({ url: receiver.url('/up') });
+    const { proxy, client: behindProxy } = await behind((_request, nth) => (nth === 0 ? 'lose' : 'pass'));
+    const created = await behindProxy.createBulkAction({ action: 'redrive', ids: [parking.id], reason: 'it is corrected' });
+    expect(created.is_duplicate, 'the first try had made it').to.equal(true);
+    expect(new Set(proxy.seen.map(({ body }) => body)).size).to.equal(1);
+    let last = created;
+    for await (const action of client.watchBulkAction(created.id, { everyMs: 20 })) last = action;
+    expect(last).to.include({ state: 'done', matched: 1, started: 1 });
+    expect(await client.waitFor(parking.id, { run: 2, everyMs: 20, timeoutMs: 20_000 })).to.include({ state: 'delivered', run: 2 });
+    const actions: string[] = [];
+    for await (const { id } of client.bulkActions()) actions.push(id);
+    expect(actions).to.deep.equal([created.id]);
+    const failures = await eventually(async () => {
+      const found = await client.failures({ since: '1h' });
+      expect(found.groups).to.have.lengthOf(1);
+      return found;
+    }, { withinMs: 20_000 });
+    expect(failures.groups[0]).to.include({ http_status: 500, count: 1 });
   });
 
   it('asks how the service is', async () => {
