@@ -15,7 +15,7 @@ import { performed, type Performed } from '../http/operator-action.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import { refuseEdit, taskNotFound } from './action-answers.js';
-import { dataInTurns } from './large-task.js';
+import { dataInTurns, hasLargeMessage } from './large-task.js';
 import { readPatch } from './patch-body.js';
 import type { ParseTask } from './schema.js';
 import { showTask, type ShowTaskParts } from './show-task.js';
@@ -69,6 +69,7 @@ export const editRoutes: readonly Route<EditParts>[] = [
     metricLabel: '/tasks/:id/submission',
     handle: async (context, parts) => {
       const { task } = await findTask(taskIdIn(context), context, parts);
+      if (hasLargeMessage(task)) await parts.turns.next();
       return jsonAnswer(200, shownSubmissionOf(task));
     },
   },

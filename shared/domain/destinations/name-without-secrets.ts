@@ -18,6 +18,11 @@ export function shownName(name: string): string {
   return rewritten(name, { login: '***@', query: '?...', fragment: '#...' });
 }
 
+/** Whether a user or a password stands in it. */
+export function hasLogin(name: string): boolean {
+  return loginsIn(name).length > 0;
+}
+
 /** Parsers of urls take both slashes, any number of them, and skip characters in front that cannot be seen. */
 const URL_START = /^[\s\p{C}\p{Z}]*(?:(?:https?|kafka):[/\\]*|[/\\]{2,})/iu;
 /** Behind these a login may stand. */

@@ -1,6 +1,8 @@
 import { isDestinationType, rowOf, type Destination } from '../destinations/destination.js';
 import type { UncheckedFields } from '../destinations/destination-row.js';
-import { destinationFields, taskFieldRows, typeNamedFor, type DestinationPlace } from './task-fields.js';
+import { hasLogin } from '../destinations/name-without-secrets.js';
+import { HIDDEN_VALUE } from '../field-check.js';
+import { destinationFields, taskFieldRows, taskFields, typeNamedFor, type DestinationPlace } from './task-fields.js';
 import type { Task } from './task.js';
 
 const typeFields: readonly string[] = destinationFields.map(({ typeField }) => typeField);
@@ -22,7 +24,7 @@ export function submissionOf(task: Task): UncheckedFields {
   return fields;
 }
 
-/** The same with *** in place of each secret: a password, a user without one, and the values of Kafka headers. */
+/** The same with *** in place of each secret: a password, a user without one, the values of Kafka headers, and a flow_key with a login in it. */
 export function shownSubmissionOf(task: Task): UncheckedFields {
   const fields: Record<string, unknown> = { ...submissionOf(task) };
   for (const place of destinationFields) {
@@ -32,7 +34,14 @@ export function shownSubmissionOf(task: Task): UncheckedFields {
     const wire = row.unparse(destination);
     fields[place.wire] = row.hideSecrets?.(wire) ?? wire;
   }
+  if (hasHiddenFlowKey(task)) fields[FLOW_KEY] = HIDDEN_VALUE;
   return fields;
+}
+
+const FLOW_KEY = taskFields.flowKey.wire;
+
+function hasHiddenFlowKey({ flowKey }: Task): boolean {
+  return flowKey !== undefined && hasLogin(flowKey);
 }
 
 /**
@@ -56,6 +65,8 @@ export function mergePatch(task: Task, patch: UncheckedFields): UncheckedFields 
     if (patch[place.wire] === null && patch[place.typeField] === undefined && place.elseTypeField !== undefined) merged[place.typeField] = null;
     else merged[place.wire] = withKeptSecrets(patch[place.wire], typeNamedFor(place, merged), oldDestination(task, place));
   }
+  // A flow_key is sent nowhere, so it may be kept whatever else changes.
+  if (patch[FLOW_KEY] === HIDDEN_VALUE && hasHiddenFlowKey(task)) merged[FLOW_KEY] = task.flowKey;
   return Object.fromEntries(Object.entries(merged).filter(([, value]) => value !== null));
 }
 

@@ -466,6 +466,32 @@ describe('PATCH /tasks/:id', () => {
     }
   }).timeout(120_000);
 
+  it('moves tasks out of the waiting list of a limited destination while it is being woken, and loses none', async () => {
+    const other = await createReceiver();
+    try {
+      receiver.on('/limited', { kind: 'answer', delayMs: 20 });
+      const origin = new URL(receiver.url('/')).origin;
+      const limits = { method: 'PUT', headers: { 'content-type': 'application/json' }, body: '{"max_concurrency":1}' };
+      expect((await call(service.baseUrl, `/destinations/${encodeURIComponent(origin)}`, limits)).status).to.equal(200);
+      await service.startWorker({ concurrency: 20 });
+      const tasks = Array.from({ length: 120 }, (_, nth) => httpTask(receiver.url('/limited'), { id: uniqueId(`limited-${nth}`), message_data: 'old' }));
+      for (const task of tasks) await submitNew(service.baseUrl, task);
+      const answers = await Promise.all(tasks.map(async ({ id }, nth) => (nth % 2 === 0 ? undefined : patch(id, { destination: { url: other.url('/new') }, message_data: 'new' }))));
+      for (const [nth, { id }] of tasks.entries()) {
+        const isMoved = answers[nth]?.status === 200;
+        expect(answers[nth] === undefined || [200, 409].includes(answers[nth].status), JSON.stringify(answers[nth]?.body)).to.equal(true);
+        await waitForState(service.baseUrl, id, 'delivered', { withinMs: 60_000 });
+        const [here, there] = [receiver, other].map((each) => each.requestsFor(id).map(({ body, headers }) => `${body.toString()} ${headers['x-retry-edit'] ?? 0}`));
+        expect([here, there]).to.deep.equal(isMoved ? [[], ['new 1']] : [['old 0'], []]);
+      }
+      expect(answers.filter((answer) => answer?.status === 200).length).to.be.greaterThan(5);
+      const [shard] = await service.queue.shards();
+      await eventually(async () => { expect(await service.redis.zcard(shard?.keys.waitingLists ?? '')).to.equal(0); }, { withinMs: 20_000 });
+    } finally {
+      await other.close();
+    }
+  }).timeout(120_000);
+
   it('lets of many changes at once each see the one before it', async () => {
     const task = waiting();
     await submitNew(service.baseUrl, task);

@@ -83,6 +83,16 @@ describe('mergePatch', () => {
     expect(() => parse(merged)).to.throw('***');
   });
 
+  it('hides a flow_key with a login in it, and takes the mark back', () => {
+    for (const flowKey of ['https://u:secret@a/x', 'amqp://u:secret@a', '//u:secret@a']) {
+      const keyed = { ...task, flowKey };
+      expect(shownSubmissionOf(keyed)['flow_key']).to.equal('***');
+      expect(mergePatch(keyed, { flow_key: '***', destination: { url: 'https://b/' } })['flow_key']).to.equal(flowKey);
+    }
+    for (const flowKey of ['tenant-7', 'a@b', 'https://a/x?y=z']) expect(shownSubmissionOf({ ...task, flowKey })['flow_key']).to.equal(flowKey);
+    expect(mergePatch(task, { flow_key: '***' })['flow_key']).to.equal('***');
+  });
+
   it('keeps the type of a dead destination that is replaced, and drops it with one that is taken away', () => {
     const kafkaDead = parse({ ...submissionOf(task), dead_destination_type: 'kafka', dead_destination: { topic: 't' } });
     expect(parse(mergePatch(kafkaDead, { dead_destination: { topic: 'u' } })).deadDestination).to.include({ type: 'kafka', topic: 'u' });
