@@ -9,6 +9,7 @@ import type { Logger } from '../shared/logging/logger.js';
 import { BulkActionsOfQueue } from '../shared/queue/bulk-actions/open-bulk-actions.js';
 import { bulkKeys } from '../shared/queue/names.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
+import { TaskSearch } from '../shared/queue/scan/task-search.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import { MemoryGuard } from '../shared/redis/memory-guard.js';
 import { askTimeWhenReady } from '../shared/redis/ask-time-when-ready.js';
@@ -88,7 +89,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const clock: Clock = () => redisClock.now();
   const mask = createPathMask(config.secretPathHosts);
   const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, refusals: new RefusalLog(logger), onEngineMismatch: onUnfitRedis });
-  // The board reads large pages. On the connection of the tasks they would make tasks wait, or fail.
+  // The board and searches read large pages. On the connection of the tasks they would make tasks wait, or fail.
   const boardRedis = connectRedis(config.redis, 'server');
   // Its owner is the board, which answers 503. An outage of Redis is logged for the connection of the tasks.
   boardRedis.on('error', () => undefined);
@@ -138,6 +139,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       statusReader,
       bulkActions: new BulkActionsOfQueue(queue, bulkKeys(config.queuePrefix, isCluster(redis))),
       mask,
+      search: new TaskSearch(boardQueue),
       board: createBoardServer(boardQueue, queue, { fleetSettings, mask }),
       clock,
       logger,

@@ -6,13 +6,14 @@ import type { Route } from './http/route.js';
 import { contractRoute } from './ops/api-docs.js';
 import { boardRoutes, type BoardParts } from './ops/board-routes.js';
 import { frontPageRoute } from './ops/front-page.js';
+import { searchRoutes, type SearchParts } from './search/routes.js';
 import { statsRoutes, type StatsParts } from './stats/routes.js';
 import { editRoutes, type EditParts } from './tasks/edit-routes.js';
 import { taskRoutes, type TaskParts } from './tasks/routes.js';
 import { submitRoutes, type SubmitParts } from './tasks/submit-routes.js';
 
 /** Everything that the handlers of all routes need; create-server.ts makes it. */
-export type ApiParts = SubmitParts & TaskParts & EditParts & BulkActionParts & FlowParts & AuditParts & StatsParts & HealthParts & BoardParts;
+export type ApiParts = SubmitParts & TaskParts & EditParts & BulkActionParts & SearchParts & FlowParts & AuditParts & StatsParts & HealthParts & BoardParts;
 
 /**
  * All calls that the API answers. To add a route, add a row in the room that it belongs to. Tests compare the rows with
@@ -23,6 +24,7 @@ export const routeTable: readonly Route<ApiParts>[] = [
   ...taskRoutes,
   ...editRoutes,
   ...bulkActionRoutes,
+  ...searchRoutes,
   ...flowRoutes,
   ...auditRoutes,
   ...statsRoutes,

@@ -11,7 +11,7 @@ const SHOWN_CHARACTERS = 100;
 
 /**
  * @param search the part of the address behind the `?`
- * @param known  names that the route takes
+ * @param known  names that the route takes; `data.*` stands for every name that begins with `data.`
  * @throws RequestError invalid_request for every unknown name, and for a name that stands twice: one of the two would
  *         be dropped in silence
  */
@@ -20,7 +20,7 @@ export function parseQuery(search: string, known: readonly string[]): Query {
   const faults = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(search)) {
     const shown = JSON.stringify(name.slice(0, SHOWN_CHARACTERS).toWellFormed());
-    if (!known.includes(name)) faults.set(name, `the parameter ${shown} is not known here${hintFor(name, known)}`);
+    if (!isKnown(name, known)) faults.set(name, `the parameter ${shown} is not known here${hintFor(name, known)}`);
     else if (query.has(name)) faults.set(name, `the parameter ${shown} stands there twice`);
     else query.set(name, value);
   }
@@ -49,6 +49,10 @@ export function parseWords<const Word extends string>(query: Query, name: string
     words.add(word);
   }
   return words;
+}
+
+function isKnown(name: string, known: readonly string[]): boolean {
+  return known.includes(name) || known.some((each) => each.endsWith('.*') && name.startsWith(each.slice(0, -1)));
 }
 
 function hintFor(name: string, known: readonly string[]): string {

@@ -1,5 +1,6 @@
 import { printActor } from '../../shared/domain/actor.js';
-import type { DeferralNote } from '../../shared/domain/task/attempt-record.js';
+import type { AttemptRecord, DeferralNote, ReleaseNote, TaskProgress } from '../../shared/domain/task/attempt-record.js';
+import type { RetryPolicy } from '../../shared/domain/task/retry-policy.js';
 import { KAFKA_SCHEME } from '../../shared/domain/destinations/kafka.js';
 import { circuitOfOthers, endpointCircuitOf, stateOfCircuit, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/destinations/flow.js';
@@ -21,6 +22,17 @@ export interface WaitingFacts {
 /** The names that a snapshot has to hold for a flow: those over it, which policies go by, and those of its circuits. */
 export function namesOf(flow: Flow): readonly string[] {
   return [...new Set([...namesOver(flow), flow.hostId, endpointCircuitOf(flow), circuitOfOthers(flow)])];
+}
+
+/** The part of a task that says for what it waits. */
+export interface WaitingView {
+  readonly state: TaskView['state'];
+  readonly nextAttemptAt: number | undefined;
+  readonly progress: Pick<TaskProgress, 'lastDeferral' | 'attempt'> & {
+    readonly lastRelease: Pick<ReleaseNote, 'count' | 'code'> | undefined;
+    readonly lastFailure: Pick<AttemptRecord, 'attempt' | 'code'> | undefined;
+  };
+  readonly task: { readonly retryPolicy: Pick<RetryPolicy, 'maxRetries'> };
 }
 
 export interface WaitingFor {
@@ -50,13 +62,13 @@ export type WaitingCode = (typeof waitingCodes)[number];
  * @param facts undefined for a task that does not wait
  * @returns null for a task that does not wait
  */
-export function waitingFor(view: TaskView, facts: WaitingFacts | undefined): WaitingFor | null {
+export function waitingFor(view: WaitingView, facts: WaitingFacts | undefined): WaitingFor | null {
   const reason = facts === undefined ? null : reasonToWait(view, facts);
   // The sentence names flow_keys, which clients choose.
   return reason === null ? null : { ...reason, message: visibleText(reason.message) };
 }
 
-function reasonToWait(view: TaskView, facts: WaitingFacts): WaitingFor | null {
+function reasonToWait(view: WaitingView, facts: WaitingFacts): WaitingFor | null {
   const { nextAttemptAt, progress } = view;
   // The workers go by the same clock.
   const { now, workers } = facts.snapshot;
@@ -69,7 +81,7 @@ function reasonToWait(view: TaskView, facts: WaitingFacts): WaitingFor | null {
   return { code: 'slot', message: `due since ${printTime(nextAttemptAt)}; waits for a free slot of ${countOf(workers)}` };
 }
 
-function waitingForItsTime({ state, progress, task }: TaskView, nextAttemptAt: number): WaitingFor {
+function waitingForItsTime({ state, progress, task }: WaitingView, nextAttemptAt: number): WaitingFor {
   const { lastRelease, lastFailure, attempt } = progress;
   const at = printTime(nextAttemptAt);
   if (lastRelease !== undefined) return { code: 'released', message: `given back ${lastRelease.count} times (${lastRelease.code}), next at ${at}` };

@@ -135,6 +135,14 @@ describe('README.md and docs, pasted as they stand', function () {
     expect(task.timeline.map(({ outcome, http_status }) => `${outcome} ${http_status}`)).to.deep.equal(['failed 503', 'failed 503', 'delivered 200']);
   });
 
+  it('finds and counts tasks', async () => {
+    // The task of the test before.
+    const [list = '', count = ''] = (await paste('find-tasks')).trimEnd().replaceAll('}{', '}\n{').split('\n');
+    const { tasks } = JSON.parse(list) as { tasks: { id: string; state: string }[] };
+    expect(tasks.map(({ id, state }) => `${id} ${state}`)).to.include('order-1001 delivered');
+    expect((JSON.parse(count) as { count: number }).count).to.be.at.least(1);
+  });
+
   it('shows the fields that the contract names', async () => {
     // The task of the test before.
     const { body } = await call(service.baseUrl, '/tasks/order-1001?include=message_data');

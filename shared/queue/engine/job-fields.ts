@@ -60,4 +60,9 @@ export const jobField = {
   bulkAction: 'bulk',
   /** The bulk action that is told how its current run ends: see told-bulk-action.ts. */
   toldAction: 'told',
+  /**
+   * When something else than an attempt last moved or changed it (redrive, bulk deferral, edit), ms since the epoch by Redis' clock. Only
+   * those that were have it.
+   */
+  movedAt: 'u',
 } as const;

@@ -2,6 +2,7 @@ import { PUT_BACK_JOB } from '../engine/bullmq-contract.js';
 import type { DefinedScripts } from '../engine/defined-scripts.js';
 import { SCORE_PER_MS } from '../engine/due-score.js';
 import { jobField } from '../engine/job-fields.js';
+import { PRIORITY_NORMAL } from '../engine/job-priority.js';
 import type { LuaScript } from '../engine/lua-script.js';
 import { nowMs } from '../engine/now-ms.js';
 import { PUT_BACK_KEYS, putBackFunction } from '../engine/put-back.js';
@@ -33,7 +34,7 @@ export function deferScript(bullmq: DefinedScripts): LuaScript {
 local result = putBack(KEYS, ARGV)
 if result ~= 0 then return {result, 0} end
 redis.call('HSET', ${job}, '${jobField.waitingList}', ARGV[#ARGV])
-local isPriority = redis.call('HGET', ${job}, '${jobField.priority}') == '0'
+local isPriority = (tonumber(redis.call('HGET', ${job}, '${jobField.priority}')) or 0) < ${PRIORITY_NORMAL}
 redis.call('ZADD', KEYS[${PUT_BACK_KEYS + 1}], tonumber(ARGV[#ARGV - 1]) - (isPriority and ${PRIORITY_AHEAD_MS} or 0), ARGV[${PUT_BACK_JOB.id}])
 redis.call('ZADD', KEYS[${PUT_BACK_KEYS + 2}], 'NX', ARGV[#ARGV - 1], ARGV[#ARGV])
 return {result, redis.call('ZCARD', KEYS[${PUT_BACK_KEYS + 1}])}
@@ -166,7 +167,7 @@ for nth, id in ipairs(found) do
     local job, seen = ARGV[1] .. id, seenOf[nth]
     redis.call('ZREM', KEYS[1], id)
     redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * ${SCORE_PER_MS}, id)
-    redis.call('HSET', job, '${jobField.deferredAt}', seen[4] or '0', '${jobField.waitsFor}', reasonOf[waitingList], '${jobField.waitingList}', waitingList)
+    redis.call('HSET', job, '${jobField.deferredAt}', seen[4] or '0', '${jobField.waitsFor}', reasonOf[waitingList], '${jobField.waitingList}', waitingList, '${jobField.movedAt}', ARGV[3])
     -- They keep the order of the queue, except those that have been in a waiting list before.
     local since = tonumber(string.match(seen[5] or '', [[\\"kind\\":\\"deferral\\",.-\\"since\\":(%d+)]]) or ARGV[3] + nth / 1000)
     redis.call('ZADD', ARGV[5] .. waitingList, since, id)

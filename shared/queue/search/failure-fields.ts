@@ -1,4 +1,4 @@
-import type { AttemptRecord, LogEntry, Phase } from '../../domain/task/attempt-record.js';
+import { failedAt, type AttemptRecord, type LogEntry, type Phase } from '../../domain/task/attempt-record.js';
 import { dueAfter } from '../../domain/task/attempt-due.js';
 
 /**
@@ -32,7 +32,13 @@ export interface FailureFields {
    * older version has written the record.
    */
   readonly dueAt: number | undefined;
+  /** The decision about the last send: `next` of its record. undefined: an older version has written the fields. */
+  readonly next: AttemptRecord['next'] | undefined;
+  /** When the last send ended, ms since the epoch. undefined: an older version has written the fields. */
+  readonly endedAt: number | undefined;
 }
+
+const decisions: ReadonlySet<string> = new Set<AttemptRecord['next']>(['retry', 'dead_letter', 'dead_lettered', 'park']);
 
 /**
  * @param log          log of the current run, the newest record included
@@ -52,6 +58,8 @@ export function failureFieldsOf(log: readonly LogEntry[], attemptsMade: number):
     httpStatus: failed?.httpStatus,
     deadReason: newest.reason,
     dueAt: dueAfter(newest),
+    next: newest.next,
+    endedAt: failedAt(newest),
   };
 }
 
@@ -65,15 +73,15 @@ function sends(records: readonly AttemptRecord[], phase: Phase): number {
  * The version, then the values in the order of FailureFields. A missing value is empty. A later version may append
  * values.
  */
-export function packFailureFields({ attemptsMade, phase, attempts, code, httpStatus, deadReason, dueAt }: FailureFields): string {
+export function packFailureFields({ attemptsMade, phase, attempts, code, httpStatus, deadReason, dueAt, next, endedAt }: FailureFields): string {
   // join writes undefined as nothing.
-  return VERSION + [attemptsMade, phase, attempts, code, httpStatus, deadReason, dueAt].join(SEPARATOR);
+  return VERSION + [attemptsMade, phase, attempts, code, httpStatus, deadReason, dueAt, next, endedAt].join(SEPARATOR);
 }
 
 /** @returns undefined for a text that another version has written */
 export function unpackFailureFields(packed: string): FailureFields | undefined {
   if (!packed.startsWith(VERSION)) return undefined;
-  const [attemptsMade, phase, attempts, code, httpStatus, deadReason, dueAt = ''] = packed.slice(VERSION.length).split(SEPARATOR);
+  const [attemptsMade, phase, attempts, code, httpStatus, deadReason, dueAt = '', next = '', endedAt = ''] = packed.slice(VERSION.length).split(SEPARATOR);
   if ((phase !== 'delivery' && phase !== 'dead') || attempts === undefined || httpStatus === undefined) return undefined;
   return {
     attemptsMade: Number(attemptsMade),
@@ -84,7 +92,13 @@ export function unpackFailureFields(packed: string): FailureFields | undefined {
     deadReason: deadReason === '' ? undefined : deadReason,
     // A version that had no such value appended nothing.
     dueAt: /^\d+$/.test(dueAt) ? Number(dueAt) : undefined,
+    next: isDecision(next) ? next : undefined,
+    endedAt: /^\d+$/.test(endedAt) ? Number(endedAt) : undefined,
   };
+}
+
+function isDecision(text: string): text is AttemptRecord['next'] {
+  return decisions.has(text);
 }
 
 /**

@@ -45,9 +45,7 @@ export async function addSearchFields(shard: Shard, { place, cursor, added }: Pa
 async function addTo({ client, keys }: Shard, place: string, jobIds: readonly string[], mask: PathMask): Promise<number> {
   let written = 0;
   for (let rest = jobIds; rest.length > 0; ) {
-    const reply: unknown = await client.runCommand('krsReadBareJobs', [place, keys.base, READ_AT_ONCE_BYTES, ...rest]);
-    // The script's own answer: as many as it read, one at least.
-    const jobs = reply as [data: string | null, log: string | null, attemptsMade: string | null][];
+    const jobs = await readData({ client, keys }, place, rest);
     const args = jobs.flatMap(([data, log, attemptsMade], index) => {
       const fields = fieldsOf(data ?? '', log ?? '', Number(attemptsMade ?? 0), mask);
       return fields === undefined ? [] : [rest[index] ?? '', digestOf(data, log, attemptsMade), fields.search, fields.failure];
@@ -58,14 +56,41 @@ async function addTo({ client, keys }: Shard, place: string, jobIds: readonly st
   return written;
 }
 
-/** @returns undefined for a job that this version cannot read; '' when it has no failure */
-function fieldsOf(data: string, log: string, attemptsMade: number, mask: PathMask): { readonly search: string; readonly failure: string } | undefined {
+/** Search and failure fields in the form that a job has them; '' without a failure. */
+export interface AddedFields {
+  readonly search: string;
+  readonly failure: string;
+}
+
+/**
+ * The fields that some jobs should have, made from their data. Nothing is written.
+ * @param place the key of the set or list that they are in
+ * @returns of each job its fields, undefined for one that this version cannot read. Jobs that are gone are left out
+ */
+export async function* readBareJobs(shard: Pick<Shard, 'client' | 'keys'>, place: string, jobIds: readonly string[], mask: PathMask): AsyncGenerator<{ readonly jobId: string; readonly fields: AddedFields | undefined }> {
+  for (let rest = jobIds; rest.length > 0; ) {
+    const jobs = await readData(shard, place, rest);
+    for (const [index, [data, log, attemptsMade]] of jobs.entries()) {
+      if (data !== null) yield { jobId: rest[index] ?? '', fields: fieldsOf(data, log ?? '', Number(attemptsMade ?? 0), mask) };
+    }
+    rest = rest.slice(jobs.length);
+  }
+}
+
+async function readData({ client, keys }: Pick<Shard, 'client' | 'keys'>, place: string, jobIds: readonly string[]): Promise<[data: string | null, log: string | null, attemptsMade: string | null][]> {
+  const reply: unknown = await client.runCommand('krsReadBareJobs', [place, keys.base, READ_AT_ONCE_BYTES, ...jobIds]);
+  // The script's own answer: as many as it read, one at least.
+  return reply as [data: string | null, log: string | null, attemptsMade: string | null][];
+}
+
+/** @returns undefined for a job that this version cannot read */
+function fieldsOf(data: string, log: string, attemptsMade: number, mask: PathMask): AddedFields | undefined {
   try {
     const task = decodeTask(JSON.parse(data));
     const search = packSearchFields(searchFieldsOf(task, Buffer.byteLength(task.messageData), mask));
     const failure = failureFieldsOf(decodeLogField(log), attemptsMade);
     // BullMQ has failed it for a reason of its own, without a record: it was never sent.
-    const unrecorded = attemptsMade === 0 ? undefined : { attemptsMade, phase: 'delivery' as const, attempts: 0, code: undefined, httpStatus: undefined, deadReason: undefined, dueAt: undefined };
+    const unrecorded = attemptsMade === 0 ? undefined : { attemptsMade, phase: 'delivery' as const, attempts: 0, code: undefined, httpStatus: undefined, deadReason: undefined, dueAt: undefined, next: undefined, endedAt: undefined };
     const known = failure ?? unrecorded;
     return search === undefined ? undefined : { search, failure: known === undefined ? '' : packFailureFields(known) };
   } catch {

@@ -1,6 +1,6 @@
 import { SCORE_PER_MS } from '../engine/due-score.js';
 import type { LuaScript } from '../engine/lua-script.js';
-import { jobDueAtLua } from './job-due.js';
+import { jobDueAtLua } from '../search/job-due.js';
 
 /**
  * Counts the tasks in each place, and looks for the oldest that is due and in no waiting list (held-script.ts looks there).

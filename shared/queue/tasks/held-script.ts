@@ -1,6 +1,6 @@
 import { jobField } from '../engine/job-fields.js';
 import type { LuaScript } from '../engine/lua-script.js';
-import { jobDueAtLua } from './job-due.js';
+import { jobDueAtLua } from '../search/job-due.js';
 
 /** A list may begin with names of jobs that have gone. So many are looked at before the list is taken to have no head. */
 const HEADS = 3;

@@ -7,6 +7,8 @@ import { controlScripts } from '../flow/control-scripts.js';
 import { limitScripts } from '../flow/limit-scripts.js';
 import { probeScripts } from '../flow/probe-scripts.js';
 import { reportScripts } from '../flow/report-scripts.js';
+import { listMembersScript } from '../search/list-members-script.js';
+import { searchScript } from '../search/search-script.js';
 import { deferScript, waitingListScripts } from '../flow/waiting-list-scripts.js';
 import { activityScripts } from '../stats/activity-scripts.js';
 import { failureScripts } from '../stats/failure-scripts.js';
@@ -36,6 +38,8 @@ export const fixedScripts = {
   krsFailedDestinations: failedDestinationsScript,
   krsFailedPage: failedPageScript,
   krsHeld: heldScript,
+  krsListMembers: listMembersScript,
+  krsSearch: searchScript,
   krsRead: readScript,
   krsPrepareRedrive: prepareRedriveScript,
   krsSweep: sweepScript,

@@ -31,7 +31,7 @@ local function prepareRedrive(job, id, failedSet, parkedSet, at, more)
   local first = okay and tonumber(opts['run']) or 1
   local run = first + redis.call('HINCRBY', job, '${jobField.redrives}', 1)
   local mark = '{"kind":"redrive","run":' .. string.format('%d', run) .. ',"at":' .. string.format('%d', at) .. more .. '}'
-  redis.call('HSET', job, '${jobField.log}', cjson.encode({mark}))
+  redis.call('HSET', job, '${jobField.log}', cjson.encode({mark}), '${jobField.movedAt}', string.format('%d', at))
   redis.call('HDEL', job, '${jobField.stalls}', '${jobField.deferredAt}', '${jobField.failure}')
   redis.call('ZREM', parkedSet, id)
   return run

@@ -244,7 +244,7 @@ describe('GET /stats, with more than it looks at one by one', () => {
     expect(answer.status).to.equal(207);
     const [shard] = await service.queue.shards();
     if (shard === undefined) throw new Error('no shard');
-    const failed = packFailureFields({ attemptsMade: 1, phase: 'delivery', attempts: 1, code: 'timed_out', httpStatus: undefined, deadReason: undefined, dueAt: undefined });
+    const failed = packFailureFields({ attemptsMade: 1, phase: 'delivery', attempts: 1, code: 'timed_out', httpStatus: undefined, deadReason: undefined, dueAt: undefined, next: 'retry', endedAt: undefined });
     const pipeline = service.redis.pipeline();
     for (const { id } of tasks.slice(0, 1_000)) pipeline.hset(shard.keys.job(id), jobField.failure, failed, jobField.attemptsMade, 1);
     await pipeline.exec();

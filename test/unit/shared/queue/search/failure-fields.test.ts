@@ -21,22 +21,24 @@ describe('failure fields', () => {
       httpStatus: fc.option(fc.integer({ min: 100, max: 999 }), { nil: undefined }),
       deadReason: fc.option(fc.constantFrom(...deadReasons), { nil: undefined }),
       dueAt: fc.option(fc.nat(), { nil: undefined }),
+      next: fc.option(fc.constantFrom('retry', 'dead_letter', 'dead_lettered', 'park'), { nil: undefined }),
+      endedAt: fc.option(fc.nat(), { nil: undefined }),
     });
     fc.assert(fc.property(fields, (each) => { expect(unpackFailureFields(packFailureFields(each))).to.deep.equal(each); }));
   });
 
   it('are one short text: version, then values in a fixed order', () => {
     const fields = failureFieldsOf([record({ attempt: 1, next: 'dead_letter', reason: 'retries_exhausted' })], 2);
-    expect(fields === undefined ? undefined : packFailureFields(fields)).to.equal('12\x1fdead\x1f2\x1fhttp_server_error\x1f503\x1fretries_exhausted\x1f1005');
+    expect(fields === undefined ? undefined : packFailureFields(fields)).to.equal('12\x1fdead\x1f2\x1fhttp_server_error\x1f503\x1fretries_exhausted\x1f1005\x1fdead_letter\x1f1005');
   });
 
   it('of a newer version are left alone, and values that a later one appends are skipped', () => {
     expect(unpackFailureFields('22\x1fdead\x1f2\x1fx\x1f503\x1f')).to.equal(undefined);
-    expect(unpackFailureFields('12\x1fdead\x1f2\x1fx\x1f503\x1f\x1f1005\x1fmore')).to.include({ attemptsMade: 2, phase: 'dead', attempts: 2, dueAt: 1_005 });
+    expect(unpackFailureFields('12\x1fdead\x1f2\x1fx\x1f503\x1f\x1f1005\x1fmore')).to.include({ attemptsMade: 2, phase: 'dead', attempts: 2, dueAt: 1_005, next: undefined });
   });
 
   it('of a version that told no due time have none', () => {
-    expect(unpackFailureFields('12\x1fdead\x1f2\x1fx\x1f503\x1f')).to.include({ attempts: 2, dueAt: undefined });
+    expect(unpackFailureFields('12\x1fdead\x1f2\x1fx\x1f503\x1f')).to.include({ attempts: 2, dueAt: undefined, next: undefined, endedAt: undefined });
   });
 
   const cases: readonly (readonly [string, readonly LogEntry[], Partial<FailureFields> | undefined])[] = [

@@ -1,5 +1,5 @@
 import { jobField } from '../engine/job-fields.js';
-import { readFailureFieldsLua } from '../search/failure-fields.js';
+import { readFailureFieldsLua } from './failure-fields.js';
 
 /**
  * In Lua: `dueAtOf(job key)`, when the next send of a waiting job was due, ms since the epoch. It is what attempt-due.ts

@@ -1,0 +1,116 @@
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
+import type { Clock } from '../../shared/domain/ports.js';
+import { fixTimes, type Filter } from '../../shared/domain/search/filter.js';
+import { compileFilter, type SearchPlan } from '../../shared/queue/search/compile-filter.js';
+import type { CountPlace } from '../../shared/queue/scan/count-tasks.js';
+import type { ListPlace } from '../../shared/queue/scan/list-tasks.js';
+import { countedFields } from '../../shared/queue/scan/scan-step.js';
+import type { TaskSearch } from '../../shared/queue/scan/task-search.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { FleetSettings } from '../flow/fleet-settings.js';
+import { parseLimit } from '../flow/schema.js';
+import { jsonAnswer } from '../http/answer.js';
+import type { Query } from '../http/query.js';
+import type { Route } from '../http/route.js';
+import { parseCursor, printCursor, type CursorOwner, type SearchCursor } from './search-cursor.js';
+import { filterParameters, parseChoice, parseFilter } from './search-query.js';
+import { toWireSummary, type SummaryFacts } from './summary-view.js';
+
+export interface SearchParts {
+  readonly search: Pick<TaskSearch, 'list' | 'count'>;
+  readonly queue: Pick<TaskQueue, 'withFlow'>;
+  readonly fleetSettings: Pick<FleetSettings, 'view'>;
+  readonly mask: PathMask;
+  readonly clock: Clock;
+}
+
+/** Finds tasks by what they are, and counts them. */
+export const searchRoutes: readonly Route<SearchParts>[] = [
+  {
+    method: 'GET',
+    path: '/tasks',
+    role: 'read',
+    body: 'none',
+    query: [...filterParameters, 'order', 'limit', 'cursor'],
+    operationId: 'listTasks',
+    metricLabel: '/tasks',
+    handle: async ({ query }, parts) => {
+      const limit = parseLimit(query.get('limit'));
+      const order = parseChoice(query, 'order', ['newest', 'oldest'], 'newest');
+      const owner: CursorOwner = { call: `list ${order}`, filter: parseFilter(query) };
+      const cursor = cursorIn(query, owner);
+      const startedAt = cursor?.startedAt ?? parts.clock();
+      const plan = await planFor(owner.filter, startedAt, parts);
+      const page = await parts.search.list(plan, { order, limit, from: listPlaceOf(cursor) });
+      const facts = await summaryFacts(page.tasks.some(({ nextAttemptAt }) => nextAttemptAt !== undefined), parts);
+      return jsonAnswer(200, {
+        tasks: page.tasks.map((task) => toWireSummary(task, facts)),
+        next_cursor: page.next === undefined ? null : printCursor({ startedAt, at: page.next }, owner),
+        scanned: page.scanned,
+        not_read: page.notRead,
+        is_complete: page.isComplete,
+      });
+    },
+  },
+  {
+    method: 'GET',
+    path: '/counts',
+    role: 'read',
+    body: 'none',
+    query: [...filterParameters, 'by', 'cursor'],
+    operationId: 'countTasks',
+    metricLabel: '/counts',
+    handle: async ({ query }, parts) => {
+      const by = parseChoice(query, 'by', countedFields, 'count');
+      const owner: CursorOwner = { call: `count ${by}`, filter: parseFilter(query) };
+      const cursor = cursorIn(query, owner);
+      const startedAt = cursor?.startedAt ?? parts.clock();
+      const plan = await planFor(owner.filter, startedAt, parts);
+      const { matched, scanned, notRead, isComplete, groups, next } = await parts.search.count(plan, by, countPlaceOf(cursor));
+      return jsonAnswer(200, {
+        count: matched,
+        is_exact: next === undefined && isComplete && notRead === 0,
+        scanned,
+        not_read: notRead,
+        ...(by === 'count' ? {} : { groups: [...groups].map(([value, count]) => ({ value: by === 'http_status' && value !== null ? Number(value) : value, count })).sort((a, b) => b.count - a.count) }),
+        next_cursor: next === undefined ? null : printCursor({ startedAt, at: toCursorPlace(next) }, owner),
+      });
+    },
+  },
+];
+
+function cursorIn(query: Query, owner: CursorOwner): SearchCursor | undefined {
+  const text = query.get('cursor');
+  return text === undefined ? undefined : parseCursor(text, owner);
+}
+
+/** The workers say which brokers are the default cluster. */
+async function planFor(filter: Filter, startedAt: number, { fleetSettings, mask }: SearchParts): Promise<SearchPlan> {
+  const { defaultBrokers } = await fleetSettings.view();
+  return compileFilter(fixTimes(filter, startedAt), { defaultBrokers, mask });
+}
+
+async function summaryFacts(isWaiting: boolean, { queue, fleetSettings, mask }: SearchParts): Promise<SummaryFacts> {
+  const { defaultBrokers, circuit: rules } = await fleetSettings.view();
+  const snapshot = isWaiting ? await queue.withFlow((store) => store.snapshotOfAll()) : undefined;
+  return { defaultBrokers, mask, rules, snapshot };
+}
+
+function listPlaceOf(cursor: SearchCursor | undefined): ListPlace | undefined {
+  if (cursor === undefined || !('place' in cursor.at)) return undefined;
+  const { place, position, since } = cursor.at;
+  return { place, since, ...(position === undefined ? {} : { position }) };
+}
+
+function toCursorPlace({ shard, from }: CountPlace): SearchCursor['at'] {
+  return from === undefined ? { shard } : { ...from, shard };
+}
+
+function countPlaceOf(cursor: SearchCursor | undefined): CountPlace | undefined {
+  if (cursor === undefined) return undefined;
+  const { at } = cursor;
+  const shard = at.shard ?? 0;
+  if (!('place' in at) || at.place === 'ids') return { shard };
+  const { place, position, since } = at;
+  return { shard, from: { place, since, ...(position === undefined ? {} : { position }) } };
+}

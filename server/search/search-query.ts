@@ -1,0 +1,25 @@
+import { RequestError } from '../../shared/domain/errors.js';
+import { filterNames } from '../../shared/domain/search/filter-fields.js';
+import { isFilterName, parseFilterMember, type Filter } from '../../shared/domain/search/filter.js';
+import type { Query } from '../http/query.js';
+
+/** The parameters that say which tasks are meant. */
+export const filterParameters: readonly string[] = ['q', ...filterNames, 'data.*'];
+
+/**
+ * The conditions in all parameters of a request together: each must match.
+ * @throws RequestError invalid_query for the first one that cannot be read
+ */
+export function parseFilter(query: Query): Filter {
+  return [...query].flatMap(([name, value]) => (name === 'q' || isFilterName(name) ? parseFilterMember(name, value) : []));
+}
+
+/** @throws RequestError invalid_request for another word */
+export function parseChoice<const Word extends string, Default>(query: Query, name: string, choices: readonly Word[], otherwise: Default): Word | Default {
+  const text = query.get(name);
+  if (text === undefined) return otherwise;
+  const choice = choices.find((each) => each === text);
+  if (choice !== undefined) return choice;
+  const message = `${name} must be one of ${choices.join(', ')}`;
+  throw new RequestError('invalid_request', message, [{ field: name, message }]);
+}

@@ -1,0 +1,6 @@
+/**
+ * BullMQ takes the lowest number first. Our priority tasks have 1 and not none: jobs without a priority wait in a list, which cannot
+ * be read from a place in it. Older versions have stored priority tasks without one, and they come before both.
+ */
+export const PRIORITY_URGENT = 1;
+export const PRIORITY_NORMAL = 10;

@@ -1,0 +1,79 @@
+import type { Shard } from '../engine/shard.js';
+import { jobIdOf } from '../names.js';
+import { scanIds, type CountedBy, type Tally } from './scan-step.js';
+import { scanTasks, type ScanPlace, type TakeTurn } from './scan-tasks.js';
+import type { SearchPlan } from '../search/compile-filter.js';
+
+/** Where a count goes on. It is plain JSON. */
+export interface CountPlace {
+  /** Number of the shard. */
+  readonly shard: number;
+  /** undefined: at its beginning. */
+  readonly from?: ScanPlace;
+}
+
+export interface TaskCount {
+  readonly matched: number;
+  readonly scanned: number;
+  readonly notRead: number;
+  /** By value, if a field was named. Tasks without a value are counted under null. */
+  readonly groups: ReadonlyMap<string | null, number>;
+  /** undefined: all was looked at. */
+  readonly next: CountPlace | undefined;
+  /** false: a list was longer than what is read of it. */
+  readonly isComplete: boolean;
+}
+
+export interface CountOptions {
+  readonly by: CountedBy;
+  readonly from: CountPlace | undefined;
+  /** May another step begin? One step is always made. */
+  readonly hasTime: () => boolean;
+  readonly takeTurn: TakeTurn;
+  /** The shard of an id that the filter names. */
+  readonly shardOf: (taskId: string) => Shard;
+}
+
+/** A count with more groups ends early: a group for each of a million clients would not fit into an answer. */
+const MOST_GROUPS = 10_000;
+
+/** Counts the tasks that match, by the values of a field. */
+export async function countTasks(shards: readonly Shard[], plan: SearchPlan, { by, from, hasTime, takeTurn, shardOf }: CountOptions): Promise<TaskCount> {
+  const sum = new Sum();
+  const rules = { plan, order: 'oldest', by } as const;
+  for (const [nth, shard] of shards.entries()) {
+    if (nth < (from?.shard ?? 0)) continue;
+    if (plan.ids !== undefined) {
+      const jobIds = plan.ids.filter((id) => shardOf(id) === shard).map(jobIdOf);
+      if (jobIds.length > 0) sum.add((await takeTurn(() => scanIds(shard, undefined, { ...rules, since: undefined }, jobIds))).tally);
+      continue;
+    }
+    for await (const { tally, next, isWhole } of scanTasks(shard, rules, nth === from?.shard ? from.from : undefined, takeTurn)) {
+      sum.add(tally);
+      if (!isWhole) sum.isComplete = false;
+      if (hasTime() && sum.groups.size < MOST_GROUPS) continue;
+      if (next !== undefined) return sum.end({ shard: nth, from: next });
+      if (nth < shards.length - 1) return sum.end({ shard: nth + 1 });
+    }
+  }
+  return sum.end(undefined);
+}
+
+class Sum {
+  readonly groups = new Map<string | null, number>();
+  isComplete = true;
+  #matched = 0;
+  #scanned = 0;
+  #notRead = 0;
+
+  add({ matched, scanned, notRead, groups }: Tally): void {
+    this.#matched += matched;
+    this.#scanned += scanned;
+    this.#notRead += notRead;
+    for (const [value, count] of groups) this.groups.set(value, (this.groups.get(value) ?? 0) + count);
+  }
+
+  end(next: CountPlace | undefined): TaskCount {
+    return { matched: this.#matched, scanned: this.#scanned, notRead: this.#notRead, groups: this.groups, next, isComplete: this.isComplete };
+  }
+}

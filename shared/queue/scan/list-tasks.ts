@@ -1,0 +1,233 @@
+import type { Shard } from '../engine/shard.js';
+import type { FoundTask, Position } from './found-task.js';
+import { inOrder, listMembers, scanIds, scanSet, STEP_MEMBERS, type Placed, type SearchOrder, type SearchRules } from './scan-step.js';
+import type { TakeTurn } from './scan-tasks.js';
+import { isListPlace, type SearchPlace } from '../search/search-places.js';
+
+/** Where a list goes on, in all shards alike. It is plain JSON. */
+export interface ListPlace {
+  /** `ids`: the ids that the filter names. */
+  readonly place: SearchPlace | 'ids';
+  /** undefined: at its beginning. */
+  readonly position?: Position;
+  /** Redis' time when the list began, ms. */
+  readonly since: number;
+}
+
+export interface TaskPage {
+  readonly tasks: readonly FoundTask[];
+  /** undefined: there is nothing behind this page. */
+  readonly next: ListPlace | undefined;
+  readonly scanned: number;
+  readonly notRead: number;
+  /** false: a list was longer than what is read of it. */
+  readonly isComplete: boolean;
+}
+
+export interface ListOptions {
+  readonly limit: number;
+  readonly from: ListPlace | undefined;
+  /** May another step begin? One step is always made. */
+  readonly hasTime: () => boolean;
+  readonly takeTurn: TakeTurn;
+  /** The shard of an id that the filter names. */
+  readonly shardOf: (taskId: string) => Shard;
+  readonly jobIdOf: (taskId: string) => string;
+}
+
+/** Rows that are asked for beyond a shard's share of the page. */
+const SPARE_ROWS = 10;
+
+/**
+ * One page of the tasks that match. Inside each place the tasks of all shards come in one order: by score, and those of one score by
+ * their ids. So a score and an id say where the next page begins, in every shard.
+ */
+export async function listTasks(shards: readonly Shard[], rules: Omit<SearchRules, 'since' | 'by'>, options: ListOptions): Promise<TaskPage> {
+  const page = new PageInProgress(options.limit, shards.length, options.from?.since);
+  const places: readonly ListPlace['place'][] = rules.plan.ids === undefined ? rules.plan.places : ['ids'];
+  const first = options.from === undefined ? 0 : Math.max(0, places.indexOf(options.from.place));
+  for (const [nth, place] of places.entries()) {
+    if (nth < first) continue;
+    const from = nth === first ? options.from?.position : undefined;
+    // Nothing can have been found before the first place.
+    const rulesHere: SearchRules = { ...rules, by: undefined, since: nth === 0 ? undefined : page.since };
+    const streams = shards.map((shard) => streamOf(shard, place, rulesHere, from, options));
+    const behind = await fillFrom(streams, page, rules.order, options.hasTime);
+    if (behind !== 'ended') return page.end({ place, ...(behind === undefined ? {} : { position: behind }), since: page.since ?? 0 });
+    const next = places[nth + 1];
+    // The rest of the places may be empty. It costs little to look, and a cursor that leads nowhere confuses.
+    if (next !== undefined && !options.hasTime()) return page.end({ place: next, since: page.since ?? 0 });
+  }
+  return page.end(undefined);
+}
+
+/**
+ * Takes what comes first of all shards, again and again.
+ * @returns `ended` when nothing is left, else the position up to which everything was taken; undefined: the beginning
+ */
+async function fillFrom(streams: readonly ShardStream[], page: PageInProgress, order: SearchOrder, hasTime: () => boolean): Promise<Position | undefined | 'ended'> {
+  let taken: Position | undefined | 'ended';
+  for (;;) {
+    const stream = streams.reduce<ShardStream | undefined>((first, each) => (each.isEnded || (first !== undefined && !isBefore(each.frontier, first.frontier, order)) ? first : each), undefined);
+    if (stream === undefined) return 'ended';
+    // What is behind may match nothing, and to look for it could take the whole time of a request.
+    if (page.isFull) return taken;
+    const [placed] = stream.buffer;
+    if (placed !== undefined) {
+      stream.buffer.shift();
+      page.add(placed);
+      taken = placed.position;
+      continue;
+    }
+    taken = stream.reached ?? taken;
+    if (page.hasLooked && !hasTime()) return taken;
+    await stream.refill(page);
+  }
+}
+
+class PageInProgress {
+  readonly #tasks: FoundTask[] = [];
+  #scanned = 0;
+  #notRead = 0;
+  #isComplete = true;
+  hasLooked = false;
+
+  constructor(
+    private readonly limit: number,
+    private readonly shards: number,
+    public since: number | undefined,
+  ) {}
+
+  get isFull(): boolean {
+    return this.#tasks.length >= this.limit;
+  }
+
+  /** Rows that a step should give at most. */
+  get share(): number {
+    return Math.ceil((this.limit - this.#tasks.length) / this.shards) + SPARE_ROWS;
+  }
+
+  add({ task }: Placed): void {
+    this.#tasks.push(task);
+  }
+
+  looked(tally: { readonly scanned: number; readonly notRead: number; readonly at: number }): void {
+    this.hasLooked = true;
+    this.since ??= tally.at;
+    this.#scanned += tally.scanned;
+    this.#notRead += tally.notRead;
+  }
+
+  foundLongList(): void {
+    this.#isComplete = false;
+  }
+
+  end(next: ListPlace | undefined): TaskPage {
+    return { tasks: this.#tasks, next, scanned: this.#scanned, notRead: this.#notRead, isComplete: this.#isComplete };
+  }
+}
+
+/** What one shard has in one place, in the order of the search. */
+interface ShardStream {
+  /** Found, and not taken yet. */
+  readonly buffer: Placed[];
+  /** Everything up to here was looked at; undefined: the beginning. */
+  readonly reached: Position | undefined;
+  /** Nothing is left to be taken or looked at. */
+  readonly isEnded: boolean;
+  /** What comes next cannot stand before it. */
+  readonly frontier: Position | undefined;
+  refill(page: PageInProgress): Promise<void>;
+}
+
+function streamOf(shard: Shard, place: ListPlace['place'], rules: SearchRules, from: Position | undefined, options: ListOptions): ShardStream {
+  if (place === 'ids') {
+    const jobIds = (rules.plan.ids ?? []).filter((id) => options.shardOf(id) === shard).map(options.jobIdOf);
+    return new IdStream(shard, undefined, rules, from, options.takeTurn, async () => ({ jobIds: inOrder(jobIds, rules.order), isWhole: true }));
+  }
+  return isListPlace(place) ? new IdStream(shard, place, rules, from, options.takeTurn, () => listMembers(shard, place, rules.order)) : new SetStream(shard, place, rules, from, options.takeTurn);
+}
+
+abstract class BufferedStream {
+  readonly buffer: Placed[] = [];
+  protected hasMore = true;
+
+  constructor(public reached: Position | undefined) {}
+
+  get isEnded(): boolean {
+    return this.buffer.length === 0 && !this.hasMore;
+  }
+
+  get frontier(): Position | undefined {
+    return this.buffer[0]?.position ?? this.reached;
+  }
+}
+
+class SetStream extends BufferedStream implements ShardStream {
+  constructor(
+    private readonly shard: Shard,
+    private readonly place: SearchPlace,
+    private readonly rules: SearchRules,
+    from: Position | undefined,
+    private readonly takeTurn: TakeTurn,
+  ) {
+    super(from);
+  }
+
+  async refill(page: PageInProgress): Promise<void> {
+    const { found, next, tally } = await this.takeTurn(() => scanSet(this.shard, this.place, this.rules, this.reached, page.share));
+    page.looked(tally);
+    this.buffer.push(...found);
+    this.reached = next;
+    this.hasMore = next !== undefined;
+  }
+}
+
+/** It looks at names, by their order. */
+class IdStream extends BufferedStream implements ShardStream {
+  #rest: readonly string[] | undefined;
+
+  constructor(
+    private readonly shard: Shard,
+    private readonly place: SearchPlace | undefined,
+    private readonly rules: SearchRules,
+    from: Position | undefined,
+    private readonly takeTurn: TakeTurn,
+    private readonly read: () => Promise<{ readonly jobIds: readonly string[]; readonly isWhole: boolean }>,
+  ) {
+    super(from);
+  }
+
+  async refill(page: PageInProgress): Promise<void> {
+    this.#rest ??= await this.#readRest(page);
+    const ids = this.#rest.slice(0, STEP_MEMBERS);
+    this.#rest = this.#rest.slice(STEP_MEMBERS);
+    this.hasMore = this.#rest.length > 0;
+    const last = ids.at(-1);
+    if (last === undefined) return;
+    const { found, tally } = await this.takeTurn(() => scanIds(this.shard, this.place, this.rules, ids));
+    page.looked(tally);
+    // By their names alone: the scores of named tasks in different sets have nothing in common.
+    this.buffer.push(...found.map(({ task, position: { member } }) => ({ task, position: { score: '0', member } })));
+    this.reached = { score: '0', member: last };
+  }
+
+  async #readRest(page: PageInProgress): Promise<readonly string[]> {
+    const { jobIds, isWhole } = await this.takeTurn(() => this.read());
+    if (!isWhole) page.foundLongList();
+    const { reached } = this;
+    return reached === undefined ? jobIds : jobIds.filter((id) => isBefore(reached, { score: '0', member: id }, this.rules.order));
+  }
+}
+
+/** @param b the beginning when it is undefined */
+function isBefore(a: Position | undefined, b: Position | undefined, order: SearchOrder): boolean {
+  if (a === undefined || b === undefined) return a === undefined && b !== undefined;
+  const difference = scoreOf(a) - scoreOf(b) || (a.member === b.member ? 0 : a.member < b.member ? -1 : 1);
+  return order === 'oldest' ? difference < 0 : difference > 0;
+}
+
+/** Redis writes a score without end as inf. */
+function scoreOf({ score }: Position): number {
+  return Number(score.replace('inf', 'Infinity'));
+}

@@ -1,0 +1,186 @@
+import { canonicalName } from '../../domain/flow/flow-key.js';
+import type { Shard } from '../engine/shard.js';
+import { readBareJobs } from '../tasks/add-search-fields.js';
+import { decodeTask } from '../tasks/task-codec.js';
+import type { SearchPlan } from '../search/compile-filter.js';
+import { toFoundTask, toSearchRow, type FoundTask, type Position, type SearchRow } from './found-task.js';
+import { matchesMessage } from '../search/message-values.js';
+import type { SearchPlace } from '../search/search-places.js';
+
+/** Members of a set that are looked at in one step: about 4 ms of Redis' time. */
+export const STEP_MEMBERS = 1_000;
+/** The beginning of a list that is read: it cannot be read from a place in it. */
+const LIST_MEMBERS = 10_000;
+
+export type SearchOrder = 'newest' | 'oldest';
+
+/** What a search goes by, all its steps alike. */
+export interface SearchRules {
+  readonly plan: SearchPlan;
+  readonly order: SearchOrder;
+  /** What has moved since this time (ms, by Redis' clock) may have been found elsewhere, and is passed over. */
+  readonly since: number | undefined;
+  /** A field whose values are counted, `count` to count alone, undefined to find tasks. */
+  readonly by: CountedBy | undefined;
+}
+
+/** What tasks can be counted by. `count`: by nothing. */
+export const countedFields = ['state', 'destination_key', 'client_id', 'source', 'error_code', 'http_status'] as const;
+export type CountedBy = (typeof countedFields)[number] | 'count';
+
+/** A task, and its place in the order of the search. */
+export interface Placed {
+  readonly task: FoundTask;
+  readonly position: Position;
+}
+
+export interface ScanStep {
+  /** In the order of the search. It is empty where tasks are counted. */
+  readonly found: readonly Placed[];
+  /** Everything up to here was looked at. undefined: everything was. */
+  readonly next: Position | undefined;
+  readonly tally: Tally;
+}
+
+/** What was looked at, and how many of it match. */
+export interface Tally {
+  readonly scanned: number;
+  /** Tasks among them that could not be read, so that nothing is known of whether they match. */
+  readonly notRead: number;
+  readonly matched: number;
+  /** By the values of the field that is counted. Tasks without a value are counted under null. */
+  readonly groups: ReadonlyMap<string | null, number>;
+  /** Redis' time when it was looked, ms. */
+  readonly at: number;
+}
+
+/**
+ * Looks at some members of a set behind a position.
+ * @param want rows at most
+ */
+export async function scanSet(shard: Shard, place: SearchPlace, rules: SearchRules, from: Position | undefined, want: number, members = STEP_MEMBERS): Promise<ScanStep> {
+  const reply = await search(shard, place, rules, want, ['set', rules.order === 'oldest' ? 1 : 0, from?.score ?? '', from?.member ?? '', members]);
+  const step = await settle(shard, place, rules, reply);
+  return { ...step, next: reply.next };
+}
+
+/**
+ * Looks at named jobs, in their order.
+ * @param place where they were found; undefined: wherever each is, and an id that no task has is passed over
+ */
+export async function scanIds(shard: Shard, place: SearchPlace | undefined, rules: SearchRules, jobIds: readonly string[]): Promise<Omit<ScanStep, 'next'>> {
+  const reply = await search(shard, place, rules, jobIds.length, ['ids', ...jobIds.flatMap((id) => [id, '', ''])]);
+  return settle(shard, place, rules, reply);
+}
+
+/**
+ * The ids in a list, in the order of a search. They have no scores, so their names decide.
+ * @returns `isWhole` false when the list is longer, and only its first 10,000 are there
+ */
+export async function listMembers({ client, keys }: Shard, place: SearchPlace, order: SearchOrder): Promise<{ readonly jobIds: readonly string[]; readonly isWhole: boolean }> {
+  const reply: unknown = await client.runCommand('krsListMembers', [`${keys.base}${place}`, LIST_MEMBERS]);
+  // The script's own answer.
+  const [length, members] = reply as [number, string[]];
+  return { jobIds: inOrder(members, order), isWhole: length <= LIST_MEMBERS };
+}
+
+/** Each id once, by its bytes. */
+export function inOrder(jobIds: readonly string[], order: SearchOrder): readonly string[] {
+  const sorted = [...new Set(jobIds)].sort();
+  return order === 'oldest' ? sorted : sorted.reverse();
+}
+
+interface Reply {
+  readonly rows: readonly SearchRow[];
+  readonly next: Position | undefined;
+  readonly tally: Tally;
+}
+
+async function search({ client, keys }: Shard, place: SearchPlace | undefined, { plan, since, by }: SearchRules, want: number, rest: readonly (string | number)[]): Promise<Reply> {
+  // Conditions on messages are decided in Node, so all that match the others are needed as rows.
+  const counted = plan.onMessage.length > 0 ? '' : (by ?? '');
+  const reply: unknown = await client.runCommand('krsSearch', [`${keys.base}${place ?? 'delayed'}`, keys.base, plan.forScript, place ?? '', since ?? '', counted, want, ...rest]);
+  // The script's own answer: see search-script.ts.
+  const [at, scanned, notRead, matched, score, member, rows, groups, withoutGroup] = reply as [number, number, number, number, string, string, string[][], (string | number)[], number];
+  return {
+    rows: rows.map(toSearchRow),
+    next: member === '' ? undefined : { score, member },
+    tally: { scanned, notRead, matched, groups: groupsOf(groups, withoutGroup), at },
+  };
+}
+
+function groupsOf(pairs: readonly (string | number)[], withoutGroup: number): Map<string | null, number> {
+  const groups = new Map<string | null, number>();
+  for (let at = 0; at + 1 < pairs.length; at += 2) groups.set(String(pairs[at]), Number(pairs[at + 1]));
+  if (withoutGroup > 0) groups.set(null, withoutGroup);
+  return groups;
+}
+
+/** Decides what the script could not decide: jobs without the fields, and conditions on messages. */
+async function settle(shard: Shard, place: SearchPlace | undefined, rules: SearchRules, { rows, tally }: Reply): Promise<Omit<ScanStep, 'next'>> {
+  const { plan, by } = rules;
+  const bare = rows.filter(({ kind }) => kind === 'bare').map(({ member }) => member);
+  const read = bare.length === 0 ? undefined : await searchBare(shard, place, rules, bare);
+  const groups = new Map(tally.groups);
+  const counts = { scanned: tally.scanned, notRead: tally.notRead + (read?.notRead ?? 0), matched: tally.matched + (read?.matched ?? 0) };
+  for (const [value, count] of read?.groups ?? []) groups.set(value, (groups.get(value) ?? 0) + count);
+  const found: Placed[] = [];
+  for (const row of rows) {
+    const whole = row.kind === 'bare' ? read?.rows.get(row.member) : row;
+    if (whole === undefined) continue;
+    const verdict = plan.onMessage.length === 0 ? true : verdictOnMessage(whole.data, plan);
+    const task = verdict === true ? toFoundTask(whole) : undefined;
+    if (task === undefined) {
+      counts.matched -= 1;
+      if (verdict !== false) counts.notRead += 1;
+    } else if (by === undefined) {
+      found.push({ task, position: { score: whole.score, member: whole.member } });
+    } else if (by !== 'count') {
+      const value = valueIn(task, by, plan);
+      groups.set(value, (groups.get(value) ?? 0) + 1);
+    }
+  }
+  return { found, tally: { ...counts, groups, at: tally.at } };
+}
+
+/** Decides on jobs that lack the short fields: they are made from the data, as the janitor makes them, and nothing is written. */
+async function searchBare(shard: Shard, place: SearchPlace | undefined, rules: SearchRules, jobIds: readonly string[]): Promise<Pick<Tally, 'notRead' | 'matched' | 'groups'> & { readonly rows: ReadonlyMap<string, SearchRow> }> {
+  const rest: string[] = [];
+  let notRead = 0;
+  for await (const { jobId, fields } of readBareJobs(shard, `${shard.keys.base}${place ?? 'delayed'}`, jobIds, rules.plan.names.mask)) {
+    if (fields === undefined) notRead += 1;
+    else rest.push(jobId, fields.search, fields.failure);
+  }
+  if (rest.length === 0) return { notRead, matched: 0, groups: new Map(), rows: new Map() };
+  const { rows, tally } = await search(shard, place, rules, jobIds.length, ['ids', ...rest]);
+  // A job that failed again between the two looks is bare once more: it moves.
+  const decided = rows.filter(({ kind }) => kind === 'row');
+  return { notRead: notRead + tally.notRead + rows.length - decided.length, matched: tally.matched, groups: tally.groups, rows: new Map(decided.map((row) => [row.member, row])) };
+}
+
+/** @returns undefined where the data cannot be read */
+function verdictOnMessage(data: string, { onMessage }: SearchPlan): boolean | undefined {
+  try {
+    return matchesMessage(decodeTask(JSON.parse(data)).messageData, onMessage);
+  } catch {
+    return undefined; // a newer version may have written it
+  }
+}
+
+/** The value by which a task is counted. */
+function valueIn(task: FoundTask, by: Exclude<CountedBy, 'count'>, { names }: SearchPlan): string | null {
+  switch (by) {
+    case 'state':
+      return task.state;
+    case 'client_id':
+      return task.clientId;
+    case 'source':
+      return task.source;
+    case 'error_code':
+      return task.code ?? null;
+    case 'http_status':
+      return task.httpStatus === undefined ? null : String(task.httpStatus);
+    case 'destination_key':
+      return canonicalName(task.host, names.defaultBrokers, names.mask) + task.path;
+  }
+}

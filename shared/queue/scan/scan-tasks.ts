@@ -1,0 +1,70 @@
+import type { Shard } from '../engine/shard.js';
+import type { Position } from './found-task.js';
+import { listMembers, scanIds, scanSet, STEP_MEMBERS, type ScanStep, type SearchRules } from './scan-step.js';
+import { isListPlace, type SearchPlace } from '../search/search-places.js';
+
+/** Where a scan of one shard goes on. It is plain JSON. */
+export interface ScanPlace {
+  readonly place: SearchPlace;
+  /** undefined: at its beginning. */
+  readonly position?: Position;
+  /** Redis' time when the scan of the shard began, ms. */
+  readonly since: number;
+}
+
+export interface ScanPart extends Omit<ScanStep, 'next'> {
+  /** undefined: the scan has ended. */
+  readonly next: ScanPlace | undefined;
+  /** false: a list was longer than what is read of it. */
+  readonly isWhole: boolean;
+}
+
+/** Runs one step. A process that does more than one search at a time lets them take turns. */
+export type TakeTurn = <T>(step: () => Promise<T>) => Promise<T>;
+
+const atOnce: TakeTurn = (step) => step();
+
+/**
+ * Steps through all places of a shard in which a task can match, and yields what it finds. A step holds Redis for a few
+ * milliseconds. A task that stays where it is comes exactly once, and one that moves meanwhile at most once.
+ *
+ * Places without scores are read as a whole. A scan that goes on in one of them behind a position reads it again.
+ *
+ * @param from where an earlier scan of the shard ended
+ */
+export async function* scanTasks(shard: Shard, rules: Omit<SearchRules, 'since'>, from?: ScanPlace, takeTurn: TakeTurn = atOnce): AsyncGenerator<ScanPart, void, void> {
+  const { places } = rules.plan;
+  let since = from?.since;
+  for (const place of from === undefined ? places : places.slice(Math.max(0, places.indexOf(from.place)))) {
+    const nextPlace = places[places.indexOf(place) + 1];
+    // Nothing can have been found before the first place.
+    const rulesHere = { ...rules, since: place === places[0] ? undefined : since };
+    for await (const { next, ...part } of stepsIn(shard, place, rulesHere, place === from?.place ? from.position : undefined, takeTurn)) {
+      since ??= part.tally.at;
+      const here = next === undefined ? undefined : { place, position: next, since };
+      yield { ...part, next: here ?? (nextPlace === undefined ? undefined : { place: nextPlace, since }) };
+    }
+  }
+}
+
+/** The steps through one place, one at least. `next` undefined: it was the last. */
+async function* stepsIn(shard: Shard, place: SearchPlace, rules: SearchRules, from: Position | undefined, takeTurn: TakeTurn): AsyncGenerator<ScanStep & { readonly isWhole: boolean }, void, void> {
+  if (isListPlace(place)) {
+    const { jobIds, isWhole } = await takeTurn(() => listMembers(shard, place, rules.order));
+    const rest = from === undefined ? jobIds : jobIds.filter((id) => (rules.order === 'oldest' ? id > from.member : id < from.member));
+    for (let at = 0; at === 0 || at < rest.length; at += STEP_MEMBERS) {
+      const ids = rest.slice(at, at + STEP_MEMBERS);
+      const last = ids.at(-1);
+      const step = await takeTurn(() => scanIds(shard, place, rules, ids));
+      yield { ...step, isWhole, next: at + STEP_MEMBERS < rest.length && last !== undefined ? { score: '0', member: last } : undefined };
+    }
+    return;
+  }
+  for (let position = from; ; ) {
+    const behind = position;
+    const step = await takeTurn(() => scanSet(shard, place, rules, behind, STEP_MEMBERS));
+    yield { ...step, isWhole: true };
+    if (step.next === undefined) return;
+    position = step.next;
+  }
+}

@@ -1,0 +1,68 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { withinRequestLimit } from '../../redis/request-limit.js';
+import type { Shard } from '../engine/shard.js';
+import { jobIdOf, shardOf } from '../names.js';
+import type { TaskQueue } from '../tasks/task-queue.js';
+import type { SearchPlan } from '../search/compile-filter.js';
+import { countTasks, type CountPlace, type TaskCount } from './count-tasks.js';
+import { listTasks, type ListPlace, type TaskPage } from './list-tasks.js';
+import type { CountedBy, SearchOrder } from './scan-step.js';
+
+/** One request works at most for this time; a step that has begun is ended. */
+const WORK_MS = 1_500;
+/** Redis is left alone between two steps for this share of the time that a step took. */
+const PAUSE_SHARE = 0.5;
+
+/**
+ * Searches for the API. All searches of a process take turns, step by step, so that Redis has one of their scripts at a time and most
+ * of its time for the tasks themselves.
+ */
+export class TaskSearch {
+  #lastTurn: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly queue: Pick<TaskQueue, 'shards' | 'asRequestError'>) {}
+
+  /** @throws RequestError redis_unavailable as TaskQueue */
+  async list(plan: SearchPlan, { order, limit, from }: { readonly order: SearchOrder; readonly limit: number; readonly from: ListPlace | undefined }): Promise<TaskPage> {
+    return this.#answered(async (shards) => listTasks(shards, { plan, order }, { limit, from, ...this.#partsFor(shards), jobIdOf }));
+  }
+
+  /** @throws RequestError redis_unavailable as TaskQueue */
+  async count(plan: SearchPlan, by: CountedBy, from: CountPlace | undefined): Promise<TaskCount> {
+    return this.#answered(async (shards) => countTasks(shards, plan, { by, from, ...this.#partsFor(shards) }));
+  }
+
+  #partsFor(shards: readonly Shard[]) {
+    const until = performance.now() + WORK_MS;
+    return {
+      hasTime: () => performance.now() < until,
+      takeTurn: <T>(step: () => Promise<T>) => this.#takeTurn(step),
+      shardOf: (taskId: string) => {
+        const shard = shards[shardOf(taskId, shards.length)];
+        if (shard === undefined) throw new RangeError('a shard that is not there');
+        return shard;
+      },
+    };
+  }
+
+  async #takeTurn<T>(step: () => Promise<T>): Promise<T> {
+    const before = this.#lastTurn;
+    const turn = before.then(async () => {
+      const startedAt = performance.now();
+      const outcome = await withinRequestLimit(step()).then((value) => ({ value }), (error: unknown) => ({ error }));
+      return { outcome, tookMs: performance.now() - startedAt };
+    });
+    this.#lastTurn = turn.then(({ tookMs }) => pause(tookMs * PAUSE_SHARE));
+    const { outcome } = await turn;
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
+  }
+
+  async #answered<T>(work: (shards: readonly Shard[]) => Promise<T>): Promise<T> {
+    try {
+      return await work(await withinRequestLimit(this.queue.shards()));
+    } catch (error) {
+      throw this.queue.asRequestError(error);
+    }
+  }
+}

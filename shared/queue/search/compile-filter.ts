@@ -1,0 +1,106 @@
+import type { PathMask } from '../../domain/destinations/path-mask.js';
+import { canonicalName, defaultClusterNames, type DefaultBrokers } from '../../domain/flow/flow-key.js';
+import type { Bound, Condition, FilterValue } from '../../domain/search/condition.js';
+import type { Filter } from '../../domain/search/filter.js';
+import { jobIdOf } from '../names.js';
+import { placesFor, statesNamed, type SearchPlace } from './search-places.js';
+
+/** A filter as the scripts and Node go by it. */
+export interface SearchPlan {
+  /** Where tasks that match can be. */
+  readonly places: readonly SearchPlace[];
+  /** The ids of the only tasks that can match. undefined: any task can. */
+  readonly ids: readonly string[] | undefined;
+  /** For match-job-lua.ts, as JSON. */
+  readonly forScript: string;
+  /** What is looked at in Node, because it concerns messages. */
+  readonly onMessage: readonly Condition[];
+  readonly names: NameRules;
+}
+
+/** What names of destinations are compared by. */
+export interface NameRules {
+  readonly defaultBrokers: DefaultBrokers;
+  readonly mask: PathMask;
+}
+
+interface ScriptCondition {
+  readonly field: string;
+  readonly isNegated: boolean;
+  readonly exists?: boolean;
+  readonly texts?: Readonly<Record<string, true>>;
+  readonly prefixes?: readonly string[];
+  readonly ranges?: readonly { readonly min?: number; readonly max?: number }[];
+}
+
+/** @param filter with its times fixed */
+export function compileFilter(filter: Filter, rules: NameRules): SearchPlan {
+  const onMessage = filter.filter(({ field }) => field === 'data');
+  const [defaultCluster, ...others] = defaultClusterNames(rules.defaultBrokers);
+  const forScript = JSON.stringify({
+    conditions: filter.filter(({ field }) => field !== 'data').map((condition) => scriptCondition(condition, rules)),
+    clusterNames: Object.fromEntries(others.map((name) => [name, defaultCluster])),
+    looksIntoMessage: onMessage.length > 0,
+    messageHints: onMessage.map(hintsOf),
+  });
+  return { places: placesFor(filter), ids: idsOf(filter), forScript, onMessage, names: rules };
+}
+
+function scriptCondition({ field, isNegated, values }: Condition, rules: NameRules): ScriptCondition {
+  const texts = values.flatMap((value) => (value.kind === 'text' ? comparedTexts(field, value.text, rules) : []));
+  const prefixes = values.flatMap((value) => (value.kind === 'prefix' ? [field === 'id' ? jobIdOf(value.text) : value.text] : []));
+  const ranges = values.flatMap((value) => (value.kind === 'range' ? [{ ...closed('min', value.min), ...closed('max', value.max) }] : []));
+  return {
+    field,
+    isNegated,
+    ...(values.some(({ kind }) => kind === 'exists') ? { exists: true } : {}),
+    ...(texts.length === 0 ? {} : { texts: Object.fromEntries(texts.map((text) => [text, true])) }),
+    ...(prefixes.length === 0 ? {} : { prefixes }),
+    ...(ranges.length === 0 ? {} : { ranges }),
+  };
+}
+
+function comparedTexts(field: Condition['field'], text: string, { defaultBrokers, mask }: NameRules): readonly string[] {
+  switch (field) {
+    case 'id':
+      return [jobIdOf(text)];
+    case 'state':
+      return statesNamed(text);
+    case 'destination_key':
+      return [text, canonicalName(text, defaultBrokers, mask)];
+    default:
+      return [text];
+  }
+}
+
+/** All numbers and times that are compared are whole. */
+function closed(end: 'min' | 'max', bound: Bound | undefined): { readonly min?: number; readonly max?: number } {
+  if (bound === undefined) return {};
+  const step = end === 'min' ? 1 : -1;
+  return { [end]: bound.isOpen ? bound.at + step : bound.at };
+}
+
+/**
+ * Texts of which one must stand in a message that matches, whatever its form. It is empty where that cannot be said. Redis
+ * looks for them, so that only messages that have one are sent to Node.
+ */
+function hintsOf({ isNegated, values }: Condition): readonly string[] {
+  const texts = values.map(hintOf);
+  return isNegated || texts.includes('') ? [] : texts;
+}
+
+/** Characters that JSON writes in one way, but for \u, which the script looks for too. */
+function hintOf(value: FilterValue): string {
+  return (value.kind === 'text' || value.kind === 'prefix') && /^[\w.@:-]+$/.test(value.text) ? value.text : '';
+}
+
+function idsOf(filter: Filter): readonly string[] | undefined {
+  let ids: readonly string[] | undefined;
+  for (const { field, isNegated, values } of filter) {
+    if (field !== 'id' || isNegated) continue;
+    const texts = values.flatMap((value) => (value.kind === 'text' ? [value.text] : []));
+    if (texts.length < values.length) continue;
+    ids = ids === undefined ? [...new Set(texts)] : ids.filter((id) => texts.includes(id));
+  }
+  return ids;
+}

@@ -1,0 +1,263 @@
+import { SCORE_PER_MS } from '../engine/due-score.js';
+import { jobField } from '../engine/job-fields.js';
+import { MOST_MESSAGE_BYTES } from './message-values.js';
+
+/** What the return value of a cancelled task begins with: see log-codec.ts. */
+const CANCELLED = '{"outcome":"cancelled"';
+
+/**
+ * In Lua: the one function that decides whether a job matches a filter, `matchJob(plan, job)`. It gives true or false; 'bare'
+ * where the job lacks a field that is needed, so that its data has to be looked at; 'large' where its message is too large
+ * to be looked into. With conditions on the message, true means that the rest matches and `job.data` is set: messages are
+ * looked into in Node, because cjson rounds numbers.
+ *
+ * A job is a table: id, score, place, createdAt, startedAt, movedAt, search, failure, attemptsMade, returnValue. `dataBytes` is set when its data was read.
+ * It needs the functions of job-due.ts before it, and \`base\`, the key prefix of jobs.
+ */
+export const matchJobLua = `
+local base = ARGV[1]
+local UNKNOWN = {}
+local isList = {wait = true, paused = true, active = true}
+local isDuePlace = {prioritized = true, wait = true, paused = true}
+
+-- The member of a task: t- and its id percent-encoded. An escape is written in one way only.
+local function isJobId(member)
+  if string.sub(member, 1, 2) ~= 't-' or string.find(member, "[^A-Za-z0-9%-_%.!~%*'%(%)%%]") then return false end
+  return not string.find(member, '%', 1, true) or not string.find(string.gsub(member, '%%[0-9A-F][0-9A-F]', ''), '%', 1, true)
+end
+
+-- {client, source, type, host, path, flow_key, flow name, bytes}, or nil.
+local function searchOf(job)
+  if job.words == nil then
+    local words = job.search and {string.match(job.search, '^1([^\\31]*)\\31([^\\31]*)\\31([^\\31]*)\\31([^\\31]*)\\31([^\\31]*)\\31([^\\31]*)\\31([^\\31]*)\\31(%d+)')} or {}
+    job.words = #words == 8 and words or false
+  end
+  return job.words
+end
+
+-- {attempts made, phase, attempts, code, status, dead reason, due, next, ended}, an empty table for a job that has not failed, or
+-- false where it is not known.
+local function failureOf(job)
+  if job.failed == nil then
+    local noted = attemptsMadeOf(job.failure)
+    -- A delivery counts as an attempt, and writes no failure.
+    local isRight = noted and (noted == job.attemptsMade or (job.place == 'completed' and noted == job.attemptsMade - 1))
+    if not isRight then
+      job.failed = false
+    elseif not job.failure then
+      job.failed = {}
+    else
+      job.failed = {string.match(job.failure, '^1(%d+)\\31(%a+)\\31(%d+)\\31([^\\31]*)\\31([^\\31]*)\\31([^\\31]*)\\31?([^\\31]*)\\31?([^\\31]*)\\31?([^\\31]*)')}
+      if #job.failed == 0 then job.failed = false end
+    end
+  end
+  return job.failed
+end
+
+local function isCancelled(job)
+  return job.returnValue and string.sub(job.returnValue, 1, ${CANCELLED.length}) == '${CANCELLED}'
+end
+
+-- Only a record says what a worker decided. In the log its text is escaped once more where a receiver quotes it.
+local function lastDecision(job)
+  return string.match(redis.call('HGET', base .. job.id, '${jobField.log}') or '', [[.*\\"next\\":\\"([%a_]+)\\"]])
+end
+
+local function isReleasedBy(log)
+  local before, last = string.match(log, [[(.*)\\"kind\\":\\"(%a+)\\"]])
+  if last == 'deferral' then last = string.match(before, [[.*\\"kind\\":\\"(%a+)\\"]]) end
+  return last == 'release'
+end
+
+-- nil where it is not known. It is the rule of stateOf in task-view.ts.
+local function stateOf(job)
+  if job.state then return job.state end
+  local state
+  if job.place == 'completed' then
+    state = isCancelled(job) and 'cancelled' or 'delivered'
+  else
+    local failed = failureOf(job)
+    if not failed then return nil end
+    if job.place == 'failed' then
+      local next = failed[8]
+      if failed[2] and not (next == 'dead_lettered' or next == 'park') then next = lastDecision(job) end
+      state = next == 'dead_lettered' and 'dead_lettered' or 'parked'
+    elseif failed[2] == 'dead' then
+      state = 'dead_lettering'
+    elseif job.place == 'active' then
+      state = 'delivering'
+    else
+      state = tonumber(failed[3] or '0') > 0 and 'retrying' or 'scheduled'
+    end
+  end
+  job.state = state
+  return state
+end
+
+local function textOf(number)
+  return number and string.format('%.0f', number) or ''
+end
+
+local function nextAttemptOf(job)
+  if job.place == 'delayed' then return math.floor(tonumber(job.score) / ${SCORE_PER_MS}) end
+  if isDuePlace[job.place] then return dueAtOf(base .. job.id) end
+  return nil
+end
+
+local function finishedAtOf(job)
+  if job.place == 'completed' or job.place == 'failed' then return tonumber(job.score) end
+  return nil
+end
+
+-- What moves a task writes down when, but for a task that becomes due. That is read before it.
+local function hasMovedSince(job, since)
+  if (tonumber(job.startedAt) or 0) > since or (tonumber(job.movedAt) or 0) > since or (finishedAtOf(job) or 0) > since then return true end
+  if tonumber(job.createdAt) <= since then return false end
+  -- A new run of a task that had ended, which may have been found.
+  local options = redis.call('HGET', base .. job.id, '${jobField.options}')
+  return string.find(options or '', '"run":%d') ~= nil
+end
+
+local function canonicalHost(plan, host)
+  return plan.clusterNames[host] or host
+end
+
+local valueOf = {}
+function valueOf.id(_, job) return job.id end
+function valueOf.state(_, job) return stateOf(job) or UNKNOWN end
+function valueOf.bulk_action_id(_, job) return redis.call('HGET', base .. job.id, '${jobField.bulkAction}') end
+local function fromSearch(nth)
+  return function(_, job)
+    local words = searchOf(job)
+    if not words then return UNKNOWN end
+    return words[nth] ~= '' and words[nth] or nil
+  end
+end
+valueOf.client_id, valueOf.source, valueOf.destination_type, valueOf.flow_key = fromSearch(1), fromSearch(2), fromSearch(3), fromSearch(6)
+function valueOf.destination_key(plan, job)
+  local words = searchOf(job)
+  if not words then return UNKNOWN end
+  return canonicalHost(plan, words[4]) .. words[5]
+end
+local function fromFailure(nth)
+  return function(_, job)
+    local failed = failureOf(job)
+    if not failed then return UNKNOWN end
+    return failed[nth] ~= '' and failed[nth] or nil
+  end
+end
+valueOf.error_code, valueOf.dead_reason = fromFailure(4), fromFailure(6)
+local statusOf = fromFailure(5)
+function valueOf.http_status(plan, job)
+  local status = statusOf(plan, job)
+  return status == UNKNOWN and UNKNOWN or tonumber(status)
+end
+function valueOf.attempts(_, job)
+  local failed = failureOf(job)
+  if not failed then return UNKNOWN end
+  local sends = tonumber(failed[3]) or 0
+  return stateOf(job) == 'delivered' and sends + 1 or sends
+end
+function valueOf.created_at(_, job) return tonumber(job.createdAt) end
+function valueOf.updated_at(_, job)
+  local failed = failureOf(job)
+  if not failed then return UNKNOWN end
+  return math.max(tonumber(job.createdAt), tonumber(job.startedAt) or 0, tonumber(job.movedAt) or 0, finishedAtOf(job) or 0, tonumber(failed[9]) or 0)
+end
+function valueOf.next_attempt_at(_, job) return nextAttemptOf(job) end
+function valueOf.finished_at(_, job) return finishedAtOf(job) end
+
+local function groupOf(plan, job, by)
+  local value = valueOf[by](plan, job)
+  if value == UNKNOWN or value == nil then return value end
+  return tostring(value)
+end
+
+local function isOneOf(condition, value)
+  if value == nil then return false end
+  if condition.exists then return true end
+  if condition.texts and condition.texts[value] then return true end
+  for _, prefix in ipairs(condition.prefixes or {}) do
+    if string.sub(value, 1, #prefix) == prefix then return true end
+  end
+  for _, range in ipairs(condition.ranges or {}) do
+    if (not range.min or value >= range.min) and (not range.max or value <= range.max) then return true end
+  end
+  return false
+end
+
+-- A host matches all that is in it, and a flow_key the tasks that have it.
+local function matchesDestination(plan, condition, job)
+  local words = searchOf(job)
+  if not words then return UNKNOWN end
+  local host = canonicalHost(plan, words[4])
+  if isOneOf(condition, host .. words[5]) or isOneOf(condition, host) then return true end
+  local flow = words[7] ~= '' and words[7] or words[6]
+  return flow ~= '' and isOneOf(condition, flow)
+end
+local function matchesFlowKey(condition, job)
+  local words = searchOf(job)
+  if not words then return UNKNOWN end
+  return (words[6] ~= '' and isOneOf(condition, words[6])) or (words[7] ~= '' and isOneOf(condition, words[7]))
+end
+
+local function matchesCondition(plan, condition, job)
+  if condition.field == 'destination_key' then return matchesDestination(plan, condition, job) end
+  if condition.field == 'flow_key' then return matchesFlowKey(condition, job) end
+  local value = valueOf[condition.field](plan, job)
+  if value == UNKNOWN then return UNKNOWN end
+  return isOneOf(condition, value)
+end
+
+-- A message in which none of the texts stands, not even with an escape in it, cannot have one of them as a value.
+local function mayHave(data, texts)
+  if #texts == 0 then return true end
+  for _, text in ipairs(texts) do
+    if string.find(data, text, 1, true) then return true end
+  end
+  return string.find(data, '\\\\\\\\u', 1, true) ~= nil
+end
+
+local function matchJob(plan, job)
+  local isBare = false
+  for _, condition in ipairs(plan.conditions) do
+    local matches = matchesCondition(plan, condition, job)
+    if matches == UNKNOWN then isBare = true elseif matches == condition.isNegated then return false end
+  end
+  if isBare then return 'bare' end
+  if not plan.looksIntoMessage then return true end
+  local words = searchOf(job)
+  if not words then return 'bare' end
+  if tonumber(words[8]) > ${MOST_MESSAGE_BYTES} then return 'large' end
+  job.data = redis.call('HGET', base .. job.id, '${jobField.data}') or ''
+  job.dataBytes = #job.data
+  for _, texts in ipairs(plan.messageHints) do
+    if not mayHave(job.data, texts) then
+      job.data = nil
+      return false
+    end
+  end
+  return true
+end
+
+local function compare(a, b)
+  for index = 1, math.min(#a, #b) do
+    local of, with = string.byte(a, index), string.byte(b, index)
+    if of ~= with then return of < with and -1 or 1 end
+  end
+  return #a - #b
+end
+
+-- The rank of the first member behind a place, in the direction of the search. Members of one score stand in the order of their bytes.
+local function rankBehind(set, isAscending, score, member)
+  if score == '' then return isAscending and 0 or redis.call('ZCARD', set) - 1 end
+  local low = redis.call('ZCOUNT', set, '-inf', '(' .. score)
+  local high = low + redis.call('ZCOUNT', set, score, score)
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local order = compare(redis.call('ZRANGE', set, middle, middle)[1], member)
+    if order > 0 or (order == 0 and not isAscending) then high = middle else low = middle + 1 end
+  end
+  return isAscending and low or low - 1
+end
+`;
