@@ -28,7 +28,7 @@ export interface ListOptions {
   readonly limit: number;
   readonly from: ListPlace | undefined;
   /** May another step begin? One step is always made. */
-  readonly hasTime: () => boolean;
+  readonly hasTime: (hasFound: boolean) => boolean;
   readonly takeTurn: TakeTurn;
   /** The shard of an id that the filter names. */
   readonly shardOf: (taskId: string) => Shard;
@@ -56,7 +56,7 @@ export async function listTasks(shards: readonly Shard[], rules: Omit<SearchRule
     if (behind !== 'ended') return page.end({ place, ...(behind === undefined ? {} : { position: behind }), since: page.since ?? 0 });
     const next = places[nth + 1];
     // The rest of the places may be empty. It costs little to look, and a cursor that leads nowhere confuses.
-    if (next !== undefined && !options.hasTime()) return page.end({ place: next, since: page.since ?? 0 });
+    if (next !== undefined && !options.hasTime(page.hasFound)) return page.end({ place: next, since: page.since ?? 0 });
   }
   return page.end(undefined);
 }
@@ -65,7 +65,7 @@ export async function listTasks(shards: readonly Shard[], rules: Omit<SearchRule
  * Takes what comes first of all shards, again and again.
  * @returns `ended` when nothing is left, else the position up to which everything was taken; undefined: the beginning
  */
-async function fillFrom(streams: readonly ShardStream[], page: PageInProgress, order: SearchOrder, hasTime: () => boolean): Promise<Position | undefined | 'ended'> {
+async function fillFrom(streams: readonly ShardStream[], page: PageInProgress, order: SearchOrder, hasTime: ListOptions['hasTime']): Promise<Position | undefined | 'ended'> {
   let taken: Position | undefined | 'ended';
   for (;;) {
     const stream = streams.reduce<ShardStream | undefined>((first, each) => (each.isEnded || (first !== undefined && !isBefore(each.frontier, first.frontier, order)) ? first : each), undefined);
@@ -80,7 +80,7 @@ async function fillFrom(streams: readonly ShardStream[], page: PageInProgress, o
       continue;
     }
     taken = stream.reached ?? taken;
-    if (page.hasLooked && !hasTime()) return taken;
+    if (page.hasLooked && !hasTime(page.hasFound)) return taken;
     await stream.refill(page);
   }
 }
@@ -97,6 +97,10 @@ class PageInProgress {
     private readonly shards: number,
     public since: number | undefined,
   ) {}
+
+  get hasFound(): boolean {
+    return this.#tasks.length > 0;
+  }
 
   get isFull(): boolean {
     return this.#tasks.length >= this.limit;

@@ -10,6 +10,8 @@ import type { CountedBy, SearchOrder } from './scan-step.js';
 
 /** One request works at most for this time; a step that has begun is ended. */
 const WORK_MS = 1_500;
+/** A page that has a task does not wait longer for more: a person looks at it. */
+const PAGE_MS = 200;
 /** Redis is left alone between two steps for this share of the time that a step took. */
 const PAUSE_SHARE = 0.5;
 
@@ -33,9 +35,9 @@ export class TaskSearch {
   }
 
   #partsFor(shards: readonly Shard[]) {
-    const until = performance.now() + WORK_MS;
+    const startedAt = performance.now();
     return {
-      hasTime: () => performance.now() < until,
+      hasTime: (hasFound = false) => performance.now() - startedAt < (hasFound ? PAGE_MS : WORK_MS),
       takeTurn: <T>(step: () => Promise<T>) => this.#takeTurn(step),
       shardOf: (taskId: string) => {
         const shard = shards[shardOf(taskId, shards.length)];

@@ -182,7 +182,7 @@ describe('the request pipeline', () => {
     }
 
     const options: readonly (readonly [path: string, allow: string])[] = [
-      ['/tasks', 'POST, OPTIONS'],
+      ['/tasks', 'GET, HEAD, POST, OPTIONS'],
       ['/tasks/batch', 'GET, HEAD, POST, PATCH, DELETE, OPTIONS'],
       ['/tasks/x', 'GET, HEAD, PATCH, DELETE, OPTIONS'],
       ['/destinations/x', 'GET, HEAD, PUT, DELETE, OPTIONS'],

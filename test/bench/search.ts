@@ -1,0 +1,111 @@
+import { Redis } from 'ioredis';
+import { parseQuery } from '../../shared/domain/search/filter.js';
+import { defaultPathMask } from '../../shared/domain/destinations/path-mask.js';
+import { compileFilter } from '../../shared/queue/search/compile-filter.js';
+import type { CountPlace } from '../../shared/queue/scan/count-tasks.js';
+import { TaskSearch } from '../../shared/queue/scan/task-search.js';
+import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { size, type Bench } from './benchmark.js';
+import { measureDelivered, Receiver } from './delivered.js';
+import { fillProduct, openProductQueue, taskOf, type Filling } from './fill-queue.js';
+import { percentile } from './percentile.js';
+import type { Comparison } from './report.js';
+import { DEFAULT_SLOTS, startWorker } from './start-workers.js';
+
+const A_DAY_MS = 86_400_000;
+const CLIENTS = 1_000;
+const PADDING = 'x'.repeat(1_000);
+/** A slower script is written down by Redis, microseconds. */
+const SLOW_US = 500;
+
+/** A search over 1,000,000 waiting tasks with a message of 1 KB, and deliveries meanwhile beside deliveries without a search. */
+export async function benchSearch(bench: Bench): Promise<Comparison[]> {
+  const { redisPort, redis, rounds } = bench;
+  const tasks = size(bench, 1_000_000, 20_000);
+  const receiver = await Receiver.start();
+  await redis.flushall();
+  await fillWaiting(redisPort, tasks);
+  const searched = await openSearch(redisPort);
+  const { search } = searched;
+  const plan = (q: string) => compileFilter(parseQuery(q), { defaultBrokers: new Set(), mask: defaultPathMask });
+  const figures = { firstPage: [] as number[], countSeconds: [] as number[], messageSeconds: [] as number[], scriptMs: [] as number[], alone: [] as number[], meanwhile: [] as number[] };
+  for (let round = 0; round < rounds; round += 1) {
+    await redis.config('SET', 'slowlog-log-slower-than', SLOW_US);
+    await redis.slowlog('RESET');
+    const pages: number[] = [];
+    for (let nth = 0; nth < size(bench, 100, 10); nth += 1) pages.push(await timed(() => search.list(plan(`client_id:client-${nth}`), { order: 'newest', limit: 100, from: undefined })));
+    figures.firstPage.push(percentile(pages, 99));
+    figures.countSeconds.push((await timed(() => countAll(search, plan('client_id:nobody')))) / 1_000);
+    figures.messageSeconds.push((await timed(() => countAll(search, plan(`data.order.id:${tasks - 7}`)))) / 1_000);
+    figures.scriptMs.push(await longestScriptMs(redis));
+    await redis.config('SET', 'slowlog-log-slower-than', 10_000);
+
+    const delivered = async (name: string): Promise<number> => {
+      const due = size(bench, 20_000, 1_000);
+      await fillProduct(redisPort, { tasks: due, destination: receiver.destination, name: `${name}-${round}` });
+      return (await measureDelivered(bench, receiver, { tasks: due, start: () => [startWorker(redisPort, DEFAULT_SLOTS)] })).perSecond;
+    };
+    figures.alone.push(await delivered('alone'));
+    const ending = new AbortController();
+    const searching = (async () => {
+      while (!ending.signal.aborted) await search.count(plan('client_id:nobody'), 'count', undefined);
+    })();
+    figures.meanwhile.push(await delivered('meanwhile'));
+    ending.abort();
+    await searching;
+  }
+  await searched.close();
+  await receiver.end();
+  await redis.flushall();
+  const side = (values: number[]) => ({ name: `${tasks.toLocaleString('en-US')} waiting`, values });
+  return [
+    { figure: 'first page by client, one task in 1,000 matches, p99', unit: 'ms', product: side(figures.firstPage), limit: 300 },
+    { figure: 'count of all tasks by client', unit: 's', product: side(figures.countSeconds), limit: 10 },
+    { figure: 'count of all tasks by a value in the message', unit: 's', product: side(figures.messageSeconds) },
+    { figure: 'longest script of a search', unit: 'ms', product: side(figures.scriptMs), limit: 20 },
+    { figure: 'delivered/s while searches run without end', unit: '/s', product: side(figures.meanwhile), baseline: { name: 'without a search', values: figures.alone }, bar: 0.9 },
+  ];
+}
+
+async function fillWaiting(redisPort: number, tasks: number): Promise<void> {
+  const queue = await openProductQueue(redisPort);
+  const filling: Filling = { tasks, destination: () => ({ type: 'http', url: 'http://127.0.0.1:9/hook' }), body: (nth) => `{"order":{"id":${nth}},"padding":"${PADDING}"}`, dueAt: () => Date.now() + A_DAY_MS, name: 'waiting' };
+  for (let from = 0; from < tasks; from += 1_000) {
+    await Promise.all(Array.from({ length: Math.min(1_000, tasks - from) }, (_, index) => queue.submit({ ...taskOf(filling, from + index), clientId: `client-${(from + index) % CLIENTS}` })));
+  }
+  await queue.close();
+}
+
+/** As in the API: on a connection of its own. */
+async function openSearch(redisPort: number): Promise<{ readonly search: TaskSearch; close(): Promise<void> }> {
+  const redis = new Redis({ host: '127.0.0.1', port: redisPort, maxRetriesPerRequest: null });
+  const queue = new TaskQueue({ redis, prefix: 'bull', shards: 1, deadAttempts: 10, clock: Date.now });
+  await queue.ready();
+  return {
+    search: new TaskSearch(queue),
+    close: async () => {
+      await queue.close();
+      redis.disconnect();
+    },
+  };
+}
+
+async function countAll(search: TaskSearch, plan: ReturnType<typeof compileFilter>): Promise<void> {
+  for (let from: CountPlace | undefined; ; ) {
+    const { next } = await search.count(plan, 'count', from);
+    if (next === undefined) return;
+    from = next;
+  }
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
+
+async function longestScriptMs(redis: Redis): Promise<number> {
+  // As Redis describes SLOWLOG.
+  const entries = (await redis.slowlog('GET', 1_000)) as readonly (readonly [id: number, at: number, us: number, args: readonly string[]])[];
+  return Math.max(0, ...entries.filter(([, , , [command]]) => command?.toLowerCase() === 'evalsha').map(([, , us]) => us)) / 1_000;
+}
