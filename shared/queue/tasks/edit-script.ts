@@ -54,7 +54,7 @@ if field('${jobField.edits}') ~= ${value(1)} or field('${jobField.attemptsMade}'
 end
 local fields = {}
 for index = ${PRIORITY_VALUES + 11}, #ARGV do fields[#fields + 1] = ARGV[index] end
-redis.call('HSET', job, '${jobField.editLog}', ${value(9)} .. string.format('%d', now) .. ${value(10)}, unpack(fields))
+redis.call('HSET', job, '${jobField.editLog}', ${value(9)} .. string.format('%d', now) .. ${value(10)}, '${jobField.movedAt}', string.format('%d', now), unpack(fields))
 if ${value(8)} == '' then redis.call('HDEL', job, '${jobField.search}') else redis.call('HSET', job, '${jobField.search}', ${value(8)}) end
 if ${value(6)} == '1' then changePriority(KEYS, ARGV) end
 local waitingList = redis.call('HGET', job, '${jobField.waitingList}')

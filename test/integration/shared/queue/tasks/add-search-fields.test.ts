@@ -61,7 +61,7 @@ describe('addSearchFields', () => {
     const [search, failure] = await fields('old-retrying');
     // The message has 31 characters, two of which are two bytes long.
     expect(search).to.equal('1team-a\x1forders\x1fhttp\x1fhttp://127.0.0.1:9\x1f/hook\x1f\x1f\x1f33');
-    expect(unpackFailureFields(failure ?? '')).to.deep.equal({ attemptsMade: 1, phase: 'delivery', attempts: 1, code: 'http_server_error', httpStatus: 500, deadReason: undefined, dueAt: undefined });
+    expect(unpackFailureFields(failure ?? '')).to.deep.equal({ attemptsMade: 1, phase: 'delivery', attempts: 1, code: 'http_server_error', httpStatus: 500, deadReason: undefined, dueAt: undefined, next: 'retry', endedAt: 1_795_539_397_477 });
     const [, ofParked] = await fields('old-parked');
     expect(unpackFailureFields(ofParked ?? '')).to.include({ attemptsMade: 1, phase: 'delivery', attempts: 1, deadReason: 'retries_exhausted' });
 
@@ -123,7 +123,7 @@ describe('addSearchFields', () => {
     expect(await pass()).to.include({ added: 3 });
     const [search, failure] = await fields(movedOn?.id ?? '');
     expect(search, 'what is there stays').to.equal('1kept');
-    expect(unpackFailureFields(failure ?? '')).to.deep.equal({ attemptsMade: 2, phase: 'delivery', attempts: 2, code: 'http_busy', httpStatus: 503, deadReason: undefined, dueAt: undefined });
+    expect(unpackFailureFields(failure ?? '')).to.deep.equal({ attemptsMade: 2, phase: 'delivery', attempts: 2, code: 'http_busy', httpStatus: 503, deadReason: undefined, dueAt: undefined, next: 'retry', endedAt: 2 });
     expect((await fields(redriven?.id ?? ''))[1]).to.equal(null);
     expect(unpackFailureFields((await fields(unrecorded?.id ?? ''))[1] ?? '')).to.include({ attemptsMade: 1, phase: 'delivery', attempts: 0, code: undefined });
     expect(await pass()).to.include({ added: 0 });
