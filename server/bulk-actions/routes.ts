@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { printActor } from '../../shared/domain/actor.js';
 import { hasEnded, type AskedBulkAction, type BulkState } from '../../shared/domain/bulk-actions/bulk-action.js';
 import { RequestError } from '../../shared/domain/errors.js';
+import { fixTimes } from '../../shared/domain/search/filter.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { CountedBulkAction } from '../../shared/queue/bulk-actions/bulk-actions.js';
@@ -18,6 +19,7 @@ import { performed, type ActionName } from '../http/operator-action.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import type { WorkTurns } from '../http/work-turns.js';
+import { conditionsOf, dryRun, type DryRunParts } from './dry-run.js';
 import { parseCursor, printCursor } from './list-cursor.js';
 import { digestOf, MAX_BULK_BYTES, MOST_STRUCTURAL, parseBulkRequest, parseRateChange, type BulkRequest } from './schema.js';
 import { ulid } from './ulid.js';
@@ -28,8 +30,8 @@ const EXPECTED_WITHIN_MS = 2_000;
 const LOOK_EVERY_MS = 25;
 const ALL_NOT_ENDED = ['matching', 'running', 'paused'] as const satisfies readonly BulkState[];
 
-export interface BulkActionParts {
-  readonly queue: Pick<TaskQueue, 'withAudit'>;
+export interface BulkActionParts extends DryRunParts {
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'withFlow'>;
   readonly bulkActions: BulkActionsOfQueue;
   readonly bodyBudget: BodyBudget;
   readonly turns: WorkTurns;
@@ -51,6 +53,7 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
       const body = await readBulkBody(context, parts);
       const request = parseBulkRequest(body, context.query.get('reason'));
       const asked = askedChange(context, request.reason);
+      if (request.isDryRun) return jsonAnswer(200, await dryRun(request, parts));
       return create(context, parts, request, asked, digestOf(body, asked.reason));
     },
   },
@@ -146,7 +149,9 @@ async function create(context: RequestContext, parts: BulkActionParts, request: 
   const id = request.id ?? `ba_${ulid(createdAt, randomBytes(16))}`;
   const form: AskedBulkAction = {
     action: request.action,
-    filter: null,
+    filter: request.filter?.wire ?? null,
+    // Relative times count from now on, however long matching takes.
+    conditions: request.filter === undefined ? null : fixTimes(conditionsOf(request.action, request.filter.conditions), createdAt),
     order: request.order,
     limit: request.limit,
     expected: request.expected,
@@ -162,7 +167,7 @@ async function create(context: RequestContext, parts: BulkActionParts, request: 
     if (made === 'created' && found.action.state === 'refused') throw await refuse(parts, found);
     const shown = toWireBulkAction(found, clock());
     if (made === 'same') return { result: jsonAnswer(200, { ...shown, is_duplicate: true }), isUnchanged: true };
-    return { result: jsonAnswer(201, shown, { Location: `/bulk-actions/${encodeURIComponent(id)}` }), count: found.action.matchedAt === null ? request.ids.length : found.counts.matched };
+    return { result: jsonAnswer(201, shown, { Location: `/bulk-actions/${encodeURIComponent(id)}` }), count: found.action.matchedAt === null ? (request.ids?.length ?? 0) : found.counts.matched };
   });
 }
 

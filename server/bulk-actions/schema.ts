@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { BulkOrder } from '../../shared/domain/bulk-actions/bulk-action.js';
 import { RequestError } from '../../shared/domain/errors.js';
-import { taskActions, type TaskAction } from '../../shared/domain/task/state-actions.js';
+import { parseFilterMember, type Filter } from '../../shared/domain/search/filter.js';
+import { statesTakenBy, taskActions, type TaskAction } from '../../shared/domain/task/state-actions.js';
 import { taskIdCheck } from '../../shared/domain/task/task-id.js';
 import type { WireViolation } from '../../shared/wire/error.js';
+import { statesNamed } from '../../shared/queue/search/search-places.js';
 import { didYouMean } from '../http/nearest-name.js';
+import { MAX_KEYS } from '../http/object-keys.js';
 
 /** What may be asked of bulk actions. Wire names (snake_case) become our names here. */
 
@@ -16,14 +19,18 @@ export const MOST_STRUCTURAL = 20_000;
 
 const RATE = { min: 0.001, max: 1_000_000 } as const;
 const MAX_LIMIT = 100_000_000;
-const FIELDS = ['id', 'action', 'filter', 'ids', 'dry_run', 'expected', 'rate', 'limit', 'order', 'override', 'reason'];
+const FIELDS = ['id', 'action', 'filter', 'ids', 'dry_run', 'cursor', 'expected', 'rate', 'limit', 'order', 'override', 'reason'];
 
 export interface BulkRequest {
   /** undefined: one is made. */
   readonly id: string | undefined;
   readonly action: TaskAction;
   /** Each once, in the order in which they were given. */
-  readonly ids: readonly string[];
+  readonly ids: readonly string[] | undefined;
+  /** As it came, and as conditions. Either this or ids are given. */
+  readonly filter: { readonly wire: Readonly<Record<string, unknown>>; readonly conditions: Filter } | undefined;
+  /** Where a dry run goes on. */
+  readonly cursor: string | undefined;
   readonly isDryRun: boolean;
   readonly expected: number | null;
   readonly rate: number | null;
@@ -48,19 +55,20 @@ export function parseBulkRequest(body: unknown, reason: string | undefined): Bul
   const action = taskActions.find((each) => each === body['action']) ?? fault('action', `must be one of ${taskActions.join(', ')}`);
   const id = body['id'] === undefined ? undefined : checkId(body['id'], fault);
   const ids = checkIds(body, fault);
+  const filter = body['filter'] === undefined ? undefined : checkFilter(body['filter'], action, fault);
+  const cursor = checkCursor(body['cursor'], isDryRunIn(body), fault);
   const isDryRun = flag(body['dry_run'], 'dry_run', fault);
   const expected = wholeNumber(body['expected'], 'expected', 0, fault);
   const limit = wholeNumber(body['limit'], 'limit', 1, fault);
   const rate = checkRate(body['rate'], fault);
   const order = body['order'] === undefined ? 'oldest' : (['oldest', 'newest'] as const).find((each) => each === body['order']) ?? fault('order', 'must be oldest or newest');
-  if (isDryRun) fault('dry_run', 'is not supported by this version');
   if (body['override'] !== undefined) fault('override', 'is not supported by this version: correct the tasks one by one, or leave it out');
   if ((action === 'cancel' || action === 'delete') && !isDryRun) {
     if (body['expected'] === undefined) fault('expected', `is required: ${action} cannot be taken back, so say how many tasks it is to change (a dry run tells)`);
     if (body['reason'] === undefined && reason === undefined) fault('reason', `is required for ${action}`);
   }
   if (faults.length > 0 || action === null || order === null) throw refusal(faults);
-  return { id: id ?? undefined, action, ids: ids ?? [], isDryRun, expected, rate, limit, order, reason: body['reason'] };
+  return { id: id ?? undefined, action, ids: ids ?? undefined, filter: filter ?? undefined, cursor: cursor ?? undefined, isDryRun, expected, rate, limit, order, reason: body['reason'] };
 }
 
 /** PATCH `{"rate": 100}`; null: none. @throws RequestError invalid_request */
@@ -99,8 +107,8 @@ function checkId(id: unknown, fault: Fault): string | null {
 
 function checkIds(body: Readonly<Record<string, unknown>>, fault: Fault): readonly string[] | null {
   const { ids } = body;
-  if (body['filter'] !== undefined) return fault('filter', 'is not supported by this version: give ids');
-  if (ids === undefined) return fault('ids', 'is required: the ids of 1 to 10,000 tasks');
+  if (body['filter'] !== undefined) return ids === undefined ? null : fault('ids', 'must not stand beside filter: give one of them');
+  if (ids === undefined) return fault('filter', 'is required, or ids');
   if (!Array.isArray(ids) || ids.length === 0 || ids.length > MAX_IDS) return fault('ids', `must be an array of 1 to 10,000 ids${Array.isArray(ids) ? `, and it has ${ids.length}` : ''}`);
   const unique = new Set<string>();
   for (const [index, id] of (ids as readonly unknown[]).entries()) {
@@ -108,6 +116,36 @@ function checkIds(body: Readonly<Record<string, unknown>>, fault: Fault): readon
     unique.add(id);
   }
   return [...unique];
+}
+
+/** An empty filter would change all tasks there are: such a wish has to say so, for example by the states. */
+function checkFilter(filter: unknown, action: TaskAction | null, fault: Fault): NonNullable<BulkRequest['filter']> | null {
+  if (!isObject(filter)) return fault('filter', 'must be an object, such as {"client_id":"acme"}');
+  const names = Object.keys(filter);
+  if (names.length === 0) return fault('filter', 'must not be empty: to take all tasks, say so by their states');
+  if (names.length > MAX_KEYS) return fault('filter', `must not have more than ${MAX_KEYS} members`);
+  const conditions = names.flatMap((name) => parseFilterMember(name, filter[name], `filter.${name}`));
+  if (action !== null) checkStates(conditions, action, fault);
+  return { wire: filter, conditions };
+}
+
+function checkStates(conditions: Filter, action: TaskAction, fault: Fault): void {
+  const taken: readonly string[] = statesTakenBy[action];
+  for (const { field, isNegated, values } of conditions) {
+    if (field !== 'state' || isNegated) continue;
+    const wrong = values.flatMap((value) => (value.kind === 'text' ? statesNamed(value.text) : [])).find((state) => !taken.includes(state));
+    if (wrong !== undefined) fault('filter.state', `must not be ${wrong}: ${action} takes ${taken.join(', ')}`);
+  }
+}
+
+function isDryRunIn(body: Readonly<Record<string, unknown>>): boolean {
+  return body['dry_run'] === true;
+}
+
+function checkCursor(cursor: unknown, isDryRun: boolean, fault: Fault): string | null {
+  if (cursor === undefined) return null;
+  if (!isDryRun) return fault('cursor', 'is for a dry run alone');
+  return typeof cursor === 'string' && cursor !== '' ? cursor : fault('cursor', 'must be the next_cursor of the dry run before');
 }
 
 /** Ids of tasks that were stored before a rule came are still ids, so only the id of an action is checked by the rules. */

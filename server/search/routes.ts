@@ -2,7 +2,6 @@ import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import { fixTimes, type Filter } from '../../shared/domain/search/filter.js';
 import { compileFilter, type SearchPlan } from '../../shared/queue/search/compile-filter.js';
-import type { CountPlace } from '../../shared/queue/scan/count-tasks.js';
 import type { ListPlace } from '../../shared/queue/scan/list-tasks.js';
 import { countedFields } from '../../shared/queue/scan/scan-step.js';
 import type { TaskSearch } from '../../shared/queue/scan/task-search.js';
@@ -12,9 +11,10 @@ import { parseLimit } from '../flow/schema.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { Query } from '../http/query.js';
 import type { Route } from '../http/route.js';
-import { parseCursor, printCursor, type CursorOwner, type SearchCursor } from './search-cursor.js';
+import { countPlaceOf, parseCursor, printCursor, toCursorPlace, type CursorOwner, type SearchCursor } from './search-cursor.js';
 import { filterParameters, parseChoice, parseFilter } from './search-query.js';
-import { toWireSummary, type SummaryFacts } from './summary-view.js';
+import { summaryFacts } from './summary-facts.js';
+import { toWireSummary } from './summary-view.js';
 
 export interface SearchParts {
   readonly search: Pick<TaskSearch, 'list' | 'count'>;
@@ -90,27 +90,8 @@ async function planFor(filter: Filter, startedAt: number, { fleetSettings, mask 
   return compileFilter(fixTimes(filter, startedAt), { defaultBrokers, mask });
 }
 
-async function summaryFacts(isWaiting: boolean, { queue, fleetSettings, mask }: SearchParts): Promise<SummaryFacts> {
-  const { defaultBrokers, circuit: rules } = await fleetSettings.view();
-  const snapshot = isWaiting ? await queue.withFlow((store) => store.snapshotOfAll()) : undefined;
-  return { defaultBrokers, mask, rules, snapshot };
-}
-
 function listPlaceOf(cursor: SearchCursor | undefined): ListPlace | undefined {
   if (cursor === undefined || !('place' in cursor.at)) return undefined;
   const { place, position, since } = cursor.at;
   return { place, since, ...(position === undefined ? {} : { position }) };
-}
-
-function toCursorPlace({ shard, from }: CountPlace): SearchCursor['at'] {
-  return from === undefined ? { shard } : { ...from, shard };
-}
-
-function countPlaceOf(cursor: SearchCursor | undefined): CountPlace | undefined {
-  if (cursor === undefined) return undefined;
-  const { at } = cursor;
-  const shard = at.shard ?? 0;
-  if (!('place' in at) || at.place === 'ids') return { shard };
-  const { place, position, since } = at;
-  return { shard, from: { place, since, ...(position === undefined ? {} : { position }) } };
 }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { RequestError } from '../../shared/domain/errors.js';
 import { printFilter, type Filter } from '../../shared/domain/search/filter.js';
+import type { CountPlace } from '../../shared/queue/scan/count-tasks.js';
 import type { Position } from '../../shared/queue/scan/found-task.js';
 import { isSearchPlace, type SearchPlace } from '../../shared/queue/search/search-places.js';
 
@@ -82,4 +83,18 @@ function parsed(text: string): unknown {
 function badCursor(): RequestError {
   const message = 'cursor must be the next_cursor of a page of the same list, with the same filter and order: begin again without it';
   return new RequestError('invalid_cursor', message, [{ field: 'cursor', message }]);
+}
+
+/** Of a search that goes through the shards one after the other. */
+export function toCursorPlace({ shard, from }: CountPlace): SearchCursor['at'] {
+  return from === undefined ? { shard } : { ...from, shard };
+}
+
+export function countPlaceOf(cursor: SearchCursor | undefined): CountPlace | undefined {
+  if (cursor === undefined) return undefined;
+  const { at } = cursor;
+  const shard = at.shard ?? 0;
+  if (!('place' in at) || at.place === 'ids') return { shard };
+  const { place, position, since } = at;
+  return { shard, from: { place, since, ...(position === undefined ? {} : { position }) } };
 }

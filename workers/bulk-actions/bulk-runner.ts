@@ -14,6 +14,7 @@ import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
 import type { BulkActions } from '../../shared/queue/bulk-actions/bulk-actions.js';
 import type { BulkChange } from '../../shared/queue/bulk-actions/bulk-action-store.js';
+import { compileFilter } from '../../shared/queue/search/compile-filter.js';
 import { MATCHED, type BulkShard, type ShardOfAction } from '../../shared/queue/bulk-actions/bulk-shard.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
 import { shardOf } from '../../shared/queue/names.js';
@@ -160,12 +161,18 @@ export class BulkRunner {
       const cursor = parts[index]?.cursor ?? '';
       if (cursor === MATCHED) continue;
       const answer = await this.#matchStep(action, shard, index, cursor);
+      if (answer === 'incomplete') {
+        await this.#change(action, { from: ['matching'], to: 'failed', reason: { code: 'incomplete', message: 'too many due tasks wait in one list to look at all of them; no task was touched' }, fields: { doneAt: 'now' } });
+        return 0;
+      }
       if (answer !== 'busy') pauseMs = STEP_PAUSE_MS;
     }
     return pauseMs;
   }
 
-  async #matchStep(action: BulkAction, shard: BulkShard, index: number, cursor: string): ReturnType<BulkShard['writeDownIds']> {
+  async #matchStep(action: BulkAction, shard: BulkShard, index: number, cursor: string): ReturnType<BulkShard['writeDownFound']> {
+    const { conditions } = action.asked;
+    if (conditions !== null) return shard.writeDownFound(action, this.#token, compileFilter(conditions, { defaultBrokers: this.options.defaultBrokers, mask: this.options.mask }), cursor);
     const chunk = cursor === '' ? 0 : Number(cursor);
     const { ids, isLast } = await this.options.actions.store.givenIds(action.id, chunk);
     const own = ids.filter((id) => shardOf(id, this.options.actions.shards.length) === index);

@@ -1,4 +1,5 @@
 import type { Actor } from '../actor.js';
+import type { Filter } from '../search/filter.js';
 import type { TaskAction } from '../task/state-actions.js';
 
 /**
@@ -17,7 +18,7 @@ export function hasEnded(state: BulkState): boolean {
 }
 
 /** Why an action is in its state. The first three pause it, the others end it. */
-export const stateReasonCodes = ['operator', 'failing', 'circuit_open', 'count_differs', 'redis_full', 'internal'] as const;
+export const stateReasonCodes = ['operator', 'failing', 'circuit_open', 'count_differs', 'redis_full', 'incomplete', 'internal'] as const;
 export type StateReasonCode = (typeof stateReasonCodes)[number];
 
 export interface StateReason {
@@ -33,6 +34,8 @@ export interface AskedBulkAction {
   readonly action: TaskAction;
   /** As the caller wrote it; null when ids were given. */
   readonly filter: Readonly<Record<string, unknown>> | null;
+  /** The same as conditions, with its times fixed and the states that the action takes; null when ids were given. */
+  readonly conditions: Filter | null;
   readonly order: BulkOrder;
   /** null: any number. */
   readonly limit: number | null;

@@ -74,6 +74,23 @@ return ARGV[6]
 `;
 
 /**
+ * The same for tasks that a search has found.
+ *
+ * KEYS 1 counts, 2 list, 3 lease. ARGV 1 token, 2 lease (ms), 3 epoch, 4 cursor before, 5 cursor behind, then scores and members in turn.
+ * @returns as for ids
+ */
+const writeDownFound = `${lease}
+if not hasLease(KEYS[3], ARGV[1], ARGV[2]) then return ${BULK_STEP.busy} end
+if isStale(KEYS[1], ARGV[3]) then return ${BULK_STEP.stale} end
+local cursor = redis.call('HGET', KEYS[1], 'cursor') or ''
+if cursor ~= ARGV[4] then return cursor end
+for index = 6, #ARGV, 2 do redis.call('ZADD', KEYS[2], 'NX', ARGV[index], ARGV[index + 1]) end
+redis.call('HSET', KEYS[1], 'cursor', ARGV[5])
+if ARGV[5] == 'end' then redis.call('HSET', KEYS[1], 'found', redis.call('ZCARD', KEYS[2])) end
+return ARGV[5]
+`;
+
+/**
  * Says how many of the tasks that were found are taken. It is done once; matching has ended in all shards before.
  * KEYS 1 counts. ARGV 1 how many are taken.
  */
@@ -239,6 +256,7 @@ return found
 
 export const bulkShardScripts = {
   krsBulkWriteDownIds: { numberOfKeys: SETS + 3, lua: writeDownIds },
+  krsBulkWriteDownFound: { numberOfKeys: 3, lua: writeDownFound },
   krsBulkSeal: { numberOfKeys: 1, lua: seal },
   krsBulkFence: { numberOfKeys: 1, lua: fence },
   krsBulkCounts: { numberOfKeys: 1, lua: readCounts },

@@ -7,6 +7,8 @@ import { recordRestart } from '../engine/restart-job.js';
 import type { Shard } from '../engine/shard.js';
 import { FIRST_SEND } from '../engine/told-bulk-action.js';
 import { jobIdOf } from '../names.js';
+import type { SearchPlan } from '../search/compile-filter.js';
+import { scanTasks, type ScanPlace } from '../scan/scan-tasks.js';
 import { cancelKeys } from '../tasks/cancel-task.js';
 import { BULK_STEP, DESTINATION_SEPARATOR, SEVERAL } from './bulk-shard-scripts.js';
 
@@ -65,6 +67,25 @@ export class BulkShard {
     const { client, keys } = this.shard;
     const order = asked.order === 'oldest' ? 1 : -1;
     const reply: unknown = await client.runCommand('krsBulkWriteDownIds', [...this.#sets, keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id), keys.base, token, LEASE_MS, epoch, before, behind, order, ...taskIds.map(jobIdOf)]);
+    return refusalOf(reply) ?? { cursor: String(reply) };
+  }
+
+  /**
+   * Takes one step of a search for the tasks that match, and writes down what it finds. A step that was made twice is written once.
+   * @param before the cursor before
+   * @returns the cursor now; `incomplete`: a list is longer than what can be read of it
+   */
+  async writeDownFound({ id, epoch, asked }: BulkAction, token: string, plan: SearchPlan, before: string): Promise<StepRefusal | 'incomplete' | { readonly cursor: string }> {
+    const { client, keys } = this.shard;
+    const sign = asked.order === 'oldest' ? 1 : -1;
+    // Written by the step before.
+    const from = before === '' ? undefined : (JSON.parse(before) as ScanPlace);
+    const { value: part } = await scanTasks(this.shard, { plan, order: asked.order, by: undefined }, from).next();
+    // "All" must never mean a part.
+    if (part?.isWhole === false) return 'incomplete';
+    const behind = part?.next === undefined ? MATCHED : JSON.stringify(part.next);
+    const pairs = (part?.found ?? []).flatMap(({ task }) => [sign * (task.finishedAt ?? task.nextAttemptAt ?? task.createdAt), `${jobIdOf(task.id)} ${task.run} ${task.state}`]);
+    const reply: unknown = await client.runCommand('krsBulkWriteDownFound', [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id), token, LEASE_MS, epoch, before, behind, ...pairs]);
     return refusalOf(reply) ?? { cursor: String(reply) };
   }
 

@@ -6,6 +6,7 @@ import type { TaskQueue } from '../tasks/task-queue.js';
 import type { SearchPlan } from '../search/compile-filter.js';
 import { countTasks, type CountPlace, type TaskCount } from './count-tasks.js';
 import { listTasks, type ListPlace, type TaskPage } from './list-tasks.js';
+import { previewTasks, type TaskPreview } from './preview-tasks.js';
 import type { CountedBy, SearchOrder } from './scan-step.js';
 
 /** One request works at most for this time; a step that has begun is ended. */
@@ -32,6 +33,11 @@ export class TaskSearch {
   /** @throws RequestError redis_unavailable as TaskQueue */
   async count(plan: SearchPlan, by: CountedBy, from: CountPlace | undefined): Promise<TaskCount> {
     return this.#answered(async (shards) => countTasks(shards, plan, { by, from, ...this.#partsFor(shards) }));
+  }
+
+  /** What a change of many tasks would meet. @param ids only these tasks. @throws RequestError redis_unavailable as TaskQueue */
+  async preview(plan: SearchPlan, from: CountPlace | undefined, ids?: readonly string[]): Promise<TaskPreview> {
+    return this.#answered(async (shards) => previewTasks(shards, plan, { from, ...this.#partsFor(shards) }, ids));
   }
 
   #partsFor(shards: readonly Shard[]) {

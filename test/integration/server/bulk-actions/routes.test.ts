@@ -72,7 +72,13 @@ describe('/bulk-actions without workers', () => {
   const refused: [name: string, body: unknown, field: string][] = [
     ['no action', { ids: ['a'] }, 'action'],
     ['an unknown action', { ...redrive, action: 'replay' }, 'action'],
-    ['no ids', { action: 'redrive' }, 'ids'],
+    ['neither filter nor ids', { action: 'redrive' }, 'filter'],
+    ['both filter and ids', { ...redrive, filter: { state: 'parked' } }, 'ids'],
+    ['an empty filter', { action: 'redrive', filter: {} }, 'filter'],
+    ['a filter that is no object', { action: 'redrive', filter: 'state:parked' }, 'filter'],
+    ['a state that a redrive cannot take', { action: 'redrive', filter: { state: 'parked,scheduled' } }, 'filter.state'],
+    ['a state that a deletion cannot take', { action: 'delete', filter: { q: 'state:dead_lettered' }, expected: 1, reason: 'r' }, 'filter.state'],
+    ['a cursor without a dry run', { ...redrive, cursor: 'abc' }, 'cursor'],
     ['an empty list of ids', { action: 'redrive', ids: [] }, 'ids'],
     ['10,001 ids', { action: 'redrive', ids: Array.from({ length: 10_001 }, (_, nth) => `t-${nth}`) }, 'ids'],
     ['an id that is no text', { action: 'redrive', ids: ['a', 7] }, 'ids.1'],
@@ -96,6 +102,33 @@ describe('/bulk-actions without workers', () => {
       expect((await call(service.baseUrl, '/bulk-actions')).body['bulk_actions']).to.deep.equal([]);
     });
   }
+
+  const unreadable: [name: string, filter: unknown, field: string][] = [
+    ['an empty value', { client_id: '' }, 'filter.client_id'],
+    ['an empty array', { client_id: [] }, 'filter.client_id'],
+    ['an empty query', { q: '' }, 'filter.q'],
+    ['a query of spaces', { q: '  ' }, 'filter.q'],
+    ['an unknown name', { cliend_id: 'a' }, 'filter.cliend_id'],
+    ['a quote that is not closed', { q: 'client_id:"a' }, 'filter.q'],
+  ];
+  for (const [name, filter, field] of unreadable) {
+    it(`refuses a filter with ${name}, and does nothing`, async () => {
+      for (const more of [{}, { dry_run: true }]) {
+        const { status, body } = await askBulkAction(service.baseUrl, { action: 'redrive', filter, ...more });
+        expect([status, body['code']], JSON.stringify(body)).to.deep.equal([400, 'invalid_query']);
+        const [fault] = body['details'] as { field: string; position: number }[];
+        expect(fault).to.include({ field }).and.have.property('position');
+      }
+      expect((await call(service.baseUrl, '/bulk-actions')).body['bulk_actions']).to.deep.equal([]);
+    });
+  }
+
+  it('says of ids what it would meet, without doing it', async () => {
+    const { status, body } = await askBulkAction(service.baseUrl, { action: 'redrive', ids: ['a', 'b', 'a'], dry_run: true });
+    expect(status).to.equal(200);
+    expect(body).to.deep.equal({ matched: 2, is_exact: true, scanned: 0, next_cursor: null, by_error_code: [], by_destination_key: [], samples: [] });
+    expect((await call(service.baseUrl, '/bulk-actions')).body['bulk_actions']).to.deep.equal([]);
+  });
 
   it('takes 10,000 ids', async () => {
     await startBulkAction(service.baseUrl, { action: 'redrive', ids: Array.from({ length: 10_000 }, (_, nth) => `task-${nth}`) });

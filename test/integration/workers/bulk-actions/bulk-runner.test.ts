@@ -266,6 +266,61 @@ describe('bulk actions in the workers', () => {
     expect((await waitUntilSettled(service.baseUrl, id)).started).to.equal(30);
   }).timeout(90_000);
 
+  describe('by a filter', () => {
+    const ofClient = (client: string): ReturnType<typeof parked> => parked(20, { client_id: client });
+
+    it('take what the dry run and the list show, over several pages and shards, and nothing else', async () => {
+      await service.startWorker();
+      const [mine] = await Promise.all([parked(200, { client_id: 'acme' }), ofClient('acme,b')]);
+      await submitNew(service.baseUrl, httpTask(receiver.url('/hook'), { client_id: 'acme', initial_delay: HOUR_S }));
+      isDown = false;
+      const filter = { client_id: ['acme'] };
+      const dry = await askBulkAction(service.baseUrl, { action: 'redrive', filter, dry_run: true });
+      expect([dry.status, dry.body['matched'], dry.body['is_exact'], dry.body['next_cursor']]).to.deep.equal([200, 200, true, null]);
+      expect(dry.body['by_error_code']).to.deep.equal([{ value: 'http_client_error', count: 200 }]);
+      expect(dry.body['by_destination_key']).to.deep.equal([{ value: receiver.url('/hook'), count: 200 }]);
+      expect(dry.body['samples']).to.have.lengthOf(10);
+      const listed = await call(service.baseUrl, '/tasks?client_id="acme"&state=parked&limit=1000');
+      expect(new Set((listed.body['tasks'] as { id: string }[]).map(({ id }) => id))).to.deep.equal(new Set(mine));
+      const id = await startBulkAction(service.baseUrl, { action: 'redrive', filter, expected: 200 });
+      expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ state: 'done', matched: 200, started: 200, delivered: 200 });
+      const changed = await call(service.baseUrl, `/tasks?bulk_action_id=${id}&limit=1000`);
+      expect(new Set((changed.body['tasks'] as { id: string }[]).map((task) => task.id))).to.deep.equal(new Set(mine));
+      expect((await call(service.baseUrl, '/counts?state=parked')).body['count']).to.equal(20);
+    }).timeout(60_000);
+
+    it('can be found again by the action that changed them last', async () => {
+      await service.startWorker();
+      await parked(12);
+      const first = await startBulkAction(service.baseUrl, { action: 'redrive', filter: { state: 'parked' } });
+      const { state, failed_again: failedAgain } = await eventually(async () => {
+        const shown = await readBulkAction(service.baseUrl, first);
+        if (shown.state === 'paused') await tellBulkAction(service.baseUrl, first, 'resume');
+        expect(shown.settled_at).to.be.a('string');
+        return shown;
+      }, { withinMs: 20_000 });
+      expect([state, failedAgain]).to.deep.equal(['done', 12]);
+      expect((await call(service.baseUrl, `/counts?bulk_action_id=${first}&state=parked,dead_lettered`)).body['count']).to.equal(12);
+      isDown = false;
+      const [one = '', two = ''] = ((await call(service.baseUrl, '/tasks?state=parked&limit=2')).body['tasks'] as { id: string }[]).map(({ id }) => id);
+      await waitUntilSettled(service.baseUrl, await startBulkAction(service.baseUrl, { action: 'redrive', ids: [one, two] }));
+      expect((await readBulkAction(service.baseUrl, first)).failed_again, 'the second action does not rewrite the first').to.equal(12);
+    }).timeout(60_000);
+
+    it('cancel waiting tasks, due ones too, and fix their times when they are asked for', async () => {
+      const tasks = Array.from({ length: 30 }, (_, nth) => httpTask(receiver.url('/hook'), { initial_delay: nth < 10 ? 0 : HOUR_S, is_priority: nth % 3 === 0 }));
+      await call(service.baseUrl, '/destinations/*/pause', { method: 'POST' });
+      await submitAll(service.baseUrl, tasks);
+      await service.startWorker();
+      const ask = { action: 'cancel', filter: { q: 'state:waiting created_at:>-1h' }, reason: 'acme has left' };
+      const dry = await askBulkAction(service.baseUrl, { ...ask, dry_run: true });
+      expect(dry.body['matched']).to.equal(30);
+      const shown = await waitUntilSettled(service.baseUrl, await startBulkAction(service.baseUrl, { ...ask, expected: 30 }));
+      expect(shown.started + shown.skipped.being_sent + shown.skipped.changed).to.equal(30);
+      expect(shown.started).to.be.greaterThan(20);
+    }).timeout(60_000);
+  });
+
   it('touches nothing when another number matches than expected, and keeps nothing of it', async () => {
     await service.startWorker();
     const ids = await parked(3);

@@ -1,0 +1,60 @@
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
+import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
+import { fixTimes, type Filter } from '../../shared/domain/search/filter.js';
+import { statesTakenBy, type TaskAction } from '../../shared/domain/task/state-actions.js';
+import type { TaskPreview } from '../../shared/queue/scan/preview-tasks.js';
+import type { TaskSearch } from '../../shared/queue/scan/task-search.js';
+import { compileFilter } from '../../shared/queue/search/compile-filter.js';
+import { countPlaceOf, parseCursor, printCursor, toCursorPlace } from '../search/search-cursor.js';
+import { summaryFacts, type SummaryParts } from '../search/summary-facts.js';
+import { toWireSummary } from '../search/summary-view.js';
+import type { BulkRequest } from './schema.js';
+
+export interface DryRunParts extends SummaryParts {
+  readonly search: Pick<TaskSearch, 'preview'>;
+}
+
+/** The conditions of an action: those that were asked for, and the states that it takes. */
+export function conditionsOf(action: TaskAction, asked: Filter): Filter {
+  return [...asked, { field: 'state', isNegated: false, values: statesTakenBy[action].map((text) => ({ kind: 'text', text })) }];
+}
+
+/**
+ * What the action would meet now. With ids it counts them as the action does: those that no task has, and those in other states, are
+ * among `matched`, and would be skipped.
+ * @throws RequestError invalid_cursor for the cursor of another dry run
+ */
+export async function dryRun({ action, ids, filter, cursor: text }: BulkRequest, parts: DryRunParts): Promise<object> {
+  const conditions = filter === undefined ? [] : conditionsOf(action, filter.conditions);
+  const owner = { call: `dry run ${action}`, filter: conditions };
+  const cursor = text === undefined ? undefined : parseCursor(text, owner);
+  const startedAt = cursor?.startedAt ?? parts.clock();
+  const { defaultBrokers } = await parts.fleetSettings.view();
+  const plan = compileFilter(fixTimes(conditions, startedAt), { defaultBrokers, mask: parts.mask });
+  const preview = await parts.search.preview(plan, countPlaceOf(cursor), ids);
+  const { samples, next, scanned, notRead, isComplete } = preview;
+  const facts = await summaryFacts(samples.some(({ nextAttemptAt }) => nextAttemptAt !== undefined), parts);
+  return {
+    matched: ids === undefined ? preview.matched : ids.length,
+    is_exact: next === undefined && isComplete && (notRead === 0 || ids !== undefined),
+    scanned,
+    next_cursor: next === undefined ? null : printCursor({ startedAt, at: toCursorPlace(next) }, owner),
+    by_error_code: [...preview.byErrorCode].map(([value, count]) => ({ value, count })).sort(byCount),
+    by_destination_key: destinationsOf(preview, defaultBrokers, parts.mask),
+    samples: samples.map((task) => toWireSummary(task, facts)),
+  };
+}
+
+/** Several brokers may be the same cluster. */
+function destinationsOf({ byEndpoint }: TaskPreview, defaultBrokers: DefaultBrokers, mask: PathMask): object[] {
+  const counts = new Map<string, number>();
+  for (const { task, count } of byEndpoint.values()) {
+    const key = canonicalName(task.host, defaultBrokers, mask) + task.path;
+    counts.set(key, (counts.get(key) ?? 0) + count);
+  }
+  return [...counts].map(([value, count]) => ({ value, count })).sort(byCount);
+}
+
+function byCount(a: { readonly count: number }, b: { readonly count: number }): number {
+  return b.count - a.count;
+}

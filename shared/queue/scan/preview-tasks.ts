@@ -1,0 +1,79 @@
+import type { Shard } from '../engine/shard.js';
+import { jobIdOf } from '../names.js';
+import type { SearchPlan } from '../search/compile-filter.js';
+import type { CountOptions, CountPlace } from './count-tasks.js';
+import type { FoundTask } from './found-task.js';
+import { scanIds, type ScanStep } from './scan-step.js';
+import { scanTasks } from './scan-tasks.js';
+
+/** What a change of many tasks would meet. */
+export interface TaskPreview {
+  readonly matched: number;
+  readonly scanned: number;
+  readonly notRead: number;
+  /** Tasks by their last failure; those without one are counted under null. */
+  readonly byErrorCode: ReadonlyMap<string | null, number>;
+  /** Tasks by host and path, as they were submitted: see SearchFields. */
+  readonly byEndpoint: ReadonlyMap<string, { readonly task: FoundTask; readonly count: number }>;
+  /** The first ones that were found. */
+  readonly samples: readonly FoundTask[];
+  /** undefined: all was looked at. */
+  readonly next: CountPlace | undefined;
+  /** false: a list was longer than what is read of it. */
+  readonly isComplete: boolean;
+}
+
+const MOST_SAMPLES = 10;
+/** Ids that are looked at in one step: about 4 ms of Redis' time. */
+const IDS_AT_ONCE = 500;
+
+/** Looks at the tasks that match, and counts them in two ways. @param ids only these; undefined: any task */
+export async function previewTasks(shards: readonly Shard[], plan: SearchPlan, { from, hasTime, takeTurn, shardOf }: Omit<CountOptions, 'by'>, ids = plan.ids): Promise<TaskPreview> {
+  const sum = new Preview();
+  const rules = { plan, order: 'oldest', by: undefined } as const;
+  for (const [nth, shard] of shards.entries()) {
+    if (nth < (from?.shard ?? 0)) continue;
+    if (ids !== undefined) {
+      const jobIds = ids.filter((id) => shardOf(id) === shard).map(jobIdOf);
+      for (let at = 0; at < jobIds.length; at += IDS_AT_ONCE) sum.add(await takeTurn(() => scanIds(shard, undefined, { ...rules, since: undefined }, jobIds.slice(at, at + IDS_AT_ONCE))));
+      continue;
+    }
+    for await (const { next, isWhole, ...step } of scanTasks(shard, rules, nth === from?.shard ? from.from : undefined, takeTurn)) {
+      sum.add(step);
+      if (!isWhole) sum.isComplete = false;
+      if (hasTime()) continue;
+      if (next !== undefined) return sum.end({ shard: nth, from: next });
+      if (nth < shards.length - 1) return sum.end({ shard: nth + 1 });
+    }
+  }
+  return sum.end(undefined);
+}
+
+class Preview {
+  isComplete = true;
+  readonly #byErrorCode = new Map<string | null, number>();
+  readonly #byEndpoint = new Map<string, { task: FoundTask; count: number }>();
+  readonly #samples: FoundTask[] = [];
+  #matched = 0;
+  #scanned = 0;
+  #notRead = 0;
+
+  add({ found, tally }: Pick<ScanStep, 'found' | 'tally'>): void {
+    this.#matched += tally.matched;
+    this.#scanned += tally.scanned;
+    this.#notRead += tally.notRead;
+    for (const { task } of found) {
+      const code = task.code ?? null;
+      this.#byErrorCode.set(code, (this.#byErrorCode.get(code) ?? 0) + 1);
+      const endpoint = task.host + task.path;
+      const known = this.#byEndpoint.get(endpoint);
+      if (known === undefined) this.#byEndpoint.set(endpoint, { task, count: 1 });
+      else known.count += 1;
+      if (this.#samples.length < MOST_SAMPLES) this.#samples.push(task);
+    }
+  }
+
+  end(next: CountPlace | undefined): TaskPreview {
+    return { matched: this.#matched, scanned: this.#scanned, notRead: this.#notRead, byErrorCode: this.#byErrorCode, byEndpoint: this.#byEndpoint, samples: this.#samples, next, isComplete: this.isComplete };
+  }
+}
