@@ -1,12 +1,11 @@
-import { attemptDueAt } from '../../shared/domain/task/attempt-due.js';
 import type { ActivityCounter } from '../../shared/domain/stats/activity-counter.js';
-import type { Delivery, FetchedJob } from './deliver-task.js';
+import type { Delivery } from './deliver-task.js';
 
 /**
  * Counts what came of one fetched job, for GET /history and GET /status. A task whose worker dies before the outcome is recorded is
  * sent again, and then counts again: these are numbers of what was done, not of tasks.
  */
-export function countDelivery({ outcome, result, task, startedAt }: Delivery, { log, createdAt }: Pick<FetchedJob, 'log' | 'createdAt'>, counter: ActivityCounter): void {
+export function countDelivery({ outcome, result, startedAt, dueAt }: Delivery, counter: ActivityCounter): void {
   switch (outcome.kind) {
     case 'delivered':
       counter.count('delivered');
@@ -25,7 +24,5 @@ export function countDelivery({ outcome, result, task, startedAt }: Delivery, { 
     case 'leave':
       break;
   }
-  if (result === undefined || task === undefined) return;
-  const dueAt = attemptDueAt(task, log, createdAt);
-  if (dueAt !== undefined) counter.countSend(startedAt - dueAt);
+  if (result !== undefined && dueAt !== undefined) counter.countSend(startedAt - dueAt);
 }

@@ -43,6 +43,8 @@ export interface Delivery {
   readonly startedAt: number;
   /** The duration of the send, whole milliseconds, 0 or more, whatever happens to the clock meanwhile. */
   readonly durationMs: number;
+  /** When the send was due, ms since the epoch; undefined when the task was put back unsent, or nothing says when it was due. */
+  readonly dueAt: number | undefined;
 }
 
 export interface DeliverTaskContext {
@@ -80,10 +82,12 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
   const progress = readProgress(job.log, job.firstRun);
   const decided = await decideAttempt({ jobId: job.id, task, edits: editsOf(job.data), progress, stalls: job.stalls - progress.stallsAtLastRecord }, context);
   const { outcome, result, flow, startedAt = fetchedAt, startedMs = fetchedMs } = decided;
-  // Each by its name: to spread an object costs more than the rest of this.
-  const delivery = { outcome, result, flow, task, progress, startedAt, durationMs: Math.round(performance.now() - startedMs) };
   // Tasks that were put back unsent get no line.
-  if (delivery.outcome.kind !== 'defer' || result !== undefined) logAttempt(job, delivery, context);
+  const hasLine = outcome.kind !== 'defer' || result !== undefined;
+  const dueAt = hasLine ? attemptDueAt(task, job.log, job.createdAt) : undefined;
+  // Each by its name: to spread an object costs more than the rest of this.
+  const delivery = { outcome, result, flow, task, progress, startedAt, durationMs: Math.round(performance.now() - startedMs), dueAt };
+  if (hasLine) logAttempt(delivery, context);
   return delivery;
 }
 
@@ -117,7 +121,7 @@ async function decideAttempt({ jobId, task, edits, progress, stalls }: Attempt, 
     const start = decideOutcome({ kind: 'fetched', stalls }, task, progress, rules, random());
     if (start.kind !== 'send') return { outcome: start };
     const flow = flowControl.resolve(named, task.id);
-    const entry = await flowControl.enter({ flow, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs });
+    const entry = await flowControl.enter({ flow, named, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs });
     if (entry.kind === 'refused') {
       // While it was held, a second task may have shown that its endpoint is one.
       const waitsIn = flowControl.resolve(named, task.id);
@@ -160,15 +164,15 @@ function nextSend(task: Task, { phase }: TaskProgress, { defaultBrokers, mask }:
 }
 
 function leaveUnread(job: FetchedJob, error: unknown, startedAt: number, context: DeliverTaskContext): Delivery {
-  if (context.hasFault()) return { outcome: leftInHand, task: undefined, progress: undefined, startedAt, durationMs: 0 };
+  if (context.hasFault()) return { outcome: leftInHand, task: undefined, progress: undefined, startedAt, durationMs: 0, dueAt: undefined };
   const newest = job.log.at(-1);
   const outcome = decideUnreadable(newest?.kind === 'release' ? newest : undefined, context.rules, context.random());
   context.logger.error('cannot read a task: left for a newer version', { job_id: job.id, error: printError(error), next_delay_ms: outcome.delayMs, releases: outcome.count });
-  return { outcome, task: undefined, progress: undefined, startedAt, durationMs: 0 };
+  return { outcome, task: undefined, progress: undefined, startedAt, durationMs: 0, dueAt: undefined };
 }
 
-function logAttempt(job: FetchedJob, delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, { logger, mask, defaultBrokers }: DeliverTaskContext): void {
-  const { outcome, task, progress, result, startedAt, durationMs } = delivery;
+function logAttempt(delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, { logger, mask, defaultBrokers }: DeliverTaskContext): void {
+  const { outcome, task, progress, result, startedAt, durationMs, dueAt } = delivery;
   const failure = result?.kind === 'failed' ? result : undefined;
   logger.attempt(() => ({
     task_id: task.id,
@@ -182,7 +186,7 @@ function logAttempt(job: FetchedJob, delivery: Delivery & { readonly task: Task;
     destination: flowOf(progress.phase === 'delivery' || task.deadDestination === undefined ? task.destination : task.deadDestination, undefined, defaultBrokers, mask).endpoint,
     outcome: outcome.kind,
     duration_ms: durationMs,
-    late_ms: lateMs(attemptDueAt(task, job.log, job.createdAt), startedAt),
+    late_ms: lateMs(dueAt, startedAt),
     code: 'code' in outcome ? outcome.code : failure?.code,
     http_status: failure?.httpStatus ?? (result?.kind === 'delivered' && 'httpStatus' in result.receipt ? result.receipt.httpStatus : undefined),
     next_delay_ms: 'delayMs' in outcome && outcome.kind !== 'defer' ? outcome.delayMs : undefined,

@@ -233,7 +233,7 @@ export class DeliveryWorker {
     const fetched: FetchedJob = { id: job.id ?? '', data: job.data, log, firstRun: run ?? 1, createdAt: job.timestamp, stalls: job.stalledCounter };
     const delivery = await deliverTask(fetched, context);
     const { activity, failures, shard } = this.options;
-    countDelivery(delivery, fetched, activity);
+    countDelivery(delivery, activity);
     countFailure(delivery, failures, context);
     // Nearly no run was started by a bulk action: then nothing is waited for here.
     if (bulkActionOf(log) !== undefined) await tellBulkAction(fetched.id, delivery, shard, this.#told);

@@ -15,6 +15,8 @@ const ROOM_FOR_ONE: Room = { ofFlow: 1, ofHost: 1 };
 export interface Candidate {
   /** As FlowControl.resolve gives it. */
   readonly flow: Flow;
+  /** As the task names it: another one for the first task of an endpoint. */
+  readonly named: Flow;
   readonly taskId: string;
   readonly jobId: string;
   /** Longest wait between two attempts by the task's own policy, ms. */

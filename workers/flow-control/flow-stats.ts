@@ -2,6 +2,7 @@ import type { Flow } from '../../shared/domain/destinations/flow.js';
 import type { FlowSample } from '../../shared/domain/flow/flow-report.js';
 import { LatencyHistogram } from '../../shared/domain/flow/latency-histogram.js';
 import { RecentAnswers } from '../../shared/domain/flow/recent-answers.js';
+import { FirstSends } from './first-sends.js';
 
 /** Results are forgotten after one to two of these spans, ms. */
 const SPAN_MS = 30_000;
@@ -37,6 +38,7 @@ export class FlowRow {
 export class FlowStats {
   /** One row for each pair of key and host: a flow_key may go to several origins, and each of them has a count of its own. */
   readonly #rows = new Map<string, FlowRow>();
+  readonly #firstSends = new FirstSends<FlowRow>();
 
   /** @param now monotonic milliseconds */
   constructor(private readonly now: () => number) {}
@@ -54,13 +56,20 @@ export class FlowStats {
     return row;
   }
 
-  /** @param result undefined: nothing can be learnt from it */
-  ended(row: FlowRow, result: 'delivered' | 'failed' | undefined, ms: number): void {
+  /**
+   * @param result undefined: nothing can be learnt from it
+   * @param named  the flow as its task names it. Another one than that of the row: the send is the first one of an endpoint, and counts
+   *               for "the others" of its host until a second one shows that it is one
+   */
+  ended(row: FlowRow, result: 'delivered' | 'failed' | undefined, ms: number, named: Flow = row.flow): void {
     row.inFlight -= 1;
     if (result === undefined) return;
-    this.#turn(row);
-    row.now[result] += 1;
-    row.now.latency.note(ms);
+    const isFirst = row.flow.id === row.flow.hostId && named.id !== row.flow.id;
+    const counted = (isFirst ? this.#rows.get(named.id) : undefined) ?? row;
+    this.#turn(counted);
+    counted.now[result] += 1;
+    counted.now.latency.note(ms);
+    if (isFirst && counted === row) this.#firstSends.remember(named.id, { row, result, ms });
   }
 
   /** The hottest destinations of the last minute. */
@@ -94,7 +103,23 @@ export class FlowStats {
     }
     const made = new FlowRow(flow, this.now());
     this.#rows.set(flow.id, made);
+    this.#takeFirstSend(made);
     return made;
+  }
+
+  /** Counts the first send of an endpoint for the endpoint, and no longer for "the others" of its host. */
+  #takeFirstSend(made: FlowRow): void {
+    const first = this.#firstSends.take(made.flow.id);
+    if (first === undefined) return;
+    const { row, result, ms } = first;
+    const span = row.now[result] > 0 ? row.now : row.before;
+    if (span === undefined || span[result] === 0) return;
+    span[result] -= 1;
+    span.started -= 1;
+    span.latency.forget(ms);
+    made.now[result] += 1;
+    made.now.started += 1;
+    made.now.latency.note(ms);
   }
 
   #turn(row: FlowRow): void {

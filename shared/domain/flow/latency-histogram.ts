@@ -14,8 +14,14 @@ export class LatencyHistogram {
   }
 
   note(ms: number): void {
-    const bucket = Math.min(BUCKETS - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, ms)) * STEPS)));
+    const bucket = bucketOf(ms);
     this.counts[bucket] = (this.counts[bucket] ?? 0) + 1;
+  }
+
+  /** Takes back what was noted; nothing where none like it is there. */
+  forget(ms: number): void {
+    const bucket = bucketOf(ms);
+    this.counts[bucket] = Math.max(0, (this.counts[bucket] ?? 0) - 1);
   }
 
   add(other: LatencyHistogram): void {
@@ -32,4 +38,8 @@ export class LatencyHistogram {
     }
     return undefined;
   }
+}
+
+function bucketOf(ms: number): number {
+  return Math.min(BUCKETS - 1, Math.max(0, Math.floor(Math.log2(Math.max(1, ms)) * STEPS)));
 }

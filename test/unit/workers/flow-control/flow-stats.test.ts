@@ -22,6 +22,23 @@ describe('FlowStats', () => {
     expect([sample?.latency.percentile(0.5), (sample?.latency.percentile(1) ?? 0) >= 900]).to.deep.equal([23, true]);
   });
 
+  it('counts the first send of an endpoint for its host until a second one comes, then for the endpoint', () => {
+    const counts = (seen: FlowStats): unknown[] => seen.sample().map(({ key, delivered, failed, latency }) => [key, delivered, failed, latency.percentile(0.5)]).sort();
+    const [others, endpoint] = [flow('g'), flow('g/x')];
+    const { stats: seen } = stats();
+    seen.ended(seen.started(others), 'delivered', 20, endpoint);
+    seen.ended(seen.started(others), 'delivered', 900, flow('g/alone'));
+    expect(counts(seen)).to.deep.equal([['g', 2, 0, 23]]);
+    seen.ended(seen.started(endpoint), 'failed', 20, endpoint);
+    expect(counts(seen)).to.deep.equal([['g', 1, 0, 1024], ['g/x', 1, 1, 23]]);
+    const { stats: late } = stats();
+    const first = late.started(others);
+    const second = late.started(endpoint);
+    late.ended(first, 'delivered', 20, endpoint);
+    late.ended(second, 'delivered', 20, endpoint);
+    expect(counts(late), 'the first ends after the second has begun').to.deep.include(['g/x', 2, 0, 23]);
+  });
+
   it('counts a flow_key for each host that it goes to', () => {
     const { stats: seen } = stats();
     const [one, other] = [flowNamed('tenant-7', 'http://one'), flowNamed('tenant-7', 'http://other')];
