@@ -1,6 +1,6 @@
 import { flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
 import { deliveryError } from '../../shared/domain/errors.js';
-import { endpointCircuitOf, flowIdOfCircuit, isCircuitOfHost, openedBy, openedByRetryAfter, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe, type SendVerdict } from '../../shared/domain/flow/circuit.js';
+import { circuitThatWaits, endpointCircuitOf, flowIdOfCircuit, isCircuitOfHost, openedBy, openedByRetryAfter, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe, type SendVerdict } from '../../shared/domain/flow/circuit.js';
 import type { DeliveryResult } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
@@ -139,7 +139,8 @@ export class CircuitBreaker {
 
   /** A broker asks to be sent nothing for a while. The failure says nothing else. */
   heedQuota(send: EndedSend, failure: Failure): void {
-    this.#openByRetryAfter(send, deliveryError(failure.code).failureOf === 'host' ? send.flow.hostId : endpointCircuitOf(send.flow), failure);
+    const circuit = circuitThatWaits(send.flow, deliveryError(failure.code).failureOf === 'host' ? 'host' : 'endpoint');
+    if (circuit !== undefined) this.#openByRetryAfter(send, circuit, failure);
   }
 
   /** Sends to the destination of a circuit begin slowly again, because it was opened or closed, here or elsewhere. */
@@ -198,9 +199,8 @@ export class CircuitBreaker {
     const probe = this.#probes.get(jobId);
     const isProbe = probe?.kind === 'probe';
     const hostReason = verdict.of === 'host' ? 'failures' : 'endpoint_failures';
-    // A path that is known by one task alone is one of "the others" of its host. Its wish is not theirs: only its task waits for it.
-    const isOneOfOthers = verdict.of === 'endpoint' && flow.id === hostId;
-    if (failure.retryAfterMs !== undefined && failure.retryAfterMs > 0 && !isOneOfOthers) this.#openByRetryAfter(send, verdict.of === 'host' ? hostId : endpoint, failure);
+    const asked = (failure.retryAfterMs ?? 0) > 0 ? circuitThatWaits(flow, verdict.of) : undefined;
+    if (asked !== undefined) this.#openByRetryAfter(send, asked, failure);
     // A failing endpoint's own circuit cools down for longer even when the probe was one of its host.
     else if (isProbe && (probe.circuit === endpoint || (verdict.of === 'endpoint' && controls.circuit(endpoint) !== undefined))) this.#openByFailure(send, endpoint, 'failures', failure);
     else if (isTooMuch.endpoint && controls.circuit(endpoint) === undefined) this.#openByFailure(send, endpoint, 'failures', failure);
@@ -211,7 +211,7 @@ export class CircuitBreaker {
   #openByFailure(send: EndedSend, circuit: string, reason: Circuit['reason'], failure: Failure): void {
     const { controls, rules } = this.options;
     const now = controls.now();
-    this.#open(circuit, openedBy(reason, controls.circuit(circuit), now, rules, this.#lastProbe(send, failure, now)), failure.code);
+    this.#open(circuit, openedBy(reason, failure.code, controls.circuit(circuit), now, rules, this.#lastProbe(send, failure, now)), failure.code);
   }
 
   #openByRetryAfter(send: EndedSend, circuit: string, failure: Failure): void {

@@ -69,6 +69,16 @@ export function endpointCircuitOf(flow: Flow): string {
   return flow.id === flow.hostId ? circuitOfOthers(flow) : flow.id;
 }
 
+/**
+ * Name of the circuit that a Retry-After opens, or the quota of a broker. A path that is known by one task alone is one of "the
+ * others" of its host. It speaks for itself alone, so only its own task waits for it, by its own policy.
+ * @returns undefined for an answer of such a path
+ */
+export function circuitThatWaits(flow: Flow, of: 'host' | 'endpoint'): string | undefined {
+  if (of === 'host') return flow.hostId;
+  return flow.id === flow.hostId ? undefined : endpointCircuitOf(flow);
+}
+
 /** The name of the circuit of "the others" of a flow's host, in the same phase. */
 export function circuitOfOthers({ host, isDead }: Flow): string {
   return isDead ? `${host}\n${host}\n${host}\ndead` : `${host}\n${host}`;
@@ -97,9 +107,17 @@ export function stateOfCircuit(circuit: Circuit | undefined, now: number, rules:
   return now < circuit.until ? 'open' : 'probe';
 }
 
-/** The circuit after a failure that opens it. @param before undefined: it was closed. @param probe undefined: the failure was no probe's */
-export function openedBy(reason: Circuit['reason'], before: Circuit | undefined, now: number, rules: CircuitRules, probe?: LastProbe): Circuit {
-  const coolMs = before === undefined ? rules.baseCoolMs : Math.min(before.coolMs * 2, rules.maxCoolMs);
+/** A missing topic is created in a moment, by a person who then waits for its tasks. A probe of it is a question about metadata, so it may come often. */
+const MISSING_TOPIC_COOL_MS = 4_000;
+
+/**
+ * The circuit after a failure that opens it.
+ * @param before undefined: it was closed
+ * @param probe  undefined: the failure was no probe's
+ */
+export function openedBy(reason: Circuit['reason'], code: DeliveryErrorCode, before: Circuit | undefined, now: number, rules: CircuitRules, probe?: LastProbe): Circuit {
+  const longestMs = code === 'topic_unknown' ? Math.min(MISSING_TOPIC_COOL_MS, rules.maxCoolMs) : rules.maxCoolMs;
+  const coolMs = Math.min(before === undefined ? rules.baseCoolMs : before.coolMs * 2, longestMs);
   return { openedAt: before?.openedAt ?? now, until: now + coolMs, coolMs, reason, ...withProbe(probe, before) };
 }
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { eventually } from '../../../support/eventually.js';
 import { freePort } from '../../../../scripts/servers/free-port.mjs';
-import { FakeKafka, frame, produceBody, targetOfProduceRequest, type FakeKafkaOptions, type FakeRequest } from '../../../support/fake-kafka.js';
+import { FakeKafka, frame, metadataBody, produceBody, targetOfProduceRequest, topicOfMetadataRequest, type FakeKafkaOptions, type FakeRequest } from '../../../support/fake-kafka.js';
 import { getTask, httpTask, submitNew, waitForState, type WireTask } from '../../../support/tasks.js';
 import { Fleet } from './fleet.js';
 
@@ -87,6 +87,23 @@ describe('a Kafka cluster that is well, and takes not everything', () => {
       expect(lines).to.deep.equal([]);
     }).timeout(40_000);
   }
+
+  it('is asked for a topic that does not exist every few seconds, so that its tasks go out soon after it is created', async () => {
+    let isMissing = true;
+    broker = await FakeKafka.start({
+      reply: ({ api, body, correlationId }, { port }) =>
+        (api === 'metadata' && isMissing ? frame(correlationId, metadataBody({ port, topic: topicOfMetadataRequest(body), partitions: [], topicError: 3 })) : undefined),
+    });
+    const to = broker;
+    await fleet.hire(1, { circuit: { baseCoolMs: 60_000, maxCoolMs: 60_000 } });
+    const tasks = await Promise.all(Array.from({ length: 60 }, () => submit(to, { max_retries: 8 })));
+    await eventually(async () => {
+      const codes = await Promise.all(tasks.map(async (id) => (await getTask(fleet.service.baseUrl, id)).waiting_for?.code));
+      expect(codes.filter((code) => code === 'circuit_open').length).to.be.above(20);
+    });
+    isMissing = false;
+    await Promise.all(tasks.map((id) => waitForState(fleet.service.baseUrl, id, 'delivered', { withinMs: 20_000 })));
+  }).timeout(40_000);
 
   function ended(id: string) {
     return eventually(async () => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 
 import { deadFlowOf, flowNamed } from '../../../../../shared/domain/destinations/flow.js';
 import type { DeliveryErrorCode } from '../../../../../shared/domain/errors.js';
-import { circuitOfOthers, defaultCircuitRules, endpointCircuitOf, flowIdOfCircuit, Health, isCircuitOfHost, openedBy, openedByRetryAfter, stateOfCircuit, verdictOn, weightOf, type Circuit } from '../../../../../shared/domain/flow/circuit.js';
+import { circuitOfOthers, circuitThatWaits, defaultCircuitRules, endpointCircuitOf, flowIdOfCircuit, Health, isCircuitOfHost, openedBy, openedByRetryAfter, stateOfCircuit, verdictOn, weightOf, type Circuit } from '../../../../../shared/domain/flow/circuit.js';
 
 const T = 1_000_000;
 const rules = { ...defaultCircuitRules, failuresInARow: 15 };
@@ -96,11 +96,30 @@ describe('openedBy', () => {
     let circuit: Circuit | undefined;
     const waits: number[] = [];
     for (let at = T; waits.length < 7; at = circuit.until) {
-      circuit = openedBy('failures', circuit, at, rules);
+      circuit = openedBy('failures', 'http_busy', circuit, at, rules);
       waits.push(circuit.until - at);
       expect(circuit.openedAt).to.equal(T);
     }
     expect(waits).to.deep.equal([2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+  });
+
+  it('asks every 4 s for a topic that does not exist, however long it has been missing', () => {
+    const before: Circuit = { openedAt: T - 600_000, until: T, coolMs: 30_000, reason: 'failures' };
+    expect([undefined, before].map((circuit) => openedBy('failures', 'topic_unknown', circuit, T, rules).coolMs)).to.deep.equal([2_000, 4_000]);
+    expect(openedBy('failures', 'topic_unknown', before, T, { ...rules, maxCoolMs: 1_000 }).coolMs).to.equal(1_000);
+  });
+});
+
+describe('circuitThatWaits', () => {
+  const endpoint = flowNamed('http://a/x', 'http://a');
+  const others = flowNamed('http://a', 'http://a');
+
+  it('is that of the endpoint or of the host, as the answer is about', () => {
+    expect([circuitThatWaits(endpoint, 'endpoint'), circuitThatWaits(endpoint, 'host'), circuitThatWaits(others, 'host')]).to.deep.equal([endpointCircuitOf(endpoint), 'http://a', 'http://a']);
+  });
+
+  it('is none for a path that one task alone went to: other paths do not wait for its answer', () => {
+    expect([others, deadFlowOf(others)].map((flow) => circuitThatWaits(flow, 'endpoint'))).to.deep.equal([undefined, undefined]);
   });
 });
 
@@ -109,11 +128,11 @@ describe('the last probe', () => {
   const before: Circuit = { openedAt: T - 9_000, until: T, coolMs: 2_000, reason: 'failures' };
 
   it('stands in the circuit that it failed to close, until the next one', () => {
-    const after = openedBy('failures', before, T, rules, probe);
+    const after = openedBy('failures', 'http_busy', before, T, rules, probe);
     expect(after.lastProbe).to.deep.equal(probe);
-    expect(openedBy('failures', after, T + 1, rules).lastProbe, 'kept').to.deep.equal(probe);
+    expect(openedBy('failures', 'http_busy', after, T + 1, rules).lastProbe, 'kept').to.deep.equal(probe);
     expect(openedByRetryAfter(1_000, 60_000, before, T, rules, probe).lastProbe).to.deep.equal(probe);
-    expect(openedBy('failures', before, T, rules)).to.not.have.property('lastProbe');
+    expect(openedBy('failures', 'http_busy', before, T, rules)).to.not.have.property('lastProbe');
   });
 });
 
