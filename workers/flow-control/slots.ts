@@ -1,6 +1,7 @@
 import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { averageLatencyMs, endingSoon, hasHostRoom, hasRoom, isSlow, mayStart, roomOfEndpoint, roomOfHost, type BulkheadRules, type EndpointLoad, type HostLoad } from '../../shared/domain/flow/bulkhead-rules.js';
-import { firstWindow, windowAfter, windowAtStart, windowInSilence } from '../../shared/domain/flow/send-window.js';
+import { firstWindow, mayGrowInSilence, windowAfter, windowAtStart, windowInSilence } from '../../shared/domain/flow/send-window.js';
+import { FullWindows } from './full-windows.js';
 
 /** An endpoint's right to one send; given back with `leave` or `discard`. */
 export interface Slot {
@@ -79,6 +80,8 @@ const MAX_REMEMBERED = 10_000;
 const FORGOTTEN_AT_ONCE = 1_000;
 /** Endpoints of one host that are looked at for each slot that gets free: a thousand paths may wait, and each end of a send asks. */
 const LOOKED_AT_ONCE = 8;
+/** So many sends that take long show that an endpoint hangs, however many are in flight. */
+const OLDEST_LOOKED_AT = 8;
 
 export interface SlotsOptions {
   readonly rules: BulkheadRules;
@@ -86,6 +89,8 @@ export interface SlotsOptions {
   readonly hasWindows: boolean;
   /** Number of workers in the fleet, this one included; default 1. */
   readonly workers?: () => number;
+  /** More sends may start, though none has ended: the window of this endpoint, or of its host, has grown. */
+  readonly onGrown?: (endpoint: { readonly id: string; readonly hostId: string }) => void;
   /** Monotonic milliseconds, such as performance.now. */
   readonly now: () => number;
 }
@@ -99,6 +104,7 @@ export class Slots {
   readonly #hosts = new Map<string, HostSlots>();
   /** Hosts with tasks that wait in their slots. */
   readonly #holding = new Set<HostSlots>();
+  readonly #fullWindows = new FullWindows<EndpointSlots>((endpoint) => this.#lookAtWindows(endpoint));
   #inFlight = 0;
 
   constructor(private readonly options: SlotsOptions) {}
@@ -170,6 +176,12 @@ export class Slots {
   /** Gives a slot back from which nothing can be learnt: nothing was sent, or the failure was ours. */
   discard(slot: Slot): void {
     if (slot.endpoint.slots.delete(slot)) this.#freed(slot.endpoint);
+  }
+
+  /** Windows grow no more by themselves, and held tasks are put back. */
+  close(): void {
+    this.#fullWindows.close();
+    this.releaseHeld();
   }
 
   /** Refuses all tasks that are held: they are put back. */
@@ -246,6 +258,7 @@ export class Slots {
     if (host.inFlight === 0) host.busySince = slot.startedAt;
     host.inFlight += 1;
     this.#inFlight += 1;
+    if (this.#mayGrow(endpoint)) this.#fullWindows.add(endpoint);
     return slot;
   }
 
@@ -259,6 +272,26 @@ export class Slots {
     this.#admitHeld(endpoint);
     // One slot less in use raises the threshold of all hosts.
     for (const other of this.#holding) this.#admitHeldOf(other);
+  }
+
+  /** Is one of its windows full, so that it grows when nothing is heard for a while? */
+  #mayGrow(endpoint: EndpointSlots): boolean {
+    const { host } = endpoint;
+    const { rules, hasWindows } = this.options;
+    return hasWindows && (mayGrowInSilence(endpoint.window, endpoint.slots.size, endpoint.failuresInARow, rules.slots) || mayGrowInSilence(host.window, host.inFlight, host.failuresInARow, rules.slots));
+  }
+
+  /** @returns whether one of its windows may still grow by itself */
+  #lookAtWindows(endpoint: EndpointSlots): boolean {
+    const { host } = endpoint;
+    const before = [endpoint.window, host.window] as const;
+    this.#growInSilence(endpoint);
+    if (endpoint.window > before[0] || host.window > before[1]) {
+      this.#admitHeld(endpoint);
+      this.#admitHeldOf(host);
+      this.options.onGrown?.({ id: endpoint.id, hostId: host.id });
+    }
+    return this.#mayGrow(endpoint);
   }
 
   #growInSilence(endpoint: EndpointSlots): void {
@@ -329,7 +362,19 @@ export class Slots {
   #loadOf({ slots, held, latencyMs, window }: EndpointSlots, ignoresWindow: boolean): EndpointLoad {
     const [oldest] = slots;
     const oldestMs = oldest === undefined ? 0 : this.options.now() - oldest.startedAt;
-    return { inFlight: slots.size, held: held.length, latencyMs, oldestMs, window: this.#windowOf(window, ignoresWindow) };
+    return { inFlight: slots.size, held: held.length, latencyMs, oldestMs, isHanging: oldestMs > this.options.rules.holdMs && this.#areOld(slots), window: this.#windowOf(window, ignoresWindow) };
+  }
+
+  /** Do the oldest ones, as many as are looked at, take longer than a task may be held for? A single one may be chance. */
+  #areOld(slots: Iterable<Slot>): boolean {
+    const before = this.options.now() - this.options.rules.holdMs;
+    let left = OLDEST_LOOKED_AT;
+    for (const { startedAt } of slots) {
+      if (startedAt > before) return false;
+      left -= 1;
+      if (left === 0) break;
+    }
+    return true;
   }
 
   #hostLoadOf({ inFlight, window }: HostSlots, ignoresWindow: boolean): HostLoad {
@@ -337,7 +382,7 @@ export class Slots {
   }
 
   #unknown(ignoresWindow: boolean): EndpointLoad {
-    return { inFlight: 0, held: 0, latencyMs: undefined, oldestMs: 0, window: this.#windowOf(this.#firstWindow, ignoresWindow) };
+    return { inFlight: 0, held: 0, latencyMs: undefined, oldestMs: 0, isHanging: false, window: this.#windowOf(this.#firstWindow, ignoresWindow) };
   }
 
   #windowOf(window: number, ignoresWindow: boolean): number {

@@ -33,6 +33,8 @@ export interface EndpointLoad {
   readonly latencyMs: number | undefined;
   /** Age of the send that has been under way longest, milliseconds; 0: none is. */
   readonly oldestMs: number;
+  /** Its oldest sends, several of them, take longer than a task may be held for, however fast those before them were. */
+  readonly isHanging: boolean;
   /** How many sends it has shown to bear: see send-window.ts. */
   readonly window: number;
 }
@@ -82,7 +84,8 @@ export function hasHostRoom(host: HostLoad, inFlightTotal: number, rules: Bulkhe
 }
 
 /** Its sends take longer than a task may be held for, or it is not known to be faster. */
-export function isSlow({ latencyMs, oldestMs }: Pick<EndpointLoad, 'latencyMs' | 'oldestMs'>, { holdMs, firstHoldMs }: BulkheadRules): boolean {
+export function isSlow({ latencyMs, oldestMs, isHanging }: Pick<EndpointLoad, 'latencyMs' | 'oldestMs' | 'isHanging'>, { holdMs, firstHoldMs }: BulkheadRules): boolean {
+  if (isHanging) return true;
   return latencyMs === undefined ? oldestMs >= firstHoldMs : latencyMs > holdMs;
 }
 
@@ -131,10 +134,10 @@ const FETCHED_WITHIN_MS = 20;
  * slots would stand empty for that time after each send. A task that arrives too early is held in its slot. For a slow
  * endpoint it would be put back, so none is woken ahead.
  *
- * @returns 0 for a slow endpoint, or one that has not answered yet; 40 for 100 in flight that take 50 ms
+ * @returns 0 for an endpoint that is slow, or was fast and hangs, or has not answered yet; 40 for 100 in flight that take 50 ms
  */
-export function endingSoon({ inFlight, latencyMs }: Pick<EndpointLoad, 'inFlight' | 'latencyMs'>, { holdMs }: BulkheadRules): number {
-  if (latencyMs === undefined || latencyMs > holdMs) return 0;
+export function endingSoon({ inFlight, latencyMs, isHanging }: Pick<EndpointLoad, 'inFlight' | 'latencyMs' | 'isHanging'>, { holdMs }: BulkheadRules): number {
+  if (latencyMs === undefined || latencyMs > holdMs || isHanging) return 0;
   return Math.ceil(inFlight * Math.min(1, FETCHED_WITHIN_MS / latencyMs));
 }
 

@@ -29,7 +29,12 @@ export function firstWindow(workers: number): number {
  * @param silentMs time since its oldest send began, or since the window last grew, whichever is shorter
  */
 export function windowInSilence(window: number, inFlight: number, failuresInARow: number, silentMs: number, most: number): number {
-  return inFlight >= window && failuresInARow === 0 && silentMs >= SILENCE_MS ? Math.min(window * 2, most) : window;
+  return mayGrowInSilence(window, inFlight, failuresInARow, most) && silentMs >= SILENCE_MS ? Math.min(window * 2, most) : window;
+}
+
+/** Is it full, so that it grows when nothing is heard for a while? */
+export function mayGrowInSilence(window: number, inFlight: number, failuresInARow: number, most: number): boolean {
+  return inFlight >= window && window < most && failuresInARow === 0;
 }
 
 /**

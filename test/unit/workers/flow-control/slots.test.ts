@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { BulkheadRules } from '../../../../shared/domain/flow/bulkhead-rules.js';
 import { deadFlowOf, flowNamed, type Flow } from '../../../../shared/domain/destinations/flow.js';
 import { Slots, type Slot } from '../../../../workers/flow-control/slots.js';
+import { eventually } from '../../../support/eventually.js';
 
 const rules: BulkheadRules = { slots: 10, minimum: 2, holdMs: 250, firstHoldMs: 50 };
 
@@ -119,6 +120,32 @@ describe('Slots', () => {
       expect(rounds).to.deep.equal([16, 32, 64, 86, 86]);
     });
 
+    it('lets more in while nothing is heard, with no task that asks: held ones start, and it tells who else may', async () => {
+      let now = 0;
+      const grown: string[] = [];
+      const slots = new Slots({ rules: { ...rules, slots: 200, holdMs: 60_000, firstHoldMs: 60_000 }, hasWindows: true, onGrown: ({ id, hostId }) => grown.push(`${id} ${hostId}`), now: () => now });
+      const started = Array.from({ length: 40 }, () => slots.enter(host('slow'))).filter((slot) => slot !== undefined && !(slot instanceof Promise));
+      expect([started.length, slots.inFlight]).to.deep.equal([16, 16]);
+      for (const inFlight of [32, 40]) {
+        now += 125;
+        await eventually(() => expect(slots.inFlight).to.equal(inFlight));
+      }
+      expect(grown).to.deep.equal(['slow slow', 'slow slow']);
+      slots.close();
+    });
+
+    it('lets no more in while it fails, however long nothing is heard', async () => {
+      let now = 0;
+      const slots = new Slots({ rules: { ...rules, slots: 200, holdMs: 60_000, firstHoldMs: 60_000 }, hasWindows: true, now: () => now });
+      const [bad, well] = [flowNamed('http://a/bad', 'http://a'), flowNamed('http://b/well', 'http://b')];
+      slots.leave(slots.force(bad), { ofEndpoint: 1, ofHost: 1 });
+      for (const flow of [bad, well]) for (let nth = 0; nth < 20; nth += 1) void slots.enter(flow);
+      now += 10_000;
+      // The same timer has looked at both by then.
+      await eventually(() => expect(slots.inFlight).to.equal(16 + 20));
+      slots.close();
+    });
+
     it('lets fewer and fewer in while it fails', () => {
       const { slots } = windowed();
       const started = fill(slots, 'a');
@@ -196,6 +223,27 @@ describe('Slots', () => {
     };
     expect(roomAfter(40), 'half of five, less the one that is held').to.equal(2);
     expect(roomAfter(5_000)).to.equal(0);
+  });
+
+  it('wakes none ahead for an endpoint that was fast and hangs now: its woken tasks would use up the room of its host', () => {
+    const { slots, pass } = makeSlots({ slots: 100 });
+    slots.leave(slots.force(host('a')), well);
+    pass(20);
+    for (let nth = 0; nth < 42; nth += 1) slots.force(host('a'));
+    const room = (): unknown => [slots.room(host('a')), slots.isSlow(host('a'))];
+    expect(room(), 'all of them are about to end').to.deep.equal([{ ofFlow: 43, ofHost: 50 }, false]);
+    pass(251);
+    expect(room()).to.deep.equal([{ ofFlow: 1, ofHost: 8 }, true]);
+  });
+
+  it('takes no endpoint for one that hangs because a single send does', () => {
+    const { slots, pass } = makeSlots({ slots: 100 });
+    const [, ...others] = Array.from({ length: 42 }, () => slots.force(host('a')));
+    pass(5);
+    for (const slot of others) slots.leave(slot, well);
+    pass(250);
+    for (let nth = 0; nth < 7; nth += 1) slots.force(host('a'));
+    expect([slots.isSlow(host('a')), slots.room(host('a')).ofFlow > 20]).to.deep.equal([false, true]);
   });
 
   it('has room for the whole share of a destination it does not know, where there are no windows', () => {

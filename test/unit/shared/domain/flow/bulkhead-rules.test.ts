@@ -6,7 +6,7 @@ import { averageLatencyMs, endingSoon, hasHostRoom, hasRoom, mayStart, roomOfEnd
 const rules: BulkheadRules = { slots: 100, minimum: 2, holdMs: 250, firstHoldMs: 50 };
 
 function load(changes: Partial<EndpointLoad>): EndpointLoad {
-  return { inFlight: 0, held: 0, latencyMs: undefined, oldestMs: 0, window: Infinity, ...changes };
+  return { inFlight: 0, held: 0, latencyMs: undefined, oldestMs: 0, isHanging: false, window: Infinity, ...changes };
 }
 
 /** One endpoint of one host, as the simulated worker below sees it. */
@@ -148,9 +148,10 @@ describe('threshold', () => {
 
 describe('endingSoon', () => {
   it('is those of a fast destination that end within 20 ms', () => {
-    const of = (inFlight: number, latencyMs: number | undefined): number => endingSoon({ inFlight, latencyMs }, rules);
+    const of = (inFlight: number, latencyMs: number | undefined): number => endingSoon({ inFlight, latencyMs, isHanging: false }, rules);
     expect([of(100, 50), of(100, 250), of(1, 250), of(100, 3), of(0, 3)]).to.deep.equal([40, 8, 1, 100, 0]);
     expect([of(100, undefined), of(100, 251), of(100, 5_000)], 'unknown or slow').to.deep.equal([0, 0, 0]);
+    expect(endingSoon({ inFlight: 100, latencyMs: 50, isHanging: true }, rules), 'it was fast').to.equal(0);
   });
 });
 
