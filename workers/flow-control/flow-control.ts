@@ -21,6 +21,7 @@ import { FlowStats } from './flow-stats.js';
 import { KnownFlows } from './known-flows.js';
 import { Limiter } from './limiter.js';
 import { LoweredRates } from './lowered-rates.js';
+import { MisplacedTasks } from './misplaced-tasks.js';
 import { SAYS_NOTHING, Slots, type FailuresInARow } from './slots.js';
 import { Ticker } from './ticker.js';
 import { WakeUps } from './wake-ups.js';
@@ -60,7 +61,7 @@ export class FlowControl {
   readonly #limiter: Limiter;
   readonly #stats: FlowStats;
   readonly #health: FlowHealth;
-  readonly #known = new KnownFlows((others, taskId) => this.#wakeUps.wakeFirst(others, taskId));
+  readonly #known = new KnownFlows((flow, firstTaskId) => this.#wakeUps.takeFirst(flow, firstTaskId));
   readonly #rates: LoweredRates;
   readonly #breaker: CircuitBreaker;
   readonly #admission: Admission;
@@ -76,7 +77,7 @@ export class FlowControl {
       logger.info('a pause is over: its tasks are sent again', { destination: name, reason: pause.reason });
       onPauseOver(name, pause);
     }));
-    const slots = (this.#slots = new Slots({ rules, hasWindows: circuit.isOn, workers: () => controls.workers, now }));
+    const slots = (this.#slots = new Slots({ rules, hasWindows: circuit.isOn, workers: () => controls.workers, onGrown: (endpoint) => this.#wakeUps.roomGrew(endpoint), now }));
     const limiter = (this.#limiter = new Limiter(store, workerName, leaseMs, now));
     const stats = (this.#stats = new FlowStats(now));
     const rates = (this.#rates = new LoweredRates(now));
@@ -85,7 +86,8 @@ export class FlowControl {
     const admission = (this.#admission = new Admission({ controls, breaker, rates, slots, limiter, stats, now }));
     const wakeUps = (this.#wakeUps = new WakeUps({ roomFor: (flow) => admission.roomFor(flow), isSlow: (flow) => slots.isSlow(flow), now }));
     this.#bulkDeferral = new BulkDeferral({ wakeUps, known: this.#known, clock: () => redisClock.now(), now });
-    this.#ticker = new Ticker({ controls, breaker, rates, slots, wakeUps, report: () => store.putReport(workerName, printReport({ facts, rebuilds: rebuilds(), slots: { total: rules.slots, inUse: slots.inFlight }, samples: stats.sample() })) });
+    const misplaced = new MisplacedTasks({ wakeUps, known: this.#known, workers: () => controls.workers });
+    this.#ticker = new Ticker({ controls, breaker, rates, slots, wakeUps, misplaced, report: () => store.putReport(workerName, printReport({ facts, rebuilds: rebuilds(), slots: { total: rules.slots, inUse: slots.inFlight }, samples: stats.sample() })) });
   }
 
   /** Resolves when limits, circuits and Redis' time are known: before that nothing may be sent. @throws when Redis fails */
@@ -113,7 +115,12 @@ export class FlowControl {
       // So many flow_keys may wait for one paused endpoint that their waiting lists would be asked in vain all the time.
       return this.#controls.isPaused(flow.endpoint) && !this.#controls.hasPolicy(flow.key) ? flowNamed(flow.endpoint, flow.host) : flowWithEndpoint(flow);
     }
-    return this.#controls.hasPolicy(flow.key) ? flow : this.#known.resolve(flow, taskId);
+    if (this.#controls.hasPolicy(flow.key)) return flow;
+    const resolved = this.#known.resolve(flow, taskId);
+    if (resolved === flow || !this.#wakeUps.hasList(flow)) return resolved;
+    // Another worker has found out that it is an endpoint, and has given it a waiting list.
+    this.#known.learn(flow);
+    return flow;
   }
 
   /** May this send start now? Answers at once where it need not wait: see Admission.enter. */
@@ -132,10 +139,10 @@ export class FlowControl {
 
   /** @param result undefined: the send never came to an end, by a bug of ours */
   leave(ticket: Ticket, result: DeliveryResult | undefined): void {
-    const { flow, slot, row, limit, jobId, taskId, isProbe } = ticket;
+    const { flow, named, slot, row, limit, jobId, taskId, isProbe } = ticket;
     const verdict = verdictOn(result);
     const failure = result?.kind === 'failed' ? result : undefined;
-    this.#stats.ended(row, verdict.kind === 'nothing' ? undefined : result?.kind, this.#now() - slot.startedAt);
+    this.#stats.ended(row, verdict.kind === 'nothing' ? undefined : result?.kind, this.#now() - slot.startedAt, named);
     if (limit !== undefined) this.#limiter.leave(limit.name, jobId);
     if (verdict.kind === 'nothing') {
       this.#slots.discard(slot);
@@ -187,7 +194,7 @@ export class FlowControl {
     this.#ticker.stop();
     this.#wakeUps.close();
     this.#bulkDeferral.close();
-    this.#slots.releaseHeld();
+    this.#slots.close();
     this.#limiter.releaseHeld();
   }
 }

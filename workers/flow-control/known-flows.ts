@@ -19,8 +19,8 @@ export class KnownFlows {
   #before = new Map<string, string>();
   readonly #othersOf = remembered(1_000, flowOfId);
 
-  /** @param onKnown is told of the task that went to "the others" of a host before its flow was known */
-  constructor(private readonly onKnown: (others: Flow, firstTaskId: string) => void = () => undefined) {}
+  /** @param onKnown is told of a flow that is known from now on, and of its first task, which went to "the others" of the host */
+  constructor(private readonly onKnown: (flow: Flow, firstTaskId: string) => void = () => undefined) {}
 
   /** Flows remembered; bounded. */
   get remembered(): number {
@@ -34,8 +34,25 @@ export class KnownFlows {
     if (first === KNOWN || id === hostId) return flow;
     if (first === taskId) return this.#othersOf(hostId);
     this.#now.set(id, KNOWN);
-    this.onKnown(this.#othersOf(hostId), first);
+    this.onKnown(flow, first);
     return flow;
+  }
+
+  /** The flow is known from now on: another worker has found that out. */
+  learn({ id }: Flow): void {
+    this.#fromBefore(id, KNOWN);
+    this.#now.set(id, KNOWN);
+  }
+
+  /**
+   * Does a task that waits among "the others" of a host belong to a flow that is known by now? The task counts as in `resolve`, but
+   * only while there is room for many more flows: there may be any number of such tasks, and they must not drive out flows that are
+   * in use.
+   */
+  isKnownTo(flow: Flow, taskId: string): boolean {
+    const { id } = flow;
+    if (!this.#now.has(id) && !this.#before.has(id) && this.#now.size >= MOST_IN_HALF / 2) return false;
+    return this.resolve(flow, taskId) === flow;
   }
 
   /** The flows of a host that are known, at most so many, the newest of them last. */

@@ -2,6 +2,7 @@ import type { ControlChange } from '../../shared/queue/flow/flow-store.js';
 import type { CircuitBreaker } from './circuit-breaker.js';
 import type { Controls } from './controls.js';
 import type { LoweredRates } from './lowered-rates.js';
+import type { MisplacedTasks } from './misplaced-tasks.js';
 import type { Slots } from './slots.js';
 import type { WakeUps } from './wake-ups.js';
 
@@ -15,6 +16,7 @@ export interface TickerParts {
   readonly rates: LoweredRates;
   readonly slots: Slots;
   readonly wakeUps: WakeUps;
+  readonly misplaced: MisplacedTasks;
   /** Tells the fleet what this worker sees, and that it is there. Fails when Redis does. */
   readonly report: () => Promise<void>;
 }
@@ -47,12 +49,13 @@ export class Ticker {
   }
 
   async #tick(): Promise<void> {
-    const { controls, breaker, rates, wakeUps, report } = this.parts;
+    const { controls, breaker, rates, wakeUps, misplaced, report } = this.parts;
     try {
       for (const change of await controls.refresh()) this.#heed(change);
       rates.recover();
       breaker.forgetOld();
       await wakeUps.tick();
+      await misplaced.tick();
       this.#ticks += 1;
       if (this.#ticks % TICKS_PER_REPORT === 0) await report();
     } catch {

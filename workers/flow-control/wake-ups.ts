@@ -1,6 +1,7 @@
 import { flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
 import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
 import type { Deferral, WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
+import { jobIdOf } from '../../shared/queue/names.js';
 import type { Room } from './slots.js';
 
 /** Waiting lists looked at in one tick, a shard. Redis chooses them at random, so each has its turn. */
@@ -58,6 +59,8 @@ export class WakeUps {
   readonly #shards: WaitingLists[] = [];
   readonly #flows = new Map<string, WaitingFlow>();
   readonly #hosts = new Map<string, FlowsOfHost>();
+  /** Those of #flows that are "the others" of a host. */
+  readonly #others = new Set<WaitingFlow>();
   /** Woken jobs of each flow and of each host. The room of a fast flow is not taken by woken tasks of slow ones. */
   readonly #expectedOfFlow = new Expected();
   readonly #expectedOfHost = new Expected();
@@ -103,15 +106,39 @@ export class WakeUps {
     depths.set(waitingLists, (depths.get(waitingLists) ?? 0) + jobs);
   }
 
+  /** Has the flow a waiting list of its own, as far as this process knows? */
+  hasList({ id }: Flow): boolean {
+    return this.#flows.has(id);
+  }
+
   /**
    * The first task of an endpoint may wait among "the others" of its host, and now a second one has come: the first one waits
    * no longer behind those of other endpoints.
    */
-  wakeFirst(others: Flow, taskId: string): void {
-    const waiting = this.#flows.get(others.id);
-    if (waiting === undefined || this.#isClosed) return;
-    // Its shard is not known here. If Redis fails, the task comes when it is its turn.
-    for (const waitingLists of waiting.depths.keys()) waitingLists.wakeTask(others.id, taskId).catch(() => undefined);
+  takeFirst(flow: Flow, taskId: string): void {
+    const waiting = this.#flows.get(flow.hostId);
+    if (waiting === undefined) return;
+    // Its shard is not known here. If Redis fails, the task is found by misplaced-tasks.ts.
+    for (const waitingLists of waiting.depths.keys()) this.takeFromOthers(waitingLists, flow, [jobIdOf(taskId)]).catch(() => undefined);
+  }
+
+  /** Jobs of the flow that wait among "the others" of its host wait in its own list from now on. @throws when Redis fails */
+  async takeFromOthers(waitingLists: WaitingLists, flow: Flow, jobIds: readonly string[]): Promise<void> {
+    const moved = await waitingLists.move(flow.hostId, flow.id, jobIds);
+    if (moved === 0) return;
+    this.expectDeferred(waitingLists, flow, moved);
+    this.#wakeSoon(this.#flowOf(flow));
+  }
+
+  /** Waiting lists of "the others" of hosts, at most so many; the next call begins with the next ones. */
+  othersInTurn(most: number): { readonly others: string; readonly waitingLists: WaitingLists }[] {
+    const found: { others: string; waitingLists: WaitingLists }[] = [];
+    for (const waiting of [...this.#others].slice(0, most)) {
+      this.#others.delete(waiting);
+      this.#others.add(waiting);
+      for (const waitingLists of waiting.depths.keys()) found.push({ others: waiting.flow.id, waitingLists });
+    }
+    return found;
   }
 
   /** A send of the flow is over: another one may start. */
@@ -121,6 +148,13 @@ export class WakeUps {
     // The freed place may be one that only this flow can use: one of its own limit.
     const own = this.#flows.get(flow.id);
     if (own !== undefined && own !== woken) this.#wakeSoon(own);
+  }
+
+  /** There is more room for an endpoint, or for its host, though no send is over. */
+  roomGrew({ id, hostId }: Pick<Flow, 'id' | 'hostId'>): void {
+    if (this.#flows.size === 0) return;
+    const own = this.#flows.get(id);
+    if (own === undefined || !this.#wakeSoon(own)) this.#wakeNext(hostId);
   }
 
   /** Looks for waiting lists that others filled, and for room that came without one of our sends ending. */
@@ -233,6 +267,7 @@ export class WakeUps {
   #drop(waitingList: string, waiting: WaitingFlow): void {
     // Another one may stand in its place by now.
     if (this.#flows.get(waitingList) === waiting) this.#flows.delete(waitingList);
+    this.#others.delete(waiting);
     const flows = this.#hosts.get(waiting.flow.hostId);
     if (flows === undefined) return;
     flows.quick.delete(waiting);
@@ -252,6 +287,7 @@ export class WakeUps {
     if (known !== undefined) return known;
     const made: WaitingFlow = { flow, depths: new Map(), isWaking: false, isAskedAgain: false };
     this.#flows.set(waitingList, made);
+    if (flow.id === flow.hostId && !flow.isDead) this.#others.add(made);
     const flows = this.#hosts.get(flow.hostId);
     if (flows === undefined) this.#hosts.set(flow.hostId, { quick: new Set([made]), slow: new Set(), turns: 0 });
     else flows.quick.add(made);

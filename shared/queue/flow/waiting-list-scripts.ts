@@ -83,19 +83,77 @@ return {woken, left}
 `;
 
 /**
- * The same for one job, if it is in the waiting list.
+ * Moves jobs into the waiting list of their own flow. They keep their place in the order. A job that no longer waits in
+ * the first list, or has been fetched since, stays as it is.
  *
- * KEYS as in wakeFirstJobs. ARGV 1 key prefix of jobs, 2 job id, 3 flow key.
- * @returns 1 when it is due now
+ * KEYS 1 waiting list, 2 waiting lists, 3 waiting list of the flow. ARGV 1 key prefix of jobs, 2 and 3 the names of both lists, 4... job ids.
+ * @returns jobs that were moved
  */
-const wakeJob = `${nowMs}${makeDueFunction}
-local listed = redis.call('ZSCORE', KEYS[1], ARGV[2])
-if not listed then return 0 end
-redis.call('ZREM', KEYS[1], ARGV[2])
-if redis.call('ZCARD', KEYS[1]) == 0 then redis.call('ZREM', KEYS[2], ARGV[3]) end
-if not makeDue(KEYS[3], ARGV[1] .. ARGV[2], ARGV[2], listed) then return 0 end
-redis.call('ZADD', KEYS[4], 0, '0')
-return 1
+const moveJobs = `
+local moved = 0
+for index = 4, #ARGV do
+  local job = ARGV[1] .. ARGV[index]
+  local score = redis.call('ZSCORE', KEYS[1], ARGV[index])
+  local seen = redis.call('HMGET', job, '${jobField.deferredAt}', '${jobField.fetches}', '${jobField.waitingList}')
+  if score and seen[1] and seen[1] == (seen[2] or '0') and (seen[3] or ARGV[2]) == ARGV[2] then
+    redis.call('ZREM', KEYS[1], ARGV[index])
+    redis.call('ZADD', KEYS[3], score, ARGV[index])
+    redis.call('HSET', job, '${jobField.waitingList}', ARGV[3])
+    local since = tonumber(score)
+    redis.call('ZADD', KEYS[2], 'NX', since < 0 and since + ${PRIORITY_AHEAD_MS} or since, ARGV[3])
+    moved = moved + 1
+  end
+end
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('ZREM', KEYS[2], ARGV[2]) end
+return moved
+`;
+
+/**
+ * Functions for the flow of a job's deliveries, told by its search fields. `nameDefaultCluster(first, count)` has to be called before:
+ * which arguments are the names of the default cluster, the one to be used first. Which brokers these are is this worker's to say,
+ * whatever the API thinks of it.
+ */
+const flowOfJobLua = `${unpackSearchFieldsLua}${readFailureFieldsLua}
+local isDefaultCluster, defaultCluster = {}, ''
+local function nameDefaultCluster(first, count)
+  defaultCluster = ARGV[first]
+  for index = first, first + count - 1 do isDefaultCluster[ARGV[index]] = true end
+end
+local function canonical(name)
+  local cluster, rest = string.match(name, '^(kafka://[^/]+)(.*)$')
+  return isDefaultCluster[cluster or ''] and defaultCluster .. rest or name
+end
+-- {id of the flow, endpoint, host, whether it has a flow_key}, or nil for a job that is to be left.
+local function flowOfJob(packed, failure, attemptsMade)
+  local fields = unpackSearchFields(packed)
+  if not fields or phaseOf(failure, attemptsMade) ~= 'delivery' then return nil end
+  local host, flowKey, flowName = canonical(fields[4]), fields[6], fields[7]
+  local endpoint = host .. fields[5]
+  if flowKey == '' then return {endpoint .. '\\n' .. host, endpoint, host, false} end
+  return {canonical(flowName == '' and flowKey or flowName) .. '\\n' .. host, endpoint, host, true}
+end
+`;
+
+/**
+ * Of which flows some of the jobs in a waiting list are, the newest first. Dead letters are left out.
+ *
+ * KEYS 1 waiting list. ARGV 1 key prefix of jobs, 2 how many newer ones to pass over, 3 how many to look at, 4 how many names the default
+ * cluster has, 5... these names, the one to be used first.
+ * @returns {looked at, then job id and id of the flow in turn}
+ */
+const lookAtWaiting = `${flowOfJobLua}
+nameDefaultCluster(5, tonumber(ARGV[4]))
+local found = redis.call('ZREVRANGE', KEYS[1], ARGV[2], tonumber(ARGV[2]) + tonumber(ARGV[3]) - 1)
+local flows = {#found}
+for _, id in ipairs(found) do
+  local seen = redis.call('HMGET', ARGV[1] .. id, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}')
+  local flow = flowOfJob(seen[1], seen[2], seen[3])
+  if flow then
+    flows[#flows + 1] = id
+    flows[#flows + 1] = flow[1]
+  end
+end
+return flows
 `;
 
 /**
@@ -119,29 +177,15 @@ return 1
  * flows are known, their ids; then what a job has to be (`matchesOf`), the waiting list, and why its tasks wait, in turn.
  * @returns {looked at, deferred}
  */
-const bulkDefer = `${unpackSearchFieldsLua}${readFailureFieldsLua}
-local isDefaultCluster, isKnown, waitingListOf, reasonOf = {}, {}, {}, {}
+const bulkDefer = `${flowOfJobLua}
+local isKnown, waitingListOf, reasonOf = {}, {}, {}
 local names = tonumber(ARGV[6])
-for index = 7, 6 + names do isDefaultCluster[ARGV[index]] = true end
+nameDefaultCluster(7, names)
 local known = 7 + names
 for index = known + 1, known + tonumber(ARGV[known]) do isKnown[ARGV[index]] = true end
 for index = known + tonumber(ARGV[known]) + 1, #ARGV, 3 do
   waitingListOf[ARGV[index]] = ARGV[index + 1]
   reasonOf[ARGV[index + 1]] = ARGV[index + 2]
-end
--- Which brokers are the default cluster is this worker's to say, whatever the API thinks of it.
-local function canonical(name)
-  local cluster, rest = string.match(name, '^(kafka://[^/]+)(.*)$')
-  return isDefaultCluster[cluster or ''] and ARGV[7] .. rest or name
-end
--- {id of the flow, endpoint, host, whether it has a flow_key}, or nil for a job that is to be left.
-local function flowOfJob(packed, failure, attemptsMade)
-  local fields = unpackSearchFields(packed)
-  if not fields or phaseOf(failure, attemptsMade) ~= 'delivery' then return nil end
-  local host, flowKey, flowName = canonical(fields[4]), fields[6], fields[7]
-  local endpoint = host .. fields[5]
-  if flowKey == '' then return {endpoint .. '\\n' .. host, endpoint, host, false} end
-  return {canonical(flowName == '' and flowKey or flowName) .. '\\n' .. host, endpoint, host, true}
 end
 -- A job that leaves the queue must have a place to go to.
 redis.call('ZCARD', KEYS[2])
@@ -206,7 +250,8 @@ return found
 
 export const waitingListScripts = {
   krsWakeWaitingList: { numberOfKeys: 4, lua: wakeFirstJobs },
-  krsWakeWaitingJob: { numberOfKeys: 4, lua: wakeJob },
+  krsMoveWaitingJobs: { numberOfKeys: 3, lua: moveJobs },
+  krsLookAtWaiting: { numberOfKeys: 1, lua: lookAtWaiting },
   krsBulkDefer: { numberOfKeys: 3, lua: bulkDefer },
   krsSomeWaitingLists: { numberOfKeys: 1, lua: someWaitingLists },
   krsWaitingListDepths: { numberOfKeys: 1, lua: waitingListDepths },

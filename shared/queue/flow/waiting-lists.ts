@@ -3,12 +3,17 @@ import { flowOfId, type Flow } from '../../domain/destinations/flow.js';
 import { defaultClusterNames, isNamedByDestination, type DefaultBrokers } from '../../domain/flow/flow-key.js';
 import { PUT_BACK_KEYS, putBackArguments, putBackError, type PutBack } from '../engine/put-back.js';
 import type { Shard } from '../engine/shard.js';
-import { jobIdOf } from '../names.js';
 
 /** The number of deferred tasks of a flow. */
 export interface WaitingListDepth {
   readonly flow: Flow;
   readonly waiting: number;
+}
+
+/** A job that waits in some list, and the flow of its deliveries. */
+export interface WaitingJob {
+  readonly jobId: string;
+  readonly flow: Flow;
 }
 
 /** A job that goes back into the delayed set, and into a waiting list; after `delayMs` it comes back even if it was not woken. */
@@ -72,10 +77,27 @@ export class WaitingLists {
     return { woken, left };
   }
 
-  /** Makes the job of one task due, if it is in the waiting list. */
-  async wakeTask(waitingList: string, taskId: string): Promise<void> {
+  /**
+   * Moves jobs that wait in one list into another one, where they keep their place. Those that wait there no longer are left.
+   * @returns how many were moved
+   */
+  async move(from: string, to: string, jobIds: readonly string[]): Promise<number> {
     const { client, keys } = this.shard;
-    await client.runCommand('krsWakeWaitingJob', [keys.waitingList(waitingList), keys.waitingLists, keys.delayed, keys.marker, keys.base, jobIdOf(taskId), waitingList]);
+    const reply: unknown = await client.runCommand('krsMoveWaitingJobs', [keys.waitingList(from), keys.waitingLists, keys.waitingList(to), keys.base, from, to, ...jobIds]);
+    return Number(reply);
+  }
+
+  /**
+   * Of which flows up to `count` of the waiting jobs are, dead letters left out.
+   * @param skipped so many newer ones are passed over
+   */
+  async look(waitingList: string, skipped: number, count: number): Promise<{ looked: number; jobs: WaitingJob[] }> {
+    const { client, keys } = this.shard;
+    const clusterNames = defaultClusterNames(this.defaultBrokers);
+    const reply: unknown = await client.runCommand('krsLookAtWaiting', [keys.waitingList(waitingList), keys.base, skipped, count, clusterNames.length, ...clusterNames]);
+    // The script's own answer: a number, then job ids and flows in turn.
+    const [looked, ...pairs] = reply as [number, ...string[]];
+    return { looked, jobs: Array.from({ length: pairs.length / 2 }, (_, nth) => ({ jobId: pairs[2 * nth] ?? '', flow: flowOfId(pairs[2 * nth + 1] ?? '') })) };
   }
 
   /**

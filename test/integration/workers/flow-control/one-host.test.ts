@@ -1,6 +1,9 @@
 import { expect } from 'chai';
 
+import { flowNamed, type Flow } from '../../../../shared/domain/destinations/flow.js';
+import { circuitOfOthers } from '../../../../shared/domain/flow/circuit.js';
 import { jobField } from '../../../../shared/queue/engine/job-fields.js';
+import { WaitingLists } from '../../../../shared/queue/flow/waiting-lists.js';
 import { eventually } from '../../../support/eventually.js';
 import type { Receiver } from '../../../support/receiver.js';
 import { call, getTask, httpTask, submitNew, waitForState, type WireTask } from '../../../support/tasks.js';
@@ -39,6 +42,14 @@ describe('flow control, inside one host', () => {
     }).timeout(30_000);
   }
 
+  it('starts the sends of a slow path in a row of steps, none of which waits for an answer', async () => {
+    receiver.on('/slow', { kind: 'hang' });
+    await submit(100, () => '/slow');
+    await fleet.hire(1, { concurrency: 300 });
+    // 3/7 of the slots are more than 100.
+    await receiver.waitForRequests(100, { path: '/slow', withinMs: 15_000 });
+  }).timeout(30_000);
+
   it('takes slow tasks with a path each for one endpoint: neither another host nor another path waits for them', async () => {
     for (let nth = 0; nth < 300; nth += 1) receiver.on(`/order-${nth}`, { kind: 'hang' });
     fleet.healthy.on('/hook', { kind: 'answer' });
@@ -47,12 +58,38 @@ describe('flow control, inside one host', () => {
     const fast = await submit(100, () => '/fast');
     await fleet.hire(1, { concurrency: 50 });
     await delivered(elsewhere, 8_000);
-    // The very first task of the path may wait among "the others", before the second one shows that it is an endpoint.
-    await eventually(async () => expect((await Promise.all(fast.map(({ id }) => getTask(fleet.service.baseUrl, id)))).filter(({ state }) => state === 'delivered').length).to.be.at.least(99), { withinMs: 8_000 });
+    await delivered(fast, 8_000);
     const { client, keys } = await fleet.shard();
     const lists = await client.zrange(keys.waitingLists, 0, -1);
     expect(lists, 'one waiting list for all of them').to.deep.equal([fleet.origin]);
   }).timeout(40_000);
+
+  describe('when "the others" of the host fail, and their circuit is open', () => {
+    let others: Flow;
+    beforeEach(async () => {
+      others = flowNamed(fleet.origin, fleet.origin);
+      const now = Date.now();
+      await fleet.service.queue.flowStore().openCircuit(circuitOfOthers(others), { openedAt: now, until: now + 600_000, coolMs: 30_000, reason: 'failures' });
+    });
+
+    it('sends the first task of a path that bulk deferral has put among them, as soon as others go to that path', async () => {
+      const [first] = await submit(1, () => '/fast');
+      await submit(40, (nth) => `/order-${nth}`);
+      const lists = new WaitingLists(await fleet.shard());
+      const now = Date.now();
+      expect(await lists.bulkDefer({ flows: [[others, 'circuit_open']], known: [] }, 100, now, now + 600_000)).to.deep.equal({ looked: 41, deferred: 41 });
+      await fleet.hire(1);
+      const later = await submit(2, () => '/fast');
+      await delivered([...(first === undefined ? [] : [first]), ...later], 8_000);
+      expect(receiver.requests.filter(({ path }) => path !== '/fast'), 'the others').to.deep.equal([]);
+    }).timeout(30_000);
+
+    it('sends two tasks of a path that two workers have got, so that each has seen one', async () => {
+      await fleet.hire(2, { concurrency: 20 });
+      const tasks = await submit(40, (nth) => `/pair-${nth % 20}`);
+      await delivered(tasks, 15_000);
+    }).timeout(40_000);
+  });
 
   it('delivers to a fast path beside 20 that answer nothing', async () => {
     for (let nth = 0; nth < 20; nth += 1) receiver.on(`/slow-${nth}`, { kind: 'hang' });

@@ -40,6 +40,24 @@ describe('KnownFlows', () => {
     expect(known.resolve(path('lasting'), 'the next one')).to.deep.equal(path('lasting'));
   });
 
+  it('learns from another worker, and tells of the first task when the second shows that a flow is one', () => {
+    const told: string[] = [];
+    const known = new KnownFlows((flow, first) => told.push(`${flow.key} ${first}`));
+    known.learn(path('learnt'));
+    expect(known.resolve(path('learnt'), 'task-1')).to.deep.equal(path('learnt'));
+    for (const id of ['task-1', 'task-1', 'task-2', 'task-3']) known.resolve(path('x'), id);
+    expect(told).to.deep.equal([`${path('x').key} task-1`]);
+  });
+
+  it('counts a task that waits among the others as the first of its flow, unless it would drive out flows in use', () => {
+    const known = new KnownFlows();
+    expect([known.isKnownTo(path('x'), 'task-1'), known.isKnownTo(path('x'), 'task-1'), known.isKnownTo(path('x'), 'task-2')]).to.deep.equal([false, false, true]);
+    for (const id of ['1', '2']) known.resolve(path('in-use'), id);
+    for (let nth = 0; nth < 100_000; nth += 1) known.isKnownTo(path(`waits-${nth}`), `task-${nth}`);
+    expect(known.remembered).to.be.at.most(2_500);
+    expect(known.isKnownTo(path('in-use'), '3'), 'told also when there is no room for more').to.equal(true);
+  });
+
   it('names the known flows of a host, not of others', () => {
     const known = new KnownFlows();
     for (const id of ['1', '2']) for (const flow of [path('x'), path('y'), flowNamed('http://b/x', 'http://b'), deadFlowOf(path('x'))]) known.resolve(flow, id);

@@ -134,6 +134,49 @@ describe('WaitingLists: bulkDefer', () => {
     expect(await service.redis.zrange(shard.keys.waitingList(flow.id), '0', '-1')).to.have.members(single.map(({ id }) => `t-${id}`));
   });
 
+  it('says of which flows the waiting tasks are, the newest first, and moves them into lists of their own, where they keep their place', async () => {
+    const at = (path: string, changes: Partial<Task> = {}): Task => to(busy, { destination: { type: 'http', url: busy.url(path) }, ...changes });
+    const [one, two, tenant, dead] = [at('/1'), at('/2'), at('/hook', { flowKey: 'tenant-1' }), at('/4')];
+    await submit([one, two, tenant, dead]);
+    const host = new URL(busy.url('')).origin;
+    const [others, own] = [flowNamed(host, host), flowOf(two.destination, undefined)];
+    const lists = new WaitingLists(shard);
+    const now = Date.now();
+    await lists.bulkDefer({ flows: [[others, 'destination_busy']], known: [] }, 100, now, now + UNTIL_MS);
+    await log(dead, failedOnce('dead_letter'));
+    const ofJobs = async (skipped: number, count: number): Promise<unknown> => {
+      const { looked, jobs } = await lists.look(others.id, skipped, count);
+      return [looked, jobs.map(({ jobId, flow }) => [jobId, flow.key])];
+    };
+    const seen = [[`t-${tenant.id}`, 'tenant-1'], [`t-${two.id}`, `${host}/2`], [`t-${one.id}`, `${host}/1`]];
+    expect(await ofJobs(0, 10), 'the newest is a dead letter').to.deep.equal([4, seen]);
+    expect(await ofJobs(1, 2)).to.deep.equal([2, seen.slice(0, 2)]);
+    expect(await ofJobs(4, 2)).to.deep.equal([0, []]);
+    const score = await service.redis.zscore(shard.keys.waitingList(others.id), `t-${two.id}`);
+    expect(await lists.move(others.id, own.id, [`t-${two.id}`, 't-gone'])).to.equal(1);
+    expect(await lists.move(others.id, own.id, [`t-${two.id}`]), 'it is no longer there').to.equal(0);
+    expect(await service.redis.zrange(shard.keys.waitingList(own.id), '0', '-1', 'WITHSCORES')).to.deep.equal([`t-${two.id}`, score]);
+    expect(await service.redis.exists(shard.keys.job('gone'))).to.equal(0);
+    expect(await service.redis.zrange(shard.keys.waitingLists, '0', '-1')).to.have.members([others.id, own.id]);
+    expect(await service.queue.cancel(two.id)).to.include({ kind: 'cancelled' });
+    expect(await service.redis.zrange(shard.keys.waitingLists, '0', '-1'), 'a cancellation finds it').to.deep.equal([others.id]);
+    await service.queue.cancel(dead.id);
+    expect(await lists.move(others.id, own.id, [one, tenant].map(({ id }) => `t-${id}`))).to.equal(2);
+    expect(await service.redis.zrange(shard.keys.waitingLists, '0', '-1'), 'nothing is left in the first one').to.deep.equal([own.id]);
+  });
+
+  it('does not move a task that has been fetched since, or waits in another list', async () => {
+    const [fetched, elsewhere] = [to(busy), to(busy)];
+    await submit([fetched, elsewhere]);
+    await bulkDefer(fetched);
+    const { id } = flowOf(fetched.destination, undefined);
+    await service.redis.hset(shard.keys.job(fetched.id), jobField.fetches, 1);
+    await service.redis.hset(shard.keys.job(elsewhere.id), jobField.waitingList, 'another');
+    expect(await new WaitingLists(shard).move(id, 'own', [fetched, elsewhere].map((task) => `t-${task.id}`))).to.equal(0);
+    expect(await service.redis.exists(shard.keys.waitingList('own'))).to.equal(0);
+    expect(await service.redis.zcard(shard.keys.waitingList(id))).to.equal(2);
+  });
+
   it('defers all flow_keys of an endpoint that is paused, however many there are', async () => {
     await submit([to(busy), ...Array.from({ length: 5 }, (_, nth) => to(busy, { flowKey: `tenant-${nth}` })), to(other, { flowKey: 'tenant-1' })]);
     const flow = flowOf(to(busy).destination, undefined);

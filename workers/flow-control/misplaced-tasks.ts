@@ -1,0 +1,72 @@
+import { taskIdOf } from '../../shared/queue/names.js';
+import type { WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
+import type { KnownFlows } from './known-flows.js';
+import type { WakeUps } from './wake-ups.js';
+
+/** Waiting jobs that all workers together look at in one tick: about 1 ms of Redis' time. */
+const LOOKED_AT_BY_FLEET = 250;
+const FEWEST_LOOKED_AT = 25;
+/** Calls of Redis in one tick: a Cluster has a list in each shard. */
+const MOST_CALLS = 16;
+/** Lists of which this process remembers how far it has come. With more of them each begins with its newest jobs again. */
+const MOST_REMEMBERED = 1_000;
+
+export interface MisplacedTasksOptions {
+  readonly wakeUps: WakeUps;
+  readonly known: KnownFlows;
+  /** Workers of the fleet, this one included. */
+  readonly workers: () => number;
+}
+
+/**
+ * The first task of an endpoint counts as one of "the others" of its host, and may wait with them. When the others fail, it would wait
+ * for minutes although its own endpoint is well. The worker that sees the second task does not always know of the first: another worker
+ * had it, or bulk deferral put it there unfetched. So each tick looks at some of those that wait, the newest first, and puts
+ * those of known flows into the waiting lists of these flows.
+ */
+export class MisplacedTasks {
+  /** How many jobs of a waiting list have been looked at in this turn. */
+  readonly #passed = new Map<WaitingLists, Map<string, number>>();
+
+  constructor(private readonly options: MisplacedTasksOptions) {}
+
+  /** @throws when Redis fails */
+  async tick(): Promise<void> {
+    const { wakeUps, workers } = this.options;
+    let left = Math.max(FEWEST_LOOKED_AT, Math.ceil(LOOKED_AT_BY_FLEET / workers()));
+    let calls = 0;
+    for (const { others, waitingLists } of wakeUps.othersInTurn(MOST_CALLS)) {
+      if (left <= 0 || calls >= MOST_CALLS) return;
+      calls += 1;
+      left -= await this.#look(waitingLists, others, left);
+    }
+  }
+
+  async #look(waitingLists: WaitingLists, others: string, count: number): Promise<number> {
+    const { wakeUps, known } = this.options;
+    const passed = this.#passedOf(waitingLists);
+    const skipped = passed.get(others) ?? 0;
+    const { looked, jobs } = await waitingLists.look(others, skipped, count);
+    const misplaced = new Map<string, { flow: (typeof jobs)[number]['flow']; jobIds: string[] }>();
+    for (const { jobId, flow } of jobs) {
+      const taskId = taskIdOf(jobId);
+      // A flow_key may be the name of the host, and then its tasks belong here.
+      if (taskId === undefined || flow.key === flow.host || !known.isKnownTo(flow, taskId)) continue;
+      const found = misplaced.get(flow.id);
+      if (found === undefined) misplaced.set(flow.id, { flow, jobIds: [jobId] });
+      else found.jobIds.push(jobId);
+    }
+    for (const { flow, jobIds } of misplaced.values()) await wakeUps.takeFromOthers(waitingLists, flow, jobIds);
+    if (looked < count) passed.delete(others);
+    else passed.set(others, skipped + looked);
+    return looked;
+  }
+
+  #passedOf(waitingLists: WaitingLists): Map<string, number> {
+    const known = this.#passed.get(waitingLists);
+    if (known !== undefined && known.size < MOST_REMEMBERED) return known;
+    const made = new Map<string, number>();
+    this.#passed.set(waitingLists, made);
+    return made;
+  }
+}
