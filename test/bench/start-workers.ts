@@ -26,7 +26,7 @@ export interface ProductProcess extends ProductSpawn {
 export function slotsForLoneEndpoint(sends: number): number {
   const idle = { inFlight: 0, window: Infinity };
   let slots = sends;
-  while (roomOfEndpoint({ ...idle, held: 0, latencyMs: undefined, oldestMs: 0 }, idle, 0, { ...defaultBulkheadRules, slots }) < sends) slots += 1;
+  while (roomOfEndpoint({ ...idle, held: 0, latencyMs: undefined, oldestMs: 0, isHanging: false }, idle, 0, { ...defaultBulkheadRules, slots }) < sends) slots += 1;
   return slots;
 }
 

@@ -55,9 +55,9 @@ export class Ticker {
       rates.recover();
       breaker.forgetOld();
       await wakeUps.tick();
-      await misplaced.tick();
       this.#ticks += 1;
       if (this.#ticks % TICKS_PER_REPORT === 0) await report();
+      await misplaced.tick();
     } catch {
       // Redis is away. redis-watch.ts logs that, and the next tick tries again.
     }

@@ -94,7 +94,8 @@ local moved = 0
 for index = 4, #ARGV do
   local job = ARGV[1] .. ARGV[index]
   local score = redis.call('ZSCORE', KEYS[1], ARGV[index])
-  local seen = redis.call('HMGET', job, '${jobField.deferredAt}', '${jobField.fetches}', '${jobField.waitingList}')
+  -- The key of a job may hold something else: then it stays where it is.
+  local seen = redis.pcall('HMGET', job, '${jobField.deferredAt}', '${jobField.fetches}', '${jobField.waitingList}')
   if score and seen[1] and seen[1] == (seen[2] or '0') and (seen[3] or ARGV[2]) == ARGV[2] then
     redis.call('ZREM', KEYS[1], ARGV[index])
     redis.call('ZADD', KEYS[3], score, ARGV[index])
@@ -146,7 +147,7 @@ nameDefaultCluster(5, tonumber(ARGV[4]))
 local found = redis.call('ZREVRANGE', KEYS[1], ARGV[2], tonumber(ARGV[2]) + tonumber(ARGV[3]) - 1)
 local flows = {#found}
 for _, id in ipairs(found) do
-  local seen = redis.call('HMGET', ARGV[1] .. id, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}')
+  local seen = redis.pcall('HMGET', ARGV[1] .. id, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}')
   local flow = flowOfJob(seen[1], seen[2], seen[3])
   if flow then
     flows[#flows + 1] = id
