@@ -12,7 +12,7 @@ import { recordStallCheck } from './take-over-script.js';
 import { backendOf } from './transition-fields.js';
 
 /** The call that BullMQ makes of one of its scripts. */
-interface RecordedCall {
+interface CalledScript {
   /** Its name without BullMQ's version. */
   readonly script: string;
   readonly args: readonly unknown[];
@@ -26,7 +26,7 @@ export interface EngineFacts {
    * The arguments that BullMQ itself passes to some of its scripts, keys first, for the job `jobId` with the key
    * `jobKey`.
    */
-  readonly calls: readonly RecordedCall[];
+  readonly calls: readonly CalledScript[];
   /** The arguments of moveToFinished, for two jobs that end in two sets. */
   readonly ends: readonly [readonly unknown[], readonly unknown[]];
   /** Whether a job of BullMQ's sends its transitions through the backend of its queue. */
