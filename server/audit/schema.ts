@@ -3,10 +3,9 @@ import { RequestError } from '../../shared/domain/errors.js';
 import { parseInstant } from '../../shared/domain/parse-instant.js';
 import type { AuditEntry } from '../../shared/queue/audit/audit-entry.js';
 import { isAuditId } from '../../shared/queue/audit/audit-log.js';
+import { parseLimit } from '../flow/schema.js';
+import { badCursor, printCursorText, readCursorText } from '../http/cursor-text.js';
 import type { Query } from '../http/query.js';
-
-export const DEFAULT_LISTED = 100;
-export const MAX_LISTED = 1_000;
 
 /** Which entries are asked for; undefined: all. Texts are compared exactly, letter case included. */
 export interface AuditFilter {
@@ -72,24 +71,14 @@ function isNamed(action: string, asked: string): boolean {
  * read.
  */
 export function printCursor({ actor, action, target, since }: AuditFilter, sinceMs: number | undefined, before: string): string {
-  return Buffer.from(JSON.stringify([actor ?? null, action ?? null, target ?? null, since ?? null, sinceMs ?? null, before])).toString('base64url');
+  return printCursorText([actor ?? null, action ?? null, target ?? null, since ?? null, sinceMs ?? null, before]);
 }
 
 function parseCursor(text: string, { actor, action, target, since }: AuditFilter): { readonly sinceMs: number | undefined; readonly before: string } {
-  const parts = parsed(text);
-  if (!Array.isArray(parts) || parts.length !== 6) throw badCursor();
-  const [ofActor, ofAction, ofTarget, ofSince, sinceMs, before] = parts as readonly unknown[];
+  const [ofActor, ofAction, ofTarget, ofSince, sinceMs, before] = readCursorText(text, 6) ?? [];
   const isOfList = ofActor === (actor ?? null) && ofAction === (action ?? null) && ofTarget === (target ?? null) && ofSince === (since ?? null);
-  if (!isOfList || !(sinceMs === null || Number.isSafeInteger(sinceMs)) || typeof before !== 'string' || !isAuditId(before)) throw badCursor();
+  if (!isOfList || !(sinceMs === null || Number.isSafeInteger(sinceMs)) || typeof before !== 'string' || !isAuditId(before)) throw badCursor('a page of the same list, with the same actor, action, target and since');
   return { sinceMs: typeof sinceMs === 'number' ? sinceMs : undefined, before };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(text, 'base64url').toString());
-  } catch {
-    return undefined; // it is no JSON
-  }
 }
 
 /** A time, or a length back from now: `90s`, `24h`, `30d`, `2026-11-28T12:00:00Z`. */
@@ -99,18 +88,6 @@ function parseSince(text: string, now: number): number {
   const length = durationMs(text);
   if (length > 0 && length <= now) return Math.floor(now - length);
   throw refusal('since', 'must be a time such as 2026-11-28T12:00:00Z, or a length back from now, such as 90s, 24h or 30d');
-}
-
-function parseLimit(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_LISTED;
-  const limit = /^[0-9]{1,4}$/.test(text) ? Number(text) : 0;
-  if (limit >= 1 && limit <= MAX_LISTED) return limit;
-  throw refusal('limit', `must be a whole number from 1 to ${MAX_LISTED}`);
-}
-
-function badCursor(): RequestError {
-  const message = 'cursor must be the next_cursor of a page of the same list, with the same actor, action, target and since: begin again without it';
-  return new RequestError('invalid_cursor', message, [{ field: 'cursor', message }]);
 }
 
 function refusal(field: string, complaint: string): RequestError {

@@ -1,4 +1,4 @@
-import { RequestError } from '../../shared/domain/errors.js';
+import { badCursor, printCursorText, readCursorText } from '../http/cursor-text.js';
 
 /** The place behind one action of the list, the newest first. */
 export interface PlaceInList {
@@ -8,22 +8,12 @@ export interface PlaceInList {
 }
 
 export function printCursor({ createdAt, id }: PlaceInList): string {
-  return Buffer.from(JSON.stringify([createdAt, id])).toString('base64url');
+  return printCursorText([createdAt, id]);
 }
 
 /** @throws RequestError invalid_cursor for a text that is none */
 export function parseCursor(text: string): PlaceInList {
-  const parts = parsed(text);
-  const [createdAt, id] = Array.isArray(parts) && parts.length === 2 ? (parts as readonly unknown[]) : [];
+  const [createdAt, id] = readCursorText(text, 2) ?? [];
   if (typeof createdAt === 'number' && typeof id === 'string' && id.isWellFormed()) return { createdAt, id };
-  const message = 'cursor must be the next_cursor of a page of this list: begin again without it';
-  throw new RequestError('invalid_cursor', message, [{ field: 'cursor', message }]);
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(text, 'base64url').toString());
-  } catch {
-    return undefined; // it is no JSON
-  }
+  throw badCursor('a page of this list');
 }
