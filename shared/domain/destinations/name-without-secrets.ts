@@ -65,15 +65,24 @@ function loginsIn(name: string): readonly Span[] {
     const from = index + start.length;
     if (from > last) break;
     if (from < done) continue;
-    const authority = name.slice(from, indexFrom(name, /[/\\?#]/g, from));
-    const at = authority.lastIndexOf('@');
-    if (at >= 0) done = from + at + 1;
-    // Many a password is written with a raw slash. Then a text that is no port stands behind the colon.
-    else if (/^[^[:]*:.*\D/.test(authority)) done = last + 1;
-    else continue;
-    logins.push({ from, to: done });
+    for (let login = loginAt(name, from, last); login !== undefined; ) {
+      logins.push(login);
+      done = login.to;
+      // Without the login these slashes belong to the start of the url, so one more login may stand behind them.
+      const next = indexFrom(name, /[^/\\]/g, done);
+      login = next > done && next <= last ? loginAt(name, next, last) : undefined;
+    }
   }
   return logins;
+}
+
+/** The user and password in front of an authority, if it has them. @param last place of the last `@` of the name */
+function loginAt(name: string, from: number, last: number): Span | undefined {
+  const authority = name.slice(from, indexFrom(name, /[/\\?#]/g, from));
+  const at = authority.lastIndexOf('@');
+  if (at >= 0) return { from, to: from + at + 1 };
+  // Many a password is written with a raw slash. Then a text that is no port stands behind the colon.
+  return /^[^[:]*:.*\D/.test(authority) ? { from, to: last + 1 } : undefined;
 }
 
 /** @param pattern with the flag g @returns the index of the first match at or behind `from`, or the length of the text */

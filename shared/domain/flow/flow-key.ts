@@ -54,15 +54,26 @@ export function flowDue({ destination, deadDestination, flowKey }: Task, phase: 
  * `https://API.example.com/x?y=1` -> `https://api.example.com/x`. A cluster: `kafka://Broker-1:9092/orders` -> `kafka://broker-1:9092/orders`, or
  * `kafka://default/orders` for a broker of KAFKA_BROKERS. It holds no secret of a url, however that is spelled:
  * `amqp://user:password@host` -> `amqp://host`.
+ *
+ * The name of a name is that name: otherwise an operator who copies one would set a limit for another.
  */
 export function canonicalName(name: string, defaultBrokers: DefaultBrokers = NONE, mask: PathMask = defaultPathMask): string {
+  let canonical = name;
+  // What is left without a login may be a url once more (`kafka:/@/@` -> `kafka://` + `@`). Each step takes something away, or writes
+  // it in a form that later steps leave, so this ends. Nearly all names end with the first.
+  for (let before = ''; canonical !== before; ) {
+    before = canonical;
+    canonical = spelledOnce(before, defaultBrokers, mask);
+  }
+  return canonical;
+}
+
+function spelledOnce(name: string, defaultBrokers: DefaultBrokers, mask: PathMask): string {
   for (const row of rows) {
     const canonical = row.canonicalName(name, defaultBrokers, mask);
     if (canonical !== undefined) return canonical;
   }
-  const plain = nameWithoutSecrets(name);
-  // What is left may be a url for parsers.
-  return plain === name ? name : canonicalName(plain, defaultBrokers, mask);
+  return nameWithoutSecrets(name);
 }
 
 /**

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import { shownFlowKey } from '../../../../../shared/domain/destinations/http.js';
+import { nameWithoutSecrets } from '../../../../../shared/domain/destinations/name-without-secrets.js';
 import { defaultPathMask } from '../../../../../shared/domain/destinations/path-mask.js';
 import { canonicalName } from '../../../../../shared/domain/flow/flow-key.js';
 
@@ -32,6 +33,10 @@ describe('the name of a flow_key', () => {
     ['kafka:user:secret@h', 'kafka:h', 'kafka:***@h'],
     ['kafka:\\\\user:secret@h', 'kafka:\\\\h', 'kafka:\\\\***@h'],
     [' kafka://user:secret@h', ' kafka://h', ' kafka://***@h'],
+    // One login behind the other, of which each step alone would find one.
+    ['kafka:/@/@', 'kafka://', 'kafka:/***@/***@'],
+    ['kafka:/u:secret@/u:secret@/u:secret@h/x', 'kafka:///h/x', 'kafka:/***@/***@/***@h/x'],
+    ['//u:secret@//u:secret@h', '////h', '//***@//***@h'],
     ['kafka://default/orders?token=secret', 'kafka://default/orders', 'kafka://default/orders?...'],
     [`kafka://default/${TOKEN}`, `kafka://default/${TOKEN}`, `kafka://default/${TOKEN}`],
     // urls of other schemes, and of none
@@ -75,6 +80,25 @@ describe('the name of a flow_key', () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+
+  /** Pieces that mean something in a url of any kind. */
+  const pieces = fc.constantFrom('http:', 'HTTPS:', 'kafka:', 'Kafka:', '/', '//', '\\', '@', ':', '?', '#', '[', ']', ':1', '%', '%40', '..', ' ', '\u200b', 'a', 'İ', 'Σ', '1', TOKEN, 'broker-1:9092', 'default', 'hooks.slack.com');
+  const anyName = fc.oneof(fc.array(pieces, { maxLength: 12 }).map((several) => several.join('')), fc.string({ unit: 'grapheme' }), fc.webUrl({ withQueryParameters: true, withFragments: true }));
+  const brokers = new Set(['broker-1:9092']);
+
+  it('of a name is that name, whatever the text is', () => {
+    fc.assert(
+      fc.property(anyName, (text) => {
+        const name = canonicalName(text, brokers);
+        expect(canonicalName(name, brokers), text).to.equal(name);
+      }),
+      { numRuns: 5_000, examples: [['kafka:/@/@'], ['kafka://[[broker-1]]:9092/x'], ['//a@//b@//c@']] },
+    );
+  });
+
+  it('of ten thousand logins, one behind the other, is found in one step', () => {
+    expect(nameWithoutSecrets(`kafka:${'/u:secret@'.repeat(10_000)}`)).to.equal(`kafka:${'/'.repeat(10_000)}`);
   });
 
   it('is its own name, so that one which was shown can be asked for', () => {
