@@ -59,7 +59,7 @@ describe('e2e: exhausted tasks', () => {
       'x-retry-run': '1',
       'x-retry-dead-reason': 'retries_exhausted',
       'x-retry-error': 'http_server_error: HTTP 500: out of order',
-      'x-retry-original-destination': `http ${receiver.url('/down')}`,
+      'x-retry-original-destination': receiver.url('/down'),
     });
     const failedAt = ({ started_at, duration_ms = NaN }: ShownEntry): string => new Date(timeOf(started_at) + duration_ms).toISOString();
     expect(headers['x-retry-first-failed-at']).to.equal(done.timeline.slice(0, 1).map(failedAt)[0]);

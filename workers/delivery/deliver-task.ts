@@ -146,8 +146,8 @@ async function decideAttempt({ jobId, task, edits, progress, stalls }: Attempt, 
 }
 
 /** @throws only for a bug of ours: an adapter resolves for whatever the other side does */
-async function send({ task, edits, progress }: Pick<Attempt, 'task' | 'edits' | 'progress'>, destination: Destination, { adapters, inFlight, timeLimitMs, mask }: DeliverTaskContext): Promise<DeliveryResult> {
-  const attempt = attemptToSend(task, progress, mask, edits);
+async function send({ task, edits, progress }: Pick<Attempt, 'task' | 'edits' | 'progress'>, destination: Destination, { adapters, inFlight, timeLimitMs, mask, defaultBrokers }: DeliverTaskContext): Promise<DeliveryResult> {
+  const attempt = attemptToSend(task, progress, mask, edits, defaultBrokers);
   return inFlight.run(timeLimitMs, () => new TimeLimitReached(timeLimitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
 }
 

@@ -47,8 +47,8 @@ interface RowBase<D extends AnyDestination, W extends object, R extends object> 
   /** Never set: it carries the type R, which the compiler cannot infer from the names. */
   readonly receiptType?: R;
   /**
-   * A text for job names and `x-retry-original-destination`: it says where, without any secret. It begins with the
-   * type. It never throws: if it did, a broken destination would keep its task from ever being decided.
+   * A text for job names: it says where, without any secret. It begins with the type. It never throws: if it did, a broken
+   * destination would keep its task from ever being decided.
    */
   print(destination: D, mask: PathMask): string;
   /** Parts of it that must not be shown, as they are sent; without-secrets.ts finds their other spellings. It never throws. */

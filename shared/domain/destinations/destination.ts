@@ -42,7 +42,7 @@ export function isDestinationType(name: unknown): name is DestinationType {
 }
 
 /**
- * A destination for job names and `x-retry-original-destination`: it says where, and contains no secret. Logs have its key.
+ * A destination for job names: it says where, and contains no secret. Everything else has its key.
  * `http https://api.example.com/hook?...`, `kafka orders@broker-1:9092`, `kafka orders@default`.
  */
 export function printDestination(destination: Destination, mask: PathMask): string {

@@ -1,10 +1,11 @@
 import { failedAt, type TaskProgress } from './attempt-record.js';
-import { printDestination } from '../destinations/destination.js';
+import { rowOf } from '../destinations/destination.js';
 import type { PathMask } from '../destinations/path-mask.js';
 import type { DeliveryAttempt } from '../ports.js';
 import type { Task } from './task.js';
 
 const MAX_ERROR_CHARACTERS = 500;
+const NO_BROKERS: ReadonlySet<string> = new Set();
 
 /**
  * The send that is due for a task, by its phase.
@@ -16,8 +17,8 @@ const MAX_ERROR_CHARACTERS = 500;
  *
  * @param edit how often the task was changed in its life
  */
-export function attemptToSend(task: Task, progress: TaskProgress, mask: PathMask, edit = 0): DeliveryAttempt {
-  const attempt = progress.phase === 'delivery' ? deliveryAttempt(task, progress) : deadLetter(task, progress, mask);
+export function attemptToSend(task: Task, progress: TaskProgress, mask: PathMask, edit = 0, defaultBrokers: ReadonlySet<string> = NO_BROKERS): DeliveryAttempt {
+  const attempt = progress.phase === 'delivery' ? deliveryAttempt(task, progress) : deadLetter(task, progress, mask, defaultBrokers);
   // Nearly no task was ever changed.
   return edit === 0 ? attempt : { ...attempt, headers: { ...attempt.headers, 'x-retry-edit': String(edit) } };
 }
@@ -31,7 +32,7 @@ function deliveryAttempt(task: Task, progress: TaskProgress): DeliveryAttempt {
   };
 }
 
-function deadLetter(task: Task, progress: TaskProgress, mask: PathMask): DeliveryAttempt {
+function deadLetter(task: Task, progress: TaskProgress, mask: PathMask, defaultBrokers: ReadonlySet<string>): DeliveryAttempt {
   const { lastFailure, firstFailedAt, deliverySends } = progress;
   return {
     taskId: task.id,
@@ -44,7 +45,7 @@ function deadLetter(task: Task, progress: TaskProgress, mask: PathMask): Deliver
       'x-retry-error': lastFailure === undefined ? 'unknown' : printFailure(lastFailure.code ?? 'unknown', lastFailure.detail),
       'x-retry-first-failed-at': new Date(firstFailedAt ?? 0).toISOString(),
       'x-retry-last-failed-at': new Date(lastFailure === undefined ? 0 : failedAt(lastFailure)).toISOString(),
-      'x-retry-original-destination': printDestination(task.destination, mask),
+      'x-retry-original-destination': rowOf(task.destination.type).flow(task.destination, defaultBrokers, mask).endpoint,
     },
   };
 }

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
+import type { Destination } from '../../../../../shared/domain/destinations/destination.js';
 import { defaultPathMask } from '../../../../../shared/domain/destinations/path-mask.js';
 import { readProgress, type AttemptRecord, type LogEntry } from '../../../../../shared/domain/task/attempt-record.js';
 import { attemptToSend, printFailure } from '../../../../../shared/domain/task/outgoing-message.js';
@@ -70,9 +71,20 @@ describe('attemptToSend', () => {
         'x-retry-error': 'http_server_error: HTTP 500 upstream down',
         'x-retry-first-failed-at': '2025-01-01T00:00:00.001Z',
         'x-retry-last-failed-at': '2025-01-02T00:00:00.001Z',
-        'x-retry-original-destination': 'http https://api.example.com/hook?...',
+        'x-retry-original-destination': 'https://api.example.com/hook',
       },
     });
+  });
+
+  it('says where a dead letter could not be delivered by the key that it has everywhere else', () => {
+    const brokers = new Set(['broker-1:9092']);
+    const original = (destination: Destination, flowKey?: string): unknown =>
+      attemptToSend(domainTask({ destination, flowKey }), readProgress(exhausted, 1), defaultPathMask, 0, brokers).headers['x-retry-original-destination'];
+    expect(original({ type: 'http', url: 'https://API.example.com:443/T1/a1b2c3d4e5f6g7h8i9j0?x=1' })).to.equal('https://api.example.com/T1/*10ee68888777ddca9eee1b40378c22d1');
+    const topic = { type: 'kafka', topic: 'orders', key: undefined, headers: undefined } as const;
+    expect(original({ ...topic, broker: undefined })).to.equal('kafka://default/orders');
+    expect(original({ ...topic, broker: { host: 'Broker-1', port: 9092 } })).to.equal('kafka://default/orders');
+    expect(original({ ...topic, broker: { host: 'Broker-2', port: 9092 } }, 'tenant-7')).to.equal('kafka://broker-2:9092/orders');
   });
 
   it('sends the same dead letter again when its delivery failed', () => {
