@@ -1,6 +1,7 @@
 import { readReport } from '../../shared/domain/flow/flow-report.js';
 import { compareFacts, factsOf, settingsInForce, type FactDifference, type SettingsInForce, type SharedSettings } from '../../shared/domain/flow/worker-facts.js';
 import type { Logger } from '../../shared/logging/logger.js';
+import { withinLimit } from '../../shared/lifecycle/time-limit.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 
 /** A worker's settings change only when it starts, so an answer may be used for this long, ms. */
@@ -32,11 +33,14 @@ export interface FleetView extends SettingsInForce {
 export class FleetSettings {
   #view: Promise<FleetView> | undefined;
   #readAt = 0;
+  #lastKnown: SettingsInForce;
   #logged = '';
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
-  constructor(private readonly options: FleetSettingsOptions) {}
+  constructor(private readonly options: FleetSettingsOptions) {
+    this.#lastKnown = settingsInForce(options.own, []);
+  }
 
   /** The answer is at most 2 s old. @throws RequestError redis_unavailable when Redis does not answer */
   view(): Promise<FleetView> {
@@ -51,6 +55,18 @@ export class FleetSettings {
       });
     }
     return this.#view;
+  }
+
+  /**
+   * The settings for an answer that shows what is known: where the reports cannot be read within `limitMs`, those of the last time,
+   * at first this API's own. It never fails.
+   */
+  async lastKnown(limitMs: number): Promise<SettingsInForce> {
+    try {
+      return await withinLimit(this.view(), limitMs, () => new Error(`no answer within ${limitMs} ms`));
+    } catch {
+      return this.#lastKnown; // the answer says what is missing, and the log why: see redis-watch.ts and refusal-log.ts
+    }
   }
 
   /** Starts to look at regular times. */
@@ -72,7 +88,9 @@ export class FleetSettings {
     const workers = read.map(({ facts }) => facts);
     const differences = compareFacts(factsOf(own), workers);
     this.#log(differences);
-    return { ...settingsInForce(own, workers), differences, rebuilds: read.reduce((sum, { rebuilds }) => sum + rebuilds, 0), slots: read.reduce((sum, { slots }) => sum + (slots?.total ?? 0), 0) };
+    const inForce = settingsInForce(own, workers);
+    this.#lastKnown = inForce;
+    return { ...inForce, differences, rebuilds: read.reduce((sum, { rebuilds }) => sum + rebuilds, 0), slots: read.reduce((sum, { slots }) => sum + (slots?.total ?? 0), 0) };
   }
 
   #log(differences: readonly FactDifference[]): void {

@@ -1,3 +1,4 @@
+import { RequestError } from '../../shared/domain/errors.js';
 import { unreadableForMs } from '../../shared/domain/task/outcome.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import { BUCKET_MS } from '../../shared/queue/stats/activity-store.js';
@@ -12,10 +13,13 @@ import { toWireCounts, toWireFailures, toWireHistory } from './view.js';
 
 export interface StatsParts {
   readonly queue: Pick<TaskQueue, 'counts' | 'withFlow' | 'withActivity' | 'withFailures'>;
-  readonly fleetSettings: Pick<FleetSettings, 'view'>;
+  readonly fleetSettings: Pick<FleetSettings, 'view' | 'lastKnown'>;
   readonly statusReader: Pick<StatusReader, 'status'>;
   readonly clock: Clock;
 }
+
+/** How long the counts wait for the settings of the workers, ms: they only say when a task counts as unreadable. */
+const SETTINGS_LIMIT_MS = 150;
 
 /** Facts about all tasks together: how the service is, the counts now, and what was done in each minute. */
 export const statsRoutes: readonly Route<StatsParts>[] = [
@@ -28,14 +32,17 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
     operationId: 'stats',
     metricLabel: '/stats',
     handle: async (_context, { queue, fleetSettings }) => {
-      const { release, circuit, differences, rebuilds } = await fleetSettings.view();
-      const [{ counts, shardsAway }, snapshot] = await Promise.all([queue.counts(unreadableForMs(release)), queue.withFlow((store) => store.snapshotOfAll())]);
+      const [{ counts, shardsAway }, fleet, snapshot] = await Promise.all([
+        fleetSettings.lastKnown(SETTINGS_LIMIT_MS).then(({ release }) => queue.counts(unreadableForMs(release))),
+        orAway(fleetSettings.view()),
+        orAway(queue.withFlow((store) => store.snapshotOfAll())),
+      ]);
       return jsonAnswer(200, {
-        counts: toWireCounts(counts, heldByCode(counts.held, snapshot, circuit)),
+        counts: toWireCounts(counts, snapshot === undefined || fleet === undefined ? undefined : heldByCode(counts.held, snapshot, fleet.circuit)),
         oldest_due_ms: counts.oldestDueMs ?? null,
-        workers: snapshot.workers,
-        worker_facts: toWireWorkerFacts(differences),
-        shard_rebuilds: rebuilds,
+        workers: snapshot?.workers ?? null,
+        worker_facts: fleet === undefined ? null : toWireWorkerFacts(fleet.differences),
+        shard_rebuilds: fleet?.rebuilds ?? null,
         shards_away: shardsAway,
       });
     },
@@ -82,3 +89,16 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
     },
   },
 ];
+
+/**
+ * What a part of Redis told, or undefined when it does not answer. On a cluster the reports of the workers stand in one slot, whose
+ * node may be away alone: the counts of all other shards are known then.
+ */
+async function orAway<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof RequestError) return undefined; // its cause is in the log: see redis-watch.ts and refusal-log.ts
+    throw error;
+  }
+}

@@ -19,6 +19,9 @@ import { toWireStatus } from './view.js';
 const GOOD_FOR_MS = 1_000;
 /** The answer comes within a second, whatever Redis does. A call of the queue ends by itself after 900 ms. */
 const LIMIT_MS = 900;
+/** Parts of it: a shard that is frozen must not take the counts of the others along. */
+const SETTINGS_LIMIT_MS = 150;
+const COUNTS_LIMIT_MS = 700;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 /** One more than the span, for the part of the oldest one, and some for a sample that is a little older. */
@@ -27,7 +30,7 @@ const MINUTES_READ = 61;
 
 export interface StatusReaderOptions {
   readonly queue: Pick<TaskQueue, 'counts' | 'withFlow' | 'withActivity' | 'pingWrite'>;
-  readonly fleetSettings: Pick<FleetSettings, 'view'>;
+  readonly fleetSettings: Pick<FleetSettings, 'view' | 'lastKnown'>;
   readonly shards: number;
   readonly memory: Memory;
 }
@@ -70,10 +73,9 @@ export class StatusReader {
 
   async #read(): Promise<Read> {
     const { queue, fleetSettings } = this.options;
-    const view = fleetSettings.view();
     const [fleet, counted, snapshot, seconds, minutes, takesWrites] = await Promise.all([
-      orNothing(view),
-      orNothing(view.then(({ release }) => queue.counts(unreadableForMs(release)))),
+      orNothing(fleetSettings.view()),
+      orNothing(fleetSettings.lastKnown(SETTINGS_LIMIT_MS).then(({ release }) => queue.counts(unreadableForMs(release), COUNTS_LIMIT_MS))),
       orNothing(queue.withFlow((store) => store.snapshotOfAll())),
       orNothing(queue.withActivity((store) => store.read('second', SECONDS_READ))),
       orNothing(queue.withActivity((store) => store.read('minute', MINUTES_READ))),

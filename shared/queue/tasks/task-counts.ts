@@ -4,14 +4,16 @@ import type { Shard } from '../engine/shard.js';
 
 /** At most so many waiting lists of a shard are looked at: 100,000 would keep Redis busy for half a second. */
 export const MOST_LISTS = 10_000;
-/** So many at once, so that the script stays far below 20 ms. */
-const LISTS_AT_ONCE = 1_000;
+/** So many at once: the script takes about 2 ms, and a send waits meanwhile. */
+const LISTS_AT_ONCE = 250;
 /** Of so many waiting lists, the oldest ones, the head is asked since when it is due. */
 const LISTS_ASKED_FOR_DUE = 1_000;
 /** How many members of all shards together an estimate is made from. */
 const SAMPLE = 1_000;
 /** With many shards each of them still gives so many. */
 const LEAST_SAMPLE = 100;
+/** Jobs of a sample that one script looks at: 1,000 of them kept Redis busy for 22 ms, and a send waits meanwhile. */
+const SAMPLED_AT_ONCE = 100;
 
 /** How many tasks are in which state now, in the shards that have answered. */
 export interface TaskCounts {
@@ -64,11 +66,12 @@ export interface FleetCounts {
  * @param now             milliseconds since the epoch
  * @param unreadableForMs see outcome.ts
  * @param isAway          whether an error means that the shard cannot be asked; every other one is thrown
- * @throws the error of the first shard when no shard answers within the limit of a request
+ * @param limitMs         a shard that has not answered by then is away
+ * @throws the error of the first shard when no shard answers within the limit
  */
-export async function countTasks(shards: readonly Shard[], now: number, unreadableForMs: number, isAway: (error: unknown) => boolean): Promise<FleetCounts> {
+export async function countTasks(shards: readonly Shard[], now: number, unreadableForMs: number, isAway: (error: unknown) => boolean, limitMs?: number): Promise<FleetCounts> {
   const sample = Math.max(LEAST_SAMPLE, Math.ceil(SAMPLE / shards.length));
-  const results = await Promise.allSettled(shards.map((shard) => withinRequestLimit(countShard(shard, now, unreadableForMs, sample))));
+  const results = await Promise.allSettled(shards.map((shard) => withinRequestLimit(countShard(shard, now, unreadableForMs, sample), limitMs)));
   const counted = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   // Promise.allSettled has no type for its reasons.
   const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
@@ -124,27 +127,54 @@ async function readHeld({ client, keys }: Shard): Promise<{ readonly held: reado
   return { held: [...byName.values()], isExact: lists <= MOST_LISTS, oldestDueAt: oldest };
 }
 
-async function estimateStates({ client, keys }: Shard, sample: number): Promise<Pick<TaskCounts, 'scheduled' | 'retrying' | 'deadLettering'>> {
-  const reply: unknown = await client.runCommand('krsSampleWaiting', [keys.delayed, keys.prioritized, keys.wait, sample, keys.base]);
-  // The script's own answer: see sample-scripts.ts.
-  const numbers = reply as number[];
+async function estimateStates(shard: Shard, sample: number): Promise<Pick<TaskCounts, 'scheduled' | 'retrying' | 'deadLettering'>> {
+  const { keys } = shard;
   let all = 0;
   let retrying = 0;
   let deadLettering = 0;
-  for (let at = 0; at + 3 < numbers.length; at += 4) {
-    const [length = 0, looked = 0, ofRetrying = 0, ofDead = 0] = numbers.slice(at, at + 4);
+  for (const { length, ids } of await drawSample(shard, [keys.delayed, keys.prioritized, keys.wait], sample)) {
+    let ofRetrying = 0;
+    let ofDead = 0;
+    for (const reply of await askInSteps(shard, 'krsCountStates', ids)) {
+      // The script's own answer: see sample-scripts.ts.
+      const [stepOfRetrying, stepOfDead] = reply as [number, number];
+      ofRetrying += stepOfRetrying;
+      ofDead += stepOfDead;
+    }
     all += length;
-    retrying += shareOf(length, ofRetrying, looked);
-    deadLettering += shareOf(length, ofDead, looked);
+    retrying += shareOf(length, ofRetrying, ids.length);
+    deadLettering += shareOf(length, ofDead, ids.length);
   }
   return { scheduled: all - Math.round(retrying) - Math.round(deadLettering), retrying: Math.round(retrying), deadLettering: Math.round(deadLettering) };
 }
 
-async function estimateCancelled({ client, keys }: Shard, sample: number): Promise<number> {
-  const reply: unknown = await client.runCommand('krsSampleCompleted', [keys.completed, sample, keys.base]);
+async function estimateCancelled(shard: Shard, sample: number): Promise<number> {
+  let cancelled = 0;
+  for (const { length, ids } of await drawSample(shard, [shard.keys.completed], sample)) {
+    const counts = await askInSteps(shard, 'krsCountCancelled', ids);
+    cancelled += shareOf(length, counts.reduce<number>((sum, count) => sum + Number(count), 0), ids.length);
+  }
+  return Math.round(cancelled);
+}
+
+/** Some members of a set or list, and how many it has. */
+interface Sample {
+  readonly length: number;
+  readonly ids: readonly string[];
+}
+
+async function drawSample({ client }: Shard, from: readonly string[], sample: number): Promise<readonly Sample[]> {
+  const reply: unknown = await client.runCommand('krsDrawSample', [from.length, ...from, sample]);
   // The script's own answer: see sample-scripts.ts.
-  const [length, looked, cancelled] = reply as [number, number, number];
-  return Math.round(shareOf(length, cancelled, looked));
+  const drawn = reply as (number | string[])[];
+  return from.map((_, nth) => ({ length: drawn[2 * nth] as number, ids: drawn[2 * nth + 1] as string[] }));
+}
+
+/** @returns the answer of each step, in order */
+async function askInSteps({ client, keys }: Shard, command: 'krsCountStates' | 'krsCountCancelled', ids: readonly string[]): Promise<readonly unknown[]> {
+  const answers: unknown[] = [];
+  for (let from = 0; from < ids.length; from += SAMPLED_AT_ONCE) answers.push(await client.runCommand(command, [keys.base, ...ids.slice(from, from + SAMPLED_AT_ONCE)]));
+  return answers;
 }
 
 /** 300 members, of which 100 were looked at and 20 are of a kind -> 60. With all of them looked at it is exact. */

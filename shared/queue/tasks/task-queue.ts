@@ -139,9 +139,10 @@ export class TaskQueue {
   /**
    * It fails only when no shard answers. Each has the time of a request.
    * @param unreadableForMs for how long a task counts as unreadable after the last try: see outcome.ts
+   * @param limitMs another time than that of a request
    */
-  async counts(unreadableForMs: number): Promise<FleetCounts> {
-    return this.#speakLong(() => countTasks(this.#shards.all(), this.options.clock(), unreadableForMs, (error) => this.#errors.classify(error) !== 'bug'));
+  async counts(unreadableForMs: number, limitMs?: number): Promise<FleetCounts> {
+    return this.#speakLong(() => countTasks(this.#shards.all(), this.options.clock(), unreadableForMs, (error) => this.#errors.classify(error) !== 'bug', limitMs));
   }
 
   /** The due tasks of all shards. It fails when one of them does not answer. */

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { PrivateRedis } from '../../../support/redis.js';
+import { RedisCluster } from '../../../support/redis-cluster.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { call, httpTask, submitNew, uniqueId, waitForState } from '../../../support/tasks.js';
 
@@ -250,5 +251,48 @@ describe('GET /status, while Redis', () => {
     }, PATIENCE);
     const stats = await call(service.baseUrl, '/stats');
     expect([stats.status, stats.body['shards_away']]).to.deep.equal([200, ['deliver-2']]);
+  });
+
+  it('refuses the part with limits and reports, as the node of that slot alone may: the tasks are counted all the same', async () => {
+    await service.startWorker();
+    for (let nth = 0; nth < 4; nth += 1) await submitNew(service.baseUrl, httpTask('http://127.0.0.1:9/', { id: `t${nth}`, initial_delay: 3_600 }));
+    await service.redis.call('ACL', 'SETUSER', 'default', 'resetkeys', `~${service.prefix}:deliver-*`);
+    const stats = await eventually(async () => {
+      const { status: code, body } = await call(service.baseUrl, '/stats');
+      expect([code, body['workers']]).to.deep.equal([200, null]);
+      return body;
+    }, PATIENCE);
+    expect(stats).to.deep.include({ worker_facts: null, shard_rebuilds: null, shards_away: [], oldest_due_ms: null });
+    expect(stats['counts']).to.deep.include({ waiting: 4, scheduled: 4, held: null });
+    await eventually(async () => {
+      const seen = await status(service);
+      expect(codes(seen)).to.include('redis_unavailable');
+      expect(seen).to.deep.include({ status: 'degraded', workers: null, shards_away: [] });
+      expect(seen.counts).to.deep.include({ waiting: 4, scheduled: 4, held: null });
+    }, PATIENCE);
+  });
+
+  it('has the node of that slot frozen in a cluster: both answers come, with the counts of the other shards', async () => {
+    const cluster = await RedisCluster.start({ masters: 2, replicas: 0, nodeTimeoutMs: 60_000, settings: ['--cluster-require-full-coverage', 'no'] });
+    try {
+      const [first, second] = cluster.nodes;
+      if (first === undefined || second === undefined) throw new Error('the cluster has two nodes');
+      await service.close();
+      service = await InProcessService.ready({ redis: { mode: 'cluster', nodes: cluster.nodes.map(({ address }) => address), username: undefined, password: undefined, tls: false }, shards: 16 });
+      await eventually(async () => { expect((await status(service)).counts).to.not.equal(null); }, PATIENCE);
+      const slot = await cluster.ask(first, (client) => client.cluster('KEYSLOT', `{${service.prefix}-flow}`));
+      await (slot < 8_192 ? first : second).freeze();
+      await eventually(async () => {
+        const seen = await status(service);
+        expect(seen.workers).to.equal(null);
+        expect(seen.counts).to.not.equal(null);
+        expect(seen.shards_away.length).to.be.within(1, 15);
+      }, PATIENCE);
+      const { status: code, body } = await call(service.baseUrl, '/stats');
+      expect([code, body['workers']]).to.deep.equal([200, null]);
+    } finally {
+      await service.close();
+      await cluster.close();
+    }
   });
 });
