@@ -33,42 +33,49 @@ export async function redriveTask({ queue, client, keys }: Shard, taskId: string
 }
 
 /**
- * Redrives every task that is in the failed set of one queue now. Tasks that fail again meanwhile are left.
+ * Redrives every task that is in the failed set of one queue now, a page at a time. Tasks that fail again meanwhile are left:
+ * Redis' clock tells them, which workers go by, whatever the clock of this machine says.
  * @returns how many were started again, and how many another call had started or removed before
  */
 export async function redriveFailed(shard: Shard, redrive: (taskId: string) => Promise<Redrive>): Promise<{ retried: number; skipped: number }> {
   const counts = { retried: 0, skipped: 0 };
-  const seen = new Set<string>();
-  let until: number | undefined;
-  for (let from = '-inf'; ; ) {
-    const { until: readUntil, page } = await failedJobs(shard, from, until);
-    until = readUntil;
-    const fresh = page.filter(({ jobId }) => !seen.has(jobId));
-    const redrives = await Promise.all(fresh.map(({ jobId }) => redrive(taskIdOf(jobId) ?? '')));
-    for (const { jobId } of fresh) seen.add(jobId);
-    for (const { kind } of redrives) counts[kind === 'redriven' ? 'retried' : 'skipped'] += 1;
+  let place: Place = { score: '-inf', behind: '', until: undefined };
+  /** Those of the present score that could not be started: they stay in the set, and may come once more. */
+  let staying = new Set<string>();
+  for (;;) {
+    const { jobs: page, until } = await failedJobs(shard, place);
     const last = page.at(-1);
     if (last === undefined) return counts;
-    // Tasks that could not be started stay in the set. The cursor goes past them, all with the same finishing time
-    // included.
-    from = fresh.length > 0 ? last.finishedAt : `(${last.finishedAt}`;
+    const fresh = page.filter(({ jobId }) => !staying.has(jobId));
+    const redrives = await Promise.all(fresh.map(async (job) => ({ job, isStarted: (await redrive(taskIdOf(job.jobId) ?? '')).kind === 'redriven' })));
+    for (const { isStarted } of redrives) counts[isStarted ? 'retried' : 'skipped'] += 1;
+    if (last.finishedAt !== place.score) staying = new Set();
+    for (const { job, isStarted } of redrives) if (!isStarted && job.finishedAt === last.finishedAt) staying.add(job.jobId);
+    // What was started has left the set, so the next page begins behind the last one that stays.
+    const anchor = page.findLast(({ jobId }) => staying.has(jobId));
+    place = { score: last.finishedAt, behind: anchor?.jobId ?? (last.finishedAt === place.score ? place.behind : ''), until };
   }
 }
 
-interface FailedPage {
-  readonly until: number;
-  readonly page: readonly { readonly jobId: string; readonly finishedAt: string }[];
+/** A place in the failed set. */
+interface Place {
+  readonly score: string;
+  /** A job of that score, or '' for its beginning. */
+  readonly behind: string;
+  /** The highest score that counts; undefined: Redis' time. */
+  readonly until: number | undefined;
 }
 
-/**
- * The oldest of the failed set, a page at a time.
- * @param from  score; with `(` before it, only higher scores
- * @param until milliseconds since the epoch; undefined: now, by Redis' clock
- */
-async function failedJobs({ client, keys }: Shard, from: string, until: number | undefined): Promise<FailedPage> {
-  const reply: unknown = await client.runCommand('krsFailedPage', [keys.failed, from, until ?? '', REDRIVES_AT_ONCE]);
-  // The script's own answer: ids and scores in turn.
-  const [readUntil, pairs] = reply as [number, string[]];
-  const page = Array.from({ length: pairs.length / 2 }, (_, index) => ({ jobId: pairs[2 * index] ?? '', finishedAt: pairs[2 * index + 1] ?? '' }));
-  return { until: readUntil, page };
+interface FailedPage {
+  readonly jobs: readonly { readonly jobId: string; readonly finishedAt: string }[];
+  /** As in Place. */
+  readonly until: number;
+}
+
+/** The oldest of the failed set from a place on. */
+async function failedJobs({ client, keys }: Shard, { score, behind, until }: Place): Promise<FailedPage> {
+  const reply: unknown = await client.runCommand('krsFailedPage', [keys.failed, score, behind, until ?? '', REDRIVES_AT_ONCE]);
+  // The script's own answer: see failed-page-script.ts.
+  const [highest, ...pairs] = reply as [number, ...string[]];
+  return { until: highest, jobs: Array.from({ length: pairs.length / 2 }, (_, index) => ({ jobId: pairs[2 * index] ?? '', finishedAt: pairs[2 * index + 1] ?? '' })) };
 }

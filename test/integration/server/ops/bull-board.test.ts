@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { TaskQueue } from '../../../../shared/queue/tasks/task-queue.js';
 import { sendRaw } from '../../../support/raw-request.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
@@ -436,6 +437,33 @@ describe('Bull Board', () => {
     for (const { id } of tasks) {
       const again = await waitForState(service.baseUrl, id, 'parked');
       expect(again.run, id).to.be.within(2, 3); // two clicks: the second may find one that has failed again already
+    }
+  });
+
+  it('Retry all reaches every task behind hundreds of ids without one that failed in the same millisecond', async () => {
+    const tasks = await Promise.all(Array.from({ length: 3 }, () => parked({ max_retries: 0 })));
+    const [shard] = await service.queue.shards();
+    const failed = shard?.keys.failed ?? '';
+    const at = Date.now() - 60_000;
+    // Before and behind the tasks, in the order of their names.
+    const strays = [...Array.from({ length: 250 }, (_, nth) => `a-${nth}`), ...Array.from({ length: 250 }, (_, nth) => `z-${nth}`)];
+    await service.redis.zadd(failed, ...strays.flatMap((id) => [at, id]));
+    await service.redis.zadd(failed, ...tasks.flatMap(({ id }) => [at, `t-${encodeURIComponent(id)}`]));
+    isDown = false;
+    const answer = await put(`${API}/retry/failed`);
+    expect([answer.status, answer.body]).to.deep.equal([200, { retried: 3, skipped: 500 }]);
+    for (const { id } of tasks) expect((await waitForState(service.baseUrl, id, 'delivered')).run).to.equal(2);
+  });
+
+  it('Retry all starts a task once, also when the clock of the API is an hour ahead', async () => {
+    const task = await parked({ max_retries: 0 });
+    const ahead = new TaskQueue({ redis: service.redis, prefix: service.prefix, shards: 1, deadAttempts: 10, clock: () => Date.now() + 3_600_000 });
+    try {
+      await ahead.ready();
+      expect(await ahead.redriveAll('deliver-0')).to.deep.equal({ retried: 1, skipped: 0 });
+      expect((await waitForState(service.baseUrl, task.id, 'parked')).run).to.equal(2);
+    } finally {
+      await ahead.close();
     }
   });
 
