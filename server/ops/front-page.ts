@@ -7,6 +7,7 @@ import { prefersJson } from './prefers-json.js';
 export const frontPageLinks = [
   { name: 'board', href: '/admin/queues', title: 'Board', text: 'What waits, what is being sent, and dead letters, which can be started again here.' },
   { name: 'destinations', href: '/destinations', title: 'Destinations', text: 'What is sent where now: in flight, deferred, latency, failures, circuit, limits.' },
+  { name: 'status', href: '/status', title: 'Status', text: 'Is all well, and if not, what is wrong. Rates, lateness and backlog.' },
   { name: 'stats', href: '/stats', title: 'Numbers', text: 'How many tasks wait, are sent and have ended, and how many workers there are.' },
   { name: 'contract', href: '/openapi.yaml', title: 'Contract', text: 'Every call of the API, as OpenAPI 3.1.' },
   { name: 'health', href: '/health', title: 'Health', text: 'Whether Redis answers. Probes: /livez for this process, /readyz for what it needs.' },
