@@ -1,4 +1,5 @@
 import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.js';
+import { BACKSLASH, CLOSE_ARRAY, CLOSE_OBJECT, COLON, COMMA, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from './json-bytes.js';
 import type { WorkTurns } from './work-turns.js';
 
 /** The deepest body of the API, a task with Kafka headers, has three levels. */
@@ -6,15 +7,6 @@ export const MAX_JSON_DEPTH = 64;
 /** Those of a task with 1,000 headers for each of its two destinations are fewer than half of them. */
 export const MAX_STRUCTURAL_CHARACTERS = 10_000;
 const TOO_DEEP = `is nested deeper than ${MAX_JSON_DEPTH} levels`;
-
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_ARRAY = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSE_ARRAY = 0x5d;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
 
 /** The bytes between two looks at what was found: 6 MiB of brackets are given up after the first of them. */
 const STEP_BYTES = 65_536;

@@ -1,14 +1,11 @@
 import { RequestError } from '../../shared/domain/errors.js';
+import { CLOSE_ARRAY, CLOSE_OBJECT, OPEN_ARRAY, OPEN_OBJECT } from '../http/json-bytes.js';
 import { findJsonFaultInTurns } from '../http/json-fault.js';
 import { JsonScan, tooComplex } from '../http/json-scan.js';
 import { TextPlaces } from '../http/text-places.js';
 import type { WorkTurns } from '../http/work-turns.js';
 import { aTask } from './schema.js';
 
-const OPEN_ARRAY = 0x5b;
-const CLOSE_ARRAY = 0x5d;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
 /** The bytes that are read between two looks at the clock; they take 0.1 ms. */
 const STEP_BYTES = 65_536;
 
