@@ -166,7 +166,7 @@ export interface Destination {
 export interface Stats {
   readonly counts: Readonly<Record<string, unknown>>;
   readonly oldest_due_ms: number | null;
-  readonly workers: number;
+  readonly workers: number | null;
   readonly shards_away: readonly string[];
 }
 
