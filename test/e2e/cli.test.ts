@@ -197,6 +197,77 @@ describe('kafka-retry', () => {
     });
   });
 
+  describe('tasks that match', () => {
+    const client = uniqueId('client');
+    const tasks: WireTask[] = [];
+    before(async () => {
+      tasks.push(...Array.from({ length: 1_203 }, (_, nth) => waiting({ client_id: nth % 100 === 0 ? `${client},rare*` : client, message_data: JSON.stringify({ nth }) })));
+      await submitted(...tasks);
+    });
+
+    it('are listed to the end, by every option as by a query', async () => {
+      const rare = tasks.filter((_, nth) => nth % 100 === 0).map(({ id }) => id);
+      const quoted = `"${client},rare*"`;
+      for (const args of [['--client-id', quoted], ['--q', `client_id:${quoted}`], ['--q', `client_id:${client}*`, '--client-id', quoted, '--state', 'scheduled']]) {
+        expect(linesOf<{ id: string }>(await run(['list', ...args, '--output', 'ndjson'])).map(({ id }) => id), args.join(' ')).to.have.members(rare);
+      }
+      const whole = await run(['list', '--client-id', client, '--output', 'json']);
+      expect((JSON.parse(whole.out) as unknown[]).length).to.equal(tasks.length - rare.length);
+      expect(linesOf(await run(['list', '--client-id', client, '--limit', '7', '--output', 'ndjson']))).to.have.lengthOf(7);
+    });
+
+    it('are counted, also in groups and by what stands in their messages', async () => {
+      expect(JSON.parse((await run(['count', '--client-id', `${client}*`, '--output', 'json'])).out)).to.include({ count: 1_203, is_exact: true });
+      expect(JSON.parse((await run(['count', '--client-id', client, '--data', 'nth=7', '--output', 'json'])).out)).to.include({ count: 1 });
+      const groups = linesOf<{ groups: { value: string; count: number }[] }>(await run(['count', '--client-id', `${client}*`, '--by', 'client_id', '--output', 'ndjson']))[0]?.groups;
+      expect(groups).to.deep.equal([{ value: client, count: 1_190 }, { value: `${client},rare*`, count: 13 }]);
+    });
+
+    it('are not asked for when the query cannot be read: the error says where', async () => {
+      const { code, err } = await run(['list', '--q', 'state:parked created_at:5m']);
+      expect(code).to.equal(EXIT.refused);
+      expect(err).to.match(/q at 24: created_at needs a sign.*invalid_query/);
+    });
+
+    it('are not read on when the reader of the list has gone', async () => {
+      for (const verb of [`list --client-id '${client}' --output ndjson`, `export --client-id '${client}'`, `tail --since 1h --client-id '${client}' --output ndjson`]) {
+        const { out, err } = await CommandLine.shell(`kafka-retry ${verb} | head -1; echo "code \${PIPESTATUS[0]}"`, environment);
+        const [line = '', code] = out.trimEnd().split('\n');
+        expect([isJson(line), code, err], verb).to.deep.equal([true, `code ${EXIT.done}`, '']);
+      }
+    });
+
+    it('are exported with their times, and imported so that they are due then', async () => {
+      const exported = await run(['export', '--client-id', `"${client},rare*"`]);
+      expect([exported.code, exported.err]).to.deep.equal([EXIT.done, '13 written\n']);
+      const lines = linesOf<{ submission: WireTask; next_attempt_at: string }>(exported);
+      const renamed = lines.map((line) => ({ ...line, submission: { ...line.submission, id: `imported-${line.submission.id}` } }));
+      expect((await run(['import', '--output', 'ndjson'], renamed.map((line) => `${JSON.stringify(line)}\n`).join(''))).err).to.equal('13 handed over\n');
+      for (const { submission, next_attempt_at: dueAt } of renamed) {
+        const shown = JSON.parse((await run(['get', submission.id, '--message', '--output', 'json'])).out) as TaskView;
+        expect(shown.message_data).to.equal(submission.message_data);
+        expect(Math.abs(Date.parse(shown.next_attempt_at ?? '') - Date.parse(dueAt))).to.be.below(60_000);
+      }
+    });
+
+    it('are followed as they change: every state once, and no line twice', async () => {
+      const followed = uniqueId('followed');
+      const started = CommandLine.start(['tail', '--client-id', followed, '--every', '100ms', '--since', '1h', '--output', 'ndjson'], environment);
+      const many = Array.from({ length: 500 }, () => waiting({ client_id: followed }));
+      await submitted(...many);
+      const [one] = many;
+      await eventually(() => { expect(started.out.trimEnd().split('\n').length).to.equal(500); }, { withinMs: 30_000 });
+      await run(['cancel', one?.id ?? '', '--reason', 'to be seen']);
+      await eventually(() => { expect(started.out).to.include('"state":"cancelled"'); }, { withinMs: 30_000 });
+      started.interrupt();
+      const ended = await started.ended();
+      const lines = linesOf<{ id: string; state: string }>(ended);
+      expect([ended.code, ended.err, lines.length]).to.deep.equal([EXIT.interrupted, '', 501]);
+      expect(new Set(lines.map(({ id, state }) => `${state} ${id}`)).size).to.equal(501);
+      expect(lines.at(-1)).to.include({ id: one?.id, state: 'cancelled' });
+    });
+  });
+
   describe('exit codes', () => {
     const cases: readonly (readonly [what: string, args: readonly string[], code: number, said: RegExp])[] = [
       ['no verb', [], EXIT.usage, /Usage: kafka-retry <verb>/],
