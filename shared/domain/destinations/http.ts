@@ -25,6 +25,11 @@ export interface HttpReceipt {
 }
 
 const MAX_URL_CHARACTERS = 8_192;
+/**
+ * A name of DNS has at most 253 characters, so a longer one is found nowhere. The time to write an international name in
+ * ASCII grows with the square of its length: 80 ms of CPU for 8,000 characters (Node 20), each time that the url is read.
+ */
+const MAX_AUTHORITY_CHARACTERS = 255;
 /** Urls whose flows are remembered. */
 const MAX_FLOWS = 2_000;
 
@@ -32,7 +37,7 @@ export const httpType: DestinationRow<HttpDestination, HttpWire, HttpReceipt> = 
   type: 'http',
   fields: {
     url: {
-      check: { kind: 'text', checks: [isWellFormed, hasNoSpaces, isUrl], maxCharacters: MAX_URL_CHARACTERS, allowed: `absolute http or https url of at most ${MAX_URL_CHARACTERS} characters, percent-encoded` },
+      check: { kind: 'text', checks: [isWellFormed, hasNoSpaces, isUrl], maxCharacters: MAX_URL_CHARACTERS, allowed: `absolute http or https url of at most ${MAX_URL_CHARACTERS} characters, ${MAX_AUTHORITY_CHARACTERS} of them for host and port, percent-encoded` },
       isRequired: true,
       doc: 'where it is posted to; a user and password in it become basic authentication',
     },
@@ -81,6 +86,7 @@ function isUrl(value: string): ReturnType<TextCheck> {
   if (beforeQuery === undefined || authority === undefined) return NO_URL + hintForUrl(value);
   if (beforeQuery.includes('\\')) return 'must not contain a backslash: percent-encode it';
   if (/\p{Default_Ignorable_Code_Point}/u.test(authority)) return 'must not have invisible characters in its host';
+  if (authority.length - (authority.lastIndexOf('@') + 1) > MAX_AUTHORITY_CHARACTERS) return HOST_TOO_LONG;
   const url = parseUrl(value);
   if (url === undefined || url.port === '0') return NO_URL;
   // GET /tasks/:id shows one mark for user and password together.
@@ -88,6 +94,7 @@ function isUrl(value: string): ReturnType<TextCheck> {
 }
 
 const NO_URL = 'must be an absolute http or https url';
+const HOST_TOO_LONG = `must not have more than ${MAX_AUTHORITY_CHARACTERS} characters of host and port`;
 const HIDDEN_LOGIN = `must not have ${HIDDEN_VALUE} for a user and password, which stands for what is not shown: write them out`;
 
 /** `localhost:8080/hook` -> `: did you mean http://localhost:8080/...?`. A path or a query may be secret, so neither is repeated. */

@@ -48,6 +48,7 @@ const bodies: readonly Attacker[] = [
   poster('a message with 1,000,000 characters that have to be escaped', '/tasks', () => task({ id: 'escaped-message', message_data: filled('\u0001', MIB) })),
   poster('an id of 6 MiB', '/tasks', () => task({ id: filled('\u0085', TASK_BYTES / 2) }), { isLongOnly: true }),
   poster('a url of 6 MiB', '/tasks', () => task({ destination: { url: `http://a/${filled('%41', TASK_BYTES)}` } }), { isLongOnly: true }),
+  poster('1,000 urls with an international host of 8,000 letters', '/tasks/batch', () => Array.from({ length: 1_000 }, () => task({ destination: { url: `http://${Array.from({ length: 8_000 }, (_, nth) => String.fromCodePoint(0x4e00 + ((nth * 7_919) % 0x5000))).join('')}/` } })).join('\n'), { type: 'application/x-ndjson' }),
   poster('a kilometre of escapes in a field name', '/tasks', () => `{"${filled('\\u0001', TASK_BYTES)}":1}`, { isLongOnly: true }),
 
   poster('five tasks of 6 MiB of [ in a batch', '/tasks/batch', () => `[${Array.from({ length: 5 }, () => nested('[', '', ']', TASK_BYTES)).join(',')}]`),
