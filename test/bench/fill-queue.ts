@@ -38,6 +38,9 @@ export async function fillBare(redisPort: number, filling: Filling): Promise<voi
 
 export interface ProductQueue {
   submit(task: Task): Promise<unknown>;
+  /** @param name as operators name it: an origin, an endpoint, a flow_key */
+  pause(name: string): Promise<unknown>;
+  resume(name: string): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -47,6 +50,8 @@ export async function openProductQueue(redisPort: number, db = 0): Promise<Produ
   await queue.ready();
   return {
     submit: (task) => queue.submit(task),
+    pause: (name) => queue.withFlow((store) => store.pause(name, { until: undefined, by: { type: 'anonymous', id: null, name: null, operator: null }, reason: undefined })),
+    resume: (name) => queue.withFlow((store) => store.resume(name)),
     close: async () => {
       await queue.close();
       redis.disconnect();

@@ -124,7 +124,7 @@ async function decideAttempt({ jobId, task, edits, progress, stalls }: Attempt, 
     const entry = await flowControl.enter({ flow, named, taskId: task.id, jobId, longestWaitMs: (progress.phase === 'delivery' ? task.retryPolicy : rules.dead).maxDelayMs });
     if (entry.kind === 'refused') {
       // While it was held, a second task may have shown that its endpoint is one.
-      const waitsIn = flowControl.resolve(named, task.id);
+      const waitsIn = flowControl.waitsIn(named, task.id);
       return { outcome: decide({ kind: 'deferred', reason: entry.reason, waiting: flowControl.waiting(waitsIn), at: clock() }), flow: waitsIn };
     }
     const startedAt = clock();

@@ -1,5 +1,5 @@
 import { deferralDelayMs, type DeferralReason } from '../../shared/domain/task/deferral.js';
-import type { Flow } from '../../shared/domain/destinations/flow.js';
+import { flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import type { KnownFlows } from './known-flows.js';
@@ -61,8 +61,8 @@ export class BulkDeferral {
 
   async #deferInBulk(flows: readonly (readonly [Flow, DeferralReason])[]): Promise<void> {
     let deferredInAll = 0;
-    // Only "the others" of a host have to be told from known flows.
-    const known = flows.flatMap(([{ id, hostId }]) => (id === hostId ? this.options.known.of(hostId, MOST_KNOWN) : []));
+    // Only "the others" of a host have to be told from known flows. Where the host has very many of them, they wait together.
+    const known = flows.flatMap(([{ id, hostId }]) => (id === hostId ? this.options.known.of(hostId, MOST_KNOWN) : [])).filter((id) => this.options.wakeUps.hasOwnList(flowOfId(id)));
     for (const waitingLists of this.#shards) {
       let share = 1;
       while (share >= WORTHWHILE && !this.#isClosed) {

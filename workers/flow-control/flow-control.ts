@@ -2,7 +2,7 @@ import type { BulkheadRules } from '../../shared/domain/flow/bulkhead-rules.js';
 import type { DeferralReason } from '../../shared/domain/task/deferral.js';
 import { isUnsent } from '../../shared/domain/task/outcome.js';
 import { verdictOn, type CircuitRules, type SendVerdict } from '../../shared/domain/flow/circuit.js';
-import { flowNamed, flowWithEndpoint, type Flow } from '../../shared/domain/destinations/flow.js';
+import { flowNamed, flowOfId, flowWithEndpoint, type Flow } from '../../shared/domain/destinations/flow.js';
 import type { Pause } from '../../shared/domain/flow/flow-policy.js';
 import { printReport } from '../../shared/domain/flow/flow-report.js';
 import { refusalWeight } from '../../shared/domain/flow/recent-answers.js';
@@ -123,6 +123,11 @@ export class FlowControl {
     return flow;
   }
 
+  /** The flow in whose waiting list a task waits: its own, unless its host has very many lists already. */
+  waitsIn(flow: Flow, taskId: string): Flow {
+    return this.#listOf(this.resolve(flow, taskId));
+  }
+
   /** May this send start now? Answers at once where it need not wait: see Admission.enter. */
   enter(candidate: Candidate): Entry | Promise<Entry> {
     this.#wakeUps.arrived(candidate.flow);
@@ -177,8 +182,18 @@ export class FlowControl {
 
   /** Puts a job that was refused back, and into the waiting list of its flow. @throws as WaitingLists.defer */
   async defer(waitingLists: WaitingLists, flow: Flow, reason: DeferralReason, deferral: Deferral): Promise<void> {
-    this.#bulkDeferral.deferred(flow, reason);
-    await this.#wakeUps.defer(waitingLists, flow, deferral);
+    const waitsIn = this.#listOf(flow);
+    // Only a pause of the host is about all that waits with the others; what stopped this flow alone must not stop them.
+    if (waitsIn === flow || reason === 'paused') this.#bulkDeferral.deferred(waitsIn, reason);
+    await this.#wakeUps.defer(waitingLists, waitsIn, deferral);
+  }
+
+  #listOf(flow: Flow): Flow {
+    if (this.#wakeUps.hasOwnList(flow)) return flow;
+    const { key, endpoint, host, isDead, hostId } = flow;
+    if (this.#controls.hasPolicy(key)) return flow;
+    // What was set for an endpoint holds for all that goes there, and for nothing else of its host.
+    return this.#controls.hasPolicy(endpoint) ? flowNamed(endpoint, host, { isDead }) : flowOfId(hostId);
   }
 
   /** A failure of the endpoint says nothing of its host, and the other way round: neither window grows or shrinks by it. */

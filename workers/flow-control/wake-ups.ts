@@ -33,6 +33,12 @@ interface FlowsOfHost {
   turns: number;
 }
 
+/**
+ * Waiting lists of one host. Each costs this process some 600 bytes, and to empty it costs a call of its own, so that 100,000 flow_keys
+ * with two tasks each would be woken slowly. The tasks of further flows wait together.
+ */
+const MOST_LISTS_OF_HOST = 5_000;
+
 /** One turn of so many belongs to slow flows first. */
 const SLOW_TURN = 4;
 
@@ -89,6 +95,13 @@ export class WakeUps {
   waiting(flow: Flow): number {
     const waiting = this.#flows.get(flow.id);
     return waiting === undefined ? 0 : [...waiting.depths.values()].reduce((sum, depth) => sum + depth, 0);
+  }
+
+  /** May tasks of the flow wait in a list of their own? Not if the host has very many lists already. */
+  hasOwnList({ id, hostId }: Flow): boolean {
+    if (this.#flows.has(id)) return true;
+    const flows = this.#hosts.get(hostId);
+    return flows === undefined || flows.quick.size + flows.slow.size < MOST_LISTS_OF_HOST;
   }
 
   /** Puts a job back, and into the waiting list of its flow. @throws as WaitingLists.defer */

@@ -6,6 +6,12 @@
 export const PROMOTED_AT_ONCE = 128;
 
 /**
+ * The same with a job that is fetched alone. What leaves the delayed set stands before what comes next: if a million jobs of a paused
+ * destination are due at once, they must not queue faster than bulk deferral takes them out.
+ */
+export const PROMOTED_BY_FETCH = 16;
+
+/**
  * Changes to the function of BullMQ's that moves due jobs, for replaceOnce. It stands in four of its scripts.
  * @param most Lua: the number of jobs to be moved at most
  */

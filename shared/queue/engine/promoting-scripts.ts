@@ -2,7 +2,7 @@ import type { RedisQueueBackend } from 'bullmq';
 import { bullmqScripts, type BullmqScriptName } from './bullmq-contract.js';
 import { luaFunction } from './bullmq-script.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
-import { PROMOTE_FUNCTIONS, PROMOTED_AT_ONCE, promotePatches } from './promote-patches.js';
+import { PROMOTE_FUNCTIONS, PROMOTED_AT_ONCE, PROMOTED_BY_FETCH, promotePatches } from './promote-patches.js';
 import type { QueueClient } from './queue-client.js';
 import { replaceOnce } from './replace-once.js';
 
@@ -41,6 +41,7 @@ export function promotingLuas(scripts: DefinedScripts): readonly string[] {
 }
 
 function promotingLua(scripts: DefinedScripts, script: BullmqScriptName): string {
-  const patched = promotePatches(String(PROMOTED_AT_ONCE)).reduce((lua, patch) => replaceOnce(lua, script, patch), luaFunction(scripts, script, 'promoting'));
+  const most = script === 'moveToActive' ? PROMOTED_BY_FETCH : PROMOTED_AT_ONCE;
+  const patched = promotePatches(String(most)).reduce((lua, patch) => replaceOnce(lua, script, patch), luaFunction(scripts, script, 'promoting'));
   return `${PROMOTE_FUNCTIONS}\n${patched}\nreturn promoting(KEYS, ARGV)`;
 }

@@ -159,7 +159,10 @@ return flows
 
 /**
  * Defers due jobs that no worker has fetched yet, because their destination has no room: to fetch each of thousands only
- * to put it back takes all workers seconds, and all other tasks wait behind them. It looks only at the head of the queue.
+ * to put it back takes all workers seconds, and all other tasks wait behind them. It looks only at the head of the queue, and
+ * where the queue is short at the due jobs in the delayed set, which come next.
+ *
+ * In the delayed set it leaves priority jobs, because their place in a waiting list is another one, and jobs that were woken a moment ago.
  *
  * A job's search fields say of which flow its deliveries are, its failure fields whether it is still in that phase
  * (decision 11). A job that is a dead letter by now stays, and so does one whose fields are missing or out of date because
@@ -171,7 +174,8 @@ return flows
  *
  * The waiting list of a host holds "the others" of it: single tasks whose endpoint no second task has shown to be one. A job goes
  * there only if its own flow is not known, and if the jobs that are looked at hold no second one of it. Otherwise
- * a thousand tasks to one fast endpoint, which no worker has fetched yet, would wait behind the slow ones.
+ * a thousand tasks to one fast endpoint, which no worker has fetched yet, would wait behind the slow ones. If the whole host is
+ * paused, none of them is fast: each of its jobs is deferred, those of known flows into lists of their own.
  *
  * KEYS 1 prioritized, 2 delayed, 3 waiting lists. ARGV 1 key prefix of jobs, 2 how many to look at, 3 now (ms), 4 until (ms),
  * 5 key prefix of waiting lists, 6 how many names the default cluster has, 7... these names, the one to be used first; then how many
@@ -191,10 +195,15 @@ end
 -- A job that leaves the queue must have a place to go to.
 redis.call('ZCARD', KEYS[2])
 redis.call('ZCARD', KEYS[3])
-local found, deferred = redis.call('ZRANGE', KEYS[1], 0, tonumber(ARGV[2]) - 1), 0
+local wanted = tonumber(ARGV[2])
+local found, deferred = redis.call('ZRANGE', KEYS[1], 0, wanted - 1), 0
+local queued = #found
+if queued < wanted then
+  for _, id in ipairs(redis.call('ZRANGE', KEYS[2], '-inf', (tonumber(ARGV[3]) + 1) * ${SCORE_PER_MS} - 1, 'BYSCORE', 'LIMIT', 0, wanted - queued)) do found[#found + 1] = id end
+end
 local seenOf, flowAt, jobsOf = {}, {}, {}
 for nth, id in ipairs(found) do
-  local seen = redis.pcall('HMGET', ARGV[1] .. id, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}', '${jobField.fetches}', '${jobField.log}')
+  local seen = redis.pcall('HMGET', ARGV[1] .. id, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}', '${jobField.fetches}', '${jobField.log}', '${jobField.priority}', '${jobField.deferredAt}')
   local flow = flowOfJob(seen[1], seen[2], seen[3])
   seenOf[nth] = seen
   flowAt[nth] = flow
@@ -204,15 +213,22 @@ local function waitingListOfJob(flow)
   local id, endpoint, host, hasFlowKey = flow[1], flow[2], flow[3], flow[4]
   local own = hasFlowKey and (waitingListOf[id .. '\\n' .. endpoint] or waitingListOf['\\n' .. endpoint]) or waitingListOf[id]
   if own then return own end
+  local ofAll = waitingListOf['\\n' .. host]
+  if ofAll then return isKnown[id] and id or ofAll end
   return not isKnown[id] and jobsOf[id] == 1 and waitingListOf[host] or nil
+end
+local isShut = {paused = true, circuit_open = true}
+local function mayLeaveDelayed(seen, reason)
+  if seen[6] == '0' then return false end
+  return isShut[reason] or not seen[7] or seen[7] ~= (seen[4] or '0')
 end
 for nth, id in ipairs(found) do
   local waitingList = flowAt[nth] and waitingListOfJob(flowAt[nth])
-  if waitingList then
+  if waitingList and (nth <= queued or mayLeaveDelayed(seenOf[nth], reasonOf[waitingList] or 'paused')) then
     local job, seen = ARGV[1] .. id, seenOf[nth]
-    redis.call('ZREM', KEYS[1], id)
+    if nth <= queued then redis.call('ZREM', KEYS[1], id) end
     redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * ${SCORE_PER_MS}, id)
-    redis.call('HSET', job, '${jobField.deferredAt}', seen[4] or '0', '${jobField.waitsFor}', reasonOf[waitingList], '${jobField.waitingList}', waitingList, '${jobField.movedAt}', ARGV[3])
+    redis.call('HSET', job, '${jobField.deferredAt}', seen[4] or '0', '${jobField.waitsFor}', reasonOf[waitingList] or 'paused', '${jobField.waitingList}', waitingList, '${jobField.movedAt}', ARGV[3])
     -- They keep the order of the queue, except those that have been in a waiting list before.
     local since = tonumber(string.match(seen[5] or '', [[\\"kind\\":\\"deferral\\",.-\\"since\\":(%d+)]]) or ARGV[3] + nth / 1000)
     redis.call('ZADD', ARGV[5] .. waitingList, since, id)

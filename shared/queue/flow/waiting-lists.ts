@@ -37,9 +37,10 @@ export interface BulkDeferral {
  * | an endpoint, a topic, a flow_key | its id: `https://api.example.com/x\nhttps://api.example.com` |
  * | an endpoint that is paused | also `\nhttps://api.example.com/x`: all flow_keys of it |
  * | "the others" of a host | the host: `https://api.example.com` |
+ * | the same where the host is paused | also `\nhttps://api.example.com`: everything that goes there |
  */
 function matchesOf({ key, host, id }: Flow, reason: DeferralReason): string[] {
-  return reason === 'paused' && isNamedByDestination({ key, host }) ? [id, `\n${key}`] : [id];
+  return reason === 'paused' && (key === host || isNamedByDestination({ key, host })) ? [id, `\n${key}`] : [id];
 }
 
 /**
@@ -101,7 +102,7 @@ export class WaitingLists {
   }
 
   /**
-   * Defers those of the first `count` due jobs whose deliveries are of one of these flows; dead letters stay. A flow whose key is
+   * Defers those of the first `count` due jobs, also of those that are still in the delayed set, whose deliveries are of one of these flows; dead letters stay. A flow whose key is
    * its host stands for "the others" of the host.
    * @param now   milliseconds since the epoch
    * @param until when they come back if no worker wakes them

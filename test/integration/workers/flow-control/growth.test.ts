@@ -54,6 +54,19 @@ describe('flow control, after very many destinations', () => {
     await eventually(async () => expect([...(await store.snapshotOfAll()).circuits.keys()]).to.deep.equal(['http://down']), { withinMs: 10_000 });
   }).timeout(20_000);
 
+  it('gives a host 5,000 waiting lists of its own, and none for further flows', async () => {
+    const [shard] = await service.queue.shards();
+    if (shard === undefined) throw new Error('no shard');
+    const waitingLists = new WaitingLists(shard);
+    const wakeUps = new WakeUps({ roomFor: () => ({ ofFlow: 0, ofHost: 0 }), isSlow: () => false, now: () => 0 });
+    for (let nth = 0; nth < 5_000; nth += 1) {
+      expect(wakeUps.hasOwnList(flowNamed(`tenant-${nth}`, 'http://crowded'))).to.equal(true);
+      wakeUps.expectDeferred(waitingLists, flowNamed(`tenant-${nth}`, 'http://crowded'), 1);
+    }
+    const own = [flowNamed('tenant-new', 'http://crowded'), flowNamed('tenant-7', 'http://crowded'), flowNamed('tenant-new', 'http://other')].map((flow) => wakeUps.hasOwnList(flow));
+    expect(own, 'a new one, a known one, one of another host').to.deep.equal([false, true, true]);
+  });
+
   it('gives the room of a host once, whatever number of its flows have tasks waiting', async () => {
     const [shard] = await service.queue.shards();
     if (shard === undefined) throw new Error('no shard');

@@ -185,6 +185,19 @@ describe('WaitingLists: bulkDefer', () => {
     expect(await service.redis.zrange(shard.keys.waitingLists, '0', '-1')).to.deep.equal([flow.id]);
   });
 
+  it('defers everything of a host that is paused: known flows into lists of their own, all others together', async () => {
+    const at = (path: string, changes: Partial<Task> = {}): Task => to(busy, { destination: { type: 'http', url: busy.url(path) }, ...changes });
+    const known = at('/known');
+    const together = [at('/1'), at('/twice'), at('/twice'), at('/hook', { flowKey: 'tenant-1' }), at('/hook', { flowKey: 'tenant-2' }), at('/hook', { flowKey: 'tenant-2' })];
+    await submit([known, ...together, to(other)]);
+    const host = new URL(busy.url('')).origin;
+    const flowOfKnown = flowOf(known.destination, undefined);
+    const now = Date.now();
+    expect(await new WaitingLists(shard).bulkDefer({ flows: [[flowNamed(host, host), 'paused']], known: [flowOfKnown.id] }, 100, now, now + UNTIL_MS)).to.deep.equal({ looked: 8, deferred: 7 });
+    expect(await service.redis.zrange(shard.keys.waitingList(flowOfKnown.id), '0', '-1')).to.deep.equal([`t-${known.id}`]);
+    expect(await service.redis.zrange(shard.keys.waitingList(host), '0', '-1')).to.have.members(together.map(({ id }) => `t-${id}`));
+  });
+
   it('looks at the head alone', async () => {
     const tasks = Array.from({ length: 12 }, () => to(busy));
     await submit(tasks);
