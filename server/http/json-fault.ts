@@ -22,7 +22,7 @@ const MAX_DEPTH = 10_000;
 
 /**
  * Finds the first fault of a text that JSON.parse has refused. The messages of JSON.parse differ from one version of Node to the
- * next, so they cannot say where the fault is. It reads bytes: the text is valid UTF-8. Why no library does it stands in decision 16.
+ * next, so they cannot say where the fault is. It reads bytes: the text is valid UTF-8. Why no library does it stands in decision 17.
  */
 class JsonFaultFinder {
   #at = 0;
