@@ -116,8 +116,8 @@ const MISSING_TOPIC_COOL_MS = 4_000;
  * @param probe  undefined: the failure was no probe's
  */
 export function openedBy(reason: Circuit['reason'], code: DeliveryErrorCode, before: Circuit | undefined, now: number, rules: CircuitRules, probe?: LastProbe): Circuit {
-  const longestMs = code === 'topic_unknown' ? Math.min(MISSING_TOPIC_COOL_MS, rules.maxCoolMs) : rules.maxCoolMs;
-  const coolMs = Math.min(before === undefined ? rules.baseCoolMs : before.coolMs * 2, longestMs);
+  const growingMs = before === undefined ? rules.baseCoolMs : Math.min(before.coolMs * 2, rules.maxCoolMs);
+  const coolMs = code === 'topic_unknown' ? Math.min(growingMs, MISSING_TOPIC_COOL_MS) : growingMs;
   return { openedAt: before?.openedAt ?? now, until: now + coolMs, coolMs, reason, ...withProbe(probe, before) };
 }
 
