@@ -24,8 +24,9 @@ async function spoil(redis: RedisClient, key: string, value: 'text' | 'list' = '
   if (value === 'text') await redis.set(key, 'something else');
   else await redis.lpush(key, 'something else');
   return async () => {
-    await redis.del(key);
+    // In one command: what a worker writes between two would be overwritten.
     if (isThere) await redis.rename(`${key}-kept`, key);
+    else await redis.del(key);
   };
 }
 
