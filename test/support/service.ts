@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 
+import { isOfOtherVersion } from './contract.js';
 import { eventually } from './eventually.js';
 import { killWithUs } from './kill-with-us.js';
 import { uniquePrefix } from './namespace.js';
@@ -147,6 +148,7 @@ export class Service {
   async startServer(settings: Settings = {}, folder?: string): Promise<ServiceProcess> {
     const server = this.#spawn('server/main.js', settings, folder);
     const [, url = ''] = await server.hasWritten(/the API is up.*?(http:\/\/127\.0\.0\.1:\d+)/);
+    if (folder !== undefined) isOfOtherVersion(url);
     await isReady(url);
     this.#baseUrl = url;
     return server;

@@ -111,7 +111,7 @@ export interface ShownEntry {
 export async function call(baseUrl: string, path: string, init: RequestInit = {}): Promise<Answer> {
   const response = await fetch(`${baseUrl}${path}`, init);
   const body = parseObject(await response.text());
-  expectAsInContract({ method: init.method ?? 'GET', path, status: response.status, body });
+  expectAsInContract(baseUrl, { method: init.method ?? 'GET', path, status: response.status, body });
   return { status: response.status, headers: response.headers, body };
 }
 
@@ -141,7 +141,7 @@ export function retryNow(baseUrl: string, id: string): Promise<Answer> {
 export async function getTaskAnswer(baseUrl: string, id: string, query = ''): Promise<{ status: number; body: Readonly<Record<string, unknown>> }> {
   const path = `/tasks/${encodeURIComponent(id)}${query}`;
   const answer = await rawGet(baseUrl, path);
-  expectAsInContract({ method: 'GET', path, ...answer });
+  expectAsInContract(baseUrl, { method: 'GET', path, ...answer });
   return answer;
 }
 
