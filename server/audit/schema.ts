@@ -3,7 +3,7 @@ import { RequestError } from '../../shared/domain/errors.js';
 import { parseInstant } from '../../shared/domain/parse-instant.js';
 import type { AuditEntry } from '../../shared/queue/audit/audit-entry.js';
 import { isAuditId } from '../../shared/queue/audit/audit-log.js';
-import { parseLimit } from '../flow/schema.js';
+import { parseLimit } from '../http/list-limit.js';
 import { badCursor, printCursorText, readCursorText } from '../http/cursor-text.js';
 import type { Query } from '../http/query.js';
 

@@ -10,7 +10,7 @@ import type { CountedBulkAction } from '../../shared/queue/bulk-actions/bulk-act
 import type { BulkChange } from '../../shared/queue/bulk-actions/bulk-action-store.js';
 import type { BulkActionsOfQueue } from '../../shared/queue/bulk-actions/open-bulk-actions.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
-import { parseLimit } from '../flow/schema.js';
+import { parseLimit } from '../http/list-limit.js';
 import { jsonAnswer, type Answer } from '../http/answer.js';
 import { askedChange, MAX_CHANGE_BYTES, readReasonBody, type AskedChange } from '../http/asked-change.js';
 import type { BodyBudget } from '../http/body-budget.js';

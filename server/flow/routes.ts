@@ -16,7 +16,8 @@ import type { Route } from '../http/route.js';
 import { parseKey } from './destination-key.js';
 import type { FleetSettings } from './fleet-settings.js';
 import { parseCursor } from './list-cursor.js';
-import { parseLimit, parseLimits, parseUntil, untilHasPassed } from './schema.js';
+import { parseLimit } from '../http/list-limit.js';
+import { parseLimits, parseUntil, untilHasPassed } from './schema.js';
 import { circuitsOf, toWireChanged, toWireDestinations, toWireDestination, TrafficByName } from './view.js';
 
 export interface FlowParts {

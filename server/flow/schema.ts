@@ -11,9 +11,6 @@ import { shortViolations } from '../http/short-error.js';
 
 /** What may be asked of destinations. Wire names (snake_case) become our names here. */
 
-export const DEFAULT_LISTED = 100;
-export const MAX_LISTED = 1_000;
-
 interface WireLimits {
   readonly max_concurrency?: number;
   readonly rate?: number;
@@ -94,14 +91,6 @@ const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 export function untilHasPassed(): RequestError {
   return refusal('until', 'must be in the future');
-}
-
-/** @throws RequestError invalid_request */
-export function parseLimit(query: unknown): number {
-  if (query === undefined) return DEFAULT_LISTED;
-  const limit = typeof query === 'string' && /^[0-9]{1,4}$/.test(query) ? Number(query) : 0;
-  if (limit >= 1 && limit <= MAX_LISTED) return limit;
-  throw refusal('limit', `must be a whole number from 1 to ${MAX_LISTED}`);
 }
 
 function refusal(field: string, complaint: string): RequestError {

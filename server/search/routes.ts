@@ -7,7 +7,7 @@ import { countedFields } from '../../shared/queue/scan/scan-step.js';
 import type { TaskSearch } from '../../shared/queue/scan/task-search.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';
-import { parseLimit } from '../flow/schema.js';
+import { parseLimit } from '../http/list-limit.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { Query } from '../http/query.js';
 import type { Route } from '../http/route.js';

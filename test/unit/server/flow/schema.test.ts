@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import { parseLimit, parseLimits, parseUntil } from '../../../../server/flow/schema.js';
+import { parseLimits, parseUntil } from '../../../../server/flow/schema.js';
+import { parseLimit } from '../../../../server/http/list-limit.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
 import type { FlowLimits } from '../../../../shared/domain/flow/flow-policy.js';
 
