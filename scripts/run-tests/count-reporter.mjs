@@ -1,9 +1,20 @@
 import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 
 import Mocha from 'mocha';
 
+/** Lines of a stack that the end of the run repeats. */
+const STACK_LINES = 12;
+
 /**
- * Mocha's spec reporter, which also leaves the numbers in the file that TEST_COUNTS_FILE names: the screen's text is
+ * @typedef {object} FailedTest
+ * @property {string} file   relative to the clone, e.g. 'test/chaos/burst.test.ts'
+ * @property {string} title  all its names, from the outermost describe on
+ * @property {string} error  the message and the first lines of the stack
+ */
+
+/**
+ * Mocha's spec reporter, which also leaves the numbers and the failed tests in the file that TEST_COUNTS_FILE names: the screen's text is
  * for people and may change with the next Mocha.
  */
 export default class CountReporter extends Mocha.reporters.Spec {
@@ -13,10 +24,16 @@ export default class CountReporter extends Mocha.reporters.Spec {
    */
   constructor(runner, options) {
     super(runner, options);
+    /** @type {FailedTest[]} */
+    const failedTests = [];
+    runner.on(Mocha.Runner.constants.EVENT_TEST_FAIL, (test, error) => {
+      const file = test.file === undefined ? '(no file)' : path.relative(process.cwd(), test.file);
+      failedTests.push({ file, title: test.fullTitle(), error: String(error?.stack ?? error).split('\n').slice(0, STACK_LINES).join('\n') });
+    });
     runner.once(Mocha.Runner.constants.EVENT_RUN_END, () => {
       const file = process.env.TEST_COUNTS_FILE;
       const { passes = 0, failures = 0, pending = 0 } = runner.stats ?? {};
-      if (file !== undefined) writeFileSync(file, JSON.stringify({ passes, failures, pending }));
+      if (file !== undefined) writeFileSync(file, JSON.stringify({ passes, failures, pending, failedTests }));
     });
   }
 }

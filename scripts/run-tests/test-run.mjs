@@ -8,6 +8,7 @@ import { readyClone } from '../install/ready-clone.mjs';
 import { reportFailure } from '../processes/setup-error.mjs';
 import { selectTests } from './test-selection.mjs';
 import { startTestServers } from './test-servers.mjs';
+import { describeFailures, filesToRunAlone, RUNS_ALONE } from './unstable-tests.mjs';
 
 /** A process that has nothing left open ends at once; this is for slow machines. */
 const EXIT_WITHIN_MS = 15_000;
@@ -17,6 +18,7 @@ const EXIT_WITHIN_MS = 15_000;
  * @property {number} passed
  * @property {number} failed
  * @property {string} [why]  a failure that is no test's own
+ * @property {readonly import('./count-reporter.mjs').FailedTest[]} failedTests
  */
 
 /**
@@ -27,7 +29,7 @@ const EXIT_WITHIN_MS = 15_000;
 export async function runTests(args) {
   const { signal } = watchForInterruption();
   /** @type {Counts} */
-  let counts = { passed: 0, failed: 1 };
+  let counts = { passed: 0, failed: 1, failedTests: [] };
   let exitCode = 1;
   try {
     counts = await runSelected(args, signal);
@@ -38,6 +40,7 @@ export async function runTests(args) {
     // An interrupted run has proved nothing, whatever had passed by then.
     if (counts.failed === 0) counts = { ...counts, failed: 1 };
   }
+  if (counts.failedTests.length > 0) console.error(describeFailures('Failed tests:', counts.failedTests));
   if (counts.why !== undefined) console.error(`\n${counts.why}`);
   console.log(`\n${counts.passed} passed, ${counts.failed} failed`);
   return exitCode;
@@ -50,7 +53,7 @@ export async function runTests(args) {
  */
 async function runSelected(args, signal) {
   const { rounds, servers: needed, mochaArgs } = selectTests(args);
-  if (rounds.length === 0) return { passed: 0, failed: 1, why: 'There are no such tests.' };
+  if (rounds.length === 0) return { passed: 0, failed: 1, why: 'There are no such tests.', failedTests: [] };
   await readyClone({ signal });
   const servers = await startTestServers({ needed, signal });
   try {
@@ -59,10 +62,32 @@ async function runSelected(args, signal) {
     for (const [nth, parts] of rounds.entries()) {
       if (!signal.aborted) counts.push(...(await runRound({ parts, mochaArgs, servers, signal, name: `round-${nth}` })));
     }
-    return total(counts);
+    const whole = total(counts);
+    return args.length > 0 || whole.why !== undefined ? whole : await settleUnstable(whole, { servers, signal });
   } finally {
     await servers.stop();
   }
+}
+
+/**
+ * Runs the files of a few failed tests again, alone. The failure stands if one of these runs fails; else it is shown as unstable.
+ *
+ * @param {Counts} whole of the whole run
+ * @param {object} options
+ * @param {import('./test-servers.mjs').TestServers} options.servers
+ * @param {AbortSignal} options.signal
+ * @returns {Promise<Counts>}
+ */
+async function settleUnstable(whole, { servers, signal }) {
+  const files = filesToRunAlone(whole.failedTests);
+  if (files.length === 0) return whole;
+  console.log(`\n${whole.failed} failed. Running ${files.join(', ')} again, alone.`);
+  for (let nth = 1; nth <= RUNS_ALONE; nth += 1) {
+    const [again] = await runRound({ parts: [files], mochaArgs: [], servers, signal, name: `alone-${nth}` });
+    if (again === undefined || again.failed > 0 || signal.aborted) return whole;
+  }
+  console.error(describeFailures(`Unstable: failed in the whole run, and passed ${RUNS_ALONE} times alone:`, whole.failedTests));
+  return { passed: whole.passed + whole.failed, failed: 0, failedTests: [] };
 }
 
 /**
@@ -72,9 +97,10 @@ async function runSelected(args, signal) {
 function total(counts) {
   const passed = counts.reduce((sum, part) => sum + part.passed, 0);
   const failed = counts.reduce((sum, part) => sum + part.failed, 0);
+  const failedTests = counts.flatMap((part) => part.failedTests);
   const whys = counts.flatMap(({ why }) => why ?? []);
-  if (passed + failed === 0) return { passed: 0, failed: 1, why: 'No test was run.' };
-  return whys.length === 0 ? { passed, failed } : { passed, failed, why: whys.join('\n') };
+  if (passed + failed === 0) return { passed: 0, failed: 1, why: 'No test was run.', failedTests };
+  return whys.length === 0 ? { passed, failed, failedTests } : { passed, failed, why: whys.join('\n'), failedTests };
 }
 
 /**
@@ -134,18 +160,18 @@ async function runMocha({ files, mochaArgs, servers, signal, countsFile, output 
   clearInterval(watch);
 
   if (!existsSync(countsFile)) {
-    return { passed: 0, failed: 1, why: `The tests ended before they were done (${killedBy ?? `exit code ${code}`}).` };
+    return { passed: 0, failed: 1, why: `The tests ended before they were done (${killedBy ?? `exit code ${code}`}).`, failedTests: [] };
   }
-  const { passes, failures, pending } = JSON.parse(readFileSync(countsFile, 'utf8'));
+  const { passes, failures, pending, failedTests } = JSON.parse(readFileSync(countsFile, 'utf8'));
   // With forbidPending Mocha fails skipped tests. This counts them too, in case the option is removed.
   const failed = failures + pending;
   if (stuck.signal.aborted) {
-    return { passed: passes, failed: failed + 1, why: 'The tests were done, but something they opened was left running.' };
+    return { passed: passes, failed: failed + 1, why: 'The tests were done, but something they opened was left running.', failedTests };
   }
   if (code !== 0 && failed === 0) {
-    return { passed: passes, failed: 1, why: `Every test passed, but the run failed after them (${killedBy ?? `exit code ${code}`}).` };
+    return { passed: passes, failed: 1, why: `Every test passed, but the run failed after them (${killedBy ?? `exit code ${code}`}).`, failedTests };
   }
-  return { passed: passes, failed };
+  return { passed: passes, failed, failedTests };
 }
 
 /**
