@@ -1,6 +1,6 @@
-import type { WireError } from '../shared/wire/error.js';
 import { ApiError, NoAnswerError } from './api-error.js';
 import { linkedSignal, pause } from './linked-signal.js';
+import type { Answer, Asked, Route, Schemas } from './routes.js';
 
 export interface ClientOptions {
   /** The address of the service: `http://127.0.0.1:8080`. It may have a path, where a proxy serves it under one. */
@@ -15,12 +15,7 @@ export interface ClientOptions {
   readonly retries?: number;
 }
 
-export type QueryValue = string | number | boolean | undefined;
-
-export interface Call {
-  readonly query?: Readonly<Record<string, QueryValue>>;
-  /** Sent as JSON. */
-  readonly body?: unknown;
+interface CallSettings {
   /** Sent as it is, in place of `body`. */
   readonly content?: { readonly type: string; readonly text: string };
   readonly headers?: Readonly<Record<string, string>>;
@@ -32,6 +27,17 @@ export interface Call {
   readonly isRepeatable?: boolean;
   /** Replaces the limit of one try; for calls that take long. */
   readonly timeoutMs?: number;
+}
+
+/** A list is written with commas. What is undefined is left out. */
+type QueryValues = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+
+/** A call as it is sent: its types have been looked at by then. */
+interface AnyCall extends CallSettings {
+  readonly path?: Readonly<Record<string, string>>;
+  readonly query?: QueryValues;
+  /** Sent as JSON. */
+  readonly body?: unknown;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -51,14 +57,16 @@ export class ApiCalls {
 
   /**
    * Sends a request, and repeats it when it got 503 or no answer.
+   * @param route `GET /tasks/{id}`; the contract says what it takes and answers
    * @returns the JSON of the answer
    * @throws ApiError for a refusal, NoAnswerError when none of the tries was answered, and the reason of the signal
    */
-  async call<T>(method: string, path: string, call: Call = {}): Promise<T> {
+  call<R extends Route, A extends Answer<R> = Answer<R>>(route: R, call: Asked<R> & CallSettings): Promise<A>;
+  async call(route: string, call: AnyCall): Promise<unknown> {
     const { retries = DEFAULT_RETRIES } = this.options;
     for (let nth = 0; ; nth += 1) {
       try {
-        return await this.#try<T>(method, path, call);
+        return await this.#try(route, call);
       } catch (error) {
         call.signal?.throwIfAborted();
         if (nth >= retries || !isWorthRepeating(error, call.isRepeatable ?? true)) throw error;
@@ -67,12 +75,14 @@ export class ApiCalls {
     }
   }
 
-  async #try<T>(method: string, path: string, { query = {}, body, content, headers = {}, signal, timeoutMs = this.options.timeoutMs ?? DEFAULT_TIMEOUT_MS }: Call): Promise<T> {
+  async #try(route: string, { path = {}, query = {}, body, content, headers = {}, signal, timeoutMs = this.options.timeoutMs ?? DEFAULT_TIMEOUT_MS }: AnyCall): Promise<unknown> {
+    const [method = '', template = ''] = route.split(' ');
+    const url = `${this.#base}${printPath(template, path)}${printQuery(query)}`;
     const limit = linkedSignal(signal, timeoutMs);
     const sent = content ?? (body === undefined ? undefined : { type: 'application/json', text: JSON.stringify(body) });
     const { operator, apiKey } = this.options;
     try {
-      const response = await fetch(`${this.#base}${path}${printQuery(query)}`, {
+      const response = await fetch(url, {
         method,
         headers: {
           accept: 'application/json',
@@ -88,8 +98,7 @@ export class ApiCalls {
       });
       const text = await response.text();
       if (!response.ok) throw refusalOf(response, text);
-      // The contract is what it holds: docs/openapi.yaml.
-      return (text === '' ? undefined : parsed(text, response)) as T;
+      return text === '' ? undefined : parsed(text, response);
     } catch (error) {
       if (error instanceof ApiError) throw error;
       signal?.throwIfAborted();
@@ -101,7 +110,16 @@ export class ApiCalls {
   }
 }
 
-function printQuery(query: Readonly<Record<string, QueryValue>>): string {
+/** `/tasks/{id}` -> `/tasks/order%2F1`. @throws RangeError for a step such as `..`, which would be taken out of the path before it is sent */
+function printPath(template: string, parts: Readonly<Record<string, string>>): string {
+  return template.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    const part = parts[name] ?? '';
+    if (part === '' || part === '.' || part === '..') throw new RangeError(`${JSON.stringify(part)} is no ${name}`);
+    return encodeURIComponent(part);
+  });
+}
+
+function printQuery(query: QueryValues): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value));
   // A space may be written as + in a query, but some proxies leave it so in front of services that do not know.
@@ -119,7 +137,7 @@ function parsed(text: string, response: Response): unknown {
 
 function refusalOf({ status, headers }: Response, text: string): ApiError {
   const body = objectOf(text);
-  const { error, code, request_id: requestId, details } = (body ?? {}) as Partial<WireError>;
+  const { error, code, request_id: requestId, details } = (body ?? {}) as Partial<Schemas['Error']>;
   const message = typeof error === 'string' ? error : `${status} ${text.slice(0, 200)}`.trim();
   const seconds = Number(headers.get('retry-after') ?? NaN);
   return new ApiError(status, typeof code === 'string' ? code : 'unknown', message, requestId ?? headers.get('x-request-id'), details ?? [], Number.isFinite(seconds) ? seconds * 1_000 : undefined, body);

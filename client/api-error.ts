@@ -1,4 +1,4 @@
-import type { WireViolation } from '../shared/wire/error.js';
+import type { Schemas } from './routes.js';
 
 /** The service has answered, and refused. */
 export class ApiError extends Error {
@@ -9,7 +9,7 @@ export class ApiError extends Error {
     message: string,
     /** `X-Request-Id` of the answer: the log of the service has it. */
     readonly requestId: string | null,
-    readonly details: readonly WireViolation[],
+    readonly details: readonly Schemas['Violation'][],
     /** What the answer asks to wait before the same request, ms. */
     readonly retryAfterMs: number | undefined,
     /** The body as it came. */

@@ -1,10 +1,11 @@
-import type { WireTask } from '../shared/wire/task.js';
-import { ApiCalls, type ClientOptions, type QueryValue } from './api-calls.js';
+import { ApiCalls, type ClientOptions } from './api-calls.js';
 import { ApiError } from './api-error.js';
-import type { Accepted, AuditEntry, BulkAction, BulkActionRequest, Counts, Destination, DryRun, Failures, Removed, Stats, Status, SubmitResult, TaskSummary, TaskView } from './answers.js';
+import type { Accepted, AuditEntry, BulkAction, BulkActionRequest, ChangedDestination, Counts, Destination, DryRun, Failures, History, Limits, Removed, Retried, Stats, Status, Submission, SubmitResult, Task, TaskPatch, TaskSummary, TaskView } from './answers.js';
 import { destinationId } from './destination-id.js';
 import { pause } from './linked-signal.js';
-import { filterQuery, type TaskFilter } from './task-filter.js';
+import { readPages, type ReadOptions } from './read-pages.js';
+import type { Answer, Query, Schemas } from './routes.js';
+import { checkFilter, type TaskFilter } from './task-filter.js';
 import { submitLines } from './task-lines.js';
 import { waitForTask, type WaitOptions } from './wait-for-task.js';
 
@@ -22,25 +23,11 @@ export interface SubmitOptions extends CallOptions {
   readonly idempotencyKey?: string;
 }
 
-export interface ListOptions extends CallOptions {
+export interface ListOptions extends CallOptions, ReadOptions {
   /** Default newest. */
   readonly order?: 'newest' | 'oldest' | undefined;
-  /** At most so many; default: all. */
-  readonly limit?: number | undefined;
-  /** Called behind each page. Where little matches, a page may hold nothing. */
-  readonly onPage?: ((page: { readonly scanned: number }) => void) | undefined;
 }
 
-export interface Limits {
-  readonly max_concurrency?: number;
-  readonly rate?: number;
-  readonly burst?: number;
-}
-
-/** One page of a list, as far as its iterator looks at it: `next_cursor`, perhaps `scanned`, and the items under a name of their own. */
-type ListPage = Readonly<Record<string, unknown>>;
-
-const LARGEST_PAGE = 1_000;
 /** One request of a scan works for two seconds at most, and waits for its turn. */
 const SCAN_LIMIT_MS = 30_000;
 
@@ -64,15 +51,15 @@ export class RetryClient {
   }
 
   /** Hands over a task. When it resolves, the service has it. */
-  async submit(task: WireTask, { signal, idempotencyKey = crypto.randomUUID() }: SubmitOptions = {}): Promise<Accepted> {
-    return this.#calls.call('POST', '/tasks', { body: task, headers: { 'idempotency-key': idempotencyKey }, signal });
+  async submit(task: Task, { signal, idempotencyKey = crypto.randomUUID() }: SubmitOptions = {}): Promise<Accepted> {
+    return this.#calls.call('POST /tasks', { body: task, headers: { 'idempotency-key': idempotencyKey }, signal });
   }
 
   /**
    * Hands over any number of tasks as they come, some hundreds a request, and gives a result for each, in order. Look at `status`:
    * a task that is refused stops no other.
    */
-  async *submitMany(tasks: AsyncIterable<WireTask> | Iterable<WireTask>, options: SubmitOptions = {}): AsyncGenerator<SubmitResult, void, undefined> {
+  async *submitMany(tasks: AsyncIterable<Task> | Iterable<Task>, options: SubmitOptions = {}): AsyncGenerator<SubmitResult, void, undefined> {
     yield* this.submitLines(printed(tasks), options);
   }
 
@@ -82,12 +69,12 @@ export class RetryClient {
   }
 
   async get(id: string, { includeMessage = false, signal }: CallOptions & { readonly includeMessage?: boolean } = {}): Promise<TaskView> {
-    return this.#calls.call('GET', taskPath(id), { query: { include: includeMessage ? 'message_data' : undefined }, signal });
+    return this.#calls.call('GET /tasks/{id}', { path: { id }, query: { include: includeMessage ? ['message_data'] : undefined }, signal });
   }
 
   /** The task as it could be submitted; what is secret is `***`. */
-  async submission(id: string, { signal }: CallOptions = {}): Promise<Readonly<Record<string, unknown>>> {
-    return this.#calls.call('GET', `${taskPath(id)}/submission`, { signal });
+  async submission(id: string, { signal }: CallOptions = {}): Promise<Submission> {
+    return this.#calls.call('GET /tasks/{id}/submission', { path: { id }, signal });
   }
 
   /** Waits until a task has ended: see waitForTask. */
@@ -96,17 +83,21 @@ export class RetryClient {
   }
 
   /** All tasks that match, page by page until nothing is left. */
-  async *list(filter: TaskFilter = {}, { order, limit = Infinity, onPage, signal }: ListOptions = {}): AsyncGenerator<TaskSummary, void, undefined> {
-    yield* this.#items<TaskSummary>('/tasks', 'tasks', { ...filterQuery(filter), order }, { limit, onPage, signal });
+  async *list(filter: TaskFilter = {}, { order, signal, ...options }: ListOptions = {}): AsyncGenerator<TaskSummary, void, undefined> {
+    checkFilter(filter);
+    yield* readPages(options, async (part) => {
+      const { tasks, ...page } = await this.#calls.call('GET /tasks', { query: { ...filter, order, ...part }, signal, timeoutMs: SCAN_LIMIT_MS });
+      return { items: tasks, ...page };
+    });
   }
 
   /** How many tasks match, in groups where `by` names a field. It goes on until all of them were looked at. */
-  async count(filter: TaskFilter = {}, { by, signal, onPage }: CallOptions & { readonly by?: string | undefined; readonly onPage?: ListOptions['onPage'] } = {}): Promise<Counts> {
-    const query = { ...filterQuery(filter), by };
+  async count(filter: TaskFilter = {}, { by, signal, onPage }: CallOptions & Pick<ReadOptions, 'onPage'> & { readonly by?: Query<'GET /counts'>['by'] } = {}): Promise<Counts> {
+    checkFilter(filter);
     let sum: Counts = { count: 0, is_exact: true, scanned: 0, not_read: 0 };
     const groups = new Map<string | number | null, number>();
     for (let cursor: string | undefined; ; ) {
-      const part: Counts & { readonly next_cursor: string | null } = await this.#calls.call('GET', '/counts', { query: { ...query, cursor }, signal, timeoutMs: SCAN_LIMIT_MS });
+      const part: Answer<'GET /counts'> = await this.#calls.call('GET /counts', { query: { ...filter, by, cursor }, signal, timeoutMs: SCAN_LIMIT_MS });
       // Of a part that is not the last one is_exact says no more than that.
       const isExact = part.next_cursor === null ? part.is_exact : true;
       sum = { count: sum.count + part.count, is_exact: sum.is_exact && isExact, scanned: sum.scanned + part.scanned, not_read: sum.not_read + part.not_read };
@@ -120,20 +111,20 @@ export class RetryClient {
 
   /** What failed lately, by destination and error. @param since `1h`, `24h`, or a time */
   async failures({ since, signal }: CallOptions & { readonly since?: string | undefined } = {}): Promise<Failures> {
-    return this.#calls.call('GET', '/failures', { query: { since }, signal });
+    return this.#calls.call('GET /failures', { query: { since }, signal });
   }
 
   /** Cancels a task that waits, or deletes a parked one for good. */
   async cancel(id: string, { reason, signal }: ChangeOptions = {}): Promise<Removed> {
     try {
       // The first try stands alone, so that the answer to a later one can be understood.
-      return await this.#calls.call('DELETE', taskPath(id), { query: { reason }, signal, isRepeatable: false });
+      return await this.#calls.call('DELETE /tasks/{id}', { path: { id }, query: { reason }, signal, isRepeatable: false });
     } catch (error) {
       if (error instanceof ApiError && error.status !== 503) throw error;
       signal?.throwIfAborted();
     }
     try {
-      return await this.#calls.call('DELETE', taskPath(id), { query: { reason }, signal });
+      return await this.#calls.call('DELETE /tasks/{id}', { path: { id }, query: { reason }, signal });
     } catch (error) {
       // The first try may have cancelled it, and its answer was lost.
       if (error instanceof ApiError && error.code === 'finished' && (await this.get(id, { signal })).state === 'cancelled') return { message: `Task ${id} cancelled`, id, state: 'cancelled' };
@@ -142,13 +133,13 @@ export class RetryClient {
   }
 
   /** Sends a task now; starts a dead letter or a parked task again as a new run. */
-  async retry(id: string, { reason, signal }: ChangeOptions = {}): Promise<Accepted> {
-    return this.#calls.call('POST', `${taskPath(id)}/retry`, { query: { reason }, signal, isRepeatable: false });
+  async retry(id: string, { reason, signal }: ChangeOptions = {}): Promise<Retried> {
+    return this.#calls.call('POST /tasks/{id}/retry', { path: { id }, query: { reason }, signal, isRepeatable: false });
   }
 
   /** Changes fields of a task that waits, or that is dead-lettered or parked: a JSON merge patch (RFC 7396). It sends nothing. */
-  async edit(id: string, changes: Readonly<Record<string, unknown>>, { reason, signal }: ChangeOptions = {}): Promise<TaskView> {
-    return this.#calls.call('PATCH', taskPath(id), { query: { reason }, body: changes, signal });
+  async edit(id: string, changes: TaskPatch, { reason, signal }: ChangeOptions = {}): Promise<TaskView> {
+    return this.#calls.call('PATCH /tasks/{id}', { path: { id }, query: { reason }, body: changes, signal });
   }
 
   /**
@@ -156,14 +147,16 @@ export class RetryClient {
    * @throws ApiError count_differs when `expected` is not the number of tasks that match
    */
   async createBulkAction(request: BulkActionRequest, { signal }: CallOptions = {}): Promise<BulkAction> {
-    return this.#calls.call('POST', '/bulk-actions', { body: { id: `ba_${crypto.randomUUID()}`, ...request }, signal, timeoutMs: SCAN_LIMIT_MS });
+    checkFilter(request.filter ?? {});
+    return this.#calls.call<'POST /bulk-actions', BulkAction>('POST /bulk-actions', { body: { id: `ba_${crypto.randomUUID()}`, ...request }, signal, timeoutMs: SCAN_LIMIT_MS });
   }
 
   /** What a bulk action would do. It goes on until all tasks were looked at. */
-  async dryRun(request: BulkActionRequest, { signal, onPage }: CallOptions & Pick<ListOptions, 'onPage'> = {}): Promise<DryRun> {
+  async dryRun(request: BulkActionRequest, { signal, onPage }: CallOptions & Pick<ReadOptions, 'onPage'> = {}): Promise<DryRun> {
+    checkFilter(request.filter ?? {});
     let sum: DryRun = { matched: 0, is_exact: false, scanned: 0, by_error_code: [], by_destination_key: [], samples: [] };
     for (let cursor: string | undefined; ; ) {
-      const { next_cursor: next, ...part }: DryRun & { readonly next_cursor: string | null } = await this.#calls.call('POST', '/bulk-actions', { body: { ...request, dry_run: true, cursor }, signal, timeoutMs: SCAN_LIMIT_MS });
+      const { next_cursor: next, ...part }: Schemas['DryRun'] = await this.#calls.call<'POST /bulk-actions', Schemas['DryRun']>('POST /bulk-actions', { body: { ...request, dry_run: true, ...(cursor === undefined ? {} : { cursor }) }, signal, timeoutMs: SCAN_LIMIT_MS });
       sum = {
         matched: sum.matched + part.matched,
         is_exact: part.is_exact,
@@ -179,28 +172,31 @@ export class RetryClient {
   }
 
   async bulkAction(id: string, { signal }: CallOptions = {}): Promise<BulkAction> {
-    return this.#calls.call('GET', `/bulk-actions/${encodeURIComponent(id)}`, { signal });
+    return this.#calls.call('GET /bulk-actions/{id}', { path: { id }, signal });
   }
 
-  async *bulkActions({ signal, limit = Infinity }: CallOptions & { readonly limit?: number | undefined } = {}): AsyncGenerator<BulkAction, void, undefined> {
-    yield* this.#items<BulkAction>('/bulk-actions', 'bulk_actions', {}, { limit, signal });
+  async *bulkActions({ signal, ...options }: CallOptions & ReadOptions = {}): AsyncGenerator<BulkAction, void, undefined> {
+    yield* readPages(options, async (part) => {
+      const { bulk_actions: items, ...page } = await this.#calls.call('GET /bulk-actions', { query: part, signal });
+      return { items, ...page };
+    });
   }
 
-  async pauseBulkAction(id: string, options: ChangeOptions = {}): Promise<BulkAction> {
-    return this.#changeBulkAction(id, 'pause', options);
+  async pauseBulkAction(id: string, { reason, signal }: ChangeOptions = {}): Promise<BulkAction> {
+    return this.#calls.call('POST /bulk-actions/{id}/pause', { path: { id }, query: { reason }, signal });
   }
 
-  async resumeBulkAction(id: string, options: ChangeOptions = {}): Promise<BulkAction> {
-    return this.#changeBulkAction(id, 'resume', options);
+  async resumeBulkAction(id: string, { reason, signal }: ChangeOptions = {}): Promise<BulkAction> {
+    return this.#calls.call('POST /bulk-actions/{id}/resume', { path: { id }, query: { reason }, signal });
   }
 
-  async cancelBulkAction(id: string, options: ChangeOptions = {}): Promise<BulkAction> {
-    return this.#changeBulkAction(id, 'cancel', options);
+  async cancelBulkAction(id: string, { reason, signal }: ChangeOptions = {}): Promise<BulkAction> {
+    return this.#calls.call('POST /bulk-actions/{id}/cancel', { path: { id }, query: { reason }, signal });
   }
 
   /** @param rate tasks a second, all workers together; null: no limit */
   async setBulkActionRate(id: string, rate: number | null, { reason, signal }: ChangeOptions = {}): Promise<BulkAction> {
-    return this.#calls.call('PATCH', `/bulk-actions/${encodeURIComponent(id)}`, { query: { reason }, body: { rate }, signal });
+    return this.#calls.call('PATCH /bulk-actions/{id}', { path: { id }, query: { reason }, body: { rate }, signal });
   }
 
   /** The object each time it was read, until nothing is left to start. */
@@ -213,81 +209,70 @@ export class RetryClient {
     }
   }
 
-  async *destinations({ group, limit = Infinity, signal }: CallOptions & { readonly group?: string | undefined; readonly limit?: number | undefined } = {}): AsyncGenerator<Destination, void, undefined> {
-    yield* this.#items<Destination>('/destinations', 'destinations', { group }, { limit, signal });
+  async *destinations({ group, signal, ...options }: CallOptions & ReadOptions & { readonly group?: string | undefined } = {}): AsyncGenerator<Destination, void, undefined> {
+    yield* readPages(options, async (part) => {
+      const { destinations: items, ...page } = await this.#calls.call('GET /destinations', { query: { group, ...part }, signal });
+      return { items, ...page };
+    });
   }
 
   /** @param key a host, an endpoint, a cluster, a topic, a flow_key, its id, or `*` for everything */
   async destination(key: string, { signal }: CallOptions = {}): Promise<Destination> {
-    return this.#calls.call('GET', destinationPath(key), { signal });
+    return this.#calls.call('GET /destinations/{key}', { path: { key: idOf(key) }, signal });
   }
 
   /** @param until when it is over by itself: a time, or `+30m` */
-  async pause(key: string, { until, reason, signal }: ChangeOptions & { readonly until?: string | undefined } = {}): Promise<Destination> {
-    return this.#calls.call('POST', `${destinationPath(key)}/pause`, { body: { until, reason }, signal });
+  async pause(key: string, { until, reason, signal }: ChangeOptions & { readonly until?: string | undefined } = {}): Promise<ChangedDestination> {
+    return this.#calls.call('POST /destinations/{key}/pause', { path: { key: idOf(key) }, body: { ...given({ until }), ...given({ reason }) }, signal });
   }
 
-  async resume(key: string, { reason, signal }: ChangeOptions = {}): Promise<Destination> {
-    return this.#calls.call('POST', `${destinationPath(key)}/resume`, { body: { reason }, signal });
+  async resume(key: string, { reason, signal }: ChangeOptions = {}): Promise<ChangedDestination> {
+    return this.#calls.call('POST /destinations/{key}/resume', { path: { key: idOf(key) }, body: given({ reason }), signal });
   }
 
   /** Replaces the limits. Without any, there are none. */
-  async setLimits(key: string, limits: Limits, { reason, signal }: ChangeOptions = {}): Promise<Destination> {
-    return this.#calls.call('PUT', destinationPath(key), { body: { ...limits, reason }, signal });
+  async setLimits(key: string, limits: Limits, { reason, signal }: ChangeOptions = {}): Promise<ChangedDestination> {
+    return this.#calls.call('PUT /destinations/{key}', { path: { key: idOf(key) }, body: { ...limits, ...given({ reason }) }, signal });
   }
 
-  async audit(query: Readonly<Partial<Record<'actor' | 'action' | 'target' | 'since', string | undefined>>> = {}, { limit = Infinity, signal }: CallOptions & { readonly limit?: number | undefined } = {}): Promise<readonly AuditEntry[]> {
+  /** Who changed what, the newest first. */
+  async audit(query: Omit<Query<'GET /audit'>, 'limit' | 'cursor'> = {}, { signal, ...options }: CallOptions & ReadOptions = {}): Promise<readonly AuditEntry[]> {
     const entries: AuditEntry[] = [];
-    for await (const entry of this.#items<AuditEntry>('/audit', 'entries', query, { limit, signal })) entries.push(entry);
+    const read = async (part: Pick<Query<'GET /audit'>, 'limit' | 'cursor'>) => {
+      const { entries: items, ...page } = await this.#calls.call('GET /audit', { query: { ...query, ...part }, signal });
+      return { items, ...page };
+    };
+    for await (const entry of readPages(options, read)) entries.push(entry);
     return entries;
   }
 
   async stats({ signal }: CallOptions = {}): Promise<Stats> {
-    return this.#calls.call('GET', '/stats', { signal });
+    return this.#calls.call('GET /stats', { signal });
   }
 
   async status({ signal }: CallOptions = {}): Promise<Status> {
-    return this.#calls.call('GET', '/status', { signal });
+    return this.#calls.call('GET /status', { signal });
   }
 
-  async #changeBulkAction(id: string, change: 'pause' | 'resume' | 'cancel', { reason, signal }: ChangeOptions): Promise<BulkAction> {
-    return this.#calls.call('POST', `/bulk-actions/${encodeURIComponent(id)}/${change}`, { query: { reason }, signal });
-  }
-
-  /** Goes on until there is no cursor: a page may be short, or empty, and not the last one. */
-  async *#items<T>(path: string, name: string, query: Readonly<Record<string, QueryValue>>, { limit, onPage, signal }: { readonly limit: number; readonly onPage?: ListOptions['onPage']; readonly signal: AbortSignal | undefined }): AsyncGenerator<T, void, undefined> {
-    let left = limit;
-    let scanned = 0;
-    for (let cursor: string | undefined; left > 0; ) {
-      const size = Math.min(left, LARGEST_PAGE);
-      const page = await this.#calls.call<ListPage>('GET', path, { query: { ...query, limit: size, cursor }, signal, timeoutMs: SCAN_LIMIT_MS });
-      scanned += typeof page['scanned'] === 'number' ? page['scanned'] : 0;
-      onPage?.({ scanned });
-      // The contract says what the list holds.
-      for (const item of (page[name] ?? []) as readonly T[]) {
-        yield item;
-        left -= 1;
-        if (left <= 0) return;
-      }
-      if (typeof page['next_cursor'] !== 'string') return;
-      cursor = page['next_cursor'];
-    }
+  /** Numbers a minute. @param since `1h` (default), at most `24h`, or a time */
+  async history({ since, signal }: CallOptions & { readonly since?: string | undefined } = {}): Promise<History> {
+    return this.#calls.call('GET /history', { query: { since }, signal });
   }
 }
 
-async function* printed(tasks: AsyncIterable<WireTask> | Iterable<WireTask>): AsyncGenerator<string, void, undefined> {
+async function* printed(tasks: AsyncIterable<Task> | Iterable<Task>): AsyncGenerator<string, void, undefined> {
   for await (const task of tasks) yield JSON.stringify(task);
 }
 
-function taskPath(id: string): string {
-  // A step such as `..` would be taken out of the path before it is sent.
-  if (id === '' || id === '.' || id === '..') throw new RangeError(`${JSON.stringify(id)} is the id of no task`);
-  return `/tasks/${encodeURIComponent(id)}`;
+function idOf(key: string): string {
+  if (key === '') throw new RangeError('the key of a destination must not be empty');
+  return destinationId(key);
 }
 
-function destinationPath(key: string): string {
-  if (key === '') throw new RangeError('the key of a destination must not be empty');
-  return `/destinations/${destinationId(key)}`;
+/** Without the members that are undefined. */
+function given<Name extends string>(members: Readonly<Record<Name, string | undefined>>): Partial<Record<Name, string>> {
+  // Those that are left have a text.
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Partial<Record<Name, string>>;
 }
 
 type Group = { readonly value: string | null; readonly count: number };

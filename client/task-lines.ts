@@ -20,10 +20,6 @@ interface Line {
   readonly text: string;
 }
 
-interface BatchAnswer {
-  readonly results: readonly SubmitResult[];
-}
-
 export interface SubmitLinesOptions {
   readonly signal?: AbortSignal | undefined;
   /** Sent with every request. With the same key an id that is repeated starts no new run. */
@@ -61,7 +57,7 @@ async function submitBatch(calls: ApiCalls, lines: readonly Line[], { signal, id
 async function resultsOf(calls: ApiCalls, lines: readonly Line[], { signal, idempotencyKey }: SubmitLinesOptions): Promise<readonly SubmitResult[]> {
   const text = `${lines.map((line) => line.text).join('\n')}\n`;
   try {
-    const { results } = await calls.call<BatchAnswer>('POST', '/tasks/batch', {
+    const { results } = await calls.call('POST /tasks/batch', {
       content: { type: 'application/x-ndjson', text },
       headers: { 'idempotency-key': idempotencyKey },
       signal,

@@ -36,7 +36,7 @@ export async function waitForTask(calls: ApiCalls, id: string, { timeoutMs = DEF
   try {
     for (let missing = 0; ; ) {
       try {
-        last = await calls.call<TaskView>('GET', `/tasks/${encodeURIComponent(id)}`, { signal: limit.signal });
+        last = await calls.call('GET /tasks/{id}', { path: { id }, signal: limit.signal });
         missing = 0;
         if (isOver(last, states, run)) return last;
       } catch (error) {

@@ -112,11 +112,11 @@ function requestOf({ values }: CommandContext, action: BulkActionName, ids: read
 
 function progressOf({ state, matched, pending, started, delivered, failed_again: failedAgain }: BulkAction): string {
   if (matched === null) return `${state}: looking which tasks match`;
-  return `${state}: ${matched - (pending ?? 0)} of ${matched}, ${started ?? 0} started, ${delivered ?? 0} delivered, ${failedAgain ?? 0} failed again`;
+  return `${state}: ${matched - pending} of ${matched}, ${started} started, ${delivered} delivered, ${failedAgain} failed again`;
 }
 
 function shareOf({ matched, pending }: BulkAction): number | undefined {
-  return matched === null || matched === 0 ? undefined : (matched - (pending ?? 0)) / matched;
+  return matched === null || matched === 0 ? undefined : (matched - pending) / matched;
 }
 
 function capital(text: string): string {

@@ -10,6 +10,7 @@ import { durationOf, filterOf, filterOptions, isSet, listOf, numberOf, oneOf, te
 
 const summaryColumns: readonly (keyof TaskSummary)[] = ['id', 'state', 'run', 'attempts', 'error_code', 'http_status', 'destination_key', 'client_id', 'updated_at', 'next_attempt_at'];
 
+const groupFields = ['state', 'destination_key', 'client_id', 'source', 'error_code', 'http_status'] as const;
 const idsOrFilter = '<id> ... | --q <query>';
 const ANY: readonly [number, number] = [0, Infinity];
 
@@ -49,9 +50,9 @@ export const taskCommands: readonly Command[] = [
     name: 'count',
     usage: '[options]',
     help: 'how many tasks match',
-    options: { ...filterOptions, by: { type: 'string', value: '<field>', help: 'in groups: state, destination_key, client_id, source, error_code, http_status', words: ['state', 'destination_key', 'client_id', 'source', 'error_code', 'http_status'] } },
+    options: { ...filterOptions, by: { type: 'string', value: '<field>', help: `in groups: ${groupFields.join(', ')}`, words: groupFields } },
     run: async ({ client, output, progress, say, values, signal }) => {
-      const by = textOf(values, 'by');
+      const by = oneOf(values, 'by', groupFields);
       const counts = await client.count(filterOf(values), { by, signal, onPage: ({ scanned }) => progress.show(`${scanned} tasks looked at`) });
       progress.clear();
       if (!counts.is_exact) say('this is not exact: tasks were too many in one list, or could not be read');

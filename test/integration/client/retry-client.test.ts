@@ -1,9 +1,8 @@
 import { expect } from 'chai';
 
 import { ApiError, NoAnswerError, WaitTimeoutError } from '../../../client/api-error.js';
-import type { SubmitResult } from '../../../client/answers.js';
+import type { SubmitResult, Task } from '../../../client/answers.js';
 import { RetryClient } from '../../../client/retry-client.js';
-import type { WireTask } from '../../../shared/wire/task.js';
 import { eventually } from '../../support/eventually.js';
 import { LosingProxy, type Fate, type SeenRequest } from '../../support/losing-proxy.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';
@@ -11,8 +10,14 @@ import { InProcessService } from '../../support/service-in-process.js';
 import { httpTask, uniqueId, waitForState } from '../../support/tasks.js';
 
 /** One that the client's types take: httpTask makes tasks of any shape. */
-function taskTo(url: string, changes: Partial<WireTask> = {}): WireTask {
-  return { ...(httpTask(url) as unknown as WireTask), ...changes };
+function taskTo(url: string, changes: Partial<Task> = {}): Task {
+  // Changes of both types of destination together are of no type, and none is made here.
+  return { ...httpTask(url), ...changes } as Task;
+}
+
+function parkingTask(url: string): Task {
+  const { dead_destination: _none, ...task } = httpTask(url, { on_exhausted: 'park' });
+  return task as Task;
 }
 
 async function failureOf(work: Promise<unknown>): Promise<unknown> {
@@ -46,7 +51,7 @@ describe('RetryClient', () => {
     return { proxy, client: new RetryClient({ url: proxy.url, ...options }) };
   }
 
-  const waiting = (changes: Partial<WireTask> = {}): WireTask => taskTo(receiver.url('/'), { initial_delay: 3_600, ...changes });
+  const waiting = (changes: Partial<Task> = {}): Task => taskTo(receiver.url('/'), { initial_delay: 3_600, ...changes });
 
   describe('submit', () => {
     it('hands over a task, and waits until it is delivered', async () => {
@@ -165,7 +170,7 @@ describe('RetryClient', () => {
     it('hands over what comes slowly as it comes, and takes nothing more when its results are not read', async () => {
       let given = 0;
       let next: () => void = () => undefined;
-      async function* source(): AsyncGenerator<WireTask> {
+      async function* source(): AsyncGenerator<Task> {
         for (;;) {
           given += 1;
           yield waiting();
@@ -219,7 +224,7 @@ describe('RetryClient', () => {
     it('says which run has ended, of a task that is started again meanwhile', async () => {
       await service.startWorker();
       receiver.on('/down', { kind: 'answer', status: 500 });
-      const { dead_destination: _none, ...parking } = taskTo(receiver.url('/down'), { on_exhausted: 'park' });
+      const parking = parkingTask(receiver.url('/down'));
       await client.submit(parking);
       await waitForState(service.baseUrl, parking.id, 'parked');
       expect(await client.waitFor(parking.id)).to.include({ state: 'parked', run: 1 });
@@ -290,7 +295,7 @@ describe('RetryClient', () => {
   it('corrects a parked task, starts it again with a bulk action that has one id for all its tries, and tells what failed', async () => {
     await service.startWorker();
     receiver.on('/down', { kind: 'answer', status: 500 });
-    const { dead_destination: _none, ...parking } = taskTo(receiver.url('/down'), { on_exhausted: 'park' });
+    const parking = parkingTask(receiver.url('/down'));
     await client.submit(parking);
     await client.waitFor(parking.id, { everyMs: 20, timeoutMs: 20_000 });
     expect(await client.edit(parking.id, { destination: { url: receiver.url('/up') } }, { reason: 'a wrong url' })).to.include({ id: parking.id, state: 'parked' });

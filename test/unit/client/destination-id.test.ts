@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import { destinationId } from '../../../client/destination-id.js';
-import { filterQuery, literal } from '../../../client/task-filter.js';
+import { checkFilter, literal } from '../../../client/task-filter.js';
 import { idOfKey } from '../../../server/flow/destination-key.js';
 
 describe('the id of a destination', () => {
@@ -21,8 +21,10 @@ describe('a filter', () => {
     expect([literal('a,b*'), literal('C:\\new'), literal('a"b')]).to.deep.equal(['"a,b*"', '"C:\\\\new"', '"a\\"b"']);
   });
 
-  it('refuses an empty member, which must not mean everything', () => {
-    for (const empty of ['', '  ']) expect(() => filterQuery({ client_id: empty })).to.throw(RangeError, 'client_id is empty');
-    expect(filterQuery({ state: 'parked' })).to.deep.equal({ state: 'parked' });
+  it('refuses a member that says nothing, which must not mean everything', () => {
+    for (const empty of ['', '  ']) expect(() => checkFilter({ client_id: empty })).to.throw(RangeError, 'client_id is empty');
+    expect(() => checkFilter({ state: 'parked', client_id: undefined })).to.throw(RangeError, 'client_id is undefined');
+    // Null is an answer of its own: the field has no value.
+    expect(() => checkFilter({ state: 'parked', http_status: null })).to.not.throw();
   });
 });

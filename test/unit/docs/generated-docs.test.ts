@@ -7,24 +7,24 @@ import { deliveryErrors, requestErrors } from '../../../shared/domain/errors.js'
 import type { WireTask } from '../../../shared/wire/task.js';
 
 describe('the generated docs', () => {
-  it('say what the code says (npm run docs:generate)', () => {
-    expect(staleDocs()).to.deep.equal([]);
+  it('say what the code says (npm run docs:generate)', async () => {
+    expect(await staleDocs()).to.deep.equal([]);
   });
 
-  it('have a row for every variable', () => {
-    const text = generatedDocs().get('docs/ENVIRONMENT.md') ?? '';
+  it('have a row for every variable', async () => {
+    const text = (await generatedDocs()).get('docs/ENVIRONMENT.md') ?? '';
     const rows = [...text.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name);
     expect(rows).to.have.members(Object.keys(variables));
   });
 
-  it('have a row for every error code', () => {
-    const text = generatedDocs().get('docs/ERRORS.md') ?? '';
+  it('have a row for every error code', async () => {
+    const text = (await generatedDocs()).get('docs/ERRORS.md') ?? '';
     const rows = [...text.matchAll(/^\| `([a-z_]+)` \|/gm)].map(([, code]) => code);
     expect(rows).to.have.members([...Object.keys(deliveryErrors), ...Object.keys(requestErrors)]);
   });
 
-  it('have a row for every field of a task and of every type of destination', () => {
-    const text = generatedDocs().get('docs/TASK-FIELDS.md') ?? '';
+  it('have a row for every field of a task and of every type of destination', async () => {
+    const text = (await generatedDocs()).get('docs/TASK-FIELDS.md') ?? '';
     const named = new Set([...text.matchAll(/^\| `([a-z_]+)` \|/gm)].map(([, name]) => name));
     // Keys of WireTask, all of them by its type: what clients may write is what the table says.
     const wireNames = {
@@ -35,8 +35,8 @@ describe('the generated docs', () => {
     expect([...named]).to.have.members([...new Set([...Object.keys(wireNames), ...destinationNames])]);
   });
 
-  it('give each refusal the status that error-response.ts gives it', () => {
-    const text = generatedDocs().get('docs/ERRORS.md') ?? '';
+  it('give each refusal the status that error-response.ts gives it', async () => {
+    const text = (await generatedDocs()).get('docs/ERRORS.md') ?? '';
     expect(text).to.include('| `conflict` | 409 | - |');
     expect(text).to.include('| `redis_full` | 503 | 5 |');
   });
