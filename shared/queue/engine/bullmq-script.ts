@@ -1,6 +1,7 @@
 import { bullmqScripts, type BullmqScriptName } from './bullmq-contract.js';
 import { bullmqScript, type DefinedScripts } from './defined-scripts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
+import { patched, type PatchedPlace, type ScriptPatchedIn } from './script-patches.js';
 import { withoutEvents } from './without-events.js';
 
 /**
@@ -19,6 +20,14 @@ export function luaFunction(scripts: DefinedScripts, script: BullmqScriptName, n
   if (numberOfKeys !== keys) throw new EngineMismatchError([`bullmq: expected ${keys} keys of the script ${script}, found ${String(numberOfKeys)}`]);
   const { before, inside } = partsOf(text);
   return `local ${name}\ndo\n${withoutEvents(`${before}\n${name} = function(KEYS, ARGV)\n${inside}`)}\nend\nend`;
+}
+
+/**
+ * The same with the changes that it has in a script of ours: see script-patches.ts.
+ * @throws EngineMismatchError for another BullMQ than this was written for
+ */
+export function patchedFunction<P extends Exclude<PatchedPlace, 'itself'>>(scripts: DefinedScripts, script: ScriptPatchedIn<P>, place: P, name: string): string {
+  return patched(luaFunction(scripts, script, name), script, place);
 }
 
 /** `inside` runs with each call; `before` is made once. */

@@ -1,15 +1,10 @@
 import { BULLMQ_VERSION, bullmqScripts, CALLERS_TIME, DUE_SCORES, FINISH_OWN_KEYS, loopMethods, PUT_BACK_JOB, STALL_KEYS, type BullmqScriptName, type LoopMethodName, type ScriptShape } from './bullmq-contract.js';
-import { bullmqScript, type DefinedScript, type DefinedScripts } from './defined-scripts.js';
+import { patchedFunction } from './bullmq-script.js';
+import { bullmqScript, type DefinedScript } from './defined-scripts.js';
 import type { EngineFacts } from './engine-facts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
-import { finishLua } from './finish-script.js';
-import { guardedScripts } from './guarded-scripts.js';
-import { promoteFunction } from './promote-job.js';
-import { promotingLuas } from './promoting-scripts.js';
-import { putBackFunction } from './put-back.js';
-import { restartFunction } from './restart-job.js';
-import { ADD_SCRIPTS, addFunction } from './submit-script.js';
-import { takeOverScript } from './take-over-script.js';
+import { guardedScript } from './guarded-scripts.js';
+import { patchingScripts, scriptsPatchedIn } from './script-patches.js';
 
 /**
  * Refuses libraries that this folder was not written for, before a task is taken or stored. With another order of keys
@@ -76,11 +71,15 @@ function shapeOf(script: string): ScriptShape | undefined {
   return shapes.find(([name]) => name === script)?.[1];
 }
 
+/** Each text that script-patches.ts changes has to stand in its script exactly once. */
 function checkPatches({ scripts }: EngineFacts): string[] {
-  const adds = ADD_SCRIPTS.map((script) => (all: DefinedScripts) => addFunction(all, script));
-  return [finishLua, promoteFunction, promotingLuas, putBackFunction, restartFunction, takeOverScript, guardedScripts, ...adds].flatMap((build) =>
+  const changes = [
+    ...scriptsPatchedIn('itself').map((script) => () => guardedScript(scripts, script)),
+    ...patchingScripts.flatMap((place) => scriptsPatchedIn(place).map((script) => () => patchedFunction(scripts, script, place, 'changed'))),
+  ];
+  return changes.flatMap((change) =>
     findingsOf(() => {
-      build(scripts);
+      change();
       return [];
     }),
   );

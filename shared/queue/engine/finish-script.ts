@@ -1,13 +1,11 @@
 import { bullmqScripts, FINISH_OWN_KEYS } from './bullmq-contract.js';
-import { luaFunction } from './bullmq-script.js';
+import { patchedFunction } from './bullmq-script.js';
 import { COUNTED_BY_CALLER } from './counted-by-caller.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
-import { jobField } from './job-fields.js';
-import { PROMOTE_FUNCTIONS, PROMOTED_AT_ONCE, promotePatches } from './promote-patches.js';
+import { namedValues } from './fetched-fields.js';
 import type { QueueClient } from './queue-client.js';
-import { fetchPatch } from './guarded-scripts.js';
 import { makeReadable } from './readable-job.js';
-import { replaceOnce } from './replace-once.js';
+import { PROMOTE_FUNCTIONS, PROMOTED_AT_ONCE } from './script-patches.js';
 import { toldBulkActionLua, type ToldEnd } from './told-bulk-action.js';
 
 type Argument = string | number | boolean | Buffer | undefined;
@@ -23,9 +21,6 @@ const TARGET_SET = OWN_KEYS_FROM + 1;
 const FINISH_JOB_KEY = OWN_KEYS_FROM + 2;
 /** BullMQ's, and what a bulk action is told. */
 const VALUES_PER_JOB = VALUES + 1;
-
-/** What a worker looks at, by BullMQ's names. To read the others, and all the names, takes a worker longer than Redis. */
-const FIELDS = [jobField.data, jobField.options, jobField.log, jobField.fetches, jobField.attemptsMade, jobField.stalls, jobField.deferredFailure, jobField.createdAt] as const;
 
 /**
  * BullMQ's moveToFinished for many jobs in one call (decision 8): each ends, and the next one is fetched in its place.
@@ -85,14 +80,6 @@ export function readFinish(answer: unknown): unknown {
  * @throws EngineMismatchError for another BullMQ than this was written for
  */
 export function finishLua(scripts: DefinedScripts): string {
-  const finish = [
-    ['rcall("HGETALL", jobKey)', `rcall("HMGET", jobKey, ${FIELDS.map((field) => `"${field}"`).join(', ')})`] as const,
-    // All calls of the group together: 128 for 16 jobs.
-    ...promotePatches('promoted'),
-    fetchPatch,
-    // The job has ended by then, so a next one that cannot be fetched must not become its error.
-    ['local result = fetchNextJob(', 'local result = resultOrNil(fetchNextJob, '] as const,
-  ].reduce((lua, patch) => replaceOnce(lua, 'moveToFinished', patch), luaFunction(scripts, 'moveToFinished', 'finish'));
   return `local calls = (#KEYS - ${SHARED_KEYS}) / ${OWN_KEYS}
 local promoted = math.ceil(${PROMOTED_AT_ONCE} / calls)
 ${PROMOTE_FUNCTIONS}
@@ -100,7 +87,7 @@ local function resultOrNil(fetch, ...)
   local isDone, found = pcall(fetch, ...)
   if isDone then return found end
 end
-${finish}
+${patchedFunction(scripts, 'moveToFinished', 'krsFinish', 'finish')}
 ${toldBulkActionLua}
 local keys = {}
 for index = 1, ${SHARED_KEYS} do
@@ -134,14 +121,4 @@ for call = 1, calls do
 end
 return answers
 `;
-}
-
-/** @returns as HGETALL answers: a name, its value, the next name */
-function namedValues(values: readonly unknown[]): unknown[] {
-  const named: unknown[] = [];
-  FIELDS.forEach((field, index) => {
-    const value = values[index];
-    if (value !== null) named.push(field, value);
-  });
-  return named;
 }

@@ -1,13 +1,12 @@
 import type { RedisQueueBackend } from 'bullmq';
-import { bullmqScripts, type BullmqScriptName } from './bullmq-contract.js';
-import { luaFunction } from './bullmq-script.js';
-import { definedScripts, type DefinedScripts } from './defined-scripts.js';
-import { PROMOTE_FUNCTIONS, PROMOTED_AT_ONCE, PROMOTED_BY_FETCH, promotePatches } from './promote-patches.js';
+import { bullmqScripts } from './bullmq-contract.js';
+import { patchedFunction } from './bullmq-script.js';
+import { definedScripts } from './defined-scripts.js';
 import type { QueueClient } from './queue-client.js';
-import { replaceOnce } from './replace-once.js';
+import { PROMOTE_FUNCTIONS, scriptsPatchedIn } from './script-patches.js';
 
 /** Scripts of a worker that move due jobs on their way. moveToFinished does so too, and has a script of its own: finish-script.ts. */
-const promoting = ['moveToActive', 'moveToDelayed', 'retryJob'] as const satisfies readonly BullmqScriptName[];
+const promoting = scriptsPatchedIn('krsPromoting');
 
 const commandOf = (script: string): string => `krsPromoting-${script}`;
 const replaced: ReadonlySet<string> = new Set(promoting);
@@ -29,19 +28,14 @@ export function promoteInSteps(backend: RedisQueueBackend): RedisQueueBackend {
   return backend;
 }
 
-/** @param client where BullMQ has defined its scripts */
+/**
+ * @param client where BullMQ has defined its scripts
+ * @throws EngineMismatchError for another BullMQ than this was written for
+ */
 function definePromotingScripts(client: QueueClient): void {
   const scripts = definedScripts(client);
-  for (const script of promoting) client.defineCommand(commandOf(script), { numberOfKeys: bullmqScripts[script].keys, lua: promotingLua(scripts, script) });
-}
-
-/** @throws EngineMismatchError for another BullMQ than this was written for */
-export function promotingLuas(scripts: DefinedScripts): readonly string[] {
-  return promoting.map((script) => promotingLua(scripts, script));
-}
-
-function promotingLua(scripts: DefinedScripts, script: BullmqScriptName): string {
-  const most = script === 'moveToActive' ? PROMOTED_BY_FETCH : PROMOTED_AT_ONCE;
-  const patched = promotePatches(String(most)).reduce((lua, patch) => replaceOnce(lua, script, patch), luaFunction(scripts, script, 'promoting'));
-  return `${PROMOTE_FUNCTIONS}\n${patched}\nreturn promoting(KEYS, ARGV)`;
+  for (const script of promoting) {
+    const lua = `${PROMOTE_FUNCTIONS}\n${patchedFunction(scripts, script, 'krsPromoting', 'promoting')}\nreturn promoting(KEYS, ARGV)`;
+    client.defineCommand(commandOf(script), { numberOfKeys: bullmqScripts[script].keys, lua });
+  }
 }

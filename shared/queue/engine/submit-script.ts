@@ -1,16 +1,15 @@
 import type { JobsOptions, Queue } from 'bullmq';
 import type { RedisClient } from '../../redis/redis-connection.js';
 import { admitFunction, ADMIT } from './admit-function.js';
-import { bullmqScripts, type BullmqScriptName } from './bullmq-contract.js';
-import { luaFunction } from './bullmq-script.js';
+import { bullmqScripts } from './bullmq-contract.js';
+import { patchedFunction } from './bullmq-script.js';
 import { COUNTED_BY_CALLER } from './counted-by-caller.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
-import { jobField } from './job-fields.js';
 import { nowMs } from './now-ms.js';
 import type { QueueClient } from './queue-client.js';
 import { recordAdd, recordAdds, type AddedJob } from './recorded-add.js';
-import { replaceOnce } from './replace-once.js';
+import { scriptsPatchedIn, type ScriptPatchedIn } from './script-patches.js';
 import { smallMulti, type ScriptTransaction } from './small-multi.js';
 import { transactBy } from './transact.js';
 
@@ -51,8 +50,8 @@ const SUBMIT = 'krsSubmit';
 const SETS = 3;
 
 /** BullMQ's ways to add a job. */
-export const ADD_SCRIPTS = ['addStandardJob', 'addDelayedJob', 'addPrioritizedJob'] as const satisfies readonly BullmqScriptName[];
-type AddScriptName = (typeof ADD_SCRIPTS)[number];
+const addScripts = scriptsPatchedIn('krsSubmit');
+type AddScriptName = ScriptPatchedIn<'krsSubmit'>;
 
 /** One of BullMQ's scripts that add a job. */
 interface AddScript {
@@ -124,27 +123,9 @@ export class SubmitScript {
 }
 
 function addScriptOf(command: string): AddScriptName {
-  const script = ADD_SCRIPTS.find((name) => command.startsWith(`${name}:`));
-  if (script === undefined) throw new EngineMismatchError([`bullmq: expected one of the scripts ${ADD_SCRIPTS.join(', ')}, found ${command}`]);
+  const script = addScripts.find((name) => command.startsWith(`${name}:`));
+  if (script === undefined) throw new EngineMismatchError([`bullmq: expected one of the scripts ${addScripts.join(', ')}, found ${command}`]);
   return script;
-}
-
-/**
- * One of BullMQ's scripts as a Lua function of its keys and values, with two changes.
- *
- * It stores the text in the Lua variable `searchFields` together with the other fields of the job. A command of its own would
- * cost Redis a twentieth of a submission.
- *
- * The job is created at the time in the Lua variable `now`, and not at the one that its caller sends: the clock of an API's
- * machine is set now and then, by an hour or backwards, and its tasks would be due an hour too late or too early.
- * @throws EngineMismatchError for another BullMQ than this was written for
- */
-export function addFunction(scripts: DefinedScripts, script: AddScriptName): string {
-  const patches = [
-    ['local optionalValues = {}', `local optionalValues = searchFields ~= '' and { '${jobField.search}', searchFields } or {}`],
-    ['local timestamp = args[4]', 'local timestamp = now'],
-  ] as const;
-  return patches.reduce((lua, patch) => replaceOnce(lua, script, patch), luaFunction(scripts, script, luaNameOf(script)));
 }
 
 /** The scripts have functions of their own by the plain name. */
@@ -189,7 +170,7 @@ function luaOf(scripts: readonly AddScript[], texts: DefinedScripts, keyOf: (suf
   });
   return `${looks.join('\n')}${nowMs}${admitFunction}
 local searchFields
-${scripts.map(({ script }) => addFunction(texts, script)).join('\n')}
+${scripts.map(({ script }) => patchedFunction(texts, script, SUBMIT, luaNameOf(script))).join('\n')}
 local ways = { ${ways.join(',\n')} }
 local answers = {now}
 for index = 1, #KEYS - ${from} do
