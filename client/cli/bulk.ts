@@ -20,7 +20,7 @@ const MAX_IDS = 10_000;
 /** These take tasks away, so the service wants to know how many are meant, and why. */
 const removing: ReadonlySet<BulkActionName> = new Set(['cancel', 'delete']);
 
-export const verbOf = { redrive: 'start again', send_now: 'send now', cancel: 'cancel', delete: 'delete for good' } as const satisfies Record<BulkActionName, string>;
+const verbOf = { redrive: 'start again', send_now: 'send now', cancel: 'cancel', delete: 'delete for good' } as const satisfies Record<BulkActionName, string>;
 
 /**
  * Changes the tasks that options or ids name, as a bulk action: count, ask, start, perhaps watch. What was counted is what is

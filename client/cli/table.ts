@@ -24,7 +24,7 @@ export function printTable(rows: readonly Row[], { columns, hasHead, names = Obj
 }
 
 /** Nothing that a client has chosen may move the cursor of a terminal: control characters are shown. */
-export function printCell(value: unknown): string {
+function printCell(value: unknown): string {
   if (value === null || value === undefined) return '-';
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);

@@ -53,7 +53,7 @@ export async function acquireLock(file, contents, carryOver = () => contents) {
  * @param {string} file
  * @returns {{holder: ProcessRef} | null} null when there is none, or when it is no lock of ours (damaged, older format)
  */
-export function readLock(file) {
+function readLock(file) {
   try {
     const parsed = JSON.parse(readFileSync(file, 'utf8'));
     const holder = parsed?.holder;

@@ -11,7 +11,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
  * @returns {string | null} the same text for as long as this very process lives; null when it is gone.
  *   A zombie counts as gone: in some containers it is never collected.
  */
-export function identityOf(pid) {
+function identityOf(pid) {
   if (!Number.isInteger(pid) || pid <= 0) return null;
   return process.platform === 'linux' ? identityFromProc(pid) : identityFromPs(pid);
 }

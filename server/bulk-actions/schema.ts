@@ -11,7 +11,7 @@ import { MAX_KEYS } from '../http/object-keys.js';
 
 /** What may be asked of bulk actions. Wire names (snake_case) become our names here. */
 
-export const MAX_IDS = 10_000;
+const MAX_IDS = 10_000;
 /** 10,000 ids of 255 characters, written as JSON. */
 export const MAX_BULK_BYTES = 16 * 1_048_576;
 /** 10,000 ids have as many commas. */

@@ -188,8 +188,7 @@ function isBusy({ inFlight, deferred, delivered, failed }: Traffic): boolean {
   return inFlight + deferred + delivered + failed > 0;
 }
 
-export const destinationKinds = ['host', 'endpoint', 'cluster', 'topic', 'flow_key', 'all'] as const;
-type DestinationKind = (typeof destinationKinds)[number];
+type DestinationKind = 'host' | 'endpoint' | 'cluster' | 'topic' | 'flow_key' | 'all';
 
 function kindOf(name: string): DestinationKind {
   if (name === EVERYTHING) return 'all';

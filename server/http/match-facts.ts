@@ -1,20 +1,8 @@
-/** The roles that a key can have. */
-export type KeyRole = 'submit' | 'read' | 'operate' | 'admin';
-
 /**
- * The role that a route needs, and the roles of keys that have it. `none`: no key is asked for. `any_key`: a key is asked
- * for, and its role does not matter.
+ * The role that a route needs. A key with a higher one will do: `operate` may also read and submit, `admin` may do all. `none`: no key is
+ * asked for. `any_key`: a key is asked for, and its role does not matter.
  */
-export const keyRolesOf = {
-  none: [],
-  any_key: ['submit', 'read', 'operate', 'admin'],
-  submit: ['submit', 'operate', 'admin'],
-  read: ['read', 'operate', 'admin'],
-  operate: ['operate', 'admin'],
-  admin: ['admin'],
-} as const satisfies Record<string, readonly KeyRole[]>;
-
-export type RouteRole = keyof typeof keyRolesOf;
+export type RouteRole = 'none' | 'any_key' | 'submit' | 'read' | 'operate' | 'admin';
 
 /** What checks and metrics know of a request: its row, or the answer for requests that match none. */
 export interface ServedFacts {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RequestError } from '../../shared/domain/errors.js';
 
 /** Browsers, clients and proxies send fewer than 50. Node drops those beyond 1,000 in silence. */
-export const MAX_HEADER_LINES = 200;
+const MAX_HEADER_LINES = 200;
 
 /**
  * Refuses what Node's parser lets pass, although no client means it. Where the request ends is not certain then, so the

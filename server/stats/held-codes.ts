@@ -7,7 +7,7 @@ import type { HeldTasks } from '../../shared/queue/tasks/task-counts.js';
 import { obstacleNow, type WaitingCode } from '../tasks/waiting-for.js';
 
 /** The codes of `waiting_for` that a deferred task may have. */
-export const heldCodes = ['paused', 'no_worker', 'circuit_open', 'limit', 'rate_lowered', 'destination_busy'] as const satisfies readonly WaitingCode[];
+const heldCodes = ['paused', 'no_worker', 'circuit_open', 'limit', 'rate_lowered', 'destination_busy'] as const satisfies readonly WaitingCode[];
 export type HeldCode = (typeof heldCodes)[number];
 
 /** Tasks in waiting lists by the code of their `waiting_for`. */

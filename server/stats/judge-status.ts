@@ -39,7 +39,7 @@ export interface Verdict {
 }
 
 /** A worker fetches what is due within milliseconds, so this long means that something holds it up, ms. */
-export const LATE_MS = 5_000;
+const LATE_MS = 5_000;
 /** Names in one sentence. */
 const SHOWN_NAMES = 3;
 

@@ -17,7 +17,7 @@ import { contentInTurns } from './large-task.js';
 import { aTask, type ParseTask } from './schema.js';
 import type { Acceptance, SubmitTask } from './submit-task.js';
 
-export const MAX_BATCH_TASKS = 10_000;
+const MAX_BATCH_TASKS = 10_000;
 export const MAX_BATCH_BYTES = 32 * 1_048_576;
 /** A turn of short tasks: so many share a call of Redis, and smaller groups cost more. It takes 6 ms. */
 const TASKS_IN_A_ROW = 200;

@@ -89,7 +89,7 @@ function fastDestinationCheckOf(type: DestinationType): FastCheck {
 }
 
 /** `__proto__`, which JSON.parse makes a key like any other, is in none of the lists. */
-export function hasOnly(known: ReadonlySet<string>, fields: Fields): boolean {
+function hasOnly(known: ReadonlySet<string>, fields: Fields): boolean {
   for (const name in fields) if (!known.has(name)) return false;
   return true;
 }

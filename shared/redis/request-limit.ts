@@ -8,7 +8,7 @@ import { withinLimit } from '../lifecycle/time-limit.js';
 export const REQUEST_LIMIT_MS = 900;
 
 /** Redis has not answered a request in time. What was asked may still be done. */
-export class RequestLimitReached extends Error {
+class RequestLimitReached extends Error {
   override readonly name = 'RequestLimitReached';
 }
 

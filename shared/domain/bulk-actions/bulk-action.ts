@@ -10,7 +10,7 @@ export const bulkStates = ['matching', 'running', 'paused', 'done', 'cancelled',
 export type BulkState = (typeof bulkStates)[number];
 
 /** States that no other one follows. */
-export const endedBulkStates = ['done', 'cancelled', 'refused', 'failed'] as const satisfies readonly BulkState[];
+const endedBulkStates = ['done', 'cancelled', 'refused', 'failed'] as const satisfies readonly BulkState[];
 
 export function hasEnded(state: BulkState): boolean {
   const ended: readonly BulkState[] = endedBulkStates;
@@ -18,8 +18,7 @@ export function hasEnded(state: BulkState): boolean {
 }
 
 /** Why an action is in its state. The first three pause it, the others end it. */
-export const stateReasonCodes = ['operator', 'failing', 'circuit_open', 'count_differs', 'redis_full', 'incomplete', 'internal'] as const;
-export type StateReasonCode = (typeof stateReasonCodes)[number];
+export type StateReasonCode = 'operator' | 'failing' | 'circuit_open' | 'count_differs' | 'redis_full' | 'incomplete' | 'internal';
 
 export interface StateReason {
   readonly code: StateReasonCode;

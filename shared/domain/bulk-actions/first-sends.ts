@@ -6,7 +6,7 @@ export interface FirstSend {
 }
 
 /** So many first sends at least have to have ended. */
-export const LEAST_FIRST_SENDS = 10;
+const LEAST_FIRST_SENDS = 10;
 /** The newest so many count. */
 export const FIRST_SENDS_WINDOW = 50;
 

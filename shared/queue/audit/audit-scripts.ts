@@ -8,11 +8,11 @@ import { nowMs } from '../engine/now-ms.js';
  */
 
 /** The newest entries that are kept, of all actors together. */
-export const ENTRIES_KEPT = 10_000;
+const ENTRIES_KEPT = 10_000;
 /** The newest entries of one actor, which are kept whatever the others write. */
-export const ENTRIES_OF_ACTOR = 1_000;
+const ENTRIES_OF_ACTOR = 1_000;
 /** Any caller can claim a name, so only the names that were claimed last keep entries of their own. */
-export const CLAIMED_NAMES = 50;
+const CLAIMED_NAMES = 50;
 /** So many old entries leave with each new one. It is more than one, because a claimed name can lose all of its own at once. */
 const LEAVE_AT_ONCE = 100;
 

@@ -5,7 +5,7 @@ import { BULK_CREATED } from './bulk-action-scripts.js';
 
 /** An action is kept for so long after its numbers have come to rest, and at most so many are kept, ms. */
 export const KEPT_FOR_MS = 30 * 24 * 3_600_000;
-export const MOST_KEPT = 1_000;
+const MOST_KEPT = 1_000;
 /** Actions whose numbers may still change, and that workers look at. */
 const MOST_LIVE = 100;
 /** Ids in one element of the list of given ones. */

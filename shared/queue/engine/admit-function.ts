@@ -5,7 +5,7 @@ import { isLastCopyFunction } from './last-copy.js';
 export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, finished: 4, replaced: 5, unreadable: 6, repeated: 7, otherContentOfKey: 8 } as const;
 
 /** SHA-256 in base64url. What stands behind it in the same argument is an Idempotency-Key. */
-export const CONTENT_HASH_CHARACTERS = 43;
+const CONTENT_HASH_CHARACTERS = 43;
 
 /**
  * So many characters of keys are kept with a run, about eight keys of the longest length: more submissions than that of one live task

@@ -79,7 +79,7 @@ export function readFinish(answer: unknown): unknown {
  *
  * @throws EngineMismatchError for another BullMQ than this was written for
  */
-export function finishLua(scripts: DefinedScripts): string {
+function finishLua(scripts: DefinedScripts): string {
   return `local calls = (#KEYS - ${SHARED_KEYS}) / ${OWN_KEYS}
 local promoted = math.ceil(${PROMOTED_AT_ONCE} / calls)
 ${PROMOTE_FUNCTIONS}

@@ -6,7 +6,7 @@ const KEPT_S = 86_400 + 600;
 export const FAILURE_BUCKET_S = 300;
 
 /** Values of each group among the arguments of `add`. */
-export const GROUP_VALUES = 7;
+const GROUP_VALUES = 7;
 
 /**
  * A bucket is a hash. `n` is the number of its groups, `g:<group>` the number of one, and under that number stand what was decided (`4:retry`),

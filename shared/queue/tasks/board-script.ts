@@ -2,7 +2,7 @@ import { jobField } from '../engine/job-fields.js';
 import type { LuaScript } from '../engine/lua-script.js';
 
 /** The fields that are always read, in the order of the reply. Each is short, whatever the task. */
-export const boardFields = [
+const boardFields = [
   jobField.createdAt,
   jobField.name,
   jobField.options,

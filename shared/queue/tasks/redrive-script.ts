@@ -4,7 +4,7 @@ import { nowMs } from '../engine/now-ms.js';
 import { toldBulkActionLua } from '../engine/told-bulk-action.js';
 
 /** How many entries of earlier runs a redriven task keeps. */
-export const HISTORY_ENTRIES = 60;
+const HISTORY_ENTRIES = 60;
 
 /**
  * Lua: `prepareRedrive(job, id, failed, parked, at, more)` makes a dead or parked task new: its log becomes history, its run goes up, its

@@ -3,7 +3,7 @@ import { highestDueScore } from '../engine/due-score.js';
 import type { Shard } from '../engine/shard.js';
 
 /** At most so many waiting lists of a shard are looked at: 100,000 would keep Redis busy for half a second. */
-export const MOST_LISTS = 10_000;
+const MOST_LISTS = 10_000;
 /** So many at once: the script takes about 2 ms, and a send waits meanwhile. */
 const LISTS_AT_ONCE = 250;
 /** Of so many waiting lists, the oldest ones, the head is asked since when it is due. */
@@ -178,7 +178,7 @@ async function askInSteps({ client, keys }: Shard, command: 'krsCountStates' | '
 }
 
 /** 300 members, of which 100 were looked at and 20 are of a kind -> 60. With all of them looked at it is exact. */
-export function shareOf(members: number, ofKind: number, looked: number): number {
+function shareOf(members: number, ofKind: number, looked: number): number {
   return looked === 0 ? 0 : (members * ofKind) / looked;
 }
 
