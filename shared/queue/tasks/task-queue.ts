@@ -87,7 +87,8 @@ export class TaskQueue {
    * @param idempotencyKey '' for none: see admit-function.ts
    */
   async submit(task: Task, content?: TaskContent, idempotencyKey = ''): Promise<Admission> {
-    // It does not use #speak: this is called for every task, and one more async wrapper costs about as much as a check.
+    // The batcher has the time limit, because the time that a task waits for others to be sent is not Redis'. #speakLong is written out here:
+    // for every task it would cost 0.35 us of the 53 us that the API is busy with one.
     try {
       const shard = this.#shardOf(task.id);
       let batcher = this.#batchers.get(shard);
