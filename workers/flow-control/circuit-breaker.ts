@@ -41,11 +41,11 @@ export interface EndedSend {
 }
 
 /**
- * A send that finds out whether a destination is back. A probe is one of the whole fleet. A try is one of this process: see
- * `#mayTry`.
+ * A send that finds out whether a destination is back. There is one of the whole fleet for each circuit. Beside it each process may have
+ * one of its own: see `#mayProbeAlone`.
  */
 interface Probe {
-  readonly kind: 'probe' | 'try';
+  readonly by: 'fleet' | 'process';
   /** Name of the circuit that it probes. */
   readonly circuit: string;
 }
@@ -55,12 +55,12 @@ interface Probe {
  * stand in shared/domain/flow/circuit.ts; this part applies them to what this process sees, and shares the result.
  */
 export class CircuitBreaker {
-  /** The probes and tries of this process, by job. */
+  /** The probes that this process sends, by job. */
   readonly #probes = new Map<string, Probe>();
-  /** Circuits that this process probes now, or is asking Redis about. */
+  /** Circuits that this process probes for the fleet now, or is asking Redis about. */
   readonly #probing = new Set<string>();
-  /** Circuits of hosts that a try of this process goes through now. */
-  readonly #trying = new Set<string>();
+  /** Circuits of hosts that this process probes for itself now. */
+  readonly #probingAlone = new Set<string>();
   /** Circuits that another process probes, and until when we assume so. Waking their tasks before that is useless. */
   readonly #probedElsewhere = new Map<string, number>();
 
@@ -72,7 +72,7 @@ export class CircuitBreaker {
     const host = this.#stateOf(flow.hostId);
     const endpoint = this.#stateOf(endpointCircuitOf(flow));
     if (isShut(host)) {
-      if (this.#mayTry(flow)) return 'probe';
+      if (this.#mayProbeAlone(flow)) return 'probe';
       return host === 'open' || endpoint === 'open' ? 'open' : 'probe';
     }
     if (isShut(endpoint)) return endpoint;
@@ -82,17 +82,17 @@ export class CircuitBreaker {
   /** @returns false while a probe of this process, or as far as known of another one, is under way */
   mayProbe(flow: Flow): boolean {
     const circuit = this.#probedCircuitOf(flow);
-    return this.#mayTry(flow) || (!this.#probing.has(circuit) && this.options.now() >= (this.#probedElsewhere.get(circuit) ?? -Infinity));
+    return this.#mayProbeAlone(flow) || (!this.#probing.has(circuit) && this.options.now() >= (this.#probedElsewhere.get(circuit) ?? -Infinity));
   }
 
   /**
-   * Asks for the right to be the one probe of the fleet, or the one try of this process. Ended by `endProbe`. Never fails.
+   * Asks for the right to be the one probe of the fleet, or the one of this process. Ended by `endProbe`. Never fails.
    * @returns false: another worker probes, the circuit is open for longer than was known here, or Redis does not answer
    */
   async takeProbe(flow: Flow, jobId: string): Promise<boolean> {
-    if (this.#mayTry(flow)) {
-      this.#trying.add(flow.hostId);
-      this.#probes.set(jobId, { kind: 'try', circuit: flow.hostId });
+    if (this.#mayProbeAlone(flow)) {
+      this.#probingAlone.add(flow.hostId);
+      this.#probes.set(jobId, { by: 'process', circuit: flow.hostId });
       return true;
     }
     if (this.stateOf(flow) !== 'probe' || !this.mayProbe(flow)) return false;
@@ -102,7 +102,7 @@ export class CircuitBreaker {
     try {
       const probe = await store.takeProbe(circuit, workerName, leaseMs);
       if (probe === 'mine') {
-        this.#probes.set(jobId, { kind: 'probe', circuit });
+        this.#probes.set(jobId, { by: 'fleet', circuit });
         return true;
       }
       if (probe === 'taken') this.#probedElsewhere.set(circuit, now() + PROBED_ELSEWHERE_MS);
@@ -114,13 +114,13 @@ export class CircuitBreaker {
     return false;
   }
 
-  /** The probe or try of this job is over, however it ended. */
+  /** The probe of this job is over, however it ended. */
   endProbe(jobId: string): void {
     const probe = this.#probes.get(jobId);
     if (probe === undefined) return;
     this.#probes.delete(jobId);
-    if (probe.kind === 'try') {
-      this.#trying.delete(probe.circuit);
+    if (probe.by === 'process') {
+      this.#probingAlone.delete(probe.circuit);
       return;
     }
     this.#probing.delete(probe.circuit);
@@ -169,13 +169,13 @@ export class CircuitBreaker {
   /**
    * The circuit of a host may be open only because some of its endpoints fail. Then an endpoint that does not fail may send,
    * one task at a time for the whole host. It would else wait until one of the failing endpoints is well again,
-   * because those have the most tasks to be taken for probes. No other worker is asked, as a try costs one attempt at most.
+   * because those have the most tasks to be taken for probes. No other worker is asked, as such a probe costs one attempt at most.
    */
-  #mayTry(flow: Flow): boolean {
+  #mayProbeAlone(flow: Flow): boolean {
     const { controls, health } = this.options;
     const { hostId } = flow;
     if (controls.circuit(hostId)?.reason !== 'endpoint_failures' || !isShut(this.#stateOf(hostId))) return false;
-    return !this.#trying.has(hostId) && controls.circuit(endpointCircuitOf(flow)) === undefined && !health.isFailing(flow);
+    return !this.#probingAlone.has(hostId) && controls.circuit(endpointCircuitOf(flow)) === undefined && !health.isFailing(flow);
   }
 
   #probedCircuitOf(flow: Flow): string {
@@ -197,14 +197,14 @@ export class CircuitBreaker {
     const { hostId } = flow;
     const endpoint = endpointCircuitOf(flow);
     const probe = this.#probes.get(jobId);
-    const isProbe = probe?.kind === 'probe';
+    const isOfFleet = probe?.by === 'fleet';
     const hostReason = verdict.of === 'host' ? 'failures' : 'endpoint_failures';
     const asked = (failure.retryAfterMs ?? 0) > 0 ? circuitThatWaits(flow, verdict.of) : undefined;
     if (asked !== undefined) this.#openByRetryAfter(send, asked, failure);
     // A failing endpoint's own circuit cools down for longer even when the probe was one of its host.
-    else if (isProbe && (probe.circuit === endpoint || (verdict.of === 'endpoint' && controls.circuit(endpoint) !== undefined))) this.#openByFailure(send, endpoint, 'failures', failure);
+    else if (isOfFleet && (probe.circuit === endpoint || (verdict.of === 'endpoint' && controls.circuit(endpoint) !== undefined))) this.#openByFailure(send, endpoint, 'failures', failure);
     else if (isTooMuch.endpoint && controls.circuit(endpoint) === undefined) this.#openByFailure(send, endpoint, 'failures', failure);
-    if (isProbe && probe.circuit === hostId) this.#openByFailure(send, hostId, hostReason, failure);
+    if (isOfFleet && probe.circuit === hostId) this.#openByFailure(send, hostId, hostReason, failure);
     else if (isTooMuch.host && controls.circuit(hostId) === undefined) this.#openByFailure(send, hostId, hostReason, failure);
   }
 
@@ -221,7 +221,7 @@ export class CircuitBreaker {
   }
 
   #lastProbe({ jobId, taskId }: EndedSend, { code }: Failure, at: number): LastProbe | undefined {
-    return this.#probes.get(jobId)?.kind === 'probe' ? { task: taskId, at, code } : undefined;
+    return this.#probes.get(jobId)?.by === 'fleet' ? { task: taskId, at, code } : undefined;
   }
 
   #open(name: string, circuit: Circuit, code: string): void {
