@@ -17,16 +17,22 @@ const SPOILT_MS = 3_000;
 /** A task that a worker has just then in its hands comes back when its lock has lapsed and two looks for stalled ones have passed, ms. */
 const WITHIN_MS = 80_000;
 
+/**
+ * Each is one command: a job that a worker writes between two commands would be overwritten, and the test itself would have lost it.
+ * KEYS the key, where its content is kept.
+ */
+const SPOIL = {
+  text: "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end redis.call('SET', KEYS[1], 'something else')",
+  list: "if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end redis.call('LPUSH', KEYS[1], 'something else')",
+} as const;
+const GIVE_BACK = "if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('RENAME', KEYS[2], KEYS[1]) else redis.call('DEL', KEYS[1]) end";
+
 /** A person or another program has written the key: what it held is kept, and comes back. */
-async function spoil(redis: RedisClient, key: string, value: 'text' | 'list' = 'text'): Promise<() => Promise<void>> {
-  const isThere = (await redis.exists(key)) === 1;
-  if (isThere) await redis.rename(key, `${key}-kept`);
-  if (value === 'text') await redis.set(key, 'something else');
-  else await redis.lpush(key, 'something else');
+async function spoil(redis: RedisClient, key: string, value: keyof typeof SPOIL = 'text'): Promise<() => Promise<void>> {
+  const keys = [key, `${key}-kept`] as const;
+  await redis.eval(SPOIL[value], keys.length, ...keys);
   return async () => {
-    // In one command: what a worker writes between two would be overwritten.
-    if (isThere) await redis.rename(`${key}-kept`, key);
-    else await redis.del(key);
+    await redis.eval(GIVE_BACK, keys.length, ...keys);
   };
 }
 
