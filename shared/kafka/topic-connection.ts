@@ -1,8 +1,8 @@
 import kafkajs from 'kafkajs';
-import type { PartitionMetadata, Producer } from 'kafkajs';
+import type { Producer } from 'kafkajs';
 
 import { BrokerSockets } from './broker-sockets.js';
-import { BrokerThrottled, classifyKafkaError, LeaderDown, NoAnswerInTime, NotSentInTime, PartitionGone, PartitionWithoutLeader, type KafkaFailure } from './classify-error.js';
+import { BrokerThrottled, classifyKafkaError, LeaderDown, NoAnswerInTime, NotSentInTime, PartitionGone } from './classify-error.js';
 import type { BrokerAddress, KafkaCluster } from './cluster-identity.js';
 import { toKafkajsLogging } from './kafkajs-log.js';
 import type { KafkaLog } from './kafkajs-log.js';
@@ -10,6 +10,7 @@ import { ProduceGate, type Departure } from './produce-gate.js';
 import { toSasl } from './sasl-login.js';
 import { withinLimit } from '../lifecycle/time-limit.js';
 import type { TopicMessage } from './topic-message.js';
+import { TopicPartitions } from './topic-partitions.js';
 
 export interface ConnectionSettings {
   /** Connect, version exchange, TLS and SASL of one bootstrap broker together, in whole milliseconds. */
@@ -21,13 +22,6 @@ export interface ConnectionSettings {
   readonly onBrokers?: (brokers: readonly BrokerAddress[]) => void;
 }
 
-interface LeaderFailure extends KafkaFailure {
-  /** When it was seen, monotonic milliseconds. */
-  readonly at: number;
-}
-
-/** A broker that failed is left out for at least this time, ms, while its connection is in use. */
-const DOWN_FOR_MS = 1_000;
 /** How many other brokers of a cluster are asked whether they are well, when one fails. */
 const MOST_PROBED = 3;
 /** How long a polite goodbye may take before the sockets are cut, in milliseconds: nothing is lost by cutting. */
@@ -56,14 +50,8 @@ export class TopicConnection {
   readonly #settings: ConnectionSettings;
   readonly #sockets: BrokerSockets;
   readonly #producer: Producer;
-  readonly #choosePartition = kafkajs.Partitioners.DefaultPartitioner();
-  #partitions: PartitionMetadata[] = [];
-  #counted = countOnly(0);
-  /** Partitions that nothing can be sent to over this connection, as they have no leader that works: nearly always none. */
-  #leaderless: ReadonlySet<number> = new Set();
-  /** Brokers that failed while others of the cluster answered, by number. */
-  readonly #down = new Map<number, LeaderFailure>();
   readonly #gate = new ProduceGate();
+  readonly partitions: TopicPartitions;
   /** Questions whether others than a failed broker answer, by number of the failed one. */
   readonly #askingOthers = new Map<number, Promise<boolean>>();
   readonly #probes = new Set<TopicConnection>();
@@ -76,6 +64,7 @@ export class TopicConnection {
     this.#cluster = cluster;
     this.#topic = topic;
     this.#settings = settings;
+    this.partitions = new TopicPartitions(topic, this.#gate);
     this.#sockets = new BrokerSockets(bootstrap, { mayLeave: (partition) => this.#gate.mayLeave(partition), onBrokers: settings.onBrokers });
     const { logLevel, logCreator } = toKafkajsLogging((entry) => {
       // Errors of kafkajs about sockets that we cut ourselves are expected.
@@ -99,7 +88,7 @@ export class TopicConnection {
       allowAutoTopicCreation: false,
       createPartitioner: () => ({ partitionMetadata, message }) => {
         // The only place where kafkajs shows a topic's partitions.
-        if (partitionMetadata !== this.#partitions) this.#learn(partitionMetadata);
+        this.partitions.learn(partitionMetadata);
         return message.partition ?? noPartition;
       },
     });
@@ -113,10 +102,6 @@ export class TopicConnection {
     } catch (error) {
       throw this.#sockets.fault ?? error;
     }
-  }
-
-  get knowsPartitions(): boolean {
-    return this.#partitions.length > 0;
   }
 
   /** How long ago it was made, and its leaders were asked for, in milliseconds. */
@@ -145,37 +130,6 @@ export class TopicConnection {
   }
 
   /**
-   * The partition Kafka's own Java producer would choose for the key (murmur2). Only once the partitions are known. A
-   * message whose client chose no key goes to another one when that one has no leader.
-   */
-  partitionOf({ key, isKeyed }: Pick<TopicMessage, 'key' | 'isKeyed'>): number {
-    const partition = this.#choose(this.#counted, key);
-    if (isKeyed || this.hasLeader(partition)) return partition;
-    const led = this.#partitions.filter(({ partitionId }) => this.hasLeader(partitionId));
-    return led[this.#choose(countOnly(led.length), key)]?.partitionId ?? partition;
-  }
-
-  hasLeader(partition: number): boolean {
-    return this.#leaderless.size === 0 || !this.#leaderless.has(partition);
-  }
-
-  /** Whether nothing can be sent to the topic at all while nothing can be sent to this partition. */
-  isLastOne(partition: number): boolean {
-    return this.#partitions.every(({ partitionId }) => partitionId === partition || !this.hasLeader(partitionId));
-  }
-
-  /** What is to be said of a message for a partition that has no leader. */
-  withoutLeader(partition: number): PartitionWithoutLeader | LeaderDown {
-    const failure = this.#failureOfLeader(partition);
-    return failure === undefined ? new PartitionWithoutLeader(this.#topic, partition) : new LeaderDown(this.#topic, partition, failure, true);
-  }
-
-  /** For how long it has been known that nothing can be sent to the partition over this connection, in milliseconds. */
-  leaderlessForMs(partition: number): number {
-    return performance.now() - (this.#failureOfLeader(partition)?.at ?? this.#madeAt);
-  }
-
-  /**
    * Sends one batch to one partition and waits for all in-sync replicas.
    *
    * @returns offset of the first message; the others follow without a gap, because a batch is stored as one piece. undefined:
@@ -200,7 +154,7 @@ export class TopicConnection {
       throw await this.#findCulprit(error, partition, departure, startedAt);
     } finally {
       this.#gate.end(partition, departure);
-      if (this.#down.size > 0) this.#cutDown();
+      this.#cutDown();
       this.#batchesInFlight -= 1;
       if (this.#batchesInFlight === 0) this.#onRetired?.();
     }
@@ -218,38 +172,15 @@ export class TopicConnection {
     return this.#closing;
   }
 
-  #learn(partitions: PartitionMetadata[]): void {
-    this.#partitions = partitions;
-    this.#counted = countOnly(partitions.length);
-    // The metadata is new, so leaders that were down some time ago get another chance: messages without a key never ask for one.
-    for (const [node, { at }] of this.#down) if (performance.now() - at > DOWN_FOR_MS) this.#down.delete(node);
-    this.#findLeaderless();
-  }
-
-  #findLeaderless(): void {
-    const leaderless = this.#partitions.filter(({ leader, partitionId }) => leader < 0 || this.#down.has(leader) || this.#gate.isShut(partitionId));
-    this.#leaderless = new Set(leaderless.map(({ partitionId }) => partitionId));
-  }
-
   /**
    * Ends the sockets to brokers that are down, as soon as no batch waits for an answer of theirs. kafkajs asks any connected
    * broker for metadata, so a silent one would hold up the partitions of the others.
    */
   #cutDown(): void {
-    for (const node of this.#down.keys()) {
+    for (const node of this.partitions.down) {
       const broker = this.#sockets.brokers.get(node);
-      const isIdle = this.#partitions.every(({ leader, partitionId }) => leader !== node || this.#gate.underWay(partitionId) === 0);
-      if (broker !== undefined && isIdle) this.#sockets.cut(broker);
+      if (broker !== undefined && this.partitions.isIdle(node)) this.#sockets.cut(broker);
     }
-  }
-
-  #leaderOf(partition: number): number | undefined {
-    return this.#partitions.find(({ partitionId }) => partitionId === partition)?.leader;
-  }
-
-  #failureOfLeader(partition: number): LeaderFailure | undefined {
-    const leader = this.#leaderOf(partition);
-    return leader === undefined ? undefined : this.#down.get(leader);
   }
 
   /**
@@ -257,7 +188,7 @@ export class TopicConnection {
    * it can be reached: otherwise one dead broker would stop the partitions of all the others.
    */
   async #findCulprit(error: unknown, partition: number, { hasLeft }: Departure, startedAt: number): Promise<unknown> {
-    const leader = this.#leaderOf(partition);
+    const leader = this.partitions.leaderOf(partition);
     const broker = leader === undefined ? undefined : this.#sockets.brokers.get(leader);
     const faultOfLeader = broker === undefined ? undefined : this.#sockets.faultOf(broker);
     const cause = faultOfLeader ?? this.#sockets.fault ?? error;
@@ -265,8 +196,7 @@ export class TopicConnection {
     const isOfLeader = failure.scope === 'connection' && failure.culprit === 'host' && (faultOfLeader !== undefined || this.#sockets.fault === undefined);
     if (leader === undefined || broker === undefined || !isOfLeader || this.#closing !== undefined) return cause;
     if (!(await this.#doesAnotherAnswer(leader, broker, startedAt))) return cause;
-    this.#down.set(leader, { ...failure, at: performance.now() });
-    this.#findLeaderless();
+    this.partitions.leaderIsDown(leader, failure);
     return new LeaderDown(this.#topic, partition, failure, !hasLeft);
   }
 
@@ -295,12 +225,6 @@ export class TopicConnection {
     }
   }
 
-  #choose(partitionMetadata: PartitionMetadata[], key: Buffer): number {
-    // With one partition the hash of the key makes no difference.
-    if (partitionMetadata.length <= 1) return 0;
-    return this.#choosePartition({ topic: this.#topic, partitionMetadata, message: { key, value: null } });
-  }
-
   /** @param longestExtensionMs how much longer it may take if the broker asks for a wait meanwhile */
   async #send(messages: Parameters<Producer['send']>[0]['messages'], longestExtensionMs: number, createLateness: () => Error) {
     const { sendTimeoutMs } = this.#settings;
@@ -320,8 +244,7 @@ export class TopicConnection {
     const { sendTimeoutMs } = this.#settings;
     if (hasLeft) return new NoAnswerInTime('send', sendTimeoutMs);
     // kafkajs may get to write it later, when its messages have been answered as not sent.
-    this.#gate.shut(partition);
-    this.#findLeaderless();
+    this.partitions.shut(partition);
     return new NotSentInTime(sendTimeoutMs);
   }
 
@@ -339,13 +262,3 @@ export class TopicConnection {
 }
 
 const noPartition = -1;
-
-/**
- * For a message with a key kafkajs's partitioner needs the number of partitions alone. It also looks through all of them each
- * time, for messages without a key: that takes 0.5 ms of 10,000 partitions.
- */
-function countOnly(partitions: number): PartitionMetadata[] {
-  // It reads these two and nothing else.
-  const counted: Pick<PartitionMetadata[], 'length'> & { filter: () => [] } = { length: partitions, filter: () => [] };
-  return counted as unknown as PartitionMetadata[];
-}

@@ -43,7 +43,7 @@ export function withoutSending(failure: KafkaFailure): KafkaFailure {
 
 /** @returns the failure of one partition, with a note when no other one of the topic can be sent to */
 export function ofWholeTopic(failure: KafkaFailure, connection: TopicConnection, partition: number): KafkaFailure {
-  return failure.culprit === 'endpoint' && connection.isLastOne(partition) ? { ...failure, isOfWholeTopic: true } : failure;
+  return failure.culprit === 'endpoint' && connection.partitions.isLastOne(partition) ? { ...failure, isOfWholeTopic: true } : failure;
 }
 
 /** @returns those that still wait for their result, in their order */

@@ -133,8 +133,8 @@ export class TopicSender {
     const touched = new Set<PartitionQueue>();
     const leaderless: PendingSend[] = [];
     for (const send of sends) {
-      const partition = connection.partitionOf(send.message);
-      if (!connection.hasLeader(partition)) {
+      const partition = connection.partitions.partitionOf(send.message);
+      if (!connection.partitions.hasLeader(partition)) {
         leaderless.push(send);
         continue;
       }
@@ -148,15 +148,15 @@ export class TopicSender {
 
   /** A missing leader stops the messages of its own partition. The others have left already. */
   #settleLeaderless(connection: TopicConnection, sends: readonly PendingSend[]): void {
-    if (sends.some(({ message }) => connection.leaderlessForMs(connection.partitionOf(message)) > LEADERS_KNOWN_FOR_MS)) {
+    if (sends.some(({ message }) => connection.partitions.leaderlessForMs(connection.partitions.partitionOf(message)) > LEADERS_KNOWN_FOR_MS)) {
       // kafkajs asks for the leaders of a topic by itself only after an error or five minutes.
       if (connection === this.#connection) this.#leaveConnection();
       this.#queueOwner.takeBack(sends);
       return;
     }
     for (const send of sends) {
-      const partition = connection.partitionOf(send.message);
-      answerAll([send], ofWholeTopic(classifyKafkaError(connection.withoutLeader(partition)), connection, partition));
+      const partition = connection.partitions.partitionOf(send.message);
+      answerAll([send], ofWholeTopic(classifyKafkaError(connection.partitions.withoutLeader(partition)), connection, partition));
     }
   }
 
@@ -165,7 +165,7 @@ export class TopicSender {
     try {
       this.#connection ??= await this.#connect(this.#closing.signal);
       const connection = this.#connection;
-      if (!connection.knowsPartitions) await connection.learnPartitions();
+      if (!connection.partitions.areKnown) await connection.learnPartitions();
       if (!this.#closing.signal.aborted) return connection;
       await connection.close();
     } catch (error) {
