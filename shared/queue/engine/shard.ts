@@ -14,6 +14,8 @@ import { SubmitScript } from './submit-script.js';
 /** One BullMQ queue, and the connection that its commands use. */
 export interface Shard {
   readonly queue: Queue;
+  /** Shards with the same text are on one Redis server. On a cluster each has its own, since it may move to another server. */
+  readonly server: string;
   readonly client: QueueClient;
   readonly submitScript: SubmitScript;
   readonly keys: OwnKeys & {
@@ -120,6 +122,7 @@ async function openShard({ redis, prefix, scripts }: ShardsOptions, index: numbe
     const key = (suffix: string): string => queue.toKey(suffix);
     return {
       queue,
+      server: isCluster(redis) ? queue.qualifiedName : '',
       client,
       submitScript: new SubmitScript(queue, client, redis, [key('completed'), key('failed'), ownKeys(key).parked]),
       keys: {

@@ -1,6 +1,6 @@
 import type { Shard } from '../engine/shard.js';
 import type { FoundTask, Position } from './found-task.js';
-import { inOrder, listMembers, scanIds, scanSet, STEP_MEMBERS, type Placed, type SearchOrder, type SearchRules } from './scan-step.js';
+import { inOrder, listMembers, scanIds, scanSet, STEP_MEMBERS, type ListedIds, type Placed, type SearchOrder, type SearchRules } from './scan-step.js';
 import type { TakeTurn } from './scan-tasks.js';
 import { isListPlace, type SearchPlace } from '../search/search-places.js';
 
@@ -147,7 +147,7 @@ interface ShardStream {
 function streamOf(shard: Shard, place: ListPlace['place'], rules: SearchRules, from: Position | undefined, options: ListOptions): ShardStream {
   if (place === 'ids') {
     const jobIds = (rules.plan.ids ?? []).filter((id) => options.shardOf(id) === shard).map(options.jobIdOf);
-    return new IdStream(shard, undefined, rules, from, options.takeTurn, async () => ({ jobIds: inOrder(jobIds, rules.order), isWhole: true }));
+    return new IdStream(shard, undefined, rules, from, options.takeTurn, async () => ({ jobIds: inOrder(jobIds, rules.order), isWhole: true, cpu: undefined }));
   }
   return isListPlace(place) ? new IdStream(shard, place, rules, from, options.takeTurn, () => listMembers(shard, place, rules.order)) : new SetStream(shard, place, rules, from, options.takeTurn);
 }
@@ -197,7 +197,7 @@ class IdStream extends BufferedStream implements ShardStream {
     private readonly rules: SearchRules,
     from: Position | undefined,
     private readonly takeTurn: TakeTurn,
-    private readonly read: () => Promise<{ readonly jobIds: readonly string[]; readonly isWhole: boolean }>,
+    private readonly read: () => Promise<ListedIds>,
   ) {
     super(from);
   }

@@ -5,10 +5,13 @@ import { decodeTask } from '../tasks/task-codec.js';
 import type { SearchPlan } from '../search/compile-filter.js';
 import { toFoundTask, toSearchRow, type FoundTask, type Position, type SearchRow } from './found-task.js';
 import { matchesMessage } from '../search/message-values.js';
+import type { StepCpu } from './scan-pace.js';
 import type { SearchPlace } from '../search/search-places.js';
 
 /** Members of a set that are looked at in one step: some milliseconds of Redis, and below 20 ms on a machine that does much else. */
 export const STEP_MEMBERS = 500;
+/** The same where tasks are only counted by their fields: no rows are made. */
+const COUNTED_MEMBERS = 1_000;
 /** The beginning of a list that is read: it cannot be read from a place in it. */
 const LIST_MEMBERS = 10_000;
 
@@ -40,6 +43,7 @@ export interface ScanStep {
   /** Everything up to here was looked at. undefined: everything was. */
   readonly next: Position | undefined;
   readonly tally: Tally;
+  readonly cpu: StepCpu;
 }
 
 /** What was looked at, and how many of it match. */
@@ -58,7 +62,8 @@ export interface Tally {
  * Looks at some members of a set behind a position.
  * @param want rows at most
  */
-export async function scanSet(shard: Shard, place: SearchPlace, rules: SearchRules, from: Position | undefined, want: number, members = STEP_MEMBERS): Promise<ScanStep> {
+export async function scanSet(shard: Shard, place: SearchPlace, rules: SearchRules, from: Position | undefined, want: number): Promise<ScanStep> {
+  const members = countedIn(rules) === '' ? STEP_MEMBERS : COUNTED_MEMBERS;
   const reply = await search(shard, place, rules, want, ['set', rules.order === 'oldest' ? 1 : 0, from?.score ?? '', from?.member ?? '', members]);
   const step = await settle(shard, place, rules, reply);
   return { ...step, next: reply.next };
@@ -73,15 +78,21 @@ export async function scanIds(shard: Shard, place: SearchPlace | undefined, rule
   return settle(shard, place, rules, reply);
 }
 
-/**
- * The ids in a list, in the order of a search. They have no scores, so their names decide.
- * @returns `isWhole` false when the list is longer, and only its first 10,000 are there
- */
-export async function listMembers({ client, keys }: Shard, place: SearchPlace, order: SearchOrder): Promise<{ readonly jobIds: readonly string[]; readonly isWhole: boolean }> {
+/** The ids in a list. */
+export interface ListedIds {
+  readonly jobIds: readonly string[];
+  /** false: the list is longer, and only its first 10,000 are there. */
+  readonly isWhole: boolean;
+  /** It is not worth a measurement. */
+  readonly cpu: undefined;
+}
+
+/** The ids in a list, in the order of a search. They have no scores, so their names decide. */
+export async function listMembers({ client, keys }: Shard, place: SearchPlace, order: SearchOrder): Promise<ListedIds> {
   const reply: unknown = await client.runCommand('krsListMembers', [`${keys.base}${place}`, LIST_MEMBERS]);
   // The script's own answer.
   const [length, members] = reply as [number, string[]];
-  return { jobIds: inOrder(members, order), isWhole: length <= LIST_MEMBERS };
+  return { jobIds: inOrder(members, order), isWhole: length <= LIST_MEMBERS, cpu: undefined };
 }
 
 /** Each id once, by its bytes. */
@@ -94,18 +105,24 @@ interface Reply {
   readonly rows: readonly SearchRow[];
   readonly next: Position | undefined;
   readonly tally: Tally;
+  readonly cpu: StepCpu;
 }
 
-async function search({ client, keys }: Shard, place: SearchPlace | undefined, { plan, since, by }: SearchRules, want: number, rest: readonly (string | number)[]): Promise<Reply> {
-  // Conditions on messages are decided in Node, so all that match the others are needed as rows.
-  const counted = plan.onMessage.length > 0 ? '' : (by ?? '');
-  const reply: unknown = await client.runCommand('krsSearch', [`${keys.base}${place ?? 'delayed'}`, keys.base, plan.forScript, place ?? '', since ?? '', counted, want, ...rest]);
+/** What the script counts by. Conditions on messages are decided in Node, so all that match the others are needed as rows: ''. */
+function countedIn({ plan, by }: SearchRules): CountedBy | '' {
+  return plan.onMessage.length > 0 ? '' : (by ?? '');
+}
+
+async function search({ client, keys, server }: Shard, place: SearchPlace | undefined, rules: SearchRules, want: number, rest: readonly (string | number)[]): Promise<Reply> {
+  const { plan, since } = rules;
+  const reply: unknown = await client.runCommand('krsSearch', [`${keys.base}${place ?? 'delayed'}`, keys.base, plan.forScript, place ?? '', since ?? '', countedIn(rules), want, ...rest]);
   // The script's own answer: see search-script.ts.
-  const [at, scanned, notRead, matched, score, member, rows, groups, withoutGroup] = reply as [number, number, number, number, string, string, string[][], (string | number)[], number];
+  const [at, scanned, notRead, matched, score, member, rows, groups, withoutGroup, beforeUs, afterUs] = reply as [number, number, number, number, string, string, string[][], (string | number)[], number, number, number];
   return {
     rows: rows.map(toSearchRow),
     next: member === '' ? undefined : { score, member },
     tally: { scanned, notRead, matched, groups: groupsOf(groups, withoutGroup), at },
+    cpu: { server, beforeUs, afterUs },
   };
 }
 
@@ -117,7 +134,7 @@ function groupsOf(pairs: readonly (string | number)[], withoutGroup: number): Ma
 }
 
 /** Decides what the script could not decide: jobs without the fields, and conditions on messages. */
-async function settle(shard: Shard, place: SearchPlace | undefined, rules: SearchRules, { rows, tally }: Reply): Promise<Omit<ScanStep, 'next'>> {
+async function settle(shard: Shard, place: SearchPlace | undefined, rules: SearchRules, { rows, tally, cpu }: Reply): Promise<Omit<ScanStep, 'next'>> {
   const { plan, by } = rules;
   const bare = rows.filter(({ kind }) => kind === 'bare').map(({ member }) => member);
   const read = bare.length === 0 ? undefined : await searchBare(shard, place, rules, bare);
@@ -140,11 +157,11 @@ async function settle(shard: Shard, place: SearchPlace | undefined, rules: Searc
       groups.set(value, (groups.get(value) ?? 0) + 1);
     }
   }
-  return { found, tally: { ...counts, groups, at: tally.at } };
+  return { found, tally: { ...counts, groups, at: tally.at }, cpu: read === undefined ? cpu : { ...cpu, afterUs: read.cpuAfterUs ?? cpu.afterUs } };
 }
 
 /** Decides on jobs that lack the short fields: they are made from the data, as the janitor makes them, and nothing is written. */
-async function searchBare(shard: Shard, place: SearchPlace | undefined, rules: SearchRules, jobIds: readonly string[]): Promise<Pick<Tally, 'notRead' | 'matched' | 'groups'> & { readonly rows: ReadonlyMap<string, SearchRow> }> {
+async function searchBare(shard: Shard, place: SearchPlace | undefined, rules: SearchRules, jobIds: readonly string[]): Promise<Pick<Tally, 'notRead' | 'matched' | 'groups'> & { readonly rows: ReadonlyMap<string, SearchRow>; readonly cpuAfterUs?: number }> {
   const rest: string[] = [];
   let notRead = 0;
   for await (const { jobId, fields } of readBareJobs(shard, `${shard.keys.base}${place ?? 'delayed'}`, jobIds, rules.plan.names.mask)) {
@@ -152,10 +169,10 @@ async function searchBare(shard: Shard, place: SearchPlace | undefined, rules: S
     else rest.push(jobId, fields.search, fields.failure);
   }
   if (rest.length === 0) return { notRead, matched: 0, groups: new Map(), rows: new Map() };
-  const { rows, tally } = await search(shard, place, rules, jobIds.length, ['ids', ...rest]);
+  const { rows, tally, cpu } = await search(shard, place, rules, jobIds.length, ['ids', ...rest]);
   // A job that failed again between the two looks is bare once more: it moves.
   const decided = rows.filter(({ kind }) => kind === 'row');
-  return { notRead: notRead + tally.notRead + rows.length - decided.length, matched: tally.matched, groups: tally.groups, rows: new Map(decided.map((row) => [row.member, row])) };
+  return { notRead: notRead + tally.notRead + rows.length - decided.length, matched: tally.matched, groups: tally.groups, rows: new Map(decided.map((row) => [row.member, row])), cpuAfterUs: cpu.afterUs };
 }
 
 /** @returns undefined where the data cannot be read */

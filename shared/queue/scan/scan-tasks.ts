@@ -1,5 +1,6 @@
 import type { Shard } from '../engine/shard.js';
 import type { Position } from './found-task.js';
+import type { StepCpu } from './scan-pace.js';
 import { listMembers, scanIds, scanSet, STEP_MEMBERS, type ScanStep, type SearchRules } from './scan-step.js';
 import { isListPlace, type SearchPlace } from '../search/search-places.js';
 
@@ -20,7 +21,7 @@ export interface ScanPart extends Omit<ScanStep, 'next'> {
 }
 
 /** Runs one step. A process that does more than one search at a time lets them take turns. */
-export type TakeTurn = <T>(step: () => Promise<T>) => Promise<T>;
+export type TakeTurn = <T extends { readonly cpu: StepCpu | undefined }>(step: () => Promise<T>) => Promise<T>;
 
 const atOnce: TakeTurn = (step) => step();
 

@@ -7,21 +7,22 @@ import type { SearchPlan } from '../search/compile-filter.js';
 import { countTasks, type CountPlace, type TaskCount } from './count-tasks.js';
 import { listTasks, type ListPlace, type TaskPage } from './list-tasks.js';
 import { previewTasks, type TaskPreview } from './preview-tasks.js';
+import { ScanPace, type StepCpu } from './scan-pace.js';
 import type { CountedBy, SearchOrder } from './scan-step.js';
+import type { TakeTurn } from './scan-tasks.js';
 
 /** One request works at most for this time; a step that has begun is ended. */
 const WORK_MS = 1_500;
 /** A page that has a task does not wait longer for more: a person looks at it. */
 const PAGE_MS = 200;
-/** Redis is left alone between two steps for this share of the time that a step took. */
-const PAUSE_SHARE = 0.5;
 
 /**
- * Searches for the API. All searches of a process take turns, step by step, so that Redis has one of their scripts at a time and most
- * of its time for the tasks themselves.
+ * Searches for the API. All searches of a process take turns, step by step, so that Redis has one of their scripts at a time. Between two
+ * steps it is left alone, for longer while it is needed for the tasks themselves (scan-pace.ts).
  */
 export class TaskSearch {
   #lastTurn: Promise<unknown> = Promise.resolve();
+  readonly #pace = new ScanPace();
 
   constructor(private readonly queue: Pick<TaskQueue, 'shards' | 'asRequestError'>) {}
 
@@ -44,7 +45,7 @@ export class TaskSearch {
     const startedAt = performance.now();
     return {
       hasTime: (hasFound = false) => performance.now() - startedAt < (hasFound ? PAGE_MS : WORK_MS),
-      takeTurn: <T>(step: () => Promise<T>) => this.#takeTurn(step),
+      takeTurn: ((step) => this.#takeTurn(step)) satisfies TakeTurn,
       shardOf: (taskId: string) => {
         const shard = shards[shardOf(taskId, shards.length)];
         if (shard === undefined) throw new RangeError('a shard that is not there');
@@ -53,14 +54,16 @@ export class TaskSearch {
     };
   }
 
-  async #takeTurn<T>(step: () => Promise<T>): Promise<T> {
+  async #takeTurn<T extends { readonly cpu: StepCpu | undefined }>(step: () => Promise<T>): Promise<T> {
     const before = this.#lastTurn;
     const turn = before.then(async () => {
       const startedAt = performance.now();
       const outcome = await withinRequestLimit(step()).then((value) => ({ value }), (error: unknown) => ({ error }));
-      return { outcome, tookMs: performance.now() - startedAt };
+      const tookMs = performance.now() - startedAt;
+      const cpu = 'value' in outcome ? outcome.value.cpu : undefined;
+      return { outcome, pauseMs: cpu === undefined ? tookMs : this.#pace.pauseAfter(cpu, startedAt, tookMs) };
     });
-    this.#lastTurn = turn.then(({ tookMs }) => pause(tookMs * PAUSE_SHARE));
+    this.#lastTurn = turn.then(({ pauseMs }) => pause(pauseMs));
     const { outcome } = await turn;
     if ('error' in outcome) throw outcome.error;
     return outcome.value;

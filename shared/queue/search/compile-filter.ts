@@ -3,7 +3,9 @@ import { canonicalName, defaultClusterNames, type DefaultBrokers } from '../../d
 import type { Bound, Condition, FilterValue } from '../../domain/search/condition.js';
 import type { Filter } from '../../domain/search/filter.js';
 import { jobIdOf } from '../names.js';
-import { placesFor, statesNamed, type SearchPlace } from './search-places.js';
+import { SEARCH_FIELDS_SEPARATOR } from './search-fields.js';
+import { isHeldByScore, scoresFor } from './place-scores.js';
+import { holdsInPlace, placesFor, statesNamed, type SearchPlace } from './search-places.js';
 
 /** A filter as the scripts and Node go by it. */
 export interface SearchPlan {
@@ -31,22 +33,30 @@ interface ScriptCondition {
   readonly texts?: Readonly<Record<string, true>>;
   readonly prefixes?: readonly string[];
   readonly ranges?: readonly { readonly min?: number; readonly max?: number }[];
+  /** The places where it is true of every task, and those where the range of scores makes it true. */
+  readonly holdsIn: Readonly<Record<string, true>>;
+  readonly isHeldByScore: Readonly<Record<string, true>>;
 }
 
 /** @param filter with its times fixed */
 export function compileFilter(filter: Filter, rules: NameRules): SearchPlan {
   const onMessage = filter.filter(({ field }) => field === 'data');
+  const onFields = filter.filter(({ field }) => field !== 'data');
+  const places = placesFor(filter);
   const [defaultCluster, ...others] = defaultClusterNames(rules.defaultBrokers);
   const forScript = JSON.stringify({
-    conditions: filter.filter(({ field }) => field !== 'data').map((condition) => scriptCondition(condition, rules)),
+    conditions: onFields.map((condition) => scriptCondition(condition, places, rules)),
+    scores: Object.fromEntries(places.flatMap((place) => [[place, scoresFor(filter, place)] as const]).filter(([, scores]) => scores !== undefined)),
+    needles: onFields.map((condition) => needlesOf(condition, rules)).filter((needles) => needles.length > 0),
     clusterNames: Object.fromEntries(others.map((name) => [name, defaultCluster])),
     looksIntoMessage: onMessage.length > 0,
     messageHints: onMessage.map(hintsOf),
   });
-  return { places: placesFor(filter), ids: idsOf(filter), forScript, onMessage, names: rules };
+  return { places, ids: idsOf(filter), forScript, onMessage, names: rules };
 }
 
-function scriptCondition({ field, isNegated, values }: Condition, rules: NameRules): ScriptCondition {
+function scriptCondition(condition: Condition, places: readonly SearchPlace[], rules: NameRules): ScriptCondition {
+  const { field, isNegated, values } = condition;
   const texts = values.flatMap((value) => (value.kind === 'text' ? comparedTexts(field, value.text, rules) : []));
   const prefixes = values.flatMap((value) => (value.kind === 'prefix' ? [field === 'id' ? jobIdOf(value.text) : value.text] : []));
   const ranges = values.flatMap((value) => (value.kind === 'range' ? [{ ...closed('min', value.min), ...closed('max', value.max) }] : []));
@@ -57,7 +67,41 @@ function scriptCondition({ field, isNegated, values }: Condition, rules: NameRul
     ...(texts.length === 0 ? {} : { texts: Object.fromEntries(texts.map((text) => [text, true])) }),
     ...(prefixes.length === 0 ? {} : { prefixes }),
     ...(ranges.length === 0 ? {} : { ranges }),
+    holdsIn: setOf(places.filter((place) => holdsInPlace(condition, place))),
+    isHeldByScore: setOf(places.filter((place) => isHeldByScore(condition, place))),
   };
+}
+
+function setOf(texts: readonly string[]): Readonly<Record<string, true>> {
+  return Object.fromEntries(texts.map((text) => [text, true]));
+}
+
+/**
+ * Texts of which one must stand in the search fields of a task that matches. It is empty where that cannot be said. To look for
+ * them takes Redis a quarter of the time that it takes to divide the fields.
+ */
+function needlesOf({ field, isNegated, values }: Condition, rules: NameRules): readonly string[] {
+  const compared = values.flatMap((value) => (value.kind === 'text' ? comparedTexts(field, value.text, rules) : value.kind === 'prefix' ? [value.text] : ['']));
+  const needles = compared.map((text) => needlesFor(field, text));
+  return isNegated || needles.some((texts) => texts.length === 0) ? [] : needles.flat();
+}
+
+function needlesFor(field: Condition['field'], text: string): readonly string[] {
+  switch (field) {
+    case 'client_id':
+    case 'source':
+    case 'destination_type':
+    case 'flow_key':
+      return text === '' ? [] : [text];
+    case 'destination_key': {
+      // Any flow_key is a name too, and a cluster has several.
+      if (text === '' || text.startsWith('kafka:')) return [];
+      const [, host = '', path = ''] = /^(https?:\/\/[^/]+)(\/.*)$/s.exec(text) ?? [];
+      return path === '' ? [text] : [text, host + SEARCH_FIELDS_SEPARATOR + path];
+    }
+    default:
+      return [];
+  }
 }
 
 function comparedTexts(field: Condition['field'], text: string, { defaultBrokers, mask }: NameRules): readonly string[] {

@@ -6,22 +6,37 @@ import { MOST_MESSAGE_BYTES } from './message-values.js';
 const CANCELLED = '{"outcome":"cancelled"';
 
 /**
- * In Lua: the one function that decides whether a job matches a filter, `matchJob(plan, job)`. It gives true or false; 'bare'
+ * In Lua: the one function that decides whether a job matches a filter, `matchJob(plan, conditions, job)`. It gives true or false; 'bare'
  * where the job lacks a field that is needed, so that its data has to be looked at; 'large' where its message is too large
  * to be looked into. With conditions on the message, true means that the rest matches and `job.data` is set: messages are
  * looked into in Node, because cjson rounds numbers.
  *
- * A job is a table: id, score, place, createdAt, startedAt, movedAt, search, failure, attemptsMade, returnValue. `dataBytes` is set when its data was read.
- * It needs the functions of job-due.ts before it, and \`base\`, the key prefix of jobs.
+ * A job is a table: id, place, and what was read of it: its score, and fields by the names in \`stored\`. \`readsOf\` says which of them a
+ * condition is decided by. Where \`isLoaded\` is set, all that are needed have been read; else \`search\` alone, and a condition that
+ * needs another one has them all read. A job that is gone by then gives 'gone'. \`dataBytes\` is set when its data was read.
+ *
+ * It needs the functions of job-due.ts before it, \`base\`, the key prefix of jobs, and in KEYS[1] the set of jobs without a score.
  */
 export const matchJobLua = `
 local base = ARGV[1]
 local UNKNOWN = {}
 local isList = {wait = true, paused = true, active = true}
 local isDuePlace = {prioritized = true, wait = true, paused = true}
+local hasEnded = {failed = true, completed = true}
+
+-- The fields that are read together: the name that each has in a job, and the one that it is stored by.
+local stored = {createdAt = '${jobField.createdAt}', startedAt = '${jobField.startedAt}', movedAt = '${jobField.movedAt}', search = '${jobField.search}', failure = '${jobField.failure}', attemptsMade = '${jobField.attemptsMade}', returnValue = '${jobField.returnValue}', bulkAction = '${jobField.bulkAction}'}
+local ofSearch, ofFailure, ofState = {'search'}, {'failure', 'attemptsMade'}, {'failure', 'attemptsMade', 'returnValue'}
+local readsOf = {
+  created_at = {}, next_attempt_at = {}, finished_at = {}, bulk_action_id = {'bulkAction'},
+  id = ofSearch, client_id = ofSearch, source = ofSearch, destination_type = ofSearch, flow_key = ofSearch, destination_key = ofSearch,
+  error_code = ofFailure, dead_reason = ofFailure, http_status = ofFailure, state = ofState, attempts = ofState,
+  updated_at = {'failure', 'attemptsMade', 'startedAt', 'movedAt'},
+}
 
 -- The member of a task: t- and its id percent-encoded. An escape is written in one way only.
 local function isJobId(member)
+  if string.find(member, '^t%-[A-Za-z0-9%-_%.]*$') then return true end
   if string.sub(member, 1, 2) ~= 't-' or string.find(member, "[^A-Za-z0-9%-_%.!~%*'%(%)%%]") then return false end
   return not string.find(member, '%', 1, true) or not string.find(string.gsub(member, '%%[0-9A-F][0-9A-F]', ''), '%', 1, true)
 end
@@ -41,7 +56,8 @@ local function failureOf(job)
   if job.failed == nil then
     local noted = attemptsMadeOf(job.failure)
     -- A delivery counts as an attempt, and writes no failure.
-    local isRight = noted and (noted == job.attemptsMade or (job.place == 'completed' and noted == job.attemptsMade - 1))
+    local made = tonumber(job.attemptsMade) or 0
+    local isRight = noted and (noted == made or (job.place == 'completed' and noted == made - 1))
     if not isRight then
       job.failed = false
     elseif not job.failure then
@@ -94,24 +110,40 @@ local function stateOf(job)
   return state
 end
 
+-- false when the job is gone, or is no hash.
+local function loadWhole(job)
+  if job.isWhole then return true end
+  local seen = redis.pcall('HMGET', base .. job.id, stored.createdAt, stored.startedAt, stored.movedAt, stored.search, stored.failure, stored.attemptsMade, stored.returnValue, stored.bulkAction)
+  if seen.err or not tonumber(seen[1]) then return false end
+  job.createdAt, job.startedAt, job.movedAt, job.search, job.failure, job.attemptsMade, job.returnValue, job.bulkAction = seen[1], seen[2], seen[3], seen[4], seen[5], seen[6], seen[7], seen[8]
+  job.words, job.failed, job.state = nil, nil, nil
+  job.isLoaded, job.isWhole = true, true
+  return true
+end
+
+local function scoreOf(job)
+  job.score = job.score or redis.call('ZSCORE', KEYS[1], job.id)
+  return job.score
+end
+
 local function textOf(number)
   return number and string.format('%.0f', number) or ''
 end
 
 local function nextAttemptOf(job)
-  if job.place == 'delayed' then return math.floor(tonumber(job.score) / ${SCORE_PER_MS}) end
+  if job.place == 'delayed' then return math.floor(tonumber(scoreOf(job)) / ${SCORE_PER_MS}) end
   if isDuePlace[job.place] then return dueAtOf(base .. job.id) end
   return nil
 end
 
 local function finishedAtOf(job)
-  if job.place == 'completed' or job.place == 'failed' then return tonumber(job.score) end
+  if hasEnded[job.place] then return tonumber(scoreOf(job)) end
   return nil
 end
 
--- What moves a task writes down when, but for a task that becomes due. That is read before it.
+-- What moves a task writes down when, but for a task that becomes due: that is read before it. What has ended since is told by its score.
 local function hasMovedSince(job, since)
-  if (tonumber(job.startedAt) or 0) > since or (tonumber(job.movedAt) or 0) > since or (finishedAtOf(job) or 0) > since then return true end
+  if (tonumber(job.startedAt) or 0) > since or (tonumber(job.movedAt) or 0) > since then return true end
   if tonumber(job.createdAt) <= since then return false end
   -- A new run of a task that had ended, which may have been found.
   local options = redis.call('HGET', base .. job.id, '${jobField.options}')
@@ -125,7 +157,7 @@ end
 local valueOf = {}
 function valueOf.id(_, job) return job.id end
 function valueOf.state(_, job) return stateOf(job) or UNKNOWN end
-function valueOf.bulk_action_id(_, job) return redis.call('HGET', base .. job.id, '${jobField.bulkAction}') end
+function valueOf.bulk_action_id(_, job) return job.bulkAction or nil end
 local function fromSearch(nth)
   return function(_, job)
     local words = searchOf(job)
@@ -218,9 +250,10 @@ local function mayHave(data, texts)
   return string.find(data, '\\\\\\\\u', 1, true) ~= nil
 end
 
-local function matchJob(plan, job)
+local function matchJob(plan, conditions, job)
   local isBare = false
-  for _, condition in ipairs(plan.conditions) do
+  for _, condition in ipairs(conditions) do
+    if not job.isLoaded and readsOf[condition.field] ~= ofSearch and not loadWhole(job) then return 'gone' end
     local matches = matchesCondition(plan, condition, job)
     if matches == UNKNOWN then isBare = true elseif matches == condition.isNegated then return false end
   end

@@ -10,9 +10,9 @@ import type { Task } from '../../domain/task/task.js';
  */
 
 /** The text before the first value. Another one means a newer version, which this version must not read. */
-const VERSION = '1';
+export const SEARCH_FIELDS_VERSION = '1';
 /** The character between two values (ASCII "unit separator"): no client can submit a control character in any of them. */
-const SEPARATOR = '\x1f';
+export const SEARCH_FIELDS_SEPARATOR = '\x1f';
 /** The fields of this version have at least this many values. */
 const VALUES = 8;
 
@@ -62,21 +62,21 @@ export function searchFieldsOf(task: Task, messageBytes: number, mask: PathMask)
 export function packSearchFields({ clientId, source, destinationType, host, path, flowKey, flowName, messageBytes }: SearchFields): string | undefined {
   const values = [clientId, source, destinationType, host, path, flowKey, flowName, messageBytes];
   // join writes undefined as nothing.
-  const packed = VERSION + values.join(SEPARATOR);
+  const packed = SEARCH_FIELDS_VERSION + values.join(SEARCH_FIELDS_SEPARATOR);
   return countOf(packed) === values.length - 1 ? packed : undefined;
 }
 
 /** @returns undefined for a text that another version has written */
 export function unpackSearchFields(packed: string): SearchFields | undefined {
-  if (!packed.startsWith(VERSION)) return undefined;
-  const [clientId, source, destinationType, host, path, flowKey, flowName, bytes] = packed.slice(VERSION.length).split(SEPARATOR);
+  if (!packed.startsWith(SEARCH_FIELDS_VERSION)) return undefined;
+  const [clientId, source, destinationType, host, path, flowKey, flowName, bytes] = packed.slice(SEARCH_FIELDS_VERSION.length).split(SEARCH_FIELDS_SEPARATOR);
   if (clientId === undefined || source === undefined || destinationType === undefined || host === undefined || path === undefined || bytes === undefined) return undefined;
   return { clientId, source, destinationType, host, path, flowKey: flowKey === '' ? undefined : flowKey, flowName: flowName === '' ? undefined : flowName, messageBytes: Number(bytes) };
 }
 
 function countOf(packed: string): number {
   let count = 0;
-  for (let at = packed.indexOf(SEPARATOR); at >= 0; at = packed.indexOf(SEPARATOR, at + 1)) count += 1;
+  for (let at = packed.indexOf(SEARCH_FIELDS_SEPARATOR); at >= 0; at = packed.indexOf(SEARCH_FIELDS_SEPARATOR, at + 1)) count += 1;
   return count;
 }
 
@@ -86,7 +86,7 @@ function countOf(packed: string): number {
  */
 export const unpackSearchFieldsLua = `
 local function unpackSearchFields(packed)
-  if not packed or string.sub(packed, 1, 1) ~= '${VERSION}' then return nil end
+  if not packed or string.sub(packed, 1, 1) ~= '${SEARCH_FIELDS_VERSION}' then return nil end
   local values = {}
   for value in string.gmatch(string.sub(packed, 2) .. '\\31', '([^\\31]*)\\31') do values[#values + 1] = value end
   return values[${VALUES}] and values

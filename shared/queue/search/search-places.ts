@@ -1,3 +1,4 @@
+import type { Condition } from '../../domain/search/condition.js';
 import type { Filter } from '../../domain/search/filter.js';
 import { WAITING } from '../../domain/search/filter-fields.js';
 import { taskStates, type TaskState } from '../../domain/task/task.js';
@@ -44,6 +45,13 @@ export function placesFor(filter: Filter): readonly SearchPlace[] {
   return allPlaces.filter((place) => statesIn[place].some((state) => states.has(state)) && hasNeededTimes(place, filter));
 }
 
+/** Is a condition on the state true of every task in a place? */
+export function holdsInPlace({ field, isNegated, values }: Condition, place: SearchPlace): boolean {
+  if (field !== 'state') return false;
+  if (values.some(({ kind }) => kind === 'exists')) return !isNegated;
+  const named = new Set(values.flatMap((value) => (value.kind === 'text' ? statesNamed(value.text) : [])));
+  return statesIn[place].every((state) => named.has(state) !== isNegated);
+}
 function statesAllowed(filter: Filter): ReadonlySet<TaskState> {
   let allowed: readonly TaskState[] = taskStates;
   for (const { field, isNegated, values } of filter) {
