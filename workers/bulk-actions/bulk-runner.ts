@@ -172,11 +172,12 @@ export class BulkRunner {
 
   async #matchStep(action: BulkAction, shard: BulkShard, index: number, cursor: string): ReturnType<BulkShard['writeDownFound']> {
     const { conditions } = action.asked;
-    if (conditions !== null) return shard.writeDownFound(action, this.#token, compileFilter(conditions, { defaultBrokers: this.options.defaultBrokers, mask: this.options.mask }), cursor);
+    const plan = compileFilter(conditions ?? [], { defaultBrokers: this.options.defaultBrokers, mask: this.options.mask });
+    if (conditions !== null) return shard.writeDownFound(action, this.#token, plan, cursor);
     const chunk = cursor === '' ? 0 : Number(cursor);
     const { ids, isLast } = await this.options.actions.store.givenIds(action.id, chunk);
     const own = ids.filter((id) => shardOf(id, this.options.actions.shards.length) === index);
-    return shard.writeDownIds(action, this.#token, own, cursor, isLast ? MATCHED : String(chunk + 1));
+    return shard.writeDownIds(action, this.#token, plan, own, cursor, isLast ? MATCHED : String(chunk + 1));
   }
 
   /** Matching is over in all shards: what was found is taken, or refused. A worker that is killed in between begins again. */

@@ -1,18 +1,13 @@
 import { bulkCountNames } from '../../domain/bulk-actions/bulk-counts.js';
-import { statesTakenBy } from '../../domain/task/state-actions.js';
-import { bullmqScripts } from '../engine/bullmq-contract.js';
 import type { DefinedScripts } from '../engine/defined-scripts.js';
 import { jobField } from '../engine/job-fields.js';
 import type { LuaScript } from '../engine/lua-script.js';
 import { nowMs } from '../engine/now-ms.js';
-import { promoteFunction } from '../engine/promote-job.js';
-import { restartFunction } from '../engine/restart-job.js';
 import { stepClockLua } from '../engine/step-clock.js';
 import { FIRST } from '../engine/told-bulk-action.js';
 import { unpackSearchFieldsLua } from '../search/search-fields.js';
-import { CANCEL, cancelLua } from '../tasks/cancel-script.js';
-import { prepareRedriveLua } from '../tasks/redrive-script.js';
-import { TASK_PLACE, taskNowLua } from './task-now.js';
+import { ACT_KEYS, ACTED, actLua } from '../tasks/act-script.js';
+import { TASK_PLACE } from '../tasks/task-now.js';
 
 /** Answers that are no number of tasks. `busy`: another worker has the lease. `stale`: the action has changed since the caller read it. */
 export const BULK_STEP = { busy: -1, stale: -2 } as const;
@@ -25,9 +20,6 @@ const ESCAPED_SEPARATOR = '\\n';
 
 /** A step ends after so much time, seconds. All other commands wait meanwhile. */
 const STEP_SECONDS = 0.005;
-/** The number of keys of cancelJob and taskNow. */
-const SETS = 10;
-const { promote, reprocessJob } = bullmqScripts;
 
 /**
  * The hash of an action's numbers in one shard has those of bulk-counts.ts, and
@@ -51,33 +43,10 @@ end
 `;
 
 /**
- * Writes down the tasks of some ids, and that this was done, in one step: so each of them is written down once, whatever is killed.
- *
- * KEYS those of taskNow, then counts, list, lease. ARGV 1 key prefix of jobs, 2 token, 3 lease (ms), 4 epoch, 5 cursor before, 6 cursor
- * behind, 7 '1' or '-1' (newest first), 8... job ids.
- * @returns the cursor now, or BULK_STEP
- */
-const writeDownIds = `${taskNowLua}${lease}
-local counts, list = KEYS[${SETS + 1}], KEYS[${SETS + 2}]
-if not hasLease(KEYS[${SETS + 3}], ARGV[2], ARGV[3]) then return ${BULK_STEP.busy} end
-if isStale(counts, ARGV[4]) then return ${BULK_STEP.stale} end
-local cursor = redis.call('HGET', counts, 'cursor') or ''
-if cursor ~= ARGV[5] then return cursor end
-for index = 8, #ARGV do
-  local id = ARGV[index]
-  local now = taskNow(KEYS, ARGV[1] .. id, id) or {'gone', 0, 0}
-  redis.call('ZADD', list, 'NX', string.format('%d', now[3] * tonumber(ARGV[7])), id .. ' ' .. string.format('%d', now[2]) .. ' ' .. now[1])
-end
-redis.call('HSET', counts, 'cursor', ARGV[6])
-if ARGV[6] == 'end' then redis.call('HSET', counts, 'found', redis.call('ZCARD', list)) end
-return ARGV[6]
-`;
-
-/**
- * The same for tasks that a search has found.
+ * Writes down tasks that were found, and how far the search has come, in one step: so each of them is written down once, whatever is killed.
  *
  * KEYS 1 counts, 2 list, 3 lease. ARGV 1 token, 2 lease (ms), 3 epoch, 4 cursor before, 5 cursor behind, then scores and members in turn.
- * @returns as for ids
+ * @returns the cursor now, or BULK_STEP
  */
 const writeDownFound = `${lease}
 if not hasLease(KEYS[3], ARGV[1], ARGV[2]) then return ${BULK_STEP.busy} end
@@ -107,30 +76,22 @@ return 1
  * Takes the next tasks of an action in turn. Each is changed only if its run and state are still those that were written down, and is
  * counted in the same step: a worker that is killed leaves nothing half done.
  *
- * KEYS BullMQ's reprocessJob, BullMQ's promote, those of cancelJob, then counts, list, lease.
+ * KEYS those of actLua, then counts, list, lease.
  * ARGV 1 key prefix of jobs, 2 token, 3 lease (ms), 4 epoch, 5 how many at most, 6 action, 7 its id, 8 added to the mark of a
  * redrive and to the return value of a cancelled task, 9 key prefix of waiting lists, 10... BullMQ's values of reprocessJob.
  * @returns {tasks that were started, tasks whose turn it was, tasks left}, or BULK_STEP
  */
 export function bulkStepScript(bullmq: DefinedScripts): LuaScript {
-  const setsFrom = reprocessJob.keys + promote.keys;
-  const own = setsFrom + SETS;
-  const taken = Object.entries(statesTakenBy).map(([action, states]) => `${action} = {${states.map((state) => `${state} = true`).join(', ')}}`);
   return {
-    numberOfKeys: own + 3,
-    lua: `${restartFunction(bullmq)}
-${promoteFunction(bullmq)}
-${taskNowLua}${unpackSearchFieldsLua}${prepareRedriveLua}${cancelLua}${lease}${stepClockLua}${nowMs}
+    numberOfKeys: ACT_KEYS + 3,
+    lua: `${actLua(bullmq)}
+${unpackSearchFieldsLua}${lease}${stepClockLua}${nowMs}
 local began = seconds()
-local counts, list = KEYS[${own + 1}], KEYS[${own + 2}]
-if not hasLease(KEYS[${own + 3}], ARGV[2], ARGV[3]) then return ${BULK_STEP.busy} end
+local counts, list = KEYS[${ACT_KEYS + 1}], KEYS[${ACT_KEYS + 2}]
+if not hasLease(KEYS[${ACT_KEYS + 3}], ARGV[2], ARGV[3]) then return ${BULK_STEP.busy} end
 if isStale(counts, ARGV[4]) then return ${BULK_STEP.stale} end
-local takes = ({${taken.join(', ')}})[ARGV[6]]
-local restartKeys, promoteKeys, sets, restartValues = {}, {}, {}, {}
-for index = 2, ${reprocessJob.keys} do restartKeys[index] = KEYS[index] end
-for index = 1, ${promote.keys} do promoteKeys[index] = KEYS[${reprocessJob.keys} + index] end
-for index = 1, ${SETS} do sets[index] = KEYS[${setsFrom} + index] end
-for index = 2, ${reprocessJob.values} do restartValues[index] = ARGV[9 + index] end
+local action, actionId = ARGV[6], ARGV[7]
+local with = actWith(ARGV[1], ARGV[9], 10, now, ARGV[8])
 local destinationBefore = redis.call('HGET', counts, 'destination')
 local destination = destinationBefore
 local function noteDestination(job)
@@ -140,40 +101,23 @@ local function noteDestination(job)
   destination = (not destination or destination == name) and name or '${SEVERAL}'
 end
 local function noteAction(job)
-  redis.call('HSET', job, '${jobField.bulkAction}', ARGV[7])
+  if action == 'delete' then return end
+  redis.call('HSET', job, '${jobField.bulkAction}', actionId)
+  if action ~= 'redrive' then return end
+  redis.call('HSET', job, '${jobField.toldAction}', '${FIRST}' .. actionId)
+  noteDestination(job)
 end
-local act = {
-  redrive = function(job, id)
-    if prepareRedrive(job, id, sets[7], sets[8], now, ARGV[8]) == 0 then return 'changed' end
-    restartKeys[1], restartValues[1] = job, id
-    restart(restartKeys, restartValues)
-    redis.call('HSET', job, '${jobField.bulkAction}', ARGV[7], '${jobField.toldAction}', '${FIRST}' .. ARGV[7])
-    noteDestination(job)
-    return 'started'
-  end,
-  send_now = function(job, id, place)
-    if place == '${TASK_PLACE.delayed}' then promote(promoteKeys, {ARGV[1], id}) end
-    noteAction(job)
-    return 'started'
-  end,
-  cancel = function(job, id)
-    local code = cancelJob(sets, job, id, now, ARGV[8], ARGV[9])[1]
-    if code ~= ${CANCEL.cancelled} then return code == ${CANCEL.beingSent} and 'beingSent' or 'changed' end
-    noteAction(job)
-    return 'started'
-  end,
-  delete = function(job, id)
-    return cancelJob(sets, job, id, now, ARGV[8], ARGV[9])[1] == ${CANCEL.deleted} and 'started' or 'changed'
-  end,
-}
+local nameOf = {[${ACTED.done}] = 'started', [${ACTED.beingSent}] = 'beingSent', [${ACTED.refused}] = 'changed'}
 local function turn(member)
   local id, run, state = string.match(member, '^(%S+) (%d+) (%S+)$')
-  local job = ARGV[1] .. id
-  local task = taskNow(sets, job, id)
+  local job = with.base .. id
+  local task = taskNow(with.sets, job, id)
   if not task then return 'gone' end
   if task[4] == '${TASK_PLACE.active}' then return 'beingSent' end
-  if task[1] ~= state or task[2] ~= tonumber(run) or not takes[state] then return 'changed' end
-  return act[ARGV[6]](job, id, task[4])
+  if task[1] ~= state or task[2] ~= tonumber(run) or not actionFor({action}, task) then return 'changed' end
+  local code = act(with, action, job, id, task)
+  if code == ${ACTED.done} then noteAction(job) end
+  return nameOf[code]
 end
 local pending = tonumber(redis.call('HGET', counts, 'pending')) or 0
 local most = math.min(tonumber(ARGV[5]), pending)
@@ -239,23 +183,7 @@ redis.call('PEXPIRE', KEYS[4], ARGV[1])
 return 1
 `;
 
-/**
- * Looks at tasks, for a dry run. KEYS those of taskNow. ARGV 1 key prefix of jobs, 2... job ids.
- * @returns of each: {state, run, failure fields, search fields}; nil where there is none
- */
-const lookAtTasks = `${taskNowLua}
-local found = {}
-for index = 2, #ARGV do
-  local job = ARGV[1] .. ARGV[index]
-  local now = taskNow(KEYS, job, ARGV[index])
-  local seen = now and redis.call('HMGET', job, '${jobField.failure}', '${jobField.search}') or {}
-  found[index - 1] = now and {now[1], now[2], seen[1] or '', seen[2] or ''} or 0
-end
-return found
-`;
-
 export const bulkShardScripts = {
-  krsBulkWriteDownIds: { numberOfKeys: SETS + 3, lua: writeDownIds },
   krsBulkWriteDownFound: { numberOfKeys: 3, lua: writeDownFound },
   krsBulkSeal: { numberOfKeys: 1, lua: seal },
   krsBulkFence: { numberOfKeys: 1, lua: fence },
@@ -263,6 +191,5 @@ export const bulkShardScripts = {
   krsBulkCountUpTo: { numberOfKeys: 1, lua: countUpTo },
   krsBulkScores: { numberOfKeys: 1, lua: scores },
   krsBulkForget: { numberOfKeys: 4, lua: forget },
-  krsBulkLook: { numberOfKeys: SETS, lua: lookAtTasks },
 } as const satisfies Readonly<Record<string, LuaScript>>;
 

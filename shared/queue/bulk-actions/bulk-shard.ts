@@ -1,15 +1,14 @@
 import type { BulkAction } from '../../domain/bulk-actions/bulk-action.js';
 import { bulkCountNames, noCounts, type BulkCounts } from '../../domain/bulk-actions/bulk-counts.js';
 import type { FirstSend } from '../../domain/bulk-actions/first-sends.js';
-import { bullmqScripts } from '../engine/bullmq-contract.js';
-import { recordPromotion } from '../engine/promote-job.js';
-import { recordRestart } from '../engine/restart-job.js';
 import type { Shard } from '../engine/shard.js';
 import { FIRST_SEND } from '../engine/told-bulk-action.js';
 import { jobIdOf } from '../names.js';
 import type { SearchPlan } from '../search/compile-filter.js';
+import type { FoundTask } from '../scan/found-task.js';
+import { scanIds } from '../scan/scan-step.js';
 import { scanTasks, type ScanPlace } from '../scan/scan-tasks.js';
-import { cancelKeys } from '../tasks/cancel-task.js';
+import { recordActCall, type ActCall } from '../tasks/act-on-task.js';
 import { BULK_STEP, DESTINATION_SEPARATOR, SEVERAL } from './bulk-shard-scripts.js';
 
 /** A worker that carries an action out in a shard is taken for gone after this time without a step, ms. */
@@ -18,6 +17,8 @@ const LEASE_MS = 3_000;
 export const MATCHED = 'end';
 /** No task has this id: see \`jobIdOf\` in names.ts. */
 const ANY_JOB = 'any';
+/** The state of an id that no task had when it was looked at. */
+const GONE = 'gone';
 
 /** The numbers of an action in one shard. */
 export interface ShardOfAction {
@@ -51,23 +52,21 @@ export interface BulkStep {
 
 /** The part of bulk actions that stands in one shard, beside its tasks. */
 export class BulkShard {
-  readonly #sets: readonly string[];
-  #calls: Promise<{ readonly keys: readonly string[]; readonly restartValues: readonly string[] }> | undefined;
+  #call: Promise<ActCall> | undefined;
 
-  constructor(readonly shard: Shard) {
-    this.#sets = cancelKeys(shard.keys);
-  }
+  constructor(readonly shard: Shard) {}
 
   /**
-   * Writes down tasks of this shard by their ids.
+   * Writes down tasks of this shard by their ids, as a search finds them. An id that no task has is written down too, so that it is counted.
+   * @param plan   of any task
    * @param before the cursor before, `behind` the one behind them: MATCHED when there are no more
    * @returns the cursor now
    */
-  async writeDownIds({ id, epoch, asked }: BulkAction, token: string, taskIds: readonly string[], before: string, behind: string): Promise<StepRefusal | { readonly cursor: string }> {
-    const { client, keys } = this.shard;
-    const order = asked.order === 'oldest' ? 1 : -1;
-    const reply: unknown = await client.runCommand('krsBulkWriteDownIds', [...this.#sets, keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id), keys.base, token, LEASE_MS, epoch, before, behind, order, ...taskIds.map(jobIdOf)]);
-    return refusalOf(reply) ?? { cursor: String(reply) };
+  async writeDownIds(action: BulkAction, token: string, plan: SearchPlan, taskIds: readonly string[], before: string, behind: string): Promise<StepRefusal | { readonly cursor: string }> {
+    const jobIds = taskIds.map(jobIdOf);
+    const { found } = await scanIds(this.shard, undefined, { plan, order: action.asked.order, since: undefined, by: undefined }, jobIds);
+    const known = new Map(found.map(({ task }) => [jobIdOf(task.id), task]));
+    return this.#writeDown(action, token, before, behind, jobIds.flatMap((jobId) => memberOf(action, known.get(jobId)) ?? [0, `${jobId} 0 ${GONE}`]));
   }
 
   /**
@@ -75,16 +74,19 @@ export class BulkShard {
    * @param before the cursor before
    * @returns the cursor now; `incomplete`: a list is longer than what can be read of it
    */
-  async writeDownFound({ id, epoch, asked }: BulkAction, token: string, plan: SearchPlan, before: string): Promise<StepRefusal | 'incomplete' | { readonly cursor: string }> {
-    const { client, keys } = this.shard;
-    const sign = asked.order === 'oldest' ? 1 : -1;
+  async writeDownFound(action: BulkAction, token: string, plan: SearchPlan, before: string): Promise<StepRefusal | 'incomplete' | { readonly cursor: string }> {
     // Written by the step before.
     const from = before === '' ? undefined : (JSON.parse(before) as ScanPlace);
-    const { value: part } = await scanTasks(this.shard, { plan, order: asked.order, by: undefined }, from).next();
+    const { value: part } = await scanTasks(this.shard, { plan, order: action.asked.order, by: undefined }, from).next();
     // "All" must never mean a part.
     if (part?.isWhole === false) return 'incomplete';
     const behind = part?.next === undefined ? MATCHED : JSON.stringify(part.next);
-    const pairs = (part?.found ?? []).flatMap(({ task }) => [sign * (task.finishedAt ?? task.nextAttemptAt ?? task.createdAt), `${jobIdOf(task.id)} ${task.run} ${task.state}`]);
+    return this.#writeDown(action, token, before, behind, (part?.found ?? []).flatMap(({ task }) => memberOf(action, task) ?? []));
+  }
+
+  /** @param pairs scores and members of the list, in turn */
+  async #writeDown({ id, epoch }: BulkAction, token: string, before: string, behind: string, pairs: readonly (string | number)[]): Promise<StepRefusal | { readonly cursor: string }> {
+    const { client, keys } = this.shard;
     const reply: unknown = await client.runCommand('krsBulkWriteDownFound', [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id), token, LEASE_MS, epoch, before, behind, ...pairs]);
     return refusalOf(reply) ?? { cursor: String(reply) };
   }
@@ -102,11 +104,12 @@ export class BulkShard {
   /** Takes the next tasks in turn. @param most how many at most; 0 only asks for the lease */
   async step({ id, epoch, asked }: BulkAction, token: string, most: number): Promise<StepRefusal | BulkStep> {
     const { client, keys } = this.shard;
-    const { keys: bullmqKeys, restartValues } = await this.#bullmqCalls();
+    this.#call ??= recordActCall(this.shard, ANY_JOB);
+    const call = await this.#call;
     const mark = `,${JSON.stringify({ bulk: id, by: asked.createdBy }).slice(1, -1)}`;
     const own = [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id)];
-    const values = [keys.base, token, LEASE_MS, epoch, most, asked.action, id, mark, keys.waitingList(''), ...restartValues];
-    const reply: unknown = await client.runCommand('krsBulkStep', [...bullmqKeys, ...this.#sets, ...own, ...values]);
+    const values = [keys.base, token, LEASE_MS, epoch, most, asked.action, id, mark, keys.waitingList(''), ...call.values];
+    const reply: unknown = await client.runCommand('krsBulkStep', [...call.keys, ...own, ...values]);
     const refusal = refusalOf(reply);
     if (refusal !== undefined) return refusal;
     // The script's own answer.
@@ -145,20 +148,13 @@ export class BulkShard {
     const { client, keys } = this.shard;
     await client.runCommand('krsBulkForget', [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id), keys.bulkFirstSends(id), keepMs]);
   }
+}
 
-  /** The keys and values that BullMQ itself passes to its scripts. */
-  #bullmqCalls(): Promise<{ readonly keys: readonly string[]; readonly restartValues: readonly string[] }> {
-    this.#calls ??= this.#recordCalls();
-    return this.#calls;
-  }
-
-  async #recordCalls(): Promise<{ readonly keys: readonly string[]; readonly restartValues: readonly string[] }> {
-    const { queue } = this.shard;
-    const [restart, promotion] = await Promise.all([recordRestart(queue, ANY_JOB), recordPromotion(queue, ANY_JOB)]);
-    const { reprocessJob, promote } = bullmqScripts;
-    const keys = [...restart.args.slice(0, reprocessJob.keys), ...promotion.args.slice(0, promote.keys)].map(String);
-    return { keys, restartValues: restart.args.slice(reprocessJob.keys).map(String) };
-  }
+/** @returns score and member of the list; undefined for no task */
+function memberOf({ asked }: BulkAction, task: FoundTask | undefined): [score: number, member: string] | undefined {
+  if (task === undefined) return undefined;
+  const { id, run, state, finishedAt, nextAttemptAt, createdAt } = task;
+  return [(asked.order === 'oldest' ? 1 : -1) * (finishedAt ?? nextAttemptAt ?? createdAt), `${jobIdOf(id)} ${run} ${state}`];
 }
 
 function refusalOf(reply: unknown): StepRefusal | undefined {

@@ -1,19 +1,13 @@
 import type { Queue } from 'bullmq';
 import { luaFunction } from './bullmq-script.js';
 import type { DefinedScripts } from './defined-scripts.js';
-import type { QueueTransaction } from './queue-client.js';
-import { queueCall, recordCall, type RecordedCall } from './recorded-call.js';
+import { recordCall, type RecordedCall } from './recorded-call.js';
 
 /**
- * BullMQ's own Job.promote: a delayed job becomes due and keeps its priority. It does nothing to a job that is not
+ * The call of BullMQ's own Job.promote: a delayed job becomes due and keeps its priority. It does nothing to a job that is not
  * delayed.
+ * @throws EngineMismatchError when BullMQ promotes in another way
  */
-export async function promotion(queue: Queue, jobId: string): Promise<(multi: QueueTransaction) => void> {
-  const call = await recordPromotion(queue, jobId);
-  return (multi) => queueCall(queue.getBackend(), multi, call);
-}
-
-/** @throws EngineMismatchError when BullMQ promotes in another way */
 export function recordPromotion(queue: Queue, jobId: string): Promise<RecordedCall> {
   return recordCall(queue.getBackend(), 'promote', (backend) => backend.promote(jobId));
 }

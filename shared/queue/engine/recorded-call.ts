@@ -1,7 +1,6 @@
 import type { RedisQueueBackend } from 'bullmq';
 import type { BullmqScriptName } from './bullmq-contract.js';
 import { EngineMismatchError } from './engine-mismatch.js';
-import type { QueueTransaction } from './queue-client.js';
 
 /** A script of BullMQ's with the arguments that BullMQ itself passes to it, keys first. */
 export interface RecordedCall {
@@ -14,7 +13,7 @@ const DONE = 1;
 
 /**
  * Records the call that a method of BullMQ's would send, without sending it. So BullMQ itself gives the order of its
- * keys, which is not repeated by hand, and the call can be made in a MULTI of ours.
+ * keys, which is not repeated by hand, and the call can be made in a script of ours.
  * @throws EngineMismatchError when the method runs another script, or more than one
  */
 export async function recordCall(backend: RedisQueueBackend, script: BullmqScriptName, call: (recording: RedisQueueBackend) => Promise<unknown>): Promise<RecordedCall> {
@@ -30,9 +29,4 @@ export async function recordCall(backend: RedisQueueBackend, script: BullmqScrip
     throw new EngineMismatchError([`bullmq: expected one call of the script ${script}, found ${recorded.map((each) => String(each.command)).join(', ') || 'none'}`]);
   }
   return { script, args };
-}
-
-/** Queues the call in a MULTI. */
-export function queueCall(backend: RedisQueueBackend, multi: QueueTransaction, { script, args }: RecordedCall): void {
-  backend.execCommand(multi, script, [...args]);
 }

@@ -1,19 +1,13 @@
 import type { MinimalJob, Queue } from 'bullmq';
 import { luaFunction } from './bullmq-script.js';
 import type { DefinedScripts } from './defined-scripts.js';
-import type { QueueTransaction } from './queue-client.js';
-import { queueCall, recordCall, type RecordedCall } from './recorded-call.js';
+import { recordCall, type RecordedCall } from './recorded-call.js';
 
 /**
- * BullMQ's own Job.retry of a failed job, with both counters set back: the job becomes due. It does nothing to a job that
- * is not in the failed set.
+ * The call of BullMQ's own Job.retry of a failed job, with both counters set back: the job becomes due. It does nothing to a job that is
+ * not in the failed set.
+ * @throws EngineMismatchError when BullMQ retries in another way
  */
-export async function restart(queue: Queue, jobId: string): Promise<(multi: QueueTransaction) => void> {
-  const call = await recordRestart(queue, jobId);
-  return (multi) => queueCall(queue.getBackend(), multi, call);
-}
-
-/** @throws EngineMismatchError when BullMQ retries in another way */
 export function recordRestart(queue: Queue, jobId: string): Promise<RecordedCall> {
   // BullMQ reads only these parts of the job.
   const job = { id: jobId, opts: {} } as MinimalJob;

@@ -11,7 +11,7 @@ import type { QueueClient } from './queue-client.js';
 import { recordAdd, recordAdds, type AddedJob } from './recorded-add.js';
 import { scriptsPatchedIn, type ScriptPatchedIn } from './script-patches.js';
 import { smallMulti, type ScriptTransaction } from './small-multi.js';
-import { transactBy } from './transact.js';
+import { transact } from './transact.js';
 
 /** Options of a job as BullMQ keeps them, with those of ours among them. */
 export type AddOptions = Pick<JobsOptions, 'attempts' | 'priority' | 'delay'>;
@@ -108,7 +108,7 @@ export class SubmitScript {
   async run(jobs: readonly SubmittedJob[], limitMs: number): Promise<SubmitReply> {
     const args = this.#argumentsFor(jobs);
     // It stands alone in its MULTI: a full Redis refuses a MULTI as a whole, before any part of it runs.
-    const [replies] = await transactBy(this.client, this.#begin, (multi) => multi.runCommand(SUBMIT, args), limitMs);
+    const [replies] = await transact(this.client, this.#begin, (multi) => multi.runCommand(SUBMIT, args), limitMs);
     // The script's own answer.
     const [now, ...answers] = replies as readonly [number, ...unknown[]];
     return { answers, now };

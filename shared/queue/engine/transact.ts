@@ -1,7 +1,7 @@
 import { redisErrorCode } from '../../redis/redis-error.js';
-import { REQUEST_LIMIT_MS, withinRequestLimit } from '../../redis/request-limit.js';
+import { withinRequestLimit } from '../../redis/request-limit.js';
 import { loadScripts } from './defined-scripts.js';
-import type { QueueClient, QueueTransaction } from './queue-client.js';
+import type { QueueClient } from './queue-client.js';
 import type { ScriptTransaction } from './small-multi.js';
 
 /** When scripts are flushed this often within the few milliseconds of one request, the request may fail. */
@@ -14,19 +14,13 @@ const MAX_ROUNDS = 5;
  * scripts to be loaded: then all are loaded and the whole MULTI runs once more, a few times, since the scripts may be flushed
  * again between the two. So what is queued must be safe to repeat.
  *
+ * @param begin   makes the MULTI: see small-multi.ts
+ * @param limitMs of all rounds together
  * @returns one reply per queued command, in order
  * @throws the first error among the replies, or the one that refused the MULTI as a whole; RequestLimitReached, and then it
  *         may still be done
  */
-export function transact(client: QueueClient, queueCommands: (multi: QueueTransaction) => void): Promise<unknown[]> {
-  return transactBy(client, () => client.multi(), queueCommands, REQUEST_LIMIT_MS);
-}
-
-/**
- * The same with MULTIs that are made in another way: see small-multi.ts.
- * @param limitMs of all rounds together
- */
-export function transactBy<T extends ScriptTransaction>(client: QueueClient, begin: () => T, queueCommands: (multi: T) => void, limitMs: number): Promise<unknown[]> {
+export function transact<T extends ScriptTransaction>(client: QueueClient, begin: () => T, queueCommands: (multi: T) => void, limitMs: number): Promise<unknown[]> {
   const run = (): Promise<unknown[]> => {
     const multi = begin();
     queueCommands(multi);

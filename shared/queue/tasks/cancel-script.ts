@@ -1,7 +1,5 @@
 import { jobField } from '../engine/job-fields.js';
 import { isLastCopyFunction } from '../engine/last-copy.js';
-import type { LuaScript } from '../engine/lua-script.js';
-import { nowMs } from '../engine/now-ms.js';
 import { toldBulkActionLua } from '../engine/told-bulk-action.js';
 
 /** Answers of cancelLua. */
@@ -56,13 +54,3 @@ local function cancelJob(keys, job, id, at, more, waitingListBase)
   return {${CANCEL.cancelled}, ''}
 end
 `;
-
-/** KEYS 1 job, then those of cancelJob. ARGV 1 job id, 2 key prefix of waiting lists. @returns as cancelJob */
-export const cancelScript: LuaScript = {
-  numberOfKeys: 11,
-  lua: `${nowMs}${cancelLua}
-local keys = {}
-for index = 2, #KEYS do keys[index - 1] = KEYS[index] end
-return cancelJob(keys, KEYS[1], ARGV[1], now, '', ARGV[2])
-`,
-};

@@ -12,17 +12,15 @@ import { searchScript } from '../search/search-script.js';
 import { deferScript, waitingListScripts } from '../flow/waiting-list-scripts.js';
 import { activityScripts } from '../stats/activity-scripts.js';
 import { failureScripts } from '../stats/failure-scripts.js';
+import { actScript } from './act-script.js';
 import { addSearchFieldsScripts } from './add-search-fields-scripts.js';
 import { boardScript } from './board-script.js';
-import { cancelScript } from './cancel-script.js';
 import { countScript } from './count-script.js';
 import { editScript } from './edit-script.js';
 import { failedDestinationsScript } from './failed-destinations-script.js';
 import { failedPageScript } from './failed-page-script.js';
 import { heldScript } from './held-script.js';
-import { locateScript } from './locate-script.js';
 import { readScript } from './read-script.js';
-import { prepareRedriveScript } from './redrive-script.js';
 import { sampleScripts } from './sample-scripts.js';
 import { sweepScript } from './sweep-script.js';
 
@@ -32,8 +30,6 @@ import { sweepScript } from './sweep-script.js';
  */
 export const fixedScripts = {
   krsBoard: boardScript,
-  krsCancel: cancelScript,
-  krsLocate: locateScript,
   krsCount: countScript,
   krsFailedDestinations: failedDestinationsScript,
   krsFailedPage: failedPageScript,
@@ -41,7 +37,6 @@ export const fixedScripts = {
   krsListMembers: listMembersScript,
   krsSearch: searchScript,
   krsRead: readScript,
-  krsPrepareRedrive: prepareRedriveScript,
   krsSweep: sweepScript,
   ...sampleScripts,
   ...activityScripts,
@@ -61,5 +56,5 @@ export const fixedScripts = {
  * workers, krsFinish (finish-script.ts).
  */
 export function ownScripts(bullmq: DefinedScripts): Readonly<Record<string, LuaScript>> {
-  return { ...fixedScripts, krsDefer: deferScript(bullmq), krsEdit: editScript(bullmq), krsTakeOver: takeOverScript(bullmq) };
+  return { ...fixedScripts, krsAct: actScript(bullmq), krsDefer: deferScript(bullmq), krsEdit: editScript(bullmq), krsTakeOver: takeOverScript(bullmq) };
 }

@@ -1,6 +1,4 @@
 import { jobField } from '../engine/job-fields.js';
-import type { LuaScript } from '../engine/lua-script.js';
-import { nowMs } from '../engine/now-ms.js';
 import { toldBulkActionLua } from '../engine/told-bulk-action.js';
 
 /** How many entries of earlier runs a redriven task keeps. */
@@ -37,11 +35,3 @@ local function prepareRedrive(job, id, failedSet, parkedSet, at, more)
   return run
 end
 `;
-
-/** KEYS 1 job, 2 failed, 3 parked. ARGV 1 job id. @returns {as prepareRedrive, now (ms)} */
-export const prepareRedriveScript: LuaScript = {
-  numberOfKeys: 3,
-  lua: `${nowMs}${prepareRedriveLua}
-return {prepareRedrive(KEYS[1], ARGV[1], KEYS[2], KEYS[3], now, ''), now}
-`,
-};

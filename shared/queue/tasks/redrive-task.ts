@@ -1,8 +1,6 @@
-import { jobField } from '../engine/job-fields.js';
-import { restart } from '../engine/restart-job.js';
 import type { Shard } from '../engine/shard.js';
-import { transact } from '../engine/transact.js';
-import { jobIdOf, taskIdOf } from '../names.js';
+import { taskIdOf } from '../names.js';
+import { actOnTask } from './act-on-task.js';
 
 const REDRIVES_AT_ONCE = 100;
 
@@ -16,20 +14,10 @@ export interface Redriven {
 }
 
 /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. */
-export async function redriveTask({ queue, client, keys }: Shard, taskId: string): Promise<Redrive> {
-  const jobId = jobIdOf(taskId);
-  // The job itself is not read: its message may have megabytes, and a hundred jobs are started again at once.
-  if ((await client.hexists(keys.job(taskId), jobField.createdAt)) === 0) return { kind: 'not_found' };
-  const startAgain = await restart(queue, jobId);
-  const [prepared] = await transact(client, (multi) => {
-    multi.runCommand('krsPrepareRedrive', [keys.job(taskId), keys.failed, keys.parked, jobId]);
-    // The call is made on this MULTI instead of its own connection: a crash between our script and BullMQ's would leave a
-    // dead letter without its log.
-    startAgain(multi);
-  });
-  // The script's own answer: see redrive-script.ts.
-  const [run, dueAt] = prepared as [number, number];
-  return run > 0 ? { kind: 'redriven', run, dueAt } : { kind: 'not_dead' };
+export async function redriveTask(shard: Shard, taskId: string): Promise<Redrive> {
+  const acted = await actOnTask(shard, taskId, ['redrive']);
+  if (acted.kind === 'not_found') return acted;
+  return acted.kind === 'done' ? { kind: 'redriven', run: acted.run + 1, dueAt: acted.at } : { kind: 'not_dead' };
 }
 
 /**

@@ -15,7 +15,7 @@ import { ActivityStore } from '../stats/activity-store.js';
 import { FailureStore } from '../stats/failure-store.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
 import { ownScripts } from './own-scripts.js';
-import { redriveFailed, redriveTask, type Redrive, type Redriven } from './redrive-task.js';
+import { redriveFailed, redriveTask, type Redrive } from './redrive-task.js';
 import { retryNow, type RetryNow } from './retry-now.js';
 import { EngineMismatchError } from '../engine/engine-mismatch.js';
 import { Shards, type Shard } from '../engine/shard.js';
@@ -130,11 +130,7 @@ export class TaskQueue {
 
   /** Makes a waiting task due now. It starts a dead or parked one again, as `redrive` does. */
   async retryNow(taskId: string): Promise<RetryNow> {
-    const startAgain = async (): Promise<Redriven | undefined> => {
-      const redrive = await this.redrive(taskId);
-      return redrive.kind === 'redriven' ? redrive : undefined;
-    };
-    return this.#speak(() => retryNow(this.#shardOf(taskId), taskId, startAgain));
+    return this.#speak(() => retryNow(this.#shardOf(taskId), taskId));
   }
 
   /**

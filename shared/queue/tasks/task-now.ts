@@ -1,13 +1,13 @@
 import { jobField } from '../engine/job-fields.js';
 import { isLastCopyFunction } from '../engine/last-copy.js';
-import { CANCELLED } from '../tasks/sample-scripts.js';
-import { waitingStateLua } from '../tasks/waiting-state.js';
+import { CANCELLED } from './sample-scripts.js';
+import { waitingStateLua } from './waiting-state.js';
 
 /** Where taskNowLua finds a job. */
 export const TASK_PLACE = { delayed: 'delayed', due: 'due', active: 'active', ended: 'ended' } as const;
 
 /**
- * Lua: `taskNow(keys, job, id)` looks at one task and gives {state, run, score, place}, or nil when there is none, or its key holds something
+ * Lua: `taskNow(keys, job, id)` is how a script that changes a task looks at it; searches have found it before. It looks at one task and gives {state, run, score, place}, or nil when there is none, or its key holds something
  * else. `state` is that of the API, `score` the time by which tasks are ordered, in ms: when it ended, or when it is to be sent.
  * `keys` as for cancelJob. It changes nothing.
  */
