@@ -668,6 +668,18 @@ export interface components {
             readonly rate?: number | null;
             readonly limit?: number | null;
             readonly order?: "oldest" | "newest";
+            readonly override?: {
+                readonly destination?: {
+                    readonly [key: string]: unknown;
+                };
+                readonly destination_type?: "http" | "kafka";
+                readonly dead_destination?: {
+                    readonly [key: string]: unknown;
+                };
+                readonly dead_destination_type?: "http" | "kafka";
+                readonly max_retries?: number;
+                readonly base_delay?: number;
+            };
             readonly reason?: string;
         } & (unknown | unknown);
         readonly BulkActionKind: "redrive" | "send_now" | "cancel" | "delete";
@@ -682,7 +694,9 @@ export interface components {
             readonly filter: {
                 readonly [key: string]: unknown;
             } | null;
-            readonly override: null;
+            readonly override: {
+                readonly [key: string]: unknown;
+            } | null;
             readonly order: "oldest" | "newest";
             readonly rate: number | null;
             readonly limit: number | null;
@@ -699,7 +713,14 @@ export interface components {
                 readonly gone: number;
                 readonly being_sent: number;
                 readonly over_limit: number;
+                readonly invalid?: number;
             };
+            readonly override_errors?: readonly {
+                readonly code: ("invalid_task" | "task_unreadable") | string;
+                readonly count: number;
+                readonly task_id: string | null;
+                readonly message: string | null;
+            }[];
             readonly first_sends: {
                 readonly delivered: number;
                 readonly failed: number;

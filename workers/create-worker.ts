@@ -198,7 +198,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     janitor.start();
     takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), workerName, lockMs: config.stall.lockMs, clock, logger });
     takeOver.start();
-    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, bulkKeys(config.queuePrefix, isCluster(redis))), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, mask, isRedisAboveMark: async () => (await readUsedShare(redis)) > config.redisHighWater, onChange: (action, counts) => recordOwnChange(queue, logger, action, counts), logger });
+    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, bulkKeys(config.queuePrefix, isCluster(redis))), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, deadAttempts: config.dead.attempts, mask, isRedisAboveMark: async () => (await readUsedShare(redis)) > config.redisHighWater, onChange: (action, counts) => recordOwnChange(queue, logger, action, counts), logger });
     bulkRunner.start();
   }
 

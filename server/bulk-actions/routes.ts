@@ -15,10 +15,11 @@ import { jsonAnswer, type Answer } from '../http/answer.js';
 import { askedChange, MAX_CHANGE_BYTES, readReasonBody, type AskedChange } from '../http/asked-change.js';
 import type { BodyBudget } from '../http/body-budget.js';
 import { readJsonBody } from '../http/json-body.js';
-import { performed, type ActionName } from '../http/operator-action.js';
+import { performed, type ActionName, type Performed } from '../http/operator-action.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import type { WorkTurns } from '../http/work-turns.js';
+import type { ParseTask } from '../tasks/schema.js';
 import { conditionsOf, dryRun, type DryRunParts } from './dry-run.js';
 import { parseCursor, printCursor } from './list-cursor.js';
 import { digestOf, MAX_BULK_BYTES, MOST_STRUCTURAL, parseBulkRequest, parseRateChange, type BulkRequest } from './schema.js';
@@ -33,6 +34,7 @@ const ALL_NOT_ENDED = ['matching', 'running', 'paused'] as const satisfies reado
 export interface BulkActionParts extends DryRunParts {
   readonly queue: Pick<TaskQueue, 'withAudit' | 'withFlow'>;
   readonly bulkActions: BulkActionsOfQueue;
+  readonly parseTask: ParseTask;
   readonly bodyBudget: BodyBudget;
   readonly turns: WorkTurns;
   readonly clock: Clock;
@@ -51,7 +53,7 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
     metricLabel: '/bulk-actions',
     handle: async (context, parts) => {
       const body = await readBulkBody(context, parts);
-      const request = parseBulkRequest(body, context.query.get('reason'));
+      const request = parseBulkRequest(body, context.query.get('reason'), parts.parseTask);
       const asked = askedChange(context, request.reason);
       if (request.isDryRun) return jsonAnswer(200, await dryRun(request, parts));
       return create(context, parts, request, asked, digestOf(body, asked.reason));
@@ -65,14 +67,14 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
     query: ['limit', 'cursor'],
     operationId: 'listBulkActions',
     metricLabel: '/bulk-actions',
-    handle: async ({ query }, { bulkActions, clock }) => {
+    handle: async ({ query }, { bulkActions, clock, mask }) => {
       const limit = parseLimit(query.get('limit'));
       const cursor = query.get('cursor');
       const after = cursor === undefined ? undefined : parseCursor(cursor);
       const found = await bulkActions.with((actions) => actions.list(limit, after));
       const last = found.length < limit ? undefined : found.at(-1);
       const next = last === undefined ? null : printCursor({ createdAt: last.action.asked.createdAt, id: last.action.id });
-      return jsonAnswer(200, { bulk_actions: found.map((each) => toWireBulkAction(each, clock())), next_cursor: next });
+      return jsonAnswer(200, { bulk_actions: found.map((each) => toWireBulkAction(each, clock(), mask)), next_cursor: next });
     },
   },
   {
@@ -83,11 +85,11 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
     query: [],
     operationId: 'readBulkAction',
     metricLabel: '/bulk-actions/:id',
-    handle: async (context, { bulkActions, clock }) => {
+    handle: async (context, { bulkActions, clock, mask }) => {
       const id = idIn(context);
       const found = await bulkActions.with((actions) => actions.find(id));
       if (found === undefined) throw bulkActionNotFound(id);
-      return jsonAnswer(200, toWireBulkAction(found, clock()));
+      return jsonAnswer(200, toWireBulkAction(found, clock(), mask));
     },
   },
   {
@@ -144,7 +146,7 @@ async function readBulkBody({ request }: RequestContext, { bodyBudget, turns }: 
 }
 
 async function create(context: RequestContext, parts: BulkActionParts, request: BulkRequest, asked: AskedChange, digest: string): Promise<Answer> {
-  const { bulkActions, clock } = parts;
+  const { bulkActions, clock, mask } = parts;
   const createdAt = clock();
   const id = request.id ?? `ba_${ulid(createdAt, randomBytes(16))}`;
   const form: AskedBulkAction = {
@@ -152,6 +154,7 @@ async function create(context: RequestContext, parts: BulkActionParts, request: 
     filter: request.filter?.wire ?? null,
     // Relative times count from now on, however long matching takes.
     conditions: request.filter === undefined ? null : fixTimes(conditionsOf(request.action, request.filter.conditions), createdAt),
+    override: request.override,
     order: request.order,
     limit: request.limit,
     expected: request.expected,
@@ -165,10 +168,17 @@ async function create(context: RequestContext, parts: BulkActionParts, request: 
     if (made === 'created') await bulkActions.with((actions) => actions.removeSurplus());
     const found = made === 'created' && request.expected !== null ? await whenMatched(parts, id) : await read(parts, id);
     if (made === 'created' && found.action.state === 'refused') throw await refuse(parts, found);
-    const shown = toWireBulkAction(found, clock());
+    const shown = toWireBulkAction(found, clock(), mask);
     if (made === 'same') return { result: jsonAnswer(200, { ...shown, is_duplicate: true }), isUnchanged: true };
-    return { result: jsonAnswer(201, shown, { Location: `/bulk-actions/${encodeURIComponent(id)}` }), count: found.action.matchedAt === null ? (request.ids?.length ?? 0) : found.counts.matched };
+    return { result: jsonAnswer(201, shown, { Location: `/bulk-actions/${encodeURIComponent(id)}` }), count: found.action.matchedAt === null ? (request.ids?.length ?? 0) : found.counts.matched, ...overrideHashes(request) };
   });
+}
+
+/** For the audit, which names the fields that are changed in each task, and holds no value of them. */
+function overrideHashes({ override }: BulkRequest): Pick<Performed<unknown>, 'fields'> {
+  if (override === null) return {};
+  const after = Object.fromEntries(Object.entries(override.fields).map(([name, value]) => [`override.${name}`, value]));
+  return { fields: { before: {}, after } };
 }
 
 /** The action when its tasks are known, or after 2 s. */
@@ -197,7 +207,7 @@ async function change(context: RequestContext, parts: BulkActionParts, action: A
     const { state } = changed.action;
     // What is as it was asked to be already is no error: the answer to the first call may have been lost.
     if (!changed.isChanged && hasEnded(state) && state !== wanted.to) throw new RequestError('finished', `the bulk action is ${state}: it cannot be changed any more`);
-    return { result: jsonAnswer(200, toWireBulkAction(await read(parts, id), parts.clock())), isUnchanged: !changed.isChanged };
+    return { result: jsonAnswer(200, toWireBulkAction(await read(parts, id), parts.clock(), parts.mask)), isUnchanged: !changed.isChanged };
   });
 }
 

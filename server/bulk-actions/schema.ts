@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { BulkOrder } from '../../shared/domain/bulk-actions/bulk-action.js';
+import type { Override } from '../../shared/domain/bulk-actions/override.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { parseFilterMember, type Filter } from '../../shared/domain/search/filter.js';
 import { statesTakenBy, taskActions, type TaskAction } from '../../shared/domain/task/state-actions.js';
@@ -8,6 +9,9 @@ import type { WireViolation } from '../../shared/wire/error.js';
 import { statesNamed } from '../../shared/queue/search/search-places.js';
 import { didYouMean } from '../http/nearest-name.js';
 import { MAX_KEYS } from '../http/object-keys.js';
+import { shortViolations } from '../http/short-error.js';
+import type { ParseTask } from '../tasks/schema.js';
+import { parseOverride } from './override.js';
 
 /** What may be asked of bulk actions. Wire names (snake_case) become our names here. */
 
@@ -36,15 +40,18 @@ export interface BulkRequest {
   readonly rate: number | null;
   readonly limit: number | null;
   readonly order: BulkOrder;
+  /** null: none. */
+  readonly override: Override | null;
   readonly reason: unknown;
 }
 
 /**
  * @param body  JSON from outside
  * @param reason of the query; undefined when there is none
+ * @param parseTask checks the fields of an override
  * @throws RequestError invalid_request with the first violations
  */
-export function parseBulkRequest(body: unknown, reason: string | undefined): BulkRequest {
+export function parseBulkRequest(body: unknown, reason: string | undefined, parseTask: ParseTask): BulkRequest {
   if (!isObject(body)) throw refusal([{ field: '', message: 'the body must be an object' }]);
   const faults: WireViolation[] = [];
   const fault: Fault = (field, complaint) => {
@@ -62,13 +69,13 @@ export function parseBulkRequest(body: unknown, reason: string | undefined): Bul
   const limit = wholeNumber(body['limit'], 'limit', 1, fault);
   const rate = checkRate(body['rate'], fault);
   const order = body['order'] === undefined ? 'oldest' : (['oldest', 'newest'] as const).find((each) => each === body['order']) ?? fault('order', 'must be oldest or newest');
-  if (body['override'] !== undefined) fault('override', 'is not supported by this version: correct the tasks one by one, or leave it out');
+  const override = body['override'] === undefined ? null : checkOverride(body['override'], action, parseTask, faults);
   if ((action === 'cancel' || action === 'delete') && !isDryRun) {
     if (body['expected'] === undefined) fault('expected', `is required: ${action} cannot be taken back, so say how many tasks it is to change (a dry run tells)`);
     if (body['reason'] === undefined && reason === undefined) fault('reason', `is required for ${action}`);
   }
   if (faults.length > 0 || action === null || order === null) throw refusal(faults);
-  return { id: id ?? undefined, action, ids: ids ?? undefined, filter: filter ?? undefined, cursor: cursor ?? undefined, isDryRun, expected, rate, limit, order, reason: body['reason'] };
+  return { id: id ?? undefined, action, ids: ids ?? undefined, filter: filter ?? undefined, cursor: cursor ?? undefined, isDryRun, expected, rate, limit, order, override, reason: body['reason'] };
 }
 
 /** PATCH `{"rate": 100}`; null: none. @throws RequestError invalid_request */
@@ -116,6 +123,12 @@ function checkIds(body: Readonly<Record<string, unknown>>, fault: Fault): readon
     unique.add(id);
   }
   return [...unique];
+}
+
+function checkOverride(override: unknown, action: TaskAction | null, parseTask: ParseTask, faults: WireViolation[]): Override | null {
+  if (action === null || action === 'redrive') return parseOverride(override, parseTask, faults);
+  faults.push({ field: 'override', message: `override is for redrive alone: ${action} starts no new run` });
+  return null;
 }
 
 /** An empty filter would change all tasks there are: such a wish has to say so, for example by the states. */
@@ -182,6 +195,6 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function refusal(faults: readonly WireViolation[]): RequestError {
-  const details = faults.slice(0, 20);
+  const details = shortViolations(faults);
   return new RequestError('invalid_request', details.map(({ message }) => message).join('; '), details);
 }

@@ -1,10 +1,14 @@
 import type { StateReason } from '../../shared/domain/bulk-actions/bulk-action.js';
 import { estimateDoneAt, inProgress } from '../../shared/domain/bulk-actions/bulk-counts.js';
 import type { CountedBulkAction } from '../../shared/queue/bulk-actions/bulk-actions.js';
+import { shownOverride } from '../../shared/domain/bulk-actions/override.js';
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
+import type { RequestErrorCode } from '../../shared/domain/errors.js';
 import { printTime } from '../http/print-time.js';
+import { MAX_ERROR_CHARACTERS, shortText } from '../http/short-error.js';
 
 /** Shows an action to clients: our names become wire names here. @param now ms since the epoch */
-export function toWireBulkAction({ action, counts }: CountedBulkAction, now: number): object {
+export function toWireBulkAction({ action, counts, samples: [invalid, unreadable] }: CountedBulkAction, now: number, mask: PathMask): object {
   const { id, asked, state, stateReason, rate, matchedAt, doneAt, settledAt } = action;
   // Until matching is over nothing is known of the numbers, and nothing was touched.
   const isMatched = matchedAt !== null;
@@ -15,7 +19,7 @@ export function toWireBulkAction({ action, counts }: CountedBulkAction, now: num
     state,
     state_reason: stateReason satisfies StateReason | null,
     filter: asked.filter,
-    override: null,
+    override: asked.override === null ? null : shownOverride(asked.override, mask),
     order: asked.order,
     rate,
     limit: asked.limit,
@@ -27,7 +31,8 @@ export function toWireBulkAction({ action, counts }: CountedBulkAction, now: num
     delivered: counts.delivered,
     failed_again: counts.failedAgain,
     cancelled: counts.cancelled,
-    skipped: { changed: counts.changed, gone: counts.gone, being_sent: counts.beingSent, over_limit: isMatched ? counts.overLimit : 0 },
+    skipped: { changed: counts.changed, gone: counts.gone, being_sent: counts.beingSent, over_limit: isMatched ? counts.overLimit : 0, ...(asked.override === null ? {} : { invalid: counts.invalid + counts.unreadable }) },
+    ...(asked.override === null ? {} : { override_errors: [...overrideError('invalid_task', counts.invalid, invalid), ...overrideError('task_unreadable', counts.unreadable, unreadable)] }),
     first_sends: { delivered: counts.firstDelivered, failed: counts.firstFailed },
     created_at: printTime(asked.createdAt),
     created_by: asked.createdBy,
@@ -36,6 +41,11 @@ export function toWireBulkAction({ action, counts }: CountedBulkAction, now: num
     settled_at: timeOrNull(settledAt),
     estimated_done_at: timeOrNull(estimate ?? null),
   };
+}
+
+/** Tasks that the override did not fit, and one of them. */
+function overrideError(code: RequestErrorCode, count: number, sample: CountedBulkAction['samples'][number]): object[] {
+  return count === 0 ? [] : [{ code, count, task_id: sample?.id ?? null, message: sample === undefined ? null : shortText(sample.message, MAX_ERROR_CHARACTERS) }];
 }
 
 function timeOrNull(ms: number | null): string | null {

@@ -16,7 +16,9 @@ export interface ShownBulkAction {
   readonly delivered: number;
   readonly failed_again: number;
   readonly cancelled: number;
-  readonly skipped: { readonly changed: number; readonly gone: number; readonly being_sent: number; readonly over_limit: number };
+  readonly skipped: { readonly changed: number; readonly gone: number; readonly being_sent: number; readonly over_limit: number; readonly invalid?: number };
+  readonly override: Readonly<Record<string, unknown>> | null;
+  readonly override_errors?: readonly { readonly code: string; readonly count: number; readonly task_id: string; readonly message: string }[];
   readonly first_sends: { readonly delivered: number; readonly failed: number };
   readonly created_by: { readonly type: string; readonly operator: string | null };
   readonly matched_at: string | null;
@@ -76,9 +78,9 @@ export function waitUntilSettled(baseUrl: string, id: string): Promise<ShownBulk
 }
 
 function expectRightSums({ state, matched, pending, started, skipped, in_progress: inProgress, delivered, failed_again: failedAgain, cancelled, ...shown }: ShownBulkAction): void {
-  const { changed, gone, being_sent: beingSent, over_limit: overLimit } = skipped;
+  const { changed, gone, being_sent: beingSent, over_limit: overLimit, invalid = 0 } = skipped;
   const all = JSON.stringify({ state, matched, pending, started, inProgress, delivered, failedAgain, cancelled, skipped });
-  if (matched !== null) expect(matched, all).to.equal(pending + started + changed + gone + beingSent + overLimit);
+  if (matched !== null) expect(matched, all).to.equal(pending + started + changed + gone + beingSent + overLimit + invalid);
   if (delivered + failedAgain + cancelled > 0) expect(started, all).to.equal(inProgress + delivered + failedAgain + cancelled);
   if (state === 'done') expect(pending, all).to.equal(0);
   if (shown.settled_at !== null) expect(inProgress, all).to.equal(0);

@@ -41,6 +41,8 @@ export interface BulkRunnerOptions {
   readonly flowStore: Pick<FlowStore, 'snapshot'>;
   readonly circuit: CircuitRules;
   readonly defaultBrokers: DefaultBrokers;
+  /** The number of attempts that the board shows for a job includes it. */
+  readonly deadAttempts: number;
   /** What is shown of the paths of urls. */
   readonly mask: PathMask;
   /** Has Redis used up its memory for new tasks? */
@@ -258,7 +260,7 @@ export class BulkRunner {
   }
 
   async #step(action: BulkAction, shard: BulkShard, index: number, most: number): Promise<number> {
-    const step = await shard.step(action, this.#token, most);
+    const step = await shard.step(action, this.#token, most, this.options);
     const held = `${action.id} ${index}`;
     if (step === 'busy') {
       this.#held.delete(held);

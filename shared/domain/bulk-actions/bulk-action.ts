@@ -1,6 +1,7 @@
 import type { Actor } from '../actor.js';
 import type { Filter } from '../search/filter.js';
 import type { TaskAction } from '../task/state-actions.js';
+import type { Override } from './override.js';
 
 /**
  * `matching`: the tasks are being looked for, and none is touched. `paused` may be before or after that. `done`: nothing is left to
@@ -35,6 +36,8 @@ export interface AskedBulkAction {
   readonly filter: Readonly<Record<string, unknown>> | null;
   /** The same as conditions, with its times fixed and the states that the action takes; null when ids were given. */
   readonly conditions: Filter | null;
+  /** What a redrive changes in each task; null: nothing. */
+  readonly override: Override | null;
   readonly order: BulkOrder;
   /** null: any number. */
   readonly limit: number | null;

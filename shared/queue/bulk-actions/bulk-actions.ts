@@ -9,6 +9,8 @@ import type { BulkShard, ShardOfAction } from './bulk-shard.js';
 export interface CountedBulkAction {
   readonly action: BulkAction;
   readonly counts: BulkCounts;
+  /** The first task of those that are counted as `invalid`, and of those that are counted as `unreadable`. */
+  readonly samples: ShardOfAction['samples'];
 }
 
 /** All bulk actions: what they are, and their parts in the shards. */
@@ -21,7 +23,7 @@ export class BulkActions {
   async find(id: string): Promise<CountedBulkAction | undefined> {
     // The action first: when it says `done`, no number that is read later can say that tasks are left.
     const action = await this.store.read(id);
-    return action === undefined ? undefined : { action, counts: await this.countsOf(action.id) };
+    return action === undefined ? undefined : counted(action, await this.partsOf(id));
   }
 
   /** The newest first. */
@@ -29,7 +31,7 @@ export class BulkActions {
     const actions = await this.store.list(limit, after);
     if (actions.length === 0) return [];
     const parts = await Promise.all(this.shards.map((shard) => shard.read(actions.map(({ id }) => id))));
-    return actions.map((action, index) => ({ action, counts: sumOfCounts(parts.flatMap((part) => part[index]?.counts ?? [])) }));
+    return actions.map((action, index) => counted(action, parts.flatMap((part) => part[index] ?? [])));
   }
 
   /**
@@ -71,4 +73,9 @@ export class BulkActions {
   async removeSurplus(): Promise<void> {
     for (const id of await this.store.surplus()) await this.remove(id);
   }
+}
+
+function counted(action: BulkAction, parts: readonly ShardOfAction[]): CountedBulkAction {
+  const first = (nth: number): ShardOfAction['samples'][number] => parts.map(({ samples }) => samples[nth]).find((sample) => sample !== undefined);
+  return { action, counts: sumOfCounts(parts.map(({ counts }) => counts)), samples: [first(0), first(1)] };
 }

@@ -6,8 +6,10 @@ import { nowMs } from '../engine/now-ms.js';
 import { stepClockLua } from '../engine/step-clock.js';
 import { FIRST } from '../engine/told-bulk-action.js';
 import { unpackSearchFieldsLua } from '../search/search-fields.js';
-import { ACT_KEYS, ACTED, actLua } from '../tasks/act-script.js';
+import { ACT_KEYS, ACT_VALUES, ACTED, actLua } from '../tasks/act-script.js';
+import { editedContentLua, READ_VALUES } from '../tasks/edited-content.js';
 import { TASK_PLACE } from '../tasks/task-now.js';
+import { bulkNextScript, PREPARED, PREPARED_VALUES } from './override-tasks.js';
 
 /** Answers that are no number of tasks. `busy`: another worker has the lease. `stale`: the action has changed since the caller read it. */
 export const BULK_STEP = { busy: -1, stale: -2 } as const;
@@ -18,6 +20,9 @@ export const SEVERAL = '*';
 export const DESTINATION_SEPARATOR = '\n';
 const ESCAPED_SEPARATOR = '\\n';
 
+/** Behind the values of reprocessJob. */
+const OVERRIDE_AT = 10 + ACT_VALUES;
+
 /** A step ends after so much time, seconds. All other commands wait meanwhile. */
 const STEP_SECONDS = 0.005;
 
@@ -26,6 +31,7 @@ const STEP_SECONDS = 0.005;
  * - `cursor`: how far matching has come: '' at first, 'end' when it is over;
  * - `found`: tasks in the list when it was over;
  * - `destination`: where the tasks go that a redrive has started: host, path and flow_key, or SEVERAL;
+ * - `invalidSample`, `unreadableSample`: the first task that an override did not fit, and why: JSON;
  * - `epoch`: a step that goes by an older one changes nothing.
  *
  * A member of the list is \`<job id> <run> <state>\`: no job id has a space.
@@ -78,14 +84,15 @@ return 1
  *
  * KEYS those of actLua, then counts, list, lease.
  * ARGV 1 key prefix of jobs, 2 token, 3 lease (ms), 4 epoch, 5 how many at most, 6 action, 7 its id, 8 added to the mark of a
- * redrive and to the return value of a cancelled task, 9 key prefix of waiting lists, 10... BullMQ's values of reprocessJob.
+ * redrive and to the return value of a cancelled task, 9 key prefix of waiting lists, 10... BullMQ's values of reprocessJob, then 1 for an
+ * override or '', and of each task that an override was made for: see override-tasks.ts.
  * @returns {tasks that were started, tasks whose turn it was, tasks left}, or BULK_STEP
  */
 export function bulkStepScript(bullmq: DefinedScripts): LuaScript {
   return {
     numberOfKeys: ACT_KEYS + 3,
     lua: `${actLua(bullmq)}
-${unpackSearchFieldsLua}${lease}${stepClockLua}${nowMs}
+${unpackSearchFieldsLua}${editedContentLua}${lease}${stepClockLua}${nowMs}
 local began = seconds()
 local counts, list = KEYS[${ACT_KEYS + 1}], KEYS[${ACT_KEYS + 2}]
 if not hasLease(KEYS[${ACT_KEYS + 3}], ARGV[2], ARGV[3]) then return ${BULK_STEP.busy} end
@@ -107,6 +114,22 @@ local function noteAction(job)
   redis.call('HSET', job, '${jobField.toldAction}', '${FIRST}' .. actionId)
   noteDestination(job)
 end
+local hasOverride, prepared = ARGV[${OVERRIDE_AT}] == '1', {}
+for index = ${OVERRIDE_AT + 1}, #ARGV, ${PREPARED_VALUES} do prepared[ARGV[index]] = index end
+-- The number that counts a task which the override does not fit; \`again\` for one that has to be read once more; nil when it is done.
+local function override(member, job, id)
+  local at = prepared[member]
+  if not at or not isAsRead(job, at + 3) then return 'again' end
+  local todo = ARGV[at + 1]
+  if todo == '${PREPARED.same}' then return nil end
+  if todo ~= '${PREPARED.edit}' then
+    redis.call('HSETNX', counts, todo .. 'Sample', ARGV[at + 2])
+    return todo
+  end
+  putContent(job, at + ${3 + READ_VALUES}, now)
+  leaveWaitingList(job, id, with.lists, with.sets[10])
+  return nil
+end
 local nameOf = {[${ACTED.done}] = 'started', [${ACTED.beingSent}] = 'beingSent', [${ACTED.refused}] = 'changed'}
 local function turn(member)
   local id, run, state = string.match(member, '^(%S+) (%d+) (%S+)$')
@@ -115,6 +138,8 @@ local function turn(member)
   if not task then return 'gone' end
   if task[4] == '${TASK_PLACE.active}' then return 'beingSent' end
   if task[1] ~= state or task[2] ~= tonumber(run) or not actionFor({action}, task) then return 'changed' end
+  local otherwise = hasOverride and override(member, job, id)
+  if otherwise then return otherwise end
   local code = act(with, action, job, id, task)
   if code == ${ACTED.done} then noteAction(job) end
   return nameOf[code]
@@ -131,6 +156,7 @@ for _, member in ipairs(page) do
     if through == 0 then return redis.error_reply(type(result) == 'table' and result.err or tostring(result)) end
     break
   end
+  if result == 'again' then break end
   redis.call('ZREM', list, member)
   through = through + 1
   results[result] = (results[result] or 0) + 1
@@ -155,12 +181,12 @@ return 1
 
 /**
  * KEYS 1 any key of the shard. ARGV 1 key prefix of counts, 2... ids of actions.
- * @returns of each: the numbers in the order of bulkCountNames, then cursor, found and destination; nil where there is none
+ * @returns of each: the numbers in the order of bulkCountNames, then cursor, found, destination and two samples; nil where there is none
  */
 const readCounts = `
 local found = {}
 for index = 2, #ARGV do
-  found[index - 1] = redis.call('HMGET', ARGV[1] .. ARGV[index], ${bulkCountNames.map((name) => `'${name}'`).join(', ')}, 'cursor', 'found', 'destination')
+  found[index - 1] = redis.call('HMGET', ARGV[1] .. ARGV[index], ${bulkCountNames.map((name) => `'${name}'`).join(', ')}, 'cursor', 'found', 'destination', '${PREPARED.invalid}Sample', '${PREPARED.unreadable}Sample')
 end
 return found
 `;
@@ -184,6 +210,7 @@ return 1
 `;
 
 export const bulkShardScripts = {
+  krsBulkNext: bulkNextScript,
   krsBulkWriteDownFound: { numberOfKeys: 3, lua: writeDownFound },
   krsBulkSeal: { numberOfKeys: 1, lua: seal },
   krsBulkFence: { numberOfKeys: 1, lua: fence },

@@ -1,3 +1,6 @@
+import type { Actor } from '../../domain/actor.js';
+import type { Override } from '../../domain/bulk-actions/override.js';
+import type { PathMask } from '../../domain/destinations/path-mask.js';
 import type { BulkAction } from '../../domain/bulk-actions/bulk-action.js';
 import { bulkCountNames, noCounts, type BulkCounts } from '../../domain/bulk-actions/bulk-counts.js';
 import type { FirstSend } from '../../domain/bulk-actions/first-sends.js';
@@ -9,6 +12,7 @@ import type { FoundTask } from '../scan/found-task.js';
 import { scanIds } from '../scan/scan-step.js';
 import { scanTasks, type ScanPlace } from '../scan/scan-tasks.js';
 import { recordActCall, type ActCall } from '../tasks/act-on-task.js';
+import { nextValues, prepare } from './override-tasks.js';
 import { BULK_STEP, DESTINATION_SEPARATOR, SEVERAL } from './bulk-shard-scripts.js';
 
 /** A worker that carries an action out in a shard is taken for gone after this time without a step, ms. */
@@ -31,6 +35,20 @@ export interface ShardOfAction {
   readonly destination: StartedDestination | 'several' | undefined;
   /** It is known which of them are taken. */
   readonly isSealed: boolean;
+  /** Of the tasks that the override did not fit, the first one: of the invalid ones, and of the unreadable ones. */
+  readonly samples: readonly (TaskSample | undefined)[];
+}
+
+/** A task, and what is wrong with it. */
+export interface TaskSample {
+  readonly id: string;
+  readonly message: string;
+}
+
+/** What the content of a task that is changed depends on, beside the task. */
+export interface OverrideParts {
+  readonly deadAttempts: number;
+  readonly mask: PathMask;
 }
 
 /** As it was submitted: see SearchFields. */
@@ -102,19 +120,27 @@ export class BulkShard {
   }
 
   /** Takes the next tasks in turn. @param most how many at most; 0 only asks for the lease */
-  async step({ id, epoch, asked }: BulkAction, token: string, most: number): Promise<StepRefusal | BulkStep> {
+  async step({ id, epoch, asked }: BulkAction, token: string, most: number, parts: OverrideParts): Promise<StepRefusal | BulkStep> {
     const { client, keys } = this.shard;
+    const prepared = asked.override === null || most === 0 ? [] : await this.#prepare(id, most, { ...parts, override: asked.override, by: asked.createdBy });
     this.#call ??= recordActCall(this.shard, ANY_JOB);
     const call = await this.#call;
     const mark = `,${JSON.stringify({ bulk: id, by: asked.createdBy }).slice(1, -1)}`;
     const own = [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id)];
-    const values = [keys.base, token, LEASE_MS, epoch, most, asked.action, id, mark, keys.waitingList(''), ...call.values];
+    const values = [keys.base, token, LEASE_MS, epoch, most, asked.action, id, mark, keys.waitingList(''), ...call.values, asked.override === null ? '' : 1, ...prepared];
     const reply: unknown = await client.runCommand('krsBulkStep', [...call.keys, ...own, ...values]);
     const refusal = refusalOf(reply);
     if (refusal !== undefined) return refusal;
     // The script's own answer.
     const [started, through, left] = reply as [number, number, number];
     return { started, through, left };
+  }
+
+  async #prepare(id: string, most: number, parts: OverrideParts & { readonly override: Override; readonly by: Actor }): Promise<readonly (string | number)[]> {
+    const { client, keys } = this.shard;
+    const reply: unknown = await client.runCommand('krsBulkNext', [keys.bulkList(id), ...nextValues(keys.base, most)]);
+    // The script's own answer.
+    return (reply as string[][]).flatMap((row) => prepare(row, parts));
   }
 
   /** The numbers of several actions. */
@@ -164,8 +190,8 @@ function refusalOf(reply: unknown): StepRefusal | undefined {
 
 function readShard(fields: readonly (string | null)[]): ShardOfAction {
   const counts: BulkCounts = { ...noCounts, ...Object.fromEntries(bulkCountNames.map((name, index) => [name, Number(fields[index] ?? 0)])) };
-  const [cursor, found, destination] = fields.slice(bulkCountNames.length);
-  return { counts, cursor: cursor ?? '', found: found === null || found === undefined ? undefined : Number(found), destination: readDestination(destination), isSealed: fields[0] !== null };
+  const [cursor, found, destination, ...samples] = fields.slice(bulkCountNames.length);
+  return { counts, cursor: cursor ?? '', found: found === null || found === undefined ? undefined : Number(found), destination: readDestination(destination), isSealed: fields[0] !== null, samples: samples.map((text) => (typeof text === 'string' ? (JSON.parse(text) as TaskSample) : undefined)) };
 }
 
 function readDestination(text: string | null | undefined): ShardOfAction['destination'] {

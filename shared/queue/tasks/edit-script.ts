@@ -5,6 +5,7 @@ import { jobField } from '../engine/job-fields.js';
 import type { LuaScript } from '../engine/lua-script.js';
 import { nowMs } from '../engine/now-ms.js';
 import { makeDueFunction } from '../flow/waiting-list-scripts.js';
+import { editedContentLua, READ_VALUES } from './edited-content.js';
 
 /** Answers of editScript. `changed`: it is not what was read any more. */
 export const EDIT = { absent: 0, edited: 1, beingSent: 2, completed: 3, changed: 4 } as const;
@@ -12,10 +13,12 @@ export const EDIT = { absent: 0, edited: 1, beingSent: 2, completed: 3, changed:
 /** BullMQ's changePriority comes first among the keys and values. */
 export const { keys: PRIORITY_KEYS, values: PRIORITY_VALUES } = bullmqScripts.changePriority;
 
+/** The first ARGV of what is written. */
+const CONTENT_AT = PRIORITY_VALUES + READ_VALUES + 3;
+
 /**
  * Changes a task that waits, or that has ended in the failed set. A worker takes a job by one script of BullMQ's, so it gets either
- * the old data or the new. The data is made by the caller, from what it read: cjson would round numbers. So it is compared whether that
- * is still what stands there. Data changes only here, and with a new submission, which has another time and other options.
+ * the old data or the new. The data is made by the caller, from what it read: see edited-content.ts.
  *
  * A job whose worker died is in none of the sets until the stall check has put it back, so it is not changed while that worker's send may
  * still be on its way.
@@ -25,9 +28,8 @@ export const { keys: PRIORITY_KEYS, values: PRIORITY_VALUES } = bullmqScripts.ch
  *
  * The first write is one that a full Redis refuses: then nothing is changed.
  *
- * KEYS BullMQ's changePriority, then job, delayed, completed, failed, waiting lists. ARGV BullMQ's (the third is the job id), then what was read:
- * edits, attempts made, creation time, options (texts, '' for none) and bytes of the data; 1 when the priority differs; key prefix of waiting
- * lists; search fields or ''; the list of changes before and behind the time of this one; then fields and values in turn.
+ * KEYS BullMQ's changePriority, then job, delayed, completed, failed, waiting lists. ARGV BullMQ's (the third is the job id), then what was read
+ * (readValues), 1 when the priority differs, key prefix of waiting lists, and what is written (editedValues).
  * @returns {code, return value of what had completed before, or ''}
  */
 export function editScript(bullmq: DefinedScripts): LuaScript {
@@ -38,33 +40,19 @@ export function editScript(bullmq: DefinedScripts): LuaScript {
   const [wait, paused, prioritized, active, marker] = ['KEYS[1]', 'KEYS[2]', 'KEYS[4]', 'KEYS[5]', 'KEYS[7]'];
   return {
     numberOfKeys: PRIORITY_KEYS + 5,
-    lua: `${nowMs}${makeDueFunction}
+    lua: `${nowMs}${makeDueFunction}${editedContentLua}
 ${luaFunction(bullmq, 'changePriority', 'changePriority')}
 local job, id = ${job}, ARGV[3]
 if redis.call('EXISTS', job) == 0 then return {${EDIT.absent}, ''} end
-local function field(name) return redis.call('HGET', job, name) or '' end
-if redis.call('ZSCORE', ${completed}, id) then return {${EDIT.completed}, field('${jobField.returnValue}')} end
+if redis.call('ZSCORE', ${completed}, id) then return {${EDIT.completed}, redis.call('HGET', job, '${jobField.returnValue}') or ''} end
 if not redis.call('ZSCORE', ${failed}, id) and not redis.call('ZSCORE', ${delayed}, id) and not redis.call('ZSCORE', ${prioritized}, id) then
   -- The list of running jobs is short, the lists of due ones may be long: look there first.
   if redis.call('LPOS', ${active}, id) or not (redis.call('LPOS', ${wait}, id) or redis.call('LPOS', ${paused}, id)) then return {${EDIT.beingSent}, ''} end
 end
-if field('${jobField.edits}') ~= ${value(1)} or field('${jobField.attemptsMade}') ~= ${value(2)} or field('${jobField.createdAt}') ~= ${value(3)}
-  or field('${jobField.options}') ~= ${value(4)} or redis.call('HSTRLEN', job, '${jobField.data}') ~= tonumber(${value(5)}) then
-  return {${EDIT.changed}, ''}
-end
-local fields = {}
-for index = ${PRIORITY_VALUES + 11}, #ARGV do fields[#fields + 1] = ARGV[index] end
-redis.call('HSET', job, '${jobField.editLog}', ${value(9)} .. string.format('%d', now) .. ${value(10)}, '${jobField.movedAt}', string.format('%d', now), unpack(fields))
-if ${value(8)} == '' then redis.call('HDEL', job, '${jobField.search}') else redis.call('HSET', job, '${jobField.search}', ${value(8)}) end
-if ${value(6)} == '1' then changePriority(KEYS, ARGV) end
-local waitingList = redis.call('HGET', job, '${jobField.waitingList}')
-local listed
-if waitingList then
-  listed = redis.call('ZSCORE', ${value(7)} .. waitingList, id)
-  redis.call('ZREM', ${value(7)} .. waitingList, id)
-  if redis.call('EXISTS', ${value(7)} .. waitingList) == 0 then redis.call('ZREM', ${waitingLists}, waitingList) end
-  redis.call('HDEL', job, '${jobField.waitingList}')
-end
+if not isAsRead(job, ${PRIORITY_VALUES + 1}) then return {${EDIT.changed}, ''} end
+putContent(job, ${CONTENT_AT}, now)
+if ${value(READ_VALUES + 1)} == '1' then changePriority(KEYS, ARGV) end
+local listed = leaveWaitingList(job, id, ${value(READ_VALUES + 2)}, ${waitingLists})
 if makeDue(${delayed}, job, id, listed or now) then redis.call('ZADD', ${marker}, 0, '0') end
 return {${EDIT.edited}, ''}
 `,

@@ -1,15 +1,13 @@
 import type { Actor } from '../../domain/actor.js';
 import type { PathMask } from '../../domain/destinations/path-mask.js';
 import type { Task } from '../../domain/task/task.js';
-import { jobField } from '../engine/job-fields.js';
 import { recordPriorityChange } from '../engine/priority-change.js';
 import type { Shard } from '../engine/shard.js';
 import { jobIdOf } from '../names.js';
-import { packSearchFields, searchFieldsOf } from '../search/search-fields.js';
-import { encodeEditLog } from './edit-log.js';
+import { editedValues, readValues } from './edited-content.js';
 import { EDIT, PRIORITY_KEYS, PRIORITY_VALUES } from './edit-script.js';
 import { decodeCompletion } from './log-codec.js';
-import { jobNameOf, jobPriorityOf } from './task-codec.js';
+import { jobPriorityOf } from './task-codec.js';
 import type { TaskView } from './task-view.js';
 
 /** The result of a request to change a task. */
@@ -36,18 +34,12 @@ export interface EditedTask {
  * Puts other content into a task, if it is still as it was read; the script is atomic. What was first accepted stays noted (`sha`):
  * a submission that is repeated is compared with that.
  */
-export async function editTask({ client, keys, queue }: Shard, { before, after, data, by }: EditedTask, { deadAttempts, mask }: { readonly deadAttempts: number; readonly mask: PathMask }): Promise<Edit> {
+export async function editTask({ client, keys, queue }: Shard, { before, after, data, by }: EditedTask, parts: { readonly deadAttempts: number; readonly mask: PathMask }): Promise<Edit> {
   const { id } = after;
-  const { stored, progress, editMarks } = before;
+  const { stored, progress, editMarks: marks } = before;
   const edit = before.edits + 1;
   const priority = jobPriorityOf(after);
   const differsInPriority = after.isPriority !== before.task.isPriority;
-  const fields = {
-    [jobField.data]: data,
-    [jobField.name]: jobNameOf(after, mask),
-    [jobField.options]: optionsOf(stored.options, after, deadAttempts, differsInPriority ? priority : undefined),
-    [jobField.edits]: edit,
-  };
   const { args: recorded } = await recordPriorityChange(queue, jobIdOf(id), priority);
   // BullMQ's own arguments: texts and numbers.
   const args = recorded as (string | number)[];
@@ -55,10 +47,9 @@ export async function editTask({ client, keys, queue }: Shard, { before, after, 
     ...args.slice(0, PRIORITY_KEYS),
     ...[keys.job(id), keys.delayed, keys.completed, keys.failed, keys.waitingLists],
     ...args.slice(PRIORITY_KEYS, PRIORITY_KEYS + PRIORITY_VALUES),
-    ...[stored.edits, stored.attemptsMade, stored.createdAt, stored.options, stored.dataBytes],
-    ...[differsInPriority ? 1 : 0, keys.waitingList(''), packSearchFields(searchFieldsOf(after, Buffer.byteLength(after.messageData), mask)) ?? ''],
-    ...encodeEditLog(editMarks, { kind: 'edited', run: progress.run, by, edit }),
-    ...Object.entries(fields).flat(),
+    ...readValues(stored),
+    ...[differsInPriority ? 1 : 0, keys.waitingList('')],
+    ...editedValues(stored, { after, data, edit, run: progress.run, by, marks, priority: differsInPriority ? priority : undefined }, parts),
   ]);
   // The script's own answer: see edit-script.ts.
   const [code, returnValue] = reply as [(typeof EDIT)[keyof typeof EDIT], string];
@@ -73,26 +64,5 @@ export async function editTask({ client, keys, queue }: Shard, { before, after, 
       return { kind: 'finished', state: decodeCompletion(returnValue)?.outcome ?? 'delivered' };
     case EDIT.changed:
       return { kind: 'changed' };
-  }
-}
-
-/**
- * BullMQ's options with the numbers that follow from the task: see submission.ts.
- * @param priority undefined when it stays
- */
-function optionsOf(stored: string, { retryPolicy }: Task, deadAttempts: number, priority: number | undefined): string {
-  const options = parseOptions(stored);
-  // Without our own part of them the job could not be told from another any more.
-  if (options === undefined) return stored;
-  const changed = { ...options, attempts: retryPolicy.maxRetries + 1 + deadAttempts, ...(priority === undefined ? {} : { priority: priority === 0 ? undefined : priority }) };
-  return JSON.stringify(changed);
-}
-
-function parseOptions(text: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const options: unknown = JSON.parse(text);
-    return typeof options === 'object' && options !== null ? (options as Readonly<Record<string, unknown>>) : undefined;
-  } catch {
-    return undefined; // a person has written them
   }
 }

@@ -88,7 +88,6 @@ describe('/bulk-actions without workers', () => {
     ['half a task expected', { ...redrive, expected: 1.5 }, 'expected'],
     ['another order', { ...redrive, order: 'random' }, 'order'],
     ['an id with a slash', { ...redrive, id: 'a/b' }, 'id'],
-    ['an override', { ...redrive, override: { max_retries: 1 } }, 'override'],
     ['a cancellation without a number', { action: 'cancel', ids: ['a'], reason: 'r' }, 'expected'],
     ['a deletion without a reason', { action: 'delete', ids: ['a'], expected: 1 }, 'reason'],
     ['a reason that is empty', { ...redrive, reason: '' }, 'reason'],
