@@ -21,6 +21,7 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY docs/openapi.yaml ./docs/openapi.yaml
+COPY vendor ./vendor
 COPY LICENSE ./
 # Files belong to root and the process does not: it cannot change its own code.
 USER node

@@ -160,7 +160,7 @@ const everywhere = {
 
 export default defineConfig(
   // test/contract-types is compiled by test/unit/docs/contract-types.test.ts, against types that exist only there.
-  globalIgnores(['**/dist/', '**/dist.*/', '**/node_modules/', '**/.cache/', '**/.data/', 'test/contract-types/', 'client/api-contract.ts']),
+  globalIgnores(['vendor/', '**/dist/', '**/dist.*/', '**/node_modules/', '**/.cache/', '**/.data/', 'test/contract-types/', 'client/api-contract.ts']),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
 
   {

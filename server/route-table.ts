@@ -3,8 +3,9 @@ import { bulkActionRoutes, type BulkActionParts } from './bulk-actions/routes.js
 import { flowRoutes, type FlowParts } from './flow/routes.js';
 import { healthRoutes, type HealthParts } from './health/routes.js';
 import type { Route } from './http/route.js';
-import { contractRoute } from './ops/api-docs.js';
+import { contractRoutes } from './ops/api-docs.js';
 import { boardRoutes, type BoardParts } from './ops/board-routes.js';
+import { docsRoutes } from './ops/docs-page.js';
 import { frontPageRoute } from './ops/front-page.js';
 import { searchRoutes, type SearchParts } from './search/routes.js';
 import { statsRoutes, type StatsParts } from './stats/routes.js';
@@ -30,6 +31,7 @@ export const routeTable: readonly Route<ApiParts>[] = [
   ...statsRoutes,
   ...healthRoutes,
   ...boardRoutes,
-  contractRoute,
+  ...contractRoutes,
+  ...docsRoutes,
   frontPageRoute,
 ];

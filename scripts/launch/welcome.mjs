@@ -11,7 +11,7 @@ The service is running.
 
   API         ${baseUrl}
   Bull Board  ${baseUrl}/admin/queues
-  Contract    ${baseUrl}/openapi.yaml
+  Contract    ${baseUrl}/docs
   Redis       ${redis}
   Workers     ${workers}
 

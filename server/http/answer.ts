@@ -9,8 +9,8 @@ export type AnswerHeaders = Readonly<Record<string, string>>;
 export interface Answer {
   readonly status: number;
   readonly headers?: AnswerHeaders;
-  /** When it is left out, there is no body (204). */
-  readonly content?: { readonly type: string; readonly text: string };
+  /** When it is left out, there is no body (204). `text`: bytes are sent as they are. */
+  readonly content?: { readonly type: string; readonly text: string | Buffer };
 }
 
 /** The handler has sent the answer itself, as Bull Board does. */
@@ -50,7 +50,7 @@ export function sendAnswer(response: ServerResponse, { status, headers, content 
   }
   const { type, text } = content;
   // Node would take three bytes for each character of a text until its last byte is read, and copy the text for its first line.
-  const body = text.length < LARGE_CHARACTERS ? text : Buffer.from(text);
+  const body = typeof text !== 'string' || text.length < LARGE_CHARACTERS ? text : Buffer.from(text);
   response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body), ...commonHeaders(requestId), ...headers });
   // Node leaves the text out of the answer to HEAD.
   response.end(body);

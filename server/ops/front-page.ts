@@ -9,7 +9,8 @@ export const frontPageLinks = [
   { name: 'destinations', href: '/destinations', title: 'Destinations', text: 'What is sent where now: in flight, deferred, latency, failures, circuit, limits.' },
   { name: 'status', href: '/status', title: 'Status', text: 'Is all well, and if not, what is wrong. Rates, lateness and backlog.' },
   { name: 'stats', href: '/stats', title: 'Numbers', text: 'How many tasks wait, are sent and have ended, and how many workers there are.' },
-  { name: 'contract', href: '/openapi.yaml', title: 'Contract', text: 'Every call of the API, as OpenAPI 3.1.' },
+  { name: 'docs', href: '/docs', title: 'Contract', text: 'Every call of the API, to read and to try.' },
+  { name: 'contract', href: '/openapi.yaml', title: 'OpenAPI', text: 'The same as a file, OpenAPI 3.1; /openapi.json is the same as JSON.' },
   { name: 'health', href: '/health', title: 'Health', text: 'Whether Redis answers. Probes: /livez for this process, /readyz for what it needs.' },
 ] as const;
 
