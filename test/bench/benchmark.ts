@@ -8,6 +8,8 @@ export interface Bench {
   readonly rounds: number;
   /** Small sizes, to see that all of it runs; the figures mean nothing. */
   readonly isQuick: boolean;
+  /** Of a benchmark with scenarios only those whose names contain this. */
+  readonly scenario?: string | undefined;
 }
 
 /** One row of registry.ts. */

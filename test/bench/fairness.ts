@@ -6,11 +6,18 @@ import { percentile } from './percentile.js';
 import { end, forkBench, message, whileRunning } from './process.js';
 import type { Arrivals } from './receivers/neighbours.js';
 import type { Comparison } from './report.js';
-import { DEFAULT_SLOTS, startBareWorker, startWorker } from './start-workers.js';
+import { slotShare, type SlotSetting } from '../../shared/domain/flow/slot-share.js';
+import { DEFAULT_CONCURRENCY, startBareWorker, startWorker } from './start-workers.js';
 
 /** One noisy neighbourhood: slow tasks wait in Redis before the worker starts, fast ones come behind or meanwhile. */
-interface Scenario {
+export interface Scenario {
   readonly name: string;
+  /** WORKER_CONCURRENCY of each worker. Default: what a user gets who sets nothing. */
+  readonly slots?: SlotSetting;
+  /** Worker processes. Default 1. */
+  readonly workers?: number;
+  /** false: not measured beside a bare BullMQ Worker. */
+  readonly hasBare?: boolean;
   readonly slowReceivers: number;
   /** true: all receivers are paths of one origin. */
   readonly isOneHost?: boolean;
@@ -29,7 +36,7 @@ interface Scenario {
   readonly warmUp: number;
 }
 
-const s1: Scenario = { name: 'S1', slowReceivers: 1, slowTasksEach: 200, fastAtOnce: 1_000, fastPerSecond: 0, seconds: 0, barMs: 500, waitsForSlow: true, bareLimitS: 30, warmUp: 3_000 };
+export const s1: Scenario = { name: 'S1', slowReceivers: 1, slowTasksEach: 200, fastAtOnce: 1_000, fastPerSecond: 0, seconds: 0, barMs: 500, waitsForSlow: true, bareLimitS: 30, warmUp: 3_000 };
 /** The same bar: a deployment starts all its workers. */
 const s1AtStart: Scenario = { ...s1, name: 'S1, worker just started', warmUp: 0, waitsForSlow: false };
 
@@ -49,8 +56,6 @@ function quickly(scenario: Scenario): Scenario {
   return { ...scenario, slowTasksEach: Math.ceil(slowTasksEach / 20), fastAtOnce: fastAtOnce / 10, seconds: Math.min(seconds, 1), bareLimitS: 2, warmUp: warmUp / 100 };
 }
 
-/** Slots of the worker: what a user gets who sets nothing. */
-const SLOTS = DEFAULT_SLOTS;
 /** The worker is up when the first task is due. */
 const WORKER_LEAD_MS = 2_500;
 const WARM_UP_LIMIT_MS = 60_000;
@@ -63,28 +68,28 @@ const SUBMITTED_PER_SECOND = 4_000;
  * many slots, which is stopped after some seconds: what had not arrived by then counts with its wait so far.
  */
 export function benchFairness(bench: Bench): Promise<Comparison[]> {
-  return measure(bench, scenarios);
+  return measureScenarios(bench, scenarios);
 }
 
 /** It is short, and its bars are near: more rounds. */
 export function benchS1(bench: Bench): Promise<Comparison[]> {
-  return measure(bench, [s1, s1AtStart]);
+  return measureScenarios(bench, [s1, s1AtStart]);
 }
 
 /** The same three on paths of one origin. */
 export function benchFairnessInOneHost(bench: Bench): Promise<Comparison[]> {
-  return measure(bench, [s1, ...scenarios].map((scenario) => ({ ...scenario, name: `${scenario.name}, one host`, isOneHost: true })));
+  return measureScenarios(bench, [s1, ...scenarios].map((scenario) => ({ ...scenario, name: `${scenario.name}, one host`, isOneHost: true })));
 }
 
-async function measure(bench: Bench, chosen: readonly Scenario[]): Promise<Comparison[]> {
+export async function measureScenarios(bench: Bench, chosen: readonly Scenario[]): Promise<Comparison[]> {
   const rows: Comparison[] = [];
-  for (const full of chosen) {
+  for (const full of chosen.filter(({ name }) => name.includes(bench.scenario ?? ''))) {
     const scenario = bench.isQuick ? quickly(full) : full;
     const product: Fairness[] = [];
     const bare: Fairness[] = [];
     for (let round = 0; round < bench.rounds; round += 1) {
       product.push(await measureFairness(bench, scenario, await productSide(bench, scenario)));
-      bare.push(await measureFairness(bench, scenario, await bareSide(bench, scenario)));
+      if (scenario.hasBare !== false) bare.push(await measureFairness(bench, scenario, await bareSide(bench, scenario)));
     }
     rows.push(...compare(scenario, slowMs(bench), product, bare));
   }
@@ -97,7 +102,7 @@ function compare(scenario: Scenario, slow: number, product: readonly Fairness[],
     figure: `${name}: fast ${what === 'fastP50Ms' ? 'p50' : 'p99'}`,
     unit: 'ms',
     product: { name: 'service', values: product.map((each) => each[what]) },
-    baseline: { name: bare.every(({ isStopped }) => !isStopped) ? 'bare BullMQ' : `bare BullMQ, stopped after ${bareLimitS} s`, values: bare.map((each) => each[what]) },
+    ...(bare.length === 0 ? {} : { baseline: { name: bare.every(({ isStopped }) => !isStopped) ? 'bare BullMQ' : `bare BullMQ, stopped after ${bareLimitS} s`, values: bare.map((each) => each[what]) } }),
     ...(limit === undefined ? {} : { limit }),
   });
   const ideal = idealSeconds(scenario, slow);
@@ -113,17 +118,23 @@ function compare(scenario: Scenario, slow: number, product: readonly Fairness[],
 
 /**
  * They run their tasks in waves. n slow hosts with one endpoint each may have 3n/(3n + 4) of the slots: each has three times what
- * its host has left, and n slow endpoints of one host have 3n/(6n + 1).
+ * its host has left, and n slow endpoints of one host have 3n/(6n + 1), but not more than 6/13.
  */
-function idealSeconds({ slowReceivers, isOneHost, slowTasksEach }: Scenario, slow: number): number {
-  const share = (3 * slowReceivers) / (isOneHost === true ? 6 * slowReceivers + 1 : 3 * slowReceivers + 4);
-  const slots = Math.floor(SLOTS * share);
+function idealSeconds(scenario: Scenario, slow: number): number {
+  const { slowReceivers, isOneHost, slowTasksEach } = scenario;
+  const share = isOneHost === true ? Math.min((3 * slowReceivers) / (6 * slowReceivers + 1), 6 / 13) : (3 * slowReceivers) / (3 * slowReceivers + 4);
+  const slots = Math.floor(slotsOf(scenario) * share);
   return (Math.ceil((slowReceivers * slowTasksEach) / slots) * slow) / 1_000;
+}
+
+/** Slots of all workers of the scenario together. */
+function slotsOf({ slots = DEFAULT_CONCURRENCY, workers = 1 }: Scenario): number {
+  return workers * slotShare(slots, workers);
 }
 
 interface Side {
   submit(url: string, nth: number, dueAt: number): Promise<unknown>;
-  startWorker(): ChildProcess;
+  startWorkers(): readonly ChildProcess[];
   /** Seconds after the start at which it is stopped. */
   readonly limitS: number;
   close(): Promise<void>;
@@ -133,14 +144,14 @@ async function productSide(bench: Bench, scenario: Scenario): Promise<Side> {
   const queue = await openProductQueue(bench.redisPort);
   return {
     submit: (url, nth, dueAt) => queue.submit(taskOf(fillingOf(url, dueAt), nth)),
-    startWorker: () => startWorker(bench.redisPort, SLOTS),
+    startWorkers: () => Array.from({ length: scenario.workers ?? 1 }, () => startWorker(bench.redisPort, scenario.slots ?? DEFAULT_CONCURRENCY)),
     // Half as long again as it may take, so that a MISSED has a figure.
     limitS: Math.max(idealSeconds(scenario, slowMs(bench)) * 1.5, scenario.seconds) + 20,
     close: () => queue.close(),
   };
 }
 
-async function bareSide(bench: Bench, { bareLimitS }: Scenario): Promise<Side> {
+async function bareSide(bench: Bench, scenario: Scenario): Promise<Side> {
   const queue = openBareQueue(bench.redisPort);
   await queue.waitUntilReady();
   return {
@@ -148,8 +159,8 @@ async function bareSide(bench: Bench, { bareLimitS }: Scenario): Promise<Side> {
       const job = bareJobOf(fillingOf(url, dueAt), nth);
       await queue.add(job.name, job.data, job.opts);
     },
-    startWorker: () => startBareWorker(bench.redisPort, SLOTS),
-    limitS: bareLimitS,
+    startWorkers: () => [startBareWorker(bench.redisPort, slotsOf(scenario))],
+    limitS: scenario.bareLimitS,
     close: () => queue.close(),
   };
 }
@@ -173,13 +184,13 @@ async function measureFairness(bench: Bench, scenario: Scenario, side: Side): Pr
   const [fastUrl = '', ...slowUrls] = await message<string[]>(receivers, 'urls');
   const slowTasks = slowReceivers * slowTasksEach;
   let count = 0;
-  let worker: ChildProcess | undefined;
+  let workers: readonly ChildProcess[] | undefined;
   if (warmUp > 0) {
     await expectArrivals(receivers, { fast: warmUp, slow: 0 });
-    worker = side.startWorker();
+    workers = side.startWorkers();
     const isWarm = message<Arrivals>(receivers, 'done', WARM_UP_LIMIT_MS);
     await Promise.all(Array.from({ length: warmUp }, () => side.submit(fastUrl, count++, Date.now())));
-    await whileRunning([worker], isWarm);
+    await whileRunning(workers, isWarm);
   }
   await expectArrivals(receivers, { fast: fastAtOnce + fastPerSecond * seconds, slow: waitsForSlow ? slowTasks : 0 });
 
@@ -195,7 +206,7 @@ async function measureFairness(bench: Bench, scenario: Scenario, side: Side): Pr
     await Promise.all(Array.from({ length: each }, () => slowUrls.map((url) => side.submit(url, count++, startAt))).flat());
   }
   await Promise.all(Array.from({ length: fastAtOnce }, () => submitFast(startAt)));
-  worker ??= side.startWorker();
+  workers ??= side.startWorkers();
   await waitUntil(startAt);
   const done = message<Arrivals>(receivers, 'done', (side.limitS + 30) * 1_000);
   const patience = new AbortController();
@@ -205,12 +216,11 @@ async function measureFairness(bench: Bench, scenario: Scenario, side: Side): Pr
     if (receivers.connected) receivers.send({ stop: true });
   }, side.limitS * 1_000);
   await feed(scenario, patience.signal, () => submitFast(Date.now()));
-  const { fastMs, slowLastAt } = await whileRunning([worker], done);
+  const { fastMs, slowLastAt } = await whileRunning(workers, done);
   clearTimeout(limit);
   const isStopped = patience.signal.aborted;
   const stoppedAt = Date.now();
-  await end(worker);
-  await end(receivers);
+  await Promise.all([...workers, receivers].map((each) => end(each)));
   await side.close();
   // First come, first served: those that are missing are the last ones.
   const waits = [...fastMs, ...fastDues.slice(fastMs.length).map((dueAt) => stoppedAt - dueAt)];

@@ -4,6 +4,7 @@ import { benchDelivery } from './delivery.js';
 import { benchDestinations } from './destinations.js';
 import { benchFailing } from './failing.js';
 import { benchFairness, benchFairnessInOneHost, benchS1 } from './fairness.js';
+import { benchFairnessBySlots } from './fairness-slots.js';
 import { benchFlowKeys } from './flow-keys.js';
 import { benchGrowth } from './growth.js';
 import { benchKafka } from './kafka.js';
@@ -27,6 +28,7 @@ export const benchmarks: readonly Benchmark[] = [
   { name: 'fairness-s1', measures: 'S1: 200 tasks to a receiver that takes 5 s ahead of 1,000 to a fast one, one worker process with the default slots, beside a bare BullMQ Worker with as many. Both have delivered 3,000 tasks before, or have just started.', rounds: 7, run: benchS1 },
   { name: 'fairness', measures: 'The same with more slow tasks than slots. S2: 5,000 (and 20,000) slow ones to one destination, 500 fast per second for 30 s. S3: 20 slow destinations with 100 tasks each, 300 fast per second for 15 s.', rounds: 1, run: benchFairness },
   { name: 'fairness-one-host', measures: 'S1, S2 and S3 again, with all receivers on paths of one origin.', rounds: 1, run: benchFairnessInOneHost },
+  { name: 'fairness-slots', measures: 'Slow paths that take 5 s beside a fast one of the same origin, by the number of slots and of workers. One slow path: S1. 150 slow paths: 10 tasks each, due at once, and 300 fast per second for 15 s.', rounds: 1, run: benchFairnessBySlots },
   { name: 'flow-keys', measures: '1,000,000 tasks of one paused destination, due at once, with a flow_key each, beside the same without flow_keys: the slowest task to another destination meanwhile, and deliveries after the resume.', rounds: 1, run: benchFlowKeys },
   { name: 'processes', measures: 'One, two and three worker processes on one machine, which they share with Redis and the receiver, which answers at once or takes 50 ms.', rounds: 3, run: benchWorkerProcesses },
   { name: 'slots', measures: 'WORKER_CONCURRENCY from 25 to 1,000, 20 destinations, with a receiver that answers at once and one that takes 50 ms, beside the default.', rounds: 2, run: benchSlots },

@@ -16,6 +16,7 @@ const USAGE = `npm run bench [-- options]
   (none)                everything (about 35 minutes on 2 cores), then docs/PERFORMANCE.md
   --only NAME,NAME      some of it; its figures replace those in bench-results.json
   --rounds N            rounds of each
+  --scenario TEXT       of the fairness benchmarks, the scenarios whose names contain TEXT, such as '200 slots'
   --quick               small sizes and one round, to see that all of it runs; into bench-results.quick.json
   --profile NAME        where the time goes, instead of figures: ${Object.keys(profiles).join(' or ')}
   --report              docs/PERFORMANCE.md from bench-results.json, without measuring
@@ -30,6 +31,7 @@ const { values: options } = parseArgs({
   options: {
     'only': { type: 'string' },
     'rounds': { type: 'string' },
+    'scenario': { type: 'string' },
     'quick': { type: 'boolean', default: false },
     'profile': { type: 'string' },
     'report': { type: 'boolean', default: false },
@@ -75,7 +77,7 @@ async function measureBenchmarks(redis: Redis, redisPort: number): Promise<strin
     console.log(`\n${name}: ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`);
     const startedMs = performance.now();
     try {
-      const bench: Bench = { redisPort, redis, rounds, isQuick: options.quick };
+      const bench: Bench = { redisPort, redis, rounds, isQuick: options.quick, scenario: options.scenario };
       const figures = (await run(bench)).map(summarize);
       console.log(printTable(figures));
       all.push(...figures);

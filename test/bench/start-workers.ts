@@ -24,9 +24,9 @@ export interface ProductProcess extends ProductSpawn {
 
 /** @returns the WORKER_CONCURRENCY at which one endpoint alone has so many sends in flight. 100 in flight need 233 slots. */
 export function slotsForLoneEndpoint(sends: number): number {
-  const idle = { inFlight: 0, window: Infinity };
+  const idle = { inFlight: 0, window: Infinity, unproven: 0, tries: 0 };
   let slots = sends;
-  while (roomOfEndpoint({ ...idle, held: 0, latencyMs: undefined, oldestMs: 0, isHanging: false }, idle, 0, { ...defaultBulkheadRules, slots }) < sends) slots += 1;
+  while (roomOfEndpoint({ ...idle, held: 0, latencyMs: undefined, oldestMs: 0, isHanging: false, refused: 0 }, idle, 0, { ...defaultBulkheadRules, slots }) < sends) slots += 1;
   return slots;
 }
 

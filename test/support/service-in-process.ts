@@ -49,6 +49,8 @@ export interface InProcessOptions {
 
 export interface WorkerOptions {
   readonly concurrency?: number | 'auto';
+  /** DELIVERY_TIMEOUT. Default 5s. */
+  readonly deliveryTimeout?: string;
   readonly circuit?: Partial<CircuitRules>;
   /** The worker's KAFKA_BROKERS. */
   readonly kafkaBrokers?: string;
@@ -144,11 +146,11 @@ export class InProcessService {
   }
 
   /** A worker as the worker's main.ts makes it. At close() it gives back at once what is in flight. */
-  async startWorker({ concurrency = 50, circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER, ...watched }: WorkerOptions = {}): Promise<Worker> {
+  async startWorker({ concurrency = 50, deliveryTimeout = '5s', circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER, ...watched }: WorkerOptions = {}): Promise<Worker> {
     const { dead = defaultDead, release = defaultReleasePolicy, shards = 1, redis, secretPathHosts } = this.options;
     const worker = createWorker(
       {
-        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s', SECRET_PATH_HOSTS: secretPathHosts }),
+        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: deliveryTimeout, SECRET_PATH_HOSTS: secretPathHosts }),
         redis: redisConfig(redis),
         queuePrefix: this.prefix,
         shards,

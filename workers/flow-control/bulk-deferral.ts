@@ -12,7 +12,7 @@ const SPAN_MS = 100;
 const LOOKED_AT_ONCE = 250;
 /** Below this share of deferred ones the head is clear enough: the rest is fetched and put back in the usual way. */
 const WORTHWHILE = 0.5;
-const MOST_FLOWS = 100;
+const MOST_FLOWS = 250;
 /** Known flows of a host whose jobs are told from "the others" of it. Jobs of further ones are only woken in another turn. */
 const MOST_KNOWN = 500;
 
@@ -48,7 +48,7 @@ export class BulkDeferral {
     }
     this.#count += 1;
     if (this.#recent.size < MOST_FLOWS) this.#recent.set(flow.id, [flow, reason]);
-    if (this.#count < DEFERRALS || at < this.#restsUntil || this.#isRunning || this.#isClosed) return;
+    if (this.#count < Math.max(DEFERRALS, Math.min(2 * this.#recent.size, 150)) || at < this.#restsUntil || this.#isRunning || this.#isClosed) return;
     this.#isRunning = true;
     void this.#deferInBulk([...this.#recent.values()]).finally(() => {
       this.#isRunning = false;

@@ -1,11 +1,13 @@
 import type { Flow } from '../../shared/domain/destinations/flow.js';
-import { averageLatencyMs, endingSoon, hasHostRoom, hasRoom, isSlow, mayStart, roomOfEndpoint, roomOfHost, type BulkheadRules, type EndpointLoad, type HostLoad } from '../../shared/domain/flow/bulkhead-rules.js';
+import { averageLatencyMs, endingSoon, hasHostRoom, hasRoom, isFullOfUnproven, isQuick, mayStart, roomOfEndpoint, roomOfHost, speedOf, type BulkheadRules, type EndpointLoad, type HostLoad, type Speed } from '../../shared/domain/flow/bulkhead-rules.js';
 import { firstWindow, mayGrowInSilence, windowAfter, windowAtStart, windowInSilence } from '../../shared/domain/flow/send-window.js';
 import { FullWindows } from './full-windows.js';
 
 /** An endpoint's right to one send; given back with `leave` or `discard`. */
 export interface Slot {
   readonly endpoint: EndpointSlots;
+  /** It was started to find out whether its endpoint is quick: see bulkhead-rules.ts. */
+  readonly isTry: boolean;
   /** Monotonic milliseconds. */
   startedAt: number;
 }
@@ -17,6 +19,9 @@ export class HostSlots {
   /** Endpoints remembered. */
   endpoints = 0;
   inFlight = 0;
+  /** Those in flight to endpoints that are not known to be quick, and those of them that are tries. */
+  unproven = 0;
+  tries = 0;
   held = 0;
   /** Failures in a row that blame the host: only these shrink its window. 0: it answered last. */
   failuresInARow = 0;
@@ -39,6 +44,10 @@ export class EndpointSlots {
   /** 0: it answered last. */
   failuresInARow = 0;
   latencyMs: number | undefined;
+  /** As it was judged last: its sends in flight are counted for the host accordingly. */
+  isQuick = false;
+  /** Tasks that found no room since its last send began. */
+  refused = 0;
   idleSince = 0;
   /** When the window last grew because nothing was answered, monotonic ms. */
   grewAt = 0;
@@ -139,8 +148,10 @@ export class Slots {
       case 'start':
         return this.#start(endpoint);
       case 'defer':
+        endpoint.refused += 1;
         return undefined;
       case 'hold':
+        endpoint.refused += 1;
         return this.#hold(endpoint, start.holdMs);
     }
   }
@@ -163,7 +174,7 @@ export class Slots {
     const { endpoint } = slot;
     const { host } = endpoint;
     const inFlight = endpoint.slots.size;
-    if (!endpoint.slots.delete(slot)) return;
+    if (!this.#take(slot)) return;
     const { now, rules } = this.options;
     endpoint.failuresInARow = failures.ofEndpoint;
     host.failuresInARow = failures.ofHost;
@@ -175,7 +186,7 @@ export class Slots {
 
   /** Gives a slot back from which nothing can be learnt: nothing was sent, or the failure was ours. */
   discard(slot: Slot): void {
-    if (slot.endpoint.slots.delete(slot)) this.#freed(slot.endpoint);
+    if (this.#take(slot)) this.#freed(slot.endpoint);
   }
 
   /** Windows grow no more by themselves, and held tasks are put back. */
@@ -204,19 +215,19 @@ export class Slots {
     const endpoint = this.#endpoints.get(flow.id);
     const host = this.#hosts.get(flow.hostId);
     if (endpoint !== undefined) this.#growInSilence(endpoint);
-    const load = endpoint === undefined ? this.#unknown(ignoresWindow) : this.#loadOf(endpoint, ignoresWindow);
-    const hostLoad = host === undefined ? this.#unknown(ignoresWindow) : this.#hostLoadOf(host, ignoresWindow);
+    const load = endpoint === undefined ? { inFlight: 0, held: 0, latencyMs: undefined, oldestMs: 0, isHanging: false, window: this.#windowOf(this.#firstWindow, ignoresWindow), refused: 0 } : this.#loadOf(endpoint, ignoresWindow);
+    const hostLoad = host === undefined ? { inFlight: 0, window: this.#windowOf(this.#firstWindow, ignoresWindow), unproven: 0, tries: 0 } : this.#hostLoadOf(host, ignoresWindow);
     const ending = endingSoon(load, rules);
     return {
       ofFlow: Math.max(0, roomOfEndpoint(load, hostLoad, this.#inFlight, rules) + ending - load.held),
-      ofHost: Math.max(0, roomOfHost(hostLoad, this.#inFlight, rules) + ending - (host?.held ?? 0)),
+      ofHost: Math.max(0, roomOfHost(load, hostLoad, this.#inFlight, rules) + ending - (host?.held ?? 0)),
     };
   }
 
-  /** Does it answer slowly, or not at all, as far as this process knows? */
-  isSlow(flow: Flow): boolean {
+  /** How soon it answers, as far as this process knows. */
+  speedOf(flow: Flow): Speed {
     const endpoint = this.#endpoints.get(flow.id);
-    return endpoint !== undefined && isSlow(this.#loadOf(endpoint, false), this.options.rules);
+    return endpoint === undefined ? 'unknown' : speedOf(this.#loadOf(endpoint, false), this.options.rules);
   }
 
   /** @param id of a host or an endpoint. Sends to it begin slowly again, and its failures are forgotten. */
@@ -252,14 +263,27 @@ export class Slots {
   }
 
   #start(endpoint: EndpointSlots): Slot {
-    const { host } = endpoint;
-    const slot = { endpoint, startedAt: this.options.now() };
+    const { host, isQuick } = endpoint;
+    const isTry = !isQuick && isFullOfUnproven(this.#hostLoadOf(host, true), this.#inFlight, this.options.rules);
+    const slot = { endpoint, isTry, startedAt: this.options.now() };
     endpoint.slots.add(slot);
+    endpoint.refused = 0;
     if (host.inFlight === 0) host.busySince = slot.startedAt;
     host.inFlight += 1;
+    if (!isQuick) host.unproven += 1;
+    if (isTry) host.tries += 1;
     this.#inFlight += 1;
     if (this.#mayGrow(endpoint)) this.#fullWindows.add(endpoint);
     return slot;
+  }
+
+  /** @returns false: it had been given back before */
+  #take(slot: Slot): boolean {
+    const { endpoint, isTry } = slot;
+    if (!endpoint.slots.delete(slot)) return false;
+    if (!endpoint.isQuick) endpoint.host.unproven -= 1;
+    if (isTry) endpoint.host.tries -= 1;
+    return true;
   }
 
   #freed(endpoint: EndpointSlots): void {
@@ -359,10 +383,18 @@ export class Slots {
     if (host.holding.size === 0) this.#holding.delete(host);
   }
 
-  #loadOf({ slots, held, latencyMs, window }: EndpointSlots, ignoresWindow: boolean): EndpointLoad {
+  /** Time alone makes an endpoint hang, so each look at it also counts its sends in flight anew for the host. */
+  #loadOf(endpoint: EndpointSlots, ignoresWindow: boolean): EndpointLoad {
+    const { slots, held, latencyMs, refused, host } = endpoint;
     const [oldest] = slots;
     const oldestMs = oldest === undefined ? 0 : this.options.now() - oldest.startedAt;
-    return { inFlight: slots.size, held: held.length, latencyMs, oldestMs, isHanging: oldestMs > this.options.rules.holdMs && this.#areOld(slots), window: this.#windowOf(window, ignoresWindow) };
+    const load = { inFlight: slots.size, held: held.length, latencyMs, oldestMs, isHanging: oldestMs > this.options.rules.holdMs && this.#areOld(slots), window: this.#windowOf(endpoint.window, ignoresWindow), refused };
+    const isQuickNow = isQuick(load, this.options.rules);
+    if (isQuickNow !== endpoint.isQuick) {
+      host.unproven += isQuickNow ? -slots.size : slots.size;
+      endpoint.isQuick = isQuickNow;
+    }
+    return load;
   }
 
   /** Do the oldest ones, as many as are looked at, take longer than a task may be held for? A single one may be chance. */
@@ -377,12 +409,8 @@ export class Slots {
     return true;
   }
 
-  #hostLoadOf({ inFlight, window }: HostSlots, ignoresWindow: boolean): HostLoad {
-    return { inFlight, window: this.#windowOf(window, ignoresWindow) };
-  }
-
-  #unknown(ignoresWindow: boolean): EndpointLoad {
-    return { inFlight: 0, held: 0, latencyMs: undefined, oldestMs: 0, isHanging: false, window: this.#windowOf(this.#firstWindow, ignoresWindow) };
+  #hostLoadOf({ inFlight, window, unproven, tries }: HostSlots, ignoresWindow: boolean): HostLoad {
+    return { inFlight, window: this.#windowOf(window, ignoresWindow), unproven, tries };
   }
 
   #windowOf(window: number, ignoresWindow: boolean): number {

@@ -2,6 +2,7 @@ import { flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
 import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
 import type { Deferral, WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import { jobIdOf } from '../../shared/queue/names.js';
+import type { Speed } from '../../shared/domain/flow/bulkhead-rules.js';
 import type { Room } from './slots.js';
 
 /** Waiting lists looked at in one tick, a shard. Redis chooses them at random, so each has its turn. */
@@ -27,9 +28,7 @@ interface WaitingFlow {
 
 /** Flows that share the room of a host: its endpoints, its topics, and flow_keys. The next one to be woken stands first. */
 interface FlowsOfHost {
-  readonly quick: Set<WaitingFlow>;
-  /** Those that answer slowly, or not at all. A slot that one of them gets is gone for a long time. */
-  readonly slow: Set<WaitingFlow>;
+  readonly bySpeed: Readonly<Record<Speed, Set<WaitingFlow>>>;
   turns: number;
 }
 
@@ -39,8 +38,11 @@ interface FlowsOfHost {
  */
 const MOST_LISTS_OF_HOST = 5_000;
 
+/** A slot that a slow flow gets is gone for a long time, and one that an unknown flow gets may be. */
+const QUICK_FIRST: readonly Speed[] = ['quick', 'unknown', 'slow'];
 /** One turn of so many belongs to slow flows first. */
 const SLOW_TURN = 4;
+const SLOW_FIRST: readonly Speed[] = ['slow', 'quick', 'unknown'];
 
 /** Tasks that we woke in one call and that are not here yet. They will take the room of their flow and of their host. */
 interface Woken {
@@ -51,8 +53,8 @@ interface Woken {
 export interface WakeUpsOptions {
   /** How many sends may start now. A promise where Redis has to be asked. */
   readonly roomFor: (flow: Flow) => Room | Promise<Room>;
-  /** Whether it answers slowly, or not at all. */
-  readonly isSlow: (flow: Flow) => boolean;
+  /** How soon it answers. */
+  readonly speedOf: (flow: Flow) => Speed;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -91,10 +93,14 @@ export class WakeUps {
     if (this.#expectedOfFlow.arrived(id) || this.#expectedOfFlow.arrived(hostId)) return;
     // Or in the list of an endpoint that was paused, with all flow_keys of it. If it counted as on its way, each wake-up would wait
     // for the next tick: 80 tasks a second.
-    let left = FLOWS_ASKED;
-    for (const waiting of this.#hosts.get(hostId)?.quick ?? []) {
-      if (left === 0 || this.#expectedOfFlow.arrived(waiting.flow.id)) return;
-      left -= 1;
+    const { quick = [], unknown = [] } = this.#hosts.get(hostId)?.bySpeed ?? {};
+    for (const some of [quick, unknown]) {
+      let left = FLOWS_ASKED;
+      for (const waiting of some) {
+        if (this.#expectedOfFlow.arrived(waiting.flow.id)) return;
+        left -= 1;
+        if (left === 0) break;
+      }
     }
   }
 
@@ -108,7 +114,7 @@ export class WakeUps {
   hasOwnList({ id, hostId }: Flow): boolean {
     if (this.#flows.has(id)) return true;
     const flows = this.#hosts.get(hostId);
-    return flows === undefined || flows.quick.size + flows.slow.size < MOST_LISTS_OF_HOST;
+    return flows === undefined || listsOf(flows) < MOST_LISTS_OF_HOST;
   }
 
   /** Puts a job back, and into the waiting list of its flow. @throws as WaitingLists.defer */
@@ -164,9 +170,11 @@ export class WakeUps {
   /** A send of the flow is over: another one may start. */
   leave(flow: Flow): void {
     if (this.#flows.size === 0) return;
+    const own = this.#flows.get(flow.id);
+    // It may have shown just now that it is quick.
+    if (own !== undefined) this.#putBySpeed(own);
     const woken = this.#wakeNext(flow.hostId);
     // The freed place may be one that only this flow can use: one of its own limit.
-    const own = this.#flows.get(flow.id);
     if (own !== undefined && own !== woken) this.#wakeSoon(own);
   }
 
@@ -216,19 +224,23 @@ export class WakeUps {
     const flows = this.#hosts.get(host);
     if (flows === undefined) return undefined;
     flows.turns += 1;
-    const [first, second] = flows.turns % SLOW_TURN === 0 ? [flows.slow, flows.quick] : [flows.quick, flows.slow];
-    return this.#wakeNextOf(first, flows) ?? this.#wakeNextOf(second, flows);
+    for (const speed of flows.turns % SLOW_TURN === 0 ? SLOW_FIRST : QUICK_FIRST) {
+      const woken = this.#wakeNextOf(speed, flows);
+      if (woken !== undefined) return woken;
+    }
+    return undefined;
   }
 
-  #wakeNextOf(some: Set<WaitingFlow>, { quick, slow }: FlowsOfHost): WaitingFlow | undefined {
+  #wakeNextOf(speed: Speed, { bySpeed }: FlowsOfHost): WaitingFlow | undefined {
+    const some = bySpeed[speed];
     for (let left = Math.min(some.size, FLOWS_ASKED); left > 0; left -= 1) {
       const [waiting] = some;
       if (waiting === undefined) return undefined;
-      const itsSet = this.options.isSlow(waiting.flow) ? slow : quick;
+      const speedNow = this.options.speedOf(waiting.flow);
       some.delete(waiting);
-      itsSet.add(waiting);
-      // One that has become slow waits for the turn of those.
-      if (some === quick && itsSet === slow) continue;
+      bySpeed[speedNow].add(waiting);
+      // One that has become slower waits for the turn of those.
+      if (QUICK_FIRST.indexOf(speedNow) > QUICK_FIRST.indexOf(speed)) continue;
       if (this.#wakeSoon(waiting)) return waiting;
     }
     return undefined;
@@ -290,9 +302,18 @@ export class WakeUps {
     this.#others.delete(waiting);
     const flows = this.#hosts.get(waiting.flow.hostId);
     if (flows === undefined) return;
-    flows.quick.delete(waiting);
-    flows.slow.delete(waiting);
-    if (flows.quick.size + flows.slow.size === 0) this.#hosts.delete(waiting.flow.hostId);
+    for (const some of Object.values(flows.bySpeed)) some.delete(waiting);
+    if (listsOf(flows) === 0) this.#hosts.delete(waiting.flow.hostId);
+  }
+
+  /** It becomes the last of those that are as quick. */
+  #putBySpeed(waiting: WaitingFlow): void {
+    const bySpeed = this.#hosts.get(waiting.flow.hostId)?.bySpeed;
+    if (bySpeed === undefined) return;
+    const itsSet = bySpeed[this.options.speedOf(waiting.flow)];
+    if (itsSet.has(waiting)) return;
+    for (const some of Object.values(bySpeed)) some.delete(waiting);
+    itsSet.add(waiting);
   }
 
   /** Room that is not taken by woken tasks that are on their way. */
@@ -308,11 +329,14 @@ export class WakeUps {
     const made: WaitingFlow = { flow, depths: new Map(), isWaking: false, isAskedAgain: false };
     this.#flows.set(waitingList, made);
     if (flow.id === flow.hostId && !flow.isDead) this.#others.add(made);
-    const flows = this.#hosts.get(flow.hostId);
-    if (flows === undefined) this.#hosts.set(flow.hostId, { quick: new Set([made]), slow: new Set(), turns: 0 });
-    else flows.quick.add(made);
+    if (!this.#hosts.has(flow.hostId)) this.#hosts.set(flow.hostId, { bySpeed: { quick: new Set(), unknown: new Set(), slow: new Set() }, turns: 0 });
+    this.#putBySpeed(made);
     return made;
   }
+}
+
+function listsOf({ bySpeed: { quick, unknown, slow } }: FlowsOfHost): number {
+  return quick.size + unknown.size + slow.size;
 }
 
 /** Woken jobs that are on their way, by the id of a flow or a host, the oldest first. */

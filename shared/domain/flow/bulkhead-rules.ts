@@ -7,6 +7,11 @@
  * some are always free for a host that has none yet. An endpoint may hold three times what its host has left. A lone endpoint gets
  * 3/7 of the slots, n busy ones of a host share half of them, and some of that half is always free for an endpoint that has
  * none yet.
+ *
+ * An endpoint is quick when it is known to answer soon (isQuick). All others of a host, the slow ones and those that have not answered
+ * yet, are unproven. Together they may hold six times what their host has left, 6/13 of the slots when nothing else is sent. So
+ * however many of them there are, they leave slots to those that are quick. An endpoint that was never heard of finds out
+ * in a try whether it is one of these: one send beyond that bound.
  */
 export interface BulkheadRules {
   /** Sends in flight of this process, all hosts together. */
@@ -37,12 +42,18 @@ export interface EndpointLoad {
   readonly isHanging: boolean;
   /** How many sends it has shown to bear: see send-window.ts. */
   readonly window: number;
+  /** Its tasks that found no room since its last send began. */
+  readonly refused: number;
 }
 
 /** How busy its host is, all endpoints together. */
 export interface HostLoad {
   readonly inFlight: number;
   readonly window: number;
+  /** Those of its sends in flight that go to unproven endpoints. */
+  readonly unproven: number;
+  /** Those of its sends in flight that are tries. */
+  readonly tries: number;
 }
 
 /** holdMs: wait in the slot for at most this long. defer: put back, uncounted, and woken when there is room. */
@@ -53,6 +64,8 @@ export function mayStart(endpoint: EndpointLoad, host: HostLoad, inFlightTotal: 
   if (hasRoom(endpoint, host, inFlightTotal, rules)) return { kind: 'start' };
   const holdMs = endpoint.latencyMs === undefined ? rules.firstHoldMs : rules.holdMs;
   if (endpoint.oldestMs > holdMs) return { kind: 'defer' };
+  // It would wait for sends of other endpoints, which are slow, or nothing is known of them.
+  if (endpoint.inFlight === 0 && !isQuick(endpoint, rules) && isFullOfUnproven(host, inFlightTotal, rules)) return { kind: 'defer' };
   if (endpoint.latencyMs === undefined) return { kind: 'hold', holdMs };
   const expectedWaitMs = ((endpoint.held + 1) * endpoint.latencyMs) / Math.max(1, endpoint.inFlight);
   return endpoint.latencyMs <= holdMs && expectedWaitMs <= holdMs ? { kind: 'hold', holdMs } : { kind: 'defer' };
@@ -60,19 +73,34 @@ export function mayStart(endpoint: EndpointLoad, host: HostLoad, inFlightTotal: 
 
 /** An endpoint may hold so many times the slots that its host has left. */
 const SHARE_OF_FREE = 3;
-/** So many sends may be in flight to an endpoint whose host has used up its share, where `mayGoBeyond` says so. */
-const ENDPOINT_MINIMUM = 2;
-/** All endpoints of a host together may go beyond its share by half of this part of the slots. */
-const BEYOND_PART = 1 / 16;
+/** All unproven endpoints of a host together may hold so many times the slots that their host has left. */
+const UNPROVEN_SHARE_OF_FREE = 6;
+/**
+ * Quick endpoints may go beyond the share of their host by half of this part of the slots, all together: they give a slot back
+ * within a quarter of a second. Each of them may have a quarter of that, but two at least: otherwise one with 300 tasks a second
+ * that answers in 50 ms would fall behind.
+ */
+const BEYOND_PART = 1 / 8;
+const LEAST_BEYOND = 8;
+/** Tries may go beyond the share of their host by half of this part of the slots. */
+const TRIES_PART = 1 / 32;
+const LEAST_TRIES = 4;
 /** So many slots are never taken by a host beyond its share: they are the minimum of a host that has none yet. */
 const KEPT_FOR_OTHERS = 2;
+/** An endpoint that takes no longer on average, ms, may be tried again: a worker that has just started is busy, and measures its first sends too long. */
+const TRIED_AGAIN_MS = 1_000;
+/** For the last try the endpoint must have been asked for 2 to this power of tasks. */
+const HARDEST_TRY = 10;
 
 /** Whether one more send of the endpoint may start. */
 export function hasRoom(endpoint: EndpointLoad, host: HostLoad, inFlightTotal: number, rules: BulkheadRules): boolean {
   if (endpoint.inFlight >= endpoint.window || host.inFlight >= host.window) return false;
-  const free = freeOf(host, inFlightTotal, rules);
-  if (free > 0) return endpoint.inFlight < SHARE_OF_FREE * free;
-  return endpoint.inFlight < ENDPOINT_MINIMUM && mayGoBeyond(host, inFlightTotal, rules) && !isSlow(endpoint, rules);
+  if (endpoint.inFlight < SHARE_OF_FREE * freeOf(host, inFlightTotal, rules)) {
+    if (isQuick(endpoint, rules) || !isFullOfUnproven(host, inFlightTotal, rules)) return true;
+  }
+  return isQuick(endpoint, rules)
+    ? endpoint.inFlight < Math.max(2, (rules.slots * BEYOND_PART) / 4) && mayGoBeyond(host, inFlightTotal, rules)
+    : mayBeTried(endpoint, host, inFlightTotal, rules);
 }
 
 /**
@@ -83,10 +111,22 @@ export function hasHostRoom(host: HostLoad, inFlightTotal: number, rules: Bulkhe
   return host.inFlight < host.window && (freeOf(host, inFlightTotal, rules) > 0 || mayGoBeyond(host, inFlightTotal, rules));
 }
 
-/** Its sends take longer than a task may be held for, or it is not known to be faster. */
-export function isSlow({ latencyMs, oldestMs, isHanging }: Pick<EndpointLoad, 'latencyMs' | 'oldestMs' | 'isHanging'>, { holdMs, firstHoldMs }: BulkheadRules): boolean {
-  if (isHanging) return true;
-  return latencyMs === undefined ? oldestMs >= firstHoldMs : latencyMs > holdMs;
+/** Do its unproven endpoints hold what they may hold together? One more of their sends is a try. */
+export function isFullOfUnproven(host: HostLoad, inFlightTotal: number, rules: BulkheadRules): boolean {
+  return host.unproven >= UNPROVEN_SHARE_OF_FREE * freeOf(host, inFlightTotal, rules);
+}
+
+/** It has answered, and soon enough for a task to be held meanwhile. */
+export function isQuick({ latencyMs, isHanging }: Pick<EndpointLoad, 'latencyMs' | 'isHanging'>, { holdMs }: BulkheadRules): boolean {
+  return latencyMs !== undefined && latencyMs <= holdMs && !isHanging;
+}
+
+/** unknown: it has not answered yet, and has had little time to do so. */
+export type Speed = 'quick' | 'unknown' | 'slow';
+
+export function speedOf(endpoint: Pick<EndpointLoad, 'latencyMs' | 'oldestMs' | 'isHanging'>, rules: BulkheadRules): Speed {
+  if (isQuick(endpoint, rules)) return 'quick';
+  return endpoint.latencyMs === undefined && endpoint.oldestMs < rules.firstHoldMs ? 'unknown' : 'slow';
 }
 
 /**
@@ -98,14 +138,27 @@ function freeOf({ inFlight }: HostLoad, inFlightTotal: number, rules: BulkheadRu
   return threshold(inFlightTotal, rules) - inFlight;
 }
 
-/**
- * May endpoints that have no more than one send in flight start although their host has used up its share? Ids in urls give an
- * endless supply of such endpoints, so all of them together have a bound, and other hosts keep their minimum.
- */
+/** May quick endpoints start although their host has used up its share? All of them together have a bound, and other hosts keep their minimum. */
 function mayGoBeyond(host: HostLoad, inFlightTotal: number, rules: BulkheadRules): boolean {
+  return isBeyondBy(host, inFlightTotal, rules, Math.max(LEAST_BEYOND, rules.slots * BEYOND_PART));
+}
+
+/** Each start takes two from what is free: one of the slots and one of the share. So `most` is twice the number of sends beyond the share. */
+function isBeyondBy(host: HostLoad, inFlightTotal: number, rules: BulkheadRules, most: number): boolean {
   if (inFlightTotal >= rules.slots - KEPT_FOR_OTHERS && host.inFlight >= KEPT_FOR_OTHERS) return false;
-  // Each start takes two from what is free: one of the slots and one of the share.
-  return freeOf(host, inFlightTotal, rules) > -Math.max(KEPT_FOR_OTHERS, Math.floor(rules.slots * BEYOND_PART));
+  return freeOf(host, inFlightTotal, rules) > -most;
+}
+
+/**
+ * May an unproven endpoint that has nothing in flight send one task, to find out whether it is quick? A host may have any number of
+ * such endpoints, and the tries of slow ones take their time. So the more tries are under way, the more tasks of the endpoint must
+ * have asked. That keeps the last tries for endpoints with much traffic, which have the most to gain.
+ */
+function mayBeTried({ inFlight, latencyMs, refused }: EndpointLoad, host: HostLoad, inFlightTotal: number, rules: BulkheadRules): boolean {
+  if (inFlight > 0 || (latencyMs ?? 0) > TRIED_AGAIN_MS) return false;
+  if (!isBeyondBy(host, inFlightTotal, rules, Math.max(LEAST_TRIES, rules.slots * TRIES_PART))) return false;
+  const most = Math.max(3, rules.slots / 16);
+  return refused + 1 >= 2 ** ((HARDEST_TRY * (host.tries + 1)) / (most + 1));
 }
 
 /**
@@ -115,15 +168,17 @@ function mayGoBeyond(host: HostLoad, inFlightTotal: number, rules: BulkheadRules
  */
 export function roomOfEndpoint(endpoint: EndpointLoad, host: HostLoad, inFlightTotal: number, rules: BulkheadRules): number {
   const free = freeOf(host, inFlightTotal, rules);
-  const byShare = Math.ceil((SHARE_OF_FREE * free - endpoint.inFlight) / (2 * SHARE_OF_FREE + 1));
-  const byMinimum = endpoint.inFlight < ENDPOINT_MINIMUM && hasRoom(endpoint, host, inFlightTotal, rules) ? 1 : byShare;
-  return Math.min(endpoint.window - endpoint.inFlight, host.window - host.inFlight, Math.max(byShare, byMinimum));
+  const byEndpoint = Math.ceil((SHARE_OF_FREE * free - endpoint.inFlight) / (2 * SHARE_OF_FREE + 1));
+  const byShare = isQuick(endpoint, rules) ? byEndpoint : Math.min(byEndpoint, Math.ceil((UNPROVEN_SHARE_OF_FREE * free - host.unproven) / (2 * UNPROVEN_SHARE_OF_FREE + 1)));
+  const atLeast = byShare <= 0 && hasRoom(endpoint, host, inFlightTotal, rules) ? 1 : byShare;
+  return Math.min(endpoint.window - endpoint.inFlight, host.window - host.inFlight, atLeast);
 }
 
-/** The same for all endpoints of a host together. */
-export function roomOfHost(host: HostLoad, inFlightTotal: number, rules: BulkheadRules): number {
-  const byShare = Math.ceil(freeOf(host, inFlightTotal, rules) / 2);
-  return Math.min(host.window - host.inFlight, hasHostRoom(host, inFlightTotal, rules) ? Math.max(1, byShare) : byShare);
+/** The same for all endpoints of its host together that are like it: quick, or unproven. */
+export function roomOfHost(endpoint: EndpointLoad, host: HostLoad, inFlightTotal: number, rules: BulkheadRules): number {
+  const free = freeOf(host, inFlightTotal, rules);
+  const byShare = isQuick(endpoint, rules) ? Math.ceil(free / 2) : Math.ceil((UNPROVEN_SHARE_OF_FREE * free - host.unproven) / (2 * UNPROVEN_SHARE_OF_FREE + 1));
+  return Math.min(host.window - host.inFlight, hasRoom(endpoint, host, inFlightTotal, rules) ? Math.max(1, byShare) : byShare);
 }
 
 /** A woken task has arrived after this time, ms: a worker with a free slot has fetched it by then. */
@@ -148,7 +203,9 @@ export function threshold(inFlightTotal: number, { slots, minimum }: BulkheadRul
 
 /** Weight of the newest send in the average: about the last ten sends decide. */
 const NEWEST_WEIGHT = 0.2;
+/** Weight of one that was faster: a worker that is busy measures sends too long, and never too short. */
+const FASTER_WEIGHT = 0.5;
 
 export function averageLatencyMs(before: number | undefined, ms: number): number {
-  return before === undefined ? ms : before + (ms - before) * NEWEST_WEIGHT;
+  return before === undefined ? ms : before + (ms - before) * (ms < before ? FASTER_WEIGHT : NEWEST_WEIGHT);
 }

@@ -19,7 +19,7 @@ describe('flow control, after very many destinations', () => {
     const waitingLists = new WaitingLists(shard);
     let now = 0;
     let room = 0;
-    const wakeUps = new WakeUps({ roomFor: () => ({ ofFlow: room, ofHost: room }), isSlow: () => false, now: () => now });
+    const wakeUps = new WakeUps({ roomFor: () => ({ ofFlow: room, ofHost: room }), speedOf: () => 'quick', now: () => now });
     wakeUps.watch(waitingLists);
     const flows = Array.from({ length: 3_000 }, (_, nth) => flowNamed(`k-${nth}`, `http://host-${nth}`));
     for (const [nth, flow] of flows.entries()) {
@@ -58,7 +58,7 @@ describe('flow control, after very many destinations', () => {
     const [shard] = await service.queue.shards();
     if (shard === undefined) throw new Error('no shard');
     const waitingLists = new WaitingLists(shard);
-    const wakeUps = new WakeUps({ roomFor: () => ({ ofFlow: 0, ofHost: 0 }), isSlow: () => false, now: () => 0 });
+    const wakeUps = new WakeUps({ roomFor: () => ({ ofFlow: 0, ofHost: 0 }), speedOf: () => 'quick', now: () => 0 });
     for (let nth = 0; nth < 5_000; nth += 1) {
       expect(wakeUps.hasOwnList(flowNamed(`tenant-${nth}`, 'http://crowded'))).to.equal(true);
       wakeUps.expectDeferred(waitingLists, flowNamed(`tenant-${nth}`, 'http://crowded'), 1);
@@ -71,7 +71,7 @@ describe('flow control, after very many destinations', () => {
     const [shard] = await service.queue.shards();
     if (shard === undefined) throw new Error('no shard');
     const waitingLists = new WaitingLists(shard);
-    const wakeUps = new WakeUps({ roomFor: () => ({ ofFlow: 2, ofHost: 2 }), isSlow: () => false, now: () => 0 });
+    const wakeUps = new WakeUps({ roomFor: () => ({ ofFlow: 2, ofHost: 2 }), speedOf: () => 'quick', now: () => 0 });
     wakeUps.watch(waitingLists);
     for (let nth = 0; nth < 50; nth += 1) {
       const jobId = `t-${nth}`;

@@ -9,6 +9,9 @@ import type { Receiver } from '../../../support/receiver.js';
 import { call, getTask, httpTask, submitNew, waitForState, type WireTask } from '../../../support/tasks.js';
 import { Fleet } from './fleet.js';
 
+/** Sends that hang do so until the test is over: none of them makes room by coming to its end. */
+const hanging = { deliveryTimeout: '180s' } as const;
+
 describe('flow control, inside one host', () => {
   let fleet: Fleet;
   let receiver: Receiver;
@@ -36,19 +39,19 @@ describe('flow control, inside one host', () => {
       receiver.on('/slow', { kind: 'hang' });
       await submit(200, () => '/slow');
       const fast = await submit(200, () => '/fast');
-      await fleet.hire(workers, { concurrency });
-      await delivered(fast, 8_000);
+      await fleet.hire(workers, { concurrency, ...hanging });
+      await delivered(fast, 30_000);
       expect(receiver.requests.filter(({ path }) => path === '/slow').length, 'in flight to the slow one').to.be.at.most(concurrency * workers / 2 + 4);
-    }).timeout(30_000);
+    }).timeout(90_000);
   }
 
   it('starts the sends of a slow path in a row of steps, none of which waits for an answer', async () => {
     receiver.on('/slow', { kind: 'hang' });
     await submit(100, () => '/slow');
-    await fleet.hire(1, { concurrency: 300 });
+    await fleet.hire(1, { concurrency: 300, ...hanging });
     // 3/7 of the slots are more than 100.
-    await receiver.waitForRequests(100, { path: '/slow', withinMs: 15_000 });
-  }).timeout(30_000);
+    await receiver.waitForRequests(100, { path: '/slow', withinMs: 30_000 });
+  }).timeout(90_000);
 
   it('takes slow tasks with a path each for one endpoint: neither another host nor another path waits for them', async () => {
     for (let nth = 0; nth < 300; nth += 1) receiver.on(`/order-${nth}`, { kind: 'hang' });
@@ -56,13 +59,13 @@ describe('flow control, inside one host', () => {
     await submit(300, (nth) => `/order-${nth}`);
     const elsewhere = await submit(100, () => '/hook', {}, fleet.healthy);
     const fast = await submit(100, () => '/fast');
-    await fleet.hire(1, { concurrency: 50 });
-    await delivered(elsewhere, 8_000);
-    await delivered(fast, 8_000);
+    await fleet.hire(1, { concurrency: 50, ...hanging });
+    await delivered(elsewhere, 30_000);
+    await delivered(fast, 30_000);
     const { client, keys } = await fleet.shard();
     const lists = await client.zrange(keys.waitingLists, 0, -1);
     expect(lists, 'one waiting list for all of them').to.deep.equal([fleet.origin]);
-  }).timeout(40_000);
+  }).timeout(90_000);
 
   describe('when "the others" of the host fail, and their circuit is open', () => {
     let others: Flow;
@@ -80,32 +83,41 @@ describe('flow control, inside one host', () => {
       expect(await lists.bulkDefer({ flows: [[others, 'circuit_open']], known: [] }, 100, now, now + 600_000)).to.deep.equal({ looked: 41, deferred: 41 });
       await fleet.hire(1);
       const later = await submit(2, () => '/fast');
-      await delivered([...(first === undefined ? [] : [first]), ...later], 8_000);
+      await delivered([...(first === undefined ? [] : [first]), ...later], 30_000);
       expect(receiver.requests.filter(({ path }) => path !== '/fast'), 'the others').to.deep.equal([]);
-    }).timeout(30_000);
+    }).timeout(90_000);
 
     it('sends two tasks of a path that two workers have got, so that each has seen one', async () => {
       await fleet.hire(2, { concurrency: 20 });
       const tasks = await submit(40, (nth) => `/pair-${nth % 20}`);
-      await delivered(tasks, 15_000);
-    }).timeout(40_000);
+      await delivered(tasks, 30_000);
+    }).timeout(90_000);
   });
 
   it('delivers to a fast path beside 20 that answer nothing', async () => {
     for (let nth = 0; nth < 20; nth += 1) receiver.on(`/slow-${nth}`, { kind: 'hang' });
     await submit(400, (nth) => `/slow-${nth % 20}`);
     const fast = await submit(200, () => '/fast');
-    await fleet.hire(1, { concurrency: 100 });
-    await delivered(fast, 10_000);
-  }).timeout(40_000);
+    await fleet.hire(1, { concurrency: 100, ...hanging });
+    await delivered(fast, 30_000);
+  }).timeout(90_000);
+
+  it('finds a fast path among 150 that answer nothing, though these have taken the slots that they may have', async () => {
+    for (let nth = 0; nth < 150; nth += 1) receiver.on(`/slow-${nth}`, { kind: 'hang' });
+    await submit(450, (nth) => `/slow-${nth % 150}`);
+    await fleet.hire(1, { concurrency: 50, ...hanging });
+    await receiver.waitForRequests(20, { withinMs: 30_000 });
+    await delivered(await submit(200, () => '/fast'), 60_000);
+    expect(receiver.requests.filter(({ path }) => path.startsWith('/slow')).length, 'in flight to slow ones').to.be.within(20, 27);
+  }).timeout(120_000);
 
   it('gives a flow_key slots of its own: a slow tenant does not hold up another one at the same path', async () => {
     receiver.on('/shared', ({ body }) => (body.toString().includes('quick') ? { kind: 'answer' } : { kind: 'hang' }));
     await submit(200, () => '/shared', { flow_key: 'slow-tenant', message_data: '"hang"' });
     const quick = await submit(100, () => '/shared', { flow_key: 'quick-tenant', message_data: '"quick"' });
-    await fleet.hire(1, { concurrency: 50 });
-    await delivered(quick, 8_000);
-  }).timeout(30_000);
+    await fleet.hire(1, { concurrency: 50, ...hanging });
+    await delivered(quick, 30_000);
+  }).timeout(90_000);
 
   it('delivers dead letters to a host whose deliveries wait', async () => {
     receiver.on('/slow', { kind: 'hang' });
@@ -113,9 +125,9 @@ describe('flow control, inside one host', () => {
     fleet.healthy.on('/gone', { kind: 'answer', status: 404 });
     await submit(100, () => '/slow');
     const dead = await submit(20, () => '/gone', { dead_destination: { url: receiver.url('/dead') } }, fleet.healthy);
-    await fleet.hire(1, { concurrency: 30 });
-    for (const { id } of dead) await waitForState(fleet.service.baseUrl, id, 'dead_lettered', { withinMs: 8_000 });
-  }).timeout(30_000);
+    await fleet.hire(1, { concurrency: 30, ...hanging });
+    for (const { id } of dead) await waitForState(fleet.service.baseUrl, id, 'dead_lettered', { withinMs: 30_000 });
+  }).timeout(90_000);
 
   it('holds what an endpoint has while it is paused, whatever its flow_keys, and lets other paths go on', async () => {
     receiver.on('/held', { kind: 'answer' });
@@ -124,19 +136,19 @@ describe('flow control, inside one host', () => {
     const paused = await call(fleet.service.baseUrl, `/destinations/${encodeURIComponent(key)}/pause`, { method: 'POST' });
     expect(paused.status).to.equal(200);
     const fast = await submit(30, () => '/fast');
-    await fleet.hire(1, { concurrency: 20 });
-    await delivered(fast, 8_000);
+    await fleet.hire(1, { concurrency: 20, ...hanging });
+    await delivered(fast, 30_000);
     const { client, keys } = await fleet.shard();
     await eventually(async () => expect(await client.zcard(keys.delayed)).to.equal(held.length));
     expect(await client.zrange(keys.waitingLists, 0, -1)).to.deep.equal([`${key}\n${fleet.origin}`]);
     const fetches = async (): Promise<number> => (await Promise.all(held.map(({ id }) => client.hget(keys.job(id), jobField.fetches)))).reduce((sum, count) => sum + Number(count), 0);
     const before = await fetches();
-    await delivered(await submit(30, () => '/fast'), 8_000);
+    await delivered(await submit(30, () => '/fast'), 30_000);
     expect(await fetches(), 'not one of them is fetched again and again').to.equal(before);
     expect(receiver.requests.filter(({ path }) => path === '/held')).to.deep.equal([]);
     await call(fleet.service.baseUrl, `/destinations/${encodeURIComponent(key)}/resume`, { method: 'POST' });
-    await delivered(held, 8_000);
-  }).timeout(40_000);
+    await delivered(held, 30_000);
+  }).timeout(90_000);
 
   it('sends what an older version put into the waiting list of the whole origin', async () => {
     receiver.on('/old', { kind: 'answer' });
@@ -153,7 +165,7 @@ describe('flow control, inside one host', () => {
     }
     await client.zadd(keys.waitingLists, 0, fleet.origin);
     await fleet.hire(1);
-    await delivered(old, 8_000);
+    await delivered(old, 30_000);
     expect(await client.zcard(keys.waitingLists)).to.equal(0);
-  }).timeout(30_000);
+  }).timeout(90_000);
 });

@@ -26,7 +26,7 @@ describe('wake-ups of one destination', () => {
     shard = first;
     waitingLists = new WaitingLists(shard);
     [room, now] = [0, 0];
-    wakeUps = new WakeUps({ roomFor: () => ({ ofFlow: room, ofHost: room }), isSlow: () => false, now: () => now });
+    wakeUps = new WakeUps({ roomFor: () => ({ ofFlow: room, ofHost: room }), speedOf: () => 'quick', now: () => now });
     wakeUps.watch(waitingLists);
     for (let nth = 0; nth < 50; nth += 1) await putBack(service.redis, shard, flow.id, `t-${nth}`, nth);
     wakeUps.expectDeferred(waitingLists, flow, 50);

@@ -230,10 +230,10 @@ describe('Slots', () => {
     slots.leave(slots.force(host('a')), well);
     pass(20);
     for (let nth = 0; nth < 42; nth += 1) slots.force(host('a'));
-    const room = (): unknown => [slots.room(host('a')), slots.isSlow(host('a'))];
-    expect(room(), 'all of them are about to end').to.deep.equal([{ ofFlow: 43, ofHost: 50 }, false]);
+    const room = (): unknown => [slots.room(host('a')), slots.speedOf(host('a'))];
+    expect(room(), 'all of them are about to end').to.deep.equal([{ ofFlow: 43, ofHost: 50 }, 'quick']);
     pass(251);
-    expect(room()).to.deep.equal([{ ofFlow: 1, ofHost: 8 }, true]);
+    expect(room()).to.deep.equal([{ ofFlow: 1, ofHost: 5 }, 'slow']);
   });
 
   it('takes no endpoint for one that hangs because a single send does', () => {
@@ -243,7 +243,7 @@ describe('Slots', () => {
     for (const slot of others) slots.leave(slot, well);
     pass(250);
     for (let nth = 0; nth < 7; nth += 1) slots.force(host('a'));
-    expect([slots.isSlow(host('a')), slots.room(host('a')).ofFlow > 20]).to.deep.equal([false, true]);
+    expect([slots.speedOf(host('a')), slots.room(host('a')).ofFlow > 20]).to.deep.equal(['quick', true]);
   });
 
   it('has room for the whole share of a destination it does not know, where there are no windows', () => {
@@ -278,6 +278,38 @@ describe('Slots', () => {
       expect(fillFlow(slots, endpoint('fast')).length).to.be.at.least(2);
     });
 
+    it('keeps slots for a fast endpoint beside very many that hang, whether they have ever answered or not', () => {
+      const { slots, pass } = makeSlots({ slots: 200 });
+      const fast = endpoint('fast');
+      slots.leave(slots.force(fast), well);
+      const hanging = Array.from({ length: 150 }, (_, nth) => endpoint(`hangs-${nth}`));
+      // Each of them asks again and again.
+      const ask = (): number => hanging.reduce((started, flow) => started + fillFlow(slots, flow).length, 0);
+      const first = ask();
+      pass(60);
+      const later = Array.from({ length: 200 }, ask).reduce((sum, started) => sum + started, 0);
+      slots.releaseHeld();
+      expect([first, first + later]).to.deep.equal([93, 103]);
+      expect(fillFlow(slots, fast)).to.have.lengthOf(7);
+      slots.releaseHeld();
+    });
+
+    it('finds out that an endpoint is fast while very many others hang, and gives it slots of its own then', () => {
+      const { slots, pass } = makeSlots({ slots: 200 });
+      for (let nth = 0; nth < 150; nth += 1) fillFlow(slots, endpoint(`hangs-${nth}`));
+      pass(60);
+      slots.releaseHeld();
+      expect(slots.enter(endpoint('new')), 'with its first task').to.equal(undefined);
+      const slot = slots.enter(endpoint('new'));
+      if (slot === undefined || slot instanceof Promise) throw new Error('it was not tried');
+      expect(slots.enter(endpoint('new')), 'one at a time').to.be.instanceOf(Promise);
+      pass(20);
+      slots.leave(slot, well);
+      expect(slots.speedOf(endpoint('new'))).to.equal('quick');
+      expect(fillFlow(slots, endpoint('new')).length).to.be.at.least(4);
+      slots.releaseHeld();
+    });
+
     it('shrinks the window of an endpoint by its failures, and that of the host only by failures of the host', () => {
       const { slots } = makeSlots({ slots: 200, holdMs: -1, firstHoldMs: -1 }, true);
       const [bad, good] = [endpoint('bad'), endpoint('good')];
@@ -287,15 +319,16 @@ describe('Slots', () => {
       expect(slots.room(endpoint('new')).ofFlow).to.equal(2);
     });
 
-    it('admits held tasks of its endpoints in turn, and none while the host has no room', async () => {
+    it('admits held tasks of its quick endpoints in turn, and none while the host has no room', async () => {
       const { slots } = makeSlots({ slots: 40, firstHoldMs: 10_000 });
+      for (let nth = 0; nth < 20; nth += 1) slots.leave(slots.force(endpoint(`held-${nth}`)), well);
       const running = Array.from({ length: 30 }, (_, nth) => slots.force(endpoint(`running-${nth}`)));
       const order: number[] = [];
       for (let nth = 0; nth < 20; nth += 1) void Promise.resolve(slots.enter(endpoint(`held-${nth}`))).then((slot) => slot !== undefined && order.push(nth));
-      for (const slot of running.slice(0, 8)) slots.leave(slot, well);
+      for (const slot of running.slice(0, 4)) slots.leave(slot, well);
       await Promise.resolve();
       expect(order, 'the host has too many yet').to.deep.equal([]);
-      for (const slot of running.slice(8, 20)) slots.leave(slot, well);
+      for (const slot of running.slice(4, 20)) slots.leave(slot, well);
       await new Promise(setImmediate);
       expect(order.length).to.be.above(3);
       expect(order).to.deep.equal(order.map((_, nth) => nth));
