@@ -140,7 +140,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       bulkActions: new BulkActionsOfQueue(queue, bulkKeys(config.queuePrefix, isCluster(redis))),
       mask,
       search: new TaskSearch(boardQueue),
-      board: createBoardServer(boardQueue, queue, { fleetSettings, mask }),
+      board: createBoardServer(boardQueue, queue, { fleetSettings, mask, clock }),
       clock,
       logger,
     },

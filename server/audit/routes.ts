@@ -11,7 +11,7 @@ import { toWireAuditEntry } from './view.js';
 
 export interface AuditParts {
   readonly queue: Pick<TaskQueue, 'withAudit'>;
-  readonly fleetSettings: Pick<FleetSettings, 'view'>;
+  readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
   readonly mask: PathMask;
   readonly clock: Clock;
 }
@@ -38,7 +38,7 @@ export const auditRoutes: readonly Route<AuditParts>[] = [
 /** The target as it was written. One that names a destination, also as a url or by its id, stands for the key of the destination as well. */
 async function spellingsOf(target: string, { fleetSettings, mask }: AuditParts): Promise<readonly string[]> {
   try {
-    const { defaultBrokers } = await fleetSettings.view();
+    const { defaultBrokers } = await fleetSettings.inForce();
     return [target, parseKey(target, { defaultBrokers, mask, field: 'target' })];
   } catch (error) {
     // It is the key of no destination, but it may be the id of a task.

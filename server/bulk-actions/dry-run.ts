@@ -29,7 +29,7 @@ export async function dryRun({ action, ids, filter, cursor: text }: BulkRequest,
   const owner = { call: `dry run ${action}`, filter: conditions };
   const cursor = text === undefined ? undefined : parseCursor(text, owner);
   const startedAt = cursor?.startedAt ?? parts.clock();
-  const { defaultBrokers } = await parts.fleetSettings.view();
+  const { defaultBrokers } = await parts.fleetSettings.inForce();
   const plan = compileFilter(fixTimes(conditions, startedAt), { defaultBrokers, mask: parts.mask });
   const preview = await parts.search.preview(plan, countPlaceOf(cursor), ids);
   const { samples, next, scanned, notRead, isComplete } = preview;

@@ -1,3 +1,4 @@
+import { RequestError } from '../../shared/domain/errors.js';
 import { readReport } from '../../shared/domain/flow/flow-report.js';
 import { compareFacts, factsOf, settingsInForce, type FactDifference, type SettingsInForce, type SharedSettings } from '../../shared/domain/flow/worker-facts.js';
 import type { Logger } from '../../shared/logging/logger.js';
@@ -6,6 +7,8 @@ import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 
 /** A worker's settings change only when it starts, so an answer may be used for this long, ms. */
 const GOOD_FOR_MS = 2_000;
+/** How long an answer that needs only settings waits for the reports, ms, while they could not be read the last time. */
+const AWAY_LIMIT_MS = 150;
 /** How often the API looks without being asked, ms. The log has to tell of differences even when no request comes. */
 const LOOK_EVERY_MS = 5_000;
 
@@ -34,6 +37,7 @@ export class FleetSettings {
   #view: Promise<FleetView> | undefined;
   #readAt = 0;
   #lastKnown: SettingsInForce;
+  #isAway = false;
   #logged = '';
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
@@ -50,9 +54,15 @@ export class FleetSettings {
       const view = this.#read();
       this.#view = view;
       // A failure is not kept: the next request asks again.
-      view.catch(() => {
-        if (this.#view === view) this.#view = undefined;
-      });
+      view.then(
+        () => {
+          this.#isAway = false;
+        },
+        () => {
+          this.#isAway = true;
+          if (this.#view === view) this.#view = undefined;
+        },
+      );
     }
     return this.#view;
   }
@@ -66,6 +76,20 @@ export class FleetSettings {
       return await withinLimit(this.view(), limitMs, () => new Error(`no answer within ${limitMs} ms`));
     } catch {
       return this.#lastKnown; // the answer says what is missing, and the log why: see redis-watch.ts and refusal-log.ts
+    }
+  }
+
+  /**
+   * The settings for an answer about tasks, which can be read without the reports: on a cluster these stand in one slot, whose node may
+   * be away alone. Then those of the last time count, at first this API's own.
+   * @throws a bug of ours
+   */
+  async inForce(): Promise<SettingsInForce> {
+    try {
+      return await (this.#isAway ? withinLimit(this.view(), AWAY_LIMIT_MS, () => new RequestError('redis_unavailable', `no answer within ${AWAY_LIMIT_MS} ms`)) : this.view());
+    } catch (error) {
+      if (error instanceof RequestError) return this.#lastKnown; // its cause is in the log: see redis-watch.ts and refusal-log.ts
+      throw error;
     }
   }
 

@@ -1,5 +1,6 @@
 import { deadFlowOf, flowNamed, flowOfId } from '../../shared/domain/destinations/flow.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
+import { RequestError } from '../../shared/domain/errors.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import { readReport } from '../../shared/domain/flow/flow-report.js';
@@ -23,7 +24,7 @@ import { circuitsOf, toWireChanged, toWireDestinations, toWireDestination, Traff
 export interface FlowParts {
   readonly queue: Pick<TaskQueue, 'withAudit' | 'withFlow' | 'waitingListDepths' | 'failedDestinations'>;
   /** The settings that the workers have: they decide which cluster is the default one, and when a circuit is open. */
-  readonly fleetSettings: Pick<FleetSettings, 'view'>;
+  readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
   /** The paths in the names of endpoints are written with it. */
   readonly mask: PathMask;
   readonly logger: Logger;
@@ -41,12 +42,12 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     metricLabel: '/destinations',
     handle: async ({ query }, { queue, fleetSettings, mask }) => {
       const limit = parseLimit(query.get('limit'));
-      const { circuit, defaultBrokers } = await fleetSettings.view();
+      const { circuit, defaultBrokers } = await fleetSettings.inForce();
       const group = query.get('group');
       const inGroup = group === undefined ? undefined : parseKey(group, { defaultBrokers, mask, field: 'group' });
       const cursor = query.get('cursor');
       const after = cursor === undefined ? undefined : parseCursor(cursor, inGroup);
-      const [traffic, snapshot, withFailedTasks] = await Promise.all([readTraffic(queue), queue.withFlow((store) => store.snapshotOfAll()), queue.failedDestinations(defaultBrokers)]);
+      const [traffic, snapshot, withFailedTasks] = await Promise.all([readTraffic(queue), readFlow(queue, (store) => store.snapshotOfAll()), queue.failedDestinations(defaultBrokers)]);
       return jsonAnswer(200, toWireDestinations(traffic, snapshot, circuit, { limit, group: inGroup, withFailedTasks, after }));
     },
   },
@@ -137,7 +138,7 @@ async function openCircuits(store: FlowStore, name: string, hosts: readonly stri
 }
 
 async function nameIn(context: RequestContext, { fleetSettings, mask }: FlowParts): Promise<string> {
-  const { defaultBrokers } = await fleetSettings.view();
+  const { defaultBrokers } = await fleetSettings.inForce();
   return parseKey(context.param('key'), { defaultBrokers, mask });
 }
 
@@ -165,16 +166,29 @@ async function readFields({ queue }: FlowParts, name: string): Promise<FieldValu
 }
 
 async function show(name: string, { queue, fleetSettings }: FlowParts, toWire: typeof toWireDestination): Promise<Answer> {
-  const { circuit } = await fleetSettings.view();
+  const { circuit } = await fleetSettings.inForce();
   const traffic = await readTraffic(queue, name);
-  const snapshot = await queue.withFlow((store) => store.snapshot([name, ...traffic.hostsOf(name), ...circuitsOf(name, traffic.hostsOf(name)), EVERYTHING]));
-  return jsonAnswer(200, toWire(name, traffic, snapshot, circuit));
+  const snapshot = await readFlow(queue, (store) => store.snapshot([name, ...traffic.hostsOf(name), ...circuitsOf(name, traffic.hostsOf(name)), EVERYTHING]));
+  return jsonAnswer(200, { ...toWire(name, traffic, snapshot, circuit), shards_away: traffic.shardsAway });
 }
 
 /** @param name whose deferred tasks are counted, for all destinations together */
 async function readTraffic(queue: FlowParts['queue'], name?: string): Promise<TrafficByName> {
   const flow = name === undefined ? undefined : flowNamed(name, hostOfName(name) ?? name);
   const named = flow === undefined ? [] : [flow, deadFlowOf(flow)];
-  const [reports, depths] = await Promise.all([queue.withFlow((store) => store.reports()), queue.waitingListDepths(named)]);
-  return new TrafficByName(reports.flatMap(({ report }) => (report === undefined ? [] : readReport(report).samples)), depths);
+  const [reports, { answers, shardsAway }] = await Promise.all([readFlow(queue, (store) => store.reports()), queue.waitingListDepths(named)]);
+  return new TrafficByName(reports.flatMap(({ report }) => (report === undefined ? [] : readReport(report).samples)), answers, shardsAway);
+}
+
+/**
+ * A destination is hardly more than what stands there: null for its pause would mean that it is not paused. So without it nothing is shown.
+ * @throws RequestError redis_unavailable, redis_refused: the sentence says what is missing, since Redis' other parts may answer
+ */
+async function readFlow<T>(queue: Pick<TaskQueue, 'withFlow'>, work: (store: FlowStore) => Promise<T>): Promise<T> {
+  try {
+    return await queue.withFlow(work);
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    throw new RequestError(error.code, `${error.message}: limits, pauses, circuits and reports of workers cannot be read; GET /status says what is away`, undefined, { cause: error });
+  }
 }

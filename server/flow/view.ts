@@ -33,8 +33,16 @@ export class TrafficByName {
   /** The depths by key, because a flow_key may go to several destinations. */
   readonly #hosts = new Map<string, Set<string>>();
 
-  /** @param samples one for each worker and flow. @param depths one for each shard and flow */
-  constructor(samples: readonly FlowSample[], depths: readonly WaitingListDepth[]) {
+  /**
+   * @param samples    one for each worker and flow
+   * @param depths     one for each shard and flow
+   * @param shardsAway queues of the shards that have told no depths
+   */
+  constructor(
+    samples: readonly FlowSample[],
+    depths: readonly WaitingListDepth[],
+    readonly shardsAway: readonly string[] = [],
+  ) {
     for (const { key, host, inFlight, delivered, failed, latency } of samples) {
       for (const traffic of this.#of({ key, host })) {
         traffic.inFlight += inFlight;
@@ -105,6 +113,7 @@ export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapsho
     destinations: page.map(({ name }) => toWireDestination(name, traffic, snapshot, rules)),
     total: all.length,
     workers: snapshot.workers,
+    shards_away: traffic.shardsAway,
     next_cursor: last === undefined || last === all.at(-1) ? null : printCursor(last, which.group),
   };
 }

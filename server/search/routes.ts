@@ -19,7 +19,7 @@ import { toWireSummary } from './summary-view.js';
 export interface SearchParts {
   readonly search: Pick<TaskSearch, 'list' | 'count'>;
   readonly queue: Pick<TaskQueue, 'withFlow'>;
-  readonly fleetSettings: Pick<FleetSettings, 'view'>;
+  readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
   readonly mask: PathMask;
   readonly clock: Clock;
 }
@@ -86,7 +86,7 @@ function cursorIn(query: Query, owner: CursorOwner): SearchCursor | undefined {
 
 /** The workers say which brokers are the default cluster. */
 async function planFor(filter: Filter, startedAt: number, { fleetSettings, mask }: SearchParts): Promise<SearchPlan> {
-  const { defaultBrokers } = await fleetSettings.view();
+  const { defaultBrokers } = await fleetSettings.inForce();
   return compileFilter(fixTimes(filter, startedAt), { defaultBrokers, mask });
 }
 

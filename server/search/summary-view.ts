@@ -14,8 +14,10 @@ export interface SummaryFacts {
   readonly defaultBrokers: DefaultBrokers;
   readonly mask: PathMask;
   readonly rules: CircuitRules;
-  /** undefined where no task waits. */
+  /** undefined where no task waits, and where Redis does not tell it now. */
   readonly snapshot: FlowSnapshot | undefined;
+  /** See waiting-for.ts. */
+  readonly now: number;
 }
 
 /** A task in a list: what short fields tell about it. */
@@ -52,10 +54,10 @@ function endpointOf({ host, path }: FoundTask, { defaultBrokers, mask }: Summary
 
 /** The code of `waiting_for`. Where dead letters go is not among the short facts, so their destination's circuit is not known here. */
 function waitingCode(task: FoundTask, facts: SummaryFacts): string | null {
-  const { rules, snapshot } = facts;
-  if (task.nextAttemptAt === undefined || snapshot === undefined) return null;
+  const { rules, snapshot, now } = facts;
+  if (task.nextAttemptAt === undefined) return null;
   const flow = task.phase === 'dead' ? undefined : flowOfTask(task, facts);
-  const { code } = waitingFor(waitingView(task, task.nextAttemptAt), { flow, snapshot, rules }) ?? { code: null };
+  const { code } = waitingFor(waitingView(task, task.nextAttemptAt), { flow, snapshot, rules, now }) ?? { code: null };
   return code === 'destination_busy' && flow === undefined && task.deferral !== undefined ? reasonOf(task.deferral) : code;
 }
 

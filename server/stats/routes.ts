@@ -1,9 +1,9 @@
-import { RequestError } from '../../shared/domain/errors.js';
 import { unreadableForMs } from '../../shared/domain/task/outcome.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import { BUCKET_MS } from '../../shared/queue/stats/activity-store.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { toWireWorkerFacts, type FleetSettings } from '../flow/fleet-settings.js';
+import { orAway } from '../flow/or-away.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
 import { heldByCode } from './held-codes.js';
@@ -89,16 +89,3 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
     },
   },
 ];
-
-/**
- * What a part of Redis told, or undefined when it does not answer. On a cluster the reports of the workers stand in one slot, whose
- * node may be away alone: the counts of all other shards are known then.
- */
-async function orAway<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof RequestError) return undefined; // its cause is in the log: see redis-watch.ts and refusal-log.ts
-    throw error;
-  }
-}

@@ -1,9 +1,11 @@
 import { flowDue } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
+import type { Clock } from '../../shared/domain/ports.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';
+import { orAway } from '../flow/or-away.js';
 import { jsonAnswer, type Answer } from '../http/answer.js';
 import type { WorkTurns } from '../http/work-turns.js';
 import { hasLargeMessage } from './large-task.js';
@@ -12,10 +14,11 @@ import { namesOf, type WaitingFacts } from './waiting-for.js';
 
 export interface ShowTaskParts {
   readonly queue: TaskQueue;
-  readonly fleetSettings: Pick<FleetSettings, 'view'>;
+  readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
   /** What is shown of the paths of urls. */
   readonly mask: PathMask;
   readonly turns: WorkTurns;
+  readonly clock: Clock;
 }
 
 /** The answer that shows a task, with why it waits. */
@@ -27,9 +30,9 @@ export async function showTask(view: TaskView, includesMessage: boolean, parts: 
   return jsonAnswer(200, toWireTask(view, { includesMessage, waiting, mask }));
 }
 
-async function findObstacles({ task, progress }: TaskView, { queue, fleetSettings, mask }: ShowTaskParts): Promise<WaitingFacts> {
-  const { defaultBrokers, circuit } = await fleetSettings.view();
+async function findObstacles({ task, progress }: TaskView, { queue, fleetSettings, mask, clock }: ShowTaskParts): Promise<WaitingFacts> {
+  const { defaultBrokers, circuit } = await fleetSettings.inForce();
   const flow = flowDue(task, progress.phase, defaultBrokers, mask);
-  const snapshot = await queue.withFlow((store) => store.snapshot(flow === undefined ? [EVERYTHING] : namesOf(flow)));
-  return { flow, snapshot, rules: circuit };
+  const snapshot = await orAway(queue.withFlow((store) => store.snapshot(flow === undefined ? [EVERYTHING] : namesOf(flow))));
+  return { flow, snapshot, rules: circuit, now: clock() };
 }

@@ -14,10 +14,15 @@ import { printTime } from '../http/print-time.js';
 export interface WaitingFacts {
   /** The flow of its next send; undefined when it can have none. */
   readonly flow: Flow | undefined;
-  /** The settings and circuits that hold for the names of the flow: see namesOf. */
-  readonly snapshot: FlowSnapshot;
+  /** The settings and circuits that hold for the names of the flow: see namesOf. undefined: Redis does not tell them now. */
+  readonly snapshot: FlowSnapshot | undefined;
   readonly rules: CircuitRules;
+  /** Redis' time as this process knows it, milliseconds since the epoch. It counts only where there is no snapshot, which has its own. */
+  readonly now: number;
 }
+
+/** The same with all that there is to know. */
+export type KnownFacts = Omit<WaitingFacts, 'snapshot' | 'now'> & { readonly snapshot: FlowSnapshot };
 
 /** The names that a snapshot has to hold for a flow: those over it, which policies go by, and those of its circuits. */
 export function namesOf(flow: Flow): readonly string[] {
@@ -53,6 +58,7 @@ export const waitingCodes = [
   'rate_lowered',
   'destination_busy',
   'slot',
+  'unknown',
 ] as const;
 export type WaitingCode = (typeof waitingCodes)[number];
 
@@ -70,14 +76,18 @@ export function waitingFor(view: WaitingView, facts: WaitingFacts | undefined): 
 
 function reasonToWait(view: WaitingView, facts: WaitingFacts): WaitingFor | null {
   const { nextAttemptAt, progress } = view;
+  const { snapshot, ...rest } = facts;
   // The workers go by the same clock.
-  const { now, workers } = facts.snapshot;
+  const { now } = snapshot ?? facts;
   if (nextAttemptAt === undefined) return null;
   const deferral = progress.lastDeferral;
   if (nextAttemptAt > now && deferral === undefined) return waitingForItsTime(view, nextAttemptAt);
-  const obstacle = obstacleNow(facts);
+  if (snapshot === undefined) return notKnown(nextAttemptAt, deferral);
+  const known: KnownFacts = { ...rest, snapshot };
+  const { workers } = snapshot;
+  const obstacle = obstacleNow(known);
   if (obstacle !== undefined) return obstacle;
-  if (nextAttemptAt > now && deferral !== undefined) return waitingInLine(deferral, facts);
+  if (nextAttemptAt > now && deferral !== undefined) return waitingInLine(deferral, known);
   return { code: 'slot', message: `due since ${printTime(nextAttemptAt)}; waits for a free slot of ${countOf(workers)}` };
 }
 
@@ -90,8 +100,14 @@ function waitingForItsTime({ state, progress, task }: WaitingView, nextAttemptAt
   return { code: 'initial_delay', message: `the first send is at ${at}` };
 }
 
+/** What holds its destination is not known. A reader must not take that for "nothing holds it". */
+function notKnown(nextAttemptAt: number, deferral: DeferralNote | undefined): WaitingFor {
+  const fact = deferral === undefined ? `due since ${printTime(nextAttemptAt)}` : `put back at ${printTime(deferral.since)} (${deferral.reason})`;
+  return { code: 'unknown', message: `${fact}; the part of redis with limits, pauses, circuits and reports of workers does not answer, so why it waits now is not known` };
+}
+
 /** Reasons why nothing is sent to this destination. A setting of an operator comes first. */
-export function obstacleNow(facts: WaitingFacts): WaitingFor | undefined {
+export function obstacleNow(facts: KnownFacts): WaitingFor | undefined {
   const { flow, snapshot } = facts;
   const paused = pauseOver(snapshot.policies, flow === undefined ? [EVERYTHING] : namesOver(flow));
   if (paused !== undefined) return { code: 'paused', message: printPause(paused) };
@@ -111,7 +127,7 @@ function printPause({ name, pause: { since, until, by, reason } }: { readonly na
 }
 
 /** @param name of what the circuit belongs to, for people */
-function obstacleOfCircuit(name: string, circuitName: string, { snapshot: { circuits, now }, rules }: WaitingFacts): WaitingFor | undefined {
+function obstacleOfCircuit(name: string, circuitName: string, { snapshot: { circuits, now }, rules }: KnownFacts): WaitingFor | undefined {
   const circuit = circuits.get(circuitName);
   if (circuit === undefined) return undefined;
   const wish = name.startsWith(KAFKA_SCHEME) ? 'asked to be left alone (its quota is used up)' : 'asked to be left alone (Retry-After)';
@@ -130,7 +146,7 @@ function obstacleOfCircuit(name: string, circuitName: string, { snapshot: { circ
 }
 
 /** The task's time in the delayed set is only a safety time, for a wake-up that gets lost. */
-function waitingInLine({ reason, since, until }: DeferralNote, facts: WaitingFacts): WaitingFor {
+function waitingInLine({ reason, since, until }: DeferralNote, facts: KnownFacts): WaitingFor {
   const line = `in line since ${printTime(since)}, woken when there is room, and tried at ${printTime(until)} at the latest`;
   switch (reason) {
     case 'limit': {

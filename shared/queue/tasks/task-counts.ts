@@ -1,6 +1,6 @@
-import { withinRequestLimit } from '../../redis/request-limit.js';
 import { highestDueScore } from '../engine/due-score.js';
 import type { Shard } from '../engine/shard.js';
+import { askShards } from './ask-shards.js';
 
 /** At most so many waiting lists of a shard are looked at: 100,000 would keep Redis busy for half a second. */
 const MOST_LISTS = 10_000;
@@ -71,12 +71,8 @@ export interface FleetCounts {
  */
 export async function countTasks(shards: readonly Shard[], now: number, unreadableForMs: number, isAway: (error: unknown) => boolean, limitMs?: number): Promise<FleetCounts> {
   const sample = Math.max(LEAST_SAMPLE, Math.ceil(SAMPLE / shards.length));
-  const results = await Promise.allSettled(shards.map((shard) => withinRequestLimit(countShard(shard, now, unreadableForMs, sample), limitMs)));
-  const counted = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  // Promise.allSettled has no type for its reasons.
-  const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
-  for (const [nth, error] of failures.entries()) if (counted.length === 0 ? nth === 0 : !isAway(error)) throw error;
-  return { counts: counted.reduce(add), shardsAway: shards.filter((_, nth) => results[nth]?.status === 'rejected').map(({ queue }) => queue.name) };
+  const { answers, shardsAway } = await askShards(shards, (shard) => countShard(shard, now, unreadableForMs, sample), isAway, limitMs);
+  return { counts: answers.reduce(add), shardsAway };
 }
 
 /** The number of due tasks in all shards, without those that flow control holds. @throws when one of them does not answer */

@@ -5,6 +5,7 @@ import type { DefaultBrokers } from '../../domain/flow/flow-key.js';
 import type { Clock } from '../../domain/ports.js';
 import type { Task } from '../../domain/task/task.js';
 import { AuditLog } from '../audit/audit-log.js';
+import { askShards, type ShardAnswers } from './ask-shards.js';
 import { cancelTask, type Cancellation } from './cancel-task.js';
 import { editTask, type Edit, type EditedTask } from './edit-task.js';
 import { failedDestinations } from './failed-destinations.js';
@@ -139,7 +140,7 @@ export class TaskQueue {
    * @param limitMs another time than that of a request
    */
   async counts(unreadableForMs: number, limitMs?: number): Promise<FleetCounts> {
-    return this.#speakLong(() => countTasks(this.#shards.all(), this.options.clock(), unreadableForMs, (error) => this.#errors.classify(error) !== 'bug', limitMs));
+    return this.#speakLong(() => countTasks(this.#shards.all(), this.options.clock(), unreadableForMs, this.#isAway, limitMs));
   }
 
   /** The due tasks of all shards. It fails when one of them does not answer. */
@@ -204,17 +205,14 @@ export class TaskQueue {
     return this.#speak(() => work(this.flowStore()));
   }
 
-  /** The deferred tasks of the oldest waiting lists, and of the named ones; one row per shard. */
-  async waitingListDepths(named: readonly Flow[]): Promise<readonly WaitingListDepth[]> {
-    return this.#speak(async () => {
-      const depths = await Promise.all(this.#shards.all().map((shard) => new WaitingLists(shard).depths(LISTS_SHOWN_PER_SHARD, named.map(({ id }) => id))));
-      return depths.flat();
-    });
+  /** The deferred tasks of the oldest waiting lists, and of the named ones; one row per shard. It fails only when no shard answers. */
+  async waitingListDepths(named: readonly Flow[]): Promise<ShardAnswers<WaitingListDepth>> {
+    return this.#askShards((shard) => new WaitingLists(shard).depths(LISTS_SHOWN_PER_SHARD, named.map(({ id }) => id)));
   }
 
-  /** The keys of the tasks that failed last, in all shards: see failed-destinations.ts. */
+  /** The keys of the tasks that failed last, in the shards that answer: see failed-destinations.ts. It fails only when no shard answers. */
   async failedDestinations(defaultBrokers: DefaultBrokers): Promise<readonly string[]> {
-    return this.#speak(async () => (await Promise.all(this.#shards.all().map((shard) => failedDestinations(shard, defaultBrokers)))).flat());
+    return (await this.#askShards((shard) => failedDestinations(shard, defaultBrokers))).answers;
   }
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
@@ -279,6 +277,14 @@ export class TaskQueue {
   /** One call of the API: it is answered in time, or it counts as not answered. */
   async #speak<T>(work: () => Promise<T>): Promise<T> {
     return this.#speakLong(() => withinRequestLimit(work()));
+  }
+
+  readonly #isAway = (error: unknown): boolean => this.#errors.classify(error) !== 'bug';
+
+  /** The rows of all shards that answer in time. */
+  async #askShards<T>(ask: (shard: Shard) => Promise<readonly T[]>): Promise<ShardAnswers<T>> {
+    const { answers, shardsAway } = await this.#speakLong(() => askShards(this.#shards.all(), ask, this.#isAway));
+    return { answers: answers.flat(), shardsAway };
   }
 
   async #speakLong<T>(work: () => Promise<T>): Promise<T> {

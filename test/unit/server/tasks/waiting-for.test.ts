@@ -35,7 +35,7 @@ interface Held {
 
 function facts(of: TaskView, { policies = {}, circuits = {}, workers = 2 }: Held): WaitingFacts {
   const snapshot = { policies: new Map(Object.entries(policies)), circuits: new Map(Object.entries(circuits)), workers, now: NOW };
-  return { flow: flowDue(of.task, of.progress.phase), snapshot, rules: defaultCircuitRules };
+  return { flow: flowDue(of.task, of.progress.phase), snapshot, rules: defaultCircuitRules, now: NOW };
 }
 
 const open = (changes: Partial<Circuit> = {}): Circuit => ({ openedAt: NOW - 5_000, until: NOW + 1_000, coolMs: 2_000, reason: 'failures', ...changes });
@@ -82,6 +82,20 @@ describe('waiting_for', () => {
     it(`names what a task waits for: ${title}`, () => {
       const one = view(log, dueAt);
       const answer = waitingFor(one, facts(one, held));
+      expect(answer?.code).to.equal(code);
+      expect(answer?.message).to.match(says);
+    });
+  }
+
+  const unknowns: readonly (readonly [title: string, log: readonly LogEntry[], dueAt: number, code: string, says: RegExp])[] = [
+    ['a task that is due', [], NOW, 'unknown', /^due since 2026-11-23T12:00:00.000Z; the part of redis .* does not answer, so why it waits now is not known$/],
+    ['a task that was put back', [deferred('paused')], LATER, 'unknown', /^put back at 2026-11-23T11:59:58.000Z \(paused\); the part of redis/],
+    ['a retry whose time has not come', [failed], LATER, 'backoff', /attempt 0/],
+  ];
+  for (const [title, log, dueAt, code, says] of unknowns) {
+    it(`says what is known where Redis does not tell what holds its destination: ${title}`, () => {
+      const one = view(log, dueAt);
+      const answer = waitingFor(one, { ...facts(one, paused), snapshot: undefined });
       expect(answer?.code).to.equal(code);
       expect(answer?.message).to.match(says);
     });
