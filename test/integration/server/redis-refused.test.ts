@@ -79,7 +79,8 @@ describe('the API while Redis refuses', () => {
 
   it('answers reads the same way where those are refused, the board too', async () => {
     await refusals.missingKeys.begin(server.admin);
-    for (const path of ['/tasks/x', '/stats', '/destinations', '/admin/queues/api/queues']) expectRefused(await call(service.baseUrl, path));
+    for (const path of ['/tasks/x', '/stats', '/admin/queues/api/queues']) expectRefused(await call(service.baseUrl, path));
+    expect((await call(service.baseUrl, '/destinations')).body['code']).to.equal('redis_refused');
     expect((await call(service.baseUrl, '/health')).status).to.equal(503);
   });
 
