@@ -809,7 +809,11 @@ export interface components {
         readonly FieldHashes: {
             readonly [key: string]: string | null;
         } | null;
-        readonly ChangedDestination: components["schemas"]["Destination"] & components["schemas"]["Hint"];
+        readonly ShownDestination: components["schemas"]["Destination"] & components["schemas"]["MissingShards"];
+        readonly ChangedDestination: components["schemas"]["Destination"] & components["schemas"]["MissingShards"] & components["schemas"]["Hint"];
+        readonly MissingShards: {
+            readonly shards_away: components["schemas"]["ShardsAway"];
+        };
         readonly Hint: {
             readonly hint: string | null;
         };
@@ -879,7 +883,7 @@ export interface components {
             readonly next_attempt_at: string | null;
             readonly finished_at: string | null;
             readonly waiting_for: null | {
-                readonly code: ("initial_delay" | "backoff" | "dead_backoff" | "released" | "paused" | "no_worker" | "circuit_open" | "limit" | "rate_lowered" | "destination_busy" | "slot") | string;
+                readonly code: ("initial_delay" | "backoff" | "dead_backoff" | "released" | "paused" | "no_worker" | "circuit_open" | "limit" | "rate_lowered" | "destination_busy" | "slot" | "unknown") | string;
                 readonly message: string;
             };
             readonly dead_reason: "retries_exhausted" | "permanent_error" | "poison" | "internal" | null;
@@ -1927,6 +1931,7 @@ export interface operations {
                         readonly destinations: readonly components["schemas"]["Destination"][];
                         readonly total: number;
                         readonly workers: number;
+                        readonly shards_away: components["schemas"]["ShardsAway"];
                         readonly next_cursor: string | null;
                     };
                 };
@@ -1961,7 +1966,7 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": components["schemas"]["Destination"];
+                    readonly "application/json": components["schemas"]["ShownDestination"];
                 };
             };
             readonly 400: components["responses"]["BadDestinationKey"];
