@@ -32,7 +32,9 @@ export type Stats = Answer<'GET /stats'>;
 export type Status = Answer<'GET /status'>;
 
 export type AuditEntry = Answer<'GET /audit'>['entries'][number];
-export type Destination = Answer<'GET /destinations/{key}'>;
+export type Destination = Answer<'GET /destinations'>['destinations'][number];
+/** A destination that was asked for by its key, with the shards whose part is missing in its numbers. */
+export type DestinationAnswer = Answer<'GET /destinations/{key}'>;
 /** What a change of a destination answers. */
 export type ChangedDestination = Answer<'PUT /destinations/{key}'>;
 export type Limits = Schemas['Limits'];
