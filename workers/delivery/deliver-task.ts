@@ -37,8 +37,10 @@ export interface Delivery {
   readonly task: Task | undefined;
   readonly progress: TaskProgress | undefined;
   readonly result?: DeliveryResult | undefined;
-  /** The flow of a deferred task. */
+  /** The flow of a deferred task in which it waits. */
   readonly flow?: Flow | undefined;
+  /** The same as the task names it. */
+  readonly named?: Flow | undefined;
   /** When the send began, ms since the epoch. The time that it waited in its slot before is not a part of it. */
   readonly startedAt: number;
   /** The duration of the send, whole milliseconds, 0 or more, whatever happens to the clock meanwhile. */
@@ -81,12 +83,12 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
   }
   const progress = readProgress(job.log, job.firstRun);
   const decided = await decideAttempt({ jobId: job.id, task, edits: editsOf(job.data), progress, stalls: job.stalls - progress.stallsAtLastRecord }, context);
-  const { outcome, result, flow, startedAt = fetchedAt, startedMs = fetchedMs } = decided;
+  const { outcome, result, flow, named, startedAt = fetchedAt, startedMs = fetchedMs } = decided;
   // Tasks that were put back unsent get no line.
   const hasLine = outcome.kind !== 'defer' || result !== undefined;
   const dueAt = hasLine ? attemptDueAt(task, job.log, job.createdAt) : undefined;
   // Each by its name: to spread an object costs more than the rest of this.
-  const delivery = { outcome, result, flow, task, progress, startedAt, durationMs: Math.round(performance.now() - startedMs), dueAt };
+  const delivery = { outcome, result, flow, named, task, progress, startedAt, durationMs: Math.round(performance.now() - startedMs), dueAt };
   if (hasLine) logAttempt(delivery, context);
   return delivery;
 }
@@ -101,7 +103,7 @@ interface Attempt {
   readonly stalls: number;
 }
 
-interface Decided extends Pick<Delivery, 'outcome' | 'result' | 'flow'> {
+interface Decided extends Pick<Delivery, 'outcome' | 'result' | 'flow' | 'named'> {
   /** undefined when nothing was sent. */
   readonly startedAt?: number;
   /** Monotonic milliseconds. */
@@ -125,7 +127,7 @@ async function decideAttempt({ jobId, task, edits, progress, stalls }: Attempt, 
     if (entry.kind === 'refused') {
       // While it was held, a second task may have shown that its endpoint is one.
       const waitsIn = flowControl.waitsIn(named, task.id);
-      return { outcome: decide({ kind: 'deferred', reason: entry.reason, waiting: flowControl.waiting(waitsIn), at: clock() }), flow: waitsIn };
+      return { outcome: decide({ kind: 'deferred', reason: entry.reason, waiting: flowControl.waiting(waitsIn), at: clock() }), flow: waitsIn, named };
     }
     const startedAt = clock();
     const startedMs = performance.now();
@@ -134,7 +136,7 @@ async function decideAttempt({ jobId, task, edits, progress, stalls }: Attempt, 
       // The fault may have come while the task was held in its slot.
       if (hasFault()) return { outcome: leftInHand };
       result = withoutSecretsIn(await send({ task, edits, progress }, destination, context), destination, context.mask);
-      if (result.kind === 'failed' && flowControl.hasCircuitOpenedDuring(entry, result)) return { outcome: decide({ kind: 'circuit_opened_during_send', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, startedAt, startedMs };
+      if (result.kind === 'failed' && flowControl.hasCircuitOpenedDuring(entry, result)) return { outcome: decide({ kind: 'circuit_opened_during_send', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, named, startedAt, startedMs };
       return { outcome: decide({ kind: 'result', result }), result, startedAt, startedMs };
     } finally {
       flowControl.leave(entry, result);

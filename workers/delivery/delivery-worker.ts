@@ -141,6 +141,7 @@ export class DeliveryWorker {
 
   #takeNothingNew(): void {
     this.#isDraining = true;
+    this.options.context.flowControl.stopWaking();
     this.#watchdog.stop();
     this.#brake.stop();
   }
@@ -250,9 +251,9 @@ export class DeliveryWorker {
       workerName,
       clock: context.clock,
       clockDoubtMs: context.clockDoubtMs,
-      defer: async ({ flow }, reason, deferral) => {
-        if (flow === undefined) throw new TypeError('a task is deferred for no destination');
-        await context.flowControl.defer(this.#waitingLists, flow, reason, deferral);
+      defer: async ({ flow, named = flow }, reason, deferral) => {
+        if (flow === undefined || named === undefined) throw new TypeError('a task is deferred for no destination');
+        await context.flowControl.defer(this.#waitingLists, { flow, named }, reason, deferral);
       },
       markParked: async (jobId, at) => {
         await redis.zadd(shard.keys.parked, at, jobId);

@@ -9,6 +9,7 @@ import { refusalWeight } from '../../shared/domain/flow/recent-answers.js';
 import type { WorkerFacts } from '../../shared/domain/flow/worker-facts.js';
 import type { DeliveryResult } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
+import { jobField } from '../../shared/queue/engine/job-fields.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
 import type { Deferral, WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import type { RedisClock } from '../../shared/redis/redis-clock.js';
@@ -128,6 +129,11 @@ export class FlowControl {
     return this.#listOf(this.resolve(flow, taskId));
   }
 
+  /** From now on this process fetches nothing: what it woke would wait for others to fetch it. */
+  stopWaking(): void {
+    this.#wakeUps.close();
+  }
+
   /** May this send start now? Answers at once where it need not wait: see Admission.enter. */
   enter(candidate: Candidate): Entry | Promise<Entry> {
     this.#wakeUps.arrived(candidate.flow);
@@ -180,12 +186,18 @@ export class FlowControl {
     return this.#wakeUps.waiting(flow);
   }
 
-  /** Puts a job that was refused back, and into the waiting list of its flow. @throws as WaitingLists.defer */
-  async defer(waitingLists: WaitingLists, flow: Flow, reason: DeferralReason, deferral: Deferral): Promise<void> {
+  /**
+   * Puts a job that was refused back, and into the waiting list of its flow.
+   * @param named the flow as the task names it
+   * @throws as WaitingLists.defer
+   */
+  async defer(waitingLists: WaitingLists, { flow, named }: { readonly flow: Flow; readonly named: Flow }, reason: DeferralReason, deferral: Deferral): Promise<void> {
     const waitsIn = this.#listOf(flow);
     // Only a pause of the host is about all that waits with the others; what stopped this flow alone must not stop them.
     if (waitsIn === flow || reason === 'paused') this.#bulkDeferral.deferred(waitsIn, reason);
-    await this.#wakeUps.defer(waitingLists, waitsIn, deferral);
+    // Of a delivery its search fields say which endpoint it goes to: see misplaced-tasks.ts.
+    const isDeadAmongOthers = waitsIn.isDead && waitsIn.id === waitsIn.hostId;
+    await this.#wakeUps.defer(waitingLists, waitsIn, isDeadAmongOthers ? { ...deferral, fields: { ...deferral.fields, [jobField.deadFlow]: named.id } } : deferral);
   }
 
   #listOf(flow: Flow): Flow {

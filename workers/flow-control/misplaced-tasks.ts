@@ -50,8 +50,8 @@ export class MisplacedTasks {
     const misplaced = new Map<string, { flow: (typeof jobs)[number]['flow']; jobIds: string[] }>();
     for (const { jobId, flow } of jobs) {
       const taskId = taskIdOf(jobId);
-      // A flow_key may be the name of the host, and then its tasks belong here.
-      if (taskId === undefined || flow.key === flow.host || !known.isKnownTo(flow, taskId)) continue;
+      // A flow_key may be the name of the host, and then its tasks belong here. One of another host or phase is here no longer.
+      if (taskId === undefined || flow.key === flow.host || flow.hostId !== others || !known.isKnownTo(flow, taskId)) continue;
       const found = misplaced.get(flow.id);
       if (found === undefined) misplaced.set(flow.id, { flow, jobIds: [jobId] });
       else found.jobIds.push(jobId);

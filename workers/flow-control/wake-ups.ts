@@ -211,6 +211,7 @@ export class WakeUps {
     return [...this.#flows.values()].map(({ flow }) => flow).filter(({ key, endpoint, host }) => name === EVERYTHING || key === name || endpoint === name || host === name);
   }
 
+  /** Wakes no more. Tasks that wait are woken by other workers, or by the next one that starts. */
   close(): void {
     this.#isClosed = true;
   }
@@ -275,7 +276,7 @@ export class WakeUps {
       // Where the room is known nothing is awaited: meanwhile another flow of the host could use the same room.
       room = this.#left(flow, roomNow instanceof Promise ? await roomNow : roomNow);
       for (const waitingLists of depths.keys()) {
-        if (room <= 0) return false;
+        if (room <= 0 || this.#isClosed) return false;
         const wanted = Math.min(room, MOST_WOKEN_AT_ONCE);
         const expected = [this.#expectedOfFlow.expect(waitingList, wanted, this.options.now()), this.#expectedOfHost.expect(flow.hostId, wanted, this.options.now())];
         let woken = 0;
@@ -328,7 +329,7 @@ export class WakeUps {
     if (known !== undefined) return known;
     const made: WaitingFlow = { flow, depths: new Map(), isWaking: false, isAskedAgain: false };
     this.#flows.set(waitingList, made);
-    if (flow.id === flow.hostId && !flow.isDead) this.#others.add(made);
+    if (flow.id === flow.hostId) this.#others.add(made);
     if (!this.#hosts.has(flow.hostId)) this.#hosts.set(flow.hostId, { bySpeed: { quick: new Set(), unknown: new Set(), slow: new Set() }, turns: 0 });
     this.#putBySpeed(made);
     return made;

@@ -46,6 +46,8 @@ export const jobField = {
   waitsFor: 'waitsFor',
   /** The waiting list it was last put into. */
   waitingList: 'lane',
+  /** The `id` of its own flow in the dead phase, if it was last deferred among "the others" of its dead host: its search fields tell only that of its deliveries. */
+  deadFlow: 'df',
   /** Its search fields: see search-fields.ts. */
   search: 'w',
   /** Its last failure: see failure-fields.ts. */

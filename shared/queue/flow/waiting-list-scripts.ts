@@ -136,7 +136,8 @@ end
 `;
 
 /**
- * Of which flows some of the jobs in a waiting list are, the newest first. Dead letters are left out.
+ * Of which flows some of the jobs in a waiting list are, the newest first. A dead letter is left out that was put there by a version
+ * which did not write its flow.
  *
  * KEYS 1 waiting list. ARGV 1 key prefix of jobs, 2 how many newer ones to pass over, 3 how many to look at, 4 how many names the default
  * cluster has, 5... these names, the one to be used first.
@@ -147,11 +148,12 @@ nameDefaultCluster(5, tonumber(ARGV[4]))
 local found = redis.call('ZREVRANGE', KEYS[1], ARGV[2], tonumber(ARGV[2]) + tonumber(ARGV[3]) - 1)
 local flows = {#found}
 for _, id in ipairs(found) do
-  local seen = redis.pcall('HMGET', ARGV[1] .. id, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}')
+  local seen = redis.pcall('HMGET', ARGV[1] .. id, '${jobField.search}', '${jobField.failure}', '${jobField.attemptsMade}', '${jobField.deadFlow}')
   local flow = flowOfJob(seen[1], seen[2], seen[3])
-  if flow then
+  local name = flow and flow[1] or phaseOf(seen[2], seen[3]) == 'dead' and seen[4]
+  if name then
     flows[#flows + 1] = id
-    flows[#flows + 1] = flow[1]
+    flows[#flows + 1] = name
   end
 end
 return flows

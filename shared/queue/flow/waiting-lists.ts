@@ -10,7 +10,7 @@ export interface WaitingListDepth {
   readonly waiting: number;
 }
 
-/** A job that waits in some list, and the flow of its deliveries. */
+/** A job that waits in some list, and the flow of its next send. */
 export interface WaitingJob {
   readonly jobId: string;
   readonly flow: Flow;
@@ -89,7 +89,7 @@ export class WaitingLists {
   }
 
   /**
-   * Of which flows up to `count` of the waiting jobs are, dead letters left out.
+   * Of which flows up to `count` of the waiting jobs are, those left out of which nothing says it.
    * @param skipped so many newer ones are passed over
    */
   async look(waitingList: string, skipped: number, count: number): Promise<{ looked: number; jobs: WaitingJob[] }> {

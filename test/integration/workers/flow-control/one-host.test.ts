@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { flowNamed, type Flow } from '../../../../shared/domain/destinations/flow.js';
+import { deadFlowOf, flowNamed, type Flow } from '../../../../shared/domain/destinations/flow.js';
 import { circuitOfOthers } from '../../../../shared/domain/flow/circuit.js';
 import { jobField } from '../../../../shared/queue/engine/job-fields.js';
 import { WaitingLists } from '../../../../shared/queue/flow/waiting-lists.js';
@@ -93,6 +93,17 @@ describe('flow control, inside one host', () => {
       await delivered(tasks, 30_000);
     }).timeout(90_000);
   });
+
+  it('sends two dead letters of a path that two workers have got, while "the others" of the dead host fail', async () => {
+    fleet.healthy.on('/gone', { kind: 'answer', status: 404 });
+    const now = Date.now();
+    const others = deadFlowOf(flowNamed(fleet.origin, fleet.origin));
+    await fleet.service.queue.flowStore().openCircuit(circuitOfOthers(others), { openedAt: now, until: now + 600_000, coolMs: 30_000, reason: 'failures' });
+    for (let nth = 0; nth < 20; nth += 1) receiver.on(`/pair-${nth}`, { kind: 'answer' });
+    await fleet.hire(2, { concurrency: 20 });
+    const tasks = (await Promise.all(Array.from({ length: 40 }, (_, nth) => submit(1, () => '/gone', { dead_destination: { url: receiver.url(`/pair-${nth % 20}`) } }, fleet.healthy)))).flat();
+    for (const { id } of tasks) await waitForState(fleet.service.baseUrl, id, 'dead_lettered', { withinMs: 60_000 });
+  }).timeout(120_000);
 
   it('delivers to a fast path beside 20 that answer nothing', async () => {
     for (let nth = 0; nth < 20; nth += 1) receiver.on(`/slow-${nth}`, { kind: 'hang' });

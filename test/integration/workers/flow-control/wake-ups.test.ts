@@ -68,6 +68,17 @@ describe('wake-ups of one destination', () => {
     await eventually(() => expect(wakeUps.remembered, 'flows, and those that are on their way').to.be.at.most(2));
   });
 
+  it('wakes none once it is closed: a worker that stops will not fetch them', async () => {
+    room = 10;
+    wakeUps.close();
+    wakeUps.leave(flow);
+    wakeUps.roomGrew(flow);
+    await wakeUps.tick();
+    // A wake-up that had been sent would reach Redis before this one.
+    await waitingLists.wake(flow.id, 1);
+    expect(await woken()).to.equal(1);
+  });
+
   it('wakes no task for the room of those that are on their way', async () => {
     room = 10;
     wakeUps.leave(flow);
