@@ -8,9 +8,9 @@ export interface StepCpu {
 
 /** The share of Redis' time that searches may take while it does hardly anything else. */
 const SHARE_IDLE = 0.5;
-/** The same while others use it. At 0.1 a worker on the same two cores delivered a tenth less. */
+/** The same while others use it. */
 const SHARE_BUSY = 0.05;
-/** Others use Redis when they take more than this share of its time. Processes that have nothing to do take about 0.01. */
+/** Others use Redis when they take more than this share of its time: more than processes that have nothing to do. */
 const OTHERS_BUSY = 0.08;
 /** A search that took no time lately may take so much at once, ms of Redis: a page is looked for while a person waits. */
 const CREDIT_MS = 30;
