@@ -32,9 +32,10 @@ export type Stats = Answer<'GET /stats'>;
 export type Status = Answer<'GET /status'>;
 
 export type AuditEntry = Answer<'GET /audit'>['entries'][number];
-export type Destination = Answer<'GET /destinations'>['destinations'][number];
-/** A destination that was asked for by its key, with the shards whose part is missing in its numbers. */
-export type DestinationAnswer = Answer<'GET /destinations/{key}'>;
+/** A row of a list. */
+export type Destination = Schemas['Destination'];
+/** One by its key. It also names the shards whose deferred tasks are not counted. */
+export type ShownDestination = Answer<'GET /destinations/{key}'>;
 /** What a change of a destination answers. */
 export type ChangedDestination = Answer<'PUT /destinations/{key}'>;
 export type Limits = Schemas['Limits'];

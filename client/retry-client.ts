@@ -1,6 +1,6 @@
 import { ApiCalls, type ClientOptions } from './api-calls.js';
 import { ApiError } from './api-error.js';
-import type { Accepted, AuditEntry, BulkAction, BulkActionRequest, ChangedDestination, Counts, Destination, DestinationAnswer, DryRun, Failures, History, Limits, Removed, Retried, Stats, Status, Submission, SubmitResult, Task, TaskPatch, TaskSummary, TaskView } from './answers.js';
+import type { Accepted, AuditEntry, BulkAction, BulkActionRequest, ChangedDestination, Counts, Destination, DryRun, Failures, History, Limits, Removed, Retried, ShownDestination, Stats, Status, Submission, SubmitResult, Task, TaskPatch, TaskSummary, TaskView } from './answers.js';
 import { destinationId } from './destination-id.js';
 import { pause } from './linked-signal.js';
 import { readPages, type ReadOptions } from './read-pages.js';
@@ -217,7 +217,7 @@ export class RetryClient {
   }
 
   /** @param key a host, an endpoint, a cluster, a topic, a flow_key, its id, or `*` for everything */
-  async destination(key: string, { signal }: CallOptions = {}): Promise<DestinationAnswer> {
+  async destination(key: string, { signal }: CallOptions = {}): Promise<ShownDestination> {
     return this.#calls.call('GET /destinations/{key}', { path: { key: idOf(key) }, signal });
   }
 
