@@ -55,6 +55,8 @@ export interface ServerDeps {
   readonly isRedisAboveMark?: () => boolean;
   /** The default is 256 MiB, or what `config.maxMessageBytes` needs. */
   readonly bodyBudget?: BodyBudget;
+  /** How long requests are still read when it is stopped, ms. The default is that of `listen`. */
+  readonly stillReadMs?: number;
 }
 
 /** A whole API: its connections, its routes and its port. */
@@ -183,7 +185,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   }
 
   async function startToListen(): Promise<ListeningServer> {
-    started = await listen(pipeline, { ...config.http, logger, turns, bodyBudget, largeAnswers, onRefused: refusedRequests.bytes });
+    started = await listen(pipeline, { ...config.http, logger, turns, bodyBudget, largeAnswers, ...(deps.stillReadMs === undefined ? {} : { stillReadMs: deps.stillReadMs }), onRefused: refusedRequests.bytes });
     return started;
   }
 

@@ -40,16 +40,16 @@ export interface ListenOptions {
   readonly turns?: WorkTurns;
   readonly bodyBudget?: BodyBudget;
   readonly largeAnswers?: LargeAnswers;
+  /**
+   * Requests are still read for this long after the end was asked for. Without it, a busy client whose request was sent and
+   * not yet read had its connection reset. The default is 250 ms.
+   */
+  readonly stillReadMs?: number;
   readonly logger: Pick<Logger, 'warn'>;
   /** Hears of bytes that never become a request. */
   readonly onRefused?: (refusal: RequestError, socket: Socket) => void;
 }
 
-/**
- * Requests are still read for this long after the end was asked for. Without it, a busy client whose request was sent and
- * not yet read had its connection reset.
- */
-const STILL_READ_MS = 250;
 /** From the first byte of a request, or from the start of a connection that sends nothing. */
 const HEADERS_WITHIN_MS = 70_000;
 const REQUEST_WITHIN_MS = 300_000;
@@ -67,7 +67,7 @@ const SERVER_OPTIONS = {
 /** Starts to listen. @throws the system's error, such as EADDRINUSE */
 export function listen(
   answer: RequestListener,
-  { host, port, keepAliveMs = 65_000, maxConnections = 10_000, unreadMs = 20_000, turns = new WorkTurns(), bodyBudget = BodyBudget.for(0), largeAnswers = new LargeAnswers(0), logger, onRefused }: ListenOptions,
+  { host, port, keepAliveMs = 65_000, maxConnections = 10_000, unreadMs = 20_000, turns = new WorkTurns(), bodyBudget = BodyBudget.for(0), largeAnswers = new LargeAnswers(0), stillReadMs = 250, logger, onRefused }: ListenOptions,
 ): Promise<ListeningServer> {
   const server = createServer({ ...SERVER_OPTIONS, keepAliveTimeout: keepAliveMs });
   // Node would end our side as well when a client has ended its own, and drop the answer. It has no option for it.
@@ -78,7 +78,7 @@ export function listen(
 
   const close = async (graceMs: number): Promise<void> => {
     connections.beginToClose();
-    await wait(STILL_READ_MS);
+    await wait(stillReadMs);
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => server.closeAllConnections(), graceMs);
       server.close((error) => {
