@@ -29,8 +29,8 @@ const FOLDERS = {
  */
 const WHOLE_RUN = [
   [
-    ['unit', 'contract', 'integration'],
-    ['chaos', 'topology', 'chaos/neighbours/slow-readers.test.ts'],
+    ['unit', 'integration'],
+    ['chaos', 'topology', 'chaos/neighbours/slow-readers.test.ts', 'contract', 'integration/shared/queue/engine'],
   ],
   [['integration/workers/flow-control', 'integration/workers/delivery/wake-when-due.test.ts', 'e2e', 'chaos/neighbours']],
 ];

@@ -80,7 +80,7 @@ export function countActiveSockets(): number {
 /** Time limit of a send that is not about time limits, in milliseconds: far above what a healthy one needs. */
 const calmLimitMs = 20_000;
 /** How soon a send has to resolve after its signal has aborted, in milliseconds. */
-const promptMs = 1_000;
+const promptMs = 5_000;
 
 /** The suite that every destination type passes. See AdapterHarness for what to bring. */
 export function describeAdapterContract<D extends Destination>(name: string, harness: AdapterHarness<D>): void {

@@ -1,5 +1,5 @@
 export interface Patience {
-  /** How long the assertion may go on failing, in whole milliseconds. Default 5,000. */
+  /** How long the assertion may go on failing, in whole milliseconds. Default 15,000: more than a crowded machine takes. */
   readonly withinMs?: number;
   /** Pause between two tries, in whole milliseconds. Default 10. */
   readonly everyMs?: number;
@@ -14,7 +14,7 @@ export interface Patience {
  */
 export async function eventually<T>(
   assertion: () => T | Promise<T>,
-  { withinMs = 5_000, everyMs = 10 }: Patience = {},
+  { withinMs = 15_000, everyMs = 10 }: Patience = {},
 ): Promise<T> {
   const startedAt = performance.now();
   const elapsedMs = (): number => Math.round(performance.now() - startedAt);

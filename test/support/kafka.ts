@@ -106,7 +106,7 @@ export class KafkaProbe {
   }
 
   /** Waits until the topic holds at least `count` messages. */
-  async readAtLeast(topic: string, count: number, withinMs = 10_000): Promise<StoredMessage[]> {
+  async readAtLeast(topic: string, count: number, withinMs = 15_000): Promise<StoredMessage[]> {
     return eventually(
       async () => {
         const messages = await this.readAll(topic);

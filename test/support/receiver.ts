@@ -164,7 +164,7 @@ export async function createReceiver(options: ReceiverOptions = {}): Promise<Rec
     requests,
     requestsTo,
     requestsFor: (taskId) => requests.filter((request) => request.taskId === taskId),
-    waitForRequests: (count, { path, withinMs = 10_000 } = {}) => eventually(() => {
+    waitForRequests: (count, { path, withinMs = 15_000 } = {}) => eventually(() => {
       const come = path === undefined ? [...requests] : requestsTo(path);
       if (come.length < count) throw new Error(`${come.length} of ${count} requests have come`);
       return come;

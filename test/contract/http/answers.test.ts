@@ -213,7 +213,7 @@ describe('http adapter: what an answer means', function () {
       it(`is ${short} when the time limit is reached and ${what}, and the connection is dropped`, async () => {
         const startedAt = performance.now();
         expect(inShort(await answerTo(behaviour, 200))).to.equal(short);
-        expect(performance.now() - startedAt, 'ms').to.be.within(195, 1_000);
+        expect(performance.now() - startedAt, 'ms; without the limit it never ends').to.be.within(195, 10_000);
         expect(receiver.connectionsMade).to.equal(1);
         await eventually(() => { expect(receiver.openConnections).to.equal(0); });
       });
@@ -261,7 +261,7 @@ describe('http adapter: what an answer means', function () {
       it(`reads no more than it needs of 50 MiB with status ${status}, and drops the connection`, async () => {
         const startedAt = performance.now();
         expect(inShort(await answerTo({ kind: 'big', status, bodyBytes: 50 * 1024 * 1024 }))).to.equal(short);
-        expect(performance.now() - startedAt, 'ms').to.be.below(1_000);
+        expect(performance.now() - startedAt, 'ms').to.be.below(5_000);
         await eventually(() => { expect(receiver.openConnections).to.equal(0); });
       });
     }

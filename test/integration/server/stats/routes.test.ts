@@ -85,14 +85,14 @@ for (const shards of [1, 4]) {
 
     it('measures the time since a retry and since a dead letter was due, by what was decided', async () => {
       const worker = await service.startWorker();
-      const [id = ''] = await submitAll(1, () => httpTask(receiver.url('/down'), { max_retries: 1, base_delay: 0.3 }), 'retrying');
+      const [id = ''] = await submitAll(1, () => httpTask(receiver.url('/down'), { max_retries: 1, base_delay: 1 }), 'retrying');
       await worker.stop(0);
       const { next_attempt_at: dueAt } = await getTask(service.baseUrl, id);
       await eventually(async () => { expect((await stats()).oldest_due_ms).to.be.at.least(100); });
       const askedAt = Date.now();
       const seen = await stats();
-      // The API knows Redis' time to within half a round trip.
-      expect(seen.oldest_due_ms).to.be.within(askedAt - Date.parse(dueAt ?? '') - 60, Date.now() - Date.parse(dueAt ?? '') + 60);
+      // The API knows Redis' clock only as well as it could ask for it. Measured from the failure, it would be a second more.
+      expect(seen.oldest_due_ms).to.be.within(askedAt - Date.parse(dueAt ?? '') - 500, Date.now() - Date.parse(dueAt ?? '') + 500);
       expect(seen.counts).to.include({ due: 1, retrying: 1, scheduled: 0 });
     });
 

