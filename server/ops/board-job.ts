@@ -19,7 +19,7 @@ export function toBoardJson(job: BoardJob, mask: PathMask, waiting: WaitingFor |
     id: job.id,
     // The board would show a time at which the job "will run": for many that wait it is not the time of their send.
     name: waiting === undefined ? visibleText(job.name) : `${visibleText(job.name)} (${waiting.code}: ${waiting.message})`,
-    data: waiting === undefined ? shownData(job, mask) : withWaiting(shownData(job, mask), waiting),
+    data: withFacts(shownData(job, mask), job, waiting),
     opts: job.options,
     progress: 0,
     // BullMQ's wait says nothing of a task that waits in line, and is out of date once it was woken.
@@ -49,8 +49,10 @@ function attemptsOf(log: readonly string[] | undefined): string[] {
   });
 }
 
-function withWaiting(data: unknown, waiting: WaitingFor): unknown {
-  return typeof data === 'object' && data !== null ? { waiting_for: waiting, ...data } : data;
+/** Why it waits, and how often it was changed, if it was. */
+function withFacts(data: unknown, { edits }: BoardJob, waiting: WaitingFor | undefined): unknown {
+  if (typeof data !== 'object' || data === null) return data;
+  return { ...(waiting === undefined ? {} : { waiting_for: waiting }), ...(edits === 0 ? {} : { edits }), ...data };
 }
 
 /** The task in the words that its client used. The message is cut to a length that a person can read. */

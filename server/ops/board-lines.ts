@@ -1,17 +1,20 @@
-import type { AttemptRecord, LogEntry } from '../../shared/domain/task/attempt-record.js';
+import { printActor } from '../../shared/domain/actor.js';
+import type { AttemptRecord, EditMark, LogEntry } from '../../shared/domain/task/attempt-record.js';
 import { printFailure } from '../../shared/domain/task/outgoing-message.js';
 import { visibleText } from '../../shared/logging/visible-text.js';
 import type { Completion } from '../../shared/queue/tasks/log-codec.js';
 import { printTime } from '../http/print-time.js';
+import { withEdits } from '../tasks/view.js';
 
 /**
  * The history of a task as lines for a person, the oldest first:
  * `2026-11-28T01:56:29.156Z run 1, attempt 0: failed after 812 ms, http_server_error: HTTP 500: database down; next: retry (worker-1)`
  *
  * @param completion how the task ended, if it was delivered or cancelled
+ * @param editMarks  the changes of the task, the oldest first
  */
-export function linesOf(log: readonly LogEntry[], completion: Completion | undefined): readonly string[] {
-  return [...log.map(lineOf), ...(completion === undefined ? [] : [lastLine(completion)])].map(visibleText);
+export function linesOf(log: readonly LogEntry[], completion: Completion | undefined, editMarks: readonly EditMark[] = []): readonly string[] {
+  return [...withEdits(log, editMarks).map((entry) => (entry.kind === 'edited' ? editLine(entry) : lineOf(entry))), ...(completion === undefined ? [] : [lastLine(completion)])].map(visibleText);
 }
 
 export function lineOf(entry: LogEntry): string {
@@ -38,6 +41,10 @@ function attemptLine({ run, attempt, phase, at, ms, outcome, code, detail, httpS
   const status = httpStatus === undefined || detail?.includes(String(httpStatus)) === true ? '' : ` (HTTP ${httpStatus})`;
   const failure = code === undefined ? '' : `, ${printFailure(code, detail)}${status}`;
   return `${timeOf(at)} run ${run}, ${what}: ${how}${failure}; next: ${nextWords[next]}${worker === undefined ? '' : ` (${worker})`}`;
+}
+
+function editLine({ at, run, edit, by }: EditMark): string {
+  return `${timeOf(at)} run ${run}: edit ${edit} by ${printActor(by)}`;
 }
 
 function lastLine(completion: Completion): string {

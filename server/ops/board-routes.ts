@@ -95,7 +95,7 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
       const jobId = await jobOf(context, board);
       const history = await board.history(context.param('queue'), jobId);
       if (history === undefined) throw taskNotFound(taskIdOf(jobId) ?? jobId);
-      return jsonAnswer(200, linesOf(history.log, history.completion));
+      return jsonAnswer(200, linesOf(history.log, history.completion, history.editMarks));
     },
   },
   {

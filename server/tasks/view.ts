@@ -74,7 +74,7 @@ function toWireTimeline({ log, editMarks, completion, progress, nextAttemptAt }:
 }
 
 /** Puts each change before the first entry that came later. The order of the log stays: the clocks of workers differ. */
-function withEdits(log: readonly LogEntry[], marks: readonly EditMark[]): (LogEntry | EditMark)[] {
+export function withEdits(log: readonly LogEntry[], marks: readonly EditMark[]): (LogEntry | EditMark)[] {
   const left = [...marks];
   const entries = log.flatMap((entry) => {
     const at = timeOf(entry);

@@ -1,8 +1,9 @@
 import type { Shard } from '../engine/shard.js';
 import { taskIdOf } from '../names.js';
-import type { LogEntry } from '../../domain/task/attempt-record.js';
+import type { EditMark, LogEntry } from '../../domain/task/attempt-record.js';
 import { jobField } from '../engine/job-fields.js';
 import { unpackSearchFields, type SearchFields } from '../search/search-fields.js';
+import { decodeEditLog } from './edit-log.js';
 import { decodeCompletion, decodeLogField, type Completion } from './log-codec.js';
 
 /** The log and the data of all jobs of one page together, bytes in Redis. The rest of the page is left out. */
@@ -56,6 +57,8 @@ export interface BoardJob {
   readonly isFailed: boolean;
   /** A few facts about the task, which are there even if its data is too long. */
   readonly search: SearchFields | undefined;
+  /** How often it was changed in its life. */
+  readonly edits: number;
 }
 
 /**
@@ -78,14 +81,16 @@ export async function readBoardJob(shard: Shard, jobId: string): Promise<BoardJo
 export interface BoardHistory {
   readonly log: readonly LogEntry[];
   readonly completion: Completion | undefined;
+  /** The last changes, the oldest first. */
+  readonly editMarks: readonly EditMark[];
 }
 
 /** It reads no message. @returns undefined for an id that no task has */
 export async function readBoardHistory({ client, keys }: Shard, jobId: string): Promise<BoardHistory | undefined> {
   if (taskIdOf(jobId) === undefined) return undefined;
-  const [createdAt, history, log, returnValue] = await client.hmget(`${keys.base}${jobId}`, jobField.createdAt, jobField.history, jobField.log, jobField.returnValue);
+  const [createdAt, history, log, returnValue, editLog] = await client.hmget(`${keys.base}${jobId}`, jobField.createdAt, jobField.history, jobField.log, jobField.returnValue, jobField.editLog);
   if (createdAt === null || createdAt === undefined) return undefined;
-  return { log: [...decodeLogField(history ?? undefined), ...decodeLogField(log ?? undefined)], completion: decodeCompletion(returnValue ?? undefined) };
+  return { log: [...decodeLogField(history ?? undefined), ...decodeLogField(log ?? undefined)], completion: decodeCompletion(returnValue ?? undefined), editMarks: decodeEditLog(editLog ?? undefined) };
 }
 
 /** The script's own answer for one job: see board-script.ts. */
@@ -97,7 +102,7 @@ async function read({ client, keys }: Shard, first: number, last: number, dataBy
 }
 
 function toBoardJob([id, fields, log, data, dataBytes, isFailed]: Reply): BoardJob {
-  const [createdAt, name = '', options, delay, priority, fetches, attemptsMade, stalls, failedReason, returnValue, startedAt, finishedAt, worker, search] = fields.map((text) => text ?? undefined);
+  const [createdAt, name = '', options, delay, priority, fetches, attemptsMade, stalls, failedReason, returnValue, startedAt, finishedAt, worker, search, edits] = fields.map((text) => text ?? undefined);
   return {
     id,
     name,
@@ -118,6 +123,7 @@ function toBoardJob([id, fields, log, data, dataBytes, isFailed]: Reply): BoardJ
     dataBytes,
     isFailed: isFailed === 1,
     search: search === undefined ? undefined : unpackSearchFields(search),
+    edits: numberOf(edits ?? '0') ?? 0,
   };
 }
 

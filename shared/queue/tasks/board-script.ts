@@ -17,6 +17,7 @@ const boardFields = [
   jobField.finishedAt,
   jobField.worker,
   jobField.search,
+  jobField.edits,
 ] as const;
 
 /**

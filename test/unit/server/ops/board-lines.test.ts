@@ -24,6 +24,12 @@ describe('linesOf', () => {
     });
   }
 
+  it('shows each change of the task at its place, with who made it', () => {
+    const by = { type: 'anonymous', id: null, name: null, operator: 'Anna' } as const;
+    const lines = linesOf([attempt, { kind: 'redrive', run: 2, at: at + 2_000 }], undefined, [{ kind: 'edited', run: 1, at: at + 1_000, by, edit: 1 }, { kind: 'edited', run: 2, at: at + 3_000, by: { ...by, operator: null }, edit: 2 }]);
+    expect(lines.slice(1)).to.deep.equal(['2026-11-28T01:56:30.156Z run 1: edit 1 by Anna', '2026-11-28T01:56:31.156Z run 2: started again by a person', '2026-11-28T01:56:32.156Z run 2: edit 2 by an operator']);
+  });
+
   it('ends with the delivery, or with the person who cancelled it', () => {
     expect(linesOf([attempt], { outcome: 'delivered', run: 1, attempt: 1, at, ms: 9, worker: 'worker-2', receipt: { httpStatus: 204 } }).at(-1)).to.equal('2026-11-28T01:56:29.156Z run 1, attempt 1: delivered after 9 ms (worker-2)');
     expect(linesOf([], { outcome: 'cancelled', at })).to.deep.equal(['2026-11-28T01:56:29.156Z cancelled by a person']);
