@@ -45,6 +45,11 @@ const wall = {
     regex: '^(?!node:crypto$)[^.]',
     message: 'shared/domain is pure: no library, no I/O, no clock. Put it into the room that has the socket, behind an interface of ports.ts.',
   },
+  domainMayReadAddresses: {
+    // It reads and compares addresses, and opens nothing.
+    regex: '^(?!ipaddr\\.js$)[^.]',
+    message: 'shared/domain is pure: no library, no I/O, no clock. Put it into the room that has the socket, behind an interface of ports.ts.',
+  },
   domainIsInnermost: { regex: upInto('config', 'redis', 'queue', 'kafka', 'logging', 'lifecycle', 'wire'), message: 'shared/domain imports only itself: hand the value in as an argument.' },
   wireIsTypesOfDomain: { regex: '^(?!\\./|\\.\\./domain/)', message: 'shared/wire is what clients of the API share: it may import types of shared/domain, and nothing else.' },
   configKnowsDomainOnly: { regex: upInto('redis', 'queue', 'kafka', 'logging', 'lifecycle'), message: 'shared/config may import domain only: return a value (such as `warnings`) and let main.ts act on it.' },
@@ -77,6 +82,7 @@ const shared = [...outside, wall.server, wall.workers];
 const rooms = [
   { files: ['shared/**/*.ts'], rules: walls([...shared, wall.env]) },
   { files: ['shared/domain/**/*.ts'], rules: walls([...shared, wall.domainIsPure, wall.domainIsInnermost]) },
+  { files: ['shared/domain/addresses/address-range.ts'], rules: walls([...shared, wall.domainMayReadAddresses, wall.domainIsInnermost]) },
   { files: ['shared/domain/destinations/path-mask.ts'], rules: walls([...shared, wall.domainMayHash, wall.domainIsInnermost]) },
   { files: ['shared/wire/**/*.ts'], rules: walls([...shared, wall.wireIsTypesOfDomain]) },
   { files: ['shared/config/**/*.ts'], rules: walls([...shared, wall.configKnowsDomainOnly, wall.env]) },

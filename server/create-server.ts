@@ -1,3 +1,5 @@
+import { AddressGuard } from '../shared/addresses/address-guard.js';
+import { ForbiddenLog } from '../shared/addresses/forbidden-log.js';
 import type { Config } from '../shared/config/load.js';
 import { createPathMask } from '../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../shared/domain/errors.js';
@@ -16,6 +18,7 @@ import { askTimeWhenReady } from '../shared/redis/ask-time-when-ready.js';
 import { RedisClock } from '../shared/redis/redis-clock.js';
 import { connectRedis, isCluster, type RedisClient } from '../shared/redis/redis-connection.js';
 import { RefusalLog } from '../shared/redis/refusal-log.js';
+import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { FleetSettings } from './flow/fleet-settings.js';
 import { BodyBudget } from './http/body-budget.js';
@@ -31,12 +34,13 @@ import { routeTable } from './route-table.js';
 import { StatusReader } from './stats/status-reader.js';
 import { MAX_BATCH_BYTES } from './tasks/batch-submission.js';
 import { createTaskParser } from './tasks/schema.js';
+import { withAddressPolicy } from './tasks/destination-check.js';
 import { createSubmitTask } from './tasks/submit-task.js';
 
 /** The settings that the API reads; those of the workers are not among them. */
 export type ServerConfig = Pick<
   Config,
-  'environment' | 'http' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs'
+  'environment' | 'http' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs'
 >;
 
 export interface ServerDeps {
@@ -115,6 +119,12 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       },
     },
   });
+  const forbiddenLog = new ForbiddenLog(logger);
+  const addressGuard = new AddressGuard({
+    policy: config.destinationPolicy,
+    isOwnRedis: watchRedisPeers(redis),
+    onForbidden: forbiddenLog.add,
+  });
   // The answer to GET /tasks/:id has the message of the task, and its log of at most some 100 KB.
   const largeAnswers = new LargeAnswers(largestBody);
   const turns = new WorkTurns();
@@ -125,7 +135,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     routeTable,
     {
       queue,
-      parseTask: createTaskParser({ maxMessageBytes: config.maxMessageBytes, defaultJitter: config.retryJitter }),
+      parseTask: withAddressPolicy(createTaskParser({ maxMessageBytes: config.maxMessageBytes, defaultJitter: config.retryJitter }), addressGuard, own.defaultBrokers),
       submitTask: createSubmitTask(
         queue,
         () => {
@@ -168,6 +178,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     fleetSettings.stop();
     memoryGuard.close();
     refusedRequests.flush();
+    forbiddenLog.flush();
     redis.disconnect();
     boardRedis.disconnect();
   }

@@ -1,4 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { AddressGuard } from '../shared/addresses/address-guard.js';
+import { ForbiddenLog } from '../shared/addresses/forbidden-log.js';
 import type { Config } from '../shared/config/load.js';
 import { createPathMask } from '../shared/domain/destinations/path-mask.js';
 import { defaultBulkheadRules } from '../shared/domain/flow/bulkhead-rules.js';
@@ -20,6 +22,7 @@ import type { StandstillTimes } from '../shared/queue/engine/shard-standstill.js
 import { readUsedShare } from '../shared/redis/memory-guard.js';
 import { RedisClock } from '../shared/redis/redis-clock.js';
 import { connectRedis, isCluster } from '../shared/redis/redis-connection.js';
+import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { closeAdapters, createAdapters } from './adapters/registry.js';
 import { BulkRunner } from './bulk-actions/bulk-runner.js';
@@ -46,7 +49,7 @@ const OFFER_SLOTS_EVERY_MS = 500;
 /** The settings that a worker reads; those of the API are not among them. */
 export type WorkerConfig = Pick<
   Config,
-  'environment' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention'
+  'environment' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'destinationPolicy' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention'
 >;
 
 export interface WorkerDeps {
@@ -113,7 +116,13 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   const clock: Clock = () => redisClock.now();
   const mask = createPathMask(config.secretPathHosts);
   const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock });
-  const adapters = createAdapters(config, { clock, logger });
+  const forbiddenLog = new ForbiddenLog(logger);
+  const guard = new AddressGuard({
+    policy: config.destinationPolicy,
+    isOwnRedis: watchRedisPeers(redis),
+    onForbidden: forbiddenLog.add,
+  });
+  const adapters = createAdapters(config, { clock, logger, guard });
   const defaultBrokers = defaultBrokersOf(config.kafka.brokers);
   const inFlight = new SendsInFlight();
   const activity = new ActivityCounter(['delivered', 'failed', 'deadLettered']);

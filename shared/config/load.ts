@@ -1,3 +1,4 @@
+import type { DestinationPolicy } from '../domain/addresses/destination-policy.js';
 import { addressMeant } from '../domain/destinations/address-meant.js';
 import { defaultCircuitRules, type CircuitRules } from '../domain/flow/circuit.js';
 import type { SlotSetting } from '../domain/flow/slot-share.js';
@@ -57,6 +58,7 @@ export interface Config {
   readonly circuit: CircuitRules;
   readonly maxMessageBytes: number;
   /** Hosts whose paths are secret as a whole: see path-mask.ts. */
+  readonly destinationPolicy: DestinationPolicy;
   readonly secretPathHosts: readonly string[];
   readonly retryJitter: Jitter;
   readonly dead: { readonly attempts: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
@@ -123,6 +125,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       maxOpenMs: required(values.FLOW_CIRCUIT_MAX_OPEN),
     },
     maxMessageBytes: required(values.MAX_MESSAGE_BYTES),
+    destinationPolicy: { level: values.DESTINATION_POLICY ?? (environment === 'prod' ? 'internal' : 'any'), allow: values.DESTINATION_ALLOW ?? [], deny: values.DESTINATION_DENY ?? [] },
     secretPathHosts: required(values.SECRET_PATH_HOSTS),
     retryJitter: required(values.RETRY_JITTER),
     dead: { attempts: required(values.DEAD_ATTEMPTS), baseDelayMs: required(values.DEAD_BASE_DELAY), maxDelayMs: required(values.DEAD_MAX_DELAY) },

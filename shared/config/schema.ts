@@ -3,6 +3,8 @@
  * docs/ENVIRONMENT.md is generated from this table. Only load.ts reads the environment.
  */
 import { domainToASCII } from 'node:url';
+import { policyLevels } from '../domain/addresses/destination-policy.js';
+import { parseDestinationRule, type DestinationRule } from '../domain/addresses/destination-rule.js';
 import { canonicalHostPattern } from '../domain/destinations/host-pattern.js';
 import { knownChatWebhooks } from '../domain/destinations/path-mask.js';
 import type { SlotSetting } from '../domain/flow/slot-share.js';
@@ -93,6 +95,16 @@ function duration(fallback: string, meaning: string, { min = 0, max = MAX_DURATI
   };
   const examples = ['500ms', '10s', '5m', '1h', '30d'].filter((each) => isTaken(durationMs(each)));
   return variable(parse, `a duration ${min === 0 ? 'above zero' : `from ${printDuration(min)}`} to ${printDuration(max)}, such as ${examples.join(', ')}`, fallback, meaning);
+}
+
+const DESTINATION_RULES = 'networks, addresses, host names, or `*.example.com` for all names below one, each with a port or without, such as 10.0.0.0/8,[fd00::/8]:9092,hooks.example.com:443; divided by commas';
+
+function destinationRules(value: string): readonly DestinationRule[] {
+  return value.split(',').map((part) => {
+    const rule = parseDestinationRule(part.trim());
+    if (rule === undefined) throw new Error('not a rule');
+    return rule;
+  });
 }
 
 /** `host:port`, `[::1]:port`. */
@@ -187,6 +199,13 @@ export const variables = {
   WORKER_CONCURRENCY: slots(10_000, 'Deliveries in flight per worker process; one destination alone gets about half of them. `auto`: 2,000 shared by all workers that run, 100 to 1,000 each, and fewer while their messages take more than 256 MiB. A number is kept exactly.'),
   DELIVERY_TIMEOUT: duration('30s', 'Total time of one attempt: connect, send, and the whole answer.', { min: 100, max: 3_600_000 }),
   MAX_MESSAGE_BYTES: integer(1, 64 * 1_048_576, '1048576', 'Largest message_data, in bytes of UTF-8. The limit of the HTTP body follows from it.'),
+  DESTINATION_POLICY: oneOf(
+    policyLevels,
+    undefined,
+    'Which addresses tasks may be sent to. `public`: what the internet routes, for clients who are outsiders. `internal`: private networks too, but no loopback, link-local, multicast, or reserved address. `any`: those too. Metadata services of clouds and the Redis of this service are never sent to; brokers in KAFKA_BROKERS always. It is judged when a task is submitted, and for every connection. Default: any in dev, internal in prod.',
+  ),
+  DESTINATION_ALLOW: variable(destinationRules, DESTINATION_RULES, undefined, 'Destinations that DESTINATION_POLICY does not judge. A name allows whatever it resolves to, but for what is never sent to.'),
+  DESTINATION_DENY: variable(destinationRules, DESTINATION_RULES, undefined, 'Destinations that are refused, also where DESTINATION_ALLOW names them.'),
   SECRET_PATH_HOSTS: variable(
     hostPatterns,
     'host names or IP addresses without ports, `*.example.com` for all names below one, or `*`; divided by commas',

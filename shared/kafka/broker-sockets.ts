@@ -3,6 +3,7 @@ import tls from 'node:tls';
 
 import type { ISocketFactory, ISocketFactoryArgs } from 'kafkajs';
 
+import { AddressForbidden, type AddressGuard } from '../addresses/address-guard.js';
 import type { AnswerFindings } from './answer-check.js';
 import type { BrokerAddress } from './cluster-identity.js';
 import { GuardedSocket } from './guarded-socket.js';
@@ -22,6 +23,8 @@ interface Seen {
 }
 
 export interface SocketsOwner {
+  /** It judges every address before a connection to it is made, those of brokers that a cluster names included. */
+  readonly guard: AddressGuard;
   /** A batch for this partition is about to be written. @returns false: it must not leave any more */
   readonly mayLeave: (partition: number) => boolean;
   /** The cluster has named its brokers. */
@@ -103,31 +106,47 @@ export class BrokerSockets {
     // kafkajs goes on by itself through all the brokers that an answer named. It rejects its caller when this throws.
     if (this.#isDestroyed) throw new Error('the connection was given up');
     const realHost = host === ipv6Alias ? this.#bootstrap.host : host;
+    const { guard } = this.#owner;
+    const refusal = guard.refusalOf(realHost, port);
+    if (refusal !== undefined) throw this.#note(refusal, { host: realHost, port });
+    const lookup = guard.lookupFor(port);
     const socket = isTlsWanted(ssl)
-      ? tls.connect({ ...ssl, host: realHost, port, ...(net.isIP(realHost) === 0 && { servername: realHost }) }, onConnect)
-      : net.connect({ host: realHost, port }, onConnect);
+      ? tls.connect({ ...ssl, host: realHost, port, lookup, ...(net.isIP(realHost) === 0 && { servername: realHost }) }, onConnect)
+      : net.connect({ host: realHost, port, lookup }, onConnect);
     socket.setKeepAlive(true, keepAliveDelayMs);
     // Without it the second of two batches on their way waits for the other side's delayed ACK, up to 40 ms.
     socket.setNoDelay(true);
 
     this.#open.add(socket);
+    socket.once('error', (error) => {
+      if (error instanceof AddressForbidden) this.#note(error, { host: realHost, port });
+    });
     socket.once('close', () => this.#open.delete(socket));
     // kafkajs's type asks for a whole socket. It uses the four methods that a GuardedSocket has.
     return this.#guard(socket, { host: realHost, port }) as unknown as net.Socket;
   };
 
-  #guard(socket: net.Socket, broker: BrokerAddress): GuardedSocket {
+  /** kafkajs makes an error of its own of this one, and leaves it out as the cause. */
+  #note(fault: Error, broker: BrokerAddress): Error {
+    this.#fault ??= fault;
+    this.#seenOf(broker).fault ??= fault;
+    return fault;
+  }
+
+  #seenOf(broker: BrokerAddress): Seen {
     const name = nameOf(broker);
     const seen = this.#seen.get(name) ?? { heardAt: 0, fault: undefined, open: new Set<net.Socket>() };
     this.#seen.set(name, seen);
+    return seen;
+  }
+
+  #guard(socket: net.Socket, broker: BrokerAddress): GuardedSocket {
+    const seen = this.#seenOf(broker);
     seen.open.add(socket);
     socket.once('close', () => seen.open.delete(socket));
     return new GuardedSocket(socket, {
       mayLeave: this.#owner.mayLeave,
-      onFault: (fault) => {
-        this.#fault ??= fault;
-        seen.fault ??= fault;
-      },
+      onFault: (fault) => void this.#note(fault, broker),
       onAnswer: (findings) => {
         seen.heardAt = performance.now();
         this.#take(findings);

@@ -1,5 +1,6 @@
 import kafkajs from 'kafkajs';
 
+import { AddressForbidden } from '../addresses/address-guard.js';
 import type { DeliveryErrorCode } from '../domain/errors.js';
 import { LoginRefused, NoCommonVersion, NoKafkaBroker, ServerNotProven } from './no-kafka-broker.js';
 import { brokerRefusesForNow, credentialsRefused, partitionMoves, protocolVerdicts, topicRefused, verdict, type Culprit, type FailureScope, type Verdict } from './protocol-verdicts.js';
@@ -109,6 +110,7 @@ function verdictOn(error: unknown): Verdict | undefined {
     // A number that is newer than Kafka 4.1.
     return protocolVerdicts[error.type] ?? topicRefused;
   }
+  if (error instanceof AddressForbidden) return verdict('address_forbidden', 'connection', 'task');
   if (error instanceof NoKafkaBroker || error instanceof ServerNotProven) return unreachable;
   if (error instanceof NoCommonVersion || error instanceof kafkajs.KafkaJSServerDoesNotSupportApiKey) return verdict('broker_rejected', 'connection', 'host');
   if (error instanceof BrokerThrottled) return verdict('broker_throttled', 'topic', 'host');

@@ -20,6 +20,8 @@ export interface KafkaCluster {
   readonly name: string;
   /** Brokers that are asked for the rest, first come first; never empty. */
   readonly bootstrap: readonly BrokerAddress[];
+  /** It stands in KAFKA_BROKERS: the address policy is about what clients name. */
+  readonly isOfOperator: boolean;
   /** Only ever set for the default cluster. */
   readonly credentials: KafkaCredentials | undefined;
   /** Only ever true for the default cluster. */
@@ -45,7 +47,7 @@ export interface ClusterSettings {
 export function createClusterFinder({ defaultBrokers, credentials, tls }: ClusterSettings) {
   const bootstrap = defaultBrokers.map(parseBrokerAddress);
   if (bootstrap.length === 0) throw new Error('KAFKA_BROKERS is empty');
-  const defaultCluster: KafkaCluster = { name: 'default', bootstrap, credentials, tls };
+  const defaultCluster: KafkaCluster = { name: 'default', bootstrap, isOfOperator: true, credentials, tls };
   const defaultNames = new Set(bootstrap.map(brokerName));
 
   return function clusterOf(broker: KafkaDestination['broker']): KafkaCluster {
@@ -53,7 +55,7 @@ export function createClusterFinder({ defaultBrokers, credentials, tls }: Cluste
     const address = { host: withoutBrackets(broker.host), port: broker.port };
     const name = brokerName(address);
     if (defaultNames.has(name)) return defaultCluster;
-    return { name, bootstrap: [address], credentials: undefined, tls: false };
+    return { name, bootstrap: [address], isOfOperator: false, credentials: undefined, tls: false };
   };
 }
 

@@ -1,6 +1,7 @@
 import kafkajs from 'kafkajs';
 import type { Producer } from 'kafkajs';
 
+import { openGuard, type AddressGuard } from '../addresses/address-guard.js';
 import { BrokerSockets } from './broker-sockets.js';
 import { BrokerThrottled, classifyKafkaError, LeaderDown, NoAnswerInTime, NotSentInTime, PartitionGone } from './classify-error.js';
 import type { BrokerAddress, KafkaCluster } from './cluster-identity.js';
@@ -18,6 +19,8 @@ export interface ConnectionSettings {
   /** From the moment a batch is handed to kafkajs until the broker has acknowledged it, in whole milliseconds. */
   readonly sendTimeoutMs: number;
   readonly log?: KafkaLog | undefined;
+  /** It judges every address before a connection to it is made. The default refuses only what is never sent to. */
+  readonly guard?: AddressGuard | undefined;
   /** Called with the brokers that the cluster names, each time that it does. */
   readonly onBrokers?: (brokers: readonly BrokerAddress[]) => void;
 }
@@ -65,7 +68,8 @@ export class TopicConnection {
     this.#topic = topic;
     this.#settings = settings;
     this.partitions = new TopicPartitions(topic, this.#gate);
-    this.#sockets = new BrokerSockets(bootstrap, { mayLeave: (partition) => this.#gate.mayLeave(partition), onBrokers: settings.onBrokers });
+    const { guard = openGuard() } = settings;
+    this.#sockets = new BrokerSockets(bootstrap, { guard: cluster.isOfOperator ? guard.ofOperator : guard, mayLeave: (partition) => this.#gate.mayLeave(partition), onBrokers: settings.onBrokers });
     const { logLevel, logCreator } = toKafkajsLogging((entry) => {
       // Errors of kafkajs about sockets that we cut ourselves are expected.
       if (this.#closing === undefined) settings.log?.(entry);

@@ -34,7 +34,7 @@ export function slotsForLoneEndpoint(sends: number): number {
 export function startWorker(redisPort: number, slots: SlotSetting, { db = 0, env = {}, ...options }: ProductProcess = {}): ChildProcess {
   const settings = { REDIS_ADDR: `127.0.0.1:${redisPort}`, REDIS_DB: String(db), WORKER_CONCURRENCY: String(slots), ...env };
   // In dev a busy worker writes one line a second, instead of one for each attempt.
-  return withLogFile((log) => spawnProduct('workers', { ENVIRONMENT: 'prod', ...settings }, log, options));
+  return withLogFile((log) => spawnProduct('workers', { ENVIRONMENT: 'prod', DESTINATION_POLICY: 'any', ...settings }, log, options));
 }
 
 /** @param concurrency sends in flight: a bare worker keeps no slot free */

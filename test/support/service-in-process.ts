@@ -3,6 +3,7 @@ import type { BodyBudget } from '../../server/http/body-budget.js';
 import type { PipelineStages } from '../../server/http/request-pipeline.js';
 import { loadConfig, type RedisConfig } from '../../shared/config/load.js';
 import { serviceVersion } from '../../shared/config/service-version.js';
+import type { DestinationPolicy } from '../../shared/domain/addresses/destination-policy.js';
 import type { DeadPolicy } from '../../shared/domain/task/retry-policy.js';
 import { defaultCircuitRules, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import { defaultReleasePolicy, type ReleasePolicy } from '../../shared/domain/task/outcome.js';
@@ -39,6 +40,8 @@ export interface InProcessOptions {
   readonly kafkaBrokers?: string;
   /** SECRET_PATH_HOSTS of the API and the workers. */
   readonly secretPathHosts?: string;
+  /** Of the API; workers have their own. */
+  readonly destinationPolicy?: DestinationPolicy;
   /** The API's ALLOWED_HOSTS. */
   readonly allowedHosts?: string;
   /** To be one more API of an earlier service. */
@@ -52,6 +55,7 @@ export interface WorkerOptions {
   /** DELIVERY_TIMEOUT. Default 5s. */
   readonly deliveryTimeout?: string;
   readonly circuit?: Partial<CircuitRules>;
+  readonly destinationPolicy?: DestinationPolicy;
   /** The worker's KAFKA_BROKERS. */
   readonly kafkaBrokers?: string;
   /** In [0, 1). Default Math.random. */
@@ -83,7 +87,7 @@ export class InProcessService {
 
   /** The API, as the server's main.ts makes it; without waiting for Redis. */
   static async start(options: InProcessOptions = {}): Promise<InProcessService> {
-    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, dead = defaultDead, release = defaultReleasePolicy, circuit = {}, kafkaBrokers = NO_BROKER, secretPathHosts, allowedHosts = '', stages, isRedisAboveMark, bodyBudget } = options;
+    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, dead = defaultDead, release = defaultReleasePolicy, circuit = {}, kafkaBrokers = NO_BROKER, secretPathHosts, allowedHosts = '', destinationPolicy, stages, isRedisAboveMark, bodyBudget } = options;
     const redis = connect('server', options.redis);
     const queue = new TaskQueue({ redis, prefix, shards, deadAttempts: 10, clock: Date.now, refusals: new RefusalLog(logger) });
     const service = new InProcessService(options, redis, queue, prefix);
@@ -97,6 +101,7 @@ export class InProcessService {
         dead,
         release,
         circuit: { ...defaultCircuitRules, ...circuit },
+        ...(destinationPolicy === undefined ? {} : { destinationPolicy }),
       },
       {
         logger,
@@ -148,7 +153,7 @@ export class InProcessService {
   }
 
   /** A worker as the worker's main.ts makes it. At close() it gives back at once what is in flight. */
-  async startWorker({ concurrency = 50, deliveryTimeout = '5s', circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER, ...watched }: WorkerOptions = {}): Promise<Worker> {
+  async startWorker({ concurrency = 50, deliveryTimeout = '5s', circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER, destinationPolicy, ...watched }: WorkerOptions = {}): Promise<Worker> {
     const { dead = defaultDead, release = defaultReleasePolicy, shards = 1, redis, secretPathHosts } = this.options;
     const worker = createWorker(
       {
@@ -160,6 +165,7 @@ export class InProcessService {
         circuit: { ...defaultCircuitRules, ...circuit },
         dead,
         release,
+        ...(destinationPolicy === undefined ? {} : { destinationPolicy }),
       },
       { logger, clock: Date.now, random, workerName: `in-process-${(this.#workers += 1)}`, version: serviceVersion(), ...watched },
     );

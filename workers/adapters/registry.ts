@@ -1,3 +1,4 @@
+import type { AddressGuard } from '../../shared/addresses/address-guard.js';
 import type { Config } from '../../shared/config/load.js';
 import type { Destination, DestinationType } from '../../shared/domain/destinations/destination.js';
 import type { Clock, DeliveryAdapter } from '../../shared/domain/ports.js';
@@ -10,18 +11,19 @@ import { createKafkaAdapter } from './kafka/adapter.js';
 export type AdapterRegistry = { readonly [T in DestinationType]: DeliveryAdapter<Extract<Destination, { type: T }>> };
 
 /** A type without an adapter does not compile. */
-export function createAdapters({ kafka }: Pick<Config, 'kafka'>, { clock, logger }: { readonly clock: Clock; readonly logger: Logger }): AdapterRegistry {
+export function createAdapters({ kafka }: Pick<Config, 'kafka'>, { clock, logger, guard }: { readonly clock: Clock; readonly logger: Logger; readonly guard: AddressGuard }): AdapterRegistry {
   for (const warning of patchKafkajs()) logger.warn(warning);
   return {
     kafka: createKafkaAdapter({
       defaultBrokers: kafka.brokers.map(({ host, port }) => `${host}:${port}`),
       tls: kafka.tls,
+      guard,
       // It measures for how long a topic was not used.
       clock: () => performance.now(),
       log: ({ level, message, fields }) => logger.debug(`kafkajs: ${message}`, { level, fields: JSON.stringify(fields) }),
       ...(kafka.credentials === undefined ? {} : { credentials: kafka.credentials }),
     }),
-    http: createHttpAdapter({ clock }),
+    http: createHttpAdapter({ clock, guard }),
   };
 }
 

@@ -57,12 +57,25 @@ interface RowBase<D extends AnyDestination, W extends object, R extends object> 
   canonical(destination: D): readonly unknown[];
   /** The flow of deliveries without a flow_key; see flowOf. It never throws. */
   flow(destination: D, defaultBrokers: ReadonlySet<string>, mask: PathMask): Flow;
+  /**
+   * Where a connection goes that sends to it, as far as the client says so; undefined when the operator does. The address policy judges
+   * it when a task is submitted. It never throws.
+   */
+  dials(destination: D, defaultBrokers: ReadonlySet<string>): Dials | undefined;
   /** The path in the name of its endpoint, such as `/orders`. Host and path together are the endpoint. It never throws. */
   endpointPath(destination: D, mask: PathMask): string;
   /** The canonical form of a name that an operator wrote; undefined when no destination of this type has such a name. */
   canonicalName(name: string, defaultBrokers: ReadonlySet<string>, mask: PathMask): string | undefined;
   /** The host in a canonical name of this type; undefined for other names. */
   hostOfName(name: string): string | undefined;
+}
+
+export interface Dials {
+  /** The field that names it, for a complaint. */
+  readonly field: string;
+  /** A name or an address, in the client's spelling or a parser's. */
+  readonly host: string;
+  readonly port: number;
 }
 
 /** An object of a request, before any check. */

@@ -57,6 +57,10 @@ export const httpType: DestinationRow<HttpDestination, HttpWire, HttpReceipt> = 
   secretTexts: ({ url }, mask) => secretTextsOf(url, mask),
   canonical: ({ url }) => ['http', url],
   flow: ({ url }, _defaultBrokers, mask) => flowOfUrl(url, mask),
+  dials({ url }) {
+    const { isUrl: isDialed, hostname, port } = placeOf(url);
+    return isDialed ? { field: 'url', host: hostname, port } : undefined;
+  },
   endpointPath({ url }, mask) {
     const { origin, hostname, path } = placeOf(url);
     return endpointPath(origin, mask(hostname, path));
@@ -89,6 +93,7 @@ function isUrl(value: string): ReturnType<TextCheck> {
   if (authority.length - (authority.lastIndexOf('@') + 1) > MAX_AUTHORITY_CHARACTERS) return HOST_TOO_LONG;
   const url = parseUrl(value);
   if (url === undefined || url.port === '0') return NO_URL;
+  if (url.hostname.endsWith('..')) return 'must not have more than one dot at the end of its host';
   // GET /tasks/:id shows one mark for user and password together.
   return isShownOpenly(url.password === '' ? url.username : url.password) === undefined ? undefined : HIDDEN_LOGIN;
 }
@@ -184,6 +189,7 @@ interface Place {
   readonly isUrl: boolean;
   readonly origin: string;
   readonly hostname: string;
+  readonly port: number;
   readonly path: string;
   readonly hasLogin: boolean;
   readonly hasQuery: boolean;
@@ -196,6 +202,7 @@ const placeOf = remembered(1_000, (text): Place => {
     isUrl: url !== undefined,
     origin: url?.origin ?? 'http://invalid',
     hostname: url?.hostname ?? 'invalid',
+    port: Number(url?.port) || (url?.protocol === 'https:' ? 443 : 80),
     path: url?.pathname ?? '',
     hasLogin: url !== undefined && (url.username !== '' || url.password !== ''),
     hasQuery: url !== undefined && url.search !== '',

@@ -102,6 +102,7 @@ export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt
   },
   /** What names a cluster and a topic is no secret, and brokers do not quote keys and headers. */
   secretTexts: () => [],
+  dials: ({ broker }, defaultBrokers) => (broker === undefined || defaultBrokers.has(brokerName(broker)) ? undefined : { field: 'host', ...broker }),
   endpointPath: ({ topic }) => `/${topic}`,
   canonicalName(name, defaultBrokers) {
     if (!/^kafka:/i.test(name)) return undefined;

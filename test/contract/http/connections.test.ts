@@ -1,3 +1,4 @@
+import { openGuard } from '../../../shared/addresses/address-guard.js';
 import type { Socket } from 'node:net';
 
 import { expect } from 'chai';
@@ -148,7 +149,7 @@ describe('http adapter: its connections', function () {
     });
 
     it('remembers nothing of an origin whose connections are closed', async () => {
-      const pools = new ConnectionPools({ connectTimeoutMs: 1_000, maxIdleOrigins: 256, maxAgeMs: 30_000, random: Math.random });
+      const pools = new ConnectionPools({ connectTimeoutMs: 1_000, maxIdleOrigins: 256, maxAgeMs: 30_000, random: Math.random, guard: openGuard() });
       const closing = await tcpServer((_bytes, socket) => { socket.end(ok); });
       for (const origin of [`http://127.0.0.1:${closing.port}`, `http://127.0.0.1:${await freePort()}`]) {
         await pools.lend(origin, (connection) => {

@@ -2,12 +2,14 @@ import { isIPv6 } from 'node:net';
 
 import { errors } from 'undici';
 
+import { ADDRESS_FORBIDDEN } from '../../../shared/addresses/address-guard.js';
 import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
 import { oneLine } from './one-line.js';
 import { UnreadableAnswer } from './unreadable-answer.js';
 
 /** Codes of Node, OpenSSL and undici that have only one meaning. */
 const codes: ReadonlyMap<string, DeliveryErrorCode> = new Map(Object.entries({
+  [ADDRESS_FORBIDDEN]: 'address_forbidden',
   ECONNREFUSED: 'connection_refused',
   ECONNRESET: 'connection_reset',
   ECONNABORTED: 'connection_reset',

@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 
+import { openGuard, type AddressGuard } from '../../../shared/addresses/address-guard.js';
 import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
 import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult, EndSignal, Random } from '../../../shared/domain/ports.js';
 import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js';
@@ -30,6 +31,8 @@ export interface HttpAdapterOptions {
   readonly maxConnectionAgeMs?: number;
   /** It spreads the ages of connections. The default is Math.random. */
   readonly random?: Random;
+  /** The default refuses only what is never sent to. */
+  readonly guard?: AddressGuard;
 }
 
 /**
@@ -53,8 +56,9 @@ export function createHttpAdapter({
   maxIdleOrigins = 1_024,
   maxConnectionAgeMs = 30_000,
   random = Math.random,
+  guard = openGuard(),
 }: HttpAdapterOptions = {}): DeliveryAdapter<HttpDestination> {
-  const pools = new ConnectionPools({ connectTimeoutMs, maxIdleOrigins, maxAgeMs: maxConnectionAgeMs, random });
+  const pools = new ConnectionPools({ connectTimeoutMs, maxIdleOrigins, maxAgeMs: maxConnectionAgeMs, random, guard });
 
   return {
     type: 'http',

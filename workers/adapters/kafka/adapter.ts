@@ -1,3 +1,4 @@
+import type { AddressGuard } from '../../../shared/addresses/address-guard.js';
 import type { KafkaDestination } from '../../../shared/domain/destinations/kafka.js';
 import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js';
 import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult, EndSignal } from '../../../shared/domain/ports.js';
@@ -27,6 +28,8 @@ export interface KafkaAdapterOptions extends ClusterSettings {
   /** Default 100. */
   readonly maxBatchMessages?: number;
   readonly log?: KafkaLog;
+  /** It judges every address before a connection to it is made. The default refuses only what is never sent to. */
+  readonly guard?: AddressGuard;
 }
 
 /** How long close() waits for batches on their way before it answers them itself, in milliseconds. */
@@ -53,6 +56,7 @@ export function createKafkaAdapter(options: KafkaAdapterOptions): DeliveryAdapte
     maxBatchMessages: options.maxBatchMessages ?? 100,
     clock,
     log,
+    guard: options.guard,
   });
   let closing: Promise<void> | undefined;
 

@@ -30,6 +30,7 @@ describe('loadConfig', () => {
       deliveryTimeoutMs: 30_000,
       circuit: { isOn: true, failuresInARow: 30, rowGapMs: 60_000, failureShare: 0.75, shareOf: 40, shareWithinMs: 10_000, baseCoolMs: 2_000, maxCoolMs: 30_000, maxOpenMs: 900_000 },
       maxMessageBytes: 1_048_576,
+      destinationPolicy: { level: 'any', allow: [], deny: [] },
       secretPathHosts: [...knownChatWebhooks],
       retryJitter: 'none',
       dead: { attempts: 10, baseDelayMs: 1_000, maxDelayMs: 300_000 },
@@ -210,6 +211,13 @@ describe('loadConfig', () => {
 
   it('takes an IPv6 address with and without brackets', () => {
     for (const text of ['::', '[::]']) expect(loadConfig({ HTTP_HOST: text }).http.host).to.equal('::');
+  });
+
+  it('sends to no loopback address in prod, unless told so', () => {
+    expect(loadConfig({ ENVIRONMENT: 'prod' }).destinationPolicy).to.deep.equal({ level: 'internal', allow: [], deny: [] });
+    const { level, allow, deny } = loadConfig({ ENVIRONMENT: 'prod', DESTINATION_POLICY: 'any', DESTINATION_ALLOW: '10.0.0.0/8, [fd00::/8]:9092', DESTINATION_DENY: '*.example.com:443' }).destinationPolicy;
+    expect([level, allow.map(({ text }) => text), deny.map(({ text }) => text)]).to.deep.equal(['any', ['10.0.0.0/8', '[fd00::/8]:9092'], ['*.example.com:443']]);
+    expect(() => loadConfig({ DESTINATION_ALLOW: '10.0.0.0/33' })).to.throw('DESTINATION_ALLOW="10.0.0.0/33"');
   });
 
   it('takes every name in prod, and none in dev, unless told which', () => {

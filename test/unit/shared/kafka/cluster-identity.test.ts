@@ -19,6 +19,7 @@ describe('createClusterFinder', () => {
       expect(clusterOf(broker)).to.deep.equal({
         name: 'default',
         bootstrap: [{ host: 'Kafka-1', port: 9092 }, { host: '::1', port: 9093 }],
+        isOfOperator: true,
         credentials,
         tls: true,
       });
@@ -37,6 +38,7 @@ describe('createClusterFinder', () => {
       expect(clusterOf(broker)).to.deep.equal({
         name: `${broker.host}:${broker.port}`,
         bootstrap: [broker],
+        isOfOperator: false,
         credentials: undefined,
         tls: false,
       });

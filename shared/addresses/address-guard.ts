@@ -1,0 +1,103 @@
+import dns from 'node:dns';
+import net, { type LookupFunction } from 'node:net';
+
+import { everyAddress, refusalOfAddress, refusalOfHost, type DestinationPolicy, type IsOwnRedis } from '../domain/addresses/destination-policy.js';
+import { normalHost, type Dialed } from '../domain/addresses/destination-rule.js';
+
+export const ADDRESS_FORBIDDEN = 'ERR_ADDRESS_FORBIDDEN';
+
+/**
+ * The address policy forbids a connection. The message is shown to clients, so it does not say what a name resolves to, nor by which
+ * rule; `reason` does, for the operator's log.
+ */
+export class AddressForbidden extends Error {
+  readonly code = ADDRESS_FORBIDDEN;
+
+  constructor(
+    { host, port }: Dialed,
+    readonly reason: string,
+  ) {
+    super(`the address policy of this deployment forbids ${net.isIPv6(host) ? `[${host}]` : host}:${port}`);
+    this.name = 'AddressForbidden';
+  }
+}
+
+/** Every address of a name, as dns.lookup with `all` finds them. */
+export type LookupAll = (
+  hostname: string,
+  options: dns.LookupAllOptions,
+  callback: (error: NodeJS.ErrnoException | null, addresses: readonly dns.LookupAddress[]) => void,
+) => void;
+
+export interface AddressGuardOptions {
+  readonly policy: DestinationPolicy;
+  readonly isOwnRedis: IsOwnRedis;
+  /** Told once for each refusal at a connection. */
+  readonly onForbidden?: (error: AddressForbidden) => void;
+  /** The default is dns.lookup, which asks as all programs of the machine do (/etc/hosts, DNS). */
+  readonly lookup?: LookupAll;
+}
+
+/**
+ * Stands in every door through which tasks leave: a connection is made only to an address that it has judged. Node connects to what a
+ * look-up answers, so a name cannot mean another address a moment later.
+ */
+export class AddressGuard {
+  /** For what the operator has named: it refuses only what is never sent to. */
+  readonly ofOperator: AddressGuard;
+  readonly #options: AddressGuardOptions;
+
+  constructor(options: AddressGuardOptions) {
+    this.#options = options;
+    this.ofOperator = options.policy === everyAddress ? this : new AddressGuard({ ...options, policy: everyAddress });
+  }
+
+  /**
+   * What is certain without a look-up. Node makes no look-up for an address, so each door asks this first.
+   * @param host a name or an address, with or without brackets
+   */
+  refusalOf(host: string, port: number): AddressForbidden | undefined {
+    const { policy, isOwnRedis } = this.#options;
+    const dialed = { host: normalHost(host), port };
+    const reason = refusalOfHost(policy, dialed, isOwnRedis);
+    return reason === undefined ? undefined : this.#forbid(dialed, reason);
+  }
+
+  /**
+   * The look-up for connections to one port, for net.connect and tls.connect. It fails with AddressForbidden when one of the name's
+   * addresses is forbidden: which of them a connection would use is a matter of chance.
+   */
+  lookupFor(port: number): LookupFunction {
+    const { policy, isOwnRedis, lookup = dns.lookup } = this.#options;
+    return (hostname, options, callback) => {
+      lookup(hostname, { ...options, all: true }, (error, addresses) => {
+        if (error !== null) {
+          callback(error, []);
+          return;
+        }
+        const dialed = { host: normalHost(hostname), port };
+        for (const { address } of addresses) {
+          const reason = refusalOfAddress(policy, dialed, address, isOwnRedis);
+          if (reason === undefined) continue;
+          callback(this.#forbid(dialed, reason), []);
+          return;
+        }
+        const [first] = addresses;
+        if (first === undefined) callback(Object.assign(new Error(`getaddrinfo ENOTFOUND ${hostname}`), { code: 'ENOTFOUND', syscall: 'getaddrinfo', hostname }), []);
+        else if (options.all === true) callback(null, [...addresses]);
+        else callback(null, first.address, first.family);
+      });
+    };
+  }
+
+  #forbid(dialed: Dialed, reason: string): AddressForbidden {
+    const error = new AddressForbidden(dialed, reason);
+    this.#options.onForbidden?.(error);
+    return error;
+  }
+}
+
+/** For a deployment without a policy, which knows of no Redis. */
+export function openGuard(): AddressGuard {
+  return new AddressGuard({ policy: everyAddress, isOwnRedis: () => false });
+}

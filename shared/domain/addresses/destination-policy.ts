@@ -1,0 +1,56 @@
+import { rangeOf, type AddressRange } from './address-range.js';
+import { matchesRule, type DestinationRule, type Dialed } from './destination-rule.js';
+
+/** As in DESTINATION_POLICY. */
+export const policyLevels = ['public', 'internal', 'any'] as const;
+export type PolicyLevel = (typeof policyLevels)[number];
+
+export interface DestinationPolicy {
+  readonly level: PolicyLevel;
+  readonly allow: readonly DestinationRule[];
+  readonly deny: readonly DestinationRule[];
+}
+
+/** For what the operator has named: only what is never sent to is refused. */
+export const everyAddress: DestinationPolicy = { level: 'any', allow: [], deny: [] };
+
+/** Whether an address and port are those of the Redis that holds the tasks. */
+export type IsOwnRedis = (address: string, port: number) => boolean;
+
+const ALLOWED: Readonly<Record<PolicyLevel, ReadonlySet<AddressRange>>> = {
+  public: new Set(['public']),
+  internal: new Set(['public', 'private']),
+  any: new Set(['public', 'private', 'loopback', 'other']),
+};
+
+/**
+ * Decides whether a connection to an address may be made. The order of the rules: what is never sent to, DESTINATION_DENY,
+ * DESTINATION_ALLOW, DESTINATION_POLICY.
+ *
+ * @param address one of the host, as a resolver writes it
+ * @returns why not, for the operator, such as `127.0.0.1 is a loopback address (DESTINATION_POLICY=internal)`; undefined = yes
+ */
+export function refusalOfAddress(policy: DestinationPolicy, dialed: Dialed, address: string, isOwnRedis: IsOwnRedis): string | undefined {
+  const range = rangeOf(address);
+  if (range === undefined) return `${address} is no address`;
+  if (range === 'metadata') return `${address} is the metadata service of a cloud, which is never sent to`;
+  if (isOwnRedis(address, dialed.port)) return `${address}:${dialed.port} is the Redis of this service, which is never sent to`;
+  const denying = policy.deny.find((rule) => matchesRule(rule, dialed, address));
+  if (denying !== undefined) return `${address} of ${dialed.host}:${dialed.port} is in DESTINATION_DENY (${denying.text})`;
+  if (policy.allow.some((rule) => matchesRule(rule, dialed, address))) return undefined;
+  return ALLOWED[policy.level].has(range) ? undefined : `${address} is ${nameOf(range)} (DESTINATION_POLICY=${policy.level})`;
+}
+
+/**
+ * What is certain of a host before its name is looked up: an address is judged whole, and a name may be denied.
+ * @returns as refusalOfAddress
+ */
+export function refusalOfHost(policy: DestinationPolicy, dialed: Dialed, isOwnRedis: IsOwnRedis): string | undefined {
+  if (rangeOf(dialed.host) !== undefined) return refusalOfAddress(policy, dialed, dialed.host, isOwnRedis);
+  const denying = policy.deny.find((rule) => matchesRule(rule, dialed, undefined));
+  return denying === undefined ? undefined : `${dialed.host}:${dialed.port} is in DESTINATION_DENY (${denying.text})`;
+}
+
+function nameOf(range: AddressRange): string {
+  return range === 'other' ? 'link-local, multicast, or reserved' : `a ${range} address`;
+}
