@@ -8,8 +8,8 @@ import { didYouMean } from '../http/nearest-name.js';
 import type { ParseTask } from '../tasks/schema.js';
 
 /** A task that is right, so that what is wrong with it and a field of an override is wrong with that field. */
-const somePlace = { http: { url: 'https://example.com/' }, kafka: { topic: 'orders' } } as const satisfies Record<DestinationType, object>;
-const someTask: UncheckedFields = { id: 'task', source: 'source', client_id: 'client', destination_type: 'http', destination: somePlace.http, dead_destination: somePlace.http, max_retries: 0, base_delay: 1, message_data: '{}' };
+const somePlace = { url: 'https://stand-in.invalid/' };
+const someTask: UncheckedFields = { id: 'task', source: 'source', client_id: 'client', destination_type: 'http', destination: somePlace, dead_destination: somePlace, max_retries: 0, base_delay: 1, message_data: '{}' };
 
 /**
  * Reads the member `override` of a bulk action. Its fields are checked as those of a submission are.

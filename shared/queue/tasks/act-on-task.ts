@@ -6,6 +6,7 @@ import { recordRestart } from '../engine/restart-job.js';
 import type { Shard } from '../engine/shard.js';
 import { jobIdOf } from '../names.js';
 import { ACTED } from './act-script.js';
+import { UnreadableTaskError } from './task-codec.js';
 import { TASK_PLACE } from './task-now.js';
 
 /** What came of an action on one task. States and runs are those before it. */
@@ -37,7 +38,10 @@ export async function recordActCall({ queue, keys }: Shard, jobId: string): Prom
   };
 }
 
-/** Does to a task the first of some actions that takes it; it is atomic. `at`: by Redis' clock, milliseconds since the epoch. */
+/**
+ * Does to a task the first of some actions that takes it; it is atomic. `at`: by Redis' clock, milliseconds since the epoch.
+ * @throws UnreadableTaskError
+ */
 export async function actOnTask(shard: Shard, taskId: string, actions: readonly TaskAction[]): Promise<Acted> {
   const { client, keys } = shard;
   const call = await recordActCall(shard, jobIdOf(taskId));
@@ -54,5 +58,7 @@ export async function actOnTask(shard: Shard, taskId: string, actions: readonly 
       return { kind: 'being_sent' };
     case ACTED.refused:
       return { kind: 'refused', state };
+    case ACTED.unreadable:
+      throw new UnreadableTaskError('its key holds something else than a job');
   }
 }

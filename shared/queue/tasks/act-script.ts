@@ -10,8 +10,11 @@ import { CANCEL, cancelLua } from './cancel-script.js';
 import { prepareRedriveLua } from './redrive-script.js';
 import { TASK_PLACE, taskNowLua } from './task-now.js';
 
-/** What came of an action on one task. `refused`: it is in a state that the action does not take. */
-export const ACTED = { absent: 0, done: 1, beingSent: 2, refused: 3 } as const;
+/**
+ * What came of an action on one task. `refused`: it is in a state that the action does not take. `unreadable`: what stands under its key is
+ * no job.
+ */
+export const ACTED = { absent: 0, done: 1, beingSent: 2, refused: 3, unreadable: 4 } as const;
 
 const { promote, reprocessJob } = bullmqScripts;
 /** The number of keys of cancelJob and taskNow. */
@@ -97,7 +100,7 @@ local id, base = ARGV[1], ${value(1)}
 local with = actWith(base, ${value(2)}, 1, now, '')
 local job = base .. id
 local task = taskNow(with.sets, job, id)
-if not task then return {${ACTED.absent}, '', '', 0, '', now} end
+if not task then return {redis.call('EXISTS', job) == 1 and ${ACTED.unreadable} or ${ACTED.absent}, '', '', 0, '', now} end
 local asked = {}
 for action in string.gmatch(${value(3)}, '[^|]+') do asked[#asked + 1] = action end
 local action = actionFor(asked, task)

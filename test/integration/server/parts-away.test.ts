@@ -91,6 +91,8 @@ const rows: Readonly<Record<string, Row>> = {
   livez: get(() => '/livez'),
   readyz: get(() => '/readyz', { shard: 503 }),
   contract: page('/openapi.yaml', {}),
+  contractAsJson: page('/openapi.json', {}),
+  docs: page('/docs', {}),
   frontPage: page('/', {}),
 };
 
