@@ -3,6 +3,8 @@ import net, { type LookupFunction } from 'node:net';
 
 import { everyAddress, refusalOfAddress, refusalOfHost, type DestinationPolicy, type IsOwnRedis } from '../domain/addresses/destination-policy.js';
 import { normalHost, type Dialed } from '../domain/addresses/destination-rule.js';
+import { rangeOf } from '../domain/addresses/address-range.js';
+import { remembered } from '../domain/remembered.js';
 
 export const ADDRESS_FORBIDDEN = 'ERR_ADDRESS_FORBIDDEN';
 
@@ -46,6 +48,8 @@ export class AddressGuard {
   /** For what the operator has named: it refuses only what is never sent to. */
   readonly ofOperator: AddressGuard;
   readonly #options: AddressGuardOptions;
+  /** Each task that is submitted asks, and most name one of a few hosts. What is Redis may change, so it is asked each time. */
+  readonly #judge = remembered(2_000, (place) => this.#judgeHost(place));
 
   constructor(options: AddressGuardOptions) {
     this.#options = options;
@@ -57,10 +61,17 @@ export class AddressGuard {
    * @param host a name or an address, with or without brackets
    */
   refusalOf(host: string, port: number): AddressForbidden | undefined {
-    const { policy, isOwnRedis } = this.#options;
-    const dialed = { host: normalHost(host), port };
-    const reason = refusalOfHost(policy, dialed, isOwnRedis);
-    return reason === undefined ? undefined : this.#forbid(dialed, reason);
+    const { dialed, isAddress, reason } = this.#judge(`${port} ${host}`);
+    if (reason !== undefined) return this.#forbid(dialed, reason);
+    if (!isAddress || !this.#options.isOwnRedis(dialed.host, port)) return undefined;
+    return this.#forbid(dialed, refusalOfHost(this.#options.policy, dialed, () => true) ?? 'it is the Redis of this service');
+  }
+
+  /** @param place port and host, with a space between them */
+  #judgeHost(place: string): { readonly dialed: Dialed; readonly isAddress: boolean; readonly reason: string | undefined } {
+    const end = place.indexOf(' ');
+    const dialed = { host: normalHost(place.slice(end + 1)), port: Number(place.slice(0, end)) };
+    return { dialed, isAddress: rangeOf(dialed.host) !== undefined, reason: refusalOfHost(this.#options.policy, dialed, () => false) };
   }
 
   /**

@@ -4,6 +4,8 @@ import { isCluster, type RedisClient } from './redis-connection.js';
 
 /** Nodes of Redis that are remembered. A cluster has at most 1,000 nodes. */
 const MOST_PEERS = 2_000;
+/** How often the connections are looked at, at most, ms: each submission asks. */
+const LOOK_EVERY_MS = 1_000;
 
 interface Peer {
   readonly address: string;
@@ -18,10 +20,15 @@ interface Peer {
  */
 export function watchRedisPeers(redis: RedisClient): IsOwnRedis {
   const peers = new Map<string, Peer>();
+  const ports = new Set<number>();
   const remember = (peer: Peer): void => {
-    if (peers.size < MOST_PEERS) peers.set(`${peer.address} ${peer.port}`, peer);
+    if (peers.size >= MOST_PEERS) return;
+    peers.set(`${peer.address} ${peer.port}`, peer);
+    ports.add(peer.port);
   };
+  let lookedAt = -Infinity;
   const look = (): void => {
+    lookedAt = performance.now();
     for (const node of isCluster(redis) ? redis.nodes('all') : [redis]) {
       const { host, port } = node.options;
       if (host !== undefined && port !== undefined && rangeOf(host) !== undefined) remember({ address: host, port, isLocal: rangeOf(host) === 'loopback' });
@@ -33,7 +40,8 @@ export function watchRedisPeers(redis: RedisClient): IsOwnRedis {
   };
   redis.on('ready', look);
   return (address, port) => {
-    look();
+    if (performance.now() - lookedAt >= LOOK_EVERY_MS) look();
+    if (!ports.has(port)) return false;
     for (const peer of peers.values()) {
       if (peer.port === port && (isSameAddress(peer.address, address) || (peer.isLocal && rangeOf(address) === 'loopback'))) return true;
     }
