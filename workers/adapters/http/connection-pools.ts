@@ -74,7 +74,6 @@ export class ConnectionPools {
       return;
     }
     // Returned, but not in the types of 7.30: see connection.ts.
-     
     return this.connectorFor(port)(options, callback);
   };
 
