@@ -20,7 +20,13 @@ const MAX_IDS = 10_000;
 /** These take tasks away, so the service wants to know how many are meant, and why. */
 const removing: ReadonlySet<BulkActionName> = new Set(['cancel', 'delete']);
 
-const verbOf = { redrive: 'start again', send_now: 'send now', cancel: 'cancel', delete: 'delete for good' } as const satisfies Record<BulkActionName, string>;
+/** What a person is asked, with the number of tasks. */
+const questionOf = {
+  redrive: (count) => `Start ${count} tasks again?`,
+  send_now: (count) => `Send ${count} tasks now?`,
+  cancel: (count) => `Cancel ${count} tasks?`,
+  delete: (count) => `Delete ${count} tasks for good?`,
+} as const satisfies Record<BulkActionName, (count: number) => string>;
 
 /**
  * Changes the tasks that options or ids name, as a bulk action: count, ask, start, perhaps watch. What was counted is what is
@@ -36,7 +42,7 @@ export async function runBulkAction(context: CommandContext, action: BulkActionN
     // What is named need not be counted. What is removed has to be all of it, or nothing is.
     const named = new Set(ids).size;
     if (removing.has(action)) expected ??= named;
-    if (named > ASKED_ABOVE) await confirm(context, `${capital(verbOf[action])} ${named} tasks?`);
+    if (named > ASKED_ABOVE) await confirm(context, questionOf[action](named));
   } else if (isSet(values, 'dry-run') || !isSet(values, 'yes') || (removing.has(action) && given === undefined)) {
     // Where it is not asked and not needed, a count of millions of tasks is not waited for.
     const dry = await countFirst(context, request);
@@ -49,7 +55,7 @@ export async function runBulkAction(context: CommandContext, action: BulkActionN
       await output.object(dry);
       return EXIT.done;
     }
-    if (dry.matched > ASKED_ABOVE) await confirm(context, `${capital(verbOf[action])} ${dry.matched} tasks?`);
+    if (dry.matched > ASKED_ABOVE) await confirm(context, questionOf[action](dry.matched));
     if (dry.is_exact) expected ??= dry.matched;
   }
   const created = await client.createBulkAction({ ...request, ...(expected === undefined ? {} : { expected }) }, { signal });
@@ -77,9 +83,12 @@ export async function watchBulkAction(context: CommandContext, id: string): Prom
 }
 
 async function shown({ output, say }: CommandContext, action: BulkAction): Promise<ExitCode> {
-  if (action.state_reason !== null) say(`${action.state}: ${action.state_reason.message}`);
+  const { state, state_reason: stateReason, matched, started, skipped: { over_limit: _wanted, ...missed } } = action;
+  if (stateReason !== null) say(`${state}: ${stateReason.message}`);
+  const reasons = Object.entries(missed).filter(([, count]) => count > 0);
+  if (reasons.length > 0) say(`${started} of ${matched ?? 0} tasks were changed, the others were not: ${reasons.map(([name, count]) => `${count} ${name}`).join(', ')}`);
   await output.object(action);
-  return action.state === 'failed' || action.state === 'refused' || action.state === 'paused' ? EXIT.refused : EXIT.done;
+  return state === 'failed' || state === 'refused' || state === 'paused' || reasons.length > 0 ? EXIT.refused : EXIT.done;
 }
 
 async function countFirst({ client, progress, signal }: CommandContext, request: BulkActionRequest): Promise<DryRun> {
@@ -117,8 +126,4 @@ function progressOf({ state, matched, pending, started, delivered, failed_again:
 
 function shareOf({ matched, pending }: BulkAction): number | undefined {
   return matched === null || matched === 0 ? undefined : (matched - pending) / matched;
-}
-
-function capital(text: string): string {
-  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import type { Progress } from './progress.js';
 import { printTable, type Row } from './table.js';
 
 export const outputForms = ['table', 'json', 'ndjson'] as const;
@@ -6,13 +7,15 @@ export type OutputForm = (typeof outputForms)[number];
 
 /** Rows of a table are printed when so many have come, so that their columns have one width. */
 const ROWS_AT_ONCE = 100;
+/** Rows that come slowly are not waited for any longer. */
+const PRINT_AFTER_MS = 200;
 
 /**
  * Writes data, and nothing else, to standard output. What is said to a person goes to standard error.
  *
  * | form | one object | a list |
  * |---|---|---|
- * | `table` | a line for each field | a line for each row |
+ * | `table` | a line for each field, and for each part of a list in it | a line for each row |
  * | `json` | the object | an array, which is closed also when the list ends early |
  * | `ndjson` | a line | a line for each item |
  */
@@ -23,10 +26,13 @@ export class Output {
     /** Rows are cut to this width; undefined: it is no terminal. */
     private readonly columns: number | undefined,
     private readonly signal: AbortSignal,
+    /** Goes away before something is written: both may be on one screen. */
+    private readonly progress: Progress,
   ) {}
 
   async object(value: object): Promise<void> {
-    if (this.form === 'table') return this.#write(printTable(Object.entries(value).map(([field, each]) => ({ field, value: each as unknown })), { columns: this.columns, hasHead: false }));
+    // Lines are not cut here, because what is behind the edge of the terminal could not be seen in another way.
+    if (this.form === 'table') return this.#write(printTable(Object.entries(value).flatMap(fieldRows), { columns: undefined, hasHead: false }));
     return this.#write(`${this.form === 'json' ? JSON.stringify(value, undefined, 2) : JSON.stringify(value)}\n`);
   }
 
@@ -75,7 +81,9 @@ export class Output {
     let count = 0;
     let rows: Row[] = [];
     let widths: readonly number[] | undefined;
+    let timer: NodeJS.Timeout | undefined;
     const print = async (): Promise<void> => {
+      clearTimeout(timer);
       const table = printTable(rows, { columns: this.columns, hasHead: widths === undefined, names: columns, widths });
       widths ??= widthsOf(table);
       rows = [];
@@ -87,8 +95,13 @@ export class Output {
         rows.push(Object.fromEntries(columns.map((name) => [name, item[name]])));
         count += 1;
         if (rows.length === ROWS_AT_ONCE) await print();
+        // Why a write failed is the reason of the signal, which the next write or item meets.
+        else if (rows.length === 1) timer = setTimeout(() => void print().catch(() => undefined), PRINT_AFTER_MS);
       }
+      // A head alone says that nothing is there.
+      if (count === 0) await print();
     } finally {
+      clearTimeout(timer);
       if (rows.length > 0) await print();
     }
     return count;
@@ -97,6 +110,7 @@ export class Output {
   /** Waits while the reader is slow, so that a list of millions is not held in memory. */
   async #write(text: string): Promise<void> {
     this.signal.throwIfAborted();
+    this.progress.clear();
     if (this.stream.write(text)) return;
     await new Promise<void>((resolve, reject) => {
       const end = (): void => {
@@ -115,6 +129,12 @@ export class Output {
       this.signal.addEventListener('abort', onAbort, { once: true });
     });
   }
+}
+
+/** One row; for a list of objects, such as a timeline, one for each of them. */
+function fieldRows([field, value]: readonly [string, unknown]): Row[] {
+  const isList = Array.isArray(value) && value.some((each) => typeof each === 'object');
+  return isList ? value.map((each: unknown, nth) => ({ field: nth === 0 ? field : '', value: each })) : [{ field, value }];
 }
 
 /** Later rows are set under the head of the first ones. */

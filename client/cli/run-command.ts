@@ -20,7 +20,9 @@ const DEFAULT_URL = 'http://127.0.0.1:8080';
  * @returns the exit code. It never throws, but for a bug of ours
  */
 export async function runCommand(args: readonly string[], surroundings: Surroundings, signal: AbortSignal): Promise<ExitCode> {
+  const progress = new Progress(surroundings.stderr, surroundings.environment['TERM']);
   const say = (text: string): void => {
+    progress.clear();
     surroundings.stderr.write(`${text}\n`);
   };
   let command: Command | undefined;
@@ -39,9 +41,9 @@ export async function runCommand(args: readonly string[], surroundings: Surround
       return EXIT.done;
     }
     checkWords(command, positionals);
-    const { stdout, stderr, environment } = surroundings;
-    const output = new Output(stdout, oneOf(values, 'output', outputForms) ?? 'table', stdout.isTTY === true ? stdout.columns : undefined, signal);
-    const context = { client: clientOf(values, environment), output, progress: new Progress(stderr, environment['TERM']), surroundings, values, words: positionals, signal, say };
+    const { stdout, environment } = surroundings;
+    const output = new Output(stdout, oneOf(values, 'output', outputForms) ?? 'table', stdout.isTTY === true ? stdout.columns : undefined, signal, progress);
+    const context = { client: clientOf(values, environment), output, progress, surroundings, values, words: positionals, signal, say };
     return await command.run(context);
   } catch (error) {
     return codeOf(error, { command, say, signal });

@@ -23,11 +23,25 @@ export function printTable(rows: readonly Row[], { columns, hasHead, names = Obj
   return lines.map((line) => `${cut(line.map((cell, nth) => (nth === line.length - 1 ? cell : cell.padEnd(wide[nth] ?? 0))).join(GAP), columns)}\n`).join('');
 }
 
-/** Nothing that a client has chosen may move the cursor of a terminal: control characters are shown. */
+/**
+ * Text of one value: `{"rate":5,"burst":null}` -> `rate=5`, `["a","b"]` -> `a, b`; nothing is `-`. Programs read `--output json`.
+ *
+ * Nothing that a client has chosen may move the cursor of a terminal: control characters are shown.
+ */
 function printCell(value: unknown): string {
+  return printValue(value).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
+function printValue(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(printPart).join(', ');
+  if (typeof value !== 'object' || value === null) return printPart(value);
+  const members = Object.entries(value).filter(([, each]) => each !== null && each !== undefined);
+  return members.length === 0 ? '-' : members.map(([name, each]) => `${name}=${printPart(each)}`).join(' ');
+}
+
+function printPart(value: unknown): string {
   if (value === null || value === undefined) return '-';
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function cut(line: string, columns: number | undefined): string {

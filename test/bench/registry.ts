@@ -10,6 +10,7 @@ import { benchGrowth } from './growth.js';
 import { benchKafka } from './kafka.js';
 import { benchLateness } from './lateness.js';
 import { benchLongRun } from './long-run.js';
+import { benchRetryAll } from './retry-all.js';
 import { benchSearch } from './search.js';
 import { benchSlots } from './slots.js';
 import { benchSubmission } from './submission.js';
@@ -34,6 +35,7 @@ export const benchmarks: readonly Benchmark[] = [
   { name: 'slots', measures: 'WORKER_CONCURRENCY from 25 to 1,000, 20 destinations, with a receiver that answers at once and one that takes 50 ms, beside the default.', rounds: 2, run: benchSlots },
   { name: 'waiting-memory', measures: 'Redis memory of tasks that wait, beside a bare queue.add of the same request body.', rounds: 1, run: benchWaitingMemory },
   { name: 'search', measures: 'Searches over 1,000,000 waiting tasks with a message of 1 KB, and deliveries meanwhile beside deliveries without a search.', rounds: 3, run: benchSearch },
+  { name: 'retry-all', measures: 'Retry all of Bull Board with 1,000,000 dead letters of 1 KB, and a client that asks for a task meanwhile.', rounds: 1, run: benchRetryAll },
   { name: 'growth', measures: 'With 1,000,000 waiting tasks, beside an empty queue in the same rounds.', rounds: 7, run: benchGrowth },
   { name: 'long-run', measures: 'Memory of one worker and of the API after 1,000,000 tasks, beside what they held after a tenth of them.', rounds: 1, run: benchLongRun },
 ];

@@ -8,6 +8,13 @@ import type { WakeUps } from './wake-ups.js';
 /** So many deferrals within one span, and the head of the queue is full of tasks that cannot start. */
 const DEFERRALS = 20;
 const SPAN_MS = 100;
+/** What was put back longer ago says nothing of the head of the queue. */
+const LONGEST_SPAN_MS = 300;
+/**
+ * With more flows than one in the queue, it waits until it has seen each of them twice or has seen so many deferrals: with 150
+ * flows the first 20 deferrals name 20 of them, and a look for these finds little.
+ */
+const MOST_AWAITED = 150;
 /** Due jobs looked at in one call: about 2 ms of Redis' time. */
 const LOOKED_AT_ONCE = 250;
 /** Below this share of deferred ones the head is clear enough: the rest is fetched and put back in the usual way. */
@@ -41,22 +48,29 @@ export class BulkDeferral {
     // Bulk deferral leaves dead letters. What it would find under the name of this flow are deliveries.
     if (flow.isDead) return;
     const at = this.options.now();
-    if (at - this.#since > SPAN_MS) {
-      this.#since = at;
-      this.#count = 0;
-      this.#recent.clear();
-    }
+    const spanMs = at - this.#since;
+    if (spanMs > (this.#count < DEFERRALS ? SPAN_MS : LONGEST_SPAN_MS)) this.#begin(at);
     this.#count += 1;
     if (this.#recent.size < MOST_FLOWS) this.#recent.set(flow.id, [flow, reason]);
-    if (this.#count < Math.max(DEFERRALS, Math.min(2 * this.#recent.size, 150)) || at < this.#restsUntil || this.#isRunning || this.#isClosed) return;
+    // A slow worker does not see each flow twice within the span.
+    const wanted = spanMs > SPAN_MS ? DEFERRALS : Math.max(DEFERRALS, Math.min(2 * this.#recent.size, MOST_AWAITED));
+    if (this.#count < wanted || at < this.#restsUntil || this.#isRunning || this.#isClosed) return;
+    const flows = [...this.#recent.values()];
+    this.#begin(at);
     this.#isRunning = true;
-    void this.#deferInBulk([...this.#recent.values()]).finally(() => {
+    void this.#deferInBulk(flows).finally(() => {
       this.#isRunning = false;
     });
   }
 
   close(): void {
     this.#isClosed = true;
+  }
+
+  #begin(at: number): void {
+    this.#since = at;
+    this.#count = 0;
+    this.#recent.clear();
   }
 
   async #deferInBulk(flows: readonly (readonly [Flow, DeferralReason])[]): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Destination } from '../../answers.js';
 import type { Command } from '../command.js';
 import { EXIT, UsageError } from '../exit-codes.js';
 import { isSet, numberOf, textOf } from '../option-values.js';
@@ -11,8 +12,13 @@ export const destinationCommands: readonly Command[] = [
     options: { group: { type: 'string', value: '<key>', help: 'what is in this host or cluster' }, limit: { type: 'string', value: '<n>', help: 'at most so many' } },
     words: [0, 1],
     run: async ({ client, output, words: [key], values, signal }) => {
-      if (key !== undefined) await output.object(await client.destination(key, { signal }));
-      else await output.list(client.destinations({ group: textOf(values, 'group'), limit: numberOf(values, 'limit', { least: 1, isWhole: true }), signal }), ['key', 'kind', 'in_flight', 'deferred', 'delivered', 'failed', 'circuit', 'limits', 'paused']);
+      if (key !== undefined) {
+        await output.object(await client.destination(key, { signal }));
+        return EXIT.done;
+      }
+      const found = client.destinations({ group: textOf(values, 'group'), limit: numberOf(values, 'limit', { least: 1, isWhole: true }), signal });
+      if (output.form === 'table') await output.list(inShort(found), ['key', 'kind', 'in_flight', 'deferred', 'delivered', 'failed', 'circuit', 'limits', 'paused']);
+      else await output.list(found, ['key']);
       return EXIT.done;
     },
   },
@@ -60,3 +66,11 @@ export const destinationCommands: readonly Command[] = [
     },
   },
 ];
+
+/** As a table shows them: the whole circuit and pause stand in `destinations <key>`. */
+async function* inShort(destinations: AsyncIterable<Destination>): AsyncGenerator<object & Record<'key' | 'kind' | 'in_flight' | 'deferred' | 'delivered' | 'failed' | 'circuit' | 'limits' | 'paused', unknown>, void, undefined> {
+  for await (const destination of destinations) {
+    const { circuit, paused } = destination;
+    yield { ...destination, circuit: circuit.state, paused: paused === null ? null : { until: paused.until, by: paused.by?.operator ?? paused.by?.name, reason: paused.reason } };
+  }
+}

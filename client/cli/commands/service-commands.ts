@@ -27,6 +27,17 @@ export const serviceCommands: readonly Command[] = [
     },
   },
   {
+    name: 'history',
+    usage: '[options]',
+    help: 'numbers a minute: created, delivered, failed, dead-lettered, due, and how late',
+    options: { since: { type: 'string', value: '<length>', help: '1h (default), at most 24h, or a time' } },
+    run: async ({ client, output, values, signal }) => {
+      const { points } = await client.history({ since: textOf(values, 'since'), signal });
+      await output.list(points, ['at', 'created', 'delivered', 'failed', 'dead_lettered', 'due', 'lateness_ms']);
+      return EXIT.done;
+    },
+  },
+  {
     name: 'audit',
     usage: '[options]',
     help: 'who changed what, when and why, the newest first',

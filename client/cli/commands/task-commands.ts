@@ -148,6 +148,7 @@ function bulkVerb(name: string, action: 'redrive' | 'send_now' | 'delete', help:
 /** Each id gets its answer, or its error: one that fails does not stop the others. */
 async function oneByOne({ words, output, say }: CommandContext, change: (id: string) => Promise<object>): Promise<ExitCode> {
   let refused = 0;
+  let unknown = 0;
   async function* results(): AsyncGenerator<{ readonly id: string; readonly state?: string; readonly error?: string; readonly code?: string }, void, undefined> {
     for (const id of words) {
       try {
@@ -155,13 +156,15 @@ async function oneByOne({ words, output, say }: CommandContext, change: (id: str
       } catch (error) {
         if (!(error instanceof ApiError || error instanceof UsageError) || (error instanceof ApiError && error.status >= 500)) throw error;
         refused += 1;
+        unknown += error instanceof ApiError && error.status === 404 ? 1 : 0;
         say(error.message);
         yield { id, error: error.message, code: error instanceof ApiError ? error.code : 'refused' };
       }
     }
   }
   await output.list(results(), ['id', 'state', 'code']);
-  return refused === 0 ? EXIT.done : EXIT.refused;
+  if (refused === 0) return EXIT.done;
+  return unknown === words.length ? EXIT.notFound : EXIT.refused;
 }
 
 function stateNamed(text: string): TaskState {

@@ -4,9 +4,9 @@ import { printTable } from '../../../../client/cli/table.js';
 
 describe('a table', () => {
   it('has its columns under each other, whatever the values are', () => {
-    const rows = [{ id: 'a', state: 'parked', http_status: 503, paused: null }, { id: 'order-1001', state: 'delivered', http_status: null, paused: { key: 'x' } }];
+    const rows = [{ id: 'a', state: 'parked', http_status: 503, paused: null }, { id: 'order-1001', state: 'delivered', http_status: null, paused: { key: 'x', until: null, held: { due: 1 }, ids: [] } }, { id: 'b', state: null, http_status: ['a', 1], paused: {} }];
     expect(printTable(rows, { columns: undefined, hasHead: true })).to.equal(
-      ['ID          STATE      HTTP_STATUS  PAUSED', 'a           parked     503          -', 'order-1001  delivered  -            {"key":"x"}', ''].join('\n'),
+      ['ID          STATE      HTTP_STATUS  PAUSED', 'a           parked     503          -', 'order-1001  delivered  -            key=x held={"due":1} ids=[]', 'b           -          a, 1         -', ''].join('\n'),
     );
   });
 

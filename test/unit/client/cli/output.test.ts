@@ -1,0 +1,58 @@
+import { PassThrough } from 'node:stream';
+
+import { expect } from 'chai';
+
+import { Output, type OutputForm } from '../../../../client/cli/output.js';
+import { Progress } from '../../../../client/cli/progress.js';
+import { eventually } from '../../../support/eventually.js';
+
+/** An output and a progress line on one screen. */
+class Screen {
+  readonly #stream = Object.assign(new PassThrough(), { isTTY: true, columns: 40 });
+  readonly progress = new Progress(this.#stream, 'xterm');
+  readonly output: Output;
+  text = '';
+
+  constructor(form: OutputForm = 'table') {
+    this.#stream.on('data', (chunk: Buffer) => { this.text += chunk.toString(); });
+    this.output = new Output(this.#stream, form, 40, new AbortController().signal, this.progress);
+  }
+}
+
+describe('the output', () => {
+  it('shows rows that come slowly as they come, under one head', async () => {
+    const screen = new Screen();
+    let more: () => void = () => undefined;
+    async function* rows(): AsyncGenerator<{ id: string; state: string }> {
+      for (const id of ['order-1', 'order-2']) {
+        yield { id, state: 'parked' };
+        await new Promise<void>((resolve) => { more = resolve; });
+      }
+    }
+    const listing = screen.output.list(rows(), ['id', 'state']);
+    await eventually(() => { expect(screen.text).to.equal('ID       STATE\norder-1  parked\n'); }, { withinMs: 20_000 });
+    more();
+    await eventually(() => { expect(screen.text).to.match(/\norder-2 {2}parked\n$/); }, { withinMs: 20_000 });
+    more();
+    expect(await listing).to.equal(2);
+  });
+
+  it('shows a head alone where nothing is listed', async () => {
+    const screen = new Screen();
+    await screen.output.list([], ['id', 'state']);
+    await eventually(() => { expect(screen.text).to.equal('ID  STATE\n'); });
+  });
+
+  it('takes the line of the progress away before it writes', async () => {
+    const screen = new Screen('ndjson');
+    screen.progress.show('1000 tasks looked at');
+    await screen.output.list([{ id: 'a' }], ['id']);
+    await eventually(() => { expect(screen.text).to.equal('\r\x1b[2K1000 tasks looked at\r\x1b[2K{"id":"a"}\n'); });
+  });
+
+  it('shows an object whole, whatever the terminal is, with a line for each entry of its timeline', async () => {
+    const screen = new Screen();
+    await screen.output.object({ id: 'x'.repeat(60), policy: { max_retries: 2, max_delay: null }, timeline: [{ kind: 'attempt', http_status: 503 }, { kind: 'edited' }], samples: ['a', 'b'] });
+    await eventually(() => { expect(screen.text).to.equal(['id        ' + 'x'.repeat(60), 'policy    max_retries=2', 'timeline  kind=attempt http_status=503', '          kind=edited', 'samples   a, b', ''].join('\n')); });
+  });
+});
