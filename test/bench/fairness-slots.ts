@@ -3,7 +3,7 @@ import type { Bench } from './benchmark.js';
 import { measureScenarios, s1, type Scenario } from './fairness.js';
 import type { Comparison } from './report.js';
 
-const oneHost = { isOneHost: true, hasBare: false, waitsForSlow: false, barMs: 500, warmUp: 0 } as const;
+const oneHost = { isOneHost: true, beside: 'nothing slow', waitsForSlow: false, barMs: 500, warmUp: 0 } as const;
 
 /** Both begin with a worker that has just started and knows no endpoint. */
 const neighbourhoods: readonly Scenario[] = [
@@ -25,7 +25,7 @@ const settings: readonly (readonly [slots: SlotSetting, workers: number])[] = [
 /**
  * Slow paths (5 s) beside a fast one of the same origin: how late the fast tasks arrive, by the number of slots and of workers. One slow
  * path has 200 tasks, and 1,000 fast ones are due with them, behind them. 150 slow paths have 10 tasks each, all due at once, and 300 fast ones
- * are due in each second from then on.
+ * are due in each second from then on. Beside the same tasks with receivers that all answer at once: a burst takes its time then too.
  */
 export function benchFairnessBySlots(bench: Bench): Promise<Comparison[]> {
   return measureScenarios(bench, neighbourhoods.flatMap((scenario) => settings.map(([slots, workers]) => ({

@@ -20,7 +20,7 @@ import { benchWorkerProcesses } from './worker-processes.js';
 /** Every benchmark, in the order in which they run and stand in docs/PERFORMANCE.md. */
 export const benchmarks: readonly Benchmark[] = [
   { name: 'delivery', measures: 'One worker process, one fast HTTP receiver, everything due at once, beside a bare BullMQ Worker + undici with as many sends in flight.', rounds: 7, run: benchDelivery },
-  { name: 'destinations', measures: 'The same to 1,000 and 10,000 distinct destinations in turn.', rounds: 3, run: benchDestinations },
+  { name: 'destinations', measures: 'The same to 1,000 and 10,000 distinct destinations in turn, and to 1,000 and 50,000 paths of one host beside one path.', rounds: 3, run: benchDestinations },
   { name: 'failing', measures: 'The same with every tenth task failing once and retried after 100 ms.', rounds: 3, run: benchFailing },
   { name: 'kafka', measures: 'One worker process, one topic of a real broker, acks all, beside a bare BullMQ Worker + kafkajs with the same batch limits, and beside kafkajs without a queue.', rounds: 7, run: benchKafka },
   { name: 'submission', measures: 'POST /tasks over 64 connections, beside Express + express.json + queue.add, and beside bare node:http + JSON.parse + queue.add.', rounds: 7, run: (bench) => benchSubmission(bench.redisPort, bench.rounds, size(bench, 15_000, 500)) },
@@ -29,7 +29,7 @@ export const benchmarks: readonly Benchmark[] = [
   { name: 'fairness-s1', measures: 'S1: 200 tasks to a receiver that takes 5 s ahead of 1,000 to a fast one, one worker process with the default slots, beside a bare BullMQ Worker with as many. Both have delivered 3,000 tasks before, or have just started.', rounds: 7, run: benchS1 },
   { name: 'fairness', measures: 'The same with more slow tasks than slots. S2: 5,000 (and 20,000) slow ones to one destination, 500 fast per second for 30 s. S3: 20 slow destinations with 100 tasks each, 300 fast per second for 15 s.', rounds: 1, run: benchFairness },
   { name: 'fairness-one-host', measures: 'S1, S2 and S3 again, with all receivers on paths of one origin.', rounds: 1, run: benchFairnessInOneHost },
-  { name: 'fairness-slots', measures: 'Slow paths that take 5 s beside a fast one of the same origin, by the number of slots and of workers. One slow path: S1. 150 slow paths: 10 tasks each, due at once, and 300 fast per second for 15 s.', rounds: 1, run: benchFairnessBySlots },
+  { name: 'fairness-slots', measures: 'Slow paths that take 5 s beside a fast one of the same origin, by the number of slots and of workers. One slow path: S1. 150 slow paths: 10 tasks each, due at once, and 300 fast per second for 15 s. Beside the same with nothing slow.', rounds: 1, run: benchFairnessBySlots },
   { name: 'flow-keys', measures: '1,000,000 tasks of one paused destination, due at once, with a flow_key each, beside the same without flow_keys: the slowest task to another destination meanwhile, and deliveries after the resume.', rounds: 1, run: benchFlowKeys },
   { name: 'processes', measures: 'One, two and three worker processes on one machine, which they share with Redis and the receiver, which answers at once or takes 50 ms.', rounds: 3, run: benchWorkerProcesses },
   { name: 'slots', measures: 'WORKER_CONCURRENCY from 25 to 1,000, 20 destinations, with a receiver that answers at once and one that takes 50 ms, beside the default.', rounds: 2, run: benchSlots },

@@ -18,6 +18,8 @@ export interface Comparison {
   readonly highestRatio?: number;
   /** Highest value that it accepts, in `unit`. */
   readonly limit?: number;
+  /** A value above `limit` is accepted too while its ratio is not above this: a slow machine needs longer for both sides. */
+  readonly limitOrRatio?: number;
 }
 
 /** A comparison with its verdict, as it stands in the JSON file. */
@@ -50,14 +52,20 @@ export function summarize(comparison: Comparison): Summary {
   };
 }
 
-function judge({ unit, bar, highestRatio, limit }: Comparison, value: number, ratio: number): Summary['bar'] {
+function judge({ unit, bar, highestRatio, limit, limitOrRatio }: Comparison, value: number, ratio: number): Summary['bar'] {
   const verdicts = [
     ...(bar === undefined ? [] : [{ text: `>= ${bar.toFixed(2)}`, isMet: ratio >= bar }]),
     ...(highestRatio === undefined ? [] : [{ text: `<= ${highestRatio.toFixed(2)}`, isMet: ratio <= highestRatio }]),
-    ...(limit === undefined ? [] : [{ text: `<= ${printValue(limit, unit)}`, isMet: value <= limit }]),
+    ...(limit === undefined ? [] : [judgeLimit(limit, limitOrRatio, unit, value, ratio)]),
   ];
   if (verdicts.length === 0) return undefined;
   return { text: verdicts.map(({ text }) => text).join(', '), isMet: verdicts.every(({ isMet }) => isMet) };
+}
+
+function judgeLimit(limit: number, orRatio: number | undefined, unit: string, value: number, ratio: number): { text: string; isMet: boolean } {
+  const text = `<= ${printValue(limit, unit)}`;
+  if (orRatio === undefined) return { text, isMet: value <= limit };
+  return { text: `${text} or ratio <= ${orRatio.toFixed(2)}`, isMet: value <= limit || ratio <= orRatio };
 }
 
 const HEAD = ['figure', 'service', 'lowest..highest', 'beside', 'value', 'ratio', 'lowest..highest', 'bar'];
