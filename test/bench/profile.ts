@@ -43,7 +43,7 @@ interface ProfiledRun {
 type Profiled = (run: ProfiledRun) => Promise<{ what: string; seconds: number; endProcess: () => Promise<void> }>;
 
 /** By the name of the benchmark that each looks into. */
-export const profiles: Readonly<Record<string, Profiled>> = { 'delivery': runDelivery, 'bare-delivery': runBareDelivery, 'destinations': runDestinations, 'kafka': runKafka, 'submission': runSubmission };
+export const profiles: Readonly<Record<string, Profiled>> = { 'delivery': runDelivery, 'bare-delivery': runBareDelivery, 'destinations': runDestinations, 'paths': runPaths, 'kafka': runKafka, 'submission': runSubmission };
 
 export async function profile(bench: Bench, run: Profiled): Promise<ProfileSummary> {
   const { redis } = bench;
@@ -84,7 +84,15 @@ async function runDestinations({ bench, tasks, nodeArgs, begin }: ProfiledRun): 
   return deliverAll('the worker', receiver, tasks, begin, () => startWorker(bench.redisPort, DEFAULT_SLOTS, { nodeArgs }));
 }
 
-/** The baseline of it: a bare BullMQ Worker + undici with as many sends in flight. */
+/** The same to 1,000 paths of one host in turn. */
+async function runPaths({ bench, tasks, nodeArgs, begin }: ProfiledRun): ReturnType<Profiled> {
+  const receiver = await Receiver.start();
+  const { url } = receiver.destination(0);
+  await fillProduct(bench.redisPort, { tasks, destination: (nth) => ({ type: 'http', url: `${url}/${nth % 1_000}` }) });
+  return deliverAll('the worker', receiver, tasks, begin, () => startWorker(bench.redisPort, DEFAULT_SLOTS, { nodeArgs }));
+}
+
+/** The baseline of `delivery`: a bare BullMQ Worker + undici with as many sends in flight. */
 async function runBareDelivery({ bench, tasks, nodeArgs, begin }: ProfiledRun): ReturnType<Profiled> {
   const receiver = await Receiver.start();
   await fillBare(bench.redisPort, { tasks, destination: receiver.destination });
