@@ -6,7 +6,8 @@ import type { Controls } from './controls.js';
 import type { FlowRow, FlowStats } from './flow-stats.js';
 import type { Limiter } from './limiter.js';
 import type { LoweredRates } from './lowered-rates.js';
-import type { Room, Slot, Slots } from './slots.js';
+import type { Slot } from './endpoint-slots.js';
+import type { Room, Slots } from './slots.js';
 
 const NO_ROOM: Room = { ofFlow: 0, ofHost: 0 };
 const ROOM_FOR_ONE: Room = { ofFlow: 1, ofHost: 1 };

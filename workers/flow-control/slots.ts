@@ -1,67 +1,8 @@
 import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { averageLatencyMs, endingSoon, hasHostRoom, hasRoom, isFullOfUnproven, isQuick, mayStart, roomOfEndpoint, roomOfHost, speedOf, type BulkheadRules, type EndpointLoad, type HostLoad, type Speed } from '../../shared/domain/flow/bulkhead-rules.js';
 import { firstWindow, mayGrowInSilence, windowAfter, windowAtStart, windowInSilence } from '../../shared/domain/flow/send-window.js';
+import { EndpointSlots, HostSlots, type Held, type Slot } from './endpoint-slots.js';
 import { FullWindows } from './full-windows.js';
-
-/** An endpoint's right to one send; given back with `leave` or `discard`. */
-export interface Slot {
-  readonly endpoint: EndpointSlots;
-  /** It was started to find out whether its endpoint is quick: see bulkhead-rules.ts. */
-  readonly isTry: boolean;
-  /** Monotonic milliseconds. */
-  startedAt: number;
-}
-
-/** What this process knows of one host, all of its endpoints together. */
-export class HostSlots {
-  /** Its endpoints with tasks that wait in their slots. */
-  readonly holding = new Set<EndpointSlots>();
-  /** Endpoints remembered. */
-  endpoints = 0;
-  inFlight = 0;
-  /** Those in flight to endpoints that are not known to be quick, and those of them that are tries. */
-  unproven = 0;
-  tries = 0;
-  held = 0;
-  /** Failures in a row that blame the host: only these shrink its window. 0: it answered last. */
-  failuresInARow = 0;
-  idleSince = 0;
-  busySince = 0;
-  /** When the window last grew because nothing was answered, monotonic ms. */
-  grewAt = 0;
-
-  constructor(
-    readonly id: string,
-    public window: number,
-  ) {}
-}
-
-/** Slots of one endpoint, and what this process knows of it. */
-export class EndpointSlots {
-  /** In the order of their start: the first one is the oldest. */
-  readonly slots = new Set<Slot>();
-  readonly held: Held[] = [];
-  /** 0: it answered last. */
-  failuresInARow = 0;
-  latencyMs: number | undefined;
-  /** As it was judged last: its sends in flight are counted for the host accordingly. */
-  isQuick = false;
-  /** Tasks that found no room since its last send began. */
-  refused = 0;
-  idleSince = 0;
-  /** When the window last grew because nothing was answered, monotonic ms. */
-  grewAt = 0;
-
-  constructor(
-    readonly id: string,
-    readonly host: HostSlots,
-    public window: number,
-  ) {}
-
-  get isIdle(): boolean {
-    return this.slots.size === 0 && this.held.length === 0;
-  }
-}
 
 /** How many more tasks may be woken: they will start at once, or be held for a moment. */
 export interface Room {
@@ -78,11 +19,6 @@ export interface FailuresInARow {
 
 /** One failure in a row changes no window. */
 export const SAYS_NOTHING = 1;
-
-interface Held {
-  readonly admit: (slot: Slot | undefined) => void;
-  readonly timer: NodeJS.Timeout;
-}
 
 /** How many endpoints are remembered while nothing is sent to them: one costs some 500 bytes. */
 const MAX_REMEMBERED = 10_000;

@@ -2,7 +2,8 @@ import { expect } from 'chai';
 
 import type { BulkheadRules } from '../../../../shared/domain/flow/bulkhead-rules.js';
 import { deadFlowOf, flowNamed, type Flow } from '../../../../shared/domain/destinations/flow.js';
-import { Slots, type Slot } from '../../../../workers/flow-control/slots.js';
+import type { Slot } from '../../../../workers/flow-control/endpoint-slots.js';
+import { Slots } from '../../../../workers/flow-control/slots.js';
 import { eventually } from '../../../support/eventually.js';
 
 const rules: BulkheadRules = { slots: 10, minimum: 2, holdMs: 250, firstHoldMs: 50 };
