@@ -217,6 +217,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop(), takeOver?.stop(), bulkRunner?.stop()]);
     flowControl?.close();
     brakeLog.flush();
+    forbiddenLog.flush();
     await Promise.all([activityWriter.stop(), failureWriter.stop()]);
   }
 
