@@ -3,15 +3,11 @@ import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
 import type { Deferral, WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import { jobIdOf } from '../../shared/queue/names.js';
 import type { Speed } from '../../shared/domain/flow/bulkhead-rules.js';
+import { ExpectedTasks } from './expected-tasks.js';
 import type { Room } from './slots.js';
 
 /** Waiting lists looked at in one tick, a shard. Redis chooses them at random, so each has its turn. */
 const LISTS_PER_TICK = 100;
-/**
- * A woken task that has not come after this time, ms, was fetched by another process. With a longer time each worker of a
- * fleet would keep slots empty for tasks that others send. A task that comes later is only put back once more.
- */
-const EXPECT_FOR_MS = 60;
 const MOST_WOKEN_AT_ONCE = 100;
 /** Flows of one host that are asked for room in one go. Many of them may be paused; the next tick asks the others. */
 const FLOWS_ASKED = 10;
@@ -44,12 +40,6 @@ const QUICK_FIRST: readonly Speed[] = ['quick', 'unknown', 'slow'];
 const SLOW_TURN = 4;
 const SLOW_FIRST: readonly Speed[] = ['slow', 'quick', 'unknown'];
 
-/** Tasks that we woke in one call and that are not here yet. They will take the room of their flow and of their host. */
-interface Woken {
-  count: number;
-  readonly at: number;
-}
-
 export interface WakeUpsOptions {
   /** How many sends may start now. A promise where Redis has to be asked. */
   readonly roomFor: (flow: Flow) => Room | Promise<Room>;
@@ -70,8 +60,8 @@ export class WakeUps {
   /** Those of #flows that are "the others" of a host. */
   readonly #others = new Set<WaitingFlow>();
   /** Woken jobs of each flow and of each host. The room of a fast flow is not taken by woken tasks of slow ones. */
-  readonly #expectedOfFlow = new Expected();
-  readonly #expectedOfHost = new Expected();
+  readonly #expectedOfFlow = new ExpectedTasks();
+  readonly #expectedOfHost = new ExpectedTasks();
   #isClosed = false;
 
   constructor(private readonly options: WakeUpsOptions) {}
@@ -275,7 +265,7 @@ export class WakeUps {
     try {
       // Where the room is known nothing is awaited: meanwhile another flow of the host could use the same room.
       room = this.#left(flow, roomNow instanceof Promise ? await roomNow : roomNow);
-      for (const waitingLists of depths.keys()) {
+      for (const waitingLists of [...depths.keys()]) {
         if (room <= 0 || this.#isClosed) return false;
         const wanted = Math.min(room, MOST_WOKEN_AT_ONCE);
         const expected = [this.#expectedOfFlow.expect(waitingList, wanted, this.options.now()), this.#expectedOfHost.expect(flow.hostId, wanted, this.options.now())];
@@ -283,8 +273,9 @@ export class WakeUps {
         try {
           const reply = await waitingLists.wake(waitingList, wanted);
           ({ woken } = reply);
-          if (reply.left === 0) depths.delete(waitingLists);
-          else depths.set(waitingLists, reply.left);
+          // To the end: the next room belongs to another shard. Where tasks keep coming, a shard that was always first would never end.
+          depths.delete(waitingLists);
+          if (reply.left > 0) depths.set(waitingLists, reply.left);
         } finally {
           for (const each of expected) each.count -= wanted - woken;
         }
@@ -338,43 +329,4 @@ export class WakeUps {
 
 function listsOf({ bySpeed: { quick, unknown, slow } }: FlowsOfHost): number {
   return quick.size + unknown.size + slow.size;
-}
-
-/** Woken jobs that are on their way, by the id of a flow or a host, the oldest first. */
-class Expected {
-  readonly #woken = new Map<string, Woken[]>();
-
-  get size(): number {
-    return this.#woken.size;
-  }
-
-  expect(id: string, count: number, at: number): Woken {
-    const woken = { count, at };
-    const all = this.#woken.get(id);
-    if (all === undefined) this.#woken.set(id, [woken]);
-    else all.push(woken);
-    return woken;
-  }
-
-  /** @returns false: none was expected */
-  arrived(id: string): boolean {
-    const expected = this.#woken.get(id)?.find(({ count }) => count > 0);
-    if (expected === undefined) return false;
-    expected.count -= 1;
-    return true;
-  }
-
-  /** Forgets those that other processes fetched: they never arrive here. */
-  forgetLate(now: number): void {
-    for (const id of this.#woken.keys()) this.count(id, now);
-  }
-
-  count(id: string, now: number): number {
-    const all = this.#woken.get(id);
-    if (all === undefined) return 0;
-    const current = all.filter(({ count, at }) => count > 0 && at >= now - EXPECT_FOR_MS);
-    if (current.length === 0) this.#woken.delete(id);
-    else this.#woken.set(id, current);
-    return current.reduce((sum, { count }) => sum + count, 0);
-  }
 }

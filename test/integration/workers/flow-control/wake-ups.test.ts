@@ -104,3 +104,28 @@ describe('wake-ups of one destination', () => {
     expect(await woken()).to.equal(20);
   });
 });
+
+describe('wake-ups of one destination in several shards', () => {
+  let service: InProcessService;
+  afterEach(() => service.close());
+
+  it('gives single places to the shards in turn, so that none waits until another one is empty', async () => {
+    service = await InProcessService.ready({ shards: 3 });
+    const shards = await service.queue.shards();
+    let room = 0;
+    const wakeUps = new WakeUps({ roomFor: () => ({ ofFlow: room, ofHost: room }), speedOf: () => 'quick', now: () => 0 });
+    for (const shard of shards) {
+      const waitingLists = new WaitingLists(shard);
+      wakeUps.watch(waitingLists);
+      for (let nth = 0; nth < 20; nth += 1) await putBack(service.redis, shard, flow.id, `t-${nth}`, nth);
+      wakeUps.expectDeferred(waitingLists, flow, 20);
+    }
+    const woken = (): Promise<number[]> => Promise.all(shards.map((shard) => service.redis.zcount(shard.keys.delayed, '-inf', 20 * 4_096)));
+    for (let sends = 1; sends <= 9; sends += 1) {
+      room = sends;
+      wakeUps.leave(flow);
+      await eventually(async () => expect((await woken()).reduce((sum, each) => sum + each, 0)).to.equal(sends));
+    }
+    expect(await woken()).to.deep.equal([3, 3, 3]);
+  });
+});
