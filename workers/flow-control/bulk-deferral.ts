@@ -79,7 +79,7 @@ export class BulkDeferral {
     const known = flows.flatMap(([{ id, hostId }]) => (id === hostId ? this.options.known.of(hostId, MOST_KNOWN) : [])).filter((id) => this.options.wakeUps.hasOwnList(flowOfId(id)));
     for (const waitingLists of this.#shards) {
       let share = 1;
-      while (share >= WORTHWHILE && !this.#isClosed) {
+      while (share >= WORTHWHILE && !this.#isClosed && !this.options.wakeUps.isAway(waitingLists)) {
         const now = this.options.clock();
         const waiting = flows.reduce((most, [flow]) => Math.max(most, this.options.wakeUps.waiting(flow)), 0);
         try {
@@ -88,7 +88,7 @@ export class BulkDeferral {
           deferredInAll += deferred;
           if (deferred > 0) for (const [flow] of flows) this.options.wakeUps.expectDeferred(waitingLists, flow, Math.ceil(deferred / flows.length));
         } catch {
-          return; // Redis is away or full: the connection's owner logs it
+          break; // this part of Redis is away or full: the connection's owner logs it, and the other shards go on
         }
       }
     }

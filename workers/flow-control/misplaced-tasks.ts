@@ -30,7 +30,7 @@ export class MisplacedTasks {
 
   constructor(private readonly options: MisplacedTasksOptions) {}
 
-  /** @throws when Redis fails */
+  /** Never fails. */
   async tick(): Promise<void> {
     const { wakeUps, workers } = this.options;
     let left = Math.max(FEWEST_LOOKED_AT, Math.ceil(LOOKED_AT_BY_FLEET / workers()));
@@ -38,7 +38,8 @@ export class MisplacedTasks {
     for (const { others, waitingLists } of wakeUps.othersInTurn(MOST_CALLS)) {
       if (left <= 0 || calls >= MOST_CALLS) return;
       calls += 1;
-      left -= await this.#look(waitingLists, others, left);
+      // A shard that is away is one of many: the others are looked at all the same.
+      left -= await this.#look(waitingLists, others, left).catch(() => 0);
     }
   }
 

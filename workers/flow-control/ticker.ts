@@ -26,6 +26,7 @@ export class Ticker {
   #timer: NodeJS.Timeout | undefined;
   #ticks = 0;
   #isStopped = false;
+  readonly #busy = new Set<string>();
 
   constructor(private readonly parts: TickerParts) {}
 
@@ -34,34 +35,38 @@ export class Ticker {
     await this.parts.controls.refresh();
     // A full Redis refuses the report. The worker starts all the same, and the ticks report again.
     await this.parts.report().catch(() => undefined);
-    this.#schedule();
+    if (!this.#isStopped) this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
   /** A tick that is under way ends by itself; none comes after it. */
   stop(): void {
     this.#isStopped = true;
-    clearTimeout(this.#timer);
+    clearInterval(this.#timer);
   }
 
-  /** The next tick is scheduled when the last one is over, so two never run at once. */
-  #schedule(): void {
-    if (!this.#isStopped) this.#timer = setTimeout(() => void this.#tick(), TICK_MS);
-  }
-
-  async #tick(): Promise<void> {
+  /**
+   * Each part goes on by itself: in a Cluster one part of Redis may be away, and a report that does not come makes others take this
+   * worker for a dead one. A part that is still busy with its last tick is left out.
+   */
+  #tick(): void {
     const { controls, breaker, rates, wakeUps, misplaced, report } = this.parts;
-    try {
+    this.#run('controls', async () => {
       for (const change of await controls.refresh()) this.#heed(change);
-      rates.recover();
-      breaker.forgetOld();
-      await wakeUps.tick();
-      this.#ticks += 1;
-      if (this.#ticks % TICKS_PER_REPORT === 0) await report();
-      await misplaced.tick();
-    } catch {
-      // Redis is away. redis-watch.ts logs that, and the next tick tries again.
-    }
-    this.#schedule();
+    });
+    rates.recover();
+    breaker.forgetOld();
+    // It asks no shard that has not answered it yet.
+    void wakeUps.tick();
+    this.#ticks += 1;
+    if (this.#ticks % TICKS_PER_REPORT === 0) this.#run('report', report);
+    this.#run('misplaced', () => misplaced.tick());
+  }
+
+  #run(part: string, work: () => Promise<void>): void {
+    if (this.#busy.has(part)) return;
+    this.#busy.add(part);
+    // Redis is away: redis-watch.ts logs that, and the next tick tries again.
+    void work().catch(() => undefined).finally(() => this.#busy.delete(part));
   }
 
   /** Sends to a destination that was paused or whose circuit was open begin slowly again, in every process. */

@@ -3,6 +3,7 @@ import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
 import type { Deferral, WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import { jobIdOf } from '../../shared/queue/names.js';
 import type { Speed } from '../../shared/domain/flow/bulkhead-rules.js';
+import { AnsweringShards } from './answering-shards.js';
 import { ExpectedTasks } from './expected-tasks.js';
 import type { Room } from './slots.js';
 
@@ -62,6 +63,7 @@ export class WakeUps {
   /** Woken jobs of each flow and of each host. The room of a fast flow is not taken by woken tasks of slow ones. */
   readonly #expectedOfFlow = new ExpectedTasks();
   readonly #expectedOfHost = new ExpectedTasks();
+  readonly #answering = new AnsweringShards();
   #isClosed = false;
 
   constructor(private readonly options: WakeUpsOptions) {}
@@ -146,13 +148,20 @@ export class WakeUps {
     this.#wakeSoon(this.#flowOf(flow));
   }
 
-  /** Waiting lists of "the others" of hosts, at most so many; the next call begins with the next ones. */
+  /** Does a shard give no answer? Then it is not worth a question. */
+  isAway(waitingLists: WaitingLists): boolean {
+    return this.#answering.isAway(waitingLists);
+  }
+
+  /** Waiting lists of "the others" of hosts in shards that answer, at most so many; the next call begins with the next ones. */
   othersInTurn(most: number): { readonly others: string; readonly waitingLists: WaitingLists }[] {
     const found: { others: string; waitingLists: WaitingLists }[] = [];
     for (const waiting of [...this.#others].slice(0, most)) {
       this.#others.delete(waiting);
       this.#others.add(waiting);
-      for (const waitingLists of waiting.depths.keys()) found.push({ others: waiting.flow.id, waitingLists });
+      for (const waitingLists of waiting.depths.keys()) {
+        if (!this.isAway(waitingLists)) found.push({ others: waiting.flow.id, waitingLists });
+      }
     }
     return found;
   }
@@ -175,14 +184,12 @@ export class WakeUps {
     if (own === undefined || !this.#wakeSoon(own)) this.#wakeNext(hostId);
   }
 
-  /** Looks for waiting lists that others filled, and for room that came without one of our sends ending. */
+  /**
+   * Looks for waiting lists that others filled, and for room that came without one of our sends ending. Never fails.
+   * @returns when each shard has answered, or has taken too long for it
+   */
   async tick(): Promise<void> {
-    for (const waitingLists of this.#shards) {
-      for (const waitingList of await waitingLists.some(LISTS_PER_TICK)) {
-        const { depths } = this.#flowOf(flowOfId(waitingList));
-        if (!depths.has(waitingLists)) depths.set(waitingLists, 1);
-      }
-    }
+    const looks = this.#shards.map((waitingLists) => this.#lookAt(waitingLists));
     this.#expectedOfFlow.forgetLate(this.options.now());
     this.#expectedOfHost.forgetLate(this.options.now());
     let left = Math.min(this.#flows.size, 2 * LISTS_PER_TICK);
@@ -192,6 +199,17 @@ export class WakeUps {
       // To the end of the map: the next tick begins where this one stops.
       this.#flows.delete(waitingList);
       this.#flows.set(waitingList, waiting);
+      this.#wakeSoon(waiting);
+    }
+    await Promise.all(looks);
+  }
+
+  async #lookAt(waitingLists: WaitingLists): Promise<void> {
+    const found = await this.#answering.look(waitingLists, () => waitingLists.some(LISTS_PER_TICK));
+    for (const waitingList of found ?? []) {
+      const waiting = this.#flowOf(flowOfId(waitingList));
+      if (waiting.depths.has(waitingLists)) continue;
+      waiting.depths.set(waitingLists, 1);
       this.#wakeSoon(waiting);
     }
   }
@@ -260,32 +278,42 @@ export class WakeUps {
   /** @returns whether room is left. Never fails. */
   async #wake(waiting: WaitingFlow, roomNow: Room | Promise<Room>): Promise<boolean> {
     const { flow, depths } = waiting;
-    const waitingList = flow.id;
     let room: number;
     try {
       // Where the room is known nothing is awaited: meanwhile another flow of the host could use the same room.
       room = this.#left(flow, roomNow instanceof Promise ? await roomNow : roomNow);
-      for (const waitingLists of [...depths.keys()]) {
-        if (room <= 0 || this.#isClosed) return false;
-        const wanted = Math.min(room, MOST_WOKEN_AT_ONCE);
-        const expected = [this.#expectedOfFlow.expect(waitingList, wanted, this.options.now()), this.#expectedOfHost.expect(flow.hostId, wanted, this.options.now())];
-        let woken = 0;
-        try {
-          const reply = await waitingLists.wake(waitingList, wanted);
-          ({ woken } = reply);
-          // To the end: the next room belongs to another shard. Where tasks keep coming, a shard that was always first would never end.
-          depths.delete(waitingLists);
-          if (reply.left > 0) depths.set(waitingLists, reply.left);
-        } finally {
-          for (const each of expected) each.count -= wanted - woken;
-        }
-        room -= woken;
-      }
     } catch {
       return false; // Redis is away: redis-watch.ts logs that, and the next tick tries again
     }
-    if (depths.size === 0) this.#drop(waitingList, waiting);
-    return room > 0;
+    let haveAllAnswered = true;
+    for (const waitingLists of [...depths.keys()]) {
+      if (room <= 0 || this.#isClosed) return false;
+      const woken = await this.#wakeIn(waitingLists, waiting, Math.min(room, MOST_WOKEN_AT_ONCE));
+      if (woken === undefined) haveAllAnswered = false;
+      else room -= woken;
+    }
+    if (depths.size === 0) this.#drop(flow.id, waiting);
+    // Room that is left because a shard did not answer would be given from flow to flow without end.
+    return room > 0 && haveAllAnswered;
+  }
+
+  /** @returns how many were woken; undefined when the shard did not do it. Never fails. */
+  async #wakeIn(waitingLists: WaitingLists, { flow, depths }: WaitingFlow, wanted: number): Promise<number | undefined> {
+    if (this.isAway(waitingLists)) return undefined;
+    const expected = [this.#expectedOfFlow.expect(flow.id, wanted, this.options.now()), this.#expectedOfHost.expect(flow.hostId, wanted, this.options.now())];
+    let woken: number | undefined;
+    try {
+      const reply = await this.#answering.call(waitingLists, () => waitingLists.wake(flow.id, wanted));
+      ({ woken } = reply);
+      // To the end: the next room belongs to another shard. Where tasks keep coming, a shard that was always first would never end.
+      depths.delete(waitingLists);
+      if (reply.left > 0) depths.set(waitingLists, reply.left);
+    } catch {
+      // The next tick tries again.
+    } finally {
+      for (const each of expected) each.count -= wanted - (woken ?? 0);
+    }
+    return woken;
   }
 
   #drop(waitingList: string, waiting: WaitingFlow): void {

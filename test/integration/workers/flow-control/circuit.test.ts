@@ -31,7 +31,7 @@ describe('the circuit of a destination', () => {
     let isDown = true;
     fleet.receiver.on('/hook', () => (isDown ? { kind: 'answer', status: 503, delayMs: 20 } : { kind: 'answer' }));
     // Due when all workers are there, and have heard of each other.
-    const tasks = await fleet.submit(300, { max_retries: 3, base_delay: 0.1, initial_delay: 2 });
+    const tasks = await fleet.submit(300, { max_retries: 8, base_delay: 0.1, initial_delay: 2 });
     await fleet.hire(5, { concurrency: 500, circuit: quick });
     const { openedAt } = await whenOpen();
     const arrived = (): number[] => fleet.receiver.requests.map(({ arrivedAt }) => arrivedAt);

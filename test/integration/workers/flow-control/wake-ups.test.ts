@@ -5,6 +5,10 @@ import { WaitingLists } from '../../../../shared/queue/flow/waiting-lists.js';
 import type { Shard } from '../../../../shared/queue/engine/shard.js';
 import { WakeUps } from '../../../../workers/flow-control/wake-ups.js';
 import { eventually } from '../../../support/eventually.js';
+import { createPathMask } from '../../../../shared/domain/destinations/path-mask.js';
+import { TaskQueue } from '../../../../shared/queue/tasks/task-queue.js';
+import { connectRedis } from '../../../../shared/redis/redis-connection.js';
+import { PrivateRedis } from '../../../support/redis.js';
 import { putBack } from '../../../support/hints.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 
@@ -127,5 +131,45 @@ describe('wake-ups of one destination in several shards', () => {
       await eventually(async () => expect((await woken()).reduce((sum, each) => sum + each, 0)).to.equal(sends));
     }
     expect(await woken()).to.deep.equal([3, 3, 3]);
+  });
+
+  it('goes on with the tasks of other shards while one gives no answer, and with its own as soon as it does', async () => {
+    service = await InProcessService.ready();
+    const frozen = await PrivateRedis.start();
+    const elsewhere = connectRedis({ mode: 'standalone', address: frozen.address, db: 0, tls: false, username: undefined, password: undefined }, 'worker');
+    const queue = new TaskQueue({ redis: elsewhere, prefix: 'frozen', shards: 1, deadAttempts: 1, mask: createPathMask([]), clock: Date.now });
+    try {
+      let room = 0;
+      const wakeUps = new WakeUps({ roomFor: () => ({ ofFlow: room, ofHost: room }), speedOf: () => 'quick', now: () => performance.now() });
+      const parts = [{ redis: elsewhere, shard: (await queue.shards())[0] }, { redis: service.redis, shard: (await service.queue.shards())[0] }];
+      const woken: (() => Promise<number>)[] = [];
+      for (const { redis, shard } of parts) {
+        if (shard === undefined) throw new Error('no shard');
+        const waitingLists = new WaitingLists(shard);
+        wakeUps.watch(waitingLists);
+        for (let nth = 0; nth < 20; nth += 1) await putBack(redis, shard, flow.id, `t-${nth}`, nth);
+        wakeUps.expectDeferred(waitingLists, flow, 20);
+        woken.push(() => redis.zcount(shard.keys.delayed, '-inf', 20 * 4_096));
+      }
+      await frozen.freeze();
+      room = 5;
+      wakeUps.leave(flow);
+      await eventually(async () => expect(await woken[1]?.()).to.equal(5));
+      // What was woken has been sent, and the frozen one is known now: nothing is waited for any more.
+      await eventually(async () => {
+        await wakeUps.tick();
+        expect(await woken[1]?.()).to.equal(20);
+      });
+      frozen.thaw();
+      await eventually(async () => {
+        await wakeUps.tick();
+        expect(await woken[0]?.()).to.equal(20);
+      });
+    } finally {
+      frozen.thaw();
+      await queue.close();
+      elsewhere.disconnect();
+      await frozen.close();
+    }
   });
 });
