@@ -31,7 +31,7 @@ const MAX_URL_CHARACTERS = 8_192;
  */
 const MAX_AUTHORITY_CHARACTERS = 255;
 /** Urls whose flows are remembered. */
-const MAX_FLOWS = 2_000;
+const MAX_FLOWS = 5_000;
 
 export const httpType: DestinationRow<HttpDestination, HttpWire, HttpReceipt> = {
   type: 'http',
@@ -196,7 +196,7 @@ interface Place {
   readonly hasFragment: boolean;
 }
 
-const placeOf = remembered(1_000, (text): Place => {
+const placeOf = remembered(MAX_FLOWS, (text): Place => {
   const url = parseUrl(text);
   return {
     isUrl: url !== undefined,

@@ -12,7 +12,7 @@ export interface Target {
 }
 
 /** @throws TypeError for a text that is no url. It was checked when the task was submitted, so this is a bug of ours. */
-export const parseTarget = remembered(1_000, (destinationUrl): Target => {
+export const parseTarget = remembered(5_000, (destinationUrl): Target => {
   const url = new URL(destinationUrl);
   return {
     origin: url.origin,

@@ -2,17 +2,40 @@ import { expect } from 'chai';
 import { remembered } from '../../../../shared/domain/remembered.js';
 
 describe('remembered', () => {
-  it('asks once for each question, and again for what it has forgotten', () => {
+  function counting(most: number): { asked: string[]; lengthOf: (text: string) => number } {
     const asked: string[] = [];
-    const lengthOf = remembered(2, (text) => {
-      asked.push(text);
-      return text.length;
-    });
+    return {
+      asked,
+      lengthOf: remembered(most, (text) => {
+        asked.push(text);
+        return text.length;
+      }),
+    };
+  }
+
+  it('asks once for each question, and again for what it has forgotten', () => {
+    const { asked, lengthOf } = counting(4);
     expect(['a', 'bb', 'a', 'bb'].map(lengthOf)).to.deep.equal([1, 2, 1, 2]);
     expect(asked).to.deep.equal(['a', 'bb']);
-    expect(lengthOf('ccc'), 'the third: the others are forgotten').to.equal(3);
-    expect(lengthOf('a')).to.equal(1);
-    expect(asked).to.deep.equal(['a', 'bb', 'ccc', 'a']);
+    for (const text of ['c', 'd', 'e', 'f', 'g']) lengthOf(text);
+    expect(lengthOf('a'), 'four others came since').to.equal(1);
+    expect(asked.filter((text) => text === 'a')).to.have.lengthOf(2);
+  });
+
+  it('keeps what is asked again and again, whatever comes between', () => {
+    const { asked, lengthOf } = counting(10);
+    for (let nth = 0; nth < 100; nth += 1) {
+      lengthOf('often');
+      lengthOf(`once ${nth}`);
+    }
+    expect(asked.filter((text) => text === 'often')).to.have.lengthOf(1);
+  });
+
+  it('does not keep long questions', () => {
+    const { asked, lengthOf } = counting(10);
+    const long = 'x'.repeat(501);
+    expect([lengthOf(long), lengthOf(long)]).to.deep.equal([501, 501]);
+    expect(asked).to.have.lengthOf(2);
   });
 
   it('asks again after an error', () => {
