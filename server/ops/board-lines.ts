@@ -1,5 +1,5 @@
 import { printActor } from '../../shared/domain/actor.js';
-import type { AttemptRecord, EditMark, LogEntry } from '../../shared/domain/task/attempt-record.js';
+import type { AttemptRecord, EditMark, LogEntry, RedriveMark } from '../../shared/domain/task/attempt-record.js';
 import { printFailure } from '../../shared/domain/task/outgoing-message.js';
 import { visibleText } from '../../shared/logging/visible-text.js';
 import type { Completion } from '../../shared/queue/tasks/log-codec.js';
@@ -24,7 +24,7 @@ export function lineOf(entry: LogEntry): string {
     case 'omitted':
       return `${entry.count} more ${entry.count === 1 ? 'entry is' : 'entries are'} left out here`;
     case 'redrive':
-      return `${timeOf(entry.at)} run ${entry.run}: started again by a person`;
+      return `${timeOf(entry.at)} run ${entry.run}: started again by ${doerOf(entry)}`;
     case 'deferral':
       return `${timeOf(entry.since)} waits in line: ${entry.reason}, put back ${times(entry.count)}`;
     case 'release':
@@ -48,9 +48,15 @@ function editLine({ at, run, edit, by }: EditMark): string {
 }
 
 function lastLine(completion: Completion): string {
-  if (completion.outcome === 'cancelled') return `${timeOf(completion.at)} cancelled by a person`;
+  if (completion.outcome === 'cancelled') return `${timeOf(completion.at)} cancelled by ${doerOf(completion)}`;
   const { run, attempt, at, ms, worker } = completion;
   return `${timeOf(at)} run ${run}, attempt ${attempt}: delivered after ${Math.max(0, ms)} ms (${worker})`;
+}
+
+/** `Anna`, `Anna (bulk action ba_1)`; earlier versions wrote down neither for single tasks. */
+function doerOf({ by, bulk }: Pick<RedriveMark, 'by' | 'bulk'>): string {
+  const person = by === undefined ? 'a person' : printActor(by);
+  return bulk === undefined ? person : `${person} (bulk action ${bulk})`;
 }
 
 /** A person may have written the entry. */

@@ -1,3 +1,4 @@
+import type { Actor } from '../../shared/domain/actor.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { jobIdOf, taskIdOf } from '../../shared/queue/names.js';
@@ -19,7 +20,8 @@ export const BOARD_PATH = '/admin/queues';
 const LIST_PATH = '/api/queues';
 /** The answer to a request for BOARD_PATH by the board itself; `url` is the part after BOARD_PATH. */
 export interface BoardServer {
-  serve(context: RequestContext, url: string): Promise<void>;
+  /** @param by who asks for the change that it is; undefined for a page */
+  serve(context: RequestContext, url: string, by?: Actor): Promise<void>;
   /** Which of these jobs there are. */
   existing(queue: string, jobIds: readonly string[]): Promise<readonly string[]>;
   /** @returns the first of these jobs that there is, and its queue */
@@ -142,8 +144,9 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
       const job = context.param('job');
       const id = taskIdOf(job);
       if (id === undefined) throw new RequestError('action_refused', 'this is no task of the service');
-      return performed(context, parts, { action: 'task.retry', target: { type: 'task', id }, asked: askedChange(context) }, async () => {
-        await parts.board.serve(context, `${jobPath(context.param('queue'), job)}/retry`);
+      const asked = askedChange(context);
+      return performed(context, parts, { action: 'task.retry', target: { type: 'task', id }, asked }, async () => {
+        await parts.board.serve(context, `${jobPath(context.param('queue'), job)}/retry`, asked.by);
         return { result: ANSWERED };
       });
     },
@@ -158,8 +161,9 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
       await parts.queue.ping();
       const id = context.param('queue');
       // Bull Board reads the newest hundred of the set again and again. Tasks that fail once more would hide the rest.
-      return performed(context, parts, { action: 'task.retry', target: { type: 'queue', id }, asked: askedChange(context) }, async () => {
-        const redriven = await parts.queue.redriveAll(id);
+      const asked = askedChange(context);
+      return performed(context, parts, { action: 'task.retry', target: { type: 'queue', id }, asked }, async () => {
+        const redriven = await parts.queue.redriveAll(id, asked.by);
         return { result: jsonAnswer(200, redriven), count: redriven.retried };
       });
     },

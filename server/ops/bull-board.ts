@@ -1,8 +1,10 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
 import type { Express } from 'express';
+import type { Actor } from '../../shared/domain/actor.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { shardOf, taskIdOf } from '../../shared/queue/names.js';
 import type { Shard } from '../../shared/queue/engine/shard.js';
@@ -30,6 +32,9 @@ const PAGE_HEADERS = {
   'Referrer-Policy': 'same-origin',
 };
 
+/** Who has asked for what the board does now. Bull Board hands nothing of a request on to the job that it retries. */
+const askedBy = new AsyncLocalStorage<Actor | undefined>();
+
 type ShownJob = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>;
 
 /** An Express app with the third argument that its code takes; its types leave it out. */
@@ -52,7 +57,7 @@ export function createBoardServer(reads: TaskQueue, queue: TaskQueue, parts: Omi
     }
   };
   return {
-    async serve({ request, response, requestId, match }, url) {
+    async serve({ request, response, requestId, match }, url, by) {
       // Bull Board would answer 500 in a form of its own. Its queues exist only when Redis has answered.
       await reads.ping();
       const serve = await (board ??= createBoard(reads, queue, { ...parts, reads }));
@@ -63,9 +68,11 @@ export function createBoardServer(reads: TaskQueue, queue: TaskQueue, parts: Omi
       return new Promise((resolve, reject) => {
         response.once('close', () => resolve());
         refuseInOurForm(response, reject);
-        serve(request, response, (error) => {
-          reject(error instanceof Error ? refusalOfExpress(error) : new RequestError('not_found', `there is nothing at ${match.path}`));
-        });
+        askedBy.run(by, () =>
+          serve(request, response, (error) => {
+            reject(error instanceof Error ? refusalOfExpress(error) : new RequestError('not_found', `there is nothing at ${match.path}`));
+          }),
+        );
       });
     },
     existing: (queueName, jobIds) =>
@@ -170,7 +177,7 @@ class RedrivingAdapter extends BullMQAdapter {
         const taskId = taskIdOf(id);
         if (taskId === undefined || state !== 'failed') throw new RequestError('action_refused', 'only dead letters and parked tasks can be started again');
         // Bull Board has just seen it in the failed set. If it is gone now, another request was faster.
-        await this.tasks.redrive(taskId);
+        await this.tasks.redrive(taskId, askedBy.getStore());
       },
       remove: refuse,
       promote: refuse,

@@ -45,7 +45,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
       const id = taskIdIn(context);
       const operation = { action: 'task.cancel', target: { type: 'task', id }, asked } as const;
       return performed(context, parts, operation, async () => {
-        const cancellation = await parts.queue.cancel(id);
+        const cancellation = await parts.queue.cancel(id, asked.by);
         return { result: answerToCancel(id, cancellation), action: cancellation.kind === 'deleted' ? 'task.delete' : 'task.cancel' };
       });
     },
@@ -62,7 +62,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
       const { asked } = await readReasonBody(context);
       const id = taskIdIn(context);
       return performed(context, parts, { action: 'task.retry', target: { type: 'task', id }, asked }, async () => {
-        const sent = await parts.queue.retryNow(id);
+        const sent = await parts.queue.retryNow(id, asked.by);
         return { result: answerToRetryNow(id, sent), count: sent.kind === 'already_due' ? 0 : 1 };
       });
     },

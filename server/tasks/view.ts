@@ -68,7 +68,7 @@ function toWireTimeline({ log, editMarks, completion, progress, nextAttemptAt }:
   const told = log.filter((entry, nth) => entry.kind !== 'deferral' || (nth === log.length - 1 && nextAttemptAt !== undefined));
   const entries = withEdits(told, editMarks).map(toWireEntry);
   if (completion === undefined) return entries;
-  if (completion.outcome === 'cancelled') return [...entries, { kind: 'cancelled', cancelled_at: printTime(completion.at), run: progress.run, ...toWireBulk(completion) }];
+  if (completion.outcome === 'cancelled') return [...entries, { kind: 'cancelled', cancelled_at: printTime(completion.at), run: progress.run, ...toWireDoer(completion) }];
   const { run, attempt, at, ms, worker, receipt } = completion;
   return [...entries, { kind: 'attempt', run, attempt, phase: 'delivery', started_at: printTime(at), duration_ms: durationOf(ms), outcome: 'delivered', error_code: null, ...toWireReceipt(receipt), worker }];
 }
@@ -104,7 +104,7 @@ function toWireEntry(entry: LogEntry | EditMark): object {
     case 'omitted':
       return { kind: 'omitted', omitted: entry.count };
     case 'redrive':
-      return { kind: 'redriven', redriven_at: printTime(entry.at), run: entry.run, ...toWireBulk(entry) };
+      return { kind: 'redriven', redriven_at: printTime(entry.at), run: entry.run, ...toWireDoer(entry) };
     case 'deferral':
       return { kind: 'deferred', deferred_at: printTime(entry.since), reason: entry.reason, count: entry.count };
     case 'release':
@@ -114,9 +114,9 @@ function toWireEntry(entry: LogEntry | EditMark): object {
   }
 }
 
-/** Only a bulk action writes down that it was one, and who asked for it. */
-function toWireBulk({ bulk, by }: { readonly bulk?: string; readonly by?: Actor }): object {
-  return bulk === undefined ? {} : { bulk_action_id: bulk, by: by ?? null };
+/** Earlier versions wrote down who did it for bulk actions alone. */
+function toWireDoer({ bulk, by }: { readonly bulk?: string; readonly by?: Actor }): object {
+  return { ...(bulk === undefined ? {} : { bulk_action_id: bulk }), ...(by === undefined ? {} : { by }) };
 }
 
 /** Records of 0.1 were measured by the clock of the worker, and are negative where it was set back. */

@@ -73,7 +73,7 @@ export interface RedriveMark {
   readonly kind: 'redrive';
   readonly run: number;
   readonly at: number;
-  /** The bulk action that did it, and who asked for that. */
+  /** The bulk action that did it, if one did, and the person who asked for it; earlier versions wrote that down for bulk actions alone. */
   readonly bulk?: string;
   readonly by?: Actor;
 }

@@ -10,8 +10,8 @@ import { jobIdOf } from '../names.js';
 import type { SearchPlan } from '../search/compile-filter.js';
 import type { FoundTask } from '../scan/found-task.js';
 import { scanIds } from '../scan/scan-step.js';
-import { scanTasks, type ScanPlace } from '../scan/scan-tasks.js';
-import { recordActCall, type ActCall } from '../tasks/act-on-task.js';
+import { scanTasks, type ScanPlace, type TakeTurn } from '../scan/scan-tasks.js';
+import { historyText, recordActCall, type ActCall } from '../tasks/act-on-task.js';
 import { nextValues, prepare } from './override-tasks.js';
 import { BULK_STEP, DESTINATION_SEPARATOR, SEVERAL } from './bulk-shard-scripts.js';
 
@@ -125,9 +125,8 @@ export class BulkShard {
     const prepared = asked.override === null || most === 0 ? [] : await this.#prepare(id, most, { ...parts, override: asked.override, by: asked.createdBy });
     this.#call ??= recordActCall(this.shard, ANY_JOB);
     const call = await this.#call;
-    const mark = `,${JSON.stringify({ bulk: id, by: asked.createdBy }).slice(1, -1)}`;
     const own = [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id)];
-    const values = [keys.base, token, LEASE_MS, epoch, most, asked.action, id, mark, keys.waitingList(''), ...call.values, asked.override === null ? '' : 1, ...prepared];
+    const values = [keys.base, token, LEASE_MS, epoch, most, asked.action, id, historyText({ bulk: id, by: asked.createdBy }), keys.waitingList(''), ...call.values, asked.override === null ? '' : 1, ...prepared];
     const reply: unknown = await client.runCommand('krsBulkStep', [...call.keys, ...own, ...values]);
     const refusal = refusalOf(reply);
     if (refusal !== undefined) return refusal;

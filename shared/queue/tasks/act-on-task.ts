@@ -1,3 +1,4 @@
+import type { Actor } from '../../domain/actor.js';
 import type { TaskAction } from '../../domain/task/state-actions.js';
 import type { TaskState } from '../../domain/task/task.js';
 import { bullmqScripts } from '../engine/bullmq-contract.js';
@@ -38,15 +39,21 @@ export async function recordActCall({ queue, keys }: Shard, jobId: string): Prom
   };
 }
 
+/** Who does it, and the bulk action by which it is done, for the history of the task: `,"bulk":"ba_1","by":{...}`. See actWith. */
+export function historyText(done: { readonly bulk?: string; readonly by: Actor }): string {
+  return `,${JSON.stringify(done).slice(1, -1)}`;
+}
+
 /**
  * Does to a task the first of some actions that takes it; it is atomic. `at`: by Redis' clock, milliseconds since the epoch.
+ * @param by stands in the history of the task; undefined: the history names no one
  * @throws UnreadableTaskError
  */
-export async function actOnTask(shard: Shard, taskId: string, actions: readonly TaskAction[]): Promise<Acted> {
+export async function actOnTask(shard: Shard, taskId: string, actions: readonly TaskAction[], by: Actor | undefined): Promise<Acted> {
   const { client, keys } = shard;
   const call = await recordActCall(shard, jobIdOf(taskId));
   // Outside a MULTI ioredis sends the text itself when Redis has lost the script.
-  const reply: unknown = await client.runCommand('krsAct', [...call.keys, ...call.values, keys.base, keys.waitingList(''), actions.join('|')]);
+  const reply: unknown = await client.runCommand('krsAct', [...call.keys, ...call.values, keys.base, keys.waitingList(''), actions.join('|'), by === undefined ? '' : historyText({ by })]);
   // The script's own answer: see act-script.ts.
   const [code, action, state, run, place, at] = reply as [(typeof ACTED)[keyof typeof ACTED], TaskAction, TaskState, number, string, number];
   switch (code) {

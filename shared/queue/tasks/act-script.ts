@@ -32,7 +32,7 @@ const table = Object.entries(statesTakenBy).map(([action, states]) => `${action}
  *
  * - `actionFor(actions, task)`: the first of the actions that takes a task that taskNow has seen, or nil.
  * - `actWith(base, lists, values, at, more)` says what actions go by: key prefix of jobs, key prefix of waiting lists, which ARGV is the
- *   first of BullMQ's values, now in ms, and the text that is added to the mark of a redrive and to the return value of a cancelled task.
+ *   first of BullMQ's values, now in ms, and the text that is added to the mark in the history of the task: see historyText.
  * - `act(with, action, job, id, task)`: does it, and gives ACTED.
  */
 export function actLua(bullmq: DefinedScripts): string {
@@ -88,7 +88,7 @@ end
  * Does to one task the first of some actions that takes it.
  *
  * KEYS as actLua. ARGV BullMQ's values of reprocessJob (the first is the job id), then key prefix of jobs, key prefix of waiting lists,
- * actions with \`|\` between them.
+ * actions with \`|\` between them, text that is added to the mark in the history of the task.
  * @returns {ACTED, the action or '', state before, run before, place before, now (ms)}
  */
 export function actScript(bullmq: DefinedScripts): LuaScript {
@@ -97,7 +97,7 @@ export function actScript(bullmq: DefinedScripts): LuaScript {
     numberOfKeys: ACT_KEYS,
     lua: `${nowMs}${actLua(bullmq)}
 local id, base = ARGV[1], ${value(1)}
-local with = actWith(base, ${value(2)}, 1, now, '')
+local with = actWith(base, ${value(2)}, 1, now, ${value(4)})
 local job = base .. id
 local task = taskNow(with.sets, job, id)
 if not task then return {redis.call('EXISTS', job) == 1 and ${ACTED.unreadable} or ${ACTED.absent}, '', '', 0, '', now} end

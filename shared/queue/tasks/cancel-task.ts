@@ -1,3 +1,4 @@
+import type { Actor } from '../../domain/actor.js';
 import type { Shard } from '../engine/shard.js';
 import { actOnTask } from './act-on-task.js';
 
@@ -12,9 +13,9 @@ export type Cancellation =
   | { readonly kind: 'finished'; readonly state: string }
   | { readonly kind: 'not_found' };
 
-/** It is atomic: exactly one of cancel and fetch gets the task. */
-export async function cancelTask(shard: Shard, taskId: string): Promise<Cancellation> {
-  const acted = await actOnTask(shard, taskId, ['cancel', 'delete']);
+/** It is atomic: exactly one of cancel and fetch gets the task. @param by stands in the history of the task */
+export async function cancelTask(shard: Shard, taskId: string, by: Actor | undefined): Promise<Cancellation> {
+  const acted = await actOnTask(shard, taskId, ['cancel', 'delete'], by);
   switch (acted.kind) {
     case 'done':
       return { kind: acted.action === 'delete' ? 'deleted' : 'cancelled' };

@@ -38,7 +38,7 @@ export type Completion =
       readonly worker: string;
       readonly receipt: Receipt;
     }
-  /** `bulk`: the bulk action that did it, and `by` who asked for that. */
+  /** `bulk`: the bulk action that did it, if one did. `by`: the person who asked for it. Earlier versions wrote it down for bulk actions alone. */
   | { readonly outcome: 'cancelled'; readonly at: number; readonly bulk?: string; readonly by?: Actor };
 
 export function decodeCompletion(field: string | undefined): Completion | undefined {

@@ -1,3 +1,4 @@
+import type { Actor } from '../../domain/actor.js';
 import type { Shard } from '../engine/shard.js';
 import { taskIdOf } from '../names.js';
 import { actOnTask } from './act-on-task.js';
@@ -13,9 +14,9 @@ export interface Redriven {
   readonly dueAt: number;
 }
 
-/** Starts a dead or parked task again with all its retries, at once; its run goes up by one. */
-export async function redriveTask(shard: Shard, taskId: string): Promise<Redrive> {
-  const acted = await actOnTask(shard, taskId, ['redrive']);
+/** Starts a dead or parked task again with all its retries, at once; its run goes up by one. @param by stands in the history of the task */
+export async function redriveTask(shard: Shard, taskId: string, by: Actor | undefined): Promise<Redrive> {
+  const acted = await actOnTask(shard, taskId, ['redrive'], by);
   if (acted.kind === 'not_found') return acted;
   return acted.kind === 'done' ? { kind: 'redriven', run: acted.run + 1, dueAt: acted.at } : { kind: 'not_dead' };
 }

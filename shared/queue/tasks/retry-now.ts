@@ -1,3 +1,4 @@
+import type { Actor } from '../../domain/actor.js';
 import type { TaskState } from '../../domain/task/task.js';
 import type { Shard } from '../engine/shard.js';
 import { actOnTask } from './act-on-task.js';
@@ -12,9 +13,9 @@ export type RetryNow =
   | { readonly kind: 'finished'; readonly state: TaskState }
   | { readonly kind: 'not_found' };
 
-/** Makes a waiting task due, or starts a dead or parked one again; it is atomic. */
-export async function retryNow(shard: Shard, taskId: string): Promise<RetryNow> {
-  const acted = await actOnTask(shard, taskId, ['send_now', 'redrive']);
+/** Makes a waiting task due, or starts a dead or parked one again; it is atomic. @param by stands in the history of the task */
+export async function retryNow(shard: Shard, taskId: string, by: Actor | undefined): Promise<RetryNow> {
+  const acted = await actOnTask(shard, taskId, ['send_now', 'redrive'], by);
   switch (acted.kind) {
     case 'done': {
       const { action, state, run, wasDue, at } = acted;

@@ -1,3 +1,4 @@
+import type { Actor } from '../../domain/actor.js';
 import { defaultPathMask, type PathMask } from '../../domain/destinations/path-mask.js';
 import { RequestError, type RequestErrorCode } from '../../domain/errors.js';
 import type { Flow } from '../../domain/destinations/flow.js';
@@ -118,9 +119,10 @@ export class TaskQueue {
   /**
    * Cancels a task that waits; deletes a parked one for good. When it resolves with `cancelled` or `deleted`, no worker
    * takes the task any more.
+   * @param by stands in the history of the task; so it does in retryNow and redrive
    */
-  async cancel(taskId: string): Promise<Cancellation> {
-    return this.#speak(() => cancelTask(this.#shardOf(taskId), taskId));
+  async cancel(taskId: string, by?: Actor): Promise<Cancellation> {
+    return this.#speak(() => cancelTask(this.#shardOf(taskId), taskId, by));
   }
 
   /** Changes a task that waits, is parked or a dead letter, if it is still as it was read. */
@@ -130,8 +132,8 @@ export class TaskQueue {
   }
 
   /** Makes a waiting task due now. It starts a dead or parked one again, as `redrive` does. */
-  async retryNow(taskId: string): Promise<RetryNow> {
-    return this.#speak(() => retryNow(this.#shardOf(taskId), taskId));
+  async retryNow(taskId: string, by?: Actor): Promise<RetryNow> {
+    return this.#speak(() => retryNow(this.#shardOf(taskId), taskId, by));
   }
 
   /**
@@ -182,8 +184,8 @@ export class TaskQueue {
   }
 
   /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. */
-  async redrive(taskId: string): Promise<Redrive> {
-    return this.#speak(() => redriveTask(this.#shardOf(taskId), taskId));
+  async redrive(taskId: string, by?: Actor): Promise<Redrive> {
+    return this.#speak(() => redriveTask(this.#shardOf(taskId), taskId, by));
   }
 
   /**
@@ -192,11 +194,11 @@ export class TaskQueue {
    * @throws RequestError not_found for an unknown one
    * @returns how many were started again, and how many another call had started or removed before
    */
-  async redriveAll(queueName: string): Promise<{ retried: number; skipped: number }> {
+  async redriveAll(queueName: string, by?: Actor): Promise<{ retried: number; skipped: number }> {
     return this.#speakLong(async () => {
       const shard = this.#shards.all().find(({ queue }) => queue.name === queueName);
       if (shard === undefined) throw new RequestError('not_found', 'there is no such queue');
-      return redriveFailed(shard, (taskId) => this.redrive(taskId));
+      return redriveFailed(shard, (taskId) => this.redrive(taskId, by));
     });
   }
 

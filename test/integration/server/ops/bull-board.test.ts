@@ -128,7 +128,7 @@ describe('Bull Board', () => {
         'run 1, attempt 0: failed after \\d+ ms, http_server_error.*HTTP 500.*; next: retry \\(.+\\)',
         'run 1, attempt 1: failed after \\d+ ms, http_server_error.*HTTP 500.*; next: dead delivery \\(.+\\)',
         'run 1, dead delivery 0: delivered after \\d+ ms; next: none, it is a dead letter \\(.+\\)',
-        'run 2: started again by a person',
+        'run 2: started again by an operator',
         'run 2, attempt 0: delivered after \\d+ ms \\(.+\\)',
       ];
       const lines = await linesOf(task.id);

@@ -63,7 +63,7 @@ describe('DELETE /tasks/:id', () => {
       const shown = await getTask(service.baseUrl, task.id);
       expect(shown).to.include({ state: 'cancelled', run: 1, attempt, next_attempt_at: null, waiting_for: null });
       expect(timeOf(shown.finished_at)).to.be.within(before, Date.now());
-      expect(shown.timeline.at(-1)).to.deep.equal({ kind: 'cancelled', cancelled_at: shown.finished_at, run: 1 });
+      expect(shown.timeline.at(-1)).to.deep.equal({ kind: 'cancelled', cancelled_at: shown.finished_at, run: 1, by: { type: 'anonymous', id: null, name: null, operator: null } });
       expect(shown.timeline).to.have.lengthOf(sends + 1);
       expect(receiver.requestsFor(task.id)).to.have.lengthOf(sends);
     });
