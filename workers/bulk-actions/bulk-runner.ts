@@ -17,6 +17,8 @@ import type { BulkChange } from '../../shared/queue/bulk-actions/bulk-action-sto
 import { compileFilter } from '../../shared/queue/search/compile-filter.js';
 import { MATCHED, type BulkShard, type ShardOfAction } from '../../shared/queue/bulk-actions/bulk-shard.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
+import type { TakeTurn } from '../../shared/queue/scan/scan-tasks.js';
+import { ScanTurns } from '../../shared/queue/scan/scan-turns.js';
 import { shardOf } from '../../shared/queue/names.js';
 import { RedisErrors } from '../../shared/redis/redis-error.js';
 
@@ -65,6 +67,8 @@ export class BulkRunner {
   /** Shards in our hands: `<action> <shard>`. */
   readonly #held = new Set<string>();
   readonly #faults = new Map<string, number>();
+  /** Matching leaves Redis to the deliveries as the searches of the API do. */
+  readonly #scans = new ScanTurns();
   #judgedAt = -Infinity;
   #isFailing = false;
 
@@ -173,13 +177,25 @@ export class BulkRunner {
   }
 
   async #matchStep(action: BulkAction, shard: BulkShard, index: number, cursor: string): ReturnType<BulkShard['writeDownFound']> {
+    const held = `${action.id} ${index}`;
+    // A search of which nothing could be written down would only cost Redis its time.
+    const claim = this.#held.has(held) ? { cursor } : await shard.claimMatching(action, this.#token, cursor);
+    if (typeof claim === 'string' || claim.cursor !== cursor) return claim;
+    const answer = await this.#writeDownStep(action, shard, index, cursor);
+    if (answer === 'busy') this.#held.delete(held);
+    else this.#held.add(held);
+    return answer;
+  }
+
+  async #writeDownStep(action: BulkAction, shard: BulkShard, index: number, cursor: string): ReturnType<BulkShard['writeDownFound']> {
     const { conditions } = action.asked;
+    const takeTurn: TakeTurn = (step) => this.#scans.take(step);
     const plan = compileFilter(conditions ?? [], { defaultBrokers: this.options.defaultBrokers, mask: this.options.mask });
-    if (conditions !== null) return shard.writeDownFound(action, this.#token, plan, cursor);
+    if (conditions !== null) return shard.writeDownFound(action, this.#token, plan, cursor, takeTurn);
     const chunk = cursor === '' ? 0 : Number(cursor);
     const { ids, isLast } = await this.options.actions.store.givenIds(action.id, chunk);
     const own = ids.filter((id) => shardOf(id, this.options.actions.shards.length) === index);
-    return shard.writeDownIds(action, this.#token, plan, own, cursor, isLast ? MATCHED : String(chunk + 1));
+    return shard.writeDownIds(action, this.#token, plan, own, cursor, isLast ? MATCHED : String(chunk + 1), takeTurn);
   }
 
   /** Matching is over in all shards: what was found is taken, or refused. A worker that is killed in between begins again. */

@@ -75,14 +75,23 @@ export class BulkShard {
   constructor(readonly shard: Shard) {}
 
   /**
+   * Asks for the lease before a step of a search: its result could not be written down while another worker has it.
+   * @param cursor as it is
+   * @returns the cursor now
+   */
+  async claimMatching(action: BulkAction, token: string, cursor: string): Promise<StepRefusal | { readonly cursor: string }> {
+    return this.#writeDown(action, token, cursor, cursor, []);
+  }
+
+  /**
    * Writes down tasks of this shard by their ids, as a search finds them. An id that no task has is written down too, so that it is counted.
    * @param plan   of any task
    * @param before the cursor before, `behind` the one behind them: MATCHED when there are no more
    * @returns the cursor now
    */
-  async writeDownIds(action: BulkAction, token: string, plan: SearchPlan, taskIds: readonly string[], before: string, behind: string): Promise<StepRefusal | { readonly cursor: string }> {
+  async writeDownIds(action: BulkAction, token: string, plan: SearchPlan, taskIds: readonly string[], before: string, behind: string, takeTurn: TakeTurn): Promise<StepRefusal | { readonly cursor: string }> {
     const jobIds = taskIds.map(jobIdOf);
-    const { found } = await scanIds(this.shard, undefined, { plan, order: action.asked.order, since: undefined, by: undefined }, jobIds);
+    const { found } = await takeTurn(() => scanIds(this.shard, undefined, { plan, order: action.asked.order, since: undefined, by: undefined }, jobIds));
     const known = new Map(found.map(({ task }) => [jobIdOf(task.id), task]));
     return this.#writeDown(action, token, before, behind, jobIds.flatMap((jobId) => memberOf(action, known.get(jobId)) ?? [0, `${jobId} 0 ${GONE}`]));
   }
@@ -92,10 +101,10 @@ export class BulkShard {
    * @param before the cursor before
    * @returns the cursor now; `incomplete`: a list is longer than what can be read of it
    */
-  async writeDownFound(action: BulkAction, token: string, plan: SearchPlan, before: string): Promise<StepRefusal | 'incomplete' | { readonly cursor: string }> {
+  async writeDownFound(action: BulkAction, token: string, plan: SearchPlan, before: string, takeTurn: TakeTurn): Promise<StepRefusal | 'incomplete' | { readonly cursor: string }> {
     // Written by the step before.
     const from = before === '' ? undefined : (JSON.parse(before) as ScanPlace);
-    const { value: part } = await scanTasks(this.shard, { plan, order: action.asked.order, by: undefined }, from).next();
+    const { value: part } = await scanTasks(this.shard, { plan, order: action.asked.order, by: undefined }, from, takeTurn).next();
     // "All" must never mean a part.
     if (part?.isWhole === false) return 'incomplete';
     const behind = part?.next === undefined ? MATCHED : JSON.stringify(part.next);

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { withinRequestLimit } from '../../redis/request-limit.js';
 import type { Shard } from '../engine/shard.js';
 import { jobIdOf, shardOf } from '../names.js';
@@ -7,22 +6,18 @@ import type { SearchPlan } from '../search/compile-filter.js';
 import { countTasks, type CountPlace, type TaskCount } from './count-tasks.js';
 import { listTasks, type ListPlace, type TaskPage } from './list-tasks.js';
 import { previewTasks, type TaskPreview } from './preview-tasks.js';
-import { ScanPace, type StepCpu } from './scan-pace.js';
 import type { CountedBy, SearchOrder } from './scan-step.js';
 import type { TakeTurn } from './scan-tasks.js';
+import { ScanTurns } from './scan-turns.js';
 
 /** One request works at most for this time; a step that has begun is ended. */
 const WORK_MS = 1_500;
 /** A page that has a task does not wait longer for more: a person looks at it. */
 const PAGE_MS = 200;
 
-/**
- * Searches for the API. All searches of a process take turns, step by step, so that Redis has one of their scripts at a time. Between two
- * steps it is left alone, for longer while it is needed for the tasks themselves (scan-pace.ts).
- */
+/** Searches for the API. All searches of a process take turns, step by step (scan-turns.ts). */
 export class TaskSearch {
-  #lastTurn: Promise<unknown> = Promise.resolve();
-  readonly #pace = new ScanPace();
+  readonly #turns = new ScanTurns();
 
   constructor(private readonly queue: Pick<TaskQueue, 'shards' | 'asRequestError'>) {}
 
@@ -45,28 +40,13 @@ export class TaskSearch {
     const startedAt = performance.now();
     return {
       hasTime: (hasFound = false) => performance.now() - startedAt < (hasFound ? PAGE_MS : WORK_MS),
-      takeTurn: ((step) => this.#takeTurn(step)) satisfies TakeTurn,
+      takeTurn: ((step) => this.#turns.take(() => withinRequestLimit(step()))) satisfies TakeTurn,
       shardOf: (taskId: string) => {
         const shard = shards[shardOf(taskId, shards.length)];
         if (shard === undefined) throw new RangeError('a shard that is not there');
         return shard;
       },
     };
-  }
-
-  async #takeTurn<T extends { readonly cpu: StepCpu | undefined }>(step: () => Promise<T>): Promise<T> {
-    const before = this.#lastTurn;
-    const turn = before.then(async () => {
-      const startedAt = performance.now();
-      const outcome = await withinRequestLimit(step()).then((value) => ({ value }), (error: unknown) => ({ error }));
-      const tookMs = performance.now() - startedAt;
-      const cpu = 'value' in outcome ? outcome.value.cpu : undefined;
-      return { outcome, pauseMs: cpu === undefined ? tookMs : this.#pace.pauseAfter(cpu, startedAt, tookMs) };
-    });
-    this.#lastTurn = turn.then(({ pauseMs }) => pause(pauseMs));
-    const { outcome } = await turn;
-    if ('error' in outcome) throw outcome.error;
-    return outcome.value;
   }
 
   async #answered<T>(work: (shards: readonly Shard[]) => Promise<T>): Promise<T> {
