@@ -120,21 +120,33 @@ return found
 `;
 
 /**
- * Gives out a share of the rate. What was given and not used comes back with the next call.
+ * Lua: `paceShare(now, rate, paceAt, wanted, unused)` is the whole rule of a rate. Tasks start at even distances, and what was given and not
+ * used comes back. After a time without a call no more is made up for than CATCH_UP_MS.
+ *
+ * `now` and `paceAt` in ms, `paceAt` nil at first; `rate` in tasks a second. It gives how many tasks may start now, and the next `paceAt`.
+ */
+export const paceShareLua = `
+local function paceShare(now, rate, paceAt, wanted, unused)
+  local interval = 1000 / rate
+  local at = math.max((paceAt or now) - unused * interval, now - ${CATCH_UP_MS})
+  local granted = 0
+  if at <= now then granted = math.min(wanted, math.floor((now - at) / interval) + 1) end
+  return granted, at + granted * interval
+end
+`;
+
+/**
+ * Gives out a share of the rate.
  * KEYS 1 action. ARGV 1 how many are wanted, 2 how many come back.
  * @returns {how many may be started now, ms until the next one}
  */
-const pace = `
+const pace = `${paceShareLua}
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local seen = redis.call('HMGET', KEYS[1], 'rate', 'paceAt')
 local rate = tonumber(seen[1] or '')
 if not rate then return {tonumber(ARGV[1]), 0} end
-local interval = 1000 / rate
-local at = math.max((tonumber(seen[2] or '') or now) - tonumber(ARGV[2]) * interval, now - ${CATCH_UP_MS})
-local granted = 0
-if at <= now then granted = math.min(tonumber(ARGV[1]), math.floor((now - at) / interval) + 1) end
-at = at + granted * interval
+local granted, at = paceShare(now, rate, tonumber(seen[2] or ''), tonumber(ARGV[1]), tonumber(ARGV[2]))
 redis.call('HSET', KEYS[1], 'paceAt', string.format('%.3f', at))
 return {granted, math.ceil(math.max(0, at - now))}
 `;
