@@ -23,6 +23,8 @@ export interface OpenAuditEntry {
 export interface AuditRecord extends AuditBeginning {
   /** How many things were changed. */
   readonly count: number;
+  /** What kept it from its end, such as `redis_full`; undefined: it was done. */
+  readonly errorCode?: string | undefined;
 }
 
 export interface AuditPage {
@@ -61,7 +63,8 @@ export class AuditLog {
 
   /** Writes an entry about a change that has been made, such as one that the service made by itself. @returns its id */
   async record(entry: AuditRecord): Promise<string> {
-    const { id } = await this.#add(entry, { outcome: 'done', errorCode: undefined, action: undefined, count: entry.count, fields: undefined });
+    const { count, errorCode, ...beginning } = entry;
+    const { id } = await this.#add(beginning, { outcome: errorCode === undefined ? 'done' : 'failed', errorCode, action: undefined, count, fields: undefined });
     return id;
   }
 
