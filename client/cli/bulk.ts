@@ -1,8 +1,9 @@
 import type { BulkAction, BulkActionName, BulkActionRequest, DryRun } from '../answers.js';
 import type { CommandContext, OptionRow } from './command.js';
+import { changedFields } from './changed-fields.js';
 import { ASKED_ABOVE, confirm } from './confirm.js';
 import { EXIT, InterruptedError, UsageError, type ExitCode } from './exit-codes.js';
-import { filterOf, filterOptions, isSet, numberOf, oneOf, textOf } from './option-values.js';
+import { filterOf, filterOptions, isSet, listOf, numberOf, oneOf, textOf } from './option-values.js';
 
 /** Options of the verbs that change a set of tasks. */
 export const bulkOptions: Readonly<Record<string, OptionRow>> = {
@@ -14,6 +15,11 @@ export const bulkOptions: Readonly<Record<string, OptionRow>> = {
   order: { type: 'string', value: '<order>', help: 'which come first: oldest (default) or newest', words: ['oldest', 'newest'] },
   watch: { type: 'boolean', help: 'wait until it is done, and show how far it is' },
   yes: { type: 'boolean', help: `do not ask before more than ${ASKED_ABOVE} tasks are changed` },
+};
+
+export const redriveOptions: Readonly<Record<string, OptionRow>> = {
+  ...bulkOptions,
+  override: { type: 'string', multiple: true, value: '<field>=<value>', help: 'what each task gets with its new run, such as max_retries=3 or destination.url=https://...; a destination is replaced as a whole; JSON where it is JSON' },
 };
 
 const MAX_IDS = 10_000;
@@ -83,10 +89,11 @@ export async function watchBulkAction(context: CommandContext, id: string): Prom
 }
 
 async function shown({ output, say }: CommandContext, action: BulkAction): Promise<ExitCode> {
-  const { state, state_reason: stateReason, matched, started, skipped: { over_limit: _wanted, ...missed } } = action;
+  const { state, state_reason: stateReason, matched, started, skipped: { over_limit: _wanted, ...missed }, override_errors: misfits = [] } = action;
   if (stateReason !== null) say(`${state}: ${stateReason.message}`);
   const reasons = Object.entries(missed).filter(([, count]) => count > 0);
   if (reasons.length > 0) say(`${started} of ${matched ?? 0} tasks were changed, the others were not: ${reasons.map(([name, count]) => `${count} ${name}`).join(', ')}`);
+  for (const { count, code, task_id: taskId, message } of misfits) say(`the override does not fit ${count} of them (${code})${taskId === null ? '' : `, such as ${taskId}: ${message}`}`);
   await output.object(action);
   return state === 'failed' || state === 'refused' || state === 'paused' || reasons.length > 0 ? EXIT.refused : EXIT.done;
 }
@@ -109,12 +116,14 @@ function requestOf({ values }: CommandContext, action: BulkActionName, ids: read
   const limit = numberOf(values, 'limit', { least: 1, isWhole: true });
   const order = oneOf(values, 'order', ['oldest', 'newest']);
   const reason = textOf(values, 'reason');
+  const override = listOf(values, 'override');
   return {
     action,
     ...(hasFilter ? { filter } : { ids }),
     ...(rate === undefined ? {} : { rate }),
     ...(limit === undefined ? {} : { limit }),
     ...(order === undefined ? {} : { order }),
+    ...(override.length === 0 ? {} : { override: changedFields(override, 'override') }),
     ...(reason === undefined ? {} : { reason }),
   };
 }

@@ -1,6 +1,7 @@
 import { endedStates, type TaskState, type TaskSummary } from '../../answers.js';
 import { ApiError } from '../../api-error.js';
-import { bulkOptions, runBulkAction } from '../bulk.js';
+import { bulkOptions, redriveOptions, runBulkAction } from '../bulk.js';
+import { changedFields } from '../changed-fields.js';
 import type { Command, CommandContext } from '../command.js';
 import { ASKED_ABOVE, confirm } from '../confirm.js';
 import { EXIT, UsageError, type ExitCode } from '../exit-codes.js';
@@ -122,7 +123,7 @@ export const taskCommands: readonly Command[] = [
       });
     },
   },
-  bulkVerb('redrive', 'redrive', 'starts dead letters and parked tasks again, with all their retries'),
+  bulkVerb('redrive', 'redrive', 'starts dead letters and parked tasks again, with all their retries', redriveOptions),
   bulkVerb('send-now', 'send_now', 'makes waiting tasks due now'),
   bulkVerb('delete', 'delete', 'removes parked tasks for good: each is the only copy of its message'),
   {
@@ -134,15 +135,15 @@ export const taskCommands: readonly Command[] = [
     },
     words: [1, 1],
     run: async ({ client, output, words: [id = ''], values, signal }) => {
-      const changes = changesOf(listOf(values, 'set'));
+      const changes = changedFields(listOf(values, 'set'), 'set');
       await output.object(await client.edit(id, changes, { reason: textOf(values, 'reason'), signal }));
       return EXIT.done;
     },
   },
 ];
 
-function bulkVerb(name: string, action: 'redrive' | 'send_now' | 'delete', help: string): Command {
-  return { name, usage: idsOrFilter, help, options: bulkOptions, words: ANY, run: async (context) => runBulkAction(context, action, context.words) };
+function bulkVerb(name: string, action: 'redrive' | 'send_now' | 'delete', help: string, options = bulkOptions): Command {
+  return { name, usage: idsOrFilter, help, options, words: ANY, run: async (context) => runBulkAction(context, action, context.words) };
 }
 
 /** Each id gets its answer, or its error: one that fails does not stop the others. */
@@ -171,36 +172,4 @@ function stateNamed(text: string): TaskState {
   const state = endedStates.find((each) => each === text);
   if (state === undefined) throw new UsageError(`--for must be one of ${endedStates.join(', ')}, got ${JSON.stringify(text)}`);
   return state;
-}
-
-/** `destination.url=x`, `max_retries=3` -> `{"destination":{"url":"x"},"max_retries":3}` */
-export function changesOf(texts: readonly string[]): Record<string, unknown> {
-  if (texts.length === 0) throw new UsageError('say what to change: --set <field>=<value>');
-  const changes: Record<string, unknown> = {};
-  for (const text of texts) {
-    const at = text.indexOf('=');
-    if (at < 1) throw new UsageError(`--set must be <field>=<value>, got ${JSON.stringify(text)}`);
-    const names = text.slice(0, at).split('.');
-    const [last = '', ...outer] = [...names].reverse();
-    let inside = changes;
-    for (const name of outer.reverse()) {
-      const next = inside[name] ?? {};
-      if (typeof next !== 'object' || Array.isArray(next)) throw new UsageError(`--set gives ${JSON.stringify(name)} a value and a field`);
-      inside[name] = next;
-      // It is an object: see the line above.
-      inside = next as Record<string, unknown>;
-    }
-    inside[last] = valueOf(names, text.slice(at + 1));
-  }
-  return changes;
-}
-
-/** A message is a text, also when it is JSON. */
-function valueOf([field]: readonly string[], text: string): unknown {
-  if (field === 'message_data') return text;
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
 }

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { changesOf } from '../../../../client/cli/commands/task-commands.js';
+import { changedFields } from '../../../../client/cli/changed-fields.js';
 import { submissionOf } from '../../../../client/cli/commands/submit-commands.js';
 import { UsageError } from '../../../../client/cli/exit-codes.js';
 import { durationOf, filterOf, numberOf } from '../../../../client/cli/option-values.js';
@@ -24,11 +24,11 @@ describe('the options of the command line', () => {
   });
 
   it('name fields of a task to be changed', () => {
-    expect(changesOf(['destination.url=https://a/?b=c', 'max_retries=3', 'dead_destination=null', 'is_priority=true', 'message_data=5'])).to.deep.equal({
+    expect(changedFields(['destination.url=https://a/?b=c', 'max_retries=3', 'dead_destination=null', 'is_priority=true', 'message_data=5'], 'set')).to.deep.equal({
       destination: { url: 'https://a/?b=c' }, max_retries: 3, dead_destination: null, is_priority: true, message_data: '5',
     });
-    for (const text of ['', '=1', 'max_retries']) expect(() => changesOf([text]), text).to.throw(UsageError);
-    expect(() => changesOf(['destination=x', 'destination.url=y'])).to.throw(UsageError);
+    for (const text of ['', '=1', 'max_retries']) expect(() => changedFields([text], 'set'), text).to.throw(UsageError);
+    expect(() => changedFields(['destination=x', 'destination.url=y'], 'override')).to.throw(UsageError, '--override gives "destination" a value and a field');
   });
 });
 
