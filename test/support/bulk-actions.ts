@@ -77,7 +77,8 @@ export function waitUntilSettled(baseUrl: string, id: string): Promise<ShownBulk
   );
 }
 
-function expectRightSums({ state, matched, pending, started, skipped, in_progress: inProgress, delivered, failed_again: failedAgain, cancelled, ...shown }: ShownBulkAction): void {
+/** matched = pending + started + all skipped, and what was started is in progress or has ended. */
+export function expectRightSums({ state, matched, pending, started, skipped, in_progress: inProgress, delivered, failed_again: failedAgain, cancelled, ...shown }: ShownBulkAction): void {
   const { changed, gone, being_sent: beingSent, over_limit: overLimit, invalid = 0 } = skipped;
   const all = JSON.stringify({ state, matched, pending, started, inProgress, delivered, failedAgain, cancelled, skipped });
   if (matched !== null) expect(matched, all).to.equal(pending + started + changed + gone + beingSent + overLimit + invalid);
