@@ -14,6 +14,6 @@ export function printCursor({ createdAt, id }: PlaceInList): string {
 /** @throws RequestError invalid_cursor for a text that is none */
 export function parseCursor(text: string): PlaceInList {
   const [createdAt, id] = readCursorText(text, 2) ?? [];
-  if (typeof createdAt === 'number' && typeof id === 'string' && id.isWellFormed()) return { createdAt, id };
+  if (typeof createdAt === 'number' && Number.isSafeInteger(createdAt) && typeof id === 'string' && id.isWellFormed()) return { createdAt, id };
   throw badCursor('a page of this list');
 }

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import { matcherOf, parseAuditQuery, printCursor } from '../../../../server/audit/schema.js';
+import { printCursorText } from '../../../../server/http/cursor-text.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
 import type { AuditEntry } from '../../../../shared/queue/audit/audit-entry.js';
 
@@ -33,8 +34,7 @@ describe('what is asked of the audit', () => {
   it('refuses a cursor that was changed, or comes from another list', () => {
     const filter = { actor: 'Anna', action: undefined, target: undefined, since: undefined };
     const good = printCursor(filter, undefined, 'au_1795867200000000');
-    const made = (parts: unknown): string => Buffer.from(JSON.stringify(parts)).toString('base64url');
-    const bad = [printCursor({ ...filter, actor: 'Bob' }, undefined, 'au_1'), printCursor(filter, undefined, '(1'), good.slice(1), 'x', made([]), made({}), made(null), made(['Anna', null, null, null, 'soon', 'au_1']), made(['Anna', null, null, null, null, 1])];
+    const bad = [printCursor({ ...filter, actor: 'Bob' }, undefined, 'au_1'), printCursor(filter, undefined, '(1'), good.slice(1), 'x', printCursorText([]), printCursorText(['Anna', null, null, null, 'soon', 'au_1']), printCursorText(['Anna', null, null, null, null, 1])];
     expect(parse({ actor: 'Anna', cursor: good }).before).to.equal('au_1795867200000000');
     for (const cursor of bad) expect(() => parse({ actor: 'Anna', cursor }), cursor).to.throw(RequestError).with.property('code', 'invalid_cursor');
   });
