@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -337,6 +337,16 @@ describe('kafka-retry', () => {
       const { out } = await run(['get', id]);
       expect(out).to.match(new RegExp(`^id +${id}\\nstate +scheduled\\n`));
     });
+  });
+
+  it('does what docs/CLI.md shows, pasted as it stands', async () => {
+    const [, shown = ''] = /```sh\n([^]*?)```/.exec(await readFile(path.resolve(import.meta.dirname, '../../docs/CLI.md'), 'utf8')) ?? [];
+    await writeFile(path.join(folder, 'tasks.ndjson'), `${JSON.stringify(waiting())}\n`);
+    const pasted = shown.replaceAll('http://127.0.0.1:8080', service.baseUrl);
+    const { code, out, err } = await CommandLine.shell(`set -e; cd '${folder}'\n${pasted}`, environment);
+    expect(code, err).to.equal(EXIT.done);
+    expect(out).to.match(/^LINE .*\n1 +201 /).and.include('DESTINATION_KEY').and.include('matched ');
+    expect(shown.match(/^kafka-retry /gm)).to.have.lengthOf(5);
   });
 
   it('listens as a receiver: fails as often as it is told, and tells what came before', async () => {

@@ -9,8 +9,8 @@ export interface SeenRequest {
   readonly body: string;
 }
 
-/** What becomes of one request: it is passed on, its answer is lost, it gets an answer of the proxy, or none, or one without an end. */
-export type Fate = 'pass' | 'lose' | 'hang' | 'endless' | { readonly status: number; readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> };
+/** What becomes of one request: it is passed on, its answer is lost, it gets an answer of the proxy, or none, or one without an end. `raw` are bytes behind which the connection is reset. */
+export type Fate = 'pass' | 'lose' | 'hang' | 'endless' | { readonly raw: string } | { readonly status: number; readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> };
 
 /** Stands between a client and the service, and loses what it is told to lose. */
 export class LosingProxy {
@@ -57,6 +57,12 @@ export class LosingProxy {
     if (fate === 'endless') {
       response.writeHead(200, { 'content-type': 'application/json' });
       response.write('{"id":"a",');
+      return;
+    }
+    if (typeof fate === 'object' && 'raw' in fate) {
+      const { socket } = request;
+      if (fate.raw === '') socket.resetAndDestroy();
+      else socket.write(fate.raw, () => socket.resetAndDestroy());
       return;
     }
     if (typeof fate === 'object') {

@@ -131,6 +131,73 @@ describe('RetryClient', () => {
     });
   });
 
+  describe('a call whose connection breaks', () => {
+    const places: readonly (readonly [where: string, raw: string])[] = [
+      ['before an answer', ''],
+      ['in the first line of the answer', 'HTTP/1.1 20'],
+      ['in its headers', 'HTTP/1.1 201 Created\r\ncontent-type: appl'],
+      ['behind its headers', 'HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n'],
+      ['in its body', 'HTTP/1.1 201 Created\r\ncontent-length: 100\r\n\r\n{"id":"a'],
+      ['between its chunks', 'HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{"i\r\n'],
+      ['in the words of another protocol', 'SSH-2.0-OpenSSH_9.6\r\n'],
+    ];
+    for (const [where, raw] of places) {
+      it(`${where} is made again with the same id and key`, async () => {
+        const { proxy, client: behindProxy } = await behind((_request, nth) => (nth === 0 ? { raw } : 'pass'));
+        const task = waiting();
+        expect(await behindProxy.submit(task)).to.include({ id: task.id, run: 1 });
+        const { seen } = proxy;
+        expect([seen.length, new Set(seen.map(({ body }) => body)).size, new Set(seen.map(({ headers }) => headers['idempotency-key'])).size]).to.deep.equal([2, 1, 1]);
+      });
+    }
+  });
+
+  describe('a signal', () => {
+    const drained = async (items: AsyncIterable<unknown>): Promise<void> => {
+      for await (const _item of items); // to its end
+    };
+    async function* unending(): AsyncGenerator<Task> {
+      yield waiting();
+      await new Promise(() => undefined);
+    }
+    const methods: Readonly<Record<string, (of: RetryClient, signal: AbortSignal) => Promise<unknown>>> = {
+      submit: (of, signal) => of.submit(waiting(), { signal }),
+      submitMany: (of, signal) => drained(of.submitMany([waiting()], { signal })),
+      'submitMany that waits for its source': (of, signal) => drained(of.submitMany(unending(), { signal })),
+      get: (of, signal) => of.get('a', { signal }),
+      submission: (of, signal) => of.submission('a', { signal }),
+      waitFor: (of, signal) => of.waitFor('a', { signal }),
+      list: (of, signal) => drained(of.list({}, { signal })),
+      count: (of, signal) => of.count({}, { signal }),
+      failures: (of, signal) => of.failures({ signal }),
+      history: (of, signal) => of.history({ signal }),
+      cancel: (of, signal) => of.cancel('a', { signal }),
+      retry: (of, signal) => of.retry('a', { signal }),
+      edit: (of, signal) => of.edit('a', { max_retries: 1 }, { signal }),
+      dryRun: (of, signal) => of.dryRun({ action: 'redrive', ids: ['a'] }, { signal }),
+      createBulkAction: (of, signal) => of.createBulkAction({ action: 'redrive', ids: ['a'] }, { signal }),
+      watchBulkAction: (of, signal) => drained(of.watchBulkAction('a', { signal })),
+      destinations: (of, signal) => drained(of.destinations({ signal })),
+      pause: (of, signal) => of.pause('*', { signal }),
+      audit: (of, signal) => of.audit({}, { signal }),
+      stats: (of, signal) => of.stats({ signal }),
+    };
+    for (const [name, start] of Object.entries(methods)) {
+      it(`ends ${name} at once, with its reason, and nothing more is asked`, async () => {
+        const { proxy, client: behindProxy } = await behind(() => 'hang', { timeoutMs: 600_000 });
+        const controller = new AbortController();
+        const reason = new Error('the caller has gone');
+        const ending = failureOf(start(behindProxy, controller.signal));
+        await eventually(() => { expect(proxy.seen).to.have.lengthOf(1); });
+        controller.abort(reason);
+        expect(await ending).to.equal(reason);
+        // One that comes with a signal that has aborted asks nothing.
+        expect(await failureOf(start(behindProxy, controller.signal))).to.equal(reason);
+        expect(proxy.seen).to.have.lengthOf(1);
+      });
+    }
+  });
+
   describe('submitMany', () => {
     const collect = async (results: AsyncIterable<SubmitResult>): Promise<SubmitResult[]> => {
       const found: SubmitResult[] = [];
