@@ -272,6 +272,54 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/keys": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get: operations["listKeys"];
+        readonly put?: never;
+        readonly post: operations["createKey"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/keys/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete: operations["deleteKey"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch: operations["changeKey"];
+        readonly trace?: never;
+    };
+    readonly "/keys/{id}/rotate": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post: operations["rotateKey"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/stats": {
         readonly parameters: {
             readonly query?: never;
@@ -681,6 +729,39 @@ export interface components {
             readonly burst?: components["schemas"]["Limits"]["burst"];
             readonly reason?: string;
         };
+        readonly KeyRole: "submit" | "read" | "operate" | "admin";
+        readonly KeyPermission: "cancel" | "payload" | "edit";
+        readonly NewKey: {
+            readonly name: string;
+            readonly role: components["schemas"]["KeyRole"];
+            readonly permissions?: readonly components["schemas"]["KeyPermission"][];
+            readonly client_ids?: readonly string[] | null;
+            readonly expires_at?: string | null;
+            readonly reason?: string;
+        };
+        readonly KeyChange: {
+            readonly name?: components["schemas"]["NewKey"]["name"];
+            readonly permissions?: readonly components["schemas"]["KeyPermission"][];
+            readonly client_ids?: components["schemas"]["NewKey"]["client_ids"];
+            readonly expires_at?: components["schemas"]["NewKey"]["expires_at"];
+            readonly reason?: string;
+        };
+        readonly AccessKey: {
+            readonly id: string;
+            readonly name: string;
+            readonly role: components["schemas"]["KeyRole"];
+            readonly permissions: readonly components["schemas"]["KeyPermission"][];
+            readonly client_ids: readonly string[] | null;
+            readonly expires_at: string | null;
+            readonly previous_expires_at: string | null;
+            readonly created_at: string;
+            readonly created_by: components["schemas"]["Actor"];
+            readonly last_used_at: string | null;
+        };
+        readonly MadeKey: components["schemas"]["AccessKey"] & components["schemas"]["KeySecret"];
+        readonly KeySecret: {
+            readonly key: string;
+        };
         readonly Actor: {
             readonly type: "key" | "session" | "anonymous" | "receiver" | "service";
             readonly id: string | null;
@@ -1013,7 +1094,7 @@ export interface components {
             readonly position?: number;
             readonly matched?: number;
         };
-        readonly RequestErrorCode: ("invalid_json" | "invalid_task" | "invalid_request" | "invalid_query" | "invalid_cursor" | "request_timed_out" | "headers_too_large" | "unknown_host" | "origin_refused" | "too_large" | "unsupported_media_type" | "unsupported_transfer_coding" | "not_found" | "method_not_allowed" | "action_refused" | "task_not_found" | "bulk_action_not_found" | "conflict" | "count_differs" | "parked" | "being_sent" | "finished" | "overloaded" | "redis_unavailable" | "task_unreadable" | "redis_full" | "redis_refused" | "internal") | string;
+        readonly RequestErrorCode: ("invalid_json" | "invalid_task" | "invalid_request" | "invalid_query" | "invalid_cursor" | "request_timed_out" | "headers_too_large" | "unauthenticated" | "forbidden" | "unknown_host" | "origin_refused" | "too_large" | "unsupported_media_type" | "unsupported_transfer_coding" | "not_found" | "method_not_allowed" | "action_refused" | "task_not_found" | "bulk_action_not_found" | "key_not_found" | "last_admin" | "rate_limited" | "conflict" | "count_differs" | "parked" | "being_sent" | "finished" | "overloaded" | "redis_unavailable" | "task_unreadable" | "redis_full" | "redis_refused" | "internal") | string;
     };
     responses: {
         readonly BadDestinationKey: {
@@ -1041,6 +1122,46 @@ export interface components {
             };
         };
         readonly BulkActionFinished: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Error"];
+            };
+        };
+        readonly BadKeyRequest: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Error"];
+            };
+        };
+        readonly KeyBodyTooLarge: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Error"];
+            };
+        };
+        readonly KeyBodyOfOtherType: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Error"];
+            };
+        };
+        readonly KeyNotFound: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Error"];
+            };
+        };
+        readonly LastAdmin: {
             headers: {
                 readonly [name: string]: unknown;
             };
@@ -1095,6 +1216,8 @@ export interface components {
             headers: {
                 readonly "X-Request-Id": components["headers"]["RequestId"];
                 readonly Allow: components["headers"]["Allow"];
+                readonly "WWW-Authenticate": components["headers"]["WwwAuthenticate"];
+                readonly "Retry-After": components["headers"]["RetryAfter"];
                 readonly [name: string]: unknown;
             };
             content: {
@@ -1136,6 +1259,7 @@ export interface components {
         readonly Operator: string;
         readonly Reason: string;
         readonly BulkActionId: string;
+        readonly KeyId: string;
         readonly DestinationKey: components["schemas"]["KeyOrId"];
     };
     requestBodies: {
@@ -1156,6 +1280,7 @@ export interface components {
         };
     };
     headers: {
+        readonly WwwAuthenticate: "Bearer";
         readonly RetryAfter: number;
         readonly RequestId: string;
         readonly Allow: string;
@@ -2160,6 +2285,183 @@ export interface operations {
             };
             readonly 500: components["responses"]["Bug"];
             readonly 503: components["responses"]["RedisAway"];
+            readonly "4XX": components["responses"]["OtherRefusal"];
+            readonly "5XX": components["responses"]["OtherFailure"];
+        };
+    };
+    readonly listKeys: {
+        readonly parameters: {
+            readonly query?: {
+                readonly limit?: number;
+                readonly cursor?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly keys: readonly components["schemas"]["AccessKey"][];
+                        readonly next_cursor: string | null;
+                    };
+                };
+            };
+            readonly 400: components["responses"]["BadKeyRequest"];
+            readonly 500: components["responses"]["Bug"];
+            readonly 503: components["responses"]["RedisAway"];
+            readonly "4XX": components["responses"]["OtherRefusal"];
+            readonly "5XX": components["responses"]["OtherFailure"];
+        };
+    };
+    readonly createKey: {
+        readonly parameters: {
+            readonly query?: {
+                readonly reason?: components["parameters"]["Reason"];
+            };
+            readonly header?: {
+                readonly "X-Operator"?: components["parameters"]["Operator"];
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NewKey"];
+            };
+        };
+        readonly responses: {
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MadeKey"];
+                };
+            };
+            readonly 400: components["responses"]["BadKeyRequest"];
+            readonly 413: components["responses"]["KeyBodyTooLarge"];
+            readonly 415: components["responses"]["KeyBodyOfOtherType"];
+            readonly 500: components["responses"]["Bug"];
+            readonly 503: components["responses"]["RedisAwayInChange"];
+            readonly "4XX": components["responses"]["OtherRefusal"];
+            readonly "5XX": components["responses"]["OtherFailure"];
+        };
+    };
+    readonly deleteKey: {
+        readonly parameters: {
+            readonly query?: {
+                readonly reason?: components["parameters"]["Reason"];
+            };
+            readonly header?: {
+                readonly "X-Operator"?: components["parameters"]["Operator"];
+            };
+            readonly path: {
+                readonly id: components["parameters"]["KeyId"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": {
+                        readonly message: string;
+                        readonly id: string;
+                    };
+                };
+            };
+            readonly 400: components["responses"]["BadKeyRequest"];
+            readonly 404: components["responses"]["KeyNotFound"];
+            readonly 409: components["responses"]["LastAdmin"];
+            readonly 500: components["responses"]["Bug"];
+            readonly 503: components["responses"]["RedisAwayInChange"];
+            readonly "4XX": components["responses"]["OtherRefusal"];
+            readonly "5XX": components["responses"]["OtherFailure"];
+        };
+    };
+    readonly changeKey: {
+        readonly parameters: {
+            readonly query?: {
+                readonly reason?: components["parameters"]["Reason"];
+            };
+            readonly header?: {
+                readonly "X-Operator"?: components["parameters"]["Operator"];
+            };
+            readonly path: {
+                readonly id: components["parameters"]["KeyId"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["KeyChange"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["AccessKey"];
+                };
+            };
+            readonly 400: components["responses"]["BadKeyRequest"];
+            readonly 404: components["responses"]["KeyNotFound"];
+            readonly 409: components["responses"]["LastAdmin"];
+            readonly 413: components["responses"]["KeyBodyTooLarge"];
+            readonly 415: components["responses"]["KeyBodyOfOtherType"];
+            readonly 500: components["responses"]["Bug"];
+            readonly 503: components["responses"]["RedisAwayInChange"];
+            readonly "4XX": components["responses"]["OtherRefusal"];
+            readonly "5XX": components["responses"]["OtherFailure"];
+        };
+    };
+    readonly rotateKey: {
+        readonly parameters: {
+            readonly query?: {
+                readonly reason?: components["parameters"]["Reason"];
+            };
+            readonly header?: {
+                readonly "X-Operator"?: components["parameters"]["Operator"];
+            };
+            readonly path: {
+                readonly id: components["parameters"]["KeyId"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": {
+                    readonly overlap?: number;
+                    readonly reason?: string;
+                };
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MadeKey"];
+                };
+            };
+            readonly 400: components["responses"]["BadKeyRequest"];
+            readonly 404: components["responses"]["KeyNotFound"];
+            readonly 413: components["responses"]["KeyBodyTooLarge"];
+            readonly 415: components["responses"]["KeyBodyOfOtherType"];
+            readonly 500: components["responses"]["Bug"];
+            readonly 503: components["responses"]["RedisAwayInChange"];
             readonly "4XX": components["responses"]["OtherRefusal"];
             readonly "5XX": components["responses"]["OtherFailure"];
         };

@@ -20,6 +20,9 @@ import { connectRedis, isCluster, type RedisClient } from '../shared/redis/redis
 import { RefusalLog } from '../shared/redis/refusal-log.js';
 import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
+import { createAccessCheck } from './access/access-check.js';
+import { KeyRing } from './access/key-ring.js';
+import { NoKeyError } from './access/no-key-error.js';
 import { FleetSettings } from './flow/fleet-settings.js';
 import { BodyBudget } from './http/body-budget.js';
 import { maxBodyBytes } from './http/json-body.js';
@@ -40,7 +43,7 @@ import { createSubmitTask } from './tasks/submit-task.js';
 /** The settings that the API reads; those of the workers are not among them. */
 export type ServerConfig = Pick<
   Config,
-  'environment' | 'http' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs'
+  'environment' | 'http' | 'auth' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs'
 >;
 
 export interface ServerDeps {
@@ -49,7 +52,7 @@ export interface ServerDeps {
   readonly clock: Clock;
   /** Version of the service, such as `0.1.0`; it is compared with that of the workers. */
   readonly version: string;
-  /** Called when Redis has answered and must not be used: EvictingRedisError in prod, EngineMismatchError in both. */
+  /** Called when Redis has answered and must not be used: EvictingRedisError in prod, EngineMismatchError in both; or that it has no access key where one is needed: NoKeyError in prod. */
   readonly onUnfitRedis: (error: unknown) => void;
   /** They come in place of the API's own stages. */
   readonly stages?: PipelineStages;
@@ -131,6 +134,18 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const refusedRequests = new RefusedRequestsLog(logger);
   const activity = new ActivityCounter(['created']);
   const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.activityStore(), countDue: () => queue.countDue(), redisClock });
+  const { isOn: isAuthOn, bootstrapKey } = config.auth;
+  const keyRing = new KeyRing({
+    queue,
+    bootstrapKey,
+    clock,
+    onFirstRead: (count) => {
+      if (!isAuthOn || bootstrapKey !== undefined || count > 0) return;
+      const nobodyMayCall = new NoKeyError();
+      if (config.environment === 'prod') onUnfitRedis(nobodyMayCall);
+      else logger.warn(nobodyMayCall.message);
+    },
+  });
   const pipeline = createRequestPipeline(
     routeTable,
     {
@@ -151,12 +166,14 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       statusReader,
       bulkActions: new BulkActionsOfQueue(queue, bulkKeys(config.queuePrefix, isCluster(redis))),
       mask,
+      keyRing,
+      hasBootstrapKey: bootstrapKey !== undefined,
       search: new TaskSearch(boardQueue),
       board: createBoardServer(boardQueue, queue, { fleetSettings, mask, clock }),
       clock,
       logger,
     },
-    { checkOrigin: createOriginCheck(config.http.allowedHosts), onRefused: refusedRequests.request, ...stages },
+    { checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: createAccessCheck(keyRing) } : {}), onRefused: refusedRequests.request, ...stages },
   );
 
   let listening: Promise<ListeningServer> | undefined;
@@ -176,6 +193,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
 
   async function closeRedis(): Promise<void> {
     fleetSettings.stop();
+    keyRing.stop();
     memoryGuard.close();
     refusedRequests.flush();
     forbiddenLog.flush();
@@ -209,6 +227,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       if (stopping !== undefined) throw new Error('this API was stopped');
       fleetSettings.start();
       activityWriter.start();
+      if (isAuthOn) keyRing.start();
       return (listening ??= startToListen());
     },
     stop: (graceMs = shutdownTimeoutMs * 0.7) => (stopping ??= stopParts(graceMs)),

@@ -6,6 +6,7 @@ import { createLogger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
 import { EngineMismatchError } from '../shared/queue/engine/engine-mismatch.js';
 import { EvictingRedisError } from '../shared/redis/redis-watch.js';
+import { NoKeyError } from './access/no-key-error.js';
 import { createServer } from './create-server.js';
 import { freePortNear } from './http/free-port-near.js';
 
@@ -20,7 +21,7 @@ const server = createServer(config, {
   logger,
   clock: Date.now,
   version: serviceVersion(),
-  onUnfitRedis: (error) => exitUnconfigured(error instanceof EvictingRedisError || error instanceof EngineMismatchError ? error.message : printError(error)),
+  onUnfitRedis: (error) => exitUnconfigured(error instanceof EvictingRedisError || error instanceof EngineMismatchError || error instanceof NoKeyError ? error.message : printError(error)),
 });
 exitOnSignal(server.stopSteps, logger, { whatIsInFlight: () => printInFlight(server.requestsInFlight, ['request', 'requests'], config.shutdownTimeoutMs) });
 

@@ -1,3 +1,4 @@
+import { keyRoutes, type KeyParts } from './access/routes.js';
 import { auditRoutes, type AuditParts } from './audit/routes.js';
 import { bulkActionRoutes, type BulkActionParts } from './bulk-actions/routes.js';
 import { flowRoutes, type FlowParts } from './flow/routes.js';
@@ -14,7 +15,7 @@ import { taskRoutes, type TaskParts } from './tasks/routes.js';
 import { submitRoutes, type SubmitParts } from './tasks/submit-routes.js';
 
 /** Everything that the handlers of all routes need; create-server.ts makes it. */
-export type ApiParts = SubmitParts & TaskParts & EditParts & BulkActionParts & SearchParts & FlowParts & AuditParts & StatsParts & HealthParts & BoardParts;
+export type ApiParts = SubmitParts & TaskParts & EditParts & BulkActionParts & SearchParts & FlowParts & AuditParts & KeyParts & StatsParts & HealthParts & BoardParts;
 
 /**
  * All calls that the API answers. To add a route, add a row in the room that it belongs to. Tests compare the rows with
@@ -28,6 +29,7 @@ export const routeTable: readonly Route<ApiParts>[] = [
   ...searchRoutes,
   ...flowRoutes,
   ...auditRoutes,
+  ...keyRoutes,
   ...statsRoutes,
   ...healthRoutes,
   ...boardRoutes,

@@ -18,6 +18,8 @@ import { readJsonBody } from '../http/json-body.js';
 import { performed, type ActionName, type Performed } from '../http/operator-action.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
+import { needPermission } from '../access/need-permission.js';
+import { checkFilterAccess } from '../search/search-query.js';
 import type { WorkTurns } from '../http/work-turns.js';
 import type { ParseTask } from '../tasks/schema.js';
 import { conditionsOf, dryRun, type DryRunParts } from './dry-run.js';
@@ -54,6 +56,8 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
     handle: async (context, parts) => {
       const body = await readBulkBody(context, parts);
       const request = parseBulkRequest(body, context.query.get('reason'), parts.parseTask);
+      if (request.override !== null) needPermission(context.caller, 'edit');
+      checkFilterAccess(request.filter?.conditions ?? [], context.caller);
       const asked = askedChange(context, request.reason);
       if (request.isDryRun) return jsonAnswer(200, await dryRun(request, parts));
       return create(context, parts, request, asked, digestOf(body, asked.reason));

@@ -29,9 +29,8 @@ export interface AskedChange {
  * @param bodyReason the member `reason` of the body; undefined when there is none
  * @throws RequestError invalid_request
  */
-export function askedChange({ request, query }: RequestContext, bodyReason?: unknown): AskedChange {
-  // There are no access keys yet, so nothing is known of a caller but what it claims.
-  const by: Actor = { type: 'anonymous', id: null, name: null, operator: operatorOf(request) };
+export function askedChange({ request, query, caller: { type, id, name } }: RequestContext, bodyReason?: unknown): AskedChange {
+  const by: Actor = { type, id, name, operator: operatorOf(request) };
   const queryReason = query.get('reason');
   if (queryReason !== undefined && bodyReason !== undefined) throw refusal('reason', 'stands in the query and in the body: give it once');
   const reason: unknown = queryReason ?? bodyReason;

@@ -13,9 +13,12 @@ const statusOf = {
   invalid_request: 400,
   invalid_query: 400,
   invalid_cursor: 400,
+  unauthenticated: 401,
+  forbidden: 403,
   origin_refused: 403,
   task_not_found: 404,
   bulk_action_not_found: 404,
+  key_not_found: 404,
   not_found: 404,
   method_not_allowed: 405,
   action_refused: 405,
@@ -25,9 +28,11 @@ const statusOf = {
   parked: 409,
   being_sent: 409,
   finished: 409,
+  last_admin: 409,
   too_large: 413,
   unsupported_media_type: 415,
   unknown_host: 421,
+  rate_limited: 429,
   headers_too_large: 431,
   internal: 500,
   unsupported_transfer_coding: 501,
@@ -39,7 +44,7 @@ const statusOf = {
 } as const satisfies Record<RequestErrorCode, number>;
 
 /** A full or refusing Redis takes nothing until an operator acts. */
-const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = { overloaded: 1, redis_unavailable: 1, redis_full: 5, redis_refused: 5 };
+const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = { rate_limited: 1, overloaded: 1, redis_unavailable: 1, redis_full: 5, redis_refused: 5 };
 
 /** A bug in a submission is answered in the form that clients of the first version know. */
 const BUG_BODY = { error: 'failed to schedule task', code: 'internal' } as const;
@@ -60,7 +65,7 @@ export interface ErrorAnswer {
 
 export function answerToError({ code, message, details }: RequestError): ErrorAnswer {
   const seconds = RETRY_AFTER_SECONDS[code];
-  const headers: AnswerHeaders = seconds === undefined ? {} : { 'Retry-After': String(seconds) };
+  const headers: AnswerHeaders = { ...(seconds === undefined ? {} : { 'Retry-After': String(seconds) }), ...(code === 'unauthenticated' ? { 'WWW-Authenticate': 'Bearer' } : {}) };
   return { status: statusOf[code], headers, body: code === 'internal' ? BUG_BODY : { error: shortText(message, MAX_ERROR_CHARACTERS), code, ...(details === undefined ? {} : { details: shortViolations(details) }) } };
 }
 

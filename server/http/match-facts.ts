@@ -1,12 +1,7 @@
-/**
- * The role that a route needs. A key with a higher one will do: `operate` may also read and submit, `admin` may do all. `none`: no key is
- * asked for. `any_key`: a key is asked for, and its role does not matter.
- */
-export type RouteRole = 'none' | 'any_key' | 'submit' | 'read' | 'operate' | 'admin';
+import type { RouteAccess } from '../../shared/domain/access/route-access.js';
 
 /** What checks and metrics know of a request: its row, or the answer for requests that match none. */
-export interface ServedFacts {
-  readonly role: RouteRole;
+export interface ServedFacts extends RouteAccess {
   /** The name in metrics and logs. It never contains an id or a key. */
   readonly metricLabel: string;
   /** Names of parameters behind `?`; every other name is refused. `any`: the handler looks at them itself. */

@@ -17,6 +17,10 @@ export type ActionName =
   | 'destination.limits'
   | 'destination.pause'
   | 'destination.resume'
+  | 'key.create'
+  | 'key.delete'
+  | 'key.edit'
+  | 'key.rotate'
   | 'task.cancel'
   | 'task.delete'
   | 'task.edit'
@@ -24,8 +28,8 @@ export type ActionName =
 
 export interface OperatorAction {
   readonly action: ActionName;
-  /** `task` and its id, `destination` and its key, `bulk_action` and its id, or `queue` and its name. */
-  readonly target: { readonly type: 'task' | 'destination' | 'queue' | 'bulk_action'; readonly id: string };
+  /** `task` and its id, `destination` and its key, `bulk_action` and its id, `key` and its id, or `queue` and its name. */
+  readonly target: { readonly type: 'task' | 'destination' | 'queue' | 'bulk_action' | 'key'; readonly id: string };
   readonly asked: AskedChange;
 }
 

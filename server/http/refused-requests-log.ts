@@ -22,12 +22,18 @@ const taskFieldNames: ReadonlySet<string> = new Set(taskFieldRows.map(({ wire })
  * A bug of ours is not refused: it is logged where it is found.
  */
 export class RefusedRequestsLog {
+  readonly #counts = new Map<RequestErrorCode, number>();
   readonly #ofClients: Sample;
   readonly #ofTrouble: Sample;
 
   constructor({ info, warn }: Pick<Logger, 'info' | 'warn'>) {
     this.#ofClients = new Sample(info, { spanMs: 1_000, mostLines: 5 });
     this.#ofTrouble = new Sample(warn, { spanMs: 10_000, mostLines: 1 });
+  }
+
+  /** How many requests were refused since the start, by code. The codes are a closed list. */
+  get counts(): ReadonlyMap<RequestErrorCode, number> {
+    return this.#counts;
   }
 
   /** A request that was refused. */
@@ -52,9 +58,10 @@ export class RefusedRequestsLog {
     const { code, message } = refusal;
     // A client that is gone got no answer.
     if (code === 'internal' || isGone) return;
+    this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
     const status = statusOfError(code);
     (status >= 500 ? this.#ofTrouble : this.#ofClients).add(code, () => {
-      const { method, path, request_id } = requestFields();
+      const { method, path, request_id, key_id, why } = requestFields();
       return {
         method,
         path: path === undefined ? undefined : shortText(String(path), MAX_PATH_CHARACTERS),
@@ -63,6 +70,8 @@ export class RefusedRequestsLog {
         fields: namesOfFields(refusal),
         error: quotingCodes.has(code) ? undefined : message,
         remote_address: remoteAddress,
+        key_id,
+        why,
         request_id,
       };
     });

@@ -1,8 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Caller } from '../../shared/domain/access/caller.js';
 import type { LogFields } from '../../shared/logging/log-line.js';
 import { NO_QUERY, type Query } from './query.js';
 import { requestIdOf } from './request-id.js';
 import type { MatchFacts } from './match-facts.js';
+
+/** What the log says of a request that was refused for its key. */
+export interface AccessNote {
+  /** `no key`, `unknown key`, `wrong secret key`, `expired key`. */
+  readonly why: string;
+  /** The id that the request has named; undefined: none that a key can have. It is no secret. */
+  readonly keyId: string | undefined;
+}
 
 /** One request on its way through the pipeline. */
 export class RequestContext {
@@ -10,12 +19,29 @@ export class RequestContext {
   /** It holds only names that the route has. The pipeline sets it after the access check. */
   query: Query = NO_QUERY;
 
+  /** Why the access check has refused the request, for the log alone. */
+  accessNote: AccessNote | undefined;
+  #caller: Caller | undefined;
+
   constructor(
     readonly request: IncomingMessage,
     readonly response: ServerResponse,
     readonly match: MatchFacts,
   ) {
     this.requestId = requestIdOf(request.headers['x-request-id']);
+  }
+
+  /**
+   * Who sends the request. The access check sets it. @throws Error before that, and on a route that asks for no key: then nothing is
+   * known of the caller, and nothing must be decided by it
+   */
+  get caller(): Caller {
+    if (this.#caller === undefined) throw new Error('nothing is known of the caller of this request');
+    return this.#caller;
+  }
+
+  set caller(caller: Caller) {
+    this.#caller = caller;
   }
 
   get method(): string {
@@ -39,6 +65,7 @@ export class RequestContext {
   get logFields(): LogFields {
     const { path, params, served } = this.match;
     const holdsUrl = [...params.values()].some((value) => value.includes('://'));
-    return { request_id: this.requestId, method: this.method, path: holdsUrl ? served.metricLabel : path };
+    const { keyId = this.#caller?.id ?? undefined, why } = this.accessNote ?? {};
+    return { request_id: this.requestId, method: this.method, path: holdsUrl ? served.metricLabel : path, ...(keyId === undefined ? {} : { key_id: keyId }), ...(why === undefined ? {} : { why }) };
   }
 }

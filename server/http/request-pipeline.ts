@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { performance } from 'node:perf_hooks';
+import { anonymousCaller } from '../../shared/domain/access/caller.js';
 import type { RequestError } from '../../shared/domain/errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { ANSWERED, sendAnswer } from './answer.js';
@@ -42,6 +43,12 @@ export interface PipelineStages {
 
 const letPass: RequestCheck = () => undefined;
 
+/** A pipeline without a check of access belongs to no API that asks for keys. */
+const letEverybodyPass: RequestCheck = (context) => {
+  context.caller = anonymousCaller;
+  return undefined;
+};
+
 /**
  * Every request takes this one way: request id, protocol, Host and Origin, access, query, handler, answer or error answer,
  * timing.
@@ -50,7 +57,7 @@ const letPass: RequestCheck = () => undefined;
 export function createRequestPipeline<Parts extends { readonly logger: Logger }>(
   routes: readonly Route<Parts>[],
   parts: Parts,
-  { checkOrigin = letPass, checkAccess = letPass, onAnswered, onRefused }: PipelineStages = {},
+  { checkOrigin = letPass, checkAccess = letEverybodyPass, onAnswered, onRefused }: PipelineStages = {},
 ): RequestListener {
   const matcher = new RouteMatcher(routes);
   return (request, response) => {

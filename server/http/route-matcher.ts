@@ -159,6 +159,7 @@ function paramsOf(pattern: readonly string[], parts: readonly string[]): PathPar
 function unknownPath(hint: () => string): Served<unknown> {
   return {
     role: 'any_key',
+    isNarrowed: true,
     metricLabel: 'unknown path',
     query: 'any',
     handle: async ({ match }) => {
@@ -169,6 +170,7 @@ function unknownPath(hint: () => string): Served<unknown> {
 
 const malformedPath: Served<unknown> = {
   role: 'any_key',
+  isNarrowed: true,
   metricLabel: 'malformed path',
   query: 'any',
   handle: async () => {
@@ -178,6 +180,7 @@ const malformedPath: Served<unknown> = {
 
 const otherMethod: Served<unknown> = {
   role: 'any_key',
+  isNarrowed: true,
   metricLabel: 'other method',
   query: 'any',
   handle: async ({ method, match }) => {
@@ -197,6 +200,7 @@ function refusedMethod(reason: string): Served<unknown> {
 /** Names the methods. It allows nothing to other origins: there is no CORS here. */
 const optionsAnswer: Served<unknown> = {
   role: 'any_key',
+  isNarrowed: true,
   metricLabel: 'options',
   query: 'any',
   handle: async ({ match }) => ({ status: 204, headers: { Allow: match.allow } }),

@@ -53,6 +53,7 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'GET',
     path: `${BOARD_PATH}/*`,
     role: 'read',
+    permission: 'payload',
     otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
     handle: async (context, { board }) => {
       const [, , , ...below] = context.match.path.split('/');
@@ -68,6 +69,7 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'GET',
     path: `${BOARD_PATH}/api/queues/:queue/:job`,
     role: 'read',
+    permission: 'payload',
     otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
     handle: async (context, { board }) => {
       await board.serve(context, jobPath(context.param('queue'), await jobOf(context, board)));
@@ -79,6 +81,7 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'GET',
     path: `${BOARD_PATH}/api/queues/:queue/:job/flow`,
     role: 'read',
+    permission: 'payload',
     otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
     // The page of a job asks for this too, by the same id. With another one it would say that the task is not known.
     handle: async (context, { board }) => {
@@ -91,6 +94,7 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'GET',
     path: `${BOARD_PATH}/api/queues/:queue/:job/logs`,
     role: 'read',
+    permission: 'payload',
     otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
     // The board would show what BullMQ keeps as logs, which is nothing, also of a job that is not there.
     handle: async (context, { board }) => {
@@ -105,6 +109,7 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'GET',
     path: `${BOARD_PATH}/queue/:queue/:job`,
     role: 'read',
+    permission: 'payload',
     otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
     // The page of a job, loaded by its address.
     handle: async (context, { board }) => {
@@ -124,6 +129,7 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'GET',
     path: `${BOARD_PATH}/task`,
     role: 'read',
+    permission: 'payload',
     otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
     // The form on the board's page.
     handle: async (context, { board }) => {

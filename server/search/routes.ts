@@ -34,10 +34,10 @@ export const searchRoutes: readonly Route<SearchParts>[] = [
     query: [...filterParameters, 'order', 'limit', 'cursor'],
     operationId: 'listTasks',
     metricLabel: '/tasks',
-    handle: async ({ query }, parts) => {
+    handle: async ({ query, caller }, parts) => {
       const limit = parseLimit(query.get('limit'));
       const order = parseChoice(query, 'order', ['newest', 'oldest'], 'newest');
-      const owner: CursorOwner = { call: `list ${order}`, filter: parseFilter(query) };
+      const owner: CursorOwner = { call: `list ${order}`, filter: parseFilter(query, caller) };
       const cursor = cursorIn(query, owner);
       const startedAt = cursor?.startedAt ?? parts.clock();
       const plan = await planFor(owner.filter, startedAt, parts);
@@ -60,9 +60,9 @@ export const searchRoutes: readonly Route<SearchParts>[] = [
     query: [...filterParameters, 'by', 'cursor'],
     operationId: 'countTasks',
     metricLabel: '/counts',
-    handle: async ({ query }, parts) => {
+    handle: async ({ query, caller }, parts) => {
       const by = parseChoice(query, 'by', countedFields, 'count');
-      const owner: CursorOwner = { call: `count ${by}`, filter: parseFilter(query) };
+      const owner: CursorOwner = { call: `count ${by}`, filter: parseFilter(query, caller) };
       const cursor = cursorIn(query, owner);
       const startedAt = cursor?.startedAt ?? parts.clock();
       const plan = await planFor(owner.filter, startedAt, parts);

@@ -1,6 +1,8 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import { filterNames } from '../../shared/domain/search/filter-fields.js';
 import { isFilterName, parseFilterMember, type Filter } from '../../shared/domain/search/filter.js';
+import type { Caller } from '../../shared/domain/access/caller.js';
+import { needPermission } from '../access/need-permission.js';
 import type { Query } from '../http/query.js';
 
 /** The parameters that say which tasks are meant. */
@@ -8,10 +10,17 @@ export const filterParameters: readonly string[] = ['q', ...filterNames, 'data.*
 
 /**
  * The conditions in all parameters of a request together: each must match.
- * @throws RequestError invalid_query for the first one that cannot be read
+ * @throws RequestError invalid_query for the first one that cannot be read, and those of checkFilterAccess
  */
-export function parseFilter(query: Query): Filter {
-  return [...query].flatMap(([name, value]) => (name === 'q' || isFilterName(name) ? parseFilterMember(name, value) : []));
+export function parseFilter(query: Query, caller: Caller): Filter {
+  const filter = [...query].flatMap(([name, value]) => (name === 'q' || isFilterName(name) ? parseFilterMember(name, value) : []));
+  checkFilterAccess(filter, caller);
+  return filter;
+}
+
+/** A caller that may look for a value in messages can read them bit by bit. @throws RequestError forbidden */
+export function checkFilterAccess(filter: Filter, caller: Caller): void {
+  if (filter.some(({ field }) => field === 'data')) needPermission(caller, 'payload');
 }
 
 /** @throws RequestError invalid_request for another word */

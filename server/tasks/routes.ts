@@ -1,4 +1,5 @@
 import type { Logger } from '../../shared/logging/logger.js';
+import { needPermission } from '../access/need-permission.js';
 import { readAskedChange, readReasonBody } from '../http/asked-change.js';
 import type { LargeAnswers } from '../http/large-answers.js';
 import { performed } from '../http/operator-action.js';
@@ -27,6 +28,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
       const { queue, largeAnswers } = parts;
       const id = taskIdIn(context);
       const includesMessage = parseWords(context.query, 'include', ['message_data']).has('message_data');
+      if (includesMessage) needPermission(context.caller, 'payload');
       const view = await queue.find(id, () => largeAnswers.whenRoom(context.response));
       if (view === undefined) throw taskNotFound(id);
       return showTask(view, includesMessage, parts);
@@ -36,6 +38,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     method: 'DELETE',
     path: '/tasks/:id',
     role: 'operate',
+    orElse: { role: 'submit', permission: 'cancel' },
     body: 'none',
     query: ['reason'],
     operationId: 'cancelTask',

@@ -1,3 +1,4 @@
+import type { ApiKey } from '../domain/access/api-key.js';
 import type { DestinationPolicy } from '../domain/addresses/destination-policy.js';
 import { addressMeant } from '../domain/destinations/address-meant.js';
 import { defaultCircuitRules, type CircuitRules } from '../domain/flow/circuit.js';
@@ -37,12 +38,20 @@ export interface HttpConfig {
   readonly allowedHosts: readonly string[] | 'any';
 }
 
+/** Who may call the API. */
+export interface AuthConfig {
+  /** false: everybody may do everything. */
+  readonly isOn: boolean;
+  readonly bootstrapKey: ApiKey | undefined;
+}
+
 /** All settings of a process; durations are in milliseconds. The object is frozen. */
 export interface Config {
   readonly environment: Environment;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
   readonly logColours: ColourChoice;
   readonly http: HttpConfig;
+  readonly auth: AuthConfig;
   readonly redis: RedisConfig;
   readonly redisHighWater: number;
   readonly queuePrefix: string;
@@ -109,6 +118,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       maxConnections: required(values.HTTP_MAX_CONNECTIONS),
       allowedHosts: allowedHosts(values, environment),
     },
+    auth: { isOn: isAuthOn(values, environment), bootstrapKey: values.BOOTSTRAP_API_KEY },
     redis,
     redisHighWater: required(values.REDIS_HIGH_WATER),
     queuePrefix: required(values.QUEUE_PREFIX),
@@ -211,9 +221,17 @@ function redisConfig(values: Values, faults: string[]): RedisConfig | undefined 
   }
 }
 
-/** The operator has named HTTP_HOST already, so it need not be repeated in ALLOWED_HOSTS. */
-function allowedHosts({ ALLOWED_HOSTS: names, HTTP_HOST: host }: Values, environment: Environment): readonly string[] | 'any' {
-  if (names === undefined && environment === 'prod') return 'any';
+function isAuthOn({ AUTH: auth }: Values, environment: Environment): boolean {
+  return auth === undefined ? environment === 'prod' : auth === 'on';
+}
+
+/**
+ * The operator has named HTTP_HOST already, so it need not be repeated in ALLOWED_HOSTS. With keys every name will do: a page that
+ * has made itself a name for this address has no key.
+ */
+function allowedHosts(values: Values, environment: Environment): readonly string[] | 'any' {
+  const { ALLOWED_HOSTS: names, HTTP_HOST: host } = values;
+  if (isAuthOn(values, environment) || (names === undefined && environment === 'prod')) return 'any';
   return [...(names ?? []), ...(host === undefined ? [] : [host.toLowerCase()])];
 }
 
@@ -232,8 +250,9 @@ function misspelt(env: Readonly<Record<string, string | undefined>>): string[] {
 function warnings(values: Values, environment: Environment): string[] {
   const found: string[] = [];
   if (values.POLL_INTERVAL !== undefined) found.push('POLL_INTERVAL is ignored: nothing polls, tasks are sent when they are due');
-  if (environment === 'prod') found.push('ENVIRONMENT=prod changes logs and defaults only: there are no access keys yet, so keep the API inside a trusted network');
-  if (environment === 'prod' && values.ALLOWED_HOSTS === undefined) {
+  if (environment !== 'prod' || isAuthOn(values, environment)) return found;
+  found.push('AUTH=off: whoever reaches the port may read, change and send everything. Set AUTH=on, or keep the API inside a trusted network');
+  if (values.ALLOWED_HOSTS === undefined) {
     found.push('ALLOWED_HOSTS is not set: the API answers under every name, so a web page can reach it by DNS rebinding. Set it to the names that clients and probes use');
   }
   return found;

@@ -3,6 +3,7 @@
  * docs/ENVIRONMENT.md is generated from this table. Only load.ts reads the environment.
  */
 import { domainToASCII } from 'node:url';
+import { parseApiKey, type ApiKey } from '../domain/access/api-key.js';
 import { policyLevels } from '../domain/addresses/destination-policy.js';
 import { parseDestinationRule, type DestinationRule } from '../domain/addresses/destination-rule.js';
 import { canonicalHostPattern } from '../domain/destinations/host-pattern.js';
@@ -132,6 +133,13 @@ function hostPattern(value: string): string {
   return wildcard + ascii;
 }
 
+/** `krs_ops1_` and 64 hex digits. One digit 64 times over, as in an example, is no secret. */
+function bootstrapKey(value: string): ApiKey {
+  const key = parseApiKey(value);
+  if (key === undefined || new Set(key.secret).size === 1) throw new Error('no key');
+  return key;
+}
+
 const hostPorts =
   (defaultPort?: number) =>
   (value: string): readonly HostPort[] =>
@@ -159,6 +167,11 @@ export const variables = {
     undefined,
     'Names under which the API answers, besides `localhost`, IP addresses, and HTTP_HOST; another name is 421 `unknown_host`. `*.example.net` stands for all names below `example.net`. It keeps web pages away that get a name of their own to point to this address (DNS rebinding). Not set: no other name in dev; every name in prod, with a warning.',
   ),
+  AUTH: oneOf(['on', 'off'], undefined, '`on`: every call but `/`, `/health`, `/livez`, `/readyz`, `/docs` and `/openapi.*` needs an access key (docs/SECURITY.md), and the API answers under every name. `off`: every call of everybody who reaches the port is allowed. Default: off in dev, on in prod. Read by the API alone.'),
+  BOOTSTRAP_API_KEY: {
+    ...variable(bootstrapKey, 'krs_<id>_<secret>: an id of 4 to 16 of a-z and 0-9, a secret of 64 digits of 0-9 and a-f', undefined, 'An admin key that holds while it is set, to make the first keys with. It is not stored, and holds while Redis is away, too. Read by the API alone.'),
+    isSecret: true,
+  },
 
   REDIS_MODE: oneOf(['standalone', 'sentinel', 'cluster'], 'standalone', 'How Redis is run.'),
   REDIS_ADDR: variable((value) => hostPort(value, 6379), 'host:port', undefined, 'Redis in mode standalone. Not set: `npm start` brings an embedded one; a process started by hand uses 127.0.0.1:6379.'),

@@ -1,5 +1,5 @@
 /**
- * Who asked for a change, as it is stored, logged and shown. While there are no access keys, each caller is anonymous.
+ * Who asked for a change, as it is stored, logged and shown. While AUTH=off each caller is anonymous.
  * `{"type":"anonymous","id":null,"name":null,"operator":"Anna"}`
  */
 export interface Actor {

@@ -152,6 +152,21 @@ export interface AuditKeys {
   readonly ofActorBase: string;
 }
 
+/** Where access keys are stored. On a cluster they share the slot of flow control, because their scripts touch several. */
+export function accessKeys(prefix: string, isCluster: boolean): AccessKeys {
+  const base = `${slotOfFleet(prefix, isCluster)}:access:`;
+  return { keys: `${base}keys`, version: `${base}version`, lastUses: `${base}last-uses` };
+}
+
+export interface AccessKeys {
+  /** Hash: the access keys by id, as JSON, with hashes in place of their secrets. */
+  readonly keys: string;
+  /** It changes with each change of the hash. */
+  readonly version: string;
+  /** Hash: when each of them was used last, ms since the epoch, to the minute. */
+  readonly lastUses: string;
+}
+
 /** What all keys of the whole fleet begin with. */
 function slotOfFleet(prefix: string, isCluster: boolean): string {
   return isCluster ? `{${prefix}-flow}` : prefix;

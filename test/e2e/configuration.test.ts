@@ -285,6 +285,24 @@ describe('e2e: what is logged', () => {
     }
   });
 
+  it('ends with 78 in prod when it asks for keys and there is none, and starts with a bootstrap key', async () => {
+    const key = `krs_ops1_${'0a'.repeat(32)}`;
+    const settings = { REDIS_ADDR: printAddress(testRedisAddress()), QUEUE_PREFIX: uniquePrefix(), HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', ENVIRONMENT: 'prod', AUTH: '' };
+    const keyless = new ServiceProcess('server/main.js', settings);
+    expect(await keyless.ended()).to.equal(78);
+    expect(keyless.output).to.include('no access key is stored: set BOOTSTRAP_API_KEY');
+
+    const service = await Service.start({ workers: 0, settings: { ENVIRONMENT: 'prod', AUTH: '', BOOTSTRAP_API_KEY: key } });
+    try {
+      expect((await fetch(`${service.baseUrl}/stats`)).status).to.equal(401);
+      expect((await fetch(`${service.baseUrl}/stats`, { headers: { authorization: `Bearer ${key}` } })).status).to.equal(200);
+      await service.close();
+      expect(service.output).to.not.include(key.slice(-64));
+    } finally {
+      await service.close();
+    }
+  });
+
   it('says once that POLL_INTERVAL is ignored', async () => {
     const service = await Service.start({ workers: 1, settings: { POLL_INTERVAL: '5s' } });
     await service.close();

@@ -229,6 +229,12 @@ describe('README.md and docs, pasted as they stand', function () {
     await waitForState(service.baseUrl, 'order-1003', 'delivered', { withinMs: 20_000 });
   });
 
+  it('makes an access key as SECURITY.md does it', async () => {
+    const { key, role } = JSON.parse(await paste('first-key')) as Readonly<Record<string, unknown>>;
+    expect(key).to.match(/^krs_[a-z0-9]{10}_[0-9a-f]{64}$/);
+    expect(role).to.equal('submit');
+  });
+
   it('counts the tasks, under the names that API.md explains', async () => {
     const { counts, oldest_due_ms: oldest, workers } = JSON.parse(await paste('stats')) as { counts: object; oldest_due_ms: unknown; workers: unknown };
     const shown = answerShownFor('stats') as { counts: object };

@@ -32,8 +32,8 @@ export class ServiceProcess {
     if (!existsSync(file)) throw new Error(`${entry} is not built: run \`npm run build\` (\`npm test\` does)`);
     // Nothing of the surroundings but what a program needs to run: another Redis must not slip in.
     const { PATH = '', HOME = '' } = process.env;
-    // Receivers of tests listen on loopback, which production does not send to.
-    this.#child = spawn(process.execPath, [file], { env: { PATH, HOME, DESTINATION_POLICY: 'any', ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
+    // Receivers of tests listen on loopback, which production does not send to, and most tests need no key.
+    this.#child = spawn(process.execPath, [file], { env: { PATH, HOME, DESTINATION_POLICY: 'any', AUTH: 'off', ...settings }, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child.stdout?.on('data', (chunk: Buffer) => { this.#output += chunk.toString(); });
     this.#child.stderr?.on('data', (chunk: Buffer) => { this.#output += chunk.toString(); });
     killWithUs(this.#child);

@@ -1,3 +1,4 @@
+import { keyScripts } from '../access/key-scripts.js';
 import { auditScripts } from '../audit/audit-scripts.js';
 import type { DefinedScripts } from '../engine/defined-scripts.js';
 import type { LuaScript } from '../engine/lua-script.js';
@@ -42,6 +43,7 @@ export const fixedScripts = {
   ...activityScripts,
   ...auditScripts,
   ...failureScripts,
+  ...keyScripts,
   ...addSearchFieldsScripts,
   ...waitingListScripts,
   ...controlScripts,

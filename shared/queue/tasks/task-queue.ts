@@ -5,6 +5,7 @@ import type { Flow } from '../../domain/destinations/flow.js';
 import type { DefaultBrokers } from '../../domain/flow/flow-key.js';
 import type { Clock } from '../../domain/ports.js';
 import type { Task } from '../../domain/task/task.js';
+import { KeyStore } from '../access/key-store.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { askShards, type ShardAnswers } from './ask-shards.js';
 import { cancelTask, type Cancellation } from './cancel-task.js';
@@ -12,7 +13,7 @@ import { editTask, type Edit, type EditedTask } from './edit-task.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { WaitingLists, type WaitingListDepth } from '../flow/waiting-lists.js';
-import { auditKeys, flowKeys, shardOf, statsKeys } from '../names.js';
+import { accessKeys, auditKeys, flowKeys, shardOf, statsKeys } from '../names.js';
 import { ActivityStore } from '../stats/activity-store.js';
 import { FailureStore } from '../stats/failure-store.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
@@ -170,6 +171,12 @@ export class TaskQueue {
   auditLog(): AuditLog {
     const { redis, prefix } = this.options;
     return new AuditLog(this.#shards.get(0).client, auditKeys(prefix, isCluster(redis)));
+  }
+
+  /** The access keys, for the API. */
+  async withKeys<T>(work: (store: KeyStore) => Promise<T>): Promise<T> {
+    const { redis, prefix } = this.options;
+    return this.#speak(() => work(new KeyStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
   }
 
   /** Which sends failed lately, for the API. */

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 
 import type { AnswerTiming, RequestCheck } from '../../../../server/http/request-pipeline.js';
 import { routeTable } from '../../../../server/route-table.js';
+import { anonymousCaller } from '../../../../shared/domain/access/caller.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
 import { eventually } from '../../../support/eventually.js';
 import { sendRaw, type RawAnswer, type RawRequest } from '../../../support/raw-request.js';
@@ -27,7 +28,11 @@ describe('the request pipeline', () => {
   const timings: AnswerTiming[] = [];
   /** What a test puts into the stages. */
   let checkOrigin: RequestCheck = () => undefined;
-  let checkAccess: RequestCheck = () => undefined;
+  const letPass: RequestCheck = (context) => {
+    context.caller = anonymousCaller;
+    return undefined;
+  };
+  let checkAccess = letPass;
 
   before(async () => {
     service = await InProcessService.ready({
@@ -41,7 +46,7 @@ describe('the request pipeline', () => {
   after(() => service.close());
   beforeEach(() => {
     checkOrigin = () => undefined;
-    checkAccess = () => undefined;
+    checkAccess = letPass;
     timings.length = 0;
   });
 

@@ -21,6 +21,7 @@ describe('loadConfig', () => {
       logLevel: 'info',
       logColours: 'auto',
       http: { host: '127.0.0.1', port: 8080, keepAliveMs: 65_000, maxConnections: 10_000, allowedHosts: [] },
+      auth: { isOn: false, bootstrapKey: undefined },
       redis: { mode: 'standalone', address: { host: '127.0.0.1', port: 6379 }, db: 0, username: undefined, password: undefined, tls: false },
       redisHighWater: 0.85,
       queuePrefix: 'bull',
@@ -222,7 +223,9 @@ describe('loadConfig', () => {
 
   it('takes every name in prod, and none in dev, unless told which', () => {
     expect(loadConfig({ ENVIRONMENT: 'prod' }).http.allowedHosts).to.equal('any');
-    expect(loadConfig({ ENVIRONMENT: 'prod', ALLOWED_HOSTS: 'a' }).http.allowedHosts).to.deep.equal(['a']);
+    expect(loadConfig({ ENVIRONMENT: 'prod', AUTH: 'off' }).http.allowedHosts).to.equal('any');
+    expect(loadConfig({ ENVIRONMENT: 'prod', AUTH: 'off', ALLOWED_HOSTS: 'a' }).http.allowedHosts).to.deep.equal(['a']);
+    expect(loadConfig({ AUTH: 'on', ALLOWED_HOSTS: 'a' }).http.allowedHosts, 'a page with another name has no key').to.equal('any');
     expect(loadConfig({ HTTP_HOST: 'Box.Example', ALLOWED_HOSTS: ' API.Example.com. ,*.Corp.example, m\u00fcller.example' }).http.allowedHosts).to.deep.equal([
       'api.example.com',
       '*.corp.example',
@@ -234,11 +237,26 @@ describe('loadConfig', () => {
     }
   });
 
-  it('warns of what it ignores and of what prod does not do yet', () => {
-    const { warnings } = loadConfig({ POLL_INTERVAL: '5s', ENVIRONMENT: 'prod' });
+  it('asks for keys in prod, and not in dev, unless told so', () => {
+    const key = `krs_ops1_${'0a'.repeat(32)}`;
+    expect(loadConfig({}).auth).to.deep.equal({ isOn: false, bootstrapKey: undefined });
+    expect(loadConfig({ ENVIRONMENT: 'prod' }).auth.isOn).to.equal(true);
+    expect(loadConfig({ ENVIRONMENT: 'prod', AUTH: 'off' }).auth.isOn).to.equal(false);
+    expect(loadConfig({ AUTH: 'on', BOOTSTRAP_API_KEY: key }).auth).to.deep.equal({ isOn: true, bootstrapKey: { id: 'ops1', secret: '0a'.repeat(32) } });
+    expect(loadConfig({ ENVIRONMENT: 'prod', BOOTSTRAP_API_KEY: '' }).auth.bootstrapKey, 'an empty variable is no key').to.equal(undefined);
+    expect(loadConfig({ ENVIRONMENT: 'prod' }).warnings).to.deep.equal([]);
+    for (const wrong of ['secret', key.toUpperCase(), `${key}0`, `${key}\n`, `krs_ops1_${'0'.repeat(64)}`]) {
+      const [fault = '', ...more] = faultsOf({ BOOTSTRAP_API_KEY: wrong });
+      expect(more).to.deep.equal([]);
+      expect(fault, 'its value is not printed').to.match(/^BOOTSTRAP_API_KEY=\(hidden\): must be krs_<id>_<secret>/);
+    }
+  });
+
+  it('warns of what it ignores, and that everybody may call a prod without keys', () => {
+    const { warnings } = loadConfig({ POLL_INTERVAL: '5s', ENVIRONMENT: 'prod', AUTH: 'off' });
     expect(warnings).to.have.lengthOf(3);
     expect(warnings.filter((warning) => warning.startsWith('ALLOWED_HOSTS is not set'))).to.have.lengthOf(1);
     expect(warnings.filter((warning) => warning.startsWith('POLL_INTERVAL is ignored'))).to.have.lengthOf(1);
-    expect(warnings.filter((warning) => warning.startsWith('ENVIRONMENT=prod'))).to.have.lengthOf(1);
+    expect(warnings.filter((warning) => warning.startsWith('AUTH=off: whoever reaches the port'))).to.have.lengthOf(1);
   });
 });

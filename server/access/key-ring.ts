@@ -1,0 +1,144 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import { parseApiKey, type ApiKey } from '../../shared/domain/access/api-key.js';
+import type { Caller } from '../../shared/domain/access/caller.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { Clock } from '../../shared/domain/ports.js';
+import type { StoredKey } from '../../shared/queue/access/stored-key.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+
+/** How often Redis is asked whether keys have changed, ms. */
+const LOOK_EVERY_MS = 250;
+/** What is known of keys is believed for so long, ms. A key that was revoked has to stop within a second in every process. */
+const BELIEVED_FOR_MS = 800;
+const MINUTE_MS = 60_000;
+/** It is compared with where no key has the id, so that the time of the answer does not tell which ids there are. */
+const NO_HASH = Buffer.alloc(32);
+
+/** Why a text is no key that holds. Only the log says it. */
+export type KeyFault = 'malformed' | 'unknown' | 'wrong secret' | 'expired';
+
+export type KeyVerdict = { readonly caller: Caller } | { readonly fault: KeyFault; readonly keyId: string | undefined };
+
+export interface KeyRingOptions {
+  readonly queue: Pick<TaskQueue, 'withKeys'>;
+  /** BOOTSTRAP_API_KEY: an admin key that is stored nowhere. */
+  readonly bootstrapKey: ApiKey | undefined;
+  readonly clock: Clock;
+  /** It is told once how many keys are stored, as soon as Redis has answered. */
+  readonly onFirstRead: (count: number) => void;
+}
+
+/**
+ * The access keys that this process knows. It asks Redis four times a second whether they have changed, so a request needs no call of
+ * Redis. What is known has an age: while Redis does not answer, keys are refused with 503 after 0.8 s, since one of them may have been
+ * revoked. The bootstrap key does not need Redis.
+ */
+export class KeyRing {
+  readonly #bootstrap: StoredKey | undefined;
+  #keys: ReadonlyMap<string, StoredKey> = new Map();
+  #version = '';
+  /** When the newest answer of Redis was asked for, monotonic ms. */
+  #confirmedAt = -Infinity;
+  #reading: Promise<void> | undefined;
+  #uses = new Map<string, number>();
+  /** The minute of the last use of each key that this process has noted already. */
+  readonly #notedMinutes = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+
+  constructor(private readonly options: KeyRingOptions) {
+    const { bootstrapKey } = options;
+    this.#bootstrap = bootstrapKey === undefined ? undefined : asStored(bootstrapKey);
+  }
+
+  /** Starts to look at regular times. */
+  start(): void {
+    if (this.#isStopped) return;
+    // The next look tries again, and a request that needs the keys meanwhile gets the failure.
+    this.#timer ??= setInterval(() => void this.#look().catch(() => undefined), LOOK_EVERY_MS);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearInterval(this.#timer);
+  }
+
+  /**
+   * Judges a key. It waits for Redis only where what is known is too old.
+   * @param text what stands behind `Bearer`
+   * @throws RequestError redis_unavailable, as a rejection
+   */
+  judge(text: string): KeyVerdict | Promise<KeyVerdict> {
+    const key = parseApiKey(text);
+    if (key === undefined) return { fault: 'malformed', keyId: undefined };
+    if (this.#bootstrap !== undefined && key.id === this.#bootstrap.id) return this.#verdictOn(key, this.#bootstrap);
+    if (performance.now() - this.#confirmedAt < BELIEVED_FOR_MS) return this.#verdictOn(key, this.#keys.get(key.id));
+    return this.#judgeAnew(key);
+  }
+
+  /** Reads the keys now, since this process has changed one. @throws RequestError redis_unavailable */
+  async refresh(): Promise<void> {
+    // A look that is under way may have been answered before the change.
+    await this.#reading?.catch(() => undefined);
+    await this.#read();
+  }
+
+  async #judgeAnew(key: ApiKey): Promise<KeyVerdict> {
+    await this.#read();
+    // The read itself may have taken long: its answer is as old as its question.
+    if (performance.now() - this.#confirmedAt >= 2 * BELIEVED_FOR_MS) throw new RequestError('redis_unavailable', 'redis connection failed');
+    return this.#verdictOn(key, this.#keys.get(key.id));
+  }
+
+  #verdictOn({ id, secret }: ApiKey, stored: StoredKey | undefined): KeyVerdict {
+    const given = hash('sha256', secret, 'buffer');
+    const now = this.options.clock();
+    const previous = stored?.previous ?? undefined;
+    const isRight = timingSafeEqual(given, stored === undefined ? NO_HASH : Buffer.from(stored.secretHash, 'hex'));
+    const isPrevious = timingSafeEqual(given, previous === undefined ? NO_HASH : Buffer.from(previous.secretHash, 'hex'));
+    if (stored === undefined) return { fault: 'unknown', keyId: id };
+    if (!isRight && !(isPrevious && now < (previous?.until ?? 0))) return { fault: isPrevious ? 'expired' : 'wrong secret', keyId: id };
+    if (stored.expiresAt !== null && now >= stored.expiresAt) return { fault: 'expired', keyId: id };
+    if (stored !== this.#bootstrap) this.#noteUse(id, now);
+    return { caller: callerOf(stored) };
+  }
+
+  #noteUse(id: string, now: number): void {
+    const minute = Math.floor(now / MINUTE_MS) * MINUTE_MS;
+    if (this.#notedMinutes.get(id) === minute) return;
+    this.#notedMinutes.set(id, minute);
+    this.#uses.set(id, minute);
+  }
+
+  async #look(): Promise<void> {
+    await this.#read();
+    if (this.#uses.size === 0) return;
+    const uses = this.#uses;
+    this.#uses = new Map();
+    await this.options.queue.withKeys((store) => store.noteUses(uses));
+  }
+
+  #read(): Promise<void> {
+    this.#reading ??= this.#readOnce().finally(() => (this.#reading = undefined));
+    return this.#reading;
+  }
+
+  async #readOnce(): Promise<void> {
+    const askedAt = performance.now();
+    const { version, keys } = await this.options.queue.withKeys((store) => store.read(this.#version));
+    if (keys !== undefined) this.#keys = keys;
+    const isFirst = this.#version === '';
+    this.#version = version;
+    this.#confirmedAt = askedAt;
+    if (isFirst) this.options.onFirstRead(this.#keys.size);
+  }
+}
+
+function asStored({ id, secret }: ApiKey): StoredKey {
+  const createdBy = { type: 'service', id: null, name: null, operator: null } as const;
+  return { id, name: 'BOOTSTRAP_API_KEY', role: 'admin', permissions: [], clientIds: null, secretHash: hash('sha256', secret, 'hex'), previous: null, expiresAt: null, createdAt: 0, createdBy };
+}
+
+function callerOf({ id, name, role, permissions, clientIds }: StoredKey): Caller {
+  return { type: 'key', id, name, role, permissions, clientIds: clientIds ?? undefined };
+}

@@ -1,0 +1,69 @@
+import { nowMs } from '../engine/now-ms.js';
+
+/** Answers of krsKeysChange. */
+export const KEY_CHANGE = { done: 0, changed: 1, lastAdmin: 2, tooMany: 3 } as const;
+
+/** So many keys are kept at most: each process holds all of them in memory. */
+export const MOST_KEYS = 10_000;
+
+/**
+ * All keys, if another version of them is stored than the caller knows.
+ * KEYS 1 keys, 2 version. ARGV 1 the version that the caller knows, '' for none.
+ * @returns {version}, or {version, [id, JSON, ...]}
+ */
+const read = `
+local version = redis.call('GET', KEYS[2]) or '0'
+if version == ARGV[1] then return {version} end
+return {version, redis.call('HGETALL', KEYS[1])}
+`;
+
+/**
+ * Stores, replaces or removes a key, if it is still as the caller has read it. It begins with a removal, which a full Redis takes, and
+ * then also the rest: a key that leaked must be revoked also in a full Redis.
+ *
+ * KEYS 1 keys, 2 version, 3 last uses. ARGV 1 id, 2 JSON that was read, '' for none, 3 new JSON, '' to remove it, 4 '1': not if it is the
+ * last admin key.
+ */
+const change = `${nowMs}
+redis.call('HDEL', KEYS[1], '')
+local before = redis.call('HGET', KEYS[1], ARGV[1]) or ''
+if before ~= ARGV[2] then return ${KEY_CHANGE.changed} end
+if ARGV[4] == '1' then
+  local isLast = true
+  for _, text in ipairs(redis.call('HVALS', KEYS[1])) do
+    local key = cjson.decode(text)
+    if key.role == 'admin' and key.id ~= ARGV[1] and (key.expiresAt == cjson.null or key.expiresAt > now) then isLast = false end
+  end
+  if isLast then return ${KEY_CHANGE.lastAdmin} end
+end
+if before == '' and redis.call('HLEN', KEYS[1]) >= ${MOST_KEYS} then return ${KEY_CHANGE.tooMany} end
+if ARGV[3] == '' then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+  redis.call('HDEL', KEYS[3], ARGV[1])
+else
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+end
+-- It follows the clock, so a store that was lost and made anew has other versions.
+local known = tonumber(redis.call('GET', KEYS[2]) or 0)
+redis.call('SET', KEYS[2], string.format('%.0f', math.max(known + 1, now * 1000)))
+return ${KEY_CHANGE.done}
+`;
+
+/** Notes when keys were used. KEYS 1 keys, 2 last uses. ARGV id and ms since the epoch in turn. */
+const used = `
+for at = 1, #ARGV, 2 do
+  local before = tonumber(redis.call('HGET', KEYS[2], ARGV[at]) or 0)
+  if before < tonumber(ARGV[at + 1]) and redis.call('HEXISTS', KEYS[1], ARGV[at]) == 1 then redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1]) end
+end
+return 1
+`;
+
+/** KEYS 1 last uses. @returns [id, ms since the epoch, ...] */
+const lastUses = `return redis.call('HGETALL', KEYS[1])`;
+
+export const keyScripts = {
+  krsKeysRead: { numberOfKeys: 2, lua: read },
+  krsKeysChange: { numberOfKeys: 3, lua: change },
+  krsKeysUsed: { numberOfKeys: 2, lua: used },
+  krsKeysLastUses: { numberOfKeys: 1, lua: lastUses },
+} as const;

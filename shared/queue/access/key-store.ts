@@ -1,0 +1,76 @@
+import type { QueueClient } from '../engine/queue-client.js';
+import type { AccessKeys } from '../names.js';
+import { KEY_CHANGE } from './key-scripts.js';
+import { decodeKey, encodeKey, type StoredKey } from './stored-key.js';
+
+/** All keys as they were at one time. */
+export interface StoredKeys {
+  /** Another one stands for other keys. */
+  readonly version: string;
+  /** undefined: they are those of the version that the caller knows. */
+  readonly keys: ReadonlyMap<string, StoredKey> | undefined;
+}
+
+/** `changed`: another call has changed the key since it was read. */
+export type KeyChange = 'done' | 'changed' | 'last_admin' | 'too_many';
+
+const changeOf: Readonly<Record<number, KeyChange>> = {
+  [KEY_CHANGE.done]: 'done',
+  [KEY_CHANGE.changed]: 'changed',
+  [KEY_CHANGE.lastAdmin]: 'last_admin',
+  [KEY_CHANGE.tooMany]: 'too_many',
+};
+
+/** The access keys, for all processes together. Every method fails when Redis fails. */
+export class KeyStore {
+  constructor(
+    private readonly client: QueueClient,
+    private readonly keys: AccessKeys,
+  ) {}
+
+  /** @param knownVersion '' for none */
+  async read(knownVersion = ''): Promise<StoredKeys> {
+    const reply: unknown = await this.client.runCommand('krsKeysRead', [this.keys.keys, this.keys.version, knownVersion]);
+    // The script's own answer.
+    const [version, found] = reply as [string, string[]?];
+    if (found === undefined) return { version, keys: undefined };
+    const keys = new Map<string, StoredKey>();
+    for (let at = 0; at + 1 < found.length; at += 2) keys.set(found[at] ?? '', decodeKey(found[at + 1] ?? ''));
+    return { version, keys };
+  }
+
+  /**
+   * Stores a key, if it is still as it was read.
+   * @param before undefined: there is none with its id
+   */
+  async put(before: StoredKey | undefined, after: StoredKey, { mayBeLastAdmin }: { readonly mayBeLastAdmin: boolean }): Promise<KeyChange> {
+    return this.#change(after.id, before, encodeKey(after), mayBeLastAdmin);
+  }
+
+  async remove(before: StoredKey, { mayBeLastAdmin }: { readonly mayBeLastAdmin: boolean }): Promise<KeyChange> {
+    return this.#change(before.id, before, '', mayBeLastAdmin);
+  }
+
+  /** @param uses by id, ms since the epoch. A later one that is stored stays. */
+  async noteUses(uses: ReadonlyMap<string, number>): Promise<void> {
+    await this.client.runCommand('krsKeysUsed', [this.keys.keys, this.keys.lastUses, ...[...uses].flat()]);
+  }
+
+  /** By id, ms since the epoch. Keys that were never used are not in it. */
+  async lastUses(): Promise<ReadonlyMap<string, number>> {
+    const reply: unknown = await this.client.runCommand('krsKeysLastUses', [this.keys.lastUses]);
+    // The script's own answer.
+    const found = reply as string[];
+    const uses = new Map<string, number>();
+    for (let at = 0; at + 1 < found.length; at += 2) uses.set(found[at] ?? '', Number(found[at + 1]));
+    return uses;
+  }
+
+  async #change(id: string, before: StoredKey | undefined, after: string, mayBeLastAdmin: boolean): Promise<KeyChange> {
+    const { keys, version, lastUses } = this.keys;
+    const reply: unknown = await this.client.runCommand('krsKeysChange', [keys, version, lastUses, id, before === undefined ? '' : encodeKey(before), after, mayBeLastAdmin ? '' : '1']);
+    const change = changeOf[Number(reply)];
+    if (change === undefined) throw new TypeError(`krsKeysChange answered ${String(reply)}`);
+    return change;
+  }
+}
