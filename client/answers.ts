@@ -40,6 +40,13 @@ export type ShownDestination = Answer<'GET /destinations/{key}'>;
 export type ChangedDestination = Answer<'PUT /destinations/{key}'>;
 export type Limits = Schemas['Limits'];
 
+/** What an access key may do. */
+export type NewKey = Body<'POST /keys'>;
+export type KeyChange = Body<'PATCH /keys/{id}'>;
+export type AccessKey = Schemas['AccessKey'];
+/** With its secret, which is shown once. */
+export type MadeKey = Answer<'POST /keys'>;
+
 export type BulkActionName = Schemas['BulkActionKind'];
 export type BulkActionRequest = Omit<Body<'POST /bulk-actions'>, 'dry_run' | 'cursor'>;
 export type BulkAction = Schemas['BulkAction'] & Partial<Schemas['Repeat']>;

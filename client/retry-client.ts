@@ -1,6 +1,6 @@
 import { ApiCalls, type ClientOptions } from './api-calls.js';
 import { ApiError } from './api-error.js';
-import type { Accepted, AuditEntry, BulkAction, BulkActionRequest, ChangedDestination, Counts, Destination, DryRun, Failures, History, Limits, Removed, Retried, ShownDestination, Stats, Status, Submission, SubmitResult, Task, TaskPatch, TaskSummary, TaskView } from './answers.js';
+import type { Accepted, AccessKey, AuditEntry, BulkAction, BulkActionRequest, ChangedDestination, Counts, Destination, DryRun, Failures, History, KeyChange, Limits, MadeKey, NewKey, Removed, Retried, ShownDestination, Stats, Status, Submission, SubmitResult, Task, TaskPatch, TaskSummary, TaskView } from './answers.js';
 import { destinationId } from './destination-id.js';
 import { pause } from './linked-signal.js';
 import { readPages, type ReadOptions } from './read-pages.js';
@@ -244,6 +244,33 @@ export class RetryClient {
     };
     for await (const entry of readPages(options, read)) entries.push(entry);
     return entries;
+  }
+
+  /** Makes an access key. Its answer is the only one that has the key. It is not made again when no answer came: there would be two. */
+  async createKey(settings: NewKey, { signal }: CallOptions = {}): Promise<MadeKey> {
+    return this.#calls.call('POST /keys', { body: settings, signal, isRepeatable: false });
+  }
+
+  /** All access keys, without their secrets, the newest first. */
+  async *keys({ signal, ...options }: CallOptions & ReadOptions = {}): AsyncGenerator<AccessKey, void, undefined> {
+    yield* readPages(options, async (part) => {
+      const { keys: items, ...page } = await this.#calls.call('GET /keys', { query: part, signal });
+      return { items, ...page };
+    });
+  }
+
+  async changeKey(id: string, changes: KeyChange, { reason, signal }: ChangeOptions = {}): Promise<AccessKey> {
+    return this.#calls.call('PATCH /keys/{id}', { path: { id }, query: { reason }, body: changes, signal });
+  }
+
+  /** Revokes a key. */
+  async deleteKey(id: string, { reason, signal }: ChangeOptions = {}): Promise<Answer<'DELETE /keys/{id}'>> {
+    return this.#calls.call('DELETE /keys/{id}', { path: { id }, query: { reason }, signal, isRepeatable: false });
+  }
+
+  /** @param overlap seconds for which the old secret holds as well; 0: it has leaked. Default a day */
+  async rotateKey(id: string, { overlap, reason, signal }: ChangeOptions & { readonly overlap?: number | undefined } = {}): Promise<MadeKey> {
+    return this.#calls.call('POST /keys/{id}/rotate', { path: { id }, query: { reason }, body: overlap === undefined ? {} : { overlap }, signal, isRepeatable: false });
   }
 
   async stats({ signal }: CallOptions = {}): Promise<Stats> {
