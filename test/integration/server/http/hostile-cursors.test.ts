@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { anonymousCaller } from '../../../../shared/domain/access/caller.js';
 import { conditionsOf } from '../../../../server/bulk-actions/dry-run.js';
 import { printCursorText, readCursorText } from '../../../../server/http/cursor-text.js';
 import { routeTable } from '../../../../server/route-table.js';
@@ -61,7 +62,7 @@ describe('a hostile cursor', function () {
         known(name, cursor, (text) => ({ path: `${target}&cursor=${encodeURIComponent(text)}` }));
       }
     }
-    const dryRunCursor = printCursor({ startedAt, at: { shard: 1 } }, { call: 'dry run redrive', filter: conditionsOf('redrive', parseFilter(new Map(Object.entries(dryRunFilter)))) });
+    const dryRunCursor = printCursor({ startedAt, at: { shard: 1 } }, { call: 'dry run redrive', filter: conditionsOf('redrive', parseFilter(new Map(Object.entries(dryRunFilter)), anonymousCaller)) });
     known('a dry run', dryRunCursor, (cursor) => jsonRequest('POST', '/bulk-actions', JSON.stringify({ action: 'redrive', filter: dryRunFilter, dry_run: true, cursor })));
     expect(lists.length).to.be.above(10);
   });
