@@ -72,7 +72,7 @@ export const keyRoutes: readonly Route<KeyParts>[] = [
       const sorted = [...keys.values()].sort(byNewest).filter((key) => after === undefined || byNewest(after, key) < 0);
       const page = sorted.slice(0, limit);
       const last = sorted.length > limit ? page.at(-1) : undefined;
-      return jsonAnswer(200, { keys: page.map((key) => toWireKey(key, uses.get(key.id), clock())), next_cursor: last === undefined ? null : printCursorText([last.createdAt, last.id]) });
+      return jsonAnswer(200, { keys: page.map((key) => toWireKey(key, uses.get(key.id), clock())), next_cursor: last === undefined ? null : printCursorText([LIST, last.createdAt, last.id]) });
     },
   },
   {
@@ -195,10 +195,13 @@ function byNewest(a: Pick<StoredKey, 'createdAt' | 'id'>, b: Pick<StoredKey, 'cr
   return b.createdAt - a.createdAt || (a.id < b.id ? -1 : Number(a.id > b.id));
 }
 
+/** It stands in the cursors of this list: those of another list would name a place in this one as well. */
+const LIST = 'keys';
+
 function parsePlace(cursor: string | undefined): Pick<StoredKey, 'createdAt' | 'id'> | undefined {
   if (cursor === undefined) return undefined;
-  const [createdAt, id] = readCursorText(cursor, 2) ?? [];
-  if (typeof createdAt !== 'number' || typeof id !== 'string') throw badCursor('a page of this list');
+  const [list, createdAt, id] = readCursorText(cursor, 3) ?? [];
+  if (list !== LIST || typeof createdAt !== 'number' || typeof id !== 'string') throw badCursor('a page of this list');
   return { createdAt, id };
 }
 

@@ -87,6 +87,12 @@ const rows: Readonly<Record<string, Row>> = {
   pauseBulkAction: bulkChange('/pause'),
   resumeBulkAction: bulkChange('/resume'),
   cancelBulkAction: bulkChange('/cancel'),
+  // Keys are stored with what concerns the whole fleet.
+  createKey: send(() => '/keys', () => json('POST', { name: 'one', role: 'read' }), { flow: 503, audit: 503 }, 201),
+  listKeys: get(() => '/keys', { flow: 503 }),
+  changeKey: send(() => '/keys/none', () => json('PATCH', { name: 'two' }), { flow: 503, audit: 503 }, 404),
+  rotateKey: send(() => '/keys/none/rotate', post, { flow: 503, audit: 503 }, 404),
+  deleteKey: send(() => '/keys/none', () => ({ method: 'DELETE' }), { flow: 503, audit: 503 }, 404),
   health: get(() => '/health'),
   livez: get(() => '/livez'),
   readyz: get(() => '/readyz', { shard: 503 }),
@@ -131,9 +137,10 @@ describe('the API while a part of Redis is away', () => {
   /** Only the keys of the other parts may be touched from now on: Redis answers, and this part cannot be asked. */
   async function takeAway(part: Part): Promise<void> {
     const { prefix } = service;
-    const keys: Record<string, string> = { 'bulk': `${prefix}:bulk:*`, 'flow': `${prefix}:flow:*`, 'stats': `${prefix}:stats:*`, 'audit': `${prefix}:audit:*`, 'shard-0': `${prefix}:deliver-0*`, 'shard-1': `${prefix}:deliver-1*`, 'shard-2': `${prefix}:deliver-2*` };
-    const gone = part === 'shard' ? `shard-${AWAY}` : part;
-    await service.redis.call('ACL', 'SETUSER', 'default', 'resetkeys', ...Object.entries(keys).flatMap(([name, pattern]) => (name === gone ? [] : [`~${pattern}`])));
+    const keys: Record<string, string> = { 'bulk': `${prefix}:bulk:*`, 'flow': `${prefix}:flow:*`, 'access': `${prefix}:access:*`, 'stats': `${prefix}:stats:*`, 'audit': `${prefix}:audit:*`, 'shard-0': `${prefix}:deliver-0*`, 'shard-1': `${prefix}:deliver-1*`, 'shard-2': `${prefix}:deliver-2*` };
+    // On a Cluster keys share the slot of flow control.
+    const gone = part === 'shard' ? [`shard-${AWAY}`] : part === 'flow' ? ['flow', 'access'] : [part];
+    await service.redis.call('ACL', 'SETUSER', 'default', 'resetkeys', ...Object.entries(keys).flatMap(([name, pattern]) => (gone.includes(name) ? [] : [`~${pattern}`])));
   }
 
   it('has a row for every route', () => {

@@ -52,6 +52,7 @@ describe('a hostile cursor', function () {
       await sendHostile(service.baseUrl, jsonRequest('POST', '/bulk-actions', `{"id":"action-${nth}","action":"redrive","ids":["none"]}`));
       await sendHostile(service.baseUrl, jsonRequest('PUT', `/destinations/${encodeURIComponent(`https://group.example/${nth}`)}`, '{"rate":5}'));
     }
+    for (const name of ['one', 'two']) await sendHostile(service.baseUrl, jsonRequest('POST', '/keys', JSON.stringify({ name, role: 'read' })));
     const paged = routeTable.filter(({ query }) => query !== 'any' && query.includes('cursor'));
     expect(paged.map(({ method }) => method)).to.include('GET');
     for (const { path, query } of paged) {
