@@ -9,7 +9,7 @@ import { flowNamed } from '../../shared/domain/destinations/flow.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
 import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
-import { RepeatedStep } from '../../shared/lifecycle/repeated-step.js';
+import { pause, RepeatedStep } from '../../shared/lifecycle/repeated-step.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
 import type { BulkActions } from '../../shared/queue/bulk-actions/bulk-actions.js';
@@ -26,6 +26,11 @@ import { RedisErrors } from '../../shared/redis/redis-error.js';
 const TASKS_PER_STEP = 100;
 /** The pause between two steps, ms, so that other commands get their turn. */
 const STEP_PAUSE_MS = 5;
+/**
+ * For so long at most the steps of a round follow each other, all shards together, ms. After it the worker reads again what is to be done.
+ * One that did so before each step would wait for three answers a step, and in a crowded worker that is too slow for some rates.
+ */
+const ROUND_MS = 150;
 /** How often a worker looks for an action that began, was resumed or has come to rest, ms. */
 const LOOK_EVERY_MS = 200;
 /** The pause of a worker whose shards are all in other hands, ms. */
@@ -37,6 +42,14 @@ const LOOK_AFTER_FAILURE_MS = 1_000;
 const FAILING: StateReason = { code: 'failing', message: 'more than half of the last sends that it started have failed: look at the receiver, then resume or cancel it' };
 /** An action that fails by a fault of ours so often in a row ends `failed`: it would fail for ever. */
 const MOST_FAULTS = 5;
+
+/** What came of a step. */
+interface Stepped {
+  /** Until the next one, ms. */
+  readonly pauseMs: number;
+  /** Tasks of the shard whose turn has not come. */
+  readonly left: number;
+}
 
 export interface BulkRunnerOptions {
   readonly actions: BulkActions;
@@ -256,37 +269,47 @@ export class BulkRunner {
     for (const [index, shard] of actions.shards.entries()) {
       const pending = parts[index]?.counts.pending ?? 0;
       if (pending === 0) continue;
-      pauseMs = Math.min(pauseMs, await this.#turn(action, shard, index, pending));
+      pauseMs = Math.min(pauseMs, await this.#turn(action, shard, index, pending, signal));
       if (signal.aborted) break;
     }
     return pauseMs;
   }
 
-  /** @returns the pause until its next turn, ms */
-  async #turn(action: BulkAction, shard: BulkShard, index: number, pending: number): Promise<number> {
-    const wanted = Math.min(TASKS_PER_STEP, pending);
+  /** Steps in a row. A change of the action ends them. @returns the pause until its next turn, ms */
+  async #turn(action: BulkAction, shard: BulkShard, index: number, pending: number, signal: AbortSignal): Promise<number> {
+    const endsAt = performance.now() + ROUND_MS / this.options.actions.shards.length;
+    for (let wanted = pending; ; ) {
+      const { pauseMs, left } = await this.#share(action, shard, index, Math.min(TASKS_PER_STEP, wanted));
+      if (left === 0 || pauseMs !== STEP_PAUSE_MS || performance.now() >= endsAt || signal.aborted) return pauseMs;
+      wanted = left;
+      await pause(STEP_PAUSE_MS, signal);
+    }
+  }
+
+  /** One step, with as many tasks as the rate allows. @returns `left` 0 where that is not known */
+  async #share(action: BulkAction, shard: BulkShard, index: number, wanted: number): Promise<Stepped> {
     if (action.rate === null) return this.#step(action, shard, index, wanted);
     // A share of the rate is asked for only by the worker that can use it.
     const held = `${action.id} ${index}`;
-    if (!this.#held.has(held) && (await this.#step(action, shard, index, 0)) === BUSY_PAUSE_MS) return BUSY_PAUSE_MS;
+    if (!this.#held.has(held) && (await this.#step(action, shard, index, 0)).pauseMs === BUSY_PAUSE_MS) return { pauseMs: BUSY_PAUSE_MS, left: 0 };
     const { granted, waitMs } = await this.options.actions.store.share(action.id, wanted, this.#unused.get(action.id) ?? 0);
     this.#unused.set(action.id, granted);
-    if (granted === 0) return Math.max(STEP_PAUSE_MS, waitMs);
+    if (granted === 0) return { pauseMs: Math.max(STEP_PAUSE_MS, waitMs), left: 0 };
     return this.#step(action, shard, index, granted);
   }
 
-  async #step(action: BulkAction, shard: BulkShard, index: number, most: number): Promise<number> {
+  async #step(action: BulkAction, shard: BulkShard, index: number, most: number): Promise<Stepped> {
     const step = await shard.step(action, this.#token, most, this.options);
     const held = `${action.id} ${index}`;
     if (step === 'busy') {
       this.#held.delete(held);
-      return BUSY_PAUSE_MS;
+      return { pauseMs: BUSY_PAUSE_MS, left: 0 };
     }
     this.#held.add(held);
-    if (step === 'stale') return 0;
+    if (step === 'stale') return { pauseMs: 0, left: 0 };
     // Tasks that were skipped use up nothing.
     if (action.rate !== null) this.#unused.set(action.id, Math.max(0, (this.#unused.get(action.id) ?? 0) - step.started));
-    return STEP_PAUSE_MS;
+    return { pauseMs: STEP_PAUSE_MS, left: step.left };
   }
 
   // ---------------------------------------------------------------- the end

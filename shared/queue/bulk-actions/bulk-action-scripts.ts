@@ -8,8 +8,8 @@ import { nowMs } from '../engine/now-ms.js';
  * `doneAt`, `settledAt`, `resumedAt` (ms or ''), and `paceAt`, when the next task may be started.
  */
 
-/** So much of a rate may be made up for: a worker that was late must not make the whole action late. It is 2.5 % of 10 s. */
-const CATCH_UP_MS = 250;
+/** So much of a rate may be made up for: a worker that was late must not make the whole action late. It is 4 % of 10 s. */
+const CATCH_UP_MS = 400;
 
 /** Answers of krsBulkCreate. */
 export const BULK_CREATED = { created: 1, same: 2, other: 3 } as const;

@@ -68,7 +68,7 @@ describe(`bulk actions over ${SHARDS} shards`, () => {
     const { done_at: doneAt, started } = await waitForBulkAction(service.baseUrl, id, 'done', { withinMs: 50_000 });
     const seconds = (Date.parse(doneAt ?? '') - setAt) / 1_000;
     expect(started).to.equal(600);
-    // A quarter of a second may be made up for. A crowded machine may be slower, never much faster; at the old rate it would take a minute.
+    // Half a second may be made up for. A crowded machine may be slower, never much faster; at the old rate it would take a minute.
     expect(seconds).to.be.within(left / 200 - 1, 45);
   }).timeout(90_000);
 });
