@@ -51,9 +51,10 @@ export class Receiver {
    * Counts from here on.
    * @param from  the arrival at which time begins to count, 0 for the first
    * @param again sends that are repeated; only with one process of receivers
+   * @param fails each send is answered with 500
    * @returns when all have come
    */
-  async expect(tasks: number, { from = 0, again = 0 }: { from?: number; again?: number } = {}): Promise<{ readonly done: Promise<Span>; readonly reachedFrom: Promise<unknown> }> {
+  async expect(tasks: number, { from = 0, again = 0, fails = false }: { from?: number; again?: number; fails?: boolean } = {}): Promise<{ readonly done: Promise<Span>; readonly reachedFrom: Promise<unknown> }> {
     const owners = this.parts.flatMap((part) => part.urls.map(() => part));
     const counts = new Map<Part, number>();
     owners.forEach((owner, index) => {
@@ -63,7 +64,7 @@ export class Receiver {
     const expecting = [...counts].filter(([, count]) => count > 0);
     for (const [{ child }, count] of expecting) {
       const ready = message(child, 'ready');
-      child.send({ expect: count + again, from });
+      child.send({ expect: count + again, from, fails });
       await ready;
     }
     const limitMs = START_LIMIT_MS + (tasks / SLOWEST_PER_SECOND) * 1_000;

@@ -5,7 +5,8 @@ import { isToFail } from './fails-first.js';
  * The fastest receiver that is still honest HTTP/1.1: answers 200 to every request and reports when the n-th came.
  * A process of its own. Arguments: how many ports it listens on (each is an origin), how long an answer takes in ms,
  * and `fails` where some tasks get a 500 at their first attempt (fails-first.ts).
- * Over IPC: {ports}; {expect: n, from: m} -> {ready: true}, {from: true} at the m-th, {done: Span} at the n-th request.
+ * Over IPC: {ports}; {expect: n, from: m} -> {ready: true}, {from: true} at the m-th, {done: Span} at the n-th request. With
+ * {fails: true} it answers 500 to each of them.
  */
 export interface Span {
   /** The m-th and the n-th arrival, milliseconds since the epoch with fractions. */
@@ -22,6 +23,7 @@ let expected = Infinity;
 let from = 0;
 let count = 0;
 let firstMs = 0;
+let fails = false;
 
 function arrived(): void {
   const nowMs = performance.timeOrigin + performance.now();
@@ -34,7 +36,7 @@ function arrived(): void {
 }
 
 function answerTo(request: Buffer): Buffer {
-  return mode === 'fails' && isToFail(request.toString('latin1')) ? FAILED : OK;
+  return fails || (mode === 'fails' && isToFail(request.toString('latin1'))) ? FAILED : OK;
 }
 
 function serve(socket: Socket): void {
@@ -68,10 +70,11 @@ function listen(): Promise<number> {
   });
 }
 
-process.on('message', (message: { expect: number; from: number }) => {
+process.on('message', (message: { expect: number; from: number; fails: boolean }) => {
   count = 0;
   expected = message.expect;
   from = message.from;
+  fails = message.fails;
   process.send?.({ ready: true });
 });
 process.on('disconnect', () => process.exit(0));
