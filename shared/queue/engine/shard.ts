@@ -24,9 +24,9 @@ export interface Shard {
     readonly delayed: string;
     /** Idle workers block on this set; an entry wakes one of them. */
     readonly marker: string;
-    /** Due jobs with a priority in BullMQ's sense: our normal tasks. */
+    /** Due jobs with a priority in BullMQ's sense: our tasks, priority tasks before normal ones. */
     readonly prioritized: string;
-    /** Due jobs that go before all prioritized ones: our priority tasks, and the tasks of dead workers. */
+    /** Due jobs that go before all prioritized ones: the tasks of dead workers, and priority tasks that an older version has stored. */
     readonly wait: string;
     /** Due jobs that the pause of an older BullMQ has set aside; 6.7 only empties it. */
     readonly paused: string;

@@ -184,7 +184,8 @@ return flows
  * flows are known, their ids; then what a job has to be (`matchesOf`), the waiting list, and why its tasks wait, in turn.
  * @returns {looked at, deferred}
  */
-const bulkDefer = `${flowOfJobLua}
+const bulkDefer = `${nowMs}${flowOfJobLua}
+local movedAt = string.format('%d', now)
 local isKnown, waitingListOf, reasonOf = {}, {}, {}
 local names = tonumber(ARGV[6])
 nameDefaultCluster(7, names)
@@ -220,8 +221,11 @@ local function waitingListOfJob(flow)
   return not isKnown[id] and jobsOf[id] == 1 and waitingListOf[host] or nil
 end
 local isShut = {paused = true, circuit_open = true}
+local function isPriority(seen)
+  return (tonumber(seen[6]) or 0) < ${PRIORITY_NORMAL}
+end
 local function mayLeaveDelayed(seen, reason)
-  if seen[6] == '0' then return false end
+  if isPriority(seen) then return false end
   return isShut[reason] or not seen[7] or seen[7] ~= (seen[4] or '0')
 end
 for nth, id in ipairs(found) do
@@ -230,10 +234,10 @@ for nth, id in ipairs(found) do
     local job, seen = ARGV[1] .. id, seenOf[nth]
     if nth <= queued then redis.call('ZREM', KEYS[1], id) end
     redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * ${SCORE_PER_MS}, id)
-    redis.call('HSET', job, '${jobField.deferredAt}', seen[4] or '0', '${jobField.waitsFor}', reasonOf[waitingList] or 'paused', '${jobField.waitingList}', waitingList, '${jobField.movedAt}', ARGV[3])
+    redis.call('HSET', job, '${jobField.deferredAt}', seen[4] or '0', '${jobField.waitsFor}', reasonOf[waitingList] or 'paused', '${jobField.waitingList}', waitingList, '${jobField.movedAt}', movedAt)
     -- They keep the order of the queue, except those that have been in a waiting list before.
     local since = tonumber(string.match(seen[5] or '', [[\\"kind\\":\\"deferral\\",.-\\"since\\":(%d+)]]) or ARGV[3] + nth / 1000)
-    redis.call('ZADD', ARGV[5] .. waitingList, since, id)
+    redis.call('ZADD', ARGV[5] .. waitingList, isPriority(seen) and since - ${PRIORITY_AHEAD_MS} or since, id)
     redis.call('ZADD', KEYS[3], 'NX', since, waitingList)
     deferred = deferred + 1
   end

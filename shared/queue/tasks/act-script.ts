@@ -70,7 +70,7 @@ local doers = {
   -- A task that is due already stays where it is. The first write is one that a full Redis refuses; promote ends with the same.
   send_now = function(with, task, job, id)
     if task[4] == '${TASK_PLACE.delayed}' then
-      redis.call('HSET', job, '${jobField.delay}', 0)
+      redis.call('HSET', job, '${jobField.delay}', 0, '${jobField.movedAt}', string.format('%d', with.at))
       promote(with.promoteKeys, {with.base, id})
     end
     return ${ACTED.done}

@@ -82,7 +82,7 @@ function optionsOf(stored: string, { retryPolicy }: Task, deadAttempts: number, 
   const options = parseOptions(stored);
   // Without our own part of them the job could not be told from another any more.
   if (options === undefined) return stored;
-  const changed = { ...options, attempts: retryPolicy.maxRetries + 1 + deadAttempts, ...(priority === undefined ? {} : { priority: priority === 0 ? undefined : priority }) };
+  const changed = { ...options, attempts: retryPolicy.maxRetries + 1 + deadAttempts, ...(priority === undefined ? {} : { priority }) };
   return JSON.stringify(changed);
 }
 

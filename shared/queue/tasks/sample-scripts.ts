@@ -9,8 +9,8 @@ export const CANCELLED = '{"outcome":"cancelled"';
  * Random members of some sets and lists, together so many. They are drawn in one step, because members that are drawn in several
  * may be the same ones; then small sets could not be counted exactly.
  *
- * The members of a list cannot be drawn at random at a bounded cost: there its head stands for all of it. It holds priority tasks and
- * those of dead workers.
+ * The members of a list cannot be drawn at random at a bounded cost: there its head stands for all of it. It holds the tasks of dead workers,
+ * and priority tasks that an older version has stored.
  *
  * KEYS sets and lists. ARGV 1 how many.
  * @returns of each key its length and the members that were drawn, in turn

@@ -71,8 +71,7 @@ export class Submission {
     const { id, name, data, attempts, priority, delayMs } = this.#job;
     const sha = this.#sha;
     // BullMQ keeps options that it does not know. Its type does not allow them.
-    const opts: AddOptions & StoredOptions = { attempts, sha };
-    if (priority !== 0) opts.priority = priority;
+    const opts: AddOptions & StoredOptions = { attempts, sha, priority };
     if (delayMs !== 0) opts.delay = delayMs;
     if (this.#run !== 1) opts.run = this.#run;
     // No Job of BullMQ's is made: its constructor would cost more than the rest of a submission.

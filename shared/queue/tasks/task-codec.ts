@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { printDestination } from '../../domain/destinations/destination.js';
 import { shownFlowKey } from '../../domain/destinations/http.js';
 import type { PathMask } from '../../domain/destinations/path-mask.js';
+import { PRIORITY_NORMAL, PRIORITY_URGENT } from '../engine/job-priority.js';
 import { UNREADABLE } from '../../domain/task/task-field.js';
 import { buildTask, taskFieldRows, taskFields, type BoundField } from '../../domain/task/task-fields.js';
 import type { Task } from '../../domain/task/task.js';
@@ -10,7 +11,6 @@ import type { Task } from '../../domain/task/task.js';
 export const DATA_VERSION = 1;
 
 const MAX_NAME_CHARACTERS = 200;
-const PRIORITY_NORMAL = 10;
 
 /** Our options beside BullMQ's in the job. BullMQ keeps them unchanged. */
 export interface StoredOptions {
@@ -37,9 +37,9 @@ export function jobNameOf(task: Task, mask: PathMask): string {
   return `${flowKey}${printDestination(task.destination, mask)}`.slice(0, MAX_NAME_CHARACTERS).toWellFormed();
 }
 
-/** BullMQ runs jobs without a priority before all others. So our priority tasks have none, and normal tasks have one. */
+/** The priority of a task in BullMQ's sense. */
 export function jobPriorityOf(task: Task): number {
-  return task.isPriority ? 0 : PRIORITY_NORMAL;
+  return task.isPriority ? PRIORITY_URGENT : PRIORITY_NORMAL;
 }
 
 const MESSAGE_LETTER = taskFields.messageData.letter;

@@ -308,6 +308,17 @@ describe('GET /tasks and GET /counts', () => {
     expect(await page({ id: 'gone-00000' })).to.include({ scanned: 0, not_read: 0 });
   });
 
+  it('find due priority tasks page by page, before the others, and among them one that was made due', async () => {
+    const [normal, urgent] = [ids('normal', 12), ids('urgent', 12)];
+    await submitAll([...normal.map((id) => task(id, { initial_delay: 0 })), ...urgent.map((id) => task(id, { initial_delay: 0, is_priority: true })), task('later', { is_priority: true })]);
+    const { keys } = await shard();
+    expect(await service.redis.llen(keys.wait)).to.equal(0);
+    await retryNow(service.baseUrl, 'later');
+    expect(await service.redis.hexists(keys.job('later'), jobField.movedAt), 'its update shows').to.equal(1);
+    for (const limit of ['5', '100']) expect((await list({ state: 'waiting', order: 'oldest', limit })).map(({ id }) => id), limit).to.deep.equal([...urgent, 'later', ...normal]);
+    expect(await count({ state: 'scheduled' })).to.deep.include({ count: 25, is_exact: true });
+  });
+
   it('find tasks of 0.1.0, which have no fields to search by, and write nothing', async () => {
     const stored = await tasksOf010('http://127.0.0.1:9');
     const { keys } = await shard();

@@ -31,12 +31,19 @@ describe('TaskQueue.cancel and the workers', () => {
     return task.id;
   }
 
+  /** Puts a due task into one of the lists. */
+  async function moveTo(list: 'wait' | 'paused' | 'active', id: string): Promise<void> {
+    await service.redis.multi().zrem(shard.keys.prioritized, `t-${id}`).lpush(shard.keys[list], `t-${id}`).exec();
+  }
+
   for (const [name, changes, place] of [
     ['a normal task', {}, 'prioritized'],
-    ['a priority task', { is_priority: true }, 'wait'],
+    ['a priority task', { is_priority: true }, 'prioritized'],
+    ['a priority task of an older version', { is_priority: true }, 'wait'],
   ] as const) {
     it(`takes ${name} that is due and waits for a slot`, async () => {
       const id = await submitted(changes);
+      if (place === 'wait') await moveTo('wait', id);
       const length = async (): Promise<number> => (place === 'wait' ? service.redis.llen(shard.keys.wait) : service.redis.zcard(shard.keys[place]));
       expect(await length()).to.equal(1);
       expect(await service.queue.cancel(id)).to.deep.equal({ kind: 'cancelled' });
@@ -52,7 +59,7 @@ describe('TaskQueue.cancel and the workers', () => {
 
   it('takes one that an older BullMQ has set aside in its list of paused jobs', async () => {
     const id = await submitted({ is_priority: true });
-    await service.redis.rename(shard.keys.wait, shard.keys.paused);
+    await moveTo('paused', id);
     expect(await service.queue.cancel(id)).to.deep.equal({ kind: 'cancelled' });
     expect(await service.redis.llen(shard.keys.paused)).to.equal(0);
   });
@@ -60,7 +67,7 @@ describe('TaskQueue.cancel and the workers', () => {
   it('leaves a task whose worker has died to the stall check, though its lock has lapsed', async () => {
     const id = await submitted({ is_priority: true });
     // A worker took it, and is gone.
-    await service.redis.rename(shard.keys.wait, shard.keys.active);
+    await moveTo('active', id);
     expect(await service.queue.cancel(id)).to.deep.equal({ kind: 'being_sent' });
     expect(await service.queue.retryNow(id)).to.deep.equal({ kind: 'being_sent' });
     expect(await service.redis.lrange(shard.keys.active, '0', '-1')).to.deep.equal([`t-${id}`]);

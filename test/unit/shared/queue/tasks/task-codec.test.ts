@@ -98,9 +98,10 @@ describe('task codec', () => {
     expect(long.isWellFormed()).to.equal(true);
   });
 
-  it('has no BullMQ priority for priority tasks, which goes before any', () => {
-    expect(jobPriorityOf(domainTask({ isPriority: true }))).to.equal(0);
-    expect(jobPriorityOf(domainTask({ isPriority: false }))).to.be.greaterThan(0);
+  it('has a priority for each task, and that of priority tasks goes first', () => {
+    const urgent = jobPriorityOf(domainTask({ isPriority: true }));
+    expect(urgent, 'one without a priority waits in a list').to.be.greaterThan(0);
+    expect(jobPriorityOf(domainTask({ isPriority: false }))).to.be.greaterThan(urgent);
   });
 });
 
