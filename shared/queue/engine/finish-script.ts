@@ -87,6 +87,14 @@ local function resultOrNil(fetch, ...)
   local isDone, found = pcall(fetch, ...)
   if isDone then return found end
 end
+local now
+local function fetchedAt()
+  if not now then
+    local time = redis.call('TIME')
+    now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
+  end
+  return now
+end
 ${patchedFunction(scripts, 'moveToFinished', 'krsFinish', 'finish')}
 ${toldBulkActionLua}
 local keys = {}

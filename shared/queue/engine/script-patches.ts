@@ -55,10 +55,20 @@ const FETCH_OR_PUT_BACK: Patch = [
   'if type(redis.pcall("LPUSH", activeKey, prioritizedJob[1])) == "table" then rcall("ZADD", priorityKey, prioritizedJob[2], prioritizedJob[1]) rcall("LPUSH", activeKey, prioritizedJob[1]) end',
 ];
 
+const NOTES_FETCH = 'rcall("HMSET", jobKey, "processedOn", processedOn, unpack(optionalValues))';
+
+/**
+ * When a job was fetched is written down by Redis' clock. The worker's own time is that of the moment in which it made the call, milliseconds
+ * before Redis carries it out: a search that has found the job in between would take it for one that has not moved, and find it again.
+ */
+const FETCHED_AT = `local fetchTime = rcall("TIME")
+  processedOn = string.format("%d", fetchTime[1] * 1000 + math.floor(fetchTime[2] / 1000))`;
+
 /** The key of a job may hold something else. Such a job is left to the check for stalled ones, and only this fetch fails. */
 const FETCH_A_HASH: Patch = [
-  'rcall("HMSET", jobKey, "processedOn", processedOn, unpack(optionalValues))',
-  `local noted = redis.pcall("HMSET", jobKey, "processedOn", processedOn, unpack(optionalValues))
+  NOTES_FETCH,
+  `${FETCHED_AT}
+  local noted = redis.pcall("HMSET", jobKey, "processedOn", processedOn, unpack(optionalValues))
   if noted.err then
     if string.find(noted.err, "WRONGTYPE", 1, true) then noted = {err = "NOTAHASH the key " .. jobKey .. " holds something else than a job"} end
     return noted
@@ -102,11 +112,13 @@ const scriptPatches = {
       // All calls of the group together: 128 for 16 jobs. The variable is one of krsFinish.
       ...promotes('promoted'),
       FETCH_OR_PUT_BACK,
+      // A function of krsFinish, so that all jobs of a group ask for the time once.
+      [NOTES_FETCH, `processedOn = fetchedAt()\n  ${NOTES_FETCH}`],
       fetchesNextBy('local result = resultOrNil(fetchNextJob, '),
     ],
   },
   moveToDelayed: {
-    itself: [FETCH_OR_PUT_BACK, lookingAt('rcall("ZCARD", KEYS[4])', 'local errorCode = removeLock(jobKey, KEYS[8], token, ARGV[3])'), fetchesNextBy('local _, result = pcall(fetchNextJob, ')],
+    itself: [FETCH_OR_PUT_BACK, [NOTES_FETCH, `${FETCHED_AT}\n  ${NOTES_FETCH}`], lookingAt('rcall("ZCARD", KEYS[4])', 'local errorCode = removeLock(jobKey, KEYS[8], token, ARGV[3])'), fetchesNextBy('local _, result = pcall(fetchNextJob, ')],
     krsPromoting: promotes(String(PROMOTED_AT_ONCE)),
   },
   retryJob: {

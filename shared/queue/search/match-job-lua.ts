@@ -143,7 +143,8 @@ end
 
 -- What moves a task writes down when, but for a task that becomes due: that is read before it. What has ended since is told by its score.
 local function hasMovedSince(job, since)
-  if (tonumber(job.startedAt) or 0) > since or (tonumber(job.movedAt) or 0) > since then return true end
+  -- What moved in the same millisecond may have moved behind the look at its old place.
+  if (tonumber(job.startedAt) or 0) >= since or (tonumber(job.movedAt) or 0) >= since then return true end
   if tonumber(job.createdAt) <= since then return false end
   -- A new run of a task that had ended, which may have been found.
   local options = redis.call('HGET', base .. job.id, '${jobField.options}')

@@ -2,6 +2,8 @@ import { Queue } from 'bullmq';
 import { expect } from 'chai';
 
 import { DeliveringWorker } from '../../../../../shared/queue/engine/delivering-worker.js';
+import { guardScripts } from '../../../../../shared/queue/engine/guarded-scripts.js';
+import { jobField } from '../../../../../shared/queue/engine/job-fields.js';
 import type { RedisClient } from '../../../../../shared/redis/redis-connection.js';
 import { eventually } from '../../../../support/eventually.js';
 import { uniquePrefix } from '../../../../support/namespace.js';
@@ -51,5 +53,33 @@ describe('DeliveringWorker', () => {
     expect(await queue.getActiveCount()).to.equal(1);
     ends[1]?.();
     await begun(3);
+  });
+});
+
+describe('A DeliveringWorker whose clock is behind', () => {
+  const AN_HOUR_MS = 3_600_000;
+
+  it('has the time of each fetch written down by the clock of Redis, also behind a job that ended or failed', async () => {
+    const redis = connect('worker');
+    const prefix = uniquePrefix();
+    const queue = new Queue('fetched', { connection: redis, prefix });
+    const worker = new DeliveringWorker('fetched', (job) => (job.id === 'fails' ? Promise.reject(new Error('it fails')) : Promise.resolve()), {
+      redis, prefix, marker: queue.toKey('marker'), clock: () => Date.now() - AN_HOUR_MS, concurrency: 1, lockDuration: 10_000, maxStalledCount: 100,
+    });
+    try {
+      await queue.waitUntilReady();
+      guardScripts(await queue.getBackend().client);
+      const ids = ['fetched-alone', 'behind-an-end', 'fails', 'behind-a-failure'];
+      const [second, micros] = await redis.time();
+      const before = Math.floor(Number(second) * 1_000 + Number(micros) / 1_000);
+      for (const jobId of ids) await queue.add('job', {}, { jobId, attempts: 2, backoff: AN_HOUR_MS });
+      await worker.start();
+      await eventually(async () => { expect(await queue.getJobCounts('completed', 'delayed')).to.deep.equal({ completed: 3, delayed: 1 }); });
+      for (const id of ids) expect(Number(await redis.hget(queue.toKey(id), jobField.startedAt)), id).to.be.within(before, before + AN_HOUR_MS);
+    } finally {
+      await worker.retire();
+      await queue.close();
+      redis.disconnect();
+    }
   });
 });
