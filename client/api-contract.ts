@@ -1056,7 +1056,7 @@ export interface components {
             };
             readonly results: readonly {
                 readonly index: number;
-                readonly status: 200 | 201 | 400 | 409 | 413 | 500 | 503;
+                readonly status: 200 | 201 | 400 | 403 | 409 | 413 | 500 | 503;
                 readonly id?: string;
                 readonly message?: string;
                 readonly state?: components["schemas"]["State"];

@@ -136,9 +136,9 @@ export class KeyRing {
 
 function asStored({ id, secret }: ApiKey): StoredKey {
   const createdBy = { type: 'service', id: null, name: null, operator: null } as const;
-  return { id, name: 'BOOTSTRAP_API_KEY', role: 'admin', permissions: [], clientIds: null, secretHash: hash('sha256', secret, 'hex'), previous: null, expiresAt: null, createdAt: 0, createdBy };
+  return { id, name: 'BOOTSTRAP_API_KEY', role: 'admin', permissions: [], clientIds: null, secretHash: hash('sha256', secret, 'hex'), previous: null, sealSecret: '', expiresAt: null, createdAt: 0, createdBy };
 }
 
-function callerOf({ id, name, role, permissions, clientIds }: StoredKey): Caller {
-  return { type: 'key', id, name, role, permissions, clientIds: clientIds ?? undefined };
+function callerOf({ id, name, role, permissions, clientIds, sealSecret }: StoredKey): Caller {
+  return { type: 'key', id, name, role, permissions, clientIds: clientIds ?? undefined, sealSecret: clientIds === null ? undefined : sealSecret };
 }

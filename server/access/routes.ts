@@ -50,7 +50,7 @@ export const keyRoutes: readonly Route<KeyParts>[] = [
       const asked = askedChange(context, reason);
       const id = newId();
       const secret = newSecret();
-      const key: StoredKey = { id, ...settings, secretHash: hashOf(secret), previous: null, createdAt: parts.clock(), createdBy: asked.by };
+      const key: StoredKey = { id, ...settings, secretHash: hashOf(secret), previous: null, sealSecret: newSecret(), createdAt: parts.clock(), createdBy: asked.by };
       return performed(context, parts, { action: 'key.create', target: { type: 'key', id }, asked }, async () => {
         await settle(parts, (store) => store.put(undefined, key, { mayBeLastAdmin: true }));
         return { result: jsonAnswer(201, { key: printApiKey({ id, secret }), ...toWireKey(key, undefined, parts.clock()) }), fields: { before: {}, after: fieldsOf(key) } };

@@ -1,3 +1,5 @@
+import type { Caller } from '../../shared/domain/access/caller.js';
+import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import { fixTimes, type Filter } from '../../shared/domain/search/filter.js';
@@ -5,6 +7,8 @@ import { statesTakenBy, type TaskAction } from '../../shared/domain/task/state-a
 import type { TaskPreview } from '../../shared/queue/scan/preview-tasks.js';
 import type { TaskSearch } from '../../shared/queue/scan/task-search.js';
 import { compileFilter } from '../../shared/queue/search/compile-filter.js';
+import { openCursor, sealCursor } from '../access/sealed-cursor.js';
+import { shownScanned } from '../search/routes.js';
 import { countPlaceOf, parseCursor, printCursor, toCursorPlace } from '../search/search-cursor.js';
 import { summaryFacts, type SummaryParts } from '../search/summary-facts.js';
 import { toWireSummary } from '../search/summary-view.js';
@@ -24,8 +28,9 @@ export function conditionsOf(action: TaskAction, asked: Filter): Filter {
  * among `matched`, and would be skipped.
  * @throws RequestError invalid_cursor for the cursor of another dry run
  */
-export async function dryRun({ action, ids, filter, cursor: text }: BulkRequest, parts: DryRunParts): Promise<object> {
-  const conditions = filter === undefined ? [] : conditionsOf(action, filter.conditions);
+export async function dryRun({ action, ids, filter, cursor: sealed }: BulkRequest, caller: Caller, parts: DryRunParts): Promise<object> {
+  const conditions = narrowedFilter(filter === undefined ? [] : conditionsOf(action, filter.conditions), caller.clientIds);
+  const text = openCursor(sealed, caller);
   const owner = { call: `dry run ${action}`, filter: conditions };
   const cursor = text === undefined ? undefined : parseCursor(text, owner);
   const startedAt = cursor?.startedAt ?? parts.clock();
@@ -37,8 +42,8 @@ export async function dryRun({ action, ids, filter, cursor: text }: BulkRequest,
   return {
     matched: ids === undefined ? preview.matched : ids.length,
     is_exact: next === undefined && isComplete && (notRead === 0 || ids !== undefined),
-    scanned,
-    next_cursor: next === undefined ? null : printCursor({ startedAt, at: toCursorPlace(next) }, owner),
+    scanned: shownScanned(scanned, preview.matched, caller),
+    next_cursor: next === undefined ? null : sealCursor(printCursor({ startedAt, at: toCursorPlace(next) }, owner), caller),
     by_error_code: [...preview.byErrorCode].map(([value, count]) => ({ value, count })).sort(byCount),
     by_destination_key: destinationsOf(preview, defaultBrokers, parts.mask),
     samples: samples.map((task) => toWireSummary(task, facts)),

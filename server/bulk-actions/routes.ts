@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
+import { mayUseClient, type Caller } from '../../shared/domain/access/caller.js';
+import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
 import { printActor } from '../../shared/domain/actor.js';
-import { hasEnded, type AskedBulkAction, type BulkState } from '../../shared/domain/bulk-actions/bulk-action.js';
+import { hasEnded, type AskedBulkAction, type BulkAction, type BulkState } from '../../shared/domain/bulk-actions/bulk-action.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { fixTimes } from '../../shared/domain/search/filter.js';
 import type { Clock } from '../../shared/domain/ports.js';
@@ -19,6 +21,7 @@ import { performed, type ActionName, type Performed } from '../http/operator-act
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import { needPermission } from '../access/need-permission.js';
+import { openCursor, sealCursor } from '../access/sealed-cursor.js';
 import { checkFilterAccess } from '../search/search-query.js';
 import type { WorkTurns } from '../http/work-turns.js';
 import type { ParseTask } from '../tasks/schema.js';
@@ -49,6 +52,7 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
     method: 'POST',
     path: '/bulk-actions',
     role: 'operate',
+    isNarrowed: true,
     body: 'json',
     query: ['reason'],
     operationId: 'createBulkAction',
@@ -59,47 +63,48 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
       if (request.override !== null) needPermission(context.caller, 'edit');
       checkFilterAccess(request.filter?.conditions ?? [], context.caller);
       const asked = askedChange(context, request.reason);
-      if (request.isDryRun) return jsonAnswer(200, await dryRun(request, parts));
-      return create(context, parts, request, asked, digestOf(body, asked.reason));
+      if (request.isDryRun) return jsonAnswer(200, await dryRun(request, context.caller, parts));
+      return create(context, parts, request, asked, digestOf(body, asked.reason, context.caller.clientIds));
     },
   },
   {
     method: 'GET',
     path: '/bulk-actions',
     role: 'read',
+    isNarrowed: true,
     body: 'none',
     query: ['limit', 'cursor'],
     operationId: 'listBulkActions',
     metricLabel: '/bulk-actions',
-    handle: async ({ query }, { bulkActions, clock, mask }) => {
+    handle: async ({ query, caller }, { bulkActions, clock, mask }) => {
       const limit = parseLimit(query.get('limit'));
-      const cursor = query.get('cursor');
+      const cursor = openCursor(query.get('cursor'), caller);
       const after = cursor === undefined ? undefined : parseCursor(cursor);
       const found = await bulkActions.with((actions) => actions.list(limit, after));
       const last = found.length < limit ? undefined : found.at(-1);
       const next = last === undefined ? null : printCursor({ createdAt: last.action.asked.createdAt, id: last.action.id });
-      return jsonAnswer(200, { bulk_actions: found.map((each) => toWireBulkAction(each, clock(), mask)), next_cursor: next });
+      return jsonAnswer(200, { bulk_actions: found.filter(({ action }) => isOwn(action, caller)).map((each) => toWireBulkAction(each, clock(), mask)), next_cursor: sealCursor(next, caller) });
     },
   },
   {
     method: 'GET',
     path: '/bulk-actions/:id',
     role: 'read',
+    isNarrowed: true,
     body: 'none',
     query: [],
     operationId: 'readBulkAction',
     metricLabel: '/bulk-actions/:id',
-    handle: async (context, { bulkActions, clock, mask }) => {
+    handle: async (context, parts) => {
       const id = idIn(context);
-      const found = await bulkActions.with((actions) => actions.find(id));
-      if (found === undefined) throw bulkActionNotFound(id);
-      return jsonAnswer(200, toWireBulkAction(found, clock(), mask));
+      return jsonAnswer(200, toWireBulkAction(await read(parts, id, context.caller), parts.clock(), parts.mask));
     },
   },
   {
     method: 'PATCH',
     path: '/bulk-actions/:id',
     role: 'operate',
+    isNarrowed: true,
     body: 'json',
     query: ['reason'],
     operationId: 'changeBulkAction',
@@ -129,6 +134,7 @@ function changeRoute(verb: 'pause' | 'resume' | 'cancel', operationId: string, c
     method: 'POST',
     path: `/bulk-actions/:id/${verb}`,
     role: 'operate',
+    isNarrowed: true,
     body: 'reason',
     query: ['reason'],
     operationId,
@@ -157,7 +163,7 @@ async function create(context: RequestContext, parts: BulkActionParts, request: 
     action: request.action,
     filter: request.filter?.wire ?? null,
     // Relative times count from now on, however long matching takes.
-    conditions: request.filter === undefined ? null : fixTimes(conditionsOf(request.action, request.filter.conditions), createdAt),
+    conditions: request.filter === undefined ? null : narrowedFilter(fixTimes(conditionsOf(request.action, request.filter.conditions), createdAt), context.caller.clientIds),
     override: request.override,
     order: request.order,
     limit: request.limit,
@@ -165,12 +171,13 @@ async function create(context: RequestContext, parts: BulkActionParts, request: 
     reason: asked.reason ?? null,
     createdAt,
     createdBy: asked.by,
+    clientIds: context.caller.clientIds ?? null,
   };
   return performed(context, parts, { action: 'bulk_action.create', target: { type: 'bulk_action', id }, asked }, async () => {
     const made = await bulkActions.with((actions) => actions.store.create({ id, digest, asked: form, rate: request.rate, ids: request.ids }));
     if (made === 'other') throw new RequestError('conflict', `a bulk action with the id ${JSON.stringify(id)} was asked for, with another body`);
     if (made === 'created') await bulkActions.with((actions) => actions.removeSurplus());
-    const found = made === 'created' && request.expected !== null ? await whenMatched(parts, id) : await read(parts, id);
+    const found = made === 'created' && request.expected !== null ? await whenMatched(parts, id, context.caller) : await read(parts, id, context.caller);
     if (made === 'created' && found.action.state === 'refused') throw await refuse(parts, found);
     const shown = toWireBulkAction(found, clock(), mask);
     if (made === 'same') return { result: jsonAnswer(200, { ...shown, is_duplicate: true }), isUnchanged: true };
@@ -186,10 +193,10 @@ function overrideHashes({ override }: BulkRequest): Pick<Performed<unknown>, 'fi
 }
 
 /** The action when its tasks are known, or after 2 s. */
-async function whenMatched(parts: BulkActionParts, id: string): Promise<CountedBulkAction> {
+async function whenMatched(parts: BulkActionParts, id: string, caller: Caller): Promise<CountedBulkAction> {
   const until = performance.now() + EXPECTED_WITHIN_MS;
   for (;;) {
-    const found = await read(parts, id);
+    const found = await read(parts, id, caller);
     if (found.action.state !== 'matching' || performance.now() >= until) return found;
     await wait(LOOK_EVERY_MS);
   }
@@ -206,19 +213,26 @@ async function refuse({ bulkActions }: BulkActionParts, { action: { id, asked },
 async function change(context: RequestContext, parts: BulkActionParts, action: ActionName, asked: AskedChange, wanted: BulkChange): Promise<Answer> {
   const id = idIn(context);
   return performed(context, parts, { action, target: { type: 'bulk_action', id }, asked }, async () => {
+    if (context.caller.clientIds !== undefined) await read(parts, id, context.caller);
     const changed = await parts.bulkActions.with((actions) => actions.change(id, wanted));
     if (changed === undefined) throw bulkActionNotFound(id);
     const { state } = changed.action;
     // What is as it was asked to be already is no error: the answer to the first call may have been lost.
     if (!changed.isChanged && hasEnded(state) && state !== wanted.to) throw new RequestError('finished', `the bulk action is ${state}: it cannot be changed any more`);
-    return { result: jsonAnswer(200, toWireBulkAction(await read(parts, id), parts.clock(), parts.mask)), isUnchanged: !changed.isChanged };
+    return { result: jsonAnswer(200, toWireBulkAction(await read(parts, id, context.caller), parts.clock(), parts.mask)), isUnchanged: !changed.isChanged };
   });
 }
 
-async function read({ bulkActions }: BulkActionParts, id: string): Promise<CountedBulkAction> {
+/** An action that is not the caller's does not exist for it. @throws RequestError bulk_action_not_found */
+async function read({ bulkActions }: BulkActionParts, id: string, caller: Caller): Promise<CountedBulkAction> {
   const found = await bulkActions.with((actions) => actions.find(id));
-  if (found === undefined) throw bulkActionNotFound(id);
+  if (found === undefined || !isOwn(found.action, caller)) throw bulkActionNotFound(id);
   return found;
+}
+
+/** An action is told to a key that is bound to clients when it changes tasks of these clients alone. */
+function isOwn({ asked: { clientIds } }: BulkAction, caller: Caller): boolean {
+  return caller.clientIds === undefined || (clientIds !== null && clientIds.every((each) => mayUseClient(caller, each)));
 }
 
 /** An id that no action can have is not an error of the caller: there is no action under it. */

@@ -93,10 +93,14 @@ export function parseRateChange(body: unknown): { readonly rate: number | null; 
   return { rate, reason: body['reason'] };
 }
 
-/** Two requests ask for the same if their bodies hold the same, in whatever order. @param reason the one that counts, wherever it stood */
-export function digestOf(body: unknown, reason: string | undefined): string {
+/**
+ * Two requests ask for the same if their bodies hold the same, in whatever order, and their keys are bound to the same clients.
+ * @param reason    the one that counts, wherever it stood
+ * @param clientIds undefined: the key is bound to none
+ */
+export function digestOf(body: unknown, reason: string | undefined, clientIds: readonly string[] | undefined): string {
   const { id: _id, ...rest } = isObject(body) ? body : {};
-  return createHash('sha256').update(canonical({ ...rest, reason })).digest('base64url');
+  return createHash('sha256').update(canonical({ ...rest, reason, ...(clientIds === undefined ? {} : { ' clients': [...clientIds].sort() }) })).digest('base64url');
 }
 
 function canonical(value: unknown): string {

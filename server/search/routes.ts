@@ -1,3 +1,4 @@
+import type { Caller } from '../../shared/domain/access/caller.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import { fixTimes, type Filter } from '../../shared/domain/search/filter.js';
@@ -6,6 +7,7 @@ import type { ListPlace } from '../../shared/queue/scan/list-tasks.js';
 import { countedFields } from '../../shared/queue/scan/scan-step.js';
 import type { TaskSearch } from '../../shared/queue/scan/task-search.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { openCursor, sealCursor } from '../access/sealed-cursor.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';
 import { parseLimit } from '../http/list-limit.js';
 import { jsonAnswer } from '../http/answer.js';
@@ -30,6 +32,7 @@ export const searchRoutes: readonly Route<SearchParts>[] = [
     method: 'GET',
     path: '/tasks',
     role: 'read',
+    isNarrowed: true,
     body: 'none',
     query: [...filterParameters, 'order', 'limit', 'cursor'],
     operationId: 'listTasks',
@@ -38,15 +41,15 @@ export const searchRoutes: readonly Route<SearchParts>[] = [
       const limit = parseLimit(query.get('limit'));
       const order = parseChoice(query, 'order', ['newest', 'oldest'], 'newest');
       const owner: CursorOwner = { call: `list ${order}`, filter: parseFilter(query, caller) };
-      const cursor = cursorIn(query, owner);
+      const cursor = cursorIn(query, owner, caller);
       const startedAt = cursor?.startedAt ?? parts.clock();
       const plan = await planFor(owner.filter, startedAt, parts);
       const page = await parts.search.list(plan, { order, limit, from: listPlaceOf(cursor) });
       const facts = await summaryFacts(page.tasks.some(({ nextAttemptAt }) => nextAttemptAt !== undefined), parts);
       return jsonAnswer(200, {
         tasks: page.tasks.map((task) => toWireSummary(task, facts)),
-        next_cursor: page.next === undefined ? null : printCursor({ startedAt, at: page.next }, owner),
-        scanned: page.scanned,
+        next_cursor: page.next === undefined ? null : sealCursor(printCursor({ startedAt, at: page.next }, owner), caller),
+        scanned: shownScanned(page.scanned, page.tasks.length, caller),
         not_read: page.notRead,
         is_complete: page.isComplete,
       });
@@ -56,6 +59,7 @@ export const searchRoutes: readonly Route<SearchParts>[] = [
     method: 'GET',
     path: '/counts',
     role: 'read',
+    isNarrowed: true,
     body: 'none',
     query: [...filterParameters, 'by', 'cursor'],
     operationId: 'countTasks',
@@ -63,25 +67,30 @@ export const searchRoutes: readonly Route<SearchParts>[] = [
     handle: async ({ query, caller }, parts) => {
       const by = parseChoice(query, 'by', countedFields, 'count');
       const owner: CursorOwner = { call: `count ${by}`, filter: parseFilter(query, caller) };
-      const cursor = cursorIn(query, owner);
+      const cursor = cursorIn(query, owner, caller);
       const startedAt = cursor?.startedAt ?? parts.clock();
       const plan = await planFor(owner.filter, startedAt, parts);
       const { matched, scanned, notRead, isComplete, groups, next } = await parts.search.count(plan, by, countPlaceOf(cursor));
       return jsonAnswer(200, {
         count: matched,
         is_exact: next === undefined && isComplete && notRead === 0,
-        scanned,
+        scanned: shownScanned(scanned, matched, caller),
         not_read: notRead,
         ...(by === 'count' ? {} : { groups: [...groups].map(([value, count]) => ({ value: by === 'http_status' && value !== null ? Number(value) : value, count })).sort((a, b) => b.count - a.count) }),
-        next_cursor: next === undefined ? null : printCursor({ startedAt, at: toCursorPlace(next) }, owner),
+        next_cursor: next === undefined ? null : sealCursor(printCursor({ startedAt, at: toCursorPlace(next) }, owner), caller),
       });
     },
   },
 ];
 
-function cursorIn(query: Query, owner: CursorOwner): SearchCursor | undefined {
-  const text = query.get('cursor');
+function cursorIn(query: Query, owner: CursorOwner, caller: Caller): SearchCursor | undefined {
+  const text = openCursor(query.get('cursor'), caller);
   return text === undefined ? undefined : parseCursor(text, owner);
+}
+
+/** How many tasks other clients have is not told to a key that is bound to its own: then those that matched count. */
+export function shownScanned(scanned: number, matched: number, { clientIds }: Caller): number {
+  return clientIds === undefined ? scanned : matched;
 }
 
 /** The workers say which brokers are the default cluster. */

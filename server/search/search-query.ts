@@ -1,6 +1,7 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import { filterNames } from '../../shared/domain/search/filter-fields.js';
 import { isFilterName, parseFilterMember, type Filter } from '../../shared/domain/search/filter.js';
+import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
 import type { Caller } from '../../shared/domain/access/caller.js';
 import { needPermission } from '../access/need-permission.js';
 import type { Query } from '../http/query.js';
@@ -9,13 +10,13 @@ import type { Query } from '../http/query.js';
 export const filterParameters: readonly string[] = ['q', ...filterNames, 'data.*'];
 
 /**
- * The conditions in all parameters of a request together: each must match.
+ * The conditions in all parameters of a request together, for the tasks of the caller's clients: each must match.
  * @throws RequestError invalid_query for the first one that cannot be read, and those of checkFilterAccess
  */
 export function parseFilter(query: Query, caller: Caller): Filter {
   const filter = [...query].flatMap(([name, value]) => (name === 'q' || isFilterName(name) ? parseFilterMember(name, value) : []));
   checkFilterAccess(filter, caller);
-  return filter;
+  return narrowedFilter(filter, caller.clientIds);
 }
 
 /** A caller that may look for a value in messages can read them bit by bit. @throws RequestError forbidden */

@@ -166,7 +166,7 @@ class Batch {
       id = readId(input);
       const task = parseTask(input);
       this.#checkAway();
-      void this.#settle(submitTask(task, this.idempotencyKey), { index, id, bytes });
+      void this.#settle(submitTask(task, this.context.caller, this.idempotencyKey), { index, id, bytes });
     } catch (thrown) {
       this.#refuse(index, id, thrown);
       this.#leave(bytes);
@@ -184,7 +184,7 @@ class Batch {
       const task = parseTask(input);
       const content = await contentInTurns(task, turns);
       this.#checkAway();
-      void this.#settle(submitTask(task, this.idempotencyKey, content), { index, id, bytes: text.length });
+      void this.#settle(submitTask(task, this.context.caller, this.idempotencyKey, content), { index, id, bytes: text.length });
     } catch (thrown) {
       this.#refuse(index, id, thrown);
       this.#leave(text.length);

@@ -14,7 +14,8 @@ import type { LargeAnswers } from '../http/large-answers.js';
 import { performed, type Performed } from '../http/operator-action.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
-import { refuseEdit, taskNotFound } from './action-answers.js';
+import { refuseEdit } from './action-answers.js';
+import { findOwnTask } from './find-own-task.js';
 import { dataInTurns, hasLargeMessage } from './large-task.js';
 import { readPatch } from './patch-body.js';
 import type { ParseTask } from './schema.js';
@@ -39,6 +40,7 @@ export const editRoutes: readonly Route<EditParts>[] = [
     path: '/tasks/:id',
     role: 'operate',
     permission: 'edit',
+    isNarrowed: true,
     body: 'merge_patch',
     query: ['reason'],
     operationId: 'editTask',
@@ -49,7 +51,7 @@ export const editRoutes: readonly Route<EditParts>[] = [
       const held = parts.bodyBudget.open(context.request);
       try {
         const patch = readPatch(await readJsonBody(context.request, parts.maxBodyBytes, { code: 'invalid_task', large: { held, turns: parts.turns } }));
-        const before = await findTask(id, context, parts);
+        const before = await findOwnTask(id, context, parts);
         const isSame = haveSameFields(changed(before, patch, parts), before.task);
         const operation = { action: 'task.edit', target: { type: 'task', id }, asked } as const;
         // A request that changes nothing leaves no trace: it may be one whose answer was lost.
@@ -65,23 +67,18 @@ export const editRoutes: readonly Route<EditParts>[] = [
     path: '/tasks/:id/submission',
     role: 'read',
     permission: 'payload',
+    isNarrowed: true,
     body: 'none',
     query: [],
     operationId: 'readSubmission',
     metricLabel: '/tasks/:id/submission',
     handle: async (context, parts) => {
-      const { task } = await findTask(taskIdIn(context), context, parts);
+      const { task } = await findOwnTask(taskIdIn(context), context, parts);
       if (hasLargeMessage(task)) await parts.turns.next();
       return jsonAnswer(200, shownSubmissionOf(task));
     },
   },
 ];
-
-async function findTask(id: string, { response }: RequestContext, { queue, largeAnswers }: EditParts): Promise<TaskView> {
-  const view = await queue.find(id, () => largeAnswers.whenRoom(response));
-  if (view === undefined) throw taskNotFound(id);
-  return view;
-}
 
 /** The task with the changes, checked as a whole. @throws RequestError invalid_task, too_large */
 function changed({ task, progress, finishedAt }: TaskView, patch: UncheckedFields, { parseTask }: EditParts): Task {
@@ -110,7 +107,7 @@ async function edit(found: TaskView, patch: UncheckedFields, { context, asked, p
     const data = await dataInTurns(after, before.edits + 1, parts.turns);
     const result = await parts.queue.edit({ before, after, data, by: asked.by });
     if (result.kind !== 'changed' && result.kind !== 'edited') throw refuseEdit(id, result);
-    const now = await findTask(id, context, parts);
+    const now = await findOwnTask(id, context, parts);
     if (result.kind === 'edited') return { result: now, fields: differingFields(before.task, after) };
     before = now;
   }

@@ -5,7 +5,8 @@ import type { LargeAnswers } from '../http/large-answers.js';
 import { performed } from '../http/operator-action.js';
 import { parseWords } from '../http/query.js';
 import type { Route } from '../http/route.js';
-import { answerToCancel, answerToRetryNow, taskNotFound } from './action-answers.js';
+import { answerToCancel, answerToRetryNow } from './action-answers.js';
+import { checkOwnTask, findOwnTask } from './find-own-task.js';
 import { showTask, type ShowTaskParts } from './show-task.js';
 import { taskIdIn } from './task-id-in.js';
 
@@ -20,18 +21,16 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     method: 'GET',
     path: '/tasks/:id',
     role: 'any_key',
+    isNarrowed: true,
     body: 'none',
     query: ['include'],
     operationId: 'readTask',
     metricLabel: '/tasks/:id',
     handle: async (context, parts) => {
-      const { queue, largeAnswers } = parts;
       const id = taskIdIn(context);
       const includesMessage = parseWords(context.query, 'include', ['message_data']).has('message_data');
       if (includesMessage) needPermission(context.caller, 'payload');
-      const view = await queue.find(id, () => largeAnswers.whenRoom(context.response));
-      if (view === undefined) throw taskNotFound(id);
-      return showTask(view, includesMessage, parts);
+      return showTask(await findOwnTask(id, context, parts), includesMessage, parts);
     },
   },
   {
@@ -39,6 +38,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     path: '/tasks/:id',
     role: 'operate',
     orElse: { role: 'submit', permission: 'cancel' },
+    isNarrowed: true,
     body: 'none',
     query: ['reason'],
     operationId: 'cancelTask',
@@ -48,6 +48,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
       const id = taskIdIn(context);
       const operation = { action: 'task.cancel', target: { type: 'task', id }, asked } as const;
       return performed(context, parts, operation, async () => {
+        await checkOwnTask(id, context, parts);
         const cancellation = await parts.queue.cancel(id, asked.by);
         return { result: answerToCancel(id, cancellation), action: cancellation.kind === 'deleted' ? 'task.delete' : 'task.cancel' };
       });
@@ -57,6 +58,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     method: 'POST',
     path: '/tasks/:id/retry',
     role: 'operate',
+    isNarrowed: true,
     body: 'reason',
     query: ['reason'],
     operationId: 'retryTask',
@@ -65,6 +67,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
       const { asked } = await readReasonBody(context);
       const id = taskIdIn(context);
       return performed(context, parts, { action: 'task.retry', target: { type: 'task', id }, asked }, async () => {
+        await checkOwnTask(id, context, parts);
         const sent = await parts.queue.retryNow(id, asked.by);
         return { result: answerToRetryNow(id, sent), count: sent.kind === 'already_due' ? 0 : 1 };
       });

@@ -26,17 +26,18 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
     method: 'POST',
     path: '/tasks',
     role: 'submit',
+    isNarrowed: true,
     body: 'json',
     query: [],
     operationId: 'submitTask',
     metricLabel: '/tasks',
-    handle: async ({ request }, { parseTask, submitTask, maxBodyBytes, bodyBudget, turns }) => {
+    handle: async ({ request, caller }, { parseTask, submitTask, maxBodyBytes, bodyBudget, turns }) => {
       const idempotencyKey = idempotencyKeyOf(request);
       const held = bodyBudget.open(request);
       try {
         const task = parseTask(await readJsonBody(request, maxBodyBytes, { code: 'invalid_task', large: { held, turns } }));
         const content = hasLargeMessage(task) ? await contentInTurns(task, turns) : undefined;
-        const { status, body } = await submitTask(task, idempotencyKey, content);
+        const { status, body } = await submitTask(task, caller, idempotencyKey, content);
         return jsonAnswer(status, body);
       } finally {
         held.release();
@@ -47,6 +48,7 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
     method: 'POST',
     path: '/tasks/batch',
     role: 'submit',
+    isNarrowed: true,
     body: 'json_or_ndjson',
     query: [],
     operationId: 'submitTasks',

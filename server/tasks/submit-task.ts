@@ -1,9 +1,11 @@
+import { mayUseClient, type Caller } from '../../shared/domain/access/caller.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import type { Admission } from '../../shared/queue/tasks/submission.js';
 import type { TaskContent } from '../../shared/queue/tasks/task-codec.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
+import { forbidden } from '../access/access-check.js';
 import { printTime } from '../http/print-time.js';
 
 /** The answer to a task that was stored, or is stored already. */
@@ -22,20 +24,22 @@ export interface Acceptance {
 
 /**
  * Submits one task, alone or of a batch.
+ * @param caller         the client of the task must be one of its own
  * @param idempotencyKey '' for none
  * @param content        of a large task, which is made before: see large-task.ts
- * @throws RequestError conflict, parked, redis_unavailable, redis_full, redis_refused
+ * @throws RequestError forbidden, conflict, parked, redis_unavailable, redis_full, redis_refused
  */
-export type SubmitTask = (task: Task, idempotencyKey: string, content?: TaskContent) => Promise<Acceptance>;
+export type SubmitTask = (task: Task, caller: Caller, idempotencyKey: string, content?: TaskContent) => Promise<Acceptance>;
 
 /**
  * @param checkRoom throws RequestError redis_full while new tasks would take the workers' reserve
  * @param onCreated is called for each new run
  */
 export function createSubmitTask(queue: TaskQueue, checkRoom: () => void, onCreated: () => void): SubmitTask {
-  return async (task, idempotencyKey, content) => {
+  return async (task, caller, idempotencyKey, content) => {
+    if (!mayUseClient(caller, task.clientId)) throw forbidden('a key that is bound to the client_id of this task');
     checkRoom();
-    const admission = await queue.submit(task, content, idempotencyKey);
+    const admission = await queue.submit(task, content, idempotencyKey, caller.clientIds !== undefined);
     if (admission.kind === 'created') onCreated();
     return answerTo(task, admission, queue);
   };
@@ -73,6 +77,8 @@ async function answerTo(task: Task, admission: Admission, queue: TaskQueue): Pro
       throw new RequestError('conflict', `a task ${JSON.stringify(id)} with other content was submitted with this Idempotency-Key before; nothing was changed`);
     case 'other_content':
       throw new RequestError('conflict', `a task ${JSON.stringify(id)} with other content is not finished yet; nothing was changed`);
+    case 'foreign':
+      throw new RequestError('conflict', `the id ${JSON.stringify(id)} is taken; nothing was changed`);
     case 'parked':
       throw new RequestError('parked', `a task ${JSON.stringify(id)} is parked and the only copy left: change it (PATCH), start it again (POST .../retry) or delete it (DELETE) first`);
   }

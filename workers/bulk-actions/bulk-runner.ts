@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
 import { printActor } from '../../shared/domain/actor.js';
 import { hasEnded, type BulkAction, type StateReason } from '../../shared/domain/bulk-actions/bulk-action.js';
 import { inProgress, sumOfCounts, type BulkCounts } from '../../shared/domain/bulk-actions/bulk-counts.js';
@@ -201,9 +202,10 @@ export class BulkRunner {
   }
 
   async #writeDownStep(action: BulkAction, shard: BulkShard, index: number, cursor: string): ReturnType<BulkShard['writeDownFound']> {
-    const { conditions } = action.asked;
+    const { conditions, clientIds } = action.asked;
     const takeTurn: TakeTurn = (step) => this.#scans.take(step);
-    const plan = compileFilter(conditions ?? [], { defaultBrokers: this.options.defaultBrokers, mask: this.options.mask });
+    // Of the ids that were given, those of other clients are not found, as if there were no such tasks.
+    const plan = compileFilter(narrowedFilter(conditions ?? [], clientIds), { defaultBrokers: this.options.defaultBrokers, mask: this.options.mask });
     if (conditions !== null) return shard.writeDownFound(action, this.#token, plan, cursor, takeTurn);
     const chunk = cursor === '' ? 0 : Number(cursor);
     const { ids, isLast } = await this.options.actions.store.givenIds(action.id, chunk);

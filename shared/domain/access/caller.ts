@@ -19,10 +19,12 @@ export interface Caller {
   readonly permissions: readonly Permission[];
   /** The clients whose tasks it may see and change; undefined: all of them. There is at least one. */
   readonly clientIds: readonly string[] | undefined;
+  /** Of a key that is bound to clients: what its cursors are encrypted with (sealed-cursor.ts). */
+  readonly sealSecret: string | undefined;
 }
 
 /** Every caller while AUTH=off: it may do everything. */
-export const anonymousCaller: Caller = { type: 'anonymous', id: null, name: null, role: 'admin', permissions: [], clientIds: undefined };
+export const anonymousCaller: Caller = { type: 'anonymous', id: null, name: null, role: 'admin', permissions: [], clientIds: undefined, sealSecret: undefined };
 
 const includedRoles: Readonly<Record<KeyRole, readonly KeyRole[]>> = {
   submit: ['submit'],

@@ -47,6 +47,8 @@ export interface AskedBulkAction {
   /** ms since the epoch */
   readonly createdAt: number;
   readonly createdBy: Actor;
+  /** It changes tasks of these clients alone, since the key that asked for it is bound to them; null: of all clients. */
+  readonly clientIds: readonly string[] | null;
 }
 
 /** A bulk action without the numbers, which stand beside the tasks. Times are ms since the epoch. */

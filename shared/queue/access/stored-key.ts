@@ -13,6 +13,8 @@ export interface StoredKey {
   readonly secretHash: string;
   /** The secret before the last rotation, while it still holds. */
   readonly previous: { readonly secretHash: string; readonly until: number } | null;
+  /** It is shown to nobody: see sealed-cursor.ts. */
+  readonly sealSecret: string;
   /** null: never. */
   readonly expiresAt: number | null;
   readonly createdAt: number;

@@ -127,8 +127,8 @@ function readAction(found: unknown): BulkAction | undefined {
   const reason = fields.get('reason');
   return {
     id,
-    // This file and the scripts wrote all of them. An older version knew no override.
-    asked: { override: null, ...(JSON.parse(asked) as Omit<AskedBulkAction, 'override'> & Partial<AskedBulkAction>) },
+    // This file and the scripts wrote all of them. An older version knew no override, and no keys.
+    asked: { override: null, clientIds: null, ...(JSON.parse(asked) as Omit<AskedBulkAction, 'override' | 'clientIds'> & Partial<AskedBulkAction>) },
     state: fields.get('state') as BulkState,
     stateReason: reason === undefined || reason === '' ? null : (JSON.parse(reason) as StateReason),
     rate: numberOrNull(fields.get('rate')),

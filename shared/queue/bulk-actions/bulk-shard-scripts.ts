@@ -14,6 +14,9 @@ import { bulkNextScript, PREPARED, PREPARED_VALUES } from './override-tasks.js';
 /** Answers that are no number of tasks. `busy`: another worker has the lease. `stale`: the action has changed since the caller read it. */
 export const BULK_STEP = { busy: -1, stale: -2 } as const;
 
+/** The state of an id that no task of the caller's clients had: it counts as gone, whatever another client does with it. */
+export const NOT_OWN = 'foreign';
+
 /** The tasks of an action go to more than one destination. */
 export const SEVERAL = '*';
 /** Between host, path and flow_key: no client can submit it. */
@@ -133,6 +136,7 @@ end
 local nameOf = {[${ACTED.done}] = 'started', [${ACTED.beingSent}] = 'beingSent', [${ACTED.refused}] = 'changed'}
 local function turn(member)
   local id, run, state = string.match(member, '^(%S+) (%d+) (%S+)$')
+  if state == '${NOT_OWN}' then return 'gone' end
   local job = with.base .. id
   local task = taskNow(with.sets, job, id)
   if not task then return 'gone' end

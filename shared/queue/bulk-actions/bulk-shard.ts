@@ -13,7 +13,7 @@ import { scanIds } from '../scan/scan-step.js';
 import { scanTasks, type ScanPlace, type TakeTurn } from '../scan/scan-tasks.js';
 import { historyText, recordActCall, type ActCall } from '../tasks/act-on-task.js';
 import { nextValues, prepare } from './override-tasks.js';
-import { BULK_STEP, DESTINATION_SEPARATOR, SEVERAL } from './bulk-shard-scripts.js';
+import { BULK_STEP, DESTINATION_SEPARATOR, NOT_OWN, SEVERAL } from './bulk-shard-scripts.js';
 
 /** A worker that carries an action out in a shard is taken for gone after this time without a step, ms. */
 const LEASE_MS = 3_000;
@@ -93,7 +93,8 @@ export class BulkShard {
     const jobIds = taskIds.map(jobIdOf);
     const { found } = await takeTurn(() => scanIds(this.shard, undefined, { plan, order: action.asked.order, since: undefined, by: undefined }, jobIds));
     const known = new Map(found.map(({ task }) => [jobIdOf(task.id), task]));
-    return this.#writeDown(action, token, before, behind, jobIds.flatMap((jobId) => memberOf(action, known.get(jobId)) ?? [0, `${jobId} 0 ${GONE}`]));
+    const missing = action.asked.clientIds === null ? GONE : NOT_OWN;
+    return this.#writeDown(action, token, before, behind, jobIds.flatMap((jobId) => memberOf(action, known.get(jobId)) ?? [0, `${jobId} 0 ${missing}`]));
   }
 
   /**

@@ -2,10 +2,13 @@ import { jobField } from './job-fields.js';
 import { isLastCopyFunction } from './last-copy.js';
 
 /** Answers of `admitFunction`; submission.ts decides what follows from them. */
-export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, finished: 4, replaced: 5, unreadable: 6, repeated: 7, otherContentOfKey: 8 } as const;
+export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, finished: 4, replaced: 5, unreadable: 6, repeated: 7, otherContentOfKey: 8, foreign: 9 } as const;
 
-/** SHA-256 in base64url. What stands behind it in the same argument is an Idempotency-Key. */
+/** SHA-256 in base64url. What stands behind it in the same argument is an Idempotency-Key, and behind that what ONLY_OF begins. */
 const CONTENT_HASH_CHARACTERS = 43;
+
+/** Behind it stands the client of the task, where a job of another client must not be replaced. No key and no client has it in it. */
+export const ONLY_OF = '\x1e';
 
 /**
  * So many characters of keys are kept with a run, about eight keys of the longest length: more submissions than that of one live task
@@ -23,6 +26,8 @@ const MAX_KEPT_CHARACTERS = 1_033;
  * A submission with an Idempotency-Key leaves the key with the run that it began, or that it was told of. While the record is
  * there, the same key and content never begin another run, also after the end.
  *
+ * A job of another client answers `foreign` to a caller that is bound to its own.
+ *
  * @returns a Lua function of (job key, job id, content hash and Idempotency-Key in one text, finishing time seen before or ''), which
  *          gives {code, finishing time or state, run}; for an unknown id only {code}; an error when the key holds
  *          something else. And `keepKey` of (job key, the same text).
@@ -30,7 +35,16 @@ const MAX_KEPT_CHARACTERS = 1_033;
 export const admitFunction = `${isLastCopyFunction}
 local completedSet, failedSet, parkedSet = KEYS[1], KEYS[2], KEYS[3]
 local function keyIn(content)
-  return #content > ${CONTENT_HASH_CHARACTERS} and string.sub(content, ${CONTENT_HASH_CHARACTERS + 1}) or nil
+  return #content > ${CONTENT_HASH_CHARACTERS} and string.match(content, '^[^\\30]+', ${CONTENT_HASH_CHARACTERS + 1}) or nil
+end
+local function isForeign(job, content)
+  local client = #content > ${CONTENT_HASH_CHARACTERS} and string.match(content, '\\30(.*)$', ${CONTENT_HASH_CHARACTERS + 1})
+  if not client then return false end
+  local holder = string.match(redis.call('HGET', job, '${jobField.search}') or '', '^1([^\\31]*)\\31')
+  if holder then return holder ~= client end
+  -- A job without search fields, or with those of another version.
+  local okay, data = pcall(cjson.decode, redis.call('HGET', job, '${jobField.data}') or '')
+  return not okay or type(data) ~= 'table' or data['c'] ~= client
 end
 local function keepKey(job, content)
   local key = keyIn(content)
@@ -53,6 +67,8 @@ local function admit(job, id, content, seen)
   local options = redis.pcall('HGET', job, '${jobField.options}')
   -- The key holds something else than a job. That is the error of this task alone.
   if type(options) == 'table' then return options end
+  -- Whatever the state of the job is: nothing is told of it.
+  if isForeign(job, content) then return {${ADMIT.foreign}, '', 0} end
   local okay, opts = pcall(cjson.decode, options or '')
   if not okay or type(opts) ~= 'table' then return {${ADMIT.unreadable}, '', 0} end
   local failed = redis.call('ZSCORE', failedSet, id)

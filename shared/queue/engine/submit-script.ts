@@ -36,7 +36,10 @@ export interface SubmittedJob {
   /** The whole key of its hash. */
   readonly key: string;
   readonly id: string;
-  /** Its content hash, and right behind it the Idempotency-Key, if there is one: an argument of its own would cost all other submissions. */
+  /**
+   * Its content hash, right behind it the Idempotency-Key, if there is one, and ONLY_OF with the client of a caller that is bound to its
+   * clients: arguments of their own would cost all other submissions.
+   */
   readonly content: string;
   /** '' for a job that replaces no finished record. */
   readonly seenFinishedAt: string;

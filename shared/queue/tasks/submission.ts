@@ -2,7 +2,7 @@ import type { PathMask } from '../../domain/destinations/path-mask.js';
 import type { Task, TaskState } from '../../domain/task/task.js';
 import { wholeMs } from '../../domain/task/retry-policy.js';
 import { jobIdOf } from '../names.js';
-import { ADMIT } from '../engine/admit-function.js';
+import { ADMIT, ONLY_OF } from '../engine/admit-function.js';
 import type { Shard } from '../engine/shard.js';
 import type { AddOptions, SubmittedJob } from '../engine/submit-script.js';
 import { packSearchFields, searchFieldsOf } from '../search/search-fields.js';
@@ -19,7 +19,9 @@ export type Admission =
   | { readonly kind: 'other_content' }
   /** The task has ended, and other content was submitted with this Idempotency-Key before. */
   | { readonly kind: 'other_content_of_key' }
-  | { readonly kind: 'parked' };
+  | { readonly kind: 'parked' }
+  /** A task of another client has the id, and the caller is bound to its own clients. Nothing changed, and nothing is told of that task. */
+  | { readonly kind: 'foreign' };
 
 const ENVELOPE_BYTES = 1_024;
 /** BullMQ's add wants a time. The script puts that of Redis in its place: see addFunction. */
@@ -32,7 +34,7 @@ const SET_BY_REDIS = 0;
 export class Submission {
   readonly #job: { readonly id: string; readonly name: string; readonly data: string; readonly attempts: number; readonly priority: number; readonly delayMs: number };
   readonly #sha: string;
-  /** The hash, and behind it the Idempotency-Key. */
+  /** See SubmittedJob. */
   readonly #content: string;
   /** It is '' when the task has none. */
   readonly #searchFields: string;
@@ -48,9 +50,10 @@ export class Submission {
     mask: PathMask,
     content: TaskContent = contentOf(task),
     idempotencyKey = '',
+    isBound = false,
   ) {
     this.#sha = content.sha;
-    this.#content = content.sha + idempotencyKey;
+    this.#content = content.sha + idempotencyKey + (isBound ? ONLY_OF + task.clientId : '');
     // It is counted once, because the batcher asks for it each time it looks for the next group.
     const messageBytes = Buffer.byteLength(task.messageData);
     this.bytes = messageBytes + ENVELOPE_BYTES;
@@ -94,6 +97,8 @@ export class Submission {
         return { kind: 'already_scheduled' };
       case ADMIT.parked:
         return { kind: 'parked' };
+      case ADMIT.foreign:
+        return { kind: 'foreign' };
       case ADMIT.repeated:
         // The script names one of the finished states.
         return { kind: 'repeated', state: told as TaskState, run };

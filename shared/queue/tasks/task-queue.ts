@@ -88,15 +88,16 @@ export class TaskQueue {
    * Accepts a task, or says why not; this is atomic in Redis. When it resolves with `created`, the task is stored.
    * @param content        of the task, if it was made before
    * @param idempotencyKey '' for none: see admit-function.ts
+   * @param isBound        the caller may use tasks of its own clients alone, also where another one has ended
    */
-  async submit(task: Task, content?: TaskContent, idempotencyKey = ''): Promise<Admission> {
+  async submit(task: Task, content?: TaskContent, idempotencyKey = '', isBound = false): Promise<Admission> {
     // The batcher has the time limit, because the time that a task waits for others to be sent is not Redis'. #speakLong is written out here:
     // for every task it would cost 0.35 us of the 53 us that the API is busy with one.
     try {
       const shard = this.#shardOf(task.id);
       let batcher = this.#batchers.get(shard);
       if (batcher === undefined) this.#batchers.set(shard, (batcher = new SubmissionBatcher(shard)));
-      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts, this.options.mask ?? defaultPathMask, content, idempotencyKey));
+      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts, this.options.mask ?? defaultPathMask, content, idempotencyKey, isBound));
       this.options.refusals?.accepted();
       return admission;
     } catch (cause) {
