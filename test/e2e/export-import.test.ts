@@ -13,7 +13,7 @@ const [WAITING, PARKED] = isLong ? [8_000, 2_000] : [1_600, 400];
 const HOUR_S = 3_600;
 /** All messages together are more than the program may keep in memory: each has a character that makes two bytes of all of its others. */
 const MESSAGE_CHARACTERS = isLong ? 4_000 : 10_000;
-const SMALL_MEMORY = { NODE_OPTIONS: `--max-old-space-size=${isLong ? 48 : 36}` };
+const SMALL_MEMORY = { NODE_OPTIONS: `--max-old-space-size=${isLong ? 48 : 40}` };
 
 interface Listed {
   readonly id: string;
