@@ -172,6 +172,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       board: createBoardServer(boardQueue, queue, { fleetSettings, mask, clock }),
       clock,
       logger,
+      noteRefusal: refusedRequests.request,
     },
     { checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: createAccessCheck(keyRing) } : {}), onRefused: refusedRequests.request, ...stages },
   );

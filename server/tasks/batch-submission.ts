@@ -39,6 +39,8 @@ export interface BatchDeps {
   readonly bodyBudget: BodyBudget;
   readonly turns: WorkTurns;
   readonly logger: Logger;
+  /** Logs and counts a refusal. The request that the task came with is answered 207. */
+  readonly noteRefusal: (refusal: RequestError, context: RequestContext) => void;
 }
 
 /**
@@ -211,6 +213,8 @@ class Batch {
     const refusal = refusalOf(thrown, this.context, this.deps.logger);
     // Tasks that were not sent do not start the time anew, or it would never end.
     if ((refusal.code === 'redis_unavailable' || refusal.code === 'redis_refused') && thrown !== this.#away?.refusal) this.#away = { refusal, untilMs: performance.now() + ASK_AGAIN_AFTER_MS };
+    // A key that tries the clients or ids of others has to be seen, also when it tries them in batches.
+    if (refusal.code === 'forbidden' || (refusal.code === 'conflict' && this.context.caller.clientIds !== undefined)) this.deps.noteRefusal(refusal, this.context);
     this.results.refuse(index, id, refusal);
   }
 

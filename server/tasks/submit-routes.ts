@@ -5,7 +5,7 @@ import { idempotencyKeyOf } from '../http/idempotency-key.js';
 import { readJsonBody } from '../http/json-body.js';
 import type { Route } from '../http/route.js';
 import type { WorkTurns } from '../http/work-turns.js';
-import { submitBatch } from './batch-submission.js';
+import { submitBatch, type BatchDeps } from './batch-submission.js';
 import { contentInTurns, hasLargeMessage } from './large-task.js';
 import type { ParseTask } from './schema.js';
 import type { SubmitTask } from './submit-task.js';
@@ -18,6 +18,8 @@ export interface SubmitParts {
   readonly bodyBudget: BodyBudget;
   readonly turns: WorkTurns;
   readonly logger: Logger;
+  /** See BatchDeps. */
+  readonly noteRefusal: BatchDeps['noteRefusal'];
 }
 
 /** The two calls that bring tasks in. */

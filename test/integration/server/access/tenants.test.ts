@@ -42,6 +42,7 @@ describe('a key that is bound to clients', function () {
     }
     expect((await as(bound, 'POST', '/tasks/batch', [taskOf('c1')])).body['counts'], 'as the contract says').to.include({ total: 1, refused: 1 });
     expect((await admin('GET', `/tasks/${String(tasks[1]?.id)}`)).status, 'nothing was stored').to.equal(404);
+    await eventually(() => { expect(service.log, 'an item that is refused is seen, too').to.match(/"message":"(request refused|more requests were refused)".*("path":"\/tasks\/batch","status":403,"code":"forbidden".*"key_id"|forbidden \d)/); });
   });
 
   it('is told nothing of an id that another client holds, in any state, and never replaces its task', async () => {
