@@ -3,10 +3,11 @@ import { Redis } from 'ioredis';
 
 import { jobField } from '../../shared/queue/engine/job-fields.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
-import { testRedisAddress } from '../support/redis.js';
-import { Service, type ServiceProcess } from '../support/service.js';
+import { printAddress, testRedisAddress } from '../support/redis.js';
+import { InProcessService } from '../support/service-in-process.js';
+import { Service, ServiceProcess } from '../support/service.js';
 import { shardKeys } from '../support/shard-keys.js';
-import { httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../support/tasks.js';
+import { getTask, httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../support/tasks.js';
 
 /** Short times: a stall is found after a second or two. */
 const QUICK = { LOCK_DURATION: '1s', STALL_CHECK_INTERVAL: '300ms', SHUTDOWN_TIMEOUT: '10s', FLOW_CIRCUIT: 'off' };
@@ -61,27 +62,48 @@ describe('e2e: a worker that ends by a fault', () => {
     expect(performance.now() - startedAt).to.be.below(withinMs);
   }
 
-  for (const [fault, logged] of [
-    ['exception', /uncaught error: stopping .*thrown by a test/],
-    ['rejection', /uncaught error: stopping .*thrown by a test/],
-    ['unprintable', /uncaught error: stopping .*cannot be printed/],
-    ['undefined', /uncaught error: stopping error="undefined \(no Error was thrown\)"/],
-    ['null', /uncaught error: stopping error="null \(no Error was thrown\)"/],
-    ['text', /uncaught error: stopping error="thrown by a test \(no Error was thrown\)"/],
-    ['nothing', /uncaught error: stopping error="undefined \(no Error was thrown\)"/],
-  ] as const) {
+  const faults = {
+    exception: /uncaught error: stopping .*thrown by a test/,
+    rejection: /uncaught error: stopping .*thrown by a test/,
+    unprintable: /uncaught error: stopping .*cannot be printed/,
+    undefined: /uncaught error: stopping error="undefined \(no Error was thrown\)"/,
+    null: /uncaught error: stopping error="null \(no Error was thrown\)"/,
+    text: /uncaught error: stopping error="thrown by a test \(no Error was thrown\)"/,
+    nothing: /uncaught error: stopping error="undefined \(no Error was thrown\)"/,
+  } as const;
+
+  for (const fault of ['exception', 'rejection'] as const) {
     it(`leaves the task that caused it in hand, as a kill does, and its neighbours are delivered (${fault})`, async () => {
       const [poison, ...neighbours] = [task('/hang'), ...Array.from({ length: 10 }, () => task('/hang')), ...Array.from({ length: 10 }, () => task('/quick'))];
       receiver.on('/quick', { kind: 'answer', delayMs: 300 });
       await submitAll([...neighbours, poison]);
       const worker = await service.startWorker({ NODE_OPTIONS: preload('fail-at-task.mjs'), FAULT: fault, FAULT_AT: poison.id });
       await endsWith(worker, 10_000);
-      expect(worker.output).to.match(logged);
+      expect(worker.output).to.match(faults[fault]);
       await isDeliveredByAnother([poison, ...neighbours]);
       expect(await stallsOf(poison), 'the killer counts as stalled').to.equal(1);
       expect(receiver.requestsFor(poison.id)).to.have.lengthOf(2);
     });
   }
+
+  it('says what was thrown, also where it is no error or cannot be printed, and leaves the task in hand', async () => {
+    const odd = ['unprintable', 'undefined', 'null', 'text', 'nothing'] as const;
+    // An API in this process starts sooner than one more process for each of them.
+    const apis = await Promise.all(odd.map(() => InProcessService.ready()));
+    try {
+      await Promise.all(apis.map(async ({ baseUrl, prefix }, nth) => {
+        const fault = odd[nth] ?? 'nothing';
+        const poison = task('/hang');
+        await submitNew(baseUrl, poison);
+        const worker = new ServiceProcess('workers/main.js', { ...QUICK, REDIS_ADDR: printAddress(testRedisAddress()), QUEUE_PREFIX: prefix, NODE_OPTIONS: preload('fail-at-task.mjs'), FAULT: fault, FAULT_AT: poison.id });
+        expect(await worker.ended(), worker.output).to.equal(1);
+        expect(worker.output).to.match(faults[fault]);
+        expect(await getTask(baseUrl, poison.id)).to.include({ state: 'delivering', attempt: 0 });
+      }));
+    } finally {
+      await Promise.all(apis.map((each) => each.close()));
+    }
+  });
 
   it('records what receivers accept within the moment that is left', async () => {
     const tasks = Array.from({ length: 20 }, () => task('/quick'));

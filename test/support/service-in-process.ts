@@ -7,7 +7,7 @@ import type { DestinationPolicy } from '../../shared/domain/addresses/destinatio
 import type { DeadPolicy } from '../../shared/domain/task/retry-policy.js';
 import { defaultCircuitRules, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import { defaultReleasePolicy, type ReleasePolicy } from '../../shared/domain/task/outcome.js';
-import { createLogger } from '../../shared/logging/logger.js';
+import { createLogger, type Logger } from '../../shared/logging/logger.js';
 import { connectRedis, type RedisClient } from '../../shared/redis/redis-connection.js';
 import type { StandstillTimes } from '../../shared/queue/engine/shard-standstill.js';
 import { RefusalLog } from '../../shared/redis/refusal-log.js';
@@ -50,6 +50,8 @@ export interface InProcessOptions {
   readonly prefix?: string;
   /** Stages of the API's pipeline. */
   readonly stages?: PipelineStages;
+  /** A log that no other service writes to: for tests that count lines while other services run. Default: the one all share. */
+  readonly log?: CollectedLog;
 }
 
 export interface WorkerOptions {
@@ -69,9 +71,8 @@ export interface WorkerOptions {
 /** Nothing listens there. */
 const NO_BROKER = '127.0.0.1:9';
 const defaultDead: DeadPolicy = { attempts: 2, baseDelayMs: 10, maxDelayMs: 1_000 };
-const log = new CollectedLog();
-// In dev, attempts beyond some in a second get no line of their own. The API and the workers of a test write to the same log.
-const logger = createLogger({ level: 'debug', environment: 'prod', role: 'worker' }, log);
+const sharedLog = new CollectedLog();
+const sharedLogger = loggerTo(sharedLog);
 
 /** Queue, API and workers in this process, on a real Redis and a real port. */
 export class InProcessService {
@@ -85,14 +86,16 @@ export class InProcessService {
     readonly redis: RedisClient,
     readonly queue: TaskQueue,
     readonly prefix: string,
+    private readonly logger: Logger,
   ) {}
 
   /** The API, as the server's main.ts makes it; without waiting for Redis. */
   static async start(options: InProcessOptions = {}): Promise<InProcessService> {
     const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, dead = defaultDead, release = defaultReleasePolicy, circuit = {}, kafkaBrokers = NO_BROKER, secretPathHosts, allowedHosts = '', destinationPolicy, bootstrapKey, stages, isRedisAboveMark, bodyBudget } = options;
     const redis = connect('server', options.redis);
+    const logger = options.log === undefined ? sharedLogger : loggerTo(options.log);
     const queue = new TaskQueue({ redis, prefix, shards, deadAttempts: 10, clock: Date.now, refusals: new RefusalLog(logger) });
-    const service = new InProcessService(options, redis, queue, prefix);
+    const service = new InProcessService(options, redis, queue, prefix, logger);
     const server = createServer(
       {
         ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s', HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', SECRET_PATH_HOSTS: secretPathHosts, ALLOWED_HOSTS: allowedHosts, ...(bootstrapKey === undefined ? {} : { AUTH: 'on', BOOTSTRAP_API_KEY: bootstrapKey }) }),
@@ -150,8 +153,8 @@ export class InProcessService {
   }
 
   get log(): string {
-    logger.flush();
-    return log.text;
+    this.logger.flush();
+    return (this.options.log ?? sharedLog).text;
   }
 
   /** A worker as the worker's main.ts makes it. At close() it gives back at once what is in flight. */
@@ -169,7 +172,7 @@ export class InProcessService {
         release,
         ...(destinationPolicy === undefined ? {} : { destinationPolicy }),
       },
-      { logger, clock: Date.now, random, workerName: `in-process-${(this.#workers += 1)}`, version: serviceVersion(), ...watched },
+      { logger: this.logger, clock: Date.now, random, workerName: `in-process-${(this.#workers += 1)}`, version: serviceVersion(), ...watched },
     );
     this.#closing.push(() => worker.stop(0));
     await worker.start();
@@ -193,6 +196,11 @@ export class InProcessService {
     }
     if (failures.length > 0) throw new AggregateError(failures, 'closing failed');
   }
+}
+
+/** In dev, attempts beyond some in a second get no line of their own. The API and the workers of a test write to the same log. */
+function loggerTo(log: CollectedLog): Logger {
+  return createLogger({ level: 'debug', environment: 'prod', role: 'worker' }, log);
 }
 
 export function connect(profile: 'server' | 'worker', at?: RedisAddress | RedisConfig): RedisClient {
