@@ -133,6 +133,8 @@ describe('e2e: Ctrl-C', () => {
       const worker = start('workers/main.js', settings);
       await worker.hasWritten(/worker is up/);
       const [, url = ''] = await api.hasWritten(/the API is up url=(\S+)/);
+      // It listens before it has heard of Redis.
+      await eventually(async () => { expect((await fetch(`${url}/readyz`)).status).to.equal(200); }, { withinMs: 20_000 });
       for (let nth = 0; nth < 3; nth += 1) await submitNew(url, httpTask(receiver.url('/slow')));
       await receiver.waitForRequests(3);
       // Half of a request that the API waits for.
