@@ -9,8 +9,7 @@ import { FIRST_SEND } from '../engine/told-bulk-action.js';
 import { jobIdOf } from '../names.js';
 import type { SearchPlan } from '../search/compile-filter.js';
 import type { FoundTask } from '../scan/found-task.js';
-import { scanIds } from '../scan/scan-step.js';
-import { scanTasks, type ScanPlace, type TakeTurn } from '../scan/scan-tasks.js';
+import { scanTasks, stepsThrough, type ScanPlace, type TakeTurn } from '../scan/scan-tasks.js';
 import { historyText, recordActCall, type ActCall } from '../tasks/act-on-task.js';
 import { nextValues, prepare } from './override-tasks.js';
 import { BULK_STEP, DESTINATION_SEPARATOR, NOT_OWN, SEVERAL } from './bulk-shard-scripts.js';
@@ -91,8 +90,10 @@ export class BulkShard {
    */
   async writeDownIds(action: BulkAction, token: string, plan: SearchPlan, taskIds: readonly string[], before: string, behind: string, takeTurn: TakeTurn): Promise<StepRefusal | { readonly cursor: string }> {
     const jobIds = taskIds.map(jobIdOf);
-    const { found } = await takeTurn(() => scanIds(this.shard, undefined, { plan, order: action.asked.order, since: undefined, by: undefined }, jobIds));
-    const known = new Map(found.map(({ task }) => [jobIdOf(task.id), task]));
+    const known = new Map<string, FoundTask>();
+    for await (const { found } of stepsThrough(this.shard, undefined, { plan, order: action.asked.order, since: undefined, by: undefined }, jobIds, takeTurn)) {
+      for (const { task } of found) known.set(jobIdOf(task.id), task);
+    }
     const missing = action.asked.clientIds === null ? GONE : NOT_OWN;
     return this.#writeDown(action, token, before, behind, jobIds.flatMap((jobId) => memberOf(action, known.get(jobId)) ?? [0, `${jobId} 0 ${missing}`]));
   }

@@ -1,7 +1,7 @@
 import type { Shard } from '../engine/shard.js';
 import { jobIdOf } from '../names.js';
-import { scanIds, type CountedBy, type Tally } from './scan-step.js';
-import { scanTasks, type ScanPlace, type TakeTurn } from './scan-tasks.js';
+import type { CountedBy, Tally } from './scan-step.js';
+import { scanTasks, stepsThrough, type ScanPlace, type TakeTurn } from './scan-tasks.js';
 import type { SearchPlan } from '../search/compile-filter.js';
 
 /** Where a count goes on. It is plain JSON. */
@@ -45,7 +45,8 @@ export async function countTasks(shards: readonly Shard[], plan: SearchPlan, { b
     if (nth < (from?.shard ?? 0)) continue;
     if (plan.ids !== undefined) {
       const jobIds = plan.ids.filter((id) => shardOf(id) === shard).map(jobIdOf);
-      if (jobIds.length > 0) sum.add((await takeTurn(() => scanIds(shard, undefined, { ...rules, since: undefined }, jobIds))).tally);
+      if (jobIds.length === 0) continue;
+      for await (const { tally } of stepsThrough(shard, undefined, { ...rules, since: undefined }, jobIds, takeTurn)) sum.add(tally);
       continue;
     }
     for await (const { tally, next, isWhole } of scanTasks(shard, rules, nth === from?.shard ? from.from : undefined, takeTurn)) {

@@ -1,6 +1,6 @@
 import type { Shard } from '../engine/shard.js';
 import type { FoundTask, Position } from './found-task.js';
-import { inOrder, listMembers, scanIds, scanSet, STEP_MEMBERS, type ListedIds, type Placed, type SearchOrder, type SearchRules } from './scan-step.js';
+import { inOrder, listMembers, scanIds, scanSet, type ListedIds, type Placed, type SearchOrder, type SearchRules } from './scan-step.js';
 import type { TakeTurn } from './scan-tasks.js';
 import { isListPlace, type SearchPlace } from '../search/search-places.js';
 
@@ -203,17 +203,18 @@ class IdStream extends BufferedStream implements ShardStream {
   }
 
   async refill(page: PageInProgress): Promise<void> {
-    this.#rest ??= await this.#readRest(page);
-    const ids = this.#rest.slice(0, STEP_MEMBERS);
-    this.#rest = this.#rest.slice(STEP_MEMBERS);
-    this.hasMore = this.#rest.length > 0;
-    const last = ids.at(-1);
-    if (last === undefined) return;
-    const { found, tally } = await this.takeTurn(() => scanIds(this.shard, this.place, this.rules, ids));
+    const ids = (this.#rest ??= await this.#readRest(page));
+    if (ids.length === 0) {
+      this.hasMore = false;
+      return;
+    }
+    const { found, tally, last, rest } = await this.takeTurn(() => scanIds(this.shard, this.place, this.rules, ids));
+    this.#rest = rest;
+    this.hasMore = rest.length > 0;
     page.looked(tally);
     // By their names alone: the scores of named tasks in different sets have nothing in common.
     this.buffer.push(...found.map(({ task, position: { member } }) => ({ task, position: { score: '0', member } })));
-    this.reached = { score: '0', member: last };
+    if (last !== undefined) this.reached = { score: '0', member: last };
   }
 
   async #readRest(page: PageInProgress): Promise<readonly string[]> {

@@ -8,10 +8,10 @@ import { matchesMessage } from '../search/message-values.js';
 import type { StepCpu } from './scan-pace.js';
 import type { SearchPlace } from '../search/search-places.js';
 
-/** Members of a set that are looked at in one step: some milliseconds of Redis, and below 20 ms on a machine that does much else. */
-export const STEP_MEMBERS = 500;
-/** The same where tasks are only counted by their fields: no rows are made. */
-const COUNTED_MEMBERS = 1_000;
+/** Members of a set, or named ids, that are looked at in one step at most. The script ends it earlier when its time is over. */
+export const STEP_MEMBERS = 1_000;
+/** An id, its search fields and its failure fields. */
+const VALUES_OF_ID = 3;
 /** The beginning of a list that is read: it cannot be read from a place in it. */
 const LIST_MEMBERS = 10_000;
 
@@ -63,19 +63,28 @@ export interface Tally {
  * @param want rows at most
  */
 export async function scanSet(shard: Shard, place: SearchPlace, rules: SearchRules, from: Position | undefined, want: number): Promise<ScanStep> {
-  const members = countedIn(rules) === '' ? STEP_MEMBERS : COUNTED_MEMBERS;
-  const reply = await search(shard, place, rules, want, ['set', rules.order === 'oldest' ? 1 : 0, from?.score ?? '', from?.member ?? '', members]);
+  const reply = await search(shard, place, rules, want, ['set', rules.order === 'oldest' ? 1 : 0, from?.score ?? '', from?.member ?? '', STEP_MEMBERS]);
   const step = await settle(shard, place, rules, reply);
   return { ...step, next: reply.next };
 }
 
+/** A step through named ids. */
+export interface IdStep extends Omit<ScanStep, 'next'> {
+  /** The last one that was looked at. undefined: no id was named. */
+  readonly last: string | undefined;
+  /** Those that were not looked at, because the time of the step was over. */
+  readonly rest: readonly string[];
+}
+
 /**
- * Looks at named jobs, in their order.
+ * Looks at the first of named jobs, in their order.
  * @param place where they were found; undefined: wherever each is, and an id that no task has is passed over
  */
-export async function scanIds(shard: Shard, place: SearchPlace | undefined, rules: SearchRules, jobIds: readonly string[]): Promise<Omit<ScanStep, 'next'>> {
-  const reply = await search(shard, place, rules, jobIds.length, ['ids', ...jobIds.flatMap((id) => [id, '', ''])]);
-  return settle(shard, place, rules, reply);
+export async function scanIds(shard: Shard, place: SearchPlace | undefined, rules: SearchRules, jobIds: readonly string[]): Promise<IdStep> {
+  const named = jobIds.slice(0, STEP_MEMBERS);
+  const reply = await search(shard, place, rules, named.length, ['ids', ...named.flatMap((id) => [id, '', ''])]);
+  const step = await settle(shard, place, rules, reply);
+  return { ...step, last: named[reply.idsLookedAt - 1], rest: jobIds.slice(reply.idsLookedAt) };
 }
 
 /** The ids in a list. */
@@ -105,6 +114,7 @@ interface Reply {
   readonly rows: readonly SearchRow[];
   readonly next: Position | undefined;
   readonly tally: Tally;
+  readonly idsLookedAt: number;
   readonly cpu: StepCpu;
 }
 
@@ -117,11 +127,12 @@ async function search({ client, keys, server }: Shard, place: SearchPlace | unde
   const { plan, since } = rules;
   const reply: unknown = await client.runCommand('krsSearch', [`${keys.base}${place ?? 'delayed'}`, keys.base, plan.forScript, place ?? '', since ?? '', countedIn(rules), want, ...rest]);
   // The script's own answer: see search-script.ts.
-  const [at, scanned, notRead, matched, score, member, rows, groups, withoutGroup, beforeUs, afterUs] = reply as [number, number, number, number, string, string, string[][], (string | number)[], number, number, number];
+  const [at, scanned, notRead, matched, score, member, rows, groups, withoutGroup, idsLookedAt, beforeUs, afterUs] = reply as [number, number, number, number, string, string, string[][], (string | number)[], number, number, number, number];
   return {
     rows: rows.map(toSearchRow),
     next: member === '' ? undefined : { score, member },
     tally: { scanned, notRead, matched, groups: groupsOf(groups, withoutGroup), at },
+    idsLookedAt,
     cpu: { server, beforeUs, afterUs },
   };
 }
@@ -168,11 +179,24 @@ async function searchBare(shard: Shard, place: SearchPlace | undefined, rules: S
     if (fields === undefined) notRead += 1;
     else rest.push(jobId, fields.search, fields.failure);
   }
-  if (rest.length === 0) return { notRead, matched: 0, groups: new Map(), rows: new Map() };
-  const { rows, tally, cpu } = await search(shard, place, rules, jobIds.length, ['ids', ...rest]);
-  // A job that failed again between the two looks is bare once more: it moves.
-  const decided = rows.filter(({ kind }) => kind === 'row');
-  return { notRead: notRead + tally.notRead + rows.length - decided.length, matched: tally.matched, groups: tally.groups, rows: new Map(decided.map((row) => [row.member, row])), cpuAfterUs: cpu.afterUs };
+  const decided = new Map<string, SearchRow>();
+  const groups = new Map<string | null, number>();
+  let matched = 0;
+  let cpuAfterUs: number | undefined;
+  for (let from = 0; from < rest.length; ) {
+    const { rows, tally, cpu, idsLookedAt } = await search(shard, place, rules, jobIds.length, ['ids', ...rest.slice(from)]);
+    from += idsLookedAt * VALUES_OF_ID;
+    matched += tally.matched;
+    notRead += tally.notRead;
+    cpuAfterUs = cpu.afterUs;
+    for (const [value, count] of tally.groups) groups.set(value, (groups.get(value) ?? 0) + count);
+    for (const row of rows) {
+      // A job that failed again between the two looks is bare once more: it moves.
+      if (row.kind === 'row') decided.set(row.member, row);
+      else notRead += 1;
+    }
+  }
+  return { notRead, matched, groups, rows: decided, ...(cpuAfterUs === undefined ? {} : { cpuAfterUs }) };
 }
 
 /** @returns undefined where the data cannot be read */

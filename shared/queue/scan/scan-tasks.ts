@@ -1,7 +1,7 @@
 import type { Shard } from '../engine/shard.js';
 import type { Position } from './found-task.js';
 import type { StepCpu } from './scan-pace.js';
-import { listMembers, scanIds, scanSet, STEP_MEMBERS, type ScanStep, type SearchRules } from './scan-step.js';
+import { listMembers, scanIds, scanSet, STEP_MEMBERS, type IdStep, type ScanStep, type SearchRules } from './scan-step.js';
 import { isListPlace, type SearchPlace } from '../search/search-places.js';
 
 /** Where a scan of one shard goes on. It is plain JSON. */
@@ -48,16 +48,24 @@ export async function* scanTasks(shard: Shard, rules: Omit<SearchRules, 'since'>
   }
 }
 
+/** The steps through named ids, one at least. @param place as of scanIds */
+export async function* stepsThrough(shard: Shard, place: SearchPlace | undefined, rules: SearchRules, jobIds: readonly string[], takeTurn: TakeTurn = atOnce): AsyncGenerator<IdStep, void, void> {
+  for (let rest = jobIds; ; ) {
+    const ids = rest;
+    const step = await takeTurn(() => scanIds(shard, place, rules, ids));
+    yield step;
+    if (step.rest.length === 0) return;
+    rest = step.rest;
+  }
+}
+
 /** The steps through one place, one at least. `next` undefined: it was the last. */
 async function* stepsIn(shard: Shard, place: SearchPlace, rules: SearchRules, from: Position | undefined, takeTurn: TakeTurn): AsyncGenerator<ScanStep & { readonly isWhole: boolean }, void, void> {
   if (isListPlace(place)) {
     const { jobIds, isWhole } = await takeTurn(() => listMembers(shard, place, rules.order));
     const rest = from === undefined ? jobIds : jobIds.filter((id) => (rules.order === 'oldest' ? id > from.member : id < from.member));
-    for (let at = 0; at === 0 || at < rest.length; at += STEP_MEMBERS) {
-      const ids = rest.slice(at, at + STEP_MEMBERS);
-      const last = ids.at(-1);
-      const step = await takeTurn(() => scanIds(shard, place, rules, ids));
-      yield { ...step, isWhole, next: at + STEP_MEMBERS < rest.length && last !== undefined ? { score: '0', member: last } : undefined };
+    for await (const { last, rest: left, ...step } of stepsThrough(shard, place, rules, rest, takeTurn)) {
+      yield { ...step, isWhole, next: left.length > 0 && last !== undefined ? { score: '0', member: last } : undefined };
     }
     return;
   }
