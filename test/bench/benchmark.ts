@@ -10,6 +10,8 @@ export interface Bench {
   readonly isQuick: boolean;
   /** Of a benchmark with scenarios only those whose names contain this. */
   readonly scenario?: string | undefined;
+  /** How many tasks wait while they are searched. Default 1,000,000, which takes minutes to fill. */
+  readonly searchedTasks?: number | undefined;
 }
 
 /** One row of registry.ts. */

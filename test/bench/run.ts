@@ -17,6 +17,7 @@ const USAGE = `npm run bench [-- options]
   --only NAME,NAME      some of it; its figures replace those in bench-results.json
   --rounds N            rounds of each
   --scenario TEXT       of the fairness benchmarks, the scenarios whose names contain TEXT, such as '200 slots'
+  --tasks N             of the benchmark search, how many tasks wait; without it 1,000,000
   --quick               small sizes and one round, to see that all of it runs; into bench-results.quick.json
   --profile NAME        where the time goes, instead of figures: ${Object.keys(profiles).join(' or ')}
   --report              docs/PERFORMANCE.md from bench-results.json, without measuring
@@ -32,6 +33,7 @@ const { values: options } = parseArgs({
     'only': { type: 'string' },
     'rounds': { type: 'string' },
     'scenario': { type: 'string' },
+    'tasks': { type: 'string' },
     'quick': { type: 'boolean', default: false },
     'profile': { type: 'string' },
     'report': { type: 'boolean', default: false },
@@ -73,11 +75,11 @@ async function measureBenchmarks(redis: Redis, redisPort: number): Promise<strin
   const failed: string[] = [];
   const all: Summary[] = [];
   for (const { name, rounds: usualRounds, run } of chosen) {
-    const rounds = readRounds() ?? (options.quick ? 1 : usualRounds);
+    const rounds = wholeNumber('rounds') ?? (options.quick ? 1 : usualRounds);
     console.log(`\n${name}: ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`);
     const startedMs = performance.now();
     try {
-      const bench: Bench = { redisPort, redis, rounds, isQuick: options.quick, scenario: options.scenario };
+      const bench: Bench = { redisPort, redis, rounds, isQuick: options.quick, scenario: options.scenario, searchedTasks: wholeNumber('tasks') };
       const figures = (await run(bench)).map(summarize);
       console.log(printTable(figures));
       all.push(...figures);
@@ -125,11 +127,12 @@ function writeDoc(): void {
   console.log(`Written: ${docFile}`);
 }
 
-function readRounds(): number | undefined {
-  if (options.rounds === undefined) return undefined;
-  const rounds = Number(options.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds must be a whole number, 1 or more');
-  return rounds;
+function wholeNumber(name: 'rounds' | 'tasks'): number | undefined {
+  const text = options[name];
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new Error(`--${name} must be a whole number, 1 or more`);
+  return number;
 }
 
 function requireEnv(name: string): string {

@@ -18,10 +18,10 @@ const PADDING = 'x'.repeat(1_000);
 /** A slower script is written down by Redis, microseconds. */
 const SLOW_US = 500;
 
-/** A search over 1,000,000 waiting tasks with a message of 1 KB, and deliveries meanwhile beside deliveries without a search. */
+/** A search over 1,000,000 waiting tasks, or as many as --tasks says, with a message of 1 KB, and deliveries meanwhile beside deliveries without a search. */
 export async function benchSearch(bench: Bench): Promise<Comparison[]> {
   const { redisPort, redis, rounds } = bench;
-  const tasks = size(bench, 1_000_000, 20_000);
+  const tasks = bench.searchedTasks ?? size(bench, 1_000_000, 20_000);
   const receiver = await Receiver.start();
   await redis.flushall();
   await fillWaiting(redisPort, tasks);
