@@ -63,7 +63,7 @@ export const jobField = {
   /** The bulk action that is told how its current run ends: see told-bulk-action.ts. */
   toldAction: 'told',
   /**
-   * When something else than an attempt last moved or changed it (send now, redrive, bulk deferral, edit), ms since the epoch by Redis' clock. Only
+   * When something else than an attempt last moved or changed it (send now, redrive, bulk deferral, the end of a deferral, edit), ms since the epoch by Redis' clock. Only
    * those that were have it.
    */
   movedAt: 'u',

@@ -57,7 +57,11 @@ local function makeDue(delayed, job, id, listed)
   local since = tonumber(listed)
   if since < 0 then since = since + ${PRIORITY_AHEAD_MS} end
   local due = math.min(since, now) * ${SCORE_PER_MS}
-  if tonumber(score) > due then redis.call('ZADD', delayed, due, id) end
+  if tonumber(score) > due then
+    redis.call('ZADD', delayed, due, id)
+    -- A search that found it where it was must not find it again where it is now.
+    redis.call('HSET', job, '${jobField.movedAt}', string.format('%d', now))
+  end
   return true
 end
 `;

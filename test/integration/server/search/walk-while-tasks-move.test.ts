@@ -2,6 +2,7 @@ import { expect } from 'chai';
 
 import type { TaskState } from '../../../../shared/domain/task/task.js';
 import { jobField } from '../../../../shared/queue/engine/job-fields.js';
+import { WaitingLists } from '../../../../shared/queue/flow/waiting-lists.js';
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
@@ -11,7 +12,7 @@ import { call, cancel, httpTask, retryNow, type WireTask } from '../../../suppor
 /** How many tasks move at least while the walks are made. */
 const MOVES = 2_000;
 /** After so many rounds nothing more comes: a list that grows faster than it is read has no end. */
-const MOST_ROUNDS = 60;
+const MOST_ROUNDS = 30;
 const HOUR_S = 3_600;
 const orders = ['newest', 'oldest'] as const;
 /** More than a page in each state. */
@@ -149,6 +150,31 @@ for (const shards of [1, 4]) {
         for (const state of ['scheduled', 'waiting']) await expectEachOnce({ state }, stays);
         await expectEachOnce({ client_id: 'team-a', q: '-state:cancelled' }, stays);
       });
+    });
+
+    it('gives a task once that flow control held, and wakes between two pages', async () => {
+      expect((await call(service.baseUrl, `/destinations/${encodeURIComponent(receiver.url('/paused'))}/pause`, { method: 'POST' })).status).to.equal(200);
+      await submitBatch(service.baseUrl, [httpTask(receiver.url('/paused'), { id: 'held' }), httpTask(receiver.url('/ok'), { id: 'later', initial_delay: HOUR_S }), httpTask(receiver.url('/ok'), { id: 'soon', initial_delay: 50 })]);
+      const worker = await service.startWorker();
+      await eventually(async () => { expect((await call(service.baseUrl, '/tasks/held')).body['waiting_for']).to.have.property('code', 'paused'); });
+      await worker.stop(0);
+      const query = { state: 'scheduled', order: 'newest', limit: '1' };
+      const first = await taskPage(service.baseUrl, query);
+      const second = await taskPage(service.baseUrl, { ...query, cursor: first.next_cursor ?? '' });
+      expect([...first.tasks, ...second.tasks].map(({ id }) => id)).to.deep.equal(['later', 'held']);
+      let woken = 0;
+      for (const shard of await service.queue.shards()) {
+        const lists = await service.redis.zrange(shard.keys.waitingLists, '0', '-1');
+        for (const list of lists) woken += (await new WaitingLists(shard).wake(list, 1)).woken;
+      }
+      expect(woken).to.equal(1);
+      const rest: string[] = [];
+      for (let cursor = second.next_cursor; cursor !== null; ) {
+        const { tasks, next_cursor: next } = await taskPage(service.baseUrl, { ...query, cursor });
+        rest.push(...tasks.map(({ id }) => id));
+        cursor = next;
+      }
+      expect(rest, 'held is made due, and stands behind the cursor again').to.deep.equal(['soon']);
     });
 
     it('gives each priority task of an older version once, while others come to both ends of its list and go', async () => {
