@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import path from 'node:path';
 
@@ -17,6 +18,8 @@ import { startTestServers } from './test-servers.mjs';
 /** A run takes about 40 s on two cores that do nothing else. */
 const LONGEST_RUN_MS = 180_000;
 const READY_WITHIN_MS = 30_000;
+/** The contract says that each call needs a key, and the tool tries all of them without one, too. */
+const API_KEY = `krs_openapi_${randomBytes(32).toString('hex')}`;
 const CONFIG_DIR = path.join(cloneDir, 'scripts', 'schemathesis');
 
 /**
@@ -51,7 +54,7 @@ export async function compareWithContract() {
  */
 async function startApi(servers, signal) {
   const port = await freePort();
-  const env = { ...process.env, REDIS_ADDR: servers.env.TEST_REDIS_ADDR, HTTP_HOST: '127.0.0.1', HTTP_PORT: String(port), LOG_LEVEL: 'warn' };
+  const env = { ...process.env, REDIS_ADDR: servers.env.TEST_REDIS_ADDR, HTTP_HOST: '127.0.0.1', HTTP_PORT: String(port), LOG_LEVEL: 'warn', AUTH: 'on', BOOTSTRAP_API_KEY: API_KEY };
   const child = spawn(process.execPath, ['--enable-source-maps', path.join(cloneDir, 'dist', 'server', 'main.js')], { env, stdio: ['ignore', 'inherit', 'inherit'] });
   const ref = processRef(child.pid);
   if (ref !== null) servers.endWithUs({ stop: ref });
@@ -83,10 +86,10 @@ async function answers(url) {
 async function runSchemathesis(program, url, dir, signal) {
   const limit = AbortSignal.timeout(LONGEST_RUN_MS);
   try {
-    await runCommand(program, ['--config-file', path.join(CONFIG_DIR, 'schemathesis.toml'), 'run', path.join(cloneDir, 'docs', 'openapi.yaml'), '--url', url, '--no-color'], {
+    await runCommand(program, ['--config-file', path.join(CONFIG_DIR, 'schemathesis.toml'), 'run', path.join(cloneDir, 'docs', 'openapi.yaml'), '--url', url, '--header', `Authorization: Bearer ${API_KEY}`, '--no-color'], {
       cwd: dir,
       // The hooks are found there, and leave no compiled copy in the clone.
-      env: { ...process.env, PYTHONPATH: CONFIG_DIR, PYTHONDONTWRITEBYTECODE: '1' },
+      env: { ...process.env, OPENAPI_API_KEY: API_KEY, PYTHONPATH: CONFIG_DIR, PYTHONDONTWRITEBYTECODE: '1' },
       signal: AbortSignal.any([signal, limit]),
     });
   } catch (error) {

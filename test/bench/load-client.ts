@@ -4,9 +4,13 @@ import { connect } from 'node:net';
  * Posts tasks over a fixed number of keep-alive connections, one request at a time on each. A process of its own:
  * `node load-client.js PORT CONNECTIONS REQUESTS ROUND [BATCH]` prints one line of JSON
  * {perSecond, failures, p50Ms, p99Ms}. With BATCH each request is a JSON array of so many tasks to /tasks/batch.
+ * BENCH_API_KEY is sent as the access key.
  */
 const [port = 0, connections = 64, requests = 0, round = 0, batch = 0] = process.argv.slice(2).map(Number);
 const MESSAGE = JSON.stringify({ order: 4711, text: 'x'.repeat(180) });
+
+const { BENCH_API_KEY } = process.env;
+const LOGIN = BENCH_API_KEY === undefined ? '' : `Authorization: Bearer ${BENCH_API_KEY}\r\n`;
 
 let tasks = 0;
 let sent = 0;
@@ -34,7 +38,7 @@ function task(): string {
 function request(): string {
   sent += 1;
   const body = batch === 0 ? task() : `[${Array.from({ length: batch }, task).join(',')}]`;
-  return `POST ${batch === 0 ? '/tasks' : '/tasks/batch'} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  return `POST ${batch === 0 ? '/tasks' : '/tasks/batch'} HTTP/1.1\r\nHost: 127.0.0.1\r\n${LOGIN}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 }
 
 function isGood(answer: string): boolean {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
@@ -7,12 +8,15 @@ import type { Comparison } from './report.js';
 
 const CONNECTIONS = 64;
 
-/** POST /tasks per second over 64 connections, beside Express + express.json + queue.add, and bare node:http. */
+/** POST /tasks per second over 64 connections, beside Express + express.json + queue.add, and bare node:http; and with an access key beside without one. */
 export async function benchSubmission(redisPort: number, rounds: number, requests: number): Promise<Comparison[]> {
   const redis = new Redis({ host: '127.0.0.1', port: redisPort, maxRetriesPerRequest: null });
-  const product = spawnProduct('server', { REDIS_ADDR: `127.0.0.1:${redisPort}`, HTTP_PORT: '0', HTTP_HOST: '127.0.0.1' }, 'pipe');
+  const bootstrapKey = `krs_bench_${randomBytes(32).toString('hex')}`;
+  const product = spawnProduct('server', apiSettings(redisPort), 'pipe');
+  const locked = spawnProduct('server', { ...apiSettings(redisPort), AUTH: 'on', BOOTSTRAP_API_KEY: bootstrapKey }, 'pipe');
   const sides = {
     service: { child: product, port: await portFromLog(product), values: [] as number[] },
+    locked: { child: locked, port: await portFromLog(locked), values: [] as number[] },
     express: await baseline('baselines/express-add.ts', redisPort),
     bareHttp: await baseline('baselines/node-http-add.ts', redisPort),
   };
@@ -20,7 +24,8 @@ export async function benchSubmission(redisPort: number, rounds: number, request
   for (let round = 0; round <= rounds; round += 1) {
     for (const side of Object.values(sides)) {
       await redis.flushdb();
-      const perSecond = await runLoad({ port: side.port, connections: CONNECTIONS, requests, round: (load += 1) });
+      const apiKey = side === sides.locked ? await createKey(side.port, bootstrapKey) : undefined;
+      const perSecond = await runLoad({ port: side.port, connections: CONNECTIONS, requests, round: (load += 1), apiKey });
       // Round 0 warms up: three cold compilers would be measured otherwise.
       if (round > 0) side.values.push(perSecond);
     }
@@ -31,7 +36,25 @@ export async function benchSubmission(redisPort: number, rounds: number, request
   return [
     { figure: 'POST /tasks, 64 connections', unit: '/s', product: service, baseline: { name: 'Express + express.json + queue.add', values: sides.express.values }, bar: 1 },
     { figure: 'POST /tasks, 64 connections', unit: '/s', product: service, baseline: { name: 'node:http + JSON.parse + queue.add', values: sides.bareHttp.values }, bar: 0.4 },
+    { figure: 'POST /tasks with an access key', unit: '/s', product: { name: 'AUTH=on', values: sides.locked.values }, baseline: { name: 'AUTH=off', values: sides.service.values }, bar: 0.95 },
   ];
+}
+
+function apiSettings(redisPort: number): Readonly<Record<string, string>> {
+  return { REDIS_ADDR: `127.0.0.1:${redisPort}`, HTTP_PORT: '0', HTTP_HOST: '127.0.0.1' };
+}
+
+/** A key that is stored, as those of clients are: Redis was emptied before. */
+async function createKey(port: number, bootstrapKey: string): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${port}/keys`, {
+    method: 'POST',
+    headers: { 'authorization': `Bearer ${bootstrapKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'bench', role: 'submit' }),
+  });
+  if (answer.status !== 201) throw new Error(`POST /keys was answered with ${answer.status}`);
+  // The API's own answer.
+  const { key } = (await answer.json()) as { key: string };
+  return key;
 }
 
 /** A server of this folder that says where it listens. */
@@ -62,12 +85,14 @@ export interface Load {
   readonly round: number;
   /** Tasks per request, to POST /tasks/batch; without it POST /tasks. */
   readonly batch?: number;
+  /** Sent with each request. */
+  readonly apiKey?: string | undefined;
 }
 
 /** @returns requests per second */
-export async function runLoad({ port, connections, requests, round, batch = 0 }: Load): Promise<number> {
+export async function runLoad({ port, connections, requests, round, batch = 0, apiKey }: Load): Promise<number> {
   const file = fileURLToPath(new URL('load-client.ts', import.meta.url));
-  const client = spawn(process.execPath, ['--import=tsx', file, ...[port, connections, requests, round, batch].map(String)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const client = spawn(process.execPath, ['--import=tsx', file, ...[port, connections, requests, round, batch].map(String)], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...(apiKey === undefined ? {} : { BENCH_API_KEY: apiKey }) } });
   let text = '';
   client.stdout.on('data', (chunk) => (text += String(chunk)));
   const [code] = (await once(client, 'close')) as [number];

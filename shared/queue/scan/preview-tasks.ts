@@ -35,6 +35,7 @@ export async function previewTasks(shards: readonly Shard[], plan: SearchPlan, {
       const jobIds = ids.filter((id) => shardOf(id) === shard).map(jobIdOf);
       if (jobIds.length === 0) continue;
       for await (const step of stepsThrough(shard, undefined, { ...rules, since: undefined }, jobIds, takeTurn)) sum.add(step);
+      continue;
     }
     for await (const { next, isWhole, ...step } of scanTasks(shard, rules, nth === from?.shard ? from.from : undefined, takeTurn)) {
       sum.add(step);

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 
-import { askBulkAction, readBulkAction, startBulkAction, tellBulkAction } from '../../../support/bulk-actions.js';
+import { askBulkAction, readBulkAction, startBulkAction, submitAll, tellBulkAction } from '../../../support/bulk-actions.js';
 import { InProcessService } from '../../../support/service-in-process.js';
-import { call, uniqueId } from '../../../support/tasks.js';
+import { call, httpTask, uniqueId } from '../../../support/tasks.js';
 
 describe('/bulk-actions without workers', () => {
   let service: InProcessService;
@@ -127,6 +127,15 @@ describe('/bulk-actions without workers', () => {
     expect(status).to.equal(200);
     expect(body).to.deep.equal({ matched: 2, is_exact: true, scanned: 0, next_cursor: null, by_error_code: [], by_destination_key: [], samples: [] });
     expect((await call(service.baseUrl, '/bulk-actions')).body['bulk_actions']).to.deep.equal([]);
+  });
+
+  it('shows of ids those alone, though other tasks could be changed as well', async () => {
+    const tasks = Array.from({ length: 3 }, () => httpTask('http://127.0.0.1:9/', { initial_delay: 3_600 }));
+    await submitAll(service.baseUrl, tasks);
+    const [one, two] = tasks.map(({ id }) => id);
+    const { body } = await askBulkAction(service.baseUrl, { action: 'send_now', ids: [one, two, 'none'], dry_run: true });
+    expect(body).to.deep.include({ matched: 3, is_exact: true, scanned: 2, by_destination_key: [{ value: 'http://127.0.0.1:9/', count: 2 }] });
+    expect((body['samples'] as { id: string }[]).map(({ id }) => id)).to.have.members([one, two]);
   });
 
   it('takes 10,000 ids', async () => {
