@@ -83,7 +83,7 @@ export class BulkDeferral {
         const now = this.options.clock();
         const waiting = flows.reduce((most, [flow]) => Math.max(most, this.options.wakeUps.waiting(flow)), 0);
         try {
-          const { looked, deferred } = await waitingLists.bulkDefer({ flows, known }, LOOKED_AT_ONCE, now, now + deferralDelayMs(waiting));
+          const { looked, deferred } = await this.options.wakeUps.ask(waitingLists, () => waitingLists.bulkDefer({ flows, known }, LOOKED_AT_ONCE, now, now + deferralDelayMs(waiting)));
           share = looked === 0 ? 0 : deferred / looked;
           deferredInAll += deferred;
           if (deferred > 0) for (const [flow] of flows) this.options.wakeUps.expectDeferred(waitingLists, flow, Math.ceil(deferred / flows.length));

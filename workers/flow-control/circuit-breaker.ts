@@ -175,7 +175,9 @@ export class CircuitBreaker {
     const { controls, health } = this.options;
     const { hostId } = flow;
     if (controls.circuit(hostId)?.reason !== 'endpoint_failures' || !isShut(this.#stateOf(hostId))) return false;
-    return !this.#probingAlone.has(hostId) && controls.circuit(endpointCircuitOf(flow)) === undefined && !health.isFailing(flow);
+    if (this.#probingAlone.has(hostId) || controls.circuit(endpointCircuitOf(flow)) !== undefined) return false;
+    // "The others" are many endpoints: that some of them fail says nothing of one that has never been tried.
+    return flow.id === hostId || !health.isFailing(flow);
   }
 
   #probedCircuitOf(flow: Flow): string {

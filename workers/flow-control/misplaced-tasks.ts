@@ -25,6 +25,8 @@ export interface MisplacedTasksOptions {
  * those of known flows into the waiting lists of these flows.
  */
 export class MisplacedTasks {
+  /** Lists that are still to be looked at in this round: each of them has its turn before the first one has another. */
+  #turns: { readonly others: string; readonly waitingLists: WaitingLists }[] = [];
   /** How many jobs of a waiting list have been looked at in this turn. */
   readonly #passed = new Map<WaitingLists, Map<string, number>>();
 
@@ -33,21 +35,21 @@ export class MisplacedTasks {
   /** Never fails. */
   async tick(): Promise<void> {
     const { wakeUps, workers } = this.options;
-    let left = Math.max(FEWEST_LOOKED_AT, Math.ceil(LOOKED_AT_BY_FLEET / workers()));
-    let calls = 0;
-    for (const { others, waitingLists } of wakeUps.othersInTurn(MOST_CALLS)) {
-      if (left <= 0 || calls >= MOST_CALLS) return;
-      calls += 1;
+    if (this.#turns.length === 0) this.#turns = wakeUps.listsOfOthers();
+    const now = this.#turns.splice(0, MOST_CALLS);
+    // Each list has its share: one of 100,000 tasks must not use up the turns of all others.
+    const each = Math.max(FEWEST_LOOKED_AT, Math.ceil(LOOKED_AT_BY_FLEET / workers() / Math.max(1, now.length)));
+    for (const { others, waitingLists } of now) {
       // A shard that is away is one of many: the others are looked at all the same.
-      left -= await this.#look(waitingLists, others, left).catch(() => 0);
+      if (!wakeUps.isAway(waitingLists)) await this.#look(waitingLists, others, each).catch(() => undefined);
     }
   }
 
-  async #look(waitingLists: WaitingLists, others: string, count: number): Promise<number> {
+  async #look(waitingLists: WaitingLists, others: string, count: number): Promise<void> {
     const { wakeUps, known } = this.options;
     const passed = this.#passedOf(waitingLists);
     const skipped = passed.get(others) ?? 0;
-    const { looked, jobs } = await waitingLists.look(others, skipped, count);
+    const { looked, jobs } = await wakeUps.ask(waitingLists, () => waitingLists.look(others, skipped, count));
     const misplaced = new Map<string, { flow: (typeof jobs)[number]['flow']; jobIds: string[] }>();
     for (const { jobId, flow } of jobs) {
       const taskId = taskIdOf(jobId);
@@ -60,7 +62,6 @@ export class MisplacedTasks {
     for (const { flow, jobIds } of misplaced.values()) await wakeUps.takeFromOthers(waitingLists, flow, jobIds);
     if (looked < count) passed.delete(others);
     else passed.set(others, skipped + looked);
-    return looked;
   }
 
   #passedOf(waitingLists: WaitingLists): Map<string, number> {

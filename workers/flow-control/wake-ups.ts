@@ -9,6 +9,11 @@ import type { Room } from './slots.js';
 
 /** Waiting lists looked at in one tick, a shard. Redis chooses them at random, so each has its turn. */
 const LISTS_PER_TICK = 100;
+/**
+ * Flows that are asked for room in one tick, some 2 ms of this process. Those that wake none cost no more: of thousands of flow_keys of a
+ * paused destination, none may keep others from their turn.
+ */
+const FLOWS_PER_TICK = 2_000;
 const MOST_WOKEN_AT_ONCE = 100;
 /** Flows of one host that are asked for room in one go. Many of them may be paused; the next tick asks the others. */
 const FLOWS_ASKED = 10;
@@ -137,12 +142,14 @@ export class WakeUps {
     const waiting = this.#flows.get(flow.hostId);
     if (waiting === undefined) return;
     // Its shard is not known here. If Redis fails, the task is found by misplaced-tasks.ts.
-    for (const waitingLists of waiting.depths.keys()) this.takeFromOthers(waitingLists, flow, [jobIdOf(taskId)]).catch(() => undefined);
+    for (const waitingLists of waiting.depths.keys()) {
+      if (!this.isAway(waitingLists)) this.takeFromOthers(waitingLists, flow, [jobIdOf(taskId)]).catch(() => undefined);
+    }
   }
 
   /** Jobs of the flow that wait among "the others" of its host wait in its own list from now on. @throws when Redis fails */
   async takeFromOthers(waitingLists: WaitingLists, flow: Flow, jobIds: readonly string[]): Promise<void> {
-    const moved = await waitingLists.move(flow.hostId, flow.id, jobIds);
+    const moved = await this.ask(waitingLists, () => waitingLists.move(flow.hostId, flow.id, jobIds));
     if (moved === 0) return;
     this.expectDeferred(waitingLists, flow, moved);
     this.#wakeSoon(this.#flowOf(flow));
@@ -153,17 +160,14 @@ export class WakeUps {
     return this.#answering.isAway(waitingLists);
   }
 
-  /** Waiting lists of "the others" of hosts in shards that answer, at most so many; the next call begins with the next ones. */
-  othersInTurn(most: number): { readonly others: string; readonly waitingLists: WaitingLists }[] {
-    const found: { others: string; waitingLists: WaitingLists }[] = [];
-    for (const waiting of [...this.#others].slice(0, most)) {
-      this.#others.delete(waiting);
-      this.#others.add(waiting);
-      for (const waitingLists of waiting.depths.keys()) {
-        if (!this.isAway(waitingLists)) found.push({ others: waiting.flow.id, waitingLists });
-      }
-    }
-    return found;
+  /** Asks one shard, and waits no longer than others can wait. @throws what the question throws, or when it takes too long */
+  ask<T>(waitingLists: WaitingLists, question: () => Promise<T>): Promise<T> {
+    return this.#answering.call(waitingLists, question);
+  }
+
+  /** The waiting lists of "the others" of all hosts, in all shards that answer. */
+  listsOfOthers(): { readonly others: string; readonly waitingLists: WaitingLists }[] {
+    return [...this.#others].flatMap(({ flow, depths }) => [...depths.keys()].filter((waitingLists) => !this.isAway(waitingLists)).map((waitingLists) => ({ others: flow.id, waitingLists })));
   }
 
   /** A send of the flow is over: another one may start. */
@@ -192,14 +196,15 @@ export class WakeUps {
     const looks = this.#shards.map((waitingLists) => this.#lookAt(waitingLists));
     this.#expectedOfFlow.forgetLate(this.options.now());
     this.#expectedOfHost.forgetLate(this.options.now());
-    let left = Math.min(this.#flows.size, 2 * LISTS_PER_TICK);
+    let looked = 0;
+    let woken = 0;
     for (const [waitingList, waiting] of this.#flows) {
-      if (left === 0) break;
-      left -= 1;
+      if (looked >= Math.min(this.#flows.size, FLOWS_PER_TICK) || woken >= 2 * LISTS_PER_TICK) break;
+      looked += 1;
       // To the end of the map: the next tick begins where this one stops.
       this.#flows.delete(waitingList);
       this.#flows.set(waitingList, waiting);
-      this.#wakeSoon(waiting);
+      if (this.#wakeSoon(waiting)) woken += 1;
     }
     await Promise.all(looks);
   }

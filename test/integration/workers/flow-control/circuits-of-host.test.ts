@@ -60,6 +60,19 @@ describe('the circuits of a host and of its endpoints', () => {
     }).timeout(30_000);
   }
 
+  it('lets tasks with a path each go on at once, when three dead paths have opened the circuit of the host', async () => {
+    const bad = ['/bad-1', '/bad-2', '/bad-3'];
+    for (const path of bad) fleet.receiver.on(path, { kind: 'answer', status: 503 });
+    await fleet.hire(1, { circuit: { baseCoolMs: 60_000, maxCoolMs: 60_000 } });
+    await Promise.all(bad.map((path) => submitTo(path, 100, patient)));
+    expect((await whenOpen(fleet.origin)).reason).to.equal('endpoint_failures');
+    const well = (await Promise.all(Array.from({ length: 20 }, (_, nth) => {
+      fleet.receiver.on(`/order-${nth}`, { kind: 'answer' });
+      return submitTo(`/order-${nth}`, 1);
+    }))).flat();
+    for (const { id } of well) await waitForState(fleet.service.baseUrl, id, 'delivered', { withinMs: 10_000 });
+  }).timeout(40_000);
+
   it('costs the healthy paths of a host nothing when one of ten is dead', async () => {
     const paths = Array.from({ length: 9 }, (_, nth) => `/well-${nth}`);
     for (const path of paths) fleet.receiver.on(path, { kind: 'answer' });

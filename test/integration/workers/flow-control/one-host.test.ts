@@ -92,6 +92,21 @@ describe('flow control, inside one host', () => {
       const tasks = await submit(40, (nth) => `/pair-${nth % 20}`);
       await delivered(tasks, 30_000);
     }).timeout(90_000);
+
+    it('does so also while very many tasks wait with the others of another host', async () => {
+      const [now, other] = [Date.now(), 'http://other.example'];
+      await fleet.service.queue.flowStore().openCircuit(circuitOfOthers(flowNamed(other, other)), { openedAt: now, until: now + 600_000, coolMs: 30_000, reason: 'failures' });
+      const { keys } = await fleet.shard();
+      for (let from = 0; from < 50_000; from += 5_000) {
+        await fleet.service.redis.zadd(keys.waitingList(other), ...Array.from({ length: 5_000 }, (_, nth) => [now + nth, `t-other-${from + nth}`]).flat());
+      }
+      await fleet.service.redis.zadd(keys.waitingLists, now, other);
+      await fleet.hire(2, { concurrency: 20 });
+      // They know of the many before they know of the few.
+      await delivered(await submit(1, () => '/fast', {}, fleet.healthy), 30_000);
+      const tasks = await submit(40, (nth) => `/pair-${nth % 20}`);
+      await delivered(tasks, 30_000);
+    }).timeout(90_000);
   });
 
   it('sends two dead letters of a path that two workers have got, while "the others" of the dead host fail', async () => {
