@@ -209,7 +209,7 @@ export const variables = {
   KAFKA_TLS: boolean('false', 'Connect to KAFKA_BROKERS with TLS.'),
 
   WORKERS: integer(1, 64, '1', 'Worker processes under `npm start`.'),
-  WORKER_CONCURRENCY: slots(10_000, 'Deliveries in flight per worker process; one destination alone gets about half of them. `auto`: 2,000 shared by all workers that run, 100 to 1,000 each, and fewer while their messages take more than 256 MiB. A number is kept exactly.'),
+  WORKER_CONCURRENCY: slots(10_000, 'Deliveries in flight per worker process; one endpoint alone gets three sevenths of them. `auto`: 2,000 shared by all workers that run, 100 to 1,000 each, and fewer while their messages take more than 256 MiB. A number is kept exactly.'),
   DELIVERY_TIMEOUT: duration('30s', 'Total time of one attempt: connect, send, and the whole answer.', { min: 100, max: 3_600_000 }),
   MAX_MESSAGE_BYTES: integer(1, 64 * 1_048_576, '1048576', 'Largest message_data, in bytes of UTF-8. The limit of the HTTP body follows from it.'),
   DESTINATION_POLICY: oneOf(
