@@ -71,8 +71,8 @@ export function parseBulkRequest(body: unknown, reason: string | undefined, pars
   const order = body['order'] === undefined ? 'oldest' : (['oldest', 'newest'] as const).find((each) => each === body['order']) ?? fault('order', 'must be oldest or newest');
   const override = body['override'] === undefined ? null : checkOverride(body['override'], action, parseTask, faults);
   if ((action === 'cancel' || action === 'delete') && !isDryRun) {
-    if (body['expected'] === undefined) fault('expected', `is required: ${action} cannot be taken back, so say how many tasks it is to change (a dry run tells)`);
-    if (body['reason'] === undefined && reason === undefined) fault('reason', `is required for ${action}`);
+    if (isMissing(body['expected'])) fault('expected', `is required: ${action} cannot be taken back, so say how many tasks it is to change (a dry run tells)`);
+    if (isMissing(body['reason']) && reason === undefined) fault('reason', `is required for ${action}`);
   }
   if (faults.length > 0 || action === null || order === null) throw refusal(faults);
   return { id: id ?? undefined, action, ids: ids ?? undefined, filter: filter ?? undefined, cursor: cursor ?? undefined, isDryRun, expected, rate, limit, order, override, reason: body['reason'] };
@@ -174,6 +174,11 @@ function complaintAbout(id: unknown): string | undefined {
     if (complaint !== undefined) return complaint;
   }
   return undefined;
+}
+
+/** null says no more than a missing member does. */
+function isMissing(value: unknown): boolean {
+  return value === undefined || value === null;
 }
 
 function flag(value: unknown, field: string, fault: Fault): boolean {

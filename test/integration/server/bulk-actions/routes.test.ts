@@ -90,6 +90,13 @@ describe('/bulk-actions without workers', () => {
     ['an id with a slash', { ...redrive, id: 'a/b' }, 'id'],
     ['a cancellation without a number', { action: 'cancel', ids: ['a'], reason: 'r' }, 'expected'],
     ['a deletion without a reason', { action: 'delete', ids: ['a'], expected: 1 }, 'reason'],
+    ['a cancellation of null tasks', { action: 'cancel', ids: ['a'], expected: null, reason: 'r' }, 'expected'],
+    ['a deletion of null tasks', { action: 'delete', filter: { state: 'parked' }, expected: null, reason: 'r' }, 'expected'],
+    ['a deletion with null for its reason', { action: 'delete', ids: ['a'], expected: 1, reason: null }, 'reason'],
+    ['null for a dry run', { action: 'delete', ids: ['a'], expected: 1, reason: 'r', dry_run: null }, 'dry_run'],
+    ['null for the ids', { action: 'redrive', ids: null }, 'ids'],
+    ['null for the filter', { action: 'redrive', filter: null }, 'filter'],
+    ['null for the override', { ...redrive, override: null }, 'override'],
     ['a reason that is empty', { ...redrive, reason: '' }, 'reason'],
     ['an array', [], ''],
   ];
