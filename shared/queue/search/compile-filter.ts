@@ -7,6 +7,11 @@ import { SEARCH_FIELDS_SEPARATOR } from './search-fields.js';
 import { isHeldByScore, scoresFor } from './place-scores.js';
 import { holdsInPlace, placesFor, statesNamed, type SearchPlace } from './search-places.js';
 
+/** Texts that are looked for in the search fields of one task, in all. 50 urls are not too many: each is stored in one of two forms. */
+const MOST_NEEDLES = 100;
+/** Longer texts are looked for by their beginnings, characters. */
+const HINT_CHARACTERS = 64;
+
 /** A filter as the scripts and Node go by it. */
 export interface SearchPlan {
   /** Where tasks that match can be. */
@@ -47,7 +52,7 @@ export function compileFilter(filter: Filter, rules: NameRules): SearchPlan {
   const forScript = JSON.stringify({
     conditions: onFields.map((condition) => scriptCondition(condition, places, rules)),
     scores: Object.fromEntries(places.flatMap((place) => [[place, scoresFor(filter, place)] as const]).filter(([, scores]) => scores !== undefined)),
-    needles: onFields.map((condition) => needlesOf(condition, rules)).filter((needles) => needles.length > 0),
+    needles: fewNeedles(onFields.map((condition) => needlesOf(condition, rules))),
     clusterNames: Object.fromEntries(others.map((name) => [name, defaultCluster])),
     looksIntoMessage: onMessage.length > 0,
     messageHints: onMessage.map(hintsOf),
@@ -83,7 +88,19 @@ function setOf(texts: readonly string[]): Readonly<Record<string, true>> {
 function needlesOf({ field, isNegated, values }: Condition, rules: NameRules): readonly string[] {
   const compared = values.flatMap((value) => (value.kind === 'text' ? comparedTexts(field, value.text, rules) : value.kind === 'prefix' ? [value.text] : ['']));
   const needles = compared.map((text) => needlesFor(field, text));
-  return isNegated || needles.some((texts) => texts.length === 0) ? [] : needles.flat();
+  return isNegated || needles.some((texts) => texts.length === 0) ? [] : [...new Set(needles.flat())];
+}
+
+/**
+ * The groups that Redis looks for. The conditions decide in any case, so a group may be left out: where there are too many texts, to look
+ * for them all would cost more than it saves. Small groups come first.
+ */
+function fewNeedles(groups: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  let left = MOST_NEEDLES;
+  return groups
+    .filter(({ length }) => length > 0)
+    .sort((a, b) => a.length - b.length)
+    .filter(({ length }) => (left -= length) >= 0);
 }
 
 function needlesFor(field: Condition['field'], text: string): readonly string[] {
@@ -133,9 +150,9 @@ function hintsOf({ isNegated, values }: Condition): readonly string[] {
   return isNegated || texts.includes('') ? [] : texts;
 }
 
-/** Characters that JSON writes in one way, but for \u, which the script looks for too. */
+/** Characters that JSON writes in one way, but for \u, which the script looks for too. The beginning of a text is enough, and found sooner. */
 function hintOf(value: FilterValue): string {
-  return (value.kind === 'text' || value.kind === 'prefix') && /^[\w.@:-]+$/.test(value.text) ? value.text : '';
+  return (value.kind === 'text' || value.kind === 'prefix') && /^[\w.@:-]+$/.test(value.text) ? value.text.slice(0, HINT_CHARACTERS) : '';
 }
 
 function idsOf(filter: Filter): readonly string[] | undefined {

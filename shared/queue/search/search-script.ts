@@ -220,6 +220,8 @@ local function mayMatch(packed)
   end
   return true
 end
+local needleCount = 0
+for _, texts in ipairs(plan.needles) do needleCount = needleCount + #texts end
 if #plan.needles == 1 and #plan.needles[1] == 1 then
   local text = plan.needles[1][1]
   mayMatch = function(packed) return find(packed, text, 1, true) end
@@ -250,6 +252,8 @@ local function lookAtRanks(isAscending, first, count, names)
     local packed = isSearch and values[at]
     if packed and byte(packed) == ${SEARCH_FIELDS_VERSION.charCodeAt(0)} and not mayMatch(packed) then
       looked = looked + 1
+      -- A few texts are looked for in less time than the clock takes.
+      if needleCount > 4 and isOver() then return nth, true end
     else
       local id = memberAt(at)
       if not (packed or tonumber(values[found + 1])) then
