@@ -2,13 +2,12 @@ import { createHash } from 'node:crypto';
 import type { BulkOrder } from '../../shared/domain/bulk-actions/bulk-action.js';
 import type { Override } from '../../shared/domain/bulk-actions/override.js';
 import { RequestError } from '../../shared/domain/errors.js';
-import { parseFilterMember, type Filter } from '../../shared/domain/search/filter.js';
+import { parseFilterMembers, type Filter } from '../../shared/domain/search/filter.js';
 import { statesTakenBy, taskActions, type TaskAction } from '../../shared/domain/task/state-actions.js';
 import { taskIdCheck } from '../../shared/domain/task/task-id.js';
 import type { WireViolation } from '../../shared/wire/error.js';
 import { statesNamed } from '../../shared/queue/search/search-places.js';
 import { didYouMean } from '../http/nearest-name.js';
-import { MAX_KEYS } from '../http/object-keys.js';
 import { shortViolations } from '../http/short-error.js';
 import type { ParseTask } from '../tasks/schema.js';
 import { parseOverride } from './override.js';
@@ -140,8 +139,7 @@ function checkFilter(filter: unknown, action: TaskAction | null, fault: Fault): 
   if (!isObject(filter)) return fault('filter', 'must be an object, such as {"client_id":"acme"}');
   const names = Object.keys(filter);
   if (names.length === 0) return fault('filter', 'must not be empty: to take all tasks, say so by their states');
-  if (names.length > MAX_KEYS) return fault('filter', `must not have more than ${MAX_KEYS} members`);
-  const conditions = names.flatMap((name) => parseFilterMember(name, filter[name], `filter.${name}`));
+  const conditions = parseFilterMembers(names.map((name) => [name, filter[name]]), (name) => `filter.${name}`);
   if (action !== null) checkStates(conditions, action, fault);
   return { wire: filter, conditions };
 }

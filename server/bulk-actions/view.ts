@@ -4,6 +4,7 @@ import type { CountedBulkAction } from '../../shared/queue/bulk-actions/bulk-act
 import { shownOverride } from '../../shared/domain/bulk-actions/override.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import type { RequestErrorCode } from '../../shared/domain/errors.js';
+import { shownFilter } from '../../shared/domain/search/shown-filter.js';
 import { printTime } from '../http/print-time.js';
 import { MAX_ERROR_CHARACTERS, shortText } from '../http/short-error.js';
 
@@ -18,7 +19,7 @@ export function toWireBulkAction({ action, counts, samples: [invalid, unreadable
     action: asked.action,
     state,
     state_reason: stateReason satisfies StateReason | null,
-    filter: asked.filter,
+    filter: asked.filter === null ? null : shownFilter(asked.filter, mask),
     override: asked.override === null ? null : shownOverride(asked.override, mask),
     order: asked.order,
     rate,

@@ -1,6 +1,6 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import { filterNames } from '../../shared/domain/search/filter-fields.js';
-import { isFilterName, parseFilterMember, type Filter } from '../../shared/domain/search/filter.js';
+import { isFilterName, parseFilterMembers, type Filter } from '../../shared/domain/search/filter.js';
 import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
 import type { Caller } from '../../shared/domain/access/caller.js';
 import { needPermission } from '../access/need-permission.js';
@@ -14,7 +14,7 @@ export const filterParameters: readonly string[] = ['q', ...filterNames, 'data.*
  * @throws RequestError invalid_query for the first one that cannot be read, and those of checkFilterAccess
  */
 export function parseFilter(query: Query, caller: Caller): Filter {
-  const filter = [...query].flatMap(([name, value]) => (name === 'q' || isFilterName(name) ? parseFilterMember(name, value) : []));
+  const filter = parseFilterMembers([...query].filter(([name]) => name === 'q' || isFilterName(name)));
   checkFilterAccess(filter, caller);
   return narrowedFilter(filter, caller.clientIds);
 }

@@ -12,6 +12,8 @@ export type Filter = readonly Condition[];
 const MOST_CHARACTERS = 2_000;
 const MOST_TERMS = 20;
 const MOST_LITERALS = 50;
+/** Of all members together, code points. A url holds about as many, and 50 ids of 255 characters fit. */
+const MOST_CHARACTERS_IN_ALL = 16_384;
 
 /**
  * Reads a query: `state:parked client_id:acme,"b c" -http_status:4xx created_at:>-1h data.order.id:1001`.
@@ -31,6 +33,32 @@ export function parseQuery(q: string, field = 'q'): Filter {
     reader.skipSpaces();
   }
   return filter;
+}
+
+/**
+ * Reads all members of a filter object, or all parameters of a request. Redis tries each condition on each task, so they are
+ * bounded together, too: as many conditions as a query may have, and 16,384 characters of names and texts.
+ *
+ * @param members names and values, as for parseFilterMember
+ * @param fieldOf how errors name a member
+ * @throws RequestError invalid_query as parseQuery; for a filter that is too large it names the member that is too much
+ */
+export function parseFilterMembers(members: readonly (readonly [name: string, value: unknown])[], fieldOf: (name: string) => string = (name) => name): Filter {
+  const filter: Condition[] = [];
+  let characters = 0;
+  for (const [name, value] of members) {
+    const field = fieldOf(name);
+    filter.push(...parseFilterMember(name, value, field));
+    if (filter.length > MOST_TERMS) throw invalidQuery(field, '', 0, `is too much: at most ${MOST_TERMS} conditions may stand in a request, those of q included`);
+    characters += charactersIn(name) + charactersIn(value);
+    if (characters > MOST_CHARACTERS_IN_ALL) throw invalidQuery(field, '', 0, `is too much: all conditions of a request may have at most ${MOST_CHARACTERS_IN_ALL} characters together`);
+  }
+  return filter;
+}
+
+function charactersIn(value: unknown): number {
+  if (Array.isArray(value)) return (value as readonly unknown[]).reduce<number>((sum, each) => sum + charactersIn(each), 0);
+  return typeof value === 'string' ? [...value].length : 0;
 }
 
 /**
@@ -113,7 +141,12 @@ function literals(field: FilterField, values: readonly unknown[], member: string
 
 function printCondition({ field, path, isNegated, values }: Condition): string {
   const name = path === undefined ? field : [field, ...path.map(printKey)].join('.');
-  return `${isNegated ? '-' : ''}${name}:${values.map((value) => printValue(field, value)).join(',')}`;
+  return `${isNegated ? '-' : ''}${name}:${printValues(field, values)}`;
+}
+
+/** The text that means these values behind the name of the field: `acme,"b c"`. */
+export function printValues(field: FilterField, values: readonly FilterValue[]): string {
+  return values.map((value) => printValue(field, value)).join(',');
 }
 
 function printKey(key: string): string {

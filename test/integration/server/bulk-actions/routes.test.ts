@@ -114,6 +114,8 @@ describe('/bulk-actions without workers', () => {
     ['an empty array', { client_id: [] }, 'filter.client_id'],
     ['an empty query', { q: '' }, 'filter.q'],
     ['a query of spaces', { q: '  ' }, 'filter.q'],
+    ['21 members', Object.fromEntries(Array.from({ length: 21 }, (_, nth) => [`data.a${nth}`, ['x']])), 'filter.data.a20'],
+    ['100,000 characters', { source: Array.from({ length: 50 }, () => 's'.repeat(2_000)) }, 'filter.source'],
     ['an unknown name', { cliend_id: 'a' }, 'filter.cliend_id'],
     ['a quote that is not closed', { q: 'client_id:"a' }, 'filter.q'],
   ];
@@ -128,6 +130,18 @@ describe('/bulk-actions without workers', () => {
       expect((await call(service.baseUrl, '/bulk-actions')).body['bulk_actions']).to.deep.equal([]);
     });
   }
+
+  it('shows a filter without the secrets of a url that stands in it', async () => {
+    const url = 'https://user:s3cret@api.example.com/orders?token=s3cret';
+    const plain = 'https://api.example.com/orders';
+    const filter = { destination_key: `"${url}",tenant-7`, destination: [url], flow_key: [url, 'tenant-7'], q: `-destination:"${url}" destination:"https://user:s3cr"* client_id:a`, client_id: ['a,b'], created_at: '>-1h' };
+    const id = await startBulkAction(service.baseUrl, { action: 'redrive', filter, reason: 'r' });
+    const { body: listed } = await call(service.baseUrl, '/bulk-actions');
+    const { body: told } = await tellBulkAction(service.baseUrl, id, 'pause');
+    const { body: audit } = await call(service.baseUrl, '/audit');
+    for (const shown of [listed, told, audit, await readBulkAction(service.baseUrl, id)]) expect(JSON.stringify(shown)).to.not.include('s3cr');
+    expect(told['filter']).to.deep.equal({ destination_key: `${plain},tenant-7`, destination: [plain], flow_key: ['https://***@api.example.com/orders?...', 'tenant-7'], q: `-destination_key:${plain} destination_key:"***"* client_id:a`, client_id: ['a,b'], created_at: '>-1h' });
+  });
 
   it('says of ids what it would meet, without doing it', async () => {
     const { status, body } = await askBulkAction(service.baseUrl, { action: 'redrive', ids: ['a', 'b', 'a'], dry_run: true });

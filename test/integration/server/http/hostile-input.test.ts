@@ -246,15 +246,26 @@ describe('hostile input', function () {
 
   it('holds Redis for long in no script, and leaves the memory of this process as it was', async () => {
     const queries = ['*a*a*a*a*b', 'source:"aaaa"*', 'data.order.text:a*', 'data.order.text:"aaaaaaaaaaaaaaaaaaaaaab"', `data.${'a.'.repeat(500)}b:1`, '-id:none*', `id:${Array.from({ length: 50 }, (_, nth) => `none${nth}*`).join(',')}`, 'created_at:>-1h -attempts:>0 -http_status:5xx'];
+    // Each of these texts nearly stands in these messages, and at each of their characters.
+    const nearly = (length: number): readonly string[] => Array.from({ length: 50 }, (_, nth) => `${'a'.repeat(length)}b${nth}`);
+    const text = 'a'.repeat(250_000);
+    await submitAll(service.baseUrl, Array.from({ length: 4 }, (_, nth) => httpTask('http://127.0.0.1:9/', { id: `hostile-long-${nth}`, source: 'a'.repeat(200), initial_delay: 3_600, message_data: JSON.stringify({ text }) })));
+    const filters = [
+      { 'data.text': nearly(30) },
+      { 'data.text': nearly(300) },
+      Object.fromEntries(Array.from({ length: 20 }, (_, nth) => [`data.a${nth}`, [text.slice(0, 600)]])),
+      { q: ['source', 'client_id', 'flow_key'].map((name) => `${name}:${nearly(10).join(',')}`).join(' '), source: nearly(100), destination_key: nearly(100) },
+    ];
     const requests: readonly RawRequest[] = [
       ...queries.flatMap((q) => ['/tasks', '/counts', '/counts?by=destination_key'].map((path) => ({ path: `${path}${path.includes('?') ? '&' : '?'}q=${encodeURIComponent(q)}` }))),
+      ...filters.map((filter) => json('POST', '/bulk-actions', JSON.stringify({ action: 'cancel', filter, dry_run: true }))),
       json('POST', '/bulk-actions', JSON.stringify({ action: 'cancel', ids: Array.from({ length: 10_000 }, (_, nth) => ids[nth] ?? `unknown-${nth}`), dry_run: true })),
     ];
     const before = process.memoryUsage().rss;
     for (const wanted of requests) {
       let longest = Infinity;
       for (let turn = 0; turn < 10 && longest >= LONGEST_SCRIPT_US; turn += 1) longest = Math.min(longest, await longestScriptOf(() => send(wanted)));
-      expect(longest, wanted.path.slice(0, 100)).to.be.below(LONGEST_SCRIPT_US);
+      expect(longest, `${wanted.path} ${wanted.body?.toString() ?? ''}`.slice(0, 100)).to.be.below(LONGEST_SCRIPT_US);
     }
     expect(process.memoryUsage().rss - before).to.be.below(256 * 1_048_576);
   });

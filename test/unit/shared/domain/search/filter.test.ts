@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { RequestError } from '../../../../../shared/domain/errors.js';
 import type { Bound, Condition, FilterValue } from '../../../../../shared/domain/search/condition.js';
 import { filterFields, type FilterField } from '../../../../../shared/domain/search/filter-fields.js';
-import { fixTimes, parseFilterMember, parseQuery, printFilter, type Filter } from '../../../../../shared/domain/search/filter.js';
+import { fixTimes, parseFilterMember, parseFilterMembers, parseQuery, printFilter, type Filter } from '../../../../../shared/domain/search/filter.js';
 
 const text = (of: string): FilterValue => ({ kind: 'text', text: of });
 const prefix = (of: string): FilterValue => ({ kind: 'prefix', text: of });
@@ -142,6 +142,18 @@ describe('a query', () => {
     expect(parseQuery(Array.from({ length: 20 }, (_, nth) => `a${nth}`).join(' '))).to.have.lengthOf(20);
     expect(parseQuery(`id:${Array.from({ length: 50 }, (_, nth) => nth).join(',')}`)[0]?.values).to.have.lengthOf(50);
     expect(parseQuery('🚚'.repeat(2_000))).to.deep.equal([condition('id', prefix('🚚'.repeat(2_000)))]);
+  });
+
+  it('may have 20 conditions and 16,384 characters in all its members together', () => {
+    const members = (count: number): [string, unknown][] => Array.from({ length: count }, (_, nth) => [`data.a${nth}`, 'x']);
+    expect(parseFilterMembers([...members(19), ['q', 'b']])).to.have.lengthOf(20);
+    for (const tooMany of [members(21), [...members(19), ['q', 'b c']], [['q', 'b c'], ...members(19)]] satisfies [string, unknown][][]) {
+      expect(refusal(() => parseFilterMembers(tooMany, (name) => `filter.${name}`))).to.deep.include({ field: `filter.${tooMany.at(-1)?.[0]}`, position: 0 }).and.have.property('message').that.matches(/at most 20 conditions/);
+    }
+    const ids = Array.from({ length: 50 }, (_, nth) => String(nth).padStart(255, 'x'));
+    const rest = '🚚'.repeat(16_384 - 'id'.length - 50 * 255 - 2 * 'source'.length - 1_900);
+    expect(parseFilterMembers([['id', ids], ['source', '🚚'.repeat(1_900)], ['source', rest]])).to.have.lengthOf(3);
+    expect(refusal(() => parseFilterMembers([['id', ids], ['source', '🚚'.repeat(1_900)], ['source', `${rest}x`]]))).to.deep.include({ field: 'source', position: 0 }).and.have.property('message').that.matches(/16384 characters/);
   });
 
   it('is refused or read, and never anything else, whatever its text', () => {
