@@ -3,7 +3,7 @@ import { ApiError } from './api-error.js';
 import type { Accepted, AccessKey, AuditEntry, BulkAction, BulkActionRequest, ChangedDestination, Counts, Destination, DryRun, Failures, History, KeyChange, Limits, MadeKey, NewKey, Removed, Retried, ShownDestination, Stats, Status, Submission, SubmitResult, Task, TaskPatch, TaskSummary, TaskView } from './answers.js';
 import { destinationId } from './destination-id.js';
 import { pause } from './linked-signal.js';
-import { readPages, type ReadOptions } from './read-pages.js';
+import { readPages, type ReadOptions, type ReadPage } from './read-pages.js';
 import type { Answer, Query, Schemas } from './routes.js';
 import { checkFilter, type TaskFilter } from './task-filter.js';
 import { submitLines } from './task-lines.js';
@@ -19,7 +19,10 @@ export interface ChangeOptions extends CallOptions {
 }
 
 export interface SubmitOptions extends CallOptions {
-  /** What makes a repeat recognizable, also when the task has ended meanwhile. Default: a new one for each call. */
+  /**
+   * What makes a repeat recognizable, also when the task has ended meanwhile. Default: a new one for each call of `submit`, and for
+   * each request with which `submitMany` hands over tasks. With one of your own, an id that a stream holds twice is sent once.
+   */
   readonly idempotencyKey?: string;
 }
 
@@ -28,6 +31,14 @@ export interface ListOptions extends CallOptions, ReadOptions {
   readonly order?: 'newest' | 'oldest' | undefined;
 }
 
+export interface CountOptions {
+  /** Called behind each part. @param part how many tasks were looked at until then */
+  readonly onPage?: ((part: Pick<ReadPage, 'scanned'>) => void) | undefined;
+}
+
+/** So often a task is cancelled once more after its answer was lost. */
+const CANCEL_REPEATS = 5;
+const CANCEL_WAIT_MS = 100;
 /** One request of a scan works for two seconds at most, and waits for its turn. */
 const SCAN_LIMIT_MS = 30_000;
 
@@ -64,7 +75,7 @@ export class RetryClient {
   }
 
   /** The same for tasks that are JSON already, each a text without line breaks. They are sent as they are. */
-  async *submitLines(lines: AsyncIterable<string> | Iterable<string>, { signal, idempotencyKey = crypto.randomUUID() }: SubmitOptions = {}): AsyncGenerator<SubmitResult, void, undefined> {
+  async *submitLines(lines: AsyncIterable<string> | Iterable<string>, { signal, idempotencyKey }: SubmitOptions = {}): AsyncGenerator<SubmitResult, void, undefined> {
     yield* submitLines(this.#calls, lines, { signal, idempotencyKey });
   }
 
@@ -92,7 +103,7 @@ export class RetryClient {
   }
 
   /** How many tasks match, in groups where `by` names a field. It goes on until all of them were looked at. */
-  async count(filter: TaskFilter = {}, { by, signal, onPage }: CallOptions & Pick<ReadOptions, 'onPage'> & { readonly by?: Query<'GET /counts'>['by'] } = {}): Promise<Counts> {
+  async count(filter: TaskFilter = {}, { by, signal, onPage }: CallOptions & CountOptions & { readonly by?: Query<'GET /counts'>['by'] } = {}): Promise<Counts> {
     checkFilter(filter);
     let sum: Counts = { count: 0, is_exact: true, scanned: 0, not_read: 0 };
     const groups = new Map<string | number | null, number>();
@@ -114,21 +125,27 @@ export class RetryClient {
     return this.#calls.call('GET /failures', { query: { since }, signal });
   }
 
-  /** Cancels a task that waits, or deletes a parked one for good. */
+  /**
+   * Cancels a task that waits, or deletes a parked one for good.
+   *
+   * When the answer was lost it looks at the task first, and asks again only while the task waits. So a task that is parked then stays,
+   * and the call throws what the first try threw. The API has no condition for this: a task that is parked between a look and the next
+   * try is deleted. Where that must not happen, use the bulk action `cancel` with the ids, which never takes a parked task.
+   */
   async cancel(id: string, { reason, signal }: ChangeOptions = {}): Promise<Removed> {
-    try {
-      // The first try stands alone, so that the answer to a later one can be understood.
-      return await this.#calls.call('DELETE /tasks/{id}', { path: { id }, query: { reason }, signal, isRepeatable: false });
-    } catch (error) {
-      if (error instanceof ApiError && error.status !== 503) throw error;
-      signal?.throwIfAborted();
-    }
-    try {
-      return await this.#calls.call('DELETE /tasks/{id}', { path: { id }, query: { reason }, signal });
-    } catch (error) {
-      // The first try may have cancelled it, and its answer was lost.
-      if (error instanceof ApiError && error.code === 'finished' && (await this.get(id, { signal })).state === 'cancelled') return { message: `Task ${id} cancelled`, id, state: 'cancelled' };
-      throw error;
+    for (let nth = 0; ; nth += 1) {
+      try {
+        // Each try stands alone, so that its answer can be understood.
+        return await this.#calls.call('DELETE /tasks/{id}', { path: { id }, query: { reason }, signal, isRepeatable: false });
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (error instanceof ApiError && error.status < 502) throw error;
+        const { state } = await this.get(id, { signal });
+        // A try before may have cancelled it, and its answer was lost.
+        if (state === 'cancelled') return { message: `Task ${id} cancelled`, id, state };
+        if (state === 'parked' || nth === CANCEL_REPEATS) throw error;
+      }
+      await pause(CANCEL_WAIT_MS * 2 ** nth, signal);
     }
   }
 
@@ -152,7 +169,7 @@ export class RetryClient {
   }
 
   /** What a bulk action would do. It goes on until all tasks were looked at. */
-  async dryRun(request: BulkActionRequest, { signal, onPage }: CallOptions & Pick<ReadOptions, 'onPage'> = {}): Promise<DryRun> {
+  async dryRun(request: BulkActionRequest, { signal, onPage }: CallOptions & CountOptions = {}): Promise<DryRun> {
     checkFilter(request.filter ?? {});
     let sum: DryRun = { matched: 0, is_exact: false, scanned: 0, by_error_code: [], by_destination_key: [], samples: [] };
     for (let cursor: string | undefined; ; ) {

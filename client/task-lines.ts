@@ -22,8 +22,11 @@ interface Line {
 
 export interface SubmitLinesOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Sent with every request. With the same key an id that is repeated starts no new run. */
-  readonly idempotencyKey: string;
+  /**
+   * Sent with every request. With the same key an id that is repeated starts no new run. undefined: each batch has its own, so that an
+   * id which comes again after its task has ended is a new run.
+   */
+  readonly idempotencyKey?: string | undefined;
 }
 
 /**
@@ -36,7 +39,8 @@ export async function* submitLines(calls: ApiCalls, texts: AsyncIterable<string>
   for await (const batch of batches(texts, options.signal)) yield* await submitBatch(calls, batch, options);
 }
 
-async function submitBatch(calls: ApiCalls, lines: readonly Line[], { signal, idempotencyKey }: SubmitLinesOptions): Promise<SubmitResult[]> {
+/** All tries of a batch have one key, which is made here. */
+async function submitBatch(calls: ApiCalls, lines: readonly Line[], { signal, idempotencyKey = crypto.randomUUID() }: SubmitLinesOptions): Promise<SubmitResult[]> {
   const results = new Map<number, SubmitResult>();
   let left = lines;
   for (let round = 1; left.length > 0; round += 1) {
@@ -54,7 +58,7 @@ async function submitBatch(calls: ApiCalls, lines: readonly Line[], { signal, id
   return lines.map(({ index }) => results.get(index) ?? { index, status: 503, code: 'unknown', error: 'the service gave no result for this task' });
 }
 
-async function resultsOf(calls: ApiCalls, lines: readonly Line[], { signal, idempotencyKey }: SubmitLinesOptions): Promise<readonly SubmitResult[]> {
+async function resultsOf(calls: ApiCalls, lines: readonly Line[], { signal, idempotencyKey }: { readonly signal: AbortSignal | undefined; readonly idempotencyKey: string }): Promise<readonly SubmitResult[]> {
   const text = `${lines.map((line) => line.text).join('\n')}\n`;
   try {
     const { results } = await calls.call('POST /tasks/batch', {

@@ -234,6 +234,21 @@ describe('RetryClient', () => {
       expect(new Set(proxy.seen.map(({ headers }) => headers['idempotency-key'])).size).to.equal(1);
     });
 
+    it('sends an id again that comes again after its end: each batch has a key of its own, and a given key is kept', async () => {
+      await service.startWorker();
+      const task = taskTo(receiver.url('/again'));
+      async function* twice(): AsyncGenerator<Task> {
+        yield task;
+        await waitForState(service.baseUrl, task.id, 'delivered');
+        yield task;
+      }
+      const { proxy, client: behindProxy } = await behind(() => 'pass');
+      expect((await collect(behindProxy.submitMany(twice()))).map(({ run }) => run)).to.deep.equal([1, 2]);
+      await client.waitFor(task.id, { run: 2, everyMs: 20, timeoutMs: 20_000 });
+      expect(new Set(proxy.seen.map(({ headers }) => headers['idempotency-key'])).size).to.equal(2);
+      expect((await collect(behindProxy.submitMany(twice(), { idempotencyKey: 'mine' }))).map(({ run }) => run)).to.deep.equal([3, 3]);
+    });
+
     it('hands over what comes slowly as it comes, and takes nothing more when its results are not read', async () => {
       let given = 0;
       let next: () => void = () => undefined;
@@ -342,8 +357,27 @@ describe('RetryClient', () => {
       const task = waiting();
       await client.submit(task);
       expect(await behindProxy.cancel(task.id)).to.include({ id: task.id, state: 'cancelled' });
-      expect(proxy.seen.map(({ method }) => method)).to.deep.equal(['DELETE', 'DELETE', 'GET']);
+      expect(proxy.seen.map(({ method }) => method)).to.deep.equal(['DELETE', 'GET']);
       expect(await failureOf(client.cancel(task.id)), 'a second call').to.include({ code: 'finished' });
+    });
+
+    it('are cancelled by a second try when the first one never came', async () => {
+      const { proxy, client: behindProxy } = await behind((_request, nth) => (nth === 0 ? { raw: '' } : 'pass'));
+      const task = waiting();
+      await client.submit(task);
+      expect(await behindProxy.cancel(task.id)).to.include({ id: task.id, state: 'cancelled' });
+      expect(proxy.seen.map(({ method }) => method)).to.deep.equal(['DELETE', 'GET', 'DELETE']);
+    });
+
+    it('leave a task that was parked before the second try: it is the only copy', async () => {
+      await service.startWorker();
+      receiver.on('/down', { kind: 'answer', status: 500 });
+      const parking = parkingTask(receiver.url('/down'));
+      await client.submit(parking);
+      await waitForState(service.baseUrl, parking.id, 'parked');
+      const { client: behindProxy } = await behind((_request, nth) => (nth === 0 ? { raw: '' } : 'pass'));
+      expect(await failureOf(behindProxy.cancel(parking.id))).to.be.instanceOf(NoAnswerError);
+      expect(await client.get(parking.id)).to.include({ state: 'parked' });
     });
 
     it('are not made twice where it is not certain that nothing was done', async () => {
