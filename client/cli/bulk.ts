@@ -48,7 +48,8 @@ export async function runBulkAction(context: CommandContext, action: BulkActionN
     // What is named need not be counted. What is removed has to be all of it, or nothing is.
     const named = new Set(ids).size;
     if (removing.has(action)) expected ??= named;
-    if (named > ASKED_ABOVE) await confirm(context, questionOf[action](named));
+    const changed = Math.min(named, request.limit ?? Infinity);
+    if (changed > ASKED_ABOVE) await confirm(context, questionOf[action](changed));
   } else if (isSet(values, 'dry-run') || !isSet(values, 'yes') || (removing.has(action) && given === undefined)) {
     // Where it is not asked and not needed, a count of millions of tasks is not waited for.
     const dry = await countFirst(context, request);
@@ -61,16 +62,21 @@ export async function runBulkAction(context: CommandContext, action: BulkActionN
       await output.object(dry);
       return EXIT.done;
     }
-    if (dry.matched > ASKED_ABOVE) await confirm(context, questionOf[action](dry.matched));
-    if (dry.is_exact) expected ??= dry.matched;
+    const changed = Math.min(dry.matched, request.limit ?? Infinity);
+    if (changed > ASKED_ABOVE) await confirm(context, questionOf[action](changed));
+    // Where the service wants a number, it gets one also of a count that is not exact: with another one it touches nothing.
+    if (dry.is_exact || removing.has(action)) expected ??= dry.matched;
   }
   const created = await client.createBulkAction({ ...request, ...(expected === undefined ? {} : { expected }) }, { signal });
   context.say(`bulk action ${created.id} has begun`);
   return isSet(values, 'watch') ? watchBulkAction(context, created.id) : shown(context, created);
 }
 
-/** Shows how far an action is, until nothing is left to start. */
-export async function watchBulkAction(context: CommandContext, id: string): Promise<ExitCode> {
+/**
+ * Shows how far an action is, until nothing is left to start.
+ * @param wanted the state that it was just told to take, which is no failure then
+ */
+export async function watchBulkAction(context: CommandContext, id: string, wanted?: BulkAction['state']): Promise<ExitCode> {
   const { client, progress, signal } = context;
   let last: BulkAction | undefined;
   try {
@@ -85,17 +91,18 @@ export async function watchBulkAction(context: CommandContext, id: string): Prom
   }
   progress.clear();
   if (last === undefined) throw new Error(`bulk action ${id} was not shown`);
-  return shown(context, last);
+  return shown(context, last, wanted);
 }
 
-async function shown({ output, say }: CommandContext, action: BulkAction): Promise<ExitCode> {
+async function shown({ output, say }: CommandContext, action: BulkAction, wanted?: BulkAction['state']): Promise<ExitCode> {
   const { state, state_reason: stateReason, matched, started, skipped: { over_limit: _wanted, ...missed }, override_errors: misfits = [] } = action;
   if (stateReason !== null) say(`${state}: ${stateReason.message}`);
   const reasons = Object.entries(missed).filter(([, count]) => count > 0);
   if (reasons.length > 0) say(`${started} of ${matched ?? 0} tasks were changed, the others were not: ${reasons.map(([name, count]) => `${count} ${name}`).join(', ')}`);
   for (const { count, code, task_id: taskId, message } of misfits) say(`the override does not fit ${count} of them (${code})${taskId === null ? '' : `, such as ${taskId}: ${message}`}`);
   await output.object(action);
-  return state === 'failed' || state === 'refused' || state === 'paused' || reasons.length > 0 ? EXIT.refused : EXIT.done;
+  const isStopped = state === 'failed' || state === 'refused' || state === 'paused' || state === 'cancelled';
+  return (isStopped && state !== wanted) || reasons.length > 0 ? EXIT.refused : EXIT.done;
 }
 
 async function countFirst({ client, progress, signal }: CommandContext, request: BulkActionRequest): Promise<DryRun> {

@@ -9,6 +9,7 @@ import { EXIT } from '../../client/cli/exit-codes.js';
 import { commands } from '../../client/cli/commands.js';
 import { CommandLine, type Ended } from '../support/command-line.js';
 import { eventually } from '../support/eventually.js';
+import { LosingProxy } from '../support/losing-proxy.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
 import { Service } from '../support/service.js';
 import { httpTask, uniqueId, waitForState, type WireTask } from '../support/tasks.js';
@@ -145,9 +146,63 @@ describe('kafka-retry', () => {
       expect((await run(['retry', two, '--operator', 'Anna'])).code).to.equal(EXIT.done);
       await waitForState(service.baseUrl, two, 'delivered');
       const entries = JSON.parse((await run(['audit', '--target', one, '--output', 'json'])).out) as AuditEntry[];
-      expect(entries.map(({ action, reason, actor }) => [action, reason, actor.operator])).to.deep.equal([['task.cancel', 'not needed', 'J\u00fcrgen']]);
+      expect(entries, 'it is the target of no entry of its own: a bulk action has cancelled it').to.deep.equal([]);
+      const [made] = JSON.parse((await run(['audit', '--action', 'bulk_action.create', '--limit', '1', '--output', 'json'])).out) as AuditEntry[];
+      expect([made?.reason, made?.actor.operator]).to.deep.equal(['not needed', 'J\u00fcrgen']);
       const table = await run(['audit', '--target', two]);
       expect(table.out.split('\n')[1]).to.match(/Anna +task\.retry/);
+    });
+
+    it('cancel no task that another option leaves out', async () => {
+      const task = waiting({ client_id: 'acme' });
+      await submitted(task);
+      for (const [option, value] of [['--client-id', 'globex'], ['--state', 'parked'], ['--q', 'client_id:globex'], ['--data', 'a=b']] as const) {
+        const { code, err } = await run(['cancel', task.id, option, value, '--reason', 'not needed']);
+        expect([code, err.includes('not both')], option).to.deep.equal([EXIT.usage, true]);
+      }
+      const other = waiting();
+      await submitted(other);
+      const limited = await run(['cancel', task.id, other.id, '--limit', '1', '--reason', 'not needed', '--watch', '--output', 'json']);
+      expect(limited.code, limited.err).to.equal(EXIT.done);
+      expect(JSON.parse(limited.out)).to.deep.include({ started: 1, limit: 1, matched: 2 });
+    });
+
+    it('cancel no parked task, and no delivered one, and say so of each', async () => {
+      receiver.on('/parks', { kind: 'answer', status: 400 });
+      const { dead_destination: _none, ...parking } = httpTask(receiver.url('/parks'), { on_exhausted: 'park' });
+      const [delivered, other] = [httpTask(receiver.url('/')), waiting()];
+      await submitted(parking, delivered, other);
+      await waitForState(service.baseUrl, parking.id, 'parked');
+      await waitForState(service.baseUrl, delivered.id, 'delivered');
+      const cancelled = await run(['cancel', parking.id, delivered.id, other.id, other.id, '--output', 'ndjson']);
+      expect(linesOf<{ id: string; state?: string; code?: string }>(cancelled).map(({ id, state, code }) => [id, state, code])).to.deep.equal([
+        [parking.id, 'parked', 'parked'], [delivered.id, 'delivered', 'finished'], [other.id, 'cancelled', undefined],
+      ]);
+      expect(cancelled.code).to.equal(EXIT.refused);
+      expect(cancelled.err).to.include(`kafka-retry delete ${parking.id}`);
+      const waited = await run(['wait', delivered.id, parking.id, '--output', 'json']);
+      expect(waited.code, 'one of them was not delivered').to.equal(EXIT.refused);
+      expect((JSON.parse(waited.out) as TaskView[]).map(({ id, state }) => [id, state])).to.deep.equal([[delivered.id, 'delivered'], [parking.id, 'parked']]);
+      expect((await run(['wait', parking.id, '--for', 'parked'])).code, 'it was waited for').to.equal(EXIT.done);
+      const deleted = await run(['delete', '--id', parking.id, '--state', 'parked', '--yes', '--reason', 'not needed', '--watch']);
+      expect(deleted.code, deleted.err).to.equal(EXIT.done);
+      expect((await run(['get', parking.id])).code).to.equal(EXIT.notFound);
+    });
+
+    it('lose no task that is parked between the look and the change', async () => {
+      receiver.on('/parks-late', { kind: 'answer', status: 400 });
+      const { dead_destination: _none, ...parking } = httpTask(receiver.url('/parks-late'), { on_exhausted: 'park' });
+      await submitted(parking);
+      await waitForState(service.baseUrl, parking.id, 'parked');
+      // The first look is answered as if it had come a moment earlier.
+      const proxy = await LosingProxy.start(service.baseUrl, (_request, nth) => (nth === 0 ? { status: 200, body: { id: parking.id, state: 'scheduled', run: 1 } } : 'pass'));
+      try {
+        const { code, err } = await CommandLine.run(['cancel', parking.id], { ...environment, KAFKA_RETRY_URL: proxy.url });
+        expect([code, err.includes('is parked, and the only copy left')], err).to.deep.equal([EXIT.refused, true]);
+      } finally {
+        await proxy.close();
+      }
+      expect(JSON.parse((await run(['get', parking.id, '--output', 'json'])).out)).to.include({ state: 'parked' });
     });
 
     it('pause, limit and resume a destination', async () => {
@@ -188,6 +243,33 @@ describe('kafka-retry', () => {
         return groups;
       }, { withinMs: 20_000 });
       expect(failures.length).to.be.at.least(1);
+    });
+
+    it('that another person ends are not done: the exit code of a watch says so', async () => {
+      const tasks = [waiting(), waiting(), waiting()];
+      await submitted(...tasks);
+      const watching = CommandLine.start(['send-now', ...tasks.map(({ id }) => id), '--rate', '0.001', '--watch', '--output', 'json'], environment);
+      const id = await eventually(() => {
+        const [, found = ''] = /bulk action (\S+) has begun/.exec(watching.err) ?? [];
+        expect(found).to.not.equal('');
+        return found;
+      }, { withinMs: 20_000 });
+      const cancelled = await run(['action', id, '--cancel', '--reason', 'a mistake', '--watch', '--output', 'json']);
+      expect(cancelled.code, 'it was asked for').to.equal(EXIT.done);
+      const ended = await watching.ended();
+      expect(ended.code, ended.err).to.equal(EXIT.refused);
+      expect(JSON.parse(ended.out)).to.include({ id, state: 'cancelled' });
+      expect(ended.err).to.include('cancelled by');
+    });
+
+    it('are asked about with the number that --limit leaves', async () => {
+      const client = uniqueId('limited');
+      await submitted(...Array.from({ length: 15 }, () => waiting({ client_id: client })));
+      const { code, err } = await run(['send-now', '--client-id', client, '--limit', '12']);
+      expect([code, err]).to.deep.equal([EXIT.notConfirmed, 'Send 12 tasks now? Nothing was changed: this is no terminal to ask on, so say --yes\n']);
+      const few = await run(['cancel', '--client-id', client, '--limit', '2', '--reason', 'not needed', '--watch', '--output', 'json']);
+      expect(few.code, few.err).to.equal(EXIT.done);
+      expect(JSON.parse(few.out)).to.include({ started: 2 });
     });
 
     it('of more than ten tasks need a yes, where nobody can be asked', async () => {
@@ -247,6 +329,42 @@ describe('kafka-retry', () => {
         const shown = JSON.parse((await run(['get', submission.id, '--message', '--output', 'json'])).out) as TaskView;
         expect(shown.message_data).to.equal(submission.message_data);
         expect(Math.abs(Date.parse(shown.next_attempt_at ?? '') - Date.parse(dueAt))).to.be.below(60_000);
+      }
+    });
+
+    it('are not all there when some could not be read: the exit code says so, and the others are written', async () => {
+      const large = uniqueId('large');
+      const [small, big] = [waiting({ client_id: large, message_data: '{"n":1}' }), waiting({ client_id: large, message_data: JSON.stringify({ n: 1, padding: 'x'.repeat(300_000) }) })];
+      await submitted(small, big);
+      for (const verb of ['list', 'export']) {
+        const ended = await run([verb, '--client-id', large, '--data', 'n=1', ...(verb === 'list' ? ['--output', 'ndjson'] : [])]);
+        expect(linesOf(ended), verb).to.have.lengthOf(1);
+        expect(ended.code, verb).to.equal(EXIT.refused);
+        expect(ended.err, verb).to.include('1 tasks could not be read');
+        expect((await run([verb, '--client-id', large])).code, `${verb} without a look into messages`).to.equal(EXIT.done);
+      }
+    });
+
+    it('are exported although one of them is unreadable, which is named; a list that is not complete says so', async () => {
+      const readable = uniqueId('readable');
+      const [one, two, three] = [waiting({ client_id: readable }), waiting({ client_id: readable }), waiting({ client_id: readable })];
+      await submitted(one, two, three);
+      const proxy = await LosingProxy.start(service.baseUrl, ({ path: asked }) => {
+        if (asked.startsWith(`/tasks/${two.id}/submission`)) return { status: 503, body: { error: 'a newer version wrote it', code: 'task_unreadable', request_id: 'r' } };
+        if (asked.startsWith('/tasks?state=')) return { status: 200, body: { tasks: [], next_cursor: null, scanned: 0, not_read: 0, is_complete: false } };
+        return 'pass';
+      });
+      try {
+        const behindProxy = { ...environment, KAFKA_RETRY_URL: proxy.url };
+        const exported = await CommandLine.run(['export', '--client-id', readable], behindProxy);
+        expect(linesOf<{ submission: WireTask }>(exported).map(({ submission }) => submission.id)).to.have.members([one.id, three.id]);
+        expect(exported.code).to.equal(EXIT.refused);
+        expect(exported.err).to.include(two.id).and.include('2 written, 1 could not be read');
+        const listed = await CommandLine.run(['list', '--state', 'delivering', '--output', 'json'], behindProxy);
+        expect([listed.code, listed.out]).to.deep.equal([EXIT.refused, '[]\n']);
+        expect(listed.err).to.include('not complete');
+      } finally {
+        await proxy.close();
       }
     });
 

@@ -36,7 +36,7 @@ export const actionCommands: readonly Command[] = [
       if (isSet(values, 'resume')) await client.resumeBulkAction(id, options);
       if (isSet(values, 'cancel')) await client.cancelBulkAction(id, options);
       if (values['set-rate'] !== undefined) await client.setBulkActionRate(id, values['set-rate'] === 'none' ? null : (numberOf(values, 'set-rate', { least: 0.001, most: 1_000_000 }) ?? null), options);
-      if (isSet(values, 'watch')) return watchBulkAction(context, id);
+      if (isSet(values, 'watch')) return watchBulkAction(context, id, isSet(values, 'cancel') ? 'cancelled' : isSet(values, 'pause') ? 'paused' : undefined);
       await output.object(await client.bulkAction(id, { signal }));
       return EXIT.done;
     },

@@ -13,6 +13,7 @@ export const destinationCommands: readonly Command[] = [
     words: [0, 1],
     run: async ({ client, output, words: [key], values, signal }) => {
       if (key !== undefined) {
+        if (values['group'] !== undefined || values['limit'] !== undefined) throw new UsageError('--group and --limit are for the list: leave them out, or the key');
         await output.object(await client.destination(key, { signal }));
         return EXIT.done;
       }

@@ -1,7 +1,9 @@
 import { ApiError } from '../../api-error.js';
 import type { TaskSummary } from '../../answers.js';
+import type { ReadPage } from '../../read-pages.js';
 import type { Command, CommandContext } from '../command.js';
 import { EXIT } from '../exit-codes.js';
+import { ListGaps } from '../list-gaps.js';
 import { filterOf, filterOptions, numberOf } from '../option-values.js';
 
 /** So many submissions are asked for at the same time. */
@@ -16,6 +18,15 @@ interface Exported {
   readonly next_attempt_at: string | null;
 }
 
+/** A task that cannot be read. The others are written all the same. */
+interface Unreadable {
+  readonly id: string;
+  readonly fault: string;
+}
+
+/** undefined: it went away since it was listed. */
+type Found = Exported | Unreadable | undefined;
+
 export const exportCommand: Command = {
   name: 'export',
   usage: '[options]',
@@ -25,12 +36,20 @@ export const exportCommand: Command = {
     const { client, output, progress, say, values, signal } = context;
     const filter = filterOf(values);
     const all = filter.state === undefined ? { ...filter, state: 'waiting,parked' } : filter;
-    const tasks = client.list(all, { limit: numberOf(values, 'limit', { least: 1, isWhole: true }), signal, onPage: ({ scanned }) => progress.show(`${scanned} tasks looked at`) });
-    let [written, gone] = [0, 0];
+    const gaps = new ListGaps();
+    const onPage = (page: ReadPage): void => {
+      gaps.note(page);
+      progress.show(`${page.scanned} tasks looked at`);
+    };
+    const tasks = client.list(all, { limit: numberOf(values, 'limit', { least: 1, isWhole: true }), signal, onPage });
+    let [written, gone, missed] = [0, 0, 0];
     try {
       for await (const found of exported(context, tasks)) {
         if (found === undefined) gone += 1;
-        else {
+        else if ('fault' in found) {
+          missed += 1;
+          say(`${found.id} is not in the export: ${found.fault}`);
+        } else {
           await output.text(`${JSON.stringify(found)}\n`);
           written += 1;
         }
@@ -38,14 +57,14 @@ export const exportCommand: Command = {
     } finally {
       progress.clear();
     }
-    say(`${written} written${gone === 0 ? '' : `, ${gone} went away meanwhile`}`);
-    return EXIT.done;
+    say(`${written} written${gone === 0 ? '' : `, ${gone} went away meanwhile`}${missed === 0 ? '' : `, ${missed} could not be read`}`);
+    return gaps.tell(say) || missed > 0 ? EXIT.refused : EXIT.done;
   },
 };
 
 /** In the order of the list, some of them read ahead. */
-async function* exported(context: CommandContext, tasks: AsyncIterable<TaskSummary>): AsyncGenerator<Exported | undefined, void, undefined> {
-  const underWay: Promise<Exported | undefined>[] = [];
+async function* exported(context: CommandContext, tasks: AsyncIterable<TaskSummary>): AsyncGenerator<Found, void, undefined> {
+  const underWay: Promise<Found>[] = [];
   try {
     for await (const task of tasks) {
       const reading = readOne(context, task);
@@ -60,11 +79,12 @@ async function* exported(context: CommandContext, tasks: AsyncIterable<TaskSumma
   }
 }
 
-async function readOne({ client, signal }: CommandContext, { id, state, run, next_attempt_at: dueAt }: TaskSummary): Promise<Exported | undefined> {
+async function readOne({ client, signal }: CommandContext, { id, state, run, next_attempt_at: dueAt }: TaskSummary): Promise<Found> {
   try {
     return { submission: await client.submission(id, { signal }), state, run, next_attempt_at: dueAt };
   } catch (error) {
     if (error instanceof ApiError && error.code === 'task_not_found') return undefined;
+    if (error instanceof ApiError && (error.code === 'task_unreadable' || error.status === 500)) return { id, fault: `${error.message} (${error.code})` };
     throw error;
   }
 }

@@ -1,10 +1,13 @@
-import { endedStates, type TaskState, type TaskSummary } from '../../answers.js';
+import { endedStates, type TaskState, type TaskSummary, type TaskView } from '../../answers.js';
 import { ApiError } from '../../api-error.js';
+import type { ReadPage } from '../../read-pages.js';
 import { bulkOptions, redriveOptions, runBulkAction } from '../bulk.js';
+import { cancelTasks, type CancelResult } from '../cancel-tasks.js';
 import { changedFields } from '../changed-fields.js';
 import type { Command, CommandContext } from '../command.js';
 import { ASKED_ABOVE, confirm } from '../confirm.js';
 import { EXIT, UsageError, type ExitCode } from '../exit-codes.js';
+import { ListGaps } from '../list-gaps.js';
 import { durationOf, filterOf, filterOptions, isSet, listOf, numberOf, oneOf, textOf } from '../option-values.js';
 
 /** Verbs about tasks that are there already. */
@@ -36,15 +39,20 @@ export const taskCommands: readonly Command[] = [
       limit: { type: 'string', value: '<n>', help: 'at most so many' },
       order: { type: 'string', value: '<order>', help: 'newest (default) or oldest', words: ['newest', 'oldest'] },
     },
-    run: async ({ client, output, progress, values, signal }) => {
+    run: async ({ client, output, progress, say, values, signal }) => {
       const limit = numberOf(values, 'limit', { least: 1, isWhole: true });
-      const tasks = client.list(filterOf(values), { order: oneOf(values, 'order', ['newest', 'oldest']), limit, signal, onPage: ({ scanned }) => progress.show(`${scanned} tasks looked at`) });
+      const gaps = new ListGaps();
+      const onPage = (page: ReadPage): void => {
+        gaps.note(page);
+        progress.show(`${page.scanned} tasks looked at`);
+      };
+      const tasks = client.list(filterOf(values), { order: oneOf(values, 'order', ['newest', 'oldest']), limit, signal, onPage });
       try {
         await output.list(tasks, summaryColumns);
       } finally {
         progress.clear();
       }
-      return EXIT.done;
+      return gaps.tell(say) ? EXIT.refused : EXIT.done;
     },
   },
   {
@@ -77,22 +85,32 @@ export const taskCommands: readonly Command[] = [
   {
     name: 'wait',
     usage: '<id> ...',
-    help: 'waits until tasks have ended',
+    help: 'waits until tasks have ended; exit code 1 when one has not been delivered, unless --for names its state',
     options: {
       timeout: { type: 'string', value: '<length>', help: '60s by default' },
       for: { type: 'string', multiple: true, value: '<state>', help: 'a state that ends the wait; may stand several times', words: endedStates },
     },
     words: [1, Infinity],
-    run: async ({ client, output, words, values, signal }) => {
+    run: async ({ client, output, say, words, values, signal }) => {
       // An unknown state would be waited for until the time is over.
       const states = listOf(values, 'for').map(stateNamed);
       const timeoutMs = durationOf(values, 'timeout') ?? 60_000;
       const endsAt = performance.now() + timeoutMs;
-      for (const id of words) {
-        const task = await client.waitFor(id, { timeoutMs: endsAt - performance.now(), ...(states.length === 0 ? {} : { states }), signal });
-        await output.object({ id: task.id, state: task.state, run: task.run, dead_reason: task.dead_reason, finished_at: task.finished_at });
+      const otherwise: string[] = [];
+      async function* ended(): AsyncGenerator<Pick<TaskView, 'id' | 'state' | 'run' | 'dead_reason' | 'finished_at'>, void, undefined> {
+        for (const each of words) {
+          const { id, state, run, dead_reason, finished_at } = await client.waitFor(each, { timeoutMs: endsAt - performance.now(), ...(states.length === 0 ? {} : { states }), signal });
+          // A state that was asked for is no failure.
+          if (states.length === 0 && state !== 'delivered') {
+            otherwise.push(id);
+            say(`task ${id} is ${state}`);
+          }
+          yield { id, state, run, dead_reason, finished_at };
+        }
       }
-      return EXIT.done;
+      if (output.form === 'json' && words.length > 1) await output.list(ended(), ['id']);
+      else for await (const task of ended()) await output.object(task);
+      return otherwise.length > 0 ? EXIT.refused : EXIT.done;
     },
   },
   {
@@ -113,14 +131,10 @@ export const taskCommands: readonly Command[] = [
     options: bulkOptions,
     words: ANY,
     run: async (context) => {
-      const { words, client, values, signal } = context;
-      const isPlain = words.length > 0 && words.length <= ASKED_ABOVE && !['dry-run', 'expected', 'rate', 'watch'].some((name) => values[name] !== undefined);
-      if (!isPlain) return runBulkAction(context, 'cancel', words);
-      // A parked task has no other copy, and DELETE would remove it. That has a verb of its own.
-      return oneByOne(context, async (id) => {
-        if ((await client.get(id, { signal })).state === 'parked') throw new UsageError(`${id} is parked, and the only copy left: kafka-retry delete ${id} removes it for good`);
-        return client.cancel(id, { reason: textOf(values, 'reason'), signal });
-      });
+      const { words, values } = context;
+      // Every other option narrows or changes what is done, and the bulk action alone understands them.
+      const isPlain = words.length > 0 && words.length <= ASKED_ABOVE && !Object.keys(bulkOptions).some((name) => name !== 'yes' && values[name] !== undefined);
+      return isPlain ? showCancelled(context, await cancelTasks(context, [...new Set(words)])) : runBulkAction(context, 'cancel', words);
     },
   },
   bulkVerb('redrive', 'redrive', 'starts dead letters and parked tasks again, with all their retries', redriveOptions),
@@ -146,6 +160,14 @@ function bulkVerb(name: string, action: 'redrive' | 'send_now' | 'delete', help:
   return { name, usage: idsOrFilter, help, options, words: ANY, run: async (context) => runBulkAction(context, action, context.words) };
 }
 
+async function showCancelled({ output, say }: CommandContext, results: readonly CancelResult[]): Promise<ExitCode> {
+  const refused = results.filter(({ error }) => error !== undefined);
+  for (const { error } of refused) if (error !== undefined) say(error);
+  await output.list(results, ['id', 'state', 'code']);
+  if (refused.length === 0) return EXIT.done;
+  return results.every(({ code }) => code === 'task_not_found') ? EXIT.notFound : EXIT.refused;
+}
+
 /** Each id gets its answer, or its error: one that fails does not stop the others. */
 async function oneByOne({ words, output, say }: CommandContext, change: (id: string) => Promise<object>): Promise<ExitCode> {
   let refused = 0;
@@ -155,11 +177,11 @@ async function oneByOne({ words, output, say }: CommandContext, change: (id: str
       try {
         yield { id, ...(await change(id)) };
       } catch (error) {
-        if (!(error instanceof ApiError || error instanceof UsageError) || (error instanceof ApiError && error.status >= 500)) throw error;
+        if (!(error instanceof ApiError) || error.status >= 500) throw error;
         refused += 1;
-        unknown += error instanceof ApiError && error.status === 404 ? 1 : 0;
+        unknown += error.status === 404 ? 1 : 0;
         say(error.message);
-        yield { id, error: error.message, code: error instanceof ApiError ? error.code : 'refused' };
+        yield { id, error: error.message, code: error.code };
       }
     }
   }
