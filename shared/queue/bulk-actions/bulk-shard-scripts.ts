@@ -1,4 +1,5 @@
 import { bulkCountNames } from '../../domain/bulk-actions/bulk-counts.js';
+import { taskStates } from '../../domain/task/task.js';
 import type { DefinedScripts } from '../engine/defined-scripts.js';
 import { jobField } from '../engine/job-fields.js';
 import type { LuaScript } from '../engine/lua-script.js';
@@ -26,6 +27,9 @@ const ESCAPED_SEPARATOR = '\\n';
 /** Behind the values of reprocessJob. */
 const OVERRIDE_AT = 10 + ACT_VALUES;
 
+/** A task hardly begins more new runs than this while it is matched. */
+const RUNS_BEFORE = 2;
+
 /** A step ends after so much time, seconds. All other commands wait meanwhile. */
 const STEP_SECONDS = 0.005;
 
@@ -33,6 +37,7 @@ const STEP_SECONDS = 0.005;
  * The hash of an action's numbers in one shard has those of bulk-counts.ts, and
  * - `cursor`: how far matching has come: '' at first, 'end' when it is over;
  * - `found`: tasks in the list when it was over;
+ * - `foundBefore`: tasks in the list at the end of the last pass of matching;
  * - `destination`: where the tasks go that a redrive has started: host, path and flow_key, or SEVERAL;
  * - `invalidSample`, `unreadableSample`: the first task that an override did not fit, and why: JSON;
  * - `epoch`: a step that goes by an older one changes nothing.
@@ -54,7 +59,13 @@ end
 /**
  * Writes down tasks that were found, and how far the search has come, in one step: so each of them is written down once, whatever is killed.
  *
- * KEYS 1 counts, 2 list, 3 lease. ARGV 1 token, 2 lease (ms), 3 epoch, 4 cursor before, 5 cursor behind, then scores and members in turn.
+ * A task that moved may have been found before, in another state or run. It takes the place of what was written down then, so it is counted once.
+ *
+ * At the end of a pass that has found a further task, matching goes on with the next pass; the first pass may have overlooked some, so it
+ * is never the only one.
+ *
+ * KEYS 1 counts, 2 list, 3 lease. ARGV 1 token, 2 lease (ms), 3 epoch, 4 cursor before, 5 cursor behind, 6 cursor of the next pass or '',
+ * then in turn a score, a member, and 1 where the task may have been found before or ''.
  * @returns the cursor now, or BULK_STEP
  */
 const writeDownFound = `${lease}
@@ -62,10 +73,33 @@ if not hasLease(KEYS[3], ARGV[1], ARGV[2]) then return ${BULK_STEP.busy} end
 if isStale(KEYS[1], ARGV[3]) then return ${BULK_STEP.stale} end
 local cursor = redis.call('HGET', KEYS[1], 'cursor') or ''
 if cursor ~= ARGV[4] then return cursor end
-for index = 6, #ARGV, 2 do redis.call('ZADD', KEYS[2], 'NX', ARGV[index], ARGV[index + 1]) end
-redis.call('HSET', KEYS[1], 'cursor', ARGV[5])
-if ARGV[5] == 'end' then redis.call('HSET', KEYS[1], 'found', redis.call('ZCARD', KEYS[2])) end
-return ARGV[5]
+local function removeOthers(member)
+  local id, last = string.match(member, '^(%S+) (%d+) ')
+  local others = {}
+  for run = math.max(1, last - ${RUNS_BEFORE}), last do
+    for _, state in ipairs({${taskStates.map((state) => `'${state}'`).join(', ')}}) do
+      local other = string.format('%s %d %s', id, run, state)
+      if other ~= member then others[#others + 1] = other end
+    end
+  end
+  redis.call('ZREM', KEYS[2], unpack(others))
+end
+for index = 7, #ARGV, 3 do
+  local isNew = redis.call('ZADD', KEYS[2], 'NX', ARGV[index], ARGV[index + 1]) == 1
+  if isNew and ARGV[index + 2] == '1' then removeOthers(ARGV[index + 1]) end
+end
+local behind = ARGV[5]
+if behind == 'end' then
+  local found, before = redis.call('ZCARD', KEYS[2]), redis.call('HGET', KEYS[1], 'foundBefore')
+  if ARGV[6] ~= '' and (not before or tonumber(before) < found) then
+    behind = ARGV[6]
+    redis.call('HSET', KEYS[1], 'foundBefore', found)
+  else
+    redis.call('HSET', KEYS[1], 'found', found)
+  end
+end
+redis.call('HSET', KEYS[1], 'cursor', behind)
+return behind
 `;
 
 /**

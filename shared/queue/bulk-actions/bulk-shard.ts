@@ -8,6 +8,7 @@ import type { Shard } from '../engine/shard.js';
 import { FIRST_SEND } from '../engine/told-bulk-action.js';
 import { jobIdOf } from '../names.js';
 import type { SearchPlan } from '../search/compile-filter.js';
+import { isEndedPlace } from '../search/search-places.js';
 import type { FoundTask } from '../scan/found-task.js';
 import { scanTasks, stepsThrough, type ScanPlace, type TakeTurn } from '../scan/scan-tasks.js';
 import { historyText, recordActCall, type ActCall } from '../tasks/act-on-task.js';
@@ -16,6 +17,8 @@ import { BULK_STEP, DESTINATION_SEPARATOR, NOT_OWN, SEVERAL } from './bulk-shard
 
 /** A worker that carries an action out in a shard is taken for gone after this time without a step, ms. */
 const LEASE_MS = 3_000;
+/** So often at most matching goes through a shard. Each time may find tasks that moved to a place which had been read. */
+const MOST_PASSES = 5;
 /** Matching is over in a shard when its cursor says so. */
 export const MATCHED = 'end';
 /** No task has this id: see \`jobIdOf\` in names.ts. */
@@ -67,6 +70,12 @@ export interface BulkStep {
   readonly left: number;
 }
 
+/** The cursor of matching by a filter. It is plain JSON. */
+interface MatchPlace extends ScanPlace {
+  /** From 1. An older version wrote none. */
+  readonly pass?: number;
+}
+
 /** The part of bulk actions that stands in one shard, beside its tasks. */
 export class BulkShard {
   #call: Promise<ActCall> | undefined;
@@ -95,28 +104,40 @@ export class BulkShard {
       for (const { task } of found) known.set(jobIdOf(task.id), task);
     }
     const missing = action.asked.clientIds === null ? GONE : NOT_OWN;
-    return this.#writeDown(action, token, before, behind, jobIds.flatMap((jobId) => memberOf(action, known.get(jobId)) ?? [0, `${jobId} 0 ${missing}`]));
+    return this.#writeDown(action, token, before, behind, jobIds.flatMap((jobId) => memberOf(action, known.get(jobId)) ?? [0, `${jobId} 0 ${missing}`, '']));
   }
 
   /**
    * Takes one step of a search for the tasks that match, and writes down what it finds. A step that was made twice is written once.
+   *
+   * A task that moves meanwhile is matched wherever it is found, and written down once. One that moved to a place which had been read is
+   * found in the next pass: passes are made until one of them finds no further task. Tasks that were created since the first pass began
+   * are left to it, since a stream of new ones would never end.
    * @param before the cursor before
    * @returns the cursor now; `incomplete`: a list is longer than what can be read of it
    */
   async writeDownFound(action: BulkAction, token: string, plan: SearchPlan, before: string, takeTurn: TakeTurn): Promise<StepRefusal | 'incomplete' | { readonly cursor: string }> {
     // Written by the step before.
-    const from = before === '' ? undefined : (JSON.parse(before) as ScanPlace);
-    const { value: part } = await scanTasks(this.shard, { plan, order: action.asked.order, by: undefined }, from, takeTurn).next();
+    const from = before === '' ? undefined : (JSON.parse(before) as MatchPlace);
+    const pass = from?.pass ?? 1;
+    const { value: part } = await scanTasks(this.shard, { plan, order: action.asked.order, by: undefined, mayRepeat: true }, from, takeTurn).next();
     // "All" must never mean a part.
     if (part?.isWhole === false) return 'incomplete';
-    const behind = part?.next === undefined ? MATCHED : JSON.stringify(part.next);
-    return this.#writeDown(action, token, before, behind, (part?.found ?? []).flatMap(({ task }) => memberOf(action, task) ?? []));
+    const since = from?.since ?? part?.tally.at ?? 0;
+    const behind = part?.next === undefined ? MATCHED : JSON.stringify({ ...part.next, pass } satisfies MatchPlace);
+    const [place] = plan.places;
+    const again = place === undefined || pass >= MOST_PASSES || plan.places.every(isEndedPlace) ? '' : JSON.stringify({ place, since, pass: pass + 1 } satisfies MatchPlace);
+    const found = (part?.found ?? []).filter(({ task }) => pass === 1 || task.createdAt <= since || task.run > 1);
+    return this.#writeDown(action, token, before, behind, found.flatMap(({ task }) => memberOf(action, task, since) ?? []), again);
   }
 
-  /** @param pairs scores and members of the list, in turn */
-  async #writeDown({ id, epoch }: BulkAction, token: string, before: string, behind: string, pairs: readonly (string | number)[]): Promise<StepRefusal | { readonly cursor: string }> {
+  /**
+   * @param members as of memberOf, in turn
+   * @param again the cursor of the next pass, if there may be one
+   */
+  async #writeDown({ id, epoch }: BulkAction, token: string, before: string, behind: string, members: readonly (string | number)[], again = ''): Promise<StepRefusal | { readonly cursor: string }> {
     const { client, keys } = this.shard;
-    const reply: unknown = await client.runCommand('krsBulkWriteDownFound', [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id), token, LEASE_MS, epoch, before, behind, ...pairs]);
+    const reply: unknown = await client.runCommand('krsBulkWriteDownFound', [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id), token, LEASE_MS, epoch, before, behind, again, ...members]);
     return refusalOf(reply) ?? { cursor: String(reply) };
   }
 
@@ -186,11 +207,14 @@ export class BulkShard {
   }
 }
 
-/** @returns score and member of the list; undefined for no task */
-function memberOf({ asked }: BulkAction, task: FoundTask | undefined): [score: number, member: string] | undefined {
+/**
+ * @param since when the search began, ms; undefined: each task comes once
+ * @returns score and member of the list, and '1' for a task that may have been found before it moved; undefined for no task
+ */
+function memberOf({ asked }: BulkAction, task: FoundTask | undefined, since = Infinity): [score: number, member: string, mark: '1' | ''] | undefined {
   if (task === undefined) return undefined;
-  const { id, run, state, finishedAt, nextAttemptAt, createdAt } = task;
-  return [(asked.order === 'oldest' ? 1 : -1) * (finishedAt ?? nextAttemptAt ?? createdAt), `${jobIdOf(id)} ${run} ${state}`];
+  const { id, run, state, finishedAt, nextAttemptAt, createdAt, updatedAt } = task;
+  return [(asked.order === 'oldest' ? 1 : -1) * (finishedAt ?? nextAttemptAt ?? createdAt), `${jobIdOf(id)} ${run} ${state}`, updatedAt >= since ? '1' : ''];
 }
 
 function refusalOf(reply: unknown): StepRefusal | undefined {

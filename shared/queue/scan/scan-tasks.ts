@@ -20,6 +20,11 @@ export interface ScanPart extends Omit<ScanStep, 'next'> {
   readonly isWhole: boolean;
 }
 
+export interface ScanRules extends Omit<SearchRules, 'since'> {
+  /** What has moved since the scan began is not passed over. So it comes once at least where it was found, and may come again. */
+  readonly mayRepeat?: boolean;
+}
+
 /** Runs one step. A process that does more than one search at a time lets them take turns. */
 export type TakeTurn = <T extends { readonly cpu: StepCpu | undefined }>(step: () => Promise<T>) => Promise<T>;
 
@@ -33,13 +38,13 @@ const atOnce: TakeTurn = (step) => step();
  *
  * @param from where an earlier scan of the shard ended
  */
-export async function* scanTasks(shard: Shard, rules: Omit<SearchRules, 'since'>, from?: ScanPlace, takeTurn: TakeTurn = atOnce): AsyncGenerator<ScanPart, void, void> {
+export async function* scanTasks(shard: Shard, rules: ScanRules, from?: ScanPlace, takeTurn: TakeTurn = atOnce): AsyncGenerator<ScanPart, void, void> {
   const { places } = rules.plan;
   let since = from?.since;
   for (const place of from === undefined ? places : places.slice(Math.max(0, places.indexOf(from.place)))) {
     const nextPlace = places[places.indexOf(place) + 1];
     // Nothing can have been found before the first place.
-    const rulesHere = { ...rules, since: place === places[0] ? undefined : since };
+    const rulesHere = { ...rules, since: place === places[0] || rules.mayRepeat === true ? undefined : since };
     for await (const { next, ...part } of stepsIn(shard, place, rulesHere, place === from?.place ? from.position : undefined, takeTurn)) {
       since ??= part.tally.at;
       const here = next === undefined ? undefined : { place, position: next, since };

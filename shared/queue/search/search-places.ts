@@ -34,6 +34,11 @@ const waitingPlaces: readonly SearchPlace[] = ['wait', 'paused', 'prioritized', 
 const endedPlaces: readonly SearchPlace[] = ['failed', 'completed'];
 const allPlaces = Object.keys(statesIn).filter(isSearchPlace);
 
+/** Tasks leave such a place only by an action of a person. */
+export function isEndedPlace(place: SearchPlace): boolean {
+  return endedPlaces.includes(place);
+}
+
 /** `waiting` stands for several states. */
 export function statesNamed(text: string): readonly string[] {
   return text === WAITING ? ['scheduled', 'retrying', 'dead_lettering'] : [text];
