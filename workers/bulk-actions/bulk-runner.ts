@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
 import { printActor } from '../../shared/domain/actor.js';
-import { hasEnded, type BulkAction, type StateReason } from '../../shared/domain/bulk-actions/bulk-action.js';
+import { endedBulkStates, type BulkAction, type StateReason } from '../../shared/domain/bulk-actions/bulk-action.js';
 import { inProgress, sumOfCounts, type BulkCounts } from '../../shared/domain/bulk-actions/bulk-counts.js';
 import { isFailing } from '../../shared/domain/bulk-actions/first-sends.js';
 import { limitShares } from '../../shared/domain/bulk-actions/limit-shares.js';
@@ -84,6 +84,9 @@ export class BulkRunner {
   /** Matching leaves Redis to the deliveries as the searches of the API do. */
   readonly #scans = new ScanTurns();
   #judgedAt = -Infinity;
+  /** Turns of the actions to be worked on, and of those that may have come to rest. */
+  #workTurn = 0;
+  #settleTurn = 0;
   #isFailing = false;
 
   constructor(private readonly options: BulkRunnerOptions) {}
@@ -112,19 +115,22 @@ export class BulkRunner {
 
   /** @returns the pause until the next one, ms */
   async #round(signal: AbortSignal): Promise<number> {
-    const actions = await this.options.actions.store.live();
-    if (actions.length === 0) {
-      this.#forgetAll();
-      return LOOK_EVERY_MS;
-    }
+    const { store } = this.options.actions;
     const mayJudge = performance.now() - this.#judgedAt >= JUDGE_EVERY_MS;
     if (mayJudge) this.#judgedAt = performance.now();
+    // Paused ones, and ended ones whose tasks are under way, can be many. They must not keep the others from their turn.
+    const actions = await store.live(['matching', 'running'], this.#workTurn);
+    this.#workTurn += 1;
+    if (actions.length === 0) this.#forgetAll();
     let pauseMs = LOOK_EVERY_MS;
     for (const action of actions) {
       if (signal.aborted) return 0;
       pauseMs = Math.min(pauseMs, await this.#advanceOrFail(action, mayJudge, signal));
     }
-    if (mayJudge) await this.#settle(actions.filter(({ state }) => hasEnded(state)));
+    if (mayJudge) {
+      await this.#settle(await store.live(endedBulkStates, this.#settleTurn));
+      this.#settleTurn += 1;
+    }
     return pauseMs;
   }
 

@@ -11,7 +11,7 @@ export const bulkStates = ['matching', 'running', 'paused', 'done', 'cancelled',
 export type BulkState = (typeof bulkStates)[number];
 
 /** States that no other one follows. */
-const endedBulkStates = ['done', 'cancelled', 'refused', 'failed'] as const satisfies readonly BulkState[];
+export const endedBulkStates = ['done', 'cancelled', 'refused', 'failed'] as const satisfies readonly BulkState[];
 
 export function hasEnded(state: BulkState): boolean {
   const ended: readonly BulkState[] = endedBulkStates;

@@ -79,13 +79,24 @@ const read = `return redis.call('HGETALL', KEYS[1])`;
 /** KEYS 1 ids. ARGV 1 number of the chunk, from 0. @returns it, or nil */
 const givenIds = `return redis.call('LINDEX', KEYS[1], ARGV[1])`;
 
-/** KEYS 1 live. ARGV 1 key prefix of actions, 2 how many. @returns fields and values of each, in turn */
+/**
+ * Those live ones that are in one of the states named, the oldest first. Of more than so many, each turn gives the next ones, so none of
+ * them has to wait for the end of the others.
+ * KEYS 1 live. ARGV 1 key prefix of actions, 2 how many, 3 states, such as \`|matching|running|\`, 4 number of the turn, from 0.
+ * @returns fields and values of each, in turn
+ */
 const live = `
-local found = {}
-for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1)) do
-  local action = redis.call('HGETALL', ARGV[1] .. id)
-  if #action == 0 then redis.call('ZREM', KEYS[1], id) else found[#found + 1] = action end
+local ids, found, most = {}, {}, tonumber(ARGV[2])
+for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  local state = redis.call('HGET', ARGV[1] .. id, 'state')
+  if not state then
+    redis.call('ZREM', KEYS[1], id)
+  elseif string.find(ARGV[3], '|' .. state .. '|', 1, true) then
+    ids[#ids + 1] = id
+  end
 end
+local first = #ids > most and (ARGV[4] * most) % #ids or 0
+for nth = 0, math.min(most, #ids) - 1 do found[nth + 1] = redis.call('HGETALL', ARGV[1] .. ids[(first + nth) % #ids + 1]) end
 return found
 `;
 

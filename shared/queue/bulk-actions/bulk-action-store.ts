@@ -6,7 +6,7 @@ import { BULK_CREATED } from './bulk-action-scripts.js';
 /** An action is kept for so long after its numbers have come to rest, and at most so many are kept, ms. */
 export const KEPT_FOR_MS = 30 * 24 * 3_600_000;
 const MOST_KEPT = 1_000;
-/** Actions whose numbers may still change, and that workers look at. */
+/** A worker looks at so many actions at once. */
 const MOST_LIVE = 100;
 /** Ids in one element of the list of given ones. */
 const IDS_IN_CHUNK = 200;
@@ -76,9 +76,12 @@ export class BulkActionStore {
     await this.client.runCommand('krsBulkRemove', [this.keys.action(id), this.keys.index, this.keys.live, this.keys.ids(id), id]);
   }
 
-  /** The oldest of those whose numbers may still change. */
-  async live(): Promise<readonly BulkAction[]> {
-    const reply: unknown = await this.client.runCommand('krsBulkLive', [this.keys.live, this.keys.actionBase, MOST_LIVE]);
+  /**
+   * Those in one of these states whose numbers may still change, 100 at most.
+   * @param turn counts up from 0: where there are more, the next turn gives others
+   */
+  async live(states: readonly BulkState[], turn: number): Promise<readonly BulkAction[]> {
+    const reply: unknown = await this.client.runCommand('krsBulkLive', [this.keys.live, this.keys.actionBase, MOST_LIVE, `|${states.join('|')}|`, turn]);
     // The script's own answer.
     return (reply as unknown[]).flatMap((each) => readAction(each) ?? []);
   }
