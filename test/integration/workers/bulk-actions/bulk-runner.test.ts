@@ -356,7 +356,8 @@ describe('bulk actions while Redis refuses writes', () => {
     await eventually(async () => { expect((await readBulkAction(service.baseUrl, id)).started).to.be.greaterThan(0); });
     await refusals.readOnly.begin(redis.admin);
     await eventually(() => { expect(service.log).to.include('bulk actions: cannot go on now'); }, { withinMs: 10_000 });
-    const shown = await readBulkAction(service.baseUrl, id);
+    // After a READONLY connections are made anew, and a call that meets this is 503.
+    const shown = await eventually(() => readBulkAction(service.baseUrl, id));
     expect(shown).to.deep.include({ state: 'running', matched: 40 });
     await refusals.readOnly.end(redis.admin);
     expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ state: 'done', started: 40, delivered: 40 });
