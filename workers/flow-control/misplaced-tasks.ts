@@ -36,12 +36,13 @@ export class MisplacedTasks {
   async tick(): Promise<void> {
     const { wakeUps, workers } = this.options;
     if (this.#turns.length === 0) this.#turns = wakeUps.listsOfOthers();
-    const now = this.#turns.splice(0, MOST_CALLS);
+    const inTurn = this.#turns.splice(0, MOST_CALLS);
+    if (inTurn.length === 0) return;
     // Each list has its share: one of 100,000 tasks must not use up the turns of all others.
-    const each = Math.max(FEWEST_LOOKED_AT, Math.ceil(LOOKED_AT_BY_FLEET / workers() / Math.max(1, now.length)));
-    for (const { others, waitingLists } of now) {
+    const share = Math.max(FEWEST_LOOKED_AT, Math.ceil(LOOKED_AT_BY_FLEET / workers() / inTurn.length));
+    for (const { others, waitingLists } of inTurn) {
       // A shard that is away is one of many: the others are looked at all the same.
-      if (!wakeUps.isAway(waitingLists)) await this.#look(waitingLists, others, each).catch(() => undefined);
+      if (!wakeUps.isAway(waitingLists)) await this.#look(waitingLists, others, share).catch(() => undefined);
     }
   }
 
