@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { createBatchingBackend } from '../../../../../shared/queue/engine/finish-batcher.js';
 import { EngineMismatchError } from '../../../../../shared/queue/engine/engine-mismatch.js';
 import { defineFinishScript } from '../../../../../shared/queue/engine/finish-script.js';
-import { isCluster, type RedisClient } from '../../../../../shared/redis/redis-connection.js';
+import type { RedisClient } from '../../../../../shared/redis/redis-connection.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { definedScripts } from '../../../../../shared/queue/engine/defined-scripts.js';
 import { classifyRedisError } from '../../../../../shared/redis/redis-error.js';
@@ -13,7 +13,8 @@ import { jobField } from '../../../../../shared/queue/engine/job-fields.js';
 import { lockOf } from '../../../../support/shard-keys.js';
 import { uniquePrefix } from '../../../../support/namespace.js';
 import { createReceiver, type Receiver } from '../../../../support/receiver.js';
-import { PrivateRedis } from '../../../../support/redis.js';
+import { monitorRedis } from '../../../../support/redis-monitor.js';
+import { PrivateRedis, testRedisAddress, type RedisAddress } from '../../../../support/redis.js';
 import { connect, InProcessService } from '../../../../support/service-in-process.js';
 import { cancel, getTask, httpTask, submitNew, waitForState, type WireTask } from '../../../../support/tasks.js';
 
@@ -32,17 +33,14 @@ class WatchedFinishes {
   #mark = '';
   #sawMark = false;
 
-  private constructor(
-    private readonly base: string,
-    private readonly end: () => void,
-  ) {}
+  #end = (): void => undefined;
+
+  private constructor(private readonly base: string) {}
 
   /** @param base `<prefix>:<queue>:` */
-  static async start(redis: RedisClient, base: string): Promise<WatchedFinishes> {
-    if (isCluster(redis)) throw new TypeError('a cluster has no MONITOR');
-    const monitor = await redis.monitor();
-    const watched = new WatchedFinishes(base, () => monitor.disconnect());
-    monitor.on('monitor', (_time: unknown, args: string[]) => watched.#see(args));
+  static async start(address: RedisAddress, base: string): Promise<WatchedFinishes> {
+    const watched = new WatchedFinishes(base);
+    watched.#end = await monitorRedis((args) => watched.#see(args), address);
     return watched;
   }
 
@@ -55,10 +53,10 @@ class WatchedFinishes {
   }
 
   close(): void {
-    this.end();
+    this.#end();
   }
 
-  #see([command = '', ...args]: string[]): void {
+  #see([command = '', ...args]: readonly string[]): void {
     switch (command.toLowerCase()) {
       case 'echo':
         if (args[0] === this.#mark) this.#sawMark = true;
@@ -118,7 +116,7 @@ describe('jobs that end', () => {
   }
 
   async function watch(): Promise<WatchedFinishes> {
-    const watched = await WatchedFinishes.start(redis, queue.toKey(''));
+    const watched = await WatchedFinishes.start(server.address, queue.toKey(''));
     closing.push(() => watched.close());
     return watched;
   }
@@ -403,7 +401,7 @@ describe('a task that another one\'s end has brought', () => {
     const [first] = await service.queue.shards();
     if (first === undefined) throw new Error('no shard');
     shard = first;
-    watched = await WatchedFinishes.start(service.redis, shard.keys.base);
+    watched = await WatchedFinishes.start(testRedisAddress(), shard.keys.base);
   });
   afterEach(async () => {
     watched.close();

@@ -2,9 +2,10 @@ import { Queue } from 'bullmq';
 import { expect } from 'chai';
 
 import { DeliveringWorker } from '../../../../../shared/queue/engine/delivering-worker.js';
-import { isCluster, type RedisClient } from '../../../../../shared/redis/redis-connection.js';
+import type { RedisClient } from '../../../../../shared/redis/redis-connection.js';
 import { eventually } from '../../../../support/eventually.js';
 import { uniquePrefix } from '../../../../support/namespace.js';
+import { monitorRedis } from '../../../../support/redis-monitor.js';
 import { connect } from '../../../../support/service-in-process.js';
 
 const JOBS = 500;
@@ -36,14 +37,12 @@ describe('due jobs', () => {
 
   /** @returns the members that left the delayed set with each command, and the keys of streams that were written */
   async function watch(): Promise<{ readonly moved: number[]; readonly streams: string[]; readonly end: () => void }> {
-    if (isCluster(redis)) throw new TypeError('a cluster has no MONITOR');
-    const monitor = await redis.monitor();
     const [moved, streams]: [number[], string[]] = [[], []];
-    monitor.on('monitor', (_time: unknown, [command = '', key = '', ...rest]: string[]) => {
+    const end = await monitorRedis(([command = '', key = '', ...rest]) => {
       if (command.toLowerCase() === 'zrem' && key === queue.toKey('delayed')) moved.push(rest.length);
       if (command.toLowerCase() === 'xadd' && key === queue.toKey('events')) streams.push(rest.join(' '));
     });
-    return { moved, streams, end: () => monitor.disconnect() };
+    return { moved, streams, end };
   }
 
   for (const [name, delay] of [['and retried at once', 0], ['and retried after a wait', 1]] as const) {
