@@ -22,7 +22,8 @@ const FOLDERS = {
  * The whole run in rounds. The parts of one round run side by side, each in a Mocha of its own; a part names folders and files of
  * test/, and the longest name that fits a file decides.
  *
- * The second part of the first round mostly waits: for processes that start, locks that lapse and servers that come back. The last
+ * The second part of the first round mostly waits: for processes that start, locks that lapse and servers that come back. The
+ * parts of the second one start programs by the dozen: commands in the first, workers that meet faults in the second. The last
  * round needs the machine for itself, because its limits are about times: when tasks are sent, and how long innocent clients wait.
  *
  * @type {readonly (readonly (readonly string[])[])[]}
@@ -32,7 +33,14 @@ const WHOLE_RUN = [
     ['unit', 'integration'],
     ['chaos', 'topology', 'chaos/neighbours/slow-readers.test.ts', 'contract', 'integration/shared/queue/engine'],
   ],
-  [['integration/workers/flow-control', 'integration/workers/delivery/wake-when-due.test.ts', 'e2e', 'chaos/neighbours']],
+  [
+    ['e2e'],
+    [
+      'e2e/bull-board.test.ts', 'e2e/clock-steps.test.ts', 'e2e/dead-letters.test.ts', 'e2e/frozen-redis.test.ts', 'e2e/hostile-brokers.test.ts',
+      'e2e/own-stall.test.ts', 'e2e/retry-schedule.test.ts', 'e2e/worker-faults.test.ts', 'e2e/worker-killed.test.ts', 'e2e/workers.test.ts',
+    ],
+  ],
+  [['integration/workers/flow-control', 'integration/workers/delivery/wake-when-due.test.ts', 'chaos/neighbours']],
 ];
 
 /**
