@@ -1,6 +1,6 @@
-import { flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
+import { flowOfId, isOfOthers, type Flow } from '../../shared/domain/destinations/flow.js';
 import { deliveryError } from '../../shared/domain/errors.js';
-import { circuitThatWaits, endpointCircuitOf, flowIdOfCircuit, isCircuitOfHost, openedBy, openedByRetryAfter, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe, type SendVerdict } from '../../shared/domain/flow/circuit.js';
+import { circuitThatWaits, endpointCircuitOf, keyIdOfCircuit, isCircuitOfHost, openedBy, openedByRetryAfter, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe, type SendVerdict } from '../../shared/domain/flow/circuit.js';
 import type { DeliveryResult } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
@@ -145,7 +145,7 @@ export class CircuitBreaker {
 
   /** Sends to the destination of a circuit begin slowly again, because it was opened or closed, here or elsewhere. */
   restart(circuit: string): void {
-    this.options.slots.restart(flowIdOfCircuit(circuit));
+    this.options.slots.restart(keyIdOfCircuit(circuit));
     this.options.health.forget(circuit);
   }
 
@@ -177,7 +177,7 @@ export class CircuitBreaker {
     if (controls.circuit(hostId)?.reason !== 'endpoint_failures' || !isShut(this.#stateOf(hostId))) return false;
     if (this.#probingAlone.has(hostId) || controls.circuit(endpointCircuitOf(flow)) !== undefined) return false;
     // "The others" are many endpoints: that some of them fail says nothing of one that has never been tried.
-    return flow.id === hostId || !health.isFailing(flow);
+    return isOfOthers(flow) || !health.isFailing(flow);
   }
 
   #probedCircuitOf(flow: Flow): string {

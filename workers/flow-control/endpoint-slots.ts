@@ -31,7 +31,7 @@ export class HostSlots {
   ) {}
 }
 
-/** Slots of one endpoint, and what this process knows of it. */
+/** Slots of one endpoint or flow_key at one host, and what this process knows of it. Its `id` is the `keyId` of its flow. */
 export class EndpointSlots {
   /** In the order of their start: the first one is the oldest. */
   readonly slots = new Set<Slot>();

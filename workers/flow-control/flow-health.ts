@@ -1,5 +1,5 @@
 import type { Flow } from '../../shared/domain/destinations/flow.js';
-import { flowIdOfCircuit, Health, isCircuitOfHost, type CircuitRules, type SendVerdict } from '../../shared/domain/flow/circuit.js';
+import { keyIdOfCircuit, Health, isCircuitOfHost, type CircuitRules, type SendVerdict } from '../../shared/domain/flow/circuit.js';
 import { HostHealth } from '../../shared/domain/flow/host-health.js';
 
 /** How many endpoints, and how many hosts, are remembered: one costs some 400 bytes. */
@@ -45,14 +45,14 @@ export class FlowHealth {
     const { weight } = verdict;
     if (verdict.of === 'host') return { endpoint: false, host: this.#host(flow).noteHostFailure(weight, taskId, at, rules, workers()) };
     const endpoint = this.#endpoint(flow).note(weight, taskId, at, rules, workers());
-    if (!verdict.isHostWell) return { endpoint, host: this.#host(flow).noteEndpointFailure(flow.id, weight, taskId, at, rules, workers()) };
+    if (!verdict.isHostWell) return { endpoint, host: this.#host(flow).noteEndpointFailure(flow.keyId, weight, taskId, at, rules, workers()) };
     this.#host(flow).noteAnswer(at, rules);
     return { endpoint, host: false };
   }
 
   /** Has the endpoint failed since it was last well? One that is not known has not. */
   isFailing(flow: Flow): boolean {
-    return this.#endpoints.get(flow.id)?.isFailing(this.options.now(), this.options.rules) === true;
+    return this.#endpoints.get(flow.keyId)?.isFailing(this.options.now(), this.options.rules) === true;
   }
 
   /** Failures in a row of the endpoint, 0 when it was well. */
@@ -67,17 +67,17 @@ export class FlowHealth {
 
   /** Begins afresh with an endpoint or a host whose circuit was opened or closed. A host leaves its endpoints as they are. */
   forget(circuit: string): void {
-    const id = flowIdOfCircuit(circuit);
+    const id = keyIdOfCircuit(circuit);
     if (isCircuitOfHost(circuit)) this.#hosts.get(id)?.forget();
     else this.#endpoints.get(id)?.forget();
   }
 
-  #endpoint({ id }: Flow): Health {
-    const known = this.#endpoints.get(id);
+  #endpoint({ keyId }: Flow): Health {
+    const known = this.#endpoints.get(keyId);
     if (known !== undefined) return known;
     forgetSome(this.#endpoints);
     const made = new Health();
-    this.#endpoints.set(id, made);
+    this.#endpoints.set(keyId, made);
     return made;
   }
 

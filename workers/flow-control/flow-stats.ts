@@ -1,4 +1,4 @@
-import type { Flow } from '../../shared/domain/destinations/flow.js';
+import { isOfOthers, type Flow } from '../../shared/domain/destinations/flow.js';
 import type { FlowSample } from '../../shared/domain/flow/flow-report.js';
 import { LatencyHistogram } from '../../shared/domain/flow/latency-histogram.js';
 import { RecentAnswers } from '../../shared/domain/flow/recent-answers.js';
@@ -64,12 +64,12 @@ export class FlowStats {
   ended(row: FlowRow, result: 'delivered' | 'failed' | undefined, ms: number, named: Flow = row.flow): void {
     row.inFlight -= 1;
     if (result === undefined) return;
-    const isFirst = row.flow.id === row.flow.hostId && named.id !== row.flow.id;
-    const counted = (isFirst ? this.#rows.get(named.id) : undefined) ?? row;
+    const isFirst = isOfOthers(row.flow) && named.keyId !== row.flow.keyId;
+    const counted = (isFirst ? this.#rows.get(named.keyId) : undefined) ?? row;
     this.#turn(counted);
     counted.now[result] += 1;
     counted.now.latency.note(ms);
-    if (isFirst && counted === row) this.#firstSends.remember(named.id, { row, result, ms });
+    if (isFirst && counted === row) this.#firstSends.remember(named.keyId, { row, result, ms });
   }
 
   /** The hottest destinations of the last minute. */
@@ -77,7 +77,7 @@ export class FlowStats {
     const rows = [...this.#rows.values()];
     for (const row of rows) {
       this.#turn(row);
-      if (row.inFlight === 0 && sends(row) === 0) this.#rows.delete(row.flow.id);
+      if (row.inFlight === 0 && sends(row) === 0) this.#rows.delete(row.flow.keyId);
     }
     return rows
       .filter((row) => row.inFlight > 0 || sends(row) > 0)
@@ -91,7 +91,7 @@ export class FlowStats {
   }
 
   #row(flow: Flow): FlowRow {
-    const known = this.#rows.get(flow.id);
+    const known = this.#rows.get(flow.keyId);
     if (known !== undefined) return known;
     // The oldest idle one makes room: with so many destinations single ones are not looked at any more.
     if (this.#rows.size >= MAX_ROWS) {
@@ -102,14 +102,14 @@ export class FlowStats {
       }
     }
     const made = new FlowRow(flow, this.now());
-    this.#rows.set(flow.id, made);
+    this.#rows.set(flow.keyId, made);
     this.#takeFirstSend(made);
     return made;
   }
 
   /** Counts the first send of an endpoint for the endpoint, and no longer for "the others" of its host. */
   #takeFirstSend(made: FlowRow): void {
-    const first = this.#firstSends.take(made.flow.id);
+    const first = this.#firstSends.take(made.flow.keyId);
     if (first === undefined) return;
     const { row, result, ms } = first;
     const span = row.now[result] > 0 ? row.now : row.before;

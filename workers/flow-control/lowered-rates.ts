@@ -3,7 +3,7 @@ import type { Flow } from '../../shared/domain/destinations/flow.js';
 import type { RecentAnswers } from '../../shared/domain/flow/recent-answers.js';
 
 /**
- * The rates of destinations that refuse too many sends with 429 or 503. They go by waiting list: when the origins of one
+ * The rates of destinations that refuse too many sends with 429 or 503. They go by key and host: when the origins of one
  * flow_key differ, only the origin that refuses is sent less.
  */
 export class LoweredRates {
@@ -14,7 +14,7 @@ export class LoweredRates {
 
   /** @returns undefined: the flow has not refused too much lately */
   of(flow: Flow): AdaptiveRate | undefined {
-    return this.#rates.size === 0 ? undefined : this.#rates.get(flow.id);
+    return this.#rates.size === 0 ? undefined : this.#rates.get(flow.keyId);
   }
 
   /** The flow has refused a send. @param answers all its answers lately, this one included */
@@ -24,7 +24,7 @@ export class LoweredRates {
     if (!answers.isTooMuchRefused) {
       rate?.hold(now);
     } else if (rate === undefined) {
-      this.#rates.set(flow.id, new AdaptiveRate(answers.perSecond(now), now));
+      this.#rates.set(flow.keyId, new AdaptiveRate(answers.perSecond(now), now));
       answers.restart(now);
     } else if (rate.lower(now)) {
       answers.restart(now);
@@ -35,6 +35,6 @@ export class LoweredRates {
   recover(): void {
     if (this.#rates.size === 0) return;
     const now = this.now();
-    for (const [waitingList, rate] of this.#rates) if (!rate.recover(now)) this.#rates.delete(waitingList);
+    for (const [keyId, rate] of this.#rates) if (!rate.recover(now)) this.#rates.delete(keyId);
   }
 }

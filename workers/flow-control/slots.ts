@@ -35,7 +35,7 @@ export interface SlotsOptions {
   /** Number of workers in the fleet, this one included; default 1. */
   readonly workers?: () => number;
   /** More sends may start, though none has ended: the window of this endpoint, or of its host, has grown. */
-  readonly onGrown?: (endpoint: { readonly id: string; readonly hostId: string }) => void;
+  readonly onGrown?: (endpoint: { readonly keyId: string; readonly hostId: string }) => void;
   /** Monotonic milliseconds, such as performance.now. */
   readonly now: () => number;
 }
@@ -148,7 +148,7 @@ export class Slots {
 
   room(flow: Flow, ignoresWindow = false): Room {
     const { rules } = this.options;
-    const endpoint = this.#endpoints.get(flow.id);
+    const endpoint = this.#endpoints.get(flow.keyId);
     const host = this.#hosts.get(flow.hostId);
     if (endpoint !== undefined) this.#growInSilence(endpoint);
     const load = endpoint === undefined ? { inFlight: 0, held: 0, latencyMs: undefined, oldestMs: 0, isHanging: false, window: this.#windowOf(this.#firstWindow, ignoresWindow), refused: 0 } : this.#loadOf(endpoint, ignoresWindow);
@@ -162,11 +162,11 @@ export class Slots {
 
   /** How soon it answers, as far as this process knows. */
   speedOf(flow: Flow): Speed {
-    const endpoint = this.#endpoints.get(flow.id);
+    const endpoint = this.#endpoints.get(flow.keyId);
     return endpoint === undefined ? 'unknown' : speedOf(this.#loadOf(endpoint, false), this.options.rules);
   }
 
-  /** @param id of a host or an endpoint. Sends to it begin slowly again, and its failures are forgotten. */
+  /** @param id the `hostId` of a host, or the `keyId` of a flow. Sends to it begin slowly again, and its failures are forgotten. */
   restart(id: string): void {
     for (const one of [this.#hosts.get(id), this.#endpoints.get(id)]) {
       if (one === undefined) continue;
@@ -176,13 +176,13 @@ export class Slots {
   }
 
   endpoint(flow: Flow): EndpointSlots {
-    const known = this.#endpoints.get(flow.id);
+    const known = this.#endpoints.get(flow.keyId);
     if (known !== undefined) return known;
     this.#forgetSome();
     const host = this.#host(flow.hostId);
     host.endpoints += 1;
-    const made = new EndpointSlots(flow.id, host, this.#firstWindow);
-    this.#endpoints.set(flow.id, made);
+    const made = new EndpointSlots(flow.keyId, host, this.#firstWindow);
+    this.#endpoints.set(flow.keyId, made);
     return made;
   }
 
@@ -249,7 +249,7 @@ export class Slots {
     if (endpoint.window > before[0] || host.window > before[1]) {
       this.#admitHeld(endpoint);
       this.#admitHeldOf(host);
-      this.options.onGrown?.({ id: endpoint.id, hostId: host.id });
+      this.options.onGrown?.({ keyId: endpoint.id, hostId: host.id });
     }
     return this.#mayGrow(endpoint);
   }

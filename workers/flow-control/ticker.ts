@@ -74,7 +74,7 @@ export class Ticker {
     const { breaker, slots, wakeUps } = this.parts;
     if (change.kind === 'circuit' && change.circuit === undefined) breaker.restart(change.name);
     if (change.kind === 'policy' && change.policy?.isPaused !== true) {
-      for (const { id, host, hostId } of wakeUps.flowsNamed(change.name)) slots.restart(host === change.name ? hostId : id);
+      for (const { keyId, host, hostId } of wakeUps.flowsNamed(change.name)) slots.restart(host === change.name ? hostId : keyId);
     }
   }
 }

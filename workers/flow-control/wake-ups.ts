@@ -84,17 +84,17 @@ export class WakeUps {
   }
 
   /** A task of the flow is here: perhaps one that was woken. */
-  arrived({ id, hostId }: Flow): void {
+  arrived({ keyId, hostId }: Flow): void {
     if (this.#expectedOfHost.size === 0 || !this.#expectedOfHost.arrived(hostId)) return;
     // It may have waited among "the others" of its host, before its endpoint was known.
-    if (this.#expectedOfFlow.arrived(id) || this.#expectedOfFlow.arrived(hostId)) return;
+    if (this.#expectedOfFlow.arrived(keyId) || this.#expectedOfFlow.arrived(hostId)) return;
     // Or in the list of an endpoint that was paused, with all flow_keys of it. If it counted as on its way, each wake-up would wait
     // for the next tick: 80 tasks a second.
     const { quick = [], unknown = [] } = this.#hosts.get(hostId)?.bySpeed ?? {};
     for (const some of [quick, unknown]) {
       let left = FLOWS_ASKED;
       for (const waiting of some) {
-        if (this.#expectedOfFlow.arrived(waiting.flow.id)) return;
+        if (this.#expectedOfFlow.arrived(waiting.flow.keyId)) return;
         left -= 1;
         if (left === 0) break;
       }
@@ -182,9 +182,9 @@ export class WakeUps {
   }
 
   /** There is more room for an endpoint, or for its host, though no send is over. */
-  roomGrew({ id, hostId }: Pick<Flow, 'id' | 'hostId'>): void {
+  roomGrew({ keyId, hostId }: Pick<Flow, 'keyId' | 'hostId'>): void {
     if (this.#flows.size === 0) return;
-    const own = this.#flows.get(id);
+    const own = this.#flows.get(keyId);
     if (own === undefined || !this.#wakeSoon(own)) this.#wakeNext(hostId);
   }
 
@@ -305,7 +305,7 @@ export class WakeUps {
   /** @returns how many were woken; undefined when the shard did not do it. Never fails. */
   async #wakeIn(waitingLists: WaitingLists, { flow, depths }: WaitingFlow, wanted: number): Promise<number | undefined> {
     if (this.isAway(waitingLists)) return undefined;
-    const expected = [this.#expectedOfFlow.expect(flow.id, wanted, this.options.now()), this.#expectedOfHost.expect(flow.hostId, wanted, this.options.now())];
+    const expected = [this.#expectedOfFlow.expect(flow.keyId, wanted, this.options.now()), this.#expectedOfHost.expect(flow.hostId, wanted, this.options.now())];
     let woken: number | undefined;
     try {
       const reply = await this.#answering.call(waitingLists, () => waitingLists.wake(flow.id, wanted));
@@ -342,9 +342,9 @@ export class WakeUps {
   }
 
   /** Room that is not taken by woken tasks that are on their way. */
-  #left({ id, hostId }: Flow, { ofFlow, ofHost }: Room): number {
+  #left({ keyId, hostId }: Flow, { ofFlow, ofHost }: Room): number {
     const now = this.options.now();
-    return Math.min(ofFlow - this.#expectedOfFlow.count(id, now), ofHost - this.#expectedOfHost.count(hostId, now));
+    return Math.min(ofFlow - this.#expectedOfFlow.count(keyId, now), ofHost - this.#expectedOfHost.count(hostId, now));
   }
 
   #flowOf(flow: Flow): WaitingFlow {

@@ -18,12 +18,22 @@ export interface Flow {
   /** It is a dead letter. Dead letters have slots, waiting lists and circuits of their own. Limits and pauses hold for both phases. */
   readonly isDead: boolean;
   /**
-   * One text for the key, the host and the phase: the name of the flow's waiting list, slots and circuit. Without a flow_key
-   * they are those of the endpoint.
+   * The name of the flow's waiting list: the same as `keyId`, except for the flows of `flowWithEndpoint`, which have a waiting list for
+   * each endpoint.
    */
   readonly id: string;
+  /**
+   * One text for the key, the host and the phase: the name of the flow's slots, and of all that is learnt from its answers. Without a
+   * flow_key they are those of the endpoint. What an operator sets changes the names of waiting lists, but never this one.
+   */
+  readonly keyId: string;
   /** The same for the host as a whole: the `id` of the flow of this phase whose key is the host. */
   readonly hostId: string;
+}
+
+/** Is it that of "the others" of a host: all whose endpoint is not known? */
+export function isOfOthers({ keyId, hostId }: Pick<Flow, 'keyId' | 'hostId'>): boolean {
+  return keyId === hostId;
 }
 
 /** What differs from a delivery without a flow_key. */
@@ -34,7 +44,8 @@ export interface FlowDetails {
 }
 
 export function flowNamed(key: string, host: string, { endpoint = key, isDead = false }: FlowDetails = {}): Flow {
-  return { key, endpoint, host, isDead, id: idOf(key, host, '', isDead), hostId: isDead ? idOf(host, host, '', true) : host };
+  const keyId = idOf(key, host, '', isDead);
+  return { key, endpoint, host, isDead, id: keyId, keyId, hostId: isDead ? idOf(host, host, '', true) : host };
 }
 
 /** The same flow in its dead phase. */
@@ -44,7 +55,7 @@ export function deadFlowOf({ key, host, endpoint }: Flow): Flow {
 
 /**
  * The flow of a flow_key's tasks to one endpoint, with an `id` that keeps both names: their waiting list can be asked for room by
- * what was set for the endpoint.
+ * what was set for the endpoint. Its `keyId` stays: its slots and its circuit are still those of the flow_key at the host.
  */
 export function flowWithEndpoint(flow: Flow): Flow {
   return { ...flow, id: idOf(flow.key, flow.host, flow.endpoint, flow.isDead) };
@@ -67,5 +78,6 @@ function idOf(key: string, host: string, endpoint: string, isDead: boolean): str
 export function flowOfId(id: string): Flow {
   const [key = id, host = key, endpoint = '', phase] = id.split('\n');
   const isDead = phase === DEAD;
-  return { key, endpoint: endpoint === '' ? key : endpoint, host, isDead, id, hostId: isDead ? idOf(host, host, '', true) : host };
+  const keyId = endpoint === '' ? id : idOf(key, host, '', isDead);
+  return { key, endpoint: endpoint === '' ? key : endpoint, host, isDead, id, keyId, hostId: isDead ? idOf(host, host, '', true) : host };
 }

@@ -1,4 +1,4 @@
-import { flowOfId, type Flow } from '../destinations/flow.js';
+import { flowOfId, isOfOthers, type Flow } from '../destinations/flow.js';
 import { countsForCircuit, deliveryError, type DeliveryErrorCode } from '../errors.js';
 import type { DeliveryResult } from '../ports.js';
 
@@ -66,7 +66,7 @@ export interface Circuit {
  * that id themselves, so here they get another name.
  */
 export function endpointCircuitOf(flow: Flow): string {
-  return flow.id === flow.hostId ? circuitOfOthers(flow) : flow.id;
+  return isOfOthers(flow) ? circuitOfOthers(flow) : flow.keyId;
 }
 
 /**
@@ -76,7 +76,7 @@ export function endpointCircuitOf(flow: Flow): string {
  */
 export function circuitThatWaits(flow: Flow, of: 'host' | 'endpoint'): string | undefined {
   if (of === 'host') return flow.hostId;
-  return flow.id === flow.hostId ? undefined : endpointCircuitOf(flow);
+  return isOfOthers(flow) ? undefined : endpointCircuitOf(flow);
 }
 
 /** The name of the circuit of "the others" of a flow's host, in the same phase. */
@@ -84,8 +84,8 @@ export function circuitOfOthers({ host, isDead }: Flow): string {
   return isDead ? `${host}\n${host}\n${host}\ndead` : `${host}\n${host}`;
 }
 
-/** The flow id that a circuit's name belongs to: that of an endpoint, or that of a host. */
-export function flowIdOfCircuit(circuit: string): string {
+/** The `keyId` of the flow that a circuit's name belongs to, or the `hostId` of the host. */
+export function keyIdOfCircuit(circuit: string): string {
   const flow = flowOfId(circuit);
   return circuit === circuitOfOthers(flow) ? flow.hostId : circuit;
 }

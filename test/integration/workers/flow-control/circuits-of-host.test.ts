@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { deadFlowOf, flowNamed, flowOfId } from '../../../../shared/domain/destinations/flow.js';
 import { endpointCircuitOf, type Circuit } from '../../../../shared/domain/flow/circuit.js';
 import { eventually } from '../../../support/eventually.js';
-import { httpTask, submitNew, waitForState, type WireTask } from '../../../support/tasks.js';
+import { call, httpTask, submitNew, waitForState, type WireTask } from '../../../support/tasks.js';
 import { Fleet } from './fleet.js';
 
 /** Fails for longer than any of these tests takes, with tasks that would be tried again soon. */
@@ -117,6 +117,24 @@ describe('the circuits of a host and of its endpoints', () => {
     const well = await fleet.submit(20, { flow_key: 'tenant-7' }, fleet.healthy);
     for (const { id } of well) await waitForState(fleet.service.baseUrl, id, 'delivered', { withinMs: 3_000 });
   }).timeout(30_000);
+
+  it('opens one circuit for a flow_key, whatever endpoints of the host have limits, and it is shown and closed by its name', async () => {
+    const paths = ['/hook-1', '/hook-2', '/hook-3'];
+    for (const path of paths) {
+      fleet.receiver.on(path, { kind: 'answer', status: 503 });
+      await fleet.limit(`${fleet.origin}${path}`, { maxConcurrency: 50 });
+    }
+    await fleet.hire(1, { circuit: { baseCoolMs: 60_000, maxCoolMs: 60_000 } });
+    const tasks = (await Promise.all(paths.map((path) => submitTo(path, 20, { ...patient, flow_key: 'tenant-7' })))).flat();
+    await whenOpen(endpointCircuitOf(flowNamed('tenant-7', fleet.origin)));
+    expect([...(await circuits()).keys()], 'three paths of one flow_key say nothing of the host').to.have.lengthOf(1);
+    const shown = await call(fleet.service.baseUrl, '/destinations/tenant-7');
+    expect(shown.body).to.have.nested.property('circuit.state', 'open');
+    for (const path of paths) fleet.receiver.on(path, { kind: 'answer' });
+    const resumed = await call(fleet.service.baseUrl, '/destinations/tenant-7/resume', { method: 'POST' });
+    expect(resumed.body).to.have.nested.property('circuit.state', 'closed');
+    for (const { id } of tasks) await waitForState(fleet.service.baseUrl, id, 'delivered', { withinMs: 20_000 });
+  }).timeout(40_000);
 
   it('holds only the path that asks by a Retry-After to be left alone', async () => {
     fleet.receiver.on('/busy', { kind: 'answer', status: 429, headers: { 'retry-after': '30' } });

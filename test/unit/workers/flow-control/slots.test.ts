@@ -124,7 +124,7 @@ describe('Slots', () => {
     it('lets more in while nothing is heard, with no task that asks: held ones start, and it tells who else may', async () => {
       let now = 0;
       const grown: string[] = [];
-      const slots = new Slots({ rules: { ...rules, slots: 200, holdMs: 60_000, firstHoldMs: 60_000 }, hasWindows: true, onGrown: ({ id, hostId }) => grown.push(`${id} ${hostId}`), now: () => now });
+      const slots = new Slots({ rules: { ...rules, slots: 200, holdMs: 60_000, firstHoldMs: 60_000 }, hasWindows: true, onGrown: ({ keyId, hostId }) => grown.push(`${keyId} ${hostId}`), now: () => now });
       const started = Array.from({ length: 40 }, () => slots.enter(host('slow'))).filter((slot) => slot !== undefined && !(slot instanceof Promise));
       expect([started.length, slots.inFlight]).to.deep.equal([16, 16]);
       for (const inFlight of [32, 40]) {

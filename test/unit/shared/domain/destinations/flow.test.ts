@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { deadFlowOf, flowNamed, flowOfId } from '../../../../../shared/domain/destinations/flow.js';
+import { deadFlowOf, flowNamed, flowOfId, flowWithEndpoint, isOfOthers } from '../../../../../shared/domain/destinations/flow.js';
 
 describe('the id of a flow', () => {
   const name = fc.string({ minLength: 1 }).filter((text) => !text.includes('\n'));
@@ -26,6 +26,15 @@ describe('the id of a flow', () => {
     const dead = deadFlowOf(flowNamed('https://a', 'https://a'));
     expect(dead.id).to.equal(dead.hostId);
     expect(dead.hostId).to.not.equal('https://a');
+  });
+
+  it('says which endpoint a flow_key goes to only by a name of its own: the name of its slots and of its circuit stays', () => {
+    const flow = flowNamed('tenant-7', 'https://a', { endpoint: 'https://a/x' });
+    const split = flowWithEndpoint(flow);
+    expect(flow.keyId).to.equal(flow.id);
+    expect(split).to.deep.equal({ ...flow, id: 'tenant-7\nhttps://a\nhttps://a/x' });
+    expect(flowOfId(split.id)).to.deep.equal(split);
+    expect([flow, split, flowNamed('https://a', 'https://a', { endpoint: 'https://a/x' })].map(isOfOthers)).to.deep.equal([false, false, true]);
   });
 
   it('tells older versions, which read two lines, the key and the host', () => {

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
-import { deadFlowOf, flowNamed } from '../../../../../shared/domain/destinations/flow.js';
+import { deadFlowOf, flowNamed, flowWithEndpoint } from '../../../../../shared/domain/destinations/flow.js';
 import type { DeliveryErrorCode } from '../../../../../shared/domain/errors.js';
-import { circuitOfOthers, circuitThatWaits, defaultCircuitRules, endpointCircuitOf, flowIdOfCircuit, Health, isCircuitOfHost, openedBy, openedByRetryAfter, stateOfCircuit, verdictOn, weightOf, type Circuit } from '../../../../../shared/domain/flow/circuit.js';
+import { circuitOfOthers, circuitThatWaits, defaultCircuitRules, endpointCircuitOf, keyIdOfCircuit, Health, isCircuitOfHost, openedBy, openedByRetryAfter, stateOfCircuit, verdictOn, weightOf, type Circuit } from '../../../../../shared/domain/flow/circuit.js';
 
 const T = 1_000_000;
 const rules = { ...defaultCircuitRules, failuresInARow: 15 };
@@ -65,9 +65,19 @@ describe('the name of a circuit', () => {
     it(`of ${title} is not that of its host, and leads back to it`, () => {
       const name = endpointCircuitOf(flow);
       expect([isCircuitOfHost(name), isCircuitOfHost(flow.hostId)], title).to.deep.equal([false, true]);
-      expect([flowIdOfCircuit(name), flowIdOfCircuit(flow.hostId)]).to.deep.equal([flow.id, flow.hostId]);
+      expect([keyIdOfCircuit(name), keyIdOfCircuit(flow.hostId)]).to.deep.equal([flow.id, flow.hostId]);
     });
   }
+
+  it('is the same whether or not something is set for the endpoint that a flow_key goes to', () => {
+    const [, ofFlowKey = flows[0]] = flows;
+    if (ofFlowKey === undefined) throw new Error('no flow');
+    for (const flow of [ofFlowKey, flowNamed('http://h', 'http://h', { endpoint: 'http://h/a' })]) {
+      const split = flowWithEndpoint(flow);
+      expect(endpointCircuitOf(split)).to.equal(endpointCircuitOf(flow));
+      expect(circuitThatWaits(split, 'endpoint')).to.equal(circuitThatWaits(flow, 'endpoint'));
+    }
+  });
 
   it('differs between the phases, and between what goes to one endpoint under its own name and under none', () => {
     const names = [...flows, ...flows.map(deadFlowOf)].flatMap((flow) => [endpointCircuitOf(flow), circuitOfOthers(flow), flow.hostId]);
