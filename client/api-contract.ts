@@ -705,6 +705,7 @@ export interface components {
             readonly is_estimate: boolean;
         };
         readonly OldestDueMs: number | null;
+        readonly IsDeferredExact: boolean;
         readonly ShardsAway: readonly string[];
         readonly WorkerFacts: {
             readonly is_agreed: boolean;
@@ -893,6 +894,7 @@ export interface components {
         readonly ShownDestination: components["schemas"]["Destination"] & components["schemas"]["MissingShards"];
         readonly ChangedDestination: components["schemas"]["Destination"] & components["schemas"]["MissingShards"] & components["schemas"]["Hint"];
         readonly MissingShards: {
+            readonly is_deferred_exact: components["schemas"]["IsDeferredExact"];
             readonly shards_away: components["schemas"]["ShardsAway"];
         };
         readonly Hint: {
@@ -2056,6 +2058,7 @@ export interface operations {
                         readonly destinations: readonly components["schemas"]["Destination"][];
                         readonly total: number;
                         readonly workers: number;
+                        readonly is_deferred_exact: components["schemas"]["IsDeferredExact"];
                         readonly shards_away: components["schemas"]["ShardsAway"];
                         readonly next_cursor: string | null;
                     };

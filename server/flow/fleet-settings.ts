@@ -1,5 +1,5 @@
 import { RequestError } from '../../shared/domain/errors.js';
-import { readReport } from '../../shared/domain/flow/flow-report.js';
+import { readReportHead } from '../../shared/domain/flow/flow-report.js';
 import { compareFacts, factsOf, settingsInForce, type FactDifference, type SettingsInForce, type SharedSettings } from '../../shared/domain/flow/worker-facts.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { withinLimit } from '../../shared/lifecycle/time-limit.js';
@@ -108,7 +108,7 @@ export class FleetSettings {
     const { queue, own } = this.options;
     const reports = await queue.withFlow((store) => store.reports());
     // A report that has lapsed belongs to a worker that is about to count as gone.
-    const read = reports.flatMap(({ report }) => (report === undefined ? [] : [readReport(report)]));
+    const read = reports.flatMap(({ report }) => (report === undefined ? [] : [readReportHead(report)]));
     const workers = read.map(({ facts }) => facts);
     const differences = compareFacts(factsOf(own), workers);
     this.#log(differences);

@@ -19,7 +19,7 @@ import type { FleetSettings } from './fleet-settings.js';
 import { parseCursor } from './list-cursor.js';
 import { parseLimit } from '../http/list-limit.js';
 import { parseLimits, parseUntil, untilHasPassed } from './schema.js';
-import { circuitsOf, toWireChanged, toWireDestinations, toWireDestination, TrafficByName } from './view.js';
+import { circuitsOf, toWireChanged, toWireDestinations, toWireDestination, toWireMissing, TrafficByName } from './view.js';
 
 export interface FlowParts {
   readonly queue: Pick<TaskQueue, 'withAudit' | 'withFlow' | 'waitingListDepths' | 'failedDestinations'>;
@@ -169,7 +169,7 @@ async function show(name: string, { queue, fleetSettings }: FlowParts, toWire: t
   const { circuit } = await fleetSettings.inForce();
   const traffic = await readTraffic(queue, name);
   const snapshot = await readFlow(queue, (store) => store.snapshot([name, ...traffic.hostsOf(name), ...circuitsOf(name, traffic.hostsOf(name)), EVERYTHING]));
-  return jsonAnswer(200, { ...toWire(name, traffic, snapshot, circuit), shards_away: traffic.shardsAway });
+  return jsonAnswer(200, { ...toWire(name, traffic, snapshot, circuit), ...toWireMissing(traffic.missing) });
 }
 
 /** @param name whose deferred tasks are counted, for all destinations together */
@@ -177,7 +177,8 @@ async function readTraffic(queue: FlowParts['queue'], name?: string): Promise<Tr
   const flow = name === undefined ? undefined : flowNamed(name, hostOfName(name) ?? name);
   const named = flow === undefined ? [] : [flow, deadFlowOf(flow)];
   const [reports, { answers, shardsAway }] = await Promise.all([readFlow(queue, (store) => store.reports()), queue.waitingListDepths(named)]);
-  return new TrafficByName(reports.flatMap(({ report }) => (report === undefined ? [] : readReport(report).samples)), answers, shardsAway);
+  const samples = reports.flatMap(({ report }) => (report === undefined ? [] : readReport(report).samples));
+  return new TrafficByName(samples, answers.flatMap(({ depths }) => depths), { shardsAway, isDeferredExact: answers.every(({ isComplete }) => isComplete) });
 }
 
 /**

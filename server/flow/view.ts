@@ -27,6 +27,14 @@ interface Traffic {
   readonly latency: LatencyHistogram;
 }
 
+/** What is left out of the numbers. */
+export interface MissingTraffic {
+  /** Queues of the shards that have told no depths. */
+  readonly shardsAway: readonly string[];
+  /** false: a shard has so many waiting lists that not all of them were looked at. */
+  readonly isDeferredExact: boolean;
+}
+
 /** The reports of workers and the depths of waiting lists, by name. */
 export class TrafficByName {
   readonly #traffic = new Map<string, Traffic>();
@@ -34,14 +42,13 @@ export class TrafficByName {
   readonly #hosts = new Map<string, Set<string>>();
 
   /**
-   * @param samples    one for each worker and flow
-   * @param depths     one for each shard and flow
-   * @param shardsAway queues of the shards that have told no depths
+   * @param samples one for each worker and flow; that of a host holds what has none of its own there
+   * @param depths  one for each shard and flow
    */
   constructor(
     samples: readonly FlowSample[],
     depths: readonly WaitingListDepth[],
-    readonly shardsAway: readonly string[] = [],
+    readonly missing: MissingTraffic = { shardsAway: [], isDeferredExact: true },
   ) {
     for (const { key, host, inFlight, delivered, failed, latency } of samples) {
       for (const traffic of this.#of({ key, host })) {
@@ -113,9 +120,13 @@ export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapsho
     destinations: page.map(({ name }) => toWireDestination(name, traffic, snapshot, rules)),
     total: all.length,
     workers: snapshot.workers,
-    shards_away: traffic.shardsAway,
+    ...toWireMissing(traffic.missing),
     next_cursor: last === undefined || last === all.at(-1) ? null : printCursor(last, which.group),
   };
+}
+
+export function toWireMissing({ shardsAway, isDeferredExact }: MissingTraffic): object {
+  return { is_deferred_exact: isDeferredExact, shards_away: shardsAway };
 }
 
 function listed(traffic: TrafficByName, { circuits, policies, now }: FlowSnapshot, rules: CircuitRules, { group, withFailedTasks }: Pick<ListedDestinations, 'group' | 'withFailedTasks'>): readonly Rank[] {

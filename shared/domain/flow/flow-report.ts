@@ -38,7 +38,18 @@ export interface FlowReport {
  */
 export function printReport({ facts, rebuilds, slots, samples }: FlowReport): string {
   const rows = samples.map(({ key, host, inFlight, delivered, failed, latency }) => [key, host, inFlight, delivered, failed, sparse(latency.counts)]);
-  return JSON.stringify(facts === undefined ? rows : [{ facts, rebuilds, slots: slots === undefined ? undefined : [slots.total, slots.inUse] }, ...rows]);
+  if (facts === undefined) return JSON.stringify(rows);
+  const head = JSON.stringify({ facts, rebuilds, slots: slots === undefined ? undefined : [slots.total, slots.inUse] });
+  return rows.length === 0 ? `[${head}]` : `[${head}${END_OF_HEAD}${JSON.stringify(rows).slice(1)}`;
+}
+
+/** Text in JSON holds no line break, so the first one stands here. */
+const END_OF_HEAD = ',\n';
+
+/** What a worker says of itself: the report without its samples, of which there may be a megabyte. */
+export function readReportHead(report: string): Omit<FlowReport, 'samples'> {
+  const end = report.startsWith('[{') ? report.indexOf(END_OF_HEAD) : -1;
+  return readReport(end < 0 ? report : `${report.slice(0, end)}]`);
 }
 
 /** @returns no samples and no facts for a report that another version wrote in another form */
@@ -71,7 +82,13 @@ function readSlots(written: unknown): WorkerSlots | undefined {
 }
 
 function sparse(counts: readonly number[]): [number, number][] {
-  return [...counts.entries()].filter(([, count]) => count > 0);
+  const found: [number, number][] = [];
+  // A loop: a report may have thousands of rows, and each has 65 counts.
+  for (let bucket = 0; bucket < counts.length; bucket += 1) {
+    const count = counts[bucket] ?? 0;
+    if (count > 0) found.push([bucket, count]);
+  }
+  return found;
 }
 
 function dense(pairs: readonly [number, number][]): number[] {

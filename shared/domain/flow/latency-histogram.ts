@@ -25,7 +25,7 @@ export class LatencyHistogram {
   }
 
   add(other: LatencyHistogram): void {
-    for (const [bucket, count] of other.counts.entries()) this.counts[bucket] = (this.counts[bucket] ?? 0) + count;
+    for (let bucket = 0; bucket < BUCKETS; bucket += 1) this.counts[bucket] = (this.counts[bucket] ?? 0) + (other.counts[bucket] ?? 0);
   }
 
   /** @returns upper end of the bucket, whole ms; undefined when nothing was noted */

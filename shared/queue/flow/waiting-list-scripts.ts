@@ -253,13 +253,13 @@ return {#found, deferred}
 const someWaitingLists = `return redis.call('ZRANDMEMBER', KEYS[1], ARGV[1])`;
 
 /**
- * How many jobs wait in the oldest waiting lists, and in those that are named.
+ * How many jobs wait in some of the waiting lists, and in those that are named.
  *
- * KEYS 1 waiting lists. ARGV 1 what a waiting list's key begins with, 2 how many of the oldest, 3... names.
- * @returns waiting lists that are not empty and their lengths in turn
+ * KEYS 1 waiting lists. ARGV 1 what a waiting list's key begins with, 2 and 3 the first and the last rank, the oldest list has 0; 4... names.
+ * @returns {waiting lists in all, then those that are not empty and their lengths in turn}
  */
 const waitingListDepths = `
-local found, isKnown = {}, {}
+local found, isKnown = {redis.call('ZCARD', KEYS[1])}, {}
 local function look(waitingList)
   if isKnown[waitingList] then return end
   isKnown[waitingList] = true
@@ -268,10 +268,8 @@ local function look(waitingList)
   found[#found + 1] = waitingList
   found[#found + 1] = waiting
 end
-for index = 3, #ARGV do look(ARGV[index]) end
-if tonumber(ARGV[2]) > 0 then
-  for _, waitingList in ipairs(redis.call('ZRANGE', KEYS[1], 0, ARGV[2] - 1)) do look(waitingList) end
-end
+for index = 4, #ARGV do look(ARGV[index]) end
+for _, waitingList in ipairs(redis.call('ZRANGE', KEYS[1], ARGV[2], ARGV[3])) do look(waitingList) end
 return found
 `;
 

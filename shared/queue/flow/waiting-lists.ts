@@ -10,6 +10,18 @@ export interface WaitingListDepth {
   readonly waiting: number;
 }
 
+/** What one shard says of its waiting lists. */
+export interface WaitingListDepths {
+  /** Lists that are not empty. */
+  readonly depths: readonly WaitingListDepth[];
+  /** false: there are more than 10,000, and the newest of them were not looked at. */
+  readonly isComplete: boolean;
+}
+
+/** At most so many lists of a shard are looked at: each costs Redis about a microsecond. */
+const MOST_LISTS = 10_000;
+const LISTS_AT_ONCE = 1_000;
+
 /** A job that waits in some list, and the flow of its next send. */
 export interface WaitingJob {
   readonly jobId: string;
@@ -124,12 +136,19 @@ export class WaitingLists {
     return reply as string[];
   }
 
-  /** Lengths of the `oldest` waiting lists that have been there longest, and of the named ones. Empty lists are left out. */
-  async depths(oldest: number, named: readonly string[]): Promise<WaitingListDepth[]> {
+  /** Lengths of all waiting lists, the oldest first and in steps of 1 ms, and of the named ones, however many others there are. */
+  async depths(named: readonly string[]): Promise<WaitingListDepths> {
     const { client, keys } = this.shard;
-    const reply: unknown = await client.runCommand('krsWaitingListDepths', [keys.waitingLists, keys.waitingList(''), oldest, ...named]);
-    // The script's own answer: waiting lists and lengths in turn.
-    const pairs = reply as (string | number)[];
-    return Array.from({ length: pairs.length / 2 }, (_, nth) => ({ flow: flowOfId(String(pairs[2 * nth])), waiting: Number(pairs[2 * nth + 1]) }));
+    // A list that moves up while others go is read twice.
+    const waitingOf = new Map<string, number>();
+    let lists = 1;
+    for (let from = 0; from < Math.min(lists, MOST_LISTS); from += LISTS_AT_ONCE) {
+      const reply: unknown = await client.runCommand('krsWaitingListDepths', [keys.waitingLists, keys.waitingList(''), from, from + LISTS_AT_ONCE - 1, ...(from === 0 ? named : [])]);
+      // The script's own answer: a number, then waiting lists and lengths in turn.
+      const [all, ...pairs] = reply as [number, ...(string | number)[]];
+      lists = all;
+      for (let at = 0; at + 1 < pairs.length; at += 2) waitingOf.set(String(pairs[at]), Number(pairs[at + 1]));
+    }
+    return { depths: [...waitingOf].map(([id, waiting]) => ({ flow: flowOfId(id), waiting })), isComplete: lists <= MOST_LISTS };
   }
 }

@@ -12,7 +12,7 @@ import { cancelTask, type Cancellation } from './cancel-task.js';
 import { editTask, type Edit, type EditedTask } from './edit-task.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
-import { WaitingLists, type WaitingListDepth } from '../flow/waiting-lists.js';
+import { WaitingLists, type WaitingListDepths } from '../flow/waiting-lists.js';
 import { accessKeys, auditKeys, flowKeys, shardOf, statsKeys } from '../names.js';
 import { ActivityStore } from '../stats/activity-store.js';
 import { FailureStore } from '../stats/failure-store.js';
@@ -33,8 +33,6 @@ import { RedisErrors, type RedisErrorClass } from '../../redis/redis-error.js';
 import { withinRequestLimit } from '../../redis/request-limit.js';
 import type { RefusalLog } from '../../redis/refusal-log.js';
 
-/** Waiting lists that are read for GET /destinations. Each costs Redis about a microsecond. */
-const LISTS_SHOWN_PER_SHARD = 1_000;
 const ANY_SIZE = -1;
 
 const codeOf = { full: 'redis_full', refused: 'redis_refused', unavailable: 'redis_unavailable' } as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, RequestErrorCode>;
@@ -215,9 +213,9 @@ export class TaskQueue {
     return this.#speak(() => work(this.flowStore()));
   }
 
-  /** The deferred tasks of the oldest waiting lists, and of the named ones; one row per shard. It fails only when no shard answers. */
-  async waitingListDepths(named: readonly Flow[]): Promise<ShardAnswers<WaitingListDepth>> {
-    return this.#askShards((shard) => new WaitingLists(shard).depths(LISTS_SHOWN_PER_SHARD, named.map(({ id }) => id)));
+  /** How many tasks are deferred, by flow; one answer for each shard. It fails only when no shard answers. @param named as WaitingLists.depths */
+  async waitingListDepths(named: readonly Flow[]): Promise<ShardAnswers<WaitingListDepths>> {
+    return this.#askShards(async (shard) => [await new WaitingLists(shard).depths(named.map(({ id }) => id))]);
   }
 
   /** The keys of the tasks that failed last, in the shards that answer: see failed-destinations.ts. It fails only when no shard answers. */

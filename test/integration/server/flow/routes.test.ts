@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { flowNamed } from '../../../../shared/domain/destinations/flow.js';
 import { flowKeys } from '../../../../shared/queue/names.js';
 import { eventually } from '../../../support/eventually.js';
 import { sendRaw } from '../../../support/raw-request.js';
@@ -84,15 +85,15 @@ describe('/destinations', () => {
   }
 
   it('shows zeros and no limits for a name that has not been used yet', async () => {
-    expect(await show('tenant-7')).to.deep.equal({ key: 'tenant-7', kind: 'flow_key', id: '~dGVuYW50LTc', group: null, ...NO_TRAFFIC, ...NO_LIMITS, shards_away: [] });
+    expect(await show('tenant-7')).to.deep.equal({ key: 'tenant-7', kind: 'flow_key', id: '~dGVuYW50LTc', group: null, ...NO_TRAFFIC, ...NO_LIMITS, is_deferred_exact: true, shards_away: [] });
     expect(await show('kafka://default/orders')).to.include({ group: 'kafka://default' });
-    expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0, shards_away: [], next_cursor: null });
+    expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0, is_deferred_exact: true, shards_away: [], next_cursor: null });
   });
 
   it('sets, shows, replaces and removes limits', async () => {
     const first = { max_concurrency: 10, rate: 2.5, burst: 3 };
     const held = { ...API, limits: first, limited_by: 'https://api.example.com', paused: null };
-    expect(await set('https://api.example.com', first)).to.deep.equal({ ...NO_TRAFFIC, ...held, hint: null, shards_away: [] });
+    expect(await set('https://api.example.com', first)).to.deep.equal({ ...NO_TRAFFIC, ...held, hint: null, is_deferred_exact: true, shards_away: [] });
     expect((await list()).destinations).to.deep.equal([{ ...NO_TRAFFIC, ...held }]);
     expect(await set('https://api.example.com', { rate: 7, reason: 'it asks for less' })).to.deep.include({ limits: { rate: 7 }, paused: null });
     expect(await done(ask('DELETE', 'https://api.example.com'))).to.deep.include(NO_LIMITS);
@@ -106,7 +107,7 @@ describe('/destinations', () => {
     await set('tenant-7', {});
     await done(ask('POST', 'tenant-8', '/pause'));
     await done(ask('POST', 'tenant-8', '/resume'));
-    expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0, shards_away: [], next_cursor: null });
+    expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0, is_deferred_exact: true, shards_away: [], next_cursor: null });
   });
 
   it('takes a pasted url for its endpoint, and one without a path for its origin', async () => {
@@ -380,6 +381,23 @@ describe('/destinations', () => {
     const { destinations, total, next_cursor: next } = await list('?limit=1');
     expect([destinations.length, total >= 3]).to.deep.equal([1, true]);
     expect((await list(`?limit=1&cursor=${next ?? ''}`)).destinations[0]?.key).to.not.equal(destinations[0]?.key);
+  });
+
+  it('counts all that waits for a host, however many waiting lists there are', async () => {
+    const [shard] = await service.queue.shards();
+    if (shard === undefined) throw new Error('no shard');
+    const { keys } = shard;
+    const fill = service.redis.pipeline();
+    for (let nth = 0; nth < 2_600; nth += 1) {
+      const host = `https://host-${nth % 2_500}.example.com`;
+      const { id } = flowNamed(nth < 2_500 ? `${host}/orders` : 'tenant-7', host);
+      fill.zadd(keys.waitingLists, 1_000 + nth, id).zadd(keys.waitingList(id), 1_000, 'one', 1_001, 'other');
+    }
+    await fill.exec();
+    expect((await list('?limit=1')).total, 'hosts, their endpoints, and the flow_key').to.equal(5_001);
+    expect(await show('https://host-2.example.com')).to.include({ deferred: 4 });
+    expect(await show('https://host-2499.example.com')).to.include({ deferred: 2, is_deferred_exact: true });
+    expect(await show('tenant-7')).to.include({ deferred: 200 });
   });
 
   it('pauses and limits one endpoint, and leaves the others of its host alone; says so when nothing is sent to it', async () => {

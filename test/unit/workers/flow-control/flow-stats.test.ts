@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import { flowNamed, type Flow } from '../../../../shared/domain/destinations/flow.js';
+import type { FlowSample } from '../../../../shared/domain/flow/flow-report.js';
 import { FlowStats } from '../../../../workers/flow-control/flow-stats.js';
 
 function stats(): { stats: FlowStats; pass: (ms: number) => void } {
@@ -8,7 +9,7 @@ function stats(): { stats: FlowStats; pass: (ms: number) => void } {
   return { stats: new FlowStats(() => now), pass: (ms) => { now += ms; } };
 }
 
-const flow = (key: string): Flow => flowNamed(key, 'g');
+const flow = (key: string, host = 'g'): Flow => flowNamed(key, host);
 
 describe('FlowStats', () => {
   it('counts what is in flight, how it ended, and how long it took', () => {
@@ -43,7 +44,7 @@ describe('FlowStats', () => {
     const { stats: seen } = stats();
     const [one, other] = [flowNamed('tenant-7', 'http://one'), flowNamed('tenant-7', 'http://other')];
     for (const flow of [one, other, other]) seen.started(flow);
-    expect(seen.sample().map(({ key, host, inFlight }) => [key, host, inFlight])).to.deep.equal([['tenant-7', 'http://other', 2], ['tenant-7', 'http://one', 1]]);
+    expect(seen.sample().map(({ key, host, inFlight }) => [key, host, inFlight])).to.deep.equal([['tenant-7', 'http://one', 1], ['tenant-7', 'http://other', 2]]);
   });
 
   it('forgets results after a minute, and a destination without any', () => {
@@ -64,20 +65,41 @@ describe('FlowStats', () => {
     expect(seen.sample()[0]).to.include({ inFlight: 1, delivered: 0 });
   });
 
-  it('reports the hottest 200', () => {
+  it('reports each host with all that was sent there, however many endpoints have a row of their own; the busiest keep theirs', () => {
+    const { stats: seen, pass } = stats();
+    const hosts = Array.from({ length: 40 }, (_, nth) => `https://host-${nth}`);
+    for (const host of hosts) for (let nth = 0; nth < 5; nth += 1) seen.ended(seen.started(flowNamed(`${host}/hot`, host)), 'failed', 300);
+    pass(31_000);
+    for (let nth = 0; nth < 200; nth += 1) for (const host of hosts) seen.ended(seen.started(flowNamed(`${host}/${nth}`, host)), 'delivered', 20);
+    const inFlight = seen.started(flowNamed(`${hosts[0]}/0`, hosts[0] ?? ''));
+    const samples = seen.sample();
+    for (const host of hosts) {
+      const ofHost = samples.filter((each) => each.host === host);
+      const sum = (of: (each: FlowSample) => number): number => ofHost.reduce((all, each) => all + of(each), 0);
+      expect([sum((each) => each.delivered), sum((each) => each.failed), sum((each) => each.latency.counts.reduce((all, count) => all + count, 0))], host).to.deep.equal([200, 5, 205]);
+      expect(ofHost.find(({ key }) => key === `${host}/hot`), host).to.include({ failed: 5 });
+    }
+    expect(samples.length).to.be.within(4_000, 5_040);
+    seen.ended(inFlight, 'delivered', 5);
+  });
+
+  it('counts for everything what hosts beyond 5,000 are sent', () => {
     const { stats: seen } = stats();
-    for (let nth = 0; nth < 1_000; nth += 1) seen.ended(seen.started(flow(`cold-${nth}`)), 'delivered', 1);
-    for (let nth = 0; nth < 3; nth += 1) seen.started(flow('hot'));
-    expect([seen.sample().length, seen.sample()[0]?.key]).to.deep.equal([200, 'hot']);
+    for (let nth = 0; nth < 6_000; nth += 1) for (let send = 0; send < (nth < 100 ? 3 : 1); send += 1) seen.ended(seen.started(flow(`https://host-${nth}`, `https://host-${nth}`)), 'delivered', 5);
+    const samples = seen.sample();
+    expect(samples.reduce((sum, { delivered }) => sum + delivered, 0)).to.equal(6_200);
+    expect(samples.filter(({ delivered }) => delivered === 3), 'the busiest keep their rows').to.have.lengthOf(100);
+    expect(samples.find(({ key }) => key === '*')).to.include({ host: '*', inFlight: 0 });
   });
 
   it('stays bounded, whatever number of names it sees, and never loses one in flight', () => {
     const { stats: seen } = stats();
     const lasting = seen.started(flow('lasting'));
-    for (let nth = 0; nth < 1_000_000; nth += 1) seen.ended(seen.started(flow(`https://host-${nth}.example.com`)), 'delivered', 5);
-    expect(seen.remembered).to.be.at.most(2_000);
+    for (let nth = 0; nth < 200_000; nth += 1) seen.ended(seen.started(flow(`https://host-${nth}.example.com/x`, `https://host-${nth}.example.com`)), 'delivered', 5);
+    expect(seen.remembered).to.be.at.most(10_000);
     expect(seen.sample()[0]).to.include({ key: 'lasting', inFlight: 1 });
+    expect(seen.sample().reduce((sum, { delivered }) => sum + delivered, 0)).to.equal(200_000);
     seen.ended(lasting, 'delivered', 5);
     expect(seen.sample().find(({ key }) => key === 'lasting')).to.include({ inFlight: 0, delivered: 1 });
-  }).timeout(60_000);
+  }).timeout(30_000);
 });

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { printReport, readReport, type FlowSample } from '../../../../../shared/domain/flow/flow-report.js';
+import { printReport, readReport, readReportHead, type FlowSample } from '../../../../../shared/domain/flow/flow-report.js';
 import { LatencyHistogram } from '../../../../../shared/domain/flow/latency-histogram.js';
 import type { WorkerFacts } from '../../../../../shared/domain/flow/worker-facts.js';
 
@@ -24,11 +24,12 @@ describe('a report', () => {
     const samples = [sample({}, 1, 20, 20, 70_000), sample({ key: 'http://"odd"', inFlight: 0 })];
     for (const report of [{ facts, rebuilds: 2, slots, samples }, { facts: undefined, rebuilds: 0, slots: undefined, samples }, { facts, rebuilds: 0, slots: undefined, samples: [] }]) {
       expect(readReport(printReport(report))).to.deep.equal(report);
+      expect({ ...readReportHead(printReport(report)), samples }).to.deep.equal({ ...report, samples });
     }
   });
 
   it('of another version is nothing', () => {
-    for (const odd of ['null', '{}', '7', '[7]', '[[]]', '[["a"]]', '[null]', '[["a","a",1,1,1,7]]', '[{}]', '[{"facts":7}]', '[{"facts":[]}]']) expect(readReport(odd), odd).to.deep.equal(nothing);
+    for (const odd of ['null', '{}', '7', '[7]', '[[]]', '[["a"]]', '[null]', '[["a","a",1,1,1,7]]', '[{}]', '[{"facts":7}]', '[{"facts":[]}]']) expect([readReport(odd), { ...readReportHead(odd), samples: [] }], odd).to.deep.equal([nothing, nothing]);
   });
 
   it('holds facts that an older API takes for no row, and skips', () => {
