@@ -725,10 +725,14 @@ export interface components {
         };
         readonly KeyOrId: string;
         readonly LimitsChange: {
-            readonly max_concurrency?: components["schemas"]["Limits"]["max_concurrency"];
-            readonly rate?: components["schemas"]["Limits"]["rate"];
-            readonly burst?: components["schemas"]["Limits"]["burst"];
-            readonly reason?: string;
+            readonly max_concurrency?: number | null;
+            readonly rate?: number | null;
+            readonly burst?: number | null;
+            readonly reason?: string | null;
+        } | {
+            readonly burst?: null;
+        } | {
+            readonly rate: number;
         };
         readonly KeyRole: "submit" | "read" | "operate" | "admin";
         readonly KeyPermission: "cancel" | "payload" | "edit";
@@ -1268,15 +1272,15 @@ export interface components {
         readonly Pause: {
             readonly content: {
                 readonly "application/json": {
-                    readonly reason?: string;
-                    readonly until?: string;
+                    readonly reason?: string | null;
+                    readonly until?: null | string;
                 };
             };
         };
         readonly Reason: {
             readonly content: {
                 readonly "application/json": {
-                    readonly reason?: string;
+                    readonly reason?: string | null;
                 };
             };
         };

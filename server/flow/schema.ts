@@ -22,11 +22,12 @@ interface WireLimits {
 
 const PAUSED_IS_ELSEWHERE = 'paused is not set with the limits: POST /destinations/:key/pause pauses, and POST /destinations/:key/resume sends again';
 
+/** A field that has nothing is null: null is the same as left out. */
 const limitsSchema = Joi.object<WireLimits>({
-  max_concurrency: Joi.number().integer().min(1).max(100_000),
-  rate: Joi.number().min(0.001).max(1_000_000),
-  burst: Joi.number().integer().min(1).max(100_000),
-  reason: Joi.any().custom((value: unknown, helpers) => (isReason(value) ? value : helpers.message({ custom: `reason ${REASON_RULE}` }))),
+  max_concurrency: Joi.number().integer().min(1).max(100_000).empty(null),
+  rate: Joi.number().min(0.001).max(1_000_000).empty(null),
+  burst: Joi.number().integer().min(1).max(100_000).empty(null),
+  reason: Joi.any().empty(null).custom((value: unknown, helpers) => (isReason(value) ? value : helpers.message({ custom: `reason ${REASON_RULE}` }))),
   paused: Joi.any().forbidden().messages({ 'any.unknown': PAUSED_IS_ELSEWHERE }),
 })
   .with('burst', 'rate')
@@ -67,11 +68,12 @@ function violationOf({ type, path, message }: Joi.ValidationErrorItem): WireViol
 /**
  * When a pause is over by itself: an instant (`2026-11-28T12:00:00Z`), or a length from now (`+30m`).
  * @param now Redis' clock, milliseconds since the epoch
- * @returns milliseconds since the epoch; undefined when none was given
+ * @param value undefined and null: it has no end
+ * @returns milliseconds since the epoch; undefined when it has none
  * @throws RequestError invalid_request
  */
 export function parseUntil(value: unknown, now: number): number | undefined {
-  if (value === undefined) return undefined;
+  if (value === undefined || value === null) return undefined;
   const until = typeof value === 'string' ? (lengthMs(value) ?? parseInstant(value)) : undefined;
   if (until === undefined) throw refusal('until', 'must be a time such as 2026-11-28T12:00:00Z, or a length from now such as +30m or +2h');
   const at = typeof value === 'string' && value.startsWith('+') ? now + until : until;

@@ -26,14 +26,15 @@ export interface AskedChange {
 }
 
 /**
- * @param bodyReason the member `reason` of the body; undefined when there is none
+ * @param bodyReason the member `reason` of the body; undefined or null when there is none
  * @throws RequestError invalid_request
  */
 export function askedChange({ request, query, caller: { type, id, name } }: RequestContext, bodyReason?: unknown): AskedChange {
   const by: Actor = { type, id, name, operator: operatorOf(request) };
   const queryReason = query.get('reason');
-  if (queryReason !== undefined && bodyReason !== undefined) throw refusal('reason', 'stands in the query and in the body: give it once');
-  const reason: unknown = queryReason ?? bodyReason;
+  if (queryReason !== undefined && bodyReason !== undefined && bodyReason !== null) throw refusal('reason', 'stands in the query and in the body: give it once');
+  // A field that has nothing is null, so null is no reason. What an answer says of a pause can be sent as it is.
+  const reason: unknown = queryReason ?? bodyReason ?? undefined;
   if (reason !== undefined && !isReason(reason)) throw refusal('reason', REASON_RULE);
   return { by, reason };
 }

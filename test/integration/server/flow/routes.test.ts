@@ -191,6 +191,17 @@ describe('/destinations', () => {
     expect(third).to.deep.include({ since: first?.since, by: NOBODY, reason: null });
   });
 
+  it('takes null for what is left out: what an answer says of a pause can be sent as it is', async () => {
+    const { paused } = await done(ask('POST', 'tenant-7', '/pause', { until: '+30m', reason: 'it is down' }));
+    expect(paused?.until).to.be.a('string');
+    const again = { until: null, reason: null };
+    expect((await done(ask('POST', 'tenant-7', '/pause', again))).paused).to.deep.include(again);
+    const reasoned = await call(service.baseUrl, '/destinations/tenant-7/pause?reason=still', { method: 'POST', headers: JSON_TYPE, body: JSON.stringify(again) });
+    expect(reasoned.body).to.have.nested.property('paused.reason', 'still');
+    expect(await set('tenant-7', { max_concurrency: 3, rate: null, burst: null, reason: null })).to.deep.include({ limits: { max_concurrency: 3 } });
+    expect(await done(ask('POST', 'tenant-7', '/resume', { reason: null }))).to.deep.include({ paused: null });
+  });
+
   it('refuses a pause that has ended before it begins', async () => {
     expect((await ask('POST', 'tenant-7', '/pause', { until: '2026-01-01T00:00:00Z' })).body['details']).to.deep.equal([{ field: 'until', message: 'until must be in the future' }]);
     expect((await show('tenant-7')).paused).to.equal(null);

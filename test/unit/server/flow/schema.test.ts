@@ -22,6 +22,8 @@ describe('what an operator may set for a destination', () => {
     ['{}', undefined],
     ['{"reason":"too many 429"}', undefined],
     ['{"max_concurrency":1}', { maxConcurrency: 1 }],
+    ['{"max_concurrency":null,"rate":null,"burst":null,"reason":null}', undefined],
+    ['{"max_concurrency":null,"rate":2,"burst":null}', { ratePerSecond: 2 }],
     ['{"max_concurrency":100000}', { maxConcurrency: 100_000 }],
     ['{"rate":0.001}', { ratePerSecond: 0.001 }],
     ['{"rate":1000000,"burst":100000}', { ratePerSecond: 1_000_000, burst: 100_000 }],
@@ -41,7 +43,6 @@ describe('what an operator may set for a destination', () => {
     ['{"max_concurrency":100001}', ['max_concurrency']],
     ['{"max_concurrency":1.5}', ['max_concurrency']],
     ['{"max_concurrency":"3"}', ['max_concurrency']],
-    ['{"max_concurrency":null}', ['max_concurrency']],
     ['{"rate":0}', ['rate']],
     ['{"rate":0.0009}', ['rate']],
     ['{"rate":1000000.5}', ['rate']],
@@ -49,6 +50,8 @@ describe('what an operator may set for a destination', () => {
     ['{"rate":1,"burst":100001}', ['burst']],
     ['{"rate":1,"burst":1.5}', ['burst']],
     ['{"burst":5}', ['burst']],
+    ['{"burst":5,"rate":null}', ['burst']],
+    ['{"paused":null}', ['paused']],
     ['{"paused":true}', ['paused']],
     ['{"paused":false,"rate":1}', ['paused']],
     ['{"reason":""}', ['reason']],
@@ -87,6 +90,7 @@ describe('the end of a pause', () => {
   const NOW = Date.UTC(2026, 10, 28, 12);
   const times: readonly (readonly [value: unknown, until: number | undefined])[] = [
     [undefined, undefined],
+    [null, undefined],
     ['2026-11-28T13:00:00Z', NOW + 3_600_000],
     ['2026-11-28t14:00:00.5+01:00', NOW + 3_600_500],
     ['+90s', NOW + 90_000],
@@ -100,7 +104,7 @@ describe('the end of a pause', () => {
     });
   }
 
-  for (const value of ['', 'tomorrow', '2026-11-28', '2026-11-28T13:00:00', '2026-11-28 13:00:00Z', '2026-02-30T13:00:00Z', '2026-11-28T25:00:00Z', '30m', '-30m', '+0m', '+1.5h', '+30 m', '+999999999d', 1_764_331_200_000, null, {}]) {
+  for (const value of ['', 'tomorrow', '2026-11-28', '2026-11-28T13:00:00', '2026-11-28 13:00:00Z', '2026-02-30T13:00:00Z', '2026-11-28T25:00:00Z', '30m', '-30m', '+0m', '+1.5h', '+30 m', '+999999999d', 1_764_331_200_000, {}]) {
     it(`cannot be ${JSON.stringify(value)}`, () => {
       expect(refusedFields(() => parseUntil(value, NOW))).to.deep.equal(['until']);
     });
