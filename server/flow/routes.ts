@@ -123,7 +123,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
         // The call asks to send again at once, so nothing is waited for. If the destination is still down, its circuit opens
         // again. `*` leaves the circuits alone: they say which destinations were down before everything was paused.
         const open = name === EVERYTHING ? [] : await openCircuits(store, name, hosts);
-        for (const id of open) await store.closeCircuit(id);
+        await store.closeCircuits(open);
         await store.resume(name);
       });
     },

@@ -1,5 +1,4 @@
 import { flowOfId } from '../../shared/domain/destinations/flow.js';
-import { stateOfCircuit } from '../../shared/domain/flow/circuit.js';
 import { EVERYTHING, namesOver, pauseOver } from '../../shared/domain/flow/flow-policy.js';
 import { backlogPerSecond, latenessWithin, ratePerSecond, type ActivityName } from '../../shared/domain/stats/activity.js';
 import { latenessPercentile } from '../../shared/domain/stats/lateness.js';
@@ -13,6 +12,7 @@ import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { FleetSettings, FleetView } from '../flow/fleet-settings.js';
 import { codeOf, heldByCode } from './held-codes.js';
 import { judgeStatus } from './judge-status.js';
+import { openCircuits } from './open-circuits.js';
 import { toWireStatus } from './view.js';
 
 /** An answer may be used for this long, ms: however many pages ask, Redis is asked once a second. */
@@ -90,15 +90,14 @@ export class StatusReader {
     // While Redis is away, the last look at its memory says nothing of now.
     const memory = counts === undefined ? UNKNOWN_MEMORY : this.options.memory;
     const held = counts === undefined || snapshot === undefined || fleet === undefined ? undefined : heldByCode(counts.held, snapshot, fleet.circuit);
-    const openCircuits = snapshot === undefined || fleet === undefined ? [] : [...snapshot.circuits].filter(([, circuit]) => stateOfCircuit(circuit, snapshot.now, fleet.circuit) !== 'closed').map(([id]) => flowOfId(id).key);
+    const knowsAllHeld = counts?.isHeldExact === true && counted?.shardsAway.length === 0;
     const verdict = judgeStatus({
       counts,
       held,
       shardsAway: counted?.shardsAway ?? [],
       shards,
       workers: snapshot?.workers,
-      // Deliveries and dead letters to one destination have a circuit each.
-      openCircuits: [...new Set(openCircuits)],
+      openCircuits: snapshot === undefined || fleet === undefined ? [] : openCircuits(snapshot, knowsAllHeld ? counts.held : undefined, fleet.circuit),
       paused: pausedNames({ fleet, counted, snapshot }),
       takesWrites,
       isRedisAboveMark: memory.isAboveMark,

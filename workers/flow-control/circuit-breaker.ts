@@ -12,6 +12,8 @@ import type { Slots } from './slots.js';
 const PROBED_ELSEWHERE_MS = 1_000;
 /** A circuit that moves on by less than this is not logged again, ms. */
 const WORTH_A_LINE_MS = 1_000;
+/** A probe of one process so soon after the last one that was written down is not, ms. */
+const WORTH_A_NOTE_MS = 1_000;
 /** A circuit whose time ended so long ago, ms, belongs to a destination that gets no tasks any more. */
 const FORGOTTEN_CIRCUIT_MS = 3_600_000;
 
@@ -208,6 +210,14 @@ export class CircuitBreaker {
     else if (isTooMuch.endpoint && controls.circuit(endpoint) === undefined) this.#openByFailure(send, endpoint, 'failures', failure);
     if (isOfFleet && probe.circuit === hostId) this.#openByFailure(send, hostId, hostReason, failure);
     else if (isTooMuch.host && controls.circuit(hostId) === undefined) this.#openByFailure(send, hostId, hostReason, failure);
+    else if (probe?.by === 'process') this.#noteProbe(probe.circuit, { task: send.taskId, at: controls.now(), code: failure.code });
+  }
+
+  /** A probe of one process prolongs nothing. There may be hundreds of them a second, so not each is written down. */
+  #noteProbe(circuit: string, probe: LastProbe): void {
+    const { controls } = this.options;
+    const before = controls.circuit(circuit)?.lastProbe;
+    if (before === undefined || probe.at - before.at >= WORTH_A_NOTE_MS) controls.noteProbe(circuit, probe).catch(() => undefined); // the next one is noted
   }
 
   #openByFailure(send: EndedSend, circuit: string, reason: Circuit['reason'], failure: Failure): void {

@@ -1,4 +1,4 @@
-import type { Circuit } from '../../shared/domain/flow/circuit.js';
+import type { Circuit, LastProbe } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { endOfPause, policyAt, policyOf, type FlowPolicy, type Pause } from '../../shared/domain/flow/flow-policy.js';
 import type { ControlChange, FlowStore } from '../../shared/queue/flow/flow-store.js';
@@ -82,13 +82,22 @@ export class Controls {
     if (this.#circuits.has(host)) this.#circuits.set(host, holding);
   }
 
+  /** Who has probed an open circuit, and what came of it: here at once, for the others as soon as Redis has it. */
+  async noteProbe(name: string, lastProbe: LastProbe): Promise<void> {
+    const open = this.#circuits.get(name);
+    if (open === undefined) return;
+    const noted = { ...open, lastProbe };
+    this.#circuits.set(name, noted);
+    await this.store.noteProbe(name, noted);
+  }
+
   /** Takes over a circuit that another worker opened, before the next refresh. */
   learn(host: string, circuit: Circuit): void {
     this.#circuits.set(host, circuit);
   }
 
   async close(host: string): Promise<void> {
-    if (this.#circuits.delete(host)) await this.store.closeCircuit(host);
+    if (this.#circuits.delete(host)) await this.store.closeCircuits([host]);
   }
 
   #adopt(change: ControlChange): void {

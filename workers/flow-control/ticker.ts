@@ -1,3 +1,6 @@
+import type { Flow } from '../../shared/domain/destinations/flow.js';
+import { keyIdOfCircuit } from '../../shared/domain/flow/circuit.js';
+import { namesOver } from '../../shared/domain/flow/flow-policy.js';
 import type { ControlChange } from '../../shared/queue/flow/flow-store.js';
 import type { CircuitBreaker } from './circuit-breaker.js';
 import type { Controls } from './controls.js';
@@ -50,9 +53,7 @@ export class Ticker {
    */
   #tick(): void {
     const { controls, breaker, rates, wakeUps, misplaced, report } = this.parts;
-    this.#run('controls', async () => {
-      for (const change of await controls.refresh()) this.#heed(change);
-    });
+    this.#run('controls', async () => this.#heed(await controls.refresh()));
     rates.recover();
     breaker.forgetOld();
     // It asks no shard that has not answered it yet.
@@ -69,12 +70,25 @@ export class Ticker {
     void work().catch(() => undefined).finally(() => this.#busy.delete(part));
   }
 
-  /** Sends to a destination that was paused or whose circuit was open begin slowly again, in every process. */
-  #heed(change: ControlChange): void {
+  /**
+   * Sends to a destination that was paused or whose circuit was open begin slowly again, in every process. They begin at once: its
+   * tasks may stand behind those of thousands of other flows.
+   */
+  #heed(changes: readonly ControlChange[]): void {
     const { breaker, slots, wakeUps } = this.parts;
-    if (change.kind === 'circuit' && change.circuit === undefined) breaker.restart(change.name);
-    if (change.kind === 'policy' && change.policy?.isPaused !== true) {
-      for (const { keyId, host, hostId } of wakeUps.flowsNamed(change.name)) slots.restart(host === change.name ? hostId : keyId);
+    const names = new Set<string>();
+    const ids = new Set<string>();
+    for (const change of changes) {
+      if (change.kind === 'policy' && change.policy?.isPaused !== true) names.add(change.name);
+      if (change.kind === 'circuit' && change.circuit === undefined) {
+        breaker.restart(change.name);
+        ids.add(keyIdOfCircuit(change.name));
+      }
     }
+    if (names.size === 0 && ids.size === 0) return;
+    const hasPolicyChanged = (flow: Flow): boolean => namesOver(flow).some((name) => names.has(name));
+    const freed = wakeUps.flowsWhere((flow) => ids.has(flow.keyId) || ids.has(flow.hostId) || hasPolicyChanged(flow));
+    for (const flow of freed) if (hasPolicyChanged(flow)) slots.restart(names.has(flow.host) ? flow.hostId : flow.keyId);
+    wakeUps.wakeFirst(freed);
   }
 }

@@ -1,5 +1,4 @@
 import { flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
-import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
 import type { Deferral, WaitingLists } from '../../shared/queue/flow/waiting-lists.js';
 import { jobIdOf } from '../../shared/queue/names.js';
 import type { Speed } from '../../shared/domain/flow/bulkhead-rules.js';
@@ -63,6 +62,8 @@ export class WakeUps {
   readonly #shards: WaitingLists[] = [];
   readonly #flows = new Map<string, WaitingFlow>();
   readonly #hosts = new Map<string, FlowsOfHost>();
+  /** Those of #flows that come before all others in the next turn. */
+  readonly #first = new Set<WaitingFlow>();
   /** Those of #flows that are "the others" of a host. */
   readonly #others = new Set<WaitingFlow>();
   /** Woken jobs of each flow and of each host. The room of a fast flow is not taken by woken tasks of slow ones. */
@@ -147,8 +148,12 @@ export class WakeUps {
     }
   }
 
-  /** Jobs of the flow that wait among "the others" of its host wait in its own list from now on. @throws when Redis fails */
+  /**
+   * Jobs of the flow that wait among "the others" of its host wait in its own list from now on, unless the host has very many lists already.
+   * @throws when Redis fails
+   */
   async takeFromOthers(waitingLists: WaitingLists, flow: Flow, jobIds: readonly string[]): Promise<void> {
+    if (!this.hasOwnList(flow)) return;
     const moved = await this.ask(waitingLists, () => waitingLists.move(flow.hostId, flow.id, jobIds));
     if (moved === 0) return;
     this.expectDeferred(waitingLists, flow, moved);
@@ -196,17 +201,43 @@ export class WakeUps {
     const looks = this.#shards.map((waitingLists) => this.#lookAt(waitingLists));
     this.#expectedOfFlow.forgetLate(this.options.now());
     this.#expectedOfHost.forgetLate(this.options.now());
+    this.#wakeInTurn();
+    await Promise.all(looks);
+  }
+
+  /**
+   * What held these flows is over: they do not wait for their turn behind thousands of others. Those that cannot be woken at once are
+   * the first of the next tick.
+   */
+  wakeFirst(freed: readonly Flow[]): void {
+    for (const { id } of freed) {
+      const waiting = this.#flows.get(id);
+      if (waiting !== undefined) this.#first.add(waiting);
+    }
+    if (this.#first.size > 0) this.#wakeInTurn();
+  }
+
+  #wakeInTurn(): void {
     let looked = 0;
     let woken = 0;
-    for (const [waitingList, waiting] of this.#flows) {
-      if (looked >= Math.min(this.#flows.size, FLOWS_PER_TICK) || woken >= 2 * LISTS_PER_TICK) break;
+    const wake = (waiting: WaitingFlow): boolean => {
+      if (looked >= FLOWS_PER_TICK || woken >= 2 * LISTS_PER_TICK) return false;
       looked += 1;
+      if (this.#wakeSoon(waiting)) woken += 1;
+      return true;
+    };
+    for (const waiting of this.#first) {
+      if (!wake(waiting)) return;
+      this.#first.delete(waiting);
+    }
+    let left = this.#flows.size;
+    for (const [waitingList, waiting] of this.#flows) {
+      if (left === 0 || !wake(waiting)) return;
+      left -= 1;
       // To the end of the map: the next tick begins where this one stops.
       this.#flows.delete(waitingList);
       this.#flows.set(waitingList, waiting);
-      if (this.#wakeSoon(waiting)) woken += 1;
     }
-    await Promise.all(looks);
   }
 
   async #lookAt(waitingLists: WaitingLists): Promise<void> {
@@ -219,9 +250,9 @@ export class WakeUps {
     }
   }
 
-  /** Flows that have tasks waiting, under this name of theirs. */
-  flowsNamed(name: string): Flow[] {
-    return [...this.#flows.values()].map(({ flow }) => flow).filter(({ key, endpoint, host }) => name === EVERYTHING || key === name || endpoint === name || host === name);
+  /** Flows that have tasks waiting, as far as this process knows. */
+  flowsWhere(isWanted: (flow: Flow) => boolean): Flow[] {
+    return [...this.#flows.values()].map(({ flow }) => flow).filter(isWanted);
   }
 
   /** Wakes no more. Tasks that wait are woken by other workers, or by the next one that starts. */
@@ -324,6 +355,7 @@ export class WakeUps {
   #drop(waitingList: string, waiting: WaitingFlow): void {
     // Another one may stand in its place by now.
     if (this.#flows.get(waitingList) === waiting) this.#flows.delete(waitingList);
+    this.#first.delete(waiting);
     this.#others.delete(waiting);
     const flows = this.#hosts.get(waiting.flow.hostId);
     if (flows === undefined) return;

@@ -13,27 +13,30 @@ const REMEMBERED_VERSIONS = 1_000;
 /**
  * Versions follow the clock: a Redis that lost its newest changes, or all of them, never gives a number again that a
  * worker knows already for something else. And a worker with a version that this Redis has not given, or has lost, is told
- * everything: what was lost with it must not hold on in one worker.
+ * everything: what was lost with it must not hold on in one worker. All changes of one call have one version.
  *
  * KEYS 1 controls, 2 changes, 3 version, 4 versions.
  */
 const change = `
 local time = redis.call('TIME')
+local version
 local function change(field, value)
+  if not version then
+    local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+    version = string.format('%.0f', math.max(tonumber(redis.call('GET', KEYS[3]) or '0') + 1, micros))
+    redis.call('SET', KEYS[3], version)
+    redis.call('ZADD', KEYS[4], version, version)
+    redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -${REMEMBERED_VERSIONS + 1})
+  end
   if value == '' then redis.call('HDEL', KEYS[1], field) else redis.call('HSET', KEYS[1], field, value) end
-  local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
-  local version = string.format('%.0f', math.max(tonumber(redis.call('GET', KEYS[3]) or '0') + 1, micros))
-  redis.call('SET', KEYS[3], version)
   redis.call('ZADD', KEYS[2], version, field)
   redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -${REMEMBERED_CHANGES + 1})
-  redis.call('ZADD', KEYS[4], version, version)
-  redis.call('ZREMRANGEBYRANK', KEYS[4], 0, -${REMEMBERED_VERSIONS + 1})
 end
 `;
 
-/** KEYS as in change. ARGV 1 field, 2 new value or '' to remove it. */
-const setControl = `${change}
-change(ARGV[1], ARGV[2])
+/** KEYS as in change. ARGV fields that are removed, all of them in one change. */
+const removeControls = `${change}
+for _, field in ipairs(ARGV) do change(field, '') end
 return 1
 `;
 
@@ -108,6 +111,19 @@ return ARGV[2]
 `;
 
 /**
+ * Writes down who has probed an open circuit, if it still is the one that the caller knows.
+ *
+ * KEYS as in change. ARGV 1 field, 2 circuit as JSON.
+ */
+const noteProbe = `${change}
+local text, new = redis.call('HGET', KEYS[1], ARGV[1]), cjson.decode(ARGV[2])
+local before = text and cjson.decode(text)
+if not before or before['openedAt'] ~= new['openedAt'] or before['until'] ~= new['until'] then return 0 end
+change(ARGV[1], ARGV[2])
+return 1
+`;
+
+/**
  * KEYS 1..4 as in change, 5 workers. ARGV 1 version known, -1 = none, 2 workers that reported within (ms).
  * @returns {version, 1 when this is everything, fields and values in turn ('' = removed), now (ms), workers}
  */
@@ -137,10 +153,11 @@ return {redis.call('ZCOUNT', KEYS[2], now - tonumber(ARGV[1]), '+inf'), now, val
 `;
 
 export const controlScripts = {
-  krsFlowSet: { numberOfKeys: 4, lua: setControl },
+  krsFlowRemove: { numberOfKeys: 4, lua: removeControls },
   krsFlowLimits: { numberOfKeys: 4, lua: setLimits },
   krsFlowPause: { numberOfKeys: 4, lua: setPause },
   krsFlowEndPause: { numberOfKeys: 4, lua: endPause },
+  krsFlowNoteProbe: { numberOfKeys: 4, lua: noteProbe },
   krsFlowOpen: { numberOfKeys: 4, lua: openCircuit },
   krsFlowChanges: { numberOfKeys: 5, lua: changesSince },
   krsFlowSnapshot: { numberOfKeys: 2, lua: snapshot },

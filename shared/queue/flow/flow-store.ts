@@ -68,6 +68,7 @@ const CIRCUIT = 'c:';
 const ANY = -1;
 /** A report counts for this long, ms; workers report each second. */
 const REPORT_FOR_MS = 5_000;
+const CLOSED_AT_ONCE = 500;
 
 /**
  * The store that all workers and the API share about destinations: limits, open circuits, and how much of a limit each
@@ -138,8 +139,16 @@ export class FlowStore {
     return readCircuit(String(reply)) ?? circuit;
   }
 
-  async closeCircuit(host: string): Promise<void> {
-    await this.#set(CIRCUIT + host, undefined);
+  /** In steps, the longest of which takes Redis some milliseconds. @param names of circuits */
+  async closeCircuits(names: readonly string[]): Promise<void> {
+    for (let from = 0; from < names.length; from += CLOSED_AT_ONCE) {
+      await this.client.runCommand('krsFlowRemove', [...this.#controlKeys(), ...names.slice(from, from + CLOSED_AT_ONCE).map((name) => CIRCUIT + name)]);
+    }
+  }
+
+  /** Nothing is written down of a circuit that was opened, prolonged or closed meanwhile. @param circuit with its newest `lastProbe` */
+  async noteProbe(name: string, circuit: Circuit): Promise<void> {
+    await this.client.runCommand('krsFlowNoteProbe', [...this.#controlKeys(), CIRCUIT + name, JSON.stringify(circuit)]);
   }
 
   /**
@@ -203,10 +212,6 @@ export class FlowStore {
     const silent: SilentWorker[] = [];
     for (let at = 0; at + 2 < found.length; at += 3) silent.push({ name: found[at] ?? '', reportedAt: Number(found[at + 1]), life: readLife(found[at + 2] ?? '') });
     return { now, silent };
-  }
-
-  async #set(field: string, value: object | undefined): Promise<void> {
-    await this.client.runCommand('krsFlowSet', [...this.#controlKeys(), field, value === undefined ? '' : JSON.stringify(value)]);
   }
 
   #controlKeys(): string[] {

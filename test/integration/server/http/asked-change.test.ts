@@ -21,7 +21,7 @@ describe('who asks for a change, and why', () => {
 
   for (const path of changes) {
     it(`may be left out, or hold a reason: ${path}`, async () => {
-      for (const body of ['', '{}', '{"reason":"the receiver is back"}', JSON.stringify({ reason: '\u{1f69a}'.repeat(500) })]) {
+      for (const body of ['', '{}', '{"reason":null}', '{"reason":"the receiver is back"}', JSON.stringify({ reason: '\u{1f69a}'.repeat(500) })]) {
         const { status, text } = await send(path, body);
         expect(status, text).to.be.oneOf([200, 202]);
       }
@@ -32,7 +32,6 @@ describe('who asks for a change, and why', () => {
       ['{"raeson":"x"}', 400, 'raeson'],
       ['{"reason":""}', 400, 'reason'],
       ['{"reason":1}', 400, 'reason'],
-      ['{"reason":null}', 400, 'reason'],
       [JSON.stringify({ reason: 'x'.repeat(501) }), 400, 'reason'],
       ['{"reason":"\\ud800"}', 400, 'reason'],
       ['[]', 400, ''],

@@ -177,6 +177,23 @@ describe('the circuits of a host and of its endpoints', () => {
     expect(until - (lastProbe?.at ?? 0), 'the next one').to.be.within(300, 600);
   }).timeout(30_000);
 
+  it('remembers as the last probe also one that an endpoint without failures has sent', async () => {
+    const bad = ['/bad-1', '/bad-2', '/bad-3'];
+    for (const path of [...bad, '/bad-4']) fleet.receiver.on(path, { kind: 'answer', status: 503 });
+    await fleet.hire(1, { circuit: { baseCoolMs: 60_000, maxCoolMs: 60_000 } });
+    const tasks = (await Promise.all(bad.map((path) => submitTo(path, 100, patient)))).flat();
+    const { until } = await whenOpen(fleet.origin);
+    tasks.push(...await submitTo('/bad-4', 2, patient));
+    const { lastProbe, ...open } = await eventually(async () => {
+      const found = await whenOpen(fleet.origin);
+      expect(found).to.have.property('lastProbe');
+      return found;
+    }, { withinMs: 10_000 });
+    expect(tasks.map(({ id }) => id)).to.include(lastProbe?.task);
+    expect([lastProbe?.code, open.until], 'it prolongs nothing').to.deep.equal(['http_busy', until]);
+    expect((await call(fleet.service.baseUrl, `/destinations/${encodeURIComponent(fleet.origin)}`)).body).to.have.nested.property('circuit.last_probe.task_id', lastProbe?.task);
+  }).timeout(30_000);
+
   it('closes the circuits of a host and of its endpoint with one answer', async () => {
     const bad = ['/bad-1', '/bad-2', '/bad-3'];
     let isDown = true;

@@ -72,6 +72,31 @@ describe('wake-ups of one destination', () => {
     await eventually(() => expect(wakeUps.remembered, 'flows, and those that are on their way').to.be.at.most(2));
   });
 
+  it('wakes first what is no longer held, however many others wait for their turn', async () => {
+    const { host } = flow;
+    const paused = Array.from({ length: 4_000 }, (_, nth) => flowNamed(`tenant-${nth}`, host));
+    const some = new WakeUps({ roomFor: ({ id }) => (id === freed.id ? { ofFlow: 2, ofHost: 2 } : { ofFlow: 0, ofHost: 0 }), speedOf: () => 'quick', now: () => now });
+    const freed = flowNamed('tenant-freed', host);
+    some.watch(waitingLists);
+    for (const each of [...paused, freed]) some.expectDeferred(waitingLists, each, 1);
+    await putBack(service.redis, shard, freed.id, 't-freed', 1);
+    some.wakeFirst(some.flowsWhere(({ key }) => key === freed.key));
+    // No tick: two of them would pass before its turn comes.
+    await eventually(async () => expect(await woken()).to.equal(1));
+  });
+
+  it('gives no further list to a host with 5,000: the first task of a flow stays with the others', async () => {
+    const { host } = flow;
+    const [last, further] = ['last', 'further'].map((name) => flowNamed(name, host));
+    if (last === undefined || further === undefined) throw new Error('no flow');
+    // Beside that of the others of the host, which is there.
+    for (let nth = 0; nth < 4_998; nth += 1) wakeUps.expectDeferred(waitingLists, flowNamed(`tenant-${nth}`, host), 1);
+    await wakeUps.takeFromOthers(waitingLists, last, ['t-0']);
+    await wakeUps.takeFromOthers(waitingLists, further, ['t-1']);
+    expect(await Promise.all([last, further].map(({ id }) => service.redis.zcard(shard.keys.waitingList(id))))).to.deep.equal([1, 0]);
+    expect(await service.redis.zscore(shard.keys.waitingList(flow.id), 't-1')).to.equal('1');
+  });
+
   it('wakes none once it is closed: a worker that stops will not fetch them', async () => {
     room = 10;
     wakeUps.close();

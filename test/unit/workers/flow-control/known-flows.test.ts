@@ -64,5 +64,11 @@ describe('KnownFlows', () => {
     known.resolve(path('once'), '3');
     expect(known.of(HOST, 10)).to.deep.equal([path('x').id, path('y').id]);
     expect(known.of(HOST, 1)).to.deep.equal([path('y').id]);
+    // So many that the newer half is begun anew: then one flow of the older half is used again.
+    for (let nth = 0; nth < 5_000; nth += 1) known.resolve(flowNamed(`http://c/${nth}`, 'http://c'), '1');
+    known.resolve(path('x'), '4');
+    for (const id of ['1', '2']) known.resolve(path('z'), id);
+    expect(known.of(HOST, 10), 'each once').to.deep.equal([path('y').id, path('x').id, path('z').id]);
+    expect(known.of(HOST, 2)).to.deep.equal([path('x').id, path('z').id]);
   });
 });

@@ -52,7 +52,7 @@ describe('FlowStore', () => {
       expect([first.isEverything, names(first).sort()]).to.deep.equal([true, ['circuit g', 'policy a']]);
       await store.setLimits('a', undefined);
       await store.pause('b', order());
-      await store.closeCircuit('g');
+      await store.closeCircuits(['g']);
       const next = await store.changesSince(first.version);
       const [, ofB] = next.changes;
       const since = ofB?.kind === 'policy' ? ofB.policy?.pause?.since : undefined;
@@ -210,11 +210,37 @@ describe('FlowStore', () => {
       await eventually(async () => expect(await store.takeProbe('g', 'c', 60_000)).to.equal('mine'));
     });
 
+    it('closes very many in few steps, and tells of each', async () => {
+      const names = Array.from({ length: 1_200 }, (_, nth) => `https://a/${nth}`);
+      // More than the versions that are remembered.
+      await Promise.all([...names, 'other'].map((name) => store.openCircuit(name, circuitAt(1_000))));
+      await service.redis.zremrangebyrank(keys().versions, 0, -2);
+      const { version } = await store.changesSince(-1);
+      const versions = await service.redis.zcard(keys().versions);
+      await store.closeCircuits(names);
+      expect(await service.redis.zcard(keys().versions) - versions, 'steps').to.equal(3);
+      expect([...(await store.snapshotOfAll()).circuits.keys()]).to.deep.equal(['other']);
+      const { isEverything, changes } = await store.changesSince(version);
+      expect([isEverything, changes.length, new Set(changes.map(({ name }) => name)).size]).to.deep.equal([false, 1_200, 1_200]);
+    });
+
+    it('remembers who probed, and nothing of a circuit that was prolonged or closed meanwhile', async () => {
+      const open = circuitAt(3_000);
+      await store.openCircuit('g', open);
+      const lastProbe = { task: 'order-1', at: 2_000, code: 'http_busy' } as const;
+      await store.noteProbe('g', { ...open, lastProbe });
+      await store.noteProbe('g', { ...circuitAt(1_000), lastProbe: { ...lastProbe, task: 'late' } });
+      expect((await store.snapshot(['g'])).circuits.get('g')).to.deep.equal({ ...open, lastProbe });
+      await store.closeCircuits(['g']);
+      await store.noteProbe('g', { ...open, lastProbe });
+      expect((await store.snapshot(['g'])).circuits.size).to.equal(0);
+    });
+
     it('refuses a probe to who has not heard that the last one failed', async () => {
       const longer = circuitAt((await redisNow()) + 60_000);
       await store.openCircuit('g', longer);
       expect(await store.takeProbe('g', 'late', 60_000)).to.deep.equal(longer);
-      await store.closeCircuit('g');
+      await store.closeCircuits(['g']);
       expect(await store.takeProbe('g', 'late', 60_000)).to.equal('mine');
     });
   });
