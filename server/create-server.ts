@@ -9,6 +9,7 @@ import { ActivityCounter } from '../shared/domain/stats/activity-counter.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { BulkActionsOfQueue } from '../shared/queue/bulk-actions/open-bulk-actions.js';
+import { TakeOver } from '../shared/queue/flow/take-over.js';
 import { bulkKeys } from '../shared/queue/names.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { TaskSearch } from '../shared/queue/scan/task-search.js';
@@ -177,6 +178,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     { checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: createAccessCheck(keyRing) } : {}), onRefused: refusedRequests.request, ...stages },
   );
 
+  let takeOver: TakeOver | undefined;
   let listening: Promise<ListeningServer> | undefined;
   let started: ListeningServer | undefined;
   let stopping: Promise<void> | undefined;
@@ -187,8 +189,16 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     await server?.close(graceMs);
   }
 
+  /** Resolves when Redis has answered. */
+  async function startToTakeOver(): Promise<void> {
+    const shards = await queue.shards();
+    if (stopping !== undefined) return;
+    takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), self: undefined, clock, logger });
+    takeOver.start();
+  }
+
   async function closeQueues(): Promise<void> {
-    await activityWriter.stop();
+    await Promise.all([activityWriter.stop(), takeOver?.stop()]);
     await Promise.all([queue.close(), boardQueue.close()]);
   }
 
@@ -228,6 +238,8 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       if (stopping !== undefined) throw new Error('this API was stopped');
       fleetSettings.start();
       activityWriter.start();
+      // A Redis that must not be used is told to `onUnfitRedis`.
+      startToTakeOver().catch(() => undefined);
       if (isAuthOn) keyRing.start();
       return (listening ??= startToListen());
     },

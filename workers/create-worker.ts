@@ -19,6 +19,7 @@ import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { FailureWriter } from '../shared/queue/stats/failure-writer.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import type { StandstillTimes } from '../shared/queue/engine/shard-standstill.js';
+import { TakeOver } from '../shared/queue/flow/take-over.js';
 import { readUsedShare } from '../shared/redis/memory-guard.js';
 import { RedisClock } from '../shared/redis/redis-clock.js';
 import { connectRedis, isCluster } from '../shared/redis/redis-connection.js';
@@ -36,7 +37,6 @@ import { warnOfLargeFleet } from './fleet-size.js';
 import { FlowControl } from './flow-control/flow-control.js';
 import { Janitor } from './janitor.js';
 import { recordEndOfPause } from './record-end-of-pause.js';
-import { TakeOver } from './take-over.js';
 
 /**
  * Messages of this length, in characters, may be sent at once where the number of slots is `auto`. A message of 1 MiB takes
@@ -205,7 +205,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     }, OFFER_SLOTS_EVERY_MS);
     janitor = new Janitor({ shards, redis, retention: config.retention, mask, clock, logger });
     janitor.start();
-    takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), workerName, lockMs: config.stall.lockMs, clock, logger });
+    takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), self: { workerName, lockMs: config.stall.lockMs }, clock, logger });
     takeOver.start();
     bulkRunner = new BulkRunner({ actions: openBulkActions(shards, bulkKeys(config.queuePrefix, isCluster(redis))), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, deadAttempts: config.dead.attempts, mask, isRedisAboveMark: async () => (await readUsedShare(redis)) > config.redisHighWater, onChange: (action, counts) => recordOwnChange(queue, logger, action, counts), logger });
     bulkRunner.start();

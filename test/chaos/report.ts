@@ -30,14 +30,14 @@ ioredis' own detection 288. Deliveries that were recorded only on a lost master 
 const WHEN_A_WORKER_IS_GONE = `
 ## When a worker is gone
 
-A worker that has not reported for 4 s is looked at by the others twice a second. Its tasks are taken over at once, 6 s after a \`kill -9\` at the
-latest, if all of this holds. Each is sent again, with no attempt used, and counts as stalled.
+A worker that has not reported for 4 s is looked at by the others and by each API twice a second. Its tasks are taken over at once, 6 s after a \`kill -9\` at
+the latest, if all of this holds. Each is sent again, with no attempt used, and counts as stalled. So a fleet of one worker needs only its API, and a new worker.
 
 | it must be known that | because |
 | --- | --- |
 | the same masters answer as when it was last heard of, without a pause of 2 s or a step of Redis' clock since then | otherwise Redis was away, not the worker |
-| the dead worker itself has seen no break before, for LOCK_DURATION or for its whole life | a failover may have lost locks |
-| none of its connections is left at any master (\`CLIENT LIST\`), and those of the worker that looks are | the kernel closes the connections of a process that has ended. One that is stopped, hangs or is cut off keeps them |
+| the dead worker itself has seen no break before, for LOCK_DURATION (for an API: for an hour) or for its whole life | a failover may have lost locks |
+| none of its connections is left at any master (\`CLIENT LIST\`), and those of the worker that looks are; an API has seen those of the dead one before | the kernel closes the connections of a process that has ended. One that is stopped, hangs or is cut off keeps them |
 
 Otherwise its locks decide: they lapse within LOCK_DURATION, and the next two stall checks find its tasks. So it is when its machine has lost its
 power, when Redis was away or was replaced meanwhile, and where Redis does not allow \`CLIENT LIST\` or \`INFO\`.

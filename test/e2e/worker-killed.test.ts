@@ -44,6 +44,13 @@ describe('e2e: a worker that is killed', () => {
   /** A worker that has seen Redis since before the last report of the other one. */
   async function witness(of: ServiceProcess): Promise<ServiceProcess> {
     const started = await service.startWorker();
+    // A worker reports once a second, and the first look of the new one takes less.
+    await reportsFor(of, 1_500);
+    return started;
+  }
+
+  /** Waits until the worker has reported for so long. */
+  async function reportsFor(of: ServiceProcess, ms: number): Promise<void> {
     const redis = connect('worker');
     const { workers } = flowKeys(service.prefix, false);
     const lastReport = async (): Promise<number> => {
@@ -51,10 +58,8 @@ describe('e2e: a worker that is killed', () => {
       return Number(await redis.zscore(workers, names.find((name) => name.endsWith(`-${String(of.pid)}`)) ?? ''));
     };
     const before = await lastReport();
-    // A worker reports once a second, and the first look of the new one takes less.
-    await eventually(async () => { expect(await lastReport()).to.be.at.least(before + 1_500); }, { withinMs: 10_000 });
+    await eventually(async () => { expect(await lastReport()).to.be.at.least(before + ms); }, { withinMs: 10_000 });
     redis.disconnect();
-    return started;
   }
 
   it('has its tasks sent again within 6 s, each once, and each counts as stalled', async () => {
@@ -72,7 +77,22 @@ describe('e2e: a worker that is killed', () => {
     }
     redis.disconnect();
     expect(receiver.requests).to.have.lengthOf(40);
-    await eventually(() => { expect(other.output).to.match(/a worker is gone.*tasks=20/); });
+    await eventually(() => { expect(service.output, 'of the worker or the API').to.match(/a worker is gone.*tasks=20/); });
+  }).timeout(60_000);
+
+  it('alone is found out by the API, and the worker that takes its place sends its tasks again', async () => {
+    const { worker, tasks } = await heldBy(service.startWorker(), 5, '/alone');
+    await reportsFor(worker, 2_500);
+    await worker.kill();
+    const next = await service.startWorker();
+    // Its locks last for an hour, and the new worker has not seen the last report of the old one.
+    await receiver.waitForRequests(10, { path: '/alone', withinMs: 20_000 });
+    for (const { id } of tasks) {
+      const { timeline } = await waitForState(service.baseUrl, id, 'delivered');
+      expect(timeline.map(({ outcome, worker: by }) => [outcome, by?.endsWith(`-${next.pid}`)])).to.deep.equal([['delivered', true]]);
+    }
+    expect(service.output).to.match(/a worker is gone.*tasks=5/);
+    expect(next.output).to.not.contain('a worker is gone');
   }).timeout(60_000);
 
   it('is told from one that is stopped: that one keeps its tasks as long as it has their locks', async () => {
@@ -80,12 +100,12 @@ describe('e2e: a worker that is killed', () => {
     await freezeProcess(frozen.worker.pid);
     // The frozen one takes nothing more, so this one gets all others.
     const killed = await heldBy(service.startWorker(), 5, '/killed');
-    const other = await witness(killed.worker);
+    await witness(killed.worker);
     await killed.worker.kill();
     await receiver.waitForRequests(10, { path: '/killed', withinMs: 10_000 });
     // The frozen one has been silent for longer.
     expect(receiver.requestsTo('/frozen')).to.have.lengthOf(5);
-    await eventually(() => { expect(other.output).to.match(/a worker is gone.*tasks=5/).and.not.match(/tasks=10/); });
+    await eventually(() => { expect(service.output).to.match(/a worker is gone.*tasks=5/).and.not.match(/tasks=10/); });
     process.kill(frozen.worker.pid, 'SIGCONT');
   }).timeout(60_000);
 });

@@ -201,12 +201,12 @@ export class FlowStore {
   }
 
   /**
-   * Writes down what a worker knows of itself, and asks which workers are silent.
-   * @param life undefined: it has not seen Redis before
-   * @param agoMs how long ago the last report of a silent worker is, ms
+   * Asks which workers are silent, and writes down what the caller knows of itself.
+   * @param agoMs  how long ago the last report of a silent worker is, ms
+   * @param caller undefined: it is no worker, or has not seen Redis before
    */
-  async silentWorkers(worker: string, life: WorkerLife | undefined, agoMs: { readonly min: number; readonly max: number }): Promise<SilentWorkers> {
-    const reply: unknown = await this.client.runCommand('krsFlowSilent', [this.keys.workers, this.keys.life(worker), life === undefined ? '' : printLife(life), this.keys.lifeBase, agoMs.min, agoMs.max]);
+  async silentWorkers(agoMs: { readonly min: number; readonly max: number }, caller?: { readonly worker: string; readonly life: WorkerLife }): Promise<SilentWorkers> {
+    const reply: unknown = await this.client.runCommand('krsFlowSilent', [this.keys.workers, this.keys.life(caller?.worker ?? ''), caller === undefined ? '' : printLife(caller.life), this.keys.lifeBase, agoMs.min, agoMs.max]);
     // The script's own answer: see report-scripts.ts.
     const [now, found] = reply as [number, string[]];
     const silent: SilentWorker[] = [];

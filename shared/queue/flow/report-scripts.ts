@@ -27,7 +27,7 @@ return found
 const LIFE_FOR_MS = 600_000;
 
 /**
- * KEYS 1 workers, 2 the caller's life. ARGV 1 that life ('' = not known yet), 2 what a life's key begins with, 3 and 4 how long
+ * KEYS 1 workers, 2 the caller's life. ARGV 1 that life ('' = it is no worker, or does not know it yet), 2 what a life's key begins with, 3 and 4 how long
  * ago the last report of a silent worker is at least and at most (ms).
  * @returns {now (ms), workers, the times of their last reports (ms) and their lives ('' = none) in turn}
  */

@@ -1,21 +1,27 @@
-import { isSilentByItself, SILENT_AFTER_MS, spellAfter, type RedisAnswer, type RedisSpell, type SilentWorker, type WorkerLife } from '../shared/domain/flow/dead-worker.js';
-import type { Clock } from '../shared/domain/ports.js';
-import { pause, RepeatedStep } from '../shared/lifecycle/repeated-step.js';
-import { withinLimit } from '../shared/lifecycle/time-limit.js';
-import type { Logger } from '../shared/logging/logger.js';
-import { printError } from '../shared/logging/print-error.js';
-import { connectionNameIn } from '../shared/queue/engine/connection-name.js';
-import type { Shard } from '../shared/queue/engine/shard.js';
-import { takeOver } from '../shared/queue/engine/take-over.js';
-import type { FlowStore } from '../shared/queue/flow/flow-store.js';
-import type { RedisClient } from '../shared/redis/redis-connection.js';
-import { connectionNames, readMasters } from '../shared/redis/redis-masters.js';
+import { isSilentByItself, SILENT_AFTER_MS, spellAfter, type RedisAnswer, type RedisSpell, type SilentWorker, type WorkerLife } from '../../domain/flow/dead-worker.js';
+import type { Clock } from '../../domain/ports.js';
+import { pause, RepeatedStep } from '../../lifecycle/repeated-step.js';
+import { withinLimit } from '../../lifecycle/time-limit.js';
+import type { Logger } from '../../logging/logger.js';
+import { printError } from '../../logging/print-error.js';
+import { connectionNameIn } from '../engine/connection-name.js';
+import type { Shard } from '../engine/shard.js';
+import { takeOver } from '../engine/take-over.js';
+import type { RedisClient } from '../../redis/redis-connection.js';
+import { connectionNames, readMasters } from '../../redis/redis-masters.js';
+import type { FlowStore } from './flow-store.js';
 
 const LOOK_EVERY_MS = 500;
 /** After a failure, ms. Each look writes, and a write that Redis refuses may cost a connection and a log line. */
 const LOOK_AFTER_FAILURE_MS = 5_000;
 /** A question that has no answer after this time, ms, counts as a break. */
 const ANSWERED_WITHIN_MS = 2_000;
+/** How often the API lists the connections while it has not seen those of a new worker, ms. */
+const LIST_EVERY_MS = 1_000;
+/** The longest LOCK_DURATION that there may be, ms: the API does not know that of the workers. */
+const LONGEST_LOCK_MS = 3_600_000;
+/** How long the API looks at a worker that is silent and still connected, ms. */
+const API_LOOKS_FOR_MS = 60_000;
 /** The pause between two steps, so that other commands get their turn. */
 const STEP_PAUSE_MS = 5;
 
@@ -23,22 +29,22 @@ export interface TakeOverOptions {
   readonly shards: readonly Shard[];
   readonly redis: RedisClient;
   readonly flowStore: FlowStore;
-  /** The name of this worker: see createWorker. */
-  readonly workerName: string;
-  /** LOCK_DURATION, ms. */
-  readonly lockMs: number;
+  /** This worker: its name, see createWorker, and its LOCK_DURATION, ms. undefined: the process is an API. */
+  readonly self: { readonly workerName: string; readonly lockMs: number } | undefined;
   /** Redis' time. */
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /**
- * Takes over the tasks of workers that were killed, long before their locks lapse. Every worker looks twice a second for
- * workers that have stopped to report. A worker is taken for dead only if
+ * Takes over the tasks of workers that were killed, long before their locks lapse. Every worker and every API looks twice a second for
+ * workers that have stopped to report; an API does because a fleet may have one worker alone. A worker is taken for dead only if
  *
  * - it fell silent by itself: Redis was there all the time, and the same (dead-worker.ts says how that is known), and
  * - none of its connections is left. The kernel closes those of a process that ends. One that is stopped, that is busy with
- *   something else, or whose machine is cut off keeps them, and then only its locks decide, as before.
+ *   something else, or whose machine is cut off keeps them, and then only its locks decide, as before. That Redis shows
+ *   connections at all is known by those of the worker that looks. An API has none of this kind, so it must have seen those of
+ *   the dead worker while it lived.
  */
 export class TakeOver {
   readonly #looks = new RepeatedStep((signal) => this.#lookOrRest(signal));
@@ -48,6 +54,9 @@ export class TakeOver {
   /** The dead workers whose tasks were taken, and when each reported last. */
   readonly #done = new Map<string, number>();
   #mayList = true;
+  /** Of an API: the workers whose connections it has seen, and when it listed them last, monotonic ms. */
+  readonly #seen = new Set<string>();
+  #listedAt = -Infinity;
 
   constructor(private readonly options: TakeOverOptions) {}
 
@@ -72,13 +81,14 @@ export class TakeOver {
   }
 
   async #look(signal: AbortSignal): Promise<void> {
-    const { redis, flowStore, workerName, lockMs } = this.options;
+    const { redis, flowStore, self } = this.options;
     // The last question is still unanswered; a further one would only wait behind it.
     if (this.#isAsking) return;
     this.#isAsking = true;
     const askedAt = performance.now();
-    // Behind the time for which locks last there is nothing left to take.
-    const question = Promise.all([readMasters(redis), flowStore.silentWorkers(workerName, this.#life, { min: SILENT_AFTER_MS, max: SILENT_AFTER_MS + lockMs })]);
+    // Behind the time for which locks last there is nothing left to take. An API also asks for those that live.
+    const agoMs = self === undefined ? { min: 0, max: SILENT_AFTER_MS + API_LOOKS_FOR_MS } : { min: SILENT_AFTER_MS, max: SILENT_AFTER_MS + self.lockMs };
+    const question = Promise.all([readMasters(redis), flowStore.silentWorkers(agoMs, self === undefined || this.#life === undefined ? undefined : { worker: self.workerName, life: this.#life })]);
     void question.catch(() => undefined).then(() => (this.#isAsking = false));
     const [masters, { now, silent }] = await withinLimit(question, ANSWERED_WITHIN_MS, () => new Error('Redis has not answered'));
     const answer: RedisAnswer = { redisNow: now, masters, askedAt, answeredAt: performance.now() };
@@ -86,11 +96,24 @@ export class TakeOver {
     this.#answer = answer;
     this.#life = { startedAt: this.#life?.startedAt ?? now, spell };
     await this.#takeFrom(silent, spell, now, signal);
+    if (self === undefined) await this.#seeThoseThatLive(silent, now);
+  }
+
+  async #seeThoseThatLive(workers: readonly SilentWorker[], now: number): Promise<void> {
+    for (const name of this.#seen) if (!workers.some((each) => each.name === name)) this.#seen.delete(name);
+    // One without a life is of a version whose tasks are never taken early.
+    const isNew = workers.some(({ name, life, reportedAt }) => life !== undefined && now - reportedAt < SILENT_AFTER_MS && !this.#seen.has(name));
+    if (!isNew || !this.#mayList || performance.now() - this.#listedAt < LIST_EVERY_MS) return;
+    this.#listedAt = performance.now();
+    const names = await this.#connectionNames();
+    for (const { name } of workers) if (names !== undefined && this.options.shards.every((shard) => names.has(connectionNameIn(shard, name)))) this.#seen.add(name);
   }
 
   async #takeFrom(silent: readonly SilentWorker[], spell: RedisSpell, now: number, signal: AbortSignal): Promise<void> {
     for (const name of this.#done.keys()) if (!silent.some((each) => each.name === name)) this.#done.delete(name);
-    const suspects = silent.filter((each) => each.name !== this.options.workerName && this.#done.get(each.name) !== each.reportedAt && isSilentByItself(each, spell, now, this.options.lockMs));
+    const { self } = this.options;
+    const lockMs = self?.lockMs ?? LONGEST_LOCK_MS;
+    const suspects = silent.filter((each) => (self === undefined ? this.#seen.has(each.name) : each.name !== self.workerName) && this.#done.get(each.name) !== each.reportedAt && isSilentByItself(each, spell, now, lockMs));
     if (suspects.length === 0) return;
     const names = await this.#connectionNames();
     for (const { name, reportedAt } of suspects) {
@@ -102,11 +125,11 @@ export class TakeOver {
 
   /** @returns undefined where Redis does not show them, so that no worker can be known to be gone */
   async #connectionNames(): Promise<ReadonlySet<string> | undefined> {
-    const { redis, shards, workerName, logger } = this.options;
+    const { redis, shards, self, logger } = this.options;
     try {
       const names = await connectionNames(redis);
       // They are worth something only if they show us as well.
-      return shards.every((shard) => names.has(connectionNameIn(shard, workerName))) ? names : undefined;
+      return self === undefined || shards.every((shard) => names.has(connectionNameIn(shard, self.workerName))) ? names : undefined;
     } catch (error) {
       if (this.#mayList) logger.warn('Redis does not show its connections: the tasks of a worker that was killed come back when their locks lapse, not sooner', { error: printError(error) });
       this.#mayList = false;
