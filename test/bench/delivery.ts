@@ -41,8 +41,8 @@ export async function benchDelivery(bench: Bench): Promise<Comparison[]> {
   const costs = (runs: readonly Delivered[]): number[] => runs.map(({ redisUsPerTask }) => redisUsPerTask);
   const name = 'bare BullMQ + undici';
   return [
-    { figure: 'delivered/s, attempt line logged', unit: '/s', product: { name: 'service', values: rates(logged) }, baseline: { name, values: rates(bare) }, bar: 0.75 },
-    { figure: 'delivered/s, LOG_LEVEL=warn', unit: '/s', product: { name: 'service', values: rates(quiet) }, baseline: { name, values: rates(bare) }, bar: 0.85 },
+    { figure: 'delivered/s, attempt line logged', unit: '/s', product: { name: 'service', values: rates(logged) }, baseline: { name, values: rates(bare) }, bar: 0.85 },
+    { figure: 'delivered/s, LOG_LEVEL=warn', unit: '/s', product: { name: 'service', values: rates(quiet) }, baseline: { name, values: rates(bare) }, bar: 0.9 },
     { figure: 'Redis CPU per delivered task', unit: 'us', product: { name: 'service', values: costs(logged) }, baseline: { name, values: costs(bare) } },
   ];
 }

@@ -34,7 +34,7 @@ export async function benchLateness(bench: Bench): Promise<Comparison[]> {
     baseline: { name: 'bare BullMQ', values: bare.map((each) => each[what]) },
     ...(limit === undefined ? {} : { limit }),
   });
-  return [compare('p50'), compare('p99', 20)];
+  return [compare('p50'), compare('p99', 15)];
 }
 
 /** Milliseconds. */

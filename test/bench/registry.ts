@@ -1,6 +1,7 @@
 import { benchBatch } from './batch.js';
 import { size, type Benchmark } from './benchmark.js';
 import { benchBulk } from './bulk.js';
+import { benchDeadPath } from './dead-path.js';
 import { benchDelivery } from './delivery.js';
 import { benchDestinations } from './destinations.js';
 import { benchFailing } from './failing.js';
@@ -31,6 +32,7 @@ export const benchmarks: readonly Benchmark[] = [
   { name: 'fairness', measures: 'The same with more slow tasks than slots. S2: 5,000 (and 20,000) slow ones to one destination, 500 fast per second for 30 s. S3: 20 slow destinations with 100 tasks each, 300 fast per second for 15 s.', rounds: 1, run: benchFairness },
   { name: 'fairness-one-host', measures: 'S1, S2 and S3 again, with all receivers on paths of one origin.', rounds: 1, run: benchFairnessInOneHost },
   { name: 'fairness-slots', measures: 'Slow paths that take 5 s beside a fast one of the same origin, by the number of slots and of workers. One slow path: S1. 150 slow paths: 10 tasks each, due at once, and 300 fast per second for 15 s. Beside the same with nothing slow.', rounds: 1, run: benchFairnessBySlots },
+  { name: 'dead-path', measures: '200 tasks due a second to ten paths of one host, one of which answers 503, beside the same with all ten well. Dead letters go to the same host.', rounds: 3, run: benchDeadPath },
   { name: 'flow-keys', measures: '1,000,000 tasks of one paused destination, due at once, with a flow_key each, beside the same without flow_keys: the slowest task to another destination meanwhile, and deliveries after the resume.', rounds: 1, run: benchFlowKeys },
   { name: 'processes', measures: 'One, two and three worker processes on one machine, which they share with Redis and the receiver, which answers at once or takes 50 ms.', rounds: 3, run: benchWorkerProcesses },
   { name: 'slots', measures: 'WORKER_CONCURRENCY from 25 to 1,000, 20 destinations, with a receiver that answers at once and one that takes 50 ms, beside the default.', rounds: 2, run: benchSlots },

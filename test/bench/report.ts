@@ -18,6 +18,8 @@ export interface Comparison {
   readonly highestRatio?: number;
   /** Highest value that it accepts, in `unit`. */
   readonly limit?: number;
+  /** Lowest value that it accepts, in `unit`. */
+  readonly least?: number;
   /** A value above `limit` is accepted too while its ratio is not above this: a slow machine needs longer for both sides. */
   readonly limitOrRatio?: number;
 }
@@ -52,11 +54,12 @@ export function summarize(comparison: Comparison): Summary {
   };
 }
 
-function judge({ unit, bar, highestRatio, limit, limitOrRatio }: Comparison, value: number, ratio: number): Summary['bar'] {
+function judge({ unit, bar, highestRatio, limit, least, limitOrRatio }: Comparison, value: number, ratio: number): Summary['bar'] {
   const verdicts = [
     ...(bar === undefined ? [] : [{ text: `>= ${bar.toFixed(2)}`, isMet: ratio >= bar }]),
     ...(highestRatio === undefined ? [] : [{ text: `<= ${highestRatio.toFixed(2)}`, isMet: ratio <= highestRatio }]),
     ...(limit === undefined ? [] : [judgeLimit(limit, limitOrRatio, unit, value, ratio)]),
+    ...(least === undefined ? [] : [{ text: `>= ${printValue(least, unit)}`, isMet: value >= least }]),
   ];
   if (verdicts.length === 0) return undefined;
   return { text: verdicts.map(({ text }) => text).join(', '), isMet: verdicts.every(({ isMet }) => isMet) };

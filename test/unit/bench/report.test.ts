@@ -14,13 +14,15 @@ describe('report of the benchmarks', () => {
     expect(baseline?.value).to.equal(1_000);
   });
 
-  const verdicts: readonly (readonly [bar: Pick<Comparison, 'bar' | 'highestRatio' | 'limit'>, text: string, isMet: boolean])[] = [
+  const verdicts: readonly (readonly [bar: Pick<Comparison, 'bar' | 'highestRatio' | 'limit' | 'least'>, text: string, isMet: boolean])[] = [
     [{ bar: 0.8 }, '>= 0.80', true],
     [{ bar: 0.81 }, '>= 0.81', false],
     [{ highestRatio: 0.8 }, '<= 0.80', true],
     [{ highestRatio: 0.79 }, '<= 0.79', false],
     [{ limit: 900 }, '<= 900/s', true],
     [{ limit: 899 }, '<= 899/s', false],
+    [{ least: 900 }, '>= 900/s', true],
+    [{ least: 901 }, '>= 901/s', false],
     [{ bar: 0.5, limit: 899 }, '>= 0.50, <= 899/s', false],
   ];
   for (const [bar, text, isMet] of verdicts) {
@@ -34,6 +36,7 @@ describe('report of the benchmarks', () => {
     expect(summarize({ ...unmeasured, bar: 0.1 }).bar?.isMet).to.equal(false);
     expect(summarize({ ...unmeasured, highestRatio: 9 }).bar?.isMet).to.equal(false);
     expect(summarize({ ...unmeasured, limit: 9 }).bar?.isMet).to.equal(false);
+    expect(summarize({ ...unmeasured, least: 0 }).bar?.isMet).to.equal(false);
   });
 
   it('prints value, spread and verdict of a figure with and without a baseline', () => {
