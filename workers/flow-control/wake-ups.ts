@@ -4,6 +4,7 @@ import { jobIdOf } from '../../shared/queue/names.js';
 import type { Speed } from '../../shared/domain/flow/bulkhead-rules.js';
 import { AnsweringShards } from './answering-shards.js';
 import { ExpectedTasks } from './expected-tasks.js';
+import { HostTurns } from './host-turns.js';
 import type { Room } from './slots.js';
 
 /** Waiting lists looked at in one tick, a shard. Redis chooses them at random, so each has its turn. */
@@ -14,8 +15,6 @@ const LISTS_PER_TICK = 100;
  */
 const FLOWS_PER_TICK = 2_000;
 const MOST_WOKEN_AT_ONCE = 100;
-/** Flows of one host that are asked for room in one go. Many of them may be paused; the next tick asks the others. */
-const FLOWS_ASKED = 10;
 
 /** The deferred tasks of one flow, as far as this process knows. */
 interface WaitingFlow {
@@ -27,23 +26,11 @@ interface WaitingFlow {
   isAskedAgain: boolean;
 }
 
-/** Flows that share the room of a host: its endpoints, its topics, and flow_keys. The next one to be woken stands first. */
-interface FlowsOfHost {
-  readonly bySpeed: Readonly<Record<Speed, Set<WaitingFlow>>>;
-  turns: number;
-}
-
 /**
  * Waiting lists of one host. Each costs this process some 600 bytes, and to empty it costs a call of its own, so that 100,000 flow_keys
  * with two tasks each would be woken slowly. The tasks of further flows wait together.
  */
 const MOST_LISTS_OF_HOST = 5_000;
-
-/** A slot that a slow flow gets is gone for a long time, and one that an unknown flow gets may be. */
-const QUICK_FIRST: readonly Speed[] = ['quick', 'unknown', 'slow'];
-/** One turn of so many belongs to slow flows first. */
-const SLOW_TURN = 4;
-const SLOW_FIRST: readonly Speed[] = ['slow', 'quick', 'unknown'];
 
 export interface WakeUpsOptions {
   /** How many sends may start now. A promise where Redis has to be asked. */
@@ -61,7 +48,7 @@ export interface WakeUpsOptions {
 export class WakeUps {
   readonly #shards: WaitingLists[] = [];
   readonly #flows = new Map<string, WaitingFlow>();
-  readonly #hosts = new Map<string, FlowsOfHost>();
+  readonly #turns: HostTurns<WaitingFlow>;
   /** Those of #flows that come before all others in the next turn. */
   readonly #first = new Set<WaitingFlow>();
   /** Those of #flows that are "the others" of a host. */
@@ -72,7 +59,9 @@ export class WakeUps {
   readonly #answering = new AnsweringShards();
   #isClosed = false;
 
-  constructor(private readonly options: WakeUpsOptions) {}
+  constructor(private readonly options: WakeUpsOptions) {
+    this.#turns = new HostTurns(options.speedOf);
+  }
 
   /** Flows and hosts that are remembered: those with tasks waiting, and for a second those that had some. */
   get remembered(): number {
@@ -91,15 +80,7 @@ export class WakeUps {
     if (this.#expectedOfFlow.arrived(keyId) || this.#expectedOfFlow.arrived(hostId)) return;
     // Or in the list of an endpoint that was paused, with all flow_keys of it. If it counted as on its way, each wake-up would wait
     // for the next tick: 80 tasks a second.
-    const { quick = [], unknown = [] } = this.#hosts.get(hostId)?.bySpeed ?? {};
-    for (const some of [quick, unknown]) {
-      let left = FLOWS_ASKED;
-      for (const waiting of some) {
-        if (this.#expectedOfFlow.arrived(waiting.flow.keyId)) return;
-        left -= 1;
-        if (left === 0) break;
-      }
-    }
+    for (const { flow } of this.#turns.someQuick(hostId)) if (this.#expectedOfFlow.arrived(flow.keyId)) return;
   }
 
   /** Tasks that wait for the destination, as far as this process knows. */
@@ -110,9 +91,7 @@ export class WakeUps {
 
   /** May tasks of the flow wait in a list of their own? Not if the host has very many lists already. */
   hasOwnList({ id, hostId }: Flow): boolean {
-    if (this.#flows.has(id)) return true;
-    const flows = this.#hosts.get(hostId);
-    return flows === undefined || listsOf(flows) < MOST_LISTS_OF_HOST;
+    return this.#flows.has(id) || this.#turns.count(hostId) < MOST_LISTS_OF_HOST;
   }
 
   /** Puts a job back, and into the waiting list of its flow. @throws as WaitingLists.defer */
@@ -180,7 +159,7 @@ export class WakeUps {
     if (this.#flows.size === 0) return;
     const own = this.#flows.get(flow.id);
     // It may have shown just now that it is quick.
-    if (own !== undefined) this.#putBySpeed(own);
+    if (own !== undefined) this.#turns.putBySpeed(own);
     const woken = this.#wakeNext(flow.hostId);
     // The freed place may be one that only this flow can use: one of its own limit.
     if (own !== undefined && own !== woken) this.#wakeSoon(own);
@@ -260,35 +239,9 @@ export class WakeUps {
     this.#isClosed = true;
   }
 
-  /**
-   * The flows of a host take turns. If a freed place belonged to the flow of the ended send alone, a thousand flow_keys
-   * with one task each would be woken by ticks only.
-   * @returns the flow that is being woken
-   */
-  #wakeNext(host: string): WaitingFlow | undefined {
-    const flows = this.#hosts.get(host);
-    if (flows === undefined) return undefined;
-    flows.turns += 1;
-    for (const speed of flows.turns % SLOW_TURN === 0 ? SLOW_FIRST : QUICK_FIRST) {
-      const woken = this.#wakeNextOf(speed, flows);
-      if (woken !== undefined) return woken;
-    }
-    return undefined;
-  }
-
-  #wakeNextOf(speed: Speed, { bySpeed }: FlowsOfHost): WaitingFlow | undefined {
-    const some = bySpeed[speed];
-    for (let left = Math.min(some.size, FLOWS_ASKED); left > 0; left -= 1) {
-      const [waiting] = some;
-      if (waiting === undefined) return undefined;
-      const speedNow = this.options.speedOf(waiting.flow);
-      some.delete(waiting);
-      bySpeed[speedNow].add(waiting);
-      // One that has become slower waits for the turn of those.
-      if (QUICK_FIRST.indexOf(speedNow) > QUICK_FIRST.indexOf(speed)) continue;
-      if (this.#wakeSoon(waiting)) return waiting;
-    }
-    return undefined;
+  /** @returns the flow of the host that is being woken */
+  #wakeNext(hostId: string): WaitingFlow | undefined {
+    return this.#turns.wakeNext(hostId, (waiting) => this.#wakeSoon(waiting));
   }
 
   /** @returns false: there is no room for it */
@@ -357,20 +310,7 @@ export class WakeUps {
     if (this.#flows.get(waitingList) === waiting) this.#flows.delete(waitingList);
     this.#first.delete(waiting);
     this.#others.delete(waiting);
-    const flows = this.#hosts.get(waiting.flow.hostId);
-    if (flows === undefined) return;
-    for (const some of Object.values(flows.bySpeed)) some.delete(waiting);
-    if (listsOf(flows) === 0) this.#hosts.delete(waiting.flow.hostId);
-  }
-
-  /** It becomes the last of those that are as quick. */
-  #putBySpeed(waiting: WaitingFlow): void {
-    const bySpeed = this.#hosts.get(waiting.flow.hostId)?.bySpeed;
-    if (bySpeed === undefined) return;
-    const itsSet = bySpeed[this.options.speedOf(waiting.flow)];
-    if (itsSet.has(waiting)) return;
-    for (const some of Object.values(bySpeed)) some.delete(waiting);
-    itsSet.add(waiting);
+    this.#turns.remove(waiting);
   }
 
   /** Room that is not taken by woken tasks that are on their way. */
@@ -386,12 +326,7 @@ export class WakeUps {
     const made: WaitingFlow = { flow, depths: new Map(), isWaking: false, isAskedAgain: false };
     this.#flows.set(waitingList, made);
     if (flow.id === flow.hostId) this.#others.add(made);
-    if (!this.#hosts.has(flow.hostId)) this.#hosts.set(flow.hostId, { bySpeed: { quick: new Set(), unknown: new Set(), slow: new Set() }, turns: 0 });
-    this.#putBySpeed(made);
+    this.#turns.add(made);
     return made;
   }
-}
-
-function listsOf({ bySpeed: { quick, unknown, slow } }: FlowsOfHost): number {
-  return quick.size + unknown.size + slow.size;
 }
