@@ -1,8 +1,10 @@
 import type { Flow } from '../../shared/domain/destinations/flow.js';
-import { averageLatencyMs, endingSoon, hasHostRoom, hasRoom, isFullOfUnproven, isQuick, mayStart, roomOfEndpoint, roomOfHost, speedOf, type BulkheadRules, type EndpointLoad, type HostLoad, type Speed } from '../../shared/domain/flow/bulkhead-rules.js';
+import { averageLatencyMs, endingSoon, hasHostRoom, hasRoom, isFullOfUnproven, mayStart, roomOfEndpoint, roomOfHost, speedOf, type Speed } from '../../shared/domain/flow/bulkhead-rules.js';
 import { firstWindow, mayGrowInSilence, windowAfter, windowAtStart, windowInSilence } from '../../shared/domain/flow/send-window.js';
-import { EndpointSlots, HostSlots, type Held, type Slot } from './endpoint-slots.js';
+import type { EndpointSlots, Held, HostSlots, Slot } from './endpoint-slots.js';
 import { FullWindows } from './full-windows.js';
+import { KnownEndpoints } from './known-endpoints.js';
+import { SlotLoads, type SlotLoadsOptions } from './slot-loads.js';
 
 /** How many more tasks may be woken: they will start at once, or be held for a moment. */
 export interface Room {
@@ -20,24 +22,14 @@ export interface FailuresInARow {
 /** One failure in a row changes no window. */
 export const SAYS_NOTHING = 1;
 
-/** How many endpoints are remembered while nothing is sent to them: one costs some 500 bytes. */
-const MAX_REMEMBERED = 10_000;
-const FORGOTTEN_AT_ONCE = 1_000;
 /** Endpoints of one host that are looked at for each slot that gets free: a thousand paths may wait, and each end of a send asks. */
 const LOOKED_AT_ONCE = 8;
-/** So many sends that take long show that an endpoint hangs, however many are in flight. */
-const OLDEST_LOOKED_AT = 8;
 
-export interface SlotsOptions {
-  readonly rules: BulkheadRules;
-  /** false: windows are off, and an endpoint may use its whole share at once. */
-  readonly hasWindows: boolean;
+export interface SlotsOptions extends SlotLoadsOptions {
   /** Number of workers in the fleet, this one included; default 1. */
   readonly workers?: () => number;
   /** More sends may start, though none has ended: the window of this endpoint, or of its host, has grown. */
   readonly onGrown?: (endpoint: { readonly keyId: string; readonly hostId: string }) => void;
-  /** Monotonic milliseconds, such as performance.now. */
-  readonly now: () => number;
 }
 
 /**
@@ -45,14 +37,16 @@ export interface SlotsOptions {
  * hold, or not at all. The rules are pure and stand in shared/domain/flow (bulkhead-rules.ts, send-window.ts).
  */
 export class Slots {
-  readonly #endpoints = new Map<string, EndpointSlots>();
-  readonly #hosts = new Map<string, HostSlots>();
+  readonly #known = new KnownEndpoints(() => this.#firstWindow);
+  readonly #loads: SlotLoads;
   /** Hosts with tasks that wait in their slots. */
   readonly #holding = new Set<HostSlots>();
   readonly #fullWindows = new FullWindows<EndpointSlots>((endpoint) => this.#lookAtWindows(endpoint));
   #inFlight = 0;
 
-  constructor(private readonly options: SlotsOptions) {}
+  constructor(private readonly options: SlotsOptions) {
+    this.#loads = new SlotLoads(options);
+  }
 
   get inFlight(): number {
     return this.#inFlight;
@@ -60,12 +54,12 @@ export class Slots {
 
   /** Endpoints remembered; bounded. */
   get remembered(): number {
-    return this.#endpoints.size;
+    return this.#known.size;
   }
 
   /** Hosts remembered: not one more than endpoints. */
   get rememberedHosts(): number {
-    return this.#hosts.size;
+    return this.#known.hosts;
   }
 
   /**
@@ -73,13 +67,13 @@ export class Slots {
    * @returns undefined: the task has to be put back
    */
   enter(flow: Flow, ignoresWindow = false): Slot | undefined | Promise<Slot | undefined> {
-    const endpoint = this.endpoint(flow);
+    const endpoint = this.#known.of(flow);
     const { host } = endpoint;
     const { rules, now } = this.options;
     if (endpoint.slots.size === 0) endpoint.window = windowAtStart(endpoint.window, now() - endpoint.idleSince, this.#firstWindow);
     if (host.inFlight === 0) host.window = windowAtStart(host.window, now() - host.idleSince, this.#firstWindow);
     this.#growInSilence(endpoint);
-    const start = mayStart(this.#loadOf(endpoint, ignoresWindow), this.#hostLoadOf(host, ignoresWindow), this.#inFlight, rules);
+    const start = mayStart(this.#loads.ofEndpoint(endpoint, ignoresWindow), this.#loads.ofHost(host, ignoresWindow), this.#inFlight, rules);
     switch (start.kind) {
       case 'start':
         return this.#start(endpoint);
@@ -94,7 +88,7 @@ export class Slots {
 
   /** Gives a slot whatever the rules say: for a single probe. */
   force(flow: Flow): Slot {
-    return this.#start(this.endpoint(flow));
+    return this.#start(this.#known.of(flow));
   }
 
   /** The send of the slot begins only now: it had to wait for a permission. */
@@ -148,11 +142,11 @@ export class Slots {
 
   room(flow: Flow, ignoresWindow = false): Room {
     const { rules } = this.options;
-    const endpoint = this.#endpoints.get(flow.keyId);
-    const host = this.#hosts.get(flow.hostId);
+    const endpoint = this.#known.endpoint(flow.keyId);
+    const host = this.#known.host(flow.hostId);
     if (endpoint !== undefined) this.#growInSilence(endpoint);
-    const load = endpoint === undefined ? { inFlight: 0, held: 0, latencyMs: undefined, oldestMs: 0, isHanging: false, window: this.#windowOf(this.#firstWindow, ignoresWindow), refused: 0 } : this.#loadOf(endpoint, ignoresWindow);
-    const hostLoad = host === undefined ? { inFlight: 0, window: this.#windowOf(this.#firstWindow, ignoresWindow), unproven: 0, tries: 0 } : this.#hostLoadOf(host, ignoresWindow);
+    const load = endpoint === undefined ? this.#loads.ofUnknownEndpoint(this.#firstWindow, ignoresWindow) : this.#loads.ofEndpoint(endpoint, ignoresWindow);
+    const hostLoad = host === undefined ? this.#loads.ofUnknownHost(this.#firstWindow, ignoresWindow) : this.#loads.ofHost(host, ignoresWindow);
     const ending = endingSoon(load, rules);
     return {
       ofFlow: Math.max(0, roomOfEndpoint(load, hostLoad, this.#inFlight, rules) + ending - load.held),
@@ -162,36 +156,17 @@ export class Slots {
 
   /** How soon it answers, as far as this process knows. */
   speedOf(flow: Flow): Speed {
-    const endpoint = this.#endpoints.get(flow.keyId);
-    return endpoint === undefined ? 'unknown' : speedOf(this.#loadOf(endpoint, false), this.options.rules);
+    const endpoint = this.#known.endpoint(flow.keyId);
+    return endpoint === undefined ? 'unknown' : speedOf(this.#loads.ofEndpoint(endpoint), this.options.rules);
   }
 
   /** @param id the `hostId` of a host, or the `keyId` of a flow. Sends to it begin slowly again, and its failures are forgotten. */
   restart(id: string): void {
-    for (const one of [this.#hosts.get(id), this.#endpoints.get(id)]) {
+    for (const one of [this.#known.host(id), this.#known.endpoint(id)]) {
       if (one === undefined) continue;
       one.window = Math.min(one.window, this.#firstWindow);
       one.failuresInARow = 0;
     }
-  }
-
-  endpoint(flow: Flow): EndpointSlots {
-    const known = this.#endpoints.get(flow.keyId);
-    if (known !== undefined) return known;
-    this.#forgetSome();
-    const host = this.#host(flow.hostId);
-    host.endpoints += 1;
-    const made = new EndpointSlots(flow.keyId, host, this.#firstWindow);
-    this.#endpoints.set(flow.keyId, made);
-    return made;
-  }
-
-  #host(id: string): HostSlots {
-    const known = this.#hosts.get(id);
-    if (known !== undefined) return known;
-    const made = new HostSlots(id, this.#firstWindow);
-    this.#hosts.set(id, made);
-    return made;
   }
 
   get #firstWindow(): number {
@@ -200,7 +175,7 @@ export class Slots {
 
   #start(endpoint: EndpointSlots): Slot {
     const { host, isQuick } = endpoint;
-    const isTry = !isQuick && isFullOfUnproven(this.#hostLoadOf(host, true), this.#inFlight, this.options.rules);
+    const isTry = !isQuick && isFullOfUnproven(this.#loads.ofHost(host, true), this.#inFlight, this.options.rules);
     const slot = { endpoint, isTry, startedAt: this.options.now() };
     endpoint.slots.add(slot);
     endpoint.refused = 0;
@@ -292,7 +267,7 @@ export class Slots {
   /** The endpoints of a host take turns. */
   #admitHeldOf(host: HostSlots): void {
     for (let left = Math.min(host.holding.size, LOOKED_AT_ONCE); left > 0; left -= 1) {
-      if (!hasHostRoom(this.#hostLoadOf(host, false), this.#inFlight, this.options.rules)) return;
+      if (!hasHostRoom(this.#loads.ofHost(host), this.#inFlight, this.options.rules)) return;
       const [endpoint] = host.holding;
       if (endpoint === undefined) return;
       this.#admitHeld(endpoint);
@@ -303,7 +278,7 @@ export class Slots {
 
   #admitHeld(endpoint: EndpointSlots): void {
     const { held, host } = endpoint;
-    while (held.length > 0 && hasRoom(this.#loadOf(endpoint, false), this.#hostLoadOf(host, false), this.#inFlight, this.options.rules)) {
+    while (held.length > 0 && hasRoom(this.#loads.ofEndpoint(endpoint), this.#loads.ofHost(host), this.#inFlight, this.options.rules)) {
       const first = held.shift();
       host.held -= 1;
       clearTimeout(first?.timer);
@@ -317,54 +292,5 @@ export class Slots {
     const { host } = endpoint;
     host.holding.delete(endpoint);
     if (host.holding.size === 0) this.#holding.delete(host);
-  }
-
-  /** Time alone makes an endpoint hang, so each look at it also counts its sends in flight anew for the host. */
-  #loadOf(endpoint: EndpointSlots, ignoresWindow: boolean): EndpointLoad {
-    const { slots, held, latencyMs, refused, host } = endpoint;
-    const [oldest] = slots;
-    const oldestMs = oldest === undefined ? 0 : this.options.now() - oldest.startedAt;
-    const load = { inFlight: slots.size, held: held.length, latencyMs, oldestMs, isHanging: oldestMs > this.options.rules.holdMs && this.#areOld(slots), window: this.#windowOf(endpoint.window, ignoresWindow), refused };
-    const isQuickNow = isQuick(load, this.options.rules);
-    if (isQuickNow !== endpoint.isQuick) {
-      host.unproven += isQuickNow ? -slots.size : slots.size;
-      endpoint.isQuick = isQuickNow;
-    }
-    return load;
-  }
-
-  /** Do the oldest ones, as many as are looked at, take longer than a task may be held for? A single one may be chance. */
-  #areOld(slots: Iterable<Slot>): boolean {
-    const before = this.options.now() - this.options.rules.holdMs;
-    let left = OLDEST_LOOKED_AT;
-    for (const { startedAt } of slots) {
-      if (startedAt > before) return false;
-      left -= 1;
-      if (left === 0) break;
-    }
-    return true;
-  }
-
-  #hostLoadOf({ inFlight, window, unproven, tries }: HostSlots, ignoresWindow: boolean): HostLoad {
-    return { inFlight, window: this.#windowOf(window, ignoresWindow), unproven, tries };
-  }
-
-  #windowOf(window: number, ignoresWindow: boolean): number {
-    return this.options.hasWindows && !ignoresWindow ? window : Infinity;
-  }
-
-  /** Many at once, oldest first: the search for the oldest entry of a Map gets slower with each one deleted before it. */
-  #forgetSome(): void {
-    if (this.#endpoints.size < MAX_REMEMBERED) return;
-    let left = FORGOTTEN_AT_ONCE;
-    for (const [id, endpoint] of this.#endpoints) {
-      if (!endpoint.isIdle) continue;
-      this.#endpoints.delete(id);
-      const { host } = endpoint;
-      host.endpoints -= 1;
-      if (host.endpoints === 0) this.#hosts.delete(host.id);
-      left -= 1;
-      if (left === 0) return;
-    }
   }
 }

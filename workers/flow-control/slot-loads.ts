@@ -1,0 +1,65 @@
+import { isQuick, type BulkheadRules, type EndpointLoad, type HostLoad } from '../../shared/domain/flow/bulkhead-rules.js';
+import type { EndpointSlots, HostSlots, Slot } from './endpoint-slots.js';
+
+/** So many sends that take long show that an endpoint hangs, however many are in flight. */
+const OLDEST_LOOKED_AT = 8;
+
+export interface SlotLoadsOptions {
+  readonly rules: BulkheadRules;
+  /** false: windows are off, and an endpoint may use its whole share at once. */
+  readonly hasWindows: boolean;
+  /** Monotonic milliseconds, such as performance.now. */
+  readonly now: () => number;
+}
+
+/** The slots of endpoints and hosts as the rules of bulkhead-rules.ts want to see them. */
+export class SlotLoads {
+  constructor(private readonly options: SlotLoadsOptions) {}
+
+  /**
+   * Time alone makes an endpoint hang, so each look at it also counts its sends in flight anew for the host.
+   * @param ignoresWindow true: windows do not count, only shares of the slots
+   */
+  ofEndpoint(endpoint: EndpointSlots, ignoresWindow = false): EndpointLoad {
+    const { slots, held, latencyMs, refused, host } = endpoint;
+    const [oldest] = slots;
+    const oldestMs = oldest === undefined ? 0 : this.options.now() - oldest.startedAt;
+    const load = { inFlight: slots.size, held: held.length, latencyMs, oldestMs, isHanging: oldestMs > this.options.rules.holdMs && this.#areOld(slots), window: this.#windowOf(endpoint.window, ignoresWindow), refused };
+    const isQuickNow = isQuick(load, this.options.rules);
+    if (isQuickNow !== endpoint.isQuick) {
+      host.unproven += isQuickNow ? -slots.size : slots.size;
+      endpoint.isQuick = isQuickNow;
+    }
+    return load;
+  }
+
+  ofHost({ inFlight, window, unproven, tries }: HostSlots, ignoresWindow = false): HostLoad {
+    return { inFlight, window: this.#windowOf(window, ignoresWindow), unproven, tries };
+  }
+
+  /** @param window that it begins with */
+  ofUnknownEndpoint(window: number, ignoresWindow: boolean): EndpointLoad {
+    return { inFlight: 0, held: 0, latencyMs: undefined, oldestMs: 0, isHanging: false, window: this.#windowOf(window, ignoresWindow), refused: 0 };
+  }
+
+  /** @param window that it begins with */
+  ofUnknownHost(window: number, ignoresWindow: boolean): HostLoad {
+    return { inFlight: 0, window: this.#windowOf(window, ignoresWindow), unproven: 0, tries: 0 };
+  }
+
+  /** Do the oldest ones, as many as are looked at, take longer than a task may be held for? A single one may be chance. */
+  #areOld(slots: Iterable<Slot>): boolean {
+    const before = this.options.now() - this.options.rules.holdMs;
+    let left = OLDEST_LOOKED_AT;
+    for (const { startedAt } of slots) {
+      if (startedAt > before) return false;
+      left -= 1;
+      if (left === 0) break;
+    }
+    return true;
+  }
+
+  #windowOf(window: number, ignoresWindow: boolean): number {
+    return this.options.hasWindows && !ignoresWindow ? window : Infinity;
+  }
+}
