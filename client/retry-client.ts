@@ -105,13 +105,13 @@ export class RetryClient {
   /** How many tasks match, in groups where `by` names a field. It goes on until all of them were looked at. */
   async count(filter: TaskFilter = {}, { by, signal, onPage }: CallOptions & CountOptions & { readonly by?: Query<'GET /counts'>['by'] } = {}): Promise<Counts> {
     checkFilter(filter);
-    let sum: Counts = { count: 0, is_exact: true, scanned: 0, not_read: 0 };
+    let sum: Counts = { count: 0, is_exact: false, scanned: 0, not_read: 0 };
     const groups = new Map<string | number | null, number>();
     for (let cursor: string | undefined; ; ) {
       const part: Answer<'GET /counts'> = await this.#calls.call('GET /counts', { query: { ...filter, by, cursor }, signal, timeoutMs: SCAN_LIMIT_MS });
-      // Of a part that is not the last one is_exact says no more than that.
-      const isExact = part.next_cursor === null ? part.is_exact : true;
-      sum = { count: sum.count + part.count, is_exact: sum.is_exact && isExact, scanned: sum.scanned + part.scanned, not_read: sum.not_read + part.not_read };
+      const notRead = sum.not_read + part.not_read;
+      // The last part says it of all of them. Services of older versions left out there what earlier parts could not read.
+      sum = { count: sum.count + part.count, is_exact: part.is_exact && notRead === 0, scanned: sum.scanned + part.scanned, not_read: notRead };
       for (const { value, count } of part.groups ?? []) groups.set(value, (groups.get(value) ?? 0) + count);
       onPage?.({ scanned: sum.scanned });
       if (part.next_cursor === null) break;

@@ -12,7 +12,7 @@ export class ListGaps {
   tell(say: (text: string) => void): boolean {
     const { notRead, isComplete } = this.#last;
     if (notRead > 0) say(`${notRead} tasks could not be read, and may be missing here`);
-    if (!isComplete) say('this is not complete: too many tasks are being sent, and some of them were not looked at');
+    if (!isComplete) say('this is not complete: some tasks may be missing, because they moved while it was read, or too many are being sent');
     return notRead > 0 || !isComplete;
   }
 }

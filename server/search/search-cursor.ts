@@ -1,6 +1,7 @@
 import { printFilter, type Filter } from '../../shared/domain/search/filter.js';
 import type { CountPlace } from '../../shared/queue/scan/count-tasks.js';
 import type { Position } from '../../shared/queue/scan/found-task.js';
+import { isScanMark, type ScanMark } from '../../shared/queue/scan/scan-mark.js';
 import { isSearchPlace, type SearchPlace } from '../../shared/queue/search/search-places.js';
 import { badCursor, printCursorText, readCursorText, shortDigest } from '../http/cursor-text.js';
 
@@ -16,15 +17,19 @@ export interface CursorPlace {
   readonly place: SearchPlace | 'ids';
   readonly position?: Position;
   readonly since: number;
-  /** Number of the shard, if they are searched one after the other. */
+  /** Of each shard, if they are searched together; else `mark` is that of `shard`, its number. */
+  readonly marks?: readonly ScanMark[];
+  readonly mark?: ScanMark;
   readonly shard?: number;
+  /** What came before is not complete. */
+  readonly hasGaps?: true;
 }
 
 export interface SearchCursor {
   /** The time from which relative times count, ms since the epoch: that of the first page. */
   readonly startedAt: number;
   /** undefined: at the beginning of `shard`. */
-  readonly at: CursorPlace | { readonly shard: number };
+  readonly at: CursorPlace | Pick<Required<CursorPlace>, 'shard'> & Pick<CursorPlace, 'hasGaps'>;
 }
 
 /** A cursor holds no secret, and a search can be made to go on anywhere. */
@@ -46,9 +51,12 @@ function ownerText({ call, filter }: CursorOwner): string {
 
 function isPlace(value: unknown): value is SearchCursor['at'] {
   if (typeof value !== 'object' || value === null) return false;
-  const { place, position, since, shard } = value as Readonly<Record<string, unknown>>;
+  const { place, position, since, shard, mark, marks, hasGaps } = value as Readonly<Record<string, unknown>>;
   const isShard = Number.isInteger(shard) && Number(shard) >= 0;
+  if (hasGaps !== undefined && hasGaps !== true) return false;
   if (place === undefined) return isShard;
+  if (mark !== undefined && !isScanMark(mark)) return false;
+  if (marks !== undefined && !(Array.isArray(marks) && marks.every(isScanMark))) return false;
   return (isSearchPlace(place) || place === 'ids') && isTime(since) && (position === undefined || isPosition(position)) && (shard === undefined || isShard);
 }
 
@@ -64,15 +72,15 @@ function isPosition(value: unknown): value is Position {
 }
 
 /** Of a search that goes through the shards one after the other. */
-export function toCursorPlace({ shard, from }: CountPlace): SearchCursor['at'] {
-  return from === undefined ? { shard } : { ...from, shard };
+export function toCursorPlace({ from, ...rest }: CountPlace): SearchCursor['at'] {
+  return { ...from, ...rest };
 }
 
 export function countPlaceOf(cursor: SearchCursor | undefined): CountPlace | undefined {
   if (cursor === undefined) return undefined;
   const { at } = cursor;
-  const shard = at.shard ?? 0;
-  if (!('place' in at) || at.place === 'ids') return { shard };
-  const { place, position, since } = at;
-  return { shard, from: { place, since, ...(position === undefined ? {} : { position }) } };
+  const rest = { shard: at.shard ?? 0, ...(at.hasGaps === undefined ? {} : { hasGaps: at.hasGaps }) };
+  if (!('place' in at) || at.place === 'ids') return rest;
+  const { place, position, since, mark } = at;
+  return { ...rest, from: { place, since, ...(position === undefined ? {} : { position }), ...(mark === undefined ? {} : { mark }) } };
 }

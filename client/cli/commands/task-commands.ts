@@ -64,7 +64,7 @@ export const taskCommands: readonly Command[] = [
       const by = oneOf(values, 'by', groupFields);
       const counts = await client.count(filterOf(values), { by, signal, onPage: ({ scanned }) => progress.show(`${scanned} tasks looked at`) });
       progress.clear();
-      if (!counts.is_exact) say('this is not exact: tasks were too many in one list, or could not be read');
+      if (!counts.is_exact) say('this is not exact: tasks moved meanwhile, were too many in one list, or could not be read');
       if (counts.groups === undefined || output.form !== 'table') await output.object(counts);
       else await output.list(counts.groups, ['value', 'count']);
       return EXIT.done;

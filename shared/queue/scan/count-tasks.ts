@@ -1,8 +1,9 @@
 import type { Shard } from '../engine/shard.js';
 import { jobIdOf } from '../names.js';
 import type { CountedBy, Tally } from './scan-step.js';
-import { scanTasks, stepsThrough, type ScanPlace, type TakeTurn } from './scan-tasks.js';
+import { stepsThrough, type ScanPlace, type TakeTurn } from './scan-tasks.js';
 import type { SearchPlan } from '../search/compile-filter.js';
+import { scanWatched } from './watched-scan.js';
 
 /** Where a count goes on. It is plain JSON. */
 export interface CountPlace {
@@ -10,6 +11,8 @@ export interface CountPlace {
   readonly shard: number;
   /** undefined: at its beginning. */
   readonly from?: ScanPlace;
+  /** What was counted before is not exact. */
+  readonly hasGaps?: true;
 }
 
 export interface TaskCount {
@@ -20,7 +23,10 @@ export interface TaskCount {
   readonly groups: ReadonlyMap<string | null, number>;
   /** undefined: all was looked at. */
   readonly next: CountPlace | undefined;
-  /** false: a list was longer than what is read of it. */
+  /**
+   * false: a list was longer than what is read of it, or tasks that match moved and may be missing, in this part or in one before it. Those
+   * that could not be read in a part before it are among them.
+   */
   readonly isComplete: boolean;
 }
 
@@ -39,7 +45,7 @@ const MOST_GROUPS = 10_000;
 
 /** Counts the tasks that match, by the values of a field. */
 export async function countTasks(shards: readonly Shard[], plan: SearchPlan, { by, from, hasTime, takeTurn, shardOf }: CountOptions): Promise<TaskCount> {
-  const sum = new Sum();
+  const sum = new Sum(from?.hasGaps !== true);
   const rules = { plan, order: 'oldest', by } as const;
   for (const [nth, shard] of shards.entries()) {
     if (nth < (from?.shard ?? 0)) continue;
@@ -49,7 +55,7 @@ export async function countTasks(shards: readonly Shard[], plan: SearchPlan, { b
       for await (const { tally } of stepsThrough(shard, undefined, { ...rules, since: undefined }, jobIds, takeTurn)) sum.add(tally);
       continue;
     }
-    for await (const { tally, next, isWhole } of scanTasks(shard, rules, nth === from?.shard ? from.from : undefined, takeTurn)) {
+    for await (const { tally, next, isWhole } of scanWatched(shard, rules, nth === from?.shard ? from.from : undefined, { hasTime, takeTurn })) {
       sum.add(tally);
       if (!isWhole) sum.isComplete = false;
       if (hasTime() && sum.groups.size < MOST_GROUPS) continue;
@@ -60,12 +66,18 @@ export async function countTasks(shards: readonly Shard[], plan: SearchPlan, { b
   return sum.end(undefined);
 }
 
+/** Only the last part can say whether all of them together are exact. */
+export function withGaps(next: CountPlace | undefined, hasGaps: boolean): CountPlace | undefined {
+  return next === undefined || !hasGaps ? next : { ...next, hasGaps };
+}
+
 class Sum {
   readonly groups = new Map<string | null, number>();
-  isComplete = true;
   #matched = 0;
   #scanned = 0;
   #notRead = 0;
+
+  constructor(public isComplete: boolean) {}
 
   add({ matched, scanned, notRead, groups }: Tally): void {
     this.#matched += matched;
@@ -75,6 +87,7 @@ class Sum {
   }
 
   end(next: CountPlace | undefined): TaskCount {
-    return { matched: this.#matched, scanned: this.#scanned, notRead: this.#notRead, groups: this.groups, next, isComplete: this.isComplete };
+    const counts = { matched: this.#matched, scanned: this.#scanned, notRead: this.#notRead };
+    return { ...counts, groups: this.groups, next: withGaps(next, counts.notRead > 0 || !this.isComplete), isComplete: this.isComplete };
   }
 }

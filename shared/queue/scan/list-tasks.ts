@@ -1,7 +1,9 @@
 import type { Shard } from '../engine/shard.js';
 import type { FoundTask, Position } from './found-task.js';
-import { inOrder, listMembers, scanIds, scanSet, type ListedIds, type Placed, type SearchOrder, type SearchRules } from './scan-step.js';
-import type { TakeTurn } from './scan-tasks.js';
+import { mayHaveOverlooked } from './look-again.js';
+import { readScanMark, type ScanMark } from './scan-mark.js';
+import { inOrder, listMembers, scanIds, scanSet, type ListedIds, type Placed, type SearchOrder, type SearchRules, type Tally } from './scan-step.js';
+import { lookAt, type TakeTurn } from './scan-tasks.js';
 import { isListPlace, type SearchPlace } from '../search/search-places.js';
 
 /** Where a list goes on, in all shards alike. It is plain JSON. */
@@ -12,6 +14,10 @@ export interface ListPlace {
   readonly position?: Position;
   /** Redis' time when the list began, ms. */
   readonly since: number;
+  /** Of each shard, made before the list began. Cursors of older versions, and those of named ids, have none. */
+  readonly marks?: readonly ScanMark[];
+  /** A page before was not complete. */
+  readonly hasGaps?: true;
 }
 
 export interface TaskPage {
@@ -20,7 +26,10 @@ export interface TaskPage {
   readonly next: ListPlace | undefined;
   readonly scanned: number;
   readonly notRead: number;
-  /** false: a list was longer than what is read of it. */
+  /**
+   * false: a list was longer than what is read of it, or tasks that match moved and may be missing, on this page or one before it. What is overlooked
+   * is known on the last page.
+   */
   readonly isComplete: boolean;
 }
 
@@ -43,22 +52,44 @@ const SPARE_ROWS = 10;
  * their ids. So a score and an id say where the next page begins, in every shard.
  */
 export async function listTasks(shards: readonly Shard[], rules: Omit<SearchRules, 'since' | 'by'>, options: ListOptions): Promise<TaskPage> {
-  const page = new PageInProgress(options.limit, shards.length, options.from?.since);
+  const { from: begin } = options;
   const places: readonly ListPlace['place'][] = rules.plan.ids === undefined ? rules.plan.places : ['ids'];
+  const marks = begin === undefined && rules.plan.ids === undefined ? await readMarks(shards, options) : marksOf(begin, shards);
+  const page = new PageInProgress(options.limit, shards.length, begin ?? { since: marks?.[0]?.at, marks });
+  if (marks === undefined && rules.plan.ids === undefined) page.foundGap();
   const first = options.from === undefined ? 0 : Math.max(0, places.indexOf(options.from.place));
   for (const [nth, place] of places.entries()) {
     if (nth < first) continue;
     const from = nth === first ? options.from?.position : undefined;
-    // Nothing can have been found before the first place.
-    const rulesHere: SearchRules = { ...rules, by: undefined, since: nth === 0 ? undefined : page.since };
-    const streams = shards.map((shard) => streamOf(shard, place, rulesHere, from, options));
+    // A task that is named is looked at once, wherever it is.
+    const sinceOf = (shard: number): number | undefined => (place === 'ids' ? undefined : (marks?.[shard]?.at ?? begin?.since));
+    const rulesHere: Omit<SearchRules, 'since'> = { ...rules, by: undefined, ...(place === 'ids' ? {} : { look: lookAt(place, rules.plan.places) }) };
+    const streams = shards.map((shard, at) => streamOf(shard, place, { ...rulesHere, since: sinceOf(at) }, from, options));
     const behind = await fillFrom(streams, page, rules.order, options.hasTime);
-    if (behind !== 'ended') return page.end({ place, ...(behind === undefined ? {} : { position: behind }), since: page.since ?? 0 });
+    if (behind !== 'ended') return page.end({ place, ...(behind === undefined ? {} : { position: behind }) });
     const next = places[nth + 1];
     // The rest of the places may be empty. It costs little to look, and a cursor that leads nowhere confuses.
-    if (next !== undefined && !options.hasTime(page.hasFound)) return page.end({ place: next, since: page.since ?? 0 });
+    if (next !== undefined && !options.hasTime(page.hasFound)) return page.end({ place: next });
   }
+  await lookAgain(shards, rules, marks, page, options);
   return page.end(undefined);
+}
+
+async function readMarks(shards: readonly Shard[], { takeTurn }: ListOptions): Promise<readonly ScanMark[]> {
+  return (await takeTurn(async () => ({ marks: await Promise.all(shards.map(readScanMark)), cpu: undefined }))).marks;
+}
+
+/** @returns undefined where there is not one of each shard */
+function marksOf(from: ListPlace | undefined, shards: readonly Shard[]): readonly ScanMark[] | undefined {
+  return from?.marks?.length === shards.length ? from.marks : undefined;
+}
+
+async function lookAgain(shards: readonly Shard[], rules: Pick<SearchRules, 'plan' | 'order'>, marks: readonly ScanMark[] | undefined, page: PageInProgress, { hasTime, takeTurn }: ListOptions): Promise<void> {
+  for (const [nth, shard] of shards.entries()) {
+    const mark = marks?.[nth];
+    if (mark === undefined || page.hasGaps) return;
+    if (await mayHaveOverlooked(shard, rules, mark, { hasTime: () => hasTime(false), takeTurn })) page.foundGap();
+  }
 }
 
 /**
@@ -89,14 +120,24 @@ class PageInProgress {
   readonly #tasks: FoundTask[] = [];
   #scanned = 0;
   #notRead = 0;
-  #isComplete = true;
+  #hasGaps: boolean;
+  #since: number | undefined;
+  readonly #marks: readonly ScanMark[] | undefined;
   hasLooked = false;
 
   constructor(
     private readonly limit: number,
     private readonly shards: number,
-    public since: number | undefined,
-  ) {}
+    from: { readonly since: number | undefined; readonly marks?: readonly ScanMark[] | undefined; readonly hasGaps?: true },
+  ) {
+    this.#since = from.since;
+    this.#marks = from.marks;
+    this.#hasGaps = from.hasGaps === true;
+  }
+
+  get hasGaps(): boolean {
+    return this.#hasGaps;
+  }
 
   get hasFound(): boolean {
     return this.#tasks.length > 0;
@@ -115,19 +156,22 @@ class PageInProgress {
     this.#tasks.push(task);
   }
 
-  looked(tally: { readonly scanned: number; readonly notRead: number; readonly at: number }): void {
+  looked({ scanned, notRead, passedOver, at }: Tally): void {
     this.hasLooked = true;
-    this.since ??= tally.at;
-    this.#scanned += tally.scanned;
-    this.#notRead += tally.notRead;
+    this.#since ??= at;
+    this.#scanned += scanned;
+    this.#notRead += notRead;
+    if (passedOver > 0) this.foundGap();
   }
 
-  foundLongList(): void {
-    this.#isComplete = false;
+  foundGap(): void {
+    this.#hasGaps = true;
   }
 
-  end(next: ListPlace | undefined): TaskPage {
-    return { tasks: this.#tasks, next, scanned: this.#scanned, notRead: this.#notRead, isComplete: this.#isComplete };
+  end(next: Pick<ListPlace, 'place' | 'position'> | undefined): TaskPage {
+    const counts = { scanned: this.#scanned, notRead: this.#notRead, isComplete: !this.#hasGaps };
+    const from = { since: this.#since ?? 0, ...(this.#marks === undefined ? {} : { marks: this.#marks }), ...(this.#hasGaps ? { hasGaps: true as const } : {}) };
+    return { tasks: this.#tasks, next: next === undefined ? undefined : { ...next, ...from }, ...counts };
   }
 }
 
@@ -219,7 +263,7 @@ class IdStream extends BufferedStream implements ShardStream {
 
   async #readRest(page: PageInProgress): Promise<readonly string[]> {
     const { jobIds, isWhole } = await this.takeTurn(() => this.read());
-    if (!isWhole) page.foundLongList();
+    if (!isWhole) page.foundGap();
     const { reached } = this;
     return reached === undefined ? jobIds : jobIds.filter((id) => isBefore(reached, { score: '0', member: id }, this.rules.order));
   }

@@ -1,10 +1,11 @@
 import type { Shard } from '../engine/shard.js';
 import { jobIdOf } from '../names.js';
 import type { SearchPlan } from '../search/compile-filter.js';
-import type { CountOptions, CountPlace } from './count-tasks.js';
+import { withGaps, type CountOptions, type CountPlace } from './count-tasks.js';
 import type { FoundTask } from './found-task.js';
 import type { ScanStep } from './scan-step.js';
-import { scanTasks, stepsThrough } from './scan-tasks.js';
+import { stepsThrough } from './scan-tasks.js';
+import { scanWatched } from './watched-scan.js';
 
 /** What a change of many tasks would meet. */
 export interface TaskPreview {
@@ -19,7 +20,7 @@ export interface TaskPreview {
   readonly samples: readonly FoundTask[];
   /** undefined: all was looked at. */
   readonly next: CountPlace | undefined;
-  /** false: a list was longer than what is read of it. */
+  /** As of TaskCount. */
   readonly isComplete: boolean;
 }
 
@@ -27,7 +28,7 @@ const MOST_SAMPLES = 10;
 
 /** Looks at the tasks that match, and counts them in two ways. @param ids only these; undefined: any task */
 export async function previewTasks(shards: readonly Shard[], plan: SearchPlan, { from, hasTime, takeTurn, shardOf }: Omit<CountOptions, 'by'>, ids = plan.ids): Promise<TaskPreview> {
-  const sum = new Preview();
+  const sum = new Preview(from?.hasGaps !== true);
   const rules = { plan, order: 'oldest', by: undefined } as const;
   for (const [nth, shard] of shards.entries()) {
     if (nth < (from?.shard ?? 0)) continue;
@@ -37,7 +38,7 @@ export async function previewTasks(shards: readonly Shard[], plan: SearchPlan, {
       for await (const step of stepsThrough(shard, undefined, { ...rules, since: undefined }, jobIds, takeTurn)) sum.add(step);
       continue;
     }
-    for await (const { next, isWhole, ...step } of scanTasks(shard, rules, nth === from?.shard ? from.from : undefined, takeTurn)) {
+    for await (const { next, isWhole, ...step } of scanWatched(shard, rules, nth === from?.shard ? from.from : undefined, { hasTime, takeTurn })) {
       sum.add(step);
       if (!isWhole) sum.isComplete = false;
       if (hasTime()) continue;
@@ -49,13 +50,14 @@ export async function previewTasks(shards: readonly Shard[], plan: SearchPlan, {
 }
 
 class Preview {
-  isComplete = true;
   readonly #byErrorCode = new Map<string | null, number>();
   readonly #byEndpoint = new Map<string, { task: FoundTask; count: number }>();
   readonly #samples: FoundTask[] = [];
   #matched = 0;
   #scanned = 0;
   #notRead = 0;
+
+  constructor(public isComplete: boolean) {}
 
   add({ found, tally }: Pick<ScanStep, 'found' | 'tally'>): void {
     this.#matched += tally.matched;
@@ -73,6 +75,6 @@ class Preview {
   }
 
   end(next: CountPlace | undefined): TaskPreview {
-    return { matched: this.#matched, scanned: this.#scanned, notRead: this.#notRead, byErrorCode: this.#byErrorCode, byEndpoint: this.#byEndpoint, samples: this.#samples, next, isComplete: this.isComplete };
+    return { matched: this.#matched, scanned: this.#scanned, notRead: this.#notRead, byErrorCode: this.#byErrorCode, byEndpoint: this.#byEndpoint, samples: this.#samples, next: withGaps(next, this.#notRead > 0 || !this.isComplete), isComplete: this.isComplete };
   }
 }

@@ -23,9 +23,17 @@ export interface SearchRules {
   readonly order: SearchOrder;
   /** What has moved since this time (ms, by Redis' clock) may have been found elsewhere, and is passed over. */
   readonly since: number | undefined;
+  /** Default: `later`. */
+  readonly look?: SearchLook;
   /** A field whose values are counted, `count` to count alone, undefined to find tasks. */
   readonly by: CountedBy | undefined;
 }
+
+/**
+ * `first`: the place is the first that the search reads, so only what can have left it and come back is passed over. `again`: the search has
+ * ended, and tasks that match and have moved are counted as passed over; `dueCounter` is that of its mark.
+ */
+export type SearchLook = { readonly kind: 'first' | 'later' } | { readonly kind: 'again'; readonly dueCounter: number };
 
 /** What tasks can be counted by. `count`: by nothing. */
 export const countedFields = ['state', 'destination_key', 'client_id', 'source', 'error_code', 'http_status'] as const;
@@ -52,6 +60,8 @@ export interface Tally {
   /** Tasks among them that could not be read, so that nothing is known of whether they match. */
   readonly notRead: number;
   readonly matched: number;
+  /** Tasks that match where they were found, and were passed over because they have moved since the search began. */
+  readonly passedOver: number;
   /** By the values of the field that is counted. Tasks without a value are counted under null. */
   readonly groups: ReadonlyMap<string | null, number>;
   /** Redis' time when it was looked, ms. */
@@ -124,14 +134,14 @@ function countedIn({ plan, by }: SearchRules): CountedBy | '' {
 }
 
 async function search({ client, keys, server }: Shard, place: SearchPlace | undefined, rules: SearchRules, want: number, rest: readonly (string | number)[]): Promise<Reply> {
-  const { plan, since } = rules;
-  const reply: unknown = await client.runCommand('krsSearch', [`${keys.base}${place ?? 'delayed'}`, keys.base, plan.forScript, place ?? '', since ?? '', countedIn(rules), want, ...rest]);
+  const { plan, since, look = { kind: 'later' } } = rules;
+  const reply: unknown = await client.runCommand('krsSearch', [`${keys.base}${place ?? 'delayed'}`, keys.base, plan.forScript, place ?? '', since ?? '', look.kind, look.kind === 'again' ? look.dueCounter : '', countedIn(rules), want, ...rest]);
   // The script's own answer: see search-script.ts.
-  const [at, scanned, notRead, matched, score, member, rows, groups, withoutGroup, idsLookedAt, beforeUs, afterUs] = reply as [number, number, number, number, string, string, string[][], (string | number)[], number, number, number, number];
+  const [at, scanned, notRead, matched, score, member, rows, groups, withoutGroup, idsLookedAt, beforeUs, afterUs, passedOver] = reply as [number, number, number, number, string, string, string[][], (string | number)[], number, number, number, number, number];
   return {
     rows: rows.map(toSearchRow),
     next: member === '' ? undefined : { score, member },
-    tally: { scanned, notRead, matched, groups: groupsOf(groups, withoutGroup), at },
+    tally: { scanned, notRead, matched, passedOver, groups: groupsOf(groups, withoutGroup), at },
     idsLookedAt,
     cpu: { server, beforeUs, afterUs },
   };
@@ -150,7 +160,7 @@ async function settle(shard: Shard, place: SearchPlace | undefined, rules: Searc
   const bare = rows.filter(({ kind }) => kind === 'bare').map(({ member }) => member);
   const read = bare.length === 0 ? undefined : await searchBare(shard, place, rules, bare);
   const groups = new Map(tally.groups);
-  const counts = { scanned: tally.scanned, notRead: tally.notRead + (read?.notRead ?? 0), matched: tally.matched + (read?.matched ?? 0) };
+  const counts = { scanned: tally.scanned, notRead: tally.notRead + (read?.notRead ?? 0), matched: tally.matched + (read?.matched ?? 0), passedOver: tally.passedOver + (read?.passedOver ?? 0) };
   for (const [value, count] of read?.groups ?? []) groups.set(value, (groups.get(value) ?? 0) + count);
   const found: Placed[] = [];
   for (const row of rows) {
@@ -172,7 +182,7 @@ async function settle(shard: Shard, place: SearchPlace | undefined, rules: Searc
 }
 
 /** Decides on jobs that lack the short fields: they are made from the data, as the janitor makes them, and nothing is written. */
-async function searchBare(shard: Shard, place: SearchPlace | undefined, rules: SearchRules, jobIds: readonly string[]): Promise<Pick<Tally, 'notRead' | 'matched' | 'groups'> & { readonly rows: ReadonlyMap<string, SearchRow>; readonly cpuAfterUs?: number }> {
+async function searchBare(shard: Shard, place: SearchPlace | undefined, rules: SearchRules, jobIds: readonly string[]): Promise<Pick<Tally, 'notRead' | 'matched' | 'passedOver' | 'groups'> & { readonly rows: ReadonlyMap<string, SearchRow>; readonly cpuAfterUs?: number }> {
   const rest: string[] = [];
   let notRead = 0;
   for await (const { jobId, fields } of readBareJobs(shard, `${shard.keys.base}${place ?? 'delayed'}`, jobIds, rules.plan.names.mask)) {
@@ -182,11 +192,13 @@ async function searchBare(shard: Shard, place: SearchPlace | undefined, rules: S
   const decided = new Map<string, SearchRow>();
   const groups = new Map<string | null, number>();
   let matched = 0;
+  let passedOver = 0;
   let cpuAfterUs: number | undefined;
   for (let from = 0; from < rest.length; ) {
     const { rows, tally, cpu, idsLookedAt } = await search(shard, place, rules, jobIds.length, ['ids', ...rest.slice(from)]);
     from += idsLookedAt * VALUES_OF_ID;
     matched += tally.matched;
+    passedOver += tally.passedOver;
     notRead += tally.notRead;
     cpuAfterUs = cpu.afterUs;
     for (const [value, count] of tally.groups) groups.set(value, (groups.get(value) ?? 0) + count);
@@ -196,7 +208,7 @@ async function searchBare(shard: Shard, place: SearchPlace | undefined, rules: S
       else notRead += 1;
     }
   }
-  return { notRead, matched, groups, rows: decided, ...(cpuAfterUs === undefined ? {} : { cpuAfterUs }) };
+  return { notRead, matched, passedOver, groups, rows: decided, ...(cpuAfterUs === undefined ? {} : { cpuAfterUs }) };
 }
 
 /** @returns undefined where the data cannot be read */

@@ -1,7 +1,8 @@
 import type { Shard } from '../engine/shard.js';
 import type { Position } from './found-task.js';
 import type { StepCpu } from './scan-pace.js';
-import { listMembers, scanIds, scanSet, STEP_MEMBERS, type IdStep, type ScanStep, type SearchRules } from './scan-step.js';
+import { listMembers, scanIds, scanSet, STEP_MEMBERS, type IdStep, type ScanStep, type SearchLook, type SearchRules } from './scan-step.js';
+import type { ScanMark } from './scan-mark.js';
 import { isListPlace, type SearchPlace } from '../search/search-places.js';
 
 /** Where a scan of one shard goes on. It is plain JSON. */
@@ -11,6 +12,8 @@ export interface ScanPlace {
   readonly position?: Position;
   /** Redis' time when the scan of the shard began, ms. */
   readonly since: number;
+  /** Of a count: see watched-scan.ts. */
+  readonly mark?: ScanMark;
 }
 
 export interface ScanPart extends Omit<ScanStep, 'next'> {
@@ -20,7 +23,7 @@ export interface ScanPart extends Omit<ScanStep, 'next'> {
   readonly isWhole: boolean;
 }
 
-export interface ScanRules extends Omit<SearchRules, 'since'> {
+export interface ScanRules extends Omit<SearchRules, 'since' | 'look'> {
   /** What has moved since the scan began is not passed over. So it comes once at least where it was found, and may come again. */
   readonly mayRepeat?: boolean;
 }
@@ -37,20 +40,24 @@ const atOnce: TakeTurn = (step) => step();
  * Places without scores are read as a whole. A scan that goes on in one of them behind a position reads it again.
  *
  * @param from where an earlier scan of the shard ended
+ * @param startedAt when this one begins, if it is known: ms, by Redis' clock
  */
-export async function* scanTasks(shard: Shard, rules: ScanRules, from?: ScanPlace, takeTurn: TakeTurn = atOnce): AsyncGenerator<ScanPart, void, void> {
+export async function* scanTasks(shard: Shard, rules: ScanRules, from?: ScanPlace, takeTurn: TakeTurn = atOnce, startedAt?: number): AsyncGenerator<ScanPart, void, void> {
   const { places } = rules.plan;
-  let since = from?.since;
+  let since = from?.since ?? startedAt;
   for (const place of from === undefined ? places : places.slice(Math.max(0, places.indexOf(from.place)))) {
     const nextPlace = places[places.indexOf(place) + 1];
-    // Nothing can have been found before the first place.
-    const rulesHere = { ...rules, since: place === places[0] || rules.mayRepeat === true ? undefined : since };
+    const rulesHere: SearchRules = { ...rules, since: rules.mayRepeat === true ? undefined : since, look: lookAt(place, places) };
     for await (const { next, ...part } of stepsIn(shard, place, rulesHere, place === from?.place ? from.position : undefined, takeTurn)) {
       since ??= part.tally.at;
       const here = next === undefined ? undefined : { place, position: next, since };
       yield { ...part, next: here ?? (nextPlace === undefined ? undefined : { place: nextPlace, since }) };
     }
   }
+}
+
+export function lookAt(place: SearchPlace, places: readonly SearchPlace[]): SearchLook {
+  return { kind: place === places[0] ? 'first' : 'later' };
 }
 
 /** The steps through named ids, one at least. @param place as of scanIds */

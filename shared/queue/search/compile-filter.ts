@@ -5,7 +5,7 @@ import type { Filter } from '../../domain/search/filter.js';
 import { jobIdOf } from '../names.js';
 import { SEARCH_FIELDS_SEPARATOR } from './search-fields.js';
 import { isHeldByScore, scoresFor } from './place-scores.js';
-import { holdsInPlace, placesFor, statesNamed, type SearchPlace } from './search-places.js';
+import { holdsInPlace, isEndedPlace, placesFor, statesNamed, type SearchPlace } from './search-places.js';
 
 /** Texts that are looked for in the search fields of one task, in all. 50 urls are not too many: each is stored in one of two forms. */
 const MOST_NEEDLES = 100;
@@ -54,6 +54,7 @@ export function compileFilter(filter: Filter, rules: NameRules): SearchPlan {
     scores: Object.fromEntries(places.flatMap((place) => [[place, scoresFor(filter, place)] as const]).filter(([, scores]) => scores !== undefined)),
     needles: fewNeedles(onFields.map((condition) => needlesOf(condition, rules))),
     clusterNames: Object.fromEntries(others.map((name) => [name, defaultCluster])),
+    isOfEnded: places.every(isEndedPlace),
     looksIntoMessage: onMessage.length > 0,
     messageHints: onMessage.map(hintsOf),
   });

@@ -5,6 +5,12 @@ import { MOST_MESSAGE_BYTES } from './message-values.js';
 /** Of one task so many bytes are looked through for hints, 4 ms of Redis at worst. Once through its message is always allowed. */
 const HINT_BYTES = 524_288;
 
+/** BullMQ's score of a due job: its priority times this number, and the number that it got when it became due. */
+const DUE_COUNTER_END = 0x1_0000_0000;
+
+/** No send takes longer: the largest DELIVERY_TIMEOUT, ms. */
+const LONGEST_SEND_MS = 3_600_000;
+
 /** What the return value of a cancelled task begins with: see log-codec.ts. */
 const CANCELLED = '{"outcome":"cancelled"';
 
@@ -144,14 +150,38 @@ local function finishedAtOf(job)
   return nil
 end
 
--- What moves a task writes down when, but for a task that becomes due: that is read before it. What has ended since is told by its score.
-local function hasMovedSince(job, since)
-  -- What moved in the same millisecond may have moved behind the look at its old place.
-  if (tonumber(job.startedAt) or 0) >= since or (tonumber(job.movedAt) or 0) >= since then return true end
+-- By a person, by flow control, or by a new run of a task that had ended. What moved in the same millisecond may have moved behind the look
+-- at its old place.
+local function wasChangedSince(job, since)
+  if (tonumber(job.movedAt) or 0) >= since then return true end
   if tonumber(job.createdAt) <= since then return false end
-  -- A new run of a task that had ended, which may have been found.
   local options = redis.call('HGET', base .. job.id, '${jobField.options}')
   return string.find(options or '', '"run":%d') ~= nil
+end
+
+-- What moves a task writes down when, but for a task that becomes due: that is read before it. What has ended since is told by its score.
+local function hasMovedSince(plan, job, since, isFirst)
+  if not hasEnded[job.place] then return (tonumber(job.startedAt) or 0) >= since or wasChangedSince(job, since) end
+  local hasEndedSince = tonumber(scoreOf(job)) > since
+  -- A task comes to the first place, or to any if only ended ones are read, for the first time, unless it is a new run of one that was there.
+  if isFirst or plan.isOfEnded then return hasEndedSince and wasChangedSince(job, since) end
+  return hasEndedSince or (tonumber(job.startedAt) or 0) >= since or wasChangedSince(job, since)
+end
+
+-- Whether a job may have come to its place since a search began, when it is looked at once more behind its end.
+local function mayHaveCome(plan, job, since, dueCounter)
+  if hasMovedSince(plan, job, since, false) then return true end
+  if hasEnded[job.place] then return false end
+  if job.place == 'prioritized' then
+    -- The numbers of due jobs rise. One that was given back has none.
+    local number = tonumber(scoreOf(job)) % ${DUE_COUNTER_END}
+    if number > dueCounter or number == 0 then return true end
+  end
+  -- The failure of a send that had begun before.
+  local failed = failureOf(job)
+  if failed then return (tonumber(failed[9]) or 0) >= since end
+  -- An older version has written the failure.
+  return (tonumber(job.startedAt) or 0) >= since - ${LONGEST_SEND_MS}
 end
 
 local function canonicalHost(plan, host)

@@ -58,8 +58,9 @@ export const rowFields = [
  * A place is a score and a member, so it stays right whatever moves. Members that are no tasks of ours, such as BullMQ's markers,
  * are passed over.
  *
- * A task that has moved since the search began may have been found where it was before. So it is passed over in every place but the
- * first: it comes at most once.
+ * A task that has moved since the search began may have been found where it was before. So it is passed over, and comes at most once; those
+ * that match are counted. In the first place of a search that holds only for those that can have come back to it. When a search has ended, it
+ * looks once more for tasks that match and have moved: that is the way to look `again`, which only counts them and ends with the first.
  *
  * Of a set the few fields that decide are read by one SORT_RO with GET, which costs Redis half as much as a command for each job. A
  * cluster refuses it, and so do versions before 7.0: then each job is read by itself. A text that must stand in the search fields of
@@ -68,12 +69,13 @@ export const rowFields = [
  * It measures its own time, and ends when that is over. One member at least is looked at.
  *
  * KEYS 1 set or list. ARGV 1 key prefix of jobs, 2 plan as JSON (compile-filter.ts), 3 place, 4 pass over what has moved since (ms) or '',
- * 5 field to count by, `count`, or '' for rows, 6 how many rows at most, 7 `set` or `ids`, then
- * of a set: 8 1 for the lowest scores first, 9 score and 10 member behind which to begin, or '', 11 how many members at most;
+ * 5 way to look: `first`, `later` or `again`, 6 BullMQ's counter of due jobs when the search began, to look again,
+ * 7 field to count by, `count`, or '' for rows, 8 how many rows at most, 9 `set` or `ids`, then
+ * of a set: 10 1 for the lowest scores first, 11 score and 12 member behind which to begin, or '', 13 how many members at most;
  * of ids: in turn job id, search fields and failure fields to go by, or ''. The place '' means wherever each is.
  * @returns {Redis' time (ms), tasks looked at, those among them that could not be read, how many match, score and member of the last
  * one or '' at the end of the set, rows, values and numbers of the groups in turn, how many have no value, how many of the ids were looked
- * at, then CPU time of Redis since its start (us) before and behind the step, -1 where it does not say}
+ * at, CPU time of Redis since its start (us) before and behind the step, -1 where it does not say, then how many match and were passed over}
  */
 export const searchScript: LuaScript = {
   numberOfKeys: 1,
@@ -88,16 +90,16 @@ local function cpuUs()
 end
 local cpuBefore = cpuUs()
 local set, plan = KEYS[1], cjson.decode(ARGV[2])
-local place, since, by, want = ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])
+local place, since, way, dueCounter, by, want = ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])
 local isCount = by ~= ''
-local looked, notRead, matched, bytes = 0, 0, 0, 0
+local looked, notRead, matched, passedOver, bytes = 0, 0, 0, 0, 0
 local rows, groups, withoutGroup = {}, {}, 0
 local conditions = {}
 
 -- Whether the step has to end. It is asked after each member.
 local asked, askedBytes = 0, 0
 local function isOver()
-  if #rows >= want or bytes > ${STEP_BYTES} then return true end
+  if #rows >= want or bytes > ${STEP_BYTES} or (way == 'again' and passedOver > 0) then return true end
   asked = asked + 1
   if asked % ${CLOCK_EVERY} ~= 0 and bytes - askedBytes < ${CLOCK_EVERY_BYTES} then return false end
   askedBytes = bytes
@@ -132,8 +134,12 @@ local function decide(job)
     notRead = notRead + 1
     return
   end
-  if since and hasMovedSince(job, since) then
-    looked = looked - 1
+  if way == 'again' then
+    if mayHaveCome(plan, job, since, dueCounter) then passedOver = passedOver + 1 end
+    return
+  end
+  if since and hasMovedSince(plan, job, since, way == 'first') then
+    looked, passedOver = looked - 1, passedOver + 1
     return
   end
   if verdict == true and not isCount and not (searchOf(job) and failureOf(job)) then verdict = 'bare' end
@@ -230,9 +236,13 @@ end
 -- First and last rank that can match.
 local function ranksToRead()
   local low, high = plan.scores[place] and plan.scores[place].min, plan.scores[place] and plan.scores[place].max
-  -- What has ended since the search began may have been found before.
-  if since and hasEnded[place] and not (high and tonumber(high) < since) then high = string.format('%.0f', since) end
-  return low and redis.call('ZCOUNT', set, '-inf', '(' .. low) or 0, (high and redis.call('ZCOUNT', set, '-inf', high) or redis.call('ZCARD', set)) - 1
+  local first = low and redis.call('ZCOUNT', set, '-inf', '(' .. low) or 0
+  local last = (high and redis.call('ZCOUNT', set, '-inf', high) or redis.call('ZCARD', set)) - 1
+  if not since or not hasEnded[place] or way == 'first' then return first, last end
+  -- What has ended since the search began is not read here, but when it is looked again.
+  local behind = redis.call('ZCOUNT', set, '-inf', string.format('%.0f', since))
+  if way == 'again' then return math.max(first, behind), last end
+  return first, math.min(last, behind - 1)
 end
 
 -- Looks at a part of the ranks, the one that the search comes to first. It gives how many members were looked at, and whether the step has to end.
@@ -276,6 +286,8 @@ local function lookAtSet(isAscending, score, member, most)
   if isAscending then low = math.max(low, from) else high = math.min(high, from) end
   local all, done, mustEnd = high - low + 1, 0, false
   if all < 1 then return nil end
+  -- What stands in the first place since before the search began has not moved, if tasks only end there.
+  if since and way == 'first' and hasEnded[place] and (isAscending and low + most or high) < redis.call('ZCOUNT', set, '-inf', string.format('%.0f', since)) then since = nil end
   local names = fieldsToRead()
   while done < math.min(most, all) and not mustEnd do
     local count, through = math.min(${READ_AT_ONCE}, most - done, all - done), 0
@@ -288,9 +300,9 @@ local function lookAtSet(isAscending, score, member, most)
 end
 
 local nextScore, nextMember, idsLookedAt = '', '', 0
-if ARGV[7] == 'ids' then
+if ARGV[9] == 'ids' then
   conditions = plan.conditions
-  for index = 8, #ARGV, 3 do
+  for index = 10, #ARGV, 3 do
     local id, at, score = ARGV[index], place, '0'
     if at == '' then
       at = 'wait'
@@ -305,7 +317,7 @@ if ARGV[7] == 'ids' then
     else
       -- It was in the set a moment ago. If it is not there any more, it has moved.
       score = redis.call('ZSCORE', set, id)
-      if score and not (since and hasEnded[at] and tonumber(score) > since) then look(id, score, at, ARGV[index + 1], ARGV[index + 2]) end
+      if score then look(id, score, at, ARGV[index + 1], ARGV[index + 2]) else passedOver = passedOver + 1 end
     end
     idsLookedAt = idsLookedAt + 1
     if isOver() then break end
@@ -314,7 +326,7 @@ else
   for _, condition in ipairs(plan.conditions) do
     if not condition.holdsIn[place] and not condition.isHeldByScore[place] then conditions[#conditions + 1] = condition end
   end
-  local last = lookAtSet(ARGV[8] == '1', ARGV[9], ARGV[10], tonumber(ARGV[11]))
+  local last = lookAtSet(ARGV[10] == '1', ARGV[11], ARGV[12], tonumber(ARGV[13]))
   if last then nextScore, nextMember = redis.call('ZSCORE', set, last), last end
 end
 local counted = {}
@@ -322,6 +334,6 @@ for value, number in pairs(groups) do
   counted[#counted + 1] = value
   counted[#counted + 1] = number
 end
-return {now, looked, notRead, matched, nextScore, nextMember, rows, counted, withoutGroup, idsLookedAt, cpuBefore, cpuUs()}
+return {now, looked, notRead, matched, nextScore, nextMember, rows, counted, withoutGroup, idsLookedAt, cpuBefore, cpuUs(), passedOver}
 `,
 };

@@ -9,6 +9,7 @@ import { limitScripts } from '../flow/limit-scripts.js';
 import { probeScripts } from '../flow/probe-scripts.js';
 import { reportScripts } from '../flow/report-scripts.js';
 import { listMembersScript } from '../search/list-members-script.js';
+import { scanMarkScript } from '../search/scan-mark-script.js';
 import { searchScript } from '../search/search-script.js';
 import { deferScript, waitingListScripts } from '../flow/waiting-list-scripts.js';
 import { activityScripts } from '../stats/activity-scripts.js';
@@ -36,6 +37,7 @@ export const fixedScripts = {
   krsFailedPage: failedPageScript,
   krsHeld: heldScript,
   krsListMembers: listMembersScript,
+  krsScanMark: scanMarkScript,
   krsSearch: searchScript,
   krsRead: readScript,
   krsSweep: sweepScript,

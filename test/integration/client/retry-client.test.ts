@@ -328,6 +328,18 @@ describe('RetryClient', () => {
     });
   });
 
+  it('adds up the parts of a count, and says that it is exact only if all of them are', async () => {
+    const part = (numbers: object) => ({ status: 200, body: { count: 2, is_exact: false, scanned: 5, not_read: 0, next_cursor: null, ...numbers } });
+    for (const [first, last, isExact] of [
+      [{}, { is_exact: true }, true],
+      [{ not_read: 1 }, { is_exact: true }, false],
+      [{}, { is_exact: false }, false],
+    ] as const) {
+      const { client: behindProxy } = await behind(({ path }) => (path.includes('cursor=more') ? part(last) : part({ ...first, next_cursor: 'more' })));
+      expect(await behindProxy.count({ state: 'parked' })).to.deep.equal({ count: 4, is_exact: isExact, scanned: 10, not_read: first.not_read ?? 0 });
+    }
+  });
+
   describe('changes', () => {
     it('are recorded with the name of the operator and the reason', async () => {
       const task = waiting();
