@@ -966,7 +966,9 @@ export interface components {
             readonly run: number;
             readonly phase: components["schemas"]["Phase"];
             readonly attempt: number;
+            readonly attempts: number;
             readonly created_at: string;
+            readonly updated_at: string;
             readonly next_attempt_at: string | null;
             readonly finished_at: string | null;
             readonly waiting_for: null | {
@@ -979,13 +981,16 @@ export interface components {
             readonly destination: {
                 readonly [key: string]: unknown;
             };
+            readonly destination_key: string;
+            readonly error_code: string | null;
+            readonly http_status: number | null;
             readonly dead_destination_type?: "http" | "kafka";
             readonly dead_destination?: {
                 readonly [key: string]: unknown;
             };
             readonly on_exhausted: "dead_letter" | "park";
             readonly is_priority: boolean;
-            readonly flow_key?: string;
+            readonly flow_key: string | null;
             readonly policy: {
                 readonly max_retries: number;
                 readonly base_delay: number;
@@ -994,6 +999,7 @@ export interface components {
                 readonly jitter: "none" | "equal" | "full";
             };
             readonly message_bytes: number;
+            readonly bulk_action_id: string | null;
             readonly message_data?: string;
             readonly timeline: readonly (components["schemas"]["Attempt"] | {
                 readonly kind: "omitted";

@@ -83,7 +83,7 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
       const found = await bulkActions.with((actions) => actions.list(limit, after));
       const last = found.length < limit ? undefined : found.at(-1);
       const next = last === undefined ? null : printCursor({ createdAt: last.action.asked.createdAt, id: last.action.id });
-      return jsonAnswer(200, { bulk_actions: found.filter(({ action }) => isOwn(action, caller)).map((each) => toWireBulkAction(each, clock(), mask)), next_cursor: sealCursor(next, caller) });
+      return jsonAnswer(200, { bulk_actions: found.filter(({ action }) => isOwn(action, caller)).map((each) => toWireBulkAction(each, clock(), { caller, mask })), next_cursor: sealCursor(next, caller) });
     },
   },
   {
@@ -97,7 +97,7 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
     metricLabel: '/bulk-actions/:id',
     handle: async (context, parts) => {
       const id = idIn(context);
-      return jsonAnswer(200, toWireBulkAction(await read(parts, id, context.caller), parts.clock(), parts.mask));
+      return jsonAnswer(200, toWireBulkAction(await read(parts, id, context.caller), parts.clock(), { caller: context.caller, mask: parts.mask }));
     },
   },
   {
@@ -179,7 +179,7 @@ async function create(context: RequestContext, parts: BulkActionParts, request: 
     if (made === 'created') await bulkActions.with((actions) => actions.removeSurplus());
     const found = made === 'created' && request.expected !== null ? await whenMatched(parts, id, context.caller) : await read(parts, id, context.caller);
     if (made === 'created' && found.action.state === 'refused') throw await refuse(parts, found);
-    const shown = toWireBulkAction(found, clock(), mask);
+    const shown = toWireBulkAction(found, clock(), { caller: context.caller, mask });
     if (made === 'same') return { result: jsonAnswer(200, { ...shown, is_duplicate: true }), isUnchanged: true };
     return { result: jsonAnswer(201, shown, { Location: `/bulk-actions/${encodeURIComponent(id)}` }), count: found.action.matchedAt === null ? (request.ids?.length ?? 0) : found.counts.matched, ...overrideHashes(request) };
   });
@@ -219,7 +219,7 @@ async function change(context: RequestContext, parts: BulkActionParts, action: A
     const { state } = changed.action;
     // What is as it was asked to be already is no error: the answer to the first call may have been lost.
     if (!changed.isChanged && hasEnded(state) && state !== wanted.to) throw new RequestError('finished', `the bulk action is ${state}: it cannot be changed any more`);
-    return { result: jsonAnswer(200, toWireBulkAction(await read(parts, id, context.caller), parts.clock(), parts.mask)), isUnchanged: !changed.isChanged };
+    return { result: jsonAnswer(200, toWireBulkAction(await read(parts, id, context.caller), parts.clock(), { caller: context.caller, mask: parts.mask })), isUnchanged: !changed.isChanged };
   });
 }
 

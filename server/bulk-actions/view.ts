@@ -1,3 +1,4 @@
+import { hasPermission, type Caller } from '../../shared/domain/access/caller.js';
 import type { StateReason } from '../../shared/domain/bulk-actions/bulk-action.js';
 import { estimateDoneAt, inProgress } from '../../shared/domain/bulk-actions/bulk-counts.js';
 import type { CountedBulkAction } from '../../shared/queue/bulk-actions/bulk-actions.js';
@@ -9,7 +10,8 @@ import { printTime } from '../http/print-time.js';
 import { MAX_ERROR_CHARACTERS, shortText } from '../http/short-error.js';
 
 /** Shows an action to clients: our names become wire names here. @param now ms since the epoch */
-export function toWireBulkAction({ action, counts, samples: [invalid, unreadable] }: CountedBulkAction, now: number, mask: PathMask): object {
+export function toWireBulkAction({ action, counts, samples: [invalid, unreadable] }: CountedBulkAction, now: number, reader: { readonly caller: Caller; readonly mask: PathMask }): object {
+  const { mask } = reader;
   const { id, asked, state, stateReason, rate, matchedAt, doneAt, settledAt } = action;
   // Until matching is over nothing is known of the numbers, and nothing was touched.
   const isMatched = matchedAt !== null;
@@ -19,7 +21,7 @@ export function toWireBulkAction({ action, counts, samples: [invalid, unreadable
     action: asked.action,
     state,
     state_reason: stateReason satisfies StateReason | null,
-    filter: asked.filter === null ? null : shownFilter(asked.filter, mask),
+    filter: asked.filter === null ? null : shownFilter(asked.filter, { mask, showsMessages: hasPermission(reader.caller, 'payload') }),
     override: asked.override === null ? null : shownOverride(asked.override, mask),
     order: asked.order,
     rate,

@@ -56,7 +56,7 @@ export const editRoutes: readonly Route<EditParts>[] = [
         const operation = { action: 'task.edit', target: { type: 'task', id }, asked } as const;
         // A request that changes nothing leaves no trace: it may be one whose answer was lost.
         const view = isSame ? before : await performed(context, parts, operation, () => edit(before, patch, { context, asked, parts }));
-        return await showTask(view, false, parts);
+        return await showTask(view, context.caller, false, parts);
       } finally {
         held.release();
       }

@@ -30,7 +30,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
       const id = taskIdIn(context);
       const includesMessage = parseWords(context.query, 'include', ['message_data']).has('message_data');
       if (includesMessage) needPermission(context.caller, 'payload');
-      return showTask(await findOwnTask(id, context, parts), includesMessage, parts);
+      return showTask(await findOwnTask(id, context, parts), context.caller, includesMessage, parts);
     },
   },
   {

@@ -1,3 +1,4 @@
+import { hasPermission, type Caller } from '../../shared/domain/access/caller.js';
 import { flowDue } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
 import type { Clock } from '../../shared/domain/ports.js';
@@ -21,13 +22,18 @@ export interface ShowTaskParts {
   readonly clock: Clock;
 }
 
-/** The answer that shows a task, with why it waits. */
-export async function showTask(view: TaskView, includesMessage: boolean, parts: ShowTaskParts): Promise<Answer> {
-  const { mask, turns } = parts;
+/**
+ * The answer that shows a task, with why it waits. Whole urls are shown to a key that may see messages. While AUTH=off anybody on the network may
+ * ask, so then nobody sees them here.
+ */
+export async function showTask(view: TaskView, caller: Caller, includesMessage: boolean, parts: ShowTaskParts): Promise<Answer> {
+  const { mask, turns, fleetSettings } = parts;
+  const includesUrls = caller.type === 'key' && hasPermission(caller, 'payload');
+  const { defaultBrokers } = await fleetSettings.inForce();
   const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, parts);
   // To decode a message of 6 MiB took 15 ms of this turn, and to print it takes as long.
   if (hasLargeMessage(view.task)) await turns.next();
-  return jsonAnswer(200, toWireTask(view, { includesMessage, waiting, mask }));
+  return jsonAnswer(200, toWireTask(view, { includesMessage, includesUrls, waiting, mask, defaultBrokers }));
 }
 
 async function findObstacles({ task, progress }: TaskView, { queue, fleetSettings, mask, clock }: ShowTaskParts): Promise<WaitingFacts> {

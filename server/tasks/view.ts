@@ -2,47 +2,50 @@ import type { Actor } from '../../shared/domain/actor.js';
 import type { AttemptRecord, EditMark, LogEntry, Phase } from '../../shared/domain/task/attempt-record.js';
 import { printFailure } from '../../shared/domain/task/outgoing-message.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
+import { shownDestinationsOf } from '../../shared/domain/task/task-patch.js';
 import { toWireReceipt } from '../../shared/domain/destinations/destination.js';
 import { taskFieldRows, type BoundField } from '../../shared/domain/task/task-fields.js';
 import type { Task } from '../../shared/domain/task/task.js';
+import { sendsOfRun } from '../../shared/queue/scan/found-task.js';
+import { searchFieldsOf } from '../../shared/queue/search/search-fields.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import { printTime } from '../http/print-time.js';
+import { summaryFields, type NameFacts, type Summarized } from './task-summary.js';
 import { waitingFor, type WaitingFacts } from './waiting-for.js';
 
-export interface TaskViewOptions {
+export interface TaskViewOptions extends NameFacts {
   readonly includesMessage: boolean;
+  /** Shows the urls that it is sent to, and not only what is no secret of them. */
+  readonly includesUrls: boolean;
   readonly waiting: WaitingFacts | undefined;
-  /** What is shown of the paths of urls. */
-  readonly mask: PathMask;
 }
 
 /** Shows a task to clients: our names become wire names here. */
 export function toWireTask(view: TaskView, options: TaskViewOptions): object {
-  const { task, state, progress, nextAttemptAt, createdAt, finishedAt, edits } = view;
+  const { task } = view;
   return {
-    id: task.id,
-    state,
-    ...shownFields('head', task, options.mask),
-    run: progress.run,
-    ...toWirePosition(view),
-    created_at: printTime(createdAt),
-    next_attempt_at: nextAttemptAt === undefined ? null : printTime(nextAttemptAt),
-    finished_at: finishedAt === undefined ? null : printTime(finishedAt),
-    waiting_for: waitingFor(view, options.waiting),
-    dead_reason: progress.deadReason ?? null,
-    edits,
+    ...summaryFields(summarized(view, options.mask), waitingFor(view, options.waiting), options),
+    attempt: attemptOf(view),
     ...toWirePolicy(task, options.mask),
+    ...(options.includesUrls ? shownDestinationsOf(task) : {}),
     ...(options.includesMessage ? { message_data: task.messageData } : {}),
     timeline: toWireTimeline(view),
   };
 }
 
-/** The send that is due or under way; for a finished task it is the last one. */
-function toWirePosition({ log, progress, completion, finishedAt }: TaskView): { phase: string; attempt: number } {
-  if (completion?.outcome === 'delivered') return { phase: 'delivery', attempt: completion.attempt };
+/** The facts of a summary, from the task and its log. A list takes them from the short fields that repeat these. */
+function summarized(view: TaskView, mask: PathMask): Summarized {
+  const { task, state, progress, failure, bulkActionId } = view;
+  const { createdAt, updatedAt, nextAttemptAt, finishedAt, edits } = view;
+  const { flowName: _name, ...fields } = searchFieldsOf(task, Buffer.byteLength(task.messageData), mask);
+  return { id: task.id, state, run: progress.run, ...fields, ...sendsOfRun(state, failure), createdAt, updatedAt, nextAttemptAt, finishedAt, isPriority: task.isPriority, edits, bulkActionId };
+}
+
+/** The number of the send that is due or under way; for a finished task it is the last one. */
+function attemptOf({ log, progress, completion, finishedAt }: TaskView): number {
+  if (completion?.outcome === 'delivered') return completion.attempt;
   const last = finishedAt === undefined ? undefined : log.findLast((entry) => entry.kind === 'attempt');
-  const { phase, attempt } = last ?? progress;
-  return { phase: toWirePhase(phase), attempt };
+  return (last ?? progress).attempt;
 }
 
 function toWirePhase(phase: Phase): string {

@@ -54,8 +54,8 @@ export interface TaskField<V> {
    */
   submitted?(value: V): Readonly<Record<string, unknown>>;
 
-  /** Where GET /tasks/:id shows it; `nowhere` means not by this table. */
-  readonly shown: 'head' | 'body' | 'policy' | 'nowhere';
+  /** Where GET /tasks/:id shows it; `nowhere` means not by this table: what a summary has too is shown by its rule. */
+  readonly shown: 'body' | 'policy' | 'nowhere';
   /** Its fields there, without secrets. The default is the value under its wire name, and nothing when it is undefined. */
   show?(value: V, mask: PathMask): Readonly<Record<string, unknown>>;
 }

@@ -30,8 +30,8 @@ function neededText<const Wire extends string, const Letter extends string>(wire
 /** The order of the docs, of error texts, of answers and, except for the message, of stored data. */
 export const taskFields: { readonly [Name in keyof Values]: TaskField<Values[Name]> & PlaceOf<Name> } = {
   id: { read: (task) => task.id, ...neededText('id', 'i'), check: taskIdCheck, isFixed: true, shown: 'nowhere', doc: 'your id of the task; everything else about it is asked by this id' },
-  source: { read: (task) => task.source, ...neededText('source', 's'), isFixed: true, shown: 'head', doc: 'the system it comes from' },
-  clientId: { read: (task) => task.clientId, ...neededText('client_id', 'c'), isFixed: true, shown: 'head', doc: 'who hands it over' },
+  source: { read: (task) => task.source, ...neededText('source', 's'), isFixed: true, shown: 'nowhere', doc: 'the system it comes from' },
+  clientId: { read: (task) => task.clientId, ...neededText('client_id', 'c'), isFixed: true, shown: 'nowhere', doc: 'who hands it over' },
   destination: {
     read: (task) => task.destination,
     ...needed,

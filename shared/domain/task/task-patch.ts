@@ -26,7 +26,14 @@ export function submissionOf(task: Task): UncheckedFields {
 
 /** The same with *** in place of each secret: a password, a user without one, the values of Kafka headers, and a flow_key with a login in it. */
 export function shownSubmissionOf(task: Task): UncheckedFields {
-  const fields: Record<string, unknown> = { ...submissionOf(task) };
+  const fields: Record<string, unknown> = { ...submissionOf(task), ...shownDestinationsOf(task) };
+  if (hasHiddenFlowKey(task)) fields[FLOW_KEY] = HIDDEN_VALUE;
+  return fields;
+}
+
+/** Its destinations as submitted, by the names of their fields, with *** in place of each secret. */
+export function shownDestinationsOf(task: Task): UncheckedFields {
+  const fields: Record<string, unknown> = {};
   for (const place of destinationFields) {
     const destination = oldDestination(task, place);
     if (destination === undefined) continue;
@@ -34,7 +41,6 @@ export function shownSubmissionOf(task: Task): UncheckedFields {
     const wire = row.unparse(destination);
     fields[place.wire] = row.hideSecrets?.(wire) ?? wire;
   }
-  if (hasHiddenFlowKey(task)) fields[FLOW_KEY] = HIDDEN_VALUE;
   return fields;
 }
 

@@ -2,7 +2,7 @@ import type { Phase } from '../../domain/task/attempt-record.js';
 import type { TaskState } from '../../domain/task/task.js';
 import { taskIdOf } from '../names.js';
 import { storedOptions } from '../tasks/task-view.js';
-import { unpackFailureFields } from '../search/failure-fields.js';
+import { unpackFailureFields, type FailureFields } from '../search/failure-fields.js';
 import { rowFields } from '../search/search-script.js';
 import { unpackSearchFields } from '../search/search-fields.js';
 import { isSearchPlace, type SearchPlace } from '../search/search-places.js';
@@ -79,8 +79,7 @@ export function toFoundTask(row: SearchRow): FoundTask | undefined {
     place: row.place,
     state,
     run: (storedOptions(row.options).run ?? 1) + (numberOf(row.redrives) ?? 0),
-    phase: phaseOf(state, failure?.phase, failure?.next),
-    attempts: (failure?.attempts ?? 0) + (state === 'delivered' ? 1 : 0),
+    ...sendsOfRun(state, failure),
     createdAt,
     updatedAt: Math.max(...times.filter((time) => time !== undefined)),
     nextAttemptAt: numberOf(row.dueAt),
@@ -92,15 +91,23 @@ export function toFoundTask(row: SearchRow): FoundTask | undefined {
     destinationType,
     host,
     path,
-    code: failure?.code,
-    httpStatus: failure?.httpStatus,
-    deadReason: failure?.deadReason,
     isPriority: row.priority === '1',
     messageBytes,
     edits: numberOf(row.edits) ?? 0,
     bulkActionId: row.bulkAction === '' ? undefined : row.bulkAction,
     deferral: isHeld ? row.waitsFor : undefined,
     isReleased: row.isReleased === '1',
+  };
+}
+
+/** What its sends say of a task, where they are those of its current run. */
+export function sendsOfRun(state: TaskState, failure: FailureFields | undefined): Pick<FoundTask, 'phase' | 'attempts' | 'code' | 'httpStatus' | 'deadReason'> {
+  return {
+    phase: phaseOf(state, failure?.phase, failure?.next),
+    attempts: (failure?.attempts ?? 0) + (state === 'delivered' ? 1 : 0),
+    code: failure?.code,
+    httpStatus: failure?.httpStatus,
+    deadReason: failure?.deadReason,
   };
 }
 

@@ -1,6 +1,7 @@
 import { readProgress, type DeferralNote, type EditMark, type LogEntry, type TaskProgress } from '../../domain/task/attempt-record.js';
 import { deferralReasons } from '../../domain/task/deferral.js';
 import type { Task, TaskState } from '../../domain/task/task.js';
+import { failureFieldsOf, type FailureFields } from '../search/failure-fields.js';
 import { decodeEditLog } from './edit-log.js';
 import { decodeCompletion, decodeLogField, type Completion } from './log-codec.js';
 import { dueAtOfScore } from '../engine/due-score.js';
@@ -21,6 +22,12 @@ export interface TaskView {
   readonly nextAttemptAt: number | undefined;
   readonly createdAt: number;
   readonly finishedAt: number | undefined;
+  /** When it was submitted, taken by a worker, sent, ended, or changed by a person, whatever was last. */
+  readonly updatedAt: number;
+  /** The facts of its log that it is searched by, made from the log itself. */
+  readonly failure: FailureFields | undefined;
+  /** The bulk action that changed it last. */
+  readonly bulkActionId: string | undefined;
   /** The worker that holds it, or held it last. */
   readonly worker: string | undefined;
   /** The oldest entry comes first; earlier runs come before this one. */
@@ -75,6 +82,8 @@ export async function readTask(shard: Shard, taskId: string, maxBytes: number): 
   const progress = bulkDeferred === undefined ? fromLog : { ...fromLog, lastDeferral: bulkDeferred };
   const completion = completed === null ? undefined : decodeCompletion(hash[jobField.returnValue]);
   const isFinished = completed !== null || failed !== null;
+  const finishedAt = isFinished ? Number(hash[jobField.finishedAt]) : undefined;
+  const failure = failureFieldsOf(current, Number(hash[jobField.attemptsMade] ?? 0));
   const isHeld = !isFinished && delayed === null && locked === 1;
   // A task that was to be sent later, and that a person has retried now, is due like any other.
   const dueAt = delayed === null ? dueBefore() : dueAtOfScore(delayed);
@@ -84,7 +93,10 @@ export async function readTask(shard: Shard, taskId: string, maxBytes: number): 
     progress,
     nextAttemptAt: isFinished || isHeld ? undefined : dueAt,
     createdAt,
-    finishedAt: isFinished ? Number(hash[jobField.finishedAt]) : undefined,
+    finishedAt,
+    updatedAt: newestOf(createdAt, hash[jobField.startedAt], hash[jobField.movedAt], finishedAt, failure?.endedAt),
+    failure,
+    bulkActionId: hash[jobField.bulkAction],
     worker: hash[jobField.worker],
     log: [...decodeLogField(hash[jobField.history]), ...current],
     completion,
@@ -98,6 +110,11 @@ export async function readTask(shard: Shard, taskId: string, maxBytes: number): 
       dataBytes: Buffer.byteLength(data),
     },
   };
+}
+
+/** @param times ms since the epoch, of which any may be missing */
+function newestOf(...times: readonly (string | number | undefined)[]): number {
+  return Math.max(...times.map((time) => Number(time ?? NaN)).filter(Number.isFinite));
 }
 
 /**

@@ -24,7 +24,7 @@ const deferred = (reason: DeferralReason): LogEntry => ({ kind: 'deferral', reas
 function view(log: readonly LogEntry[], nextAttemptAt: number | undefined): TaskView {
   const progress = readProgress(log, 1);
   const state = progress.phase === 'dead' ? 'dead_lettering' : 'scheduled';
-  return { task, state, progress, nextAttemptAt, createdAt: NOW - 10_000, finishedAt: undefined, worker: undefined, log, completion: undefined, edits: 0, editMarks: [], stored: { options: '', createdAt: '', attemptsMade: '', edits: '', dataBytes: 0 } };
+  return { task, state, progress, nextAttemptAt, createdAt: NOW - 10_000, finishedAt: undefined, updatedAt: NOW - 10_000, failure: undefined, bulkActionId: undefined, worker: undefined, log, completion: undefined, edits: 0, editMarks: [], stored: { options: '', createdAt: '', attemptsMade: '', edits: '', dataBytes: 0 } };
 }
 
 interface Held {
