@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { eventually, type Patience } from './eventually.js';
-import { call, httpTask, waitForState, type Answer, type WireTask } from './tasks.js';
+import { call, httpTask, uniqueId, waitForState, type Answer, type WireTask } from './tasks.js';
 
 /** GET /bulk-actions/:id, as far as tests look at it. */
 export interface ShownBulkAction {
@@ -29,6 +29,22 @@ export interface ShownBulkAction {
 /** POST /bulk-actions. */
 export function askBulkAction(baseUrl: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
   return call(baseUrl, '/bulk-actions', { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) });
+}
+
+/**
+ * Asks for an action with a wrong number of expected tasks, each time under another id, until it is refused at once: it is answered
+ * before its tasks are known when looking for them takes 2 s, as it may on a crowded machine.
+ */
+export function askUntilRefused(baseUrl: string, body: object, headers: Readonly<Record<string, string>> = {}): Promise<{ readonly id: string; readonly answer: Answer }> {
+  return eventually(
+    async () => {
+      const id = uniqueId('ba');
+      const answer = await askBulkAction(baseUrl, { ...body, id }, headers);
+      expect([answer.status, answer.body['code']]).to.deep.equal([409, 'count_differs']);
+      return { id, answer };
+    },
+    { withinMs: 20_000 },
+  );
 }
 
 /** The same, and fails the test when it is not a new action. @returns its id */

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import { askBulkAction, parkTasks, startBulkAction, submitAll, tellBulkAction, waitForBulkAction, waitUntilSettled } from '../../../support/bulk-actions.js';
+import { askBulkAction, parkTasks, readBulkAction, startBulkAction, submitAll, tellBulkAction, waitForBulkAction, waitUntilSettled } from '../../../support/bulk-actions.js';
+import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { call, getTask, httpTask, uniqueId, waitForState, type Answer } from '../../../support/tasks.js';
@@ -96,10 +97,12 @@ describe('a redrive with an override', () => {
 
   it('is written only into a task that is still as it was found: an edit meanwhile stays', async () => {
     const ids = await parkTasks(service.baseUrl, receiver.url('/old'), 3);
-    // Paused at once, so that the edit comes between finding and turn.
+    // Paused behind its first task, so that the edit comes between finding and turn.
     const id = await startBulkAction(service.baseUrl, { action: 'redrive', ids, rate: 0.001, override: { max_retries: 3 } });
+    await eventually(async () => { expect((await readBulkAction(service.baseUrl, id)).started).to.equal(1); });
     await tellBulkAction(service.baseUrl, id, 'pause');
-    const [task = ''] = ids;
+    const runs = await Promise.all(ids.map(async (each) => ({ each, run: (await getTask(service.baseUrl, each)).run })));
+    const task = runs.find(({ run }) => run === 1)?.each ?? '';
     const patched = await call(service.baseUrl, `/tasks/${task}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ message_data: 'corrected', destination: { url: receiver.url('/new') } }) });
     expect(patched.status).to.equal(200);
     await call(service.baseUrl, `/bulk-actions/${id}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: '{"rate":null}' });
