@@ -11,6 +11,9 @@ import type { ParseTask } from '../tasks/schema.js';
 const somePlace = { url: 'https://stand-in.invalid/' };
 const someTask: UncheckedFields = { id: 'task', source: 'source', client_id: 'client', destination_type: 'http', destination: somePlace, dead_destination: somePlace, max_retries: 0, base_delay: 1, message_data: '{}' };
 
+/** The policy object of a later version, which no submission has yet. Half of it, under its name, would become a promise. */
+const RESERVED = 'retry';
+
 /**
  * Reads the member `override` of a bulk action. Its fields are checked as those of a submission are.
  * @param faults gets what is wrong with it, under `override.<field>`
@@ -23,7 +26,7 @@ export function parseOverride(value: unknown, parseTask: ParseTask, faults: Wire
     fault('override', `must be an object with one of ${overrideFields.join(', ')}`);
     return null;
   }
-  for (const name of Object.keys(value).slice(0, 1_000)) if (!overrideFields.includes(name)) fault(`override.${name}`, `is not allowed${name === 'retry' ? ' by this version: use max_retries and base_delay' : didYouMean(name, overrideFields)}`);
+  for (const name of Object.keys(value).slice(0, 1_000)) if (!overrideFields.includes(name)) fault(`override.${name}`, `is not allowed${name === RESERVED ? ': the name is reserved for the retry policy of a later version, so use max_retries and base_delay' : didYouMean(name, overrideFields)}`);
   const plain = Object.fromEntries(plainOverrideFields.flatMap((name) => (value[name] === undefined ? [] : [[name, value[name]]])));
   faults.push(...faultsOf({ ...someTask, ...plain }, parseTask));
   const complaints: Record<string, Partial<Record<DestinationType, string>>> = {};

@@ -10,11 +10,13 @@ const CONTENT_HASH_CHARACTERS = 43;
 /** Behind it stands the client of the task, where a job of another client must not be replaced. No key and no client has it in it. */
 export const ONLY_OF = '\x1e';
 
+/** A key is kept as the beginning of its SHA-1: 64 bits, whatever its length. So a task has room for many, and the usual one costs little. */
+const KEPT_KEY_CHARACTERS = 16;
 /**
- * So many characters of keys are kept with a run, about eight keys of the longest length: more submissions than that of one live task
- * would each have to be answered too late to be heard.
+ * So many keys are kept of one task. The first of them always stays: it is that of the submission that began the run. A further one would
+ * leave only if 63 other submissions of the same task came between it and its repeat.
  */
-const MAX_KEPT_CHARACTERS = 1_033;
+export const MOST_KEPT_KEYS = 64;
 
 /**
  * Answers whether this id may be submitted. It is a part of krsSubmit (submit-script.ts), which then adds the job.
@@ -24,18 +26,21 @@ const MAX_KEPT_CHARACTERS = 1_033;
  * MULTI and the script, it refuses the script's first write or none. So after a removal the add is made, too.
  *
  * A submission with an Idempotency-Key leaves the key with the run that it began, or that it was told of. While the record is
- * there, the same key and content never begin another run, also after the end.
+ * there, the same key and content never begin another run, also after the end. A record that replaces another one takes its keys over,
+ * because a repeat may come late, when another submission has begun the next run already.
  *
  * A job of another client answers `foreign` to a caller that is bound to its own.
  *
  * @returns a Lua function of (job key, job id, content hash and Idempotency-Key in one text, finishing time seen before or ''), which
  *          gives {code, finishing time or state, run}; for an unknown id only {code}; an error when the key holds
- *          something else. And `keepKey` of (job key, the same text).
+ *          something else. As a second value it gives the keys of the record that it has removed. And \`keepKey\` of (job key, the same
+ *          text, these keys or nil).
  */
 export const admitFunction = `${isLastCopyFunction}
 local completedSet, failedSet, parkedSet = KEYS[1], KEYS[2], KEYS[3]
 local function keyIn(content)
-  return #content > ${CONTENT_HASH_CHARACTERS} and string.match(content, '^[^\\30]+', ${CONTENT_HASH_CHARACTERS + 1}) or nil
+  local key = #content > ${CONTENT_HASH_CHARACTERS} and string.match(content, '^[^\\30]+', ${CONTENT_HASH_CHARACTERS + 1})
+  return key and string.sub(redis.sha1hex(key), 1, ${KEPT_KEY_CHARACTERS}) or nil
 end
 local function isForeign(job, content)
   local client = #content > ${CONTENT_HASH_CHARACTERS} and string.match(content, '\\30(.*)$', ${CONTENT_HASH_CHARACTERS + 1})
@@ -46,17 +51,22 @@ local function isForeign(job, content)
   local okay, data = pcall(cjson.decode, redis.call('HGET', job, '${jobField.data}') or '')
   return not okay or type(data) ~= 'table' or data['c'] ~= client
 end
-local function keepKey(job, content)
+local function hasKey(kept, key)
+  for at = 1, #kept, ${KEPT_KEY_CHARACTERS} do
+    if string.sub(kept, at, at + ${KEPT_KEY_CHARACTERS - 1}) == key then return true end
+  end
+  return false
+end
+local function keepKey(job, content, before)
   local key = keyIn(content)
-  if not key then return end
-  local kept = redis.call('HGET', job, '${jobField.idempotencyKeys}') or '\\31'
-  if string.find(kept, '\\31' .. key .. '\\31', 1, true) then return end
-  kept = kept .. key .. '\\31'
-  while #kept > ${MAX_KEPT_CHARACTERS} do kept = string.sub(kept, (string.find(kept, '\\31', 2, true))) end
-  redis.call('HSET', job, '${jobField.idempotencyKeys}', kept)
+  local kept = before or (key and redis.call('HGET', job, '${jobField.idempotencyKeys}')) or ''
+  if key and not hasKey(kept, key) then kept = before and key .. kept or kept .. key
+  elseif not before then return end
+  if #kept > ${MOST_KEPT_KEYS * KEPT_KEY_CHARACTERS} then kept = string.sub(kept, 1, ${KEPT_KEY_CHARACTERS}) .. string.sub(kept, ${2 * KEPT_KEY_CHARACTERS + 1}) end
+  if kept ~= '' then redis.call('HSET', job, '${jobField.idempotencyKeys}', kept) end
 end
 local function isKept(job, key)
-  return key and string.find(redis.call('HGET', job, '${jobField.idempotencyKeys}') or '', '\\31' .. key .. '\\31', 1, true)
+  return key and hasKey(redis.call('HGET', job, '${jobField.idempotencyKeys}') or '', key)
 end
 local function endedState(job, failed)
   if failed then return isLastCopy(job) and 'parked' or 'dead_lettered' end
@@ -85,10 +95,11 @@ local function admit(job, id, content, seen)
   if failed and isLastCopy(job) then return {${ADMIT.parked}, '', 0} end
   if isRepeat then return {${ADMIT.otherContentOfKey}, '', 0} end
   if seen ~= finished then return {${ADMIT.finished}, finished, run} end
+  local keys = redis.call('HGET', job, '${jobField.idempotencyKeys}')
   redis.call('ZREM', completedSet, id)
   redis.call('ZREM', failedSet, id)
   redis.call('ZREM', parkedSet, id)
   redis.call('DEL', job, job .. ':logs', job .. ':lock')
-  return {${ADMIT.replaced}, finished, run}
+  return {${ADMIT.replaced}, finished, run}, keys
 end
 `;

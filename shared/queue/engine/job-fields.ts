@@ -56,7 +56,7 @@ export const jobField = {
   edits: 'edits',
   /** By whom and when it was changed last: see edit-log.ts. */
   editLog: 'editlog',
-  /** The Idempotency-Keys of submissions of this run, each between two separators (ASCII 31): see admit-function.ts. */
+  /** The Idempotency-Keys of its submissions, shortened, the one that began the run first: see admit-function.ts. */
   idempotencyKeys: 'ik',
   /** The bulk action that changed it last. */
   bulkAction: 'bulk',

@@ -178,12 +178,12 @@ local ways = { ${ways.join(',\n')} }
 local answers = {now}
 for index = 1, #KEYS - ${from} do
   local at = ${VALUES_PER_JOB} * (index - 1)
-  local answer = admit(KEYS[${from} + index], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
+  local answer, keptKeys = admit(KEYS[${from} + index], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
   if answer[1] == ${ADMIT.absent} or answer[1] == ${ADMIT.replaced} then
     local way = ways[tonumber(ARGV[at + 5])]
     searchFields = ARGV[at + 4]
     way.add(way.keys, { ARGV[at + 6], ARGV[at + 7], ARGV[at + 8] })
-    keepKey(KEYS[${from} + index], ARGV[at + 2])
+    keepKey(KEYS[${from} + index], ARGV[at + 2], keptKeys or '')
   end
   answers[index + 1] = answer
 end

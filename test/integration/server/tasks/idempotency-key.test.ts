@@ -2,6 +2,7 @@ import { request } from 'node:http';
 
 import { expect } from 'chai';
 
+import { MOST_KEPT_KEYS } from '../../../../shared/queue/engine/admit-function.js';
 import { jobField } from '../../../../shared/queue/engine/job-fields.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
@@ -76,8 +77,18 @@ for (const shards of [1, 4]) {
       await waitForState(service.baseUrl, task.id, 'delivered');
       expect((await submit(service.baseUrl, task)).body).to.include({ run: 3, is_duplicate: false });
       await waitForState(service.baseUrl, task.id, 'delivered');
-      // The keys went with the records that they were kept in.
-      expect((await submitWith('k-1', task)).body).to.include({ run: 4, is_duplicate: false });
+    });
+
+    it('begins no run for the late repeat of a request whose run has ended, and another request has begun the next one since', async () => {
+      const task = httpTask(receiver.url('/'));
+      await submitWith('k-1', task);
+      await waitForState(service.baseUrl, task.id, 'delivered');
+      expect((await submitWith('k-2', task)).body).to.include({ run: 2, is_duplicate: false });
+      await waitForState(service.baseUrl, task.id, 'delivered');
+      expect((await submit(service.baseUrl, task)).body).to.include({ run: 3, is_duplicate: false });
+      await waitForState(service.baseUrl, task.id, 'delivered');
+      for (const key of ['k-1', 'k-2']) expectDuplicate(await submitWith(key, task), { state: 'delivered', run: 3 });
+      expect((await submitWith('k-3', task)).body).to.include({ run: 4, is_duplicate: false });
     });
 
     it('tells what has become of the task: dead-lettered, parked, cancelled, or started again', async () => {
@@ -131,16 +142,18 @@ for (const shards of [1, 4]) {
       for (const key of ['first', 'second']) expectDuplicate(await submitWith(key, task), { state: 'delivered', run: 1 });
     });
 
-    it('keeps a bounded number of keys, the newest ones', async () => {
+    it('keeps a bounded number of keys: the one that began the run, and the newest ones, however long they are', async () => {
       const task = waiting();
-      await submitNew(service.baseUrl, task);
-      const keys = Array.from({ length: 40 }, (_, nth) => `${nth}-`.padEnd(128, 'x'));
+      const keys = Array.from({ length: MOST_KEPT_KEYS + 20 }, (_, nth) => `${nth}-`.padEnd(128, 'x'));
       for (const key of keys) await submitWith(key, task);
       const shards = await service.queue.shards();
       const kept = await Promise.all(shards.map(({ keys }) => service.redis.hget(keys.job(task.id), jobField.idempotencyKeys)));
-      const text = kept.find((each) => each !== null) ?? '';
-      expect(text.length).to.be.at.most(1_040);
-      for (const key of keys.slice(-8)) expect(text).to.include(key);
+      expect(kept.find((each) => each !== null)?.length).to.equal(MOST_KEPT_KEYS * 16);
+      await retryNow(service.baseUrl, task.id);
+      await waitForState(service.baseUrl, task.id, 'delivered');
+      const [first = '', ...others] = keys;
+      for (const key of [first, ...others.slice(1 - MOST_KEPT_KEYS)]) expectDuplicate(await submitWith(key, task), { state: 'delivered', run: 1 });
+      expect((await submitWith(others[0] ?? '', task)).body, 'the oldest of the others').to.include({ run: 2, is_duplicate: false });
     });
 
     it('stores nothing more for a task without one', async () => {

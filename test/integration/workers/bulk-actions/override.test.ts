@@ -119,6 +119,7 @@ describe('a redrive with an override', () => {
     ['an empty override', { action: 'redrive', ids: ['a'], override: {} }, 'override'],
     ['an override that is no object', { action: 'redrive', ids: ['a'], override: [] }, 'override'],
     ['an unknown field', { action: 'redrive', ids: ['a'], override: { max_retry: 1 } }, 'override.max_retry'],
+    ['a retry policy, whose name is reserved', { action: 'redrive', ids: ['a'], override: { retry: { max_retries: 1 } } }, 'override.retry'],
     ['a field that may not change', { action: 'redrive', ids: ['a'], override: { message_data: 'x' } }, 'override.message_data'],
     ['a null', { action: 'redrive', ids: ['a'], override: { dead_destination: null } }, 'override.dead_destination'],
     ['too many retries', { action: 'redrive', ids: ['a'], override: { max_retries: 101 } }, 'override.max_retries'],
