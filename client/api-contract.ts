@@ -806,7 +806,7 @@ export interface components {
             readonly action: components["schemas"]["BulkActionKind"];
             readonly state: "matching" | "running" | "paused" | "done" | "cancelled" | "refused" | "failed";
             readonly state_reason: {
-                readonly code: ("operator" | "failing" | "circuit_open" | "count_differs" | "redis_full" | "incomplete" | "internal") | string;
+                readonly code: ("operator" | "failing" | "circuit_open" | "count_differs" | "redis_full" | "incomplete" | "internal" | "shard_away") | string;
                 readonly message: string;
             } | null;
             readonly filter: {
@@ -1025,8 +1025,11 @@ export interface components {
             } | {
                 readonly kind: "released";
                 readonly released_at: string;
-                readonly error_code: components["schemas"]["DeliveryErrorCode"];
+                readonly error_code: components["schemas"]["DeliveryErrorCode"] | null;
                 readonly count: number;
+                readonly run?: number;
+                readonly bulk_action_id?: string;
+                readonly by?: components["schemas"]["Actor"];
             } | {
                 readonly kind: "deferred";
                 readonly deferred_at: string;

@@ -10,7 +10,7 @@ import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { BulkActionsOfQueue } from '../shared/queue/bulk-actions/open-bulk-actions.js';
 import { TakeOver } from '../shared/queue/flow/take-over.js';
-import { bulkKeys } from '../shared/queue/names.js';
+import { auditKeys, bulkKeys } from '../shared/queue/names.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { TaskSearch } from '../shared/queue/scan/task-search.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
@@ -165,7 +165,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       largeAnswers,
       fleetSettings,
       statusReader,
-      bulkActions: new BulkActionsOfQueue(queue, bulkKeys(config.queuePrefix, isCluster(redis))),
+      bulkActions: new BulkActionsOfQueue(queue, { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis)) }),
       mask,
       keyRing,
       hasBootstrapKey: bootstrapKey !== undefined,

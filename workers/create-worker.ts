@@ -14,20 +14,19 @@ import { defaultStallPolicy } from '../shared/domain/task/outcome.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { openBulkActions } from '../shared/queue/bulk-actions/open-bulk-actions.js';
-import { bulkKeys } from '../shared/queue/names.js';
+import { auditKeys, bulkKeys } from '../shared/queue/names.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { FailureWriter } from '../shared/queue/stats/failure-writer.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import type { StandstillTimes } from '../shared/queue/engine/shard-standstill.js';
 import { TakeOver } from '../shared/queue/flow/take-over.js';
-import { readUsedShare } from '../shared/redis/memory-guard.js';
+import { memoryMark } from '../shared/redis/memory-guard.js';
 import { RedisClock } from '../shared/redis/redis-clock.js';
 import { connectRedis, isCluster } from '../shared/redis/redis-connection.js';
 import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { closeAdapters, createAdapters } from './adapters/registry.js';
 import { BulkRunner } from './bulk-actions/bulk-runner.js';
-import { recordOwnChange } from './bulk-actions/record-own-change.js';
 import { BrakeLog } from './delivery/brake-log.js';
 import type { DeliverTaskContext } from './delivery/deliver-task.js';
 import { DeliveryWorker } from './delivery/delivery-worker.js';
@@ -45,6 +44,8 @@ import { recordEndOfPause } from './record-end-of-pause.js';
 const MOST_MESSAGE_CHARACTERS = 256 * 1_048_576;
 /** How often workers that came or went change the number of slots. They count as gone 5 s after their last report. */
 const OFFER_SLOTS_EVERY_MS = 500;
+/** A step of a bulk action takes Redis some milliseconds. A shard that has not answered by then is taken to be away, ms. */
+const BULK_SHARD_LIMIT_MS = 1_000;
 
 /** The settings that a worker reads; those of the API are not among them. */
 export type WorkerConfig = Pick<
@@ -207,7 +208,8 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     janitor.start();
     takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), self: { workerName, lockMs: config.stall.lockMs }, clock, logger });
     takeOver.start();
-    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, bulkKeys(config.queuePrefix, isCluster(redis))), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, deadAttempts: config.dead.attempts, mask, isRedisAboveMark: async () => (await readUsedShare(redis)) > config.redisHighWater, onChange: (action, counts) => recordOwnChange(queue, logger, action, counts), logger });
+    const keys = { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis)) };
+    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, keys, BULK_SHARD_LIMIT_MS), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, deadAttempts: config.dead.attempts, mask, isRedisAboveMark: memoryMark(redis, config.redisHighWater), logger });
     bulkRunner.start();
   }
 

@@ -10,6 +10,8 @@ import type { Clock } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { CountedBulkAction } from '../../shared/queue/bulk-actions/bulk-actions.js';
 import type { BulkChange } from '../../shared/queue/bulk-actions/bulk-action-store.js';
+import { hashesFor, type OpenAuditEntry } from '../../shared/queue/audit/audit-log.js';
+import type { FieldHashes } from '../../shared/queue/audit/field-hashes.js';
 import type { BulkActionsOfQueue } from '../../shared/queue/bulk-actions/open-bulk-actions.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { parseLimit } from '../http/list-limit.js';
@@ -17,7 +19,7 @@ import { jsonAnswer, type Answer } from '../http/answer.js';
 import { askedChange, MAX_CHANGE_BYTES, readReasonBody, type AskedChange } from '../http/asked-change.js';
 import type { BodyBudget } from '../http/body-budget.js';
 import { readJsonBody } from '../http/json-body.js';
-import { performed, type ActionName, type Performed } from '../http/operator-action.js';
+import { performed, type ActionName } from '../http/operator-action.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import { needPermission } from '../access/need-permission.js';
@@ -173,23 +175,24 @@ async function create(context: RequestContext, parts: BulkActionParts, request: 
     createdBy: asked.by,
     clientIds: context.caller.clientIds ?? null,
   };
-  return performed(context, parts, { action: 'bulk_action.create', target: { type: 'bulk_action', id }, asked }, async () => {
-    const made = await bulkActions.with((actions) => actions.store.create({ id, digest, asked: form, rate: request.rate, ids: request.ids }));
+  return performed(context, parts, { action: 'bulk_action.create', target: { type: 'bulk_action', id }, asked }, async (opened) => {
+    const entry = { opened, fields: overrideHashes(request, opened) };
+    const made = await bulkActions.with((actions) => actions.store.create({ id, digest, asked: form, rate: request.rate, ids: request.ids, entry }));
     if (made === 'other') throw new RequestError('conflict', `a bulk action with the id ${JSON.stringify(id)} was asked for, with another body`);
     if (made === 'created') await bulkActions.with((actions) => actions.removeSurplus());
     const found = made === 'created' && request.expected !== null ? await whenMatched(parts, id, context.caller) : await read(parts, id, context.caller);
     if (made === 'created' && found.action.state === 'refused') throw await refuse(parts, found);
     const shown = toWireBulkAction(found, clock(), { caller: context.caller, mask });
     if (made === 'same') return { result: jsonAnswer(200, { ...shown, is_duplicate: true }), isUnchanged: true };
-    return { result: jsonAnswer(201, shown, { Location: `/bulk-actions/${encodeURIComponent(id)}` }), count: found.action.matchedAt === null ? (request.ids?.length ?? 0) : found.counts.matched, ...overrideHashes(request) };
+    // How many tasks it is about is known when they have been looked for.
+    return { result: jsonAnswer(201, shown, { Location: `/bulk-actions/${encodeURIComponent(id)}` }), isCompletedLater: true };
   });
 }
 
 /** For the audit, which names the fields that are changed in each task, and holds no value of them. */
-function overrideHashes({ override }: BulkRequest): Pick<Performed<unknown>, 'fields'> {
-  if (override === null) return {};
-  const after = Object.fromEntries(Object.entries(override.fields).map(([name, value]) => [`override.${name}`, value]));
-  return { fields: { before: {}, after } };
+function overrideHashes({ override }: BulkRequest, entry: OpenAuditEntry): FieldHashes | undefined {
+  if (override === null) return undefined;
+  return hashesFor(entry, {}, Object.fromEntries(Object.entries(override.fields).map(([name, value]) => [`override.${name}`, value])));
 }
 
 /** The action when its tasks are known, or after 2 s. */

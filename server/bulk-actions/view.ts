@@ -10,7 +10,7 @@ import { printTime } from '../http/print-time.js';
 import { MAX_ERROR_CHARACTERS, shortText } from '../http/short-error.js';
 
 /** Shows an action to clients: our names become wire names here. @param now ms since the epoch */
-export function toWireBulkAction({ action, counts, samples: [invalid, unreadable] }: CountedBulkAction, now: number, reader: { readonly caller: Caller; readonly mask: PathMask }): object {
+export function toWireBulkAction({ action, counts, samples: [invalid, unreadable], shardsAway }: CountedBulkAction, now: number, reader: { readonly caller: Caller; readonly mask: PathMask }): object {
   const { mask } = reader;
   const { id, asked, state, stateReason, rate, matchedAt, doneAt, settledAt } = action;
   // Until matching is over nothing is known of the numbers, and nothing was touched.
@@ -20,7 +20,7 @@ export function toWireBulkAction({ action, counts, samples: [invalid, unreadable
     id,
     action: asked.action,
     state,
-    state_reason: stateReason satisfies StateReason | null,
+    state_reason: stateReason ?? awayReason(shardsAway, isMatched),
     filter: asked.filter === null ? null : shownFilter(asked.filter, { mask, showsMessages: hasPermission(reader.caller, 'payload') }),
     override: asked.override === null ? null : shownOverride(asked.override, mask),
     order: asked.order,
@@ -46,6 +46,14 @@ export function toWireBulkAction({ action, counts, samples: [invalid, unreadable
   };
 }
 
+/** Shards that do not answer are no state of the action, and go by: it goes on in the others, and there as soon as they are back. */
+function awayReason(shardsAway: readonly string[], isMatched: boolean): StateReason | null {
+  if (shardsAway.length === 0) return null;
+  const names = `${shardsAway.slice(0, MOST_NAMES).join(', ')}${shardsAway.length > MOST_NAMES ? ', ...' : ''}`;
+  const what = isMatched ? 'their tasks wait, and what became of them is not in these numbers' : 'no task is touched before those of all shards are known';
+  return { code: 'shard_away', message: `${shardsAway.length} ${shardsAway.length === 1 ? 'shard does' : 'shards do'} not answer (${names}): ${what}` };
+}
+
 /** Tasks that the override did not fit, and one of them. */
 function overrideError(code: RequestErrorCode, count: number, sample: CountedBulkAction['samples'][number]): object[] {
   return count === 0 ? [] : [{ code, count, task_id: sample?.id ?? null, message: sample === undefined ? null : shortText(sample.message, MAX_ERROR_CHARACTERS) }];
@@ -56,4 +64,6 @@ function timeOrNull(ms: number | null): string | null {
   return ms === null || ms > LATEST ? null : printTime(ms);
 }
 
+/** Of shards in one sentence. */
+const MOST_NAMES = 5;
 const LATEST = Date.UTC(9999, 11, 31);

@@ -43,6 +43,8 @@ export interface Performed<T> {
   readonly fields?: { readonly before: FieldValues; readonly after: FieldValues };
   /** It turned out that nothing differs, as with an edit that is sent twice: no entry is kept. */
   readonly isUnchanged?: boolean;
+  /** What came of it is known later, and then written by the process that finds it out. */
+  readonly isCompletedLater?: boolean;
 }
 
 export interface ActionParts {
@@ -62,21 +64,21 @@ const MAX_TARGET_CHARACTERS = 2_100;
  * @returns the result of `work`. @throws what `work` throws, and RequestError redis_unavailable, redis_full or redis_refused when
  *          the entry cannot be written
  */
-export async function performed<T>(context: RequestContext, parts: ActionParts, operation: OperatorAction, work: () => Promise<Performed<T>>): Promise<T> {
+export async function performed<T>(context: RequestContext, parts: ActionParts, operation: OperatorAction, work: (entry: OpenAuditEntry) => Promise<Performed<T>>): Promise<T> {
   let entry: OpenAuditEntry | undefined;
   let done: Performed<T>;
   try {
     entry = await begin(context, parts, operation);
-    done = await work();
+    done = await work(entry);
   } catch (error) {
     const code = error instanceof RequestError ? error.code : 'internal';
     log(context, parts.logger, operation, operation.action, { outcome: 'failed', error_code: code });
     if (entry !== undefined && code !== 'redis_unavailable') await end(parts, entry, { outcome: 'failed', errorCode: code, count: code === 'internal' ? undefined : 0 });
     throw error;
   }
-  const { result, action = operation.action, count = 1, fields, isUnchanged = false } = done;
+  const { result, action = operation.action, count = 1, fields, isUnchanged = false, isCompletedLater = false } = done;
   log(context, parts.logger, operation, action, { outcome: 'done' });
-  await end(parts, entry, isUnchanged ? 'nothing' : { outcome: 'done', action: action === operation.action ? undefined : action, count, fields });
+  if (!isCompletedLater) await end(parts, entry, isUnchanged ? 'nothing' : { outcome: 'done', action: action === operation.action ? undefined : action, count, fields });
   return result;
 }
 

@@ -25,6 +25,8 @@ export function lineOf(entry: LogEntry): string {
       return `${entry.count} more ${entry.count === 1 ? 'entry is' : 'entries are'} left out here`;
     case 'redrive':
       return `${timeOf(entry.at)} run ${entry.run}: started again by ${doerOf(entry)}`;
+    case 'sent_now':
+      return `${timeOf(entry.at)} run ${entry.run}: sent now by ${doerOf(entry)}`;
     case 'deferral':
       return `${timeOf(entry.since)} waits in line: ${entry.reason}, put back ${times(entry.count)}`;
     case 'release':

@@ -95,6 +95,7 @@ function timeOf(entry: LogEntry): number | undefined {
       return entry.since;
     case 'attempt':
     case 'redrive':
+    case 'sent_now':
     case 'release':
       return entry.at;
   }
@@ -108,6 +109,8 @@ function toWireEntry(entry: LogEntry | EditMark): object {
       return { kind: 'omitted', omitted: entry.count };
     case 'redrive':
       return { kind: 'redriven', redriven_at: printTime(entry.at), run: entry.run, ...toWireDoer(entry) };
+    case 'sent_now':
+      return { kind: 'released', released_at: printTime(entry.at), run: entry.run, error_code: null, count: 1, ...toWireDoer(entry) };
     case 'deferral':
       return { kind: 'deferred', deferred_at: printTime(entry.since), reason: entry.reason, count: entry.count };
     case 'release':

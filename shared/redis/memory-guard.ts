@@ -1,6 +1,8 @@
 import { isCluster, type RedisClient } from './redis-connection.js';
+import { withinRequestLimit } from './request-limit.js';
 
 const LOOK_EVERY_MS = 1_000;
+const MARK_WITHIN_MS = 300;
 
 /**
  * Watches how full Redis is, so that submissions stop while the workers can still record results. The memory above the
@@ -42,6 +44,22 @@ export class MemoryGuard {
       // Redis is away: submissions fail by themselves, and the last known mark is the best guess for its return.
     }
   }
+}
+
+/**
+ * Asks now and then whether Redis has used up its memory for new tasks. While it does not answer, or one node of a cluster does not, the
+ * last answer counts.
+ */
+export function memoryMark(redis: RedisClient, highWater: number): () => Promise<boolean> {
+  let isAboveMark = false;
+  return async () => {
+    try {
+      isAboveMark = (await withinRequestLimit(readUsedShare(redis), MARK_WITHIN_MS)) > highWater;
+    } catch {
+      // Redis is away: the caller's own commands fail by themselves.
+    }
+    return isAboveMark;
+  };
 }
 
 /** Asks Redis how full its fullest master is. @returns share of maxmemory; 0 where there is no limit */

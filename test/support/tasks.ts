@@ -133,8 +133,8 @@ export function cancel(baseUrl: string, id: string): Promise<Answer> {
 }
 
 /** POST /tasks/:id/retry. */
-export function retryNow(baseUrl: string, id: string): Promise<Answer> {
-  return call(baseUrl, `/tasks/${encodeURIComponent(id)}/retry`, { method: 'POST' });
+export function retryNow(baseUrl: string, id: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  return call(baseUrl, `/tasks/${encodeURIComponent(id)}/retry`, { method: 'POST', headers });
 }
 
 /** GET /tasks/:id, sent as it is: fetch would take `.` and `..` out of the path. */

@@ -1,27 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
-import { printActor } from '../../shared/domain/actor.js';
 import { endedBulkStates, type BulkAction, type StateReason } from '../../shared/domain/bulk-actions/bulk-action.js';
-import { inProgress, sumOfCounts, type BulkCounts } from '../../shared/domain/bulk-actions/bulk-counts.js';
+import { inProgress, sumOfCounts } from '../../shared/domain/bulk-actions/bulk-counts.js';
 import { isFailing } from '../../shared/domain/bulk-actions/first-sends.js';
-import { limitShares } from '../../shared/domain/bulk-actions/limit-shares.js';
 import { circuitsOver, hasOpenedSince } from '../../shared/domain/bulk-actions/opened-circuit.js';
 import { flowNamed } from '../../shared/domain/destinations/flow.js';
-import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
-import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
+import { canonicalName } from '../../shared/domain/flow/flow-key.js';
 import { pause, RepeatedStep } from '../../shared/lifecycle/repeated-step.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
-import type { BulkActions } from '../../shared/queue/bulk-actions/bulk-actions.js';
-import type { BulkChange } from '../../shared/queue/bulk-actions/bulk-action-store.js';
-import { compileFilter } from '../../shared/queue/search/compile-filter.js';
-import { MATCHED, type BulkShard, type ShardOfAction } from '../../shared/queue/bulk-actions/bulk-shard.js';
+import type { BulkShard } from '../../shared/queue/bulk-actions/bulk-shard.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
-import type { TakeTurn } from '../../shared/queue/scan/scan-tasks.js';
-import { ScanTurns } from '../../shared/queue/scan/scan-turns.js';
-import { shardOf } from '../../shared/queue/names.js';
 import { RedisErrors } from '../../shared/redis/redis-error.js';
+import { BulkMatching, type BulkMatchingOptions } from './bulk-matching.js';
+import { eachLivingShard } from './living-shards.js';
+import { OwnChanges } from './own-changes.js';
 
 /** Tasks of one step; it ends sooner when they take Redis too long. */
 const TASKS_PER_STEP = 100;
@@ -52,19 +45,11 @@ interface Stepped {
   readonly left: number;
 }
 
-export interface BulkRunnerOptions {
-  readonly actions: BulkActions;
+export interface BulkRunnerOptions extends BulkMatchingOptions {
   readonly flowStore: Pick<FlowStore, 'snapshot'>;
   readonly circuit: CircuitRules;
-  readonly defaultBrokers: DefaultBrokers;
   /** The number of attempts that the board shows for a job includes it. */
   readonly deadAttempts: number;
-  /** What is shown of the paths of urls. */
-  readonly mask: PathMask;
-  /** Has Redis used up its memory for new tasks? */
-  readonly isRedisAboveMark: () => Promise<boolean>;
-  /** Of itself an action has paused or ended. It never fails. */
-  readonly onChange: (action: BulkAction, counts: BulkCounts) => Promise<void>;
   readonly logger: Logger;
 }
 
@@ -81,15 +66,18 @@ export class BulkRunner {
   /** Shards in our hands: `<action> <shard>`. */
   readonly #held = new Set<string>();
   readonly #faults = new Map<string, number>();
-  /** Matching leaves Redis to the deliveries as the searches of the API do. */
-  readonly #scans = new ScanTurns();
+  readonly #changes: OwnChanges;
+  readonly #matching: BulkMatching;
   #judgedAt = -Infinity;
   /** Turns of the actions to be worked on, and of those that may have come to rest. */
   #workTurn = 0;
   #settleTurn = 0;
   #isFailing = false;
 
-  constructor(private readonly options: BulkRunnerOptions) {}
+  constructor(private readonly options: BulkRunnerOptions) {
+    this.#changes = new OwnChanges(options.actions, options.logger);
+    this.#matching = new BulkMatching(this.#token, options, this.#changes);
+  }
 
   start(): void {
     this.#rounds.start();
@@ -123,10 +111,17 @@ export class BulkRunner {
     this.#workTurn += 1;
     if (actions.length === 0) this.#forgetAll();
     let pauseMs = LOOK_EVERY_MS;
+    const failures: unknown[] = [];
     for (const action of actions) {
       if (signal.aborted) return 0;
-      pauseMs = Math.min(pauseMs, await this.#advanceOrFail(action, mayJudge, signal));
+      try {
+        pauseMs = Math.min(pauseMs, await this.#advanceOrFail(action, mayJudge, signal));
+      } catch (error) {
+        // A part of Redis that this action needs is away or full. Others may need another part.
+        failures.push(error);
+      }
     }
+    if (failures.length > 0 && failures.length === actions.length) throw failures[0];
     if (mayJudge) {
       await this.#settle(await store.live(endedBulkStates, this.#settleTurn));
       this.#settleTurn += 1;
@@ -137,6 +132,7 @@ export class BulkRunner {
   #forgetAll(): void {
     this.#unused.clear();
     this.#held.clear();
+    this.#matching.forgetAll();
     this.#faults.clear();
   }
 
@@ -150,7 +146,7 @@ export class BulkRunner {
       const faults = (this.#faults.get(action.id) ?? 0) + 1;
       this.#faults.set(action.id, faults);
       this.options.logger.error('bug: a bulk action failed', { bulk_action_id: action.id, error: printError(error), stack: error instanceof Error ? error.stack : undefined });
-      if (faults >= MOST_FAULTS) await this.#change(action, { from: ['matching', 'running'], to: 'failed', reason: { code: 'internal', message: 'an error of ours: the log of the workers names it' }, fields: { doneAt: 'now' } });
+      if (faults >= MOST_FAULTS) await this.#changes.make(action, { from: ['matching', 'running'], to: 'failed', reason: { code: 'internal', message: 'an error of ours: the log of the workers names it' }, fields: { doneAt: 'now' } });
       return LOOK_AFTER_FAILURE_MS;
     }
   }
@@ -158,7 +154,7 @@ export class BulkRunner {
   async #advance(action: BulkAction, mayJudge: boolean, signal: AbortSignal): Promise<number> {
     switch (action.state) {
       case 'matching':
-        return this.#match(action);
+        return this.#matching.step(action);
       case 'running':
         if (mayJudge && (await this.#pauseIfFailing(action))) return 0;
         return this.#run(action, signal);
@@ -171,91 +167,21 @@ export class BulkRunner {
     }
   }
 
-  // ---------------------------------------------------------------- matching
-
-  /** One step of each shard that is not in other hands. Nothing is touched yet. */
-  async #match(action: BulkAction): Promise<number> {
-    const { actions, isRedisAboveMark } = this.options;
-    const parts = await actions.partsOf(action.id);
-    if (parts.every(({ cursor }) => cursor === MATCHED)) return this.#begin(action, parts);
-    if (await isRedisAboveMark()) {
-      await this.#change(action, { from: ['matching'], to: 'failed', reason: { code: 'redis_full', message: 'redis has used up its memory for new tasks, and the list of matching ones needs some; no task was touched' }, fields: { doneAt: 'now' } });
-      return 0;
-    }
-    let pauseMs = BUSY_PAUSE_MS;
-    for (const [index, shard] of actions.shards.entries()) {
-      const cursor = parts[index]?.cursor ?? '';
-      if (cursor === MATCHED) continue;
-      const answer = await this.#matchStep(action, shard, index, cursor);
-      if (answer === 'incomplete') {
-        await this.#change(action, { from: ['matching'], to: 'failed', reason: { code: 'incomplete', message: 'too many due tasks wait in one list to look at all of them; no task was touched' }, fields: { doneAt: 'now' } });
-        return 0;
-      }
-      if (answer !== 'busy') pauseMs = STEP_PAUSE_MS;
-    }
-    return pauseMs;
-  }
-
-  async #matchStep(action: BulkAction, shard: BulkShard, index: number, cursor: string): ReturnType<BulkShard['writeDownFound']> {
-    const held = `${action.id} ${index}`;
-    // A search of which nothing could be written down would only cost Redis its time.
-    const claim = this.#held.has(held) ? { cursor } : await shard.claimMatching(action, this.#token, cursor);
-    if (typeof claim === 'string' || claim.cursor !== cursor) return claim;
-    const answer = await this.#writeDownStep(action, shard, index, cursor);
-    if (answer === 'busy') this.#held.delete(held);
-    else this.#held.add(held);
-    return answer;
-  }
-
-  async #writeDownStep(action: BulkAction, shard: BulkShard, index: number, cursor: string): ReturnType<BulkShard['writeDownFound']> {
-    const { conditions, clientIds } = action.asked;
-    const takeTurn: TakeTurn = (step) => this.#scans.take(step);
-    // Of the ids that were given, those of other clients are not found, as if there were no such tasks.
-    const plan = compileFilter(narrowedFilter(conditions ?? [], clientIds), { defaultBrokers: this.options.defaultBrokers, mask: this.options.mask });
-    if (conditions !== null) return shard.writeDownFound(action, this.#token, plan, cursor, takeTurn);
-    const chunk = cursor === '' ? 0 : Number(cursor);
-    const { ids, isLast } = await this.options.actions.store.givenIds(action.id, chunk);
-    const own = ids.filter((id) => shardOf(id, this.options.actions.shards.length) === index);
-    return shard.writeDownIds(action, this.#token, plan, own, cursor, isLast ? MATCHED : String(chunk + 1), takeTurn);
-  }
-
-  /** Matching is over in all shards: what was found is taken, or refused. A worker that is killed in between begins again. */
-  async #begin(action: BulkAction, parts: readonly ShardOfAction[]): Promise<number> {
-    const { id, asked } = action;
-    const found = parts.map((part) => part.found ?? 0);
-    const all = found.reduce((sum, number) => sum + number, 0);
-    const isRefused = asked.expected !== null && asked.expected !== all;
-    const shares = isRefused || asked.limit === null ? found : await this.#sharesOf(id, found, asked.limit);
-    await Promise.all(this.options.actions.shards.map((shard, index) => shard.seal(id, shares[index] ?? 0)));
-    const change: BulkChange = isRefused
-      ? { from: ['matching'], to: 'refused', reason: { code: 'count_differs', message: `${asked.expected} tasks were expected, and ${all} match; none was touched` }, fields: { matchedAt: 'now', doneAt: 'now' } }
-      : { from: ['matching'], to: 'running', fields: { matchedAt: 'now' } };
-    await this.#change(action, change);
-    return 0;
-  }
-
-  async #sharesOf(id: string, found: readonly number[], limit: number): Promise<readonly number[]> {
-    const { shards } = this.options.actions;
-    const scores = (await Promise.all(shards.map((shard) => shard.scores(id)))).flatMap((pair) => pair ?? []);
-    if (scores.length === 0) return found;
-    return limitShares(found, limit, Math.min(...scores), Math.max(...scores), (score) => Promise.all(shards.map((shard) => shard.countUpTo(id, score))));
-  }
-
   // ---------------------------------------------------------------- running
 
   /** What it starts fails, so it pauses itself: a person has to look. */
   async #pauseIfFailing(action: BulkAction): Promise<boolean> {
-    if (action.asked.action !== 'redrive') return false;
+    if (action.asked.action !== 'redrive' && action.asked.action !== 'send_now') return false;
     const reason = isFailing(await this.options.actions.firstSends(action.id), action.resumedAt) ? FAILING : await this.#circuitReason(action);
     if (reason === undefined) return false;
-    await this.#change(action, { from: ['running'], to: 'paused', reason });
+    await this.#changes.make(action, { from: ['running'], to: 'paused', reason });
     return true;
   }
 
   /** Where all its tasks go to one destination, and the circuit of that has opened since it began or was resumed. */
   async #circuitReason({ id, matchedAt, resumedAt }: BulkAction): Promise<StateReason | undefined> {
     const { actions, flowStore, circuit, defaultBrokers, mask } = this.options;
-    const [first, ...others] = (await actions.partsOf(id)).flatMap(({ destination }) => destination ?? []);
+    const [first, ...others] = (await actions.partsOf(id)).flatMap((part) => part?.destination ?? []);
     if (first === undefined || first === 'several' || others.some((other) => JSON.stringify(other) !== JSON.stringify(first))) return undefined;
     const host = canonicalName(first.host, defaultBrokers, mask);
     const endpoint = host + first.path;
@@ -269,18 +195,14 @@ export class BulkRunner {
   async #run(action: BulkAction, signal: AbortSignal): Promise<number> {
     const { actions } = this.options;
     const parts = await actions.partsOf(action.id);
-    if (parts.every(({ counts }) => counts.pending === 0)) {
-      await this.#change(action, { from: ['running'], to: 'done', fields: { doneAt: 'now' } });
+    if (parts.every((part) => part?.counts.pending === 0)) {
+      await this.#changes.make(action, { from: ['running'], to: 'done', fields: { doneAt: 'now' } });
       return 0;
     }
-    let pauseMs = BUSY_PAUSE_MS;
-    for (const [index, shard] of actions.shards.entries()) {
-      const pending = parts[index]?.counts.pending ?? 0;
-      if (pending === 0) continue;
-      pauseMs = Math.min(pauseMs, await this.#turn(action, shard, index, pending, signal));
-      if (signal.aborted) break;
-    }
-    return pauseMs;
+    return eachLivingShard(actions, parts, BUSY_PAUSE_MS, async (shard, { counts }, index) => {
+      if (counts.pending === 0 || signal.aborted) return undefined;
+      return this.#turn(action, shard, index, counts.pending, signal);
+    });
   }
 
   /** Steps in a row. A change of the action ends them. @returns the pause until its next turn, ms */
@@ -307,7 +229,7 @@ export class BulkRunner {
   }
 
   async #step(action: BulkAction, shard: BulkShard, index: number, most: number): Promise<Stepped> {
-    const step = await shard.step(action, this.#token, most, this.options);
+    const step = await this.options.actions.asked.one(shard, () => shard.step(action, this.#token, most, this.options));
     const held = `${action.id} ${index}`;
     if (step === 'busy') {
       this.#held.delete(held);
@@ -324,27 +246,12 @@ export class BulkRunner {
 
   async #settle(ended: readonly BulkAction[]): Promise<void> {
     const { actions } = this.options;
-    if (ended.length === 0) return;
-    const ids = ended.map(({ id }) => id);
-    const parts = await Promise.all(actions.shards.map((shard) => shard.read(ids)));
-    for (const [index, { id, asked }] of ended.entries()) {
-      const counts = sumOfCounts(parts.flatMap((part) => part[index]?.counts ?? []));
-      if (inProgress(counts, asked.action) === 0) await actions.settle(id);
+    const parts = await actions.partsOfAll(ended.map(({ id }) => id));
+    for (const [nth, { id, asked }] of ended.entries()) {
+      const known = (parts[nth] ?? []).flatMap((part) => part ?? []);
+      // While a shard is away it is not known what is under way there.
+      if (known.length < actions.shards.length || known.some(({ firstLeft }) => firstLeft > 0)) continue;
+      if (inProgress(sumOfCounts(known.map(({ counts }) => counts)), asked.action) === 0) await actions.settle(id);
     }
   }
-
-  async #change(action: BulkAction, change: BulkChange): Promise<void> {
-    const changed = await this.options.actions.change(action.id, change);
-    // Another worker, or a person, was faster.
-    if (changed?.isChanged !== true) return;
-    this.#log(changed.action, change.reason);
-    // A person has begun it, and has an entry for that.
-    if (changed.action.state !== 'running') await this.options.onChange(changed.action, await this.options.actions.countsOf(action.id));
-  }
-
-  /** It is the service that does it, for the person who asked for the action. */
-  #log({ id, asked, state }: BulkAction, reason: StateReason | undefined): void {
-    this.options.logger.info('bulk action', { bulk_action_id: id, action: asked.action, state, code: reason?.code, detail: reason?.message, asked_by: printActor(asked.createdBy), reason: asked.reason ?? undefined });
-  }
 }
-

@@ -1,5 +1,5 @@
 import { DelayedError, WaitingError, type Job } from 'bullmq';
-import { bulkActionOf } from '../../shared/domain/task/attempt-record.js';
+import { isInBulkAction } from '../../shared/domain/task/attempt-record.js';
 import { unreadableForMs } from '../../shared/domain/task/outcome.js';
 import { ShuttingDown } from '../../shared/domain/ports.js';
 import type { ActivityCounter } from '../../shared/domain/stats/activity-counter.js';
@@ -237,7 +237,7 @@ export class DeliveryWorker {
     countDelivery(delivery, activity);
     countFailure(delivery, failures, context);
     // Nearly no run was started by a bulk action: then nothing is waited for here.
-    if (bulkActionOf(log) !== undefined) await tellBulkAction(fetched.id, delivery, shard, this.#told);
+    if (isInBulkAction(log)) await tellBulkAction(fetched, delivery, shard, this.#told);
     return settleOutcome(job, token, log, delivery, this.#settling);
   }
 

@@ -18,8 +18,11 @@ export function hasEnded(state: BulkState): boolean {
   return ended.includes(state);
 }
 
-/** Why an action is in its state. The first three pause it, the others end it. */
-export type StateReasonCode = 'operator' | 'failing' | 'circuit_open' | 'count_differs' | 'redis_full' | 'incomplete' | 'internal';
+/**
+ * Why an action is in its state. The first three pause it, the others end it; but for `shard_away`, which is no state of it: some of its tasks
+ * cannot be reached now.
+ */
+export type StateReasonCode = 'operator' | 'failing' | 'circuit_open' | 'count_differs' | 'redis_full' | 'incomplete' | 'internal' | 'shard_away';
 
 export interface StateReason {
   readonly code: StateReasonCode;
@@ -61,6 +64,8 @@ export interface BulkAction {
   readonly rate: number | null;
   /** It goes up with each change of the state or the rate: a step that goes by an older one changes nothing. */
   readonly epoch: number;
+  /** How many tasks were found; null until that is known, and of an action that an older version matched. */
+  readonly matched: number | null;
   readonly matchedAt: number | null;
   readonly doneAt: number | null;
   readonly settledAt: number | null;

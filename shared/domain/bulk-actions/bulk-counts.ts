@@ -29,6 +29,17 @@ export function sumOfCounts(parts: readonly BulkCounts[]): BulkCounts {
   };
 }
 
+/**
+ * The numbers while a part of the shards does not answer. How many tasks were found never changes, so those of the missing shards stand among
+ * the pending ones; of an action that is done, which leaves none of them pending, among the started ones.
+ * @param known   of the shards that answer
+ * @param matched of all shards; null: it is not known
+ */
+export function countsWithAway(known: BulkCounts, matched: number | null, isDone: boolean): BulkCounts {
+  const missing = Math.max(0, (matched ?? 0) - known.matched);
+  return { ...known, matched: known.matched + missing, ...(isDone ? { started: known.started + missing } : { pending: known.pending + missing }) };
+}
+
 /** Redriven tasks whose run has not ended. Of the other actions nothing is in progress: what they start is done with. */
 export function inProgress({ started, delivered, failedAgain, cancelled }: BulkCounts, action: string): number {
   return action === 'redrive' ? Math.max(0, started - delivered - failedAgain - cancelled) : 0;

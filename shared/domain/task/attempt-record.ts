@@ -78,6 +78,16 @@ export interface RedriveMark {
   readonly by?: Actor;
 }
 
+/** A person had the task sent before it was due: the same run, and the next attempt of it. */
+export interface SentNowMark {
+  readonly kind: 'sent_now';
+  readonly run: number;
+  readonly at: number;
+  /** The bulk action that did it, if one did, and the person who asked for it. */
+  readonly bulk?: string;
+  readonly by?: Actor;
+}
+
 /** Stands for entries that were dropped to keep the log bounded. */
 export interface OmittedMark {
   readonly kind: 'omitted';
@@ -98,7 +108,7 @@ export interface EditMark {
   readonly edit: number;
 }
 
-export type LogEntry = AttemptRecord | ReleaseNote | DeferralNote | RedriveMark | OmittedMark;
+export type LogEntry = AttemptRecord | ReleaseNote | DeferralNote | RedriveMark | SentNowMark | OmittedMark;
 
 /** The state of a task, read from its log alone. */
 export interface TaskProgress {
@@ -161,10 +171,16 @@ export function readProgress(log: readonly LogEntry[], firstRun: number): TaskPr
   return { ...common, phase: 'dead', attempt: 0 };
 }
 
-/** The bulk action that has started this run; undefined for a run that none has started. @param log as for readProgress */
-export function bulkActionOf(log: readonly LogEntry[]): string | undefined {
+/** Has a bulk action started this run, or sent it now? @param log as for readProgress */
+export function isInBulkAction(log: readonly LogEntry[]): boolean {
   // Nearly every task has an empty log.
-  return log.length === 0 ? undefined : log.findLast((entry) => entry.kind === 'redrive')?.bulk;
+  return log.length > 0 && log.some((entry) => (entry.kind === 'redrive' || entry.kind === 'sent_now') && entry.bulk !== undefined);
+}
+
+/** Has a bulk action sent it now, since its last attempt? @param log as for readProgress */
+export function isSentNowByBulkAction(log: readonly LogEntry[]): boolean {
+  const since = log.findLastIndex((entry) => entry.kind === 'attempt');
+  return log.some((entry, index) => index > since && entry.kind === 'sent_now' && entry.bulk !== undefined);
 }
 
 function untouched(run: number): TaskProgress {

@@ -19,6 +19,14 @@ export interface AuditBeginning {
   readonly requestId: string | undefined;
 }
 
+/** A change that has been made. */
+export interface AuditRecord extends AuditBeginning {
+  /** How many things were changed. */
+  readonly count: number;
+  /** What kept it from its end, such as `redis_full`; undefined: it was done. */
+  readonly errorCode?: string | undefined;
+}
+
 /** What came of it. */
 export interface AuditEnd {
   /** `failed` does not say that nothing was changed. */

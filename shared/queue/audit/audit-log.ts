@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { QueueClient } from '../engine/queue-client.js';
 import type { AuditKeys } from '../names.js';
-import { actorName, decodeEntry, encodeBeginning, encodeEnd, type AuditBeginning, type AuditEnd, type AuditEntry } from './audit-entry.js';
+import { actorName, decodeEntry, encodeBeginning, encodeEnd, type AuditBeginning, type AuditEnd, type AuditEntry, type AuditRecord } from './audit-entry.js';
 import { hashChangedFields, type FieldHashes, type FieldValues } from './field-hashes.js';
 
 const ID_MARK = 'au_';
@@ -17,14 +17,6 @@ export interface OpenAuditEntry {
   /** The name under which the entries of its actor are kept. */
   readonly actor: string;
   readonly salt: string;
-}
-
-/** A change that has been made. */
-export interface AuditRecord extends AuditBeginning {
-  /** How many things were changed. */
-  readonly count: number;
-  /** What kept it from its end, such as `redis_full`; undefined: it was done. */
-  readonly errorCode?: string | undefined;
 }
 
 export interface AuditPage {
@@ -98,14 +90,27 @@ export class AuditLog {
   }
 
   async #add(beginning: AuditBeginning, end: AuditEnd | undefined): Promise<OpenAuditEntry> {
-    const { log, beginnings, ends, loose, claims, salt: saltKey, ofActorBase } = this.keys;
-    const { name, isClaim } = actorName(beginning.actor);
-    const salt = randomBytes(SALT_BYTES).toString('hex');
-    const reply: unknown = await this.client.runCommand('krsAuditAdd', [log, beginnings, ends, loose, claims, saltKey, ofActorBase, encodeBeginning(beginning), end === undefined ? '' : encodeEnd(end), name, isClaim ? '1' : '', salt]);
+    const reply: unknown = await this.client.runCommand('krsAuditAdd', [...auditKeyList(this.keys), ...addedValues(beginning, end)]);
     // The script's own answer: see audit-scripts.ts.
     const [number, kept] = reply as [string, string];
-    return { id: ID_MARK + number, actor: name, salt: kept };
+    return { id: ID_MARK + number, actor: actorName(beginning.actor).name, salt: kept };
   }
+}
+
+/** As auditLua wants them. */
+export function auditKeyList({ log, beginnings, ends, loose, claims, salt, ofActorBase }: AuditKeys): readonly string[] {
+  return [log, beginnings, ends, loose, claims, salt, ofActorBase];
+}
+
+/** What addAuditEntry takes behind the keys. */
+export function addedValues(beginning: AuditBeginning, end: AuditEnd | undefined): readonly string[] {
+  const { name, isClaim } = actorName(beginning.actor);
+  return [encodeBeginning(beginning), end === undefined ? '' : encodeEnd(end), name, isClaim ? '1' : '', randomBytes(SALT_BYTES).toString('hex')];
+}
+
+/** An entry that a change of a bulk action completes: see BulkActionStore. The count is not known yet. */
+export function completedLater({ id }: OpenAuditEntry, fields: FieldHashes | undefined): readonly [number: string, end: string] {
+  return [numberOf(id), encodeEnd({ outcome: 'done', errorCode: undefined, action: undefined, count: undefined, fields })];
 }
 
 /** @returns hashes for the end of this entry; undefined when no field differs */

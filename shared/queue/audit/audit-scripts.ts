@@ -16,54 +16,73 @@ const CLAIMED_NAMES = 50;
 /** So many old entries leave with each new one. It is more than one, because a claimed name can lose all of its own at once. */
 const LEAVE_AT_ONCE = 100;
 
+/** log, beginnings, ends, loose entries, claimed names, salt, what the key of an actor's entries begins with */
+export const AUDIT_KEYS = 7;
+
 /**
- * Writes an entry, and removes those that are neither among the newest of all nor among the newest of their actor.
+ * Lua, for a script that makes a change in the slot of the audit and writes its entry in the same step. It needs \`time\` and \`now\`.
  *
- * KEYS 1 log, 2 beginnings, 3 ends, 4 loose entries, 5 claimed names, 6 salt, 7 what the key of an actor's entries begins with.
- * ARGV 1 beginning (JSON), 2 end (JSON, '' = there is none yet), 3 actor, 4 '1' when its name is a claim, 5 salt if there is none.
+ * - \`addAuditEntry(keys, beginning, ending, actor, isClaim, salt)\` writes an entry, and removes those that are neither among the newest of all
+ *   nor among the newest of their actor. Texts are JSON, \`ending\` is '' when there is none yet; \`salt\` counts if there is none. It gives {id, salt}.
+ * - \`completeAuditEntry(beginnings, ends, id, ending)\` gives 0 when the entry is gone.
+ *
+ * \`keys\` are those of AUDIT_KEYS, in that order.
+ */
+export const auditLua = `
+local function addAuditEntry(keys, beginning, ending, actor, isClaim, salt)
+  redis.call('ZREM', keys[1], '')
+  local newest = redis.call('ZRANGE', keys[1], 0, 0, 'REV', 'WITHSCORES')[2]
+  -- Ids follow the clock, and go on rising when it is set back.
+  local id = string.format('%.0f', math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), newest and tonumber(newest) + 1 or 0))
+  local stamp = '{"at":' .. string.format('%.0f', now) .. ','
+  redis.call('ZADD', keys[1], id, id)
+  redis.call('HSET', keys[2], id, stamp .. string.sub(beginning, 2))
+  if ending ~= '' then redis.call('HSET', keys[3], id, stamp .. string.sub(ending, 2)) end
+  redis.call('ZADD', keys[7] .. actor, id, id)
+  local function loosen(name, count)
+    local oldest = redis.call('ZPOPMIN', keys[7] .. name, count)
+    for at = 1, #oldest, 2 do redis.call('ZADD', keys[4], oldest[at], oldest[at]) end
+  end
+  if redis.call('ZCARD', keys[7] .. actor) > ${ENTRIES_OF_ACTOR} then loosen(actor, 1) end
+  if isClaim then
+    redis.call('ZADD', keys[5], id, actor)
+    if redis.call('ZCARD', keys[5]) > ${CLAIMED_NAMES} then loosen(redis.call('ZPOPMIN', keys[5])[1], ${ENTRIES_OF_ACTOR}) end
+  end
+  local last = redis.call('ZRANGE', keys[1], ${ENTRIES_KEPT - 1}, ${ENTRIES_KEPT - 1}, 'REV')[1]
+  if last then
+    for _, old in ipairs(redis.call('ZRANGE', keys[4], '-inf', '(' .. last, 'BYSCORE', 'LIMIT', 0, ${LEAVE_AT_ONCE})) do
+      redis.call('ZREM', keys[1], old)
+      redis.call('ZREM', keys[4], old)
+      redis.call('HDEL', keys[2], old)
+      redis.call('HDEL', keys[3], old)
+    end
+  end
+  redis.call('SET', keys[6], salt, 'NX')
+  return {id, redis.call('GET', keys[6])}
+end
+local function completeAuditEntry(beginnings, ends, id, ending)
+  redis.call('HDEL', ends, id)
+  if redis.call('HEXISTS', beginnings, id) == 0 then return 0 end
+  redis.call('HSET', ends, id, '{"at":' .. string.format('%.0f', now) .. ',' .. string.sub(ending, 2))
+  return 1
+end
+`;
+
+/**
+ * KEYS those of AUDIT_KEYS. ARGV 1 beginning (JSON), 2 end (JSON, '' = there is none yet), 3 actor, 4 '1' when its name is a claim, 5 salt
+ * if there is none.
  * @returns {id, salt}
  */
-const add = `${nowMs}
-redis.call('ZREM', KEYS[1], '')
-local newest = redis.call('ZRANGE', KEYS[1], 0, 0, 'REV', 'WITHSCORES')[2]
--- Ids follow the clock, and go on rising when it is set back.
-local id = string.format('%.0f', math.max(tonumber(time[1]) * 1000000 + tonumber(time[2]), newest and tonumber(newest) + 1 or 0))
-local stamp = '{"at":' .. string.format('%.0f', now) .. ','
-redis.call('ZADD', KEYS[1], id, id)
-redis.call('HSET', KEYS[2], id, stamp .. string.sub(ARGV[1], 2))
-if ARGV[2] ~= '' then redis.call('HSET', KEYS[3], id, stamp .. string.sub(ARGV[2], 2)) end
-redis.call('ZADD', KEYS[7] .. ARGV[3], id, id)
-local function loosen(actor, count)
-  local oldest = redis.call('ZPOPMIN', KEYS[7] .. actor, count)
-  for at = 1, #oldest, 2 do redis.call('ZADD', KEYS[4], oldest[at], oldest[at]) end
-end
-if redis.call('ZCARD', KEYS[7] .. ARGV[3]) > ${ENTRIES_OF_ACTOR} then loosen(ARGV[3], 1) end
-if ARGV[4] == '1' then
-  redis.call('ZADD', KEYS[5], id, ARGV[3])
-  if redis.call('ZCARD', KEYS[5]) > ${CLAIMED_NAMES} then loosen(redis.call('ZPOPMIN', KEYS[5])[1], ${ENTRIES_OF_ACTOR}) end
-end
-local last = redis.call('ZRANGE', KEYS[1], ${ENTRIES_KEPT - 1}, ${ENTRIES_KEPT - 1}, 'REV')[1]
-if last then
-  for _, old in ipairs(redis.call('ZRANGE', KEYS[4], '-inf', '(' .. last, 'BYSCORE', 'LIMIT', 0, ${LEAVE_AT_ONCE})) do
-    redis.call('ZREM', KEYS[1], old)
-    redis.call('ZREM', KEYS[4], old)
-    redis.call('HDEL', KEYS[2], old)
-    redis.call('HDEL', KEYS[3], old)
-  end
-end
-redis.call('SET', KEYS[6], ARGV[5], 'NX')
-return {id, redis.call('GET', KEYS[6])}
+const add = `${nowMs}${auditLua}
+return addAuditEntry(KEYS, ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5])
 `;
 
 /**
  * KEYS 1 beginnings, 2 ends. ARGV 1 id, 2 end (JSON).
  * @returns 0: the entry is gone
  */
-const complete = `${nowMs}
-redis.call('HDEL', KEYS[2], ARGV[1])
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
-redis.call('HSET', KEYS[2], ARGV[1], '{"at":' .. string.format('%.0f', now) .. ',' .. string.sub(ARGV[2], 2))
-return 1
+const complete = `${nowMs}${auditLua}
+return completeAuditEntry(KEYS[1], KEYS[2], ARGV[1], ARGV[2])
 `;
 
 /** Removes an entry whose change turned out to be none. KEYS 1 log, 2 beginnings, 3 ends, 4 loose entries, 5 entries of its actor. ARGV 1 id. */
@@ -94,7 +113,7 @@ return found
 `;
 
 export const auditScripts = {
-  krsAuditAdd: { numberOfKeys: 7, lua: add },
+  krsAuditAdd: { numberOfKeys: AUDIT_KEYS, lua: add },
   krsAuditComplete: { numberOfKeys: 2, lua: complete },
   krsAuditDiscard: { numberOfKeys: 5, lua: discard },
   krsAuditRead: { numberOfKeys: 3, lua: read },

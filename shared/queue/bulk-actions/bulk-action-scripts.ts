@@ -1,3 +1,4 @@
+import { AUDIT_KEYS, auditLua } from '../audit/audit-scripts.js';
 import type { LuaScript } from '../engine/lua-script.js';
 import { nowMs } from '../engine/now-ms.js';
 
@@ -5,7 +6,8 @@ import { nowMs } from '../engine/now-ms.js';
  * Lua of what an action is, without its numbers. On a cluster these keys share one slot.
  *
  * The hash has `id`, `digest`, `asked` (JSON that never changes), `state`, `reason` (JSON or ''), `rate` ('' = none), `epoch`, `matchedAt`,
- * `doneAt`, `settledAt`, `resumedAt` (ms or ''), and `paceAt`, when the next task may be started.
+ * `doneAt`, `settledAt`, `resumedAt` (ms or ''), `matched` (how many tasks were found), and `paceAt`, when the next task may be started.
+ * `entry` and `entryEnd`: the entry of the audit that its creation has begun, and what completes it but for the count (JSON).
  */
 
 /** So much of a rate may be made up for: a worker that was late must not make the whole action late. It is 4 % of 10 s. */
@@ -15,41 +17,60 @@ const CATCH_UP_MS = 400;
 export const BULK_CREATED = { created: 1, same: 2, other: 3 } as const;
 
 /**
- * KEYS 1 action, 2 index, 3 live, 4 ids. ARGV 1 id, 2 digest of the body, 3 asked, 4 rate or '', 5 created (ms), 6... chunks of ids.
+ * KEYS 1 action, 2 index, 3 live, 4 ids. ARGV 1 id, 2 digest of the body, 3 asked, 4 rate or '', 5 created (ms), 6 and 7 entry of the audit and
+ * its end, 8... chunks of ids.
  * @returns BULK_CREATED
  */
 const create = `
 local known = redis.call('HGET', KEYS[1], 'digest')
 if known then return known == ARGV[2] and ${BULK_CREATED.same} or ${BULK_CREATED.other} end
-redis.call('HSET', KEYS[1], 'id', ARGV[1], 'digest', ARGV[2], 'asked', ARGV[3], 'state', 'matching', 'reason', '', 'rate', ARGV[4], 'epoch', 1)
+redis.call('HSET', KEYS[1], 'id', ARGV[1], 'digest', ARGV[2], 'asked', ARGV[3], 'state', 'matching', 'reason', '', 'rate', ARGV[4], 'epoch', 1, 'entry', ARGV[6], 'entryEnd', ARGV[7])
 redis.call('ZADD', KEYS[2], ARGV[5], ARGV[1])
 redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1])
 redis.call('DEL', KEYS[4])
-for index = 6, #ARGV do redis.call('RPUSH', KEYS[4], ARGV[index]) end
+for index = 8, #ARGV do redis.call('RPUSH', KEYS[4], ARGV[index]) end
 return ${BULK_CREATED.created}
 `;
 
 /**
- * Changes the state, if it is one of those named.
+ * Changes the state, if it is one of those named, and the action has not changed since the caller read it. What the audit has to say of it is
+ * written in the same step, so no change is without its entry, whatever is killed.
  *
- * KEYS 1 action. ARGV 1 states, such as \`|matching|running|\`, 2 the new one, \`=\` for the same, or \`resumed\` for the one before the
- * pause, 3 why (JSON or ''), then names and values of further fields; the value \`now\` is the time.
+ * The entry of its creation is completed when the number of its tasks is known, or when it ends before that. The script begins with a
+ * removal, so that a full Redis takes a pause and a cancellation.
+ *
+ * KEYS 1 action, then those of the audit. ARGV 1 states, such as \`|matching|running|\`, 2 the new one, \`=\` for the same, or \`resumed\` for
+ * the one before the pause, 3 why (JSON or ''), 4 epoch or '' for any, 5 how many tasks it is about for the entry of its creation, '' where that
+ * is not known, 6 '1' when it ends, 7 to 11 what addAuditEntry takes, 7 being '' for no entry, then names and values of further fields; the
+ * value \`now\` is the time.
  * @returns {1 when it was changed, fields and values in turn}; nothing when there is none
  */
-const change = `${nowMs}
+const change = `${nowMs}${auditLua}
+local auditKeys = {}
+for index = 1, ${AUDIT_KEYS} do auditKeys[index] = KEYS[index + 1] end
+redis.call('ZREM', auditKeys[1], '')
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return {0} end
-if not string.find(ARGV[1], '|' .. state .. '|', 1, true) then return {0, redis.call('HGETALL', KEYS[1])} end
+local isCurrent = ARGV[4] == '' or redis.call('HGET', KEYS[1], 'epoch') == ARGV[4]
+if not isCurrent or not string.find(ARGV[1], '|' .. state .. '|', 1, true) then return {0, redis.call('HGETALL', KEYS[1])} end
 local to = ARGV[2]
 if to == '=' then to = state end
 if to == 'resumed' then to = redis.call('HEXISTS', KEYS[1], 'matchedAt') == 1 and 'running' or 'matching' end
 redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 redis.call('HSET', KEYS[1], 'state', to)
 if ARGV[2] ~= '=' then redis.call('HSET', KEYS[1], 'reason', ARGV[3]) end
-for index = 4, #ARGV, 2 do
+for index = 12, #ARGV, 2 do
   redis.call('HSET', KEYS[1], ARGV[index], ARGV[index + 1] == 'now' and string.format('%d', now) or ARGV[index + 1])
 end
 redis.call('HDEL', KEYS[1], 'paceAt')
+if ARGV[5] ~= '' or ARGV[6] == '1' then
+  local entry = redis.call('HMGET', KEYS[1], 'entry', 'entryEnd')
+  if entry[1] and entry[1] ~= '' then
+    completeAuditEntry(auditKeys[2], auditKeys[3], entry[1], '{"count":' .. (ARGV[5] == '' and '0' or ARGV[5]) .. ',' .. string.sub(entry[2], 2))
+  end
+  redis.call('HDEL', KEYS[1], 'entry', 'entryEnd')
+end
+if ARGV[7] ~= '' then addAuditEntry(auditKeys, ARGV[7], ARGV[8], ARGV[9], ARGV[10] == '1', ARGV[11]) end
 return {1, redis.call('HGETALL', KEYS[1])}
 `;
 
@@ -164,7 +185,7 @@ return {granted, math.ceil(math.max(0, at - now))}
 
 export const bulkActionScripts = {
   krsBulkCreate: { numberOfKeys: 4, lua: create },
-  krsBulkChange: { numberOfKeys: 1, lua: change },
+  krsBulkChange: { numberOfKeys: 1 + AUDIT_KEYS, lua: change },
   krsBulkSettle: { numberOfKeys: 3, lua: settle },
   krsBulkRemove: { numberOfKeys: 4, lua: remove },
   krsBulkRead: { numberOfKeys: 1, lua: read },

@@ -1,6 +1,9 @@
-import type { AskedBulkAction, BulkAction, BulkState, StateReason } from '../../domain/bulk-actions/bulk-action.js';
+import { hasEnded, type AskedBulkAction, type BulkAction, type BulkState, type StateReason } from '../../domain/bulk-actions/bulk-action.js';
+import type { AuditRecord } from '../audit/audit-entry.js';
+import { addedValues, auditKeyList, completedLater, type OpenAuditEntry } from '../audit/audit-log.js';
+import type { FieldHashes } from '../audit/field-hashes.js';
 import type { QueueClient } from '../engine/queue-client.js';
-import type { BulkKeys } from '../names.js';
+import type { AuditKeys, BulkKeys } from '../names.js';
 import { BULK_CREATED } from './bulk-action-scripts.js';
 
 /** An action is kept for so long after its numbers have come to rest, and at most so many are kept, ms. */
@@ -19,19 +22,30 @@ export interface NewBulkAction {
   readonly rate: number | null;
   /** The ids that were given, each once; undefined when a filter was. */
   readonly ids: readonly string[] | undefined;
+  /**
+   * The entry of the audit that its creation has begun. It is completed when the number of its tasks is known, by the process that finds it out.
+   * undefined: there is none.
+   */
+  readonly entry: { readonly opened: OpenAuditEntry; readonly fields: FieldHashes | undefined } | undefined;
 }
 
 /** A change of the state; `resumed`: to the one before the pause. */
 export interface BulkChange {
   readonly from: readonly BulkState[];
   readonly to: BulkState | 'resumed' | 'same';
+  /** Only while it is as it was read: what was decided by an older state must not undo what a person has done since. Default: any. */
+  readonly epoch?: number;
   readonly reason?: StateReason;
   /** Fields that change with it; `now`: the time by Redis' clock. */
-  readonly fields?: Readonly<Partial<Record<'matchedAt' | 'doneAt' | 'resumedAt', 'now'>> & { rate?: number | null }>;
+  readonly fields?: Readonly<Partial<Record<'matchedAt' | 'doneAt' | 'resumedAt', 'now'>> & { rate?: number | null; matched?: number }>;
+  /** How many tasks it is about, which completes the entry of its creation. */
+  readonly count?: number;
+  /** What the audit has to say of it, written in the same step. Default: nothing, since the caller writes it. */
+  readonly record?: AuditRecord;
 }
 
 export interface ChangedBulkAction {
-  /** false: it was in none of the states to change from, and nothing was changed. */
+  /** false: it was in none of the states to change from, or of another epoch, and nothing was changed. */
   readonly isChanged: boolean;
   /** As it is now. */
   readonly action: BulkAction;
@@ -42,13 +56,14 @@ export class BulkActionStore {
   constructor(
     private readonly client: QueueClient,
     private readonly keys: BulkKeys,
+    private readonly auditKeys: AuditKeys,
   ) {}
 
   /** `other`: the id is that of an action with another body. */
-  async create({ id, digest, asked, rate, ids = [] }: NewBulkAction): Promise<'created' | 'same' | 'other'> {
+  async create({ id, digest, asked, rate, ids = [], entry }: NewBulkAction): Promise<'created' | 'same' | 'other'> {
     const chunks: string[] = [];
     for (let from = 0; from < ids.length; from += IDS_IN_CHUNK) chunks.push(JSON.stringify(ids.slice(from, from + IDS_IN_CHUNK)));
-    const reply: unknown = await this.client.runCommand('krsBulkCreate', [this.keys.action(id), this.keys.index, this.keys.live, this.keys.ids(id), id, digest, JSON.stringify(asked), rate ?? '', asked.createdAt, ...chunks]);
+    const reply: unknown = await this.client.runCommand('krsBulkCreate', [this.keys.action(id), this.keys.index, this.keys.live, this.keys.ids(id), id, digest, JSON.stringify(asked), rate ?? '', asked.createdAt, ...(entry === undefined ? ['', ''] : completedLater(entry.opened, entry.fields)), ...chunks]);
     if (reply === BULK_CREATED.created) return 'created';
     return reply === BULK_CREATED.same ? 'same' : 'other';
   }
@@ -58,9 +73,11 @@ export class BulkActionStore {
   }
 
   /** @returns undefined when there is none */
-  async change(id: string, { from, to, reason, fields = {} }: BulkChange): Promise<ChangedBulkAction | undefined> {
+  async change(id: string, { from, to, reason, epoch, fields = {}, count, record }: BulkChange): Promise<ChangedBulkAction | undefined> {
     const pairs = Object.entries(fields).flatMap(([name, value]) => [name, value ?? '']);
-    const reply: unknown = await this.client.runCommand('krsBulkChange', [this.keys.action(id), `|${from.join('|')}|`, to === 'same' ? '=' : to, reason === undefined ? '' : JSON.stringify(reason), ...pairs]);
+    const isEnd = to !== 'same' && to !== 'resumed' && hasEnded(to);
+    const values = [`|${from.join('|')}|`, to === 'same' ? '=' : to, reason === undefined ? '' : JSON.stringify(reason), epoch ?? '', count ?? '', isEnd ? '1' : '', ...recordValues(record)];
+    const reply: unknown = await this.client.runCommand('krsBulkChange', [this.keys.action(id), ...auditKeyList(this.auditKeys), ...values, ...pairs]);
     // The script's own answer: see bulk-action-scripts.ts.
     const [isChanged, found] = reply as [number, unknown];
     const action = readAction(found);
@@ -119,6 +136,13 @@ export class BulkActionStore {
   }
 }
 
+/** What krsBulkChange gives to addAuditEntry. */
+function recordValues(record: AuditRecord | undefined): readonly string[] {
+  if (record === undefined) return ['', '', '', '', ''];
+  const { count, errorCode, ...beginning } = record;
+  return addedValues(beginning, { outcome: errorCode === undefined ? 'done' : 'failed', errorCode, action: undefined, count, fields: undefined });
+}
+
 /** @param found fields and values in turn */
 function readAction(found: unknown): BulkAction | undefined {
   if (!Array.isArray(found) || found.length === 0) return undefined;
@@ -126,7 +150,7 @@ function readAction(found: unknown): BulkAction | undefined {
   for (let at = 0; at + 1 < found.length; at += 2) fields.set(String(found[at]), String(found[at + 1]));
   const [id, asked] = [fields.get('id'), fields.get('asked')];
   if (id === undefined || asked === undefined) return undefined;
-  const time = (name: string): number | null => numberOrNull(fields.get(name));
+  const number = (name: string): number | null => numberOrNull(fields.get(name));
   const reason = fields.get('reason');
   return {
     id,
@@ -134,12 +158,13 @@ function readAction(found: unknown): BulkAction | undefined {
     asked: { override: null, clientIds: null, ...(JSON.parse(asked) as Omit<AskedBulkAction, 'override' | 'clientIds'> & Partial<AskedBulkAction>) },
     state: fields.get('state') as BulkState,
     stateReason: reason === undefined || reason === '' ? null : (JSON.parse(reason) as StateReason),
-    rate: numberOrNull(fields.get('rate')),
+    rate: number('rate'),
     epoch: Number(fields.get('epoch')),
-    matchedAt: time('matchedAt'),
-    doneAt: time('doneAt'),
-    settledAt: time('settledAt'),
-    resumedAt: time('resumedAt') ?? 0,
+    matched: number('matched'),
+    matchedAt: number('matchedAt'),
+    doneAt: number('doneAt'),
+    settledAt: number('settledAt'),
+    resumedAt: number('resumedAt') ?? 0,
   };
 }
 

@@ -1,6 +1,8 @@
 import type { BulkAction } from '../../domain/bulk-actions/bulk-action.js';
-import { sumOfCounts, type BulkCounts } from '../../domain/bulk-actions/bulk-counts.js';
+import { countsWithAway, sumOfCounts, type BulkCounts } from '../../domain/bulk-actions/bulk-counts.js';
 import type { FirstSend } from '../../domain/bulk-actions/first-sends.js';
+import { classifyRedisError } from '../../redis/redis-error.js';
+import type { AskedShards } from './asked-shards.js';
 import type { BulkActionStore, BulkChange, ChangedBulkAction } from './bulk-action-store.js';
 import { KEPT_FOR_MS } from './bulk-action-store.js';
 import type { BulkShard, ShardOfAction } from './bulk-shard.js';
@@ -11,71 +13,92 @@ export interface CountedBulkAction {
   readonly counts: BulkCounts;
   /** The first task of those that are counted as `invalid`, and of those that are counted as `unreadable`. */
   readonly samples: ShardOfAction['samples'];
+  /** Queues of the shards that do not answer. Their part of `counts` is a guess: see countsWithAway. */
+  readonly shardsAway: readonly string[];
 }
+
+/** undefined for a shard that does not answer. */
+export type PartsOfAction = readonly (ShardOfAction | undefined)[];
 
 /** All bulk actions: what they are, and their parts in the shards. */
 export class BulkActions {
   constructor(
     readonly store: BulkActionStore,
     readonly shards: readonly BulkShard[],
+    /** Asks the shards, of which some may be away. */
+    readonly asked: AskedShards,
   ) {}
 
   async find(id: string): Promise<CountedBulkAction | undefined> {
     // The action first: when it says `done`, no number that is read later can say that tasks are left.
     const action = await this.store.read(id);
-    return action === undefined ? undefined : counted(action, await this.partsOf(id));
+    return action === undefined ? undefined : this.#counted(action, await this.partsOf(id));
   }
 
   /** The newest first. */
   async list(limit: number, after: Parameters<BulkActionStore['list']>[1]): Promise<readonly CountedBulkAction[]> {
     const actions = await this.store.list(limit, after);
-    if (actions.length === 0) return [];
-    const parts = await Promise.all(this.shards.map((shard) => shard.read(actions.map(({ id }) => id))));
-    return actions.map((action, index) => counted(action, parts.flatMap((part) => part[index] ?? [])));
+    const parts = await this.partsOfAll(actions.map(({ id }) => id));
+    return actions.map((action, nth) => this.#counted(action, parts[nth] ?? []));
   }
 
   /**
-   * Changes an action. When this resolves, no step that was begun before changes any task.
+   * Changes an action. When this resolves, no step that was begun before changes any task of a shard that answers. In one that is away a
+   * step that is under way may still come to its end; the next one sees the change.
    * @returns undefined when there is none
    */
   async change(id: string, change: BulkChange): Promise<ChangedBulkAction | undefined> {
     const changed = await this.store.change(id, change);
-    if (changed?.isChanged === true) await Promise.all(this.shards.map((shard) => shard.fence(id, changed.action.epoch)));
+    // It is changed, whether a shard can be told of it now or not.
+    if (changed?.isChanged === true) await this.asked.all(this.shards, (shard) => shard.fence(id, changed.action.epoch));
     return changed;
   }
 
-  async countsOf(id: string): Promise<BulkCounts> {
-    return sumOfCounts((await this.partsOf(id)).map(({ counts }) => counts));
+  async partsOf(id: string): Promise<PartsOfAction> {
+    const [parts = []] = await this.partsOfAll([id]);
+    return parts;
   }
 
-  async partsOf(id: string): Promise<readonly ShardOfAction[]> {
-    return (await Promise.all(this.shards.map((shard) => shard.read([id])))).flat();
+  /** The parts of several actions, in the order of the ids. */
+  async partsOfAll(ids: readonly string[]): Promise<readonly PartsOfAction[]> {
+    if (ids.length === 0) return [];
+    const found = await this.asked.all(this.shards, (shard) => shard.read(ids));
+    return ids.map((_, nth) => found.map((ofShard) => ofShard?.[nth]));
   }
 
   async firstSends(id: string): Promise<readonly FirstSend[]> {
-    return (await Promise.all(this.shards.map((shard) => shard.firstSends(id)))).flat();
+    return (await this.asked.all(this.shards, (shard) => shard.firstSends(id))).flatMap((sends) => sends ?? []);
   }
 
   /** Its numbers have come to rest. */
   async settle(id: string): Promise<void> {
-    await Promise.all(this.shards.map((shard) => shard.forget(id, KEPT_FOR_MS)));
+    await Promise.all(this.shards.map((shard) => this.asked.one(shard, () => shard.forget(id, KEPT_FOR_MS))));
     // Last: a worker that is killed before does it again.
     await this.store.settle(id);
   }
 
   /** Removes an action with all that is known of it. */
   async remove(id: string): Promise<void> {
-    await Promise.all(this.shards.map((shard) => shard.forget(id, 0)));
+    await Promise.all(this.shards.map((shard) => this.asked.one(shard, () => shard.forget(id, 0))));
     await this.store.remove(id);
   }
 
-  /** Removes the oldest, where more are kept than may be. */
+  /** Removes the oldest, where more are kept than may be. Those with a part in a shard that is away stay until the next time. */
   async removeSurplus(): Promise<void> {
-    for (const id of await this.store.surplus()) await this.remove(id);
+    for (const id of await this.store.surplus()) {
+      try {
+        await this.remove(id);
+      } catch (error) {
+        if (classifyRedisError(error) === 'bug') throw error;
+      }
+    }
   }
-}
 
-function counted(action: BulkAction, parts: readonly ShardOfAction[]): CountedBulkAction {
-  const first = (nth: number): ShardOfAction['samples'][number] => parts.map(({ samples }) => samples[nth]).find((sample) => sample !== undefined);
-  return { action, counts: sumOfCounts(parts.map(({ counts }) => counts)), samples: [first(0), first(1)] };
+  #counted(action: BulkAction, parts: PartsOfAction): CountedBulkAction {
+    const known = parts.flatMap((part) => part ?? []);
+    const first = (nth: number): ShardOfAction['samples'][number] => known.map(({ samples }) => samples[nth]).find((sample) => sample !== undefined);
+    const shardsAway = this.shards.filter((_, index) => parts[index] === undefined).map(({ name }) => name);
+    const counts = sumOfCounts(known.map((part) => part.counts));
+    return { action, counts: shardsAway.length === 0 ? counts : countsWithAway(counts, action.matched, action.state === 'done'), samples: [first(0), first(1)], shardsAway };
+  }
 }

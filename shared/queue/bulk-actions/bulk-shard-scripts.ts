@@ -15,6 +15,8 @@ import { bulkNextScript, PREPARED, PREPARED_VALUES } from './override-tasks.js';
 /** Answers that are no number of tasks. `busy`: another worker has the lease. `stale`: the action has changed since the caller read it. */
 export const BULK_STEP = { busy: -1, stale: -2 } as const;
 
+/** The state of an id that no task had when it was looked at. */
+export const GONE = 'gone';
 /** The state of an id that no task of the caller's clients had: it counts as gone, whatever another client does with it. */
 export const NOT_OWN = 'foreign';
 
@@ -37,8 +39,10 @@ const STEP_SECONDS = 0.005;
  * The hash of an action's numbers in one shard has those of bulk-counts.ts, and
  * - `cursor`: how far matching has come: '' at first, 'end' when it is over;
  * - `found`: tasks in the list when it was over;
+ * - `unknown`: how many of those are ids that no task of the caller had;
  * - `foundBefore`: tasks in the list at the end of the last pass of matching;
- * - `destination`: where the tasks go that a redrive has started: host, path and flow_key, or SEVERAL;
+ * - `firstLeft`: first sends that have not ended, of an action that sends now;
+ * - `destination`: where the tasks go that it has started to send: host, path and flow_key, or SEVERAL;
  * - `invalidSample`, `unreadableSample`: the first task that an override did not fit, and why: JSON;
  * - `epoch`: a step that goes by an older one changes nothing.
  *
@@ -87,6 +91,8 @@ end
 for index = 7, #ARGV, 3 do
   local isNew = redis.call('ZADD', KEYS[2], 'NX', ARGV[index], ARGV[index + 1]) == 1
   if isNew and ARGV[index + 2] == '1' then removeOthers(ARGV[index + 1]) end
+  local state = string.match(ARGV[index + 1], '%S+$')
+  if isNew and (state == '${GONE}' or state == '${NOT_OWN}') then redis.call('HINCRBY', KEYS[1], 'unknown', 1) end
 end
 local behind = ARGV[5]
 if behind == 'end' then
@@ -144,11 +150,12 @@ local function noteDestination(job)
   local name = fields and fields[4] .. '${ESCAPED_SEPARATOR}' .. fields[5] .. '${ESCAPED_SEPARATOR}' .. (fields[7] ~= '' and fields[7] or fields[6]) or '${SEVERAL}'
   destination = (not destination or destination == name) and name or '${SEVERAL}'
 end
-local function noteAction(job)
+local function noteAction(job, id)
   if action == 'delete' then return end
   redis.call('HSET', job, '${jobField.bulkAction}', actionId)
-  if action ~= 'redrive' then return end
-  redis.call('HSET', job, '${jobField.toldAction}', '${FIRST}' .. actionId)
+  if action == 'redrive' then redis.call('HSET', job, '${jobField.toldAction}', '${FIRST}' .. actionId)
+  elseif action == 'send_now' then noteSentNow(job, id, actionId)
+  else return end
   noteDestination(job)
 end
 local hasOverride, prepared = ARGV[${OVERRIDE_AT}] == '1', {}
@@ -179,7 +186,7 @@ local function turn(member)
   local otherwise = hasOverride and override(member, job, id)
   if otherwise then return otherwise end
   local code = act(with, action, job, id, task)
-  if code == ${ACTED.done} then noteAction(job) end
+  if code == ${ACTED.done} then noteAction(job, id) end
   return nameOf[code]
 end
 local pending = tonumber(redis.call('HGET', counts, 'pending')) or 0
@@ -219,12 +226,12 @@ return 1
 
 /**
  * KEYS 1 any key of the shard. ARGV 1 key prefix of counts, 2... ids of actions.
- * @returns of each: the numbers in the order of bulkCountNames, then cursor, found, destination and two samples; nil where there is none
+ * @returns of each: the numbers in the order of bulkCountNames, then cursor, found, unknown, firstLeft, destination and two samples; nil where there is none
  */
 const readCounts = `
 local found = {}
 for index = 2, #ARGV do
-  found[index - 1] = redis.call('HMGET', ARGV[1] .. ARGV[index], ${bulkCountNames.map((name) => `'${name}'`).join(', ')}, 'cursor', 'found', 'destination', '${PREPARED.invalid}Sample', '${PREPARED.unreadable}Sample')
+  found[index - 1] = redis.call('HMGET', ARGV[1] .. ARGV[index], ${bulkCountNames.map((name) => `'${name}'`).join(', ')}, 'cursor', 'found', 'unknown', 'firstLeft', 'destination', '${PREPARED.invalid}Sample', '${PREPARED.unreadable}Sample')
 end
 return found
 `;

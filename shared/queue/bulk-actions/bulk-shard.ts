@@ -13,7 +13,7 @@ import type { FoundTask } from '../scan/found-task.js';
 import { scanTasks, stepsThrough, type ScanPlace, type TakeTurn } from '../scan/scan-tasks.js';
 import { historyText, recordActCall, type ActCall } from '../tasks/act-on-task.js';
 import { nextValues, prepare } from './override-tasks.js';
-import { BULK_STEP, DESTINATION_SEPARATOR, NOT_OWN, SEVERAL } from './bulk-shard-scripts.js';
+import { BULK_STEP, DESTINATION_SEPARATOR, GONE, NOT_OWN, SEVERAL } from './bulk-shard-scripts.js';
 
 /** A worker that carries an action out in a shard is taken for gone after this time without a step, ms. */
 const LEASE_MS = 3_000;
@@ -23,8 +23,6 @@ const MOST_PASSES = 5;
 export const MATCHED = 'end';
 /** No task has this id: see \`jobIdOf\` in names.ts. */
 const ANY_JOB = 'any';
-/** The state of an id that no task had when it was looked at. */
-const GONE = 'gone';
 
 /** The numbers of an action in one shard. */
 export interface ShardOfAction {
@@ -33,7 +31,11 @@ export interface ShardOfAction {
   readonly cursor: string;
   /** Tasks that were written down; undefined until matching is over. */
   readonly found: number | undefined;
-  /** Where the tasks go that a redrive has started; undefined: it has started none. */
+  /** Of those, the ids that no task has, or none that the caller may change. */
+  readonly unknown: number;
+  /** First sends that have not ended, of an action that sends now. */
+  readonly firstLeft: number;
+  /** Where the tasks go that it has started to send; undefined: it has started none. */
   readonly destination: StartedDestination | 'several' | undefined;
   /** It is known which of them are taken. */
   readonly isSealed: boolean;
@@ -81,6 +83,11 @@ export class BulkShard {
   #call: Promise<ActCall> | undefined;
 
   constructor(readonly shard: Shard) {}
+
+  /** Of its queue, such as `deliver-3`. */
+  get name(): string {
+    return this.shard.queue.name;
+  }
 
   /**
    * Asks for the lease before a step of a search: its result could not be written down while another worker has it.
@@ -224,8 +231,8 @@ function refusalOf(reply: unknown): StepRefusal | undefined {
 
 function readShard(fields: readonly (string | null)[]): ShardOfAction {
   const counts: BulkCounts = { ...noCounts, ...Object.fromEntries(bulkCountNames.map((name, index) => [name, Number(fields[index] ?? 0)])) };
-  const [cursor, found, destination, ...samples] = fields.slice(bulkCountNames.length);
-  return { counts, cursor: cursor ?? '', found: found === null || found === undefined ? undefined : Number(found), destination: readDestination(destination), isSealed: fields[0] !== null, samples: samples.map((text) => (typeof text === 'string' ? (JSON.parse(text) as TaskSample) : undefined)) };
+  const [cursor, found, unknown, firstLeft, destination, ...samples] = fields.slice(bulkCountNames.length);
+  return { counts, cursor: cursor ?? '', found: found === null || found === undefined ? undefined : Number(found), unknown: Number(unknown ?? 0), firstLeft: Number(firstLeft ?? 0), destination: readDestination(destination), isSealed: fields[0] !== null, samples: samples.map((text) => (typeof text === 'string' ? (JSON.parse(text) as TaskSample) : undefined)) };
 }
 
 function readDestination(text: string | null | undefined): ShardOfAction['destination'] {

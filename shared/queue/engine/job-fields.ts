@@ -62,6 +62,8 @@ export const jobField = {
   bulkAction: 'bulk',
   /** The bulk action that is told how its current run ends: see told-bulk-action.ts. */
   toldAction: 'told',
+  /** The bulk action that has sent it now, until that send has ended: see told-bulk-action.ts. */
+  sentNowBy: 'sn',
   /**
    * When something else than an attempt last moved or changed it (send now, redrive, bulk deferral, the end of a deferral, edit), ms since the epoch by Redis' clock. Only
    * those that were have it.

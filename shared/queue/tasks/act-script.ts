@@ -8,6 +8,7 @@ import { promoteFunction } from '../engine/promote-job.js';
 import { restartFunction } from '../engine/restart-job.js';
 import { CANCEL, cancelLua } from './cancel-script.js';
 import { prepareRedriveLua } from './redrive-script.js';
+import { markSentNowLua } from './sent-now-mark.js';
 import { TASK_PLACE, taskNowLua } from './task-now.js';
 
 /**
@@ -38,7 +39,7 @@ const table = Object.entries(statesTakenBy).map(([action, states]) => `${action}
 export function actLua(bullmq: DefinedScripts): string {
   return `${restartFunction(bullmq)}
 ${promoteFunction(bullmq)}
-${taskNowLua}${prepareRedriveLua}${cancelLua}
+${taskNowLua}${prepareRedriveLua}${cancelLua}${markSentNowLua}
 local takes = {${table.join(', ')}}
 local function actionFor(actions, task)
   if task[4] == '${TASK_PLACE.active}' then return nil end
@@ -73,6 +74,7 @@ local doers = {
       redis.call('HSET', job, '${jobField.delay}', 0, '${jobField.movedAt}', string.format('%d', with.at))
       promote(with.promoteKeys, {with.base, id})
     end
+    markSentNow(job, task[2], with.at, with.more)
     return ${ACTED.done}
   end,
   cancel = cancelOrDelete,

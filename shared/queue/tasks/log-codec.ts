@@ -7,7 +7,7 @@ import type { Receipt } from '../../domain/destinations/destination.js';
  * that field in the same atomic script as the transition. Entries of a kind this version does not know, and stack
  * traces of BullMQ's own errors, are skipped when read; writing keeps them out.
  */
-const kinds: ReadonlySet<unknown> = new Set<LogEntry['kind']>(['attempt', 'release', 'deferral', 'redrive', 'omitted']);
+const kinds: ReadonlySet<unknown> = new Set<LogEntry['kind']>(['attempt', 'release', 'deferral', 'redrive', 'sent_now', 'omitted']);
 
 export function encodeEntry(entry: LogEntry): string {
   return JSON.stringify(entry);

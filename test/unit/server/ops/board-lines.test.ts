@@ -17,6 +17,7 @@ describe('linesOf', () => {
     [{ kind: 'redrive', run: 2, at }, '2026-11-28T01:56:29.156Z run 2: started again by a person'],
     [{ kind: 'redrive', run: 2, at, by: person('Anna') }, '2026-11-28T01:56:29.156Z run 2: started again by Anna'],
     [{ kind: 'redrive', run: 2, at, by: person(null), bulk: 'ba_1' }, '2026-11-28T01:56:29.156Z run 2: started again by an operator (bulk action ba_1)'],
+    [{ kind: 'sent_now', run: 1, at, by: person('Anna'), bulk: 'ba_1' }, '2026-11-28T01:56:29.156Z run 1: sent now by Anna (bulk action ba_1)'],
     [{ kind: 'deferral', reason: 'circuit_open', since: at, until: at, count: 2 }, '2026-11-28T01:56:29.156Z waits in line: circuit_open, put back 2 times'],
     [{ kind: 'release', code: 'internal', count: 1, stalls: 0, at }, '2026-11-28T01:56:29.156Z given back uncounted: internal, once'],
     [{ kind: 'redrive', run: 2, at: NaN }, '(no time) run 2: started again by a person'],

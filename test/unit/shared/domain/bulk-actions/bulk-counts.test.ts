@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { estimateDoneAt, inProgress, noCounts, sumOfCounts } from '../../../../../shared/domain/bulk-actions/bulk-counts.js';
+import { countsWithAway, estimateDoneAt, inProgress, noCounts, sumOfCounts } from '../../../../../shared/domain/bulk-actions/bulk-counts.js';
 
 describe('the numbers of a bulk action', () => {
   it('are those of all shards together', () => {
@@ -12,6 +12,13 @@ describe('the numbers of a bulk action', () => {
     const counts = { ...noCounts, started: 10, delivered: 4, failedAgain: 3, cancelled: 1 };
     expect(inProgress(counts, 'redrive')).to.equal(2);
     expect(inProgress(counts, 'cancel')).to.equal(0);
+  });
+
+  it('still add up to what was found while shards are away: those of theirs are pending, or behind the end started', () => {
+    const known = { ...noCounts, matched: 4, pending: 1, started: 2, gone: 1 };
+    expect(countsWithAway(known, 10, false)).to.deep.equal({ ...known, matched: 10, pending: 7 });
+    expect(countsWithAway({ ...known, pending: 0, started: 3 }, 10, true)).to.deep.equal({ ...known, matched: 10, pending: 0, started: 9 });
+    expect(countsWithAway(known, null, false), 'it is not known how many there are').to.deep.equal(known);
   });
 
   it('say when nothing will be left to start: by the rate, or as fast as until now', () => {

@@ -1,0 +1,82 @@
+import { expect } from 'chai';
+
+import { defaultCircuitRules } from '../../../../shared/domain/flow/circuit.js';
+import { defaultPathMask } from '../../../../shared/domain/destinations/path-mask.js';
+import type { FirstSend } from '../../../../shared/domain/bulk-actions/first-sends.js';
+import { createLogger } from '../../../../shared/logging/logger.js';
+import { AskedShards } from '../../../../shared/queue/bulk-actions/asked-shards.js';
+import { BulkActions } from '../../../../shared/queue/bulk-actions/bulk-actions.js';
+import { openBulkActions } from '../../../../shared/queue/bulk-actions/open-bulk-actions.js';
+import { auditKeys, bulkKeys } from '../../../../shared/queue/names.js';
+import { BulkRunner } from '../../../../workers/bulk-actions/bulk-runner.js';
+import { readBulkAction, startBulkAction, submitAll, tellBulkAction } from '../../../support/bulk-actions.js';
+import { eventually } from '../../../support/eventually.js';
+import { CollectedLog, InProcessService } from '../../../support/service-in-process.js';
+import { call, httpTask } from '../../../support/tasks.js';
+
+/** Ten first sends that have failed: enough for an action to pause itself. */
+const failures = (at: number): FirstSend[] => Array.from({ length: 10 }, () => ({ at, isDelivered: false }));
+
+describe('what a runner changes in a bulk action by itself', () => {
+  let service: InProcessService;
+  let runner: BulkRunner | undefined;
+
+  beforeEach(async () => { service = await InProcessService.ready(); });
+  afterEach(async () => {
+    await runner?.stop();
+    await service.close();
+  });
+
+  /** A runner as in a worker, with something that happens between two of its steps. */
+  async function run(change: (actions: BulkActions) => BulkActions): Promise<void> {
+    const plain = openBulkActions(await service.queue.shards(), { actions: bulkKeys(service.prefix, false), audit: auditKeys(service.prefix, false) }, 10_000);
+    const logger = createLogger({ level: 'info', environment: 'prod', role: 'worker' }, new CollectedLog());
+    runner = new BulkRunner({ actions: change(plain), flowStore: service.queue.flowStore(), circuit: defaultCircuitRules, defaultBrokers: new Set<string>(), deadAttempts: 10, mask: defaultPathMask, isRedisAboveMark: () => Promise.resolve(false), logger });
+    runner.start();
+  }
+
+  it('is not made by what was known before a person resumed it', async () => {
+    const failedAt = Date.now();
+    let looks = 0;
+    const tasks = Array.from({ length: 3 }, () => httpTask('http://127.0.0.1:9/', { initial_delay: 3_600 }));
+    await submitAll(service.baseUrl, tasks);
+    // Slow enough that it is not done before it is judged.
+    const id = await startBulkAction(service.baseUrl, { action: 'send_now', ids: tasks.map((task) => task.id), rate: 0.001 });
+    class Raced extends BulkActions {
+      override async firstSends(): Promise<readonly FirstSend[]> {
+        looks += 1;
+        // Between the look at the action and the pause that follows from it.
+        if (looks === 1) {
+          await tellBulkAction(service.baseUrl, id, 'pause');
+          await tellBulkAction(service.baseUrl, id, 'resume');
+        }
+        return failures(failedAt);
+      }
+    }
+    await run(({ store, shards }) => new Raced(store, shards, new AskedShards(10_000)));
+    await eventually(() => { expect(looks).to.be.at.least(3); });
+    expect(await readBulkAction(service.baseUrl, id)).to.deep.include({ state: 'running', state_reason: null });
+    expect((await call(service.baseUrl, `/audit?target=${id}&actor=service`)).body['entries']).to.deep.equal([]);
+  }).timeout(30_000);
+
+  it('stands in the audit though the process dies right behind it', async () => {
+    const id = await startBulkAction(service.baseUrl, { action: 'redrive', ids: ['nobody'] });
+    let changes = 0;
+    class Dying extends BulkActions {
+      override async change(...args: Parameters<BulkActions['change']>): ReturnType<BulkActions['change']> {
+        await super.change(...args);
+        changes += 1;
+        return new Promise(() => undefined);
+      }
+    }
+    await run(({ store, shards }) => new Dying(store, shards, new AskedShards(10_000)));
+    await eventually(() => { expect(changes).to.equal(1); });
+    await runner?.stop();
+    // Another one goes on, and dies in the same way behind the next change.
+    await run(({ store, shards }) => new Dying(store, shards, new AskedShards(10_000)));
+    await eventually(() => { expect(changes).to.equal(2); });
+    expect((await readBulkAction(service.baseUrl, id)).state).to.equal('done');
+    const { body } = await call(service.baseUrl, `/audit?target=${id}`);
+    expect((body['entries'] as Record<string, unknown>[]).map(({ action, outcome, count }) => [action, outcome, count])).to.deep.equal([['bulk_action.end', 'done', 0], ['bulk_action.create', 'done', 0]]);
+  }).timeout(30_000);
+});
