@@ -320,6 +320,22 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/session": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get: operations["readSession"];
+        readonly put?: never;
+        readonly post: operations["signIn"];
+        readonly delete: operations["signOut"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/stats": {
         readonly parameters: {
             readonly query?: never;
@@ -762,6 +778,14 @@ export interface components {
             readonly created_at: string;
             readonly created_by: components["schemas"]["Actor"];
             readonly last_used_at: string | null;
+        };
+        readonly SignedIn: {
+            readonly key_id: string | null;
+            readonly name: string | null;
+            readonly role: components["schemas"]["KeyRole"];
+            readonly permissions: readonly components["schemas"]["KeyPermission"][];
+            readonly client_ids: readonly string[] | null;
+            readonly expires_at: string | null;
         };
         readonly MadeKey: components["schemas"]["AccessKey"] & components["schemas"]["KeySecret"];
         readonly KeySecret: {
@@ -2478,6 +2502,100 @@ export interface operations {
             readonly 415: components["responses"]["KeyBodyOfOtherType"];
             readonly 500: components["responses"]["Bug"];
             readonly 503: components["responses"]["RedisAwayInChange"];
+            readonly "4XX": components["responses"]["OtherRefusal"];
+            readonly "5XX": components["responses"]["OtherFailure"];
+        };
+    };
+    readonly readSession: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            readonly 500: components["responses"]["Bug"];
+            readonly 503: components["responses"]["RedisAway"];
+            readonly "4XX": components["responses"]["OtherRefusal"];
+            readonly "5XX": components["responses"]["OtherFailure"];
+        };
+    };
+    readonly signIn: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": {
+                    readonly key: string;
+                };
+            };
+        };
+        readonly responses: {
+            readonly 201: {
+                headers: {
+                    readonly "Set-Cookie": string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            readonly 401: {
+                headers: {
+                    readonly "WWW-Authenticate": components["headers"]["WwwAuthenticate"];
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            readonly 413: components["responses"]["KeyBodyTooLarge"];
+            readonly 415: components["responses"]["KeyBodyOfOtherType"];
+            readonly 500: components["responses"]["Bug"];
+            readonly 503: components["responses"]["RedisAway"];
+            readonly "4XX": components["responses"]["OtherRefusal"];
+            readonly "5XX": components["responses"]["OtherFailure"];
+        };
+    };
+    readonly signOut: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 204: {
+                headers: {
+                    readonly "Set-Cookie": string;
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            readonly 500: components["responses"]["Bug"];
+            readonly 503: components["responses"]["RedisAway"];
             readonly "4XX": components["responses"]["OtherRefusal"];
             readonly "5XX": components["responses"]["OtherFailure"];
         };

@@ -18,7 +18,7 @@ const root = path.resolve(import.meta.dirname, '..');
 /** How ENVIRONMENT.md is divided; a variable belongs to the first group whose pattern fits its name. */
 const variableGroups: readonly (readonly [title: string, names: RegExp])[] = [
   ['The process', /^(ENVIRONMENT|LOG_LEVEL|SHUTDOWN_TIMEOUT)$/],
-  ['HTTP API', /^(HTTP_|ALLOWED_HOSTS$|AUTH$|BOOTSTRAP_API_KEY$|MAX_MESSAGE_BYTES$)/],
+  ['HTTP API', /^(HTTP_|ALLOWED_HOSTS$|AUTH$|BOOTSTRAP_API_KEY$|SESSION_|MAX_MESSAGE_BYTES$)/],
   ['Redis', /^(REDIS_|QUEUE_PREFIX$)/],
   ['Kafka', /^KAFKA_/],
   ['Delivery', /^(WORKERS|WORKER_CONCURRENCY|DELIVERY_TIMEOUT|RETRY_JITTER|SECRET_PATH_HOSTS)$|^DEAD_(ATTEMPTS|BASE_DELAY|MAX_DELAY)$/],
@@ -130,7 +130,7 @@ function errorsDoc(): string {
   });
   const requestRows = (Object.keys(requestErrors) as RequestErrorCode[]).map((code) => {
     const { status, headers } = answerToError(new RequestError(code, ''));
-    return [`\`${code}\``, String(status), headers['Retry-After'] ?? '-', requestErrors[code]];
+    return [`\`${code}\``, String(status), String(headers['Retry-After'] ?? '-'), requestErrors[code]];
   });
   return `${[
     '# Error codes',

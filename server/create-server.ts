@@ -22,8 +22,10 @@ import { RefusalLog } from '../shared/redis/refusal-log.js';
 import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { createAccessCheck } from './access/access-check.js';
+import { KeyJudge } from './access/key-judge.js';
 import { KeyRing } from './access/key-ring.js';
 import { NoKeyError } from './access/no-key-error.js';
+import { Sessions } from './access/sessions.js';
 import { FleetSettings } from './flow/fleet-settings.js';
 import { BodyBudget } from './http/body-budget.js';
 import { maxBodyBytes } from './http/json-body.js';
@@ -135,7 +137,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const refusedRequests = new RefusedRequestsLog(logger);
   const activity = new ActivityCounter(['created']);
   const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.activityStore(), countDue: () => queue.countDue(), redisClock });
-  const { isOn: isAuthOn, bootstrapKey } = config.auth;
+  const { isOn: isAuthOn, bootstrapKey, sessionTimes } = config.auth;
   const keyRing = new KeyRing({
     queue,
     bootstrapKey,
@@ -147,6 +149,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       else logger.warn(nobodyMayCall.message);
     },
   });
+  const signIn = { keys: new KeyJudge(keyRing), sessions: new Sessions({ queue, ring: keyRing, limits: sessionTimes }) };
   const pipeline = createRequestPipeline(
     routeTable,
     {
@@ -169,13 +172,14 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       mask,
       keyRing,
       hasBootstrapKey: bootstrapKey !== undefined,
+      signIn: isAuthOn ? signIn : undefined,
       search: new TaskSearch(boardQueue),
       board: createBoardServer(boardQueue, queue, { fleetSettings, mask, clock }),
       clock,
       logger,
       noteRefusal: refusedRequests.request,
     },
-    { checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: createAccessCheck(keyRing) } : {}), onRefused: refusedRequests.request, ...stages },
+    { checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: createAccessCheck(signIn.keys, signIn.sessions) } : {}), onRefused: refusedRequests.request, ...stages },
   );
 
   let takeOver: TakeOver | undefined;

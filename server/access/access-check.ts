@@ -1,60 +1,57 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import type { Caller } from '../../shared/domain/access/caller.js';
-import { GuessPace } from '../../shared/domain/access/guess-pace.js';
-import { peerBucketOf } from '../../shared/domain/access/peer-bucket.js';
 import { missingFor } from '../../shared/domain/access/route-access.js';
+import type { SessionToken } from '../../shared/domain/access/session-token.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { RequestCheck } from '../http/request-pipeline.js';
-import type { KeyRing, KeyVerdict } from './key-ring.js';
+import { unauthenticated, type KeyJudge } from './key-judge.js';
+import { sessionTokenOf } from './session-cookie.js';
+import type { Sessions } from './sessions.js';
 
 const BEARER = /^Bearer +(\S+)$/i;
+/** Sent by a page that asks by itself while nobody is at it: the session grows idle all the same. */
+const UNATTENDED = 'x-unattended';
 
 /**
- * Lets a request pass whose key may call its route. Missing, malformed, unknown, wrong and expired keys are all answered alike, and so
- * are paths that there are not. A refused request was looked at no further, so the answer does not depend on what is stored.
- *
- * Wrong keys are answered more and more slowly (guess-pace.ts). A request without any key is no guess.
+ * Lets a request pass whose key may call its route: a key in the header Authorization, or the one that a session was started with. Missing,
+ * malformed, unknown, wrong and expired keys are all answered alike, and so are sessions that have ended, and paths that there are not. A
+ * refused request was looked at no further, so the answer does not depend on what is stored.
  * @returns a check that throws unauthenticated, forbidden, rate_limited, redis_unavailable
  */
-export function createAccessCheck(ring: Pick<KeyRing, 'judge'>): RequestCheck {
-  const pace = new GuessPace();
-
-  const settle = (context: RequestContext, verdict: KeyVerdict): undefined | Promise<void> => {
-    if ('caller' in verdict) {
-      admit(context, verdict.caller);
-      return undefined;
-    }
-    context.accessNote = { why: `${verdict.fault} key`, keyId: verdict.keyId };
-    const waitMs = pace.wrong(peerBucketOf(context.request.socket.remoteAddress), performance.now());
-    if (waitMs === undefined) throw new RequestError('rate_limited', 'too many wrong keys');
-    if (waitMs === 0) throw unauthenticated();
-    return wait(waitMs).then(() => {
-      throw unauthenticated();
-    });
-  };
-
+export function createAccessCheck(keys: Pick<KeyJudge, 'judge'>, sessions: Pick<Sessions, 'judge'>): RequestCheck {
   return (context) => {
     const { role } = context.match.served;
     if (role === 'none') return undefined;
-    const text = BEARER.exec(context.request.headers.authorization ?? '')?.[1];
-    if (text === undefined) {
-      context.accessNote = { why: 'no key', keyId: undefined };
-      throw unauthenticated();
+    const { authorization = '' } = context.request.headers;
+    const text = BEARER.exec(authorization)?.[1];
+    if (text !== undefined) {
+      const caller = keys.judge(context, text);
+      if (caller instanceof Promise) return caller.then((late) => admit(context, late));
+      admit(context, caller);
+      return undefined;
     }
-    const verdict = ring.judge(text);
-    return verdict instanceof Promise ? verdict.then((late) => settle(context, late)) : settle(context, verdict);
+    // A proxy in front may have asked the browser for a password of its own, which it then sends along (Basic).
+    const token = /^Bearer\b/i.test(authorization) ? undefined : sessionTokenOf(context.request);
+    if (token !== undefined) return admitSession(context, token, sessions);
+    context.accessNote = { why: 'no key', keyId: undefined };
+    throw unauthenticated();
   };
+}
+
+async function admitSession(context: RequestContext, token: SessionToken, sessions: Pick<Sessions, 'judge'>): Promise<void> {
+  const verdict = await sessions.judge(token, context.request.headers[UNATTENDED] === undefined);
+  if ('caller' in verdict) {
+    admit(context, verdict.caller);
+    return;
+  }
+  context.accessNote = { why: verdict.fault, keyId: token.keyId };
+  throw unauthenticated();
 }
 
 function admit(context: RequestContext, caller: Caller): void {
   context.caller = caller;
   const missing = missingFor(context.match.served, caller);
   if (missing !== undefined) throw forbidden(missing);
-}
-
-function unauthenticated(): RequestError {
-  return new RequestError('unauthenticated', 'this needs a key that holds: Authorization: Bearer krs_...');
 }
 
 /** @param missing `the role operate`, `the permission edit` */

@@ -19,6 +19,12 @@ export type KeyFault = 'malformed' | 'unknown' | 'wrong secret' | 'expired';
 
 export type KeyVerdict = { readonly caller: Caller } | { readonly fault: KeyFault; readonly keyId: string | undefined };
 
+/** A key by the SHA-256 of its secret, as its sessions know it. */
+export interface HashedKey {
+  readonly id: string;
+  readonly secretHash: Buffer;
+}
+
 export interface KeyRingOptions {
   readonly queue: Pick<TaskQueue, 'withKeys'>;
   /** BOOTSTRAP_API_KEY: an admin key that is stored nowhere. */
@@ -71,6 +77,11 @@ export class KeyRing {
   judge(text: string): KeyVerdict | Promise<KeyVerdict> {
     const key = parseApiKey(text);
     if (key === undefined) return { fault: 'malformed', keyId: undefined };
+    return this.judgeHashed({ id: key.id, secretHash: hash('sha256', key.secret, 'buffer') });
+  }
+
+  /** The same for a key whose secret was right once: a session ends with the secret that it was started with. @throws as judge */
+  judgeHashed(key: HashedKey): KeyVerdict | Promise<KeyVerdict> {
     if (this.#bootstrap !== undefined && key.id === this.#bootstrap.id) return this.#verdictOn(key, this.#bootstrap);
     if (performance.now() - this.#confirmedAt < BELIEVED_FOR_MS) return this.#verdictOn(key, this.#keys.get(key.id));
     return this.#judgeAnew(key);
@@ -83,15 +94,14 @@ export class KeyRing {
     await this.#read();
   }
 
-  async #judgeAnew(key: ApiKey): Promise<KeyVerdict> {
+  async #judgeAnew(key: HashedKey): Promise<KeyVerdict> {
     await this.#read();
     // The read itself may have taken long: its answer is as old as its question.
     if (performance.now() - this.#confirmedAt >= 2 * BELIEVED_FOR_MS) throw new RequestError('redis_unavailable', 'redis connection failed');
     return this.#verdictOn(key, this.#keys.get(key.id));
   }
 
-  #verdictOn({ id, secret }: ApiKey, stored: StoredKey | undefined): KeyVerdict {
-    const given = hash('sha256', secret, 'buffer');
+  #verdictOn({ id, secretHash: given }: HashedKey, stored: StoredKey | undefined): KeyVerdict {
     const now = this.options.clock();
     const previous = stored?.previous ?? undefined;
     const isRight = timingSafeEqual(given, stored === undefined ? NO_HASH : Buffer.from(stored.secretHash, 'hex'));
@@ -100,7 +110,7 @@ export class KeyRing {
     if (!isRight && !(isPrevious && now < (previous?.until ?? 0))) return { fault: isPrevious ? 'expired' : 'wrong secret', keyId: id };
     if (stored.expiresAt !== null && now >= stored.expiresAt) return { fault: 'expired', keyId: id };
     if (stored !== this.#bootstrap) this.#noteUse(id, now);
-    return { caller: callerOf(stored) };
+    return { caller: callerOf(stored, isRight ? null : (previous?.until ?? null)) };
   }
 
   #noteUse(id: string, now: number): void {
@@ -139,6 +149,8 @@ function asStored({ id, secret }: ApiKey): StoredKey {
   return { id, name: 'BOOTSTRAP_API_KEY', role: 'admin', permissions: [], clientIds: null, secretHash: hash('sha256', secret, 'hex'), previous: null, sealSecret: '', expiresAt: null, createdAt: 0, createdBy };
 }
 
-function callerOf({ id, name, role, permissions, clientIds, sealSecret }: StoredKey): Caller {
-  return { type: 'key', id, name, role, permissions, clientIds: clientIds ?? undefined, sealSecret: clientIds === null ? undefined : sealSecret };
+/** @param until when the secret that was given ends, if it is the one before the last rotation */
+function callerOf({ id, name, role, permissions, clientIds, sealSecret, expiresAt }: StoredKey, until: number | null): Caller {
+  const endsAt = until === null || expiresAt === null ? (until ?? expiresAt) : Math.min(until, expiresAt);
+  return { type: 'key', id, name, role, permissions, clientIds: clientIds ?? undefined, sealSecret: clientIds === null ? undefined : sealSecret, endsAt };
 }

@@ -118,6 +118,15 @@ export function parseOverlap(value: unknown): number {
   throw refuse([{ field: 'overlap', message: `overlap must be a number of seconds from 0 to ${MAX_OVERLAP_S}` }]);
 }
 
+/** The body of POST /session. @returns a text that may be a key. @throws RequestError invalid_request, which does not repeat it */
+export function parseSignIn(body: unknown): string {
+  const faults: WireViolation[] = [];
+  const { key } = membersOf(body, ['key'], faults);
+  if (typeof key !== 'string') faults.push({ field: 'key', message: 'key must be the text of an access key: krs_...' });
+  if (typeof key !== 'string' || faults.length > 0) throw refuse(faults);
+  return key;
+}
+
 function membersOf(body: unknown, known: readonly string[], faults: WireViolation[]): Readonly<Record<string, unknown>> {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw refuse([{ field: '', message: 'the body must be an object' }]);
   for (const name of Object.keys(body)) {

@@ -3,7 +3,8 @@ import { endBehindUnreadBody } from './unread-body.js';
 
 const LARGE_CHARACTERS = 65_536;
 
-export type AnswerHeaders = Readonly<Record<string, string>>;
+/** A list is sent as a header line each, as Set-Cookie needs it. */
+export type AnswerHeaders = Readonly<Record<string, string | string[]>>;
 
 /** The answer of a handler; the pipeline sends it. */
 export interface Answer {

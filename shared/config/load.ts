@@ -43,6 +43,13 @@ export interface AuthConfig {
   /** false: everybody may do everything. */
   readonly isOn: boolean;
   readonly bootstrapKey: ApiKey | undefined;
+  readonly sessionTimes: SessionTimes;
+}
+
+/** When a session ends: after so long without use, and in any case. */
+export interface SessionTimes {
+  readonly idleMs: number;
+  readonly lifetimeMs: number;
 }
 
 /** All settings of a process; durations are in milliseconds. The object is frozen. */
@@ -118,7 +125,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       maxConnections: required(values.HTTP_MAX_CONNECTIONS),
       allowedHosts: allowedHosts(values, environment),
     },
-    auth: { isOn: isAuthOn(values, environment), bootstrapKey: values.BOOTSTRAP_API_KEY },
+    auth: { isOn: isAuthOn(values, environment), bootstrapKey: values.BOOTSTRAP_API_KEY, sessionTimes: { idleMs: required(values.SESSION_IDLE), lifetimeMs: required(values.SESSION_LIFETIME) } },
     redis,
     redisHighWater: required(values.REDIS_HIGH_WATER),
     queuePrefix: required(values.QUEUE_PREFIX),

@@ -172,6 +172,8 @@ export const variables = {
     ...variable(bootstrapKey, 'krs_<id>_<secret>: an id of 4 to 16 of a-z and 0-9, a secret of 64 digits of 0-9 and a-f', undefined, 'An admin key that holds while it is set, to make the first keys with. It is not stored, and holds while Redis is away, too. Read by the API alone.'),
     isSecret: true,
   },
+  SESSION_IDLE: duration('1h', 'With AUTH=on: a person at a browser is signed out after this time without a request. What a page asks for by itself, while nobody is at it, does not count. Read by the API alone.', { min: 1_000 }),
+  SESSION_LIFETIME: duration('12h', 'With AUTH=on: a person at a browser has to sign in again after this time, whatever was done meanwhile. Read by the API alone.', { min: 1_000 }),
 
   REDIS_MODE: oneOf(['standalone', 'sentinel', 'cluster'], 'standalone', 'How Redis is run.'),
   REDIS_ADDR: variable((value) => hostPort(value, 6379), 'host:port', undefined, 'Redis in mode standalone. Not set: `npm start` brings an embedded one; a process started by hand uses 127.0.0.1:6379.'),

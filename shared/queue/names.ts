@@ -155,7 +155,7 @@ export interface AuditKeys {
 /** Where access keys are stored. On a cluster they share the slot of flow control, because their scripts touch several. */
 export function accessKeys(prefix: string, isCluster: boolean): AccessKeys {
   const base = `${slotOfFleet(prefix, isCluster)}:access:`;
-  return { keys: `${base}keys`, version: `${base}version`, lastUses: `${base}last-uses` };
+  return { keys: `${base}keys`, version: `${base}version`, lastUses: `${base}last-uses`, sessions: `${base}sessions:` };
 }
 
 export interface AccessKeys {
@@ -165,6 +165,8 @@ export interface AccessKeys {
   readonly version: string;
   /** Hash: when each of them was used last, ms since the epoch, to the minute. */
   readonly lastUses: string;
+  /** With the id of an access key behind it. Hash: the sessions that were started with the key, by the SHA-256 of their secrets. */
+  readonly sessions: string;
 }
 
 /** What all keys of the whole fleet begin with. */

@@ -11,7 +11,8 @@ export type Permission = (typeof permissions)[number];
 
 /** Who sends a request, and what it may do. */
 export interface Caller {
-  readonly type: 'anonymous' | 'key';
+  /** `session`: a person at a browser, who has signed in with a key. */
+  readonly type: 'anonymous' | 'key' | 'session';
   /** The id and the name of the key; null without one. */
   readonly id: string | null;
   readonly name: string | null;
@@ -21,10 +22,12 @@ export interface Caller {
   readonly clientIds: readonly string[] | undefined;
   /** Of a key that is bound to clients: what its cursors are encrypted with (sealed-cursor.ts). */
   readonly sealSecret: string | undefined;
+  /** When its key, or its session, ends by itself: ms since the epoch; null: never. */
+  readonly endsAt: number | null;
 }
 
 /** Every caller while AUTH=off: it may do everything. */
-export const anonymousCaller: Caller = { type: 'anonymous', id: null, name: null, role: 'admin', permissions: [], clientIds: undefined, sealSecret: undefined };
+export const anonymousCaller: Caller = { type: 'anonymous', id: null, name: null, role: 'admin', permissions: [], clientIds: undefined, sealSecret: undefined, endsAt: null };
 
 const includedRoles: Readonly<Record<KeyRole, readonly KeyRole[]>> = {
   submit: ['submit'],

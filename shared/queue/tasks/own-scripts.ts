@@ -1,4 +1,5 @@
 import { keyScripts } from '../access/key-scripts.js';
+import { sessionScripts } from '../access/session-scripts.js';
 import { auditScripts } from '../audit/audit-scripts.js';
 import type { DefinedScripts } from '../engine/defined-scripts.js';
 import type { LuaScript } from '../engine/lua-script.js';
@@ -46,6 +47,7 @@ export const fixedScripts = {
   ...auditScripts,
   ...failureScripts,
   ...keyScripts,
+  ...sessionScripts,
   ...addSearchFieldsScripts,
   ...waitingListScripts,
   ...controlScripts,

@@ -6,6 +6,7 @@ import type { DefaultBrokers } from '../../domain/flow/flow-key.js';
 import type { Clock } from '../../domain/ports.js';
 import type { Task } from '../../domain/task/task.js';
 import { KeyStore } from '../access/key-store.js';
+import { SessionStore } from '../access/session-store.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { askShards, type ShardAnswers } from './ask-shards.js';
 import { cancelTask, type Cancellation } from './cancel-task.js';
@@ -176,6 +177,12 @@ export class TaskQueue {
   async withKeys<T>(work: (store: KeyStore) => Promise<T>): Promise<T> {
     const { redis, prefix } = this.options;
     return this.#speak(() => work(new KeyStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
+  }
+
+  /** The sessions of people at browsers, for the API. */
+  async withSessions<T>(work: (store: SessionStore) => Promise<T>): Promise<T> {
+    const { redis, prefix } = this.options;
+    return this.#speak(() => work(new SessionStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
   }
 
   /** Which sends failed lately, for the API. */

@@ -4,6 +4,7 @@ import type { Route } from '../../../../server/http/route.js';
 import { routeTable, type ApiParts } from '../../../../server/route-table.js';
 import { ADMIN_KEY, bearer, makeKey, WRONG_KEY } from '../../../support/access-keys.js';
 import { sendRaw } from '../../../support/raw-request.js';
+import { signIn, type SessionHeaders } from '../../../support/sign-in.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 
 /** Role and permissions of the keys that call every route. */
@@ -59,6 +60,9 @@ const expected: Readonly<Record<string, Expectation>> = {
   'PATCH /keys/:id': { may: admins, status: 404 },
   'DELETE /keys/:id': { may: admins, status: 404 },
   'POST /keys/:id/rotate': { may: admins, status: 404 },
+  'POST /session': { may: 'public', status: 400 },
+  'GET /session': { may: everybody, status: 200, isNarrowed: true },
+  'DELETE /session': { may: 'public', status: 204 },
   'GET /stats': { may: readers, status: 200 },
   'GET /status': { may: readers, status: 200 },
   'GET /history': { may: readers, status: 200 },
@@ -94,7 +98,9 @@ describe('access to every route', function () {
   this.timeout(120_000);
 
   let service: InProcessService;
+  /** By kind: what a request with the key sends, and one with a session that was started with it. */
   const keys = new Map<string, string>();
+  const sessions = new Map<string, SessionHeaders>();
 
   before(async () => {
     service = await InProcessService.ready({ bootstrapKey: ADMIN_KEY });
@@ -103,13 +109,23 @@ describe('access to every route', function () {
       keys.set(kind, (await makeKey(service.baseUrl, { role, permissions })).key);
       if (kind !== 'admin') keys.set(`${kind} bound`, (await makeKey(service.baseUrl, { role, permissions, client_ids: ['c2'] })).key);
     }
+    for (const [kind, key] of keys) sessions.set(kind, await signIn(service.baseUrl, key));
   });
   after(() => service.close());
 
-  /** What a key gets: its status, and the code of a refusal. */
-  async function ask(route: Route<ApiParts>, key: string | undefined): Promise<{ status: number; code: unknown; text: string }> {
+  /** Both ways to show a key. */
+  const ways: readonly (readonly [way: string, headersOf: (kind: string) => Readonly<Record<string, string>>])[] = [
+    ['key', (kind) => bearer(keys.get(kind) ?? '')],
+    ['session', (kind) => ({ ...sessions.get(kind) })],
+  ];
+
+  /** What a request gets: its status, and the code of a refusal. */
+  async function ask(route: Route<ApiParts>, headers: Readonly<Record<string, string>>): Promise<{ status: number; code: unknown; text: string }> {
     const request = requestOf(route);
-    const { status, text } = await sendRaw(service.baseUrl, { ...request, headers: { ...request.headers, ...(key === undefined ? {} : bearer(key)) } });
+    const { cookie, ...others } = headers;
+    // Signing out would end the session that the next requests need.
+    const sent = cookie === undefined || nameOf(route) === 'DELETE /session' ? others : headers;
+    const { status, text } = await sendRaw(service.baseUrl, { ...request, headers: { ...request.headers, ...sent } });
     return { status, code: text.startsWith('{') ? (JSON.parse(text) as { code?: unknown }).code : undefined, text };
   }
 
@@ -120,21 +136,33 @@ describe('access to every route', function () {
   for (const route of routeTable) {
     const { may, status, isNarrowed } = expected[nameOf(route)] ?? { may: [], status: 0 };
     it(`${nameOf(route)}: ${may === 'public' ? 'needs no key' : may.join(', ')}`, async () => {
-      const without = await ask(route, undefined);
+      const without = await ask(route, {});
       if (may === 'public') expect(without.status).to.equal(status);
       else expect(without, 'without a key').to.include({ status: 401, code: 'unauthenticated' });
-      for (const kind of unboundKeys) {
-        const got = await ask(route, keys.get(kind));
-        if (may === 'public' || may.includes(kind)) expect(got.status, `${kind}: ${got.text.slice(0, 200)}`).to.equal(status);
-        else expect(got, kind).to.include({ status: 403, code: 'forbidden' });
-      }
-      for (const kind of boundKeys) {
-        const got = await ask(route, keys.get(`${kind} bound`));
-        if (may === 'public' || (isNarrowed === true && may.includes(kind))) expect(got.status, `${kind}, bound: ${got.text.slice(0, 200)}`).to.equal(status);
-        else expect(got, `${kind}, bound`).to.include({ status: 403, code: 'forbidden' });
+      for (const [way, headersOf] of ways) {
+        for (const kind of unboundKeys) {
+          const got = await ask(route, headersOf(kind));
+          if (may === 'public' || may.includes(kind)) expect(got.status, `${kind} ${way}: ${got.text.slice(0, 200)}`).to.equal(status);
+          else expect(got, `${kind} ${way}`).to.include({ status: 403, code: 'forbidden' });
+        }
+        for (const kind of boundKeys) {
+          const got = await ask(route, headersOf(`${kind} bound`));
+          if (may === 'public' || (isNarrowed === true && may.includes(kind))) expect(got.status, `${kind}, bound ${way}: ${got.text.slice(0, 200)}`).to.equal(status);
+          else expect(got, `${kind}, bound ${way}`).to.include({ status: 403, code: 'forbidden' });
+        }
       }
     });
   }
+
+  it('takes no change from a page of another origin, whoever is signed in there, and whatever key it shows', async () => {
+    for (const route of routeTable.filter(({ method }) => method !== 'GET')) {
+      for (const [way, headersOf] of ways) {
+        for (const foreign of [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }, { origin: 'http://127.0.0.1:1' }, { origin: 'null' }]) {
+          expect(await ask(route, { ...headersOf('admin'), ...foreign }), `${nameOf(route)}, ${way}, ${JSON.stringify(foreign)}`).to.include({ status: 403, code: 'origin_refused' });
+        }
+      }
+    }
+  });
 
   it('answers missing and wrong keys alike on every path, also where there is nothing', async () => {
     const headers = [{}, bearer(WRONG_KEY), bearer('krs_short'), { authorization: 'Basic YTpi' }, { authorization: `Bearer ${ADMIN_KEY} x` }, { authorization: 'Bearer' }];

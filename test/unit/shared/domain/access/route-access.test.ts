@@ -4,7 +4,7 @@ import { anonymousCaller, hasPermission, mayUseClient, permissions, type Caller,
 import { missingFor, type RouteAccess } from '../../../../../shared/domain/access/route-access.js';
 
 function key(role: KeyRole, own: readonly Permission[] = [], clientIds?: readonly string[]): Caller {
-  return { type: 'key', id: 'abcd', name: 'a key', role, permissions: own, clientIds, sealSecret: undefined };
+  return { type: 'key', id: 'abcd', name: 'a key', role, permissions: own, clientIds, sealSecret: undefined, endsAt: null };
 }
 
 describe('missingFor', () => {

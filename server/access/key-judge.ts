@@ -1,0 +1,41 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Caller } from '../../shared/domain/access/caller.js';
+import { GuessPace } from '../../shared/domain/access/guess-pace.js';
+import { peerBucketOf } from '../../shared/domain/access/peer-bucket.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { RequestContext } from '../http/request-context.js';
+import type { KeyRing, KeyVerdict } from './key-ring.js';
+
+/**
+ * Judges the keys that requests show, in whichever place. Wrong keys are answered more and more slowly (guess-pace.ts), with one count for
+ * all places. A request without any key is no guess.
+ */
+export class KeyJudge {
+  readonly #pace = new GuessPace();
+
+  constructor(private readonly ring: Pick<KeyRing, 'judge'>) {}
+
+  /**
+   * @param text `krs_<id>_<secret>`, if it is one
+   * @throws RequestError unauthenticated, rate_limited; redis_unavailable as a rejection
+   */
+  judge(context: RequestContext, text: string): Caller | Promise<Caller> {
+    const verdict = this.ring.judge(text);
+    return verdict instanceof Promise ? verdict.then((late) => this.#settle(context, late)) : this.#settle(context, verdict);
+  }
+
+  #settle(context: RequestContext, verdict: KeyVerdict): Caller | Promise<Caller> {
+    if ('caller' in verdict) return verdict.caller;
+    context.accessNote = { why: `${verdict.fault} key`, keyId: verdict.keyId };
+    const waitMs = this.#pace.wrong(peerBucketOf(context.request.socket.remoteAddress), performance.now());
+    if (waitMs === undefined) throw new RequestError('rate_limited', 'too many wrong keys');
+    if (waitMs === 0) throw unauthenticated();
+    return wait(waitMs).then(() => {
+      throw unauthenticated();
+    });
+  }
+}
+
+export function unauthenticated(): RequestError {
+  return new RequestError('unauthenticated', 'this needs a key that holds: Authorization: Bearer krs_...');
+}

@@ -1,0 +1,78 @@
+import { parseApiKey } from '../../shared/domain/access/api-key.js';
+import type { Caller } from '../../shared/domain/access/caller.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import { jsonAnswer } from '../http/answer.js';
+import { MAX_CHANGE_BYTES } from '../http/asked-change.js';
+import { readJsonBody } from '../http/json-body.js';
+import { printTime } from '../http/print-time.js';
+import type { RequestContext } from '../http/request-context.js';
+import type { Route } from '../http/route.js';
+import { unauthenticated, type KeyJudge } from './key-judge.js';
+import { parseSignIn } from './schema.js';
+import { cookieOf, forgettingCookies, sessionTokenOf } from './session-cookie.js';
+import type { Sessions } from './sessions.js';
+
+export interface SessionParts {
+  /** undefined while AUTH=off: nobody signs in. */
+  readonly signIn: { readonly keys: Pick<KeyJudge, 'judge'>; readonly sessions: Pick<Sessions, 'start' | 'end'> } | undefined;
+  readonly logger: Logger;
+}
+
+/** How a person at a browser signs in with an access key, and out again. Nothing but the cookie holds the session, and no answer shows it. */
+export const sessionRoutes: readonly Route<SessionParts>[] = [
+  {
+    method: 'POST',
+    path: '/session',
+    role: 'none',
+    body: 'json',
+    query: [],
+    operationId: 'signIn',
+    metricLabel: '/session',
+    handle: async (context, { signIn, logger }) => {
+      const text = parseSignIn(await readJsonBody(context.request, MAX_CHANGE_BYTES));
+      if (signIn === undefined) throw new RequestError('invalid_request', 'nobody has to sign in here: AUTH=off');
+      const caller = await signIn.keys.judge(context, text);
+      const key = parseApiKey(text);
+      if (key === undefined) throw unauthenticated();
+      const token = await signIn.sessions.start(key, sessionTokenOf(context.request));
+      logChange(logger, 'a person has signed in', context, caller.id);
+      return jsonAnswer(201, toWireCaller(caller), { 'Set-Cookie': cookieOf(token, context.request) });
+    },
+  },
+  {
+    method: 'GET',
+    path: '/session',
+    role: 'any_key',
+    isNarrowed: true,
+    body: 'none',
+    query: [],
+    operationId: 'readSession',
+    metricLabel: '/session',
+    handle: async ({ caller }) => jsonAnswer(200, toWireCaller(caller)),
+  },
+  {
+    method: 'DELETE',
+    path: '/session',
+    role: 'none',
+    body: 'none',
+    query: [],
+    operationId: 'signOut',
+    metricLabel: '/session',
+    // It asks for nothing: whoever has the cookie of a session may end it, and a browser forgets the cookie of one that is gone.
+    handle: async (context, { signIn, logger }) => {
+      const token = sessionTokenOf(context.request);
+      if (token !== undefined && (await signIn?.sessions.end(token)) === true) logChange(logger, 'a person has signed out', context, token.keyId);
+      return { status: 204, headers: { 'Set-Cookie': forgettingCookies() } };
+    },
+  },
+];
+
+/** Who the API takes the sender for. While AUTH=off it is nobody, who may do everything. */
+function toWireCaller({ id, name, role, permissions, clientIds, endsAt }: Caller): object {
+  return { key_id: id, name, role, permissions, client_ids: clientIds ?? null, expires_at: endsAt === null ? null : printTime(endsAt) };
+}
+
+function logChange(logger: Logger, message: string, { request, requestId }: RequestContext, keyId: string | null): void {
+  logger.info(message, { key_id: keyId ?? undefined, remote_address: request.socket.remoteAddress, request_id: requestId });
+}
