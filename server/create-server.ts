@@ -36,6 +36,7 @@ import { RefusedRequestsLog } from './http/refused-requests-log.js';
 import { createRequestPipeline, type PipelineStages } from './http/request-pipeline.js';
 import { WorkTurns } from './http/work-turns.js';
 import { createBoardServer } from './ops/bull-board.js';
+import { pageInPlaceOf } from './ops/login-page.js';
 import { routeTable } from './route-table.js';
 import { StatusReader } from './stats/status-reader.js';
 import { MAX_BATCH_BYTES } from './tasks/batch-submission.js';
@@ -179,7 +180,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       logger,
       noteRefusal: refusedRequests.request,
     },
-    { checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: createAccessCheck(signIn.keys, signIn.sessions) } : {}), onRefused: refusedRequests.request, ...stages },
+    { checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: createAccessCheck(signIn.keys, signIn.sessions) } : {}), pageInPlaceOf, onRefused: refusedRequests.request, ...stages },
   );
 
   let takeOver: TakeOver | undefined;

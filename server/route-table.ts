@@ -9,6 +9,7 @@ import { contractRoutes } from './ops/api-docs.js';
 import { boardRoutes, type BoardParts } from './ops/board-routes.js';
 import { docsRoutes } from './ops/docs-page.js';
 import { frontPageRoute } from './ops/front-page.js';
+import { loginRoute } from './ops/login-page.js';
 import { searchRoutes, type SearchParts } from './search/routes.js';
 import { statsRoutes, type StatsParts } from './stats/routes.js';
 import { editRoutes, type EditParts } from './tasks/edit-routes.js';
@@ -38,4 +39,5 @@ export const routeTable: readonly Route<ApiParts>[] = [
   ...contractRoutes,
   ...docsRoutes,
   frontPageRoute,
+  loginRoute,
 ];

@@ -32,10 +32,17 @@ export function textAnswer(status: number, type: string, text: string, headers: 
 
 /**
  * Headers of every answer: a cache must not keep it, a browser must not take it for another type, and pages of other
- * origins must not embed it.
+ * origins must not embed it. Should a browser show it all the same, it runs and loads nothing, and is shown in no frame. Pages have a policy of their own.
  */
 export function commonHeaders(requestId: string): AnswerHeaders {
-  return { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff', 'Cross-Origin-Resource-Policy': 'same-origin', 'X-Request-Id': requestId };
+  return {
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    'Cross-Origin-Resource-Policy': 'same-origin',
+    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+    'Referrer-Policy': 'no-referrer',
+    'X-Request-Id': requestId,
+  };
 }
 
 /**

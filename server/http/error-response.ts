@@ -2,7 +2,7 @@ import { RequestError, type RequestErrorCode } from '../../shared/domain/errors.
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
 import type { WireError } from '../../shared/wire/error.js';
-import { jsonAnswer, sendAnswer, type AnswerHeaders } from './answer.js';
+import { jsonAnswer, sendAnswer, type Answer, type AnswerHeaders } from './answer.js';
 import type { RequestContext } from './request-context.js';
 import { MAX_ERROR_CHARACTERS, shortText, shortViolations } from './short-error.js';
 
@@ -71,13 +71,19 @@ export function answerToError({ code, message, details }: RequestError): ErrorAn
 
 /**
  * Answers any error. An answer that has begun already is cut off, so that its reader does not take it for complete.
+ * @param pageInPlaceOf what is answered in place of its JSON, if anything is
  * @returns what the request was refused with
  */
-export function sendError(context: RequestContext, thrown: unknown, logger: Logger): RequestError {
+export function sendError(context: RequestContext, thrown: unknown, logger: Logger, pageInPlaceOf?: (refusal: RequestError, context: RequestContext) => Answer | undefined): RequestError {
   const error = refusalOf(thrown, context, logger);
   const { response, requestId, match } = context;
   if (response.headersSent) {
     response.destroy();
+    return error;
+  }
+  const page = pageInPlaceOf?.(error, context);
+  if (page !== undefined) {
+    sendAnswer(response, page, requestId);
     return error;
   }
   const { status, headers, body } = answerToError(error);

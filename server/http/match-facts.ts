@@ -6,6 +6,8 @@ export interface ServedFacts extends RouteAccess {
   readonly metricLabel: string;
   /** Names of parameters behind `?`; every other name is refused. `any`: the handler looks at them itself. */
   readonly query: readonly string[] | 'any';
+  /** A person opens it in a browser, so its refusals are pages, too. */
+  readonly isPage?: true;
 }
 
 /** Parts of a path that its row names, decoded. */

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { anonymousCaller } from '../../shared/domain/access/caller.js';
 import type { RequestError } from '../../shared/domain/errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
-import { ANSWERED, sendAnswer } from './answer.js';
+import { ANSWERED, sendAnswer, type Answer } from './answer.js';
 import { sendError } from './error-response.js';
 import { checkProtocol } from './protocol-check.js';
 import { parseQuery } from './query.js';
@@ -37,6 +37,8 @@ export interface PipelineStages {
   /** Checks the sender of the request against the role of `context.match.served`. */
   readonly checkAccess?: RequestCheck;
   readonly onAnswered?: (timing: AnswerTiming) => void;
+  /** What is answered in place of the JSON of a refusal: a page, for a person. */
+  readonly pageInPlaceOf?: (refusal: RequestError, context: RequestContext) => Answer | undefined;
   /** Called behind the answer to a request that was refused, or that met a bug of ours. */
   readonly onRefused?: (refusal: RequestError, context: RequestContext) => void;
 }
@@ -57,7 +59,7 @@ const letEverybodyPass: RequestCheck = (context) => {
 export function createRequestPipeline<Parts extends { readonly logger: Logger }>(
   routes: readonly Route<Parts>[],
   parts: Parts,
-  { checkOrigin = letPass, checkAccess = letEverybodyPass, onAnswered, onRefused }: PipelineStages = {},
+  { checkOrigin = letPass, checkAccess = letEverybodyPass, pageInPlaceOf, onAnswered, onRefused }: PipelineStages = {},
 ): RequestListener {
   const matcher = new RouteMatcher(routes);
   return (request, response) => {
@@ -81,7 +83,7 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
         const made = await served.handle(context, parts);
         if (made !== ANSWERED) sendAnswer(response, made, context.requestId);
       } catch (thrown) {
-        const refusal = sendError(context, thrown, parts.logger);
+        const refusal = sendError(context, thrown, parts.logger, pageInPlaceOf);
         onRefused?.(refusal, context);
       }
     }

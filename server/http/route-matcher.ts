@@ -190,7 +190,10 @@ const otherMethod: Served<unknown> = {
 
 function refusedMethod(reason: string): Served<unknown> {
   return {
-    ...otherMethod,
+    // A key that may change nothing is refused for that.
+    role: 'operate',
+    metricLabel: otherMethod.metricLabel,
+    query: 'any',
     handle: async () => {
       throw new RequestError('action_refused', reason);
     },

@@ -49,12 +49,9 @@ function decoded(text: string, decode: (text: string) => string): string | undef
   }
 }
 
-/** What the board serves itself where the id of a job could stand. */
-const boardWords: ReadonlySet<string> = new Set(['metrics', 'default-job-options', 'workers', 'rate-limit', 'job-data-schema']);
-
 /** Without an address of a page: the job of that task id, or the job of that very id, and those that lose one encoding, or two. */
 function jobsMeantBy(asked: string): readonly string[] {
-  if (!asked.startsWith('t-')) return [boardWords.has(asked) || !asked.isWellFormed() ? asked : jobIdOf(asked)];
+  if (!asked.startsWith('t-')) return [asked.isWellFormed() ? jobIdOf(asked) : asked];
   const once = jobIdOf(asked.slice('t-'.length));
   const twice = jobIdOf(once.slice('t-'.length));
   return [...new Set([...(taskIdOf(asked) === undefined ? [] : [asked]), once, twice])];

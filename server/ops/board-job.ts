@@ -8,18 +8,20 @@ import type { WaitingFor } from '../tasks/waiting-for.js';
 import { lineOf } from './board-lines.js';
 
 const MAX_SHOWN_CHARACTERS = 2_000;
+const NOT_SHOWN = '(not shown: this needs the permission payload)';
 
 /**
  * A job in the words of Bull Board, as its `toJSON` gives it.
  * @param mask    what is shown of the paths of urls
  * @param waiting why it waits, if it does
+ * @param options showsMessage: its reader has the permission payload
  */
-export function toBoardJson(job: BoardJob, mask: PathMask, waiting: WaitingFor | undefined): { readonly [field: string]: unknown; readonly id: string; readonly name: string; readonly timestamp: number; readonly attemptsMade: number; readonly failedReason: string; readonly stacktrace: string[]; readonly progress: number } {
+export function toBoardJson(job: BoardJob, mask: PathMask, waiting: WaitingFor | undefined, { showsMessage }: { readonly showsMessage: boolean }): { readonly [field: string]: unknown; readonly id: string; readonly name: string; readonly timestamp: number; readonly attemptsMade: number; readonly failedReason: string; readonly stacktrace: string[]; readonly progress: number } {
   return {
     id: job.id,
     // The board would show a time at which the job "will run": for many that wait it is not the time of their send.
     name: waiting === undefined ? visibleText(job.name) : `${visibleText(job.name)} (${waiting.code}: ${waiting.message})`,
-    data: withFacts(shownData(job, mask), job, waiting),
+    data: withFacts(shownData(job, mask, showsMessage), job, waiting),
     opts: job.options,
     progress: 0,
     // BullMQ's wait says nothing of a task that waits in line, and is out of date once it was woken.
@@ -56,7 +58,7 @@ function withFacts(data: unknown, { edits }: BoardJob, waiting: WaitingFor | und
 }
 
 /** The task in the words that its client used. The message is cut to a length that a person can read. */
-function shownData({ data, dataBytes, search }: BoardJob, mask: PathMask): unknown {
+function shownData({ data, dataBytes, search }: BoardJob, mask: PathMask, showsMessage: boolean): unknown {
   if (data === undefined) {
     const facts = search === undefined ? {} : { source: search.source, client_id: search.clientId, destination_type: search.destinationType, message_bytes: search.messageBytes };
     return { ...facts, message_data: `(too long for this page, ${dataBytes} bytes in Redis: see GET /tasks/:id?include=message_data)` };
@@ -64,7 +66,7 @@ function shownData({ data, dataBytes, search }: BoardJob, mask: PathMask): unkno
   try {
     const task = decodeTask(data.value);
     const { messageData } = task;
-    const message = messageData.length <= MAX_SHOWN_CHARACTERS ? messageData : `${messageData.slice(0, MAX_SHOWN_CHARACTERS)}... (${messageData.length} characters)`;
+    const message = !showsMessage ? NOT_SHOWN : messageData.length <= MAX_SHOWN_CHARACTERS ? messageData : `${messageData.slice(0, MAX_SHOWN_CHARACTERS)}... (${messageData.length} characters)`;
     return { ...visibleFields({ id: task.id, source: task.source, client_id: task.clientId, ...toWirePolicy(task, mask) }), message_data: message };
   } catch {
     // A newer version wrote it, or a person. What of it is a secret is not known here.

@@ -16,11 +16,11 @@ import { linesOf } from './board-lines.js';
 import { boardListQuery } from './board-query.js';
 
 export const BOARD_PATH = '/admin/queues';
-/** The list of jobs, and the only path of the board that has a query. */
+/** The list of jobs, and the only path of the board's own that has a query. */
 const LIST_PATH = '/api/queues';
 /** The answer to a request for BOARD_PATH by the board itself; `url` is the part after BOARD_PATH. */
 export interface BoardServer {
-  /** @param by who asks for the change that it is; undefined for a page */
+  /** Messages are shown only to a caller with the permission payload. @param by who asks for the change that it is; undefined for a page */
   serve(context: RequestContext, url: string, by?: Actor): Promise<void>;
   /** Which of these jobs there are. */
   existing(queue: string, jobIds: readonly string[]): Promise<readonly string[]>;
@@ -42,25 +42,43 @@ const OTHERS_ARE_REFUSED = 'this action would break tasks: only Retry and Retry 
 
 const boardRow = { body: 'none', query: 'any', operationId: null, metricLabel: BOARD_PATH } as const;
 
+/** A row that the board answers as it is. @param path below the board */
+function plainRow(path: string): Route<BoardParts> {
+  return {
+    ...boardRow,
+    method: 'GET',
+    path: `${BOARD_PATH}${path}`,
+    role: 'read',
+    otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
+    handle: async (context, { board }) => {
+      await board.serve(context, pathBelow(context));
+      return ANSWERED;
+    },
+  };
+}
+
 /**
- * What may be seen and changed through the board. The changes are Retry and Retry all of failed jobs, which are our
+ * What may be seen and changed through the board: the rows of board-calls.ts. The changes are Retry and Retry all of failed jobs, which are our
  * redrive: Bull Board's own retry would start a dead letter with no attempts left. Everything else that it can do
  * (obliterate, clean, empty, edit, add, promote, pause, ...) goes past our rules and would break tasks.
  */
 export const boardRoutes: readonly Route<BoardParts>[] = [
+  { ...plainRow(''), isPage: true },
+  { ...plainRow('/queue/:queue'), isPage: true },
+  plainRow('/static/*'),
+  plainRow('/api/redis/stats'),
+  ...['metrics', 'default-job-options', 'workers', 'rate-limit', 'job-data-schema'].map((name) => plainRow(`/api/queues/:queue/${name}`)),
   {
-    ...boardRow,
-    method: 'GET',
-    path: `${BOARD_PATH}/*`,
-    role: 'read',
-    permission: 'payload',
-    otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
+    ...plainRow('/*'),
+    isPage: true,
+    handle: async ({ match }) => {
+      throw new RequestError('not_found', `there is nothing at ${match.path}`);
+    },
+  },
+  {
+    ...plainRow(LIST_PATH),
     handle: async (context, { board }) => {
-      const [, , , ...below] = context.match.path.split('/');
-      const path = `/${below.join('/')}`;
-      // The board would answer these with its page, although parsers of urls take them for another path.
-      if (DOT_SEGMENT.test(path)) throw new RequestError('not_found', `there is nothing at ${context.match.path}`);
-      await board.serve(context, path.replace(/\/$/, '') === LIST_PATH ? `${LIST_PATH}?${boardListQuery(context.match.search)}` : path);
+      await board.serve(context, `${LIST_PATH}?${boardListQuery(context.match.search)}`);
       return ANSWERED;
     },
   },
@@ -69,7 +87,6 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'GET',
     path: `${BOARD_PATH}/api/queues/:queue/:job`,
     role: 'read',
-    permission: 'payload',
     otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
     handle: async (context, { board }) => {
       await board.serve(context, jobPath(context.param('queue'), await jobOf(context, board)));
@@ -81,7 +98,6 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'GET',
     path: `${BOARD_PATH}/api/queues/:queue/:job/flow`,
     role: 'read',
-    permission: 'payload',
     otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
     // The page of a job asks for this too, by the same id. With another one it would say that the task is not known.
     handle: async (context, { board }) => {
@@ -94,7 +110,6 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'GET',
     path: `${BOARD_PATH}/api/queues/:queue/:job/logs`,
     role: 'read',
-    permission: 'payload',
     otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
     // The board would show what BullMQ keeps as logs, which is nothing, also of a job that is not there.
     handle: async (context, { board }) => {
@@ -109,7 +124,7 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'GET',
     path: `${BOARD_PATH}/queue/:queue/:job`,
     role: 'read',
-    permission: 'payload',
+    isPage: true,
     otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
     // The page of a job, loaded by its address.
     handle: async (context, { board }) => {
@@ -129,7 +144,7 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     method: 'GET',
     path: `${BOARD_PATH}/task`,
     role: 'read',
-    permission: 'payload',
+    isPage: true,
     otherMethodsAreRefusedBecause: OTHERS_ARE_REFUSED,
     // The form on the board's page.
     handle: async (context, { board }) => {
@@ -183,6 +198,14 @@ async function jobOf(context: RequestContext, board: BoardServer): Promise<strin
   const [jobId = context.param('job'), ...others] = jobIds;
   if (others.length > 0) throw new RequestError('not_found', `several tasks could be meant: see ${jobIds.map((one) => `GET /tasks/${one.slice('t-'.length)}`).join(' and ')}`);
   return jobId;
+}
+
+/** @throws RequestError not_found for a path that the board would answer with its page, although parsers of urls take it for another one */
+function pathBelow({ match }: RequestContext): string {
+  const [, , , ...below] = match.path.split('/');
+  const path = `/${below.join('/')}`;
+  if (DOT_SEGMENT.test(path)) throw new RequestError('not_found', `there is nothing at ${match.path}`);
+  return path;
 }
 
 /** @param address below the board */

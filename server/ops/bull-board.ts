@@ -4,6 +4,7 @@ import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
 import type { Express } from 'express';
+import { hasPermission, type Caller } from '../../shared/domain/access/caller.js';
 import type { Actor } from '../../shared/domain/actor.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { shardOf, taskIdOf } from '../../shared/queue/names.js';
@@ -14,7 +15,7 @@ import { commonHeaders } from '../http/answer.js';
 import { endBehindUnreadBody } from '../http/unread-body.js';
 import { refusalOfExpress, refuseInOurForm } from './board-errors.js';
 import { toBoardJson } from './board-job.js';
-import { ownBoardPage } from './board-page.js';
+import { BOARD_HEADERS, ownBoardPage } from './board-page.js';
 import { BOARD_PATH, type BoardServer } from './board-routes.js';
 import { readWaiting, type WaitingByJob, type WaitingParts } from './board-waiting.js';
 import { Turns } from './turns.js';
@@ -22,18 +23,14 @@ import { Turns } from './turns.js';
 /** Pages that are read from Redis at the same time: those that arrive in one turn of the event loop make that turn longer. */
 const PAGES_AT_ONCE = 1;
 
-/**
- * Nothing is loaded from other hosts, also by a new version of the board. It must not be framed, because its buttons change things. Its own
- * requests say which page they come from, since that tells which job they mean: see asked-job.ts.
- */
-const PAGE_HEADERS = {
-  'Content-Security-Policy':
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; frame-ancestors 'none'; base-uri 'self'",
-  'Referrer-Policy': 'same-origin',
-};
+/** The request that the board answers now. It hands nothing of that on to the jobs that it shows and retries. */
+interface BoardRequest {
+  readonly caller: Caller;
+  /** Who asks for the change that it is. */
+  readonly by: Actor | undefined;
+}
 
-/** Who has asked for what the board does now. Bull Board hands nothing of a request on to the job that it retries. */
-const askedBy = new AsyncLocalStorage<Actor | undefined>();
+const current = new AsyncLocalStorage<BoardRequest>();
 
 type ShownJob = NonNullable<Awaited<ReturnType<BullMQAdapter['getJob']>>>;
 
@@ -57,18 +54,18 @@ export function createBoardServer(reads: TaskQueue, queue: TaskQueue, parts: Omi
     }
   };
   return {
-    async serve({ request, response, requestId, match }, url, by) {
+    async serve({ request, response, requestId, match, caller }, url, by) {
       // Bull Board would answer 500 in a form of its own. Its queues exist only when Redis has answered.
       await reads.ping();
       const serve = await (board ??= createBoard(reads, queue, { ...parts, reads }));
-      for (const [name, value] of Object.entries({ ...commonHeaders(requestId), ...PAGE_HEADERS })) response.setHeader(name, value);
+      for (const [name, value] of Object.entries({ ...commonHeaders(requestId), ...BOARD_HEADERS })) response.setHeader(name, value);
       endBehindUnreadBody(request, response);
       // Express does the same for an app below a path: it makes redirects from originalUrl.
       Object.assign(request, { originalUrl: request.url, url });
       return new Promise((resolve, reject) => {
         response.once('close', () => resolve());
         refuseInOurForm(response, reject);
-        askedBy.run(by, () =>
+        current.run({ caller, by }, () =>
           serve(request, response, (error) => {
             reject(error instanceof Error ? refusalOfExpress(error) : new RequestError('not_found', `there is nothing at ${match.path}`));
           }),
@@ -125,8 +122,9 @@ class OwnPageAdapter extends ExpressAdapter {
     this.app[entry.method](entry.route, (_request, response, next) => {
       const { name, params } = entry.handler({ basePath: this.basePath, uiConfig: this.uiConfig });
       response.render(name, params, (error: Error | null, html: string) => {
-        if (error === null) response.send(ownBoardPage(html));
-        else next(error);
+        const caller = current.getStore()?.caller;
+        if (error === null && caller !== undefined) response.send(ownBoardPage(html, caller));
+        else next(error ?? new Error('this page was asked for by nobody'));
       });
     });
     return this;
@@ -167,7 +165,7 @@ class RedrivingAdapter extends BullMQAdapter {
   /** By our rules, and without the data that BullMQ's own job would hold. */
   #shown(job: BoardJob, waiting: WaitingByJob): ShownJob {
     const { id } = job;
-    const json = toBoardJson(job, this.parts.mask, waiting.get(id));
+    const json = toBoardJson(job, this.parts.mask, waiting.get(id), { showsMessage: mayReadMessages() });
     const shown = {
       id,
       opts: {},
@@ -177,7 +175,7 @@ class RedrivingAdapter extends BullMQAdapter {
         const taskId = taskIdOf(id);
         if (taskId === undefined || state !== 'failed') throw new RequestError('action_refused', 'only dead letters and parked tasks can be started again');
         // Bull Board has just seen it in the failed set. If it is gone now, another request was faster.
-        await this.tasks.redrive(taskId, askedBy.getStore());
+        await this.tasks.redrive(taskId, current.getStore()?.by);
       },
       remove: refuse,
       promote: refuse,
@@ -198,6 +196,11 @@ class RedrivingAdapter extends BullMQAdapter {
   override promoteAll = refuse;
   override pause = refuse;
   override resume = refuse;
+}
+
+function mayReadMessages(): boolean {
+  const request = current.getStore();
+  return request !== undefined && hasPermission(request.caller, 'payload');
 }
 
 async function refuse(): Promise<never> {

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { RequestError } from '../../shared/domain/errors.js';
 import { textAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
+import { pageHeaders, sourceOf } from './page-policy.js';
 import { ViewerFile } from './viewer-file.js';
 
 const script = new ViewerFile('swagger-ui-bundle.js', 'text/javascript; charset=utf-8');
@@ -40,13 +40,8 @@ addEventListener('DOMContentLoaded', async () => {
 });
 `;
 
-const sourceOf = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
-
-const PAGE_HEADERS = {
-  // Nothing is loaded from other addresses, and the viewer writes no styles or scripts into the page.
-  'Content-Security-Policy': `default-src 'none'; script-src 'self' ${sourceOf(OWN_SCRIPT)}; style-src 'self' ${sourceOf(OWN_STYLE)}; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-  'Referrer-Policy': 'same-origin',
-};
+// The viewer writes no styles or scripts into the page.
+const PAGE_HEADERS = pageHeaders({ scripts: `'self' ${sourceOf(OWN_SCRIPT)}`, styles: `'self' ${sourceOf(OWN_STYLE)}`, images: "'self' data:", requests: "'self'" }, 'same-origin');
 
 const pageWith = (scriptHref: string, styleHref: string): string => `<!doctype html>
 <html lang="en">

@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto';
 import { jsonAnswer, textAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
+import { pageHeaders, sourceOf } from './page-policy.js';
 import { prefersJson } from './prefers-json.js';
 
 /** Links for a person who looks around. A test asks for each of them. */
 export const frontPageLinks = [
   { name: 'board', href: '/admin/queues', title: 'Board', text: 'What waits, what is being sent, and dead letters, which can be started again here.' },
+  { name: 'login', href: '/login', title: 'Sign in', text: 'With an access key, where AUTH=on: the board asks for it. Sign out there, too.' },
   { name: 'destinations', href: '/destinations', title: 'Destinations', text: 'What is sent where now: in flight, deferred, latency, failures, circuit, limits.' },
   { name: 'status', href: '/status', title: 'Status', text: 'Is all well, and if not, what is wrong. Rates, lateness and backlog.' },
   { name: 'stats', href: '/stats', title: 'Numbers', text: 'How many tasks wait, are sent and have ended, and how many workers there are.' },
@@ -47,12 +48,7 @@ ${frontPageLinks.map(({ href, title, text }) => `<li><a href="${href}">${title}<
 </html>
 `;
 
-const PAGE_HEADERS = {
-  // Nothing is loaded from other addresses. The policy allows this one style by its hash.
-  'Content-Security-Policy': `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-  'Referrer-Policy': 'no-referrer',
-  Vary: 'Accept',
-};
+const PAGE_HEADERS = { ...pageHeaders({ styles: sourceOf(STYLE) }), Vary: 'Accept' };
 
 /** The page for a person who opens the address of the service; it stands in place of a 404. */
 export const frontPageRoute: Route<unknown> = {

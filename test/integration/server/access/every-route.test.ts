@@ -67,12 +67,22 @@ const expected: Readonly<Record<string, Expectation>> = {
   'GET /status': { may: readers, status: 200 },
   'GET /history': { may: readers, status: 200 },
   'GET /failures': { may: readers, status: 200 },
-  'GET /admin/queues/*': { may: payloadReaders, status: 200 },
-  'GET /admin/queues/api/queues/:queue/:job': { may: payloadReaders, status: 404 },
-  'GET /admin/queues/api/queues/:queue/:job/flow': { may: payloadReaders, status: 404 },
-  'GET /admin/queues/api/queues/:queue/:job/logs': { may: payloadReaders, status: 404 },
-  'GET /admin/queues/queue/:queue/:job': { may: payloadReaders, status: 200 },
-  'GET /admin/queues/task': { may: payloadReaders, status: 404 },
+  'GET /admin/queues': { may: readers, status: 200 },
+  'GET /admin/queues/queue/:queue': { may: readers, status: 200 },
+  'GET /admin/queues/static/*': { may: readers, status: 404 },
+  'GET /admin/queues/*': { may: readers, status: 404 },
+  'GET /admin/queues/api/redis/stats': { may: readers, status: 200 },
+  'GET /admin/queues/api/queues': { may: readers, status: 200 },
+  'GET /admin/queues/api/queues/:queue/metrics': { may: readers, status: 404 },
+  'GET /admin/queues/api/queues/:queue/default-job-options': { may: readers, status: 404 },
+  'GET /admin/queues/api/queues/:queue/workers': { may: readers, status: 404 },
+  'GET /admin/queues/api/queues/:queue/rate-limit': { may: readers, status: 404 },
+  'GET /admin/queues/api/queues/:queue/job-data-schema': { may: readers, status: 404 },
+  'GET /admin/queues/api/queues/:queue/:job': { may: readers, status: 404 },
+  'GET /admin/queues/api/queues/:queue/:job/flow': { may: readers, status: 404 },
+  'GET /admin/queues/api/queues/:queue/:job/logs': { may: readers, status: 404 },
+  'GET /admin/queues/queue/:queue/:job': { may: readers, status: 200 },
+  'GET /admin/queues/task': { may: readers, status: 404 },
   'PUT /admin/queues/api/queues/:queue/:job/retry': { may: operators, status: 405 },
   'PUT /admin/queues/api/queues/:queue/retry/failed': { may: operators, status: 404 },
   'GET /health': { may: 'public', status: 200 },
@@ -83,13 +93,14 @@ const expected: Readonly<Record<string, Expectation>> = {
   'GET /docs': { may: 'public', status: 200 },
   'GET /docs/:file': { may: 'public', status: 404 },
   'GET /': { may: 'public', status: 200 },
+  'GET /login': { may: 'public', status: 200 },
 };
 
 const nameOf = ({ method, path }: Route<ApiParts>): string => `${method} ${path}`;
 
 /** A request that changes nothing: it names what there is not, or its body is not valid. */
 function requestOf({ method, path, body }: Route<ApiParts>): { method: string; path: string; headers: Readonly<Record<string, string>>; body?: string } {
-  const at = path.replace('/*', '/').replace(/:\w+/g, 'nothing');
+  const at = path.replace('/*', '/nothing').replace(/:\w+/g, 'nothing');
   const content = { none: undefined, reason: undefined, json: '{}', merge_patch: '{}', json_or_ndjson: '[]' }[body];
   return { method, path: at, headers: content === undefined ? {} : { 'content-type': 'application/json' }, ...(content === undefined ? {} : { body: content }) };
 }

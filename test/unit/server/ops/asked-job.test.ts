@@ -31,7 +31,7 @@ describe('askedJob', () => {
     ['t-z/b', pageOf('t-z%2fb'), ['t-z%2Fb', 't-z%252Fb']],
     ['t-z/b', 'http://127.0.0.1:8080/admin/queues/queue/deliver-0?status=failed', ['t-z%2Fb', 't-z%252Fb']],
     ['t-z/b', 'no address', ['t-z%2Fb', 't-z%252Fb']],
-    ['metrics', undefined, ['metrics']],
+    ['metrics', undefined, ['t-metrics']],
   ];
   for (const [asked, page, meant] of table) {
     it(`takes ${asked} ${page === undefined ? '' : `on ${page} `}for ${meant.join(' or ')}`, () => {
