@@ -37,6 +37,7 @@ button { border: 1px solid var(--link); background: var(--link); color: var(--on
 button.second { background: transparent; color: var(--link); }
 button:disabled { opacity: .6; cursor: progress; }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
+#problem:empty { margin-top: -.6rem; }
 #problem:not(:empty) { color: var(--bad); font-weight: 600; }
 nav { display: flex; flex-wrap: wrap; gap: .5rem 1.25rem; padding-top: .5rem; }
 a { color: var(--link); text-underline-offset: .2em; }
@@ -45,7 +46,7 @@ a { color: var(--link); text-underline-offset: .2em; }
 const PAGE_HEADERS = pageHeaders({ scripts: sourceOf(LOGIN_SCRIPT), styles: sourceOf(STYLE), images: 'data:', requests: "'self'" });
 
 /** @param kind see LOGIN_SCRIPT  @param title what is to be done, as a heading  @param reason why, as a sentence */
-function pageWith(kind: 'asked' | 'refused' | 'login', title: string, reason: string): string {
+function pageWith(kind: 'asked' | 'ended' | 'refused' | 'login', title: string, reason: string): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -68,7 +69,7 @@ function pageWith(kind: 'asked' | 'refused' | 'login', title: string, reason: st
 <form id="form" class="card" method="post">
 <label for="key">Access key</label>
 <input id="key" type="password" required autofocus autocomplete="current-password" autocapitalize="none" spellcheck="false" aria-describedby="hint problem">
-<p class="hint" id="hint">It begins with krs_. Whoever runs this service makes keys.</p>
+<p class="hint" id="hint">It begins with krs_. Those who run this service make keys.</p>
 <button id="submit">Sign in</button>
 <p id="problem" role="alert"></p>
 </form>
@@ -103,12 +104,17 @@ export function pageInPlaceOf({ code }: RequestError, context: RequestContext): 
   const { match, request, accessNote } = context;
   if (match.served.isPage !== true || !/(?:^|,)\s*text\/html\b/i.test(request.headers.accept ?? '')) return undefined;
   if (code === 'unauthenticated') {
-    const reason = accessNote !== undefined && accessNote.why in signedOutBecause ? signedOutBecause[accessNote.why as SessionFault] : 'This page needs an access key.';
-    return textAnswer(401, 'text/html; charset=utf-8', pageWith('asked', 'Sign in', reason), { ...PAGE_HEADERS, 'WWW-Authenticate': 'Bearer' });
+    const why = accessNote?.why;
+    const [kind, reason] = why !== undefined && isSessionFault(why) ? (['ended', signedOutBecause[why]] as const) : (['asked', 'This page needs an access key.'] as const);
+    return textAnswer(401, 'text/html; charset=utf-8', pageWith(kind, 'Sign in', reason), { ...PAGE_HEADERS, 'WWW-Authenticate': 'Bearer' });
   }
   if (code === 'forbidden') {
     const missing = missingFor(match.served, context.caller) ?? 'more';
     return textAnswer(403, 'text/html; charset=utf-8', pageWith('refused', 'Not for this key', `This page needs ${missing}. You can sign in with another key.`), PAGE_HEADERS);
   }
   return undefined;
+}
+
+function isSessionFault(why: string): why is SessionFault {
+  return Object.hasOwn(signedOutBecause, why);
 }

@@ -1,7 +1,7 @@
 /**
  * Signs a person in, and shows the page that was asked for: the one at this very address. No other address is ever gone to, so no link can lead a person
- * through this page to a stranger. The page says by data-kind what it stands for: `asked` (in place of a page, nobody is signed in), `refused` (in place of a
- * page that the session may not see), `login`.
+ * through this page to a stranger. The page says by data-kind what it stands for, each of the first three in place of a page: `asked` (the browser has sent no
+ * session), `ended` (it has sent one that does not hold), `refused` (one that may not see the page), `login`.
  */
 export const LOGIN_SCRIPT = `
 (() => {
@@ -9,6 +9,7 @@ export const LOGIN_SCRIPT = `
   const [form, key, button, problem, signedIn] = ['form', 'key', 'submit', 'problem', 'signed-in'].map(byId);
   const { kind } = document.body.dataset;
   const WENT_ON = 'krs-went-on';
+  const LEFT = 'krs-left';
 
   const goOn = () => location.replace(location.origin + (kind === 'login' ? '/' : location.pathname + location.search));
   const say = (text) => { problem.textContent = text; };
@@ -61,8 +62,11 @@ export const LOGIN_SCRIPT = `
 
   const start = async () => {
     const who = await whoAmI().catch(() => undefined);
+    const hasLeft = sessionStorage.getItem(LEFT) !== null;
+    sessionStorage.removeItem(LEFT);
     if (who === undefined) {
       sessionStorage.removeItem(WENT_ON);
+      if (kind === 'asked' && hasLeft) byId('reason').textContent = 'You were signed out, here or in another tab.';
       return;
     }
     if (kind === 'asked' && sessionStorage.getItem(WENT_ON) === null) {

@@ -18,6 +18,8 @@ export const SESSION_SCRIPT = `
     hasLeft = true;
     document.documentElement.hidden = true;
     document.body.replaceChildren();
+    // For the login page: a browser that has signed out in another tab sends nothing that would tell it.
+    sessionStorage.setItem('krs-left', '1');
     // Without what stands behind #, which would make it no new page.
     location.replace(location.origin + location.pathname + location.search);
   };

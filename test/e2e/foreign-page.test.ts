@@ -1,11 +1,9 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 
 import { routeTable } from '../../server/route-table.js';
 import { startChromium } from '../support/chromium.js';
+import { openForeignSite, type ForeignSite } from '../support/foreign-site.js';
 import { Service } from '../support/service.js';
 import { call, getTask, httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../support/tasks.js';
 
@@ -39,7 +37,7 @@ describe('e2e: pages of other origins', function () {
 
   let service: Service;
   let browser: Browser;
-  let foreign: Server;
+  let foreign: ForeignSite;
   let foreignPort: number;
   let page: Page;
   let waiting: WireTask;
@@ -48,9 +46,8 @@ describe('e2e: pages of other origins', function () {
   before(async () => {
     browser = await startChromium('--host-resolver-rules=MAP *.test 127.0.0.1');
     service = await Service.start();
-    foreign = createServer((_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>a page</title>'));
-    await new Promise<void>((resolve) => foreign.listen(0, '127.0.0.1', resolve));
-    foreignPort = (foreign.address() as AddressInfo).port;
+    foreign = await openForeignSite();
+    foreignPort = foreign.port;
     waiting = httpTask(`${DESTINATION}/`, { initial_delay: 3_600 });
     parked = httpTask(`${DESTINATION}/`, { on_exhausted: 'park', max_retries: 0 });
     await submitNew(service.baseUrl, waiting);
@@ -60,7 +57,7 @@ describe('e2e: pages of other origins', function () {
   after(async () => {
     await browser.close();
     await service.close();
-    await new Promise((resolve) => foreign.close(resolve));
+    await foreign.close();
   });
   beforeEach(async () => {
     page = await browser.newPage();

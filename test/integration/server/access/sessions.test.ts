@@ -21,6 +21,18 @@ describe('sessions', () => {
   const signOut = (session: SessionHeaders): Promise<RawAnswer> => sendRaw(service.baseUrl, { method: 'DELETE', path: '/session', headers: { ...session } });
   const admin = (path: string, init?: Parameters<typeof callWith>[3]) => callWith(ADMIN_KEY, service.baseUrl, path, init);
 
+  const MINUTE_MS = 60_000;
+  const HOUR_MS = 60 * MINUTE_MS;
+
+  /** Starts one, as if it had been started and used so many minutes ago. */
+  async function startedAgo(startedMinutes: number, usedMinutes: number): Promise<{ readonly session: SessionHeaders; readonly usedAt: () => Promise<number> }> {
+    const session = await signIn(service.baseUrl, ADMIN_KEY);
+    const stored = [`${service.prefix}:access:sessions:test0`, hash('sha256', session.cookie.slice(-64), 'hex')] as const;
+    const [secretHash = '', startedAt, usedAt] = ((await service.redis.hget(...stored)) ?? '').split(' ');
+    await service.redis.hset(...stored, `${secretHash} ${Number(startedAt) - startedMinutes * MINUTE_MS} ${Number(usedAt) - usedMinutes * MINUTE_MS}`);
+    return { session, usedAt: async () => Number(((await service.redis.hget(...stored)) ?? '').split(' ')[2]) };
+  }
+
   it('are started with a key, say whose they are, and do what the key may', async () => {
     const { id, key } = await makeKey(service.baseUrl, { role: 'read', permissions: ['payload'], name: 'on call' });
     const signedIn = await askToSignIn(service.baseUrl, key);
@@ -155,30 +167,18 @@ describe('sessions', () => {
   });
 
   describe('that grow old', () => {
-    const MINUTE_MS = 60_000;
-    const HOUR_MS = 60 * MINUTE_MS;
-
-    /** Starts one, as if it had been started and used so long ago. */
-    async function startedAgo(startedMs: number, usedMs: number): Promise<{ readonly session: SessionHeaders; readonly usedAt: () => Promise<number> }> {
-      const session = await signIn(service.baseUrl, ADMIN_KEY);
-      const stored = [`${service.prefix}:access:sessions:test0`, hash('sha256', session.cookie.slice(-64), 'hex')] as const;
-      const [secretHash = '', startedAt, usedAt] = ((await service.redis.hget(...stored)) ?? '').split(' ');
-      await service.redis.hset(...stored, `${secretHash} ${Number(startedAt) - startedMs} ${Number(usedAt) - usedMs}`);
-      return { session, usedAt: async () => Number(((await service.redis.hget(...stored)) ?? '').split(' ')[2]) };
-    }
-
     it('end by idleness, and are not woken again', async () => {
-      const { session } = await startedAgo(2 * HOUR_MS, HOUR_MS);
+      const { session } = await startedAgo(120, 60);
       for (let time = 0; time < 2; time += 1) expect(await statusOf(session)).to.equal(401);
     });
 
     it('end by their lifetime, in spite of their use', async () => {
-      const { session } = await startedAgo(12 * HOUR_MS, 0);
+      const { session } = await startedAgo(720, 0);
       expect(await statusOf(session)).to.equal(401);
     });
 
     it('live on by use, but not by what a page asks for while nobody is at it', async () => {
-      const { session, usedAt } = await startedAgo(11 * HOUR_MS, 59 * MINUTE_MS);
+      const { session, usedAt } = await startedAgo(660, 59);
       const before = await usedAt();
       expect((await get({ ...session, 'x-unattended': '1' })).status).to.equal(200);
       expect(await usedAt()).to.equal(before);
@@ -186,6 +186,32 @@ describe('sessions', () => {
       expect(await usedAt()).to.be.at.least(before + 59 * MINUTE_MS);
       expect(Date.parse(String(shown['expires_at'])) - Date.now(), 'its lifetime goes on').to.be.within(59 * MINUTE_MS, HOUR_MS);
     });
+  });
+
+  it('that have ended are answered, to a person who opens a page, with a page that says why and asks for a key', async () => {
+    const open = async (headers: Readonly<Record<string, string>>, path = '/admin/queues/queue/deliver-0?status=failed'): Promise<RawAnswer> => get({ accept: 'text/html,*/*;q=0.8', ...headers }, path);
+    const revoked = await makeKey(service.baseUrl, { role: 'read' });
+    const replaced = await makeKey(service.baseUrl, { role: 'read' });
+    const [out, ofRevoked, ofReplaced, idle, old] = [await signIn(service.baseUrl, ADMIN_KEY), await signIn(service.baseUrl, revoked.key), await signIn(service.baseUrl, replaced.key), await startedAgo(62, 61), await startedAgo(721, 0)];
+    await signOut(out);
+    await admin(`/keys/${revoked.id}`, { method: 'DELETE' });
+    await admin(`/keys/${replaced.id}/rotate`, { method: 'POST', body: { overlap: 0 } });
+    const reasons: readonly (readonly [headers: Readonly<Record<string, string>>, reason: string])[] = [
+      [{}, 'This page needs an access key.'],
+      [bearer(WRONG_KEY), 'This page needs an access key.'],
+      [{ ...out }, 'You were signed out, here or in another tab.'],
+      [{ ...ofRevoked }, 'You were signed out, because your key was revoked.'],
+      [{ ...ofReplaced }, 'You were signed out, because your key was replaced by a new one.'],
+      [{ ...idle.session }, 'You were signed out, because nothing was done here for a while.'],
+      [{ ...old.session }, 'You were signed out, because it was long ago that you signed in.'],
+    ];
+    for (const [headers, reason] of reasons) {
+      const { status, headers: got, text } = await open(headers);
+      expect([status, got['content-type'], got['www-authenticate']], reason).to.deep.equal([401, 'text/html; charset=utf-8', 'Bearer']);
+      expect(text).to.include(`<p id="reason">${reason}</p>`);
+    }
+    for (const path of ['/admin/queues/api/queues', '/stats', '/nothing']) expect((await open({}, path)).headers['content-type'], path).to.equal('application/json; charset=utf-8');
+    expect((await get({}, '/admin/queues')).headers['content-type'], 'a program').to.equal('application/json; charset=utf-8');
   });
 
   it('do less at once when their key may do less', async () => {

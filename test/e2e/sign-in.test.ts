@@ -1,0 +1,194 @@
+import { expect } from 'chai';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+
+import { ADMIN_KEY, callWith, makeKey, WRONG_KEY, type TestKey } from '../support/access-keys.js';
+import { startChromium } from '../support/chromium.js';
+import { eventually } from '../support/eventually.js';
+import { openForeignSite } from '../support/foreign-site.js';
+import { InProcessService } from '../support/service-in-process.js';
+import { httpTask, uniqueId } from '../support/tasks.js';
+
+describe('e2e: signing in at a browser', function () {
+  this.timeout(120_000);
+
+  let service: InProcessService;
+  let browser: Browser;
+  let context: BrowserContext;
+  let page: Page;
+  let reader: TestKey;
+  let asked: string[] = [];
+  const list = (): string => `${service.baseUrl}/admin/queues/queue/deliver-0?status=delayed`;
+  const taskId = uniqueId('secret-order');
+
+  before(async () => {
+    browser = await startChromium('--host-resolver-rules=MAP *.test 127.0.0.1');
+    service = await InProcessService.ready({ bootstrapKey: ADMIN_KEY });
+    reader = await makeKey(service.baseUrl, { role: 'read', name: 'on call' });
+    expect((await callWith(ADMIN_KEY, service.baseUrl, '/tasks', { method: 'POST', body: httpTask('http://127.0.0.1:9/hook', { id: taskId, initial_delay: 3_600, message_data: 'a-secret-message' }) })).status).to.equal(201);
+  });
+  after(async () => {
+    await browser.close();
+    await service.close();
+  });
+  beforeEach(async () => {
+    context = await browser.newContext();
+    page = await context.newPage();
+    page.setDefaultTimeout(20_000);
+    asked = [];
+    context.on('request', (request) => asked.push(`${request.url()} ${request.headers()['referer'] ?? ''}`));
+  });
+  afterEach(() => context.close());
+
+  /** By the form of whichever page asks for it. */
+  async function signIn(key: string): Promise<void> {
+    await page.getByLabel('Access key').fill(key);
+    await page.getByLabel('Access key').press('Enter');
+  }
+  const seesTask = (): Promise<void> => page.getByText(`t-${taskId}`, { exact: true }).first().waitFor();
+  const sawReason = (text: string): Promise<void> => page.getByText(text).waitFor();
+
+  it('needs a keyboard alone, says what is wrong, and shows the page that was asked for, with its query', async () => {
+    expect((await page.goto(list()))?.status()).to.equal(401);
+    await page.keyboard.type(WRONG_KEY);
+    await page.keyboard.press('Enter');
+    await page.getByRole('alert').filter({ hasText: 'This key does not hold' }).waitFor();
+    // The text is selected again, so it is typed over.
+    await page.keyboard.type(` ${reader.key} `);
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate(() => document.activeElement?.textContent)).to.equal('Sign in');
+    await page.keyboard.press('Enter');
+    await seesTask();
+    expect(page.url()).to.equal(list());
+    await page.getByText('Signed in as on call (read)').waitFor();
+    for (const secret of [reader.key.slice(-64), WRONG_KEY.slice(-64)]) expect(asked.join('\n'), 'no key stands in an address').to.not.include(secret);
+    expect(asked.filter((url) => !url.startsWith(service.baseUrl)), 'nothing is asked elsewhere').to.deep.equal([]);
+  });
+
+  it('shows no message without the permission payload, and nothing that changes tasks without the role operate', async () => {
+    await page.goto(list());
+    await signIn(reader.key);
+    await seesTask();
+    const parts = await page.content();
+    expect(parts).to.include('this needs the permission payload').and.not.include('a-secret-message');
+    expect(await page.locator('[class*="jobActions-"] li, [class*="queueActions-"] li').filter({ visible: true }).count()).to.equal(0);
+    const { key } = await makeKey(service.baseUrl, { role: 'read', permissions: ['payload'] });
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await signIn(key);
+    await seesTask();
+    expect(await page.content()).to.include('a-secret-message');
+  });
+
+  it('ends in another tab, and with its key: a page that is open hides what it shows, says why, and comes back behind the next sign-in', async () => {
+    const key = await makeKey(service.baseUrl, { role: 'read' });
+    await page.goto(list());
+    await signIn(key.key);
+    await seesTask();
+    const other = await context.newPage();
+    await other.goto(`${service.baseUrl}/login`);
+    await other.getByRole('button', { name: 'Sign out' }).click();
+    await other.close();
+    await page.bringToFront();
+    await sawReason('You were signed out, here or in another tab.');
+    expect(await page.getByText(taskId).count()).to.equal(0);
+    await signIn(key.key);
+    await seesTask();
+    await callWith(ADMIN_KEY, service.baseUrl, `/keys/${key.id}`, { method: 'DELETE' });
+    await sawReason('You were signed out, because your key was revoked.');
+    expect(await page.getByText(taskId).count()).to.equal(0);
+    expect(page.url()).to.equal(list());
+  });
+
+  it('is not kept by what an open page asks for while nobody is at it', async () => {
+    await page.clock.install();
+    await page.goto(list());
+    await signIn(reader.key);
+    await seesTask();
+    const unattended = async (): Promise<readonly unknown[]> => {
+      const request = page.waitForRequest((each) => each.url().includes('/api/queues'));
+      await page.clock.fastForward(6_000);
+      return [(await request).headers()['x-unattended']];
+    };
+    await page.mouse.move(10, 10);
+    expect(await unattended()).to.deep.equal([undefined]);
+    await page.clock.fastForward(60_000);
+    expect(await unattended()).to.deep.equal(['1']);
+  });
+
+  it('leads nowhere else, whatever a link to it says', async () => {
+    for (const path of ['/login?next=https://evil.test/&return_to=/%5Cevil.test#//evil.test/', '/admin/queues?next=https://evil.test/#https://evil.test/']) {
+      await context.clearCookies();
+      await page.goto('about:blank');
+      await page.goto(service.baseUrl + path);
+      await signIn(reader.key);
+      await page.waitForURL(path.startsWith('/login') ? `${service.baseUrl}/` : `${service.baseUrl}/admin/queues?**`);
+      expect(new URL(page.url()).origin).to.equal(service.baseUrl);
+    }
+    expect(asked.filter((url) => !url.startsWith(service.baseUrl))).to.deep.equal([]);
+    for (const path of ['//evil.test/', '//evil.test/admin/queues', '/%2Fevil.test/']) {
+      const answer = await context.request.get(service.baseUrl + path, { headers: { accept: 'text/html' } });
+      expect([answer.status(), answer.headers()['content-type']], path).to.deep.equal([404, 'application/json; charset=utf-8']);
+    }
+  });
+
+  it('lasts when a person comes by a link of another site, to which a browser sends no cookie', async () => {
+    const foreign = await openForeignSite();
+    try {
+      await page.goto(list());
+      await signIn(reader.key);
+      await seesTask();
+      await page.goto(`http://chat.test:${foreign.port}/`);
+      const first = page.waitForResponse((answer) => answer.url() === list());
+      await page.evaluate((url) => {
+        const link = document.createElement('a');
+        link.href = url;
+        document.body.append(link);
+        link.click();
+      }, list());
+      expect((await first).status()).to.equal(401);
+      await seesTask();
+    } finally {
+      await foreign.close();
+    }
+  });
+
+  it('tells a person whose key may not see a page what it lacks, and lets him take another one', async () => {
+    const [submitter, bound] = [await makeKey(service.baseUrl, { role: 'submit', name: 'sender' }), await makeKey(service.baseUrl, { role: 'read', client_ids: ['team-a'] })];
+    await page.goto(list());
+    await signIn(submitter.key);
+    await sawReason('This page needs the role read.');
+    await page.getByText('Signed in as sender (submit).').waitFor();
+    await signIn(bound.key);
+    await sawReason('This page needs a key that is not bound to clients.');
+    await signIn(reader.key);
+    await seesTask();
+  });
+
+  it('fits 360 px, in light and dark, without a script that its policy does not name', async () => {
+    await page.setViewportSize({ width: 360, height: 640 });
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.goto(`${service.baseUrl}/login`);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).to.equal(360);
+      const [ink, paper] = await page.evaluate(() => [getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor].map((colour) => Number(/\d+/.exec(colour)?.[0])));
+      expect((ink ?? 0) < (paper ?? 0), colorScheme).to.equal(colorScheme === 'light');
+    }
+    const ran = await page.evaluate(() => {
+      const script = document.createElement('script');
+      script.textContent = 'document.title = "changed"';
+      document.body.append(script);
+      return document.title;
+    });
+    expect(ran).to.equal('Sign in - Kafka Retry Service');
+  });
+
+  it('says so where nobody has to', async () => {
+    const open = await InProcessService.ready();
+    try {
+      await page.goto(`${open.baseUrl}/login`);
+      await page.getByText('Nobody has to sign in here').waitFor();
+      await eventually(async () => { expect(await page.getByLabel('Access key').isVisible()).to.equal(false); });
+    } finally {
+      await open.close();
+    }
+  });
+});
