@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
 
 import { routeTable } from '../../server/route-table.js';
-import { startChromium } from '../support/chromium.js';
-import { openForeignSite, type ForeignSite } from '../support/foreign-site.js';
+import { startChromium, TRUSTS_EVERY_PAGE } from '../support/chromium.js';
+import { openForeignSite, openRebound, type ForeignSite } from '../support/foreign-site.js';
 import { Service } from '../support/service.js';
 import { call, getTask, httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../support/tasks.js';
 
@@ -44,7 +44,7 @@ describe('e2e: pages of other origins', function () {
   let parked: WireTask;
 
   before(async () => {
-    browser = await startChromium('--host-resolver-rules=MAP *.test 127.0.0.1');
+    browser = await startChromium('--host-resolver-rules=MAP *.test 127.0.0.1', TRUSTS_EVERY_PAGE);
     service = await Service.start();
     foreign = await openForeignSite();
     foreignPort = foreign.port;
@@ -138,6 +138,7 @@ describe('e2e: pages of other origins', function () {
     const port = new URL(service.baseUrl).port;
     const opened = await page.goto(`http://rebind.test:${port}/`);
     expect(opened?.status()).to.equal(421);
+    await openRebound(page, `http://rebind.test:${port}/`);
     const submitted = httpTask(`${DESTINATION}/`, { id: uniqueId(), initial_delay: 3_600 });
     for (const { method, path } of changes()) {
       expect(await fetchFrom(page, { url: path, method, mode: 'cors', contentType: 'application/json', body: JSON.stringify(submitted) }), `${method} ${path}`).to.equal(421);

@@ -1,6 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+import type { Page } from 'playwright-core';
+
 /** A server of somebody else, with a page that does nothing by itself: what it is to try is run in it. */
 export interface ForeignSite {
   readonly port: number;
@@ -19,4 +21,10 @@ export async function openForeignSite(): Promise<ForeignSite> {
       server.closeAllConnections();
     }),
   };
+}
+
+/** The page at this address comes from somebody else, and what it asks for goes to the address that its name has now: DNS rebinding. */
+export async function openRebound(page: Page, url: string): Promise<void> {
+  await page.route(url, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>a page</title>' }));
+  await page.goto(url);
 }
