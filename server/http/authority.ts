@@ -2,7 +2,7 @@ import { isIPv4, isIPv6 } from 'node:net';
 
 /** `host[:port]`, as a Host header, a request target and an Origin have it. */
 export interface Authority {
-  /** In lower case, without a dot at the end: `api.example.com`, `127.0.0.1`, `[::1]`. */
+  /** In lower case, without a dot at the end, IPv6 in its shortest form: `api.example.com`, `127.0.0.1`, `[::1]`. */
   readonly name: string;
   /** undefined: the default port of the scheme. */
   readonly port: number | undefined;
@@ -20,7 +20,7 @@ export function parseAuthority(text: string): Authority | undefined {
   const [, ipv6, host, digits = ''] = AUTHORITY.exec(text.toLowerCase()) ?? [];
   const port = digits === '' ? undefined : Number(digits);
   if (port !== undefined && port > 65_535) return undefined;
-  if (ipv6 !== undefined) return isIPv6(ipv6) ? { name: `[${ipv6}]`, port, isAddress: true } : undefined;
+  if (ipv6 !== undefined) return isIPv6(ipv6) ? { name: new URL(`http://[${ipv6}]`).hostname, port, isAddress: true } : undefined;
   if (host === undefined) return undefined;
   const name = host.endsWith('.') ? host.slice(0, -1) : host;
   return name === '' ? undefined : { name, port, isAddress: isIPv4(name) };

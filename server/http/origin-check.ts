@@ -72,12 +72,15 @@ function shown(text: string): string {
 }
 
 function checkSender({ headers }: IncomingMessage, authority: Authority | undefined): void {
-  const { origin, 'sec-fetch-site': site } = headers;
+  const { origin, host = '', 'sec-fetch-site': site } = headers;
   // `same-site` is another origin, too: another port of this host is the same site.
-  const isForeignSite = site !== undefined && site !== 'same-origin' && site !== 'none';
-  if (isForeignSite || (origin !== undefined && !isSameOrigin(origin, authority))) {
-    throw new RequestError('origin_refused', 'a page of another origin must not change anything here');
-  }
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw refused(`the browser sent it as ${shown(site)} (Sec-Fetch-Site)`);
+  // A proxy that does not pass on the Host of the browser makes the two differ, and the operator has to see how.
+  if (origin !== undefined && !isSameOrigin(origin, authority)) throw refused(`Origin is ${shown(origin)}, and Host is ${shown(host)}`);
+}
+
+function refused(how: string): RequestError {
+  return new RequestError('origin_refused', `a page of another origin must not change anything here: ${how}`);
 }
 
 /**

@@ -65,14 +65,23 @@ function plainRow(path: string): Route<BoardParts> {
 export const boardRoutes: readonly Route<BoardParts>[] = [
   { ...plainRow(''), isPage: true },
   { ...plainRow('/queue/:queue'), isPage: true },
-  plainRow('/static/*'),
+  {
+    ...plainRow('/static/*'),
+    handle: async (context, { board }) => {
+      const path = pathBelow(context);
+      // For a folder the board would answer with a redirect, with headers of its own.
+      if (!/\.\w+$/.test(path)) throw nothingAt(context);
+      await board.serve(context, path);
+      return ANSWERED;
+    },
+  },
   plainRow('/api/redis/stats'),
   ...['metrics', 'default-job-options', 'workers', 'rate-limit', 'job-data-schema'].map((name) => plainRow(`/api/queues/:queue/${name}`)),
   {
     ...plainRow('/*'),
     isPage: true,
-    handle: async ({ match }) => {
-      throw new RequestError('not_found', `there is nothing at ${match.path}`);
+    handle: async (context) => {
+      throw nothingAt(context);
     },
   },
   {
@@ -130,7 +139,7 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
     handle: async (context, { board }) => {
       const { path, search } = context.match;
       const part = path.split('/')[BOARD_PATH.split('/').length + 2] ?? '';
-      if (DOT_SEGMENT.test(path)) throw new RequestError('not_found', `there is nothing at ${path}`);
+      if (DOT_SEGMENT.test(path)) throw nothingAt(context);
       const found = jobInQuery(part, search) === undefined ? await board.find(jobsAtAddress(part, context.param('job'))) : undefined;
       const address = found === undefined ? undefined : addressOfJob(found.queue, found.jobId, search);
       if (address !== undefined && address.split('?')[0] !== `/queue/${context.param('queue')}/${part}`) return redirect(address);
@@ -201,11 +210,15 @@ async function jobOf(context: RequestContext, board: BoardServer): Promise<strin
 }
 
 /** @throws RequestError not_found for a path that the board would answer with its page, although parsers of urls take it for another one */
-function pathBelow({ match }: RequestContext): string {
-  const [, , , ...below] = match.path.split('/');
+function pathBelow(context: RequestContext): string {
+  const [, , , ...below] = context.match.path.split('/');
   const path = `/${below.join('/')}`;
-  if (DOT_SEGMENT.test(path)) throw new RequestError('not_found', `there is nothing at ${match.path}`);
+  if (DOT_SEGMENT.test(path)) throw nothingAt(context);
   return path;
+}
+
+function nothingAt({ match }: RequestContext): RequestError {
+  return new RequestError('not_found', `there is nothing at ${match.path}`);
 }
 
 /** @param address below the board */

@@ -167,7 +167,7 @@ export const variables = {
     undefined,
     'Names under which the API answers, besides `localhost`, IP addresses, and HTTP_HOST; another name is 421 `unknown_host`. `*.example.net` stands for all names below `example.net`. It keeps web pages away that get a name of their own to point to this address (DNS rebinding). Not set: no other name in dev; every name in prod, with a warning.',
   ),
-  AUTH: oneOf(['on', 'off'], undefined, '`on`: every call but `/`, `/health`, `/livez`, `/readyz`, `/docs` and `/openapi.*` needs an access key (docs/SECURITY.md), and the API answers under every name. `off`: every call of everybody who reaches the port is allowed. Default: off in dev, on in prod. Read by the API alone.'),
+  AUTH: oneOf(['on', 'off'], undefined, '`on`: every call but `/`, `/login`, `/health`, `/livez`, `/readyz`, `/docs` and `/openapi.*` needs an access key, or a person who has signed in with one (docs/SECURITY.md), and the API answers under every name. `off`: every call of everybody who reaches the port is allowed. Default: off in dev, on in prod. Read by the API alone.'),
   BOOTSTRAP_API_KEY: {
     ...variable(bootstrapKey, 'krs_<id>_<secret>: an id of 4 to 16 of a-z and 0-9, a secret of 64 digits of 0-9 and a-f', undefined, 'An admin key that holds while it is set, to make the first keys with. It is not stored, and holds while Redis is away, too. Read by the API alone.'),
     isSecret: true,

@@ -121,11 +121,44 @@ describe('names and origins', () => {
       });
     }
 
-    for (const [host, origin] of [['retry.example.com', 'http://retry.example.com:443'], ['retry.example.com:80', 'https://retry.example.com'], ['retry.example.com', 'https://a.corp.example']] as const) {
-      it(`takes ${origin} for another origin than ${host}`, async () => {
-        expect((await send({ method: 'DELETE', path: '/tasks/x', headers: { host, origin } })).status).to.equal(403);
-      });
-    }
+    describe('compares Origin with Host by name and port, and the default port is that of the origin', () => {
+      const table: readonly (readonly [origin: string, host: string, isSame: boolean])[] = [
+        ['https://retry.example.com', 'retry.example.com', true],
+        ['https://retry.example.com', 'retry.example.com:443', true],
+        ['https://retry.example.com:443', 'retry.example.com', true],
+        ['HTTPS://RETRY.EXAMPLE.COM', 'retry.example.com', true],
+        ['https://retry.example.com', 'RETRY.Example.COM.:443', true],
+        ['http://retry.example.com', 'retry.example.com', true],
+        ['http://retry.example.com', 'retry.example.com:80', true],
+        ['http://retry.example.com', 'retry.example.com:443', false],
+        ['http://retry.example.com:443', 'retry.example.com', false],
+        ['https://retry.example.com', 'retry.example.com:80', false],
+        ['https://retry.example.com:8443', 'retry.example.com', false],
+        ['https://retry.example.com', 'retry.example.com:8443', false],
+        ['https://[2001:db8::1]', '[2001:db8::1]:443', true],
+        ['https://[2001:db8::1]', '[2001:DB8:0:0::1]', true],
+        ['https://[2001:db8::1]', '[2001:db8::2]', false],
+        ['https://a.corp.example', 'retry.example.com', false],
+        ['https://retry.example.com.evil.test', 'retry.example.com', false],
+        ['https://retry.example.com@evil.test', 'retry.example.com', false],
+      ];
+      for (const [origin, host, isSame] of table) {
+        it(`${origin} is ${isSame ? 'the same as' : 'another one than'} ${host}`, async () => {
+          const { status, text } = await send({ method: 'DELETE', path: '/tasks/x', headers: { host, origin } });
+          expect(status, text).to.equal(isSame ? 404 : 403);
+          if (!isSame) expect(text, 'it says which two differ').to.include(JSON.stringify(JSON.stringify(origin)).slice(1, -1)).and.to.include(host);
+        });
+      }
+    });
+
+    it('takes no name from a header that anybody can set', async () => {
+      const forwarded: readonly Readonly<Record<string, string>>[] = [{ 'x-forwarded-host': 'evil.example' }, { forwarded: 'host=evil.example;proto=https' }, { 'x-original-host': 'evil.example' }, { 'x-forwarded-server': 'evil.example' }, { 'x-http-method-override': 'GET' }];
+      for (const headers of forwarded) {
+        const answer = await send({ method: 'DELETE', path: '/tasks/x', headers: { host: 'retry.example.com', origin: 'https://evil.example', ...headers } });
+        expect([answer.status, codeOf(answer)], JSON.stringify(headers)).to.deep.equal([403, 'origin_refused']);
+        expect((await send({ path: '/livez', headers: { host: 'evil.example', ...headers, 'x-forwarded-host': 'retry.example.com' } })).status).to.equal(421);
+      }
+    });
 
     it('changes nothing when it refuses', async () => {
       const task = httpTask('http://127.0.0.1:9/', { initial_delay: 3_600 });
@@ -148,12 +181,19 @@ describe('names and origins', () => {
     });
   });
 
-  it('lets no page of another origin embed or cache what it answers', async () => {
-    for (const path of ['/', '/livez', '/tasks/x', '/stats', '/openapi.yaml', '/admin/queues', '/nothing']) {
-      const { headers } = await send({ path, headers: { 'origin': 'https://evil.test', 'sec-fetch-site': 'cross-site' } });
-      expect(headers['cross-origin-resource-policy'], path).to.equal('same-origin');
-      expect([headers['cache-control'], headers['x-content-type-options']]).to.deep.equal(['no-store', 'nosniff']);
-      expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).to.deep.equal([]);
+  it('lets no page of another origin embed, frame or cache what it answers, whatever that is', async () => {
+    const bytes = await Promise.all(['GET / HTTP/9', 'nothing\r\n\r\n', 'CONNECT a:1 HTTP/1.1\r\nHost: localhost\r\n\r\n'].map(async (head) => (await sendBytes(service.baseUrl, Buffer.from(`${head}\r\n\r\n`))).text));
+    const answers = await Promise.all([...everything, { method: 'GET', path: '/docs/swagger-ui.css' }, { method: 'GET', path: '/admin/queues/static/favicon.ico' }].flatMap((wanted) => [{}, { accept: 'text/html', 'sec-fetch-site': 'cross-site' }, { host: 'rebind.test' }].map(async (headers) => {
+      const { headers: got } = await send({ ...wanted, headers: { origin: 'https://evil.test', ...headers } });
+      return [`${wanted.method} ${wanted.path} ${JSON.stringify(headers)}`, got] as const;
+    })));
+    for (const [name, headers] of answers) {
+      expect(headers['cross-origin-resource-policy'], name).to.equal('same-origin');
+      expect([headers['cache-control'], headers['x-content-type-options']], name).to.deep.equal(['no-store', 'nosniff']);
+      expect(headers['content-security-policy'], name).to.match(/^default-src 'none'; .*frame-ancestors 'none'$/).and.not.match(/script-src[^;]*unsafe/);
+      expect(headers['referrer-policy'], name).to.be.oneOf(['no-referrer', 'same-origin']);
+      expect(Object.keys(headers).filter((each) => each.startsWith('access-control')), name).to.deep.equal([]);
     }
+    for (const text of bytes) expect(text).to.include("\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n").and.to.include('\r\nReferrer-Policy: no-referrer\r\n');
   });
 });
