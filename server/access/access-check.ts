@@ -2,6 +2,7 @@ import type { Caller } from '../../shared/domain/access/caller.js';
 import { missingFor } from '../../shared/domain/access/route-access.js';
 import type { SessionToken } from '../../shared/domain/access/session-token.js';
 import { RequestError } from '../../shared/domain/errors.js';
+import type { RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { RequestCheck } from '../http/request-pipeline.js';
 import { unauthenticated, type KeyJudge } from './key-judge.js';
@@ -33,7 +34,7 @@ export function createAccessCheck(keys: Pick<KeyJudge, 'judge'>, sessions: Pick<
     // A proxy in front may have asked the browser for a password of its own, which it then sends along (Basic).
     const token = /^Bearer\b/i.test(authorization) ? undefined : sessionTokenOf(context.request);
     if (token !== undefined) return admitSession(context, token, sessions);
-    context.accessNote = { why: 'no key', keyId: undefined };
+    context.accessNote = { reason: 'no_key', keyId: undefined };
     throw unauthenticated();
   };
 }
@@ -44,7 +45,7 @@ async function admitSession(context: RequestContext, token: SessionToken, sessio
     admit(context, verdict.caller);
     return;
   }
-  context.accessNote = { why: verdict.fault, keyId: token.keyId };
+  context.accessNote = { reason: verdict.fault, keyId: token.keyId };
   throw unauthenticated();
 }
 
@@ -55,6 +56,11 @@ function admit(context: RequestContext, caller: Caller): void {
 }
 
 /** @param missing `the role operate`, `the permission edit` */
-export function forbidden(missing: string): RequestError {
-  return new RequestError('forbidden', `this needs ${missing}`);
+export function forbidden(missing: string, reason: RefusalReason = reasonOfMissing(missing)): RequestError {
+  return new RequestError('forbidden', `this needs ${missing}`, undefined, { notes: { reason } });
+}
+
+function reasonOfMissing(missing: string): RefusalReason {
+  if (missing.startsWith('the role')) return 'role';
+  return missing.startsWith('the permission') ? 'permission' : 'bound_key';
 }

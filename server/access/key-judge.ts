@@ -3,8 +3,11 @@ import type { Caller } from '../../shared/domain/access/caller.js';
 import { GuessPace } from '../../shared/domain/access/guess-pace.js';
 import { peerBucketOf } from '../../shared/domain/access/peer-bucket.js';
 import { RequestError } from '../../shared/domain/errors.js';
+import type { RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import type { RequestContext } from '../http/request-context.js';
-import type { KeyRing, KeyVerdict } from './key-ring.js';
+import type { KeyFault, KeyRing, KeyVerdict } from './key-ring.js';
+
+const reasonOfFault = { malformed: 'malformed_key', unknown: 'unknown_key', 'wrong secret': 'wrong_secret', expired: 'expired_key' } as const satisfies Readonly<Record<KeyFault, RefusalReason>>;
 
 /**
  * Judges the keys that requests show, in whichever place. Wrong keys are answered more and more slowly (guess-pace.ts), with one count for
@@ -26,9 +29,9 @@ export class KeyJudge {
 
   #settle(context: RequestContext, verdict: KeyVerdict): Caller | Promise<Caller> {
     if ('caller' in verdict) return verdict.caller;
-    context.accessNote = { why: `${verdict.fault} key`, keyId: verdict.keyId };
+    context.accessNote = { reason: reasonOfFault[verdict.fault], keyId: verdict.keyId };
     const waitMs = this.#pace.wrong(peerBucketOf(context.request.socket.remoteAddress), performance.now());
-    if (waitMs === undefined) throw new RequestError('rate_limited', 'too many wrong keys');
+    if (waitMs === undefined) throw new RequestError('rate_limited', 'too many wrong keys', undefined, { notes: { reason: 'guesses' } });
     if (waitMs === 0) throw unauthenticated();
     return wait(waitMs).then(() => {
       throw unauthenticated();

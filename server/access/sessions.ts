@@ -2,6 +2,7 @@ import { hash, randomBytes } from 'node:crypto';
 import type { ApiKey } from '../../shared/domain/access/api-key.js';
 import type { Caller } from '../../shared/domain/access/caller.js';
 import type { SessionToken } from '../../shared/domain/access/session-token.js';
+import type { RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import type { LookedUpSession, SessionLimits } from '../../shared/queue/access/session-store.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { KeyFault, KeyRing } from './key-ring.js';
@@ -9,11 +10,11 @@ import type { KeyFault, KeyRing } from './key-ring.js';
 const SECRET_BYTES = 32;
 
 /** Why a session does not hold. The log says it, and the page on which a person signs in. */
-export type SessionFault = 'unknown session' | 'idle session' | 'session past its lifetime' | 'revoked key' | 'replaced key' | 'expired key';
+export type SessionFault = Extract<RefusalReason, 'unknown_session' | 'idle_session' | 'old_session' | 'revoked_key' | 'replaced_key' | 'expired_key'>;
 
-const faultOfState = { none: 'unknown session', idle: 'idle session', over: 'session past its lifetime' } as const satisfies Record<Exclude<LookedUpSession['state'], 'open'>, SessionFault>;
+const faultOfState = { none: 'unknown_session', idle: 'idle_session', over: 'old_session' } as const satisfies Record<Exclude<LookedUpSession['state'], 'open'>, SessionFault>;
 
-const faultOfKey = { malformed: 'revoked key', unknown: 'revoked key', 'wrong secret': 'replaced key', expired: 'expired key' } as const satisfies Record<KeyFault, SessionFault>;
+const faultOfKey = { malformed: 'revoked_key', unknown: 'revoked_key', 'wrong secret': 'replaced_key', expired: 'expired_key' } as const satisfies Record<KeyFault, SessionFault>;
 
 export type SessionVerdict = { readonly caller: Caller } | { readonly fault: SessionFault };
 

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 import type { RequestError, RequestErrorCode } from '../../shared/domain/errors.js';
+import { ClosedCounter } from '../../shared/domain/refusals/closed-counter.js';
+import { reasonFor, refusalReasons, type RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import { taskFieldRows } from '../../shared/domain/task/task-fields.js';
 import { Burst, type BurstOptions } from '../../shared/logging/burst.js';
 import type { LogFields } from '../../shared/logging/log-line.js';
@@ -9,13 +11,16 @@ import type { RequestContext } from './request-context.js';
 import { shortText } from './short-error.js';
 
 const MAX_PATH_CHARACTERS = 300;
+// Object.keys forgets which names they are.
+const reasonNames = Object.keys(refusalReasons) as RefusalReason[];
 /** Their texts quote what the client has sent: a part of a message may be in them. */
 const quotingCodes: ReadonlySet<RequestErrorCode> = new Set(['invalid_json', 'invalid_task', 'invalid_request']);
 /** A client that sends a message in place of a task has its names complained of. Only our own names are logged. */
 const taskFieldNames: ReadonlySet<string> = new Set(taskFieldRows.map(({ wire }) => wire));
 
 /**
- * Logs what the API refuses, so that an operator can see what a client does wrong: who, what, which code, which fields of a task.
+ * Logs and counts what the API refuses, so that an operator can see what a client does wrong: who, what, which code, why, by which limit, which
+ * fields of a task.
  * There are at most five lines a second about clients, and one in ten seconds about trouble of ours (5xx), which has a log line of its
  * own; a line with the number of the others follows.
  *
@@ -23,6 +28,7 @@ const taskFieldNames: ReadonlySet<string> = new Set(taskFieldRows.map(({ wire })
  */
 export class RefusedRequestsLog {
   readonly #counts = new Map<RequestErrorCode, number>();
+  readonly #reasons = new ClosedCounter(reasonNames);
   readonly #ofClients: Sample;
   readonly #ofTrouble: Sample;
 
@@ -36,16 +42,22 @@ export class RefusedRequestsLog {
     return this.#counts;
   }
 
+  /** The same by reason, as far as access, addresses and limits are concerned. Every reason is among them, from the start. */
+  get reasons(): ReadonlyMap<RefusalReason, number> {
+    return this.#reasons.counts;
+  }
+
   /** A request that was refused. */
   readonly request = (refusal: RequestError, context: RequestContext): void => {
     // Node takes the connection from a request whose end was refused. Its types do not say so.
     const socket = context.request.socket as Socket | null;
-    if (socket !== null) this.#add(refusal, socket, () => context.logFields);
+    // The access note is about the key. A request without a key is noted so and refused as such.
+    if (socket !== null) this.#add(refusal, socket, reasonFor(refusal) ?? context.accessNote?.reason, () => context.logFields);
   };
 
   /** Bytes that are no request. */
   readonly bytes = (refusal: RequestError, socket: Socket): void => {
-    this.#add(refusal, socket, () => ({}));
+    this.#add(refusal, socket, reasonFor(refusal), () => ({}));
   };
 
   /** Writes what is counted and not yet said. */
@@ -54,14 +66,15 @@ export class RefusedRequestsLog {
     this.#ofTrouble.flush();
   }
 
-  #add(refusal: RequestError, { remoteAddress, destroyed: isGone }: Socket, requestFields: () => LogFields): void {
-    const { code, message } = refusal;
+  #add(refusal: RequestError, { remoteAddress, destroyed: isGone }: Socket, reason: RefusalReason | undefined, requestFields: () => LogFields): void {
+    const { code, message, notes } = refusal;
     // A client that is gone got no answer.
     if (code === 'internal' || isGone) return;
     this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
+    if (reason !== undefined) this.#reasons.add(reason);
     const status = statusOfError(code);
     (status >= 500 ? this.#ofTrouble : this.#ofClients).add(code, () => {
-      const { method, path, request_id, key_id, why } = requestFields();
+      const { method, path, request_id, key_id } = requestFields();
       return {
         method,
         path: path === undefined ? undefined : shortText(String(path), MAX_PATH_CHARACTERS),
@@ -71,7 +84,8 @@ export class RefusedRequestsLog {
         error: quotingCodes.has(code) ? undefined : message,
         remote_address: remoteAddress,
         key_id,
-        why,
+        why: reason === undefined ? undefined : refusalReasons[reason],
+        limit: notes.limit,
         request_id,
       };
     });

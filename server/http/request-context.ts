@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../../shared/domain/access/caller.js';
+import type { RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import type { LogFields } from '../../shared/logging/log-line.js';
 import { NO_QUERY, type Query } from './query.js';
 import { requestIdOf } from './request-id.js';
@@ -7,8 +8,7 @@ import type { MatchFacts } from './match-facts.js';
 
 /** What the log says of a request that was refused for its key. */
 export interface AccessNote {
-  /** `no key`, `unknown key`, `wrong secret key`, `expired key`. */
-  readonly why: string;
+  readonly reason: RefusalReason;
   /** The id that the request has named; undefined: none that a key can have. It is no secret. */
   readonly keyId: string | undefined;
 }
@@ -65,7 +65,7 @@ export class RequestContext {
   get logFields(): LogFields {
     const { path, params, served } = this.match;
     const holdsUrl = [...params.values()].some((value) => value.includes('://'));
-    const { keyId = this.#caller?.id ?? undefined, why } = this.accessNote ?? {};
-    return { request_id: this.requestId, method: this.method, path: holdsUrl ? served.metricLabel : path, ...(keyId === undefined ? {} : { key_id: keyId }), ...(why === undefined ? {} : { why }) };
+    const { keyId = this.#caller?.id ?? undefined } = this.accessNote ?? {};
+    return { request_id: this.requestId, method: this.method, path: holdsUrl ? served.metricLabel : path, ...(keyId === undefined ? {} : { key_id: keyId }) };
   }
 }

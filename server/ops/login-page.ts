@@ -1,5 +1,6 @@
 import { missingFor } from '../../shared/domain/access/route-access.js';
 import type { RequestError } from '../../shared/domain/errors.js';
+import type { RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import type { SessionFault } from '../access/sessions.js';
 import { textAnswer, type Answer } from '../http/answer.js';
 import type { RequestContext } from '../http/request-context.js';
@@ -9,12 +10,12 @@ import { htmlText, pageHeaders, sourceOf } from './page-policy.js';
 
 /** Why a person who was signed in has to sign in again. */
 const signedOutBecause: Readonly<Record<SessionFault, string>> = {
-  'unknown session': 'You were signed out, here or in another tab.',
-  'idle session': 'You were signed out, because nothing was done here for a while.',
-  'session past its lifetime': 'You were signed out, because it was long ago that you signed in.',
-  'revoked key': 'You were signed out, because your key was revoked.',
-  'replaced key': 'You were signed out, because your key was replaced by a new one.',
-  'expired key': 'You were signed out, because your key has expired.',
+  unknown_session: 'You were signed out, here or in another tab.',
+  idle_session: 'You were signed out, because nothing was done here for a while.',
+  old_session: 'You were signed out, because it was long ago that you signed in.',
+  revoked_key: 'You were signed out, because your key was revoked.',
+  replaced_key: 'You were signed out, because your key was replaced by a new one.',
+  expired_key: 'You were signed out, because your key has expired.',
 };
 
 const STYLE = `
@@ -104,8 +105,8 @@ export function pageInPlaceOf({ code }: RequestError, context: RequestContext): 
   const { match, request, accessNote } = context;
   if (match.served.isPage !== true || !/(?:^|,)\s*text\/html\b/i.test(request.headers.accept ?? '')) return undefined;
   if (code === 'unauthenticated') {
-    const why = accessNote?.why;
-    const [kind, reason] = why !== undefined && isSessionFault(why) ? (['ended', signedOutBecause[why]] as const) : (['asked', 'This page needs an access key.'] as const);
+    const fault = accessNote?.reason;
+    const [kind, reason] = fault !== undefined && isSessionFault(fault) ? (['ended', signedOutBecause[fault]] as const) : (['asked', 'This page needs an access key.'] as const);
     return textAnswer(401, 'text/html; charset=utf-8', pageWith(kind, 'Sign in', reason), { ...PAGE_HEADERS, 'WWW-Authenticate': 'Bearer' });
   }
   if (code === 'forbidden') {
@@ -115,6 +116,6 @@ export function pageInPlaceOf({ code }: RequestError, context: RequestContext): 
   return undefined;
 }
 
-function isSessionFault(why: string): why is SessionFault {
-  return Object.hasOwn(signedOutBecause, why);
+function isSessionFault(reason: RefusalReason): reason is SessionFault {
+  return Object.hasOwn(signedOutBecause, reason);
 }

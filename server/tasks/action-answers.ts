@@ -17,7 +17,8 @@ export function answerToCancel(id: string, cancellation: Cancellation): Answer {
     case 'finished':
       throw new RequestError('finished', `task ${JSON.stringify(id)} is ${cancellation.state} already: there is nothing left to cancel`);
     case 'not_found':
-      throw taskNotFound(id);
+    case 'foreign':
+      throw taskNotFound(id, cancellation.kind);
   }
 }
 
@@ -35,7 +36,8 @@ export function answerToRetryNow(id: string, sent: RetryNow): Answer {
     case 'finished':
       throw new RequestError('finished', `task ${JSON.stringify(id)} is ${sent.state}: to have it sent again, submit it again`);
     case 'not_found':
-      throw taskNotFound(id);
+    case 'foreign':
+      throw taskNotFound(id, sent.kind);
   }
 }
 
@@ -51,8 +53,9 @@ export function refuseEdit(id: string, edit: Exclude<Edit, { kind: 'edited' | 'c
   }
 }
 
-export function taskNotFound(id: string): RequestError {
-  return new RequestError('task_not_found', `no task ${JSON.stringify(id)} is known: ${WHY_NOT_KNOWN}`);
+/** @param kind `foreign`: it is a task of another client. Only the log says so. */
+export function taskNotFound(id: string, kind: 'not_found' | 'foreign' = 'not_found'): RequestError {
+  return new RequestError('task_not_found', `no task ${JSON.stringify(id)} is known: ${WHY_NOT_KNOWN}`, undefined, kind === 'foreign' ? { notes: { reason: 'foreign_task' } } : {});
 }
 
 /** Every record that is gone went by one of these settings, or was deleted by a person. */

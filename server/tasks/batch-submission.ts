@@ -1,4 +1,5 @@
 import { RequestError } from '../../shared/domain/errors.js';
+import { reasonFor } from '../../shared/domain/refusals/refusal-reason.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { jsonTextAnswer, type Answer } from '../http/answer.js';
 import type { BodyBudget, HeldBytes } from '../http/body-budget.js';
@@ -213,8 +214,8 @@ class Batch {
     const refusal = refusalOf(thrown, this.context, this.deps.logger);
     // Tasks that were not sent do not start the time anew, or it would never end.
     if ((refusal.code === 'redis_unavailable' || refusal.code === 'redis_refused') && thrown !== this.#away?.refusal) this.#away = { refusal, untilMs: performance.now() + ASK_AGAIN_AFTER_MS };
-    // A key that tries the clients or ids of others has to be seen, also when it tries them in batches.
-    if (refusal.code === 'forbidden' || (refusal.code === 'conflict' && this.context.caller.clientIds !== undefined)) this.deps.noteRefusal(refusal, this.context);
+    // A key that tries the clients, ids or addresses of others has to be seen, also when it tries them in batches.
+    if (reasonFor(refusal) !== undefined) this.deps.noteRefusal(refusal, this.context);
     this.results.refuse(index, id, refusal);
   }
 

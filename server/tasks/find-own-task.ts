@@ -18,15 +18,11 @@ export interface FindOwnTaskParts {
 export async function findOwnTask(id: string, { caller, response }: RequestContext, { queue, largeAnswers }: FindOwnTaskParts): Promise<TaskView> {
   try {
     const view = await queue.find(id, () => largeAnswers.whenRoom(response));
-    if (view !== undefined && mayUseClient(caller, view.task.clientId)) return view;
+    if (view === undefined) throw taskNotFound(id);
+    if (mayUseClient(caller, view.task.clientId)) return view;
   } catch (error) {
     // Nothing tells whose it is.
     if (!(error instanceof RequestError) || error.code !== 'task_unreadable' || caller.clientIds === undefined) throw error;
   }
-  throw taskNotFound(id);
-}
-
-/** Before a change by id. Without a binding every task is the caller's, and nothing is read. @throws RequestError task_not_found */
-export async function checkOwnTask(id: string, context: RequestContext, parts: FindOwnTaskParts): Promise<void> {
-  if (context.caller.clientIds !== undefined) await findOwnTask(id, context, parts);
+  throw taskNotFound(id, 'foreign');
 }

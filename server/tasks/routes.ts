@@ -6,7 +6,7 @@ import { performed } from '../http/operator-action.js';
 import { parseWords } from '../http/query.js';
 import type { Route } from '../http/route.js';
 import { answerToCancel, answerToRetryNow } from './action-answers.js';
-import { checkOwnTask, findOwnTask } from './find-own-task.js';
+import { findOwnTask } from './find-own-task.js';
 import { showTask, type ShowTaskParts } from './show-task.js';
 import { taskIdIn } from './task-id-in.js';
 
@@ -48,8 +48,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
       const id = taskIdIn(context);
       const operation = { action: 'task.cancel', target: { type: 'task', id }, asked } as const;
       return performed(context, parts, operation, async () => {
-        await checkOwnTask(id, context, parts);
-        const cancellation = await parts.queue.cancel(id, asked.by);
+        const cancellation = await parts.queue.cancel(id, { by: asked.by, clientIds: context.caller.clientIds });
         return { result: answerToCancel(id, cancellation), action: cancellation.kind === 'deleted' ? 'task.delete' : 'task.cancel' };
       });
     },
@@ -67,8 +66,7 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
       const { asked } = await readReasonBody(context);
       const id = taskIdIn(context);
       return performed(context, parts, { action: 'task.retry', target: { type: 'task', id }, asked }, async () => {
-        await checkOwnTask(id, context, parts);
-        const sent = await parts.queue.retryNow(id, asked.by);
+        const sent = await parts.queue.retryNow(id, { by: asked.by, clientIds: context.caller.clientIds });
         return { result: answerToRetryNow(id, sent), count: sent.kind === 'already_due' ? 0 : 1 };
       });
     },

@@ -37,7 +37,7 @@ export type SubmitTask = (task: Task, caller: Caller, idempotencyKey: string, co
  */
 export function createSubmitTask(queue: TaskQueue, checkRoom: () => void, onCreated: () => void): SubmitTask {
   return async (task, caller, idempotencyKey, content) => {
-    if (!mayUseClient(caller, task.clientId)) throw forbidden('a key that is bound to the client_id of this task');
+    if (!mayUseClient(caller, task.clientId)) throw forbidden('a key that is bound to the client_id of this task', 'foreign_client');
     checkRoom();
     const admission = await queue.submit(task, content, idempotencyKey, caller.clientIds !== undefined);
     if (admission.kind === 'created') onCreated();
@@ -78,7 +78,7 @@ async function answerTo(task: Task, admission: Admission, queue: TaskQueue): Pro
     case 'other_content':
       throw new RequestError('conflict', `a task ${JSON.stringify(id)} with other content is not finished yet; nothing was changed`);
     case 'foreign':
-      throw new RequestError('conflict', `the id ${JSON.stringify(id)} is taken; nothing was changed`);
+      throw new RequestError('conflict', `the id ${JSON.stringify(id)} is taken; nothing was changed`, undefined, { notes: { reason: 'foreign_id' } });
     case 'parked':
       throw new RequestError('parked', `a task ${JSON.stringify(id)} is parked and the only copy left: change it (PATCH), start it again (POST .../retry) or delete it (DELETE) first`);
   }

@@ -1,3 +1,5 @@
+import type { RefusalReason } from './refusals/refusal-reason.js';
+
 /**
  * Every way in which a send can fail, once: who is to blame, whether an attempt is used up, whether waiting can help. The
  * codes are API (timeline, log line, `x-retry-error`): adding one is a feature, renaming one breaks clients.
@@ -122,15 +124,26 @@ export const requestErrors = {
 
 export type RequestErrorCode = keyof typeof requestErrors;
 
+/** What a refusal tells the operator, and never the caller. */
+export interface RefusalNotes {
+  readonly reason?: RefusalReason;
+  /** The setting that drew the line: an environment variable, or a member of the access key. */
+  readonly limit?: string;
+}
+
 /** A refusal that has a code; error-response.ts makes the HTTP answer of it. */
 export class RequestError extends Error {
+  /** For the log and the counters alone. */
+  readonly notes: RefusalNotes;
+
   constructor(
     readonly code: RequestErrorCode,
     message: string,
     readonly details?: readonly { readonly field: string; readonly message: string; readonly position?: number; readonly matched?: number }[],
-    options?: ErrorOptions,
+    { notes = {}, ...options }: ErrorOptions & { readonly notes?: RefusalNotes } = {},
   ) {
     super(message, options);
     this.name = 'RequestError';
+    this.notes = notes;
   }
 }

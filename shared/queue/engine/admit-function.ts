@@ -1,3 +1,4 @@
+import { clientOfFunction } from './client-of-job.js';
 import { jobField } from './job-fields.js';
 import { isLastCopyFunction } from './last-copy.js';
 
@@ -36,7 +37,7 @@ export const MOST_KEPT_KEYS = 64;
  *          something else. As a second value it gives the keys of the record that it has removed. And \`keepKey\` of (job key, the same
  *          text, these keys or nil).
  */
-export const admitFunction = `${isLastCopyFunction}
+export const admitFunction = `${isLastCopyFunction}${clientOfFunction}
 local completedSet, failedSet, parkedSet = KEYS[1], KEYS[2], KEYS[3]
 local function keyIn(content)
   local key = #content > ${CONTENT_HASH_CHARACTERS} and string.match(content, '^[^\\30]+', ${CONTENT_HASH_CHARACTERS + 1})
@@ -45,11 +46,7 @@ end
 local function isForeign(job, content)
   local client = #content > ${CONTENT_HASH_CHARACTERS} and string.match(content, '\\30(.*)$', ${CONTENT_HASH_CHARACTERS + 1})
   if not client then return false end
-  local holder = string.match(redis.call('HGET', job, '${jobField.search}') or '', '^1([^\\31]*)\\31')
-  if holder then return holder ~= client end
-  -- A job without search fields, or with those of another version.
-  local okay, data = pcall(cjson.decode, redis.call('HGET', job, '${jobField.data}') or '')
-  return not okay or type(data) ~= 'table' or data['c'] ~= client
+  return clientOf(job) ~= client
 end
 local function hasKey(kept, key)
   for at = 1, #kept, ${KEPT_KEY_CHARACTERS} do

@@ -17,7 +17,17 @@ export type Acted =
   | { readonly kind: 'being_sent' }
   /** None of the actions takes a task in this state: see state-actions.ts. */
   | { readonly kind: 'refused'; readonly state: TaskState }
-  | { readonly kind: 'not_found' };
+  | { readonly kind: 'not_found' }
+  /** It belongs to none of the clients that the caller is bound to. Nothing of it may be told. */
+  | { readonly kind: 'foreign' };
+
+/** Who acts on a task. */
+export interface Acting {
+  /** It stands in the history of the task; undefined: the history names no one. */
+  readonly by?: Actor | undefined;
+  /** The clients whose tasks it may be; undefined: any. The script that acts decides by it. */
+  readonly clientIds?: readonly string[] | undefined;
+}
 
 /** The keys of cancelJob and taskNow. */
 export function setKeys(keys: Shard['keys']): readonly string[] {
@@ -46,14 +56,13 @@ export function historyText(done: { readonly bulk?: string; readonly by: Actor }
 
 /**
  * Does to a task the first of some actions that takes it; it is atomic. `at`: by Redis' clock, milliseconds since the epoch.
- * @param by stands in the history of the task; undefined: the history names no one
  * @throws UnreadableTaskError
  */
-export async function actOnTask(shard: Shard, taskId: string, actions: readonly TaskAction[], by: Actor | undefined): Promise<Acted> {
+export async function actOnTask(shard: Shard, taskId: string, actions: readonly TaskAction[], { by, clientIds = [] }: Acting): Promise<Acted> {
   const { client, keys } = shard;
   const call = await recordActCall(shard, jobIdOf(taskId));
   // Outside a MULTI ioredis sends the text itself when Redis has lost the script.
-  const reply: unknown = await client.runCommand('krsAct', [...call.keys, ...call.values, keys.base, keys.waitingList(''), actions.join('|'), by === undefined ? '' : historyText({ by })]);
+  const reply: unknown = await client.runCommand('krsAct', [...call.keys, ...call.values, keys.base, keys.waitingList(''), actions.join('|'), by === undefined ? '' : historyText({ by }), ...clientIds]);
   // The script's own answer: see act-script.ts.
   const [code, action, state, run, place, at] = reply as [(typeof ACTED)[keyof typeof ACTED], TaskAction, TaskState, number, string, number];
   switch (code) {
@@ -65,6 +74,8 @@ export async function actOnTask(shard: Shard, taskId: string, actions: readonly 
       return { kind: 'being_sent' };
     case ACTED.refused:
       return { kind: 'refused', state };
+    case ACTED.foreign:
+      return { kind: 'foreign' };
     case ACTED.unreadable:
       throw new UnreadableTaskError('its key holds something else than a job');
   }

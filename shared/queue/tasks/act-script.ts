@@ -1,5 +1,6 @@
 import { statesTakenBy } from '../../domain/task/state-actions.js';
 import { bullmqScripts } from '../engine/bullmq-contract.js';
+import { clientOfFunction } from '../engine/client-of-job.js';
 import type { DefinedScripts } from '../engine/defined-scripts.js';
 import { jobField } from '../engine/job-fields.js';
 import type { LuaScript } from '../engine/lua-script.js';
@@ -13,9 +14,9 @@ import { TASK_PLACE, taskNowLua } from './task-now.js';
 
 /**
  * What came of an action on one task. `refused`: it is in a state that the action does not take. `unreadable`: what stands under its key is
- * no job.
+ * no job. `foreign`: it belongs to none of the clients that the caller is bound to.
  */
-export const ACTED = { absent: 0, done: 1, beingSent: 2, refused: 3, unreadable: 4 } as const;
+export const ACTED = { absent: 0, done: 1, beingSent: 2, refused: 3, unreadable: 4, foreign: 5 } as const;
 
 const { promote, reprocessJob } = bullmqScripts;
 /** The number of keys of cancelJob and taskNow. */
@@ -87,20 +88,26 @@ end
 }
 
 /**
- * Does to one task the first of some actions that takes it.
+ * Does to one task the first of some actions that takes it. Whose task it is, is looked at in the same step: between a look and a change
+ * another client could have taken the id.
  *
  * KEYS as actLua. ARGV BullMQ's values of reprocessJob (the first is the job id), then key prefix of jobs, key prefix of waiting lists,
- * actions with \`|\` between them, text that is added to the mark in the history of the task.
+ * actions with \`|\` between them, text that is added to the mark in the history of the task, clients whose tasks it may be (none: any).
  * @returns {ACTED, the action or '', state before, run before, place before, now (ms)}
  */
 export function actScript(bullmq: DefinedScripts): LuaScript {
   const value = (nth: number): string => `ARGV[${ACT_VALUES + nth}]`;
   return {
     numberOfKeys: ACT_KEYS,
-    lua: `${nowMs}${actLua(bullmq)}
+    lua: `${nowMs}${actLua(bullmq)}${clientOfFunction}
 local id, base = ARGV[1], ${value(1)}
 local with = actWith(base, ${value(2)}, 1, now, ${value(4)})
 local job = base .. id
+if #ARGV > ${ACT_VALUES + 4} and redis.call('EXISTS', job) == 1 then
+  local client, isOwn = clientOf(job), false
+  for index = ${ACT_VALUES + 5}, #ARGV do isOwn = isOwn or client == ARGV[index] end
+  if not isOwn then return {${ACTED.foreign}, '', '', 0, '', now} end
+end
 local task = taskNow(with.sets, job, id)
 if not task then return {redis.call('EXISTS', job) == 1 and ${ACTED.unreadable} or ${ACTED.absent}, '', '', 0, '', now} end
 local asked = {}

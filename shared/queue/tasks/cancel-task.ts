@@ -1,6 +1,5 @@
-import type { Actor } from '../../domain/actor.js';
 import type { Shard } from '../engine/shard.js';
-import { actOnTask } from './act-on-task.js';
+import { actOnTask, type Acting } from './act-on-task.js';
 
 /** The result of a request to cancel. */
 export type Cancellation =
@@ -11,11 +10,13 @@ export type Cancellation =
   /** A worker holds it, or has died with it and its lock has not lapsed yet. */
   | { readonly kind: 'being_sent' }
   | { readonly kind: 'finished'; readonly state: string }
-  | { readonly kind: 'not_found' };
+  | { readonly kind: 'not_found' }
+  /** It is a task of another client. */
+  | { readonly kind: 'foreign' };
 
-/** It is atomic: exactly one of cancel and fetch gets the task. @param by stands in the history of the task */
-export async function cancelTask(shard: Shard, taskId: string, by: Actor | undefined): Promise<Cancellation> {
-  const acted = await actOnTask(shard, taskId, ['cancel', 'delete'], by);
+/** It is atomic: exactly one of cancel and fetch gets the task. */
+export async function cancelTask(shard: Shard, taskId: string, acting: Acting): Promise<Cancellation> {
+  const acted = await actOnTask(shard, taskId, ['cancel', 'delete'], acting);
   switch (acted.kind) {
     case 'done':
       return { kind: acted.action === 'delete' ? 'deleted' : 'cancelled' };
@@ -23,6 +24,7 @@ export async function cancelTask(shard: Shard, taskId: string, by: Actor | undef
       return { kind: 'finished', state: acted.state };
     case 'being_sent':
     case 'not_found':
+    case 'foreign':
       return acted;
   }
 }

@@ -16,7 +16,7 @@ export interface Redriven {
 
 /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. @param by stands in the history of the task */
 export async function redriveTask(shard: Shard, taskId: string, by: Actor | undefined): Promise<Redrive> {
-  const acted = await actOnTask(shard, taskId, ['redrive'], by);
+  const acted = await actOnTask(shard, taskId, ['redrive'], { by });
   if (acted.kind === 'not_found') return acted;
   return acted.kind === 'done' ? { kind: 'redriven', run: acted.run + 1, dueAt: acted.at } : { kind: 'not_dead' };
 }

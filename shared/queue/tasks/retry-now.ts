@@ -1,7 +1,6 @@
-import type { Actor } from '../../domain/actor.js';
 import type { TaskState } from '../../domain/task/task.js';
 import type { Shard } from '../engine/shard.js';
-import { actOnTask } from './act-on-task.js';
+import { actOnTask, type Acting } from './act-on-task.js';
 import type { Redriven } from './redrive-task.js';
 
 /** The result of a request to send a task now. */
@@ -11,11 +10,13 @@ export type RetryNow =
   | Redriven
   | { readonly kind: 'being_sent' }
   | { readonly kind: 'finished'; readonly state: TaskState }
-  | { readonly kind: 'not_found' };
+  | { readonly kind: 'not_found' }
+  /** It is a task of another client. */
+  | { readonly kind: 'foreign' };
 
-/** Makes a waiting task due, or starts a dead or parked one again; it is atomic. @param by stands in the history of the task */
-export async function retryNow(shard: Shard, taskId: string, by: Actor | undefined): Promise<RetryNow> {
-  const acted = await actOnTask(shard, taskId, ['send_now', 'redrive'], by);
+/** Makes a waiting task due, or starts a dead or parked one again; it is atomic. */
+export async function retryNow(shard: Shard, taskId: string, acting: Acting): Promise<RetryNow> {
+  const acted = await actOnTask(shard, taskId, ['send_now', 'redrive'], acting);
   switch (acted.kind) {
     case 'done': {
       const { action, state, run, wasDue, at } = acted;
@@ -26,6 +27,7 @@ export async function retryNow(shard: Shard, taskId: string, by: Actor | undefin
       return { kind: 'finished', state: acted.state };
     case 'being_sent':
     case 'not_found':
+    case 'foreign':
       return acted;
   }
 }

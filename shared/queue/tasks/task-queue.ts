@@ -8,6 +8,7 @@ import type { Task } from '../../domain/task/task.js';
 import { KeyStore } from '../access/key-store.js';
 import { SessionStore } from '../access/session-store.js';
 import { AuditLog } from '../audit/audit-log.js';
+import type { Acting } from './act-on-task.js';
 import { askShards, type ShardAnswers } from './ask-shards.js';
 import { cancelTask, type Cancellation } from './cancel-task.js';
 import { editTask, type Edit, type EditedTask } from './edit-task.js';
@@ -120,10 +121,9 @@ export class TaskQueue {
   /**
    * Cancels a task that waits; deletes a parked one for good. When it resolves with `cancelled` or `deleted`, no worker
    * takes the task any more.
-   * @param by stands in the history of the task; so it does in retryNow and redrive
    */
-  async cancel(taskId: string, by?: Actor): Promise<Cancellation> {
-    return this.#speak(() => cancelTask(this.#shardOf(taskId), taskId, by));
+  async cancel(taskId: string, acting: Acting = {}): Promise<Cancellation> {
+    return this.#speak(() => cancelTask(this.#shardOf(taskId), taskId, acting));
   }
 
   /** Changes a task that waits, is parked or a dead letter, if it is still as it was read. */
@@ -133,8 +133,8 @@ export class TaskQueue {
   }
 
   /** Makes a waiting task due now. It starts a dead or parked one again, as `redrive` does. */
-  async retryNow(taskId: string, by?: Actor): Promise<RetryNow> {
-    return this.#speak(() => retryNow(this.#shardOf(taskId), taskId, by));
+  async retryNow(taskId: string, acting: Acting = {}): Promise<RetryNow> {
+    return this.#speak(() => retryNow(this.#shardOf(taskId), taskId, acting));
   }
 
   /**
@@ -196,7 +196,7 @@ export class TaskQueue {
     return new FailureStore(this.#shards.get(0).client, statsKeys(prefix, isCluster(redis)));
   }
 
-  /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. */
+  /** Starts a dead or parked task again with all its retries, at once; its run goes up by one. @param by stands in the history of the task */
   async redrive(taskId: string, by?: Actor): Promise<Redrive> {
     return this.#speak(() => redriveTask(this.#shardOf(taskId), taskId, by));
   }

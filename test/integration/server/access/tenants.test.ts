@@ -110,6 +110,32 @@ describe('a key that is bound to clients', function () {
     for (const [method, path, body] of calls.slice(0, 3).concat(calls.slice(5, 6))) expect((await as(bound, method, path(own.id), body)).status, `its own: ${method}`).to.equal(200);
   });
 
+  it('changes nothing of a task that took the id of its own one a moment before the change', async () => {
+    const own = taskOf('c2');
+    await as(bound, 'POST', '/tasks', own);
+    const read = await service.queue.find(own.id);
+    if (read === undefined) throw new Error('it was stored');
+    await admin('DELETE', `/tasks/${own.id}`);
+    await store(taskOf('c1', { id: own.id }));
+    const before = (await admin('GET', `/tasks/${own.id}?include=message_data`)).body;
+    // The look is over, and only now comes the change.
+    const by = { type: 'key', id: 'x', name: null, operator: null } as const;
+    const acting = { by, clientIds: ['c2', 'c3'] };
+    expect(await service.queue.cancel(own.id, acting)).to.deep.equal({ kind: 'foreign' });
+    expect(await service.queue.retryNow(own.id, acting)).to.deep.equal({ kind: 'foreign' });
+    expect(await service.queue.edit({ before: read, after: { ...read.task, source: 'mine' }, data: '{}', by })).to.deep.equal({ kind: 'changed' });
+    expect((await admin('GET', `/tasks/${own.id}?include=message_data`)).body).to.deep.equal(before);
+    expect(await service.queue.cancel(own.id, { by, clientIds: ['c3', 'c1'] })).to.deep.equal({ kind: 'cancelled' });
+    expect(await service.queue.cancel(uniqueId(), acting)).to.deep.equal({ kind: 'not_found' });
+  });
+
+  it('is logged with its key when it asks for a task or an id of another client', async () => {
+    const foreign = await store(taskOf('c1'));
+    const why = (text: string, path: string): RegExp => new RegExp(`"path":"${path}"[^\n]*"why":"${text}"|more requests were refused`);
+    await as(bound, 'DELETE', `/tasks/${foreign.id}`);
+    await eventually(() => { expect(service.log).to.match(why('task of another client', `/tasks/${foreign.id}`)); });
+  });
+
   it('gets no task of another client whose record cannot be read', async () => {
     const { id } = await store(taskOf('c1'));
     await service.redis.hset(`${service.prefix}:deliver-0:t-${id}`, 'data', '{"v":99}');
