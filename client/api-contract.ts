@@ -758,6 +758,8 @@ export interface components {
             readonly permissions?: readonly components["schemas"]["KeyPermission"][];
             readonly client_ids?: readonly string[] | null;
             readonly expires_at?: string | null;
+            readonly rate_limit?: number | null;
+            readonly quota?: number | null;
             readonly reason?: string;
         };
         readonly KeyChange: {
@@ -765,6 +767,8 @@ export interface components {
             readonly permissions?: readonly components["schemas"]["KeyPermission"][];
             readonly client_ids?: components["schemas"]["NewKey"]["client_ids"];
             readonly expires_at?: components["schemas"]["NewKey"]["expires_at"];
+            readonly rate_limit?: components["schemas"]["NewKey"]["rate_limit"];
+            readonly quota?: components["schemas"]["NewKey"]["quota"];
             readonly reason?: string;
         };
         readonly AccessKey: {
@@ -773,6 +777,8 @@ export interface components {
             readonly role: components["schemas"]["KeyRole"];
             readonly permissions: readonly components["schemas"]["KeyPermission"][];
             readonly client_ids: readonly string[] | null;
+            readonly rate_limit: number | null;
+            readonly quota: number | null;
             readonly expires_at: string | null;
             readonly previous_expires_at: string | null;
             readonly created_at: string;
@@ -1095,7 +1101,7 @@ export interface components {
             };
             readonly results: readonly {
                 readonly index: number;
-                readonly status: 200 | 201 | 400 | 403 | 409 | 413 | 500 | 503;
+                readonly status: 200 | 201 | 400 | 403 | 409 | 413 | 429 | 500 | 503;
                 readonly id?: string;
                 readonly message?: string;
                 readonly state?: components["schemas"]["State"];
@@ -1133,7 +1139,7 @@ export interface components {
             readonly position?: number;
             readonly matched?: number;
         };
-        readonly RequestErrorCode: ("invalid_json" | "invalid_task" | "invalid_request" | "invalid_query" | "invalid_cursor" | "request_timed_out" | "headers_too_large" | "unauthenticated" | "forbidden" | "unknown_host" | "origin_refused" | "too_large" | "unsupported_media_type" | "unsupported_transfer_coding" | "not_found" | "method_not_allowed" | "action_refused" | "task_not_found" | "bulk_action_not_found" | "key_not_found" | "last_admin" | "rate_limited" | "conflict" | "count_differs" | "parked" | "being_sent" | "finished" | "overloaded" | "redis_unavailable" | "task_unreadable" | "redis_full" | "redis_refused" | "internal") | string;
+        readonly RequestErrorCode: ("invalid_json" | "invalid_task" | "invalid_request" | "invalid_query" | "invalid_cursor" | "request_timed_out" | "headers_too_large" | "unauthenticated" | "forbidden" | "unknown_host" | "origin_refused" | "too_large" | "unsupported_media_type" | "unsupported_transfer_coding" | "not_found" | "method_not_allowed" | "action_refused" | "task_not_found" | "bulk_action_not_found" | "key_not_found" | "last_admin" | "rate_limited" | "quota_exceeded" | "conflict" | "count_differs" | "parked" | "being_sent" | "finished" | "overloaded" | "redis_unavailable" | "task_unreadable" | "redis_full" | "redis_refused" | "internal") | string;
     };
     responses: {
         readonly BadDestinationKey: {
@@ -1257,6 +1263,8 @@ export interface components {
                 readonly Allow: components["headers"]["Allow"];
                 readonly "WWW-Authenticate": components["headers"]["WwwAuthenticate"];
                 readonly "Retry-After": components["headers"]["RetryAfter"];
+                readonly "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                readonly RateLimit: components["headers"]["RateLimit"];
                 readonly [name: string]: unknown;
             };
             content: {
@@ -1321,6 +1329,8 @@ export interface components {
     headers: {
         readonly WwwAuthenticate: "Bearer";
         readonly RetryAfter: number;
+        readonly RateLimitPolicy: string;
+        readonly RateLimit: string;
         readonly RequestId: string;
         readonly Allow: string;
     };

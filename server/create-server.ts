@@ -26,6 +26,8 @@ import { KeyJudge } from './access/key-judge.js';
 import { KeyRing } from './access/key-ring.js';
 import { NoKeyError } from './access/no-key-error.js';
 import { Sessions } from './access/sessions.js';
+import { RateLimiter } from './access/rate-limiter.js';
+import { withRateLimit } from './access/with-rate-limit.js';
 import { FleetSettings } from './flow/fleet-settings.js';
 import { BodyBudget } from './http/body-budget.js';
 import { maxBodyBytes } from './http/json-body.js';
@@ -139,6 +141,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const activity = new ActivityCounter(['created']);
   const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.activityStore(), countDue: () => queue.countDue(), redisClock });
   const { isOn: isAuthOn, bootstrapKey, sessionTimes } = config.auth;
+  const rateLimiter = new RateLimiter(queue);
   const keyRing = new KeyRing({
     queue,
     bootstrapKey,
@@ -179,8 +182,9 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       clock,
       logger,
       noteRefusal: refusedRequests.request,
+      rateLimiter,
     },
-    { checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: createAccessCheck(signIn.keys, signIn.sessions) } : {}), pageInPlaceOf, onRefused: refusedRequests.request, ...stages },
+    { checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: withRateLimit(createAccessCheck(signIn.keys, signIn.sessions), rateLimiter) } : {}), pageInPlaceOf, onRefused: refusedRequests.request, ...stages },
   );
 
   let takeOver: TakeOver | undefined;
@@ -210,6 +214,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   async function closeRedis(): Promise<void> {
     fleetSettings.stop();
     keyRing.stop();
+    rateLimiter.stop();
     memoryGuard.close();
     refusedRequests.flush();
     forbiddenLog.flush();

@@ -150,7 +150,8 @@ function asStored({ id, secret }: ApiKey): StoredKey {
 }
 
 /** @param until when the secret that was given ends, if it is the one before the last rotation */
-function callerOf({ id, name, role, permissions, clientIds, sealSecret, expiresAt }: StoredKey, until: number | null): Caller {
+function callerOf({ id, name, role, permissions, clientIds, sealSecret, expiresAt, rateLimit }: StoredKey, until: number | null): Caller {
+  const perSecond = rateLimit ?? undefined;
   const endsAt = until === null || expiresAt === null ? (until ?? expiresAt) : Math.min(until, expiresAt);
-  return { type: 'key', id, name, role, permissions, clientIds: clientIds ?? undefined, sealSecret: clientIds === null ? undefined : sealSecret, endsAt };
+  return { type: 'key', id, name, role, permissions, clientIds: clientIds ?? undefined, sealSecret: clientIds === null ? undefined : sealSecret, endsAt, ...(perSecond === undefined ? {} : { rateLimit: { keyId: id, perSecond } }) };
 }

@@ -187,8 +187,8 @@ async function shown({ queue, clock }: KeyParts, before: StoredKey, after: Store
 }
 
 /** For the audit, which keeps hashes of what differs. The hash of a secret is not among it. */
-function fieldsOf({ name, role, permissions, clientIds, expiresAt, previous }: StoredKey): FieldValues {
-  return { name, role, permissions, client_ids: clientIds, expires_at: expiresAt, previous_expires_at: previous?.until };
+function fieldsOf({ name, role, permissions, clientIds, rateLimit = null, quota = null, expiresAt, previous }: StoredKey): FieldValues {
+  return { name, role, permissions, client_ids: clientIds, rate_limit: rateLimit, quota, expires_at: expiresAt, previous_expires_at: previous?.until };
 }
 
 function byNewest(a: Pick<StoredKey, 'createdAt' | 'id'>, b: Pick<StoredKey, 'createdAt' | 'id'>): number {

@@ -14,10 +14,13 @@ const MAX_CLIENT_IDS = 100;
 const MAX_CLIENT_ID_CHARACTERS = 255;
 const DEFAULT_OVERLAP_S = 86_400;
 const MAX_OVERLAP_S = 30 * 86_400;
+const MIN_RATE = 0.001;
+const MAX_RATE = 1_000_000;
+const MAX_QUOTA = 1_000_000_000;
 const SHOWN_CHARACTERS = 100;
 
 /** What a key is, beside its id and its secrets. */
-export type KeySettings = Pick<StoredKey, 'name' | 'role' | 'permissions' | 'clientIds' | 'expiresAt'>;
+export type KeySettings = Pick<StoredKey, 'name' | 'role' | 'permissions' | 'clientIds' | 'expiresAt' | 'rateLimit' | 'quota'>;
 
 /** Reads one member. It adds what is wrong to `faults`. */
 type Reader<T> = (value: unknown, faults: WireViolation[]) => T | undefined;
@@ -63,6 +66,18 @@ function readExpiresAt(now: number): Reader<number | null> {
   };
 }
 
+const readRateLimit: Reader<number | null> = (value, faults) => {
+  if (value === null || (typeof value === 'number' && value >= MIN_RATE && value <= MAX_RATE)) return value;
+  faults.push({ field: 'rate_limit', message: `rate_limit must be null, or a number of tasks a second from ${MIN_RATE} to ${MAX_RATE}` });
+  return undefined;
+};
+
+const readQuota: Reader<number | null> = (value, faults) => {
+  if (value === null || (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= MAX_QUOTA)) return value;
+  faults.push({ field: 'quota', message: `quota must be null, or a whole number of tasks from 1 to ${MAX_QUOTA}` });
+  return undefined;
+};
+
 interface KeyRequest<Settings> {
   readonly settings: Settings;
   readonly reason: string | undefined;
@@ -75,15 +90,17 @@ interface KeyRequest<Settings> {
  */
 export function parseNewKey(body: unknown, now: number): KeyRequest<KeySettings> {
   const faults: WireViolation[] = [];
-  const members = membersOf(body, ['name', 'role', 'permissions', 'client_ids', 'expires_at', 'reason'], faults);
+  const members = membersOf(body, ['name', 'role', 'permissions', 'client_ids', 'expires_at', 'rate_limit', 'quota', 'reason'], faults);
   const name = readName(members['name'], faults);
   const role = readRole(members['role'], faults);
   const allowed = members['permissions'] === undefined ? [] : readPermissions(members['permissions'], faults);
   const clientIds = members['client_ids'] === undefined ? null : readClientIds(members['client_ids'], faults);
   const expiresAt = members['expires_at'] === undefined ? null : readExpiresAt(now)(members['expires_at'], faults);
+  const rateLimit = members['rate_limit'] === undefined ? null : readRateLimit(members['rate_limit'], faults);
+  const quota = members['quota'] === undefined ? null : readQuota(members['quota'], faults);
   const reason = readReason(members['reason'], faults);
-  if (name === undefined || role === undefined || allowed === undefined || clientIds === undefined || expiresAt === undefined || faults.length > 0) throw refuse(faults);
-  const settings = { name, role, permissions: allowed, clientIds, expiresAt };
+  if (name === undefined || role === undefined || allowed === undefined || clientIds === undefined || expiresAt === undefined || rateLimit === undefined || quota === undefined || faults.length > 0) throw refuse(faults);
+  const settings = { name, role, permissions: allowed, clientIds, expiresAt, rateLimit, quota };
   checkBinding(settings);
   return { settings, reason };
 }
@@ -91,20 +108,21 @@ export function parseNewKey(body: unknown, now: number): KeyRequest<KeySettings>
 /** The body of PATCH /keys/:id: what is left out stays. @throws RequestError invalid_request */
 export function parseKeyChange(body: unknown, now: number): KeyRequest<Partial<Omit<KeySettings, 'role'>>> {
   const faults: WireViolation[] = [];
-  const members = membersOf(body, ['name', 'permissions', 'client_ids', 'expires_at', 'reason'], faults);
+  const members = membersOf(body, ['name', 'permissions', 'client_ids', 'expires_at', 'rate_limit', 'quota', 'reason'], faults);
   const read = <Name extends string, T>(wire: string, name: Name, reader: Reader<T>): Partial<Record<Name, T>> => {
     const value = members[wire] === undefined ? undefined : reader(members[wire], faults);
     // The one name that it is called with.
     return value === undefined ? {} : ({ [name]: value } as Record<Name, T>);
   };
-  const settings = { ...read('name', 'name', readName), ...read('permissions', 'permissions', readPermissions), ...read('client_ids', 'clientIds', readClientIds), ...read('expires_at', 'expiresAt', readExpiresAt(now)) };
+  const settings = { ...read('name', 'name', readName), ...read('permissions', 'permissions', readPermissions), ...read('client_ids', 'clientIds', readClientIds), ...read('expires_at', 'expiresAt', readExpiresAt(now)), ...read('rate_limit', 'rateLimit', readRateLimit), ...read('quota', 'quota', readQuota) };
   const reason = readReason(members['reason'], faults);
   if (faults.length > 0) throw refuse(faults);
   return { settings, reason };
 }
 
-/** An admin key sees all clients, so it cannot be bound to some. @throws RequestError invalid_request */
-export function checkBinding({ role, clientIds }: Pick<KeySettings, 'role' | 'clientIds'>): void {
+/** An admin key sees all clients, so it cannot be bound to some. A quota is that of the clients of a key. @throws RequestError invalid_request */
+export function checkBinding({ role, clientIds, quota = null }: Pick<KeySettings, 'role' | 'clientIds' | 'quota'>): void {
+  if (quota !== null && clientIds === null) throw refuse([{ field: 'quota', message: 'quota is that of each client in client_ids, so it needs client_ids' }]);
   if (role === 'admin' && clientIds !== null) throw refuse([{ field: 'client_ids', message: 'client_ids must be null for the role admin: a key that is bound to clients cannot be one' }]);
 }
 

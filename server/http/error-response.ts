@@ -33,6 +33,7 @@ const statusOf = {
   unsupported_media_type: 415,
   unknown_host: 421,
   rate_limited: 429,
+  quota_exceeded: 429,
   headers_too_large: 431,
   internal: 500,
   unsupported_transfer_coding: 501,
@@ -44,7 +45,7 @@ const statusOf = {
 } as const satisfies Record<RequestErrorCode, number>;
 
 /** A full or refusing Redis takes nothing until an operator acts. */
-const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = { rate_limited: 1, overloaded: 1, redis_unavailable: 1, redis_full: 5, redis_refused: 5 };
+const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = { rate_limited: 1, quota_exceeded: 5, overloaded: 1, redis_unavailable: 1, redis_full: 5, redis_refused: 5 };
 
 /** A bug in a submission is answered in the form that clients of the first version know. */
 const BUG_BODY = { error: 'failed to schedule task', code: 'internal' } as const;
@@ -63,8 +64,8 @@ export interface ErrorAnswer {
   readonly body: Omit<WireError, 'request_id'>;
 }
 
-export function answerToError({ code, message, details }: RequestError): ErrorAnswer {
-  const seconds = RETRY_AFTER_SECONDS[code];
+export function answerToError({ code, message, details, retryAfterS }: RequestError): ErrorAnswer {
+  const seconds = retryAfterS ?? RETRY_AFTER_SECONDS[code];
   const headers: AnswerHeaders = { ...(seconds === undefined ? {} : { 'Retry-After': String(seconds) }), ...(code === 'unauthenticated' ? { 'WWW-Authenticate': 'Bearer' } : {}) };
   return { status: statusOf[code], headers, body: code === 'internal' ? BUG_BODY : { error: shortText(message, MAX_ERROR_CHARACTERS), code, ...(details === undefined ? {} : { details: shortViolations(details) }) } };
 }

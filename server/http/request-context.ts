@@ -40,6 +40,11 @@ export class RequestContext {
     return this.#caller;
   }
 
+  /** The same; undefined where nothing is known of the caller. */
+  get knownCaller(): Caller | undefined {
+    return this.#caller;
+  }
+
   set caller(caller: Caller) {
     this.#caller = caller;
   }

@@ -23,6 +23,10 @@ export class BatchResults {
     return this.#length;
   }
 
+  get total(): number {
+    return this.#counts.total;
+  }
+
   accept(index: number, { status, body }: Acceptance): void {
     this.#put(index, JSON.stringify({ index, status, ...body }), status === 201 ? 'created' : 'already_scheduled');
   }

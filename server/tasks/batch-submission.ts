@@ -1,6 +1,8 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import { reasonFor } from '../../shared/domain/refusals/refusal-reason.js';
 import type { Logger } from '../../shared/logging/logger.js';
+import type { RateLimiter } from '../access/rate-limiter.js';
+import { showRateLimit } from '../access/with-rate-limit.js';
 import { jsonTextAnswer, type Answer } from '../http/answer.js';
 import type { BodyBudget, HeldBytes } from '../http/body-budget.js';
 import { answerToError, refusalOf } from '../http/error-response.js';
@@ -42,6 +44,8 @@ export interface BatchDeps {
   readonly logger: Logger;
   /** Logs and counts a refusal. The request that the task came with is answered 207. */
   readonly noteRefusal: (refusal: RequestError, context: RequestContext) => void;
+  /** Each task takes one of what the key may send. */
+  readonly rateLimiter: RateLimiter;
 }
 
 /**
@@ -53,7 +57,7 @@ export async function submitBatch(context: RequestContext, deps: BatchDeps): Pro
   const held = deps.bodyBudget.open(context.request);
   try {
     const batch = new Batch(context, deps, held, idempotencyKey);
-    const truncation = await batch.submitAll();
+    const truncation = await batch.submitAll().finally(() => showWhatIsLeft(context, deps, batch.results));
     const { results } = batch;
     if (results.length >= LARGE_BYTES) await deps.turns.next();
     const unavailable = results.whyNothingIsStored;
@@ -62,6 +66,14 @@ export async function submitBatch(context: RequestContext, deps: BatchDeps): Pro
   } finally {
     held.release();
   }
+}
+
+function showWhatIsLeft(context: RequestContext, { rateLimiter }: BatchDeps, { total }: BatchResults): void {
+  const { rateLimit } = context.caller;
+  if (rateLimit === undefined) return;
+  // A body without tasks takes one, as any other call does.
+  if (total === 0) rateLimiter.charge(rateLimit);
+  showRateLimit(context, rateLimiter, rateLimit);
 }
 
 /** The JSON of one task, not yet parsed, or why it will not be read. */
@@ -163,10 +175,12 @@ class Batch {
     const bytes = text instanceof RequestError ? 0 : text.length;
     this.#window.enter(bytes);
     let id: string | undefined;
+    const tooFast = this.#takeOne();
     try {
       if (text instanceof RequestError) throw text;
       const input = parseJson(text, this.#aTask);
       id = readId(input);
+      if (tooFast !== undefined) throw tooFast;
       const task = parseTask(input);
       this.#checkAway();
       void this.#settle(submitTask(task, this.context.caller, this.idempotencyKey), { index, id, bytes });
@@ -181,9 +195,11 @@ class Batch {
     const { parseTask, submitTask, turns } = this.deps;
     this.#window.enter(text.length);
     let id: string | undefined;
+    const tooFast = this.#takeOne();
     try {
       const input = await parseLargeJson(text, this.#aTask, turns);
       id = readId(input);
+      if (tooFast !== undefined) throw tooFast;
       const task = parseTask(input);
       const content = await contentInTurns(task, turns);
       this.#checkAway();
@@ -191,6 +207,19 @@ class Batch {
     } catch (thrown) {
       this.#refuse(index, id, thrown);
       this.#leave(text.length);
+    }
+  }
+
+  /** @returns why the task comes too early for its key. It is parsed all the same, for its id: the client finds it by that. */
+  #takeOne(): RequestError | undefined {
+    const { rateLimit } = this.context.caller;
+    if (rateLimit === undefined) return undefined;
+    try {
+      this.deps.rateLimiter.take(rateLimit);
+      return undefined;
+    } catch (refusal) {
+      if (refusal instanceof RequestError) return refusal;
+      throw refusal;
     }
   }
 

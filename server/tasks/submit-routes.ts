@@ -20,6 +20,7 @@ export interface SubmitParts {
   readonly logger: Logger;
   /** See BatchDeps. */
   readonly noteRefusal: BatchDeps['noteRefusal'];
+  readonly rateLimiter: BatchDeps['rateLimiter'];
 }
 
 /** The two calls that bring tasks in. */
@@ -55,6 +56,7 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
     query: [],
     operationId: 'submitTasks',
     metricLabel: '/tasks/batch',
+    takesByTask: true,
     handle: submitBatch,
   },
 ];

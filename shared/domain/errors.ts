@@ -114,7 +114,8 @@ export const requestErrors = {
   being_sent: 'The task is in the hands of a worker. Ask again when that attempt is over; if the worker has died, when its lock has lapsed (LOCK_DURATION).',
   finished: 'The task has ended: nothing is left to cancel or to send. Submit it again to have it sent again. Or the bulk action has ended, and cannot be changed any more.',
   last_admin: 'It is the last admin key that never expires: without it nobody could manage keys. Make another one first, or set BOOTSTRAP_API_KEY.',
-  rate_limited: 'Too many requests: of wrong access keys from one address. Send the same request again after the seconds in Retry-After.',
+  rate_limited: 'Too many requests: the `rate_limit` of the access key is used up, or too many wrong keys came from one address. Send the same request again after the seconds in Retry-After. In a batch, single tasks are answered so; those before them are stored.',
+  quota_exceeded: 'The client has as many tasks as its `quota` allows: waiting, due, being sent, or parked. The new task was not stored. Send the same request again when some of them have ended, and not before the seconds in Retry-After.',
   overloaded: 'This process has no room for the body, or no time for the answer: too many large bodies are being received or handled, or too many large answers are being made or left unread. Nothing was stored of what has this code. Bodies of at most 64 KiB are always taken. Send the same request again.',
   redis_unavailable: 'Redis cannot be reached, so nothing can be accepted. Nothing was changed, or it was changed and this answer was lost: send the same request again.',
   redis_full: 'Redis has used up its memory for new tasks. Nothing was stored.',
@@ -135,15 +136,18 @@ export interface RefusalNotes {
 export class RequestError extends Error {
   /** For the log and the counters alone. */
   readonly notes: RefusalNotes;
+  /** When the same request may succeed, whole seconds; undefined: what its code says. */
+  readonly retryAfterS: number | undefined;
 
   constructor(
     readonly code: RequestErrorCode,
     message: string,
     readonly details?: readonly { readonly field: string; readonly message: string; readonly position?: number; readonly matched?: number }[],
-    { notes = {}, ...options }: ErrorOptions & { readonly notes?: RefusalNotes } = {},
+    { notes = {}, retryAfterS, ...options }: ErrorOptions & { readonly notes?: RefusalNotes; readonly retryAfterS?: number } = {},
   ) {
     super(message, options);
     this.name = 'RequestError';
     this.notes = notes;
+    this.retryAfterS = retryAfterS;
   }
 }

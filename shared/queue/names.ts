@@ -155,7 +155,7 @@ export interface AuditKeys {
 /** Where access keys are stored. On a cluster they share the slot of flow control, because their scripts touch several. */
 export function accessKeys(prefix: string, isCluster: boolean): AccessKeys {
   const base = `${slotOfFleet(prefix, isCluster)}:access:`;
-  return { keys: `${base}keys`, version: `${base}version`, lastUses: `${base}last-uses`, sessions: `${base}sessions:` };
+  return { keys: `${base}keys`, version: `${base}version`, lastUses: `${base}last-uses`, sessions: `${base}sessions:`, rate: (keyId) => `${base}rate:${keyId}` };
 }
 
 export interface AccessKeys {
@@ -167,6 +167,8 @@ export interface AccessKeys {
   readonly lastUses: string;
   /** With the id of an access key behind it. Hash: the sessions that were started with the key, by the SHA-256 of their secrets. */
   readonly sessions: string;
+  /** Hash: the bucket of a key that has a rate limit; it lapses when it would be full. */
+  rate(keyId: string): string;
 }
 
 /** What all keys of the whole fleet begin with. */

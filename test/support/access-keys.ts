@@ -24,7 +24,7 @@ export interface TestKey {
 }
 
 /** Makes a key by the API. It holds in that process at once. */
-export async function makeKey(baseUrl: string, settings: { readonly role: string; readonly permissions?: readonly string[]; readonly client_ids?: readonly string[]; readonly expires_at?: string; readonly name?: string }): Promise<TestKey> {
+export async function makeKey(baseUrl: string, settings: { readonly role: string; readonly permissions?: readonly string[]; readonly client_ids?: readonly string[]; readonly expires_at?: string; readonly name?: string; readonly rate_limit?: number; readonly quota?: number }): Promise<TestKey> {
   const { status, body } = await callWith(ADMIN_KEY, baseUrl, '/keys', { method: 'POST', body: { name: `test ${settings.role}`, ...settings } });
   expect(status, JSON.stringify(body)).to.equal(201);
   return { id: String(body['id']), key: String(body['key']) };

@@ -1,3 +1,5 @@
+import type { RateLimit } from './rate-limit.js';
+
 /** What a key may do. `operate` includes `read` and `submit`, and `admin` includes everything. */
 export const keyRoles = ['submit', 'read', 'operate', 'admin'] as const;
 export type KeyRole = (typeof keyRoles)[number];
@@ -24,6 +26,8 @@ export interface Caller {
   readonly sealSecret: string | undefined;
   /** When its key, or its session, ends by itself: ms since the epoch; null: never. */
   readonly endsAt: number | null;
+  /** Left out: it may ask as often as it likes. */
+  readonly rateLimit?: RateLimit | undefined;
 }
 
 /** Every caller while AUTH=off: it may do everything. */

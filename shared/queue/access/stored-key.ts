@@ -17,6 +17,10 @@ export interface StoredKey {
   readonly sealSecret: string;
   /** null: never. */
   readonly expiresAt: number | null;
+  /** Tasks and other calls a second; null: any number. Older keys do not have the field: a change compares a key with its text. */
+  readonly rateLimit?: number | null;
+  /** How many tasks each of its clients may have; null: any number. Older keys do not have the field. */
+  readonly quota?: number | null;
   readonly createdAt: number;
   readonly createdBy: Actor;
 }

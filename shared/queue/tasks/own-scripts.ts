@@ -1,5 +1,6 @@
 import { keyScripts } from '../access/key-scripts.js';
 import { sessionScripts } from '../access/session-scripts.js';
+import { rateScripts } from '../access/rate-scripts.js';
 import { auditScripts } from '../audit/audit-scripts.js';
 import type { DefinedScripts } from '../engine/defined-scripts.js';
 import type { LuaScript } from '../engine/lua-script.js';
@@ -48,6 +49,7 @@ export const fixedScripts = {
   ...failureScripts,
   ...keyScripts,
   ...sessionScripts,
+  ...rateScripts,
   ...addSearchFieldsScripts,
   ...waitingListScripts,
   ...controlScripts,

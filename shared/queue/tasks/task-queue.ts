@@ -7,6 +7,7 @@ import type { Clock } from '../../domain/ports.js';
 import type { Task } from '../../domain/task/task.js';
 import { KeyStore } from '../access/key-store.js';
 import { SessionStore } from '../access/session-store.js';
+import { RateStore } from '../access/rate-store.js';
 import { AuditLog } from '../audit/audit-log.js';
 import type { Acting } from './act-on-task.js';
 import { askShards, type ShardAnswers } from './ask-shards.js';
@@ -183,6 +184,12 @@ export class TaskQueue {
   async withSessions<T>(work: (store: SessionStore) => Promise<T>): Promise<T> {
     const { redis, prefix } = this.options;
     return this.#speak(() => work(new SessionStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
+  }
+
+  /** The rate limits of access keys, for the API. */
+  async withRates<T>(work: (store: RateStore) => Promise<T>): Promise<T> {
+    const { redis, prefix } = this.options;
+    return this.#speak(() => work(new RateStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
   }
 
   /** Which sends failed lately, for the API. */

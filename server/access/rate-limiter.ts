@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto';
+import { KeyAllowance, type RateLimit } from '../../shared/domain/access/rate-limit.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import { withinLimit } from '../../shared/lifecycle/time-limit.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { AnswerHeaders } from '../http/answer.js';
+
+/** How often Redis is told what was let pass, ms. */
+const SETTLE_EVERY_MS = 200;
+/** A key that was not used for so long is not told of any more, and its next request asks Redis first, ms. */
+const IN_USE_FOR_MS = 1_000;
+/** The first request of a key waits for Redis no longer than this, ms. */
+const FIRST_ANSWER_MS = 100;
+const POLICY_NAME = '"key"';
+
+interface UsedKey {
+  readonly allowance: KeyAllowance;
+  readonly limit: RateLimit;
+  usedAt: number;
+  /** When Redis last answered, or was last asked in vain; monotonic ms. */
+  settledAt: number;
+  settling: Promise<void> | undefined;
+}
+
+/**
+ * Lets a key do as much as its rate limit says, over all processes together. Requests are counted here, and settled with Redis five times a
+ * second. Only the first request of a key after a second of rest waits for Redis.
+ *
+ * While Redis is away each process goes on with its last part of the limit, and what it lets pass counts in no other: all of them together
+ * keep the limit as long as as many of them are used as before, and nobody is refused for it.
+ */
+export class RateLimiter {
+  readonly #keys = new Map<string, UsedKey>();
+  readonly #process = randomUUID();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly queue: Pick<TaskQueue, 'withRates'>) {}
+
+  /** @returns undefined when `take` can be asked at once; else a promise that never rejects */
+  ready(limit: RateLimit): undefined | Promise<void> {
+    const used = this.#use(limit);
+    if (used.settledAt + IN_USE_FOR_MS > performance.now()) return undefined;
+    return withinLimit(this.#settle(used), FIRST_ANSWER_MS, () => new Error('redis has not answered in time')).catch(() => {
+      used.settledAt = performance.now();
+    });
+  }
+
+  /** Takes one. @throws RequestError rate_limited */
+  take(limit: RateLimit): void {
+    if (!this.#use(limit).allowance.take(performance.now())) throw this.#refusal(limit);
+  }
+
+  /** Takes nothing. @throws RequestError rate_limited when there is nothing to take */
+  check(limit: RateLimit): void {
+    if (this.#use(limit).allowance.left(performance.now()) === 0) throw this.#refusal(limit);
+  }
+
+  /** Takes one for work that is done already. */
+  charge(limit: RateLimit): void {
+    this.#use(limit).allowance.charge();
+  }
+
+  #refusal(limit: RateLimit): RequestError {
+    const { allowance } = this.#use(limit);
+    const now = performance.now();
+    const retryAfterS = Math.max(1, Math.ceil(allowance.waitMs(now) / 1_000));
+    return new RequestError('rate_limited', `this key may send ${limit.perSecond} tasks a second, or make as many other calls`, undefined, { retryAfterS, notes: { reason: 'rate_limit', limit: 'rate_limit of the key' } });
+  }
+
+  /** The fields of draft-ietf-httpapi-ratelimit-headers. `t`: until the whole second's worth is there again. */
+  headers(limit: RateLimit): AnswerHeaders {
+    const { perSecond } = limit;
+    const most = Math.max(1, Math.floor(perSecond));
+    const window = Math.max(1, Math.ceil(1 / perSecond));
+    const left = Math.min(most, this.#use(limit).allowance.left(performance.now()));
+    const resetS = Math.ceil((most - left) / perSecond);
+    return { 'RateLimit-Policy': `${POLICY_NAME};q=${most};w=${window}`, RateLimit: `${POLICY_NAME};r=${left};t=${resetS}` };
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #use(limit: RateLimit): UsedKey {
+    const now = performance.now();
+    let used = this.#keys.get(limit.keyId);
+    // Another limit is another bucket here; the one in Redis goes on.
+    if (used === undefined || used.limit.perSecond !== limit.perSecond) {
+      used = { allowance: new KeyAllowance(limit.perSecond, now), limit, usedAt: now, settledAt: -Infinity, settling: undefined };
+      this.#keys.set(limit.keyId, used);
+    }
+    used.usedAt = now;
+    this.#timer ??= setInterval(() => this.#settleAll(), SETTLE_EVERY_MS).unref();
+    return used;
+  }
+
+  #settleAll(): void {
+    const now = performance.now();
+    for (const [keyId, used] of this.#keys) {
+      // What it has taken was told in the time in which it still counted as used.
+      if (used.usedAt + IN_USE_FOR_MS < now) this.#keys.delete(keyId);
+      else void this.#settle(used);
+    }
+    if (this.#keys.size === 0) this.stop();
+  }
+
+  #settle(used: UsedKey): Promise<void> {
+    return (used.settling ??= this.#settleOnce(used).finally(() => (used.settling = undefined)));
+  }
+
+  /** It never rejects. */
+  async #settleOnce(used: UsedKey): Promise<void> {
+    const { allowance, limit } = used;
+    try {
+      const { level, processes } = await this.queue.withRates((store) => store.settle(limit, allowance.tell(), this.#process));
+      allowance.learn(level, processes, performance.now());
+    } catch {
+      // Redis is away or full: what was told may be lost, and is not told again. See the class.
+    }
+    used.settledAt = performance.now();
+  }
+}
