@@ -23,6 +23,7 @@ import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { createAccessCheck } from './access/access-check.js';
 import { KeyJudge } from './access/key-judge.js';
+import { ClientQuotas } from './access/client-quotas.js';
 import { KeyRing } from './access/key-ring.js';
 import { NoKeyError } from './access/no-key-error.js';
 import { Sessions } from './access/sessions.js';
@@ -142,10 +143,12 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.activityStore(), countDue: () => queue.countDue(), redisClock });
   const { isOn: isAuthOn, bootstrapKey, sessionTimes } = config.auth;
   const rateLimiter = new RateLimiter(queue);
+  const quotas = new ClientQuotas(queue);
   const keyRing = new KeyRing({
     queue,
     bootstrapKey,
     clock,
+    onChange: quotas.learn,
     onFirstRead: (count) => {
       if (!isAuthOn || bootstrapKey !== undefined || count > 0) return;
       const nobodyMayCall = new NoKeyError();
@@ -161,6 +164,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       parseTask: withAddressPolicy(createTaskParser({ maxMessageBytes: config.maxMessageBytes, defaultJitter: config.retryJitter }), addressGuard, own.defaultBrokers),
       submitTask: createSubmitTask(
         queue,
+        quotas,
         () => {
           if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');
         },
@@ -215,6 +219,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     fleetSettings.stop();
     keyRing.stop();
     rateLimiter.stop();
+    quotas.stop();
     memoryGuard.close();
     refusedRequests.flush();
     forbiddenLog.flush();

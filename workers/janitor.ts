@@ -6,6 +6,7 @@ import type { Logger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
 import type { RedisClient } from '../shared/redis/redis-connection.js';
 import type { Shard } from '../shared/queue/engine/shard.js';
+import { recountQuotas } from '../shared/queue/quota/quota-shard.js';
 import { addSearchFields, firstStep, type Pass } from '../shared/queue/tasks/add-search-fields.js';
 import { sweepCompleted, sweepDeadLetters } from '../shared/queue/tasks/sweep-finished.js';
 
@@ -37,7 +38,8 @@ export interface Retention {
 }
 
 /**
- * Looks after stored tasks: it removes finished records, and adds search fields that an older version left out. It
+ * Looks after stored tasks: it removes finished records, adds search fields that an older version left out, and counts the tasks of clients
+ * with a quota anew. It
  * removes delivered and cancelled tasks by age and number, dead letters by age, and parked ones never.
  * BullMQ's own removal is not used: its age rule would delete parked tasks with the rest, and works only when
  * another job ends. One worker of the fleet does it, by a key that lapses when that worker dies.
@@ -85,14 +87,14 @@ export class Janitor {
   }
 
   /**
-   * Removes all that is to be removed, then adds fields in one step: in a full Redis removing comes first, and adding fails.
+   * Removes all that is to be removed, then adds fields and counts in one step each: in a full Redis removing comes first, and adding fails.
    * @returns the pause until the next round, ms
    */
   async #round(shard: Shard, signal: AbortSignal): Promise<number> {
     while (!signal.aborted && (await this.#isLeader(shard))) {
       const delivered = await this.#sweepDelivered(shard);
       const dead = await this.#sweepDeadLetters(shard);
-      if (!delivered && !dead) return this.#addSearchFields(shard);
+      if (!delivered && !dead) return Math.min(await this.#addSearchFields(shard), (await recountQuotas(shard)) ? STEP_PAUSE_MS : ROUND_EVERY_MS);
       await pause(STEP_PAUSE_MS, signal);
     }
     return ROUND_EVERY_MS;

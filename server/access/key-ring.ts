@@ -32,6 +32,8 @@ export interface KeyRingOptions {
   readonly clock: Clock;
   /** It is told once how many keys are stored, as soon as Redis has answered. */
   readonly onFirstRead: (count: number) => void;
+  /** It is told the keys when they have changed, and at the first time. */
+  readonly onChange?: (keys: ReadonlyMap<string, StoredKey>, version: string) => void;
 }
 
 /**
@@ -136,7 +138,10 @@ export class KeyRing {
   async #readOnce(): Promise<void> {
     const askedAt = performance.now();
     const { version, keys } = await this.options.queue.withKeys((store) => store.read(this.#version));
-    if (keys !== undefined) this.#keys = keys;
+    if (keys !== undefined) {
+      this.#keys = keys;
+      this.options.onChange?.(keys, version);
+    }
     const isFirst = this.#version === '';
     this.#version = version;
     this.#confirmedAt = askedAt;

@@ -15,6 +15,7 @@ import { readJsonBody } from '../http/json-body.js';
 import { parseLimit } from '../http/list-limit.js';
 import { performed, type Performed } from '../http/operator-action.js';
 import type { Route } from '../http/route.js';
+import { checkQuotaClients } from './client-quotas.js';
 import type { KeyRing } from './key-ring.js';
 import { checkBinding, parseKeyChange, parseNewKey, parseOverlap } from './schema.js';
 import { toWireKey } from './view.js';
@@ -52,6 +53,7 @@ export const keyRoutes: readonly Route<KeyParts>[] = [
       const secret = newSecret();
       const key: StoredKey = { id, ...settings, secretHash: hashOf(secret), previous: null, sealSecret: newSecret(), createdAt: parts.clock(), createdBy: asked.by };
       return performed(context, parts, { action: 'key.create', target: { type: 'key', id }, asked }, async () => {
+        checkQuotaClients(await storedKeys(parts), key);
         await settle(parts, (store) => store.put(undefined, key, { mayBeLastAdmin: true }));
         return { result: jsonAnswer(201, { key: printApiKey({ id, secret }), ...toWireKey(key, undefined, parts.clock()) }), fields: { before: {}, after: fieldsOf(key) } };
       });
@@ -148,14 +150,20 @@ interface ChangedKey<After extends StoredKey | undefined> {
  */
 async function changed<After extends StoredKey | undefined>(parts: KeyParts, id: string, make: (key: StoredKey) => After): Promise<ChangedKey<After>> {
   for (let round = 1; round <= MAX_ROUNDS; round += 1) {
-    const before = (await parts.queue.withKeys((store) => store.read())).keys?.get(id);
+    const keys = await storedKeys(parts);
+    const before = keys.get(id);
     if (before === undefined) throw new RequestError('key_not_found', 'no key has this id');
     const after = make(before);
+    if (after !== undefined) checkQuotaClients(keys, after);
     const mayBeLastAdmin = parts.hasBootstrapKey || !endsAdmin(before, after, parts.clock());
     const change = await settle(parts, (store) => (after === undefined ? store.remove(before, { mayBeLastAdmin }) : store.put(before, after, { mayBeLastAdmin })));
     if (change === 'done') return { before, after };
   }
   throw new RequestError('redis_unavailable', 'the key was changed again and again by others');
+}
+
+async function storedKeys({ queue }: KeyParts): Promise<ReadonlyMap<string, StoredKey>> {
+  return (await queue.withKeys((store) => store.read())).keys ?? new Map<string, StoredKey>();
 }
 
 /** An admin key that expires sooner than before may leave nobody who can make another one. */

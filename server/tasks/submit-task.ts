@@ -5,6 +5,7 @@ import type { Admission } from '../../shared/queue/tasks/submission.js';
 import type { TaskContent } from '../../shared/queue/tasks/task-codec.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
+import type { ClientQuotas } from '../access/client-quotas.js';
 import { forbidden } from '../access/access-check.js';
 import { printTime } from '../http/print-time.js';
 
@@ -27,26 +28,37 @@ export interface Acceptance {
  * @param caller         the client of the task must be one of its own
  * @param idempotencyKey '' for none
  * @param content        of a large task, which is made before: see large-task.ts
- * @throws RequestError forbidden, conflict, parked, redis_unavailable, redis_full, redis_refused
+ * @throws RequestError forbidden, conflict, parked, quota_exceeded, redis_unavailable, redis_full, redis_refused
  */
 export type SubmitTask = (task: Task, caller: Caller, idempotencyKey: string, content?: TaskContent) => Promise<Acceptance>;
 
 /**
+ * @param quotas    a repetition needs no room for a new task, so Redis decides about those that have none
  * @param checkRoom throws RequestError redis_full while new tasks would take the workers' reserve
  * @param onCreated is called for each new run
  */
-export function createSubmitTask(queue: TaskQueue, checkRoom: () => void, onCreated: () => void): SubmitTask {
+export function createSubmitTask(queue: TaskQueue, quotas: Pick<ClientQuotas, 'take'>, checkRoom: () => void, onCreated: () => void): SubmitTask {
   return async (task, caller, idempotencyKey, content) => {
     if (!mayUseClient(caller, task.clientId)) throw forbidden('a key that is bound to the client_id of this task', 'foreign_client');
     checkRoom();
-    const admission = await queue.submit(task, content, idempotencyKey, caller.clientIds !== undefined);
-    if (admission.kind === 'created') onCreated();
-    return answerTo(task, admission, queue);
+    const taken = quotas.take(task.clientId);
+    // To wait for a value that is no promise would delay every submission.
+    const place = taken instanceof Promise ? await taken : taken;
+    // An answer of Redis that is lost may have been that of a new task.
+    let isNew = true;
+    try {
+      const admission = await queue.submit(task, content, idempotencyKey, { isBound: caller.clientIds !== undefined, isFull: !place.hasRoom });
+      isNew = admission.kind === 'created';
+      if (isNew) onCreated();
+      return await answerTo(task, admission, queue);
+    } finally {
+      place.end(isNew);
+    }
   };
 }
 
 async function answerTo(task: Task, admission: Admission, queue: TaskQueue): Promise<Acceptance> {
-  const { id } = task;
+  const { id, clientId } = task;
   switch (admission.kind) {
     case 'created':
       return {
@@ -79,6 +91,8 @@ async function answerTo(task: Task, admission: Admission, queue: TaskQueue): Pro
       throw new RequestError('conflict', `a task ${JSON.stringify(id)} with other content is not finished yet; nothing was changed`);
     case 'foreign':
       throw new RequestError('conflict', `the id ${JSON.stringify(id)} is taken; nothing was changed`, undefined, { notes: { reason: 'foreign_id' } });
+    case 'no_room':
+      throw new RequestError('quota_exceeded', `the client ${JSON.stringify(clientId)} has as many tasks as its quota allows; nothing was stored`, undefined, { notes: { reason: 'quota', limit: 'quota of the client' } });
     case 'parked':
       throw new RequestError('parked', `a task ${JSON.stringify(id)} is parked and the only copy left: change it (PATCH), start it again (POST .../retry) or delete it (DELETE) first`);
   }

@@ -57,6 +57,8 @@ export function ownKeys(key: (suffix: string) => string): OwnKeys {
     janitorCursor: key('janitor-cursor'),
     neverThere: key('never-there'),
     searchFieldsCursor: key('search-fields-cursor'),
+    quota: key('quota'),
+    quotaRecount: key('quota-recount'),
     takenOver: key('taken-over'),
     takeOverMark: key('take-over-mark'),
     bulkCounts: (action) => key(`bulk:${action}`),
@@ -81,6 +83,10 @@ export interface OwnKeys {
   readonly neverThere: string;
   /** The progress of the janitor's pass for jobs without search fields. It lapses when it is time for the next pass. */
   readonly searchFieldsCursor: string;
+  /** Hash: how many tasks of each client with a quota are in this shard. Both names stand in Lua, too: see quota-lua.ts. */
+  readonly quota: string;
+  /** The same while they are counted anew. */
+  readonly quotaRecount: string;
   /** Jobs that are being taken from a dead worker. It is there only while that script runs. */
   readonly takenOver: string;
   readonly takeOverMark: string;

@@ -3,7 +3,7 @@ import { jobField } from './job-fields.js';
 import { isLastCopyFunction } from './last-copy.js';
 
 /** Answers of `admitFunction`; submission.ts decides what follows from them. */
-export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, finished: 4, replaced: 5, unreadable: 6, repeated: 7, otherContentOfKey: 8, foreign: 9 } as const;
+export const ADMIT = { absent: 0, sameContent: 1, otherContent: 2, parked: 3, finished: 4, replaced: 5, unreadable: 6, repeated: 7, otherContentOfKey: 8, foreign: 9, noRoom: 10 } as const;
 
 /** SHA-256 in base64url. What stands behind it in the same argument is an Idempotency-Key, and behind that what ONLY_OF begins. */
 const CONTENT_HASH_CHARACTERS = 43;
@@ -31,6 +31,8 @@ export const MOST_KEPT_KEYS = 64;
  * because a repeat may come late, when another submission has begun the next run already.
  *
  * A job of another client answers `foreign` to a caller that is bound to its own.
+ *
+ * `noRoom` is the answer of krsSubmit, for a client that may have no further task.
  *
  * @returns a Lua function of (job key, job id, content hash and Idempotency-Key in one text, finishing time seen before or ''), which
  *          gives {code, finishing time or state, run}; for an unknown id only {code}; an error when the key holds

@@ -4,6 +4,8 @@ import { COUNTED_BY_CALLER } from './counted-by-caller.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { namedValues } from './fetched-fields.js';
 import type { QueueClient } from './queue-client.js';
+import { isLastCopyFunction } from './last-copy.js';
+import { countTaskLua } from './quota-lua.js';
 import { makeReadable } from './readable-job.js';
 import { PROMOTE_FUNCTIONS, PROMOTED_AT_ONCE } from './script-patches.js';
 import { toldBulkActionLua, type ToldEnd } from './told-bulk-action.js';
@@ -96,7 +98,12 @@ local function fetchedAt()
   return now
 end
 ${patchedFunction(scripts, 'moveToFinished', 'krsFinish', 'finish')}
-${toldBulkActionLua}
+${toldBulkActionLua}${isLastCopyFunction}${countTaskLua}
+-- A parked task goes on counting for its client.
+local function countEnd(job, id, set)
+  local base = string.sub(job, 1, #job - #id)
+  if hasQuotas(base) and (set == base .. 'completed' or not isLastCopy(job)) then countTask(base, job, -1) end
+end
 local keys = {}
 for index = 1, ${SHARED_KEYS} do
   keys[index <= ${OWN_KEYS_FROM} and index or index + ${OWN_KEYS}] = KEYS[index]
@@ -122,7 +129,10 @@ for call = 1, calls do
   if isDone then
     answers[call] = answer or 0
     -- A number below zero is BullMQ's error: the job has not ended here. The other jobs of this call must not suffer from a number.
-    if told ~= '' and not (type(answer) == 'number' and answer < 0) then pcall(tellEnd, keys[${FINISH_JOB_KEY}], values[1], values[2], told) end
+    if not (type(answer) == 'number' and answer < 0) then
+      if told ~= '' then pcall(tellEnd, keys[${FINISH_JOB_KEY}], values[1], values[2], told) end
+      pcall(countEnd, keys[${FINISH_JOB_KEY}], values[1], target)
+    end
   else
     answers[call] = { err = type(answer) == 'table' and answer.err or tostring(answer) }
   end

@@ -64,6 +64,8 @@ export const jobField = {
   toldAction: 'told',
   /** The bulk action that has sent it now, until that send has ended: see told-bulk-action.ts. */
   sentNowBy: 'sn',
+  /** The last count of the tasks of clients with a quota that has counted this one: see quota-lua.ts. */
+  quotaMark: 'qm',
   /**
    * When something else than an attempt last moved or changed it (send now, redrive, bulk deferral, the end of a deferral, edit), ms since the epoch by Redis' clock. Only
    * those that were have it.

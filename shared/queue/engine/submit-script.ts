@@ -8,6 +8,7 @@ import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { EngineMismatchError } from './engine-mismatch.js';
 import { nowMs } from './now-ms.js';
 import type { QueueClient } from './queue-client.js';
+import { countTaskLua } from './quota-lua.js';
 import { recordAdd, recordAdds, type AddedJob } from './recorded-add.js';
 import { scriptsPatchedIn, type ScriptPatchedIn } from './script-patches.js';
 import { smallMulti, type ScriptTransaction } from './small-multi.js';
@@ -45,10 +46,14 @@ export interface SubmittedJob {
   readonly seenFinishedAt: string;
   /** '' when it has none. */
   readonly searchFields: string;
+  /** Its client has no room for a new task: it is only looked whether it is a repetition. It must not have `seenFinishedAt`. */
+  readonly isNothingNew: boolean;
   readonly add: EncodedAdd;
 }
 
 const SUBMIT = 'krsSubmit';
+/** In place of a way to add: nothing is added. */
+const NO_WAY = 0;
 /** How many keys stand before those of BullMQ's scripts: completed, failed, parked. */
 const SETS = 3;
 
@@ -120,7 +125,7 @@ export class SubmitScript {
   #argumentsFor(jobs: readonly SubmittedJob[]): (string | number | Buffer)[] {
     const args: (string | number | Buffer)[] = [this.#keys.length + jobs.length, ...this.#keys];
     for (const { key } of jobs) args.push(key);
-    for (const { id, content, seenFinishedAt, searchFields, add } of jobs) args.push(id, content, seenFinishedAt, searchFields, add.way, ...add.values);
+    for (const { id, content, seenFinishedAt, searchFields, isNothingNew, add } of jobs) args.push(id, content, seenFinishedAt, searchFields, isNothingNew ? NO_WAY : add.way, ...add.values);
     return args;
   }
 }
@@ -154,7 +159,7 @@ function placeOf(key: string, scripts: readonly AddScript[]): number {
  * The jobs are added in order, so a second submission of an id sees the job of the first.
  *
  * KEYS 1 completed, 2 failed, 3 parked, then the keys of each of BullMQ's scripts, then one job each.
- * ARGV for each job: job id, content hash and Idempotency-Key, finishing time seen before or '', search fields or '', way to add, and BullMQ's
+ * ARGV for each job: job id, content hash and Idempotency-Key, finishing time seen before or '', search fields or '', way to add or 0, and BullMQ's
  * three values.
  * @returns {now (ms), answer of admit for each job ...}
  */
@@ -171,7 +176,7 @@ function luaOf(scripts: readonly AddScript[], texts: DefinedScripts, keyOf: (suf
     from += keys.length;
     return `{ add = ${luaNameOf(script)}, keys = { ${names.join(', ')} } }`;
   });
-  return `${looks.join('\n')}${nowMs}${admitFunction}
+  return `${looks.join('\n')}${nowMs}${admitFunction}${countTaskLua}
 local searchFields
 ${scripts.map(({ script }) => patchedFunction(texts, script, SUBMIT, luaNameOf(script))).join('\n')}
 local ways = { ${ways.join(',\n')} }
@@ -181,9 +186,15 @@ for index = 1, #KEYS - ${from} do
   local answer, keptKeys = admit(KEYS[${from} + index], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
   if answer[1] == ${ADMIT.absent} or answer[1] == ${ADMIT.replaced} then
     local way = ways[tonumber(ARGV[at + 5])]
-    searchFields = ARGV[at + 4]
-    way.add(way.keys, { ARGV[at + 6], ARGV[at + 7], ARGV[at + 8] })
-    keepKey(KEYS[${from} + index], ARGV[at + 2], keptKeys or '')
+    if way then
+      local job = KEYS[${from} + index]
+      searchFields = ARGV[at + 4]
+      way.add(way.keys, { ARGV[at + 6], ARGV[at + 7], ARGV[at + 8] })
+      keepKey(job, ARGV[at + 2], keptKeys or '')
+      countTask(string.sub(job, 1, #job - #ARGV[at + 1]), job, 1)
+    else
+      answer = {${ADMIT.noRoom}}
+    end
   end
   answers[index + 1] = answer
 end

@@ -63,10 +63,11 @@ local function cancelOrDelete(with, _, job, id)
   return code == ${CANCEL.beingSent} and ${ACTED.beingSent} or ${ACTED.refused}
 end
 local doers = {
-  redrive = function(with, _, job, id)
+  redrive = function(with, task, job, id)
     if prepareRedrive(job, id, with.sets[7], with.sets[8], with.at, with.more) == 0 then return ${ACTED.refused} end
     with.restartKeys[1], with.restartValues[1] = job, id
     restart(with.restartKeys, with.restartValues)
+    if task[1] ~= 'parked' then countTask(with.base, job, 1) end
     return ${ACTED.done}
   end,
   -- A task that is due already stays where it is. The first write is one that a full Redis refuses; promote ends with the same.

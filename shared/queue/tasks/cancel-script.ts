@@ -1,5 +1,6 @@
 import { jobField } from '../engine/job-fields.js';
 import { isLastCopyFunction } from '../engine/last-copy.js';
+import { countTaskLua } from '../engine/quota-lua.js';
 import { toldBulkActionLua } from '../engine/told-bulk-action.js';
 
 /** Answers of cancelLua. */
@@ -19,7 +20,7 @@ export const CANCEL = { absent: 0, cancelled: 1, deleted: 2, beingSent: 3, deadL
  * `keys`: delayed, prioritized, wait, paused, active, completed, failed, parked, unreadable, waiting lists, in this order.
  * It gives {code, return value of what had completed before, or ''}.
  */
-export const cancelLua = `${isLastCopyFunction}${toldBulkActionLua}
+export const cancelLua = `${isLastCopyFunction}${toldBulkActionLua}${countTaskLua}
 local function cancelJob(keys, job, id, at, more, waitingListBase)
   if redis.call('EXISTS', job) == 0 then return {${CANCEL.absent}, ''} end
   local function forget()
@@ -30,6 +31,7 @@ local function cancelJob(keys, job, id, at, more, waitingListBase)
     if not isLastCopy(job) then return {${CANCEL.deadLettered}, ''} end
     redis.call('ZREM', keys[7], id)
     forget()
+    countTask(string.sub(job, 1, #job - #id), job, -1)
     redis.call('DEL', job, job .. ':logs', job .. ':lock')
     return {${CANCEL.deleted}, ''}
   end
@@ -51,6 +53,7 @@ local function cancelJob(keys, job, id, at, more, waitingListBase)
   redis.call('HSET', job, '${jobField.returnValue}', '{"outcome":"cancelled","at":' .. string.format('%d', at) .. more .. '}', '${jobField.finishedAt}', at)
   redis.call('ZADD', keys[6], at, id)
   tellEnd(job, id, at, 'cancelled')
+  countTask(string.sub(job, 1, #job - #id), job, -1)
   return {${CANCEL.cancelled}, ''}
 end
 `;

@@ -13,6 +13,7 @@ import { reportScripts } from '../flow/report-scripts.js';
 import { listMembersScript } from '../search/list-members-script.js';
 import { scanMarkScript } from '../search/scan-mark-script.js';
 import { searchScript } from '../search/search-script.js';
+import { quotaScripts } from '../quota/quota-scripts.js';
 import { deferScript, waitingListScripts } from '../flow/waiting-list-scripts.js';
 import { activityScripts } from '../stats/activity-scripts.js';
 import { failureScripts } from '../stats/failure-scripts.js';
@@ -50,6 +51,7 @@ export const fixedScripts = {
   ...keyScripts,
   ...sessionScripts,
   ...rateScripts,
+  ...quotaScripts,
   ...addSearchFieldsScripts,
   ...waitingListScripts,
   ...controlScripts,

@@ -21,7 +21,17 @@ export type Admission =
   | { readonly kind: 'other_content_of_key' }
   | { readonly kind: 'parked' }
   /** A task of another client has the id, and the caller is bound to its own clients. Nothing changed, and nothing is told of that task. */
-  | { readonly kind: 'foreign' };
+  | { readonly kind: 'foreign' }
+  /** It would have been a new run, and its client may have no further task. Nothing changed. */
+  | { readonly kind: 'no_room' };
+
+/** What a caller may do with a submission. */
+export interface SubmissionRules {
+  /** It may use tasks of its own clients alone, also where another one has ended. */
+  readonly isBound?: boolean;
+  /** Its client has as many tasks as it may have: only a repetition is accepted. */
+  readonly isFull?: boolean;
+}
 
 const ENVELOPE_BYTES = 1_024;
 /** BullMQ's add wants a time. The script puts that of Redis in its place: see addFunction. */
@@ -50,10 +60,10 @@ export class Submission {
     mask: PathMask,
     content: TaskContent = contentOf(task),
     idempotencyKey = '',
-    isBound = false,
+    private readonly rules: SubmissionRules = {},
   ) {
     this.#sha = content.sha;
-    this.#content = content.sha + idempotencyKey + (isBound ? ONLY_OF + task.clientId : '');
+    this.#content = content.sha + idempotencyKey + (rules.isBound === true ? ONLY_OF + task.clientId : '');
     // It is counted once, because the batcher asks for it each time it looks for the next group.
     const messageBytes = Buffer.byteLength(task.messageData);
     this.bytes = messageBytes + ENVELOPE_BYTES;
@@ -78,7 +88,7 @@ export class Submission {
     if (delayMs !== 0) opts.delay = delayMs;
     if (this.#run !== 1) opts.run = this.#run;
     // No Job of BullMQ's is made: its constructor would cost more than the rest of a submission.
-    return { key: this.shard.keys.job(this.task.id), id, content: this.#content, seenFinishedAt: this.#seenFinishedAt, searchFields: this.#searchFields, add: this.shard.submitScript.encode({ id, name, data, opts, timestamp: SET_BY_REDIS }) };
+    return { key: this.shard.keys.job(this.task.id), id, content: this.#content, seenFinishedAt: this.#seenFinishedAt, searchFields: this.#searchFields, isNothingNew: this.rules.isFull === true, add: this.shard.submitScript.encode({ id, name, data, opts, timestamp: SET_BY_REDIS }) };
   }
 
   /**
@@ -104,7 +114,10 @@ export class Submission {
         return { kind: 'repeated', state: told as TaskState, run };
       case ADMIT.otherContentOfKey:
         return { kind: 'other_content_of_key' };
+      case ADMIT.noRoom:
+        return { kind: 'no_room' };
       case ADMIT.finished:
+        if (this.rules.isFull === true) return { kind: 'no_room' };
         this.#seenFinishedAt = told;
         this.#run = run + 1;
         return undefined;

@@ -26,7 +26,7 @@ import { retryNow, type RetryNow } from './retry-now.js';
 import { EngineMismatchError } from '../engine/engine-mismatch.js';
 import { Shards, type Shard } from '../engine/shard.js';
 import { LARGE_TASK_BYTES, LargeReads } from './large-reads.js';
-import { Submission, type Admission } from './submission.js';
+import { Submission, type Admission, type SubmissionRules } from './submission.js';
 import type { TaskContent } from './task-codec.js';
 import { SubmissionBatcher } from './submission-batcher.js';
 import { UnreadableTaskError } from './task-codec.js';
@@ -89,16 +89,15 @@ export class TaskQueue {
    * Accepts a task, or says why not; this is atomic in Redis. When it resolves with `created`, the task is stored.
    * @param content        of the task, if it was made before
    * @param idempotencyKey '' for none: see admit-function.ts
-   * @param isBound        the caller may use tasks of its own clients alone, also where another one has ended
    */
-  async submit(task: Task, content?: TaskContent, idempotencyKey = '', isBound = false): Promise<Admission> {
+  async submit(task: Task, content?: TaskContent, idempotencyKey = '', rules: SubmissionRules = {}): Promise<Admission> {
     // The batcher has the time limit, because the time that a task waits for others to be sent is not Redis'. #speakLong is written out here:
     // for every task it would cost 0.35 us of the 53 us that the API is busy with one.
     try {
       const shard = this.#shardOf(task.id);
       let batcher = this.#batchers.get(shard);
       if (batcher === undefined) this.#batchers.set(shard, (batcher = new SubmissionBatcher(shard)));
-      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts, this.options.mask ?? defaultPathMask, content, idempotencyKey, isBound));
+      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts, this.options.mask ?? defaultPathMask, content, idempotencyKey, rules));
       this.options.refusals?.accepted();
       return admission;
     } catch (cause) {
