@@ -1,5 +1,7 @@
 # One image for both roles: the API is its command, a worker is `node --enable-source-maps --max-semi-space-size=64 dist/workers/main.js`.
 ARG NODE_IMAGE=node:20-bookworm-slim
+# What runs has no shell, no package manager and no npm. Any image with Node 20 will do: RUNTIME_IMAGE=node:20-bookworm-slim has a shell to look around with.
+ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs20-debian12:nonroot
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
@@ -13,9 +15,12 @@ COPY workers ./workers
 COPY client ./client
 RUN npm run build && npm prune --omit=dev --no-audit --no-fund
 
-FROM ${NODE_IMAGE}
+FROM ${RUNTIME_IMAGE}
 # The container is the border: a published port must reach the API, whatever ENVIRONMENT says.
 ENV NODE_ENV=production HTTP_HOST=::
+# Where both images have node. The distroless one has it as its entrypoint, too, which would stand before each command.
+ENV PATH=/nodejs/bin:/usr/local/bin:/usr/bin:/bin
+ENTRYPOINT []
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
@@ -23,8 +28,9 @@ COPY --from=build /app/dist ./dist
 COPY docs/openapi.yaml ./docs/openapi.yaml
 COPY vendor ./vendor
 COPY LICENSE ./
-# Files belong to root and the process does not: it cannot change its own code.
-USER node
+# Files belong to root and the process does not: it cannot change its own code. It writes no file, so its root may be read-only. A number, so that
+# Kubernetes sees that it is not root, and so that any image will do.
+USER 65532:65532
 EXPOSE 8080
 # For the API; a worker listens nowhere, so whoever runs one switches this off (see docker-compose.yml).
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \

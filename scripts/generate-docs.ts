@@ -1,24 +1,26 @@
-// npm run docs:generate / docs:check. Writes what can be read from the code: docs/ENVIRONMENT.md, docs/ERRORS.md, docs/TASK-FIELDS.md and
-// the table of settings in docs/OPERATIONS.md, between its markers; and client/api-contract.ts, the types of docs/openapi.yaml. With
+// npm run docs:generate / docs:check. Writes what can be read from the code: docs/ENVIRONMENT.md, docs/ERRORS.md, docs/LIMITS.md, docs/TASK-FIELDS.md,
+// docs/THIRD-PARTY.md and the table of settings in docs/OPERATIONS.md, between its markers; and client/api-contract.ts, the types of docs/openapi.yaml. With
 // --check nothing is written; stale files are an error.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import openapiTypes, { astToString } from 'openapi-typescript';
 import { answerToError } from '../server/http/error-response.js';
+import { limits } from '../shared/config/limits.js';
 import { variables, type Variable, type VariableName } from '../shared/config/schema.js';
 import { destinationTypeNames, rowOf } from '../shared/domain/destinations/destination.js';
 import type { DestinationField } from '../shared/domain/destinations/destination-row.js';
 import { deliveryError, deliveryErrors, RequestError, requestErrors, type Blame, type DeliveryErrorCode, type FailureOf, type RequestErrorCode } from '../shared/domain/errors.js';
 import type { FieldCheck } from '../shared/domain/field-check.js';
 import { taskFieldRows, type BoundField } from '../shared/domain/task/task-fields.js';
+import { checkLicences, lockedPackages, vendored, type ThirdParty } from './third-party.js';
 
 const root = path.resolve(import.meta.dirname, '..');
 
 /** How ENVIRONMENT.md is divided; a variable belongs to the first group whose pattern fits its name. */
 const variableGroups: readonly (readonly [title: string, names: RegExp])[] = [
   ['The process', /^(ENVIRONMENT|LOG_LEVEL|SHUTDOWN_TIMEOUT)$/],
-  ['HTTP API', /^(HTTP_|ALLOWED_HOSTS$|AUTH$|BOOTSTRAP_API_KEY$|SESSION_|MAX_MESSAGE_BYTES$)/],
+  ['HTTP API', /^(HTTP_|ALLOWED_HOSTS$|AUTH$|BOOTSTRAP_API_KEY$|SESSION_|WRONG_KEYS_PER_SECOND$|MAX_MESSAGE_BYTES$|MAX_BATCH_)/],
   ['Redis', /^(REDIS_|QUEUE_PREFIX$)/],
   ['Kafka', /^KAFKA_/],
   ['Delivery', /^(WORKERS|WORKER_CONCURRENCY|DELIVERY_TIMEOUT|RETRY_JITTER|SECRET_PATH_HOSTS)$|^DEAD_(ATTEMPTS|BASE_DELAY|MAX_DELAY)$/],
@@ -71,7 +73,9 @@ export async function generatedDocs(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ['docs/ENVIRONMENT.md', environmentDoc()],
     ['docs/ERRORS.md', errorsDoc()],
+    ['docs/LIMITS.md', limitsDoc()],
     ['docs/TASK-FIELDS.md', taskFieldsDoc()],
+    ['docs/THIRD-PARTY.md', thirdPartyDoc()],
     ['docs/OPERATIONS.md', betweenMarkers(operations, 'settings', variableTable(commonVariables))],
     ['client/api-contract.ts', await contractTypes()],
   ]);
@@ -178,6 +182,41 @@ function taskFieldsDoc(): string {
         Object.entries<DestinationField>(rowOf(type).fields).map(([name, { check, isRequired, doc }]) => [`\`${name}\``, isRequired ? 'yes' : 'no', allowedBy(check), doc]),
       ),
     ]),
+  ].join('\n\n')}\n`;
+}
+
+function limitsDoc(): string {
+  const printSetting = (setting: (typeof limits)[number]['setting']): string => (typeof setting === 'string' ? { key: 'the access key', fixed: 'fixed' }[setting] : setting.map((name) => `\`${name}\``).join(', '));
+  return `${[
+    '# Limits',
+    NOTICE,
+    [
+      'What callers may send, and what is taken of receivers. Source: `shared/config/limits.ts`; [ENVIRONMENT.md](ENVIRONMENT.md) has the variables,',
+      '[SECURITY.md](SECURITY.md#how-much-a-key-may-do) the limits of keys. What is fixed is a part of the contract, or bounds the harm of one request. A refusal names its',
+      'setting in the log (`limit` of the line `request refused`), and not to the caller. Each limit has a test that goes up to it, and one beyond.',
+    ].join('\n'),
+    table(
+      ['limit', 'value', 'set by', 'beyond it', 'test'],
+      limits.map(({ what, value, setting, beyond, test }) => [what, value, printSetting(setting), beyond, `\`${test}\``]),
+    ),
+  ].join('\n\n')}\n`;
+}
+
+/** @throws Error for a licence that nobody has accepted */
+function thirdPartyDoc(): string {
+  const packages = lockedPackages(root);
+  checkLicences([...packages, ...vendored]);
+  const rows = (parts: readonly ThirdParty[]): string => table(['package', 'version', 'licence'], parts.map(({ name, version, licence }) => [name, version, licence]));
+  return `${[
+    '# What this service is made of',
+    NOTICE,
+    [
+      'Source: `package-lock.json`, and `vendored` in `scripts/third-party.ts`, which also has the licences that are accepted: another one fails',
+      '`npm run docs:check` and `npm run sbom`. The latter writes a bill of materials (CycloneDX) of what is in the image.',
+    ].join('\n'),
+    `## In the image\n\n${rows(packages.filter(({ use }) => use === 'run'))}`,
+    `## Copied into vendor/\n\n${rows(vendored)}`,
+    `## To build and test\n\n${rows(packages.filter(({ use }) => use === 'build'))}`,
   ].join('\n\n')}\n`;
 }
 

@@ -42,7 +42,6 @@ import { createBoardServer } from './ops/bull-board.js';
 import { pageInPlaceOf } from './ops/login-page.js';
 import { routeTable } from './route-table.js';
 import { StatusReader } from './stats/status-reader.js';
-import { MAX_BATCH_BYTES } from './tasks/batch-submission.js';
 import { createTaskParser } from './tasks/schema.js';
 import { withAddressPolicy } from './tasks/destination-check.js';
 import { createSubmitTask } from './tasks/submit-task.js';
@@ -50,7 +49,7 @@ import { createSubmitTask } from './tasks/submit-task.js';
 /** The settings that the API reads; those of the workers are not among them. */
 export type ServerConfig = Pick<
   Config,
-  'environment' | 'http' | 'auth' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs'
+  'environment' | 'http' | 'auth' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'batch' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs'
 >;
 
 export interface ServerDeps {
@@ -112,7 +111,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const boardQueue = new TaskQueue({ redis: boardRedis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock });
   const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
   const largestBody = maxBodyBytes(config.maxMessageBytes);
-  const { isRedisAboveMark = () => memoryGuard.isAboveMark, bodyBudget = BodyBudget.for(Math.max(largestBody, MAX_BATCH_BYTES)) } = deps;
+  const { isRedisAboveMark = () => memoryGuard.isAboveMark, bodyBudget = BodyBudget.for(Math.max(largestBody, config.batch.maxBytes)) } = deps;
   const { circuit, dead, release, deliveryTimeoutMs, secretPathHosts } = config;
   const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs, secretPathHosts };
   const fleetSettings = new FleetSettings({ queue, own, logger });
@@ -156,7 +155,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       else logger.warn(nobodyMayCall.message);
     },
   });
-  const signIn = { keys: new KeyJudge(keyRing), sessions: new Sessions({ queue, ring: keyRing, limits: sessionTimes }) };
+  const signIn = { keys: new KeyJudge(keyRing, config.auth.wrongKeysPerSecond), sessions: new Sessions({ queue, ring: keyRing, limits: sessionTimes }) };
   const pipeline = createRequestPipeline(
     routeTable,
     {
@@ -166,11 +165,12 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
         queue,
         quotas,
         () => {
-          if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks');
+          if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks', undefined, { notes: { limit: 'REDIS_HIGH_WATER' } });
         },
         () => activity.count('created'),
       ),
       maxBodyBytes: largestBody,
+      batch: config.batch,
       bodyBudget,
       turns,
       largeAnswers,
@@ -188,7 +188,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       noteRefusal: refusedRequests.request,
       rateLimiter,
     },
-    { checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: withRateLimit(createAccessCheck(signIn.keys, signIn.sessions), rateLimiter) } : {}), pageInPlaceOf, onRefused: refusedRequests.request, ...stages },
+    { maxHeaderLines: config.http.maxHeaderLines, checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: withRateLimit(createAccessCheck(signIn.keys, signIn.sessions), rateLimiter) } : {}), pageInPlaceOf, onRefused: refusedRequests.request, ...stages },
   );
 
   let takeOver: TakeOver | undefined;

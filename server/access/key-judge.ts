@@ -14,9 +14,15 @@ const reasonOfFault = { malformed: 'malformed_key', unknown: 'unknown_key', 'wro
  * all places. A request without any key is no guess.
  */
 export class KeyJudge {
-  readonly #pace = new GuessPace();
+  readonly #pace: GuessPace;
 
-  constructor(private readonly ring: Pick<KeyRing, 'judge'>) {}
+  /** @param wrongKeysPerSecond of one address that are answered */
+  constructor(
+    private readonly ring: Pick<KeyRing, 'judge'>,
+    wrongKeysPerSecond: number,
+  ) {
+    this.#pace = new GuessPace(wrongKeysPerSecond);
+  }
 
   /**
    * @param text `krs_<id>_<secret>`, if it is one
@@ -31,7 +37,7 @@ export class KeyJudge {
     if ('caller' in verdict) return verdict.caller;
     context.accessNote = { reason: reasonOfFault[verdict.fault], keyId: verdict.keyId };
     const waitMs = this.#pace.wrong(peerBucketOf(context.request.socket.remoteAddress), performance.now());
-    if (waitMs === undefined) throw new RequestError('rate_limited', 'too many wrong keys', undefined, { notes: { reason: 'guesses' } });
+    if (waitMs === undefined) throw new RequestError('rate_limited', 'too many wrong keys', undefined, { notes: { reason: 'guesses', limit: 'WRONG_KEYS_PER_SECOND' } });
     if (waitMs === 0) throw unauthenticated();
     return wait(waitMs).then(() => {
       throw unauthenticated();

@@ -20,6 +20,7 @@ export interface ConnectionsOptions extends Pick<PortState, 'turns' | 'bodyBudge
   readonly most: number;
   /** See ListenOptions. */
   readonly unreadMs: number;
+  readonly maxHeaderLines: number;
   readonly log: ClosedConnectionsLog;
   readonly largeAnswers: Pick<LargeAnswers, 'areTooMany'>;
 }
@@ -64,7 +65,7 @@ export class Connections {
       this.#silent.delete(connection);
     }
     if (request.headers['transfer-encoding'] !== undefined) {
-      limitTrailers(request);
+      limitTrailers(request, this.options.maxHeaderLines);
       joinSmallChunks(request);
     }
     connection.take(request, response);

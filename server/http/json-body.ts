@@ -19,6 +19,14 @@ export interface BodyOptions {
   /** See JsonThing. */
   readonly mostStructural?: number;
   readonly large?: LargeBodyMeans;
+  /** The setting that `maxBytes` follows from, for the log. */
+  readonly limit?: string;
+}
+
+/** The largest size of a body, and the setting that it follows from; undefined: it is fixed. */
+export interface SizeLimit {
+  readonly maxBytes: number;
+  readonly limit: string | undefined;
 }
 
 /** The means to take a large body without harm to other requests. A route whose bodies are always small does without. */
@@ -37,9 +45,9 @@ export interface LargeBodyMeans {
  * @param maxBytes largest size of the body
  * @throws RequestError unsupported_media_type, too_large, overloaded, invalid_json, and `code`
  */
-export async function readJsonBody(request: IncomingMessage, maxBytes: number, { code = 'invalid_request', mostStructural, large }: BodyOptions = {}): Promise<unknown> {
-  checkBodyHeaders(request, maxBytes, isJson, 'application/json');
-  const body = await readBody(request, maxBytes, large);
+export async function readJsonBody(request: IncomingMessage, maxBytes: number, { code = 'invalid_request', mostStructural, large, limit }: BodyOptions = {}): Promise<unknown> {
+  checkBodyHeaders(request, { maxBytes, limit }, isJson, 'application/json');
+  const body = await readBody(request, { maxBytes, limit }, large);
   if (body.length === 0) throw new RequestError('invalid_json', 'the body is empty: send one JSON object');
   const thing: JsonThing = { name: 'the body', code, ...(mostStructural === undefined ? {} : { mostStructural }) };
   if (large === undefined || body.length < MEDIUM_BYTES) return parseJson(body, thing);
@@ -58,14 +66,14 @@ export function isJson(mediaType: string): boolean {
  * @returns the media type, in lower case
  * @throws RequestError unsupported_media_type, too_large
  */
-export function checkBodyHeaders(request: IncomingMessage, maxBytes: number, isTaken: (mediaType: string) => boolean, taken: string): string {
+export function checkBodyHeaders(request: IncomingMessage, size: SizeLimit, isTaken: (mediaType: string) => boolean, taken: string): string {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity', 'content-length': length } = request.headers;
   const [mediaType = '', ...parameters] = type.split(';').map((part) => part.trim().toLowerCase());
   const charsets = parameters.filter((parameter) => parameter.startsWith('charset')).map((parameter) => parameter.replace(/^charset\s*=\s*/, '').replaceAll('"', ''));
   if (!isTaken(mediaType)) throw new RequestError('unsupported_media_type', `Content-Type must be ${taken}${hintForForm(mediaType)}`);
   if (charsets.some((charset) => charset !== 'utf-8' && charset !== 'utf8')) throw new RequestError('unsupported_media_type', 'the charset must be utf-8');
   if (encoding.toLowerCase() !== 'identity') throw new RequestError('unsupported_media_type', 'a compressed body is not taken');
-  if (length !== undefined && Number(length) > maxBytes) throw bodyTooLarge(maxBytes);
+  if (length !== undefined && Number(length) > size.maxBytes) throw bodyTooLarge(size);
   return mediaType;
 }
 
@@ -75,7 +83,7 @@ function hintForForm(mediaType: string): string {
 }
 
 /** @throws RequestError too_large, overloaded; invalid_request when the client goes away in the middle; and what the body is refused with by refuseBody */
-export function readBody(request: IncomingMessage, maxBytes: number, large?: LargeBodyMeans): Promise<Buffer> {
+export function readBody(request: IncomingMessage, size: SizeLimit, large?: LargeBodyMeans): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const body = new BodyBytes();
     let bytes = 0;
@@ -88,7 +96,7 @@ export function readBody(request: IncomingMessage, maxBytes: number, large?: Lar
     request.on('data', (chunk: Buffer) => {
       if (isRefused) return;
       bytes += chunk.length;
-      if (bytes > maxBytes) refuse(bodyTooLarge(maxBytes));
+      if (bytes > size.maxBytes) refuse(bodyTooLarge(size));
       else if (large?.held.take(chunk.length) === false) refuse(overloaded());
       else {
         body.add(chunk);
@@ -167,8 +175,8 @@ function placeIn(bytes: Buffer, { placeOf }: JsonThing, offset: number): string 
   return placeOf === undefined ? new TextPlaces(bytes).at(offset) : placeOf(bytes, offset);
 }
 
-export function bodyTooLarge(maxBytes: number): RequestError {
-  return new RequestError('too_large', `the body must not be larger than ${maxBytes} bytes`);
+export function bodyTooLarge({ maxBytes, limit }: SizeLimit): RequestError {
+  return new RequestError('too_large', `the body must not be larger than ${maxBytes} bytes`, undefined, { notes: limit === undefined ? {} : { limit } });
 }
 
 export function overloaded(): RequestError {

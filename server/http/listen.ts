@@ -34,6 +34,14 @@ export interface ListenOptions {
   readonly keepAliveMs?: number;
   /** The default is 10,000. */
   readonly maxConnections?: number;
+  /** The default is 200. */
+  readonly maxHeaderLines?: number;
+  /** The default is 16 KiB. */
+  readonly maxHeaderBytes?: number;
+  /** From the first byte of a request, or from the start of a connection that sends nothing. The default is 70 s. */
+  readonly headersTimeoutMs?: number;
+  /** The default is 300 s. */
+  readonly requestTimeoutMs?: number;
   /** A client that takes nothing of its answer for this long is cut off, within twice this time. The default is 20 s. */
   readonly unreadMs?: number;
   /** What the handlers share with the connections; the defaults are for a server that has no large bodies and answers. */
@@ -50,16 +58,10 @@ export interface ListenOptions {
   readonly onRefused?: (refusal: RequestError, socket: Socket) => void;
 }
 
-/** From the first byte of a request, or from the start of a connection that sends nothing. */
-const HEADERS_WITHIN_MS = 70_000;
-const REQUEST_WITHIN_MS = 300_000;
+/** How often it is looked whether a request has come in time, ms; more often where it has less than four times as long. */
 const CHECK_TIMES_EVERY_MS = 5_000;
 
 const SERVER_OPTIONS = {
-  maxHeaderSize: 16_384,
-  headersTimeout: HEADERS_WITHIN_MS,
-  requestTimeout: REQUEST_WITHIN_MS,
-  connectionsCheckingInterval: CHECK_TIMES_EVERY_MS,
   // Node's own refusal has no body: protocol-check.ts does it.
   requireHostHeader: false,
 };
@@ -67,14 +69,15 @@ const SERVER_OPTIONS = {
 /** Starts to listen. @throws the system's error, such as EADDRINUSE */
 export function listen(
   answer: RequestListener,
-  { host, port, keepAliveMs = 65_000, maxConnections = 10_000, unreadMs = 20_000, turns = new WorkTurns(), bodyBudget = BodyBudget.for(0), largeAnswers = new LargeAnswers(0), stillReadMs = 250, logger, onRefused }: ListenOptions,
+  { host, port, keepAliveMs = 65_000, maxConnections = 10_000, maxHeaderLines = 200, maxHeaderBytes = 16_384, headersTimeoutMs = 70_000, requestTimeoutMs = 300_000, unreadMs = 20_000, turns = new WorkTurns(), bodyBudget = BodyBudget.for(0), largeAnswers = new LargeAnswers(0), stillReadMs = 250, logger, onRefused }: ListenOptions,
 ): Promise<ListeningServer> {
-  const server = createServer({ ...SERVER_OPTIONS, keepAliveTimeout: keepAliveMs });
+  // Node looks at the time for the headers only when it is not longer than that for the whole.
+  const server = createServer({ ...SERVER_OPTIONS, keepAliveTimeout: keepAliveMs, maxHeaderSize: maxHeaderBytes, headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs, connectionsCheckingInterval: Math.min(CHECK_TIMES_EVERY_MS, Math.ceil(headersTimeoutMs / 4)) });
   // Node would end our side as well when a client has ended its own, and drop the answer. It has no option for it.
   Object.assign(server, { httpAllowHalfOpen: true });
   const most = connectionLimit(maxConnections);
-  const connections = new Connections(answer, { most, unreadMs, turns, bodyBudget, largeAnswers, log: new ClosedConnectionsLog(logger, most) });
-  route(server, connections, onRefused);
+  const connections = new Connections(answer, { most, unreadMs, maxHeaderLines, turns, bodyBudget, largeAnswers, log: new ClosedConnectionsLog(logger, most) });
+  route(server, connections, maxHeaderBytes, onRefused);
 
   const close = async (graceMs: number): Promise<void> => {
     connections.beginToClose();
@@ -120,7 +123,7 @@ export function listen(
 }
 
 /** Hands everything that Node's server tells to the connection that it is about. */
-function route(server: Server, connections: Connections, onRefused: ListenOptions['onRefused']): void {
+function route(server: Server, connections: Connections, maxHeaderBytes: number, onRefused: ListenOptions['onRefused']): void {
   const take = (request: IncomingMessage, response: ServerResponse): void => connections.take(request, response);
   server.on('connection', (socket: Socket) => connections.add(socket));
   server.on('request', take);
@@ -138,7 +141,7 @@ function route(server: Server, connections: Connections, onRefused: ListenOption
     if (hasContent(request)) continueWhenRead(request, response);
     take(request, response);
   });
-  server.on('clientError', (error, socket) => refuse(socket, refusalOfBytes(error)));
+  server.on('clientError', (error, socket) => refuse(socket, refusalOfBytes(error, maxHeaderBytes)));
   // Node takes a CONNECT off the HTTP connection, and would close it without an answer.
   server.on('connect', (_request, socket) => {
     socket.on('error', () => undefined);

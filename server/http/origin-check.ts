@@ -63,7 +63,7 @@ function checkHost({ headers, url = '' }: IncomingMessage, verdictOn: (host: str
   const text = ofTarget ?? host;
   if (text === undefined) return undefined;
   const verdict = verdictOn(text);
-  if (!verdict.isAllowed) throw new RequestError('unknown_host', `this API does not answer as ${shown(text)}: ALLOWED_HOSTS lists its names`);
+  if (!verdict.isAllowed) throw new RequestError('unknown_host', `this API does not answer as ${shown(text)}`, undefined, { notes: { limit: 'ALLOWED_HOSTS' } });
   return verdict.authority;
 }
 

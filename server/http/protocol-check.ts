@@ -1,31 +1,29 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RequestError } from '../../shared/domain/errors.js';
 
-/** Browsers, clients and proxies send fewer than 50. Node drops those beyond 1,000 in silence. */
-const MAX_HEADER_LINES = 200;
-
 /**
  * Refuses what Node's parser lets pass, although no client means it. Where the request ends is not certain then, so the
  * answer is the last one of its connection.
+ * @param maxHeaderLines browsers, clients and proxies send fewer than 50. Node drops those beyond 1,000 in silence
  * @throws RequestError invalid_request, headers_too_large, unsupported_transfer_coding
  */
-export function checkProtocol(request: IncomingMessage, response: ServerResponse): void {
-  const refusal = faultOf(request);
+export function checkProtocol(request: IncomingMessage, response: ServerResponse, maxHeaderLines: number): void {
+  const refusal = faultOf(request, maxHeaderLines);
   if (refusal === undefined) return;
   response.setHeader('Connection', 'close');
   throw refusal;
 }
 
 /** @returns the refusal of a request with too many header lines; those behind a body that has come whole count, too */
-export function headerLinesFault({ rawHeaders, rawTrailers }: Pick<IncomingMessage, 'rawHeaders' | 'rawTrailers'>): RequestError | undefined {
-  if (rawHeaders.length + rawTrailers.length <= 2 * MAX_HEADER_LINES) return undefined;
-  return new RequestError('headers_too_large', `a request must not have more than ${MAX_HEADER_LINES} header lines`);
+export function headerLinesFault({ rawHeaders, rawTrailers }: Pick<IncomingMessage, 'rawHeaders' | 'rawTrailers'>, most: number): RequestError | undefined {
+  if (rawHeaders.length + rawTrailers.length <= 2 * most) return undefined;
+  return new RequestError('headers_too_large', `a request must not have more than ${most} header lines`, undefined, { notes: { limit: 'HTTP_MAX_HEADER_LINES' } });
 }
 
-function faultOf(request: IncomingMessage): RequestError | undefined {
+function faultOf(request: IncomingMessage, maxHeaderLines: number): RequestError | undefined {
   const { httpVersionMajor, httpVersionMinor, rawHeaders, headers } = request;
   if (httpVersionMajor !== 1) return new RequestError('invalid_request', 'only HTTP/1.1 and HTTP/1.0 are spoken here');
-  const tooMany = headerLinesFault(request);
+  const tooMany = headerLinesFault(request, maxHeaderLines);
   if (tooMany !== undefined) return tooMany;
   // `headers` holds only the first Host. A proxy in front may have looked at another one (RFC 9112, 3.2).
   let hosts = 0;

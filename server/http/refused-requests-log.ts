@@ -1,12 +1,13 @@
 import type { Socket } from 'node:net';
 import type { RequestError, RequestErrorCode } from '../../shared/domain/errors.js';
 import { ClosedCounter } from '../../shared/domain/refusals/closed-counter.js';
-import { reasonFor, refusalReasons, type RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
+import { refusalReasons, type RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import { taskFieldRows } from '../../shared/domain/task/task-fields.js';
 import { Burst, type BurstOptions } from '../../shared/logging/burst.js';
 import type { LogFields } from '../../shared/logging/log-line.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { statusOfError } from './error-response.js';
+import { reasonFor } from './reason-for.js';
 import type { RequestContext } from './request-context.js';
 import { shortText } from './short-error.js';
 

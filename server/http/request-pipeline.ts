@@ -34,6 +34,8 @@ export interface AnswerTiming {
 export interface PipelineStages {
   /** Checks the Host and Origin that the request names. */
   readonly checkOrigin?: RequestCheck;
+  /** HTTP_MAX_HEADER_LINES; the default is 200. */
+  readonly maxHeaderLines?: number;
   /** Checks the sender of the request against the role of `context.match.served`. */
   readonly checkAccess?: RequestCheck;
   readonly onAnswered?: (timing: AnswerTiming) => void;
@@ -59,7 +61,7 @@ const letEverybodyPass: RequestCheck = (context) => {
 export function createRequestPipeline<Parts extends { readonly logger: Logger }>(
   routes: readonly Route<Parts>[],
   parts: Parts,
-  { checkOrigin = letPass, checkAccess = letEverybodyPass, pageInPlaceOf, onAnswered, onRefused }: PipelineStages = {},
+  { maxHeaderLines = 200, checkOrigin = letPass, checkAccess = letEverybodyPass, pageInPlaceOf, onAnswered, onRefused }: PipelineStages = {},
 ): RequestListener {
   const matcher = new RouteMatcher(routes);
   return (request, response) => {
@@ -72,7 +74,7 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
     async function answer(): Promise<void> {
       try {
         const { served, search } = match;
-        checkProtocol(request, response);
+        checkProtocol(request, response, maxHeaderLines);
         // It is not simply awaited: to await a value that is no promise delays every submission by a turn of the
         // microtask queue.
         const originChecked = checkOrigin(context);

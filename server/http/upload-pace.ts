@@ -1,6 +1,6 @@
 /** A body that takes of the budget has to bring its part within this time. */
 const JUDGED_AFTER_MS = 10_000;
-/** A whole request has 300 s (REQUEST_WITHIN_MS of listen.ts). The part of 10 s is what a steady client brings in them. */
+/** A whole request has HTTP_REQUEST_TIMEOUT, 300 s. The part of 10 s is what a steady client brings in them. */
 const PARTS = 30;
 
 /**

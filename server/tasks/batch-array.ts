@@ -40,8 +40,8 @@ export async function splitArray(body: Buffer, { maxElements, maxElementBytes }:
       at = scan.advance(body, from, Math.min(from + STEP_BYTES, body.length));
       if (at >= from + STEP_BYTES) at = await readToEnd(body, at, scan, turns);
       if (at === from || at >= body.length || body[at] === CLOSE_OBJECT) throw await brokenFrame(body, turns);
-      if (elements.length === maxElements) throw new RequestError('too_large', `a batch must not have more than ${maxElements} tasks`);
-      if (at - from > maxElementBytes) elements.push(new RequestError('too_large', `a task must not be larger than ${maxElementBytes} bytes`));
+      if (elements.length === maxElements) throw tooManyTasks(maxElements);
+      if (at - from > maxElementBytes) elements.push(taskTooLarge('task', maxElementBytes));
       else elements.push(scan.complaint === undefined ? body.subarray(from, at) : tooComplex(aTask, scan.complaint));
       isLast = body[at] === CLOSE_ARRAY;
       // To look at the clock for each element costs more than to read it.
@@ -52,6 +52,15 @@ export async function splitArray(body: Buffer, { maxElements, maxElementBytes }:
   }
   if ((await skipSpaces(body, at, turns)) !== body.length) throw await brokenFrame(body, turns);
   return elements;
+}
+
+export function tooManyTasks(most: number): RequestError {
+  return new RequestError('too_large', `a batch must not have more than ${most} tasks`, undefined, { notes: { limit: 'MAX_BATCH_TASKS' } });
+}
+
+/** @param what `task`, or `line` */
+export function taskTooLarge(what: string, maxBytes: number): RequestError {
+  return new RequestError('too_large', `a ${what} must not be larger than ${maxBytes} bytes`, undefined, { notes: { limit: 'MAX_MESSAGE_BYTES' } });
 }
 
 /** @returns the position behind an element of more than one step */

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import { RequestError } from '../../shared/domain/errors.js';
+import type { RequestError } from '../../shared/domain/errors.js';
 import type { HeldBytes } from '../http/body-budget.js';
 import { BodyBytes } from '../http/body-bytes.js';
 import { bodyTooLarge, cutOff, overloaded } from '../http/json-body.js';
-import { isSpace } from './batch-array.js';
+import { isSpace, taskTooLarge } from './batch-array.js';
 
 const NEW_LINE = 0x0a;
 /** More lines of one chunk come in a second portion, so that the first ones are handled before the rest is looked at. */
@@ -65,7 +65,7 @@ export async function* readLines(request: IncomingMessage, { maxLineBytes, maxBy
       from = place.skipSpaces(part, end);
     }
     if (lines.texts.length > 0) yield lines;
-    if (part.length < chunk.length) throw bodyTooLarge(maxBytes);
+    if (part.length < chunk.length) throw bodyTooLarge({ maxBytes, limit: 'MAX_BATCH_BYTES' });
   }
   if (!line.isEmpty) yield { texts: [line.take()], lines: [place.line], columns: [place.column] };
 }
@@ -122,7 +122,7 @@ class LineBuffer {
   add(part: Buffer): boolean {
     if (this.#refusal !== undefined) return true;
     if (this.#bytes + part.length > this.maxBytes) {
-      this.refuse(new RequestError('too_large', `a line must not be larger than ${this.maxBytes} bytes`));
+      this.refuse(taskTooLarge('line', this.maxBytes));
       return true;
     }
     if (!this.held.take(part.length)) return false;

@@ -1,5 +1,4 @@
 import { RequestError } from '../../shared/domain/errors.js';
-import { reasonFor } from '../../shared/domain/refusals/refusal-reason.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { RateLimiter } from '../access/rate-limiter.js';
 import { showRateLimit } from '../access/with-rate-limit.js';
@@ -9,10 +8,11 @@ import { answerToError, refusalOf } from '../http/error-response.js';
 import { idempotencyKeyOf } from '../http/idempotency-key.js';
 import { checkBodyHeaders, isJson, LARGE_BYTES, parseJson, parseLargeJson, readBody } from '../http/json-body.js';
 import type { JsonThing } from '../http/json-scan.js';
+import { reasonFor } from '../http/reason-for.js';
 import type { RequestContext } from '../http/request-context.js';
 import { TextPlaces } from '../http/text-places.js';
 import type { WorkTurns } from '../http/work-turns.js';
-import { splitArray } from './batch-array.js';
+import { splitArray, tooManyTasks } from './batch-array.js';
 import { readLines, type LinePart } from './batch-lines.js';
 import { BatchResults } from './batch-results.js';
 import { BatchWindow } from './batch-window.js';
@@ -20,8 +20,6 @@ import { contentInTurns } from './large-task.js';
 import { aTask, type ParseTask } from './schema.js';
 import type { Acceptance, SubmitTask } from './submit-task.js';
 
-const MAX_BATCH_TASKS = 10_000;
-export const MAX_BATCH_BYTES = 32 * 1_048_576;
 /** A turn of short tasks: so many share a call of Redis, and smaller groups cost more. It takes 6 ms. */
 const TASKS_IN_A_ROW = 200;
 /** The clock is looked at once for so many short tasks: they take 0.3 ms. */
@@ -39,6 +37,8 @@ export interface BatchDeps {
   readonly submitTask: SubmitTask;
   /** The size limit of one task: the same as for a task that comes alone. */
   readonly maxBodyBytes: number;
+  /** MAX_BATCH_TASKS, MAX_BATCH_BYTES */
+  readonly batch: { readonly maxTasks: number; readonly maxBytes: number };
   readonly bodyBudget: BodyBudget;
   readonly turns: WorkTurns;
   readonly logger: Logger;
@@ -132,12 +132,13 @@ class Batch {
   /** The texts of the tasks. An array is read whole, so that nothing of one that is too large is stored. */
   async #texts(): Promise<BatchTexts> {
     const { context, held } = this;
-    const { maxBodyBytes } = this.deps;
-    const mediaType = checkBodyHeaders(context.request, MAX_BATCH_BYTES, isBatchType, 'application/json (an array) or application/x-ndjson (a task a line)');
+    const { maxBodyBytes, batch } = this.deps;
+    const size = { maxBytes: batch.maxBytes, limit: 'MAX_BATCH_BYTES' };
+    const mediaType = checkBodyHeaders(context.request, size, isBatchType, 'application/json (an array) or application/x-ndjson (a task a line)');
     this.#isOfLines = !isJson(mediaType);
-    if (this.#isOfLines) return readLines(context.request, { maxLineBytes: maxBodyBytes, maxBytes: MAX_BATCH_BYTES, held, whenHandled: () => this.#window.whenEmpty() });
-    const body = await readBody(context.request, MAX_BATCH_BYTES, { held, turns: this.deps.turns });
-    const texts = await splitArray(body, { maxElements: MAX_BATCH_TASKS, maxElementBytes: maxBodyBytes }, this.deps.turns);
+    if (this.#isOfLines) return readLines(context.request, { maxLineBytes: maxBodyBytes, maxBytes: batch.maxBytes, held, whenHandled: () => this.#window.whenEmpty() });
+    const body = await readBody(context.request, size, { held, turns: this.deps.turns });
+    const texts = await splitArray(body, { maxElements: batch.maxTasks, maxElementBytes: maxBodyBytes }, this.deps.turns);
     this.#array = { body, places: new TextPlaces(body) };
     return [{ texts }];
   }
@@ -151,14 +152,14 @@ class Batch {
   }
 
   async #startAll(texts: BatchTexts): Promise<void> {
-    const { turns } = this.deps;
+    const { turns, batch } = this.deps;
     let index = 0;
     for await (const part of texts) {
       this.#part = part;
       this.#nthOfPart = -1;
       for (const text of part.texts) {
         this.#nthOfPart += 1;
-        if (index === MAX_BATCH_TASKS) throw new RequestError('too_large', `a batch must not have more than ${MAX_BATCH_TASKS} tasks`);
+        if (index === batch.maxTasks) throw tooManyTasks(batch.maxTasks);
         if (index > 0 && index % TASKS_IN_A_ROW === 0) await turns.next();
         else if ((index % TASKS_BY_CLOCK === 0 || isLong(text)) && turns.isUsedUp) await turns.next();
         if (!this.#window.hasRoom) await this.#window.whenRoom();

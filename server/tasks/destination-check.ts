@@ -18,7 +18,7 @@ export function withAddressPolicy(parse: ParseTask, guard: AddressGuard, default
   return (input) => {
     const task = parse(input);
     const details = [...complaints('destination', task.destination), ...complaints('dead_destination', task.deadDestination)];
-    if (details.length > 0) throw new RequestError('invalid_task', details.map(({ field, message }) => `${field} ${message}`).join('; '), details, { notes: { reason: 'address' } });
+    if (details.length > 0) throw new RequestError('invalid_task', details.map(({ field, message }) => `${field} ${message}`).join('; '), details, { notes: { reason: 'address', limit: 'DESTINATION_POLICY, DESTINATION_ALLOW, DESTINATION_DENY' } });
     return task;
   };
 }

@@ -199,7 +199,7 @@ function refusal(violations: readonly { field: string; message: string }[], maxM
   const summary = details.map(({ message }) => message).join('; ');
   const more = violations.length > MAX_VIOLATIONS ? '; and more' : '';
   const isOnlyTooLarge = details.length === 1 && details[0]?.field === 'message_data' && sizeOfMessage(input) > maxMessageBytes;
-  return new RequestError(isOnlyTooLarge ? 'too_large' : 'invalid_task', `${summary}${more}`, details);
+  return new RequestError(isOnlyTooLarge ? 'too_large' : 'invalid_task', `${summary}${more}`, details, isOnlyTooLarge ? { notes: { limit: 'MAX_MESSAGE_BYTES' } } : {});
 }
 
 function sizeOfMessage(input: unknown): number {

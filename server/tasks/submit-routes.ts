@@ -15,6 +15,7 @@ export interface SubmitParts {
   readonly submitTask: SubmitTask;
   /** The result of one task, alone or in a batch. */
   readonly maxBodyBytes: number;
+  readonly batch: BatchDeps['batch'];
   readonly bodyBudget: BodyBudget;
   readonly turns: WorkTurns;
   readonly logger: Logger;
@@ -38,7 +39,7 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
       const idempotencyKey = idempotencyKeyOf(request);
       const held = bodyBudget.open(request);
       try {
-        const task = parseTask(await readJsonBody(request, maxBodyBytes, { code: 'invalid_task', large: { held, turns } }));
+        const task = parseTask(await readJsonBody(request, maxBodyBytes, { code: 'invalid_task', large: { held, turns }, limit: 'MAX_MESSAGE_BYTES' }));
         const content = hasLargeMessage(task) ? await contentInTurns(task, turns) : undefined;
         const { status, body } = await submitTask(task, caller, idempotencyKey, content);
         return jsonAnswer(status, body);

@@ -31,6 +31,10 @@ export interface HttpConfig {
   readonly port: number;
   readonly keepAliveMs: number;
   readonly maxConnections: number;
+  readonly maxHeaderBytes: number;
+  readonly maxHeaderLines: number;
+  readonly headersTimeoutMs: number;
+  readonly requestTimeoutMs: number;
   /**
    * Names that a Host header may have besides `localhost` and IP addresses: `api.example.com`, `*.example.net`, in lower
    * case. `any`: every name.
@@ -44,6 +48,8 @@ export interface AuthConfig {
   readonly isOn: boolean;
   readonly bootstrapKey: ApiKey | undefined;
   readonly sessionTimes: SessionTimes;
+  /** Wrong keys of one address that are answered. */
+  readonly wrongKeysPerSecond: number;
 }
 
 /** When a session ends: after so long without use, and in any case. */
@@ -73,6 +79,7 @@ export interface Config {
   readonly deliveryTimeoutMs: number;
   readonly circuit: CircuitRules;
   readonly maxMessageBytes: number;
+  readonly batch: { readonly maxTasks: number; readonly maxBytes: number };
   /** Hosts whose paths are secret as a whole: see path-mask.ts. */
   readonly destinationPolicy: DestinationPolicy;
   readonly secretPathHosts: readonly string[];
@@ -123,9 +130,13 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       port: required(values.HTTP_PORT),
       keepAliveMs: required(values.HTTP_KEEP_ALIVE),
       maxConnections: required(values.HTTP_MAX_CONNECTIONS),
+      maxHeaderBytes: required(values.HTTP_MAX_HEADER_BYTES),
+      maxHeaderLines: required(values.HTTP_MAX_HEADER_LINES),
+      headersTimeoutMs: Math.min(required(values.HTTP_HEADERS_TIMEOUT), required(values.HTTP_REQUEST_TIMEOUT)),
+      requestTimeoutMs: required(values.HTTP_REQUEST_TIMEOUT),
       allowedHosts: allowedHosts(values, environment),
     },
-    auth: { isOn: isAuthOn(values, environment), bootstrapKey: values.BOOTSTRAP_API_KEY, sessionTimes: { idleMs: required(values.SESSION_IDLE), lifetimeMs: required(values.SESSION_LIFETIME) } },
+    auth: { isOn: isAuthOn(values, environment), bootstrapKey: values.BOOTSTRAP_API_KEY, sessionTimes: { idleMs: required(values.SESSION_IDLE), lifetimeMs: required(values.SESSION_LIFETIME) }, wrongKeysPerSecond: required(values.WRONG_KEYS_PER_SECOND) },
     redis,
     redisHighWater: required(values.REDIS_HIGH_WATER),
     queuePrefix: required(values.QUEUE_PREFIX),
@@ -142,6 +153,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       maxOpenMs: required(values.FLOW_CIRCUIT_MAX_OPEN),
     },
     maxMessageBytes: required(values.MAX_MESSAGE_BYTES),
+    batch: { maxTasks: required(values.MAX_BATCH_TASKS), maxBytes: required(values.MAX_BATCH_BYTES) },
     destinationPolicy: { level: values.DESTINATION_POLICY ?? (environment === 'prod' ? 'internal' : 'any'), allow: values.DESTINATION_ALLOW ?? [], deny: values.DESTINATION_DENY ?? [] },
     secretPathHosts: required(values.SECRET_PATH_HOSTS),
     retryJitter: required(values.RETRY_JITTER),

@@ -161,6 +161,10 @@ export const variables = {
   HTTP_PORT: integer(0, 65535, '8080', 'Port the API listens on; 0 = any free one.'),
   HTTP_KEEP_ALIVE: duration('65s', 'How long the API keeps a connection without requests. It must be longer than the time for which a load balancer or proxy in front keeps its own, or a request now and then meets a closed connection.', { min: 1_000, max: 3_600_000 }),
   HTTP_MAX_CONNECTIONS: integer(1, 1_000_000, '10000', 'Connections that the API holds at once, and fewer where the process may not open as many files. When they are used up, those without a request are closed for new ones.'),
+  HTTP_MAX_HEADER_BYTES: integer(4_096, 65_536, '16384', 'The path, and the names and values of the headers of a request, have to be smaller than this, in bytes; else 431 `headers_too_large`.'),
+  HTTP_MAX_HEADER_LINES: integer(20, 900, '200', 'Most header lines of a request; more is 431 `headers_too_large`.'),
+  HTTP_HEADERS_TIMEOUT: duration('70s', 'In this time the headers of a request have to come whole, from its first byte on, or from the beginning of a connection that sends nothing; else 408 `request_timed_out`. At most HTTP_REQUEST_TIMEOUT. It should be longer than HTTP_KEEP_ALIVE.', { min: 1_000, max: 3_600_000 }),
+  HTTP_REQUEST_TIMEOUT: duration('5m', 'In this time a request has to come whole; else 408 `request_timed_out`.', { min: 1_000, max: 3_600_000 }),
   ALLOWED_HOSTS: variable(
     (value) => value.split(',').map((part) => hostPattern(part.trim())),
     'names divided by commas, such as api.example.com,*.example.net, without ports',
@@ -174,6 +178,7 @@ export const variables = {
   },
   SESSION_IDLE: duration('1h', 'With AUTH=on: a person at a browser is signed out after this time without a request. What a page asks for by itself, while nobody is at it, does not count. Read by the API alone.', { min: 1_000 }),
   SESSION_LIFETIME: duration('12h', 'With AUTH=on: a person at a browser has to sign in again after this time, whatever was done meanwhile. Read by the API alone.', { min: 1_000 }),
+  WRONG_KEYS_PER_SECOND: integer(1, 1_000, '10', 'Wrong access keys of one address that are answered in a second, after twice as many at once. Further ones wait for up to 2 s, and then are 429 `rate_limited`. A right key never waits. Read by the API alone.'),
 
   REDIS_MODE: oneOf(['standalone', 'sentinel', 'cluster'], 'standalone', 'How Redis is run.'),
   REDIS_ADDR: variable((value) => hostPort(value, 6379), 'host:port', undefined, 'Redis in mode standalone. Not set: `npm start` brings an embedded one; a process started by hand uses 127.0.0.1:6379.'),
@@ -214,6 +219,8 @@ export const variables = {
   WORKER_CONCURRENCY: slots(10_000, 'Deliveries in flight per worker process; one endpoint alone gets three sevenths of them. `auto`: 2,000 shared by all workers that run, 100 to 1,000 each, and fewer while their messages take more than 256 MiB. A number is kept exactly.'),
   DELIVERY_TIMEOUT: duration('30s', 'Total time of one attempt: connect, send, and the whole answer.', { min: 100, max: 3_600_000 }),
   MAX_MESSAGE_BYTES: integer(1, 64 * 1_048_576, '1048576', 'Largest message_data, in bytes of UTF-8. The limit of the HTTP body follows from it.'),
+  MAX_BATCH_TASKS: integer(1, 100_000, '10000', 'Most tasks of one batch. An array with more is 413 `too_large`, and nothing of it is stored; of NDJSON the first ones are.'),
+  MAX_BATCH_BYTES: integer(65_536, 256 * 1_048_576, '33554432', 'Largest body of a batch, in bytes. As for MAX_BATCH_TASKS.'),
   DESTINATION_POLICY: oneOf(
     policyLevels,
     undefined,

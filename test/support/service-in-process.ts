@@ -44,6 +44,8 @@ export interface InProcessOptions {
   readonly destinationPolicy?: DestinationPolicy;
   /** The API's ALLOWED_HOSTS. */
   readonly allowedHosts?: string;
+  /** More variables of the API. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** AUTH=on, with this BOOTSTRAP_API_KEY. Default: AUTH=off. */
   readonly bootstrapKey?: string;
   /** To be one more API of an earlier service. */
@@ -91,14 +93,14 @@ export class InProcessService {
 
   /** The API, as the server's main.ts makes it; without waiting for Redis. */
   static async start(options: InProcessOptions = {}): Promise<InProcessService> {
-    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, dead = defaultDead, release = defaultReleasePolicy, circuit = {}, kafkaBrokers = NO_BROKER, secretPathHosts, allowedHosts = '', destinationPolicy, bootstrapKey, stages, isRedisAboveMark, bodyBudget } = options;
+    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, dead = defaultDead, release = defaultReleasePolicy, circuit = {}, kafkaBrokers = NO_BROKER, secretPathHosts, allowedHosts = '', destinationPolicy, bootstrapKey, settings = {}, stages, isRedisAboveMark, bodyBudget } = options;
     const redis = connect('server', options.redis);
     const logger = options.log === undefined ? sharedLogger : loggerTo(options.log);
     const queue = new TaskQueue({ redis, prefix, shards, deadAttempts: 10, clock: Date.now, refusals: new RefusalLog(logger) });
     const service = new InProcessService(options, redis, queue, prefix, logger);
     const server = createServer(
       {
-        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s', HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', SECRET_PATH_HOSTS: secretPathHosts, ALLOWED_HOSTS: allowedHosts, ...(bootstrapKey === undefined ? {} : { AUTH: 'on', BOOTSTRAP_API_KEY: bootstrapKey }) }),
+        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s', HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', SECRET_PATH_HOSTS: secretPathHosts, ALLOWED_HOSTS: allowedHosts, ...(bootstrapKey === undefined ? {} : { AUTH: 'on', BOOTSTRAP_API_KEY: bootstrapKey }), ...settings }),
         redis: redisConfig(options.redis),
         queuePrefix: prefix,
         shards,

@@ -1,5 +1,3 @@
-import type { RequestErrorCode } from '../errors.js';
-
 /**
  * Why a caller was refused, in the words of the log (`why`). The list is closed, since the names are counted. Callers are told a code
  * alone: most of these would tell what exists.
@@ -34,18 +32,3 @@ export const refusalReasons = {
 } as const satisfies Readonly<Record<string, string>>;
 
 export type RefusalReason = keyof typeof refusalReasons;
-
-/** Where the code alone says it. */
-const reasonOfCode: Partial<Readonly<Record<RequestErrorCode, RefusalReason>>> = {
-  unknown_host: 'host',
-  origin_refused: 'origin',
-  too_large: 'size',
-  headers_too_large: 'headers',
-  request_timed_out: 'slow',
-  overloaded: 'room',
-};
-
-/** @returns undefined for what is wrong with a request itself, such as its JSON: that is counted by its code alone */
-export function reasonFor({ code, notes }: { readonly code: RequestErrorCode; readonly notes: { readonly reason?: RefusalReason } }): RefusalReason | undefined {
-  return notes.reason ?? reasonOfCode[code];
-}

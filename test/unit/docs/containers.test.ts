@@ -41,6 +41,15 @@ describe('docker-compose.yml', () => {
     expect(environment('server')).to.have.property('KAFKA_BROKERS');
   });
 
+  it('lets the API and the workers write no file and have no right of the system', () => {
+    for (const name of ['server', 'worker']) {
+      expect(service(name)['read_only'], name).to.equal(true);
+      expect(list(service(name)['cap_drop']), name).to.deep.equal(['ALL']);
+      expect(list(service(name)['security_opt']), name).to.deep.equal(['no-new-privileges:true']);
+      for (const command of [list(service(name)['command']), list(service(name)['healthcheck']?.['test'])]) expect(command.join(' '), 'no shell').to.not.match(/CMD-SHELL|\bsh\b/);
+    }
+  });
+
   it('runs Redis so that no task is lost or late', () => {
     const command = list(service('redis')['command']).join(' ');
     expect(command).to.match(/^redis-server /);
@@ -90,12 +99,23 @@ describe('Dockerfile', () => {
   });
 
   it('runs as a user that is not root, with node as process 1', () => {
-    expect(last('USER')).to.equal('USER node');
+    expect(last('USER'), 'a number, as runAsNonRoot wants it').to.match(/^USER [1-9]\d*:[1-9]\d*$/);
     expect(JSON.parse(last('CMD').slice('CMD '.length))).to.deep.equal(['node', '--enable-source-maps', 'dist/server/main.js']);
   });
 
+  it('has no shell in the image that runs, and needs none', () => {
+    expect(lines.filter((line) => line.startsWith('FROM '))).to.deep.equal(['FROM ${NODE_IMAGE} AS build', 'FROM ${RUNTIME_IMAGE}']);
+    expect(lines.find((line) => line.startsWith('ARG RUNTIME_IMAGE='))).to.match(/^ARG RUNTIME_IMAGE=gcr\.io\/distroless\/nodejs20-/);
+    const running = lines.slice(lines.indexOf('FROM ${RUNTIME_IMAGE}'));
+    expect(running.filter((line) => line.startsWith('RUN ')), 'nothing to run it').to.deep.equal([]);
+    // Its own entrypoint is node, and `node` in front of it would be taken for a script.
+    expect(running).to.include('ENTRYPOINT []');
+    expect(last('ENV'), 'node is found by its name').to.include('/nodejs/bin');
+    for (const line of running.filter((each) => /^(CMD|ENTRYPOINT|\s*CMD) /.test(each))) expect(line, 'the exec form').to.match(/(CMD|ENTRYPOINT) \[/);
+  });
+
   it('listens on all addresses, so that a published port reaches the API', () => {
-    expect(last('ENV').split(' ')).to.include('HTTP_HOST=::');
+    expect(lines.filter((line) => line.startsWith('ENV ')).join(' ').split(' ')).to.include('HTTP_HOST=::');
   });
 
   it('asks /readyz on the port that is configured', () => {

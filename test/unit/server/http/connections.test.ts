@@ -273,7 +273,7 @@ describe('connections', () => {
       const bodyBudget = new BodyBudget(4 * 1_048_576);
       await start((request, response) => {
         const held = bodyBudget.open(request);
-        readBody(request, 8 * 1_048_576, { held, turns: new WorkTurns() })
+        readBody(request, { maxBytes: 8 * 1_048_576, limit: undefined }, { held, turns: new WorkTurns() })
           .then(({ length }) => response.end(`<${length}>`), (error: unknown) => sendAnswer(response, { status: error instanceof RequestError && error.code === 'request_timed_out' ? 408 : 503 }, 'x'))
           .finally(() => held.release());
       }, { bodyBudget });

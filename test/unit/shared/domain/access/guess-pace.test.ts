@@ -5,7 +5,7 @@ import { peerBucketOf } from '../../../../../shared/domain/access/peer-bucket.js
 
 describe('GuessPace', () => {
   it('answers twenty wrong keys of an address at once, then ten a second, and refuses what would wait for more than two seconds', () => {
-    const pace = new GuessPace();
+    const pace = new GuessPace(10);
     const waits = Array.from({ length: 50 }, () => pace.wrong('192.0.2.1', 1_000));
     expect(waits.slice(0, 20)).to.deep.equal(Array.from({ length: 20 }, () => 0));
     expect(waits.slice(20, 40)).to.deep.equal(Array.from({ length: 20 }, (_, nth) => 100 * (nth + 1)));
@@ -14,7 +14,7 @@ describe('GuessPace', () => {
   });
 
   it('forgets them with time: what is refused does not prolong it', () => {
-    const pace = new GuessPace();
+    const pace = new GuessPace(10);
     for (let nth = 0; nth < 1_000; nth += 1) pace.wrong('a', 5_000);
     expect(pace.wrong('a', 5_000)).to.equal(undefined);
     expect(pace.wrong('a', 5_100)).to.equal(2_000);
@@ -22,7 +22,7 @@ describe('GuessPace', () => {
   });
 
   it('remembers a bounded number of addresses', () => {
-    const pace = new GuessPace();
+    const pace = new GuessPace(10);
     for (let nth = 0; nth < 40; nth += 1) pace.wrong('first', 0);
     for (let nth = 0; nth < 10_000; nth += 1) pace.wrong(`other ${nth}`, 0);
     expect(pace.wrong('first', 0), 'it was silent for longest').to.equal(0);
