@@ -11,7 +11,7 @@ export interface ClientOptions {
   readonly apiKey?: string;
   /** The longest time of one try, ms. Default 10,000. */
   readonly timeoutMs?: number;
-  /** How often a call is repeated that got 503 or no answer. Default 5. */
+  /** How often a call is repeated that got 429, 503 or no answer. Default 5. */
   readonly retries?: number;
 }
 
@@ -56,7 +56,7 @@ export class ApiCalls {
   }
 
   /**
-   * Sends a request, and repeats it when it got 503 or no answer.
+   * Sends a request, and repeats it when it got 429, 503 or no answer.
    * @param route `GET /tasks/{id}`; the contract says what it takes and answers
    * @returns the JSON of the answer
    * @throws ApiError for a refusal, NoAnswerError when none of the tries was answered, and the reason of the signal
@@ -157,7 +157,9 @@ function isWorthRepeating(error: unknown, isRepeatable: boolean): boolean {
   if (error instanceof NoAnswerError) return isRepeatable || error.isUnsent;
   if (!(error instanceof ApiError)) return false;
   if (error.status === 503) return isRepeatable || (error.code !== 'redis_unavailable' && error.code !== 'unknown');
-  return isRepeatable && (error.status === 502 || error.status === 504 || error.status === 429);
+  // Nothing was done. A quota is used up for as long as tasks take, so its client has to decide.
+  if (error.status === 429) return error.code !== 'quota_exceeded';
+  return isRepeatable && (error.status === 502 || error.status === 504);
 }
 
 /** The wait doubles, and varies by half, so that many clients do not come back all at once. */

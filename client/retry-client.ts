@@ -43,7 +43,7 @@ const CANCEL_WAIT_MS = 100;
 const SCAN_LIMIT_MS = 30_000;
 
 /**
- * The API of the service, typed. Each method makes its calls again when they got 503 or no answer: with the same id and the same
+ * The API of the service, typed. Each method makes its calls again when they got 429, 503 or no answer: with the same id and the same
  * Idempotency-Key, so nothing is done twice. A call of which that is not certain (`retry`) is made again only when nothing was done.
  * All methods throw ApiError, NoAnswerError, or the reason of the signal.
  *

@@ -10,9 +10,11 @@ const MAX_CHARACTERS = 2 * 1_048_576;
 const FLUSH_AFTER_MS = 50;
 /** A batch of large tasks takes longer than one call. */
 const BATCH_LIMIT_MS = 60_000;
-/** So often what the service did not take (5xx) is sent once more. */
+/** So often in a row what the service did not take (5xx, or beyond the rate of the key) is sent once more, while none of it is taken. */
 const ROUNDS = 6;
 const FIRST_WAIT_MS = 200;
+/** The rate of a key is one a second, so waiting for less is of no use. */
+const RATE_WAIT_MS = 1_000;
 
 /** A task as JSON, without a line break, and its place in what was handed over. */
 interface Line {
@@ -43,7 +45,7 @@ export async function* submitLines(calls: ApiCalls, texts: AsyncIterable<string>
 async function submitBatch(calls: ApiCalls, lines: readonly Line[], { signal, idempotencyKey = crypto.randomUUID() }: SubmitLinesOptions): Promise<SubmitResult[]> {
   const results = new Map<number, SubmitResult>();
   let left = lines;
-  for (let round = 1; left.length > 0; round += 1) {
+  for (let round = 1; left.length > 0; ) {
     const sent = left;
     const found = await resultsOf(calls, sent, { signal, idempotencyKey });
     for (const result of found) {
@@ -51,11 +53,19 @@ async function submitBatch(calls: ApiCalls, lines: readonly Line[], { signal, id
       if (line !== undefined) results.set(line.index, { ...result, index: line.index });
     }
     // A line without a result was behind the end of what the service looked at.
-    left = sent.filter(({ index }) => (results.get(index)?.status ?? 503) >= 500);
-    if (left.length === 0 || round === ROUNDS) break;
-    await pause(FIRST_WAIT_MS * 2 ** (round - 1), signal);
+    left = sent.filter(({ index }) => isWorthSendingAgain(results.get(index)));
+    // A key with a low rate gets a large batch through in many rounds.
+    round = left.length < sent.length ? 1 : round + 1;
+    if (left.length === 0 || round > ROUNDS) break;
+    const isTooFast = left.some(({ index }) => results.get(index)?.code === 'rate_limited');
+    await pause(Math.max(FIRST_WAIT_MS * 2 ** (round - 1), isTooFast ? RATE_WAIT_MS : 0), signal);
   }
   return lines.map(({ index }) => results.get(index) ?? { index, status: 503, code: 'unknown', error: 'the service gave no result for this task' });
+}
+
+/** A client that has used up its quota has to wait for as long as its tasks take: that is its own decision. */
+function isWorthSendingAgain(result: SubmitResult | undefined): boolean {
+  return result === undefined || result.status >= 500 || result.code === 'rate_limited';
 }
 
 async function resultsOf(calls: ApiCalls, lines: readonly Line[], { signal, idempotencyKey }: { readonly signal: AbortSignal | undefined; readonly idempotencyKey: string }): Promise<readonly SubmitResult[]> {
@@ -70,7 +80,10 @@ async function resultsOf(calls: ApiCalls, lines: readonly Line[], { signal, idem
     return results;
   } catch (error) {
     // None was confirmed, and each has a result that says so.
-    if (error instanceof ApiError && error.status === 503) return partsOf(error.body) ?? lines.map((_, index) => ({ index, status: 503, code: error.code, error: error.message }));
+    if (error instanceof ApiError && (error.status === 503 || error.status === 429)) {
+      const { status, code, message } = error;
+      return partsOf(error.body) ?? lines.map((_, index) => ({ index, status, code, error: message }));
+    }
     throw error;
   }
 }

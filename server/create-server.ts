@@ -5,6 +5,7 @@ import { createPathMask } from '../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../shared/domain/errors.js';
 import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
 import type { Clock } from '../shared/domain/ports.js';
+import type { RefusalReason } from '../shared/domain/refusals/refusal-reason.js';
 import { ActivityCounter } from '../shared/domain/stats/activity-counter.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
@@ -76,6 +77,8 @@ export interface ServerDeps {
 export interface Server {
   /** How many requests are being answered, or wait for their turn. */
   readonly requestsInFlight: number;
+  /** Callers that were refused for their access, their addresses or a limit since the start. Each reason is there from the start. */
+  readonly refusals: ReadonlyMap<RefusalReason, number>;
   /**
    * Resolves when it listens. It does not wait for Redis: without one it answers 503.
    * @throws the system's error, such as EADDRINUSE; Error when it was stopped: its Redis is closed, and nothing would end it
@@ -248,6 +251,9 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   return {
     get requestsInFlight() {
       return started?.requestsInFlight ?? 0;
+    },
+    get refusals() {
+      return refusedRequests.reasons;
     },
     start: async () => {
       if (stopping !== undefined) throw new Error('this API was stopped');

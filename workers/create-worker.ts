@@ -79,6 +79,8 @@ export interface Worker {
   readonly sendsInFlight: number;
   /** How many deliveries it may have in flight now: see WORKER_CONCURRENCY. */
   readonly slots: number;
+  /** Connections that the address policy has forbidden. */
+  readonly forbiddenAddresses: number;
   /** How often the worker of a shard hung and was built anew. */
   readonly rebuilds: number;
   /**
@@ -260,6 +262,9 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     },
     get slots() {
       return slots();
+    },
+    get forbiddenAddresses() {
+      return forbiddenLog.count;
     },
     get rebuilds() {
       return countRebuilds();

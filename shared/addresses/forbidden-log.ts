@@ -7,13 +7,20 @@ export class ForbiddenLog {
   readonly #logger: Pick<Logger, 'warn'>;
   readonly #burst: Burst;
   #others = 0;
+  #count = 0;
 
   constructor(logger: Pick<Logger, 'warn'>) {
     this.#logger = logger;
     this.#burst = new Burst({ spanMs: 1_000, mostLines: 5, isQuietWhileBusy: false, summarize: () => this.#summarize() });
   }
 
+  /** Since the start of the process: at submission and at connections. */
+  get count(): number {
+    return this.#count;
+  }
+
   readonly add = ({ message, reason }: AddressForbidden): void => {
+    this.#count += 1;
     if (this.#burst.admits()) this.#logger.warn('an address was refused', { error: message, reason });
     else this.#others += 1;
   };

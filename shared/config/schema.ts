@@ -224,7 +224,7 @@ export const variables = {
   DESTINATION_POLICY: oneOf(
     policyLevels,
     undefined,
-    'Which addresses tasks may be sent to. `public`: what the internet routes, for clients who are outsiders. `internal`: private networks too, but no loopback, link-local, multicast, or reserved address. `any`: those too. Metadata services of clouds and the Redis of this service are never sent to; brokers in KAFKA_BROKERS always. It is judged when a task is submitted, and for every connection. Default: any in dev, internal in prod.',
+    'Which addresses tasks may be sent to. `public`: what the internet routes, for clients who are outsiders. `internal`: private networks too, but no loopback, link-local, multicast, or reserved address. `any`: those too. The first two refuse ports of mail, SSH, Redis and the like. Metadata services of clouds and the Redis of this service are never sent to; brokers in KAFKA_BROKERS always. It is judged when a task is submitted, and for every connection. Default: any in dev, internal in prod.',
   ),
   DESTINATION_ALLOW: variable(destinationRules, DESTINATION_RULES, undefined, 'Destinations that DESTINATION_POLICY does not judge. A name allows whatever it resolves to, but for what is never sent to.'),
   DESTINATION_DENY: variable(destinationRules, DESTINATION_RULES, undefined, 'Destinations that are refused, also where DESTINATION_ALLOW names them.'),

@@ -4,6 +4,7 @@ import type { PipelineStages } from '../../server/http/request-pipeline.js';
 import { loadConfig, type RedisConfig } from '../../shared/config/load.js';
 import { serviceVersion } from '../../shared/config/service-version.js';
 import type { DestinationPolicy } from '../../shared/domain/addresses/destination-policy.js';
+import type { RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import type { DeadPolicy } from '../../shared/domain/task/retry-policy.js';
 import { defaultCircuitRules, type CircuitRules } from '../../shared/domain/flow/circuit.js';
 import { defaultReleasePolicy, type ReleasePolicy } from '../../shared/domain/task/outcome.js';
@@ -82,6 +83,7 @@ export class InProcessService {
   #baseUrl = '';
   #workers = 0;
   #stopApi: () => Promise<void> = () => Promise.resolve();
+  #refusals: () => ReadonlyMap<RefusalReason, number> = () => new Map();
 
   private constructor(
     private readonly options: InProcessOptions,
@@ -127,10 +129,16 @@ export class InProcessService {
     );
     // Closed in reverse: the server ends the connection that both use.
     service.#stopApi = () => server.stop(1_000);
+    service.#refusals = () => server.refusals;
     service.#closing.push(service.#stopApi, () => queue.close());
     const { port } = await server.start();
     service.#baseUrl = `http://127.0.0.1:${port}`;
     return service;
+  }
+
+  /** Callers that this API has refused, by reason. */
+  get refusals(): ReadonlyMap<RefusalReason, number> {
+    return this.#refusals();
   }
 
   /** The same, with Redis answering. */

@@ -1,4 +1,5 @@
 import { rangeOf, type AddressRange } from './address-range.js';
+import { isUnsafePort } from './unsafe-port.js';
 import { matchesRule, type DestinationRule, type Dialed } from './destination-rule.js';
 
 /** As in DESTINATION_POLICY. */
@@ -38,17 +39,24 @@ export function refusalOfAddress(policy: DestinationPolicy, dialed: Dialed, addr
   const denying = policy.deny.find((rule) => matchesRule(rule, dialed, address));
   if (denying !== undefined) return `${address} of ${dialed.host}:${dialed.port} is in DESTINATION_DENY (${denying.text})`;
   if (policy.allow.some((rule) => matchesRule(rule, dialed, address))) return undefined;
-  return ALLOWED[policy.level].has(range) ? undefined : `${address} is ${nameOf(range)} (DESTINATION_POLICY=${policy.level})`;
+  if (!ALLOWED[policy.level].has(range)) return `${address} is ${nameOf(range)} (DESTINATION_POLICY=${policy.level})`;
+  return refusalOfPort(policy, dialed);
 }
 
 /**
- * What is certain of a host before its name is looked up: an address is judged whole, and a name may be denied.
+ * What is certain of a host before its name is looked up: an address is judged whole, and a name or its port may be denied.
  * @returns as refusalOfAddress
  */
 export function refusalOfHost(policy: DestinationPolicy, dialed: Dialed, isOwnRedis: IsOwnRedis): string | undefined {
   if (rangeOf(dialed.host) !== undefined) return refusalOfAddress(policy, dialed, dialed.host, isOwnRedis);
   const denying = policy.deny.find((rule) => matchesRule(rule, dialed, undefined));
-  return denying === undefined ? undefined : `${dialed.host}:${dialed.port} is in DESTINATION_DENY (${denying.text})`;
+  if (denying !== undefined) return `${dialed.host}:${dialed.port} is in DESTINATION_DENY (${denying.text})`;
+  // A rule may allow an address that the name turns out to have.
+  return policy.allow.length === 0 ? refusalOfPort(policy, dialed) : undefined;
+}
+
+function refusalOfPort({ level }: DestinationPolicy, { host, port }: Dialed): string | undefined {
+  return level !== 'any' && isUnsafePort(port) ? `${host}:${port} is a port of programs that could take a message for commands (DESTINATION_POLICY=${level})` : undefined;
 }
 
 function nameOf(range: AddressRange): string {

@@ -1,5 +1,7 @@
 import { expect } from 'chai';
 
+import type { SubmitResult, Task } from '../../../../client/answers.js';
+import { RetryClient } from '../../../../client/retry-client.js';
 import { ADMIN_KEY, bearer, callWith, makeKey, type TestKey } from '../../../support/access-keys.js';
 import { eventually } from '../../../support/eventually.js';
 import { PrivateRedis } from '../../../support/redis.js';
@@ -103,6 +105,16 @@ describe('the rate limit of a key', function () {
     expect((await batch(key, [])).answer.code ?? 'none').to.not.equal('rate_limited');
     const { response, answer } = await batch(key, [waiting()]);
     expect([response.status, answer.code]).to.deep.equal([429, 'rate_limited']);
+  });
+
+  it('is kept by our client, which hands over all tasks of a stream in the end', async () => {
+    const { key } = await limited(10);
+    const client = new RetryClient({ url: service.baseUrl, apiKey: key });
+    const tasks = Array.from({ length: 25 }, () => waiting() as Task);
+    const results: SubmitResult[] = [];
+    for await (const result of client.submitMany(tasks)) results.push(result);
+    expect(results.map(({ status }) => status)).to.deep.equal(tasks.map(() => 201));
+    expect(await client.submit(waiting() as Task), 'and a single one').to.include({ is_duplicate: false });
   });
 
   it('is that of all processes together', async () => {

@@ -50,6 +50,22 @@ function refusal(rules: DestinationPolicy, host: string, { port = 443, addresses
 }
 
 describe('the address policy', () => {
+  it('refuses ports of programs that could take a message for commands, unless the operator names them', () => {
+    const at = (rules: DestinationPolicy, host: string, port: number): string | undefined => refusal(rules, host, { port, addresses: ['8.8.8.8'] });
+    for (const level of ['public', 'internal'] as const) {
+      for (const port of [0, 22, 25, 53, 110, 143, 587, 6379, 6667, 11_211]) {
+        for (const host of ['8.8.8.8', 'mail.example']) expect(at(policy(level), host, port), `${level} ${host}:${port}`).to.match(/is a port of programs that could take a message for commands \(DESTINATION_POLICY=(public|internal)\)$/);
+      }
+      for (const port of [24, 26, 80, 443, 6378, 6380, 8080, 9092, 11_210, 65_535]) expect(at(policy(level), 'api.example', port), `${level} ${port}`).to.equal(undefined);
+    }
+    expect(at(policy('any'), '8.8.8.8', 25)).to.equal(undefined);
+    const rules = policy('public', { allow: 'mail.example:25,8.8.8.8/32:6379' });
+    expect(at(rules, 'mail.example', 25)).to.equal(undefined);
+    expect(at(rules, 'cache.example', 6379), 'by the address that it has').to.equal(undefined);
+    expect(at(rules, 'other.example', 25)).to.include('a port of programs');
+    expect(at(rules, '8.8.8.8', 25)).to.include('a port of programs');
+  });
+
   it('has a table of at least 130 notations', () => {
     expect(notations.length).to.be.at.least(130);
   });
