@@ -1,10 +1,14 @@
 import { RequestError } from '../../shared/domain/errors.js';
+import { withinLimit } from '../../shared/lifecycle/time-limit.js';
 import type { StoredKey } from '../../shared/queue/access/stored-key.js';
+import type { Shard } from '../../shared/queue/engine/shard.js';
 import { countOfClient, setQuotaClients } from '../../shared/queue/quota/quota-shard.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 
 /** What was read of a client is believed for so long, ms. */
 const BELIEVED_FOR_MS = 1_000;
+/** A shard has so much time to say its number, ms. */
+const SHARD_LIMIT_MS = 200;
 /** When the shards could not be told which clients have a quota, ms. */
 const TELL_AGAIN_AFTER_MS = 1_000;
 
@@ -42,6 +46,8 @@ const NO_ROOM: QuotaPlace = { hasRoom: false, end: () => undefined };
 /** The tasks of a client, as far as this process knows. */
 interface KnownClient {
   tasks: number;
+  /** What each shard said last. */
+  readonly ofShards: number[];
   /** When they were asked for, monotonic ms. */
   readAt: number;
   /** Tasks that were let in, and of which it is not known yet whether Redis has them. */
@@ -59,6 +65,7 @@ export class ClientQuotas {
   #quotas: ReadonlyMap<string, number> = new Map();
   #version = '';
   #telling: NodeJS.Timeout | undefined;
+  #isStopped = false;
   readonly #known = new Map<string, KnownClient>();
 
   constructor(private readonly queue: Pick<TaskQueue, 'withShards'>) {}
@@ -80,7 +87,7 @@ export class ClientQuotas {
     const quota = this.#quotas.get(clientId);
     if (quota === undefined) return ROOM;
     let known = this.#known.get(clientId);
-    if (known === undefined) this.#known.set(clientId, (known = { tasks: 0, readAt: -Infinity, underWay: 0, reading: undefined }));
+    if (known === undefined) this.#known.set(clientId, (known = { tasks: 0, ofShards: [], readAt: -Infinity, underWay: 0, reading: undefined }));
     if (performance.now() - known.readAt < BELIEVED_FOR_MS) return placeIn(known, quota);
     const asked = known;
     // All callers that wait for the same number take from it in turn.
@@ -89,17 +96,33 @@ export class ClientQuotas {
   }
 
   stop(): void {
+    this.#isStopped = true;
     clearTimeout(this.#telling);
   }
 
   async #read(clientId: string, known: KnownClient): Promise<void> {
     const askedAt = performance.now();
-    const counts = await this.queue.withShards((shards) => Promise.all(shards.map((shard) => countOfClient(shard, clientId))));
-    // Redis has lost what it was told, or this process is quicker than the one that tells it.
-    if (counts.includes(undefined)) this.#tell();
+    let isUntold = false;
+    const read = async (shard: Shard, nth: number): Promise<void> => {
+      try {
+        const count = await withinLimit(countOfClient(shard, clientId), SHARD_LIMIT_MS, () => new Error('the shard has not answered in time'));
+        // Redis has lost what it was told, or this process is quicker than the one that tells it.
+        isUntold ||= count === undefined;
+        known.ofShards[nth] = count ?? 0;
+      } catch {
+        // A shard that is away must not stop tasks of others: its last number counts.
+      }
+    };
+    await Promise.all((await this.#shards()).map(read));
+    if (isUntold) this.#tell();
     // Those under way may be among the counted ones. Rather a task too few for a second than one too many.
-    known.tasks = counts.reduce((sum: number, count = 0) => sum + count, known.underWay);
+    known.tasks = known.ofShards.reduce((sum, count) => sum + count, known.underWay);
     known.readAt = askedAt;
+  }
+
+  /** @throws RequestError redis_unavailable while Redis has not answered yet */
+  #shards(): Promise<readonly Shard[]> {
+    return this.queue.withShards((shards) => Promise.resolve(shards));
   }
 
   /** Tells all shards which clients have a quota, until all of them know. */
@@ -108,11 +131,13 @@ export class ClientQuotas {
     this.#telling = undefined;
     const version = this.#version;
     const clientIds = [...this.#quotas.keys()];
-    this.queue
-      .withShards((shards) => Promise.all(shards.map((shard) => setQuotaClients(shard, version, clientIds))))
-      .catch(() => {
-        if (version === this.#version) this.#telling ??= setTimeout(() => this.#tell(), TELL_AGAIN_AFTER_MS).unref();
-      });
+    const told = async (): Promise<void> => {
+      const ends = await Promise.allSettled((await this.#shards()).map((shard) => setQuotaClients(shard, version, clientIds)));
+      if (ends.some(({ status }) => status === 'rejected')) throw new Error('a shard does not know which clients have a quota');
+    };
+    told().catch(() => {
+      if (version === this.#version && !this.#isStopped) this.#telling ??= setTimeout(() => this.#tell(), TELL_AGAIN_AFTER_MS).unref();
+    });
   }
 }
 
