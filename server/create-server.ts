@@ -67,7 +67,7 @@ export interface ServerDeps {
   readonly redis?: RedisClient;
   /** The default is what `config.redisHighWater` says. */
   readonly isRedisAboveMark?: () => boolean;
-  /** The default is 256 MiB, or what `config.maxMessageBytes` needs. */
+  /** The default is what `config.http.maxBodyMemory` says, or what the largest body needs. */
   readonly bodyBudget?: BodyBudget;
   /** How long requests are still read when it is stopped, ms. The default is that of `listen`. */
   readonly stillReadMs?: number;
@@ -114,7 +114,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const boardQueue = new TaskQueue({ redis: boardRedis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock });
   const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
   const largestBody = maxBodyBytes(config.maxMessageBytes);
-  const { isRedisAboveMark = () => memoryGuard.isAboveMark, bodyBudget = BodyBudget.for(Math.max(largestBody, config.batch.maxBytes)) } = deps;
+  const { isRedisAboveMark = () => memoryGuard.isAboveMark, bodyBudget = BodyBudget.for(Math.max(largestBody, config.batch.maxBytes), config.http.maxBodyMemory) } = deps;
   const { circuit, dead, release, deliveryTimeoutMs, secretPathHosts } = config;
   const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs, secretPathHosts };
   const fleetSettings = new FleetSettings({ queue, own, logger });
@@ -138,7 +138,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     onForbidden: forbiddenLog.add,
   });
   // The answer to GET /tasks/:id has the message of the task, and its log of at most some 100 KB.
-  const largeAnswers = new LargeAnswers(largestBody);
+  const largeAnswers = new LargeAnswers(largestBody, config.http.maxAnswerMemory);
   const turns = new WorkTurns();
   const refusedRequests = new RefusedRequestsLog(logger);
   const activity = new ActivityCounter(['created']);

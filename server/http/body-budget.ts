@@ -1,4 +1,4 @@
-/** The bytes of bodies that a process holds at once. They lie outside the heap of V8. */
+/** The default of HTTP_MAX_BODY_MEMORY. */
 const USUAL_BYTES = 256 * 1_048_576;
 /** So much of each body is always taken, however many large ones there are. Nearly all tasks are smaller. */
 const ALWAYS_TAKEN_BYTES = 65_536;
@@ -15,9 +15,12 @@ export class BodyBudget {
 
   constructor(private readonly maxBytes: number) {}
 
-  /** @param largestBody bytes of the largest body that this deployment takes: one of them has to fit */
-  static for(largestBody: number): BodyBudget {
-    return new BodyBudget(Math.max(USUAL_BYTES, 2 * largestBody));
+  /**
+   * @param largestBody bytes of the largest body that this deployment takes: one of them has to fit
+   * @param bytes       of bodies that a process holds at once. They lie outside the heap of V8
+   */
+  static for(largestBody: number, bytes = USUAL_BYTES): BodyBudget {
+    return new BodyBudget(Math.max(bytes, 2 * largestBody));
   }
 
   /** Bytes that are held now, without the part of each body that is always taken. */

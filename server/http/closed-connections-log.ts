@@ -38,7 +38,7 @@ export class ClosedConnectionsLog {
   write(): void {
     if (this.#counts.size === 0) return;
     this.#writtenAt = this.now();
-    this.logger.warn('connections were closed: too many, or too many unread answers', { limit: this.most, ...Object.fromEntries(this.#counts) });
+    this.logger.warn('connections were closed: too many (HTTP_MAX_CONNECTIONS), or too many unread answers', { limit: this.most, ...Object.fromEntries(this.#counts) });
     this.#counts = new Map();
   }
 }

@@ -180,7 +180,7 @@ export function bodyTooLarge({ maxBytes, limit }: SizeLimit): RequestError {
 }
 
 export function overloaded(): RequestError {
-  return new RequestError('overloaded', 'too many large bodies are being received or handled now');
+  return new RequestError('overloaded', 'too many large bodies are being received or handled now', undefined, { notes: { limit: 'HTTP_MAX_BODY_MEMORY' } });
 }
 
 /** @param cause the error that a body ends with; one of refuseBody is the refusal itself */

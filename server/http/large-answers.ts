@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { RequestError } from '../../shared/domain/errors.js';
 
-/** What large answers may have in memory, over all connections: those that are being made, and those that are not read yet. */
+/** The default of HTTP_MAX_ANSWER_MEMORY. */
 const USUAL_BYTES = 64 * 1_048_576;
 const LOOK_EVERY_MS = 50;
 const ROOM_WITHIN_MS = 4_000;
@@ -18,9 +18,15 @@ export class LargeAnswers {
   readonly #maxBytes: number;
   #waiting = 0;
 
-  /** @param largestBytes the largest answer of this deployment: one of them has to fit */
-  constructor(private readonly largestBytes: number) {
-    this.#maxBytes = Math.max(USUAL_BYTES, largestBytes);
+  /**
+   * @param largestBytes the largest answer of this deployment: one of them has to fit
+   * @param bytes        of large answers in memory, over all connections: those that are being made, and those that are not read yet
+   */
+  constructor(
+    private readonly largestBytes: number,
+    bytes = USUAL_BYTES,
+  ) {
+    this.#maxBytes = Math.max(bytes, largestBytes);
   }
 
   /** An answer waits for room. */
@@ -34,7 +40,7 @@ export class LargeAnswers {
    */
   async whenRoom(response: ServerResponse): Promise<void> {
     if (!this.#hasRoom) await this.#wait(response);
-    if (response.destroyed || !this.#hasRoom) throw new RequestError('overloaded', 'too many large answers are being made, or are not read by their clients');
+    if (response.destroyed || !this.#hasRoom) throw new RequestError('overloaded', 'too many large answers are being made, or are not read by their clients', undefined, { notes: { limit: 'HTTP_MAX_ANSWER_MEMORY' } });
     this.#open.add(response);
     response.once('close', () => this.#open.delete(response));
   }

@@ -33,6 +33,8 @@ export interface HttpConfig {
   readonly maxConnections: number;
   readonly maxHeaderBytes: number;
   readonly maxHeaderLines: number;
+  readonly maxBodyMemory: number;
+  readonly maxAnswerMemory: number;
   readonly headersTimeoutMs: number;
   readonly requestTimeoutMs: number;
   /**
@@ -132,6 +134,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       maxConnections: required(values.HTTP_MAX_CONNECTIONS),
       maxHeaderBytes: required(values.HTTP_MAX_HEADER_BYTES),
       maxHeaderLines: required(values.HTTP_MAX_HEADER_LINES),
+      maxBodyMemory: required(values.HTTP_MAX_BODY_MEMORY),
+      maxAnswerMemory: required(values.HTTP_MAX_ANSWER_MEMORY),
       headersTimeoutMs: Math.min(required(values.HTTP_HEADERS_TIMEOUT), required(values.HTTP_REQUEST_TIMEOUT)),
       requestTimeoutMs: required(values.HTTP_REQUEST_TIMEOUT),
       allowedHosts: allowedHosts(values, environment),

@@ -165,6 +165,8 @@ export const variables = {
   HTTP_MAX_HEADER_LINES: integer(20, 900, '200', 'Most header lines of a request; more is 431 `headers_too_large`.'),
   HTTP_HEADERS_TIMEOUT: duration('70s', 'In this time the headers of a request have to come whole, from its first byte on, or from the beginning of a connection that sends nothing; else 408 `request_timed_out`. At most HTTP_REQUEST_TIMEOUT. It should be longer than HTTP_KEEP_ALIVE.', { min: 1_000, max: 3_600_000 }),
   HTTP_REQUEST_TIMEOUT: duration('5m', 'In this time a request has to come whole; else 408 `request_timed_out`.', { min: 1_000, max: 3_600_000 }),
+  HTTP_MAX_BODY_MEMORY: integer(1_048_576, 2 ** 40, '268435456', 'Bytes of large bodies that the API holds at once, and more where the largest body needs it; beyond it 503 `overloaded`. Of each body 64 KiB are always taken.'),
+  HTTP_MAX_ANSWER_MEMORY: integer(1_048_576, 2 ** 40, '67108864', 'Bytes of large answers that the API makes, or that wait to be read, at once, and more where the largest message needs it; beyond it an answer waits for up to 4 s, then 503 `overloaded`.'),
   ALLOWED_HOSTS: variable(
     (value) => value.split(',').map((part) => hostPattern(part.trim())),
     'names divided by commas, such as api.example.com,*.example.net, without ports',

@@ -31,7 +31,7 @@ describe('docs/LIMITS.md', () => {
   });
 
   it('has a variable of every kind of limit that there is in the environment', () => {
-    const bounding = Object.keys(variables).filter((name) => /MAX_(MESSAGE|BATCH|CONNECTIONS|HEADER)|HEADERS_TIMEOUT|REQUEST_TIMEOUT|DELIVERY_TIMEOUT|_PER_SECOND|^DESTINATION_|HIGH_WATER/.test(name));
+    const bounding = Object.keys(variables).filter((name) => /MAX_(MESSAGE|BATCH|CONNECTIONS|HEADER|BODY|ANSWER)|HEADERS_TIMEOUT|REQUEST_TIMEOUT|DELIVERY_TIMEOUT|_PER_SECOND|^DESTINATION_|HIGH_WATER/.test(name));
     expect(bounding.filter((name) => !settings.has(name as keyof typeof variables))).to.deep.equal([]);
   });
 
@@ -45,6 +45,8 @@ describe('docs/LIMITS.md', () => {
     expect([variables.HTTP_HEADERS_TIMEOUT.fallback, shown('time for the headers of a request')]).to.deep.equal(['70s', '70 s']);
     expect([variables.HTTP_REQUEST_TIMEOUT.fallback, shown('time for a whole request')]).to.deep.equal(['5m', '5 min']);
     expect([variables.HTTP_MAX_CONNECTIONS.fallback, shown('connections')]).to.deep.equal(['10000', '10,000']);
+    expect([variables.HTTP_MAX_BODY_MEMORY.fallback, shown('large bodies in memory at once')]).to.deep.equal([String(256 * 1_048_576), '256 MiB']);
+    expect([variables.HTTP_MAX_ANSWER_MEMORY.fallback, shown('large answers that are made or not yet read')]).to.deep.equal([String(64 * 1_048_576), '64 MiB']);
     expect([variables.WRONG_KEYS_PER_SECOND.fallback, shown('wrong keys of one address in a second')]).to.deep.equal(['10', '10, and 20 at once']);
     expect([variables.DELIVERY_TIMEOUT.fallback, shown('time of an attempt')]).to.deep.equal(['30s', '30 s']);
   });

@@ -31,6 +31,14 @@ describe('BodyBudget', () => {
     expect(grow(second)).to.equal(187);
   });
 
+  it('holds what it was set to, and not one byte more', () => {
+    const ofBytes = (bytes: number) => BodyBudget.for(1, bytes).open({});
+    // Half of it is the most that one body may take.
+    expect(ofBytes(1_000 * KIB).take(ALWAYS_TAKEN + 500 * KIB)).to.equal(true);
+    expect(ofBytes(1_000 * KIB).take(ALWAYS_TAKEN + 500 * KIB + 1)).to.equal(false);
+    expect(ofBytes(1_000 * KIB + 2).take(ALWAYS_TAKEN + 500 * KIB + 1)).to.equal(true);
+  });
+
   it('has room for the largest body of a deployment', () => {
     for (const largest of [1, 6 * 1_048_576, 400 * 1_048_576]) expect(BodyBudget.for(largest).open({}).take(largest)).to.equal(true);
   });

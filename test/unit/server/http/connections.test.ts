@@ -204,7 +204,7 @@ describe('connections', () => {
       await ask(await open());
       await eventually(() => { expect(silent.filter(({ isClosed }) => !isClosed).length).to.be.at.most(3); });
       expect(used.isClosed).to.equal(false);
-      expect(lines).to.deep.equal([{ message: 'connections were closed: too many, or too many unread answers', fields: { limit: 5, silent: 1 } }]);
+      expect(lines).to.deep.equal([{ message: 'connections were closed: too many (HTTP_MAX_CONNECTIONS), or too many unread answers', fields: { limit: 5, silent: 1 } }]);
     });
 
     it('then those whose requests are answered', async () => {

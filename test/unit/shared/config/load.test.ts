@@ -20,7 +20,7 @@ describe('loadConfig', () => {
       environment: 'dev',
       logLevel: 'info',
       logColours: 'auto',
-      http: { host: '127.0.0.1', port: 8080, keepAliveMs: 65_000, maxConnections: 10_000, maxHeaderBytes: 16_384, maxHeaderLines: 200, headersTimeoutMs: 70_000, requestTimeoutMs: 300_000, allowedHosts: [] },
+      http: { host: '127.0.0.1', port: 8080, keepAliveMs: 65_000, maxConnections: 10_000, maxHeaderBytes: 16_384, maxHeaderLines: 200, maxBodyMemory: 268_435_456, maxAnswerMemory: 67_108_864, headersTimeoutMs: 70_000, requestTimeoutMs: 300_000, allowedHosts: [] },
       auth: { isOn: false, bootstrapKey: undefined, sessionTimes: { idleMs: 3_600_000, lifetimeMs: 43_200_000 }, wrongKeysPerSecond: 10 },
       redis: { mode: 'standalone', address: { host: '127.0.0.1', port: 6379 }, db: 0, username: undefined, password: undefined, tls: false },
       redisHighWater: 0.85,
