@@ -21,7 +21,10 @@ import { RedisClock } from '../shared/redis/redis-clock.js';
 import { connectRedis, isCluster, type RedisClient } from '../shared/redis/redis-connection.js';
 import { RefusalLog } from '../shared/redis/refusal-log.js';
 import { watchRedisPeers } from '../shared/redis/redis-peers.js';
+import { RedisPulse } from '../shared/redis/redis-pulse.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
+import { Metrics } from '../shared/telemetry/metrics.js';
+import { createTokenCheck } from '../shared/telemetry/metrics-token.js';
 import { createAccessCheck } from './access/access-check.js';
 import { KeyJudge } from './access/key-judge.js';
 import { ClientQuotas } from './access/client-quotas.js';
@@ -43,14 +46,22 @@ import { createBoardServer } from './ops/bull-board.js';
 import { pageInPlaceOf } from './ops/login-page.js';
 import { routeTable } from './route-table.js';
 import { StatusReader } from './stats/status-reader.js';
+import { ApiMetrics } from './telemetry/api-metrics.js';
+import { FleetGauges } from './telemetry/fleet-gauges.js';
 import { createTaskParser } from './tasks/schema.js';
 import { withAddressPolicy } from './tasks/destination-check.js';
 import { createSubmitTask } from './tasks/submit-task.js';
 
+/**
+ * Requests are still read for at least so long after the end was asked for, ms: without it, a busy client whose request was sent and not
+ * yet read had its connection reset.
+ */
+const STILL_READ_MS = 250;
+
 /** The settings that the API reads; those of the workers are not among them. */
 export type ServerConfig = Pick<
   Config,
-  'environment' | 'http' | 'auth' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'batch' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs'
+  'environment' | 'http' | 'auth' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'batch' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs' | 'shutdownDelayMs' | 'telemetry'
 >;
 
 export interface ServerDeps {
@@ -67,6 +78,10 @@ export interface ServerDeps {
   readonly redis?: RedisClient;
   /** The default is what `config.redisHighWater` says. */
   readonly isRedisAboveMark?: () => boolean;
+  /** What the image was built from; default: unknown. */
+  readonly revision?: string;
+  /** Those of this process; the default has none of Node's own. */
+  readonly metrics?: Metrics;
   /** The default is what `config.http.maxBodyMemory` says, or what the largest body needs. */
   readonly bodyBudget?: BodyBudget;
   /** How long requests are still read when it is stopped, ms. The default is that of `listen`. */
@@ -141,6 +156,13 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const largeAnswers = new LargeAnswers(largestBody, config.http.maxAnswerMemory);
   const turns = new WorkTurns();
   const refusedRequests = new RefusedRequestsLog(logger);
+  const { metrics = new Metrics('api'), revision = 'unknown' } = deps;
+  metrics.setGauge('kafka_retry_build_info', [[{ version, revision, node: process.version }, 1]]);
+  const apiMetrics = new ApiMetrics(metrics, routeTable.map(({ metricLabel }) => metricLabel));
+  apiMetrics.showRefusals(refusedRequests.counts);
+  metrics.onScrape(new FleetGauges({ metrics, queue, fleetSettings, usedRatio: () => memoryGuard.usedRatio }).read);
+  const commandTimes = metrics.histogram('kafka_retry_redis_command_duration_seconds', {});
+  const redisPulse = new RedisPulse(redis, (ms) => commandTimes.observe(ms / 1_000));
   const activity = new ActivityCounter(['created']);
   const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.activityStore(), countDue: () => queue.countDue(), redisClock });
   const { isOn: isAuthOn, bootstrapKey, sessionTimes } = config.auth;
@@ -170,7 +192,10 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
         () => {
           if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks', undefined, { notes: { limit: 'REDIS_HIGH_WATER' } });
         },
-        () => activity.count('created'),
+        ({ destination }) => {
+          activity.count('created');
+          apiMetrics.created(destination.type);
+        },
       ),
       maxBodyBytes: largestBody,
       batch: config.batch,
@@ -180,6 +205,8 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       fleetSettings,
       statusReader,
       bulkActions: new BulkActionsOfQueue(queue, { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis)) }),
+      metrics,
+      isStopping: () => isToldToStop,
       mask,
       keyRing,
       hasBootstrapKey: bootstrapKey !== undefined,
@@ -191,15 +218,17 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       noteRefusal: refusedRequests.request,
       rateLimiter,
     },
-    { maxHeaderLines: config.http.maxHeaderLines, checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: withRateLimit(createAccessCheck(signIn.keys, signIn.sessions), rateLimiter) } : {}), pageInPlaceOf, onRefused: refusedRequests.request, ...stages },
+    { maxHeaderLines: config.http.maxHeaderLines, checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: withRateLimit(createAccessCheck(signIn.keys, signIn.sessions, createTokenCheck(config.telemetry.metricsToken)), rateLimiter) } : {}), pageInPlaceOf, onRefused: refusedRequests.request, onAnswered: apiMetrics.answered, ...stages },
   );
 
+  let isToldToStop = false;
   let takeOver: TakeOver | undefined;
   let listening: Promise<ListeningServer> | undefined;
   let started: ListeningServer | undefined;
   let stopping: Promise<void> | undefined;
 
   async function answerWhatIsUnderWay(graceMs: number): Promise<void> {
+    isToldToStop = true;
     // A start that failed has nothing to close.
     const server = await listening?.catch(() => undefined);
     await server?.close(graceMs);
@@ -209,7 +238,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   async function startToTakeOver(): Promise<void> {
     const shards = await queue.shards();
     if (stopping !== undefined) return;
-    takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), self: undefined, clock, logger });
+    takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), self: undefined, clock, logger, onTaken: (tasks) => apiMetrics.stalled(tasks) });
     takeOver.start();
   }
 
@@ -224,6 +253,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     rateLimiter.stop();
     quotas.stop();
     memoryGuard.close();
+    redisPulse.stop();
     refusedRequests.flush();
     forbiddenLog.flush();
     redis.disconnect();
@@ -243,11 +273,11 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   }
 
   async function startToListen(): Promise<ListeningServer> {
-    started = await listen(pipeline, { ...config.http, logger, turns, bodyBudget, largeAnswers, ...(deps.stillReadMs === undefined ? {} : { stillReadMs: deps.stillReadMs }), onRefused: refusedRequests.bytes });
+    started = await listen(pipeline, { ...config.http, logger, turns, bodyBudget, largeAnswers, stillReadMs: deps.stillReadMs ?? Math.max(STILL_READ_MS, config.shutdownDelayMs), onRefused: refusedRequests.bytes });
     return started;
   }
 
-  const { shutdownTimeoutMs } = config;
+  const { shutdownTimeoutMs, shutdownDelayMs } = config;
   return {
     get requestsInFlight() {
       return started?.requestsInFlight ?? 0;
@@ -266,7 +296,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     },
     stop: (graceMs = shutdownTimeoutMs * 0.7) => (stopping ??= stopParts(graceMs)),
     stopSteps: [
-      { name: 'answer what is under way', limitMs: shutdownTimeoutMs * 0.8, run: () => answerWhatIsUnderWay(shutdownTimeoutMs * 0.7) },
+      { name: 'answer what is under way', limitMs: shutdownDelayMs + shutdownTimeoutMs * 0.8, run: () => answerWhatIsUnderWay(shutdownTimeoutMs * 0.7) },
       { name: 'close the queue', limitMs: shutdownTimeoutMs * 0.1, run: closeQueues },
       { name: 'close redis', limitMs: shutdownTimeoutMs * 0.1, run: closeRedis },
     ],

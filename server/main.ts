@@ -1,11 +1,12 @@
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
-import { serviceVersion } from '../shared/config/service-version.js';
+import { serviceRevision, serviceVersion } from '../shared/config/service-version.js';
 import { printInFlight } from '../shared/lifecycle/in-flight.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
 import { EngineMismatchError } from '../shared/queue/engine/engine-mismatch.js';
 import { EvictingRedisError } from '../shared/redis/redis-watch.js';
+import { Metrics } from '../shared/telemetry/metrics.js';
 import { NoKeyError } from './access/no-key-error.js';
 import { createServer } from './create-server.js';
 import { freePortNear } from './http/free-port-near.js';
@@ -17,13 +18,17 @@ const logger = createLogger({ level: config.logLevel, environment: config.enviro
 process.once('exit', () => logger.flush());
 for (const warning of config.warnings) logger.warn(warning);
 
+const metrics = new Metrics('api');
+metrics.addProcess();
 const server = createServer(config, {
   logger,
   clock: Date.now,
   version: serviceVersion(),
+  revision: serviceRevision(),
+  metrics,
   onUnfitRedis: (error) => exitUnconfigured(error instanceof EvictingRedisError || error instanceof EngineMismatchError || error instanceof NoKeyError ? error.message : printError(error)),
 });
-exitOnSignal(server.stopSteps, logger, { whatIsInFlight: () => printInFlight(server.requestsInFlight, ['request', 'requests'], config.shutdownTimeoutMs) });
+exitOnSignal(server.stopSteps, logger, { whatIsInFlight: () => printInFlight(server.requestsInFlight, ['request', 'requests'], config.shutdownDelayMs + config.shutdownTimeoutMs) });
 
 const { host, port } = config.http;
 try {

@@ -22,9 +22,12 @@ import type { StandstillTimes } from '../shared/queue/engine/shard-standstill.js
 import { TakeOver } from '../shared/queue/flow/take-over.js';
 import { memoryMark } from '../shared/redis/memory-guard.js';
 import { RedisClock } from '../shared/redis/redis-clock.js';
+import { RedisPulse } from '../shared/redis/redis-pulse.js';
 import { connectRedis, isCluster } from '../shared/redis/redis-connection.js';
 import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
+import { Metrics } from '../shared/telemetry/metrics.js';
+import { createTokenCheck } from '../shared/telemetry/metrics-token.js';
 import { closeAdapters, createAdapters } from './adapters/registry.js';
 import { BulkRunner } from './bulk-actions/bulk-runner.js';
 import { BrakeLog } from './delivery/brake-log.js';
@@ -36,6 +39,8 @@ import { warnOfLargeFleet } from './fleet-size.js';
 import { FlowControl } from './flow-control/flow-control.js';
 import { Janitor } from './janitor.js';
 import { recordEndOfPause } from './record-end-of-pause.js';
+import { WorkerMetrics } from './telemetry/worker-metrics.js';
+import { WorkerPort } from './telemetry/worker-port.js';
 
 /**
  * Messages of this length, in characters, may be sent at once where the number of slots is `auto`. A message of 1 MiB takes
@@ -50,7 +55,7 @@ const BULK_SHARD_LIMIT_MS = 1_000;
 /** The settings that a worker reads; those of the API are not among them. */
 export type WorkerConfig = Pick<
   Config,
-  'environment' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'destinationPolicy' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention'
+  'environment' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'destinationPolicy' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention' | 'http' | 'auth' | 'telemetry'
 >;
 
 export interface WorkerDeps {
@@ -65,6 +70,10 @@ export interface WorkerDeps {
   readonly workerName: string;
   /** Version of the service, such as `0.1.0`; each report contains it. */
   readonly version: string;
+  /** What the image was built from; default: unknown. */
+  readonly revision?: string;
+  /** Those of this process; the default has none of Node's own. */
+  readonly metrics?: Metrics;
   /** A shard stands still, and this process cannot mend it: it has to end with 1. The log says why already. */
   readonly onStandstill?: () => void;
   /** For tests: the default times are tens of seconds. */
@@ -83,6 +92,11 @@ export interface Worker {
   readonly forbiddenAddresses: number;
   /** How often the worker of a shard hung and was built anew. */
   readonly rebuilds: number;
+  /**
+   * Opens WORKER_HTTP_PORT, before `start`: who probes it must see a worker that waits for Redis. @returns its port; undefined when it is off
+   * @throws the system's error, such as EADDRINUSE
+   */
+  listen(): Promise<number | undefined>;
   /**
    * Resolves when the worker takes tasks, or when it was stopped meanwhile. It waits while Redis is away.
    * @throws EvictingRedisError in prod, when Redis would delete tasks; EngineMismatchError for libraries that this
@@ -112,7 +126,7 @@ export interface Worker {
  * Wires a worker. It connects to Redis at once, so it has to be stopped even if it was never started. The process and the
  * tests both get their worker from here.
  */
-export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, random, workerName, version, onStandstill = () => undefined, standstillTimes }: WorkerDeps): Worker {
+export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, random, workerName, version, revision = 'unknown', metrics = new Metrics('worker'), onStandstill = () => undefined, standstillTimes }: WorkerDeps): Worker {
   const redis = connectRedis(config.redis, 'worker');
   logConnectionChanges(redis, logger, 'worker');
   const redisClock = new RedisClock(timeOfDay());
@@ -152,16 +166,32 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     logger,
   });
 
+  metrics.setGauge('kafka_retry_build_info', [[{ version, revision, node: process.version }, 1]]);
+  const workerMetrics = new WorkerMetrics(metrics);
+  const commandTimes = metrics.histogram('kafka_retry_redis_command_duration_seconds', {});
+  const redisPulse = new RedisPulse(redis, (ms) => commandTimes.observe(ms / 1_000));
+  const isMetricsToken = createTokenCheck(config.telemetry.metricsToken);
+  const port = new WorkerPort({
+    host: config.http.host,
+    port: config.telemetry.workerPort === 'off' ? 0 : config.telemetry.workerPort,
+    metrics,
+    mayRead: (token) => !config.auth.isOn || (token !== undefined && isMetricsToken(token)),
+    life: () => (isStopping ? 'stopping' : hasStarted ? 'taking_tasks' : 'starting'),
+    pingRedis: () => queue.ping(),
+  });
+
   const deliveryWorkers: DeliveryWorker[] = [];
   const countRebuilds = (): number => deliveryWorkers.reduce((sum, { rebuilds }) => sum + rebuilds, 0);
   const brakeLog = new BrakeLog(logger);
   const messageLoad = config.workerConcurrency === 'auto' ? new MessageLoad(MOST_MESSAGE_CHARACTERS) : undefined;
   let flowControl: FlowControl | undefined;
+  workerMetrics.show({ slots: () => slots(), slotsInUse: () => flowControl?.slotsInUse ?? 0, inFlight: () => flowControl?.inFlightByHost() ?? new Map<string, number>() });
   const slots = (): number => slotShare(config.workerConcurrency, flowControl?.workers ?? 1);
   let janitor: Janitor | undefined;
   let takeOver: TakeOver | undefined;
   let bulkRunner: BulkRunner | undefined;
   let offeringSlots: NodeJS.Timeout | undefined;
+  let hasStarted = false;
   let isStopping = false;
   let hasFault = false;
   // It is a function because the compiler takes a variable that was false before a wait for one that is false after it.
@@ -197,7 +227,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     const concurrency = (): number => Math.ceil(slots() / shards.length);
     for (const shard of shards) {
       if (isToldToStop()) return;
-      const deliveryWorker = new DeliveryWorker({ shard, redis, workerName, concurrency, messageLoad, lockMs: config.stall.lockMs, stallCheckMs: config.stall.checkMs, context, activity, failures, brakeLog, logger, onStandstill, standstillTimes });
+      const deliveryWorker = new DeliveryWorker({ shard, redis, workerName, concurrency, messageLoad, lockMs: config.stall.lockMs, stallCheckMs: config.stall.checkMs, context, activity, failures, metrics: workerMetrics, brakeLog, logger, onStandstill, standstillTimes });
       deliveryWorkers.push(deliveryWorker);
       await deliveryWorker.start();
       await warnOfLargeFleet(shard, shards.length, config.workerConcurrency, logger);
@@ -208,11 +238,12 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     }, OFFER_SLOTS_EVERY_MS);
     janitor = new Janitor({ shards, redis, retention: config.retention, mask, clock, logger });
     janitor.start();
-    takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), self: { workerName, lockMs: config.stall.lockMs }, clock, logger });
+    takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), self: { workerName, lockMs: config.stall.lockMs }, clock, logger, onTaken: (tasks) => workerMetrics.stalled(tasks) });
     takeOver.start();
     const keys = { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis)) };
-    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, keys, BULK_SHARD_LIMIT_MS), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, deadAttempts: config.dead.attempts, mask, isRedisAboveMark: memoryMark(redis, config.redisHighWater), logger });
+    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, keys, BULK_SHARD_LIMIT_MS), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, deadAttempts: config.dead.attempts, mask, isRedisAboveMark: memoryMark(redis, config.redisHighWater), onStep: (action, started, through) => workerMetrics.bulkStep(action, started, through), logger });
     bulkRunner.start();
+    hasStarted = true;
   }
 
   async function drain(drainMs: number): Promise<void> {
@@ -231,6 +262,8 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   }
 
   async function closeRedis(): Promise<void> {
+    redisPulse.stop();
+    await port.stop();
     await queue.close();
     redis.disconnect();
   }
@@ -269,6 +302,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     get rebuilds() {
       return countRebuilds();
     },
+    listen: async () => (config.telemetry.workerPort === 'off' ? undefined : port.start()),
     start: () => {
       if (isStopping) return Promise.resolve();
       starting ??= startParts().catch((error: unknown) => {

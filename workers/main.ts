@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
-import { serviceVersion } from '../shared/config/service-version.js';
+import { serviceRevision, serviceVersion } from '../shared/config/service-version.js';
 import { printInFlight } from '../shared/lifecycle/in-flight.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
+import { printError } from '../shared/logging/print-error.js';
 import { EngineMismatchError } from '../shared/queue/engine/engine-mismatch.js';
 import { EvictingRedisError } from '../shared/redis/redis-watch.js';
+import { Metrics } from '../shared/telemetry/metrics.js';
 import { createWorker } from './create-worker.js';
 
 const config = loadConfigOrExit();
@@ -19,19 +21,35 @@ for (const warning of config.warnings) logger.warn(warning);
 // The number is new with each start: a container that is started again has the same host name and process id, and what the
 // process before it held must not count as held by this one.
 const workerName = `${hostname()}-${randomBytes(3).toString('hex')}-${process.pid}`;
-const worker = createWorker(config, { logger, clock: Date.now, random: Math.random, workerName, version: serviceVersion(), onStandstill: () => lifecycle.end('a shard stands still') });
+const metrics = new Metrics('worker');
+metrics.addProcess();
+const worker = createWorker(config, { logger, clock: Date.now, random: Math.random, workerName, version: serviceVersion(), revision: serviceRevision(), metrics, onStandstill: () => lifecycle.end('a shard stands still') });
 const lifecycle = exitOnSignal(worker.stopSteps, logger, {
   whatIsInFlight: () => printInFlight(worker.sendsInFlight, ['send', 'sends'], config.shutdownTimeoutMs),
   whatIsLeft: () => ({ tasks_left: worker.inHand }),
   onFault: () => worker.keepInHand(),
   faultSteps: worker.faultSteps,
 });
+const { host } = config.http;
+const { workerPort } = config.telemetry;
+let port: number | undefined;
+try {
+  port = await worker.listen();
+} catch (error) {
+  const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+  exitUnconfigured(isTaken ? `port ${workerPort} on ${host} is taken by another process: choose another one with WORKER_HTTP_PORT, or off` : `cannot listen on ${host}:${workerPort} (HTTP_HOST, WORKER_HTTP_PORT): ${printError(error)}`);
+}
+if (port !== undefined && config.auth.isOn && config.telemetry.metricsToken === undefined) logger.warn('/metrics of this worker answers nobody: AUTH is on, and METRICS_TOKEN is not set');
 try {
   await worker.start();
 } catch (error) {
   if (!(error instanceof EvictingRedisError || error instanceof EngineMismatchError)) throw error;
-  logger.error(error.message);
+  exitUnconfigured(error.message);
+}
+if (!lifecycle.isStopping) logger.info('worker is up', { worker: workerName, concurrency: config.workerConcurrency, slots: worker.slots, http_port: port, pid: process.pid });
+
+function exitUnconfigured(why: string): never {
+  logger.error(why);
   logger.flush();
   process.exit(EXIT_CONFIG);
 }
-if (!lifecycle.isStopping) logger.info('worker is up', { worker: workerName, concurrency: config.workerConcurrency, slots: worker.slots, pid: process.pid });

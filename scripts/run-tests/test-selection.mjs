@@ -7,13 +7,13 @@ import { SetupError } from '../processes/setup-error.mjs';
 
 /**
  * Folders of test/ in the order they run, quickest first, and the servers each one needs.
- * @type {Record<string, readonly ('redis' | 'kafka' | 'chromium')[]>}
+ * @type {Record<string, readonly ('redis' | 'kafka' | 'chromium' | 'promtool')[]>}
  */
 const FOLDERS = {
   unit: [],
   contract: ['redis', 'kafka'],
   integration: ['redis', 'kafka'],
-  e2e: ['redis', 'kafka', 'chromium'],
+  e2e: ['redis', 'kafka', 'chromium', 'promtool'],
   chaos: ['redis', 'kafka'],
   topology: ['redis'],
 };

@@ -5,6 +5,7 @@ import path from 'node:path';
 
 import { ensureChromium } from '../install/chromium.mjs';
 import { formatKafkaNode, runKafkaNode } from '../servers/kafka-broker.mjs';
+import { ensurePromtool } from '../install/promtool.mjs';
 import { ensureKafkaJars } from '../install/kafka-jars.mjs';
 import { watchLeftovers } from '../processes/leftover-watch.mjs';
 import { processRef } from '../processes/process-identity.mjs';
@@ -46,7 +47,7 @@ export const BENCH_REDIS_SETTINGS = [
 
 /**
  * @param {object} options
- * @param {Set<string>} options.needed             'redis', 'kafka', 'chromium'
+ * @param {Set<string>} options.needed             'redis', 'kafka', 'chromium', 'promtool'
  * @param {readonly string[]} [options.redisSettings]
  * @param {AbortSignal} options.signal
  * @returns {Promise<TestServers>}
@@ -64,6 +65,7 @@ export async function startTestServers({ needed, redisSettings, signal }) {
 
   try {
     if (needed.has('chromium')) env.CHROMIUM_PATH = await withSetupLock(() => ensureChromium({ signal }), { signal });
+    if (needed.has('promtool')) env.PROMTOOL_PATH = await withSetupLock(() => ensurePromtool({ signal }), { signal });
     if (needed.has('redis')) {
       const binary = await withSetupLock(() => findOrInstallRedis({ signal }), { signal });
       // Tests that kill a Redis start their own, so a container would not do.

@@ -17,15 +17,17 @@ const UNATTENDED = 'x-unattended';
  * Lets a request pass whose key may call its route: a key in the header Authorization, or the one that a session was started with. Missing,
  * malformed, unknown, wrong and expired keys are all answered alike, and so are sessions that have ended, and paths that there are not. A
  * refused request was looked at no further, so the answer does not depend on what is stored.
+ * @param isMetricsToken whether a text is METRICS_TOKEN, which opens the routes that take it and nothing else
  * @returns a check that throws unauthenticated, forbidden, rate_limited, redis_unavailable
  */
-export function createAccessCheck(keys: Pick<KeyJudge, 'judge'>, sessions: Pick<Sessions, 'judge'>): RequestCheck {
+export function createAccessCheck(keys: Pick<KeyJudge, 'judge'>, sessions: Pick<Sessions, 'judge'>, isMetricsToken: (text: string) => boolean = () => false): RequestCheck {
   return (context) => {
-    const { role } = context.match.served;
+    const { role, takesMetricsToken } = context.match.served;
     if (role === 'none') return undefined;
     const { authorization = '' } = context.request.headers;
     const text = BEARER.exec(authorization)?.[1];
     if (text !== undefined) {
+      if (takesMetricsToken === true && isMetricsToken(text)) return undefined;
       const caller = keys.judge(context, text);
       if (caller instanceof Promise) return caller.then((late) => admit(context, late));
       admit(context, caller);

@@ -11,6 +11,8 @@ type CheckResult = 'ok' | 'failed' | 'refused';
 
 export interface HealthParts {
   readonly queue: Pick<TaskQueue, 'ping' | 'pingWrite'>;
+  /** Whether this process was told to stop: it still answers, and is to be sent nothing new. */
+  readonly isStopping: () => boolean;
 }
 
 /**
@@ -47,8 +49,9 @@ export const healthRoutes: readonly Route<HealthParts>[] = [
     query: [],
     operationId: 'readyz',
     metricLabel: '/readyz',
-    handle: async (_context, { queue }) => {
+    handle: async (_context, { queue, isStopping }) => {
       const redis = await check(queue.pingWrite());
+      if (isStopping()) return jsonAnswer(503, { status: 'stopping', checks: { redis } });
       const isReady = redis === 'ok';
       return jsonAnswer(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not_ready', checks: { redis } });
     },

@@ -48,10 +48,7 @@ export interface ListenOptions {
   readonly turns?: WorkTurns;
   readonly bodyBudget?: BodyBudget;
   readonly largeAnswers?: LargeAnswers;
-  /**
-   * Requests are still read for this long after the end was asked for. Without it, a busy client whose request was sent and
-   * not yet read had its connection reset. The default is 250 ms.
-   */
+  /** Requests are still read and answered for this long after the end was asked for. The default is 250 ms. */
   readonly stillReadMs?: number;
   readonly logger: Pick<Logger, 'warn'>;
   /** Hears of bytes that never become a request. */

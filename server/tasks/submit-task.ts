@@ -35,9 +35,9 @@ export type SubmitTask = (task: Task, caller: Caller, idempotencyKey: string, co
 /**
  * @param quotas    a repetition needs no room for a new task, so Redis decides about those that have none
  * @param checkRoom throws RequestError redis_full while new tasks would take the workers' reserve
- * @param onCreated is called for each new run
+ * @param onCreated is told the task of each new run
  */
-export function createSubmitTask(queue: TaskQueue, quotas: Pick<ClientQuotas, 'take'>, checkRoom: () => void, onCreated: () => void): SubmitTask {
+export function createSubmitTask(queue: TaskQueue, quotas: Pick<ClientQuotas, 'take'>, checkRoom: () => void, onCreated: (task: Task) => void): SubmitTask {
   return async (task, caller, idempotencyKey, content) => {
     if (!mayUseClient(caller, task.clientId)) throw forbidden('a key that is bound to the client_id of this task', 'foreign_client');
     checkRoom();
@@ -49,7 +49,7 @@ export function createSubmitTask(queue: TaskQueue, quotas: Pick<ClientQuotas, 't
     try {
       const admission = await queue.submit(task, content, idempotencyKey, { isBound: caller.clientIds !== undefined, isFull: !place.hasRoom });
       isNew = admission.kind === 'created';
-      if (isNew) onCreated();
+      if (isNew) onCreated(task);
       return await answerTo(task, admission, queue);
     } finally {
       place.end(isNew);

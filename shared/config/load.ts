@@ -60,6 +60,15 @@ export interface SessionTimes {
   readonly lifetimeMs: number;
 }
 
+/** Who may read metrics, and where a worker shows them. */
+export interface TelemetryConfig {
+  readonly metricsToken: string | undefined;
+  readonly workerPort: number | 'off';
+}
+
+/** For giving back what could not finish, and for closing, ms. */
+const CLOSING_MS = 5_000;
+
 /** All settings of a process; durations are in milliseconds. The object is frozen. */
 export interface Config {
   readonly environment: Environment;
@@ -89,7 +98,11 @@ export interface Config {
   readonly dead: { readonly attempts: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
   readonly stall: { readonly lockMs: number; readonly checkMs: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
   readonly release: { readonly baseDelayMs: number; readonly maxDelayMs: number };
+  /** It begins behind `shutdownDelayMs`. */
   readonly shutdownTimeoutMs: number;
+  /** How long the API goes on to answer after it was told to stop. */
+  readonly shutdownDelayMs: number;
+  readonly telemetry: TelemetryConfig;
   readonly retention: { readonly deliveredMs: number; readonly deliveredMax: number; readonly deadLetterMs: number };
   /** Text to be logged once, at start. */
   readonly warnings: readonly string[];
@@ -169,7 +182,10 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       maxDelayMs: required(values.STALL_MAX_DELAY),
     },
     release: { baseDelayMs: required(values.RELEASE_BASE_DELAY), maxDelayMs: required(values.RELEASE_MAX_DELAY) },
-    shutdownTimeoutMs: required(values.SHUTDOWN_TIMEOUT),
+    // What is in flight when a worker of a fleet is told to stop may take its whole time limit.
+    shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT ?? (environment === 'prod' ? required(values.DELIVERY_TIMEOUT) + CLOSING_MS : 10_000),
+    shutdownDelayMs: required(values.SHUTDOWN_DELAY),
+    telemetry: { metricsToken: values.METRICS_TOKEN, workerPort: required(values.WORKER_HTTP_PORT) },
     retention: {
       deliveredMs: required(values.DELIVERED_RETENTION),
       deliveredMax: required(values.DELIVERED_MAX),

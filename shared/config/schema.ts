@@ -74,6 +74,21 @@ function boolean(fallback: 'true' | 'false' | undefined, meaning: string): Varia
   return variable(parse, 'true or false', fallback, meaning);
 }
 
+/** 16 or more characters that a header can hold, so that no guess and no empty header fits. */
+function token(meaning: string): Variable<string> {
+  const parse = (value: string): string => {
+    if (!/^[\x21-\x7e]{16,512}$/.test(value)) throw new Error('no token');
+    return value;
+  };
+  return { ...variable(parse, '16 to 512 characters of ASCII, without spaces', undefined, meaning), isSecret: true };
+}
+
+/** `off`, or a port; 0 = any free one. */
+function portOrOff(meaning: string): Variable<number | 'off'> {
+  const port = integer(0, 65535, 'off', meaning);
+  return { ...port, parse: (value) => (value === 'off' ? value : port.parse(value)), allowed: `off, or ${port.allowed}` };
+}
+
 /** `500ms`, `10s`, `5m`, `1h`, `30d` -> milliseconds; NaN for another text. */
 export function durationMs(value: string): number {
   const [, number, unit = ''] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(value) ?? [];
@@ -86,16 +101,16 @@ function printDuration(ms: number): string {
   return `${ms / unitMs}${unit}`;
 }
 
-/** @param min milliseconds; 0: everything above zero is taken */
-function duration(fallback: string, meaning: string, { min = 0, max = MAX_DURATION_MS } = {}): Variable<number> {
-  const isTaken = (ms: number): boolean => ms > 0 && ms >= min && ms <= max;
+/** @param min milliseconds; 0: everything above zero is taken, and zero where `isZeroTaken` */
+function duration(fallback: string | undefined, meaning: string, { min = 0, max = MAX_DURATION_MS, isZeroTaken = false } = {}): Variable<number> {
+  const isTaken = (ms: number): boolean => (ms > 0 || (isZeroTaken && ms === 0)) && ms >= min && ms <= max;
   const parse = (value: string): number => {
     const ms = durationMs(value);
     if (!isTaken(ms)) throw new Error('not a duration');
     return Math.ceil(ms);
   };
   const examples = ['500ms', '10s', '5m', '1h', '30d'].filter((each) => isTaken(durationMs(each)));
-  return variable(parse, `a duration ${min === 0 ? 'above zero' : `from ${printDuration(min)}`} to ${printDuration(max)}, such as ${examples.join(', ')}`, fallback, meaning);
+  return variable(parse, `a duration ${isZeroTaken ? 'from 0s' : min === 0 ? 'above zero' : `from ${printDuration(min)}`} to ${printDuration(max)}, such as ${examples.join(', ')}`, fallback, meaning);
 }
 
 const DESTINATION_RULES = 'networks, addresses, host names, or `*.example.com` for all names below one, each with a port or without, such as 10.0.0.0/8,[fd00::/8]:9092,hooks.example.com:443; divided by commas';
@@ -217,6 +232,9 @@ export const variables = {
   KAFKA_PASSWORD: secret('Password for KAFKA_BROKERS.'),
   KAFKA_TLS: boolean('false', 'Connect to KAFKA_BROKERS with TLS.'),
 
+  METRICS_TOKEN: token('What Prometheus sends as `Authorization: Bearer` to read `/metrics`, and nothing else, of the API and of workers (docs/METRICS.md). With AUTH=on the API takes a key with the role `read`, too; a worker takes this token alone. With AUTH=off everybody may read.'),
+  WORKER_HTTP_PORT: portOrOff('Port on which a worker answers `/metrics`, `/livez` and `/readyz`, at HTTP_HOST; 0 = any free one. Each worker of a machine needs one of its own: under `npm start` the second one gets the next number, and so on.'),
+
   WORKERS: integer(1, 64, '1', 'Worker processes under `npm start`.'),
   WORKER_CONCURRENCY: slots(10_000, 'Deliveries in flight per worker process; one endpoint alone gets three sevenths of them. `auto`: 2,000 shared by all workers that run, 100 to 1,000 each, and fewer while their messages take more than 256 MiB. A number is kept exactly.'),
   DELIVERY_TIMEOUT: duration('30s', 'Total time of one attempt: connect, send, and the whole answer.', { min: 100, max: 3_600_000 }),
@@ -245,7 +263,8 @@ export const variables = {
   DEAD_ATTEMPTS: integer(1, 1_000, '10', 'Sends to the dead destination before a task is parked.'),
   DEAD_BASE_DELAY: duration('1s', 'Wait after the first failed dead delivery; doubles.'),
   DEAD_MAX_DELAY: duration('5m', 'Cap on that wait.'),
-  SHUTDOWN_TIMEOUT: duration('10s', 'From SIGTERM to the end of the process: what is in flight may finish until shortly before.', { min: 500, max: 3_600_000 }),
+  SHUTDOWN_TIMEOUT: duration(undefined, 'From SIGTERM, and SHUTDOWN_DELAY behind it, to the end of the process: what is in flight may finish until shortly before. Default: 10s in dev, DELIVERY_TIMEOUT + 5s in prod. What kills the process has to wait longer than both together.', { min: 500, max: 3_600_000 }),
+  SHUTDOWN_DELAY: duration('0s', 'How long the API goes on to answer after SIGTERM, while `/readyz` is 503, before it takes no more requests: as long as a load balancer takes to notice. Read by the API alone.', { isZeroTaken: true, max: 600_000 }),
   LOCK_DURATION: duration('15s', 'How long a worker holds a task without renewing its lock. The tasks of a worker that was killed go out again within 6 s while Redis is well; where that cannot be known, within this time and two stall checks.', { min: 1_000, max: 3_600_000 }),
   STALL_CHECK_INTERVAL: duration('5s', 'How often tasks of dead workers are looked for.', { min: 100, max: 3_600_000 }),
   STALL_BASE_DELAY: duration('1s', 'Wait of a task after its third crash in a row; doubles.'),

@@ -12,6 +12,7 @@ import { createLogger, type Logger } from '../../shared/logging/logger.js';
 import { connectRedis, type RedisClient } from '../../shared/redis/redis-connection.js';
 import type { StandstillTimes } from '../../shared/queue/engine/shard-standstill.js';
 import { RefusalLog } from '../../shared/redis/refusal-log.js';
+import type { Metrics } from '../../shared/telemetry/metrics.js';
 import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { createWorker, type Worker } from '../../workers/create-worker.js';
 import { eventually } from './eventually.js';
@@ -49,6 +50,8 @@ export interface InProcessOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** AUTH=on, with this BOOTSTRAP_API_KEY. Default: AUTH=off. */
   readonly bootstrapKey?: string;
+  /** METRICS_TOKEN of the API. */
+  readonly metricsToken?: string;
   /** To be one more API of an earlier service. */
   readonly prefix?: string;
   /** Stages of the API's pipeline. */
@@ -68,6 +71,7 @@ export interface WorkerOptions {
   /** In [0, 1). Default Math.random. */
   readonly random?: () => number;
   readonly standstillTimes?: StandstillTimes;
+  readonly metrics?: Metrics;
   readonly onStandstill?: () => void;
 }
 
@@ -95,14 +99,14 @@ export class InProcessService {
 
   /** The API, as the server's main.ts makes it; without waiting for Redis. */
   static async start(options: InProcessOptions = {}): Promise<InProcessService> {
-    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, dead = defaultDead, release = defaultReleasePolicy, circuit = {}, kafkaBrokers = NO_BROKER, secretPathHosts, allowedHosts = '', destinationPolicy, bootstrapKey, settings = {}, stages, isRedisAboveMark, bodyBudget } = options;
+    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, dead = defaultDead, release = defaultReleasePolicy, circuit = {}, kafkaBrokers = NO_BROKER, secretPathHosts, allowedHosts = '', destinationPolicy, bootstrapKey, metricsToken, settings = {}, stages, isRedisAboveMark, bodyBudget } = options;
     const redis = connect('server', options.redis);
     const logger = options.log === undefined ? sharedLogger : loggerTo(options.log);
     const queue = new TaskQueue({ redis, prefix, shards, deadAttempts: 10, clock: Date.now, refusals: new RefusalLog(logger) });
     const service = new InProcessService(options, redis, queue, prefix, logger);
     const server = createServer(
       {
-        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s', HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', SECRET_PATH_HOSTS: secretPathHosts, ALLOWED_HOSTS: allowedHosts, ...(bootstrapKey === undefined ? {} : { AUTH: 'on', BOOTSTRAP_API_KEY: bootstrapKey }), ...settings }),
+        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s', HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', METRICS_TOKEN: metricsToken, SECRET_PATH_HOSTS: secretPathHosts, ALLOWED_HOSTS: allowedHosts, ...(bootstrapKey === undefined ? {} : { AUTH: 'on', BOOTSTRAP_API_KEY: bootstrapKey }), ...settings }),
         redis: redisConfig(options.redis),
         queuePrefix: prefix,
         shards,

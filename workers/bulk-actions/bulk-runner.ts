@@ -6,6 +6,7 @@ import { circuitsOver, hasOpenedSince } from '../../shared/domain/bulk-actions/o
 import { flowNamed } from '../../shared/domain/destinations/flow.js';
 import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
 import { canonicalName } from '../../shared/domain/flow/flow-key.js';
+import type { TaskAction } from '../../shared/domain/task/state-actions.js';
 import { pause, RepeatedStep } from '../../shared/lifecycle/repeated-step.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
@@ -50,6 +51,8 @@ export interface BulkRunnerOptions extends BulkMatchingOptions {
   readonly circuit: CircuitRules;
   /** The number of attempts that the board shows for a job includes it. */
   readonly deadAttempts: number;
+  /** Told of each step: how many tasks were started or changed, and of how many it was the turn. */
+  readonly onStep: (action: TaskAction, started: number, through: number) => void;
   readonly logger: Logger;
 }
 
@@ -237,6 +240,7 @@ export class BulkRunner {
     }
     this.#held.add(held);
     if (step === 'stale') return { pauseMs: 0, left: 0 };
+    this.options.onStep(action.asked.action, step.started, step.through);
     // Tasks that were skipped use up nothing.
     if (action.rate !== null) this.#unused.set(action.id, Math.max(0, (this.#unused.get(action.id) ?? 0) - step.started));
     return { pauseMs: STEP_PAUSE_MS, left: step.left };

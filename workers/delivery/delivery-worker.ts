@@ -26,6 +26,7 @@ import { deliverTask, type DeliverTaskContext, type FetchedJob } from './deliver
 import type { MessageLoad } from './message-load.js';
 import { RedisBrake } from './redis-brake.js';
 import { settleOutcome, type SettleContext } from './settle-outcome.js';
+import type { WorkerMetrics } from '../telemetry/worker-metrics.js';
 import { tellBulkAction } from './tell-bulk-action.js';
 
 /** Stalls are our crashes, not failures of the task. BullMQ must never fail a job for them (outcome.ts decides). */
@@ -51,6 +52,7 @@ export interface DeliveryWorkerOptions {
   readonly context: DeliverTaskContext;
   readonly activity: ActivityCounter;
   readonly failures: FailureCounter;
+  readonly metrics: Pick<WorkerMetrics, 'ended' | 'stalled'>;
   readonly brakeLog: BrakeLog;
   readonly logger: Logger;
   /** The shard stands still, and rebuilding has not helped: the process has to end. */
@@ -233,9 +235,10 @@ export class DeliveryWorker {
     const { run } = job.opts as Partial<StoredOptions>;
     const fetched: FetchedJob = { id: job.id ?? '', data: job.data, log, firstRun: run ?? 1, createdAt: job.timestamp, stalls: job.stalledCounter };
     const delivery = await deliverTask(fetched, context);
-    const { activity, failures, shard } = this.options;
+    const { activity, failures, metrics, shard } = this.options;
     countDelivery(delivery, activity);
     countFailure(delivery, failures, context);
+    metrics.ended(delivery, log, fetched.createdAt);
     // Nearly no run was started by a bulk action: then nothing is waited for here.
     if (isInBulkAction(log)) await tellBulkAction(fetched, delivery, shard, this.#told);
     return settleOutcome(job, token, log, delivery, this.#settling);
@@ -266,8 +269,11 @@ export class DeliveryWorker {
   }
 
   #listen(worker: DeliveringWorker): void {
-    const { logger } = this.options;
-    worker.on('stalled', (jobId) => logger.warn('a worker died with a task: it goes back, no attempt used', { job_id: jobId }));
+    const { logger, metrics } = this.options;
+    worker.on('stalled', (jobId) => {
+      metrics.stalled(1);
+      logger.warn('a worker died with a task: it goes back, no attempt used', { job_id: jobId });
+    });
     worker.onThrough = (jobId) => this.#through(jobId);
     worker.on('completed', ({ id = '' }) => this.#through(id));
     worker.on('failed', (job) => this.#through(job?.id ?? ''));

@@ -101,6 +101,16 @@ export class FlowControl {
     return this.#controls.workers;
   }
 
+  /** Slots of this worker that are in use. */
+  get slotsInUse(): number {
+    return this.#slots.inFlight;
+  }
+
+  /** Sends of this worker that are in flight, by host or cluster. */
+  inFlightByHost(): ReadonlyMap<string, number> {
+    return this.#stats.inFlightByHost();
+  }
+
   /** Begins to wake tasks of one more shard. */
   watch(waitingLists: WaitingLists): void {
     this.#wakeUps.watch(waitingLists);

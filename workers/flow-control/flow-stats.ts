@@ -85,6 +85,13 @@ export class FlowStats {
     if (isFirst && counted === row) this.#firstSends.remember(named.keyId, { row, result, ms });
   }
 
+  /** Sends in flight, by host or cluster. */
+  inFlightByHost(): ReadonlyMap<string, number> {
+    const byHost = new Map<string, number>();
+    for (const { flow, inFlight } of [...this.#endpoints.values(), ...this.#hosts.values()]) if (inFlight > 0) byHost.set(flow.host, (byHost.get(flow.host) ?? 0) + inFlight);
+    return byHost;
+  }
+
   /** What was sent in the last minute, at most 10,001 rows. The sums of each host are complete, and so are those of all hosts. */
   sample(): FlowSample[] {
     const samples: FlowSample[] = [];

@@ -10,6 +10,8 @@ export interface RouteAccess {
   readonly permission?: Permission;
   /** A key with this role and this permission will do as well. */
   readonly orElse?: { readonly role: KeyRole; readonly permission: Permission };
+  /** METRICS_TOKEN will do as well. */
+  readonly takesMetricsToken?: true;
   /** Its handler shows and changes tasks of the caller's own clients alone. Without it, a key that is bound to clients is refused. */
   readonly isNarrowed?: true;
 }

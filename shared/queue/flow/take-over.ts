@@ -34,6 +34,8 @@ export interface TakeOverOptions {
   /** Redis' time. */
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Told of each worker whose tasks were taken. */
+  readonly onTaken: (tasks: number) => void;
 }
 
 /**
@@ -142,9 +144,10 @@ export class TakeOver {
   }
 
   async #takeAll(worker: string, silentMs: number, signal: AbortSignal): Promise<void> {
-    const { shards, clock, logger } = this.options;
+    const { shards, clock, logger, onTaken } = this.options;
     let tasks = 0;
     for (const shard of shards) tasks += await takeOver(shard, worker, clock(), () => pause(STEP_PAUSE_MS, signal));
+    onTaken(tasks);
     if (tasks > 0) logger.warn('a worker is gone: the tasks in its hands go back, no attempt used', { worker, tasks, silent_ms: silentMs });
   }
 }

@@ -46,6 +46,9 @@ export interface TaskCounts {
   readonly oldestDueMs: number | undefined;
 }
 
+/** Those of them that cost the same however many tasks there are, but for the waiting lists, whose number is bounded. */
+export type PlainCounts = Omit<TaskCounts, 'scheduled' | 'retrying' | 'deadLettering' | 'cancelled'>;
+
 /** The tasks in the waiting lists of one flow. */
 export interface HeldTasks {
   /** The id of its flow: see flowOfId in flow.ts. */
@@ -58,6 +61,13 @@ export interface HeldTasks {
 export interface FleetCounts {
   readonly counts: TaskCounts;
   /** Queues of the shards that have not answered, such as `deliver-3`: their tasks are not in the counts. */
+  readonly shardsAway: readonly string[];
+}
+
+export interface PlainFleetCounts {
+  /** When a task counts as unreadable is a setting, which was not asked for. */
+  readonly counts: Omit<PlainCounts, 'unreadable'>;
+  /** See FleetCounts. */
   readonly shardsAway: readonly string[];
 }
 
@@ -75,6 +85,12 @@ export async function countTasks(shards: readonly Shard[], now: number, unreadab
   return { counts: answers.reduce(add), shardsAway };
 }
 
+/** Counts all shards together, without what has to be estimated: for a scrape, which comes every few seconds for ever. See countTasks. */
+export async function countPlainly(shards: readonly Shard[], now: number, isAway: (error: unknown) => boolean, limitMs?: number): Promise<PlainFleetCounts> {
+  const { answers, shardsAway } = await askShards(shards, (shard) => countShardPlainly(shard, now, 0), isAway, limitMs);
+  return { counts: answers.reduce(addPlain), shardsAway };
+}
+
 /** The number of due tasks in all shards, without those that flow control holds. @throws when one of them does not answer */
 export async function countDue(shards: readonly Shard[], now: number): Promise<number> {
   const counts = await Promise.all(shards.map((shard) => countPlaces(shard, now, 0)));
@@ -82,14 +98,14 @@ export async function countDue(shards: readonly Shard[], now: number): Promise<n
 }
 
 async function countShard(shard: Shard, now: number, unreadableForMs: number, sample: number): Promise<TaskCounts> {
-  const [{ oldestDueAt, ...places }, held, states, cancelled] = await Promise.all([
-    countPlaces(shard, now, unreadableForMs),
-    readHeld(shard),
-    estimateStates(shard, sample),
-    estimateCancelled(shard, sample),
-  ]);
+  const [plain, states, cancelled] = await Promise.all([countShardPlainly(shard, now, unreadableForMs), estimateStates(shard, sample), estimateCancelled(shard, sample)]);
+  return { ...plain, ...states, cancelled };
+}
+
+async function countShardPlainly(shard: Shard, now: number, unreadableForMs: number): Promise<PlainCounts> {
+  const [{ oldestDueAt, ...places }, held] = await Promise.all([countPlaces(shard, now, unreadableForMs), readHeld(shard)]);
   const dueAt = Math.min(oldestDueAt, held.oldestDueAt);
-  return { ...places, ...states, cancelled, held: held.held, isHeldExact: held.isExact, oldestDueMs: dueAt > now ? undefined : now - dueAt };
+  return { ...places, held: held.held, isHeldExact: held.isExact, oldestDueMs: dueAt > now ? undefined : now - dueAt };
 }
 
 type Places = Pick<TaskCounts, 'waiting' | 'due' | 'sending' | 'ended' | 'deadLettered' | 'parked' | 'unreadable'> & OldestDue;
@@ -185,6 +201,16 @@ function dueOrNever(dueAt: number): number {
 
 function add(a: TaskCounts, b: TaskCounts): TaskCounts {
   return {
+    ...addPlain(a, b),
+    scheduled: a.scheduled + b.scheduled,
+    retrying: a.retrying + b.retrying,
+    deadLettering: a.deadLettering + b.deadLettering,
+    cancelled: a.cancelled + b.cancelled,
+  };
+}
+
+function addPlain(a: PlainCounts, b: PlainCounts): PlainCounts {
+  return {
     waiting: a.waiting + b.waiting,
     due: a.due + b.due,
     sending: a.sending + b.sending,
@@ -192,10 +218,6 @@ function add(a: TaskCounts, b: TaskCounts): TaskCounts {
     deadLettered: a.deadLettered + b.deadLettered,
     parked: a.parked + b.parked,
     unreadable: a.unreadable + b.unreadable,
-    scheduled: a.scheduled + b.scheduled,
-    retrying: a.retrying + b.retrying,
-    deadLettering: a.deadLettering + b.deadLettering,
-    cancelled: a.cancelled + b.cancelled,
     held: addHeld(a.held, b.held),
     isHeldExact: a.isHeldExact && b.isHeldExact,
     oldestDueMs: a.oldestDueMs === undefined || b.oldestDueMs === undefined ? (a.oldestDueMs ?? b.oldestDueMs) : Math.max(a.oldestDueMs, b.oldestDueMs),

@@ -30,7 +30,7 @@ import { Submission, type Admission, type SubmissionRules } from './submission.j
 import type { TaskContent } from './task-codec.js';
 import { SubmissionBatcher } from './submission-batcher.js';
 import { UnreadableTaskError } from './task-codec.js';
-import { countDue, countTasks, type FleetCounts } from './task-counts.js';
+import { countDue, countPlainly, countTasks, type FleetCounts, type PlainFleetCounts } from './task-counts.js';
 import { readTask, type TaskView } from './task-view.js';
 import { RedisErrors, type RedisErrorClass } from '../../redis/redis-error.js';
 import { withinRequestLimit } from '../../redis/request-limit.js';
@@ -144,6 +144,11 @@ export class TaskQueue {
    */
   async counts(unreadableForMs: number, limitMs?: number): Promise<FleetCounts> {
     return this.#speakLong(() => countTasks(this.#shards.all(), this.options.clock(), unreadableForMs, this.#isAway, limitMs));
+  }
+
+  /** The same without the estimates, for a scrape. */
+  async plainCounts(limitMs?: number): Promise<PlainFleetCounts> {
+    return this.#speakLong(() => countPlainly(this.#shards.all(), this.options.clock(), this.#isAway, limitMs));
   }
 
   /** The due tasks of all shards. It fails when one of them does not answer. */

@@ -67,6 +67,7 @@ const expected: Readonly<Record<string, Expectation>> = {
   'GET /status': { may: readers, status: 200 },
   'GET /history': { may: readers, status: 200 },
   'GET /failures': { may: readers, status: 200 },
+  'GET /metrics': { may: readers, status: 200 },
   'GET /admin/queues': { may: readers, status: 200 },
   'GET /admin/queues/queue/:queue': { may: readers, status: 200 },
   'GET /admin/queues/static/*': { may: readers, status: 404 },

@@ -1,0 +1,32 @@
+import type { RedisClient } from './redis-connection.js';
+
+const BEAT_MS = 1_000;
+
+/** Asks Redis for a sign of life each second, and tells how long that took: it goes the same way as all commands of the connection. */
+export class RedisPulse {
+  #isAsking = false;
+  readonly #timer: NodeJS.Timeout;
+
+  /** @param onAnswer is told the time to the answer, ms; also that of one that failed */
+  constructor(
+    private readonly redis: RedisClient,
+    private readonly onAnswer: (ms: number) => void,
+  ) {
+    this.#timer = setInterval(() => void this.#beat(), BEAT_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #beat(): Promise<void> {
+    // Without a connection, that a question waits for one says nothing about Redis' speed.
+    if (this.#isAsking || this.redis.status !== 'ready') return;
+    this.#isAsking = true;
+    const askedAt = performance.now();
+    // Why it has failed is in the log: see redis-watch.ts.
+    await this.redis.ping().catch(() => undefined);
+    this.#isAsking = false;
+    this.onAnswer(performance.now() - askedAt);
+  }
+}

@@ -1,0 +1,94 @@
+import { createServer, connect } from 'node:net';
+
+import { expect } from 'chai';
+
+import { Metrics } from '../../../../shared/telemetry/metrics.js';
+import { createTokenCheck } from '../../../../shared/telemetry/metrics-token.js';
+import { WorkerPort, type WorkerLife, type WorkerPortOptions } from '../../../../workers/telemetry/worker-port.js';
+import { eventually } from '../../../support/eventually.js';
+
+const TOKEN = 'scrape-0123456789abcdef';
+
+describe('the port of a worker', () => {
+  const open: WorkerPort[] = [];
+  afterEach(() => Promise.all(open.splice(0).map((port) => port.stop())));
+
+  async function start(changes: Partial<WorkerPortOptions> = {}): Promise<string> {
+    const port = new WorkerPort({ host: '127.0.0.1', port: 0, metrics: new Metrics('worker'), mayRead: () => true, life: () => 'taking_tasks', pingRedis: async () => 'PONG', ...changes });
+    open.push(port);
+    return `http://127.0.0.1:${await port.start()}`;
+  }
+
+  const ask = async (url: string, init: RequestInit = {}): Promise<{ status: number; text: string; headers: Headers }> => {
+    const answer = await fetch(url, init);
+    return { status: answer.status, text: await answer.text(), headers: answer.headers };
+  };
+
+  it('is alive whatever Redis does, and ready only when Redis answers', async () => {
+    let answers = true;
+    const hangs = new Promise<never>(() => undefined);
+    const url = await start({ pingRedis: () => (answers ? Promise.resolve() : hangs) });
+    expect(await ask(`${url}/readyz`)).to.include({ status: 200, text: '{"status":"ready","checks":{"redis":"ok"}}' });
+    answers = false;
+    const [ready, alive] = await Promise.all([ask(`${url}/readyz`), ask(`${url}/livez`)]);
+    expect(ready).to.include({ status: 503, text: '{"status":"not_ready","checks":{"redis":"failed"}}' });
+    expect(alive).to.include({ status: 200, text: '{"status":"alive"}' });
+  });
+
+  it('is not ready before it takes tasks, and when it was told to stop', async () => {
+    let life: WorkerLife = 'starting';
+    const url = await start({ life: () => life });
+    expect(await ask(`${url}/readyz`)).to.include({ status: 503, text: '{"status":"not_ready","checks":{"redis":"ok"}}' });
+    life = 'stopping';
+    expect(await ask(`${url}/readyz`)).to.include({ status: 503, text: '{"status":"stopping","checks":{"redis":"ok"}}' });
+    expect((await ask(`${url}/livez`)).status).to.equal(200);
+  });
+
+  it('shows metrics to who may read them', async () => {
+    const isToken = createTokenCheck(TOKEN);
+    const url = await start({ mayRead: (token) => token !== undefined && isToken(token) });
+    const shown = await ask(`${url}/metrics`, { headers: { authorization: `Bearer ${TOKEN}` } });
+    expect(shown.status).to.equal(200);
+    expect(shown.headers.get('content-type')).to.equal('text/plain; version=0.0.4; charset=utf-8');
+    expect(shown.text).to.include('kafka_retry_tasks_processed_total{phase="delivery",outcome="delivered"} 0\n');
+    for (const authorization of ['', 'Bearer', `Bearer ${TOKEN}x`, `Basic ${TOKEN}`, TOKEN]) {
+      const refused = await ask(`${url}/metrics`, { headers: { authorization } });
+      expect([refused.status, refused.headers.get('www-authenticate')], authorization).to.deep.equal([401, 'Bearer']);
+      expect(refused.text).to.not.include('kafka_retry');
+    }
+  });
+
+  const others = [['GET', '/', 404], ['GET', '/tasks', 404], ['GET', '/METRICS', 404], ['POST', '/metrics', 405], ['DELETE', '/livez', 405], ['GET', '/livez?x=1', 200], ['HEAD', '/metrics', 200]] as const;
+  for (const [method, path, status] of others) {
+    it(`answers ${status} to ${method} ${path}`, async () => {
+      const url = await start();
+      expect((await ask(`${url}${path}`, { method })).status).to.equal(status);
+    });
+  }
+
+  it('goes on after bytes that are no request, and ends with connections that send nothing', async () => {
+    const url = await start();
+    const { port } = new URL(url);
+    const garbage = connect(Number(port), '127.0.0.1');
+    garbage.on('error', () => undefined);
+    garbage.write('\0\0\0 garbage\r\n\r\n');
+    const silent = connect(Number(port), '127.0.0.1');
+    let isSilentClosed = false;
+    silent.on('error', () => undefined);
+    silent.on('close', () => { isSilentClosed = true; });
+    await new Promise((resolve) => silent.once('connect', resolve));
+    expect((await ask(`${url}/livez`)).status).to.equal(200);
+    await Promise.all(open.splice(0).map((each) => each.stop()));
+    await eventually(() => expect(isSilentClosed).to.equal(true));
+  });
+
+  it('says that its port is taken', async () => {
+    const holder = createServer();
+    await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+    const address = holder.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const failed: unknown = await start({ port }).then(() => undefined, (error: unknown) => error);
+    await new Promise((resolve) => holder.close(resolve));
+    expect(failed).to.be.instanceOf(Error).with.property('code', 'EADDRINUSE');
+  });
+});
