@@ -368,6 +368,22 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/metrics": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get: operations["metrics"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/history": {
         readonly parameters: {
             readonly query?: never;
@@ -1086,7 +1102,7 @@ export interface components {
         readonly Phase: "delivery" | "dead_letter";
         readonly DeliveryErrorCode: ("http_redirect" | "http_client_error" | "http_server_error" | "http_busy" | "http_unexpected_status" | "response_invalid" | "timed_out" | "connection_refused" | "connection_reset" | "connect_timed_out" | "host_not_found" | "host_unreachable" | "tls_failed" | "broker_unreachable" | "broker_timed_out" | "broker_unavailable" | "broker_throttled" | "broker_rejected" | "broker_authentication_failed" | "topic_unknown" | "topic_invalid" | "message_too_large" | "authorization_denied" | "address_forbidden" | "worker_crashed" | "shutting_down" | "data_unreadable" | "internal" | "local_resources" | "redis_unavailable" | "unknown") | string;
         readonly Readiness: {
-            readonly status: "ready" | "not_ready";
+            readonly status: "ready" | "not_ready" | "stopping";
             readonly checks: {
                 readonly redis: "ok" | "failed" | "refused";
             };
@@ -2648,6 +2664,27 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Status"];
+                };
+            };
+            readonly "4XX": components["responses"]["OtherRefusal"];
+            readonly "5XX": components["responses"]["OtherFailure"];
+        };
+    };
+    readonly metrics: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/plain": string;
                 };
             };
             readonly "4XX": components["responses"]["OtherRefusal"];

@@ -1,5 +1,6 @@
 // npm run docs:generate / docs:check. Writes what can be read from the code: docs/ENVIRONMENT.md, docs/ERRORS.md, docs/LIMITS.md, docs/TASK-FIELDS.md,
-// docs/THIRD-PARTY.md and the table of settings in docs/OPERATIONS.md, between its markers; and client/api-contract.ts, the types of docs/openapi.yaml. With
+// docs/THIRD-PARTY.md, the tables of settings in docs/OPERATIONS.md and of metrics in docs/METRICS.md, between their markers; and client/api-contract.ts, the
+// types of docs/openapi.yaml. With
 // --check nothing is written; stale files are an error.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -14,12 +15,14 @@ import { deliveryError, deliveryErrors, RequestError, requestErrors, type Blame,
 import type { FieldCheck } from '../shared/domain/field-check.js';
 import { taskFieldRows, type BoundField } from '../shared/domain/task/task-fields.js';
 import { checkLicences, lockedPackages, vendored, type ThirdParty } from './third-party.js';
+import { metricRow, metricRows, type LabelValues, type MetricName } from '../shared/telemetry/metric-rows.js';
 
 const root = path.resolve(import.meta.dirname, '..');
 
 /** How ENVIRONMENT.md is divided; a variable belongs to the first group whose pattern fits its name. */
 const variableGroups: readonly (readonly [title: string, names: RegExp])[] = [
-  ['The process', /^(ENVIRONMENT|LOG_LEVEL|SHUTDOWN_TIMEOUT)$/],
+  ['The process', /^(ENVIRONMENT|LOG_LEVEL|SHUTDOWN_TIMEOUT|SHUTDOWN_DELAY)$/],
+  ['Metrics and probes', /^(METRICS_TOKEN|WORKER_HTTP_PORT)$/],
   ['HTTP API', /^(HTTP_|ALLOWED_HOSTS$|AUTH$|BOOTSTRAP_API_KEY$|SESSION_|WRONG_KEYS_PER_SECOND$|MAX_MESSAGE_BYTES$|MAX_BATCH_)/],
   ['Redis', /^(REDIS_|QUEUE_PREFIX$)/],
   ['Kafka', /^KAFKA_/],
@@ -46,6 +49,8 @@ const commonVariables = [
   'MAX_MESSAGE_BYTES',
   'DEAD_ATTEMPTS',
   'SHUTDOWN_TIMEOUT',
+  'WORKER_HTTP_PORT',
+  'METRICS_TOKEN',
   'DELIVERED_RETENTION',
   'DEAD_LETTER_RETENTION',
   'ENVIRONMENT',
@@ -70,6 +75,7 @@ const NOTICE = `<!-- ${GENERATED} -->`;
 /** Every generated file as it should be: its path from the root, and its text. */
 export async function generatedDocs(): Promise<ReadonlyMap<string, string>> {
   const operations = readFileSync(path.join(root, 'docs/OPERATIONS.md'), 'utf8');
+  const metrics = readFileSync(path.join(root, 'docs/METRICS.md'), 'utf8');
   return new Map([
     ['docs/ENVIRONMENT.md', environmentDoc()],
     ['docs/ERRORS.md', errorsDoc()],
@@ -77,6 +83,7 @@ export async function generatedDocs(): Promise<ReadonlyMap<string, string>> {
     ['docs/TASK-FIELDS.md', taskFieldsDoc()],
     ['docs/THIRD-PARTY.md', thirdPartyDoc()],
     ['docs/OPERATIONS.md', betweenMarkers(operations, 'settings', variableTable(commonVariables))],
+    ['docs/METRICS.md', betweenMarkers(metrics, 'metrics', metricTable())],
     ['client/api-contract.ts', await contractTypes()],
   ]);
 }
@@ -122,6 +129,21 @@ function variableTable(names: readonly VariableName[]): string {
     names.map((name) => {
       const { fallback, allowed, meaning, isSecret }: Variable<unknown> = variables[name];
       return [`\`${name}\``, fallback === undefined ? '-' : `\`${fallback}\``, isSecret === true ? `${allowed} (secret)` : allowed, meaning];
+    }),
+  );
+}
+
+/** A long list of values is named by where it stands. */
+const LONG_LIST = 12;
+
+function metricTable(): string {
+  const allowed = (values: LabelValues): string => ('bounded' in values ? values.bounded : values.length > LONG_LIST ? 'the codes of [ERRORS.md](ERRORS.md)' : values.map((value) => `\`${value}\``).join(', '));
+  return table(
+    ['metric', 'kind', 'from', 'labels', 'meaning'],
+    (Object.keys(metricRows) as MetricName[]).map((name) => {
+      const { kind, from, isOfFleet = false, labels, help } = metricRow(name);
+      const shown = Object.entries(labels).map(([label, values]) => `\`${label}\`: ${allowed(values)}`);
+      return [`\`${name}\``, kind, isOfFleet ? 'API, *fleet*' : from.map((source) => (source === 'api' ? 'API' : source)).join(', '), shown.length === 0 ? '-' : shown.join('; '), help];
     }),
   );
 }

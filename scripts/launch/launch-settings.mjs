@@ -13,7 +13,8 @@ import { SetupError } from '../processes/setup-error.mjs';
  * @property {string} reachableHost      the same for use in a URL: "0.0.0.0" is no address to call
  * @property {number} httpPort           0..65535
  * @property {number} workers            1..64
- * @property {number} shutdownTimeoutMs
+ * @property {number} shutdownMs         from SIGTERM to the end of a process
+ * @property {number | 'off'} workerPort  of the first worker; each further one has the next number
  */
 
 /**
@@ -25,9 +26,9 @@ export async function readLaunchSettings(env) {
   const { loadConfig, ConfigError, EXIT_CONFIG } = await import(built('shared', 'config', 'load.js'));
   const { variables } = await import(built('shared', 'config', 'schema.js'));
   try {
-    const { http, shutdownTimeoutMs } = loadConfig(env);
+    const { http, shutdownDelayMs, shutdownTimeoutMs, telemetry } = loadConfig(env);
     const workers = variables.WORKERS.parse(env.WORKERS || variables.WORKERS.fallback);
-    return { httpHost: http.host, reachableHost: urlHost(http.host), httpPort: http.port, workers, shutdownTimeoutMs };
+    return { httpHost: http.host, reachableHost: urlHost(http.host), httpPort: http.port, workers, shutdownMs: shutdownDelayMs + shutdownTimeoutMs, workerPort: telemetry.workerPort };
   } catch (error) {
     if (error instanceof ConfigError) throw new SetupError(error.message, { exitCode: EXIT_CONFIG });
     throw error;

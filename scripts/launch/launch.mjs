@@ -71,7 +71,7 @@ export async function launch() {
     const settings = await readLaunchSettings(env);
     // These belong to a server elsewhere; ours has no password and speaks no TLS.
     if (!isRedisElsewhere) for (const name of ['REDIS_MODE', 'REDIS_USERNAME', 'REDIS_PASSWORD', 'REDIS_TLS']) delete env[name];
-    stopGraceMs = settings.shutdownTimeoutMs + STOP_GRACE_MS;
+    stopGraceMs = settings.shutdownMs + STOP_GRACE_MS;
     await waitForOrphans(record, stopGraceMs, ending.signal);
     note({ processes: [] });
     const httpPort = await ensurePortIsFree(settings);
@@ -84,15 +84,15 @@ export async function launch() {
       env.REDIS_ADDR = `127.0.0.1:${redis.port}`;
     }
 
-    /** @param {string} name @param {string} program @param {string[]} flags @param {(code: number) => boolean} isFatal */
-    const start = (name, program, flags, isFatal) => {
+    /** @param {string} name @param {string} program @param {string[]} flags @param {(code: number) => boolean} isFatal @param {NodeJS.ProcessEnv} [ownEnv] */
+    const start = (name, program, flags, isFatal, ownEnv = {}) => {
       ending.signal.throwIfAborted();
       processes.push(
         superviseProcess({
           name,
           program: path.join(cloneDir, 'dist', program),
           flags,
-          env,
+          env: { ...env, ...ownEnv },
           onLivesChanged: noteProcesses,
           isFatal,
           onFatal: (code) => ending.abort(new SetupError(`${name} could not start (exit code ${code}); the reason stands above.`, { exitCode: code || 1 })),
@@ -104,7 +104,7 @@ export async function launch() {
     start('api', path.join('server', 'main.js'), [], () => !hasStarted);
     await waitUntilReady(baseUrl, ending.signal);
     for (let number = 1; number <= settings.workers; number += 1) {
-      start(settings.workers === 1 ? 'worker' : `worker ${number}`, path.join('workers', 'main.js'), workerFlags, () => false);
+      start(settings.workers === 1 ? 'worker' : `worker ${number}`, path.join('workers', 'main.js'), workerFlags, () => false, portOf(settings.workerPort, number));
     }
     hasStarted = true;
     console.log(welcomeText({ baseUrl, redis: shownRedis(redis), workers: settings.workers }));
@@ -132,6 +132,16 @@ export async function launch() {
   if (!hasLeftovers(record)) lock?.release();
   if (hasStarted) console.log('Stopped.');
   return exitCode;
+}
+
+/**
+ * Each worker needs a port of its own.
+ * @param {number | 'off'} first WORKER_HTTP_PORT
+ * @param {number} number of the worker, from 1
+ * @returns {NodeJS.ProcessEnv}
+ */
+function portOf(first, number) {
+  return first === 'off' || first === 0 ? {} : { WORKER_HTTP_PORT: String(first + number - 1) };
 }
 
 /** @param {LauncherRecord & {holder?: unknown}} left */

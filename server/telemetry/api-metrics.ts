@@ -1,5 +1,4 @@
-import type { DestinationType } from '../../shared/domain/destinations/destination.js';
-import { destinationTypeNames } from '../../shared/domain/destinations/destination.js';
+import { destinationTypeNames, type DestinationType } from '../../shared/domain/destinations/destination.js';
 import type { RequestErrorCode } from '../../shared/domain/errors.js';
 import { httpMethods, refusalCodes } from '../../shared/telemetry/metric-rows.js';
 import type { Metrics } from '../../shared/telemetry/metrics.js';

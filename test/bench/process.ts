@@ -10,7 +10,7 @@ const root = new URL('../../', import.meta.url);
 
 /** As `npm run worker` has them. */
 const { scripts } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { scripts: { worker: string } };
-const workerFlags = scripts.worker.split(' ').filter((word) => word.startsWith('--'));
+const workerFlags = scripts.worker.split(' ').filter((word) => word.startsWith('--')).map((flag) => flag.replace('=./', `=${fileURLToPath(root)}`));
 
 /** Longest silence of a child: above it something hangs, and the next benchmark should have its turn. */
 const SILENCE_LIMIT_MS = 120_000;

@@ -1,5 +1,5 @@
 import { DelayedError, WaitingError, type Job } from 'bullmq';
-import { isInBulkAction } from '../../shared/domain/task/attempt-record.js';
+import { isInBulkAction, type LogEntry } from '../../shared/domain/task/attempt-record.js';
 import { unreadableForMs } from '../../shared/domain/task/outcome.js';
 import { ShuttingDown } from '../../shared/domain/ports.js';
 import type { ActivityCounter } from '../../shared/domain/stats/activity-counter.js';
@@ -22,11 +22,10 @@ import { RedisErrors } from '../../shared/redis/redis-error.js';
 import type { BrakeLog } from './brake-log.js';
 import { countDelivery } from './count-delivery.js';
 import { countFailure } from './count-failure.js';
-import { deliverTask, type DeliverTaskContext, type FetchedJob } from './deliver-task.js';
+import { deliverTask, type Delivery, type DeliverTaskContext, type FetchedJob } from './deliver-task.js';
 import type { MessageLoad } from './message-load.js';
 import { RedisBrake } from './redis-brake.js';
 import { settleOutcome, type SettleContext } from './settle-outcome.js';
-import type { WorkerMetrics } from '../telemetry/worker-metrics.js';
 import { tellBulkAction } from './tell-bulk-action.js';
 
 /** Stalls are our crashes, not failures of the task. BullMQ must never fail a job for them (outcome.ts decides). */
@@ -38,6 +37,14 @@ const RECORD_AGAIN_AFTER_MS = 1_000;
  * renews no lock: 100 slots at 500 ms a call are 50 s, and the locks have lapsed. So free slots are offered bit by bit.
  */
 const FETCH_AHEAD = 8;
+
+/** Counts for Prometheus; worker-metrics.ts does it. */
+export interface DeliveryMeter {
+  /** @param log as it was before the attempt. @param createdAt when the task was submitted, ms since the epoch */
+  ended(delivery: Delivery, log: readonly LogEntry[], createdAt: number): void;
+  /** @param tasks found in the hands of a worker that had died */
+  stalled(tasks: number): void;
+}
 
 export interface DeliveryWorkerOptions {
   readonly shard: Shard;
@@ -52,7 +59,7 @@ export interface DeliveryWorkerOptions {
   readonly context: DeliverTaskContext;
   readonly activity: ActivityCounter;
   readonly failures: FailureCounter;
-  readonly metrics: Pick<WorkerMetrics, 'ended' | 'stalled'>;
+  readonly metrics: DeliveryMeter;
   readonly brakeLog: BrakeLog;
   readonly logger: Logger;
   /** The shard stands still, and rebuilding has not helped: the process has to end. */

@@ -1,15 +1,13 @@
-import type { DestinationType } from '../../shared/domain/destinations/destination.js';
-import type { LogEntry, Phase } from '../../shared/domain/task/attempt-record.js';
-import type { TaskAction } from '../../shared/domain/task/state-actions.js';
-import { deadReasons } from '../../shared/domain/task/attempt-record.js';
+import { destinationTypeNames, type DestinationType } from '../../shared/domain/destinations/destination.js';
 import { deliveryErrors, type DeliveryErrorCode } from '../../shared/domain/errors.js';
-import { destinationTypeNames } from '../../shared/domain/destinations/destination.js';
-import { taskActions } from '../../shared/domain/task/state-actions.js';
+import { deadReasons, type LogEntry, type Phase } from '../../shared/domain/task/attempt-record.js';
+import { taskActions, type TaskAction } from '../../shared/domain/task/state-actions.js';
 import { sendOutcomes } from '../../shared/telemetry/metric-rows.js';
 import type { Metrics } from '../../shared/telemetry/metrics.js';
 import type { Counted, Distribution } from '../../shared/telemetry/series.js';
 import { topDestinations } from '../../shared/telemetry/top-destinations.js';
 import type { Delivery } from '../delivery/deliver-task.js';
+import type { DeliveryMeter } from '../delivery/delivery-worker.js';
 
 type SendOutcome = (typeof sendOutcomes)[number];
 type ByPhase<T> = Readonly<Record<Phase, T>>;
@@ -23,7 +21,7 @@ export interface WorkerGauges {
 }
 
 /** Counts what this worker does. All series are made at the start, so that an attempt only adds numbers. */
-export class WorkerMetrics {
+export class WorkerMetrics implements DeliveryMeter {
   readonly #processed: ByPhase<Readonly<Record<SendOutcome, Counted>>>;
   readonly #failed: ByPhase<Readonly<Record<DeliveryErrorCode, Counted>>>;
   readonly #durations: ByPhase<Readonly<Record<DestinationType, Readonly<Record<SendOutcome, Distribution>>>>>;

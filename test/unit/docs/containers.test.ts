@@ -1,9 +1,14 @@
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+
 import { expect } from 'chai';
 
 import { loadConfig } from '../../../shared/config/load.js';
 import { variables } from '../../../shared/config/schema.js';
+import { workerFlags } from '../../../scripts/launch/worker-flags.mjs';
 import { entries, printLeaf, readText, readYaml, type Tree } from './repository-file.js';
 
+const root = path.resolve(import.meta.dirname, '../../..');
 const compose = readYaml('docker-compose.yml');
 const service = (name: string): Tree => {
   const found = compose['services']?.[name];
@@ -75,8 +80,21 @@ describe('docker-compose.yml', () => {
     expect(list(service('worker')['command']).filter((word) => word !== '--enable-source-maps').join(' '), 'beside npm run worker').to.equal(scripts.worker);
     for (const name of ['server', 'worker']) {
       const graceMs = Number.parseInt(printLeaf(service(name)['stop_grace_period']), 10) * 1_000;
-      expect(graceMs, name).to.be.greaterThan(loadConfig(environment(name)).shutdownTimeoutMs);
+      const { shutdownDelayMs, shutdownTimeoutMs, deliveryTimeoutMs } = loadConfig(environment(name));
+      expect(graceMs, name).to.be.greaterThan(shutdownDelayMs + shutdownTimeoutMs);
+      expect(shutdownTimeoutMs, 'a send that was begun may end').to.be.greaterThan(deliveryTimeoutMs);
     }
+  });
+
+  it('lets the processes write nothing', () => {
+    for (const name of ['server', 'worker']) expect(service(name)['read_only'], name).to.equal(true);
+  });
+
+  it('asks each worker whether it lives, at the port that it has', () => {
+    expect(loadConfig(environment('worker')).telemetry.workerPort).to.equal(9464);
+    const check = list(service('worker')['healthcheck']?.['test']);
+    expect(check.slice(0, 3)).to.deep.equal(['CMD', 'node', '-e']);
+    expect(check[3]).to.include('/livez').and.to.include('process.env.WORKER_HTTP_PORT');
   });
 
   it('has a Kafka that takes the largest message, and tells each side an address it can reach', () => {
@@ -92,10 +110,21 @@ describe('Dockerfile', () => {
   const lines = readText('Dockerfile').split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   const last = (instruction: string): string => lines.findLast((line) => line.startsWith(`${instruction} `)) ?? '';
 
-  it('uses the version of Node that package.json asks for', () => {
+  it('names a version of Node to the last digit, one that package.json allows and that .ci/run tries', () => {
     const { engines } = JSON.parse(readText('package.json')) as { engines: { node: string } };
-    const [, major] = /^ARG NODE_IMAGE=node:(\d+)-/.exec(lines[0] ?? '') ?? [];
-    expect(engines.node).to.match(new RegExp(`^>=${major ?? '?'}\\.`));
+    const [, major = ''] = /^ARG NODE_IMAGE=node:(\d+)\.\d+\.\d+-/.exec(lines[0] ?? '') ?? [];
+    expect(Number(major)).to.be.at.least(Number(/^>=(\d+)\./.exec(engines.node)?.[1]));
+    expect(readText('.ci/run')).to.include(`smoke_on_node ${major}\n`);
+  });
+
+  it('gives a worker 64 threads, however it is started', () => {
+    expect(last('ENV').split(' ')).to.include('UV_THREADPOOL_SIZE=64');
+    const { scripts } = JSON.parse(readText('package.json')) as { scripts: { worker: string } };
+    const flags = scripts.worker.split(' ').filter((word) => word.startsWith('--'));
+    for (const given of [flags, workerFlags]) {
+      const sizeWith = (env: Record<string, string>): string => execFileSync(process.execPath, [...given, '-p', 'process.env.UV_THREADPOOL_SIZE'], { cwd: root, env, encoding: 'utf8' }).trim();
+      expect([sizeWith({}), sizeWith({ UV_THREADPOOL_SIZE: '8' })], given.join(' ')).to.deep.equal(['64', '8']);
+    }
   });
 
   it('runs as a user that is not root, with node as process 1', () => {

@@ -39,6 +39,8 @@ describe('loadConfig', () => {
       stall: { lockMs: 15_000, checkMs: 5_000, baseDelayMs: 1_000, maxDelayMs: 300_000 },
       release: { baseDelayMs: 30_000, maxDelayMs: 600_000 },
       shutdownTimeoutMs: 10_000,
+      shutdownDelayMs: 0,
+      telemetry: { metricsToken: undefined, workerPort: 'off' },
       retention: { deliveredMs: 3_600_000, deliveredMax: 100_000, deadLetterMs: 30 * 86_400_000 },
       warnings: [],
     });
@@ -53,6 +55,31 @@ describe('loadConfig', () => {
     for (const number of [1, 200, 10_000]) expect(loadConfig({ WORKER_CONCURRENCY: String(number) }).workerConcurrency).to.equal(number);
     expect(loadConfig({ WORKER_CONCURRENCY: 'auto' }).workerConcurrency).to.equal('auto');
     for (const odd of ['0', '10001', 'AUTO', '-1', 'auto ']) expect(faultsOf({ WORKER_CONCURRENCY: odd }), odd).to.deep.equal([`WORKER_CONCURRENCY=${JSON.stringify(odd)}: must be auto, or a whole number from 1 to 10000`]);
+  });
+
+  it('gives what is in flight its whole time limit in prod', () => {
+    const shutdown = (env: Record<string, string>): number => loadConfig({ AUTH: 'off', ...env }).shutdownTimeoutMs;
+    expect(shutdown({ ENVIRONMENT: 'prod' })).to.equal(35_000);
+    expect(shutdown({ ENVIRONMENT: 'prod', DELIVERY_TIMEOUT: '90s' })).to.equal(95_000);
+    expect(shutdown({ ENVIRONMENT: 'prod', DELIVERY_TIMEOUT: '90s', SHUTDOWN_TIMEOUT: '7s' })).to.equal(7_000);
+    expect(shutdown({ DELIVERY_TIMEOUT: '90s' })).to.equal(10_000);
+  });
+
+  it('takes a delay of zero, and none without an end', () => {
+    for (const [text, ms] of [['0s', 0], ['0ms', 0], ['3s', 3_000], ['10m', 600_000]] as const) expect(loadConfig({ SHUTDOWN_DELAY: text }).shutdownDelayMs, text).to.equal(ms);
+    for (const odd of ['0', '-1s', '601s', 'soon']) expect(faultsOf({ SHUTDOWN_DELAY: odd }), odd).to.deep.equal([`SHUTDOWN_DELAY=${JSON.stringify(odd)}: must be a duration from 0s to 10m, such as 500ms, 10s, 5m`]);
+  });
+
+  it('takes a port for a worker, or off', () => {
+    for (const [text, port] of [['off', 'off'], ['', 'off'], ['0', 0], ['9464', 9_464]] as const) expect(loadConfig({ WORKER_HTTP_PORT: text }).telemetry.workerPort, text).to.equal(port);
+    for (const odd of ['on', '65536', '-1', '94.64']) expect(faultsOf({ WORKER_HTTP_PORT: odd }), odd).to.deep.equal([`WORKER_HTTP_PORT=${JSON.stringify(odd)}: must be off, or a whole number from 0 to 65535`]);
+  });
+
+  it('takes no short token for metrics, and never prints one', () => {
+    expect(loadConfig({ METRICS_TOKEN: 'a'.repeat(16) }).telemetry.metricsToken).to.equal('a'.repeat(16));
+    for (const odd of ['short', 'a'.repeat(513), `${'a'.repeat(16)} b`, `${'a'.repeat(16)}\n`, 'ä'.repeat(16)]) {
+      expect(faultsOf({ METRICS_TOKEN: odd }), odd).to.deep.equal(['METRICS_TOKEN=(hidden): must be 16 to 512 characters of ASCII, without spaces']);
+    }
   });
 
   it('takes an empty variable for one that is not set', () => {
