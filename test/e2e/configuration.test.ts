@@ -120,6 +120,70 @@ describe('e2e: the API on a port that is taken', () => {
   });
 });
 
+describe('e2e: the port of a worker', () => {
+  afterEach(expectAllEnded);
+
+  const settings = { REDIS_ADDR: printAddress(testRedisAddress()), QUEUE_PREFIX: uniquePrefix(), HTTP_HOST: '127.0.0.1' };
+
+  it('ends the worker with 78 in one line when it is taken', async () => {
+    const holder = createServer().listen(0, '127.0.0.1');
+    await once(holder, 'listening');
+    const address = holder.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    try {
+      const worker = start('workers/main.js', { ...settings, WORKER_HTTP_PORT: String(port) });
+      expect(await worker.ended()).to.equal(EXIT_CONFIG);
+      expect(worker.lines.filter((line) => line.includes('error'))).to.have.lengthOf(1);
+      expect(worker.output).to.include(`port ${port} on 127.0.0.1 is taken by another process: choose another one with WORKER_HTTP_PORT, or off`);
+    } finally {
+      holder.close();
+    }
+  });
+
+  it('is closed where nothing asks for it', async () => {
+    const worker = start('workers/main.js', settings);
+    await worker.hasWritten(/worker is up/);
+    expect(worker.output).to.not.include('http_port');
+    expect(await worker.stop()).to.equal(0);
+  });
+
+  it('says that the worker lives while it waits for a Redis, and while that is frozen', async () => {
+    const redis = await PrivateRedis.stopped();
+    const free = createServer().listen(0, '127.0.0.1');
+    await once(free, 'listening');
+    const address = free.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    free.close();
+    await once(free, 'close');
+    try {
+      const worker = start('workers/main.js', { ...settings, REDIS_ADDR: printAddress(redis.address), WORKER_HTTP_PORT: String(port) });
+      const seen = async (): Promise<number[]> => Promise.all(['/livez', '/readyz'].map(async (path) => (await fetch(`http://127.0.0.1:${port}${path}`)).status));
+      await eventually(async () => expect(await seen()).to.deep.equal([200, 503]), { withinMs: 20_000 });
+      await redis.restart();
+      await eventually(async () => expect(await seen()).to.deep.equal([200, 200]), { withinMs: 20_000 });
+      redis.freeze();
+      await eventually(async () => expect(await seen()).to.deep.equal([200, 503]), { withinMs: 20_000 });
+      redis.thaw();
+      await eventually(async () => expect(await seen()).to.deep.equal([200, 200]), { withinMs: 20_000 });
+      expect(await worker.stop()).to.equal(0);
+    } finally {
+      await redis.close();
+    }
+  });
+
+  it('with AUTH on shows metrics for METRICS_TOKEN alone, and warns where there is none', async () => {
+    const token = 'scrape-0123456789abcdef';
+    for (const [given, expected] of [[{ METRICS_TOKEN: token }, 200], [{}, 401]] as const) {
+      const worker = start('workers/main.js', { ...settings, AUTH: 'on', WORKER_HTTP_PORT: '0', ...given });
+      const [, port = ''] = await worker.hasWritten(/worker is up.*http_port=(\d+)/);
+      const status = async (headers: Record<string, string>): Promise<number> => (await fetch(`http://127.0.0.1:${port}/metrics`, { headers })).status;
+      expect([await status({}), await status({ authorization: `Bearer ${token}` })]).to.deep.equal([401, expected]);
+      expect(worker.output.includes('/metrics of this worker answers nobody')).to.equal(expected === 401);
+      expect(await worker.stop()).to.equal(0);
+    }
+  });
+});
+
 describe('e2e: Ctrl-C', () => {
   afterEach(expectAllEnded);
 
