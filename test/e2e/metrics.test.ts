@@ -50,6 +50,11 @@ describe('e2e: metrics', function () {
     expect(await worker.stop()).to.equal(0);
   });
 
+  it('have alert rules that Prometheus takes, and that fire when they are to', () => {
+    expect(promtool(['check', 'rules', 'deploy/prometheus/rules.yaml'])).to.include('SUCCESS: 9 rules found');
+    expect(promtool(['test', 'rules', 'deploy/prometheus/rules.test.yaml'])).to.include('SUCCESS');
+  });
+
   it('go on while a worker drains, and say that it is not ready', async () => {
     const { worker, url } = await startShown();
     let answer: () => void = () => undefined;
