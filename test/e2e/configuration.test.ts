@@ -161,7 +161,7 @@ describe('e2e: the port of a worker', () => {
       await eventually(async () => expect(await seen()).to.deep.equal([200, 503]), { withinMs: 20_000 });
       await redis.restart();
       await eventually(async () => expect(await seen()).to.deep.equal([200, 200]), { withinMs: 20_000 });
-      redis.freeze();
+      await redis.freeze();
       await eventually(async () => expect(await seen()).to.deep.equal([200, 503]), { withinMs: 20_000 });
       redis.thaw();
       await eventually(async () => expect(await seen()).to.deep.equal([200, 200]), { withinMs: 20_000 });
