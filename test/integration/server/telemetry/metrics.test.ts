@@ -186,9 +186,10 @@ describe('metrics of held tasks and open circuits', function () {
 
   it('are named by host and by reason, never by path', async () => {
     const metrics = new Metrics('worker');
-    await service.startWorker({ metrics, circuit: { failuresInARow: 2, baseCoolMs: 60_000, maxCoolMs: 60_000 } });
     const host = receiver.url('').replace(/\/$/, '');
     await call(service.baseUrl, `/destinations/${encodeURIComponent(`${host}/paused`)}/pause`, { method: 'POST' });
+    // A worker that runs already would hear of the pause up to 200 ms later.
+    await service.startWorker({ metrics, circuit: { failuresInARow: 2, baseCoolMs: 60_000, maxCoolMs: 60_000 } });
     for (let nth = 0; nth < 12; nth += 1) await submitNew(service.baseUrl, httpTask(receiver.url('/down'), { max_retries: 20 }));
     for (let nth = 0; nth < 3; nth += 1) await submitNew(service.baseUrl, httpTask(receiver.url('/paused?secret=1')));
     await submitNew(service.baseUrl, httpTask(receiver.url('/hang')));
