@@ -117,6 +117,7 @@ function environmentDoc(): string {
     [
       'Source: `shared/config/schema.ts`. Every variable is checked at start. A wrong one stops the start with exit code 78;',
       'all wrong ones are named at once. A secret is never printed. A variable set to the empty text counts as not set.',
+      'Instead of a secret `NAME`, `NAME_FILE` may name a file that holds it: one line break at its end is cut, and it must not be empty.',
       'A variable that is none of these and looks like a misspelt one is named in a warning, with the one that was probably meant.',
     ].join('\n'),
     ...sections,

@@ -46,6 +46,14 @@ export function namesRedis(env) {
 }
 
 /**
+ * Whether a variable is about how a Redis elsewhere is reached: its user, its certificates, its sentinels.
+ * @param {string} name
+ */
+export function isOfRedisElsewhere(name) {
+  return /^REDIS_(MODE$|USERNAME$|PASSWORD|TLS|SENTINEL_|MASTER_NAME$)/.test(name);
+}
+
+/**
  * @param {string} host
  * @param {number} port one that is taken
  * @returns {Promise<number | undefined>} see server/http/free-port-near.ts

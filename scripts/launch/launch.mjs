@@ -7,7 +7,7 @@ import { ensureEmbeddedRedis } from './embedded-redis.mjs';
 import { endProcess } from '../processes/end-process.mjs';
 import { tryListen } from '../servers/free-port.mjs';
 import { watchForInterruption } from '../processes/interruption.mjs';
-import { freePortNear, namesRedis, readLaunchSettings } from './launch-settings.mjs';
+import { freePortNear, isOfRedisElsewhere, namesRedis, readLaunchSettings } from './launch-settings.mjs';
 import { lockDataDir } from './launcher-lock.mjs';
 import { isRunning } from '../processes/process-identity.mjs';
 import { readyClone } from '../install/ready-clone.mjs';
@@ -70,7 +70,7 @@ export async function launch() {
     // All of them are checked, those too that ours has no use for: a wrong one is a mistake.
     const settings = await readLaunchSettings(env);
     // These belong to a server elsewhere; ours has no password and speaks no TLS.
-    if (!isRedisElsewhere) for (const name of ['REDIS_MODE', 'REDIS_USERNAME', 'REDIS_PASSWORD', 'REDIS_TLS']) delete env[name];
+    if (!isRedisElsewhere) for (const name of Object.keys(env)) if (isOfRedisElsewhere(name)) delete env[name];
     stopGraceMs = settings.shutdownMs + STOP_GRACE_MS;
     await waitForOrphans(record, stopGraceMs, ending.signal);
     note({ processes: [] });

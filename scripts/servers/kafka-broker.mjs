@@ -30,16 +30,17 @@ const START_WITHIN_MS = 60_000;
  * @param {string} options.java
  * @param {string} options.jarsDir
  * @param {string} options.dir      for its settings, data and log; removed by the caller
+ * @param {readonly string[]} [options.listeners]      beside the usual one, e.g. ['LOGIN://127.0.0.1:9093']; `settings` says what they speak
  * @param {Record<string, string>} [options.settings]  lines of server.properties beside the usual ones, or instead of them
  * @param {readonly string[]} [options.formatArgs]     for StorageTool, e.g. ['--add-scram', '…']
  * @param {AbortSignal} [options.signal]
  * @returns {Promise<KafkaNode>}
  */
-export async function formatKafkaNode({ java, jarsDir, dir, settings = {}, formatArgs = [], signal }) {
+export async function formatKafkaNode({ java, jarsDir, dir, listeners = [], settings = {}, formatArgs = [], signal }) {
   mkdirSync(dir, { recursive: true });
   const port = await freePort();
   const classPath = path.join(jarsDir, '*');
-  const lines = { ...usualSettings({ port, controllerPort: await freePort(), dataDir: path.join(dir, 'data') }), ...settings };
+  const lines = { ...usualSettings({ port, controllerPort: await freePort(), dataDir: path.join(dir, 'data'), listeners }), ...settings };
   writeFileSync(settingsFileOf(dir), Object.entries(lines).map(([name, value]) => `${name}=${value}\n`).join(''));
   const format = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', settingsFileOf(dir), ...formatArgs];
   await runCommand(java, ['-cp', classPath, '-Dlog4j2.level=ERROR', ...format], { signal, isQuiet: true });
@@ -78,16 +79,17 @@ function settingsFileOf(dir) {
   return path.join(dir, 'server.properties');
 }
 
-/** @param {{port: number, controllerPort: number, dataDir: string}} options */
-function usualSettings({ port, controllerPort, dataDir }) {
+/** @param {{port: number, controllerPort: number, dataDir: string, listeners: readonly string[]}} options */
+function usualSettings({ port, controllerPort, dataDir, listeners }) {
+  const forClients = [`CLIENT://127.0.0.1:${port}`, ...listeners].join();
   return {
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'CLIENT',
-    'listeners': `CLIENT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `CLIENT://127.0.0.1:${port}`,
+    'listeners': `${forClients},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': forClients,
     'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,CLIENT:PLAINTEXT',
     'log.dirs': dataDir,
     // A test that misspells a topic should fail, not make one.

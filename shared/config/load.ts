@@ -5,23 +5,39 @@ import { defaultCircuitRules, type CircuitRules } from '../domain/flow/circuit.j
 import type { SlotSetting } from '../domain/flow/slot-share.js';
 import type { Jitter } from '../domain/task/retry-policy.js';
 import { colourChoice, type ColourChoice } from './colour-choice.js';
+import { readTlsFiles, type TlsFiles } from '../tls/tls-files.js';
+import { readSecretFile } from './secret-file.js';
 import { unknownVariables } from './unknown-variables.js';
-import { variables, type Environment, type HostPort, type Variable, type VariableName } from './schema.js';
+import { fileVariableOf, knownNames, variables, type Environment, type HostPort, type Variable, type VariableName } from './schema.js';
+
+/** Our side of TLS with Redis. */
+export interface RedisTls {
+  readonly files: TlsFiles;
+  /** Name that all certificates must have; undefined: the host that is connected to. */
+  readonly servername: string | undefined;
+}
 
 /** Where Redis is; a union, so that no mode can lack what it needs. */
 export type RedisConfig = {
   readonly username: string | undefined;
   readonly password: string | undefined;
-  readonly tls: boolean;
+  readonly tls: RedisTls | false;
 } & (
   | { readonly mode: 'standalone'; readonly address: HostPort; readonly db: number }
-  | { readonly mode: 'sentinel'; readonly masterName: string; readonly sentinels: readonly HostPort[]; readonly db: number }
+  | {
+      readonly mode: 'sentinel';
+      readonly masterName: string;
+      readonly sentinels: readonly HostPort[];
+      readonly sentinelPassword: string | undefined;
+      readonly sentinelTls: RedisTls | false;
+      readonly db: number;
+    }
   | { readonly mode: 'cluster'; readonly nodes: readonly HostPort[] }
 );
 
 export interface KafkaConfig {
   readonly brokers: readonly HostPort[];
-  readonly tls: boolean;
+  readonly tls: TlsFiles | false;
   readonly credentials: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | undefined;
 }
 
@@ -210,7 +226,7 @@ export function loadConfigOrExit(): Config {
 function readAll(env: Readonly<Record<string, string | undefined>>, faults: string[]): Values {
   const read = (name: VariableName): unknown => {
     const { parse, fallback, allowed, isSecret }: Variable<unknown> = variables[name];
-    const given = env[name];
+    const given = isSecret === true ? readSecret(env, name, faults) : env[name];
     // Compose files pass variables that are not set as empty strings.
     const text = given === undefined || given === '' ? fallback : given;
     if (text === undefined) return undefined;
@@ -229,6 +245,19 @@ function readAll(env: Readonly<Record<string, string | undefined>>, faults: stri
   return Object.fromEntries(names.map((name) => [name, read(name)])) as Values;
 }
 
+/** A secret stands in its variable, or in the file that NAME_FILE names. */
+function readSecret(env: Readonly<Record<string, string | undefined>>, name: VariableName, faults: string[]): string | undefined {
+  const { [name]: given, [fileVariableOf(name)]: file } = env;
+  if (file === undefined || file === '') return given;
+  if (given !== undefined && given !== '') {
+    faults.push(`${name}, ${fileVariableOf(name)}: set one of them, not both`);
+    return undefined;
+  }
+  const { text, fault } = readSecretFile(file);
+  if (fault !== undefined) faults.push(`${fileVariableOf(name)}=${JSON.stringify(file)}: ${fault}`);
+  return text;
+}
+
 /** `kafka://localhost:9092` -> `: did you mean localhost:9092?` The scheme, a user and a password have variables of their own. */
 function hintForAddress(text: string): string {
   const meant = text.split(',').map((part) => addressMeant(part));
@@ -237,15 +266,19 @@ function hintForAddress(text: string): string {
 }
 
 function redisConfig(values: Values, faults: string[]): RedisConfig | undefined {
-  const access = { username: values.REDIS_USERNAME, password: values.REDIS_PASSWORD, tls: values.REDIS_TLS ?? false };
+  const { REDIS_MODE: mode, REDIS_TLS_SERVERNAME: servername, REDIS_TLS: isTls = false } = values;
+  const isSentinelTls = mode === 'sentinel' && (values.REDIS_SENTINEL_TLS ?? isTls);
+  const files = tlsFiles(values, 'REDIS', isTls || isSentinelTls, faults);
+  if (servername !== undefined && !isTls && !isSentinelTls) faults.push('REDIS_TLS_SERVERNAME: is set, and REDIS_TLS is not true');
+  const tls = { files, servername };
+  const access = { username: values.REDIS_USERNAME, password: values.REDIS_PASSWORD, tls: isTls && tls };
   const db = values.REDIS_DB ?? 0;
-  const mode = values.REDIS_MODE;
   switch (mode) {
     case 'sentinel': {
       const { REDIS_MASTER_NAME: masterName, REDIS_SENTINEL_ADDRS: sentinels } = values;
       if (masterName === undefined) faults.push('REDIS_MASTER_NAME: is required when REDIS_MODE=sentinel');
       if (sentinels === undefined) faults.push('REDIS_SENTINEL_ADDRS: is required when REDIS_MODE=sentinel');
-      return masterName === undefined || sentinels === undefined ? undefined : { ...access, mode, masterName, sentinels, db };
+      return masterName === undefined || sentinels === undefined ? undefined : { ...access, mode, masterName, sentinels, sentinelPassword: values.REDIS_SENTINEL_PASSWORD, sentinelTls: isSentinelTls && tls, db };
     }
     case 'cluster': {
       const nodes = values.REDIS_CLUSTER_ADDRS;
@@ -279,17 +312,32 @@ function kafkaConfig(values: Values, faults: string[]): KafkaConfig {
   const given = [mechanism, username, password].filter((value) => value !== undefined).length;
   if (given !== 0 && given !== 3) faults.push('KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD: set all three, or none');
   const credentials = mechanism !== undefined && username !== undefined && password !== undefined ? { mechanism, username, password } : undefined;
-  return { brokers: values.KAFKA_BROKERS ?? [], tls: values.KAFKA_TLS ?? false, credentials };
+  const isTls = values.KAFKA_TLS ?? false;
+  const files = tlsFiles(values, 'KAFKA', isTls, faults);
+  return { brokers: values.KAFKA_BROKERS ?? [], tls: isTls && files, credentials };
+}
+
+/** Files without TLS are a mistake that would send in clear what was meant to be encrypted. */
+function tlsFiles(values: Values, of: 'REDIS' | 'KAFKA', isOn: boolean, faults: string[]): TlsFiles {
+  const nameOf = { ca: `${of}_TLS_CA_FILE`, cert: `${of}_TLS_CERT_FILE`, key: `${of}_TLS_KEY_FILE` } as const;
+  const files = { ca: values[nameOf.ca], cert: values[nameOf.cert], key: values[nameOf.key] };
+  const given = Object.values(nameOf).filter((name) => values[name] !== undefined);
+  if (!isOn && given.length > 0) faults.push(`${given.join(', ')}: ${given.length === 1 ? 'is' : 'are'} set, and ${of}_TLS is not true`);
+  if ((files.cert === undefined) !== (files.key === undefined)) faults.push(`${nameOf.cert}, ${nameOf.key}: set both, or none`);
+  for (const { role, text } of readTlsFiles(files, Date.now()).faults) faults.push(`${nameOf[role]}=${JSON.stringify(files[role])}: ${text}`);
+  return files;
 }
 
 function misspelt(env: Readonly<Record<string, string | undefined>>): string[] {
-  return unknownVariables(env, Object.keys(variables)).map(({ name, nearest }) => `${name} is set, and nothing reads it: ${nearest} is probably meant`);
+  return unknownVariables(env, knownNames).map(({ name, nearest }) => `${name} is set, and nothing reads it: ${nearest} is probably meant`);
 }
 
 function warnings(values: Values, environment: Environment): string[] {
   const found: string[] = [];
   if (values.POLL_INTERVAL !== undefined) found.push('POLL_INTERVAL is ignored: nothing polls, tasks are sent when they are due');
-  if (environment !== 'prod' || isAuthOn(values, environment)) return found;
+  if (environment !== 'prod') return found;
+  if (values.KAFKA_SASL_MECHANISM === 'plain' && values.KAFKA_TLS !== true) found.push('KAFKA_SASL_MECHANISM=plain without KAFKA_TLS: the password goes over the network in clear');
+  if (isAuthOn(values, environment)) return found;
   found.push('AUTH=off: whoever reaches the port may read, change and send everything. Set AUTH=on, or keep the API inside a trusted network');
   if (values.ALLOWED_HOSTS === undefined) {
     found.push('ALLOWED_HOSTS is not set: the API answers under every name, so a web page can reach it by DNS rebinding. Set it to the names that clients and probes use');

@@ -40,6 +40,10 @@ function secret(meaning: string): Variable<string> {
   return { ...text(undefined, meaning), isSecret: true };
 }
 
+function pemFile(meaning: string): Variable<string> {
+  return variable((value) => value, 'the path of a PEM file', undefined, meaning);
+}
+
 function integer(min: number, max: number, fallback: string, meaning: string): Variable<number> {
   const parse = (value: string): number => {
     const number = Number(value);
@@ -202,7 +206,13 @@ export const variables = {
   REDIS_USERNAME: text(undefined, 'Redis user.'),
   REDIS_PASSWORD: secret('Redis password.'),
   REDIS_DB: integer(0, 65535, '0', 'Redis database number (not in mode cluster).'),
-  REDIS_TLS: boolean('false', 'Connect to Redis with TLS.'),
+  REDIS_TLS: boolean('false', 'Connect to Redis with TLS, and in mode sentinel to the sentinels, too. Then nothing is ever sent in clear.'),
+  REDIS_TLS_CA_FILE: pemFile('Certificates of the authorities that are trusted for Redis and its sentinels, instead of those that Node knows.'),
+  REDIS_TLS_CERT_FILE: pemFile('Our certificate, where Redis asks for one, followed by those between it and its authority.'),
+  REDIS_TLS_KEY_FILE: pemFile('The private key of that certificate, without a passphrase.'),
+  REDIS_TLS_SERVERNAME: text(undefined, 'Name that the certificate of Redis must have, of each of its nodes and sentinels. Default: the name or address that is connected to.'),
+  REDIS_SENTINEL_PASSWORD: secret('Password of the sentinels.'),
+  REDIS_SENTINEL_TLS: boolean(undefined, 'Connect to the sentinels with TLS. Default: as REDIS_TLS says.'),
   REDIS_MASTER_NAME: text(undefined, 'Name of the master, required in mode sentinel.'),
   REDIS_SENTINEL_ADDRS: variable(hostPorts(26379), 'host:port,host:port', undefined, 'Sentinels, required in mode sentinel.'),
   REDIS_CLUSTER_ADDRS: variable(hostPorts(6379), 'host:port,host:port', undefined, 'Some nodes of the cluster, required in mode cluster.'),
@@ -230,7 +240,10 @@ export const variables = {
   KAFKA_SASL_MECHANISM: oneOf(['plain', 'scram-sha-256', 'scram-sha-512'], undefined, 'How to log in to KAFKA_BROKERS.'),
   KAFKA_USERNAME: text(undefined, 'User for KAFKA_BROKERS.'),
   KAFKA_PASSWORD: secret('Password for KAFKA_BROKERS.'),
-  KAFKA_TLS: boolean('false', 'Connect to KAFKA_BROKERS with TLS.'),
+  KAFKA_TLS: boolean('false', 'Connect to KAFKA_BROKERS with TLS. The certificate of each broker must be for the name or address that is connected to.'),
+  KAFKA_TLS_CA_FILE: pemFile('Certificates of the authorities that are trusted for KAFKA_BROKERS, instead of those that Node knows.'),
+  KAFKA_TLS_CERT_FILE: pemFile('Our certificate, where the brokers ask for one, followed by those between it and its authority.'),
+  KAFKA_TLS_KEY_FILE: pemFile('The private key of that certificate, without a passphrase.'),
 
   METRICS_TOKEN: token('What Prometheus sends as `Authorization: Bearer` to read `/metrics`, and nothing else, of the API and of workers (docs/METRICS.md). With AUTH=on the API takes a key with the role `read`, too; a worker takes this token alone. With AUTH=off everybody may read.'),
   WORKER_HTTP_PORT: portOrOff('Port on which a worker answers `/metrics`, `/livez` and `/readyz`, at HTTP_HOST; 0 = any free one. Each worker of a machine needs one of its own: under `npm start` the second one gets the next number, and so on.'),
@@ -280,3 +293,11 @@ export const variables = {
 } as const;
 
 export type VariableName = keyof typeof variables;
+
+/** `REDIS_PASSWORD` -> `REDIS_PASSWORD_FILE`: a file that holds the value of a secret. */
+export function fileVariableOf(name: string): string {
+  return `${name}_FILE`;
+}
+
+/** Each name that is read: those of the table, and the files of the secrets. */
+export const knownNames: readonly string[] = Object.entries(variables).flatMap(([name, row]: readonly [string, Variable<unknown>]) => (row.isSecret === true ? [name, fileVariableOf(name)] : [name]));

@@ -10,6 +10,8 @@ export interface AnswerFindings {
   readonly throttleMs: number;
   /** The brokers of the cluster by their numbers, in an answer to Metadata. */
   readonly brokers?: ReadonlyMap<number, BrokerAddress>;
+  /** For how long the login holds (KIP-368), in milliseconds, where it does not hold for ever. */
+  readonly loginMs?: number;
   /** Goes on to kafkajs in place of the body that came. */
   readonly body?: Buffer;
 }
@@ -73,7 +75,7 @@ export function checkBeginningOfVersions(part: Buffer, answerBytes: number): voi
  * delivered. Everything else in that answer is left out, since kafkajs takes the first error of any partition for all of them.
  *
  * @param version of the request
- * @param body    the answer without length and correlation id; metadata may be changed in it
+ * @param body    the answer without length and correlation id; metadata and the answer to a login may be changed in it
  * @param asked   what the request was about
  * @throws  NoKafkaBroker, NoCommonVersion
  */
@@ -90,8 +92,7 @@ export function checkAnswer(key: ApiKey, version: number, body: Buffer, asked: A
       checkSaslHandshake(reader);
       return noFindings;
     case apiKey.saslAuthenticate:
-      checkSaslAuthenticate(reader, version);
-      return noFindings;
+      return checkSaslAuthenticate(reader, version, body);
   }
 }
 
@@ -209,11 +210,20 @@ function checkSaslHandshake(reader: AnswerReader): void {
   for (let mechanism = 0; mechanism < mechanisms; mechanism += 1) reader.skipString();
 }
 
-function checkSaslAuthenticate(reader: AnswerReader, version: number): void {
-  if (reader.int16() === UNSUPPORTED_VERSION) return;
+/**
+ * A login that ends is written down as one that does not, in place. kafkajs renews it 10 s before its end, with the next request:
+ * where it holds for no more than that with every request, which brokers refuse. We change to a new connection in time.
+ */
+function checkSaslAuthenticate(reader: AnswerReader, version: number, body: Buffer): AnswerFindings {
+  if (reader.int16() === UNSUPPORTED_VERSION) return noFindings;
   reader.skipString();
   reader.skipBytes();
-  if (version >= 1) reader.skip(8);
+  if (version < 1) return noFindings;
+  const { at } = reader;
+  const loginMs = reader.int64();
+  if (loginMs <= 0) return noFindings;
+  body.writeBigInt64BE(0n, at);
+  return { throttleMs: 0, loginMs };
 }
 
 /** Before KIP-219 a broker waited itself before it answered, so the time that it names is over. */

@@ -36,6 +36,12 @@ export class AnswerReader {
     return this.bytes.readInt32BE(this.#at - 4);
   }
 
+  /** 64 bits; exact up to 2^53. */
+  int64(): number {
+    this.skip(8);
+    return Number(this.bytes.readBigInt64BE(this.#at - 8));
+  }
+
   /** @returns the bytes of the text; 0 for null, which many fields may be */
   skipString(): number {
     const length = this.int16();

@@ -4,6 +4,8 @@ import tls from 'node:tls';
 import type { ISocketFactory, ISocketFactoryArgs } from 'kafkajs';
 
 import { AddressForbidden, type AddressGuard } from '../addresses/address-guard.js';
+import type { TlsClient } from '../tls/tls-client.js';
+import { tlsFaultOf, TlsNotSpoken } from '../tls/tls-fault.js';
 import type { AnswerFindings } from './answer-check.js';
 import type { BrokerAddress } from './cluster-identity.js';
 import { GuardedSocket } from './guarded-socket.js';
@@ -12,6 +14,9 @@ import { GuardedSocket } from './guarded-socket.js';
 const keepAliveDelayMs = 30_000;
 /** A broker that asks for more is asked again after this time. */
 export const LONGEST_THROTTLE_MS = 900_000;
+
+/** After this share of its time a login is given up, so that what is on its way arrives before the end. */
+const SHARE_OF_LOGIN = 0.8;
 
 /** What the sockets to one address have seen. */
 interface Seen {
@@ -29,6 +34,8 @@ export interface SocketsOwner {
   readonly mayLeave: (partition: number) => boolean;
   /** The cluster has named its brokers. */
   readonly onBrokers?: ((brokers: readonly BrokerAddress[]) => void) | undefined;
+  /** undefined: without TLS. */
+  readonly tls?: TlsClient | undefined;
 }
 
 /**
@@ -42,6 +49,8 @@ export class BrokerSockets {
   #fault: Error | undefined;
   /** Monotonic milliseconds. */
   #throttledUntil = 0;
+  /** When the first of the logins is to be given up, monotonic milliseconds. */
+  #loginEndsAt = Infinity;
   readonly #seen = new Map<string, Seen>();
   #brokers: ReadonlyMap<number, BrokerAddress> = new Map();
   readonly #owner: SocketsOwner;
@@ -90,6 +99,12 @@ export class BrokerSockets {
     for (const socket of this.#seen.get(nameOf(broker))?.open ?? []) socket.destroy(new Error('the connection to this broker was given up'));
   }
 
+  /** Whether a login will end soon, or has ended. */
+  get isLoginOver(): boolean {
+    // Nearly always: no clock is read.
+    return this.#loginEndsAt !== Infinity && performance.now() >= this.#loginEndsAt;
+  }
+
   /** For how long the brokers ask us to send nothing, in whole milliseconds; 0: send. */
   get throttledForMs(): number {
     // Nearly always: no clock is read.
@@ -102,7 +117,7 @@ export class BrokerSockets {
     return this.#throttledUntil;
   }
 
-  readonly open: ISocketFactory = ({ host, port, ssl, onConnect }: ISocketFactoryArgs) => {
+  readonly open: ISocketFactory = ({ host, port, onConnect }: ISocketFactoryArgs) => {
     // kafkajs goes on by itself through all the brokers that an answer named. It rejects its caller when this throws.
     if (this.#isDestroyed) throw new Error('the connection was given up');
     const realHost = host === ipv6Alias ? this.#bootstrap.host : host;
@@ -110,9 +125,9 @@ export class BrokerSockets {
     const refusal = guard.refusalOf(realHost, port);
     if (refusal !== undefined) throw this.#note(refusal, { host: realHost, port });
     const lookup = guard.lookupFor(port);
-    const socket = isTlsWanted(ssl)
-      ? tls.connect({ ...ssl, host: realHost, port, lookup, ...(net.isIP(realHost) === 0 && { servername: realHost }) }, onConnect)
-      : net.connect({ host: realHost, port, lookup }, onConnect);
+    const socket = this.#owner.tls === undefined
+      ? net.connect({ host: realHost, port, lookup }, onConnect)
+      : this.#openSecure(this.#owner.tls, { host: realHost, port, lookup }, onConnect);
     socket.setKeepAlive(true, keepAliveDelayMs);
     // Without it the second of two batches on their way waits for the other side's delayed ACK, up to 40 ms.
     socket.setNoDelay(true);
@@ -125,6 +140,22 @@ export class BrokerSockets {
     // kafkajs's type asks for a whole socket. It uses the four methods that a GuardedSocket has.
     return this.#guard(socket, { host: realHost, port }) as unknown as net.Socket;
   };
+
+  /** Each broker has to prove the name or address that leads to it, and never one name for all. */
+  #openSecure(client: TlsClient, { host, port, lookup }: { readonly host: string; readonly port: number; readonly lookup: net.LookupFunction }, onConnect: () => void): tls.TLSSocket {
+    const { secureContext } = client;
+    const socket = tls.connect({ host, port, lookup, secureContext, ...(net.isIP(host) === 0 && { servername: host }) });
+    let isSecure = false;
+    socket.once('secureConnect', () => {
+      isSecure = true;
+      onConnect();
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      const isOver = error.code === 'ECONNRESET' || error.code === 'EPIPE' || tlsFaultOf(error.code) === 'not_spoken';
+      if (!isSecure && isOver) this.#note(new TlsNotSpoken({ cause: error }), { host, port });
+    });
+    return socket;
+  }
 
   /** kafkajs makes an error of its own of this one, and leaves it out as the cause. */
   #note(fault: Error, broker: BrokerAddress): Error {
@@ -154,7 +185,8 @@ export class BrokerSockets {
     });
   }
 
-  #take({ throttleMs, brokers }: AnswerFindings): void {
+  #take({ throttleMs, brokers, loginMs }: AnswerFindings): void {
+    if (loginMs !== undefined) this.#loginEndsAt = Math.min(this.#loginEndsAt, performance.now() + loginMs * SHARE_OF_LOGIN);
     if (brokers !== undefined) {
       this.#brokers = brokers;
       this.#owner.onBrokers?.([...brokers.values()]);
@@ -175,8 +207,3 @@ function nameOf({ host, port }: BrokerAddress): string {
 
 /** A name that cannot be resolved or configured: it is not a legal host name. */
 const ipv6Alias = '_bootstrap_';
-
-/** kafkajs's types promise TLS options; without TLS it is undefined all the same. */
-function isTlsWanted(ssl: unknown): boolean {
-  return ssl !== undefined && ssl !== null && ssl !== false;
-}

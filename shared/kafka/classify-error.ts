@@ -2,8 +2,9 @@ import kafkajs from 'kafkajs';
 
 import { AddressForbidden } from '../addresses/address-guard.js';
 import type { DeliveryErrorCode } from '../domain/errors.js';
-import { LoginRefused, NoCommonVersion, NoKafkaBroker, ServerNotProven } from './no-kafka-broker.js';
-import { brokerRefusesForNow, credentialsRefused, partitionMoves, protocolVerdicts, topicRefused, verdict, type Culprit, type FailureScope, type Verdict } from './protocol-verdicts.js';
+import { readableTlsText, TlsExpected, tlsFaultOf, TlsNotSpoken, type TlsFault } from '../tls/tls-fault.js';
+import { ClosedAtFirstRequest, LoginRefused, NoCommonVersion, NoKafkaBroker, ServerNotProven } from './no-kafka-broker.js';
+import { brokerRefusesForNow, credentialsRefused, loginUnsupported, partitionMoves, protocolVerdicts, topicRefused, verdict, type Culprit, type FailureScope, type Verdict } from './protocol-verdicts.js';
 
 export interface KafkaFailure {
   readonly code: DeliveryErrorCode;
@@ -68,19 +69,14 @@ export class BrokerThrottled extends Error {
   }
 }
 
-/** Certificate faults of OpenSSL; those that Node finds itself are ERR_TLS_* and ERR_SSL_*. */
-const tlsFaults: ReadonlySet<string> = new Set([
-  'CERT_HAS_EXPIRED',
-  'CERT_NOT_YET_VALID',
-  'CERT_REVOKED',
-  'CERT_UNTRUSTED',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'EPROTO',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-]);
+const codeOfTlsFault = {
+  untrusted: 'tls_untrusted',
+  expired: 'tls_expired',
+  wrong_name: 'tls_wrong_name',
+  client_refused: 'tls_client_refused',
+  not_spoken: 'tls_not_spoken',
+  other: 'tls_failed',
+} as const satisfies Record<TlsFault, DeliveryErrorCode>;
 
 /** The one place that gives a failure of Kafka its code: by class, protocol type and errno, never by message text. */
 export function classifyKafkaError(error: unknown): KafkaFailure {
@@ -111,13 +107,17 @@ function verdictOn(error: unknown): Verdict | undefined {
     return protocolVerdicts[error.type] ?? topicRefused;
   }
   if (error instanceof AddressForbidden) return verdict('address_forbidden', 'connection', 'task');
-  if (error instanceof NoKafkaBroker || error instanceof ServerNotProven) return unreachable;
+  if (error instanceof NoKafkaBroker || error instanceof ServerNotProven || error instanceof ClosedAtFirstRequest) return unreachable;
   if (error instanceof NoCommonVersion || error instanceof kafkajs.KafkaJSServerDoesNotSupportApiKey) return verdict('broker_rejected', 'connection', 'host');
   if (error instanceof BrokerThrottled) return verdict('broker_throttled', 'topic', 'host');
+  if (error instanceof LoginRefused) return credentialsRefused;
   // kafkajs itself says so only of a mechanism that the broker does not offer: see sasl-login.ts.
-  if (error instanceof LoginRefused || error instanceof kafkajs.KafkaJSSASLAuthenticationError) return credentialsRefused;
+  if (error instanceof kafkajs.KafkaJSSASLAuthenticationError) return loginUnsupported;
+  if (error instanceof TlsNotSpoken) return verdict('tls_not_spoken', 'connection', 'host');
+  if (error instanceof TlsExpected) return verdict('tls_required', 'connection', 'host');
   if (error instanceof kafkajs.KafkaJSConnectionError) {
-    return isTlsFault(codeOf(error)) ? verdict('tls_failed', 'connection', 'host') : unreachable;
+    const fault = tlsFaultOf(codeOf(error));
+    return fault === undefined ? unreachable : verdict(codeOfTlsFault[fault], 'connection', 'host');
   }
   if (
     error instanceof NoAnswerInTime ||
@@ -141,10 +141,6 @@ const unreachable = verdict('broker_unreachable', 'connection', 'host');
 
 /** What Node's Buffer says to a decoder that reads what is not there. */
 const decoderFaults: ReadonlySet<string> = new Set(['ERR_OUT_OF_RANGE', 'ERR_BUFFER_OUT_OF_BOUNDS']);
-
-function isTlsFault(code: string | undefined): boolean {
-  return code !== undefined && (tlsFaults.has(code) || code.startsWith('ERR_TLS_') || code.startsWith('ERR_SSL_'));
-}
 
 /** An errno such as ECONNREFUSED; kafkajs sets it and its types leave it out. */
 function codeOf(error: Error): string | undefined {
@@ -170,7 +166,8 @@ function describe(chain: readonly unknown[]): string {
   const texts = chain.map((link) => {
     if (!(link instanceof Error)) return String(link);
     const label = link instanceof kafkajs.KafkaJSProtocolError ? link.type : (codeOf(link) ?? link.name);
-    return link.message === '' ? label : `${label}: ${link.message}`;
+    const message = readableTlsText(link.message);
+    return message === '' ? label : `${label}: ${message}`;
   });
   const text = texts.join(' <- ');
   // Names of hosts and refusals of a login are the broker's, with whatever it puts into them.

@@ -64,7 +64,7 @@ export class ClusterEntrance {
       return await this.#connectToBootstrap(topic, limitMs, signal);
     } catch (error) {
       for (const broker of this.#namedBesideBootstrap()) {
-        if (signal.aborted || limitMs() <= 0 || classifyKafkaError(error).code === 'broker_authentication_failed') break;
+        if (signal.aborted || limitMs() <= 0 || isLoginRefused(error)) break;
         const connection = await this.#tryNamed(broker, topic, limitMs(), signal);
         if (connection === undefined) continue;
         this.#detour = { broker, until: performance.now() + DETOUR_FOR_MS };
@@ -87,7 +87,7 @@ export class ClusterEntrance {
       } catch (error) {
         lastError = error;
         // The same credentials would be refused by the next broker too.
-        if (signal.aborted || classifyKafkaError(error).code === 'broker_authentication_failed') break;
+        if (signal.aborted || isLoginRefused(error)) break;
         // Another caller may have moved on to the next broker already.
         if (this.#preferred === index) this.#preferred = (index + 1) % bootstrap.length;
       }
@@ -126,4 +126,9 @@ export class ClusterEntrance {
       signal.removeEventListener('abort', giveUp);
     }
   }
+}
+
+function isLoginRefused(error: unknown): boolean {
+  const { code } = classifyKafkaError(error);
+  return code === 'broker_authentication_failed' || code === 'broker_login_unsupported';
 }

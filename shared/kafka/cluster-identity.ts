@@ -1,4 +1,5 @@
 import type { KafkaDestination } from '../domain/destinations/kafka.js';
+import type { TlsClient } from '../tls/tls-client.js';
 import { brokerName } from '../domain/destinations/broker-name.js';
 
 /** Host without brackets (an IPv6 literal is `::1`), port 1..65535. */
@@ -24,15 +25,15 @@ export interface KafkaCluster {
   readonly isOfOperator: boolean;
   /** Only ever set for the default cluster. */
   readonly credentials: KafkaCredentials | undefined;
-  /** Only ever true for the default cluster. */
-  readonly tls: boolean;
+  /** Only ever set for the default cluster. undefined: without TLS. */
+  readonly tls: TlsClient | undefined;
 }
 
 export interface ClusterSettings {
   /** KAFKA_BROKERS, as `host:port` or `[v6]:port`; at least one. */
   readonly defaultBrokers: readonly string[];
   readonly credentials?: KafkaCredentials | undefined;
-  readonly tls: boolean;
+  readonly tls: TlsClient | undefined;
 }
 
 /**
@@ -55,7 +56,7 @@ export function createClusterFinder({ defaultBrokers, credentials, tls }: Cluste
     const address = { host: withoutBrackets(broker.host), port: broker.port };
     const name = brokerName(address);
     if (defaultNames.has(name)) return defaultCluster;
-    return { name, bootstrap: [address], isOfOperator: false, credentials: undefined, tls: false };
+    return { name, bootstrap: [address], isOfOperator: false, credentials: undefined, tls: undefined };
   };
 }
 

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type net from 'node:net';
 
+import { beginsLikeTls, TlsExpected } from '../tls/tls-fault.js';
 import type { AnswerFindings } from './answer-check.js';
 import { AnswerStream } from './answer-stream.js';
 import { NoKafkaBroker } from './no-kafka-broker.js';
@@ -23,6 +24,7 @@ export interface SocketObserver {
  */
 export class GuardedSocket extends EventEmitter {
   readonly #answers = new AnswerStream();
+  #hasAnswered = false;
   #isOver = false;
 
   constructor(
@@ -54,16 +56,22 @@ export class GuardedSocket extends EventEmitter {
     if (this.#isOver) return;
     try {
       this.#answers.take(chunk, (answer, findings) => {
+        this.#hasAnswered = true;
         this.observer.onAnswer(findings);
         // The answer before this one may have led to the end of the connection.
         if (!this.socket.destroyed) this.emit('data', answer);
       });
     } catch (error) {
       this.#isOver = true;
-      // kafkajs throws only for answers that are none, and says so in no class of its own.
-      const fault = error instanceof Error ? error : new NoKafkaBroker(String(error));
+      const fault = this.#faultOf(error, chunk);
       this.observer.onFault(fault);
       this.socket.destroy(fault);
     }
+  }
+
+  #faultOf(error: unknown, chunk: Buffer): Error {
+    if (error instanceof NoKafkaBroker && !this.#hasAnswered && beginsLikeTls(chunk)) return new TlsExpected();
+    // kafkajs throws only for answers that are none, and says so in no class of its own.
+    return error instanceof Error ? error : new NoKafkaBroker(String(error));
   }
 }

@@ -30,3 +30,11 @@ export class LoginRefused extends Error {
     this.name = 'LoginRefused';
   }
 }
+
+/** The broker has told its versions, and has closed the connection at the first request after that. */
+export class ClosedAtFirstRequest extends Error {
+  constructor(options: ErrorOptions) {
+    super('the broker closed the connection at the first request: it may ask for a login, and this connection has none', options);
+    this.name = 'ClosedAtFirstRequest';
+  }
+}

@@ -29,6 +29,8 @@ export const partitionMoves = verdict('broker_unavailable', 'layout', 'endpoint'
 /** A broker answers for one partition, or for one topic: so its cluster can be reached. */
 export const brokerRefusesForNow = verdict('broker_unavailable', 'topic', 'endpoint');
 export const credentialsRefused = verdict('broker_authentication_failed', 'connection', 'host');
+export const loginUnsupported = verdict('broker_login_unsupported', 'connection', 'host');
+const clusterRefused = verdict('cluster_authorization_denied', 'topic', 'host');
 const tooLarge = verdict('message_too_large', 'message', 'task');
 const recordRefused = verdict('broker_rejected', 'message', 'task');
 export const topicRefused = verdict('broker_rejected', 'topic', 'endpoint');
@@ -40,7 +42,7 @@ const notForProducers = [
   'GROUP_AUTHORIZATION_FAILED', 'TOPIC_ALREADY_EXISTS', 'INVALID_REPLICATION_FACTOR', 'INVALID_REPLICA_ASSIGNMENT',
   'OUT_OF_ORDER_SEQUENCE_NUMBER', 'DUPLICATE_SEQUENCE_NUMBER', 'INVALID_PRODUCER_EPOCH', 'INVALID_TXN_STATE',
   'INVALID_PRODUCER_ID_MAPPING', 'INVALID_TRANSACTION_TIMEOUT', 'CONCURRENT_TRANSACTIONS', 'TRANSACTION_COORDINATOR_FENCED',
-  'TRANSACTIONAL_ID_AUTHORIZATION_FAILED', 'UNKNOWN_PRODUCER_ID', 'REASSIGNMENT_IN_PROGRESS', 'DELEGATION_TOKEN_AUTH_DISABLED',
+  'UNKNOWN_PRODUCER_ID', 'REASSIGNMENT_IN_PROGRESS', 'DELEGATION_TOKEN_AUTH_DISABLED',
   'DELEGATION_TOKEN_NOT_FOUND', 'DELEGATION_TOKEN_OWNER_MISMATCH', 'DELEGATION_TOKEN_REQUEST_NOT_ALLOWED',
   'DELEGATION_TOKEN_AUTHORIZATION_FAILED', 'DELEGATION_TOKEN_EXPIRED', 'INVALID_PRINCIPAL_TYPE', 'NON_EMPTY_GROUP', 'GROUP_ID_NOT_FOUND',
   'FETCH_SESSION_ID_NOT_FOUND', 'INVALID_FETCH_SESSION_EPOCH', 'TOPIC_DELETION_DISABLED', 'OFFSET_NOT_AVAILABLE', 'MEMBER_ID_REQUIRED',
@@ -72,7 +74,9 @@ export const protocolVerdicts: Readonly<Record<string, Verdict>> = {
   INCONSISTENT_TOPIC_ID: verdict('topic_unknown', 'layout', 'endpoint'),
   INVALID_TOPIC_EXCEPTION: verdict('topic_invalid', 'topic', 'task'),
   TOPIC_AUTHORIZATION_FAILED: verdict('authorization_denied', 'topic', 'endpoint'),
-  CLUSTER_AUTHORIZATION_FAILED: verdict('authorization_denied', 'topic', 'endpoint'),
+  CLUSTER_AUTHORIZATION_FAILED: clusterRefused,
+  // Nothing is sent in transactions. It is a right of the login all the same, and not of the topic.
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: clusterRefused,
 
   LEADER_NOT_AVAILABLE: partitionMoves,
   NOT_LEADER_FOR_PARTITION: partitionMoves,
@@ -105,9 +109,9 @@ export const protocolVerdicts: Readonly<Record<string, Verdict>> = {
   REBOOTSTRAP_REQUIRED: verdict('broker_unavailable', 'connection', 'host'),
 
   SASL_AUTHENTICATION_FAILED: credentialsRefused,
-  UNSUPPORTED_SASL_MECHANISM: credentialsRefused,
+  UNSUPPORTED_SASL_MECHANISM: loginUnsupported,
   // What a broker without SASL answers to our handshake.
-  ILLEGAL_SASL_STATE: credentialsRefused,
+  ILLEGAL_SASL_STATE: loginUnsupported,
   UNACCEPTABLE_CREDENTIAL: credentialsRefused,
   PRINCIPAL_DESERIALIZATION_FAILURE: credentialsRefused,
   SECURITY_DISABLED: credentialsRefused,

@@ -7,6 +7,7 @@ import { BrokerThrottled, classifyKafkaError, LeaderDown, NoAnswerInTime, NotSen
 import type { BrokerAddress, KafkaCluster } from './cluster-identity.js';
 import { toKafkajsLogging } from './kafkajs-log.js';
 import type { KafkaLog } from './kafkajs-log.js';
+import { ClosedAtFirstRequest } from './no-kafka-broker.js';
 import { ProduceGate, type Departure } from './produce-gate.js';
 import { toSasl } from './sasl-login.js';
 import { withinLimit } from '../lifecycle/time-limit.js';
@@ -69,7 +70,7 @@ export class TopicConnection {
     this.#settings = settings;
     this.partitions = new TopicPartitions(topic, this.#gate);
     const { guard = openGuard() } = settings;
-    this.#sockets = new BrokerSockets(bootstrap, { guard: cluster.isOfOperator ? guard.ofOperator : guard, mayLeave: (partition) => this.#gate.mayLeave(partition), onBrokers: settings.onBrokers });
+    this.#sockets = new BrokerSockets(bootstrap, { guard: cluster.isOfOperator ? guard.ofOperator : guard, mayLeave: (partition) => this.#gate.mayLeave(partition), onBrokers: settings.onBrokers, tls: cluster.tls });
     const { logLevel, logCreator } = toKafkajsLogging((entry) => {
       // Errors of kafkajs about sockets that we cut ourselves are expected.
       if (this.#closing === undefined) settings.log?.(entry);
@@ -78,7 +79,8 @@ export class TopicConnection {
       clientId: 'kafka-retry-service',
       brokers: [this.#sockets.bootstrapName],
       ...(cluster.credentials !== undefined && { sasl: toSasl(cluster.credentials) }),
-      ssl: cluster.tls,
+      // It is left to the sockets.
+      ssl: false,
       socketFactory: this.#sockets.open,
       connectionTimeout: settings.connectTimeoutMs,
       // Ours ends earlier, but for a broker that asks for a wait.
@@ -113,6 +115,11 @@ export class TopicConnection {
     return performance.now() - this.#madeAt;
   }
 
+  /** The broker will soon end it, since its login is no longer valid: nothing more is to be sent over it. */
+  get isLoginOver(): boolean {
+    return this.#sockets.isLoginOver;
+  }
+
   /** For how long the broker asks to send nothing (KIP-219), in whole milliseconds; 0: send. */
   get throttledForMs(): number {
     return this.#sockets.throttledForMs;
@@ -129,7 +136,7 @@ export class TopicConnection {
       const { sendTimeoutMs } = this.#settings;
       await this.#send([{ value: null, partition: noPartition }], 0, () => new NoAnswerInTime('metadata', sendTimeoutMs));
     } catch (error) {
-      throw this.#sockets.fault ?? error;
+      throw this.#sockets.fault ?? this.#withHint(error);
     }
   }
 
@@ -227,6 +234,14 @@ export class TopicConnection {
       this.#probes.delete(probe);
       void probe.close();
     }
+  }
+
+  /** A broker that asks for a login has no answer for a request without one. */
+  #withHint(error: unknown): unknown {
+    // kafkajs has a class for it, and does not export it.
+    const isClosed = error instanceof Error && [error, error.cause].some((link) => link instanceof kafkajs.KafkaJSConnectionError && link.name === 'KafkaJSConnectionClosedError');
+    const isFirst = this.#sockets.brokers.size === 0 && this.#cluster.credentials === undefined;
+    return isClosed && isFirst ? new ClosedAtFirstRequest({ cause: error }) : error;
   }
 
   /** @param longestExtensionMs how much longer it may take if the broker asks for a wait meanwhile */

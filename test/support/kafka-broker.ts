@@ -10,11 +10,6 @@ import { freezeProcess } from './freeze-process.js';
 import { KafkaProbe } from './kafka.js';
 import { killWithUs } from './kill-with-us.js';
 
-export interface PrivateBrokerOptions {
-  /** Only this user gets in, by SASL: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. Undefined: every client does. */
-  readonly login?: { readonly username: string; readonly password: string };
-}
-
 /** How long a broker that has started may take until it answers a client. */
 const READY_WITHIN_MS = 30_000;
 
@@ -28,16 +23,16 @@ export class PrivateBroker {
   readonly probe: KafkaProbe;
   #process: ChildProcess | undefined;
 
-  private constructor(private readonly node: KafkaNode, login: PrivateBrokerOptions['login']) {
+  private constructor(private readonly node: KafkaNode) {
     this.port = node.port;
-    this.probe = new KafkaProbe({ host: this.host, port: this.port }, login === undefined ? {} : { sasl: { mechanism: 'plain', ...login } });
+    this.probe = new KafkaProbe({ host: this.host, port: this.port });
   }
 
-  static async start({ login }: PrivateBrokerOptions = {}): Promise<PrivateBroker> {
+  static async start(): Promise<PrivateBroker> {
     const dir = await mkdtemp(path.join(os.tmpdir(), 'kafka-test-'));
     const java = process.env['TEST_JAVA'] ?? 'java';
-    const node = await formatKafkaNode({ java, jarsDir: jarsFolder(), dir, ...(login !== undefined && withLogin(login)) });
-    const broker = new PrivateBroker(node, login);
+    const node = await formatKafkaNode({ java, jarsDir: jarsFolder(), dir });
+    const broker = new PrivateBroker(node);
     await broker.restart();
     return broker;
   }
@@ -94,25 +89,7 @@ export class PrivateBroker {
   }
 }
 
-/** What a node needs to let in one user only. */
-function withLogin({ username, password }: { username: string; password: string }): { settings: Record<string, string>; formatArgs: string[] } {
-  const plain = 'org.apache.kafka.common.security.plain.PlainLoginModule';
-  const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule';
-  return {
-    settings: {
-      'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,CLIENT:SASL_PLAINTEXT',
-      'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
-      'sasl.mechanism.inter.broker.protocol': 'PLAIN',
-      'listener.name.client.plain.sasl.jaas.config':
-        `${plain} required username="${username}" password="${password}" user_${username}="${password}";`,
-      'listener.name.client.scram-sha-256.sasl.jaas.config': `${scram} required;`,
-      'listener.name.client.scram-sha-512.sasl.jaas.config': `${scram} required;`,
-    },
-    formatArgs: ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => ['--add-scram', `${mechanism}=[name=${username},password=${password}]`]),
-  };
-}
-
-function jarsFolder(): string {
+export function jarsFolder(): string {
   const folder = process.env['TEST_KAFKA_JARS'];
   if (folder === undefined || folder === '') {
     throw new Error(

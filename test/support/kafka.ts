@@ -43,9 +43,8 @@ export class KafkaProbe {
   readonly #config: KafkaConfig;
   readonly #created = new Set<string>();
 
-  constructor(broker: { readonly host: string; readonly port: number }, login: Pick<KafkaConfig, 'sasl'> = {}) {
+  constructor(broker: { readonly host: string; readonly port: number }) {
     this.#config = {
-      ...login,
       brokers: [`${broker.host}:${broker.port}`],
       clientId: 'test-probe',
       logLevel: kafkajs.logLevel.NOTHING,

@@ -13,16 +13,20 @@ export type AdapterRegistry = { readonly [T in DestinationType]: DeliveryAdapter
 /** A type without an adapter does not compile. */
 export function createAdapters({ kafka }: Pick<Config, 'kafka'>, { clock, logger, guard }: { readonly clock: Clock; readonly logger: Logger; readonly guard: AddressGuard }): AdapterRegistry {
   for (const warning of patchKafkajs()) logger.warn(warning);
+  const kafkaAdapter = createKafkaAdapter({
+    defaultBrokers: kafka.brokers.map(({ host, port }) => `${host}:${port}`),
+    tls: kafka.tls,
+    logger,
+    guard,
+    // It measures for how long a topic was not used.
+    clock: () => performance.now(),
+    log: ({ level, message, fields }) => logger.debug(`kafkajs: ${message}`, { level, fields: JSON.stringify(fields) }),
+    ...(kafka.credentials === undefined ? {} : { credentials: kafka.credentials }),
+  });
+  // Without them most deployments that use no Kafka would log a broker that is not there.
+  if (kafka.credentials !== undefined || kafka.tls !== false) void kafkaAdapter.checkAccess();
   return {
-    kafka: createKafkaAdapter({
-      defaultBrokers: kafka.brokers.map(({ host, port }) => `${host}:${port}`),
-      tls: kafka.tls,
-      guard,
-      // It measures for how long a topic was not used.
-      clock: () => performance.now(),
-      log: ({ level, message, fields }) => logger.debug(`kafkajs: ${message}`, { level, fields: JSON.stringify(fields) }),
-      ...(kafka.credentials === undefined ? {} : { credentials: kafka.credentials }),
-    }),
+    kafka: kafkaAdapter,
     http: createHttpAdapter({ clock, guard }),
   };
 }

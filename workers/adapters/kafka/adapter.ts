@@ -2,14 +2,22 @@ import type { AddressGuard } from '../../../shared/addresses/address-guard.js';
 import type { KafkaDestination } from '../../../shared/domain/destinations/kafka.js';
 import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js';
 import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult, EndSignal } from '../../../shared/domain/ports.js';
+import { classifyKafkaError } from '../../../shared/kafka/classify-error.js';
+import { ClusterEntrance } from '../../../shared/kafka/cluster-entrance.js';
 import { createClusterFinder } from '../../../shared/kafka/cluster-identity.js';
 import type { ClusterSettings } from '../../../shared/kafka/cluster-identity.js';
 import type { KafkaLog } from '../../../shared/kafka/kafkajs-log.js';
 import { patchKafkajs } from '../../../shared/kafka/kafkajs-patches.js';
 import { toTopicMessage } from '../../../shared/kafka/topic-message.js';
+import type { Logger } from '../../../shared/logging/logger.js';
+import { TlsClient } from '../../../shared/tls/tls-client.js';
+import type { TlsFiles } from '../../../shared/tls/tls-files.js';
+import { AccessLog } from './access-log.js';
 import { TopicSenders } from './topic-senders.js';
 
-export interface KafkaAdapterOptions extends ClusterSettings {
+export interface KafkaAdapterOptions extends Omit<ClusterSettings, 'tls'> {
+  /** Our side of TLS with KAFKA_BROKERS; false: without TLS. */
+  readonly tls: TlsFiles | false;
   readonly clock: Clock;
   /**
    * Longest wait for a broker, in whole milliseconds: for the brokers of one cluster to let us in, and again for one to
@@ -28,12 +36,22 @@ export interface KafkaAdapterOptions extends ClusterSettings {
   /** Default 100. */
   readonly maxBatchMessages?: number;
   readonly log?: KafkaLog;
+  /** Told what an operator has to act on. Default: nobody is. */
+  readonly logger?: Pick<Logger, 'error' | 'info' | 'warn'>;
   /** It judges every address before a connection to it is made. The default refuses only what is never sent to. */
   readonly guard?: AddressGuard;
 }
 
 /** How long close() waits for batches on their way before it answers them itself, in milliseconds. */
 const closeGraceMs = 2_000;
+
+export interface KafkaAdapter extends DeliveryAdapter<KafkaDestination> {
+  /**
+   * Logs in to KAFKA_BROKERS once, and says in the log what is wrong. Resolves in any case: a cluster that is away comes back, and
+   * other destinations need none.
+   */
+  checkAccess(): Promise<void>;
+}
 
 /**
  * Sends to Kafka topics. Delivered means acknowledged by all in-sync replicas; the receipt is the exact partition and
@@ -42,12 +60,14 @@ const closeGraceMs = 2_000;
  * The road of a message: cluster-identity (where, with which credentials), topic-senders (which of them are
  * connected), topic-sender (which batch), topic-connection (kafkajs), classify-error (what went wrong).
  */
-export function createKafkaAdapter(options: KafkaAdapterOptions): DeliveryAdapter<KafkaDestination> {
+export function createKafkaAdapter(options: KafkaAdapterOptions): KafkaAdapter {
   // A patch that is off is logged at start: see registry.ts.
   patchKafkajs();
   const { sendTimeoutMs = 10_000, connectTimeoutMs = 3_000, log, clock } = options;
-  const clusterOf = createClusterFinder(options);
-  const senders = new TopicSenders({
+  const onUnusable = (why: string): void => options.logger?.error('new TLS files for kafka cannot be used, so the old ones count', { error: why });
+  const clusterOf = createClusterFinder({ ...options, tls: options.tls === false ? undefined : new TlsClient(options.tls, onUnusable) });
+  const accessLog = options.logger === undefined ? undefined : new AccessLog(options.logger);
+  const settings = {
     sendTimeoutMs,
     connectTimeoutMs: Math.min(connectTimeoutMs, sendTimeoutMs),
     maxOpenTopics: options.maxOpenTopics ?? 256,
@@ -57,16 +77,20 @@ export function createKafkaAdapter(options: KafkaAdapterOptions): DeliveryAdapte
     clock,
     log,
     guard: options.guard,
-  });
+  };
+  const senders = new TopicSenders(settings);
+  const checking = new AbortController();
   let closing: Promise<void> | undefined;
 
   function send(attempt: DeliveryAttempt, destination: KafkaDestination, signal: EndSignal): Promise<DeliveryResult> {
     if (signal.aborted) return Promise.resolve(abortedResult(signal.reason, false));
     if (closing !== undefined) return Promise.resolve(abortedResult(new ShuttingDown(), false));
     return new Promise((resolve) => {
-      const sender = senders.senderFor(clusterOf(destination.broker), destination.topic);
+      const cluster = clusterOf(destination.broker);
+      const sender = senders.senderFor(cluster, destination.topic);
       const pending = sender.add(toTopicMessage(attempt, destination), (result) => {
         signal.removeEventListener('abort', onAbort);
+        accessLog?.note({ cluster: cluster.name, topic: destination.topic }, result);
         resolve(result);
       });
       // The batch may still arrive: at least once, never less.
@@ -77,10 +101,25 @@ export function createKafkaAdapter(options: KafkaAdapterOptions): DeliveryAdapte
     });
   }
 
+  async function checkAccess(): Promise<void> {
+    const cluster = clusterOf(undefined);
+    try {
+      // A topic is asked about only when something is sent to it.
+      const connection = await new ClusterEntrance(cluster, settings).connect('', checking.signal);
+      await connection.close();
+    } catch (error) {
+      if (checking.signal.aborted) return;
+      const failure = classifyKafkaError(error);
+      if (accessLog?.refused({ cluster: cluster.name, topic: '' }, failure) !== true) options.logger?.warn('kafka does not answer', { cluster: cluster.name, code: failure.code, error: failure.detail });
+    }
+  }
+
   return {
     type: 'kafka',
     send,
+    checkAccess,
     close() {
+      checking.abort();
       closing ??= senders.close(closeGraceMs);
       return closing;
     },

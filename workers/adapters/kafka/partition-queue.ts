@@ -78,6 +78,7 @@ export class PartitionQueue {
   }
 
   #goOn(): void {
+    if (this.connection.isLoginOver) this.owner.leave(this.connection);
     if (this.owner.isInUse(this.connection)) this.pump();
     else this.retire();
   }

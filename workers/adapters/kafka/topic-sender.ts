@@ -162,6 +162,7 @@ export class TopicSender {
 
   /** @returns undefined: there is none, and all messages that waited for it have been answered */
   async #readyConnection(): Promise<TopicConnection | undefined> {
+    if (this.#connection?.isLoginOver === true) this.#leaveConnection();
     try {
       this.#connection ??= await this.#connect(this.#closing.signal);
       const connection = this.#connection;

@@ -34,6 +34,18 @@ describe('checkAnswer', () => {
     expect(body.equals(metadata({ partitions: [{ id: 0 }, { id: 1, leader: -1 }, { id: 2 }, { id: 3, leader: -1 }, { id: 4, leader: -1 }] }))).to.equal(true);
   });
 
+  it('tells for how long a login holds, and writes it down as one that holds for ever', () => {
+    const login = (ms: bigint): Buffer => {
+      const body = Buffer.concat([i16(0), i16(-1), i32(0), Buffer.alloc(8)]);
+      body.writeBigInt64BE(ms, body.length - 8);
+      return body;
+    };
+    const body = login(3_600_000n);
+    expect(checkAnswer(apiKey.saslAuthenticate, 1, body)).to.deep.equal({ throttleMs: 0, loginMs: 3_600_000 });
+    expect(body.equals(login(0n))).to.equal(true);
+    for (const ms of [0n, -1n]) expect(checkAnswer(apiKey.saslAuthenticate, 1, login(ms))).to.deep.equal({ throttleMs: 0 });
+  });
+
   const broken: readonly (readonly [why: string, key: ApiKey, body: Buffer])[] = [
     ['a count of 2^31-1 partitions in 50 bytes', apiKey.metadata, (() => { const body = metadata({ partitions: [{ id: 0 }] }); body.writeInt32BE(2 ** 31 - 1, partitionsAt - 4); return body; })()],
     ['a count of -2', apiKey.produce, i32(-2)],

@@ -3,8 +3,9 @@ import kafkajs from 'kafkajs';
 
 import type { DeliveryErrorCode } from '../../../../shared/domain/errors.js';
 import { BrokerThrottled, LeaderDown, NoAnswerInTime, NotSentInTime, PartitionGone, PartitionWithoutLeader, classifyKafkaError } from '../../../../shared/kafka/classify-error.js';
-import { LoginRefused, NoCommonVersion, NoKafkaBroker, ServerNotProven } from '../../../../shared/kafka/no-kafka-broker.js';
+import { ClosedAtFirstRequest, LoginRefused, NoCommonVersion, NoKafkaBroker, ServerNotProven } from '../../../../shared/kafka/no-kafka-broker.js';
 import type { FailureScope } from '../../../../shared/kafka/protocol-verdicts.js';
+import { TlsExpected, TlsNotSpoken } from '../../../../shared/tls/tls-fault.js';
 
 /** As kafkajs makes it from a code in an answer; its types know only the text. */
 function protocolError(type: string, retriable = false): Error {
@@ -31,9 +32,9 @@ const table: readonly (readonly [error: Error, code: DeliveryErrorCode, scope: F
   [protocolError('REQUEST_TIMED_OUT', true), 'broker_timed_out', 'topic'],
   [protocolError('INVALID_TOPIC_EXCEPTION'), 'topic_invalid', 'topic'],
   [protocolError('TOPIC_AUTHORIZATION_FAILED'), 'authorization_denied', 'topic'],
-  [protocolError('CLUSTER_AUTHORIZATION_FAILED'), 'authorization_denied', 'topic'],
+  [protocolError('CLUSTER_AUTHORIZATION_FAILED'), 'cluster_authorization_denied', 'topic'],
   [protocolError('SASL_AUTHENTICATION_FAILED'), 'broker_authentication_failed', 'connection'],
-  [protocolError('ILLEGAL_SASL_STATE'), 'broker_authentication_failed', 'connection'],
+  [protocolError('ILLEGAL_SASL_STATE'), 'broker_login_unsupported', 'connection'],
   [protocolError('POLICY_VIOLATION'), 'broker_rejected', 'topic'],
   [protocolError('KAFKAJS_UNKNOWN_ERROR_CODE'), 'broker_rejected', 'topic'],
   // `retriable` decides nothing.
@@ -44,9 +45,16 @@ const table: readonly (readonly [error: Error, code: DeliveryErrorCode, scope: F
   [connectionError('ENOTFOUND'), 'broker_unreachable', 'connection'],
   [connectionError('ECONNRESET'), 'broker_unreachable', 'connection'],
   [connectionError(), 'broker_unreachable', 'connection'],
-  [connectionError('DEPTH_ZERO_SELF_SIGNED_CERT'), 'tls_failed', 'connection'],
-  [connectionError('ERR_TLS_CERT_ALTNAME_INVALID'), 'tls_failed', 'connection'],
-  [connectionError('ERR_SSL_WRONG_VERSION_NUMBER'), 'tls_failed', 'connection'],
+  [connectionError('DEPTH_ZERO_SELF_SIGNED_CERT'), 'tls_untrusted', 'connection'],
+  [connectionError('CERT_HAS_EXPIRED'), 'tls_expired', 'connection'],
+  [connectionError('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'), 'tls_client_refused', 'connection'],
+  [connectionError('ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE'), 'tls_client_refused', 'connection'],
+  [connectionError('ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE'), 'tls_failed', 'connection'],
+  [new TlsNotSpoken(), 'tls_not_spoken', 'connection'],
+  [new TlsExpected(), 'tls_required', 'connection'],
+  [new ClosedAtFirstRequest({}), 'broker_unreachable', 'connection'],
+  [connectionError('ERR_TLS_CERT_ALTNAME_INVALID'), 'tls_wrong_name', 'connection'],
+  [connectionError('ERR_SSL_WRONG_VERSION_NUMBER'), 'tls_not_spoken', 'connection'],
 
   [new kafkajs.KafkaJSRequestTimeoutError('Request Produce timed out'), 'broker_timed_out', 'connection'],
   [new NoAnswerInTime('send', 10_000), 'broker_timed_out', 'connection'],

@@ -1,9 +1,11 @@
 import { expect } from 'chai';
 
 import { createClusterFinder } from '../../../../shared/kafka/cluster-identity.js';
+import { TlsClient } from '../../../../shared/tls/tls-client.js';
 
+const secure = new TlsClient();
 const credentials = { mechanism: 'plain', username: 'u', password: 'p' } as const;
-const clusterOf = createClusterFinder({ defaultBrokers: ['Kafka-1:9092', '[::1]:9093'], credentials, tls: true });
+const clusterOf = createClusterFinder({ defaultBrokers: ['Kafka-1:9092', '[::1]:9093'], credentials, tls: secure });
 
 describe('createClusterFinder', () => {
   const ours = [
@@ -21,7 +23,7 @@ describe('createClusterFinder', () => {
         bootstrap: [{ host: 'Kafka-1', port: 9092 }, { host: '::1', port: 9093 }],
         isOfOperator: true,
         credentials,
-        tls: true,
+        tls: secure,
       });
     });
   }
@@ -40,7 +42,7 @@ describe('createClusterFinder', () => {
         bootstrap: [broker],
         isOfOperator: false,
         credentials: undefined,
-        tls: false,
+        tls: undefined,
       });
     });
   }
@@ -50,7 +52,7 @@ describe('createClusterFinder', () => {
   });
 
   it('refuses a configuration it cannot read', () => {
-    expect(() => createClusterFinder({ defaultBrokers: [], tls: false })).to.throw('empty');
-    expect(() => createClusterFinder({ defaultBrokers: ['kafka-1'], tls: false })).to.throw('not host:port');
+    expect(() => createClusterFinder({ defaultBrokers: [], tls: undefined })).to.throw('empty');
+    expect(() => createClusterFinder({ defaultBrokers: ['kafka-1'], tls: undefined })).to.throw('not host:port');
   });
 });

@@ -1,46 +1,26 @@
 import { expect } from 'chai';
 
 import { KafkaProbe, kafkaTestBroker } from '../../support/kafka.js';
-import { PrivateBroker } from '../../support/kafka-broker.js';
 import { startRawHost } from '../../support/kafka-raw-host.js';
-import { Closing, adapterFor, attempt, expectDelivered, expectFailed, kafka, send } from './sending.js';
+import { users } from '../../support/secure-kafka.js';
+import { Closing, adapterFor, attempt, expectDelivered, expectFailed, kafka, send, type Broker } from './sending.js';
 
-const login = { username: 'someone-with-a-login', password: 'only-for-the-default-cluster' };
+const login = { username: 'writer', password: users.writer } as const;
 const saslHandshakeApiKey = 17;
 const saslAuthenticateApiKey = 36;
 const tlsHandshakeByte = 0x16;
 
-describe('kafka adapter: credentials', function () {
-  this.timeout(120_000);
+/**
+ * The KAFKA_* credentials and TLS are for the default cluster alone.
+ * @param facts of a broker that takes logins, and a topic that the user `writer` may write to
+ */
+export function describeForeignHosts(facts: () => { readonly broker: Broker; readonly topic: string }): void {
   const closing = new Closing();
-  const stopping = new Closing();
-  let broker: PrivateBroker;
+  let broker: Broker;
   let topic: string;
 
-  before(async () => {
-    broker = stopping.add(await PrivateBroker.start({ login }));
-    topic = await broker.probe.createTopic();
-  });
-  after(() => stopping.closeAll());
+  before(() => ({ broker, topic } = facts()));
   afterEach(() => closing.closeAll());
-
-  for (const mechanism of ['plain', 'scram-sha-256', 'scram-sha-512'] as const) {
-    it(`logs in to the default cluster with ${mechanism}`, async () => {
-      const adapter = closing.add(adapterFor(broker, { credentials: { mechanism, ...login } }));
-      expectDelivered(await send(adapter, attempt('t'), kafka({ topic })));
-    });
-
-    it(`says broker_authentication_failed for a wrong password with ${mechanism}`, async () => {
-      const credentials = { mechanism, username: login.username, password: 'wrong' };
-      const adapter = closing.add(adapterFor(broker, { credentials }));
-      expectFailed(await send(adapter, attempt('t'), kafka({ topic })), 'broker_authentication_failed');
-    });
-  }
-
-  it('says broker_authentication_failed when the broker does not do SASL at all', async () => {
-    const adapter = closing.add(adapterFor(kafkaTestBroker(), { credentials: { mechanism: 'plain', ...login } }));
-    expectFailed(await send(adapter, attempt('t'), kafka({ topic })), 'broker_authentication_failed');
-  });
 
   it('takes a destination that names a broker of KAFKA_BROKERS, in any case of letters, for the default cluster', async () => {
     const defaultBrokers = [`LocalHost:${broker.port}`];
@@ -60,7 +40,7 @@ describe('kafka adapter: credentials', function () {
       const foreign = closing.add(await startRawHost());
       const limits = { sendTimeoutMs: 500, connectTimeoutMs: 500 };
       const credentials = { mechanism: 'plain', ...login } as const;
-      const adapter = closing.add(adapterFor(broker, { credentials, tls, ...limits }));
+      const adapter = closing.add(adapterFor(broker, { credentials, tls: tls && {}, ...limits }));
       for (let i = 0; i < 3; i += 1) {
         expectFailed(await send(adapter, attempt(`t-${i}`), kafka({ topic, broker: foreign })), 'broker_timed_out');
       }
@@ -106,7 +86,7 @@ describe('kafka adapter: credentials', function () {
     expectDelivered(second);
     expect(await probe.readAll(elsewhere)).to.have.lengthOf(1);
   });
-});
+}
 
 const metadataApiKey = 3;
 
