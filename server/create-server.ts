@@ -17,6 +17,7 @@ import { TaskSearch } from '../shared/queue/scan/task-search.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import { MemoryGuard } from '../shared/redis/memory-guard.js';
 import { askTimeWhenReady } from '../shared/redis/ask-time-when-ready.js';
+import { RedisAccess } from '../shared/redis/redis-access.js';
 import { RedisClock } from '../shared/redis/redis-clock.js';
 import { connectRedis, isCluster, type RedisClient } from '../shared/redis/redis-connection.js';
 import { RefusalLog } from '../shared/redis/refusal-log.js';
@@ -70,7 +71,7 @@ export interface ServerDeps {
   readonly clock: Clock;
   /** Version of the service, such as `0.1.0`; it is compared with that of the workers. */
   readonly version: string;
-  /** Called when Redis has answered and must not be used: EvictingRedisError in prod, EngineMismatchError in both; or that it has no access key where one is needed: NoKeyError in prod. */
+  /** Called when Redis does not let us in, and never will: RedisRefusedError; when it has answered and must not be used: EvictingRedisError in prod, EngineMismatchError in both; or that it has no access key where one is needed: NoKeyError in prod. */
   readonly onUnfitRedis: (error: unknown) => void;
   /** They come in place of the API's own stages. */
   readonly stages?: PipelineStages;
@@ -116,6 +117,8 @@ export interface Server {
  */
 export function createServer(config: ServerConfig, { logger, clock: timeOfDay, version, onUnfitRedis, stages, redis = connectRedis(config.redis, 'server'), ...deps }: ServerDeps): Server {
   logConnectionChanges(redis, logger, 'server');
+  const access = new RedisAccess(redis, config.redis, logger);
+  access.refusal.catch(onUnfitRedis);
   redis.once('ready', () => void checkRedisSettings(redis, config.environment, logger).catch(onUnfitRedis));
   const redisClock = new RedisClock(timeOfDay());
   askTimeWhenReady(redis, redisClock);
@@ -254,6 +257,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     quotas.stop();
     memoryGuard.close();
     redisPulse.stop();
+    access.close();
     refusedRequests.flush();
     forbiddenLog.flush();
     redis.disconnect();

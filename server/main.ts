@@ -5,6 +5,7 @@ import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
 import { EngineMismatchError } from '../shared/queue/engine/engine-mismatch.js';
+import { RedisRefusedError } from '../shared/redis/redis-access.js';
 import { EvictingRedisError } from '../shared/redis/redis-watch.js';
 import { Metrics } from '../shared/telemetry/metrics.js';
 import { NoKeyError } from './access/no-key-error.js';
@@ -26,7 +27,7 @@ const server = createServer(config, {
   version: serviceVersion(),
   revision: serviceRevision(),
   metrics,
-  onUnfitRedis: (error) => exitUnconfigured(error instanceof EvictingRedisError || error instanceof EngineMismatchError || error instanceof NoKeyError ? error.message : printError(error)),
+  onUnfitRedis: (error) => exitUnconfigured(error instanceof RedisRefusedError || error instanceof EvictingRedisError || error instanceof EngineMismatchError || error instanceof NoKeyError ? error.message : printError(error)),
 });
 exitOnSignal(server.stopSteps, logger, { whatIsInFlight: () => printInFlight(server.requestsInFlight, ['request', 'requests'], config.shutdownDelayMs + config.shutdownTimeoutMs) });
 

@@ -21,6 +21,7 @@ import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import type { StandstillTimes } from '../shared/queue/engine/shard-standstill.js';
 import { TakeOver } from '../shared/queue/flow/take-over.js';
 import { memoryMark } from '../shared/redis/memory-guard.js';
+import { RedisAccess } from '../shared/redis/redis-access.js';
 import { RedisClock } from '../shared/redis/redis-clock.js';
 import { RedisPulse } from '../shared/redis/redis-pulse.js';
 import { connectRedis, isCluster } from '../shared/redis/redis-connection.js';
@@ -99,7 +100,8 @@ export interface Worker {
   listen(): Promise<number | undefined>;
   /**
    * Resolves when the worker takes tasks, or when it was stopped meanwhile. It waits while Redis is away.
-   * @throws EvictingRedisError in prod, when Redis would delete tasks; EngineMismatchError for libraries that this
+   * @throws RedisRefusedError when Redis does not let us in, and never will; EvictingRedisError in prod, when Redis would delete
+   * tasks; EngineMismatchError for libraries that this
    * version was not made for
    */
   start(): Promise<void>;
@@ -129,6 +131,7 @@ export interface Worker {
 export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, random, workerName, version, revision = 'unknown', metrics = new Metrics('worker'), onStandstill = () => undefined, standstillTimes }: WorkerDeps): Worker {
   const redis = connectRedis(config.redis, 'worker');
   logConnectionChanges(redis, logger, 'worker');
+  const access = new RedisAccess(redis, config.redis, logger);
   const redisClock = new RedisClock(timeOfDay());
   const clock: Clock = () => redisClock.now();
   const mask = createPathMask(config.secretPathHosts);
@@ -201,7 +204,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
 
   /** Checks after each wait whether it was told to stop: a part that starts later would not be drained any more. */
   async function startParts(): Promise<void> {
-    const shards = await queue.shards();
+    const shards = await Promise.race([queue.shards(), access.refusal]);
     await checkRedisSettings(redis, config.environment, logger);
     if (isToldToStop()) return;
     flowControl = new FlowControl(queue.flowStore(), {
@@ -264,6 +267,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   async function closeRedis(): Promise<void> {
     redisPulse.stop();
     await port.stop();
+    access.close();
     await queue.close();
     redis.disconnect();
   }

@@ -1,8 +1,10 @@
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import type { RedisConfig } from '../config/load.js';
+import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
+import { TlsClient } from '../tls/tls-client.js';
+import type { RedisConfig, RedisTls } from '../config/load.js';
 import { patchIoredisTimeLimits } from './ioredis-time-limits.js';
 import { seeReadOnly, type ReadOnlySpell } from './read-only-spell.js';
 import { redisErrorCode } from './redis-error.js';
+import { rememberAnnouncedNames, announcedName, tlsOptions, type RedisTlsClient } from './redis-tls.js';
 import { followFailovers, SentinelFailovers } from './sentinel-failovers.js';
 
 export type RedisClient = Redis | Cluster;
@@ -50,33 +52,74 @@ const profiles = {
  */
 export function connectRedis(config: RedisConfig, profile: keyof typeof profiles): RedisClient {
   patchIoredisTimeLimits();
+  const tls = tlsClientOf(config.tls);
   const options = {
     ...profiles[profile],
     ...(config.username === undefined ? {} : { username: config.username }),
     ...(config.password === undefined ? {} : { password: config.password }),
-    ...(config.tls ? { tls: {} } : {}),
     connectTimeout: 5_000,
-    retryStrategy: (times: number) => Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_MAX_MS),
+    retryStrategy: reconnectAfterMs,
     reconnectOnError: reconnectOnReadOnly(() => performance.now()),
   } satisfies RedisOptions;
   switch (config.mode) {
     case 'standalone':
-      return new Redis({ ...options, ...config.address, db: config.db });
+      return new Redis({ ...options, ...config.address, ...(tls !== undefined && { tls: tlsOptions(tls, config.address.host) }), db: config.db });
     case 'sentinel': {
-      const failovers = new SentinelFailovers(config.sentinels, config.masterName);
-      const redis = new Redis({ ...options, ...followFailovers(failovers), sentinels: [...config.sentinels], name: config.masterName, db: config.db });
+      const sentinelTls = tlsClientOf(config.sentinelTls);
+      const { sentinels, sentinelPassword } = config;
+      const failovers = new SentinelFailovers({ sentinels, masterName: config.masterName, password: sentinelPassword, tls: sentinelTls });
+      const redis = new Redis({
+        ...options,
+        ...followFailovers(failovers, tls),
+        sentinels: [...sentinels],
+        name: config.masterName,
+        db: config.db,
+        sentinelRetryStrategy: reconnectAfterMs,
+        ...(sentinelPassword !== undefined && { sentinelPassword }),
+        ...(sentinelTls !== undefined && { sentinelTLS: tlsOptions(sentinelTls) }),
+        // The connector adds the name of the node that is connected to.
+        ...(tls !== undefined && { tls: tlsOptions(tls), enableTLSForSentinelMode: true }),
+      });
       // It connects again for ever, so it ends only when it is closed by us.
       redis.once('end', () => failovers.close());
       return redis;
     }
     case 'cluster':
-      return new Cluster([...config.nodes], {
-        redisOptions: options,
+      return new Cluster(config.nodes.map(({ host, port }) => ({ host, port, ...(tls !== undefined && { tls: tlsOptions(tls, host) }) })), {
+        redisOptions: { ...options, ...(tls !== undefined && { tls: tlsOptions(tls) }) },
+        ...(tls !== undefined && nodesByTls(tls)),
         enableOfflineQueue: profile === 'worker',
         ...(profile === 'server' ? { maxRedirections: SERVER_REDIRECTIONS } : {}),
-        clusterRetryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_MAX_MS),
+        clusterRetryStrategy: reconnectAfterMs,
       });
   }
+}
+
+/** @param times failed in a row, 1 or more. @returns ms */
+function reconnectAfterMs(times: number): number {
+  return Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_MAX_MS);
+}
+
+/** @throws when the files cannot be used. ioredis would wait for ever if it was told so while it connects */
+function tlsClientOf(tls: RedisTls | false): RedisTlsClient | undefined {
+  if (tls === false) return undefined;
+  const client = new TlsClient(tls.files);
+  client.load();
+  return { client, servername: tls.servername };
+}
+
+/** How a cluster finds its nodes, so that their certificates can be checked: by the names that they have, where they have some. */
+function nodesByTls(tls: RedisTlsClient): Pick<ClusterOptions, 'dnsLookup' | 'natMap'> {
+  rememberAnnouncedNames();
+  return {
+    // ioredis would connect to the address, and a certificate has the name.
+    dnsLookup: (address, done) => done(null, address),
+    natMap: (key) => {
+      const at = key.lastIndexOf(':');
+      const host = key.slice(0, at);
+      return { host, port: Number(key.slice(at + 1)), tls: tlsOptions(tls, host, announcedName(key)) };
+    },
+  };
 }
 
 /**

@@ -1,5 +1,7 @@
+import type { ConnectionOptions } from 'node:tls';
 import { Redis, SentinelConnector, type SentinelConnectionOptions } from 'ioredis';
 import type { HostPort } from '../config/schema.js';
+import { tlsOptions, type RedisTlsClient } from './redis-tls.js';
 
 /**
  * Sentinel begins to choose a replica, and promotes it some 0.15 s later. The next event comes only 0.05 s before that, and
@@ -16,6 +18,15 @@ const SENTINELS_AGREE_WITHIN_MS = 10_000;
 
 type Connection = Awaited<ReturnType<SentinelConnector['connect']>>;
 
+export interface SentinelAccess {
+  readonly sentinels: readonly HostPort[];
+  /** As Sentinel calls it: a sentinel may watch other masters, too. */
+  readonly masterName: string;
+  readonly password?: string | undefined;
+  /** undefined: without TLS. */
+  readonly tls?: RedisTlsClient | undefined;
+}
+
 /**
  * Keeps the connections of one process off a master that is being replaced. After a planned failover the old master goes on
  * taking writes for up to 11 s, and all of them are lost. ioredis leaves it when Sentinel says that the switch is done,
@@ -30,12 +41,16 @@ export class SentinelFailovers {
   #limit: NodeJS.Timeout | undefined;
   #switch: { readonly from: string; readonly to: HostPort; readonly at: number } | undefined;
 
-  /** @param masterName as Sentinel calls it: a sentinel may watch other masters, too */
-  constructor(
-    sentinels: readonly HostPort[],
-    private readonly masterName: string,
-  ) {
-    this.#subscribers = sentinels.map((sentinel) => this.#subscribe(sentinel));
+  readonly #masterName: string;
+
+  constructor({ sentinels, masterName, password, tls }: SentinelAccess) {
+    this.#masterName = masterName;
+    this.#subscribers = sentinels.map(({ host, port }) => this.#subscribe({
+      host,
+      port,
+      ...(password !== undefined && { password }),
+      ...(tls !== undefined && { tls: tlsOptions(tls, host) }),
+    }));
   }
 
   /** The address to connect to instead, for a moment after a switch. @param address `host:port` that a sentinel named */
@@ -62,18 +77,18 @@ export class SentinelFailovers {
     this.#over();
   }
 
-  #subscribe({ host, port }: HostPort): Redis {
-    const subscriber = new Redis({ host, port, protocol: 2, enableReadyCheck: false, maxRetriesPerRequest: null, retryStrategy: () => 1_000 });
+  #subscribe(sentinel: HostPort & { readonly password?: string; readonly tls?: ConnectionOptions }): Redis {
+    const subscriber = new Redis({ ...sentinel, protocol: 2, enableReadyCheck: false, maxRetriesPerRequest: null, retryStrategy: () => 1_000 });
     // A sentinel may be away. The others tell the same, and ioredis connects and subscribes again.
     subscriber.on('error', () => undefined);
     subscriber.subscribe(BEGINS, SWITCHED).catch(() => undefined);
     subscriber.psubscribe(ABORTED).catch(() => undefined);
     subscriber.on('message', (channel, message) => {
       if (channel === SWITCHED) this.#switched(message);
-      else if (masterOf(message) === this.masterName) this.#begins();
+      else if (masterOf(message) === this.#masterName) this.#begins();
     });
     subscriber.on('pmessage', (_pattern: string, _channel: string, message: string) => {
-      if (masterOf(message) === this.masterName) this.#over();
+      if (masterOf(message) === this.#masterName) this.#over();
     });
     return subscriber;
   }
@@ -88,7 +103,7 @@ export class SentinelFailovers {
   /** @param message `mymaster 127.0.0.1 7000 127.0.0.1 7001`: name, old address, new address. Each sentinel publishes it */
   #switched(message: string): void {
     const [name, fromHost = '', fromPort = '', host = '', port = ''] = message.split(' ');
-    if (name !== this.masterName) return;
+    if (name !== this.#masterName) return;
     const from = `${fromHost}:${fromPort}`;
     const isKnown = this.#switch?.from === from && this.#switch.to.host === host && this.#switch.to.port === Number(port) && this.successorOf(from) !== null;
     if (!isKnown) {
@@ -113,7 +128,7 @@ export class SentinelFailovers {
 }
 
 /** Options of a connection that follows `failovers`. BullMQ makes more connections with the same options. */
-export function followFailovers(failovers: SentinelFailovers): { readonly Connector: new (options: unknown) => SentinelConnector; readonly natMap: SentinelFailovers['successorOf'] } {
+export function followFailovers(failovers: SentinelFailovers, tls: RedisTlsClient | undefined) {
   class FailoverConnector extends SentinelConnector {
     constructor(options: unknown) {
       // ioredis hands over the options of the connection, which has sentinels.
@@ -141,7 +156,21 @@ export function followFailovers(failovers: SentinelFailovers): { readonly Connec
       return this.connecting;
     }
   }
-  return { Connector: FailoverConnector, natMap: failovers.successorOf };
+  /** ioredis connects to what it gets here, and with TLS the options say which name the certificate must have. */
+  const natMap = (address: string): HostPort | null => {
+    const successor = failovers.successorOf(address);
+    if (tls === undefined) return successor;
+    const { host, port } = successor ?? hostPortOf(address);
+    const { servername } = tlsOptions(tls, host);
+    return { host, port, ...(servername !== undefined && { servername }) };
+  };
+  return { Connector: FailoverConnector as new (options: unknown) => SentinelConnector, natMap };
+}
+
+/** `10.0.0.1:6379`, `::1:6379`, `redis-1.example:6379`. */
+function hostPortOf(address: string): HostPort {
+  const at = address.lastIndexOf(':');
+  return { host: address.slice(0, at), port: Number(address.slice(at + 1)) };
 }
 
 /** @param message `master mymaster 127.0.0.1 7000`, or `slave 127.0.0.1:7001 127.0.0.1 7001 @ mymaster 127.0.0.1 7000` */

@@ -19,6 +19,12 @@ export class TlsClient {
     this.#onUnusable = onUnusable;
   }
 
+  /** Reads the files now. @throws when they cannot be used */
+  load(): void {
+    this.#context = contextOf(this.#files);
+    this.#stamp = stampOf(this.#files);
+  }
+
   /** @throws when the files could never be used yet */
   get secureContext(): SecureContext {
     const stamp = stampOf(this.#files);

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 
 import { eventually } from './eventually.js';
 import { freePort } from '../../scripts/servers/free-port.mjs';
-import { PrivateRedis, printAddress } from './redis.js';
+import { PrivateRedis, printAddress, type ServerTls } from './redis.js';
 
 const SLOTS = 16_384;
 
@@ -19,6 +19,8 @@ export interface ClusterOptions {
   readonly settings?: readonly string[];
   /** Slots that no node serves. Default none. */
   readonly slotsLeftOut?: readonly number[];
+  /** The certificate of all nodes: then they speak TLS alone, with each other too. */
+  readonly tls?: ServerTls;
 }
 
 /** A Redis Cluster of the test's own: real servers on loopback, that may be killed, frozen and started again. */
@@ -26,7 +28,7 @@ export class RedisCluster {
   private constructor(readonly nodes: readonly PrivateRedis[]) {}
 
   /** @returns one that serves all slots, unless some were left out, and whose replicas are in step */
-  static async start({ masters = 3, replicas = 3, spares = 0, nodeTimeoutMs = 1_500, settings = [], slotsLeftOut = [] }: ClusterOptions = {}): Promise<RedisCluster> {
+  static async start({ masters = 3, replicas = 3, spares = 0, nodeTimeoutMs = 1_500, settings = [], slotsLeftOut = [], tls }: ClusterOptions = {}): Promise<RedisCluster> {
     const nodes: PrivateRedis[] = [];
     // One after the other: a port is taken only when its server has started.
     for (let nth = 0; nth < masters + replicas + spares; nth += 1) {
@@ -37,8 +39,9 @@ export class RedisCluster {
         // A replica takes over however long it has heard nothing: tests freeze and kill at any moment.
         ...['--cluster-replica-validity-factor', '0', '--repl-diskless-sync-delay', '0'],
         ...['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction'],
+        ...(tls === undefined ? [] : ['--tls-cluster', 'yes', '--tls-replication', 'yes']),
         ...settings,
-      ]));
+      ], tls));
     }
     const cluster = new RedisCluster(nodes);
     try {
@@ -57,7 +60,7 @@ export class RedisCluster {
 
   /** What one node answers. */
   async ask<T>(node: PrivateRedis, work: (client: Redis) => Promise<T>): Promise<T> {
-    const client = new Redis({ ...node.address, retryStrategy: () => null });
+    const client = new Redis({ ...node.clientOptions, retryStrategy: () => null });
     client.on('error', () => undefined); // the command fails, too
     try {
       return await work(client);

@@ -1,9 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+
+import type { IssuedCertificate } from './certificates.js';
+import { Redis } from 'ioredis';
 
 import { eventually } from './eventually.js';
 import { freePort } from '../../scripts/servers/free-port.mjs';
@@ -13,6 +18,13 @@ import { killWithUs } from './kill-with-us.js';
 export interface RedisAddress {
   readonly host: string;
   readonly port: number;
+}
+
+/** What a server of a test needs to speak TLS. */
+export interface ServerTls {
+  readonly certificate: IssuedCertificate;
+  /** Who has signed the certificates of its clients. */
+  readonly ca: string;
 }
 
 /** The real Redis that all tests share, each under a prefix of its own; from TEST_REDIS_ADDR. */
@@ -40,23 +52,30 @@ export class PrivateRedis {
     port: number,
     private readonly folder: string,
     private readonly settings: readonly string[],
+    private readonly tls: ServerTls | undefined,
   ) {
     this.address = { host: '127.0.0.1', port };
   }
 
   /**
    * @param settings beside `--port`, `--bind`, `--dir`; by default what `npm start` uses for its own server
+   * @param tls its certificate: then it speaks TLS alone
    * @returns one that answers
    */
-  static async start(settings: readonly string[] = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction']): Promise<PrivateRedis> {
-    const redis = await PrivateRedis.stopped(settings);
+  static async start(settings: readonly string[] = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction'], tls?: ServerTls): Promise<PrivateRedis> {
+    const redis = await PrivateRedis.stopped(settings, tls);
     await redis.restart();
     return redis;
   }
 
   /** One that does not run yet: `restart` starts it. */
-  static async stopped(settings: readonly string[] = []): Promise<PrivateRedis> {
-    return new PrivateRedis(await freePort(), await mkdtemp(path.join(tmpdir(), 'redis-test-')), settings);
+  static async stopped(settings: readonly string[] = [], tls?: ServerTls): Promise<PrivateRedis> {
+    return new PrivateRedis(await freePort(), await mkdtemp(path.join(tmpdir(), 'redis-test-')), settings, tls);
+  }
+
+  /** How a test reaches it, past every check. */
+  get clientOptions(): RedisAddress & { readonly tls?: ConnectionOptions } {
+    return { ...this.address, ...(this.tls !== undefined && { tls: uncheckedTls(this.tls) }) };
   }
 
   get pid(): number | undefined {
@@ -67,7 +86,7 @@ export class PrivateRedis {
   async restart(): Promise<void> {
     const { port, host } = this.address;
     const binary = process.env['TEST_REDIS_BIN'] ?? 'redis-server';
-    const server = spawn(binary, ['--port', String(port), '--bind', host, '--dir', this.folder, '--hz', '100', '--save', '', ...this.settings], { stdio: 'ignore' });
+    const server = spawn(binary, [...(this.tls === undefined ? ['--port', String(port)] : ['--port', '0', ...tlsSettings(port, this.tls).flatMap(([name, value]) => [`--${name}`, value])]), '--bind', host, '--dir', this.folder, '--hz', '100', '--save', '', ...this.settings], { stdio: 'ignore' });
     killWithUs(server);
     const failed = new Promise<never>((_, reject) => {
       server.once('error', (cause) => reject(new Error(`cannot start ${binary}: install redis-server, or set TEST_REDIS_BIN`, { cause })));
@@ -76,7 +95,17 @@ export class PrivateRedis {
     // It is ended on purpose later on: that must not be an unhandled rejection.
     failed.catch(() => undefined);
     this.#process = server;
-    await Promise.race([failed, eventually(() => ping(this.address), { withinMs: 10_000 })]);
+    await Promise.race([failed, eventually(() => ping(this.address, this.tls), { withinMs: 10_000 })]);
+  }
+
+  /** Has it show another certificate from now on, as after a renewal. */
+  async renew({ cert, key }: IssuedCertificate): Promise<void> {
+    const client = new Redis({ ...this.clientOptions, retryStrategy: () => null });
+    try {
+      await client.call('CONFIG', 'SET', 'tls-cert-file', cert, 'tls-key-file', key);
+    } finally {
+      client.disconnect();
+    }
   }
 
   /** SIGKILL, and waits for the end. */
@@ -114,12 +143,22 @@ export class PrivateRedis {
   }
 }
 
-async function ping({ host, port }: RedisAddress): Promise<void> {
-  const socket = connect(port, host);
+/** The settings of a server or a sentinel that speaks TLS on this port. */
+export function tlsSettings(port: number, { certificate: { cert, key }, ca }: ServerTls): readonly (readonly [name: string, value: string])[] {
+  return [['tls-port', String(port)], ['tls-cert-file', cert], ['tls-key-file', key], ['tls-ca-cert-file', ca]];
+}
+
+export function uncheckedTls({ certificate: { cert, key } }: ServerTls): ConnectionOptions {
+  return { rejectUnauthorized: false, cert: readFileSync(cert), key: readFileSync(key) };
+}
+
+async function ping({ host, port }: RedisAddress, tls: ServerTls | undefined): Promise<void> {
+  const socket = tls === undefined ? connect(port, host) : connectTls({ port, host, ...uncheckedTls(tls) });
   try {
     socket.write('PING\r\n');
     const [answer] = (await once(socket, 'data')) as [Buffer];
-    if (!answer.toString().startsWith('+PONG')) throw new Error(`Redis answered ${answer.toString()}`);
+    // It asks for a password, so it is there.
+    if (!/^\+PONG|^-NOAUTH/.test(answer.toString())) throw new Error(`Redis answered ${answer.toString()}`);
   } finally {
     socket.destroy();
   }

@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { ConnectionOptions } from 'node:tls';
 
 import { Redis } from 'ioredis';
 
 import { eventually } from './eventually.js';
 import { freePort } from '../../scripts/servers/free-port.mjs';
 import { killWithUs } from './kill-with-us.js';
-import { PrivateRedis, printAddress, type RedisAddress } from './redis.js';
+import { PrivateRedis, printAddress, tlsSettings, uncheckedTls, type RedisAddress, type ServerTls } from './redis.js';
 
 const SENTINELS = 3;
 const REPLICAS = 2;
@@ -87,22 +88,33 @@ export class SentinelRedis {
   }
 }
 
-class Sentinel {
+export interface SentinelAccess {
+  readonly password: string;
+  readonly masterPassword: string;
+  /** Its certificate: then it speaks TLS alone, with the master too. */
+  readonly tls: ServerTls;
+}
+
+export class Sentinel {
   private constructor(
     readonly address: RedisAddress,
     private readonly folder: string,
     private readonly child: ChildProcess,
   ) {}
 
-  static async start(master: RedisAddress): Promise<Sentinel> {
+  /** @param quorum how many sentinels have to agree */
+  static async start(master: RedisAddress, { quorum = 2, access }: { readonly quorum?: number; readonly access?: SentinelAccess } = {}): Promise<Sentinel> {
     const folder = await mkdtemp(path.join(tmpdir(), 'sentinel-test-'));
     const port = await freePort();
     const file = path.join(folder, 'sentinel.conf');
     const settings = [
-      `port ${port}`,
+      ...(access === undefined
+        ? [`port ${port}`]
+        : ['port 0', 'tls-replication yes', `requirepass ${access.password}`, ...tlsSettings(port, access.tls).map((setting) => setting.join(' '))]),
       'bind 127.0.0.1',
       `dir ${folder}`,
-      `sentinel monitor ${MASTER_NAME} ${master.host} ${master.port} 2`,
+      `sentinel monitor ${MASTER_NAME} ${master.host} ${master.port} ${quorum}`,
+      ...(access === undefined ? [] : [`sentinel auth-pass ${MASTER_NAME} ${access.masterPassword}`]),
       `sentinel down-after-milliseconds ${MASTER_NAME} 1500`,
       `sentinel failover-timeout ${MASTER_NAME} 10000`,
     ];
@@ -110,7 +122,8 @@ class Sentinel {
     const child = spawn(process.env['TEST_REDIS_BIN'] ?? 'redis-server', [file, '--sentinel'], { stdio: 'ignore' });
     killWithUs(child);
     const sentinel = new Sentinel({ host: '127.0.0.1', port }, folder, child);
-    await eventually(() => ask(sentinel.address, (client) => client.ping()), { withinMs: 10_000, everyMs: 50 });
+    const options = access === undefined ? {} : { password: access.password, tls: uncheckedTls(access.tls) };
+    await eventually(() => ask({ ...sentinel.address, ...options }, (client) => client.ping()), { withinMs: 10_000, everyMs: 50 });
     return sentinel;
   }
 
@@ -124,7 +137,7 @@ class Sentinel {
   }
 }
 
-async function ask<T>(address: RedisAddress, work: (client: Redis) => Promise<T>): Promise<T> {
+async function ask<T>(address: RedisAddress & { readonly password?: string; readonly tls?: ConnectionOptions }, work: (client: Redis) => Promise<T>): Promise<T> {
   const client = new Redis({ ...address, enableReadyCheck: false, retryStrategy: () => null });
   client.on('error', () => undefined); // the command fails, too
   try {

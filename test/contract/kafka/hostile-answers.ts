@@ -1,4 +1,5 @@
 import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
+import { beginsLikeTls } from '../../../shared/tls/tls-fault.js';
 import {
   apiVersionsBody,
   brokerEntry,
@@ -89,7 +90,7 @@ function stream(request: FakeRequest, bytes: Buffer): 'silence' {
 const stages: readonly Api[] = ['apiVersions', 'metadata', 'produce'];
 
 export const hostileBrokers: readonly HostileBroker[] = [
-  ...prefixes.flatMap(([name, bytes]) => stages.map((stage) => says(`answers with ${name}`, stage, () => bytes))),
+  ...prefixes.flatMap(([name, bytes]) => stages.map((stage) => says(`answers with ${name}`, stage, () => bytes, beginsLikeTls(bytes) && stage === 'apiVersions' ? ['tls_required'] : notKafka))),
   ...greetings.map(([name, bytes]): HostileBroker => ({ name: `greets with ${name}`, expected: notKafka, options: { greet: (socket) => socket.write(bytes) } })),
   ...stages.flatMap((stage) => [
     says('closes the connection', stage, ({ socket }) => { socket.end(); return 'silence'; }),

@@ -1,0 +1,119 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import type { RedisConfig } from '../config/load.js';
+import type { HostPort } from '../config/schema.js';
+import { speaksTls } from '../tls/speaks-tls.js';
+import { TlsClient } from '../tls/tls-client.js';
+import { faultOfPort, redisFaultOf, refused, type RedisFault, type RedisRole } from './redis-fault.js';
+import { announcedName, rememberAnnouncedNames, tlsOptions, type RedisTlsClient } from './redis-tls.js';
+
+/** For one connection, and for one answer, ms. */
+const LIMIT_MS = 2_000;
+/** Nodes of a cluster that are looked at. */
+const MOST_NODES = 50;
+
+export interface Diagnosis {
+  /** What is wrong, by server: `10.0.0.1:6379`. */
+  readonly faults: ReadonlyMap<string, RedisFault>;
+  /** No server lets us in, and none of them will without a change. */
+  readonly isHopeless: boolean;
+}
+
+/** A server that lets us in answers what it was asked. */
+type Finding<T> = { readonly name: string } & ({ readonly kind: 'well'; readonly answer: T } | { readonly kind: 'fault'; readonly fault: RedisFault } | { readonly kind: 'away' });
+
+/**
+ * Finds out why no connection comes about. ioredis keeps to itself what happens on the connections that it makes to sentinels and
+ * nodes of a cluster. So each server gets one connection of ours, which tells. Never rejects.
+ */
+export async function diagnoseRedis(config: RedisConfig): Promise<Diagnosis> {
+  const tls = clientOf(config.tls);
+  const node = async <T>(address: HostPort, ask: (redis: Redis) => Promise<T>, announced?: string): Promise<Finding<T>> =>
+    askServer('redis', { ...address, ...loginOf(config), ...(tls !== undefined && { tls: tlsOptions(tls, address.host, announced) }) }, address, ask);
+  const ping = (redis: Redis): Promise<unknown> => redis.ping();
+  switch (config.mode) {
+    case 'standalone':
+      return conclude([[await node(config.address, ping)]]);
+    case 'sentinel': {
+      const sentinelTls = clientOf(config.sentinelTls);
+      const { sentinels, masterName, sentinelPassword: password } = config;
+      const found = await Promise.all(sentinels.map((address) =>
+        askServer('sentinel', { ...address, enableReadyCheck: false, ...(password !== undefined && { password }), ...(sentinelTls !== undefined && { tls: tlsOptions(sentinelTls, address.host) }) }, address, (redis) => askForMaster(redis, masterName))));
+      const [master] = found.flatMap((finding) => (finding.kind === 'well' ? [finding.answer] : []));
+      return conclude([found, master === undefined ? [] : [await node(master, ping)]]);
+    }
+    case 'cluster': {
+      if (tls !== undefined) rememberAnnouncedNames();
+      const found = await Promise.all(config.nodes.map((address) => node(address, askForMasters)));
+      const [masters = []] = found.flatMap((finding) => (finding.kind === 'well' ? [finding.answer] : []));
+      return conclude([found, await Promise.all(masters.slice(0, MOST_NODES).map((address) => node(address, ping, announcedName(nodeName(address)))))]);
+    }
+  }
+}
+
+/** @param stages servers that stand for each other: sentinels, masters. Hopeless is what no server of a stage lets through */
+function conclude(stages: readonly (readonly Finding<unknown>[])[]): Diagnosis {
+  const faults = stages.flat().flatMap((finding) => (finding.kind === 'fault' ? [[finding.name, finding.fault] as const] : []));
+  const isHopeless = stages.some((stage) => stage.length > 0 && stage.every((finding) => finding.kind === 'fault' && !finding.fault.canHeal));
+  return { faults: new Map(faults), isHopeless };
+}
+
+/** As the cluster writes it: `10.0.0.1:6379`. */
+function nodeName({ host, port }: HostPort): string {
+  return `${host}:${port}`;
+}
+
+async function askServer<T>(role: RedisRole, options: RedisOptions, address: HostPort, ask: (redis: Redis) => Promise<T>): Promise<Finding<T>> {
+  const name = nodeName(address);
+  const redis = new Redis({ ...options, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0, connectTimeout: LIMIT_MS, commandTimeout: LIMIT_MS } as RedisOptions & { replyMapping: 'legacy' });
+  let first: Error | undefined;
+  redis.on('error', (error: Error) => {
+    first ??= error;
+  });
+  try {
+    await redis.connect();
+    return { name, kind: 'well', answer: await ask(redis) };
+  } catch (thrown) {
+    if (thrown instanceof Unfit) return { name, kind: 'fault', fault: thrown.fault };
+    const fault = redisFaultOf(first ?? thrown, role) ?? redisFaultOf(thrown, role);
+    const ofPort = fault ?? faultOfPort(await speaksTls(address, LIMIT_MS), options.tls !== undefined, role);
+    return ofPort === undefined ? { name, kind: 'away' } : { name, kind: 'fault', fault: ofPort };
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** The server is well, and not the one that is meant. */
+class Unfit extends Error {
+  constructor(readonly fault: RedisFault) {
+    super(fault.text);
+  }
+}
+
+async function askForMaster(sentinel: Redis, masterName: string): Promise<HostPort> {
+  const answer: unknown = await sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', masterName);
+  if (!Array.isArray(answer)) throw new Unfit(refused(`knows no master of the name ${masterName}, check REDIS_MASTER_NAME`));
+  return { host: String(answer[0]), port: Number(answer[1]) };
+}
+
+async function askForMasters(redis: Redis): Promise<HostPort[]> {
+  // It is asked before: what a server without cluster support answers to CLUSTER has no code of its own.
+  const info = await redis.info('cluster');
+  if (/^cluster_enabled:0/m.test(info)) throw new Unfit(refused('is no node of a cluster, check REDIS_MODE'));
+  const ranges: unknown = await redis.cluster('SLOTS');
+  const masters = new Map<string, HostPort>();
+  for (const range of Array.isArray(ranges) ? (ranges as unknown[]) : []) {
+    const master: unknown = Array.isArray(range) ? range[2] : undefined;
+    if (!Array.isArray(master) || typeof master[0] !== 'string' || master[0] === '') continue;
+    const address = { host: master[0], port: Number(master[1]) };
+    masters.set(nodeName(address), address);
+  }
+  return [...masters.values()];
+}
+
+function loginOf({ username, password }: RedisConfig): { username?: string; password?: string } {
+  return { ...(username !== undefined && { username }), ...(password !== undefined && { password }) };
+}
+
+function clientOf(tls: RedisConfig['tls']): RedisTlsClient | undefined {
+  return tls === false ? undefined : { client: new TlsClient(tls.files), servername: tls.servername };
+}

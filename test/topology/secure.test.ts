@@ -1,0 +1,244 @@
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+
+import { expect } from 'chai';
+
+import { loadConfig } from '../../shared/config/load.js';
+import { RedisAccess } from '../../shared/redis/redis-access.js';
+import { connectRedis, type RedisClient } from '../../shared/redis/redis-connection.js';
+import { TestAuthority, type IssuedCertificate } from '../support/certificates.js';
+import { eventually } from '../support/eventually.js';
+import { createReceiver, type Receiver } from '../support/receiver.js';
+import { RedisCluster } from '../support/redis-cluster.js';
+import { PrivateRedis, printAddress } from '../support/redis.js';
+import { MASTER_NAME, Sentinel } from '../support/sentinel-redis.js';
+import { Service, ServiceProcess, type Settings } from '../support/service.js';
+import { httpTask, submitNew, waitForState } from '../support/tasks.js';
+
+const PASSWORD = 'secret-of-redis';
+const SENTINEL_PASSWORD = 'secret-of-sentinel';
+
+describe('topology: Redis with TLS and logins', function () {
+  this.timeout(60_000);
+  let authority: TestAuthority;
+  let stranger: TestAuthority;
+  let ofServer: IssuedCertificate;
+  let ofClient: IssuedCertificate;
+  let receiver: Receiver;
+  /** Our side, where nothing is wrong. */
+  let tls: Settings;
+  const closing: (() => unknown)[] = [];
+
+  before(async () => {
+    [authority, stranger, receiver] = await Promise.all([TestAuthority.create(), TestAuthority.create(), createReceiver()]);
+    [ofServer, ofClient] = await Promise.all([authority.issue({ names: ['IP:127.0.0.1', 'DNS:redis.example'] }), authority.issue({ names: [] })]);
+    tls = { REDIS_TLS: 'true', REDIS_TLS_CA_FILE: authority.ca, REDIS_TLS_CERT_FILE: ofClient.cert, REDIS_TLS_KEY_FILE: ofClient.key };
+  });
+  after(() => Promise.all([authority.close(), stranger.close(), receiver.close()]));
+  afterEach(async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+  });
+
+  interface Watched {
+    readonly redis: RedisClient;
+    readonly lines: string[];
+    /** Resolves with what ends the start. */
+    readonly refusal: Promise<string>;
+  }
+
+  function connect(settings: Settings): Watched {
+    const { redis: config } = loadConfig(settings);
+    const redis = connectRedis(config, 'worker');
+    redis.on('error', () => undefined); // what is wrong is said by RedisAccess
+    const lines: string[] = [];
+    const access = new RedisAccess(redis, config, { error: (message, fields) => void lines.push(`${message} ${JSON.stringify(fields)}`) });
+    closing.push(() => redis.disconnect(), () => access.close());
+    return { redis, lines, refusal: access.refusal.catch((error: unknown) => String(error)) };
+  }
+
+  async function isReady({ redis, refusal }: Watched): Promise<void> {
+    const refused = await Promise.race([redis.ping(), refusal]);
+    expect(refused).to.equal('PONG');
+  }
+
+  /** One task through the API and a worker, both of their own processes. */
+  async function deliversWith(settings: Settings): Promise<void> {
+    const service = await Service.start({ settings: { REDIS_ADDR: '', ...settings } });
+    closing.push(() => service.close());
+    const task = httpTask(receiver.url('/'));
+    await submitNew(service.baseUrl, task);
+    await waitForState(service.baseUrl, task.id, 'delivered');
+    await service.close();
+    expect(service.output).to.not.include('secret-of');
+  }
+
+  describe('standalone', () => {
+    let redis: PrivateRedis;
+    let plain: PrivateRedis;
+    let settings: Settings;
+
+    before(async () => {
+      [redis, plain] = await Promise.all([PrivateRedis.start(['--requirepass', PASSWORD], { certificate: ofServer, ca: authority.ca }), PrivateRedis.start(['--requirepass', PASSWORD])]);
+      settings = { ...tls, REDIS_ADDR: printAddress(redis.address), REDIS_PASSWORD: PASSWORD };
+    });
+    after(() => Promise.all([redis.close(), plain.close()]));
+
+    it('delivers with a private authority, a certificate of ours and a password', () => deliversWith(settings));
+
+    it('takes the certificate for REDIS_TLS_SERVERNAME instead', () => isReady(connect({ ...settings, REDIS_TLS_SERVERNAME: 'redis.example' })));
+
+    const refusals: readonly (readonly [what: string, changes: () => Settings, words: string])[] = [
+      ['a wrong password', () => ({ REDIS_PASSWORD: 'wrong' }), 'refuses the login, check REDIS_USERNAME and REDIS_PASSWORD: WRONGPASS'],
+      ['no password', () => ({ REDIS_PASSWORD: '' }), 'asks for a password, set REDIS_PASSWORD: NOAUTH'],
+      ['an unknown authority', () => ({ REDIS_TLS_CA_FILE: stranger.ca }), 'has a certificate that no trusted authority has signed, check REDIS_TLS_CA_FILE'],
+      ['another name', () => ({ REDIS_TLS_SERVERNAME: 'other.example' }), 'has a certificate for other names, use one that stands in it, or set REDIS_TLS_SERVERNAME'],
+      ['no certificate of ours', () => ({ REDIS_TLS_CERT_FILE: '', REDIS_TLS_KEY_FILE: '' }), 'refuses our certificate, or asks for one, check REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE'],
+      ['TLS at a plain port', () => ({ REDIS_ADDR: printAddress(plain.address) }), 'does not speak TLS on this port, and REDIS_TLS is true'],
+      ['no TLS at a port with TLS', () => ({ REDIS_TLS: '', REDIS_TLS_CA_FILE: '', REDIS_TLS_CERT_FILE: '', REDIS_TLS_KEY_FILE: '' }), 'speaks TLS on this port, and REDIS_TLS is not true'],
+    ];
+    for (const [what, changes, words] of refusals) {
+      it(`ends a start with ${what}, and says why`, async () => {
+        const wrong = { ...settings, ...changes() };
+        const said = await connect(wrong).refusal;
+        expect(said).to.include(`redis ${wrong['REDIS_ADDR'] ?? ''} ${words}`);
+        expect(said).to.not.match(/secret-of|SSL routines/);
+      });
+    }
+
+    for (const entry of ['server/main.js', 'workers/main.js']) {
+      it(`${entry} ends with 78 and one line of why`, async () => {
+        const run = new ServiceProcess(entry, { ...settings, REDIS_PASSWORD: 'wrong', HTTP_HOST: '127.0.0.1', HTTP_PORT: '0' });
+        closing.push(() => run.kill());
+        expect(await run.ended()).to.equal(78);
+        expect(run.lines.filter((line) => line.includes('check REDIS_USERNAME and REDIS_PASSWORD'))).to.have.lengthOf(1);
+        expect(run.output.match(/redis is away/g) ?? []).to.have.lengthOf.at.most(1);
+      });
+    }
+
+    it('waits for a certificate that has expired to be renewed, and says so once', async () => {
+      const expired = await authority.issue({ hasExpired: true });
+      const server = await PrivateRedis.start(['--tls-auth-clients', 'no'], { certificate: expired, ca: authority.ca });
+      closing.push(() => server.close());
+      const watched = connect({ ...tls, REDIS_ADDR: printAddress(server.address) });
+      await eventually(() => { expect(watched.lines).to.have.lengthOf(1); }, { withinMs: 20_000 });
+      expect(watched.lines[0]).to.include('redis does not let us in').and.to.include('has a certificate that is not valid now: certificate has expired');
+      await server.renew(ofServer);
+      await isReady(watched);
+    });
+  });
+
+  describe('Sentinel', () => {
+    let master: PrivateRedis;
+    let sentinel: Sentinel;
+    let settings: Settings;
+
+    before(async () => {
+      const server = { certificate: ofServer, ca: authority.ca };
+      master = await PrivateRedis.start(['--requirepass', PASSWORD, '--tls-replication', 'yes'], server);
+      sentinel = await Sentinel.start(master.address, { quorum: 1, access: { password: SENTINEL_PASSWORD, masterPassword: PASSWORD, tls: server } });
+      settings = { ...tls, REDIS_MODE: 'sentinel', REDIS_MASTER_NAME: MASTER_NAME, REDIS_SENTINEL_ADDRS: printAddress(sentinel.address), REDIS_SENTINEL_PASSWORD: SENTINEL_PASSWORD, REDIS_PASSWORD: PASSWORD };
+    });
+    after(() => Promise.all([sentinel.close(), master.close()]));
+
+    it('delivers with TLS and passwords of the sentinel and of the master', () => deliversWith(settings));
+
+    const refusals: readonly (readonly [what: string, changes: () => Settings, server: () => { readonly host: string; readonly port: number }, words: string])[] = [
+      ['a wrong password of the sentinel', () => ({ REDIS_SENTINEL_PASSWORD: 'wrong' }), () => sentinel.address, 'refuses the login, check REDIS_SENTINEL_PASSWORD: WRONGPASS'],
+      ['no password for the sentinel', () => ({ REDIS_SENTINEL_PASSWORD: '' }), () => sentinel.address, 'asks for a password, set REDIS_SENTINEL_PASSWORD: NOAUTH'],
+      ['a wrong password of the master', () => ({ REDIS_PASSWORD: 'wrong' }), () => master.address, 'refuses the login, check REDIS_USERNAME and REDIS_PASSWORD: WRONGPASS'],
+      ['an unknown name of the master', () => ({ REDIS_MASTER_NAME: 'another' }), () => sentinel.address, 'knows no master of the name another, check REDIS_MASTER_NAME'],
+      ['an unknown authority', () => ({ REDIS_TLS_CA_FILE: stranger.ca }), () => sentinel.address, 'has a certificate that no trusted authority has signed'],
+      ['no TLS at the sentinel', () => ({ REDIS_SENTINEL_TLS: 'false' }), () => sentinel.address, 'speaks TLS on this port, and REDIS_SENTINEL_TLS is not true'],
+    ];
+    for (const [what, changes, server, words] of refusals) {
+      it(`ends a start with ${what}, and says why`, async () => {
+        expect(await connect({ ...settings, ...changes() }).refusal).to.include(`redis ${printAddress(server())} ${words}`);
+      });
+    }
+  });
+
+  describe('Cluster', () => {
+    let cluster: RedisCluster;
+    let settings: Settings;
+
+    before(async () => {
+      // Its nodes answer with addresses, and only their names stand in the certificates.
+      const certificate = await authority.issue({ names: ['DNS:localhost'] });
+      cluster = await RedisCluster.start({ replicas: 0, settings: ['--cluster-announce-hostname', 'localhost'], tls: { certificate, ca: authority.ca } });
+      const byName = cluster.nodes.map(({ address: { port } }) => `localhost:${port}`).join();
+      settings = { ...tls, REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: byName };
+    });
+    after(() => cluster.close());
+
+    it('delivers where the certificates have the names of the nodes, and the nodes name their addresses', () => deliversWith(settings));
+
+    it('connects where the nodes name each other by name', async () => {
+      for (const node of cluster.nodes) await cluster.ask(node, (client) => client.config('SET', 'cluster-preferred-endpoint-type', 'hostname'));
+      const watched = connect(settings);
+      await isReady(watched);
+      // A key of each node.
+      await Promise.all(['a', 'b', 'c', 'd', 'e', 'f'].map((key) => watched.redis.get(key)));
+    });
+
+    it('ends a start with an unknown authority, and names all that is wrong in one line', async () => {
+      const said = await connect({ ...settings, REDIS_TLS_CA_FILE: stranger.ca }).refusal;
+      expect(said).to.match(/redis localhost:\d+ has a certificate that no trusted authority has signed.*\(and 2 more\)$/);
+    });
+
+    it('ends a start with a Redis that is no cluster', async () => {
+      const alone = await PrivateRedis.start();
+      closing.push(() => alone.close());
+      expect(await connect({ REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: printAddress(alone.address) }).refusal).to.include('is no node of a cluster, check REDIS_MODE');
+    });
+  });
+
+  describe('a port that is not what it seems', () => {
+    const modes: readonly (readonly [mode: string, settings: (address: string) => Settings])[] = [
+      ['standalone', (address) => ({ REDIS_ADDR: address })],
+      ['sentinel', (address) => ({ REDIS_MODE: 'sentinel', REDIS_MASTER_NAME: MASTER_NAME, REDIS_SENTINEL_ADDRS: address, REDIS_SENTINEL_PASSWORD: SENTINEL_PASSWORD })],
+      ['cluster', (address) => ({ REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: address })],
+    ];
+    for (const [mode, settingsFor] of modes) {
+      it(`gets nothing in clear when TLS was asked for, in mode ${mode}`, async () => {
+        const heard: Buffer[][] = [];
+        const sockets = new Set<Socket>();
+        const server = createServer((socket) => {
+          const bytes: Buffer[] = [];
+          heard.push(bytes);
+          sockets.add(socket);
+          socket.on('error', () => undefined);
+          // As a Redis in clear does. It hangs up, so that the client tries again.
+          socket.on('data', (chunk: Buffer) => {
+            bytes.push(chunk);
+            socket.end('-ERR unknown command\r\n');
+          });
+        }).listen(0, '127.0.0.1');
+        await once(server, 'listening');
+        closing.push(() => {
+          for (const socket of sockets) socket.destroy();
+          server.close();
+        });
+        const at = server.address();
+        const address = typeof at === 'object' && at !== null ? printAddress({ host: '127.0.0.1', port: at.port }) : '';
+        const { refusal } = connect({ ...tls, ...settingsFor(address), REDIS_PASSWORD: PASSWORD });
+        expect(await refusal).to.include('does not speak TLS on this port');
+        await eventually(() => { expect(heard.filter((bytes) => bytes.length > 0).length).to.be.at.least(4); }, { withinMs: 20_000 });
+        for (const bytes of heard.filter(({ length }) => length > 0)) {
+          const all = Buffer.concat(bytes);
+          expect(all[0], 'a handshake of TLS').to.equal(0x16);
+          expect(all.includes('secret-of')).to.equal(false);
+        }
+      });
+    }
+  });
+
+  describe('a master that a sentinel names', () => {
+    it('gets nothing in clear either', async () => {
+      const plain = await PrivateRedis.start(['--requirepass', PASSWORD]);
+      const sentinel = await Sentinel.start(plain.address, { quorum: 1 });
+      closing.push(() => sentinel.close(), () => plain.close());
+      const settings = { ...tls, REDIS_MODE: 'sentinel', REDIS_MASTER_NAME: MASTER_NAME, REDIS_SENTINEL_ADDRS: printAddress(sentinel.address), REDIS_SENTINEL_TLS: 'false', REDIS_PASSWORD: PASSWORD };
+      expect(await connect(settings).refusal).to.include(`redis ${printAddress(plain.address)} does not speak TLS on this port, and REDIS_TLS is true`);
+    });
+  });
+});
