@@ -11,7 +11,7 @@ import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { BulkActionsOfQueue } from '../shared/queue/bulk-actions/open-bulk-actions.js';
 import { TakeOver } from '../shared/queue/flow/take-over.js';
-import { auditKeys, bulkKeys } from '../shared/queue/names.js';
+import { auditKeys, bulkKeys, probeKey } from '../shared/queue/names.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { TaskSearch } from '../shared/queue/scan/task-search.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
@@ -117,8 +117,8 @@ export interface Server {
  */
 export function createServer(config: ServerConfig, { logger, clock: timeOfDay, version, onUnfitRedis, stages, redis = connectRedis(config.redis, 'server'), ...deps }: ServerDeps): Server {
   logConnectionChanges(redis, logger, 'server');
-  const access = new RedisAccess(redis, config.redis, logger);
-  access.refusal.catch(onUnfitRedis);
+  const access = new RedisAccess(redis, config.redis, logger, probeKey(config.queuePrefix, isCluster(redis)));
+  access.admission.catch(onUnfitRedis);
   redis.once('ready', () => void checkRedisSettings(redis, config.environment, logger).catch(onUnfitRedis));
   const redisClock = new RedisClock(timeOfDay());
   askTimeWhenReady(redis, redisClock);

@@ -14,7 +14,7 @@ import { defaultStallPolicy } from '../shared/domain/task/outcome.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { openBulkActions } from '../shared/queue/bulk-actions/open-bulk-actions.js';
-import { auditKeys, bulkKeys } from '../shared/queue/names.js';
+import { auditKeys, bulkKeys, probeKey } from '../shared/queue/names.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { FailureWriter } from '../shared/queue/stats/failure-writer.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
@@ -131,7 +131,7 @@ export interface Worker {
 export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, random, workerName, version, revision = 'unknown', metrics = new Metrics('worker'), onStandstill = () => undefined, standstillTimes }: WorkerDeps): Worker {
   const redis = connectRedis(config.redis, 'worker');
   logConnectionChanges(redis, logger, 'worker');
-  const access = new RedisAccess(redis, config.redis, logger);
+  const access = new RedisAccess(redis, config.redis, logger, probeKey(config.queuePrefix, isCluster(redis)));
   const redisClock = new RedisClock(timeOfDay());
   const clock: Clock = () => redisClock.now();
   const mask = createPathMask(config.secretPathHosts);
@@ -204,7 +204,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
 
   /** Checks after each wait whether it was told to stop: a part that starts later would not be drained any more. */
   async function startParts(): Promise<void> {
-    const shards = await Promise.race([queue.shards(), access.refusal]);
+    const [shards] = await Promise.all([queue.shards(), access.admission]);
     await checkRedisSettings(redis, config.environment, logger);
     if (isToldToStop()) return;
     flowControl = new FlowControl(queue.flowStore(), {

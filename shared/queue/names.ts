@@ -13,6 +13,11 @@ export function queuePrefix(prefix: string, shard: number, isCluster: boolean): 
   return isCluster ? `{${prefix}-${shard}}` : prefix;
 }
 
+/** A key that never stays: rights are tried on it. In the slot of the first shard. */
+export function probeKey(prefix: string, isCluster: boolean): string {
+  return `${queuePrefix(prefix, 0, isCluster)}:${queueName(0)}:rights-probe`;
+}
+
 /**
  * BullMQ refuses ids that look like integers or hold a ':', and an id such as `wait` would collide with a key of the
  * queue itself: always map. `a:b/c` -> `t-a%3Ab%2Fc`, `123` -> `t-123`.

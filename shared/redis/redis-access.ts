@@ -2,6 +2,8 @@ import type { RedisConfig } from '../config/load.js';
 import type { Logger } from '../logging/logger.js';
 import { diagnoseRedis, type Diagnosis } from './diagnose-redis.js';
 import type { RedisClient } from './redis-connection.js';
+import { refused } from './redis-fault.js';
+import { missingRights } from './redis-rights.js';
 
 const LOOK_EVERY_MS = 500;
 /** From one diagnosis to the next while no connection comes about, ms: at start, and after that. */
@@ -14,7 +16,7 @@ const SAME_FAULT_MS = 60_000;
 export class RedisRefusedError extends Error {
   override readonly name = 'RedisRefusedError';
 
-  constructor({ faults }: Pick<Diagnosis, 'faults'>) {
+  constructor(faults: Diagnosis['faults']) {
     const [[server, fault] = ['', undefined]] = faults;
     const others = faults.size - 1;
     super(`redis ${server} ${fault?.text ?? ''}${others > 0 ? ` (and ${others} more)` : ''}`);
@@ -23,14 +25,15 @@ export class RedisRefusedError extends Error {
 
 /**
  * Says in one line what keeps us out of Redis: a certificate, a password, a right, or TLS on one side alone. It looks when a
- * connection does not become ready, and ends a start that cannot succeed. A process that was in once only logs: what
+ * connection does not become ready, and ends a start that cannot succeed. With the first connection it asks for our rights. A process that was in once only logs: what
  * has changed may be changed back.
  */
 export class RedisAccess {
-  /** Never resolves; rejects with RedisRefusedError, before the first connection alone. */
-  readonly refusal: Promise<never>;
+  /** Resolves when we are in for the first time, with every right. @throws RedisRefusedError when that will never be */
+  readonly admission: Promise<void>;
   readonly #timer: NodeJS.Timeout;
   readonly #loggedAt = new Map<string, number>();
+  #admit: () => void = () => undefined;
   #refuse: (error: RedisRefusedError) => void = () => undefined;
   #wasIn = false;
   #isClosed = false;
@@ -41,20 +44,32 @@ export class RedisAccess {
     private readonly redis: RedisClient,
     private readonly config: RedisConfig,
     private readonly logger: Pick<Logger, 'error'>,
+    probeKey: string,
   ) {
-    this.refusal = new Promise((_, reject) => {
+    this.admission = new Promise((resolve, reject) => {
+      this.#admit = resolve;
       this.#refuse = reject;
     });
     // Its owner may not wait for it any more.
-    this.refusal.catch(() => undefined);
+    this.admission.catch(() => undefined);
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
     redis.once('ready', () => {
       this.#wasIn = true;
+      void this.#checkRights(probeKey);
     });
   }
 
+  async #checkRights(probeKey: string): Promise<void> {
+    const missing = await missingRights(this.redis, probeKey);
+    if (this.#isClosed) return;
+    if (missing.length === 0) this.#admit();
+    else this.#refuse(new RedisRefusedError(new Map([[`user ${this.config.username ?? 'default'}`, refused(`may not use ${missing.join(', ')}: see ACL SETUSER`)]])));
+  }
+
+  /** A start that waits for the first connection goes on, and meets a connection that is closed. */
   close(): void {
     this.#isClosed = true;
+    this.#admit();
     clearInterval(this.#timer);
   }
 
@@ -76,7 +91,7 @@ export class RedisAccess {
     // It may have become ready meanwhile.
     if (this.#isClosed || this.redis.status === 'ready') return;
     if (isHopeless && !this.#wasIn) {
-      this.#refuse(new RedisRefusedError({ faults }));
+      this.#refuse(new RedisRefusedError(faults));
       return;
     }
     const now = performance.now();

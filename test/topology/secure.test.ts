@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 
 import { expect } from 'chai';
+import { Redis } from 'ioredis';
 
 import { loadConfig } from '../../shared/config/load.js';
 import { RedisAccess } from '../../shared/redis/redis-access.js';
@@ -42,7 +43,7 @@ describe('topology: Redis with TLS and logins', function () {
   interface Watched {
     readonly redis: RedisClient;
     readonly lines: string[];
-    /** Resolves with what ends the start. */
+    /** Resolves with `admitted`, or with what ends the start. */
     readonly refusal: Promise<string>;
   }
 
@@ -51,14 +52,13 @@ describe('topology: Redis with TLS and logins', function () {
     const redis = connectRedis(config, 'worker');
     redis.on('error', () => undefined); // what is wrong is said by RedisAccess
     const lines: string[] = [];
-    const access = new RedisAccess(redis, config, { error: (message, fields) => void lines.push(`${message} ${JSON.stringify(fields)}`) });
+    const access = new RedisAccess(redis, config, { error: (message, fields) => void lines.push(`${message} ${JSON.stringify(fields)}`) }, 'bull:rights-probe');
     closing.push(() => redis.disconnect(), () => access.close());
-    return { redis, lines, refusal: access.refusal.catch((error: unknown) => String(error)) };
+    return { redis, lines, refusal: access.admission.then(() => 'admitted', (error: unknown) => String(error)) };
   }
 
-  async function isReady({ redis, refusal }: Watched): Promise<void> {
-    const refused = await Promise.race([redis.ping(), refusal]);
-    expect(refused).to.equal('PONG');
+  async function isReady({ refusal }: Watched): Promise<void> {
+    expect(await refusal).to.equal('admitted');
   }
 
   /** One task through the API and a worker, both of their own processes. */
@@ -96,14 +96,14 @@ describe('topology: Redis with TLS and logins', function () {
       ['TLS at a plain port', () => ({ REDIS_ADDR: printAddress(plain.address) }), 'does not speak TLS on this port, and REDIS_TLS is true'],
       ['no TLS at a port with TLS', () => ({ REDIS_TLS: '', REDIS_TLS_CA_FILE: '', REDIS_TLS_CERT_FILE: '', REDIS_TLS_KEY_FILE: '' }), 'speaks TLS on this port, and REDIS_TLS is not true'],
     ];
-    for (const [what, changes, words] of refusals) {
-      it(`ends a start with ${what}, and says why`, async () => {
+    it(`ends a start, and says why: ${refusals.map(([what]) => what).join(', ')}`, async () => {
+      await Promise.all(refusals.map(async ([what, changes, words]) => {
         const wrong = { ...settings, ...changes() };
         const said = await connect(wrong).refusal;
-        expect(said).to.include(`redis ${wrong['REDIS_ADDR'] ?? ''} ${words}`);
-        expect(said).to.not.match(/secret-of|SSL routines/);
-      });
-    }
+        expect(said, what).to.include(`redis ${wrong['REDIS_ADDR'] ?? ''} ${words}`);
+        expect(said, what).to.not.match(/secret-of|SSL routines/);
+      }));
+    });
 
     for (const entry of ['server/main.js', 'workers/main.js']) {
       it(`${entry} ends with 78 and one line of why`, async () => {
@@ -114,6 +114,26 @@ describe('topology: Redis with TLS and logins', function () {
         expect(run.output.match(/redis is away/g) ?? []).to.have.lengthOf.at.most(1);
       });
     }
+
+    it('ends a start with a right that is missing, and names user and right', async () => {
+      const client = new Redis({ ...redis.clientOptions, password: PASSWORD });
+      closing.push(() => client.disconnect());
+      const rules: readonly (readonly [rules: readonly string[], said: string])[] = [
+        [['+@all', '~bull:*', '&*'], 'admitted'],
+        [['+@all', '~other:*', '&*'], 'redis user few0 may not use the keys of QUEUE_PREFIX'],
+        [['+@all', '-info', '~bull:*'], 'redis user few0 may not use INFO: '],
+        [['+@all', '-eval', '~bull:*'], 'redis user few0 may not use EVAL: '],
+        [['+@all', '-evalsha', '-bzpopmin', '~bull:*'], 'redis user few0 may not use EVALSHA, BZPOPMIN: '],
+        [['+@all', '-xadd', '-zrange', '~bull:*'], 'redis user few0 may not use ZRANGE, XADD: '],
+      ];
+      await Promise.all(rules.map(async ([rule, said], nth) => {
+        await client.acl('SETUSER', `few${nth}`, 'on', `>${PASSWORD}`, ...rule);
+        const { refusal, redis: connection } = connect({ ...settings, REDIS_USERNAME: `few${nth}` });
+        expect((await refusal).replace(/few\d/, 'few0'), rule.join(' ')).to.include(said);
+        connection.disconnect();
+      }));
+      expect(await client.exists('bull:rights-probe')).to.equal(0);
+    });
 
     it('waits for a certificate that has expired to be renewed, and says so once', async () => {
       const expired = await authority.issue({ hasExpired: true });
@@ -150,11 +170,11 @@ describe('topology: Redis with TLS and logins', function () {
       ['an unknown authority', () => ({ REDIS_TLS_CA_FILE: stranger.ca }), () => sentinel.address, 'has a certificate that no trusted authority has signed'],
       ['no TLS at the sentinel', () => ({ REDIS_SENTINEL_TLS: 'false' }), () => sentinel.address, 'speaks TLS on this port, and REDIS_SENTINEL_TLS is not true'],
     ];
-    for (const [what, changes, server, words] of refusals) {
-      it(`ends a start with ${what}, and says why`, async () => {
-        expect(await connect({ ...settings, ...changes() }).refusal).to.include(`redis ${printAddress(server())} ${words}`);
-      });
-    }
+    it(`ends a start, and says why: ${refusals.map(([what]) => what).join(', ')}`, async () => {
+      await Promise.all(refusals.map(async ([what, changes, server, words]) => {
+        expect(await connect({ ...settings, ...changes() }).refusal, what).to.include(`redis ${printAddress(server())} ${words}`);
+      }));
+    });
   });
 
   describe('Cluster', () => {
