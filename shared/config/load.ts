@@ -5,8 +5,9 @@ import { defaultCircuitRules, type CircuitRules } from '../domain/flow/circuit.j
 import type { SlotSetting } from '../domain/flow/slot-share.js';
 import type { Jitter } from '../domain/task/retry-policy.js';
 import { colourChoice, type ColourChoice } from './colour-choice.js';
-import { readTlsFiles, type TlsFiles } from '../tls/tls-files.js';
-import { readSecretFile } from './secret-file.js';
+import type { TlsFiles } from '../tls/tls-files.js';
+import { readSecret } from './secret-file.js';
+import { checkedTlsFiles } from './tls-settings.js';
 import { unknownVariables } from './unknown-variables.js';
 import { fileVariableOf, knownNames, variables, type Environment, type HostPort, type Variable, type VariableName } from './schema.js';
 
@@ -226,7 +227,7 @@ export function loadConfigOrExit(): Config {
 function readAll(env: Readonly<Record<string, string | undefined>>, faults: string[]): Values {
   const read = (name: VariableName): unknown => {
     const { parse, fallback, allowed, isSecret }: Variable<unknown> = variables[name];
-    const given = isSecret === true ? readSecret(env, name, faults) : env[name];
+    const given = isSecret === true ? readSecret(name, env[name], env[fileVariableOf(name)], faults) : env[name];
     // Compose files pass variables that are not set as empty strings.
     const text = given === undefined || given === '' ? fallback : given;
     if (text === undefined) return undefined;
@@ -245,19 +246,6 @@ function readAll(env: Readonly<Record<string, string | undefined>>, faults: stri
   return Object.fromEntries(names.map((name) => [name, read(name)])) as Values;
 }
 
-/** A secret stands in its variable, or in the file that NAME_FILE names. */
-function readSecret(env: Readonly<Record<string, string | undefined>>, name: VariableName, faults: string[]): string | undefined {
-  const { [name]: given, [fileVariableOf(name)]: file } = env;
-  if (file === undefined || file === '') return given;
-  if (given !== undefined && given !== '') {
-    faults.push(`${name}, ${fileVariableOf(name)}: set one of them, not both`);
-    return undefined;
-  }
-  const { text, fault } = readSecretFile(file);
-  if (fault !== undefined) faults.push(`${fileVariableOf(name)}=${JSON.stringify(file)}: ${fault}`);
-  return text;
-}
-
 /** `kafka://localhost:9092` -> `: did you mean localhost:9092?` The scheme, a user and a password have variables of their own. */
 function hintForAddress(text: string): string {
   const meant = text.split(',').map((part) => addressMeant(part));
@@ -268,7 +256,7 @@ function hintForAddress(text: string): string {
 function redisConfig(values: Values, faults: string[]): RedisConfig | undefined {
   const { REDIS_MODE: mode, REDIS_TLS_SERVERNAME: servername, REDIS_TLS: isTls = false } = values;
   const isSentinelTls = mode === 'sentinel' && (values.REDIS_SENTINEL_TLS ?? isTls);
-  const files = tlsFiles(values, 'REDIS', isTls || isSentinelTls, faults);
+  const files = checkedTlsFiles('REDIS', { ca: values.REDIS_TLS_CA_FILE, cert: values.REDIS_TLS_CERT_FILE, key: values.REDIS_TLS_KEY_FILE }, isTls || isSentinelTls, faults);
   if (servername !== undefined && !isTls && !isSentinelTls) faults.push('REDIS_TLS_SERVERNAME: is set, and REDIS_TLS is not true');
   const tls = { files, servername };
   const access = { username: values.REDIS_USERNAME, password: values.REDIS_PASSWORD, tls: isTls && tls };
@@ -313,19 +301,8 @@ function kafkaConfig(values: Values, faults: string[]): KafkaConfig {
   if (given !== 0 && given !== 3) faults.push('KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD: set all three, or none');
   const credentials = mechanism !== undefined && username !== undefined && password !== undefined ? { mechanism, username, password } : undefined;
   const isTls = values.KAFKA_TLS ?? false;
-  const files = tlsFiles(values, 'KAFKA', isTls, faults);
+  const files = checkedTlsFiles('KAFKA', { ca: values.KAFKA_TLS_CA_FILE, cert: values.KAFKA_TLS_CERT_FILE, key: values.KAFKA_TLS_KEY_FILE }, isTls, faults);
   return { brokers: values.KAFKA_BROKERS ?? [], tls: isTls && files, credentials };
-}
-
-/** Files without TLS are a mistake that would send in clear what was meant to be encrypted. */
-function tlsFiles(values: Values, of: 'REDIS' | 'KAFKA', isOn: boolean, faults: string[]): TlsFiles {
-  const nameOf = { ca: `${of}_TLS_CA_FILE`, cert: `${of}_TLS_CERT_FILE`, key: `${of}_TLS_KEY_FILE` } as const;
-  const files = { ca: values[nameOf.ca], cert: values[nameOf.cert], key: values[nameOf.key] };
-  const given = Object.values(nameOf).filter((name) => values[name] !== undefined);
-  if (!isOn && given.length > 0) faults.push(`${given.join(', ')}: ${given.length === 1 ? 'is' : 'are'} set, and ${of}_TLS is not true`);
-  if ((files.cert === undefined) !== (files.key === undefined)) faults.push(`${nameOf.cert}, ${nameOf.key}: set both, or none`);
-  for (const { role, text } of readTlsFiles(files, Date.now()).faults) faults.push(`${nameOf[role]}=${JSON.stringify(files[role])}: ${text}`);
-  return files;
 }
 
 function misspelt(env: Readonly<Record<string, string | undefined>>): string[] {

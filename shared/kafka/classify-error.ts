@@ -142,6 +142,11 @@ const unreachable = verdict('broker_unreachable', 'connection', 'host');
 /** What Node's Buffer says to a decoder that reads what is not there. */
 const decoderFaults: ReadonlySet<string> = new Set(['ERR_OUT_OF_RANGE', 'ERR_BUFFER_OUT_OF_BOUNDS']);
 
+/** The broker has ended the connection in good order. kafkajs has a class for it, and does not export it. */
+export function isClosedConnection(error: unknown): boolean {
+  return causeChain(error).some((link) => link instanceof kafkajs.KafkaJSConnectionError && link.name === 'KafkaJSConnectionClosedError');
+}
+
 /** An errno such as ECONNREFUSED; kafkajs sets it and its types leave it out. */
 function codeOf(error: Error): string | undefined {
   return 'code' in error && typeof error.code === 'string' ? error.code : undefined;

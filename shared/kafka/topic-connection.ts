@@ -3,7 +3,7 @@ import type { Producer } from 'kafkajs';
 
 import { openGuard, type AddressGuard } from '../addresses/address-guard.js';
 import { BrokerSockets } from './broker-sockets.js';
-import { BrokerThrottled, classifyKafkaError, LeaderDown, NoAnswerInTime, NotSentInTime, PartitionGone } from './classify-error.js';
+import { BrokerThrottled, classifyKafkaError, isClosedConnection, LeaderDown, NoAnswerInTime, NotSentInTime, PartitionGone } from './classify-error.js';
 import type { BrokerAddress, KafkaCluster } from './cluster-identity.js';
 import { toKafkajsLogging } from './kafkajs-log.js';
 import type { KafkaLog } from './kafkajs-log.js';
@@ -136,7 +136,9 @@ export class TopicConnection {
       const { sendTimeoutMs } = this.#settings;
       await this.#send([{ value: null, partition: noPartition }], 0, () => new NoAnswerInTime('metadata', sendTimeoutMs));
     } catch (error) {
-      throw this.#sockets.fault ?? this.#withHint(error);
+      // A broker that asks for a login has no answer for a request without one.
+      const isFirst = this.#sockets.brokers.size === 0 && this.#cluster.credentials === undefined;
+      throw this.#sockets.fault ?? (isFirst && isClosedConnection(error) ? new ClosedAtFirstRequest({ cause: error }) : error);
     }
   }
 
@@ -234,14 +236,6 @@ export class TopicConnection {
       this.#probes.delete(probe);
       void probe.close();
     }
-  }
-
-  /** A broker that asks for a login has no answer for a request without one. */
-  #withHint(error: unknown): unknown {
-    // kafkajs has a class for it, and does not export it.
-    const isClosed = error instanceof Error && [error, error.cause].some((link) => link instanceof kafkajs.KafkaJSConnectionError && link.name === 'KafkaJSConnectionClosedError');
-    const isFirst = this.#sockets.brokers.size === 0 && this.#cluster.credentials === undefined;
-    return isClosed && isFirst ? new ClosedAtFirstRequest({ cause: error }) : error;
   }
 
   /** @param longestExtensionMs how much longer it may take if the broker asks for a wait meanwhile */

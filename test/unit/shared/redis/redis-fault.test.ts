@@ -1,10 +1,9 @@
 import { expect } from 'chai';
-import { ReplyError } from 'ioredis';
 
 import { faultOfPort, redisFaultOf, type RedisRole } from '../../../../shared/redis/redis-fault.js';
 import { readableTlsText } from '../../../../shared/tls/tls-fault.js';
 
-const reply = (text: string): Error => new ReplyError(text);
+const reply = (text: string): Error => Object.assign(new Error(text), { name: 'ReplyError' });
 const coded = (code: string, message = 'as OpenSSL says it'): Error => Object.assign(new Error(message), { code });
 
 describe('redisFaultOf', () => {
