@@ -25,7 +25,7 @@ export function redisFaultOf(error: unknown, role: RedisRole): RedisFault | unde
     case 'WRONGPASS':
       return refused(`refuses the login, check ${user}: ${redisErrorCause(error)}`);
     case 'NOAUTH':
-      return refused(`asks for a password, set ${password}: ${redisErrorCause(error)}`);
+      return refused(`asks for a password, set ${password}`);
     case 'NOPERM':
       return refused(`does not give our user a right that it needs: ${redisErrorCause(error)}`);
     case 'DENIED':

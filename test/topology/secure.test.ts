@@ -89,7 +89,7 @@ describe('topology: Redis with TLS and logins', function () {
 
     const refusals: readonly (readonly [what: string, changes: () => Settings, words: string])[] = [
       ['a wrong password', () => ({ REDIS_PASSWORD: 'wrong' }), 'refuses the login, check REDIS_USERNAME and REDIS_PASSWORD: WRONGPASS'],
-      ['no password', () => ({ REDIS_PASSWORD: '' }), 'asks for a password, set REDIS_PASSWORD: NOAUTH'],
+      ['no password', () => ({ REDIS_PASSWORD: '' }), 'asks for a password, set REDIS_PASSWORD'],
       ['an unknown authority', () => ({ REDIS_TLS_CA_FILE: stranger.ca }), 'has a certificate that no trusted authority has signed, check REDIS_TLS_CA_FILE'],
       ['another name', () => ({ REDIS_TLS_SERVERNAME: 'other.example' }), 'has a certificate for other names, use one that stands in it, or set REDIS_TLS_SERVERNAME'],
       ['no certificate of ours', () => ({ REDIS_TLS_CERT_FILE: '', REDIS_TLS_KEY_FILE: '' }), 'refuses our certificate, or asks for one, check REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE'],
@@ -164,7 +164,7 @@ describe('topology: Redis with TLS and logins', function () {
 
     const refusals: readonly (readonly [what: string, changes: () => Settings, server: () => { readonly host: string; readonly port: number }, words: string])[] = [
       ['a wrong password of the sentinel', () => ({ REDIS_SENTINEL_PASSWORD: 'wrong' }), () => sentinel.address, 'refuses the login, check REDIS_SENTINEL_PASSWORD: WRONGPASS'],
-      ['no password for the sentinel', () => ({ REDIS_SENTINEL_PASSWORD: '' }), () => sentinel.address, 'asks for a password, set REDIS_SENTINEL_PASSWORD: NOAUTH'],
+      ['no password for the sentinel', () => ({ REDIS_SENTINEL_PASSWORD: '' }), () => sentinel.address, 'asks for a password, set REDIS_SENTINEL_PASSWORD'],
       ['a wrong password of the master', () => ({ REDIS_PASSWORD: 'wrong' }), () => master.address, 'refuses the login, check REDIS_USERNAME and REDIS_PASSWORD: WRONGPASS'],
       ['an unknown name of the master', () => ({ REDIS_MASTER_NAME: 'another' }), () => sentinel.address, 'knows no master of the name another, check REDIS_MASTER_NAME'],
       ['an unknown authority', () => ({ REDIS_TLS_CA_FILE: stranger.ca }), () => sentinel.address, 'has a certificate that no trusted authority has signed'],

@@ -10,7 +10,7 @@ describe('redisFaultOf', () => {
   const table: readonly (readonly [error: Error, role: RedisRole, canHeal: boolean, text: string])[] = [
     [reply('WRONGPASS invalid username-password pair or user is disabled.'), 'redis', false, 'refuses the login, check REDIS_USERNAME and REDIS_PASSWORD: WRONGPASS invalid'],
     [reply('WRONGPASS invalid username-password pair or user is disabled.'), 'sentinel', false, 'refuses the login, check REDIS_SENTINEL_PASSWORD: '],
-    [reply('NOAUTH Authentication required.'), 'redis', false, 'asks for a password, set REDIS_PASSWORD: '],
+    [reply('NOAUTH Authentication required.'), 'redis', false, 'asks for a password, set REDIS_PASSWORD'],
     [reply("NOPERM this user has no permissions to run the 'cluster|slots' command"), 'redis', false, "does not give our user a right that it needs: NOPERM this user has no permissions to run the 'cluster|slots' command"],
     [reply('DENIED Redis is running in protected mode'), 'redis', false, 'takes nothing from other machines: '],
     [coded('SELF_SIGNED_CERT_IN_CHAIN'), 'redis', false, 'has a certificate that no trusted authority has signed, check REDIS_TLS_CA_FILE: as OpenSSL'],
