@@ -1,5 +1,6 @@
 import { keyRoutes, type KeyParts } from './access/routes.js';
 import { sessionRoutes, type SessionParts } from './access/session-routes.js';
+import { adminRoutes } from './admin/routes.js';
 import { auditRoutes, type AuditParts } from './audit/routes.js';
 import { bulkActionRoutes, type BulkActionParts } from './bulk-actions/routes.js';
 import { flowRoutes, type FlowParts } from './flow/routes.js';
@@ -38,6 +39,7 @@ export const routeTable: readonly Route<ApiParts>[] = [
   ...telemetryRoutes,
   ...healthRoutes,
   ...boardRoutes,
+  ...adminRoutes,
   ...contractRoutes,
   ...docsRoutes,
   frontPageRoute,

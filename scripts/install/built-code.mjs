@@ -27,7 +27,7 @@ export async function ensureBuild({ signal } = {}) {
   rmSync(lastDir, { recursive: true, force: true });
   try {
     const tsc = path.join(cloneDir, 'node_modules', 'typescript', 'bin', 'tsc');
-    await runCommand(process.execPath, [tsc, '-p', 'tsconfig.json', '--outDir', nextDir], { signal });
+    for (const project of ['tsconfig.json', path.join('server', 'admin-page')]) await runCommand(process.execPath, [tsc, '-p', project, '--outDir', nextDir], { signal });
     writeFileSync(path.join(nextDir, '.built-from'), `${sources} ${hashOfFiles([nextDir])}\n`);
     if (existsSync(distDir)) renameSync(distDir, lastDir);
     renameSync(nextDir, distDir);

@@ -43,6 +43,6 @@ export class ViewerFile {
 }
 
 /** `gzip, deflate, br`: every browser sends it. `gzip;q=0` refuses it. */
-function takesGzip(acceptEncoding: string | undefined): boolean {
+export function takesGzip(acceptEncoding: string | undefined): boolean {
   return /(?:^|[\s,])gzip(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))\s*(?:[;,]|$)/i.test(acceptEncoding ?? '');
 }

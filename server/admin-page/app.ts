@@ -1,0 +1,86 @@
+import { render, type ComponentType, type VNode } from 'preact';
+import { useEffect } from 'preact/hooks';
+
+import type { ShownDestination } from '../../client/answers.js';
+import { html } from './html.js';
+import { Time, sentenceOf } from './parts/basics.js';
+import { BulkDialogs } from './parts/bulk-dialog.js';
+import { askPause, askResume, EVERYTHING } from './parts/destination-actions.js';
+import { Dialogs } from './parts/dialog.js';
+import { EditDialogs } from './parts/edit-dialog.js';
+import { Notices } from './parts/notices.js';
+import { callApi, partOfPath } from './state/api.js';
+import { answeredAt, isHeldStill, startLive, status, trouble, useLive } from './state/live.js';
+import { addressOf, followLink, goTo, place, type View } from './state/location.js';
+import { Audit } from './views/audit.js';
+import { BulkActions, BulkActionView } from './views/bulk-actions.js';
+import { Destination, Destinations, actorName } from './views/destinations.js';
+import { FailureList } from './views/failures.js';
+import { Home } from './views/home.js';
+import { Task } from './views/task.js';
+import { Tasks } from './views/tasks.js';
+
+const components: Readonly<Record<View, ComponentType>> = {
+  home: Home, tasks: Tasks, task: Task, destinations: Destinations, destination: Destination, failures: FailureList, 'bulk-actions': BulkActions, 'bulk-action': BulkActionView, audit: Audit,
+};
+const titles: Readonly<Record<View, string>> = {
+  home: 'Overview', tasks: 'Tasks', task: 'Task', destinations: 'Destinations', destination: 'Destination', failures: 'Failures', 'bulk-actions': 'Bulk actions', 'bulk-action': 'Bulk action', audit: 'Audit',
+};
+/** The entry of the menu that a view belongs to. */
+const menu: readonly (readonly [View, string, readonly View[]])[] = [
+  ['home', 'Overview', ['home', 'failures']], ['tasks', 'Tasks', ['tasks', 'task']], ['destinations', 'Destinations', ['destinations', 'destination']], ['bulk-actions', 'Bulk actions', ['bulk-actions', 'bulk-action']], ['audit', 'Audit', ['audit']],
+];
+
+function App(): VNode {
+  const { view, query } = place.value;
+  const name = query.get('id') ?? query.get('key');
+  useEffect(() => { document.title = `${name === null ? titles[view] : `${name} · ${titles[view]}`} · Kafka Retry Service`; }, [view, name]);
+  const View = components[view];
+  return html`<div onClick=${followLink}>
+    <a class="skip" href="#main">To the content</a>
+    <header>
+      <a class="brand" href=${addressOf('home')}><svg viewBox="0 0 16 16" width="18" height="18" aria-hidden="true"><path d="M13 8a5 5 0 1 1-1.5-3.5M13 2v3h-3" /></svg><span>Kafka Retry Service</span></a>
+      <nav aria-label="Views">${menu.map(([target, title, own]) => html`<a key=${target} href=${addressOf(target)} aria-current=${own.includes(view) ? 'page' : undefined}>${title}</a>`)}
+        <a href="/admin/queues">Board</a><a href="/docs">API</a></nav>
+      <${Live} />
+    </header>
+    <${FleetPause} />
+    <main id="main" tabindex="-1"><${View} key=${view} /></main>
+    <${Dialogs} /><${BulkDialogs} /><${EditDialogs} /><${Notices} />
+  </div>`;
+}
+
+/** How old the data is, and the switch that holds the page still. */
+function Live(): VNode {
+  const failure = trouble.value;
+  const isHeld = isHeldStill.value;
+  const isLost = failure !== undefined;
+  const text = isHeld ? 'Held still' : isLost ? 'No answer' : 'Live';
+  return html`<div class="live">
+    <span class="dot ${isHeld ? 'held' : isLost ? 'lost' : (status.value?.status ?? '')}" aria-hidden="true"></span>
+    <span role="status">${text}${(isHeld || isLost) && answeredAt.value > 0 ? html`, as of <${Time} at=${new Date(answeredAt.value).toISOString()} />` : ''}</span>
+    <button type="button" class="small" aria-pressed=${isHeld} onClick=${() => { isHeldStill.value = !isHeld; }}>${isHeld ? 'Go on' : 'Hold still'}</button>
+  </div>${isLost && html`<p class="lost" role="alert">${sentenceOf(failure)}${failure.status === 401 ? html` <a href=${`/login?next=${encodeURIComponent(location.pathname + location.search)}`}>Log in</a>` : ''}</p>`}`;
+}
+
+/** The switch that holds every send of the fleet; while it does, each view says so. */
+function FleetPause(): VNode {
+  const { value } = useLive('fleet', (signal) => callApi<ShownDestination>(`/destinations/${partOfPath(EVERYTHING)}`, { signal }).catch(() => undefined), 2_000);
+  const paused = value?.paused ?? null;
+  if (paused === null) return html`<div class="fleet"><button type="button" class="plain" onClick=${() => askPause({ key: EVERYTHING })}>Hold every send …</button></div>`;
+  return html`<div class="fleet held" role="alert"><strong>Every send is held</strong> since <${Time} at=${paused.since} />${paused.by === null ? '' : ` by ${actorName(paused.by)}`}${paused.reason === null ? '' : `: “${paused.reason}”`}${paused.until === null ? '' : html`, until <${Time} at=${paused.until} />`}
+    <button type="button" onClick=${() => askResume({ key: EVERYTHING })}>Send again …</button></div>`;
+}
+
+document.addEventListener('keydown', (event) => {
+  const from = event.target;
+  const isTyping = from instanceof HTMLElement && (from.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(from.tagName));
+  if (event.key !== '/' || isTyping || event.metaKey || event.ctrlKey || event.altKey || document.querySelector('dialog[open]') !== null) return;
+  event.preventDefault();
+  if (place.value.view !== 'tasks') goTo(addressOf('tasks'));
+  requestAnimationFrame(() => document.getElementById('search')?.focus());
+});
+
+const home = document.getElementById('page');
+if (home !== null) render(html`<${App} />`, home);
+startLive();

@@ -1,0 +1,93 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { VNode } from 'preact';
+
+import type { ApiFailure } from '../state/api.js';
+import { answeredAt } from '../state/live.js';
+import { distance, localTime, words } from '../state/format.js';
+import { addressOf } from '../state/location.js';
+import { html, type Shown } from '../html.js';
+
+/** Local time; the instant in UTC stands in its tooltip. `isDistance`: `3 s ago` in place of the time. */
+export function Time({ at, isDistance = false }: { readonly at: string | null | undefined; readonly isDistance?: boolean }): VNode {
+  if (at === null || at === undefined) return html`<span class="none">–</span>`;
+  const instant = new Date(at);
+  // Reading it makes the text move on with each answer.
+  const now = answeredAt.value === 0 ? Date.now() : Math.max(answeredAt.value, Date.now());
+  return html`<time datetime=${at} title=${`${at} (UTC)`}>${isDistance ? distance(instant.getTime(), now) : localTime(instant, new Date(now))}</time>`;
+}
+
+/** The state of a task or of a bulk action. Its colour says good, waiting or bad; its word says which. */
+export function Badge({ state }: { readonly state: string }): VNode {
+  return html`<span class="badge ${state}">${words(state)}</span>`;
+}
+
+/** What went wrong, and what to do. */
+export function Failure({ failure, reload }: { readonly failure: ApiFailure; readonly reload?: () => void }): VNode {
+  return html`<div class="failure" role="alert">
+    <p>${sentenceOf(failure)}</p>
+    ${reload !== undefined && failure.status !== 403 && html`<button type="button" onClick=${reload}>Try again</button>`}
+  </div>`;
+}
+
+export function sentenceOf({ status, code, message }: ApiFailure): string {
+  if (status === 0) return `${message} What you see may be old; the page asks again by itself.`;
+  if (status === 401) return 'You are logged out: the session has ended, or its key was revoked.';
+  if (status === 403) return `Your key does not allow this: ${message}.`;
+  if (status === 503) return `${capital(message)}. The page asks again by itself.`;
+  if (status === 404 && code === 'not_found') return 'This process is of an older version, which cannot do this yet. Reload the page in a minute.';
+  return `${capital(message)}.`;
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** What stands where nothing is. */
+export function Empty({ title, children }: { readonly title: string; readonly children?: Shown }): VNode {
+  return html`<div class="empty"><p class="title">${title}</p>${children}</div>`;
+}
+
+/** Nothing for the first 300 ms: most answers are there by then, and a flash says nothing. */
+export function Waiting(): VNode | null {
+  const [isSlow, setSlow] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setSlow(true), 300);
+    return () => clearTimeout(timer);
+  }, []);
+  return isSlow ? html`<p class="soft waiting" role="status">Loading …</p>` : null;
+}
+
+export function TaskLink({ id }: { readonly id: string }): VNode {
+  return html`<a class="id" href=${addressOf('task', { id })}>${id}</a>`;
+}
+
+/** Copies a text. On plain http browsers have no clipboard for pages: then the text is shown, selected. */
+export function Copy({ text, title = 'Copy' }: { readonly text: string | (() => string); readonly title?: string }): VNode {
+  const [said, setSaid] = useState('');
+  const copy = async (event: MouseEvent): Promise<void> => {
+    const whole = typeof text === 'string' ? text : text();
+    const near = event.currentTarget as HTMLElement;
+    setSaid((await copyText(whole, near)) ? 'Copied' : 'Press Ctrl+C');
+    setTimeout(() => setSaid(''), 2_000);
+  };
+  return html`<button type="button" class="small" onClick=${copy} aria-live="polite">${said === '' ? title : said}</button>`;
+}
+
+/** @param near the selected text is put beside it: all that is outside an open dialog cannot be selected */
+async function copyText(text: string, near: HTMLElement): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = document.createElement('textarea');
+    area.value = text;
+    area.readOnly = true;
+    area.className = 'copied';
+    near.after(area);
+    area.select();
+    // Deprecated, and the only way on plain http.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated
+    const isCopied = document.execCommand('copy');
+    if (isCopied) area.remove();
+    else area.addEventListener('blur', () => area.remove());
+    return isCopied;
+  }
+}

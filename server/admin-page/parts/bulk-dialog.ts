@@ -1,0 +1,171 @@
+import { signal } from '@preact/signals';
+import { useEffect, useState } from 'preact/hooks';
+import type { VNode } from 'preact';
+
+import type { BulkAction } from '../../../client/answers.js';
+import type { TaskAction } from '../../../shared/domain/task/state-actions.js';
+import { html } from '../html.js';
+import { ApiFailure, callApi } from '../state/api.js';
+import { count, shortKey, words } from '../state/format.js';
+import { addressOf, goTo } from '../state/location.js';
+import { askNow } from '../state/live.js';
+import { Badge, sentenceOf, TaskLink } from './basics.js';
+import { Modal } from './dialog.js';
+import { say } from './notices.js';
+
+/** Which tasks, in the words of POST /bulk-actions. The dialog counts and sends just these. */
+export type Chosen = { readonly filter: { readonly q: string } } | { readonly ids: readonly string[] };
+
+interface Asked {
+  readonly action: TaskAction;
+  readonly chosen: Chosen;
+}
+
+interface DryRun {
+  readonly matched: number;
+  readonly is_exact: boolean;
+  readonly scanned: number;
+  readonly next_cursor: string | null;
+  readonly by_error_code: readonly Group[];
+  readonly by_destination_key: readonly Group[];
+  readonly samples: readonly { readonly id: string; readonly state: string; readonly error_code: string | null }[];
+}
+interface Group {
+  readonly value: string | null;
+  readonly count: number;
+}
+
+/** From this number on it is typed, not clicked. */
+const TYPED_ABOVE = 100;
+const GROUPS_SHOWN = 6;
+
+export const verbs: Readonly<Record<TaskAction, { readonly name: string; readonly done: string; readonly text: string; readonly isDangerous: boolean }>> = {
+  redrive: { name: 'Redrive', done: 'redriven', text: 'They start again as new runs, with all their retries, at their own destinations.', isDangerous: false },
+  send_now: { name: 'Send now', done: 'made due', text: 'They are due now, with the attempt that was to come. Pauses, limits and open circuits still hold them.', isDangerous: false },
+  cancel: { name: 'Cancel', done: 'cancelled', text: 'They are not sent any more.', isDangerous: true },
+  delete: { name: 'Delete', done: 'deleted', text: 'They are removed for good: these are the only copies.', isDangerous: true },
+};
+
+const asked = signal<Asked | undefined>(undefined);
+
+export function askBulk(action: TaskAction, chosen: Chosen): void {
+  asked.value = { action, chosen };
+}
+
+export function BulkDialogs(): VNode | null {
+  return asked.value === undefined ? null : html`<${BulkDialog} ...${asked.value} close=${() => { asked.value = undefined; }} />`;
+}
+
+function BulkDialog({ action, chosen, close }: Asked & { readonly close: () => void }): VNode {
+  const { name, text, isDangerous } = verbs[action];
+  const [found, setFound] = useState<DryRun | undefined>(undefined);
+  const [round, setRound] = useState(0);
+  const [before, setBefore] = useState<number | undefined>(undefined);
+  const [complaint, setComplaint] = useState('');
+  const [isBusy, setBusy] = useState(false);
+  const [fields, setFields] = useState({ rate: '', reason: '', typed: '' });
+  const isReasonNeeded = action === 'cancel' || action === 'delete';
+  const isCounted = found !== undefined && found.next_cursor === null;
+  const needsTyping = found !== undefined && found.matched > TYPED_ABOVE;
+  const wrongRate = fields.rate.trim() !== '' && !(Number(fields.rate) >= 0.001 && Number(fields.rate) <= 1_000_000);
+  const isReady = isCounted && found.matched > 0 && !isBusy && !wrongRate && (!isReasonNeeded || fields.reason.trim() !== '') && (!needsTyping || fields.typed.replace(/[,\s]/g, '') === String(found.matched));
+
+  useEffect(() => {
+    const gone = new AbortController();
+    const countAll = async (): Promise<void> => {
+      let sum: DryRun | undefined;
+      let cursor: string | null = null;
+      do {
+        const part: DryRun = await callApi<DryRun>('/bulk-actions', { method: 'POST', body: { action, ...chosen, dry_run: true, ...(cursor === null ? {} : { cursor }) }, signal: gone.signal });
+        sum = sum === undefined ? part : added(sum, part);
+        setFound(sum);
+        cursor = part.next_cursor;
+      } while (cursor !== null && !gone.signal.aborted);
+    };
+    setFound(undefined);
+    countAll().catch((error: unknown) => { if (!gone.signal.aborted) setComplaint(error instanceof ApiFailure ? sentenceOf(error) : String(error)); });
+    return () => gone.abort();
+  }, [round]);
+
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    if (!isReady) return;
+    setBusy(true);
+    setComplaint('');
+    try {
+      const made = await callApi<BulkAction>('/bulk-actions', {
+        method: 'POST',
+        body: { action, ...chosen, expected: found.matched, ...(fields.rate.trim() === '' ? {} : { rate: Number(fields.rate) }), ...(fields.reason.trim() === '' ? {} : { reason: fields.reason.trim() }) },
+      });
+      close();
+      askNow();
+      say('done', html`${name} of ${count(found.matched)} has begun.`);
+      goTo(addressOf('bulk-action', { id: made.id }));
+    } catch (error) {
+      setBusy(false);
+      // Other tasks than the person has seen: it is counted anew and asked again, and never repeated by itself.
+      if (error instanceof ApiFailure && error.code === 'count_differs') {
+        setBefore(found.matched);
+        setFields({ ...fields, typed: '' });
+        setRound(round + 1);
+      } else setComplaint(error instanceof ApiFailure ? sentenceOf(error) : String(error));
+    }
+  };
+  const input = (field: keyof typeof fields) => (event: Event): void => setFields({ ...fields, [field]: (event.target as HTMLInputElement).value });
+
+  return html`<${Modal} label=${name} close=${close}>
+    <form onSubmit=${submit}>
+      <h2>${name} ${'ids' in chosen ? `${count(chosen.ids.length)} selected` : 'all that match'}</h2>
+      ${'filter' in chosen && html`<code class="query">${chosen.filter.q}</code>`}
+      <p class="soft">${text}</p>
+      <div class="counted" aria-live="polite">
+        <strong class="number">${found === undefined ? '…' : count(found.matched)}</strong>
+        <span>${found === undefined ? 'counting' : isCounted ? (found.is_exact ? 'tasks, counted exactly' : 'tasks, as far as could be counted') : `tasks so far, ${count(found.scanned)} looked at`}</span>
+      </div>
+      ${before !== undefined && found !== undefined && html`<p class="complaint" role="alert">It was ${count(before)} when you looked, and nothing was touched. Now it is ${count(found.matched)}: look again.</p>`}
+      ${found !== undefined && found.matched > 0 && html`<div class="groups">
+        <${Groups} title="By error" groups=${found.by_error_code} print=${words} />
+        <${Groups} title="By destination" groups=${found.by_destination_key} print=${shortKey} />
+      </div>
+      <details><summary>Samples</summary><ul class="samples">${found.samples.map(({ id, state, error_code }) => html`<li key=${id}><${TaskLink} id=${id} /> <${Badge} state=${state} /> ${error_code === null ? '' : words(error_code)}</li>`)}</ul></details>`}
+      ${found !== undefined && isCounted && found.matched === 0 && html`<p>None of them is in a state that this takes.</p>`}
+      <div class="row">
+        <label>Rate <span class="hint">tasks a second; empty = as fast as they go</span>
+          <input inputmode="decimal" value=${fields.rate} placeholder="no limit" onInput=${input('rate')} aria-invalid=${wrongRate} /></label>
+        <label>Reason <span class="hint">${isReasonNeeded ? '' : '(optional)'}</span><input maxlength="500" value=${fields.reason} placeholder="Kept in the audit" onInput=${input('reason')} /></label>
+      </div>
+      ${needsTyping && html`<label>Type <strong>${String(found.matched)}</strong> to confirm<input inputmode="numeric" autocomplete="off" value=${fields.typed} onInput=${input('typed')} /></label>`}
+      ${complaint !== '' && html`<p class="complaint" role="alert">${complaint}</p>`}
+      <div class="buttons">
+        <button type="button" onClick=${close}>Leave it</button>
+        <button type="submit" class=${isDangerous ? 'danger' : 'primary'} disabled=${!isReady}>${isBusy ? 'Starting …' : `${name}${found === undefined ? '' : ` ${count(found.matched)}`}`}</button>
+      </div>
+    </form>
+  </${Modal}>`;
+}
+
+function Groups({ title, groups, print }: { readonly title: string; readonly groups: readonly Group[]; readonly print: (text: string) => string }): VNode {
+  const sorted = [...groups].sort((a, b) => b.count - a.count);
+  return html`<section><h3>${title}</h3><ul>
+    ${sorted.slice(0, GROUPS_SHOWN).map(({ value, count: many }) => html`<li key=${value ?? ''}><span title=${value ?? ''}>${value === null ? 'none' : print(value)}</span><b>${count(many)}</b></li>`)}
+    ${sorted.length > GROUPS_SHOWN && html`<li class="soft"><span>${count(sorted.length - GROUPS_SHOWN)} more</span><b>${count(sorted.slice(GROUPS_SHOWN).reduce((sum, group) => sum + group.count, 0))}</b></li>`}
+  </ul></section>`;
+}
+
+function added(a: DryRun, b: DryRun): DryRun {
+  return {
+    ...b,
+    matched: a.matched + b.matched,
+    scanned: a.scanned + b.scanned,
+    is_exact: a.is_exact && b.is_exact,
+    by_error_code: addedGroups(a.by_error_code, b.by_error_code),
+    by_destination_key: addedGroups(a.by_destination_key, b.by_destination_key),
+    samples: [...a.samples, ...b.samples].slice(0, 10),
+  };
+}
+
+function addedGroups(a: readonly Group[], b: readonly Group[]): Group[] {
+  const sums = new Map<string | null, number>();
+  for (const { value, count: many } of [...a, ...b]) sums.set(value, (sums.get(value) ?? 0) + many);
+  return [...sums].map(([value, many]) => ({ value, count: many }));
+}

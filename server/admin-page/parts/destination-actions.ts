@@ -1,0 +1,94 @@
+import type { VNode } from 'preact';
+
+import type { Limits } from '../../../client/answers.js';
+import { html } from '../html.js';
+import { callApi, partOfPath } from '../state/api.js';
+import { askNow } from '../state/live.js';
+import { ask } from './dialog.js';
+import type { ListedDestination } from './destination-rows.js';
+import { say } from './notices.js';
+
+/** The key that stands for every send of the fleet. */
+export const EVERYTHING = '*';
+
+const pathOf = (destination: { readonly key: string; readonly id?: string }, verb = ''): string => `/destinations/${partOfPath(destination.id ?? destination.key)}${verb}`;
+const nameOf = (key: string): string => (key === EVERYTHING ? 'everything' : key);
+
+/** @throws Error for a text that is no time */
+function untilOf(text: string): string | undefined {
+  if (text.trim() === '') return undefined;
+  const length = /^(\d+)\s*(min|m|h|d)$/.exec(text.trim());
+  if (length !== null) return new Date(Date.now() + Number(length[1]) * { min: 60_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[length[2] as 'min' | 'm' | 'h' | 'd']).toISOString();
+  const at = new Date(text);
+  if (Number.isNaN(at.getTime())) throw new Error('Write a length such as 30min or 2h, or a time such as 2026-11-30 08:00.');
+  return at.toISOString();
+}
+
+export function askPause(destination: { readonly key: string; readonly id?: string }): void {
+  const isAll = destination.key === EVERYTHING;
+  ask({
+    title: isAll ? 'Hold every send of the whole fleet' : 'Pause',
+    text: html`${isAll ? html`<p>Nothing is sent any more, to any destination, until somebody resumes it. Tasks are still accepted and kept.</p>` : html`<p>Nothing is sent to <strong>${destination.key}</strong> any more. Its tasks wait, and lose no attempt.</p>`}`,
+    verb: isAll ? 'Hold everything' : 'Pause',
+    isDangerous: isAll,
+    ...(isAll ? { typed: 'hold' } : {}),
+    fields: [{ name: 'until', label: 'Until', placeholder: '30min, 2h, 2026-11-30 08:00', hint: 'Empty: until somebody resumes it.' }],
+    act: async ({ reason, fields }) => {
+      const until = untilOf(fields['until'] ?? '');
+      await callApi(pathOf(destination, '/pause'), { method: 'POST', body: { ...(reason === undefined ? {} : { reason }), ...(until === undefined ? {} : { until }) } });
+      say('done', `Paused ${nameOf(destination.key)}.`);
+    },
+  });
+}
+
+export function askResume(destination: { readonly key: string; readonly id?: string }): void {
+  ask({
+    title: destination.key === EVERYTHING ? 'Send again' : 'Resume',
+    text: html`<p>${destination.key === EVERYTHING ? 'Everything that waited is sent, within the limits of each destination.' : html`<strong>${destination.key}</strong> gets its tasks again, and an open circuit is closed.`}</p>`,
+    verb: 'Resume',
+    act: async ({ reason }) => {
+      await callApi(pathOf(destination, '/resume'), { method: 'POST', body: reason === undefined ? {} : { reason } });
+      say('done', `Resumed ${nameOf(destination.key)}.`);
+    },
+  });
+}
+
+function askLimits(destination: ListedDestination): void {
+  const { limits } = destination;
+  ask({
+    title: 'Limits',
+    text: html`<p>For <strong>${destination.key}</strong>, by the whole fleet together.</p>`,
+    verb: 'Set limits',
+    reason: 'optional',
+    fields: [
+      { name: 'rate', label: 'Sends a second', value: limits?.rate?.toString() ?? '', placeholder: 'no limit' },
+      { name: 'max_concurrency', label: 'Sends at the same time', value: limits?.max_concurrency?.toString() ?? '', placeholder: 'no limit' },
+    ],
+    act: async ({ reason, fields }) => {
+      const wanted: Record<string, number> = {};
+      for (const name of ['rate', 'max_concurrency']) {
+        const text = (fields[name] ?? '').trim();
+        if (text === '') continue;
+        if (!(Number(text) > 0)) throw new Error(`${name === 'rate' ? 'Sends a second' : 'Sends at the same time'} must be a number above 0, or empty.`);
+        wanted[name] = Number(text);
+      }
+      const query = reason === undefined ? '' : `?reason=${encodeURIComponent(reason)}`;
+      // It is kept beside the rate, and asked for nowhere.
+      if (wanted['rate'] !== undefined && limits?.burst !== undefined) wanted['burst'] = limits.burst;
+      if (Object.keys(wanted).length === 0) await callApi<unknown>(`${pathOf(destination)}${query}`, { method: 'DELETE' });
+      else await callApi<Limits>(`${pathOf(destination)}${query}`, { method: 'PUT', body: wanted });
+      say('done', Object.keys(wanted).length === 0 ? `${destination.key} has no limits any more.` : `Limits of ${destination.key} are set.`);
+      askNow();
+    },
+  });
+}
+
+export function DestinationButtons({ destination }: { readonly destination: ListedDestination }): VNode {
+  const { paused, circuit } = destination;
+  const isPausedHere = paused?.key === destination.key;
+  return html`<span class="buttons">
+    ${isPausedHere || circuit.state !== 'closed' ? html`<button type="button" class="primary" onClick=${() => askResume(destination)}>Resume …</button>` : ''}
+    ${isPausedHere ? '' : html`<button type="button" onClick=${() => askPause(destination)}>Pause …</button>`}
+    <button type="button" onClick=${() => askLimits(destination)}>Limits …</button>
+  </span>`;
+}

@@ -1,0 +1,49 @@
+import type { VNode } from 'preact';
+
+import type { Failures } from '../../../client/answers.js';
+import { html } from '../html.js';
+import { callApi, withQuery } from '../state/api.js';
+import { withCondition } from '../state/filter-text.js';
+import { count, shortKey, words } from '../state/format.js';
+import { useLive } from '../state/live.js';
+import { addressOf } from '../state/location.js';
+import { askBulk } from './bulk-dialog.js';
+import { Empty, Failure, Time, Waiting } from './basics.js';
+
+type Group = Failures['groups'][number];
+
+/** The tasks of a group that have ended badly, and wait for somebody. */
+function queryOf({ destination_key, error_code, http_status }: Group): string {
+  let q = withCondition('', 'destination_key', [destination_key ?? '']);
+  q = withCondition(q, 'error_code', error_code === null ? null : [error_code]);
+  return withCondition(q, 'http_status', http_status === null ? null : [http_status]);
+}
+
+/** What failed, most first; each group leads to its tasks. */
+export function FailureGroups({ since, most }: { readonly since: string; readonly most: number }): VNode {
+  const { value, failure, reload } = useLive(`failures ${since}`, (signal) => callApi<Failures>(withQuery('/failures', { since }), { signal }), 3_000);
+  if (failure !== undefined && value === undefined) return html`<${Failure} failure=${failure} reload=${reload} />`;
+  if (value === undefined) return html`<${Waiting} />`;
+  if (value.groups.length === 0) return html`<${Empty} title="Nothing has failed">No send has failed in the last ${since}.</${Empty}>`;
+  return html`<div class="scroll"><table>
+    <thead><tr><th>Destination</th><th>Error</th><th class="n">Failed sends</th><th>Last</th><th>Then</th><th><span class="hidden">What can be done</span></th></tr></thead>
+    <tbody>${value.groups.slice(0, most).map((group) => {
+      const { destination_key, error_code, http_status, count: many, last_failed_at, samples, by_next } = group;
+      // The last group is of all that found no room of their own: no query finds them.
+      const isRest = destination_key === null;
+      const q = isRest ? '' : queryOf(group);
+      return html`<tr key=${`${destination_key} ${error_code} ${http_status}`}>
+        <td>${isRest ? html`<span class="soft">all others</span>` : html`<a href=${addressOf('destination', { key: destination_key })} title=${destination_key}>${shortKey(destination_key)}</a>`}</td>
+        <td>${error_code === null ? '–' : words(error_code)}${http_status === null ? '' : html` <span class="soft">${http_status}</span>`}</td>
+        <td class="n">${count(many)}</td>
+        <td><${Time} at=${last_failed_at} isDistance /></td>
+        <td class="soft">${[by_next.retry > 0 && `${count(by_next.retry)} retried`, by_next.park > 0 && `${count(by_next.park)} parked`, by_next.dead_letter > 0 && `${count(by_next.dead_letter)} dead-lettered`].filter(Boolean).join(', ')}</td>
+        <td class="buttons">${!isRest && html`<a class="button small" href=${addressOf('tasks', { q })}>Show</a>
+          ${by_next.park + by_next.dead_letter > 0 && html`<button type="button" class="small" onClick=${() => askBulk('redrive', { filter: { q: withCondition(q, 'state', ['parked', 'dead_lettered']) } })}>Redrive …</button>`}`}
+          ${samples[0] !== undefined && html`<${SampleLink} id=${samples[0]} />`}</td>
+      </tr>`;
+    })}</tbody></table></div>
+    ${value.groups.length > most && html`<p class="soft"><a href=${addressOf('failures', { since })}>All ${count(value.groups.length)} groups</a></p>`}`;
+}
+
+const SampleLink = ({ id }: { readonly id: string }): VNode => html`<a class="button small" href=${addressOf('task', { id })} title=${id}>Newest</a>`;

@@ -1,0 +1,129 @@
+import { signal } from '@preact/signals';
+import { useEffect, useRef, useState } from 'preact/hooks';
+
+import type { Status } from '../../../client/answers.js';
+import { ApiFailure, callApi } from './api.js';
+
+const PERIOD_MS = 1_000;
+const LONGEST_PERIOD_MS = 15_000;
+
+/** The last answer of GET /status. */
+export const status = signal<Status | undefined>(undefined);
+/** When it came; the page says how old its data is. */
+export const answeredAt = signal(0);
+/** Why the last call found no answer; undefined while all is well. */
+export const trouble = signal<ApiFailure | undefined>(undefined);
+/** A person holds the page still, to read. */
+export const isHeldStill = signal(false);
+
+/** What the view in front asks for, beside the status. */
+interface Source {
+  readonly everyMs: number;
+  readonly load: () => Promise<void>;
+  endedAt: number;
+}
+
+const sources = new Set<Source>();
+let timer: ReturnType<typeof setTimeout> | undefined;
+let isRunning = false;
+let periodMs = PERIOD_MS;
+
+/**
+ * One call after the other, and the next turn a second after the last answer: a slow service is not asked faster than it answers, and a tab
+ * that nobody sees asks nothing.
+ */
+async function turn(): Promise<void> {
+  timer = undefined;
+  if (document.hidden || isHeldStill.value || isRunning) return;
+  isRunning = true;
+  try {
+    status.value = await callApi<Status>('/status');
+    answeredAt.value = Date.now();
+    trouble.value = undefined;
+    periodMs = PERIOD_MS;
+    for (const source of [...sources]) {
+      if (performance.now() - source.endedAt >= source.everyMs) await ask(source);
+    }
+  } catch (error) {
+    trouble.value = error instanceof ApiFailure ? error : new ApiFailure(0, 'unreachable', String(error));
+    periodMs = Math.min(periodMs * 2, LONGEST_PERIOD_MS);
+  } finally {
+    isRunning = false;
+    schedule();
+  }
+}
+
+async function ask(source: Source): Promise<void> {
+  try {
+    await source.load();
+  } finally {
+    source.endedAt = performance.now();
+  }
+}
+
+function schedule(): void {
+  clearTimeout(timer);
+  timer = setTimeout(() => void turn(), periodMs);
+}
+
+/** Starts asking; once, when the page is there. */
+export function startLive(): void {
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) askNow(); });
+  isHeldStill.subscribe((isHeld) => { if (!isHeld) askNow(); });
+}
+
+/** After a change that a person made, its effect is shown at once. */
+export function askNow(): void {
+  for (const source of sources) source.endedAt = 0;
+  periodMs = PERIOD_MS;
+  clearTimeout(timer);
+  timer = setTimeout(() => void turn(), 0);
+}
+
+export interface Loaded<T> {
+  /** The last answer to this very question. */
+  readonly value: T | undefined;
+  readonly failure: ApiFailure | undefined;
+  readonly isLoading: boolean;
+  readonly reload: () => void;
+}
+
+/**
+ * Asks at once, and again every so often. An answer to an older question is never shown, nor is its error.
+ *
+ * @param question what the answer depends on; another one throws the last answer away
+ * @param everyMs  0 = asked once
+ */
+export function useLive<T>(question: string, load: (signal: AbortSignal) => Promise<T>, everyMs: number): Loaded<T> {
+  const [state, setState] = useState<{ readonly question: string; readonly value?: T | undefined; readonly failure?: ApiFailure | undefined; readonly isLoading: boolean }>({ question, isLoading: true });
+  const latest = useRef(load);
+  latest.current = load;
+  const again = useRef<() => void>(() => undefined);
+
+  useEffect(() => {
+    const gone = new AbortController();
+    const once = async (): Promise<void> => {
+      try {
+        const value = await latest.current(gone.signal);
+        if (!gone.signal.aborted) setState({ question, value, isLoading: false });
+      } catch (error) {
+        if (gone.signal.aborted) return;
+        const failure = error instanceof ApiFailure ? error : new ApiFailure(0, 'unreachable', String(error));
+        setState((before) => ({ ...(before.question === question ? before : {}), question, failure, isLoading: false }));
+      }
+    };
+    setState((before) => (before.question === question ? { ...before, isLoading: true } : { question, isLoading: true }));
+    const source: Source | undefined = everyMs > 0 ? { everyMs, load: once, endedAt: performance.now() } : undefined;
+    again.current = () => void once();
+    void once().finally(() => {
+      if (source !== undefined && !gone.signal.aborted) sources.add(Object.assign(source, { endedAt: performance.now() }));
+    });
+    return () => {
+      gone.abort();
+      if (source !== undefined) sources.delete(source);
+    };
+  }, [question, everyMs]);
+
+  const isOwn = state.question === question;
+  return { value: isOwn ? state.value : undefined, failure: isOwn ? state.failure : undefined, isLoading: !isOwn || state.isLoading, reload: () => again.current() };
+}

@@ -1,0 +1,54 @@
+/** Where the events of a task stand on its time axis. Pure. */
+
+export interface AxisEvent {
+  /** ms since the epoch */
+  readonly at: number;
+  readonly kind: 'created' | 'delivered' | 'failed' | 'next' | 'planned' | 'other';
+  readonly label: string;
+}
+
+export interface AxisPoint extends AxisEvent {
+  /** 0 to 1 */
+  readonly x: number;
+}
+
+interface Policy {
+  readonly max_retries: number;
+  readonly base_delay: number;
+  readonly max_delay: number;
+}
+
+/** As many retries as can be told apart. */
+const MOST_PLANNED = 8;
+
+/**
+ * The retries that are still to come if each one fails, and fails at once. Jitter and flow control move them.
+ *
+ * @param next    when the next send is due
+ * @param attempt its number, from 0
+ */
+export function plannedAfter(next: number, attempt: number, { max_retries, base_delay, max_delay }: Policy): number[] {
+  const times: number[] = [];
+  let at = next;
+  for (let retry = attempt + 1; retry <= max_retries && times.length < MOST_PLANNED; retry += 1) {
+    at += Math.min(base_delay * 2 ** (retry - 1), max_delay) * 1_000;
+    times.push(at);
+  }
+  return times;
+}
+
+/**
+ * A first retry comes after a second and a last one after a day: gaps are drawn by their logarithm, so that each can be seen.
+ *
+ * @returns them in the order of time
+ */
+export function placeOnAxis(events: readonly AxisEvent[]): AxisPoint[] {
+  const sorted = [...events].sort((a, b) => a.at - b.at);
+  const steps = sorted.map(({ at }, nth) => (nth === 0 ? 0 : 1 + Math.log10(1 + (at - (sorted[nth - 1]?.at ?? at)) / 100)));
+  const whole = steps.reduce((sum, step) => sum + step, 0);
+  let x = 0;
+  return sorted.map((event, nth) => {
+    x += steps[nth] ?? 0;
+    return { ...event, x: whole === 0 ? 0 : x / whole };
+  });
+}

@@ -1,0 +1,65 @@
+import type { VNode } from 'preact';
+
+import type { ShownDestination } from '../../../client/answers.js';
+import { html } from '../html.js';
+import { Copy, Empty, Failure, TaskLink, Time, Waiting } from '../parts/basics.js';
+import { DestinationButtons } from '../parts/destination-actions.js';
+import { byTrouble, DestinationRows, Held, type DestinationList } from '../parts/destination-rows.js';
+import { callApi, partOfPath, withQuery } from '../state/api.js';
+import { withCondition } from '../state/filter-text.js';
+import { count, duration, words } from '../state/format.js';
+import { useLive } from '../state/live.js';
+import { addressOf, place } from '../state/location.js';
+
+/** Every host with its endpoints. */
+export function Destinations(): VNode {
+  const { value, failure, reload } = useLive('destinations', (signal) => callApi<DestinationList>('/destinations?limit=1000', { signal }), 2_000);
+  return html`<div class="head"><h1>Destinations</h1>${value !== undefined && html`<span class="soft">${count(value.total)} with traffic, waiting tasks, limits, a pause or an open circuit</span>`}</div>
+    ${failure !== undefined && value === undefined && html`<${Failure} failure=${failure} reload=${reload} />`}
+    ${value === undefined ? failure === undefined && html`<${Waiting} />`
+      : value.destinations.length === 0 ? html`<${Empty} title="No destination is in use">It appears with its first send.</${Empty}>`
+        : html`<${DestinationRows} destinations=${byTrouble(value.destinations)} />`}
+    ${value !== undefined && value.next_cursor !== null && html`<p class="soft">The first ${count(value.destinations.length)} are shown.</p>`}`;
+}
+
+/** One destination: what holds it, what it does, and its endpoints. */
+export function Destination(): VNode {
+  const key = place.value.query.get('key') ?? '';
+  const { value, failure, reload } = useLive(`destination ${key}`, (signal) => callApi<ShownDestination>(`/destinations/${partOfPath(key)}`, { signal }), 1_000);
+  if (value === undefined) return failure === undefined ? html`<${Waiting} />` : html`<${Failure} failure=${failure} reload=${reload} />`;
+  const { kind, group, paused, circuit, limits, latency_ms, deferred, in_flight, delivered, failed } = value;
+  const q = kind === 'flow_key' ? withCondition('', 'flow_key', [value.key]) : withCondition('', 'destination_key', [value.key]);
+  const parked = withCondition(q, 'state', ['parked', 'dead_lettered']);
+  return html`<div class="head wrap"><div><p class="soft">${kind.replace('_', ' ')}${group !== null && group !== value.key ? html` of <a href=${addressOf('destination', { key: group })}>${group}</a>` : ''}</p>
+      <h1 class="breakable">${value.key} <${Copy} text=${value.key} /></h1></div><${DestinationButtons} destination=${value} /></div>
+    <p class="state"><${Held} destination=${value} /></p>
+    <dl class="facts">
+      ${paused !== null && html`<dt>Paused</dt><dd>since <${Time} at=${paused.since} />${paused.by === null ? '' : html` by ${actorName(paused.by)}`}${paused.reason === null ? '' : html`: “${paused.reason}”`}${paused.key === value.key ? '' : html`, by its group <a href=${addressOf('destination', { key: paused.key })}>${paused.key}</a>`}${paused.until === null ? '' : html`, until <${Time} at=${paused.until} />`}</dd>`}
+      ${circuit.state !== 'closed' && html`<dt>Circuit</dt><dd>${circuit.state}${circuit.since === null ? '' : html` since <${Time} at=${circuit.since} />`}${circuit.reason === null ? '' : ` because of ${words(circuit.reason)}`}${circuit.until === null ? '' : html`, next try <${Time} at=${circuit.until} isDistance />`}</dd>`}
+      ${circuit.last_probe !== null && html`<dt>Last try</dt><dd><${TaskLink} id=${circuit.last_probe.task_id} /> <${Time} at=${circuit.last_probe.at} isDistance />: ${circuit.last_probe.error_code === null ? 'delivered' : words(circuit.last_probe.error_code)}</dd>`}
+      ${limits !== null && html`<dt>Limits</dt><dd>${[limits.rate !== undefined && `${limits.rate} sends a second`, limits.max_concurrency !== undefined && `${limits.max_concurrency} at the same time`].filter(Boolean).join(', ')}</dd>`}
+      <dt>Last minute</dt><dd>${count(delivered)} delivered, ${count(failed)} failed, ${count(in_flight)} in flight now</dd>
+      <dt>Held back</dt><dd>${count(deferred)}</dd>
+      <dt>Answers after</dt><dd>${duration(latency_ms.p50)} (p50), ${duration(latency_ms.p99)} (p99)</dd>
+    </dl>
+    <p class="buttons"><a class="button" href=${addressOf('tasks', { q })}>Its tasks</a> <a class="button" href=${addressOf('tasks', { q: parked })}>Its dead letters</a></p>
+    ${(kind === 'host' || kind === 'cluster') && html`<${Endpoints} group=${value.key} />`}`;
+}
+
+function Endpoints({ group }: { readonly group: string }): VNode {
+  const { value } = useLive(`endpoints ${group}`, (signal) => callApi<DestinationList>(withQuery('/destinations', { group, limit: 1_000 }), { signal }), 2_000);
+  const own = value?.destinations.filter(({ key }) => key !== group) ?? [];
+  return html`<h2>${group.startsWith('kafka:') ? 'Topics' : 'Endpoints'}</h2>${value === undefined ? html`<${Waiting} />` : own.length === 0 ? html`<${Empty} title="None of its own">A path becomes an endpoint with its second task.</${Empty}>` : html`<${DestinationRows} destinations=${byTrouble(own)} />`}`;
+}
+
+interface Actor {
+  readonly type: string;
+  readonly id: string | null;
+  readonly name: string | null;
+  readonly operator: string | null;
+}
+
+export function actorName({ type, id, name, operator }: Actor): string {
+  const who = name ?? id ?? type;
+  return operator === null ? who : `${operator} (${who})`;
+}

@@ -1,0 +1,103 @@
+import type { VNode } from 'preact';
+
+import type { History, Status } from '../../../client/answers.js';
+import { html } from '../html.js';
+import { Empty, Failure, Waiting } from '../parts/basics.js';
+import { Chart } from '../parts/chart.js';
+import { byTrouble, DestinationRows, type DestinationList } from '../parts/destination-rows.js';
+import { FailureGroups } from '../parts/failure-groups.js';
+import { callApi, withQuery } from '../state/api.js';
+import { count, duration, rate, shortCount, words } from '../state/format.js';
+import { status, useLive } from '../state/live.js';
+import { addressOf, place } from '../state/location.js';
+
+const spans = ['1h', '6h', '24h'] as const;
+
+/** Is it healthy, what fails, and since when. */
+export function Home(): VNode {
+  const since = spans.find((span) => span === place.value.query.get('since')) ?? '1h';
+  const now = status.value;
+  return html`<div class="home">
+    ${now === undefined ? html`<${Waiting} />` : html`<${Health} now=${now} /><${Tiles} now=${now} />`}
+    <div class="head"><h2>Failing now</h2>
+      <nav class="spans" aria-label="Span of time">${spans.map((span) => html`<a key=${span} href=${addressOf('home', { since: span })} aria-current=${span === since ? 'true' : undefined}>${span}</a>`)}</nav>
+    </div>
+    <${FailureGroups} since=${since} most=${12} />
+    <${Charts} since=${since} />
+    <div class="head"><h2>Destinations by trouble</h2><a href=${addressOf('destinations')}>All of them</a></div>
+    <${Troubled} />
+  </div>`;
+}
+
+const headlines = { ok: 'All is well', degraded: 'Something needs a look', down: 'Nothing is being delivered' } as const;
+
+function Health({ now }: { readonly now: Status }): VNode {
+  return html`<section class="health ${now.status}" aria-label="Health">
+    <h1>${headlines[now.status]}</h1>
+    ${now.reasons.length === 0
+      ? html`<p class="soft">${count(now.workers)} ${now.workers === 1 ? 'worker' : 'workers'}, ${rate(now.rates.delivered['1m'])} delivered a second, nothing is held back that should not be.</p>`
+      : html`<ul>${now.reasons.map(({ code, message }) => html`<li key=${code}><a href=${placeOf(code)}>${words(code)}</a> ${message}</li>`)}</ul>`}
+  </section>`;
+}
+
+/** Where a person looks next. */
+function placeOf(code: string): string {
+  if (code === 'parked') return addressOf('tasks', { q: 'state:parked' });
+  if (code === 'circuit_open') return addressOf('destinations');
+  return addressOf('tasks', { q: 'state:waiting' });
+}
+
+interface Tile {
+  readonly name: string;
+  readonly value: string;
+  readonly note: string;
+  readonly href?: string;
+  readonly kind?: 'bad' | 'warn' | false;
+}
+
+function Tiles({ now }: { readonly now: Status }): VNode | null {
+  const { counts, rates, lateness_ms, oldest_due_ms, backlog, load } = now;
+  if (counts === null || rates === null) return null;
+  const growth = backlog.per_second;
+  const held = Object.values(counts.held ?? {}).reduce((sum: number, value) => sum + (value ?? 0), 0);
+  const tiles: Tile[] = [
+    { name: 'Delivered a second', value: rate(rates.delivered['1m']), note: `${rate(rates.created['1m'])} come in, ${rate(rates.failed['1m'])} fail` },
+    { name: 'Late', value: duration(lateness_ms.p99), note: oldest_due_ms === null ? 'nothing is overdue' : `oldest due for ${duration(oldest_due_ms)}`, kind: (lateness_ms.p99 ?? 0) > 10_000 && 'warn' },
+    { name: 'Due', value: shortCount(counts.due), note: growth === null || Math.abs(growth) < 0.05 ? 'steady' : growth > 0 ? `grows by ${rate(growth)} a second` : `shrinks by ${rate(-growth)} a second`, kind: growth !== null && growth > 1 && 'warn' },
+    { name: 'Waiting', value: shortCount(counts.waiting), note: held > 0 ? `${shortCount(held)} held back` : 'for their time', href: addressOf('tasks', { q: 'state:waiting' }) },
+    { name: 'Being sent', value: shortCount(counts.sending), note: `${Math.round((load ?? 0) * 100)} % of all slots wanted`, href: addressOf('tasks', { q: 'state:delivering' }) },
+    { name: 'Parked', value: shortCount(counts.parked), note: counts.parked > 0 ? 'wait for a person' : 'none waits for you', href: addressOf('tasks', { q: 'state:parked' }), kind: counts.parked > 0 && 'warn' },
+    { name: 'Dead-lettered', value: shortCount(counts.dead_lettered), note: 'handed to their dead destination', href: addressOf('tasks', { q: 'state:dead_lettered' }) },
+  ];
+  return html`<section class="tiles" aria-label="Numbers now">${tiles.map(({ name, value, note, href, kind }) => {
+    const inside = html`<span class="name">${name}</span><span class="value">${value}</span><span class="note">${note}</span>`;
+    return href === undefined ? html`<div key=${name} class="tile ${kind || ''}">${inside}</div>` : html`<a key=${name} class="tile ${kind || ''}" href=${href}>${inside}</a>`;
+  })}</section>`;
+}
+
+function Charts({ since }: { readonly since: string }): VNode | null {
+  const { value } = useLive(`history ${since}`, (signal) => callApi<History>(withQuery('/history', { since }), { signal }), 10_000);
+  if (value === undefined) return html`<div class="charts"><div class="chart"></div><div class="chart"></div></div>`;
+  const times = value.points.map(({ at }) => Date.parse(at));
+  const perSecond = (number: number | null): number | null => (number === null ? null : number / (value.step_ms / 1_000));
+  return html`<div class="charts">
+    <${Chart} title="Tasks a second" times=${times} print=${rate} lines=${[
+      { label: 'delivered', colour: '--good', values: value.points.map(({ delivered }) => perSecond(delivered)) },
+      { label: 'created', colour: '--accent', values: value.points.map(({ created }) => perSecond(created)) },
+      { label: 'failed sends', colour: '--bad', values: value.points.map(({ failed }) => perSecond(failed)) },
+    ]} />
+    <${Chart} title="Lateness of sends" times=${times} print=${(ms: number) => duration(ms)} lines=${[
+      { label: 'p50', colour: '--accent', values: value.points.map(({ lateness_ms }) => lateness_ms.p50) },
+      { label: 'p99', colour: '--warn', values: value.points.map(({ lateness_ms }) => lateness_ms.p99) },
+    ]} />
+  </div>`;
+}
+
+function Troubled(): VNode {
+  const { value, failure, reload } = useLive('destinations by trouble', (signal) => callApi<DestinationList>('/destinations?limit=200', { signal }), 3_000);
+  if (failure !== undefined && value === undefined) return html`<${Failure} failure=${failure} reload=${reload} />`;
+  if (value === undefined) return html`<${Waiting} />`;
+  if (value.destinations.length === 0) return html`<${Empty} title="Nothing has been sent yet">Hand over a task with <code>POST /tasks</code>: <a href="/docs">the contract</a> shows how.</${Empty}>`;
+  return html`<${DestinationRows} destinations=${byTrouble(value.destinations).slice(0, 10)} />`;
+}
+

@@ -1,0 +1,125 @@
+import { useState } from 'preact/hooks';
+import type { VNode } from 'preact';
+
+import type { TaskView } from '../../../client/answers.js';
+import { actionsFor } from '../../../shared/domain/task/state-actions.js';
+import { html, type Shown } from '../html.js';
+import { Badge, Copy, Failure, Time, Waiting } from '../parts/basics.js';
+import { ask } from '../parts/dialog.js';
+import { askEdit } from '../parts/edit-dialog.js';
+import { say } from '../parts/notices.js';
+import { TimeAxis } from '../parts/time-axis.js';
+import { callApi, partOfPath, withQuery } from '../state/api.js';
+import { withCondition } from '../state/filter-text.js';
+import { bytes, duration, words } from '../state/format.js';
+import { useLive } from '../state/live.js';
+import { addressOf, place } from '../state/location.js';
+import { actorName } from './destinations.js';
+
+/** Where it is, why it is not being sent, and what has become of each send. */
+export function Task(): VNode {
+  const id = place.value.query.get('id') ?? '';
+  const { value: task, failure, reload } = useLive(`task ${id}`, (signal) => callApi<TaskView>(`/tasks/${partOfPath(id)}`, { signal }), 1_000);
+  if (task === undefined) return failure === undefined ? html`<${Waiting} />` : html`<h1 class="breakable">${id}</h1><${Failure} failure=${failure} reload=${reload} />`;
+  const key = task.destination_type === 'kafka' ? undefined : (task.destination as { readonly url?: string }).url;
+  return html`
+    <div class="head wrap"><div><p class="soft">Task</p><h1 class="breakable">${id} <${Copy} text=${id} /></h1></div><${TaskButtons} task=${task} /></div>
+    ${failure !== undefined && html`<${Failure} failure=${failure} reload=${reload} />`}
+    <p class="state"><${Badge} state=${task.state} /> ${sentenceOf(task)}</p>
+    <${TimeAxis} task=${task} />
+    <dl class="facts">
+      <dt>Destination</dt><dd class="breakable">${task.destination_type === 'http' ? key : JSON.stringify(task.destination)}</dd>
+      ${task.dead_reason !== null && html`<dt>Given up</dt><dd>${words(task.dead_reason)}</dd>`}
+      <dt>Accepted</dt><dd><${Time} at=${task.created_at} />${task.source === null ? '' : ` from ${task.source}`}</dd>
+      ${task.client_id !== null && html`<dt>Client</dt><dd><a href=${addressOf('tasks', { q: withCondition('', 'client_id', [task.client_id]) })}>${task.client_id}</a></dd>`}
+      ${task.flow_key !== undefined && task.flow_key !== null && html`<dt>Flow key</dt><dd>${task.flow_key}</dd>`}
+      <dt>Run</dt><dd>${task.run}${task.edits > 0 ? `, edited ${task.edits} ${task.edits === 1 ? 'time' : 'times'}` : ''}${task.is_priority ? ', priority' : ''}</dd>
+      <dt>Retries</dt><dd>${task.policy.max_retries}, the first after ${duration(task.policy.base_delay * 1_000)}, at most ${duration(task.policy.max_delay * 1_000)} apart, then ${task.on_exhausted === 'park' ? 'parked' : 'to its dead destination'}</dd>
+    </dl>
+    <${Timeline} task=${task} />
+    <${Message} id=${id} length=${task.message_bytes} />`;
+}
+
+function sentenceOf(task: TaskView): Shown {
+  if (task.waiting_for !== null) return `${task.waiting_for.message}.`;
+  switch (task.state) {
+    case 'delivered': return html`It was delivered <${Time} at=${task.finished_at} isDistance />.`;
+    case 'delivering': return 'It is being sent now.';
+    case 'parked': return html`It waits for a person since <${Time} at=${task.finished_at} />: this is its only copy.`;
+    case 'dead_lettered': return html`Its dead destination has it since <${Time} at=${task.finished_at} />.`;
+    case 'cancelled': return html`A person cancelled it <${Time} at=${task.finished_at} isDistance />.`;
+    default: return html`It is sent <${Time} at=${task.next_attempt_at} isDistance />.`;
+  }
+}
+
+function TaskButtons({ task: { id, state } }: { readonly task: TaskView }): VNode {
+  const can = actionsFor(state);
+  const change = (verb: string, text: string, path: string, method: 'POST' | 'DELETE', done: string, isDangerous = false): void => ask({
+    title: verb, text: html`<p>${text}</p>`, verb, isDangerous,
+    act: async ({ reason }) => {
+      await callApi(withQuery(`/tasks/${partOfPath(id)}${path}`, { reason }), { method, ...(method === 'POST' ? { body: {} } : {}) });
+      say('done', `${done}: ${id}`);
+    },
+  });
+  return html`<span class="buttons">
+    ${can.includes('redrive') && html`<button type="button" class="primary" onClick=${() => change('Send again', 'It starts again as a new run, with all its retries.', '/retry', 'POST', 'Started again')}>Send again …</button>`}
+    ${can.includes('send_now') && html`<button type="button" class="primary" onClick=${() => change('Send now', 'It is due now. A pause, a limit or an open circuit still holds it.', '/retry', 'POST', 'Made due')}>Send now …</button>`}
+    ${can.length > 0 && html`<button type="button" onClick=${() => askEdit(id, can.includes('redrive'))}>Edit …</button>`}
+    ${can.includes('cancel') && html`<button type="button" class="danger" onClick=${() => change('Cancel it', 'It is not sent any more. Its record stays for a while.', '', 'DELETE', 'Cancelled', true)}>Cancel …</button>`}
+    ${can.includes('delete') && html`<button type="button" class="danger" onClick=${() => change('Delete it', 'This is the only copy, and it is gone then.', '', 'DELETE', 'Deleted', true)}>Delete …</button>`}
+    <${CopyAsCurl} id=${id} />
+  </span>`;
+}
+
+/** The command that hands over the same task again. It is asked for when it is wanted, since it holds the message. */
+function CopyAsCurl({ id }: { readonly id: string }): VNode {
+  const [text, setText] = useState<string | undefined>(undefined);
+  const load = async (): Promise<void> => {
+    const task = await callApi<object>(`/tasks/${partOfPath(id)}/submission`);
+    setText(`curl -sS -X POST '${location.origin}/tasks' -H 'Content-Type: application/json' -d '${JSON.stringify(task).replaceAll("'", String.raw`'\''`)}'`);
+  };
+  return text === undefined ? html`<button type="button" onClick=${() => void load().catch((error: unknown) => say('failed', String(error instanceof Error ? error.message : error)))}>As curl</button>` : html`<${Copy} text=${text} title="Copy curl" />`;
+}
+
+type Entry = TaskView['timeline'][number];
+
+function Timeline({ task }: { readonly task: TaskView }): VNode {
+  const newest = [...task.timeline].reverse();
+  return html`<h2>What happened</h2>${newest.length === 0 ? html`<p class="soft">It has not been sent yet.</p>` : html`<ol class="timeline">${newest.map((entry, nth) => html`<li key=${newest.length - nth} class=${classOf(entry)}>${lineOf(entry)}</li>`)}</ol>`}`;
+}
+
+function classOf(entry: Entry): string {
+  if (entry.kind !== 'attempt') return 'other';
+  return entry.outcome === 'delivered' ? 'good' : 'bad';
+}
+
+function lineOf(entry: Entry): Shown {
+  switch (entry.kind) {
+    case 'attempt': {
+      const name = `${entry.phase === 'delivery' ? (entry.attempt === 0 ? 'First send' : `Retry ${entry.attempt}`) : 'Dead letter'}${entry.run > 1 ? `, run ${entry.run}` : ''}`;
+      if (entry.outcome === 'delivered') return html`<strong>${name}</strong> delivered <${Time} at=${entry.started_at} /> <span class="soft">in ${duration(entry.duration_ms)}</span>`;
+      return html`<strong>${name}</strong> ${words(entry.error_code ?? 'failed')}${entry.http_status === null ? '' : ` (${entry.http_status})`} <${Time} at=${entry.started_at} /> <span class="soft">after ${duration(entry.duration_ms)}</span>${typeof entry.error === 'string' && html`<div class="error breakable">${entry.error}</div>`}`;
+    }
+    case 'deferred': return html`<strong>Held back</strong> ${words(entry.reason)} <${Time} at=${entry.deferred_at} />`;
+    case 'edited': return html`<strong>Edited</strong> by ${actorName(entry.by)} <${Time} at=${entry.edited_at} />`;
+    case 'redriven': return html`<strong>Started again</strong> as run ${entry.run} <${Time} at=${entry.redriven_at} />`;
+    case 'cancelled': return html`<strong>Cancelled</strong> <${Time} at=${entry.cancelled_at} />`;
+    case 'released': return html`<strong>Given back</strong> uncounted <${Time} at=${entry.released_at} />`;
+    default: return html`<span class="soft">${entry.kind === 'omitted' ? `${entry.omitted} entries left out` : words((entry as { readonly kind: string }).kind)}</span>`;
+  }
+}
+
+/** Hidden until it is asked for. It is text, byte for byte: no number in it is read and written again. */
+function Message({ id, length }: { readonly id: string; readonly length: number }): VNode {
+  const [text, setText] = useState<string | undefined>(undefined);
+  const [isBroken, setBroken] = useState(false);
+  const show = async (): Promise<void> => {
+    try {
+      setText((await callApi<{ readonly message_data: string }>(withQuery(`/tasks/${partOfPath(id)}`, { include: 'message_data' }))).message_data);
+    } catch (error) {
+      say('failed', error instanceof Error ? error.message : String(error));
+    }
+  };
+  if (text === undefined) return html`<h2>Message</h2><p><button type="button" onClick=${show}>Show it</button> <span class="soft">${bytes(length)}</span></p>`;
+  return html`<div class="head"><h2>Message</h2><span class="buttons"><button type="button" class="small" aria-pressed=${isBroken} onClick=${() => setBroken(!isBroken)}>Wrap</button> <${Copy} text=${text} /> <button type="button" class="small" onClick=${() => setText(undefined)}>Hide</button></span></div><pre class=${isBroken ? 'wrapped' : ''} tabindex="0">${text}</pre>`;
+}
