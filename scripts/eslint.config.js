@@ -19,11 +19,16 @@ const libraries = {
   bullmq: { packages: ['bullmq'], home: 'shared/queue/engine/ (elsewhere take a TaskQueue, or a QueueClient of queue-client.ts), workers/delivery/delivery-worker.ts or workers/delivery/settle-outcome.ts' },
   winston: { packages: ['winston', 'logform'], home: 'shared/logging/; elsewhere take a Logger' },
   promClient: { packages: ['prom-client'], home: 'shared/telemetry/metrics.ts: elsewhere take a Metrics, and add a row to metric-rows.ts' },
+  page: { packages: ['preact', '@preact', 'htm', 'uplot'], home: 'server/admin-page/, which runs in a browser' },
+  pageFiles: { packages: ['es-module-lexer'], home: 'server/admin/page-files.ts' },
   testTools: {
     packages: ['chai', 'mocha', 'fast-check', 'yaml', 'tsx', 'playwright-core', 'ajv', 'ajv-formats', 'openapi-typescript', 'typescript'],
     home: 'test/ or scripts/: it is not installed in production',
   },
 };
+
+/** What the page may use of the service: pure rules, so that it reads a query and judges a state as the API does. */
+const browserSafe = '(client/answers|shared/domain/(errors|search/[\\w-]+|task/state-actions))\\.js$';
 
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
 /** A folder reached by going up, at whatever depth the importing file lies. */
@@ -61,6 +66,7 @@ const wall = {
   kafkaKnowsNoQueue: { regex: upInto('redis', 'queue'), message: 'shared/kafka knows brokers, not queues: hand the value in as an argument.' },
   // Every folder beside it, also one that is yet to come; names.ts is no folder.
   engineIsInnermost: { regex: '^(\\.\\./)(?!\\.\\./|names\\.js$)', message: 'shared/queue/engine is below all other folders of shared/queue: take a script or a value as an argument.' },
+  pageKnowsTheApiOnly: { regex: `^(?!(\\.\\./)+(${browserSafe}|(parts|state|views)/|html\\.js$))\\.\\./|^node:`, message: 'The page runs in a browser and speaks with the API alone: of the service it may import the types of its answers, and pure rules (browserSafe in scripts/eslint.config.js).' },
   queueKnowsNoKafka: { regex: upInto('kafka'), message: 'shared/queue stores tasks; what is sent is the adapters\' business.' },
 };
 
@@ -100,6 +106,8 @@ const rooms = [
 
   { files: ['server/**/*.ts'], rules: walls([...outside, wall.workers, wall.env]) },
   { files: ['server/**/schema.ts'], rules: walls([...outside, wall.workers, wall.env], ['joi']) },
+  { files: ['server/admin/page-files.ts'], rules: walls([...outside, wall.workers, wall.env], ['pageFiles']) },
+  { files: ['server/admin-page/**/*.ts'], rules: walls([wall.test, wall.scripts, wall.workers, wall.env, wall.pageKnowsTheApiOnly], ['page']) },
   { files: ['server/ops/bull-board.ts'], rules: walls([...outside, wall.workers, wall.env], ['express', 'bullBoard']) },
 
   { files: ['workers/**/*.ts'], rules: walls([...outside, wall.server, wall.env]) },
@@ -176,7 +184,7 @@ export default defineConfig(
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
-    languageOptions: { parserOptions: { project: './test/tsconfig.json', tsconfigRootDir: root } },
+    languageOptions: { parserOptions: { project: ['./test/tsconfig.json', './server/admin-page/tsconfig.json'], tsconfigRootDir: root } },
     rules: {
       ...everywhere,
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],

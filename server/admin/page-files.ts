@@ -1,4 +1,4 @@
-import { init, parse } from 'es-module-lexer';
+import { parse } from 'es-module-lexer';
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -36,7 +36,6 @@ export interface PageFiles {
  * @throws Error when a file is missing
  */
 export async function readPageFiles(): Promise<PageFiles> {
-  await init;
   const byPath = new Map<string, PageFile>();
   const waiting = [ENTRY];
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {

@@ -84,7 +84,7 @@ async function copyText(text: string, near: HTMLElement): Promise<boolean> {
     near.after(area);
     area.select();
     // Deprecated, and the only way on plain http.
-    // eslint-disable-next-line @typescript-eslint/no-deprecated
+    // eslint-disable-next-line @typescript-eslint/no-deprecated, no-restricted-syntax
     const isCopied = document.execCommand('copy');
     if (isCopied) area.remove();
     else area.addEventListener('blur', () => area.remove());

@@ -130,11 +130,11 @@ function BulkDialog({ action, chosen, close }: Asked & { readonly close: () => v
       <details><summary>Samples</summary><ul class="samples">${found.samples.map(({ id, state, error_code }) => html`<li key=${id}><${TaskLink} id=${id} /> <${Badge} state=${state} /> ${error_code === null ? '' : words(error_code)}</li>`)}</ul></details>`}
       ${found !== undefined && isCounted && found.matched === 0 && html`<p>None of them is in a state that this takes.</p>`}
       <div class="row">
-        <label>Rate <span class="hint">tasks a second; empty = as fast as they go</span>
+        <label><span>Rate <span class="hint">a second, empty = no limit</span></span>
           <input inputmode="decimal" value=${fields.rate} placeholder="no limit" onInput=${input('rate')} aria-invalid=${wrongRate} /></label>
-        <label>Reason <span class="hint">${isReasonNeeded ? '' : '(optional)'}</span><input maxlength="500" value=${fields.reason} placeholder="Kept in the audit" onInput=${input('reason')} /></label>
+        <label><span>Reason <span class="hint">${isReasonNeeded ? '' : '(optional)'}</span></span><input maxlength="500" value=${fields.reason} placeholder="Kept in the audit" onInput=${input('reason')} /></label>
       </div>
-      ${needsTyping && html`<label>Type <strong>${String(found.matched)}</strong> to confirm<input inputmode="numeric" autocomplete="off" value=${fields.typed} onInput=${input('typed')} /></label>`}
+      ${needsTyping && html`<label><span>Type <strong>${String(found.matched)}</strong> to confirm</span><input inputmode="numeric" autocomplete="off" value=${fields.typed} onInput=${input('typed')} /></label>`}
       ${complaint !== '' && html`<p class="complaint" role="alert">${complaint}</p>`}
       <div class="buttons">
         <button type="button" onClick=${close}>Leave it</button>

@@ -67,7 +67,7 @@ function optionsFor({ width, lines, print }: Pick<ChartProps, 'lines' | 'print'>
     scales: { y: { range: (_chart, _min, max) => [0, Math.max(max * 1.1, 1)] } },
     axes: [{ ...axis, space: 70, values: (_chart, ticks) => ticks.map((tick) => localTime(new Date(tick * 1_000), new Date()).replace(/:\d\d(?:\.\d+)?$/, '')) }, { ...axis, size: 72, values: (_chart, ticks) => ticks.map((tick) => print(tick)) }],
     series: [
-      { label: 'at', value: (_chart, at) => (at === null ? '' : localTime(new Date(at * 1_000), new Date()).slice(0, 5)) },
+      { label: 'at', value: (_chart, at) => (localTime(new Date(at * 1_000), new Date()).slice(0, 5)) },
       ...lines.map((line) => ({ label: line.label, stroke: colour(line.colour), width: 1.5, points: { show: false }, value: (_chart: uPlot, value: number | null) => (value === null ? '–' : print(value)) })),
     ],
   };

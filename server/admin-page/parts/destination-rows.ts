@@ -30,7 +30,7 @@ export function DestinationRows({ destinations }: { readonly destinations: reado
         <td class="n ${deferred > 0 ? 'warn' : ''}">${count(deferred)}</td>
         <td class="n">${count(in_flight)}</td>
         <td class="n">${count(delivered)}</td>
-        <td class="n ${failed > 0 ? 'bad' : ''}">${count(failed)}${failed > 0 && failure_share !== null ? html` <span class="soft">${Math.round(failure_share * 100)} %</span>` : ''}</td>
+        <td class="n ${failed > 0 ? 'bad' : ''}">${count(failed)}${failed > 0 ? html` <span class="soft">${Math.round(failure_share * 100)} %</span>` : ''}</td>
         <td class="n">${duration(latency_ms.p50)}</td>
         <td class="n">${duration(latency_ms.p99)}</td>
       </tr>`;
@@ -41,6 +41,7 @@ export function DestinationRows({ destinations }: { readonly destinations: reado
 export function Held({ destination: { paused, circuit, limits } }: { readonly destination: Pick<ListedDestination, 'paused' | 'circuit' | 'limits'> }): VNode {
   if (paused !== null) return html`<span class="badge paused">paused</span>${paused.until === null ? '' : html` <span class="soft">until <${Time} at=${paused.until} /></span>`}`;
   if (circuit.state === 'open') return html`<span class="badge open">circuit open</span>${circuit.until === null ? '' : html` <span class="soft">next try <${Time} at=${circuit.until} isDistance /></span>`}`;
-  if (circuit.state !== 'closed') return html`<span class="badge open">trying</span>`;
+  if (circuit.state === 'probing') return html`<span class="badge open">trying one</span>`;
+  if (circuit.state === 'given_up') return html`<span class="badge open">all fail</span> <span class="soft">sent all the same</span>`;
   return limits === null ? html`<span class="badge ok">sending</span>` : html`<span class="badge limited">limited</span>`;
 }

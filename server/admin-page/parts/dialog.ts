@@ -78,10 +78,10 @@ function QuestionDialog({ question, close }: { readonly question: Question; read
         <input value=${given[name] ?? ''} placeholder=${placeholder} onInput=${(event: Event) => setGiven({ ...given, [name]: (event.target as HTMLInputElement).value })} />
         ${hint !== undefined && html`<span class="hint">${hint}</span>`}
       </label>`)}
-      ${wanted !== 'none' && html`<label>Reason${wanted === 'optional' ? html` <span class="hint">(optional)</span>` : ''}
+      ${wanted !== 'none' && html`<label><span>Reason${wanted === 'optional' ? html` <span class="hint">(optional)</span>` : ''}</span>
         <input value=${reason} maxlength="500" placeholder="Kept in the audit" onInput=${(event: Event) => setReason((event.target as HTMLInputElement).value)} />
       </label>`}
-      ${typed !== undefined && html`<label>Type <strong>${typed}</strong> to confirm
+      ${typed !== undefined && html`<label><span>Type <strong>${typed}</strong> to confirm</span>
         <input value=${confirmed} autocomplete="off" onInput=${(event: Event) => setConfirmed((event.target as HTMLInputElement).value)} />
       </label>`}
       ${complaint !== '' && html`<p class="complaint" role="alert">${complaint}</p>`}

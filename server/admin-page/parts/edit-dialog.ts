@@ -103,7 +103,7 @@ function EditDialog({ id, canRetry, close }: { readonly id: string; readonly can
         ${area('dead_destination', 'Dead destination', 2)}
         ${area('message_data', 'Message, as it is sent', 6)}
         <div class="row">${line('max_retries', 'Retries')}${line('base_delay', 'Base delay in seconds')}</div>
-        <label>Reason <span class="hint">(optional)</span><input maxlength="500" value=${reason} placeholder="Kept in the audit" onInput=${(event: Event) => setReason((event.target as HTMLInputElement).value)} /></label>
+        <label><span>Reason <span class="hint">(optional)</span></span><input maxlength="500" value=${reason} placeholder="Kept in the audit" onInput=${(event: Event) => setReason((event.target as HTMLInputElement).value)} /></label>
         ${canRetry && html`<label class="check"><input type="checkbox" checked=${isRetried} onChange=${() => setRetried(!isRetried)} /> and send it again, as a new run</label>`}`}
       ${complaint !== '' && html`<p class="complaint" role="alert">${complaint}</p>`}
       <div class="buttons"><button type="button" onClick=${close}>Leave it</button><button type="submit" class="primary" disabled=${now === undefined || isBusy}>${isBusy ? 'Working …' : isRetried ? 'Save and send again' : 'Save'}</button></div>

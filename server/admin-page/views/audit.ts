@@ -51,7 +51,6 @@ function Entries({ target, actor, kind }: { readonly target: string; readonly ac
 }
 
 function Target({ on }: { readonly on: AuditEntry['target'] }): Shown {
-  if (on.id === null) return on.type;
   if (on.type === 'task') return html`<${TaskLink} id=${on.id} />`;
   if (on.type === 'destination') return html`<a href=${addressOf('destination', { key: on.id })}>${on.id === '*' ? 'everything' : shortKey(on.id)}</a>`;
   if (on.type === 'bulk_action') return html`<a href=${addressOf('bulk-action', { id: on.id })}>${on.id}</a>`;

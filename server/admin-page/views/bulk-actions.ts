@@ -30,13 +30,13 @@ export function BulkActionView(): VNode {
   const id = place.value.query.get('id') ?? '';
   const { value: action, failure, reload } = useLive(`bulk action ${id}`, (signal) => callApi<BulkAction>(`/bulk-actions/${partOfPath(id)}`, { signal }), 1_000);
   if (action === undefined) return failure === undefined ? html`<${Waiting} />` : html`<${Failure} failure=${failure} reload=${reload} />`;
-  const skipped = Object.entries(action.skipped).filter(([, many]) => (many ?? 0) > 0);
+  const skipped = Object.entries(action.skipped).filter(([, many]) => many > 0);
   const left = (many: number): string => (action.matched === null || action.matched === 0 ? '0' : ((many / action.matched) * 100).toFixed(2));
   const isRedrive = action.action === 'redrive' || action.action === 'send_now';
   const parts = isRedrive
     ? [['delivered', action.delivered, 'good'], ['failed again', action.failed_again, 'bad'], ['in progress', action.in_progress, 'accent'], ['cancelled', action.cancelled, 'soft']] as const
     : [['changed', action.started, 'good']] as const;
-  const skippedInAll = skipped.reduce((sum, [, many]) => sum + (many ?? 0), 0);
+  const skippedInAll = skipped.reduce((sum, [, many]) => sum + many, 0);
   return html`<div class="head wrap"><div><p class="soft">${verbs[action.action].name} of ${action.filter === null ? 'chosen tasks' : 'all that matched'}</p><h1>${action.matched === null ? 'Looking for its tasks …' : `${count(action.matched)} tasks`} <${Badge} state=${action.state} /></h1></div><${Buttons} action=${action} /></div>
     ${action.filter !== null && html`<code class="query">${whatOf(action)}</code>`}
     ${action.state_reason !== null && html`<p class="complaint">${action.state_reason.message}.</p>`}

@@ -35,8 +35,8 @@ export function Destination(): VNode {
     <p class="state"><${Held} destination=${value} /></p>
     <dl class="facts">
       ${paused !== null && html`<dt>Paused</dt><dd>since <${Time} at=${paused.since} />${paused.by === null ? '' : html` by ${actorName(paused.by)}`}${paused.reason === null ? '' : html`: “${paused.reason}”`}${paused.key === value.key ? '' : html`, by its group <a href=${addressOf('destination', { key: paused.key })}>${paused.key}</a>`}${paused.until === null ? '' : html`, until <${Time} at=${paused.until} />`}</dd>`}
-      ${circuit.state !== 'closed' && html`<dt>Circuit</dt><dd>${circuit.state}${circuit.since === null ? '' : html` since <${Time} at=${circuit.since} />`}${circuit.reason === null ? '' : ` because of ${words(circuit.reason)}`}${circuit.until === null ? '' : html`, next try <${Time} at=${circuit.until} isDistance />`}</dd>`}
-      ${circuit.last_probe !== null && html`<dt>Last try</dt><dd><${TaskLink} id=${circuit.last_probe.task_id} /> <${Time} at=${circuit.last_probe.at} isDistance />: ${circuit.last_probe.error_code === null ? 'delivered' : words(circuit.last_probe.error_code)}</dd>`}
+      ${circuit.state !== 'closed' && html`<dt>Circuit</dt><dd>${circuitStates[circuit.state]}, since <${Time} at=${circuit.since} />${circuit.reason === null ? '' : `: ${circuitReasons[circuit.reason]}`}${circuit.state === 'given_up' ? '' : html`, next try <${Time} at=${circuit.until} isDistance />`}</dd>`}
+      ${circuit.last_probe !== null && html`<dt>Last try</dt><dd><${TaskLink} id=${circuit.last_probe.task_id} /> <${Time} at=${circuit.last_probe.at} isDistance />: ${words(circuit.last_probe.error_code)}</dd>`}
       ${limits !== null && html`<dt>Limits</dt><dd>${[limits.rate !== undefined && `${limits.rate} sends a second`, limits.max_concurrency !== undefined && `${limits.max_concurrency} at the same time`].filter(Boolean).join(', ')}</dd>`}
       <dt>Last minute</dt><dd>${count(delivered)} delivered, ${count(failed)} failed, ${count(in_flight)} in flight now</dd>
       <dt>Held back</dt><dd>${count(deferred)}</dd>
@@ -45,6 +45,9 @@ export function Destination(): VNode {
     <p class="buttons"><a class="button" href=${addressOf('tasks', { q })}>Its tasks</a> <a class="button" href=${addressOf('tasks', { q: parked })}>Its dead letters</a></p>
     ${(kind === 'host' || kind === 'cluster') && html`<${Endpoints} group=${value.key} />`}`;
 }
+
+const circuitStates = { open: 'Open, its tasks wait', probing: 'One is sent to find out whether it is back', given_up: 'It was open for so long that its tasks are sent all the same, and their attempts count' } as const;
+const circuitReasons = { failures: 'it failed again and again', endpoint_failures: 'several of its endpoints failed again and again', retry_after: 'it asked to be left alone' } as const;
 
 function Endpoints({ group }: { readonly group: string }): VNode {
   const { value } = useLive(`endpoints ${group}`, (signal) => callApi<DestinationList>(withQuery('/destinations', { group, limit: 1_000 }), { signal }), 2_000);

@@ -57,9 +57,9 @@ interface Tile {
 
 function Tiles({ now }: { readonly now: Status }): VNode | null {
   const { counts, rates, lateness_ms, oldest_due_ms, backlog, load } = now;
-  if (counts === null || rates === null) return null;
+  if (counts === null) return null;
   const growth = backlog.per_second;
-  const held = Object.values(counts.held ?? {}).reduce((sum: number, value) => sum + (value ?? 0), 0);
+  const held = Object.values(counts.held ?? {}).reduce((sum, value) => sum + value, 0);
   const tiles: Tile[] = [
     { name: 'Delivered a second', value: rate(rates.delivered['1m']), note: `${rate(rates.created['1m'])} come in, ${rate(rates.failed['1m'])} fail` },
     { name: 'Late', value: duration(lateness_ms.p99), note: oldest_due_ms === null ? 'nothing is overdue' : `oldest due for ${duration(oldest_due_ms)}`, kind: (lateness_ms.p99 ?? 0) > 10_000 && 'warn' },

@@ -30,9 +30,9 @@ export function Task(): VNode {
     <dl class="facts">
       <dt>Destination</dt><dd class="breakable">${task.destination_type === 'http' ? key : JSON.stringify(task.destination)}</dd>
       ${task.dead_reason !== null && html`<dt>Given up</dt><dd>${words(task.dead_reason)}</dd>`}
-      <dt>Accepted</dt><dd><${Time} at=${task.created_at} />${task.source === null ? '' : ` from ${task.source}`}</dd>
-      ${task.client_id !== null && html`<dt>Client</dt><dd><a href=${addressOf('tasks', { q: withCondition('', 'client_id', [task.client_id]) })}>${task.client_id}</a></dd>`}
-      ${task.flow_key !== undefined && task.flow_key !== null && html`<dt>Flow key</dt><dd>${task.flow_key}</dd>`}
+      <dt>Accepted</dt><dd><${Time} at=${task.created_at} /> from ${task.source}</dd>
+      <dt>Client</dt><dd><a href=${addressOf('tasks', { q: withCondition('', 'client_id', [task.client_id]) })}>${task.client_id}</a></dd>
+      ${typeof task.flow_key === 'string' && html`<dt>Flow key</dt><dd>${task.flow_key}</dd>`}
       <dt>Run</dt><dd>${task.run}${task.edits > 0 ? `, edited ${task.edits} ${task.edits === 1 ? 'time' : 'times'}` : ''}${task.is_priority ? ', priority' : ''}</dd>
       <dt>Retries</dt><dd>${task.policy.max_retries}, the first after ${duration(task.policy.base_delay * 1_000)}, at most ${duration(task.policy.max_delay * 1_000)} apart, then ${task.on_exhausted === 'park' ? 'parked' : 'to its dead destination'}</dd>
     </dl>
@@ -105,7 +105,9 @@ function lineOf(entry: Entry): Shown {
     case 'redriven': return html`<strong>Started again</strong> as run ${entry.run} <${Time} at=${entry.redriven_at} />`;
     case 'cancelled': return html`<strong>Cancelled</strong> <${Time} at=${entry.cancelled_at} />`;
     case 'released': return html`<strong>Given back</strong> uncounted <${Time} at=${entry.released_at} />`;
-    default: return html`<span class="soft">${entry.kind === 'omitted' ? `${entry.omitted} entries left out` : words((entry as { readonly kind: string }).kind)}</span>`;
+    case 'omitted': return html`<span class="soft">${entry.omitted} entries are left out</span>`;
+    // A newer process may know more kinds.
+    default: return words((entry as { readonly kind: string }).kind);
   }
 }
 

@@ -109,8 +109,8 @@ function Row({ task, isChosen, toggle, q }: { readonly task: TaskSummary; readon
     <td><input type="checkbox" aria-label=${`Select ${id}`} checked=${isChosen} onChange=${() => toggle(id)} /></td>
     <td><${TaskLink} id=${id} /></td>
     <td><${Badge} state=${state} />${waiting_for === null ? '' : html` <span class="soft">${words(waiting_for)}</span>`}</td>
-    <td>${client_id === null ? '–' : html`<a class="quiet" href=${narrowed('client_id', client_id)} title="Only this client">${client_id}</a>`}</td>
-    <td>${destination_key === null ? '–' : html`<a class="quiet" href=${addressOf('destination', { key: destination_key })} title=${destination_key}>${shortKey(destination_key, 44)}</a>`}</td>
+    <td><a class="quiet" href=${narrowed('client_id', client_id)} title="Only this client">${client_id}</a></td>
+    <td><a class="quiet" href=${addressOf('destination', { key: destination_key })} title=${destination_key}>${shortKey(destination_key, 44)}</a></td>
     <td class="n">${count(attempts)}</td>
     <td>${error_code === null ? '' : html`<a class="quiet" href=${narrowed('error_code', error_code)} title="Only this error">${words(error_code)}</a>`}${http_status === null ? '' : html` <span class="soft">${http_status}</span>`}</td>
     <td>${finished_at !== null ? html`<${Time} at=${finished_at} />` : next_attempt_at !== null ? html`<${Time} at=${next_attempt_at} isDistance />` : html`<${Time} at=${updated_at} />`}</td>
