@@ -1,0 +1,274 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+
+import { expect } from 'chai';
+import type { Browser, Page } from 'playwright-core';
+
+import { parkTasks, waitUntilSettled } from '../support/bulk-actions.js';
+import { startChromium } from '../support/chromium.js';
+import { eventually } from '../support/eventually.js';
+import { createReceiver, type Receiver } from '../support/receiver.js';
+import { InProcessService } from '../support/service-in-process.js';
+import { call, getTask, httpTask, submitNew, uniqueId, waitForState } from '../support/tasks.js';
+
+const BIG = '{"big":23958446825181076828,"price":1.10,"huge":1E400,"a":1,"a":2}';
+const MARKUP = '<img src=x onerror="document.title=\'run\'">';
+
+describe('e2e: the operations page', function () {
+  this.timeout(120_000);
+
+  let browser: Browser;
+  let service: InProcessService;
+  let receiver: Receiver;
+  let page: Page;
+  let troubles: string[] = [];
+
+  before(async () => {
+    [browser, service, receiver] = await Promise.all([startChromium(), InProcessService.ready(), createReceiver()]);
+    await service.startWorker();
+  });
+  after(async () => {
+    await browser.close();
+    await service.close();
+    await receiver.close();
+  });
+  beforeEach(async () => {
+    page = await browser.newPage({ viewport: { width: 1_280, height: 900 }, reducedMotion: 'reduce' });
+    page.setDefaultTimeout(30_000);
+    troubles = [];
+    page.on('request', (request) => {
+      const { protocol, origin } = new URL(request.url());
+      if (protocol !== 'data:' && origin !== service.baseUrl) troubles.push(`asked ${request.url()}`);
+    });
+    page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) troubles.push(message.text()); });
+    page.on('pageerror', (error) => troubles.push(String(error)));
+  });
+  afterEach(async () => {
+    await page.close();
+    expect(troubles, 'no request leaves the origin, and the browser complains of nothing').to.deep.equal([]);
+  });
+
+  /** Dead letters of a receiver that answers 400 until it is well. */
+  async function parkedAt(path: string, count: number): Promise<{ readonly ids: readonly string[]; readonly mend: () => void }> {
+    receiver.on(path, { kind: 'answer', status: 400, body: 'no such order' });
+    return { ids: await parkTasks(service.baseUrl, receiver.url(path), count), mend: () => receiver.on(path, { kind: 'answer' }) };
+  }
+  const open = (path: string): Promise<unknown> => page.goto(`${service.baseUrl}${path}`);
+  const button = (name: string | RegExp) => page.getByRole('button', { name });
+  const dialog = () => page.locator('dialog[open]');
+  const rows = () => page.locator('table.tasks tbody tr');
+  const uniquePath = (name: string): string => `/${name}-${uniqueId('p')}`;
+
+  it('says whether all is well, what fails, and leads from a group of failures to its tasks', async () => {
+    const path = uniquePath('bad');
+    const { ids } = await parkedAt(path, 3);
+    await open('/admin');
+    await page.getByRole('heading', { name: 'Something needs a look' }).waitFor();
+    const group = page.getByRole('row', { name: new RegExp(`${path}.*400.*3`) });
+    await group.getByRole('link', { name: 'Show' }).click();
+    await rows().nth(2).waitFor();
+    expect((await rows().locator('.id').allTextContents()).toSorted()).to.deep.equal(ids.toSorted());
+    await page.reload();
+    await rows().nth(2).waitFor();
+    expect(await rows().count()).to.equal(3);
+  });
+
+  it('finds a task by one line of search, with completion, and says why it waits', async () => {
+    const client = uniqueId('client');
+    const task = httpTask(receiver.url('/later'), { client_id: client, initial_delay: 3_600, max_retries: 2 });
+    await submitNew(service.baseUrl, task);
+    await open('/admin');
+    // From the keyboard alone, wherever one is.
+    await page.keyboard.press('/');
+    await page.locator('#search:focus').waitFor();
+    await page.keyboard.type('client_i');
+    await page.getByRole('option', { name: /client_id:/ }).waitFor();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.keyboard.type(client);
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Enter');
+    await rows().first().waitFor();
+    expect(new URL(page.url()).searchParams.get('q')).to.equal(`client_id:${client}`);
+    await page.locator('a.id').first().focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: task.id }).waitFor();
+    await page.getByText(/It is sent in (59 min|1 h)/).waitFor();
+    expect(await page.locator('svg.axis circle').count(), 'accepted, next, and two retries if it fails').to.equal(4);
+    await page.goBack();
+    await rows().first().waitFor();
+  });
+
+  it('says where a query is wrong, and never shows the unfiltered list under it', async () => {
+    await open(`/admin/tasks?q=${encodeURIComponent('state:parked clint_id:x')}`);
+    await page.getByText(/At 13: .*did you mean client_id/).first().waitFor();
+    expect(await rows().count()).to.equal(0);
+    expect(await button('Search').isDisabled()).to.equal(true);
+  });
+
+  it('redrives just the dead letters that match, shows their number first, and then what became of them', async () => {
+    const [mended, other] = [uniquePath('mended'), uniquePath('other')];
+    const { ids, mend } = await parkedAt(mended, 25);
+    const { ids: others } = await parkedAt(other, 5);
+    mend();
+    await open(`/admin/tasks?q=${encodeURIComponent(`state:parked destination_key:"${receiver.url(mended)}"`)}`);
+    await button('Redrive …').click();
+    await dialog().getByText('25', { exact: true }).first().waitFor();
+    await dialog().getByText('tasks, counted exactly').waitFor();
+    await dialog().getByLabel('Reason').fill('receiver is back');
+    await dialog().getByRole('button', { name: 'Redrive 25' }).click();
+    await page.getByRole('heading', { name: '25 tasks' }).waitFor();
+    const id = new URL(page.url()).searchParams.get('id') ?? '';
+    await page.locator('.outcome div', { hasText: 'delivered' }).getByText('25').waitFor();
+    expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ delivered: 25, reason: 'receiver is back' });
+    for (const task of ids) expect(receiver.requestsFor(task)).to.have.lengthOf(2);
+    for (const task of others) expect(receiver.requestsFor(task)).to.have.lengthOf(1);
+  });
+
+  it('asks again, and touches nothing, when other tasks match than were shown', async () => {
+    const path = uniquePath('growing');
+    const { ids, mend } = await parkedAt(path, 3);
+    await open(`/admin/tasks?q=${encodeURIComponent(`state:parked destination_key:"${receiver.url(path)}"`)}`);
+    await button('Redrive …').click();
+    await dialog().getByText('tasks, counted exactly').waitFor();
+    const [late = ''] = await parkTasks(service.baseUrl, receiver.url(path), 1);
+    mend();
+    troubles = [];
+    await dialog().getByRole('button', { name: 'Redrive 3' }).click();
+    await dialog().getByText('It was 3 when you looked, and nothing was touched. Now it is 4: look again.').waitFor();
+    for (const task of [...ids, late]) expect(receiver.requestsFor(task)).to.have.lengthOf(1);
+    // The browser logs each answer of 4xx.
+    troubles = [];
+    await dialog().getByRole('button', { name: 'Redrive 4' }).click();
+    await page.getByRole('heading', { name: '4 tasks' }).waitFor();
+    for (const task of [...ids, late]) await waitForState(service.baseUrl, task, 'delivered');
+  });
+
+  it('corrects a wrong address and sends again, in one dialog', async () => {
+    const [wrong, right] = [uniquePath('wrong'), uniquePath('right')];
+    const { ids: [id = ''] } = await parkedAt(wrong, 1);
+    await open(`/admin/task?id=${encodeURIComponent(id)}`);
+    await button('Edit …').click();
+    const destination = dialog().getByLabel('Destination', { exact: true });
+    await destination.fill((await destination.inputValue()).replace(wrong, right));
+    await dialog().getByRole('button', { name: 'Save and send again' }).click();
+    await waitForState(service.baseUrl, id, 'delivered');
+    await page.getByText('It was delivered').waitFor();
+    const task = await getTask(service.baseUrl, id);
+    expect([task.destination, task.edits, receiver.requestsFor(id).at(-1)?.path]).to.deep.equal([{ url: receiver.url(right) }, 1, right]);
+  });
+
+  it('pauses with a reason, says at the task who holds it and why, and resumes', async () => {
+    const path = uniquePath('held');
+    const other = httpTask(receiver.url(path));
+    await submitNew(service.baseUrl, other);
+    await waitForState(service.baseUrl, other.id, 'delivered');
+    await submitNew(service.baseUrl, httpTask(receiver.url(path), { initial_delay: 3_600 }));
+    await open(`/admin/destination?key=${encodeURIComponent(receiver.url(path))}`);
+    await button('Pause …').click();
+    await dialog().getByLabel('Reason').fill('their release');
+    await dialog().getByRole('button', { name: 'Pause' }).click();
+    await page.getByText('“their release”').waitFor();
+    const task = httpTask(receiver.url(path));
+    await submitNew(service.baseUrl, task);
+    await open(`/admin/task?id=${task.id}`);
+    await page.locator('.state', { hasText: 'paused' }).waitFor();
+    await open(`/admin/audit?target=${encodeURIComponent(receiver.url(path))}`);
+    await page.getByRole('row', { name: /destination pause.*their release/ }).waitFor();
+    await open(`/admin/destination?key=${encodeURIComponent(receiver.url(path))}`);
+    await button('Resume …').click();
+    await dialog().getByRole('button', { name: 'Resume' }).click();
+    await waitForState(service.baseUrl, task.id, 'delivered');
+  });
+
+  it('holds every send of the fleet when that is typed, and says so on every view', async () => {
+    await open('/admin/audit');
+    await button('Hold every send …').click();
+    const hold = dialog().getByRole('button', { name: 'Hold everything' });
+    expect(await hold.isDisabled()).to.equal(true);
+    await dialog().getByLabel(/to confirm/).fill('hold');
+    await hold.click();
+    await page.getByText('Every send is held').waitFor();
+    await open('/admin/bulk-actions');
+    await page.getByText('Every send is held').waitFor();
+    await button('Send again …').click();
+    await dialog().getByRole('button', { name: 'Resume' }).click();
+    await button('Hold every send …').waitFor();
+  });
+
+  it('keeps a dialog, what was typed and the caret, however often the view behind it is refreshed', async () => {
+    const { ids: [id = ''] } = await parkedAt(uniquePath('kept'), 1);
+    await open(`/admin/task?id=${encodeURIComponent(id)}`);
+    await button('Delete …').click();
+    await dialog().getByLabel('Reason').pressSequentially('becau');
+    let refreshes = 0;
+    page.on('response', (response) => { if (response.url().endsWith(`/tasks/${id}`)) refreshes += 1; });
+    // Meanwhile it is deleted elsewhere: the view under the dialog finds nothing any more.
+    await eventually(() => expect(refreshes).to.be.at.least(2), { withinMs: 20_000 });
+    expect((await call(service.baseUrl, `/tasks/${id}`, { method: 'DELETE' })).status).to.equal(200);
+    await page.getByText(/is known: it was never submitted/).waitFor();
+    await page.keyboard.type('se');
+    expect(await dialog().getByLabel('Reason').inputValue()).to.equal('because');
+    await dialog().getByRole('button', { name: 'Delete it' }).click();
+    await dialog().getByRole('alert').waitFor();
+    troubles = [];
+  });
+
+  it('shows texts as they are: markup is text, and no number of a message is rounded', async () => {
+    receiver.on('/markup', { kind: 'answer', status: 400, body: MARKUP });
+    const task = httpTask(receiver.url('/markup'), { client_id: MARKUP, source: MARKUP, flow_key: MARKUP, message_data: BIG, max_retries: 0, on_exhausted: 'park' });
+    await submitNew(service.baseUrl, task);
+    await waitForState(service.baseUrl, task.id, 'parked');
+    await open(`/admin/tasks?q=${encodeURIComponent(`id:${task.id}`)}`);
+    await page.getByRole('link', { name: MARKUP }).first().click();
+    await rows().first().waitFor();
+    await page.locator('a.id').first().click();
+    await button('Show it').click();
+    expect(await page.locator('pre').textContent()).to.equal(BIG);
+    await button('Edit …').click();
+    expect(await dialog().getByLabel('Message, as it is sent').inputValue()).to.equal(BIG);
+    await page.keyboard.press('Escape');
+    expect(await page.title()).to.not.equal('run');
+    expect(await page.locator('main img').count()).to.equal(0);
+  });
+
+  it('asks nothing while it is held still, and one call after the other while it is live', async () => {
+    await open('/admin');
+    await page.getByText('Live', { exact: true }).waitFor();
+    let [inFlight, most] = [0, 0];
+    page.on('request', () => { inFlight += 1; most = Math.max(most, inFlight); });
+    for (const end of ['requestfinished', 'requestfailed'] as const) page.on(end, () => { inFlight -= 1; });
+    await Promise.all([1, 2, 3].map(() => page.waitForResponse(/\/status$/)));
+    await page.waitForResponse(/\/status$/);
+    await page.waitForResponse(/\/status$/);
+    expect(most).to.equal(1);
+    await button('Hold still').click();
+    await page.getByText(/Held still, as of/).waitFor();
+    await eventually(() => expect(inFlight).to.equal(0));
+    let asked = 0;
+    page.on('request', () => { asked += 1; });
+    // Nothing can be awaited that must not come: two and a half of its turns.
+    await page.waitForTimeout(2_500);
+    expect(asked).to.equal(0);
+    await button('Go on').click();
+    await page.waitForResponse(/\/status$/);
+  });
+
+  for (const scheme of ['light', 'dark'] as const) {
+    it(`has nothing that keeps people out, in its ${scheme} form, from 360 px on`, async () => {
+      const axe = await readFile(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8');
+      const { ids: [id = ''] } = await parkedAt(uniquePath('seen'), 1);
+      await page.emulateMedia({ colorScheme: scheme });
+      const key = encodeURIComponent(receiver.url('/x').replace('/x', ''));
+      for (const [path, ready] of [['/admin', '.tiles'], [`/admin/tasks?q=id:${id}`, 'table.tasks'], [`/admin/task?id=${id}`, '.timeline'], ['/admin/destinations', 'table'], [`/admin/destination?key=${key}`, '.facts'], ['/admin/bulk-actions', 'main h1'], ['/admin/audit', 'table']] as const) {
+        await page.setViewportSize({ width: 1_280, height: 900 });
+        await open(path);
+        await page.locator(ready).first().waitFor();
+        const serious = await page.evaluate(`(async () => { ${axe}; const { violations } = await axe.run(document, { resultTypes: ['violations'] }); return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).slice(0, 3).join(' | ')); })()`);
+        expect(serious, path).to.deep.equal([]);
+        await page.setViewportSize({ width: 360, height: 740 });
+        expect(await page.evaluate(() => document.documentElement.scrollWidth), `${path} at 360 px`).to.be.at.most(360);
+      }
+    });
+  }
+});
