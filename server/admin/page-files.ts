@@ -2,7 +2,6 @@ import { parse } from 'es-module-lexer';
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { readShippedFile } from '../ops/shipped-file.js';
 
 /** Where server/ is; compiled code is in dist when the service itself runs from its sources, as in tests. */
@@ -10,9 +9,16 @@ const ABOVE = path.resolve(import.meta.dirname, '../..');
 const COMPILED = path.basename(ABOVE) === 'dist' ? ABOVE : path.join(ABOVE, 'dist');
 const ENTRY = 'server/admin-page/app.js';
 const OWN_STYLE = 'server/admin-page/page.css';
-const CHART_STYLE = 'vendor/uPlot.min.css';
-/** Libraries of the page, by the name that its code imports. A browser knows no such names. */
-const LIBRARIES: ReadonlyMap<string, string> = new Map(['preact', 'preact/hooks', '@preact/signals', '@preact/signals-core', 'htm', 'uplot'].map((name) => [name, `vendor/${name.replace('/', '-').replace('@', '')}.js`]));
+/** Libraries of the page, by the name that its code imports: a browser knows no such names. Each is one file. */
+const LIBRARIES: ReadonlyMap<string, string> = new Map([
+  ['preact', 'node_modules/preact/dist/preact.mjs'],
+  ['preact/hooks', 'node_modules/preact/hooks/dist/hooks.mjs'],
+  ['@preact/signals', 'node_modules/@preact/signals/dist/signals.mjs'],
+  ['@preact/signals-core', 'node_modules/@preact/signals-core/dist/signals-core.mjs'],
+  ['htm', 'node_modules/htm/dist/htm.mjs'],
+  ['uplot', 'node_modules/uplot/dist/uPlot.iife.min.js'],
+]);
+const [CHART_STYLE, CHART_STYLE_SOURCE] = ['vendor/uPlot.min.css', 'node_modules/uplot/dist/uPlot.min.css'];
 
 const STYLE_TYPE = 'text/css; charset=utf-8';
 
@@ -40,14 +46,14 @@ export async function readPageFiles(): Promise<PageFiles> {
   const waiting = [ENTRY];
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
     if (byPath.has(name)) continue;
-    const source = await readFile(sourceOf(name), 'utf8');
+    const source = (await bytesOf(name)).toString();
     const folder = path.posix.dirname(name);
     const [imports] = parse(source);
     let text = source;
     // From the last one on, so that the places of the others stay.
     for (const { specifier: asked, start, end, type } of [...imports].reverse()) {
       if (type === 'import-meta') continue;
-      const found = asked === undefined ? undefined : LIBRARIES.get(asked) ?? (asked.startsWith('.') ? path.posix.join(folder, asked) : undefined);
+      const found = asked === undefined ? undefined : placeOf(asked) ?? (asked.startsWith('.') ? path.posix.join(folder, asked) : undefined);
       if (found === undefined) throw new Error(`${name} imports ${asked ?? 'what it reckons'}, which is no library of the page`);
       waiting.push(found);
       text = text.slice(0, start) + relative(folder, found) + text.slice(end);
@@ -56,7 +62,7 @@ export async function readPageFiles(): Promise<PageFiles> {
   }
   const scripts = [...byPath.keys()].sort();
   byPath.set(OWN_STYLE, { type: STYLE_TYPE, bytes: await readShippedFile(OWN_STYLE) });
-  byPath.set(CHART_STYLE, { type: STYLE_TYPE, bytes: await readFile(path.join(chartFolder(), 'uPlot.min.css')) });
+  byPath.set(CHART_STYLE, { type: STYLE_TYPE, bytes: await readShippedFile(CHART_STYLE_SOURCE) });
   const contents = [...byPath].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, { bytes }]) => `${name}\0${bytes.toString('latin1')}\0`);
   return { version: hash('sha256', contents.join(''), 'hex').slice(0, 16), byPath, scripts };
 }
@@ -66,11 +72,18 @@ function relative(folder: string, target: string): string {
   return found.startsWith('.') ? found : `./${found}`;
 }
 
-function sourceOf(name: string): string {
-  // The package names its CommonJS file for Node.
-  if (name === LIBRARIES.get('uplot')) return path.join(chartFolder(), 'uPlot.esm.js');
-  for (const [library, place] of LIBRARIES) if (place === name) return fileURLToPath(import.meta.resolve(library));
-  return path.join(COMPILED, name);
+const VENDOR = 'vendor/';
+
+/** `preact/hooks` -> `vendor/preact-hooks.js`; undefined for what is no library */
+function placeOf(library: string): string | undefined {
+  return LIBRARIES.has(library) ? `${VENDOR}${library.replace('@', '').replaceAll('/', '-')}.js` : undefined;
 }
 
-const chartFolder = (): string => path.dirname(fileURLToPath(import.meta.resolve('uplot')));
+async function bytesOf(name: string): Promise<Buffer> {
+  if (!name.startsWith(VENDOR)) return readFile(path.join(COMPILED, name));
+  const source = [...LIBRARIES].find(([library]) => placeOf(library) === name)?.[1];
+  if (source === undefined) throw new Error(`${name} is no library of the page`);
+  const bytes = await readShippedFile(source);
+  // Of this one only the script is minified, and a script makes a variable where a module has an export.
+  return source.includes('.iife.') ? Buffer.concat([bytes, Buffer.from('\nexport default uPlot;\n')]) : bytes;
+}

@@ -1,4 +1,4 @@
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { VNode } from 'preact';
 
 import { deliveryErrors } from '../../../shared/domain/errors.js';
@@ -42,6 +42,14 @@ export function SearchBar({ q, search }: { readonly q: string; readonly search: 
   const [chosen, setChosen] = useState(-1);
   const input = useRef<HTMLInputElement>(null);
   const listId = useId();
+  /** Where typing goes on when a completion was taken. */
+  const caretAfter = useRef<number | undefined>(undefined);
+  useLayoutEffect(() => {
+    if (caretAfter.current === undefined) return;
+    input.current?.focus();
+    input.current?.setSelectionRange(caretAfter.current, caretAfter.current);
+    caretAfter.current = undefined;
+  });
   useEffect(() => { setText(q); setOpen(false); }, [q]);
   const caret = input.current?.selectionStart ?? text.length;
   const { from, list } = completionsFor(text.slice(0, caret));
@@ -54,7 +62,7 @@ export function SearchBar({ q, search }: { readonly q: string; readonly search: 
     setText(next + text.slice(caret).replace(/^\s+/, ''));
     setChosen(-1);
     setOpen(!isWhole);
-    requestAnimationFrame(() => { input.current?.focus(); input.current?.setSelectionRange(next.length, next.length); });
+    caretAfter.current = next.length;
   };
   const onKey = (event: KeyboardEvent): void => {
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {

@@ -41,7 +41,11 @@ export function Task(): VNode {
 }
 
 function sentenceOf(task: TaskView): Shown {
-  if (task.waiting_for !== null) return `${task.waiting_for.message}.`;
+  if (task.waiting_for !== null) {
+    const isTime = ['initial_delay', 'backoff', 'dead_backoff'].includes(task.waiting_for.code);
+    if (isTime) return html`It waits for its time: the ${task.attempt === 0 && task.phase === 'delivery' ? 'first' : 'next'} send is <${Time} at=${task.next_attempt_at} isDistance />, at <${Time} at=${task.next_attempt_at} />.`;
+    return `${task.waiting_for.message.charAt(0).toUpperCase()}${task.waiting_for.message.slice(1)}.`;
+  }
   switch (task.state) {
     case 'delivered': return html`It was delivered <${Time} at=${task.finished_at} isDistance />.`;
     case 'delivering': return 'It is being sent now.';
