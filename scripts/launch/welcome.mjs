@@ -10,6 +10,7 @@ export function welcomeText({ baseUrl, redis, workers }) {
 The service is running.
 
   API         ${baseUrl}
+  Operations  ${baseUrl}/admin
   Bull Board  ${baseUrl}/admin/queues
   Contract    ${baseUrl}/docs
   Redis       ${redis}

@@ -5,8 +5,9 @@ import { prefersJson } from './prefers-json.js';
 
 /** Links for a person who looks around. A test asks for each of them. */
 export const frontPageLinks = [
-  { name: 'board', href: '/admin/queues', title: 'Board', text: 'What waits, what is being sent, and dead letters, which can be started again here.' },
-  { name: 'login', href: '/login', title: 'Sign in', text: 'With an access key, where AUTH=on: the board asks for it. Sign out there, too.' },
+  { name: 'page', href: '/admin', title: 'Operations', text: 'Is it healthy, what fails, where is a task and why; redrive, pause, edit.' },
+  { name: 'board', href: '/admin/queues', title: 'Board', text: 'The jobs behind the tasks, as the queue engine has them.' },
+  { name: 'login', href: '/login', title: 'Sign in', text: 'With an access key, where AUTH=on: the operations page and the board ask for it. Sign out there, too.' },
   { name: 'destinations', href: '/destinations', title: 'Destinations', text: 'What is sent where now: in flight, deferred, latency, failures, circuit, limits.' },
   { name: 'status', href: '/status', title: 'Status', text: 'Is all well, and if not, what is wrong. Rates, lateness and backlog.' },
   { name: 'stats', href: '/stats', title: 'Numbers', text: 'How many tasks wait, are sent and have ended, and how many workers there are.' },

@@ -238,7 +238,7 @@ describe('e2e: the operations page', function () {
     const inFlight = new Set<Request>();
     let [most, turns] = [0, 0];
     page.on('request', (request) => { most = Math.max(most, inFlight.add(request).size); });
-    for (const end of ['requestfinished', 'requestfailed'] as const) page.on(end, (request) => inFlight.delete(request));
+    for (const end of ['requestfinished', 'requestfailed'] as const) page.on(end, (request: Request) => inFlight.delete(request));
     page.on('response', (response) => { if (response.url().endsWith('/status')) turns += 1; });
     await eventually(() => expect(turns).to.be.at.least(5), { withinMs: 30_000 });
     expect(most).to.equal(1);
