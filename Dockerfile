@@ -32,7 +32,7 @@ COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY docs/openapi.yaml ./docs/openapi.yaml
 COPY vendor ./vendor
-COPY server/admin-page/page.css ./server/admin-page/page.css
+COPY --from=build /app/server/admin-page/page.css ./server/admin-page/page.css
 COPY LICENSE ./
 # Files belong to root and the process does not: it cannot change its own code. It writes no file, so its root may be read-only. A number, so that
 # Kubernetes sees that it is not root, and so that any image will do.

@@ -100,6 +100,7 @@ const rows: Readonly<Record<string, Row>> = {
   contract: page('/openapi.yaml', {}),
   contractAsJson: page('/openapi.json', {}),
   docs: page('/docs', {}),
+  adminPage: page('/admin', {}),
   frontPage: page('/', {}),
 };
 

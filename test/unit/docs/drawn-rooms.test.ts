@@ -19,7 +19,7 @@ interface Room {
 
 /** `queue["queue/<br/>tasks, search"]`, by the first word: the name that arrows use. */
 function drawnRooms(): ReadonlyMap<string, Room> {
-  const rooms = [...picture.matchAll(/^( *)(?:subgraph )?(\w+)\["(\w+)\/(?:<br\/>([^"]*))?"\]/gm)];
+  const rooms = [...picture.matchAll(/^( *)(?:subgraph )?(\w+)\["([\w/-]+?)\/(?:<br\/>([^"]*))?"\]/gm)];
   return new Map(
     rooms.map(([, indent = '', name = '', folder = '', words = '']) => [name, { folder: indent.length > 4 ? `shared/${folder}` : folder, words: words.split(', ').filter((word) => /^[a-z-]+$/.test(word)) }]),
   );
@@ -34,6 +34,8 @@ function drawnArrows(rooms: ReadonlyMap<string, Room>): readonly (readonly [from
 }
 
 function roomOf(file: string): string {
+  // It runs in a browser, and is a client of the API like others.
+  if (file.startsWith('server/admin-page/')) return 'server/admin-page';
   return file.startsWith('shared/') ? file.split('/').slice(0, 2).join('/') : (file.split('/')[0] ?? '');
 }
 
