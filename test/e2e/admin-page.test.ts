@@ -8,7 +8,7 @@ import { startChromium } from '../support/chromium.js';
 import { eventually } from '../support/eventually.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
 import { InProcessService } from '../support/service-in-process.js';
-import { call, getTask, httpTask, submitNew, uniqueId, waitForState } from '../support/tasks.js';
+import { call, getTaskAnswer, httpTask, submitNew, uniqueId, waitForState } from '../support/tasks.js';
 
 const BIG = '{"big":23958446825181076828,"price":1.10,"huge":1E400,"a":1,"a":2}';
 const MARKUP = '<img src=x onerror="document.title=\'run\'">';
@@ -154,8 +154,8 @@ describe('e2e: the operations page', function () {
     await dialog().getByRole('button', { name: 'Save and send again' }).click();
     await waitForState(service.baseUrl, id, 'delivered');
     await page.getByText('It was delivered').waitFor();
-    const task = await getTask(service.baseUrl, id);
-    expect([task.destination, task.edits, receiver.requestsFor(id).at(-1)?.path]).to.deep.equal([{ url: receiver.url(right) }, 1, right]);
+    const { body } = await getTaskAnswer(service.baseUrl, id);
+    expect([body['destination'], body['edits'], receiver.requestsFor(id).at(-1)?.path]).to.deep.equal([{ url: receiver.url(right) }, 1, right]);
   });
 
   it('pauses with a reason, says at the task who holds it and why, and resumes', async () => {
@@ -238,7 +238,8 @@ describe('e2e: the operations page', function () {
     const inFlight = new Set<Request>();
     let [most, turns] = [0, 0];
     page.on('request', (request) => { most = Math.max(most, inFlight.add(request).size); });
-    for (const end of ['requestfinished', 'requestfailed'] as const) page.on(end, (request: Request) => inFlight.delete(request));
+    page.on('requestfinished', (request) => inFlight.delete(request));
+    page.on('requestfailed', (request) => inFlight.delete(request));
     page.on('response', (response) => { if (response.url().endsWith('/status')) turns += 1; });
     await eventually(() => expect(turns).to.be.at.least(5), { withinMs: 30_000 });
     expect(most).to.equal(1);
