@@ -114,6 +114,7 @@ export class ClientQuotas {
       }
     };
     await Promise.all((await this.#shards()).map(read));
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- `read` sets it, which the rule does not see
     if (isUntold) this.#tell();
     // Those under way may be among the counted ones. Rather a task too few for a second than one too many.
     known.tasks = known.ofShards.reduce((sum, count) => sum + count, known.underWay);

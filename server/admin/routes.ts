@@ -19,8 +19,8 @@ const files = readOnce(async () => {
 
 const page = {
   method: 'GET',
-  // It holds nothing of anybody's: what it shows comes from the API, by the rights of who asks.
-  role: 'none',
+  role: 'read',
+  isPage: true,
   body: 'none',
   query: 'any',
   handle: async () => {
@@ -36,6 +36,7 @@ export const adminRoutes: readonly Route<unknown>[] = [
   {
     method: 'GET',
     path: '/admin/assets/:version/*',
+    // They hold nothing of anybody's: what the page shows comes from the API, by the rights of who asks.
     role: 'none',
     body: 'none',
     query: [],

@@ -86,7 +86,7 @@ const expected: Readonly<Record<string, Expectation>> = {
   'GET /admin/queues/task': { may: readers, status: 404 },
   'PUT /admin/queues/api/queues/:queue/:job/retry': { may: operators, status: 405 },
   'PUT /admin/queues/api/queues/:queue/retry/failed': { may: operators, status: 404 },
-  ...Object.fromEntries(['', '/tasks', '/task', '/destinations', '/destination', '/failures', '/bulk-actions', '/bulk-action', '/audit'].map((view) => [`GET /admin${view}`, { may: 'public', status: 200 }] as const)),
+  ...Object.fromEntries(['', '/tasks', '/task', '/destinations', '/destination', '/failures', '/bulk-actions', '/bulk-action', '/audit'].map((view) => [`GET /admin${view}`, { may: readers, status: 200 }] as const)),
   'GET /admin/assets/:version/*': { may: 'public', status: 404 },
   'GET /health': { may: 'public', status: 200 },
   'GET /livez': { may: 'public', status: 200 },

@@ -6,7 +6,7 @@ import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { refusals, RefusingRedis } from '../../../support/refusing-redis.js';
 import { RedisCluster } from '../../../support/redis-cluster.js';
 import { InProcessService } from '../../../support/service-in-process.js';
-import { call, cancel, getTask, httpTask, retryNow, submitNew, uniqueId, waitForState } from '../../../support/tasks.js';
+import { call, cancel, getTask, httpTask, retryNow, submitNew, waitForState } from '../../../support/tasks.js';
 
 const HOUR_S = 3_600;
 
