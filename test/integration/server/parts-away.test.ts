@@ -94,6 +94,11 @@ const rows: Readonly<Record<string, Row>> = {
   changeKey: send(() => '/keys/none', () => json('PATCH', { name: 'two' }), { flow: 503, audit: 503 }, 404),
   rotateKey: send(() => '/keys/none/rotate', post, { flow: 503, audit: 503 }, 404),
   deleteKey: send(() => '/keys/none', () => ({ method: 'DELETE' }), { flow: 503, audit: 503 }, 404),
+  // While AUTH=off nobody signs in, and Redis is not asked.
+  signIn: send(() => '/session', () => json('POST', { key: `krs_abcd_${'0'.repeat(64)}` }), {}, 400),
+  readSession: get(() => '/session'),
+  signOut: { usual: 204, away: {}, ask: ({ baseUrl }) => fetch(`${baseUrl}/session`, { method: 'DELETE' }) },
+  metrics: page('/metrics', {}),
   health: get(() => '/health'),
   livez: get(() => '/livez'),
   readyz: get(() => '/readyz', { shard: 503 }),

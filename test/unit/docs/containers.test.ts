@@ -118,7 +118,7 @@ describe('Dockerfile', () => {
   });
 
   it('gives a worker 64 threads, however it is started', () => {
-    expect(last('ENV').split(' ')).to.include('UV_THREADPOOL_SIZE=64');
+    expect(lines.filter((line) => line.startsWith('ENV ')).flatMap((line) => line.split(' '))).to.include('UV_THREADPOOL_SIZE=64');
     const { scripts } = JSON.parse(readText('package.json')) as { scripts: { worker: string } };
     const flags = scripts.worker.split(' ').filter((word) => word.startsWith('--'));
     for (const given of [flags, workerFlags]) {
@@ -134,7 +134,7 @@ describe('Dockerfile', () => {
 
   it('has no shell in the image that runs, and needs none', () => {
     expect(lines.filter((line) => line.startsWith('FROM '))).to.deep.equal(['FROM ${NODE_IMAGE} AS build', 'FROM ${RUNTIME_IMAGE}']);
-    expect(lines.find((line) => line.startsWith('ARG RUNTIME_IMAGE='))).to.match(/^ARG RUNTIME_IMAGE=gcr\.io\/distroless\/nodejs20-/);
+    expect(lines.find((line) => line.startsWith('ARG RUNTIME_IMAGE='))).to.match(/^ARG RUNTIME_IMAGE=gcr\.io\/distroless\/nodejs24-/);
     const running = lines.slice(lines.indexOf('FROM ${RUNTIME_IMAGE}'));
     expect(running.filter((line) => line.startsWith('RUN ')), 'nothing to run it').to.deep.equal([]);
     // Its own entrypoint is node, and `node` in front of it would be taken for a script.
