@@ -27,6 +27,8 @@ interface CallSettings {
   readonly isRepeatable?: boolean;
   /** Replaces the limit of one try; for calls that take long. */
   readonly timeoutMs?: number;
+  /** Counts the tries: of a repeated call an answer may be about what the try before has done. */
+  readonly tries?: { count: number };
 }
 
 /** A list is written with commas. What is undefined is left out. */
@@ -65,6 +67,7 @@ export class ApiCalls {
   async call(route: string, call: AnyCall): Promise<unknown> {
     const { retries = DEFAULT_RETRIES } = this.options;
     for (let nth = 0; ; nth += 1) {
+      if (call.tries !== undefined) call.tries.count = nth + 1;
       try {
         return await this.#try(route, call);
       } catch (error) {

@@ -1146,7 +1146,7 @@ export interface components {
             }[];
             readonly truncated?: {
                 readonly index: number;
-                readonly status: 413;
+                readonly status: 401 | 403 | 413 | 429 | 503;
                 readonly error: string;
                 readonly code: components["schemas"]["RequestErrorCode"];
             };
@@ -1684,6 +1684,7 @@ export interface operations {
         readonly parameters: {
             readonly query?: {
                 readonly reason?: components["parameters"]["Reason"];
+                readonly action?: "cancel" | "delete";
             };
             readonly header?: {
                 readonly "X-Operator"?: components["parameters"]["Operator"];

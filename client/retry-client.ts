@@ -6,7 +6,7 @@ import { pause } from './linked-signal.js';
 import { readPages, type ReadOptions, type ReadPage } from './read-pages.js';
 import type { Answer, Query, Schemas } from './routes.js';
 import { checkFilter, type TaskFilter } from './task-filter.js';
-import { submitLines } from './task-lines.js';
+import { submitLines, type SubmitLinesOptions } from './task-lines.js';
 import { waitForTask, type WaitOptions } from './wait-for-task.js';
 
 export interface CallOptions {
@@ -36,9 +36,6 @@ export interface CountOptions {
   readonly onPage?: ((part: Pick<ReadPage, 'scanned'>) => void) | undefined;
 }
 
-/** So often a task is cancelled once more after its answer was lost. */
-const CANCEL_REPEATS = 5;
-const CANCEL_WAIT_MS = 100;
 /** One request of a scan works for two seconds at most, and waits for its turn. */
 const SCAN_LIMIT_MS = 30_000;
 
@@ -75,8 +72,8 @@ export class RetryClient {
   }
 
   /** The same for tasks that are JSON already, each a text without line breaks. They are sent as they are. */
-  async *submitLines(lines: AsyncIterable<string> | Iterable<string>, { signal, idempotencyKey }: SubmitOptions = {}): AsyncGenerator<SubmitResult, void, undefined> {
-    yield* submitLines(this.#calls, lines, { signal, idempotencyKey });
+  async *submitLines(lines: AsyncIterable<string> | Iterable<string>, options: SubmitLinesOptions = {}): AsyncGenerator<SubmitResult, void, undefined> {
+    yield* submitLines(this.#calls, lines, options);
   }
 
   async get(id: string, { includeMessage = false, signal }: CallOptions & { readonly includeMessage?: boolean } = {}): Promise<TaskView> {
@@ -126,26 +123,34 @@ export class RetryClient {
   }
 
   /**
-   * Cancels a task that waits, or deletes a parked one for good.
-   *
-   * When the answer was lost it looks at the task first, and asks again only while the task waits. So a task that is parked then stays,
-   * and the call throws what the first try threw. The API has no condition for this: a task that is parked between a look and the next
-   * try is deleted. Where that must not happen, use the bulk action `cancel` with the ids, which never takes a parked task.
+   * Cancels a task that waits. A parked one stays: it is the only copy of its message. A call whose answer was lost is made again, and
+   * what its first try has cancelled is no error then.
+   * @throws ApiError parked, being_sent, finished, task_not_found
    */
   async cancel(id: string, { reason, signal }: ChangeOptions = {}): Promise<Removed> {
-    for (let nth = 0; ; nth += 1) {
-      try {
-        // Each try stands alone, so that its answer can be understood.
-        return await this.#calls.call('DELETE /tasks/{id}', { path: { id }, query: { reason }, signal, isRepeatable: false });
-      } catch (error) {
-        signal?.throwIfAborted();
-        if (error instanceof ApiError && error.status < 502) throw error;
-        const { state } = await this.get(id, { signal });
-        // A try before may have cancelled it, and its answer was lost.
-        if (state === 'cancelled') return { message: `Task ${id} cancelled`, id, state };
-        if (state === 'parked' || nth === CANCEL_REPEATS) throw error;
-      }
-      await pause(CANCEL_WAIT_MS * 2 ** nth, signal);
+    const tries = { count: 0 };
+    try {
+      return await this.#calls.call('DELETE /tasks/{id}', { path: { id }, query: { reason, action: 'cancel' }, signal, tries });
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 'finished' || tries.count < 2) throw error;
+      const { state } = await this.get(id, { signal });
+      if (state !== 'cancelled') throw error;
+      return { message: `Task ${id} cancelled`, id, state };
+    }
+  }
+
+  /**
+   * Removes a parked task for good: it is the only copy of its message. No other task is touched.
+   * @throws ApiError conflict, being_sent, finished, task_not_found
+   */
+  async delete(id: string, { reason, signal }: ChangeOptions = {}): Promise<Removed> {
+    const tries = { count: 0 };
+    try {
+      return await this.#calls.call('DELETE /tasks/{id}', { path: { id }, query: { reason, action: 'delete' }, signal, tries });
+    } catch (error) {
+      // A try before may have deleted it, and its answer was lost.
+      if (!(error instanceof ApiError) || error.code !== 'task_not_found' || tries.count < 2) throw error;
+      return { message: `Task ${id} deleted`, id, state: 'deleted' };
     }
   }
 

@@ -6,7 +6,6 @@ import { pause } from './linked-signal.js';
 /** One request has at most so many tasks and characters: it is answered within a second, and held in memory by both sides. */
 const MAX_TASKS = 500;
 const MAX_CHARACTERS = 2 * 1_048_576;
-/** Tasks that come slowly are sent when no further one has come for this long, ms. */
 const FLUSH_AFTER_MS = 50;
 /** A batch of large tasks takes longer than one call. */
 const BATCH_LIMIT_MS = 60_000;
@@ -17,7 +16,7 @@ const FIRST_WAIT_MS = 200;
 const RATE_WAIT_MS = 1_000;
 
 /** A task as JSON, without a line break, and its place in what was handed over. */
-interface Line {
+export interface SubmittedLine {
   readonly index: number;
   readonly text: string;
 }
@@ -29,6 +28,10 @@ export interface SubmitLinesOptions {
    * id which comes again after its task has ended is a new run.
    */
   readonly idempotencyKey?: string | undefined;
+  /** In place of it, the key of each request, made of the tasks in it: then the same tasks, cut into the same requests, are repeats. */
+  readonly keyOf?: ((batch: readonly SubmittedLine[]) => string) | undefined;
+  /** Tasks that come slowly are sent when no further one has come for this long, ms. Infinity: requests are cut by their size alone. Default 50. */
+  readonly flushAfterMs?: number | undefined;
 }
 
 /**
@@ -38,11 +41,11 @@ export interface SubmitLinesOptions {
  * @throws NoAnswerError, or ApiError for a request that was refused as a whole; what came before has its results
  */
 export async function* submitLines(calls: ApiCalls, texts: AsyncIterable<string> | Iterable<string>, options: SubmitLinesOptions): AsyncGenerator<SubmitResult, void, undefined> {
-  for await (const batch of batches(texts, options.signal)) yield* await submitBatch(calls, batch, options);
+  for await (const batch of batches(texts, options)) yield* await submitBatch(calls, batch, options);
 }
 
 /** All tries of a batch have one key, which is made here. */
-async function submitBatch(calls: ApiCalls, lines: readonly Line[], { signal, idempotencyKey = crypto.randomUUID() }: SubmitLinesOptions): Promise<SubmitResult[]> {
+async function submitBatch(calls: ApiCalls, lines: readonly SubmittedLine[], { signal, keyOf, idempotencyKey = keyOf?.(lines) ?? crypto.randomUUID() }: SubmitLinesOptions): Promise<SubmitResult[]> {
   const results = new Map<number, SubmitResult>();
   let left = lines;
   for (let round = 1; left.length > 0; ) {
@@ -68,7 +71,7 @@ function isWorthSendingAgain(result: SubmitResult | undefined): boolean {
   return result === undefined || result.status >= 500 || result.code === 'rate_limited';
 }
 
-async function resultsOf(calls: ApiCalls, lines: readonly Line[], { signal, idempotencyKey }: { readonly signal: AbortSignal | undefined; readonly idempotencyKey: string }): Promise<readonly SubmitResult[]> {
+async function resultsOf(calls: ApiCalls, lines: readonly SubmittedLine[], { signal, idempotencyKey }: { readonly signal: AbortSignal | undefined; readonly idempotencyKey: string }): Promise<readonly SubmitResult[]> {
   const text = `${lines.map((line) => line.text).join('\n')}\n`;
   try {
     const { results } = await calls.call('POST /tasks/batch', {
@@ -94,17 +97,17 @@ function partsOf(body: unknown): readonly SubmitResult[] | undefined {
   return Array.isArray(results) ? (results as SubmitResult[]) : undefined;
 }
 
-async function* batches(texts: AsyncIterable<string> | Iterable<string>, signal: AbortSignal | undefined): AsyncGenerator<Line[], void, undefined> {
+async function* batches(texts: AsyncIterable<string> | Iterable<string>, { signal, flushAfterMs = FLUSH_AFTER_MS }: SubmitLinesOptions): AsyncGenerator<SubmittedLine[], void, undefined> {
   const source = iteratorOf(texts);
   let index = 0;
-  let batch: Line[] = [];
+  let batch: SubmittedLine[] = [];
   let characters = 0;
   let next: Promise<IteratorResult<string>> | undefined;
   try {
     for (;;) {
       signal?.throwIfAborted();
       next ??= Promise.resolve(source.next());
-      const found = await orNothing(next, batch.length === 0 ? undefined : FLUSH_AFTER_MS, signal);
+      const found = await orNothing(next, batch.length === 0 || flushAfterMs === Infinity ? undefined : flushAfterMs, signal);
       if (found === 'nothing yet') {
         yield batch;
         [batch, characters] = [[], 0];

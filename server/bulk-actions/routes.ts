@@ -61,6 +61,7 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
     metricLabel: '/bulk-actions',
     handle: async (context, parts) => {
       const body = await readBulkBody(context, parts);
+      if (context.isAccessOld) await context.renewAccess();
       const request = parseBulkRequest(body, context.query.get('reason'), parts.parseTask);
       if (request.override !== null) needPermission(context.caller, 'edit');
       checkFilterAccess(request.filter?.conditions ?? [], context.caller);

@@ -13,11 +13,17 @@ export interface AccessNote {
   readonly keyId: string | undefined;
 }
 
+/** With what the process itself takes to hear of it, a key that is revoked stops within a second. */
+export const CHECKED_EVERY_MS = 100;
+
 /** One request on its way through the pipeline. */
 export class RequestContext {
   readonly requestId: string;
   /** It holds only names that the route has. The pipeline sets it after the access check. */
   query: Query = NO_QUERY;
+
+  #checkAccess: (() => undefined | Promise<void>) | undefined;
+  #accessCheckedAt = 0;
 
   /** Why the access check has refused the request, for the log alone. */
   accessNote: AccessNote | undefined;
@@ -47,6 +53,23 @@ export class RequestContext {
 
   set caller(caller: Caller) {
     this.#caller = caller;
+  }
+
+  /** A body may take long to come, and its key may be revoked meanwhile. It costs no more than a look at the clock. */
+  get isAccessOld(): boolean {
+    return this.#checkAccess !== undefined && performance.now() - this.#accessCheckedAt >= CHECKED_EVERY_MS;
+  }
+
+  /** Its access has been checked now, and can be checked again in the same way. Only where keys are asked for. */
+  accessChecked(check: () => undefined | Promise<void>): void {
+    this.#checkAccess = check;
+    this.#accessCheckedAt = performance.now();
+  }
+
+  /** @throws what the access check throws */
+  async renewAccess(): Promise<void> {
+    await this.#checkAccess?.();
+    this.#accessCheckedAt = performance.now();
   }
 
   get method(): string {

@@ -81,6 +81,7 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
         if (originChecked !== undefined) await originChecked;
         const accessChecked = checkAccess(context);
         if (accessChecked !== undefined) await accessChecked;
+        if (checkAccess !== letEverybodyPass) context.accessChecked(() => checkAccess(context));
         if (search !== '' && served.query !== 'any') context.query = parseQuery(search, served.query);
         const made = await served.handle(context, parts);
         if (made !== ANSWERED) sendAnswer(response, made, context.requestId);

@@ -5,7 +5,7 @@ import type { RetryNow } from '../../shared/queue/tasks/retry-now.js';
 import { jsonAnswer, type Answer } from '../http/answer.js';
 import { printTime } from '../http/print-time.js';
 
-/** @throws RequestError task_not_found, being_sent, finished */
+/** @throws RequestError task_not_found, being_sent, finished, parked, conflict */
 export function answerToCancel(id: string, cancellation: Cancellation): Answer {
   switch (cancellation.kind) {
     case 'cancelled':
@@ -16,6 +16,10 @@ export function answerToCancel(id: string, cancellation: Cancellation): Answer {
       throw beingSent(id);
     case 'finished':
       throw new RequestError('finished', `task ${JSON.stringify(id)} is ${cancellation.state} already: there is nothing left to cancel`);
+    case 'parked':
+      throw new RequestError('parked', `task ${JSON.stringify(id)} is parked, and the only copy of its message: action=cancel leaves it, and action=delete removes it for good`);
+    case 'waits':
+      throw new RequestError('conflict', `task ${JSON.stringify(id)} is ${cancellation.state}: action=delete removes parked tasks alone, and action=cancel cancels it`);
     case 'not_found':
     case 'foreign':
       throw taskNotFound(id, cancellation.kind);

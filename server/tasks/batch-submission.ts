@@ -120,7 +120,7 @@ class Batch {
     const texts = await this.#texts();
     let truncation: RequestError | undefined;
     try {
-      await this.#startAll(texts);
+      truncation = await this.#startAll(texts);
     } catch (error) {
       if (!(error instanceof RequestError && error.code === 'too_large')) throw error;
       truncation = error;
@@ -151,7 +151,8 @@ class Batch {
     return places.at(text.byteOffset - body.byteOffset + offset);
   }
 
-  async #startAll(texts: BatchTexts): Promise<void> {
+  /** @returns why the access has ended before the tasks did; undefined: it has not. @throws RequestError too_large, and that, before any task */
+  async #startAll(texts: BatchTexts): Promise<RequestError | undefined> {
     const { turns, batch } = this.deps;
     let index = 0;
     for await (const part of texts) {
@@ -159,6 +160,12 @@ class Batch {
       this.#nthOfPart = -1;
       for (const text of part.texts) {
         this.#nthOfPart += 1;
+        if (this.context.isAccessOld) {
+          const refusal = await this.#whyNoAccess();
+          // What was stored until then has to be told.
+          if (refusal !== undefined && index > 0) return refusal;
+          if (refusal !== undefined) throw refusal;
+        }
         if (index === batch.maxTasks) throw tooManyTasks(batch.maxTasks);
         if (index > 0 && index % TASKS_IN_A_ROW === 0) await turns.next();
         else if ((index % TASKS_BY_CLOCK === 0 || isLong(text)) && turns.isUsedUp) await turns.next();
@@ -167,6 +174,19 @@ class Batch {
         else this.#submitOne(text, index);
         index += 1;
       }
+    }
+    return undefined;
+  }
+
+  /** The key may have been revoked since the upload began. */
+  async #whyNoAccess(): Promise<RequestError | undefined> {
+    try {
+      await this.context.renewAccess();
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      this.deps.noteRefusal(error, this.context);
+      return error;
     }
   }
 

@@ -15,6 +15,9 @@ export interface TaskParts extends ShowTaskParts {
   readonly logger: Logger;
 }
 
+/** What DELETE does, by the state of the task. A caller that means one of them says so: a task may have been parked a moment before. */
+const removals = ['cancel', 'delete'] as const;
+
 /** Calls about a task that is stored already; submit-routes.ts stores it. */
 export const taskRoutes: readonly Route<TaskParts>[] = [
   {
@@ -40,15 +43,17 @@ export const taskRoutes: readonly Route<TaskParts>[] = [
     orElse: { role: 'submit', permission: 'cancel' },
     isNarrowed: true,
     body: 'none',
-    query: ['reason'],
+    query: ['reason', 'action'],
     operationId: 'cancelTask',
     metricLabel: '/tasks/:id',
     handle: async (context, parts) => {
       const asked = readAskedChange(context);
       const id = taskIdIn(context);
+      const wanted = parseWords(context.query, 'action', removals);
       const operation = { action: 'task.cancel', target: { type: 'task', id }, asked } as const;
       return performed(context, parts, operation, async () => {
-        const cancellation = await parts.queue.cancel(id, { by: asked.by, clientIds: context.caller.clientIds });
+        const actions = removals.filter((each) => wanted.size === 0 || wanted.has(each));
+        const cancellation = await parts.queue.cancel(id, { by: asked.by, clientIds: context.caller.clientIds }, actions);
         return { result: answerToCancel(id, cancellation), action: cancellation.kind === 'deleted' ? 'task.delete' : 'task.cancel' };
       });
     },

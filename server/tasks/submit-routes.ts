@@ -35,13 +35,15 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
     query: [],
     operationId: 'submitTask',
     metricLabel: '/tasks',
-    handle: async ({ request, caller }, { parseTask, submitTask, maxBodyBytes, bodyBudget, turns }) => {
+    handle: async (context, { parseTask, submitTask, maxBodyBytes, bodyBudget, turns }) => {
+      const { request } = context;
       const idempotencyKey = idempotencyKeyOf(request);
       const held = bodyBudget.open(request);
       try {
         const task = parseTask(await readJsonBody(request, maxBodyBytes, { code: 'invalid_task', large: { held, turns }, limit: 'MAX_MESSAGE_BYTES' }));
         const content = hasLargeMessage(task) ? await contentInTurns(task, turns) : undefined;
-        const { status, body } = await submitTask(task, caller, idempotencyKey, content);
+        if (context.isAccessOld) await context.renewAccess();
+        const { status, body } = await submitTask(task, context.caller, idempotencyKey, content);
         return jsonAnswer(status, body);
       } finally {
         held.release();

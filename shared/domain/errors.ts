@@ -116,7 +116,7 @@ export const requestErrors = {
   bulk_action_not_found: 'No bulk action with this id is known: it was never asked for, or it is gone. They are kept for 30 days, and at most 1,000 of them.',
   key_not_found: 'No access key has this id.',
   task_unreadable: 'A newer version of the service wrote this task, and this process cannot read it. Ask one of the newer processes.',
-  conflict: 'A live task has this id, with other content; or the same Idempotency-Key came with other content before; or a bulk action has this id, with another body.',
+  conflict: 'A live task has this id, with other content; or the same Idempotency-Key came with other content before; or a bulk action has this id, with another body; or a task that waits was to be deleted (`action=delete`).',
   count_differs: 'Another number of tasks matches than `expected` says. No task was touched: look at the new number, and ask again if it is right.',
   parked: 'A parked task has this id: it is the only copy left. Change it (PATCH), start it again (retry) or delete it first.',
   being_sent: 'The task is in the hands of a worker. Ask again when that attempt is over; if the worker has died, when its lock has lapsed (LOCK_DURATION).',

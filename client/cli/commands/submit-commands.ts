@@ -1,6 +1,8 @@
-import { createReadStream } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { createReadStream, fstatSync, statSync } from 'node:fs';
 import type { SubmitResult } from '../../answers.js';
-import type { Command, CommandContext } from '../command.js';
+import type { SubmittedLine } from '../../task-lines.js';
+import type { Command, CommandContext, OptionRow } from '../command.js';
 import { EXIT, UsageError, type ExitCode } from '../exit-codes.js';
 import { isSet, oneOf } from '../option-values.js';
 import { readLines, type Line } from '../read-lines.js';
@@ -19,6 +21,11 @@ const resultColumns: readonly (keyof LineResult)[] = ['line', 'status', 'id', 's
 /** A file that holds one JSON value is read as a whole. */
 const MAX_JSON_BYTES = 32 * 1_048_576;
 
+const submitOptions: Readonly<Record<string, OptionRow>> = {
+  'dry-run': { type: 'boolean', help: 'read everything, and hand nothing over' },
+  again: { type: 'boolean', help: 'start tasks again that have ended since the same lines were handed over' },
+};
+
 export const submitCommands: readonly Command[] = [
   {
     name: 'submit',
@@ -26,7 +33,7 @@ export const submitCommands: readonly Command[] = [
     help: 'hands over tasks from files or standard input (-): NDJSON, or one JSON object or array',
     options: {
       format: { type: 'string', value: '<format>', help: 'ndjson, or json; default: json for files that end in .json', words: ['ndjson', 'json'] },
-      'dry-run': { type: 'boolean', help: 'read everything, and hand nothing over' },
+      ...submitOptions,
     },
     words: [0, Infinity],
     run: async (context) => submitFiles(context, (text) => text),
@@ -35,7 +42,7 @@ export const submitCommands: readonly Command[] = [
     name: 'import',
     usage: '[<file> ...]',
     help: 'hands over what export has written: each task is due when it was; a parked one starts again at once',
-    options: { 'dry-run': { type: 'boolean', help: 'read everything, and hand nothing over' } },
+    options: submitOptions,
     words: [0, Infinity],
     run: async (context) => submitFiles(context, (text) => submissionOf(text, Date.now())),
   },
@@ -46,41 +53,58 @@ async function submitFiles(context: CommandContext, prepare: (text: string) => s
   const format = oneOf(values, 'format', ['ndjson', 'json']);
   const files = words.length === 0 ? ['-'] : words;
   if (files.includes('-') && context.surroundings.stdin.isTTY === true) say('reading from this terminal: a task a line, Ctrl-D ends');
-  const counts = { taken: 0, refused: 0 };
+  const counts = { taken: 0, refused: 0, repeated: 0 };
   async function* results(): AsyncGenerator<LineResult, void, undefined> {
     for (const file of files) {
       for await (const result of submitFile(context, file, format ?? (file.endsWith('.json') ? 'json' : 'ndjson'), prepare)) {
         counts[result.status < 300 ? 'taken' : 'refused'] += 1;
+        if (result.is_duplicate === true) counts.repeated += 1;
         yield files.length === 1 ? result : { file, ...result };
       }
     }
   }
   await output.list(results(), files.length === 1 ? resultColumns : ['file', ...resultColumns]);
-  say(`${counts.taken} ${isSet(values, 'dry-run') ? 'read' : 'handed over'}${counts.refused === 0 ? '' : `, ${counts.refused} refused`}`);
+  const repeated = counts.repeated === 0 ? '' : ` (${counts.repeated} of them before: nothing was started twice)`;
+  say(`${counts.taken} ${isSet(values, 'dry-run') ? 'read' : 'handed over'}${repeated}${counts.refused === 0 ? '' : `, ${counts.refused} refused`}`);
   return counts.refused === 0 ? EXIT.done : EXIT.refused;
 }
 
 async function* submitFile({ client, surroundings, values, signal }: CommandContext, file: string, format: 'ndjson' | 'json', prepare: (text: string) => string): AsyncGenerator<LineResult, void, undefined> {
+  // First: a file that is not there must not be open by then.
+  const flushAfterMs = isSteady(file, surroundings) ? Infinity : undefined;
   const bytes: AsyncIterable<Uint8Array | string> = file === '-' ? surroundings.stdin : createReadStream(file);
   /** Of the tasks that are under way, by their place: a result names the line. */
-  const lines = new Map<number, Line>();
+  const lines = new Map<number, Pick<Line, 'number' | 'fault'> & { readonly digest: string }>();
+  // The same lines at the same place are the same request, whenever the command is given.
+  const keyOf = (batch: readonly SubmittedLine[]): string => `cli-${digestOf([batch[0]?.index ?? 0, ...batch.map(({ index }) => lines.get(index)?.digest)].join(' '))}`;
+  const keys = isSet(values, 'again') ? {} : { keyOf, flushAfterMs };
   async function* texts(): AsyncGenerator<string, void, undefined> {
     let index = 0;
     for await (const found of format === 'json' ? readValues(bytes) : readLines(bytes)) {
       const line = preparedLine(found, prepare);
-      lines.set(index, line);
+      lines.set(index, { number: line.number, fault: line.fault, digest: digestOf(found.text ?? '') });
       index += 1;
       // What cannot be read has no text. The service refuses this one, and the result below says why.
       yield line.text ?? 'null';
     }
   }
-  const found = isSet(values, 'dry-run') ? checked(texts()) : client.submitLines(texts(), { signal });
+  const found = isSet(values, 'dry-run') ? checked(texts()) : client.submitLines(texts(), { signal, ...keys });
   for await (const { index, ...result } of found) {
     const line = lines.get(index);
     lines.delete(index);
     const { number = index + 1, fault } = line ?? {};
     yield fault === undefined ? { line: number, ...result } : { line: number, status: 400, code: 'unreadable', error: fault };
   }
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url');
+}
+
+/** A file is there as a whole, so it is cut into the same requests each time. From a pipe lines may come slowly, and must not wait for others. */
+function isSteady(file: string, { stdin }: CommandContext['surroundings']): boolean {
+  if (file !== '-') return statSync(file).isFile();
+  return 'fd' in stdin && typeof stdin.fd === 'number' && fstatSync(stdin.fd).isFile();
 }
 
 /** Without the service only what is no JSON can be told. */

@@ -2,7 +2,6 @@ import { endedStates, type TaskState, type TaskSummary, type TaskView } from '..
 import { ApiError } from '../../api-error.js';
 import type { ReadPage } from '../../read-pages.js';
 import { bulkOptions, redriveOptions, runBulkAction } from '../bulk.js';
-import { cancelTasks, type CancelResult } from '../cancel-tasks.js';
 import { changedFields } from '../changed-fields.js';
 import type { Command, CommandContext } from '../command.js';
 import { ASKED_ABOVE, confirm } from '../confirm.js';
@@ -134,7 +133,8 @@ export const taskCommands: readonly Command[] = [
       const { words, values } = context;
       // Every other option narrows or changes what is done, and the bulk action alone understands them.
       const isPlain = words.length > 0 && words.length <= ASKED_ABOVE && !Object.keys(bulkOptions).some((name) => name !== 'yes' && values[name] !== undefined);
-      return isPlain ? showCancelled(context, await cancelTasks(context, [...new Set(words)])) : runBulkAction(context, 'cancel', words);
+      // One by one it needs no worker, and a key that may cancel no more than tasks of its own can do it.
+      return isPlain ? oneByOne({ ...context, words: [...new Set(words)] }, (id) => context.client.cancel(id, { reason: textOf(values, 'reason'), signal: context.signal }), hintOfCancel) : runBulkAction(context, 'cancel', words);
     },
   },
   bulkVerb('redrive', 'redrive', 'starts dead letters and parked tasks again, with all their retries', redriveOptions),
@@ -160,16 +160,8 @@ function bulkVerb(name: string, action: 'redrive' | 'send_now' | 'delete', help:
   return { name, usage: idsOrFilter, help, options, words: ANY, run: async (context) => runBulkAction(context, action, context.words) };
 }
 
-async function showCancelled({ output, say }: CommandContext, results: readonly CancelResult[]): Promise<ExitCode> {
-  const refused = results.filter(({ error }) => error !== undefined);
-  for (const { error } of refused) if (error !== undefined) say(error);
-  await output.list(results, ['id', 'state', 'code']);
-  if (refused.length === 0) return EXIT.done;
-  return results.every(({ code }) => code === 'task_not_found') ? EXIT.notFound : EXIT.refused;
-}
-
 /** Each id gets its answer, or its error: one that fails does not stop the others. */
-async function oneByOne({ words, output, say }: CommandContext, change: (id: string) => Promise<object>): Promise<ExitCode> {
+async function oneByOne({ words, output, say }: CommandContext, change: (id: string) => Promise<object>, hintOf: (error: ApiError, id: string) => string = ({ message }) => message): Promise<ExitCode> {
   let refused = 0;
   let unknown = 0;
   async function* results(): AsyncGenerator<{ readonly id: string; readonly state?: string; readonly error?: string; readonly code?: string }, void, undefined> {
@@ -180,7 +172,7 @@ async function oneByOne({ words, output, say }: CommandContext, change: (id: str
         if (!(error instanceof ApiError) || error.status >= 500) throw error;
         refused += 1;
         unknown += error.status === 404 ? 1 : 0;
-        say(error.message);
+        say(hintOf(error, id));
         yield { id, error: error.message, code: error.code };
       }
     }
@@ -188,6 +180,10 @@ async function oneByOne({ words, output, say }: CommandContext, change: (id: str
   await output.list(results(), ['id', 'state', 'code']);
   if (refused === 0) return EXIT.done;
   return unknown === words.length ? EXIT.notFound : EXIT.refused;
+}
+
+function hintOfCancel({ code, message }: ApiError, id: string): string {
+  return code === 'parked' ? `${id} is parked, and the only copy left: kafka-retry delete ${id} removes it for good` : message;
 }
 
 function stateNamed(text: string): TaskState {

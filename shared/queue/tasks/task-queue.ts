@@ -11,7 +11,7 @@ import { RateStore } from '../access/rate-store.js';
 import { AuditLog } from '../audit/audit-log.js';
 import type { Acting } from './act-on-task.js';
 import { askShards, type ShardAnswers } from './ask-shards.js';
-import { cancelTask, type Cancellation } from './cancel-task.js';
+import { cancelTask, type Cancellation, type Removal } from './cancel-task.js';
 import { editTask, type Edit, type EditedTask } from './edit-task.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
@@ -121,9 +121,10 @@ export class TaskQueue {
   /**
    * Cancels a task that waits; deletes a parked one for good. When it resolves with `cancelled` or `deleted`, no worker
    * takes the task any more.
+   * @param actions which of the two may be done to it
    */
-  async cancel(taskId: string, acting: Acting = {}): Promise<Cancellation> {
-    return this.#speak(() => cancelTask(this.#shardOf(taskId), taskId, acting));
+  async cancel(taskId: string, acting: Acting = {}, actions: readonly Removal[] = ['cancel', 'delete']): Promise<Cancellation> {
+    return this.#speak(() => cancelTask(this.#shardOf(taskId), taskId, acting, actions));
   }
 
   /** Changes a task that waits, is parked or a dead letter, if it is still as it was read. */

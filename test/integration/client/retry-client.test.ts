@@ -172,6 +172,7 @@ describe('RetryClient', () => {
       failures: (of, signal) => of.failures({ signal }),
       history: (of, signal) => of.history({ signal }),
       cancel: (of, signal) => of.cancel('a', { signal }),
+      delete: (of, signal) => of.delete('a', { signal }),
       retry: (of, signal) => of.retry('a', { signal }),
       edit: (of, signal) => of.edit('a', { max_retries: 1 }, { signal }),
       dryRun: (of, signal) => of.dryRun({ action: 'redrive', ids: ['a'] }, { signal }),
@@ -181,7 +182,27 @@ describe('RetryClient', () => {
       pause: (of, signal) => of.pause('*', { signal }),
       audit: (of, signal) => of.audit({}, { signal }),
       stats: (of, signal) => of.stats({ signal }),
+      status: (of, signal) => of.status({ signal }),
+      submitLines: (of, signal) => drained(of.submitLines([JSON.stringify(waiting())], { signal })),
+      bulkAction: (of, signal) => of.bulkAction('a', { signal }),
+      bulkActions: (of, signal) => drained(of.bulkActions({ signal })),
+      pauseBulkAction: (of, signal) => of.pauseBulkAction('a', { signal }),
+      resumeBulkAction: (of, signal) => of.resumeBulkAction('a', { signal }),
+      cancelBulkAction: (of, signal) => of.cancelBulkAction('a', { signal }),
+      setBulkActionRate: (of, signal) => of.setBulkActionRate('a', 1, { signal }),
+      destination: (of, signal) => of.destination('*', { signal }),
+      resume: (of, signal) => of.resume('*', { signal }),
+      setLimits: (of, signal) => of.setLimits('https://a.example', {}, { signal }),
+      createKey: (of, signal) => of.createKey({ name: 'a', role: 'read' }, { signal }),
+      keys: (of, signal) => drained(of.keys({ signal })),
+      changeKey: (of, signal) => of.changeKey('a', { name: 'b' }, { signal }),
+      rotateKey: (of, signal) => of.rotateKey('a', { signal }),
+      deleteKey: (of, signal) => of.deleteKey('a', { signal }),
     };
+    it('has a row here for every method', () => {
+      const known = Object.getOwnPropertyNames(RetryClient.prototype).filter((name) => name !== 'constructor');
+      expect(Object.keys(methods).filter((name) => !name.includes(' '))).to.have.members(known);
+    });
     for (const [name, start] of Object.entries(methods)) {
       it(`ends ${name} at once, with its reason, and nothing more is asked`, async () => {
         const { proxy, client: behindProxy } = await behind(() => 'hang', { timeoutMs: 600_000 });
@@ -369,7 +390,7 @@ describe('RetryClient', () => {
       const task = waiting();
       await client.submit(task);
       expect(await behindProxy.cancel(task.id)).to.include({ id: task.id, state: 'cancelled' });
-      expect(proxy.seen.map(({ method }) => method)).to.deep.equal(['DELETE', 'GET']);
+      expect(proxy.seen.map(({ method }) => method)).to.deep.equal(['DELETE', 'DELETE', 'GET']);
       expect(await failureOf(client.cancel(task.id)), 'a second call').to.include({ code: 'finished' });
     });
 
@@ -378,18 +399,24 @@ describe('RetryClient', () => {
       const task = waiting();
       await client.submit(task);
       expect(await behindProxy.cancel(task.id)).to.include({ id: task.id, state: 'cancelled' });
-      expect(proxy.seen.map(({ method }) => method)).to.deep.equal(['DELETE', 'GET', 'DELETE']);
+      expect(proxy.seen.map(({ method }) => method)).to.deep.equal(['DELETE', 'DELETE']);
     });
 
-    it('leave a task that was parked before the second try: it is the only copy', async () => {
+    it('leave a parked task, which is the only copy, unless it is to be deleted, and that no other one', async () => {
       await service.startWorker();
       receiver.on('/down', { kind: 'answer', status: 500 });
       const parking = parkingTask(receiver.url('/down'));
       await client.submit(parking);
       await waitForState(service.baseUrl, parking.id, 'parked');
-      const { client: behindProxy } = await behind((_request, nth) => (nth === 0 ? { raw: '' } : 'pass'));
-      expect(await failureOf(behindProxy.cancel(parking.id))).to.be.instanceOf(NoAnswerError);
+      const { client: behindProxy } = await behind(({ method }, nth) => (method === 'DELETE' && nth % 2 === 0 ? 'lose' : 'pass'));
+      expect(await failureOf(behindProxy.cancel(parking.id))).to.include({ code: 'parked' });
       expect(await client.get(parking.id)).to.include({ state: 'parked' });
+      const other = waiting();
+      await client.submit(other);
+      expect(await failureOf(client.delete(other.id))).to.include({ code: 'conflict' });
+      expect(await client.get(other.id)).to.include({ state: 'scheduled' });
+      expect(await behindProxy.delete(parking.id), 'the first answer was lost').to.include({ state: 'deleted' });
+      expect(await failureOf(client.delete(parking.id)), 'a second call').to.include({ code: 'task_not_found' });
     });
 
     it('are not made twice where it is not certain that nothing was done', async () => {

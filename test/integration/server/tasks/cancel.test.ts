@@ -47,6 +47,21 @@ describe('DELETE /tasks/:id', () => {
     expect(body['error']).to.be.a('string').and.not.equal('');
   }
 
+  it('does of cancelling and deleting only what the caller names, and nothing to a task that is in another state', async () => {
+    const ask = (id: string, action: string): Promise<Answer> => call(service.baseUrl, `/tasks/${id}?action=${action}`, { method: 'DELETE' });
+    const [parked, waits] = [await submitted(parking(), 'parked'), await submitted(waiting(), 'scheduled')];
+    await expectRefused(ask(parked.id, 'cancel'), 'parked');
+    await expectRefused(ask(waits.id, 'delete'), 'conflict');
+    expect([(await getTask(service.baseUrl, parked.id)).state, (await getTask(service.baseUrl, waits.id)).state]).to.deep.equal(['parked', 'scheduled']);
+    for (const action of ['', 'stop', 'cancel,cancel']) {
+      const { status, body } = await ask(waits.id, action);
+      expect([status, body['code']], action).to.deep.equal([400, 'invalid_request']);
+    }
+    expect((await ask(parked.id, 'delete')).body).to.include({ state: 'deleted' });
+    expect((await ask(waits.id, 'cancel')).body).to.include({ state: 'cancelled' });
+    await expectRefused(ask(waits.id, 'cancel'), 'finished');
+  });
+
   for (const [state, make, attempt] of [
     ['scheduled', waiting, 0],
     ['retrying', retrying, 0],

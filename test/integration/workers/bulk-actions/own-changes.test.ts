@@ -9,7 +9,7 @@ import { BulkActions } from '../../../../shared/queue/bulk-actions/bulk-actions.
 import { openBulkActions } from '../../../../shared/queue/bulk-actions/open-bulk-actions.js';
 import { auditKeys, bulkKeys } from '../../../../shared/queue/names.js';
 import { BulkRunner } from '../../../../workers/bulk-actions/bulk-runner.js';
-import { readBulkAction, startBulkAction, submitAll, tellBulkAction } from '../../../support/bulk-actions.js';
+import { readBulkAction, startBulkAction, submitAll, tellBulkAction, waitForBulkAction } from '../../../support/bulk-actions.js';
 import { eventually } from '../../../support/eventually.js';
 import { CollectedLog, InProcessService } from '../../../support/service-in-process.js';
 import { call, httpTask } from '../../../support/tasks.js';
@@ -57,6 +57,21 @@ describe('what a runner changes in a bulk action by itself', () => {
     await eventually(() => { expect(looks).to.be.at.least(3); });
     expect(await readBulkAction(service.baseUrl, id)).to.deep.include({ state: 'running', state_reason: null });
     expect((await call(service.baseUrl, `/audit?target=${id}&actor=service`)).body['entries']).to.deep.equal([]);
+  }).timeout(30_000);
+
+  it('is its end, where every step of it fails by a fault of ours, and no task was touched', async () => {
+    const task = httpTask('http://127.0.0.1:9/', { initial_delay: 3_600 });
+    await submitAll(service.baseUrl, [task]);
+    const id = await startBulkAction(service.baseUrl, { action: 'send_now', ids: [task.id] });
+    await run((plain) => {
+      for (const shard of plain.shards) shard.step = () => Promise.reject(new TypeError('a fault of ours'));
+      return plain;
+    });
+    const shown = await waitForBulkAction(service.baseUrl, id, 'failed');
+    expect(shown).to.deep.include({ matched: 1, pending: 1, started: 0 });
+    expect(shown.state_reason?.code).to.equal('internal');
+    const { body } = await call(service.baseUrl, `/audit?target=${id}&actor=service`);
+    expect((body['entries'] as Record<string, unknown>[]).map(({ action, outcome, error_code: code, count }) => [action, outcome, code, count])).to.deep.equal([['bulk_action.end', 'failed', 'internal', 0]]);
   }).timeout(30_000);
 
   it('stands in the audit though the process dies right behind it', async () => {
