@@ -8,6 +8,7 @@ import type { TaskPreview } from '../../shared/queue/scan/preview-tasks.js';
 import type { TaskSearch } from '../../shared/queue/scan/task-search.js';
 import { compileFilter } from '../../shared/queue/search/compile-filter.js';
 import { openCursor, sealCursor } from '../access/sealed-cursor.js';
+import { largestGroups } from '../search/largest-groups.js';
 import { shownScanned } from '../search/routes.js';
 import { countPlaceOf, parseCursor, printCursor, toCursorPlace } from '../search/search-cursor.js';
 import { summaryFacts, type SummaryParts } from '../search/summary-facts.js';
@@ -44,7 +45,7 @@ export async function dryRun({ action, ids, filter, cursor: sealed }: BulkReques
     is_exact: next === undefined && isComplete && (notRead === 0 || ids !== undefined),
     scanned: shownScanned(scanned, preview.matched, caller),
     next_cursor: next === undefined ? null : sealCursor(printCursor({ startedAt, at: toCursorPlace(next) }, owner), caller),
-    by_error_code: [...preview.byErrorCode].map(([value, count]) => ({ value, count })).sort(byCount),
+    by_error_code: largestGroups(preview.byErrorCode),
     by_destination_key: destinationsOf(preview, defaultBrokers, parts.mask),
     samples: samples.map((task) => toWireSummary(task, facts)),
   };
@@ -57,9 +58,5 @@ function destinationsOf({ byEndpoint }: TaskPreview, defaultBrokers: DefaultBrok
     const key = canonicalName(task.host, defaultBrokers, mask) + task.path;
     counts.set(key, (counts.get(key) ?? 0) + count);
   }
-  return [...counts].map(([value, count]) => ({ value, count })).sort(byCount);
-}
-
-function byCount(a: { readonly count: number }, b: { readonly count: number }): number {
-  return b.count - a.count;
+  return largestGroups(counts);
 }

@@ -13,6 +13,7 @@ import { parseLimit } from '../http/list-limit.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { Query } from '../http/query.js';
 import type { Route } from '../http/route.js';
+import { largestGroups } from './largest-groups.js';
 import { countPlaceOf, parseCursor, printCursor, toCursorPlace, type CursorOwner, type SearchCursor } from './search-cursor.js';
 import { filterParameters, parseChoice, parseFilter } from './search-query.js';
 import { summaryFacts } from './summary-facts.js';
@@ -76,7 +77,7 @@ export const searchRoutes: readonly Route<SearchParts>[] = [
         is_exact: next === undefined && isComplete && notRead === 0,
         scanned: shownScanned(scanned, matched, caller),
         not_read: notRead,
-        ...(by === 'count' ? {} : { groups: [...groups].map(([value, count]) => ({ value: by === 'http_status' && value !== null ? Number(value) : value, count })).sort((a, b) => b.count - a.count) }),
+        ...(by === 'count' ? {} : { groups: largestGroups(groups).map(({ value, count }) => ({ value: by === 'http_status' && value !== null ? Number(value) : value, count })) }),
         next_cursor: next === undefined ? null : sealCursor(printCursor({ startedAt, at: toCursorPlace(next) }, owner), caller),
       });
     },

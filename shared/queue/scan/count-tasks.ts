@@ -41,7 +41,7 @@ export interface CountOptions {
 }
 
 /** A count with more groups ends early: a group for each of a million clients would not fit into an answer. */
-const MOST_GROUPS = 10_000;
+export const MOST_GROUPS = 10_000;
 
 /** Counts the tasks that match, by the values of a field. */
 export async function countTasks(shards: readonly Shard[], plan: SearchPlan, { by, from, hasTime, takeTurn, shardOf }: CountOptions): Promise<TaskCount> {

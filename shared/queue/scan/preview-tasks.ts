@@ -1,7 +1,7 @@
 import type { Shard } from '../engine/shard.js';
 import { jobIdOf } from '../names.js';
 import type { SearchPlan } from '../search/compile-filter.js';
-import { withGaps, type CountOptions, type CountPlace } from './count-tasks.js';
+import { MOST_GROUPS, withGaps, type CountOptions, type CountPlace } from './count-tasks.js';
 import type { FoundTask } from './found-task.js';
 import type { ScanStep } from './scan-step.js';
 import { stepsThrough } from './scan-tasks.js';
@@ -41,7 +41,7 @@ export async function previewTasks(shards: readonly Shard[], plan: SearchPlan, {
     for await (const { next, isWhole, ...step } of scanWatched(shard, rules, nth === from?.shard ? from.from : undefined, { hasTime, takeTurn })) {
       sum.add(step);
       if (!isWhole) sum.isComplete = false;
-      if (hasTime()) continue;
+      if (hasTime() && sum.endpoints < MOST_GROUPS) continue;
       if (next !== undefined) return sum.end({ shard: nth, from: next });
       if (nth < shards.length - 1) return sum.end({ shard: nth + 1 });
     }
@@ -58,6 +58,10 @@ class Preview {
   #notRead = 0;
 
   constructor(public isComplete: boolean) {}
+
+  get endpoints(): number {
+    return this.#byEndpoint.size;
+  }
 
   add({ found, tally }: Pick<ScanStep, 'found' | 'tally'>): void {
     this.#matched += tally.matched;

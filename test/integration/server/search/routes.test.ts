@@ -299,6 +299,20 @@ describe('GET /tasks and GET /counts', () => {
     expect((await count({ by: 'http_status', state: 'parked' })).groups).to.deep.equal([{ value: 500, count: 120 }, { value: null, count: 80 }]);
   });
 
+  it('show the largest 1,000 groups, in counts and dry runs, and add up what is beyond them', async () => {
+    await submitAll(ids('t', 1_010).map((id, nth) => task(id, { destination: { url: `http://127.0.0.1:9/${nth < 20 ? 'many' : nth}` } })));
+    const { groups = [], ...counted } = await count({ by: 'destination_key' });
+    expect(counted).to.include({ count: 1_010, is_exact: true });
+    expect([groups.length, groups[0]]).to.deep.equal([991, { value: 'http://127.0.0.1:9/many', count: 20 }]);
+    await submitAll(ids('u', 20).map((id, nth) => task(id, { destination: { url: `http://127.0.0.1:9/more-${nth}` } })));
+    const more = await count({ by: 'destination_key' });
+    const dry = await call(service.baseUrl, '/bulk-actions', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ action: 'send_now', filter: { state: 'waiting' }, dry_run: true }) });
+    for (const shown of [more.groups, dry.body['by_destination_key'] as typeof groups]) {
+      expect(shown?.slice(0, 2)).to.deep.equal([{ value: 'http://127.0.0.1:9/many', count: 20 }, { value: null, count: 11 }]);
+      expect(shown).to.have.lengthOf(1_001);
+    }
+  });
+
   it('say what they could not read, and pass over what is no task', async () => {
     await submitAll(ids('whole', 4).map((id) => task(id)));
     await submitAll(ids('gone', 3).map((id) => task(id)));
