@@ -3,14 +3,13 @@ import { canonicalName, defaultClusterNames, type DefaultBrokers } from '../../d
 import type { Bound, Condition, FilterValue } from '../../domain/search/condition.js';
 import type { Filter } from '../../domain/search/filter.js';
 import { jobIdOf } from '../names.js';
+import { HINT_CHARACTERS } from './hint-characters.js';
 import { SEARCH_FIELDS_SEPARATOR } from './search-fields.js';
 import { isHeldByScore, scoresFor } from './place-scores.js';
 import { holdsInPlace, isEndedPlace, placesFor, statesNamed, type SearchPlace } from './search-places.js';
 
 /** Texts that are looked for in the search fields of one task, in all. 50 urls are not too many: each is stored in one of two forms. */
 const MOST_NEEDLES = 100;
-/** Longer texts are looked for by their beginnings, characters. */
-const HINT_CHARACTERS = 64;
 
 /** A filter as the scripts and Node go by it. */
 export interface SearchPlan {

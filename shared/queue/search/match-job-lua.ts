@@ -1,9 +1,14 @@
 import { SCORE_PER_MS } from '../engine/due-score.js';
 import { jobField } from '../engine/job-fields.js';
+import { HINT_CHARACTERS } from './hint-characters.js';
 import { MOST_MESSAGE_BYTES } from './message-values.js';
 
-/** Of one task so many bytes are looked through for hints, 4 ms of Redis at worst. Once through its message is always allowed. */
-const HINT_BYTES = 524_288;
+/**
+ * What may be spent on the hints of one task, bytes: a text costs each byte of the message, and once more for each 16 bytes that it has itself, since
+ * it may nearly stand at every place. That is 3 ms of Redis at worst, and 10 ms on a slow machine.
+ */
+const HINT_BYTES = 1_048_576;
+const HINT_BYTES_AT_ONCE = 16;
 
 /** BullMQ's score of a due job: its priority times this number, and the number that it got when it became due. */
 const DUE_COUNTER_END = 0x1_0000_0000;
@@ -275,11 +280,11 @@ local function matchesCondition(plan, condition, job)
   return isOneOf(condition, value)
 end
 
--- A message in which none of the texts stands, not even with an escape in it, cannot have one of them as a value.
-local function mayHave(data, texts)
+-- A message in which none of the texts stands, not even with an escape in it, cannot have one of them as a value. Their beginnings are looked for.
+local function mayHave(data, texts, most)
   if #texts == 0 then return true end
   for _, text in ipairs(texts) do
-    if string.find(data, text, 1, true) then return true end
+    if string.find(data, string.sub(text, 1, most), 1, true) then return true end
   end
   return string.find(data, '\\\\\\\\u', 1, true) ~= nil
 end
@@ -298,12 +303,14 @@ local function matchJob(plan, conditions, job)
   if tonumber(words[8]) > ${MOST_MESSAGE_BYTES} then return 'large' end
   job.data = redis.call('HGET', base .. job.id, '${jobField.data}') or ''
   job.dataBytes = #job.data
-  -- Each text is looked for from end to end. Hints that are too many for a long message are passed over: Node decides then.
-  local left = math.max(1, math.floor(${HINT_BYTES} / math.max(1, #job.data)))
+  -- Hints that are too many or too long for the message are cut, or passed over: Node decides then.
+  local left = ${HINT_BYTES}
   for _, texts in ipairs(plan.messageHints) do
-    if #texts <= left then
-      left = left - #texts
-      if not mayHave(job.data, texts) then
+    local size = math.max(1, #job.data * #texts)
+    local most = math.min(${HINT_CHARACTERS}, math.floor((left / size - 1) * ${HINT_BYTES_AT_ONCE}))
+    if most > 0 then
+      left = left - size * (1 + most / ${HINT_BYTES_AT_ONCE})
+      if not mayHave(job.data, texts, most) then
         job.data = nil
         return false
       end

@@ -97,12 +97,12 @@ local rows, groups, withoutGroup = {}, {}, 0
 local conditions = {}
 
 -- Whether the step has to end. It is asked after each member.
-local asked, askedBytes = 0, 0
+local asked, askedBytes, needleBytes = 0, 0, 0
 local function isOver()
   if #rows >= want or bytes > ${STEP_BYTES} or (way == 'again' and passedOver > 0) then return true end
   asked = asked + 1
-  if asked % ${CLOCK_EVERY} ~= 0 and bytes - askedBytes < ${CLOCK_EVERY_BYTES} then return false end
-  askedBytes = bytes
+  if asked % ${CLOCK_EVERY} ~= 0 and bytes + needleBytes - askedBytes < ${CLOCK_EVERY_BYTES} then return false end
+  askedBytes = bytes + needleBytes
   return seconds() - began > ${STEP_SECONDS}
 end
 
@@ -263,7 +263,10 @@ local function lookAtRanks(isAscending, first, count, names)
     if packed and byte(packed) == ${SEARCH_FIELDS_VERSION.charCodeAt(0)} and not mayMatch(packed) then
       looked = looked + 1
       -- A few texts are looked for in less time than the clock takes.
-      if needleCount > 4 and isOver() then return nth, true end
+      if needleCount > 4 then
+        needleBytes = needleBytes + needleCount * #packed
+        if isOver() then return nth, true end
+      end
     else
       local id = memberAt(at)
       if not (packed or tonumber(values[found + 1])) then

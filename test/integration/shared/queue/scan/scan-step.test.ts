@@ -67,6 +67,17 @@ describe('A step of a search that looks into large messages', () => {
     });
   }
 
+  it('finds a long text in a large message, where its hints are cut', async () => {
+    const value = `${'x'.repeat(100)}y`;
+    const task = domainTask({ messageData: JSON.stringify({ padding: PADDING, value, other: 'z' }) });
+    await service.queue.submit(task);
+    const others = (text: string): string => Array.from({ length: 12 }, (_, nth) => `${'x'.repeat(100)}${text}${nth}`).join(',');
+    for (const [q, isFound] of [[`data.value:${value}`, true], [`data.value:${value}z`, false], [`data.value:${others('y')},${value} data.other:z`, true], [`data.value:${others('z')}`, false], [`data.other:z data.value:${others('z')}`, false]] as const) {
+      expect((await scanIds(shard, undefined, rules(q), [jobIdOf(task.id)])).found.map(({ task: { id } }) => id), q.slice(0, 40)).to.deep.equal(isFound ? [task.id] : []);
+    }
+    await service.queue.cancel(task.id);
+  });
+
   it('looks at one task at least, and asks for nothing where none is named', async () => {
     expect((await scanIds(shard, undefined, rules('data.order.id:7'), jobIds.slice(0, 1))).rest).to.deep.equal([]);
     const none = await scanIds(shard, undefined, rules('data.order.id:7'), []);
