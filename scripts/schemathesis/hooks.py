@@ -33,7 +33,8 @@ schemathesis.openapi.format(
 
 names = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=100).filter(str.strip)
 
-schemathesis.openapi.format("percent-encoded-name", names.map(lambda name: quote(name, safe="")))
+# What begins with ~ is the id of a destination.
+schemathesis.openapi.format("percent-encoded-name", names.filter(lambda name: not name.startswith("~")).map(lambda name: quote(name, safe="")))
 
 keys = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=100).filter(lambda key: key not in (".", ".."))
 

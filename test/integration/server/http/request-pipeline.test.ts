@@ -15,7 +15,7 @@ import { httpTask, uniqueId } from '../../../support/tasks.js';
 /** A request for each row: names filled in, and a body where one is read. */
 const requestsOfTable: readonly (RawRequest & { readonly method: string; readonly label: string; readonly role: string })[] = routeTable.map(({ method, path, body, metricLabel, role }) => ({
   method,
-  path: path.replace(':queue', 'deliver-0').replace(':file', 'swagger-ui.css').replace(':job', 't-x').replace(/:\w+/g, 'x').replace('/*', ''),
+  path: path.replace(':queue', 'deliver-0').replace(':file', 'swagger-ui.css').replace(':job', 't-x').replace(/:\w+/g, 'x').replace('/static/*', '/static/images/logo.svg').replace('/*', ''),
   label: metricLabel,
   role,
   ...(body === 'none' ? {} : { headers: { 'content-type': 'application/json' }, body: method === 'PUT' ? '{}' : '[]' }),
