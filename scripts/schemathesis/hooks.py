@@ -33,10 +33,10 @@ schemathesis.openapi.format(
 
 names = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=100).filter(str.strip)
 
-# What begins with ~ is the id of a destination.
-schemathesis.openapi.format("percent-encoded-name", names.filter(lambda name: not name.startswith("~")).map(lambda name: quote(name, safe="")))
+schemathesis.openapi.format("percent-encoded-name", names.map(lambda name: quote(name, safe="")))
 
-keys = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=100).filter(lambda key: key not in (".", ".."))
+# A key that begins with ~ can be named by its id alone, and the tool names what it has seen in answers by its key, too.
+keys = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=100).filter(lambda key: key not in (".", "..") and key[0] != "~")
 
 schemathesis.openapi.format("destination-id", keys.map(lambda key: "~" + urlsafe_b64encode(key.encode()).decode().rstrip("=")))
 

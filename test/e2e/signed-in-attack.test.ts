@@ -175,7 +175,7 @@ describe('e2e: pages of other origins beside a person who is signed in', functio
       expect(seen).to.deep.equal([]);
       const framed = page.frames().filter((frame) => frame !== page.mainFrame());
       expect(framed).to.have.lengthOf(5);
-      for (const frame of framed) expect(frame.url(), 'the browser shows none of them').to.match(/^chrome-error:/);
+      await eventually(() => { for (const frame of framed) expect(frame.url(), 'the browser shows none of them').to.match(/^chrome-error:/); });
     });
   }
 
