@@ -576,6 +576,11 @@ export interface components {
         };
         readonly HttpDestination: {
             readonly url: string;
+            readonly method?: "POST" | "PUT" | "PATCH";
+            readonly headers?: {
+                readonly [key: string]: string;
+            };
+            readonly content_type?: string;
         };
         readonly KafkaDestination: {
             readonly host?: string | unknown | unknown | unknown;
@@ -1094,7 +1099,7 @@ export interface components {
             readonly position?: number;
             readonly matched?: number;
         };
-        readonly RequestErrorCode: ("invalid_json" | "invalid_task" | "invalid_request" | "invalid_query" | "invalid_cursor" | "request_timed_out" | "headers_too_large" | "unauthenticated" | "forbidden" | "unknown_host" | "origin_refused" | "too_large" | "unsupported_media_type" | "unsupported_transfer_coding" | "not_found" | "method_not_allowed" | "action_refused" | "task_not_found" | "bulk_action_not_found" | "key_not_found" | "last_admin" | "rate_limited" | "conflict" | "count_differs" | "parked" | "being_sent" | "finished" | "overloaded" | "redis_unavailable" | "task_unreadable" | "redis_full" | "redis_refused" | "internal") | string;
+        readonly RequestErrorCode: ("invalid_json" | "invalid_task" | "invalid_request" | "invalid_query" | "invalid_cursor" | "secrets_not_configured" | "request_timed_out" | "headers_too_large" | "unauthenticated" | "forbidden" | "unknown_host" | "origin_refused" | "too_large" | "unsupported_media_type" | "unsupported_transfer_coding" | "not_found" | "method_not_allowed" | "action_refused" | "task_not_found" | "bulk_action_not_found" | "key_not_found" | "last_admin" | "rate_limited" | "conflict" | "count_differs" | "parked" | "being_sent" | "finished" | "overloaded" | "redis_unavailable" | "task_unreadable" | "redis_full" | "redis_refused" | "internal") | string;
     };
     responses: {
         readonly BadDestinationKey: {

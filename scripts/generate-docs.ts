@@ -18,7 +18,7 @@ const root = path.resolve(import.meta.dirname, '..');
 /** How ENVIRONMENT.md is divided; a variable belongs to the first group whose pattern fits its name. */
 const variableGroups: readonly (readonly [title: string, names: RegExp])[] = [
   ['The process', /^(ENVIRONMENT|LOG_LEVEL|SHUTDOWN_TIMEOUT)$/],
-  ['HTTP API', /^(HTTP_|ALLOWED_HOSTS$|AUTH$|BOOTSTRAP_API_KEY$|MAX_MESSAGE_BYTES$)/],
+  ['HTTP API', /^(HTTP_|ALLOWED_HOSTS$|AUTH$|BOOTSTRAP_API_KEY$|SECRETS_KEYS$|MAX_MESSAGE_BYTES$)/],
   ['Redis', /^(REDIS_|QUEUE_PREFIX$)/],
   ['Kafka', /^KAFKA_/],
   ['Delivery', /^(WORKERS|WORKER_CONCURRENCY|DELIVERY_TIMEOUT|RETRY_JITTER|SECRET_PATH_HOSTS)$|^DEAD_(ATTEMPTS|BASE_DELAY|MAX_DELAY)$/],
@@ -35,6 +35,7 @@ const commonVariables = [
   'ALLOWED_HOSTS',
   'AUTH',
   'BOOTSTRAP_API_KEY',
+  'SECRETS_KEYS',
   'REDIS_ADDR',
   'REDIS_PASSWORD',
   'KAFKA_BROKERS',

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { AddressGuard } from '../shared/addresses/address-guard.js';
 import { ForbiddenLog } from '../shared/addresses/forbidden-log.js';
 import type { Config } from '../shared/config/load.js';
@@ -5,6 +6,7 @@ import { createPathMask } from '../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../shared/domain/errors.js';
 import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
 import type { Clock } from '../shared/domain/ports.js';
+import { createSecretBox } from '../shared/domain/secrets/secret-box.js';
 import { ActivityCounter } from '../shared/domain/stats/activity-counter.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
@@ -38,12 +40,13 @@ import { StatusReader } from './stats/status-reader.js';
 import { MAX_BATCH_BYTES } from './tasks/batch-submission.js';
 import { createTaskParser } from './tasks/schema.js';
 import { withAddressPolicy } from './tasks/destination-check.js';
+import { withSecretsCheck } from './tasks/secrets-check.js';
 import { createSubmitTask } from './tasks/submit-task.js';
 
 /** The settings that the API reads; those of the workers are not among them. */
 export type ServerConfig = Pick<
   Config,
-  'environment' | 'http' | 'auth' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs'
+  'environment' | 'http' | 'auth' | 'secretKeys' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs'
 >;
 
 export interface ServerDeps {
@@ -97,7 +100,8 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   askTimeWhenReady(redis, redisClock);
   const clock: Clock = () => redisClock.now();
   const mask = createPathMask(config.secretPathHosts);
-  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, refusals: new RefusalLog(logger), onEngineMismatch: onUnfitRedis });
+  const secrets = createSecretBox(config.secretKeys, randomBytes);
+  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, secrets, clock, refusals: new RefusalLog(logger), onEngineMismatch: onUnfitRedis });
   // The board and searches read large pages. On the connection of the tasks they would make tasks wait, or fail.
   const boardRedis = connectRedis(config.redis, 'server');
   // Its owner is the board, which answers 503. An outage of Redis is logged for the connection of the tasks.
@@ -146,11 +150,14 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       else logger.warn(nobodyMayCall.message);
     },
   });
+  const parseTask = withAddressPolicy(createTaskParser({ maxMessageBytes: config.maxMessageBytes, defaultJitter: config.retryJitter }), addressGuard, own.defaultBrokers);
+  // In dev secrets are stored as they are, so that the first steps need no key.
+  const mayStoreSecrets = secrets.hasKeys || config.environment !== 'prod';
   const pipeline = createRequestPipeline(
     routeTable,
     {
       queue,
-      parseTask: withAddressPolicy(createTaskParser({ maxMessageBytes: config.maxMessageBytes, defaultJitter: config.retryJitter }), addressGuard, own.defaultBrokers),
+      parseTask: mayStoreSecrets ? parseTask : withSecretsCheck(parseTask),
       submitTask: createSubmitTask(
         queue,
         () => {
@@ -161,6 +168,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       maxBodyBytes: largestBody,
       bodyBudget,
       turns,
+      secrets,
       largeAnswers,
       fleetSettings,
       statusReader,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { AddressGuard } from '../shared/addresses/address-guard.js';
 import { ForbiddenLog } from '../shared/addresses/forbidden-log.js';
@@ -8,6 +9,7 @@ import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
 import { slotShare } from '../shared/domain/flow/slot-share.js';
 import { factsOf } from '../shared/domain/flow/worker-facts.js';
 import type { Clock, Random } from '../shared/domain/ports.js';
+import { createSecretBox } from '../shared/domain/secrets/secret-box.js';
 import { ActivityCounter } from '../shared/domain/stats/activity-counter.js';
 import { FailureCounter } from '../shared/domain/stats/failure-counter.js';
 import { defaultStallPolicy } from '../shared/domain/task/outcome.js';
@@ -49,7 +51,7 @@ const OFFER_SLOTS_EVERY_MS = 500;
 /** The settings that a worker reads; those of the API are not among them. */
 export type WorkerConfig = Pick<
   Config,
-  'environment' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'destinationPolicy' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention'
+  'environment' | 'secretKeys' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'destinationPolicy' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention'
 >;
 
 export interface WorkerDeps {
@@ -116,6 +118,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   const clock: Clock = () => redisClock.now();
   const mask = createPathMask(config.secretPathHosts);
   const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock });
+  const secrets = createSecretBox(config.secretKeys, randomBytes);
   const forbiddenLog = new ForbiddenLog(logger);
   const guard = new AddressGuard({
     policy: config.destinationPolicy,
@@ -143,6 +146,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     flowControl,
     defaultBrokers,
     mask,
+    secrets,
     clock,
     clockDoubtMs: () => redisClock.doubtMs(),
     random,
@@ -207,7 +211,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     janitor.start();
     takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), workerName, lockMs: config.stall.lockMs, clock, logger });
     takeOver.start();
-    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, bulkKeys(config.queuePrefix, isCluster(redis))), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, deadAttempts: config.dead.attempts, mask, isRedisAboveMark: async () => (await readUsedShare(redis)) > config.redisHighWater, onChange: (action, counts) => recordOwnChange(queue, logger, action, counts), logger });
+    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, bulkKeys(config.queuePrefix, isCluster(redis))), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, deadAttempts: config.dead.attempts, mask, secrets, isRedisAboveMark: async () => (await readUsedShare(redis)) > config.redisHighWater, onChange: (action, counts) => recordOwnChange(queue, logger, action, counts), logger });
     bulkRunner.start();
   }
 

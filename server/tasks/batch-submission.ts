@@ -1,4 +1,5 @@
 import { RequestError } from '../../shared/domain/errors.js';
+import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { jsonTextAnswer, type Answer } from '../http/answer.js';
 import type { BodyBudget, HeldBytes } from '../http/body-budget.js';
@@ -38,6 +39,7 @@ export interface BatchDeps {
   readonly maxBodyBytes: number;
   readonly bodyBudget: BodyBudget;
   readonly turns: WorkTurns;
+  readonly secrets: SecretBox;
   readonly logger: Logger;
   /** Logs and counts a refusal. The request that the task came with is answered 207. */
   readonly noteRefusal: (refusal: RequestError, context: RequestContext) => void;
@@ -177,14 +179,14 @@ class Batch {
 
   /** Resolves when the task has reached the queue or was refused: the one behind it must not be stored before it. */
   async #submitLarge(text: Buffer, index: number): Promise<void> {
-    const { parseTask, submitTask, turns } = this.deps;
+    const { parseTask, submitTask, turns, secrets } = this.deps;
     this.#window.enter(text.length);
     let id: string | undefined;
     try {
       const input = await parseLargeJson(text, this.#aTask, turns);
       id = readId(input);
       const task = parseTask(input);
-      const content = await contentInTurns(task, turns);
+      const content = await contentInTurns(task, turns, secrets);
       this.#checkAway();
       void this.#settle(submitTask(task, this.context.caller, this.idempotencyKey, content), { index, id, bytes: text.length });
     } catch (thrown) {

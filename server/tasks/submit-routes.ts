@@ -1,3 +1,4 @@
+import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { BodyBudget } from '../http/body-budget.js';
@@ -17,6 +18,7 @@ export interface SubmitParts {
   readonly maxBodyBytes: number;
   readonly bodyBudget: BodyBudget;
   readonly turns: WorkTurns;
+  readonly secrets: SecretBox;
   readonly logger: Logger;
   /** See BatchDeps. */
   readonly noteRefusal: BatchDeps['noteRefusal'];
@@ -33,12 +35,12 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
     query: [],
     operationId: 'submitTask',
     metricLabel: '/tasks',
-    handle: async ({ request, caller }, { parseTask, submitTask, maxBodyBytes, bodyBudget, turns }) => {
+    handle: async ({ request, caller }, { parseTask, submitTask, maxBodyBytes, bodyBudget, turns, secrets }) => {
       const idempotencyKey = idempotencyKeyOf(request);
       const held = bodyBudget.open(request);
       try {
         const task = parseTask(await readJsonBody(request, maxBodyBytes, { code: 'invalid_task', large: { held, turns } }));
-        const content = hasLargeMessage(task) ? await contentInTurns(task, turns) : undefined;
+        const content = hasLargeMessage(task) ? await contentInTurns(task, turns, secrets) : undefined;
         const { status, body } = await submitTask(task, caller, idempotencyKey, content);
         return jsonAnswer(status, body);
       } finally {

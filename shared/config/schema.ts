@@ -2,12 +2,14 @@
  * Every environment variable, once: how it is read, its default, what it means.
  * docs/ENVIRONMENT.md is generated from this table. Only load.ts reads the environment.
  */
+import { createSecretKey } from 'node:crypto';
 import { domainToASCII } from 'node:url';
 import { parseApiKey, type ApiKey } from '../domain/access/api-key.js';
 import { policyLevels } from '../domain/addresses/destination-policy.js';
 import { parseDestinationRule, type DestinationRule } from '../domain/addresses/destination-rule.js';
 import { canonicalHostPattern } from '../domain/destinations/host-pattern.js';
 import { knownChatWebhooks } from '../domain/destinations/path-mask.js';
+import { isKeyId, type SecretKey } from '../domain/secrets/secret-box.js';
 import type { SlotSetting } from '../domain/flow/slot-share.js';
 import { jitters } from '../domain/task/retry-policy.js';
 
@@ -140,6 +142,18 @@ function bootstrapKey(value: string): ApiKey {
   return key;
 }
 
+/** `k2:<44 characters of base64>,k1:...`: each id once, 32 bytes each. One byte 32 times over, as in an example, is no secret. */
+function secretKeys(value: string): readonly SecretKey[] {
+  const keys = value.split(',').map((part): SecretKey => {
+    const [, id = '', base64 = ''] = /^([^:]+):([A-Za-z0-9+/]{43}=)$/.exec(part.trim()) ?? [];
+    const bytes = Buffer.from(base64, 'base64');
+    if (!isKeyId(id) || bytes.length !== 32 || new Set(bytes).size === 1) throw new Error('no key');
+    return { id, key: createSecretKey(bytes) };
+  });
+  if (new Set(keys.map(({ id }) => id)).size < keys.length) throw new Error('an id twice');
+  return keys;
+}
+
 const hostPorts =
   (defaultPort?: number) =>
   (value: string): readonly HostPort[] =>
@@ -170,6 +184,10 @@ export const variables = {
   AUTH: oneOf(['on', 'off'], undefined, '`on`: every call but `/`, `/health`, `/livez`, `/readyz`, `/docs` and `/openapi.*` needs an access key (docs/SECURITY.md), and the API answers under every name. `off`: every call of everybody who reaches the port is allowed. Default: off in dev, on in prod. Read by the API alone.'),
   BOOTSTRAP_API_KEY: {
     ...variable(bootstrapKey, 'krs_<id>_<secret>: an id of 4 to 16 of a-z and 0-9, a secret of 64 digits of 0-9 and a-f', undefined, 'An admin key that holds while it is set, to make the first keys with. It is not stored, and holds while Redis is away, too. Read by the API alone.'),
+    isSecret: true,
+  },
+  SECRETS_KEYS: {
+    ...variable(secretKeys, 'id:key,id:key with ids of 1 to 32 letters, digits, - or _, each once, and keys of 32 bytes in base64, as `openssl rand -base64 32` prints one', undefined, 'Keys that encrypt what is stored of secrets (AES-256-GCM): values of `headers` of HTTP destinations, and credentials of destinations. The first one encrypts, all decrypt. Give the API and all workers the same. Without it such secrets are refused in prod (400 `secrets_not_configured`), and stored as they are in dev.'),
     isSecret: true,
   },
 

@@ -90,6 +90,7 @@ export const requestErrors = {
   invalid_request: 'The request is malformed: its path, its query, or a body that is no task; `details` names the fields, where there are some, 20 of them at most.',
   invalid_query: 'A parameter or member that says which tasks are meant (`q`, `state`, `client_id`, ...) cannot be read; `details` names it, and the position of the fault: characters from 0.',
   invalid_cursor: 'The cursor is none of this list, or belongs to a list with other parameters. Begin again without it.',
+  secrets_not_configured: 'The request has a secret (values of `headers` of an HTTP destination, credentials), and this deployment has no key to encrypt it with. Set SECRETS_KEYS for the API and all workers.',
   request_timed_out: 'The request has not come whole in time, or its body of more than 64 KiB came too slowly: a thirtieth of what has come has to follow within 10 s. The connection is closed.',
   headers_too_large: 'The request has more than 16 KiB of headers, its first line included, or more than 200 header lines.',
   unauthenticated: 'This needs an access key that holds (`Authorization: Bearer krs_...`). It is missing, wrong, revoked, or has expired: the answer is the same for all of them, also for paths that there are not.',

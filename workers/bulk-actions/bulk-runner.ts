@@ -8,6 +8,7 @@ import { limitShares } from '../../shared/domain/bulk-actions/limit-shares.js';
 import { circuitsOver, hasOpenedSince } from '../../shared/domain/bulk-actions/opened-circuit.js';
 import { flowNamed } from '../../shared/domain/destinations/flow.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
+import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
 import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import { pause, RepeatedStep } from '../../shared/lifecycle/repeated-step.js';
@@ -61,6 +62,7 @@ export interface BulkRunnerOptions {
   readonly deadAttempts: number;
   /** What is shown of the paths of urls. */
   readonly mask: PathMask;
+  readonly secrets: SecretBox;
   /** Has Redis used up its memory for new tasks? */
   readonly isRedisAboveMark: () => Promise<boolean>;
   /** Of itself an action has paused or ended. It never fails. */

@@ -4,6 +4,7 @@ import { RequestError, type RequestErrorCode } from '../../domain/errors.js';
 import type { Flow } from '../../domain/destinations/flow.js';
 import type { DefaultBrokers } from '../../domain/flow/flow-key.js';
 import type { Clock } from '../../domain/ports.js';
+import { noSecretKeys, type SecretBox } from '../../domain/secrets/secret-box.js';
 import type { Task } from '../../domain/task/task.js';
 import { KeyStore } from '../access/key-store.js';
 import { AuditLog } from '../audit/audit-log.js';
@@ -24,7 +25,7 @@ import { EngineMismatchError } from '../engine/engine-mismatch.js';
 import { Shards, type Shard } from '../engine/shard.js';
 import { LARGE_TASK_BYTES, LargeReads } from './large-reads.js';
 import { Submission, type Admission } from './submission.js';
-import type { TaskContent } from './task-codec.js';
+import { contentOf, type TaskContent } from './task-codec.js';
 import { SubmissionBatcher } from './submission-batcher.js';
 import { UnreadableTaskError } from './task-codec.js';
 import { countDue, countTasks, type FleetCounts } from './task-counts.js';
@@ -58,6 +59,8 @@ export interface TaskQueueOptions {
   readonly deadAttempts: number;
   /** What job names and search fields show of a path. The default is defaultPathMask. */
   readonly mask?: PathMask;
+  /** It encrypts the secret fields of a task that is stored. The default has no key. */
+  readonly secrets?: SecretBox;
   /** It goes by Redis' time: see RedisClock. Scripts that change a task ask Redis itself. */
   readonly clock: Clock;
   /** It is told what Redis refuses; the caller learns only a code. */
@@ -97,7 +100,7 @@ export class TaskQueue {
       const shard = this.#shardOf(task.id);
       let batcher = this.#batchers.get(shard);
       if (batcher === undefined) this.#batchers.set(shard, (batcher = new SubmissionBatcher(shard)));
-      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts, this.options.mask ?? defaultPathMask, content, idempotencyKey, isBound));
+      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts, this.options.mask ?? defaultPathMask, content ?? contentOf(task, this.options.secrets ?? noSecretKeys), idempotencyKey, isBound));
       this.options.refusals?.accepted();
       return admission;
     } catch (cause) {

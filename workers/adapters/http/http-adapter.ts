@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 
 import { openGuard, type AddressGuard } from '../../../shared/addresses/address-guard.js';
-import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
+import { DEFAULT_CONTENT_TYPE, type HttpDestination } from '../../../shared/domain/destinations/http.js';
 import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult, EndSignal, Random } from '../../../shared/domain/ports.js';
 import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js';
 import { classifyFailure, describeError, isBugOfOurs } from './classify-failure.js';
@@ -36,7 +36,7 @@ export interface HttpAdapterOptions {
 }
 
 /**
- * Sends attempts as HTTP POST requests, with the body unchanged, `X-Message-Key` and provenance headers. A user and
+ * Sends attempts as HTTP requests, with the body unchanged, `X-Message-Key`, the headers of the destination and provenance headers. A user and
  * password in the url become an Authorization header. Redirects are not followed, and at most 64 KiB of an answer's body
  * are read.
  *
@@ -67,7 +67,7 @@ export function createHttpAdapter({
       const refusal = reasonNotToSend(signal, pools);
       if (refusal !== undefined) return refusal;
       const target = parseTarget(destination.url);
-      const request = requestOf(attempt, target);
+      const request = requestOf(attempt, destination, target);
       const send = (connection: Connection): Promise<Exchange> => exchange(connection, request, signal);
       const first = await pools.lend(target.origin, send);
       if (first.kind === 'aborted' || !first.isStale) return judge(first, clock());
@@ -86,15 +86,15 @@ function reasonNotToSend(signal: EndSignal, pools: ConnectionPools): DeliveryRes
   return undefined;
 }
 
-function requestOf(attempt: DeliveryAttempt, { path, authorization }: Target): Dispatcher.DispatchOptions {
-  const headers = [
-    'Content-Type', 'application/json',
-    'User-Agent', 'kafka-retry-service/1.0',
-    'X-Message-Key', headerValue(attempt.key),
-  ];
+function requestOf(attempt: DeliveryAttempt, { method, contentType = DEFAULT_CONTENT_TYPE, headers: chosen }: HttpDestination, { path, authorization }: Target): Dispatcher.DispatchOptions {
+  const headers = ['Content-Type', contentType];
+  // A client may write it, too. It must not stand there twice.
+  if (chosen === undefined || !Object.keys(chosen).some((name) => name.toLowerCase() === 'user-agent')) headers.push('User-Agent', 'kafka-retry-service/1.0');
+  headers.push('X-Message-Key', headerValue(attempt.key));
   if (authorization !== undefined) headers.push('Authorization', authorization);
+  if (chosen !== undefined) for (const name of Object.keys(chosen)) headers.push(name, chosen[name] ?? '');
   for (const name of Object.keys(attempt.headers)) headers.push(name, headerValue(attempt.headers[name] ?? ''));
-  return { method: 'POST', path, headers, body: attempt.body };
+  return { method: method ?? 'POST', path, headers, body: attempt.body };
 }
 
 function judge(exchange: Exchange, nowMs: number): DeliveryResult {
