@@ -169,6 +169,8 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       bodyBudget,
       turns,
       secrets,
+      mayStoreSecrets,
+      addressGuard,
       largeAnswers,
       fleetSettings,
       statusReader,

@@ -26,6 +26,7 @@ import { RedisClock } from '../shared/redis/redis-clock.js';
 import { connectRedis, isCluster } from '../shared/redis/redis-connection.js';
 import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
+import { CredentialWatch } from './credentials/credential-watch.js';
 import { closeAdapters, createAdapters } from './adapters/registry.js';
 import { BulkRunner } from './bulk-actions/bulk-runner.js';
 import { recordOwnChange } from './bulk-actions/record-own-change.js';
@@ -125,7 +126,8 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     isOwnRedis: watchRedisPeers(redis),
     onForbidden: forbiddenLog.add,
   });
-  const adapters = createAdapters(config, { clock, logger, guard });
+  const credentials = new CredentialWatch({ store: () => queue.credentialStore(), secrets, logger });
+  const adapters = createAdapters(config, { clock, logger, guard, credentials: { watch: credentials, tokens: () => queue.tokenStore(), secrets, mask } });
   const defaultBrokers = defaultBrokersOf(config.kafka.brokers);
   const inFlight = new SendsInFlight();
   const activity = new ActivityCounter(['delivered', 'failed', 'deadLettered']);
@@ -174,6 +176,8 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   async function startParts(): Promise<void> {
     const shards = await queue.shards();
     await checkRedisSettings(redis, config.environment, logger);
+    // Before the first task: none may be sent without the credentials of its destination.
+    await credentials.start();
     if (isToldToStop()) return;
     flowControl = new FlowControl(queue.flowStore(), {
       rules: {
@@ -218,7 +222,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   async function drain(drainMs: number): Promise<void> {
     isStopping = true;
     clearInterval(offeringSlots);
-    await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop(), takeOver?.stop(), bulkRunner?.stop()]);
+    await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop(), takeOver?.stop(), bulkRunner?.stop(), credentials.stop()]);
     flowControl?.close();
     brakeLog.flush();
     forbiddenLog.flush();

@@ -1,3 +1,4 @@
+import { credentialScripts } from '../credentials/credential-scripts.js';
 import { keyScripts } from '../access/key-scripts.js';
 import { auditScripts } from '../audit/audit-scripts.js';
 import type { DefinedScripts } from '../engine/defined-scripts.js';
@@ -44,6 +45,7 @@ export const fixedScripts = {
   ...auditScripts,
   ...failureScripts,
   ...keyScripts,
+  ...credentialScripts,
   ...addSearchFieldsScripts,
   ...waitingListScripts,
   ...controlScripts,

@@ -7,6 +7,8 @@ import type { Clock } from '../../domain/ports.js';
 import { noSecretKeys, type SecretBox } from '../../domain/secrets/secret-box.js';
 import type { Task } from '../../domain/task/task.js';
 import { KeyStore } from '../access/key-store.js';
+import { CredentialStore } from '../credentials/credential-store.js';
+import { TokenStore } from '../credentials/token-store.js';
 import { AuditLog } from '../audit/audit-log.js';
 import { askShards, type ShardAnswers } from './ask-shards.js';
 import { cancelTask, type Cancellation } from './cancel-task.js';
@@ -14,7 +16,7 @@ import { editTask, type Edit, type EditedTask } from './edit-task.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { WaitingLists, type WaitingListDepth } from '../flow/waiting-lists.js';
-import { accessKeys, auditKeys, flowKeys, shardOf, statsKeys } from '../names.js';
+import { accessKeys, auditKeys, credentialKeys, flowKeys, shardOf, statsKeys } from '../names.js';
 import { ActivityStore } from '../stats/activity-store.js';
 import { FailureStore } from '../stats/failure-store.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
@@ -181,6 +183,23 @@ export class TaskQueue {
   async withKeys<T>(work: (store: KeyStore) => Promise<T>): Promise<T> {
     const { redis, prefix } = this.options;
     return this.#speak(() => work(new KeyStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
+  }
+
+  /** The credentials of destinations, for the API. */
+  async withCredentials<T>(work: (store: CredentialStore) => Promise<T>): Promise<T> {
+    return this.#speak(() => work(this.credentialStore()));
+  }
+
+  /** @throws RequestError redis_unavailable while Redis has not answered yet */
+  credentialStore(): CredentialStore {
+    const { redis, prefix } = this.options;
+    return new CredentialStore(this.#shards.get(0).client, credentialKeys(prefix, isCluster(redis)));
+  }
+
+  /** The tokens that the fleet shares. @throws RequestError redis_unavailable while Redis has not answered yet */
+  tokenStore(): TokenStore {
+    const { redis, prefix } = this.options;
+    return new TokenStore(this.#shards.get(0).client, credentialKeys(prefix, isCluster(redis)));
   }
 
   /** Which sends failed lately, for the API. */
