@@ -130,6 +130,7 @@ interface Applied {
 /** @throws RequestError invalid_request, task_unreadable */
 function apply(before: StoredCredentials, change: CredentialChange, { secrets, mask, clock }: CredentialParts): Applied {
   const now = clock();
+  const removed = new Set<CredentialMember>();
   const members: { [M in CredentialMember]?: StoredMember } = { ...before.members };
   const put = <M extends CredentialMember>(member: M, value: CredentialValues[M]): void => {
     members[member] = { ...sealMember(before.key, member, value, secrets), shown: shownOf[member](value, mask), updatedAt: now };
@@ -138,7 +139,7 @@ function apply(before: StoredCredentials, change: CredentialChange, { secrets, m
   for (const member of credentialMemberNames) {
     const value = change[member];
     if (value === undefined) continue;
-    if (value === null) delete members[member];
+    if (value === null) removed.add(member);
     else if (member === 'signing') {
       // By its name.
       const signing = signingAfter(openSigning(before, secrets), value as SigningChange, now);
@@ -147,9 +148,10 @@ function apply(before: StoredCredentials, change: CredentialChange, { secrets, m
       // `parseCredentialChange` has made each of its type.
     } else put(member, value as never);
   }
-  const complaint = complaintAboutTogether(membersOf({ key: before.key, members }), members.headers === undefined ? [] : namesOf(members.headers));
+  const kept: StoredCredentials['members'] = Object.fromEntries(membersOf({ key: before.key, members }).filter((member) => !removed.has(member)).map((member) => [member, members[member]]));
+  const complaint = complaintAboutTogether(membersOf({ key: before.key, members: kept }), kept.headers === undefined ? [] : namesOf(kept.headers));
   if (complaint !== undefined) throw refuseCredentials([{ field: '', message: complaint }]);
-  return { members, ...(newSecret === undefined ? {} : { newSecret }) };
+  return { members: kept, ...(newSecret === undefined ? {} : { newSecret }) };
 }
 
 function namesOf({ shown }: StoredMember): readonly string[] {

@@ -45,7 +45,7 @@ export function parseCredentialChange(body: unknown, kind: 'http' | 'kafka'): Cr
   for (const [name, value] of Object.entries(members)) {
     if (!isMember(name)) continue;
     if (name === 'sasl') faults.push({ field: name, message: 'sasl is not taken by this version: KAFKA_SASL_MECHANISM, KAFKA_USERNAME and KAFKA_PASSWORD hold for KAFKA_BROKERS' });
-    else if (credentialMembers[name] !== kind) faults.push({ field: name, message: `${name} is for ${credentialMembers[name] === 'http' ? 'HTTP' : 'Kafka'} destinations` });
+    else if (credentialMembers[name] !== kind) faults.push({ field: name, message: `${name} is for HTTP destinations` });
     else if (value === null) change[name] = null;
     else change[name] = readMember(name, value, faults);
   }
@@ -154,30 +154,37 @@ function readSasl(value: Fields, path: string, faults: Faults): CredentialValues
 }
 
 function readSigning(value: Fields, path: string, faults: Faults): SigningChange | undefined {
-  const fault = (field: string, complaint: string): undefined => void faults.push({ field: `${path}.${field}`, message: `${path}.${field} ${complaint}` });
+  const fault = (field: string, complaint: string): void => void faults.push({ field: `${path}.${field}`, message: `${path}.${field} ${complaint}` });
   const { rotate, secret, algorithm } = value;
-  if ((rotate === undefined) === (secret === undefined)) return fault('rotate', `must be given, such as {"overlap":${DEFAULT_OVERLAP_S}}, or ${path}.secret in its place`);
+  if ((rotate === undefined) === (secret === undefined)) {
+    fault('rotate', `must be given, such as {"overlap":${DEFAULT_OVERLAP_S}}, or ${path}.secret in its place`);
+    return undefined;
+  }
   if (secret !== undefined) {
-    if (algorithm !== undefined) return fault('algorithm', 'follows from the secret: whsec_ is v1, whsk_ is v1a');
+    if (algorithm !== undefined) fault('algorithm', 'follows from the secret: whsec_ is v1, whsk_ is v1a');
     const given = text(value, path, 'secret', faults, (found) => (signerOf(found) === undefined ? 'must be whsec_ and 24 to 64 bytes in base64, or whsk_ and an Ed25519 key of 32 or 64 bytes in base64' : undefined));
     return given === undefined ? undefined : { secret: given };
   }
   const known = algorithm === undefined ? undefined : choice(value, path, 'algorithm', signingAlgorithms, faults, undefined);
-  const given = fieldsOf(rotate, `${path}.rotate`, ['overlap'], faults);
-  const { overlap = DEFAULT_OVERLAP_S } = given ?? {};
-  if (typeof overlap !== 'number' || !(overlap >= 0 && overlap <= MAX_OVERLAP_S)) return fault('rotate.overlap', `must be a number of seconds from 0 to ${MAX_OVERLAP_S}`);
-  return { rotate: { overlapMs: Math.ceil(overlap * 1_000) }, algorithm: known };
+  const { overlap = DEFAULT_OVERLAP_S } = fieldsOf(rotate, `${path}.rotate`, ['overlap'], faults) ?? {};
+  if (typeof overlap === 'number' && overlap >= 0 && overlap <= MAX_OVERLAP_S) return { rotate: { overlapMs: Math.ceil(overlap * 1_000) }, algorithm: known };
+  fault('rotate.overlap', `must be a number of seconds from 0 to ${MAX_OVERLAP_S}`);
+  return undefined;
 }
 
 function text(value: Fields, path: string, name: string, faults: Faults, check: (text: string) => string | undefined, most = MAX_TEXT_CHARACTERS): string | undefined {
   const found = value[name];
-  const fault = (complaint: string): undefined => void faults.push({ field: `${path}.${name}`, message: `${path}.${name} ${complaint}` });
-  if (found === undefined) return fault('is required: a member is replaced as a whole, and nothing of the old one is kept');
-  if (typeof found !== 'string' || found === '') return fault('must be a text that is not empty');
-  if (found === HIDDEN_VALUE) return fault(`must not be ${HIDDEN_VALUE}, which stands for a value that is not shown: write the value itself`);
-  if (found.length > most || !found.isWellFormed()) return fault(`must be well-formed, and not longer than ${most} characters`);
-  const complaint = check(found);
-  return complaint === undefined ? found : fault(complaint);
+  const complaint = complaintAboutText(found, most) ?? check(String(found));
+  if (complaint === undefined) return String(found);
+  faults.push({ field: `${path}.${name}`, message: `${path}.${name} ${complaint}` });
+  return undefined;
+}
+
+function complaintAboutText(found: unknown, most: number): string | undefined {
+  if (found === undefined) return 'is required: a member is replaced as a whole, and nothing of the old one is kept';
+  if (typeof found !== 'string' || found === '') return 'must be a text that is not empty';
+  if (found === HIDDEN_VALUE) return `must not be ${HIDDEN_VALUE}, which stands for a value that is not shown: write the value itself`;
+  return found.length > most || !found.isWellFormed() ? `must be well-formed, and not longer than ${most} characters` : undefined;
 }
 
 function optionalText(value: Fields, path: string, name: string, faults: Faults): string | undefined {

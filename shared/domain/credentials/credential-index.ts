@@ -16,7 +16,7 @@ export class CredentialIndex<V> {
       const host = hostOf(key);
       if (host === undefined) continue;
       let paths = this.#byHost.get(host);
-      if (paths === undefined) this.#byHost.set(host, (paths = new Map()));
+      if (paths === undefined) this.#byHost.set(host, (paths = new Map<string, V>()));
       paths.set(key.slice(host.length), value);
     }
   }

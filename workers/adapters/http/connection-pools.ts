@@ -92,7 +92,6 @@ export class ConnectionPools {
       return;
     }
     // Returned, but not in the types of 7.30: see connection.ts.
-    // eslint-disable-next-line @typescript-eslint/no-confusing-void-expression -- void is only what the types say
     return this.connectorFor(port, identity)(options, callback);
   }
 
@@ -153,7 +152,6 @@ export class ConnectionPools {
   }
 
   private open(name: string, slot: string, identity: ConnectionIdentity | undefined): Origin {
-    // eslint-disable-next-line @typescript-eslint/no-confusing-void-expression -- as above
     const connect: buildConnector.connector = (options, callback) => this.connect(options, callback, identity);
     const origin: Origin = { name, slot, connect, connections: new Set(), unused: [], resting: [], sockets: new Set(), borrowers: 0 };
     this.origins.set(slot, origin);
