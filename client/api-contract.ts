@@ -256,6 +256,22 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/destinations/{key}/credentials": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get: operations["readCredentials"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete: operations["deleteCredentials"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch: operations["changeCredentials"];
+        readonly trace?: never;
+    };
     readonly "/audit": {
         readonly parameters: {
             readonly query?: never;
@@ -624,7 +640,82 @@ export interface components {
         };
         readonly HttpDestination: {
             readonly url: string;
+            readonly method?: "POST" | "PUT" | "PATCH";
+            readonly headers?: {
+                readonly [key: string]: string;
+            };
+            readonly content_type?: string;
         };
+        readonly Credentials: {
+            readonly key: string;
+            readonly id: string;
+            readonly headers: {
+                readonly names: readonly string[];
+                readonly updated_at: string;
+            } | null;
+            readonly basic: {
+                readonly updated_at: string;
+            } | null;
+            readonly bearer: {
+                readonly updated_at: string;
+            } | null;
+            readonly oauth2: {
+                readonly token_url: string;
+                readonly client_id: string;
+                readonly scope: string | null;
+                readonly audience: string | null;
+                readonly client_authentication: string;
+                readonly updated_at: string;
+            } | null;
+            readonly client_certificate: {
+                readonly subject: string | null;
+                readonly fingerprint: string | null;
+                readonly expires_at: string | null;
+                readonly has_ca: boolean;
+                readonly updated_at: string;
+            } | null;
+            readonly sasl: null;
+            readonly signing: {
+                readonly secret?: string;
+                readonly algorithm: string;
+                readonly public_key: string | null;
+                readonly previous_public_key: string | null;
+                readonly previous_expires_at: string | null;
+                readonly updated_at: string;
+            } | null;
+        };
+        readonly CredentialChange: {
+            readonly headers?: null | components["schemas"]["HttpDestination"]["headers"];
+            readonly basic?: {
+                readonly user: components["schemas"]["CredentialText"];
+                readonly password: components["schemas"]["CredentialText"];
+            } | null;
+            readonly bearer?: {
+                readonly token: components["schemas"]["CredentialText"];
+            } | null;
+            readonly oauth2?: {
+                readonly token_url: string;
+                readonly client_id: components["schemas"]["CredentialText"];
+                readonly client_secret: components["schemas"]["CredentialText"];
+                readonly scope?: components["schemas"]["CredentialText"];
+                readonly audience?: components["schemas"]["CredentialText"];
+                readonly client_authentication?: "header" | "body";
+            } | null;
+            readonly client_certificate?: {
+                readonly certificate?: string;
+                readonly key?: string;
+                readonly ca?: string;
+            } | null;
+            readonly signing?: ({
+                readonly rotate?: {
+                    readonly overlap?: number;
+                };
+                readonly algorithm?: "v1" | "v1a";
+                readonly secret?: string;
+            } | null) & (unknown | unknown);
+            readonly reason?: string;
+        };
+        readonly CredentialText: string;
         readonly KafkaDestination: {
             readonly host?: string | unknown | unknown | unknown;
             readonly port?: number | string;
@@ -1116,7 +1207,7 @@ export interface components {
             readonly worker?: string;
         };
         readonly Phase: "delivery" | "dead_letter";
-        readonly DeliveryErrorCode: ("http_redirect" | "http_client_error" | "http_server_error" | "http_busy" | "http_unexpected_status" | "response_invalid" | "timed_out" | "connection_refused" | "connection_reset" | "connect_timed_out" | "host_not_found" | "host_unreachable" | "tls_failed" | "tls_untrusted" | "tls_expired" | "tls_wrong_name" | "tls_client_refused" | "tls_not_spoken" | "tls_required" | "broker_unreachable" | "broker_timed_out" | "broker_unavailable" | "broker_throttled" | "broker_rejected" | "broker_authentication_failed" | "broker_login_unsupported" | "cluster_authorization_denied" | "topic_unknown" | "topic_invalid" | "message_too_large" | "authorization_denied" | "address_forbidden" | "worker_crashed" | "shutting_down" | "data_unreadable" | "internal" | "local_resources" | "redis_unavailable" | "unknown") | string;
+        readonly DeliveryErrorCode: ("http_redirect" | "http_client_error" | "http_server_error" | "http_busy" | "http_unexpected_status" | "response_invalid" | "timed_out" | "connection_refused" | "connection_reset" | "connect_timed_out" | "host_not_found" | "host_unreachable" | "tls_failed" | "tls_untrusted" | "tls_expired" | "tls_wrong_name" | "tls_client_refused" | "tls_not_spoken" | "tls_required" | "broker_unreachable" | "broker_timed_out" | "broker_unavailable" | "broker_throttled" | "broker_rejected" | "broker_authentication_failed" | "broker_login_unsupported" | "cluster_authorization_denied" | "topic_unknown" | "topic_invalid" | "message_too_large" | "authorization_denied" | "token_refused" | "token_unavailable" | "credentials_unreadable" | "address_forbidden" | "worker_crashed" | "shutting_down" | "data_unreadable" | "internal" | "local_resources" | "redis_unavailable" | "unknown") | string;
         readonly Readiness: {
             readonly status: "ready" | "not_ready" | "stopping";
             readonly checks: {
@@ -1171,7 +1262,7 @@ export interface components {
             readonly position?: number;
             readonly matched?: number;
         };
-        readonly RequestErrorCode: ("invalid_json" | "invalid_task" | "invalid_request" | "invalid_query" | "invalid_cursor" | "request_timed_out" | "headers_too_large" | "unauthenticated" | "forbidden" | "unknown_host" | "origin_refused" | "too_large" | "unsupported_media_type" | "unsupported_transfer_coding" | "not_found" | "method_not_allowed" | "action_refused" | "task_not_found" | "bulk_action_not_found" | "key_not_found" | "last_admin" | "rate_limited" | "quota_exceeded" | "conflict" | "count_differs" | "parked" | "being_sent" | "finished" | "overloaded" | "redis_unavailable" | "task_unreadable" | "redis_full" | "redis_refused" | "internal") | string;
+        readonly RequestErrorCode: ("invalid_json" | "invalid_task" | "invalid_request" | "invalid_query" | "invalid_cursor" | "secrets_not_configured" | "request_timed_out" | "headers_too_large" | "unauthenticated" | "forbidden" | "unknown_host" | "origin_refused" | "too_large" | "unsupported_media_type" | "unsupported_transfer_coding" | "not_found" | "method_not_allowed" | "action_refused" | "task_not_found" | "bulk_action_not_found" | "key_not_found" | "last_admin" | "rate_limited" | "quota_exceeded" | "conflict" | "count_differs" | "parked" | "being_sent" | "finished" | "overloaded" | "redis_unavailable" | "task_unreadable" | "redis_full" | "redis_refused" | "internal") | string;
     };
     responses: {
         readonly BadDestinationKey: {
@@ -2325,6 +2416,113 @@ export interface operations {
                 };
             };
             readonly 400: components["responses"]["BadDestinationKey"];
+            readonly 500: components["responses"]["Bug"];
+            readonly 503: components["responses"]["RedisAwayInChange"];
+            readonly "4XX": components["responses"]["OtherRefusal"];
+            readonly "5XX": components["responses"]["OtherFailure"];
+        };
+    };
+    readonly readCredentials: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly key: components["parameters"]["DestinationKey"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Credentials"];
+                };
+            };
+            readonly 400: components["responses"]["BadDestinationKey"];
+            readonly 500: components["responses"]["Bug"];
+            readonly 503: components["responses"]["RedisAway"];
+            readonly "4XX": components["responses"]["OtherRefusal"];
+            readonly "5XX": components["responses"]["OtherFailure"];
+        };
+    };
+    readonly deleteCredentials: {
+        readonly parameters: {
+            readonly query?: {
+                readonly reason?: components["parameters"]["Reason"];
+            };
+            readonly header?: {
+                readonly "X-Operator"?: components["parameters"]["Operator"];
+            };
+            readonly path: {
+                readonly key: components["parameters"]["DestinationKey"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Credentials"];
+                };
+            };
+            readonly 400: components["responses"]["BadDestinationKey"];
+            readonly 500: components["responses"]["Bug"];
+            readonly 503: components["responses"]["RedisAwayInChange"];
+            readonly "4XX": components["responses"]["OtherRefusal"];
+            readonly "5XX": components["responses"]["OtherFailure"];
+        };
+    };
+    readonly changeCredentials: {
+        readonly parameters: {
+            readonly query?: {
+                readonly reason?: components["parameters"]["Reason"];
+            };
+            readonly header?: {
+                readonly "X-Operator"?: components["parameters"]["Operator"];
+            };
+            readonly path: {
+                readonly key: components["parameters"]["DestinationKey"];
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["CredentialChange"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Credentials"];
+                };
+            };
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            readonly 413: components["responses"]["KeyBodyTooLarge"];
+            readonly 415: components["responses"]["KeyBodyOfOtherType"];
             readonly 500: components["responses"]["Bug"];
             readonly 503: components["responses"]["RedisAwayInChange"];
             readonly "4XX": components["responses"]["OtherRefusal"];

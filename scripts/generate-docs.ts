@@ -23,7 +23,7 @@ const root = path.resolve(import.meta.dirname, '..');
 const variableGroups: readonly (readonly [title: string, names: RegExp])[] = [
   ['The process', /^(ENVIRONMENT|LOG_LEVEL|SHUTDOWN_TIMEOUT|SHUTDOWN_DELAY)$/],
   ['Metrics and probes', /^(METRICS_TOKEN|WORKER_HTTP_PORT)$/],
-  ['HTTP API', /^(HTTP_|ALLOWED_HOSTS$|AUTH$|BOOTSTRAP_API_KEY$|SESSION_|WRONG_KEYS_PER_SECOND$|MAX_MESSAGE_BYTES$|MAX_BATCH_)/],
+  ['HTTP API', /^(HTTP_|ALLOWED_HOSTS$|AUTH$|BOOTSTRAP_API_KEY$|SESSION_|WRONG_KEYS_PER_SECOND$|SECRETS_KEYS$|MAX_MESSAGE_BYTES$|MAX_BATCH_)/],
   ['Redis', /^(REDIS_|QUEUE_PREFIX$)/],
   ['Kafka', /^KAFKA_/],
   ['Delivery', /^(WORKERS|WORKER_CONCURRENCY|DELIVERY_TIMEOUT|RETRY_JITTER|SECRET_PATH_HOSTS)$|^DEAD_(ATTEMPTS|BASE_DELAY|MAX_DELAY)$/],
@@ -40,6 +40,7 @@ const commonVariables = [
   'ALLOWED_HOSTS',
   'AUTH',
   'BOOTSTRAP_API_KEY',
+  'SECRETS_KEYS',
   'REDIS_ADDR',
   'REDIS_PASSWORD',
   'KAFKA_BROKERS',

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { AddressGuard } from '../shared/addresses/address-guard.js';
 import { ForbiddenLog } from '../shared/addresses/forbidden-log.js';
 import type { Config } from '../shared/config/load.js';
@@ -6,6 +7,7 @@ import { RequestError } from '../shared/domain/errors.js';
 import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
 import type { Clock } from '../shared/domain/ports.js';
 import type { RefusalReason } from '../shared/domain/refusals/refusal-reason.js';
+import { createSecretBox } from '../shared/domain/secrets/secret-box.js';
 import { ActivityCounter } from '../shared/domain/stats/activity-counter.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
@@ -51,6 +53,7 @@ import { ApiMetrics } from './telemetry/api-metrics.js';
 import { FleetGauges } from './telemetry/fleet-gauges.js';
 import { createTaskParser } from './tasks/schema.js';
 import { withAddressPolicy } from './tasks/destination-check.js';
+import { withSecretsCheck } from './tasks/secrets-check.js';
 import { createSubmitTask } from './tasks/submit-task.js';
 
 /**
@@ -62,7 +65,7 @@ const STILL_READ_MS = 250;
 /** The settings that the API reads; those of the workers are not among them. */
 export type ServerConfig = Pick<
   Config,
-  'environment' | 'http' | 'auth' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'batch' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs' | 'shutdownDelayMs' | 'telemetry'
+  'environment' | 'http' | 'auth' | 'secretKeys' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'batch' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs' | 'shutdownDelayMs' | 'telemetry'
 >;
 
 export interface ServerDeps {
@@ -124,7 +127,8 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   askTimeWhenReady(redis, redisClock);
   const clock: Clock = () => redisClock.now();
   const mask = createPathMask(config.secretPathHosts);
-  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, refusals: new RefusalLog(logger), onEngineMismatch: onUnfitRedis });
+  const secrets = createSecretBox(config.secretKeys, randomBytes);
+  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, secrets, clock, refusals: new RefusalLog(logger), onEngineMismatch: onUnfitRedis });
   // The board and searches read large pages. On the connection of the tasks they would make tasks wait, or fail.
   const boardRedis = connectRedis(config.redis, 'server');
   // Its owner is the board, which answers 503. An outage of Redis is logged for the connection of the tasks.
@@ -184,11 +188,14 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     },
   });
   const signIn = { keys: new KeyJudge(keyRing, config.auth.wrongKeysPerSecond), sessions: new Sessions({ queue, ring: keyRing, limits: sessionTimes }) };
+  const parseTask = withAddressPolicy(createTaskParser({ maxMessageBytes: config.maxMessageBytes, defaultJitter: config.retryJitter }), addressGuard, own.defaultBrokers);
+  // In dev secrets are stored as they are, so that the first steps need no key.
+  const mayStoreSecrets = secrets.hasKeys || config.environment !== 'prod';
   const pipeline = createRequestPipeline(
     routeTable,
     {
       queue,
-      parseTask: withAddressPolicy(createTaskParser({ maxMessageBytes: config.maxMessageBytes, defaultJitter: config.retryJitter }), addressGuard, own.defaultBrokers),
+      parseTask: mayStoreSecrets ? parseTask : withSecretsCheck(parseTask),
       submitTask: createSubmitTask(
         queue,
         quotas,
@@ -204,6 +211,9 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       batch: config.batch,
       bodyBudget,
       turns,
+      secrets,
+      mayStoreSecrets,
+      addressGuard,
       largeAnswers,
       fleetSettings,
       statusReader,

@@ -3,6 +3,7 @@ import { sessionRoutes, type SessionParts } from './access/session-routes.js';
 import { adminRoutes } from './admin/routes.js';
 import { auditRoutes, type AuditParts } from './audit/routes.js';
 import { bulkActionRoutes, type BulkActionParts } from './bulk-actions/routes.js';
+import { credentialRoutes, type CredentialParts } from './credentials/routes.js';
 import { flowRoutes, type FlowParts } from './flow/routes.js';
 import { healthRoutes, type HealthParts } from './health/routes.js';
 import type { Route } from './http/route.js';
@@ -19,7 +20,7 @@ import { taskRoutes, type TaskParts } from './tasks/routes.js';
 import { submitRoutes, type SubmitParts } from './tasks/submit-routes.js';
 
 /** Everything that the handlers of all routes need; create-server.ts makes it. */
-export type ApiParts = SubmitParts & TaskParts & EditParts & BulkActionParts & SearchParts & FlowParts & AuditParts & KeyParts & SessionParts & StatsParts & TelemetryParts & HealthParts & BoardParts;
+export type ApiParts = SubmitParts & TaskParts & EditParts & BulkActionParts & SearchParts & FlowParts & CredentialParts & AuditParts & KeyParts & SessionParts & StatsParts & TelemetryParts & HealthParts & BoardParts;
 
 /**
  * All calls that the API answers. To add a route, add a row in the room that it belongs to. Tests compare the rows with
@@ -32,6 +33,7 @@ export const routeTable: readonly Route<ApiParts>[] = [
   ...bulkActionRoutes,
   ...searchRoutes,
   ...flowRoutes,
+  ...credentialRoutes,
   ...auditRoutes,
   ...keyRoutes,
   ...sessionRoutes,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { AddressGuard } from '../shared/addresses/address-guard.js';
 import { ForbiddenLog } from '../shared/addresses/forbidden-log.js';
@@ -8,6 +9,7 @@ import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
 import { slotShare } from '../shared/domain/flow/slot-share.js';
 import { factsOf } from '../shared/domain/flow/worker-facts.js';
 import type { Clock, Random } from '../shared/domain/ports.js';
+import { createSecretBox } from '../shared/domain/secrets/secret-box.js';
 import { ActivityCounter } from '../shared/domain/stats/activity-counter.js';
 import { FailureCounter } from '../shared/domain/stats/failure-counter.js';
 import { defaultStallPolicy } from '../shared/domain/task/outcome.js';
@@ -29,6 +31,7 @@ import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { Metrics } from '../shared/telemetry/metrics.js';
 import { createTokenCheck } from '../shared/telemetry/metrics-token.js';
+import { CredentialWatch } from './credentials/credential-watch.js';
 import { closeAdapters, createAdapters } from './adapters/registry.js';
 import { BulkRunner } from './bulk-actions/bulk-runner.js';
 import { BrakeLog } from './delivery/brake-log.js';
@@ -56,7 +59,7 @@ const BULK_SHARD_LIMIT_MS = 1_000;
 /** The settings that a worker reads; those of the API are not among them. */
 export type WorkerConfig = Pick<
   Config,
-  'environment' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'destinationPolicy' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention' | 'http' | 'auth' | 'telemetry'
+  'environment' | 'secretKeys' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'destinationPolicy' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention' | 'http' | 'auth' | 'telemetry'
 >;
 
 export interface WorkerDeps {
@@ -136,13 +139,15 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   const clock: Clock = () => redisClock.now();
   const mask = createPathMask(config.secretPathHosts);
   const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock });
+  const secrets = createSecretBox(config.secretKeys, randomBytes);
   const forbiddenLog = new ForbiddenLog(logger);
   const guard = new AddressGuard({
     policy: config.destinationPolicy,
     isOwnRedis: watchRedisPeers(redis),
     onForbidden: forbiddenLog.add,
   });
-  const adapters = createAdapters(config, { clock, logger, guard });
+  const credentials = new CredentialWatch({ store: () => queue.credentialStore(), secrets, logger });
+  const adapters = createAdapters(config, { clock, logger, guard, credentials: { watch: credentials, tokens: () => queue.tokenStore(), secrets, mask } });
   const defaultBrokers = defaultBrokersOf(config.kafka.brokers);
   const inFlight = new SendsInFlight();
   const activity = new ActivityCounter(['delivered', 'failed', 'deadLettered']);
@@ -163,6 +168,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     flowControl,
     defaultBrokers,
     mask,
+    secrets,
     clock,
     clockDoubtMs: () => redisClock.doubtMs(),
     random,
@@ -206,6 +212,8 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   async function startParts(): Promise<void> {
     const [shards] = await Promise.all([queue.shards(), access.admission]);
     await checkRedisSettings(redis, config.environment, logger);
+    // Before the first task: none may be sent without the credentials of its destination.
+    await credentials.start();
     if (isToldToStop()) return;
     flowControl = new FlowControl(queue.flowStore(), {
       rules: {
@@ -244,7 +252,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), self: { workerName, lockMs: config.stall.lockMs }, clock, logger, onTaken: (tasks) => workerMetrics.stalled(tasks) });
     takeOver.start();
     const keys = { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis)) };
-    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, keys, BULK_SHARD_LIMIT_MS), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, deadAttempts: config.dead.attempts, mask, isRedisAboveMark: memoryMark(redis, config.redisHighWater), onStep: (action, started, through) => workerMetrics.bulkStep(action, started, through), logger });
+    bulkRunner = new BulkRunner({ actions: openBulkActions(shards, keys, BULK_SHARD_LIMIT_MS), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, deadAttempts: config.dead.attempts, mask, secrets, isRedisAboveMark: memoryMark(redis, config.redisHighWater), onStep: (action, started, through) => workerMetrics.bulkStep(action, started, through), logger });
     bulkRunner.start();
     hasStarted = true;
   }
@@ -252,7 +260,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   async function drain(drainMs: number): Promise<void> {
     isStopping = true;
     clearInterval(offeringSlots);
-    await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop(), takeOver?.stop(), bulkRunner?.stop()]);
+    await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop(), takeOver?.stop(), bulkRunner?.stop(), credentials.stop()]);
     flowControl?.close();
     brakeLog.flush();
     forbiddenLog.flush();

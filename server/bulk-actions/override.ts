@@ -58,7 +58,7 @@ function faultsOf(task: UncheckedFields, parseTask: ParseTask): readonly WireVio
     parseTask(task);
     return [];
   } catch (error) {
-    if (!(error instanceof RequestError)) throw error;
+    if (!(error instanceof RequestError) || error.code === 'secrets_not_configured') throw error;
     return (error.details ?? []).map(({ field, message }) => ({ field: `override.${field}`, message: message.startsWith(field) ? `override.${message}` : message }));
   }
 }

@@ -4,7 +4,9 @@ import { mayUseClient, type Caller } from '../../shared/domain/access/caller.js'
 import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
 import { printActor } from '../../shared/domain/actor.js';
 import { hasEnded, type AskedBulkAction, type BulkAction, type BulkState } from '../../shared/domain/bulk-actions/bulk-action.js';
+import { sealOverride } from '../../shared/domain/bulk-actions/override-secrets.js';
 import { RequestError } from '../../shared/domain/errors.js';
+import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import { fixTimes } from '../../shared/domain/search/filter.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
@@ -44,6 +46,7 @@ export interface BulkActionParts extends DryRunParts {
   readonly parseTask: ParseTask;
   readonly bodyBudget: BodyBudget;
   readonly turns: WorkTurns;
+  readonly secrets: SecretBox;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -167,7 +170,7 @@ async function create(context: RequestContext, parts: BulkActionParts, request: 
     filter: request.filter?.wire ?? null,
     // Relative times count from now on, however long matching takes.
     conditions: request.filter === undefined ? null : narrowedFilter(fixTimes(conditionsOf(request.action, request.filter.conditions), createdAt), context.caller.clientIds),
-    override: request.override,
+    override: request.override === null ? null : sealOverride(request.override, id, parts.secrets),
     order: request.order,
     limit: request.limit,
     expected: request.expected,

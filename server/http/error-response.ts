@@ -13,6 +13,7 @@ const statusOf = {
   invalid_request: 400,
   invalid_query: 400,
   invalid_cursor: 400,
+  secrets_not_configured: 400,
   unauthenticated: 401,
   forbidden: 403,
   origin_refused: 403,

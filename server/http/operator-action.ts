@@ -14,6 +14,7 @@ export type ActionName =
   | 'bulk_action.pause'
   | 'bulk_action.rate'
   | 'bulk_action.resume'
+  | 'destination.credentials'
   | 'destination.limits'
   | 'destination.pause'
   | 'destination.resume'

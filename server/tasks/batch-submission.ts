@@ -1,4 +1,5 @@
 import { RequestError } from '../../shared/domain/errors.js';
+import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { RateLimiter } from '../access/rate-limiter.js';
 import { showRateLimit } from '../access/with-rate-limit.js';
@@ -41,6 +42,7 @@ export interface BatchDeps {
   readonly batch: { readonly maxTasks: number; readonly maxBytes: number };
   readonly bodyBudget: BodyBudget;
   readonly turns: WorkTurns;
+  readonly secrets: SecretBox;
   readonly logger: Logger;
   /** Logs and counts a refusal. The request that the task came with is answered 207. */
   readonly noteRefusal: (refusal: RequestError, context: RequestContext) => void;
@@ -213,7 +215,7 @@ class Batch {
 
   /** Resolves when the task has reached the queue or was refused: the one behind it must not be stored before it. */
   async #submitLarge(text: Buffer, index: number): Promise<void> {
-    const { parseTask, submitTask, turns } = this.deps;
+    const { parseTask, submitTask, turns, secrets } = this.deps;
     this.#window.enter(text.length);
     let id: string | undefined;
     const tooFast = this.#takeOne();
@@ -222,7 +224,7 @@ class Batch {
       id = readId(input);
       if (tooFast !== undefined) throw tooFast;
       const task = parseTask(input);
-      const content = await contentInTurns(task, turns);
+      const content = await contentInTurns(task, turns, secrets);
       this.#checkAway();
       void this.#settle(submitTask(task, this.context.caller, this.idempotencyKey, content), { index, id, bytes: text.length });
     } catch (thrown) {

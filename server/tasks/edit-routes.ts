@@ -2,6 +2,8 @@ import { hash } from 'node:crypto';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { UncheckedFields } from '../../shared/domain/destinations/destination-row.js';
 import { mergePatch, shownSubmissionOf, submissionOf } from '../../shared/domain/task/task-patch.js';
+import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/secret-box.js';
+import { openTask } from '../../shared/domain/task/task-secrets.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { haveSameFields } from '../../shared/queue/tasks/task-codec.js';
@@ -27,6 +29,7 @@ export interface EditParts extends ShowTaskParts {
   readonly maxBodyBytes: number;
   readonly bodyBudget: BodyBudget;
   readonly largeAnswers: LargeAnswers;
+  readonly secrets: SecretBox;
   readonly logger: Logger;
 }
 
@@ -51,7 +54,7 @@ export const editRoutes: readonly Route<EditParts>[] = [
       const held = parts.bodyBudget.open(context.request);
       try {
         const patch = readPatch(await readJsonBody(context.request, parts.maxBodyBytes, { code: 'invalid_task', large: { held, turns: parts.turns }, limit: 'MAX_MESSAGE_BYTES' }));
-        const before = await findOwnTask(id, context, parts);
+        const before = await findOpenTask(id, context, parts);
         const isSame = haveSameFields(changed(before, patch, parts), before.task);
         const operation = { action: 'task.edit', target: { type: 'task', id }, asked } as const;
         // A request that changes nothing leaves no trace: it may be one whose answer was lost.
@@ -80,6 +83,17 @@ export const editRoutes: readonly Route<EditParts>[] = [
   },
 ];
 
+/** With its secrets decrypted, since what is not changed of them stays. @throws RequestError task_not_found, task_unreadable */
+async function findOpenTask(id: string, context: RequestContext, parts: EditParts): Promise<TaskView> {
+  const found = await findOwnTask(id, context, parts);
+  try {
+    return { ...found, task: openTask(found.task, parts.secrets) };
+  } catch (error) {
+    if (error instanceof SealedTextError) throw new RequestError('task_unreadable', `the headers of the task cannot be decrypted: ${error.message}`, undefined, { cause: error });
+    throw error;
+  }
+}
+
 /** The task with the changes, checked as a whole. @throws RequestError invalid_task, too_large */
 function changed({ task, progress, finishedAt }: TaskView, patch: UncheckedFields, { parseTask }: EditParts): Task {
   const after = parseTask(mergePatch(task, patch));
@@ -104,10 +118,10 @@ async function edit(found: TaskView, patch: UncheckedFields, { context, asked, p
     const after = changed(before, patch, parts);
     // Another call has made the same change meanwhile.
     if (haveSameFields(after, before.task)) return { result: before, isUnchanged: true };
-    const data = await dataInTurns(after, before.edits + 1, parts.turns);
+    const data = await dataInTurns(after, before.edits + 1, parts.turns, parts.secrets);
     const result = await parts.queue.edit({ before, after, data, by: asked.by });
     if (result.kind !== 'changed' && result.kind !== 'edited') throw refuseEdit(id, result);
-    const now = await findOwnTask(id, context, parts);
+    const now = await findOpenTask(id, context, parts);
     if (result.kind === 'edited') return { result: now, fields: differingFields(before.task, after) };
     before = now;
   }

@@ -1,3 +1,5 @@
+import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
+import { sealTask } from '../../shared/domain/task/task-secrets.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import { contentHash, encodeTask, messageJson, type TaskContent } from '../../shared/queue/tasks/task-codec.js';
 import type { WorkTurns } from '../http/work-turns.js';
@@ -11,7 +13,8 @@ export function hasLargeMessage({ messageData }: Task): boolean {
 }
 
 /** The data of a task that was changed: see encodeTask. A large message is written in turns of its own. */
-export async function dataInTurns(task: Task, edits: number, turns: WorkTurns): Promise<string> {
+export async function dataInTurns(changed: Task, edits: number, turns: WorkTurns, secrets: SecretBox): Promise<string> {
+  const task = sealTask(changed, secrets);
   if (!hasLargeMessage(task)) return encodeTask(task, messageJson(task), edits);
   await turns.next();
   const message = messageJson(task);
@@ -20,11 +23,11 @@ export async function dataInTurns(task: Task, edits: number, turns: WorkTurns): 
 }
 
 /** Makes the parts of a submission that take long for a large message: 1 MiB of control characters takes 40 ms in all. */
-export async function contentInTurns(task: Task, turns: WorkTurns): Promise<TaskContent> {
+export async function contentInTurns(task: Task, turns: WorkTurns, secrets: SecretBox): Promise<TaskContent> {
   await turns.next();
   const message = messageJson(task);
   await turns.next();
   const sha = contentHash(task, message);
   await turns.next();
-  return { sha, data: encodeTask(task, message) };
+  return { sha, data: encodeTask(sealTask(task, secrets), message) };
 }

@@ -1,3 +1,4 @@
+import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { BodyBudget } from '../http/body-budget.js';
@@ -18,6 +19,7 @@ export interface SubmitParts {
   readonly batch: BatchDeps['batch'];
   readonly bodyBudget: BodyBudget;
   readonly turns: WorkTurns;
+  readonly secrets: SecretBox;
   readonly logger: Logger;
   /** See BatchDeps. */
   readonly noteRefusal: BatchDeps['noteRefusal'];
@@ -35,13 +37,13 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
     query: [],
     operationId: 'submitTask',
     metricLabel: '/tasks',
-    handle: async (context, { parseTask, submitTask, maxBodyBytes, bodyBudget, turns }) => {
+    handle: async (context, { parseTask, submitTask, maxBodyBytes, bodyBudget, turns, secrets }) => {
       const { request } = context;
       const idempotencyKey = idempotencyKeyOf(request);
       const held = bodyBudget.open(request);
       try {
         const task = parseTask(await readJsonBody(request, maxBodyBytes, { code: 'invalid_task', large: { held, turns }, limit: 'MAX_MESSAGE_BYTES' }));
-        const content = hasLargeMessage(task) ? await contentInTurns(task, turns) : undefined;
+        const content = hasLargeMessage(task) ? await contentInTurns(task, turns, secrets) : undefined;
         if (context.isAccessOld) await context.renewAccess();
         const { status, body } = await submitTask(task, context.caller, idempotencyKey, content);
         return jsonAnswer(status, body);

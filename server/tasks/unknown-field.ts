@@ -1,3 +1,4 @@
+import type { DestinationField } from '../../shared/domain/destinations/destination-row.js';
 import { destinationTypeNames, rowOf, type DestinationType } from '../../shared/domain/destinations/destination.js';
 import { destinationFields, taskFieldRows } from '../../shared/domain/task/task-fields.js';
 import { didYouMean, nearestNames, suggestionOf } from '../http/nearest-name.js';
@@ -42,7 +43,16 @@ export function complaintAboutUnknown(path: readonly (string | number)[], types:
   const complaint = `${path.join('.')} is not allowed`;
   if (second === undefined) return complaint + hintInTask(first);
   const type = types.get(first);
-  return type === undefined || deeper.length > 0 ? complaint : complaint + hintInDestination(second, first, type);
+  if (type === undefined) return complaint;
+  return deeper.length > 0 ? (complaintAboutName(path.join('.'), second, deeper.join('.'), type) ?? complaint) : complaint + hintInDestination(second, first, type);
+}
+
+/** What is wrong with a name that the client chose, such as that of a header. */
+function complaintAboutName(path: string, field: string, name: string, type: DestinationType): string | undefined {
+  const check = new Map(Object.entries<DestinationField>(rowOf(type).fields)).get(field)?.check;
+  if (check?.kind !== 'texts_by_name') return undefined;
+  const complaint = check.name.map((each) => each(name)).find((found) => found !== undefined);
+  return complaint === undefined ? undefined : `${path} ${complaint}`;
 }
 
 function hintInTask(name: string): string {

@@ -2,6 +2,7 @@ import type { ApiKey } from '../domain/access/api-key.js';
 import type { DestinationPolicy } from '../domain/addresses/destination-policy.js';
 import { addressMeant } from '../domain/destinations/address-meant.js';
 import { defaultCircuitRules, type CircuitRules } from '../domain/flow/circuit.js';
+import type { SecretKey } from '../domain/secrets/secret-box.js';
 import type { SlotSetting } from '../domain/flow/slot-share.js';
 import type { Jitter } from '../domain/task/retry-policy.js';
 import { colourChoice, type ColourChoice } from './colour-choice.js';
@@ -93,6 +94,8 @@ export interface Config {
   readonly logColours: ColourChoice;
   readonly http: HttpConfig;
   readonly auth: AuthConfig;
+  /** The first one encrypts. */
+  readonly secretKeys: readonly SecretKey[];
   readonly redis: RedisConfig;
   readonly redisHighWater: number;
   readonly queuePrefix: string;
@@ -170,6 +173,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       requestTimeoutMs: required(values.HTTP_REQUEST_TIMEOUT),
       allowedHosts: allowedHosts(values, environment),
     },
+    secretKeys: values.SECRETS_KEYS ?? [],
     auth: { isOn: isAuthOn(values, environment), bootstrapKey: values.BOOTSTRAP_API_KEY, sessionTimes: { idleMs: required(values.SESSION_IDLE), lifetimeMs: required(values.SESSION_LIFETIME) }, wrongKeysPerSecond: required(values.WRONG_KEYS_PER_SECOND) },
     redis,
     redisHighWater: required(values.REDIS_HIGH_WATER),

@@ -2,12 +2,14 @@
  * Every environment variable, once: how it is read, its default, what it means.
  * docs/ENVIRONMENT.md is generated from this table. Only load.ts reads the environment.
  */
+import { createSecretKey } from 'node:crypto';
 import { domainToASCII } from 'node:url';
 import { parseApiKey, type ApiKey } from '../domain/access/api-key.js';
 import { policyLevels } from '../domain/addresses/destination-policy.js';
 import { parseDestinationRule, type DestinationRule } from '../domain/addresses/destination-rule.js';
 import { canonicalHostPattern } from '../domain/destinations/host-pattern.js';
 import { knownChatWebhooks } from '../domain/destinations/path-mask.js';
+import { isKeyId, type SecretKey } from '../domain/secrets/secret-box.js';
 import type { SlotSetting } from '../domain/flow/slot-share.js';
 import { jitters } from '../domain/task/retry-policy.js';
 
@@ -159,6 +161,18 @@ function bootstrapKey(value: string): ApiKey {
   return key;
 }
 
+/** `k2:<44 characters of base64>,k1:...`: each id once, 32 bytes each. One byte 32 times over, as in an example, is no secret. */
+function secretKeys(value: string): readonly SecretKey[] {
+  const keys = value.split(',').map((part): SecretKey => {
+    const [, id = '', base64 = ''] = /^([^:]+):([A-Za-z0-9+/]{43}=)$/.exec(part.trim()) ?? [];
+    const bytes = Buffer.from(base64, 'base64');
+    if (!isKeyId(id) || bytes.length !== 32 || new Set(bytes).size === 1) throw new Error('no key');
+    return { id, key: createSecretKey(bytes) };
+  });
+  if (new Set(keys.map(({ id }) => id)).size < keys.length) throw new Error('an id twice');
+  return keys;
+}
+
 const hostPorts =
   (defaultPort?: number) =>
   (value: string): readonly HostPort[] =>
@@ -200,6 +214,10 @@ export const variables = {
   SESSION_IDLE: duration('1h', 'With AUTH=on: a person at a browser is signed out after this time without a request. What a page asks for by itself, while nobody is at it, does not count. Read by the API alone.', { min: 1_000 }),
   SESSION_LIFETIME: duration('12h', 'With AUTH=on: a person at a browser has to sign in again after this time, whatever was done meanwhile. Read by the API alone.', { min: 1_000 }),
   WRONG_KEYS_PER_SECOND: integer(1, 1_000, '10', 'Wrong access keys of one address that are answered in a second, after twice as many at once. Further ones wait for up to 2 s, and then are 429 `rate_limited`. A right key never waits. Read by the API alone.'),
+  SECRETS_KEYS: {
+    ...variable(secretKeys, 'id:key,id:key with ids of 1 to 32 letters, digits, - or _, each once, and keys of 32 bytes in base64, as `openssl rand -base64 32` prints one', undefined, 'Keys that encrypt what is stored of secrets (AES-256-GCM): values of `headers` of HTTP destinations, and credentials of destinations. The first one encrypts, all decrypt. Give the API and all workers the same. Without it such secrets are refused in prod (400 `secrets_not_configured`), and stored as they are in dev.'),
+    isSecret: true,
+  },
 
   REDIS_MODE: oneOf(['standalone', 'sentinel', 'cluster'], 'standalone', 'How Redis is run.'),
   REDIS_ADDR: variable((value) => hostPort(value, 6379), 'host:port', undefined, 'Redis in mode standalone. Not set: `npm start` brings an embedded one; a process started by hand uses 127.0.0.1:6379.'),

@@ -12,6 +12,10 @@ export type Random = () => number;
 /** One send: everything that an adapter needs, and nothing that it could decide by. */
 export interface DeliveryAttempt {
   readonly taskId: string;
+  /** With the id they name one message, whatever attempt brings it. */
+  readonly run: number;
+  readonly edit: number;
+  readonly phase: 'delivery' | 'dead';
   /** `<id>|<attempt>`, or `<id>|dead|<sends>` for a dead letter; any well-formed Unicode without control characters. */
   readonly key: string;
   /** message_data: these characters as UTF-8, byte for byte. */

@@ -182,6 +182,24 @@ export interface AccessKeys {
   rate(keyId: string): string;
 }
 
+/** Where the credentials of destinations are stored. On a cluster they share the slot of flow control, because their scripts touch several. */
+export function credentialKeys(prefix: string, isCluster: boolean): CredentialKeys {
+  const base = `${slotOfFleet(prefix, isCluster)}:credentials:`;
+  return { credentials: `${base}of`, version: `${base}version`, token: (id) => `${base}token:${id}`, tokenBase: `${base}token:`, tokenLock: (id) => `${base}token-lock:${id}` };
+}
+
+export interface CredentialKeys {
+  /** Hash: the credentials by the key of their destination, as JSON, with their secrets encrypted. */
+  readonly credentials: string;
+  /** It changes with each change of the hash. */
+  readonly version: string;
+  /** The token that the fleet has of an OAuth 2 client, or why it has none. It lapses. */
+  token(id: string): string;
+  readonly tokenBase: string;
+  /** The process that is asking for a token of it; it lapses. */
+  tokenLock(id: string): string;
+}
+
 /** What all keys of the whole fleet begin with. */
 function slotOfFleet(prefix: string, isCluster: boolean): string {
   return isCluster ? `{${prefix}-flow}` : prefix;

@@ -20,6 +20,23 @@ export async function connectionNames(redis: RedisClient): Promise<ReadonlySet<s
   return new Set(lists.flatMap((list) => [...String(list).matchAll(/ name=(\S+)/g)].map(([, name]) => name ?? '')));
 }
 
+/**
+ * The names of keys that begin with a text, a page at a time, from all masters. One that is made or removed meanwhile may be left out.
+ * @param start without the characters that stand for others in a pattern of Redis: `* ? [ ] \\`
+ */
+export async function* keysBeginningWith(redis: RedisClient, start: string): AsyncGenerator<readonly string[]> {
+  for (const node of mastersOf(redis)) {
+    let cursor = '0';
+    do {
+      const [next, found] = await node.scan(cursor, 'MATCH', `${start}*`, 'COUNT', SCAN_COUNT);
+      cursor = next;
+      if (found.length > 0) yield found;
+    } while (cursor !== '0');
+  }
+}
+
+const SCAN_COUNT = 1_000;
+
 function mastersOf(redis: RedisClient) {
   return isCluster(redis) ? redis.nodes('master') : [redis];
 }

@@ -387,6 +387,9 @@ interface AttemptParts {
 function attemptOf({ id = 'task', attempt = 0, body = '{"order":1}' }: AttemptParts): DeliveryAttempt {
   return {
     taskId: id,
+    run: 1,
+    edit: 0,
+    phase: 'delivery',
     key: `${id}|${attempt}`,
     body,
     headers: {

@@ -235,6 +235,12 @@ describe('README.md and docs, pasted as they stand', function () {
     expect(role).to.equal('submit');
   });
 
+  it('stores credentials as SECURITY.md does it', async () => {
+    const { bearer, signing } = JSON.parse(await paste('credentials')) as { bearer: object; signing: { secret: string } };
+    expect(Object.keys(bearer)).to.deep.equal(['updated_at']);
+    expect(signing.secret).to.match(/^whsec_/);
+  });
+
   it('counts the tasks, under the names that API.md explains', async () => {
     const { counts, oldest_due_ms: oldest, workers } = JSON.parse(await paste('stats')) as { counts: object; oldest_due_ms: unknown; workers: unknown };
     const shown = answerShownFor('stats') as { counts: object };

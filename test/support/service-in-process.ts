@@ -52,6 +52,10 @@ export interface InProcessOptions {
   readonly bootstrapKey?: string;
   /** METRICS_TOKEN of the API. */
   readonly metricsToken?: string;
+  /** SECRETS_KEYS of the API and the workers; workers may have their own. */
+  readonly secretsKeys?: string;
+  /** ENVIRONMENT of the API. Default dev. */
+  readonly environment?: 'dev' | 'prod';
   /** To be one more API of an earlier service. */
   readonly prefix?: string;
   /** Stages of the API's pipeline. */
@@ -66,6 +70,8 @@ export interface WorkerOptions {
   readonly deliveryTimeout?: string;
   readonly circuit?: Partial<CircuitRules>;
   readonly destinationPolicy?: DestinationPolicy;
+  /** Default: those of the service. */
+  readonly secretsKeys?: string;
   /** The worker's KAFKA_BROKERS. */
   readonly kafkaBrokers?: string;
   /** In [0, 1). Default Math.random. */
@@ -99,14 +105,14 @@ export class InProcessService {
 
   /** The API, as the server's main.ts makes it; without waiting for Redis. */
   static async start(options: InProcessOptions = {}): Promise<InProcessService> {
-    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, dead = defaultDead, release = defaultReleasePolicy, circuit = {}, kafkaBrokers = NO_BROKER, secretPathHosts, allowedHosts = '', destinationPolicy, bootstrapKey, metricsToken, settings = {}, stages, isRedisAboveMark, bodyBudget } = options;
+    const { prefix = uniquePrefix(), shards = 1, maxMessageBytes = 1_048_576, dead = defaultDead, release = defaultReleasePolicy, circuit = {}, kafkaBrokers = NO_BROKER, secretPathHosts, allowedHosts = '', destinationPolicy, bootstrapKey, metricsToken, secretsKeys, environment, settings = {}, stages, isRedisAboveMark, bodyBudget } = options;
     const redis = connect('server', options.redis);
     const logger = options.log === undefined ? sharedLogger : loggerTo(options.log);
     const queue = new TaskQueue({ redis, prefix, shards, deadAttempts: 10, clock: Date.now, refusals: new RefusalLog(logger) });
     const service = new InProcessService(options, redis, queue, prefix, logger);
     const server = createServer(
       {
-        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s', HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', METRICS_TOKEN: metricsToken, SECRET_PATH_HOSTS: secretPathHosts, ALLOWED_HOSTS: allowedHosts, ...(bootstrapKey === undefined ? {} : { AUTH: 'on', BOOTSTRAP_API_KEY: bootstrapKey }), ...settings }),
+        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: '5s', HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', METRICS_TOKEN: metricsToken, SECRET_PATH_HOSTS: secretPathHosts, ALLOWED_HOSTS: allowedHosts, SECRETS_KEYS: secretsKeys, ...(environment === undefined ? {} : { ENVIRONMENT: environment, AUTH: 'off', DESTINATION_POLICY: 'any' }), ...(bootstrapKey === undefined ? {} : { AUTH: 'on', BOOTSTRAP_API_KEY: bootstrapKey }), ...settings }),
         redis: redisConfig(options.redis),
         queuePrefix: prefix,
         shards,
@@ -172,11 +178,11 @@ export class InProcessService {
   }
 
   /** A worker as the worker's main.ts makes it. At close() it gives back at once what is in flight. */
-  async startWorker({ concurrency = 50, deliveryTimeout = '5s', circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER, destinationPolicy, ...watched }: WorkerOptions = {}): Promise<Worker> {
+  async startWorker({ concurrency = 50, deliveryTimeout = '5s', circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER, destinationPolicy, secretsKeys = this.options.secretsKeys, ...watched }: WorkerOptions = {}): Promise<Worker> {
     const { dead = defaultDead, release = defaultReleasePolicy, shards = 1, redis, secretPathHosts } = this.options;
     const worker = createWorker(
       {
-        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: deliveryTimeout, SECRET_PATH_HOSTS: secretPathHosts }),
+        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: deliveryTimeout, SECRET_PATH_HOSTS: secretPathHosts, SECRETS_KEYS: secretsKeys }),
         redis: redisConfig(redis),
         queuePrefix: this.prefix,
         shards,

@@ -16,6 +16,8 @@ export interface WireTask extends Omit<ClientTask, 'destination' | 'dead_destina
 
 export interface WireDestination {
   readonly url?: string;
+  readonly method?: string;
+  readonly content_type?: string;
   readonly host?: string;
   readonly port?: number | string;
   readonly topic?: string;

@@ -4,6 +4,7 @@ import type { Destination, DestinationType } from '../../shared/domain/destinati
 import type { Clock, DeliveryAdapter } from '../../shared/domain/ports.js';
 import { patchKafkajs } from '../../shared/kafka/kafkajs-patches.js';
 import type { Logger } from '../../shared/logging/logger.js';
+import type { CredentialsOption } from './http/credentials/credentials-in-use.js';
 import { createHttpAdapter } from './http/http-adapter.js';
 import { createKafkaAdapter } from './kafka/adapter.js';
 
@@ -11,7 +12,7 @@ import { createKafkaAdapter } from './kafka/adapter.js';
 export type AdapterRegistry = { readonly [T in DestinationType]: DeliveryAdapter<Extract<Destination, { type: T }>> };
 
 /** A type without an adapter does not compile. */
-export function createAdapters({ kafka }: Pick<Config, 'kafka'>, { clock, logger, guard }: { readonly clock: Clock; readonly logger: Logger; readonly guard: AddressGuard }): AdapterRegistry {
+export function createAdapters({ kafka }: Pick<Config, 'kafka'>, { clock, logger, guard, credentials }: { readonly clock: Clock; readonly logger: Logger; readonly guard: AddressGuard; readonly credentials: CredentialsOption }): AdapterRegistry {
   for (const warning of patchKafkajs()) logger.warn(warning);
   const kafkaAdapter = createKafkaAdapter({
     defaultBrokers: kafka.brokers.map(({ host, port }) => `${host}:${port}`),
@@ -27,7 +28,7 @@ export function createAdapters({ kafka }: Pick<Config, 'kafka'>, { clock, logger
   if (kafka.credentials !== undefined || kafka.tls !== false) void kafkaAdapter.checkAccess();
   return {
     kafka: kafkaAdapter,
-    http: createHttpAdapter({ clock, guard }),
+    http: createHttpAdapter({ clock, guard, credentials }),
   };
 }
 

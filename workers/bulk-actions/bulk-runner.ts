@@ -6,6 +6,7 @@ import { circuitsOver, hasOpenedSince } from '../../shared/domain/bulk-actions/o
 import { flowNamed } from '../../shared/domain/destinations/flow.js';
 import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
 import { canonicalName } from '../../shared/domain/flow/flow-key.js';
+import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import type { TaskAction } from '../../shared/domain/task/state-actions.js';
 import { pause, RepeatedStep } from '../../shared/lifecycle/repeated-step.js';
 import type { Logger } from '../../shared/logging/logger.js';
@@ -51,6 +52,8 @@ export interface BulkRunnerOptions extends BulkMatchingOptions {
   readonly circuit: CircuitRules;
   /** The number of attempts that the board shows for a job includes it. */
   readonly deadAttempts: number;
+  /** Opens and seals the headers of an override. */
+  readonly secrets: SecretBox;
   /** Told of each step: how many tasks were started or changed, and of how many it was the turn. */
   readonly onStep: (action: TaskAction, started: number, through: number) => void;
   readonly logger: Logger;

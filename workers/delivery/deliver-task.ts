@@ -8,7 +8,9 @@ import { withoutSecrets } from '../../shared/domain/destinations/without-secrets
 import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { flowDue, flowOf, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import { decideAfterFault, decideOutcome, decideUnreadable, leftInHand, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../../shared/domain/task/outcome.js';
+import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../../shared/domain/ports.js';
+import { openTask } from '../../shared/domain/task/task-secrets.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
@@ -60,6 +62,8 @@ export interface DeliverTaskContext {
   readonly defaultBrokers: DefaultBrokers;
   /** What is shown of the paths of urls. */
   readonly mask: PathMask;
+  /** It decrypts what a task holds of secrets. */
+  readonly secrets: SecretBox;
   readonly clock: Clock;
   /** By how much the time may be ahead of `clock`, whole milliseconds. */
   readonly clockDoubtMs: () => number;
@@ -77,7 +81,7 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
   const fetchedMs = performance.now();
   let task: Task;
   try {
-    task = decodeTask(job.data);
+    task = openTask(decodeTask(job.data), context.secrets);
   } catch (error) {
     return leaveUnread(job, error, fetchedAt, context);
   }
@@ -169,7 +173,8 @@ function leaveUnread(job: FetchedJob, error: unknown, startedAt: number, context
   if (context.hasFault()) return { outcome: leftInHand, task: undefined, progress: undefined, startedAt, durationMs: 0, dueAt: undefined };
   const newest = job.log.at(-1);
   const outcome = decideUnreadable(newest?.kind === 'release' ? newest : undefined, context.rules, context.random());
-  context.logger.error('cannot read a task: left for a newer version', { job_id: job.id, error: printError(error), next_delay_ms: outcome.delayMs, releases: outcome.count });
+  const message = error instanceof SealedTextError ? 'cannot decrypt the headers of a task: put back unsent' : 'cannot read a task: left for a newer version';
+  context.logger.error(message, { job_id: job.id, error: printError(error), next_delay_ms: outcome.delayMs, releases: outcome.count });
   return { outcome, task: undefined, progress: undefined, startedAt, durationMs: 0, dueAt: undefined };
 }
 

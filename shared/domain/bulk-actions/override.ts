@@ -22,6 +22,8 @@ export interface Override {
    * `{"destination":{"kafka":"destination.topic is required"}}`. No text for a type whose rules it keeps.
    */
   readonly complaints: Readonly<Record<string, Readonly<Partial<Record<DestinationType, string>>>>>;
+  /** All fields, encrypted, where `fields` has *** in place of some values: see override-secrets.ts. */
+  readonly sealed?: string;
 }
 
 /** A task with the fields of an override, or what would be wrong with it: its type of destination, or a *** that stands for no secret of it. */

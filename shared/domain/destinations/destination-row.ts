@@ -40,6 +40,15 @@ interface RowBase<D extends AnyDestination, W extends object, R extends object> 
    * @param wire not checked yet. It never throws
    */
   keepSecrets?(wire: UncheckedFields, old: W): UncheckedFields;
+  /**
+   * The destination as it is stored where there is a key: its secret fields encrypted. `open` is the opposite, and throws what its
+   * second argument throws. Left out, like the next two, for a type without such fields.
+   */
+  seal?(destination: D, seal: (text: string) => string): D;
+  open?(destination: D, open: (text: string) => string): D;
+  isSealed?(destination: D): boolean;
+  /** It has fields that must not be stored as they are: see SECRETS_KEYS. */
+  hasSecretFields?(destination: D): boolean;
   /** The wire form that GET /tasks/:id shows, without any secret. It never throws. */
   toWire(destination: D, mask: PathMask): object;
   /** The fields of a receipt, and their names in GET /tasks/:id. A field that two types share has the same name in both. */

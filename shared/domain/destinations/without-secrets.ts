@@ -28,7 +28,11 @@ const MOST_CUTS = 8;
  * @returns the text itself where it quotes none
  */
 export function withoutSecrets(text: string, destination: Destination, mask: PathMask): string {
-  const secrets = rowOf(destination.type).secretTexts(destination, mask);
+  return withoutTexts(text, rowOf(destination.type).secretTexts(destination, mask));
+}
+
+/** The same for any secrets, as they are sent. */
+export function withoutTexts(text: string, secrets: readonly string[]): string {
   if (secrets.length === 0) return text;
   const spellings = [...new Set(secrets.flatMap(spellingsOf))].filter(({ length }) => length >= SECRET_FROM_CHARACTERS);
   const quoted = readingsOf(text).flatMap((reading) => [...quotationsIn(reading, spellings), ...beginningsIn(reading, spellings)]);

@@ -20,12 +20,15 @@ const NO_BROKERS: ReadonlySet<string> = new Set();
 export function attemptToSend(task: Task, progress: TaskProgress, mask: PathMask, edit = 0, defaultBrokers: ReadonlySet<string> = NO_BROKERS): DeliveryAttempt {
   const attempt = progress.phase === 'delivery' ? deliveryAttempt(task, progress) : deadLetter(task, progress, mask, defaultBrokers);
   // Nearly no task was ever changed.
-  return edit === 0 ? attempt : { ...attempt, headers: { ...attempt.headers, 'x-retry-edit': String(edit) } };
+  return edit === 0 ? attempt : { ...attempt, edit, headers: { ...attempt.headers, 'x-retry-edit': String(edit) } };
 }
 
 function deliveryAttempt(task: Task, progress: TaskProgress): DeliveryAttempt {
   return {
     taskId: task.id,
+    run: progress.run,
+    edit: 0,
+    phase: 'delivery',
     key: `${task.id}|${progress.attempt}`,
     body: task.messageData,
     headers: provenance(task, progress.run, progress.attempt),
@@ -36,6 +39,9 @@ function deadLetter(task: Task, progress: TaskProgress, mask: PathMask, defaultB
   const { lastFailure, firstFailedAt, deliverySends } = progress;
   return {
     taskId: task.id,
+    run: progress.run,
+    edit: 0,
+    phase: 'dead',
     key: `${task.id}|dead|${deliverySends}`,
     body: task.messageData,
     headers: {

@@ -1,5 +1,7 @@
 import type { Actor } from '../../domain/actor.js';
 import type { Override } from '../../domain/bulk-actions/override.js';
+import { openOverride } from '../../domain/bulk-actions/override-secrets.js';
+import type { SecretBox } from '../../domain/secrets/secret-box.js';
 import type { PathMask } from '../../domain/destinations/path-mask.js';
 import type { BulkAction } from '../../domain/bulk-actions/bulk-action.js';
 import { bulkCountNames, noCounts, type BulkCounts } from '../../domain/bulk-actions/bulk-counts.js';
@@ -53,6 +55,7 @@ export interface TaskSample {
 export interface OverrideParts {
   readonly deadAttempts: number;
   readonly mask: PathMask;
+  readonly secrets: SecretBox;
 }
 
 /** As it was submitted: see SearchFields. */
@@ -161,7 +164,7 @@ export class BulkShard {
   /** Takes the next tasks in turn. @param most how many at most; 0 only asks for the lease */
   async step({ id, epoch, asked }: BulkAction, token: string, most: number, parts: OverrideParts): Promise<StepRefusal | BulkStep> {
     const { client, keys } = this.shard;
-    const prepared = asked.override === null || most === 0 ? [] : await this.#prepare(id, most, { ...parts, override: asked.override, by: asked.createdBy });
+    const prepared = asked.override === null || most === 0 ? [] : await this.#prepare(id, most, { ...parts, override: openOverride(asked.override, id, parts.secrets), by: asked.createdBy });
     this.#call ??= recordActCall(this.shard, ANY_JOB);
     const call = await this.#call;
     const own = [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id)];

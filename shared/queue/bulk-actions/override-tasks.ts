@@ -1,6 +1,8 @@
 import type { Actor } from '../../domain/actor.js';
 import { overridden, type Override } from '../../domain/bulk-actions/override.js';
 import type { PathMask } from '../../domain/destinations/path-mask.js';
+import { SealedTextError, type SecretBox } from '../../domain/secrets/secret-box.js';
+import { openTask, sealTask } from '../../domain/task/task-secrets.js';
 import { jobField } from '../engine/job-fields.js';
 import type { LuaScript } from '../engine/lua-script.js';
 import { taskIdOf } from '../names.js';
@@ -54,7 +56,7 @@ export function nextValues(base: string, most: number): readonly (string | numbe
 }
 
 /** @param row of the answer of krsBulkNext @returns PREPARED_VALUES texts */
-export function prepare(row: readonly string[], { override, by, deadAttempts, mask }: { readonly override: Override; readonly by: Actor; readonly deadAttempts: number; readonly mask: PathMask }): readonly (string | number)[] {
+export function prepare(row: readonly string[], { override, by, deadAttempts, mask, secrets }: { readonly override: Override; readonly by: Actor; readonly deadAttempts: number; readonly mask: PathMask; readonly secrets: SecretBox }): readonly (string | number)[] {
   const [member = '', edits = '', attemptsMade = '', createdAt = '', options = '', editLog, data = ''] = row;
   const stored: StoredJob = { edits, attemptsMade, createdAt, options, dataBytes: Buffer.byteLength(data) };
   const [jobId = '', run = ''] = member.split(' ');
@@ -62,15 +64,15 @@ export function prepare(row: readonly string[], { override, by, deadAttempts, ma
   const refused = (name: typeof PREPARED.invalid | typeof PREPARED.unreadable, message: string): readonly (string | number)[] => [member, name, JSON.stringify({ id: taskIdOf(jobId) ?? jobId, message }), ...readValues(stored), ...nothing];
   try {
     const parsed: unknown = JSON.parse(data);
-    const before = decodeTask(parsed);
+    const before = openTask(decodeTask(parsed), secrets);
     const made = overridden(before, override);
     if ('complaint' in made) return refused(PREPARED.invalid, made.complaint);
     if (haveSameFields(made.task, before)) return [member, PREPARED.same, '', ...readValues(stored), ...nothing];
     const edit = editsOf(parsed) + 1;
-    const content = { after: made.task, data: encodeTask(made.task, undefined, edit), edit, run: Number(run), by, marks: decodeEditLog(editLog) };
+    const content = { after: made.task, data: encodeTask(sealTask(made.task, secrets), undefined, edit), edit, run: Number(run), by, marks: decodeEditLog(editLog) };
     return [member, PREPARED.edit, '', ...readValues(stored), ...editedValues(stored, content, { deadAttempts, mask })];
   } catch (error) {
-    if (!(error instanceof UnreadableTaskError) && !(error instanceof SyntaxError)) throw error;
+    if (!(error instanceof UnreadableTaskError) && !(error instanceof SyntaxError) && !(error instanceof SealedTextError)) throw error;
     return refused(PREPARED.unreadable, 'this version cannot read the task: a newer one has written it, or its data is broken');
   }
 }

@@ -1,3 +1,4 @@
+import { credentialScripts } from '../credentials/credential-scripts.js';
 import { keyScripts } from '../access/key-scripts.js';
 import { sessionScripts } from '../access/session-scripts.js';
 import { rateScripts } from '../access/rate-scripts.js';
@@ -52,6 +53,7 @@ export const fixedScripts = {
   ...sessionScripts,
   ...rateScripts,
   ...quotaScripts,
+  ...credentialScripts,
   ...addSearchFieldsScripts,
   ...waitingListScripts,
   ...controlScripts,

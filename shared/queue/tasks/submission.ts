@@ -6,7 +6,7 @@ import { ADMIT, ONLY_OF } from '../engine/admit-function.js';
 import type { Shard } from '../engine/shard.js';
 import type { AddOptions, SubmittedJob } from '../engine/submit-script.js';
 import { packSearchFields, searchFieldsOf } from '../search/search-fields.js';
-import { contentOf, jobNameOf, jobPriorityOf, type StoredOptions, type TaskContent } from './task-codec.js';
+import { jobNameOf, jobPriorityOf, type StoredOptions, type TaskContent } from './task-codec.js';
 
 /** The result of a submission. */
 export type Admission =
@@ -58,7 +58,7 @@ export class Submission {
     private readonly task: Task,
     deadAttempts: number,
     mask: PathMask,
-    content: TaskContent = contentOf(task),
+    content: TaskContent,
     idempotencyKey = '',
     private readonly rules: SubmissionRules = {},
   ) {

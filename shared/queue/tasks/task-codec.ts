@@ -2,9 +2,11 @@ import { hash } from 'node:crypto';
 import { printDestination } from '../../domain/destinations/destination.js';
 import { shownFlowKey } from '../../domain/destinations/http.js';
 import type { PathMask } from '../../domain/destinations/path-mask.js';
+import type { SecretBox } from '../../domain/secrets/secret-box.js';
 import { PRIORITY_NORMAL, PRIORITY_URGENT } from '../engine/job-priority.js';
 import { UNREADABLE } from '../../domain/task/task-field.js';
 import { buildTask, taskFieldRows, taskFields, type BoundField } from '../../domain/task/task-fields.js';
+import { sealTask } from '../../domain/task/task-secrets.js';
 import type { Task } from '../../domain/task/task.js';
 
 /** The version in the data of every job. A process leaves data of a higher version to newer processes. */
@@ -128,9 +130,9 @@ export interface TaskContent {
   readonly data: string;
 }
 
-export function contentOf(task: Task): TaskContent {
+export function contentOf(task: Task, secrets: SecretBox): TaskContent {
   const message = messageJson(task);
-  return { sha: contentHash(task, message), data: encodeTask(task, message) };
+  return { sha: contentHash(task, message), data: encodeTask(sealTask(task, secrets), message) };
 }
 
 function canonicalValue(row: BoundField, value: unknown): unknown {

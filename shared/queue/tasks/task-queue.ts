@@ -4,10 +4,13 @@ import { RequestError, type RequestErrorCode } from '../../domain/errors.js';
 import type { Flow } from '../../domain/destinations/flow.js';
 import type { DefaultBrokers } from '../../domain/flow/flow-key.js';
 import type { Clock } from '../../domain/ports.js';
+import { noSecretKeys, type SecretBox } from '../../domain/secrets/secret-box.js';
 import type { Task } from '../../domain/task/task.js';
 import { KeyStore } from '../access/key-store.js';
 import { SessionStore } from '../access/session-store.js';
 import { RateStore } from '../access/rate-store.js';
+import { CredentialStore } from '../credentials/credential-store.js';
+import { TokenStore } from '../credentials/token-store.js';
 import { AuditLog } from '../audit/audit-log.js';
 import type { Acting } from './act-on-task.js';
 import { askShards, type ShardAnswers } from './ask-shards.js';
@@ -16,7 +19,7 @@ import { editTask, type Edit, type EditedTask } from './edit-task.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { WaitingLists, type WaitingListDepths } from '../flow/waiting-lists.js';
-import { accessKeys, auditKeys, flowKeys, shardOf, statsKeys } from '../names.js';
+import { accessKeys, auditKeys, credentialKeys, flowKeys, shardOf, statsKeys } from '../names.js';
 import { ActivityStore } from '../stats/activity-store.js';
 import { FailureStore } from '../stats/failure-store.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
@@ -27,7 +30,7 @@ import { EngineMismatchError } from '../engine/engine-mismatch.js';
 import { Shards, type Shard } from '../engine/shard.js';
 import { LARGE_TASK_BYTES, LargeReads } from './large-reads.js';
 import { Submission, type Admission, type SubmissionRules } from './submission.js';
-import type { TaskContent } from './task-codec.js';
+import { contentOf, type TaskContent } from './task-codec.js';
 import { SubmissionBatcher } from './submission-batcher.js';
 import { UnreadableTaskError } from './task-codec.js';
 import { countDue, countPlainly, countTasks, type FleetCounts, type PlainFleetCounts } from './task-counts.js';
@@ -59,6 +62,8 @@ export interface TaskQueueOptions {
   readonly deadAttempts: number;
   /** What job names and search fields show of a path. The default is defaultPathMask. */
   readonly mask?: PathMask;
+  /** It encrypts the secret fields of a task that is stored. The default has no key. */
+  readonly secrets?: SecretBox;
   /** It goes by Redis' time: see RedisClock. Scripts that change a task ask Redis itself. */
   readonly clock: Clock;
   /** It is told what Redis refuses; the caller learns only a code. */
@@ -97,7 +102,7 @@ export class TaskQueue {
       const shard = this.#shardOf(task.id);
       let batcher = this.#batchers.get(shard);
       if (batcher === undefined) this.#batchers.set(shard, (batcher = new SubmissionBatcher(shard)));
-      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts, this.options.mask ?? defaultPathMask, content, idempotencyKey, rules));
+      const admission = await batcher.submit(new Submission(shard, task, this.options.deadAttempts, this.options.mask ?? defaultPathMask, content ?? contentOf(task, this.options.secrets ?? noSecretKeys), idempotencyKey, rules));
       this.options.refusals?.accepted();
       return admission;
     } catch (cause) {
@@ -195,6 +200,23 @@ export class TaskQueue {
   async withRates<T>(work: (store: RateStore) => Promise<T>): Promise<T> {
     const { redis, prefix } = this.options;
     return this.#speak(() => work(new RateStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
+  }
+
+  /** The credentials of destinations, for the API. */
+  async withCredentials<T>(work: (store: CredentialStore) => Promise<T>): Promise<T> {
+    return this.#speak(() => work(this.credentialStore()));
+  }
+
+  /** @throws RequestError redis_unavailable while Redis has not answered yet */
+  credentialStore(): CredentialStore {
+    const { redis, prefix } = this.options;
+    return new CredentialStore(this.#shards.get(0).client, credentialKeys(prefix, isCluster(redis)));
+  }
+
+  /** The tokens that the fleet shares. @throws RequestError redis_unavailable while Redis has not answered yet */
+  tokenStore(): TokenStore {
+    const { redis, prefix } = this.options;
+    return new TokenStore(this.#shards.get(0).client, credentialKeys(prefix, isCluster(redis)));
   }
 
   /** Which sends failed lately, for the API. */

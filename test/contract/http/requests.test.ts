@@ -104,6 +104,9 @@ describe('http adapter: what goes over the wire', () => {
     it('sends header values beyond ASCII as UTF-8', async () => {
       const attempt: DeliveryAttempt = {
         taskId: 'Zürich 🚚',
+        run: 1,
+        edit: 0,
+        phase: 'delivery',
         key: 'Zürich 🚚|0',
         body: '{}',
         headers: { 'x-retry-source': '注文', 'x-retry-client-id': 'plain' },

@@ -6,7 +6,7 @@ import type { HttpDestination } from '../../../shared/domain/destinations/http.j
 
 /** An attempt as deliver-task.ts makes it. */
 export function attemptFor(id: string, body = '{"order":1}'): DeliveryAttempt {
-  return { taskId: id, key: `${id}|0`, body, headers: { 'x-retry-task-id': id, 'x-retry-attempt': '0' } };
+  return { taskId: id, run: 1, edit: 0, phase: 'delivery', key: `${id}|0`, body, headers: { 'x-retry-task-id': id, 'x-retry-attempt': '0' } };
 }
 
 /** Sends one attempt under a time limit in milliseconds (default 10,000, far more than loopback needs). */

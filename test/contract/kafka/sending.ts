@@ -27,7 +27,7 @@ export function kafka({ topic, broker, key, headers }: Destination): KafkaDestin
 }
 
 export function attempt(id: string, body = `body of ${id}`): DeliveryAttempt {
-  return { taskId: id, key: `${id}|0`, body, headers: { 'x-retry-task-id': id } };
+  return { taskId: id, run: 1, edit: 0, phase: 'delivery', key: `${id}|0`, body, headers: { 'x-retry-task-id': id } };
 }
 
 export function adapterFor(broker: Broker, options: Partial<KafkaAdapterOptions> = {}): DeliveryAdapter<KafkaDestination> {

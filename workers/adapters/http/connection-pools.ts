@@ -26,11 +26,29 @@ export interface ConnectionPoolsOptions {
  * host half a world away when its name has a second address that does not answer.
  */
 const nextAddressAfterMs = 1_000;
-/** Ports whose connector is kept, with its TLS sessions. Nearly all receivers use one of two. */
-const MOST_PORTS = 256;
+/** Ports and identities whose connector is kept, with its TLS sessions. Nearly all receivers use one of two ports. */
+const MOST_CONNECTORS = 256;
+
+/** As whom a connection is made. What is sent with different credentials shares neither connections nor TLS sessions. */
+export interface ConnectionIdentity {
+  /** Another one for other credentials. */
+  readonly id: string;
+  /** PEM: the client's certificate and key, and the authorities that are trusted instead of the known ones. */
+  readonly tls: { readonly cert?: string; readonly key?: string; readonly ca?: string };
+}
+
+export interface Loan {
+  /** `new`: a connection that no request was sent over. Default `any`. */
+  readonly which?: 'any' | 'new';
+  /** Default: as nobody. */
+  readonly identity?: ConnectionIdentity | undefined;
+}
 
 interface Origin {
   readonly name: string;
+  /** Its name among the origins: that of the origin and of the identity. */
+  readonly slot: string;
+  readonly connect: buildConnector.connector;
   readonly connections: Set<Connection>;
   /** Open connections that are not lent, the latest used last. That one is lent first: it is the least likely to be closed. */
   readonly unused: Connection[];
@@ -57,7 +75,7 @@ export class ConnectionPools {
   /** In the order in which they fell idle, oldest first. */
   private readonly idle = new Set<Origin>();
   private readonly options: ConnectionPoolsOptions;
-  private readonly connectors = new Map<number, buildConnector.connector>();
+  private readonly connectors = new Map<string, buildConnector.connector>();
   private closed: Promise<void> | undefined;
   private readonly ending = new Set<Promise<void>>();
 
@@ -66,7 +84,7 @@ export class ConnectionPools {
   }
 
   /** The only place where a connection of this adapter begins. */
-  private readonly connect: buildConnector.connector = (options, callback) => {
+  private connect(options: buildConnector.Options, callback: buildConnector.Callback, identity: ConnectionIdentity | undefined): void {
     const port = Number(options.port) || (options.protocol === 'https:' ? 443 : 80);
     const refusal = this.options.guard.refusalOf(options.hostname, port);
     if (refusal !== undefined) {
@@ -74,21 +92,23 @@ export class ConnectionPools {
       return;
     }
     // Returned, but not in the types of 7.30: see connection.ts.
-    return this.connectorFor(port)(options, callback);
-  };
+    return this.connectorFor(port, identity)(options, callback);
+  }
 
-  /** A look-up is not told the port, and the policy has rules for ports. */
-  private connectorFor(port: number): buildConnector.connector {
-    const known = this.connectors.get(port);
+  /** A look-up is not told the port, and the policy has rules for ports. TLS sessions are kept with a connector, so each identity has its own. */
+  private connectorFor(port: number, identity: ConnectionIdentity | undefined): buildConnector.connector {
+    const name = identity === undefined ? String(port) : `${port} ${identity.id}`;
+    const known = this.connectors.get(name);
     if (known !== undefined) return known;
-    if (this.connectors.size >= MOST_PORTS) this.connectors.clear();
+    if (this.connectors.size >= MOST_CONNECTORS) this.connectors.clear();
     const connector = buildConnector({
+      ...identity?.tls,
       timeout: this.options.connectTimeoutMs,
       autoSelectFamily: true,
       autoSelectFamilyAttemptTimeout: nextAddressAfterMs,
       lookup: this.options.guard.lookupFor(port),
     });
-    this.connectors.set(port, connector);
+    this.connectors.set(name, connector);
     return connector;
   }
 
@@ -106,10 +126,10 @@ export class ConnectionPools {
    * Lends a connection to one request, which the caller runs in `use`.
    *
    * @param originName  scheme, host and port, as in `new URL(...).origin`
-   * @param which       `new`: one that no request was sent over
    */
-  async lend<T>(originName: string, use: (connection: Connection) => Promise<T>, which: 'any' | 'new' = 'any'): Promise<T> {
-    const origin = this.origins.get(originName) ?? this.open(originName);
+  async lend<T>(originName: string, use: (connection: Connection) => Promise<T>, { which = 'any', identity }: Loan = {}): Promise<T> {
+    const slot = identity === undefined ? originName : `${originName} ${identity.id}`;
+    const origin = this.origins.get(slot) ?? this.open(originName, slot, identity);
     origin.borrowers += 1;
     this.idle.delete(origin);
     const connection = (which === 'any' ? origin.unused.pop() : undefined) ?? this.make(origin);
@@ -131,9 +151,10 @@ export class ConnectionPools {
     return this.closed;
   }
 
-  private open(name: string): Origin {
-    const origin: Origin = { name, connections: new Set(), unused: [], resting: [], sockets: new Set(), borrowers: 0 };
-    this.origins.set(name, origin);
+  private open(name: string, slot: string, identity: ConnectionIdentity | undefined): Origin {
+    const connect: buildConnector.connector = (options, callback) => this.connect(options, callback, identity);
+    const origin: Origin = { name, slot, connect, connections: new Set(), unused: [], resting: [], sockets: new Set(), borrowers: 0 };
+    this.origins.set(slot, origin);
     return origin;
   }
 
@@ -141,7 +162,7 @@ export class ConnectionPools {
     const { maxAgeMs, random } = this.options;
     const connection = new Connection({
       originName: origin.name,
-      connect: this.connect,
+      connect: origin.connect,
       goodUntilMs: performance.now() + maxAgeMs * (2 + 2 * random()) / 3,
       onSocket: (socket) => {
         origin.sockets.add(socket);
@@ -171,7 +192,7 @@ export class ConnectionPools {
   }
 
   private tidy(origin: Origin): void {
-    if (origin.borrowers > 0 || this.origins.get(origin.name) !== origin) return;
+    if (origin.borrowers > 0 || this.origins.get(origin.slot) !== origin) return;
     if (origin.sockets.size === 0) {
       this.drop(origin);
       return;
@@ -186,7 +207,7 @@ export class ConnectionPools {
   }
 
   private drop(origin: Origin): void {
-    this.origins.delete(origin.name);
+    this.origins.delete(origin.slot);
     this.idle.delete(origin);
     const ended = this.end(origin).finally(() => this.ending.delete(ended));
     this.ending.add(ended);

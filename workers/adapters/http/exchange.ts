@@ -19,7 +19,7 @@ export type Exchange =
       /** 101, or 200..999. */
       readonly status: number;
       readonly headers: AnswerHeaders;
-      /** The first bytes of the body of an answer that is no 2xx, at most 1 KiB; of a 2xx nothing is kept. */
+      /** The first bytes of the body: see KeptBody. */
       readonly bodyStart: Buffer;
       readonly isStale: boolean;
     }
@@ -31,8 +31,15 @@ export type Exchange =
     }
   | { readonly kind: 'aborted'; readonly reason: unknown };
 
-/** This is enough for the 200 characters that are shown, in any script. */
-const keptBytes = 1_024;
+/** What is kept of the body of an answer. */
+export interface KeptBody {
+  readonly keptBytes: number;
+  /** Also of a 2xx. */
+  readonly keepsSuccess: boolean;
+}
+
+/** 1 KiB is enough for the 200 characters that are shown, in any script. */
+const ofRefusals: KeptBody = { keptBytes: 1_024, keepsSuccess: false };
 
 /**
  * A kept connection whose end was on its way when a request was written to it ends within one round trip. After this
@@ -47,11 +54,12 @@ const nothing = Buffer.alloc(0);
  *
  * @param signal  ends it at any point: while connecting, sending or reading; an answer whose status line has come by then
  *                counts
+ * @param kept    by default 1 KiB of an answer that is no 2xx
  * @returns a promise that always resolves, right after the signal aborts even if undici needs longer to let go
  */
-export function exchange(connection: Connection, request: Dispatcher.DispatchOptions, signal: EndSignal): Promise<Exchange> {
+export function exchange(connection: Connection, request: Dispatcher.DispatchOptions, signal: EndSignal, kept: KeptBody = ofRefusals): Promise<Exchange> {
   return new Promise((resolve) => {
-    const reader = new AnswerReader(connection, signal, resolve);
+    const reader = new AnswerReader(connection, signal, kept, resolve);
     signal.addEventListener('abort', reader, { once: true });
     connection.dispatch(request, reader);
   });
@@ -79,6 +87,7 @@ class AnswerReader implements Dispatcher.DispatchHandler {
   constructor(
     private readonly connection: Connection,
     private readonly signal: EndSignal,
+    private readonly keeps: KeptBody,
     private readonly resolve: (exchange: Exchange) => void,
   ) {}
 
@@ -106,7 +115,8 @@ class AnswerReader implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.bytesRead += chunk.length;
-    if (this.bytesKept < keptBytes && !isSuccess(this.status)) {
+    const { keptBytes, keepsSuccess } = this.keeps;
+    if (this.bytesKept < keptBytes && (keepsSuccess || !isSuccess(this.status))) {
       // It is copied: undici's chunk is a window on the whole network buffer and would keep that in memory.
       const part = Buffer.from(chunk.subarray(0, keptBytes - this.bytesKept));
       this.kept.push(part);

@@ -1,21 +1,19 @@
-import type { Dispatcher } from 'undici';
-
 import { openGuard, type AddressGuard } from '../../../shared/addresses/address-guard.js';
 import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
-import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult, EndSignal, Random } from '../../../shared/domain/ports.js';
-import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js';
+import type { Clock, DeliveryAdapter, DeliveryResult, EndSignal, Random } from '../../../shared/domain/ports.js';
 import { classifyFailure, describeError, isBugOfOurs } from './classify-failure.js';
 import type { Connection } from './connection.js';
 import { ConnectionPools } from './connection-pools.js';
+import { createCredentialsInUse, noCredentials, type CredentialsOption, type Preparation } from './credentials/credentials-in-use.js';
 import type { Exchange } from './exchange.js';
 import { exchange } from './exchange.js';
-import { headerValue } from './header-value.js';
+import { judgeAbort } from './judge-abort.js';
 import { judgeAnswer } from './judge-answer.js';
-import type { Target } from './target.js';
+import { requestOf } from './request.js';
 import { parseTarget } from './target.js';
 
 export interface HttpAdapterOptions {
-  /** The clock is used only for a Retry-After that is a date, in an answer without a Date. The default is Date.now. */
+  /** The clock is used for a Retry-After that is a date, in an answer without a Date, and for signatures and tokens. The default is Date.now. */
   readonly clock?: Clock;
   /**
    * Limit for name look-up, TCP and TLS together, in whole milliseconds; it is coarse, up to 1 s late. The default is
@@ -33,20 +31,22 @@ export interface HttpAdapterOptions {
   readonly random?: Random;
   /** The default refuses only what is never sent to. */
   readonly guard?: AddressGuard;
+  /** What operators have stored for destinations. The default has nothing. */
+  readonly credentials?: CredentialsOption;
 }
 
 /**
- * Sends attempts as HTTP POST requests, with the body unchanged, `X-Message-Key` and provenance headers. A user and
+ * Sends attempts as HTTP requests, with the body unchanged, `X-Message-Key`, the headers of the destination and provenance headers. A user and
  * password in the url become an Authorization header. Redirects are not followed, and at most 64 KiB of an answer's body
  * are read.
  *
  * The attempt's signal is the time limit; the only other one is that for the connection. A private certificate
- * authority is trusted through Node's own NODE_EXTRA_CA_CERTS.
+ * authority is trusted through Node's own NODE_EXTRA_CA_CERTS, or through the credentials of the destination.
  *
  * A request that meets a kept connection just as the server closes it is sent once more, over a new connection, in the same
  * attempt. The receiver may have read it all the same: that is one of the duplicates that docs/DELIVERY.md speaks of. What
  * becomes of the new connection is the result. undici keeps such cases rare: before it reuses a connection it
- * looks whether the end has come, and then makes a new one by itself.
+ * looks whether the end has come, and then makes a new one by itself. So is a request whose token a receiver refused, once.
  *
  * @see design.md, "What is sent"
  */
@@ -57,25 +57,34 @@ export function createHttpAdapter({
   maxConnectionAgeMs = 30_000,
   random = Math.random,
   guard = openGuard(),
+  credentials: option,
 }: HttpAdapterOptions = {}): DeliveryAdapter<HttpDestination> {
   const pools = new ConnectionPools({ connectTimeoutMs, maxIdleOrigins, maxAgeMs: maxConnectionAgeMs, random, guard });
+  const credentials = option === undefined ? noCredentials : createCredentialsInUse(option, pools, clock);
 
   return {
     type: 'http',
 
     async send(attempt, destination, signal) {
-      const refusal = reasonNotToSend(signal, pools);
-      if (refusal !== undefined) return refusal;
       const target = parseTarget(destination.url);
-      const request = requestOf(attempt, target);
-      const send = (connection: Connection): Promise<Exchange> => exchange(connection, request, signal);
-      const first = await pools.lend(target.origin, send);
-      if (first.kind === 'aborted' || !first.isStale) return judge(first, clock());
-      return reasonNotToSend(signal, pools) ?? judge(await pools.lend(target.origin, send, 'new'), clock());
+      const used = credentials.of(target);
+      const sendOnce = async (prepared: Preparation | undefined): Promise<DeliveryResult> => {
+        const refusal = reasonNotToSend(signal, pools);
+        if (refusal !== undefined) return refusal;
+        const request = requestOf(attempt, destination, target, prepared);
+        const send = (connection: Connection): Promise<Exchange> => exchange(connection, request, signal);
+        const identity = prepared?.identity;
+        const first = await pools.lend(target.origin, send, { identity });
+        if (first.kind === 'aborted' || !first.isStale) return judge(first, clock());
+        return reasonNotToSend(signal, pools) ?? judge(await pools.lend(target.origin, send, { which: 'new', identity }), clock());
+      };
+      if (used === undefined) return sendOnce(undefined);
+      return reasonNotToSend(signal, pools) ?? used.send(attempt, destination.url, signal, sendOnce);
     },
 
-    close() {
-      return pools.close();
+    async close() {
+      credentials.close();
+      await pools.close();
     },
   };
 }
@@ -84,17 +93,6 @@ function reasonNotToSend(signal: EndSignal, pools: ConnectionPools): DeliveryRes
   if (signal.aborted) return judgeAbort(signal.reason);
   if (pools.isClosed) return { kind: 'failed', code: 'shutting_down', detail: 'the HTTP adapter is closed' };
   return undefined;
-}
-
-function requestOf(attempt: DeliveryAttempt, { path, authorization }: Target): Dispatcher.DispatchOptions {
-  const headers = [
-    'Content-Type', 'application/json',
-    'User-Agent', 'kafka-retry-service/1.0',
-    'X-Message-Key', headerValue(attempt.key),
-  ];
-  if (authorization !== undefined) headers.push('Authorization', authorization);
-  for (const name of Object.keys(attempt.headers)) headers.push(name, headerValue(attempt.headers[name] ?? ''));
-  return { method: 'POST', path, headers, body: attempt.body };
 }
 
 function judge(exchange: Exchange, nowMs: number): DeliveryResult {
@@ -111,10 +109,4 @@ function judge(exchange: Exchange, nowMs: number): DeliveryResult {
         detail: describeError(exchange.error),
       };
   }
-}
-
-function judgeAbort(reason: unknown): DeliveryResult {
-  if (reason instanceof TimeLimitReached) return { kind: 'failed', code: 'timed_out', detail: reason.message };
-  if (reason instanceof ShuttingDown) return { kind: 'failed', code: 'shutting_down', detail: reason.message };
-  throw new Error('the signal of an attempt was aborted for a reason that ports.ts does not know', { cause: reason });
 }

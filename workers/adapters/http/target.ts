@@ -5,6 +5,9 @@ import { remembered } from '../../../shared/domain/remembered.js';
 export interface Target {
   /** Scheme, host and port: requests with the same origin share connections. */
   readonly origin: string;
+  readonly hostname: string;
+  /** Percent-encoded, without the query. */
+  readonly pathname: string;
   /** Path and query, percent-encoded, at least `/`. */
   readonly path: string;
   /** `Basic ...` if the url has a user or password. */
@@ -16,6 +19,8 @@ export const parseTarget = remembered(5_000, (destinationUrl): Target => {
   const url = new URL(destinationUrl);
   return {
     origin: url.origin,
+    hostname: url.hostname,
+    pathname: url.pathname,
     path: url.pathname + url.search,
     authorization: url.username === '' && url.password === '' ? undefined : `Basic ${basicCredentials(url)}`,
   };

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 
 import { defaultCircuitRules } from '../../../../shared/domain/flow/circuit.js';
 import { defaultPathMask } from '../../../../shared/domain/destinations/path-mask.js';
+import { noSecretKeys } from '../../../../shared/domain/secrets/secret-box.js';
 import type { FirstSend } from '../../../../shared/domain/bulk-actions/first-sends.js';
 import { createLogger } from '../../../../shared/logging/logger.js';
 import { AskedShards } from '../../../../shared/queue/bulk-actions/asked-shards.js';
@@ -31,7 +32,7 @@ describe('what a runner changes in a bulk action by itself', () => {
   async function run(change: (actions: BulkActions) => BulkActions): Promise<void> {
     const plain = openBulkActions(await service.queue.shards(), { actions: bulkKeys(service.prefix, false), audit: auditKeys(service.prefix, false) }, 10_000);
     const logger = createLogger({ level: 'info', environment: 'prod', role: 'worker' }, new CollectedLog());
-    runner = new BulkRunner({ actions: change(plain), flowStore: service.queue.flowStore(), circuit: defaultCircuitRules, defaultBrokers: new Set<string>(), deadAttempts: 10, mask: defaultPathMask, isRedisAboveMark: () => Promise.resolve(false), onStep: () => undefined, logger });
+    runner = new BulkRunner({ actions: change(plain), flowStore: service.queue.flowStore(), circuit: defaultCircuitRules, defaultBrokers: new Set<string>(), deadAttempts: 10, secrets: noSecretKeys, mask: defaultPathMask, isRedisAboveMark: () => Promise.resolve(false), onStep: () => undefined, logger });
     runner.start();
   }
 

@@ -499,7 +499,7 @@ describe('task schema: what it says to a newcomer', () => {
     ['verbose', { ...http, verbose: true }, 'verbose is not allowed'],
     ['destination.uri', { ...http, destination: { uri: 'http://a/' } }, 'destination.uri is not allowed: did you mean url?'],
     ['destination.max_retries', { ...http, destination: { url: 'http://a/', max_retries: 1 } }, 'destination.max_retries is not allowed: max_retries stands beside destination, not in it'],
-    ['destination.headers', { ...http, destination: { url: 'http://a/', headers: {} } }, 'destination.headers is not allowed: it belongs to a destination of type kafka, and this one is http'],
+    ['destination.topic', { ...http, destination: { url: 'http://a/', topic: 't' } }, 'destination.topic is not allowed: it belongs to a destination of type kafka, and this one is http'],
     ['destination.brokers', { ...kafka, destination: { topic: 't', brokers: ['a:1'] } }, 'destination.brokers is not allowed: did you mean host and port?'],
     ['destination.topci', { ...kafka, destination: { topic: 't', topci: 't' } }, 'destination.topci is not allowed: did you mean topic?'],
     ['destination.xyz', { ...kafka, destination: { topic: 't', xyz: 1 } }, 'destination.xyz is not allowed; known: host, port, topic, key, headers'],

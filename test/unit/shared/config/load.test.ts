@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 
 import { ConfigError, loadConfig, type Config } from '../../../../shared/config/load.js';
@@ -22,6 +23,7 @@ describe('loadConfig', () => {
       logColours: 'auto',
       http: { host: '127.0.0.1', port: 8080, keepAliveMs: 65_000, maxConnections: 10_000, maxHeaderBytes: 16_384, maxHeaderLines: 200, maxBodyMemory: 268_435_456, maxAnswerMemory: 67_108_864, headersTimeoutMs: 70_000, requestTimeoutMs: 300_000, allowedHosts: [] },
       auth: { isOn: false, bootstrapKey: undefined, sessionTimes: { idleMs: 3_600_000, lifetimeMs: 43_200_000 }, wrongKeysPerSecond: 10 },
+      secretKeys: [],
       redis: { mode: 'standalone', address: { host: '127.0.0.1', port: 6379 }, db: 0, username: undefined, password: undefined, tls: false },
       redisHighWater: 0.85,
       queuePrefix: 'bull',
@@ -160,6 +162,16 @@ describe('loadConfig', () => {
       { host: 'b', port: 1 },
       { host: '::1', port: 2 },
     ]);
+  });
+
+  it('reads SECRETS_KEYS, and never prints what is wrong with it', () => {
+    const base64 = (length: number): string => randomBytes(length).toString('base64');
+    const [k1, k2] = [base64(32), base64(32)];
+    const { secretKeys } = loadConfig({ SECRETS_KEYS: `k2:${k2}, k1:${k1}` });
+    expect(secretKeys.map(({ id, key }) => [id, key.export().toString('base64')])).to.deep.equal([['k2', k2], ['k1', k1]]);
+    for (const wrong of [k1, `k1:${base64(31)}`, `k1:${base64(33)}`, `k1:${base64(16)}`, `:${k1}`, `a b:${k1}`, `k1:${k1},k1:${k2}`, `k1:${k1},`, `k1:${Buffer.alloc(32).toString('base64')}`, `k1:${k1.slice(0, -1)}`]) {
+      expect(() => loadConfig({ SECRETS_KEYS: wrong }), wrong).to.throw(ConfigError, 'SECRETS_KEYS=(hidden): must be id:key').and.to.satisfy(({ message }: Error) => !message.includes(k1.slice(0, -1)));
+    }
   });
 
   it('reads the hosts whose paths are secret: names, `*.suffix` and `*`', () => {

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
+import type { DeliveryAttempt } from '../../../../shared/domain/ports.js';
 
 import { toTopicMessage } from '../../../../shared/kafka/topic-message.js';
 
-const attempt = { taskId: 't', key: 't|0', body: 'grüße', headers: { 'x-retry-task-id': 't' } };
+const attempt: DeliveryAttempt = { taskId: 't', run: 1, edit: 0, phase: 'delivery', key: 't|0', body: 'grüße', headers: { 'x-retry-task-id': 't' } };
 const destination = { type: 'kafka', broker: undefined, topic: 'orders', key: undefined, headers: undefined } as const;
 
 describe('toTopicMessage', () => {

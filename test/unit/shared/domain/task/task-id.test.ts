@@ -68,7 +68,7 @@ describe('task ids', () => {
           claim(`job ${jobIdOf(taskId)}`, taskId);
           for (const { name, key, run, taskId: header } of sendsOf(taskId)) {
             claim(`X-Message-Key ${received(key)} in run ${run}`, name);
-            claim(`record key ${toTopicMessage({ taskId, key, body: '', headers: {} }, { type: 'kafka', broker: undefined, topic: 't', key: undefined, headers: undefined }).key.toString('hex')} in run ${run}`, name);
+            claim(`record key ${toTopicMessage({ taskId, run: 1, edit: 0, phase: 'delivery', key, body: '', headers: {} }, { type: 'kafka', broker: undefined, topic: 't', key: undefined, headers: undefined }).key.toString('hex')} in run ${run}`, name);
             claim(`X-Message-Key ${received(key)}`, taskId);
             claim(`x-retry-task-id ${received(header)}`, taskId);
           }

@@ -1,0 +1,150 @@
+import type { Override } from '../../shared/domain/bulk-actions/override.js';
+import { openOverride, sealOverride } from '../../shared/domain/bulk-actions/override-secrets.js';
+import { keyIdOf, SealedTextError, type SecretBox } from '../../shared/domain/secrets/secret-box.js';
+import { keyIdsOf, sealedAnew } from '../../shared/queue/credentials/stored-credentials.js';
+import { bulkKeys, credentialKeys, jobIdOf, queueName, queuePrefix } from '../../shared/queue/names.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { keysBeginningWith } from '../../shared/redis/redis-masters.js';
+import { isCluster, type RedisClient } from '../../shared/redis/redis-connection.js';
+
+export interface ReencryptParts {
+  readonly queue: TaskQueue;
+  readonly redis: RedisClient;
+  readonly prefix: string;
+  readonly shards: number;
+  readonly secrets: SecretBox;
+}
+
+/** What was found in one store. */
+export interface StoreReport {
+  readonly store: (typeof secretStores)[number]['store'];
+  /** Put under the newest key. */
+  readonly reencrypted: number;
+  /** What is still under another key, by its id; `(none)`: not encrypted. */
+  readonly left: Readonly<Record<string, number>>;
+}
+
+interface Found {
+  reencrypted: number;
+  readonly left: Map<string, number>;
+}
+
+/** Every place where something is stored under SECRETS_KEYS. A new one has to be added here, or an old key would be thought free. */
+const secretStores = [
+  { store: 'credentials', visit: visitCredentials },
+  { store: 'tokens', visit: visitTokens },
+  { store: 'overrides of bulk actions', visit: visitOverrides },
+  { store: 'headers of tasks', visit: visitTasks },
+] as const satisfies readonly { readonly store: string; readonly visit: (parts: ReencryptParts, found: Found) => Promise<void> }[];
+
+/**
+ * Puts what can be under the newest key, and counts what is left under others. Tasks are only counted: they leave with their end, or can be
+ * changed by PATCH. It may run at any time, and again.
+ */
+export async function reencrypt(parts: ReencryptParts): Promise<readonly StoreReport[]> {
+  const reports: StoreReport[] = [];
+  for (const { store, visit } of secretStores) {
+    const found: Found = { reencrypted: 0, left: new Map() };
+    await visit(parts, found);
+    reports.push({ store, reencrypted: found.reencrypted, left: Object.fromEntries(found.left) });
+  }
+  return reports;
+}
+
+function note({ left }: Found, keyId: string | undefined, { newestKeyId }: SecretBox): void {
+  const name = keyId ?? '(none)';
+  if (keyId !== newestKeyId) left.set(name, (left.get(name) ?? 0) + 1);
+}
+
+async function visitCredentials({ queue, secrets }: ReencryptParts, found: Found): Promise<void> {
+  const { stored = [] } = await queue.withCredentials((store) => store.read());
+  for (const before of stored) {
+    if (keyIdsOf(before).every((id) => id === secrets.newestKeyId)) continue;
+    try {
+      const after = sealedAnew(before, secrets);
+      // Changed meanwhile: that was written under the newest key, or the next run finds it.
+      if ((await queue.withCredentials((store) => store.change(before, after))) === 'done') found.reencrypted += 1;
+      else note(found, keyIdsOf(before).find((id) => id !== secrets.newestKeyId), secrets);
+    } catch (error) {
+      if (!(error instanceof SealedTextError)) throw error;
+      for (const id of keyIdsOf(before)) note(found, id, secrets);
+    }
+  }
+}
+
+/** They are made anew when they are needed, so that they are removed is enough. */
+async function visitTokens({ redis, prefix, secrets }: ReencryptParts, found: Found): Promise<void> {
+  for await (const keys of keysBeginningWith(redis, credentialKeys(prefix, isCluster(redis)).tokenBase)) {
+    for (const key of keys) {
+      const text = await redis.get(key);
+      if (text === null || keyIdOf(text) === secrets.newestKeyId) continue;
+      await redis.del(key);
+      found.reencrypted += 1;
+    }
+  }
+}
+
+const REPLACE_ASKED = `if redis.call('HGET', KEYS[1], 'asked') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'asked', ARGV[2])
+return 1`;
+
+async function visitOverrides({ redis, prefix, secrets }: ReencryptParts, found: Found): Promise<void> {
+  const { actionBase } = bulkKeys(prefix, isCluster(redis));
+  for await (const keys of keysBeginningWith(redis, actionBase)) {
+    for (const key of keys) {
+      const text = await redis.hget(key, 'asked');
+      // BulkActionStore wrote it.
+      const asked = JSON.parse(text ?? '{}') as { readonly override?: Override | null };
+      const sealed = asked.override?.sealed;
+      if (text === null || sealed === undefined || asked.override === undefined || asked.override === null || keyIdOf(sealed) === secrets.newestKeyId) continue;
+      const id = key.slice(actionBase.length);
+      try {
+        const override = sealOverride(openOverride(asked.override, id, secrets), id, secrets);
+        if ((await redis.eval(REPLACE_ASKED, 1, key, text, JSON.stringify({ ...asked, override }))) === 1) found.reencrypted += 1;
+        else note(found, keyIdOf(sealed), secrets);
+      } catch (error) {
+        if (!(error instanceof SealedTextError)) throw error;
+        note(found, keyIdOf(sealed), secrets);
+      }
+    }
+  }
+}
+
+/**
+ * The ids of the keys of a task: `"s":[[names],"<key id>...` stands in front of its message. Redis looks, so that messages do not travel.
+ * KEYS jobs. @returns the ids
+ */
+const KEY_IDS_OF_TASKS = `
+local ids = {}
+for _, key in ipairs(KEYS) do
+  if redis.call('TYPE', key).ok == 'hash' then
+    local data = redis.call('HGET', key, 'data') or ''
+    local message = string.find(data, ',"m":', 1, true) or #data
+    for id in string.gmatch(string.sub(data, 1, message), '"s":%[%[[^%]]*%],"([%w_-]+)%.') do ids[#ids + 1] = id end
+  end
+end
+return ids`;
+
+async function visitTasks({ redis, prefix, shards, secrets }: ReencryptParts, found: Found): Promise<void> {
+  for (let shard = 0; shard < shards; shard += 1) {
+    const start = `${queuePrefix(prefix, shard, isCluster(redis))}:${queueName(shard)}:${jobIdOf('')}`;
+    for await (const keys of keysBeginningWith(redis, start)) {
+      const ids: unknown = await redis.eval(KEY_IDS_OF_TASKS, keys.length, ...keys);
+      // The script's own answer.
+      for (const id of ids as string[]) note(found, id, secrets);
+    }
+  }
+}
+
+/** For people: what was done, and which keys may be taken out of SECRETS_KEYS. */
+export function printReport(reports: readonly StoreReport[], oldKeyIds: readonly string[]): string {
+  const lines = reports.map(({ store, reencrypted, left }) => {
+    const others = Object.entries(left).map(([id, count]) => `${count} under ${id}`);
+    return `${store}: ${reencrypted} put under the newest key, ${others.length === 0 ? 'none left under another' : `left: ${others.join(', ')}`}`;
+  });
+  const verdicts = oldKeyIds.map((id) => {
+    const count = reports.reduce((sum, { left }) => sum + (left[id] ?? 0), 0);
+    return count === 0 ? `The key ${id} is free: nothing is stored under it. Take it out of SECRETS_KEYS.` : `The key ${id} is still needed by ${count}: keep it in SECRETS_KEYS, and run this again later.`;
+  });
+  return [...lines, ...verdicts].join('\n');
+}

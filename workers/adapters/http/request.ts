@@ -1,0 +1,39 @@
+import type { Dispatcher } from 'undici';
+
+import { DEFAULT_CONTENT_TYPE, type HttpDestination } from '../../../shared/domain/destinations/http.js';
+import type { DeliveryAttempt } from '../../../shared/domain/ports.js';
+import type { Preparation } from './credentials/credentials-in-use.js';
+import { headerValue } from './header-value.js';
+import type { Target } from './target.js';
+
+/**
+ * One request. Of a header that several have, the destination's own holds, then the login of its url, then that of the credentials: no header
+ * stands there twice.
+ */
+export function requestOf(attempt: DeliveryAttempt, { method, contentType = DEFAULT_CONTENT_TYPE, headers: chosen }: HttpDestination, { path, authorization }: Target, prepared: Preparation | undefined): Dispatcher.DispatchOptions {
+  const headers = ['Content-Type', contentType];
+  if (chosen === undefined && prepared === undefined) {
+    // Nearly all requests.
+    headers.push('User-Agent', USER_AGENT);
+    if (authorization !== undefined) headers.push('Authorization', authorization);
+  } else {
+    addChosen(headers, [chosen, authorization === undefined ? undefined : { Authorization: authorization }, prepared?.headers, { 'User-Agent': USER_AGENT }]);
+    if (prepared !== undefined) headers.push(...prepared.signature);
+  }
+  headers.push('X-Message-Key', headerValue(attempt.key));
+  for (const name of Object.keys(attempt.headers)) headers.push(name, headerValue(attempt.headers[name] ?? ''));
+  return { method: method ?? 'POST', path, headers, body: attempt.body };
+}
+
+const USER_AGENT = 'kafka-retry-service/1.0';
+
+function addChosen(headers: string[], sources: readonly (Readonly<Record<string, string>> | undefined)[]): void {
+  const seen = new Set<string>();
+  for (const source of sources) {
+    for (const [name, value] of Object.entries(source ?? {})) {
+      if (seen.has(name.toLowerCase())) continue;
+      seen.add(name.toLowerCase());
+      headers.push(name, value);
+    }
+  }
+}
