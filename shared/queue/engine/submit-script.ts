@@ -180,6 +180,9 @@ function luaOf(scripts: readonly AddScript[], texts: DefinedScripts, keyOf: (suf
 local searchFields
 ${scripts.map(({ script }) => patchedFunction(texts, script, SUBMIT, luaNameOf(script))).join('\n')}
 local ways = { ${ways.join(',\n')} }
+-- It is asked once, since a call for each job would be seen in the time of a submission.
+local base = #KEYS > ${from} and string.sub(KEYS[${from + 1}], 1, #KEYS[${from + 1}] - #ARGV[1])
+local areCounted = base and hasQuotas(base)
 local answers = {now}
 for index = 1, #KEYS - ${from} do
   local at = ${VALUES_PER_JOB} * (index - 1)
@@ -191,7 +194,7 @@ for index = 1, #KEYS - ${from} do
       searchFields = ARGV[at + 4]
       way.add(way.keys, { ARGV[at + 6], ARGV[at + 7], ARGV[at + 8] })
       keepKey(job, ARGV[at + 2], keptKeys or '')
-      countTask(string.sub(job, 1, #job - #ARGV[at + 1]), job, 1)
+      if areCounted then countTask(base, job, 1) end
     else
       answer = {${ADMIT.noRoom}}
     end
