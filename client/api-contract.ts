@@ -713,7 +713,7 @@ export interface components {
                 readonly algorithm?: "v1" | "v1a";
                 readonly secret?: string;
             } | null) & (unknown | unknown);
-            readonly reason?: string;
+            readonly reason?: string | null;
         };
         readonly CredentialText: string;
         readonly KafkaDestination: {
@@ -883,7 +883,7 @@ export interface components {
             readonly expires_at?: string | null;
             readonly rate_limit?: number | null;
             readonly quota?: number | null;
-            readonly reason?: string;
+            readonly reason?: string | null;
         };
         readonly KeyChange: {
             readonly name?: components["schemas"]["NewKey"]["name"];
@@ -892,7 +892,7 @@ export interface components {
             readonly expires_at?: components["schemas"]["NewKey"]["expires_at"];
             readonly rate_limit?: components["schemas"]["NewKey"]["rate_limit"];
             readonly quota?: components["schemas"]["NewKey"]["quota"];
-            readonly reason?: string;
+            readonly reason?: string | null;
         };
         readonly AccessKey: {
             readonly id: string;
@@ -951,7 +951,7 @@ export interface components {
                 readonly max_retries?: number;
                 readonly base_delay?: number;
             };
-            readonly reason?: string;
+            readonly reason?: string | null;
         } & (unknown | unknown);
         readonly BulkActionKind: "redrive" | "send_now" | "cancel" | "delete";
         readonly BulkAction: {
@@ -2089,7 +2089,7 @@ export interface operations {
             readonly content: {
                 readonly "application/json": {
                     readonly rate: number | null;
-                    readonly reason?: string;
+                    readonly reason?: string | null;
                 };
             };
         };
@@ -2724,7 +2724,7 @@ export interface operations {
             readonly content: {
                 readonly "application/json": {
                     readonly overlap?: number;
-                    readonly reason?: string;
+                    readonly reason?: string | null;
                 };
             };
         };

@@ -157,6 +157,7 @@ function membersOf(body: unknown, known: readonly string[], faults: WireViolatio
 
 function readReason(value: unknown, faults: WireViolation[]): string | undefined {
   if (value === undefined || isReason(value)) return value;
+  if (value === null) return undefined;
   faults.push({ field: 'reason', message: `reason ${REASON_RULE}` });
   return undefined;
 }

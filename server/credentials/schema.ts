@@ -50,11 +50,11 @@ export function parseCredentialChange(body: unknown, kind: 'http' | 'kafka'): Cr
     else change[name] = readMember(name, value, faults);
   }
   const { reason } = members;
-  if (reason !== undefined && !isReason(reason)) faults.push({ field: 'reason', message: `reason ${REASON_RULE}` });
+  if (reason !== undefined && reason !== null && !isReason(reason)) faults.push({ field: 'reason', message: `reason ${REASON_RULE}` });
   if (faults.length === 0 && Object.keys(change).length === 0) faults.push({ field: '', message: `the body must have one of ${Object.keys(credentialMembers).join(', ')}` });
   if (faults.length > 0) throw refuseCredentials(faults);
   // The readers have made it, by name.
-  return { change, reason: reason as string | undefined };
+  return { change, reason: typeof reason === 'string' ? reason : undefined };
 }
 
 export function refuseCredentials(faults: readonly WireViolation[]): RequestError {
