@@ -66,8 +66,9 @@ export const credentialRoutes: readonly Route<CredentialParts>[] = [
     operationId: 'changeCredentials',
     metricLabel: path,
     handle: async (context, parts) => {
+      const body = await readJsonBody(context.request, MAX_CHANGE_BYTES);
       const { name, kind } = await destinationIn(context, parts);
-      const { change, reason } = parseCredentialChange(await readJsonBody(context.request, MAX_CHANGE_BYTES), kind);
+      const { change, reason } = parseCredentialChange(body, kind);
       const asked = askedChange(context, reason);
       if (!parts.mayStoreSecrets && Object.values(change).some((value) => value !== null)) throw new RequestError('secrets_not_configured', `the credentials of a destination ${SECRETS_NEEDED.replace('needs', 'need')}`);
       checkTokenServer(change, parts);

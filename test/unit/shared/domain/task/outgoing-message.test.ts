@@ -34,6 +34,9 @@ describe('attemptToSend', () => {
   it('sends a delivery with its number in the key, the body unchanged and where it comes from', () => {
     expect(sendAfter([record({})])).to.deep.equal({
       taskId: 't',
+      run: 1,
+      edit: 0,
+      phase: 'delivery',
       key: 't|1',
       body: '{"a":"ü"}\n',
       headers: {
@@ -58,6 +61,9 @@ describe('attemptToSend', () => {
   it('sends a dead letter with the number of sends in the key, the same body and what happened', () => {
     expect(sendAfter(exhausted)).to.deep.equal({
       taskId: 't',
+      run: 1,
+      edit: 0,
+      phase: 'dead',
       key: 't|dead|3',
       body: '{"a":"ü"}\n',
       headers: {

@@ -8,19 +8,21 @@ describe('parseTarget', () => {
   it('takes a url apart', () => {
     expect(parseTarget('https://user:pass@Example.com:443/a/../b%2F?q=1#part')).to.deep.equal({
       origin: 'https://example.com',
+      hostname: 'example.com',
+      pathname: '/b%2F',
       path: '/b%2F?q=1',
       authorization: basic('user:pass'),
     });
   });
 
-  for (const [url, origin, path] of [
-    ['http://example.com', 'http://example.com', '/'],
-    ['http://example.com:8080?x', 'http://example.com:8080', '/?x'],
-    ['http://[::1]:9/ü', 'http://[::1]:9', '/%C3%BC'],
-    ['http://bücher.example/', 'http://xn--bcher-kva.example', '/'],
+  for (const [url, origin, hostname, pathname, path] of [
+    ['http://example.com', 'http://example.com', 'example.com', '/', '/'],
+    ['http://example.com:8080?x', 'http://example.com:8080', 'example.com', '/', '/?x'],
+    ['http://[::1]:9/ü', 'http://[::1]:9', '[::1]', '/%C3%BC', '/%C3%BC'],
+    ['http://bücher.example/', 'http://xn--bcher-kva.example', 'xn--bcher-kva.example', '/', '/'],
   ] as const) {
     it(`makes ${origin} and ${path} of ${url}, without authorization`, () => {
-      expect(parseTarget(url)).to.deep.equal({ origin, path, authorization: undefined });
+      expect(parseTarget(url)).to.deep.equal({ origin, hostname, pathname, path, authorization: undefined });
     });
   }
 
