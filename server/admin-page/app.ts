@@ -12,6 +12,7 @@ import { Notices } from './parts/notices.js';
 import { callApi, partOfPath } from './state/api.js';
 import { answeredAt, isHeldStill, startLive, status, trouble, useLive } from './state/live.js';
 import { addressOf, followLink, goTo, place, type View } from './state/location.js';
+import { mayAdminister, mayOperate, readSession, session, signOut } from './state/session.js';
 import { Audit } from './views/audit.js';
 import { BulkActions, BulkActionView } from './views/bulk-actions.js';
 import { Destination, Destinations, actorName } from './views/destinations.js';
@@ -40,9 +41,9 @@ function App(): VNode {
     <a class="skip" href="#main">To the content</a>
     <header>
       <a class="brand" href=${addressOf('home')}><svg viewBox="0 0 16 16" width="18" height="18" aria-hidden="true"><path d="M13 8a5 5 0 1 1-1.5-3.5M13 2v3h-3" /></svg><span>Kafka Retry Service</span></a>
-      <nav aria-label="Views">${menu.map(([target, title, own]) => html`<a key=${target} href=${addressOf(target)} aria-current=${own.includes(view) ? 'page' : undefined}>${title}</a>`)}
+      <nav aria-label="Views">${menu.filter(([target]) => target !== 'audit' || mayAdminister()).map(([target, title, own]) => html`<a key=${target} href=${addressOf(target)} aria-current=${own.includes(view) ? 'page' : undefined}>${title}</a>`)}
         <a href="/admin/queues">Board</a><a href="/docs">API</a></nav>
-      <${Live} />
+      <${Live} /><${Person} />
     </header>
     <${FleetPause} />
     <main id="main" tabindex="-1"><${View} key=${view} /></main>
@@ -60,16 +61,23 @@ function Live(): VNode {
     <span class="dot ${isHeld ? 'held' : isLost ? 'lost' : (status.value?.status ?? '')}" aria-hidden="true"></span>
     <span role="status">${text}${(isHeld || isLost) && answeredAt.value > 0 ? html`, as of <${Time} at=${new Date(answeredAt.value).toISOString()} />` : ''}</span>
     <button type="button" class="small" aria-pressed=${isHeld} onClick=${() => { isHeldStill.value = !isHeld; }}>${isHeld ? 'Go on' : 'Hold still'}</button>
-  </div>${isLost && html`<p class="lost" role="alert">${sentenceOf(failure)}${failure.status === 401 ? html` <a href=${`/login?next=${encodeURIComponent(location.pathname + location.search)}`}>Log in</a>` : ''}</p>`}`;
+  </div>${isLost && html`<p class="lost" role="alert">${sentenceOf(failure)}${failure.status === 401 ? html` <button type="button" class="small" onClick=${() => location.reload()}>Sign in</button>` : ''}</p>`}`;
+}
+
+/** Who is signed in, and with which role. */
+function Person(): VNode | null {
+  const who = session.value;
+  if (who?.key_id === null || who === undefined) return null;
+  return html`<div class="live"><span title=${`key ${who.key_id}`}>${who.name ?? who.key_id}, ${who.role}</span> <button type="button" class="small" onClick=${() => void signOut()}>Sign out</button></div>`;
 }
 
 /** The switch that holds every send of the fleet; while it does, each view says so. */
 function FleetPause(): VNode {
-  const { value } = useLive('fleet', (signal) => callApi<ShownDestination>(`/destinations/${partOfPath(EVERYTHING)}`, { signal }).catch(() => undefined), 2_000);
+  const { value } = useLive('fleet', (asking) => callApi<ShownDestination>(`/destinations/${partOfPath(EVERYTHING)}`, asking).catch(() => undefined), 2_000);
   const paused = value?.paused ?? null;
-  if (paused === null) return html`<div class="fleet"><button type="button" class="plain" onClick=${() => askPause({ key: EVERYTHING })}>Hold every send …</button></div>`;
+  if (paused === null) return html`<div class="fleet">${mayOperate() && html`<button type="button" class="plain" onClick=${() => askPause({ key: EVERYTHING })}>Hold every send …</button>`}</div>`;
   return html`<div class="fleet held" role="alert"><strong>Every send is held</strong> since <${Time} at=${paused.since} />${paused.by === null ? '' : ` by ${actorName(paused.by)}`}${paused.reason === null ? '' : `: “${paused.reason}”`}${paused.until === null ? '' : html`, until <${Time} at=${paused.until} />`}
-    <button type="button" onClick=${() => askResume({ key: EVERYTHING })}>Send again …</button></div>`;
+    ${mayOperate() && html`<button type="button" onClick=${() => askResume({ key: EVERYTHING })}>Send again …</button>`}</div>`;
 }
 
 document.addEventListener('keydown', (event) => {
@@ -84,3 +92,5 @@ document.addEventListener('keydown', (event) => {
 const home = document.getElementById('page');
 if (home !== null) render(html`<${App} />`, home);
 startLive();
+// While nothing answers nobody is known, and it is asked again with the first answer.
+status.subscribe(() => { if (session.value === undefined) readSession().catch(() => undefined); });

@@ -4,6 +4,7 @@ import type { Limits } from '../../../client/answers.js';
 import { html } from '../html.js';
 import { callApi, partOfPath } from '../state/api.js';
 import { askNow } from '../state/live.js';
+import { mayOperate } from '../state/session.js';
 import { ask } from './dialog.js';
 import type { ListedDestination } from './destination-rows.js';
 import { say } from './notices.js';
@@ -83,7 +84,8 @@ function askLimits(destination: ListedDestination): void {
   });
 }
 
-export function DestinationButtons({ destination }: { readonly destination: ListedDestination }): VNode {
+export function DestinationButtons({ destination }: { readonly destination: ListedDestination }): VNode | null {
+  if (!mayOperate()) return null;
   const { paused, circuit } = destination;
   const isPausedHere = paused?.key === destination.key;
   return html`<span class="buttons">

@@ -7,6 +7,7 @@ import { withCondition } from '../state/filter-text.js';
 import { count, shortKey, words } from '../state/format.js';
 import { useLive } from '../state/live.js';
 import { addressOf } from '../state/location.js';
+import { mayOperate } from '../state/session.js';
 import { askBulk } from './bulk-dialog.js';
 import { Empty, Failure, Time, Waiting } from './basics.js';
 
@@ -21,7 +22,7 @@ function queryOf({ destination_key, error_code, http_status }: Group): string {
 
 /** What failed, most first; each group leads to its tasks. */
 export function FailureGroups({ since, most }: { readonly since: string; readonly most: number }): VNode {
-  const { value, failure, reload } = useLive(`failures ${since}`, (signal) => callApi<Failures>(withQuery('/failures', { since }), { signal }), 3_000);
+  const { value, failure, reload } = useLive(`failures ${since}`, (asking) => callApi<Failures>(withQuery('/failures', { since }), asking), 3_000);
   if (failure !== undefined && value === undefined) return html`<${Failure} failure=${failure} reload=${reload} />`;
   if (value === undefined) return html`<${Waiting} />`;
   if (value.groups.length === 0) return html`<${Empty} title="Nothing has failed">No send has failed in the last ${since}.</${Empty}>`;
@@ -39,7 +40,7 @@ export function FailureGroups({ since, most }: { readonly since: string; readonl
         <td><${Time} at=${last_failed_at} isDistance /></td>
         <td class="soft">${[by_next.retry > 0 && `${count(by_next.retry)} retried`, by_next.park > 0 && `${count(by_next.park)} parked`, by_next.dead_letter > 0 && `${count(by_next.dead_letter)} dead-lettered`].filter(Boolean).join(', ')}</td>
         <td class="buttons">${!isRest && html`<a class="button small" href=${addressOf('tasks', { q })}>Show</a>
-          ${by_next.park + by_next.dead_letter > 0 && html`<button type="button" class="small" onClick=${() => askBulk('redrive', { filter: { q: withCondition(q, 'state', ['parked', 'dead_lettered']) } })}>Redrive …</button>`}`}
+          ${mayOperate() && by_next.park + by_next.dead_letter > 0 && html`<button type="button" class="small" onClick=${() => askBulk('redrive', { filter: { q: withCondition(q, 'state', ['parked', 'dead_lettered']) } })}>Redrive …</button>`}`}
           ${samples[0] !== undefined && html`<${SampleLink} id=${samples[0]} />`}</td>
       </tr>`;
     })}</tbody></table></div>

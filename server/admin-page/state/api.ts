@@ -16,6 +16,8 @@ interface Call {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly body?: unknown;
   readonly signal?: AbortSignal | undefined;
+  /** The page asks by itself: that keeps no session alive. */
+  readonly isUnattended?: boolean;
 }
 
 /** The longest that an answer may take. A person has turned away by then. */
@@ -26,7 +28,7 @@ const LONGEST_MS = 30_000;
  * @param path with its query
  * @throws ApiFailure
  */
-export async function callApi<T>(path: string, { method = 'GET', body, signal }: Call = {}): Promise<T> {
+export async function callApi<T>(path: string, { method = 'GET', body, signal, isUnattended = false }: Call = {}): Promise<T> {
   const limit = AbortSignal.timeout(LONGEST_MS);
   let answer: Response;
   let text: string;
@@ -35,7 +37,7 @@ export async function callApi<T>(path: string, { method = 'GET', body, signal }:
       method,
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
       credentials: 'same-origin',
-      headers: { Accept: 'application/json', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+      headers: { Accept: 'application/json', ...(isUnattended ? { 'X-Unattended': '1' } : {}), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     text = await answer.text();

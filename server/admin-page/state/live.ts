@@ -16,7 +16,13 @@ export const trouble = signal<ApiFailure | undefined>(undefined);
 /** A person holds the page still, to read. */
 export const isHeldStill = signal(false);
 
-/** What the view in front asks for, beside the status. */
+/** How a question is asked; it is handed to callApi as it is. */
+export interface Asking {
+  readonly signal: AbortSignal;
+  readonly isUnattended: boolean;
+}
+
+/** What the view in front asks for, beside the status. It never fails. */
 interface Source {
   readonly everyMs: number;
   readonly load: () => Promise<void>;
@@ -37,7 +43,7 @@ async function turn(): Promise<void> {
   if (document.hidden || isHeldStill.value || isRunning) return;
   isRunning = true;
   try {
-    status.value = await callApi<Status>('/status');
+    status.value = await callApi<Status>('/status', { isUnattended: true });
     answeredAt.value = Date.now();
     trouble.value = undefined;
     periodMs = PERIOD_MS;
@@ -94,7 +100,7 @@ export interface Loaded<T> {
  * @param question what the answer depends on; another one throws the last answer away
  * @param everyMs  0 = asked once
  */
-export function useLive<T>(question: string, load: (signal: AbortSignal) => Promise<T>, everyMs: number): Loaded<T> {
+export function useLive<T>(question: string, load: (asking: Asking) => Promise<T>, everyMs: number): Loaded<T> {
   const [state, setState] = useState<{ readonly question: string; readonly value?: T | undefined; readonly failure?: ApiFailure | undefined; readonly isLoading: boolean }>({ question, isLoading: true });
   const latest = useRef(load);
   latest.current = load;
@@ -102,9 +108,9 @@ export function useLive<T>(question: string, load: (signal: AbortSignal) => Prom
 
   useEffect(() => {
     const gone = new AbortController();
-    const once = async (): Promise<void> => {
+    const once = async (isUnattended: boolean): Promise<void> => {
       try {
-        const value = await latest.current(gone.signal);
+        const value = await latest.current({ signal: gone.signal, isUnattended });
         if (!gone.signal.aborted) setState({ question, value, isLoading: false });
       } catch (error) {
         if (gone.signal.aborted) return;
@@ -113,9 +119,9 @@ export function useLive<T>(question: string, load: (signal: AbortSignal) => Prom
       }
     };
     setState((before) => (before.question === question ? { ...before, isLoading: true } : { question, isLoading: true }));
-    const source: Source | undefined = everyMs > 0 ? { everyMs, load: once, endedAt: performance.now() } : undefined;
-    again.current = () => void once();
-    void once().finally(() => {
+    const source: Source | undefined = everyMs > 0 ? { everyMs, load: () => once(true), endedAt: performance.now() } : undefined;
+    again.current = () => void once(false);
+    void once(false).finally(() => {
       if (source !== undefined && !gone.signal.aborted) sources.add(Object.assign(source, { endedAt: performance.now() }));
     });
     return () => {

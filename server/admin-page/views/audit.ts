@@ -31,7 +31,7 @@ export function Audit(): VNode {
 
 function Entries({ target, actor, kind }: { readonly target: string; readonly actor: string; readonly kind: string }): VNode {
   const [more, setMore] = useState<readonly Page[]>([]);
-  const { value, failure, reload } = useLive(`audit ${target} ${actor}`, (signal) => callApi<Page>(withQuery('/audit', { target, actor, limit: 200 }), { signal }), more.length === 0 ? 5_000 : 0);
+  const { value, failure, reload } = useLive(`audit ${target} ${actor}`, (asking) => callApi<Page>(withQuery('/audit', { target, actor, limit: 200 }), asking), more.length === 0 ? 5_000 : 0);
   if (value === undefined) return failure === undefined ? html`<${Waiting} />` : html`<${Failure} failure=${failure} reload=${reload} />`;
   const pages = [value, ...more];
   const entries = pages.flatMap((page) => page.entries).filter(({ action }) => kind === '' || action.startsWith(`${kind}.`));

@@ -11,12 +11,13 @@ import { withCondition } from '../state/filter-text.js';
 import { count, duration, rate } from '../state/format.js';
 import { useLive } from '../state/live.js';
 import { addressOf, place } from '../state/location.js';
+import { mayOperate } from '../state/session.js';
 import { actorName } from './destinations.js';
 
 const whatOf = ({ filter }: BulkAction): string => (filter === null ? 'chosen tasks' : typeof filter['q'] === 'string' ? filter['q'] : JSON.stringify(filter));
 
 export function BulkActions(): VNode {
-  const { value, failure, reload } = useLive('bulk actions', (signal) => callApi<{ readonly bulk_actions: readonly BulkAction[] }>('/bulk-actions?limit=100', { signal }), 2_000);
+  const { value, failure, reload } = useLive('bulk actions', (asking) => callApi<{ readonly bulk_actions: readonly BulkAction[] }>('/bulk-actions?limit=100', asking), 2_000);
   return html`<div class="head"><h1>Bulk actions</h1><span class="soft">Redrives and other changes of many tasks. Kept for 30 days.</span></div>
     ${value === undefined ? (failure === undefined ? html`<${Waiting} />` : html`<${Failure} failure=${failure} reload=${reload} />`)
       : value.bulk_actions.length === 0 ? html`<${Empty} title="None yet">Search <a href=${addressOf('tasks', { q: 'state:parked' })}>tasks</a>, then act on all that match.</${Empty}>`
@@ -28,7 +29,7 @@ export function BulkActions(): VNode {
 /** Its progress, live, and what became of the tasks. */
 export function BulkActionView(): VNode {
   const id = place.value.query.get('id') ?? '';
-  const { value: action, failure, reload } = useLive(`bulk action ${id}`, (signal) => callApi<BulkAction>(`/bulk-actions/${partOfPath(id)}`, { signal }), 1_000);
+  const { value: action, failure, reload } = useLive(`bulk action ${id}`, (asking) => callApi<BulkAction>(`/bulk-actions/${partOfPath(id)}`, asking), 1_000);
   if (action === undefined) return failure === undefined ? html`<${Waiting} />` : html`<${Failure} failure=${failure} reload=${reload} />`;
   const skipped = Object.entries(action.skipped).filter(([, many]) => many > 0);
   const left = (many: number): string => (action.matched === null || action.matched === 0 ? '0' : ((many / action.matched) * 100).toFixed(2));
@@ -65,7 +66,7 @@ const skippedNames: Readonly<Record<string, string>> = { changed: 'changed meanw
 
 function Buttons({ action }: { readonly action: BulkAction }): VNode | null {
   const { id, state } = action;
-  if (['done', 'cancelled', 'refused', 'failed'].includes(state)) return null;
+  if (!mayOperate() || ['done', 'cancelled', 'refused', 'failed'].includes(state)) return null;
   const tell = (verb: 'pause' | 'resume' | 'cancel', name: string, text: string, isDangerous = false): void => ask({
     title: name, text: html`<p>${text}</p>`, verb: name, isDangerous,
     act: async ({ reason }) => {

@@ -13,7 +13,7 @@ import { addressOf, place } from '../state/location.js';
 
 /** Every host with its endpoints. */
 export function Destinations(): VNode {
-  const { value, failure, reload } = useLive('destinations', (signal) => callApi<DestinationList>('/destinations?limit=1000', { signal }), 2_000);
+  const { value, failure, reload } = useLive('destinations', (asking) => callApi<DestinationList>('/destinations?limit=1000', asking), 2_000);
   return html`<div class="head"><h1>Destinations</h1>${value !== undefined && html`<span class="soft">${count(value.total)} with traffic, waiting tasks, limits, a pause or an open circuit</span>`}</div>
     ${failure !== undefined && value === undefined && html`<${Failure} failure=${failure} reload=${reload} />`}
     ${value === undefined ? failure === undefined && html`<${Waiting} />`
@@ -25,7 +25,7 @@ export function Destinations(): VNode {
 /** One destination: what holds it, what it does, and its endpoints. */
 export function Destination(): VNode {
   const key = place.value.query.get('key') ?? '';
-  const { value, failure, reload } = useLive(`destination ${key}`, (signal) => callApi<ShownDestination>(`/destinations/${partOfPath(key)}`, { signal }), 1_000);
+  const { value, failure, reload } = useLive(`destination ${key}`, (asking) => callApi<ShownDestination>(`/destinations/${partOfPath(key)}`, asking), 1_000);
   if (value === undefined) return failure === undefined ? html`<${Waiting} />` : html`<${Failure} failure=${failure} reload=${reload} />`;
   const { kind, group, paused, circuit, limits, latency_ms, deferred, in_flight, delivered, failed } = value;
   const q = kind === 'flow_key' ? withCondition('', 'flow_key', [value.key]) : withCondition('', 'destination_key', [value.key]);
@@ -50,7 +50,7 @@ const circuitStates = { open: 'Open, its tasks wait', probing: 'One is sent to f
 const circuitReasons = { failures: 'it failed again and again', endpoint_failures: 'several of its endpoints failed again and again', retry_after: 'it asked to be left alone' } as const;
 
 function Endpoints({ group }: { readonly group: string }): VNode {
-  const { value } = useLive(`endpoints ${group}`, (signal) => callApi<DestinationList>(withQuery('/destinations', { group, limit: 1_000 }), { signal }), 2_000);
+  const { value } = useLive(`endpoints ${group}`, (asking) => callApi<DestinationList>(withQuery('/destinations', { group, limit: 1_000 }), asking), 2_000);
   const own = value?.destinations.filter(({ key }) => key !== group) ?? [];
   return html`<h2>${group.startsWith('kafka:') ? 'Topics' : 'Endpoints'}</h2>${value === undefined ? html`<${Waiting} />` : own.length === 0 ? html`<${Empty} title="None of its own">A path becomes an endpoint with its second task.</${Empty}>` : html`<${DestinationRows} destinations=${byTrouble(own)} />`}`;
 }

@@ -76,7 +76,7 @@ function Tiles({ now }: { readonly now: Status }): VNode | null {
 }
 
 function Charts({ since }: { readonly since: string }): VNode | null {
-  const { value } = useLive(`history ${since}`, (signal) => callApi<History>(withQuery('/history', { since }), { signal }), 10_000);
+  const { value } = useLive(`history ${since}`, (asking) => callApi<History>(withQuery('/history', { since }), asking), 10_000);
   if (value === undefined) return html`<div class="charts"><div class="chart"></div><div class="chart"></div></div>`;
   const times = value.points.map(({ at }) => Date.parse(at));
   const perSecond = (number: number | null): number | null => (number === null ? null : number / (value.step_ms / 1_000));
@@ -94,7 +94,7 @@ function Charts({ since }: { readonly since: string }): VNode | null {
 }
 
 function Troubled(): VNode {
-  const { value, failure, reload } = useLive('destinations by trouble', (signal) => callApi<DestinationList>('/destinations?limit=200', { signal }), 3_000);
+  const { value, failure, reload } = useLive('destinations by trouble', (asking) => callApi<DestinationList>('/destinations?limit=200', asking), 3_000);
   if (failure !== undefined && value === undefined) return html`<${Failure} failure=${failure} reload=${reload} />`;
   if (value === undefined) return html`<${Waiting} />`;
   if (value.destinations.length === 0) return html`<${Empty} title="Nothing has been sent yet">Hand over a task with <code>POST /tasks</code>: <a href="/docs">the contract</a> shows how.</${Empty}>`;

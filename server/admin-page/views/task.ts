@@ -14,12 +14,13 @@ import { withCondition } from '../state/filter-text.js';
 import { bytes, duration, words } from '../state/format.js';
 import { useLive } from '../state/live.js';
 import { addressOf, place } from '../state/location.js';
+import { hasPermission, mayOperate } from '../state/session.js';
 import { actorName } from './destinations.js';
 
 /** Where it is, why it is not being sent, and what has become of each send. */
 export function Task(): VNode {
   const id = place.value.query.get('id') ?? '';
-  const { value: task, failure, reload } = useLive(`task ${id}`, (signal) => callApi<TaskView>(`/tasks/${partOfPath(id)}`, { signal }), 1_000);
+  const { value: task, failure, reload } = useLive(`task ${id}`, (asking) => callApi<TaskView>(`/tasks/${partOfPath(id)}`, asking), 1_000);
   if (task === undefined) return failure === undefined ? html`<${Waiting} />` : html`<h1 class="breakable">${id}</h1><${Failure} failure=${failure} reload=${reload} />`;
   const key = task.destination_type === 'kafka' ? undefined : (task.destination as { readonly url?: string }).url;
   return html`
@@ -57,7 +58,7 @@ function sentenceOf(task: TaskView): Shown {
 }
 
 function TaskButtons({ task: { id, state } }: { readonly task: TaskView }): VNode {
-  const can = actionsFor(state);
+  const can = mayOperate() ? actionsFor(state) : [];
   const change = (verb: string, text: string, path: string, method: 'POST' | 'DELETE', done: string, isDangerous = false): void => ask({
     title: verb, text: html`<p>${text}</p>`, verb, isDangerous,
     act: async ({ reason }) => {
@@ -68,10 +69,10 @@ function TaskButtons({ task: { id, state } }: { readonly task: TaskView }): VNod
   return html`<span class="buttons">
     ${can.includes('redrive') && html`<button type="button" class="primary" onClick=${() => change('Send again', 'It starts again as a new run, with all its retries.', '/retry', 'POST', 'Started again')}>Send again …</button>`}
     ${can.includes('send_now') && html`<button type="button" class="primary" onClick=${() => change('Send now', 'It is due now. A pause, a limit or an open circuit still holds it.', '/retry', 'POST', 'Made due')}>Send now …</button>`}
-    ${can.length > 0 && html`<button type="button" onClick=${() => askEdit(id, can.includes('redrive'))}>Edit …</button>`}
+    ${can.length > 0 && hasPermission('edit') && html`<button type="button" onClick=${() => askEdit(id, can.includes('redrive'))}>Edit …</button>`}
     ${can.includes('cancel') && html`<button type="button" class="danger" onClick=${() => change('Cancel it', 'It is not sent any more. Its record stays for a while.', '', 'DELETE', 'Cancelled', true)}>Cancel …</button>`}
     ${can.includes('delete') && html`<button type="button" class="danger" onClick=${() => change('Delete it', 'This is the only copy, and it is gone then.', '', 'DELETE', 'Deleted', true)}>Delete …</button>`}
-    <${CopyAsCurl} id=${id} />
+    ${hasPermission('payload') && html`<${CopyAsCurl} id=${id} />`}
   </span>`;
 }
 
@@ -126,6 +127,7 @@ function Message({ id, length }: { readonly id: string; readonly length: number 
       say('failed', error instanceof Error ? error.message : String(error));
     }
   };
+  if (!hasPermission('payload')) return html`<h2>Message</h2><p class="soft">${bytes(length)}. Your key may not see messages: it lacks the permission payload.</p>`;
   if (text === undefined) return html`<h2>Message</h2><p><button type="button" onClick=${show}>Show it</button> <span class="soft">${bytes(length)}</span></p>`;
   return html`<div class="head"><h2>Message</h2><span class="buttons"><button type="button" class="small" aria-pressed=${isBroken} onClick=${() => setBroken(!isBroken)}>Wrap</button> <${Copy} text=${text} /> <button type="button" class="small" onClick=${() => setText(undefined)}>Hide</button></span></div><pre class=${isBroken ? 'wrapped' : ''} tabindex="0">${text}</pre>`;
 }

@@ -12,6 +12,7 @@ import { readQuery, valuesOf, withCondition, withoutField } from '../state/filte
 import { count, shortKey, words } from '../state/format.js';
 import { status, useLive } from '../state/live.js';
 import { addressOf, goTo, place } from '../state/location.js';
+import { mayOperate } from '../state/session.js';
 
 interface TaskPage {
   readonly tasks: readonly TaskSummary[];
@@ -54,7 +55,7 @@ function Found({ q, order }: { readonly q: string; readonly order: 'newest' | 'o
   const [isLoading, setLoading] = useState(false);
   const [failed, setFailed] = useState<ApiFailure | undefined>(undefined);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const first = useLive(`tasks ${order} ${q}`, (signal) => callApi<TaskPage>(withQuery('/tasks', { q, order, limit: PAGE }), { signal }), more.length === 0 ? REFRESH_MS : 0);
+  const first = useLive(`tasks ${order} ${q}`, (asking) => callApi<TaskPage>(withQuery('/tasks', { q, order, limit: PAGE }), asking), more.length === 0 ? REFRESH_MS : 0);
   const pages = first.value === undefined ? [] : [first.value, ...more];
   const last = pages.at(-1);
   const seen = new Set<string>();
@@ -119,7 +120,7 @@ function Row({ task, isChosen, toggle, q }: { readonly task: TaskSummary; readon
 
 /** What can be done with the selected ones, or with all that match. */
 function ActionBar({ q, tasks, selected, hasMore }: { readonly q: string; readonly tasks: readonly TaskSummary[]; readonly selected: readonly TaskSummary[]; readonly hasMore: boolean }): VNode | null {
-  if (tasks.length === 0 && !hasMore) return null;
+  if (!mayOperate() || (tasks.length === 0 && !hasMore)) return null;
   if (selected.length > 0) {
     return html`<div class="bar" role="toolbar" aria-label="Selected tasks"><span>${count(selected.length)} selected</span>${taskActions.map((action) => {
       const able = selected.filter(({ state }) => takes(action, state));
