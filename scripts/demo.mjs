@@ -1,0 +1,39 @@
+// `npm run demo`: the service with a receiver that fails in interesting ways, and a steady flow of tasks of several clients. It has a Redis of
+// its own in a folder that is removed at the end, so nothing of it stays.
+import './install/node-version.mjs';
+
+const { mkdtempSync, rmSync } = await import('node:fs');
+const { tmpdir } = await import('node:os');
+const { default: path } = await import('node:path');
+const { endProcess } = await import('./processes/end-process.mjs');
+const { findOrInstallRedis, redisMissing } = await import('./install/redis-binary.mjs');
+const { freePort } = await import('./servers/free-port.mjs');
+const { freePortNear } = await import('./launch/launch-settings.mjs');
+const { launch } = await import('./launch/launch.mjs');
+const { reportFailure } = await import('./processes/setup-error.mjs');
+const { sendTasks } = await import('./demo/task-flow.mjs');
+const { startReceiver } = await import('./demo/receivers.mjs');
+const { startRedisServer } = await import('./servers/redis-server.mjs');
+
+const dir = mkdtempSync(path.join(tmpdir(), 'kafka-retry-demo-'));
+const ending = new AbortController();
+/** @type {(() => unknown)[]} */
+const closing = [() => rmSync(dir, { recursive: true, force: true }), () => ending.abort()];
+let exitCode = 0;
+try {
+  const binary = await findOrInstallRedis();
+  if (binary === null) throw redisMissing('');
+  const redis = await startRedisServer({ binary, dir, port: await freePort(), settings: ['--save', '', '--appendonly', 'no', '--maxmemory-policy', 'noeviction', '--hz', '100'] });
+  closing.push(() => endProcess(redis, { graceMs: 5_000 }));
+  const receiver = await startReceiver();
+  closing.push(() => receiver.close());
+  const port = process.env.HTTP_PORT ?? String(await freePortNear('127.0.0.1', 8_080));
+  Object.assign(process.env, { REDIS_ADDR: `127.0.0.1:${redis.port}`, HTTP_PORT: port, HTTP_HOST: '127.0.0.1', ENVIRONMENT: 'dev', LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn' });
+  console.log(`The demo: http://127.0.0.1:${port}/admin shows it, as soon as the service says that it is running. Ctrl-C ends it, and nothing of it stays.`);
+  void sendTasks({ baseUrl: () => `http://127.0.0.1:${port}`, origin: receiver.origin, signal: ending.signal });
+  exitCode = await launch();
+} catch (error) {
+  exitCode = reportFailure(error);
+}
+for (const close of closing.reverse()) await close();
+process.exit(exitCode);
