@@ -1,5 +1,5 @@
 import { render, type ComponentType, type VNode } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useErrorBoundary, useRef } from 'preact/hooks';
 
 import type { ShownDestination } from '../../client/answers.js';
 import { html } from './html.js';
@@ -9,7 +9,7 @@ import { askPause, askResume, EVERYTHING } from './parts/destination-actions.js'
 import { Dialogs } from './parts/dialog.js';
 import { EditDialogs } from './parts/edit-dialog.js';
 import { Notices } from './parts/notices.js';
-import { callApi, partOfPath } from './state/api.js';
+import { callApi, pathOfDestination } from './state/api.js';
 import { answeredAt, isHeldStill, startLive, status, trouble, useLive } from './state/live.js';
 import { addressOf, followLink, goTo, place, type View } from './state/location.js';
 import { mayAdminister, mayOperate, readSession, session, signOut } from './state/session.js';
@@ -34,9 +34,14 @@ const menu: readonly (readonly [View, string, readonly View[]])[] = [
 
 function App(): VNode {
   const { view, query } = place.value;
+  const isMoved = useRef(false);
   const name = query.get('id') ?? query.get('key');
   useEffect(() => { document.title = `${name === null ? titles[view] : `${name} · ${titles[view]}`} · Kafka Retry Service`; }, [view, name]);
-  const View = components[view];
+  useEffect(() => {
+    // A person at the keyboard goes on where the new view begins; whoever is typing stays where he is.
+    if (isMoved.current && document.activeElement?.tagName !== 'INPUT') document.getElementById('main')?.focus({ preventScroll: true });
+    isMoved.current = true;
+  }, [view]);
   return html`<div onClick=${followLink}>
     <a class="skip" href="#main">To the content</a>
     <header>
@@ -46,9 +51,24 @@ function App(): VNode {
       <${Live} /><${Person} />
     </header>
     <${FleetPause} />
-    <main id="main" tabindex="-1"><${View} key=${view} /></main>
+    <${Warnings} view=${view} />
+    <main id="main" tabindex="-1" hidden=${trouble.value?.status === 401}><${Guarded} key=${view} view=${view} /></main>
     <${Dialogs} /><${BulkDialogs} /><${EditDialogs} /><${Notices} />
   </div>`;
+}
+
+/** A fault of ours in one view must not leave an empty page. */
+function Guarded({ view }: { readonly view: View }): VNode {
+  const [error, again] = useErrorBoundary() as readonly [unknown, () => void];
+  const Shown = components[view];
+  if (error === undefined) return html`<${Shown} />`;
+  return html`<div class="failure" role="alert"><p>This view cannot show what the service answered (${error instanceof Error ? error.message : 'an unknown fault'}). The other views still work.</p><button type="button" onClick=${again}>Try again</button></div>`;
+}
+
+/** What is wrong with the whole service is said on each view; the overview says it by itself. */
+function Warnings({ view }: { readonly view: View }): VNode | null {
+  const reasons = status.value?.reasons.filter(({ code }) => ['redis_unavailable', 'shard_away', 'no_worker'].includes(code)) ?? [];
+  return view === 'home' || reasons.length === 0 ? null : html`<p class="warning" role="alert">${reasons.map(({ message }) => `${message}. `)}</p>`;
 }
 
 /** How old the data is, and the switch that holds the page still. */
@@ -61,7 +81,7 @@ function Live(): VNode {
     <span class="dot ${isHeld ? 'held' : isLost ? 'lost' : (status.value?.status ?? '')}" aria-hidden="true"></span>
     <span role="status">${text}${(isHeld || isLost) && answeredAt.value > 0 ? html`, as of <${Time} at=${new Date(answeredAt.value).toISOString()} />` : ''}</span>
     <button type="button" class="small" aria-pressed=${isHeld} onClick=${() => { isHeldStill.value = !isHeld; }}>${isHeld ? 'Go on' : 'Hold still'}</button>
-  </div>${isLost && html`<p class="lost" role="alert">${sentenceOf(failure)}${failure.status === 401 ? html` <button type="button" class="small" onClick=${() => location.reload()}>Sign in</button>` : ''}</p>`}`;
+  </div>${isLost && html`<p class="lost" role="alert">${sentenceOf(failure)}${failure.status === 401 ? html` <a href=${location.pathname + location.search} target="_blank">Sign in</a> in a new tab, then come back.` : ''}</p>`}`;
 }
 
 /** Who is signed in, and with which role. */
@@ -73,10 +93,12 @@ function Person(): VNode | null {
 
 /** The switch that holds every send of the fleet; while it does, each view says so. */
 function FleetPause(): VNode {
-  const { value } = useLive('fleet', (asking) => callApi<ShownDestination>(`/destinations/${partOfPath(EVERYTHING)}`, asking).catch(() => undefined), 2_000);
-  const paused = value?.paused ?? null;
+  const { value } = useLive('fleet', (asking) => callApi<ShownDestination>(pathOfDestination(EVERYTHING), asking), 2_000);
+  // While nothing is known, nothing is offered.
+  if (value === undefined) return html`<div class="fleet"></div>`;
+  const { paused } = value;
   if (paused === null) return html`<div class="fleet">${mayOperate() && html`<button type="button" class="plain" onClick=${() => askPause({ key: EVERYTHING })}>Hold every send …</button>`}</div>`;
-  return html`<div class="fleet held" role="alert"><strong>Every send is held</strong> since <${Time} at=${paused.since} />${paused.by === null ? '' : ` by ${actorName(paused.by)}`}${paused.reason === null ? '' : `: “${paused.reason}”`}${paused.until === null ? '' : html`, until <${Time} at=${paused.until} />`}
+  return html`<div class="fleet held" role="alert"><span><strong>Every send is held</strong> since <${Time} at=${paused.since} />${paused.by === null ? '' : ` by ${actorName(paused.by)}`}${paused.reason === null ? '' : `: “${paused.reason}”`}${paused.until === null ? '' : html`, until <${Time} at=${paused.until} />`}</span>
     ${mayOperate() && html`<button type="button" onClick=${() => askResume({ key: EVERYTHING })}>Send again …</button>`}</div>`;
 }
 

@@ -1,7 +1,7 @@
 import type { AnswerHeaders } from '../http/answer.js';
 
 export const pageHeaders: AnswerHeaders = {
-  'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
   'Referrer-Policy': 'same-origin',
 };
 
@@ -25,7 +25,7 @@ ${scripts.map((name) => `<link rel="modulepreload" href="${at(name)}">`).join('\
 <script type="module" src="${at('server/admin-page/app.js')}"></script>
 </head>
 <body>
-<div id="page"></div>
+<div id="page"><p>The page is being loaded. If this stays, load it again: the service may just be updated.</p></div>
 <noscript><p>This page needs JavaScript. <a href="/status">/status</a> says the same as JSON.</p></noscript>
 </body>
 </html>

@@ -29,9 +29,17 @@ export function Failure({ failure, reload }: { readonly failure: ApiFailure; rea
   </div>`;
 }
 
+/** What to say when a change was refused, or nobody knows whether it was made. */
+export function sentenceOfChange(failure: ApiFailure): string {
+  const { status, message } = failure;
+  if (status === 401) return 'You are signed out. Sign in in another tab, then press again: what you wrote stays.';
+  if (status === 0 || status === 503) return `${capital(message.replace(/\.$/, ''))}. It is not known whether it was done: look before you repeat it.`;
+  return sentenceOf(failure);
+}
+
 export function sentenceOf({ status, code, message }: ApiFailure): string {
   if (status === 0) return `${message} What you see may be old; the page asks again by itself.`;
-  if (status === 401) return 'You are logged out: the session has ended, or its key was revoked.';
+  if (status === 401) return 'You are signed out: the session has ended, or its key was revoked.';
   if (status === 403) return `Your key does not allow this: ${message}.`;
   if (status === 503) return `${capital(message)}. The page asks again by itself.`;
   if (status === 404 && code === 'not_found') return 'This process is of an older version, which cannot do this yet. Reload the page in a minute.';
@@ -55,8 +63,9 @@ export function Waiting(): VNode | null {
   return isSlow ? html`<p class="soft waiting" role="status">Loading …</p>` : null;
 }
 
-export function TaskLink({ id }: { readonly id: string }): VNode {
-  return html`<a class="id" href=${addressOf('task', { id })}>${id}</a>`;
+/** @param isApart it opens beside the page, for a dialog must not be left by it */
+export function TaskLink({ id, isApart = false }: { readonly id: string; readonly isApart?: boolean }): VNode {
+  return html`<a class="id" href=${addressOf('task', { id })} target=${isApart ? '_blank' : undefined}>${id}</a>`;
 }
 
 /** Copies a text. On plain http browsers have no clipboard for pages: then the text is shown, selected. */
@@ -86,8 +95,11 @@ async function copyText(text: string, near: HTMLElement): Promise<boolean> {
     // Deprecated, and the only way on plain http.
     // eslint-disable-next-line @typescript-eslint/no-deprecated, no-restricted-syntax
     const isCopied = document.execCommand('copy');
-    if (isCopied) area.remove();
-    else area.addEventListener('blur', () => area.remove());
+    if (isCopied) {
+      area.remove();
+      near.focus();
+    }
+    if (!isCopied) area.addEventListener('blur', () => area.remove());
     return isCopied;
   }
 }

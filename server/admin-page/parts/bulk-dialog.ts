@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { VNode } from 'preact';
 
 import type { BulkAction } from '../../../client/answers.js';
@@ -9,8 +9,8 @@ import { ApiFailure, callApi } from '../state/api.js';
 import { count, shortKey, words } from '../state/format.js';
 import { addressOf, goTo } from '../state/location.js';
 import { askNow } from '../state/live.js';
-import { Badge, sentenceOf, TaskLink } from './basics.js';
-import { Modal } from './dialog.js';
+import { Badge, sentenceOf, sentenceOfChange, TaskLink } from './basics.js';
+import { Modal, OperatorField } from './dialog.js';
 import { say } from './notices.js';
 
 /** Which tasks, in the words of POST /bulk-actions. The dialog counts and sends just these. */
@@ -64,6 +64,9 @@ function BulkDialog({ action, chosen, close }: Asked & { readonly close: () => v
   const [complaint, setComplaint] = useState('');
   const [isBusy, setBusy] = useState(false);
   const [fields, setFields] = useState({ rate: '', reason: '', typed: '' });
+  // A repeat after a lost answer is the same action, as long as it asks for the same.
+  const asks = `${found?.matched} ${fields.rate} ${fields.reason}`;
+  const id = useMemo(newActionId, [asks]);
   const isReasonNeeded = action === 'cancel' || action === 'delete';
   const isCounted = found !== undefined && found.next_cursor === null;
   const needsTyping = found !== undefined && found.matched > TYPED_ABOVE;
@@ -83,6 +86,7 @@ function BulkDialog({ action, chosen, close }: Asked & { readonly close: () => v
       } while (cursor !== null && !gone.signal.aborted);
     };
     setFound(undefined);
+    setComplaint('');
     countAll().catch((error: unknown) => { if (!gone.signal.aborted) setComplaint(error instanceof ApiFailure ? sentenceOf(error) : String(error)); });
     return () => gone.abort();
   }, [round]);
@@ -95,7 +99,7 @@ function BulkDialog({ action, chosen, close }: Asked & { readonly close: () => v
     try {
       const made = await callApi<BulkAction>('/bulk-actions', {
         method: 'POST',
-        body: { action, ...chosen, expected: found.matched, ...(fields.rate.trim() === '' ? {} : { rate: Number(fields.rate) }), ...(fields.reason.trim() === '' ? {} : { reason: fields.reason.trim() }) },
+        body: { id, action, ...chosen, expected: found.matched, ...(fields.rate.trim() === '' ? {} : { rate: Number(fields.rate) }), ...(fields.reason.trim() === '' ? {} : { reason: fields.reason.trim() }) },
       });
       close();
       askNow();
@@ -108,12 +112,12 @@ function BulkDialog({ action, chosen, close }: Asked & { readonly close: () => v
         setBefore(found.matched);
         setFields({ ...fields, typed: '' });
         setRound(round + 1);
-      } else setComplaint(error instanceof ApiFailure ? sentenceOf(error) : String(error));
+      } else setComplaint(error instanceof ApiFailure ? sentenceOfChange(error) : String(error));
     }
   };
   const input = (field: keyof typeof fields) => (event: Event): void => setFields({ ...fields, [field]: (event.target as HTMLInputElement).value });
 
-  return html`<${Modal} label=${name} close=${close}>
+  return html`<${Modal} label=${name} close=${close} isBusy=${isBusy}>
     <form onSubmit=${submit}>
       <h2>${name} ${'ids' in chosen ? `${count(chosen.ids.length)} selected` : 'all that match'}</h2>
       ${'filter' in chosen && html`<code class="query">${chosen.filter.q}</code>`}
@@ -127,7 +131,7 @@ function BulkDialog({ action, chosen, close }: Asked & { readonly close: () => v
         <${Groups} title="By error" groups=${found.by_error_code} print=${words} />
         <${Groups} title="By destination" groups=${found.by_destination_key} print=${shortKey} />
       </div>
-      <details><summary>Samples</summary><ul class="samples">${found.samples.map(({ id, state, error_code }) => html`<li key=${id}><${TaskLink} id=${id} /> <${Badge} state=${state} /> ${error_code === null ? '' : words(error_code)}</li>`)}</ul></details>`}
+      <details><summary>Samples</summary><ul class="samples">${found.samples.map(({ id, state, error_code }) => html`<li key=${id}><${TaskLink} id=${id} isApart /> <${Badge} state=${state} /> ${error_code === null ? '' : words(error_code)}</li>`)}</ul></details>`}
       ${found !== undefined && isCounted && found.matched === 0 && html`<p>None of them is in a state that this takes.</p>`}
       <div class="row">
         <label><span>Rate <span class="hint">a second, empty = no limit</span></span>
@@ -135,9 +139,10 @@ function BulkDialog({ action, chosen, close }: Asked & { readonly close: () => v
         <label><span>Reason <span class="hint">${isReasonNeeded ? '' : '(optional)'}</span></span><input maxlength="500" value=${fields.reason} placeholder="Kept in the audit" onInput=${input('reason')} /></label>
       </div>
       ${needsTyping && html`<label><span>Type <strong>${String(found.matched)}</strong> to confirm</span><input inputmode="numeric" autocomplete="off" value=${fields.typed} onInput=${input('typed')} /></label>`}
-      ${complaint !== '' && html`<p class="complaint" role="alert">${complaint}</p>`}
+      <${OperatorField} />
+      ${complaint !== '' && html`<p class="complaint" role="alert">${complaint} ${!isCounted && html`<button type="button" class="small" onClick=${() => setRound(round + 1)}>Count again</button>`}</p>`}
       <div class="buttons">
-        <button type="button" onClick=${close}>Leave it</button>
+        <button type="button" disabled=${isBusy} onClick=${close}>Leave it</button>
         <button type="submit" class=${isDangerous ? 'danger' : 'primary'} disabled=${!isReady}>${isBusy ? 'Starting …' : `${name}${found === undefined ? '' : ` ${count(found.matched)}`}`}</button>
       </div>
     </form>
@@ -152,12 +157,17 @@ function Groups({ title, groups, print }: { readonly title: string; readonly gro
   </ul></section>`;
 }
 
+/** `crypto.randomUUID` is missing on plain http. */
+function newActionId(): string {
+  return `page-${[...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/** The last part says for all of them whether they are exact. */
 function added(a: DryRun, b: DryRun): DryRun {
   return {
     ...b,
     matched: a.matched + b.matched,
     scanned: a.scanned + b.scanned,
-    is_exact: a.is_exact && b.is_exact,
     by_error_code: addedGroups(a.by_error_code, b.by_error_code),
     by_destination_key: addedGroups(a.by_destination_key, b.by_destination_key),
     samples: [...a.samples, ...b.samples].slice(0, 10),

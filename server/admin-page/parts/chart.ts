@@ -54,6 +54,9 @@ export function Chart({ title, times, lines, print }: ChartProps): VNode {
   return html`<figure class="chart"><figcaption>${title}</figcaption><div ref=${place} role="img" aria-label=${`${title}: now ${latest}`}></div></figure>`;
 }
 
+/** @param at seconds since the epoch */
+const timeOfDay = (at: number): string => localTime(new Date(at * 1_000), new Date()).replace(/:\d\d(?:\.\d+)?$/, '');
+
 function optionsFor({ width, lines, print }: Pick<ChartProps, 'lines' | 'print'> & { readonly width: number }): uPlot.Options {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string): string => style.getPropertyValue(name).trim();
@@ -65,9 +68,9 @@ function optionsFor({ width, lines, print }: Pick<ChartProps, 'lines' | 'print'>
     cursor: { y: false, points: { size: 6 } },
     legend: { live: true },
     scales: { y: { range: (_chart, _min, max) => [0, Math.max(max * 1.1, 1)] } },
-    axes: [{ ...axis, space: 70, values: (_chart, ticks) => ticks.map((tick) => localTime(new Date(tick * 1_000), new Date()).replace(/:\d\d(?:\.\d+)?$/, '')) }, { ...axis, size: 72, values: (_chart, ticks) => ticks.map((tick) => print(tick)) }],
+    axes: [{ ...axis, space: 70, values: (_chart, ticks) => ticks.map(timeOfDay) }, { ...axis, size: 72, values: (_chart, ticks) => ticks.map((tick) => print(tick)) }],
     series: [
-      { label: 'at', value: (_chart, at) => (localTime(new Date(at * 1_000), new Date()).slice(0, 5)) },
+      { label: 'at', value: (_chart, at: number | null) => (at === null ? '–' : timeOfDay(at)) },
       ...lines.map((line) => ({ label: line.label, stroke: colour(line.colour), width: 1.5, points: { show: false }, value: (_chart: uPlot, value: number | null) => (value === null ? '–' : print(value)) })),
     ],
   };

@@ -2,8 +2,10 @@ import type { VNode } from 'preact';
 
 import type { Limits } from '../../../client/answers.js';
 import { html } from '../html.js';
-import { callApi, partOfPath } from '../state/api.js';
+import { callApi, pathOfDestination } from '../state/api.js';
+import { localTime } from '../state/format.js';
 import { askNow } from '../state/live.js';
+import { untilOf } from '../state/until.js';
 import { mayOperate } from '../state/session.js';
 import { ask } from './dialog.js';
 import type { ListedDestination } from './destination-rows.js';
@@ -12,18 +14,7 @@ import { say } from './notices.js';
 /** The key that stands for every send of the fleet. */
 export const EVERYTHING = '*';
 
-const pathOf = (destination: { readonly key: string; readonly id?: string }, verb = ''): string => `/destinations/${partOfPath(destination.id ?? destination.key)}${verb}`;
 const nameOf = (key: string): string => (key === EVERYTHING ? 'everything' : key);
-
-/** @throws Error for a text that is no time */
-function untilOf(text: string): string | undefined {
-  if (text.trim() === '') return undefined;
-  const length = /^(\d+)\s*(min|m|h|d)$/.exec(text.trim());
-  if (length !== null) return new Date(Date.now() + Number(length[1]) * { min: 60_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[length[2] as 'min' | 'm' | 'h' | 'd']).toISOString();
-  const at = new Date(text);
-  if (Number.isNaN(at.getTime())) throw new Error('Write a length such as 30min or 2h, or a time such as 2026-11-30 08:00.');
-  return at.toISOString();
-}
 
 export function askPause(destination: { readonly key: string; readonly id?: string }): void {
   const isAll = destination.key === EVERYTHING;
@@ -36,8 +27,8 @@ export function askPause(destination: { readonly key: string; readonly id?: stri
     fields: [{ name: 'until', label: 'Until', placeholder: '30min, 2h, 2026-11-30 08:00', hint: 'Empty: until somebody resumes it.' }],
     act: async ({ reason, fields }) => {
       const until = untilOf(fields['until'] ?? '');
-      await callApi(pathOf(destination, '/pause'), { method: 'POST', body: { ...(reason === undefined ? {} : { reason }), ...(until === undefined ? {} : { until }) } });
-      say('done', `Paused ${nameOf(destination.key)}.`);
+      const { paused, hint } = await callApi<Changed>(pathOfDestination(destination.key, '/pause'), { method: 'POST', body: { ...(reason === undefined ? {} : { reason }), ...(until === undefined ? {} : { until }) } });
+      say('done', `Paused ${nameOf(destination.key)}${typeof paused?.until !== 'string' ? '' : `, until ${localTime(new Date(paused.until), new Date())}`}.${hint === undefined ? '' : ` ${hint}`}`);
     },
   });
 }
@@ -48,17 +39,19 @@ export function askResume(destination: { readonly key: string; readonly id?: str
     text: html`<p>${destination.key === EVERYTHING ? 'Everything that waited is sent, within the limits of each destination.' : html`<strong>${destination.key}</strong> gets its tasks again, and an open circuit is closed.`}</p>`,
     verb: 'Resume',
     act: async ({ reason }) => {
-      await callApi(pathOf(destination, '/resume'), { method: 'POST', body: reason === undefined ? {} : { reason } });
-      say('done', `Resumed ${nameOf(destination.key)}.`);
+      const { paused, hint } = await callApi<Changed>(pathOfDestination(destination.key, '/resume'), { method: 'POST', body: reason === undefined ? {} : { reason } });
+      if (paused === null) say('done', `Resumed ${nameOf(destination.key)}.${hint === undefined ? '' : ` ${hint}`}`);
+      else say('failed', `${nameOf(destination.key)} is still held: ${nameOf(paused.key)} is paused.`);
     },
   });
 }
 
 function askLimits(destination: ListedDestination): void {
-  const { limits } = destination;
+  // Those that hold may be the limits of its group.
+  const limits = destination.limited_by === destination.key ? destination.limits : null;
   ask({
     title: 'Limits',
-    text: html`<p>For <strong>${destination.key}</strong>, by the whole fleet together.</p>`,
+    text: html`<p>For <strong>${destination.key}</strong>, by the whole fleet together.${destination.limited_by !== null && destination.limited_by !== destination.key ? html` Until now those of <strong>${destination.limited_by}</strong> hold: ${limitsText(destination.limits)}.` : ''}</p>`,
     verb: 'Set limits',
     reason: 'optional',
     fields: [
@@ -76,12 +69,23 @@ function askLimits(destination: ListedDestination): void {
       const query = reason === undefined ? '' : `?reason=${encodeURIComponent(reason)}`;
       // It is kept beside the rate, and asked for nowhere.
       if (wanted['rate'] !== undefined && limits?.burst !== undefined) wanted['burst'] = limits.burst;
-      if (Object.keys(wanted).length === 0) await callApi<unknown>(`${pathOf(destination)}${query}`, { method: 'DELETE' });
-      else await callApi<Limits>(`${pathOf(destination)}${query}`, { method: 'PUT', body: wanted });
+      if (Object.keys(wanted).length === 0) await callApi<unknown>(`${pathOfDestination(destination.key)}${query}`, { method: 'DELETE' });
+      else await callApi<Limits>(`${pathOfDestination(destination.key)}${query}`, { method: 'PUT', body: wanted });
       say('done', Object.keys(wanted).length === 0 ? `${destination.key} has no limits any more.` : `Limits of ${destination.key} are set.`);
       askNow();
     },
   });
+}
+
+interface Changed {
+  readonly paused: { readonly key: string; readonly until: string | null } | null;
+  readonly hint?: string;
+}
+
+/** `2.5 sends a second, 4 at the same time` */
+export function limitsText(limits: ListedDestination['limits']): string {
+  const parts = [limits?.rate !== undefined && `${limits.rate} sends a second`, limits?.burst !== undefined && `at most ${limits.burst} at once`, limits?.max_concurrency !== undefined && `${limits.max_concurrency} at the same time`];
+  return parts.filter(Boolean).join(', ');
 }
 
 export function DestinationButtons({ destination }: { readonly destination: ListedDestination }): VNode | null {

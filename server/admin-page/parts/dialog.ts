@@ -5,7 +5,9 @@ import type { VNode } from 'preact';
 import { html, type Shown } from '../html.js';
 import { ApiFailure } from '../state/api.js';
 import { askNow } from '../state/live.js';
-import { sentenceOf } from './basics.js';
+import { keepOperatorName, operatorName } from '../state/operator.js';
+import { session } from '../state/session.js';
+import { sentenceOfChange } from './basics.js';
 
 /** What is asked of a person before something changes. */
 export interface Question {
@@ -36,14 +38,14 @@ export function Dialogs(): VNode | null {
 }
 
 /** A modal dialog: focus stays inside, Escape closes it, and focus goes back where it was. */
-export function Modal({ label, close, children }: { readonly label: string; readonly close: () => void; readonly children?: Shown }): VNode {
+export function Modal({ label, close, isBusy = false, children }: { readonly label: string; readonly close: () => void; readonly isBusy?: boolean; readonly children?: Shown }): VNode {
   const box = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const before = document.activeElement;
     box.current?.showModal();
     return () => { if (before instanceof HTMLElement) before.focus(); };
   }, []);
-  return html`<dialog ref=${box} aria-label=${label} onCancel=${(event: Event) => { event.preventDefault(); close(); }}>${children}</dialog>`;
+  return html`<dialog ref=${box} aria-label=${label} onCancel=${(event: Event) => { event.preventDefault(); if (!isBusy) close(); }} onClose=${close}>${children}</dialog>`;
 }
 
 function QuestionDialog({ question, close }: { readonly question: Question; readonly close: () => void }): VNode {
@@ -65,12 +67,12 @@ function QuestionDialog({ question, close }: { readonly question: Question; read
       askNow();
       close();
     } catch (error) {
-      setComplaint(error instanceof ApiFailure ? sentenceOf(error) : error instanceof Error ? error.message : String(error));
+      setComplaint(error instanceof ApiFailure ? sentenceOfChange(error) : error instanceof Error ? error.message : String(error));
       setBusy(false);
     }
   };
 
-  return html`<${Modal} label=${title} close=${close}>
+  return html`<${Modal} label=${title} close=${close} isBusy=${isBusy}>
     <form onSubmit=${submit}>
       <h2>${title}</h2>
       ${text !== undefined && html`<div class="text">${text}</div>`}
@@ -81,14 +83,27 @@ function QuestionDialog({ question, close }: { readonly question: Question; read
       ${wanted !== 'none' && html`<label><span>Reason${wanted === 'optional' ? html` <span class="hint">(optional)</span>` : ''}</span>
         <input value=${reason} maxlength="500" placeholder="Kept in the audit" onInput=${(event: Event) => setReason((event.target as HTMLInputElement).value)} />
       </label>`}
+      ${wanted !== 'none' && html`<${OperatorField} />`}
       ${typed !== undefined && html`<label><span>Type <strong>${typed}</strong> to confirm</span>
         <input value=${confirmed} autocomplete="off" onInput=${(event: Event) => setConfirmed((event.target as HTMLInputElement).value)} />
       </label>`}
       ${complaint !== '' && html`<p class="complaint" role="alert">${complaint}</p>`}
       <div class="buttons">
-        <button type="button" onClick=${close}>Leave it</button>
+        <button type="button" disabled=${isBusy} onClick=${close}>Leave it</button>
         <button type="submit" class=${isDangerous ? 'danger' : 'primary'} disabled=${!isReady}>${isBusy ? 'Working …' : verb}</button>
       </div>
     </form>
   </${Modal}>`;
+}
+
+/** Without access keys nobody is known: the audit has the name that is given here. */
+export function OperatorField(): VNode | null {
+  const [name, setName] = useState(operatorName());
+  if (session.value?.key_id !== null) return null;
+  const keep = (event: Event): void => {
+    const { value } = event.target as HTMLInputElement;
+    setName(value);
+    keepOperatorName(value);
+  };
+  return html`<label><span>Your name <span class="hint">(optional, for the audit)</span></span><input value=${name} maxlength="100" autocomplete="name" onInput=${keep} /></label>`;
 }

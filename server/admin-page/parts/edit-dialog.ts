@@ -6,8 +6,8 @@ import type { Submission } from '../../../client/answers.js';
 import { html } from '../html.js';
 import { ApiFailure, callApi, partOfPath, withQuery } from '../state/api.js';
 import { askNow } from '../state/live.js';
-import { sentenceOf, Waiting } from './basics.js';
-import { Modal } from './dialog.js';
+import { sentenceOf, sentenceOfChange, Waiting } from './basics.js';
+import { Modal, OperatorField } from './dialog.js';
 import { say } from './notices.js';
 
 const edited = signal<{ readonly id: string; readonly canRetry: boolean } | undefined>(undefined);
@@ -88,14 +88,14 @@ function EditDialog({ id, canRetry, close }: { readonly id: string; readonly can
       askNow();
       close();
     } catch (error) {
-      setComplaint(error instanceof ApiFailure ? [sentenceOf(error), ...error.details.flatMap(({ message }) => message ?? [])].join(' ') : error instanceof Error ? error.message : String(error));
+      setComplaint(error instanceof ApiFailure ? sentenceOfChange(error) : error instanceof Error ? error.message : String(error));
       setBusy(false);
     }
   };
   const area = (name: keyof Fields, label: string, rows: number): VNode => html`<label>${label}<textarea rows=${rows} spellcheck=${false} value=${now?.[name]} onInput=${(event: Event) => now !== undefined && setNow({ ...now, [name]: (event.target as HTMLTextAreaElement).value })}></textarea></label>`;
   const line = (name: keyof Fields, label: string): VNode => html`<label>${label}<input inputmode="decimal" value=${now?.[name]} onInput=${(event: Event) => now !== undefined && setNow({ ...now, [name]: (event.target as HTMLInputElement).value })} /></label>`;
 
-  return html`<${Modal} label=${`Edit ${id}`} close=${close}>
+  return html`<${Modal} label=${`Edit ${id}`} close=${close} isBusy=${isBusy}>
     <form onSubmit=${submit} class="edit">
       <h2>Edit <span class="id">${id}</span></h2>
       ${now === undefined ? complaint === '' && html`<${Waiting} />` : html`
@@ -104,9 +104,10 @@ function EditDialog({ id, canRetry, close }: { readonly id: string; readonly can
         ${area('message_data', 'Message, as it is sent', 6)}
         <div class="row">${line('max_retries', 'Retries')}${line('base_delay', 'Base delay in seconds')}</div>
         <label><span>Reason <span class="hint">(optional)</span></span><input maxlength="500" value=${reason} placeholder="Kept in the audit" onInput=${(event: Event) => setReason((event.target as HTMLInputElement).value)} /></label>
+        <${OperatorField} />
         ${canRetry && html`<label class="check"><input type="checkbox" checked=${isRetried} onChange=${() => setRetried(!isRetried)} /> and send it again, as a new run</label>`}`}
       ${complaint !== '' && html`<p class="complaint" role="alert">${complaint}</p>`}
-      <div class="buttons"><button type="button" onClick=${close}>Leave it</button><button type="submit" class="primary" disabled=${now === undefined || isBusy}>${isBusy ? 'Working …' : isRetried ? 'Save and send again' : 'Save'}</button></div>
+      <div class="buttons"><button type="button" disabled=${isBusy} onClick=${close}>Leave it</button><button type="submit" class="primary" disabled=${now === undefined || isBusy}>${isBusy ? 'Working …' : isRetried ? 'Save and send again' : 'Save'}</button></div>
     </form>
   </${Modal}>`;
 }

@@ -26,7 +26,7 @@ export function FailureGroups({ since, most }: { readonly since: string; readonl
   if (failure !== undefined && value === undefined) return html`<${Failure} failure=${failure} reload=${reload} />`;
   if (value === undefined) return html`<${Waiting} />`;
   if (value.groups.length === 0) return html`<${Empty} title="Nothing has failed">No send has failed in the last ${since}.</${Empty}>`;
-  return html`<div class="scroll"><table>
+  return html`${failure !== undefined && html`<${Failure} failure=${failure} reload=${reload} />`}<div class="scroll"><table>
     <thead><tr><th>Destination</th><th>Error</th><th class="n">Failed sends</th><th>Last</th><th>Then</th><th><span class="hidden">What can be done</span></th></tr></thead>
     <tbody>${value.groups.slice(0, most).map((group) => {
       const { destination_key, error_code, http_status, count: many, last_failed_at, samples, by_next } = group;
@@ -44,6 +44,7 @@ export function FailureGroups({ since, most }: { readonly since: string; readonl
           ${samples[0] !== undefined && html`<${SampleLink} id=${samples[0]} />`}</td>
       </tr>`;
     })}</tbody></table></div>
+    ${!value.is_complete && html`<p class="soft">Not everything that failed could be counted.</p>`}
     ${value.groups.length > most && html`<p class="soft"><a href=${addressOf('failures', { since })}>All ${count(value.groups.length)} groups</a></p>`}`;
 }
 

@@ -1,3 +1,6 @@
+import { isUnattended } from './attendance.js';
+import { operatorName } from './operator.js';
+
 /** A call that was refused, or that found nobody: `status` 0. */
 export class ApiFailure extends Error {
   constructor(
@@ -16,8 +19,6 @@ interface Call {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly body?: unknown;
   readonly signal?: AbortSignal | undefined;
-  /** The page asks by itself: that keeps no session alive. */
-  readonly isUnattended?: boolean;
 }
 
 /** The longest that an answer may take. A person has turned away by then. */
@@ -28,7 +29,7 @@ const LONGEST_MS = 30_000;
  * @param path with its query
  * @throws ApiFailure
  */
-export async function callApi<T>(path: string, { method = 'GET', body, signal, isUnattended = false }: Call = {}): Promise<T> {
+export async function callApi<T>(path: string, { method = 'GET', body, signal }: Call = {}): Promise<T> {
   const limit = AbortSignal.timeout(LONGEST_MS);
   let answer: Response;
   let text: string;
@@ -37,7 +38,7 @@ export async function callApi<T>(path: string, { method = 'GET', body, signal, i
       method,
       signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
       credentials: 'same-origin',
-      headers: { Accept: 'application/json', ...(isUnattended ? { 'X-Unattended': '1' } : {}), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+      headers: headersOf(method, body !== undefined),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     text = await answer.text();
@@ -47,6 +48,16 @@ export async function callApi<T>(path: string, { method = 'GET', body, signal, i
   }
   if (answer.ok) return (text === '' ? undefined : JSON.parse(text)) as T;
   throw failureOf(answer.status, text);
+}
+
+function headersOf(method: string, hasBody: boolean): Record<string, string> {
+  const name = operatorName().trim();
+  return {
+    Accept: 'application/json',
+    ...(hasBody ? { 'Content-Type': 'application/json' } : {}),
+    ...(isUnattended() ? { 'X-Unattended': '1' } : {}),
+    ...(method !== 'GET' && name !== '' ? { 'X-Operator': encodeURIComponent(name) } : {}),
+  };
 }
 
 function failureOf(status: number, text: string): ApiFailure {
@@ -65,7 +76,14 @@ export function withQuery(path: string, query: Readonly<Record<string, string | 
   return parts.length === 0 ? path : `${path}?${parts.join('&')}`;
 }
 
-/** An id or a key as one part of a path. */
+/** An id as one part of a path. */
 export function partOfPath(text: string): string {
   return encodeURIComponent(text);
+}
+
+/** The path of a destination. Its key is written as an id, since proxies decode and merge slashes. */
+export function pathOfDestination(key: string, verb = ''): string {
+  let binary = '';
+  for (const byte of new TextEncoder().encode(key)) binary += String.fromCharCode(byte);
+  return `/destinations/~${btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')}${verb}`;
 }

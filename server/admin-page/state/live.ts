@@ -19,15 +19,20 @@ export const isHeldStill = signal(false);
 /** How a question is asked; it is handed to callApi as it is. */
 export interface Asking {
   readonly signal: AbortSignal;
-  readonly isUnattended: boolean;
 }
 
 /** What the view in front asks for, beside the status. It never fails. */
 interface Source {
-  readonly everyMs: number;
-  readonly load: () => Promise<void>;
+  everyMs: number;
+  /** @returns what went wrong */
+  readonly load: () => Promise<ApiFailure | undefined>;
   endedAt: number;
+  /** It is not asked before: a slow or failing question is asked less often. */
+  waitMs: number;
 }
+
+/** A question that takes long is asked for at most so large a part of the time. */
+const RESTS = 10;
 
 const sources = new Set<Source>();
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -43,12 +48,13 @@ async function turn(): Promise<void> {
   if (document.hidden || isHeldStill.value || isRunning) return;
   isRunning = true;
   try {
-    status.value = await callApi<Status>('/status', { isUnattended: true });
+    status.value = await callApi<Status>('/status');
     answeredAt.value = Date.now();
     trouble.value = undefined;
     periodMs = PERIOD_MS;
     for (const source of [...sources]) {
-      if (performance.now() - source.endedAt >= source.everyMs) await ask(source);
+      // The person may have held it still meanwhile.
+      if (!isHeld() && performance.now() - source.endedAt >= Math.max(source.everyMs, source.waitMs)) await ask(source);
     }
   } catch (error) {
     trouble.value = error instanceof ApiFailure ? error : new ApiFailure(0, 'unreachable', String(error));
@@ -60,12 +66,16 @@ async function turn(): Promise<void> {
 }
 
 async function ask(source: Source): Promise<void> {
-  try {
-    await source.load();
-  } finally {
-    source.endedAt = performance.now();
-  }
+  const begunAt = performance.now();
+  const failure = await source.load();
+  source.endedAt = performance.now();
+  if (failure === undefined) source.waitMs = RESTS * (source.endedAt - begunAt);
+  // What is gone, or not for this key, stays so until the person does something.
+  else source.waitMs = failure.status === 403 || failure.status === 404 ? Infinity : Math.min(Math.max(2 * source.waitMs, 2 * source.everyMs), LONGEST_PERIOD_MS);
 }
+
+/** Asked behind an await, it is another value than before. */
+const isHeld = (): boolean => isHeldStill.value;
 
 function schedule(): void {
   clearTimeout(timer);
@@ -80,7 +90,7 @@ export function startLive(): void {
 
 /** After a change that a person made, its effect is shown at once. */
 export function askNow(): void {
-  for (const source of sources) source.endedAt = 0;
+  for (const source of sources) Object.assign(source, { endedAt: -Infinity, waitMs: 0 });
   periodMs = PERIOD_MS;
   clearTimeout(timer);
   timer = setTimeout(() => void turn(), 0);
@@ -105,30 +115,35 @@ export function useLive<T>(question: string, load: (asking: Asking) => Promise<T
   const latest = useRef(load);
   latest.current = load;
   const again = useRef<() => void>(() => undefined);
+  const own = useRef<Source | undefined>(undefined);
 
   useEffect(() => {
     const gone = new AbortController();
-    const once = async (isUnattended: boolean): Promise<void> => {
+    const once = async (): Promise<ApiFailure | undefined> => {
       try {
-        const value = await latest.current({ signal: gone.signal, isUnattended });
+        const value = await latest.current({ signal: gone.signal });
         if (!gone.signal.aborted) setState({ question, value, isLoading: false });
+        return undefined;
       } catch (error) {
-        if (gone.signal.aborted) return;
+        if (gone.signal.aborted) return undefined;
         const failure = error instanceof ApiFailure ? error : new ApiFailure(0, 'unreachable', String(error));
         setState((before) => ({ ...(before.question === question ? before : {}), question, failure, isLoading: false }));
+        return failure;
       }
     };
     setState((before) => (before.question === question ? { ...before, isLoading: true } : { question, isLoading: true }));
-    const source: Source | undefined = everyMs > 0 ? { everyMs, load: () => once(true), endedAt: performance.now() } : undefined;
-    again.current = () => void once(false);
-    void once(false).finally(() => {
+    const source: Source | undefined = everyMs > 0 ? { everyMs, load: once, endedAt: performance.now(), waitMs: 0 } : undefined;
+    own.current = source;
+    again.current = () => void once();
+    void once().finally(() => {
       if (source !== undefined && !gone.signal.aborted) sources.add(Object.assign(source, { endedAt: performance.now() }));
     });
     return () => {
       gone.abort();
       if (source !== undefined) sources.delete(source);
     };
-  }, [question, everyMs]);
+  }, [question, everyMs > 0]);
+  if (own.current !== undefined) own.current.everyMs = everyMs;
 
   const isOwn = state.question === question;
   return { value: isOwn ? state.value : undefined, failure: isOwn ? state.failure : undefined, isLoading: !isOwn || state.isLoading, reload: () => again.current() };

@@ -39,6 +39,8 @@ export function followLink(event: MouseEvent): void {
   if (link === null || link === undefined || link.target !== '' || link.hasAttribute('download')) return;
   if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   const url = new URL(link.href);
+  // The link that leads over the menu.
+  if (url.hash !== '') return;
   if (url.origin !== location.origin || !/^\/admin(?:\/(?!queues)|$)/.test(url.pathname)) return;
   event.preventDefault();
   goTo(url.pathname + url.search);

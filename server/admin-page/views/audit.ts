@@ -31,22 +31,28 @@ export function Audit(): VNode {
 
 function Entries({ target, actor, kind }: { readonly target: string; readonly actor: string; readonly kind: string }): VNode {
   const [more, setMore] = useState<readonly Page[]>([]);
-  const { value, failure, reload } = useLive(`audit ${target} ${actor}`, (asking) => callApi<Page>(withQuery('/audit', { target, actor, limit: 200 }), asking), more.length === 0 ? 5_000 : 0);
+  const [kept, setKept] = useState<Page | undefined>(undefined);
+  const [failed, setFailed] = useState<ApiFailure | undefined>(undefined);
+  const { value, failure, reload } = useLive(`audit ${target} ${actor}`, (asking) => callApi<Page>(withQuery('/audit', { target, actor, limit: 200 }), asking), kept === undefined ? 5_000 : Infinity);
   if (value === undefined) return failure === undefined ? html`<${Waiting} />` : html`<${Failure} failure=${failure} reload=${reload} />`;
-  const pages = [value, ...more];
+  const pages = [kept ?? value, ...more];
   const entries = pages.flatMap((page) => page.entries).filter(({ action }) => kind === '' || action.startsWith(`${kind}.`));
   const cursor = pages.at(-1)?.next_cursor ?? null;
   const loadMore = async (): Promise<void> => {
+    setKept(kept ?? value);
+    setFailed(undefined);
     try {
       setMore([...more, await callApi<Page>(withQuery('/audit', { target, actor, limit: 200, cursor }))]);
     } catch (error) {
-      if (!(error instanceof ApiFailure)) throw error;
+      setFailed(error instanceof ApiFailure ? error : new ApiFailure(0, 'unreachable', String(error)));
     }
   };
   if (entries.length === 0 && cursor === null) return html`<${Empty} title="Nothing was changed">Every change by a person or a program stands here, with its reason.</${Empty}>`;
   return html`<div class="scroll"><table><thead><tr><th>When</th><th>Who</th><th>What</th><th>On</th><th>Why</th><th>Outcome</th></tr></thead>
     <tbody>${entries.map(({ id, at, actor: by, action, target: on, reason, count: many, outcome, error_code }) => html`<tr key=${id}><td><${Time} at=${at} /></td><td>${actorName(by)}</td><td>${words(action.replace('.', ' '))}${many === null || many <= 1 ? '' : html` <span class="soft">${count(many)} tasks</span>`}</td>
       <td class="breakable"><${Target} on=${on} /></td><td>${reason ?? ''}</td><td>${outcome === 'done' ? '' : html`<span class="bad">${error_code === null ? outcome : words(error_code)}</span>`}</td></tr>`)}</tbody></table></div>
+    ${failed !== undefined && html`<${Failure} failure=${failed} reload=${loadMore} />`}
+    ${entries.length === 0 && html`<p class="soft">None among the newest ${count(pages.reduce((sum, each) => sum + each.entries.length, 0))}.</p>`}
     ${cursor !== null && html`<p class="foot"><button type="button" onClick=${loadMore}>Older ones</button></p>`}`;
 }
 

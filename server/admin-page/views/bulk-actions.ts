@@ -8,11 +8,14 @@ import { ask } from '../parts/dialog.js';
 import { say } from '../parts/notices.js';
 import { callApi, partOfPath, withQuery } from '../state/api.js';
 import { withCondition } from '../state/filter-text.js';
-import { count, duration, rate } from '../state/format.js';
+import { count, duration, words } from '../state/format.js';
 import { useLive } from '../state/live.js';
 import { addressOf, place } from '../state/location.js';
 import { mayOperate } from '../state/session.js';
 import { actorName } from './destinations.js';
+
+/** A newer version may know more of them. */
+const nameOf = ({ action }: BulkAction): string => (Object.hasOwn(verbs, action) ? verbs[action].name : words(action));
 
 const whatOf = ({ filter }: BulkAction): string => (filter === null ? 'chosen tasks' : typeof filter['q'] === 'string' ? filter['q'] : JSON.stringify(filter));
 
@@ -22,7 +25,7 @@ export function BulkActions(): VNode {
     ${value === undefined ? (failure === undefined ? html`<${Waiting} />` : html`<${Failure} failure=${failure} reload=${reload} />`)
       : value.bulk_actions.length === 0 ? html`<${Empty} title="None yet">Search <a href=${addressOf('tasks', { q: 'state:parked' })}>tasks</a>, then act on all that match.</${Empty}>`
         : html`<div class="scroll"><table><thead><tr><th>Action</th><th>State</th><th>Which</th><th class="n">Matched</th><th class="n">Started</th><th class="n">Failed again</th><th>By</th><th>When</th></tr></thead>
-          <tbody>${value.bulk_actions.map((action) => html`<tr key=${action.id}><td><a href=${addressOf('bulk-action', { id: action.id })}>${verbs[action.action].name}</a></td><td><${Badge} state=${action.state} /></td>
+          <tbody>${value.bulk_actions.map((action) => html`<tr key=${action.id}><td><a href=${addressOf('bulk-action', { id: action.id })}>${nameOf(action)}</a></td><td><${Badge} state=${action.state} /></td>
             <td class="breakable"><code>${whatOf(action)}</code></td><td class="n">${count(action.matched)}</td><td class="n">${count(action.started)}</td><td class="n ${action.failed_again > 0 ? 'bad' : ''}">${count(action.failed_again)}</td><td>${actorName(action.created_by)}</td><td><${Time} at=${action.created_at} isDistance /></td></tr>`)}</tbody></table></div>`}`;
 }
 
@@ -38,7 +41,7 @@ export function BulkActionView(): VNode {
     ? [['delivered', action.delivered, 'good'], ['failed again', action.failed_again, 'bad'], ['in progress', action.in_progress, 'accent'], ['cancelled', action.cancelled, 'soft']] as const
     : [['changed', action.started, 'good']] as const;
   const skippedInAll = skipped.reduce((sum, [, many]) => sum + many, 0);
-  return html`<div class="head wrap"><div><p class="soft">${verbs[action.action].name} of ${action.filter === null ? 'chosen tasks' : 'all that matched'}</p><h1>${action.matched === null ? 'Looking for its tasks …' : `${count(action.matched)} tasks`} <${Badge} state=${action.state} /></h1></div><${Buttons} action=${action} /></div>
+  return html`${failure !== undefined && html`<${Failure} failure=${failure} reload=${reload} />`}<div class="head wrap"><div><p class="soft">${nameOf(action)} of ${action.filter === null ? 'chosen tasks' : 'all that matched'}</p><h1>${action.matched === null ? 'Looking for its tasks …' : `${count(action.matched)} tasks`} <${Badge} state=${action.state} /></h1></div><${Buttons} action=${action} /></div>
     ${action.filter !== null && html`<code class="query">${whatOf(action)}</code>`}
     ${action.state_reason !== null && html`<p class="complaint">${action.state_reason.message}.</p>`}
     <svg class="progress" viewBox="0 0 100 4" preserveAspectRatio="none" role="progressbar" aria-valuemin="0" aria-valuemax=${action.matched ?? 0} aria-valuenow=${action.started + skippedInAll} aria-label="Progress">
@@ -52,7 +55,7 @@ export function BulkActionView(): VNode {
     </dl>
     <dl class="facts">
       <dt>Asked by</dt><dd>${actorName(action.created_by)} <${Time} at=${action.created_at} />${action.reason === null ? '' : html`: “${action.reason}”`}</dd>
-      <dt>Rate</dt><dd>${action.rate === null ? 'no limit' : `${rate(action.rate)} a second`}</dd>
+      <dt>Rate</dt><dd>${action.rate === null ? 'no limit' : `${action.rate} a second`}</dd>
       ${isRedrive && html`<dt>First sends</dt><dd>${count(action.first_sends.delivered)} delivered, ${count(action.first_sends.failed)} failed</dd>`}
       ${action.estimated_done_at !== null && html`<dt>Done</dt><dd><${Time} at=${action.estimated_done_at} isDistance /> at this pace</dd>`}
       ${action.done_at !== null && html`<dt>Done</dt><dd><${Time} at=${action.done_at} />, after ${duration(Date.parse(action.done_at) - Date.parse(action.created_at))}</dd>`}
@@ -70,8 +73,8 @@ function Buttons({ action }: { readonly action: BulkAction }): VNode | null {
   const tell = (verb: 'pause' | 'resume' | 'cancel', name: string, text: string, isDangerous = false): void => ask({
     title: name, text: html`<p>${text}</p>`, verb: name, isDangerous,
     act: async ({ reason }) => {
-      await callApi(withQuery(`/bulk-actions/${partOfPath(id)}/${verb}`, { reason }), { method: 'POST' });
-      say('done', `${name}: done.`);
+      const told = await callApi<BulkAction>(withQuery(`/bulk-actions/${partOfPath(id)}/${verb}`, { reason }), { method: 'POST' });
+      say('done', `The bulk action is ${words(told.state)}.`);
     },
   });
   const askRate = (): void => ask({

@@ -3,9 +3,9 @@ import type { VNode } from 'preact';
 import type { ShownDestination } from '../../../client/answers.js';
 import { html } from '../html.js';
 import { Copy, Empty, Failure, TaskLink, Time, Waiting } from '../parts/basics.js';
-import { DestinationButtons } from '../parts/destination-actions.js';
+import { DestinationButtons, limitsText } from '../parts/destination-actions.js';
 import { byTrouble, DestinationRows, Held, type DestinationList } from '../parts/destination-rows.js';
-import { callApi, partOfPath, withQuery } from '../state/api.js';
+import { callApi, pathOfDestination, withQuery } from '../state/api.js';
 import { withCondition } from '../state/filter-text.js';
 import { count, duration, words } from '../state/format.js';
 import { useLive } from '../state/live.js';
@@ -15,7 +15,7 @@ import { addressOf, place } from '../state/location.js';
 export function Destinations(): VNode {
   const { value, failure, reload } = useLive('destinations', (asking) => callApi<DestinationList>('/destinations?limit=1000', asking), 2_000);
   return html`<div class="head"><h1>Destinations</h1>${value !== undefined && html`<span class="soft">${count(value.total)} with traffic, waiting tasks, limits, a pause or an open circuit</span>`}</div>
-    ${failure !== undefined && value === undefined && html`<${Failure} failure=${failure} reload=${reload} />`}
+    ${failure !== undefined && html`<${Failure} failure=${failure} reload=${reload} />`}
     ${value === undefined ? failure === undefined && html`<${Waiting} />`
       : value.destinations.length === 0 ? html`<${Empty} title="No destination is in use">It appears with its first send.</${Empty}>`
         : html`<${DestinationRows} destinations=${byTrouble(value.destinations)} />`}
@@ -25,24 +25,25 @@ export function Destinations(): VNode {
 /** One destination: what holds it, what it does, and its endpoints. */
 export function Destination(): VNode {
   const key = place.value.query.get('key') ?? '';
-  const { value, failure, reload } = useLive(`destination ${key}`, (asking) => callApi<ShownDestination>(`/destinations/${partOfPath(key)}`, asking), 1_000);
+  const { value, failure, reload } = useLive(`destination ${key}`, (asking) => callApi<ShownDestination>(pathOfDestination(key), asking), 1_000);
   if (value === undefined) return failure === undefined ? html`<${Waiting} />` : html`<${Failure} failure=${failure} reload=${reload} />`;
   const { kind, group, paused, circuit, limits, latency_ms, deferred, in_flight, delivered, failed } = value;
   const q = kind === 'flow_key' ? withCondition('', 'flow_key', [value.key]) : withCondition('', 'destination_key', [value.key]);
   const parked = withCondition(q, 'state', ['parked', 'dead_lettered']);
   return html`<div class="head wrap"><div><p class="soft">${kind.replace('_', ' ')}${group !== null && group !== value.key ? html` of <a href=${addressOf('destination', { key: group })}>${group}</a>` : ''}</p>
       <h1 class="breakable">${value.key} <${Copy} text=${value.key} /></h1></div><${DestinationButtons} destination=${value} /></div>
+    ${failure !== undefined && html`<${Failure} failure=${failure} reload=${reload} />`}
     <p class="state"><${Held} destination=${value} /></p>
     <dl class="facts">
       ${paused !== null && html`<dt>Paused</dt><dd>since <${Time} at=${paused.since} />${paused.by === null ? '' : html` by ${actorName(paused.by)}`}${paused.reason === null ? '' : html`: “${paused.reason}”`}${paused.key === value.key ? '' : html`, by its group <a href=${addressOf('destination', { key: paused.key })}>${paused.key}</a>`}${paused.until === null ? '' : html`, until <${Time} at=${paused.until} />`}</dd>`}
       ${circuit.state !== 'closed' && html`<dt>Circuit</dt><dd>${circuitStates[circuit.state]}, since <${Time} at=${circuit.since} />${circuit.reason === null ? '' : `: ${circuitReasons[circuit.reason]}`}${circuit.state === 'given_up' ? '' : html`, next try <${Time} at=${circuit.until} isDistance />`}</dd>`}
       ${circuit.last_probe !== null && html`<dt>Last try</dt><dd><${TaskLink} id=${circuit.last_probe.task_id} /> <${Time} at=${circuit.last_probe.at} isDistance />: ${words(circuit.last_probe.error_code)}</dd>`}
-      ${limits !== null && html`<dt>Limits</dt><dd>${[limits.rate !== undefined && `${limits.rate} sends a second`, limits.max_concurrency !== undefined && `${limits.max_concurrency} at the same time`].filter(Boolean).join(', ')}</dd>`}
+      ${limits !== null && html`<dt>Limits</dt><dd>${limitsText(limits)}${value.limited_by === null || value.limited_by === value.key ? '' : html`, those of <a href=${addressOf('destination', { key: value.limited_by })}>${value.limited_by}</a>`}</dd>`}
       <dt>Last minute</dt><dd>${count(delivered)} delivered, ${count(failed)} failed, ${count(in_flight)} in flight now</dd>
       <dt>Held back</dt><dd>${count(deferred)}</dd>
       <dt>Answers after</dt><dd>${duration(latency_ms.p50)} (p50), ${duration(latency_ms.p99)} (p99)</dd>
     </dl>
-    <p class="buttons"><a class="button" href=${addressOf('tasks', { q })}>Its tasks</a> <a class="button" href=${addressOf('tasks', { q: parked })}>Its dead letters</a></p>
+    ${value.key !== '*' && html`<p class="buttons"><a class="button" href=${addressOf('tasks', { q })}>Its tasks</a> <a class="button" href=${addressOf('tasks', { q: parked })}>Its dead letters</a></p>`}
     ${(kind === 'host' || kind === 'cluster') && html`<${Endpoints} group=${value.key} />`}`;
 }
 

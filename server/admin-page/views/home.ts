@@ -43,7 +43,7 @@ function Health({ now }: { readonly now: Status }): VNode {
 /** Where a person looks next. */
 function placeOf(code: string): string {
   if (code === 'parked') return addressOf('tasks', { q: 'state:parked' });
-  if (code === 'circuit_open') return addressOf('destinations');
+  if (code === 'circuit_open' || code === 'paused') return addressOf('destinations');
   return addressOf('tasks', { q: 'state:waiting' });
 }
 
@@ -65,7 +65,7 @@ function Tiles({ now }: { readonly now: Status }): VNode | null {
     { name: 'Late', value: duration(lateness_ms.p99), note: oldest_due_ms === null ? 'nothing is overdue' : `oldest due for ${duration(oldest_due_ms)}`, kind: (lateness_ms.p99 ?? 0) > 10_000 && 'warn' },
     { name: 'Due', value: shortCount(counts.due), note: growth === null || Math.abs(growth) < 0.05 ? 'steady' : growth > 0 ? `grows by ${rate(growth)} a second` : `shrinks by ${rate(-growth)} a second`, kind: growth !== null && growth > 1 && 'warn' },
     { name: 'Waiting', value: shortCount(counts.waiting), note: held > 0 ? `${shortCount(held)} held back` : 'for their time', href: addressOf('tasks', { q: 'state:waiting' }) },
-    { name: 'Being sent', value: shortCount(counts.sending), note: `${Math.round((load ?? 0) * 100)} % of all slots wanted`, href: addressOf('tasks', { q: 'state:delivering' }) },
+    { name: 'Being sent', value: shortCount(counts.sending), note: now.workers === 0 ? 'no worker runs' : `${Math.round((load ?? 0) * 100)} % of all slots wanted`, href: addressOf('tasks', { q: 'state:delivering' }) },
     { name: 'Parked', value: shortCount(counts.parked), note: counts.parked > 0 ? 'wait for a person' : 'none waits for you', href: addressOf('tasks', { q: 'state:parked' }), kind: counts.parked > 0 && 'warn' },
     { name: 'Dead-lettered', value: shortCount(counts.dead_lettered), note: 'handed to their dead destination', href: addressOf('tasks', { q: 'state:dead_lettered' }) },
   ];
@@ -76,19 +76,22 @@ function Tiles({ now }: { readonly now: Status }): VNode | null {
 }
 
 function Charts({ since }: { readonly since: string }): VNode | null {
-  const { value } = useLive(`history ${since}`, (asking) => callApi<History>(withQuery('/history', { since }), asking), 10_000);
+  const { value, failure, reload } = useLive(`history ${since}`, (asking) => callApi<History>(withQuery('/history', { since }), asking), 10_000);
+  if (value === undefined && failure !== undefined) return html`<${Failure} failure=${failure} reload=${reload} />`;
   if (value === undefined) return html`<div class="charts"><div class="chart"></div><div class="chart"></div></div>`;
-  const times = value.points.map(({ at }) => Date.parse(at));
+  // The minute that is still going on would look like a fall.
+  const points = value.points.filter(({ at }) => Date.parse(at) + value.step_ms <= Date.now());
+  const times = points.map(({ at }) => Date.parse(at));
   const perSecond = (number: number | null): number | null => (number === null ? null : number / (value.step_ms / 1_000));
   return html`<div class="charts">
     <${Chart} title="Tasks a second" times=${times} print=${rate} lines=${[
-      { label: 'delivered', colour: '--good', values: value.points.map(({ delivered }) => perSecond(delivered)) },
-      { label: 'created', colour: '--accent', values: value.points.map(({ created }) => perSecond(created)) },
-      { label: 'failed sends', colour: '--bad', values: value.points.map(({ failed }) => perSecond(failed)) },
+      { label: 'delivered', colour: '--good', values: points.map(({ delivered }) => perSecond(delivered)) },
+      { label: 'created', colour: '--accent', values: points.map(({ created }) => perSecond(created)) },
+      { label: 'failed sends', colour: '--bad', values: points.map(({ failed }) => perSecond(failed)) },
     ]} />
     <${Chart} title="Lateness of sends" times=${times} print=${(ms: number) => duration(ms)} lines=${[
-      { label: 'p50', colour: '--accent', values: value.points.map(({ lateness_ms }) => lateness_ms.p50) },
-      { label: 'p99', colour: '--warn', values: value.points.map(({ lateness_ms }) => lateness_ms.p99) },
+      { label: 'p50', colour: '--accent', values: points.map(({ lateness_ms }) => lateness_ms.p50) },
+      { label: 'p99', colour: '--warn', values: points.map(({ lateness_ms }) => lateness_ms.p99) },
     ]} />
   </div>`;
 }

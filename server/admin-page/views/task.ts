@@ -38,7 +38,7 @@ export function Task(): VNode {
       <dt>Retries</dt><dd>${task.policy.max_retries}, the first after ${duration(task.policy.base_delay * 1_000)}, at most ${duration(task.policy.max_delay * 1_000)} apart, then ${task.on_exhausted === 'park' ? 'parked' : 'to its dead destination'}</dd>
     </dl>
     <${Timeline} task=${task} />
-    <${Message} id=${id} length=${task.message_bytes} />`;
+    <${Message} key=${versionOf(task)} id=${id} length=${task.message_bytes} />`;
 }
 
 function sentenceOf(task: TaskView): Shown {
@@ -57,22 +57,27 @@ function sentenceOf(task: TaskView): Shown {
   }
 }
 
-function TaskButtons({ task: { id, state } }: { readonly task: TaskView }): VNode {
+/** What was read of another version is not shown any more. */
+const versionOf = ({ id, run, edits }: TaskView): string => `${id} ${run} ${edits}`;
+
+function TaskButtons({ task }: { readonly task: TaskView }): VNode {
+  const { id, state } = task;
   const can = mayOperate() ? actionsFor(state) : [];
-  const change = (verb: string, text: string, path: string, method: 'POST' | 'DELETE', done: string, isDangerous = false): void => ask({
+  const change = (verb: string, text: string, path: string, method: 'POST' | 'DELETE', action: string | undefined, isDangerous = false): void => ask({
     title: verb, text: html`<p>${text}</p>`, verb, isDangerous,
     act: async ({ reason }) => {
-      await callApi(withQuery(`/tasks/${partOfPath(id)}${path}`, { reason }), { method, ...(method === 'POST' ? { body: {} } : {}) });
-      say('done', `${done}: ${id}`);
+      // What became of it is said by the answer: it may be in another state than this page shows.
+      const { message } = await callApi<{ readonly message: string }>(withQuery(`/tasks/${partOfPath(id)}${path}`, { reason, action }), { method, ...(method === 'POST' ? { body: {} } : {}) });
+      say('done', message);
     },
   });
   return html`<span class="buttons">
-    ${can.includes('redrive') && html`<button type="button" class="primary" onClick=${() => change('Send again', 'It starts again as a new run, with all its retries.', '/retry', 'POST', 'Started again')}>Send again …</button>`}
-    ${can.includes('send_now') && html`<button type="button" class="primary" onClick=${() => change('Send now', 'It is due now. A pause, a limit or an open circuit still holds it.', '/retry', 'POST', 'Made due')}>Send now …</button>`}
+    ${can.includes('redrive') && html`<button type="button" class="primary" onClick=${() => change('Send again', 'It starts again as a new run, with all its retries.', '/retry', 'POST', undefined)}>Send again …</button>`}
+    ${can.includes('send_now') && html`<button type="button" class="primary" onClick=${() => change('Send now', 'It is due now. A pause, a limit or an open circuit still holds it.', '/retry', 'POST', undefined)}>Send now …</button>`}
     ${can.length > 0 && hasPermission('edit') && html`<button type="button" onClick=${() => askEdit(id, can.includes('redrive'))}>Edit …</button>`}
-    ${can.includes('cancel') && html`<button type="button" class="danger" onClick=${() => change('Cancel it', 'It is not sent any more. Its record stays for a while.', '', 'DELETE', 'Cancelled', true)}>Cancel …</button>`}
-    ${can.includes('delete') && html`<button type="button" class="danger" onClick=${() => change('Delete it', 'This is the only copy, and it is gone then.', '', 'DELETE', 'Deleted', true)}>Delete …</button>`}
-    ${hasPermission('payload') && html`<${CopyAsCurl} id=${id} />`}
+    ${can.includes('cancel') && html`<button type="button" class="danger" onClick=${() => change('Cancel it', 'It is not sent any more. Its record stays for a while.', '', 'DELETE', 'cancel', true)}>Cancel …</button>`}
+    ${can.includes('delete') && html`<button type="button" class="danger" onClick=${() => change('Delete it', 'This is the only copy, and it is gone then.', '', 'DELETE', 'delete', true)}>Delete …</button>`}
+    ${hasPermission('payload') && html`<${CopyAsCurl} key=${versionOf(task)} id=${id} />`}
   </span>`;
 }
 
@@ -107,13 +112,20 @@ function lineOf(entry: Entry): Shown {
     }
     case 'deferred': return html`<strong>Held back</strong> ${words(entry.reason)} <${Time} at=${entry.deferred_at} />`;
     case 'edited': return html`<strong>Edited</strong> by ${actorName(entry.by)} <${Time} at=${entry.edited_at} />`;
-    case 'redriven': return html`<strong>Started again</strong> as run ${entry.run} <${Time} at=${entry.redriven_at} />`;
-    case 'cancelled': return html`<strong>Cancelled</strong> <${Time} at=${entry.cancelled_at} />`;
-    case 'released': return html`<strong>Given back</strong> uncounted <${Time} at=${entry.released_at} />`;
+    case 'redriven': return html`<strong>Started again</strong> as run ${entry.run} <${Time} at=${entry.redriven_at} /><${Doer} entry=${entry} />`;
+    case 'cancelled': return html`<strong>Cancelled</strong> <${Time} at=${entry.cancelled_at} /><${Doer} entry=${entry} />`;
+    case 'released': return entry.error_code === null
+      ? html`<strong>Made due</strong> <${Time} at=${entry.released_at} /><${Doer} entry=${entry} />`
+      : html`<strong>Given back</strong> uncounted, ${words(entry.error_code)} <${Time} at=${entry.released_at} />`;
     case 'omitted': return html`<span class="soft">${entry.omitted} entries are left out</span>`;
     // A newer process may know more kinds.
     default: return words((entry as { readonly kind: string }).kind);
   }
+}
+
+/** Who did it, and as part of which bulk action. */
+function Doer({ entry }: { readonly entry: { readonly by?: Parameters<typeof actorName>[0] | null; readonly bulk_action_id?: string | null } }): Shown {
+  return html`<span class="soft">${entry.by === null || entry.by === undefined ? '' : ` by ${actorName(entry.by)}`}${typeof entry.bulk_action_id !== 'string' ? '' : html` in <a href=${addressOf('bulk-action', { id: entry.bulk_action_id })}>a bulk action</a>`}</span>`;
 }
 
 /** Hidden until it is asked for. It is text, byte for byte: no number in it is read and written again. */

@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { VNode } from 'preact';
 
 import type { TaskSummary } from '../../../client/answers.js';
-import { actionsFor, takes, taskActions, type TaskAction } from '../../../shared/domain/task/state-actions.js';
+import { statesTakenBy, takes, taskActions, type TaskAction } from '../../../shared/domain/task/state-actions.js';
 import { html } from '../html.js';
 import { Badge, Empty, Failure, TaskLink, Time, Waiting } from '../parts/basics.js';
 import { askBulk, verbs } from '../parts/bulk-dialog.js';
@@ -44,19 +44,23 @@ const chips = [
 
 function States({ q, go }: { readonly q: string; readonly go: (q: string) => void }): VNode {
   const chosen = valuesOf(q, 'state').join();
-  const counts = status.value?.counts;
-  const many: Readonly<Record<string, number | undefined>> = { waiting: counts?.waiting, 'being sent': counts?.sending, parked: counts?.parked, 'dead-lettered': counts?.dead_lettered, delivered: counts?.delivered };
+  // They are numbers of all tasks: beside a narrower list they would mislead.
+  const counts = withoutField(q, 'state') === '' ? status.value?.counts : undefined;
+  const many: Readonly<Record<string, number | undefined>> = { waiting: counts?.waiting, 'being sent': counts?.sending, parked: counts?.parked, 'dead-lettered': counts?.dead_lettered, };
   return html`<nav class="chips" aria-label="States">${chips.map(([name, states]) => html`<button key=${name} type="button" class="chip" aria-pressed=${chosen === (states ?? []).join()}
     onClick=${() => go(states === null ? withoutField(q, 'state') : withCondition(q, 'state', states))}>${name}${many[name] === undefined ? '' : html` <span class="n">${count(many[name])}</span>`}</button>`)}</nav>`;
 }
 
 function Found({ q, order }: { readonly q: string; readonly order: 'newest' | 'oldest' }): VNode {
   const [more, setMore] = useState<readonly TaskPage[]>([]);
+  /** The first page stays as it was when further ones were asked for behind it. */
+  const [kept, setKept] = useState<TaskPage | undefined>(undefined);
   const [isLoading, setLoading] = useState(false);
   const [failed, setFailed] = useState<ApiFailure | undefined>(undefined);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const first = useLive(`tasks ${order} ${q}`, (asking) => callApi<TaskPage>(withQuery('/tasks', { q, order, limit: PAGE }), asking), more.length === 0 ? REFRESH_MS : 0);
-  const pages = first.value === undefined ? [] : [first.value, ...more];
+  const first = useLive(`tasks ${order} ${q}`, (asking) => callApi<TaskPage>(withQuery('/tasks', { q, order, limit: PAGE }), asking), kept === undefined ? REFRESH_MS : Infinity);
+  const page = kept ?? first.value;
+  const pages = page === undefined ? [] : [page, ...more];
   const last = pages.at(-1);
   const seen = new Set<string>();
   const tasks = pages.flatMap((page) => page.tasks).filter(({ id }) => !seen.has(id) && seen.add(id));
@@ -67,11 +71,12 @@ function Found({ q, order }: { readonly q: string; readonly order: 'newest' | 'o
 
   const loadMore = async (): Promise<void> => {
     if (last?.next_cursor === undefined || last.next_cursor === null || isLoading) return;
+    setKept(page);
     setLoading(true);
     setFailed(undefined);
     try {
-      const page = await callApi<TaskPage>(withQuery('/tasks', { q, order, limit: PAGE, cursor: last.next_cursor }));
-      setMore([...more, page]);
+      const next = await callApi<TaskPage>(withQuery('/tasks', { q, order, limit: PAGE, cursor: last.next_cursor }));
+      setMore([...more, next]);
     } catch (error) {
       setFailed(error instanceof ApiFailure ? error : new ApiFailure(0, 'unreachable', String(error)));
     } finally {
@@ -99,6 +104,7 @@ function Found({ q, order }: { readonly q: string; readonly order: 'newest' | 'o
           <th>Task</th><th>State</th><th>Client</th><th>Destination</th><th class="n">Sends</th><th>Last error</th><th><a class="sort" href=${addressOf('tasks', { q, order: order === 'newest' ? 'oldest' : undefined })} title="Turn the order round">When ${order === 'newest' ? '↓' : '↑'}</a></th></tr></thead>
         <tbody>${tasks.map((task) => html`<${Row} key=${task.id} task=${task} isChosen=${chosen.has(task.id)} toggle=${toggle} q=${q} />`)}</tbody></table></div>`}
     ${failed !== undefined && html`<${Failure} failure=${failed} reload=${loadMore} />`}
+    ${first.failure !== undefined && html`<${Failure} failure=${first.failure} reload=${first.reload} />`}
     <p class="foot soft">${count(tasks.length)} shown, ${count(scanned)} looked at${unread > 0 ? `, ${count(unread)} could not be read` : ''}.
       ${last.next_cursor === null ? (last.is_complete ? ' That is all.' : ' Not everything could be looked at.') : html` <button type="button" disabled=${isLoading} onClick=${loadMore}>${isLoading ? 'Looking …' : 'Look further'}</button>`}</p>`;
 }
@@ -118,6 +124,12 @@ function Row({ task, isChosen, toggle, q }: { readonly task: TaskSummary; readon
   </tr>`;
 }
 
+/** By the states that are asked for, not by those of the rows that happen to be loaded. An action refuses a state that it does not take. */
+function actionsOn(asked: readonly string[]): readonly TaskAction[] {
+  const states = asked.flatMap((state) => (state === 'waiting' ? statesTakenBy.send_now : [state]));
+  return taskActions.filter((action) => states.every((state) => (statesTakenBy[action] as readonly string[]).includes(state)));
+}
+
 /** What can be done with the selected ones, or with all that match. */
 function ActionBar({ q, tasks, selected, hasMore }: { readonly q: string; readonly tasks: readonly TaskSummary[]; readonly selected: readonly TaskSummary[]; readonly hasMore: boolean }): VNode | null {
   if (!mayOperate() || (tasks.length === 0 && !hasMore)) return null;
@@ -127,7 +139,8 @@ function ActionBar({ q, tasks, selected, hasMore }: { readonly q: string; readon
       return able.length > 0 && html`<button key=${action} type="button" onClick=${() => askBulk(action, { ids: able.map(({ id }) => id) })}>${verbs[action].name} ${count(able.length)} …</button>`;
     })}</div>`;
   }
-  const actions = new Set<TaskAction>(tasks.flatMap(({ state }) => actionsFor(state)));
-  if (q.trim() === '' || actions.size === 0) return html`<div class="bar soft">${q.trim() === '' ? 'Search or choose a state to act on all that match, or select some.' : 'Nothing can be done with these.'}</div>`;
-  return html`<div class="bar" role="toolbar" aria-label="All that match"><span>All that match</span>${taskActions.filter((action) => actions.has(action)).map((action) => html`<button key=${action} type="button" onClick=${() => askBulk(action, { filter: { q } })}>${verbs[action].name} …</button>`)}</div>`;
+  if (q.trim() === '') return html`<div class="bar soft">Search or choose a state to act on all that match, or select some.</div>`;
+  const actions = actionsOn(valuesOf(q, 'state'));
+  if (actions.length === 0) return html`<div class="bar soft">Nothing can be done with all of these together.</div>`;
+  return html`<div class="bar" role="toolbar" aria-label="All that match"><span>All that match</span>${actions.map((action) => html`<button key=${action} type="button" onClick=${() => askBulk(action, { filter: { q } })}>${verbs[action].name} …</button>`)}</div>`;
 }
