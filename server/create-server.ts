@@ -188,6 +188,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     },
   });
   const signIn = { keys: new KeyJudge(keyRing, config.auth.wrongKeysPerSecond), sessions: new Sessions({ queue, ring: keyRing, limits: sessionTimes }) };
+  const accessCheck = createAccessCheck(signIn.keys, signIn.sessions, createTokenCheck(config.telemetry.metricsToken));
   const parseTask = withAddressPolicy(createTaskParser({ maxMessageBytes: config.maxMessageBytes, defaultJitter: config.retryJitter }), addressGuard, own.defaultBrokers);
   // In dev secrets are stored as they are, so that the first steps need no key.
   const mayStoreSecrets = secrets.hasKeys || config.environment !== 'prod';
@@ -231,7 +232,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       noteRefusal: refusedRequests.request,
       rateLimiter,
     },
-    { maxHeaderLines: config.http.maxHeaderLines, checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: withRateLimit(createAccessCheck(signIn.keys, signIn.sessions, createTokenCheck(config.telemetry.metricsToken)), rateLimiter) } : {}), pageInPlaceOf, onRefused: refusedRequests.request, onAnswered: apiMetrics.answered, ...stages },
+    { maxHeaderLines: config.http.maxHeaderLines, checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: withRateLimit(accessCheck, rateLimiter), recheckAccess: accessCheck } : {}), pageInPlaceOf, onRefused: refusedRequests.request, onAnswered: apiMetrics.answered, ...stages },
   );
 
   let isToldToStop = false;

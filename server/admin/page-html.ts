@@ -1,9 +1,7 @@
 import type { AnswerHeaders } from '../http/answer.js';
+import { pageHeaders } from '../ops/page-policy.js';
 
-export const pageHeaders: AnswerHeaders = {
-  'Content-Security-Policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-  'Referrer-Policy': 'same-origin',
-};
+export const adminPageHeaders: AnswerHeaders = pageHeaders({ scripts: "'self'", styles: "'self'", images: "'self' data:", requests: "'self'", forms: "'self'" }, 'same-origin');
 
 /**
  * The empty page; its code fills it.

@@ -5,7 +5,7 @@ import { textAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
 import { readOnce } from '../ops/read-once.js';
 import { takesGzip } from '../ops/viewer-file.js';
-import { pageHeaders, pageHtml } from './page-html.js';
+import { adminPageHeaders, pageHtml } from './page-html.js';
 import { readPageFiles, type PageFile } from './page-files.js';
 
 /** Addresses of the page; what it shows there is chosen by its own code. */
@@ -25,7 +25,7 @@ const page = {
   query: 'any',
   handle: async () => {
     const { version, scripts } = await files();
-    return textAnswer(200, 'text/html; charset=utf-8', pageHtml(version, scripts), pageHeaders);
+    return textAnswer(200, 'text/html; charset=utf-8', pageHtml(version, scripts), adminPageHeaders);
   },
 } as const satisfies Partial<Route<unknown>>;
 

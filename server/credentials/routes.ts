@@ -21,7 +21,7 @@ import { readJsonBody } from '../http/json-body.js';
 import { performed } from '../http/operator-action.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
-import { SECRETS_NEEDED } from '../tasks/secrets-check.js';
+import { secretsNotConfigured } from '../tasks/secrets-check.js';
 import { parseCredentialChange, refuseCredentials, type CredentialChange, type SigningChange } from './schema.js';
 import { shownOf, toWireCredentials } from './view.js';
 
@@ -70,7 +70,7 @@ export const credentialRoutes: readonly Route<CredentialParts>[] = [
       const { name, kind } = await destinationIn(context, parts);
       const { change, reason } = parseCredentialChange(body, kind);
       const asked = askedChange(context, reason);
-      if (!parts.mayStoreSecrets && Object.values(change).some((value) => value !== null)) throw new RequestError('secrets_not_configured', `the credentials of a destination ${SECRETS_NEEDED.replace('needs', 'need')}`);
+      if (!parts.mayStoreSecrets && Object.values(change).some((value) => value !== null)) throw secretsNotConfigured('the credentials of a destination cannot be stored: this deployment has no key to encrypt secrets with');
       checkTokenServer(change, parts);
       return performed(context, parts, { action: 'destination.credentials', target: { type: 'destination', id: name }, asked }, async () => {
         const made = await changed(parts, name, (before) => apply(before, change, parts));

@@ -38,6 +38,8 @@ export interface PipelineStages {
   readonly maxHeaderLines?: number;
   /** Checks the sender of the request against the role of `context.match.served`. */
   readonly checkAccess?: RequestCheck;
+  /** Checks it once more while a long body comes in. Nothing is counted by it: it is still the same call. The default is `checkAccess`. */
+  readonly recheckAccess?: RequestCheck;
   readonly onAnswered?: (timing: AnswerTiming) => void;
   /** What is answered in place of the JSON of a refusal: a page, for a person. */
   readonly pageInPlaceOf?: (refusal: RequestError, context: RequestContext) => Answer | undefined;
@@ -61,7 +63,7 @@ const letEverybodyPass: RequestCheck = (context) => {
 export function createRequestPipeline<Parts extends { readonly logger: Logger }>(
   routes: readonly Route<Parts>[],
   parts: Parts,
-  { maxHeaderLines = 200, checkOrigin = letPass, checkAccess = letEverybodyPass, pageInPlaceOf, onAnswered, onRefused }: PipelineStages = {},
+  { maxHeaderLines = 200, checkOrigin = letPass, checkAccess = letEverybodyPass, recheckAccess = checkAccess, pageInPlaceOf, onAnswered, onRefused }: PipelineStages = {},
 ): RequestListener {
   const matcher = new RouteMatcher(routes);
   return (request, response) => {
@@ -81,7 +83,7 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
         if (originChecked !== undefined) await originChecked;
         const accessChecked = checkAccess(context);
         if (accessChecked !== undefined) await accessChecked;
-        if (checkAccess !== letEverybodyPass) context.accessChecked(() => checkAccess(context));
+        if (checkAccess !== letEverybodyPass) context.accessChecked(() => recheckAccess(context));
         if (search !== '' && served.query !== 'any') context.query = parseQuery(search, served.query);
         const made = await served.handle(context, parts);
         if (made !== ANSWERED) sendAnswer(response, made, context.requestId);

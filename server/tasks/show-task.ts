@@ -28,7 +28,7 @@ export interface ShowTaskParts {
  */
 export async function showTask(view: TaskView, caller: Caller, includesMessage: boolean, parts: ShowTaskParts): Promise<Answer> {
   const { mask, turns, fleetSettings } = parts;
-  const includesUrls = caller.type === 'key' && hasPermission(caller, 'payload');
+  const includesUrls = caller.type !== 'anonymous' && hasPermission(caller, 'payload');
   const { defaultBrokers } = await fleetSettings.inForce();
   const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, parts);
   // To decode a message of 6 MiB took 15 ms of this turn, and to print it takes as long.

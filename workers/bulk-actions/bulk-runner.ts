@@ -6,7 +6,7 @@ import { circuitsOver, hasOpenedSince } from '../../shared/domain/bulk-actions/o
 import { flowNamed } from '../../shared/domain/destinations/flow.js';
 import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
 import { canonicalName } from '../../shared/domain/flow/flow-key.js';
-import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
+import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import type { TaskAction } from '../../shared/domain/task/state-actions.js';
 import { pause, RepeatedStep } from '../../shared/lifecycle/repeated-step.js';
 import type { Logger } from '../../shared/logging/logger.js';
@@ -148,6 +148,11 @@ export class BulkRunner {
       this.#faults.delete(action.id);
       return pauseMs;
     } catch (error) {
+      if (error instanceof SealedTextError && error.fault === 'unknown_key') {
+        // While keys are replaced some workers have the new one, and some do not yet. The lease lapses, and another worker takes the shard.
+        this.options.logger.warn('a bulk action needs a key of SECRETS_KEYS that this worker does not have', { bulk_action_id: action.id, error: error.message });
+        return LOOK_AFTER_FAILURE_MS;
+      }
       if (this.#errors.classify(error) !== 'bug') throw error;
       const faults = (this.#faults.get(action.id) ?? 0) + 1;
       this.#faults.set(action.id, faults);

@@ -72,7 +72,9 @@ export function prepare(row: readonly string[], { override, by, deadAttempts, ma
     const content = { after: made.task, data: encodeTask(sealTask(made.task, secrets), undefined, edit), edit, run: Number(run), by, marks: decodeEditLog(editLog) };
     return [member, PREPARED.edit, '', ...readValues(stored), ...editedValues(stored, content, { deadAttempts, mask })];
   } catch (error) {
-    if (!(error instanceof UnreadableTaskError) && !(error instanceof SyntaxError) && !(error instanceof SealedTextError)) throw error;
+    if (error instanceof SealedTextError && error.fault === 'tampered') return refused(PREPARED.unreadable, 'its headers cannot be decrypted: they were changed or moved');
+    // A key that this worker lacks is no fault of the task: a worker that has it goes on.
+    if (!(error instanceof UnreadableTaskError) && !(error instanceof SyntaxError)) throw error;
     return refused(PREPARED.unreadable, 'this version cannot read the task: a newer one has written it, or its data is broken');
   }
 }
