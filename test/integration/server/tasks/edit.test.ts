@@ -106,7 +106,7 @@ describe('PATCH /tasks/:id', () => {
     isDown = false;
     await retryNow(service.baseUrl, task.id);
     const done = await waitForState(service.baseUrl, task.id, 'delivered');
-    expect(done.timeline.map(({ kind, outcome }) => outcome ?? kind)).to.deep.equal(['failed', 'edited', 'delivered']);
+    expect(done.timeline.map(({ kind, outcome }) => outcome ?? kind)).to.deep.equal(['failed', 'edited', 'released', 'delivered']);
     expect(sent(task.id).map(([path, , , edit]) => [path, edit])).to.deep.equal([['/old', undefined], ['/new', '1']]);
   });
 
