@@ -191,4 +191,31 @@ describe('e2e: signing in at a browser', function () {
       await open.close();
     }
   });
+
+  it('stands before the operations page, which offers a reader nothing that changes, and shows nothing any more when the key is revoked', async () => {
+    const { id, key } = await makeKey(service.baseUrl, { role: 'read', name: 'night watch' });
+    expect((await page.goto(`${service.baseUrl}/admin/task?id=${taskId}`))?.status()).to.equal(401);
+    await signIn(key);
+    await page.getByRole('heading', { name: taskId }).waitFor();
+    await page.getByText('night watch, read').waitFor();
+    await page.getByText('it lacks the permission payload').waitFor();
+    expect(page.url()).to.equal(`${service.baseUrl}/admin/task?id=${taskId}`);
+    for (const name of [/Send now/, /Edit/, /Cancel/, /Hold every send/, /As curl/]) expect(await page.getByRole('button', { name }).count(), String(name)).to.equal(0);
+    expect(await page.getByRole('link', { name: 'Audit' }).count()).to.equal(0);
+    expect((await callWith(ADMIN_KEY, service.baseUrl, `/keys/${id}`, { method: 'DELETE' })).status).to.be.below(300);
+    await page.getByText('You are signed out').waitFor();
+    expect(await page.getByRole('heading', { name: taskId }).isVisible()).to.equal(false);
+  });
+
+  it('lets an operator act on the operations page, and out again', async () => {
+    const { key } = await makeKey(service.baseUrl, { role: 'operate', permissions: ['payload'], name: 'on duty' });
+    await page.goto(`${service.baseUrl}/admin/task?id=${taskId}`);
+    await signIn(key);
+    await page.getByRole('button', { name: 'Show it' }).click();
+    await page.getByText('a-secret-message').waitFor();
+    await page.getByRole('button', { name: 'Cancel …' }).click();
+    await page.locator('dialog[open]').getByRole('button', { name: 'Leave it' }).click();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('Access key').waitFor();
+  });
 });
