@@ -169,7 +169,8 @@ describe('e2e: the operations page', function () {
     await dialog().getByLabel('Reason').fill('their release');
     await dialog().getByRole('button', { name: 'Pause' }).click();
     await page.getByText('“their release”').waitFor();
-    const task = httpTask(receiver.url(path));
+    // Workers learn of a pause within 200 ms, and later on a crowded machine.
+    const task = httpTask(receiver.url(path), { initial_delay: 3 });
     await submitNew(service.baseUrl, task);
     await open(`/admin/task?id=${task.id}`);
     await page.locator('.state', { hasText: 'paused' }).waitFor();
