@@ -49,6 +49,7 @@ export const limits: readonly Limit[] = [
   { what: 'time in which a client takes nothing of its answer', value: '20 to 40 s', setting: 'fixed', beyond: 'the connection is closed', test: 'test/unit/server/http/connections.test.ts' },
   // ---------------------------------------------------------------- receivers
   { what: 'addresses that tasks go to', value: 'by ENVIRONMENT', setting: ['DESTINATION_POLICY', 'DESTINATION_ALLOW', 'DESTINATION_DENY'], beyond: '400 `invalid_task`, or the task ends with `address_forbidden`', test: 'test/integration/server/tasks/destination-policy.test.ts' },
+  { what: 'secrets that are stored: headers of HTTP destinations, and credentials', value: 'none in prod without keys to encrypt them', setting: ['SECRETS_KEYS'], beyond: '400 `secrets_not_configured`', test: 'test/integration/server/tasks/secret-headers.test.ts' },
   { what: 'time of an attempt', value: '30 s', setting: ['DELIVERY_TIMEOUT'], beyond: '`timed_out`', test: 'test/contract/adapter-suite.ts' },
   { what: 'what is read of an HTTP answer', value: '16 KiB of headers, 64 KiB of body', setting: 'fixed', beyond: 'the connection is closed; the status decides', test: 'test/contract/http/endless-answers.test.ts' },
   { what: 'what a Kafka broker may name', value: '500 brokers, 100 topics, 10,000 partitions', setting: 'fixed', beyond: '`broker_unreachable`', test: 'test/unit/shared/kafka/answer-check.test.ts' },
