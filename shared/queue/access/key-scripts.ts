@@ -1,21 +1,11 @@
 import { nowMs } from '../engine/now-ms.js';
+import { readVersionedHash } from '../versioned-hash-lua.js';
 
 /** Answers of krsKeysChange. */
 export const KEY_CHANGE = { done: 0, changed: 1, lastAdmin: 2, tooMany: 3 } as const;
 
 /** So many keys are kept at most: each process holds all of them in memory. */
 export const MOST_KEYS = 10_000;
-
-/**
- * All keys, if another version of them is stored than the caller knows.
- * KEYS 1 keys, 2 version. ARGV 1 the version that the caller knows, '' for none.
- * @returns {version}, or {version, [id, JSON, ...]}
- */
-const read = `
-local version = redis.call('GET', KEYS[2]) or '0'
-if version == ARGV[1] then return {version} end
-return {version, redis.call('HGETALL', KEYS[1])}
-`;
 
 /**
  * Stores, replaces or removes a key, if it is still as the caller has read it. It begins with a removal, which a full Redis takes, and
@@ -62,7 +52,7 @@ return 1
 const lastUses = `return redis.call('HGETALL', KEYS[1])`;
 
 export const keyScripts = {
-  krsKeysRead: { numberOfKeys: 2, lua: read },
+  krsKeysRead: { numberOfKeys: 2, lua: readVersionedHash },
   krsKeysChange: { numberOfKeys: 3, lua: change },
   krsKeysUsed: { numberOfKeys: 2, lua: used },
   krsKeysLastUses: { numberOfKeys: 1, lua: lastUses },

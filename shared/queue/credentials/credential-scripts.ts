@@ -1,20 +1,10 @@
 import { nowMs } from '../engine/now-ms.js';
+import { readVersionedHash } from '../versioned-hash-lua.js';
 
 /** So many destinations have credentials at most: each worker holds all of them in memory. */
 export const MOST_CREDENTIALS = 10_000;
 
 export const CREDENTIALS_CHANGE = { done: 0, changed: 1, tooMany: 2 } as const;
-
-/**
- * All credentials, if another version of them is stored than the caller knows.
- * KEYS 1 credentials, 2 version. ARGV 1 the version that the caller knows, '' for none.
- * @returns {version}, or {version, [key, JSON, ...]}
- */
-const read = `
-local version = redis.call('GET', KEYS[2]) or '0'
-if version == ARGV[1] then return {version} end
-return {version, redis.call('HGETALL', KEYS[1])}
-`;
 
 /**
  * Stores, replaces or removes what is stored for a destination, if it is still as it was read. The version follows the clock, so a store
@@ -67,7 +57,7 @@ return 0`;
 const find = `return redis.call('HGET', KEYS[1], ARGV[1])`;
 
 export const credentialScripts = {
-  krsCredentialsRead: { numberOfKeys: 2, lua: read },
+  krsCredentialsRead: { numberOfKeys: 2, lua: readVersionedHash },
   krsCredentialsFind: { numberOfKeys: 1, lua: find },
   krsCredentialsChange: { numberOfKeys: 2, lua: change },
   krsTokenTake: { numberOfKeys: 2, lua: takeToken },
