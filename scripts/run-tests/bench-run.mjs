@@ -40,8 +40,10 @@ export async function runBenchmarks(args) {
  */
 function serversFor(args) {
   // What the options mean, and whether there are such, is for test/bench/run.ts to say.
-  const { values } = parseArgs({ args: [...args], strict: false, options: { only: { type: 'string' }, profile: { type: 'string' } } });
+  // Every option with a value is listed, because a value of any other one would be taken for a name.
+  const withValue = Object.fromEntries(['only', 'rounds', 'scenario', 'tasks', 'profile', 'results'].map((option) => [option, /** @type {const} */ ({ type: 'string' })]));
+  const { values, positionals } = parseArgs({ args: [...args], strict: false, allowPositionals: true, options: withValue });
   if (values.report || values.list || values.help) return new Set();
-  const names = values.only ?? values.profile;
-  return new Set(typeof names !== 'string' || names.split(',').includes('kafka') ? ['redis', 'kafka'] : ['redis']);
+  const names = [...positionals, ...[values.only, values.profile].flatMap((text) => (typeof text === 'string' ? text.split(',') : []))];
+  return new Set(names.length === 0 || names.includes('kafka') ? ['redis', 'kafka'] : ['redis']);
 }

@@ -12,9 +12,10 @@ import { printTable, summarize, type Summary } from './report.js';
 import { readResults, writeProfile, writeResult, type Circumstances } from './results-file.js';
 import { removeLogFile } from './start-workers.js';
 
-const USAGE = `npm run bench [-- options]
+const USAGE = `npm run bench [-- options] [NAME ...]
   (none)                everything (about 35 minutes on 2 cores), then docs/PERFORMANCE.md
-  --only NAME,NAME      some of it; its figures replace those in bench-results.json
+  NAME ..., --only NAME,NAME
+                        some of it; its figures replace those in bench-results.json
   --rounds N            rounds of each
   --scenario TEXT       of the fairness benchmarks, the scenarios whose names contain TEXT, such as '200 slots'
   --tasks N             of the benchmark search, how many tasks wait; without it 1,000,000
@@ -28,7 +29,8 @@ const root = new URL('../../', import.meta.url);
 const docFile = fileURLToPath(new URL('docs/PERFORMANCE.md', root));
 const notesFile = fileURLToPath(new URL('docs/performance-notes.md', root));
 
-const { values: options } = parseArgs({
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     'only': { type: 'string' },
     'rounds': { type: 'string' },
@@ -42,6 +44,8 @@ const { values: options } = parseArgs({
     'help': { type: 'boolean', default: false },
   },
 });
+/** Without any: all benchmarks. */
+const names = [...positionals, ...(options.only?.split(',') ?? [])];
 const resultsFile = options.results ?? fileURLToPath(new URL(options.quick ? 'bench-results.quick.json' : 'bench-results.json', root));
 
 if (options.help) console.log(USAGE);
@@ -61,7 +65,7 @@ async function measure(): Promise<number> {
     }
     const failed = await measureBenchmarks(redis, redisPort);
     if (failed.length > 0) console.error(`Not measured: ${failed.join(', ')}.`);
-    else if (options.only === undefined && !options.quick) writeDoc();
+    else if (names.length === 0 && !options.quick) writeDoc();
     return failed.length === 0 ? 0 : 1;
   } finally {
     redis.disconnect();
@@ -71,7 +75,7 @@ async function measure(): Promise<number> {
 
 /** @returns names of those that could not be measured: the others are, whatever became of one */
 async function measureBenchmarks(redis: Redis, redisPort: number): Promise<string[]> {
-  const chosen = chooseBenchmarks(options.only === undefined ? [] : options.only.split(','));
+  const chosen = chooseBenchmarks(names);
   const failed: string[] = [];
   const all: Summary[] = [];
   for (const { name, rounds: usualRounds, run } of chosen) {
