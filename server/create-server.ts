@@ -26,6 +26,7 @@ import { RefusalLog } from '../shared/redis/refusal-log.js';
 import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { RedisPulse } from '../shared/redis/redis-pulse.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
+import { readReplicas } from '../shared/redis/replica-count.js';
 import { Metrics } from '../shared/telemetry/metrics.js';
 import { createTokenCheck } from '../shared/telemetry/metrics-token.js';
 import { createAccessCheck } from './access/access-check.js';
@@ -167,7 +168,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   metrics.setGauge('kafka_retry_build_info', [[{ version, revision, node: process.version }, 1]]);
   const apiMetrics = new ApiMetrics(metrics, routeTable.map(({ metricLabel }) => metricLabel));
   apiMetrics.showRefusals(refusedRequests.counts);
-  metrics.onScrape(new FleetGauges({ metrics, queue, fleetSettings, usedRatio: () => memoryGuard.usedRatio }).read);
+  metrics.onScrape(new FleetGauges({ metrics, queue, fleetSettings, usedRatio: () => memoryGuard.usedRatio, countReplicas: () => readReplicas(redis) }).read);
   const commandTimes = metrics.histogram('kafka_retry_redis_command_duration_seconds', {});
   const redisPulse = new RedisPulse(redis, (ms) => commandTimes.observe(ms / 1_000));
   const activity = new ActivityCounter(['created']);

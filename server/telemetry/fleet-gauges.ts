@@ -23,6 +23,8 @@ export interface FleetGaugesOptions {
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
   /** undefined: Redis has no limit, or has not told. */
   readonly usedRatio: () => number | undefined;
+  /** Replicas of the master that has fewest. Fails when one does not tell. */
+  readonly countReplicas: () => Promise<number>;
 }
 
 /**
@@ -46,12 +48,14 @@ export class FleetGauges {
   };
 
   async #read(): Promise<void> {
-    const { queue, fleetSettings } = this.options;
-    const [counted, snapshot, fleet] = await Promise.all([
+    const { metrics, queue, fleetSettings, countReplicas } = this.options;
+    const [counted, snapshot, fleet, replicas] = await Promise.all([
       orNothing(queue.plainCounts(COUNTS_LIMIT_MS)),
       orNothing(queue.withFlow((store) => store.snapshotOfAll())),
       orNothing(fleetSettings.view()),
+      orNothing(countReplicas()),
     ]);
+    metrics.setGauge('kafka_retry_redis_replicas', replicas === undefined ? [] : [[{}, replicas]]);
     this.#setCounts(counted);
     this.#setFlow(counted, snapshot, fleet?.circuit);
   }
