@@ -7,10 +7,11 @@ import { SetupError } from '../processes/setup-error.mjs';
 
 /**
  * Folders of test/ in the order they run, quickest first, and the servers each one needs.
- * @type {Record<string, readonly ('redis' | 'kafka' | 'chromium' | 'promtool')[]>}
+ * @type {Record<string, readonly ('redis' | 'kafka' | 'chromium' | 'promtool' | 'chart-tools')[]>}
  */
 const FOLDERS = {
   unit: [],
+  deploy: ['redis', 'chart-tools'],
   contract: ['redis', 'kafka'],
   integration: ['redis', 'kafka'],
   e2e: ['redis', 'kafka', 'chromium', 'promtool'],
@@ -30,7 +31,7 @@ const FOLDERS = {
  */
 const WHOLE_RUN = [
   [
-    ['unit', 'integration'],
+    ['unit', 'deploy', 'integration'],
     ['chaos', 'topology', 'chaos/neighbours/slow-readers.test.ts', 'contract', 'integration/shared/queue/engine'],
   ],
   [

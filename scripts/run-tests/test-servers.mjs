@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
+import { ensureChartTools } from '../install/chart-tools.mjs';
 import { ensureChromium } from '../install/chromium.mjs';
 import { formatKafkaNode, runKafkaNode } from '../servers/kafka-broker.mjs';
 import { ensurePromtool } from '../install/promtool.mjs';
@@ -47,7 +48,7 @@ export const BENCH_REDIS_SETTINGS = [
 
 /**
  * @param {object} options
- * @param {Set<string>} options.needed             'redis', 'kafka', 'chromium', 'promtool'
+ * @param {Set<string>} options.needed             'redis', 'kafka', 'chromium', 'promtool', 'chart-tools'
  * @param {readonly string[]} [options.redisSettings]
  * @param {AbortSignal} options.signal
  * @returns {Promise<TestServers>}
@@ -66,6 +67,10 @@ export async function startTestServers({ needed, redisSettings, signal }) {
   try {
     if (needed.has('chromium')) env.CHROMIUM_PATH = await withSetupLock(() => ensureChromium({ signal }), { signal });
     if (needed.has('promtool')) env.PROMTOOL_PATH = await withSetupLock(() => ensurePromtool({ signal }), { signal });
+    if (needed.has('chart-tools')) {
+      const { helm, kubeconform, schemas } = await withSetupLock(() => ensureChartTools({ signal }), { signal });
+      Object.assign(env, { HELM_PATH: helm, KUBECONFORM_PATH: kubeconform, KUBERNETES_SCHEMAS: schemas });
+    }
     if (needed.has('redis')) {
       const binary = await withSetupLock(() => findOrInstallRedis({ signal }), { signal });
       // Tests that kill a Redis start their own, so a container would not do.
