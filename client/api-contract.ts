@@ -1426,6 +1426,8 @@ export interface components {
         readonly FilterData: string;
         readonly TaskId: string;
         readonly IdempotencyKey: string;
+        readonly Traceparent: string;
+        readonly Tracestate: string;
         readonly Operator: string;
         readonly Reason: string;
         readonly BulkActionId: string;
@@ -1553,6 +1555,8 @@ export interface operations {
             readonly query?: never;
             readonly header?: {
                 readonly "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                readonly traceparent?: components["parameters"]["Traceparent"];
+                readonly tracestate?: components["parameters"]["Tracestate"];
             };
             readonly path?: never;
             readonly cookie?: never;
@@ -1685,6 +1689,8 @@ export interface operations {
             readonly query?: never;
             readonly header?: {
                 readonly "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                readonly traceparent?: components["parameters"]["Traceparent"];
+                readonly tracestate?: components["parameters"]["Tracestate"];
             };
             readonly path?: never;
             readonly cookie?: never;

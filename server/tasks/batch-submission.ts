@@ -1,4 +1,5 @@
 import { RequestError } from '../../shared/domain/errors.js';
+import type { SubmittedTrace } from '../../shared/domain/trace-context.js';
 import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { RateLimiter } from '../access/rate-limiter.js';
@@ -20,6 +21,7 @@ import { BatchWindow } from './batch-window.js';
 import { contentInTurns } from './large-task.js';
 import { aTask, type ParseTask } from './schema.js';
 import type { Acceptance, SubmitTask } from './submit-task.js';
+import { submittedTraceOf } from './submitted-trace.js';
 
 /** A turn of short tasks: so many share a call of Redis, and smaller groups cost more. It takes 6 ms. */
 const TASKS_IN_A_ROW = 200;
@@ -103,6 +105,8 @@ class Batch {
   /** The text that is being parsed is one of these. */
   #part: BatchPart = { texts: [] };
   #nthOfPart = 0;
+  /** That of the request, for every task in it. */
+  readonly #trace: SubmittedTrace | undefined;
   #array: { readonly body: Buffer; readonly places: TextPlaces } | undefined;
   readonly #aTask: JsonThing = { ...aTask, placeOf: (text, offset) => this.#placeOf(text, offset) };
 
@@ -112,7 +116,9 @@ class Batch {
     private readonly held: HeldBytes,
     /** It counts for each task together with the task's id, as if each had been sent alone with it. '' for none. */
     private readonly idempotencyKey: string,
-  ) {}
+  ) {
+    this.#trace = submittedTraceOf(context.request);
+  }
 
   /**
    * Resolves when every task that was read has its result.
@@ -206,7 +212,7 @@ class Batch {
       if (tooFast !== undefined) throw tooFast;
       const task = parseTask(input);
       this.#checkAway();
-      void this.#settle(submitTask(task, this.context.caller, this.idempotencyKey), { index, id, bytes });
+      void this.#settle(submitTask(task, this.context.caller, this.idempotencyKey, this.#trace), { index, id, bytes });
     } catch (thrown) {
       this.#refuse(index, id, thrown);
       this.#leave(bytes);
@@ -226,7 +232,7 @@ class Batch {
       const task = parseTask(input);
       const content = await contentInTurns(task, turns, secrets);
       this.#checkAway();
-      void this.#settle(submitTask(task, this.context.caller, this.idempotencyKey, content), { index, id, bytes: text.length });
+      void this.#settle(submitTask(task, this.context.caller, this.idempotencyKey, this.#trace, content), { index, id, bytes: text.length });
     } catch (thrown) {
       this.#refuse(index, id, thrown);
       this.#leave(text.length);

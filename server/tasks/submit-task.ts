@@ -1,6 +1,7 @@
 import { mayUseClient, type Caller } from '../../shared/domain/access/caller.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Task } from '../../shared/domain/task/task.js';
+import type { SubmittedTrace } from '../../shared/domain/trace-context.js';
 import type { Admission } from '../../shared/queue/tasks/submission.js';
 import type { TaskContent } from '../../shared/queue/tasks/task-codec.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
@@ -27,10 +28,11 @@ export interface Acceptance {
  * Submits one task, alone or of a batch.
  * @param caller         the client of the task must be one of its own
  * @param idempotencyKey '' for none
+ * @param trace          kept with the task; undefined: it came in none
  * @param content        of a large task, which is made before: see large-task.ts
  * @throws RequestError forbidden, conflict, parked, quota_exceeded, redis_unavailable, redis_full, redis_refused
  */
-export type SubmitTask = (task: Task, caller: Caller, idempotencyKey: string, content?: TaskContent) => Promise<Acceptance>;
+export type SubmitTask = (task: Task, caller: Caller, idempotencyKey: string, trace: SubmittedTrace | undefined, content?: TaskContent) => Promise<Acceptance>;
 
 /**
  * @param quotas    a repetition needs no room for a new task, so Redis decides about those that have none
@@ -38,7 +40,7 @@ export type SubmitTask = (task: Task, caller: Caller, idempotencyKey: string, co
  * @param onCreated is told the task of each new run
  */
 export function createSubmitTask(queue: TaskQueue, quotas: Pick<ClientQuotas, 'take'>, checkRoom: () => void, onCreated: (task: Task) => void): SubmitTask {
-  return async (task, caller, idempotencyKey, content) => {
+  return async (task, caller, idempotencyKey, trace, content) => {
     if (!mayUseClient(caller, task.clientId)) throw forbidden('a key that is bound to the client_id of this task', 'foreign_client');
     checkRoom();
     const taken = quotas.take(task.clientId);
@@ -47,7 +49,7 @@ export function createSubmitTask(queue: TaskQueue, quotas: Pick<ClientQuotas, 't
     // An answer of Redis that is lost may have been that of a new task.
     let isNew = true;
     try {
-      const admission = await queue.submit(task, content, idempotencyKey, { isBound: caller.clientIds !== undefined, isFull: !place.hasRoom });
+      const admission = await queue.submit(task, content, idempotencyKey, { isBound: caller.clientIds !== undefined, isFull: !place.hasRoom, trace });
       isNew = admission.kind === 'created';
       if (isNew) onCreated(task);
       return await answerTo(task, admission, queue);

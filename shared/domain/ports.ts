@@ -1,5 +1,6 @@
 import type { Destination, Receipt } from './destinations/destination.js';
 import type { DeliveryErrorCode } from './errors.js';
+import type { TraceContext } from './trace-context.js';
 
 /** The outer rooms provide these things to the rules in here. */
 
@@ -22,6 +23,8 @@ export interface DeliveryAttempt {
   readonly body: string;
   /** Provenance; values are any well-formed Unicode without control characters. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Sent as `traceparent` and `tracestate`, unless the destination has one of these headers itself. */
+  readonly trace?: TraceContext | undefined;
 }
 
 /** The result that an adapter saw. outcome.ts decides what follows from it. */

@@ -11,6 +11,8 @@ export type AttemptLine = {
   readonly source: string;
   /** The task's own, without the secrets of a url. */
   readonly flow_key: string | undefined;
+  /** The trace in which the task was submitted, 32 hex digits; undefined when its client sent none. */
+  readonly trace_id: string | undefined;
   readonly run: number;
   readonly phase: 'delivery' | 'dead';
   readonly attempt: number;

@@ -11,6 +11,8 @@ export interface ReceivedRequest {
   readonly path: string;
   /** Values decoded from UTF-8, names in lower case; of a repeated header the last. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Names in lower case, in their order, each as often as it came. */
+  readonly headerNames: readonly string[];
   /** The value of a header as the bytes that came over the wire. */
   headerBytes(name: string): Buffer | undefined;
   readonly body: Buffer;
@@ -191,6 +193,7 @@ function describeRequest(message: IncomingMessage, body: Buffer, arrivedAt: numb
     method: message.method ?? '',
     path: message.url ?? '',
     headers,
+    headerNames: message.rawHeaders.filter((_text, index) => index % 2 === 0).map((name) => name.toLowerCase()),
     headerBytes: (name) => raw.get(name.toLowerCase()),
     body,
     key: headers['x-message-key'] ?? '',

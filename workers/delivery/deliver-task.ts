@@ -12,6 +12,7 @@ import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/sec
 import { TimeLimitReached, type Clock, type DeliveryResult, type Random } from '../../shared/domain/ports.js';
 import { openTask } from '../../shared/domain/task/task-secrets.js';
 import type { Task } from '../../shared/domain/task/task.js';
+import { spanOf, type SubmittedTrace } from '../../shared/domain/trace-context.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
 import { decodeTask, editsOf } from '../../shared/queue/tasks/task-codec.js';
@@ -30,6 +31,8 @@ export interface FetchedJob {
   readonly createdAt: number;
   /** How often a worker died with it, over its whole life: BullMQ never resets the number. */
   readonly stalls: number;
+  /** undefined for nearly every task. */
+  readonly trace: SubmittedTrace | undefined;
 }
 
 /** The decision, with everything that settle-outcome.ts needs to record it. */
@@ -86,14 +89,14 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
     return leaveUnread(job, error, fetchedAt, context);
   }
   const progress = readProgress(job.log, job.firstRun);
-  const decided = await decideAttempt({ jobId: job.id, task, edits: editsOf(job.data), progress, stalls: job.stalls - progress.stallsAtLastRecord }, context);
+  const decided = await decideAttempt({ jobId: job.id, task, edits: editsOf(job.data), progress, stalls: job.stalls - progress.stallsAtLastRecord, trace: job.trace }, context);
   const { outcome, result, flow, named, startedAt = fetchedAt, startedMs = fetchedMs } = decided;
   // Tasks that were put back unsent get no line.
   const hasLine = outcome.kind !== 'defer' || result !== undefined;
   const dueAt = hasLine ? attemptDueAt(task, job.log, job.createdAt) : undefined;
   // Each by its name: to spread an object costs more than the rest of this.
   const delivery = { outcome, result, flow, named, task, progress, startedAt, durationMs: Math.round(performance.now() - startedMs), dueAt };
-  if (hasLine) logAttempt(delivery, context);
+  if (hasLine) logAttempt(delivery, job.trace, context);
   return delivery;
 }
 
@@ -105,6 +108,7 @@ interface Attempt {
   readonly progress: TaskProgress;
   /** Stalls since the last record. */
   readonly stalls: number;
+  readonly trace: SubmittedTrace | undefined;
 }
 
 interface Decided extends Pick<Delivery, 'outcome' | 'result' | 'flow' | 'named'> {
@@ -115,7 +119,7 @@ interface Decided extends Pick<Delivery, 'outcome' | 'result' | 'flow' | 'named'
 }
 
 /** Any error in here becomes a finding like all others: BullMQ would repeat the task for ever, every 5 s, uncounted. */
-async function decideAttempt({ jobId, task, edits, progress, stalls }: Attempt, context: DeliverTaskContext): Promise<Decided> {
+async function decideAttempt({ jobId, task, edits, progress, stalls, trace }: Attempt, context: DeliverTaskContext): Promise<Decided> {
   const { rules, random, logger, hasFault } = context;
   const decide = (finding: Exclude<Finding, Fetched>): Outcome =>
     hasFault() ? decideAfterFault(finding, task, progress, rules, random()) : decideOutcome(finding, task, progress, rules, random());
@@ -139,7 +143,7 @@ async function decideAttempt({ jobId, task, edits, progress, stalls }: Attempt, 
     try {
       // The fault may have come while the task was held in its slot.
       if (hasFault()) return { outcome: leftInHand };
-      result = withoutSecretsIn(await send({ task, edits, progress }, destination, context), destination, context.mask);
+      result = withoutSecretsIn(await send({ task, edits, progress, trace }, destination, context), destination, context.mask);
       if (result.kind === 'failed' && flowControl.hasCircuitOpenedDuring(entry, result)) return { outcome: decide({ kind: 'circuit_opened_during_send', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, named, startedAt, startedMs };
       return { outcome: decide({ kind: 'result', result }), result, startedAt, startedMs };
     } finally {
@@ -152,8 +156,8 @@ async function decideAttempt({ jobId, task, edits, progress, stalls }: Attempt, 
 }
 
 /** @throws only for a bug of ours: an adapter resolves for whatever the other side does */
-async function send({ task, edits, progress }: Pick<Attempt, 'task' | 'edits' | 'progress'>, destination: Destination, { adapters, inFlight, timeLimitMs, mask, defaultBrokers }: DeliverTaskContext): Promise<DeliveryResult> {
-  const attempt = attemptToSend(task, progress, mask, edits, defaultBrokers);
+async function send({ task, edits, progress, trace }: Pick<Attempt, 'task' | 'edits' | 'progress' | 'trace'>, destination: Destination, { adapters, inFlight, timeLimitMs, mask, defaultBrokers }: DeliverTaskContext): Promise<DeliveryResult> {
+  const attempt = attemptToSend(task, progress, mask, edits, defaultBrokers, trace?.context);
   return inFlight.run(timeLimitMs, () => new TimeLimitReached(timeLimitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
 }
 
@@ -178,7 +182,7 @@ function leaveUnread(job: FetchedJob, error: unknown, startedAt: number, context
   return { outcome, task: undefined, progress: undefined, startedAt, durationMs: 0, dueAt: undefined };
 }
 
-function logAttempt(delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, { logger, mask, defaultBrokers }: DeliverTaskContext): void {
+function logAttempt(delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, trace: SubmittedTrace | undefined, { logger, mask, defaultBrokers }: DeliverTaskContext): void {
   const { outcome, task, progress, result, startedAt, durationMs, dueAt } = delivery;
   const failure = result?.kind === 'failed' ? result : undefined;
   logger.attempt(() => ({
@@ -186,6 +190,7 @@ function logAttempt(delivery: Delivery & { readonly task: Task; readonly progres
     client_id: task.clientId,
     source: task.source,
     flow_key: task.flowKey === undefined ? undefined : shownFlowKey(task.flowKey, mask),
+    trace_id: traceIdOf(trace),
     run: progress.run,
     phase: progress.phase,
     attempt: progress.attempt,
@@ -201,6 +206,11 @@ function logAttempt(delivery: Delivery & { readonly task: Task; readonly progres
     // refuse.
     detail: failure?.httpStatus === undefined ? failure?.detail : undefined,
   }));
+}
+
+function traceIdOf(trace: SubmittedTrace | undefined): string | undefined {
+  const traceparent = trace?.context?.traceparent ?? trace?.span;
+  return traceparent === undefined ? undefined : spanOf({ traceparent }).traceId;
 }
 
 /** Never below 0: the clocks of two machines differ, and a person may have the task sent before it is due. */

@@ -16,7 +16,7 @@ import { ToldEnds } from '../../shared/queue/engine/told-ends.js';
 import { standstillTimes, type StandstillTimes } from '../../shared/queue/engine/shard-standstill.js';
 import { ShardWatchdog } from '../../shared/queue/engine/shard-watchdog.js';
 import { messageLength } from '../../shared/queue/tasks/message-length.js';
-import type { StoredOptions } from '../../shared/queue/tasks/task-codec.js';
+import { submittedTraceOf, type StoredOptions } from '../../shared/queue/tasks/task-codec.js';
 import { printError } from '../../shared/logging/print-error.js';
 import { RedisErrors } from '../../shared/redis/redis-error.js';
 import type { BrakeLog } from './brake-log.js';
@@ -239,8 +239,8 @@ export class DeliveryWorker {
     const { context } = this.options;
     const log = decodeLog(job.stacktrace);
     // This count of ours stands beside BullMQ's: see submission.ts.
-    const { run } = job.opts as Partial<StoredOptions>;
-    const fetched: FetchedJob = { id: job.id ?? '', data: job.data, log, firstRun: run ?? 1, createdAt: job.timestamp, stalls: job.stalledCounter };
+    const stored = job.opts as Partial<StoredOptions>;
+    const fetched: FetchedJob = { id: job.id ?? '', data: job.data, log, firstRun: stored.run ?? 1, createdAt: job.timestamp, stalls: job.stalledCounter, trace: submittedTraceOf(stored) };
     const delivery = await deliverTask(fetched, context);
     const { activity, failures, metrics, shard } = this.options;
     countDelivery(delivery, activity);

@@ -2,6 +2,7 @@ import { failedAt, type TaskProgress } from './attempt-record.js';
 import { rowOf } from '../destinations/destination.js';
 import type { PathMask } from '../destinations/path-mask.js';
 import type { DeliveryAttempt } from '../ports.js';
+import type { TraceContext } from '../trace-context.js';
 import type { Task } from './task.js';
 
 const MAX_ERROR_CHARACTERS = 500;
@@ -15,15 +16,16 @@ const NO_BROKERS: ReadonlySet<string> = new Set();
  * No two sends have the same key and run, because no id ends in `|dead`: see task-id.ts. An exception is a send that is made again
  * after a person has changed the task: then `x-retry-edit` differs.
  *
- * @param edit how often the task was changed in its life
+ * @param edit  how often the task was changed in its life
+ * @param trace what is sent with it of a trace, in both phases
  */
-export function attemptToSend(task: Task, progress: TaskProgress, mask: PathMask, edit = 0, defaultBrokers: ReadonlySet<string> = NO_BROKERS): DeliveryAttempt {
-  const attempt = progress.phase === 'delivery' ? deliveryAttempt(task, progress) : deadLetter(task, progress, mask, defaultBrokers);
+export function attemptToSend(task: Task, progress: TaskProgress, mask: PathMask, edit = 0, defaultBrokers: ReadonlySet<string> = NO_BROKERS, trace?: TraceContext): DeliveryAttempt {
+  const attempt = progress.phase === 'delivery' ? deliveryAttempt(task, progress, trace) : deadLetter(task, progress, mask, defaultBrokers, trace);
   // Nearly no task was ever changed.
   return edit === 0 ? attempt : { ...attempt, edit, headers: { ...attempt.headers, 'x-retry-edit': String(edit) } };
 }
 
-function deliveryAttempt(task: Task, progress: TaskProgress): DeliveryAttempt {
+function deliveryAttempt(task: Task, progress: TaskProgress, trace: TraceContext | undefined): DeliveryAttempt {
   return {
     taskId: task.id,
     run: progress.run,
@@ -32,10 +34,11 @@ function deliveryAttempt(task: Task, progress: TaskProgress): DeliveryAttempt {
     key: `${task.id}|${progress.attempt}`,
     body: task.messageData,
     headers: provenance(task, progress.run, progress.attempt),
+    trace,
   };
 }
 
-function deadLetter(task: Task, progress: TaskProgress, mask: PathMask, defaultBrokers: ReadonlySet<string>): DeliveryAttempt {
+function deadLetter(task: Task, progress: TaskProgress, mask: PathMask, defaultBrokers: ReadonlySet<string>, trace: TraceContext | undefined): DeliveryAttempt {
   const { lastFailure, firstFailedAt, deliverySends } = progress;
   return {
     taskId: task.id,
@@ -53,6 +56,7 @@ function deadLetter(task: Task, progress: TaskProgress, mask: PathMask, defaultB
       'x-retry-last-failed-at': new Date(lastFailure === undefined ? 0 : failedAt(lastFailure)).toISOString(),
       'x-retry-original-destination': rowOf(task.destination.type).flow(task.destination, defaultBrokers, mask).endpoint,
     },
+    trace,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { PathMask } from '../../domain/destinations/path-mask.js';
 import type { Task, TaskState } from '../../domain/task/task.js';
+import type { SubmittedTrace } from '../../domain/trace-context.js';
 import { wholeMs } from '../../domain/task/retry-policy.js';
 import { jobIdOf } from '../names.js';
 import { ADMIT, ONLY_OF } from '../engine/admit-function.js';
@@ -31,6 +32,8 @@ export interface SubmissionRules {
   readonly isBound?: boolean;
   /** Its client has as many tasks as it may have: only a repetition is accepted. */
   readonly isFull?: boolean;
+  /** Stored with a new run. A repetition in another trace is the same task. */
+  readonly trace?: SubmittedTrace | undefined;
 }
 
 const ENVELOPE_BYTES = 1_024;
@@ -87,6 +90,7 @@ export class Submission {
     const opts: AddOptions & StoredOptions = { attempts, sha, priority };
     if (delayMs !== 0) opts.delay = delayMs;
     if (this.#run !== 1) opts.run = this.#run;
+    if (this.rules.trace !== undefined) addTrace(opts, this.rules.trace);
     // No Job of BullMQ's is made: its constructor would cost more than the rest of a submission.
     return { key: this.shard.keys.job(this.task.id), id, content: this.#content, seenFinishedAt: this.#seenFinishedAt, searchFields: this.#searchFields, isNothingNew: this.rules.isFull === true, add: this.shard.submitScript.encode({ id, name, data, opts, timestamp: SET_BY_REDIS }) };
   }
@@ -125,4 +129,12 @@ export class Submission {
         return { kind: 'other_content' };
     }
   }
+}
+
+function addTrace(options: StoredOptions, { context, span }: SubmittedTrace): void {
+  if (context !== undefined) {
+    options.traceparent = context.traceparent;
+    if (context.tracestate !== undefined) options.tracestate = context.tracestate;
+  }
+  if (span !== undefined) options.span = span;
 }

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { printDestination } from '../../domain/destinations/destination.js';
 import { shownFlowKey } from '../../domain/destinations/http.js';
 import type { PathMask } from '../../domain/destinations/path-mask.js';
+import { traceContextOf, type SubmittedTrace } from '../../domain/trace-context.js';
 import type { SecretBox } from '../../domain/secrets/secret-box.js';
 import { PRIORITY_NORMAL, PRIORITY_URGENT } from '../engine/job-priority.js';
 import { UNREADABLE } from '../../domain/task/task-field.js';
@@ -20,6 +21,19 @@ export interface StoredOptions {
   readonly sha: string;
   /** The run of the submission, if it is not the first. */
   run?: number;
+  /** The trace in which it was submitted: see trace-context.ts. It is no content, and stays through changes and redrives. */
+  traceparent?: string;
+  tracestate?: string;
+  /** The span of the submission, as a traceparent, when the API traces. */
+  span?: string;
+}
+
+/** @param options what a job holds: a person may have written it. @returns undefined for nearly every task */
+export function submittedTraceOf({ traceparent, tracestate, span }: Partial<StoredOptions>): SubmittedTrace | undefined {
+  if (traceparent === undefined && span === undefined) return undefined;
+  const context = traceContextOf(traceparent, tracestate);
+  const own = traceContextOf(span, undefined)?.traceparent;
+  return context === undefined && own === undefined ? undefined : { context, span: own };
 }
 
 /** This version cannot read the data. The task is not dropped, but waits for a process that can read it. */

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 
 import { DEFAULT_CONTENT_TYPE, type HttpDestination } from '../../../shared/domain/destinations/http.js';
 import type { DeliveryAttempt } from '../../../shared/domain/ports.js';
+import { nameTrace } from '../../../shared/domain/trace-context.js';
 import type { Preparation } from './credentials/credentials-in-use.js';
 import { headerValue } from './header-value.js';
 import type { Target } from './target.js';
@@ -12,16 +13,22 @@ import type { Target } from './target.js';
  */
 export function requestOf(attempt: DeliveryAttempt, { method, contentType = DEFAULT_CONTENT_TYPE, headers: chosen }: HttpDestination, { path, authorization }: Target, prepared: Preparation | undefined): Dispatcher.DispatchOptions {
   const headers = ['Content-Type', contentType];
+  let { trace } = attempt;
   if (chosen === undefined && prepared === undefined) {
     // Nearly all requests.
     headers.push('User-Agent', USER_AGENT);
     if (authorization !== undefined) headers.push('Authorization', authorization);
   } else {
     addChosen(headers, [chosen, authorization === undefined ? undefined : { Authorization: authorization }, prepared?.headers, { 'User-Agent': USER_AGENT }]);
+    if (nameTrace(headers.filter((_text, index) => index % 2 === 0))) trace = undefined;
     if (prepared !== undefined) headers.push(...prepared.signature);
   }
   headers.push('X-Message-Key', headerValue(attempt.key));
   for (const name of Object.keys(attempt.headers)) headers.push(name, headerValue(attempt.headers[name] ?? ''));
+  if (trace !== undefined) {
+    headers.push('traceparent', trace.traceparent);
+    if (trace.tracestate !== undefined) headers.push('tracestate', trace.tracestate);
+  }
   return { method: method ?? 'POST', path, headers, body: attempt.body };
 }
 

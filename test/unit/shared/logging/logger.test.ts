@@ -20,6 +20,7 @@ const attempt: AttemptLine = {
   client_id: 'shop',
   source: 'orders',
   flow_key: undefined,
+  trace_id: undefined,
   run: 1,
   phase: 'delivery',
   attempt: 2,
