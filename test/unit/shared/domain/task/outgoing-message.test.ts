@@ -34,6 +34,7 @@ describe('attemptToSend', () => {
   it('sends a delivery with its number in the key, the body unchanged and where it comes from', () => {
     expect(sendAfter([record({})])).to.deep.equal({
       taskId: 't',
+      trace: undefined,
       run: 1,
       edit: 0,
       phase: 'delivery',
@@ -61,6 +62,7 @@ describe('attemptToSend', () => {
   it('sends a dead letter with the number of sends in the key, the same body and what happened', () => {
     expect(sendAfter(exhausted)).to.deep.equal({
       taskId: 't',
+      trace: undefined,
       run: 1,
       edit: 0,
       phase: 'dead',
