@@ -98,20 +98,15 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
 function reportTiming({ request, response, match, method }: RequestContext, onAnswered: (timing: AnswerTiming) => void): void {
   const startedAt = performance.now();
   const { socket } = request;
-  let isWhole = false;
-  // An answer that is cut off also "finishes", and counts as written, because nothing of it waits any more. But its
-  // connection is gone by then.
-  response.once('finish', () => {
-    isWhole = !socket.destroyed;
-  });
-  // Node emits this once: after the last byte, or when the connection is gone.
-  response.once('close', () => {
+  // Node emits this once: after the last byte, or when the connection is gone. `once` would cost each request a wrapper.
+  response.on('close', () => {
     onAnswered({
       metricLabel: match.served.metricLabel,
       method,
       status: response.headersSent ? response.statusCode : null,
       durationMs: performance.now() - startedAt,
-      isAborted: !isWhole,
+      // An answer that is cut off also "finishes", because nothing of it waits any more. But its connection is gone by then.
+      isAborted: !response.writableFinished || socket.destroyed,
     });
   });
 }

@@ -39,9 +39,12 @@ export class ApiMetrics {
 
   readonly answered = ({ metricLabel, method, status, durationMs }: AnswerTiming): void => {
     const key = `${method} ${metricLabel} ${status ?? ''}`;
-    const durations = this.#requests.get(key) ?? this.metrics.histogram('kafka_retry_http_request_duration_seconds', this.#labelsOf(metricLabel, method, status));
-    // A client chooses the method, so what has another one than ours is looked up anew each time.
-    if (isOurs(method)) this.#requests.set(key, durations);
+    let durations = this.#requests.get(key);
+    if (durations === undefined) {
+      durations = this.metrics.histogram('kafka_retry_http_request_duration_seconds', this.#labelsOf(metricLabel, method, status));
+      // A client chooses the method, so what has another one than ours is looked up anew each time.
+      if (isOurs(method)) this.#requests.set(key, durations);
+    }
     durations.observe(durationMs / 1_000);
   };
 
