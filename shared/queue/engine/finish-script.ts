@@ -131,7 +131,8 @@ for call = 1, calls do
     -- A number below zero is BullMQ's error: the job has not ended here. The other jobs of this call must not suffer from a number.
     if not (type(answer) == 'number' and answer < 0) then
       if told ~= '' then pcall(tellEnd, keys[${FINISH_JOB_KEY}], values[1], values[2], told) end
-      pcall(countEnd, keys[${FINISH_JOB_KEY}], values[1], target)
+      -- As a rule no client has a quota, and the first call has found that out.
+      if areThereQuotas ~= false then pcall(countEnd, keys[${FINISH_JOB_KEY}], values[1], target) end
     end
   else
     answers[call] = { err = type(answer) == 'table' and answer.err or tostring(answer) }
