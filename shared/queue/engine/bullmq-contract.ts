@@ -10,7 +10,6 @@ export interface ScriptShape {
 
 /** Scripts of BullMQ's that a task depends on. We embed or call some ourselves; the others change what we read. */
 export const bullmqScripts = {
-  addStandardJob: { keys: 9, values: 3 },
   addDelayedJob: { keys: 6, values: 3 },
   addPrioritizedJob: { keys: 9, values: 3 },
   moveToActive: { keys: 11, values: 3 },

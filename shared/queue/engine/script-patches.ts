@@ -102,7 +102,6 @@ const adds: readonly Patch[] = [
  * between the place that it takes a job out of and the place that it puts it into, and the job is in neither.
  */
 const scriptPatches = {
-  addStandardJob: { krsSubmit: adds },
   addDelayedJob: { krsSubmit: adds },
   addPrioritizedJob: { krsSubmit: adds },
   moveToActive: { itself: [FETCH_OR_PUT_BACK, FETCH_A_HASH], krsPromoting: promotes(String(PROMOTED_BY_FETCH)) },

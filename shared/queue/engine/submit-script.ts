@@ -70,7 +70,7 @@ interface AddScript {
 }
 
 /** The values behind the keys: arguments, data, options. */
-const ADD_VALUES = bullmqScripts.addStandardJob.values;
+const ADD_VALUES = bullmqScripts.addDelayedJob.values;
 const VALUES_PER_JOB = 5 + ADD_VALUES;
 
 /**
@@ -145,7 +145,7 @@ function luaNameOf(script: AddScriptName): string {
  * The keys that BullMQ writes when it adds a job, most of them after it has stored it, and a command that reads each. A key that holds something else would leave
  * a job that stands nowhere, and the same task would be taken for one that is scheduled already. So they are read first.
  */
-const written = [['LLEN', 'wait'], ['ZCARD', 'prioritized'], ['ZCARD', 'delayed'], ['HLEN', 'meta']] as const;
+const written = [['ZCARD', 'prioritized'], ['ZCARD', 'delayed'], ['HLEN', 'meta']] as const;
 const counted = ['id', 'pc'] as const;
 
 /** @returns the number of a key in KEYS, counted from 1 as in Lua */

@@ -48,7 +48,7 @@ describe('checkEngine', () => {
 
   it('finds nothing wrong with the libraries that are installed', () => {
     expect(findings({})).to.deep.equal([]);
-    expect(facts.calls.map(({ script }) => script)).to.have.members(['addDelayedJob', 'addPrioritizedJob', 'addStandardJob', 'promote', 'reprocessJob', 'changePriority', 'moveStalledJobsToWait', 'moveToDelayed']);
+    expect(facts.calls.map(({ script }) => script)).to.have.members(['addDelayedJob', 'addPrioritizedJob', 'promote', 'reprocessJob', 'changePriority', 'moveStalledJobsToWait', 'moveToDelayed']);
   });
 
   it('refuses another BullMQ', () => {
@@ -94,7 +94,7 @@ describe('checkEngine', () => {
     });
   }
 
-  for (const name of ['addDelayedJob', 'addPrioritizedJob', 'addStandardJob', 'promote', 'reprocessJob', 'changePriority', 'moveStalledJobsToWait', 'moveToDelayed'] as const) {
+  for (const name of ['addDelayedJob', 'addPrioritizedJob', 'promote', 'reprocessJob', 'changePriority', 'moveStalledJobsToWait', 'moveToDelayed'] as const) {
     it(`refuses a BullMQ that hands one argument more to ${name}`, () => {
       const { keys, values } = bullmqScripts[name];
       expect(findings(withCall(name, (args) => [...args, 'more']))).to.deep.equal([`bullmq: expected ${keys + values} arguments of the script ${name}, found ${keys + values + 1}`]);

@@ -11,7 +11,7 @@ import { connect, InProcessService } from '../../../../support/service-in-proces
 import { httpTask, submitNew, waitForState } from '../../../../support/tasks.js';
 
 /** BullMQ's scripts that are a part of ours. */
-const borrowed = ['addDelayedJob', 'addPrioritizedJob', 'addStandardJob', 'moveToDelayed', 'moveToFinished'] as const satisfies readonly BullmqScriptName[];
+const borrowed = ['addDelayedJob', 'addPrioritizedJob', 'moveToDelayed', 'moveToFinished'] as const satisfies readonly BullmqScriptName[];
 
 describe('withoutEvents', () => {
   let receiver: Receiver;
