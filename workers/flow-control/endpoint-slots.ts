@@ -22,8 +22,8 @@ export class HostSlots {
   failuresInARow = 0;
   idleSince = 0;
   busySince = 0;
-  /** When the window last grew because nothing was answered, monotonic ms. */
-  grewAt = 0;
+  /** Silence counts from here on at the earliest, monotonic ms: the window grew then because nothing was answered, or nothing could be heard before. */
+  silentFrom = 0;
 
   constructor(
     readonly id: string,
@@ -44,8 +44,8 @@ export class EndpointSlots {
   /** Tasks that found no room since its last send began. */
   refused = 0;
   idleSince = 0;
-  /** When the window last grew because nothing was answered, monotonic ms. */
-  grewAt = 0;
+  /** Silence counts from here on at the earliest, monotonic ms: the window grew then because nothing was answered, or nothing could be heard before. */
+  silentFrom = 0;
 
   constructor(
     readonly id: string,

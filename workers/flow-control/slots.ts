@@ -41,7 +41,7 @@ export class Slots {
   readonly #loads: SlotLoads;
   /** Hosts with tasks that wait in their slots. */
   readonly #holding = new Set<HostSlots>();
-  readonly #fullWindows = new FullWindows<EndpointSlots>((endpoint) => this.#lookAtWindows(endpoint));
+  readonly #fullWindows = new FullWindows<EndpointSlots>((endpoint) => this.#lookAtWindows(endpoint), (full, ms) => this.#wasDeaf(full, ms));
   #inFlight = 0;
 
   constructor(private readonly options: SlotsOptions) {
@@ -229,19 +229,30 @@ export class Slots {
     return this.#mayGrow(endpoint);
   }
 
+  /** For so long no answer could be heard, so it was no silence. */
+  #wasDeaf(full: readonly EndpointSlots[], ms: number): void {
+    const now = this.options.now();
+    for (const endpoint of full) {
+      const [oldest] = endpoint.slots;
+      endpoint.silentFrom = Math.min(now, Math.max(endpoint.silentFrom, oldest?.startedAt ?? now) + ms);
+    }
+    for (const host of new Set(full.map((endpoint) => endpoint.host))) host.silentFrom = Math.min(now, Math.max(host.silentFrom, host.busySince) + ms);
+  }
+
   #growInSilence(endpoint: EndpointSlots): void {
     const { host } = endpoint;
+    if ((endpoint.slots.size < endpoint.window && host.inFlight < host.window) || this.#fullWindows.isDeaf) return;
     const { slots } = this.options.rules;
     if (endpoint.slots.size >= endpoint.window) {
       const [oldest] = endpoint.slots;
       const at = this.options.now();
-      const grown = windowInSilence(endpoint.window, endpoint.slots.size, endpoint.failuresInARow, at - Math.max(oldest?.startedAt ?? at, endpoint.grewAt), slots);
-      if (grown > endpoint.window) [endpoint.window, endpoint.grewAt] = [grown, at];
+      const grown = windowInSilence(endpoint.window, endpoint.slots.size, endpoint.failuresInARow, at - Math.max(oldest?.startedAt ?? at, endpoint.silentFrom), slots);
+      if (grown > endpoint.window) [endpoint.window, endpoint.silentFrom] = [grown, at];
     }
     if (host.inFlight >= host.window) {
       const at = this.options.now();
-      const grown = windowInSilence(host.window, host.inFlight, host.failuresInARow, at - Math.max(host.busySince, host.grewAt), slots);
-      if (grown > host.window) [host.window, host.grewAt] = [grown, at];
+      const grown = windowInSilence(host.window, host.inFlight, host.failuresInARow, at - Math.max(host.busySince, host.silentFrom), slots);
+      if (grown > host.window) [host.window, host.silentFrom] = [grown, at];
     }
   }
 

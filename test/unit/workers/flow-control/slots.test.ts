@@ -352,4 +352,16 @@ describe('Slots', () => {
       expect(slots.rememberedHosts).to.equal(slots.remembered);
     });
   });
+
+  it('takes no time for silence in which this process stood still: it could hear no answer', async () => {
+    const slots = new Slots({ rules: { ...rules, slots: 1_000, firstHoldMs: -1 }, hasWindows: true, now: () => performance.now() });
+    expect(fill(slots, 'a')).to.have.lengthOf(16);
+    const until = performance.now() + 300;
+    while (performance.now() < until);
+    expect(fill(slots, 'a'), 'before it has looked').to.have.lengthOf(0);
+    await new Promise((resolve) => { setTimeout(resolve, 1); });
+    expect(slots.room(host('a')).ofFlow, 'before answers are read').to.equal(0);
+    await eventually(() => { expect(slots.room(host('a')).ofFlow, 'in silence').to.be.above(0); });
+    slots.close();
+  });
 });
