@@ -814,6 +814,10 @@ export interface components {
                     readonly dead_letter: number;
                     readonly park: number;
                 };
+                readonly by_phase: {
+                    readonly delivery: number;
+                    readonly dead: number;
+                };
             }[];
             readonly is_complete: boolean;
         };

@@ -1,3 +1,4 @@
+import { signal } from '@preact/signals';
 import { render, type ComponentType, type VNode } from 'preact';
 import { useEffect, useErrorBoundary, useRef } from 'preact/hooks';
 
@@ -48,7 +49,7 @@ function App(): VNode {
       <a class="brand" href=${addressOf('home')}><svg viewBox="0 0 16 16" width="18" height="18" aria-hidden="true"><path d="M13 8a5 5 0 1 1-1.5-3.5M13 2v3h-3" /></svg><span>Kafka Retry Service</span></a>
       <nav aria-label="Views">${menu.filter(([target]) => target !== 'audit' || mayAdminister()).map(([target, title, own]) => html`<a key=${target} href=${addressOf(target)} aria-current=${own.includes(view) ? 'page' : undefined}>${title}</a>`)}
         <a href="/admin/queues">Board</a><a href="/docs">API</a></nav>
-      <${Live} /><${Person} />
+      <${Live} /><${Person} /><${HoldEverything} />
     </header>
     <${FleetPause} />
     <${Warnings} view=${view} />
@@ -76,11 +77,11 @@ function Live(): VNode {
   const failure = trouble.value;
   const isHeld = isHeldStill.value;
   const isLost = failure !== undefined;
-  const text = isHeld ? 'Held still' : isLost ? 'No answer' : 'Live';
+  const text = isHeld ? 'Frozen' : isLost ? 'No answer' : 'Live';
   return html`<div class="live">
     <span class="dot ${isHeld ? 'held' : isLost ? 'lost' : (status.value?.status ?? '')}" aria-hidden="true"></span>
     <span role="status">${text}${(isHeld || isLost) && answeredAt.value > 0 ? html`, as of <${Time} at=${new Date(answeredAt.value).toISOString()} />` : ''}</span>
-    <button type="button" class="small" aria-pressed=${isHeld} onClick=${() => { isHeldStill.value = !isHeld; }}>${isHeld ? 'Go on' : 'Hold still'}</button>
+    <button type="button" class="small" title="Nothing is asked, and the page stays as it is" aria-pressed=${isHeld} onClick=${() => { isHeldStill.value = !isHeld; }}>${isHeld ? 'Go on' : 'Freeze'}</button>
   </div>${isLost && html`<p class="lost" role="alert">${sentenceOf(failure)}${failure.status === 401 ? html` <a href=${location.pathname + location.search} target="_blank">Sign in</a> in a new tab, then come back.` : ''}</p>`}`;
 }
 
@@ -91,13 +92,20 @@ function Person(): VNode | null {
   return html`<div class="live"><span title=${`key ${who.key_id}`}>${who.name ?? who.key_id}, ${who.role}</span> <button type="button" class="small" onClick=${() => void signOut()}>Sign out</button></div>`;
 }
 
-/** The switch that holds every send of the fleet; while it does, each view says so. */
-function FleetPause(): VNode {
+/** The pause of the whole fleet; undefined while it is not known. */
+const fleetPause = signal<ShownDestination['paused'] | undefined>(undefined);
+
+/** The switch that holds every send of the fleet. While nothing is known, nothing is offered. */
+function HoldEverything(): VNode | null {
+  return fleetPause.value !== null || !mayOperate() ? null : html`<button type="button" class="small danger" onClick=${() => askPause({ key: EVERYTHING })}>Hold every send …</button>`;
+}
+
+/** While every send is held, each view says so. */
+function FleetPause(): VNode | null {
   const { value } = useLive('fleet', (asking) => callApi<ShownDestination>(pathOfDestination(EVERYTHING), asking), 2_000);
-  // While nothing is known, nothing is offered.
-  if (value === undefined) return html`<div class="fleet"></div>`;
+  useEffect(() => { fleetPause.value = value?.paused; }, [value]);
+  if (value === undefined || value.paused === null) return null;
   const { paused } = value;
-  if (paused === null) return html`<div class="fleet">${mayOperate() && html`<button type="button" class="plain" onClick=${() => askPause({ key: EVERYTHING })}>Hold every send …</button>`}</div>`;
   return html`<div class="fleet held" role="alert"><span><strong>Every send is held</strong> since <${Time} at=${paused.since} />${paused.by === null ? '' : ` by ${actorName(paused.by)}`}${paused.reason === null ? '' : `: “${paused.reason}”`}${paused.until === null ? '' : html`, until <${Time} at=${paused.until} />`}</span>
     ${mayOperate() && html`<button type="button" onClick=${() => askResume({ key: EVERYTHING })}>Send again …</button>`}</div>`;
 }
@@ -112,6 +120,8 @@ document.addEventListener('keydown', (event) => {
 });
 
 const home = document.getElementById('page');
+// What stood there until now is not the page's own, and would stay behind it.
+home?.replaceChildren();
 if (home !== null) render(html`<${App} />`, home);
 startLive();
 // While nothing answers nobody is known, and it is asked again with the first answer.

@@ -7,9 +7,7 @@ import { readOnce } from '../ops/read-once.js';
 import { takesGzip } from '../ops/viewer-file.js';
 import { adminPageHeaders, pageHtml } from './page-html.js';
 import { readPageFiles, type PageFile } from './page-files.js';
-
-/** Addresses of the page; what it shows there is chosen by its own code. */
-const views = ['tasks', 'task', 'destinations', 'destination', 'failures', 'bulk-actions', 'bulk-action', 'audit'] as const;
+import { pageViews } from './page-views.js';
 
 const files = readOnce(async () => {
   const { byPath, ...rest } = await readPageFiles();
@@ -32,7 +30,7 @@ const page = {
 /** The operations page. It asks the public API alone, as any other client does. */
 export const adminRoutes: readonly Route<unknown>[] = [
   { ...page, path: '/admin', operationId: 'adminPage', metricLabel: '/admin' },
-  ...views.map((view): Route<unknown> => ({ ...page, path: `/admin/${view}`, operationId: null, metricLabel: '/admin' })),
+  ...pageViews.map((view): Route<unknown> => ({ ...page, path: `/admin/${view}`, operationId: null, metricLabel: '/admin' })),
   {
     method: 'GET',
     path: '/admin/assets/:version/*',

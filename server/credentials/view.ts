@@ -3,7 +3,7 @@ import { shownUrl } from '../../shared/domain/destinations/http.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { signerOf } from '../../shared/domain/secrets/webhook-signature.js';
 import type { StoredCredentials } from '../../shared/queue/credentials/stored-credentials.js';
-import { idOfKey } from '../flow/destination-key.js';
+import { idOfKey } from '../../shared/wire/destination-id.js';
 import { printTime } from '../http/print-time.js';
 import { shownCertificate } from './certificate-check.js';
 

@@ -2,23 +2,15 @@ import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { isAddressable } from '../../shared/domain/field-check.js';
 import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
+import { ID_MARK, idOfKey } from '../../shared/wire/destination-id.js';
 
 /** How a path names a destination: by its key, percent-encoded, or by its id. */
 
 /** A url that a person pastes may be as long as that of a task. */
 const MAX_PASTED_CHARACTERS = 8_192;
 const MAX_NAME_CHARACTERS = 1_024;
-const ID_MARK = '~';
 /** `https%3A%2F%2Fapi.example.com`: what is left of a url or a cluster that was encoded twice. No parser of urls takes it for one. */
 const ENCODED_TWICE = /^[\s\p{C}\p{Z}]*(?:https?|kafka)%3A/iu;
-
-/**
- * The key in a form that proxies leave as it is: they decode and merge slashes.
- * `https://a` -> `~aHR0cHM6Ly9h`
- */
-export function idOfKey(key: string): string {
-  return ID_MARK + Buffer.from(key).toString('base64url');
-}
 
 export interface KeyRules {
   readonly defaultBrokers?: DefaultBrokers;

@@ -7,8 +7,8 @@ import type { FlowSample } from '../../shared/domain/flow/flow-report.js';
 import { LatencyHistogram } from '../../shared/domain/flow/latency-histogram.js';
 import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { WaitingListDepth } from '../../shared/queue/flow/waiting-lists.js';
+import { idOfKey } from '../../shared/wire/destination-id.js';
 import { printTime } from '../http/print-time.js';
-import { idOfKey } from './destination-key.js';
 import { byBusiest, printCursor, type Rank } from './list-cursor.js';
 
 /** The depth of a flow_key's waiting list; Redis is asked about all of them at once. */

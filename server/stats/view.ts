@@ -116,6 +116,7 @@ export function toWireFailures(failures: Failures): object {
       last_failed_at: printTime(counts.lastAt),
       samples: counts.samples,
       by_next: counts.byNext,
+      by_phase: { delivery: countOf(counts) - counts.dead, dead: counts.dead },
     };
   });
   return { since: printTime(failures.since), groups, is_complete: isComplete(failures) };

@@ -244,8 +244,8 @@ describe('e2e: the operations page', function () {
     page.on('response', (response) => { if (response.url().endsWith('/status')) turns += 1; });
     await eventually(() => expect(turns).to.be.at.least(5), { withinMs: 30_000 });
     expect(most).to.equal(1);
-    await button('Hold still').click();
-    await page.getByText(/Held still, as of/).waitFor();
+    await button('Freeze').click();
+    await page.getByText(/Frozen, as of/).waitFor();
     await eventually(() => expect(inFlight.size).to.equal(0));
     let asked = 0;
     page.on('request', () => { asked += 1; });

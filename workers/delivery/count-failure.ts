@@ -11,7 +11,7 @@ export function countFailure({ outcome, result, task, progress, startedAt, durat
   const next = nextOf(outcome);
   const flow = flowDue(task, progress.phase, defaultBrokers, mask);
   if (next === undefined || flow === undefined) return;
-  counter.count({ destinationKey: flow.endpoint, code: result.code, httpStatus: result.httpStatus, next, taskId: task.id, at: startedAt + durationMs });
+  counter.count({ destinationKey: flow.endpoint, code: result.code, httpStatus: result.httpStatus, next, phase: progress.phase, taskId: task.id, at: startedAt + durationMs });
 }
 
 /** @returns undefined where no attempt was used */

@@ -7,13 +7,13 @@ import { distance, localTime, words } from '../state/format.js';
 import { addressOf } from '../state/location.js';
 import { html, type Shown } from '../html.js';
 
-/** Local time; the instant in UTC stands in its tooltip. `isDistance`: `3 s ago` in place of the time. */
-export function Time({ at, isDistance = false }: { readonly at: string | null | undefined; readonly isDistance?: boolean }): VNode {
+/** Local time; the instant in UTC stands in its tooltip. `isDistance`: `3 s ago` in place of the time; `coming` is never in the past. */
+export function Time({ at, isDistance = false }: { readonly at: string | null | undefined; readonly isDistance?: boolean | 'coming' }): VNode {
   if (at === null || at === undefined) return html`<span class="none">–</span>`;
   const instant = new Date(at);
   // Reading it makes the text move on with each answer.
   const now = answeredAt.value === 0 ? Date.now() : Math.max(answeredAt.value, Date.now());
-  return html`<time datetime=${at} title=${`${at} (UTC)`}>${isDistance ? distance(instant.getTime(), now) : localTime(instant, new Date(now))}</time>`;
+  return html`<time datetime=${at} title=${`${at} (UTC)`}>${isDistance ? distance(isDistance === 'coming' ? Math.max(instant.getTime(), now) : instant.getTime(), now) : localTime(instant, new Date(now))}</time>`;
 }
 
 /** The state of a task or of a bulk action. Its colour says good, waiting or bad; its word says which. */

@@ -1,5 +1,5 @@
 import uPlot from 'uplot';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { VNode } from 'preact';
 
 import { html } from '../html.js';
@@ -20,12 +20,15 @@ interface ChartProps {
   readonly print: (value: number) => string;
 }
 
-const HEIGHT = 160;
+const HEIGHT = 148;
+/** Fewer points than these make no line that can be seen. */
+const DOTS_BELOW = 4;
 
-/** A chart over time. The legend below it shows the numbers under the pointer. */
+/** A chart over time. Its head shows the newest numbers, or those under the pointer. */
 export function Chart({ title, times, lines, print }: ChartProps): VNode {
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
+  const [pointed, setPointed] = useState<number | null>(null);
   const data = [times.map((at) => at / 1_000), ...lines.map(({ values }) => values)] as uPlot.AlignedData;
   const shape = lines.map(({ label, colour }) => `${label} ${colour}`).join();
 
@@ -34,7 +37,7 @@ export function Chart({ title, times, lines, print }: ChartProps): VNode {
     if (box === null) return undefined;
     const make = (): void => {
       chart.current?.destroy();
-      chart.current = new uPlot(optionsFor({ width: box.clientWidth, lines, print }), data, box);
+      chart.current = new uPlot(optionsFor({ width: box.clientWidth, lines, print, point: setPointed }), data, box);
     };
     make();
     const watched = new ResizeObserver(() => chart.current?.setSize({ width: box.clientWidth, height: HEIGHT }));
@@ -50,28 +53,44 @@ export function Chart({ title, times, lines, print }: ChartProps): VNode {
   }, [shape]);
   useEffect(() => chart.current?.setData(data), [times, lines]);
 
-  const latest = lines.map(({ label, values }) => `${label} ${print(values.findLast((value) => value !== null) ?? 0)}`).join(', ');
-  return html`<figure class="chart"><figcaption>${title}</figcaption><div ref=${place} role="img" aria-label=${`${title}: now ${latest}`}></div></figure>`;
+  const numberOf = ({ values }: Line): number | null => (pointed === null ? values.findLast((value) => value !== null) : values[pointed]) ?? null;
+  const numbers = lines.map((line) => ({ ...line, number: numberOf(line) }));
+  const at = pointed === null ? undefined : times[pointed];
+  return html`<figure class="chart">
+    <figcaption><strong>${title}</strong><span class="at">${at === undefined ? '' : timeOfDay(at / 1_000)}</span>
+      <span class="legend">${numbers.map(({ label, colour, number }) => html`<span key=${label}><i class=${`line${colour}`}></i>${label} <b>${number === null ? '–' : print(number)}</b></span>`)}</span></figcaption>
+    <div ref=${place} role="img" aria-label=${`${title}: ${numbers.map(({ label, number }) => `${label} ${number === null ? 'unknown' : print(number)}`).join(', ')}`}></div></figure>`;
 }
 
 /** @param at seconds since the epoch */
 const timeOfDay = (at: number): string => localTime(new Date(at * 1_000), new Date()).replace(/:\d\d(?:\.\d+)?$/, '');
 
-function optionsFor({ width, lines, print }: Pick<ChartProps, 'lines' | 'print'> & { readonly width: number }): uPlot.Options {
+function optionsFor({ width, lines, print, point }: Pick<ChartProps, 'lines' | 'print'> & { readonly width: number; readonly point: (nth: number | null) => void }): uPlot.Options {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string): string => style.getPropertyValue(name).trim();
-  const font = '11px system-ui, sans-serif';
-  const axis = { stroke: colour('--soft'), font, grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false } };
+  const font = `11px ${getComputedStyle(document.body).fontFamily}`;
+  const axis = { stroke: colour('--soft'), font, ticks: { show: false } };
   return {
     width,
     height: HEIGHT,
-    cursor: { y: false, points: { size: 6 } },
-    legend: { live: true },
-    scales: { y: { range: (_chart, _min, max) => [0, Math.max(max * 1.1, 1)] } },
-    axes: [{ ...axis, space: 70, values: (_chart, ticks) => ticks.map(timeOfDay) }, { ...axis, size: 72, values: (_chart, ticks) => ticks.map((tick) => print(tick)) }],
-    series: [
-      { label: 'at', value: (_chart, at: number | null) => (at === null ? '–' : timeOfDay(at)) },
-      ...lines.map((line) => ({ label: line.label, stroke: colour(line.colour), width: 1.5, points: { show: false }, value: (_chart: uPlot, value: number | null) => (value === null ? '–' : print(value)) })),
+    padding: [8, 8, 0, 0],
+    cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
+    legend: { show: false },
+    scales: { y: { range: (_chart, _min, max) => [0, Math.max(max * 1.15, 1)] } },
+    axes: [
+      { ...axis, space: 80, size: 24, grid: { show: false }, values: (_chart, ticks) => ticks.map(timeOfDay) },
+      { ...axis, size: 56, space: 36, gap: 8, grid: { stroke: colour('--line'), width: 1 }, values: (_chart, ticks) => ticks.map((tick) => print(tick)) },
     ],
+    series: [
+      {},
+      ...lines.map((line, nth) => ({
+        label: line.label,
+        stroke: colour(line.colour),
+        width: 1.75,
+        ...(nth === 0 ? { fill: `${colour(line.colour)}1c` } : {}),
+        points: { show: (_chart: uPlot, _series: number, first: number, last: number) => last - first < DOTS_BELOW, size: 5 },
+      })),
+    ],
+    hooks: { setCursor: [({ cursor: { idx } }) => point(idx ?? null)] },
   };
 }

@@ -5,6 +5,7 @@ import { html } from '../html.js';
 import { count, duration, shortKey } from '../state/format.js';
 import { addressOf } from '../state/location.js';
 import { Time } from './basics.js';
+import { CalmBox, useCalm } from './calm-rows.js';
 
 export type ListedDestination = Omit<ShownDestination, 'workers'>;
 export interface DestinationList {
@@ -19,28 +20,30 @@ export function byTrouble(destinations: readonly ListedDestination[]): ListedDes
   return [...destinations].sort((a, b) => isHeld(b) - isHeld(a) || b.deferred - a.deferred || b.failed - a.failed || b.delivered - a.delivered);
 }
 
-export function DestinationRows({ destinations }: { readonly destinations: readonly ListedDestination[] }): VNode {
-  return html`<div class="scroll"><table class="destinations">
+/** @param question which list it is: see useCalm */
+export function DestinationRows({ question, destinations, most = Infinity }: { readonly question: string; readonly destinations: readonly ListedDestination[]; readonly most?: number }): VNode {
+  const { rows, touch } = useCalm(question, byTrouble(destinations), ({ kind, key }) => `${kind} ${key}`, 'last');
+  return html`<${CalmBox} touch=${touch}><table class="destinations stacked">
     <thead><tr><th>Destination</th><th>State</th><th class="n">Held back</th><th class="n">In flight</th><th class="n">Delivered / min</th><th class="n">Failed / min</th><th class="n">p50</th><th class="n">p99</th></tr></thead>
-    <tbody>${destinations.map((destination) => {
+    <tbody>${rows.slice(0, most).map((destination) => {
       const { key, kind, deferred, in_flight, delivered, failed, failure_share, latency_ms } = destination;
       return html`<tr key=${`${kind} ${key}`}>
-        <td><a href=${addressOf('destination', { key })} title=${key}>${key === '*' ? 'everything' : shortKey(key)}</a>${kind === 'endpoint' || kind === 'topic' ? '' : html` <span class="kind">${kind.replace('_', ' ')}</span>`}</td>
+        <td class="first"><a href=${addressOf('destination', { key })} title=${key}>${key === '*' ? 'everything' : shortKey(key, 44)}</a>${kind === 'endpoint' || kind === 'topic' ? '' : html` <span class="kind">${kind.replace('_', ' ')}</span>`}</td>
         <td><${Held} destination=${destination} /></td>
-        <td class="n ${deferred > 0 ? 'warn' : ''}">${count(deferred)}</td>
-        <td class="n">${count(in_flight)}</td>
-        <td class="n">${count(delivered)}</td>
-        <td class="n ${failed > 0 ? 'bad' : ''}">${count(failed)}${failed > 0 ? html` <span class="soft">${Math.round(failure_share * 100)} %</span>` : ''}</td>
-        <td class="n">${duration(latency_ms.p50)}</td>
-        <td class="n">${duration(latency_ms.p99)}</td>
+        <td class="n ${deferred > 0 ? 'warn' : 'zero'}" data-label="held back">${count(deferred)}</td>
+        <td class="n ${in_flight > 0 ? '' : 'zero'}" data-label="in flight">${count(in_flight)}</td>
+        <td class="n ${delivered > 0 ? '' : 'zero'}" data-label="delivered / min">${count(delivered)}</td>
+        <td class="n ${failed > 0 ? 'bad' : 'zero'}" data-label="failed / min">${count(failed)}${failed > 0 ? html` <span class="soft">${Math.round(failure_share * 100)} %</span>` : ''}</td>
+        <td class="n" data-label="p50">${duration(latency_ms.p50)}</td>
+        <td class="n" data-label="p99">${duration(latency_ms.p99)}</td>
       </tr>`;
-    })}</tbody></table></div>`;
+    })}</tbody></table></${CalmBox}>`;
 }
 
 /** Why nothing or little is sent there now. */
 export function Held({ destination: { paused, circuit, limits } }: { readonly destination: Pick<ListedDestination, 'paused' | 'circuit' | 'limits'> }): VNode {
   if (paused !== null) return html`<span class="badge paused">paused</span>${paused.until === null ? '' : html` <span class="soft">until <${Time} at=${paused.until} /></span>`}`;
-  if (circuit.state === 'open') return html`<span class="badge open">circuit open</span>${circuit.until === null ? '' : html` <span class="soft">next try <${Time} at=${circuit.until} isDistance /></span>`}`;
+  if (circuit.state === 'open') return html`<span class="badge open">circuit open</span>${circuit.until === null ? '' : html` <span class="soft">next try <${Time} at=${circuit.until} isDistance=${'coming'} /></span>`}`;
   if (circuit.state === 'probing') return html`<span class="badge open">trying one</span>`;
   if (circuit.state === 'given_up') return html`<span class="badge open">all fail</span> <span class="soft">sent all the same</span>`;
   return limits === null ? html`<span class="badge ok">sending</span>` : html`<span class="badge limited">limited</span>`;

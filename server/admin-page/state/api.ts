@@ -1,3 +1,4 @@
+import { idOfKey } from '../../../shared/wire/destination-id.js';
 import { isUnattended } from './attendance.js';
 import { operatorName } from './operator.js';
 
@@ -83,7 +84,5 @@ export function partOfPath(text: string): string {
 
 /** The path of a destination. Its key is written as an id, since proxies decode and merge slashes. */
 export function pathOfDestination(key: string, verb = ''): string {
-  let binary = '';
-  for (const byte of new TextEncoder().encode(key)) binary += String.fromCharCode(byte);
-  return `/destinations/~${btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')}${verb}`;
+  return `/destinations/${idOfKey(key)}${verb}`;
 }

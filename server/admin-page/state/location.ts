@@ -1,7 +1,8 @@
 import { signal } from '@preact/signals';
 
-export const views = ['tasks', 'task', 'destinations', 'destination', 'failures', 'bulk-actions', 'bulk-action', 'audit'] as const;
-export type View = 'home' | (typeof views)[number];
+import { pageViews } from '../../admin/page-views.js';
+
+export type View = 'home' | (typeof pageViews)[number];
 
 export interface Place {
   readonly view: View;
@@ -10,7 +11,7 @@ export interface Place {
 
 function placeIn({ pathname, search }: Location): Place {
   const name = pathname.replace(/^\/admin\/?/, '').replace(/\/$/, '');
-  return { view: (views as readonly string[]).includes(name) ? (name as View) : 'home', query: new URLSearchParams(search) };
+  return { view: (pageViews as readonly string[]).includes(name) ? (name as View) : 'home', query: new URLSearchParams(search) };
 }
 
 /** What the address names. It holds everything that is looked at, so that a link shows a colleague the same. */

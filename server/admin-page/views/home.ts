@@ -4,7 +4,7 @@ import type { History, Status } from '../../../client/answers.js';
 import { html } from '../html.js';
 import { Empty, Failure, Waiting } from '../parts/basics.js';
 import { Chart } from '../parts/chart.js';
-import { byTrouble, DestinationRows, type DestinationList } from '../parts/destination-rows.js';
+import { DestinationRows, type DestinationList } from '../parts/destination-rows.js';
 import { FailureGroups } from '../parts/failure-groups.js';
 import { callApi, withQuery } from '../state/api.js';
 import { count, duration, rate, shortCount, words } from '../state/format.js';
@@ -19,13 +19,15 @@ export function Home(): VNode {
   const now = status.value;
   return html`<div class="home">
     ${now === undefined ? html`<${Waiting} />` : html`<${Health} now=${now} /><${Tiles} now=${now} />`}
-    <div class="head"><h2>Failing now</h2>
-      <nav class="spans" aria-label="Span of time">${spans.map((span) => html`<a key=${span} href=${addressOf('home', { since: span })} aria-current=${span === since ? 'true' : undefined}>${span}</a>`)}</nav>
-    </div>
-    <${FailureGroups} since=${since} most=${12} />
     <${Charts} since=${since} />
-    <div class="head"><h2>Destinations by trouble</h2><a href=${addressOf('destinations')}>All of them</a></div>
-    <${Troubled} />
+    <div class="columns">
+      <section aria-label="Failing now"><div class="head"><h2>Failing now</h2>
+        <nav class="spans" aria-label="Span of time">${spans.map((span) => html`<a key=${span} href=${addressOf('home', { since: span })} aria-current=${span === since ? 'true' : undefined}>${span}</a>`)}</nav>
+      </div>
+      <${FailureGroups} since=${since} most=${12} /></section>
+      <section aria-label="Destinations by trouble"><div class="head"><h2>Destinations by trouble</h2><a href=${addressOf('destinations')}>All of them</a></div>
+      <${Troubled} /></section>
+    </div>
   </div>`;
 }
 
@@ -63,11 +65,11 @@ function Tiles({ now }: { readonly now: Status }): VNode | null {
   const tiles: Tile[] = [
     { name: 'Delivered a second', value: rate(rates.delivered['1m']), note: `${rate(rates.created['1m'])} come in, ${rate(rates.failed['1m'])} fail` },
     { name: 'Late', value: duration(lateness_ms.p99), note: oldest_due_ms === null ? 'nothing is overdue' : `oldest due for ${duration(oldest_due_ms)}`, kind: (lateness_ms.p99 ?? 0) > 10_000 && 'warn' },
-    { name: 'Due', value: shortCount(counts.due), note: growth === null || Math.abs(growth) < 0.05 ? 'steady' : growth > 0 ? `grows by ${rate(growth)} a second` : `shrinks by ${rate(-growth)} a second`, kind: growth !== null && growth > 1 && 'warn' },
+    { name: 'Due', value: shortCount(counts.due), note: growth === null || Math.abs(growth) < 0.05 ? 'steady' : growth > 0 ? `+${rate(growth)} a second` : `−${rate(-growth)} a second`, kind: growth !== null && growth > 1 && 'warn' },
     { name: 'Waiting', value: shortCount(counts.waiting), note: held > 0 ? `${shortCount(held)} held back` : 'for their time', href: addressOf('tasks', { q: 'state:waiting' }) },
-    { name: 'Being sent', value: shortCount(counts.sending), note: now.workers === 0 ? 'no worker runs' : `${Math.round((load ?? 0) * 100)} % of all slots wanted`, href: addressOf('tasks', { q: 'state:delivering' }) },
+    { name: 'Being sent', value: shortCount(counts.sending), note: now.workers === 0 ? 'no worker runs' : `${Math.round((load ?? 0) * 100)} % of the slots`, href: addressOf('tasks', { q: 'state:delivering' }) },
     { name: 'Parked', value: shortCount(counts.parked), note: counts.parked > 0 ? 'wait for a person' : 'none waits for you', href: addressOf('tasks', { q: 'state:parked' }), kind: counts.parked > 0 && 'warn' },
-    { name: 'Dead-lettered', value: shortCount(counts.dead_lettered), note: 'handed to their dead destination', href: addressOf('tasks', { q: 'state:dead_lettered' }) },
+    { name: 'Dead-lettered', value: shortCount(counts.dead_lettered), note: 'taken over elsewhere', href: addressOf('tasks', { q: 'state:dead_lettered' }) },
   ];
   return html`<section class="tiles" aria-label="Numbers now">${tiles.map(({ name, value, note, href, kind }) => {
     const inside = html`<span class="name">${name}</span><span class="value">${value}</span><span class="note">${note}</span>`;
@@ -75,19 +77,31 @@ function Tiles({ now }: { readonly now: Status }): VNode | null {
   })}</section>`;
 }
 
+/** So much of a minute says something about it. */
+const TELLING_MS = 10_000;
+/** A service that has just begun is not shown at the edge of an empty hour. */
+const FEWEST_POINTS = 10;
+
+function pointsOf({ points, readAt }: History & { readonly readAt: number }): History['points'] {
+  const told = points.filter(({ at }) => readAt - Date.parse(at) >= TELLING_MS);
+  const first = told.findIndex(({ created, delivered, failed }) => created !== null || delivered !== null || failed !== null);
+  return told.slice(Math.max(0, Math.min(first === -1 ? 0 : first - 1, told.length - FEWEST_POINTS)));
+}
+
 function Charts({ since }: { readonly since: string }): VNode | null {
-  const { value, failure, reload } = useLive(`history ${since}`, (asking) => callApi<History>(withQuery('/history', { since }), asking), 10_000);
+  const { value, failure, reload } = useLive(`history ${since}`, async (asking) => ({ ...(await callApi<History>(withQuery('/history', { since }), asking)), readAt: Date.now() }), 5_000);
   if (value === undefined && failure !== undefined) return html`<${Failure} failure=${failure} reload=${reload} />`;
   if (value === undefined) return html`<div class="charts"><div class="chart"></div><div class="chart"></div></div>`;
-  // The minute that is still going on would look like a fall.
-  const points = value.points.filter(({ at }) => Date.parse(at) + value.step_ms <= Date.now());
+  const points = pointsOf(value);
   const times = points.map(({ at }) => Date.parse(at));
-  const perSecond = (number: number | null): number | null => (number === null ? null : number / (value.step_ms / 1_000));
+  // The minute that is still going on is as long as it has lasted, or it would look like a fall.
+  const lengths = times.map((at) => Math.min(value.step_ms, value.readAt - at) / 1_000);
+  const perSecond = (number: number | null, nth: number): number | null => (number === null ? null : number / (lengths[nth] ?? 1));
   return html`<div class="charts">
     <${Chart} title="Tasks a second" times=${times} print=${rate} lines=${[
-      { label: 'delivered', colour: '--good', values: points.map(({ delivered }) => perSecond(delivered)) },
-      { label: 'created', colour: '--accent', values: points.map(({ created }) => perSecond(created)) },
-      { label: 'failed sends', colour: '--bad', values: points.map(({ failed }) => perSecond(failed)) },
+      { label: 'delivered', colour: '--good', values: points.map(({ delivered }, nth) => perSecond(delivered, nth)) },
+      { label: 'created', colour: '--accent', values: points.map(({ created }, nth) => perSecond(created, nth)) },
+      { label: 'failed sends', colour: '--bad', values: points.map(({ failed }, nth) => perSecond(failed, nth)) },
     ]} />
     <${Chart} title="Lateness of sends" times=${times} print=${(ms: number) => duration(ms)} lines=${[
       { label: 'p50', colour: '--accent', values: points.map(({ lateness_ms }) => lateness_ms.p50) },
@@ -101,6 +115,6 @@ function Troubled(): VNode {
   if (failure !== undefined && value === undefined) return html`<${Failure} failure=${failure} reload=${reload} />`;
   if (value === undefined) return html`<${Waiting} />`;
   if (value.destinations.length === 0) return html`<${Empty} title="Nothing has been sent yet">Hand over a task with <code>POST /tasks</code>: <a href="/docs">the contract</a> shows how.</${Empty}>`;
-  return html`<${DestinationRows} destinations=${byTrouble(value.destinations).slice(0, 10)} />`;
+  return html`<${DestinationRows} question="by trouble" destinations=${value.destinations} most=${10} />`;
 }
 

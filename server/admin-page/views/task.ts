@@ -28,7 +28,7 @@ export function Task(): VNode {
     ${failure !== undefined && html`<${Failure} failure=${failure} reload=${reload} />`}
     <p class="state"><${Badge} state=${task.state} /> ${sentenceOf(task)}</p>
     <${TimeAxis} task=${task} />
-    <dl class="facts">
+    <div class="beside"><dl class="facts card">
       <dt>Destination</dt><dd class="breakable">${task.destination_type === 'http' ? key : JSON.stringify(task.destination)}</dd>
       ${task.dead_reason !== null && html`<dt>Given up</dt><dd>${words(task.dead_reason)}</dd>`}
       <dt>Accepted</dt><dd><${Time} at=${task.created_at} /> from ${task.source}</dd>
@@ -37,8 +37,8 @@ export function Task(): VNode {
       <dt>Run</dt><dd>${task.run}${task.edits > 0 ? `, edited ${task.edits} ${task.edits === 1 ? 'time' : 'times'}` : ''}${task.is_priority ? ', priority' : ''}</dd>
       <dt>Retries</dt><dd>${task.policy.max_retries}, the first after ${duration(task.policy.base_delay * 1_000)}, at most ${duration(task.policy.max_delay * 1_000)} apart, then ${task.on_exhausted === 'park' ? 'parked' : 'to its dead destination'}</dd>
     </dl>
-    <${Timeline} task=${task} />
-    <${Message} key=${versionOf(task)} id=${id} length=${task.message_bytes} />`;
+    <div><${Timeline} task=${task} />
+    <${Message} key=${versionOf(task)} id=${id} length=${task.message_bytes} /></div></div>`;
 }
 
 function sentenceOf(task: TaskView): Shown {
@@ -107,21 +107,23 @@ function lineOf(entry: Entry): Shown {
   switch (entry.kind) {
     case 'attempt': {
       const name = `${entry.phase === 'delivery' ? (entry.attempt === 0 ? 'First send' : `Retry ${entry.attempt}`) : 'Dead letter'}${entry.run > 1 ? `, run ${entry.run}` : ''}`;
-      if (entry.outcome === 'delivered') return html`<strong>${name}</strong> delivered <${Time} at=${entry.started_at} /> <span class="soft">in ${duration(entry.duration_ms)}</span>`;
-      return html`<strong>${name}</strong> ${words(entry.error_code ?? 'failed')}${entry.http_status === null ? '' : ` (${entry.http_status})`} <${Time} at=${entry.started_at} /> <span class="soft">after ${duration(entry.duration_ms)}</span>${typeof entry.error === 'string' && html`<div class="error breakable">${entry.error}</div>`}`;
+      if (entry.outcome === 'delivered') return html`<${At} at=${entry.started_at} /><strong>${name}</strong> delivered <span class="soft">in ${duration(entry.duration_ms)}</span>`;
+      return html`<${At} at=${entry.started_at} /><strong>${name}</strong> ${words(entry.error_code ?? 'failed')}${entry.http_status === null ? '' : ` (${entry.http_status})`} <span class="soft">after ${duration(entry.duration_ms)}</span>${typeof entry.error === 'string' && html`<div class="error breakable">${entry.error}</div>`}`;
     }
-    case 'deferred': return html`<strong>Held back</strong> ${words(entry.reason)} <${Time} at=${entry.deferred_at} />`;
-    case 'edited': return html`<strong>Edited</strong> by ${actorName(entry.by)} <${Time} at=${entry.edited_at} />`;
-    case 'redriven': return html`<strong>Started again</strong> as run ${entry.run} <${Time} at=${entry.redriven_at} /><${Doer} entry=${entry} />`;
-    case 'cancelled': return html`<strong>Cancelled</strong> <${Time} at=${entry.cancelled_at} /><${Doer} entry=${entry} />`;
+    case 'deferred': return html`<${At} at=${entry.deferred_at} /><strong>Held back</strong> ${words(entry.reason)}`;
+    case 'edited': return html`<${At} at=${entry.edited_at} /><strong>Edited</strong> by ${actorName(entry.by)}`;
+    case 'redriven': return html`<${At} at=${entry.redriven_at} /><strong>Started again</strong> as run ${entry.run}<${Doer} entry=${entry} />`;
+    case 'cancelled': return html`<${At} at=${entry.cancelled_at} /><strong>Cancelled</strong><${Doer} entry=${entry} />`;
     case 'released': return entry.error_code === null
-      ? html`<strong>Made due</strong> <${Time} at=${entry.released_at} /><${Doer} entry=${entry} />`
-      : html`<strong>Given back</strong> uncounted, ${words(entry.error_code)} <${Time} at=${entry.released_at} />`;
+      ? html`<${At} at=${entry.released_at} /><strong>Made due</strong><${Doer} entry=${entry} />`
+      : html`<${At} at=${entry.released_at} /><strong>Given back</strong> uncounted, ${words(entry.error_code)}`;
     case 'omitted': return html`<span class="soft">${entry.omitted} entries are left out</span>`;
     // A newer process may know more kinds.
     default: return words((entry as { readonly kind: string }).kind);
   }
 }
+
+const At = ({ at }: { readonly at: string }): VNode => html`<span class="when"><${Time} at=${at} /></span>`;
 
 /** Who did it, and as part of which bulk action. */
 function Doer({ entry }: { readonly entry: { readonly by?: Parameters<typeof actorName>[0] | null; readonly bulk_action_id?: string | null } }): Shown {

@@ -6,6 +6,7 @@ import { statesTakenBy, takes, taskActions, type TaskAction } from '../../../sha
 import { html } from '../html.js';
 import { Badge, Empty, Failure, TaskLink, Time, Waiting } from '../parts/basics.js';
 import { askBulk, verbs } from '../parts/bulk-dialog.js';
+import { CalmBox, useCalm } from '../parts/calm-rows.js';
 import { SearchBar } from '../parts/search-bar.js';
 import { ApiFailure, callApi, withQuery } from '../state/api.js';
 import { readQuery, valuesOf, withCondition, withoutField } from '../state/filter-text.js';
@@ -60,7 +61,8 @@ function Found({ q, order }: { readonly q: string; readonly order: 'newest' | 'o
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const first = useLive(`tasks ${order} ${q}`, (asking) => callApi<TaskPage>(withQuery('/tasks', { q, order, limit: PAGE }), asking), kept === undefined ? REFRESH_MS : Infinity);
   const page = kept ?? first.value;
-  const pages = page === undefined ? [] : [page, ...more];
+  const calm = useCalm(`${order} ${q}`, page?.tasks ?? [], ({ id }) => id, 'later');
+  const pages = page === undefined ? [] : [{ ...page, tasks: calm.rows }, ...more];
   const last = pages.at(-1);
   const seen = new Set<string>();
   const tasks = pages.flatMap((page) => page.tasks).filter(({ id }) => !seen.has(id) && seen.add(id));
@@ -98,11 +100,11 @@ function Found({ q, order }: { readonly q: string; readonly order: 'newest' | 'o
     <${ActionBar} q=${q} tasks=${tasks} selected=${selected} hasMore=${last.next_cursor !== null} />
     ${tasks.length === 0
       ? html`<${Empty} title=${last.next_cursor === null ? (q === '' ? 'No tasks yet' : 'Nothing matches') : 'Nothing yet'}>
-          ${q === '' ? html`Hand over a task with <code>POST /tasks</code>: <a href="/docs">the contract</a> shows how.` : `${count(scanned)} looked at.${last.next_cursor === null ? ' Delivered tasks are forgotten after DELIVERED_RETENTION.' : ''}`}</${Empty}>`
-      : html`<div class="scroll"><table class="tasks">
+          ${q === '' ? html`Hand over a task with <code>POST /tasks</code>: <a href="/docs">the contract</a> shows how.` : `${count(scanned)} looked at.${last.next_cursor === null ? ' Delivered tasks are forgotten after DELIVERED_RETENTION.' : ''}${/\b(?:error_code|http_status):/.test(q) ? ' A task counts by its last error: one that failed otherwise since then is found by that.' : ''}`}</${Empty}>`
+      : html`<${CalmBox} touch=${calm.touch}><table class="tasks stacked">
         <thead><tr><th><input type="checkbox" aria-label="Select all that are shown" checked=${isAll} onChange=${() => setChosen(isAll ? new Set() : new Set(tasks.map(({ id }) => id)))} /></th>
           <th>Task</th><th>State</th><th>Client</th><th>Destination</th><th class="n">Sends</th><th>Last error</th><th><a class="sort" href=${addressOf('tasks', { q, order: order === 'newest' ? 'oldest' : undefined })} title="Turn the order round">When ${order === 'newest' ? '↓' : '↑'}</a></th></tr></thead>
-        <tbody>${tasks.map((task) => html`<${Row} key=${task.id} task=${task} isChosen=${chosen.has(task.id)} toggle=${toggle} q=${q} />`)}</tbody></table></div>`}
+        <tbody>${tasks.map((task) => html`<${Row} key=${task.id} task=${task} isChosen=${chosen.has(task.id)} toggle=${toggle} q=${q} />`)}</tbody></table></${CalmBox}>`}
     ${failed !== undefined && html`<${Failure} failure=${failed} reload=${loadMore} />`}
     ${first.failure !== undefined && html`<${Failure} failure=${first.failure} reload=${first.reload} />`}
     <p class="foot soft">${count(tasks.length)} shown, ${count(scanned)} looked at${unread > 0 ? `, ${count(unread)} could not be read` : ''}.
@@ -114,11 +116,11 @@ function Row({ task, isChosen, toggle, q }: { readonly task: TaskSummary; readon
   const narrowed = (field: 'client_id' | 'error_code', value: string): string => addressOf('tasks', { q: withCondition(q, field, [value]) });
   return html`<tr class=${isChosen ? 'chosen' : ''}>
     <td><input type="checkbox" aria-label=${`Select ${id}`} checked=${isChosen} onChange=${() => toggle(id)} /></td>
-    <td><${TaskLink} id=${id} /></td>
+    <td class="first"><${TaskLink} id=${id} /></td>
     <td><${Badge} state=${state} />${waiting_for === null ? '' : html` <span class="soft">${words(waiting_for)}</span>`}</td>
     <td><a class="quiet" href=${narrowed('client_id', client_id)} title="Only this client">${client_id}</a></td>
     <td><a class="quiet" href=${addressOf('destination', { key: destination_key })} title=${destination_key}>${shortKey(destination_key, 44)}</a></td>
-    <td class="n">${count(attempts)}</td>
+    <td class="n" data-label="sends">${count(attempts)}</td>
     <td>${error_code === null ? '' : html`<a class="quiet" href=${narrowed('error_code', error_code)} title="Only this error">${words(error_code)}</a>`}${http_status === null ? '' : html` <span class="soft">${http_status}</span>`}</td>
     <td>${finished_at !== null ? html`<${Time} at=${finished_at} />` : next_attempt_at !== null ? html`<${Time} at=${next_attempt_at} isDistance />` : html`<${Time} at=${updated_at} />`}</td>
   </tr>`;

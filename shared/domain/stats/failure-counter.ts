@@ -3,6 +3,7 @@ import { addToGroups, groupOf, MAX_GROUPS, newest, REST, type Failure, type Fail
 /** The counts of a group while they grow. */
 interface Growing {
   readonly byNext: Record<FailureNext, number>;
+  dead: number;
   readonly firstAt: number;
   lastAt: number;
   samples: readonly string[];
@@ -12,12 +13,13 @@ interface Growing {
 export class FailureCounter {
   #groups = new Map<string, Growing>();
 
-  count({ next, taskId, at, ...reason }: Failure): void {
+  count({ next, phase, taskId, at, ...reason }: Failure): void {
     const group = groupOf(reason);
     const name = this.#groups.has(group) || this.#groups.size < MAX_GROUPS ? group : REST;
     let counts = this.#groups.get(name);
-    if (counts === undefined) this.#groups.set(name, (counts = { byNext: { retry: 0, dead_letter: 0, park: 0 }, firstAt: at, lastAt: at, samples: [] }));
+    if (counts === undefined) this.#groups.set(name, (counts = { byNext: { retry: 0, dead_letter: 0, park: 0 }, dead: 0, firstAt: at, lastAt: at, samples: [] }));
     counts.byNext[next] += 1;
+    if (phase === 'dead') counts.dead += 1;
     counts.lastAt = Math.max(counts.lastAt, at);
     counts.samples = newest([taskId, ...counts.samples]);
   }

@@ -1,4 +1,5 @@
 import type { DeliveryErrorCode } from '../errors.js';
+import type { Phase } from '../task/attempt-record.js';
 
 /** What was decided after a failed send. */
 export const failureNexts = ['retry', 'dead_letter', 'park'] as const;
@@ -14,6 +15,7 @@ export interface FailureReason {
 
 export interface Failure extends FailureReason {
   readonly next: FailureNext;
+  readonly phase: Phase;
   readonly taskId: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -23,6 +25,8 @@ export interface Failure extends FailureReason {
 export interface FailureCounts {
   /** The number of sends by what was decided after them. */
   readonly byNext: Readonly<Record<FailureNext, number>>;
+  /** How many of them were sends of dead letters: the tasks of those have another destination. */
+  readonly dead: number;
   /** Milliseconds since the epoch. */
   readonly firstAt: number;
   readonly lastAt: number;
@@ -58,6 +62,7 @@ export function addCounts(a: FailureCounts, b: FailureCounts): FailureCounts {
   const [later, earlier] = a.lastAt >= b.lastAt ? [a, b] : [b, a];
   return {
     byNext: { retry: a.byNext.retry + b.byNext.retry, dead_letter: a.byNext.dead_letter + b.byNext.dead_letter, park: a.byNext.park + b.byNext.park },
+    dead: a.dead + b.dead,
     firstAt: Math.min(a.firstAt, b.firstAt),
     lastAt: later.lastAt,
     samples: newest([...later.samples, ...earlier.samples]),

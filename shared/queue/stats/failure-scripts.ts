@@ -6,14 +6,17 @@ const KEPT_S = 86_400 + 600;
 export const FAILURE_BUCKET_S = 300;
 
 /** Values of each group among the arguments of `add`. */
-const GROUP_VALUES = 7;
+const GROUP_VALUES = 8;
+
+/** Sends of dead letters among those of a group. An older version writes none: then they count as deliveries. */
+export const DEAD = 'dead';
 
 /**
  * A bucket is a hash. `n` is the number of its groups, `g:<group>` the number of one, and under that number stand what was decided (`4:retry`),
- * and `4:t`: the first and last time and the newest ids. So the name of a group, which may be long, stands there once.
+ * how many were dead letters (`4:dead`), and `4:t`: the first and last time and the newest ids. So the name of a group, which may be long, stands there once.
  *
- * KEYS 1 what a bucket's key begins with. ARGV 1 most groups in a bucket, then for each group its name, the counts retry, dead_letter and
- * park, the first and the last time (ms), and the newest ids, divided by ASCII 31.
+ * KEYS 1 what a bucket's key begins with. ARGV 1 most groups in a bucket, then for each group its name, the counts retry, dead_letter,
+ * park and dead, the first and the last time (ms), and the newest ids, divided by ASCII 31.
  * @returns 1
  */
 const add = `
@@ -30,10 +33,10 @@ local function numberOf(group)
 end
 for at = 2, #ARGV, ${GROUP_VALUES} do
   local number = numberOf(ARGV[at])
-  for nth, next in ipairs({'retry', 'dead_letter', 'park'}) do
+  for nth, next in ipairs({'retry', 'dead_letter', 'park', '${DEAD}'}) do
     if ARGV[at + nth] ~= '0' then redis.call('HINCRBY', bucket, number .. ':' .. next, ARGV[at + nth]) end
   end
-  local first, last, ids = ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
+  local first, last, ids = ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
   local knownFirst, knownLast, knownIds = string.match(redis.call('HGET', bucket, number .. ':t') or '', '^(%d+) (%d+) (.*)$')
   if knownFirst then
     if tonumber(knownFirst) < tonumber(first) then first = knownFirst end

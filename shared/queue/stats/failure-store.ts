@@ -1,7 +1,7 @@
 import { addToGroups, failureNexts, largestGroups, MAX_GROUPS, REST, type FailureCounts, type FailureNext } from '../../domain/stats/failure-groups.js';
 import type { QueueClient } from '../engine/queue-client.js';
 import type { StatsKeys } from '../names.js';
-import { FAILURE_BUCKET_S } from './failure-scripts.js';
+import { DEAD, FAILURE_BUCKET_S } from './failure-scripts.js';
 
 /** Groups that are added, and buckets that are read, in one script: each takes less than 10 ms. */
 const GROUPS_AT_ONCE = 200;
@@ -29,7 +29,7 @@ export class FailureStore {
     const all = [...groups];
     for (let from = 0; from < all.length; from += GROUPS_AT_ONCE) {
       const part = all.slice(from, from + GROUPS_AT_ONCE);
-      const values = part.flatMap(([group, { byNext, firstAt, lastAt, samples }]) => [group, byNext.retry, byNext.dead_letter, byNext.park, Math.floor(firstAt), Math.floor(lastAt), samples.join(SEPARATOR)]);
+      const values = part.flatMap(([group, { byNext, dead, firstAt, lastAt, samples }]) => [group, byNext.retry, byNext.dead_letter, byNext.park, dead, Math.floor(firstAt), Math.floor(lastAt), samples.join(SEPARATOR)]);
       await this.client.runCommand('krsFailuresAdd', [this.keys.failures, MAX_GROUPS, ...values]);
       written(part.map(([group]) => group));
     }
@@ -73,7 +73,7 @@ function addBucket(groups: Map<string, FailureCounts>, fields: readonly string[]
     const [, first, last, ids = ''] = /^(\d+) (\d+) ([^]*)$/.exec(values.get(`${number}:t`) ?? '') ?? [];
     if (first === undefined || last === undefined) continue;
     const counts = Object.fromEntries(failureNexts.map((next) => [next, Number(values.get(`${number}:${next}`) ?? 0)])) as Record<FailureNext, number>;
-    addToGroups(groups, name.slice(2), { byNext: counts, firstAt: Number(first), lastAt: Number(last), samples: ids.split(SEPARATOR).filter((id) => id !== '') }, MOST_TOLD_APART);
+    addToGroups(groups, name.slice(2), { byNext: counts, dead: Number(values.get(`${number}:${DEAD}`) ?? 0), firstAt: Number(first), lastAt: Number(last), samples: ids.split(SEPARATOR).filter((id) => id !== '') }, MOST_TOLD_APART);
   }
 }
 

@@ -3,12 +3,11 @@ import fc from 'fast-check';
 
 import { destinationId } from '../../../client/destination-id.js';
 import { checkFilter, literal } from '../../../client/task-filter.js';
-import { idOfKey } from '../../../server/flow/destination-key.js';
 
 describe('the id of a destination', () => {
   it('is the one that the service gives it', () => {
     expect(destinationId('https://api.example.com/orders')).to.equal('~aHR0cHM6Ly9hcGkuZXhhbXBsZS5jb20vb3JkZXJz');
-    fc.assert(fc.property(fc.string({ unit: 'binary', minLength: 1 }).filter((key) => key.isWellFormed() && !key.startsWith('~')), (key) => { expect(destinationId(key)).to.equal(idOfKey(key)); }));
+    fc.assert(fc.property(fc.string({ unit: 'binary', minLength: 1 }).filter((key) => key.isWellFormed() && !key.startsWith('~')), (key) => { expect(destinationId(key)).to.equal(`~${Buffer.from(key).toString('base64url')}`); }));
   });
 
   it('stays as it is', () => {

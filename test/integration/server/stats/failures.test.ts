@@ -17,6 +17,7 @@ interface Group {
   readonly last_failed_at: string;
   readonly samples: readonly string[];
   readonly by_next: Readonly<Record<'retry' | 'dead_letter' | 'park', number>>;
+  readonly by_phase: Readonly<Record<'delivery' | 'dead', number>>;
 }
 
 interface Failures {
@@ -83,6 +84,7 @@ for (const shards of [1, 4]) {
         ]);
         return seen;
       });
+      expect(found.groups.map(({ by_phase: byPhase }) => byPhase)).to.deep.equal([{ delivery: 4, dead: 0 }, { delivery: 1, dead: 2 }]);
       const [missing, gone] = found.groups;
       expect(missing?.samples).to.have.members([retried.id, parked[1]?.id]);
       expect(gone?.samples).to.have.members([retried.id, parked[0]?.id]);
@@ -156,7 +158,7 @@ describe('the buckets of GET /failures', () => {
     await service.queue.withFailures((store) => store.add(counter.take(), () => undefined));
   }
 
-  const failure = (key: string, at = Date.now()) => ({ destinationKey: key, code: 'timed_out', httpStatus: undefined, next: 'retry', taskId: `task of ${key}`, at }) as const;
+  const failure = (key: string, at = Date.now()) => ({ destinationKey: key, code: 'timed_out', httpStatus: undefined, next: 'retry', phase: 'delivery', taskId: `task of ${key}`, at }) as const;
 
   /** Moves the present bucket back in time. */
   async function age(ms: number): Promise<void> {

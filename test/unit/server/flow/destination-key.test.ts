@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import { idOfKey, parseKey } from '../../../../server/flow/destination-key.js';
+import { parseKey } from '../../../../server/flow/destination-key.js';
+import { idOfKey } from '../../../../shared/wire/destination-id.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
 
 /** The fields that were complained about. */

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { FailureCounter } from '../../../../../shared/domain/stats/failure-counter.js';
 import { addCounts, groupOf, largestGroups, MAX_GROUPS, reasonOf, REST, type FailureCounts } from '../../../../../shared/domain/stats/failure-groups.js';
 
-const counts = (retry: number, firstAt: number, lastAt: number, samples: readonly string[]): FailureCounts => ({ byNext: { retry, dead_letter: 0, park: 1 }, firstAt, lastAt, samples });
+const counts = (retry: number, firstAt: number, lastAt: number, samples: readonly string[]): FailureCounts => ({ byNext: { retry, dead_letter: 0, park: 1 }, dead: 1, firstAt, lastAt, samples });
 
 describe('groups of failures', () => {
   it('have one text each, which gives the reason back', () => {
@@ -15,7 +15,7 @@ describe('groups of failures', () => {
   });
 
   it('add up, with the newest samples of both, each once', () => {
-    expect(addCounts(counts(1, 5, 10, ['a', 'b']), counts(2, 7, 20, ['c', 'a']))).to.deep.equal({ byNext: { retry: 3, dead_letter: 0, park: 2 }, firstAt: 5, lastAt: 20, samples: ['c', 'a', 'b'] });
+    expect(addCounts(counts(1, 5, 10, ['a', 'b']), counts(2, 7, 20, ['c', 'a']))).to.deep.equal({ byNext: { retry: 3, dead_letter: 0, park: 2 }, dead: 2, firstAt: 5, lastAt: 20, samples: ['c', 'a', 'b'] });
   });
 
   it('come with the most failures first, and the others in one at the end', () => {
@@ -29,12 +29,12 @@ describe('groups of failures', () => {
 });
 
 describe('FailureCounter', () => {
-  const failure = { code: 'timed_out', httpStatus: undefined, next: 'retry' } as const;
+  const failure = { code: 'timed_out', httpStatus: undefined, next: 'retry', phase: 'delivery' } as const;
 
   it('keeps the newest three ids of a group, and starts anew when it is taken', () => {
     const counter = new FailureCounter();
-    for (const [nth, taskId] of ['a', 'b', 'a', 'c', 'd'].entries()) counter.count({ ...failure, destinationKey: 'k', taskId, at: nth });
-    expect([...counter.take().values()]).to.deep.equal([{ byNext: { retry: 5, dead_letter: 0, park: 0 }, firstAt: 0, lastAt: 4, samples: ['d', 'c', 'a'] }]);
+    for (const [nth, taskId] of ['a', 'b', 'a', 'c', 'd'].entries()) counter.count({ ...failure, phase: taskId === 'd' ? 'dead' : 'delivery', destinationKey: 'k', taskId, at: nth });
+    expect([...counter.take().values()]).to.deep.equal([{ byNext: { retry: 5, dead_letter: 0, park: 0 }, dead: 1, firstAt: 0, lastAt: 4, samples: ['d', 'c', 'a'] }]);
     expect(counter.take().size).to.equal(0);
   });
 
@@ -58,7 +58,7 @@ describe('FailureCounter', () => {
     counter.count({ ...failure, destinationKey: 'k', taskId: 'b', at: 2 });
     counter.giveBack(taken);
     counter.count({ ...failure, destinationKey: 'k', taskId: 'c', at: 3 });
-    expect([...counter.take().values()]).to.deep.equal([{ byNext: { retry: 3, dead_letter: 0, park: 0 }, firstAt: 1, lastAt: 3, samples: ['c', 'b', 'a'] }]);
+    expect([...counter.take().values()]).to.deep.equal([{ byNext: { retry: 3, dead_letter: 0, park: 0 }, dead: 0, firstAt: 1, lastAt: 3, samples: ['c', 'b', 'a'] }]);
     expect([...taken.values()][0]?.byNext.retry, 'what was taken stays as it was').to.equal(1);
   });
 });
