@@ -28,7 +28,7 @@ const libraries = {
 };
 
 /** What the page may use of the service: pure rules, so that it reads a query and judges a state as the API does. */
-const browserSafe = '(client/answers|admin/page-views|shared/wire/destination-id|shared/domain/(errors|search/[\\w-]+|task/state-actions))\\.js$';
+const browserSafe = '(client/answers|shared/wire/[\\w-]+|shared/domain/(errors|search/[\\w-]+|task/state-actions))\\.js$';
 
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
 /** A folder reached by going up, at whatever depth the importing file lies. */

@@ -1,13 +1,13 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { RequestError } from '../../shared/domain/errors.js';
+import { pageViews } from '../../shared/wire/page-views.js';
 import { textAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
 import { readOnce } from '../ops/read-once.js';
 import { takesGzip } from '../ops/viewer-file.js';
 import { adminPageHeaders, pageHtml } from './page-html.js';
 import { readPageFiles, type PageFile } from './page-files.js';
-import { pageViews } from './page-views.js';
 
 const files = readOnce(async () => {
   const { byPath, ...rest } = await readPageFiles();

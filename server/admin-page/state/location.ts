@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 
-import { pageViews } from '../../admin/page-views.js';
+import { pageViews } from '../../../shared/wire/page-views.js';
 
 export type View = 'home' | (typeof pageViews)[number];
 
