@@ -1,5 +1,5 @@
-// `npm run demo`: the service with a receiver that fails in interesting ways, and a steady flow of tasks of several clients. It has a Redis of
-// its own in a folder that is removed at the end, so nothing of it stays.
+// `npm run demo`: the service with a receiver that fails in interesting ways, and a steady flow of tasks of several clients, to Kafka too where a
+// broker is found. It has a Redis of its own in a folder that is removed at the end, so nothing of it stays.
 import './install/node-version.mjs';
 
 const { mkdtempSync, rmSync } = await import('node:fs');
@@ -9,6 +9,8 @@ const { endProcess } = await import('./processes/end-process.mjs');
 const { findOrInstallRedis, redisMissing } = await import('./install/redis-binary.mjs');
 const { freePort } = await import('./servers/free-port.mjs');
 const { freePortNear } = await import('./launch/launch-settings.mjs');
+const { demoWelcome } = await import('./demo/welcome.mjs');
+const { findKafka } = await import('./demo/kafka-topics.mjs');
 const { launch } = await import('./launch/launch.mjs');
 const { reportFailure } = await import('./processes/setup-error.mjs');
 const { sendTasks } = await import('./demo/task-flow.mjs');
@@ -27,11 +29,14 @@ try {
   closing.push(() => endProcess(redis, { graceMs: 5_000 }));
   const receiver = await startReceiver();
   closing.push(() => receiver.close());
+  const kafka = await findKafka(process.env.KAFKA_BROKERS ?? 'localhost:9092');
+  if (kafka !== undefined) closing.push(() => kafka.close());
   const port = process.env.HTTP_PORT ?? String(await freePortNear('127.0.0.1', 8_080));
   Object.assign(process.env, { REDIS_ADDR: `127.0.0.1:${redis.port}`, HTTP_PORT: port, HTTP_HOST: '127.0.0.1', ENVIRONMENT: 'dev', LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn' });
-  console.log(`The demo: http://127.0.0.1:${port}/admin shows it, as soon as the service says that it is running. Ctrl-C ends it, and nothing of it stays.`);
-  void sendTasks({ baseUrl: () => `http://127.0.0.1:${port}`, origin: receiver.origin, signal: ending.signal });
-  exitCode = await launch();
+  exitCode = await launch(({ baseUrl }) => {
+    void sendTasks({ baseUrl, origin: receiver.origin, topics: kafka?.topics ?? [], signal: ending.signal });
+    return demoWelcome({ baseUrl, kafka: kafka?.broker });
+  });
 } catch (error) {
   exitCode = reportFailure(error);
 }

@@ -24,9 +24,11 @@ const STOP_GRACE_MS = 5_000;
 
 /**
  * `npm start`: everything up, kept up, and everything down again.
+ *
+ * @param {(running: {baseUrl: string, redis: string, workers: number}) => string} [welcome] what is printed once everything answers
  * @returns {Promise<number>} exit code
  */
-export async function launch() {
+export async function launch(welcome = welcomeText) {
   const interruption = watchForInterruption();
   /** Ends the run: an interruption, or a process that cannot be helped. */
   const ending = new AbortController();
@@ -107,7 +109,7 @@ export async function launch() {
       start(settings.workers === 1 ? 'worker' : `worker ${number}`, path.join('workers', 'main.js'), workerFlags, () => false, portOf(settings.workerPort, number));
     }
     hasStarted = true;
-    console.log(welcomeText({ baseUrl, redis: shownRedis(redis), workers: settings.workers }));
+    console.log(welcome({ baseUrl, redis: shownRedis(redis), workers: settings.workers }));
     await keepRedisAlive(redis, ending.signal);
   } catch (error) {
     // Ctrl-C while it runs is how one stops it; anything else is a failure.

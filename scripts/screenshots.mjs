@@ -1,0 +1,46 @@
+// `npm run docs:screenshots`: runs the demo for some minutes, so that its charts have a shape, and takes the pictures of README.md.
+// node scripts/screenshots.mjs [minutes]
+import './install/node-version.mjs';
+
+const { spawn } = await import('node:child_process');
+const { once } = await import('node:events');
+const { statSync } = await import('node:fs');
+const { default: path } = await import('node:path');
+const { setTimeout: wait } = await import('node:timers/promises');
+const { chromium } = await import('playwright-core');
+const { cloneDir } = await import('./install/clone-paths.mjs');
+const { ensureChromium } = await import('./install/chromium.mjs');
+const { freePort } = await import('./servers/free-port.mjs');
+
+/** Readers of the README load both. */
+const MOST_BYTES = 150_000;
+const SIZE = { width: 1_240, height: 740 };
+const minutes = Number(process.argv[2] ?? 8);
+
+const executablePath = await ensureChromium({});
+const port = await freePort();
+const demo = spawn(process.execPath, ['scripts/demo.mjs'], { cwd: cloneDir, env: { ...process.env, HTTP_PORT: String(port) }, stdio: 'inherit' });
+const ended = once(demo, 'exit');
+try {
+  const isAlive = async () => (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined))?.status === 200;
+  while (demo.exitCode === null && !(await isAlive())) await wait(1_000);
+  await wait(minutes * 60_000);
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+  for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
+    const page = await browser.newPage({ viewport: SIZE, colorScheme });
+    await page.goto(`http://127.0.0.1:${port}/admin`);
+    await page.locator('table.destinations tbody tr').first().waitFor();
+    // The charts come last.
+    await page.locator('.chart canvas').nth(1).waitFor();
+    await page.getByText('Live', { exact: true }).waitFor();
+    const file = path.join(cloneDir, 'docs', `operations-page-${colorScheme}.png`);
+    await page.screenshot({ path: file, animations: 'disabled' });
+    const { size } = statSync(file);
+    console.log(`${path.relative(cloneDir, file)}: ${size} bytes`);
+    if (size > MOST_BYTES) throw new Error(`${file} is larger than ${MOST_BYTES} bytes: make SIZE smaller`);
+  }
+  await browser.close();
+} finally {
+  demo.kill('SIGINT');
+  await ended;
+}
