@@ -17,7 +17,7 @@ button[class*="trigger-"]:has(.lucide-ellipsis-vertical),
 #own-bar { position: fixed; z-index: 101; bottom: 0; left: 0; width: var(--menu-width, 16rem); box-sizing: border-box; padding: .75rem; display: flex; flex-direction: column; gap: .75rem; font-size: .8rem; color: var(--sidebar-foreground, inherit); overflow-wrap: anywhere; }
 #own-bar form, #own-bar p { display: flex; flex-direction: column; gap: .35rem; margin: 0; }
 #own-bar input, #own-bar button { font: inherit; color: inherit; background: transparent; border: 1px solid var(--sidebar-border, #8888); border-radius: .4rem; padding: .4rem .6rem; }
-#own-bar button { cursor: pointer; }
+#own-bar a { color: inherit; font-weight: 600; text-decoration: underline; text-underline-offset: .2em; } #own-bar button { cursor: pointer; }
 body[data-sidebar-collapsed="true"] #own-bar { display: none; }
 @media (max-width: 768px) { #own-bar { display: none; } }
 `;
@@ -26,6 +26,9 @@ body[data-sidebar-collapsed="true"] #own-bar { display: none; }
 const STYLE_WITHOUT_RETRY = `
 [class*="jobActions-"] > li, [class*="queueActions-"] > li, [role="menuitem"]:has(> .lucide-refresh-cw) { display: none !important; }
 `;
+
+/** What the board cannot tell stands there: why a task waits, destinations, redrive with a preview. */
+const TO_OPERATIONS = '<a href="/admin">Operations page</a>';
 
 /** A task is found by its own id: the board shows the id of its job. */
 const FORM = '<form action="task"><label for="open-task-id">Open a task by its id</label><input id="open-task-id" name="id" required maxlength="1000" autocomplete="off" placeholder="order-1001"></form>';
@@ -56,5 +59,5 @@ export function ownBoardPage(html: string, caller: Caller): string {
   return html
     .replace(/<link\b[^>]*\bhref="(?:https?:)?\/\/[^>]*>/g, '')
     .replace('</head>', () => `<style>${STYLE}${hasRole(caller, 'operate') ? '' : STYLE_WITHOUT_RETRY}</style></head>`)
-    .replace(/<body\b[^>]*>/, (body) => `${body}<div id="own-bar">${FORM}${isSignedIn ? person : ''}</div>${isSignedIn ? `<script>${SESSION_SCRIPT}</script>` : ''}`);
+    .replace(/<body\b[^>]*>/, (body) => `${body}<div id="own-bar">${TO_OPERATIONS}${FORM}${isSignedIn ? person : ''}</div>${isSignedIn ? `<script>${SESSION_SCRIPT}</script>` : ''}`);
 }

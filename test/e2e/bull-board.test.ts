@@ -48,6 +48,17 @@ describe('e2e: Bull Board in a browser', function () {
     return task;
   }
 
+  it('has a link to the operations page, whose task leads back to its job', async () => {
+    const task = httpTask(receiver.url('/later'), { initial_delay: 3_600 });
+    await submitNew(service.baseUrl, task);
+    await page.goto(`${service.baseUrl}/admin/queues`);
+    await page.getByRole('link', { name: 'Operations page' }).click();
+    await page.waitForURL(`${service.baseUrl}/admin`);
+    await page.goto(`${service.baseUrl}/admin/task?id=${task.id}`);
+    await page.getByRole('link', { name: 'its job on the board' }).click();
+    await page.getByText(`t-${task.id}`, { exact: true }).first().waitFor();
+  });
+
   for (const [id, path] of [[uniqueId('order'), '/orders'], ['a:b/c %🚚', '/invoices']] as const) {
     it(`shows the dead letter ${JSON.stringify(id)} by where it was to go and why it failed, and Retry delivers it`, async () => {
       const task = await deadLetter(id, path);
