@@ -73,13 +73,13 @@ function optionsFor({ width, lines, print, point }: Pick<ChartProps, 'lines' | '
   return {
     width,
     height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    padding: [8, 20, 0, 0],
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     legend: { show: false },
     scales: { y: { range: (_chart, _min, max) => [0, Math.max(max * 1.15, 1)] } },
     axes: [
       { ...axis, space: 80, size: 24, grid: { show: false }, values: (_chart, ticks) => ticks.map(timeOfDay) },
-      { ...axis, size: 56, space: 36, gap: 8, grid: { stroke: colour('--line'), width: 1 }, values: (_chart, ticks) => ticks.map((tick) => print(tick)) },
+      { ...axis, size: (_chart, ticks: string[] | null) => 20 + 6.5 * Math.max(4, ...(ticks ?? []).map(({ length }) => length)), space: 36, gap: 8, grid: { stroke: colour('--line'), width: 1 }, values: (_chart, ticks) => ticks.map((tick) => print(tick)) },
     ],
     series: [
       {},
@@ -88,7 +88,7 @@ function optionsFor({ width, lines, print, point }: Pick<ChartProps, 'lines' | '
         stroke: colour(line.colour),
         width: 1.75,
         ...(nth === 0 ? { fill: `${colour(line.colour)}1c` } : {}),
-        points: { show: (_chart: uPlot, _series: number, first: number, last: number) => last - first < DOTS_BELOW, size: 5 },
+        points: { show: (chart: uPlot) => (chart.data[nth + 1] ?? []).filter((value) => value !== null).length < DOTS_BELOW, size: 5 },
       })),
     ],
     hooks: { setCursor: [({ cursor: { idx } }) => point(idx ?? null)] },

@@ -42,10 +42,10 @@ export function FailureGroups({ since, most }: { readonly since: string; readonl
       const q = hasOwn ? queryOf(group) : '';
       return html`<tr key=${nameOf(group)}>
         <td class="first">${isRest ? html`<span class="soft">all others</span>` : html`<a href=${addressOf('destination', { key: destination_key })} title=${destination_key}>${shortKey(destination_key)}</a>`}${deadLetters > 0 ? html` <span class="kind">${deadLetters === many ? 'dead letters' : `${count(deadLetters)} dead letters`}</span>` : ''}</td>
-        <td>${error_code === null ? '–' : words(error_code)}${http_status === null ? '' : html` <span class="soft">${http_status}</span>`}</td>
+        <td class="line">${error_code === null ? '–' : words(error_code)}${http_status === null ? '' : html` <span class="soft">${http_status}</span>`}</td>
         <td class="n" data-label="failed">${count(many)}</td>
-        <td><${Time} at=${last_failed_at} isDistance /></td>
-        <td class="soft">${[by_next.retry > 0 && `${count(by_next.retry)} retried`, by_next.park > 0 && `${count(by_next.park)} parked`, by_next.dead_letter > 0 && `${count(by_next.dead_letter)} dead-lettered`].filter(Boolean).join(', ')}</td>
+        <td class="line"><${Time} at=${last_failed_at} isDistance /></td>
+        <td class="soft line">${[by_next.retry > 0 && `${count(by_next.retry)} retried`, by_next.park > 0 && `${count(by_next.park)} parked`, by_next.dead_letter > 0 && `${count(by_next.dead_letter)} dead`].filter(Boolean).join(', ')}</td>
         <td class="buttons">
           ${hasOwn && mayOperate() && by_next.park + by_next.dead_letter > 0 && html`<button type="button" class="small" onClick=${() => askBulk('redrive', { filter: { q: withCondition(q, 'state', ['parked', 'dead_lettered']) } })}>Redrive …</button>`}
           ${hasOwn ? html`<a class="button small" href=${addressOf('tasks', { q })}>Show</a>` : samples.length > 1 && html`<a class="button small" href=${addressOf('tasks', { q: withCondition('', 'id', samples) })}>Newest ${samples.length}</a>`}

@@ -36,6 +36,7 @@ export function Task(): VNode {
       ${typeof task.flow_key === 'string' && html`<dt>Flow key</dt><dd>${task.flow_key}</dd>`}
       <dt>Run</dt><dd>${task.run}${task.edits > 0 ? `, edited ${task.edits} ${task.edits === 1 ? 'time' : 'times'}` : ''}${task.is_priority ? ', priority' : ''}</dd>
       <dt>Retries</dt><dd>${task.policy.max_retries}, the first after ${duration(task.policy.base_delay * 1_000)}, at most ${duration(task.policy.max_delay * 1_000)} apart, then ${task.on_exhausted === 'park' ? 'parked' : 'to its dead destination'}</dd>
+      <dt>Engine</dt><dd><a href=${`/admin/queues/task?id=${encodeURIComponent(id)}`}>its job on the board</a></dd>
     </dl>
     <div><${Timeline} task=${task} />
     <${Message} key=${versionOf(task)} id=${id} length=${task.message_bytes} /></div></div>`;
