@@ -3,12 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import type { Browser, Page, Request } from 'playwright-core';
 
-import { parkTasks, waitUntilSettled } from '../support/bulk-actions.js';
+import { parkTasks, waitForBulkAction, waitUntilSettled } from '../support/bulk-actions.js';
 import { startChromium } from '../support/chromium.js';
 import { eventually } from '../support/eventually.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
 import { InProcessService } from '../support/service-in-process.js';
 import { call, getTaskAnswer, httpTask, submitNew, uniqueId, waitForState } from '../support/tasks.js';
+import { openWatchedPage } from '../support/watched-page.js';
 
 const BIG = '{"big":23958446825181076828,"price":1.10,"huge":1E400,"a":1,"a":2}';
 const MARKUP = '<img src=x onerror="document.title=\'run\'">';
@@ -32,15 +33,7 @@ describe('e2e: the operations page', function () {
     await receiver.close();
   });
   beforeEach(async () => {
-    page = await browser.newPage({ viewport: { width: 1_280, height: 900 }, reducedMotion: 'reduce' });
-    page.setDefaultTimeout(30_000);
-    troubles = [];
-    page.on('request', (request) => {
-      const { protocol, origin } = new URL(request.url());
-      if (protocol !== 'data:' && origin !== service.baseUrl) troubles.push(`asked ${request.url()}`);
-    });
-    page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) troubles.push(message.text()); });
-    page.on('pageerror', (error) => troubles.push(String(error)));
+    ({ page, troubles } = await openWatchedPage(browser, service.baseUrl));
   });
   afterEach(async () => {
     await page.close();
@@ -233,6 +226,33 @@ describe('e2e: the operations page', function () {
     expect(await page.locator('main img').count()).to.equal(0);
   });
 
+  it('takes no text of anybody for markup, in any view, whichever field it stands in', async () => {
+    const path = '/%3Cimg%20src=x%20onerror=document.title=1%3E';
+    receiver.on(path, { kind: 'answer', status: 400, body: MARKUP });
+    const id = `${uniqueId('x')}${MARKUP}`;
+    const task = { ...httpTask(receiver.url(path), { id, client_id: MARKUP, source: MARKUP, flow_key: MARKUP, max_retries: 0, on_exhausted: 'park' }), message_data: MARKUP };
+    await submitNew(service.baseUrl, task);
+    await waitForState(service.baseUrl, id, 'parked');
+    const json = { 'content-type': 'application/json', 'x-operator': encodeURIComponent(MARKUP) };
+    const taskPath = `/tasks/${encodeURIComponent(id)}`;
+    const answers = [
+      await call(service.baseUrl, taskPath, { method: 'PATCH', headers: json, body: JSON.stringify({ message_data: `${MARKUP}!` }) }),
+      await call(service.baseUrl, `/destinations/${encodeURIComponent(MARKUP)}/pause`, { method: 'POST', headers: json, body: JSON.stringify({ reason: MARKUP }) }),
+      await call(service.baseUrl, '/bulk-actions', { method: 'POST', headers: json, body: JSON.stringify({ action: 'redrive', filter: { state: 'parked', client_id: [MARKUP] }, reason: MARKUP }) }),
+    ];
+    expect(answers.map(({ status }) => status), JSON.stringify(answers.map(({ body }) => body))).to.deep.equal([200, 200, 201]);
+    const action = String(answers[2]?.body['id']);
+    await waitForBulkAction(service.baseUrl, action, 'done');
+    const key = encodeURIComponent(MARKUP);
+    for (const [view, isWhole] of [['/admin', false], [`/admin/tasks?q=${encodeURIComponent(`client_id:"${MARKUP.replaceAll('"', '\\"')}"`)}`, true], [`/admin/task?id=${encodeURIComponent(id)}`, true], ['/admin/destinations', false], [`/admin/destination?key=${key}`, true], ['/admin/failures', false], ['/admin/bulk-actions', true], [`/admin/bulk-action?id=${action}`, true], ['/admin/audit', true]] as const) {
+      await open(view);
+      await page.locator('main').getByText(isWhole ? MARKUP : /img/).first().waitFor();
+      expect(await page.locator('img').count(), view).to.equal(0);
+      expect(await page.title(), view).to.not.match(/^(?:run|1)$/);
+    }
+    await call(service.baseUrl, `/destinations/${encodeURIComponent(MARKUP)}/resume`, { method: 'POST' });
+  });
+
   it('asks nothing while it is held still, and one call after the other while it is live', async () => {
     await open('/admin');
     await page.getByText('Live', { exact: true }).waitFor();
@@ -262,12 +282,18 @@ describe('e2e: the operations page', function () {
       const { ids: [id = ''] } = await parkedAt(uniquePath('seen'), 1);
       await page.emulateMedia({ colorScheme: scheme });
       const key = encodeURIComponent(receiver.url('/x').replace('/x', ''));
-      for (const [path, ready] of [['/admin', '.tiles'], [`/admin/tasks?q=id:${id}`, 'table.tasks'], [`/admin/task?id=${id}`, '.timeline'], ['/admin/destinations', 'table'], [`/admin/destination?key=${key}`, '.facts'], ['/admin/bulk-actions', 'main h1'], ['/admin/audit', 'table']] as const) {
+      for (const [path, ready] of [['/admin', '.tiles'], [`/admin/tasks?q=id:${id}`, 'table.tasks'], [`/admin/task?id=${id}`, '.timeline'], ['/admin/destinations', 'table'], [`/admin/destination?key=${key}`, '.tiles'], ['/admin/bulk-actions', 'main h1'], ['/admin/audit', 'table']] as const) {
         await page.setViewportSize({ width: 1_280, height: 900 });
         await open(path);
         await page.locator(ready).first().waitFor();
         const serious = await page.evaluate(`(async () => { ${axe}; const { violations } = await axe.run(document, { resultTypes: ['violations'] }); return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).slice(0, 3).join(' | ')); })()`);
         expect(serious, path).to.deep.equal([]);
+        // What a screen reader is told: one heading of the view, its parts by name, and no control without one.
+        const tree = await page.locator('body').ariaSnapshot();
+        expect(tree.match(/- heading .*\[level=1\]/g), `${path}\n${tree}`).to.have.lengthOf(1);
+        for (const part of ['banner', 'navigation "Views"', 'main', 'status']) expect(tree, path).to.include(`- ${part}`);
+        expect(tree.split('\n').filter((line) => /- (?:button|link|textbox|checkbox|combobox|img|table|dialog|progressbar)(?: \[.*\])*:?$/.test(line) && !/- table:$/.test(line)), path).to.deep.equal([]);
+        expect(tree, path).to.not.include('The page is being loaded');
         await page.setViewportSize({ width: 360, height: 740 });
         // Charts follow the new width a moment later.
         await eventually(async () => expect(await page.evaluate(() => document.documentElement.scrollWidth), `${path} at 360 px`).to.be.at.most(360));

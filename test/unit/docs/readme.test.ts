@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
 import { createTaskParser } from '../../../server/tasks/schema.js';
@@ -42,6 +42,10 @@ describe('README.md', () => {
   it('has a picture for light and for dark pages', () => {
     expect(readme).to.include('](docs/how-it-works.svg)');
     expect(readText('docs/how-it-works.svg')).to.include('@media (prefers-color-scheme: dark)');
+    for (const scheme of ['light', 'dark']) {
+      expect(readme).to.include(`"docs/operations-page-${scheme}.png"`);
+      expect(statSync(path.join(root, `docs/operations-page-${scheme}.png`)).size, '`npm run docs:screenshots` makes it').to.be.within(10_000, 150_000);
+    }
   });
 });
 
