@@ -39,6 +39,9 @@ export type ShownDestination = Answer<'GET /destinations/{key}'>;
 /** What a change of a destination answers. */
 export type ChangedDestination = Answer<'PUT /destinations/{key}'>;
 export type Limits = Schemas['Limits'];
+export type TestSend = Body<'POST /test-sends'>;
+/** What came of a test send. */
+export type TestSendAttempt = Answer<'POST /test-sends'>;
 
 /** What an access key may do. */
 export type NewKey = Body<'POST /keys'>;

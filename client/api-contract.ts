@@ -272,6 +272,22 @@ export interface paths {
         readonly patch: operations["changeCredentials"];
         readonly trace?: never;
     };
+    readonly "/test-sends": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        readonly post: operations["sendTest"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/audit": {
         readonly parameters: {
             readonly query?: never;
@@ -1194,6 +1210,38 @@ export interface components {
                 readonly count: number;
             })[];
         };
+        readonly TestSend: components["schemas"]["HttpTestSend"] | components["schemas"]["KafkaTestSend"];
+        readonly HttpTestSend: {
+            readonly destination_type: "http";
+            readonly destination: components["schemas"]["HttpDestination"];
+            readonly message_data?: components["schemas"]["TestMessage"];
+            readonly reason?: components["schemas"]["TestReason"];
+        };
+        readonly KafkaTestSend: {
+            readonly destination_type: "kafka";
+            readonly destination: components["schemas"]["KafkaDestination"];
+            readonly message_data?: components["schemas"]["TestMessage"];
+            readonly reason?: components["schemas"]["TestReason"];
+        };
+        readonly TestMessage: string;
+        readonly TestReason: string | null;
+        readonly TestSendAttempt: {
+            readonly id: string;
+            readonly destination_key: string;
+            readonly kind: "attempt";
+            readonly run: 1;
+            readonly attempt: 0;
+            readonly phase: "delivery";
+            readonly started_at: string;
+            readonly duration_ms: number;
+            readonly outcome: "failed" | "delivered";
+            readonly error_code: components["schemas"]["DeliveryErrorCode"] | null;
+            readonly http_status: number | null;
+            readonly error: string | null;
+            readonly partition?: number;
+            readonly offset?: string | null;
+            readonly worker: string;
+        };
         readonly Attempt: {
             readonly kind: "attempt";
             readonly run: number;
@@ -1266,7 +1314,7 @@ export interface components {
             readonly position?: number;
             readonly matched?: number;
         };
-        readonly RequestErrorCode: ("invalid_json" | "invalid_task" | "invalid_request" | "invalid_query" | "invalid_cursor" | "secrets_not_configured" | "request_timed_out" | "headers_too_large" | "unauthenticated" | "forbidden" | "unknown_host" | "origin_refused" | "too_large" | "unsupported_media_type" | "unsupported_transfer_coding" | "not_found" | "method_not_allowed" | "action_refused" | "task_not_found" | "bulk_action_not_found" | "key_not_found" | "last_admin" | "rate_limited" | "quota_exceeded" | "conflict" | "count_differs" | "parked" | "being_sent" | "finished" | "overloaded" | "redis_unavailable" | "task_unreadable" | "redis_full" | "redis_refused" | "internal") | string;
+        readonly RequestErrorCode: ("invalid_json" | "invalid_task" | "invalid_request" | "invalid_query" | "invalid_cursor" | "secrets_not_configured" | "request_timed_out" | "headers_too_large" | "unauthenticated" | "forbidden" | "unknown_host" | "origin_refused" | "too_large" | "unsupported_media_type" | "unsupported_transfer_coding" | "not_found" | "method_not_allowed" | "action_refused" | "task_not_found" | "bulk_action_not_found" | "key_not_found" | "last_admin" | "rate_limited" | "quota_exceeded" | "conflict" | "count_differs" | "parked" | "being_sent" | "finished" | "overloaded" | "no_worker" | "redis_unavailable" | "task_unreadable" | "redis_full" | "redis_refused" | "internal") | string;
     };
     responses: {
         readonly BadDestinationKey: {
@@ -2535,6 +2583,64 @@ export interface operations {
             readonly 415: components["responses"]["KeyBodyOfOtherType"];
             readonly 500: components["responses"]["Bug"];
             readonly 503: components["responses"]["RedisAwayInChange"];
+            readonly "4XX": components["responses"]["OtherRefusal"];
+            readonly "5XX": components["responses"]["OtherFailure"];
+        };
+    };
+    readonly sendTest: {
+        readonly parameters: {
+            readonly query?: {
+                readonly reason?: components["parameters"]["Reason"];
+            };
+            readonly header?: {
+                readonly "X-Operator"?: components["parameters"]["Operator"];
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["TestSend"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TestSendAttempt"];
+                };
+            };
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            readonly 413: components["responses"]["KeyBodyTooLarge"];
+            readonly 415: components["responses"]["KeyBodyOfOtherType"];
+            readonly 429: {
+                headers: {
+                    readonly "Retry-After": components["headers"]["RetryAfter"];
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
+            readonly 500: components["responses"]["Bug"];
+            readonly 503: {
+                headers: {
+                    readonly "Retry-After": components["headers"]["RetryAfter"];
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Error"];
+                };
+            };
             readonly "4XX": components["responses"]["OtherRefusal"];
             readonly "5XX": components["responses"]["OtherFailure"];
         };

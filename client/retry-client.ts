@@ -1,6 +1,6 @@
 import { ApiCalls, type ClientOptions } from './api-calls.js';
 import { ApiError } from './api-error.js';
-import type { Accepted, AccessKey, AuditEntry, BulkAction, BulkActionRequest, ChangedDestination, Counts, Destination, DryRun, Failures, History, KeyChange, Limits, MadeKey, NewKey, Removed, Retried, ShownDestination, Stats, Status, Submission, SubmitResult, Task, TaskPatch, TaskSummary, TaskView } from './answers.js';
+import type { Accepted, AccessKey, AuditEntry, BulkAction, BulkActionRequest, ChangedDestination, Counts, Destination, DryRun, Failures, History, KeyChange, Limits, MadeKey, NewKey, Removed, Retried, ShownDestination, Stats, Status, Submission, SubmitResult, Task, TaskPatch, TaskSummary, TaskView, TestSend, TestSendAttempt } from './answers.js';
 import { destinationId } from './destination-id.js';
 import { pause } from './linked-signal.js';
 import { readPages, type ReadOptions, type ReadPage } from './read-pages.js';
@@ -255,6 +255,11 @@ export class RetryClient {
   /** Replaces the limits. Without any, there are none. */
   async setLimits(key: string, limits: Limits, { reason, signal }: ChangeOptions = {}): Promise<ChangedDestination> {
     return this.#calls.call('PUT /destinations/{key}', { path: { key: idOf(key) }, body: { ...limits, ...given({ reason }) }, signal });
+  }
+
+  /** Sends one message now, past pauses, limits and circuits. It resolves whatever the receiver says: look at `outcome`. */
+  async testSend(request: TestSend, { reason, signal }: ChangeOptions = {}): Promise<TestSendAttempt> {
+    return this.#calls.call('POST /test-sends', { query: { reason }, body: request, signal, isRepeatable: false, timeoutMs: SCAN_LIMIT_MS });
   }
 
   /** Who changed what, the newest first. */

@@ -215,6 +215,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       turns,
       secrets,
       mayStoreSecrets,
+      testSendLimitMs: deliveryTimeoutMs,
       addressGuard,
       largeAnswers,
       fleetSettings,

@@ -16,11 +16,12 @@ import { searchRoutes, type SearchParts } from './search/routes.js';
 import { statsRoutes, type StatsParts } from './stats/routes.js';
 import { telemetryRoutes, type TelemetryParts } from './telemetry/routes.js';
 import { editRoutes, type EditParts } from './tasks/edit-routes.js';
+import { testSendRoutes, type TestSendParts } from './test-sends/routes.js';
 import { taskRoutes, type TaskParts } from './tasks/routes.js';
 import { submitRoutes, type SubmitParts } from './tasks/submit-routes.js';
 
 /** Everything that the handlers of all routes need; create-server.ts makes it. */
-export type ApiParts = SubmitParts & TaskParts & EditParts & BulkActionParts & SearchParts & FlowParts & CredentialParts & AuditParts & KeyParts & SessionParts & StatsParts & TelemetryParts & HealthParts & BoardParts;
+export type ApiParts = SubmitParts & TaskParts & EditParts & BulkActionParts & SearchParts & FlowParts & CredentialParts & TestSendParts & AuditParts & KeyParts & SessionParts & StatsParts & TelemetryParts & HealthParts & BoardParts;
 
 /**
  * All calls that the API answers. To add a route, add a row in the room that it belongs to. Tests compare the rows with
@@ -34,6 +35,7 @@ export const routeTable: readonly Route<ApiParts>[] = [
   ...searchRoutes,
   ...flowRoutes,
   ...credentialRoutes,
+  ...testSendRoutes,
   ...auditRoutes,
   ...keyRoutes,
   ...sessionRoutes,

@@ -43,6 +43,7 @@ import { warnOfLargeFleet } from './fleet-size.js';
 import { FlowControl } from './flow-control/flow-control.js';
 import { Janitor } from './janitor.js';
 import { recordEndOfPause } from './record-end-of-pause.js';
+import { TestSendRunner } from './test-sends/test-send-runner.js';
 import { WorkerMetrics } from './telemetry/worker-metrics.js';
 import { WorkerPort } from './telemetry/worker-port.js';
 
@@ -149,6 +150,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   const credentials = new CredentialWatch({ store: () => queue.credentialStore(), secrets, logger });
   const adapters = createAdapters(config, { clock, logger, guard, credentials: { watch: credentials, tokens: () => queue.tokenStore(), secrets, mask } });
   const defaultBrokers = defaultBrokersOf(config.kafka.brokers);
+  const testSends = new TestSendRunner({ store: () => queue.testSendStore(), adapters, secrets, mask, defaultBrokers, workerName, clock, logger });
   const inFlight = new SendsInFlight();
   const activity = new ActivityCounter(['delivered', 'failed', 'deadLettered']);
   const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.activityStore(), countDue: () => queue.countDue() });
@@ -254,13 +256,14 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     const keys = { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis)) };
     bulkRunner = new BulkRunner({ actions: openBulkActions(shards, keys, BULK_SHARD_LIMIT_MS), flowStore: queue.flowStore(), circuit: config.circuit, defaultBrokers, deadAttempts: config.dead.attempts, mask, secrets, isRedisAboveMark: memoryMark(redis, config.redisHighWater), onStep: (action, started, through) => workerMetrics.bulkStep(action, started, through), logger });
     bulkRunner.start();
+    testSends.start();
     hasStarted = true;
   }
 
   async function drain(drainMs: number): Promise<void> {
     isStopping = true;
     clearInterval(offeringSlots);
-    await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop(), takeOver?.stop(), bulkRunner?.stop(), credentials.stop()]);
+    await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop(), takeOver?.stop(), bulkRunner?.stop(), testSends.stop(), credentials.stop()]);
     flowControl?.close();
     brakeLog.flush();
     forbiddenLog.flush();

@@ -39,6 +39,7 @@ const statusOf = {
   internal: 500,
   unsupported_transfer_coding: 501,
   overloaded: 503,
+  no_worker: 503,
   task_unreadable: 503,
   redis_unavailable: 503,
   redis_full: 503,
@@ -46,7 +47,7 @@ const statusOf = {
 } as const satisfies Record<RequestErrorCode, number>;
 
 /** A full or refusing Redis takes nothing until an operator acts. */
-const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = { rate_limited: 1, quota_exceeded: 5, overloaded: 1, redis_unavailable: 1, redis_full: 5, redis_refused: 5 };
+const RETRY_AFTER_SECONDS: Partial<Record<RequestErrorCode, number>> = { rate_limited: 1, quota_exceeded: 5, overloaded: 1, no_worker: 5, redis_unavailable: 1, redis_full: 5, redis_refused: 5 };
 
 /** A bug in a submission is answered in the form that clients of the first version know. */
 const BUG_BODY = { error: 'failed to schedule task', code: 'internal' } as const;

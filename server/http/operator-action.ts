@@ -18,6 +18,7 @@ export type ActionName =
   | 'destination.limits'
   | 'destination.pause'
   | 'destination.resume'
+  | 'destination.test_send'
   | 'key.create'
   | 'key.delete'
   | 'key.edit'

@@ -129,6 +129,7 @@ export const requestErrors = {
   rate_limited: 'Too many requests: the `rate_limit` of the access key is used up, or too many wrong keys came from one address. Send the same request again after the seconds in Retry-After. In a batch, single tasks are answered so; those before them are stored.',
   quota_exceeded: 'The client has as many tasks as its `quota` allows: waiting, due, being sent, or parked. The new task was not stored. Send the same request again when some of them have ended, and not before the seconds in Retry-After.',
   overloaded: 'This process has no room for the body, or no time for the answer: too many large bodies are being received or handled, or too many large answers are being made or left unread. Nothing was stored of what has this code. Bodies of at most 64 KiB are always taken. Send the same request again.',
+  no_worker: 'No worker has taken the test send, or the one that took it has not answered: then it may have been sent. GET /status says how many workers there are.',
   redis_unavailable: 'Redis cannot be reached, so nothing can be accepted. Nothing was changed, or it was changed and this answer was lost: send the same request again.',
   redis_full: 'Redis has used up its memory for new tasks. Nothing was stored.',
   redis_refused: "Redis answers, and refuses: its settings or rights forbid it (too few replicas, a failed snapshot, a missing right, a read-only replica). An operator has to act: the reason, in Redis' own words, stands in the API's log. Send the same request again afterwards.",

@@ -200,6 +200,21 @@ export interface CredentialKeys {
   tokenLock(id: string): string;
 }
 
+/** Test sends on their way to a worker. On a cluster they stand with those of flow control. */
+export function testSendKeys(prefix: string, isCluster: boolean): TestSendKeys {
+  const base = `${slotOfFleet(prefix, isCluster)}:test-sends:`;
+  return { requests: `${base}requests`, turns: (caller) => `${base}turns:${caller}`, answer: (id) => `${base}answer:${id}` };
+}
+
+export interface TestSendKeys {
+  /** List: what workers are asked for, each with the time until which somebody waits. It lapses. */
+  readonly requests: string;
+  /** Sorted set: the test sends of a caller within the last minute. It lapses. */
+  turns(caller: string): string;
+  /** What became of one. It lapses. */
+  answer(id: string): string;
+}
+
 /** What all keys of the whole fleet begin with. */
 function slotOfFleet(prefix: string, isCluster: boolean): string {
   return isCluster ? `{${prefix}-flow}` : prefix;

@@ -1,7 +1,7 @@
-import type { Destination } from '../../answers.js';
+import type { Destination, TestSend } from '../../answers.js';
 import type { Command } from '../command.js';
 import { EXIT, UsageError } from '../exit-codes.js';
-import { isSet, numberOf, textOf } from '../option-values.js';
+import { isSet, numberOf, oneOf, textOf } from '../option-values.js';
 
 /** Verbs about where tasks go. */
 export const destinationCommands: readonly Command[] = [
@@ -66,7 +66,29 @@ export const destinationCommands: readonly Command[] = [
       return EXIT.done;
     },
   },
+  {
+    name: 'test-send',
+    usage: '<url> | kafka://<host:port | default>/<topic>',
+    help: 'sends one message now, past pauses and limits, and shows what the receiver says',
+    options: { message: { type: 'string', value: '<text>', help: 'what is sent; default {"test":true}' }, method: { type: 'string', value: '<method>', help: 'of an HTTP destination; default POST', words: ['POST', 'PUT', 'PATCH'] } },
+    words: [1, 1],
+    run: async ({ client, output, words: [place = ''], values, signal }) => {
+      const message = textOf(values, 'message');
+      const attempt = await client.testSend({ ...destinationOf(place, oneOf(values, 'method', ['POST', 'PUT', 'PATCH'])), ...(message === undefined ? {} : { message_data: message }) }, { reason: textOf(values, 'reason'), signal });
+      await output.object(attempt);
+      return attempt.outcome === 'delivered' ? EXIT.done : EXIT.refused;
+    },
+  },
 ];
+
+/** `kafka://default/orders` is the topic of the default cluster. */
+function destinationOf(place: string, method: 'POST' | 'PUT' | 'PATCH' | undefined): TestSend {
+  const kafka = /^kafka:\/\/(?:default|(?<host>.+):(?<port>\d{1,5}))\/(?<topic>[^/]+)$/.exec(place)?.groups;
+  if (kafka === undefined) return { destination_type: 'http', destination: { url: place, ...(method === undefined ? {} : { method }) } };
+  if (method !== undefined) throw new UsageError('--method is for HTTP destinations');
+  const { host, port, topic = '' } = kafka;
+  return { destination_type: 'kafka', destination: { topic, ...(host === undefined ? {} : { host, port: Number(port) }) } };
+}
 
 /** As a table shows them: the whole circuit and pause stand in `destinations <key>`. */
 async function* inShort(destinations: AsyncIterable<Destination>): AsyncGenerator<object & Record<'key' | 'kind' | 'in_flight' | 'deferred' | 'delivered' | 'failed' | 'circuit' | 'limits' | 'paused', unknown>, void, undefined> {

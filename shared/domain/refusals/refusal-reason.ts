@@ -24,6 +24,7 @@ export const refusalReasons = {
   origin: 'page of another origin',
   address: 'address of the destination',
   rate_limit: 'rate limit of the key',
+  test_sends: 'too many test sends',
   quota: 'quota of the client',
   size: 'size',
   headers: 'size of the headers',

@@ -27,6 +27,7 @@ import { failedDestinationsScript } from './failed-destinations-script.js';
 import { failedPageScript } from './failed-page-script.js';
 import { heldScript } from './held-script.js';
 import { readScript } from './read-script.js';
+import { testSendScripts } from '../test-sends/test-send-scripts.js';
 import { sampleScripts } from './sample-scripts.js';
 import { sweepScript } from './sweep-script.js';
 
@@ -54,6 +55,7 @@ export const fixedScripts = {
   ...rateScripts,
   ...quotaScripts,
   ...credentialScripts,
+  ...testSendScripts,
   ...addSearchFieldsScripts,
   ...waitingListScripts,
   ...controlScripts,

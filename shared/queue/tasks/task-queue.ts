@@ -19,9 +19,10 @@ import { editTask, type Edit, type EditedTask } from './edit-task.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { WaitingLists, type WaitingListDepths } from '../flow/waiting-lists.js';
-import { accessKeys, auditKeys, credentialKeys, flowKeys, shardOf, statsKeys } from '../names.js';
+import { accessKeys, auditKeys, credentialKeys, flowKeys, shardOf, statsKeys, testSendKeys } from '../names.js';
 import { ActivityStore } from '../stats/activity-store.js';
 import { FailureStore } from '../stats/failure-store.js';
+import { TestSendStore } from '../test-sends/test-send-store.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
 import { ownScripts } from './own-scripts.js';
 import { redriveFailed, redriveTask, type Redrive } from './redrive-task.js';
@@ -217,6 +218,17 @@ export class TaskQueue {
   tokenStore(): TokenStore {
     const { redis, prefix } = this.options;
     return new TokenStore(this.#shards.get(0).client, credentialKeys(prefix, isCluster(redis)));
+  }
+
+  /** Test sends, for the API. */
+  async withTestSends<T>(work: (store: TestSendStore) => Promise<T>): Promise<T> {
+    return this.#speak(() => work(this.testSendStore()));
+  }
+
+  /** @throws RequestError redis_unavailable while Redis has not answered yet */
+  testSendStore(): TestSendStore {
+    const { redis, prefix } = this.options;
+    return new TestSendStore(this.#shards.get(0).client, testSendKeys(prefix, isCluster(redis)));
   }
 
   /** Which sends failed lately, for the API. */

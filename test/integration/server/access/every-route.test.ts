@@ -57,6 +57,7 @@ const expected: Readonly<Record<string, Expectation>> = {
   'GET /destinations/:key/credentials': { may: admins, status: 400 },
   'PATCH /destinations/:key/credentials': { may: admins, status: 400 },
   'DELETE /destinations/:key/credentials': { may: admins, status: 400 },
+  'POST /test-sends': { may: editors, status: 400 },
   'GET /audit': { may: admins, status: 200 },
   'POST /keys': { may: admins, status: 400 },
   'GET /keys': { may: admins, status: 200 },

@@ -1,0 +1,64 @@
+import { nowMs } from '../engine/now-ms.js';
+
+/** So many test sends may one caller ask for in the time below. */
+export const TEST_SENDS_AT_ONCE = 10;
+const SPAN_MS = 60_000;
+/** So many wait for a worker at most. Workers look four times a second. */
+const MOST_WAITING = 100;
+
+/**
+ * Counts a test send of a caller. KEYS 1 sorted set of its last ones by time. ARGV 1 a name that no other test send has.
+ * @returns 0: it may be made; else in how many ms the next one may
+ */
+const takeTurn = `${nowMs}
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ${SPAN_MS})
+if redis.call('ZCARD', KEYS[1]) >= ${TEST_SENDS_AT_ONCE} then
+  local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+  return math.max(1, math.ceil(tonumber(oldest[2]) + ${SPAN_MS} - now))
+end
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ${SPAN_MS})
+return 0
+`;
+
+/**
+ * Asks the workers for a test send. KEYS 1 list. ARGV 1 the request, 2 for how long it is of use, ms.
+ * @returns 1; 0: too many wait already
+ */
+const ask = `${nowMs}
+if redis.call('LLEN', KEYS[1]) >= ${MOST_WAITING} then return 0 end
+redis.call('RPUSH', KEYS[1], string.format('%.0f', now + tonumber(ARGV[2])) .. ' ' .. ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+`;
+
+/**
+ * Takes the request that has waited longest. Those that nobody waits for any more are dropped. KEYS 1 list.
+ * @returns {request, for how long it is of use, ms}; false: there is none
+ */
+const take = `${nowMs}
+while true do
+  local text = redis.call('LPOP', KEYS[1])
+  if not text then return false end
+  local gap = string.find(text, ' ', 1, true) or 0
+  local left = (tonumber(string.sub(text, 1, gap - 1)) or 0) - now
+  if left > 0 then return {string.sub(text, gap + 1), left} end
+end
+`;
+
+/** KEYS 1 answer. ARGV 1 text, 2 how long it is kept, ms. */
+const answer = `redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`;
+
+/** KEYS 1 answer, which is there for one reader. */
+const readAnswer = `local text = redis.call('GET', KEYS[1])
+if text then redis.call('DEL', KEYS[1]) end
+return text`;
+
+export const testSendScripts = {
+  krsTestSendTurn: { numberOfKeys: 1, lua: takeTurn },
+  krsTestSendAsk: { numberOfKeys: 1, lua: ask },
+  krsTestSendTake: { numberOfKeys: 1, lua: take },
+  krsTestSendAnswer: { numberOfKeys: 1, lua: answer },
+  krsTestSendReadAnswer: { numberOfKeys: 1, lua: readAnswer },
+} as const;
