@@ -690,7 +690,12 @@ export interface components {
                 readonly has_ca: boolean;
                 readonly updated_at: string;
             } | null;
-            readonly sasl: null;
+            readonly sasl: {
+                readonly mechanism: string;
+                readonly username: string;
+                readonly tls: boolean;
+                readonly updated_at: string;
+            } | null;
             readonly signing: {
                 readonly secret?: string;
                 readonly algorithm: string;
@@ -721,6 +726,12 @@ export interface components {
                 readonly certificate?: string;
                 readonly key?: string;
                 readonly ca?: string;
+            } | null;
+            readonly sasl?: {
+                readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+                readonly username: components["schemas"]["CredentialText"];
+                readonly password: components["schemas"]["CredentialText"];
+                readonly tls?: boolean;
             } | null;
             readonly signing?: ({
                 readonly rotate?: {
@@ -1259,7 +1270,7 @@ export interface components {
             readonly worker?: string;
         };
         readonly Phase: "delivery" | "dead_letter";
-        readonly DeliveryErrorCode: ("http_redirect" | "http_client_error" | "http_server_error" | "http_busy" | "http_unexpected_status" | "response_invalid" | "timed_out" | "connection_refused" | "connection_reset" | "connect_timed_out" | "host_not_found" | "host_unreachable" | "tls_failed" | "tls_untrusted" | "tls_expired" | "tls_wrong_name" | "tls_client_refused" | "tls_not_spoken" | "tls_required" | "broker_unreachable" | "broker_timed_out" | "broker_unavailable" | "broker_throttled" | "broker_rejected" | "broker_authentication_failed" | "broker_login_unsupported" | "cluster_authorization_denied" | "topic_unknown" | "topic_invalid" | "message_too_large" | "authorization_denied" | "token_refused" | "token_unavailable" | "credentials_unreadable" | "address_forbidden" | "worker_crashed" | "shutting_down" | "data_unreadable" | "internal" | "local_resources" | "redis_unavailable" | "unknown") | string;
+        readonly DeliveryErrorCode: ("http_redirect" | "http_client_error" | "http_server_error" | "http_busy" | "http_unexpected_status" | "response_invalid" | "timed_out" | "connection_refused" | "connection_reset" | "connect_timed_out" | "host_not_found" | "host_unreachable" | "tls_failed" | "tls_untrusted" | "tls_expired" | "tls_wrong_name" | "tls_client_refused" | "tls_not_spoken" | "tls_required" | "broker_unreachable" | "broker_timed_out" | "broker_unavailable" | "broker_throttled" | "broker_rejected" | "broker_authentication_failed" | "broker_login_unsupported" | "cluster_authorization_denied" | "topic_unknown" | "topic_invalid" | "message_too_large" | "authorization_denied" | "token_refused" | "token_unavailable" | "proxy_refused" | "proxy_unavailable" | "credentials_unreadable" | "address_forbidden" | "worker_crashed" | "shutting_down" | "data_unreadable" | "internal" | "local_resources" | "redis_unavailable" | "unknown") | string;
         readonly Readiness: {
             readonly status: "ready" | "not_ready" | "stopping";
             readonly checks: {

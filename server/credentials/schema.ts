@@ -44,8 +44,8 @@ export function parseCredentialChange(body: unknown, kind: 'http' | 'kafka'): Cr
   const change: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(members)) {
     if (!isMember(name)) continue;
-    if (name === 'sasl') faults.push({ field: name, message: 'sasl is not taken by this version: KAFKA_SASL_MECHANISM, KAFKA_USERNAME and KAFKA_PASSWORD hold for KAFKA_BROKERS' });
-    else if (credentialMembers[name] !== kind) faults.push({ field: name, message: `${name} is for HTTP destinations` });
+    const use = credentialMembers[name];
+    if (use !== 'both' && use !== kind) faults.push({ field: name, message: `${name} is for ${use === 'http' ? 'HTTP destinations' : 'Kafka clusters and topics'}` });
     else if (value === null) change[name] = null;
     else change[name] = readMember(name, value, faults);
   }
@@ -71,7 +71,7 @@ const readers: { readonly [M in Exclude<CredentialMember, 'headers'>]: { readonl
   bearer: { fields: ['token'], read: readBearer },
   oauth2: { fields: ['token_url', 'client_id', 'client_secret', 'scope', 'audience', 'client_authentication'], read: readOAuth2 },
   client_certificate: { fields: ['certificate', 'key', 'ca'], read: readCertificate },
-  sasl: { fields: ['mechanism', 'username', 'password'], read: readSasl },
+  sasl: { fields: ['mechanism', 'username', 'password', 'tls'], read: readSasl },
   signing: { fields: ['rotate', 'secret', 'algorithm'], read: readSigning },
 };
 
@@ -150,7 +150,9 @@ function readSasl(value: Fields, path: string, faults: Faults): CredentialValues
   const mechanism = choice(value, path, 'mechanism', saslMechanisms, faults, undefined);
   const username = text(value, path, 'username', faults, noControls);
   const password = text(value, path, 'password', faults, noControls);
-  return mechanism === undefined || username === undefined || password === undefined ? undefined : { mechanism, username, password };
+  const { tls = true } = value;
+  if (typeof tls !== 'boolean') faults.push({ field: `${path}.tls`, message: `${path}.tls must be true or false: false sends the login without TLS` });
+  return mechanism === undefined || username === undefined || password === undefined || typeof tls !== 'boolean' ? undefined : { mechanism, username, password, tls };
 }
 
 function readSigning(value: Fields, path: string, faults: Faults): SigningChange | undefined {

@@ -14,7 +14,7 @@ export const shownOf: { readonly [M in CredentialMember]: (value: CredentialValu
   bearer: () => ({}),
   oauth2: ({ token_url: url, client_id: id, scope = null, audience = null, client_authentication: where }, mask) => ({ token_url: shownUrl(url, mask), client_id: id, scope, audience, client_authentication: where }),
   client_certificate: shownCertificate,
-  sasl: ({ mechanism, username }) => ({ mechanism, username }),
+  sasl: ({ mechanism, username, tls = true }) => ({ mechanism, username, tls }),
   signing: ({ secret, previous }) => {
     const signer = signerOf(secret);
     return { algorithm: signer?.algorithm ?? null, public_key: signer?.publicKey ?? null, previous_public_key: previous === null ? null : (signerOf(previous.secret)?.publicKey ?? null), previous_until: previous?.until ?? null };

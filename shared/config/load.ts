@@ -1,5 +1,6 @@
 import type { ApiKey } from '../domain/access/api-key.js';
 import type { DestinationPolicy } from '../domain/addresses/destination-policy.js';
+import type { DestinationRule } from '../domain/addresses/destination-rule.js';
 import { addressMeant } from '../domain/destinations/address-meant.js';
 import { defaultCircuitRules, type CircuitRules } from '../domain/flow/circuit.js';
 import type { SecretKey } from '../domain/secrets/secret-box.js';
@@ -7,6 +8,7 @@ import type { SlotSetting } from '../domain/flow/slot-share.js';
 import type { Jitter } from '../domain/task/retry-policy.js';
 import { colourChoice, type ColourChoice } from './colour-choice.js';
 import type { TlsFiles } from '../tls/tls-files.js';
+import type { ProxyAddress } from './proxy-address.js';
 import { readSecret } from './secret-file.js';
 import { checkedTlsFiles } from './tls-settings.js';
 import { unknownVariables } from './unknown-variables.js';
@@ -113,6 +115,8 @@ export interface Config {
   readonly batch: { readonly maxTasks: number; readonly maxBytes: number };
   /** Hosts whose paths are secret as a whole: see path-mask.ts. */
   readonly destinationPolicy: DestinationPolicy;
+  /** undefined: receivers are connected to directly. */
+  readonly destinationProxy: (ProxyAddress & { readonly resolves: boolean; readonly caFile: string | undefined; readonly bypass: readonly DestinationRule[] }) | undefined;
   readonly secretPathHosts: readonly string[];
   readonly retryJitter: Jitter;
   readonly dead: { readonly attempts: number; readonly baseDelayMs: number; readonly maxDelayMs: number };
@@ -193,6 +197,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     maxMessageBytes: required(values.MAX_MESSAGE_BYTES),
     batch: { maxTasks: required(values.MAX_BATCH_TASKS), maxBytes: required(values.MAX_BATCH_BYTES) },
     destinationPolicy: { level: values.DESTINATION_POLICY ?? (environment === 'prod' ? 'internal' : 'any'), allow: values.DESTINATION_ALLOW ?? [], deny: values.DESTINATION_DENY ?? [] },
+    destinationProxy: values.DESTINATION_PROXY === undefined ? undefined : { ...values.DESTINATION_PROXY, resolves: values.DESTINATION_PROXY_RESOLVES === 'on', caFile: values.DESTINATION_PROXY_CA_FILE, bypass: values.DESTINATION_PROXY_BYPASS ?? [] },
     secretPathHosts: required(values.SECRET_PATH_HOSTS),
     retryJitter: required(values.RETRY_JITTER),
     dead: { attempts: required(values.DEAD_ATTEMPTS), baseDelayMs: required(values.DEAD_BASE_DELAY), maxDelayMs: required(values.DEAD_MAX_DELAY) },

@@ -6,6 +6,7 @@ import { createSecretKey } from 'node:crypto';
 import { domainToASCII } from 'node:url';
 import { parseApiKey, type ApiKey } from '../domain/access/api-key.js';
 import { policyLevels } from '../domain/addresses/destination-policy.js';
+import { parseProxyAddress, type ProxyAddress } from './proxy-address.js';
 import { parseDestinationRule, type DestinationRule } from '../domain/addresses/destination-rule.js';
 import { canonicalHostPattern } from '../domain/destinations/host-pattern.js';
 import { knownChatWebhooks } from '../domain/destinations/path-mask.js';
@@ -87,6 +88,10 @@ function token(meaning: string): Variable<string> {
     return value;
   };
   return { ...variable(parse, '16 to 512 characters of ASCII, without spaces', undefined, meaning), isSecret: true };
+}
+
+function proxy(meaning: string): Variable<ProxyAddress> {
+  return { ...variable(parseProxyAddress, 'http://host:port or https://host:port, with user:password@ or without; no SOCKS', undefined, meaning), isSecret: true };
 }
 
 /** `off`, or a port; 0 = any free one. */
@@ -279,6 +284,10 @@ export const variables = {
   ),
   DESTINATION_ALLOW: variable(destinationRules, DESTINATION_RULES, undefined, 'Destinations that DESTINATION_POLICY does not judge. A name allows whatever it resolves to, but for what is never sent to.'),
   DESTINATION_DENY: variable(destinationRules, DESTINATION_RULES, undefined, 'Destinations that are refused, also where DESTINATION_ALLOW names them.'),
+  DESTINATION_PROXY: proxy('A proxy through which workers reach HTTP destinations and token servers, by CONNECT, for http: too. Names are looked up and judged here, and the proxy gets the address. Kafka is reached directly. HTTP_PROXY and the like are not read.'),
+  DESTINATION_PROXY_RESOLVES: oneOf(['on', 'off'], 'off', 'The proxy looks names up: it gets the name, and DESTINATION_POLICY judges only literal addresses and names in DESTINATION_DENY. For networks without DNS of their own; then the proxy has to keep tasks from inner addresses.'),
+  DESTINATION_PROXY_CA_FILE: pemFile('Authorities that are trusted for the certificate of an https: proxy, in place of those that Node knows.'),
+  DESTINATION_PROXY_BYPASS: variable(destinationRules, DESTINATION_RULES, undefined, 'Destinations that are connected to directly. Networks hold for urls with an address, not for names.'),
   SECRET_PATH_HOSTS: variable(
     hostPatterns,
     'host names or IP addresses without ports, `*.example.com` for all names below one, or `*`; divided by commas',

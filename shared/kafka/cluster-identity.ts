@@ -8,7 +8,7 @@ export interface BrokerAddress {
   readonly port: number;
 }
 
-/** KAFKA_SASL_MECHANISM, KAFKA_USERNAME and KAFKA_PASSWORD. */
+/** KAFKA_SASL_MECHANISM, KAFKA_USERNAME and KAFKA_PASSWORD, or those stored for a destination. */
 export interface KafkaCredentials {
   readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
   readonly username: string;
@@ -23,9 +23,11 @@ export interface KafkaCluster {
   readonly bootstrap: readonly BrokerAddress[];
   /** It stands in KAFKA_BROKERS: the address policy is about what clients name. */
   readonly isOfOperator: boolean;
-  /** Only ever set for the default cluster. */
+  /** As whom it is reached: another one for other credentials, '' for those of KAFKA_* or none. Connections are shared by it alone. */
+  readonly identity: string;
+  /** Those of KAFKA_* are only ever set for the default cluster. */
   readonly credentials: KafkaCredentials | undefined;
-  /** Only ever set for the default cluster. undefined: without TLS. */
+  /** undefined: without TLS. */
   readonly tls: TlsClient | undefined;
 }
 
@@ -48,7 +50,7 @@ export interface ClusterSettings {
 export function createClusterFinder({ defaultBrokers, credentials, tls }: ClusterSettings) {
   const bootstrap = defaultBrokers.map(parseBrokerAddress);
   if (bootstrap.length === 0) throw new Error('KAFKA_BROKERS is empty');
-  const defaultCluster: KafkaCluster = { name: 'default', bootstrap, isOfOperator: true, credentials, tls };
+  const defaultCluster: KafkaCluster = { name: 'default', bootstrap, isOfOperator: true, identity: '', credentials, tls };
   const defaultNames = new Set(bootstrap.map(brokerName));
 
   return function clusterOf(broker: KafkaDestination['broker']): KafkaCluster {
@@ -56,7 +58,7 @@ export function createClusterFinder({ defaultBrokers, credentials, tls }: Cluste
     const address = { host: withoutBrackets(broker.host), port: broker.port };
     const name = brokerName(address);
     if (defaultNames.has(name)) return defaultCluster;
-    return { name, bootstrap: [address], isOfOperator: false, credentials: undefined, tls: undefined };
+    return { name, bootstrap: [address], isOfOperator: false, identity: '', credentials: undefined, tls: undefined };
   };
 }
 

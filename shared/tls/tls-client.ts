@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { readTlsFiles, type TlsFiles } from './tls-files.js';
+import { readTlsFiles, type TlsFiles, type TlsMaterial } from './tls-files.js';
 
 /**
  * Our side of TLS, for every connection to one cluster or server. The files are looked at for each new connection, and read
@@ -10,18 +10,23 @@ import { readTlsFiles, type TlsFiles } from './tls-files.js';
 export class TlsClient {
   readonly #files: TlsFiles;
   readonly #onUnusable: (why: string) => void;
+  readonly #own: TlsMaterial;
   #stamp = '';
   #context: SecureContext | undefined;
 
-  /** @param onUnusable told once for each change of the files that cannot be used */
-  constructor(files: TlsFiles = {}, onUnusable: (why: string) => void = () => undefined) {
+  /**
+   * @param onUnusable told once for each change of the files that cannot be used
+   * @param own        what stands in no file
+   */
+  constructor(files: TlsFiles = {}, onUnusable: (why: string) => void = () => undefined, own: TlsMaterial = {}) {
     this.#files = files;
     this.#onUnusable = onUnusable;
+    this.#own = own;
   }
 
   /** Reads the files now. @throws when they cannot be used */
   load(): void {
-    this.#context = contextOf(this.#files);
+    this.#context = contextOf(this.#files, this.#own);
     this.#stamp = stampOf(this.#files);
   }
 
@@ -31,7 +36,7 @@ export class TlsClient {
     if (this.#context !== undefined && stamp === this.#stamp) return this.#context;
     this.#stamp = stamp;
     try {
-      this.#context = contextOf(this.#files);
+      this.#context = contextOf(this.#files, this.#own);
     } catch (error) {
       if (this.#context === undefined) throw error;
       this.#onUnusable(error instanceof Error ? error.message : String(error));
@@ -40,12 +45,12 @@ export class TlsClient {
   }
 }
 
-function contextOf(files: TlsFiles): SecureContext {
+function contextOf(files: TlsFiles, own: TlsMaterial): SecureContext {
   const { material, faults } = readTlsFiles(files, Date.now());
   // With a certificate that has expired meanwhile the other side is asked all the same: its clock may differ.
   const fatal = faults.filter(({ isExpiry }) => isExpiry !== true);
   if (fatal.length > 0) throw new Error(fatal.map(({ role, text }) => `${String(files[role])} ${text}`).join('; '));
-  return createSecureContext(material);
+  return createSecureContext({ ...material, ...own });
 }
 
 /** It differs when a file was written, replaced or removed. */

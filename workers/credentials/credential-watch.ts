@@ -14,6 +14,8 @@ export interface CredentialsInUse {
   /** Of the stored key and all its values: other values have another one. It tells nothing of them. */
   readonly identity: string;
   readonly values: Credentials;
+  /** The key that they are stored under: a host, or a place in it. */
+  readonly key: string;
   /** Why they cannot be used; then `values` has none. Nothing may be sent without them. */
   readonly fault?: string;
 }
@@ -89,11 +91,11 @@ export class CredentialWatch {
     try {
       const values = openAll(stored, this.options.secrets);
       const identity = hash('sha256', JSON.stringify([key, values]), 'hex');
-      return before?.identity === identity ? before : { identity, values };
+      return before?.identity === identity ? before : { identity, key, values };
     } catch (error) {
       const fault = error instanceof Error ? error.message : 'they cannot be read';
       if (before?.fault !== fault) this.options.logger.error('the credentials of a destination cannot be decrypted: nothing is sent there', { destination: key, error: fault });
-      return { identity: `unreadable ${key}`, values: {}, fault };
+      return { identity: `unreadable ${key}`, key, values: {}, fault };
     }
   }
 }

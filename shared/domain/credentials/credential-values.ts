@@ -8,7 +8,8 @@ export interface CredentialValues {
   readonly oauth2: OAuth2Client;
   /** PEM. A certificate comes with its key; `ca` may stand alone. */
   readonly client_certificate: { readonly certificate?: string; readonly key?: string; readonly ca?: string };
-  readonly sasl: { readonly mechanism: SaslMechanism; readonly username: string; readonly password: string };
+  /** `tls` false: the login goes over the network as it is. */
+  readonly sasl: { readonly mechanism: SaslMechanism; readonly username: string; readonly password: string; readonly tls?: boolean };
   readonly signing: SigningSecrets;
 }
 
@@ -44,10 +45,10 @@ export const credentialMembers = {
   basic: 'http',
   bearer: 'http',
   oauth2: 'http',
-  client_certificate: 'http',
+  client_certificate: 'both',
   sasl: 'kafka',
   signing: 'http',
-} as const satisfies Record<CredentialMember, 'http' | 'kafka'>;
+} as const satisfies Record<CredentialMember, 'http' | 'kafka' | 'both'>;
 
 export const credentialMemberNames = Object.keys(credentialMembers) as readonly CredentialMember[];
 

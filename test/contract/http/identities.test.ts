@@ -28,7 +28,7 @@ describe('http adapter: one origin, several identities', function () {
   let server: Server;
   let origin: string;
   let adapter: DeliveryAdapter<HttpDestination>;
-  let entries: [string, { readonly identity: string; readonly values: Credentials }][] = [];
+  let entries: [string, { readonly identity: string; readonly key: string; readonly values: Credentials }][] = [];
   const seen: { readonly path: string; readonly who: string; readonly isResumed: boolean }[] = [];
 
   const pem = (name: string): Promise<string> => readFile(join(folder, name), 'utf8');
@@ -52,9 +52,9 @@ describe('http adapter: one origin, several identities', function () {
     const ca = await pem('server.pem');
     const own = async (name: string): Promise<Credentials> => ({ client_certificate: { certificate: await pem(`${name}.pem`), key: await pem(`${name}.key`), ca } });
     entries = [
-      [`${origin}/a`, { identity: 'a', values: await own('a') }],
-      [`${origin}/b`, { identity: 'b', values: await own('b') }],
-      [`${origin}/c`, { identity: 'c', values: { client_certificate: { ca } } }],
+      [`${origin}/a`, { key: `${origin}/a`, identity: 'a', values: await own('a') }],
+      [`${origin}/b`, { key: `${origin}/b`, identity: 'b', values: await own('b') }],
+      [`${origin}/c`, { key: `${origin}/c`, identity: 'c', values: { client_certificate: { ca } } }],
     ];
     let index = new CredentialIndex(entries, hostOfName);
     adapter = createHttpAdapter({
@@ -96,8 +96,20 @@ describe('http adapter: one origin, several identities', function () {
     const [, b] = entries;
     if (b === undefined) throw new Error('there is no b');
     expect(inShort(await sendTo(adapter, `${origin}/a`))).to.equal('delivered 200');
-    entries[0] = [`${origin}/a`, { identity: 'a2', values: b[1].values }];
+    entries[0] = [`${origin}/a`, { key: `${origin}/a`, identity: 'a2', values: b[1].values }];
     expect(inShort(await sendTo(adapter, `${origin}/a`))).to.equal('delivered 200');
     expect(seen.at(-1)).to.deep.equal({ path: '/a', who: 'b', isResumed: false });
+  });
+
+  it('blames the endpoint alone for an authority that was stored for it, and the host for one of the host', async () => {
+    const ca = await pem('a.pem');
+    const before = entries;
+    for (const [key, isOfEndpoint] of [[`${origin}/other`, true], [origin, undefined]] as const) {
+      entries = [[key, { key, identity: `other ${key}`, values: { client_certificate: { ca } } }]];
+      const result = await sendTo(adapter, `${origin}/other`);
+      expect(result).to.include({ kind: 'failed', code: 'tls_failed' });
+      expect([result.kind === 'failed' && result.isHostWell, result.kind === 'failed' && result.isOfWholeEndpoint]).to.deep.equal([isOfEndpoint, isOfEndpoint]);
+    }
+    entries = before;
   });
 });

@@ -1,10 +1,14 @@
-import { copyFile, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
 
 import { expect } from 'chai';
 
+import { CredentialIndex } from '../../../shared/domain/credentials/credential-index.js';
+import type { Credentials } from '../../../shared/domain/credentials/credential-values.js';
 import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
+import { hostOfName } from '../../../shared/domain/flow/flow-key.js';
 import type { TlsFiles } from '../../../shared/tls/tls-files.js';
 import type { KafkaAdapterOptions } from '../../../workers/adapters/kafka/adapter.js';
+import type { CredentialsInUse } from '../../../workers/credentials/credential-watch.js';
 import { TestAuthority, type IssuedCertificate } from '../../support/certificates.js';
 import { eventually } from '../../support/eventually.js';
 import { printAddress, testRedisAddress } from '../../support/redis.js';
@@ -113,6 +117,88 @@ describe('kafka adapter: TLS, logins and rights', function () {
     const { port } = broker.at('MUTUAL');
     const adapter = closing.add(adapterFor({ host: 'localhost', port }, { tls: certificate(ofWriter) }));
     expectDelivered(await send(adapter, attempt('t'), kafka({ topic })));
+  });
+
+  describe('with what is stored for a destination', () => {
+    let stored = new Map<string, Credentials>();
+    const find = (host: string, path: string): CredentialsInUse | undefined => new CredentialIndex([...stored].map(([key, values]) => [key, { key, identity: JSON.stringify([key, values]), values }] as const), hostOfName).find(host, path);
+    const watch = { has: (): boolean => stored.size > 0, find: (host: string, path: string): CredentialsInUse | undefined => find(host, path) };
+    const pem = async ({ cert, key }: IssuedCertificate): Promise<Credentials> => ({ client_certificate: { certificate: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8'), ca: await readFile(broker.authority.ca, 'utf8') } });
+    const sasl = async (username: keyof typeof users, password: string = users[username]): Promise<Credentials> => ({ sasl: { mechanism: 'scram-sha-256', username, password, tls: true }, client_certificate: { ca: await readFile(broker.authority.ca, 'utf8') } });
+    const other = { host: '127.0.0.1', port: 9 };
+    let ofNobody: string;
+
+    before(async () => {
+      ofNobody = await broker.probe.createTopic();
+      await broker.allowWrite('nobody', ofNobody);
+    });
+    beforeEach(() => {
+      stored = new Map();
+    });
+
+    it('writes to each topic as the user that is stored for it, and shows the others none', async () => {
+      const login = broker.at('LOGIN');
+      const host = `kafka://${login.host}:${login.port}`;
+      const without = await broker.probe.createTopic();
+      stored.set(`${host}/${topic}`, await sasl('writer')).set(`${host}/${ofNobody}`, await sasl('nobody'));
+      const adapter = closing.add(adapterFor(other, { stored: watch }));
+      const topics = [topic, ofNobody, without];
+      const results = await Promise.all(Array.from({ length: 60 }, (_, nth) => send(adapter, attempt(`t-${nth}`), kafka({ topic: topics[nth % 3] ?? '', broker: login }))));
+      expect(results.map((result) => (result.kind === 'delivered' ? 'delivered' : result.code))).to.deep.equal(Array.from({ length: 20 }, () => ['delivered', 'delivered', 'tls_required']).flat());
+      // Each may write to its own topic alone, so the other way round all are refused.
+      stored = new Map([[`${host}/${topic}`, await sasl('nobody')], [`${host}/${ofNobody}`, await sasl('writer')]]);
+      for (const where of [topic, ofNobody]) expectFailed(await send(adapter, attempt('t'), kafka({ topic: where, broker: login })), 'authorization_denied');
+    });
+
+    it('takes a changed password for the next message, and says what is wrong with a login of the topic alone', async () => {
+      const login = broker.at('LOGIN');
+      const key = `kafka://${login.host}:${login.port}/${topic}`;
+      const lines: string[] = [];
+      const note = (message: string, fields?: object): void => void lines.push(`${message} ${JSON.stringify(fields)}`);
+      const adapter = closing.add(adapterFor(other, { stored: watch, logger: { error: note, warn: note, info: note } }));
+      stored.set(key, await sasl('writer'));
+      expectDelivered(await send(adapter, attempt('t'), kafka({ topic, broker: login })));
+      stored.set(key, await sasl('writer', 'not-the-password-of-writer'));
+      const refused = await send(adapter, attempt('t'), kafka({ topic, broker: login }));
+      expectFailed(refused, 'broker_authentication_failed');
+      expect(refused).to.include({ isHostWell: true, isOfWholeEndpoint: true });
+      stored.set(key, await sasl('writer'));
+      expectDelivered(await send(adapter, attempt('t'), kafka({ topic, broker: login })));
+      expect(lines.filter((line) => line.startsWith('kafka refuses us'))).to.have.lengthOf(1);
+      expect(`${lines.join('\n')} ${JSON.stringify(refused)}`).to.not.include('not-the-password').and.to.not.include(users.writer);
+    });
+
+    it('takes the place of KAFKA_* for the whole default cluster, whose failure is then the cluster\'s', async () => {
+      const adapter = closing.add(adapterFor(broker.at('MUTUAL'), { ...loginBy('plain'), tls, stored: watch }));
+      stored.set('kafka://default', await pem(ofWriter));
+      expectDelivered(await send(adapter, attempt('t'), kafka({ topic })));
+      for (const bad of [expired, ofStranger]) {
+        stored.set('kafka://default', await pem(bad));
+        const result = await send(adapter, attempt('t'), kafka({ topic }));
+        expectFailed(result, 'tls_client_refused');
+        expect(result).to.not.have.property('isHostWell');
+      }
+      // Without an authority of its own, that of KAFKA_TLS_CA_FILE holds.
+      stored.set('kafka://default', { client_certificate: { certificate: await readFile(ofWriter.cert, 'utf8'), key: await readFile(ofWriter.key, 'utf8') } });
+      expectDelivered(await send(adapter, attempt('t'), kafka({ topic })));
+    });
+
+    it('sends a login without TLS only when it is told to', async () => {
+      const plain = broker.at('PLAIN_LOGIN');
+      const key = `kafka://${plain.host}:${plain.port}`;
+      const adapter = closing.add(adapterFor(other, { stored: watch }));
+      const login = { mechanism: 'plain', username: 'writer', password: users.writer } as const;
+      stored.set(key, { sasl: login });
+      expectFailed(await send(adapter, attempt('t'), kafka({ topic, broker: plain })), 'tls_not_spoken');
+      stored.set(key, { sasl: { ...login, tls: false } });
+      expectDelivered(await send(adapter, attempt('t'), kafka({ topic, broker: plain })));
+    });
+
+    it('sends nothing with credentials that cannot be decrypted', async () => {
+      const login = broker.at('LOGIN');
+      const adapter = closing.add(adapterFor(other, { stored: { has: () => true, find: () => ({ key: 'x', identity: 'x', values: {}, fault: 'unknown key' }) } }));
+      expectFailed(await send(adapter, attempt('t'), kafka({ topic, broker: login })), 'credentials_unreadable');
+    });
   });
 
   it('says that a right is back: one line', async () => {

@@ -35,6 +35,8 @@ const codes: ReadonlyMap<string, DeliveryErrorCode> = new Map(Object.entries({
   PATH_LENGTH_EXCEEDED: 'tls_failed',
   HOSTNAME_MISMATCH: 'tls_failed',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'tls_failed',
+  ERR_PROXY_UNAVAILABLE: 'proxy_unavailable',
+  ERR_PROXY_REFUSED: 'proxy_refused',
   EMFILE: 'local_resources',
   ENFILE: 'local_resources',
   ENOBUFS: 'local_resources',

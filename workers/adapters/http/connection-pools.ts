@@ -5,6 +5,7 @@ import { buildConnector } from 'undici';
 import type { AddressGuard } from '../../../shared/addresses/address-guard.js';
 import type { Random } from '../../../shared/domain/ports.js';
 import { Connection } from './connection.js';
+import { goesPast, openTunnel, type ProxySettings } from './proxy-tunnel.js';
 
 export interface ConnectionPoolsOptions {
   /**
@@ -19,6 +20,8 @@ export interface ConnectionPoolsOptions {
   readonly random: Random;
   /** It judges every address before a connection to it is made. */
   readonly guard: AddressGuard;
+  /** undefined: receivers are connected to directly. */
+  readonly proxy?: ProxySettings | undefined;
 }
 
 /**
@@ -91,8 +94,16 @@ export class ConnectionPools {
       callback(refusal, null);
       return;
     }
+    const { proxy, guard, connectTimeoutMs } = this.options;
+    const connector = this.connectorFor(port, identity);
     // Returned, but not in the types of 7.30: see connection.ts.
-    return this.connectorFor(port, identity)(options, callback);
+    if (proxy === undefined || goesPast(proxy, { hostname: options.hostname, port })) return connector(options, callback);
+    const begun: unknown = openTunnel(proxy, { hostname: options.hostname, port }, guard, connectTimeoutMs, (error, socket) => {
+      if (error !== null || socket === null) callback(error ?? new Error('no tunnel'), null);
+      else if (options.protocol === 'https:') connector({ ...options, httpSocket: socket }, callback);
+      else callback(null, socket);
+    });
+    return begun as undefined;
   }
 
   /** A look-up is not told the port, and the policy has rules for ports. TLS sessions are kept with a connector, so each identity has its own. */

@@ -39,6 +39,8 @@ export class Connection {
   private readonly client: Client;
   private readonly goodUntilMs: number;
   private socket: Socket | undefined;
+  /** The one that began to connect: another one than `socket` where TLS is spoken through a proxy. */
+  private begun: Socket | undefined;
 
   constructor({ originName, connect, goodUntilMs, onSocket }: ConnectionOptions) {
     this.goodUntilMs = goodUntilMs;
@@ -62,6 +64,7 @@ export class Connection {
         });
         if (!(socket instanceof Socket)) return;
         this.socket = socket;
+        this.begun = socket;
         onSocket(socket);
       },
     });
@@ -99,6 +102,7 @@ export class Connection {
     void this.client.destroy(notNeeded);
     // This ends only a connection that is being made, which undici leaves alone. It needs an error, or a timer would run on.
     this.socket?.destroy(notNeeded);
+    if (this.begun !== this.socket) this.begun?.destroy(notNeeded);
   }
 
   private useUnlessEarly(socket: Socket, callback: buildConnector.Callback): void {
@@ -108,6 +112,7 @@ export class Connection {
         callback(error, null);
         return;
       }
+      this.socket = socket;
       new AnswerGuard(socket, this.isFirstWrite);
       callback(null, socket);
     });

@@ -9,6 +9,7 @@ import type { Exchange } from './exchange.js';
 import { exchange } from './exchange.js';
 import { judgeAbort } from './judge-abort.js';
 import { judgeAnswer } from './judge-answer.js';
+import type { ProxySettings } from './proxy-tunnel.js';
 import { requestOf } from './request.js';
 import { parseTarget } from './target.js';
 
@@ -31,6 +32,8 @@ export interface HttpAdapterOptions {
   readonly random?: Random;
   /** The default refuses only what is never sent to. */
   readonly guard?: AddressGuard;
+  /** The default is none: receivers are connected to directly. */
+  readonly proxy?: ProxySettings | undefined;
   /** What operators have stored for destinations. The default has nothing. */
   readonly credentials?: CredentialsOption;
 }
@@ -57,9 +60,10 @@ export function createHttpAdapter({
   maxConnectionAgeMs = 30_000,
   random = Math.random,
   guard = openGuard(),
+  proxy,
   credentials: option,
 }: HttpAdapterOptions = {}): DeliveryAdapter<HttpDestination> {
-  const pools = new ConnectionPools({ connectTimeoutMs, maxIdleOrigins, maxAgeMs: maxConnectionAgeMs, random, guard });
+  const pools = new ConnectionPools({ connectTimeoutMs, maxIdleOrigins, maxAgeMs: maxConnectionAgeMs, random, guard, proxy });
   const credentials = option === undefined ? noCredentials : createCredentialsInUse(option, pools, clock);
 
   return {

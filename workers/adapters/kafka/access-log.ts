@@ -16,6 +16,8 @@ const MAX_REFUSALS = 1_000;
 export interface AskedKafka {
   /** Name of the cluster: `default`, or `host:port`. */
   readonly cluster: string;
+  /** As whom: see KafkaCluster. */
+  readonly identity: string;
   readonly topic: string;
 }
 
@@ -42,7 +44,7 @@ export class AccessLog {
   refused(asked: AskedKafka, { code, detail }: { readonly code: DeliveryErrorCode; readonly detail: string }): boolean {
     if (!refusals.has(code)) return false;
     const isOfTopic = code === 'authorization_denied';
-    const key = isOfTopic ? ofTopic(asked) : asked.cluster;
+    const key = isOfTopic ? ofTopic(asked) : ofCluster(asked);
     const known = this.#refused.get(key);
     const now = this.now();
     if (known?.code === code && now - known.loggedAt < SAME_REFUSAL_MS) return true;
@@ -53,12 +55,16 @@ export class AccessLog {
   }
 
   #accepted(asked: AskedKafka): void {
-    if (this.#refused.delete(asked.cluster)) this.logger.info('kafka lets us in again', { cluster: asked.cluster });
+    if (this.#refused.delete(ofCluster(asked))) this.logger.info('kafka lets us in again', { cluster: asked.cluster });
     if (this.#refused.delete(ofTopic(asked))) this.logger.info('kafka lets us in again', { cluster: asked.cluster, topic: asked.topic });
   }
 }
 
+function ofCluster({ cluster, identity }: AskedKafka): string {
+  return `${cluster} ${identity}`;
+}
+
 /** No host and no topic holds a space. */
-function ofTopic({ cluster, topic }: AskedKafka): string {
-  return `${cluster} ${topic}`;
+function ofTopic(asked: AskedKafka): string {
+  return `${ofCluster(asked)} ${asked.topic}`;
 }

@@ -13,6 +13,7 @@ import type { Logger } from '../../../shared/logging/logger.js';
 import { TlsClient } from '../../../shared/tls/tls-client.js';
 import type { TlsFiles } from '../../../shared/tls/tls-files.js';
 import { AccessLog } from './access-log.js';
+import { createAccessFinder, type StoredCredentialsOption } from './credentials-of-topic.js';
 import { TopicSenders } from './topic-senders.js';
 
 export interface KafkaAdapterOptions extends Omit<ClusterSettings, 'tls'> {
@@ -38,6 +39,8 @@ export interface KafkaAdapterOptions extends Omit<ClusterSettings, 'tls'> {
   readonly log?: KafkaLog;
   /** Told what an operator has to act on. Default: nobody is. */
   readonly logger?: Pick<Logger, 'error' | 'info' | 'warn'>;
+  /** What operators have stored for destinations. The default has nothing. */
+  readonly stored?: StoredCredentialsOption;
   /** It judges every address before a connection to it is made. The default refuses only what is never sent to. */
   readonly guard?: AddressGuard;
 }
@@ -66,6 +69,7 @@ export function createKafkaAdapter(options: KafkaAdapterOptions): KafkaAdapter {
   const { sendTimeoutMs = 10_000, connectTimeoutMs = 3_000, log, clock } = options;
   const onUnusable = (why: string): void => options.logger?.error('new TLS files for kafka cannot be used, so the old ones count', { error: why });
   const clusterOf = createClusterFinder({ ...options, tls: options.tls === false ? undefined : new TlsClient(options.tls, onUnusable) });
+  const accessOf = createAccessFinder(options.stored, options.tls === false ? undefined : options.tls.ca);
   const accessLog = options.logger === undefined ? undefined : new AccessLog(options.logger);
   const settings = {
     sendTimeoutMs,
@@ -85,13 +89,16 @@ export function createKafkaAdapter(options: KafkaAdapterOptions): KafkaAdapter {
   function send(attempt: DeliveryAttempt, destination: KafkaDestination, signal: EndSignal): Promise<DeliveryResult> {
     if (signal.aborted) return Promise.resolve(abortedResult(signal.reason, false));
     if (closing !== undefined) return Promise.resolve(abortedResult(new ShuttingDown(), false));
+    const access = accessOf(clusterOf(destination.broker), destination.topic);
+    if (access === undefined) return Promise.resolve({ kind: 'failed', code: 'credentials_unreadable', detail: 'the credentials of this destination cannot be decrypted by this worker' });
+    const { cluster, record } = access;
     return new Promise((resolve) => {
-      const cluster = clusterOf(destination.broker);
       const sender = senders.senderFor(cluster, destination.topic);
       const pending = sender.add(toTopicMessage(attempt, destination), (result) => {
         signal.removeEventListener('abort', onAbort);
-        accessLog?.note({ cluster: cluster.name, topic: destination.topic }, result);
-        resolve(result);
+        const recorded = record(result);
+        accessLog?.note({ cluster: cluster.name, identity: cluster.identity, topic: destination.topic }, recorded);
+        resolve(recorded);
       });
       // The batch may still arrive: at least once, never less.
       function onAbort(): void {
@@ -110,7 +117,7 @@ export function createKafkaAdapter(options: KafkaAdapterOptions): KafkaAdapter {
     } catch (error) {
       if (checking.signal.aborted) return;
       const failure = classifyKafkaError(error);
-      if (accessLog?.refused({ cluster: cluster.name, topic: '' }, failure) !== true) options.logger?.warn('kafka does not answer', { cluster: cluster.name, code: failure.code, error: failure.detail });
+      if (accessLog?.refused({ cluster: cluster.name, identity: cluster.identity, topic: '' }, failure) !== true) options.logger?.warn('kafka does not answer', { cluster: cluster.name, code: failure.code, error: failure.detail });
     }
   }
 

@@ -15,9 +15,14 @@ export interface TopicSendersSettings extends ConnectionSettings, BatchLimits {
 }
 
 interface OpenTopic {
+  /** Name and identity of the cluster. */
   readonly cluster: string;
+  /** The same topic as somebody else. */
+  readonly place: string;
   readonly sender: TopicSender;
   lastUsedAt: number;
+  /** Other credentials have taken the place of its own. */
+  isReplaced: boolean;
 }
 
 /** The topics that are connected now, least recently used first. Never closes one that has something to do. */
@@ -40,7 +45,7 @@ export class TopicSenders {
 
   senderFor(cluster: KafkaCluster, topic: string): TopicSender {
     // No topic name and no host holds a space: no two pairs share a key.
-    const key = `${cluster.name} ${topic}`;
+    const key = `${nameOf(cluster)} ${topic}`;
     const open = this.#open.get(key) ?? this.#openTopic(cluster, topic);
     open.lastUsedAt = this.#settings.clock();
     // Delete and set: a Map keeps the order of insertion, so the least recently used stands first.
@@ -80,19 +85,38 @@ export class TopicSenders {
   }
 
   #openTopic(cluster: KafkaCluster, topic: string): OpenTopic {
-    const entrance = this.#entrances.get(cluster.name) ?? new ClusterEntrance(cluster, this.#settings);
-    this.#entrances.set(cluster.name, entrance);
+    const name = nameOf(cluster);
+    const place = `${cluster.name} ${topic}`;
+    this.#replace(place);
+    const entrance = this.#entrances.get(name) ?? new ClusterEntrance(cluster, this.#settings);
+    this.#entrances.set(name, entrance);
     const connect = (signal: AbortSignal) => entrance.connect(topic, signal);
     const open: OpenTopic = {
-      cluster: cluster.name,
+      cluster: name,
+      place,
+      isReplaced: false,
       lastUsedAt: this.#settings.clock(),
       sender: new TopicSender(connect, this.#settings, () => {
         open.lastUsedAt = this.#settings.clock();
+        if (open.isReplaced) this.#closeOne(open);
         this.#closeSurplus();
         if (!this.#hasUnanswered) this.#onAllAnswered?.();
       }),
     };
     return open;
+  }
+
+  /** A topic has one access at a time: what is on its way as before may finish. */
+  #replace(place: string): void {
+    for (const open of this.#open.values()) {
+      if (open.place !== place) continue;
+      open.isReplaced = true;
+      if (open.sender.isIdle) this.#closeOne(open);
+    }
+  }
+
+  #closeOne(wanted: OpenTopic): void {
+    for (const [key, open] of this.#open) if (open === wanted) this.#close(key);
   }
 
   /** @param wanted about to be given a message, so idle only in appearance */
@@ -112,4 +136,8 @@ export class TopicSenders {
     const ending: Promise<void> = open.sender.close().finally(() => this.#ending.delete(ending));
     this.#ending.add(ending);
   }
+}
+
+function nameOf({ name, identity }: KafkaCluster): string {
+  return identity === '' ? name : `${name} ${identity}`;
 }

@@ -49,6 +49,13 @@ describe('credentials of destinations', () => {
     expect(performance.now() - begun).to.be.below(10_000);
   }
 
+  it('shows of the login of a topic all but its password', async () => {
+    const shown = await setCredentials(service.baseUrl, 'kafka://Broker-1:9092/orders', { sasl: { mechanism: 'plain', username: 'orders', password: 'secret-of-orders' } });
+    expect(shown['key']).to.equal('kafka://broker-1:9092/orders');
+    expect(shown['sasl']).to.include({ mechanism: 'plain', username: 'orders', tls: true });
+    expect(JSON.stringify(shown)).to.not.include('secret-of-orders');
+  });
+
   it('are sent as headers, as basic or as bearer, and follow each change over kept connections', async () => {
     expect((await sent('/orders')).headers['authorization']).to.equal(undefined);
     await set(origin, { headers: { 'X-Api-Key': 'key-of-orders' } });
@@ -147,6 +154,10 @@ describe('credentials of destinations', () => {
       ['tenant-7', login, /a flow_key, or \*, goes to no place/],
       ['*', login, /a flow_key, or \*, goes to no place/],
       ['kafka://default/orders', login, /basic is for HTTP destinations/],
+      ['kafka://default/orders', { sasl: { mechanism: 'md5', username: 'u', password: 'p' } }, /sasl\.mechanism must be one of plain, scram-sha-256, scram-sha-512/],
+      ['kafka://default/orders', { sasl: { mechanism: 'plain', username: 'u' } }, /sasl\.password is required/],
+      ['kafka://default/orders', { sasl: { mechanism: 'plain', username: 'u', password: 'p', tls: 'no' } }, /sasl\.tls must be true or false/],
+      [origin, { sasl: { mechanism: 'plain', username: 'u', password: 'p' } }, /sasl is for Kafka clusters and topics/],
     ];
     for (const [key, body, fault] of table) {
       const answer = await patchCredentials(service.baseUrl, key, body);

@@ -22,6 +22,7 @@ describe('createClusterFinder', () => {
         name: 'default',
         bootstrap: [{ host: 'Kafka-1', port: 9092 }, { host: '::1', port: 9093 }],
         isOfOperator: true,
+        identity: '',
         credentials,
         tls: secure,
       });
@@ -41,6 +42,7 @@ describe('createClusterFinder', () => {
         name: `${broker.host}:${broker.port}`,
         bootstrap: [broker],
         isOfOperator: false,
+        identity: '',
         credentials: undefined,
         tls: undefined,
       });

@@ -51,15 +51,16 @@ export function createCredentialsInUse({ watch, tokens: tokenStore, secrets, mas
     takenBy.set(url, token);
   }
 
-  const sendWith = (stored: Stored): SendWith => async (attempt, url, signal, sendOnce) => {
+  const sendWith = (stored: Stored, origin: string): SendWith => async (attempt, url, signal, sendOnce) => {
     if (stored.fault !== undefined) return { kind: 'failed', code: 'credentials_unreadable', detail: 'the credentials of this destination cannot be decrypted by this worker' };
     const used = sendCredentialsOf(stored);
     const { oauth2 } = used;
+    const recorded = (result: DeliveryResult, token?: string): DeliveryResult => ofIdentity(hidden(result, token === undefined ? used.secretTexts : [...used.secretTexts, ...secretTextsOfToken(token)]), used.identity, stored.key === origin);
     const prepare = (token?: string): Preparation => prepared(used, attempt, clock(), token);
-    if (oauth2 === undefined) return hidden(await sendOnce(prepare()), used.secretTexts);
+    if (oauth2 === undefined) return recorded(await sendOnce(prepare()));
     const given = await unlessAborted(tokens.get(oauth2), signal);
     if (!('token' in given)) return withoutToken(given);
-    const first = hidden(await sendOnce(prepare(given.token)), [...used.secretTexts, ...secretTextsOfToken(given.token)]);
+    const first = recorded(await sendOnce(prepare(given.token)), given.token);
     if (!isUnauthorized(first)) {
       if (first.kind === 'delivered') noteTaken(url, given.token);
       return first;
@@ -69,7 +70,7 @@ export function createCredentialsInUse({ watch, tokens: tokenStore, secrets, mas
     const other = await unlessAborted(tokens.afterRefusal(oauth2, given.token, takenBy.get(url) === given.token), signal);
     if (other === undefined) return first;
     if (!('token' in other)) return withoutToken(other);
-    const second = hidden(await sendOnce(prepare(other.token)), [...used.secretTexts, ...secretTextsOfToken(other.token)]);
+    const second = recorded(await sendOnce(prepare(other.token)), other.token);
     if (second.kind === 'delivered') noteTaken(url, other.token);
     return second;
   };
@@ -79,7 +80,7 @@ export function createCredentialsInUse({ watch, tokens: tokenStore, secrets, mas
       if (!watch.has(origin)) return undefined;
       const shown = mask(hostname, pathname);
       const stored = watch.find(origin, shown, endpointPath(origin, shown));
-      return stored === undefined ? undefined : { send: sendWith(stored) };
+      return stored === undefined ? undefined : { send: sendWith(stored, origin) };
     },
     close: () => {
       tokens.close();
@@ -119,6 +120,11 @@ function unlessAborted<T>(given: Promise<T>, signal: EndSignal): Promise<T | Abo
     signal.addEventListener('abort', onAbort, { once: true });
     given.then(resolve, reject).finally(() => { signal.removeEventListener('abort', onAbort); });
   });
+}
+
+/** A handshake that fails with a certificate or an authority of one endpoint says nothing of the others of its host. */
+function ofIdentity(result: DeliveryResult, { tls }: ConnectionIdentity, isOfHost: boolean): DeliveryResult {
+  return result.kind === 'failed' && result.code === 'tls_failed' && !isOfHost && Object.keys(tls).length > 0 ? { ...result, isHostWell: true, isOfWholeEndpoint: true } : result;
 }
 
 /** A receiver may quote what it was sent. */

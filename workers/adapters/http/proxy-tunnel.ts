@@ -1,0 +1,155 @@
+import { isIP, isIPv6, connect as connectTcp, type LookupFunction, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+
+import type { AddressGuard } from '../../../shared/addresses/address-guard.js';
+import type { ProxyAddress } from '../../../shared/config/proxy-address.js';
+import { matchesRule, normalHost, type DestinationRule } from '../../../shared/domain/addresses/destination-rule.js';
+import type { TlsClient } from '../../../shared/tls/tls-client.js';
+import { ConnectTimedOut, ProxyRefused, ProxyUnavailable } from './proxy-errors.js';
+
+/** DESTINATION_PROXY and what belongs to it. */
+export interface ProxySettings extends ProxyAddress {
+  /** It looks names up itself: then only literal addresses, and names that are denied, are judged here. */
+  readonly resolves: boolean;
+  /** Our side of TLS with the proxy; undefined: the authorities that Node knows. */
+  readonly tls?: TlsClient | undefined;
+  /** What is connected to directly. */
+  readonly bypass: readonly DestinationRule[];
+}
+
+export interface TunnelTarget {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+type Opened = (error: Error | null, socket: Socket | null) => void;
+
+const MOST_HEAD_BYTES = 16_384;
+const USER_AGENT = 'kafka-retry-service/1.0';
+
+/** Networks hold for addresses that the url itself names. Names are looked up later, and by then the road is chosen. */
+export function goesPast({ bypass }: ProxySettings, { hostname, port }: TunnelTarget): boolean {
+  const dialed = { host: normalHost(hostname), port };
+  return bypass.some((rule) => matchesRule(rule, dialed, isIP(dialed.host) === 0 ? undefined : dialed.host));
+}
+
+/**
+ * Makes a connection through the proxy, by CONNECT, for http: urls too: so the proxy gets the address that was judged, and the receiver the
+ * name. With TLS the caller speaks with the receiver itself, and what it shows there, the proxy never sees.
+ *
+ * @param limitMs for all of it
+ * @returns the socket to the proxy, which the caller may destroy at any time. `opened` is called once
+ */
+export function openTunnel(proxy: ProxySettings, target: TunnelTarget, guard: AddressGuard, limitMs: number, opened: Opened): Socket {
+  const first = connectToProxy(proxy, guard);
+  new Tunnel(proxy, target, first, limitMs, opened).open(guard);
+  return first;
+}
+
+function connectToProxy({ host, port, isSecure, tls }: ProxySettings, guard: AddressGuard): Socket {
+  // The operator has named it.
+  const lookup = guard.ofOperator.lookupFor(port);
+  const socket = isSecure ? connectTls({ host, port, lookup, ...(tls === undefined ? {} : { secureContext: tls.secureContext }), ...(isIP(host) === 0 && { servername: host }) }) : connectTcp({ host, port, lookup });
+  // What comes after the tunnel is made reaches its user by other events; without a listener of ours an error in between would end the process.
+  return socket.setNoDelay(true).setKeepAlive(true, 60_000).on('error', () => undefined);
+}
+
+class Tunnel {
+  readonly #timer: NodeJS.Timeout;
+  #isOver = false;
+  #isConnected = false;
+
+  constructor(
+    private readonly proxy: ProxySettings,
+    private readonly target: TunnelTarget,
+    private readonly socket: Socket,
+    limitMs: number,
+    private readonly opened: Opened,
+  ) {
+    // A proxy that has the request waits for the receiver.
+    this.#timer = setTimeout(() => this.#fail(this.#isConnected ? new ConnectTimedOut(`the proxy has made no connection within ${limitMs} ms`) : new ProxyUnavailable(`the proxy takes no connection within ${limitMs} ms`)), limitMs);
+  }
+
+  open(guard: AddressGuard): void {
+    const { socket, proxy, target } = this;
+    socket.once('error', this.#onError).once('close', this.#onClose);
+    const connected = new Promise<void>((resolve) => socket.once(proxy.isSecure ? 'secureConnect' : 'connect', () => {
+      this.#isConnected = true;
+      resolve();
+    }));
+    const place = proxy.resolves ? Promise.resolve(target.hostname) : addressOf(target, guard.lookupFor(target.port));
+    Promise.all([place, connected]).then(([found]) => this.#ask(found), (error: unknown) => this.#fail(error instanceof Error ? error : new Error(String(error))));
+  }
+
+  #ask(place: string): void {
+    if (this.#isOver) return;
+    const { proxy: { authorization }, target: { port }, socket } = this;
+    const bare = place.replace(/^\[(.*)\]$/, '$1');
+    const authority = `${isIPv6(bare) ? `[${bare}]` : bare}:${port}`;
+    socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\nUser-Agent: ${USER_AGENT}\r\n${authorization === undefined ? '' : `Proxy-Authorization: ${authorization}\r\n`}\r\n`);
+    let head = Buffer.alloc(0);
+    const onReadable = (): void => {
+      for (let piece = read(socket); piece !== null; piece = read(socket)) {
+        head = Buffer.concat([head, piece]);
+        const end = head.indexOf('\r\n\r\n');
+        if (end < 0 && head.length <= MOST_HEAD_BYTES) continue;
+        socket.off('readable', onReadable);
+        this.#judge(head.subarray(0, Math.max(end, 0)).toString('latin1'), head.subarray(end + 4));
+        return;
+      }
+    };
+    socket.on('readable', onReadable);
+  }
+
+  /** The text of the answer is for people who use a browser: only its status is told. */
+  #judge(head: string, rest: Buffer): void {
+    const status = Number(/^HTTP\/1\.[01] (\d{3})(?: |\r|$)/.exec(head)?.[1]);
+    if (status >= 200 && status <= 299) {
+      this.#end();
+      // The receiver has spoken before it was asked: see early-bytes.ts.
+      if (rest.length > 0) this.socket.unshift(rest);
+      this.opened(null, this.socket);
+    } else if (Number.isNaN(status)) this.#fail(new ProxyUnavailable('what listens there does not answer as a proxy'));
+    else if (status === 407) this.#fail(new ProxyUnavailable('the proxy asks for another login (407)'));
+    else this.#fail(new ProxyRefused(`the proxy has made no connection: it answered ${status}`));
+  }
+
+  readonly #onError = (error: Error): void => this.#fail(new ProxyUnavailable(`the proxy cannot be reached: ${'code' in error ? String(error.code) : error.name}`));
+
+  readonly #onClose = (): void => this.#fail(new ProxyUnavailable('the proxy has closed the connection before it answered'));
+
+  #fail(error: Error): void {
+    if (!this.#end()) return;
+    this.socket.destroy();
+    this.opened(error, null);
+  }
+
+  #end(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.socket.off('error', this.#onError).off('close', this.#onClose);
+    return true;
+  }
+}
+
+function read(socket: Socket): Buffer | null {
+  // No encoding is ever set.
+  return socket.read() as Buffer | null;
+}
+
+/**
+ * One that was judged. A proxy is asked for a single address, and often has no IPv6, so IPv4 comes first.
+ * @throws what the look-up fails with
+ */
+function addressOf({ hostname }: TunnelTarget, lookup: LookupFunction): Promise<string> {
+  const bare = hostname.replace(/^\[(.*)\]$/, '$1');
+  if (isIP(bare) !== 0) return Promise.resolve(bare);
+  return new Promise((resolve, reject) => {
+    lookup(bare, { all: true }, (error, found) => {
+      if (error !== null) reject(error);
+      else if (Array.isArray(found)) resolve((found.find(({ family }) => family === 4) ?? found[0])?.address ?? '');
+      else resolve(found);
+    });
+  });
+}
