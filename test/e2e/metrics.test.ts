@@ -51,7 +51,8 @@ describe('e2e: metrics', function () {
   });
 
   it('have alert rules that Prometheus takes, and that fire when they are to', () => {
-    expect(promtool(['check', 'rules', 'deploy/prometheus/rules.yaml'])).to.include('SUCCESS: 9 rules found');
+    expect(promtool(['check', 'rules', 'deploy/prometheus/rules.yaml'])).to.include('SUCCESS: 10 rules found');
+    expect(promtool(['check', 'config', 'deploy/prometheus/compose.yaml'])).to.include('SUCCESS');
     expect(promtool(['test', 'rules', 'deploy/prometheus/rules.test.yaml'])).to.include('SUCCESS');
   });
 

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 
 import { expect } from 'chai';
@@ -16,18 +17,20 @@ const service = (name: string): Tree => {
   return found;
 };
 /** Environment of a service, as a process would see it. */
-const environment = (name: string): Record<string, string> => Object.fromEntries(entries(service(name)['environment']).map(([key, value]) => [key, printLeaf(value)]));
-const list = (node: Tree | undefined): string[] => (Array.isArray(node) ? node.map(String) : []);
+const environment = (name: string): Record<string, string> => Object.fromEntries(entries(service(name)['environment']).map(([key, value]) => [key, withDefaults(printLeaf(value))]));
+/** With the values that stand in the file: `${API_PORT:-8080}` is 8080. */
+const withDefaults = (text: string): string => text.replace(/\$\{\w+:-([^}]*)\}/g, '$1');
+const list = (node: Tree | undefined): string[] => (Array.isArray(node) ? node.map((each) => withDefaults(String(each))) : []);
 
 // No container engine is needed here. These tests do not prove that the containers run.
 describe('docker-compose.yml', () => {
   it('has Redis, Kafka, the API and workers', () => {
-    expect(entries(compose['services']).map(([name]) => name)).to.have.members(['redis', 'kafka', 'server', 'worker']);
+    expect(entries(compose['services']).map(([name]) => name)).to.have.members(['redis', 'kafka', 'server', 'worker', 'prometheus', 'grafana']);
   });
 
   it('publishes on loopback only', () => {
     const ports = entries(compose['services']).flatMap(([, each]) => list(each['ports']));
-    expect(ports).to.have.lengthOf(2);
+    expect(ports).to.have.lengthOf(4);
     for (const port of ports) expect(port).to.match(/^127\.0\.0\.1:\d+:\d+$/);
   });
 
@@ -63,8 +66,9 @@ describe('docker-compose.yml', () => {
   });
 
   it('keeps what Redis and Kafka hold in named volumes', () => {
-    const volumes = entries(compose['services']).flatMap(([, each]) => list(each['volumes']));
-    expect(volumes.map((volume) => volume.split(':')[0])).to.have.members(Object.keys(compose['volumes'] ?? {}));
+    const volumes = entries(compose['services']).flatMap(([, each]) => list(each['volumes'])).map((volume) => volume.split(':')[0] ?? '');
+    expect(volumes.filter((volume) => !volume.startsWith('./'))).to.have.members(Object.keys(compose['volumes'] ?? {}));
+    for (const file of volumes.filter((volume) => volume.startsWith('./'))) expect(existsSync(path.join(root, file)), file).to.equal(true);
   });
 
   it('waits for a healthy Redis, and never for Kafka', () => {
@@ -95,6 +99,29 @@ describe('docker-compose.yml', () => {
     const check = list(service('worker')['healthcheck']?.['test']);
     expect(check.slice(0, 3)).to.deep.equal(['CMD', 'node', '-e']);
     expect(check[3]).to.include('/livez').and.to.include('process.env.WORKER_HTTP_PORT');
+  });
+
+  it('takes each port from a variable, and .env.example names all variables, as they are without one', () => {
+    const used = new Map([...readText('docker-compose.yml').matchAll(/\$\{(\w+):-([^}]*)\}/g)].map(([, name = '', value = '']) => [name, value]));
+    const named = new Map([...readText('.env.example').matchAll(/^(\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]));
+    expect(named).to.deep.equal(used);
+    const raw = [...readText('docker-compose.yml').matchAll(/^ +- "127\.0\.0\.1:(.*):.*"$/gm)].map(([, port = '']) => port);
+    expect(raw).to.have.lengthOf(4);
+    for (const port of raw) expect(port).to.match(/^\$\{\w+_PORT:-\d+\}/);
+    // Compose reads .env; the processes must not find other meanings for these names.
+    expect([...used.keys()].filter((name) => name in variables)).to.deep.equal([]);
+  });
+
+  it('starts Prometheus and Grafana only when they are asked for, with our alerts and our dashboard', () => {
+    for (const name of ['prometheus', 'grafana']) expect(list(service(name)['profiles']), name).to.deep.equal(['monitoring']);
+    for (const [name, { profiles }] of entries(compose['services']).filter(([each]) => !['prometheus', 'grafana'].includes(each))) expect(profiles, name).to.equal(undefined);
+    for (const name of ['prometheus', 'grafana']) expect(printLeaf(service(name)['image']), name).to.match(/:v?\d+\.\d+\.\d+$/);
+    const jobs = entries(readYaml('deploy/prometheus/compose.yaml')['scrape_configs']).map(([, job]) => entries(job['dns_sd_configs'])[0]?.[1]);
+    expect(jobs.map((job) => [list(job?.['names'])[0], Number(printLeaf(job?.['port']))])).to.deep.equal([['server', 8080], ['worker', loadConfig(environment('worker')).telemetry.workerPort]]);
+    const [, source] = entries(readYaml('deploy/grafana/provisioning/datasources/prometheus.yaml')['datasources'])[0] ?? [];
+    expect(printLeaf(source?.['url'])).to.equal('http://prometheus:9090');
+    const [, provider] = entries(readYaml('deploy/grafana/provisioning/dashboards/kafka-retry.yaml')['providers'])[0] ?? [];
+    expect(list(service('grafana')['volumes']).join(' ')).to.include(`./deploy/grafana/dashboard.json:${printLeaf(provider?.['options']?.['path'])}/dashboard.json:ro`);
   });
 
   it('has a Kafka that takes the largest message, and tells each side an address it can reach', () => {
