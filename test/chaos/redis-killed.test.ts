@@ -1,4 +1,4 @@
-import { readdir, readFile, stat, truncate } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
 import path from 'node:path';
 
 import { expect } from 'chai';
@@ -68,5 +68,52 @@ describe('chaos: Redis is killed', () => {
     expect(measured.delivered).to.equal(220 - gone.size);
     expect(await readFile(path.join(folder, 'redis.log'), 'utf8')).to.match(/aof-load-truncated/);
     return { ...measured, note: `${measured.lost} of the last 20 are gone with the cut tail; Redis started and its log says so` };
+  });
+
+  scenario('3d', 'an old copy of Redis is restored: what is sent twice, and how everything is held first', async (scene: Scene) => {
+    const own = await scene.ownRedis('--appendonly', 'yes', '--appendfsync', 'always');
+    const { ledger, redis, service } = await scene.stage({ redis: own, workers: 0 });
+    const deliver = async (ids: readonly string[]): Promise<void> => {
+      const worker = await service.startWorker();
+      await eventually(() => expect(ids.filter((id) => ledger.accepted(id).delivered === 0)).to.deep.equal([]));
+      expect(await worker.stop(), 'all is recorded').to.equal(0);
+    };
+    const idsOf = async (count: number): Promise<string[]> => {
+      const tasks = ledger.tasks(count, { max_retries: 0 });
+      await ledger.submitAll(tasks);
+      return tasks.map(({ id }) => id);
+    };
+    await deliver(await idsOf(20));
+    const afterCopy = await idsOf(20);
+    const files = path.join((await redis.config('GET', 'dir'))[1] ?? '', 'appendonlydir');
+    await cp(files, `${files}-copy`, { recursive: true });
+    await deliver(afterCopy);
+    const gone = new Set(await idsOf(20));
+
+    // As docs/OPERATIONS.md says it: everything is stopped, the API comes first, `*` is paused, then the workers.
+    expect(await service.server.stop()).to.equal(0);
+    await own.kill();
+    await rm(files, { recursive: true });
+    await cp(`${files}-copy`, files, { recursive: true });
+    await own.restart();
+    await service.startServer();
+    const change = async (method: string, where: string): Promise<void> => {
+      const { status, body } = await call(service.baseUrl, where, { method });
+      expect(status, JSON.stringify(body)).to.equal(200);
+    };
+    await change('POST', '/destinations/*/pause');
+    await service.startWorker();
+    await eventually(async () => {
+      for (const id of afterCopy) expect((await call(service.baseUrl, `/tasks/${id}`)).body).to.have.nested.property('waiting_for.code', 'paused');
+    });
+    expect(afterCopy.map((id) => ledger.accepted(id).delivered), 'none is sent meanwhile').to.deep.equal(afterCopy.map(() => 1));
+    const known = afterCopy.slice(10);
+    for (const id of known) await change('DELETE', `/tasks/${id}`);
+    await change('POST', '/destinations/*/resume');
+    await eventually(() => expect(afterCopy.slice(0, 10).map((id) => ledger.accepted(id).delivered)).to.deep.equal(Array.from({ length: 10 }, () => 2)));
+    ledger.faultIsOver();
+    const measured = await ledger.settle({ gone });
+    expect(measured).to.include({ delivered: 30, cancelled: 10, lost: 20, duplicates: 10 });
+    return { ...measured, note: 'of 20 delivered after the copy 10 were cancelled while * was paused, 10 were sent again; 20 that were accepted after the copy are gone' };
   });
 });
