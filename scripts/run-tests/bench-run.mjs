@@ -41,7 +41,7 @@ export async function runBenchmarks(args) {
 function serversFor(args) {
   // What the options mean, and whether there are such, is for test/bench/run.ts to say.
   // Every option with a value is listed, because a value of any other one would be taken for a name.
-  const withValue = Object.fromEntries(['only', 'rounds', 'scenario', 'tasks', 'profile', 'results'].map((option) => [option, /** @type {const} */ ({ type: 'string' })]));
+  const withValue = Object.fromEntries(['only', 'rounds', 'scenario', 'tasks', 'rate', 'size', 'latency', 'waiting', 'profile', 'results'].map((option) => [option, /** @type {const} */ ({ type: 'string' })]));
   const { values, positionals } = parseArgs({ args: [...args], strict: false, allowPositionals: true, options: withValue });
   if (values.report || values.list || values.help) return new Set();
   const names = [...positionals, ...[values.only, values.profile].flatMap((text) => (typeof text === 'string' ? text.split(',') : []))];

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import type { Comparison } from './report.js';
+import type { Load } from './sizing-plan.js';
 
 /** What a benchmark is given. The Redis is the run's own: it is emptied again and again. */
 export interface Bench {
@@ -12,6 +13,8 @@ export interface Bench {
   readonly scenario?: string | undefined;
   /** How many tasks wait while they are searched. Default 1,000,000, which takes minutes to fill. */
   readonly searchedTasks?: number | undefined;
+  /** Of the benchmark sizing, the load to plan for; without one, some examples. */
+  readonly sizing?: Partial<Load & { readonly messageBytes: number }>;
 }
 
 /** One row of registry.ts. */

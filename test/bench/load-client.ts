@@ -4,12 +4,12 @@ import { connect } from 'node:net';
  * Posts tasks over a fixed number of keep-alive connections, one request at a time on each. A process of its own:
  * `node load-client.js PORT CONNECTIONS REQUESTS ROUND [BATCH]` prints one line of JSON
  * {perSecond, failures, p50Ms, p99Ms}. With BATCH each request is a JSON array of so many tasks to /tasks/batch.
- * BENCH_API_KEY is sent as the access key.
+ * BENCH_API_KEY is sent as the access key. Messages have BENCH_MESSAGE_BYTES bytes, about 200 without it.
  */
 const [port = 0, connections = 64, requests = 0, round = 0, batch = 0] = process.argv.slice(2).map(Number);
-const MESSAGE = JSON.stringify({ order: 4711, text: 'x'.repeat(180) });
+const { BENCH_API_KEY, BENCH_MESSAGE_BYTES } = process.env;
+const MESSAGE = BENCH_MESSAGE_BYTES === undefined ? JSON.stringify({ order: 4711, text: 'x'.repeat(180) }) : 'm'.repeat(Number(BENCH_MESSAGE_BYTES));
 
-const { BENCH_API_KEY } = process.env;
 const LOGIN = BENCH_API_KEY === undefined ? '' : `Authorization: Bearer ${BENCH_API_KEY}\r\n`;
 
 let tasks = 0;

@@ -14,6 +14,7 @@ import { benchLateness } from './lateness.js';
 import { benchLongRun } from './long-run.js';
 import { benchRetryAll } from './retry-all.js';
 import { benchSearch } from './search.js';
+import { benchSizing } from './sizing.js';
 import { benchSlots } from './slots.js';
 import { benchSubmission } from './submission.js';
 import { benchWaitingMemory } from './waiting-memory.js';
@@ -37,6 +38,7 @@ export const benchmarks: readonly Benchmark[] = [
   { name: 'processes', measures: 'One, two and three worker processes on one machine, which they share with Redis and the receiver, which answers at once or takes 50 ms.', rounds: 3, run: benchWorkerProcesses },
   { name: 'slots', measures: 'WORKER_CONCURRENCY from 25 to 1,000, 20 destinations, with a receiver that answers at once and one that takes 50 ms, beside the default.', rounds: 2, run: benchSlots },
   { name: 'waiting-memory', measures: 'Redis memory of tasks that wait, beside a bare queue.add of the same request body.', rounds: 1, run: benchWaitingMemory },
+  { name: 'sizing', measures: 'CPU and memory of one task with the size of message that you name, and from it how many API processes, workers and Redis shards a load needs: docs/SIZING.md.', rounds: 1, run: benchSizing },
   { name: 'search', measures: 'Searches over 1,000,000 waiting tasks with a message of 1 KB, and deliveries meanwhile beside deliveries without a search.', rounds: 3, run: benchSearch },
   { name: 'retry-all', measures: 'Retry all of Bull Board with 1,000,000 dead letters of 1 KB, and a client that asks for a task meanwhile.', rounds: 1, run: benchRetryAll },
   { name: 'bulk', measures: 'A redrive of 100,000 parked tasks by one worker, which delivers them too, beside a loop of getFailed and job.retry of a bare BullMQ, 100 at once and without a worker. A rate of 500/s. Deliveries while bulk actions look at 200,000 waiting tasks, beside deliveries without them.', rounds: 3, run: benchBulk },

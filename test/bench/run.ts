@@ -19,6 +19,8 @@ const USAGE = `npm run bench [-- options] [NAME ...]
   --rounds N            rounds of each
   --scenario TEXT       of the fairness benchmarks, the scenarios whose names contain TEXT, such as '200 slots'
   --tasks N             of the benchmark search, how many tasks wait; without it 1,000,000
+  --rate N, --size BYTES, --latency MS, --waiting N
+                        of sizing: tasks a second, bytes of a message (1,024), time to an answer (50), tasks that wait
   --quick               small sizes and one round, to see that all of it runs; into bench-results.quick.json
   --profile NAME        where the time goes, instead of figures: ${Object.keys(profiles).join(' or ')}
   --report              docs/PERFORMANCE.md from bench-results.json, without measuring
@@ -36,6 +38,10 @@ const { values: options, positionals } = parseArgs({
     'rounds': { type: 'string' },
     'scenario': { type: 'string' },
     'tasks': { type: 'string' },
+    'rate': { type: 'string' },
+    'size': { type: 'string' },
+    'latency': { type: 'string' },
+    'waiting': { type: 'string' },
     'quick': { type: 'boolean', default: false },
     'profile': { type: 'string' },
     'report': { type: 'boolean', default: false },
@@ -83,7 +89,7 @@ async function measureBenchmarks(redis: Redis, redisPort: number): Promise<strin
     console.log(`\n${name}: ${rounds} ${rounds === 1 ? 'round' : 'rounds'}`);
     const startedMs = performance.now();
     try {
-      const bench: Bench = { redisPort, redis, rounds, isQuick: options.quick, scenario: options.scenario, searchedTasks: wholeNumber('tasks') };
+      const bench: Bench = { redisPort, redis, rounds, isQuick: options.quick, scenario: options.scenario, searchedTasks: wholeNumber('tasks'), sizing: wantedLoad() };
       const figures = (await run(bench)).map(summarize);
       console.log(printTable(figures));
       all.push(...figures);
@@ -98,6 +104,12 @@ async function measureBenchmarks(redis: Redis, redisPort: number): Promise<strin
   }
   if (chosen.length > 1) console.log(`\n${printTable(all)}`);
   return failed;
+}
+
+/** What the command line says of it, and nothing else. */
+function wantedLoad(): NonNullable<Bench['sizing']> {
+  const said = { perSecond: wholeNumber('rate'), messageBytes: wholeNumber('size'), latencyMs: wholeNumber('latency'), waiting: wholeNumber('waiting') };
+  return Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined));
 }
 
 async function measureProfile(redis: Redis, redisPort: number, name: string): Promise<void> {
@@ -131,7 +143,7 @@ function writeDoc(): void {
   console.log(`Written: ${docFile}`);
 }
 
-function wholeNumber(name: 'rounds' | 'tasks'): number | undefined {
+function wholeNumber(name: 'rounds' | 'tasks' | 'rate' | 'size' | 'latency' | 'waiting'): number | undefined {
   const text = options[name];
   if (text === undefined) return undefined;
   const number = Number(text);

@@ -87,12 +87,14 @@ export interface Load {
   readonly batch?: number;
   /** Sent with each request. */
   readonly apiKey?: string | undefined;
+  /** Default: about 200. */
+  readonly messageBytes?: number | undefined;
 }
 
 /** @returns requests per second */
-export async function runLoad({ port, connections, requests, round, batch = 0, apiKey }: Load): Promise<number> {
+export async function runLoad({ port, connections, requests, round, batch = 0, apiKey, messageBytes }: Load): Promise<number> {
   const file = fileURLToPath(new URL('load-client.ts', import.meta.url));
-  const client = spawn(process.execPath, ['--import=tsx', file, ...[port, connections, requests, round, batch].map(String)], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...(apiKey === undefined ? {} : { BENCH_API_KEY: apiKey }) } });
+  const client = spawn(process.execPath, ['--import=tsx', file, ...[port, connections, requests, round, batch].map(String)], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...(apiKey === undefined ? {} : { BENCH_API_KEY: apiKey }), ...(messageBytes === undefined ? {} : { BENCH_MESSAGE_BYTES: String(messageBytes) }) } });
   let text = '';
   client.stdout.on('data', (chunk) => (text += String(chunk)));
   const [code] = (await once(client, 'close')) as [number];
