@@ -7,7 +7,7 @@ import { ExpectedTasks } from './expected-tasks.js';
 import { HostTurns } from './host-turns.js';
 import type { Room } from './slots.js';
 
-/** Waiting lists looked at in one tick, a shard. Redis chooses them at random, so each has its turn. */
+/** Waiting lists looked at in one tick, a shard, in turn: five ticks a second find 10,000 in 20 s. */
 const LISTS_PER_TICK = 100;
 /**
  * Flows that are asked for room in one tick, some 2 ms of this process. Those that wake none cost no more: of thousands of flow_keys of a
@@ -220,7 +220,7 @@ export class WakeUps {
   }
 
   async #lookAt(waitingLists: WaitingLists): Promise<void> {
-    const found = await this.#answering.look(waitingLists, () => waitingLists.some(LISTS_PER_TICK));
+    const found = await this.#answering.look(waitingLists, () => waitingLists.next(LISTS_PER_TICK));
     for (const waitingList of found ?? []) {
       const waiting = this.#flowOf(flowOfId(waitingList));
       if (waiting.depths.has(waitingLists)) continue;

@@ -249,8 +249,21 @@ end
 return {#found, deferred}
 `;
 
-/** KEYS 1 waiting lists. ARGV 1 how many. @returns flow keys, any of them */
-const someWaitingLists = `return redis.call('ZRANDMEMBER', KEYS[1], ARGV[1])`;
+/**
+ * Some of the waiting lists, from one of them on towards the oldest. So a walk passes over none: lists that go meanwhile move only those
+ * that were seen already into the ranks that are still to come.
+ *
+ * KEYS 1 waiting lists. ARGV 1 how many, 2 the rank of the newest one to be told, -1 for the newest of all.
+ * @returns {rank of the next one or -1, then flow keys}
+ */
+const nextWaitingLists = `
+local newest = redis.call('ZCARD', KEYS[1]) - 1
+local last = tonumber(ARGV[2])
+if last < 0 or last > newest then last = newest end
+if last < 0 then return {-1} end
+local first = math.max(0, last - ARGV[1] + 1)
+return {first - 1, unpack(redis.call('ZRANGE', KEYS[1], first, last))}
+`;
 
 /**
  * How many jobs wait in some of the waiting lists, and in those that are named.
@@ -278,6 +291,6 @@ export const waitingListScripts = {
   krsMoveWaitingJobs: { numberOfKeys: 3, lua: moveJobs },
   krsLookAtWaiting: { numberOfKeys: 1, lua: lookAtWaiting },
   krsBulkDefer: { numberOfKeys: 3, lua: bulkDefer },
-  krsSomeWaitingLists: { numberOfKeys: 1, lua: someWaitingLists },
+  krsNextWaitingLists: { numberOfKeys: 1, lua: nextWaitingLists },
   krsWaitingListDepths: { numberOfKeys: 1, lua: waitingListDepths },
 } as const;

@@ -60,6 +60,9 @@ function matchesOf({ key, host, id }: Flow, reason: DeferralReason): string[] {
  * list comes back when its own time in the delayed set is over. A waiting list may name jobs that are long gone.
  */
 export class WaitingLists {
+  /** Where `next` goes on: a rank, or -1 for the newest list. */
+  #nextRank = -1;
+
   /** @param defaultBrokers of this process: bulk deferral recognises its tasks by them */
   constructor(
     private readonly shard: Shard,
@@ -129,11 +132,17 @@ export class WaitingLists {
     return { looked, deferred };
   }
 
-  /** Flow keys that have a waiting list, any of them, at most `limit`. */
-  async some(limit: number): Promise<string[]> {
+  /**
+   * Flow keys that have a waiting list, at most `limit`, and with each call the next ones: the newest first, and after the oldest from
+   * the newest on again.
+   */
+  async next(limit: number): Promise<string[]> {
     const { client, keys } = this.shard;
-    const reply: unknown = await client.runCommand('krsSomeWaitingLists', [keys.waitingLists, limit]);
-    return reply as string[];
+    const reply: unknown = await client.runCommand('krsNextWaitingLists', [keys.waitingLists, limit, this.#nextRank]);
+    // The script's own answer.
+    const [nextRank, ...flowKeys] = reply as [number, ...string[]];
+    this.#nextRank = nextRank;
+    return flowKeys;
   }
 
   /** Lengths of all waiting lists, the oldest first and in steps of 1 ms, and of the named ones, however many others there are. */

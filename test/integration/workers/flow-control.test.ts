@@ -90,9 +90,9 @@ describe('flow control', () => {
     // A hint of a deferral before the attempt: the number of that fetch is not the job's any more.
     await service.redis.hset(job, jobField.deferredAt, 0);
     await putHint(service.redis, open, 'http://elsewhere', `t-${id}`, 1_000);
-    expect(await waitingLists.some(10)).to.deep.equal(['http://elsewhere']);
+    expect(await waitingLists.next(10)).to.deep.equal(['http://elsewhere']);
     expect(await waitingLists.wake('http://elsewhere', 5)).to.deep.equal({ woken: 0, left: 0 });
-    expect(await waitingLists.some(10)).to.deep.equal([]);
+    expect(await waitingLists.next(10)).to.deep.equal([]);
     // The same hint, were it true.
     await service.redis.hset(job, jobField.deferredAt, (await service.redis.hget(job, jobField.fetches)) ?? '');
     await putHint(service.redis, open, 'http://elsewhere', `t-${id}`, 1_000);

@@ -334,10 +334,26 @@ describe('WaitingLists: defer', () => {
   const defer = (): Promise<number> => new WaitingLists(shard).defer(LIST, { jobId: `t-${ID}`, token, at: 1_000_000, delayMs: 60_000, since: 900_000, fields: { deferred: 1 } });
   const hints = (): Promise<string[]> => service.redis.zrange(shard.keys.waitingList(LIST), '0', '-1', 'WITHSCORES');
 
+  it('tells of each list within one round, also when others go meanwhile', async () => {
+    const names = Array.from({ length: 250 }, (_, nth) => `http://host-${nth}`);
+    const add = service.redis.pipeline();
+    names.forEach((name, nth) => add.zadd(shard.keys.waitingLists, nth, name));
+    await add.exec();
+    const waitingLists = new WaitingLists(shard);
+    const found = await waitingLists.next(100);
+    expect([...found].sort()).to.deep.equal(names.slice(150).sort());
+    // Of those that were told, and of those that were not.
+    await service.redis.zrem(shard.keys.waitingLists, ...names.slice(140, 200));
+    found.push(...await waitingLists.next(100), ...await waitingLists.next(100));
+    expect(found).to.include.members(names.slice(0, 140));
+    expect(await waitingLists.next(10), 'and again').to.include('http://host-249');
+    await service.redis.del(shard.keys.waitingLists);
+  });
+
   it('puts the job back and into the waiting list in one step', async () => {
     expect(await defer()).to.equal(1);
     expect(await hints()).to.deep.equal([`t-${ID}`, '900000']);
-    expect(await new WaitingLists(shard).some(10)).to.deep.equal([LIST]);
+    expect(await new WaitingLists(shard).next(10)).to.deep.equal([LIST]);
     expect(Math.floor(Number(await service.redis.zscore(shard.keys.delayed, `t-${ID}`)) / 0x1000)).to.equal(1_060_000);
     expect(await service.redis.hmget(shard.keys.job(ID), jobField.deferredAt, jobField.delay)).to.deep.equal(['1', '60000']);
     expect(await service.redis.llen(shard.keys.active)).to.equal(0);
