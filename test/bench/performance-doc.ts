@@ -3,17 +3,27 @@ import { printProfile } from './profile.js';
 import { printTable } from './report.js';
 import type { Circumstances, Results } from './results-file.js';
 
+const FIGURES = '## Figures';
+const PROFILES = '## Where the time goes';
+
 /**
- * docs/PERFORMANCE.md from the measured figures and the notes that people write.
- * @param notes Markdown whose headings begin at `##`; what stands above the first of them is for those who edit it
+ * docs/PERFORMANCE.md from the measured figures and the notes that people write. What was not measured here stays as it was: the results
+ * are a file of one machine, and the document is everybody's.
+ * @param notes  Markdown whose headings begin at `##`; what stands above the first of them is for those who edit it
+ * @param former the document as it is now
  */
-export function performanceDoc({ benchmarks: measured, profiles }: Results, benchmarks: readonly Benchmark[], notes: string): string {
+export function performanceDoc({ benchmarks: measured, profiles }: Results, benchmarks: readonly Benchmark[], notes: string, former: string): string {
+  const formerFigures = sectionsOf(former, FIGURES);
+  const formerProfiles = sectionsOf(former, PROFILES);
   const sections = benchmarks.map(({ name, measures }) => {
     const result = measured[name];
+    const kept = formerFigures.get(name);
+    if (result === undefined && kept !== undefined) return kept;
     const body = result === undefined ? [`Not measured yet: \`npm run bench -- --only ${name}\`.`] : [printTable(result.figures), printCircumstances(result, `${result.rounds} ${result.rounds === 1 ? 'round' : 'rounds'}`)];
     return [`### ${name}`, measures, ...body].join('\n\n');
   });
-  const profiled = Object.entries(profiles).map(([name, result]) => [`### ${name}`, printProfile(result.profile), printCircumstances(result)].join('\n\n'));
+  for (const [name, result] of Object.entries(profiles)) formerProfiles.set(name, [`### ${name}`, printProfile(result.profile), printCircumstances(result)].join('\n\n'));
+  const profiled = [...formerProfiles.values()];
   return `${[
     '# Performance',
     '<!-- Made by `npm run bench`, or `npm run bench -- --report`. Do not edit: the notes come from docs/performance-notes.md, the rest is measured. -->',
@@ -29,10 +39,20 @@ export function performanceDoc({ benchmarks: measured, profiles }: Results, benc
       'results there are. Each benchmark is a file in `test/bench` that says what it compares; what it stands beside is in `test/bench/baselines`.',
     ].join('\n'),
     notes.slice(notes.indexOf('## ')).trim(),
-    '## Figures',
+    FIGURES,
     ...sections,
-    ...(profiled.length === 0 ? [] : ['## Where the time goes', 'By `npm run bench -- --profile NAME`. Self time: spent in a function itself, not in what it calls.', ...profiled]),
+    ...(profiled.length === 0 ? [] : [PROFILES, 'By `npm run bench -- --profile NAME`. Self time: spent in a function itself, not in what it calls.', ...profiled]),
   ].join('\n\n')}\n`;
+}
+
+/** The sections of one part, by the names that they are headed with, each with its heading. */
+function sectionsOf(document: string, part: string): Map<string, string> {
+  const [, text = ''] = document.split(`\n${part}\n`);
+  const [own = ''] = text.split(/^## /m);
+  return new Map(own.split(/^(?=### )/m).flatMap((section) => {
+    const name = /^### (.+)/.exec(section)?.[1];
+    return name === undefined ? [] : [[name, section.trim()] as const];
+  }));
 }
 
 function printCircumstances({ measuredAt, command, tookS, node, redis, cores, cpu }: Circumstances, ...more: readonly string[]): string {

@@ -23,7 +23,7 @@ const USAGE = `npm run bench [-- options] [NAME ...]
                         of sizing: tasks a second, bytes of a message (1,024), time to an answer (50), tasks that wait
   --quick               small sizes and one round, to see that all of it runs; into bench-results.quick.json
   --profile NAME        where the time goes, instead of figures: ${Object.keys(profiles).join(' or ')}
-  --report              docs/PERFORMANCE.md from bench-results.json, without measuring
+  --report              docs/PERFORMANCE.md with the figures of bench-results.json in place of its own, without measuring
   --results FILE        another file for the results
   --list                names`;
 
@@ -139,7 +139,7 @@ async function circumstances(redis: Redis, startedMs: number): Promise<Circumsta
 }
 
 function writeDoc(): void {
-  writeFileSync(docFile, performanceDoc(readResults(resultsFile), benchmarks, readFileSync(notesFile, 'utf8')));
+  writeFileSync(docFile, performanceDoc(readResults(resultsFile), benchmarks, readFileSync(notesFile, 'utf8'), readFileSync(docFile, 'utf8')));
   console.log(`Written: ${docFile}`);
 }
 
