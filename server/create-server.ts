@@ -24,6 +24,8 @@ import { RedisClock } from '../shared/redis/redis-clock.js';
 import { connectRedis, isCluster, type RedisClient } from '../shared/redis/redis-connection.js';
 import { RefusalLog } from '../shared/redis/refusal-log.js';
 import { watchRedisPeers } from '../shared/redis/redis-peers.js';
+import { ReplicatedWrites } from '../shared/redis/replicated-writes.js';
+import { warnOfMissingReplicas } from '../shared/redis/missing-replicas.js';
 import { RedisPulse } from '../shared/redis/redis-pulse.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { readReplicas } from '../shared/redis/replica-count.js';
@@ -66,7 +68,7 @@ const STILL_READ_MS = 250;
 /** The settings that the API reads; those of the workers are not among them. */
 export type ServerConfig = Pick<
   Config,
-  'environment' | 'http' | 'auth' | 'secretKeys' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'batch' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs' | 'shutdownDelayMs' | 'telemetry'
+  'environment' | 'http' | 'auth' | 'secretKeys' | 'redis' | 'redisHighWater' | 'redisMinReplicas' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'batch' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs' | 'shutdownDelayMs' | 'telemetry'
 >;
 
 export interface ServerDeps {
@@ -75,7 +77,7 @@ export interface ServerDeps {
   readonly clock: Clock;
   /** Version of the service, such as `0.1.0`; it is compared with that of the workers. */
   readonly version: string;
-  /** Called when Redis does not let us in, and never will: RedisRefusedError; when it has answered and must not be used: EvictingRedisError in prod, EngineMismatchError in both; or that it has no access key where one is needed: NoKeyError in prod. */
+  /** Called when Redis does not let us in, and never will: RedisRefusedError; when it has answered and must not be used: EvictingRedisError in prod, MismatchError in both; or that it has no access key where one is needed: NoKeyError in prod. */
   readonly onUnfitRedis: (error: unknown) => void;
   /** They come in place of the API's own stages. */
   readonly stages?: PipelineStages;
@@ -129,7 +131,9 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const clock: Clock = () => redisClock.now();
   const mask = createPathMask(config.secretPathHosts);
   const secrets = createSecretBox(config.secretKeys, randomBytes);
-  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, secrets, clock, refusals: new RefusalLog(logger), onEngineMismatch: onUnfitRedis });
+  const replicated = config.redisMinReplicas === 0 ? undefined : new ReplicatedWrites(redis, config.redisMinReplicas);
+  if (replicated !== undefined) redis.once('ready', () => void warnOfMissingReplicas(redis, config.redisMinReplicas, logger));
+  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, secrets, clock, replicated, refusals: new RefusalLog(logger), onMismatch: onUnfitRedis });
   // The board and searches read large pages. On the connection of the tasks they would make tasks wait, or fail.
   const boardRedis = connectRedis(config.redis, 'server');
   // Its owner is the board, which answers 503. An outage of Redis is logged for the connection of the tasks.
@@ -273,6 +277,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     access.close();
     refusedRequests.flush();
     forbiddenLog.flush();
+    replicated?.close();
     redis.disconnect();
     boardRedis.disconnect();
   }

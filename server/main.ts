@@ -4,7 +4,7 @@ import { printInFlight } from '../shared/lifecycle/in-flight.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
-import { EngineMismatchError } from '../shared/queue/engine/engine-mismatch.js';
+import { MismatchError } from '../shared/queue/engine/mismatch-error.js';
 import { RedisRefusedError } from '../shared/redis/redis-access.js';
 import { EvictingRedisError } from '../shared/redis/redis-watch.js';
 import { Metrics } from '../shared/telemetry/metrics.js';
@@ -27,7 +27,7 @@ const server = createServer(config, {
   version: serviceVersion(),
   revision: serviceRevision(),
   metrics,
-  onUnfitRedis: (error) => exitUnconfigured(error instanceof RedisRefusedError || error instanceof EvictingRedisError || error instanceof EngineMismatchError || error instanceof NoKeyError ? error.message : printError(error)),
+  onUnfitRedis: (error) => exitUnconfigured(error instanceof RedisRefusedError || error instanceof EvictingRedisError || error instanceof MismatchError || error instanceof NoKeyError ? error.message : printError(error)),
 });
 exitOnSignal(server.stopSteps, logger, { whatIsInFlight: () => printInFlight(server.requestsInFlight, ['request', 'requests'], config.shutdownDelayMs + config.shutdownTimeoutMs) });
 

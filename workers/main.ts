@@ -6,7 +6,7 @@ import { printInFlight } from '../shared/lifecycle/in-flight.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
-import { EngineMismatchError } from '../shared/queue/engine/engine-mismatch.js';
+import { MismatchError } from '../shared/queue/engine/mismatch-error.js';
 import { RedisRefusedError } from '../shared/redis/redis-access.js';
 import { EvictingRedisError } from '../shared/redis/redis-watch.js';
 import { Metrics } from '../shared/telemetry/metrics.js';
@@ -44,7 +44,7 @@ if (port !== undefined && config.auth.isOn && config.telemetry.metricsToken === 
 try {
   await worker.start();
 } catch (error) {
-  if (!(error instanceof RedisRefusedError || error instanceof EvictingRedisError || error instanceof EngineMismatchError)) throw error;
+  if (!(error instanceof RedisRefusedError || error instanceof EvictingRedisError || error instanceof MismatchError)) throw error;
   exitUnconfigured(error.message);
 }
 if (!lifecycle.isStopping) logger.info('worker is up', { worker: workerName, concurrency: config.workerConcurrency, slots: worker.slots, http_port: port, pid: process.pid });

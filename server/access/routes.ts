@@ -21,7 +21,7 @@ import { checkBinding, parseKeyChange, parseNewKey, parseOverlap } from './schem
 import { toWireKey } from './view.js';
 
 export interface KeyParts {
-  readonly queue: Pick<TaskQueue, 'withAudit' | 'withKeys'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withKeys'>;
   /** It learns at once of what this process changes. */
   readonly keyRing: Pick<KeyRing, 'refresh'>;
   /** BOOTSTRAP_API_KEY is set, so no key is the last one that can manage keys. */

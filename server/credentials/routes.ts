@@ -26,7 +26,7 @@ import { parseCredentialChange, refuseCredentials, type CredentialChange, type S
 import { shownOf, toWireCredentials } from './view.js';
 
 export interface CredentialParts {
-  readonly queue: Pick<TaskQueue, 'withAudit' | 'withCredentials'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withCredentials'>;
   readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
   readonly mask: PathMask;
   readonly secrets: SecretBox;

@@ -22,7 +22,7 @@ import { parseLimits, parseUntil, untilHasPassed } from './schema.js';
 import { circuitsOf, toWireChanged, toWireDestinations, toWireDestination, toWireMissing, TrafficByName } from './view.js';
 
 export interface FlowParts {
-  readonly queue: Pick<TaskQueue, 'withAudit' | 'withFlow' | 'waitingListDepths' | 'failedDestinations'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withFlow' | 'waitingListDepths' | 'failedDestinations'>;
   /** The settings that the workers have: they decide which cluster is the default one, and when a circuit is open. */
   readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
   /** The paths in the names of endpoints are written with it. */

@@ -50,7 +50,7 @@ export interface Performed<T> {
 }
 
 export interface ActionParts {
-  readonly queue: Pick<TaskQueue, 'withAudit'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting'>;
   readonly logger: Logger;
 }
 
@@ -71,7 +71,8 @@ export async function performed<T>(context: RequestContext, parts: ActionParts, 
   let done: Performed<T>;
   try {
     entry = await begin(context, parts, operation);
-    done = await work(entry);
+    const opened = entry;
+    done = await parts.queue.lasting(placeOf(operation.target), () => work(opened));
   } catch (error) {
     const code = error instanceof RequestError ? error.code : 'internal';
     log(context, parts.logger, operation, operation.action, { outcome: 'failed', error_code: code });
@@ -82,6 +83,20 @@ export async function performed<T>(context: RequestContext, parts: ActionParts, 
   log(context, parts.logger, operation, action, { outcome: 'done' });
   if (!isCompletedLater) await end(parts, entry, isUnchanged ? 'nothing' : { outcome: 'done', action: action === operation.action ? undefined : action, count, fields });
   return result;
+}
+
+/** Where the change stands. */
+function placeOf({ type, id }: OperatorAction['target']): Parameters<TaskQueue['lasting']>[0] {
+  switch (type) {
+    case 'task':
+      return { task: id };
+    case 'queue':
+      return { queue: id };
+    case 'destination':
+    case 'bulk_action':
+    case 'key':
+      return 'fleet';
+  }
 }
 
 async function begin({ requestId }: RequestContext, { queue }: ActionParts, { action, target, asked: { by, reason } }: OperatorAction): Promise<OpenAuditEntry> {

@@ -100,10 +100,11 @@ export interface Config {
   readonly secretKeys: readonly SecretKey[];
   readonly redis: RedisConfig;
   readonly redisHighWater: number;
+  /** 0: nothing waits for replicas. */
+  readonly redisMinReplicas: number;
   readonly queuePrefix: string;
   /**
-   * Number of queues, over which the tasks are spread by id: 1, and 16 on a cluster. It is set from the first day,
-   * because tasks are hard to move later.
+   * Number of queues, over which the tasks are spread by id. It is set from the first day, because tasks are hard to move later.
    */
   readonly shards: number;
   readonly kafka: KafkaConfig;
@@ -181,8 +182,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     auth: { isOn: isAuthOn(values, environment), bootstrapKey: values.BOOTSTRAP_API_KEY, sessionTimes: { idleMs: required(values.SESSION_IDLE), lifetimeMs: required(values.SESSION_LIFETIME) }, wrongKeysPerSecond: required(values.WRONG_KEYS_PER_SECOND) },
     redis,
     redisHighWater: required(values.REDIS_HIGH_WATER),
+    redisMinReplicas: required(values.REDIS_MIN_REPLICAS),
     queuePrefix: required(values.QUEUE_PREFIX),
-    shards: redis.mode === 'cluster' ? 16 : 1,
+    shards: values.SHARDS ?? (redis.mode === 'cluster' ? 16 : 1),
     kafka,
     workerConcurrency: required(values.WORKER_CONCURRENCY),
     deliveryTimeoutMs: required(values.DELIVERY_TIMEOUT),

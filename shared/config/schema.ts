@@ -47,7 +47,7 @@ function pemFile(meaning: string): Variable<string> {
   return variable((value) => value, 'the path of a PEM file', undefined, meaning);
 }
 
-function integer(min: number, max: number, fallback: string, meaning: string): Variable<number> {
+function integer(min: number, max: number, fallback: string | undefined, meaning: string): Variable<number> {
   const parse = (value: string): number => {
     const number = Number(value);
     if (!/^\d+$/.test(value) || number < min || number > max) throw new Error('out of range');
@@ -258,6 +258,9 @@ export const variables = {
     '0.85',
     "Share of Redis' maxmemory above which submissions are refused (503 `redis_full`), so that deliveries can go on.",
   ),
+
+  SHARDS: integer(1, 256, undefined, 'Number of queues over which tasks are spread by id. Default: 16 in mode cluster, else 1. It is stored in Redis with the first start, and cannot be changed after that: see SCALING.md.'),
+  REDIS_MIN_REPLICAS: integer(0, 100, '0', 'What is accepted (tasks, edits, cancels, pauses, bulk actions, keys) is answered with 2xx only when so many replicas of Redis have it, else with 503. With the number of all replicas no failover loses what was accepted, and while one of them is away nothing is accepted: see RELIABILITY.md.'),
 
   KAFKA_BROKERS: variable(hostPorts(9092), 'host:port,host:port', 'localhost:9092', 'The default Kafka cluster: for destinations without a host. The only one that ever gets the KAFKA_* credentials.'),
   KAFKA_SASL_MECHANISM: oneOf(['plain', 'scram-sha-256', 'scram-sha-512'], undefined, 'How to log in to KAFKA_BROKERS.'),

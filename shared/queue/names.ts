@@ -13,6 +13,11 @@ export function queuePrefix(prefix: string, shard: number, isCluster: boolean): 
   return isCluster ? `{${prefix}-${shard}}` : prefix;
 }
 
+/** How many shards there are. It has the same name on a cluster and elsewhere, so that a process in the wrong mode finds it. */
+export function shardCountKey(prefix: string): string {
+  return `${prefix}:shards`;
+}
+
 /** A key that never stays: rights are tried on it. In the slot of the first shard. */
 export function probeKey(prefix: string, isCluster: boolean): string {
   return `${queuePrefix(prefix, 0, isCluster)}:${queueName(0)}:rights-probe`;
@@ -61,6 +66,7 @@ export function ownKeys(key: (suffix: string) => string): OwnKeys {
     janitorLock: key('janitor-lock'),
     janitorCursor: key('janitor-cursor'),
     neverThere: key('never-there'),
+    replicaMark: key('replica-mark'),
     searchFieldsCursor: key('search-fields-cursor'),
     quota: key('quota'),
     quotaRecount: key('quota-recount'),
@@ -86,6 +92,8 @@ export interface OwnKeys {
   readonly janitorCursor: string;
   /** It is never written. Its removal is a write that even a full Redis takes, so it shows whether Redis takes writes. */
   readonly neverThere: string;
+  /** It says nothing. It is written behind what replicas must have: see replicated-writes.ts. */
+  readonly replicaMark: string;
   /** The progress of the janitor's pass for jobs without search fields. It lapses when it is time for the next pass. */
   readonly searchFieldsCursor: string;
   /** Hash: how many tasks of each client with a quota are in this shard. Both names stand in Lua, too: see quota-lua.ts. */
@@ -213,6 +221,11 @@ export interface TestSendKeys {
   turns(caller: string): string;
   /** What became of one. It lapses. */
   answer(id: string): string;
+}
+
+/** The same as `replicaMark` of a shard, beside the keys of the whole fleet. */
+export function fleetReplicaMark(prefix: string, isCluster: boolean): string {
+  return `${slotOfFleet(prefix, isCluster)}:replica-mark`;
 }
 
 /** What all keys of the whole fleet begin with. */

@@ -96,7 +96,7 @@ export function connectRedis(config: RedisConfig, profile: keyof typeof profiles
 }
 
 /** @param times failed in a row, 1 or more. @returns ms */
-function reconnectAfterMs(times: number): number {
+export function reconnectAfterMs(times: number): number {
   return Math.min(50 * 2 ** Math.min(times, 5), RECONNECT_MAX_MS);
 }
 

@@ -46,7 +46,7 @@ const classOfReply: ReadonlyMap<string, RedisErrorClass> = new Map([
 const ACL_IN_SCRIPT = /^ERR (The user executing the script can't |ACL failure in script)/;
 
 /** Errors of ioredis (and one of ours) without an answer of Redis, by class name. */
-const CONNECTION_ERRORS = new Set(['RequestLimitReached', 'MaxRetriesPerRequestError', 'ClusterAllFailedError', 'AbortError', 'InterruptError', 'ParserError', 'ConnectionClosedError']);
+const CONNECTION_ERRORS = new Set(['RequestLimitReached', 'NotReplicatedError', 'NoFreeConnectionError', 'MaxRetriesPerRequestError', 'ClusterAllFailedError', 'AbortError', 'InterruptError', 'ParserError', 'ConnectionClosedError']);
 
 /**
  * ioredis throws a plain Error without a code for most troubles of a connection: only these texts of the pinned version

@@ -35,6 +35,19 @@ export async function* keysBeginningWith(redis: RedisClient, start: string): Asy
   }
 }
 
+/**
+ * How many replicas in step each master has, by its address.
+ * @throws when a master does not answer, or INFO is not allowed
+ */
+export async function replicasOfMasters(redis: RedisClient): Promise<ReadonlyMap<string, number>> {
+  const found = await Promise.all(mastersOf(redis).map(async (node) => {
+    const { host, port } = node.options;
+    const lines = await node.info('replication');
+    return [`${host}:${port}`, [...lines.matchAll(/^slave\d+:.*state=online/gm)].length] as const;
+  }));
+  return new Map(found);
+}
+
 const SCAN_COUNT = 1_000;
 
 function mastersOf(redis: RedisClient) {

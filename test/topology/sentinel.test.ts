@@ -5,6 +5,7 @@ import { profile } from '../chaos/profile.js';
 import { scenario, type Scene } from '../chaos/scenario.js';
 import { eventually } from '../support/eventually.js';
 import { createReceiver } from '../support/receiver.js';
+import type { Settings } from '../support/service.js';
 import { MASTER_NAME, SentinelRedis } from '../support/sentinel-redis.js';
 import { LOCKS } from './locks.js';
 
@@ -15,12 +16,12 @@ const ROUNDS = profile.name === 'long' ? 5 : 1;
  * @param replace begins it, and resolves when the old master may come back as a replica
  * @param maxLost acknowledged tasks that may be gone after one failover
  */
-async function replaceMaster(scene: Scene, replace: (redis: SentinelRedis) => Promise<() => Promise<void>>, maxLost: number): ReturnType<Parameters<typeof scenario>[2]> {
+async function replaceMaster(scene: Scene, replace: (redis: SentinelRedis) => Promise<() => Promise<void>>, maxLost: number, settings: Settings = {}): ReturnType<Parameters<typeof scenario>[2]> {
   const redis = await SentinelRedis.start();
   scene.onClose(() => redis.close());
   const receiver = await createReceiver();
   scene.onClose(() => receiver.close());
-  const { service, crew } = await scene.staff({ workers: 2, settings: { ...LOCKS, REDIS_MODE: 'sentinel', REDIS_MASTER_NAME: MASTER_NAME, REDIS_SENTINEL_ADDRS: redis.sentinelAddresses } });
+  const { service, crew } = await scene.staff({ workers: 2, settings: { ...LOCKS, ...settings, REDIS_MODE: 'sentinel', REDIS_MASTER_NAME: MASTER_NAME, REDIS_SENTINEL_ADDRS: redis.sentinelAddresses } });
   const ledger = new Ledger(receiver, service);
   let nth = 0;
   const stopLoad = ledger.startLoad(100, () => ledger.task({ max_retries: 3, initial_delay: ((nth += 1) % 20) / 10 }));
@@ -62,4 +63,10 @@ describe('topology: Redis Sentinel', () => {
       await redis.failOver();
       return async () => undefined;
     }, 3), { longMs: 600_000 });
+
+  scenario('21c', 'the same with REDIS_MIN_REPLICAS=2, the number of all replicas: nothing is lost', (scene) =>
+    replaceMaster(scene, async (redis) => {
+      await redis.failOver();
+      return async () => undefined;
+    }, 0, { REDIS_MIN_REPLICAS: '2' }), { longMs: 600_000 });
 });

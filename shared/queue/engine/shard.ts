@@ -2,10 +2,12 @@ import { Queue } from 'bullmq';
 import { RequestError } from '../../domain/errors.js';
 import { jobIdOf, ownKeys, queueName, queuePrefix, type OwnKeys } from '../names.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
+import type { ReplicatedWrites } from '../../redis/replicated-writes.js';
 import { checkEngine } from './check-engine.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { readEngineFacts } from './engine-facts.js';
-import { EngineMismatchError } from './engine-mismatch.js';
+import { MismatchError } from './mismatch-error.js';
+import { settleShardCount } from './shard-count.js';
 import { guardScripts } from './guarded-scripts.js';
 import type { LuaScript } from './lua-script.js';
 import type { QueueClient } from './queue-client.js';
@@ -43,8 +45,10 @@ export interface ShardsOptions {
   readonly count: number;
   /** @param bullmq the scripts that BullMQ has defined @returns scripts of ours by the names of their commands */
   readonly scripts: (bullmq: DefinedScripts) => Readonly<Record<string, LuaScript>>;
-  /** The installed libraries are not those that this version was made for: the process has to end. */
-  readonly onMismatch?: ((error: EngineMismatchError) => void) | undefined;
+  /** Submissions wait for replicas; undefined: they do not. */
+  readonly replicated?: ReplicatedWrites | undefined;
+  /** The libraries or the store are not those that this process was made for: it has to end. */
+  readonly onMismatch?: ((error: MismatchError) => void) | undefined;
 }
 
 /**
@@ -54,7 +58,8 @@ export interface ShardsOptions {
 export class Shards {
   #open: Promise<readonly Shard[]> | undefined;
   #ready: readonly Shard[] | undefined;
-  #mismatch: EngineMismatchError | undefined;
+  #mismatch: MismatchError | undefined;
+  #isClosed = false;
   readonly #onReady = (): void => void this.whenOpen().catch(() => undefined); // the next 'ready' tries again
 
   constructor(private readonly options: ShardsOptions) {
@@ -63,7 +68,7 @@ export class Shards {
     if (redis.status === 'ready') this.#onReady();
   }
 
-  /** @throws RequestError redis_unavailable while Redis has not answered yet; EngineMismatchError when that was refused */
+  /** @throws RequestError redis_unavailable while Redis has not answered yet; MismatchError when that was refused */
   get(index: number): Shard {
     if (this.#mismatch !== undefined) throw this.#mismatch;
     const shard = this.#ready?.[index];
@@ -78,7 +83,7 @@ export class Shards {
 
   /**
    * Opens the shards now, waiting for Redis as long as the connection's profile waits.
-   * @throws EngineMismatchError for libraries that this version was not made for
+   * @throws MismatchError: EngineMismatchError or ShardCountError
    */
   whenOpen(): Promise<readonly Shard[]> {
     this.#open ??= this.#openAll();
@@ -86,6 +91,7 @@ export class Shards {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.options.redis.off('ready', this.#onReady);
     const shards = this.#ready ?? [];
     this.#ready = undefined;
@@ -94,12 +100,14 @@ export class Shards {
 
   async #openAll(): Promise<readonly Shard[]> {
     try {
+      const { redis, prefix, count } = this.options;
+      await settleShardCount(redis, prefix, count, () => this.#isClosed);
       const shards = await Promise.all(Array.from({ length: this.options.count }, (_, index) => openShard(this.options, index)));
       this.#ready = shards;
       return shards;
     } catch (error) {
       this.#open = undefined;
-      if (error instanceof EngineMismatchError) {
+      if (error instanceof MismatchError) {
         this.#mismatch = error;
         this.options.onMismatch?.(error);
       }
@@ -108,7 +116,7 @@ export class Shards {
   }
 }
 
-async function openShard({ redis, prefix, scripts }: ShardsOptions, index: number): Promise<Shard> {
+async function openShard({ redis, prefix, scripts, replicated }: ShardsOptions, index: number): Promise<Shard> {
   const queue = new Queue(queueName(index), { connection: redis, prefix: queuePrefix(prefix, index, isCluster(redis)) });
   // The caller of a command sees connection trouble as its failure. Without a listener the event would end the process.
   queue.on('error', () => undefined);
@@ -124,7 +132,7 @@ async function openShard({ redis, prefix, scripts }: ShardsOptions, index: numbe
       queue,
       server: isCluster(redis) ? queue.qualifiedName : '',
       client,
-      submitScript: new SubmitScript(queue, client, redis, [key('completed'), key('failed'), ownKeys(key).parked]),
+      submitScript: new SubmitScript(queue, client, redis, [key('completed'), key('failed'), ownKeys(key).parked], replicated && { writes: replicated, mark: ownKeys(key).replicaMark }),
       keys: {
         ...ownKeys(key),
         completed: key('completed'),

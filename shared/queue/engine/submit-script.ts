@@ -1,5 +1,7 @@
 import type { JobsOptions, Queue } from 'bullmq';
+import { CONNECTIONS_PER_MASTER, replicatedScript, type ReplicatedScript, type ReplicatedWrites } from '../../redis/replicated-writes.js';
 import type { RedisClient } from '../../redis/redis-connection.js';
+import { withinRequestLimit } from '../../redis/request-limit.js';
 import { admitFunction, ADMIT } from './admit-function.js';
 import { bullmqScripts } from './bullmq-contract.js';
 import { patchedFunction } from './bullmq-script.js';
@@ -82,22 +84,32 @@ export class SubmitScript {
   readonly #scripts: readonly AddScript[];
   readonly #keys: readonly string[];
   readonly #begin: () => ScriptTransaction;
+  readonly #script: ReplicatedScript;
 
   /**
-   * @param redis the connection behind `client`
-   * @param sets  the keys of the sets completed, failed and parked
+   * @param redis      the connection behind `client`
+   * @param sets       the keys of the sets completed, failed and parked
+   * @param replicated its calls wait for replicas; undefined: they do not. `mark` is a key beside the others
    */
   constructor(
     private readonly queue: Queue,
     private readonly client: QueueClient,
     redis: RedisClient,
     sets: readonly [completed: string, failed: string, parked: string],
+    private readonly replicated?: { readonly writes: ReplicatedWrites; readonly mark: string },
   ) {
     // Keys are texts.
     this.#scripts = recordAdds(queue).map(({ command, args }) => ({ command, script: addScriptOf(command), keys: args.slice(0, -ADD_VALUES) as string[] }));
     this.#keys = [...sets, ...this.#scripts.flatMap(({ keys }) => keys)];
-    client.defineCommand(SUBMIT, { numberOfKeys: COUNTED_BY_CALLER, lua: luaOf(this.#scripts, definedScripts(client), (suffix) => queue.toKey(suffix)) });
+    const lua = luaOf(this.#scripts, definedScripts(client), (suffix) => queue.toKey(suffix));
+    this.#script = replicatedScript(lua);
+    client.defineCommand(SUBMIT, { numberOfKeys: COUNTED_BY_CALLER, lua });
     this.#begin = smallMulti(redis, SUBMIT);
+  }
+
+  /** So many calls may be on their way at once; undefined: as many as there are. */
+  get callsAtOnce(): number | undefined {
+    return this.replicated === undefined ? undefined : CONNECTIONS_PER_MASTER;
   }
 
   /** @param job in the form in which BullMQ stores it */
@@ -111,15 +123,17 @@ export class SubmitScript {
   /**
    * Checks and adds jobs.
    * @param limitMs the time that Redis has for it
-   * @throws as `transact`
+   * @throws as `transact`, or as `ReplicatedWrites.run`
    */
   async run(jobs: readonly SubmittedJob[], limitMs: number): Promise<SubmitReply> {
     const args = this.#argumentsFor(jobs);
+    if (this.replicated !== undefined) {
+      const { writes, mark } = this.replicated;
+      return readReply(await withinRequestLimit(writes.run(this.#script, args, mark, limitMs), limitMs));
+    }
     // It stands alone in its MULTI: a full Redis refuses a MULTI as a whole, before any part of it runs.
     const [replies] = await transact(this.client, this.#begin, (multi) => multi.runCommand(SUBMIT, args), limitMs);
-    // The script's own answer.
-    const [now, ...answers] = replies as readonly [number, ...unknown[]];
-    return { answers, now };
+    return readReply(replies);
   }
 
   #argumentsFor(jobs: readonly SubmittedJob[]): (string | number | Buffer)[] {
@@ -128,6 +142,12 @@ export class SubmitScript {
     for (const { id, content, seenFinishedAt, searchFields, isNothingNew, add } of jobs) args.push(id, content, seenFinishedAt, searchFields, isNothingNew ? NO_WAY : add.way, ...add.values);
     return args;
   }
+}
+
+function readReply(reply: unknown): SubmitReply {
+  // The script's own answer.
+  const [now, ...answers] = reply as readonly [number, ...unknown[]];
+  return { answers, now };
 }
 
 function addScriptOf(command: string): AddScriptName {

@@ -39,9 +39,15 @@ interface Waiting {
 export class SubmissionBatcher {
   #waiting: Waiting[] = [];
   #bytesInFlight = 0;
+  #groupsInFlight = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly shard: Shard) {}
+  /** Where a call waits for replicas, and for a connection: what comes meanwhile goes together. */
+  readonly #mostGroups: number;
+
+  constructor(private readonly shard: Shard) {
+    this.#mostGroups = shard.submitScript.callsAtOnce ?? Infinity;
+  }
 
   submit(submission: Submission): Promise<Admission> {
     return new Promise((resolve, reject) => this.#add({ submission, rounds: 1, firstSentAt: undefined, resolve, reject }));
@@ -56,7 +62,7 @@ export class SubmissionBatcher {
   #pump(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    while (this.#waiting.length > 0 && this.#bytesInFlight < MAX_BYTES_IN_FLIGHT) {
+    while (this.#waiting.length > 0 && this.#bytesInFlight < MAX_BYTES_IN_FLIGHT && this.#groupsInFlight < this.#mostGroups) {
       const { length, bytes } = nextGroup(this.#waiting, performance.now());
       void this.#send(this.#waiting.splice(0, length), bytes);
     }
@@ -64,6 +70,7 @@ export class SubmissionBatcher {
 
   async #send(group: readonly Waiting[], bytes: number): Promise<void> {
     this.#bytesInFlight += bytes;
+    this.#groupsInFlight += 1;
     const now = performance.now();
     let oldestAt = now;
     for (const waiting of group) oldestAt = Math.min(oldestAt, (waiting.firstSentAt ??= now));
@@ -76,6 +83,7 @@ export class SubmissionBatcher {
       for (const { reject } of [...group, ...others]) reject(error);
     } finally {
       this.#bytesInFlight -= bytes;
+      this.#groupsInFlight -= 1;
       // Submissions that arrived meanwhile have waited long enough. A running timer belongs to a group that is still
       // being collected.
       if (this.#timer === undefined) this.#pump();

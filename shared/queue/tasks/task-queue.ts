@@ -19,7 +19,7 @@ import { editTask, type Edit, type EditedTask } from './edit-task.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { WaitingLists, type WaitingListDepths } from '../flow/waiting-lists.js';
-import { accessKeys, auditKeys, credentialKeys, flowKeys, shardOf, statsKeys, testSendKeys } from '../names.js';
+import { accessKeys, auditKeys, credentialKeys, fleetReplicaMark, flowKeys, shardOf, statsKeys, testSendKeys } from '../names.js';
 import { ActivityStore } from '../stats/activity-store.js';
 import { FailureStore } from '../stats/failure-store.js';
 import { TestSendStore } from '../test-sends/test-send-store.js';
@@ -27,7 +27,7 @@ import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
 import { ownScripts } from './own-scripts.js';
 import { redriveFailed, redriveTask, type Redrive } from './redrive-task.js';
 import { retryNow, type RetryNow } from './retry-now.js';
-import { EngineMismatchError } from '../engine/engine-mismatch.js';
+import { MismatchError } from '../engine/mismatch-error.js';
 import { Shards, type Shard } from '../engine/shard.js';
 import { LARGE_TASK_BYTES, LargeReads } from './large-reads.js';
 import { Submission, type Admission, type SubmissionRules } from './submission.js';
@@ -37,7 +37,8 @@ import { UnreadableTaskError } from './task-codec.js';
 import { countDue, countPlainly, countTasks, type FleetCounts, type PlainFleetCounts } from './task-counts.js';
 import { readTask, type TaskView } from './task-view.js';
 import { RedisErrors, type RedisErrorClass } from '../../redis/redis-error.js';
-import { withinRequestLimit } from '../../redis/request-limit.js';
+import { NotReplicatedError, type ReplicatedWrites } from '../../redis/replicated-writes.js';
+import { REQUEST_LIMIT_MS, withinRequestLimit } from '../../redis/request-limit.js';
 import type { RefusalLog } from '../../redis/refusal-log.js';
 
 const ANY_SIZE = -1;
@@ -53,10 +54,10 @@ const messageOf = {
 export interface TaskQueueOptions {
   readonly redis: RedisClient;
   /**
-   * The installed libraries are not those that this version was made for. No task is taken or stored, and the process has
+   * The libraries or the store are not those that this process was made for. No task is taken or stored, and the process has
    * to end.
    */
-  readonly onEngineMismatch?: (error: EngineMismatchError) => void;
+  readonly onMismatch?: (error: MismatchError) => void;
   readonly prefix: string;
   readonly shards: number;
   /** The number of attempts that the board shows for a job includes it. */
@@ -67,6 +68,8 @@ export interface TaskQueueOptions {
   readonly secrets?: SecretBox;
   /** It goes by Redis' time: see RedisClock. Scripts that change a task ask Redis itself. */
   readonly clock: Clock;
+  /** What is accepted from callers waits for replicas (REDIS_MIN_REPLICAS); undefined: it does not. Its owner closes it. */
+  readonly replicated?: ReplicatedWrites | undefined;
   /** It is told what Redis refuses; the caller learns only a code. */
   readonly refusals?: RefusalLog;
 }
@@ -82,13 +85,28 @@ export class TaskQueue {
   readonly #largeReads = new LargeReads();
 
   constructor(private readonly options: TaskQueueOptions) {
-    const { redis, prefix, shards: count, onEngineMismatch: onMismatch } = options;
-    this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, onMismatch });
+    const { redis, prefix, shards: count, replicated, onMismatch } = options;
+    this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, replicated, onMismatch });
   }
 
-  /** Resolves when Redis has answered once and the queues are open. @throws EngineMismatchError as `onEngineMismatch` */
+  /** Resolves when Redis has answered once and the queues are open. @throws MismatchError as `onMismatch` */
   async ready(): Promise<void> {
     await this.#shards.whenOpen();
+  }
+
+  /**
+   * Does what an operator asked for, and resolves when as many replicas have it as a submission needs.
+   * @param target a task by its id, a queue by its name, or what the whole fleet shares
+   * @throws RequestError redis_unavailable: it may be done, and a failover could undo it
+   */
+  async lasting<T>(target: { readonly task: string } | { readonly queue: string } | 'fleet', work: () => Promise<T>): Promise<T> {
+    const { replicated, redis, prefix } = this.options;
+    if (replicated === undefined) return work();
+    return this.#speakLong(() => {
+      if (target === 'fleet') return replicated.after(fleetReplicaMark(prefix, isCluster(redis)), work, REQUEST_LIMIT_MS);
+      const shard = 'task' in target ? this.#shardOf(target.task) : this.#shards.all().find(({ queue }) => queue.name === target.queue);
+      return shard === undefined ? work() : replicated.after(shard.keys.replicaMark, work, REQUEST_LIMIT_MS);
+    });
   }
 
   /**
@@ -306,8 +324,8 @@ export class TaskQueue {
   }
 
   /**
-   * The shards for the janitor, the workers and the board, which speak with Redis by themselves. @throws EngineMismatchError as
-   * `onEngineMismatch`
+   * The shards for the janitor, the workers and the board, which speak with Redis by themselves. @throws MismatchError as
+   * `onMismatch`
    */
   async shards(): Promise<readonly Shard[]> {
     return this.#shards.whenOpen();
@@ -327,8 +345,12 @@ export class TaskQueue {
    */
   asRequestError(cause: unknown): unknown {
     // Every call fails with the second until the process ends, which it is about to do.
-    if (cause instanceof RequestError || cause instanceof EngineMismatchError) return cause;
+    if (cause instanceof RequestError || cause instanceof MismatchError) return cause;
     if (cause instanceof UnreadableTaskError) return new RequestError('task_unreadable', 'this version cannot read the task: a newer one has written it, or its data is broken', undefined, { cause });
+    if (cause instanceof NotReplicatedError) {
+      this.options.refusals?.refused(cause);
+      return new RequestError('redis_unavailable', 'redis has too few replicas that have it, so a failover could lose it: send it again', undefined, { cause });
+    }
     const errorClass = this.#errors.classify(cause);
     if (errorClass === 'bug') return cause;
     if (errorClass === 'refused') this.options.refusals?.refused(cause);

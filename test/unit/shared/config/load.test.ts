@@ -26,6 +26,7 @@ describe('loadConfig', () => {
       secretKeys: [],
       redis: { mode: 'standalone', address: { host: '127.0.0.1', port: 6379 }, db: 0, username: undefined, password: undefined, tls: false },
       redisHighWater: 0.85,
+      redisMinReplicas: 0,
       queuePrefix: 'bull',
       shards: 1,
       kafka: { brokers: [{ host: 'localhost', port: 9092 }], tls: false, credentials: undefined },

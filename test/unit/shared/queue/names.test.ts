@@ -108,6 +108,7 @@ describe('queue keys', () => {
       waitingList: 'krs:deliver-0:lane:https://api.example.com',
       waitingLists: 'krs:deliver-0:lanes',
       neverThere: 'krs:deliver-0:never-there',
+      replicaMark: 'krs:deliver-0:replica-mark',
       parked: 'krs:deliver-0:parked',
       unreadable: 'krs:deliver-0:unreadable',
       janitorLock: 'krs:deliver-0:janitor-lock',

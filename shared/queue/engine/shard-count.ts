@@ -1,0 +1,58 @@
+import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
+import { classifyRedisError } from '../../redis/redis-error.js';
+import { MismatchError } from './mismatch-error.js';
+import { queueName, queuePrefix, shardCountKey } from '../names.js';
+
+/** What versions used that did not store the number. */
+const BEFORE_IT_WAS_STORED = { cluster: 16, other: 1 } as const;
+const ASK_AGAIN_MS = 250;
+
+/** The tasks in Redis are spread over another number of shards: an id would lead to another one than the task is in. */
+export class ShardCountError extends MismatchError {
+  override readonly name = 'ShardCountError';
+
+  /** @param stored as it stands in Redis */
+  constructor(stored: string, own: number, prefix: string) {
+    super(
+      `the tasks under QUEUE_PREFIX=${prefix} are spread over ${stored} shards, and this process is set up for ${own}: it would not find them, and would send some twice. ` +
+        `Set SHARDS=${stored}, and REDIS_MODE as the processes have it that wrote them. The number of a store cannot be changed; to get another one, move to a new store as docs/SCALING.md says.`,
+    );
+  }
+}
+
+/**
+ * Stores how many shards there are, if Redis does not know it yet, and compares it with our number. It waits until the part of Redis
+ * answers that knows it: a process with a wrong number must not take any task.
+ * @param isClosed ends the wait
+ * @throws ShardCountError; what Redis refuses it with
+ */
+export async function settleShardCount(redis: RedisClient, prefix: string, count: number, isClosed: () => boolean): Promise<void> {
+  for (;;) {
+    try {
+      const stored = await readOrStore(redis, prefix, count);
+      if (stored !== String(count)) throw new ShardCountError(stored, count, prefix);
+      return;
+    } catch (error) {
+      if (error instanceof MismatchError || classifyRedisError(error) !== 'unavailable' || isClosed()) throw error;
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+    }
+  }
+}
+
+async function readOrStore(redis: RedisClient, prefix: string, count: number): Promise<string> {
+  const key = shardCountKey(prefix);
+  const stored = await redis.get(key);
+  if (stored !== null) return stored;
+  // Of several that start at once, one wins.
+  await redis.set(key, (await numberInUse(redis, prefix)) ?? count, 'NX');
+  return (await redis.get(key)) ?? String(count);
+}
+
+/** The number of a store that an older version has made; undefined: there is no store yet. */
+async function numberInUse(redis: RedisClient, prefix: string): Promise<number | undefined> {
+  // BullMQ writes it when it opens a queue.
+  const isThere = async (isOfCluster: boolean): Promise<boolean> => (await redis.exists(`${queuePrefix(prefix, 0, isOfCluster)}:${queueName(0)}:meta`)) === 1;
+  if (await isThere(true)) return BEFORE_IT_WAS_STORED.cluster;
+  // On a cluster the other one is no store of ours.
+  return !isCluster(redis) && (await isThere(false)) ? BEFORE_IT_WAS_STORED.other : undefined;
+}

@@ -1,0 +1,199 @@
+import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { Command, type Redis } from 'ioredis';
+import { ConnectionPool } from './connection-pool.js';
+import { redisErrorCode } from './redis-error.js';
+import { isCluster, reconnectAfterMs, type RedisClient } from './redis-connection.js';
+
+/** How many groups of one process wait for the replicas of one master at once. On loopback 1 and 8 were as fast. */
+export const CONNECTIONS_PER_MASTER = 4;
+/** WAIT ends so long before the time of its caller, ms: its answer has to come back. */
+const ANSWER_MS = 100;
+/** Longer than any group waits. It ends before an answer counts as missing: see the limit of one command in redis-connection.ts. */
+const LONGEST_WAIT_MS = 700;
+/** A write that is refused with MOVED was not done, and goes to the server that is named. */
+const MAX_ROUNDS = 3;
+const MARK_LASTS_MS = 86_400_000;
+/**
+ * Writes something, whether a mark is there or not. It is no SET, because a full Redis refuses that, and takes what cancels a task.
+ */
+const MARK = "if redis.call('PEXPIRE', KEYS[1], ARGV[1]) == 0 then redis.call('SET', KEYS[1], '', 'PX', ARGV[1]) end";
+
+/** It may be stored, and fewer replicas have it than REDIS_MIN_REPLICAS says: a failover could lose it. */
+export class NotReplicatedError extends Error {
+  override readonly name = 'NotReplicatedError';
+}
+
+/** One of our scripts. */
+export interface ReplicatedScript {
+  readonly lua: string;
+  readonly sha: string;
+}
+
+export function replicatedScript(lua: string): ReplicatedScript {
+  return { lua, sha: createHash('sha1').update(lua).digest('hex') };
+}
+
+/**
+ * Writes that count only when enough replicas have them (REDIS_MIN_REPLICAS).
+ *
+ * WAIT answers for what its own connection has written, and blocks that connection. So there are connections for this alone, to each
+ * master. A group and its WAIT go down one of them in one go. Each group also writes a mark: newer servers than 7.0 wait only for what
+ * a connection has written, and a submission that is repeated writes nothing else.
+ */
+export class ReplicatedWrites {
+  readonly #pools = new Map<string, ConnectionPool>();
+
+  constructor(
+    private readonly redis: RedisClient,
+    readonly minReplicas: number,
+  ) {
+    if (isCluster(redis)) redis.on('-node', (node: Redis) => this.#forget(serverName(node)));
+  }
+
+  /**
+   * Runs a script and waits for the replicas.
+   * @param args    number of keys, keys and arguments
+   * @param mark    a key in the slot of the others
+   * @param limitMs for all of it
+   * @returns the reply of the script
+   * @throws NotReplicatedError; what Redis refuses it with
+   */
+  async run(script: ReplicatedScript, args: readonly (string | number | Buffer)[], mark: string, limitMs: number): Promise<unknown> {
+    const until = performance.now() + limitMs;
+    for (let round = 1; ; round += 1) {
+      try {
+        return await this.#pool(mark).use(until, (connection) => this.#runOn(connection, script, args, mark, until));
+      } catch (error) {
+        const code = redisErrorCode(error);
+        if (round === MAX_ROUNDS || (code !== 'MOVED' && code !== 'NOSCRIPT') || performance.now() >= until) throw error;
+        if (code === 'MOVED') await this.#learnSlots();
+      }
+    }
+  }
+
+  /**
+   * Does what changes something through the connection of all other commands, and resolves when the replicas have it. What is written
+   * to a server later is on a replica later: so a mark that is written behind the change, and is there, proves the change. That holds
+   * for one server, so it must have been the same all the time.
+   * @param mark    a key in the slot of what is changed
+   * @param limitMs for the wait
+   * @throws NotReplicatedError; what `work` throws
+   */
+  async after<T>(mark: string, work: () => Promise<T>, limitMs: number): Promise<T> {
+    const before = this.#streamFor(mark);
+    const result = await work();
+    const until = performance.now() + limitMs;
+    await this.#pool(mark).use(until, async (connection) => {
+      const [, reached] = await inOneGo([connection.eval(MARK, 1, mark, MARK_LASTS_MS), connection.wait(this.minReplicas, waitMs(until))]);
+      this.#check(reached);
+      const after = this.#streamFor(mark);
+      if (before === undefined || after !== before || after.destroyed || !leadToOneServer(after, connection.stream)) {
+        throw new NotReplicatedError('the master was replaced meanwhile, or the connection to it');
+      }
+    });
+    return result;
+  }
+
+  close(): void {
+    for (const pool of this.#pools.values()) pool.close();
+    this.#pools.clear();
+  }
+
+  async #runOn(connection: Redis, { lua, sha }: ReplicatedScript, args: readonly (string | number | Buffer)[], mark: string, until: number): Promise<unknown> {
+    // Whoever asked has been answered: nothing more is written behind its back.
+    const now = performance.now();
+    if (now >= until) throw new NotReplicatedError('there was no time left to write');
+    // They are plain commands, because ioredis may send a pipeline later, and then its WAIT would come first.
+    const stream = connection.stream;
+    stream.cork();
+    const answers = [
+      connection.call('MULTI'),
+      connection.call('EVALSHA', sha, ...args),
+      connection.call('EVAL', MARK, 1, mark, MARK_LASTS_MS),
+      connection.call('EXEC'),
+      connection.wait(this.minReplicas, waitMs(until)),
+    ];
+    stream.uncork();
+    const [, , , replies, reached] = (await inOneGo(answers)) as [unknown, unknown, unknown, readonly unknown[], unknown];
+    const failed = replies.find((reply) => reply instanceof Error);
+    if (redisErrorCode(failed) === 'NOSCRIPT') await connection.script('LOAD', lua);
+    if (failed !== undefined) throw failed;
+    this.#check(reached);
+    return replies[0];
+  }
+
+  #check(reached: unknown): void {
+    const count = Number(reached);
+    if (!(count >= this.minReplicas)) throw new NotReplicatedError(`${count} of ${this.minReplicas} replicas (REDIS_MIN_REPLICAS) have what was written`);
+  }
+
+  #pool(key: string): ConnectionPool {
+    const node = this.#nodeFor(key);
+    const name = isCluster(this.redis) ? serverName(node) : '';
+    let pool = this.#pools.get(name);
+    if (pool === undefined) {
+      pool = new ConnectionPool(CONNECTIONS_PER_MASTER, () => openLike(node, isCluster(this.redis)));
+      this.#pools.set(name, pool);
+    }
+    return pool;
+  }
+
+  /** The connection that other commands about a key use. @throws while no master has its slot */
+  #nodeFor(key: string): Redis {
+    if (!isCluster(this.redis)) return this.redis;
+    const name = this.redis.slots[slotOf(key)]?.[0];
+    const node = this.redis.nodes('all').find((each) => serverName(each) === name);
+    if (node === undefined) throw new Error('None of startup nodes is available');
+    return node;
+  }
+
+  /** undefined before the first connection, too, although its type promises a stream. */
+  #streamFor(key: string): Socket | undefined {
+    try {
+      return this.#nodeFor(key).stream;
+    } catch {
+      return undefined; // the work fails, too
+    }
+  }
+
+  async #learnSlots(): Promise<void> {
+    const { redis } = this;
+    if (isCluster(redis)) await new Promise<void>((resolve) => redis.refreshSlotsCache(() => resolve()));
+  }
+
+  #forget(server: string): void {
+    this.#pools.get(server)?.close();
+    this.#pools.delete(server);
+  }
+}
+
+/** One like another that connects by itself. One of a cluster leaves that to the cluster. */
+function openLike(redis: Redis, isOfCluster: boolean): Redis {
+  return isOfCluster ? redis.duplicate({ retryStrategy: reconnectAfterMs, enableOfflineQueue: false, lazyConnect: false, readOnly: false }) : redis.duplicate();
+}
+
+/** All answers, or the first error; no other one is left alone. */
+async function inOneGo(answers: readonly Promise<unknown>[]): Promise<unknown[]> {
+  const settled = await Promise.allSettled(answers);
+  return settled.map((answer) => {
+    if (answer.status === 'rejected') throw answer.reason;
+    return answer.value;
+  });
+}
+
+function waitMs(until: number): number {
+  return Math.round(Math.min(LONGEST_WAIT_MS, Math.max(1, until - performance.now() - ANSWER_MS)));
+}
+
+function serverName({ options: { host, port } }: Redis): string {
+  return `${host}:${port}`;
+}
+
+function slotOf(key: string): number {
+  return new Command('exists', [key]).getSlot();
+}
+
+function leadToOneServer(one: Socket, other: Socket): boolean {
+  return one.remoteAddress !== undefined && one.remoteAddress === other.remoteAddress && one.remotePort === other.remotePort;
+}

@@ -1,0 +1,278 @@
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+
+import { expect } from 'chai';
+import { Redis } from 'ioredis';
+
+import { eventually } from '../support/eventually.js';
+import { uniquePrefix } from '../support/namespace.js';
+import { PrivateRedis } from '../support/redis.js';
+import { RedisCluster } from '../support/redis-cluster.js';
+import { InProcessService } from '../support/service-in-process.js';
+import { httpTask } from '../support/tasks.js';
+import { jobIdOf, queueName, shardOf } from '../../shared/queue/names.js';
+
+/** Together they are more than the sockets of a replica hold, so that a frozen one misses the rest. */
+const LARGE = 'x'.repeat(200_000);
+const TASKS = 60;
+const LIMIT_MS = 1_100;
+
+interface Answer {
+  readonly status: number;
+  readonly body: { readonly code?: string; readonly is_duplicate?: boolean };
+  readonly tookMs: number;
+}
+
+async function call(service: InProcessService, method: string, path: string, body?: unknown): Promise<Answer> {
+  const startedAt = performance.now();
+  const answer = await fetch(service.baseUrl + path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }) });
+  return { status: answer.status, body: (await answer.json()) as Answer['body'], tookMs: performance.now() - startedAt };
+}
+
+function task(id: string, message = '{}'): object {
+  return httpTask('http://127.0.0.1:9/hook', { id, message_data: message, initial_delay: 3_600, base_delay: 60 });
+}
+
+/** Between a replica and its master: what it holds back, the replica does not get. */
+class ReplicationLink {
+  readonly #sockets = new Set<Socket>();
+  readonly #pairs: (readonly [replica: Socket, master: Socket])[] = [];
+  #isCut = false;
+  #lagMs = 0;
+
+  private constructor(private readonly server: Server) {}
+
+  static async to(port: number): Promise<ReplicationLink> {
+    const server = createServer();
+    const link = new ReplicationLink(server);
+    server.on('connection', (replica) => {
+      const master = createConnection(port, '127.0.0.1');
+      for (const socket of [replica, master]) {
+        link.#sockets.add(socket);
+        socket.on('error', () => undefined);
+      }
+      replica.pipe(master);
+      master.pipe(replica);
+      link.#pairs.push([replica, master]);
+      if (link.#isCut) link.#stop();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return link;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  /** Nothing passes any more, and no end is told: as when a cable is pulled. */
+  cut(): void {
+    this.#isCut = true;
+    this.#stop();
+  }
+
+  /** From now on what the master sends arrives later. */
+  slowDown(ms: number): void {
+    const isSlow = this.#lagMs !== 0;
+    this.#lagMs = ms;
+    if (isSlow) return;
+    for (const [replica, master] of this.#pairs) {
+      master.unpipe(replica);
+      master.resume().on('data', (chunk) => setTimeout(() => replica.write(chunk), this.#lagMs));
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  #stop(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+}
+
+describe('topology: REDIS_MIN_REPLICAS', function () {
+  this.timeout(60_000);
+  let closing: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const close of closing.reverse()) await close();
+    closing = [];
+  });
+
+  async function clientOf(redis: PrivateRedis): Promise<Redis> {
+    const client = new Redis({ ...redis.address, retryStrategy: () => null });
+    client.on('error', () => undefined);
+    closing.push(() => client.disconnect());
+    return client;
+  }
+
+  async function hasReplica(master: PrivateRedis): Promise<void> {
+    const client = await clientOf(master);
+    await eventually(async () => { expect(await client.info('replication')).to.match(/^slave0:.*state=online/m); }, { withinMs: 10_000 });
+    client.disconnect();
+  }
+
+  async function masterAndReplica(): Promise<{ master: PrivateRedis; replica: PrivateRedis; link: ReplicationLink }> {
+    const master = await PrivateRedis.start(['--maxmemory-policy', 'noeviction', '--repl-diskless-sync-delay', '0']);
+    closing.push(() => master.close());
+    const link = await ReplicationLink.to(master.address.port);
+    closing.push(() => link.close());
+    const replica = await PrivateRedis.start(['--replicaof', '127.0.0.1', String(link.port)]);
+    closing.push(() => {
+      replica.thaw();
+      return replica.close();
+    });
+    await hasReplica(master);
+    return { master, replica, link };
+  }
+
+  async function api(redis: PrivateRedis['address'], minReplicas: number, prefix = uniquePrefix()): Promise<InProcessService> {
+    const service = await InProcessService.ready({ redis, prefix, settings: { REDIS_MIN_REPLICAS: String(minReplicas) } });
+    closing.push(() => service.close());
+    return service;
+  }
+
+  type Change = (parts: { replica: PrivateRedis; link: ReplicationLink }) => Promise<void>;
+  const troubles: Readonly<Record<string, { readonly message: string; readonly begin: Change; readonly worse?: Change }>> = {
+    'is frozen before the write': { message: LARGE, begin: async ({ replica }) => replica.freeze() },
+    'is cut off before the write': { message: '{}', begin: async ({ link }) => link.cut() },
+    'lags behind': { message: '{}', begin: async ({ link }) => link.slowDown(150), worse: async ({ link }) => link.slowDown(10_000) },
+  };
+
+  for (const [trouble, { message, begin, worse }] of Object.entries(troubles)) {
+    it(`loses nothing when the replica that is promoted ${trouble}; without it tasks are lost`, async () => {
+      const parts = await masterAndReplica();
+      const { master, replica } = parts;
+      const services = [await api(master.address, 1), await api(master.address, 0)] as const;
+      for (const service of services) expect((await call(service, 'POST', '/tasks', task('before'))).status).to.equal(201);
+      await begin(parts);
+      const acked: string[][] = [];
+      for (const service of services) {
+        const ids = Array.from({ length: TASKS }, (_, nth) => `task-${nth}`);
+        const found: string[] = [];
+        const answers = await Promise.all(ids.map(async (id) => ({ id, status: (await call(service, 'POST', '/tasks', task(id, message))).status })));
+        for (const { id, status } of answers) {
+          if (status === 201) found.push(id);
+          else expect(status).to.equal(503);
+        }
+        acked.push(['before', ...found]);
+        await worse?.(parts);
+      }
+      await master.kill();
+      replica.thaw();
+      await parts.link.close();
+      const promoted = await clientOf(replica);
+      await eventually(() => promoted.replicaof('NO', 'ONE'), { withinMs: 30_000 });
+      const lost = await Promise.all(services.map(async ({ prefix }, nth) => {
+        const there = await Promise.all((acked[nth] ?? []).map((id) => promoted.exists(`${prefix}:${queueName(0)}:${jobIdOf(id)}`)));
+        return there.filter((count) => count === 0).length;
+      }));
+      const [waited, plain] = acked.map(({ length }, nth) => ({ acked: length, lost: lost[nth] }));
+      console.log(`      REDIS_MIN_REPLICAS=1: ${JSON.stringify(waited)}; 0: ${JSON.stringify(plain)}`);
+      expect(plain?.acked, 'accepted without waiting').to.equal(TASKS + 1);
+      expect(plain?.lost, 'lost without waiting').to.be.above(0);
+      expect(waited?.lost, 'lost of those that a replica had').to.equal(0);
+    });
+  }
+
+  it('answers a repetition, and what operators do, only when the first write is on the replica', async () => {
+    const { master, replica } = await masterAndReplica();
+    const service = await api(master.address, 1);
+    const other = await api(master.address, 1, service.prefix);
+    for (const id of ['cancelled', 'edited', 'retried']) expect((await call(service, 'POST', '/tasks', task(id))).status).to.equal(201);
+    await replica.freeze();
+    const path = `/destinations/${encodeURIComponent('http://127.0.0.1:9')}`;
+    const changes = [
+      ['POST', '/tasks', task('new')],
+      ['POST', '/tasks', task('new')],
+      ['DELETE', '/tasks/cancelled'],
+      ['PATCH', '/tasks/edited', { message_data: '{"a":1}' }],
+      ['POST', '/tasks/retried/retry'],
+      ['POST', `${path}/pause`],
+      ['POST', `${path}/pause`],
+      ['POST', '/bulk-actions', { id: 'bulk-1', action: 'redrive', ids: ['none'] }],
+      ['POST', '/keys', { name: 'k', role: 'read' }],
+    ] as const;
+    for (const [method, to, body] of changes) {
+      for (const each of [service, other]) {
+        const { status, body: answered, tookMs } = await call(each, method, to, body);
+        const { code } = answered;
+        expect(`${status} ${code}`, `${method} ${to}: ${JSON.stringify(answered)}`).to.match(/^(503 redis_unavailable|409 )/);
+        expect(tookMs, `${method} ${to}`).to.be.below(LIMIT_MS);
+        if (status !== 503) expect(to).to.match(/cancelled|bulk/);
+      }
+    }
+    expect((await call(service, 'GET', '/tasks/new')).status, 'reading does not wait').to.equal(200);
+    expect(service.log).to.match(/0 of 1 replicas \(REDIS_MIN_REPLICAS\)/);
+    replica.thaw();
+    await eventually(async () => { expect(await call(service, 'POST', '/tasks', task('new'))).to.deep.include({ status: 200 }); }, { withinMs: 5_000 });
+    expect(await call(service, 'POST', `${path}/pause`)).to.deep.include({ status: 200 });
+    expect(await call(service, 'PATCH', '/tasks/edited', { message_data: '{"a":2}' })).to.deep.include({ status: 200 });
+  });
+
+  it('writes with each group, a repetition too, and waits down the connection that wrote', async () => {
+    const { master } = await masterAndReplica();
+    const service = await api(master.address, 1);
+    await call(service, 'POST', '/tasks', task('same'));
+    const commands: { from: string; name: string; text: string }[] = [];
+    const socket = createConnection(master.address.port, '127.0.0.1');
+    closing.push(() => { socket.destroy(); });
+    let heard = '';
+    socket.on('data', (chunk) => (heard += chunk.toString('latin1')));
+    socket.write('MONITOR\r\n');
+    await eventually(() => { expect(heard).to.include('+OK'); });
+    expect(await call(service, 'POST', '/tasks', task('same'))).to.deep.include({ status: 200 });
+    await eventually(() => { expect(heard.toLowerCase()).to.match(/"wait" "1"/); });
+    for (const line of heard.split('\r\n')) {
+      const [, from = '', name = ''] = /\[\d+ (\S+)\] "(\w+)"/.exec(line) ?? [];
+      commands.push({ from, name: name.toLowerCase(), text: line });
+    }
+    const at = commands.findIndex(({ name }) => name === 'multi');
+    const connection = commands[at]?.from;
+    const ofConnection = commands.slice(at).filter(({ from, text }) => from === connection || (from === 'lua' && text.includes('replica-mark')));
+    // A script that MONITOR shows as a command of its own: the mark is written inside it.
+    expect(ofConnection.map(({ name }) => name)).to.deep.equal(['multi', 'evalsha', 'eval', 'pexpire', 'exec', 'wait']);
+  });
+
+  it('says at start that there are too few replicas', async () => {
+    const { master } = await masterAndReplica();
+    const service = await api(master.address, 2);
+    await eventually(() => { expect(service.log).to.include('REDIS_MIN_REPLICAS is 2, and this master has 1 replica in step'); });
+    expect(await call(service, 'POST', '/tasks', task('one'))).to.deep.include({ status: 503 });
+  });
+
+  it('asks the master of the shard on a cluster, before and after a failover', async () => {
+    const cluster = await RedisCluster.start();
+    closing.push(() => cluster.close());
+    const prefix = uniquePrefix();
+    const [first] = cluster.nodes;
+    if (first === undefined) throw new Error('no node');
+    const service = await InProcessService.ready({
+      redis: { mode: 'cluster', nodes: cluster.nodes.map(({ address }) => address), username: undefined, password: undefined, tls: false },
+      shards: 16,
+      prefix,
+      settings: { REDIS_MIN_REPLICAS: '1' },
+    });
+    closing.push(() => service.close());
+    const ids = Array.from({ length: 60 }, (_, nth) => `task-${nth}`);
+    const post = (): Promise<readonly number[]> => Promise.all(ids.map(async (id) => (await call(service, 'POST', '/tasks', task(id))).status));
+    expect(new Set(await post())).to.deep.equal(new Set([201]));
+    const [, , , replica] = cluster.nodes;
+    if (replica === undefined) throw new Error('no replica');
+    const range = await cluster.ask(first, (client) => client.cluster('SLOTS'));
+    const own = range.filter(([, , ...nodes]) => nodes.some(([, port]) => port === replica.address.port));
+    const slots = await cluster.ask(first, (client) => Promise.all(ids.map(async (id) => client.cluster('KEYSLOT', `{${prefix}-${shardOf(id, 16)}}`))));
+    const isOfReplica = slots.map((slot) => own.some(([from, to]) => from <= slot && slot <= to));
+    expect(new Set(isOfReplica)).to.deep.equal(new Set([true, false]));
+    await replica.freeze();
+    closing.push(() => replica.thaw());
+    const frozen = await post();
+    expect(frozen, 'repeated: 503 where the replica is frozen, and only there').to.deep.equal(isOfReplica.map((isOf) => (isOf ? 503 : 200)));
+    replica.thaw();
+    await cluster.isWhole();
+    await cluster.ask(replica, (client) => client.cluster('FAILOVER'));
+    await eventually(async () => { expect(await cluster.masters()).to.include(replica); }, { withinMs: 10_000 });
+    await cluster.isWhole();
+    await eventually(async () => { expect(new Set(await post())).to.deep.equal(new Set([200])); }, { withinMs: 10_000 });
+  });
+});
