@@ -72,7 +72,8 @@ export async function performed<T>(context: RequestContext, parts: ActionParts, 
   try {
     entry = await begin(context, parts, operation);
     const opened = entry;
-    done = await parts.queue.lasting(placeOf(operation.target), () => work(opened));
+    const place = placeOf(operation);
+    done = await (place === undefined ? work(opened) : parts.queue.lasting(place, () => work(opened)));
   } catch (error) {
     const code = error instanceof RequestError ? error.code : 'internal';
     log(context, parts.logger, operation, operation.action, { outcome: 'failed', error_code: code });
@@ -85,8 +86,9 @@ export async function performed<T>(context: RequestContext, parts: ActionParts, 
   return result;
 }
 
-/** Where the change stands. */
-function placeOf({ type, id }: OperatorAction['target']): Parameters<TaskQueue['lasting']>[0] {
+/** Where the change stands; undefined: it changes nothing that lasts. */
+function placeOf({ action, target: { type, id } }: OperatorAction): Parameters<TaskQueue['lasting']>[0] | undefined {
+  if (action === 'destination.test_send') return undefined;
   switch (type) {
     case 'task':
       return { task: id };

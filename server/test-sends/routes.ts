@@ -23,7 +23,7 @@ import type { ParseTask } from '../tasks/schema.js';
 import { parseTestSend } from './parse-test-send.js';
 
 export interface TestSendParts {
-  readonly queue: Pick<TaskQueue, 'withAudit' | 'withFlow' | 'withTestSends'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withFlow' | 'withTestSends'>;
   readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
   readonly parseTask: ParseTask;
   readonly secrets: SecretBox;
