@@ -19,6 +19,7 @@ const libraries = {
   bullmq: { packages: ['bullmq'], home: 'shared/queue/engine/ (elsewhere take a TaskQueue, or a QueueClient of queue-client.ts), workers/delivery/delivery-worker.ts or workers/delivery/settle-outcome.ts' },
   winston: { packages: ['winston', 'logform'], home: 'shared/logging/; elsewhere take a Logger' },
   promClient: { packages: ['prom-client'], home: 'shared/telemetry/metrics.ts: elsewhere take a Metrics, and add a row to metric-rows.ts' },
+  openTelemetry: { packages: ['@opentelemetry'], home: 'shared/telemetry/tracing/otel-tracing.ts (spans) or otel-sdk.ts (how they are sent): elsewhere take a Tracing' },
   page: { packages: ['preact', '@preact', 'htm', 'uplot'], home: 'server/admin-page/, which runs in a browser' },
   pageFiles: { packages: ['es-module-lexer'], home: 'server/admin/page-files.ts' },
   testTools: {
@@ -99,6 +100,7 @@ const rooms = [
   { files: ['shared/lifecycle/**/*.ts'], rules: walls([...shared, wall.lifecycleKnowsLogging, wall.env]) },
   { files: ['shared/telemetry/**/*.ts'], rules: walls([...shared, wall.telemetryKnowsDomainOnly, wall.env]) },
   { files: ['shared/telemetry/metrics.ts'], rules: walls([...shared, wall.telemetryKnowsDomainOnly, wall.env], ['promClient']) },
+  { files: ['shared/telemetry/tracing/otel-*.ts'], rules: walls([...shared, wall.telemetryKnowsDomainOnly, wall.env], ['openTelemetry']) },
   { files: ['shared/redis/**/*.ts'], rules: walls([...shared, wall.redisKnowsNoQueue, wall.env], ['ioredis']) },
   { files: ['shared/kafka/**/*.ts'], rules: walls([...shared, wall.kafkaKnowsNoQueue, wall.env], ['kafkajs']) },
   { files: ['shared/queue/**/*.ts'], rules: walls([...shared, wall.queueKnowsNoKafka, wall.env]) },
@@ -240,6 +242,8 @@ export default defineConfig(
     rules: { 'no-restricted-syntax': ['error', ...namedImportsOnly, ...staticImportsOnly, ...enginesInsides] },
   },
   { files: ['shared/config/load.ts'], rules: { 'no-restricted-properties': 'off' } }, // the one reader of process.env
+  // It loads OpenTelemetry only in processes that trace: an import of its own two neighbours.
+  { files: ['shared/telemetry/tracing/start-tracing.ts'], rules: { 'no-restricted-syntax': ['error', ...namedImportsOnly] } },
   {
     files: ['client/**/*.ts'],
     // It is the process of the command line; all others are handed their surroundings.

@@ -30,6 +30,7 @@ import { RedisPulse } from '../shared/redis/redis-pulse.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { readReplicas } from '../shared/redis/replica-count.js';
 import { Metrics } from '../shared/telemetry/metrics.js';
+import type { Tracing } from '../shared/telemetry/tracing/tracing.js';
 import { createTokenCheck } from '../shared/telemetry/metrics-token.js';
 import { createAccessCheck } from './access/access-check.js';
 import { KeyJudge } from './access/key-judge.js';
@@ -54,6 +55,7 @@ import { routeTable } from './route-table.js';
 import { StatusReader } from './stats/status-reader.js';
 import { ApiMetrics } from './telemetry/api-metrics.js';
 import { FleetGauges } from './telemetry/fleet-gauges.js';
+import { traceRequests } from './telemetry/request-spans.js';
 import { createTaskParser } from './tasks/schema.js';
 import { withAddressPolicy } from './tasks/destination-check.js';
 import { withSecretsCheck } from './tasks/secrets-check.js';
@@ -93,6 +95,8 @@ export interface ServerDeps {
   readonly bodyBudget?: BodyBudget;
   /** How long requests are still read when it is stopped, ms. The default is that of `listen`. */
   readonly stillReadMs?: number;
+  /** undefined: nothing is traced. */
+  readonly tracing?: Tracing | undefined;
 }
 
 /** A whole API: its connections, its routes and its port. */
@@ -238,7 +242,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       noteRefusal: refusedRequests.request,
       rateLimiter,
     },
-    { maxHeaderLines: config.http.maxHeaderLines, checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: withRateLimit(accessCheck, rateLimiter), recheckAccess: accessCheck } : {}), pageInPlaceOf, onRefused: refusedRequests.request, onAnswered: apiMetrics.answered, ...stages },
+    { maxHeaderLines: config.http.maxHeaderLines, checkOrigin: createOriginCheck(config.http.allowedHosts), ...(isAuthOn ? { checkAccess: withRateLimit(accessCheck, rateLimiter), recheckAccess: accessCheck } : {}), pageInPlaceOf, onRefused: refusedRequests.request, onAnswered: apiMetrics.answered, trace: deps.tracing === undefined ? undefined : traceRequests(deps.tracing), ...stages },
   );
 
   let isToldToStop = false;

@@ -1,6 +1,8 @@
+import { hostname } from 'node:os';
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
 import { serviceRevision, serviceVersion } from '../shared/config/service-version.js';
 import { printInFlight } from '../shared/lifecycle/in-flight.js';
+import { withLastStep } from '../shared/lifecycle/last-step.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
@@ -8,6 +10,7 @@ import { MismatchError } from '../shared/queue/engine/mismatch-error.js';
 import { RedisRefusedError } from '../shared/redis/redis-access.js';
 import { EvictingRedisError } from '../shared/redis/redis-watch.js';
 import { Metrics } from '../shared/telemetry/metrics.js';
+import { startTracing } from '../shared/telemetry/tracing/start-tracing.js';
 import { NoKeyError } from './access/no-key-error.js';
 import { createServer } from './create-server.js';
 import { freePortNear } from './http/free-port-near.js';
@@ -19,6 +22,7 @@ const logger = createLogger({ level: config.logLevel, environment: config.enviro
 process.once('exit', () => logger.flush());
 for (const warning of config.warnings) logger.warn(warning);
 
+const tracing = await startTracing(config.telemetry.tracing, { version: serviceVersion(), role: 'api', instance: `${hostname()}-${process.pid}`, onTrouble: (error) => logger.warn('traces are lost', { error }) });
 const metrics = new Metrics('api');
 metrics.addProcess();
 const server = createServer(config, {
@@ -27,9 +31,10 @@ const server = createServer(config, {
   version: serviceVersion(),
   revision: serviceRevision(),
   metrics,
+  tracing,
   onUnfitRedis: (error) => exitUnconfigured(error instanceof RedisRefusedError || error instanceof EvictingRedisError || error instanceof MismatchError || error instanceof NoKeyError ? error.message : printError(error)),
 });
-exitOnSignal(server.stopSteps, logger, { whatIsInFlight: () => printInFlight(server.requestsInFlight, ['request', 'requests'], config.shutdownDelayMs + config.shutdownTimeoutMs) });
+exitOnSignal(tracing === undefined ? server.stopSteps : withLastStep(server.stopSteps, 'send the last spans', config.shutdownDelayMs + config.shutdownTimeoutMs, (limitMs) => tracing.stop(limitMs)), logger, { whatIsInFlight: () => printInFlight(server.requestsInFlight, ['request', 'requests'], config.shutdownDelayMs + config.shutdownTimeoutMs) });
 
 const { host, port } = config.http;
 try {

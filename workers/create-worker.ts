@@ -30,6 +30,7 @@ import { connectRedis, isCluster } from '../shared/redis/redis-connection.js';
 import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { Metrics } from '../shared/telemetry/metrics.js';
+import type { Tracing } from '../shared/telemetry/tracing/tracing.js';
 import { createTokenCheck } from '../shared/telemetry/metrics-token.js';
 import { CredentialWatch } from './credentials/credential-watch.js';
 import { closeAdapters, createAdapters } from './adapters/registry.js';
@@ -79,6 +80,8 @@ export interface WorkerDeps {
   readonly revision?: string;
   /** Those of this process; the default has none of Node's own. */
   readonly metrics?: Metrics;
+  /** undefined: nothing is traced. */
+  readonly tracing?: Tracing | undefined;
   /** A shard stands still, and this process cannot mend it: it has to end with 1. The log says why already. */
   readonly onStandstill?: () => void;
   /** For tests: the default times are tens of seconds. */
@@ -132,7 +135,7 @@ export interface Worker {
  * Wires a worker. It connects to Redis at once, so it has to be stopped even if it was never started. The process and the
  * tests both get their worker from here.
  */
-export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, random, workerName, version, revision = 'unknown', metrics = new Metrics('worker'), onStandstill = () => undefined, standstillTimes }: WorkerDeps): Worker {
+export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, random, workerName, version, revision = 'unknown', metrics = new Metrics('worker'), tracing, onStandstill = () => undefined, standstillTimes }: WorkerDeps): Worker {
   const redis = connectRedis(config.redis, 'worker');
   logConnectionChanges(redis, logger, 'worker');
   const access = new RedisAccess(redis, config.redis, logger, probeKey(config.queuePrefix, isCluster(redis)));
@@ -175,6 +178,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     clockDoubtMs: () => redisClock.doubtMs(),
     random,
     logger,
+    tracing,
   });
 
   metrics.setGauge('kafka_retry_build_info', [[{ version, revision, node: process.version }, 1]]);

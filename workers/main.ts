@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { EXIT_CONFIG, loadConfigOrExit } from '../shared/config/load.js';
 import { serviceRevision, serviceVersion } from '../shared/config/service-version.js';
 import { printInFlight } from '../shared/lifecycle/in-flight.js';
+import { withLastStep } from '../shared/lifecycle/last-step.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
@@ -10,6 +11,7 @@ import { MismatchError } from '../shared/queue/engine/mismatch-error.js';
 import { RedisRefusedError } from '../shared/redis/redis-access.js';
 import { EvictingRedisError } from '../shared/redis/redis-watch.js';
 import { Metrics } from '../shared/telemetry/metrics.js';
+import { startTracing } from '../shared/telemetry/tracing/start-tracing.js';
 import { createWorker } from './create-worker.js';
 
 const config = loadConfigOrExit();
@@ -22,10 +24,11 @@ for (const warning of config.warnings) logger.warn(warning);
 // The number is new with each start: a container that is started again has the same host name and process id, and what the
 // process before it held must not count as held by this one.
 const workerName = `${hostname()}-${randomBytes(3).toString('hex')}-${process.pid}`;
+const tracing = await startTracing(config.telemetry.tracing, { version: serviceVersion(), role: 'worker', instance: workerName, onTrouble: (error) => logger.warn('traces are lost', { error }) });
 const metrics = new Metrics('worker');
 metrics.addProcess();
-const worker = createWorker(config, { logger, clock: Date.now, random: Math.random, workerName, version: serviceVersion(), revision: serviceRevision(), metrics, onStandstill: () => lifecycle.end('a shard stands still') });
-const lifecycle = exitOnSignal(worker.stopSteps, logger, {
+const worker = createWorker(config, { logger, clock: Date.now, random: Math.random, workerName, version: serviceVersion(), revision: serviceRevision(), metrics, tracing, onStandstill: () => lifecycle.end('a shard stands still') });
+const lifecycle = exitOnSignal(tracing === undefined ? worker.stopSteps : withLastStep(worker.stopSteps, 'send the last spans', config.shutdownTimeoutMs, (limitMs) => tracing.stop(limitMs)), logger, {
   whatIsInFlight: () => printInFlight(worker.sendsInFlight, ['send', 'sends'], config.shutdownTimeoutMs),
   whatIsLeft: () => ({ tasks_left: worker.inHand }),
   onFault: () => worker.keepInHand(),

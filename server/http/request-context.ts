@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../../shared/domain/access/caller.js';
 import type { RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import type { LogFields } from '../../shared/logging/log-line.js';
+import type { RequestSpan } from '../../shared/telemetry/tracing/tracing.js';
 import { NO_QUERY, type Query } from './query.js';
 import { requestIdOf } from './request-id.js';
 import type { MatchFacts } from './match-facts.js';
@@ -28,6 +29,8 @@ export class RequestContext {
   /** Why the access check has refused the request, for the log alone. */
   accessNote: AccessNote | undefined;
   #caller: Caller | undefined;
+  /** undefined where nothing is traced. */
+  span: RequestSpan | undefined;
 
   constructor(
     readonly request: IncomingMessage,

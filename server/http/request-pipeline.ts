@@ -41,6 +41,8 @@ export interface PipelineStages {
   /** Checks it once more while a long body comes in. Nothing is counted by it: it is still the same call. The default is `checkAccess`. */
   readonly recheckAccess?: RequestCheck;
   readonly onAnswered?: (timing: AnswerTiming) => void;
+  /** Sets the span of the request. */
+  readonly trace?: ((context: RequestContext) => void) | undefined;
   /** What is answered in place of the JSON of a refusal: a page, for a person. */
   readonly pageInPlaceOf?: (refusal: RequestError, context: RequestContext) => Answer | undefined;
   /** Called behind the answer to a request that was refused, or that met a bug of ours. */
@@ -63,13 +65,14 @@ const letEverybodyPass: RequestCheck = (context) => {
 export function createRequestPipeline<Parts extends { readonly logger: Logger }>(
   routes: readonly Route<Parts>[],
   parts: Parts,
-  { maxHeaderLines = 200, checkOrigin = letPass, checkAccess = letEverybodyPass, recheckAccess = checkAccess, pageInPlaceOf, onAnswered, onRefused }: PipelineStages = {},
+  { maxHeaderLines = 200, checkOrigin = letPass, checkAccess = letEverybodyPass, recheckAccess = checkAccess, pageInPlaceOf, onAnswered, trace, onRefused }: PipelineStages = {},
 ): RequestListener {
   const matcher = new RouteMatcher(routes);
   return (request, response) => {
     const match = matcher.match(request.method ?? '', request.url ?? '');
     const context = new RequestContext(request, response, match);
     if (onAnswered !== undefined) reportTiming(context, onAnswered);
+    if (trace !== undefined) trace(context);
     // It never rejects: every error that is thrown is answered.
     void answer();
 

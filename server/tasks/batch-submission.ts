@@ -1,4 +1,5 @@
 import { RequestError } from '../../shared/domain/errors.js';
+import type { SubmissionSpan } from '../../shared/telemetry/tracing/tracing.js';
 import type { SubmittedTrace } from '../../shared/domain/trace-context.js';
 import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import type { Logger } from '../../shared/logging/logger.js';
@@ -107,6 +108,8 @@ class Batch {
   #nthOfPart = 0;
   /** That of the request, for every task in it. */
   readonly #trace: SubmittedTrace | undefined;
+  /** One for all of its tasks. */
+  readonly #span: SubmissionSpan | undefined;
   #array: { readonly body: Buffer; readonly places: TextPlaces } | undefined;
   readonly #aTask: JsonThing = { ...aTask, placeOf: (text, offset) => this.#placeOf(text, offset) };
 
@@ -117,7 +120,8 @@ class Batch {
     /** It counts for each task together with the task's id, as if each had been sent alone with it. '' for none. */
     private readonly idempotencyKey: string,
   ) {
-    this.#trace = submittedTraceOf(context.request);
+    this.#span = context.span?.beginSubmission();
+    this.#trace = submittedTraceOf(context.request, this.#span);
   }
 
   /**
@@ -125,6 +129,15 @@ class Batch {
    * @returns why the rest was not read: too many tasks, or too many bytes
    */
   async submitAll(): Promise<RequestError | undefined> {
+    if (this.#span === undefined) return this.#submitAll();
+    try {
+      return await this.#submitAll();
+    } finally {
+      this.#span.end(this.results.total, this.results.whyNothingIsStored?.code);
+    }
+  }
+
+  async #submitAll(): Promise<RequestError | undefined> {
     const texts = await this.#texts();
     let truncation: RequestError | undefined;
     try {

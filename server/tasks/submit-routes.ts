@@ -10,7 +10,7 @@ import { submitBatch, type BatchDeps } from './batch-submission.js';
 import { contentInTurns, hasLargeMessage } from './large-task.js';
 import type { ParseTask } from './schema.js';
 import type { SubmitTask } from './submit-task.js';
-import { submittedTraceOf } from './submitted-trace.js';
+import { submittedTraceOf, submitTraced } from './submitted-trace.js';
 
 export interface SubmitParts {
   readonly parseTask: ParseTask;
@@ -46,6 +46,7 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
         const task = parseTask(await readJsonBody(request, maxBodyBytes, { code: 'invalid_task', large: { held, turns }, limit: 'MAX_MESSAGE_BYTES' }));
         const content = hasLargeMessage(task) ? await contentInTurns(task, turns, secrets) : undefined;
         if (context.isAccessOld) await context.renewAccess();
+        if (context.span !== undefined) return await submitTraced(context.span, request, task.id, (trace) => submitTask(task, context.caller, idempotencyKey, trace, content));
         const { status, body } = await submitTask(task, context.caller, idempotencyKey, submittedTraceOf(request), content);
         return jsonAnswer(status, body);
       } finally {

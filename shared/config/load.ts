@@ -12,6 +12,7 @@ import type { ProxyAddress } from './proxy-address.js';
 import { readSecret } from './secret-file.js';
 import { checkedTlsFiles } from './tls-settings.js';
 import { unknownVariables } from './unknown-variables.js';
+import { tracingConfig, tracingWarnings, type TracingConfig } from './tracing-settings.js';
 import { fileVariableOf, knownNames, variables, type Environment, type HostPort, type Variable, type VariableName } from './schema.js';
 
 /** Our side of TLS with Redis. */
@@ -82,6 +83,7 @@ export interface SessionTimes {
 
 /** Who may read metrics, and where a worker shows them. */
 export interface TelemetryConfig {
+  readonly tracing: TracingConfig;
   readonly metricsToken: string | undefined;
   readonly workerPort: number | 'off';
 }
@@ -213,13 +215,13 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     // What is in flight when a worker of a fleet is told to stop may take its whole time limit.
     shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT ?? (environment === 'prod' ? required(values.DELIVERY_TIMEOUT) + CLOSING_MS : 10_000),
     shutdownDelayMs: required(values.SHUTDOWN_DELAY),
-    telemetry: { metricsToken: values.METRICS_TOKEN, workerPort: required(values.WORKER_HTTP_PORT) },
+    telemetry: { tracing: tracingConfig(values, env), metricsToken: values.METRICS_TOKEN, workerPort: required(values.WORKER_HTTP_PORT) },
     retention: {
       deliveredMs: required(values.DELIVERED_RETENTION),
       deliveredMax: required(values.DELIVERED_MAX),
       deadLetterMs: required(values.DEAD_LETTER_RETENTION),
     },
-    warnings: [...misspelt(env), ...warnings(values, environment)],
+    warnings: [...misspelt(env), ...tracingWarnings(values), ...warnings(values, environment)],
   };
   return deepFreeze(config);
 }

@@ -319,6 +319,13 @@ export const variables = {
   DELIVERED_MAX: integer(0, 100_000_000, '100000', 'How many of them are kept at most.'),
   DEAD_LETTER_RETENTION: duration('30d', 'How long a dead letter can be looked at and redriven. Parked tasks are never removed.', { max: 3650 * 86_400_000 }),
 
+  OTEL_EXPORTER_OTLP_ENDPOINT: text(undefined, 'Where spans are sent, such as `http://collector:4318` (`:4317` with `grpc`); tracing is on where it is set, or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT. The other standard variables of OpenTelemetry are read by its SDK.'),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: text(undefined, 'The same for traces alone; the whole url, such as `http://collector:4318/v1/traces`.'),
+  OTEL_EXPORTER_OTLP_PROTOCOL: text('http/protobuf', '`http/protobuf`, `http/json` or `grpc`.'),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: text(undefined, 'The same for traces alone.'),
+  OTEL_TRACES_EXPORTER: text('otlp', '`otlp`, `console`, or `none`: nothing is traced. Where it is set, no endpoint is needed: it is on localhost then.'),
+  OTEL_SDK_DISABLED: text('false', '`true`: nothing is traced, also beside an APM.'),
+
   POLL_INTERVAL: text(undefined, 'Accepted for compatibility and ignored with a warning: nothing polls.'),
 } as const;
 

@@ -14,10 +14,12 @@ import { openTask } from '../../shared/domain/task/task-secrets.js';
 import type { Task } from '../../shared/domain/task/task.js';
 import { spanOf, type SubmittedTrace } from '../../shared/domain/trace-context.js';
 import type { Logger } from '../../shared/logging/logger.js';
+import type { AttemptSpan, Tracing } from '../../shared/telemetry/tracing/tracing.js';
 import { printError } from '../../shared/logging/print-error.js';
 import { decodeTask, editsOf } from '../../shared/queue/tasks/task-codec.js';
 import { adapterFor, type AdapterRegistry } from '../adapters/registry.js';
 import type { FlowControl } from '../flow-control/flow-control.js';
+import { beginAttemptSpan, sentFacts } from './attempt-span.js';
 import type { SendsInFlight } from './sends-in-flight.js';
 
 /** A job as this process got it, before its data is checked. */
@@ -72,6 +74,8 @@ export interface DeliverTaskContext {
   readonly clockDoubtMs: () => number;
   readonly random: Random;
   readonly logger: Logger;
+  /** undefined: nothing is traced. */
+  readonly tracing: Tracing | undefined;
 }
 
 /**
@@ -90,13 +94,14 @@ export async function deliverTask(job: FetchedJob, context: DeliverTaskContext):
   }
   const progress = readProgress(job.log, job.firstRun);
   const decided = await decideAttempt({ jobId: job.id, task, edits: editsOf(job.data), progress, stalls: job.stalls - progress.stallsAtLastRecord, trace: job.trace }, context);
-  const { outcome, result, flow, named, startedAt = fetchedAt, startedMs = fetchedMs } = decided;
+  const { outcome, result, flow, named, span, startedAt = fetchedAt, startedMs = fetchedMs } = decided;
+  if (span !== undefined) span.end(sentFacts(result), outcome.kind);
   // Tasks that were put back unsent get no line.
   const hasLine = outcome.kind !== 'defer' || result !== undefined;
   const dueAt = hasLine ? attemptDueAt(task, job.log, job.createdAt) : undefined;
   // Each by its name: to spread an object costs more than the rest of this.
   const delivery = { outcome, result, flow, named, task, progress, startedAt, durationMs: Math.round(performance.now() - startedMs), dueAt };
-  if (hasLine) logAttempt(delivery, job.trace, context);
+  if (hasLine) logAttempt(delivery, traceIdOf(job.trace) ?? span?.traceId, context);
   return delivery;
 }
 
@@ -116,11 +121,13 @@ interface Decided extends Pick<Delivery, 'outcome' | 'result' | 'flow' | 'named'
   readonly startedAt?: number;
   /** Monotonic milliseconds. */
   readonly startedMs?: number;
+  readonly span?: AttemptSpan | undefined;
 }
 
 /** Any error in here becomes a finding like all others: BullMQ would repeat the task for ever, every 5 s, uncounted. */
 async function decideAttempt({ jobId, task, edits, progress, stalls, trace }: Attempt, context: DeliverTaskContext): Promise<Decided> {
-  const { rules, random, logger, hasFault } = context;
+  const { rules, random, logger, hasFault, tracing } = context;
+  let span: AttemptSpan | undefined;
   const decide = (finding: Exclude<Finding, Fetched>): Outcome =>
     hasFault() ? decideAfterFault(finding, task, progress, rules, random()) : decideOutcome(finding, task, progress, rules, random());
   try {
@@ -143,22 +150,24 @@ async function decideAttempt({ jobId, task, edits, progress, stalls, trace }: At
     try {
       // The fault may have come while the task was held in its slot.
       if (hasFault()) return { outcome: leftInHand };
-      result = withoutSecretsIn(await send({ task, edits, progress, trace }, destination, context), destination, context.mask);
-      if (result.kind === 'failed' && flowControl.hasCircuitOpenedDuring(entry, result)) return { outcome: decide({ kind: 'circuit_opened_during_send', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, named, startedAt, startedMs };
-      return { outcome: decide({ kind: 'result', result }), result, startedAt, startedMs };
+      if (tracing !== undefined) span = beginAttemptSpan(tracing, { task, progress, trace }, destination, context);
+      result = withoutSecretsIn(await send({ task, edits, progress, trace, span }, destination, context), destination, context.mask);
+      if (result.kind === 'failed' && flowControl.hasCircuitOpenedDuring(entry, result)) return { outcome: decide({ kind: 'circuit_opened_during_send', result, waiting: flowControl.waiting(flow), at: clock() }), result, flow, named, startedAt, startedMs, span };
+      return { outcome: decide({ kind: 'result', result }), result, startedAt, startedMs, span };
     } finally {
       flowControl.leave(entry, result);
     }
   } catch (error) {
     logger.error('bug: a delivery threw', { task_id: task.id, error: printError(error), stack: error instanceof Error ? error.stack : undefined });
-    return { outcome: decide({ kind: 'bug' }) };
+    return { outcome: decide({ kind: 'bug' }), span };
   }
 }
 
 /** @throws only for a bug of ours: an adapter resolves for whatever the other side does */
-async function send({ task, edits, progress, trace }: Pick<Attempt, 'task' | 'edits' | 'progress' | 'trace'>, destination: Destination, { adapters, inFlight, timeLimitMs, mask, defaultBrokers }: DeliverTaskContext): Promise<DeliveryResult> {
-  const attempt = attemptToSend(task, progress, mask, edits, defaultBrokers, trace?.context);
-  return inFlight.run(timeLimitMs, () => new TimeLimitReached(timeLimitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
+async function send({ task, edits, progress, trace, span }: Pick<Attempt, 'task' | 'edits' | 'progress' | 'trace'> & { readonly span: AttemptSpan | undefined }, destination: Destination, { adapters, inFlight, timeLimitMs, mask, defaultBrokers }: DeliverTaskContext): Promise<DeliveryResult> {
+  const attempt = attemptToSend(task, progress, mask, edits, defaultBrokers, trace?.context ?? span?.context);
+  const sending = (): Promise<DeliveryResult> => inFlight.run(timeLimitMs, () => new TimeLimitReached(timeLimitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
+  return span === undefined ? sending() : span.send(sending);
 }
 
 /** Its text is stored with the record, shown, logged and sent on with a dead letter. */
@@ -182,7 +191,7 @@ function leaveUnread(job: FetchedJob, error: unknown, startedAt: number, context
   return { outcome, task: undefined, progress: undefined, startedAt, durationMs: 0, dueAt: undefined };
 }
 
-function logAttempt(delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, trace: SubmittedTrace | undefined, { logger, mask, defaultBrokers }: DeliverTaskContext): void {
+function logAttempt(delivery: Delivery & { readonly task: Task; readonly progress: TaskProgress }, traceId: string | undefined, { logger, mask, defaultBrokers }: DeliverTaskContext): void {
   const { outcome, task, progress, result, startedAt, durationMs, dueAt } = delivery;
   const failure = result?.kind === 'failed' ? result : undefined;
   logger.attempt(() => ({
@@ -190,7 +199,7 @@ function logAttempt(delivery: Delivery & { readonly task: Task; readonly progres
     client_id: task.clientId,
     source: task.source,
     flow_key: task.flowKey === undefined ? undefined : shownFlowKey(task.flowKey, mask),
-    trace_id: traceIdOf(trace),
+    trace_id: traceId,
     run: progress.run,
     phase: progress.phase,
     attempt: progress.attempt,
