@@ -227,7 +227,8 @@ describe('e2e: the operations page', function () {
   });
 
   it('takes no text of anybody for markup, in any view, whichever field it stands in', async () => {
-    const path = '/%3Cimg%20src=x%20onerror=document.title=1%3E';
+    // Longer ones with digits are shown as a hash.
+    const path = '/%3Cimg%20src=x%3E';
     receiver.on(path, { kind: 'answer', status: 400, body: MARKUP });
     const id = `${uniqueId('x')}${MARKUP}`;
     const task = { ...httpTask(receiver.url(path), { id, client_id: MARKUP, source: MARKUP, flow_key: MARKUP, max_retries: 0, on_exhausted: 'park' }), message_data: MARKUP };
@@ -248,7 +249,7 @@ describe('e2e: the operations page', function () {
       await open(view);
       await page.locator('main').getByText(isWhole ? MARKUP : /img/).first().waitFor();
       expect(await page.locator('img').count(), view).to.equal(0);
-      expect(await page.title(), view).to.not.match(/^(?:run|1)$/);
+      expect(await page.title(), view).to.not.equal('run');
     }
     await call(service.baseUrl, `/destinations/${encodeURIComponent(MARKUP)}/resume`, { method: 'POST' });
   });
@@ -273,6 +274,18 @@ describe('e2e: the operations page', function () {
     await page.waitForTimeout(2_500);
     expect(asked).to.equal(0);
     await button('Go on').click();
+    await page.waitForResponse(/\/status$/);
+    // The same for a tab that is hidden; a browser without a window hides none, so its word is changed.
+    const hide = (isHidden: boolean): Promise<void> => page.evaluate((value) => {
+      Object.defineProperty(document, 'hidden', { value, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, isHidden);
+    await hide(true);
+    await eventually(() => expect(inFlight.size).to.equal(0));
+    asked = 0;
+    await page.waitForTimeout(2_500);
+    expect(asked).to.equal(0);
+    await hide(false);
     await page.waitForResponse(/\/status$/);
   });
 

@@ -75,6 +75,13 @@ export class KafkaProbe {
     await eventually(() => this.readAll(topic), { withinMs: 10_000, everyMs: 20 });
   }
 
+  /** Those of all programs that use the broker. */
+  async topics(): Promise<readonly string[]> {
+    let found: readonly string[] = [];
+    await this.#ask(async (admin) => { found = await admin.listTopics(); });
+    return found;
+  }
+
   /** Returns when the broker no longer knows it. */
   async deleteTopic(topic: string): Promise<void> {
     this.#created.delete(topic);

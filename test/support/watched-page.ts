@@ -1,4 +1,4 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 
 /** A page of a browser, and what must not happen in it. */
 export interface WatchedPage {
@@ -8,8 +8,10 @@ export interface WatchedPage {
 }
 
 /** @param origin that of the service: no request may go elsewhere */
-export async function openWatchedPage(from: Browser, origin: string): Promise<WatchedPage> {
-  const page = await from.newPage({ viewport: { width: 1_280, height: 900 }, reducedMotion: 'reduce' });
+export async function openWatchedPage(from: Browser | BrowserContext, origin: string): Promise<WatchedPage> {
+  const page = await from.newPage();
+  await page.setViewportSize({ width: 1_280, height: 900 });
+  await page.emulateMedia({ reducedMotion: 'reduce' });
   page.setDefaultTimeout(30_000);
   const troubles: string[] = [];
   page.on('request', (request) => {

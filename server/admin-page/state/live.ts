@@ -53,7 +53,7 @@ async function turn(): Promise<void> {
     trouble.value = undefined;
     periodMs = PERIOD_MS;
     for (const source of [...sources]) {
-      // The person may have held it still meanwhile.
+      // The person may have frozen it meanwhile, or turned to another tab.
       if (!isHeld() && performance.now() - source.endedAt >= Math.max(source.everyMs, source.waitMs)) await ask(source);
     }
   } catch (error) {
@@ -75,7 +75,7 @@ async function ask(source: Source): Promise<void> {
 }
 
 /** Asked behind an await, it is another value than before. */
-const isHeld = (): boolean => isHeldStill.value;
+const isHeld = (): boolean => isHeldStill.value || document.hidden;
 
 function schedule(): void {
   clearTimeout(timer);
