@@ -153,6 +153,7 @@ describe('e2e: an operator at the operations page', function () {
     expect(await pasted()).to.equal(task.id);
     await page.getByRole('button', { name: 'Copied' }).waitFor({ state: 'detached' });
     await page.getByRole('button', { name: 'As curl' }).click();
+    await page.getByRole('button', { name: 'Copy curl' }).click();
     await page.getByRole('button', { name: 'Copied' }).waitFor();
     expect(await pasted()).to.include('curl').and.include('23958446825181076828');
     // Browsers say so of every page on plain http.
@@ -194,7 +195,7 @@ describe('e2e: an operator at the operations page', function () {
     await own.nth(1).hover();
     await parkTasks(service.baseUrl, receiver.url(`/${before[1]}`), 6);
     // The numbers move on in place.
-    await own.nth(1).getByRole('cell', { name: /^[7-9]/ }).waitFor();
+    await own.nth(1).getByRole('cell', { name: /^[7-9]$/ }).waitFor();
     expect(await order()).to.deep.equal(before);
     await page.mouse.move(5, 5);
     await eventually(async () => expect(await order()).to.deep.equal([...before].reverse()), { withinMs: 20_000 });
