@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+
+import { expect } from 'chai';
+import { Redis } from 'ioredis';
+
+import { aclRule } from '../../shared/redis/redis-rights.js';
+import { eventually } from '../support/eventually.js';
+import { PrivateRedis } from '../support/redis.js';
+import { createReceiver } from '../support/receiver.js';
+import { ServiceProcess } from '../support/service.js';
+import { InProcessService } from '../support/service-in-process.js';
+import { httpTask } from '../support/tasks.js';
+
+const PASSWORD = 'of-few-rights';
+const rule = aclRule('bull');
+const file = (name: string): string => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
+
+describe('topology: a user of Redis with few rights', function () {
+  this.timeout(60_000);
+  const closing: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+  });
+
+  it('has the rule that docs/OPERATIONS.md and docker-compose.yml show', () => {
+    const [, shown = ''] = /ACL SETUSER retry-service on '>PASSWORD' ([^`]+)/.exec(file('docs/OPERATIONS.md')) ?? [];
+    expect(shown.replace(/[\\']/g, '').trim().split(/\s+/)).to.deep.equal(rule);
+    const [, inCompose = ''] = /"--user", "retry-service", "on", ">[^"]+", ([^\]]+)/.exec(file('docker-compose.yml')) ?? [];
+    expect([...inCompose.matchAll(/"([^"]+)"/g)].map(([, word]) => word)).to.deep.equal(rule);
+  });
+
+  it('can do everything, and Redis refuses it nothing', async () => {
+    const redis = await PrivateRedis.start(['--maxmemory-policy', 'noeviction', '--user', 'retry-service', 'on', `>${PASSWORD}`, ...rule]);
+    closing.push(() => redis.close());
+    const receiver = await createReceiver();
+    closing.push(() => receiver.close());
+    const service = await InProcessService.ready({ prefix: 'bull', redis: { mode: 'standalone', address: redis.address, username: 'retry-service', password: PASSWORD, tls: false, db: 0 } });
+    closing.push(() => service.close());
+    await service.startWorker();
+    const call = async (method: string, path: string, body?: unknown, expected: readonly number[] = [200, 201, 202, 204]): Promise<Record<string, unknown>> => {
+      const answer = await fetch(service.baseUrl + path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json' } }) });
+      const text = await answer.text();
+      expect(expected, `${method} ${path}: ${answer.status} ${text.slice(0, 300)}`).to.include(answer.status);
+      return text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {};
+    };
+    receiver.on('/fails', { kind: 'answer', status: 500 });
+    const [good, bad] = [receiver.url('/good'), receiver.url('/fails')];
+    const later = { initial_delay: 3_600 };
+    for (const [id, url, changes] of [
+      ['delivered', good, {}], ['urgent', good, { is_priority: true }], ['retried', bad, { max_retries: 1 }],
+      ['dead', bad, { dead_destination: { url: good } }], ['parked', bad, { on_exhausted: 'park' }], ['later', good, later], ['edited', good, later], ['cancelled', good, later],
+    ] as const) await call('POST', '/tasks', httpTask(url, { id, ...changes }));
+    await call('POST', '/tasks', httpTask(good, { id: 'later', ...later }));
+    await call('POST', '/tasks/batch', { tasks: [httpTask(good), httpTask(good)] }, [200, 201, 207, 400]);
+    const state = (id: string, wanted: string): Promise<void> => eventually(async () => { expect(await call('GET', `/tasks/${id}`)).to.include({ state: wanted }); }, { withinMs: 20_000 });
+    await state('delivered', 'delivered');
+    await state('urgent', 'delivered');
+    await state('dead', 'dead_lettered');
+    await state('parked', 'parked');
+    await call('PATCH', '/tasks/edited', { message_data: '{"a":1}', is_priority: true });
+    await call('POST', '/tasks/edited/retry');
+    await state('edited', 'delivered');
+    await call('DELETE', '/tasks/cancelled');
+    await call('POST', '/tasks/dead/retry');
+    const key = `/destinations/${encodeURIComponent(good)}`;
+    await call('PUT', key, { max_concurrency: 2, rate: 100 });
+    await call('POST', `${key}/pause`);
+    await call('POST', '/tasks', httpTask(good, { id: 'held' }));
+    await call('POST', `${key}/resume`);
+    await state('held', 'delivered');
+    await call('DELETE', key);
+    await call('POST', '/bulk-actions', { id: 'again', action: 'redrive', filter: { state: 'parked' }, reason: 'tried' });
+    await eventually(async () => { expect(await call('GET', '/bulk-actions/again')).to.include({ state: 'done' }); }, { withinMs: 20_000 });
+    await call('POST', '/keys', { name: 'reads', role: 'read' });
+    for (const path of ['/tasks?client_id=team-a', '/tasks?error_code=http_500&limit=10', '/counts?by=client_id', '/stats', '/status', '/history', '/failures', '/audit', '/destinations', key, '/keys', '/bulk-actions', '/metrics', '/health', '/readyz', '/admin/queues/api/queues?activeQueue=deliver-0&status=failed&page=1&jobsPerPage=10', '/admin/queues/api/queues?activeQueue=deliver-0&status=delayed&page=1&jobsPerPage=10']) await call('GET', path, undefined, [200, 400, 404]);
+    const admin = new Redis(redis.address);
+    closing.push(() => admin.disconnect());
+    const refused = ((await admin.call('ACL', 'LOG')) as unknown[]).map(String);
+    // A search does without it.
+    expect(refused.filter((entry) => !entry.includes('object,sort_ro')), 'what Redis refused').to.deep.equal([]);
+  });
+
+  it('is told in one line which right it lacks', async () => {
+    const redis = await PrivateRedis.start(['--user', 'retry-service', 'on', `>${PASSWORD}`, ...rule, '-zrandmember', '-hstrlen', '-rpush']);
+    closing.push(() => redis.close());
+    const api = new ServiceProcess('server/main.js', { REDIS_ADDR: `127.0.0.1:${redis.address.port}`, REDIS_USERNAME: 'retry-service', REDIS_PASSWORD: PASSWORD, HTTP_HOST: '127.0.0.1', HTTP_PORT: '0' });
+    closing.push(() => api.kill());
+    expect(await api.ended()).to.equal(78);
+    expect(api.lines.filter((line) => line.includes('redis user retry-service may not use HSTRLEN, RPUSH, ZRANDMEMBER: see ACL SETUSER'))).to.have.lengthOf(1);
+  });
+});
