@@ -31,7 +31,7 @@ import type { WorkTurns } from '../http/work-turns.js';
 import type { ParseTask } from '../tasks/schema.js';
 import { conditionsOf, dryRun, type DryRunParts } from './dry-run.js';
 import { parseCursor, printCursor } from './list-cursor.js';
-import { digestOf, MAX_BULK_BYTES, MOST_STRUCTURAL, parseBulkRequest, parseRateChange, type BulkRequest } from './schema.js';
+import { digestOf, hasSameSecrets, MAX_BULK_BYTES, MOST_STRUCTURAL, parseBulkRequest, parseRateChange, type BulkRequest } from './schema.js';
 import { ulid } from './ulid.js';
 import { toWireBulkAction } from './view.js';
 
@@ -70,7 +70,7 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
       checkFilterAccess(request.filter?.conditions ?? [], context.caller);
       const asked = askedChange(context, request.reason);
       if (request.isDryRun) return jsonAnswer(200, await dryRun(request, context.caller, parts));
-      return create(context, parts, request, asked, digestOf(body, asked.reason, context.caller.clientIds));
+      return create(context, parts, body, request, asked);
     },
   },
   {
@@ -161,7 +161,7 @@ async function readBulkBody({ request }: RequestContext, { bodyBudget, turns }: 
   }
 }
 
-async function create(context: RequestContext, parts: BulkActionParts, request: BulkRequest, asked: AskedChange, digest: string): Promise<Answer> {
+async function create(context: RequestContext, parts: BulkActionParts, body: unknown, request: BulkRequest, asked: AskedChange): Promise<Answer> {
   const { bulkActions, clock, mask } = parts;
   const createdAt = clock();
   const id = request.id ?? `ba_${ulid(createdAt, randomBytes(16))}`;
@@ -179,14 +179,17 @@ async function create(context: RequestContext, parts: BulkActionParts, request: 
     createdBy: asked.by,
     clientIds: context.caller.clientIds ?? null,
   };
+  const digest = digestOf(body, asked.reason, context.caller.clientIds, form.override);
+  const isAnother = (): RequestError => new RequestError('conflict', `a bulk action with the id ${JSON.stringify(id)} was asked for, with another body`);
   return performed(context, parts, { action: 'bulk_action.create', target: { type: 'bulk_action', id }, asked }, async (opened) => {
     const entry = { opened, fields: overrideHashes(request, opened) };
     const made = await bulkActions.with((actions) => actions.store.create({ id, digest, asked: form, rate: request.rate, ids: request.ids, entry }));
-    if (made === 'other') throw new RequestError('conflict', `a bulk action with the id ${JSON.stringify(id)} was asked for, with another body`);
+    if (made === 'other') throw isAnother();
     if (made === 'created') await bulkActions.with((actions) => actions.removeSurplus());
     const found = made === 'created' && request.expected !== null ? await whenMatched(parts, id, context.caller) : await read(parts, id, context.caller);
     if (made === 'created' && found.action.state === 'refused') throw await refuse(parts, found);
     const shown = toWireBulkAction(found, clock(), { caller: context.caller, mask });
+    if (made === 'same' && !hasSameSecrets(request.override, found.action.asked.override, id, parts.secrets)) throw isAnother();
     if (made === 'same') return { result: jsonAnswer(200, { ...shown, is_duplicate: true }), isUnchanged: true };
     // How many tasks it is about is known when they have been looked for.
     return { result: jsonAnswer(201, shown, { Location: `/bulk-actions/${encodeURIComponent(id)}` }), isCompletedLater: true };

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { BulkOrder } from '../../shared/domain/bulk-actions/bulk-action.js';
 import type { Override } from '../../shared/domain/bulk-actions/override.js';
+import { openOverride } from '../../shared/domain/bulk-actions/override-secrets.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { parseFilterMembers, type Filter } from '../../shared/domain/search/filter.js';
+import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import { statesTakenBy, taskActions, type TaskAction } from '../../shared/domain/task/state-actions.js';
 import { taskIdCheck } from '../../shared/domain/task/task-id.js';
 import type { WireViolation } from '../../shared/wire/error.js';
@@ -96,10 +98,18 @@ export function parseRateChange(body: unknown): { readonly rate: number | null; 
  * Two requests ask for the same if their bodies hold the same, in whatever order, and their keys are bound to the same clients.
  * @param reason    the one that counts, wherever it stood
  * @param clientIds undefined: the key is bound to none
+ * @param override  as it is stored beside the digest. What is encrypted there must not be in the digest, by which short secrets could be
+ *                  guessed: hasSameSecrets compares it
  */
-export function digestOf(body: unknown, reason: string | undefined, clientIds: readonly string[] | undefined): string {
+export function digestOf(body: unknown, reason: string | undefined, clientIds: readonly string[] | undefined, override: Override | null): string {
   const { id: _id, ...rest } = isObject(body) ? body : {};
-  return createHash('sha256').update(canonical({ ...rest, reason, ...(clientIds === undefined ? {} : { ' clients': [...clientIds].sort() }) })).digest('base64url');
+  return createHash('sha256').update(canonical({ ...rest, reason, ...(override === null ? {} : { override: override.fields }), ...(clientIds === undefined ? {} : { ' clients': [...clientIds].sort() }) })).digest('base64url');
+}
+
+/** Whether two overrides that are the same in what they show are the same in what they hide. @throws SealedTextError */
+export function hasSameSecrets(asked: Override | null, stored: Override | null, actionId: string, secrets: SecretBox): boolean {
+  if (asked === null || stored === null) return asked === stored;
+  return canonical(asked.fields) === canonical(openOverride(stored, actionId, secrets).fields);
 }
 
 function canonical(value: unknown): string {

@@ -1,5 +1,6 @@
 import { bulkCountNames } from '../../domain/bulk-actions/bulk-counts.js';
 import { taskStates } from '../../domain/task/task.js';
+import { clientOfFunction } from '../engine/client-of-job.js';
 import type { DefinedScripts } from '../engine/defined-scripts.js';
 import { jobField } from '../engine/job-fields.js';
 import type { LuaScript } from '../engine/lua-script.js';
@@ -123,19 +124,20 @@ return 1
 
 /**
  * Takes the next tasks of an action in turn. Each is changed only if its run and state are still those that were written down, and is
- * counted in the same step: a worker that is killed leaves nothing half done.
+ * counted in the same step: a worker that is killed leaves nothing half done. A task of another client than the caller's counts as gone: it may have
+ * been submitted under the same id since the one that was written down was deleted.
  *
  * KEYS those of actLua, then counts, list, lease.
  * ARGV 1 key prefix of jobs, 2 token, 3 lease (ms), 4 epoch, 5 how many at most, 6 action, 7 its id, 8 added to the mark of a
  * redrive and to the return value of a cancelled task, 9 key prefix of waiting lists, 10... BullMQ's values of reprocessJob, then 1 for an
- * override or '', and of each task that an override was made for: see override-tasks.ts.
+ * override or '', how many clients the action is bound to (0: none) and these, and of each task that an override was made for: see override-tasks.ts.
  * @returns {tasks that were started, tasks whose turn it was, tasks left}, or BULK_STEP
  */
 export function bulkStepScript(bullmq: DefinedScripts): LuaScript {
   return {
     numberOfKeys: ACT_KEYS + 3,
     lua: `${actLua(bullmq)}
-${unpackSearchFieldsLua}${editedContentLua}${lease}${stepClockLua}${nowMs}
+${unpackSearchFieldsLua}${editedContentLua}${clientOfFunction}${lease}${stepClockLua}${nowMs}
 local began = seconds()
 local counts, list = KEYS[${ACT_KEYS + 1}], KEYS[${ACT_KEYS + 2}]
 if not hasLease(KEYS[${ACT_KEYS + 3}], ARGV[2], ARGV[3]) then return ${BULK_STEP.busy} end
@@ -158,8 +160,13 @@ local function noteAction(job, id)
   else return end
   noteDestination(job)
 end
+local isOwnClient, clients = {}, tonumber(ARGV[${OVERRIDE_AT + 1}])
+for index = ${OVERRIDE_AT + 2}, ${OVERRIDE_AT + 1} + clients do isOwnClient[ARGV[index]] = true end
+local function isForeign(job)
+  return clients > 0 and not isOwnClient[clientOf(job) or '']
+end
 local hasOverride, prepared = ARGV[${OVERRIDE_AT}] == '1', {}
-for index = ${OVERRIDE_AT + 1}, #ARGV, ${PREPARED_VALUES} do prepared[ARGV[index]] = index end
+for index = ${OVERRIDE_AT + 2} + clients, #ARGV, ${PREPARED_VALUES} do prepared[ARGV[index]] = index end
 -- The number that counts a task which the override does not fit; \`again\` for one that has to be read once more; nil when it is done.
 local function override(member, job, id)
   local at = prepared[member]
@@ -180,7 +187,7 @@ local function turn(member)
   if state == '${NOT_OWN}' then return 'gone' end
   local job = with.base .. id
   local task = taskNow(with.sets, job, id)
-  if not task then return 'gone' end
+  if not task or isForeign(job) then return 'gone' end
   if task[4] == '${TASK_PLACE.active}' then return 'beingSent' end
   if task[1] ~= state or task[2] ~= tonumber(run) or not actionFor({action}, task) then return 'changed' end
   local otherwise = hasOverride and override(member, job, id)

@@ -168,7 +168,7 @@ export class BulkShard {
     this.#call ??= recordActCall(this.shard, ANY_JOB);
     const call = await this.#call;
     const own = [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id)];
-    const values = [keys.base, token, LEASE_MS, epoch, most, asked.action, id, historyText({ bulk: id, by: asked.createdBy }), keys.waitingList(''), ...call.values, asked.override === null ? '' : 1, ...prepared];
+    const values = [keys.base, token, LEASE_MS, epoch, most, asked.action, id, historyText({ bulk: id, by: asked.createdBy }), keys.waitingList(''), ...call.values, asked.override === null ? '' : 1, asked.clientIds?.length ?? 0, ...(asked.clientIds ?? []), ...prepared];
     const reply: unknown = await client.runCommand('krsBulkStep', [...call.keys, ...own, ...values]);
     const refusal = refusalOf(reply);
     if (refusal !== undefined) return refusal;

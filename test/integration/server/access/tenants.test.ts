@@ -208,6 +208,24 @@ describe('a key that is bound to clients', function () {
     expect(await states(foreign)).to.deep.equal(['scheduled', 'scheduled']);
   });
 
+  it('changes nothing in bulk of a task that took the id of its own one between matching and its turn', async () => {
+    const source = uniqueId('source');
+    const own = [await store(taskOf('c2', { source })), await store(taskOf('c2', { source, initial_delay: 7_200 }))] as const;
+    const worker = await service.startWorker();
+    try {
+      const { body: made } = await as(bound, 'POST', '/bulk-actions', { action: 'cancel', filter: { source }, expected: 2, rate: 0.001, reason: 'test' });
+      const action = async (): Promise<Answer['body']> => (await as(bound, 'GET', `/bulk-actions/${String(made['id'])}`)).body;
+      await eventually(async () => { expect(await action()).to.include({ matched: 2, started: 1, pending: 1 }); });
+      await admin('DELETE', `/tasks/${own[1].id}`);
+      await store(taskOf('c1', { id: own[1].id, source }));
+      await as(bound, 'PATCH', `/bulk-actions/${String(made['id'])}`, { rate: null });
+      await eventually(async () => { expect(await action()).to.deep.include({ state: 'done', started: 1, skipped: { changed: 0, gone: 1, being_sent: 0, over_limit: 0 } }); });
+    } finally {
+      await worker.stop(0);
+    }
+    expect((await admin('GET', `/tasks/${own[1].id}`)).body).to.include({ state: 'scheduled', client_id: 'c1', bulk_action_id: null });
+  });
+
   it('sees the bulk actions of its own clients alone', async () => {
     const id = uniqueId('action');
     const body = { id, action: 'send_now', filter: { source: 'no-such-source' }, reason: 'test' };

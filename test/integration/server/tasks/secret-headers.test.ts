@@ -153,8 +153,11 @@ describe('headers, method and content type of HTTP destinations', () => {
     const task = httpTask(receiver.url('/bulk-fails'), { on_exhausted: 'park', max_retries: 0 });
     await submitNew(service.baseUrl, task);
     await waitForState(service.baseUrl, task.id, 'parked');
-    const made = await call(service.baseUrl, '/bulk-actions', json('POST', { id: `bulk-${task.id}`, action: 'redrive', ids: [task.id], override: { destination: { url: receiver.url('/bulk-takes'), headers } } }));
+    const ask = (id: string, authorization = headers.Authorization): Promise<Answer> => call(service.baseUrl, '/bulk-actions', json('POST', { id, action: 'redrive', ids: [task.id], override: { destination: { url: receiver.url('/bulk-takes'), headers: { ...headers, Authorization: authorization } } } }));
+    const made = await ask(`bulk-${task.id}`);
     expect(made.status, JSON.stringify(made.body)).to.equal(201);
+    expect((await ask(`bulk-${task.id}`)).body).to.include({ is_duplicate: true });
+    expect((await ask(`bulk-${task.id}`, 'Bearer another')).body).to.include({ code: 'conflict' });
     expect(made.body['override']).to.deep.equal({ destination: { url: receiver.url('/bulk-takes'), headers: { Authorization: '***', 'X-Tenant': '***' } } });
     await waitForState(service.baseUrl, task.id, 'delivered');
     expect(receiver.requestsTo('/bulk-takes')[0]?.headers['authorization']).to.equal(`Bearer ${SECRET}`);
@@ -162,6 +165,9 @@ describe('headers, method and content type of HTTP destinations', () => {
     expect(found).to.have.length(1);
     const stored = JSON.stringify(await service.redis.hgetall(found[0] ?? ''));
     expect(stored).to.contain('k2.').and.to.not.contain(SECRET);
+    await ask(`other-${task.id}`, 'Bearer another');
+    const digests = await Promise.all((await service.redis.keys(`${service.prefix}:bulk:action:*`)).map((key) => service.redis.hget(key, 'digest')));
+    expect(new Set(digests).size, 'a digest that depends on a secret would let it be guessed').to.equal(1);
     for (const path of [`/bulk-actions/bulk-${task.id}`, '/bulk-actions', `/audit?target=bulk-${task.id}`]) expect(JSON.stringify((await call(service.baseUrl, path)).body)).to.contain(task.id).and.to.not.contain(SECRET);
   });
 
