@@ -102,6 +102,6 @@ async function planFor(filter: Filter, startedAt: number, { fleetSettings, mask 
 
 function listPlaceOf(cursor: SearchCursor | undefined): ListPlace | undefined {
   if (cursor === undefined || !('place' in cursor.at)) return undefined;
-  const { place, position, since, marks, hasGaps } = cursor.at;
-  return { place, since, ...(position === undefined ? {} : { position }), ...(marks === undefined ? {} : { marks }), ...(hasGaps === undefined ? {} : { hasGaps }) };
+  const { place, position, since, marks, waitingSince, hasGaps } = cursor.at;
+  return { place, since, ...(position === undefined ? {} : { position }), ...(marks === undefined ? {} : { marks }), ...(waitingSince === undefined ? {} : { waitingSince }), ...(hasGaps === undefined ? {} : { hasGaps }) };
 }

@@ -19,6 +19,7 @@ export interface CursorPlace {
   readonly since: number;
   /** Of each shard, if they are searched together; else `mark` is that of `shard`, its number. */
   readonly marks?: readonly ScanMark[];
+  readonly waitingSince?: readonly number[];
   readonly mark?: ScanMark;
   readonly shard?: number;
   /** What came before is not complete. */
@@ -51,12 +52,13 @@ function ownerText({ call, filter }: CursorOwner): string {
 
 function isPlace(value: unknown): value is SearchCursor['at'] {
   if (typeof value !== 'object' || value === null) return false;
-  const { place, position, since, shard, mark, marks, hasGaps } = value as Readonly<Record<string, unknown>>;
+  const { place, position, since, shard, mark, marks, waitingSince, hasGaps } = value as Readonly<Record<string, unknown>>;
   const isShard = Number.isInteger(shard) && Number(shard) >= 0;
   if (hasGaps !== undefined && hasGaps !== true) return false;
   if (place === undefined) return isShard;
   if (mark !== undefined && !isScanMark(mark)) return false;
   if (marks !== undefined && !(Array.isArray(marks) && marks.every(isScanMark))) return false;
+  if (waitingSince !== undefined && !(Array.isArray(waitingSince) && waitingSince.every(isTime))) return false;
   return (isSearchPlace(place) || place === 'ids') && isTime(since) && (position === undefined || isPosition(position)) && (shard === undefined || isShard);
 }
 

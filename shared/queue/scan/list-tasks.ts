@@ -4,7 +4,7 @@ import { mayHaveOverlooked } from './look-again.js';
 import { readScanMark, type ScanMark } from './scan-mark.js';
 import { inOrder, listMembers, scanIds, scanSet, type ListedIds, type Placed, type SearchOrder, type SearchRules, type Tally } from './scan-step.js';
 import { lookAt, type TakeTurn } from './scan-tasks.js';
-import { isListPlace, type SearchPlace } from '../search/search-places.js';
+import { isListPlace, isWaitingPlace, type SearchPlace } from '../search/search-places.js';
 
 /** Where a list goes on, in all shards alike. It is plain JSON. */
 export interface ListPlace {
@@ -16,6 +16,8 @@ export interface ListPlace {
   readonly since: number;
   /** Of each shard, made before the list began. Cursors of older versions, and those of named ids, have none. */
   readonly marks?: readonly ScanMark[];
+  /** When the list came to the tasks that wait: Redis' time in each shard, ms. Only those that have failed are read before. */
+  readonly waitingSince?: readonly number[];
   /** A page before was not complete. */
   readonly hasGaps?: true;
 }
@@ -60,11 +62,12 @@ export async function listTasks(shards: readonly Shard[], rules: Omit<SearchRule
   const first = options.from === undefined ? 0 : Math.max(0, places.indexOf(options.from.place));
   for (const [nth, place] of places.entries()) {
     if (nth < first) continue;
+    if (nth > 0 && isWaitingPlace(place) && marks !== undefined) page.waitingSince ??= (await readMarks(shards, options)).map(({ at }) => at);
     const from = nth === first ? options.from?.position : undefined;
     // A task that is named is looked at once, wherever it is.
     const sinceOf = (shard: number): number | undefined => (place === 'ids' ? undefined : (marks?.[shard]?.at ?? begin?.since));
     const rulesHere: Omit<SearchRules, 'since'> = { ...rules, by: undefined, ...(place === 'ids' ? {} : { look: lookAt(place, rules.plan.places) }) };
-    const streams = shards.map((shard, at) => streamOf(shard, place, { ...rulesHere, since: sinceOf(at) }, from, options));
+    const streams = shards.map((shard, at) => streamOf(shard, place, { ...rulesHere, since: sinceOf(at), sinceWaiting: page.waitingSince?.[at] }, from, options));
     const behind = await fillFrom(streams, page, rules.order, options.hasTime);
     if (behind !== 'ended') return page.end({ place, ...(behind === undefined ? {} : { position: behind }) });
     const next = places[nth + 1];
@@ -88,7 +91,7 @@ async function lookAgain(shards: readonly Shard[], rules: Pick<SearchRules, 'pla
   for (const [nth, shard] of shards.entries()) {
     const mark = marks?.[nth];
     if (mark === undefined || page.hasGaps) return;
-    if (await mayHaveOverlooked(shard, rules, mark, { hasTime: () => hasTime(false), takeTurn })) page.foundGap();
+    if (await mayHaveOverlooked(shard, rules, mark, { hasTime: () => hasTime(false), takeTurn }, page.waitingSince?.[nth])) page.foundGap();
   }
 }
 
@@ -124,14 +127,16 @@ class PageInProgress {
   #since: number | undefined;
   readonly #marks: readonly ScanMark[] | undefined;
   hasLooked = false;
+  waitingSince: readonly number[] | undefined;
 
   constructor(
     private readonly limit: number,
     private readonly shards: number,
-    from: { readonly since: number | undefined; readonly marks?: readonly ScanMark[] | undefined; readonly hasGaps?: true },
+    from: { readonly since: number | undefined; readonly marks?: readonly ScanMark[] | undefined; readonly waitingSince?: readonly number[] | undefined; readonly hasGaps?: true },
   ) {
     this.#since = from.since;
     this.#marks = from.marks;
+    this.waitingSince = from.waitingSince;
     this.#hasGaps = from.hasGaps === true;
   }
 
@@ -170,7 +175,7 @@ class PageInProgress {
 
   end(next: Pick<ListPlace, 'place' | 'position'> | undefined): TaskPage {
     const counts = { scanned: this.#scanned, notRead: this.#notRead, isComplete: !this.#hasGaps };
-    const from = { since: this.#since ?? 0, ...(this.#marks === undefined ? {} : { marks: this.#marks }), ...(this.#hasGaps ? { hasGaps: true as const } : {}) };
+    const from = { since: this.#since ?? 0, ...(this.#marks === undefined ? {} : { marks: this.#marks }), ...(this.waitingSince === undefined ? {} : { waitingSince: this.waitingSince }), ...(this.#hasGaps ? { hasGaps: true as const } : {}) };
     return { tasks: this.#tasks, next: next === undefined ? undefined : { ...next, ...from }, ...counts };
   }
 }

@@ -19,16 +19,17 @@ const inOrder: readonly SearchPlace[] = ['active', 'wait', 'paused', 'failed', '
  * tasks that match and have moved. A task that was found before it moved counts as overlooked, too: nobody remembers which were found.
  *
  * @param mark made before the search began
+ * @param sinceWaiting as in SearchRules
  * @returns true also where the time is over before that is known
  */
-export async function mayHaveOverlooked(shard: Shard, rules: Pick<SearchRules, 'plan' | 'order'>, mark: ScanMark, { hasTime, takeTurn }: LookAgainOptions): Promise<boolean> {
+export async function mayHaveOverlooked(shard: Shard, rules: Pick<SearchRules, 'plan' | 'order'>, mark: ScanMark, { hasTime, takeTurn }: LookAgainOptions, sinceWaiting?: number): Promise<boolean> {
   const { isQuiet, lengths } = await takeTurn(async () => ({ ...(await readSinceMark(shard, mark)), cpu: undefined }));
   if (isQuiet) return false;
   const areListsSame = listLengths(mark) === listLengths({ lengths });
   for (const place of inOrder.filter((each) => rules.plan.places.includes(each))) {
     // Tasks of a dead worker go back to a list, and nothing writes down when.
     const since = isListPlace(place) && place !== 'active' && !areListsSame ? 0 : mark.at;
-    const again: SearchRules = { ...rules, since, by: 'count', look: { kind: 'again', dueCounter: mark.dueCounter } };
+    const again: SearchRules = { ...rules, since, sinceWaiting: since === 0 ? undefined : sinceWaiting, by: 'count', look: { kind: 'again', dueCounter: mark.dueCounter } };
     for await (const moved of stepsThroughPlace(shard, place, again, takeTurn)) {
       if (moved > 0 || !hasTime()) return true;
     }

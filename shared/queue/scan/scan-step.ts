@@ -23,6 +23,8 @@ export interface SearchRules {
   readonly order: SearchOrder;
   /** What has moved since this time (ms, by Redis' clock) may have been found elsewhere, and is passed over. */
   readonly since: number | undefined;
+  /** When the search came to the tasks that wait, ms by Redis' clock. Default: when it began. */
+  readonly sinceWaiting?: number | undefined;
   /** Default: `later`. */
   readonly look?: SearchLook;
   /** A field whose values are counted, `count` to count alone, undefined to find tasks. */
@@ -134,8 +136,8 @@ function countedIn({ plan, by }: SearchRules): CountedBy | '' {
 }
 
 async function search({ client, keys, server }: Shard, place: SearchPlace | undefined, rules: SearchRules, want: number, rest: readonly (string | number)[]): Promise<Reply> {
-  const { plan, since, look = { kind: 'later' } } = rules;
-  const reply: unknown = await client.runCommand('krsSearch', [`${keys.base}${place ?? 'delayed'}`, keys.base, plan.forScript, place ?? '', since ?? '', look.kind, look.kind === 'again' ? look.dueCounter : '', countedIn(rules), want, ...rest]);
+  const { plan, since, sinceWaiting, look = { kind: 'later' } } = rules;
+  const reply: unknown = await client.runCommand('krsSearch', [`${keys.base}${place ?? 'delayed'}`, keys.base, plan.forScript, place ?? '', since ?? '', look.kind, look.kind === 'again' ? look.dueCounter : '', countedIn(rules), want, sinceWaiting ?? '', ...rest]);
   // The script's own answer: see search-script.ts.
   const [at, scanned, notRead, matched, score, member, rows, groups, withoutGroup, idsLookedAt, beforeUs, afterUs, passedOver] = reply as [number, number, number, number, string, string, string[][], (string | number)[], number, number, number, number, number];
   return {

@@ -173,6 +173,14 @@ local function hasMovedSince(plan, job, since, isFirst)
   return hasEndedSince or (tonumber(job.startedAt) or 0) >= since or wasChangedSince(job, since)
 end
 
+-- Since when a move counts: see search-script.ts.
+local function sinceOf(job, since, sinceWaiting)
+  if not sinceWaiting or hasEnded[job.place] then return since end
+  local seen = redis.call('HMGET', base .. job.id, '${jobField.options}', '${jobField.redrives}')
+  if seen[2] or string.find(seen[1] or '', '"run":%d') then return since end
+  return sinceWaiting
+end
+
 -- Whether a job may have come to its place since a search began, when it is looked at once more behind its end.
 local function mayHaveCome(plan, job, since, dueCounter)
   if hasMovedSince(plan, job, since, false) then return true end

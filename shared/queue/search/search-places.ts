@@ -39,6 +39,10 @@ export function isEndedPlace(place: SearchPlace): boolean {
   return endedPlaces.includes(place);
 }
 
+export function isWaitingPlace(place: string): boolean {
+  return waitingPlaces.some((each) => each === place);
+}
+
 /** `waiting` stands for several states. */
 export function statesNamed(text: string): readonly string[] {
   return text === WAITING ? ['scheduled', 'retrying', 'dead_lettering'] : [text];

@@ -62,6 +62,9 @@ export const rowFields = [
  * that match are counted. In the first place of a search that holds only for those that can have come back to it. When a search has ended, it
  * looks once more for tasks that match and have moved: that is the way to look `again`, which only counts them and ends with the first.
  *
+ * Flow control puts a task that it holds back again and again. A task of a first run that moved before the search came to those that wait cannot have
+ * been found yet, because only those that have failed are read before: it is not passed over.
+ *
  * Of a set the few fields that decide are read by one SORT_RO with GET, which costs Redis half as much as a command for each job. A
  * cluster refuses it, and so do versions before 7.0: then each job is read by itself. A text that must stand in the search fields of
  * all that match is looked for before anything else.
@@ -70,8 +73,8 @@ export const rowFields = [
  *
  * KEYS 1 set or list. ARGV 1 key prefix of jobs, 2 plan as JSON (compile-filter.ts), 3 place, 4 pass over what has moved since (ms) or '',
  * 5 way to look: `first`, `later` or `again`, 6 BullMQ's counter of due jobs when the search began, to look again,
- * 7 field to count by, `count`, or '' for rows, 8 how many rows at most, 9 `set` or `ids`, then
- * of a set: 10 1 for the lowest scores first, 11 score and 12 member behind which to begin, or '', 13 how many members at most;
+ * 7 field to count by, `count`, or '' for rows, 8 how many rows at most, 9 when the search came to tasks that wait (ms) or '', 10 `set` or `ids`, then
+ * of a set: 11 1 for the lowest scores first, 12 score and 13 member behind which to begin, or '', 14 how many members at most;
  * of ids: in turn job id, search fields and failure fields to go by, or ''. The place '' means wherever each is.
  * @returns {Redis' time (ms), tasks looked at, those among them that could not be read, how many match, score and member of the last
  * one or '' at the end of the set, rows, values and numbers of the groups in turn, how many have no value, how many of the ids were looked
@@ -91,6 +94,7 @@ end
 local cpuBefore = cpuUs()
 local set, plan = KEYS[1], cjson.decode(ARGV[2])
 local place, since, way, dueCounter, by, want = ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])
+local sinceWaiting = tonumber(ARGV[9])
 local isCount = by ~= ''
 local looked, notRead, matched, passedOver, bytes = 0, 0, 0, 0, 0
 local rows, groups, withoutGroup = {}, {}, 0
@@ -135,10 +139,10 @@ local function decide(job)
     return
   end
   if way == 'again' then
-    if mayHaveCome(plan, job, since, dueCounter) then passedOver = passedOver + 1 end
+    if mayHaveCome(plan, job, sinceOf(job, since, sinceWaiting), dueCounter) then passedOver = passedOver + 1 end
     return
   end
-  if since and hasMovedSince(plan, job, since, way == 'first') then
+  if since and hasMovedSince(plan, job, since, way == 'first') and hasMovedSince(plan, job, sinceOf(job, since, sinceWaiting), way == 'first') then
     looked, passedOver = looked - 1, passedOver + 1
     return
   end
@@ -303,9 +307,9 @@ local function lookAtSet(isAscending, score, member, most)
 end
 
 local nextScore, nextMember, idsLookedAt = '', '', 0
-if ARGV[9] == 'ids' then
+if ARGV[10] == 'ids' then
   conditions = plan.conditions
-  for index = 10, #ARGV, 3 do
+  for index = 11, #ARGV, 3 do
     local id, at, score = ARGV[index], place, '0'
     if at == '' then
       at = 'wait'
@@ -329,7 +333,7 @@ else
   for _, condition in ipairs(plan.conditions) do
     if not condition.holdsIn[place] and not condition.isHeldByScore[place] then conditions[#conditions + 1] = condition end
   end
-  local last = lookAtSet(ARGV[10] == '1', ARGV[11], ARGV[12], tonumber(ARGV[13]))
+  local last = lookAtSet(ARGV[11] == '1', ARGV[12], ARGV[13], tonumber(ARGV[14]))
   if last then nextScore, nextMember = redis.call('ZSCORE', set, last), last end
 end
 local counted = {}

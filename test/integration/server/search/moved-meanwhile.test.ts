@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { parkTasks } from '../../../support/bulk-actions.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { submitBatch, taskPage, type TaskPage } from '../../../support/task-pages.js';
 import { call, cancel, httpTask, retryNow, type WireTask } from '../../../support/tasks.js';
@@ -69,6 +70,18 @@ for (const shards of [1, 4]) {
         await cancel(service.baseUrl, `${client}-other`);
       });
       expect([[...busy.ids].sort(), busy.isComplete]).to.deep.equal([ids, true]);
+    });
+
+    it('has all tasks that move before it comes to those that wait, and says that it is complete', async () => {
+      const worker = await service.startWorker();
+      const parked = await parkTasks(service.baseUrl, 'http://127.0.0.1:9/hook', 6, { client_id: client, max_retries: 0 });
+      await worker.stop(0);
+      const ids = await submitLater(client);
+      const { ids: seen, isComplete } = await walk({ client_id: client }, async () => {
+        await Promise.all(ids.map(patched));
+        await taskPage(service.baseUrl, { client_id: 'other' });
+      });
+      expect([[...seen].sort(), isComplete]).to.deep.equal([[...parked, ...ids].sort(), true]);
     });
 
     it('says that it is not complete when a task is sent again that comes later', async () => {
