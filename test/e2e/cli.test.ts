@@ -149,6 +149,10 @@ describe('kafka-retry', () => {
     const shown = JSON.parse((await run(['get', later.id, '--output', 'json'])).out) as TaskView;
     expect(Math.abs(Date.parse(shown.next_attempt_at ?? '') - Date.parse(dueAt))).to.be.below(60_000);
     await waitForState(service.baseUrl, parked.id, 'delivered');
+    // Half an hour is less by now: to the service it is another submission.
+    const again = await run(['import', '--output', 'ndjson'], [lines[0], { ...lines[0], submission: { ...later, message_data: 'other' } }].map((line) => `${JSON.stringify(line)}\n`).join(''));
+    expect(linesOf<LineResult>(again).map(({ status, is_duplicate: isDuplicate }) => [status, isDuplicate])).to.deep.equal([[200, true], [409, undefined]]);
+    expect([again.code, again.err]).to.deep.equal([EXIT.refused, '1 handed over (1 of them before: nothing was started twice), 1 refused\n']);
   });
 
   describe('changes', () => {

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, fstatSync, statSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import type { SubmitResult } from '../../answers.js';
+import { ApiError } from '../../api-error.js';
 import type { SubmittedLine } from '../../task-lines.js';
 import type { Command, CommandContext, OptionRow } from '../command.js';
 import { EXIT, UsageError, type ExitCode } from '../exit-codes.js';
@@ -18,6 +20,7 @@ interface LineResult extends Omit<SubmitResult, 'index'> {
 }
 
 const resultColumns: readonly (keyof LineResult)[] = ['line', 'status', 'id', 'state', 'run', 'error'];
+const CONFLICT = 409;
 /** A file that holds one JSON value is read as a whole. */
 const MAX_JSON_BYTES = 32 * 1_048_576;
 
@@ -36,7 +39,7 @@ export const submitCommands: readonly Command[] = [
       ...submitOptions,
     },
     words: [0, Infinity],
-    run: async (context) => submitFiles(context, (text) => text),
+    run: async (context) => submitFiles(context, { prepare: (text) => text }),
   },
   {
     name: 'import',
@@ -44,11 +47,18 @@ export const submitCommands: readonly Command[] = [
     help: 'hands over what export has written: each task is due when it was; a parked one starts again at once',
     options: submitOptions,
     words: [0, Infinity],
-    run: async (context) => submitFiles(context, (text) => submissionOf(text, Date.now())),
+    run: async (context) => submitFiles(context, { prepare: (text) => submissionOf(text, Date.now()), findImported: (text, result) => findImported(context, text, result) }),
   },
 ];
 
-async function submitFiles(context: CommandContext, prepare: (text: string) => string): Promise<ExitCode> {
+interface LineRules {
+  /** Makes a submission of a line. @throws Error when it cannot */
+  readonly prepare: (text: string) => string;
+  /** The answer to a submission that was refused, if the task is there already nevertheless. */
+  readonly findImported?: (submission: string, refused: Omit<SubmitResult, 'index'>) => Promise<Omit<SubmitResult, 'index'> | undefined>;
+}
+
+async function submitFiles(context: CommandContext, rules: LineRules): Promise<ExitCode> {
   const { output, values, words, say } = context;
   const format = oneOf(values, 'format', ['ndjson', 'json']);
   const files = words.length === 0 ? ['-'] : words;
@@ -56,7 +66,7 @@ async function submitFiles(context: CommandContext, prepare: (text: string) => s
   const counts = { taken: 0, refused: 0, repeated: 0 };
   async function* results(): AsyncGenerator<LineResult, void, undefined> {
     for (const file of files) {
-      for await (const result of submitFile(context, file, format ?? (file.endsWith('.json') ? 'json' : 'ndjson'), prepare)) {
+      for await (const result of submitFile(context, file, format ?? (file.endsWith('.json') ? 'json' : 'ndjson'), rules)) {
         counts[result.status < 300 ? 'taken' : 'refused'] += 1;
         if (result.is_duplicate === true) counts.repeated += 1;
         yield files.length === 1 ? result : { file, ...result };
@@ -69,12 +79,12 @@ async function submitFiles(context: CommandContext, prepare: (text: string) => s
   return counts.refused === 0 ? EXIT.done : EXIT.refused;
 }
 
-async function* submitFile({ client, surroundings, values, signal }: CommandContext, file: string, format: 'ndjson' | 'json', prepare: (text: string) => string): AsyncGenerator<LineResult, void, undefined> {
+async function* submitFile({ client, surroundings, values, signal }: CommandContext, file: string, format: 'ndjson' | 'json', { prepare, findImported: findThere }: LineRules): AsyncGenerator<LineResult, void, undefined> {
   // First: a file that is not there must not be open by then.
   const flushAfterMs = isSteady(file, surroundings) ? Infinity : undefined;
   const bytes: AsyncIterable<Uint8Array | string> = file === '-' ? surroundings.stdin : createReadStream(file);
   /** Of the tasks that are under way, by their place: a result names the line. */
-  const lines = new Map<number, Pick<Line, 'number' | 'fault'> & { readonly digest: string }>();
+  const lines = new Map<number, Pick<Line, 'number' | 'fault'> & { readonly digest: string; readonly submission: string | undefined }>();
   // The same lines at the same place are the same request, whenever the command is given.
   const keyOf = (batch: readonly SubmittedLine[]): string => `cli-${digestOf([batch[0]?.index ?? 0, ...batch.map(({ index }) => lines.get(index)?.digest)].join(' '))}`;
   const keys = isSet(values, 'again') ? {} : { keyOf, flushAfterMs };
@@ -82,7 +92,7 @@ async function* submitFile({ client, surroundings, values, signal }: CommandCont
     let index = 0;
     for await (const found of format === 'json' ? readValues(bytes) : readLines(bytes)) {
       const line = preparedLine(found, prepare);
-      lines.set(index, { number: line.number, fault: line.fault, digest: digestOf(found.text ?? '') });
+      lines.set(index, { number: line.number, fault: line.fault, digest: digestOf(found.text ?? ''), submission: findThere === undefined ? undefined : line.text });
       index += 1;
       // What cannot be read has no text. The service refuses this one, and the result below says why.
       yield line.text ?? 'null';
@@ -92,8 +102,9 @@ async function* submitFile({ client, surroundings, values, signal }: CommandCont
   for await (const { index, ...result } of found) {
     const line = lines.get(index);
     lines.delete(index);
-    const { number = index + 1, fault } = line ?? {};
-    yield fault === undefined ? { line: number, ...result } : { line: number, status: 400, code: 'unreadable', error: fault };
+    const { number = index + 1, fault, submission } = line ?? {};
+    const there = result.status === CONFLICT && submission !== undefined ? await findThere?.(submission, result) : undefined;
+    yield fault === undefined ? { line: number, ...(there ?? result) } : { line: number, status: 400, code: 'unreadable', error: fault };
   }
 }
 
@@ -160,6 +171,25 @@ export function submissionOf(text: string, now: number): string {
   const at = typeof dueAt === 'string' ? Date.parse(dueAt) : now;
   if (Number.isNaN(at)) throw new Error('next_attempt_at is no time');
   return JSON.stringify({ ...submission, initial_delay: Math.max(0, at - now) / 1_000 });
+}
+
+/**
+ * The same line, imported later, has a shorter delay, so to the service it is another submission with the same id. It is the same task when all the rest
+ * is the same.
+ */
+async function findImported({ client, signal }: CommandContext, submission: string, { id, state }: Omit<SubmitResult, 'index'>): Promise<Omit<SubmitResult, 'index'> | undefined> {
+  if (id === undefined) return undefined;
+  try {
+    // The service has read it as an object.
+    const wanted = JSON.parse(submission) as Readonly<Record<string, unknown>>;
+    const there = await client.submission(id, { signal });
+    if (Object.entries(wanted).some(([name, value]) => name !== 'initial_delay' && !isDeepStrictEqual(value, there[name as keyof typeof there]))) return undefined;
+    return { id, status: 200, ...(state === undefined ? {} : { state }), is_duplicate: true };
+  } catch (error) {
+    // It has gone meanwhile, or the key may not see it: then the refusal stands.
+    if (error instanceof ApiError) return undefined;
+    throw error;
+  }
 }
 
 function isJson(text: string): boolean {
