@@ -7,13 +7,16 @@ import { TaskSearch } from '../../shared/queue/scan/task-search.js';
 import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { size, type Bench } from './benchmark.js';
 import { measureDelivered, Receiver } from './delivered.js';
-import { fillProduct, openProductQueue, taskOf, type Filling } from './fill-queue.js';
+import { fillByCopies, idOfCopy, orderOf } from '../support/copied-tasks.js';
+import { fillProduct, openProductQueue, taskOf } from './fill-queue.js';
 import { percentile } from './percentile.js';
 import type { Comparison } from './report.js';
 import { DEFAULT_SLOTS, startWorker } from './start-workers.js';
 
-const A_DAY_MS = 86_400_000;
+const TEN_DAYS_MS = 864_000_000;
 const CLIENTS = 1_000;
+/** The first tasks of all clients are submitted within less: so the tasks of each client stand between those of the others. */
+const A_ROUND_MS = 10_000;
 const PADDING = 'x'.repeat(1_000);
 /** A slower script is written down by Redis, microseconds. */
 const SLOW_US = 500;
@@ -24,7 +27,7 @@ export async function benchSearch(bench: Bench): Promise<Comparison[]> {
   const tasks = bench.searchedTasks ?? size(bench, 1_000_000, 20_000);
   const receiver = await Receiver.start();
   await redis.flushall();
-  await fillWaiting(redisPort, tasks);
+  await fillWaiting(redis, redisPort, tasks);
   const searched = await openSearch(redisPort);
   const { search } = searched;
   const plan = (q: string) => compileFilter(parseQuery(q), { defaultBrokers: new Set(), mask: defaultPathMask });
@@ -36,7 +39,7 @@ export async function benchSearch(bench: Bench): Promise<Comparison[]> {
     for (let nth = 0; nth < size(bench, 100, 10); nth += 1) pages.push(await timed(() => search.list(plan(`client_id:client-${nth}`), { order: 'newest', limit: 100, from: undefined })));
     figures.firstPage.push(percentile(pages, 99));
     figures.countSeconds.push((await timed(() => countAll(search, plan('client_id:nobody')))) / 1_000);
-    figures.messageSeconds.push((await timed(() => countAll(search, plan(`data.order.id:${tasks - 7}`)))) / 1_000);
+    figures.messageSeconds.push((await timed(() => countAll(search, plan(`data.order.id:${orderOf(tasks - 7)}`)))) / 1_000);
     figures.scriptMs.push(await longestScriptMs(redis));
     await redis.config('SET', 'slowlog-log-slower-than', 10_000);
 
@@ -67,12 +70,11 @@ export async function benchSearch(bench: Bench): Promise<Comparison[]> {
   ];
 }
 
-async function fillWaiting(redisPort: number, tasks: number): Promise<void> {
+async function fillWaiting(redis: Redis, redisPort: number, tasks: number): Promise<void> {
   const queue = await openProductQueue(redisPort);
-  const filling: Filling = { tasks, destination: () => ({ type: 'http', url: 'http://127.0.0.1:9/hook' }), body: (nth) => `{"order":{"id":${nth}},"padding":"${PADDING}"}`, dueAt: () => Date.now() + A_DAY_MS, name: 'waiting' };
-  for (let from = 0; from < tasks; from += 1_000) {
-    await Promise.all(Array.from({ length: Math.min(1_000, tasks - from) }, (_, index) => queue.submit({ ...taskOf(filling, from + index), clientId: `client-${(from + index) % CLIENTS}` })));
-  }
+  const filling = { tasks, destination: () => ({ type: 'http', url: 'http://127.0.0.1:9/hook' }) as const, body: (nth: number) => `{"order":{"id":${orderOf(nth)}},"padding":"${PADDING}"}`, dueAt: () => Date.now() + TEN_DAYS_MS };
+  const submit = (nth: number): Promise<unknown> => queue.submit({ ...taskOf(filling, nth), id: idOfCopy(nth), clientId: `client-${nth % CLIENTS}` });
+  await fillByCopies(redis, { base: 'bull:deliver-0:', tasks, clients: CLIENTS, apartMs: A_ROUND_MS, submit });
   await queue.close();
 }
 
