@@ -8,7 +8,7 @@ const LATE_LOOK_MS = 2 * LOOK_EVERY_MS;
  * what could start has been put back. So full windows are looked at by a timer, which runs only while there are some.
  *
  * Only time in which this process could hear an answer is silence. On a busy machine it may stand still for a while, and its timers run before
- * it reads its sockets: a host that refused at once was sent 95 tasks instead of 31.
+ * it reads its sockets. Without this rule the window of a host that had refused long ago would grow.
  */
 export class FullWindows<Endpoint> {
   readonly #full = new Set<Endpoint>();
