@@ -66,6 +66,14 @@ describe('the Helm chart', function () {
         expect(worker).to.not.have.property('BOOTSTRAP_API_KEY');
       });
 
+      it('answers under the name by which its own parts call it', () => {
+        const names = (settingsOf(rendered.container('api'))['ALLOWED_HOSTS'] ?? '').split(',');
+        const called = [...rendered.one('Pod').spec.containers[0].env, ...rendered.of('ScaledObject').flatMap(({ spec }) => spec.triggers.map(({ metadata }) => ({ name: 'API_URL', value: metadata['url'] ?? '' })))];
+        const urls = called.filter(({ name }) => name === 'API_URL').map(({ value = '' }) => new URL(value).hostname);
+        expect(urls.length).to.be.at.least(1);
+        expect(names).to.include.members(urls);
+      });
+
       it('lets no container be root, write to its image, or talk to Kubernetes', () => {
         for (const { spec } of rendered.pods) {
           expect(spec.securityContext).to.include({ runAsNonRoot: true }).and.to.have.nested.property('seccompProfile.type', 'RuntimeDefault');
