@@ -10,6 +10,7 @@ import { measureDelivered, Receiver } from './delivered.js';
 import { fillByCopies, idOfCopy, orderOf } from '../support/copied-tasks.js';
 import { fillProduct, openProductQueue, taskOf } from './fill-queue.js';
 import { percentile } from './percentile.js';
+import { redisCpuUs } from './redis-readings.js';
 import type { Comparison } from './report.js';
 import { DEFAULT_SLOTS, startWorker } from './start-workers.js';
 
@@ -31,14 +32,16 @@ export async function benchSearch(bench: Bench): Promise<Comparison[]> {
   const searched = await openSearch(redisPort);
   const { search } = searched;
   const plan = (q: string) => compileFilter(parseQuery(q), { defaultBrokers: new Set(), mask: defaultPathMask });
-  const figures = { firstPage: [] as number[], countSeconds: [] as number[], messageSeconds: [] as number[], scriptMs: [] as number[], alone: [] as number[], meanwhile: [] as number[] };
+  const figures = { firstPage: [] as number[], countSeconds: [] as number[], countCpuSeconds: [] as number[], messageSeconds: [] as number[], scriptMs: [] as number[], alone: [] as number[], meanwhile: [] as number[] };
   for (let round = 0; round < rounds; round += 1) {
     await redis.config('SET', 'slowlog-log-slower-than', SLOW_US);
     await redis.slowlog('RESET');
     const pages: number[] = [];
     for (let nth = 0; nth < size(bench, 100, 10); nth += 1) pages.push(await timed(() => search.list(plan(`client_id:client-${nth}`), { order: 'newest', limit: 100, from: undefined })));
     figures.firstPage.push(percentile(pages, 99));
+    const beforeUs = await redisCpuUs(redis);
     figures.countSeconds.push((await timed(() => countAll(search, plan('client_id:nobody')))) / 1_000);
+    figures.countCpuSeconds.push(((await redisCpuUs(redis)) - beforeUs) / 1_000_000);
     figures.messageSeconds.push((await timed(() => countAll(search, plan(`data.order.id:${orderOf(tasks - 7)}`)))) / 1_000);
     figures.scriptMs.push(await longestScriptMs(redis));
     await redis.config('SET', 'slowlog-log-slower-than', 10_000);
@@ -64,6 +67,8 @@ export async function benchSearch(bench: Bench): Promise<Comparison[]> {
   return [
     { figure: 'first page by client, one task in 1,000 matches, p99', unit: 'ms', product: side(figures.firstPage), limit: 300 },
     { figure: 'count of all tasks by client', unit: 's', product: side(figures.countSeconds), limit: 10 },
+    // On a machine that does other things, too, this one alone can be compared.
+    { figure: 'CPU time of Redis for a count of all tasks by client', unit: 's', product: side(figures.countCpuSeconds) },
     { figure: 'count of all tasks by a value in the message', unit: 's', product: side(figures.messageSeconds) },
     { figure: 'longest script of a search', unit: 'ms', product: side(figures.scriptMs), limit: 20 },
     { figure: 'delivered/s while searches run without end', unit: '/s', product: side(figures.meanwhile), baseline: { name: 'without a search', values: figures.alone }, bar: 0.9 },
