@@ -1443,6 +1443,34 @@ export interface components {
                 readonly "application/json": components["schemas"]["Error"];
             };
         };
+        readonly NoKey: {
+            headers: {
+                readonly "WWW-Authenticate": components["headers"]["WwwAuthenticate"];
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Error"];
+            };
+        };
+        readonly NotAllowed: {
+            headers: {
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Error"];
+            };
+        };
+        readonly TooMany: {
+            headers: {
+                readonly "Retry-After": components["headers"]["RetryAfter"];
+                readonly "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                readonly RateLimit: components["headers"]["RateLimit"];
+                readonly [name: string]: unknown;
+            };
+            content: {
+                readonly "application/json": components["schemas"]["Error"];
+            };
+        };
         readonly OtherRefusal: {
             headers: {
                 readonly "X-Request-Id": components["headers"]["RequestId"];
@@ -1654,6 +1682,8 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Error"];
                 };
             };
+            readonly 401: components["responses"]["NoKey"];
+            readonly 403: components["responses"]["NotAllowed"];
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -1678,6 +1708,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Error"];
                 };
             };
+            readonly 429: components["responses"]["TooMany"];
             readonly 500: components["responses"]["Bug"];
             readonly 503: components["responses"]["NoRoomInRedis"];
             readonly "4XX": components["responses"]["OtherRefusal"];

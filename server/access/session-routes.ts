@@ -1,7 +1,9 @@
+import type { Actor } from '../../shared/domain/actor.js';
 import { parseApiKey } from '../../shared/domain/access/api-key.js';
 import type { Caller } from '../../shared/domain/access/caller.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Logger } from '../../shared/logging/logger.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { jsonAnswer } from '../http/answer.js';
 import { MAX_CHANGE_BYTES } from '../http/asked-change.js';
 import { readJsonBody } from '../http/json-body.js';
@@ -16,6 +18,7 @@ import type { Sessions } from './sessions.js';
 export interface SessionParts {
   /** undefined while AUTH=off: nobody signs in. */
   readonly signIn: { readonly keys: Pick<KeyJudge, 'judge'>; readonly sessions: Pick<Sessions, 'start' | 'end'> } | undefined;
+  readonly queue: Pick<TaskQueue, 'withAudit'>;
   readonly logger: Logger;
 }
 
@@ -29,14 +32,15 @@ export const sessionRoutes: readonly Route<SessionParts>[] = [
     query: [],
     operationId: 'signIn',
     metricLabel: '/session',
-    handle: async (context, { signIn, logger }) => {
+    handle: async (context, parts) => {
+      const { signIn } = parts;
       const text = parseSignIn(await readJsonBody(context.request, MAX_CHANGE_BYTES));
       if (signIn === undefined) throw new RequestError('invalid_request', 'nobody has to sign in here: AUTH=off');
       const caller = await signIn.keys.judge(context, text);
       const key = parseApiKey(text);
       if (key === undefined) throw unauthenticated();
       const token = await signIn.sessions.start(key, sessionTokenOf(context.request));
-      logChange(logger, 'a person has signed in', context, caller.id);
+      await noteChange(parts, 'session.create', context, { type: 'key', id: caller.id, name: caller.name });
       return jsonAnswer(201, toWireCaller(caller), { 'Set-Cookie': cookieOf(token, context.request) });
     },
   },
@@ -60,9 +64,10 @@ export const sessionRoutes: readonly Route<SessionParts>[] = [
     operationId: 'signOut',
     metricLabel: '/session',
     // It asks for nothing: whoever has the cookie of a session may end it, and a browser forgets the cookie of one that is gone.
-    handle: async (context, { signIn, logger }) => {
+    handle: async (context, parts) => {
+      const { signIn } = parts;
       const token = sessionTokenOf(context.request);
-      if (token !== undefined && (await signIn?.sessions.end(token)) === true) logChange(logger, 'a person has signed out', context, token.keyId);
+      if (token !== undefined && (await signIn?.sessions.end(token)) === true) await noteChange(parts, 'session.delete', context, { type: 'session', id: token.keyId, name: null });
       return { status: 204, headers: { 'Set-Cookie': forgettingCookies() } };
     },
   },
@@ -73,6 +78,14 @@ function toWireCaller({ id, name, role, permissions, clientIds, endsAt }: Caller
   return { key_id: id, name, role, permissions, client_ids: clientIds ?? null, expires_at: endsAt === null ? null : printTime(endsAt) };
 }
 
-function logChange(logger: Logger, message: string, { request, requestId }: RequestContext, keyId: string | null): void {
-  logger.info(message, { key_id: keyId ?? undefined, remote_address: request.socket.remoteAddress, request_id: requestId });
+const saidOf = { 'session.create': 'a person has signed in', 'session.delete': 'a person has signed out' } as const;
+
+/** A person who comes in or leaves is not kept from it by an audit that cannot be written: the log has it too. */
+async function noteChange({ queue, logger }: SessionParts, action: keyof typeof saidOf, { request, requestId }: RequestContext, { type, id, name }: Omit<Actor, 'operator'>): Promise<void> {
+  logger.info(saidOf[action], { key_id: id ?? undefined, remote_address: request.socket.remoteAddress, request_id: requestId });
+  try {
+    await queue.withAudit((audit) => audit.record({ action, actor: { type, id, name, operator: null }, target: { type: 'key', id: id ?? '' }, reason: undefined, requestId, count: 1 }));
+  } catch (error) {
+    logger.warn('a sign-in or sign-out could not be added to the audit', { key_id: id ?? undefined, error: error instanceof Error ? error.message : String(error) });
+  }
 }

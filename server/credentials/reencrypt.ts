@@ -95,24 +95,30 @@ async function visitOverrides({ redis, prefix, secrets }: ReencryptParts, found:
       const text = await redis.hget(key, 'asked');
       // BulkActionStore wrote it.
       const asked = JSON.parse(text ?? '{}') as { readonly override?: Override | null };
-      const sealed = asked.override?.sealed;
-      if (text === null || sealed === undefined || asked.override === undefined || asked.override === null || keyIdOf(sealed) === secrets.newestKeyId) continue;
+      const { override: stored } = asked;
+      if (text === null || stored === undefined || stored === null) continue;
       const id = key.slice(actionBase.length);
+      const { sealed } = stored;
+      if (sealed !== undefined && keyIdOf(sealed) === secrets.newestKeyId) continue;
+      // It may have no secrets, or have them as they are, from a time without keys.
+      if (sealed === undefined && sealOverride(stored, id, secrets).sealed === undefined) continue;
+      const keyId = sealed === undefined ? undefined : keyIdOf(sealed);
       try {
-        const override = sealOverride(openOverride(asked.override, id, secrets), id, secrets);
+        const override = sealOverride(openOverride(stored, id, secrets), id, secrets);
         if ((await redis.eval(REPLACE_ASKED, 1, key, text, JSON.stringify({ ...asked, override }))) === 1) found.reencrypted += 1;
-        else note(found, keyIdOf(sealed), secrets);
+        else note(found, keyId, secrets);
       } catch (error) {
         if (!(error instanceof SealedTextError)) throw error;
-        note(found, keyIdOf(sealed), secrets);
+        note(found, keyId, secrets);
       }
     }
   }
 }
 
 /**
- * The ids of the keys of a task: `"s":[[names],"<key id>...` stands in front of its message. Redis looks, so that messages do not travel.
- * KEYS jobs. @returns the ids
+ * The ids of the keys of a task: `"s":[[names],"<key id>...` stands in front of its message, and `"h":{"name":...` where its headers are stored as they
+ * are. Those of a Kafka destination are never encrypted, and have another letter. Redis looks, so that messages do not travel.
+ * KEYS jobs. @returns the ids, '' for headers that are not encrypted
  */
 const KEY_IDS_OF_TASKS = `
 local ids = {}
@@ -120,7 +126,9 @@ for _, key in ipairs(KEYS) do
   if redis.call('TYPE', key).ok == 'hash' then
     local data = redis.call('HGET', key, 'data') or ''
     local message = string.find(data, ',"m":', 1, true) or #data
-    for id in string.gmatch(string.sub(data, 1, message), '"s":%[%[[^%]]*%],"([%w_-]+)%.') do ids[#ids + 1] = id end
+    local head = string.sub(data, 1, message)
+    for id in string.gmatch(head, '"s":%[%[[^%]]*%],"([%w_-]+)%.') do ids[#ids + 1] = id end
+    for _ in string.gmatch(head, '"h":{"') do ids[#ids + 1] = '' end
   end
 end
 return ids`;
@@ -131,7 +139,7 @@ async function visitTasks({ redis, prefix, shards, secrets }: ReencryptParts, fo
     for await (const keys of keysBeginningWith(redis, start)) {
       const ids: unknown = await redis.eval(KEY_IDS_OF_TASKS, keys.length, ...keys);
       // The script's own answer.
-      for (const id of ids as string[]) note(found, id, secrets);
+      for (const id of ids as string[]) note(found, id === '' ? undefined : id, secrets);
     }
   }
 }
@@ -139,7 +147,7 @@ async function visitTasks({ redis, prefix, shards, secrets }: ReencryptParts, fo
 /** For people: what was done, and which keys may be taken out of SECRETS_KEYS. */
 export function printReport(reports: readonly StoreReport[], oldKeyIds: readonly string[]): string {
   const lines = reports.map(({ store, reencrypted, left }) => {
-    const others = Object.entries(left).map(([id, count]) => `${count} under ${id}`);
+    const others = Object.entries(left).map(([id, count]) => (id === '(none)' ? `${count} not encrypted` : `${count} under ${id}`));
     return `${store}: ${reencrypted} put under the newest key, ${others.length === 0 ? 'none left under another' : `left: ${others.join(', ')}`}`;
   });
   const verdicts = oldKeyIds.map((id) => {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { RequestError, RequestErrorCode } from '../../shared/domain/errors.js';
 import { ClosedCounter } from '../../shared/domain/refusals/closed-counter.js';
+import { peerBucketOf } from '../../shared/domain/access/peer-bucket.js';
 import { refusalReasons, type RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import { taskFieldRows } from '../../shared/domain/task/task-fields.js';
 import { Burst, type BurstOptions } from '../../shared/logging/burst.js';
@@ -22,8 +23,8 @@ const taskFieldNames: ReadonlySet<string> = new Set(taskFieldRows.map(({ wire })
 /**
  * Logs and counts what the API refuses, so that an operator can see what a client does wrong: who, what, which code, why, by which limit, which
  * fields of a task.
- * There are at most five lines a second about clients, and one in ten seconds about trouble of ours (5xx), which has a log line of its
- * own; a line with the number of the others follows.
+ * There are at most ten lines a second about clients, five of them about one address, so that a noisy one does not hide the others; and one in ten
+ * seconds about trouble of ours (5xx), which has a log line of its own. A line with the number of the others follows.
  *
  * A bug of ours is not refused: it is logged where it is found.
  */
@@ -34,8 +35,8 @@ export class RefusedRequestsLog {
   readonly #ofTrouble: Sample;
 
   constructor({ info, warn }: Pick<Logger, 'info' | 'warn'>) {
-    this.#ofClients = new Sample(info, { spanMs: 1_000, mostLines: 5 });
-    this.#ofTrouble = new Sample(warn, { spanMs: 10_000, mostLines: 1 });
+    this.#ofClients = new Sample(info, { spanMs: 1_000, mostLines: 10 }, 5);
+    this.#ofTrouble = new Sample(warn, { spanMs: 10_000, mostLines: 1 }, 1);
   }
 
   /** How many requests were refused since the start, by code. The codes are a closed list. */
@@ -74,7 +75,7 @@ export class RefusedRequestsLog {
     this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
     if (reason !== undefined) this.#reasons.add(reason);
     const status = statusOfError(code);
-    (status >= 500 ? this.#ofTrouble : this.#ofClients).add(code, () => {
+    (status >= 500 ? this.#ofTrouble : this.#ofClients).add(code, remoteAddress, () => {
       const { method, path, request_id, key_id } = requestFields();
       return {
         method,
@@ -97,17 +98,36 @@ export class RefusedRequestsLog {
 class Sample {
   readonly #counts = new Map<RequestErrorCode, number>();
   readonly #burst: Burst;
+  /** Lines of each address within the span. */
+  readonly #shownOf = new Map<string, number>();
+  #spanEndsAt = 0;
 
   constructor(
     private readonly write: Logger['info'],
-    limits: Pick<BurstOptions, 'spanMs' | 'mostLines'>,
+    private readonly limits: Pick<BurstOptions, 'spanMs' | 'mostLines'>,
+    private readonly mostOfOne: number,
   ) {
     this.#burst = new Burst({ ...limits, isQuietWhileBusy: false, summarize: () => this.#summarize() });
   }
 
-  add(code: RequestErrorCode, makeFields: () => LogFields): void {
-    if (this.#burst.admits()) this.write('request refused', makeFields());
+  add(code: RequestErrorCode, address: string | undefined, makeFields: () => LogFields): void {
+    if (this.#hasShare(peerBucketOf(address)) && this.#burst.admits()) this.write('request refused', makeFields());
     else this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
+  }
+
+  #hasShare(peer: string): boolean {
+    const now = performance.now();
+    if (now >= this.#spanEndsAt) {
+      this.#shownOf.clear();
+      this.#spanEndsAt = now + this.limits.spanMs;
+    }
+    const shown = this.#shownOf.get(peer) ?? 0;
+    if (shown >= this.mostOfOne) {
+      this.#burst.hides();
+      return false;
+    }
+    if (this.#shownOf.size < 1_000) this.#shownOf.set(peer, shown + 1);
+    return true;
   }
 
   flush(): void {

@@ -29,6 +29,12 @@ export class Burst {
     return false;
   }
 
+  /** A line that its caller does not show, and counts: the summary follows all the same. */
+  hides(): void {
+    this.#timer ??= this.#begin();
+    this.#hidden += 1;
+  }
+
   /** Ends the span now. */
   flush(): void {
     if (this.#timer === undefined) return;

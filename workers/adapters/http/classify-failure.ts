@@ -4,6 +4,7 @@ import { errors } from 'undici';
 
 import { ADDRESS_FORBIDDEN } from '../../../shared/addresses/address-guard.js';
 import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
+import { readableTlsText } from '../../../shared/tls/tls-fault.js';
 import { oneLine } from './one-line.js';
 import { UnreadableAnswer } from './unreadable-answer.js';
 
@@ -118,7 +119,7 @@ function describeLink(link: Error): string {
   const code = errorCode(link);
   const head = code === '' ? link.name : `${link.name} ${code}`;
   const members = link instanceof AggregateError ? link.errors.map(describeError).join('; ') : '';
-  const text = [link.message, members].filter((part) => part !== '').join(' ');
+  const text = [readableTlsText(link.message), members].filter((part) => part !== '').join(' ');
   return text === '' ? head : `${head}: ${text}`;
 }
 

@@ -62,6 +62,20 @@ describe('sessions', () => {
     expect((await sendRaw(service.baseUrl, { method: 'POST', path: '/destinations/audited/pause', headers: { ...session, 'x-operator': 'Anna' } })).status).to.equal(200);
     const { body } = await admin('/audit?target=audited');
     expect((body['entries'] as { actor: unknown }[]).map(({ actor }) => actor)).to.deep.equal([{ type: 'session', id, name: 'night shift', operator: 'Anna' }]);
+    expect((await signOut(session)).status).to.equal(204);
+    const { body: own } = await admin(`/audit?target=${id}`);
+    const seen = (own['entries'] as { action: string; actor: { type: string; id: string } }[]).map(({ action, actor }) => [action, actor.type, actor.id]);
+    expect(seen.slice(0, 2)).to.deep.equal([['session.delete', 'session', id], ['session.create', 'key', id]]);
+  });
+
+  it('are 100 for a key at most: the one that was used longest ago ends', async () => {
+    const { key } = await makeKey(service.baseUrl, { role: 'read' });
+    const first = await signIn(service.baseUrl, key);
+    const second = await signIn(service.baseUrl, key);
+    for (let nth = 3; nth <= 100; nth += 1) await signIn(service.baseUrl, key);
+    expect(await statusOf(first)).to.equal(200);
+    await signIn(service.baseUrl, key);
+    expect([await statusOf(first), await statusOf(second)].toSorted()).to.deep.equal([200, 401]);
   });
 
   describe('have a cookie', () => {

@@ -62,6 +62,23 @@ describe('npm run secrets:reencrypt', () => {
     expect(printReport(await run(), ['old'])).to.contain('The key old is free');
   });
 
+  it('encrypts overrides that were stored without a key, and counts the headers of tasks that were', async () => {
+    const clear = await InProcessService.ready({ prefix: service.prefix });
+    const headers = { authorization: 'Bearer in-clear' };
+    const task = httpTask('', { destination: { url: receiver.url('/clear'), headers }, initial_delay: 3_600, message_data: '"h":{"x":1}' });
+    await submitNew(clear.baseUrl, task);
+    const bulk = await call(clear.baseUrl, '/bulk-actions', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ id: 'clear', action: 'redrive', ids: [task.id], override: { destination: { url: receiver.url('/bulk'), headers } } }) });
+    expect(bulk.status).to.equal(201);
+    const reports = await run();
+    expect(reports.slice(2)).to.deep.equal([
+      { store: 'overrides of bulk actions', reencrypted: 1, left: {} },
+      { store: 'headers of tasks', reencrypted: 0, left: { '(none)': 1 } },
+    ]);
+    expect(printReport(reports, [])).to.contain('left: 1 not encrypted');
+    expect(await service.redis.hget(`${service.prefix}:bulk:action:clear`, 'asked')).to.not.contain('in-clear');
+    await clear.close();
+  });
+
   it('leaves what it cannot decrypt, and says under which key it is', async () => {
     const lost = createSecretBox([{ id: 'lost', key: createSecretKey(randomBytes(32)) }], randomBytes);
     await service.redis.hset(`${service.prefix}:credentials:of`, 'https://lost.example', JSON.stringify({ bearer: { secret: lost.seal('{}', ['credentials', 'https://lost.example', 'bearer']), shown: {}, updatedAt: 1 } }));
