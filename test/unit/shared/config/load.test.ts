@@ -36,6 +36,7 @@ describe('loadConfig', () => {
       maxMessageBytes: 1_048_576,
       batch: { maxTasks: 10_000, maxBytes: 33_554_432 },
       destinationPolicy: { level: 'any', allow: [], deny: [] },
+      destinationProxy: undefined,
       secretPathHosts: [...knownChatWebhooks],
       retryJitter: 'none',
       dead: { attempts: 10, baseDelayMs: 1_000, maxDelayMs: 300_000 },
@@ -76,6 +77,14 @@ describe('loadConfig', () => {
   it('takes a port for a worker, or off', () => {
     for (const [text, port] of [['off', 'off'], ['', 'off'], ['0', 0], ['9464', 9_464]] as const) expect(loadConfig({ WORKER_HTTP_PORT: text }).telemetry.workerPort, text).to.equal(port);
     for (const odd of ['on', '65536', '-1', '94.64']) expect(faultsOf({ WORKER_HTTP_PORT: odd }), odd).to.deep.equal([`WORKER_HTTP_PORT=${JSON.stringify(odd)}: must be off, or a whole number from 0 to 65535`]);
+  });
+
+  it('takes a proxy with its login, and no other kind of one', () => {
+    expect(loadConfig({ DESTINATION_PROXY: 'https://us:p%40ss@Proxy.example', DESTINATION_PROXY_BYPASS: '*.inner.example' }).destinationProxy).to.deep.include({ host: 'proxy.example', port: 443, isSecure: true, authorization: `Basic ${Buffer.from('us:p@ss').toString('base64')}`, resolves: false });
+    expect(loadConfig({ DESTINATION_PROXY: 'http://[::1]:3128/', DESTINATION_PROXY_RESOLVES: 'on' }).destinationProxy).to.deep.include({ host: '::1', port: 3128, isSecure: false, authorization: undefined, resolves: true });
+    for (const text of ['socks5://proxy.example:1080', 'proxy.example:3128', 'http://us:secret-of-proxy@proxy.example/path', 'http://']) {
+      expect(() => loadConfig({ DESTINATION_PROXY: text }), text).to.throw(/DESTINATION_PROXY/).with.property('message').that.does.not.include('secret-of-proxy');
+    }
   });
 
   it('takes no short token for metrics, and never prints one', () => {
