@@ -3,9 +3,10 @@ import type { Browser, Locator, Page } from 'playwright-core';
 
 import { parkTasks } from '../support/bulk-actions.js';
 import { startChromium } from '../support/chromium.js';
+import { eventually } from '../support/eventually.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
 import { InProcessService } from '../support/service-in-process.js';
-import { call, httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../support/tasks.js';
+import { call, getTaskAnswer, httpTask, submitNew, uniqueId, waitForState, type WireTask } from '../support/tasks.js';
 import { openWatchedPage } from '../support/watched-page.js';
 
 const STEPS = 2;
@@ -31,10 +32,12 @@ describe('e2e: the nine questions at the operations page', function () {
     receiver.on('/orders', { kind: 'answer', status: 400 });
     receiver.on('/invoices', { kind: 'answer', status: 402 });
     receiver.on('/tpyo', { kind: 'answer', status: 404 });
-    held = httpTask(receiver.url('/held'), { id: uniqueId('held') });
+    // Workers learn of a pause within 200 ms, and later on a crowded machine.
+    held = httpTask(receiver.url('/held'), { id: uniqueId('held'), initial_delay: 3 });
     lost = httpTask(receiver.url('/orders'), { client_id: 'acme', message_data: '{"order":{"id":123}}', on_exhausted: 'park' });
     const well = httpTask(receiver.url('/well'), { client_id: 'acme' });
     for (const task of [held, lost, well]) await submitNew(service.baseUrl, task);
+    await eventually(async () => expect((await getTaskAnswer(service.baseUrl, held.id)).body['waiting_for']).to.include({ code: 'paused' }), { withinMs: 20_000 });
     await waitForState(service.baseUrl, lost.id, 'parked');
     await waitForState(service.baseUrl, well.id, 'delivered');
     await parkTasks(service.baseUrl, receiver.url('/invoices'), 3, { client_id: 'globex' });
