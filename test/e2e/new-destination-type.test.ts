@@ -18,7 +18,7 @@ const row: readonly NewLine[] = [
 ];
 const adapter: readonly NewLine[] = [
   ['workers/adapters/registry.ts', "import { createHttpAdapter } from './http/http-adapter.js';", "import { createNullAdapter } from './null/null-adapter.js';"],
-  ['workers/adapters/registry.ts', '    http: createHttpAdapter({ clock, guard, credentials }),', '    null: createNullAdapter(),'],
+  ['workers/adapters/registry.ts', '    http: createHttpAdapter({ clock, guard, credentials, proxy: proxyOf(destinationProxy, logger) }),', '    null: createNullAdapter(),'],
 ];
 
 describe('a new type of destination', function () {
