@@ -12,11 +12,13 @@ import { benchGrowth } from './growth.js';
 import { benchKafka } from './kafka.js';
 import { benchLateness } from './lateness.js';
 import { benchLongRun } from './long-run.js';
+import { benchMinReplicas } from './min-replicas.js';
 import { benchRetryAll } from './retry-all.js';
 import { benchSearch } from './search.js';
 import { benchSizing } from './sizing.js';
 import { benchSlots } from './slots.js';
 import { benchSubmission } from './submission.js';
+import { benchTopology } from './topology.js';
 import { benchWaitingMemory } from './waiting-memory.js';
 import { benchWorkerProcesses } from './worker-processes.js';
 
@@ -27,6 +29,8 @@ export const benchmarks: readonly Benchmark[] = [
   { name: 'failing', measures: 'The same with every tenth task failing once and retried after 100 ms.', rounds: 3, run: benchFailing },
   { name: 'kafka', measures: 'One worker process, one topic of a real broker, acks all, beside a bare BullMQ Worker + kafkajs with the same batch limits, and beside kafkajs without a queue.', rounds: 7, run: benchKafka },
   { name: 'submission', measures: 'POST /tasks over 64 connections, beside Express + express.json + queue.add, and beside bare node:http + JSON.parse + queue.add. With an access key, beside without one.', rounds: 7, run: (bench) => benchSubmission(bench.redisPort, bench.rounds, size(bench, 15_000, 500)) },
+  { name: 'min-replicas', measures: 'The same with REDIS_MIN_REPLICAS=1, beside 0, on a master with one replica.', rounds: 7, run: (bench) => benchMinReplicas(bench, size(bench, 10_000, 500)) },
+  { name: 'topology', measures: 'Redis CPU a task at the same rate a shard, and what idleness costs: one Redis, 16 queues on one Redis, and a Cluster of 3 masters, with a replica for each master and two workers.', rounds: 3, run: benchTopology },
   { name: 'batch', measures: 'POST /tasks/batch of 500, four at once, beside node:http + JSON.parse + addBulk of 500, and beside addBulk alone.', rounds: 7, run: (bench) => benchBatch(bench.redisPort, bench.rounds, size(bench, 40, 8)) },
   { name: 'lateness', measures: 'Arrival minus due time at 100 tasks due per second, beside a bare BullMQ Worker.', rounds: 7, run: benchLateness },
   { name: 'fairness-s1', measures: 'S1: 200 tasks to a receiver that takes 5 s ahead of 1,000 to a fast one, one worker process with the default slots, beside a bare BullMQ Worker with as many. Both have delivered 3,000 tasks before, or have just started.', rounds: 7, run: benchS1 },
