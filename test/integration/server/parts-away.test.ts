@@ -2,6 +2,7 @@ import { expect } from 'chai';
 
 import { routeTable } from '../../../server/route-table.js';
 import { shardOf } from '../../../shared/queue/names.js';
+import { boardRows, json, ORIGIN, parts, PLACE, post, rows, type Asked, type Part } from '../../support/every-call.js';
 import { eventually } from '../../support/eventually.js';
 import { PrivateRedis } from '../../support/redis.js';
 import { RedisCluster } from '../../support/redis-cluster.js';
@@ -16,13 +17,6 @@ import { call, httpTask, submitNew, uniqueId, type Answer, type WireTask } from 
 const SHARDS = 3;
 /** The shard that is taken away. */
 const AWAY = 2;
-/** Settings of operators and reports of workers; the tasks of one shard; what was counted; the audit. Audit and counts share the slot of the settings, but not their rights in this test. */
-const parts = ['flow', 'shard', 'stats', 'audit'] as const;
-type Part = (typeof parts)[number];
-
-const ORIGIN = 'http://127.0.0.1:9';
-const PLACE = `/destinations/${encodeURIComponent(ORIGIN)}`;
-const json = (method: string, body: unknown, type = 'application/json'): RequestInit => ({ method, headers: { 'content-type': type }, body: JSON.stringify(body) });
 
 /** The id of a task whose shard stays. */
 function idThere(): string {
@@ -34,90 +28,6 @@ function idThere(): string {
 
 const waits = (changes: Partial<WireTask> = {}): WireTask => httpTask(`${ORIGIN}/`, { id: idThere(), initial_delay: 3_600, ...changes });
 
-/** What a call is made on: the service, and a new task of it that waits for its time. */
-interface Asked {
-  readonly baseUrl: string;
-  readonly id: string;
-}
-
-interface Row {
-  ask(asked: Asked): Promise<{ readonly status: number }>;
-  /** The status while the part is away; all others are the usual one. */
-  readonly away: Partial<Record<Part, number>>;
-  readonly usual: number;
-}
-
-const get = (path: (asked: Asked) => string, away: Row['away'] = {}, usual = 200): Row => ({ usual, away, ask: (asked) => call(asked.baseUrl, path(asked)) });
-const send = (path: (asked: Asked) => string, init: (asked: Asked) => RequestInit, away: Row['away'] = {}, usual = 200): Row => ({ usual, away, ask: (asked) => call(asked.baseUrl, path(asked), init(asked)) });
-const post = (): RequestInit => ({ method: 'POST' });
-const page = (path: string, away: Row['away']): Row => ({ usual: 200, away, ask: ({ baseUrl }) => fetch(baseUrl + path) });
-/** There is no such action, and that can be told as long as a change could be written down. */
-const bulkChange = (change: string, method = 'POST', body?: unknown): Row => send(() => `/bulk-actions/none${change}`, () => (body === undefined ? { method } : json(method, body)), { audit: 503 }, 404);
-
-/** By operation id. */
-const rows: Readonly<Record<string, Row>> = {
-  submitTask: send(() => '/tasks', () => json('POST', waits()), {}, 201),
-  submitTasks: send(() => '/tasks/batch', () => json('POST', [waits(), waits()]), {}, 207),
-  readTask: get(({ id }) => `/tasks/${id}`),
-  readSubmission: get(({ id }) => `/tasks/${id}/submission`),
-  // A change that cannot be written down is not made.
-  editTask: send(({ id }) => `/tasks/${id}`, () => json('PATCH', { max_retries: 7 }, 'application/merge-patch+json'), { audit: 503 }),
-  cancelTask: send(({ id }) => `/tasks/${id}`, () => ({ method: 'DELETE' }), { audit: 503 }),
-  retryTask: send(({ id }) => `/tasks/${id}/retry`, post, { audit: 503 }, 202),
-  // A list without the tasks of a shard would look like a whole one.
-  listTasks: get(() => `/tasks?destination_key=${encodeURIComponent(ORIGIN)}`, { shard: 503 }),
-  countTasks: get(() => '/counts?by=destination_key', { shard: 503 }),
-  // Without settings and reports next to nothing is known of a destination, and null would say "not paused".
-  listDestinations: get(() => '/destinations', { flow: 503 }),
-  readDestination: get(() => PLACE, { flow: 503 }),
-  setDestination: send(() => PLACE, () => json('PUT', { rate: 5 }), { flow: 503, audit: 503 }),
-  freeDestination: send(() => PLACE, () => ({ method: 'DELETE' }), { flow: 503, audit: 503 }),
-  pauseDestination: send(() => `${PLACE}/pause`, post, { flow: 503, audit: 503 }),
-  resumeDestination: send(() => `${PLACE}/resume`, post, { flow: 503, audit: 503 }),
-  listAudit: get(() => `/audit?target=${encodeURIComponent(ORIGIN)}`, { audit: 503 }),
-  stats: get(() => '/stats'),
-  status: get(() => '/status'),
-  history: get(() => '/history', { stats: 503 }),
-  failures: get(() => '/failures', { stats: 503 }),
-  // A dry run counts tasks: half of them would mislead.
-  createBulkAction: send(() => '/bulk-actions', () => json('POST', { action: 'cancel', filter: { client_id: 'nobody' }, dry_run: true }), { shard: 503 }),
-  // An action goes on in the other shards, and says in its state_reason what is missing.
-  listBulkActions: get(() => '/bulk-actions'),
-  readBulkAction: get(() => '/bulk-actions/made'),
-  changeBulkAction: bulkChange('', 'PATCH', { rate: 1 }),
-  pauseBulkAction: bulkChange('/pause'),
-  resumeBulkAction: bulkChange('/resume'),
-  cancelBulkAction: bulkChange('/cancel'),
-  // Keys are stored with what concerns the whole fleet.
-  createKey: send(() => '/keys', () => json('POST', { name: 'one', role: 'read' }), { flow: 503, audit: 503 }, 201),
-  listKeys: get(() => '/keys', { flow: 503 }),
-  changeKey: send(() => '/keys/none', () => json('PATCH', { name: 'two' }), { flow: 503, audit: 503 }, 404),
-  rotateKey: send(() => '/keys/none/rotate', post, { flow: 503, audit: 503 }, 404),
-  deleteKey: send(() => '/keys/none', () => ({ method: 'DELETE' }), { flow: 503, audit: 503 }, 404),
-  // While AUTH=off nobody signs in, and Redis is not asked.
-  signIn: send(() => '/session', () => json('POST', { key: `krs_abcd_${'0'.repeat(64)}` }), {}, 400),
-  readSession: get(() => '/session'),
-  signOut: { usual: 204, away: {}, ask: ({ baseUrl }) => fetch(`${baseUrl}/session`, { method: 'DELETE' }) },
-  metrics: page('/metrics', {}),
-  readCredentials: get(() => `${PLACE}/credentials`, { flow: 503 }),
-  changeCredentials: send(() => `${PLACE}/credentials`, () => json('PATCH', { basic: null }), { flow: 503, audit: 503 }),
-  deleteCredentials: send(() => `${PLACE}/credentials`, () => ({ method: 'DELETE' }), { flow: 503, audit: 503 }),
-  health: get(() => '/health'),
-  livez: get(() => '/livez'),
-  readyz: get(() => '/readyz', { shard: 503 }),
-  contract: page('/openapi.yaml', {}),
-  contractAsJson: page('/openapi.json', {}),
-  docs: page('/docs', {}),
-  adminPage: page('/admin', {}),
-  frontPage: page('/', {}),
-};
-
-/** Calls without an operation id: those of the board. */
-const boardRows: Readonly<Record<string, Row>> = {
-  'a page of the board': page('/admin/queues/api/queues?activeQueue=deliver-0&status=delayed&page=1&jobsPerPage=10', { shard: 503 }),
-  'a task on the board': { usual: 200, away: {}, ask: ({ baseUrl, id }) => fetch(`${baseUrl}/admin/queues/api/queues/deliver-${shardOf(id, SHARDS)}/t-${id}`) },
-};
-
 describe('the API while a part of Redis is away', () => {
   let redis: PrivateRedis;
   let service: InProcessService;
@@ -128,7 +38,7 @@ describe('the API while a part of Redis is away', () => {
     // No worker runs, so it stays as it is.
     expect((await call(service.baseUrl, '/bulk-actions', json('POST', { id: 'made', action: 'send_now', filter: { client_id: 'nobody' } }))).status).to.equal(201);
     // The scripts of all calls are loaded while they may be.
-    for (const row of [...Object.values(rows), ...Object.values(boardRows)]) await row.ask({ baseUrl: service.baseUrl, id: await newTask() });
+    for (const row of [...Object.values(rows), ...Object.values(boardRows)]) await row.ask(await newAsked());
   });
   after(async () => {
     await service.close();
@@ -142,6 +52,11 @@ describe('the API while a part of Redis is away', () => {
     const task = waits(changes);
     await submitNew(service.baseUrl, task);
     return task.id;
+  }
+
+  async function newAsked(): Promise<Asked> {
+    const id = await newTask();
+    return { baseUrl: service.baseUrl, id, waits, queue: `deliver-${shardOf(id, SHARDS)}` };
   }
 
   /** Only the keys of the other parts may be touched from now on: Redis answers, and this part cannot be asked. */
@@ -161,7 +76,7 @@ describe('the API while a part of Redis is away', () => {
     for (const part of parts) {
       const status = row.away[part] ?? row.usual;
       it(`answers ${status} to ${name} while the part is away: ${part}`, async () => {
-        const asked = { baseUrl: service.baseUrl, id: await newTask() };
+        const asked = await newAsked();
         await takeAway(part);
         expect((await row.ask(asked)).status).to.equal(status);
       });
