@@ -778,6 +778,7 @@ export interface components {
             readonly workers: number | null;
             readonly worker_facts: components["schemas"]["WorkerFacts"] | null;
             readonly shard_rebuilds: number | null;
+            readonly is_complete: components["schemas"]["IsComplete"];
             readonly shards_away: components["schemas"]["ShardsAway"];
         };
         readonly Status: {
@@ -804,6 +805,7 @@ export interface components {
             readonly redis: {
                 readonly used_ratio: number | null;
             };
+            readonly is_complete: components["schemas"]["IsComplete"];
             readonly shards_away: components["schemas"]["ShardsAway"];
         };
         readonly Rate: {
@@ -876,6 +878,7 @@ export interface components {
         };
         readonly OldestDueMs: number | null;
         readonly IsDeferredExact: boolean;
+        readonly IsComplete: boolean;
         readonly ShardsAway: readonly string[];
         readonly WorkerFacts: {
             readonly is_agreed: boolean;
@@ -1037,6 +1040,8 @@ export interface components {
         readonly DryRun: {
             readonly matched: number;
             readonly is_exact: boolean;
+            readonly is_complete?: boolean;
+            readonly shards_away?: components["schemas"]["ShardsAway"];
             readonly scanned: number;
             readonly next_cursor: string | null;
             readonly by_error_code: readonly components["schemas"]["CountOfValue"][];
@@ -1083,6 +1088,7 @@ export interface components {
         readonly ChangedDestination: components["schemas"]["Destination"] & components["schemas"]["MissingShards"] & components["schemas"]["Hint"];
         readonly MissingShards: {
             readonly is_deferred_exact: components["schemas"]["IsDeferredExact"];
+            readonly is_complete: components["schemas"]["IsComplete"];
             readonly shards_away: components["schemas"]["ShardsAway"];
         };
         readonly Hint: {
@@ -1276,6 +1282,7 @@ export interface components {
             readonly checks: {
                 readonly redis: "ok" | "failed" | "refused";
             };
+            readonly shards_away?: components["schemas"]["ShardsAway"];
         };
         readonly BatchAnswer: {
             readonly counts: {
@@ -1624,6 +1631,7 @@ export interface operations {
                         readonly scanned: number;
                         readonly not_read: number;
                         readonly is_complete: boolean;
+                        readonly shards_away: components["schemas"]["ShardsAway"];
                     };
                 };
             };
@@ -1754,6 +1762,8 @@ export interface operations {
                     readonly "application/json": {
                         readonly count: number;
                         readonly is_exact: boolean;
+                        readonly is_complete?: boolean;
+                        readonly shards_away?: components["schemas"]["ShardsAway"];
                         readonly scanned: number;
                         readonly not_read: number;
                         readonly groups?: readonly {
@@ -2330,6 +2340,7 @@ export interface operations {
                         readonly total: number;
                         readonly workers: number;
                         readonly is_deferred_exact: components["schemas"]["IsDeferredExact"];
+                        readonly is_complete: components["schemas"]["IsComplete"];
                         readonly shards_away: components["schemas"]["ShardsAway"];
                         readonly next_cursor: string | null;
                     };
@@ -3130,6 +3141,7 @@ export interface operations {
                 content: {
                     readonly "application/json": {
                         readonly status: "healthy";
+                        readonly shards_away?: components["schemas"]["ShardsAway"];
                     };
                 };
             };

@@ -108,7 +108,7 @@ export class RetryClient {
       const part: Answer<'GET /counts'> = await this.#calls.call('GET /counts', { query: { ...filter, by, cursor }, signal, timeoutMs: SCAN_LIMIT_MS });
       const notRead = sum.not_read + part.not_read;
       // The last part says it of all of them. Services of older versions left out there what earlier parts could not read.
-      sum = { count: sum.count + part.count, is_exact: part.is_exact && notRead === 0, scanned: sum.scanned + part.scanned, not_read: notRead };
+      sum = { count: sum.count + part.count, is_exact: part.is_exact && notRead === 0, scanned: sum.scanned + part.scanned, not_read: notRead, ...missingIn(sum, part) };
       for (const { value, count } of part.groups ?? []) groups.set(value, (groups.get(value) ?? 0) + count);
       onPage?.({ scanned: sum.scanned });
       if (part.next_cursor === null) break;
@@ -182,6 +182,7 @@ export class RetryClient {
       sum = {
         matched: sum.matched + part.matched,
         is_exact: part.is_exact,
+        ...missingIn(sum, part),
         scanned: sum.scanned + part.scanned,
         by_error_code: added(sum.by_error_code, part.by_error_code),
         by_destination_key: added(sum.by_destination_key, part.by_destination_key),
@@ -339,4 +340,15 @@ function added(some: readonly Group[], others: readonly Group[]): Group[] {
 
 function mostFirst<T>(counts: ReadonlyMap<T, number>): { value: T; count: number }[] {
   return [...counts].map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count);
+}
+
+interface Missing {
+  readonly is_complete?: boolean;
+  readonly shards_away?: readonly string[];
+}
+
+/** What two parts of a count leave out together. Nothing when all shards answered: services of older versions do not tell. */
+function missingIn(sum: Missing, part: Missing): { is_complete?: boolean; shards_away?: string[] } {
+  const away = new Set([...(sum.shards_away ?? []), ...(part.shards_away ?? [])]);
+  return away.size === 0 ? {} : { is_complete: false, shards_away: [...away] };
 }

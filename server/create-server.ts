@@ -137,12 +137,12 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const secrets = createSecretBox(config.secretKeys, randomBytes);
   const replicated = config.redisMinReplicas === 0 ? undefined : new ReplicatedWrites(redis, config.redisMinReplicas);
   if (replicated !== undefined) redis.once('ready', () => void warnOfMissingReplicas(redis, config.redisMinReplicas, logger));
-  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, secrets, clock, replicated, refusals: new RefusalLog(logger), onMismatch: onUnfitRedis });
+  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, secrets, clock, replicated, refusals: new RefusalLog(logger), onMismatch: onUnfitRedis, watchesShards: true });
   // The board and searches read large pages. On the connection of the tasks they would make tasks wait, or fail.
   const boardRedis = connectRedis(config.redis, 'server');
   // Its owner is the board, which answers 503. An outage of Redis is logged for the connection of the tasks.
   boardRedis.on('error', () => undefined);
-  const boardQueue = new TaskQueue({ redis: boardRedis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock });
+  const boardQueue = new TaskQueue({ redis: boardRedis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, health: queue.health });
   const memoryGuard = new MemoryGuard(redis, config.redisHighWater);
   const largestBody = maxBodyBytes(config.maxMessageBytes);
   const { isRedisAboveMark = () => memoryGuard.isAboveMark, bodyBudget = BodyBudget.for(Math.max(largestBody, config.batch.maxBytes), config.http.maxBodyMemory) } = deps;

@@ -38,11 +38,13 @@ export async function dryRun({ action, ids, filter, cursor: sealed }: BulkReques
   const { defaultBrokers } = await parts.fleetSettings.inForce();
   const plan = compileFilter(fixTimes(conditions, startedAt), { defaultBrokers, mask: parts.mask });
   const preview = await parts.search.preview(plan, countPlaceOf(cursor), ids);
-  const { samples, next, scanned, notRead, isComplete } = preview;
+  const { samples, next, scanned, notRead, isComplete, shardsAway } = preview;
   const facts = await summaryFacts(samples.some(({ nextAttemptAt }) => nextAttemptAt !== undefined), parts);
   return {
     matched: ids === undefined ? preview.matched : ids.length,
     is_exact: next === undefined && isComplete && (notRead === 0 || ids !== undefined),
+    is_complete: isComplete,
+    shards_away: shardsAway,
     scanned: shownScanned(scanned, preview.matched, caller),
     next_cursor: next === undefined ? null : sealCursor(printCursor({ startedAt, at: toCursorPlace(next) }, owner), caller),
     by_error_code: largestGroups(preview.byErrorCode),

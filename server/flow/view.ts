@@ -126,7 +126,7 @@ export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapsho
 }
 
 export function toWireMissing({ shardsAway, isDeferredExact }: MissingTraffic): object {
-  return { is_deferred_exact: isDeferredExact, shards_away: shardsAway };
+  return { is_deferred_exact: isDeferredExact, is_complete: shardsAway.length === 0, shards_away: shardsAway };
 }
 
 function listed(traffic: TrafficByName, { circuits, policies, now }: FlowSnapshot, rules: CircuitRules, { group, withFailedTasks }: Pick<ListedDestinations, 'group' | 'withFailedTasks'>): readonly Rank[] {

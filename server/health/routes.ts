@@ -16,7 +16,8 @@ export interface HealthParts {
 }
 
 /**
- * /health (the seed form: does Redis answer), /livez (this process), /readyz (can tasks be taken and changed now).
+ * /health (the seed form: does Redis answer), /livez (this process), /readyz (can tasks be taken and changed now). On a cluster it is enough
+ * that one shard works; the others are named.
  * A Redis that answers and refuses writes is healthy for /health: its form knows only a lost connection.
  */
 export const healthRoutes: readonly Route<HealthParts>[] = [
@@ -28,8 +29,10 @@ export const healthRoutes: readonly Route<HealthParts>[] = [
     query: [],
     operationId: 'health',
     metricLabel: '/health',
-    handle: async (_context, { queue }) =>
-      (await check(queue.ping())) === 'ok' ? jsonAnswer(200, { status: 'healthy' }) : jsonAnswer(503, { status: 'unhealthy', error: 'redis connection failed' }),
+    handle: async (_context, { queue }) => {
+      const { result, shardsAway } = await check(queue.ping());
+      return result === 'ok' ? jsonAnswer(200, { status: 'healthy', ...awayFacts(shardsAway) }) : jsonAnswer(503, { status: 'unhealthy', error: 'redis connection failed' });
+    },
   },
   {
     method: 'GET',
@@ -50,20 +53,26 @@ export const healthRoutes: readonly Route<HealthParts>[] = [
     operationId: 'readyz',
     metricLabel: '/readyz',
     handle: async (_context, { queue, isStopping }) => {
-      const redis = await check(queue.pingWrite());
-      if (isStopping()) return jsonAnswer(503, { status: 'stopping', checks: { redis } });
+      const { result: redis, shardsAway } = await check(queue.pingWrite());
+      const facts = { checks: { redis }, ...awayFacts(shardsAway) };
+      if (isStopping()) return jsonAnswer(503, { status: 'stopping', ...facts });
+      // One shard that is away must not take all replicas of the API out of service: the others work.
       const isReady = redis === 'ok';
-      return jsonAnswer(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not_ready', checks: { redis } });
+      return jsonAnswer(isReady ? 200 : 503, { status: isReady ? 'ready' : 'not_ready', ...facts });
     },
   },
 ];
 
-async function check(ping: Promise<void>): Promise<CheckResult> {
+async function check(ping: Promise<{ readonly shardsAway: readonly string[] }>): Promise<{ readonly result: CheckResult; readonly shardsAway: readonly string[] }> {
   try {
-    await withinLimit(ping, LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
-    return 'ok';
+    return { result: 'ok', ...(await withinLimit(ping, LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`))) };
   } catch (error) {
     // The answer says that Redis cannot be used. The reason is in the log already: see redis-watch.ts and refusal-log.ts.
-    return error instanceof RequestError && error.code === 'redis_refused' ? 'refused' : 'failed';
+    return { result: error instanceof RequestError && error.code === 'redis_refused' ? 'refused' : 'failed', shardsAway: [] };
   }
+}
+
+/** The seed's form has no such field, so it is there only when there is something to tell. */
+function awayFacts(shardsAway: readonly string[]): { readonly shards_away?: readonly string[] } {
+  return shardsAway.length === 0 ? {} : { shards_away: shardsAway };
 }

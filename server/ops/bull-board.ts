@@ -8,6 +8,7 @@ import { hasPermission, type Caller } from '../../shared/domain/access/caller.js
 import type { Actor } from '../../shared/domain/actor.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { shardOf, taskIdOf } from '../../shared/queue/names.js';
+import type { ShardHealth } from '../../shared/queue/engine/shard-health.js';
 import type { Shard } from '../../shared/queue/engine/shard.js';
 import { isBoardStatus, readBoardHistory, readBoardJob, readBoardPage, type BoardJob } from '../../shared/queue/tasks/board-jobs.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
@@ -22,6 +23,9 @@ import { Turns } from './turns.js';
 
 /** Pages that are read from Redis at the same time: those that arrive in one turn of the event loop make that turn longer. */
 const PAGES_AT_ONCE = 1;
+
+/** A shard that is away must leave time for what is asked of the others, ms. */
+const PING_WITHIN_MS = 300;
 
 /** The request that the board answers now. It hands nothing of that on to the jobs that it shows and retries. */
 interface BoardRequest {
@@ -47,7 +51,7 @@ export function createBoardServer(reads: TaskQueue, queue: TaskQueue, parts: Omi
   /** @throws RequestError when Redis does not answer: the queues exist only when it has answered once */
   const ask = async <T>(question: (shards: readonly Shard[]) => Promise<T>): Promise<T> => {
     try {
-      await reads.ping();
+      await reads.ping(reads.health.isWatching ? PING_WITHIN_MS : undefined);
       return await question(await reads.shards());
     } catch (error) {
       throw reads.asRequestError(error);
@@ -56,7 +60,7 @@ export function createBoardServer(reads: TaskQueue, queue: TaskQueue, parts: Omi
   return {
     async serve({ request, response, requestId, match, caller }, url, by) {
       // Bull Board would answer 500 in a form of its own. Its queues exist only when Redis has answered.
-      await reads.ping();
+      await reads.ping(reads.health.isWatching ? PING_WITHIN_MS : undefined);
       const serve = await (board ??= createBoard(reads, queue, { ...parts, reads }));
       for (const [name, value] of Object.entries({ ...commonHeaders(requestId), ...BOARD_HEADERS })) response.setHeader(name, value);
       endBehindUnreadBody(request, response);
@@ -101,7 +105,7 @@ async function createBoard(reads: TaskQueue, queue: TaskQueue, parts: WaitingPar
   const serverAdapter = new OwnPageAdapter();
   serverAdapter.setBasePath(BOARD_PATH);
   createBullBoard({
-    queues: shards.map((shard) => new RedrivingAdapter(shard, queue, turns, parts)),
+    queues: shards.map((shard) => new RedrivingAdapter(shard, queue, turns, parts, reads.health)),
     serverAdapter,
     options: { uiConfig: { boardTitle: 'Kafka Retry Service', hideDocsLink: true } },
   });
@@ -132,13 +136,49 @@ class OwnPageAdapter extends ExpressAdapter {
 }
 
 class RedrivingAdapter extends BullMQAdapter {
+  /** Its shard has told no counts the last time. */
+  #isAway = false;
+
   constructor(
     private readonly shard: Shard,
     private readonly tasks: TaskQueue,
     private readonly turns: Turns,
     private readonly parts: WaitingParts,
+    private readonly health: ShardHealth,
   ) {
     super(shard.queue, { description: 'One job = one task. Failed = dead letters and parked tasks; Retry starts them again with all their retries.' });
+  }
+
+  /** The board shows all queues on one page, and would show none for the sake of one that is away: its numbers are 0 then, and its description says why. */
+  async #orAway<T>(ask: () => Promise<T>, nothing: T): Promise<T> {
+    return (await this.health.orNothing(this.shard.queue.name, ask)) ?? nothing;
+  }
+
+  override getDescription(): string {
+    return this.#isAway ? 'This part of Redis does not answer now: its tasks wait, and are not shown.' : super.getDescription();
+  }
+
+  override async getJobCounts(): ReturnType<BullMQAdapter['getJobCounts']> {
+    const counts = await this.health.orNothing(this.shard.queue.name, () => super.getJobCounts());
+    this.#isAway = counts === undefined;
+    return counts ?? Object.fromEntries(this.getJobStatuses().map((status) => [status, 0]));
+  }
+
+  override isPaused(): Promise<boolean> {
+    return this.#orAway(() => super.isPaused(), false);
+  }
+
+  override getGlobalConcurrency(): Promise<number | null> {
+    return this.#orAway(async () => super.getGlobalConcurrency(), null);
+  }
+
+  override getJobSchedulersCount(): Promise<number> {
+    return this.#orAway(() => super.getJobSchedulersCount(), 0);
+  }
+
+  /** Every server is asked for its clients, so that one which is away hides them: null means that it is not known. */
+  override getWorkers(): ReturnType<BullMQAdapter['getWorkers']> {
+    return this.health.areAllThere ? this.#orAway(() => super.getWorkers(), null) : Promise.resolve(null);
   }
 
   /** What is delivered is sent again by submitting it again. */
@@ -150,11 +190,13 @@ class RedrivingAdapter extends BullMQAdapter {
   }
 
   override async getJobs(statuses: readonly string[], first = 0, last = 0): ReturnType<BullMQAdapter['getJobs']> {
-    return this.turns.take(async () => {
-      const jobs = await readBoardPage(this.shard, statuses.filter(isBoardStatus), first, last);
-      const waiting = await readWaiting(this.shard, jobs, this.parts);
-      return jobs.map((job) => this.#shown(job, waiting));
-    });
+    return this.turns.take(() => this.#orAway(() => this.#page(statuses, first, last), []));
+  }
+
+  async #page(statuses: readonly string[], first: number, last: number): Promise<ShownJob[]> {
+    const jobs = await readBoardPage(this.shard, statuses.filter(isBoardStatus), first, last);
+    const waiting = await readWaiting(this.shard, jobs, this.parts);
+    return jobs.map((job) => this.#shown(job, waiting));
   }
 
   // A task is never part of a flow, and BullMQ would read its whole data once more to find that out.

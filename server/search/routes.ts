@@ -53,6 +53,7 @@ export const searchRoutes: readonly Route<SearchParts>[] = [
         scanned: shownScanned(page.scanned, page.tasks.length, caller),
         not_read: page.notRead,
         is_complete: page.isComplete,
+        shards_away: page.shardsAway,
       });
     },
   },
@@ -71,10 +72,12 @@ export const searchRoutes: readonly Route<SearchParts>[] = [
       const cursor = cursorIn(query, owner, caller);
       const startedAt = cursor?.startedAt ?? parts.clock();
       const plan = await planFor(owner.filter, startedAt, parts);
-      const { matched, scanned, notRead, isComplete, groups, next } = await parts.search.count(plan, by, countPlaceOf(cursor));
+      const { matched, scanned, notRead, isComplete, shardsAway, groups, next } = await parts.search.count(plan, by, countPlaceOf(cursor));
       return jsonAnswer(200, {
         count: matched,
         is_exact: next === undefined && isComplete && notRead === 0,
+        is_complete: isComplete,
+        shards_away: shardsAway,
         scanned: shownScanned(scanned, matched, caller),
         not_read: notRead,
         ...(by === 'count' ? {} : { groups: largestGroups(groups).map(({ value, count }) => ({ value: by === 'http_status' && value !== null ? Number(value) : value, count })) }),

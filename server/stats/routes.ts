@@ -43,6 +43,7 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
         workers: snapshot?.workers ?? null,
         worker_facts: fleet === undefined ? null : toWireWorkerFacts(fleet.differences),
         shard_rebuilds: fleet?.rebuilds ?? null,
+        is_complete: shardsAway.length === 0,
         shards_away: shardsAway,
       });
     },

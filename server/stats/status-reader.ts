@@ -51,7 +51,7 @@ interface Read {
   readonly snapshot: FlowSnapshot | undefined;
   readonly seconds: ActivityRead | undefined;
   readonly minutes: ActivityRead | undefined;
-  readonly takesWrites: boolean;
+  readonly writes: Writes;
 }
 
 /** Makes the answer to GET /status. It never fails: what Redis does not tell within 0.9 s is null in it. */
@@ -73,33 +73,35 @@ export class StatusReader {
 
   async #read(): Promise<Read> {
     const { queue, fleetSettings } = this.options;
-    const [fleet, counted, snapshot, seconds, minutes, takesWrites] = await Promise.all([
+    const [fleet, counted, snapshot, seconds, minutes, writes] = await Promise.all([
       orNothing(fleetSettings.view()),
       orNothing(fleetSettings.lastKnown(SETTINGS_LIMIT_MS).then(({ release }) => queue.counts(unreadableForMs(release), COUNTS_LIMIT_MS))),
       orNothing(queue.withFlow((store) => store.snapshotOfAll())),
       orNothing(queue.withActivity((store) => store.read('second', SECONDS_READ))),
       orNothing(queue.withActivity((store) => store.read('minute', MINUTES_READ))),
-      isTakingWrites(queue),
+      tryWrites(queue),
     ]);
-    return { fleet, counted, snapshot, seconds, minutes, takesWrites };
+    return { fleet, counted, snapshot, seconds, minutes, writes };
   }
 
-  #print({ fleet, counted, snapshot, seconds, minutes, takesWrites }: Read): object {
+  #print({ fleet, counted, snapshot, seconds, minutes, writes }: Read): object {
     const { shards } = this.options;
     const counts = counted?.counts;
     // While Redis is away, the last look at its memory says nothing of now.
     const memory = counts === undefined ? UNKNOWN_MEMORY : this.options.memory;
     const held = counts === undefined || snapshot === undefined || fleet === undefined ? undefined : heldByCode(counts.held, snapshot, fleet.circuit);
     const knowsAllHeld = counts?.isHeldExact === true && counted?.shardsAway.length === 0;
+    // One that is asked by both may be back in between.
+    const shardsAway = counted === undefined ? [] : [...new Set([...counted.shardsAway, ...writes.shardsAway])];
     const verdict = judgeStatus({
       counts,
       held,
-      shardsAway: counted?.shardsAway ?? [],
+      shardsAway,
       shards,
       workers: snapshot?.workers,
       openCircuits: snapshot === undefined || fleet === undefined ? [] : openCircuits(snapshot, knowsAllHeld ? counts.held : undefined, fleet.circuit),
       paused: pausedNames({ fleet, counted, snapshot }),
-      takesWrites,
+      takesWrites: writes.isTaken,
       isRedisAboveMark: memory.isAboveMark,
       usedRatio: memory.usedRatio,
     });
@@ -119,7 +121,7 @@ export class StatusReader {
       // What the fleet has reported is up to 2 s older.
       slots: snapshot?.workers === 0 ? 0 : fleet?.slots,
       usedRatio: memory.usedRatio,
-      shardsAway: counted?.shardsAway ?? [],
+      shardsAway,
     });
   }
 }
@@ -145,12 +147,18 @@ async function orNothing<T>(work: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** A Redis that does not answer at all is told by everything else that is missing. */
-async function isTakingWrites(queue: Pick<TaskQueue, 'pingWrite'>): Promise<boolean> {
+interface Writes {
+  /** A Redis that does not answer at all is told by everything else that is missing. */
+  readonly isTaken: boolean;
+  /** Those that refuse are among them. */
+  readonly shardsAway: readonly string[];
+}
+
+async function tryWrites(queue: Pick<TaskQueue, 'pingWrite'>): Promise<Writes> {
   try {
-    await withinLimit(queue.pingWrite(), LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
-    return true;
+    const { shardsAway } = await withinLimit(queue.pingWrite(), LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
+    return { isTaken: true, shardsAway };
   } catch (error) {
-    return !(error instanceof RequestError && error.code === 'redis_refused');
+    return { isTaken: !(error instanceof RequestError && error.code === 'redis_refused'), shardsAway: [] };
   }
 }

@@ -61,6 +61,7 @@ export function toWireStatus({ status, reasons, workers, counts, held, rates, la
     oldest_due_ms: counts?.oldestDueMs ?? null,
     load: counts === undefined || slots === undefined ? null : rounded(loadOf(counts.due + counts.sending, slots)),
     redis: { used_ratio: rounded(usedRatio) },
+    is_complete: shardsAway.length === 0,
     shards_away: shardsAway,
   };
 }

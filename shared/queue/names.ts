@@ -18,6 +18,9 @@ export function shardCountKey(prefix: string): string {
   return `${prefix}:shards`;
 }
 
+/** The part of Redis that has what concerns the whole fleet: settings of operators, reports of workers, counts, the audit, access keys and credentials. */
+export const FLEET = 'fleet';
+
 /** A key that never stays: rights are tried on it. In the slot of the first shard. */
 export function probeKey(prefix: string, isCluster: boolean): string {
   return `${queuePrefix(prefix, 0, isCluster)}:${queueName(0)}:rights-probe`;

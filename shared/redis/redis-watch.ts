@@ -1,7 +1,9 @@
 import type { Environment } from '../config/schema.js';
 import type { Logger } from '../logging/logger.js';
 import { printError } from '../logging/print-error.js';
-import type { RedisClient } from './redis-connection.js';
+import type { Cluster, Redis } from 'ioredis';
+import { withinLimit } from '../lifecycle/time-limit.js';
+import { isCluster, type RedisClient } from './redis-connection.js';
 import { SILENT_AFTER_MS, watchSilence } from './silence-watch.js';
 
 /**
@@ -9,6 +11,8 @@ import { SILENT_AFTER_MS, watchSilence } from './silence-watch.js';
  * read-only Redis refuses.
  */
 const REPLACED_WITHIN_MS = 500;
+/** How long a start waits for a setting that it only warns of, ms. */
+const SETTING_WITHIN_MS = 1_000;
 
 /**
  * Logs one line when Redis goes away and one line when it is back.
@@ -62,6 +66,16 @@ export async function checkRedisSettings(redis: RedisClient, environment: Enviro
   }
   const hz = Number((await readSetting(redis, 'hz')) ?? '100');
   if (hz < 100) logger.warn(`Redis has hz ${hz}: tasks can be up to ${Math.round(1000 / hz)} ms late. Set hz 100.`);
+  if (isCluster(redis) && (await needsFullCoverage(redis))) {
+    logger.warn('Redis has cluster-require-full-coverage yes: while one master is away and not replaced, the cluster refuses the tasks of all shards. Set cluster-require-full-coverage no on every node (CONFIG SET, and redis.conf).');
+  }
+}
+
+/** Each node has a setting of its own. One that does not answer now is passed over: a worker would wait for it. */
+async function needsFullCoverage(cluster: Cluster): Promise<boolean> {
+  const ask = (node: Redis): Promise<string | undefined> => withinLimit(readSetting(node, 'cluster-require-full-coverage'), SETTING_WITHIN_MS, () => new Error('no answer')).catch(() => undefined);
+  const settings = await Promise.all(cluster.nodes('master').map(ask));
+  return settings.includes('yes');
 }
 
 async function readSetting(redis: RedisClient, name: string): Promise<string | undefined> {

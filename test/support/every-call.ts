@@ -13,7 +13,7 @@ export interface Asked {
   readonly baseUrl: string;
   readonly id: string;
   /** A task that waits for its time, and whose id is free. */
-  waits(): WireTask;
+  readonly waits: () => WireTask;
   /** The queue that has the task `id`, such as `deliver-2`. */
   readonly queue: string;
 }
@@ -42,7 +42,7 @@ export const rows: Readonly<Record<string, Row>> = {
   editTask: send(({ id }) => `/tasks/${id}`, () => json('PATCH', { max_retries: 7 }, 'application/merge-patch+json'), { audit: 503 }),
   cancelTask: send(({ id }) => `/tasks/${id}`, () => ({ method: 'DELETE' }), { audit: 503 }),
   retryTask: send(({ id }) => `/tasks/${id}/retry`, post, { audit: 503 }, 202),
-  // A list without the tasks of a shard would look like a whole one.
+  // On a cluster they say which tasks are missing. Parts of one Redis cannot be away alone.
   listTasks: get(() => `/tasks?destination_key=${encodeURIComponent(ORIGIN)}`, { shard: 503 }),
   countTasks: get(() => '/counts?by=destination_key', { shard: 503 }),
   // Without settings and reports next to nothing is known of a destination, and null would say "not paused".
@@ -57,7 +57,6 @@ export const rows: Readonly<Record<string, Row>> = {
   status: get(() => '/status'),
   history: get(() => '/history', { stats: 503 }),
   failures: get(() => '/failures', { stats: 503 }),
-  // A dry run counts tasks: half of them would mislead.
   createBulkAction: send(() => '/bulk-actions', () => json('POST', { action: 'cancel', filter: { client_id: 'nobody' }, dry_run: true }), { shard: 503 }),
   // An action goes on in the other shards, and says in its state_reason what is missing.
   listBulkActions: get(() => '/bulk-actions'),
@@ -82,7 +81,7 @@ export const rows: Readonly<Record<string, Row>> = {
   deleteCredentials: send(() => `${PLACE}/credentials`, () => ({ method: 'DELETE' }), { flow: 503, audit: 503 }),
   health: get(() => '/health'),
   livez: get(() => '/livez'),
-  readyz: get(() => '/readyz', { shard: 503 }),
+  readyz: get(() => '/readyz'),
   contract: page('/openapi.yaml', {}),
   contractAsJson: page('/openapi.json', {}),
   docs: page('/docs', {}),

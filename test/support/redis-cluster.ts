@@ -78,6 +78,66 @@ export class RedisCluster {
     return this.nodes.filter((_, index) => roles[index]?.includes('role:master') === true);
   }
 
+  /** Which slot a key has, and the master that serves it. Nodes that do not answer are not asked. */
+  async ownerOf(key: string): Promise<{ readonly slot: number; readonly owner: PrivateRedis }> {
+    for (const node of await this.masters()) {
+      const slot = await this.ask(node, (client) => client.cluster('KEYSLOT', key));
+      const ranges = (await this.ask(node, (client) => client.cluster('SLOTS'))) as unknown as readonly (readonly [from: number, to: number, master: readonly [host: string, port: number]])[];
+      const port = ranges.find(([from, to]) => from <= slot && slot <= to)?.[2][1];
+      const owner = this.nodes.find(({ address }) => address.port === port);
+      if (owner !== undefined) return { slot, owner };
+    }
+    throw new Error(`no node serves ${key}`);
+  }
+
+  /** The replica of a master. */
+  async replicaOf(master: PrivateRedis): Promise<PrivateRedis> {
+    for (const node of this.nodes) {
+      if (node.pid === undefined || node === master) continue;
+      const info = await this.ask(node, (client) => client.info('replication'));
+      if (info.includes('role:slave') && info.includes(`master_port:${master.address.port}\r`)) return node;
+    }
+    throw new Error(`no replica of ${printAddress(master.address)}`);
+  }
+
+  /** What an operator does to make a replica the master. @param how TAKEOVER does not ask the others */
+  async takeOver(replica: PrivateRedis, how?: 'TAKEOVER'): Promise<void> {
+    await this.ask(replica, (client) => client.call('CLUSTER', 'FAILOVER', ...(how === undefined ? [] : [how])));
+    await eventually(async () => {
+      expectMaster(await this.ask(replica, (client) => client.info('replication')));
+    }, { withinMs: 10_000, everyMs: 20 });
+  }
+
+  /**
+   * Moves a slot as redis-cli does it.
+   * @param pauseMs how long its keys are on both nodes
+   */
+  async moveSlot(slot: number, from: PrivateRedis, to: PrivateRedis, { pauseMs = 0 }: { readonly pauseMs?: number } = {}): Promise<void> {
+    const [fromId, toId] = await Promise.all([from, to].map((node) => this.ask(node, (client) => client.cluster('MYID'))));
+    await this.ask(to, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId ?? ''));
+    await this.ask(from, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId ?? ''));
+    let isHalf = false;
+    await this.ask(from, async (client) => {
+      for (;;) {
+        const keys = await client.cluster('GETKEYSINSLOT', slot, isHalf || pauseMs === 0 ? 100 : 3);
+        if (keys.length === 0) break;
+        await client.call('MIGRATE', to.address.host, to.address.port, '', 0, 5_000, 'KEYS', ...keys);
+        if (!isHalf) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+        isHalf = true;
+      }
+    });
+    for (const node of [to, from, ...(await this.masters())]) await this.ask(node, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId ?? ''));
+  }
+
+  /** Ends every connection of a client to a node, one after the other. */
+  async cutLinks(node: PrivateRedis): Promise<void> {
+    await this.ask(node, async (client) => {
+      const list = String(await client.call('CLIENT', 'LIST', 'TYPE', 'normal'));
+      const own = String(await client.call('CLIENT', 'ID'));
+      for (const [, id = ''] of list.matchAll(/^id=(\d+)/gm)) if (id !== own) await client.call('CLIENT', 'KILL', 'ID', id).catch(() => undefined); // gone by itself
+    });
+  }
+
   /** Resolves when every slot has a master that works, and every node that runs is in step with its master. */
   async isWhole(withinMs = 30_000): Promise<void> {
     const running = this.nodes.filter(({ pid }) => pid !== undefined);
@@ -124,4 +184,8 @@ export class RedisCluster {
     }
     if (leftOut.size === 0) await this.isWhole();
   }
+}
+
+function expectMaster(info: string): void {
+  if (!info.includes('role:master')) throw new Error('it is no master yet');
 }

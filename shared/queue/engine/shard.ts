@@ -45,6 +45,7 @@ export interface ShardsOptions {
   readonly count: number;
   /** @param bullmq the scripts that BullMQ has defined @returns scripts of ours by the names of their commands */
   readonly scripts: (bullmq: DefinedScripts) => Readonly<Record<string, LuaScript>>;
+  readonly onOpen?: ((shards: readonly Shard[]) => void) | undefined;
   /** Submissions wait for replicas; undefined: they do not. */
   readonly replicated?: ReplicatedWrites | undefined;
   /** The libraries or the store are not those that this process was made for: it has to end. */
@@ -104,6 +105,7 @@ export class Shards {
       await settleShardCount(redis, prefix, count, () => this.#isClosed);
       const shards = await Promise.all(Array.from({ length: this.options.count }, (_, index) => openShard(this.options, index)));
       this.#ready = shards;
+      this.options.onOpen?.(shards);
       return shards;
     } catch (error) {
       this.#open = undefined;

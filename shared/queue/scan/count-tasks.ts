@@ -1,5 +1,6 @@
 import type { Shard } from '../engine/shard.js';
 import { jobIdOf } from '../names.js';
+import type { MissingShards } from './missing-shards.js';
 import type { CountedBy, Tally } from './scan-step.js';
 import { stepsThrough, type ScanPlace, type TakeTurn } from './scan-tasks.js';
 import type { SearchPlan } from '../search/compile-filter.js';
@@ -24,10 +25,12 @@ export interface TaskCount {
   /** undefined: all was looked at. */
   readonly next: CountPlace | undefined;
   /**
-   * false: a list was longer than what is read of it, or tasks that match moved and may be missing, in this part or in one before it. Those
+   * false: a list was longer than what is read of it, a shard was away, or tasks that match moved and may be missing, in this part or in one before it. Those
    * that could not be read in a part before it are among them.
    */
   readonly isComplete: boolean;
+  /** Queues of the shards whose tasks are missing. */
+  readonly shardsAway: readonly string[];
 }
 
 export interface CountOptions {
@@ -38,32 +41,69 @@ export interface CountOptions {
   readonly takeTurn: TakeTurn;
   /** The shard of an id that the filter names. */
   readonly shardOf: (taskId: string) => Shard;
+  /** It goes on without them. */
+  readonly missing: MissingShards;
 }
 
 /** A count with more groups ends early: a group for each of a million clients would not fit into an answer. */
 export const MOST_GROUPS = 10_000;
 
 /** Counts the tasks that match, by the values of a field. */
-export async function countTasks(shards: readonly Shard[], plan: SearchPlan, { by, from, hasTime, takeTurn, shardOf }: CountOptions): Promise<TaskCount> {
+export async function countTasks(shards: readonly Shard[], plan: SearchPlan, { by, from, hasTime, takeTurn, shardOf, missing }: CountOptions): Promise<TaskCount> {
   const sum = new Sum(from?.hasGaps !== true);
   const rules = { plan, order: 'oldest', by } as const;
-  for (const [nth, shard] of shards.entries()) {
-    if (nth < (from?.shard ?? 0)) continue;
+  /** @returns where to go on later; undefined: all that there is was counted, or the time is not over */
+  const countShard = async (shard: Shard, nth: number): Promise<CountPlace | undefined> => {
     if (plan.ids !== undefined) {
       const jobIds = plan.ids.filter((id) => shardOf(id) === shard).map(jobIdOf);
-      if (jobIds.length === 0) continue;
       for await (const { tally } of stepsThrough(shard, undefined, { ...rules, since: undefined }, jobIds, takeTurn)) sum.add(tally);
-      continue;
+      return undefined;
     }
     for await (const { tally, next, isWhole } of scanWatched(shard, rules, nth === from?.shard ? from.from : undefined, { hasTime, takeTurn })) {
       sum.add(tally);
       if (!isWhole) sum.isComplete = false;
       if (hasTime() && sum.groups.size < MOST_GROUPS) continue;
-      if (next !== undefined) return sum.end({ shard: nth, from: next });
-      if (nth < shards.length - 1) return sum.end({ shard: nth + 1 });
+      if (next !== undefined) return { shard: nth, from: next };
+      if (nth < shards.length - 1) return { shard: nth + 1 };
+    }
+    return undefined;
+  };
+  const end = await eachShard(shards, from, { ids: plan.ids, shardOf, missing }, countShard);
+  if (end.shardsAway.length > 0) sum.isComplete = false;
+  return sum.end(end);
+}
+
+/** What the scan of all shards has come to. */
+export interface ScanEnd {
+  readonly next: CountPlace | undefined;
+  readonly shardsAway: readonly string[];
+}
+
+/**
+ * Scans one shard after the other, without those that are away.
+ * @param scan of one shard; it returns where to go on later, when the time is over
+ * @throws the error of a shard when none can be scanned
+ */
+export async function eachShard(
+  shards: readonly Shard[],
+  from: CountPlace | undefined,
+  { ids, shardOf, missing }: Pick<CountOptions, 'shardOf' | 'missing'> & { readonly ids: readonly string[] | undefined },
+  scan: (shard: Shard, nth: number) => Promise<CountPlace | undefined>,
+): Promise<ScanEnd> {
+  const named = ids === undefined ? undefined : new Set(ids.map(shardOf));
+  const needed = shards.filter((shard, nth) => nth >= (from?.shard ?? 0) && (named === undefined || named.has(shard)));
+  const end = (next: CountPlace | undefined): ScanEnd => ({ next, shardsAway: needed.filter((shard) => missing.has(shard)).map(({ queue }) => queue.name) });
+  for (const [nth, shard] of shards.entries()) {
+    if (!needed.includes(shard) || missing.has(shard)) continue;
+    try {
+      const next = await scan(shard, nth);
+      if (next !== undefined) return end(next);
+    } catch (error) {
+      missing.lose(shard, error);
+      missing.among(needed);
     }
   }
-  return sum.end(undefined);
+  return end(undefined);
 }
 
 /** Only the last part can say whether all of them together are exact. */
@@ -86,8 +126,8 @@ class Sum {
     for (const [value, count] of groups) this.groups.set(value, (this.groups.get(value) ?? 0) + count);
   }
 
-  end(next: CountPlace | undefined): TaskCount {
+  end({ next, shardsAway }: ScanEnd): TaskCount {
     const counts = { matched: this.#matched, scanned: this.#scanned, notRead: this.#notRead };
-    return { ...counts, groups: this.groups, next: withGaps(next, counts.notRead > 0 || !this.isComplete), isComplete: this.isComplete };
+    return { ...counts, groups: this.groups, next: withGaps(next, counts.notRead > 0 || !this.isComplete), isComplete: this.isComplete, shardsAway };
   }
 }

@@ -1,6 +1,8 @@
+import { withinRequestLimit } from '../../redis/request-limit.js';
 import type { Shard } from '../engine/shard.js';
 import type { FoundTask, Position } from './found-task.js';
 import { mayHaveOverlooked } from './look-again.js';
+import type { MissingShards } from './missing-shards.js';
 import { readScanMark, type ScanMark } from './scan-mark.js';
 import { inOrder, listMembers, scanIds, scanSet, type ListedIds, type Placed, type SearchOrder, type SearchRules, type Tally } from './scan-step.js';
 import { lookAt, type TakeTurn } from './scan-tasks.js';
@@ -29,10 +31,12 @@ export interface TaskPage {
   readonly scanned: number;
   readonly notRead: number;
   /**
-   * false: a list was longer than what is read of it, or tasks that match moved and may be missing, on this page or one before it. What is overlooked
-   * is known on the last page.
+   * false: a list was longer than what is read of it, a shard was away, or tasks that match moved and may be missing, on this page or one before
+   * it. What is overlooked is known on the last page.
    */
   readonly isComplete: boolean;
+  /** Queues of the shards whose tasks are missing on this page. */
+  readonly shardsAway: readonly string[];
 }
 
 export interface ListOptions {
@@ -44,8 +48,12 @@ export interface ListOptions {
   /** The shard of an id that the filter names. */
   readonly shardOf: (taskId: string) => Shard;
   readonly jobIdOf: (taskId: string) => string;
+  /** It goes on without them. */
+  readonly missing: MissingShards;
 }
 
+/** The marks of all shards are read in one turn, which has a limit of its own, ms. */
+const MARK_WITHIN_MS = 500;
 /** Rows that are asked for beyond a shard's share of the page. */
 const SPARE_ROWS = 10;
 
@@ -53,22 +61,24 @@ const SPARE_ROWS = 10;
  * One page of the tasks that match. Inside each place the tasks of all shards come in one order: by score, and those of one score by
  * their ids. So a score and an id say where the next page begins, in every shard.
  */
-export async function listTasks(shards: readonly Shard[], rules: Omit<SearchRules, 'since' | 'by'>, options: ListOptions): Promise<TaskPage> {
-  const { from: begin } = options;
+export async function listTasks(allShards: readonly Shard[], rules: Omit<SearchRules, 'since' | 'by'>, options: ListOptions): Promise<TaskPage> {
+  const { from: begin, missing, shardOf } = options;
+  const ids = rules.plan.ids;
+  const shards = ids === undefined ? allShards : [...new Set(ids.map(shardOf))];
   const places: readonly ListPlace['place'][] = rules.plan.ids === undefined ? rules.plan.places : ['ids'];
   const marks = begin === undefined && rules.plan.ids === undefined ? await readMarks(shards, options) : marksOf(begin, shards);
-  const page = new PageInProgress(options.limit, shards.length, begin ?? { since: marks?.[0]?.at, marks });
+  const page = new PageInProgress(options.limit, shards, missing, begin ?? { since: marks?.[0]?.at, marks });
   if (marks === undefined && rules.plan.ids === undefined) page.foundGap();
   const first = options.from === undefined ? 0 : Math.max(0, places.indexOf(options.from.place));
   for (const [nth, place] of places.entries()) {
     if (nth < first) continue;
-    if (nth > 0 && isWaitingPlace(place) && marks !== undefined) page.waitingSince ??= (await readMarks(shards, options)).map(({ at }) => at);
+    if (nth > 0 && isWaitingPlace(place) && marks !== undefined) page.waitingSince ??= (await readMarks(shards, options))?.map(({ at }) => at);
     const from = nth === first ? options.from?.position : undefined;
     // A task that is named is looked at once, wherever it is.
     const sinceOf = (shard: number): number | undefined => (place === 'ids' ? undefined : (marks?.[shard]?.at ?? begin?.since));
     const rulesHere: Omit<SearchRules, 'since'> = { ...rules, by: undefined, ...(place === 'ids' ? {} : { look: lookAt(place, rules.plan.places) }) };
-    const streams = shards.map((shard, at) => streamOf(shard, place, { ...rulesHere, since: sinceOf(at), sinceWaiting: page.waitingSince?.[at] }, from, options));
-    const behind = await fillFrom(streams, page, rules.order, options.hasTime);
+    const streams = shards.flatMap((shard, at) => (missing.has(shard) ? [] : [streamOf(shard, place, { ...rulesHere, since: sinceOf(at), sinceWaiting: page.waitingSince?.[at] }, from, options)]));
+    const behind = await fillFrom(streams, page, rules.order, options);
     if (behind !== 'ended') return page.end({ place, ...(behind === undefined ? {} : { position: behind }) });
     const next = places[nth + 1];
     // The rest of the places may be empty. It costs little to look, and a cursor that leads nowhere confuses.
@@ -78,8 +88,18 @@ export async function listTasks(shards: readonly Shard[], rules: Omit<SearchRule
   return page.end(undefined);
 }
 
-async function readMarks(shards: readonly Shard[], { takeTurn }: ListOptions): Promise<readonly ScanMark[]> {
-  return (await takeTurn(async () => ({ marks: await Promise.all(shards.map(readScanMark)), cpu: undefined }))).marks;
+/** @returns undefined where a shard is missing: what its tasks did meanwhile is not known */
+async function readMarks(shards: readonly Shard[], { takeTurn, missing }: ListOptions): Promise<readonly ScanMark[] | undefined> {
+  const present = missing.among(shards);
+  const { results } = await takeTurn(async () => ({ results: await Promise.allSettled(present.map((shard) => withinRequestLimit(readScanMark(shard), MARK_WITHIN_MS))), cpu: undefined }));
+  const marks = results.flatMap((result, nth) => {
+    if (result.status === 'fulfilled') return [result.value];
+    const shard = present[nth];
+    if (shard !== undefined) missing.lose(shard, result.reason);
+    return [];
+  });
+  missing.among(shards);
+  return marks.length === shards.length ? marks : undefined;
 }
 
 /** @returns undefined where there is not one of each shard */
@@ -87,11 +107,15 @@ function marksOf(from: ListPlace | undefined, shards: readonly Shard[]): readonl
   return from?.marks?.length === shards.length ? from.marks : undefined;
 }
 
-async function lookAgain(shards: readonly Shard[], rules: Pick<SearchRules, 'plan' | 'order'>, marks: readonly ScanMark[] | undefined, page: PageInProgress, { hasTime, takeTurn }: ListOptions): Promise<void> {
+async function lookAgain(shards: readonly Shard[], rules: Pick<SearchRules, 'plan' | 'order'>, marks: readonly ScanMark[] | undefined, page: PageInProgress, { hasTime, takeTurn, missing }: ListOptions): Promise<void> {
   for (const [nth, shard] of shards.entries()) {
     const mark = marks?.[nth];
     if (mark === undefined || page.hasGaps) return;
-    if (await mayHaveOverlooked(shard, rules, mark, { hasTime: () => hasTime(false), takeTurn }, page.waitingSince?.[nth])) page.foundGap();
+    try {
+      if (await mayHaveOverlooked(shard, rules, mark, { hasTime: () => hasTime(false), takeTurn }, page.waitingSince?.[nth])) page.foundGap();
+    } catch (error) {
+      missing.lose(shard, error);
+    }
   }
 }
 
@@ -99,7 +123,7 @@ async function lookAgain(shards: readonly Shard[], rules: Pick<SearchRules, 'pla
  * Takes what comes first of all shards, again and again.
  * @returns `ended` when nothing is left, else the position up to which everything was taken; undefined: the beginning
  */
-async function fillFrom(streams: readonly ShardStream[], page: PageInProgress, order: SearchOrder, hasTime: ListOptions['hasTime']): Promise<Position | undefined | 'ended'> {
+async function fillFrom(streams: readonly ShardStream[], page: PageInProgress, order: SearchOrder, { hasTime, missing }: ListOptions): Promise<Position | undefined | 'ended'> {
   let taken: Position | undefined | 'ended';
   for (;;) {
     const stream = streams.reduce<ShardStream | undefined>((first, each) => (each.isEnded || (first !== undefined && !isBefore(each.frontier, first.frontier, order)) ? first : each), undefined);
@@ -115,7 +139,13 @@ async function fillFrom(streams: readonly ShardStream[], page: PageInProgress, o
     }
     taken = stream.reached ?? taken;
     if (page.hasLooked && !hasTime(page.hasFound)) return taken;
-    await stream.refill(page);
+    try {
+      await stream.refill(page);
+    } catch (error) {
+      missing.lose(stream.shard, error);
+      missing.among(streams.map(({ shard }) => shard));
+      stream.giveUp();
+    }
   }
 }
 
@@ -131,7 +161,8 @@ class PageInProgress {
 
   constructor(
     private readonly limit: number,
-    private readonly shards: number,
+    private readonly shards: readonly Shard[],
+    private readonly missing: MissingShards,
     from: { readonly since: number | undefined; readonly marks?: readonly ScanMark[] | undefined; readonly waitingSince?: readonly number[] | undefined; readonly hasGaps?: true },
   ) {
     this.#since = from.since;
@@ -141,7 +172,11 @@ class PageInProgress {
   }
 
   get hasGaps(): boolean {
-    return this.#hasGaps;
+    return this.#hasGaps || this.shardsAway.length > 0;
+  }
+
+  private get shardsAway(): readonly string[] {
+    return this.shards.filter((shard) => this.missing.has(shard)).map(({ queue }) => queue.name);
   }
 
   get hasFound(): boolean {
@@ -154,7 +189,7 @@ class PageInProgress {
 
   /** Rows that a step should give at most. */
   get share(): number {
-    return Math.ceil((this.limit - this.#tasks.length) / this.shards) + SPARE_ROWS;
+    return Math.ceil((this.limit - this.#tasks.length) / Math.max(1, this.shards.length)) + SPARE_ROWS;
   }
 
   add({ task }: Placed): void {
@@ -174,14 +209,15 @@ class PageInProgress {
   }
 
   end(next: Pick<ListPlace, 'place' | 'position'> | undefined): TaskPage {
-    const counts = { scanned: this.#scanned, notRead: this.#notRead, isComplete: !this.#hasGaps };
-    const from = { since: this.#since ?? 0, ...(this.#marks === undefined ? {} : { marks: this.#marks }), ...(this.waitingSince === undefined ? {} : { waitingSince: this.waitingSince }), ...(this.#hasGaps ? { hasGaps: true as const } : {}) };
+    const counts = { scanned: this.#scanned, notRead: this.#notRead, isComplete: !this.hasGaps, shardsAway: this.shardsAway };
+    const from = { since: this.#since ?? 0, ...(this.#marks === undefined ? {} : { marks: this.#marks }), ...(this.waitingSince === undefined ? {} : { waitingSince: this.waitingSince }), ...(this.hasGaps ? { hasGaps: true as const } : {}) };
     return { tasks: this.#tasks, next: next === undefined ? undefined : { ...next, ...from }, ...counts };
   }
 }
 
 /** What one shard has in one place, in the order of the search. */
 interface ShardStream {
+  readonly shard: Shard;
   /** Found, and not taken yet. */
   readonly buffer: Placed[];
   /** Everything up to here was looked at; undefined: the beginning. */
@@ -191,6 +227,8 @@ interface ShardStream {
   /** What comes next cannot stand before it. */
   readonly frontier: Position | undefined;
   refill(page: PageInProgress): Promise<void>;
+  /** Its shard has been lost: what is left in the buffer is all that it has. */
+  giveUp(): void;
 }
 
 function streamOf(shard: Shard, place: ListPlace['place'], rules: SearchRules, from: Position | undefined, options: ListOptions): ShardStream {
@@ -205,7 +243,14 @@ abstract class BufferedStream {
   readonly buffer: Placed[] = [];
   protected hasMore = true;
 
-  constructor(public reached: Position | undefined) {}
+  constructor(
+    readonly shard: Shard,
+    public reached: Position | undefined,
+  ) {}
+
+  giveUp(): void {
+    this.hasMore = false;
+  }
 
   get isEnded(): boolean {
     return this.buffer.length === 0 && !this.hasMore;
@@ -218,13 +263,13 @@ abstract class BufferedStream {
 
 class SetStream extends BufferedStream implements ShardStream {
   constructor(
-    private readonly shard: Shard,
+    shard: Shard,
     private readonly place: SearchPlace,
     private readonly rules: SearchRules,
     from: Position | undefined,
     private readonly takeTurn: TakeTurn,
   ) {
-    super(from);
+    super(shard, from);
   }
 
   async refill(page: PageInProgress): Promise<void> {
@@ -241,14 +286,14 @@ class IdStream extends BufferedStream implements ShardStream {
   #rest: readonly string[] | undefined;
 
   constructor(
-    private readonly shard: Shard,
+    shard: Shard,
     private readonly place: SearchPlace | undefined,
     private readonly rules: SearchRules,
     from: Position | undefined,
     private readonly takeTurn: TakeTurn,
     private readonly read: () => Promise<ListedIds>,
   ) {
-    super(from);
+    super(shard, from);
   }
 
   async refill(page: PageInProgress): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Shard } from '../engine/shard.js';
 import { jobIdOf } from '../names.js';
 import type { SearchPlan } from '../search/compile-filter.js';
-import { MOST_GROUPS, withGaps, type CountOptions, type CountPlace } from './count-tasks.js';
+import { eachShard, MOST_GROUPS, withGaps, type CountOptions, type CountPlace, type ScanEnd } from './count-tasks.js';
 import type { FoundTask } from './found-task.js';
 import type { ScanStep } from './scan-step.js';
 import { stepsThrough } from './scan-tasks.js';
@@ -22,31 +22,34 @@ export interface TaskPreview {
   readonly next: CountPlace | undefined;
   /** As of TaskCount. */
   readonly isComplete: boolean;
+  /** Queues of the shards whose tasks are missing. */
+  readonly shardsAway: readonly string[];
 }
 
 const MOST_SAMPLES = 10;
 
 /** Looks at the tasks that match, and counts them in two ways. @param ids only these; undefined: any task */
-export async function previewTasks(shards: readonly Shard[], plan: SearchPlan, { from, hasTime, takeTurn, shardOf }: Omit<CountOptions, 'by'>, ids = plan.ids): Promise<TaskPreview> {
+export async function previewTasks(shards: readonly Shard[], plan: SearchPlan, { from, hasTime, takeTurn, shardOf, missing }: Omit<CountOptions, 'by'>, ids = plan.ids): Promise<TaskPreview> {
   const sum = new Preview(from?.hasGaps !== true);
   const rules = { plan, order: 'oldest', by: undefined } as const;
-  for (const [nth, shard] of shards.entries()) {
-    if (nth < (from?.shard ?? 0)) continue;
+  const lookAt = async (shard: Shard, nth: number): Promise<CountPlace | undefined> => {
     if (ids !== undefined) {
       const jobIds = ids.filter((id) => shardOf(id) === shard).map(jobIdOf);
-      if (jobIds.length === 0) continue;
       for await (const step of stepsThrough(shard, undefined, { ...rules, since: undefined }, jobIds, takeTurn)) sum.add(step);
-      continue;
+      return undefined;
     }
     for await (const { next, isWhole, ...step } of scanWatched(shard, rules, nth === from?.shard ? from.from : undefined, { hasTime, takeTurn })) {
       sum.add(step);
       if (!isWhole) sum.isComplete = false;
       if (hasTime() && sum.endpoints < MOST_GROUPS) continue;
-      if (next !== undefined) return sum.end({ shard: nth, from: next });
-      if (nth < shards.length - 1) return sum.end({ shard: nth + 1 });
+      if (next !== undefined) return { shard: nth, from: next };
+      if (nth < shards.length - 1) return { shard: nth + 1 };
     }
-  }
-  return sum.end(undefined);
+    return undefined;
+  };
+  const end = await eachShard(shards, from, { ids, shardOf, missing }, lookAt);
+  if (end.shardsAway.length > 0) sum.isComplete = false;
+  return sum.end(end);
 }
 
 class Preview {
@@ -78,7 +81,7 @@ class Preview {
     }
   }
 
-  end(next: CountPlace | undefined): TaskPreview {
-    return { matched: this.#matched, scanned: this.#scanned, notRead: this.#notRead, byErrorCode: this.#byErrorCode, byEndpoint: this.#byEndpoint, samples: this.#samples, next: withGaps(next, this.#notRead > 0 || !this.isComplete), isComplete: this.isComplete };
+  end({ next, shardsAway }: ScanEnd): TaskPreview {
+    return { matched: this.#matched, scanned: this.#scanned, notRead: this.#notRead, byErrorCode: this.#byErrorCode, byEndpoint: this.#byEndpoint, samples: this.#samples, next: withGaps(next, this.#notRead > 0 || !this.isComplete), isComplete: this.isComplete, shardsAway };
   }
 }

@@ -15,7 +15,9 @@ export class ScanTurns {
       const startedAt = performance.now();
       const outcome = await step().then((value) => ({ value }), (error: unknown) => ({ error }));
       const tookMs = performance.now() - startedAt;
-      const cpu = 'value' in outcome ? outcome.value.cpu : undefined;
+      // A shard that is away has done no work, and searches of the others wait for this turn.
+      if ('error' in outcome) return { outcome, pauseMs: 0 };
+      const { cpu } = outcome.value;
       return { outcome, pauseMs: cpu === undefined ? tookMs : this.#pace.pauseAfter(cpu, startedAt, tookMs) };
     });
     this.#last = turn.then(({ pauseMs }) => pause(pauseMs));

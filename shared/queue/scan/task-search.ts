@@ -1,10 +1,12 @@
-import { withinRequestLimit } from '../../redis/request-limit.js';
+import { RequestError } from '../../domain/errors.js';
+import { REQUEST_LIMIT_MS, withinRequestLimit } from '../../redis/request-limit.js';
 import type { Shard } from '../engine/shard.js';
 import { jobIdOf, shardOf } from '../names.js';
 import type { TaskQueue } from '../tasks/task-queue.js';
 import type { SearchPlan } from '../search/compile-filter.js';
-import { countTasks, type CountPlace, type TaskCount } from './count-tasks.js';
-import { listTasks, type ListPlace, type TaskPage } from './list-tasks.js';
+import { countTasks, type CountOptions, type CountPlace, type TaskCount } from './count-tasks.js';
+import { listTasks, type ListOptions, type ListPlace, type TaskPage } from './list-tasks.js';
+import { MissingShards } from './missing-shards.js';
 import { previewTasks, type TaskPreview } from './preview-tasks.js';
 import type { CountedBy, SearchOrder } from './scan-step.js';
 import type { TakeTurn } from './scan-tasks.js';
@@ -12,48 +14,64 @@ import { ScanTurns } from './scan-turns.js';
 
 /** One request works at most for this time; a step that has begun is ended. */
 const WORK_MS = 1_500;
+/**
+ * A shard that has not answered a step by then is away, ms: a request is answered within a second, without it. A step lasts some 10 ms, and
+ * waits for its turn before that.
+ */
+const STEP_LIMIT_MS = 600;
 /** A page that has a task does not wait longer for more: a person looks at it. */
 const PAGE_MS = 200;
+
+type Parts = Pick<ListOptions, 'hasTime' | 'takeTurn' | 'shardOf' | 'missing'> & Pick<CountOptions, 'hasTime'>;
 
 /** Searches for the API. All searches of a process take turns, step by step (scan-turns.ts). */
 export class TaskSearch {
   readonly #turns = new ScanTurns();
 
-  constructor(private readonly queue: Pick<TaskQueue, 'shards' | 'asRequestError'>) {}
+  constructor(private readonly queue: Pick<TaskQueue, 'answeringShards' | 'asRequestError'>) {}
 
   /** @throws RequestError redis_unavailable as TaskQueue */
   async list(plan: SearchPlan, { order, limit, from }: { readonly order: SearchOrder; readonly limit: number; readonly from: ListPlace | undefined }): Promise<TaskPage> {
-    return this.#answered(async (shards) => listTasks(shards, { plan, order }, { limit, from, ...this.#partsFor(shards), jobIdOf }));
+    return this.#answered(async (shards, parts) => listTasks(shards, { plan, order }, { limit, from, ...parts, jobIdOf }));
   }
 
   /** @throws RequestError redis_unavailable as TaskQueue */
   async count(plan: SearchPlan, by: CountedBy, from: CountPlace | undefined): Promise<TaskCount> {
-    return this.#answered(async (shards) => countTasks(shards, plan, { by, from, ...this.#partsFor(shards) }));
+    return this.#answered(async (shards, parts) => countTasks(shards, plan, { by, from, ...parts }));
   }
 
   /** What a change of many tasks would meet. @param ids only these tasks. @throws RequestError redis_unavailable as TaskQueue */
   async preview(plan: SearchPlan, from: CountPlace | undefined, ids?: readonly string[]): Promise<TaskPreview> {
-    return this.#answered(async (shards) => previewTasks(shards, plan, { from, ...this.#partsFor(shards) }, ids));
+    return this.#answered(async (shards, parts) => previewTasks(shards, plan, { from, ...parts }, ids));
   }
 
-  #partsFor(shards: readonly Shard[]) {
+  #partsFor(shards: readonly Shard[], missing: MissingShards): Parts {
     const startedAt = performance.now();
     return {
       hasTime: (hasFound = false) => performance.now() - startedAt < (hasFound ? PAGE_MS : WORK_MS),
-      takeTurn: ((step) => this.#turns.take(() => withinRequestLimit(step()))) satisfies TakeTurn,
+      takeTurn: ((step) => this.#turns.take(() => withinRequestLimit(step(), mayGoAlone(shards) ? STEP_LIMIT_MS : REQUEST_LIMIT_MS))) satisfies TakeTurn,
       shardOf: (taskId: string) => {
         const shard = shards[shardOf(taskId, shards.length)];
         if (shard === undefined) throw new RangeError('a shard that is not there');
         return shard;
       },
+      missing,
     };
   }
 
-  async #answered<T>(work: (shards: readonly Shard[]) => Promise<T>): Promise<T> {
+  async #answered<T>(work: (shards: readonly Shard[], parts: Parts) => Promise<T>): Promise<T> {
     try {
-      return await work(await withinRequestLimit(this.queue.shards()));
+      const { shards, away } = await withinRequestLimit(this.queue.answeringShards());
+      // What one Redis does not answer it does not answer for any of its shards.
+      const missing = new MissingShards(away, (error) => mayGoAlone(shards) && this.queue.asRequestError(error) instanceof RequestError);
+      return await work(shards, this.#partsFor(shards, missing));
     } catch (error) {
       throw this.queue.asRequestError(error);
     }
   }
+}
+
+/** Whether one of the shards may be away alone. */
+function mayGoAlone(shards: readonly Shard[]): boolean {
+  return new Set(shards.map(({ server }) => server)).size > 1;
 }

@@ -1,6 +1,6 @@
 import { highestDueScore } from '../engine/due-score.js';
 import type { Shard } from '../engine/shard.js';
-import { askShards } from './ask-shards.js';
+import { askShards, type AskingShards } from './ask-shards.js';
 
 /** At most so many waiting lists of a shard are looked at: 100,000 would keep Redis busy for half a second. */
 const MOST_LISTS = 10_000;
@@ -75,19 +75,17 @@ export interface PlainFleetCounts {
  * Counts all shards together. The numbers come from several scripts, so they may differ by what happened meanwhile.
  * @param now             milliseconds since the epoch
  * @param unreadableForMs see outcome.ts
- * @param isAway          whether an error means that the shard cannot be asked; every other one is thrown
- * @param limitMs         a shard that has not answered by then is away
  * @throws the error of the first shard when no shard answers within the limit
  */
-export async function countTasks(shards: readonly Shard[], now: number, unreadableForMs: number, isAway: (error: unknown) => boolean, limitMs?: number): Promise<FleetCounts> {
+export async function countTasks(shards: readonly Shard[], now: number, unreadableForMs: number, asking: AskingShards): Promise<FleetCounts> {
   const sample = Math.max(LEAST_SAMPLE, Math.ceil(SAMPLE / shards.length));
-  const { answers, shardsAway } = await askShards(shards, (shard) => countShard(shard, now, unreadableForMs, sample), isAway, limitMs);
+  const { answers, shardsAway } = await askShards(shards, (shard) => countShard(shard, now, unreadableForMs, sample), asking);
   return { counts: answers.reduce(add), shardsAway };
 }
 
 /** Counts all shards together, without what has to be estimated: for a scrape, which comes every few seconds for ever. See countTasks. */
-export async function countPlainly(shards: readonly Shard[], now: number, isAway: (error: unknown) => boolean, limitMs?: number): Promise<PlainFleetCounts> {
-  const { answers, shardsAway } = await askShards(shards, (shard) => countShardPlainly(shard, now, 0), isAway, limitMs);
+export async function countPlainly(shards: readonly Shard[], now: number, asking: AskingShards): Promise<PlainFleetCounts> {
+  const { answers, shardsAway } = await askShards(shards, (shard) => countShardPlainly(shard, now, 0), asking);
   return { counts: answers.reduce(addPlain), shardsAway };
 }
 

@@ -13,13 +13,13 @@ import { CredentialStore } from '../credentials/credential-store.js';
 import { TokenStore } from '../credentials/token-store.js';
 import { AuditLog } from '../audit/audit-log.js';
 import type { Acting } from './act-on-task.js';
-import { askShards, type ShardAnswers } from './ask-shards.js';
+import { askShards, type AskingShards, type ShardAnswers } from './ask-shards.js';
 import { cancelTask, type Cancellation, type Removal } from './cancel-task.js';
 import { editTask, type Edit, type EditedTask } from './edit-task.js';
 import { failedDestinations } from './failed-destinations.js';
 import { FlowStore } from '../flow/flow-store.js';
 import { WaitingLists, type WaitingListDepths } from '../flow/waiting-lists.js';
-import { accessKeys, auditKeys, credentialKeys, fleetReplicaMark, flowKeys, shardOf, statsKeys, testSendKeys } from '../names.js';
+import { accessKeys, auditKeys, credentialKeys, FLEET, fleetReplicaMark, flowKeys, shardOf, statsKeys, testSendKeys } from '../names.js';
 import { ActivityStore } from '../stats/activity-store.js';
 import { FailureStore } from '../stats/failure-store.js';
 import { TestSendStore } from '../test-sends/test-send-store.js';
@@ -28,6 +28,7 @@ import { ownScripts } from './own-scripts.js';
 import { redriveFailed, redriveTask, type Redrive } from './redrive-task.js';
 import { retryNow, type RetryNow } from './retry-now.js';
 import { MismatchError } from '../engine/mismatch-error.js';
+import { ShardHealth } from '../engine/shard-health.js';
 import { Shards, type Shard } from '../engine/shard.js';
 import { LARGE_TASK_BYTES, LargeReads } from './large-reads.js';
 import { Submission, type Admission, type SubmissionRules } from './submission.js';
@@ -36,12 +37,16 @@ import { SubmissionBatcher } from './submission-batcher.js';
 import { UnreadableTaskError } from './task-codec.js';
 import { countDue, countPlainly, countTasks, type FleetCounts, type PlainFleetCounts } from './task-counts.js';
 import { readTask, type TaskView } from './task-view.js';
-import { RedisErrors, type RedisErrorClass } from '../../redis/redis-error.js';
+import { classifyRedisError, RedisErrors, type RedisErrorClass } from '../../redis/redis-error.js';
 import { NotReplicatedError, type ReplicatedWrites } from '../../redis/replicated-writes.js';
 import { REQUEST_LIMIT_MS, withinRequestLimit } from '../../redis/request-limit.js';
 import type { RefusalLog } from '../../redis/refusal-log.js';
 
 const ANY_SIZE = -1;
+
+function isOutage(error: unknown): boolean {
+  return classifyRedisError(error) === 'unavailable';
+}
 
 const codeOf = { full: 'redis_full', refused: 'redis_refused', unavailable: 'redis_unavailable' } as const satisfies Record<Exclude<RedisErrorClass, 'bug'>, RequestErrorCode>;
 /** The queue for callers of the API, without its inner parts. */
@@ -70,6 +75,10 @@ export interface TaskQueueOptions {
   readonly clock: Clock;
   /** What is accepted from callers waits for replicas (REDIS_MIN_REPLICAS); undefined: it does not. Its owner closes it. */
   readonly replicated?: ReplicatedWrites | undefined;
+  /** Whether it watches which shards answer: a call about one that does not is refused at once. A worker waits for it instead. */
+  readonly watchesShards?: boolean;
+  /** Which shards answer, as another queue of this process sees them. */
+  readonly health?: ShardHealth;
   /** It is told what Redis refuses; the caller learns only a code. */
   readonly refusals?: RefusalLog;
 }
@@ -80,13 +89,15 @@ export interface TaskQueueOptions {
  */
 export class TaskQueue {
   readonly #shards: Shards;
+  readonly #health: ShardHealth;
   readonly #batchers = new Map<Shard, SubmissionBatcher>();
   readonly #errors = new RedisErrors();
   readonly #largeReads = new LargeReads();
 
   constructor(private readonly options: TaskQueueOptions) {
     const { redis, prefix, shards: count, replicated, onMismatch } = options;
-    this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, replicated, onMismatch });
+    this.#health = options.health ?? new ShardHealth(isOutage);
+    this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, replicated, onMismatch, onOpen: options.watchesShards === true ? (shards) => this.#watch(shards) : undefined });
   }
 
   /** Resolves when Redis has answered once and the queues are open. @throws MismatchError as `onMismatch` */
@@ -163,17 +174,17 @@ export class TaskQueue {
   }
 
   /**
-   * It fails only when no shard answers. Each has the time of a request.
+   * It fails only when no shard answers.
    * @param unreadableForMs for how long a task counts as unreadable after the last try: see outcome.ts
-   * @param limitMs another time than that of a request
+   * @param limitMs another time than the one of askShards, ms
    */
   async counts(unreadableForMs: number, limitMs?: number): Promise<FleetCounts> {
-    return this.#speakLong(() => countTasks(this.#shards.all(), this.options.clock(), unreadableForMs, this.#isAway, limitMs));
+    return this.#speakLong(() => countTasks(this.#shards.all(), this.options.clock(), unreadableForMs, { ...this.#asking, limitMs }));
   }
 
   /** The same without the estimates, for a scrape. */
   async plainCounts(limitMs?: number): Promise<PlainFleetCounts> {
-    return this.#speakLong(() => countPlainly(this.#shards.all(), this.options.clock(), this.#isAway, limitMs));
+    return this.#speakLong(() => countPlainly(this.#shards.all(), this.options.clock(), { ...this.#asking, limitMs }));
   }
 
   /** The due tasks of all shards. It fails when one of them does not answer. */
@@ -183,7 +194,7 @@ export class TaskQueue {
 
   /** What the fleet did lately, for the API. */
   async withActivity<T>(work: (store: ActivityStore) => Promise<T>): Promise<T> {
-    return this.#speak(() => work(this.activityStore()));
+    return this.#speakToFleet(() => work(this.activityStore()));
   }
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
@@ -194,7 +205,7 @@ export class TaskQueue {
 
   /** What operators did, for the API. */
   async withAudit<T>(work: (log: AuditLog) => Promise<T>): Promise<T> {
-    return this.#speak(() => work(this.auditLog()));
+    return this.#speakToFleet(() => work(this.auditLog()));
   }
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
@@ -206,24 +217,24 @@ export class TaskQueue {
   /** The access keys, for the API. */
   async withKeys<T>(work: (store: KeyStore) => Promise<T>): Promise<T> {
     const { redis, prefix } = this.options;
-    return this.#speak(() => work(new KeyStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
+    return this.#speakToFleet(() => work(new KeyStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
   }
 
   /** The sessions of people at browsers, for the API. */
   async withSessions<T>(work: (store: SessionStore) => Promise<T>): Promise<T> {
     const { redis, prefix } = this.options;
-    return this.#speak(() => work(new SessionStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
+    return this.#speakToFleet(() => work(new SessionStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
   }
 
   /** The rate limits of access keys, for the API. */
   async withRates<T>(work: (store: RateStore) => Promise<T>): Promise<T> {
     const { redis, prefix } = this.options;
-    return this.#speak(() => work(new RateStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
+    return this.#speakToFleet(() => work(new RateStore(this.#shards.get(0).client, accessKeys(prefix, isCluster(redis)))));
   }
 
   /** The credentials of destinations, for the API. */
   async withCredentials<T>(work: (store: CredentialStore) => Promise<T>): Promise<T> {
-    return this.#speak(() => work(this.credentialStore()));
+    return this.#speakToFleet(() => work(this.credentialStore()));
   }
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
@@ -240,7 +251,7 @@ export class TaskQueue {
 
   /** Test sends, for the API. */
   async withTestSends<T>(work: (store: TestSendStore) => Promise<T>): Promise<T> {
-    return this.#speak(() => work(this.testSendStore()));
+    return this.#speakToFleet(() => work(this.testSendStore()));
   }
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
@@ -251,6 +262,7 @@ export class TaskQueue {
 
   /** Which sends failed lately, for the API. */
   async withFailures<T>(work: (store: FailureStore) => Promise<T>): Promise<T> {
+    this.#mustAnswer(FLEET);
     return this.#speakLong(() => work(this.failureStore()));
   }
 
@@ -281,7 +293,7 @@ export class TaskQueue {
 
   /** Limits, circuits and the reports of the workers, for the API. */
   async withFlow<T>(work: (store: FlowStore) => Promise<T>): Promise<T> {
-    return this.#speak(() => work(this.flowStore()));
+    return this.#speakToFleet(() => work(this.flowStore()));
   }
 
   /** How many tasks are deferred, by flow; one answer for each shard. It fails only when no shard answers. @param named as WaitingLists.depths */
@@ -305,22 +317,37 @@ export class TaskQueue {
     return this.#speak(() => work(this.#shards.all()));
   }
 
-  /** It fails when Redis does not answer. */
-  async ping(): Promise<void> {
-    // It goes through a queue's client, so that it also says whether the queues are open.
-    await this.#speak(async () => {
-      const { client, keys } = this.#shards.get(0);
+  get health(): ShardHealth {
+    return this.#health;
+  }
+
+  /** It fails when no shard answers. @param limitMs as of `counts` */
+  async ping(limitMs?: number): Promise<{ readonly shardsAway: readonly string[] }> {
+    // It goes through the clients of the queues, so that it also says whether the queues are open.
+    return this.#askShards(async ({ client, keys }) => {
       await client.get(keys.janitorLock);
-    });
+      return [];
+    }, limitMs);
   }
 
   /**
-   * It fails when Redis answers and takes no writes, on any shard. A full Redis takes this write: GET and DELETE work
-   * there. The write stands in a script, like every write of ours: a user who may run no script can do nothing here.
+   * It fails when no shard takes writes; one that refuses them is away. A full Redis takes this write: GET and DELETE work there. The write
+   * stands in a script, like every write of ours: a user who may run no script can do nothing here.
    */
-  async pingWrite(): Promise<void> {
-    await this.#speak(() => Promise.all(this.#shards.all().map(({ keys }) => this.options.redis.eval("return redis.call('DEL', KEYS[1])", 1, keys.neverThere))));
-    this.options.refusals?.accepted();
+  async pingWrite(): Promise<{ readonly shardsAway: readonly string[] }> {
+    const refusals: unknown[] = [];
+    const asked = await this.#askShards(async ({ keys }) => {
+      try {
+        await this.options.redis.eval("return redis.call('DEL', KEYS[1])", 1, keys.neverThere);
+      } catch (error) {
+        if (this.#errors.classify(error) === 'refused') refusals.push(error);
+        throw error;
+      }
+      return [];
+    });
+    if (refusals.length === 0) this.options.refusals?.accepted();
+    for (const error of refusals) this.options.refusals?.refused(error);
+    return asked;
   }
 
   /**
@@ -331,12 +358,43 @@ export class TaskQueue {
     return this.#shards.whenOpen();
   }
 
+  /** All shards, and the queues of those that do not answer now. It takes at most 0.2 s when Redis has answered once. @throws as `shards` */
+  async answeringShards(): Promise<{ readonly shards: readonly Shard[]; readonly away: readonly string[] }> {
+    const shards = await this.#shards.whenOpen();
+    const names = shards.map(({ queue }) => queue.name);
+    const answering = await this.#health.answering(names);
+    // Where all seem to be away, the error of the first question says why.
+    return { shards, away: answering.size === 0 ? [] : names.filter((name) => !answering.has(name)) };
+  }
+
   async close(): Promise<void> {
+    if (this.options.watchesShards === true) this.#health.stop();
     await this.#shards.close();
   }
 
+  /** @throws RequestError redis_unavailable at once while the shard is away */
   #shardOf(taskId: string): Shard {
-    return this.#shards.get(shardOf(taskId, this.options.shards));
+    const shard = this.#shards.get(shardOf(taskId, this.options.shards));
+    this.#mustAnswer(shard.queue.name);
+    return shard;
+  }
+
+  #watch(shards: readonly Shard[]): void {
+    const { redis, prefix } = this.options;
+    // Parts of one server cannot be away alone: its connection tells.
+    if (!isCluster(redis)) return;
+    const { controls } = flowKeys(prefix, true);
+    this.#health.watch([...shards.map(({ queue, client, keys }) => ({ name: queue.name, ask: () => client.get(keys.neverThere) })), { name: FLEET, ask: () => redis.exists(controls) }]);
+  }
+
+  #mustAnswer(part: string): void {
+    if (this.#health.isAway(part)) throw new RequestError('redis_unavailable', messageOf.unavailable);
+  }
+
+  /** One call of the API about what stands once for the whole fleet. */
+  async #speakToFleet<T>(work: () => Promise<T>): Promise<T> {
+    this.#mustAnswer(FLEET);
+    return this.#speak(work);
   }
 
   /**
@@ -362,11 +420,13 @@ export class TaskQueue {
     return this.#speakLong(() => withinRequestLimit(work()));
   }
 
-  readonly #isAway = (error: unknown): boolean => this.#errors.classify(error) !== 'bug';
+  get #asking(): AskingShards {
+    return { health: this.#health, isAway: (error) => this.#errors.classify(error) !== 'bug' };
+  }
 
   /** The rows of all shards that answer in time. */
-  async #askShards<T>(ask: (shard: Shard) => Promise<readonly T[]>): Promise<ShardAnswers<T>> {
-    const { answers, shardsAway } = await this.#speakLong(() => askShards(this.#shards.all(), ask, this.#isAway));
+  async #askShards<T>(ask: (shard: Shard) => Promise<readonly T[]>, limitMs?: number): Promise<ShardAnswers<T>> {
+    const { answers, shardsAway } = await this.#speakLong(() => askShards(this.#shards.all(), ask, { ...this.#asking, limitMs }));
     return { answers: answers.flat(), shardsAway };
   }
 

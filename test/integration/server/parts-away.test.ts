@@ -157,7 +157,7 @@ describe('the API while a node of a cluster is frozen', () => {
     } finally {
       cluster.nodes[withFlow]?.thaw();
     }
-    await eventually(async () => { expect((await call(service.baseUrl, '/readyz')).status).to.equal(200); }, { withinMs: 20_000, everyMs: 100 });
+    await eventually(async () => { expect((await call(service.baseUrl, '/destinations')).body['is_complete']).to.equal(true); }, { withinMs: 20_000, everyMs: 100 });
     await cluster.nodes[1 - withFlow]?.freeze();
     try {
       const { status, body } = await call(service.baseUrl, `${PLACE}/pause`, post());

@@ -58,7 +58,7 @@ for (const [name, { shards, isCluster }] of Object.entries(places)) {
     };
 
     it('count exactly, by state, client, error and status', async () => {
-      const exact = { is_exact: true, not_read: 0, next_cursor: null };
+      const exact = { is_exact: true, is_complete: true, shards_away: [], not_read: 0, next_cursor: null };
       expect(await count({})).to.deep.include({ count: OLD + NEW, scanned: OLD + NEW, ...exact });
       expect((await count({ by: 'state' }))['groups']).to.have.deep.members([{ value: 'retrying', count: 400 }, { value: 'parked', count: 200 }, { value: 'scheduled', count: NEW }]);
       expect((await count({ by: 'client_id' }))['groups']).to.have.deep.members([{ value: 'team-a', count: OLD }, { value: 'team-b', count: NEW - 1 }, { value: 'rare', count: 1 }]);

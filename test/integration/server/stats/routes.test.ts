@@ -14,7 +14,7 @@ const NONE = {
   ...{ held: NOTHING_HELD, is_held_exact: true },
   ...{ scheduled: 0, retrying: 0, dead_lettering: 0, cancelled: 0, is_estimate: true },
 };
-const REST = { worker_facts: { is_agreed: true, differences: [] }, shard_rebuilds: 0, shards_away: [] };
+const REST = { worker_facts: { is_agreed: true, differences: [] }, shard_rebuilds: 0, is_complete: true, shards_away: [] };
 /** A task counts as unreadable for twice the longest wait. */
 const RELEASE = { baseDelayMs: 50, maxDelayMs: 200 };
 

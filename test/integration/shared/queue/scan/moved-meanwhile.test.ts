@@ -5,6 +5,7 @@ import { parseQuery } from '../../../../../shared/domain/search/filter.js';
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
 import { jobIdOf } from '../../../../../shared/queue/names.js';
 import { countTasks, type CountPlace } from '../../../../../shared/queue/scan/count-tasks.js';
+import { MissingShards } from '../../../../../shared/queue/scan/missing-shards.js';
 import { previewTasks } from '../../../../../shared/queue/scan/preview-tasks.js';
 import { compileFilter } from '../../../../../shared/queue/search/compile-filter.js';
 import { InProcessService } from '../../../../support/service-in-process.js';
@@ -43,7 +44,7 @@ describe('A count of tasks that move between its parts', function () {
   const options = (from: CountPlace | undefined, hasTime: boolean) => {
     const [shard] = shards;
     if (shard === undefined) throw new Error('no shard');
-    return { from, hasTime: () => hasTime, takeTurn: <T>(step: () => Promise<T>) => step(), shardOf: () => shard };
+    return { from, hasTime: () => hasTime, takeTurn: <T>(step: () => Promise<T>) => step(), shardOf: () => shard, missing: new MissingShards([], () => false) };
   };
   const ways: Readonly<Record<string, (q: string, from: CountPlace | undefined, hasTime: boolean) => Promise<Part>>> = {
     count: (q, from, hasTime) => countTasks(shards, plan(q), { ...options(from, hasTime), by: 'count' }),

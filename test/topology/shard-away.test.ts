@@ -1,0 +1,133 @@
+import { expect } from 'chai';
+
+import { profile } from '../chaos/profile.js';
+import { shardOf } from '../../shared/queue/names.js';
+import { boardRows, json, rows, type Asked } from '../support/every-call.js';
+import { eventually } from '../support/eventually.js';
+import type { PrivateRedis } from '../support/redis.js';
+import { RedisCluster } from '../support/redis-cluster.js';
+import { Service } from '../support/service.js';
+import { call, httpTask, submitNew, uniqueId, type WireTask } from '../support/tasks.js';
+
+const SHARDS = 16;
+const MASTERS = 3;
+/** The short form runs on machines that do other things, too: there /livez, which asks nothing, has taken 1.9 s. */
+const ANSWERED_WITHIN_MS = profile.name === 'long' ? 1_100 : 2_500;
+const LIVING_P99_MS = profile.name === 'long' ? 300 : 1_500;
+const ORIGIN = 'http://127.0.0.1:9';
+const calls = [...Object.entries(rows), ...Object.entries(boardRows)];
+
+/** Ways in which a node goes away and comes back. */
+const ways: Readonly<Record<string, { away(node: PrivateRedis): Promise<void>; back(node: PrivateRedis): Promise<void> }>> = {
+  killed: { away: (node) => node.kill(), back: (node) => node.restart() },
+  frozen: { away: (node) => node.freeze(), back: async (node) => node.thaw() },
+};
+
+describe('topology: a master of a Cluster is away, and none takes over', function () {
+  this.timeout(120_000);
+  let cluster: RedisCluster;
+  let service: Service;
+
+  before(async () => {
+    cluster = await RedisCluster.start({ masters: MASTERS, replicas: 0, nodeTimeoutMs: 2_000, settings: ['--cluster-require-full-coverage', 'no'] });
+    service = await Service.start({ workers: 1, settings: { REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses } });
+    expect((await call(service.baseUrl, '/bulk-actions', json('POST', { id: 'made', action: 'send_now', filter: { client_id: 'nobody' } }))).status).to.equal(201);
+    // Scripts are loaded, and the contract is printed as JSON once.
+    for (const [, row] of calls) await row.ask(await asked(uniqueId()));
+  });
+  beforeEach(async () => {
+    await eventually(async () => { expect((await call(service.baseUrl, '/destinations')).body['is_complete']).to.equal(true); }, { withinMs: 30_000, everyMs: 100 });
+  });
+  after(async () => {
+    await service.close();
+    await cluster.close();
+  });
+
+  const waits = (id: string): WireTask => httpTask(`${ORIGIN}/`, { id, initial_delay: 3_600 });
+
+  async function asked(id: string, newId: () => string = uniqueId): Promise<Asked> {
+    await submitNew(service.baseUrl, waits(id));
+    return { baseUrl: service.baseUrl, id, waits: () => waits(newId()), queue: `deliver-${shardOf(id, SHARDS)}` };
+  }
+
+  async function ownerOf(tag: string): Promise<PrivateRedis> {
+    return (await cluster.ownerOf(`{${service.prefix}-${tag}}`)).owner;
+  }
+
+  async function shardsOn(node: PrivateRedis): Promise<ReadonlySet<number>> {
+    const owners = await Promise.all(Array.from({ length: SHARDS }, (_, shard) => ownerOf(String(shard))));
+    return new Set(owners.flatMap((owner, shard) => (owner === node ? [shard] : [])));
+  }
+
+  for (const [name, way] of Object.entries(ways)) {
+    for (const hasFleet of profile.name === 'long' ? [false, true] : [name === 'frozen']) {
+      it(`answers every call in time, and names what is missing, while one is ${name}${hasFleet ? ' that has what concerns the whole fleet' : ''}`, async () => {
+        const withFleet = await ownerOf('flow');
+        const victim = hasFleet ? withFleet : cluster.nodes.find((node) => node !== withFleet);
+        if (victim === undefined) throw new Error('there is one node');
+        const away = await shardsOn(victim);
+        const queues = [...away].map((shard) => `deliver-${shard}`).sort();
+        const idOf = (isAway: boolean): string => {
+          for (;;) {
+            const id = uniqueId();
+            if (away.has(shardOf(id, SHARDS)) === isAway) return id;
+          }
+        };
+        const [living, gone] = await Promise.all([false, true].map((isAway) => Promise.all(calls.map(() => asked(idOf(isAway), () => idOf(isAway))))));
+        const posts: { readonly ms: number; readonly status: number }[] = [];
+        const load = setInterval(() => {
+          const startedAt = performance.now();
+          void call(service.baseUrl, '/tasks', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(waits(idOf(false))) })
+            .then(({ status }) => posts.push({ ms: performance.now() - startedAt, status }), () => posts.push({ ms: performance.now() - startedAt, status: 0 }));
+        }, 25);
+        await way.away(victim);
+        try {
+          // At once, and when it is known.
+          for (let round = 0; round < (profile.name === 'long' ? 2 : 1); round += 1) {
+            for (const [nth, [operation, row]] of calls.entries()) {
+              await Promise.all([living?.[nth], gone?.[nth]].map(async (each, at) => {
+                if (each === undefined) throw new Error('a task for each call');
+                const startedAt = performance.now();
+                const { status } = await row.ask(each);
+                const ms = Math.round(performance.now() - startedAt);
+                expect(ms, `${operation} answered ${status} after`).to.be.at.most(ANSWERED_WITHIN_MS);
+                expect(status, operation).to.not.equal(500);
+                // The second time the first call has done what there was to do.
+                if (at === 0 && !hasFleet && round === 0) expect(status, operation).to.equal(row.usual);
+              }));
+            }
+          }
+          const { body } = await eventually(async () => {
+            const answer = await call(service.baseUrl, '/stats');
+            expect([answer.status, answer.body['is_complete']]).to.deep.equal([200, false]);
+            return answer;
+          });
+          expect([...(body['shards_away'] as string[])].sort()).to.deep.equal(queues);
+          const partial = ['/stats', '/tasks', '/counts', '/status', ...(hasFleet ? [] : ['/destinations'])];
+          for (const path of partial) {
+            const answer = await call(service.baseUrl, path);
+            expect([answer.status, answer.body['is_complete'], [...(answer.body['shards_away'] as string[])].sort()], path).to.deep.equal([200, false, queues]);
+          }
+          for (const path of ['/health', '/readyz']) {
+            const answer = await call(service.baseUrl, path);
+            expect([answer.status, [...(answer.body['shards_away'] as string[])].sort()], path).to.deep.equal([200, queues]);
+          }
+          const status = await call(service.baseUrl, '/status');
+          expect([status.body['status'], (status.body['reasons'] as { code: string }[]).some(({ code }) => code === 'shard_away')]).to.deep.equal(['degraded', true]);
+          const board = await fetch(`${service.baseUrl}/admin/queues/api/queues?activeQueue=${queues[0] ?? ''}&page=1&jobsPerPage=10`);
+          const { queues: shown } = (await board.json()) as { queues: { name: string; description: string }[] };
+          expect([board.status, shown.filter(({ description }) => description.includes('does not answer')).map(({ name: queue }) => queue).sort()]).to.deep.equal([200, queues]);
+        } finally {
+          clearInterval(load);
+          await way.back(victim);
+          await cluster.isWhole();
+        }
+        const times = posts.map(({ ms }) => ms).sort((a, b) => a - b);
+        expect(posts.filter(({ status }) => status !== 201), 'refused, of living shards').to.deep.equal([]);
+        expect(times[Math.floor(times.length * 0.99)], 'p99 of living shards').to.be.at.most(LIVING_P99_MS);
+        await eventually(async () => { expect((await call(service.baseUrl, '/stats')).body['shards_away']).to.deep.equal([]); });
+        for (const { id } of gone ?? []) expect((await call(service.baseUrl, `/tasks/${id}`)).status).to.equal(200);
+      });
+    }
+  }
+});
