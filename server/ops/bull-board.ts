@@ -12,6 +12,7 @@ import type { ShardHealth } from '../../shared/queue/engine/shard-health.js';
 import type { Shard } from '../../shared/queue/engine/shard.js';
 import { isBoardStatus, readBoardHistory, readBoardJob, readBoardPage, type BoardJob } from '../../shared/queue/tasks/board-jobs.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { REQUEST_LIMIT_MS, withinRequestLimit } from '../../shared/redis/request-limit.js';
 import { commonHeaders } from '../http/answer.js';
 import { endBehindUnreadBody } from '../http/unread-body.js';
 import { refusalOfExpress, refuseInOurForm } from './board-errors.js';
@@ -26,6 +27,7 @@ const PAGES_AT_ONCE = 1;
 
 /** A shard that is away must leave time for what is asked of the others, ms. */
 const PING_WITHIN_MS = 300;
+const ASK_WITHIN_MS = 500;
 
 /** The request that the board answers now. It hands nothing of that on to the jobs that it shows and retries. */
 interface BoardRequest {
@@ -52,7 +54,7 @@ export function createBoardServer(reads: TaskQueue, queue: TaskQueue, parts: Omi
   const ask = async <T>(question: (shards: readonly Shard[]) => Promise<T>): Promise<T> => {
     try {
       await reads.ping(reads.health.isWatching ? PING_WITHIN_MS : undefined);
-      return await question(await reads.shards());
+      return await withinRequestLimit(question(await reads.shards()), reads.health.isWatching ? ASK_WITHIN_MS : REQUEST_LIMIT_MS);
     } catch (error) {
       throw reads.asRequestError(error);
     }
