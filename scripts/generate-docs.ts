@@ -1,4 +1,4 @@
-// npm run docs:generate / docs:check. Writes what can be read from the code: docs/ENVIRONMENT.md, docs/ERRORS.md, docs/LIMITS.md, docs/TASK-FIELDS.md,
+// npm run docs:generate / docs:check. Writes what can be read from the code: docs/ENVIRONMENT.md, docs/ERRORS.md, docs/LIMITS.md, docs/LOGS.md, docs/TASK-FIELDS.md,
 // docs/THIRD-PARTY.md, the tables of settings in docs/OPERATIONS.md and of metrics in docs/METRICS.md, between their markers; and client/api-contract.ts, the
 // types of docs/openapi.yaml. With
 // --check nothing is written; stale files are an error.
@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import openapiTypes, { astToString } from 'openapi-typescript';
 import { answerToError } from '../server/http/error-response.js';
 import { limits } from '../shared/config/limits.js';
+import { logEvents, type LogEventRow } from '../shared/logging/log-events.js';
 import { variables, type Variable, type VariableName } from '../shared/config/schema.js';
 import { destinationTypeNames, rowOf } from '../shared/domain/destinations/destination.js';
 import type { DestinationField } from '../shared/domain/destinations/destination-row.js';
@@ -81,6 +82,7 @@ export async function generatedDocs(): Promise<ReadonlyMap<string, string>> {
     ['docs/ENVIRONMENT.md', environmentDoc()],
     ['docs/ERRORS.md', errorsDoc()],
     ['docs/LIMITS.md', limitsDoc()],
+    ['docs/LOGS.md', logsDoc()],
     ['docs/TASK-FIELDS.md', taskFieldsDoc()],
     ['docs/THIRD-PARTY.md', thirdPartyDoc()],
     ['docs/OPERATIONS.md', betweenMarkers(operations, 'settings', variableTable(commonVariables))],
@@ -207,6 +209,23 @@ function taskFieldsDoc(): string {
       ),
     ]),
   ].join('\n\n')}\n`;
+}
+
+function logsDoc(): string {
+  const rows: readonly (readonly [string, LogEventRow])[] = Object.entries(logEvents);
+  return [
+    '# Lines of the log',
+    '',
+    NOTICE,
+    '',
+    'With `ENVIRONMENT=prod` each line is a JSON object with `time`, `level`, `service`, `version`, `role` (`api` or `worker`), `event` and `message`; what else it has depends on the event.',
+    'Programs go by `event`: its names stay, messages are for people and may change. [OPERATIONS.md](OPERATIONS.md#what-is-logged) has the fields of an attempt.',
+    '',
+    '| event | message | |',
+    '|---|---|---|',
+    ...rows.map(([event, { message, doc = '' }]) => `| \`${event}\` | ${message === '' ? '' : message.replaceAll('*', '...')} | ${doc} |`),
+    '',
+  ].join('\n');
 }
 
 function limitsDoc(): string {

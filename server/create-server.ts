@@ -193,7 +193,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       if (!isAuthOn || bootstrapKey !== undefined || count > 0) return;
       const nobodyMayCall = new NoKeyError();
       if (config.environment === 'prod') onUnfitRedis(nobodyMayCall);
-      else logger.warn(nobodyMayCall.message);
+      else logger.warn(nobodyMayCall.message, { event: 'no_access_key' });
     },
   });
   const signIn = { keys: new KeyJudge(keyRing, config.auth.wrongKeysPerSecond), sessions: new Sessions({ queue, ring: keyRing, limits: sessionTimes }) };

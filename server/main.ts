@@ -18,9 +18,9 @@ import { freePortNear } from './http/free-port-near.js';
 const config = loadConfigOrExit();
 // A launcher that starts several processes gives each a name.
 const [, , name] = process.argv;
-const logger = createLogger({ level: config.logLevel, environment: config.environment, role: 'api', name, colours: config.logColours });
+const logger = createLogger({ level: config.logLevel, environment: config.environment, role: 'api', version: serviceVersion(), name, colours: config.logColours });
 process.once('exit', () => logger.flush());
-for (const warning of config.warnings) logger.warn(warning);
+for (const warning of config.warnings) logger.warn(warning, { event: 'configuration_warning' });
 
 const tracing = await startTracing(config.telemetry.tracing, { version: serviceVersion(), role: 'api', instance: `${hostname()}-${process.pid}`, onTrouble: (error) => logger.warn('traces are lost', { error }) });
 const metrics = new Metrics('api');
@@ -51,7 +51,7 @@ async function portTakenText(): Promise<string> {
 }
 
 function exitUnconfigured(why: string): never {
-  logger.error(why);
+  logger.error(why, { event: 'start_refused' });
   logger.flush();
   process.exit(EXIT_CONFIG);
 }

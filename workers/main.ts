@@ -17,9 +17,9 @@ import { createWorker } from './create-worker.js';
 const config = loadConfigOrExit();
 // A launcher that starts several workers gives each a name, such as `worker 2`.
 const [, , name] = process.argv;
-const logger = createLogger({ level: config.logLevel, environment: config.environment, role: 'worker', name, colours: config.logColours });
+const logger = createLogger({ level: config.logLevel, environment: config.environment, role: 'worker', version: serviceVersion(), name, colours: config.logColours });
 process.once('exit', () => logger.flush());
-for (const warning of config.warnings) logger.warn(warning);
+for (const warning of config.warnings) logger.warn(warning, { event: 'configuration_warning' });
 
 // The number is new with each start: a container that is started again has the same host name and process id, and what the
 // process before it held must not count as held by this one.
@@ -53,7 +53,7 @@ try {
 if (!lifecycle.isStopping) logger.info('worker is up', { worker: workerName, concurrency: config.workerConcurrency, slots: worker.slots, http_port: port, pid: process.pid });
 
 function exitUnconfigured(why: string): never {
-  logger.error(why);
+  logger.error(why, { event: 'start_refused' });
   logger.flush();
   process.exit(EXIT_CONFIG);
 }

@@ -21,6 +21,8 @@ export interface LoggerOptions {
   readonly level: string;
   readonly environment: Environment;
   readonly role: Role;
+  /** Of the service; in every JSON line. */
+  readonly version?: string;
   /** What readable lines call the process. The default is its role; with several of them, `worker 2`. */
   readonly name?: string | undefined;
   /** For readable lines. The default is `auto`. */
@@ -39,10 +41,10 @@ const MESSAGE = Symbol.for('message');
  * Short readable lines in dev, one JSON object a line in prod.
  * @param target stdout in the processes
  */
-export function createLogger({ level, environment, role, name = role, colours = 'auto' }: LoggerOptions, target: LogTarget = process.stdout): Logger {
+export function createLogger({ level, environment, role, version = 'unknown', name = role, colours = 'auto' }: LoggerOptions, target: LogTarget = process.stdout): Logger {
   const stream = new BufferedStream(target);
   const isColoured = colours === 'always' || (colours === 'auto' && target.isTTY === true);
-  const lines: LineWriter = environment === 'prod' ? new JsonLines(role) : new ReadableLines({ name, isColoured, write: (line) => stream.append(`${line}\n`) });
+  const lines: LineWriter = environment === 'prod' ? new JsonLines(role, version) : new ReadableLines({ name, isColoured, write: (line) => stream.append(`${line}\n`) });
   const logger = winston.createLogger({
     level,
     // One step replaces winston's usual chain of formats.

@@ -50,7 +50,8 @@ export class ReadableLines implements LineWriter {
     // The lines of a message stay lines: messages are ours.
     let line = `${this.#head(level)}${hasHidden(message) ? message.split('\n').map(visibleText).join('\n') : message}`;
     for (const [name, value] of Object.entries(fields)) {
-      if (value !== undefined) line += ` ${name}=${typeof value === 'string' ? quoted(value) : String(value)}`;
+      // People read the message.
+      if (value !== undefined && name !== 'event') line += ` ${name}=${typeof value === 'string' ? quoted(value) : String(value)}`;
     }
     return line;
   }

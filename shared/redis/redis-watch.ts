@@ -62,7 +62,7 @@ export async function checkRedisSettings(redis: RedisClient, environment: Enviro
   if (policy !== undefined && policy !== 'noeviction') {
     const error = new EvictingRedisError(policy);
     if (environment === 'prod') throw error;
-    logger.error(`${error.message} This start is allowed because ENVIRONMENT is dev.`);
+    logger.error(`${error.message} This start is allowed because ENVIRONMENT is dev.`, { event: 'redis_evicts' });
   }
   const hz = Number((await readSetting(redis, 'hz')) ?? '100');
   if (hz < 100) logger.warn(`Redis has hz ${hz}: tasks can be up to ${Math.round(1000 / hz)} ms late. Set hz 100.`);

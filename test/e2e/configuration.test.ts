@@ -3,6 +3,7 @@ import { connect, createServer } from 'node:net';
 
 import { expect } from 'chai';
 
+import { serviceVersion } from '../../shared/config/service-version.js';
 import { EXIT_CONFIG } from '../../shared/config/load.js';
 import { eventually } from '../support/eventually.js';
 import { uniquePrefix } from '../support/namespace.js';
@@ -296,8 +297,8 @@ describe('e2e: what is logged', () => {
     const attempts = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(attempts).to.have.lengthOf(3);
     for (const attempt of attempts) {
-      expect(attempt).to.include({ level: 'info', role: 'worker', message: 'attempt', task_id: id, run: 1, max_retries: 1 });
-      expect(attempt).to.have.all.keys('time', 'level', 'role', 'message', 'task_id', 'client_id', 'source', 'run', 'phase', 'attempt', 'max_retries', 'destination', 'outcome', 'duration_ms', 'late_ms', 'http_status', ...(attempt['outcome'] === 'dead_lettered' ? [] : ['code']), ...(attempt['outcome'] === 'retry' ? ['next_delay_ms'] : []));
+      expect(attempt).to.include({ level: 'info', service: 'kafka-retry-service', version: serviceVersion(), role: 'worker', event: 'attempt', message: 'attempt', task_id: id, run: 1, max_retries: 1 });
+      expect(attempt).to.have.all.keys('time', 'level', 'service', 'version', 'role', 'event', 'message', 'task_id', 'client_id', 'source', 'run', 'phase', 'attempt', 'max_retries', 'destination', 'outcome', 'duration_ms', 'late_ms', 'http_status', ...(attempt['outcome'] === 'dead_lettered' ? [] : ['code']), ...(attempt['outcome'] === 'retry' ? ['next_delay_ms'] : []));
       expect(attempt['late_ms']).to.satisfy((ms: unknown) => Number.isInteger(ms) && Number(ms) >= 0 && Number(ms) < 10_000);
     }
     const { origin } = new URL(receiver.url('/'));

@@ -15,7 +15,7 @@ export type AdapterRegistry = { readonly [T in DestinationType]: DeliveryAdapter
 
 /** A type without an adapter does not compile. */
 export function createAdapters({ kafka, destinationProxy }: Pick<Config, 'kafka' | 'destinationProxy'>, { clock, logger, guard, credentials }: { readonly clock: Clock; readonly logger: Logger; readonly guard: AddressGuard; readonly credentials: CredentialsOption }): AdapterRegistry {
-  for (const warning of patchKafkajs()) logger.warn(warning);
+  for (const warning of patchKafkajs()) logger.warn(warning, { event: 'engine_warning' });
   const kafkaAdapter = createKafkaAdapter({
     defaultBrokers: kafka.brokers.map(({ host, port }) => `${host}:${port}`),
     tls: kafka.tls,

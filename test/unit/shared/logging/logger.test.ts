@@ -13,7 +13,7 @@ class Lines {
 }
 
 const dev: LoggerOptions = { level: 'info', environment: 'dev', role: 'worker' };
-const prod: LoggerOptions = { ...dev, environment: 'prod' };
+const prod: LoggerOptions = { ...dev, environment: 'prod', version: '1.2.3' };
 
 const attempt: AttemptLine = {
   task_id: 'order 1',
@@ -47,8 +47,9 @@ describe('createLogger', () => {
     const { time, ...fields } = JSON.parse(first) as Record<string, unknown>;
     expect(time).to.match(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     const { flow_key: _none, trace_id: _without, ...written } = attempt;
-    expect(fields).to.deep.equal({ level: 'info', role: 'worker', message: 'attempt', ...written });
-    expect(JSON.parse(second)).to.deep.include({ level: 'warn', message: 'beware', of: 'the dog' });
+    const process = { service: 'kafka-retry-service', version: '1.2.3', role: 'worker' };
+    expect(fields).to.deep.equal({ level: 'info', ...process, event: 'attempt', message: 'attempt', ...written });
+    expect(JSON.parse(second)).to.deep.include({ level: 'warn', ...process, event: 'other', message: 'beware', of: 'the dog' });
   });
 
   it('writes JSON in prod whatever a value is', () => {
@@ -58,7 +59,7 @@ describe('createLogger', () => {
     logger.info('a "b"', values);
     logger.flush();
     const { time: _time, ...fields } = JSON.parse(lines.text) as Record<string, unknown>;
-    expect(fields).to.deep.equal({ level: 'info', role: 'worker', message: 'a "b"', text: values.text, empty: '', yes: true, number: -0.5, endless: null, not: null });
+    expect(fields).to.deep.equal({ level: 'info', service: 'kafka-retry-service', version: '1.2.3', role: 'worker', event: 'other', message: 'a "b"', text: values.text, empty: '', yes: true, number: -0.5, endless: null, not: null });
   });
 
   const stamp = String.raw`^\d\d:\d\d:\d\d\.\d{3} info  worker: `;
