@@ -153,6 +153,7 @@ describe('the Helm chart', function () {
     };
     expect(grace('config.DELIVERY_TIMEOUT=30s')).to.deep.equal([55, 45]);
     expect(grace('config.DELIVERY_TIMEOUT=5m')).to.deep.equal([325, 315]);
+    expect(grace('config.DELIVERY_TIMEOUT=1h'), 'SHUTDOWN_TIMEOUT is an hour at most').to.deep.equal([3_620, 3_610]);
     expect(grace('config.SHUTDOWN_TIMEOUT=1500ms')).to.deep.equal([22, 12]);
     expect(grace('api.shutdownDelay=1m')).to.deep.equal([105, 45]);
   });
@@ -186,6 +187,22 @@ describe('the Helm chart', function () {
     const secrets = Object.entries<Variable<unknown>>(variables).filter(([, { isSecret }]) => isSecret === true).map(([name]) => name);
     const schema = JSON.parse(read(`${chartDir}/values.schema.json`)) as { definitions: { secretVariable: { enum: string[] } } };
     expect(schema.definitions.secretVariable.enum).to.have.members(secrets);
+  });
+
+  it('hands on numbers of a file of values as they were written', () => {
+    const container = new Rendered({ set: WITH_SECRET, file: 'config: { MAX_MESSAGE_BYTES: 2097152, REDIS_HIGH_WATER: 0.75, DELIVERED_MAX: 100000000, FLOW_CIRCUIT_FAILURES: 50 }' }).container('api');
+    const settings = settingsOf(container);
+    expect(settings).to.include({ MAX_MESSAGE_BYTES: '2097152', REDIS_HIGH_WATER: '0.75', DELIVERED_MAX: '100000000', FLOW_CIRCUIT_FAILURES: '50' });
+    expect(loadConfig(settings).deliveryTimeoutMs).to.equal(30_000);
+  });
+
+  const switches = Object.entries<Variable<unknown>>(variables).filter(([, { allowed }]) => allowed === 'on, off').map(([name]) => name);
+  it('refuses true and false where a variable is on or off, as YAML reads them without quotes', () => {
+    expect(switches).to.include.members(['AUTH', 'FLOW_CIRCUIT']);
+    for (const name of switches) {
+      expect(() => renderText({ set: WITH_SECRET, file: `config: { ${name}: off }` }), name).to.throw(`/config/${name}`);
+      expect(settingsOf(new Rendered({ set: WITH_SECRET, file: `config: { ${name}: "off" }` }).container('api')), name).to.include({ [name]: 'off' });
+    }
   });
 
   it('gives each worker its part of 2,000 slots where their number follows the load', () => {

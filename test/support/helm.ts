@@ -73,17 +73,19 @@ export interface RenderOptions {
   readonly example?: string;
   /** As `--set`. */
   readonly set?: readonly string[];
+  /** As a file of values: YAML, whose numbers Helm reads as floats, and whose `on` is true. */
+  readonly file?: string;
 }
 
 /** Runs helm. Missing is a failure, never a skip. @returns its output. @throws Error with all that it says when it fails */
-export function helm(args: readonly string[]): string {
-  return run('HELM_PATH', args);
+export function helm(args: readonly string[], input?: string): string {
+  return run('HELM_PATH', args, input);
 }
 
 /** @returns the text that helm makes of the chart, as an installation would send it */
-export function renderText({ example, set = [] }: RenderOptions = {}): string {
-  const values = [...(example === undefined ? [] : ['--values', path.join(chartDir, 'examples', `${example}.yaml`)]), ...set.flatMap((each) => ['--set', each])];
-  return helm(['template', 'kafka-retry', chartDir, '--namespace', 'retry', '--kube-version', '1.30.0', ...values]);
+export function renderText({ example, set = [], file }: RenderOptions = {}): string {
+  const values = [...(example === undefined ? [] : ['--values', path.join(chartDir, 'examples', `${example}.yaml`)]), ...(file === undefined ? [] : ['--values', '-']), ...set.flatMap((each) => ['--set', each])];
+  return helm(['template', 'kafka-retry', chartDir, '--namespace', 'retry', '--kube-version', '1.30.0', ...values], file);
 }
 
 /** What the chart makes, by kind. */

@@ -35,8 +35,9 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- mulf $number (get (dict "ms" 0.001 "s" 1.0 "m" 60.0 "h" 3600.0) $unit) -}}
 {{- end }}
 
+{{/* DELIVERY_TIMEOUT and 5 s, but no more than SHUTDOWN_TIMEOUT may be: an hour. */}}
 {{- define "kafka-retry.shutdownSeconds" -}}
-{{- if .Values.config.SHUTDOWN_TIMEOUT }}{{ include "kafka-retry.seconds" (list "config.SHUTDOWN_TIMEOUT" .Values.config.SHUTDOWN_TIMEOUT) }}{{ else }}{{ addf (include "kafka-retry.seconds" (list "config.DELIVERY_TIMEOUT" (.Values.config.DELIVERY_TIMEOUT | default "30s")) | float64) 5.0 }}{{ end }}
+{{- if .Values.config.SHUTDOWN_TIMEOUT }}{{ include "kafka-retry.seconds" (list "config.SHUTDOWN_TIMEOUT" .Values.config.SHUTDOWN_TIMEOUT) }}{{ else }}{{ minf 3600.0 (addf (include "kafka-retry.seconds" (list "config.DELIVERY_TIMEOUT" (.Values.config.DELIVERY_TIMEOUT | default "30s")) | float64) 5.0) }}{{ end }}
 {{- end }}
 
 {{/* Longer than SHUTDOWN_DELAY and SHUTDOWN_TIMEOUT together. */}}
@@ -74,6 +75,11 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- if and .Values.worker.autoscaling.enabled (include "kafka-retry.isAuthOn" .) (not .Values.worker.autoscaling.prometheus) (not .Values.worker.autoscaling.keySecret.name) }}{{ fail "\n\nworker.autoscaling reads GET /status, which needs a key: name a secret with one of the role `read` in worker.autoscaling.keySecret.name, or a Prometheus in worker.autoscaling.prometheus" }}{{ end -}}
 {{- end }}
 
+{{/* A file of values gives every number as a float, and toString would make 2.097152e+06 of 2097152. */}}
+{{- define "kafka-retry.text" -}}
+{{- if kindIs "float64" . }}{{ toJson . }}{{ else }}{{ toString . }}{{ end }}
+{{- end }}
+
 {{/* Variables of both processes, as a list of env. */}}
 {{- define "kafka-retry.config" -}}
 {{- $all := dict -}}
@@ -91,7 +97,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- $_ := set $all "KAFKA_TLS_CA_FILE" "/run/tls/kafka/ca.crt" -}}
 {{- if .Values.tls.kafka.clientCertificate }}{{ $_ := set $all "KAFKA_TLS_CERT_FILE" "/run/tls/kafka/tls.crt" }}{{ $_ := set $all "KAFKA_TLS_KEY_FILE" "/run/tls/kafka/tls.key" }}{{ end -}}
 {{- end -}}
-{{- range $name, $value := .Values.config }}{{ $_ := set $all $name (toString $value) }}{{ end -}}
+{{- range $name, $value := .Values.config }}{{ $_ := set $all $name (include "kafka-retry.text" $value) }}{{ end -}}
 {{- range $name := keys $all | sortAlpha }}
 - name: {{ $name }}
   value: {{ get $all $name | quote }}
