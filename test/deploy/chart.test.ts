@@ -8,7 +8,7 @@ import { loadConfig } from '../../shared/config/load.js';
 import { variables, type Variable } from '../../shared/config/schema.js';
 import { metricRows } from '../../shared/telemetry/metric-rows.js';
 import { renderedFiles } from '../../scripts/chart/rendered-files.mjs';
-import { chartDir, examples, helm, kubeconform, Rendered, renderText, type Container, type Labels } from '../support/helm.js';
+import { chartDir, examples, helm, kubeconform, Rendered, renderText, type Container, type Labels, type Manifests } from '../support/helm.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
@@ -28,6 +28,8 @@ function settingsOf({ env }: Container): Record<string, string> {
     return secret === undefined ? [name, value] : [secret, samples[secret] ?? 'a password'];
   }));
 }
+
+const portsOut = ({ egress }: Manifests['NetworkPolicy']['spec']): number[] => egress.flatMap(({ ports = [] }) => ports.map(({ port }) => port));
 
 describe('the Helm chart', function () {
   this.timeout(120_000);
@@ -235,9 +237,21 @@ describe('the Helm chart', function () {
   it('lets in and out what it says where it has network policies', () => {
     const rendered = new Rendered({ example: 'production-sentinel' });
     const api = rendered.one('NetworkPolicy', 'api').spec;
-    expect(api.egress.flatMap(({ ports }) => ports.map(({ port }) => port))).to.deep.equal([53, 53, 26379, 6379]);
-    expect(api.ingress[0]?.from, 'and the pod of helm test').to.have.lengthOf(3);
-    expect(JSON.stringify(rendered.one('NetworkPolicy', 'worker').spec.egress), 'no metadata service').to.include('"except":["169.254.0.0/16"]');
+    const worker = rendered.one('NetworkPolicy', 'worker').spec;
+    expect(portsOut(api)).to.deep.equal([53, 53, 26379, 6379]);
+    expect(api.ingress[0]?.from, 'and the pod of helm test').to.have.lengthOf(4);
+    expect(api.ingress[0]?.from, 'Prometheus reads both').to.deep.include.members([...(worker.ingress[0]?.from ?? [])]);
+    expect(portsOut(worker), 'names, wherever they are answered').to.deep.equal([53, 53]);
+    const to = worker.egress.flatMap((rule) => rule.to ?? []);
+    expect(to, 'pods, where an ipBlock does not hold them').to.deep.include({ namespaceSelector: {} });
+    expect(JSON.stringify(to), 'no metadata service').to.include('"except":["169.254.0.0/16"]');
+  });
+
+  it('lets the API out to the port that an address without one stands for', () => {
+    const ports = (variable: string, addresses: string): number[] => portsOut(new Rendered({ set: ['secrets.existingSecret=kept'], file: `{ config: { ${variable}: "${addresses}" }, networkPolicy: { enabled: true } }` }).one('NetworkPolicy', 'api').spec);
+    expect(ports('REDIS_ADDR', '10.0.0.5')).to.deep.equal([53, 53, 6379]);
+    expect(ports('REDIS_SENTINEL_ADDRS', 'sentinel-0, sentinel-1:26380,[fd00::5]')).to.deep.equal([53, 53, 26379, 26380]);
+    expect(ports('REDIS_CLUSTER_ADDRS', '[fd00::5],redis-1')).to.deep.equal([53, 53, 6379]);
   });
 
   it('is what deploy/kubernetes was made of', () => {

@@ -58,7 +58,7 @@ export interface Manifests {
   readonly PodDisruptionBudget: { readonly spec: { readonly selector: Selector } };
   readonly NetworkPolicy: {
     readonly metadata: Metadata;
-    readonly spec: { readonly podSelector: Selector; readonly ingress: readonly { readonly from: readonly object[] }[]; readonly egress: readonly { readonly ports: readonly { readonly port: number }[] }[] };
+    readonly spec: { readonly podSelector: Selector; readonly ingress: readonly { readonly from: readonly object[] }[]; readonly egress: readonly { readonly ports?: readonly { readonly port: number }[]; readonly to?: readonly object[] }[] };
   };
   readonly ServiceMonitor: { readonly spec: { readonly selector: Selector; readonly endpoints: readonly { readonly port: string }[] } };
   readonly ScaledObject: { readonly spec: { readonly scaleTargetRef: { readonly name: string }; readonly triggers: readonly { readonly metadata: Labels }[] } };
