@@ -48,6 +48,7 @@ export const logEvents = {
   redis_login_refused: { message: 'redis does not let us in' },
   redis_evicts: { message: '', doc: 'Redis may delete tasks. In prod the process does not start so.' },
   redis_hz_low: { message: 'Redis has hz *' },
+  redis_full_coverage: { message: 'Redis has cluster-require-full-coverage yes: *', doc: 'One master that is away stops the tasks of all shards. The message says what to set.' },
   redis_replicas_missing: { message: 'REDIS_MIN_REPLICAS is *' },
   redis_hides_connections: { message: 'Redis does not show its connections: *' },
   worker_gone: { message: 'a worker is gone: the tasks in its hands go back, no attempt used' },

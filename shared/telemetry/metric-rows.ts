@@ -152,7 +152,7 @@ export const metricRows = {
     from: ['api', 'worker'],
     labels: {},
     buckets: COMMAND_BUCKETS,
-    help: 'Time to the answer of a small command that Redis is asked regularly, one that failed included.',
+    help: 'Time to the answer of a PING that Redis is asked once a second, one that failed included.',
   },
   kafka_retry_build_info: {
     kind: 'gauge',

@@ -198,6 +198,7 @@ describe('RetryClient', () => {
       changeKey: (of, signal) => of.changeKey('a', { name: 'b' }, { signal }),
       rotateKey: (of, signal) => of.rotateKey('a', { signal }),
       deleteKey: (of, signal) => of.deleteKey('a', { signal }),
+      testSend: (of, signal) => of.testSend({ destination_type: 'http', destination: { url: 'https://a.example/' } }, { signal }),
     };
     it('has a row here for every method', () => {
       const known = Object.getOwnPropertyNames(RetryClient.prototype).filter((name) => name !== 'constructor');
