@@ -79,6 +79,8 @@ export const rows: Readonly<Record<string, Row>> = {
   readCredentials: get(() => `${PLACE}/credentials`, { flow: 503 }),
   changeCredentials: send(() => `${PLACE}/credentials`, () => json('PATCH', { basic: null }), { flow: 503, audit: 503 }),
   deleteCredentials: send(() => `${PLACE}/credentials`, () => ({ method: 'DELETE' }), { flow: 503, audit: 503 }),
+  // No worker runs.
+  sendTest: send(() => '/test-sends', () => json('POST', { destination_type: 'http', destination: { url: ORIGIN } }), {}, 503),
   health: get(() => '/health'),
   livez: get(() => '/livez'),
   readyz: get(() => '/readyz'),

@@ -15,7 +15,8 @@ const MASTERS = 3;
 const ANSWERED_WITHIN_MS = profile.name === 'long' ? 1_100 : 4_000;
 const LIVING_P99_MS = profile.name === 'long' ? 300 : 2_000;
 const ORIGIN = 'http://127.0.0.1:9';
-const calls = [...Object.entries(rows), ...Object.entries(boardRows)];
+/** Without test sends: they wait for a worker and a receiver, and only ten may be made in a minute. */
+const calls = [...Object.entries(rows).filter(([operation]) => operation !== 'sendTest'), ...Object.entries(boardRows)];
 
 /** Ways in which a node goes away and comes back. */
 const ways: Readonly<Record<string, { away(node: PrivateRedis): Promise<void>; back(node: PrivateRedis): Promise<void> }>> = {
