@@ -13,7 +13,7 @@ import { Notices } from './parts/notices.js';
 import { callApi, pathOfDestination } from './state/api.js';
 import { answeredAt, isHeldStill, startLive, status, trouble, useLive } from './state/live.js';
 import { addressOf, followLink, goTo, place, type View } from './state/location.js';
-import { mayAdminister, mayOperate, readSession, session, signOut } from './state/session.js';
+import { changesOfPerson, followSession, mayAdminister, mayOperate, session, signOut } from './state/session.js';
 import { Audit } from './views/audit.js';
 import { BulkActions, BulkActionView } from './views/bulk-actions.js';
 import { Destination, Destinations, actorName } from './views/destinations.js';
@@ -53,7 +53,7 @@ function App(): VNode {
     </header>
     <${FleetPause} />
     <${Warnings} view=${view} />
-    <main id="main" tabindex="-1" hidden=${trouble.value?.status === 401}><${Guarded} key=${view} view=${view} /></main>
+    <main id="main" tabindex="-1" hidden=${trouble.value?.status === 401}><${Guarded} key=${`${view} ${changesOfPerson.value}`} view=${view} /></main>
     <${Dialogs} /><${BulkDialogs} /><${EditDialogs} /><${Notices} />
   </div>`;
 }
@@ -124,5 +124,4 @@ const home = document.getElementById('page');
 home?.replaceChildren();
 if (home !== null) render(html`<${App} />`, home);
 startLive();
-// While nothing answers nobody is known, and it is asked again with the first answer.
-status.subscribe(() => { if (session.value === undefined) readSession().catch(() => undefined); });
+followSession();

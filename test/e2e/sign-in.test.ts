@@ -207,6 +207,41 @@ describe('e2e: signing in at a browser', function () {
     expect(await page.getByRole('heading', { name: taskId }).isVisible()).to.equal(false);
   });
 
+  it('shows on the operations page who has signed in meanwhile in another tab, and keeps an open dialog', async () => {
+    const first = await makeKey(service.baseUrl, { role: 'operate', permissions: ['payload'], name: 'day shift' });
+    const second = await makeKey(service.baseUrl, { role: 'operate', name: 'night shift' });
+    await page.goto(`${service.baseUrl}/admin/task?id=${taskId}`);
+    await signIn(first.key);
+    await page.getByText('day shift, operate').waitFor();
+    await page.getByRole('button', { name: 'Show it' }).click();
+    await page.getByText('a-secret-message').waitFor();
+    await page.getByRole('button', { name: 'Hold every send …' }).click();
+    const reason = page.locator('dialog[open]').getByLabel('Reason');
+    await reason.fill('their release');
+    const other = await context.newPage();
+    const change = async (key: string): Promise<void> => {
+      await other.goto(`${service.baseUrl}/login`);
+      await other.getByRole('button', { name: 'Sign out' }).click();
+      await other.getByLabel('Access key').waitFor();
+      await page.getByText(/You are signed out|Frozen/).first().waitFor();
+      await other.getByLabel('Access key').fill(key);
+      await other.getByLabel('Access key').press('Enter');
+      await other.waitForURL(`${service.baseUrl}/`);
+    };
+    await change(second.key);
+    await page.getByText('night shift, operate').waitFor();
+    expect(await reason.inputValue()).to.equal('their release');
+    expect(await page.getByText('a-secret-message').count(), 'what the other one may not see').to.equal(0);
+    await page.locator('dialog[open]').getByRole('button', { name: 'Leave it' }).click();
+    // The same for a page that asked nothing meanwhile.
+    await page.getByRole('button', { name: 'Freeze' }).click();
+    await page.getByText(/Frozen, as of/).waitFor();
+    await change(reader.key);
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByText('on call, read').waitFor();
+    expect(await page.getByRole('button', { name: 'Hold every send …' }).count()).to.equal(0);
+  });
+
   it('lets an operator act on the operations page, and out again', async () => {
     const { key } = await makeKey(service.baseUrl, { role: 'operate', permissions: ['payload'], name: 'on duty' });
     await page.goto(`${service.baseUrl}/admin/task?id=${taskId}`);
