@@ -102,7 +102,7 @@ function Found({ q, order }: { readonly q: string; readonly order: 'newest' | 'o
       ? html`<${Empty} title=${last.next_cursor === null ? (q === '' ? 'No tasks yet' : 'Nothing matches') : 'Nothing yet'}>
           ${q === '' ? html`Hand over a task with <code>POST /tasks</code>: <a href="/docs">the contract</a> shows how.` : `${count(scanned)} looked at.${last.next_cursor === null ? ' Delivered tasks are forgotten after DELIVERED_RETENTION.' : ''}${/\b(?:error_code|http_status):/.test(q) ? ' A task counts by its last error: one that failed otherwise since then is found by that.' : ''}`}</${Empty}>`
       : html`<${CalmBox} touch=${calm.touch}><table class="tasks stacked">
-        <thead><tr><th><input type="checkbox" aria-label="Select all that are shown" checked=${isAll} onChange=${() => setChosen(isAll ? new Set() : new Set(tasks.map(({ id }) => id)))} /></th>
+        <thead><tr><th><label><input type="checkbox" aria-label="Select all that are shown" checked=${isAll} onChange=${() => setChosen(isAll ? new Set() : new Set(tasks.map(({ id }) => id)))} /><span class="phone"> Select all</span></label></th>
           <th>Task</th><th>State</th><th>Client</th><th>Destination</th><th class="n">Sends</th><th>Last error</th><th><a class="sort" href=${addressOf('tasks', { q, order: order === 'newest' ? 'oldest' : undefined })} title="Turn the order round">When ${order === 'newest' ? '↓' : '↑'}</a></th></tr></thead>
         <tbody>${tasks.map((task) => html`<${Row} key=${task.id} task=${task} isChosen=${chosen.has(task.id)} toggle=${toggle} q=${q} />`)}</tbody></table></${CalmBox}>`}
     ${failed !== undefined && html`<${Failure} failure=${failed} reload=${loadMore} />`}
