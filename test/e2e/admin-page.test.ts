@@ -289,6 +289,30 @@ describe('e2e: the operations page', function () {
     await page.waitForResponse(/\/status$/);
   });
 
+  it('lets a person at a phone choose all and turn the order round, and cuts no number off', async () => {
+    const path = uniquePath('phone');
+    const { ids } = await parkedAt(path, 2);
+    await page.setViewportSize({ width: 360, height: 740 });
+    await open(`/admin/tasks?q=${encodeURIComponent(`destination_key:"${receiver.url(path)}"`)}`);
+    await rows().nth(1).waitFor();
+    await page.getByLabel('Select all that are shown').check();
+    await page.getByText('2 selected').waitFor();
+    await page.getByTitle('Turn the order round').click();
+    await page.waitForURL(/order=oldest/);
+    await eventually(async () => expect(await rows().locator('.id').allTextContents()).to.have.lengthOf(ids.length));
+    await open(`/admin/destination?key=${encodeURIComponent(receiver.url(path))}`);
+    await page.getByText(/^99 % within/).waitFor();
+    expect(await page.locator('.tile .note').evaluateAll((notes) => notes.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth).map(({ textContent }) => textContent))).to.deep.equal([]);
+  });
+
+  it('says on the overview, too, that it looks at the busiest destinations alone', async () => {
+    for (const path of [uniquePath('one'), uniquePath('other')]) await parkedAt(path, 2);
+    // A page of two in place of a thousand: both endpoints and their host are more.
+    await page.route('**/destinations?limit=1000', (route) => route.continue({ url: route.request().url().replace('1000', '2') }));
+    await open('/admin');
+    await page.getByRole('region', { name: 'Destinations by trouble' }).getByText('The 2 with the most traffic are looked at.').waitFor();
+  });
+
   for (const scheme of ['light', 'dark'] as const) {
     it(`has nothing that keeps people out, in its ${scheme} form, from 360 px on`, async () => {
       const axe = await readFile('node_modules/axe-core/axe.min.js', 'utf8');

@@ -18,6 +18,8 @@ interface ChartProps {
   readonly times: readonly number[];
   readonly lines: readonly Line[];
   readonly print: (value: number) => string;
+  /** What may lie between two lines of the grid, rising. Default: decimal steps. */
+  readonly steps?: readonly number[];
 }
 
 const HEIGHT = 148;
@@ -25,7 +27,7 @@ const HEIGHT = 148;
 const DOTS_BELOW = 4;
 
 /** A chart over time. Its head shows the newest numbers, or those under the pointer. */
-export function Chart({ title, times, lines, print }: ChartProps): VNode {
+export function Chart({ title, times, lines, print, steps }: ChartProps): VNode {
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
   const [pointed, setPointed] = useState<number | null>(null);
@@ -37,7 +39,7 @@ export function Chart({ title, times, lines, print }: ChartProps): VNode {
     if (box === null) return undefined;
     const make = (): void => {
       chart.current?.destroy();
-      chart.current = new uPlot(optionsFor({ width: box.clientWidth, lines, print, point: setPointed }), data, box);
+      chart.current = new uPlot(optionsFor({ width: box.clientWidth, lines, print, steps, point: setPointed }), data, box);
     };
     make();
     const watched = new ResizeObserver(() => chart.current?.setSize({ width: box.clientWidth, height: HEIGHT }));
@@ -65,7 +67,7 @@ export function Chart({ title, times, lines, print }: ChartProps): VNode {
 /** @param at seconds since the epoch */
 const timeOfDay = (at: number): string => localTime(new Date(at * 1_000), new Date()).replace(/:\d\d(?:\.\d+)?$/, '');
 
-function optionsFor({ width, lines, print, point }: Pick<ChartProps, 'lines' | 'print'> & { readonly width: number; readonly point: (nth: number | null) => void }): uPlot.Options {
+function optionsFor({ width, lines, print, steps, point }: Pick<ChartProps, 'lines' | 'print'> & { readonly steps: readonly number[] | undefined; readonly width: number; readonly point: (nth: number | null) => void }): uPlot.Options {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string): string => style.getPropertyValue(name).trim();
   const font = `11px ${getComputedStyle(document.body).fontFamily}`;
@@ -79,7 +81,7 @@ function optionsFor({ width, lines, print, point }: Pick<ChartProps, 'lines' | '
     scales: { y: { range: (_chart, _min, max) => [0, Math.max(max * 1.15, 1)] } },
     axes: [
       { ...axis, space: 80, size: 24, grid: { show: false }, values: (_chart, ticks) => ticks.map(timeOfDay) },
-      { ...axis, size: (_chart, ticks: string[] | null) => 20 + 6.5 * Math.max(4, ...(ticks ?? []).map(({ length }) => length)), space: 36, gap: 8, grid: { stroke: colour('--line'), width: 1 }, values: (_chart, ticks) => ticks.map((tick) => print(tick)) },
+      { ...axis, ...(steps === undefined ? {} : { incrs: [...steps] }), size: (_chart, ticks: string[] | null) => 20 + 6.5 * Math.max(4, ...(ticks ?? []).map(({ length }) => length)), space: 36, gap: 8, grid: { stroke: colour('--line'), width: 1 }, values: (_chart, ticks) => ticks.map((tick) => print(tick)) },
     ],
     series: [
       {},

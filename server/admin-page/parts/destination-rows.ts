@@ -40,6 +40,11 @@ export function DestinationRows({ question, destinations, most = Infinity }: { r
     })}</tbody></table></${CalmBox}>`;
 }
 
+/** Says so where the list is longer than what was asked for: a destination that is not looked at is not shown, whatever its trouble. */
+export function LookedAt({ list: { destinations, next_cursor } }: { readonly list: DestinationList }): VNode | null {
+  return next_cursor === null ? null : html`<p class="soft">The ${count(destinations.length)} with the most traffic are looked at.</p>`;
+}
+
 /** Why nothing or little is sent there now. */
 export function Held({ destination: { paused, circuit, limits } }: { readonly destination: Pick<ListedDestination, 'paused' | 'circuit' | 'limits'> }): VNode {
   if (paused !== null) return html`<span class="badge paused">paused</span>${paused.until === null ? '' : html` <span class="soft">until <${Time} at=${paused.until} /></span>`}`;

@@ -38,6 +38,15 @@ export function duration(ms: number | null | undefined): string {
   return parts.join(' ');
 }
 
+/** The steps of an axis of durations, in ms: whole ones of their unit. None is so far from the next that an axis could be left without a number. */
+export const DURATION_STEPS: readonly number[] = [
+  1, 2, 5, 10, 20, 50, 100, 200, 500,
+  ...[1, 2, 5, 10, 20, 30].map((seconds) => seconds * 1_000),
+  ...[1, 2, 5, 10, 20, 30].map((minutes) => minutes * 60_000),
+  ...[1, 2, 3, 6, 12].map((hours) => hours * 3_600_000),
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500].map((days) => days * 86_400_000),
+];
+
 /** How long ago, or how soon: `3 s ago`, `in 2 min`. */
 export function distance(at: number, now: number): string {
   const ms = at - now;

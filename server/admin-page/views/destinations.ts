@@ -5,7 +5,7 @@ import type { ShownDestination } from '../../../client/answers.js';
 import { html } from '../html.js';
 import { Copy, Empty, Failure, TaskLink, Time, Waiting } from '../parts/basics.js';
 import { DestinationButtons, limitsText } from '../parts/destination-actions.js';
-import { DestinationRows, Held, type DestinationList } from '../parts/destination-rows.js';
+import { DestinationRows, Held, LookedAt, type DestinationList } from '../parts/destination-rows.js';
 import { callApi, pathOfDestination, withQuery } from '../state/api.js';
 import { withCondition } from '../state/filter-text.js';
 import { count, duration, words } from '../state/format.js';
@@ -28,7 +28,7 @@ export function Destinations(): VNode {
         : html`<div class="bar"><input type="search" class="narrow" aria-label="Show only destinations with this text" placeholder="Only with this text" value=${text} onInput=${(event: Event) => setText((event.target as HTMLInputElement).value)} /></div>
           ${found.length === 0 ? html`<${Empty} title="None has this text">${count(value.destinations.length)} looked at.</${Empty}>` : html`<${DestinationRows} question=${`all ${text}`} destinations=${found} most=${isAll ? Infinity : SHOWN} />`}`}
     ${found.length > SHOWN && !isAll && html`<p class="foot soft">${count(SHOWN)} of ${count(found.length)} are shown, those in trouble first. <button type="button" onClick=${() => setAll(true)}>Show all</button></p>`}
-    ${value !== undefined && value.next_cursor !== null && html`<p class="soft">The ${count(value.destinations.length)} with the most traffic are looked at.</p>`}`;
+    ${value !== undefined && html`<${LookedAt} list=${value} />`}`;
 }
 
 /** One destination: what holds it, what it does, and its endpoints. */
@@ -48,7 +48,7 @@ export function Destination(): VNode {
       <div class="tile"><span class="name">In flight</span><span class="value">${count(in_flight)}</span><span class="note">just now</span></div>
       <div class="tile"><span class="name">Delivered</span><span class="value">${count(delivered)}</span><span class="note">in the last minute</span></div>
       <div class="tile ${failed > 0 ? 'bad' : ''}"><span class="name">Failed</span><span class="value">${count(failed)}</span><span class="note">${failed > 0 ? `${Math.round(value.failure_share * 100)} % of the last minute` : 'in the last minute'}</span></div>
-      <div class="tile"><span class="name">Answers after</span><span class="value">${duration(latency_ms.p50)}</span><span class="note">half of them; 99 % within ${duration(latency_ms.p99)}</span></div>
+      <div class="tile"><span class="name">Half answered within</span><span class="value">${duration(latency_ms.p50)}</span><span class="note">99 % within ${duration(latency_ms.p99)}</span></div>
     </section>
     <dl class="facts">
       ${paused !== null && html`<dt>Paused</dt><dd>since <${Time} at=${paused.since} />${paused.by === null ? '' : html` by ${actorName(paused.by)}`}${paused.reason === null ? '' : html`: “${paused.reason}”`}${paused.key === value.key ? '' : html`, by its group <a href=${addressOf('destination', { key: paused.key })}>${paused.key}</a>`}${paused.until === null ? '' : html`, until <${Time} at=${paused.until} />`}</dd>`}
@@ -66,7 +66,7 @@ const circuitReasons = { failures: 'it failed again and again', endpoint_failure
 function Endpoints({ group }: { readonly group: string }): VNode {
   const { value } = useLive(`endpoints ${group}`, (asking) => callApi<DestinationList>(withQuery('/destinations', { group, limit: 1_000 }), asking), 2_000);
   const own = value?.destinations.filter(({ key }) => key !== group) ?? [];
-  return html`<h2>${group.startsWith('kafka:') ? 'Topics' : 'Endpoints'}</h2>${value === undefined ? html`<${Waiting} />` : own.length === 0 ? html`<${Empty} title="None of its own">A path becomes an endpoint with its second task.</${Empty}>` : html`<${DestinationRows} question=${group} destinations=${own} most=${SHOWN} />${own.length > SHOWN && html`<p class="foot soft">${count(SHOWN)} of ${count(own.length)} are shown, those in trouble first.</p>`}`}`;
+  return html`<h2>${group.startsWith('kafka:') ? 'Topics' : 'Endpoints'}</h2>${value === undefined ? html`<${Waiting} />` : own.length === 0 ? html`<${Empty} title="None of its own">A path becomes an endpoint with its second task.</${Empty}>` : html`<${DestinationRows} question=${group} destinations=${own} most=${SHOWN} />${own.length > SHOWN && html`<p class="foot soft">${count(SHOWN)} of ${count(own.length)} are shown, those in trouble first.</p>`}<${LookedAt} list=${value} />`}`;
 }
 
 interface Actor {

@@ -4,10 +4,10 @@ import type { History, Status } from '../../../client/answers.js';
 import { html } from '../html.js';
 import { Empty, Failure, Waiting } from '../parts/basics.js';
 import { Chart } from '../parts/chart.js';
-import { DestinationRows, type DestinationList } from '../parts/destination-rows.js';
+import { DestinationRows, LookedAt, type DestinationList } from '../parts/destination-rows.js';
 import { FailureGroups } from '../parts/failure-groups.js';
 import { callApi, withQuery } from '../state/api.js';
-import { count, duration, rate, shortCount, words } from '../state/format.js';
+import { count, DURATION_STEPS, duration, rate, shortCount, words } from '../state/format.js';
 import { status, useLive } from '../state/live.js';
 import { addressOf, place } from '../state/location.js';
 
@@ -103,7 +103,7 @@ function Charts({ since }: { readonly since: string }): VNode | null {
       { label: 'created', colour: '--accent', values: points.map(({ created }, nth) => perSecond(created, nth)) },
       { label: 'failed sends', colour: '--bad', values: points.map(({ failed }, nth) => perSecond(failed, nth)) },
     ]} />
-    <${Chart} title="Lateness of sends" times=${times} print=${(ms: number) => duration(ms)} lines=${[
+    <${Chart} title="Lateness of sends" times=${times} print=${(ms: number) => duration(ms)} steps=${DURATION_STEPS} lines=${[
       { label: 'p50', colour: '--accent', values: points.map(({ lateness_ms }) => lateness_ms.p50) },
       { label: 'p99', colour: '--warn', values: points.map(({ lateness_ms }) => lateness_ms.p99) },
     ]} />
@@ -111,10 +111,10 @@ function Charts({ since }: { readonly since: string }): VNode | null {
 }
 
 function Troubled(): VNode {
-  const { value, failure, reload } = useLive('destinations by trouble', (asking) => callApi<DestinationList>('/destinations?limit=200', asking), 3_000);
+  const { value, failure, reload } = useLive('destinations by trouble', (asking) => callApi<DestinationList>('/destinations?limit=1000', asking), 3_000);
   if (failure !== undefined && value === undefined) return html`<${Failure} failure=${failure} reload=${reload} />`;
   if (value === undefined) return html`<${Waiting} />`;
   if (value.destinations.length === 0) return html`<${Empty} title="Nothing has been sent yet">Hand over a task with <code>POST /tasks</code>: <a href="/docs">the contract</a> shows how.</${Empty}>`;
-  return html`<${DestinationRows} question="by trouble" destinations=${value.destinations} most=${10} />`;
+  return html`<${DestinationRows} question="by trouble" destinations=${value.destinations} most=${10} /><${LookedAt} list=${value} />`;
 }
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { bytes, count, distance, duration, localTime, rate, shortCount, shortKey, words } from '../../../../server/admin-page/state/format.js';
+import { bytes, count, distance, duration, DURATION_STEPS, localTime, rate, shortCount, shortKey, words } from '../../../../server/admin-page/state/format.js';
 import { placeOnAxis, plannedAfter } from '../../../../server/admin-page/state/time-axis.js';
 
 describe('what the page writes', () => {
@@ -9,6 +9,13 @@ describe('what the page writes', () => {
       [null, '–'], [0, '0 ms'], [999, '999 ms'], [1_000, '1 s'], [1_250, '1.3 s'], [59_999, '1 min'], [61_000, '1 min 1 s'], [3_600_000, '1 h'], [3_605_000, '1 h'], [90_061_000, '1 d 1 h'], [86_400_000, '1 d'],
     ];
     for (const [ms, text] of cases) expect([ms, duration(ms)]).to.deep.equal([ms, text]);
+  });
+
+  it('steps of an axis in one unit, each soon behind the other', () => {
+    for (const [nth, step] of DURATION_STEPS.entries()) {
+      expect(duration(step)).to.match(/^\d+ \w+$/);
+      expect(step / (DURATION_STEPS[nth - 1] ?? step)).to.be.within(1, 2.5);
+    }
   });
 
   it('distances from now, both ways', () => {
