@@ -19,6 +19,7 @@ import { openBulkActions } from '../shared/queue/bulk-actions/open-bulk-actions.
 import { auditKeys, bulkKeys, probeKey } from '../shared/queue/names.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { FailureWriter } from '../shared/queue/stats/failure-writer.js';
+import type { MismatchError } from '../shared/queue/engine/mismatch-error.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
 import type { StandstillTimes } from '../shared/queue/engine/shard-standstill.js';
 import { TakeOver } from '../shared/queue/flow/take-over.js';
@@ -84,6 +85,8 @@ export interface WorkerDeps {
   readonly tracing?: Tracing | undefined;
   /** A shard stands still, and this process cannot mend it: it has to end with 1. The log says why already. */
   readonly onStandstill?: () => void;
+  /** The libraries or the store are not those that this process was made for: it has to end. `start` throws it, too, unless it shows later. */
+  readonly onMismatch?: (error: MismatchError) => void;
   /** For tests: the default times are tens of seconds. */
   readonly standstillTimes?: StandstillTimes;
 }
@@ -135,14 +138,14 @@ export interface Worker {
  * Wires a worker. It connects to Redis at once, so it has to be stopped even if it was never started. The process and the
  * tests both get their worker from here.
  */
-export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, random, workerName, version, revision = 'unknown', metrics = new Metrics('worker'), tracing, onStandstill = () => undefined, standstillTimes }: WorkerDeps): Worker {
+export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, random, workerName, version, revision = 'unknown', metrics = new Metrics('worker'), tracing, onStandstill = () => undefined, onMismatch = () => undefined, standstillTimes }: WorkerDeps): Worker {
   const redis = connectRedis(config.redis, 'worker');
   logConnectionChanges(redis, logger, 'worker');
   const access = new RedisAccess(redis, config.redis, logger, probeKey(config.queuePrefix, isCluster(redis)));
   const redisClock = new RedisClock(timeOfDay());
   const clock: Clock = () => redisClock.now();
   const mask = createPathMask(config.secretPathHosts);
-  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock });
+  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, onMismatch });
   const secrets = createSecretBox(config.secretKeys, randomBytes);
   const forbiddenLog = new ForbiddenLog(logger);
   const guard = new AddressGuard({

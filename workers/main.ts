@@ -27,7 +27,7 @@ const workerName = `${hostname()}-${randomBytes(3).toString('hex')}-${process.pi
 const tracing = await startTracing(config.telemetry.tracing, { version: serviceVersion(), role: 'worker', instance: workerName, onTrouble: (error) => logger.warn('traces are lost', { error }) });
 const metrics = new Metrics('worker');
 metrics.addProcess();
-const worker = createWorker(config, { logger, clock: Date.now, random: Math.random, workerName, version: serviceVersion(), revision: serviceRevision(), metrics, tracing, onStandstill: () => lifecycle.end('a shard stands still') });
+const worker = createWorker(config, { logger, clock: Date.now, random: Math.random, workerName, version: serviceVersion(), revision: serviceRevision(), metrics, tracing, onStandstill: () => lifecycle.end('a shard stands still'), onMismatch: (error) => exitUnconfigured(error.message) });
 const lifecycle = exitOnSignal(tracing === undefined ? worker.stopSteps : withLastStep(worker.stopSteps, 'send the last spans', config.shutdownTimeoutMs, (limitMs) => tracing.stop(limitMs)), logger, {
   whatIsInFlight: () => printInFlight(worker.sendsInFlight, ['send', 'sends'], config.shutdownTimeoutMs),
   whatIsLeft: () => ({ tasks_left: worker.inHand }),

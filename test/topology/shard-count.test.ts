@@ -4,10 +4,12 @@ import { loadConfig } from '../../shared/config/load.js';
 import { shardCountKey } from '../../shared/queue/names.js';
 import { settleShardCount, ShardCountError } from '../../shared/queue/engine/shard-count.js';
 import { connectRedis, type RedisClient } from '../../shared/redis/redis-connection.js';
+import { eventually } from '../support/eventually.js';
 import { uniquePrefix } from '../support/namespace.js';
-import { printAddress, testRedisAddress } from '../support/redis.js';
+import { PrivateRedis, printAddress, testRedisAddress } from '../support/redis.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { ServiceProcess, type Settings } from '../support/service.js';
+import { call, httpTask, submit } from '../support/tasks.js';
 
 describe('topology: the number of shards', function () {
   this.timeout(60_000);
@@ -59,6 +61,45 @@ describe('topology: the number of shards', function () {
     expect(await settle(redis, prefix, 4)).to.be.instanceOf(ShardCountError);
     expect(await settle(redis, prefix, 1)).to.equal('settled');
     expect(await redis.get(shardCountKey(prefix))).to.equal('1');
+  });
+
+  it('is not needed to deliver from a full Redis of an older version, and is stored when there is room', async () => {
+    const full = await PrivateRedis.start(['--maxmemory-policy', 'noeviction', '--maxmemory', '100mb']);
+    closing.push(() => full.close());
+    const redis = connect({ REDIS_ADDR: printAddress(full.address) });
+    const prefix = uniquePrefix();
+    const started = (entry: string, settings: Settings = {}): ServiceProcess => {
+      const process = new ServiceProcess(entry, { REDIS_ADDR: printAddress(full.address), QUEUE_PREFIX: prefix, HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', ...settings });
+      closing.push(() => process.kill());
+      return process;
+    };
+    await redis.hset(`${prefix}:deliver-0:meta`, 'opts.maxLenEvents', '10000');
+    await redis.config('SET', 'maxmemory', '1');
+    expect(String(await redis.set('anything', '1').catch((error: unknown) => error))).to.include('OOM');
+    const [worker, api] = [started('workers/main.js'), started('server/main.js')];
+    await worker.hasWritten(/worker is up/);
+    const [, url = ''] = await api.hasWritten(/the API is up.*?(http:\/\/127\.0\.0\.1:\d+)/);
+    // It refuses what needs memory, and says so; what it has is shown.
+    await eventually(async () => { expect((await call(url, '/stats')).status).to.equal(200); });
+    const { status, body } = await submit(url, httpTask('http://127.0.0.1:9/', { initial_delay: 3_600 }));
+    expect([status, body['code']]).to.deep.equal([503, 'redis_full']);
+    expect(await started('workers/main.js', { SHARDS: '4' }).ended()).to.equal(78);
+    await redis.config('SET', 'maxmemory', '0');
+    await eventually(async () => { expect(await redis.get(shardCountKey(prefix))).to.equal('1'); });
+    expect([worker.isRunning, api.isRunning]).to.deep.equal([true, true]);
+  });
+
+  it('ends a process with 78 that another one has overtaken while Redis took no writes', async () => {
+    const refusing = await PrivateRedis.start(['--min-replicas-to-write', '1']);
+    closing.push(() => refusing.close());
+    const redis = connect({ REDIS_ADDR: printAddress(refusing.address) });
+    const prefix = uniquePrefix();
+    const worker = new ServiceProcess('workers/main.js', { REDIS_ADDR: printAddress(refusing.address), QUEUE_PREFIX: prefix, SHARDS: '2' });
+    closing.push(() => worker.kill());
+    await worker.hasWritten(/worker is up/);
+    // In one piece: the worker tries four times a second.
+    await redis.pipeline().config('SET', 'min-replicas-to-write', '0').set(shardCountKey(prefix), '3').exec();
+    expect(await worker.ended()).to.equal(78);
   });
 
   it('is 16 for a cluster of an older version, and a process in mode standalone sees it', async () => {

@@ -5,7 +5,8 @@ import { queueName, queuePrefix, shardCountKey } from '../names.js';
 
 /** What versions used that did not store the number. */
 const BEFORE_IT_WAS_STORED = { cluster: 16, other: 1 } as const;
-const ASK_AGAIN_MS = 250;
+/** How long to wait before Redis is asked again for what it has not done, ms. */
+export const ASK_AGAIN_MS = 250;
 
 /** The tasks in Redis are spread over another number of shards: an id would lead to another one than the task is in. */
 export class ShardCountError extends MismatchError {
@@ -24,14 +25,16 @@ export class ShardCountError extends MismatchError {
  * Stores how many shards there are, if Redis does not know it yet, and compares it with our number. It waits until the part of Redis
  * answers that knows it: a process with a wrong number must not take any task.
  * @param isClosed ends the wait
- * @throws ShardCountError; what Redis refuses it with
+ * @returns whether Redis knows it now. One that is full, or takes no writes for another reason, can be read all the same: its tasks are
+ * delivered, and the caller tries again later.
+ * @throws ShardCountError; what Redis refuses to read with
  */
-export async function settleShardCount(redis: RedisClient, prefix: string, count: number, isClosed: () => boolean): Promise<void> {
+export async function settleShardCount(redis: RedisClient, prefix: string, count: number, isClosed: () => boolean): Promise<{ readonly isStored: boolean }> {
   for (;;) {
     try {
-      const stored = await readOrStore(redis, prefix, count);
-      if (stored !== String(count)) throw new ShardCountError(stored, count, prefix);
-      return;
+      const { number, isStored } = await readOrStore(redis, prefix, count);
+      if (number !== String(count)) throw new ShardCountError(number, count, prefix);
+      return { isStored };
     } catch (error) {
       if (error instanceof MismatchError || classifyRedisError(error) !== 'unavailable' || isClosed()) throw error;
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
@@ -39,13 +42,20 @@ export async function settleShardCount(redis: RedisClient, prefix: string, count
   }
 }
 
-async function readOrStore(redis: RedisClient, prefix: string, count: number): Promise<string> {
+async function readOrStore(redis: RedisClient, prefix: string, count: number): Promise<{ readonly number: string; readonly isStored: boolean }> {
   const key = shardCountKey(prefix);
   const stored = await redis.get(key);
-  if (stored !== null) return stored;
-  // Of several that start at once, one wins.
-  await redis.set(key, (await numberInUse(redis, prefix)) ?? count, 'NX');
-  return (await redis.get(key)) ?? String(count);
+  if (stored !== null) return { number: stored, isStored: true };
+  const number = (await numberInUse(redis, prefix)) ?? count;
+  try {
+    // Of several that start at once, one wins.
+    await redis.set(key, number, 'NX');
+  } catch (error) {
+    const errorClass = classifyRedisError(error);
+    if (errorClass !== 'full' && errorClass !== 'refused') throw error;
+    return { number: String(number), isStored: false };
+  }
+  return { number: (await redis.get(key)) ?? String(number), isStored: true };
 }
 
 /** The number of a store that an older version has made; undefined: there is no store yet. */

@@ -7,7 +7,7 @@ import { checkEngine } from './check-engine.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
 import { readEngineFacts } from './engine-facts.js';
 import { MismatchError } from './mismatch-error.js';
-import { settleShardCount } from './shard-count.js';
+import { ASK_AGAIN_MS, settleShardCount } from './shard-count.js';
 import { guardScripts } from './guarded-scripts.js';
 import type { LuaScript } from './lua-script.js';
 import type { QueueClient } from './queue-client.js';
@@ -61,6 +61,7 @@ export class Shards {
   #ready: readonly Shard[] | undefined;
   #mismatch: MismatchError | undefined;
   #isClosed = false;
+  #storeLater: NodeJS.Timeout | undefined;
   readonly #onReady = (): void => void this.whenOpen().catch(() => undefined); // the next 'ready' tries again
 
   constructor(private readonly options: ShardsOptions) {
@@ -94,6 +95,7 @@ export class Shards {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.options.redis.off('ready', this.#onReady);
+    clearTimeout(this.#storeLater);
     const shards = this.#ready ?? [];
     this.#ready = undefined;
     await Promise.all(shards.map(({ queue }) => queue.close()));
@@ -102,19 +104,37 @@ export class Shards {
   async #openAll(): Promise<readonly Shard[]> {
     try {
       const { redis, prefix, count } = this.options;
-      await settleShardCount(redis, prefix, count, () => this.#isClosed);
+      const { isStored } = await settleShardCount(redis, prefix, count, () => this.#isClosed);
       const shards = await Promise.all(Array.from({ length: this.options.count }, (_, index) => openShard(this.options, index)));
       this.#ready = shards;
       this.options.onOpen?.(shards);
+      if (!isStored) this.#storeCountLater();
       return shards;
     } catch (error) {
       this.#open = undefined;
-      if (error instanceof MismatchError) {
-        this.#mismatch = error;
-        this.options.onMismatch?.(error);
-      }
+      this.#endOnMismatch(error);
       throw error;
     }
+  }
+
+  /** Until it is stored, another process may have another number: whoever comes second then ends. */
+  #storeCountLater(): void {
+    if (this.#isClosed || this.#mismatch !== undefined) return;
+    const { redis, prefix, count } = this.options;
+    this.#storeLater = setTimeout(() => {
+      settleShardCount(redis, prefix, count, () => this.#isClosed)
+        .catch((error: unknown) => {
+          this.#endOnMismatch(error);
+          return { isStored: false };
+        })
+        .then(({ isStored }) => { if (!isStored) this.#storeCountLater(); }, () => undefined);
+    }, ASK_AGAIN_MS).unref();
+  }
+
+  #endOnMismatch(error: unknown): void {
+    if (!(error instanceof MismatchError)) return;
+    this.#mismatch = error;
+    this.options.onMismatch?.(error);
   }
 }
 
