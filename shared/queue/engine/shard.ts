@@ -61,8 +61,17 @@ export class Shards {
   #ready: readonly Shard[] | undefined;
   #mismatch: MismatchError | undefined;
   #isClosed = false;
+  #openAgain: NodeJS.Timeout | undefined;
   #storeLater: NodeJS.Timeout | undefined;
-  readonly #onReady = (): void => void this.whenOpen().catch(() => undefined); // the next 'ready' tries again
+  /** A client of a cluster says 'ready' once, not when a node is back: so what has failed is tried again by time. */
+  readonly #onReady = (): void => void this.whenOpen().catch(() => {
+    if (this.#isClosed || this.#mismatch !== undefined) return;
+    this.#openAgain ??= setTimeout(() => {
+      this.#openAgain = undefined;
+      // Else the next 'ready' tries again.
+      if (this.options.redis.status === 'ready') this.#onReady();
+    }, ASK_AGAIN_MS).unref();
+  });
 
   constructor(private readonly options: ShardsOptions) {
     const { redis } = options;
@@ -95,6 +104,7 @@ export class Shards {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.options.redis.off('ready', this.#onReady);
+    clearTimeout(this.#openAgain);
     clearTimeout(this.#storeLater);
     const shards = this.#ready ?? [];
     this.#ready = undefined;
@@ -105,7 +115,13 @@ export class Shards {
     try {
       const { redis, prefix, count } = this.options;
       const { isStored } = await settleShardCount(redis, prefix, count, () => this.#isClosed);
-      const shards = await Promise.all(Array.from({ length: this.options.count }, (_, index) => openShard(this.options, index)));
+      const outcomes = await Promise.allSettled(Array.from({ length: count }, (_, index) => openShard(this.options, index)));
+      const shards = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+      const failure = outcomes.find((outcome) => outcome.status === 'rejected');
+      if (failure !== undefined || this.#isClosed) {
+        await Promise.all(shards.map(({ queue }) => queue.close()));
+        throw failure?.reason ?? new Error('Connection is closed.');
+      }
       this.#ready = shards;
       this.options.onOpen?.(shards);
       if (!isStored) this.#storeCountLater();
