@@ -2,8 +2,13 @@ import { withinLimit } from '../../lifecycle/time-limit.js';
 
 /** How often a shard is asked whether it answers, ms. */
 const ASK_EVERY_MS = 250;
-/** A shard whose answer takes longer than this is away, ms. It is less than the time of a request, which would wait in vain. */
-const AWAY_AFTER_MS = 600;
+/**
+ * An answer that takes longer than this is late, ms. It is just less than a command's own limit (redis-connection.ts): what a request
+ * would still get in time must not be refused.
+ */
+const LATE_AFTER_MS = 780;
+/** After so many late answers in a row a part is refused. One alone is a pause, such as a fork or a long script, and ends by itself. */
+const LATE_UNTIL_REFUSED = 2;
 /** An answer that shows what there is waits so long for a shard that owes one, ms. */
 const PATIENCE_MS = 200;
 /** How long a part is asked that an answer can do without, ms. */
@@ -21,9 +26,12 @@ class LateAnswer extends Error {}
 
 /** How one part is. */
 class PartHealth {
+  /** What can do without it does not wait for it. */
   isAway = false;
   /** The question that is not answered yet. It never fails. */
   asked: Promise<void> | undefined;
+  #lateInARow = 0;
+  #isOut = false;
 
   constructor(
     readonly part: Part,
@@ -34,13 +42,25 @@ class PartHealth {
     this.asked ??= this.#ask();
   }
 
+  /** What cannot do without it is refused at once. */
+  get mustRefuse(): boolean {
+    return this.#isOut || this.#lateInARow >= LATE_UNTIL_REFUSED;
+  }
+
   async #ask(): Promise<void> {
+    const askedAt = performance.now();
     try {
-      await withinLimit(this.part.ask(), AWAY_AFTER_MS, () => new LateAnswer());
-      this.isAway = false;
+      await withinLimit(this.part.ask(), LATE_AFTER_MS, () => new LateAnswer());
+      this.#isOut = false;
+      this.#lateInARow = 0;
     } catch (error) {
-      this.isAway = error instanceof LateAnswer || this.isOutage(error);
+      const isFailure = error instanceof LateAnswer || this.isOutage(error);
+      // The limit of the connection may be first. It says no more than ours.
+      const isLate = isFailure && performance.now() - askedAt >= LATE_AFTER_MS;
+      this.#isOut = isFailure && !isLate;
+      this.#lateInARow = isLate ? this.#lateInARow + 1 : 0;
     } finally {
+      this.isAway = this.#isOut || this.#lateInARow > 0;
       this.asked = undefined;
     }
   }
@@ -48,8 +68,8 @@ class PartHealth {
 
 /**
  * Knows which parts of a Redis Cluster answer now. The node of one shard may be away alone, killed or frozen: what needs that
- * shard is then refused at once, instead of after the time of a request, and what is about all shards goes on without it. A
- * shard is asked four times a second, on the connection of the requests, so it is back at most that much later than its node.
+ * shard is then refused at once, when it is frozen after about 2 s, instead of after the time of a request, and what is about all
+ * shards goes on without it. A shard is asked four times a second, on the connection of the requests, so it is back at most that much later than its node.
  */
 export class ShardHealth {
   readonly #parts = new Map<string, PartHealth>();
@@ -77,8 +97,8 @@ export class ShardHealth {
   }
 
   /** Whether a request about it has to be refused. */
-  isAway(name: string): boolean {
-    return this.#parts.get(name)?.isAway === true;
+  mustRefuse(name: string): boolean {
+    return this.#parts.get(name)?.mustRefuse === true;
   }
 
   /** Those of the names that answer, for a request that can do without some: it does not wait for one that is late. It takes at most 0.2 s. */

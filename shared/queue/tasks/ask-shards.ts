@@ -1,4 +1,4 @@
-import { withinRequestLimit } from '../../redis/request-limit.js';
+import { REQUEST_LIMIT_MS, withinRequestLimit } from '../../redis/request-limit.js';
 import type { ShardHealth } from '../engine/shard-health.js';
 import type { Shard } from '../engine/shard.js';
 
@@ -18,14 +18,14 @@ export interface AskingShards {
   readonly limitMs?: number | undefined;
 }
 
-/** It leaves some of the time of a request for what the answer needs besides. */
+/** Where some may be away alone, it leaves some of the time of a request for what the answer needs besides. */
 const LIMIT_MS = 700;
 
 /**
  * Asks all shards at once that answer. On a cluster the node of one may be away alone: the others are asked all the same.
  * @throws the error of the first shard when no shard answers within the limit
  */
-export async function askShards<T>(shards: readonly Shard[], ask: (shard: Shard) => Promise<T>, { health, isAway, limitMs = LIMIT_MS }: AskingShards): Promise<ShardAnswers<T>> {
+export async function askShards<T>(shards: readonly Shard[], ask: (shard: Shard) => Promise<T>, { health, isAway, limitMs = health.isWatching ? LIMIT_MS : REQUEST_LIMIT_MS }: AskingShards): Promise<ShardAnswers<T>> {
   const startedAt = performance.now();
   const answering = await health.answering(shards.map(({ queue }) => queue.name));
   // Where all seem to be away, the error says why.

@@ -388,7 +388,7 @@ export class TaskQueue {
   }
 
   #mustAnswer(part: string): void {
-    if (this.#health.isAway(part)) throw new RequestError('redis_unavailable', messageOf.unavailable);
+    if (this.#health.mustRefuse(part)) throw new RequestError('redis_unavailable', messageOf.unavailable);
   }
 
   /** One call of the API about what stands once for the whole fleet. */
