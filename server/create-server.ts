@@ -13,7 +13,7 @@ import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { BulkActionsOfQueue } from '../shared/queue/bulk-actions/open-bulk-actions.js';
 import { TakeOver } from '../shared/queue/flow/take-over.js';
-import { auditKeys, bulkKeys, probeKey } from '../shared/queue/names.js';
+import { auditKeys, bulkKeys, probeKey, shardOf } from '../shared/queue/names.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { TaskSearch } from '../shared/queue/scan/task-search.js';
 import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
@@ -219,6 +219,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       ),
       maxBodyBytes: largestBody,
       batch: config.batch,
+      shardOf: (taskId) => shardOf(taskId, config.shards),
       bodyBudget,
       turns,
       secrets,

@@ -15,6 +15,7 @@ import { reasonFor } from '../http/reason-for.js';
 import type { RequestContext } from '../http/request-context.js';
 import { TextPlaces } from '../http/text-places.js';
 import type { WorkTurns } from '../http/work-turns.js';
+import { AwayShards } from './away-shards.js';
 import { splitArray, tooManyTasks } from './batch-array.js';
 import { readLines, type LinePart } from './batch-lines.js';
 import { BatchResults } from './batch-results.js';
@@ -30,11 +31,6 @@ const TASKS_IN_A_ROW = 200;
 const TASKS_BY_CLOCK = 8;
 const LONG_BYTES = 4_096;
 const MAX_ID_LENGTH = 510;
-/**
- * After a failure of Redis, the next tasks of a batch are refused without being tried for this long, ms. The Retry-After of a
- * 503 gives the same time to senders of one task. After it the upload goes on, if Redis is back.
- */
-const ASK_AGAIN_AFTER_MS = 1_000;
 
 export interface BatchDeps {
   readonly parseTask: ParseTask;
@@ -51,6 +47,8 @@ export interface BatchDeps {
   readonly noteRefusal: (refusal: RequestError, context: RequestContext) => void;
   /** Each task takes one of what the key may send. */
   readonly rateLimiter: RateLimiter;
+  /** The shard of an id: what one shard does says nothing of the others. */
+  readonly shardOf: (taskId: string) => number;
 }
 
 /**
@@ -99,8 +97,7 @@ function isBatchType(mediaType: string): boolean {
 class Batch {
   readonly results = new BatchResults();
   readonly #window = new BatchWindow();
-  /** Redis did not answer one of the tasks, or refused it. Those right behind it get the same answer without being tried. */
-  #away: { readonly refusal: RequestError; readonly untilMs: number } | undefined;
+  readonly #away: AwayShards;
   /** A line is in memory until its task has its result. An array is so until the end of the batch. */
   #isOfLines = false;
   /** The text that is being parsed is one of these. */
@@ -120,6 +117,7 @@ class Batch {
     /** It counts for each task together with the task's id, as if each had been sent alone with it. '' for none. */
     private readonly idempotencyKey: string,
   ) {
+    this.#away = new AwayShards(deps.shardOf);
     this.#span = context.span?.beginSubmission();
     this.#trace = submittedTraceOf(context.request, this.#span);
   }
@@ -224,7 +222,7 @@ class Batch {
       id = readId(input);
       if (tooFast !== undefined) throw tooFast;
       const task = parseTask(input);
-      this.#checkAway();
+      this.#away.check(task.id);
       void this.#settle(submitTask(task, this.context.caller, this.idempotencyKey, this.#trace), { index, id, bytes });
     } catch (thrown) {
       this.#refuse(index, id, thrown);
@@ -244,7 +242,7 @@ class Batch {
       if (tooFast !== undefined) throw tooFast;
       const task = parseTask(input);
       const content = await contentInTurns(task, turns, secrets);
-      this.#checkAway();
+      this.#away.check(task.id);
       void this.#settle(submitTask(task, this.context.caller, this.idempotencyKey, this.#trace, content), { index, id, bytes: text.length });
     } catch (thrown) {
       this.#refuse(index, id, thrown);
@@ -276,15 +274,9 @@ class Batch {
     }
   }
 
-  /** @throws RequestError the refusal by Redis that is still fresh */
-  #checkAway(): void {
-    if (this.#away !== undefined && performance.now() < this.#away.untilMs) throw this.#away.refusal;
-  }
-
   #refuse(index: number, id: string | undefined, thrown: unknown): void {
     const refusal = refusalOf(thrown, this.context, this.deps.logger);
-    // Tasks that were not sent do not start the time anew, or it would never end.
-    if ((refusal.code === 'redis_unavailable' || refusal.code === 'redis_refused') && thrown !== this.#away?.refusal) this.#away = { refusal, untilMs: performance.now() + ASK_AGAIN_AFTER_MS };
+    if (id !== undefined && (refusal.code === 'redis_unavailable' || refusal.code === 'redis_refused')) this.#away.note(id, refusal);
     // A key that tries the clients, ids or addresses of others has to be seen, also when it tries them in batches.
     if (reasonFor(refusal) !== undefined) this.deps.noteRefusal(refusal, this.context);
     this.results.refuse(index, id, refusal);

@@ -25,6 +25,7 @@ export interface SubmitParts {
   /** See BatchDeps. */
   readonly noteRefusal: BatchDeps['noteRefusal'];
   readonly rateLimiter: BatchDeps['rateLimiter'];
+  readonly shardOf: BatchDeps['shardOf'];
 }
 
 /** The two calls that bring tasks in. */

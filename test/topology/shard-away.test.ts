@@ -11,6 +11,8 @@ import { call, httpTask, submitNew, uniqueId, type WireTask } from '../support/t
 
 const SHARDS = 16;
 const MASTERS = 3;
+/** More than a batch sends to Redis in one go. */
+const BATCH = 600;
 /** The short form runs on machines that do other things, too: there /livez, which asks nothing, has taken 1.9 s. */
 const ANSWERED_WITHIN_MS = profile.name === 'long' ? 1_100 : 4_000;
 const LIVING_P99_MS = profile.name === 'long' ? 300 : 2_000;
@@ -59,6 +61,27 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
     const owners = await Promise.all(Array.from({ length: SHARDS }, (_, shard) => ownerOf(String(shard))));
     return new Set(owners.flatMap((owner, shard) => (owner === node ? [shard] : [])));
   }
+
+  it('takes the tasks of a batch that belong to living shards, while a master is killed', async () => {
+    const withFleet = await ownerOf('flow');
+    const victim = cluster.nodes.find((node) => node !== withFleet);
+    if (victim === undefined) throw new Error('there is one node');
+    const away = await shardsOn(victim);
+    await victim.kill();
+    try {
+      for (const type of ['application/x-ndjson', 'application/json']) {
+        const ids = Array.from({ length: BATCH }, uniqueId);
+        const texts = ids.map((id) => JSON.stringify(waits(id)));
+        const body = type === 'application/json' ? `[${texts.join(',')}]` : texts.join('\n');
+        const answer = await call(service.baseUrl, '/tasks/batch', { method: 'POST', headers: { 'content-type': type }, body });
+        const results = answer.body['results'] as { id: string; status: number }[];
+        expect(results.map(({ id, status }) => `${id} ${status}`), type).to.deep.equal(ids.map((id) => `${id} ${away.has(shardOf(id, SHARDS)) ? 503 : 201}`));
+      }
+    } finally {
+      await victim.restart();
+      await cluster.isWhole();
+    }
+  });
 
   for (const [name, way] of Object.entries(ways)) {
     for (const hasFleet of profile.name === 'long' ? [false, true] : [name === 'frozen']) {
