@@ -85,8 +85,8 @@ export class ReplicatedWrites {
     const result = await work();
     const until = performance.now() + limitMs;
     await this.#pool(mark).use(until, async (connection) => {
-      const [, reached] = await inOneGo([connection.eval(MARK, 1, mark, MARK_LASTS_MS), connection.wait(this.minReplicas, waitMs(until))]);
-      this.#check(reached);
+      const [, reached] = await inOneGo([connection.eval(MARK, 1, mark, MARK_LASTS_MS), this.#wait(connection, until)]);
+      this.#check(reached, connection);
       const after = this.#streamFor(mark);
       if (before === undefined || after !== before || after.destroyed || !leadToOneServer(after, connection.stream)) {
         throw new NotReplicatedError('the master was replaced meanwhile, or the connection to it');
@@ -112,18 +112,31 @@ export class ReplicatedWrites {
       connection.call('EVALSHA', sha, ...args),
       connection.call('EVAL', MARK, 1, mark, MARK_LASTS_MS),
       connection.call('EXEC'),
-      connection.wait(this.minReplicas, waitMs(until)),
+      this.#wait(connection, until),
     ];
     stream.uncork();
     const [, , , replies, reached] = (await inOneGo(answers)) as [unknown, unknown, unknown, readonly unknown[], unknown];
     const failed = replies.find((reply) => reply instanceof Error);
+    // ioredis, which connects again after a READONLY, does not see it inside an EXEC.
+    if (redisErrorCode(failed) === 'READONLY') connection.disconnect(true);
     if (redisErrorCode(failed) === 'NOSCRIPT') await connection.script('LOAD', lua);
     if (failed !== undefined) throw failed;
-    this.#check(reached);
+    this.#check(reached, connection);
     return replies[0];
   }
 
-  #check(reached: unknown): void {
+  /** Its error is an answer, because what was written before tells more. */
+  #wait(connection: Redis, until: number): Promise<unknown> {
+    return connection.wait(this.minReplicas, waitMs(until)).catch((error: unknown) => error);
+  }
+
+  #check(reached: unknown, connection: Redis): void {
+    // "WAIT cannot be used with replica instances": the master was made one behind the write.
+    if (redisErrorCode(reached) === 'ERR') {
+      connection.disconnect(true);
+      throw new NotReplicatedError('the master has become a replica', { cause: reached });
+    }
+    if (reached instanceof Error) throw reached;
     const count = Number(reached);
     if (!(count >= this.minReplicas)) throw new NotReplicatedError(`${count} of ${this.minReplicas} replicas (REDIS_MIN_REPLICAS) have what was written`);
   }

@@ -1,0 +1,74 @@
+import { createConnection, createServer, type AddressInfo } from 'node:net';
+
+import { expect } from 'chai';
+import { Redis } from 'ioredis';
+
+import { classifyRedisError } from '../../../../shared/redis/redis-error.js';
+import type { RedisClient } from '../../../../shared/redis/redis-connection.js';
+import { replicatedScript, ReplicatedWrites } from '../../../../shared/redis/replicated-writes.js';
+import { eventually } from '../../../support/eventually.js';
+import { PrivateRedis } from '../../../support/redis.js';
+import { connect } from '../../../support/service-in-process.js';
+
+const LIMIT_MS = 900;
+const write = replicatedScript("return redis.call('INCR', KEYS[1])");
+
+describe('writes that wait for replicas', function () {
+  this.timeout(30_000);
+  const closers: (() => unknown)[] = [];
+  afterEach(async () => { for (const close of closers.splice(0).reverse()) await close(); });
+
+  async function start(settings: readonly string[] = []): Promise<{ readonly server: PrivateRedis; readonly client: Redis }> {
+    const server = await PrivateRedis.start(['--repl-diskless-sync-delay', '0', ...settings]);
+    closers.push(() => server.close());
+    const client = new Redis({ ...server.clientOptions });
+    client.on('error', () => undefined);
+    closers.push(() => client.disconnect());
+    return { server, client };
+  }
+
+  /** One address that may lead elsewhere later; connections that are there stay. */
+  async function address(port: number): Promise<{ readonly port: number; leadTo(port: number): void }> {
+    let to = port;
+    const proxy = createServer((socket) => {
+      const other = createConnection(to, '127.0.0.1');
+      socket.on('error', () => undefined).on('close', () => other.destroy()).pipe(other);
+      other.on('error', () => undefined).on('close', () => socket.destroy()).pipe(socket);
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    closers.push(() => proxy.close());
+    return { port: (proxy.address() as AddressInfo).port, leadTo: (other) => (to = other) };
+  }
+
+  function writesTo(port: number): { readonly redis: RedisClient; readonly writes: ReplicatedWrites; run(): Promise<unknown> } {
+    const redis = connect('server', { host: '127.0.0.1', port });
+    const writes = new ReplicatedWrites(redis, 1);
+    closers.push(() => redis.disconnect(), () => writes.close());
+    return { redis, writes, run: () => writes.run(write, [1, 'count'], 'mark', LIMIT_MS) };
+  }
+
+  async function pair(): Promise<{ readonly master: Awaited<ReturnType<typeof start>>; readonly replica: Awaited<ReturnType<typeof start>> }> {
+    const master = await start();
+    const replica = await start(['--replicaof', '127.0.0.1', String(master.server.address.port)]);
+    await eventually(async () => { expect(await master.client.info('replication')).to.match(/^slave0:.*state=online/m); }, { withinMs: 10_000 });
+    return { master, replica };
+  }
+
+  it('follow an operator who makes another server the master behind the same address', async () => {
+    const { master, replica } = await pair();
+    const place = await address(master.server.address.port);
+    const { run } = writesTo(place.port);
+    await eventually(run);
+    await replica.client.replicaof('NO', 'ONE');
+    await master.client.replicaof('127.0.0.1', replica.server.address.port);
+    place.leadTo(replica.server.address.port);
+    const classes = new Set<string>();
+    await eventually(async () => {
+      await run().catch((error: unknown) => {
+        classes.add(classifyRedisError(error));
+        throw error;
+      });
+    }, { withinMs: 15_000 });
+    expect([...classes], 'until then').to.deep.equal(['unavailable']);
+  });
+});
