@@ -19,8 +19,11 @@ export class ConnectionPool {
   readonly #waiting = new Set<Waiting>();
   #wasReady = false;
 
-  /** @param open makes a connection that connects again by itself until it is disconnected */
-  constructor(size: number, open: () => Redis) {
+  /**
+   * @param open       makes a connection that connects again by itself until it is disconnected
+   * @param isServerUp while it is, connections that were closed come back soon: Redis closes idle ones (`timeout`)
+   */
+  constructor(size: number, open: () => Redis, private readonly isServerUp: () => boolean) {
     this.#all = Array.from({ length: size }, () => {
       const connection = open();
       // What is sent on it fails, too.
@@ -41,7 +44,6 @@ export class ConnectionPool {
    */
   async use<T>(until: number, work: (connection: Redis) => Promise<T>): Promise<T> {
     const connection = await this.#take(until);
-    this.#taken.add(connection);
     try {
       return await work(connection);
     } finally {
@@ -63,10 +65,12 @@ export class ConnectionPool {
     const [free] = this.#free;
     if (free !== undefined) {
       this.#free.delete(free);
+      // At once: whoever comes in the same turn has to see that there is one to wait for.
+      this.#taken.add(free);
       return Promise.resolve(free);
     }
     // The server is away: that is told at once.
-    if (this.#wasReady && this.#taken.size === 0) return Promise.reject(new NoFreeConnectionError('Connection is closed.'));
+    if (this.#wasReady && this.#taken.size === 0 && !this.isServerUp()) return Promise.reject(new NoFreeConnectionError('Connection is closed.'));
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(waiting);

@@ -14,6 +14,8 @@ const LONGEST_WAIT_MS = 700;
 /** A write that is refused with MOVED was not done, and goes to the server that is named. */
 const MAX_ROUNDS = 3;
 const MARK_LASTS_MS = 86_400_000;
+/** A firewall forgets connections on which nothing passes; the first to write would find out. */
+const KEEP_ALIVE_MS = 60_000;
 /**
  * Writes something, whether a mark is there or not. It is no SET, because a full Redis refuses that, and takes what cancels a task.
  */
@@ -146,7 +148,7 @@ export class ReplicatedWrites {
     const name = isCluster(this.redis) ? serverName(node) : '';
     let pool = this.#pools.get(name);
     if (pool === undefined) {
-      pool = new ConnectionPool(CONNECTIONS_PER_MASTER, () => openLike(node, isCluster(this.redis)));
+      pool = new ConnectionPool(CONNECTIONS_PER_MASTER, () => openLike(node, isCluster(this.redis)), () => node.status === 'ready');
       this.#pools.set(name, pool);
     }
     return pool;
@@ -183,7 +185,7 @@ export class ReplicatedWrites {
 
 /** One like another that connects by itself. One of a cluster leaves that to the cluster. */
 function openLike(redis: Redis, isOfCluster: boolean): Redis {
-  return isOfCluster ? redis.duplicate({ retryStrategy: reconnectAfterMs, enableOfflineQueue: false, lazyConnect: false, readOnly: false }) : redis.duplicate();
+  return redis.duplicate({ keepAlive: KEEP_ALIVE_MS, ...(isOfCluster ? { retryStrategy: reconnectAfterMs, enableOfflineQueue: false, lazyConnect: false, readOnly: false } : {}) });
 }
 
 /** All answers, or the first error; no other one is left alone. */

@@ -3,6 +3,7 @@ import { createConnection, createServer, type AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 
+import { ConnectionPool } from '../../../../shared/redis/connection-pool.js';
 import { classifyRedisError } from '../../../../shared/redis/redis-error.js';
 import type { RedisClient } from '../../../../shared/redis/redis-connection.js';
 import { replicatedScript, ReplicatedWrites } from '../../../../shared/redis/replicated-writes.js';
@@ -70,5 +71,24 @@ describe('writes that wait for replicas', function () {
       });
     }, { withinMs: 15_000 });
     expect([...classes], 'until then').to.deep.equal(['unavailable']);
+  });
+
+  it('wait for a connection of a server that is there, whether it is lent or was closed for idleness', async () => {
+    const { server, client } = await start();
+    await eventually(() => client.ping());
+    const own: Redis[] = [];
+    const pool = new ConnectionPool(1, () => {
+      const connection = new Redis({ ...server.clientOptions });
+      own.push(connection);
+      return connection;
+    }, () => client.status === 'ready');
+    closers.push(() => pool.close());
+    const ping = (): Promise<string> => pool.use(performance.now() + 5_000, (connection) => connection.ping());
+    await ping();
+    // In one turn.
+    expect(await Promise.all([ping(), ping(), ping()])).to.deep.equal(['PONG', 'PONG', 'PONG']);
+    await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    await eventually(() => { expect(own[0]?.status).to.not.equal('ready'); }, { everyMs: 1 });
+    expect(await ping()).to.equal('PONG');
   });
 });
