@@ -66,18 +66,19 @@ export async function listTasks(allShards: readonly Shard[], rules: Omit<SearchR
   const ids = rules.plan.ids;
   const shards = ids === undefined ? allShards : [...new Set(ids.map(shardOf))];
   const places: readonly ListPlace['place'][] = rules.plan.ids === undefined ? rules.plan.places : ['ids'];
-  const marks = begin === undefined && rules.plan.ids === undefined ? await readMarks(shards, options) : marksOf(begin, shards);
-  const page = new PageInProgress(options.limit, shards, missing, begin ?? { since: marks?.[0]?.at, marks });
+  const read = begin === undefined && rules.plan.ids === undefined ? await readMarks(shards, options) : undefined;
+  const marks = read === undefined ? marksOf(begin, shards) : read.whole;
+  const page = new PageInProgress(options.limit, shards, missing, begin ?? { since: marks?.[0]?.at ?? oldest(read?.marks), marks });
   if (marks === undefined && rules.plan.ids === undefined) page.foundGap();
   const first = options.from === undefined ? 0 : Math.max(0, places.indexOf(options.from.place));
   for (const [nth, place] of places.entries()) {
     if (nth < first) continue;
-    if (nth > 0 && isWaitingPlace(place) && marks !== undefined) page.waitingSince ??= (await readMarks(shards, options))?.map(({ at }) => at);
+    if (nth > 0 && isWaitingPlace(place) && marks !== undefined) page.waitingSince ??= (await readMarks(shards, options)).whole?.map(({ at }) => at);
     const from = nth === first ? options.from?.position : undefined;
     // A task that is named is looked at once, wherever it is.
-    const sinceOf = (shard: number): number | undefined => (place === 'ids' ? undefined : (marks?.[shard]?.at ?? begin?.since));
+    const sinceOf = (shard: Shard, at: number): number | undefined => (place === 'ids' ? undefined : (marks?.[at]?.at ?? begin?.since ?? read?.marks.get(shard)?.at));
     const rulesHere: Omit<SearchRules, 'since'> = { ...rules, by: undefined, ...(place === 'ids' ? {} : { look: lookAt(place, rules.plan.places) }) };
-    const streams = shards.flatMap((shard, at) => (missing.has(shard) ? [] : [streamOf(shard, place, { ...rulesHere, since: sinceOf(at), sinceWaiting: page.waitingSince?.[at] }, from, options)]));
+    const streams = shards.flatMap((shard, at) => (missing.has(shard) ? [] : [streamOf(shard, place, { ...rulesHere, since: sinceOf(shard, at), sinceWaiting: page.waitingSince?.[at] }, from, options)]));
     const behind = await fillFrom(streams, page, rules.order, options);
     if (behind !== 'ended') return page.end({ place, ...(behind === undefined ? {} : { position: behind }) });
     const next = places[nth + 1];
@@ -88,18 +89,29 @@ export async function listTasks(allShards: readonly Shard[], rules: Omit<SearchR
   return page.end(undefined);
 }
 
-/** @returns undefined where a shard is missing: what its tasks did meanwhile is not known */
-async function readMarks(shards: readonly Shard[], { takeTurn, missing }: ListOptions): Promise<readonly ScanMark[] | undefined> {
+interface ReadMarks {
+  /** Of the shards that answered: what moves in them is listed once, whatever the others do. */
+  readonly marks: ReadonlyMap<Shard, ScanMark>;
+  /** In the order of the shards. undefined where one is missing: what its tasks did meanwhile is not known. */
+  readonly whole: readonly ScanMark[] | undefined;
+}
+
+async function readMarks(shards: readonly Shard[], { takeTurn, missing }: ListOptions): Promise<ReadMarks> {
   const present = missing.among(shards);
   const { results } = await takeTurn(async () => ({ results: await Promise.allSettled(present.map((shard) => withinRequestLimit(readScanMark(shard), MARK_WITHIN_MS))), cpu: undefined }));
-  const marks = results.flatMap((result, nth) => {
-    if (result.status === 'fulfilled') return [result.value];
-    const shard = present[nth];
-    if (shard !== undefined) missing.lose(shard, result.reason);
-    return [];
-  });
+  const marks = new Map<Shard, ScanMark>();
+  for (const [nth, shard] of present.entries()) {
+    const result = results[nth];
+    if (result?.status === 'fulfilled') marks.set(shard, result.value);
+    else missing.lose(shard, result?.reason);
+  }
   missing.among(shards);
-  return marks.length === shards.length ? marks : undefined;
+  return { marks, whole: marks.size === shards.length ? [...marks.values()] : undefined };
+}
+
+/** When the first shard was read, ms: on later pages too, no shard's tasks are listed twice. */
+function oldest(marks: ReadonlyMap<Shard, ScanMark> | undefined): number | undefined {
+  return marks === undefined || marks.size === 0 ? undefined : Math.min(...Array.from(marks.values(), ({ at }) => at));
 }
 
 /** @returns undefined where there is not one of each shard */
