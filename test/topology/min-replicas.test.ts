@@ -19,7 +19,7 @@ const LIMIT_MS = 1_100;
 
 interface Answer {
   readonly status: number;
-  readonly body: { readonly code?: string; readonly is_duplicate?: boolean };
+  readonly body: { readonly code?: string; readonly is_duplicate?: boolean; readonly results?: readonly { readonly id?: string; readonly status: number; readonly error?: string }[] };
   readonly tookMs: number;
 }
 
@@ -174,6 +174,20 @@ describe('topology: REDIS_MIN_REPLICAS', function () {
       expect(waited?.lost, 'lost of those that a replica had').to.equal(0);
     });
   }
+
+  it('refuses what waits for slow replicas before it is sent, so that nothing of it is stored', async () => {
+    const { master, link } = await masterAndReplica();
+    const service = await api(master.address, 1);
+    expect((await call(service, 'POST', '/tasks', task('before'))).status).to.equal(201);
+    link.slowDown(400);
+    // More groups than three rounds of a connection's calls: the third could begin only after 0.8 s.
+    const batches = await Promise.all(Array.from({ length: 16 }, (_, nth) => call(service, 'POST', '/tasks/batch', Array.from({ length: 200 }, (__, at) => task(`slow-${nth}-${at}`)))));
+    const results = batches.flatMap(({ body }) => body.results ?? []);
+    const late = results.filter(({ error }) => error?.startsWith('the replicas are too slow') === true);
+    expect(new Set(results.map(({ status }) => status)), 'some are stored').to.deep.equal(new Set([201, 503]));
+    expect(late.length, 'refused unsent').to.be.above(0);
+    for (const { id = '' } of [...late.slice(0, 3), ...late.slice(-3)]) expect((await call(service, 'GET', `/tasks/${id}`)).status, id).to.equal(404);
+  });
 
   it('answers a repetition, and what operators do, only when the first write is on the replica', async () => {
     const { master, replica } = await masterAndReplica();

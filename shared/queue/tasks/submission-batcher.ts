@@ -19,14 +19,20 @@ const MAX_ROUNDS = 5;
  */
 const MAX_AGE_APART_MS = 100;
 
+/**
+ * Where calls wait for replicas, what has waited this long is refused unsent, ms. Slow replicas would let it wait for ever, and one that
+ * is sent with little time left is stored, and refused even so.
+ */
+const WAITS_AT_MOST_MS = REQUEST_LIMIT_MS / 2;
+
 interface Waiting {
   readonly submission: Submission;
   readonly rounds: number;
   /**
-   * When it was sent for the first time, monotonic milliseconds. The time that it waits for others to be sent is not
-   * Redis': many large messages at once take as long as they take.
+   * When its time began, monotonic milliseconds: when it was sent for the first time. The time that it waits for others to be sent is
+   * not Redis': many large messages at once take as long as they take. Where calls wait for replicas it is, and begins when it comes.
    */
-  firstSentAt: number | undefined;
+  since: number | undefined;
   readonly resolve: (admission: Admission) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -41,6 +47,8 @@ export class SubmissionBatcher {
   #bytesInFlight = 0;
   #groupsInFlight = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** The oldest that waits will have waited too long. */
+  #lateTimer: NodeJS.Timeout | undefined;
 
   /** Where a call waits for replicas, and for a connection: what comes meanwhile goes together. */
   readonly #mostGroups: number;
@@ -50,7 +58,8 @@ export class SubmissionBatcher {
   }
 
   submit(submission: Submission): Promise<Admission> {
-    return new Promise((resolve, reject) => this.#add({ submission, rounds: 1, firstSentAt: undefined, resolve, reject }));
+    const since = this.#mostGroups === Infinity ? undefined : performance.now();
+    return new Promise((resolve, reject) => this.#add({ submission, rounds: 1, since, resolve, reject }));
   }
 
   #add(waiting: Waiting): void {
@@ -62,10 +71,23 @@ export class SubmissionBatcher {
   #pump(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    if (this.#mostGroups !== Infinity) this.#refuseLate();
     while (this.#waiting.length > 0 && this.#bytesInFlight < MAX_BYTES_IN_FLIGHT && this.#groupsInFlight < this.#mostGroups) {
       const { length, bytes } = nextGroup(this.#waiting, performance.now());
       void this.#send(this.#waiting.splice(0, length), bytes);
     }
+  }
+
+  /** They stand in the order in which they came, but for those that Redis has answered once, which stand behind. */
+  #refuseLate(): void {
+    const since = (): number => this.#waiting[0]?.since ?? Infinity;
+    const now = performance.now();
+    while (since() + WAITS_AT_MOST_MS <= now) this.#waiting.shift()?.reject(new RequestError('redis_unavailable', 'the replicas are too slow for so many tasks'));
+    if (this.#waiting.length === 0) return;
+    this.#lateTimer ??= setTimeout(() => {
+      this.#lateTimer = undefined;
+      this.#pump();
+    }, since() + WAITS_AT_MOST_MS - now);
   }
 
   async #send(group: readonly Waiting[], bytes: number): Promise<void> {
@@ -73,7 +95,7 @@ export class SubmissionBatcher {
     this.#groupsInFlight += 1;
     const now = performance.now();
     let oldestAt = now;
-    for (const waiting of group) oldestAt = Math.min(oldestAt, (waiting.firstSentAt ??= now));
+    for (const waiting of group) oldestAt = Math.min(oldestAt, (waiting.since ??= now));
     try {
       const { answers, now: addedAt } = await this.shard.submitScript.run(group.map(({ submission }) => submission.toJob()), REQUEST_LIMIT_MS - (now - oldestAt));
       group.forEach((waiting, index) => this.#settle(waiting, answers[index], addedAt));
@@ -106,9 +128,9 @@ export class SubmissionBatcher {
 function nextGroup(waiting: readonly Waiting[], now: number): { length: number; bytes: number } {
   let length = 0;
   let bytes = 0;
-  const first = waiting[0]?.firstSentAt ?? now;
-  for (const { submission, firstSentAt = now } of waiting) {
-    if (length > 0 && (length === MAX_GROUP || bytes + submission.bytes > MAX_GROUP_BYTES || Math.abs(firstSentAt - first) > MAX_AGE_APART_MS)) break;
+  const first = waiting[0]?.since ?? now;
+  for (const { submission, since = now } of waiting) {
+    if (length > 0 && (length === MAX_GROUP || bytes + submission.bytes > MAX_GROUP_BYTES || Math.abs(since - first) > MAX_AGE_APART_MS)) break;
     length += 1;
     bytes += submission.bytes;
   }
