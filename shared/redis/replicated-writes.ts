@@ -45,6 +45,7 @@ export function replicatedScript(lua: string): ReplicatedScript {
  */
 export class ReplicatedWrites {
   readonly #pools = new Map<string, ConnectionPool>();
+  #isClosed = false;
 
   constructor(
     private readonly redis: RedisClient,
@@ -98,6 +99,7 @@ export class ReplicatedWrites {
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const pool of this.#pools.values()) pool.close();
     this.#pools.clear();
   }
@@ -144,6 +146,8 @@ export class ReplicatedWrites {
   }
 
   #pool(key: string): ConnectionPool {
+    // Groups that fail at the end are followed by those that wait behind them.
+    if (this.#isClosed) throw new Error('Connection is closed.');
     const node = this.#nodeFor(key);
     const name = isCluster(this.redis) ? serverName(node) : '';
     let pool = this.#pools.get(name);
