@@ -4,6 +4,7 @@ import { Command, type Redis } from 'ioredis';
 import { ConnectionPool } from './connection-pool.js';
 import { redisErrorCode } from './redis-error.js';
 import { isCluster, reconnectAfterMs, type RedisClient } from './redis-connection.js';
+import { withinRequestLimit } from './request-limit.js';
 
 /** How many groups of one process wait for the replicas of one master at once. On loopback 1 and 8 were as fast. */
 export const CONNECTIONS_PER_MASTER = 4;
@@ -90,8 +91,8 @@ export class ReplicatedWrites {
     await this.#pool(mark).use(until, async (connection) => {
       const [, reached] = await inOneGo([connection.eval(MARK, 1, mark, MARK_LASTS_MS), this.#wait(connection, until)]);
       this.#check(reached, connection);
-      const after = this.#streamFor(mark);
-      if (before === undefined || after !== before || after.destroyed || !leadToOneServer(after, connection.stream)) {
+      const isOneServer = before !== undefined && this.#streamFor(mark) === before && (await withinRequestLimit(leadToOneServer(this.#nodeFor(mark), connection), until - performance.now()));
+      if (!isOneServer || this.#streamFor(mark) !== before || before.destroyed) {
         throw new NotReplicatedError('the master was replaced meanwhile, or the connection to it');
       }
     });
@@ -213,6 +214,10 @@ function slotOf(key: string): number {
   return new Command('exists', [key]).getSlot();
 }
 
-function leadToOneServer(one: Socket, other: Socket): boolean {
-  return one.remoteAddress !== undefined && one.remoteAddress === other.remoteAddress && one.remotePort === other.remotePort;
+/** A host name may have several addresses that lead to one server: then the server tells. */
+async function leadToOneServer(one: Redis, other: Redis): Promise<boolean> {
+  const [{ remoteAddress: host, remotePort: port }, { remoteAddress, remotePort }] = [one.stream, other.stream];
+  if (host !== undefined && host === remoteAddress && port === remotePort) return true;
+  const [runId, otherRunId] = await Promise.all([one, other].map(async (each) => /^run_id:(\w+)/m.exec(await each.info('server'))?.[1]));
+  return runId !== undefined && runId === otherRunId;
 }

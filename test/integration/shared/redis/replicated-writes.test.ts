@@ -41,7 +41,7 @@ describe('writes that wait for replicas', function () {
     return { port: (proxy.address() as AddressInfo).port, leadTo: (other) => (to = other) };
   }
 
-  function writesTo(port: number): { readonly redis: RedisClient; readonly writes: ReplicatedWrites; run(): Promise<unknown> } {
+  function writesTo(port: number): { readonly redis: RedisClient; readonly writes: ReplicatedWrites; readonly run: () => Promise<unknown> } {
     const redis = connect('server', { host: '127.0.0.1', port });
     const writes = new ReplicatedWrites(redis, 1);
     closers.push(() => redis.disconnect(), () => writes.close());
@@ -71,6 +71,19 @@ describe('writes that wait for replicas', function () {
       });
     }, { withinMs: 15_000 });
     expect([...classes], 'until then').to.deep.equal(['unavailable']);
+  });
+
+  it('prove a change when two addresses lead to one server, and open nothing after the end', async () => {
+    const { master } = await pair();
+    const { port } = await address(master.server.address.port);
+    const { redis, writes, run } = writesTo(master.server.address.port);
+    await eventually(() => redis.ping());
+    if (!(redis instanceof Redis)) throw new Error('one server');
+    // What the pool opens goes there.
+    redis.options.port = port;
+    expect(await writes.after('mark', () => redis.set('changed', '1'), LIMIT_MS)).to.equal('OK');
+    writes.close();
+    expect(await run().catch((error: unknown) => classifyRedisError(error))).to.equal('unavailable');
   });
 
   it('wait for a connection of a server that is there, whether it is lent or was closed for idleness', async () => {
