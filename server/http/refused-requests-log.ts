@@ -10,9 +10,7 @@ import type { Logger } from '../../shared/logging/logger.js';
 import { statusOfError } from './error-response.js';
 import { reasonFor } from './reason-for.js';
 import type { RequestContext } from './request-context.js';
-import { shortText } from './short-error.js';
 
-const MAX_PATH_CHARACTERS = 300;
 // Object.keys forgets which names they are.
 const reasonNames = Object.keys(refusalReasons) as RefusalReason[];
 /** Their texts quote what the client has sent: a part of a message may be in them. */
@@ -79,7 +77,7 @@ export class RefusedRequestsLog {
       const { method, path, request_id, key_id } = requestFields();
       return {
         method,
-        path: path === undefined ? undefined : shortText(String(path), MAX_PATH_CHARACTERS),
+        path,
         status,
         code,
         fields: namesOfFields(refusal),

@@ -6,6 +6,15 @@ import type { RequestSpan } from '../../shared/telemetry/tracing/tracing.js';
 import { NO_QUERY, type Query } from './query.js';
 import { requestIdOf } from './request-id.js';
 import type { MatchFacts } from './match-facts.js';
+import { shortText } from './short-error.js';
+
+const MAX_PATH_CHARACTERS = 300;
+
+/**
+ * A url, a user and password, or a destination, whose id is `~` and base64url of what the caller has typed: plain or encoded once or more, and in a
+ * path that no route has. It hides too much rather than too little. Its time grows with the length alone.
+ */
+const MAY_HOLD_URL = /@|%(?:25)*40|(?::|%(?:25)*3a)(?:[/\\]|%(?:25)*(?:2f|5c))|https?(?::|%(?:25)*3a)|(?:^|\/|%(?:25)*2f)(?:~|%(?:25)*7e)|\/destinations\/./i;
 
 /** What the log says of a request that was refused for its key. */
 export interface AccessNote {
@@ -90,13 +99,13 @@ export class RequestContext {
   }
 
   /**
-   * Fields for every log line about this request. The path is as it came, without its query. Where a url stands in it, which
-   * may have a password or a token, its route is named instead.
+   * Fields for every log line about this request, and for its span. The path is as it came, without its query, and cut. Where a destination or
+   * a url stands in it, which may have a password or a token, its route is named instead.
    */
   get logFields(): LogFields {
     const { path, params, served } = this.match;
-    const holdsUrl = [...params.values()].some((value) => value.includes('://'));
+    const holdsUrl = params.has('key') || [path, ...params.values()].some((text) => MAY_HOLD_URL.test(text));
     const { keyId = this.#caller?.id ?? undefined } = this.accessNote ?? {};
-    return { request_id: this.requestId, method: this.method, path: holdsUrl ? served.metricLabel : path, ...(keyId === undefined ? {} : { key_id: keyId }) };
+    return { request_id: this.requestId, method: this.method, path: holdsUrl ? served.metricLabel : shortText(path, MAX_PATH_CHARACTERS), ...(keyId === undefined ? {} : { key_id: keyId }) };
   }
 }

@@ -11,7 +11,7 @@ export function traceRequests(tracing: Tracing): (context: RequestContext) => vo
     const { request, response, match, method } = context;
     const { metricLabel: route } = match.served;
     if (untraced.has(route)) return;
-    // The path of the log: a url in it, which may have a password, is not shown.
+    // The path of the log: a destination in it, or a url, which may have a password, is not shown.
     const { path } = context.logFields;
     const span = tracing.beginRequest({ method, route, path: String(path), trace: traceContextOf(request.headers['traceparent'], undefined) });
     context.span = span;
