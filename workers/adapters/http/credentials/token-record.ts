@@ -15,8 +15,16 @@ export type TokenRecord =
   /** There is none, and until then nobody asks again. `failures`: how often in a row it was asked in vain. */
   | { readonly kind: 'failure'; readonly failure: TokenFailure; readonly until: number; readonly failures: number };
 
+/** It says nothing of the token server, and uses no attempt. */
+const ownTrouble = ['proxy_unavailable', 'local_resources'] as const satisfies readonly DeliveryErrorCode[];
+type OwnTrouble = (typeof ownTrouble)[number];
+
+export function isOwnTrouble(code: DeliveryErrorCode): code is OwnTrouble {
+  return ownTrouble.some((each) => each === code);
+}
+
 export interface TokenFailure {
-  readonly code: Extract<DeliveryErrorCode, 'token_refused' | 'token_unavailable' | 'address_forbidden'>;
+  readonly code: Extract<DeliveryErrorCode, 'token_refused' | 'token_unavailable' | 'address_forbidden' | OwnTrouble>;
   /** For people. It has nothing of what the token server said but its code. */
   readonly detail: string;
 }
@@ -38,7 +46,10 @@ export function tokenFrom(token: string, lifeMs: number | undefined, now: number
   return { kind: 'token', token, madeAt: now, refreshAt: now + life - Math.min(life / 5, EARLIEST_MS), expiresAt: now + life, isAfterRefusal };
 }
 
-/** Each failure in a row doubles the pause, from 2 s to a minute. */
-export function failureFrom(failure: TokenFailure, failures: number, now: number): TokenRecord {
+/** Each failure in a row doubles the pause, from 2 s to a minute. @param before how often in a row it was asked in vain until now */
+export function failureFrom(failure: TokenFailure, before: number, now: number): TokenRecord {
+  // The token server was not asked, so it is not left alone for longer.
+  if (isOwnTrouble(failure.code)) return { kind: 'failure', failure, failures: before, until: now + FIRST_PAUSE_MS };
+  const failures = before + 1;
   return { kind: 'failure', failure, failures, until: now + Math.min(FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 10), LONGEST_PAUSE_MS) };
 }

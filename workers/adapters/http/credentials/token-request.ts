@@ -6,7 +6,7 @@ import { classifyFailure } from '../classify-failure.js';
 import type { ConnectionPools } from '../connection-pools.js';
 import { exchange, isSuccess } from '../exchange.js';
 import { parseTarget } from '../target.js';
-import type { TokenFailure } from './token-record.js';
+import { isOwnTrouble, type TokenFailure } from './token-record.js';
 
 /** What a token server said. `lifeMs`: undefined where it does not say for how long the token is good. */
 export type TokenAnswer = { readonly token: string; readonly lifeMs: number | undefined } | { readonly failure: TokenFailure };
@@ -29,6 +29,7 @@ export async function requestToken(pools: ConnectionPools, client: OAuth2Client,
       return unavailable('did not answer in time');
     case 'broken': {
       const code = classifyFailure(answer.error);
+      if (isOwnTrouble(code)) return { failure: { code, detail: `the token server could not be asked: ${code}` } };
       return code === 'address_forbidden' ? { failure: { code, detail: 'the address policy of this deployment forbids the token server' } } : unavailable(`could not be asked: ${code}`);
     }
     case 'answered':

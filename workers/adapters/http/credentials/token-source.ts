@@ -137,7 +137,7 @@ export class TokenSource {
       const known = this.#known.get(id)?.record;
       // A token that is still good must not be lost because no other one could be had.
       const isStillGood = known?.kind === 'token' && now < known.expiresAt;
-      const record = failureFrom(answer.failure, failures + 1, now);
+      const record = failureFrom(answer.failure, failures, now);
       await store.store(id, asker, isStillGood ? undefined : this.#seal(id, record), record.kind === 'failure' ? 2 * (record.until - now) : 0);
       return answer;
     }
