@@ -66,7 +66,7 @@ export const deliveryErrors = {
   authorization_denied: final('endpoint', 'policy', 'The broker does not allow these credentials to write to the topic.'),
   token_refused: fault('endpoint', 'receiver', 'The token server of the credentials of this destination (`oauth2`) gave no token: it refused the client, or the scope. It is not asked again with each send, but after 2 s, doubling to a minute.'),
   token_unavailable: fault('endpoint', 'receiver', 'The token server of the credentials of this destination (`oauth2`) could not be reached, or gave no answer that can be used.'),
-  proxy_refused: fault('host', 'network', 'The proxy (DESTINATION_PROXY) was asked, and made no connection to the receiver: it cannot reach it, or its own rules forbid it. Its status stands in the text.'),
+  proxy_refused: fault('host', 'network', 'The proxy (DESTINATION_PROXY) was asked, and made no connection to the receiver: it cannot reach it, its own rules forbid it (a proxy that has let this process in before may ask for another login), or it ended the connection without an answer. Its status stands in the text.'),
   address_forbidden: final('task', 'policy', 'The address policy of this deployment forbids the destination.'),
   worker_crashed: uncounted('none', 'us', 'The worker that held the task died or froze before it could record a result.'),
   shutting_down: uncounted('none', 'us', 'The worker was told to stop; the send was aborted and the task given back.'),
@@ -74,7 +74,7 @@ export const deliveryErrors = {
   credentials_unreadable: uncounted('none', 'us', 'The credentials of this destination cannot be decrypted by this worker: SECRETS_KEYS lacks their key, or they were changed or moved in Redis. The log says which. Nothing was sent.'),
   internal: uncounted('none', 'us', 'A bug of ours made the send throw. After ten of them the task goes to its dead phase.'),
   local_resources: uncounted('none', 'us', 'This worker ran out of sockets, ports or memory for connections: raise its limits (ulimit -n), or lower WORKER_CONCURRENCY.'),
-  proxy_unavailable: uncounted('none', 'us', 'The proxy (DESTINATION_PROXY) cannot be reached, does not answer as a proxy, or asks for another login. Nothing was sent.'),
+  proxy_unavailable: uncounted('none', 'us', 'The proxy (DESTINATION_PROXY) cannot be reached, or, before it has made any connection for this process, does not answer as a proxy, or asks for another login. Nothing was sent. The log has `proxy_unusable`.'),
   redis_unavailable: uncounted('none', 'redis', 'Redis could not be reached to record the result.'),
   unknown: fault('task', 'network', 'An error without a code of its own; the log has the whole chain of causes.'),
 } as const satisfies Record<string, DeliveryErrorRow>;

@@ -75,6 +75,8 @@ export const logEvents = {
   kafka_away: { message: 'kafka does not answer' },
   kafka_tls_files_unusable: { message: 'new TLS files for kafka cannot be used, so the old ones count' },
   proxy_tls_file_unusable: { message: 'the new DESTINATION_PROXY_CA_FILE cannot be used, so the old one counts' },
+  proxy_unusable: { message: 'the proxy cannot be used', doc: 'DESTINATION_PROXY cannot be reached, is none, or asks for another login; one line a minute. What goes through it waits, and uses no attempt.' },
+  proxy_usable: { message: 'the proxy can be used again' },
   kafkajs: { message: 'kafkajs: *', doc: 'A line of the Kafka client.' },
   bulk_action: { message: 'bulk action' },
   bulk_actions_failing: { message: 'bulk actions: cannot go on now' },

@@ -31,7 +31,7 @@ export function createAdapters({ kafka, destinationProxy }: Pick<Config, 'kafka'
   if (kafka.credentials !== undefined || kafka.tls !== false) void kafkaAdapter.checkAccess();
   return {
     kafka: kafkaAdapter,
-    http: createHttpAdapter({ clock, guard, credentials, proxy: proxyOf(destinationProxy, logger) }),
+    http: createHttpAdapter({ clock, guard, credentials, proxy: proxyOf(destinationProxy, logger), logger }),
   };
 }
 

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
 import { expect } from 'chai';
@@ -10,14 +10,20 @@ import { parseDestinationRule } from '../../../shared/domain/addresses/destinati
 import type { PolicyLevel } from '../../../shared/domain/addresses/destination-policy.js';
 import type { Credentials } from '../../../shared/domain/credentials/credential-values.js';
 import { defaultPathMask } from '../../../shared/domain/destinations/path-mask.js';
+import { deliveryError } from '../../../shared/domain/errors.js';
 import { noSecretKeys } from '../../../shared/domain/secrets/secret-box.js';
+import { createLogger } from '../../../shared/logging/logger.js';
 import { TlsClient } from '../../../shared/tls/tls-client.js';
+import { ConnectionPools } from '../../../workers/adapters/http/connection-pools.js';
+import { failureFrom } from '../../../workers/adapters/http/credentials/token-record.js';
+import { requestToken } from '../../../workers/adapters/http/credentials/token-request.js';
 import { createHttpAdapter, type HttpAdapterOptions } from '../../../workers/adapters/http/http-adapter.js';
 import type { ProxySettings } from '../../../workers/adapters/http/proxy-tunnel.js';
 import { TestAuthority, type IssuedCertificate } from '../../support/certificates.js';
 import { ConnectProxy } from '../../support/connect-proxy.js';
 import { eventually } from '../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';
+import { CollectedLog } from '../../support/service-in-process.js';
 import { Closing } from '../kafka/sending.js';
 import { inShort, sendTo } from './sending.js';
 
@@ -106,7 +112,7 @@ describe('http adapter: through a proxy', function () {
     const closed = await sendTo(adapterWith({ proxy: settings({ port: 9 }), guard }), url);
     expect(inShort(closed)).to.equal('proxy_unavailable');
     expect(closed.kind === 'failed' && closed.detail).to.include('ECONNREFUSED').and.to.not.include('127.0.0.1:9');
-    for (const [fate, code] of [['close', 'proxy_unavailable'], [{ answer: 'SSH-2.0-x\r\n\r\n' }, 'proxy_unavailable'], [{ answer: 'HTTP/1.1 403 Forbidden\r\n\r\n' }, 'proxy_refused'], [{ answer: 'HTTP/1.1 503 Unreachable\r\n\r\n' }, 'proxy_refused']] as const) {
+    for (const [fate, code] of [['close', 'proxy_refused'], [{ answer: 'SSH-2.0-x\r\n\r\n' }, 'proxy_unavailable'], [{ answer: 'HTTP/1.1 403 Forbidden\r\n\r\n' }, 'proxy_refused'], [{ answer: 'HTTP/1.1 503 Unreachable\r\n\r\n' }, 'proxy_refused']] as const) {
       proxy.fate = fate;
       expect(inShort(await sendTo(adapterWith({ proxy: settings(), guard }), url)), JSON.stringify(fate)).to.equal(code);
     }
@@ -120,6 +126,65 @@ describe('http adapter: through a proxy', function () {
     const adapter = adapterWith({ proxy: settings(), guard: guardOf({ 'shop.test': '127.0.0.1' }) });
     expect(inShort(await sendTo(adapter, `http://shop.test:${receiver.port}/`, { limitMs: 200 }))).to.equal('timed_out');
     await eventually(() => { expect(proxy.openConnections).to.equal(0); });
+  });
+
+  it('uses an attempt for whatever a proxy that has let us in does to one CONNECT, so no task to one receiver is without an end', async () => {
+    const guard = guardOf({ 'shop.test': '127.0.0.1', 'other.test': '127.0.0.1' });
+    const adapter = adapterWith({ proxy: settings(), guard });
+    expect(inShort(await sendTo(adapter, `http://shop.test:${receiver.port}/`))).to.equal('delivered 200');
+    for (const fate of ['close', { answer: 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\n' }, { answer: 'SSH-2.0-x\r\n\r\n' }, { answer: '' }] as const) {
+      proxy.fate = fate;
+      expect(inShort(await sendTo(adapter, `http://other.test:${receiver.port}/`)), JSON.stringify(fate)).to.equal('proxy_refused');
+    }
+    proxy.fate = 'pass';
+    expect(inShort(await sendTo(adapter, `http://other.test:${receiver.port}/`))).to.equal('delivered 200');
+  });
+
+  it('is tried by one send at a time while it swallows what it is sent: the others end at once', async () => {
+    let connections = 0;
+    const silent = createTcpServer((socket) => {
+      connections += 1;
+      socket.resume().on('error', () => undefined);
+      closing.add({ close: async () => { socket.destroy(); } });
+    });
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    closing.add({ close: () => new Promise((resolve) => { silent.close(resolve); }) });
+    // It listens on TCP. Its handshake never ends.
+    const adapter = adapterWith({ proxy: settings({ port: (silent.address() as AddressInfo).port, isSecure: true }), guard: guardOf({ 'shop.test': '127.0.0.1' }), connectTimeoutMs: 600 });
+    const sendMany = (): Promise<string[]> => Promise.all(Array.from({ length: 10 }, async () => inShort(await sendTo(adapter, 'http://shop.test/'))));
+    const all = Array<string>(10).fill('proxy_unavailable');
+    expect(inShort(await sendTo(adapter, 'http://shop.test/'))).to.equal('proxy_unavailable');
+    expect(await sendMany()).to.deep.equal(all);
+    expect(connections).to.equal(1);
+    await eventually(async () => {
+      expect(await sendMany()).to.deep.equal(all);
+      expect(connections).to.be.above(1);
+    });
+    expect(connections).to.equal(2);
+  });
+
+  it('stands in the log once when it cannot be used, without its login, and when it can again', async () => {
+    const log = new CollectedLog();
+    const logger = createLogger({ level: 'info', environment: 'prod', role: 'worker' }, log);
+    const way: { -readonly [K in keyof ProxySettings]: ProxySettings[K] } = { ...settings({ port: 9, authorization: `Basic ${Buffer.from('us:secret-of-proxy').toString('base64')}` }) };
+    const adapter = adapterWith({ proxy: way, guard: guardOf({ 'shop.test': '127.0.0.1' }), logger });
+    const send = async (): Promise<string> => inShort(await sendTo(adapter, `http://shop.test:${receiver.port}/`));
+    for (let nth = 0; nth < 3; nth += 1) expect(await send()).to.equal('proxy_unavailable');
+    way.port = proxy.port;
+    await eventually(async () => { expect(await send()).to.equal('delivered 200'); });
+    logger.flush();
+    const lines = log.text.trim().split('\n').map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
+    expect(lines.map(({ level, event, code, error }) => [level, event, code, error])).to.deep.equal([['error', 'proxy_unusable', 'proxy_unavailable', 'the proxy cannot be reached: ECONNREFUSED'], ['info', 'proxy_usable', undefined, undefined]]);
+    expect(log.text).to.not.include('secret-of-proxy').and.to.not.include('Basic');
+  });
+
+  it('uses no attempt of a task that needs a token while it is away, and the token server is asked again soon', async () => {
+    const pools = closing.add(new ConnectionPools({ connectTimeoutMs: 1_000, maxIdleOrigins: 1, maxAgeMs: 30_000, random: Math.random, guard: guardOf({}), proxy: settings({ port: 9 }) }));
+    const client = { token_url: `http://127.0.0.1:${receiver.port}/token`, client_id: 'c', client_secret: 's', client_authentication: 'header' } as const;
+    const failure = { code: 'proxy_unavailable', detail: 'the token server could not be asked: proxy_unavailable' } as const;
+    expect(await requestToken(pools, client, new AbortController().signal)).to.deep.equal({ failure });
+    expect(deliveryError(failure.code).usesAttempt).to.equal(false);
+    expect([failureFrom(failure, 6, 0), failureFrom({ code: 'token_unavailable', detail: '' }, 6, 0)].map((record) => record.kind === 'failure' && [record.failures, record.until])).to.deep.equal([[6, 2_000], [7, 60_000]]);
   });
 
   describe('with TLS', () => {

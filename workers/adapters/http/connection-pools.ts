@@ -4,7 +4,9 @@ import { buildConnector } from 'undici';
 
 import type { AddressGuard } from '../../../shared/addresses/address-guard.js';
 import type { Random } from '../../../shared/domain/ports.js';
+import type { Logger } from '../../../shared/logging/logger.js';
 import { Connection } from './connection.js';
+import { ProxyState } from './proxy-state.js';
 import { goesPast, openTunnel, type ProxySettings } from './proxy-tunnel.js';
 
 export interface ConnectionPoolsOptions {
@@ -22,6 +24,8 @@ export interface ConnectionPoolsOptions {
   readonly guard: AddressGuard;
   /** undefined: receivers are connected to directly. */
   readonly proxy?: ProxySettings | undefined;
+  /** Told when the proxy cannot be used, and when it can again. */
+  readonly logger?: Pick<Logger, 'error' | 'info'> | undefined;
 }
 
 /**
@@ -79,11 +83,13 @@ export class ConnectionPools {
   private readonly idle = new Set<Origin>();
   private readonly options: ConnectionPoolsOptions;
   private readonly connectors = new Map<string, buildConnector.connector>();
+  private readonly proxyState: ProxyState;
   private closed: Promise<void> | undefined;
   private readonly ending = new Set<Promise<void>>();
 
   constructor(options: ConnectionPoolsOptions) {
     this.options = options;
+    this.proxyState = new ProxyState(options.connectTimeoutMs, options.logger);
   }
 
   /** The only place where a connection of this adapter begins. */
@@ -98,7 +104,12 @@ export class ConnectionPools {
     const connector = this.connectorFor(port, identity);
     // Returned, but not in the types of 7.30: see connection.ts.
     if (proxy === undefined || goesPast(proxy, { hostname: options.hostname, port })) return connector(options, callback);
-    const begun: unknown = openTunnel(proxy, { hostname: options.hostname, port }, guard, connectTimeoutMs, (error, socket) => {
+    const refused = this.proxyState.refusal();
+    if (refused !== undefined) {
+      callback(refused, null);
+      return;
+    }
+    const begun: unknown = openTunnel(proxy, this.proxyState, { hostname: options.hostname, port }, guard, connectTimeoutMs, (error, socket) => {
       if (error !== null || socket === null) callback(error ?? new Error('no tunnel'), null);
       else if (options.protocol === 'https:') connector({ ...options, httpSocket: socket }, callback);
       else callback(null, socket);

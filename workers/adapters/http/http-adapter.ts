@@ -1,6 +1,7 @@
 import { openGuard, type AddressGuard } from '../../../shared/addresses/address-guard.js';
 import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
 import type { Clock, DeliveryAdapter, DeliveryResult, EndSignal, Random } from '../../../shared/domain/ports.js';
+import type { Logger } from '../../../shared/logging/logger.js';
 import { classifyFailure, describeError, isBugOfOurs } from './classify-failure.js';
 import type { Connection } from './connection.js';
 import { ConnectionPools } from './connection-pools.js';
@@ -34,6 +35,8 @@ export interface HttpAdapterOptions {
   readonly guard?: AddressGuard;
   /** The default is none: receivers are connected to directly. */
   readonly proxy?: ProxySettings | undefined;
+  /** Told when the proxy cannot be used, and when it can again. */
+  readonly logger?: Pick<Logger, 'error' | 'info'>;
   /** What operators have stored for destinations. The default has nothing. */
   readonly credentials?: CredentialsOption;
 }
@@ -61,9 +64,10 @@ export function createHttpAdapter({
   random = Math.random,
   guard = openGuard(),
   proxy,
+  logger,
   credentials: option,
 }: HttpAdapterOptions = {}): DeliveryAdapter<HttpDestination> {
-  const pools = new ConnectionPools({ connectTimeoutMs, maxIdleOrigins, maxAgeMs: maxConnectionAgeMs, random, guard, proxy });
+  const pools = new ConnectionPools({ connectTimeoutMs, maxIdleOrigins, maxAgeMs: maxConnectionAgeMs, random, guard, proxy, logger });
   const credentials = option === undefined ? noCredentials : createCredentialsInUse(option, pools, clock);
 
   return {

@@ -6,6 +6,7 @@ import type { ProxyAddress } from '../../../shared/config/proxy-address.js';
 import { matchesRule, normalHost, type DestinationRule } from '../../../shared/domain/addresses/destination-rule.js';
 import type { TlsClient } from '../../../shared/tls/tls-client.js';
 import { ConnectTimedOut, ProxyRefused, ProxyUnavailable } from './proxy-errors.js';
+import type { ProxyState } from './proxy-state.js';
 
 /** DESTINATION_PROXY and what belongs to it. */
 export interface ProxySettings extends ProxyAddress {
@@ -37,12 +38,13 @@ export function goesPast({ bypass }: ProxySettings, { hostname, port }: TunnelTa
  * Makes a connection through the proxy, by CONNECT, for http: urls too: so the proxy gets the address that was judged, and the receiver the
  * name. With TLS the caller speaks with the receiver itself, and what it shows there, the proxy never sees.
  *
- * @param limitMs for all of it
+ * @param state   is told what is seen of the proxy
+ * @param limitMs for all of it; the proxy itself has half of it to take the connection
  * @returns the socket to the proxy, which the caller may destroy at any time. `opened` is called once
  */
-export function openTunnel(proxy: ProxySettings, target: TunnelTarget, guard: AddressGuard, limitMs: number, opened: Opened): Socket {
+export function openTunnel(proxy: ProxySettings, state: ProxyState, target: TunnelTarget, guard: AddressGuard, limitMs: number, opened: Opened): Socket {
   const first = connectToProxy(proxy, guard);
-  new Tunnel(proxy, target, first, limitMs, opened).open(guard);
+  new Tunnel(proxy, state, target, first, limitMs, opened).open(guard);
   return first;
 }
 
@@ -55,19 +57,26 @@ function connectToProxy({ host, port, isSecure, tls }: ProxySettings, guard: Add
 }
 
 class Tunnel {
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout;
   #isOver = false;
   #isConnected = false;
+  /** The end of the connection is the answer to CONNECT from here on. */
+  #isAsked = false;
 
   constructor(
     private readonly proxy: ProxySettings,
+    private readonly state: ProxyState,
     private readonly target: TunnelTarget,
     private readonly socket: Socket,
     limitMs: number,
     private readonly opened: Opened,
   ) {
-    // A proxy that has the request waits for the receiver.
-    this.#timer = setTimeout(() => this.#fail(this.#isConnected ? new ConnectTimedOut(`the proxy has made no connection within ${limitMs} ms`) : new ProxyUnavailable(`the proxy takes no connection within ${limitMs} ms`)), limitMs);
+    const half = Math.ceil(limitMs / 2);
+    this.#timer = setTimeout(() => {
+      if (!this.#isConnected) this.#unreachable(`the proxy takes no connection within ${half} ms`);
+      // It has the request, and waits for the receiver.
+      else this.#timer = setTimeout(() => this.#fail(new ConnectTimedOut(`the proxy has made no connection within ${limitMs} ms`)), limitMs - half);
+    }, half);
   }
 
   open(guard: AddressGuard): void {
@@ -75,6 +84,7 @@ class Tunnel {
     socket.once('error', this.#onError).once('close', this.#onClose);
     const connected = new Promise<void>((resolve) => socket.once(proxy.isSecure ? 'secureConnect' : 'connect', () => {
       this.#isConnected = true;
+      this.state.reached();
       resolve();
     }));
     const place = proxy.resolves ? Promise.resolve(target.hostname) : addressOf(target, guard.lookupFor(target.port));
@@ -86,6 +96,7 @@ class Tunnel {
     const { proxy: { authorization }, target: { port }, socket } = this;
     const bare = place.replace(/^\[(.*)\]$/, '$1');
     const authority = `${isIPv6(bare) ? `[${bare}]` : bare}:${port}`;
+    this.#isAsked = true;
     socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\nUser-Agent: ${USER_AGENT}\r\n${authorization === undefined ? '' : `Proxy-Authorization: ${authorization}\r\n`}\r\n`);
     let head = Buffer.alloc(0);
     const onReadable = (): void => {
@@ -106,20 +117,47 @@ class Tunnel {
     const status = Number(/^HTTP\/1\.[01] (\d{3})(?: |\r|$)/.exec(head)?.[1]);
     if (status >= 200 && status <= 299) {
       this.#end();
+      this.state.worked(true);
       // The receiver has spoken before it was asked: see early-bytes.ts.
       if (rest.length > 0) this.socket.unshift(rest);
       this.opened(null, this.socket);
-    } else if (Number.isNaN(status)) this.#fail(new ProxyUnavailable('what listens there does not answer as a proxy'));
-    else if (status === 407) this.#fail(new ProxyUnavailable('the proxy asks for another login (407)'));
-    else this.#fail(new ProxyRefused(`the proxy has made no connection: it answered ${status}`));
+    } else if (Number.isNaN(status)) this.#unusable('what listens there does not answer as a proxy');
+    else if (status === 407) this.#unusable('the proxy asks for another login (407)');
+    else {
+      this.state.worked(false);
+      this.#fail(new ProxyRefused(`the proxy has made no connection: it answered ${status}`));
+    }
   }
 
-  readonly #onError = (error: Error): void => this.#fail(new ProxyUnavailable(`the proxy cannot be reached: ${'code' in error ? String(error.code) : error.name}`));
+  /** A proxy that has let us in before may have a rule for this receiver. Then an attempt is used, or a task to it would never end. */
+  #unusable(why: string): void {
+    if (this.#isOver) return;
+    const error = new ProxyUnavailable(why);
+    this.state.unusable(error);
+    this.#fail(this.state.hasLetUsIn ? new ProxyRefused(`the proxy has made no connection: ${why}`) : error);
+  }
 
-  readonly #onClose = (): void => this.#fail(new ProxyUnavailable('the proxy has closed the connection before it answered'));
+  #unreachable(why: string): void {
+    if (this.#isOver) return;
+    const error = new ProxyUnavailable(why);
+    this.state.unreachable(error);
+    this.#fail(error);
+  }
+
+  /** Whatever a proxy does to one CONNECT, it does for its receiver: the next task has another. */
+  readonly #onError = (error: Error): void => {
+    const why = 'code' in error ? String(error.code) : error.name;
+    if (this.#isAsked) this.#fail(new ProxyRefused(`the proxy has ended the connection before it answered: ${why}`));
+    else if (this.#isConnected) this.#fail(new ProxyUnavailable(`the proxy has ended the connection before it was asked: ${why}`));
+    else this.#unreachable(`the proxy cannot be reached: ${why}`);
+  };
+
+  /** Without an error before: the proxy has closed it, or our side has given up. */
+  readonly #onClose = (): void => this.#fail(this.#isAsked ? new ProxyRefused('the proxy has closed the connection before it answered') : new ProxyUnavailable('the connection to the proxy was closed before it was asked'));
 
   #fail(error: Error): void {
     if (!this.#end()) return;
+    if (!this.#isConnected) this.state.untried();
     this.socket.destroy();
     this.opened(error, null);
   }
