@@ -1,7 +1,7 @@
 import dns from 'node:dns';
 import net, { type LookupFunction } from 'node:net';
 
-import { everyAddress, refusalOfAddress, refusalOfHost, type DestinationPolicy, type IsOwnRedis } from '../domain/addresses/destination-policy.js';
+import { everyAddress, refusalOfAddress, refusalOfHost, refusalOfUnresolved, type DestinationPolicy, type IsOwnRedis } from '../domain/addresses/destination-policy.js';
 import { normalHost, type Dialed } from '../domain/addresses/destination-rule.js';
 import { rangeOf } from '../domain/addresses/address-range.js';
 import { remembered } from '../domain/remembered.js';
@@ -65,6 +65,13 @@ export class AddressGuard {
     if (reason !== undefined) return this.#forbid(dialed, reason);
     if (!isAddress || !this.#options.isOwnRedis(dialed.host, port)) return undefined;
     return this.#forbid(dialed, refusalOfHost(this.#options.policy, dialed, () => true) ?? 'it is the Redis of this service');
+  }
+
+  /** Behind refusalOf, for a host that a proxy looks up. */
+  refusalOfUnresolved(host: string, port: number): AddressForbidden | undefined {
+    const dialed = { host: normalHost(host), port };
+    const reason = refusalOfUnresolved(this.#options.policy, dialed);
+    return reason === undefined ? undefined : this.#forbid(dialed, reason);
   }
 
   /** @param place port and host, with a space between them */

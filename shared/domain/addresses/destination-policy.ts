@@ -55,6 +55,16 @@ export function refusalOfHost(policy: DestinationPolicy, dialed: Dialed, isOwnRe
   return policy.allow.length === 0 ? refusalOfPort(policy, dialed) : undefined;
 }
 
+/**
+ * For a name that somebody else looks up: no rule for networks can allow its port.
+ * @returns as refusalOfAddress
+ */
+export function refusalOfUnresolved(policy: DestinationPolicy, dialed: Dialed): string | undefined {
+  // refusalOfHost has judged an address whole.
+  if (rangeOf(dialed.host) !== undefined) return undefined;
+  return policy.allow.some((rule) => matchesRule(rule, dialed, undefined)) ? undefined : refusalOfPort(policy, dialed);
+}
+
 function refusalOfPort({ level }: DestinationPolicy, { host, port }: Dialed): string | undefined {
   return level !== 'any' && isUnsafePort(port) ? `${host}:${port} is a port of programs that could take a message for commands (DESTINATION_POLICY=${level})` : undefined;
 }

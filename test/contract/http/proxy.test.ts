@@ -91,7 +91,8 @@ describe('http adapter: through a proxy', function () {
     const adapter = adapterWith({ proxy: settings({ port: resolving.port, resolves: true }), guard: guardOf({}, 'public') });
     expect(inShort(await sendTo(adapter, `http://only-there.test:${receiver.port}/`))).to.equal('delivered 200');
     expect(resolving.asked).to.deep.equal([`only-there.test:${receiver.port}`]);
-    expect(inShort(await sendTo(adapter, 'http://10.0.0.7/'))).to.equal('address_forbidden');
+    for (const url of ['http://10.0.0.7/', 'http://only-there.test:25/', 'http://only-there.test:6379/']) expect(inShort(await sendTo(adapter, url)), url).to.equal('address_forbidden');
+    expect(resolving.asked).to.have.length(1);
   });
 
   it('connects directly to what is to go past the proxy, and judges that in full', async () => {

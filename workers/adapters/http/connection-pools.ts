@@ -104,7 +104,7 @@ export class ConnectionPools {
     const connector = this.connectorFor(port, identity);
     // Returned, but not in the types of 7.30: see connection.ts.
     if (proxy === undefined || goesPast(proxy, { hostname: options.hostname, port })) return connector(options, callback);
-    const refused = this.proxyState.refusal();
+    const refused = (proxy.resolves ? guard.refusalOfUnresolved(options.hostname, port) : undefined) ?? this.proxyState.refusal();
     if (refused !== undefined) {
       callback(refused, null);
       return;

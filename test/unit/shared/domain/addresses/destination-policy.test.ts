@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { rangeOf, type AddressRange } from '../../../../../shared/domain/addresses/address-range.js';
-import { refusalOfAddress, refusalOfHost, type DestinationPolicy, type PolicyLevel } from '../../../../../shared/domain/addresses/destination-policy.js';
+import { refusalOfAddress, refusalOfHost, refusalOfUnresolved, type DestinationPolicy, type PolicyLevel } from '../../../../../shared/domain/addresses/destination-policy.js';
 import { normalHost, parseDestinationRule, type DestinationRule } from '../../../../../shared/domain/addresses/destination-rule.js';
 import { rowOf } from '../../../../../shared/domain/destinations/destination.js';
 
@@ -50,6 +50,14 @@ function refusal(rules: DestinationPolicy, host: string, { port = 443, addresses
 }
 
 describe('the address policy', () => {
+  it('refuses these ports of names that a proxy looks up, unless a rule names the host', () => {
+    const at = (rules: DestinationPolicy, host: string, port: number): boolean => refusalOfUnresolved(rules, { host: normalHost(host), port }) !== undefined;
+    const allow = '10.0.0.0/8,mail.example:25,*.inner.example';
+    expect([at(policy('public', { allow }), 'other.example', 25), at(policy('internal', { allow }), 'mail.example', 587), at(policy('public'), 'cache.example', 6379)]).to.deep.equal([true, true, true]);
+    expect([at(policy('public', { allow }), 'mail.example', 25), at(policy('public', { allow }), 'a.inner.example', 6379), at(policy('any'), 'other.example', 25), at(policy('public'), 'other.example', 443)]).to.deep.equal([false, false, false, false]);
+    expect(at(policy('public', { allow }), '10.0.0.7', 25), 'an address is judged by refusalOfHost').to.equal(false);
+  });
+
   it('refuses ports of programs that could take a message for commands, unless the operator names them', () => {
     const at = (rules: DestinationPolicy, host: string, port: number): string | undefined => refusal(rules, host, { port, addresses: ['8.8.8.8'] });
     for (const level of ['public', 'internal'] as const) {
