@@ -4,7 +4,7 @@ import type { Override } from '../../shared/domain/bulk-actions/override.js';
 import { openOverride } from '../../shared/domain/bulk-actions/override-secrets.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { parseFilterMembers, type Filter } from '../../shared/domain/search/filter.js';
-import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
+import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import { statesTakenBy, taskActions, type TaskAction } from '../../shared/domain/task/state-actions.js';
 import { taskIdCheck } from '../../shared/domain/task/task-id.js';
 import type { WireViolation } from '../../shared/wire/error.js';
@@ -106,10 +106,20 @@ export function digestOf(body: unknown, reason: string | undefined, clientIds: r
   return createHash('sha256').update(canonical({ ...rest, reason, ...(override === null ? {} : { override: override.fields }), ...(clientIds === undefined ? {} : { ' clients': [...clientIds].sort() }) })).digest('base64url');
 }
 
-/** Whether two overrides that are the same in what they show are the same in what they hide. @throws SealedTextError */
+/** Whether two overrides that are the same in what they show are the same in what they hide. @throws RequestError conflict: this process cannot tell */
 export function hasSameSecrets(asked: Override | null, stored: Override | null, actionId: string, secrets: SecretBox): boolean {
   if (asked === null || stored === null) return asked === stored;
-  return canonical(asked.fields) === canonical(openOverride(stored, actionId, secrets).fields);
+  return canonical(asked.fields) === canonical(opened(stored, actionId, secrets).fields);
+}
+
+/** The key may have left SECRETS_KEYS meanwhile. */
+function opened(stored: Override, actionId: string, secrets: SecretBox): Override {
+  try {
+    return openOverride(stored, actionId, secrets);
+  } catch (error) {
+    if (!(error instanceof SealedTextError)) throw error;
+    throw new RequestError('conflict', `a bulk action with the id ${JSON.stringify(actionId)} is there, and what it hides cannot be decrypted by this process`);
+  }
 }
 
 function canonical(value: unknown): string {

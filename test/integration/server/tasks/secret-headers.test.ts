@@ -153,11 +153,17 @@ describe('headers, method and content type of HTTP destinations', () => {
     const task = httpTask(receiver.url('/bulk-fails'), { on_exhausted: 'park', max_retries: 0 });
     await submitNew(service.baseUrl, task);
     await waitForState(service.baseUrl, task.id, 'parked');
-    const ask = (id: string, authorization = headers.Authorization): Promise<Answer> => call(service.baseUrl, '/bulk-actions', json('POST', { id, action: 'redrive', ids: [task.id], override: { destination: { url: receiver.url('/bulk-takes'), headers: { ...headers, Authorization: authorization } } } }));
+    const ask = (id: string, authorization = headers.Authorization, baseUrl = service.baseUrl): Promise<Answer> => call(baseUrl, '/bulk-actions', json('POST', { id, action: 'redrive', ids: [task.id], override: { destination: { url: receiver.url('/bulk-takes'), headers: { ...headers, Authorization: authorization } } } }));
     const made = await ask(`bulk-${task.id}`);
     expect(made.status, JSON.stringify(made.body)).to.equal(201);
     expect((await ask(`bulk-${task.id}`)).body).to.include({ is_duplicate: true });
     expect((await ask(`bulk-${task.id}`, 'Bearer another')).body).to.include({ code: 'conflict' });
+    const withoutKey = await InProcessService.ready({ prefix: service.prefix, secretsKeys: K1 });
+    try {
+      expect(await ask(`bulk-${task.id}`, headers.Authorization, withoutKey.baseUrl)).to.deep.include({ status: 409 }).and.to.have.nested.property('body.code', 'conflict');
+    } finally {
+      await withoutKey.close();
+    }
     expect(made.body['override']).to.deep.equal({ destination: { url: receiver.url('/bulk-takes'), headers: { Authorization: '***', 'X-Tenant': '***' } } });
     await waitForState(service.baseUrl, task.id, 'delivered');
     expect(receiver.requestsTo('/bulk-takes')[0]?.headers['authorization']).to.equal(`Bearer ${SECRET}`);
