@@ -12,13 +12,16 @@ import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import { unauthenticated, type KeyJudge } from './key-judge.js';
 import { parseSignIn } from './schema.js';
+import type { RateLimiter } from './rate-limiter.js';
 import { cookieOf, forgettingCookies, sessionTokenOf } from './session-cookie.js';
 import type { Sessions } from './sessions.js';
+import { takeOne } from './with-rate-limit.js';
 
 export interface SessionParts {
   /** undefined while AUTH=off: nobody signs in. */
   readonly signIn: { readonly keys: Pick<KeyJudge, 'judge'>; readonly sessions: Pick<Sessions, 'start' | 'end'> } | undefined;
-  readonly queue: Pick<TaskQueue, 'withAudit'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'withSessions'>;
+  readonly rateLimiter: RateLimiter;
   readonly logger: Logger;
 }
 
@@ -39,6 +42,7 @@ export const sessionRoutes: readonly Route<SessionParts>[] = [
       const caller = await signIn.keys.judge(context, text);
       const key = parseApiKey(text);
       if (key === undefined) throw unauthenticated();
+      if (caller.rateLimit !== undefined) await takeOne(context, parts.rateLimiter, caller.rateLimit);
       const token = await signIn.sessions.start(key, sessionTokenOf(context.request));
       await noteChange(parts, 'session.create', context, { type: 'key', id: caller.id, name: caller.name });
       return jsonAnswer(201, toWireCaller(caller), { 'Set-Cookie': cookieOf(token, context.request) });
@@ -80,10 +84,14 @@ function toWireCaller({ id, name, role, permissions, clientIds, endsAt }: Caller
 
 const saidOf = { 'session.create': 'a person has signed in', 'session.delete': 'a person has signed out' } as const;
 
-/** A person who comes in or leaves is not kept from it by an audit that cannot be written: the log has it too. */
+/**
+ * A person who comes in or leaves is not kept from it by an audit that cannot be written: the log has it too. Of one key ten a minute stand in
+ * the audit, or the holder of the least key could push out what others have done.
+ */
 async function noteChange({ queue, logger }: SessionParts, action: keyof typeof saidOf, { request, requestId }: RequestContext, { type, id, name }: Omit<Actor, 'operator'>): Promise<void> {
   logger.info(saidOf[action], { key_id: id ?? undefined, remote_address: request.socket.remoteAddress, request_id: requestId });
   try {
+    if (id !== null && !(await queue.withSessions((sessions) => sessions.takeAuditTurn(id, action)))) return;
     await queue.withAudit((audit) => audit.record({ action, actor: { type, id, name, operator: null }, target: { type: 'key', id: id ?? '' }, reason: undefined, requestId, count: 1 }));
   } catch (error) {
     logger.warn('a sign-in or sign-out could not be added to the audit', { key_id: id ?? undefined, error: error instanceof Error ? error.message : String(error) });

@@ -48,6 +48,12 @@ function take(context: RequestContext, limiter: RateLimiter, limit: RateLimit, r
   }
 }
 
+/** For a route that finds out by itself whose call it is. @throws RequestError rate_limited */
+export async function takeOne(context: RequestContext, limiter: RateLimiter, limit: RateLimit): Promise<void> {
+  await limiter.ready(limit);
+  take(context, limiter, limit, undefined);
+}
+
 /** Every answer to a limited key says what is left, a refusal too. */
 export function showRateLimit({ response }: RequestContext, limiter: RateLimiter, limit: RateLimit): void {
   for (const [name, value] of Object.entries(limiter.headers(limit))) response.setHeader(name, value);

@@ -177,7 +177,7 @@ export interface AuditKeys {
 /** Where access keys are stored. On a cluster they share the slot of flow control, because their scripts touch several. */
 export function accessKeys(prefix: string, isCluster: boolean): AccessKeys {
   const base = `${slotOfFleet(prefix, isCluster)}:access:`;
-  return { keys: `${base}keys`, version: `${base}version`, lastUses: `${base}last-uses`, sessions: `${base}sessions:`, rate: (keyId) => `${base}rate:${keyId}` };
+  return { keys: `${base}keys`, version: `${base}version`, lastUses: `${base}last-uses`, sessions: `${base}sessions:`, rate: (keyId) => `${base}rate:${keyId}`, auditTurns: (keyId, action) => `${base}audit-turns:${keyId}:${action}` };
 }
 
 export interface AccessKeys {
@@ -191,6 +191,8 @@ export interface AccessKeys {
   readonly sessions: string;
   /** Hash: the bucket of a key that has a rate limit; it lapses when it would be full. */
   rate(keyId: string): string;
+  /** Sorted set: which sign-ins, or sign-outs, of a key the audit has of the last minute. */
+  auditTurns(keyId: string, action: string): string;
 }
 
 /** Where the credentials of destinations are stored. On a cluster they share the slot of flow control, because their scripts touch several. */

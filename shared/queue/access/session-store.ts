@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import type { SessionToken } from '../../domain/access/session-token.js';
 import type { QueueClient } from '../engine/queue-client.js';
 import type { AccessKeys } from '../names.js';
@@ -37,6 +37,11 @@ export class SessionStore {
     // The script's own answer.
     const [state, secretHash = '', startedAt] = reply as [LookedUpSession['state'], string?, string?];
     return state === SESSION_STATE.open ? { state, secretHash, startedAt: Number(startedAt) } : { state };
+  }
+
+  /** @returns whether a sign-in (or sign-out) of this key may be added to the audit: ten in a minute may */
+  async takeAuditTurn(keyId: string, action: string): Promise<boolean> {
+    return (await this.client.runCommand('krsTestSendTurn', [this.keys.auditTurns(keyId, action), randomUUID()])) === 0;
   }
 
   /** @returns whether it was there */

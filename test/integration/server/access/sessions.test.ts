@@ -68,6 +68,18 @@ describe('sessions', () => {
     expect(seen.slice(0, 2)).to.deep.equal([['session.delete', 'session', id], ['session.create', 'key', id]]);
   });
 
+  it('count for the rate limit of their key, and stand in the audit ten times a minute, so that no key pushes out what others have done', async () => {
+    const limited = await makeKey(service.baseUrl, { role: 'read', rate_limit: 0.001 });
+    const answers = [await askToSignIn(service.baseUrl, limited.key), await askToSignIn(service.baseUrl, limited.key)];
+    expect(answers.map(({ status, headers }) => [status, headers['ratelimit'] !== undefined])).to.deep.equal([[201, true], [429, true]]);
+    expect(parsed(answers[1] ?? expect.fail())).to.include({ code: 'rate_limited' });
+    const { id, key } = await makeKey(service.baseUrl, { role: 'submit' });
+    for (let nth = 0; nth < 13; nth += 1) expect((await signOut(await signIn(service.baseUrl, key))).status).to.equal(204);
+    const { body } = await admin(`/audit?target=${id}&limit=100`);
+    const actions = (body['entries'] as { action: string }[]).map(({ action }) => action).filter((action) => action.startsWith('session.'));
+    expect(['session.create', 'session.delete'].map((each) => actions.filter((action) => action === each).length)).to.deep.equal([10, 10]);
+  });
+
   it('are 100 for a key at most: the one that was used longest ago ends', async () => {
     const { key } = await makeKey(service.baseUrl, { role: 'read' });
     const first = await signIn(service.baseUrl, key);
