@@ -24,7 +24,7 @@ describe('errors', () => {
 
   it('says of each code whose failure it is, and of ours that they are none of the destination', () => {
     const of = (failureOf: string): string[] => rows.filter(([, row]) => row.failureOf === failureOf).map(([code]) => code);
-    expect(of('host')).to.have.members(['connection_refused', 'connect_timed_out', 'host_not_found', 'host_unreachable', 'tls_failed', 'tls_untrusted', 'tls_expired', 'tls_wrong_name', 'tls_client_refused', 'tls_not_spoken', 'tls_required', 'broker_unreachable', 'broker_authentication_failed', 'broker_login_unsupported', 'cluster_authorization_denied', 'broker_throttled']);
+    expect(of('host')).to.have.members(['connection_refused', 'connect_timed_out', 'host_not_found', 'host_unreachable', 'tls_failed', 'tls_untrusted', 'tls_expired', 'tls_wrong_name', 'tls_client_refused', 'tls_not_spoken', 'tls_required', 'broker_unreachable', 'broker_authentication_failed', 'broker_login_unsupported', 'cluster_authorization_denied', 'broker_throttled', 'proxy_refused']);
     expect(of('endpoint')).to.include.members(['http_server_error', 'http_busy', 'timed_out', 'connection_reset', 'topic_unknown', 'broker_unavailable']);
     for (const [code, { blame, failureOf }] of rows) expect(failureOf === 'none', code).to.equal(blame === 'us' || blame === 'redis');
   });
