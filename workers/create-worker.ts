@@ -219,7 +219,9 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
 
   /** Checks after each wait whether it was told to stop: a part that starts later would not be drained any more. */
   async function startParts(): Promise<void> {
-    const [shards] = await Promise.all([queue.shards(), access.admission]);
+    // First: it says why Redis does not let us in, and what opens the shards would only fail.
+    await access.admission;
+    const shards = await queue.shards();
     await checkRedisSettings(redis, config.environment, logger);
     // Before the first task: none may be sent without the credentials of its destination.
     await credentials.start();
