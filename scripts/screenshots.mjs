@@ -29,9 +29,8 @@ try {
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     const page = await browser.newPage({ viewport: SIZE, colorScheme });
     await page.goto(`http://127.0.0.1:${port}/admin`);
-    await page.locator('table.destinations tbody tr').first().waitFor();
-    // The charts come last.
-    await page.locator('.chart canvas').nth(1).waitFor();
+    // Each part of the page has its own call, and none of them is always the last.
+    for (const part of ['.tiles', '.chart canvas >> nth=1', 'table.destinations tbody tr >> nth=0']) await page.locator(part).waitFor();
     await page.getByText('Live', { exact: true }).waitFor();
     const file = path.join(cloneDir, 'docs', `operations-page-${colorScheme}.png`);
     await page.screenshot({ path: file, animations: 'disabled' });
