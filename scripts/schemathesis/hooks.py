@@ -77,6 +77,23 @@ def name_running_action(case):
     case.path_parameters["id"] = made.json()["id"]
 
 
+removals_of_keys = count()
+
+
+def name_new_key(case):
+    """Every third right removal of a key is that of a new one. The others name one that is gone, or none."""
+    if case.operation.label != "DELETE /keys/{id}" or case.meta is None or case.meta.generation.mode.value != "positive" or next(removals_of_keys) % 3 != 0:
+        return
+    made = requests.post(
+        case.operation.base_url + "/keys",
+        json={"name": "to be removed", "role": "read"},
+        headers={"Authorization": "Bearer " + os.environ["OPENAPI_API_KEY"]},
+        timeout=60,
+    )
+    made.raise_for_status()
+    case.path_parameters["id"] = made.json()["id"]
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """What a contract cannot say: a reason stands in the query or in the body, a pause ends in the future, and lists of the last day go no further back."""
@@ -84,6 +101,7 @@ def before_call(context, case, kwargs):
     if case.operation.path in ("/history", "/failures") and case.query and is_time(case.query.get("since")):
         del case.query["since"]
     name_running_action(case)
+    name_new_key(case)
     if not isinstance(case.body, dict):
         return
     if "reason" in case.body and case.query and "reason" in case.query:
