@@ -146,7 +146,7 @@ describe('/bulk-actions without workers', () => {
   it('says of ids what it would meet, without doing it', async () => {
     const { status, body } = await askBulkAction(service.baseUrl, { action: 'redrive', ids: ['a', 'b', 'a'], dry_run: true });
     expect(status).to.equal(200);
-    expect(body).to.deep.equal({ matched: 2, is_exact: true, scanned: 0, next_cursor: null, by_error_code: [], by_destination_key: [], samples: [], shards_away: [] });
+    expect(body).to.deep.equal({ matched: 2, is_exact: true, scanned: 0, next_cursor: null, by_error_code: [], by_destination_key: [], samples: [], is_complete: true, shards_away: [] });
     expect((await call(service.baseUrl, '/bulk-actions')).body['bulk_actions']).to.deep.equal([]);
   });
 
