@@ -273,8 +273,12 @@ describe('topology: REDIS_MIN_REPLICAS', function () {
     expect(new Set(await post())).to.deep.equal(new Set([201]));
     const [, , , replica] = cluster.nodes;
     if (replica === undefined) throw new Error('no replica');
-    const range = await cluster.ask(first, (client) => client.cluster('SLOTS'));
-    const own = range.filter(([, , ...nodes]) => nodes.some(([, port]) => port === replica.address.port));
+    const own = await eventually(async () => {
+      const ranges = await cluster.ask(first, (client) => client.cluster('SLOTS'));
+      const found = ranges.filter(([, , ...nodes]) => nodes.some(([, port]) => port === replica.address.port));
+      expect(found).to.not.deep.equal([]);
+      return found;
+    });
     const slots = await cluster.ask(first, (client) => Promise.all(ids.map(async (id) => client.cluster('KEYSLOT', `{${prefix}-${shardOf(id, 16)}}`))));
     const isOfReplica = slots.map((slot) => own.some(([from, to]) => from <= slot && slot <= to));
     expect(new Set(isOfReplica)).to.deep.equal(new Set([true, false]));

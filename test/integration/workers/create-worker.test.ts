@@ -62,6 +62,7 @@ describe('a worker from start to stop', () => {
 
   it('starts no more of its shards when it is stopped during its start, and drains those it has started', async () => {
     await service.close();
+    prefix = uniquePrefix();
     service = await InProcessService.ready({ prefix, shards: SHARDS });
     receiver.on('/slow', { kind: 'answer', delayMs: 500 });
     const tasks = Array.from({ length: 10 * SHARDS }, () => httpTask(receiver.url('/slow')));

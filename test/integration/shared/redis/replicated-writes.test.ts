@@ -51,7 +51,11 @@ describe('writes that wait for replicas', function () {
   async function pair(): Promise<{ readonly master: Awaited<ReturnType<typeof start>>; readonly replica: Awaited<ReturnType<typeof start>> }> {
     const master = await start();
     const replica = await start(['--replicaof', '127.0.0.1', String(master.server.address.port)]);
-    await eventually(async () => { expect(await master.client.info('replication')).to.match(/^slave0:.*state=online/m); }, { withinMs: 10_000 });
+    // A replica that is online acknowledges nothing yet: only an answer to WAIT shows that it does.
+    await eventually(async () => {
+      await master.client.set('first', '1');
+      expect(await master.client.wait(1, 100)).to.equal(1);
+    }, { withinMs: 10_000 });
     return { master, replica };
   }
 
