@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { flowNamed } from '../../../../shared/domain/destinations/flow.js';
 import { flowKeys } from '../../../../shared/queue/names.js';
 import { eventually } from '../../../support/eventually.js';
+import { waitUntilPauseIsKnown } from '../../../support/known-pause.js';
 import { sendRaw } from '../../../support/raw-request.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService, type InProcessOptions } from '../../../support/service-in-process.js';
@@ -274,16 +275,7 @@ describe('/destinations', () => {
     // The attempt is under way when the operator pauses, and ends when the worker knows of it.
     const pause = async (): Promise<void> => {
       await done(ask('POST', '*', '/pause'));
-      await eventually(async () => {
-        const [other] = await submit(1);
-        // What is submitted before the worker knows of the pause is delivered.
-        const { waiting_for: waitingFor } = await eventually(async () => {
-          const shown = await getTask(service.baseUrl, other?.id ?? '');
-          expect(shown.state === 'delivered' || shown.timeline.length === 1, 'decided').to.equal(true);
-          return shown;
-        });
-        expect(waitingFor?.code).to.equal('paused');
-      });
+      await waitUntilPauseIsKnown(service.baseUrl, () => httpTask(receiver.url('/hook')));
     };
     receiver.on('/down', () => ({ kind: 'answer', status: 400, after: pause() }));
     await service.startWorker();
