@@ -4,6 +4,9 @@ import type { QueueClient } from '../engine/queue-client.js';
 import type { AccessKeys } from '../names.js';
 import { SESSION_STATE } from './session-scripts.js';
 
+/** So many sign-ins of a key, and as many sign-outs, stand in the audit in a minute. */
+const AUDIT_TURNS = 10;
+
 /** How long sessions last, ms. */
 export interface SessionLimits {
   readonly idleMs: number;
@@ -41,7 +44,7 @@ export class SessionStore {
 
   /** @returns whether a sign-in (or sign-out) of this key may be added to the audit: ten in a minute may */
   async takeAuditTurn(keyId: string, action: string): Promise<boolean> {
-    return (await this.client.runCommand('krsTestSendTurn', [this.keys.auditTurns(keyId, action), randomUUID()])) === 0;
+    return (await this.client.runCommand('krsTakeTurn', [this.keys.auditTurns(keyId, action), randomUUID(), AUDIT_TURNS])) === 0;
   }
 
   /** @returns whether it was there */

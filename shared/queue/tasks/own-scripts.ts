@@ -30,6 +30,7 @@ import { readScript } from './read-script.js';
 import { testSendScripts } from '../test-sends/test-send-scripts.js';
 import { sampleScripts } from './sample-scripts.js';
 import { sweepScript } from './sweep-script.js';
+import { turnScripts } from '../turn-scripts.js';
 
 /**
  * Scripts that are entirely ours, by their commands. Each touches keys of one queue only, or of flow control only, so it
@@ -56,6 +57,7 @@ export const fixedScripts = {
   ...quotaScripts,
   ...credentialScripts,
   ...testSendScripts,
+  ...turnScripts,
   ...addSearchFieldsScripts,
   ...waitingListScripts,
   ...controlScripts,

@@ -1,25 +1,9 @@
 import { nowMs } from '../engine/now-ms.js';
 
-/** So many test sends may one caller ask for in the time below. */
+/** So many test sends may one caller ask for in a minute. */
 export const TEST_SENDS_AT_ONCE = 10;
-const SPAN_MS = 60_000;
 /** So many wait for a worker at most. Workers look four times a second. */
 const MOST_WAITING = 100;
-
-/**
- * Counts a test send of a caller. KEYS 1 sorted set of its last ones by time. ARGV 1 a name that no other test send has.
- * @returns 0: it may be made; else in how many ms the next one may
- */
-const takeTurn = `${nowMs}
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ${SPAN_MS})
-if redis.call('ZCARD', KEYS[1]) >= ${TEST_SENDS_AT_ONCE} then
-  local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-  return math.max(1, math.ceil(tonumber(oldest[2]) + ${SPAN_MS} - now))
-end
-redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ${SPAN_MS})
-return 0
-`;
 
 /**
  * Asks the workers for a test send. KEYS 1 list. ARGV 1 the request, 2 for how long it is of use, ms.
@@ -56,7 +40,6 @@ if text then redis.call('DEL', KEYS[1]) end
 return text`;
 
 export const testSendScripts = {
-  krsTestSendTurn: { numberOfKeys: 1, lua: takeTurn },
   krsTestSendAsk: { numberOfKeys: 1, lua: ask },
   krsTestSendTake: { numberOfKeys: 1, lua: take },
   krsTestSendAnswer: { numberOfKeys: 1, lua: answer },
