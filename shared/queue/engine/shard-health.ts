@@ -101,11 +101,15 @@ export class ShardHealth {
     return this.#parts.get(name)?.mustRefuse === true;
   }
 
-  /** Those of the names that answer, for a request that can do without some: it does not wait for one that is late. It takes at most 0.2 s. */
+  /**
+   * Those of the names that answer, for a request that can do without some: it does not wait for one that is late. Where all seem to be
+   * away it is all of them: the error of a question says why. It takes at most 0.2 s.
+   */
   async answering(names: readonly string[]): Promise<ReadonlySet<string>> {
     const late = await Promise.all(names.map(async (name) => (await this.#isLate(name)) ? [name] : []));
     const away = new Set(late.flat());
-    return new Set(names.filter((name) => !away.has(name)));
+    const there = names.filter((name) => !away.has(name));
+    return new Set(there.length === 0 ? names : there);
   }
 
   /** What a part tells, or undefined while it is away. One that is not watched is asked as it is. It takes at most 0.5 s. */

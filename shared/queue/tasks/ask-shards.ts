@@ -28,8 +28,7 @@ const LIMIT_MS = 700;
 export async function askShards<T>(shards: readonly Shard[], ask: (shard: Shard) => Promise<T>, { health, isAway, limitMs = health.isWatching ? LIMIT_MS : REQUEST_LIMIT_MS }: AskingShards): Promise<ShardAnswers<T>> {
   const startedAt = performance.now();
   const answering = await health.answering(shards.map(({ queue }) => queue.name));
-  // Where all seem to be away, the error says why.
-  const asked = answering.size === 0 ? shards : shards.filter(({ queue }) => answering.has(queue.name));
+  const asked = shards.filter(({ queue }) => answering.has(queue.name));
   const restMs = limitMs - (performance.now() - startedAt);
   const results = await Promise.allSettled(asked.map((shard) => withinRequestLimit(ask(shard), restMs)));
   const answers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));

@@ -363,8 +363,7 @@ export class TaskQueue {
     const shards = await this.#shards.whenOpen();
     const names = shards.map(({ queue }) => queue.name);
     const answering = await this.#health.answering(names);
-    // Where all seem to be away, the error of the first question says why.
-    return { shards, away: answering.size === 0 ? [] : names.filter((name) => !answering.has(name)) };
+    return { shards, away: names.filter((name) => !answering.has(name)) };
   }
 
   async close(): Promise<void> {
