@@ -86,8 +86,6 @@ export const logEvents = {
   test_send_failed: { message: 'a test send failed in this worker' },
 } as const satisfies Record<string, LogEventRow>;
 
-export type LogEvent = keyof typeof logEvents;
-
 /** For a message that stands in no row: a test keeps this from happening. */
 const UNKNOWN = 'other';
 

@@ -15,7 +15,7 @@ export interface DestinationList {
 }
 
 /** Held ones first, then those at which most waits and fails. */
-export function byTrouble(destinations: readonly ListedDestination[]): ListedDestination[] {
+function byTrouble(destinations: readonly ListedDestination[]): ListedDestination[] {
   const isHeld = ({ paused, circuit }: ListedDestination): number => (paused !== null || circuit.state !== 'closed' ? 1 : 0);
   return [...destinations].sort((a, b) => isHeld(b) - isHeld(a) || b.deferred - a.deferred || b.failed - a.failed || b.delivered - a.delivered);
 }

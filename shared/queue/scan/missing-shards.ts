@@ -17,11 +17,6 @@ export class MissingShards {
     this.#names = new Set(away);
   }
 
-  /** Queues of the shards, such as `deliver-3`. */
-  get names(): readonly string[] {
-    return [...this.#names];
-  }
-
   has(shard: Shard): boolean {
     return this.#names.has(shard.queue.name);
   }
