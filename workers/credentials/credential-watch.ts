@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { CredentialIndex } from '../../shared/domain/credentials/credential-index.js';
 import type { Credentials } from '../../shared/domain/credentials/credential-values.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
+import type { DeliveryResult } from '../../shared/domain/ports.js';
 import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import { RepeatedStep } from '../../shared/lifecycle/repeated-step.js';
 import type { Logger } from '../../shared/logging/logger.js';
@@ -19,6 +20,15 @@ export interface CredentialsInUse {
   /** Why they cannot be used; then `values` has none. Nothing may be sent without them. */
   readonly fault?: string;
 }
+
+/** Finds the credentials that hold for a place: see CredentialIndex. */
+export interface CredentialFinder {
+  has(host: string): boolean;
+  find(host: string, path: string, exact?: string): CredentialsInUse | undefined;
+}
+
+/** The result of a send whose credentials have a fault. */
+export const credentialsUnreadable: DeliveryResult = { kind: 'failed', code: 'credentials_unreadable', detail: 'the credentials of this destination cannot be decrypted by this worker' };
 
 export interface CredentialWatchOptions {
   readonly store: () => Pick<CredentialStore, 'read'>;

@@ -4,7 +4,7 @@ import { attemptToSend } from '../../shared/domain/task/outgoing-message.js';
 import type { Destination } from '../../shared/domain/destinations/destination.js';
 import { shownFlowKey } from '../../shared/domain/destinations/http.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
-import { withoutSecrets } from '../../shared/domain/destinations/without-secrets.js';
+import { withoutSecretsIn } from '../../shared/domain/destinations/without-secrets.js';
 import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { flowDue, flowOf, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import { decideAfterFault, decideOutcome, decideUnreadable, leftInHand, type Fetched, type Finding, type Outcome, type OutcomeRules } from '../../shared/domain/task/outcome.js';
@@ -168,11 +168,6 @@ async function send({ task, edits, progress, trace, span }: Pick<Attempt, 'task'
   const attempt = attemptToSend(task, progress, mask, edits, defaultBrokers, trace?.context ?? span?.context);
   const sending = (): Promise<DeliveryResult> => inFlight.run(timeLimitMs, () => new TimeLimitReached(timeLimitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
   return span === undefined ? sending() : span.send(sending);
-}
-
-/** Its text is stored with the record, shown, logged and sent on with a dead letter. */
-function withoutSecretsIn(result: DeliveryResult, destination: Destination, mask: PathMask): DeliveryResult {
-  return result.kind === 'delivered' ? result : { ...result, detail: withoutSecrets(result.detail, destination, mask) };
 }
 
 function nextSend(task: Task, { phase }: TaskProgress, { defaultBrokers, mask }: Pick<DeliverTaskContext, 'defaultBrokers' | 'mask'>): { destination: Destination; flow: Flow } {

@@ -1,4 +1,4 @@
-import { withoutSecrets } from '../../shared/domain/destinations/without-secrets.js';
+import { withoutSecretsIn } from '../../shared/domain/destinations/without-secrets.js';
 import { flowOf, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { ShuttingDown, TimeLimitReached, type Clock, type DeliveryAttempt, type DeliveryResult } from '../../shared/domain/ports.js';
@@ -83,7 +83,7 @@ export class TestSendRunner {
     }
   }
 
-  async #send({ task: text, limitMs: _limit, id }: TestSendRequest, limitMs: number): Promise<DeliveryResult> {
+  async #send({ task: text, id }: TestSendRequest, limitMs: number): Promise<DeliveryResult> {
     const { adapters, mask, defaultBrokers, secrets, logger } = this.options;
     let task: Task;
     try {
@@ -95,8 +95,7 @@ export class TestSendRunner {
     }
     const { destination } = task;
     const attempt = marked(attemptToSend(task, readProgress([], FIRST_RUN), mask, 0, defaultBrokers));
-    const result = await this.#sends.run(limitMs, () => new TimeLimitReached(limitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
-    const shown = result.kind === 'delivered' ? result : { ...result, detail: withoutSecrets(result.detail, destination, mask) };
+    const shown = withoutSecretsIn(await this.#sends.run(limitMs, () => new TimeLimitReached(limitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal)), destination, mask);
     logger.info('test send', { test_send: id, destination: flowOf(destination, undefined, defaultBrokers, mask).endpoint, outcome: shown.kind, code: shown.kind === 'failed' ? shown.code : undefined });
     return shown;
   }

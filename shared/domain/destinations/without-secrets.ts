@@ -1,3 +1,4 @@
+import type { DeliveryResult } from '../ports.js';
 import { rowOf, type Destination } from './destination.js';
 import { CUT_ESCAPE, lowerCase, plainReading, withoutEscapes, type EscapeKind, type Reading } from './escaped-text.js';
 import type { PathMask } from './path-mask.js';
@@ -37,6 +38,16 @@ export function withoutTexts(text: string, secrets: readonly string[]): string {
   const spellings = [...new Set(secrets.flatMap(spellingsOf))].filter(({ length }) => length >= SECRET_FROM_CHARACTERS);
   const quoted = readingsOf(text).flatMap((reading) => [...quotationsIn(reading, spellings), ...beginningsIn(reading, spellings)]);
   return withMarks(text, quoted);
+}
+
+/** A result as it is stored with the record, shown, logged and sent on with a dead letter. */
+export function withoutSecretsIn(result: DeliveryResult, destination: Destination, mask: PathMask): DeliveryResult {
+  return result.kind === 'delivered' ? result : { ...result, detail: withoutSecrets(result.detail, destination, mask) };
+}
+
+/** The same for any secrets, as they are sent. */
+export function withoutTextsIn(result: DeliveryResult, secrets: readonly string[]): DeliveryResult {
+  return result.kind === 'delivered' ? result : { ...result, detail: withoutTexts(result.detail, secrets) };
 }
 
 /** A part of the text as it came, in UTF-16 units. */

@@ -7,6 +7,7 @@ import { matchesRule, normalHost, type DestinationRule } from '../../../shared/d
 import type { TlsClient } from '../../../shared/tls/tls-client.js';
 import { ConnectTimedOut, ProxyRefused, ProxyUnavailable } from './proxy-errors.js';
 import type { ProxyState } from './proxy-state.js';
+import { USER_AGENT } from './user-agent.js';
 
 /** DESTINATION_PROXY and what belongs to it. */
 export interface ProxySettings extends ProxyAddress {
@@ -26,7 +27,6 @@ export interface TunnelTarget {
 type Opened = (error: Error | null, socket: Socket | null) => void;
 
 const MOST_HEAD_BYTES = 16_384;
-const USER_AGENT = 'kafka-retry-service/1.0';
 
 /** Networks hold for addresses that the url itself names. Names are looked up later, and by then the road is chosen. */
 export function goesPast({ bypass }: ProxySettings, { hostname, port }: TunnelTarget): boolean {
@@ -87,15 +87,15 @@ class Tunnel {
       this.state.reached();
       resolve();
     }));
-    const place = proxy.resolves ? Promise.resolve(target.hostname) : addressOf(target, guard.lookupFor(target.port));
+    const host = target.hostname.replace(/^\[(.*)\]$/, '$1');
+    const place = proxy.resolves ? Promise.resolve(host) : addressOf(host, guard.lookupFor(target.port));
     Promise.all([place, connected]).then(([found]) => this.#ask(found), (error: unknown) => this.#fail(error instanceof Error ? error : new Error(String(error))));
   }
 
   #ask(place: string): void {
     if (this.#isOver) return;
     const { proxy: { authorization }, target: { port }, socket } = this;
-    const bare = place.replace(/^\[(.*)\]$/, '$1');
-    const authority = `${isIPv6(bare) ? `[${bare}]` : bare}:${port}`;
+    const authority = `${isIPv6(place) ? `[${place}]` : place}:${port}`;
     this.#isAsked = true;
     socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\nUser-Agent: ${USER_AGENT}\r\n${authorization === undefined ? '' : `Proxy-Authorization: ${authorization}\r\n`}\r\n`);
     let head = Buffer.alloc(0);
@@ -180,11 +180,10 @@ function read(socket: Socket): Buffer | null {
  * One that was judged. A proxy is asked for a single address, and often has no IPv6, so IPv4 comes first.
  * @throws what the look-up fails with
  */
-function addressOf({ hostname }: TunnelTarget, lookup: LookupFunction): Promise<string> {
-  const bare = hostname.replace(/^\[(.*)\]$/, '$1');
-  if (isIP(bare) !== 0) return Promise.resolve(bare);
+function addressOf(host: string, lookup: LookupFunction): Promise<string> {
+  if (isIP(host) !== 0) return Promise.resolve(host);
   return new Promise((resolve, reject) => {
-    lookup(bare, { all: true }, (error, found) => {
+    lookup(host, { all: true }, (error, found) => {
       if (error !== null) reject(error);
       else if (Array.isArray(found)) resolve((found.find(({ family }) => family === 4) ?? found[0])?.address ?? '');
       else resolve(found);

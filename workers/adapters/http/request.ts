@@ -6,6 +6,7 @@ import { nameTrace } from '../../../shared/domain/trace-context.js';
 import type { Preparation } from './credentials/credentials-in-use.js';
 import { headerValue } from './header-value.js';
 import type { Target } from './target.js';
+import { USER_AGENT } from './user-agent.js';
 
 /**
  * One request. Of a header that several have, the destination's own holds, then the login of its url, then that of the credentials: no header
@@ -19,8 +20,8 @@ export function requestOf(attempt: DeliveryAttempt, { method, contentType = DEFA
     headers.push('User-Agent', USER_AGENT);
     if (authorization !== undefined) headers.push('Authorization', authorization);
   } else {
-    addChosen(headers, [chosen, authorization === undefined ? undefined : { Authorization: authorization }, prepared?.headers, { 'User-Agent': USER_AGENT }]);
-    if (nameTrace(headers.filter((_text, index) => index % 2 === 0))) trace = undefined;
+    const names = addChosen(headers, [chosen, authorization === undefined ? undefined : { Authorization: authorization }, prepared?.headers, { 'User-Agent': USER_AGENT }]);
+    if (trace !== undefined && nameTrace(names)) trace = undefined;
     if (prepared !== undefined) headers.push(...prepared.signature);
   }
   headers.push('X-Message-Key', headerValue(attempt.key));
@@ -32,9 +33,8 @@ export function requestOf(attempt: DeliveryAttempt, { method, contentType = DEFA
   return { method: method ?? 'POST', path, headers, body: attempt.body };
 }
 
-const USER_AGENT = 'kafka-retry-service/1.0';
-
-function addChosen(headers: string[], sources: readonly (Readonly<Record<string, string>> | undefined)[]): void {
+/** @returns their names, in lower case */
+function addChosen(headers: string[], sources: readonly (Readonly<Record<string, string>> | undefined)[]): ReadonlySet<string> {
   const seen = new Set<string>();
   for (const source of sources) {
     for (const [name, value] of Object.entries(source ?? {})) {
@@ -43,4 +43,5 @@ function addChosen(headers: string[], sources: readonly (Readonly<Record<string,
       headers.push(name, value);
     }
   }
+  return seen;
 }

@@ -12,8 +12,9 @@ import { toTopicMessage } from '../../../shared/kafka/topic-message.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 import { TlsClient } from '../../../shared/tls/tls-client.js';
 import type { TlsFiles } from '../../../shared/tls/tls-files.js';
+import { credentialsUnreadable, type CredentialFinder } from '../../credentials/credential-watch.js';
 import { AccessLog } from './access-log.js';
-import { createAccessFinder, type StoredCredentialsOption } from './credentials-of-topic.js';
+import { createAccessFinder } from './credentials-of-topic.js';
 import { TopicSenders } from './topic-senders.js';
 
 export interface KafkaAdapterOptions extends Omit<ClusterSettings, 'tls'> {
@@ -40,7 +41,7 @@ export interface KafkaAdapterOptions extends Omit<ClusterSettings, 'tls'> {
   /** Told what an operator has to act on. Default: nobody is. */
   readonly logger?: Pick<Logger, 'error' | 'info' | 'warn'>;
   /** What operators have stored for destinations. The default has nothing. */
-  readonly stored?: StoredCredentialsOption;
+  readonly stored?: CredentialFinder;
   /** It judges every address before a connection to it is made. The default refuses only what is never sent to. */
   readonly guard?: AddressGuard;
 }
@@ -90,7 +91,7 @@ export function createKafkaAdapter(options: KafkaAdapterOptions): KafkaAdapter {
     if (signal.aborted) return Promise.resolve(abortedResult(signal.reason, false));
     if (closing !== undefined) return Promise.resolve(abortedResult(new ShuttingDown(), false));
     const access = accessOf(clusterOf(destination.broker), destination.topic);
-    if (access === undefined) return Promise.resolve({ kind: 'failed', code: 'credentials_unreadable', detail: 'the credentials of this destination cannot be decrypted by this worker' });
+    if (access === undefined) return Promise.resolve(credentialsUnreadable);
     const { cluster, record } = access;
     return new Promise((resolve) => {
       const sender = senders.senderFor(cluster, destination.topic);

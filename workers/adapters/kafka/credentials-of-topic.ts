@@ -1,17 +1,11 @@
 import type { Credentials } from '../../../shared/domain/credentials/credential-values.js';
 import { KAFKA_SCHEME } from '../../../shared/domain/destinations/kafka.js';
-import { withoutTexts } from '../../../shared/domain/destinations/without-secrets.js';
+import { withoutTextsIn } from '../../../shared/domain/destinations/without-secrets.js';
 import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
 import type { DeliveryResult } from '../../../shared/domain/ports.js';
 import type { KafkaCluster } from '../../../shared/kafka/cluster-identity.js';
 import { TlsClient } from '../../../shared/tls/tls-client.js';
-import type { CredentialsInUse } from '../../credentials/credential-watch.js';
-
-/** What operators have stored for destinations. */
-export interface StoredCredentialsOption {
-  has(host: string): boolean;
-  find(host: string, path: string): CredentialsInUse | undefined;
-}
+import type { CredentialFinder, CredentialsInUse } from '../../credentials/credential-watch.js';
 
 /** How a topic is written to: over which connections, and as whom. */
 export interface TopicAccess {
@@ -35,8 +29,9 @@ const refusalsOfIdentity: ReadonlySet<DeliveryErrorCode> = new Set<DeliveryError
  * @param caFile KAFKA_TLS_CA_FILE
  * @returns undefined: what is stored cannot be decrypted, so nothing may be sent
  */
-export function createAccessFinder(stored: StoredCredentialsOption | undefined, caFile: string | undefined): (cluster: KafkaCluster, topic: string) => TopicAccess | undefined {
-  const made = new WeakMap<CredentialsInUse, Map<string, TopicAccess>>();
+export function createAccessFinder(stored: CredentialFinder | undefined, caFile: string | undefined): (cluster: KafkaCluster, topic: string) => TopicAccess | undefined {
+  /** What is stored is found for one cluster alone. */
+  const made = new WeakMap<CredentialsInUse, TopicAccess>();
   return (cluster, topic) => {
     const host = KAFKA_SCHEME + cluster.name;
     // Nearly no cluster has any.
@@ -44,10 +39,8 @@ export function createAccessFinder(stored: StoredCredentialsOption | undefined, 
     const inUse = stored.find(host, `/${topic}`);
     if (inUse === undefined) return { cluster, record: asItIs };
     if (inUse.fault !== undefined) return undefined;
-    let byCluster = made.get(inUse);
-    if (byCluster === undefined) made.set(inUse, (byCluster = new Map<string, TopicAccess>()));
-    let access = byCluster.get(cluster.name);
-    if (access === undefined) byCluster.set(cluster.name, (access = accessWith(inUse, cluster, host, caFile)));
+    let access = made.get(inUse);
+    if (access === undefined) made.set(inUse, (access = accessWith(inUse, cluster, host, caFile)));
     return access;
   };
 }
@@ -65,10 +58,9 @@ function accessWith({ identity, key, values }: CredentialsInUse, cluster: KafkaC
       tls: isSecure ? tlsOf(certificate, cluster.isOfOperator ? caFile : undefined) : undefined,
     },
     record(result) {
-      if (result.kind === 'delivered') return result;
-      const shown = { ...result, detail: withoutTexts(result.detail, secretTexts) };
+      const shown = withoutTextsIn(result, secretTexts);
       // Those of the whole cluster are the login of all its topics.
-      return key !== host && refusalsOfIdentity.has(result.code) ? { ...shown, isHostWell: true, isOfWholeEndpoint: true } : shown;
+      return shown.kind === 'failed' && key !== host && refusalsOfIdentity.has(shown.code) ? { ...shown, isHostWell: true, isOfWholeEndpoint: true } : shown;
     },
   };
 }

@@ -1,10 +1,10 @@
 import { endpointPath, type PathMask } from '../../../../shared/domain/destinations/path-mask.js';
-import { withoutTexts } from '../../../../shared/domain/destinations/without-secrets.js';
+import { withoutTextsIn } from '../../../../shared/domain/destinations/without-secrets.js';
 import type { Clock, DeliveryAttempt, DeliveryResult, EndSignal } from '../../../../shared/domain/ports.js';
 import { signatureHeaders } from '../../../../shared/domain/secrets/webhook-signature.js';
 import type { SecretBox } from '../../../../shared/domain/secrets/secret-box.js';
 import type { TokenStore } from '../../../../shared/queue/credentials/token-store.js';
-import type { CredentialsInUse as Stored } from '../../../credentials/credential-watch.js';
+import { credentialsUnreadable, type CredentialFinder, type CredentialsInUse as Stored } from '../../../credentials/credential-watch.js';
 import type { ConnectionIdentity, ConnectionPools } from '../connection-pools.js';
 import { judgeAbort } from '../judge-abort.js';
 import type { Target } from '../target.js';
@@ -13,7 +13,7 @@ import { requestToken } from './token-request.js';
 import { TokenSource, type GivenToken } from './token-source.js';
 
 export interface CredentialsOption {
-  readonly watch: { has(host: string): boolean; find(host: string, path: string, exact?: string): Stored | undefined };
+  readonly watch: CredentialFinder;
   readonly tokens: () => Pick<TokenStore, 'take' | 'store' | 'keepAsking'>;
   readonly secrets: SecretBox;
   readonly mask: PathMask;
@@ -52,10 +52,11 @@ export function createCredentialsInUse({ watch, tokens: tokenStore, secrets, mas
   }
 
   const sendWith = (stored: Stored, origin: string): SendWith => async (attempt, url, signal, sendOnce) => {
-    if (stored.fault !== undefined) return { kind: 'failed', code: 'credentials_unreadable', detail: 'the credentials of this destination cannot be decrypted by this worker' };
+    if (stored.fault !== undefined) return credentialsUnreadable;
     const used = sendCredentialsOf(stored);
     const { oauth2 } = used;
-    const recorded = (result: DeliveryResult, token?: string): DeliveryResult => ofIdentity(hidden(result, token === undefined ? used.secretTexts : [...used.secretTexts, ...secretTextsOfToken(token)]), used.identity, stored.key === origin);
+    // A receiver may quote what it was sent.
+    const recorded = (result: DeliveryResult, token?: string): DeliveryResult => ofIdentity(withoutTextsIn(result, token === undefined ? used.secretTexts : [...used.secretTexts, ...secretTextsOfToken(token)]), used.identity, stored.key === origin);
     const prepare = (token?: string): Preparation => prepared(used, attempt, clock(), token);
     if (oauth2 === undefined) return recorded(await sendOnce(prepare()));
     const given = await unlessAborted(tokens.get(oauth2), signal);
@@ -125,9 +126,4 @@ function unlessAborted<T>(given: Promise<T>, signal: EndSignal): Promise<T | Abo
 /** A handshake that fails with a certificate or an authority of one endpoint says nothing of the others of its host. */
 function ofIdentity(result: DeliveryResult, { tls }: ConnectionIdentity, isOfHost: boolean): DeliveryResult {
   return result.kind === 'failed' && result.code === 'tls_failed' && !isOfHost && Object.keys(tls).length > 0 ? { ...result, isHostWell: true, isOfWholeEndpoint: true } : result;
-}
-
-/** A receiver may quote what it was sent. */
-function hidden(result: DeliveryResult, secretTexts: readonly string[]): DeliveryResult {
-  return result.kind === 'delivered' ? result : { ...result, detail: withoutTexts(result.detail, secretTexts) };
 }

@@ -6,6 +6,7 @@ import { classifyFailure } from '../classify-failure.js';
 import type { ConnectionPools } from '../connection-pools.js';
 import { exchange, isSuccess } from '../exchange.js';
 import { parseTarget } from '../target.js';
+import { USER_AGENT } from '../user-agent.js';
 import { isOwnTrouble, type TokenFailure } from './token-record.js';
 
 /** What a token server said. `lifeMs`: undefined where it does not say for how long the token is good. */
@@ -39,7 +40,7 @@ export async function requestToken(pools: ConnectionPools, client: OAuth2Client,
 
 function requestOf({ client_id: id, client_secret: secret, client_authentication: where, scope, audience }: OAuth2Client, path: string): Dispatcher.DispatchOptions {
   const form = new URLSearchParams({ grant_type: 'client_credentials', ...(scope === undefined ? {} : { scope }), ...(audience === undefined ? {} : { audience }), ...(where === 'body' ? { client_id: id, client_secret: secret } : {}) });
-  const headers = ['Content-Type', 'application/x-www-form-urlencoded', 'Accept', 'application/json', 'User-Agent', 'kafka-retry-service/1.0'];
+  const headers = ['Content-Type', 'application/x-www-form-urlencoded', 'Accept', 'application/json', 'User-Agent', USER_AGENT];
   // Both are form-encoded before they are joined (RFC 6749, 2.3.1).
   if (where === 'header') headers.push('Authorization', `Basic ${Buffer.from(`${formEncoded(id)}:${formEncoded(secret)}`).toString('base64')}`);
   return { method: 'POST', path, headers, body: form.toString() };
