@@ -4,7 +4,7 @@ import { eventually } from '../support/eventually.js';
 import { call, cancel, getTaskAnswer, retryNow } from '../support/tasks.js';
 import { profile } from './profile.js';
 import { NONE_IS_KILLED, scenario } from './scenario.js';
-import { SlowLink } from './slow-link.js';
+import { SlowLink } from '../support/slow-link.js';
 
 describe('chaos: Redis misbehaves', () => {
   scenario('5d', 'SCRIPT FLUSH under load', async (scene) => {

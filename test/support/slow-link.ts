@@ -1,6 +1,6 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
-import type { RedisAddress } from '../support/redis.js';
+import type { RedisAddress } from './redis.js';
 
 /** A way to a server that delays what goes through it, and can cut all its connections, or forget them. */
 export class SlowLink {
