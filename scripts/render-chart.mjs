@@ -6,10 +6,11 @@ import './install/node-version.mjs';
 
 const { ensureChartTools } = await import('./install/chart-tools.mjs');
 const { cloneDir } = await import('./install/clone-paths.mjs');
+const { withSetupLock } = await import('./install/setup-lock.mjs');
 const { reportFailure } = await import('./processes/setup-error.mjs');
 const { renderedFiles } = await import('./chart/rendered-files.mjs');
 try {
-  const { helm } = await ensureChartTools();
+  const { helm } = await withSetupLock(() => ensureChartTools());
   for (const [file, text] of renderedFiles(helm)) {
     mkdirSync(path.dirname(path.join(cloneDir, file)), { recursive: true });
     writeFileSync(path.join(cloneDir, file), text);

@@ -10,6 +10,7 @@ const { setTimeout: wait } = await import('node:timers/promises');
 const { chromium } = await import('playwright-core');
 const { cloneDir } = await import('./install/clone-paths.mjs');
 const { ensureChromium } = await import('./install/chromium.mjs');
+const { waitUntil } = await import('./processes/wait-until.mjs');
 const { freePort } = await import('./servers/free-port.mjs');
 
 /** Readers of the README load both. */
@@ -23,7 +24,8 @@ const demo = spawn(process.execPath, ['scripts/demo.mjs'], { cwd: cloneDir, env:
 const ended = once(demo, 'exit');
 try {
   const isAlive = async () => (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined))?.status === 200;
-  while (demo.exitCode === null && !(await isAlive())) await wait(1_000);
+  await waitUntil(() => demo.exitCode !== null || isAlive(), { withinMs: Infinity, everyMs: 1_000 });
+  if (demo.exitCode !== null) throw new Error('the demo ended before its page was there');
   await wait(minutes * 60_000);
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {

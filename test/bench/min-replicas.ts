@@ -1,9 +1,9 @@
-import { eventually } from '../support/eventually.js';
 import { PrivateRedis } from '../support/redis.js';
+import { waitForReplica } from '../support/wait-for-replica.js';
 import type { Bench } from './benchmark.js';
 import { end, spawnProduct } from './process.js';
 import type { Comparison } from './report.js';
-import { portFromLog, runLoad } from './submission.js';
+import { readyPort, runLoad } from './submission.js';
 
 const CONNECTIONS = 64;
 /** Lowest share of the rate that waiting for one replica may leave. */
@@ -14,16 +14,13 @@ export async function benchMinReplicas({ rounds }: Bench, requests: number): Pro
   const settings = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction', '--repl-diskless-sync-delay', '0'];
   const master = await PrivateRedis.start(settings);
   const replica = await PrivateRedis.start([...settings, '--replicaof', master.address.host, String(master.address.port)]);
+  await waitForReplica(master);
   const values = { waiting: [] as number[], plain: [] as number[] };
   const sides = [['waiting', '1'], ['plain', '0']] as const;
   try {
     const apis = await Promise.all(sides.map(async ([side, minReplicas]) => {
       const child = spawnProduct('server', { REDIS_ADDR: `127.0.0.1:${master.address.port}`, QUEUE_PREFIX: side, REDIS_MIN_REPLICAS: minReplicas, HTTP_PORT: '0', HTTP_HOST: '127.0.0.1' }, 'pipe');
-      const port = await portFromLog(child);
-      await eventually(async () => {
-        const { status } = await fetch(`http://127.0.0.1:${port}/readyz`);
-        if (status !== 200) throw new Error(`/readyz says ${status}`);
-      }, { withinMs: 30_000 });
+      const port = await readyPort(child);
       return { side, child, port };
     }));
     let load = 0;

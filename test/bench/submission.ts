@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
+import { eventually } from '../support/eventually.js';
 import { end, forkBench, message, spawnProduct } from './process.js';
 import type { Comparison } from './report.js';
 
@@ -64,6 +65,16 @@ export async function baseline(file: string, redisPort: number): Promise<{ child
 }
 
 /** Where a process of the product listens, and takes its log off its hands. */
+/** The port of an API that is ready. */
+export async function readyPort(child: ReturnType<typeof spawnProduct>): Promise<number> {
+  const port = await portFromLog(child);
+  await eventually(async () => {
+    const { status } = await fetch(`http://127.0.0.1:${port}/readyz`);
+    if (status !== 200) throw new Error(`/readyz says ${status}`);
+  }, { withinMs: 30_000 });
+  return port;
+}
+
 export function portFromLog(child: ReturnType<typeof spawnProduct>): Promise<number> {
   return new Promise((resolve, reject) => {
     let text = '';

@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Redis } from 'ioredis';
-import { eventually } from '../support/eventually.js';
 import { PrivateRedis, printAddress } from '../support/redis.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { httpTask } from '../support/tasks.js';
@@ -12,7 +11,7 @@ import { size, type Bench } from './benchmark.js';
 import { end, spawnProduct } from './process.js';
 import { redisCpuUs } from './redis-readings.js';
 import type { Comparison } from './report.js';
-import { portFromLog } from './submission.js';
+import { readyPort } from './submission.js';
 
 const SHARDS = 16;
 const PER_SHARD = 40;
@@ -91,11 +90,7 @@ async function measure(bench: Bench, start: () => Promise<Topology>, costs: Cost
   const api = spawnProduct('server', { ...topology.settings, HTTP_PORT: '0', HTTP_HOST: '127.0.0.1' }, 'pipe');
   const workers = Array.from({ length: WORKERS }, () => spawnProduct('workers', { DESTINATION_POLICY: 'any', LOG_LEVEL: 'warn', ...topology.settings }, 'ignore'));
   try {
-    const port = await portFromLog(api);
-    await eventually(async () => {
-      const { status } = await fetch(`http://127.0.0.1:${port}/readyz`);
-      if (status !== 200) throw new Error(`/readyz says ${status}`);
-    }, { withinMs: 30_000 });
+    const port = await readyPort(api);
     // Both compile what they need.
     await feed(port, url, 300, SHARDS * PER_SHARD, () => arrived);
     const idleMs = size(bench, 5_000, 500);

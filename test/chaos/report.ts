@@ -40,6 +40,8 @@ Acknowledged tasks that were lost, in the scenarios of test/topology/min-replica
 | \`appendfsync always\` | no help | no help | no help | 0 lost (3a) | 0 lost |
 | \`cluster-require-full-coverage no\` | it loses nothing and saves nothing: with \`yes\` one master that is away stops all shards until it is replaced | | | | |
 
+The rows of fewer than all replicas and of \`min-replicas-to-write\`, and the last column of REDIS_MIN_REPLICAS, follow from how Redis works; no scenario measures them.
+
 With REDIS_MIN_REPLICAS each group of submissions and its WAIT go down one connection to the master that took it, and so does a mark behind each
 change of an operator (cancel, edit, retry, pause, limits, credentials, keys, bulk actions). A repetition waits as the first one did. What is answered with 503
 \`redis_unavailable\` because of it may be stored, and is then delivered: send it again. Set it to the number of all replicas, and have one replica more than

@@ -333,7 +333,7 @@ describe('e2e: the operations page', function () {
         expect(tree, path).to.not.include('The page is being loaded');
         await page.setViewportSize({ width: 360, height: 740 });
         // Charts follow the new width a moment later.
-        await eventually(async () => expect(await page.evaluate(() => document.documentElement.scrollWidth), `${path} at 360 px`).to.be.at.most(360));
+        await eventually(async () => expect(await page.evaluate(() => document.documentElement.scrollWidth), `${path} at 360 px`).to.be.at.most(360), { withinMs: 2_000 });
       }
     });
   }

@@ -3,9 +3,9 @@ import { createServer as createHttpsServer } from 'node:https';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 
 /** What the proxy does with a CONNECT. `name: address` leads somewhere else than the name says. */
-export type ProxyFate = 'pass' | 'hang' | 'close' | { readonly answer: string };
+type ProxyFate = 'pass' | 'hang' | 'close' | { readonly answer: string };
 
-export interface ConnectProxyOptions {
+interface ConnectProxyOptions {
   readonly tls?: { readonly key: string; readonly cert: string };
   /** `user:password` */
   readonly login?: string;

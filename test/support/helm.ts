@@ -69,7 +69,7 @@ export interface Manifests {
 /** The sets of values in examples/, by their names. */
 export const examples: readonly string[] = readdirSync(path.join(root, chartDir, 'examples')).map((file) => file.replace(/\.yaml$/, ''));
 
-export interface RenderOptions {
+interface RenderOptions {
   readonly example?: string;
   /** As `--set`. */
   readonly set?: readonly string[];

@@ -104,7 +104,7 @@ export class RedisCluster {
   async takeOver(replica: PrivateRedis, how?: 'TAKEOVER'): Promise<void> {
     await this.ask(replica, (client) => client.call('CLUSTER', 'FAILOVER', ...(how === undefined ? [] : [how])));
     await eventually(async () => {
-      expectMaster(await this.ask(replica, (client) => client.info('replication')));
+      if (!(await this.ask(replica, (client) => client.info('replication'))).includes('role:master')) throw new Error('it is no master yet');
     }, { withinMs: 10_000, everyMs: 20 });
   }
 
@@ -184,8 +184,4 @@ export class RedisCluster {
     }
     if (leftOut.size === 0) await this.isWhole();
   }
-}
-
-function expectMaster(info: string): void {
-  if (!info.includes('role:master')) throw new Error('it is no master yet');
 }

@@ -10,7 +10,7 @@ export class SlowLink {
   /** Of each chunk, each way, in milliseconds. */
   delayMs = 0;
 
-  private constructor(private readonly target: RedisAddress) {}
+  private constructor(private target: RedisAddress) {}
 
   static async to(target: RedisAddress): Promise<SlowLink> {
     const link = new SlowLink(target);
@@ -24,6 +24,11 @@ export class SlowLink {
   get address(): RedisAddress {
     const { port } = this.#server.address() as AddressInfo; // a listening TCP server has no other kind of address
     return { host: '127.0.0.1', port };
+  }
+
+  /** Where new connections go from now on; those that are there stay. */
+  leadTo(target: RedisAddress): void {
+    this.target = target;
   }
 
   /** RST to both ends of every connection. */

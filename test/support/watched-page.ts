@@ -1,7 +1,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 
 /** A page of a browser, and what must not happen in it. */
-export interface WatchedPage {
+interface WatchedPage {
   readonly page: Page;
   /** Requests that left the origin, and what the browser complained of. A test that provokes something empties it. */
   readonly troubles: string[];

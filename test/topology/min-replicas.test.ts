@@ -10,6 +10,7 @@ import { PrivateRedis } from '../support/redis.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { InProcessService } from '../support/service-in-process.js';
 import { httpTask } from '../support/tasks.js';
+import { waitForReplica } from '../support/wait-for-replica.js';
 import { jobIdOf, queueName, shardOf } from '../../shared/queue/names.js';
 
 /** Together they are more than the sockets of a replica hold, so that a frozen one misses the rest. */
@@ -106,12 +107,6 @@ describe('topology: REDIS_MIN_REPLICAS', function () {
     return client;
   }
 
-  async function hasReplica(master: PrivateRedis): Promise<void> {
-    const client = await clientOf(master);
-    await eventually(async () => { expect(await client.info('replication')).to.match(/^slave0:.*state=online/m); }, { withinMs: 10_000 });
-    client.disconnect();
-  }
-
   async function masterAndReplica(): Promise<{ master: PrivateRedis; replica: PrivateRedis; link: ReplicationLink }> {
     const master = await PrivateRedis.start(['--maxmemory-policy', 'noeviction', '--repl-diskless-sync-delay', '0']);
     closing.push(() => master.close());
@@ -122,7 +117,7 @@ describe('topology: REDIS_MIN_REPLICAS', function () {
       replica.thaw();
       return replica.close();
     });
-    await hasReplica(master);
+    await waitForReplica(master);
     return { master, replica, link };
   }
 
@@ -288,8 +283,7 @@ describe('topology: REDIS_MIN_REPLICAS', function () {
     expect(frozen, 'repeated: 503 where the replica is frozen, and only there').to.deep.equal(isOfReplica.map((isOf) => (isOf ? 503 : 200)));
     replica.thaw();
     await cluster.isWhole();
-    await cluster.ask(replica, (client) => client.cluster('FAILOVER'));
-    await eventually(async () => { expect(await cluster.masters()).to.include(replica); }, { withinMs: 10_000 });
+    await cluster.takeOver(replica);
     await cluster.isWhole();
     await eventually(async () => { expect(new Set(await post())).to.deep.equal(new Set([200])); }, { withinMs: 10_000 });
   });

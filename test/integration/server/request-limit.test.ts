@@ -61,7 +61,7 @@ describe('the API on a cluster', () => {
     }
     await works();
     // Each shard is known to be back by its own next answer.
-    await eventually(async () => { expect((await call(service.baseUrl, `/tasks/${task.id}`)).body['state']).to.equal('scheduled'); });
+    await eventually(async () => { expect((await call(service.baseUrl, `/tasks/${task.id}`)).body['state']).to.equal('scheduled'); }, { withinMs: 2_000 });
   });
 
   it('may have stored a task whose POST it gave up: the same task again is stored once, another content is refused', async () => {
@@ -73,7 +73,7 @@ describe('the API on a cluster', () => {
       node.thaw();
     }
     await works();
-    await eventually(async () => { expect([200, 201]).to.include((await submit(service.baseUrl, task)).status); });
+    await eventually(async () => { expect([200, 201]).to.include((await submit(service.baseUrl, task)).status); }, { withinMs: 2_000 });
     expect((await submit(service.baseUrl, task)).status).to.equal(200);
     expect((await submit(service.baseUrl, { ...task, message_data: 'other' })).status).to.equal(409);
     expect((await call(service.baseUrl, `/tasks/${task.id}`)).body['run']).to.equal(1);

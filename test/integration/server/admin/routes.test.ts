@@ -50,13 +50,13 @@ describe('/admin', () => {
     expect((await get(`${root.replace(/[^/]+$/, '0000')}/server/admin-page/app.js`)).status, 'of another version').to.equal(404);
   });
 
-  it('is small: what a browser loads is at most 120 KB packed', async () => {
+  it('is small: what a browser loads is at most 100 KB packed', async () => {
     let packed = 0;
     for (const path of new Set(await assets())) {
       const answer = await fetch(`${service.baseUrl}${path}`, { headers: { 'Accept-Encoding': 'gzip' } });
       packed += Number(answer.headers.get('content-length'));
       await answer.arrayBuffer();
     }
-    expect(packed).to.be.within(20_000, 120_000);
+    expect(packed).to.be.within(20_000, 100_000);
   });
 });

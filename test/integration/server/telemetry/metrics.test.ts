@@ -191,7 +191,7 @@ describe('metrics of held tasks and open circuits', function () {
     // A worker that runs already would hear of the pause up to 200 ms later.
     await service.startWorker({ metrics, circuit: { failuresInARow: 2, baseCoolMs: 60_000, maxCoolMs: 60_000 } });
     for (let nth = 0; nth < 12; nth += 1) await submitNew(service.baseUrl, httpTask(receiver.url('/down'), { max_retries: 20 }));
-    for (let nth = 0; nth < 3; nth += 1) await submitNew(service.baseUrl, httpTask(receiver.url('/paused?secret=1')));
+    for (let nth = 0; nth < 3; nth += 1) await submitNew(service.baseUrl, httpTask(receiver.url('/paused?secret=hunter2')));
     await submitNew(service.baseUrl, httpTask(receiver.url('/hang')));
     await eventually(async () => {
       const seen = await scrape(service.baseUrl);
@@ -200,11 +200,11 @@ describe('metrics of held tasks and open circuits', function () {
       expect(seen.value('kafka_retry_destination_circuit_open', { destination: host })).to.equal(1);
       expect(seen.value('kafka_retry_destination_circuit_open', { destination: 'other' })).to.equal(0);
       expect(seen.value('kafka_retry_oldest_due_seconds')).to.be.above(0);
-      expect(seen.text).to.not.match(/secret=|\/paused|\/down/);
+      expect(seen.text).to.not.match(/hunter2|secret=|\/paused|\/down/);
       const ofWorker = new Scrape(await metrics.text());
       expect(ofWorker.value('kafka_retry_destination_in_flight', { destination: host })).to.equal(1);
       expect(ofWorker.value('kafka_retry_worker_slots_in_use')).to.equal(1);
-      expect(ofWorker.text).to.not.match(/secret=|\/hang|\/down/);
+      expect(ofWorker.text).to.not.match(/hunter2|secret=|\/hang|\/down/);
     }, PATIENCE);
   });
 });

@@ -1,5 +1,3 @@
-import { createConnection, createServer, type AddressInfo } from 'node:net';
-
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 
@@ -10,6 +8,8 @@ import { replicatedScript, ReplicatedWrites } from '../../../../shared/redis/rep
 import { eventually } from '../../../support/eventually.js';
 import { PrivateRedis } from '../../../support/redis.js';
 import { connect } from '../../../support/service-in-process.js';
+import { SlowLink } from '../../../support/slow-link.js';
+import { waitForReplica } from '../../../support/wait-for-replica.js';
 
 const LIMIT_MS = 900;
 const write = replicatedScript("return redis.call('INCR', KEYS[1])");
@@ -28,17 +28,11 @@ describe('writes that wait for replicas', function () {
     return { server, client };
   }
 
-  /** One address that may lead elsewhere later; connections that are there stay. */
-  async function address(port: number): Promise<{ readonly port: number; leadTo(port: number): void }> {
-    let to = port;
-    const proxy = createServer((socket) => {
-      const other = createConnection(to, '127.0.0.1');
-      socket.on('error', () => undefined).on('close', () => other.destroy()).pipe(other);
-      other.on('error', () => undefined).on('close', () => socket.destroy()).pipe(socket);
-    });
-    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
-    closers.push(() => proxy.close());
-    return { port: (proxy.address() as AddressInfo).port, leadTo: (other) => (to = other) };
+  /** An address of its own for a server; later it may lead to another one. */
+  async function linkTo(server: PrivateRedis): Promise<SlowLink> {
+    const link = await SlowLink.to(server.address);
+    closers.push(() => link.close());
+    return link;
   }
 
   function writesTo(port: number): { readonly redis: RedisClient; readonly writes: ReplicatedWrites; readonly run: () => Promise<unknown> } {
@@ -51,22 +45,18 @@ describe('writes that wait for replicas', function () {
   async function pair(): Promise<{ readonly master: Awaited<ReturnType<typeof start>>; readonly replica: Awaited<ReturnType<typeof start>> }> {
     const master = await start();
     const replica = await start(['--replicaof', '127.0.0.1', String(master.server.address.port)]);
-    // A replica that is online acknowledges nothing yet: only an answer to WAIT shows that it does.
-    await eventually(async () => {
-      await master.client.set('first', '1');
-      expect(await master.client.wait(1, 100)).to.equal(1);
-    }, { withinMs: 10_000 });
+    await waitForReplica(master.server);
     return { master, replica };
   }
 
   it('follow an operator who makes another server the master behind the same address', async () => {
     const { master, replica } = await pair();
-    const place = await address(master.server.address.port);
-    const { run } = writesTo(place.port);
+    const link = await linkTo(master.server);
+    const { run } = writesTo(link.address.port);
     await eventually(run);
     await replica.client.replicaof('NO', 'ONE');
     await master.client.replicaof('127.0.0.1', replica.server.address.port);
-    place.leadTo(replica.server.address.port);
+    link.leadTo(replica.server.address);
     const classes = new Set<string>();
     await eventually(async () => {
       await run().catch((error: unknown) => {
@@ -79,7 +69,7 @@ describe('writes that wait for replicas', function () {
 
   it('prove a change when two addresses lead to one server, and open nothing after the end', async () => {
     const { master } = await pair();
-    const { port } = await address(master.server.address.port);
+    const { address: { port } } = await linkTo(master.server);
     const { redis, writes, run } = writesTo(master.server.address.port);
     await eventually(() => redis.ping());
     if (!(redis instanceof Redis)) throw new Error('one server');
