@@ -1,0 +1,45 @@
+import { Redis } from 'ioredis';
+
+import type { PrivateRedis } from '../support/redis.js';
+
+const LOOK_EVERY_MS = 50;
+
+/** Sees from outside when each slot is served: some node takes a write to a key of it. */
+export class ServedSlots {
+  readonly #clients: readonly Redis[];
+  readonly #timer: NodeJS.Timeout;
+  readonly #since = new Map<string, number>();
+  readonly #isServed = new Map<string, boolean>();
+
+  /** @param keys one of each slot that is looked at; they are never there */
+  constructor(nodes: readonly PrivateRedis[], private readonly keys: readonly string[]) {
+    this.#clients = nodes.map((node) => {
+      const client = new Redis({ ...node.clientOptions, enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 200, socketTimeout: 400, retryStrategy: () => 50, enableReadyCheck: false });
+      client.on('error', () => undefined); // nodes are killed and frozen on purpose
+      return client;
+    });
+    this.#timer = setInterval(() => void Promise.all(keys.map((key) => this.#look(key))), LOOK_EVERY_MS);
+  }
+
+  /** Whether all are served now. */
+  get areAll(): boolean {
+    return this.keys.every((key) => this.#isServed.get(key) === true);
+  }
+
+  /** Since when a slot has been served without a break, ms since the epoch. */
+  since(key: string): number {
+    return this.#since.get(key) ?? 0;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    for (const client of this.#clients) client.disconnect();
+  }
+
+  async #look(key: string): Promise<void> {
+    const answers = await Promise.all(this.#clients.map((client) => client.del(key).then(() => true, () => false)));
+    const isServed = answers.includes(true);
+    if (isServed && this.#isServed.get(key) !== true) this.#since.set(key, Date.now());
+    this.#isServed.set(key, isServed);
+  }
+}
