@@ -241,6 +241,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
       redisClock,
       logger,
       onPauseOver: (name, pause) => void recordEndOfPause(queue, logger, name, pause),
+      onTestSendAsked: () => void testSends.take(),
     });
     await flowControl.start();
     const context = contextWith(flowControl);

@@ -33,7 +33,7 @@ export interface TestSendParts {
   readonly logger: Logger;
 }
 
-/** A worker looks for requests four times a second, and has its answer to write. */
+/** A worker hears of requests five times a second, and has its answer to write. */
 const WORKER_HAS_MS = 2_000;
 const LOOK_EVERY_MS = 50;
 

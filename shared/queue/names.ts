@@ -255,6 +255,7 @@ export function flowKeys(prefix: string, isCluster: boolean): FlowKeys {
     pace: (name) => `${base}pace:${name}`,
     claims: (name) => `${base}claims:${name}`,
     probe: (host) => `${base}probe:${host}`,
+    testSendRequests: testSendKeys(prefix, isCluster).requests,
   };
 }
 
@@ -281,4 +282,6 @@ export interface FlowKeys {
   /** Sorted set of the workers that ask for a limited destination, by the time at which they asked last. */
   claims(name: string): string;
   probe(host: string): string;
+  /** TestSendKeys.requests: workers learn with the changes whether anything waits there. */
+  readonly testSendRequests: string;
 }

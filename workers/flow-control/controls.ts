@@ -24,6 +24,8 @@ export class Controls {
     private readonly monotonic: () => number,
     /** A pause is over by itself. One worker of the fleet is told of each. */
     private readonly onPauseOver: (name: string, pause: Pause) => void,
+    /** Somebody waits for a test send: each refresh says so until a worker has taken it. */
+    private readonly onTestSendAsked: () => void = () => undefined,
   ) {}
 
   /** Workers of the whole fleet, this one included; >= 1. */
@@ -61,7 +63,7 @@ export class Controls {
   /** @returns the changes since the last call, pauses that are over among them. @throws when Redis fails */
   async refresh(): Promise<readonly ControlChange[]> {
     const askedAt = this.monotonic();
-    const { version, isEverything, changes, now, workers } = await this.store.changesSince(this.#version);
+    const { version, isEverything, changes, now, workers, testSends } = await this.store.changesSince(this.#version);
     this.clock.learn(now, askedAt);
     this.#workers = Math.max(1, workers);
     if (isEverything) {
@@ -71,6 +73,7 @@ export class Controls {
     }
     for (const change of changes) this.#adopt(change);
     this.#version = version;
+    if (testSends > 0) this.onTestSendAsked();
     return this.#endsOfPauses.size === 0 ? changes : [...changes, ...this.#endPauses(now)];
   }
 

@@ -1,3 +1,5 @@
+import { setTimeout as wait } from 'node:timers/promises';
+
 import { withoutSecretsIn } from '../../shared/domain/destinations/without-secrets.js';
 import { flowOf, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
@@ -7,7 +9,6 @@ import { readProgress } from '../../shared/domain/task/attempt-record.js';
 import { attemptToSend } from '../../shared/domain/task/outgoing-message.js';
 import { openTask } from '../../shared/domain/task/task-secrets.js';
 import type { Task } from '../../shared/domain/task/task.js';
-import { RepeatedStep } from '../../shared/lifecycle/repeated-step.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
 import { decodeTask, UnreadableTaskError } from '../../shared/queue/tasks/task-codec.js';
@@ -26,8 +27,7 @@ export interface TestSendRunnerOptions {
   readonly logger: Logger;
 }
 
-/** How often Redis is asked whether somebody wants a test send, ms. */
-const LOOK_EVERY_MS = 250;
+const STOP_WITHIN_MS = 1_000;
 /** At once, beside the slots of this worker: people make them by hand. */
 const MOST_AT_ONCE = 4;
 const FIRST_RUN = 1;
@@ -35,36 +35,47 @@ const FIRST_RUN = 1;
 /**
  * Makes the test sends that operators ask for. Each leaves through the same adapters as a task, so the address policy, credentials and
  * signatures hold. It goes past slots, limits, pauses and circuits, and nothing is counted of it.
+ *
+ * It asks Redis for nothing by itself: flow control, which looks at Redis five times a second anyway, learns on the way that
+ * somebody waits (docs/decisions/0025-test-sends-by-a-worker.md).
  */
 export class TestSendRunner {
-  readonly #steps = new RepeatedStep(() => this.#look());
   readonly #sends = new SendsInFlight();
   readonly #running = new Set<Promise<void>>();
+  #mayTake = false;
+  #taking: Promise<void> | undefined;
 
   constructor(private readonly options: TestSendRunnerOptions) {}
 
   start(): void {
-    this.#steps.start();
+    this.#mayTake = true;
+  }
+
+  /** Takes what waits, as far as there is room. Never rejects; what is left is told of again. */
+  async take(): Promise<void> {
+    this.#taking ??= this.#takeAll().finally(() => (this.#taking = undefined));
+    await this.#taking;
   }
 
   /** Ends the sends that are under way; who asked for them is told so. */
   async stop(): Promise<void> {
-    await this.#steps.stop();
+    this.#mayTake = false;
+    // Redis that is away must not hold up the stop. A request that it hands over later is not sent, and its caller is told that nobody has answered.
+    await Promise.race([this.#taking, wait(STOP_WITHIN_MS, undefined, { ref: false })]);
     this.#sends.abortAll(new ShuttingDown());
     await Promise.all(this.#running);
   }
 
-  async #look(): Promise<number> {
-    if (this.#running.size >= MOST_AT_ONCE) return LOOK_EVERY_MS;
+  async #takeAll(): Promise<void> {
     try {
-      const taken = await this.options.store().take();
-      if (taken === undefined) return LOOK_EVERY_MS;
-      const running = this.#run(taken.request, taken.leftMs).finally(() => this.#running.delete(running));
-      this.#running.add(running);
-      return 0;
+      while (this.#mayTake && this.#running.size < MOST_AT_ONCE) {
+        const taken = await this.options.store().take();
+        if (taken === undefined || !this.#mayTake) return;
+        const running = this.#run(taken.request, taken.leftMs).finally(() => this.#running.delete(running));
+        this.#running.add(running);
+      }
     } catch {
       // Redis that is away is logged elsewhere, and the caller is told that no worker has answered.
-      return LOOK_EVERY_MS;
     }
   }
 

@@ -108,6 +108,27 @@ describe('POST /test-sends', function () {
     expect(missing.body).to.include({ outcome: 'failed', error_code: 'topic_unknown' });
   });
 
+  it('costs Redis no command while nobody wants one: workers hear of it with what they ask for anyway', async () => {
+    const commands: (readonly string[])[] = [];
+    const endMonitor = await monitorRedis((args) => commands.push(args));
+    try {
+      const ticks = (): number => commands.filter((args) => args.includes(`${service.prefix}:flow:versions`) && args.includes(`${service.prefix}:test-sends:requests`)).length;
+      await eventually(() => { expect(ticks()).to.be.at.least(6); });
+      const asked = commands.filter((args) => /^evalsha/i.test(args[0] ?? '') && args[3]?.startsWith(`${service.prefix}:test-sends:`) === true);
+      expect(asked).to.deep.equal([]);
+    } finally {
+      endMonitor();
+    }
+    expect((await testSend(toHttp('/after-a-rest'))).body['outcome']).to.equal('delivered');
+  });
+
+  it('makes more at once than a worker takes at once, one after the other', async () => {
+    receiver.on('/slow', { kind: 'answer', delayMs: 300 });
+    const answers = await Promise.all(Array.from({ length: 6 }, () => testSend(toHttp('/slow'))));
+    expect(answers.map(({ body }) => body['outcome'])).to.deep.equal(Array.from({ length: 6 }, () => 'delivered'));
+    expect(receiver.requestsTo('/slow')).to.have.lengthOf(6);
+  });
+
   it('refuses what a task could not have, at the field', async () => {
     const complaints: [object, string, string][] = [
       [{}, 'invalid_task', 'destination_type'],
