@@ -9,6 +9,12 @@ import { remembered } from '../domain/remembered.js';
 export const ADDRESS_FORBIDDEN = 'ERR_ADDRESS_FORBIDDEN';
 
 /**
+ * For each connection by a name: all its addresses are tried, in both families. Node ends one try before it begins the next one, so its
+ * default of 250 ms gives up a healthy host half a world away when its name has a second address that does not answer.
+ */
+export const severalAddresses = { autoSelectFamily: true, autoSelectFamilyAttemptTimeout: 1_000 } as const;
+
+/**
  * The address policy forbids a connection. The message is shown to clients, so it does not say what a name resolves to, nor by which
  * rule; `reason` does, for the operator's log.
  */

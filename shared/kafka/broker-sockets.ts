@@ -3,7 +3,7 @@ import tls from 'node:tls';
 
 import type { ISocketFactory, ISocketFactoryArgs } from 'kafkajs';
 
-import { AddressForbidden, type AddressGuard } from '../addresses/address-guard.js';
+import { AddressForbidden, severalAddresses, type AddressGuard } from '../addresses/address-guard.js';
 import type { TlsClient } from '../tls/tls-client.js';
 import { tlsFaultOf, TlsNotSpoken } from '../tls/tls-fault.js';
 import type { AnswerFindings } from './answer-check.js';
@@ -126,7 +126,7 @@ export class BrokerSockets {
     if (refusal !== undefined) throw this.#note(refusal, { host: realHost, port });
     const lookup = guard.lookupFor(port);
     const socket = this.#owner.tls === undefined
-      ? net.connect({ host: realHost, port, lookup }, onConnect)
+      ? net.connect({ host: realHost, port, lookup, ...severalAddresses }, onConnect)
       : this.#openSecure(this.#owner.tls, { host: realHost, port, lookup }, onConnect);
     socket.setKeepAlive(true, keepAliveDelayMs);
     // Without it the second of two batches on their way waits for the other side's delayed ACK, up to 40 ms.
@@ -144,7 +144,7 @@ export class BrokerSockets {
   /** Each broker has to prove the name or address that leads to it, and never one name for all. */
   #openSecure(client: TlsClient, { host, port, lookup }: { readonly host: string; readonly port: number; readonly lookup: net.LookupFunction }, onConnect: () => void): tls.TLSSocket {
     const { secureContext } = client;
-    const socket = tls.connect({ host, port, lookup, secureContext, ...(net.isIP(host) === 0 && { servername: host }) });
+    const socket = tls.connect({ host, port, lookup, ...severalAddresses, secureContext, ...(net.isIP(host) === 0 && { servername: host }) });
     let isSecure = false;
     socket.once('secureConnect', () => {
       isSecure = true;

@@ -8,6 +8,7 @@ import { parseDestinationRule } from '../../shared/domain/addresses/destination-
 import type { DeliveryResult } from '../../shared/domain/ports.js';
 import { createHttpAdapter } from '../../workers/adapters/http/http-adapter.js';
 import { FakeKafka } from '../support/fake-kafka.js';
+import { silentAddress } from '../support/silent-address.js';
 import { createTcpServer, sendTo, type TcpServer } from './http/sending.js';
 import { adapterFor, attempt, Closing, kafka, send } from './kafka/sending.js';
 
@@ -130,9 +131,45 @@ describe('the address policy at the doors of a worker', () => {
     });
   }
 
-  it('goes on with the second address of a name when the first one does not answer', async () => {
-    const adapter = closing.add(createHttpAdapter({ guard: guard({ level: 'any', allow: [], deny: [] }, ['127.0.0.9', '127.0.0.1']) }));
-    expect((await sendTo(adapter, `http://hooks.test:${receiver.port}/`)).kind).to.equal('delivered');
+  describe('a name with several addresses, some of which do not answer (L7)', () => {
+    const any: DestinationPolicy = { level: 'any', allow: [], deny: [] };
+    const refusing = Array.from({ length: 11 }, (_, nth) => `127.0.0.${nth + 20}`);
+
+    /** The port of a broker that answers at 127.0.0.1, and what sends to it by a name. */
+    async function broker(): Promise<{ readonly port: number; readonly sendBy: (of: AddressGuard) => Promise<DeliveryResult> }> {
+      const { port } = closing.add(await FakeKafka.start({}));
+      return { port, sendBy: (of) => send(closing.add(adapterFor({ host: 'not-asked.test', port: 9 }, { guard: of })), attempt('task'), kafka({ topic: 'orders', broker: { host: 'kafka.test', port } })) };
+    }
+
+    it('goes on with the next one when one swallows what it is sent, through both doors', async () => {
+      const { port, sendBy } = await broker();
+      for (const silentPort of [receiver.port, port]) closing.add(await silentAddress('127.0.0.9', silentPort));
+      const byHttp = await sendTo(closing.add(createHttpAdapter({ guard: guard(any, ['127.0.0.9', '127.0.0.1']) })), `http://hooks.test:${receiver.port}/`);
+      expect(byHttp.kind, JSON.stringify(byHttp)).to.equal('delivered');
+      const byKafka = await sendBy(guard(any, ['127.0.0.9', '127.0.0.1']));
+      expect(byKafka.kind, JSON.stringify(byKafka)).to.equal('delivered');
+    });
+
+    it('tries all of a name with twelve', async () => {
+      const { sendBy } = await broker();
+      expect((await sendTo(closing.add(createHttpAdapter({ guard: guard(any, [...refusing, '127.0.0.1']) })), `http://hooks.test:${receiver.port}/`)).kind).to.equal('delivered');
+      expect((await sendBy(guard(any, [...refusing, '127.0.0.1']))).kind).to.equal('delivered');
+    });
+
+    it('counts the time of a resolver that takes too long, and connects to nothing afterwards', async () => {
+      const late: LookupAll = (_hostname, _options, callback) => void setTimeout(() => { callback(null, [{ address: '127.0.0.1', family: 4 }]); }, 1_500);
+      const slow = new AddressGuard({ policy: any, isOwnRedis: () => false, lookup: late });
+      const startedAt = performance.now();
+      const [byHttp, byKafka] = await Promise.all([
+        sendTo(closing.add(createHttpAdapter({ guard: slow })), `http://hooks.test:${receiver.port}/`, { limitMs: 300 }),
+        send(closing.add(adapterFor({ host: 'not-asked.test', port: 9 }, { guard: slow, sendTimeoutMs: 300 })), attempt('task'), kafka({ topic: 'orders', broker: { host: 'kafka.test', port: receiver.port } })),
+      ]);
+      expect(performance.now() - startedAt, 'ms').to.be.below(1_400);
+      expect([byHttp.kind, byKafka.kind]).to.deep.equal(['failed', 'failed']);
+      // The resolver answers behind this one.
+      await new Promise<void>((resolve) => { late('behind.test', { all: true }, () => { resolve(); }); });
+      expect(receiver.connectionsMade).to.equal(0);
+    });
   });
 
   it('makes no connection to a forbidden broker that a cluster names', async () => {

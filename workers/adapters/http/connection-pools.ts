@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 
 import { buildConnector } from 'undici';
 
-import type { AddressGuard } from '../../../shared/addresses/address-guard.js';
+import { severalAddresses, type AddressGuard } from '../../../shared/addresses/address-guard.js';
 import type { Random } from '../../../shared/domain/ports.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 import { Connection } from './connection.js';
@@ -28,11 +28,6 @@ export interface ConnectionPoolsOptions {
   readonly logger?: Pick<Logger, 'error' | 'info'> | undefined;
 }
 
-/**
- * Wait before the next address of a host is tried, in milliseconds. Node's default of 250 gives up on a healthy
- * host half a world away when its name has a second address that does not answer.
- */
-const nextAddressAfterMs = 1_000;
 /** Ports and identities whose connector is kept, with its TLS sessions. Nearly all receivers use one of two ports. */
 const MOST_CONNECTORS = 256;
 
@@ -126,8 +121,7 @@ export class ConnectionPools {
     const connector = buildConnector({
       ...identity?.tls,
       timeout: this.options.connectTimeoutMs,
-      autoSelectFamily: true,
-      autoSelectFamilyAttemptTimeout: nextAddressAfterMs,
+      ...severalAddresses,
       lookup: this.options.guard.lookupFor(port),
     });
     this.connectors.set(name, connector);

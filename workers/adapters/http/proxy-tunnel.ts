@@ -1,7 +1,7 @@
 import { isIP, isIPv6, connect as connectTcp, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
-import type { AddressGuard } from '../../../shared/addresses/address-guard.js';
+import { severalAddresses, type AddressGuard } from '../../../shared/addresses/address-guard.js';
 import type { ProxyAddress } from '../../../shared/config/proxy-address.js';
 import { matchesRule, normalHost, type DestinationRule } from '../../../shared/domain/addresses/destination-rule.js';
 import type { TlsClient } from '../../../shared/tls/tls-client.js';
@@ -51,7 +51,7 @@ export function openTunnel(proxy: ProxySettings, state: ProxyState, target: Tunn
 function connectToProxy({ host, port, isSecure, tls }: ProxySettings, guard: AddressGuard): Socket {
   // The operator has named it.
   const lookup = guard.ofOperator.lookupFor(port);
-  const socket = isSecure ? connectTls({ host, port, lookup, ...(tls === undefined ? {} : { secureContext: tls.secureContext }), ...(isIP(host) === 0 && { servername: host }) }) : connectTcp({ host, port, lookup });
+  const socket = isSecure ? connectTls({ host, port, lookup, ...severalAddresses, ...(tls === undefined ? {} : { secureContext: tls.secureContext }), ...(isIP(host) === 0 && { servername: host }) }) : connectTcp({ host, port, lookup, ...severalAddresses });
   // What comes after the tunnel is made reaches its user by other events; without a listener of ours an error in between would end the process.
   return socket.setNoDelay(true).setKeepAlive(true, 60_000).on('error', () => undefined);
 }
