@@ -15,6 +15,17 @@ export interface KafkaCredentials {
   readonly password: string;
 }
 
+/** A broker may quote what it was sent: these must be in no text of ours. Empty without a login. */
+export function secretTextsOfLogin(credentials: KafkaCredentials | undefined): readonly string[] {
+  if (credentials === undefined) return [];
+  const { username, password } = credentials;
+  return [password, unpadded(password), unpadded(`\0${username}\0${password}`)];
+}
+
+function unpadded(text: string): string {
+  return Buffer.from(text).toString('base64').replace(/=+$/, '');
+}
+
 /** What is needed to reach one cluster, and nothing that belongs to another. */
 export interface KafkaCluster {
   /** The same for every spelling of the same cluster: `default`, or `host:port` in lower case. */

@@ -4,7 +4,7 @@ import type { Producer } from 'kafkajs';
 import { openGuard, type AddressGuard } from '../addresses/address-guard.js';
 import { BrokerSockets } from './broker-sockets.js';
 import { BrokerThrottled, classifyKafkaError, isClosedConnection, LeaderDown, NoAnswerInTime, NotSentInTime, PartitionGone } from './classify-error.js';
-import type { BrokerAddress, KafkaCluster } from './cluster-identity.js';
+import { secretTextsOfLogin, type BrokerAddress, type KafkaCluster } from './cluster-identity.js';
 import { toKafkajsLogging } from './kafkajs-log.js';
 import type { KafkaLog } from './kafkajs-log.js';
 import { ClosedAtFirstRequest } from './no-kafka-broker.js';
@@ -74,7 +74,7 @@ export class TopicConnection {
     const { logLevel, logCreator } = toKafkajsLogging((entry) => {
       // Errors of kafkajs about sockets that we cut ourselves are expected.
       if (this.#closing === undefined) settings.log?.(entry);
-    });
+    }, secretTextsOfLogin(cluster.credentials));
     const kafka = new kafkajs.Kafka({
       clientId: 'kafka-retry-service',
       brokers: [this.#sockets.bootstrapName],

@@ -28,6 +28,8 @@ export interface FakeKafkaOptions {
   readonly others?: readonly FakeNode[];
   /** It lets in who logs in by SCRAM, and every one who does not try. */
   readonly scram?: FakeScramOptions;
+  /** After this its logins are over, ms: a connection that is used later ends, as that of a real broker (connections.max.reauth.ms). Default: never. */
+  readonly loginForMs?: number;
   /** false: its metadata leaves itself out, as that of an entrance that is no broker. Default true. */
   readonly isNamed?: boolean;
   /** What each produce answer asks for (KIP-219), in whole milliseconds. */
@@ -59,6 +61,9 @@ export class FakeKafka {
   readonly #sockets = new Set<net.Socket>();
   readonly #counts = { produce: 0, metadata: 0, saslHandshake: 0, apiVersions: 0, saslAuthenticate: 0, other: 0 };
   readonly #logins = new WeakMap<net.Socket, FakeScram>();
+  readonly #loggedInAt = new WeakMap<net.Socket, number>();
+  /** Connections that were used behind the end of their login. */
+  lateConnections = 0;
   connectionsTaken = 0;
 
   private constructor(readonly options: FakeKafkaOptions) {
@@ -99,7 +104,8 @@ export class FakeKafka {
       case 'saslAuthenticate': {
         const login = this.#logins.get(socket) ?? new FakeScram(this.options.scram);
         this.#logins.set(socket, login);
-        return frame(correlationId, saslTokenBody(login.answer(body.subarray(4).toString())));
+        this.#loggedInAt.set(socket, performance.now());
+        return frame(correlationId, saslTokenBody(login.answer(body.subarray(4).toString()), this.options.loginForMs));
       }
       case 'other':
         return Buffer.alloc(0);
@@ -142,6 +148,12 @@ export class FakeKafka {
       nth: this.#counts[api],
     };
     this.#counts[api] += 1;
+    const { loginForMs = Infinity } = this.options;
+    if (api !== 'saslAuthenticate' && performance.now() - (this.#loggedInAt.get(socket) ?? Infinity) > loginForMs) {
+      this.lateConnections += 1;
+      socket.destroy();
+      return;
+    }
     if (api === 'produce') this.produced.push({ partition: targetOfProduceRequest(request.body).partition, at: performance.now() });
     const reply = this.options.reply === undefined ? undefined : this.options.reply(request, this);
     if (reply !== 'silence' && !socket.destroyed) socket.write(reply ?? this.good(request));
@@ -168,10 +180,10 @@ export function apiVersionsBody(offers: readonly (readonly [api: number, oldest:
   return Buffer.concat([i16(0), list(offers.map((offer) => Buffer.concat(offer.map(i16)))), i32(throttleMs)]);
 }
 
-/** SaslAuthenticate, version 1: no error, and a login that lasts for ever. */
-function saslTokenBody(token: string): Buffer {
+/** SaslAuthenticate, version 1: no error. @param forMs 0: the login lasts for ever */
+function saslTokenBody(token: string, forMs = 0): Buffer {
   const bytes = Buffer.from(token);
-  return Buffer.concat([i16(0), i16(-1), i32(bytes.length), bytes, Buffer.alloc(8)]);
+  return Buffer.concat([i16(0), i16(-1), i32(bytes.length), bytes, i32(0), i32(forMs)]);
 }
 
 export const brokerEntry = (host: string, port: number, node = 1): Buffer => Buffer.concat([i32(node), text(host), i32(port), i16(-1)]);

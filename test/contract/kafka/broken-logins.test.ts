@@ -82,6 +82,23 @@ describe('kafka adapter: brokers whose side of a login is broken', function () {
     }
   }
 
+  it('has the password in no answer and no line of a log when a broker repeats it, be it that of KAFKA_* (L22)', async () => {
+    const lines: string[] = [];
+    const note = (message: string, fields?: object): void => void lines.push(`${message} ${JSON.stringify(fields)}`);
+    const password = 'marked-password/0815';
+    const login = Buffer.from(`\0someone\0${password}`).toString('base64');
+    const broker = closing.add(await FakeKafka.start({ reply: ({ api, correlationId, body }) => (api === 'saslAuthenticate' ? frame(correlationId, refusal(58, `refused:${body.subarray(4).toString().replaceAll('\0', ' ')} ${login}`)) : undefined) }));
+    const adapter = closing.add(adapterFor(broker, { ...limits, credentials: { mechanism: 'plain', username: 'someone', password }, logger: { error: note, warn: note, info: note }, log: ({ message, fields }) => { note(message, fields); } }));
+    await adapter.checkAccess();
+    const result = await send(adapter, attempt('t'), kafka({ topic: 't' }));
+    expectFailed(result, 'broker_authentication_failed');
+    expect(lines.length).to.be.above(1);
+    for (const text of [JSON.stringify(result), ...lines]) {
+      expect(text).to.contain('***');
+      for (const secret of [password, login.replace(/=+$/, '')]) expect(text).to.not.contain(secret);
+    }
+  });
+
   it('tries the next broker of KAFKA_BROKERS when the login of the first one is broken', async () => {
     const bad = closing.add(await FakeKafka.start({ scram: { first: () => '' } }));
     const good = closing.add(await FakeKafka.start({ scram: {} }));

@@ -5,7 +5,7 @@ import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
 import type { DeliveryAdapter, DeliveryAttempt, DeliveryResult } from '../../../shared/domain/ports.js';
 import { TimeLimitReached } from '../../../shared/domain/ports.js';
 import { createKafkaAdapter } from '../../../workers/adapters/kafka/adapter.js';
-import type { KafkaAdapterOptions } from '../../../workers/adapters/kafka/adapter.js';
+import type { KafkaAdapter, KafkaAdapterOptions } from '../../../workers/adapters/kafka/adapter.js';
 
 /** Time limit of one attempt, as in production. */
 const attemptLimitMs = 30_000;
@@ -30,7 +30,7 @@ export function attempt(id: string, body = `body of ${id}`): DeliveryAttempt {
   return { taskId: id, run: 1, edit: 0, phase: 'delivery', key: `${id}|0`, body, headers: { 'x-retry-task-id': id } };
 }
 
-export function adapterFor(broker: Broker, options: Partial<KafkaAdapterOptions> = {}): DeliveryAdapter<KafkaDestination> {
+export function adapterFor(broker: Broker, options: Partial<KafkaAdapterOptions> = {}): KafkaAdapter {
   return createKafkaAdapter({ defaultBrokers: [`${broker.host}:${broker.port}`], tls: false, clock: Date.now, ...options });
 }
 

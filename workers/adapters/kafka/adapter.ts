@@ -1,10 +1,11 @@
 import type { AddressGuard } from '../../../shared/addresses/address-guard.js';
 import type { KafkaDestination } from '../../../shared/domain/destinations/kafka.js';
+import { withoutTexts } from '../../../shared/domain/destinations/without-secrets.js';
 import { ShuttingDown, TimeLimitReached } from '../../../shared/domain/ports.js';
 import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult, EndSignal } from '../../../shared/domain/ports.js';
 import { classifyKafkaError } from '../../../shared/kafka/classify-error.js';
 import { ClusterEntrance } from '../../../shared/kafka/cluster-entrance.js';
-import { createClusterFinder } from '../../../shared/kafka/cluster-identity.js';
+import { createClusterFinder, secretTextsOfLogin } from '../../../shared/kafka/cluster-identity.js';
 import type { ClusterSettings } from '../../../shared/kafka/cluster-identity.js';
 import type { KafkaLog } from '../../../shared/kafka/kafkajs-log.js';
 import { patchKafkajs } from '../../../shared/kafka/kafkajs-patches.js';
@@ -117,8 +118,9 @@ export function createKafkaAdapter(options: KafkaAdapterOptions): KafkaAdapter {
       await connection.close();
     } catch (error) {
       if (checking.signal.aborted) return;
-      const failure = classifyKafkaError(error);
-      if (accessLog?.refused({ cluster: cluster.name, identity: cluster.identity, topic: '' }, failure) !== true) options.logger?.warn('kafka does not answer', { cluster: cluster.name, code: failure.code, error: failure.detail });
+      const { code, detail: said } = classifyKafkaError(error);
+      const detail = withoutTexts(said, secretTextsOfLogin(cluster.credentials));
+      if (accessLog?.refused({ cluster: cluster.name, identity: cluster.identity, topic: '' }, { code, detail }) !== true) options.logger?.warn('kafka does not answer', { cluster: cluster.name, code, error: detail });
     }
   }
 

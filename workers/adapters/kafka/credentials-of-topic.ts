@@ -3,7 +3,7 @@ import { KAFKA_SCHEME } from '../../../shared/domain/destinations/kafka.js';
 import { withoutTextsIn } from '../../../shared/domain/destinations/without-secrets.js';
 import type { DeliveryErrorCode } from '../../../shared/domain/errors.js';
 import type { DeliveryResult } from '../../../shared/domain/ports.js';
-import type { KafkaCluster } from '../../../shared/kafka/cluster-identity.js';
+import { secretTextsOfLogin, type KafkaCluster } from '../../../shared/kafka/cluster-identity.js';
 import { TlsClient } from '../../../shared/tls/tls-client.js';
 import type { CredentialFinder, CredentialsInUse } from '../../credentials/credential-watch.js';
 
@@ -32,12 +32,23 @@ const refusalsOfIdentity: ReadonlySet<DeliveryErrorCode> = new Set<DeliveryError
 export function createAccessFinder(stored: CredentialFinder | undefined, caFile: string | undefined): (cluster: KafkaCluster, topic: string) => TopicAccess | undefined {
   /** What is stored is found for one cluster alone. */
   const made = new WeakMap<CredentialsInUse, TopicAccess>();
+  /** Of the one cluster that has a login of KAFKA_*. */
+  const ofOperator = new WeakMap<KafkaCluster, TopicAccess>();
+  const plainAccess = (cluster: KafkaCluster): TopicAccess => {
+    if (cluster.credentials === undefined) return { cluster, record: asItIs };
+    let access = ofOperator.get(cluster);
+    if (access === undefined) {
+      const secretTexts = secretTextsOfLogin(cluster.credentials);
+      ofOperator.set(cluster, (access = { cluster, record: (result) => withoutTextsIn(result, secretTexts) }));
+    }
+    return access;
+  };
   return (cluster, topic) => {
     const host = KAFKA_SCHEME + cluster.name;
     // Nearly no cluster has any.
-    if (stored?.has(host) !== true) return { cluster, record: asItIs };
+    if (stored?.has(host) !== true) return plainAccess(cluster);
     const inUse = stored.find(host, `/${topic}`);
-    if (inUse === undefined) return { cluster, record: asItIs };
+    if (inUse === undefined) return plainAccess(cluster);
     if (inUse.fault !== undefined) return undefined;
     let access = made.get(inUse);
     if (access === undefined) made.set(inUse, (access = accessWith(inUse, cluster, host, caFile)));
@@ -49,12 +60,13 @@ function accessWith({ identity, key, values }: CredentialsInUse, cluster: KafkaC
   const { sasl, client_certificate: certificate } = values;
   const { mechanism, username, password } = sasl ?? {};
   const isSecure = certificate !== undefined || sasl?.tls !== false;
-  const secretTexts = password === undefined ? [] : secretTextsOf(username ?? '', password);
+  const credentials = mechanism === undefined || username === undefined || password === undefined ? undefined : { mechanism, username, password };
+  const secretTexts = secretTextsOfLogin(credentials);
   return {
     cluster: {
       ...cluster,
       identity,
-      credentials: mechanism === undefined || username === undefined || password === undefined ? undefined : { mechanism, username, password },
+      credentials,
       tls: isSecure ? tlsOf(certificate, cluster.isOfOperator ? caFile : undefined) : undefined,
     },
     record(result) {
@@ -68,9 +80,4 @@ function accessWith({ identity, key, values }: CredentialsInUse, cluster: KafkaC
 function tlsOf({ certificate, key, ca }: NonNullable<Credentials['client_certificate']> = {}, caFile: string | undefined): TlsClient {
   const own = { ...(certificate === undefined ? {} : { cert: certificate }), ...(key === undefined ? {} : { key }), ...(ca === undefined ? {} : { ca }) };
   return new TlsClient(ca === undefined && caFile !== undefined ? { ca: caFile } : {}, undefined, own);
-}
-
-/** A broker may quote what it was sent. */
-function secretTextsOf(username: string, password: string): readonly string[] {
-  return [password, Buffer.from(password).toString('base64').replace(/=+$/, ''), Buffer.from(`\0${username}\0${password}`).toString('base64').replace(/=+$/, '')];
 }
