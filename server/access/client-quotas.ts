@@ -31,7 +31,7 @@ export function quotasOf(keys: Iterable<Pick<StoredKey, 'clientIds' | 'quota'>>)
 export function checkQuotaClients(keys: ReadonlyMap<string, StoredKey>, changed: StoredKey): void {
   if ((changed.quota ?? null) === null) return;
   if (quotasOf([...keys.values()].filter(({ id }) => id !== changed.id).concat(changed)).size <= MOST_CLIENTS) return;
-  throw new RequestError('invalid_request', `more than ${MOST_CLIENTS} clients would have a quota: take it from some that do not need it`);
+  throw new RequestError('invalid_request', `more than ${MOST_CLIENTS} clients would have a quota: take it from some that do not need it`, undefined, { notes: { limit: 'clients with a quota' } });
 }
 
 /** The place of one task. `end` is to be called when it is known whether a new task came of it. */

@@ -185,7 +185,7 @@ async function settle({ queue, keyRing }: KeyParts, change: (store: KeyStore) =>
     case 'last_admin':
       throw new RequestError('last_admin', 'this is the last admin key: make another one first, or set BOOTSTRAP_API_KEY');
     case 'too_many':
-      throw new RequestError('invalid_request', `there are ${MOST_KEYS} keys already: delete some that are not used`);
+      throw new RequestError('invalid_request', `there are ${MOST_KEYS} keys already: delete some that are not used`, undefined, { notes: { limit: 'access keys' } });
   }
 }
 

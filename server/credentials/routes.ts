@@ -186,7 +186,7 @@ async function changed({ queue }: CredentialParts, name: string, make: (before: 
     const after = { key: name, members };
     const change = await queue.withCredentials((store) => store.change(before, after));
     if (change === 'done') return { before, after, ...(newSecret === undefined ? {} : { newSecret }) };
-    if (change === 'tooMany') throw new RequestError('invalid_request', `${MOST_CREDENTIALS} destinations have credentials already: store them for hosts, or delete some that are not used`);
+    if (change === 'tooMany') throw new RequestError('invalid_request', `${MOST_CREDENTIALS} destinations have credentials already: store them for hosts, or delete some that are not used`, undefined, { notes: { limit: 'destinations with credentials' } });
   }
   throw new RequestError('redis_unavailable', 'the credentials were changed again and again by others');
 }

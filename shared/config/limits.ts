@@ -26,6 +26,8 @@ export const limits: readonly Limit[] = [
   { what: 'tasks of one client that wait, are due, are sent or are parked', value: 'any number', setting: 'key', beyond: '429 `quota_exceeded`', test: 'test/integration/server/access/quota.test.ts' },
   { what: 'test sends of one key in a minute', value: '10', setting: 'fixed', beyond: '429 `rate_limited`', test: 'test/integration/server/test-sends/test-sends.test.ts' },
   { what: 'sessions of one key', value: '100', setting: 'fixed', beyond: 'the one that was used longest ago ends', test: 'test/integration/server/access/sessions.test.ts' },
+  { what: 'access keys', value: '10,000', setting: 'fixed', beyond: '400 `invalid_request`', test: 'test/integration/server/access/routes.test.ts' },
+  { what: 'clients with a quota', value: '10,000', setting: 'fixed', beyond: '400 `invalid_request`', test: 'test/integration/server/access/quota.test.ts' },
   { what: 'destinations with credentials', value: '10,000', setting: 'fixed', beyond: '400 `invalid_request`', test: 'test/integration/server/credentials/credentials.test.ts' },
   { what: 'wrong keys of one address in a second', value: '10, and 20 at once', setting: ['WRONG_KEYS_PER_SECOND'], beyond: 'the answer waits for up to 2 s, then 429 `rate_limited`', test: 'test/unit/shared/domain/access/guess-pace.test.ts' },
   { what: 'connections', value: '10,000', setting: ['HTTP_MAX_CONNECTIONS'], beyond: 'those without a request are closed, and logged', test: 'test/unit/server/http/connections.test.ts' },

@@ -143,7 +143,7 @@ export type RequestErrorCode = keyof typeof requestErrors;
 /** What a refusal tells the operator, and never the caller. */
 export interface RefusalNotes {
   readonly reason?: RefusalReason;
-  /** The setting that drew the line: an environment variable, or a member of the access key. */
+  /** What drew the line: an environment variable, a member of the access key, or what docs/LIMITS.md calls a limit that is fixed. */
   readonly limit?: string;
 }
 

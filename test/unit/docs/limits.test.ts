@@ -26,8 +26,10 @@ describe('docs/LIMITS.md', () => {
     const named = [...new Set(namedLimits())];
     expect(named).to.include.members(['MAX_MESSAGE_BYTES', 'MAX_BATCH_TASKS', 'HTTP_MAX_HEADER_LINES', 'WRONG_KEYS_PER_SECOND', 'ALLOWED_HOSTS', 'DESTINATION_POLICY', 'REDIS_HIGH_WATER']);
     expect(named.filter((name) => name in variables && !settings.has(name as keyof typeof variables))).to.deep.equal([]);
-    // Members of an access key and of a client are no variables.
-    expect(named.filter((name) => !(name in variables))).to.have.members(['rate_limit of the key', 'quota of the client']);
+    // Members of an access key and of a client are no variables, and some limits are fixed.
+    const fixed = limits.filter(({ setting }) => setting === 'fixed').map(({ what }) => what);
+    expect(named.filter((name) => !(name in variables) && !fixed.includes(name))).to.have.members(['rate_limit of the key', 'quota of the client']);
+    expect(fixed).to.include.members(['access keys', 'clients with a quota', 'destinations with credentials']);
   });
 
   it('has a variable of every kind of limit that there is in the environment', () => {
