@@ -74,6 +74,8 @@ export interface WorkerOptions {
   readonly secretsKeys?: string;
   /** The worker's KAFKA_BROKERS. */
   readonly kafkaBrokers?: string;
+  /** Default: that of the service. */
+  readonly secretPathHosts?: string;
   /** In [0, 1). Default Math.random. */
   readonly random?: () => number;
   readonly standstillTimes?: StandstillTimes;
@@ -178,8 +180,8 @@ export class InProcessService {
   }
 
   /** A worker as the worker's main.ts makes it. At close() it gives back at once what is in flight. */
-  async startWorker({ concurrency = 50, deliveryTimeout = '5s', circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER, destinationPolicy, secretsKeys = this.options.secretsKeys, ...watched }: WorkerOptions = {}): Promise<Worker> {
-    const { dead = defaultDead, release = defaultReleasePolicy, shards = 1, redis, secretPathHosts } = this.options;
+  async startWorker({ concurrency = 50, deliveryTimeout = '5s', circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER, destinationPolicy, secretsKeys = this.options.secretsKeys, secretPathHosts = this.options.secretPathHosts, ...watched }: WorkerOptions = {}): Promise<Worker> {
+    const { dead = defaultDead, release = defaultReleasePolicy, shards = 1, redis } = this.options;
     const worker = createWorker(
       {
         ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: deliveryTimeout, SECRET_PATH_HOSTS: secretPathHosts, SECRETS_KEYS: secretsKeys }),
