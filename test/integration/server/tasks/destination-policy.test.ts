@@ -56,6 +56,32 @@ describe('the address policy', () => {
     expect(service.log).to.include('127.0.0.1 is a loopback address (DESTINATION_POLICY=internal)');
   });
 
+  it('stands at every door: the same address by each call that names one (L5)', async () => {
+    await start(internal);
+    const id = uniqueId('stored');
+    await submitNew(service.baseUrl, { ...good, id });
+    const url = 'http://[::ffff:169.254.169.254]/latest/meta-data';
+    const patch = (path: string, body: object): Promise<Answer> => call(service.baseUrl, path, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    const doors: readonly (readonly [name: string, code: string, field: string, answer: () => Promise<Answer>])[] = [
+      ['POST', 'invalid_task', 'destination.url', () => post({ ...good, id: uniqueId(), destination: { url } })],
+      ['dead destination', 'invalid_task', 'dead_destination.url', () => post({ ...good, id: uniqueId(), dead_destination: { url } })],
+      ['PATCH', 'invalid_task', 'destination.url', () => patch(`/tasks/${id}`, { destination: { url } })],
+      ['PATCH of the dead destination', 'invalid_task', 'dead_destination.url', () => patch(`/tasks/${id}`, { dead_destination: { url } })],
+      ['override', 'invalid_request', 'override.destination.url', () => post({ action: 'redrive', ids: [id], override: { destination: { url } } }, '/bulk-actions')],
+      ['override of the dead destination', 'invalid_request', 'override.dead_destination.url', () => post({ action: 'redrive', ids: [id], dry_run: true, override: { dead_destination: { url } } }, '/bulk-actions')],
+      ['test send', 'invalid_task', 'destination.url', () => post({ destination_type: 'http', destination: { url } }, '/test-sends')],
+      ['test send to Kafka', 'invalid_task', 'destination.host', () => post({ destination_type: 'kafka', destination: { host: '169.254.169.254', port: 9092, topic: 'orders' } }, '/test-sends')],
+      ['token url', 'invalid_request', 'oauth2.token_url', () => patch(`/destinations/${encodeURIComponent('http://hooks.example')}/credentials`, { oauth2: { token_url: url, client_id: 'c', client_secret: 's' } })],
+    ];
+    for (const [name, code, field, ask] of doors) {
+      const { status, body } = await ask();
+      expect([status, body['code'], (body['details'] as { field: string }[] | undefined)?.[0]?.field], `${name}: ${JSON.stringify(body)}`).to.deep.equal([400, code, field]);
+      expect(JSON.stringify(body), name).not.to.match(/DESTINATION_|internal|link-local/);
+    }
+    const batch = await post([{ ...good, id: uniqueId(), destination: { url } }], '/tasks/batch');
+    expect((batch.body['results'] as { status: number }[]).map(({ status }) => status)).to.deep.equal([400]);
+  });
+
   it('is about what clients name: brokers of KAFKA_BROKERS are the word of the operator', async () => {
     await start({ ...internal, level: 'public' }, '127.0.0.1:9092');
     const kafkaTask = (port: number): object => ({ ...good, dead_destination: { url: 'http://hooks.example/' }, destination_type: 'kafka', dead_destination_type: 'http', id: uniqueId(), destination: { host: '127.0.0.1', port, topic: 'orders' } });

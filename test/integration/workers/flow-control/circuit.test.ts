@@ -3,8 +3,10 @@ import { expect } from 'chai';
 import { flowNamed } from '../../../../shared/domain/destinations/flow.js';
 import { endpointCircuitOf, type Circuit } from '../../../../shared/domain/flow/circuit.js';
 import { flowKeys } from '../../../../shared/queue/names.js';
+import { readBulkAction, startBulkAction } from '../../../support/bulk-actions.js';
 import { eventually } from '../../../support/eventually.js';
-import { waitForState } from '../../../support/tasks.js';
+import type { ReceivedRequest } from '../../../support/receiver.js';
+import { call, getTask, waitForState } from '../../../support/tasks.js';
 import { Fleet } from './fleet.js';
 
 /** Short, so that what takes minutes in production takes a second here. */
@@ -68,6 +70,44 @@ describe('the circuit of a destination', () => {
     expect(attempts().filter((attempt) => attempt !== '0').length, 'attempts used').to.be.below(50);
     expect(fleet.receiver.requests.length - 600).to.be.within(600 + failed, 600 + failed + 5);
   }).timeout(40_000);
+
+  it('stays as it is whatever a test send says, which takes and gives back no probe; retry now waits for it like others (L33)', async () => {
+    let status = 503;
+    const probes: string[] = [];
+    const isTest = ({ headers }: ReceivedRequest): boolean => headers['x-retry-test'] === 'true';
+    fleet.receiver.on('/hook', (request) => {
+      if (isTest(request)) return { kind: 'answer', status };
+      probes.push(request.taskId ?? '');
+      return { kind: 'answer', status: 503 };
+    });
+    await fleet.hire(1, { concurrency: 50, circuit: { baseCoolMs: 60_000, maxCoolMs: 60_000 } });
+    await fleet.submit(60, { max_retries: 8, base_delay: 0.05 });
+    const open = await whenOpen();
+    await eventually(() => expect(fleet.receiver.inFlight).to.equal(0));
+    const before = probes.length;
+    for (status of [200, 500]) {
+      const answer = await call(fleet.service.baseUrl, '/test-sends', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ destination_type: 'http', destination: { url: fleet.receiver.url('/hook') } }) });
+      expect([answer.status, answer.body['http_status']]).to.deep.equal([200, status]);
+      expect(await circuit(), `after a test send that was answered ${status}`).to.deep.equal(open);
+    }
+    const [held = expect.fail('no task'), priority = expect.fail('no task')] = [...await fleet.submit(1), ...await fleet.submit(1, { is_priority: true })];
+    await eventually(async () => {
+      for (const { id } of [held, priority]) expect((await getTask(fleet.service.baseUrl, id)).waiting_for?.code).to.equal('circuit_open');
+    });
+    const retried = await call(fleet.service.baseUrl, `/tasks/${held.id}/retry`, { method: 'POST' });
+    expect(retried.status, JSON.stringify(retried.body)).to.be.oneOf([200, 202]);
+    const action = await startBulkAction(fleet.service.baseUrl, { action: 'send_now', ids: [priority.id] });
+    await eventually(async () => expect((await readBulkAction(fleet.service.baseUrl, action)).state).to.be.oneOf(['done', 'paused']));
+    // Sent past the circuit, it would come before this one, which goes elsewhere.
+    await fleet.submit(1, {}, fleet.healthy);
+    await fleet.healthy.waitForRequests(1);
+    await eventually(async () => {
+      for (const { id } of [held, priority]) expect((await getTask(fleet.service.baseUrl, id)).waiting_for?.code).to.equal('circuit_open');
+    });
+    expect(await circuit()).to.deep.equal(open);
+    expect(probes.length).to.equal(before);
+    expect(await fleet.service.redis.exists(flowKeys(fleet.service.prefix, false).probe(name()))).to.equal(0);
+  }).timeout(30_000);
 
   it('given up after its longest time, lets attempts count, so that a dead receiver leads to dead letters', async () => {
     fleet.receiver.on('/hook', { kind: 'answer', status: 502 });
