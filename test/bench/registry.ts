@@ -18,6 +18,7 @@ import { benchSearch } from './search.js';
 import { benchSizing } from './sizing.js';
 import { benchSlots } from './slots.js';
 import { benchSubmission } from './submission.js';
+import { benchTelemetry } from './telemetry.js';
 import { benchTopology } from './topology.js';
 import { benchWaitingMemory } from './waiting-memory.js';
 import { benchWorkerProcesses } from './worker-processes.js';
@@ -25,6 +26,7 @@ import { benchWorkerProcesses } from './worker-processes.js';
 /** Every benchmark, in the order in which they run and stand in docs/PERFORMANCE.md. */
 export const benchmarks: readonly Benchmark[] = [
   { name: 'delivery', measures: 'One worker process, one fast HTTP receiver, everything due at once, beside a bare BullMQ Worker + undici with as many sends in flight.', rounds: 7, run: benchDelivery },
+  { name: 'telemetry', measures: 'What metrics cost a delivery: CPU of a worker for one, in turns with a worker that counts nothing, and what counting takes by itself. What traces cost, off and on.', rounds: 7, run: benchTelemetry },
   { name: 'destinations', measures: 'The same to 1,000 and 10,000 distinct destinations in turn, and to 1,000 and 50,000 paths of one host beside one path.', rounds: 3, run: benchDestinations },
   { name: 'failing', measures: 'The same with every tenth task failing once and retried after 100 ms.', rounds: 3, run: benchFailing },
   { name: 'kafka', measures: 'One worker process, one topic of a real broker, acks all, beside a bare BullMQ Worker + kafkajs with the same batch limits, and beside kafkajs without a queue.', rounds: 7, run: benchKafka },
