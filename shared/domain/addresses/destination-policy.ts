@@ -24,6 +24,9 @@ const ALLOWED: Readonly<Record<PolicyLevel, ReadonlySet<AddressRange>>> = {
   any: new Set(['public', 'private', 'loopback', 'other']),
 };
 
+/** Names of such services, which have no other meaning: where a proxy looks names up, no address is seen here. */
+const METADATA_NAMES: ReadonlySet<string> = new Set(['metadata.google.internal', 'metadata.goog', 'instance-data', 'instance-data.ec2.internal', 'metadata.tencentyun.com']);
+
 /**
  * Decides whether a connection to an address may be made. The order of the rules: what is never sent to, DESTINATION_DENY,
  * DESTINATION_ALLOW, DESTINATION_POLICY.
@@ -49,6 +52,7 @@ export function refusalOfAddress(policy: DestinationPolicy, dialed: Dialed, addr
  */
 export function refusalOfHost(policy: DestinationPolicy, dialed: Dialed, isOwnRedis: IsOwnRedis): string | undefined {
   if (rangeOf(dialed.host) !== undefined) return refusalOfAddress(policy, dialed, dialed.host, isOwnRedis);
+  if (METADATA_NAMES.has(dialed.host)) return `${dialed.host} is the metadata service of a cloud, which is never sent to`;
   const denying = policy.deny.find((rule) => matchesRule(rule, dialed, undefined));
   if (denying !== undefined) return `${dialed.host}:${dialed.port} is in DESTINATION_DENY (${denying.text})`;
   // A rule may allow an address that the name turns out to have.
@@ -56,13 +60,17 @@ export function refusalOfHost(policy: DestinationPolicy, dialed: Dialed, isOwnRe
 }
 
 /**
- * For a name that somebody else looks up: no rule for networks can allow its port.
+ * For a name that somebody else looks up: no rule for networks can allow its port, and a name that means loopback everywhere (RFC 6761) would
+ * lead to the proxy itself.
  * @returns as refusalOfAddress
  */
 export function refusalOfUnresolved(policy: DestinationPolicy, dialed: Dialed): string | undefined {
   // refusalOfHost has judged an address whole.
   if (rangeOf(dialed.host) !== undefined) return undefined;
-  return policy.allow.some((rule) => matchesRule(rule, dialed, undefined)) ? undefined : refusalOfPort(policy, dialed);
+  if (policy.allow.some((rule) => matchesRule(rule, dialed, undefined))) return undefined;
+  const { host } = dialed;
+  if (!ALLOWED[policy.level].has('loopback') && (host === 'localhost' || host.endsWith('.localhost'))) return `${host} is ${nameOf('loopback')} (DESTINATION_POLICY=${policy.level})`;
+  return refusalOfPort(policy, dialed);
 }
 
 function refusalOfPort({ level }: DestinationPolicy, { host, port }: Dialed): string | undefined {

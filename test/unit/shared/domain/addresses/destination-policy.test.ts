@@ -58,6 +58,15 @@ describe('the address policy', () => {
     expect(at(policy('public', { allow }), '10.0.0.7', 25), 'an address is judged by refusalOfHost').to.equal(false);
   });
 
+  it('refuses names of metadata services whatever is allowed, and of loopback where a proxy looks names up', () => {
+    const open = policy('any', { allow: 'metadata.google.internal,*.internal,0.0.0.0/0' });
+    for (const host of ['metadata.google.internal', 'METADATA.google.internal.', 'metadata.goog', 'instance-data', 'instance-data.ec2.internal', 'metadata.tencentyun.com']) expect(refusal(open, host, { addresses: ['8.8.8.8'] }), host).to.include('metadata service');
+    expect(refusal(open, 'metadata.example', { addresses: ['8.8.8.8'] })).to.equal(undefined);
+    const unresolved = (rules: DestinationPolicy, host: string): boolean => refusalOfUnresolved(rules, { host: normalHost(host), port: 443 }) !== undefined;
+    for (const level of ['public', 'internal'] as const) expect([unresolved(policy(level), 'localhost'), unresolved(policy(level), 'x.LOCALHOST.'), unresolved(policy(level), 'notlocalhost')], level).to.deep.equal([true, true, false]);
+    expect([unresolved(policy('any'), 'localhost'), unresolved(policy('public', { allow: 'localhost' }), 'localhost')]).to.deep.equal([false, false]);
+  });
+
   it('refuses ports of programs that could take a message for commands, unless the operator names them', () => {
     const at = (rules: DestinationPolicy, host: string, port: number): string | undefined => refusal(rules, host, { port, addresses: ['8.8.8.8'] });
     for (const level of ['public', 'internal'] as const) {
