@@ -71,12 +71,31 @@ network that resets connections. What it is sending then is sent twice. Its outc
 
 /** A Markdown table, which is readable in a terminal too. */
 export function printTable(rows: readonly Row[], { name }: Profile): string {
-  const lines = inOrder(rows).map((row) =>
-    'failed' in row
-      ? [row.number, row.title, 'FAILED', '', '', '', '', '', '', '', '', '']
-      : [row.number, row.title, row.acked, row.refused, row.delivered, row.dead, row.parked, row.cancelled, row.lost, row.duplicates, `${(row.recoveryMs / 1_000).toFixed(1)} s`, row.note ?? ''],
-  );
-  return [`Chaos, ${name} form: ${tookSeconds(rows)} s`, '', ...[HEAD, HEAD.map(() => '---'), ...lines].map((cells) => `| ${cells.join(' | ')} |`)].join('\n');
+  return [`Chaos, ${name} form: ${tookSeconds(rows)} s`, '', ...[HEAD, HEAD.map(() => '---'), ...inOrder(rows).map(cellsOf)].map(printLine)].join('\n');
+}
+
+/**
+ * The report of an earlier run with the rows of this one in their places: a run of some scenarios is minutes, of all half an hour.
+ * @throws Error for a text that has no such table
+ */
+export function withRows(report: string, rows: readonly Row[]): string {
+  const lines = report.split('\n');
+  const first = lines.indexOf(printLine(HEAD.map(() => '---'))) + 1;
+  if (first === 0) throw new Error('the report has no table of scenarios');
+  const end = lines.indexOf('', first);
+  const byNumber = new Map(lines.slice(first, end).map((line) => [line.split(' | ')[0]?.slice(2) ?? '', line]));
+  for (const row of rows) byNumber.set(row.number, printLine(cellsOf(row)));
+  const merged = [...byNumber].map(([number, line]) => ({ number, line }));
+  return [...lines.slice(0, first), ...inOrder(merged).map(({ line }) => line), ...lines.slice(end)].join('\n');
+}
+
+function cellsOf(row: Row): readonly (string | number)[] {
+  if ('failed' in row) return [row.number, row.title, 'FAILED', '', '', '', '', '', '', '', '', ''];
+  return [row.number, row.title, row.acked, row.refused, row.delivered, row.dead, row.parked, row.cancelled, row.lost, row.duplicates, `${(row.recoveryMs / 1_000).toFixed(1)} s`, row.note ?? ''];
+}
+
+function printLine(cells: readonly (string | number)[]): string {
+  return `| ${cells.join(' | ')} |`;
 }
 
 export function printReport(rows: readonly Row[], profile: Profile): string {
@@ -102,6 +121,6 @@ function tookSeconds(rows: readonly Row[]): number {
   return Math.round(rows.reduce((sum, row) => sum + ('tookMs' in row ? row.tookMs : 0), 0) / 1_000);
 }
 
-function inOrder(rows: readonly Row[]): Row[] {
+function inOrder<T extends { readonly number: string }>(rows: readonly T[]): T[] {
   return [...rows].sort((a, b) => a.number.localeCompare(b.number, 'en', { numeric: true }));
 }

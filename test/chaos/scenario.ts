@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 
 import { Redis } from 'ioredis';
 
@@ -11,7 +11,7 @@ import { Service, type ServiceOptions, type ServiceProcess } from '../support/se
 import { Crew } from './crew.js';
 import { Ledger, type Reckoning } from './ledger.js';
 import { profile } from './profile.js';
-import { printTable, printReport, type Row } from './report.js';
+import { printReport, printTable, withRows, type Row } from './report.js';
 
 /**
  * Short times, so that what takes minutes in production takes seconds here. No circuit: hundreds of tasks fail at one
@@ -170,5 +170,7 @@ after(() => {
   const file = process.env['CHAOS_REPORT_FILE'];
   // A report of an incomplete run would promise results that were not seen.
   if (file !== undefined && rows.every((row) => !('failed' in row))) writeFileSync(file, printReport(rows, profile));
+  const rowsFile = process.env['CHAOS_ROWS_FILE'];
+  if (rowsFile !== undefined) writeFileSync(rowsFile, withRows(readFileSync(rowsFile, 'utf8'), rows.filter((row) => !('failed' in row))));
 });
 
