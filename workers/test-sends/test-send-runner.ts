@@ -68,15 +68,19 @@ export class TestSendRunner {
 
   async #takeAll(): Promise<void> {
     try {
-      while (this.#mayTake && this.#running.size < MOST_AT_ONCE) {
+      while (this.#hasRoom()) {
         const taken = await this.options.store().take();
-        if (taken === undefined || !this.#mayTake) return;
+        if (taken === undefined || !this.#hasRoom()) return;
         const running = this.#run(taken.request, taken.leftMs).finally(() => this.#running.delete(running));
         this.#running.add(running);
       }
     } catch {
       // Redis that is away is logged elsewhere, and the caller is told that no worker has answered.
     }
+  }
+
+  #hasRoom(): boolean {
+    return this.#mayTake && this.#running.size < MOST_AT_ONCE;
   }
 
   /** It never rejects. */

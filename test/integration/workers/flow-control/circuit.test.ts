@@ -77,7 +77,7 @@ describe('the circuit of a destination', () => {
     const isTest = ({ headers }: ReceivedRequest): boolean => headers['x-retry-test'] === 'true';
     fleet.receiver.on('/hook', (request) => {
       if (isTest(request)) return { kind: 'answer', status };
-      probes.push(request.taskId ?? '');
+      probes.push(request.taskId);
       return { kind: 'answer', status: 503 };
     });
     await fleet.hire(1, { concurrency: 50, circuit: { baseCoolMs: 60_000, maxCoolMs: 60_000 } });
