@@ -101,7 +101,7 @@ function printLine(cells: readonly (string | number)[]): string {
 export function printReport(rows: readonly Row[], profile: Profile): string {
   return `# Reliability
 
-Written by \`npm run chaos\`. Do not edit: run it again.
+Written by \`npm run chaos\`. Do not edit: run it again. \`npm run chaos -- --rows FILE\` writes the rows of one file of tests alone.
 
 The run starts the built processes, breaks them, and keeps its own book. A task counts as delivered or dead only when
 the receiver has it. Every task that was answered with 2xx has to end delivered, dead-lettered, parked or cancelled.
