@@ -202,16 +202,14 @@ describe('e2e: Ctrl-C', () => {
       await eventually(async () => { expect((await fetch(`${url}/readyz`)).status).to.equal(200); }, { withinMs: 20_000 });
       for (let nth = 0; nth < 3; nth += 1) await submitNew(url, httpTask(receiver.url('/slow')));
       await receiver.waitForRequests(3);
-      // Half of a request that the API waits for.
+      // Half of a request that the API waits for: `100 Continue` says that it has begun.
       const { port } = new URL(url);
       const client = connect(Number(port), '127.0.0.1');
       client.on('error', () => undefined);
-      client.write('POST /tasks HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{');
-      await eventually(async () => {
-        const { status } = await fetch(`${url}/livez`);
-        expect(status).to.equal(200);
-        expect(client.bytesWritten).to.be.above(0);
-      });
+      client.write('POST /tasks HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n');
+      const [answer] = (await once(client, 'data')) as [Buffer];
+      expect(answer.toString()).to.match(/^HTTP\/1.1 100 /);
+      client.write('{');
 
       for (const each of [api, worker]) process.kill(each.pid, 'SIGINT');
       await worker.hasWritten(/ worker: stopping, 3 sends in flight, up to 10 s; press Ctrl-C again to end at once why=SIGINT\n/);
