@@ -121,7 +121,13 @@ function startLauncher(dir: string, env: NodeJS.ProcessEnv): LauncherRun {
       output += text;
     });
   }
-  const exit = once(child, 'exit').then(([code]) => code as number | null); // the event's first argument
+  const closed = once(child, 'close');
+  const exit = once(child, 'exit').then(async ([first]) => {
+    const code = first as number | null; // the event's first argument
+    // All that it and its processes have written is read only then. Behind a kill they live on, and keep the pipe open.
+    if (code !== null) await closed;
+    return code;
+  });
   const { pid } = child;
   if (pid === undefined) throw new Error('the launcher could not be started');
   return {

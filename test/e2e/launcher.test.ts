@@ -211,6 +211,8 @@ describe('npm start', function () {
 
   it('says who stops, and each process says what it waits for', async () => {
     const run = clone.start({ WORKERS: '2' });
+    // Before that the launcher asks the API whether it is up, which would be in flight.
+    await run.ready();
     await eventually(() => {
       for (const name of ['worker 1', 'worker 2']) expect(run.output()).to.contain(` ${name}: worker is up`);
     }, { withinMs: 30_000, everyMs: 100 });
