@@ -17,12 +17,14 @@ const STOP_GRACE_MS = 10_000;
  * @param {(ref: import('./process-identity.mjs').ProcessRef) => void} options.onSpawn
  * @param {AbortSignal} options.signal    sends SIGINT; after 10 s SIGTERM, then SIGKILL, to the whole group
  * @param {number | 'inherit'} [options.output]  what it writes goes to this open file; without it, to the terminal
+ * @param {(child: import('node:child_process').ChildProcess) => void} [options.talk]  gets it with a channel for messages to and from it
  * @returns {Promise<{code: number, killedBy: NodeJS.Signals | null}>}
  */
-export async function runToEnd(args, { cwd, env, onSpawn, signal, output = 'inherit' }) {
-  const child = spawn(process.execPath, args, { cwd, env, detached: true, stdio: ['ignore', output, output] });
+export async function runToEnd(args, { cwd, env, onSpawn, signal, output = 'inherit', talk }) {
+  const child = spawn(process.execPath, args, { cwd, env, detached: true, stdio: ['ignore', output, output, ...(talk === undefined ? [] : [/** @type {const} */ ('ipc')])] });
   const ref = processRef(child.pid);
   if (ref !== null) onSpawn(ref);
+  talk?.(child);
   /** @type {{code: number, killedBy: NodeJS.Signals | null} | null} */
   let ending = null;
   child.once('error', (error) => {

@@ -3,8 +3,8 @@ import path from 'node:path';
 
 import Mocha from 'mocha';
 
-/** Where the time of a run goes is looked for in few files, and only in long runs. */
-const [SLOWEST, SLOW_FILE_MS] = [15, 3_000];
+import { describeSlowest, minus, plus, timesSoFar } from './file-times.mjs';
+
 /** Lines of a stack that the end of the run repeats. */
 const STACK_LINES = 12;
 
@@ -16,8 +16,16 @@ const STACK_LINES = 12;
  */
 
 /**
- * Mocha's spec reporter, which also leaves the numbers and the failed tests in the file that TEST_COUNTS_FILE names: the screen's text is
- * for people and may change with the next Mocha.
+ * @typedef {object} RunCounts
+ * @property {number} passes
+ * @property {number} failures
+ * @property {number} pending
+ * @property {FailedTest[]} failedTests
+ */
+
+/**
+ * Mocha's spec reporter, which also gives the numbers and the failed tests to `reporterOptions.onCounts`, or leaves them in the file that
+ * TEST_COUNTS_FILE names: the screen's text is for people and may change with the next Mocha.
  */
 export default class CountReporter extends Mocha.reporters.Spec {
   /**
@@ -32,38 +40,36 @@ export default class CountReporter extends Mocha.reporters.Spec {
       const file = test.file === undefined ? '(no file)' : path.relative(process.cwd(), test.file);
       failedTests.push({ file, title: test.fullTitle(), error: String(error?.stack ?? error).split('\n').slice(0, STACK_LINES).join('\n') });
     });
-    const msOf = msOfFiles(runner);
+    const timesOf = timesOfFiles(runner);
     runner.once(Mocha.Runner.constants.EVENT_RUN_END, () => {
-      const file = process.env.TEST_COUNTS_FILE;
       const { passes = 0, failures = 0, pending = 0 } = runner.stats ?? {};
-      if (file !== undefined) writeFileSync(file, JSON.stringify({ passes, failures, pending, failedTests }));
-      printSlowest(msOf);
+      const counts = { passes, failures, pending, failedTests };
+      if (process.env.TEST_COUNTS_FILE !== undefined) writeFileSync(process.env.TEST_COUNTS_FILE, JSON.stringify(counts));
+      options.reporterOptions?.onCounts?.(counts);
+      const slowest = describeSlowest(timesOf);
+      if (slowest !== '') console.log(slowest);
     });
   }
 }
 
 /**
  * @param {Mocha.Runner} runner
- * @returns {Record<string, number>} the time that went by with each file, its hooks included, in ms; filled while the tests run
+ * @returns {Map<string, import('./file-times.mjs').Times>} what went by with each file, its hooks included; filled while the tests run
  */
-function msOfFiles(runner) {
-  /** @type {Record<string, number>} */
-  const msOf = {};
-  let before = performance.now();
+function timesOfFiles(runner) {
+  /** @type {Map<string, import('./file-times.mjs').Times>} */
+  const timesOf = new Map();
+  let before = timesSoFar();
   /** @param {Mocha.Runnable} ended */
   const count = ({ file }) => {
-    const now = performance.now();
-    if (file !== undefined) msOf[path.relative(process.cwd(), file)] = (msOf[path.relative(process.cwd(), file)] ?? 0) + now - before;
+    const now = timesSoFar();
+    if (file !== undefined) {
+      const name = path.relative(process.cwd(), file);
+      timesOf.set(name, plus(timesOf.get(name) ?? { wallMs: 0, cpuMs: 0 }, minus(now, before)));
+    }
     before = now;
   };
   runner.on(Mocha.Runner.constants.EVENT_TEST_END, count);
   runner.on(Mocha.Runner.constants.EVENT_HOOK_END, count);
-  return msOf;
-}
-
-/** @param {Readonly<Record<string, number>>} msOf */
-function printSlowest(msOf) {
-  const slowest = Object.entries(msOf).filter(([, ms]) => ms >= SLOW_FILE_MS).sort(([, a], [, b]) => b - a).slice(0, SLOWEST);
-  if (slowest.length < 2) return;
-  console.log(`  Slowest files\n${slowest.map(([file, ms]) => `${(ms / 1_000).toFixed(1).padStart(8)} s  ${file}`).join('\n')}\n`);
+  return timesOf;
 }

@@ -1,8 +1,11 @@
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { runToEnd } from '../processes/child-run.mjs';
 import { cloneDir } from '../install/clone-paths.mjs';
+import { countsOf, failedRun, sum } from './counts.mjs';
+import { describeSlowest } from './file-times.mjs';
+import { EXIT_WITHIN_MS, runInLanes } from './lanes.mjs';
 import { watchForInterruption } from '../processes/interruption.mjs';
 import { readyClone } from '../install/ready-clone.mjs';
 import { reportFailure } from '../processes/setup-error.mjs';
@@ -10,16 +13,7 @@ import { selectTests } from './test-selection.mjs';
 import { startTestServers } from './test-servers.mjs';
 import { describeFailures, filesToRunAlone, RUNS_ALONE } from './unstable-tests.mjs';
 
-/** A process that has nothing left open ends at once; this is for slow machines. */
-const EXIT_WITHIN_MS = 15_000;
-
-/**
- * @typedef {object} Counts
- * @property {number} passed
- * @property {number} failed
- * @property {string} [why]  a failure that is no test's own
- * @property {readonly import('./count-reporter.mjs').FailedTest[]} failedTests
- */
+/** @typedef {import('./counts.mjs').Counts} Counts */
 
 /**
  * Sets up, runs the chosen tests, takes everything down and prints `N passed, N failed` as the last line.
@@ -53,20 +47,40 @@ export async function runTests(args) {
  */
 async function runSelected(args, signal) {
   const { rounds, servers: needed, mochaArgs } = selectTests(args);
-  if (rounds.length === 0) return { passed: 0, failed: 1, why: 'There are no such tests.', failedTests: [] };
+  if (rounds.every(({ files }) => files.length === 0)) return failedRun('There are no such tests.');
   await readyClone({ signal });
   const servers = await startTestServers({ needed, signal });
   try {
-    /** @type {Counts[]} */
-    const counts = [];
-    for (const [nth, parts] of rounds.entries()) {
-      if (!signal.aborted) counts.push(...(await runRound({ parts, mochaArgs, servers, signal, name: `round-${nth}` })));
-    }
-    const whole = total(counts);
-    return args.length > 0 || whole.why !== undefined ? whole : await settleUnstable(whole, { servers, signal });
+    const isWhole = args.length === 0;
+    const counts = isWhole ? await runWhole(rounds, { servers, signal }) : await runMocha({ files: rounds.flatMap(({ files }) => files), mochaArgs, servers, signal, name: 'chosen' });
+    if (counts.why !== undefined) return counts;
+    if (counts.passed + counts.failed === 0) return failedRun('No test was run.');
+    return isWhole ? await settleUnstable(counts, { servers, signal }) : counts;
   } finally {
     await servers.stop();
   }
+}
+
+/**
+ * @param {readonly import('./test-selection.mjs').Round[]} rounds
+ * @param {object} options
+ * @param {import('./test-servers.mjs').TestServers} options.servers
+ * @param {AbortSignal} options.signal
+ * @returns {Promise<Counts>}
+ */
+async function runWhole(rounds, { servers, signal }) {
+  /** @type {Counts[]} */
+  const counts = [];
+  /** @type {Map<string, import('./file-times.mjs').Times>} */
+  const timesOf = new Map();
+  for (const [nth, { files, lanes }] of rounds.entries()) {
+    if (signal.aborted) break;
+    const round = await runInLanes({ files, lanes, servers, signal, name: `round-${nth}` });
+    counts.push(round.counts);
+    for (const [file, times] of round.timesOf) timesOf.set(file, times);
+  }
+  console.log(describeSlowest(timesOf));
+  return sum(counts);
 }
 
 /**
@@ -83,66 +97,26 @@ async function settleUnstable(whole, { servers, signal }) {
   if (files.length === 0) return whole;
   console.log(`\n${whole.failed} failed. Running ${files.join(', ')} again, alone.`);
   for (let nth = 1; nth <= RUNS_ALONE; nth += 1) {
-    const [again] = await runRound({ parts: [files], mochaArgs: [], servers, signal, name: `alone-${nth}` });
-    if (again === undefined || again.failed > 0 || signal.aborted) return whole;
+    const again = await runMocha({ files, mochaArgs: [], servers, signal, name: `alone-${nth}` });
+    if (again.failed > 0 || signal.aborted) return whole;
   }
   console.error(describeFailures(`Unstable: failed in the whole run, and passed ${RUNS_ALONE} times alone:`, whole.failedTests));
   return { passed: whole.passed + whole.failed, failed: 0, failedTests: [] };
 }
 
 /**
- * @param {readonly Counts[]} counts of all parts
- * @returns {Counts}
- */
-function total(counts) {
-  const passed = counts.reduce((sum, part) => sum + part.passed, 0);
-  const failed = counts.reduce((sum, part) => sum + part.failed, 0);
-  const failedTests = counts.flatMap((part) => part.failedTests);
-  const whys = counts.flatMap(({ why }) => why ?? []);
-  if (passed + failed === 0) return { passed: 0, failed: 1, why: 'No test was run.', failedTests };
-  return whys.length === 0 ? { passed, failed, failedTests } : { passed, failed, why: whys.join('\n'), failedTests };
-}
-
-/**
- * Runs the parts of a round side by side. The first one writes to the terminal, the output of the others follows when all have ended:
- * lines of several parts between each other could not be read.
+ * Runs files one after the other, in one Mocha, which writes to the terminal.
  *
- * @param {object} options
- * @param {readonly (readonly string[])[]} options.parts  their files
- * @param {readonly string[]} options.mochaArgs
- * @param {import('./test-servers.mjs').TestServers} options.servers
- * @param {AbortSignal} options.signal
- * @param {string} options.name  of what it leaves in the servers' folder
- * @returns {Promise<Counts[]>} one of each part
- */
-async function runRound({ parts, mochaArgs, servers, signal, name }) {
-  const outputs = parts.slice(1).map((_, nth) => {
-    const file = path.join(servers.dir, `${name}-${nth + 1}.log`);
-    return { file, descriptor: openSync(file, 'w') };
-  });
-  try {
-    return await Promise.all(
-      parts.map((files, nth) => runMocha({ files, mochaArgs, servers, signal, countsFile: path.join(servers.dir, `${name}-${nth}.json`), output: outputs[nth - 1]?.descriptor })),
-    );
-  } finally {
-    for (const { file, descriptor } of outputs) {
-      closeSync(descriptor);
-      process.stdout.write(readFileSync(file));
-    }
-  }
-}
-
-/**
  * @param {object} options
  * @param {readonly string[]} options.files
  * @param {readonly string[]} options.mochaArgs
  * @param {import('./test-servers.mjs').TestServers} options.servers
  * @param {AbortSignal} options.signal
- * @param {string} options.countsFile
- * @param {number | undefined} options.output  an open file; undefined = the terminal
+ * @param {string} options.name  of what it leaves in the servers' folder
  * @returns {Promise<Counts>}
  */
-async function runMocha({ files, mochaArgs, servers, signal, countsFile, output }) {
+async function runMocha({ files, mochaArgs, servers, signal, name }) {
+  const countsFile = path.join(servers.dir, `${name}.json`);
   const stuck = new AbortController();
   const watch = killWhenStuck(countsFile, stuck);
   const mocha = path.join('node_modules', 'mocha', 'bin', 'mocha.js');
@@ -151,28 +125,25 @@ async function runMocha({ files, mochaArgs, servers, signal, countsFile, output 
     ['--import=tsx', '--unhandled-rejections=strict', mocha, '--config', path.join('test', 'mocharc.json'), ...mochaArgs, ...files],
     {
       cwd: cloneDir,
-      env: { ...process.env, ...servers.env, TEST_COUNTS_FILE: countsFile },
+      env: { ...process.env, ...servers.env, ...(await servers.chartTools()), TEST_COUNTS_FILE: countsFile },
       onSpawn: (ref) => servers.endWithUs({ stopGroup: ref }),
       signal: AbortSignal.any([signal, stuck.signal]),
-      output,
     },
   );
   clearInterval(watch);
 
   if (!existsSync(countsFile)) {
-    return { passed: 0, failed: 1, why: `The tests ended before they were done (${killedBy ?? `exit code ${code}`}).`, failedTests: [] };
+    return failedRun(`The tests ended before they were done (${killedBy ?? `exit code ${code}`}).`);
   }
-  const { passes, failures, pending, failedTests } = JSON.parse(readFileSync(countsFile, 'utf8'));
-  // With forbidPending Mocha fails skipped tests. This counts them too, in case the option is removed.
-  const failed = failures + pending;
+  const counts = countsOf(JSON.parse(readFileSync(countsFile, 'utf8')));
   // A test that fails in the middle leaves open what it would have closed. Its file is run again, and shows whether that was all.
-  if (stuck.signal.aborted && failed === 0) {
-    return { passed: passes, failed: 1, why: 'The tests were done, but something they opened was left running.', failedTests };
+  if (stuck.signal.aborted && counts.failed === 0) {
+    return { ...counts, failed: 1, why: 'The tests were done, but something they opened was left running.' };
   }
-  if (code !== 0 && failed === 0) {
-    return { passed: passes, failed: 1, why: `Every test passed, but the run failed after them (${killedBy ?? `exit code ${code}`}).`, failedTests };
+  if (code !== 0 && counts.failed === 0) {
+    return { ...counts, failed: 1, why: `Every test passed, but the run failed after them (${killedBy ?? `exit code ${code}`}).` };
   }
-  return { passed: passes, failed, failedTests };
+  return counts;
 }
 
 /**

@@ -19,42 +19,29 @@ const FOLDERS = {
   topology: ['redis'],
 };
 
-/**
- * The whole run in rounds. The parts of one round run side by side, each in a Mocha of its own; a part names folders and files of
- * test/, and the longest name that fits a file decides.
- *
- * The second part of the first round mostly waits: for processes that start, locks that lapse and servers that come back. The
- * parts of the second one start programs by the dozen: commands in the first, workers that meet faults in the second. The last
- * round needs the machine for itself, because its limits are about times: when tasks are sent, and how long innocent clients wait.
- *
- * @type {readonly (readonly (readonly string[])[])[]}
- */
-const WHOLE_RUN = [
-  [
-    ['unit', 'deploy', 'integration'],
-    ['chaos', 'topology', 'chaos/neighbours/slow-readers.test.ts', 'contract', 'integration/shared/queue/engine'],
-  ],
-  [
-    ['e2e'],
-    [
-      'e2e/bull-board.test.ts', 'e2e/clock-steps.test.ts', 'e2e/dead-letters.test.ts', 'e2e/frozen-redis.test.ts', 'e2e/hostile-brokers.test.ts',
-      'e2e/own-stall.test.ts', 'e2e/retry-schedule.test.ts', 'e2e/worker-faults.test.ts', 'e2e/worker-killed.test.ts', 'e2e/workers.test.ts',
-    ],
-  ],
-  [['integration/workers/flow-control', 'integration/workers/delivery/wake-when-due.test.ts', 'chaos/neighbours']],
-];
+/** Processes that run tests side by side: one more than cores of a small CI, because many tests wait for timers, locks and servers. */
+const LANES = 3;
+
+/** Folders in the order of the whole run. The first ones have the longest files, which mostly wait; what is quick fills up the end. */
+const ORDER = ['topology', 'chaos', 'e2e', 'contract', 'deploy', 'integration', 'unit'];
+
+/** They need the machine for themselves, because their limits are about times: when tasks are sent, and how long innocent clients wait. */
+const ALONE = ['integration/workers/flow-control', 'integration/workers/delivery/wake-when-due.test.ts', 'chaos/neighbours'];
+/** Parts of the above whose limits are far from what a busy machine adds. */
+const NOT_ALONE = ['brokers', 'receivers', 'slow-readers'].map((attackers) => `chaos/neighbours/${attackers}.test.ts`);
+
+/** @typedef {{readonly files: readonly string[], readonly lanes: number}} Round  files relative to the clone, in the order to run */
 
 /**
  * @typedef {object} TestSelection
- * @property {string[][][]} rounds  one after the other; of each one the parts that run side by side, with their files in the order to
- *   run, relative to the clone; no part is empty
+ * @property {Round[]} rounds       one after the other
  * @property {Set<string>} servers  what they need
  * @property {string[]} mochaArgs   the rest of the command line, e.g. ['--grep', 'drains']
  */
 
 /**
  * @param {readonly string[]} args folder names and files first, e.g. ['unit', '--grep', 'caps'] or
- *   ['test/unit/a.test.ts']; none of them means every folder, and only then tests run side by side
+ *   ['test/unit/a.test.ts']; none of them means every folder; only without any argument tests run side by side
  * @returns {TestSelection}
  */
 export function selectTests(args) {
@@ -67,26 +54,32 @@ export function selectTests(args) {
   }
   const folders = Object.keys(FOLDERS).filter((folder) => chosen.length === 0 || chosen.includes(folder));
   const files = [...folders.flatMap(testFilesOf), ...chosen.filter(isTestFile)];
-  const servers = new Set(files.flatMap((file) => FOLDERS[path.normalize(file).split(path.sep)[1] ?? ''] ?? []));
-  const rounds = files.length === 0 ? [] : chosen.length === 0 && availableParallelism() > 1 ? roundsOf(files) : [[files]];
+  const servers = new Set(files.flatMap(serversOf));
+  const rounds = args.length === 0 ? roundsOf(files) : [{ files, lanes: 1 }];
   return { rounds, servers, mochaArgs: [...mochaArgs] };
 }
 
 /**
  * @param {readonly string[]} files of the whole run
- * @returns {string[][][]}
+ * @returns {Round[]}
  */
 function roundsOf(files) {
-  const homes = WHOLE_RUN.flat(2).sort((a, b) => b.length - a.length);
+  /** @param {string} file @param {readonly string[]} names */
+  const isIn = (file, names) => names.map((name) => path.join('test', name)).some((name) => file === name || file.startsWith(`${name}${path.sep}`));
   /** @param {string} file */
-  const homeOf = (file) => {
-    const inTest = path.relative('test', file).split(path.sep).join('/');
-    const home = homes.find((name) => inTest === name || inTest.startsWith(`${name}/`));
-    if (home === undefined) throw new SetupError(`No part of the whole run has ${file}: name its folder in ${path.relative(cloneDir, import.meta.filename)}.`);
-    return home;
-  };
-  const homeOfFile = new Map(files.map((file) => [file, homeOf(file)]));
-  return WHOLE_RUN.map((round) => round.map((part) => files.filter((file) => part.includes(homeOfFile.get(file) ?? ''))).filter((part) => part.length > 0));
+  const needsAll = (file) => isIn(file, ALONE) && !isIn(file, NOT_ALONE);
+  return [
+    { files: ORDER.flatMap((folder) => files.filter((file) => isIn(file, [folder]) && !needsAll(file))), lanes: availableParallelism() > 1 ? LANES : 1 },
+    { files: files.filter(needsAll), lanes: 1 },
+  ];
+}
+
+/**
+ * @param {string} file relative to the clone
+ * @returns {readonly string[]} the servers it needs
+ */
+export function serversOf(file) {
+  return FOLDERS[path.normalize(file).split(path.sep)[1] ?? ''] ?? [];
 }
 
 /** @param {string} arg */

@@ -1,0 +1,128 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+import { runToEnd } from '../processes/child-run.mjs';
+import { cloneDir } from '../install/clone-paths.mjs';
+import { countsOf, failedRun, sum } from './counts.mjs';
+import { serversOf } from './test-selection.mjs';
+
+/** @typedef {import('./counts.mjs').Counts} Counts */
+/** @typedef {import('./file-times.mjs').Times} Times */
+/** @typedef {{readonly file: string, readonly counts: import('./count-reporter.mjs').RunCounts, readonly times: Times}} FileReport */
+
+/** A process that has nothing left open ends at once; this is for slow machines. */
+export const EXIT_WITHIN_MS = 15_000;
+
+/**
+ * Runs files side by side in a few processes, each of which takes the next file when it is done with one: so none of them waits for
+ * another at the end. All but the last take from the front, the last takes from the end.
+ *
+ * @param {object} options
+ * @param {readonly string[]} options.files
+ * @param {number} options.lanes
+ * @param {import('./test-servers.mjs').TestServers} options.servers
+ * @param {AbortSignal} options.signal
+ * @param {string} options.name  of what it leaves in the servers' folder
+ * @param {(text: string) => void} [options.print]  the output of each file, as a whole: lines of several between each other cannot be read
+ * @returns {Promise<{counts: Counts, timesOf: Map<string, Times>}>}
+ */
+export async function runInLanes({ files, lanes, servers, signal, name, print = (text) => void process.stdout.write(text) }) {
+  const left = [...files];
+  /** @type {Map<string, Times>} */
+  const timesOf = new Map();
+  /** @param {FileReport} report @param {string} output */
+  const onReport = ({ file, times }, output) => {
+    timesOf.set(file, times);
+    print(`\n${file} (${(times.wallMs / 1_000).toFixed(1)} s)\n${output}`);
+  };
+  const counts = await Promise.all(
+    Array.from({ length: Math.min(lanes, files.length) }, (_, nth) =>
+      runLane({ next: () => (nth > 0 && nth === lanes - 1 ? left.pop() : left.shift()), onReport, print, servers, signal, log: path.join(servers.dir, `${name}-lane-${nth}.log`) }),
+    ),
+  );
+  return { counts: sum(counts), timesOf };
+}
+
+/**
+ * @param {object} options
+ * @param {() => string | undefined} options.next  the file to run now
+ * @param {(report: FileReport, output: string) => void} options.onReport
+ * @param {(text: string) => void} options.print
+ * @param {import('./test-servers.mjs').TestServers} options.servers
+ * @param {AbortSignal} options.signal
+ * @param {string} options.log  what it writes
+ * @returns {Promise<Counts>}
+ */
+async function runLane({ next, onReport, print, servers, signal, log }) {
+  /** @type {Counts[]} */
+  const counts = [];
+  /** @type {string | undefined} */
+  let running;
+  let shown = 0;
+  const unshown = () => {
+    const written = readFileSync(log);
+    const output = written.subarray(shown).toString();
+    shown = written.length;
+    return output;
+  };
+  const stuck = new AbortController();
+  /** @type {NodeJS.Timeout | undefined} */
+  let limit;
+  /** @param {import('node:child_process').ChildProcess} child @param {string} file */
+  const sendTo = async (child, file) => {
+    try {
+      const env = serversOf(file).includes('chart-tools') ? await servers.chartTools() : {};
+      child.send({ file, env });
+    } catch (error) {
+      counts.push(failedRun(`${file} was not run: ${error instanceof Error ? error.message : error}`));
+      runNext(child);
+    }
+  };
+  /** @param {import('node:child_process').ChildProcess} child */
+  const runNext = (child) => {
+    running = signal.aborted ? undefined : next();
+    if (running !== undefined) return void sendTo(child, running);
+    // Tests close what they open; an open socket would keep the lane alive for ever, and an exit would hide it.
+    limit = setTimeout(() => stuck.abort(new Error('left running')), EXIT_WITHIN_MS);
+    child.disconnect();
+  };
+  const output = openSync(log, 'w');
+  try {
+    const { code, killedBy } = await runToEnd(['--import=tsx', '--unhandled-rejections=strict', path.join('scripts', 'run-tests', 'lane.mjs')], {
+      cwd: cloneDir,
+      env: { ...process.env, ...servers.env },
+      onSpawn: (ref) => servers.endWithUs({ stopGroup: ref }),
+      signal: AbortSignal.any([signal, stuck.signal]),
+      output,
+      talk: (child) => {
+        child.on('message', (/** @type {FileReport} */ report) => {
+          counts.push(countsOf(report.counts));
+          onReport(report, unshown());
+          runNext(child);
+        });
+        runNext(child);
+      },
+    });
+    clearTimeout(limit);
+    print(unshown());
+    return sum([...counts, ...failureOfLane({ hasFailed: counts.some(({ failed }) => failed > 0), isStuck: stuck.signal.aborted, running, ending: `${killedBy ?? `exit code ${code}`}`, isOk: code === 0 })]);
+  } finally {
+    closeSync(output);
+  }
+}
+
+/**
+ * @param {object} options
+ * @param {boolean} options.hasFailed  a test of it
+ * @param {boolean} options.isStuck    it did not end by itself
+ * @param {string | undefined} options.running  the file that was not done
+ * @param {string} options.ending
+ * @param {boolean} options.isOk  it ended with 0
+ * @returns {Counts[]} one, or none
+ */
+function failureOfLane({ hasFailed, isStuck, running, ending, isOk }) {
+  if (running !== undefined) return [failedRun(`The tests of ${running} ended before they were done (${ending}).`)];
+  // A test that fails in the middle leaves open what it would have closed. Its file is run again, and shows whether that was all.
+  if (isStuck) return hasFailed ? [] : [failedRun('The tests were done, but something they opened was left running.')];
+  return isOk || hasFailed ? [] : [failedRun(`Every test passed, but the run failed after them (${ending}).`)];
+}
