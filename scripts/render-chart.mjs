@@ -10,7 +10,7 @@ const { withSetupLock } = await import('./install/setup-lock.mjs');
 const { reportFailure } = await import('./processes/setup-error.mjs');
 const { renderedFiles } = await import('./chart/rendered-files.mjs');
 try {
-  const { helm } = await withSetupLock(() => ensureChartTools());
+  const { helm } = await withSetupLock(() => ensureChartTools(), { of: 'chart-tools' });
   for (const [file, text] of renderedFiles(helm)) {
     mkdirSync(path.dirname(path.join(cloneDir, file)), { recursive: true });
     writeFileSync(path.join(cloneDir, file), text);

@@ -27,7 +27,7 @@ const CUSTOM = [
  */
 
 /**
- * What the chart is checked with: built or fetched once, then found in .cache.
+ * What the chart is checked with: built or fetched once, then found in .cache. Takes minutes of a processor the first time.
  * @param {{signal?: AbortSignal}} [options]
  * @returns {Promise<ChartTools>}
  */

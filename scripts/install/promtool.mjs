@@ -6,6 +6,7 @@ import { runCommand } from '../processes/run-command.mjs';
 import { SetupError } from '../processes/setup-error.mjs';
 import { cacheDir } from './clone-paths.mjs';
 import { findProgram, isProgram } from './find-program.mjs';
+import { withSetupLock } from './setup-lock.mjs';
 import { installPackages } from './system-packages.mjs';
 
 /** On Debian and Ubuntu the package is only unpacked, here: it would bring a server that starts, and a dozen other packages. */
@@ -19,7 +20,7 @@ const IN_PACKAGE = path.join(UNPACKED, 'usr', 'bin', 'promtool');
  * @returns {Promise<string>} path of the program
  */
 export async function ensurePromtool({ signal } = {}) {
-  const found = findPromtool() ?? (await unpackDebianPackage({ signal }));
+  const found = findPromtool() ?? (await withSetupLock(() => unpackDebianPackage({ signal }), { of: 'packages', signal }));
   if (found !== null) return found;
   await installPackages({ apk: ['prometheus'], dnf: ['golang-github-prometheus'], brew: ['prometheus'] }, { signal });
   const installed = findPromtool();

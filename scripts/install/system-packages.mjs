@@ -2,6 +2,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 
 import { findProgram } from './find-program.mjs';
 import { runCommand } from '../processes/run-command.mjs';
+import { withSetupLock } from './setup-lock.mjs';
 
 /**
  * What one thing is called by each package manager; a manager that is left out does not have it.
@@ -34,7 +35,8 @@ export async function installPackages(names, { signal } = {}) {
   if (install === null) return false;
   console.log(`Installing ${install.packages.join(', ')} with ${install.manager} …`);
   try {
-    await install.run(signal);
+    // A package manager refuses to run beside itself.
+    await withSetupLock(() => install.run(signal), { of: 'packages', signal });
     return true;
   } catch (error) {
     signal?.throwIfAborted();

@@ -42,6 +42,8 @@ export const BENCH_REDIS_SETTINGS = [
  * @typedef {object} TestServers
  * @property {string} dir                       temporary, removed by stop
  * @property {NodeJS.ProcessEnv} env            where the tests find them
+ * @property {() => Promise<NodeJS.ProcessEnv>} chartTools  where the tests of the chart find theirs, which may be built meanwhile; {} when
+ *   they are not needed
  * @property {(leftover: import('../processes/leftover-watch.mjs').Leftover) => void} endWithUs  what must not outlive us either
  * @property {() => Promise<void>} stop
  */
@@ -65,14 +67,13 @@ export async function startTestServers({ needed, redisSettings, signal }) {
   const onSpawn = (ref) => leftovers.add({ stop: ref });
 
   try {
-    if (needed.has('chromium')) env.CHROMIUM_PATH = await withSetupLock(() => ensureChromium({ signal }), { signal });
-    if (needed.has('promtool')) env.PROMTOOL_PATH = await withSetupLock(() => ensurePromtool({ signal }), { signal });
-    if (needed.has('chart-tools')) {
-      const { helm, kubeconform, schemas } = await withSetupLock(() => ensureChartTools({ signal }), { signal });
-      Object.assign(env, { HELM_PATH: helm, KUBECONFORM_PATH: kubeconform, KUBERNETES_SCHEMAS: schemas });
-    }
+    const chartTools = needed.has('chart-tools') ? chartToolsEnv(signal) : Promise.resolve({});
+    // Who asks for them hears of it.
+    chartTools.catch(() => undefined);
+    if (needed.has('chromium')) env.CHROMIUM_PATH = await withSetupLock(() => ensureChromium({ signal }), { of: 'chromium', signal });
+    if (needed.has('promtool')) env.PROMTOOL_PATH = await withSetupLock(() => ensurePromtool({ signal }), { of: 'promtool', signal });
     if (needed.has('redis')) {
-      const binary = await withSetupLock(() => findOrInstallRedis({ signal }), { signal });
+      const binary = await withSetupLock(() => findOrInstallRedis({ signal }), { of: 'redis', signal });
       // Tests that kill a Redis start their own, so a container would not do.
       if (binary === null) throw redisMissing('The tests start and kill servers of their own, so REDIS_ADDR cannot stand in.');
       const { port } = await startRedisOnFreePort({ binary, dir: path.join(dir, 'redis'), settings: redisSettings ?? [...TEST_REDIS_SETTINGS, ...refusals(binary)], onSpawn, signal });
@@ -80,11 +81,20 @@ export async function startTestServers({ needed, redisSettings, signal }) {
       env.TEST_REDIS_BIN = binary;
     }
     if (needed.has('kafka')) Object.assign(env, await kafkaEnv({ dir: path.join(dir, 'kafka'), onSpawn, signal }));
-    return { dir, env, endWithUs: leftovers.add, stop };
+    return { dir, env, chartTools: () => chartTools, endWithUs: leftovers.add, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/**
+ * @param {AbortSignal} signal
+ * @returns {Promise<NodeJS.ProcessEnv>}
+ */
+async function chartToolsEnv(signal) {
+  const { helm, kubeconform, schemas } = await withSetupLock(() => ensureChartTools({ signal }), { of: 'chart-tools', signal });
+  return { HELM_PATH: helm, KUBECONFORM_PATH: kubeconform, KUBERNETES_SCHEMAS: schemas };
 }
 
 /**
@@ -96,7 +106,7 @@ export async function startTestServers({ needed, redisSettings, signal }) {
  */
 async function kafkaEnv({ dir, onSpawn, signal }) {
   if (process.env.KAFKA_TEST_BROKERS) return { KAFKA_TEST_BROKERS: process.env.KAFKA_TEST_BROKERS };
-  const jars = await withSetupLock(() => ensureKafkaJars({ signal }), { signal });
+  const jars = await withSetupLock(() => ensureKafkaJars({ signal }), { of: 'kafka', signal });
   if (jars !== null) {
     const node = await formatKafkaNode({ ...jars, dir, signal });
     await runKafkaNode(node, {
