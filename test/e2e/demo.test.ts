@@ -26,7 +26,8 @@ describe('e2e: npm run demo', function () {
     killWithUs(demo);
     let output = '';
     for (const stream of [demo.stdout, demo.stderr]) stream.on('data', (chunk: Buffer) => { output += chunk.toString(); });
-    const ended = once(demo, 'exit') as Promise<[number | null]>;
+    // `close`, not `exit`: only then is all output read.
+    const ended = once(demo, 'close') as Promise<[number | null]>;
     try {
       await eventually(
         async () => {

@@ -16,9 +16,12 @@ const [clientExample = '', receiverExample = ''] = [...readText('docs/CLIENT.md'
 class PastedProgram {
   out = '';
   err = '';
+  /** `close`, not `exit`: only then is all output read. */
+  readonly #closed: Promise<unknown>;
 
   private constructor(private readonly child: ChildProcess) {
     killWithUs(child);
+    this.#closed = once(child, 'close');
     child.stdout?.on('data', (chunk: Buffer) => { this.out += chunk.toString(); });
     child.stderr?.on('data', (chunk: Buffer) => { this.err += chunk.toString(); });
   }
@@ -29,13 +32,13 @@ class PastedProgram {
   }
 
   async ended(): Promise<number | null> {
-    if (this.child.exitCode === null) await once(this.child, 'exit');
+    await this.#closed;
     return this.child.exitCode;
   }
 
   async stop(): Promise<void> {
     this.child.kill();
-    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'exit');
+    await this.#closed;
   }
 }
 
