@@ -15,7 +15,7 @@ export const EXIT_WITHIN_MS = 15_000;
 
 /**
  * Runs files side by side in a few processes, each of which takes the next file when it is done with one: so none of them waits for
- * another at the end. All but the last take from the front, the last takes from the end.
+ * another at the end. Half of them take from the front, the others from the end.
  *
  * @param {object} options
  * @param {readonly string[]} options.files
@@ -37,7 +37,7 @@ export async function runInLanes({ files, lanes, servers, signal, name, print = 
   };
   const counts = await Promise.all(
     Array.from({ length: Math.min(lanes, files.length) }, (_, nth) =>
-      runLane({ next: () => (nth > 0 && nth === lanes - 1 ? left.pop() : left.shift()), onReport, print, servers, signal, log: path.join(servers.dir, `${name}-lane-${nth}.log`) }),
+      runLane({ next: () => (nth < lanes / 2 ? left.shift() : left.pop()), onReport, print, servers, signal, log: path.join(servers.dir, `${name}-lane-${nth}.log`) }),
     ),
   );
   return { counts: sum(counts), timesOf };

@@ -19,8 +19,8 @@ const FOLDERS = {
   topology: ['redis'],
 };
 
-/** Processes that run tests side by side: one more than cores of a small CI, because many tests wait for timers, locks and servers. */
-const LANES = 3;
+/** Processes that run tests side by side, on two cores: many tests wait for timers, locks and servers most of their time. */
+const LANES = 4;
 
 /** Folders in the order of the whole run. The first ones have the longest files, which mostly wait; what is quick fills up the end. */
 const ORDER = ['topology', 'chaos', 'e2e', 'contract', 'deploy', 'integration', 'unit'];
