@@ -15,7 +15,7 @@ import { reportFailure, SetupError } from '../processes/setup-error.mjs';
 import { superviseProcess } from './supervised-process.mjs';
 import { waitUntil } from '../processes/wait-until.mjs';
 import { welcomeText } from './welcome.mjs';
-import { workerFlags } from './worker-flags.mjs';
+import { nodeFlags } from './node-flags.mjs';
 
 /** @typedef {import('./launcher-lock.mjs').LauncherRecord} LauncherRecord */
 
@@ -103,10 +103,10 @@ export async function launch(welcome = welcomeText) {
       noteProcesses();
     };
     // Before it was ever ready, an API that exits has settings it cannot work with: again would be the same.
-    start('api', path.join('server', 'main.js'), [], () => !hasStarted);
+    start('api', path.join('server', 'main.js'), nodeFlags.server, () => !hasStarted);
     await waitUntilReady(baseUrl, ending.signal);
     for (let number = 1; number <= settings.workers; number += 1) {
-      start(settings.workers === 1 ? 'worker' : `worker ${number}`, path.join('workers', 'main.js'), workerFlags, () => false, portOf(settings.workerPort, number));
+      start(settings.workers === 1 ? 'worker' : `worker ${number}`, path.join('workers', 'main.js'), nodeFlags.worker, () => false, portOf(settings.workerPort, number));
     }
     hasStarted = true;
     console.log(welcome({ baseUrl, redis: shownRedis(redis), workers: settings.workers }));

@@ -1,16 +1,13 @@
 import { fork, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { nodeFlags } from '../../scripts/launch/node-flags.mjs';
 import { variables } from '../../shared/config/schema.js';
 
 /** Child processes of a benchmark. Baselines are TypeScript and run through tsx; the product runs as built. */
 
 const root = new URL('../../', import.meta.url);
 
-/** As `npm run worker` has them. */
-const { scripts } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { scripts: { worker: string } };
-const workerFlags = scripts.worker.split(' ').filter((word) => word.startsWith('--')).map((flag) => flag.replace('=./', `=${fileURLToPath(root)}`));
 
 /** Longest silence of a child: above it something hangs, and the next benchmark should have its turn. */
 const SILENCE_LIMIT_MS = 120_000;
@@ -39,7 +36,7 @@ export function spawnProduct(
   { nodeArgs = [], hasIpc = false }: ProductSpawn = {},
 ): ChildProcess {
   const main = fileURLToPath(new URL(`dist/${role}/main.js`, root));
-  const flags = role === 'workers' ? workerFlags : [];
+  const flags = role === 'workers' ? nodeFlags.worker : nodeFlags.server;
   return keep(spawn(process.execPath, [...flags, ...nodeArgs, main], { env: { ...outerEnv(), ...env }, stdio: ['ignore', stdout, 'inherit', ...(hasIpc ? ['ipc' as const] : [])] }));
 }
 

@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { eventually } from '../support/eventually.js';
@@ -8,6 +9,8 @@ import { end, forkBench, message, spawnProduct } from './process.js';
 import type { Comparison } from './report.js';
 
 const CONNECTIONS = 64;
+/** Of the clock in which the kernel counts the CPU time of a process. */
+const TICKS_PER_SECOND = 100;
 
 /** POST /tasks per second over 64 connections, beside Express + express.json + queue.add, and bare node:http; and with an access key beside without one. */
 export async function benchSubmission(redisPort: number, rounds: number, requests: number): Promise<Comparison[]> {
@@ -16,8 +19,8 @@ export async function benchSubmission(redisPort: number, rounds: number, request
   const product = spawnProduct('server', apiSettings(redisPort), 'pipe');
   const locked = spawnProduct('server', { ...apiSettings(redisPort), AUTH: 'on', BOOTSTRAP_API_KEY: bootstrapKey }, 'pipe');
   const sides = {
-    service: { child: product, port: await portFromLog(product), values: [] as number[] },
-    locked: { child: locked, port: await portFromLog(locked), values: [] as number[] },
+    service: { child: product, port: await portFromLog(product), values: [] as number[], cpuUs: [] as number[] },
+    locked: { child: locked, port: await portFromLog(locked), values: [] as number[], cpuUs: [] as number[] },
     express: await baseline('baselines/express-add.ts', redisPort),
     bareHttp: await baseline('baselines/node-http-add.ts', redisPort),
   };
@@ -26,9 +29,12 @@ export async function benchSubmission(redisPort: number, rounds: number, request
     for (const side of Object.values(sides)) {
       await redis.flushdb();
       const apiKey = side === sides.locked ? await createKey(side.port, bootstrapKey) : undefined;
+      const before = cpuTimeUs(side.child);
       const perSecond = await runLoad({ port: side.port, connections: CONNECTIONS, requests, round: (load += 1), apiKey });
       // Round 0 warms up: three cold compilers would be measured otherwise.
-      if (round > 0) side.values.push(perSecond);
+      if (round === 0) continue;
+      side.values.push(perSecond);
+      if ('cpuUs' in side) side.cpuUs.push((cpuTimeUs(side.child) - before) / requests);
     }
   }
   await Promise.all(Object.values(sides).map(({ child }) => end(child)));
@@ -37,7 +43,9 @@ export async function benchSubmission(redisPort: number, rounds: number, request
   return [
     { figure: 'POST /tasks, 64 connections', unit: '/s', product: service, baseline: { name: 'Express + express.json + queue.add', values: sides.express.values }, bar: 1.8 },
     { figure: 'POST /tasks, 64 connections', unit: '/s', product: service, baseline: { name: 'node:http + JSON.parse + queue.add', values: sides.bareHttp.values }, bar: 0.6 },
-    { figure: 'POST /tasks with an access key', unit: '/s', product: { name: 'AUTH=on', values: sides.locked.values }, baseline: { name: 'AUTH=off', values: sides.service.values }, bar: 0.95 },
+    { figure: 'POST /tasks with an access key', unit: '/s', product: { name: 'AUTH=on', values: sides.locked.values }, baseline: { name: 'AUTH=off', values: sides.service.values } },
+    // Two rates of one machine differ by more than a key costs.
+    { figure: 'CPU of the API for a POST /tasks with an access key', unit: ' us', product: { name: 'AUTH=on', values: sides.locked.cpuUs }, baseline: { name: 'AUTH=off', values: sides.service.cpuUs }, highestRatio: 1.05 },
   ];
 }
 
@@ -58,13 +66,19 @@ async function createKey(port: number, bootstrapKey: string): Promise<string> {
   return key;
 }
 
+/** User and system time that a process has used since its start, us. */
+function cpuTimeUs({ pid }: ChildProcess): number {
+  // proc(5): behind the name, which may have spaces in it, utime and stime are the 12th and 13th field.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+  return ((Number(fields[11]) + Number(fields[12])) * 1_000_000) / TICKS_PER_SECOND;
+}
+
 /** A server of this folder that says where it listens. */
 export async function baseline(file: string, redisPort: number): Promise<{ child: ReturnType<typeof forkBench>; port: number; values: number[] }> {
   const child = forkBench(file, [redisPort, 'bench']);
   return { child, port: await message<number>(child, 'port'), values: [] };
 }
 
-/** Where a process of the product listens, and takes its log off its hands. */
 /** The port of an API that is ready. */
 export async function readyPort(child: ReturnType<typeof spawnProduct>): Promise<number> {
   const port = await portFromLog(child);
@@ -75,6 +89,7 @@ export async function readyPort(child: ReturnType<typeof spawnProduct>): Promise
   return port;
 }
 
+/** Where a process of the product listens. It takes its log off its hands. */
 export function portFromLog(child: ReturnType<typeof spawnProduct>): Promise<number> {
   return new Promise((resolve, reject) => {
     let text = '';

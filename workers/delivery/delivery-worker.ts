@@ -23,6 +23,7 @@ import type { BrakeLog } from './brake-log.js';
 import { countDelivery } from './count-delivery.js';
 import { countFailure } from './count-failure.js';
 import { deliverTask, type Delivery, type DeliverTaskContext, type FetchedJob } from './deliver-task.js';
+import { FETCH_AHEAD, JobsInHand } from './jobs-in-hand.js';
 import type { MessageLoad } from './message-load.js';
 import { RedisBrake } from './redis-brake.js';
 import { settleOutcome, type SettleContext } from './settle-outcome.js';
@@ -32,12 +33,6 @@ import { tellBulkAction } from './tell-bulk-action.js';
 const UNLIMITED_STALLS = 1_000_000_000;
 /** After this time BullMQ repeats a write that lost its connection. With its default of 15 s the lock would lapse. */
 const RECORD_AGAIN_AFTER_MS = 1_000;
-/**
- * BullMQ starts none of the jobs that it has fetched until it has filled every free slot, one call each. Until then it
- * renews no lock: 100 slots at 500 ms a call are 50 s, and the locks have lapsed. So free slots are offered bit by bit.
- */
-const FETCH_AHEAD = 8;
-
 /** Counts for Prometheus; worker-metrics.ts does it. */
 export interface DeliveryMeter {
   /** @param log as it was before the attempt. @param createdAt when the task was submitted, ms since the epoch */
@@ -77,14 +72,14 @@ export class DeliveryWorker {
   #isDraining = false;
   readonly #waitingLists: WaitingLists;
   readonly #settling: SettleContext;
-  /** The jobs in hand, and the length of their messages. */
-  readonly #inHand = new Map<string, number>();
+  readonly #inHand: JobsInHand;
   readonly #brake: RedisBrake;
   /** Shared by those that were built anew: a job is in the hands of one of them. */
   readonly #told = new ToldEnds();
 
   constructor(private readonly options: DeliveryWorkerOptions) {
     this.#waitingLists = new WaitingLists(options.shard, options.context.defaultBrokers);
+    this.#inHand = new JobsInHand({ concurrency: options.concurrency, messageLoad: options.messageLoad });
     this.#worker = this.#build();
     this.#settling = this.#settleContext();
     this.#brake = this.#createBrake();
@@ -106,10 +101,10 @@ export class DeliveryWorker {
    * again. What is in flight goes on; if it is too much, jobs that end are not followed by others.
    */
   offerSlots(): void {
-    const most = this.#mostInHand;
+    const { most, slotsToOffer } = this.#inHand;
     const offered = this.#worker.concurrency;
     // More than what is in use are offered bit by bit: see FETCH_AHEAD.
-    if (offered > most || this.#inHand.size >= offered) this.#worker.offer(this.#slotsToOffer());
+    if (offered > most || this.#inHand.size >= offered) this.#worker.offer(slotsToOffer);
   }
 
   /** Starts to take jobs. It resolves when Redis has answered. */
@@ -198,7 +193,7 @@ export class DeliveryWorker {
   async #process(job: Job, token: string): Promise<unknown> {
     this.#took(job);
     // Within its limit it is only raised: a job that ends fetches the next one itself, in the call that records its end.
-    this.#worker.concurrency = Math.min(this.#mostInHand, Math.max(this.#worker.concurrency, this.#inHand.size + FETCH_AHEAD));
+    this.#worker.concurrency = Math.min(this.#inHand.most, Math.max(this.#worker.concurrency, this.#inHand.size + FETCH_AHEAD));
     try {
       return await this.#deliver(job, token);
     } catch (error) {
@@ -210,28 +205,13 @@ export class DeliveryWorker {
 
   #took(job: Job): void {
     const id = job.id ?? '';
-    // When its lock has lapsed, this worker may get the same job again.
-    this.#through(id);
-    const length = this.options.messageLoad === undefined ? 0 : messageLength(job.data);
-    this.#inHand.set(id, length);
-    this.options.messageLoad?.take(length);
+    this.#told.forget(id);
+    this.#inHand.took(id, () => messageLength(job.data));
   }
 
   #through(jobId: string): void {
     this.#told.forget(jobId);
-    const length = this.#inHand.get(jobId);
-    if (length === undefined) return;
-    this.#inHand.delete(jobId);
-    this.options.messageLoad?.giveBack(length);
-  }
-
-  get #mostInHand(): number {
-    const { concurrency, messageLoad } = this.options;
-    return Math.min(concurrency(), messageLoad?.mostInHand(this.#inHand.size) ?? Infinity);
-  }
-
-  #slotsToOffer(): number {
-    return Math.min(this.#mostInHand, this.#inHand.size + FETCH_AHEAD);
+    this.#inHand.through(jobId);
   }
 
   async #deliver(job: Job, token: string): Promise<unknown> {
@@ -290,7 +270,7 @@ export class DeliveryWorker {
     });
     worker.on('error', (error) => this.#brake.failed(error));
     worker.on('drained', () => {
-      worker.concurrency = this.#slotsToOffer();
+      worker.concurrency = this.#inHand.slotsToOffer;
     });
     worker.on('active', () => this.#brake.worked());
   }
@@ -315,7 +295,7 @@ export class DeliveryWorker {
       shard,
       times,
       worker: () => this.#worker,
-      state: () => ({ isBraking: this.#brake.isBraking, refusedAt: this.#brake.refusedAt, hasFreeSlot: this.#inHand.size < this.#mostInHand }),
+      state: () => ({ isBraking: this.#brake.isBraking, refusedAt: this.#brake.refusedAt, hasFreeSlot: this.#inHand.hasFreeSlot }),
       clock: context.clock,
       rebuild: (reason) => this.#rebuild(reason),
       giveUp: (reason) => {

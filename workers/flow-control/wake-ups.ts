@@ -4,8 +4,8 @@ import { jobIdOf } from '../../shared/queue/names.js';
 import type { Speed } from '../../shared/domain/flow/bulkhead-rules.js';
 import { AnsweringShards } from './answering-shards.js';
 import { ExpectedTasks } from './expected-tasks.js';
-import { HostTurns } from './host-turns.js';
 import type { Room } from './slots.js';
+import { WaitingFlows, type WaitingFlow } from './waiting-flows.js';
 
 /** Waiting lists looked at in one tick, a shard, in turn: five ticks a second find 10,000 in 20 s. */
 const LISTS_PER_TICK = 100;
@@ -15,22 +15,6 @@ const LISTS_PER_TICK = 100;
  */
 const FLOWS_PER_TICK = 2_000;
 const MOST_WOKEN_AT_ONCE = 100;
-
-/** The deferred tasks of one flow, as far as this process knows. */
-interface WaitingFlow {
-  readonly flow: Flow;
-  /** Jobs in the waiting list of each shard, as far as known. */
-  readonly depths: Map<WaitingLists, number>;
-  isWaking: boolean;
-  /** More room was found while tasks of the flow were being woken: it is looked at once more. */
-  isAskedAgain: boolean;
-}
-
-/**
- * Waiting lists of one host. Each costs this process some 600 bytes, and to empty it costs a call of its own, so that 100,000 flow_keys
- * with two tasks each would be woken slowly. The tasks of further flows wait together.
- */
-const MOST_LISTS_OF_HOST = 5_000;
 
 export interface WakeUpsOptions {
   /** How many sends may start now. A promise where Redis has to be asked. */
@@ -47,12 +31,7 @@ export interface WakeUpsOptions {
  */
 export class WakeUps {
   readonly #shards: WaitingLists[] = [];
-  readonly #flows = new Map<string, WaitingFlow>();
-  readonly #turns: HostTurns<WaitingFlow>;
-  /** Those of #flows that come before all others in the next turn. */
-  readonly #first = new Set<WaitingFlow>();
-  /** Those of #flows that are "the others" of a host. */
-  readonly #others = new Set<WaitingFlow>();
+  readonly #flows: WaitingFlows;
   /** Woken jobs of each flow and of each host. The room of a fast flow is not taken by woken tasks of slow ones. */
   readonly #expectedOfFlow = new ExpectedTasks();
   readonly #expectedOfHost = new ExpectedTasks();
@@ -60,7 +39,7 @@ export class WakeUps {
   #isClosed = false;
 
   constructor(private readonly options: WakeUpsOptions) {
-    this.#turns = new HostTurns(options.speedOf);
+    this.#flows = new WaitingFlows(options.speedOf);
   }
 
   /** Flows and hosts that are remembered: those with tasks waiting, and for a second those that had some. */
@@ -80,7 +59,7 @@ export class WakeUps {
     if (this.#expectedOfFlow.arrived(keyId) || this.#expectedOfFlow.arrived(hostId)) return;
     // Or in the list of an endpoint that was paused, with all flow_keys of it. If it counted as on its way, each wake-up would wait
     // for the next tick: 80 tasks a second.
-    for (const { flow } of this.#turns.someQuick(hostId)) if (this.#expectedOfFlow.arrived(flow.keyId)) return;
+    for (const { flow } of this.#flows.someQuick(hostId)) if (this.#expectedOfFlow.arrived(flow.keyId)) return;
   }
 
   /** Tasks that wait for the destination, as far as this process knows. */
@@ -90,8 +69,8 @@ export class WakeUps {
   }
 
   /** May tasks of the flow wait in a list of their own? Not if the host has very many lists already. */
-  hasOwnList({ id, hostId }: Flow): boolean {
-    return this.#flows.has(id) || this.#turns.count(hostId) < MOST_LISTS_OF_HOST;
+  hasOwnList(flow: Flow): boolean {
+    return this.#flows.hasOwnList(flow);
   }
 
   /** Puts a job back, and into the waiting list of its flow. @throws as WaitingLists.defer */
@@ -100,18 +79,18 @@ export class WakeUps {
     this.expectDeferred(waitingLists, flow, 1);
     const depth = await waitingLists.defer(flow.id, deferral);
     // Looked up again: a wake-up that found nothing may have dropped the flow meanwhile.
-    this.#flowOf(flow).depths.set(waitingLists, depth);
+    this.#flows.of(flow).depths.set(waitingLists, depth);
   }
 
   /** Jobs of the flow were deferred in bulk; the next tick finds out how many there are. */
   expectDeferred(waitingLists: WaitingLists, flow: Flow, jobs: number): void {
-    const { depths } = this.#flowOf(flow);
+    const { depths } = this.#flows.of(flow);
     depths.set(waitingLists, (depths.get(waitingLists) ?? 0) + jobs);
   }
 
   /** Has the flow a waiting list of its own, as far as this process knows? */
   hasList({ id }: Flow): boolean {
-    return this.#flows.has(id);
+    return this.#flows.get(id) !== undefined;
   }
 
   /**
@@ -136,7 +115,7 @@ export class WakeUps {
     const moved = await this.ask(waitingLists, () => waitingLists.move(flow.hostId, flow.id, jobIds));
     if (moved === 0) return;
     this.expectDeferred(waitingLists, flow, moved);
-    this.#wakeSoon(this.#flowOf(flow));
+    this.#wakeSoon(this.#flows.of(flow));
   }
 
   /** Does a shard give no answer? Then it is not worth a question. */
@@ -151,7 +130,7 @@ export class WakeUps {
 
   /** The waiting lists of "the others" of all hosts, in all shards that answer. */
   listsOfOthers(): { readonly others: string; readonly waitingLists: WaitingLists }[] {
-    return [...this.#others].flatMap(({ flow, depths }) => [...depths.keys()].filter((waitingLists) => !this.isAway(waitingLists)).map((waitingLists) => ({ others: flow.id, waitingLists })));
+    return this.#flows.others.flatMap(({ flow, depths }) => [...depths.keys()].filter((waitingLists) => !this.isAway(waitingLists)).map((waitingLists) => ({ others: flow.id, waitingLists })));
   }
 
   /** A send of the flow is over: another one may start. */
@@ -159,7 +138,7 @@ export class WakeUps {
     if (this.#flows.size === 0) return;
     const own = this.#flows.get(flow.id);
     // It may have shown just now that it is quick.
-    if (own !== undefined) this.#turns.putBySpeed(own);
+    if (own !== undefined) this.#flows.speedChanged(own);
     const woken = this.#wakeNext(flow.hostId);
     // The freed place may be one that only this flow can use: one of its own limit.
     if (own !== undefined && own !== woken) this.#wakeSoon(own);
@@ -189,40 +168,24 @@ export class WakeUps {
    * the first of the next tick.
    */
   wakeFirst(freed: readonly Flow[]): void {
-    for (const { id } of freed) {
-      const waiting = this.#flows.get(id);
-      if (waiting !== undefined) this.#first.add(waiting);
-    }
-    if (this.#first.size > 0) this.#wakeInTurn();
+    if (this.#flows.putFirst(freed)) this.#wakeInTurn();
   }
 
   #wakeInTurn(): void {
     let looked = 0;
     let woken = 0;
-    const wake = (waiting: WaitingFlow): boolean => {
+    this.#flows.inTurn((waiting) => {
       if (looked >= FLOWS_PER_TICK || woken >= 2 * LISTS_PER_TICK) return false;
       looked += 1;
       if (this.#wakeSoon(waiting)) woken += 1;
       return true;
-    };
-    for (const waiting of this.#first) {
-      if (!wake(waiting)) return;
-      this.#first.delete(waiting);
-    }
-    let left = this.#flows.size;
-    for (const [waitingList, waiting] of this.#flows) {
-      if (left === 0 || !wake(waiting)) return;
-      left -= 1;
-      // To the end of the map: the next tick begins where this one stops.
-      this.#flows.delete(waitingList);
-      this.#flows.set(waitingList, waiting);
-    }
+    });
   }
 
   async #lookAt(waitingLists: WaitingLists): Promise<void> {
     const found = await this.#answering.look(waitingLists, () => waitingLists.next(LISTS_PER_TICK));
     for (const waitingList of found ?? []) {
-      const waiting = this.#flowOf(flowOfId(waitingList));
+      const waiting = this.#flows.of(flowOfId(waitingList));
       if (waiting.depths.has(waitingLists)) continue;
       waiting.depths.set(waitingLists, 1);
       this.#wakeSoon(waiting);
@@ -231,7 +194,7 @@ export class WakeUps {
 
   /** Flows that have tasks waiting, as far as this process knows. */
   flowsWhere(isWanted: (flow: Flow) => boolean): Flow[] {
-    return [...this.#flows.values()].map(({ flow }) => flow).filter(isWanted);
+    return this.#flows.where(isWanted);
   }
 
   /** Wakes no more. Tasks that wait are woken by other workers, or by the next one that starts. */
@@ -241,7 +204,7 @@ export class WakeUps {
 
   /** @returns the flow of the host that is being woken */
   #wakeNext(hostId: string): WaitingFlow | undefined {
-    return this.#turns.wakeNext(hostId, (waiting) => this.#wakeSoon(waiting));
+    return this.#flows.wakeNext(hostId, (waiting) => this.#wakeSoon(waiting));
   }
 
   /** @returns false: there is no room for it */
@@ -281,7 +244,7 @@ export class WakeUps {
       if (woken === undefined) haveAllAnswered = false;
       else room -= woken;
     }
-    if (depths.size === 0) this.#drop(flow.id, waiting);
+    if (depths.size === 0) this.#flows.drop(waiting);
     // Room that is left because a shard did not answer would be given from flow to flow without end.
     return room > 0 && haveAllAnswered;
   }
@@ -305,28 +268,9 @@ export class WakeUps {
     return woken;
   }
 
-  #drop(waitingList: string, waiting: WaitingFlow): void {
-    // Another one may stand in its place by now.
-    if (this.#flows.get(waitingList) === waiting) this.#flows.delete(waitingList);
-    this.#first.delete(waiting);
-    this.#others.delete(waiting);
-    this.#turns.remove(waiting);
-  }
-
   /** Room that is not taken by woken tasks that are on their way. */
   #left({ keyId, hostId }: Flow, { ofFlow, ofHost }: Room): number {
     const now = this.options.now();
     return Math.min(ofFlow - this.#expectedOfFlow.count(keyId, now), ofHost - this.#expectedOfHost.count(hostId, now));
-  }
-
-  #flowOf(flow: Flow): WaitingFlow {
-    const waitingList = flow.id;
-    const known = this.#flows.get(waitingList);
-    if (known !== undefined) return known;
-    const made: WaitingFlow = { flow, depths: new Map(), isWaking: false, isAskedAgain: false };
-    this.#flows.set(waitingList, made);
-    if (flow.id === flow.hostId) this.#others.add(made);
-    this.#turns.add(made);
-    return made;
   }
 }

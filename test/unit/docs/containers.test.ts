@@ -6,7 +6,7 @@ import { expect } from 'chai';
 
 import { loadConfig } from '../../../shared/config/load.js';
 import { variables } from '../../../shared/config/schema.js';
-import { workerFlags } from '../../../scripts/launch/worker-flags.mjs';
+import { nodeFlags } from '../../../scripts/launch/node-flags.mjs';
 import { entries, printLeaf, readText, readYaml, type Tree } from './repository-file.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -133,6 +133,12 @@ describe('docker-compose.yml', () => {
   });
 });
 
+/** Node's options in a script of package.json. */
+function flagsIn(script: 'server' | 'worker'): string[] {
+  const { scripts } = JSON.parse(readText('package.json')) as { scripts: Record<typeof script, string> };
+  return scripts[script].split(' ').filter((word) => word.startsWith('--'));
+}
+
 describe('Dockerfile', () => {
   const lines = readText('Dockerfile').split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   const last = (instruction: string): string => lines.findLast((line) => line.startsWith(`${instruction} `)) ?? '';
@@ -146,9 +152,7 @@ describe('Dockerfile', () => {
 
   it('gives a worker 64 threads, however it is started', () => {
     expect(lines.filter((line) => line.startsWith('ENV ')).flatMap((line) => line.split(' '))).to.include('UV_THREADPOOL_SIZE=64');
-    const { scripts } = JSON.parse(readText('package.json')) as { scripts: { worker: string } };
-    const flags = scripts.worker.split(' ').filter((word) => word.startsWith('--'));
-    for (const given of [flags, workerFlags]) {
+    for (const given of [flagsIn('worker'), nodeFlags.worker]) {
       const sizeWith = (env: Record<string, string>): string => execFileSync(process.execPath, [...given, '-p', 'process.env.UV_THREADPOOL_SIZE'], { cwd: root, env, encoding: 'utf8' }).trim();
       expect([sizeWith({}), sizeWith({ UV_THREADPOOL_SIZE: '8' })], given.join(' ')).to.deep.equal(['64', '8']);
     }
@@ -156,7 +160,7 @@ describe('Dockerfile', () => {
 
   it('runs as a user that is not root, with node as process 1', () => {
     expect(last('USER'), 'a number, as runAsNonRoot wants it').to.match(/^USER [1-9]\d*:[1-9]\d*$/);
-    expect(JSON.parse(last('CMD').slice('CMD '.length))).to.deep.equal(['node', '--enable-source-maps', 'dist/server/main.js']);
+    expect(JSON.parse(last('CMD').slice('CMD '.length))).to.deep.equal(['node', '--enable-source-maps', ...flagsIn('server'), 'dist/server/main.js']);
   });
 
   it('has no shell in the image that runs, and needs none', () => {
