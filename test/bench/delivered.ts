@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { HttpDestination } from '../../shared/domain/destinations/http.js';
 import type { Bench } from './benchmark.js';
+import { cpuTimeUs } from './process-cpu.js';
 import { end, forkBench, message, whileRunning } from './process.js';
 import type { Span } from './receivers/fast.js';
 import { redisCpuUs } from './redis-readings.js';
@@ -90,6 +91,8 @@ export interface Delivered {
   readonly perSecond: number;
   /** Microseconds of Redis CPU per task, from the start of the workers to the last arrival. */
   readonly redisUsPerTask: number;
+  /** The same of all workers together, from their start. */
+  readonly workerUsPerTask: number;
 }
 
 export interface DeliveredRun {
@@ -107,6 +110,7 @@ export async function measureDelivered({ redis }: Bench, receiver: Receiver, { t
   const workers = start();
   const { firstMs, lastMs } = await whileRunning(workers, done);
   const cpuUs = (await redisCpuUs(redis)) - cpuBefore;
+  const workersUs = workers.reduce((sum, worker) => sum + cpuTimeUs(worker), 0);
   await Promise.all(workers.map((worker) => end(worker)));
-  return { perSecond: (tasks + again - from - 1) / ((lastMs - firstMs) / 1_000), redisUsPerTask: cpuUs / tasks };
+  return { perSecond: (tasks + again - from - 1) / ((lastMs - firstMs) / 1_000), redisUsPerTask: cpuUs / tasks, workerUsPerTask: workersUs / tasks };
 }

@@ -25,23 +25,25 @@ async function benchPaths(bench: Bench): Promise<Comparison[]> {
   const tasks = size(bench, 50_000, 500);
   const receiver = await Receiver.start();
   const { url } = receiver.destination(0);
-  const measured = new Map([1, size(bench, 1_000, 20), size(bench, 50_000, 50)].map((paths) => [paths, [] as number[]]));
+  const measured = new Map([1, size(bench, 1_000, 20), size(bench, 50_000, 50)].map((paths) => [paths, { rates: [] as number[], cpu: [] as number[] }]));
   for (let round = 0; round < rounds; round += 1) {
-    for (const [paths, rates] of measured) {
+    for (const [paths, { rates, cpu }] of measured) {
       await redis.flushall();
       await fillProduct(redisPort, { tasks, destination: (nth) => ({ type: 'http', url: `${url}/${nth % paths}` }) });
-      rates.push((await measureDelivered(bench, receiver, { tasks, start: () => [startWorker(redisPort, slotsForLoneEndpoint(100))] })).perSecond);
+      const { perSecond, workerUsPerTask } = await measureDelivered(bench, receiver, { tasks, start: () => [startWorker(redisPort, slotsForLoneEndpoint(100))] });
+      rates.push(perSecond);
+      cpu.push(workerUsPerTask);
     }
   }
   await receiver.end();
-  const [onePath = [], ...many] = measured.values();
-  return many.map((values, nth) => ({
-    figure: `delivered/s to ${[...measured.keys()].at(nth + 1)?.toLocaleString('en-US') ?? ''} paths of one host`,
-    unit: '/s',
-    product: { name: 'service', values },
-    baseline: { name: 'one path', values: onePath },
-    bar: 0.95,
-  }));
+  const [onePath = { rates: [], cpu: [] }, ...many] = measured.values();
+  return many.flatMap(({ rates, cpu }, nth) => {
+    const paths = [...measured.keys()].at(nth + 1)?.toLocaleString('en-US') ?? '';
+    return [
+      { figure: `delivered/s to ${paths} paths of one host`, unit: '/s', product: { name: 'service', values: rates }, baseline: { name: 'one path', values: onePath.rates } },
+      { figure: `CPU of the worker for a task to one of ${paths} paths`, unit: 'us', product: { name: 'service', values: cpu }, baseline: { name: 'one path', values: onePath.cpu }, highestRatio: 1.05 },
+    ];
+  });
 }
 
 async function benchOrigins(bench: Bench, origins: number, bar?: number): Promise<Comparison> {
