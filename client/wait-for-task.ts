@@ -49,7 +49,7 @@ export async function waitForTask(calls: ApiCalls, id: string, { timeoutMs = DEF
     }
   } catch (error) {
     if (!limit.isOver) throw error;
-    throw new WaitTimeoutError(`task ${JSON.stringify(id)} has not ended within ${timeoutMs} ms: ${seenOf(last, lastError)}`, last, { cause: lastError });
+    throw new WaitTimeoutError(`task ${JSON.stringify(id)} has not ended within ${Math.round(timeoutMs)} ms: ${seenOf(last, lastError)}`, last, { cause: lastError });
   } finally {
     limit.release();
   }

@@ -98,11 +98,17 @@ async function shown({ output, say }: CommandContext, action: BulkAction, wanted
   const { state, state_reason: stateReason, matched, started, skipped: { over_limit: _wanted, ...missed }, override_errors: misfits = [] } = action;
   if (stateReason !== null) say(`${state}: ${stateReason.message}`);
   const reasons = Object.entries(missed).filter(([, count]) => count > 0);
-  if (reasons.length > 0) say(`${started} of ${matched ?? 0} tasks were changed, the others were not: ${reasons.map(([name, count]) => `${count} ${name}`).join(', ')}`);
+  if (reasons.length > 0) say(`${started} of ${matched ?? 0} tasks were changed, the others were not: ${reasons.map(([name, count]) => `${count} ${whyNot(name)}`).join(', ')}`);
   for (const { count, code, task_id: taskId, message } of misfits) say(`the override does not fit ${count} of them (${code})${taskId === null ? '' : `, such as ${taskId}: ${message}`}`);
   await output.object(action);
   const isStopped = state === 'failed' || state === 'refused' || state === 'paused' || state === 'cancelled';
   return (isStopped && state !== wanted) || reasons.length > 0 ? EXIT.refused : EXIT.done;
+}
+
+/** @param reason a name in `skipped` of an action */
+function whyNot(reason: string): string {
+  const words: Readonly<Record<string, string>> = { changed: 'had another state by then', gone: 'are not known', being_sent: 'were being sent' };
+  return words[reason] ?? reason;
 }
 
 async function countFirst({ client, progress, signal }: CommandContext, request: BulkActionRequest): Promise<DryRun> {

@@ -2,11 +2,12 @@ import { userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
 import { ApiError, NoAnswerError, WaitTimeoutError } from '../api-error.js';
 import { RetryClient } from '../retry-client.js';
-import { parseArgsOptions, type Command, type OptionValues, type Surroundings } from './command.js';
+import { parseArgsOptions, type Command, type OptionRow, type OptionValues, type Surroundings } from './command.js';
 import { commands, commonOptions } from './commands.js';
 import { printCompletion } from './completion.js';
 import { EXIT, InterruptedError, NoReaderError, NotConfirmedError, UsageError, type ExitCode } from './exit-codes.js';
 import { printCommandHelp, printHelp } from './help.js';
+import { didYouMeanWord } from './nearest-word.js';
 import { durationOf, isSet, oneOf, textOf } from './option-values.js';
 import { Output, outputForms } from './output.js';
 import { Progress } from './progress.js';
@@ -34,7 +35,7 @@ export async function runCommand(args: readonly string[], surroundings: Surround
       return EXIT.done;
     }
     command = commands.find(({ name }) => name === verb);
-    if (command === undefined) throw new UsageError(`there is no verb ${JSON.stringify(verb)}: kafka-retry help lists them`);
+    if (command === undefined) throw noSuchVerb(verb);
     const { values, positionals } = parsed(command, rest);
     if (isSet(values, 'help')) {
       surroundings.stdout.write(printCommandHelp(command));
@@ -51,12 +52,32 @@ export async function runCommand(args: readonly string[], surroundings: Surround
 }
 
 function parsed({ options }: Command, args: readonly string[]): { readonly values: OptionValues; readonly positionals: readonly string[] } {
+  const rows: Readonly<Record<string, OptionRow>> = { ...commonOptions, ...options };
+  const config = { args: [...args], options: parseArgsOptions(rows), allowPositionals: true } as const;
+  checkOptions(rows, parseArgs({ ...config, strict: false, tokens: true }).tokens);
   try {
-    return parseArgs({ args: [...args], options: parseArgsOptions({ ...commonOptions, ...options }), allowPositionals: true, strict: true });
+    return parseArgs({ ...config, strict: true });
   } catch (error) {
     // Its errors are about what was typed.
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** parseArgs takes the last of an option that stands twice, and drops the others in silence: a condition less, and more tasks are meant. */
+function checkOptions(rows: Readonly<Record<string, OptionRow>>, tokens: readonly { readonly kind: string; readonly name?: string; readonly rawName?: string }[]): void {
+  const seen = new Set<string>();
+  for (const { kind, name = '', rawName = '' } of tokens) {
+    if (kind !== 'option') continue;
+    const row = Object.hasOwn(rows, name) ? rows[name] : undefined;
+    if (row === undefined) throw new UsageError(`there is no option ${rawName}${didYouMeanWord(rawName, Object.keys(rows).map((each) => `--${each}`))}`);
+    if (seen.has(name) && row.multiple !== true) throw new UsageError(`${rawName} stands there twice: give it once`);
+    seen.add(name);
+  }
+}
+
+function noSuchVerb(verb: string): UsageError {
+  const near = didYouMeanWord(verb, [...commands.map(({ name }) => name), 'completion', 'help']);
+  return new UsageError(`there is no verb ${JSON.stringify(verb)}${near}${near === '' ? ':' : ''} kafka-retry help lists them`);
 }
 
 function checkWords({ name, words: [least, most] = [0, 0] }: Command, given: readonly string[]): void {
@@ -92,7 +113,7 @@ function nonEmpty(text: string | undefined): string | undefined {
 
 async function help(verb: string | undefined, isMistake: boolean, { stdout, stderr }: Surroundings): Promise<ExitCode> {
   const command = commands.find(({ name }) => name === verb);
-  if (verb !== undefined && command === undefined) throw new UsageError(`there is no verb ${JSON.stringify(verb)}: kafka-retry help lists them`);
+  if (verb !== undefined && command === undefined) throw noSuchVerb(verb);
   const text = command === undefined ? printHelp() : printCommandHelp(command);
   (isMistake ? stderr : stdout).write(text);
   return isMistake ? EXIT.usage : EXIT.done;

@@ -35,7 +35,8 @@ function printCell(value: unknown): string {
 function printValue(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(printPart).join(', ');
   if (typeof value !== 'object' || value === null) return printPart(value);
-  const members = Object.entries(value).filter(([, each]) => each !== null && each !== undefined);
+  // A group of what has no value is a group like the others.
+  const members = Object.entries(value).filter(([name, each]) => name === 'value' || (each !== null && each !== undefined));
   return members.length === 0 ? '-' : members.map(([name, each]) => `${name}=${printPart(each)}`).join(' ');
 }
 

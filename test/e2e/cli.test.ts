@@ -407,8 +407,10 @@ describe('kafka-retry', () => {
   describe('exit codes', () => {
     const cases: readonly (readonly [what: string, args: readonly string[], code: number, said: RegExp])[] = [
       ['no verb', [], EXIT.usage, /Usage: kafka-retry <verb>/],
-      ['an unknown verb', ['lsit'], EXIT.usage, /no verb "lsit"/],
-      ['an unknown option', ['get', 'a', '--mesage'], EXIT.usage, /Unknown option '--mesage'/],
+      ['an unknown verb', ['lsit'], EXIT.usage, /no verb "lsit": did you mean list\?/],
+      ['an unknown verb that is like none', ['frobnicate'], EXIT.usage, /no verb "frobnicate": kafka-retry help/],
+      ['an unknown option', ['get', 'a', '--mesage'], EXIT.usage, /no option --mesage: did you mean --message\?/],
+      ['an option that stands twice', ['redrive', '--client-id', 'a', '--client-id', 'b'], EXIT.usage, /--client-id stands there twice/],
       ['too few words', ['get'], EXIT.usage, /get needs a word/],
       ['too many words', ['status', 'now'], EXIT.usage, /takes no word behind it, got "now"/],
       ['an empty word, such as an unset variable', ['cancel', ''], EXIT.usage, /an empty word/],

@@ -104,8 +104,13 @@ async function* submitFile({ client, surroundings, values, signal }: CommandCont
     lines.delete(index);
     const { number = index + 1, fault, submission } = line ?? {};
     const there = result.status === CONFLICT && submission !== undefined ? await findThere?.(submission, result) : undefined;
-    yield fault === undefined ? { line: number, ...(there ?? result) } : { line: number, status: 400, code: 'unreadable', error: fault };
+    yield fault === undefined ? { line: number, ...withoutLine(there ?? result) } : { line: number, status: 400, code: 'unreadable', error: fault };
   }
+}
+
+/** The service counts the lines of the request, where empty ones and those of earlier requests are left out. */
+function withoutLine<T extends { readonly error?: string }>(result: T): T {
+  return result.error === undefined ? result : { ...result, error: result.error.replace(/ at line \d+, column /, ' at column ') };
 }
 
 function digestOf(text: string): string {

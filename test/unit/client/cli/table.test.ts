@@ -10,6 +10,10 @@ describe('a table', () => {
     );
   });
 
+  it('shows the group of what has no value', () => {
+    expect(printTable([{ groups: { value: null, count: 3 } }, { groups: { value: 'timeout', count: 1 } }], { columns: undefined, hasHead: false })).to.equal('value=- count=3\nvalue=timeout count=1\n');
+  });
+
   it('shows control characters, so that no value moves the cursor of a terminal', () => {
     expect(printTable([{ id: 'a\x1b[2Jb\n\u202ec' }], { columns: undefined, hasHead: false })).to.equal('a\\u{1b}[2Jb\\u{a}\\u{202e}c\n');
   });
