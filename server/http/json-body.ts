@@ -5,6 +5,7 @@ import type { HeldBytes } from './body-budget.js';
 import { BodyBytes } from './body-bytes.js';
 import { findJsonFault, findJsonFaultInTurns, type JsonFault } from './json-fault.js';
 import { checkJsonShape, checkJsonShapeInTurns, type JsonThing } from './json-scan.js';
+import { repeatedName } from './repeated-name.js';
 import { TextPlaces } from './text-places.js';
 import type { WorkTurns } from './work-turns.js';
 
@@ -12,6 +13,8 @@ import type { WorkTurns } from './work-turns.js';
 export const LARGE_BYTES = 262_144;
 /** From this size on, a text is parsed only in a turn that is not used up. It may take 1 ms, and many may be whole at the same moment. */
 const MEDIUM_BYTES = 16_384;
+/** Of a name in an error. */
+const SHOWN_CHARACTERS = 100;
 
 export interface BodyOptions {
   /** Of the refusal of a body that is too deep or too wide. The default is invalid_request. */
@@ -19,6 +22,8 @@ export interface BodyOptions {
   /** See JsonThing. */
   readonly mostStructural?: number;
   readonly large?: LargeBodyMeans;
+  /** A name may stand twice in an object, and the last one counts. Default: no. */
+  readonly mayRepeatNames?: boolean;
   /** The setting that `maxBytes` follows from, for the log. */
   readonly limit?: string;
 }
@@ -45,15 +50,28 @@ export interface LargeBodyMeans {
  * @param maxBytes largest size of the body
  * @throws RequestError unsupported_media_type, too_large, overloaded, invalid_json, and `code`
  */
-export async function readJsonBody(request: IncomingMessage, maxBytes: number, { code = 'invalid_request', mostStructural, large, limit }: BodyOptions = {}): Promise<unknown> {
+export async function readJsonBody(request: IncomingMessage, maxBytes: number, { code = 'invalid_request', mostStructural, large, limit, mayRepeatNames = false }: BodyOptions = {}): Promise<unknown> {
   checkBodyHeaders(request, { maxBytes, limit }, isJson, 'application/json');
   const body = await readBody(request, { maxBytes, limit }, large);
   if (body.length === 0) throw new RequestError('invalid_json', 'the body is empty: send one JSON object');
   const thing: JsonThing = { name: 'the body', code, ...(mostStructural === undefined ? {} : { mostStructural }) };
-  if (large === undefined || body.length < MEDIUM_BYTES) return parseJson(body, thing);
-  if (body.length >= LARGE_BYTES) return parseLargeJson(body, thing, large.turns);
-  if (large.turns.isUsedUp) await large.turns.whenFree();
+  const value = await parseInTurn(body, thing, large?.turns);
+  if (!mayRepeatNames) checkNames(body, value, code);
+  return value;
+}
+
+async function parseInTurn(body: Buffer, thing: JsonThing, turns: WorkTurns | undefined): Promise<unknown> {
+  if (turns === undefined || body.length < MEDIUM_BYTES) return parseJson(body, thing);
+  if (body.length >= LARGE_BYTES) return parseLargeJson(body, thing, turns);
+  if (turns.isUsedUp) await turns.whenFree();
   return parseJson(body, thing);
+}
+
+function checkNames(body: Buffer, value: unknown, code: RequestErrorCode): void {
+  const name = repeatedName(body.toString(), value)?.slice(0, SHOWN_CHARACTERS).toWellFormed();
+  if (name === undefined) return;
+  const message = `${JSON.stringify(name)} stands twice in one object: one of both would be dropped`;
+  throw new RequestError(code, message, [{ field: name, message }]);
 }
 
 export function isJson(mediaType: string): boolean {

@@ -16,6 +16,7 @@ const SHOWN_CHARACTERS = 100;
  *         be dropped in silence
  */
 export function parseQuery(search: string, known: readonly string[]): Query {
+  checkEncoding(search);
   const query = new Map<string, string>();
   const faults = new Map<string, string>();
   for (const [name, value] of new URLSearchParams(search)) {
@@ -28,6 +29,29 @@ export function parseQuery(search: string, known: readonly string[]): Query {
   // Thousands of them fit into one address. The first few are enough to find the mistake.
   const details = [...faults].slice(0, 10).map(([name, message]) => ({ field: name.slice(0, SHOWN_CHARACTERS).toWellFormed(), message }));
   throw new RequestError('invalid_request', details.map(({ message }) => message).join('; '), details);
+}
+
+/**
+ * URLSearchParams replaces bytes that are no UTF-8, and leaves a % that begins no escape: a filter would look for another text, and find nothing.
+ * @throws RequestError invalid_request
+ */
+function checkEncoding(search: string): void {
+  if (!search.includes('%')) return;
+  for (const part of search.split('&')) {
+    if (isEncoded(part)) continue;
+    const [name = ''] = part.split('=', 1);
+    const message = `the parameter ${JSON.stringify(name.slice(0, SHOWN_CHARACTERS))} is not valid percent-encoding of UTF-8: write %25 for a percent sign`;
+    throw new RequestError('invalid_request', message, [{ field: name.slice(0, SHOWN_CHARACTERS), message }]);
+  }
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false; // a byte that is no UTF-8, or a % without two digits
+  }
 }
 
 /**

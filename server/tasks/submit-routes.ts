@@ -44,7 +44,7 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
       const idempotencyKey = idempotencyKeyOf(request);
       const held = bodyBudget.open(request);
       try {
-        const task = parseTask(await readJsonBody(request, maxBodyBytes, { code: 'invalid_task', large: { held, turns }, limit: 'MAX_MESSAGE_BYTES' }));
+        const task = parseTask(await readJsonBody(request, maxBodyBytes, { code: 'invalid_task', large: { held, turns }, limit: 'MAX_MESSAGE_BYTES', mayRepeatNames: true }));
         const content = hasLargeMessage(task) ? await contentInTurns(task, turns, secrets) : undefined;
         if (context.isAccessOld) await context.renewAccess();
         if (context.span !== undefined) return await submitTraced(context.span, request, task.id, (trace) => submitTask(task, context.caller, idempotencyKey, trace, content));

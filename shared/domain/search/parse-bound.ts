@@ -10,7 +10,7 @@ const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
 /** `404`; at most nine digits. */
 export function parseNumber(text: string): ParsedBound {
-  return /^\d{1,9}$/.test(text) ? { at: Number(text), isRelative: false } : 'must be a whole number, such as 404';
+  return /^\d{1,9}$/.test(text) ? { at: Number(text), isRelative: false } : 'must be a whole number of at most nine digits';
 }
 
 /**

@@ -109,6 +109,12 @@ describe('/bulk-actions without workers', () => {
     });
   }
 
+  it('refuses a name that stands twice, so that no dry run is dropped', async () => {
+    const { status, body } = await call(service.baseUrl, '/bulk-actions', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"action":"redrive","ids":["a"],"dry_run":true,"dry_run":false}' });
+    expect([status, body['code']]).to.deep.equal([400, 'invalid_request']);
+    expect((await call(service.baseUrl, '/bulk-actions')).body['bulk_actions']).to.deep.equal([]);
+  });
+
   const unreadable: [name: string, filter: unknown, field: string][] = [
     ['an empty value', { client_id: '' }, 'filter.client_id'],
     ['an empty array', { client_id: [] }, 'filter.client_id'],

@@ -26,6 +26,9 @@ describe('parseQuery', () => {
     ['x=1', [], 'the parameter "x" is not known here: none is taken', ['x']],
     ['limit=1&limit=1', ['limit'], 'the parameter "limit" stands there twice', ['limit']],
     ['__proto__=1', ['limit'], 'the parameter "__proto__" is not known here; known: limit', ['__proto__']],
+    ['limit=%ff', ['limit'], 'the parameter "limit" is not valid percent-encoding of UTF-8: write %25 for a percent sign', ['limit']],
+    ['cursor=a&limit=5%', ['limit', 'cursor'], 'the parameter "limit" is not valid percent-encoding of UTF-8: write %25 for a percent sign', ['limit']],
+    ['limit=%ED%A0%80', ['limit'], 'the parameter "limit" is not valid percent-encoding of UTF-8: write %25 for a percent sign', ['limit']],
     ['a=1&limit=2&b=3', ['limit'], 'the parameter "a" is not known here; known: limit; the parameter "b" is not known here; known: limit', ['a', 'b']],
   ];
   for (const [search, known, message, fields] of table) {
