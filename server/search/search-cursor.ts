@@ -2,7 +2,7 @@ import { printFilter, type Filter } from '../../shared/domain/search/filter.js';
 import type { CountPlace } from '../../shared/queue/scan/count-tasks.js';
 import type { Position } from '../../shared/queue/scan/found-task.js';
 import { isScanMark, type ScanMark } from '../../shared/queue/scan/scan-mark.js';
-import { isSearchPlace, type SearchPlace } from '../../shared/queue/search/search-places.js';
+import { HELD, isSearchPlace, type ReadPlace } from '../../shared/queue/search/search-places.js';
 import { badCursor, printCursorText, readCursorText, shortDigest } from '../http/cursor-text.js';
 
 /** What a cursor belongs to: with anything else it is refused. */
@@ -14,10 +14,10 @@ export interface CursorOwner {
 
 /** The place where a search goes on. */
 export interface CursorPlace {
-  readonly place: SearchPlace | 'ids';
+  readonly place: ReadPlace | 'ids';
   readonly position?: Position;
   readonly since: number;
-  /** Of each shard, if they are searched together; else `mark` is that of `shard`, its number. */
+  /** Of each shard, if they are searched together, as `waitingSince` is; else `mark` is that of `shard`, its number, and `waitingSince` has one time. */
   readonly marks?: readonly ScanMark[];
   readonly waitingSince?: readonly number[];
   readonly mark?: ScanMark;
@@ -59,7 +59,7 @@ function isPlace(value: unknown): value is SearchCursor['at'] {
   if (mark !== undefined && !isScanMark(mark)) return false;
   if (marks !== undefined && !(Array.isArray(marks) && marks.every(isScanMark))) return false;
   if (waitingSince !== undefined && !(Array.isArray(waitingSince) && waitingSince.every(isTime))) return false;
-  return (isSearchPlace(place) || place === 'ids') && isTime(since) && (position === undefined || isPosition(position)) && (shard === undefined || isShard);
+  return (isSearchPlace(place) || place === HELD || place === 'ids') && isTime(since) && (position === undefined || isPosition(position)) && (shard === undefined || isShard);
 }
 
 /** ms since the epoch */
@@ -75,7 +75,9 @@ function isPosition(value: unknown): value is Position {
 
 /** Of a search that goes through the shards one after the other. */
 export function toCursorPlace({ from, ...rest }: CountPlace): SearchCursor['at'] {
-  return { ...from, ...rest };
+  if (from === undefined) return rest;
+  const { waitingSince, ...place } = from;
+  return { ...place, ...(waitingSince === undefined ? {} : { waitingSince: [waitingSince] }), ...rest };
 }
 
 export function countPlaceOf(cursor: SearchCursor | undefined): CountPlace | undefined {
@@ -83,6 +85,6 @@ export function countPlaceOf(cursor: SearchCursor | undefined): CountPlace | und
   const { at } = cursor;
   const rest = { shard: at.shard ?? 0, ...(at.hasGaps === undefined ? {} : { hasGaps: at.hasGaps }) };
   if (!('place' in at) || at.place === 'ids') return rest;
-  const { place, position, since, mark } = at;
-  return { ...rest, from: { place, since, ...(position === undefined ? {} : { position }), ...(mark === undefined ? {} : { mark }) } };
+  const { place, position, since, mark, waitingSince: [waitingSince] = [] } = at;
+  return { ...rest, from: { place, since, ...(waitingSince === undefined ? {} : { waitingSince }), ...(position === undefined ? {} : { position }), ...(mark === undefined ? {} : { mark }) } };
 }

@@ -46,6 +46,8 @@ export const jobField = {
   waitsFor: 'waitsFor',
   /** The waiting list it was last put into. */
   waitingList: 'lane',
+  /** Since when it has had its place in a waiting list without a break, ms since the epoch by Redis' clock. It means nothing where it is in none. */
+  heldAt: 'h',
   /** The `id` of its own flow in the dead phase, if it was last deferred among "the others" of its dead host: its search fields tell only that of its deliveries. */
   deadFlow: 'df',
   /** Its search fields: see search-fields.ts. */

@@ -18,25 +18,51 @@ import { unpackSearchFieldsLua } from '../search/search-fields.js';
 const PRIORITY_AHEAD_MS = 10_000_000_000_000;
 
 /**
+ * Lua: `placeOf(job, id, base, deferredAt)` gives the score of a job in its waiting list and the name of that list, or nil. A job whose last
+ * deferral was at the fetch `deferredAt`, and that nobody has woken since, is held still: it comes back to the place that it had. A search goes
+ * by this place (decision 25). `toPlace` puts it there, into another list where its flow has changed, and writes down since when it has it.
+ */
+const waitingPlaceFunctions = `${nowMs}
+local heldAt = string.format('%d', now)
+local function placeOf(job, id, base, deferredAt)
+  local seen = redis.pcall('HMGET', job, '${jobField.deferredAt}', '${jobField.waitingList}')
+  if not seen[1] or not seen[2] or seen[1] ~= deferredAt then return nil end
+  return redis.call('ZSCORE', base .. seen[2], id), seen[2]
+end
+local function toPlace(job, id, base, lists, waitingList, since, isPriority, place, before)
+  redis.call('HSET', job, '${jobField.waitingList}', waitingList)
+  if place then redis.call('HSETNX', job, '${jobField.heldAt}', heldAt) else redis.call('HSET', job, '${jobField.heldAt}', heldAt) end
+  if place and before ~= waitingList then
+    redis.call('ZREM', base .. before, id)
+    if redis.call('EXISTS', base .. before) == 0 then redis.call('ZREM', lists, before) end
+  end
+  redis.call('ZADD', base .. waitingList, place or (isPriority and since - ${PRIORITY_AHEAD_MS} or since), id)
+  redis.call('ZADD', lists, 'NX', since, waitingList)
+end
+`;
+
+/**
  * Puts a job that is being processed back into the delayed set, by BullMQ's own script, and remembers in the same step
  * that it waits for a destination: a worker that is killed in between would leave a job that no worker wakes.
  *
  * The job keeps the name of its waiting list, so that a cancellation can remove it there.
  *
- * KEYS 1..11 BullMQ's, 12 waiting list, 13 waiting lists. ARGV BullMQ's, then since (ms), flow key.
+ * KEYS 1..11 BullMQ's, 12 waiting list, 13 waiting lists. ARGV BullMQ's, then key prefix of waiting lists, since (ms), flow key.
  * Its reply: {BullMQ's answer: 0, or an error below, jobs in the waiting list}
  */
 export function deferScript(bullmq: DefinedScripts): LuaScript {
   const job = `KEYS[${PUT_BACK_JOB.key}]`;
   return {
     numberOfKeys: PUT_BACK_KEYS + 2,
-    lua: `${putBackFunction(bullmq)}
+    lua: `${putBackFunction(bullmq)}${waitingPlaceFunctions}
+local id, base, since, waitingList = ARGV[${PUT_BACK_JOB.id}], ARGV[#ARGV - 2], tonumber(ARGV[#ARGV - 1]), ARGV[#ARGV]
+-- It was fetched once since the last deferral, if it is held still.
+local fetches = tonumber(redis.pcall('HMGET', ${job}, '${jobField.fetches}')[1] or '0')
+local place, before = placeOf(${job}, id, base, string.format('%d', fetches - 1))
 local result = putBack(KEYS, ARGV)
 if result ~= 0 then return {result, 0} end
-redis.call('HSET', ${job}, '${jobField.waitingList}', ARGV[#ARGV])
 local isPriority = (tonumber(redis.call('HGET', ${job}, '${jobField.priority}')) or 0) < ${PRIORITY_NORMAL}
-redis.call('ZADD', KEYS[${PUT_BACK_KEYS + 1}], tonumber(ARGV[#ARGV - 1]) - (isPriority and ${PRIORITY_AHEAD_MS} or 0), ARGV[${PUT_BACK_JOB.id}])
-redis.call('ZADD', KEYS[${PUT_BACK_KEYS + 2}], 'NX', ARGV[#ARGV - 1], ARGV[#ARGV])
+toPlace(${job}, id, base, KEYS[${PUT_BACK_KEYS + 2}], waitingList, since, isPriority, place, before)
 return {result, redis.call('ZCARD', KEYS[${PUT_BACK_KEYS + 1}])}
 `,
   };
@@ -188,8 +214,7 @@ return flows
  * flows are known, their ids; then what a job has to be (`matchesOf`), the waiting list, and why its tasks wait, in turn.
  * @returns {looked at, deferred}
  */
-const bulkDefer = `${nowMs}${flowOfJobLua}
-local movedAt = string.format('%d', now)
+const bulkDefer = `${flowOfJobLua}${waitingPlaceFunctions}
 local isKnown, waitingListOf, reasonOf = {}, {}, {}
 local names = tonumber(ARGV[6])
 nameDefaultCluster(7, names)
@@ -238,11 +263,11 @@ for nth, id in ipairs(found) do
     local job, seen = ARGV[1] .. id, seenOf[nth]
     if nth <= queued then redis.call('ZREM', KEYS[1], id) end
     redis.call('ZADD', KEYS[2], tonumber(ARGV[4]) * ${SCORE_PER_MS}, id)
-    redis.call('HSET', job, '${jobField.deferredAt}', seen[4] or '0', '${jobField.waitsFor}', reasonOf[waitingList] or 'paused', '${jobField.waitingList}', waitingList, '${jobField.movedAt}', movedAt)
+    local place, before = placeOf(job, id, ARGV[5], seen[4] or '0')
+    redis.call('HSET', job, '${jobField.deferredAt}', seen[4] or '0', '${jobField.waitsFor}', reasonOf[waitingList] or 'paused', '${jobField.movedAt}', heldAt)
     -- They keep the order of the queue, except those that have been in a waiting list before.
     local since = tonumber(string.match(seen[5] or '', [[\\"kind\\":\\"deferral\\",.-\\"since\\":(%d+)]]) or ARGV[3] + nth / 1000)
-    redis.call('ZADD', ARGV[5] .. waitingList, isPriority(seen) and since - ${PRIORITY_AHEAD_MS} or since, id)
-    redis.call('ZADD', KEYS[3], 'NX', since, waitingList)
+    toPlace(job, id, ARGV[5], KEYS[3], waitingList, since, isPriority(seen), place, before)
     deferred = deferred + 1
   end
 end

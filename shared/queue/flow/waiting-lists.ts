@@ -77,7 +77,7 @@ export class WaitingLists {
   async defer(waitingList: string, deferral: Deferral): Promise<number> {
     const { client, keys, queue } = this.shard;
     const args = putBackArguments(queue, deferral);
-    const reply: unknown = await client.runCommand('krsDefer', [...args.slice(0, PUT_BACK_KEYS), keys.waitingList(waitingList), keys.waitingLists, ...args.slice(PUT_BACK_KEYS), deferral.since, waitingList]);
+    const reply: unknown = await client.runCommand('krsDefer', [...args.slice(0, PUT_BACK_KEYS), keys.waitingList(waitingList), keys.waitingLists, ...args.slice(PUT_BACK_KEYS), keys.waitingList(''), deferral.since, waitingList]);
     // The script's own answer.
     const [code, depth] = reply as [number, number];
     if (code !== 0) throw putBackError(queue, code, deferral.jobId);

@@ -6,12 +6,12 @@ import type { MissingShards } from './missing-shards.js';
 import { readScanMark, type ScanMark } from './scan-mark.js';
 import { inOrder, listMembers, scanIds, scanSet, type ListedIds, type Placed, type SearchOrder, type SearchRules, type Tally } from './scan-step.js';
 import { lookAt, type TakeTurn } from './scan-tasks.js';
-import { isListPlace, isWaitingPlace, type SearchPlace } from '../search/search-places.js';
+import { HELD, isListPlace, isWaitingPlace, withHeld, type ReadPlace, type SearchPlace } from '../search/search-places.js';
 
 /** Where a list goes on, in all shards alike. It is plain JSON. */
 export interface ListPlace {
   /** `ids`: the ids that the filter names. */
-  readonly place: SearchPlace | 'ids';
+  readonly place: ReadPlace | 'ids';
   /** undefined: at its beginning. */
   readonly position?: Position;
   /** Redis' time when the list began, ms. */
@@ -65,9 +65,10 @@ export async function listTasks(allShards: readonly Shard[], rules: Omit<SearchR
   const { from: begin, missing, shardOf } = options;
   const ids = rules.plan.ids;
   const shards = ids === undefined ? allShards : [...new Set(ids.map(shardOf))];
-  const places: readonly ListPlace['place'][] = rules.plan.ids === undefined ? rules.plan.places : ['ids'];
   const read = begin === undefined && rules.plan.ids === undefined ? await readMarks(shards, options) : undefined;
   const marks = read === undefined ? marksOf(begin, shards) : read.whole;
+  const inSets = marks?.some(({ readsHeld }) => readsHeld) === true ? withHeld(rules.plan.places) : rules.plan.places;
+  const places: readonly ListPlace['place'][] = rules.plan.ids === undefined ? inSets : ['ids'];
   const page = new PageInProgress(options.limit, shards, missing, begin ?? { since: marks?.[0]?.at ?? oldest(read?.marks), marks });
   if (marks === undefined && rules.plan.ids === undefined) page.foundGap();
   const first = options.from === undefined ? 0 : Math.max(0, places.indexOf(options.from.place));
@@ -77,8 +78,12 @@ export async function listTasks(allShards: readonly Shard[], rules: Omit<SearchR
     const from = nth === first ? options.from?.position : undefined;
     // A task that is named is looked at once, wherever it is.
     const sinceOf = (shard: Shard, at: number): number | undefined => (place === 'ids' ? undefined : (marks?.[at]?.at ?? begin?.since ?? read?.marks.get(shard)?.at));
-    const rulesHere: Omit<SearchRules, 'since'> = { ...rules, by: undefined, ...(place === 'ids' ? {} : { look: lookAt(place, rules.plan.places) }) };
-    const streams = shards.flatMap((shard, at) => (missing.has(shard) ? [] : [streamOf(shard, place, { ...rulesHere, since: sinceOf(shard, at), sinceWaiting: page.waitingSince?.[at] }, from, options)]));
+    const rulesHere: Omit<SearchRules, 'since'> = { ...rules, by: undefined, ...(place === 'ids' ? {} : { look: lookAt(place, inSets) }) };
+    const streams = shards.flatMap((shard, at) => {
+      const readsHeld = marks?.[at]?.readsHeld;
+      if (missing.has(shard) || (place === HELD && readsHeld !== true)) return [];
+      return [streamOf(shard, place, { ...rulesHere, since: sinceOf(shard, at), sinceWaiting: page.waitingSince?.[at], readsHeld }, from, options)];
+    });
     const behind = await fillFrom(streams, page, rules.order, options);
     if (behind !== 'ended') return page.end({ place, ...(behind === undefined ? {} : { position: behind }) });
     const next = places[nth + 1];
@@ -276,7 +281,7 @@ abstract class BufferedStream {
 class SetStream extends BufferedStream implements ShardStream {
   constructor(
     shard: Shard,
-    private readonly place: SearchPlace,
+    private readonly place: ReadPlace,
     private readonly rules: SearchRules,
     from: Position | undefined,
     private readonly takeTurn: TakeTurn,

@@ -29,7 +29,7 @@ export async function mayHaveOverlooked(shard: Shard, rules: Pick<SearchRules, '
   for (const place of inOrder.filter((each) => rules.plan.places.includes(each))) {
     // Tasks of a dead worker go back to a list, and nothing writes down when.
     const since = isListPlace(place) && place !== 'active' && !areListsSame ? 0 : mark.at;
-    const again: SearchRules = { ...rules, since, sinceWaiting: since === 0 ? undefined : sinceWaiting, by: 'count', look: { kind: 'again', dueCounter: mark.dueCounter } };
+    const again: SearchRules = { ...rules, since, readsHeld: mark.readsHeld, sinceWaiting: since === 0 ? undefined : sinceWaiting, by: 'count', look: { kind: 'again', dueCounter: mark.dueCounter } };
     for await (const moved of stepsThroughPlace(shard, place, again, takeTurn)) {
       if (moved > 0 || !hasTime()) return true;
     }

@@ -6,7 +6,7 @@ import type { SearchPlan } from '../search/compile-filter.js';
 import { toFoundTask, toSearchRow, type FoundTask, type Position, type SearchRow } from './found-task.js';
 import { matchesMessage } from '../search/message-values.js';
 import type { StepCpu } from './scan-pace.js';
-import type { SearchPlace } from '../search/search-places.js';
+import { HELD, type ReadPlace, type SearchPlace } from '../search/search-places.js';
 
 /** Members of a set, or named ids, that are looked at in one step at most. The script ends it earlier when its time is over. */
 export const STEP_MEMBERS = 1_000;
@@ -25,6 +25,8 @@ export interface SearchRules {
   readonly since: number | undefined;
   /** When the search came to the tasks that wait, ms by Redis' clock. Default: when it began. */
   readonly sinceWaiting?: number | undefined;
+  /** The held tasks are read by themselves: what was held already when the search came to the tasks that wait is found there alone. */
+  readonly readsHeld?: boolean | undefined;
   /** Default: `later`. */
   readonly look?: SearchLook;
   /** A field whose values are counted, `count` to count alone, undefined to find tasks. */
@@ -74,9 +76,10 @@ export interface Tally {
  * Looks at some members of a set behind a position.
  * @param want rows at most
  */
-export async function scanSet(shard: Shard, place: SearchPlace, rules: SearchRules, from: Position | undefined, want: number): Promise<ScanStep> {
-  const reply = await search(shard, place, rules, want, ['set', rules.order === 'oldest' ? 1 : 0, from?.score ?? '', from?.member ?? '', STEP_MEMBERS]);
-  const step = await settle(shard, place, rules, reply);
+export async function scanSet(shard: Shard, place: ReadPlace, rules: SearchRules, from: Position | undefined, want: number): Promise<ScanStep> {
+  const reply = await search(shard, place, rules, want, [place === HELD ? 'held' : 'set', rules.order === 'oldest' ? 1 : 0, from?.score ?? '', from?.member ?? '', STEP_MEMBERS]);
+  // They stand in several sets, and what has moved among them was passed over already.
+  const step = place === HELD ? await settle(shard, undefined, { ...rules, since: undefined }, reply) : await settle(shard, place, rules, reply);
   return { ...step, next: reply.next };
 }
 
@@ -135,9 +138,9 @@ function countedIn({ plan, by }: SearchRules): CountedBy | '' {
   return plan.onMessage.length > 0 ? '' : (by ?? '');
 }
 
-async function search({ client, keys, server }: Shard, place: SearchPlace | undefined, rules: SearchRules, want: number, rest: readonly (string | number)[]): Promise<Reply> {
-  const { plan, since, sinceWaiting, look = { kind: 'later' } } = rules;
-  const reply: unknown = await client.runCommand('krsSearch', [`${keys.base}${place ?? 'delayed'}`, keys.base, plan.forScript, place ?? '', since ?? '', look.kind, look.kind === 'again' ? look.dueCounter : '', countedIn(rules), want, sinceWaiting ?? '', ...rest]);
+async function search({ client, keys, server }: Shard, place: ReadPlace | undefined, rules: SearchRules, want: number, rest: readonly (string | number)[]): Promise<Reply> {
+  const { plan, since, sinceWaiting, readsHeld = false, look = { kind: 'later' } } = rules;
+  const reply: unknown = await client.runCommand('krsSearch', [`${keys.base}${place === HELD ? 'delayed' : place ?? 'delayed'}`, keys.base, plan.forScript, place ?? '', since ?? '', look.kind, look.kind === 'again' ? look.dueCounter : '', countedIn(rules), want, sinceWaiting ?? '', readsHeld ? 1 : 0, ...rest]);
   // The script's own answer: see search-script.ts.
   const [at, scanned, notRead, matched, score, member, rows, groups, withoutGroup, idsLookedAt, beforeUs, afterUs, passedOver] = reply as [number, number, number, number, string, string, string[][], (string | number)[], number, number, number, number, number];
   return {
@@ -174,7 +177,8 @@ async function settle(shard: Shard, place: SearchPlace | undefined, rules: Searc
       counts.matched -= 1;
       if (verdict !== false) counts.notRead += 1;
     } else if (by === undefined) {
-      found.push({ task, position: { score: whole.score, member: whole.member } });
+      // The place in which it was found: a bare one has been looked up anew.
+      found.push({ task, position: { score: row.score, member: row.member } });
     } else if (by !== 'count') {
       const value = valueIn(task, by, plan);
       groups.set(value, (groups.get(value) ?? 0) + 1);

@@ -2,16 +2,18 @@ import type { Shard } from '../engine/shard.js';
 import type { Position } from './found-task.js';
 import type { StepCpu } from './scan-pace.js';
 import { listMembers, scanIds, scanSet, STEP_MEMBERS, type IdStep, type ScanStep, type SearchLook, type SearchRules } from './scan-step.js';
-import type { ScanMark } from './scan-mark.js';
-import { isListPlace, type SearchPlace } from '../search/search-places.js';
+import { readScanMark, type ScanMark } from './scan-mark.js';
+import { isListPlace, isWaitingPlace, withHeld, type ReadPlace, type SearchPlace } from '../search/search-places.js';
 
 /** Where a scan of one shard goes on. It is plain JSON. */
 export interface ScanPlace {
-  readonly place: SearchPlace;
+  readonly place: ReadPlace;
   /** undefined: at its beginning. */
   readonly position?: Position;
   /** Redis' time when the scan of the shard began, ms. */
   readonly since: number;
+  /** When it came to the tasks that wait, ms by Redis' clock, where it had looked at others before. */
+  readonly waitingSince?: number;
   /** Of a count: see watched-scan.ts. */
   readonly mark?: ScanMark;
 }
@@ -21,9 +23,11 @@ export interface ScanPart extends Omit<ScanStep, 'next'> {
   readonly next: ScanPlace | undefined;
   /** false: a list was longer than what is read of it. */
   readonly isWhole: boolean;
+  /** As of ScanPlace. */
+  readonly waitingSince: number | undefined;
 }
 
-export interface ScanRules extends Omit<SearchRules, 'since' | 'look'> {
+export interface ScanRules extends Omit<SearchRules, 'since' | 'sinceWaiting' | 'readsHeld' | 'look'> {
   /** What has moved since the scan began is not passed over. So it comes once at least where it was found, and may come again. */
   readonly mayRepeat?: boolean;
 }
@@ -40,23 +44,27 @@ const atOnce: TakeTurn = (step) => step();
  * Places without scores are read as a whole. A scan that goes on in one of them behind a position reads it again.
  *
  * @param from where an earlier scan of the shard ended
- * @param startedAt when this one begins, if it is known: ms, by Redis' clock
+ * @param mark made before it began. Without one, what moves among the tasks that wait while others are read is passed over
  */
-export async function* scanTasks(shard: Shard, rules: ScanRules, from?: ScanPlace, takeTurn: TakeTurn = atOnce, startedAt?: number): AsyncGenerator<ScanPart, void, void> {
-  const { places } = rules.plan;
-  let since = from?.since ?? startedAt;
+export async function* scanTasks(shard: Shard, rules: ScanRules, from?: ScanPlace, takeTurn: TakeTurn = atOnce, mark?: ScanMark): AsyncGenerator<ScanPart, void, void> {
+  const readsHeld = mark?.readsHeld === true;
+  const places = readsHeld ? withHeld(rules.plan.places) : rules.plan.places;
+  let since = from?.since ?? mark?.at;
+  let { waitingSince } = from ?? {};
   for (const place of from === undefined ? places : places.slice(Math.max(0, places.indexOf(from.place)))) {
     const nextPlace = places[places.indexOf(place) + 1];
-    const rulesHere: SearchRules = { ...rules, since: rules.mayRepeat === true ? undefined : since, look: lookAt(place, places) };
+    if (mark !== undefined && place !== places[0] && isWaitingPlace(place)) waitingSince ??= (await takeTurn(async () => ({ ...(await readScanMark(shard)), cpu: undefined }))).at;
+    const waiting = waitingSince === undefined ? {} : { waitingSince };
+    const rulesHere: SearchRules = { ...rules, since: rules.mayRepeat === true ? undefined : since, sinceWaiting: waitingSince, readsHeld, look: lookAt(place, places) };
     for await (const { next, ...part } of stepsIn(shard, place, rulesHere, place === from?.place ? from.position : undefined, takeTurn)) {
       since ??= part.tally.at;
-      const here = next === undefined ? undefined : { place, position: next, since };
-      yield { ...part, next: here ?? (nextPlace === undefined ? undefined : { place: nextPlace, since }) };
+      const here = next === undefined ? undefined : { place, position: next, since, ...waiting };
+      yield { ...part, waitingSince, next: here ?? (nextPlace === undefined ? undefined : { place: nextPlace, since, ...waiting }) };
     }
   }
 }
 
-export function lookAt(place: SearchPlace, places: readonly SearchPlace[]): SearchLook {
+export function lookAt(place: ReadPlace, places: readonly ReadPlace[]): SearchLook {
   return { kind: place === places[0] ? 'first' : 'later' };
 }
 
@@ -72,7 +80,7 @@ export async function* stepsThrough(shard: Shard, place: SearchPlace | undefined
 }
 
 /** The steps through one place, one at least. `next` undefined: it was the last. */
-async function* stepsIn(shard: Shard, place: SearchPlace, rules: SearchRules, from: Position | undefined, takeTurn: TakeTurn): AsyncGenerator<ScanStep & { readonly isWhole: boolean }, void, void> {
+async function* stepsIn(shard: Shard, place: ReadPlace, rules: SearchRules, from: Position | undefined, takeTurn: TakeTurn): AsyncGenerator<ScanStep & { readonly isWhole: boolean }, void, void> {
   if (isListPlace(place)) {
     const { jobIds, isWhole } = await takeTurn(() => listMembers(shard, place, rules.order));
     const rest = from === undefined ? jobIds : jobIds.filter((id) => (rules.order === 'oldest' ? id > from.member : id < from.member));

@@ -12,9 +12,9 @@ export async function* scanWatched(shard: Shard, rules: ScanRules, from: ScanPla
   // A cursor of an older version has no mark.
   const mark = from === undefined ? await takeTurn(async () => ({ ...(await readScanMark(shard)), cpu: undefined })) : from.mark;
   let hasPassedOver = mark === undefined;
-  for await (const { next, isWhole, ...part } of scanTasks(shard, rules, from, takeTurn, mark?.at)) {
+  for await (const { next, isWhole, ...part } of scanTasks(shard, rules, from, takeTurn, mark)) {
     hasPassedOver ||= part.tally.passedOver > 0;
-    const isOverlooking = hasPassedOver || (next === undefined && mark !== undefined && (await mayHaveOverlooked(shard, rules, mark, options)));
+    const isOverlooking = hasPassedOver || (next === undefined && mark !== undefined && (await mayHaveOverlooked(shard, rules, mark, options, part.waitingSince)));
     yield { ...part, isWhole: isWhole && !isOverlooking, next: next === undefined || mark === undefined ? next : { ...next, mark } };
   }
 }

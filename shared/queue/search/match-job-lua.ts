@@ -3,6 +3,7 @@ import { jobField } from '../engine/job-fields.js';
 import { HINT_CHARACTERS } from './hint-characters.js';
 import { MOST_MESSAGE_BYTES } from './message-values.js';
 
+
 /**
  * What may be spent on the hints of one task, bytes: a text costs each byte of the message, and once more for each 16 bytes that it has itself, since
  * it may nearly stand at every place. That is 3 ms of Redis at worst, and 10 ms on a slow machine.
@@ -39,7 +40,7 @@ local isDuePlace = {prioritized = true, wait = true, paused = true}
 local hasEnded = {failed = true, completed = true}
 
 -- The fields that are read together: the name that each has in a job, and the one that it is stored by.
-local stored = {createdAt = '${jobField.createdAt}', startedAt = '${jobField.startedAt}', movedAt = '${jobField.movedAt}', search = '${jobField.search}', failure = '${jobField.failure}', attemptsMade = '${jobField.attemptsMade}', returnValue = '${jobField.returnValue}', bulkAction = '${jobField.bulkAction}'}
+local stored = {createdAt = '${jobField.createdAt}', startedAt = '${jobField.startedAt}', movedAt = '${jobField.movedAt}', search = '${jobField.search}', failure = '${jobField.failure}', attemptsMade = '${jobField.attemptsMade}', returnValue = '${jobField.returnValue}', bulkAction = '${jobField.bulkAction}', data = '${jobField.data}'}
 local ofSearch, ofFailure, ofState = {'search'}, {'failure', 'attemptsMade'}, {'failure', 'attemptsMade', 'returnValue'}
 local readsOf = {
   created_at = {}, next_attempt_at = {}, finished_at = {}, bulk_action_id = {'bulkAction'},
@@ -181,6 +182,16 @@ local function sinceOf(job, since, sinceWaiting)
   return sinceWaiting
 end
 
+-- Since when flow control has held a job without a break, ms, and its waiting list, or nil. A job that was fetched at \`fetchedSince\` or later may be about to be
+-- put back: it is held, too.
+local function heldSince(job, fetchedSince)
+  local seen = redis.pcall('HMGET', base .. job.id, '${jobField.deferredAt}', '${jobField.fetches}', '${jobField.waitingList}', '${jobField.startedAt}', '${jobField.heldAt}')
+  if not seen[1] or not seen[3] or not seen[5] then return nil end
+  if seen[1] ~= (seen[2] or '0') and not (fetchedSince and (tonumber(seen[1]) or 0) + 1 == tonumber(seen[2]) and (tonumber(seen[4]) or 0) >= fetchedSince) then return nil end
+  if not job.heldScore and not redis.call('ZSCORE', base .. 'lane:' .. seen[3], job.id) then return nil end
+  return tonumber(seen[5]), seen[3]
+end
+
 -- Whether a job may have come to its place since a search began, when it is looked at once more behind its end.
 local function mayHaveCome(plan, job, since, dueCounter)
   if hasMovedSince(plan, job, since, false) then return true end
@@ -297,6 +308,20 @@ local function mayHave(data, texts, most)
   return string.find(data, '\\\\\\\\u', 1, true) ~= nil
 end
 
+-- Whether its hints alone say that a message does not match. Hints that are too many or too long for it are cut, or passed over: Node decides then.
+local function lacksHint(plan, data)
+  local left = ${HINT_BYTES}
+  for _, texts in ipairs(plan.messageHints) do
+    local size = math.max(1, #data * #texts)
+    local most = math.min(${HINT_CHARACTERS}, math.floor((left / size - 1) * ${HINT_BYTES_AT_ONCE}))
+    if most > 0 then
+      left = left - size * (1 + most / ${HINT_BYTES_AT_ONCE})
+      if not mayHave(data, texts, most) then return true end
+    end
+  end
+  return false
+end
+
 local function matchJob(plan, conditions, job)
   local isBare = false
   for _, condition in ipairs(conditions) do
@@ -311,20 +336,9 @@ local function matchJob(plan, conditions, job)
   if tonumber(words[8]) > ${MOST_MESSAGE_BYTES} then return 'large' end
   job.data = redis.call('HGET', base .. job.id, '${jobField.data}') or ''
   job.dataBytes = #job.data
-  -- Hints that are too many or too long for the message are cut, or passed over: Node decides then.
-  local left = ${HINT_BYTES}
-  for _, texts in ipairs(plan.messageHints) do
-    local size = math.max(1, #job.data * #texts)
-    local most = math.min(${HINT_CHARACTERS}, math.floor((left / size - 1) * ${HINT_BYTES_AT_ONCE}))
-    if most > 0 then
-      left = left - size * (1 + most / ${HINT_BYTES_AT_ONCE})
-      if not mayHave(job.data, texts, most) then
-        job.data = nil
-        return false
-      end
-    end
-  end
-  return true
+  if not lacksHint(plan, job.data) then return true end
+  job.data = nil
+  return false
 end
 
 local function compare(a, b)

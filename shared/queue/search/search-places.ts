@@ -22,8 +22,8 @@ const statesIn: Readonly<Record<SearchPlace, readonly TaskState[]>> = {
 /** BullMQ keeps these as lists: they have no order to begin in the middle of. */
 const lists: ReadonlySet<SearchPlace> = new Set(['wait', 'paused', 'active'] as const);
 
-export function isListPlace(place: SearchPlace): boolean {
-  return lists.has(place);
+export function isListPlace(place: ReadPlace): place is SearchPlace {
+  return place !== HELD && lists.has(place);
 }
 
 export function isSearchPlace(text: unknown): text is SearchPlace {
@@ -32,6 +32,19 @@ export function isSearchPlace(text: unknown): text is SearchPlace {
 
 const waitingPlaces: readonly SearchPlace[] = ['wait', 'paused', 'prioritized', 'delayed'];
 const endedPlaces: readonly SearchPlace[] = ['failed', 'completed'];
+/**
+ * Where tasks that flow control holds are read: its waiting lists. There each stands at the same place as long as it is held, however often it is put
+ * back into the delayed set, and comes due, meanwhile (decision 25).
+ */
+export const HELD = 'held';
+export type ReadPlace = SearchPlace | typeof HELD;
+
+/** The places of a search that reads the held tasks by themselves: before all others in which tasks wait. */
+export function withHeld(places: readonly SearchPlace[]): readonly ReadPlace[] {
+  const at = places.findIndex(isWaitingPlace);
+  return at < 0 ? places : [...places.slice(0, at), HELD, ...places.slice(at)];
+}
+
 const allPlaces = Object.keys(statesIn).filter(isSearchPlace);
 
 /** Tasks leave such a place only by an action of a person. */
@@ -40,7 +53,7 @@ export function isEndedPlace(place: SearchPlace): boolean {
 }
 
 export function isWaitingPlace(place: string): boolean {
-  return waitingPlaces.some((each) => each === place);
+  return place === HELD || waitingPlaces.some((each) => each === place);
 }
 
 /** `waiting` stands for several states. */

@@ -20,6 +20,19 @@ const READ_AT_ONCE = 100;
 const CLOCK_EVERY = 16;
 const CLOCK_EVERY_BYTES = 65_536;
 
+/** As many waiting lists are read at most. A search counts them when it begins, and leaves held tasks where they stand if there are more than a twentieth of this. */
+const MOST_LISTS = 10_000;
+/** Held tasks that are read of each waiting list at once: fewer of each where there are many lists. */
+const HELD_AT_ONCE = { least: 4, most: 100 };
+/**
+ * A worker that puts a task back has fetched it a moment ago, ms. One that was fetched since then, and still has its place in a waiting list, is told as held:
+ * else a task would be missing that happens to be put back just when it is looked at.
+ */
+const FETCHED_LATELY_MS = 2_000;
+
+/** Messages that are read together, bytes. A command for each of them costs as much as to look into 500 bytes. */
+const MESSAGES_AT_ONCE_BYTES = 262_144;
+
 /** The members of a row in the answer, in order. All are texts; '' where there is none. */
 export const rowFields = [
   /** `row`: it matches. `bare`: its search fields are missing or out of date, so it has to be decided by its data. */
@@ -65,6 +78,10 @@ export const rowFields = [
  * Flow control puts a task that it holds back again and again. A task of a first run that moved before the search came to those that wait cannot have
  * been found yet, because only those that have failed are read before: it is not passed over.
  *
+ * A task that is held comes due again and again, and is put back. So held tasks are read by themselves, in the waiting lists, where each keeps its place
+ * (decision 25): those that were held already when the search came to the tasks that wait, by how long they have waited. In the other places
+ * they are passed over.
+ *
  * Of a set the few fields that decide are read by one SORT_RO with GET, which costs Redis half as much as a command for each job. A
  * cluster refuses it, and so do versions before 7.0: then each job is read by itself. A text that must stand in the search fields of
  * all that match is looked for before anything else.
@@ -73,8 +90,9 @@ export const rowFields = [
  *
  * KEYS 1 set or list. ARGV 1 key prefix of jobs, 2 plan as JSON (compile-filter.ts), 3 place, 4 pass over what has moved since (ms) or '',
  * 5 way to look: `first`, `later` or `again`, 6 BullMQ's counter of due jobs when the search began, to look again,
- * 7 field to count by, `count`, or '' for rows, 8 how many rows at most, 9 when the search came to tasks that wait (ms) or '', 10 `set` or `ids`, then
- * of a set: 11 1 for the lowest scores first, 12 score and 13 member behind which to begin, or '', 14 how many members at most;
+ * 7 field to count by, `count`, or '' for rows, 8 how many rows at most, 9 when the search came to tasks that wait (ms) or '', 10 1 if the search
+ * reads held tasks by themselves, 11 `set`, `held` or `ids`, then of a set, and of the held tasks: 12 1 for the lowest scores first, 13 score and 14 member behind which
+ * to begin, or '', 15 how many members at most;
  * of ids: in turn job id, search fields and failure fields to go by, or ''. The place '' means wherever each is.
  * @returns {Redis' time (ms), tasks looked at, those among them that could not be read, how many match, score and member of the last
  * one or '' at the end of the set, rows, values and numbers of the groups in turn, how many have no value, how many of the ids were looked
@@ -94,7 +112,7 @@ end
 local cpuBefore = cpuUs()
 local set, plan = KEYS[1], cjson.decode(ARGV[2])
 local place, since, way, dueCounter, by, want = ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])
-local sinceWaiting = tonumber(ARGV[9])
+local sinceWaiting, readsHeld = tonumber(ARGV[9]), ARGV[10] == '1' and redis.call('EXISTS', base .. 'lanes') == 1
 local isCount = by ~= ''
 local looked, notRead, matched, passedOver, bytes = 0, 0, 0, 0, 0
 local rows, groups, withoutGroup = {}, {}, 0
@@ -113,13 +131,13 @@ end
 local function addRow(kind, job)
   local more = redis.call('HMGET', base .. job.id, '${jobField.options}', '${jobField.redrives}', '${jobField.priority}', '${jobField.edits}', '${jobField.bulkAction}', '${jobField.deferredAt}', '${jobField.fetches}', '${jobField.waitsFor}', '${jobField.finishedAt}')
   local isWaiting = job.place == 'delayed' or isDuePlace[job.place]
-  local isDeferred = job.place == 'delayed' and more[6] and more[6] == (more[7] or '0')
+  local isDeferred = (job.place == 'delayed' or job.heldScore) and more[6] and more[6] == (more[7] or '0')
   local log = isWaiting and more[7] and redis.call('HGET', base .. job.id, '${jobField.log}') or ''
   local isReleased = isReleasedBy(log)
   bytes = bytes + #log
   local priority = tonumber(more[3]) or 0
   rows[#rows + 1] = {
-    kind, job.id, scoreOf(job), job.place, kind == 'row' and stateOf(job) or '', job.search or '', job.failure or '',
+    kind, job.id, job.heldScore or scoreOf(job), job.place, kind == 'row' and stateOf(job) or '', job.search or '', job.failure or '',
     job.createdAt, job.startedAt or '', more[9] or '', job.movedAt or '', more[1] or '', more[2] or '',
     priority < ${PRIORITY_NORMAL} and '1' or '', more[4] or '', more[5] or '',
     isDeferred and '1' or '', more[8] or '', isReleased and '1' or '',
@@ -127,22 +145,39 @@ local function addRow(kind, job)
   }
 end
 
+-- Whether a task is found among the held ones: it has been there since before they were looked at.
+local function isFoundAsHeld(job)
+  if not readsHeld or job.heldScore or hasEnded[job.place] then return false end
+  local from = sinceOf(job, since, sinceWaiting)
+  local fetchedSince = job.place == 'active' and from - ${FETCHED_LATELY_MS} or nil
+  local held = heldSince(job, fetchedSince)
+  return held and held < from
+end
+
 -- Whether a job has moved is looked up only if it matches.
 local function decide(job)
   looked = looked + 1
   local verdict = matchJob(plan, conditions, job)
   bytes = bytes + (job.dataBytes or 0)
-  if verdict == false then return end
+  if verdict == false then
+    -- It is counted where it stands.
+    if job.heldScore then looked = looked - 1 end
+    return
+  end
   local needsMore = not job.isLoaded and (since or (by ~= 'count' and readsOf[by] ~= ofSearch))
   if verdict == 'gone' or ((not isCount or verdict == 'bare' or needsMore) and not loadWhole(job)) then
     notRead = notRead + 1
+    return
+  end
+  if since and isFoundAsHeld(job) then
+    looked = looked - 1
     return
   end
   if way == 'again' then
     if mayHaveCome(plan, job, sinceOf(job, since, sinceWaiting), dueCounter) then passedOver = passedOver + 1 end
     return
   end
-  if since and hasMovedSince(plan, job, since, way == 'first') and hasMovedSince(plan, job, sinceOf(job, since, sinceWaiting), way == 'first') then
+  if since and not job.heldScore and hasMovedSince(plan, job, since, way == 'first') and hasMovedSince(plan, job, sinceOf(job, since, sinceWaiting), way == 'first') then
     looked, passedOver = looked - 1, passedOver + 1
     return
   end
@@ -249,9 +284,25 @@ local function ranksToRead()
   return first, math.min(last, behind - 1)
 end
 
+local hasHints = false
+for _, texts in ipairs(plan.messageHints) do hasHints = hasHints or #texts > 0 end
+
+-- The data of a part of the ranks, where nothing but the message can tell that most of them do not match, and all are short.
+local function messagesOf(packed, first, count)
+  if not hasHints or needleCount > 0 then return {} end
+  local sum = 0
+  for nth = 1, count do
+    local size = packed[nth] and tonumber(string.match(packed[nth], '^${SEARCH_FIELDS_VERSION}[^\\31]*\\31[^\\31]*\\31[^\\31]*\\31[^\\31]*\\31[^\\31]*\\31[^\\31]*\\31[^\\31]*\\31(%d+)'))
+    if not size then return {} end
+    sum = sum + size
+  end
+  return sum <= ${MESSAGES_AT_ONCE_BYTES} and readFields({'data'}, first, count) or {}
+end
+
 -- Looks at a part of the ranks, the one that the search comes to first. It gives how many members were looked at, and whether the step has to end.
 local function lookAtRanks(isAscending, first, count, names)
   local values, isSearch = readFields(names, first, count), names == ofSearch
+  local messages = isSearch and messagesOf(values, first, count) or {}
   -- The names of members are not needed where hardly one of them matches.
   local page, named = nil, 0
   local function memberAt(at)
@@ -271,6 +322,9 @@ local function lookAtRanks(isAscending, first, count, names)
         needleBytes = needleBytes + needleCount * #packed
         if isOver() then return nth, true end
       end
+    elseif messages[at] and lacksHint(plan, messages[at]) then
+      looked, bytes = looked + 1, bytes + #messages[at]
+      if isOver() then return nth, true end
     else
       local id = memberAt(at)
       if not (packed or tonumber(values[found + 1])) then
@@ -306,10 +360,103 @@ local function lookAtSet(isAscending, score, member, most)
   return redis.call('ZRANGE', set, last, last)[1]
 end
 
+-- A held task, by its place in a waiting list.
+local function lookAtHeld(id, score, list)
+  if not isJobId(id) then return end
+  -- Most filters can tell by one field that a task does not match.
+  local packed = needleCount > 0 and redis.pcall('HMGET', base .. id, stored.search)[1]
+  if packed and byte(packed) == ${SEARCH_FIELDS_VERSION.charCodeAt(0)} and not mayMatch(packed) then return end
+  local job = {id = id, place = 'prioritized', heldScore = score}
+  local from = since and sinceOf(job, since, sinceWaiting)
+  local held, own = heldSince(job, from and from - ${FETCHED_LATELY_MS})
+  -- Its place in the list is out of date, or it came there only now: it is found where it stands.
+  if own ~= list or (from and held >= from) then return end
+  if redis.call('ZSCORE', base .. 'completed', id) or redis.call('ZSCORE', base .. 'failed', id) then return end
+  if redis.call('ZSCORE', base .. 'delayed', id) then job.place = 'delayed' end
+  if loadWhole(job) then decide(job) end
+end
+
+-- The last held task that was looked at and its score, where there are more behind it.
+local function lookAtAllHeld(isAscending, score, member, most)
+  local heads = {}
+  local function isBefore(a, b)
+    local difference = a.at - b.at
+    if difference == 0 then difference = compare(a.id, b.id) end
+    if isAscending then return difference < 0 end
+    return difference > 0
+  end
+  local function sink(nth)
+    while true do
+      local least, left = nth, 2 * nth
+      if heads[left] and isBefore(heads[left], heads[least]) then least = left end
+      if heads[left + 1] and isBefore(heads[left + 1], heads[least]) then least = left + 1 end
+      if least == nth then return end
+      heads[nth], heads[least], nth = heads[least], heads[nth], least
+    end
+  end
+  local names = redis.call('ZRANGE', base .. 'lanes', 0, ${MOST_LISTS - 1})
+  local atOnce = math.max(${HELD_AT_ONCE.least}, math.min(${HELD_AT_ONCE.most}, math.floor(most / math.max(1, #names))))
+  -- The next ones of a list behind a place, ids and scores in turn. One call, unless many have the same score.
+  local function readBehind(key, score, member)
+    local found
+    if isAscending then found = redis.call('ZRANGEBYSCORE', key, score == '' and '-inf' or score, '+inf', 'WITHSCORES', 'LIMIT', 0, atOnce)
+    else found = redis.call('ZREVRANGEBYSCORE', key, score == '' and '+inf' or score, '-inf', 'WITHSCORES', 'LIMIT', 0, atOnce) end
+    local first = 1
+    if score ~= '' then
+      local at = tonumber(score)
+      while found[first] and tonumber(found[first + 1]) == at and (compare(found[first], member) <= 0) == isAscending do first = first + 2 end
+      -- Descending, the place itself comes first among those that are not behind it.
+      while not isAscending and found[first] == member and tonumber(found[first + 1]) == at do first = first + 2 end
+    end
+    if found[first] or #found < 2 * atOnce then return found, first end
+    local rank = rankBehind(key, isAscending, score, member)
+    if rank < 0 then return {}, 1 end
+    if isAscending then return redis.call('ZRANGE', key, rank, rank + atOnce - 1, 'WITHSCORES'), 1 end
+    local length = redis.call('ZCARD', key)
+    return redis.call('ZREVRANGE', key, length - 1 - rank, length - 2 - rank + atOnce, 'WITHSCORES'), 1
+  end
+  -- The next task of a list: false where it has no more.
+  local function advance(list)
+    if not list.read or not list.read[list.nth] then
+      list.read, list.nth = readBehind(base .. 'lane:' .. list.name, list.score, list.id)
+      if not list.read[list.nth] then return false end
+    end
+    list.id, list.score = list.read[list.nth], list.read[list.nth + 1]
+    list.at, list.nth = tonumber(list.score), list.nth + 2
+    return true
+  end
+  for _, name in ipairs(names) do
+    local list = {name = name, score = score, id = member}
+    if advance(list) then heads[#heads + 1] = list end
+  end
+  for nth = math.floor(#heads / 2), 1, -1 do sink(nth) end
+  -- The lists themselves have taken time.
+  began = seconds()
+  local id, at
+  for _ = 1, most do
+    local first = heads[1]
+    if not first then return nil end
+    id, at = first.id, first.score
+    lookAtHeld(id, at, first.name)
+    if not advance(first) then
+      heads[1] = heads[#heads]
+      heads[#heads] = nil
+    end
+    sink(1)
+    if isOver() then break end
+  end
+  if #heads == 0 then return nil end
+  return id, at
+end
+
 local nextScore, nextMember, idsLookedAt = '', '', 0
-if ARGV[10] == 'ids' then
+if ARGV[11] == 'held' then
   conditions = plan.conditions
-  for index = 11, #ARGV, 3 do
+  local last, at = lookAtAllHeld(ARGV[12] == '1', ARGV[13], ARGV[14], tonumber(ARGV[15]))
+  if last then nextScore, nextMember = at, last end
+elseif ARGV[11] == 'ids' then
+  conditions = plan.conditions
+  for index = 12, #ARGV, 3 do
     local id, at, score = ARGV[index], place, '0'
     if at == '' then
       at = 'wait'
@@ -333,7 +480,7 @@ else
   for _, condition in ipairs(plan.conditions) do
     if not condition.holdsIn[place] and not condition.isHeldByScore[place] then conditions[#conditions + 1] = condition end
   end
-  local last = lookAtSet(ARGV[11] == '1', ARGV[12], ARGV[13], tonumber(ARGV[14]))
+  local last = lookAtSet(ARGV[12] == '1', ARGV[13], ARGV[14], tonumber(ARGV[15]))
   if last then nextScore, nextMember = redis.call('ZSCORE', set, last), last end
 end
 local counted = {}

@@ -160,8 +160,7 @@ for (const shards of [1, 4]) {
       await worker.stop(0);
       const query = { state: 'scheduled', order: 'newest', limit: '1' };
       const first = await taskPage(service.baseUrl, query);
-      const second = await taskPage(service.baseUrl, { ...query, cursor: first.next_cursor ?? '' });
-      expect([...first.tasks, ...second.tasks].map(({ id }) => id)).to.deep.equal(['later', 'held']);
+      expect(first.tasks.map(({ id }) => id), 'held tasks come first').to.deep.equal(['held']);
       let woken = 0;
       for (const shard of await service.queue.shards()) {
         const lists = await service.redis.zrange(shard.keys.waitingLists, '0', '-1');
@@ -169,12 +168,12 @@ for (const shards of [1, 4]) {
       }
       expect(woken).to.equal(1);
       const rest: string[] = [];
-      for (let cursor = second.next_cursor; cursor !== null; ) {
+      for (let cursor = first.next_cursor; cursor !== null; ) {
         const { tasks, next_cursor: next } = await taskPage(service.baseUrl, { ...query, cursor });
         rest.push(...tasks.map(({ id }) => id));
         cursor = next;
       }
-      expect(rest, 'held is made due, and stands behind the cursor again').to.deep.equal(['soon']);
+      expect(rest, 'held is made due, and stands in front of the cursor again').to.deep.equal(['later', 'soon']);
     });
 
     it('gives each priority task of an older version once, while others come to both ends of its list and go', async () => {

@@ -1,0 +1,79 @@
+import { expect } from 'chai';
+
+import { SCORE_PER_MS } from '../../../../shared/queue/engine/due-score.js';
+import { eventually } from '../../../support/eventually.js';
+import { createReceiver, type Receiver } from '../../../support/receiver.js';
+import { InProcessService } from '../../../support/service-in-process.js';
+import { submitBatch, taskPages } from '../../../support/task-pages.js';
+import { call, httpTask, type WireTask } from '../../../support/tasks.js';
+
+const TASKS = 1_200;
+/** Tasks that wait for their time, behind those that are held. */
+const LATER = 200;
+/** Between two pages all that are held come due. */
+const LIMIT = 200;
+
+for (const shards of [1, 4]) {
+  describe(`tasks that a pause holds, over ${shards === 1 ? 'one shard' : `${shards} shards`}`, function () {
+    this.timeout(120_000);
+    let service: InProcessService;
+    let receiver: Receiver;
+    const ids = Array.from({ length: TASKS }, (_, nth) => `held-${String(nth).padStart(5, '0')}`);
+
+    before(async () => {
+      [service, receiver] = await Promise.all([InProcessService.ready({ shards }), createReceiver()]);
+      const task = (id: string, nth: number): WireTask => httpTask(receiver.url(`/paused/${nth % 3}`), { id, client_id: 'held', is_priority: nth % 5 === 0 });
+      for (const nth of [0, 1, 2]) await call(service.baseUrl, `/destinations/${encodeURIComponent(receiver.url(`/paused/${nth}`))}/pause`, { method: 'POST' });
+      await submitBatch(service.baseUrl, [...ids.map(task), ...ids.slice(0, LATER).map((id, nth) => httpTask(receiver.url('/ok'), { id: `later-${id}`, client_id: 'held', initial_delay: 3_600 + nth }))]);
+      await service.startWorker();
+      await eventually(async () => { expect(await inDelayed()).to.equal(TASKS); }, { withinMs: 60_000 });
+    });
+    after(async () => {
+      await service.close();
+      await receiver.close();
+    });
+
+    /** Of the held tasks. */
+    async function inDelayed(): Promise<number> {
+      const scores = await Promise.all((await service.queue.shards()).map(({ keys }) => service.redis.zcount(keys.delayed, '-inf', (Date.now() + 1_800_000) * SCORE_PER_MS)));
+      return scores.reduce((sum, count) => sum + count, 0);
+    }
+
+    /** As if the time of all that are held were over: the worker takes them and puts them back, in bulk or one by one. @returns how many came due */
+    async function comeDue(): Promise<number> {
+      let due = 0;
+      for (const { keys } of await service.queue.shards()) {
+        const members = await service.redis.zrangebyscore(keys.delayed, '-inf', (Date.now() + 1_800_000) * SCORE_PER_MS);
+        const now = Date.now() * SCORE_PER_MS;
+        if (members.length > 0) await service.redis.zadd(keys.delayed, 'XX', ...members.flatMap((member) => [now, member]));
+        await service.redis.zadd(keys.marker, 0, '0');
+        due += members.length;
+      }
+      return due;
+    }
+
+    for (const [order, more] of [['newest', {}], ['oldest', { state: 'waiting' }]] as const) {
+      it(`come once each, from the ${order} one on, however often they are put back meanwhile`, async () => {
+        let moved = 0;
+        const pages = await taskPages(service.baseUrl, { client_id: 'held', order, limit: String(LIMIT), ...more }, async () => { moved += await comeDue(); });
+        const seen = pages.flatMap(({ tasks }) => tasks.map(({ id }) => id));
+        expect(seen.filter((id) => id.startsWith('held')).sort(), 'each once').to.deep.equal(ids);
+        expect(new Set(seen).size, 'none twice').to.equal(seen.length);
+        expect(pages.at(-1)?.is_complete).to.equal(true);
+        expect(moved, 'moved meanwhile').to.be.above(2 * TASKS);
+      });
+    }
+
+    it('are counted exactly while they are put back', async () => {
+      let [count, scanned] = [0, 0];
+      for (let cursor: string | null | undefined, isFirst = true; isFirst || cursor !== null; isFirst = false) {
+        const [{ body }] = await Promise.all([call(service.baseUrl, `/counts?client_id=held&by=state${isFirst ? '' : `&cursor=${String(cursor)}`}`), comeDue()]);
+        count += Number(body['count']);
+        scanned += Number(body['scanned']);
+        cursor = body['next_cursor'] as string | null;
+        expect(body['is_complete'], 'each part').to.equal(true);
+      }
+      expect([count, scanned]).to.deep.equal([TASKS + LATER, TASKS + LATER]);
+    });
+  });
+}
