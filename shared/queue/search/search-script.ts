@@ -25,8 +25,8 @@ const MOST_LISTS = 10_000;
 /** Held tasks that are read of each waiting list at once: fewer of each where there are many lists. */
 const HELD_AT_ONCE = { least: 4, most: 100 };
 /**
- * A worker that puts a task back has fetched it a moment ago, ms. One that was fetched since then, and still has its place in a waiting list, is told as held:
- * else a task would be missing that happens to be put back just when it is looked at.
+ * A worker that puts a task back has fetched it a moment ago, ms. One that was fetched since then, and still has its place in a waiting list, is found among those that are held, whatever has
+ * become of it: else a task would be missing that happens to be put back just when it is looked at.
  */
 const FETCHED_LATELY_MS = 2_000;
 
@@ -149,8 +149,7 @@ end
 local function isFoundAsHeld(job)
   if not readsHeld or job.heldScore or hasEnded[job.place] then return false end
   local from = sinceOf(job, since, sinceWaiting)
-  local fetchedSince = job.place == 'active' and from - ${FETCHED_LATELY_MS} or nil
-  local held = heldSince(job, fetchedSince)
+  local held = heldSince(job, from - ${FETCHED_LATELY_MS})
   return held and held < from
 end
 

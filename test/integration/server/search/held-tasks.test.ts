@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 
 import { SCORE_PER_MS } from '../../../../shared/queue/engine/due-score.js';
+import { jobField } from '../../../../shared/queue/engine/job-fields.js';
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
-import { submitBatch, taskPages } from '../../../support/task-pages.js';
+import { submitBatch, taskPages, walkedIds } from '../../../support/task-pages.js';
 import { call, httpTask, type WireTask } from '../../../support/tasks.js';
 
 const TASKS = 1_200;
@@ -33,9 +34,9 @@ for (const shards of [1, 4]) {
       await receiver.close();
     });
 
-    /** Of the held tasks. */
+    /** Held tasks whose time is not over. */
     async function inDelayed(): Promise<number> {
-      const scores = await Promise.all((await service.queue.shards()).map(({ keys }) => service.redis.zcount(keys.delayed, '-inf', (Date.now() + 1_800_000) * SCORE_PER_MS)));
+      const scores = await Promise.all((await service.queue.shards()).map(({ keys }) => service.redis.zcount(keys.delayed, (Date.now() + 1_000) * SCORE_PER_MS, (Date.now() + 1_800_000) * SCORE_PER_MS)));
       return scores.reduce((sum, count) => sum + count, 0);
     }
 
@@ -74,6 +75,17 @@ for (const shards of [1, 4]) {
         expect(body['is_complete'], 'each part').to.equal(true);
       }
       expect([count, scanned]).to.deep.equal([TASKS + LATER, TASKS + LATER]);
+    });
+
+    it('come once when one of them was sent a moment before, and its waiting list still names it', async () => {
+      const id = ids[7] ?? '';
+      await eventually(async () => { expect(await inDelayed(), 'none is on its way').to.equal(TASKS); }, { withinMs: 30_000 });
+      for (const { keys } of await service.queue.shards()) {
+        if ((await service.redis.exists(keys.job(id))) === 0) continue;
+        await service.redis.hincrby(keys.job(id), jobField.fetches, 1);
+        await service.redis.hset(keys.job(id), jobField.startedAt, Date.now() - 100);
+      }
+      expect((await walkedIds(service.baseUrl, { client_id: 'held', limit: '1000' })).filter((each) => each === id)).to.deep.equal([id]);
     });
   });
 }
