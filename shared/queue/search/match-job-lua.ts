@@ -182,16 +182,6 @@ local function sinceOf(job, since, sinceWaiting)
   return sinceWaiting
 end
 
--- Since when flow control has held a job without a break, ms, and its waiting list, or nil. A job that was fetched at \`fetchedSince\` or later may be about to be
--- put back: it is held, too.
-local function heldSince(job, fetchedSince)
-  local seen = redis.pcall('HMGET', base .. job.id, '${jobField.deferredAt}', '${jobField.fetches}', '${jobField.waitingList}', '${jobField.startedAt}', '${jobField.heldAt}')
-  if not seen[1] or not seen[3] or not seen[5] then return nil end
-  if seen[1] ~= (seen[2] or '0') and not (fetchedSince and (tonumber(seen[1]) or 0) + 1 == tonumber(seen[2]) and (tonumber(seen[4]) or 0) >= fetchedSince) then return nil end
-  if not job.heldScore and not redis.call('ZSCORE', base .. 'lane:' .. seen[3], job.id) then return nil end
-  return tonumber(seen[5]), seen[3]
-end
-
 -- Whether a job may have come to its place since a search began, when it is looked at once more behind its end.
 local function mayHaveCome(plan, job, since, dueCounter)
   if hasMovedSince(plan, job, since, false) then return true end

@@ -4,6 +4,7 @@ import { nowMs } from '../engine/now-ms.js';
 import { PRIORITY_NORMAL } from '../engine/job-priority.js';
 import { stepClockLua } from '../engine/step-clock.js';
 import { jobDueAtLua } from './job-due.js';
+import { foundAsHeldLua, heldTasksLua } from './held-tasks-lua.js';
 import { matchJobLua } from './match-job-lua.js';
 import { SEARCH_FIELDS_VERSION } from './search-fields.js';
 
@@ -19,16 +20,6 @@ const READ_AT_ONCE = 100;
 /** The clock is looked at after so many members, and after each 64 KiB of data: it costs 1 us. */
 const CLOCK_EVERY = 16;
 const CLOCK_EVERY_BYTES = 65_536;
-
-/** As many waiting lists are read at most. A search counts them when it begins, and leaves held tasks where they stand if there are more than a twentieth of this. */
-const MOST_LISTS = 10_000;
-/** Held tasks that are read of each waiting list at once: fewer of each where there are many lists. */
-const HELD_AT_ONCE = { least: 4, most: 100 };
-/**
- * A worker that puts a task back has fetched it a moment ago, ms. One that was fetched since then, and still has its place in a waiting list, is found among those that are held, whatever has
- * become of it: else a task would be missing that happens to be put back just when it is looked at.
- */
-const FETCHED_LATELY_MS = 2_000;
 
 /** Messages that are read together, bytes. A command for each of them costs as much as to look into 500 bytes. */
 const MESSAGES_AT_ONCE_BYTES = 262_144;
@@ -145,14 +136,7 @@ local function addRow(kind, job)
   }
 end
 
--- Whether a task is found among the held ones: it has been there since before they were looked at.
-local function isFoundAsHeld(job)
-  if not readsHeld or job.heldScore or hasEnded[job.place] then return false end
-  local from = sinceOf(job, since, sinceWaiting)
-  local held = heldSince(job, from - ${FETCHED_LATELY_MS})
-  return held and held < from
-end
-
+${foundAsHeldLua}
 -- Whether a job has moved is looked up only if it matches.
 local function decide(job)
   looked = looked + 1
@@ -359,95 +343,7 @@ local function lookAtSet(isAscending, score, member, most)
   return redis.call('ZRANGE', set, last, last)[1]
 end
 
--- A held task, by its place in a waiting list.
-local function lookAtHeld(id, score, list)
-  if not isJobId(id) then return end
-  -- Most filters can tell by one field that a task does not match.
-  local packed = needleCount > 0 and redis.pcall('HMGET', base .. id, stored.search)[1]
-  if packed and byte(packed) == ${SEARCH_FIELDS_VERSION.charCodeAt(0)} and not mayMatch(packed) then return end
-  local job = {id = id, place = 'prioritized', heldScore = score}
-  local from = since and sinceOf(job, since, sinceWaiting)
-  local held, own = heldSince(job, from and from - ${FETCHED_LATELY_MS})
-  -- Its place in the list is out of date, or it came there only now: it is found where it stands.
-  if own ~= list or (from and held >= from) then return end
-  if redis.call('ZSCORE', base .. 'completed', id) or redis.call('ZSCORE', base .. 'failed', id) then return end
-  if redis.call('ZSCORE', base .. 'delayed', id) then job.place = 'delayed' end
-  if loadWhole(job) then decide(job) end
-end
-
--- The last held task that was looked at and its score, where there are more behind it.
-local function lookAtAllHeld(isAscending, score, member, most)
-  local heads = {}
-  local function isBefore(a, b)
-    local difference = a.at - b.at
-    if difference == 0 then difference = compare(a.id, b.id) end
-    if isAscending then return difference < 0 end
-    return difference > 0
-  end
-  local function sink(nth)
-    while true do
-      local least, left = nth, 2 * nth
-      if heads[left] and isBefore(heads[left], heads[least]) then least = left end
-      if heads[left + 1] and isBefore(heads[left + 1], heads[least]) then least = left + 1 end
-      if least == nth then return end
-      heads[nth], heads[least], nth = heads[least], heads[nth], least
-    end
-  end
-  local names = redis.call('ZRANGE', base .. 'lanes', 0, ${MOST_LISTS - 1})
-  local atOnce = math.max(${HELD_AT_ONCE.least}, math.min(${HELD_AT_ONCE.most}, math.floor(most / math.max(1, #names))))
-  -- The next ones of a list behind a place, ids and scores in turn. One call, unless many have the same score.
-  local function readBehind(key, score, member)
-    local found
-    if isAscending then found = redis.call('ZRANGEBYSCORE', key, score == '' and '-inf' or score, '+inf', 'WITHSCORES', 'LIMIT', 0, atOnce)
-    else found = redis.call('ZREVRANGEBYSCORE', key, score == '' and '+inf' or score, '-inf', 'WITHSCORES', 'LIMIT', 0, atOnce) end
-    local first = 1
-    if score ~= '' then
-      local at = tonumber(score)
-      while found[first] and tonumber(found[first + 1]) == at and (compare(found[first], member) <= 0) == isAscending do first = first + 2 end
-      -- Descending, the place itself comes first among those that are not behind it.
-      while not isAscending and found[first] == member and tonumber(found[first + 1]) == at do first = first + 2 end
-    end
-    if found[first] or #found < 2 * atOnce then return found, first end
-    local rank = rankBehind(key, isAscending, score, member)
-    if rank < 0 then return {}, 1 end
-    if isAscending then return redis.call('ZRANGE', key, rank, rank + atOnce - 1, 'WITHSCORES'), 1 end
-    local length = redis.call('ZCARD', key)
-    return redis.call('ZREVRANGE', key, length - 1 - rank, length - 2 - rank + atOnce, 'WITHSCORES'), 1
-  end
-  -- The next task of a list: false where it has no more.
-  local function advance(list)
-    if not list.read or not list.read[list.nth] then
-      list.read, list.nth = readBehind(base .. 'lane:' .. list.name, list.score, list.id)
-      if not list.read[list.nth] then return false end
-    end
-    list.id, list.score = list.read[list.nth], list.read[list.nth + 1]
-    list.at, list.nth = tonumber(list.score), list.nth + 2
-    return true
-  end
-  for _, name in ipairs(names) do
-    local list = {name = name, score = score, id = member}
-    if advance(list) then heads[#heads + 1] = list end
-  end
-  for nth = math.floor(#heads / 2), 1, -1 do sink(nth) end
-  -- The lists themselves have taken time.
-  began = seconds()
-  local id, at
-  for _ = 1, most do
-    local first = heads[1]
-    if not first then return nil end
-    id, at = first.id, first.score
-    lookAtHeld(id, at, first.name)
-    if not advance(first) then
-      heads[1] = heads[#heads]
-      heads[#heads] = nil
-    end
-    sink(1)
-    if isOver() then break end
-  end
-  if #heads == 0 then return nil end
-  return id, at
-end
-
+${heldTasksLua}
 local nextScore, nextMember, idsLookedAt = '', '', 0
 if ARGV[11] == 'held' then
   conditions = plan.conditions
