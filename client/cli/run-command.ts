@@ -63,14 +63,17 @@ function parsed({ options }: Command, args: readonly string[]): { readonly value
   }
 }
 
-/** parseArgs takes the last of an option that stands twice, and drops the others in silence: a condition less, and more tasks are meant. */
+/**
+ * parseArgs takes the last of an option that stands twice, and drops the others in silence: a condition less, and more tasks are meant. Of the options that every verb
+ * takes the last one counts: a script may have put its own before.
+ */
 function checkOptions(rows: Readonly<Record<string, OptionRow>>, tokens: readonly { readonly kind: string; readonly name?: string; readonly rawName?: string }[]): void {
   const seen = new Set<string>();
   for (const { kind, name = '', rawName = '' } of tokens) {
     if (kind !== 'option') continue;
     const row = Object.hasOwn(rows, name) ? rows[name] : undefined;
     if (row === undefined) throw new UsageError(`there is no option ${rawName}${didYouMeanWord(rawName, Object.keys(rows).map((each) => `--${each}`))}`);
-    if (seen.has(name) && row.multiple !== true) throw new UsageError(`${rawName} stands there twice: give it once`);
+    if (seen.has(name) && row.multiple !== true && !Object.hasOwn(commonOptions, name)) throw new UsageError(`${rawName} stands there twice: give it once`);
     seen.add(name);
   }
 }
