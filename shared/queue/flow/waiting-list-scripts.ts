@@ -31,7 +31,11 @@ local function placeOf(job, id, base, deferredAt)
 end
 local function toPlace(job, id, base, lists, waitingList, since, isPriority, place, before)
   redis.call('HSET', job, '${jobField.waitingList}', waitingList)
-  if place then redis.call('HSETNX', job, '${jobField.heldAt}', heldAt) else redis.call('HSET', job, '${jobField.heldAt}', heldAt) end
+  if place then
+    redis.call('HSETNX', job, '${jobField.heldAt}', heldAt)
+  else
+    redis.call('HSET', job, '${jobField.heldAt}', heldAt, '${jobField.movedAt}', heldAt)
+  end
   if place and before ~= waitingList then
     redis.call('ZREM', base .. before, id)
     if redis.call('EXISTS', base .. before) == 0 then redis.call('ZREM', lists, before) end
@@ -77,17 +81,16 @@ local function makeDue(delayed, job, id, listed)
   local score = redis.call('ZSCORE', delayed, id)
   -- The key of a job may hold something else: then there is no field in what follows.
   local seen = redis.pcall('HMGET', job, '${jobField.deferredAt}', '${jobField.fetches}')
-  if not (score and seen[1] and seen[1] == (seen[2] or '0')) then return false end
+  if not (seen[1] and seen[1] == (seen[2] or '0')) then return false end
+  -- A search that found it where it was, or among those that are held, must not find it again where it is now.
+  redis.call('HSET', job, '${jobField.movedAt}', string.format('%d', now))
+  if not score then return false end
   -- Due since it was deferred: so those that wait longest come first. But now at the latest, also one that was
   -- deferred by a worker whose clock is ahead: no other worker would find it due until then.
   local since = tonumber(listed)
   if since < 0 then since = since + ${PRIORITY_AHEAD_MS} end
   local due = math.min(since, now) * ${SCORE_PER_MS}
-  if tonumber(score) > due then
-    redis.call('ZADD', delayed, due, id)
-    -- A search that found it where it was must not find it again where it is now.
-    redis.call('HSET', job, '${jobField.movedAt}', string.format('%d', now))
-  end
+  if tonumber(score) > due then redis.call('ZADD', delayed, due, id) end
   return true
 end
 `;

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 
 import type { TaskState } from '../../../../shared/domain/task/task.js';
+import { SCORE_PER_MS } from '../../../../shared/queue/engine/due-score.js';
 import { jobField } from '../../../../shared/queue/engine/job-fields.js';
+import { jobIdOf } from '../../../../shared/queue/names.js';
 import { WaitingLists } from '../../../../shared/queue/flow/waiting-lists.js';
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
@@ -152,28 +154,30 @@ for (const shards of [1, 4]) {
       });
     });
 
-    it('gives a task once that flow control held, and wakes between two pages', async () => {
+    it('gives a task once that flow control held, and wakes between two pages, also one whose time was over', async () => {
+      const held = ['held', 'held-due'];
       expect((await call(service.baseUrl, `/destinations/${encodeURIComponent(receiver.url('/paused'))}/pause`, { method: 'POST' })).status).to.equal(200);
-      await submitBatch(service.baseUrl, [httpTask(receiver.url('/paused'), { id: 'held' }), httpTask(receiver.url('/ok'), { id: 'later', initial_delay: HOUR_S }), httpTask(receiver.url('/ok'), { id: 'soon', initial_delay: 50 })]);
+      await submitBatch(service.baseUrl, [...held.map((id) => httpTask(receiver.url('/paused'), { id })), httpTask(receiver.url('/ok'), { id: 'later', initial_delay: HOUR_S }), httpTask(receiver.url('/ok'), { id: 'soon', initial_delay: 50 })]);
       const worker = await service.startWorker();
-      await eventually(async () => { expect((await call(service.baseUrl, '/tasks/held')).body['waiting_for']).to.have.property('code', 'paused'); });
+      for (const id of held) await eventually(async () => { expect((await call(service.baseUrl, `/tasks/${id}`)).body['waiting_for']).to.have.property('code', 'paused'); });
       await worker.stop(0);
-      const query = { state: 'scheduled', order: 'newest', limit: '1' };
+      for (const { keys } of await service.queue.shards()) await service.redis.zadd(keys.delayed, 'XX', Date.now() * SCORE_PER_MS - 4_096_000, jobIdOf('held-due'));
+      const query = { state: 'scheduled', order: 'newest', limit: '2' };
       const first = await taskPage(service.baseUrl, query);
-      expect(first.tasks.map(({ id }) => id), 'held tasks come first').to.deep.equal(['held']);
+      expect(first.tasks.map(({ id }) => id).sort(), 'held tasks come first').to.deep.equal(held);
       let woken = 0;
       for (const shard of await service.queue.shards()) {
         const lists = await service.redis.zrange(shard.keys.waitingLists, '0', '-1');
-        for (const list of lists) woken += (await new WaitingLists(shard).wake(list, 1)).woken;
+        for (const list of lists) woken += (await new WaitingLists(shard).wake(list, 2)).woken;
       }
-      expect(woken).to.equal(1);
+      expect(woken).to.equal(2);
       const rest: string[] = [];
       for (let cursor = first.next_cursor; cursor !== null; ) {
         const { tasks, next_cursor: next } = await taskPage(service.baseUrl, { ...query, cursor });
         rest.push(...tasks.map(({ id }) => id));
         cursor = next;
       }
-      expect(rest, 'held is made due, and stands in front of the cursor again').to.deep.equal(['later', 'soon']);
+      expect(rest, 'both are due, and stand in front of the cursor again').to.deep.equal(['later', 'soon']);
     });
 
     it('gives each priority task of an older version once, while others come to both ends of its list and go', async () => {
