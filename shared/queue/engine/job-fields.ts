@@ -69,7 +69,7 @@ export const jobField = {
   /** The last count of the tasks of clients with a quota that has counted this one: see quota-lua.ts. */
   quotaMark: 'qm',
   /**
-   * When something else than an attempt last moved or changed it (send now, redrive, bulk deferral, the end of a deferral, edit), ms since the epoch by Redis' clock. Only
+   * When something else than an attempt last moved or changed it (send now, redrive, the beginning and the end of a deferral, bulk deferral, edit), ms since the epoch by Redis' clock. Only
    * those that were have it.
    */
   movedAt: 'u',
