@@ -1,6 +1,7 @@
 import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis';
 import { TlsClient } from '../tls/tls-client.js';
 import type { RedisConfig, RedisTls } from '../config/load.js';
+import { followMasters } from './follow-masters.js';
 import { patchIoredisTimeLimits } from './ioredis-time-limits.js';
 import { seeReadOnly, type ReadOnlySpell } from './read-only-spell.js';
 import { redisErrorCode } from './redis-error.js';
@@ -84,14 +85,18 @@ export function connectRedis(config: RedisConfig, profile: keyof typeof profiles
       redis.once('end', () => failovers.close());
       return redis;
     }
-    case 'cluster':
-      return new Cluster(config.nodes.map(({ host, port }) => ({ host, port, ...(tls !== undefined && { tls: tlsOptions(tls, host) }) })), {
+    case 'cluster': {
+      const cluster = new Cluster(config.nodes.map(({ host, port }) => ({ host, port, ...(tls !== undefined && { tls: tlsOptions(tls, host) }) })), {
         redisOptions: { ...options, ...(tls !== undefined && { tls: tlsOptions(tls) }) },
         ...(tls !== undefined && nodesByTls(tls)),
         enableOfflineQueue: profile === 'worker',
         ...(profile === 'server' ? { maxRedirections: SERVER_REDIRECTIONS } : {}),
         clusterRetryStrategy: reconnectAfterMs,
       });
+      // The API gives up a silent connection after a second.
+      if (profile === 'worker') followMasters(cluster);
+      return cluster;
+    }
   }
 }
 
