@@ -97,7 +97,7 @@ export class RedisBrake {
     const cause = redisErrorCode(error) ?? errorClass;
     if (cause !== this.#cause) log.paused(queue, errorClass, error);
     this.#cause = cause;
-    this.#delayMs = nextBrakeMs(this.#delayMs);
+    this.#delayMs = nextBrakeMs(this.#delayMs, errorClass);
     this.#isPaused = true;
     pause();
     clearTimeout(this.#timer);
