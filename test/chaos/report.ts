@@ -19,6 +19,7 @@ for less than a millisecond. Unless REDIS_MIN_REPLICAS is set, the service does 
 | --- | --- |
 | a master is killed, or its host dies (Cluster and Sentinel) | those that it had not yet sent to the replica that takes over: none in most runs. A replica that lags loses as much as it lags |
 | a master is frozen or cut off, and replaced | the same, and on Sentinel also what clients on its side of a split still write there. \`min-replicas-to-write 1\` with \`min-replicas-max-lag\` bounds that |
+| two masters at once: a replica of a Cluster takes over (\`CLUSTER FAILOVER TAKEOVER\`) while the old master works | what the old one acknowledges until it hears of the new one. With REDIS_MIN_REPLICAS none (20e.7) |
 | \`CLUSTER FAILOVER\` | none: the master stops writes until the replica is in step |
 | \`SENTINEL FAILOVER\` | none, if each process hears of it in time. Sentinel does not stop the old master: it takes writes for up to 11 s more, and drops them all when it becomes a replica. Our processes leave it when Sentinel begins to choose a replica, about 0.15 s before that is promoted, and return when the switch is done: about a second of 503. A process that stands still for longer than those 0.15 s loses what it has acknowledged meanwhile |
 

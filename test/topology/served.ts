@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 
 import type { PrivateRedis } from '../support/redis.js';
 
-const LOOK_EVERY_MS = 50;
+const LOOK_EVERY_MS = 100;
 
 /** Sees from outside when each slot is served: some node takes a write to a key of it. */
 export class ServedSlots {
