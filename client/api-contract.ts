@@ -880,6 +880,7 @@ export interface components {
         readonly IsDeferredExact: boolean;
         readonly IsComplete: boolean;
         readonly ShardsAway: readonly string[];
+        readonly KnownAt: string | null;
         readonly WorkerFacts: {
             readonly is_agreed: boolean;
             readonly differences: readonly {
@@ -1090,6 +1091,7 @@ export interface components {
             readonly is_deferred_exact: components["schemas"]["IsDeferredExact"];
             readonly is_complete: components["schemas"]["IsComplete"];
             readonly shards_away: components["schemas"]["ShardsAway"];
+            readonly known_at: components["schemas"]["KnownAt"];
         };
         readonly Hint: {
             readonly hint: string | null;
@@ -2342,6 +2344,7 @@ export interface operations {
                         readonly is_deferred_exact: components["schemas"]["IsDeferredExact"];
                         readonly is_complete: components["schemas"]["IsComplete"];
                         readonly shards_away: components["schemas"]["ShardsAway"];
+                        readonly known_at: components["schemas"]["KnownAt"];
                         readonly next_cursor: string | null;
                     };
                 };

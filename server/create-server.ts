@@ -41,6 +41,7 @@ import { Sessions } from './access/sessions.js';
 import { RateLimiter } from './access/rate-limiter.js';
 import { withRateLimit } from './access/with-rate-limit.js';
 import { FleetSettings } from './flow/fleet-settings.js';
+import { LastFlow } from './flow/last-flow.js';
 import { BodyBudget } from './http/body-budget.js';
 import { maxBodyBytes } from './http/json-body.js';
 import { LargeAnswers } from './http/large-answers.js';
@@ -149,6 +150,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const { circuit, dead, release, deliveryTimeoutMs, secretPathHosts } = config;
   const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs, secretPathHosts };
   const fleetSettings = new FleetSettings({ queue, own, logger });
+  const lastFlow = new LastFlow(queue);
   const statusReader = new StatusReader({
     queue,
     fleetSettings,
@@ -228,6 +230,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       addressGuard,
       largeAnswers,
       fleetSettings,
+      lastFlow,
       statusReader,
       bulkActions: new BulkActionsOfQueue(queue, { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis)) }),
       metrics,
@@ -274,6 +277,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
 
   async function closeRedis(): Promise<void> {
     fleetSettings.stop();
+    lastFlow.stop();
     keyRing.stop();
     rateLimiter.stop();
     quotas.stop();
@@ -315,6 +319,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     start: async () => {
       if (stopping !== undefined) throw new Error('this API was stopped');
       fleetSettings.start();
+      lastFlow.start();
       activityWriter.start();
       // A Redis that must not be used is told to `onUnfitRedis`.
       startToTakeOver().catch(() => undefined);

@@ -4,6 +4,7 @@ import type { Clock } from '../../shared/domain/ports.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { parseKey } from '../flow/destination-key.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';
+import { orSayMissing } from '../flow/or-away.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
 import { matcherOf, parseAuditQuery, printCursor } from './schema.js';
@@ -29,7 +30,7 @@ export const auditRoutes: readonly Route<AuditParts>[] = [
     handle: async ({ query }, parts) => {
       const { filter, limit, sinceMs, before } = parseAuditQuery(query, parts.clock());
       const targets = filter.target === undefined ? undefined : await spellingsOf(filter.target, parts);
-      const { entries, next } = await parts.queue.withAudit((audit) => audit.read(matcherOf(filter, targets, sinceMs), limit, { before, sinceMs }));
+      const { entries, next } = await orSayMissing('the audit', parts.queue.withAudit((audit) => audit.read(matcherOf(filter, targets, sinceMs), limit, { before, sinceMs })));
       return jsonAnswer(200, { entries: entries.map(toWireAuditEntry), next_cursor: next === undefined ? null : printCursor(filter, sinceMs, next) });
     },
   },

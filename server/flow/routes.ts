@@ -1,6 +1,5 @@
 import { deadFlowOf, flowNamed, flowOfId } from '../../shared/domain/destinations/flow.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
-import { RequestError } from '../../shared/domain/errors.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import { readReport } from '../../shared/domain/flow/flow-report.js';
@@ -16,15 +15,20 @@ import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import { parseKey } from './destination-key.js';
 import type { FleetSettings } from './fleet-settings.js';
+import type { LastFlow, Shown } from './last-flow.js';
 import { parseCursor } from './list-cursor.js';
 import { parseLimit } from '../http/list-limit.js';
 import { parseLimits, parseUntil, untilHasPassed } from './schema.js';
 import { circuitsOf, toWireChanged, toWireDestinations, toWireDestination, toWireMissing, TrafficByName } from './view.js';
 
+/** How long an answer waits for the settings of the workers, ms: where they do not come, those of the last time count. */
+const SETTINGS_LIMIT_MS = 150;
+
 export interface FlowParts {
   readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withFlow' | 'waitingListDepths' | 'failedDestinations'>;
   /** The settings that the workers have: they decide which cluster is the default one, and when a circuit is open. */
-  readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
+  readonly fleetSettings: Pick<FleetSettings, 'lastKnown'>;
+  readonly lastFlow: Pick<LastFlow, 'read' | 'asOfLast'>;
   /** The paths in the names of endpoints are written with it. */
   readonly mask: PathMask;
   readonly logger: Logger;
@@ -40,15 +44,19 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     query: ['limit', 'cursor', 'group'],
     operationId: 'listDestinations',
     metricLabel: '/destinations',
-    handle: async ({ query }, { queue, fleetSettings, mask }) => {
+    handle: async ({ query }, { queue, fleetSettings, lastFlow, mask }) => {
       const limit = parseLimit(query.get('limit'));
-      const { circuit, defaultBrokers } = await fleetSettings.inForce();
+      const { circuit, defaultBrokers } = await fleetSettings.lastKnown(SETTINGS_LIMIT_MS);
       const group = query.get('group');
       const inGroup = group === undefined ? undefined : parseKey(group, { defaultBrokers, mask, field: 'group' });
       const cursor = query.get('cursor');
       const after = cursor === undefined ? undefined : parseCursor(cursor, inGroup);
-      const [traffic, snapshot, withFailedTasks] = await Promise.all([readTraffic(queue), readFlow(queue, (store) => store.snapshotOfAll()), queue.failedDestinations(defaultBrokers)]);
-      return jsonAnswer(200, toWireDestinations(traffic, snapshot, circuit, { limit, group: inGroup, withFailedTasks, after }));
+      const [traffic, snapshot, withFailedTasks] = await Promise.all([
+        readTraffic({ queue, lastFlow }),
+        lastFlow.read((store) => store.snapshotOfAll(), (last) => last.snapshot),
+        queue.failedDestinations(defaultBrokers),
+      ]);
+      return jsonAnswer(200, toWireDestinations(traffic.value, snapshot.value, circuit, { limit, group: inGroup, withFailedTasks, after }, traffic.knownAt ?? snapshot.knownAt));
     },
   },
   {
@@ -118,7 +126,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     handle: async (context, parts) => {
       const { asked } = await readReasonBody(context);
       const name = await nameIn(context, parts);
-      const hosts = name === EVERYTHING ? [] : (await readTraffic(parts.queue, name)).hostsOf(name);
+      const hosts = name === EVERYTHING ? [] : (await readTraffic(parts, name)).value.hostsOf(name);
       return change(context, parts, { action: 'destination.resume', name, asked }, async (store) => {
         // The call asks to send again at once, so nothing is waited for. If the destination is still down, its circuit opens
         // again. `*` leaves the circuits alone: they say which destinations were down before everything was paused.
@@ -138,7 +146,7 @@ async function openCircuits(store: FlowStore, name: string, hosts: readonly stri
 }
 
 async function nameIn(context: RequestContext, { fleetSettings, mask }: FlowParts): Promise<string> {
-  const { defaultBrokers } = await fleetSettings.inForce();
+  const { defaultBrokers } = await fleetSettings.lastKnown(SETTINGS_LIMIT_MS);
   return parseKey(context.param('key'), { defaultBrokers, mask });
 }
 
@@ -165,31 +173,22 @@ async function readFields({ queue }: FlowParts, name: string): Promise<FieldValu
   return { max_concurrency: maxConcurrency, rate: ratePerSecond, burst, paused: isPaused ? (pause ?? {}) : undefined };
 }
 
-async function show(name: string, { queue, fleetSettings }: FlowParts, toWire: typeof toWireDestination): Promise<Answer> {
-  const { circuit } = await fleetSettings.inForce();
-  const traffic = await readTraffic(queue, name);
-  const snapshot = await readFlow(queue, (store) => store.snapshot([name, ...traffic.hostsOf(name), ...circuitsOf(name, traffic.hostsOf(name)), EVERYTHING]));
-  return jsonAnswer(200, { ...toWire(name, traffic, snapshot, circuit), ...toWireMissing(traffic.missing) });
+async function show(name: string, parts: FlowParts, toWire: typeof toWireDestination): Promise<Answer> {
+  const { circuit } = await parts.fleetSettings.lastKnown(SETTINGS_LIMIT_MS);
+  const { value: traffic, knownAt } = await readTraffic(parts, name);
+  const names = [name, ...traffic.hostsOf(name), ...circuitsOf(name, traffic.hostsOf(name)), EVERYTHING];
+  // What has just not answered is not asked again: the answer has a second.
+  const known = knownAt === undefined ? undefined : parts.lastFlow.asOfLast((last) => last.snapshot);
+  const snapshot = known ?? await parts.lastFlow.read((store) => store.snapshot(names), (last) => last.snapshot);
+  return jsonAnswer(200, { ...toWire(name, traffic, snapshot.value, circuit), ...toWireMissing(traffic.missing, knownAt ?? snapshot.knownAt) });
 }
 
 /** @param name whose deferred tasks are counted, for all destinations together */
-async function readTraffic(queue: FlowParts['queue'], name?: string): Promise<TrafficByName> {
+async function readTraffic({ queue, lastFlow }: Pick<FlowParts, 'queue' | 'lastFlow'>, name?: string): Promise<Shown<TrafficByName>> {
   const flow = name === undefined ? undefined : flowNamed(name, hostOfName(name) ?? name);
   const named = flow === undefined ? [] : [flow, deadFlowOf(flow)];
-  const [reports, { answers, shardsAway }] = await Promise.all([readFlow(queue, (store) => store.reports()), queue.waitingListDepths(named)]);
+  const [{ value: reports, knownAt }, { answers, shardsAway }] = await Promise.all([lastFlow.read((store) => store.reports(), (last) => last.reports), queue.waitingListDepths(named)]);
   const samples = reports.flatMap(({ report }) => (report === undefined ? [] : readReport(report).samples));
-  return new TrafficByName(samples, answers.flatMap(({ depths }) => depths), { shardsAway, isDeferredExact: answers.every(({ isComplete }) => isComplete) });
-}
-
-/**
- * A destination is hardly more than what stands there: null for its pause would mean that it is not paused. So without it nothing is shown.
- * @throws RequestError redis_unavailable, redis_refused: the sentence says what is missing, since Redis' other parts may answer
- */
-async function readFlow<T>(queue: Pick<TaskQueue, 'withFlow'>, work: (store: FlowStore) => Promise<T>): Promise<T> {
-  try {
-    return await queue.withFlow(work);
-  } catch (error) {
-    if (!(error instanceof RequestError)) throw error;
-    throw new RequestError(error.code, `${error.message}: limits, pauses, circuits and reports of workers cannot be read; GET /status says what is away`, undefined, { cause: error });
-  }
+  const depths = answers.flatMap((answer) => answer.depths);
+  return { value: new TrafficByName(samples, depths, { shardsAway, isDeferredExact: answers.every(({ isComplete }) => isComplete) }), knownAt };
 }

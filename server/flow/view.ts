@@ -111,7 +111,7 @@ export interface ListedDestinations {
 }
 
 /** The busiest come first: by what is sent or waits now, then by what was sent lately. What is set for `*` comes before all. */
-export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules, { limit, after, ...which }: ListedDestinations): object {
+export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules, { limit, after, ...which }: ListedDestinations, knownAt?: number): object {
   const all = listed(traffic, snapshot, rules, which);
   const from = after === undefined ? 0 : all.findIndex((rank) => byBusiest(rank, after) > 0);
   const page = from < 0 ? [] : all.slice(from, from + limit);
@@ -120,13 +120,14 @@ export function toWireDestinations(traffic: TrafficByName, snapshot: FlowSnapsho
     destinations: page.map(({ name }) => toWireDestination(name, traffic, snapshot, rules)),
     total: all.length,
     workers: snapshot.workers,
-    ...toWireMissing(traffic.missing),
+    ...toWireMissing(traffic.missing, knownAt),
     next_cursor: last === undefined || last === all.at(-1) ? null : printCursor(last, which.group),
   };
 }
 
-export function toWireMissing({ shardsAway, isDeferredExact }: MissingTraffic): object {
-  return { is_deferred_exact: isDeferredExact, is_complete: shardsAway.length === 0, shards_away: shardsAway };
+/** @param knownAt when settings and reports were read, ms since the epoch; undefined: now */
+export function toWireMissing({ shardsAway, isDeferredExact }: MissingTraffic, knownAt?: number): object {
+  return { is_deferred_exact: isDeferredExact, is_complete: shardsAway.length === 0 && knownAt === undefined, shards_away: shardsAway, known_at: knownAt === undefined ? null : printTime(knownAt) };
 }
 
 function listed(traffic: TrafficByName, { circuits, policies, now }: FlowSnapshot, rules: CircuitRules, { group, withFailedTasks }: Pick<ListedDestinations, 'group' | 'withFailedTasks'>): readonly Rank[] {

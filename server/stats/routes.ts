@@ -3,7 +3,7 @@ import type { Clock } from '../../shared/domain/ports.js';
 import { BUCKET_MS } from '../../shared/queue/stats/activity-store.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { toWireWorkerFacts, type FleetSettings } from '../flow/fleet-settings.js';
-import { orAway } from '../flow/or-away.js';
+import { orAway, orSayMissing } from '../flow/or-away.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
 import { heldByCode } from './held-codes.js';
@@ -71,7 +71,7 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
       const spanMs = parseSince(query, clock());
       const stepMs = BUCKET_MS.minute;
       // The span may begin in the middle of a minute.
-      const { buckets, now } = await queue.withActivity((store) => store.read('minute', Math.ceil(spanMs / stepMs) + 1));
+      const { buckets, now } = await orSayMissing('what was counted by minute', queue.withActivity((store) => store.read('minute', Math.ceil(spanMs / stepMs) + 1)));
       const beginning = (at: number): number => Math.floor(at / stepMs) * stepMs;
       return jsonAnswer(200, toWireHistory(buckets, beginning(now - spanMs), beginning(now), stepMs));
     },
@@ -86,7 +86,7 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
     metricLabel: '/failures',
     handle: async ({ query }, { queue, clock }) => {
       const spanMs = parseSince(query, clock());
-      return jsonAnswer(200, toWireFailures(await queue.withFailures((store) => store.read(spanMs))));
+      return jsonAnswer(200, toWireFailures(await orSayMissing('the counts of failed sends', queue.withFailures((store) => store.read(spanMs)))));
     },
   },
 ];

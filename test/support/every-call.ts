@@ -45,9 +45,9 @@ export const rows: Readonly<Record<string, Row>> = {
   // On a cluster they say which tasks are missing. Parts of one Redis cannot be away alone.
   listTasks: get(() => `/tasks?destination_key=${encodeURIComponent(ORIGIN)}`, { shard: 503 }),
   countTasks: get(() => '/counts?by=destination_key', { shard: 503 }),
-  // Without settings and reports next to nothing is known of a destination, and null would say "not paused".
-  listDestinations: get(() => '/destinations', { flow: 503 }),
-  readDestination: get(() => PLACE, { flow: 503 }),
+  // What was read last of settings and reports is shown.
+  listDestinations: get(() => '/destinations'),
+  readDestination: get(() => PLACE),
   setDestination: send(() => PLACE, () => json('PUT', { rate: 5 }), { flow: 503, audit: 503 }),
   freeDestination: send(() => PLACE, () => ({ method: 'DELETE' }), { flow: 503, audit: 503 }),
   pauseDestination: send(() => `${PLACE}/pause`, post, { flow: 503, audit: 503 }),

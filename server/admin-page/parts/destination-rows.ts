@@ -11,6 +11,7 @@ export type ListedDestination = Omit<ShownDestination, 'workers'>;
 export interface DestinationList {
   readonly destinations: readonly ListedDestination[];
   readonly total: number;
+  readonly known_at: string | null;
   readonly next_cursor: string | null;
 }
 
@@ -41,8 +42,13 @@ export function DestinationRows({ question, destinations, most = Infinity }: { r
 }
 
 /** Says so where the list is longer than what was asked for: a destination that is not looked at is not shown, whatever its trouble. */
-export function LookedAt({ list: { destinations, next_cursor } }: { readonly list: DestinationList }): VNode | null {
-  return next_cursor === null ? null : html`<p class="soft">The ${count(destinations.length)} with the most traffic are looked at.</p>`;
+export function LookedAt({ list: { destinations, next_cursor, known_at } }: { readonly list: DestinationList }): VNode {
+  return html`${next_cursor !== null && html`<p class="soft">The ${count(destinations.length)} with the most traffic are looked at.</p>`}<${KnownAt} at=${known_at} />`;
+}
+
+/** Says so where a part of Redis is away, and what it has is shown as it was read last. */
+export function KnownAt({ at }: { readonly at: string | null }): VNode | null {
+  return at === null ? null : html`<p class="soft" role="status">A part of Redis does not answer: limits, pauses, circuits and traffic are shown as they were <${Time} at=${at} isDistance />.</p>`;
 }
 
 /** Why nothing or little is sent there now. */

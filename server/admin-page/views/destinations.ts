@@ -5,7 +5,7 @@ import type { ShownDestination } from '../../../client/answers.js';
 import { html } from '../html.js';
 import { Copy, Empty, Failure, TaskLink, Time, Waiting } from '../parts/basics.js';
 import { DestinationButtons, limitsText } from '../parts/destination-actions.js';
-import { DestinationRows, Held, LookedAt, type DestinationList } from '../parts/destination-rows.js';
+import { DestinationRows, Held, KnownAt, LookedAt, type DestinationList } from '../parts/destination-rows.js';
 import { callApi, pathOfDestination, withQuery } from '../state/api.js';
 import { withCondition } from '../state/filter-text.js';
 import { count, duration, words } from '../state/format.js';
@@ -42,6 +42,7 @@ export function Destination(): VNode {
   return html`<div class="head wrap"><div><p class="soft">${kind.replace('_', ' ')}${group !== null && group !== value.key ? html` of <a href=${addressOf('destination', { key: group })}>${group}</a>` : ''}</p>
       <h1 class="breakable">${value.key} <${Copy} text=${value.key} /></h1></div><${DestinationButtons} destination=${value} /></div>
     ${failure !== undefined && html`<${Failure} failure=${failure} reload=${reload} />`}
+    <${KnownAt} at=${value.known_at} />
     <p class="state"><${Held} destination=${value} /></p>
     <section class="tiles" aria-label="Numbers now">
       <div class="tile ${deferred > 0 ? 'warn' : ''}"><span class="name">Held back</span><span class="value">${count(deferred)}</span><span class="note">due, and not sent</span></div>

@@ -102,13 +102,35 @@ describe('the API while a part of Redis is away', () => {
     expect(Object.fromEntries(tasks.map((task) => [task.id, task.waiting_for]))).to.deep.equal({ [due]: 'unknown', [later]: 'initial_delay' });
   });
 
-  it('says what of the destinations cannot be read', async () => {
-    await takeAway('flow');
-    for (const path of ['/destinations', PLACE]) {
-      const { error, code } = (await ask(path)).body;
-      expect(code).to.equal('redis_refused');
-      expect(error).to.equal('redis answers, and refuses to do this now: limits, pauses, circuits and reports of workers cannot be read; GET /status says what is away');
+  it('shows of the destinations what it read last, and since when it is known', async () => {
+    expect((await ask(`${PLACE}/pause`, json('POST', { reason: 'it is down' }))).body).to.include({ known_at: null, is_complete: true });
+    // It looks when it starts, and every 5 s.
+    const other = await InProcessService.ready({ redis: redis.address, shards: SHARDS, prefix: service.prefix });
+    try {
+      await eventually(async () => {
+        await takeAway('flow');
+        const { status, body } = await call(other.baseUrl, PLACE);
+        const { body: list } = await call(other.baseUrl, '/destinations');
+        await service.redis.call('ACL', 'SETUSER', 'default', 'allkeys');
+        expect(status).to.equal(200);
+        expect(body['paused']).to.include({ reason: 'it is down' });
+        for (const shown of [body, list]) expect(shown).to.include({ is_complete: false }).and.to.have.property('known_at').that.is.a('string');
+        expect((list['destinations'] as { key: string }[]).map(({ key }) => key)).to.include(ORIGIN);
+      }, { withinMs: 10_000 });
+      expect((await call(other.baseUrl, PLACE)).body).to.include({ known_at: null, is_complete: true });
+    } finally {
+      await other.close();
     }
+    await ask(`${PLACE}/resume`, post());
+  });
+
+  it('says what is missing where nothing else could be shown', async () => {
+    await takeAway('stats');
+    for (const [path, what] of [['/history', 'what was counted by minute'], ['/failures', 'the counts of failed sends']]) {
+      expect((await ask(path ?? '')).body['error'], path).to.contain(`: ${what ?? ''} cannot be read; GET /status says what is away`);
+    }
+    await takeAway('audit');
+    expect((await ask('/audit')).body['error']).to.contain(': the audit cannot be read; GET /status says what is away');
   });
 
   it('shows and changes a destination while a shard is away, and names the shard whose deferred tasks are not counted', async () => {

@@ -86,15 +86,15 @@ describe('/destinations', () => {
   }
 
   it('shows zeros and no limits for a name that has not been used yet', async () => {
-    expect(await show('tenant-7')).to.deep.equal({ key: 'tenant-7', kind: 'flow_key', id: '~dGVuYW50LTc', group: null, ...NO_TRAFFIC, ...NO_LIMITS, is_deferred_exact: true, is_complete: true, shards_away: [] });
+    expect(await show('tenant-7')).to.deep.equal({ key: 'tenant-7', kind: 'flow_key', id: '~dGVuYW50LTc', group: null, ...NO_TRAFFIC, ...NO_LIMITS, is_deferred_exact: true, is_complete: true, shards_away: [], known_at: null });
     expect(await show('kafka://default/orders')).to.include({ group: 'kafka://default' });
-    expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0, is_deferred_exact: true, is_complete: true, shards_away: [], next_cursor: null });
+    expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0, is_deferred_exact: true, is_complete: true, shards_away: [], known_at: null, next_cursor: null });
   });
 
   it('sets, shows, replaces and removes limits', async () => {
     const first = { max_concurrency: 10, rate: 2.5, burst: 3 };
     const held = { ...API, limits: first, limited_by: 'https://api.example.com', paused: null };
-    expect(await set('https://api.example.com', first)).to.deep.equal({ ...NO_TRAFFIC, ...held, hint: null, is_deferred_exact: true, is_complete: true, shards_away: [] });
+    expect(await set('https://api.example.com', first)).to.deep.equal({ ...NO_TRAFFIC, ...held, hint: null, is_deferred_exact: true, is_complete: true, shards_away: [], known_at: null });
     expect((await list()).destinations).to.deep.equal([{ ...NO_TRAFFIC, ...held }]);
     expect(await set('https://api.example.com', { rate: 7, reason: 'it asks for less' })).to.deep.include({ limits: { rate: 7 }, paused: null });
     expect(await done(ask('DELETE', 'https://api.example.com'))).to.deep.include(NO_LIMITS);
@@ -108,7 +108,7 @@ describe('/destinations', () => {
     await set('tenant-7', {});
     await done(ask('POST', 'tenant-8', '/pause'));
     await done(ask('POST', 'tenant-8', '/resume'));
-    expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0, is_deferred_exact: true, is_complete: true, shards_away: [], next_cursor: null });
+    expect(await list()).to.deep.equal({ destinations: [], total: 0, workers: 0, is_deferred_exact: true, is_complete: true, shards_away: [], known_at: null, next_cursor: null });
   });
 
   it('takes a pasted url for its endpoint, and one without a path for its origin', async () => {

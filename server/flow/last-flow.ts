@@ -1,0 +1,83 @@
+import { RequestError } from '../../shared/domain/errors.js';
+import type { FlowSnapshot, FlowStore, WorkerReport } from '../../shared/queue/flow/flow-store.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { withoutPart } from './or-away.js';
+
+const LOOK_EVERY_MS = 5_000;
+/** After a look that failed, so that a process that starts knows soon. */
+const LOOK_AGAIN_MS = 500;
+
+/** What stood in Redis when it was read last. */
+export interface KnownFlow {
+  readonly snapshot: FlowSnapshot;
+  readonly reports: readonly WorkerReport[];
+}
+
+/** What an answer shows, and since when that is known: ms since the epoch by Redis' clock; undefined: it is of now. */
+export interface Shown<T> {
+  readonly value: T;
+  readonly knownAt: number | undefined;
+}
+
+/**
+ * Limits, pauses, circuits and the reports of workers, as they are or as they were read last. On a cluster they stand in one slot, whose node
+ * may be away alone. Nobody can change limits and pauses then, so the last ones still hold, unless a pause has ended by itself.
+ */
+export class LastFlow {
+  #last: (KnownFlow & { readonly readAt: number }) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+
+  constructor(private readonly queue: Pick<TaskQueue, 'withFlow'>) {}
+
+  /** Starts to look at regular times. */
+  start(): void {
+    if (!this.#isStopped && this.#timer === undefined) this.#lookIn(0);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #lookIn(ms: number): void {
+    if (this.#isStopped) return;
+    // What failed is in the log already: see redis-watch.ts and refusal-log.ts.
+    this.#timer = setTimeout(() => void this.#look().then(() => this.#lookIn(LOOK_EVERY_MS), () => this.#lookIn(LOOK_AGAIN_MS)), ms);
+  }
+
+  async #look(): Promise<void> {
+    const [snapshot, reports] = await this.queue.withFlow((store) => Promise.all([store.snapshotOfAll(), store.reports()]));
+    this.#last = { snapshot, reports, readAt: performance.now() };
+  }
+
+  /**
+   * @param work   asks Redis
+   * @param ofLast takes the same of what was read last
+   * @throws RequestError redis_unavailable, redis_refused when nothing was read before; it says what is missing, since Redis' other parts may answer
+   */
+  async read<T>(work: (store: FlowStore) => Promise<T>, ofLast: (last: KnownFlow) => T): Promise<Shown<T>> {
+    try {
+      return { value: await this.queue.withFlow(work), knownAt: undefined };
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      const known = this.asOfLast(ofLast);
+      if (known === undefined) throw withoutPart(error, 'limits, pauses, circuits and reports of workers');
+      return known;
+    }
+  }
+
+  /** Without asking: undefined when nothing was read. */
+  asOfLast<T>(ofLast: (last: KnownFlow) => T): Shown<T> | undefined {
+    if (this.#last === undefined) return undefined;
+    const { snapshot, reports, readAt } = this.#last;
+    return { value: ofLast({ snapshot: laterBy(snapshot, performance.now() - readAt), reports }), knownAt: snapshot.now };
+  }
+}
+
+/** The snapshot so many milliseconds later, as long as nothing was changed: pauses end by themselves. */
+export function laterBy(snapshot: FlowSnapshot, ms: number): FlowSnapshot {
+  const now = Math.round(snapshot.now + ms);
+  const policies = [...snapshot.policies].map(([name, policy]) => [name, (policy.pause?.until ?? Infinity) <= now ? { ...policy, isPaused: false } : policy] as const);
+  return { ...snapshot, policies: new Map(policies), now };
+}
