@@ -18,6 +18,8 @@ export interface PortState {
   waiting: number;
   /** The port takes no new connections, and each answer is the last one of its connection. */
   isClosing: boolean;
+  /** The time is over in which a client may still use a connection that it takes for kept. */
+  isEnding: boolean;
 }
 
 /**
@@ -58,6 +60,8 @@ export class Connection {
   /** The response of the last look, and whether the reading of it is timed. */
   #seen: ServerResponse | undefined;
   #isTimed = false;
+  /** Its answer tells the client that nothing more is taken on the connection. */
+  #isLast = false;
   readonly #pace = new UploadPace();
   /** When it was first seen that the client has ended its side. Monotonic ms. */
   #halfClosedSince: number | undefined;
@@ -94,6 +98,14 @@ export class Connection {
     this.port.waiting += 1;
     if (this.port.waiting > MAX_WAITING_IN_ALL && this.#waiting.length > WAITING_OF_EACH) this.socket.destroy();
     else this.#pauseSoon();
+  }
+
+  /** The answer under way is the last one, if that can still be said. */
+  announceEnd(): void {
+    const response = this.#current?.response;
+    if (response === undefined || response.headersSent) return;
+    response.setHeader('Connection', 'close');
+    this.#isLast = true;
   }
 
   /** What has come is no request, or does not come whole. @param refusal the bytes to send before the end */
@@ -152,7 +164,7 @@ export class Connection {
   readonly #begin = (): void => {
     if (this.socket.destroyed || this.#current === undefined) return;
     const { request, response } = this.#current;
-    if (this.port.isClosing) response.setHeader('Connection', 'close');
+    if (this.port.isClosing) this.announceEnd();
     response.once('close', this.#ended);
     this.port.answer(request, response);
   };
@@ -172,7 +184,8 @@ export class Connection {
       if (this.#waiting.length === 0) socket.resume();
       // Other connections get their turn before each of them.
       setImmediate(() => this.port.turns.begin(this.#begin));
-    } else if (this.port.isClosing) {
+    } else if (this.#isLast || this.port.isEnding) {
+      // Behind an answer that did not say so the client's next request may be on its way, and would be lost.
       socket.end();
     }
   };

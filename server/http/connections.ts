@@ -41,7 +41,7 @@ export class Connections {
     private readonly options: ConnectionsOptions,
   ) {
     const { unreadMs, turns, bodyBudget } = options;
-    this.#state = { answer, unreadMs, turns, bodyBudget, waiting: 0, isClosing: false };
+    this.#state = { answer, unreadMs, turns, bodyBudget, waiting: 0, isClosing: false, isEnding: false };
     this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
   }
 
@@ -86,10 +86,12 @@ export class Connections {
   /** From now on each answer is the last one of its connection. */
   beginToClose(): void {
     this.#state.isClosing = true;
+    for (const connection of this.#open.values()) connection.announceEnd();
   }
 
-  /** Ends the connections on which nothing is being answered. */
+  /** Ends the connections on which nothing is being answered, and from now on each of the others behind its answer. */
   endUnused(): void {
+    this.#state.isEnding = true;
     for (const connection of this.#open.values()) if (!connection.isBusy) connection.socket.destroy();
   }
 

@@ -337,6 +337,38 @@ describe('connections', () => {
     });
   });
 
+  describe('of a service that is told to stop', () => {
+    it('say that the answer under way is the last one, or take what their client sends behind an answer that could not say so', async () => {
+      const releases: (() => void)[] = [];
+      let begun = 0;
+      await start((request, response) => {
+        begun += 1;
+        if (request.url === '/next') {
+          response.end('<next>');
+          return;
+        }
+        if (request.url === '/streamed') response.write('<first part>');
+        releases.push(() => response.end('<end>'));
+      }, { stillReadMs: 1_000 });
+      const [late, streamed] = [await open(), await open()];
+      late.write(get('/late'));
+      streamed.write(get('/streamed'));
+      await streamed.has(/<first part>/);
+      await eventually(() => { expect(begun).to.equal(2); });
+      const closed = listening.close(2_000);
+      for (const release of releases) release();
+      // A client of HTTP writes its next request as soon as it has the answer, unless that was the last one.
+      await Promise.all([late.has(/<end>/), streamed.has(/<end>/)]);
+      streamed.write(get('/next'));
+      await streamed.has(/<next>/);
+      expect(late.text).to.match(/^Connection: close\r$/m);
+      expect(streamed.text.match(/^Connection: .*\r$/gm)).to.deep.equal(['Connection: keep-alive\r', 'Connection: close\r']);
+      await closed;
+      // For afterEach, which closes one.
+      await start((_request, response) => response.end());
+    });
+  });
+
   it('are taken on all addresses for ::, those of IPv4 too', async () => {
     await start((_request, response) => response.end('ok'), { host: '::' });
     const connection = await open();
