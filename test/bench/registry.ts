@@ -10,6 +10,7 @@ import { benchFairnessBySlots } from './fairness-slots.js';
 import { benchFlowKeys } from './flow-keys.js';
 import { benchGrowth } from './growth.js';
 import { benchKafka } from './kafka.js';
+import { benchKeyLimits } from './key-limits.js';
 import { benchLateness } from './lateness.js';
 import { benchLongRun } from './long-run.js';
 import { benchMinReplicas } from './min-replicas.js';
@@ -31,6 +32,7 @@ export const benchmarks: readonly Benchmark[] = [
   { name: 'failing', measures: 'The same with every tenth task failing once and retried after 100 ms.', rounds: 3, run: benchFailing },
   { name: 'kafka', measures: 'One worker process, one topic of a real broker, acks all, beside a bare BullMQ Worker + kafkajs with the same batch limits, and beside kafkajs without a queue.', rounds: 7, run: benchKafka },
   { name: 'submission', measures: 'POST /tasks over 64 connections, beside Express + express.json + queue.add, and beside bare node:http + JSON.parse + queue.add. With an access key, beside without one.', rounds: 7, run: (bench) => benchSubmission(bench.redisPort, bench.rounds, size(bench, 15_000, 500)) },
+  { name: 'key-limits', measures: 'CPU of the API and of Redis for a POST /tasks with an access key that has a rate limit and a quota, in turns with a key that has none.', rounds: 7, run: benchKeyLimits },
   { name: 'min-replicas', measures: 'The same with REDIS_MIN_REPLICAS=1, beside 0, on a master with one replica.', rounds: 7, run: (bench) => benchMinReplicas(bench, size(bench, 10_000, 500)) },
   { name: 'topology', measures: 'Redis CPU a task at the same rate a shard, and what idleness costs: one Redis, 16 queues on one Redis, and a Cluster of 3 masters, with a replica for each master and two workers.', rounds: 3, run: benchTopology },
   { name: 'batch', measures: 'POST /tasks/batch of 500, four at once, beside node:http + JSON.parse + addBulk of 500, and beside addBulk alone.', rounds: 7, run: (bench) => benchBatch(bench.redisPort, bench.rounds, size(bench, 40, 8)) },

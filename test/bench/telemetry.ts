@@ -1,5 +1,3 @@
-import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +12,7 @@ import { domainTask } from '../support/tasks.js';
 import { size, type Bench } from './benchmark.js';
 import { Receiver } from './delivered.js';
 import { fillProduct } from './fill-queue.js';
+import { cpuTimeUs } from './process-cpu.js';
 import { end, whileRunning } from './process.js';
 import type { Comparison } from './report.js';
 import { slotsForLoneEndpoint, startWorker, type ProductProcess } from './start-workers.js';
@@ -22,8 +21,6 @@ const SLOTS = slotsForLoneEndpoint(100);
 /** By then the worker is up, and its code is compiled. */
 const NOT_COUNTED = 0.25;
 const SCRAPE_EVERY_MS = 1_000;
-/** Clock ticks of /proc in a second. */
-const TICKS = 100;
 const COUNT_NOTHING = fileURLToPath(new URL('preload/count-nothing.mjs', import.meta.url));
 
 interface Side {
@@ -84,20 +81,15 @@ async function cpuUsPerDelivery(bench: Bench, receiver: Receiver, { isScraped = 
   const { done, reachedFrom } = await receiver.expect(tasks, { from });
   const worker = startWorker(redisPort, SLOTS, { nodeArgs, env: { ...env, ...(isScraped ? { WORKER_HTTP_PORT: String(port), HTTP_HOST: '127.0.0.1', AUTH: 'off' } : {}) } });
   await whileRunning([worker], reachedFrom);
-  const before = cpuUs(worker);
+  const before = cpuTimeUs(worker);
   const scraping = isScraped ? setInterval(() => void fetch(`http://127.0.0.1:${port}/metrics`).then((answer) => answer.text(), () => undefined), SCRAPE_EVERY_MS) : undefined;
   try {
     await whileRunning([worker], done);
-    return (cpuUs(worker) - before) / (tasks - from);
+    return (cpuTimeUs(worker) - before) / (tasks - from);
   } finally {
     clearInterval(scraping);
     await end(worker);
   }
-}
-
-function cpuUs({ pid }: ChildProcess): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return ((Number(fields[11]) + Number(fields[12])) / TICKS) * 1_000_000;
 }
 
 /** CPU of one call, us: of the calling process, whatever else the machine does. */
