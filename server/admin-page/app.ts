@@ -4,7 +4,7 @@ import { useEffect, useErrorBoundary, useRef } from 'preact/hooks';
 
 import type { ShownDestination } from '../../client/answers.js';
 import { html } from './html.js';
-import { Time, sentenceOf } from './parts/basics.js';
+import { Said, Time, sentenceOf } from './parts/basics.js';
 import { BulkDialogs } from './parts/bulk-dialog.js';
 import { askPause, askResume, EVERYTHING } from './parts/destination-actions.js';
 import { Dialogs } from './parts/dialog.js';
@@ -43,6 +43,11 @@ function App(): VNode {
     if (isMoved.current && document.activeElement?.tagName !== 'INPUT') document.getElementById('main')?.focus({ preventScroll: true });
     isMoved.current = true;
   }, [view]);
+  useEffect(() => {
+    // On a phone the menu is wider than the screen.
+    const own = document.querySelector<HTMLElement>('nav [aria-current=page]');
+    if (own?.parentElement) own.parentElement.scrollLeft = own.offsetLeft - 60;
+  }, [view, mayAdminister()]);
   return html`<div onClick=${followLink}>
     <a class="skip" href="#main">To the content</a>
     <header>
@@ -69,7 +74,7 @@ function Guarded({ view }: { readonly view: View }): VNode {
 /** What is wrong with the whole service is said on each view; the overview says it by itself. */
 function Warnings({ view }: { readonly view: View }): VNode | null {
   const reasons = status.value?.reasons.filter(({ code }) => ['redis_unavailable', 'shard_away', 'no_worker'].includes(code)) ?? [];
-  return view === 'home' || reasons.length === 0 ? null : html`<p class="warning" role="alert">${reasons.map(({ message }) => `${message}. `)}</p>`;
+  return view === 'home' || reasons.length === 0 ? null : html`<p class="warning" role="alert">${reasons.map(({ code, message }) => html`<${Said} key=${code} text=${`${message}. `} />`)}</p>`;
 }
 
 /** How old the data is, and the switch that holds the page still. */
@@ -122,6 +127,7 @@ document.addEventListener('keydown', (event) => {
 const home = document.getElementById('page');
 // What stood there until now is not the page's own, and would stay behind it.
 home?.replaceChildren();
-if (home !== null) render(html`<${App} />`, home);
+// Their calls are under way while the page is drawn.
 startLive();
 followSession();
+if (home !== null) render(html`<${App} />`, home);

@@ -2,18 +2,25 @@ import { useEffect, useState } from 'preact/hooks';
 import type { VNode } from 'preact';
 
 import type { ApiFailure } from '../state/api.js';
-import { answeredAt } from '../state/live.js';
-import { distance, localTime, words } from '../state/format.js';
+import { answeredAt, trouble } from '../state/live.js';
+import { distance, localTime, shortKey, words } from '../state/format.js';
 import { addressOf } from '../state/location.js';
 import { html, type Shown } from '../html.js';
 
-/** Local time; the instant in UTC stands in its tooltip. `isDistance`: `3 s ago` in place of the time; `coming` is never in the past. */
-export function Time({ at, isDistance = false }: { readonly at: string | null | undefined; readonly isDistance?: boolean | 'coming' }): VNode {
+/** Local time; the instant in UTC stands in its tooltip. `isDistance`: `3 s ago` in place of the time; `coming` is never in the past. `isExact`: with milliseconds. */
+export function Time({ at, isDistance = false, isExact = false }: { readonly at: string | null | undefined; readonly isDistance?: boolean | 'coming'; readonly isExact?: boolean }): VNode {
   if (at === null || at === undefined) return html`<span class="none">–</span>`;
   const instant = new Date(at);
   // Reading it makes the text move on with each answer.
   const now = answeredAt.value === 0 ? Date.now() : Math.max(answeredAt.value, Date.now());
-  return html`<time datetime=${at} title=${`${at} (UTC)`}>${isDistance ? distance(isDistance === 'coming' ? Math.max(instant.getTime(), now) : instant.getTime(), now) : localTime(instant, new Date(now))}</time>`;
+  return html`<time datetime=${at} title=${`${at} (UTC)`}>${isDistance ? distance(isDistance === 'coming' ? Math.max(instant.getTime(), now) : instant.getTime(), now) : localTime(instant, new Date(now), isExact)}</time>`;
+}
+
+const INSTANT = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/;
+
+/** A sentence of the service. The instants in it are the reader's local times, as everywhere on the page. */
+export function Said({ text }: { readonly text: string }): VNode {
+  return html`<span>${capital(text).split(INSTANT).map((part, nth) => (nth % 2 === 0 ? part : html`<${Time} at=${part} />`))}</span>`;
 }
 
 /** The state of a task or of a bulk action. Its colour says good, waiting or bad; its word says which. */
@@ -23,6 +30,8 @@ export function Badge({ state }: { readonly state: string }): VNode {
 
 /** What went wrong, and what to do. */
 export function Failure({ failure, reload }: { readonly failure: ApiFailure; readonly reload?: () => void }): VNode {
+  // The head of the page says it for all.
+  if (trouble.value?.status === failure.status) return html`<p class="soft">No answer.</p>`;
   return html`<div class="failure" role="alert">
     <p>${sentenceOf(failure)}</p>
     ${reload !== undefined && failure.status !== 403 && html`<button type="button" onClick=${reload}>Try again</button>`}
@@ -46,7 +55,17 @@ export function sentenceOf({ status, code, message }: ApiFailure): string {
   return `${capital(message)}.`;
 }
 
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+/** An address at the beginning stays as it is. */
+const capital = (text: string): string => (/^[a-z]+(?:[ ,;]|$)/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text);
+
+/** So much of its end is always shown. */
+const TAIL = 18;
+
+/** A destination's key without its scheme, in one line and as much room as there is. It is cut in the middle: its end tells it from others. */
+export function KeyInLine({ text }: { readonly text: string }): VNode {
+  const shown = shortKey(text, Infinity);
+  return html`<span class="ends"><span>${shown.slice(0, -TAIL)}</span><span>${shown.slice(-TAIL)}</span></span>`;
+}
 
 /** What stands where nothing is. */
 export function Empty({ title, children }: { readonly title: string; readonly children?: Shown }): VNode {

@@ -4,12 +4,12 @@ import type { VNode } from 'preact';
 
 import type { BulkAction } from '../../../client/answers.js';
 import type { TaskAction } from '../../../shared/domain/task/state-actions.js';
-import { html } from '../html.js';
+import { html, type Shown } from '../html.js';
 import { ApiFailure, callApi } from '../state/api.js';
-import { count, shortKey, words } from '../state/format.js';
+import { count, words } from '../state/format.js';
 import { addressOf, goTo } from '../state/location.js';
 import { askNow } from '../state/live.js';
-import { Badge, sentenceOf, sentenceOfChange, TaskLink } from './basics.js';
+import { Badge, KeyInLine, sentenceOf, sentenceOfChange, TaskLink } from './basics.js';
 import { Modal, OperatorField } from './dialog.js';
 import { say } from './notices.js';
 
@@ -129,7 +129,7 @@ function BulkDialog({ action, chosen, close }: Asked & { readonly close: () => v
       ${before !== undefined && found !== undefined && html`<p class="complaint" role="alert">It was ${count(before)} when you looked, and nothing was touched. Now it is ${count(found.matched)}: look again.</p>`}
       ${found !== undefined && found.matched > 0 && html`<div class="groups">
         <${Groups} title="By error" groups=${found.by_error_code} print=${words} />
-        <${Groups} title="By destination" groups=${found.by_destination_key} print=${shortKey} />
+        <${Groups} title="By destination" groups=${found.by_destination_key} print=${(key: string) => html`<${KeyInLine} text=${key} />`} />
       </div>
       <details><summary>Samples</summary><ul class="samples">${found.samples.map(({ id, state, error_code }) => html`<li key=${id}><${TaskLink} id=${id} isApart /> <${Badge} state=${state} /> ${error_code === null ? '' : words(error_code)}</li>`)}</ul></details>`}
       ${found !== undefined && isCounted && found.matched === 0 && html`<p>None of them is in a state that this takes.</p>`}
@@ -149,7 +149,7 @@ function BulkDialog({ action, chosen, close }: Asked & { readonly close: () => v
   </${Modal}>`;
 }
 
-function Groups({ title, groups, print }: { readonly title: string; readonly groups: readonly Group[]; readonly print: (text: string) => string }): VNode {
+function Groups({ title, groups, print }: { readonly title: string; readonly groups: readonly Group[]; readonly print: (text: string) => Shown }): VNode {
   const sorted = [...groups].sort((a, b) => b.count - a.count);
   return html`<section><h3>${title}</h3><ul>
     ${sorted.slice(0, GROUPS_SHOWN).map(({ value, count: many }) => html`<li key=${value ?? ''}><span title=${value ?? ''}>${value === null ? 'none' : print(value)}</span><b>${count(many)}</b></li>`)}

@@ -2,7 +2,7 @@ import type { VNode } from 'preact';
 
 import type { ShownDestination } from '../../../client/answers.js';
 import { html } from '../html.js';
-import { count, duration, shortKey } from '../state/format.js';
+import { count, duration, percent, shortKey } from '../state/format.js';
 import { addressOf } from '../state/location.js';
 import { Time } from './basics.js';
 import { CalmBox, useCalm } from './calm-rows.js';
@@ -25,7 +25,7 @@ function byTrouble(destinations: readonly ListedDestination[]): ListedDestinatio
 export function DestinationRows({ question, destinations, most = Infinity }: { readonly question: string; readonly destinations: readonly ListedDestination[]; readonly most?: number }): VNode {
   const { rows, touch } = useCalm(question, byTrouble(destinations), ({ kind, key }) => `${kind} ${key}`, 'last');
   return html`<${CalmBox} touch=${touch}><table class="destinations stacked">
-    <thead><tr><th>Destination</th><th>State</th><th class="n">Held back</th><th class="n">In flight</th><th class="n">Delivered / min</th><th class="n">Failed / min</th><th class="n">p50</th><th class="n">p99</th></tr></thead>
+    <thead><tr><th>Destination</th><th>State</th><th class="n">Held back</th><th class="n">In flight</th><th class="n">Delivered / min</th><th class="n">Failed / min <span class="share"></span></th><th class="n">p50</th><th class="n">p99</th></tr></thead>
     <tbody>${rows.slice(0, most).map((destination) => {
       const { key, kind, deferred, in_flight, delivered, failed, failure_share, latency_ms } = destination;
       return html`<tr key=${`${kind} ${key}`}>
@@ -34,7 +34,7 @@ export function DestinationRows({ question, destinations, most = Infinity }: { r
         <td class="n ${deferred > 0 ? 'warn' : 'zero'}" data-label="held back">${count(deferred)}</td>
         <td class="n ${in_flight > 0 ? '' : 'zero'}" data-label="in flight">${count(in_flight)}</td>
         <td class="n ${delivered > 0 ? '' : 'zero'}" data-label="delivered / min">${count(delivered)}</td>
-        <td class="n ${failed > 0 ? 'bad' : 'zero'}" data-label="failed / min">${count(failed)}${failed > 0 ? html` <span class="soft">${Math.round(failure_share * 100)} %</span>` : ''}</td>
+        <td class="n ${failed > 0 ? 'bad' : 'zero'}" data-label="failed / min">${count(failed)} <span class="soft share">${failed > 0 ? percent(failure_share) : ''}</span></td>
         <td class="n" data-label="p50">${duration(latency_ms.p50)}</td>
         <td class="n" data-label="p99">${duration(latency_ms.p99)}</td>
       </tr>`;

@@ -41,7 +41,7 @@ export function FailureGroups({ since, most }: { readonly since: string; readonl
       const hasOwn = !isRest && deadLetters < many;
       const q = hasOwn ? queryOf(group) : '';
       return html`<tr key=${nameOf(group)}>
-        <td class="first">${isRest ? html`<span class="soft">all others</span>` : html`<a href=${addressOf('destination', { key: destination_key })} title=${destination_key}>${shortKey(destination_key)}</a>`}${deadLetters > 0 ? html` <span class="kind">${deadLetters === many ? 'dead letters' : `${count(deadLetters)} dead letters`}</span>` : ''}</td>
+        <td class="first">${isRest ? html`<span class="soft">all others</span>` : html`<a href=${addressOf('destination', { key: destination_key })} title=${destination_key}>${shortKey(destination_key, 38)}</a>`}${deadLetters > 0 ? html` <span class="kind">${deadLetters === many ? 'dead letters' : `${count(deadLetters)} dead letters`}</span>` : ''}</td>
         <td class="line">${error_code === null ? '–' : words(error_code)}${http_status === null ? '' : html` <span class="soft">${http_status}</span>`}</td>
         <td class="n" data-label="failed">${count(many)}</td>
         <td class="line"><${Time} at=${last_failed_at} isDistance /></td>

@@ -87,6 +87,6 @@ export function SearchBar({ q, search }: { readonly q: string; readonly search: 
         onMouseDown=${(event: Event) => { event.preventDefault(); take(each); }}><code>${each.text}</code> <span class="soft">${each.note}</span></li>`)}</ul>
     </div>
     <button type="submit" class="primary" disabled=${!('filter' in read)}>Search</button>
-    ${'complaint' in read && !isOpen && html`<p class="complaint" role="alert">At ${read.position}: ${read.complaint}.</p>`}
+    ${'complaint' in read && !isOpen && text !== q && html`<p class="complaint" role="alert">At ${read.position}: ${read.complaint}.</p>`}
   </form>`;
 }

@@ -57,12 +57,17 @@ export function distance(at: number, now: number): string {
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
-/** In the reader's own zone: `14:03:09.120` today, `27 Nov 14:03:09` on other days. */
-export function localTime(at: Date, now: Date): string {
+/** In the reader's own zone: `14:03:09` today, `27 Nov 14:03:09` on other days; `isExact`: `14:03:09.120` today. */
+export function localTime(at: Date, now: Date, isExact = false): string {
   const time = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-  if (at.toDateString() === now.toDateString()) return `${time}.${String(at.getMilliseconds()).padStart(3, '0')}`;
+  if (at.toDateString() === now.toDateString()) return isExact ? `${time}.${String(at.getMilliseconds()).padStart(3, '0')}` : time;
   const day = `${at.getDate()} ${at.toLocaleString('en-US', { month: 'short' })}`;
   return `${day}${at.getFullYear() === now.getFullYear() ? '' : ` ${at.getFullYear()}`} ${time}`;
+}
+
+/** 0.273 -> `27 %`; what is more than nothing is never 0 */
+export function percent(share: number): string {
+  return share > 0 && share < 0.01 ? '<1 %' : `${Math.round(share * 100)} %`;
 }
 
 /** 84 -> `84 bytes`, 2048 -> `2 KiB` */

@@ -85,6 +85,7 @@ function schedule(): void {
 /** Starts asking; once, when the page is there. */
 export function startLive(): void {
   document.addEventListener('visibilitychange', () => { if (!document.hidden) askNow(); });
+  void turn();
   isHeldStill.subscribe((isHeld) => { if (!isHeld) askNow(); });
 }
 

@@ -48,9 +48,9 @@ function Entries({ target, actor, kind }: { readonly target: string; readonly ac
     }
   };
   if (entries.length === 0 && cursor === null) return html`<${Empty} title="Nothing was changed">Every change by a person or a program stands here, with its reason.</${Empty}>`;
-  return html`<div class="scroll"><table><thead><tr><th>When</th><th>Who</th><th>What</th><th>On</th><th>Why</th><th>Outcome</th></tr></thead>
-    <tbody>${entries.map(({ id, at, actor: by, action, target: on, reason, count: many, outcome, error_code }) => html`<tr key=${id}><td><${Time} at=${at} /></td><td>${actorName(by)}</td><td>${words(action.replace('.', ' '))}${many === null || many <= 1 ? '' : html` <span class="soft">${count(many)} tasks</span>`}</td>
-      <td class="breakable"><${Target} on=${on} /></td><td>${reason ?? ''}</td><td>${outcome === 'done' ? '' : html`<span class="bad">${error_code === null ? outcome : words(error_code)}</span>`}</td></tr>`)}</tbody></table></div>
+  return html`<div class="scroll"><table class="stacked audit"><thead><tr><th>When</th><th>Who</th><th>What</th><th>On</th><th>Why</th><th>Outcome</th></tr></thead>
+    <tbody>${entries.map(({ id, at, actor: by, action, target: on, reason, count: many, outcome, error_code }) => html`<tr key=${id}><td><${Time} at=${at} /></td><td class="who">${actorName(by)}</td><td class="first line">${words(action.replace('.', ' '))}${many === null || many <= 1 ? '' : html` <span class="soft">${count(many)} tasks</span>`}</td>
+      <td class="breakable"><${Target} on=${on} /></td><td>${reason ?? ''}</td><td class="line">${outcome === 'done' ? '' : html`<span class="bad">${error_code === null ? outcome : words(error_code)}</span>`}</td></tr>`)}</tbody></table></div>
     ${failed !== undefined && html`<${Failure} failure=${failed} reload=${loadMore} />`}
     ${entries.length === 0 && html`<p class="soft">None among the newest ${count(pages.reduce((sum, each) => sum + each.entries.length, 0))}.</p>`}
     ${cursor !== null && html`<p class="foot"><button type="button" onClick=${loadMore}>Older ones</button></p>`}`;

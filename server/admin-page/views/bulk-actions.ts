@@ -2,7 +2,7 @@ import type { VNode } from 'preact';
 
 import type { BulkAction } from '../../../client/answers.js';
 import { html } from '../html.js';
-import { Badge, Empty, Failure, Time, Waiting } from '../parts/basics.js';
+import { Badge, Empty, Failure, Said, Time, Waiting } from '../parts/basics.js';
 import { verbs } from '../parts/bulk-dialog.js';
 import { ask } from '../parts/dialog.js';
 import { say } from '../parts/notices.js';
@@ -24,9 +24,9 @@ export function BulkActions(): VNode {
   return html`<div class="head"><h1>Bulk actions</h1><span class="soft">Redrives and other changes of many tasks. Kept for 30 days.</span></div>
     ${value === undefined ? (failure === undefined ? html`<${Waiting} />` : html`<${Failure} failure=${failure} reload=${reload} />`)
       : value.bulk_actions.length === 0 ? html`<${Empty} title="None yet">Search <a href=${addressOf('tasks', { q: 'state:parked' })}>tasks</a>, then act on all that match.</${Empty}>`
-        : html`<div class="scroll"><table><thead><tr><th>Action</th><th>State</th><th>Which</th><th class="n">Matched</th><th class="n">Started</th><th class="n">Failed again</th><th>By</th><th>When</th></tr></thead>
-          <tbody>${value.bulk_actions.map((action) => html`<tr key=${action.id}><td><a href=${addressOf('bulk-action', { id: action.id })}>${nameOf(action)}</a></td><td><${Badge} state=${action.state} /></td>
-            <td class="breakable"><code>${whatOf(action)}</code></td><td class="n">${count(action.matched)}</td><td class="n">${count(action.started)}</td><td class="n ${action.failed_again > 0 ? 'bad' : ''}">${count(action.failed_again)}</td><td>${actorName(action.created_by)}</td><td><${Time} at=${action.created_at} isDistance /></td></tr>`)}</tbody></table></div>`}`;
+        : html`<div class="scroll"><table class="stacked"><thead><tr><th>Action</th><th>State</th><th>Which</th><th class="n">Matched</th><th class="n">Started</th><th class="n">Failed again</th><th>By</th><th>When</th></tr></thead>
+          <tbody>${value.bulk_actions.map((action) => html`<tr key=${action.id}><td class="first"><a href=${addressOf('bulk-action', { id: action.id })}>${nameOf(action)}</a></td><td><${Badge} state=${action.state} /></td>
+            <td class="breakable"><code>${whatOf(action)}</code></td><td class="n" data-label="matched">${count(action.matched)}</td><td class="n" data-label="started">${count(action.started)}</td><td class="n ${action.failed_again > 0 ? 'bad' : 'zero'}" data-label="failed again">${count(action.failed_again)}</td><td>${actorName(action.created_by)}</td><td><${Time} at=${action.created_at} isDistance /></td></tr>`)}</tbody></table></div>`}`;
 }
 
 /** Its progress, live, and what became of the tasks. */
@@ -43,7 +43,7 @@ export function BulkActionView(): VNode {
   const skippedInAll = skipped.reduce((sum, [, many]) => sum + many, 0);
   return html`${failure !== undefined && html`<${Failure} failure=${failure} reload=${reload} />`}<div class="head wrap"><div><p class="soft">${nameOf(action)} of ${action.filter === null ? 'chosen tasks' : 'all that matched'}</p><h1>${action.matched === null ? 'Looking for its tasks …' : `${count(action.matched)} tasks`} <${Badge} state=${action.state} /></h1></div><${Buttons} action=${action} /></div>
     ${action.filter !== null && html`<code class="query">${whatOf(action)}</code>`}
-    ${action.state_reason !== null && html`<p class="complaint">${action.state_reason.message}.</p>`}
+    ${action.state_reason !== null && html`<p class="complaint"><${Said} text=${`${action.state_reason.message}.`} /></p>`}
     <svg class="progress" viewBox="0 0 100 4" preserveAspectRatio="none" role="progressbar" aria-valuemin="0" aria-valuemax=${action.matched ?? 0} aria-valuenow=${action.started + skippedInAll} aria-label="Progress">
       <rect width="100" height="4" class="rest" />
       ${[...parts, ['skipped', skippedInAll, 'line'] as const].map(([name, many, colour], nth, all) => html`<rect key=${name} class=${colour} x=${left(all.slice(0, nth).reduce((sum, part) => sum + part[1], 0))} width=${left(many)} height="4" />`)}
@@ -53,7 +53,7 @@ export function BulkActionView(): VNode {
       <div><dt><i class="rest"></i>pending</dt><dd>${count(action.pending)}</dd></div>
       ${skipped.map(([name, many]) => html`<div key=${name}><dt><i class="line"></i>${skippedNames[name] ?? name}</dt><dd>${count(many)}</dd></div>`)}
     </dl>
-    <dl class="facts">
+    <dl class="facts card">
       <dt>Asked by</dt><dd>${actorName(action.created_by)} <${Time} at=${action.created_at} />${action.reason === null ? '' : html`: “${action.reason}”`}</dd>
       <dt>Rate</dt><dd>${action.rate === null ? 'no limit' : `${action.rate} a second`}</dd>
       ${isRedrive && html`<dt>First sends</dt><dd>${count(action.first_sends.delivered)} delivered, ${count(action.first_sends.failed)} failed</dd>`}

@@ -8,7 +8,7 @@ import { DestinationButtons, limitsText } from '../parts/destination-actions.js'
 import { DestinationRows, Held, KnownAt, LookedAt, type DestinationList } from '../parts/destination-rows.js';
 import { callApi, pathOfDestination, withQuery } from '../state/api.js';
 import { withCondition } from '../state/filter-text.js';
-import { count, duration, words } from '../state/format.js';
+import { count, duration, percent, words } from '../state/format.js';
 import { useLive } from '../state/live.js';
 import { addressOf, place } from '../state/location.js';
 
@@ -48,10 +48,10 @@ export function Destination(): VNode {
       <div class="tile ${deferred > 0 ? 'warn' : ''}"><span class="name">Held back</span><span class="value">${count(deferred)}</span><span class="note">due, and not sent</span></div>
       <div class="tile"><span class="name">In flight</span><span class="value">${count(in_flight)}</span><span class="note">just now</span></div>
       <div class="tile"><span class="name">Delivered</span><span class="value">${count(delivered)}</span><span class="note">in the last minute</span></div>
-      <div class="tile ${failed > 0 ? 'bad' : ''}"><span class="name">Failed</span><span class="value">${count(failed)}</span><span class="note">${failed > 0 ? `${Math.round(value.failure_share * 100)} % of the last minute` : 'in the last minute'}</span></div>
+      <div class="tile ${failed > 0 ? 'bad' : ''}"><span class="name">Failed</span><span class="value">${count(failed)}</span><span class="note">${failed > 0 ? `${percent(value.failure_share)} of the last minute` : 'in the last minute'}</span></div>
       <div class="tile"><span class="name">Half answered within</span><span class="value">${duration(latency_ms.p50)}</span><span class="note">99 % within ${duration(latency_ms.p99)}</span></div>
     </section>
-    <dl class="facts">
+    <dl class="facts card">
       ${paused !== null && html`<dt>Paused</dt><dd>since <${Time} at=${paused.since} />${paused.by === null ? '' : html` by ${actorName(paused.by)}`}${paused.reason === null ? '' : html`: “${paused.reason}”`}${paused.key === value.key ? '' : html`, by its group <a href=${addressOf('destination', { key: paused.key })}>${paused.key}</a>`}${paused.until === null ? '' : html`, until <${Time} at=${paused.until} />`}</dd>`}
       ${circuit.state !== 'closed' && html`<dt>Circuit</dt><dd>${circuitStates[circuit.state]}, since <${Time} at=${circuit.since} />${circuit.reason === null ? '' : `: ${circuitReasons[circuit.reason]}`}${circuit.state === 'given_up' ? '' : html`, next try <${Time} at=${circuit.until} isDistance=${'coming'} />`}</dd>`}
       ${circuit.last_probe !== null && html`<dt>Last try</dt><dd><${TaskLink} id=${circuit.last_probe.task_id} /> <${Time} at=${circuit.last_probe.at} isDistance />: ${words(circuit.last_probe.error_code)}</dd>`}
@@ -79,5 +79,6 @@ interface Actor {
 
 export function actorName({ type, id, name, operator }: Actor): string {
   const who = name ?? id ?? type;
-  return operator === null ? who : `${operator} (${who})`;
+  // Without access keys everybody is anonymous, and the name that was given is all that is known.
+  return operator === null ? who : type === 'anonymous' ? operator : `${operator} (${who})`;
 }

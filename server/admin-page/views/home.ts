@@ -2,13 +2,13 @@ import type { VNode } from 'preact';
 
 import type { History, Status } from '../../../client/answers.js';
 import { html } from '../html.js';
-import { Empty, Failure, Waiting } from '../parts/basics.js';
+import { Empty, Failure, Said, Waiting } from '../parts/basics.js';
 import { Chart } from '../parts/chart.js';
 import { DestinationRows, LookedAt, type DestinationList } from '../parts/destination-rows.js';
 import { FailureGroups } from '../parts/failure-groups.js';
 import { callApi, withQuery } from '../state/api.js';
 import { count, DURATION_STEPS, duration, rate, shortCount, words } from '../state/format.js';
-import { status, useLive } from '../state/live.js';
+import { status, trouble, useLive } from '../state/live.js';
 import { addressOf, place } from '../state/location.js';
 
 const spans = ['1h', '6h', '24h'] as const;
@@ -18,7 +18,7 @@ export function Home(): VNode {
   const since = spans.find((span) => span === place.value.query.get('since')) ?? '1h';
   const now = status.value;
   return html`<div class="home">
-    ${now === undefined ? html`<${Waiting} />` : html`<${Health} now=${now} /><${Tiles} now=${now} />`}
+    ${now === undefined ? trouble.value === undefined && html`<${Waiting} />` : html`<${Health} now=${now} /><${Tiles} now=${now} />`}
     <${Charts} since=${since} />
     <div class="columns">
       <section aria-label="Failing now"><div class="head"><h2>Failing now</h2>
@@ -38,7 +38,7 @@ function Health({ now }: { readonly now: Status }): VNode {
     <h1>${headlines[now.status]}</h1>
     ${now.reasons.length === 0
       ? html`<p class="soft">${count(now.workers)} ${now.workers === 1 ? 'worker' : 'workers'}, ${rate(now.rates.delivered['1m'])} delivered a second, nothing is held back that should not be.</p>`
-      : html`<ul>${now.reasons.map(({ code, message }) => html`<li key=${code}><a href=${placeOf(code)}>${words(code)}</a> ${message}</li>`)}</ul>`}
+      : html`<ul>${now.reasons.map(({ code, message }) => html`<li key=${code}><a href=${placeOf(code)}>${words(code)}</a> <${Said} text=${message} /></li>`)}</ul>`}
   </section>`;
 }
 

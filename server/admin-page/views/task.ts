@@ -4,7 +4,7 @@ import type { VNode } from 'preact';
 import type { TaskView } from '../../../client/answers.js';
 import { actionsFor } from '../../../shared/domain/task/state-actions.js';
 import { html, type Shown } from '../html.js';
-import { Badge, Copy, Failure, Time, Waiting } from '../parts/basics.js';
+import { Badge, Copy, Failure, Said, Time, Waiting } from '../parts/basics.js';
 import { ask } from '../parts/dialog.js';
 import { askEdit } from '../parts/edit-dialog.js';
 import { say } from '../parts/notices.js';
@@ -46,7 +46,7 @@ function sentenceOf(task: TaskView): Shown {
   if (task.waiting_for !== null) {
     const isTime = ['initial_delay', 'backoff', 'dead_backoff'].includes(task.waiting_for.code);
     if (isTime) return html`It waits for its time: the ${task.attempt === 0 && task.phase === 'delivery' ? 'first' : 'next'} send is <${Time} at=${task.next_attempt_at} isDistance />, at <${Time} at=${task.next_attempt_at} />.`;
-    return `${task.waiting_for.message.charAt(0).toUpperCase()}${task.waiting_for.message.slice(1)}.`;
+    return html`<${Said} text=${`${task.waiting_for.message}.`} />`;
   }
   switch (task.state) {
     case 'delivered': return html`It was delivered <${Time} at=${task.finished_at} isDistance />.`;
@@ -124,7 +124,7 @@ function lineOf(entry: Entry): Shown {
   }
 }
 
-const At = ({ at }: { readonly at: string }): VNode => html`<span class="when"><${Time} at=${at} /></span>`;
+const At = ({ at }: { readonly at: string }): VNode => html`<span class="when"><${Time} at=${at} isExact /></span>`;
 
 /** Who did it, and as part of which bulk action. */
 function Doer({ entry }: { readonly entry: { readonly by?: Parameters<typeof actorName>[0] | null; readonly bulk_action_id?: string | null } }): Shown {

@@ -4,13 +4,13 @@ import type { VNode } from 'preact';
 import type { TaskSummary } from '../../../client/answers.js';
 import { statesTakenBy, takes, taskActions, type TaskAction } from '../../../shared/domain/task/state-actions.js';
 import { html } from '../html.js';
-import { Badge, Empty, Failure, TaskLink, Time, Waiting } from '../parts/basics.js';
+import { Badge, Empty, Failure, KeyInLine, TaskLink, Time, Waiting } from '../parts/basics.js';
 import { askBulk, verbs } from '../parts/bulk-dialog.js';
 import { CalmBox, useCalm } from '../parts/calm-rows.js';
 import { SearchBar } from '../parts/search-bar.js';
 import { ApiFailure, callApi, withQuery } from '../state/api.js';
 import { readQuery, valuesOf, withCondition, withoutField } from '../state/filter-text.js';
-import { count, shortKey, words } from '../state/format.js';
+import { count, words } from '../state/format.js';
 import { status, useLive } from '../state/live.js';
 import { addressOf, goTo, place } from '../state/location.js';
 import { mayOperate } from '../state/session.js';
@@ -44,7 +44,7 @@ const chips = [
 ] as const;
 
 function States({ q, go }: { readonly q: string; readonly go: (q: string) => void }): VNode {
-  const chosen = valuesOf(q, 'state').join();
+  const chosen = 'filter' in readQuery(q) ? valuesOf(q, 'state').join() : undefined;
   // They are numbers of all tasks: beside a narrower list they would mislead.
   const counts = withoutField(q, 'state') === '' ? status.value?.counts : undefined;
   const many: Readonly<Record<string, number | undefined>> = { waiting: counts?.waiting, 'being sent': counts?.sending, parked: counts?.parked, 'dead-lettered': counts?.dead_lettered, };
@@ -118,8 +118,8 @@ function Row({ task, isChosen, toggle, q }: { readonly task: TaskSummary; readon
     <td><input type="checkbox" aria-label=${`Select ${id}`} checked=${isChosen} onChange=${() => toggle(id)} /></td>
     <td class="first"><${TaskLink} id=${id} /></td>
     <td><${Badge} state=${state} />${waiting_for === null ? '' : html` <span class="soft">${words(waiting_for)}</span>`}</td>
-    <td><a class="quiet" href=${narrowed('client_id', client_id)} title="Only this client">${client_id}</a></td>
-    <td><a class="quiet" href=${addressOf('destination', { key: destination_key })} title=${destination_key}>${shortKey(destination_key, 44)}</a></td>
+    <td class="cut client"><a class="quiet" href=${narrowed('client_id', client_id)} title=${`Only ${client_id}`}>${client_id}</a></td>
+    <td class="cut"><a class="quiet" href=${addressOf('destination', { key: destination_key })} title=${destination_key} aria-label=${destination_key}><${KeyInLine} text=${destination_key} /></a></td>
     <td class="n" data-label="sends">${count(attempts)}</td>
     <td>${error_code === null ? '' : html`<a class="quiet" href=${narrowed('error_code', error_code)} title="Only this error">${words(error_code)}</a>`}${http_status === null ? '' : html` <span class="soft">${http_status}</span>`}</td>
     <td>${finished_at !== null ? html`<${Time} at=${finished_at} />` : next_attempt_at !== null ? html`<${Time} at=${next_attempt_at} isDistance />` : html`<${Time} at=${updated_at} />`}</td>

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { bytes, count, distance, duration, DURATION_STEPS, localTime, rate, shortCount, shortKey, words } from '../../../../server/admin-page/state/format.js';
+import { bytes, count, distance, duration, DURATION_STEPS, localTime, percent, rate, shortCount, shortKey, words } from '../../../../server/admin-page/state/format.js';
 import { placeOnAxis, plannedAfter } from '../../../../server/admin-page/state/time-axis.js';
 
 describe('what the page writes', () => {
@@ -26,15 +26,17 @@ describe('what the page writes', () => {
     expect([count(1_234_567), count(null), shortCount(9_999), shortCount(12_345), shortCount(1_000_000), shortCount(123_456_789)]).to.deep.equal(['1,234,567', '–', '9,999', '12.3k', '1M', '123M']);
     expect([rate(null), rate(0), rate(0.012), rate(3.25), rate(1_234.5)]).to.deep.equal(['–', '0', '0.01', '3.3', '1,235']);
     expect([bytes(84), bytes(2_048), bytes(1_572_864)]).to.deep.equal(['84 bytes', '2 KiB', '1.5 MiB']);
+    expect([percent(0), percent(0.001), percent(0.273), percent(1)]).to.deep.equal(['0 %', '<1 %', '27 %', '100 %']);
   });
 
   it('codes and keys', () => {
     expect([words('dead_lettered'), words('circuit_open'), shortKey('https://a.example/orders'), shortKey(`https://a.example/${'x'.repeat(90)}`, 20)]).to.deep.equal(['dead-lettered', 'circuit open', 'a.example/orders', 'a.example/…xxxxxxxxx']);
   });
 
-  it('times of the reader: of today with milliseconds, of another day with its day', () => {
+  it('times of the reader: of today without its day, and with milliseconds where they are asked for', () => {
     const now = new Date(2026, 10, 29, 15, 0, 0);
-    expect(localTime(new Date(2026, 10, 29, 14, 3, 9, 7), now)).to.equal('14:03:09.007');
+    expect(localTime(new Date(2026, 10, 29, 14, 3, 9, 7), now)).to.equal('14:03:09');
+    expect(localTime(new Date(2026, 10, 29, 14, 3, 9, 7), now, true)).to.equal('14:03:09.007');
     expect(localTime(new Date(2026, 10, 28, 14, 3, 9, 7), now)).to.equal('28 Nov 14:03:09');
     expect(localTime(new Date(2025, 10, 28, 14, 3, 9, 7), now)).to.equal('28 Nov 2025 14:03:09');
   });
