@@ -32,7 +32,7 @@ try {
   const kafka = await findKafka(process.env.KAFKA_BROKERS ?? 'localhost:9092');
   if (kafka !== undefined) closing.push(() => kafka.close());
   const port = process.env.HTTP_PORT ?? String(await freePortNear('127.0.0.1', 8_080));
-  Object.assign(process.env, { REDIS_ADDR: `127.0.0.1:${redis.port}`, HTTP_PORT: port, HTTP_HOST: '127.0.0.1', ENVIRONMENT: 'dev', LOG_LEVEL: process.env.LOG_LEVEL ?? 'warn' });
+  Object.assign(process.env, { REDIS_ADDR: `127.0.0.1:${redis.port}`, HTTP_PORT: port, HTTP_HOST: '127.0.0.1', ENVIRONMENT: 'dev', LOG_LEVEL: process.env.LOG_LEVEL ?? 'error' });
   exitCode = await launch(({ baseUrl }) => {
     void sendTasks({ baseUrl, origin: receiver.origin, topics: kafka?.topics ?? [], signal: ending.signal });
     return demoWelcome({ baseUrl, kafka: kafka?.broker });

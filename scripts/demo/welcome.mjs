@@ -15,6 +15,6 @@ The service is running.
 Four clients hand over some twenty tasks a second. Of one receiver, /orders and /shipping are well, /invoices fails now and then, /payments is down
 every other minute, /search-index is slow, /audit is busy, /crm refuses, /gone is not there; and one host answers nobody.
 
-Ctrl-C ends it, and nothing of it stays.
+Ctrl-C ends it, and nothing of it stays. LOG_LEVEL=info shows what the service logs.
 `;
 }

@@ -143,6 +143,65 @@ describe('e2e: an operator at the operations page', function () {
     expect(await focused()).to.equal(name);
   }
 
+  it('takes a client of any name from the list to the address and back, and to a colleague', async () => {
+    const name = uniqueId('a+b&c#d%,*"\\');
+    const own = httpTask(receiver.url('/named'), { client_id: name, initial_delay: 3_600 });
+    for (const task of [own, httpTask(receiver.url('/named'), { client_id: `${name}x`, initial_delay: 3_600 })]) await submitNew(service.baseUrl, task);
+    const ids = page.locator('table.tasks .id');
+    const isAlone = async (): Promise<void> => eventually(async () => expect(await ids.allTextContents()).to.deep.equal([own.id]));
+    await open(`/admin/tasks?q=id:${own.id}`);
+    await ids.first().waitFor();
+    await page.getByRole('link', { name, exact: true }).click();
+    const query = page.getByLabel('Search tasks');
+    await query.fill((await query.inputValue()).replace(/^id:\S+ /, ''));
+    await query.press('Enter');
+    await isAlone();
+    const asked = await query.inputValue();
+    await ids.first().click();
+    await page.locator('.axis').waitFor();
+    await page.goBack();
+    await isAlone();
+    await page.goto(page.url());
+    await isAlone();
+    expect(await query.inputValue()).to.equal(asked);
+  });
+
+  it('shows the answer to the newest question alone, and keeps what was chosen while it is seen', async () => {
+    const [first, second] = [uniqueId('first'), uniqueId('second')];
+    for (const source of [first, second]) await submitAll(service.baseUrl, Array.from({ length: 3 }, () => httpTask(receiver.url('/late'), { source, initial_delay: 3_600 })));
+    const rows = page.locator('table.tasks tbody tr');
+    await open(`/admin/tasks?q=source:${second}`);
+    await rows.nth(2).waitFor();
+    await page.getByLabel(/^Select /).nth(1).check();
+    await page.getByLabel(/^Select /).nth(2).check();
+    await page.waitForResponse(/\/tasks\?/);
+    await page.getByText('2 selected').waitFor();
+    let answerFirst = (): void => undefined;
+    await page.route(`**/tasks?q=source%3A${first}*`, async (route) => {
+      await new Promise<void>((resolve) => { answerFirst = resolve; });
+      await route.continue().catch(() => undefined);
+    });
+    const ask = async (source: string): Promise<void> => { await page.getByLabel('Search tasks').fill(`source:${source}`); await page.keyboard.press('Enter'); };
+    const isAsked = page.waitForRequest(new RegExp(`source%3A${first}`));
+    await ask(first);
+    await isAsked;
+    expect(await page.getByText('selected').count(), 'what the filter hides is chosen no more').to.equal(0);
+    await ask(second);
+    await rows.nth(2).waitFor();
+    const shown = await rows.allTextContents();
+    answerFirst();
+    await page.waitForResponse(new RegExp(`source%3A${second}`));
+    expect((await rows.allTextContents()).map((text) => text.slice(0, 20))).to.deep.equal(shown.map((text) => text.slice(0, 20)));
+  });
+
+  it('leads from a group without a status of HTTP to just its tasks', async () => {
+    const path = `/${uniqueId('nobody')}`;
+    const ids = await parkTasks(service.baseUrl, `http://127.0.0.1:9${path}`, 1);
+    await open('/admin/failures');
+    await page.getByRole('row', { name: path }).getByRole('link', { name: 'Show' }).click();
+    await eventually(async () => expect(await page.locator('table.tasks .id').allTextContents()).to.deep.equal(ids));
+  });
+
   it('copies on plain http too, where a browser has no clipboard for pages', async () => {
     const task = httpTask(receiver.url('/copied'), { initial_delay: 3_600, message_data: '{"big":23958446825181076828}' });
     await submitNew(service.baseUrl, task);

@@ -31,7 +31,7 @@ export function Badge({ state }: { readonly state: string }): VNode {
 /** What went wrong, and what to do. */
 export function Failure({ failure, reload }: { readonly failure: ApiFailure; readonly reload?: () => void }): VNode {
   // The head of the page says it for all.
-  if (trouble.value?.status === failure.status) return html`<p class="soft">No answer.</p>`;
+  if (trouble.value?.status === failure.status && (failure.status === 0 || failure.status === 503)) return html`<p class="soft">No answer.</p>`;
   return html`<div class="failure" role="alert">
     <p>${sentenceOf(failure)}</p>
     ${reload !== undefined && failure.status !== 403 && html`<button type="button" onClick=${reload}>Try again</button>`}

@@ -3,7 +3,7 @@ import type { VNode } from 'preact';
 import type { TaskView } from '../../../client/answers.js';
 import { html } from '../html.js';
 import { duration, words } from '../state/format.js';
-import { placeOnAxis, plannedAfter, type AxisEvent } from '../state/time-axis.js';
+import { labelsThatFit, placeOnAxis, plannedAfter, type AxisEvent } from '../state/time-axis.js';
 
 const [WIDTH, HEIGHT, SIDE, LINE_Y] = [1_000, 84, 14, 40];
 /** Points nearer to each other have no room for a gap's length between them. */
@@ -14,6 +14,7 @@ const MOST_EVENTS = 30;
 export function TimeAxis({ task }: { readonly task: TaskView }): VNode | null {
   const points = placeOnAxis(eventsOf(task).slice(-MOST_EVENTS)).map((point) => ({ ...point, px: SIDE + point.x * (WIDTH - 2 * SIDE) }));
   if (points.length < 2) return null;
+  const labelled = labelsThatFit(points);
   return html`<div class="scroll"><svg class="axis" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label=${`Time axis: ${points.map(({ label }) => label).join(', ')}`}>
     <line x1=${SIDE} y1=${LINE_Y} x2=${WIDTH - SIDE} y2=${LINE_Y} />
     ${points.map(({ px, at, kind, label }, nth) => {
@@ -22,7 +23,7 @@ export function TimeAxis({ task }: { readonly task: TaskView }): VNode | null {
       return html`<g key=${`${nth} ${at}`} class=${kind}>
         ${isWide && html`<text class="gap" x=${(px + before.px) / 2} y=${LINE_Y - 10}>${duration(at - before.at)}</text>`}
         <circle cx=${px} cy=${LINE_Y} r="6"><title>${`${label}, ${new Date(at).toISOString()}`}</title></circle>
-        ${(nth === 0 || nth === points.length - 1 || isWide) && html`<text x=${px} y=${LINE_Y + 24} text-anchor=${nth === 0 ? 'start' : nth === points.length - 1 ? 'end' : 'middle'}>${label}</text>`}
+        ${labelled.has(nth) && html`<text x=${px} y=${LINE_Y + 24} text-anchor=${nth === 0 ? 'start' : nth === points.length - 1 ? 'end' : 'middle'}>${label}</text>`}
       </g>`;
     })}
   </svg></div>`;

@@ -37,6 +37,35 @@ export function plannedAfter(next: number, attempt: number, { max_retries, base_
   return times;
 }
 
+/** What is written under a point. */
+interface Label {
+  /** Where the point is. */
+  readonly px: number;
+  readonly label: string;
+}
+
+const LETTER_PX = 6.5;
+const BETWEEN_PX = 8;
+
+/**
+ * Which labels can be written without one lying on another: the first and the last, which stay inside the axis, and what fits between them.
+ * @param points in the order of time
+ */
+export function labelsThatFit(points: readonly Label[]): ReadonlySet<number> {
+  const widthOf = (nth: number): number => (points[nth]?.label.length ?? 0) * LETTER_PX;
+  const last = points.length - 1;
+  const fitting = new Set([0, last]);
+  let end = (points[0]?.px ?? 0) + widthOf(0);
+  const limit = (points[last]?.px ?? 0) - widthOf(last);
+  for (let nth = 1; nth < last; nth += 1) {
+    const [px, half] = [points[nth]?.px ?? 0, widthOf(nth) / 2];
+    if (px - half < end + BETWEEN_PX || px + half > limit - BETWEEN_PX) continue;
+    fitting.add(nth);
+    end = px + half;
+  }
+  return fitting;
+}
+
 /**
  * A first retry comes after a second and a last one after a day: gaps are drawn by their logarithm, so that each can be seen.
  *
