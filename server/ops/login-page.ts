@@ -46,8 +46,17 @@ a { color: var(--link); text-underline-offset: .2em; }
 
 const PAGE_HEADERS = pageHeaders({ scripts: sourceOf(LOGIN_SCRIPT), styles: sourceOf(STYLE), images: 'data:', requests: "'self'" });
 
-/** @param kind see LOGIN_SCRIPT  @param title what is to be done, as a heading  @param reason why, as a sentence */
-function pageWith(kind: 'asked' | 'ended' | 'refused' | 'login', title: string, reason: string): string {
+interface Frame {
+  /** As a heading. */
+  readonly title: string;
+  /** Why, as a sentence. */
+  readonly reason: string;
+  readonly kind: string;
+  readonly head?: string;
+  readonly body?: string;
+}
+
+function framed({ title, reason, kind, head = '', body = '' }: Frame): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -56,13 +65,21 @@ function pageWith(kind: 'asked' | 'ended' | 'refused' | 'login', title: string, 
 <meta name="robots" content="noindex">
 <title>${title} - Kafka Retry Service</title>
 <link rel="icon" href="data:,">
-<style>${STYLE}</style>
+<style>${STYLE}</style>${head}
 </head>
 <body data-kind="${kind}">
 <main>
 <p class="service">Kafka Retry Service</p>
 <h1>${title}</h1>
-<p id="reason">${htmlText(reason)}</p>
+<p id="reason">${htmlText(reason)}</p>${body}
+</body>
+</html>
+`;
+}
+
+/** @param kind see LOGIN_SCRIPT  @param title what is to be done, as a heading  @param reason why, as a sentence */
+function pageWith(kind: 'asked' | 'ended' | 'refused' | 'login', title: string, reason: string): string {
+  const body = `
 <section id="signed-in" class="card" hidden>
 <p id="who"></p>
 <button type="button" id="sign-out" class="second">Sign out</button>
@@ -77,11 +94,19 @@ function pageWith(kind: 'asked' | 'ended' | 'refused' | 'login', title: string, 
 <noscript><p>To sign in needs JavaScript. Programs send their key as <code>Authorization: Bearer</code>.</p></noscript>
 <nav><a href="/">All pages</a><a href="/docs">Contract</a><a href="/health">Health</a></nav>
 </main>
-<script>${LOGIN_SCRIPT}</script>
-</body>
-</html>
-`;
+<script>${LOGIN_SCRIPT}</script>`;
+  return framed({ kind, title, reason, body });
 }
+
+const AWAY_HEADERS = pageHeaders({ styles: sourceOf(STYLE), images: 'data:' });
+const SECONDS_UNTIL_ASKED_AGAIN = 3;
+const awayPage = framed({
+  kind: 'away',
+  title: 'Redis does not answer',
+  reason: 'Who you are cannot be looked up meanwhile. Tasks that were accepted are safe. This page asks again by itself.',
+  head: `\n<meta http-equiv="refresh" content="${SECONDS_UNTIL_ASKED_AGAIN}">`,
+  body: '\n<nav><a href="/health">Health</a></nav>\n</main>',
+});
 
 /** The page to sign in on, for a person who comes by himself. It takes no address to go to. */
 export const loginRoute: Route<unknown> = {
@@ -98,7 +123,7 @@ export const loginRoute: Route<unknown> = {
 
 /**
  * What a person sees in place of a page that his browser may not show him: the same page to sign in on, at the address that he has asked for. So nothing
- * has to say where he wanted to go.
+ * has to say where he wanted to go. While it cannot be known whether he may, a page that says so.
  * @returns undefined for a program, and for what is no page
  */
 export function pageInPlaceOf({ code }: RequestError, context: RequestContext): Answer | undefined {
@@ -113,6 +138,7 @@ export function pageInPlaceOf({ code }: RequestError, context: RequestContext): 
     const missing = missingFor(match.served, context.caller) ?? 'more';
     return textAnswer(403, 'text/html; charset=utf-8', pageWith('refused', 'Not for this key', `This page needs ${missing}. You can sign in with another key.`), PAGE_HEADERS);
   }
+  if (code === 'redis_unavailable') return textAnswer(503, 'text/html; charset=utf-8', awayPage, AWAY_HEADERS);
   return undefined;
 }
 
