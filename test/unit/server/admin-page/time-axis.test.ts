@@ -5,7 +5,7 @@ import { labelsThatFit, placeOnAxis, plannedAfter } from '../../../../server/adm
 describe('the time axis of a task', () => {
   it('writes no label over another: first and last are always there', () => {
     const at = (px: number, label: string) => ({ px, label });
-    const points = [at(14, 'accepted'), at(90, 'connection refused'), at(300, 'connection refused'), at(360, '503'), at(800, 'connection refused'), at(986, 'connection refused')];
+    const points = [at(14, 'accepted'), at(90, 'connection refused'), at(300, 'connection refused'), at(360, '503'), at(850, 'connection refused'), at(986, 'connection refused')];
     expect([...labelsThatFit(points)]).to.have.members([0, 2, 5]);
     expect([...labelsThatFit([at(14, 'accepted'), at(986, 'next')])]).to.deep.equal([0, 1]);
   });
