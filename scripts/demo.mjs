@@ -12,11 +12,14 @@ const { freePortNear } = await import('./launch/launch-settings.mjs');
 const { demoWelcome } = await import('./demo/welcome.mjs');
 const { findKafka } = await import('./demo/kafka-topics.mjs');
 const { launch } = await import('./launch/launch.mjs');
+const { readyClone } = await import('./install/ready-clone.mjs');
 const { reportFailure } = await import('./processes/setup-error.mjs');
 const { sendTasks } = await import('./demo/task-flow.mjs');
 const { startReceiver } = await import('./demo/receivers.mjs');
 const { startRedisServer } = await import('./servers/redis-server.mjs');
 
+// In a fresh clone neither what is built nor the libraries are there yet.
+await readyClone().catch((error) => process.exit(reportFailure(error)));
 const dir = mkdtempSync(path.join(tmpdir(), 'kafka-retry-demo-'));
 const ending = new AbortController();
 /** @type {(() => unknown)[]} */

@@ -7,9 +7,9 @@ const { once } = await import('node:events');
 const { statSync } = await import('node:fs');
 const { default: path } = await import('node:path');
 const { setTimeout: wait } = await import('node:timers/promises');
-const { chromium } = await import('playwright-core');
 const { cloneDir } = await import('./install/clone-paths.mjs');
 const { ensureChromium } = await import('./install/chromium.mjs');
+const { readyClone } = await import('./install/ready-clone.mjs');
 const { waitUntil } = await import('./processes/wait-until.mjs');
 const { freePort } = await import('./servers/free-port.mjs');
 
@@ -18,6 +18,8 @@ const MOST_BYTES = 150_000;
 const SIZE = { width: 1_240, height: 740 };
 const minutes = Number(process.argv[2] ?? 8);
 
+await readyClone();
+const { chromium } = await import('playwright-core');
 const executablePath = await ensureChromium({});
 const port = await freePort();
 const demo = spawn(process.execPath, ['scripts/demo.mjs'], { cwd: cloneDir, env: { ...process.env, HTTP_PORT: String(port) }, stdio: 'inherit' });

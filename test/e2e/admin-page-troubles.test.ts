@@ -58,7 +58,7 @@ describe('e2e: the operations page when something is wrong', function () {
   it('says on every view that no worker runs, and that all is well when one is back', async () => {
     for (const path of ['/admin', '/admin/tasks'] as const) {
       await open(path);
-      await sees(/no worker has reported within 5 s: nothing is sent/);
+      await sees(/no worker has reported within 5 s: nothing is sent/i);
     }
     await service.startWorker();
     await eventually(async () => expect(await page.getByText('no worker has reported').count()).to.equal(0), { withinMs: 30_000 });
