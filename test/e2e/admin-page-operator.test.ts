@@ -148,7 +148,7 @@ describe('e2e: an operator at the operations page', function () {
     const own = httpTask(receiver.url('/named'), { client_id: name, initial_delay: 3_600 });
     for (const task of [own, httpTask(receiver.url('/named'), { client_id: `${name}x`, initial_delay: 3_600 })]) await submitNew(service.baseUrl, task);
     const ids = page.locator('table.tasks .id');
-    const isAlone = async (): Promise<void> => eventually(async () => expect(await ids.allTextContents()).to.deep.equal([own.id]));
+    const isAlone = (): Promise<unknown> => eventually(async () => expect(await ids.allTextContents()).to.deep.equal([own.id]));
     await open(`/admin/tasks?q=id:${own.id}`);
     await ids.first().waitFor();
     await page.getByRole('link', { name, exact: true }).click();
