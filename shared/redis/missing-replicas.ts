@@ -1,6 +1,6 @@
 import type { Logger } from '../logging/logger.js';
 import type { RedisClient } from './redis-connection.js';
-import { replicasOfMasters } from './redis-masters.js';
+import { replicasOfMasters } from './replica-count.js';
 
 /** Says it at start when a master has fewer replicas than every write waits for: nothing could be accepted. */
 export async function warnOfMissingReplicas(redis: RedisClient, minReplicas: number, logger: Pick<Logger, 'warn'>): Promise<void> {

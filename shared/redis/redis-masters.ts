@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis';
 import { isCluster, type RedisClient } from './redis-connection.js';
 
 /**
@@ -35,22 +36,10 @@ export async function* keysBeginningWith(redis: RedisClient, start: string): Asy
   }
 }
 
-/**
- * How many replicas in step each master has, by its address.
- * @throws when a master does not answer, or INFO is not allowed
- */
-export async function replicasOfMasters(redis: RedisClient): Promise<ReadonlyMap<string, number>> {
-  const found = await Promise.all(mastersOf(redis).map(async (node) => {
-    const { host, port } = node.options;
-    const lines = await node.info('replication');
-    return [`${host}:${port}`, [...lines.matchAll(/^slave\d+:.*state=online/gm)].length] as const;
-  }));
-  return new Map(found);
-}
-
 const SCAN_COUNT = 1_000;
 
-function mastersOf(redis: RedisClient) {
+/** The connections to the masters: one, or those of a cluster. */
+export function mastersOf(redis: RedisClient): readonly Redis[] {
   return isCluster(redis) ? redis.nodes('master') : [redis];
 }
 

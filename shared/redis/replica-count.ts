@@ -1,13 +1,25 @@
-import { isCluster, type RedisClient } from './redis-connection.js';
+import { mastersOf } from './redis-masters.js';
+import type { RedisClient } from './redis-connection.js';
 
 /** A replica says each second how far it is. One that has been silent for longer is frozen or cut off, as `min-replicas-max-lag` has it, s. */
 const MOST_LAG_S = 10;
 
-/** Asks each master for its replicas. @returns how many are in step with the master that has fewest. @throws when one does not answer */
+/**
+ * Asks each master for its replicas.
+ * @returns how many are in step, by the master's address
+ * @throws when a master does not answer, or INFO is not allowed
+ */
+export async function replicasOfMasters(redis: RedisClient): Promise<ReadonlyMap<string, number>> {
+  const found = await Promise.all(mastersOf(redis).map(async (node) => {
+    const { host, port } = node.options;
+    return [`${host}:${port}`, replicasInStep(await node.info('replication'))] as const;
+  }));
+  return new Map(found);
+}
+
+/** @returns how many are in step with the master that has fewest. @throws as replicasOfMasters */
 export async function readReplicas(redis: RedisClient): Promise<number> {
-  const nodes = isCluster(redis) ? redis.nodes('master') : [redis];
-  const answers = await Promise.all(nodes.map((node) => node.info('replication')));
-  return Math.min(...answers.map(replicasInStep));
+  return Math.min(...(await replicasOfMasters(redis)).values());
 }
 
 /** @param info an answer to INFO replication, such as `slave0:ip=10.0.0.7,port=6379,state=online,offset=700,lag=0` */

@@ -1,5 +1,4 @@
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { createConnection } from 'node:net';
 
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
@@ -9,6 +8,7 @@ import { uniquePrefix } from '../support/namespace.js';
 import { PrivateRedis } from '../support/redis.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { InProcessService } from '../support/service-in-process.js';
+import { SlowLink } from '../support/slow-link.js';
 import { httpTask } from '../support/tasks.js';
 import { waitForReplica } from '../support/wait-for-replica.js';
 import { jobIdOf, queueName, shardOf } from '../../shared/queue/names.js';
@@ -34,64 +34,6 @@ function task(id: string, message = '{}'): object {
   return httpTask('http://127.0.0.1:9/hook', { id, message_data: message, initial_delay: 3_600, base_delay: 60 });
 }
 
-/** Between a replica and its master: what it holds back, the replica does not get. */
-class ReplicationLink {
-  readonly #sockets = new Set<Socket>();
-  readonly #pairs: (readonly [replica: Socket, master: Socket])[] = [];
-  #isCut = false;
-  #lagMs = 0;
-
-  private constructor(private readonly server: Server) {}
-
-  static async to(port: number): Promise<ReplicationLink> {
-    const server = createServer();
-    const link = new ReplicationLink(server);
-    server.on('connection', (replica) => {
-      const master = createConnection(port, '127.0.0.1');
-      for (const socket of [replica, master]) {
-        link.#sockets.add(socket);
-        socket.on('error', () => undefined);
-      }
-      replica.pipe(master);
-      master.pipe(replica);
-      link.#pairs.push([replica, master]);
-      if (link.#isCut) link.#stop();
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return link;
-  }
-
-  get port(): number {
-    return (this.server.address() as AddressInfo).port;
-  }
-
-  /** Nothing passes any more, and no end is told: as when a cable is pulled. */
-  cut(): void {
-    this.#isCut = true;
-    this.#stop();
-  }
-
-  /** From now on what the master sends arrives later. */
-  slowDown(ms: number): void {
-    const isSlow = this.#lagMs !== 0;
-    this.#lagMs = ms;
-    if (isSlow) return;
-    for (const [replica, master] of this.#pairs) {
-      master.unpipe(replica);
-      master.resume().on('data', (chunk) => setTimeout(() => replica.write(chunk), this.#lagMs));
-    }
-  }
-
-  async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise((resolve) => this.server.close(resolve));
-  }
-
-  #stop(): void {
-    for (const socket of this.#sockets) socket.unpipe().pause();
-  }
-}
-
 describe('topology: REDIS_MIN_REPLICAS', function () {
   this.timeout(60_000);
   let closing: (() => unknown)[] = [];
@@ -107,12 +49,12 @@ describe('topology: REDIS_MIN_REPLICAS', function () {
     return client;
   }
 
-  async function masterAndReplica(): Promise<{ master: PrivateRedis; replica: PrivateRedis; link: ReplicationLink }> {
+  async function masterAndReplica(): Promise<{ master: PrivateRedis; replica: PrivateRedis; link: SlowLink }> {
     const master = await PrivateRedis.start(['--maxmemory-policy', 'noeviction', '--repl-diskless-sync-delay', '0']);
     closing.push(() => master.close());
-    const link = await ReplicationLink.to(master.address.port);
+    const link = await SlowLink.to(master.address);
     closing.push(() => link.close());
-    const replica = await PrivateRedis.start(['--replicaof', '127.0.0.1', String(link.port)]);
+    const replica = await PrivateRedis.start(['--replicaof', link.address.host, String(link.address.port)]);
     closing.push(() => {
       replica.thaw();
       return replica.close();
@@ -127,11 +69,11 @@ describe('topology: REDIS_MIN_REPLICAS', function () {
     return service;
   }
 
-  type Change = (parts: { replica: PrivateRedis; link: ReplicationLink }) => Promise<void>;
+  type Change = (parts: { replica: PrivateRedis; link: SlowLink }) => Promise<void>;
   const troubles: Readonly<Record<string, { readonly message: string; readonly begin: Change; readonly worse?: Change }>> = {
     'is frozen before the write': { message: LARGE, begin: async ({ replica }) => replica.freeze() },
-    'is cut off before the write': { message: '{}', begin: async ({ link }) => link.cut() },
-    'lags behind': { message: '{}', begin: async ({ link }) => link.slowDown(150), worse: async ({ link }) => link.slowDown(10_000) },
+    'is cut off before the write': { message: '{}', begin: async ({ link }) => link.forget() },
+    'lags behind': { message: '{}', begin: async ({ link }) => void (link.delayMs = 150), worse: async ({ link }) => void (link.delayMs = 10_000) },
   };
 
   for (const [trouble, { message, begin, worse }] of Object.entries(troubles)) {
@@ -174,7 +116,7 @@ describe('topology: REDIS_MIN_REPLICAS', function () {
     const { master, link } = await masterAndReplica();
     const service = await api(master.address, 1);
     expect((await call(service, 'POST', '/tasks', task('before'))).status).to.equal(201);
-    link.slowDown(400);
+    link.delayMs = 200; // and as long for what the replica says
     // More groups than three rounds of a connection's calls: the third could begin only after 0.8 s.
     const batches = await Promise.all(Array.from({ length: 16 }, (_, nth) => call(service, 'POST', '/tasks/batch', Array.from({ length: 200 }, (__, at) => task(`slow-${nth}-${at}`)))));
     const results = batches.flatMap(({ body }) => body.results ?? []);
