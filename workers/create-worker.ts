@@ -13,6 +13,7 @@ import { createSecretBox } from '../shared/domain/secrets/secret-box.js';
 import { ActivityCounter } from '../shared/domain/stats/activity-counter.js';
 import { FailureCounter } from '../shared/domain/stats/failure-counter.js';
 import { defaultStallPolicy } from '../shared/domain/task/outcome.js';
+import { AlignedInterval } from '../shared/lifecycle/aligned-timer.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { openBulkActions } from '../shared/queue/bulk-actions/open-bulk-actions.js';
@@ -208,7 +209,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   let janitor: Janitor | undefined;
   let takeOver: TakeOver | undefined;
   let bulkRunner: BulkRunner | undefined;
-  let offeringSlots: NodeJS.Timeout | undefined;
+  let offeringSlots: AlignedInterval | undefined;
   let hasStarted = false;
   let isStopping = false;
   let hasFault = false;
@@ -253,12 +254,13 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
       const deliveryWorker = new DeliveryWorker({ shard, redis, workerName, concurrency, messageLoad, lockMs: config.stall.lockMs, stallCheckMs: config.stall.checkMs, context, activity, failures, metrics: workerMetrics, brakeLog, logger, onStandstill, standstillTimes });
       deliveryWorkers.push(deliveryWorker);
       await deliveryWorker.start();
-      await warnOfLargeFleet(shard, shards.length, config.workerConcurrency, logger);
+      // Not waited for: a node of a Cluster that is away would hold up the shards of all others.
+      void warnOfLargeFleet(shard, shards.length, config.workerConcurrency, logger);
     }
     if (isToldToStop()) return;
-    offeringSlots = setInterval(() => {
+    offeringSlots = new AlignedInterval(OFFER_SLOTS_EVERY_MS, () => {
       for (const deliveryWorker of deliveryWorkers) deliveryWorker.offerSlots();
-    }, OFFER_SLOTS_EVERY_MS);
+    });
     janitor = new Janitor({ shards, redis, retention: config.retention, mask, clock, logger });
     janitor.start();
     takeOver = new TakeOver({ shards, redis, flowStore: queue.flowStore(), self: { workerName, lockMs: config.stall.lockMs }, clock, logger, onTaken: (tasks) => workerMetrics.stalled(tasks) });
@@ -272,7 +274,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
 
   async function drain(drainMs: number): Promise<void> {
     isStopping = true;
-    clearInterval(offeringSlots);
+    offeringSlots?.stop();
     await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop(), takeOver?.stop(), bulkRunner?.stop(), testSends.stop(), credentials.stop()]);
     flowControl?.close();
     brakeLog.flush();
@@ -345,7 +347,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     keepInHand: () => {
       hasFault = true;
       isStopping = true;
-      clearInterval(offeringSlots);
+      offeringSlots?.stop();
     },
     // It is as short as this because a process after a fault is in an unknown state.
     faultSteps: [{ name: 'record deliveries', limitMs: closingMs + 1_000, run: () => recordDeliveries(closingMs) }],

@@ -20,6 +20,10 @@ const STEP_PAUSE_MS = 5;
  */
 const IDLE_STEP_PAUSE_MS = 100;
 const ROUND_EVERY_MS = 1_000;
+/** A round looks at a part of the shards, so that a worker that has nothing to remove asks little. */
+const FEWEST_SHARDS_PER_ROUND = 2;
+/** However many shards there are, each has its turn within so many rounds: sooner than the lead of one lapses. */
+const ROUNDS_FOR_ALL = 8;
 const LEADER_FOR_MS = 10_000;
 
 /**
@@ -46,9 +50,11 @@ export interface Retention {
  */
 export class Janitor {
   readonly #token = randomUUID();
-  readonly #rounds = new RepeatedStep((signal) => this.#roundOfAll(signal));
+  readonly #rounds = new RepeatedStep((signal) => this.#roundOfSome(signal));
   /** Shards whose records it could not remove: on a cluster one may be refused while another works. */
   readonly #failing = new Set<Shard>();
+  /** Index of the shard that is next. */
+  #next = 0;
 
   constructor(
     private readonly options: {
@@ -71,9 +77,9 @@ export class Janitor {
     return this.#rounds.stop();
   }
 
-  async #roundOfAll(signal: AbortSignal): Promise<number> {
+  async #roundOfSome(signal: AbortSignal): Promise<number> {
     let pauseMs = ROUND_EVERY_MS;
-    for (const shard of this.options.shards) {
+    for (const shard of this.#inTurn()) {
       try {
         pauseMs = Math.min(pauseMs, await this.#round(shard, signal));
         this.#failing.delete(shard);
@@ -84,6 +90,14 @@ export class Janitor {
       }
     }
     return pauseMs;
+  }
+
+  #inTurn(): readonly Shard[] {
+    const { shards } = this.options;
+    const count = Math.min(shards.length, Math.max(FEWEST_SHARDS_PER_ROUND, Math.ceil(shards.length / ROUNDS_FOR_ALL)));
+    const inTurn = [...shards, ...shards].slice(this.#next, this.#next + count);
+    this.#next = (this.#next + count) % shards.length;
+    return inTurn;
   }
 
   /**
@@ -102,8 +116,9 @@ export class Janitor {
 
   async #isLeader({ keys }: Shard): Promise<boolean> {
     const { redis } = this.options;
-    if ((await redis.set(keys.janitorLock, this.#token, 'PX', LEADER_FOR_MS, 'NX')) === 'OK') return true;
-    if ((await redis.get(keys.janitorLock)) !== this.#token) return false;
+    const leader = await redis.get(keys.janitorLock);
+    if (leader === null) return (await redis.set(keys.janitorLock, this.#token, 'PX', LEADER_FOR_MS, 'NX')) === 'OK';
+    if (leader !== this.#token) return false;
     // It is not atomic, and need not be: two leaders for a moment would only do the same work twice.
     await redis.pexpire(keys.janitorLock, LEADER_FOR_MS);
     return true;

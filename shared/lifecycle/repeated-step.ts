@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { alignedMs } from './aligned-timer.js';
 
 /** While Redis is away a step has no end. To leave it is safe: what runs inside Redis runs as a whole, or not at all. */
 const STOP_WITHIN_MS = 1_000;
@@ -8,7 +9,7 @@ export class RepeatedStep {
   readonly #stop = new AbortController();
   #running: Promise<void> | undefined;
 
-  /** @param step resolves with the pause until the next one, ms. It never rejects */
+  /** @param step resolves with the pause until the next one, ms: about that, from 200 on (aligned-timer.ts). It never rejects */
   constructor(private readonly step: (signal: AbortSignal) => Promise<number>) {}
 
   start(): void {
@@ -25,7 +26,7 @@ export class RepeatedStep {
 
   async #loop(): Promise<void> {
     const { signal } = this.#stop;
-    while (!signal.aborted) await pause(await this.step(signal), signal);
+    while (!signal.aborted) await pause(alignedMs(await this.step(signal), performance.now()), signal);
   }
 }
 

@@ -1,4 +1,6 @@
-import { isCluster, type RedisClient } from './redis-connection.js';
+import { AlignedInterval } from '../lifecycle/aligned-timer.js';
+import type { RedisClient } from './redis-connection.js';
+import { mastersOf } from './redis-masters.js';
 import { withinRequestLimit } from './request-limit.js';
 
 const LOOK_EVERY_MS = 1_000;
@@ -11,14 +13,14 @@ const MARK_WITHIN_MS = 300;
 export class MemoryGuard {
   #isAboveMark = false;
   #usedRatio: number | undefined;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: AlignedInterval;
 
   /** @param highWater share of maxmemory, above 0, at most 1 */
   constructor(
     private readonly redis: RedisClient,
     private readonly highWater: number,
   ) {
-    this.#timer = setInterval(() => void this.#look(), LOOK_EVERY_MS).unref();
+    this.#timer = new AlignedInterval(LOOK_EVERY_MS, () => void this.#look());
     redis.on('ready', () => void this.#look());
   }
 
@@ -32,7 +34,7 @@ export class MemoryGuard {
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#timer.stop();
   }
 
   async #look(): Promise<void> {
@@ -64,8 +66,7 @@ export function memoryMark(redis: RedisClient, highWater: number): () => Promise
 
 /** Asks Redis how full its fullest master is. @returns share of maxmemory; 0 where there is no limit */
 export async function readUsedShare(redis: RedisClient): Promise<number> {
-  const nodes = isCluster(redis) ? redis.nodes('master') : [redis];
-  const answers = await Promise.all(nodes.map((node) => node.info('memory')));
+  const answers = await Promise.all(mastersOf(redis).map((node) => node.info('memory')));
   return Math.max(...answers.map(shareOfMemory));
 }
 

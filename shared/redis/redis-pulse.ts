@@ -1,3 +1,4 @@
+import { AlignedInterval } from '../lifecycle/aligned-timer.js';
 import type { RedisClient } from './redis-connection.js';
 
 const BEAT_MS = 1_000;
@@ -5,18 +6,18 @@ const BEAT_MS = 1_000;
 /** Asks Redis for a sign of life each second, and tells how long that took: it goes the same way as all commands of the connection. */
 export class RedisPulse {
   #isAsking = false;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: AlignedInterval;
 
   /** @param onAnswer is told the time to the answer, ms; also that of one that failed */
   constructor(
     private readonly redis: RedisClient,
     private readonly onAnswer: (ms: number) => void,
   ) {
-    this.#timer = setInterval(() => void this.#beat(), BEAT_MS).unref();
+    this.#timer = new AlignedInterval(BEAT_MS, () => void this.#beat());
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#timer.stop();
   }
 
   async #beat(): Promise<void> {

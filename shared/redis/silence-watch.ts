@@ -1,3 +1,4 @@
+import { AlignedInterval } from '../lifecycle/aligned-timer.js';
 import type { RedisClient } from './redis-connection.js';
 
 const ASK_EVERY_MS = 1_000;
@@ -26,6 +27,6 @@ export function watchSilence(redis: RedisClient, onSilent: () => void, onAnswer:
   };
   ask();
   // After a long turn of ours the answer is in the socket, and sockets are read between the timer and the immediate.
-  const timer = setInterval(() => setImmediate(look), ASK_EVERY_MS).unref();
-  redis.once('end', () => clearInterval(timer));
+  const timer = new AlignedInterval(ASK_EVERY_MS, () => void setImmediate(look));
+  redis.once('end', () => timer.stop());
 }

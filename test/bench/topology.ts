@@ -9,7 +9,7 @@ import { RedisCluster } from '../support/redis-cluster.js';
 import { httpTask } from '../support/tasks.js';
 import { size, type Bench } from './benchmark.js';
 import { end, spawnProduct } from './process.js';
-import { redisCpuUs } from './redis-readings.js';
+import { commandReadings, redisCpuUs } from './redis-readings.js';
 import type { Comparison } from './report.js';
 import { readyPort } from './submission.js';
 
@@ -32,6 +32,9 @@ interface Costs {
   /** At PER_SHARD tasks a second for each shard, and at the same rate in all. */
   readonly perShardUs: number[];
   readonly inAllUs: number[];
+  /** Calls of scripts a task, at these two rates. */
+  readonly perShardCalls: number[];
+  readonly inAllCalls: number[];
   readonly idleRedis: number[];
   readonly idleWorker: number[];
 }
@@ -45,7 +48,7 @@ export async function benchTopology(bench: Bench): Promise<Comparison[]> {
     [`${SHARDS} queues on one Redis`, () => oneRedis(SHARDS)],
     ['Cluster of 3 masters', cluster],
   ];
-  const costs = sides.map((): Costs => ({ perShardUs: [], inAllUs: [], idleRedis: [], idleWorker: [] }));
+  const costs = sides.map(noCosts);
   for (let round = 0; round < bench.rounds; round += 1) {
     for (const [index, [, start]] of sides.entries()) {
       const cost = costs[index];
@@ -54,15 +57,22 @@ export async function benchTopology(bench: Bench): Promise<Comparison[]> {
   }
   const one = costs[0];
   return sides.flatMap(([name], index) => {
-    const { perShardUs, inAllUs, idleRedis, idleWorker } = costs[index] ?? { perShardUs: [], inAllUs: [], idleRedis: [], idleWorker: [] };
+    const { perShardUs, inAllUs, perShardCalls, inAllCalls, idleRedis, idleWorker } = costs[index] ?? noCosts();
     const beside = index === 0 || one === undefined ? undefined : one;
     return [
       { figure: `${name}: Redis CPU per task at ${PER_SHARD} tasks/s a shard, masters`, unit: 'us', product: { name, values: perShardUs }, ...(beside && { baseline: { name: 'one Redis', values: beside.perShardUs }, highestRatio: 1.3 }) },
       { figure: `${name}: Redis CPU per task at ${SHARDS * PER_SHARD} tasks/s in all, masters`, unit: 'us', product: { name, values: inAllUs }, ...(beside && { baseline: { name: 'one Redis', values: beside.inAllUs } }) },
+      // Why it costs what it costs: tasks of one shard share calls, the more the more there are in a millisecond.
+      { figure: `${name}: script calls per task at ${PER_SHARD} tasks/s a shard`, unit: 'calls', product: { name, values: perShardCalls }, ...(beside && { baseline: { name: 'one Redis', values: beside.perShardCalls } }) },
+      { figure: `${name}: script calls per task at ${SHARDS * PER_SHARD} tasks/s in all`, unit: 'calls', product: { name, values: inAllCalls }, ...(beside && { baseline: { name: 'one Redis', values: beside.inAllCalls } }) },
       { figure: `${name}: Redis CPU while nothing is to be done, masters`, unit: '% of a core', product: { name, values: idleRedis }, ...(beside && { baseline: { name: 'one Redis', values: beside.idleRedis } }) },
       { figure: `${name}: CPU of a worker while nothing is to be done`, unit: '% of a core', product: { name, values: idleWorker }, limit: 3 },
     ];
   });
+}
+
+function noCosts(): Costs {
+  return { perShardUs: [], inAllUs: [], perShardCalls: [], inAllCalls: [], idleRedis: [], idleWorker: [] };
 }
 
 async function oneRedis(shards: number): Promise<Topology> {
@@ -80,6 +90,7 @@ async function measure(bench: Bench, start: () => Promise<Topology>, costs: Cost
   const topology = await start();
   const clients = topology.masters.map(({ address }) => new Redis(address));
   const cpuUs = async (): Promise<number> => (await Promise.all(clients.map(redisCpuUs))).reduce((sum, each) => sum + each);
+  const scriptCalls = async (): Promise<number> => (await Promise.all(clients.map(commandReadings))).flat().reduce((sum, { command, calls }) => sum + (command === 'evalsha' ? calls : 0), 0);
   let arrived = 0;
   const receiver = createServer((incoming, response) => {
     arrived += 1;
@@ -99,16 +110,19 @@ async function measure(bench: Bench, start: () => Promise<Topology>, costs: Cost
     const idleFor = performance.now() - before.at;
     costs.idleRedis.push(((await cpuUs()) - before.redis) / idleFor / 10);
     costs.idleWorker.push((workers.reduce((sum, each, nth) => sum + cpuMs(each) - (before.workers[nth] ?? 0), 0) / WORKERS / idleFor) * 100);
-    const usPerTask = async (perSecond: number): Promise<number> => {
+    const perTask = async (perSecond: number): Promise<{ readonly us: number; readonly calls: number }> => {
       const tasks = perSecond * size(bench, 10, 1);
-      const used = await cpuUs();
+      const [used, called] = [await cpuUs(), await scriptCalls()];
       arrived = 0;
       await feed(port, url, tasks, perSecond, () => arrived);
-      return ((await cpuUs()) - used) / tasks;
+      return { us: ((await cpuUs()) - used) / tasks, calls: ((await scriptCalls()) - called) / tasks };
     };
-    const inAll = await usPerTask(SHARDS * PER_SHARD);
-    costs.inAllUs.push(inAll);
-    costs.perShardUs.push(topology.shards === SHARDS ? inAll : await usPerTask(topology.shards * PER_SHARD));
+    const inAll = await perTask(SHARDS * PER_SHARD);
+    const perShard = topology.shards === SHARDS ? inAll : await perTask(topology.shards * PER_SHARD);
+    costs.inAllUs.push(inAll.us);
+    costs.inAllCalls.push(inAll.calls);
+    costs.perShardUs.push(perShard.us);
+    costs.perShardCalls.push(perShard.calls);
   } finally {
     for (const client of clients) client.disconnect();
     await Promise.all([api, ...workers].map((child) => end(child)));

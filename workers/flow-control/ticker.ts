@@ -1,4 +1,5 @@
 import type { Flow } from '../../shared/domain/destinations/flow.js';
+import { AlignedInterval } from '../../shared/lifecycle/aligned-timer.js';
 import { keyIdOfCircuit } from '../../shared/domain/flow/circuit.js';
 import { namesOver } from '../../shared/domain/flow/flow-policy.js';
 import type { ControlChange } from '../../shared/queue/flow/flow-store.js';
@@ -26,7 +27,7 @@ export interface TickerParts {
 
 /** Five times a second: takes over what others changed, forgets what is old, wakes tasks; once a second: reports. */
 export class Ticker {
-  #timer: NodeJS.Timeout | undefined;
+  #timer: AlignedInterval | undefined;
   #ticks = 0;
   #isStopped = false;
   readonly #busy = new Set<string>();
@@ -38,13 +39,13 @@ export class Ticker {
     await this.parts.controls.refresh();
     // A full Redis refuses the report. The worker starts all the same, and the ticks report again.
     await this.parts.report().catch(() => undefined);
-    if (!this.#isStopped) this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    if (!this.#isStopped) this.#timer = new AlignedInterval(TICK_MS, () => this.#tick());
   }
 
   /** A tick that is under way ends by itself; none comes after it. */
   stop(): void {
     this.#isStopped = true;
-    clearInterval(this.#timer);
+    this.#timer?.stop();
   }
 
   /**

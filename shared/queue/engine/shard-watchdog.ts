@@ -1,3 +1,4 @@
+import { AlignedInterval } from '../../lifecycle/aligned-timer.js';
 import type { DeliveringWorker } from './delivering-worker.js';
 import { probeDue } from './due-probe.js';
 import type { Shard } from './shard.js';
@@ -20,7 +21,7 @@ export interface ShardWatchdogOptions {
 /** Looks at the worker of one shard at regular times. shard-standstill.ts judges what it sees. */
 export class ShardWatchdog {
   #memory: ShardMemory;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: AlignedInterval | undefined;
   #isAsking = false;
 
   constructor(private readonly options: ShardWatchdogOptions) {
@@ -30,11 +31,11 @@ export class ShardWatchdog {
   start(): void {
     this.#memory = firstMemory(performance.now());
     // After a long turn of ours, answers stand in their sockets when the timer fires. They are read before the immediate runs.
-    this.#timer ??= setInterval(() => setImmediate(this.#lookUnlessStopped), this.options.times.lookMs);
+    this.#timer ??= new AlignedInterval(this.options.times.lookMs, () => void setImmediate(this.#lookUnlessStopped));
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#timer?.stop();
     this.#timer = undefined;
   }
 

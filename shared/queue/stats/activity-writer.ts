@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { alignedMs } from '../../lifecycle/aligned-timer.js';
 import type { ActivityCounter } from '../../domain/stats/activity-counter.js';
 import type { ActivityField } from '../../domain/stats/activity.js';
 import type { RedisClock } from '../../redis/redis-clock.js';
@@ -34,7 +35,7 @@ export class ActivityWriter {
   constructor(private readonly options: ActivityWriterOptions) {}
 
   start(): void {
-    if (!this.#isStopped) this.#timer ??= setTimeout(() => void this.#turn(), this.#pauseMs);
+    if (!this.#isStopped) this.#timer ??= setTimeout(() => void this.#turn(), alignedMs(this.#pauseMs, performance.now()));
   }
 
   /** Writes the rest. It may be called before `start`, and twice. It never rejects, and takes at most 0.5 s. */

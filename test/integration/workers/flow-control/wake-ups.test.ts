@@ -198,3 +198,36 @@ describe('wake-ups of one destination in several shards', () => {
     }
   });
 });
+
+describe('ticks of a worker with many shards', () => {
+  it('look at empty shards in turn, and at one with a waiting list each time', async () => {
+    const service = await InProcessService.ready({ shards: 10 });
+    try {
+      const shards = await service.queue.shards();
+      const [full] = shards;
+      if (full === undefined) throw new Error('no shard');
+      await putBack(service.redis, full, flow.id, 't', 1);
+      const wakeUps = new WakeUps({ roomFor: () => ({ ofFlow: 0, ofHost: 0 }), speedOf: () => 'quick', now: () => 0 });
+      const looked: number[] = [];
+      for (const [nth, shard] of shards.entries()) {
+        const waitingLists = new WaitingLists(shard);
+        const next = waitingLists.next.bind(waitingLists);
+        waitingLists.next = (limit) => {
+          looked.push(nth);
+          return next(limit);
+        };
+        wakeUps.watch(waitingLists);
+      }
+      const tick = async (): Promise<number[]> => {
+        await wakeUps.tick();
+        return looked.splice(0);
+      };
+      expect(await tick(), 'none is known yet').to.have.lengthOf(10);
+      const ticks = [await tick(), await tick(), await tick()];
+      for (const each of ticks) expect(each).to.have.lengthOf(5).and.include(0);
+      expect(new Set(ticks.flat()).size, 'all had their turn').to.equal(10);
+    } finally {
+      await service.close();
+    }
+  });
+});
