@@ -1,4 +1,6 @@
 import type { RedisConfig } from '../config/load.js';
+import { AlignedInterval } from '../lifecycle/aligned-timer.js';
+import { withinLimit } from '../lifecycle/time-limit.js';
 import type { Logger } from '../logging/logger.js';
 import { diagnoseRedis, type Diagnosis } from './diagnose-redis.js';
 import type { RedisClient } from './redis-connection.js';
@@ -11,6 +13,8 @@ const DIAGNOSE_AT_START_MS = 1_000;
 const DIAGNOSE_MS = 10_000;
 /** The same fault of the same server is logged again after this time, ms. */
 const SAME_FAULT_MS = 60_000;
+/** How long a start waits to be told its rights, ms: the key may be that of a node of a cluster that is away. */
+const RIGHTS_WITHIN_MS = 3_000;
 
 /** Redis does not let us in, and will not without a change of our settings, or of its own. */
 export class RedisRefusedError extends Error {
@@ -31,7 +35,7 @@ export class RedisRefusedError extends Error {
 export class RedisAccess {
   /** Resolves when we are in for the first time, with every right. @throws RedisRefusedError when that will never be */
   readonly admission: Promise<void>;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: AlignedInterval;
   readonly #loggedAt = new Map<string, number>();
   #admit: () => void = () => undefined;
   #refuse: (error: RedisRefusedError) => void = () => undefined;
@@ -52,7 +56,7 @@ export class RedisAccess {
     });
     // Its owner may not wait for it any more.
     this.admission.catch(() => undefined);
-    this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
+    this.#timer = new AlignedInterval(LOOK_EVERY_MS, () => this.#look());
     redis.once('ready', () => {
       this.#wasIn = true;
       void this.#checkRights(probeKey);
@@ -60,7 +64,8 @@ export class RedisAccess {
   }
 
   async #checkRights(probeKey: string): Promise<void> {
-    const missing = await missingRights(this.redis, probeKey);
+    // What is not told now is told by the calls that are refused.
+    const missing = await withinLimit(missingRights(this.redis, probeKey), RIGHTS_WITHIN_MS, () => new Error('no answer')).catch(() => []);
     if (this.#isClosed) return;
     if (missing.length === 0) this.#admit();
     else this.#refuse(new RedisRefusedError(new Map([[`user ${this.config.username ?? 'default'}`, refused(`may not use ${missing.join(', ')}: see ACL SETUSER`)]])));
@@ -70,7 +75,7 @@ export class RedisAccess {
   close(): void {
     this.#isClosed = true;
     this.#admit();
-    clearInterval(this.#timer);
+    this.#timer.stop();
   }
 
   #look(): void {

@@ -2,6 +2,7 @@ import { Cluster, Redis, type ClusterOptions, type RedisOptions } from 'ioredis'
 import { TlsClient } from '../tls/tls-client.js';
 import type { RedisConfig, RedisTls } from '../config/load.js';
 import { followMasters } from './follow-masters.js';
+import { askLivingNodes } from './living-nodes.js';
 import { patchIoredisTimeLimits } from './ioredis-time-limits.js';
 import { seeReadOnly, type ReadOnlySpell } from './read-only-spell.js';
 import { redisErrorCode } from './redis-error.js';
@@ -95,6 +96,7 @@ export function connectRedis(config: RedisConfig, profile: keyof typeof profiles
       });
       // The API gives up a silent connection after a second.
       if (profile === 'worker') followMasters(cluster);
+      askLivingNodes(cluster);
       return cluster;
     }
   }

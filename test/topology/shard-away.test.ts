@@ -1,13 +1,15 @@
 import { expect } from 'chai';
 
 import { profile } from '../chaos/profile.js';
-import { shardOf } from '../../shared/queue/names.js';
+import { shardCountKey, shardOf } from '../../shared/queue/names.js';
 import { boardRows, json, rows, type Asked } from '../support/every-call.js';
 import { eventually } from '../support/eventually.js';
+import { uniquePrefix } from '../support/namespace.js';
+import { createReceiver } from '../support/receiver.js';
 import type { PrivateRedis } from '../support/redis.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { Service } from '../support/service.js';
-import { call, httpTask, submitNew, uniqueId, type WireTask } from '../support/tasks.js';
+import { call, httpTask, submit, submitNew, uniqueId, type WireTask } from '../support/tasks.js';
 
 const SHARDS = 16;
 const MASTERS = 3;
@@ -80,6 +82,39 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
     } finally {
       await victim.restart();
       await cluster.isWhole();
+    }
+  });
+
+  it('starts while a master is frozen, and works with the others; with all when it is back', async () => {
+    const receiver = await createReceiver();
+    const withFleet = await ownerOf('flow');
+    const victim = cluster.nodes.find((node) => node !== withFleet);
+    if (victim === undefined) throw new Error('there is one node');
+    // What a start has to know is elsewhere: limits, pauses, the number of shards. Shard 0 is not.
+    const isFit = async (prefix: string): Promise<boolean> => (await Promise.all([`{${prefix}-flow}`, shardCountKey(prefix), `{${prefix}-0}`].map(async (key) => (await cluster.ownerOf(key)).owner === victim))).join() === 'false,false,true';
+    let prefix = uniquePrefix();
+    while (!(await isFit(prefix))) prefix = uniquePrefix();
+    // The store is no new one.
+    await cluster.ask((await cluster.ownerOf(shardCountKey(prefix))).owner, (client) => client.set(shardCountKey(prefix), SHARDS));
+    await victim.freeze();
+    let fresh: Service | undefined;
+    try {
+      fresh = await Service.start({ prefix, workers: 1, settings: { REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses } });
+      const { baseUrl } = fresh;
+      const ids = Array.from({ length: 64 }, uniqueId);
+      const post = async (id: string): Promise<number> => (await submit(baseUrl, httpTask(receiver.url('/hook'), { id, initial_delay: 0 }))).status;
+      const statuses = await Promise.all(ids.map(post));
+      const accepted = ids.filter((_, nth) => statuses[nth] === 201);
+      expect(accepted.length, 'of living shards').to.be.above(0);
+      expect(accepted.length).to.be.below(ids.length);
+      await eventually(() => { expect(receiver.requests.map(({ taskId }) => taskId)).to.include.members(accepted); }, { withinMs: 10_000 });
+      victim.thaw();
+      await cluster.isWhole();
+      await eventually(async () => { for (const id of ids) expect(await post(id)).to.be.oneOf([200, 201]); }, { withinMs: 10_000 });
+      await eventually(() => { expect(receiver.requests.map(({ taskId }) => taskId)).to.include.members(ids); }, { withinMs: 10_000 });
+    } finally {
+      victim.thaw();
+      await Promise.all([fresh?.close(), receiver.close(), cluster.isWhole()]);
     }
   });
 
