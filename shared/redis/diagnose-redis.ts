@@ -100,6 +100,8 @@ async function askForMasters(redis: Redis): Promise<HostPort[]> {
   const info = await redis.info('cluster');
   if (/^cluster_enabled:0/m.test(info)) throw new Unfit(refused('is no node of a cluster, check REDIS_MODE'));
   const ranges: unknown = await redis.cluster('SLOTS');
+  // A client of the cluster asks for it before it is ready, and connects again when that is not allowed.
+  await redis.cluster('INFO');
   const masters = new Map<string, HostPort>();
   for (const range of Array.isArray(ranges) ? (ranges as unknown[]) : []) {
     const master: unknown = Array.isArray(range) ? range[2] : undefined;

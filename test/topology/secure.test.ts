@@ -115,6 +115,13 @@ describe('topology: Redis with TLS and logins', function () {
       });
     }
 
+    it('says that it is the old Redis that refuses the login', async () => {
+      const run = new ServiceProcess('server/main.js', { ...settings, HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', PREVIOUS_REDIS_ADDR: printAddress(plain.address), PREVIOUS_REDIS_PASSWORD: 'wrong' });
+      closing.push(() => run.kill());
+      expect(await run.ended()).to.equal(78);
+      expect(run.output).to.include(`(PREVIOUS_REDIS_*): redis ${printAddress(plain.address)} refuses the login`);
+    });
+
     it('ends a start with a right that is missing, and names user and right', async () => {
       const client = new Redis({ ...redis.clientOptions, password: PASSWORD });
       closing.push(() => client.disconnect());
@@ -175,6 +182,13 @@ describe('topology: Redis with TLS and logins', function () {
         expect(await connect({ ...settings, ...changes() }).refusal, what).to.include(`redis ${printAddress(server())} ${words}`);
       }));
     });
+
+    it('ends a start with a right that is missing at the master, and does not blame the sentinels', async () => {
+      const client = new Redis({ ...master.clientOptions, password: PASSWORD });
+      closing.push(() => client.disconnect());
+      await client.acl('SETUSER', 'few', 'on', `>${PASSWORD}`, '+@all', '-info', '-evalsha', '~bull:*', '&*');
+      expect(await connect({ ...settings, REDIS_USERNAME: 'few' }).refusal).to.include('redis user few may not use INFO, EVALSHA: ');
+    });
   });
 
   describe('Cluster', () => {
@@ -203,6 +217,19 @@ describe('topology: Redis with TLS and logins', function () {
     it('ends a start with an unknown authority, and names all that is wrong in one line', async () => {
       const said = await connect({ ...settings, REDIS_TLS_CA_FILE: stranger.ca }).refusal;
       expect(said).to.match(/redis localhost:\d+ has a certificate that no trusted authority has signed.*\(and 2 more\)$/);
+    });
+
+    const rights: readonly (readonly [missing: string, words: RegExp])[] = [
+      ['-cluster', /: redis localhost:\d+ does not give our user a right that it needs: .*cluster\|slots.*\(and 2 more\)$/],
+      ['-cluster|info', /: redis localhost:\d+ does not give our user a right that it needs: .*cluster\|info.*\(and 2 more\)$/],
+      ['-info', /may not use INFO: |right that it needs: .*'info'/],
+      ['-evalsha', /: redis user few3 may not use EVALSHA: /],
+    ];
+    it(`ends a start with a right that is missing at its nodes: ${rights.map(([missing]) => missing).join(', ')}`, async () => {
+      await Promise.all(rights.map(async ([missing, words], nth) => {
+        for (const node of cluster.nodes) await cluster.ask(node, (client) => client.acl('SETUSER', `few${nth}`, 'on', `>${PASSWORD}`, '+@all', missing, '~bull:*', '~{bull-*', '&*'));
+        expect(await connect({ ...settings, REDIS_USERNAME: `few${nth}`, REDIS_PASSWORD: PASSWORD }).refusal, missing).to.match(words);
+      }));
     });
 
     it('ends a start with a Redis that is no cluster', async () => {
