@@ -16,7 +16,8 @@ import { TakeOver } from '../shared/queue/flow/take-over.js';
 import { auditKeys, bulkKeys, probeKey, shardOf } from '../shared/queue/names.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { TaskSearch } from '../shared/queue/scan/task-search.js';
-import { TaskQueue } from '../shared/queue/tasks/task-queue.js';
+import { TaskQueue, type TaskQueueOptions } from '../shared/queue/tasks/task-queue.js';
+import { TwoStoresQueue } from '../shared/queue/tasks/two-stores-queue.js';
 import { MemoryGuard } from '../shared/redis/memory-guard.js';
 import { askTimeWhenReady } from '../shared/redis/ask-time-when-ready.js';
 import { RedisAccess } from '../shared/redis/redis-access.js';
@@ -40,6 +41,7 @@ import { NoKeyError } from './access/no-key-error.js';
 import { Sessions } from './access/sessions.js';
 import { RateLimiter } from './access/rate-limiter.js';
 import { withRateLimit } from './access/with-rate-limit.js';
+import { createPreviousStore } from './create-previous-store.js';
 import { FleetSettings } from './flow/fleet-settings.js';
 import { LastFlow } from './flow/last-flow.js';
 import { BodyBudget } from './http/body-budget.js';
@@ -71,7 +73,7 @@ const STILL_READ_MS = 250;
 /** The settings that the API reads; those of the workers are not among them. */
 export type ServerConfig = Pick<
   Config,
-  'environment' | 'http' | 'auth' | 'secretKeys' | 'redis' | 'redisHighWater' | 'redisMinReplicas' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'batch' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs' | 'shutdownDelayMs' | 'telemetry'
+  'environment' | 'http' | 'auth' | 'secretKeys' | 'redis' | 'previousRedis' | 'redisHighWater' | 'redisMinReplicas' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'batch' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs' | 'shutdownDelayMs' | 'telemetry'
 >;
 
 export interface ServerDeps {
@@ -138,7 +140,10 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const secrets = createSecretBox(config.secretKeys, randomBytes);
   const replicated = config.redisMinReplicas === 0 ? undefined : new ReplicatedWrites(redis, config.redisMinReplicas);
   if (replicated !== undefined) redis.once('ready', () => void warnOfMissingReplicas(redis, config.redisMinReplicas, logger));
-  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, secrets, clock, replicated, refusals: new RefusalLog(logger), onMismatch: onUnfitRedis, watchesShards: true });
+  const ofTasks = { prefix: config.queuePrefix, deadAttempts: config.dead.attempts, mask, secrets, clock };
+  const previous = config.previousRedis === undefined ? undefined : createPreviousStore(config.previousRedis, { logger, ofTasks, onUnfitRedis });
+  const ofQueue: TaskQueueOptions = { ...ofTasks, redis, shards: config.shards, replicated, refusals: new RefusalLog(logger), onMismatch: onUnfitRedis, watchesShards: true };
+  const queue = previous === undefined ? new TaskQueue(ofQueue) : new TwoStoresQueue(ofQueue, previous.queue);
   // The board and searches read large pages. On the connection of the tasks they would make tasks wait, or fail.
   const boardRedis = connectRedis(config.redis, 'server');
   // Its owner is the board, which answers 503. An outage of Redis is logged for the connection of the tasks.
@@ -165,9 +170,10 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     },
   });
   const forbiddenLog = new ForbiddenLog(logger);
+  const ownRedis = [redis, ...(previous === undefined ? [] : [previous.redis])].map(watchRedisPeers);
   const addressGuard = new AddressGuard({
     policy: config.destinationPolicy,
-    isOwnRedis: watchRedisPeers(redis),
+    isOwnRedis: (address, port) => ownRedis.some((isOwn) => isOwn(address, port)),
     onForbidden: forbiddenLog.add,
   });
   // The answer to GET /tasks/:id has the message of the task, and its log of at most some 100 KB.
@@ -289,6 +295,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     replicated?.close();
     redis.disconnect();
     boardRedis.disconnect();
+    previous?.close();
   }
 
   async function stopParts(graceMs: number): Promise<void> {

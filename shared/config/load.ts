@@ -101,6 +101,8 @@ export interface Config {
   /** The first one encrypts. */
   readonly secretKeys: readonly SecretKey[];
   readonly redis: RedisConfig;
+  /** Of the API: the Redis that the service moves away from; undefined: it does not move. */
+  readonly previousRedis: RedisConfig | undefined;
   readonly redisHighWater: number;
   /** 0: nothing waits for replicas. */
   readonly redisMinReplicas: number;
@@ -159,6 +161,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
   const faults: string[] = [];
   const values = readAll(env, faults);
   const redis = redisConfig(values, faults);
+  const previousRedis = previousRedisConfig(values, redis, faults);
   const kafka = kafkaConfig(values, faults);
   if (faults.length > 0 || redis === undefined) throw new ConfigError(faults, misspelt(env));
 
@@ -183,6 +186,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     secretKeys: values.SECRETS_KEYS ?? [],
     auth: { isOn: isAuthOn(values, environment), bootstrapKey: values.BOOTSTRAP_API_KEY, sessionTimes: { idleMs: required(values.SESSION_IDLE), lifetimeMs: required(values.SESSION_LIFETIME) }, wrongKeysPerSecond: required(values.WRONG_KEYS_PER_SECOND) },
     redis,
+    previousRedis,
     redisHighWater: required(values.REDIS_HIGH_WATER),
     redisMinReplicas: required(values.REDIS_MIN_REPLICAS),
     queuePrefix: required(values.QUEUE_PREFIX),
@@ -269,7 +273,7 @@ function hintForAddress(text: string): string {
 function redisConfig(values: Values, faults: string[]): RedisConfig | undefined {
   const { REDIS_MODE: mode, REDIS_TLS_SERVERNAME: servername, REDIS_TLS: isTls = false } = values;
   const isSentinelTls = mode === 'sentinel' && (values.REDIS_SENTINEL_TLS ?? isTls);
-  const files = checkedTlsFiles('REDIS', { ca: values.REDIS_TLS_CA_FILE, cert: values.REDIS_TLS_CERT_FILE, key: values.REDIS_TLS_KEY_FILE }, isTls || isSentinelTls, faults);
+  const files = checkedTlsFiles('REDIS', { ca: values.REDIS_TLS_CA_FILE, cert: values.REDIS_TLS_CERT_FILE, key: values.REDIS_TLS_KEY_FILE }, isTls || isSentinelTls || values.PREVIOUS_REDIS_TLS === true, faults);
   if (servername !== undefined && !isTls && !isSentinelTls) faults.push('REDIS_TLS_SERVERNAME: is set, and REDIS_TLS is not true');
   const tls = { files, servername };
   const access = { username: values.REDIS_USERNAME, password: values.REDIS_PASSWORD, tls: isTls && tls };
@@ -292,6 +296,22 @@ function redisConfig(values: Values, faults: string[]): RedisConfig | undefined 
     case undefined:
       return undefined;
   }
+}
+
+/** Its files of TLS are those of the new one, and are checked with them. */
+function previousRedisConfig(values: Values, redis: RedisConfig | undefined, faults: string[]): RedisConfig | undefined {
+  const { PREVIOUS_REDIS_ADDR: address, PREVIOUS_REDIS_USERNAME: username, PREVIOUS_REDIS_PASSWORD: password, PREVIOUS_REDIS_DB: db = 0, PREVIOUS_REDIS_TLS: isTls = false } = values;
+  if (address === undefined) {
+    for (const [name, isSet] of [['USERNAME', username !== undefined], ['PASSWORD', password !== undefined], ['DB', db !== 0], ['TLS', isTls]] as const) {
+      if (isSet) faults.push(`PREVIOUS_REDIS_${name}: is set, and PREVIOUS_REDIS_ADDR is not`);
+    }
+    return undefined;
+  }
+  if (redis?.mode === 'standalone' && redis.db === db && redis.address.host === address.host && redis.address.port === address.port) {
+    faults.push(`PREVIOUS_REDIS_ADDR="${address.host}:${address.port}": is the Redis that is moved to (REDIS_ADDR)`);
+  }
+  const files = { ca: values.REDIS_TLS_CA_FILE, cert: values.REDIS_TLS_CERT_FILE, key: values.REDIS_TLS_KEY_FILE };
+  return { mode: 'standalone', address, username, password, db, tls: isTls && { files, servername: undefined } };
 }
 
 function isAuthOn({ AUTH: auth }: Values, environment: Environment): boolean {

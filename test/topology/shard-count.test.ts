@@ -43,6 +43,9 @@ describe('topology: the number of shards', function () {
       expect(other?.output).to.include(`the tasks under QUEUE_PREFIX=${prefix} are spread over 4 shards, and this process is set up for ${own}`);
       expect(other?.output).to.include('Set SHARDS=4').and.to.include('docs/SCALING.md');
     }
+    const moving = start('server/main.js', { REDIS_DB: '1', PREVIOUS_REDIS_ADDR: address });
+    expect(await moving.ended()).to.equal(78);
+    expect(moving.output).to.include('PREVIOUS_REDIS_ADDR can only be a store of one shard: ').and.to.include('over 4 shards');
   });
 
   it('is that of one of two processes that start first at the same time', async () => {

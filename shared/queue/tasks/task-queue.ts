@@ -140,6 +140,12 @@ export class TaskQueue {
     }
   }
 
+  /** Whether there is a record of the id, of whatever state. */
+  async has(taskId: string): Promise<boolean> {
+    const shard = this.#shardOf(taskId);
+    return this.#speak(async () => (await this.options.redis.exists(shard.keys.job(taskId))) !== 0);
+  }
+
   /** @param beforeLarge it is waited for before a large task is read; what it throws is thrown */
   async find(taskId: string, beforeLarge?: () => Promise<void>): Promise<TaskView | undefined> {
     const read = (maxBytes: number): Promise<TaskView | 'too large' | undefined> => this.#speak(() => readTask(this.#shardOf(taskId), taskId, maxBytes));

@@ -25,6 +25,7 @@ describe('loadConfig', () => {
       auth: { isOn: false, bootstrapKey: undefined, sessionTimes: { idleMs: 3_600_000, lifetimeMs: 43_200_000 }, wrongKeysPerSecond: 10 },
       secretKeys: [],
       redis: { mode: 'standalone', address: { host: '127.0.0.1', port: 6379 }, db: 0, username: undefined, password: undefined, tls: false },
+      previousRedis: undefined,
       redisHighWater: 0.85,
       redisMinReplicas: 0,
       queuePrefix: 'bull',
@@ -249,6 +250,17 @@ describe('loadConfig', () => {
     const cluster = loadConfig({ REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: 'a,b:1' });
     expect(cluster.redis).to.deep.include({ mode: 'cluster', nodes: [{ host: 'a', port: 6379 }, { host: 'b', port: 1 }] });
     expect(cluster.shards).to.equal(16);
+  });
+
+  it('reads where the tasks were before, and that they were nowhere else', () => {
+    const { previousRedis } = loadConfig({ REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: 'a', PREVIOUS_REDIS_ADDR: 'old', PREVIOUS_REDIS_PASSWORD: 'p', PREVIOUS_REDIS_DB: '2' });
+    expect(previousRedis).to.deep.equal({ mode: 'standalone', address: { host: 'old', port: 6379 }, username: undefined, password: 'p', db: 2, tls: false });
+    expect(loadConfig({}).previousRedis).to.equal(undefined);
+    expect(faultsOf({ PREVIOUS_REDIS_PASSWORD: 'p', PREVIOUS_REDIS_TLS: 'true' })).to.deep.equal([
+      'PREVIOUS_REDIS_PASSWORD: is set, and PREVIOUS_REDIS_ADDR is not',
+      'PREVIOUS_REDIS_TLS: is set, and PREVIOUS_REDIS_ADDR is not',
+    ]);
+    expect(faultsOf({ REDIS_ADDR: 'a', PREVIOUS_REDIS_ADDR: 'a:6379' })).to.deep.equal(['PREVIOUS_REDIS_ADDR="a:6379": is the Redis that is moved to (REDIS_ADDR)']);
   });
 
   it('wants credentials for Kafka whole, and never shows them', () => {
