@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Cluster, Redis } from 'ioredis';
+import { AlignedInterval } from '../lifecycle/aligned-timer.js';
 
 const ASK_EVERY_MS = 500;
 /** A master that has answered nothing for this long may have been replaced, ms. */
@@ -42,8 +43,8 @@ export function followMasters(cluster: Cluster): void {
     });
   };
   // After a long turn of ours the answers are in the sockets, which are read between the timer and the immediate.
-  const timer = setInterval(() => setImmediate(look), ASK_EVERY_MS).unref();
-  cluster.once('end', () => clearInterval(timer));
+  const timer = new AlignedInterval(ASK_EVERY_MS, () => void setImmediate(look));
+  cluster.once('end', () => timer.stop());
 }
 
 /** Ends the connections at once. ioredis waits for 2 s until a frozen server has closed, too, before it sends elsewhere what was not answered. */
