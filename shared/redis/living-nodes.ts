@@ -65,7 +65,7 @@ function checkReady(masters: readonly Redis[], done: ReadyCheckDone): void {
   if (left === 0) end(new Error('None of startup nodes is available'));
   for (const node of masters) {
     node.cluster('INFO').then(
-      (info) => end(undefined, /^cluster_state:fail/m.test(String(info)) ? 'fail' : undefined),
+      (info) => end(undefined, /^cluster_state:fail/m.test(info) ? 'fail' : undefined),
       (error: unknown) => {
         left -= 1;
         if (left === 0) end(error);

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
-import { Cluster } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 
 import { askLivingNodes, chooseNode } from '../../../../shared/redis/living-nodes.js';
 
 describe('chooseNode', () => {
-  const node = (name: string, status: string, owed: number) => ({ name, status, commandQueue: { length: owed } }) as never;
-  const table: readonly (readonly [what: string, nodes: readonly never[], chosen: readonly (string | undefined)[]])[] = [
+  const node = (name: string, status: Redis['status'], owed: number) => ({ name, status, commandQueue: { length: owed } });
+  const table: readonly (readonly [what: string, nodes: readonly ReturnType<typeof node>[], chosen: readonly (string | undefined)[]])[] = [
     ['those that are ready and owe nothing', [node('frozen', 'connect', 1), node('silent', 'ready', 3), node('a', 'ready', 0), node('b', 'ready', 0)], ['a', 'b']],
     ['those that are ready, where all owe an answer', [node('frozen', 'connect', 1), node('a', 'ready', 1), node('b', 'ready', 2)], ['a', 'b']],
     ['any, where none is ready yet', [node('a', 'wait', 0), node('b', 'connecting', 0)], ['a', 'b']],
@@ -13,7 +13,7 @@ describe('chooseNode', () => {
   ];
   for (const [what, nodes, chosen] of table) {
     it(`takes ${what}`, () => {
-      const found = [0, 0.3, 0.6, 0.99].map((random) => (chooseNode(nodes, random) as { readonly name: string } | undefined)?.name);
+      const found = [0, 0.3, 0.6, 0.99].map((random) => chooseNode(nodes, random)?.name);
       expect([...new Set(found)]).to.have.members([...chosen]);
     });
   }
