@@ -8,7 +8,8 @@ import { NONE_IS_KILLED, scenario, type Measured, type Scene } from './scenario.
 const PER_SECOND = 200;
 /** As a kubelet asks and a service leaves out, in short. */
 const PROBE_EVERY_MS = 100;
-const TIMES = { ...NONE_IS_KILLED, SHUTDOWN_DELAY: '1s', SHUTDOWN_TIMEOUT: '10s', DELIVERY_TIMEOUT: '5s' };
+/** The receiver is a part of this process: on a crowded machine its answers take seconds, and none of them may come too late. */
+const TIMES = { ...NONE_IS_KILLED, SHUTDOWN_DELAY: '1s', SHUTDOWN_TIMEOUT: '25s', DELIVERY_TIMEOUT: '20s' };
 
 describe('chaos: a rolling restart', () => {
   scenario('22', `every process is replaced ${profile.rollingUpdates === 1 ? 'once' : `${profile.rollingUpdates} times`} under ${PER_SECOND} tasks/s: no request is refused, and no task is sent twice`, replaced, { longMs: 300_000 });
