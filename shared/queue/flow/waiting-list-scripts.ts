@@ -20,7 +20,7 @@ const PRIORITY_AHEAD_MS = 10_000_000_000_000;
 /**
  * Lua: `placeOf(job, id, base, deferredAt)` gives the score of a job in its waiting list and the name of that list, or nil. A job whose last
  * deferral was at the fetch `deferredAt`, and that nobody has woken since, is held still: it comes back to the place that it had. A search goes
- * by this place (decision 25). `toPlace` puts it there, into another list where its flow has changed, and writes down since when it has it.
+ * by this place (decision 26). `toPlace` puts it there, into another list where its flow has changed, and writes down since when it has it.
  */
 const waitingPlaceFunctions = `${nowMs}
 local heldAt = string.format('%d', now)

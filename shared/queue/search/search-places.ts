@@ -34,7 +34,7 @@ const waitingPlaces: readonly SearchPlace[] = ['wait', 'paused', 'prioritized', 
 const endedPlaces: readonly SearchPlace[] = ['failed', 'completed'];
 /**
  * Where tasks that flow control holds are read: its waiting lists. There each stands at the same place as long as it is held, however often it is put
- * back into the delayed set, and comes due, meanwhile (decision 25).
+ * back into the delayed set, and comes due, meanwhile (decision 26).
  */
 export const HELD = 'held';
 export type ReadPlace = SearchPlace | typeof HELD;

@@ -70,7 +70,7 @@ export const rowFields = [
  * been found yet, because only those that have failed are read before: it is not passed over.
  *
  * A task that is held comes due again and again, and is put back. So held tasks are read by themselves, in the waiting lists, where each keeps its place
- * (decision 25): those that were held already when the search came to the tasks that wait, by how long they have waited. In the other places
+ * (decision 26): those that were held already when the search came to the tasks that wait, by how long they have waited. In the other places
  * they are passed over.
  *
  * Of a set the few fields that decide are read by one SORT_RO with GET, which costs Redis half as much as a command for each job. A
