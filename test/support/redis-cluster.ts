@@ -25,25 +25,32 @@ export interface ClusterOptions {
 
 /** A Redis Cluster of the test's own: real servers on loopback, that may be killed, frozen and started again. */
 export class RedisCluster {
-  private constructor(readonly nodes: readonly PrivateRedis[]) {}
+  readonly #nodes: PrivateRedis[];
+
+  private constructor(nodes: readonly PrivateRedis[], private readonly startNode: () => Promise<PrivateRedis>) {
+    this.#nodes = [...nodes];
+  }
+
+  get nodes(): readonly PrivateRedis[] {
+    return this.#nodes;
+  }
 
   /** @returns one that serves all slots, unless some were left out, and whose replicas are in step */
   static async start({ masters = 3, replicas = 3, spares = 0, nodeTimeoutMs = 1_500, settings = [], slotsLeftOut = [], tls }: ClusterOptions = {}): Promise<RedisCluster> {
+    const startNode = async (): Promise<PrivateRedis> => PrivateRedis.start([
+      ...['--cluster-enabled', 'yes', '--cluster-port', String(await freePort()), '--cluster-node-timeout', String(nodeTimeoutMs)],
+      // A node that has met no other one does not know its own address.
+      ...['--cluster-announce-ip', '127.0.0.1'],
+      // A replica takes over however long it has heard nothing: tests freeze and kill at any moment.
+      ...['--cluster-replica-validity-factor', '0', '--repl-diskless-sync-delay', '0'],
+      ...['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction'],
+      ...(tls === undefined ? [] : ['--tls-cluster', 'yes', '--tls-replication', 'yes']),
+      ...settings,
+    ], tls);
     const nodes: PrivateRedis[] = [];
     // One after the other: a port is taken only when its server has started.
-    for (let nth = 0; nth < masters + replicas + spares; nth += 1) {
-      nodes.push(await PrivateRedis.start([
-        ...['--cluster-enabled', 'yes', '--cluster-port', String(await freePort()), '--cluster-node-timeout', String(nodeTimeoutMs)],
-        // A node that has met no other one does not know its own address.
-        ...['--cluster-announce-ip', '127.0.0.1'],
-        // A replica takes over however long it has heard nothing: tests freeze and kill at any moment.
-        ...['--cluster-replica-validity-factor', '0', '--repl-diskless-sync-delay', '0'],
-        ...['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction'],
-        ...(tls === undefined ? [] : ['--tls-cluster', 'yes', '--tls-replication', 'yes']),
-        ...settings,
-      ], tls));
-    }
-    const cluster = new RedisCluster(nodes);
+    for (let nth = 0; nth < masters + replicas + spares; nth += 1) nodes.push(await startNode());
+    const cluster = new RedisCluster(nodes, startNode);
     try {
       await cluster.#form(masters, replicas, new Set(slotsLeftOut));
     } catch (error) {
@@ -135,6 +142,17 @@ export class RedisCluster {
     for (const node of [to, from, ...(await this.masters())]) await this.ask(node, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId ?? ''));
   }
 
+  /** Adds a master without slots. @returns it, when all nodes know it and it takes keys */
+  async join(): Promise<PrivateRedis> {
+    const node = await this.startNode();
+    this.#nodes.push(node);
+    await this.#meet(node);
+    await this.#knowEachOther();
+    // For some seconds it refuses all keys.
+    await this.isWhole();
+    return node;
+  }
+
   /** Ends every connection of a client to a node, one after the other. */
   async cutLinks(node: PrivateRedis): Promise<void> {
     await this.ask(node, async (client) => {
@@ -161,8 +179,6 @@ export class RedisCluster {
   }
 
   async #form(masters: number, replicas: number, leftOut: ReadonlySet<number>): Promise<void> {
-    const [first] = this.nodes;
-    if (first === undefined) throw new Error('a cluster has at least one node');
     const share = Math.ceil(SLOTS / masters);
     const ids = await Promise.all(this.nodes.map((node) => this.ask(node, (client) => client.cluster('MYID'))));
     for (const [index, node] of this.nodes.entries()) {
@@ -174,20 +190,28 @@ export class RedisCluster {
         }
       });
     }
-    for (const node of this.nodes.slice(1)) {
-      const busPort = await this.ask(node, async (client) => Number((await client.config('GET', 'cluster-port'))[1]));
-      await this.ask(first, (client) => client.call('CLUSTER', 'MEET', node.address.host, node.address.port, busPort));
+    for (const node of this.nodes.slice(1)) await this.#meet(node);
+    await this.#knowEachOther();
+    for (const [index, node] of this.nodes.slice(masters, masters + replicas).entries()) {
+      const master = ids[index % masters] ?? '';
+      await eventually(() => this.ask(node, (client) => client.cluster('REPLICATE', master)), { withinMs: 10_000, everyMs: 100 });
     }
+    if (leftOut.size === 0) await this.isWhole();
+  }
+
+  async #meet(node: PrivateRedis): Promise<void> {
+    const [first] = this.nodes;
+    if (first === undefined) throw new Error('a cluster has at least one node');
+    const busPort = await this.ask(node, async (client) => Number((await client.config('GET', 'cluster-port'))[1]));
+    await this.ask(first, (client) => client.call('CLUSTER', 'MEET', node.address.host, node.address.port, busPort));
+  }
+
+  async #knowEachOther(): Promise<void> {
     await eventually(async () => {
       for (const node of this.nodes) {
         const info = await this.ask(node, (client) => client.cluster('INFO'));
         if (!info.includes(`cluster_known_nodes:${this.nodes.length}\r`)) throw new Error(`a node does not know the others: ${info}`);
       }
     }, { withinMs: 20_000, everyMs: 50 });
-    for (const [index, node] of this.nodes.slice(masters, masters + replicas).entries()) {
-      const master = ids[index % masters] ?? '';
-      await eventually(() => this.ask(node, (client) => client.cluster('REPLICATE', master)), { withinMs: 10_000, everyMs: 100 });
-    }
-    if (leftOut.size === 0) await this.isWhole();
   }
 }

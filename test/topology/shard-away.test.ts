@@ -5,7 +5,7 @@ import { shardCountKey, shardOf } from '../../shared/queue/names.js';
 import { boardRows, json, rows, type Asked } from '../support/every-call.js';
 import { eventually } from '../support/eventually.js';
 import { uniquePrefix } from '../support/namespace.js';
-import { createReceiver } from '../support/receiver.js';
+import { createReceiver, type Receiver } from '../support/receiver.js';
 import type { PrivateRedis } from '../support/redis.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { Service } from '../support/service.js';
@@ -18,6 +18,8 @@ const BATCH = 600;
 /** The short form runs on machines that do other things, too: there /livez, which asks nothing, has taken 1.9 s. */
 const ANSWERED_WITHIN_MS = profile.name === 'long' ? 1_100 : 4_000;
 const LIVING_P99_MS = profile.name === 'long' ? 300 : 2_000;
+/** From the answer to the delivery. */
+const LIVING_DELIVERED_WITHIN_MS = profile.name === 'long' ? 500 : 4_000;
 const ORIGIN = 'http://127.0.0.1:9';
 /** Without test sends: they wait for a worker and a receiver, and only ten may be made in a minute. */
 const calls = [...Object.entries(rows).filter(([operation]) => operation !== 'sendTest'), ...Object.entries(boardRows)];
@@ -32,8 +34,10 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
   this.timeout(120_000);
   let cluster: RedisCluster;
   let service: Service;
+  let receiver: Receiver;
 
   before(async () => {
+    receiver = await createReceiver();
     cluster = await RedisCluster.start({ masters: MASTERS, replicas: 0, nodeTimeoutMs: 2_000, settings: ['--cluster-require-full-coverage', 'no'] });
     service = await Service.start({ workers: 1, settings: { REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses } });
     expect((await call(service.baseUrl, '/bulk-actions', json('POST', { id: 'made', action: 'send_now', filter: { client_id: 'nobody' } }))).status).to.equal(201);
@@ -46,6 +50,7 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
   after(async () => {
     await service.close();
     await cluster.close();
+    await receiver.close();
   });
 
   const waits = (id: string): WireTask => httpTask(`${ORIGIN}/`, { id, initial_delay: 3_600 });
@@ -133,11 +138,12 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
           }
         };
         const [living, gone] = await Promise.all([false, true].map((isAway) => Promise.all(calls.map(() => asked(idOf(isAway), () => idOf(isAway))))));
-        const posts: { readonly ms: number; readonly status: number }[] = [];
+        const posts: { readonly id: string; readonly at: number; readonly ms: number; readonly status: number }[] = [];
         const load = setInterval(() => {
           const startedAt = performance.now();
-          void call(service.baseUrl, '/tasks', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(waits(idOf(false))) })
-            .then(({ status }) => posts.push({ ms: performance.now() - startedAt, status }), () => posts.push({ ms: performance.now() - startedAt, status: 0 }));
+          const task = httpTask(receiver.url('/living'), { id: idOf(false) });
+          const ended = (status: number): void => void posts.push({ id: task.id, at: Date.now(), ms: performance.now() - startedAt, status });
+          void call(service.baseUrl, '/tasks', json('POST', task)).then(({ status }) => ended(status), () => ended(0));
         }, 25);
         await way.away(victim);
         try {
@@ -184,6 +190,10 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
         const times = posts.map(({ ms }) => ms).sort((a, b) => a - b);
         expect(posts.filter(({ status }) => status !== 201), 'refused, of living shards').to.deep.equal([]);
         expect(times[Math.floor(times.length * 0.99)], 'p99 of living shards').to.be.at.most(LIVING_P99_MS);
+        await eventually(() => { expect(posts.filter(({ id }) => receiver.requestsFor(id).length === 0), 'not delivered, of living shards').to.deep.equal([]); });
+        const slowest = Math.round(Math.max(...posts.map(({ id, at }) => (receiver.requestsFor(id)[0]?.arrivedAt ?? Infinity) - at)));
+        if (!hasFleet) expect(slowest, 'the slowest delivery of living shards').to.be.at.most(LIVING_DELIVERED_WITHIN_MS);
+        console.log(`      p99 of POST for living shards ${Math.round(times[Math.floor(times.length * 0.99)] ?? 0)} ms, slowest delivery after ${slowest} ms`);
         await eventually(async () => { expect((await call(service.baseUrl, '/stats')).body['shards_away']).to.deep.equal([]); });
         for (const { id } of gone ?? []) expect((await call(service.baseUrl, `/tasks/${id}`)).status).to.equal(200);
       });
