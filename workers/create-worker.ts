@@ -249,14 +249,14 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     activityWriter.start();
     failureWriter.start();
     const concurrency = (): number => Math.ceil(slots() / shards.length);
-    for (const shard of shards) {
-      if (isToldToStop()) return;
+    // All at once: where a node of a Cluster is silent, each takes up to a second to find that out.
+    await Promise.all(shards.map(async (shard) => {
       const deliveryWorker = new DeliveryWorker({ shard, redis, workerName, concurrency, messageLoad, lockMs: config.stall.lockMs, stallCheckMs: config.stall.checkMs, context, activity, failures, metrics: workerMetrics, brakeLog, logger, onStandstill, standstillTimes });
       deliveryWorkers.push(deliveryWorker);
       await deliveryWorker.start();
-      // Not waited for: a node of a Cluster that is away would hold up the shards of all others.
+      // Not waited for: a node that is away would hold up the start.
       void warnOfLargeFleet(shard, shards.length, config.workerConcurrency, logger);
-    }
+    }));
     if (isToldToStop()) return;
     offeringSlots = new AlignedInterval(OFFER_SLOTS_EVERY_MS, () => {
       for (const deliveryWorker of deliveryWorkers) deliveryWorker.offerSlots();

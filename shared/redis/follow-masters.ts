@@ -18,9 +18,7 @@ export function followMasters(cluster: Cluster): void {
   const made = new Set<Cluster>();
   const duplicate = cluster.duplicate.bind(cluster);
   cluster.duplicate = (nodes, options) => {
-    // ioredis' check of a new connection asks any master. A frozen one held up the waiting connection of a living shard for 15 s, and after one
-    // that was gone the promise of connect() never settled (bounded-reconnect.ts).
-    const client = duplicate(nodes, { ...options, enableReadyCheck: false });
+    const client = duplicate(nodes, options);
     client.on('ready', () => made.add(client));
     client.on('end', () => made.delete(client));
     return client;
