@@ -5,7 +5,7 @@ import type { HeldBytes } from './body-budget.js';
 import { BodyBytes } from './body-bytes.js';
 import { findJsonFault, findJsonFaultInTurns, type JsonFault } from './json-fault.js';
 import { checkJsonShape, checkJsonShapeInTurns, type JsonThing } from './json-scan.js';
-import { repeatedName } from './repeated-name.js';
+import { repeatedNameByStep } from './repeated-name.js';
 import { TextPlaces } from './text-places.js';
 import type { WorkTurns } from './work-turns.js';
 
@@ -56,7 +56,7 @@ export async function readJsonBody(request: IncomingMessage, maxBytes: number, {
   if (body.length === 0) throw new RequestError('invalid_json', 'the body is empty: send one JSON object');
   const thing: JsonThing = { name: 'the body', code, ...(mostStructural === undefined ? {} : { mostStructural }) };
   const value = await parseInTurn(body, thing, large?.turns);
-  if (!mayRepeatNames) checkNames(body, value, code);
+  if (!mayRepeatNames) await checkNames(body, code, large?.turns);
   return value;
 }
 
@@ -67,11 +67,17 @@ async function parseInTurn(body: Buffer, thing: JsonThing, turns: WorkTurns | un
   return parseJson(body, thing);
 }
 
-function checkNames(body: Buffer, value: unknown, code: RequestErrorCode): void {
-  const name = repeatedName(body.toString(), value)?.slice(0, SHOWN_CHARACTERS).toWellFormed();
-  if (name === undefined) return;
+async function checkNames(body: Buffer, code: RequestErrorCode, turns: WorkTurns | undefined): Promise<void> {
+  for (const repeated of repeatedNameByStep(body)) {
+    if (repeated !== undefined) throw standsTwice(repeated, code);
+    if (turns?.isUsedUp === true) await turns.whenFree();
+  }
+}
+
+function standsTwice(repeated: string, code: RequestErrorCode): RequestError {
+  const name = repeated.slice(0, SHOWN_CHARACTERS).toWellFormed();
   const message = `${JSON.stringify(name)} stands twice in one object: one of both would be dropped`;
-  throw new RequestError(code, message, [{ field: name, message }]);
+  return new RequestError(code, message, [{ field: name, message }]);
 }
 
 export function isJson(mediaType: string): boolean {

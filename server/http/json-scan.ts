@@ -78,7 +78,7 @@ export class JsonScan {
 }
 
 /** @returns the position of the closing quote */
-function endOfString(bytes: Buffer, from: number, to: number): number {
+export function endOfString(bytes: Buffer, from: number, to: number): number {
   let at = from;
   while (at < to && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
   return at;

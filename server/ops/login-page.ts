@@ -1,8 +1,9 @@
 import { missingFor } from '../../shared/domain/access/route-access.js';
-import type { RequestError } from '../../shared/domain/errors.js';
+import type { RequestError, RequestErrorCode } from '../../shared/domain/errors.js';
 import type { RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import type { SessionFault } from '../access/sessions.js';
 import { textAnswer, type Answer } from '../http/answer.js';
+import { answerToError } from '../http/error-response.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
 import { LOGIN_SCRIPT } from './login-script.js';
@@ -100,13 +101,17 @@ function pageWith(kind: 'asked' | 'ended' | 'refused' | 'login', title: string, 
 
 const AWAY_HEADERS = pageHeaders({ styles: sourceOf(STYLE), images: 'data:' });
 const SECONDS_UNTIL_ASKED_AGAIN = 3;
-const awayPage = framed({
-  kind: 'away',
-  title: 'Redis does not answer',
-  reason: 'Who you are cannot be looked up meanwhile. Tasks that were accepted are safe. This page asks again by itself.',
-  head: `\n<meta http-equiv="refresh" content="${SECONDS_UNTIL_ASKED_AGAIN}">`,
-  body: '\n<nav><a href="/health">Health</a></nav>\n</main>',
-});
+const awayPages: Partial<Readonly<Record<RequestErrorCode, string>>> = { redis_unavailable: awayPage('Redis does not answer'), redis_refused: awayPage('Redis answers, and refuses to do this now') };
+
+function awayPage(title: string): string {
+  return framed({
+    kind: 'away',
+    title,
+    reason: 'Who you are cannot be looked up meanwhile. Tasks that were accepted are safe. This page asks again by itself.',
+    head: `\n<meta http-equiv="refresh" content="${SECONDS_UNTIL_ASKED_AGAIN}">`,
+    body: '\n<nav><a href="/health">Health</a></nav>\n</main>',
+  });
+}
 
 /** The page to sign in on, for a person who comes by himself. It takes no address to go to. */
 export const loginRoute: Route<unknown> = {
@@ -126,7 +131,8 @@ export const loginRoute: Route<unknown> = {
  * has to say where he wanted to go. While it cannot be known whether he may, a page that says so.
  * @returns undefined for a program, and for what is no page
  */
-export function pageInPlaceOf({ code }: RequestError, context: RequestContext): Answer | undefined {
+export function pageInPlaceOf(refusal: RequestError, context: RequestContext): Answer | undefined {
+  const { code } = refusal;
   const { match, request, accessNote } = context;
   if (match.served.isPage !== true || !/(?:^|,)\s*text\/html\b/i.test(request.headers.accept ?? '')) return undefined;
   if (code === 'unauthenticated') {
@@ -138,8 +144,8 @@ export function pageInPlaceOf({ code }: RequestError, context: RequestContext): 
     const missing = missingFor(match.served, context.caller) ?? 'more';
     return textAnswer(403, 'text/html; charset=utf-8', pageWith('refused', 'Not for this key', `This page needs ${missing}. You can sign in with another key.`), PAGE_HEADERS);
   }
-  if (code === 'redis_unavailable') return textAnswer(503, 'text/html; charset=utf-8', awayPage, AWAY_HEADERS);
-  return undefined;
+  const away = awayPages[code];
+  return away === undefined ? undefined : textAnswer(503, 'text/html; charset=utf-8', away, { ...AWAY_HEADERS, ...answerToError(refusal).headers });
 }
 
 function isSessionFault(reason: RefusalReason): reason is SessionFault {

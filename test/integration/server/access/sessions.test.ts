@@ -338,7 +338,7 @@ describe('sessions while Redis is frozen', () => {
         expect(await status()).to.equal(503);
         // A person sees a page that says so and comes back by itself; a program sees JSON as ever.
         const opened = await sendRaw(service.baseUrl, { path: '/admin/tasks', headers: { ...session, accept: 'text/html' } });
-        expect(opened.status).to.equal(503);
+        expect(opened).to.deep.include({ status: 503 }).and.to.have.nested.property('headers.retry-after');
         expect(opened.text).to.include('<h1>Redis does not answer</h1>').and.include('http-equiv="refresh"');
         expect(parsed(await sendRaw(service.baseUrl, { path: '/admin/tasks', headers: { ...session } }))['code']).to.equal('redis_unavailable');
       } finally {

@@ -115,6 +115,17 @@ describe('/bulk-actions without workers', () => {
     expect((await call(service.baseUrl, '/bulk-actions')).body['bulk_actions']).to.deep.equal([]);
   });
 
+  it('refuses a short body that is very deep, here and wherever JSON is taken', async () => {
+    const body = `${'['.repeat(4_900)}${']'.repeat(4_900)}`;
+    const routes = [['POST', '/bulk-actions'], ['POST', '/tasks'], ['PATCH', '/tasks/a'], ['POST', '/destinations/a/pause'], ['PUT', '/destinations/a'], ['POST', '/session'], ['POST', '/keys'], ['POST', '/test-sends']] as const;
+    for (const [method, path] of routes) {
+      for (const sent of [body, `{"a":${body}}`]) {
+        const answer = await call(service.baseUrl, path, { method, headers: { 'content-type': 'application/json' }, body: sent });
+        expect([path, answer.status], JSON.stringify(answer.body)).to.deep.equal([path, 400]);
+      }
+    }
+  });
+
   const unreadable: [name: string, filter: unknown, field: string][] = [
     ['an empty value', { client_id: '' }, 'filter.client_id'],
     ['an empty array', { client_id: [] }, 'filter.client_id'],
