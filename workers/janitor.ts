@@ -53,8 +53,12 @@ export class Janitor {
   readonly #rounds = new RepeatedStep((signal) => this.#roundOfSome(signal));
   /** Shards whose records it could not remove: on a cluster one may be refused while another works. */
   readonly #failing = new Set<Shard>();
+  /** Shards that have more to do: they are looked at in each round. */
+  readonly #busy = new Set<Shard>();
   /** Index of the shard that is next. */
   #next = 0;
+  /** When the idle ones had a turn last, monotonic ms. */
+  #turnedAt = -Infinity;
 
   constructor(
     private readonly options: {
@@ -81,23 +85,30 @@ export class Janitor {
     let pauseMs = ROUND_EVERY_MS;
     for (const shard of this.#inTurn()) {
       try {
-        pauseMs = Math.min(pauseMs, await this.#round(shard, signal));
+        const nextMs = await this.#round(shard, signal);
+        if (nextMs < ROUND_EVERY_MS) this.#busy.add(shard);
+        else this.#busy.delete(shard);
+        pauseMs = Math.min(pauseMs, nextMs);
         this.#failing.delete(shard);
       } catch (error) {
         // Nothing is lost by waiting, but a janitor that never succeeds fills Redis. It is logged once per change.
         if (!this.#failing.has(shard)) this.options.logger.warn('janitor: cannot remove old records now', { queue: shard.queue.name, error: printError(error) });
         this.#failing.add(shard);
+        this.#busy.delete(shard);
       }
     }
     return pauseMs;
   }
 
-  #inTurn(): readonly Shard[] {
+  #inTurn(): ReadonlySet<Shard> {
     const { shards } = this.options;
+    const now = performance.now();
+    if (this.#busy.size > 0 && now - this.#turnedAt < ROUND_EVERY_MS) return new Set(this.#busy);
+    this.#turnedAt = now;
     const count = Math.min(shards.length, Math.max(FEWEST_SHARDS_PER_ROUND, Math.ceil(shards.length / ROUNDS_FOR_ALL)));
     const inTurn = [...shards, ...shards].slice(this.#next, this.#next + count);
     this.#next = (this.#next + count) % shards.length;
-    return inTurn;
+    return new Set([...this.#busy, ...inTurn]);
   }
 
   /**

@@ -35,9 +35,12 @@ export function followMasters(cluster: Cluster): void {
     }
     const silent = [...askedAt].flatMap(([node, at]) => (now - at >= SILENT_AFTER_MS ? [node] : []));
     if (silent.length === 0 || cluster.status !== 'ready') return;
-    cluster.refreshSlotsCache(() => {
-      const masters = new Set(cluster.nodes('master'));
-      for (const node of silent.filter((each) => !masters.has(each))) for (const client of [cluster, ...made]) leave(client, node);
+    cluster.refreshSlotsCache((error) => {
+      // No node has said who the masters are. The next look asks again.
+      if (error) return;
+      // By address: a connection that ended meanwhile was made anew, as another object.
+      const masters = new Set(cluster.nodes('master').map(addressOf));
+      for (const node of silent.filter((each) => !masters.has(addressOf(each)))) for (const client of [cluster, ...made]) leave(client, node);
     });
   };
   // After a long turn of ours the answers are in the sockets, which are read between the timer and the immediate.
@@ -47,8 +50,11 @@ export function followMasters(cluster: Cluster): void {
 
 /** Ends the connections at once. ioredis waits for 2 s until a frozen server has closed, too, before it sends elsewhere what was not answered. */
 function leave(client: Cluster, left: Redis): void {
-  const { host, port } = left.options;
-  for (const node of [left, ...client.nodes()]) if (node.options.host === host && node.options.port === port) streamOf(node)?.destroy();
+  for (const node of [left, ...client.nodes()]) if (addressOf(node) === addressOf(left)) streamOf(node)?.destroy();
+}
+
+function addressOf({ options: { host, port } }: Redis): string {
+  return `${host}:${port}`;
 }
 
 /** There is none before the first connection, although its type promises one. */

@@ -8,8 +8,9 @@ const LOOK_EVERY_MS = 100;
 export class ServedSlots {
   readonly #clients: readonly Redis[];
   readonly #timer: NodeJS.Timeout;
+  /** Those that are served. */
   readonly #since = new Map<string, number>();
-  readonly #isServed = new Map<string, boolean>();
+  readonly #looking = new Set<string>();
 
   /** @param keys one of each slot that is looked at; they are never there */
   constructor(nodes: readonly PrivateRedis[], private readonly keys: readonly string[]) {
@@ -23,7 +24,7 @@ export class ServedSlots {
 
   /** Whether all are served now. */
   get areAll(): boolean {
-    return this.keys.every((key) => this.#isServed.get(key) === true);
+    return this.keys.every((key) => this.#since.has(key));
   }
 
   /** Since when a slot has been served without a break, ms since the epoch. */
@@ -37,9 +38,12 @@ export class ServedSlots {
   }
 
   async #look(key: string): Promise<void> {
+    // An answer that is late must not undo a newer one.
+    if (this.#looking.has(key)) return;
+    this.#looking.add(key);
     const answers = await Promise.all(this.#clients.map((client) => client.del(key).then(() => true, () => false)));
-    const isServed = answers.includes(true);
-    if (isServed && this.#isServed.get(key) !== true) this.#since.set(key, Date.now());
-    this.#isServed.set(key, isServed);
+    this.#looking.delete(key);
+    if (!answers.includes(true)) this.#since.delete(key);
+    else if (!this.#since.has(key)) this.#since.set(key, Date.now());
   }
 }

@@ -187,6 +187,27 @@ describe('janitor', () => {
     expect(await service.redis.ttl(cursor)).to.be.within(1, 60);
   });
 
+  it('goes on at once where a shard has more to do, though other shards are idle', async function () {
+    this.timeout(30_000);
+    const wide = await InProcessService.ready({ shards: 16 });
+    const redis = connect('worker');
+    const shards = await wide.queue.shards();
+    const [, , , , , busy] = shards;
+    if (busy === undefined) throw new Error('no shard');
+    for (const shard of shards) await redis.set(shard.keys.searchFieldsCursor, 'resting');
+    await redis.del(busy.keys.searchFieldsCursor);
+    const janitor = new Janitor({ shards, redis, retention, clock: Date.now, logger });
+    janitor.start();
+    try {
+      // Its turn comes within 8 s. A pass has several steps: with a turn for each it would take a minute.
+      await eventually(async () => { expect(await redis.get(busy.keys.searchFieldsCursor)).to.equal('resting'); }, { withinMs: 15_000 });
+    } finally {
+      await janitor.stop();
+      redis.disconnect();
+      await wide.close();
+    }
+  });
+
   it('is one of the fleet: a second one does nothing while the first is alive', async () => {
     const redis = connect('worker');
     const dead = await deadLetter(1);
