@@ -12,6 +12,7 @@ import { serversOf } from './test-selection.mjs';
 
 /** A process that has nothing left open ends at once; this is for slow machines. */
 export const EXIT_WITHIN_MS = 15_000;
+const LOAD_WITHIN_MS = 60_000;
 
 /**
  * Runs files side by side in a few processes, each of which takes the next file when it is done with one: so none of them waits for
@@ -23,10 +24,11 @@ export const EXIT_WITHIN_MS = 15_000;
  * @param {import('./test-servers.mjs').TestServers} options.servers
  * @param {AbortSignal} options.signal
  * @param {string} options.name  of what it leaves in the servers' folder
+ * @param {number} [options.loadWithinMs]  of each file, what it imports included
  * @param {(text: string) => void} [options.print]  the output of each file, as a whole: lines of several between each other cannot be read
  * @returns {Promise<{counts: Counts, timesOf: Map<string, Times>}>}
  */
-export async function runInLanes({ files, lanes, servers, signal, name, print = (text) => void process.stdout.write(text) }) {
+export async function runInLanes({ files, lanes, servers, signal, name, loadWithinMs = LOAD_WITHIN_MS, print = (text) => void process.stdout.write(text) }) {
   const left = [...files];
   /** @type {Map<string, Times>} */
   const timesOf = new Map();
@@ -37,7 +39,7 @@ export async function runInLanes({ files, lanes, servers, signal, name, print = 
   };
   const counts = await Promise.all(
     Array.from({ length: Math.min(lanes, files.length) }, (_, nth) =>
-      runLane({ next: () => (nth < lanes / 2 ? left.shift() : left.pop()), onReport, print, servers, signal, log: path.join(servers.dir, `${name}-lane-${nth}.log`) }),
+      runLane({ next: () => (nth < lanes / 2 ? left.shift() : left.pop()), onReport, print, servers, signal, loadWithinMs, log: path.join(servers.dir, `${name}-lane-${nth}.log`) }),
     ),
   );
   return { counts: sum(counts), timesOf };
@@ -50,14 +52,16 @@ export async function runInLanes({ files, lanes, servers, signal, name, print = 
  * @param {(text: string) => void} options.print
  * @param {import('./test-servers.mjs').TestServers} options.servers
  * @param {AbortSignal} options.signal
+ * @param {number} options.loadWithinMs
  * @param {string} options.log  what it writes
  * @returns {Promise<Counts>}
  */
-async function runLane({ next, onReport, print, servers, signal, log }) {
+async function runLane({ next, onReport, print, servers, signal, loadWithinMs, log }) {
   /** @type {Counts[]} */
   const counts = [];
   /** @type {string | undefined} */
   let running;
+  let hasLastFailed = false;
   let shown = 0;
   const unshown = () => {
     const written = readFileSync(log);
@@ -72,7 +76,7 @@ async function runLane({ next, onReport, print, servers, signal, log }) {
   const sendTo = async (child, file) => {
     try {
       const env = serversOf(file).includes('chart-tools') ? await servers.chartTools() : {};
-      child.send({ file, env });
+      child.send({ file, env, loadWithinMs });
     } catch (error) {
       counts.push(failedRun(`${file} was not run: ${error instanceof Error ? error.message : error}`));
       runNext(child);
@@ -96,7 +100,9 @@ async function runLane({ next, onReport, print, servers, signal, log }) {
       output,
       talk: (child) => {
         child.on('message', (/** @type {FileReport} */ report) => {
-          counts.push(countsOf(report.counts));
+          const ofFile = countsOf(report.counts);
+          hasLastFailed = ofFile.failed > 0;
+          counts.push(ofFile);
           onReport(report, unshown());
           runNext(child);
         });
@@ -105,7 +111,7 @@ async function runLane({ next, onReport, print, servers, signal, log }) {
     });
     clearTimeout(limit);
     print(unshown());
-    return sum([...counts, ...failureOfLane({ hasFailed: counts.some(({ failed }) => failed > 0), isStuck: stuck.signal.aborted, running, ending: `${killedBy ?? `exit code ${code}`}`, isOk: code === 0 })]);
+    return sum([...counts, ...failureOfLane({ hasLastFailed, isStuck: stuck.signal.aborted, running, ending: `${killedBy ?? `exit code ${code}`}`, isOk: code === 0 })]);
   } finally {
     closeSync(output);
   }
@@ -113,16 +119,18 @@ async function runLane({ next, onReport, print, servers, signal, log }) {
 
 /**
  * @param {object} options
- * @param {boolean} options.hasFailed  a test of it
+ * @param {boolean} options.hasLastFailed  the file that it ran last
  * @param {boolean} options.isStuck    it did not end by itself
  * @param {string | undefined} options.running  the file that was not done
  * @param {string} options.ending
  * @param {boolean} options.isOk  it ended with 0
  * @returns {Counts[]} one, or none
  */
-function failureOfLane({ hasFailed, isStuck, running, ending, isOk }) {
+function failureOfLane({ hasLastFailed, isStuck, running, ending, isOk }) {
   if (running !== undefined) return [failedRun(`The tests of ${running} ended before they were done (${ending}).`)];
-  // A test that fails in the middle leaves open what it would have closed. Its file is run again, and shows whether that was all.
-  if (isStuck) return hasFailed ? [] : [failedRun('The tests were done, but something they opened was left running.')];
-  return isOk || hasFailed ? [] : [failedRun(`Every test passed, but the run failed after them (${ending}).`)];
+  // A test that fails in the middle leaves open what it would have closed. Its file is run again, and shows whether that was all. Behind
+  // an earlier file that failed, this may be another's, which nobody runs again.
+  if (hasLastFailed) return [];
+  if (isStuck) return [failedRun('The tests were done, but something they opened was left running.')];
+  return isOk ? [] : [failedRun(`The run failed after its tests (${ending}).`)];
 }

@@ -11,12 +11,12 @@ describe('tests that run side by side', () => {
   before(async () => { dir = await mkdtemp(path.join(tmpdir(), 'lanes-')); });
   after(() => rm(dir, { recursive: true }));
 
-  const run = async (contents: Readonly<Record<string, string>>, lanes: number): Promise<Awaited<ReturnType<typeof runInLanes>> & { output: string }> => {
+  const run = async (contents: Readonly<Record<string, string>>, lanes: number, loadWithinMs?: number): Promise<Awaited<ReturnType<typeof runInLanes>> & { output: string }> => {
     const files = Object.keys(contents).map((name) => path.join(dir, `${name}.test.mjs`));
     await Promise.all(Object.values(contents).map((content, nth) => writeFile(files[nth] ?? '', content)));
     let output = '';
     const servers = { dir, env: {}, chartTools: () => Promise.resolve({}), endWithUs: () => undefined, stop: () => Promise.resolve() };
-    const ended = await runInLanes({ files, lanes, servers, signal: new AbortController().signal, name: 'tried', print: (text) => { output += text; } });
+    const ended = await runInLanes({ files, lanes, servers, signal: new AbortController().signal, name: 'tried', ...(loadWithinMs !== undefined && { loadWithinMs }), print: (text) => { output += text; } });
     return { ...ended, output };
   };
 
@@ -28,18 +28,46 @@ describe('tests that run side by side', () => {
     for (const name of ['a', 'b', 'c', 'd', 'e']) expect(output).to.match(new RegExp(`${name} 1\n${name} 2\n`));
   });
 
-  it('fail with their file, and the others run all the same: a test, a skipped test, a file that cannot be read, an error behind the last test', async () => {
+  it('fail with their file, and the others run all the same: a test, a skipped test, a file that cannot be read', async () => {
     const { counts } = await run({
       fails: `it('fails', () => { throw new Error('broken'); });`,
       skips: `it.skip('is skipped', () => undefined);`,
       unreadable: `import './missing.mjs';`,
-      late: `it('passes', () => { setImmediate(() => { setTimeout(() => { throw new Error('late'); }, 5); }); });`,
-      waits: `it('passes', () => new Promise((resolve) => setTimeout(resolve, 100)));`,
       passes: `it('passes', () => undefined);`,
     }, 1);
-    expect(counts.failed).to.equal(4);
-    expect(counts.failedTests.map(({ error }) => error.split('\n')[0]).join()).to.match(/broken.*Pending test forbidden.*missing\.mjs.*late/s);
-    expect(counts.passed).to.be.within(2, 3);
+    expect(counts).to.deep.include({ passed: 1, failed: 3 });
+    expect(counts.failedTests.map(({ error }) => error.split('\n')[0]).join()).to.match(/broken.*Pending test forbidden.*missing\.mjs/s);
+  });
+
+  const passes = `it('passes', () => undefined);`;
+
+  it('fail with an error that comes while the next file is loaded, which may be of either', async () => {
+    const { counts } = await run({
+      late: `it('passes', () => { setTimeout(() => { throw new Error('late'); }, 100); });`,
+      slow: `await new Promise((resolve) => setTimeout(resolve, 400)); ${passes}`,
+      passes,
+    }, 1);
+    expect(counts.passed).to.equal(3);
+    expect(counts.failedTests.map(({ error }) => error.split('\n')[0])).to.include('Error: late');
+    expect(counts.failedTests.map(({ file }) => path.basename(file))).to.include('late.test.mjs');
+  });
+
+  it('fail with an error behind the last file, though an earlier one has failed by itself', async () => {
+    const { counts } = await run({ fails: `it('fails', () => { throw new Error('broken'); });`, late: `it('passes', () => { setTimeout(() => { throw new Error('late'); }, 200); });` }, 1);
+    expect(counts).to.deep.include({ passed: 1, failed: 2 });
+    expect(counts.why).to.include('failed after its tests (exit code 1)');
+  });
+
+  it('are not asked twice for what the last file has failed with', async () => {
+    const { counts } = await run({ passes, fails: `it('fails', () => { setTimeout(() => { throw new Error('late'); }, 200); throw new Error('broken'); });` }, 1);
+    expect(counts).to.deep.include({ passed: 1, failed: 1 });
+    expect(counts).not.to.have.property('why');
+  });
+
+  it('fail when a file has no test, or is not loaded in time', async () => {
+    const { counts } = await run({ empty: `describe('nothing', () => undefined);`, never: `await new Promise(() => undefined); ${passes}`, passes }, 1, 2_000);
+    expect(counts.failedTests.map(({ error }) => error.split('\n')[0])).to.deep.equal(['Error: It has no tests.', 'Error: It was not loaded within 2 s.']);
+    expect(counts).to.deep.include({ passed: 1, failed: 2 });
   });
 
   it('fail when one of them ends the process', async () => {
