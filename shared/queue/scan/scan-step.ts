@@ -6,7 +6,7 @@ import type { SearchPlan } from '../search/compile-filter.js';
 import { toFoundTask, toSearchRow, type FoundTask, type Position, type SearchRow } from './found-task.js';
 import { matchesMessage } from '../search/message-values.js';
 import type { StepCpu } from './scan-pace.js';
-import { HELD, type ReadPlace, type SearchPlace } from '../search/search-places.js';
+import { HELD, isWaitingPlace, type ReadPlace, type SearchPlace } from '../search/search-places.js';
 
 /** Members of a set, or named ids, that are looked at in one step at most. The script ends it earlier when its time is over. */
 export const STEP_MEMBERS = 1_000;
@@ -139,7 +139,9 @@ function countedIn({ plan, by }: SearchRules): CountedBy | '' {
 }
 
 async function search({ client, keys, server }: Shard, place: ReadPlace | undefined, rules: SearchRules, want: number, rest: readonly (string | number)[]): Promise<Reply> {
-  const { plan, since, sinceWaiting, readsHeld = false, look = { kind: 'later' } } = rules;
+  const { plan, since, sinceWaiting, look = { kind: 'later' } } = rules;
+  // A search that reads no place in which tasks wait reads no held ones either.
+  const readsHeld = rules.readsHeld === true && plan.places.some(isWaitingPlace);
   const reply: unknown = await client.runCommand('krsSearch', [`${keys.base}${place === HELD ? 'delayed' : place ?? 'delayed'}`, keys.base, plan.forScript, place ?? '', since ?? '', look.kind, look.kind === 'again' ? look.dueCounter : '', countedIn(rules), want, sinceWaiting ?? '', readsHeld ? 1 : 0, ...rest]);
   // The script's own answer: see search-script.ts.
   const [at, scanned, notRead, matched, score, member, rows, groups, withoutGroup, idsLookedAt, beforeUs, afterUs, passedOver] = reply as [number, number, number, number, string, string, string[][], (string | number)[], number, number, number, number, number];

@@ -12,7 +12,7 @@ const HELD_AT_ONCE = { least: 4, most: 100 };
 const FETCHED_LATELY_MS = 2_000;
 
 /**
- * In Lua: `isFoundAsHeld(job)`, for the places that hold tasks: whether the search finds a job among those that flow control holds.
+ * In Lua: `isFoundAsHeld(job)`, for the places that hold tasks: whether the search finds a job among those that flow control holds, or 'unsure'.
  *
  * It needs what match-job-lua.ts has, and `since`, `sinceWaiting` and `readsHeld` of the search.
  */
@@ -27,12 +27,32 @@ local function heldSince(job, fetchedSince)
   return tonumber(seen[5]), seen[3]
 end
 
--- Whether a task is found among the held ones: it has been there since before they were looked at.
+-- Whether the filter, which is true of a task where it stands, was true of it among the held ones too: there it counts as one that waits. 'unsure' where that
+-- cannot be said, because it has other times now.
+local function didMatchAsHeld(job, from)
+  if not loadWhole(job) then return 'unsure' end
+  local isActive = job.place == 'active'
+  local hasOtherTimes = isActive or (tonumber(job.startedAt) or 0) >= from - ${FETCHED_LATELY_MS} or (tonumber(job.movedAt) or 0) >= from
+  local asHeld = setmetatable({place = 'prioritized', state = false}, {__index = job})
+  local isSure = true
+  for _, condition in ipairs(plan.conditions) do
+    if condition.field == 'state' and isActive then
+      local matches = matchesCondition(plan, condition, asHeld)
+      if matches == condition.isNegated then return false end
+      if matches == UNKNOWN then isSure = false end
+    elseif hasOtherTimes and (condition.field == 'next_attempt_at' or condition.field == 'updated_at') then
+      isSure = false
+    end
+  end
+  return isSure or 'unsure'
+end
+
+-- Whether a task is found among the held ones: it has been there since before they were looked at. 'unsure' where it may have been found there.
 local function isFoundAsHeld(job)
   if not readsHeld or job.heldScore or hasEnded[job.place] then return false end
   local from = sinceOf(job, since, sinceWaiting)
   local held = heldSince(job, from - ${FETCHED_LATELY_MS})
-  return held and held < from
+  return held and held < from and didMatchAsHeld(job, from)
 end
 `;
 

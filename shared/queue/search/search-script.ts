@@ -152,8 +152,10 @@ local function decide(job)
     notRead = notRead + 1
     return
   end
-  if since and isFoundAsHeld(job) then
+  local foundAsHeld = since and isFoundAsHeld(job)
+  if foundAsHeld then
     looked = looked - 1
+    if foundAsHeld == 'unsure' then passedOver = passedOver + 1 end
     return
   end
   if way == 'again' then

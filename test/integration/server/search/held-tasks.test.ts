@@ -2,6 +2,8 @@ import { expect } from 'chai';
 
 import { SCORE_PER_MS } from '../../../../shared/queue/engine/due-score.js';
 import { jobField } from '../../../../shared/queue/engine/job-fields.js';
+import type { Shard } from '../../../../shared/queue/engine/shard.js';
+import { jobIdOf, shardOf } from '../../../../shared/queue/names.js';
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
@@ -53,6 +55,16 @@ for (const shards of [1, 4]) {
       return due;
     }
 
+    /** As if a worker had just fetched a task that is held. @returns its shard */
+    async function fetchAgain(id: string): Promise<Shard> {
+      await eventually(async () => { expect(await inDelayed(), 'none is on its way').to.be.at.least(TASKS - 1); }, { withinMs: 30_000 });
+      const shard = (await service.queue.shards())[shardOf(id, shards)];
+      if (shard === undefined) throw new Error('no shard');
+      await service.redis.hincrby(shard.keys.job(id), jobField.fetches, 1);
+      await service.redis.hset(shard.keys.job(id), jobField.startedAt, Date.now() - 100);
+      return shard;
+    }
+
     for (const [order, more] of [['newest', {}], ['oldest', { state: 'waiting' }]] as const) {
       it(`come once each, from the ${order} one on, however often they are put back meanwhile`, async () => {
         let moved = 0;
@@ -79,13 +91,22 @@ for (const shards of [1, 4]) {
 
     it('come once when one of them was sent a moment before, and its waiting list still names it', async () => {
       const id = ids[7] ?? '';
-      await eventually(async () => { expect(await inDelayed(), 'none is on its way').to.equal(TASKS); }, { withinMs: 30_000 });
-      for (const { keys } of await service.queue.shards()) {
-        if ((await service.redis.exists(keys.job(id))) === 0) continue;
-        await service.redis.hincrby(keys.job(id), jobField.fetches, 1);
-        await service.redis.hset(keys.job(id), jobField.startedAt, Date.now() - 100);
-      }
+      await fetchAgain(id);
       expect((await walkedIds(service.baseUrl, { client_id: 'held', limit: '1000' })).filter((each) => each === id)).to.deep.equal([id]);
+    });
+
+    it('come as delivering while they are sent, whether the filter names that state or leaves out others, and once where both are asked for', async () => {
+      const id = ids[8] ?? '';
+      const { keys } = await fetchAgain(id);
+      await service.redis.multi().zrem(keys.delayed, jobIdOf(id)).lpush(keys.active, jobIdOf(id)).exec();
+      const asked = [{ state: 'delivering' }, { q: '-state:scheduled -state:retrying' }, { q: '-state:parked', limit: '1000' }];
+      for (const query of asked) {
+        await service.redis.hset(keys.job(id), jobField.startedAt, Date.now() - 100);
+        expect((await walkedIds(service.baseUrl, { client_id: 'held', ...query })).filter((each) => each === id), JSON.stringify(query)).to.deep.equal([id]);
+      }
+      await service.redis.hset(keys.job(id), jobField.startedAt, Date.now() - 100);
+      const { body } = await call(service.baseUrl, '/counts?client_id=held&state=delivering');
+      expect(body).to.include({ count: 1 });
     });
   });
 }
