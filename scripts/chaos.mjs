@@ -1,6 +1,6 @@
 // `npm run chaos`: the long form of test/chaos and test/topology, which also writes docs/RELIABILITY.md when every scenario has passed.
 // node scripts/chaos.mjs [--rows] [a file of test/chaos or test/topology …] [options for mocha]; with a file or an option nothing is written, but
-// with --rows those that have passed take the place of their rows in docs/RELIABILITY.md.
+// with --rows they take the place of their rows in docs/RELIABILITY.md, if every one has passed.
 import path from 'node:path';
 
 import './install/node-version.mjs';

@@ -75,12 +75,22 @@ export function printTable(rows: readonly Row[], { name }: Profile): string {
   return [`Chaos, ${name} form: ${tookSeconds(rows)} s`, '', ...[HEAD, HEAD.map(() => '---'), ...inOrder(rows).map(cellsOf)].map(printLine)].join('\n');
 }
 
+/** One line, for the middle of an output. */
+export function printRow(row: Row): string {
+  if ('failed' in row) return `    ${row.number}: FAILED`;
+  const named = cellsOf(row).map((cell, nth) => `${HEAD[nth]} ${cell}`).slice(2, -1).join(', ');
+  return `    ${row.number}: ${named}${row.note === undefined ? '' : `; ${row.note}`}`;
+}
+
 /**
- * The report of an earlier run with the rows of this one in their places: a run of some scenarios is minutes, of all half an hour.
+ * The report of an earlier run with the rows of this one in their places: a run of some scenarios is minutes, of all half an hour. How long
+ * the whole run took is left out, because its rows are no longer of one run.
+ *
+ * @param rows none of them failed
  * @throws Error for a text that has no such table
  */
 export function withRows(report: string, rows: readonly Row[]): string {
-  const lines = report.split('\n');
+  const lines = report.replace(/^(Node .*? cores), \d+ s in all\./m, '$1.').replace(/^(Chaos, \w+ form): \d+ s$/m, '$1').split('\n');
   const first = lines.indexOf(printLine(HEAD.map(() => '---'))) + 1;
   if (first === 0) throw new Error('the report has no table of scenarios');
   const end = lines.indexOf('', first);

@@ -11,7 +11,7 @@ import { Service, type ServiceOptions, type ServiceProcess } from '../support/se
 import { Crew } from './crew.js';
 import { Ledger, type Reckoning } from './ledger.js';
 import { profile } from './profile.js';
-import { printReport, printTable, withRows, type Row } from './report.js';
+import { printReport, printRow, printTable, withRows, type Row } from './report.js';
 
 /**
  * Short times, so that what takes minutes in production takes seconds here. No circuit: hundreds of tasks fail at one
@@ -125,9 +125,10 @@ export class Scene {
 
 const rows: Row[] = [];
 
-/** Puts a row into the table that is printed at the end of the run. */
+/** Puts a row into the table that is printed at the end of a long run. Shows it at once in a short one, whose files have no end in common. */
 export function bookRow(row: Row): void {
   rows.push(row);
+  if (profile.name === 'short') console.log(printRow(row));
 }
 
 /** What a scenario hands in: the reckoning, and what else it measured, in words. */
@@ -154,23 +155,24 @@ export function scenario(number: string, title: string, run: (scene: Scene) => P
     try {
       const measured = await run(scene);
       await scene.close();
-      rows.push({ number, title, ...measured, tookMs: Math.round(performance.now() - startedAt) });
+      bookRow({ number, title, ...measured, tookMs: Math.round(performance.now() - startedAt) });
     } catch (error) {
       if (error instanceof Error) error.message += `\n--- the end of what the processes wrote ---\n${scene.output.slice(-3_000)}`;
       await scene.close().catch(() => undefined); // the first failure is the one to read
-      rows.push({ number, title, failed: true });
+      bookRow({ number, title, failed: true });
       throw error;
     }
   });
 }
 
 after(() => {
-  if (rows.length === 0) return;
+  if (rows.length === 0 || profile.name === 'short') return;
   console.log(`\n${printTable(rows, profile)}\n`);
+  // A report of an incomplete run would promise results that were not seen, and so would the earlier row of a scenario that fails now.
+  if (rows.some((row) => 'failed' in row)) return;
   const file = process.env['CHAOS_REPORT_FILE'];
-  // A report of an incomplete run would promise results that were not seen.
-  if (file !== undefined && rows.every((row) => !('failed' in row))) writeFileSync(file, printReport(rows, profile));
+  if (file !== undefined) writeFileSync(file, printReport(rows, profile));
   const rowsFile = process.env['CHAOS_ROWS_FILE'];
-  if (rowsFile !== undefined) writeFileSync(rowsFile, withRows(readFileSync(rowsFile, 'utf8'), rows.filter((row) => !('failed' in row))));
+  if (rowsFile !== undefined) writeFileSync(rowsFile, withRows(readFileSync(rowsFile, 'utf8'), rows));
 });
 

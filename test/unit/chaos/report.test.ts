@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
-import { withRows, type Row } from '../../chaos/report.js';
+import { profile } from '../../chaos/profile.js';
+import { printReport, withRows, type Row } from '../../chaos/report.js';
 import { readText } from '../docs/repository-file.js';
 
 describe('rows of a run of some scenarios', () => {
@@ -14,6 +15,12 @@ describe('rows of a run of some scenarios', () => {
     expect(lines[lines.findIndex((line) => line.startsWith('| 16b |')) - 1]).to.match(/^\| 16 \|/);
     expect(lines.filter((line) => !/^\| (9a|16b) \|/.test(line))).to.deep.equal(report.split('\n').filter((line) => !/^\| 9a \|/.test(line)));
     expect(withRows(report, [])).to.equal(report);
+  });
+
+  it('leave out how long the whole run took', () => {
+    const whole = printReport([row('1a')], profile);
+    expect(whole).to.match(/cores, 0 s in all\. Lock.*form: 0 s\n/s);
+    expect(withRows(whole, [row('1b')])).to.match(/cores\. Lock.*form\n/s).and.not.match(/ in all|form:/);
   });
 
   it('need a table to stand in', () => {
