@@ -3,8 +3,9 @@
  * what was typed has.
  */
 export function didYouMeanWord(typed: string, known: readonly string[]): string {
-  const [nearest] = known.map((word) => ({ word, wrong: wrongLetters(typed.slice(0, LONGEST), word) })).sort((a, b) => a.wrong - b.wrong);
-  return nearest !== undefined && nearest.wrong <= Math.max(1, Math.floor(typed.length / 3)) ? `: did you mean ${nearest.word}?` : '';
+  const start = typed.slice(0, LONGEST);
+  const [nearest] = known.map((word) => ({ word, wrong: wrongLetters(start, word) })).sort((a, b) => a.wrong - b.wrong);
+  return nearest !== undefined && nearest.wrong <= Math.max(1, Math.floor(start.length / 3)) ? `: did you mean ${nearest.word}?` : '';
 }
 
 const LONGEST = 40;

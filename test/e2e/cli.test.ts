@@ -73,6 +73,8 @@ describe('kafka-retry', () => {
       expect(ended.code).to.equal(EXIT.refused);
       expect(linesOf<LineResult>(ended).map(({ line, status, id }) => [line, status, id])).to.deep.equal([[1, 201, tasks[0]?.id], [3, 400, undefined], [4, 201, tasks[1]?.id], [6, 201, tasks[2]?.id]]);
       expect(ended.err).to.equal('3 handed over, 1 refused\n');
+      // The service names a line of the request, which is another one: the command takes that out of its sentence.
+      expect(linesOf<LineResult>(ended)[1]?.error).to.match(/^the task is not valid JSON at column \d+: it ends too early/);
       const shown = JSON.parse((await run(['get', tasks[1]?.id ?? '', '--message', '--output', 'json'])).out) as TaskView;
       expect(shown.message_data).to.equal('\u{1f69a} \u00fc');
     });
