@@ -15,6 +15,8 @@ const { freePort } = await import('./servers/free-port.mjs');
 
 /** Readers of the README load both. */
 const MOST_BYTES = 150_000;
+/** The first time it builds the service and its servers. */
+const READY_WITHIN_MS = 15 * 60_000;
 const SIZE = { width: 1_240, height: 740 };
 const minutes = Number(process.argv[2] ?? 8);
 
@@ -26,8 +28,9 @@ const demo = spawn(process.execPath, ['scripts/demo.mjs'], { cwd: cloneDir, env:
 const ended = once(demo, 'exit');
 try {
   const isAlive = async () => (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined))?.status === 200;
-  await waitUntil(() => demo.exitCode !== null || isAlive(), { withinMs: Infinity, everyMs: 1_000 });
+  const isThere = await waitUntil(() => demo.exitCode !== null || isAlive(), { withinMs: READY_WITHIN_MS, everyMs: 1_000 });
   if (demo.exitCode !== null) throw new Error('the demo ended before its page was there');
+  if (isThere === null) throw new Error(`the page of the demo was not there within ${READY_WITHIN_MS / 60_000} minutes`);
   await wait(minutes * 60_000);
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {

@@ -30,12 +30,18 @@ export function Badge({ state }: { readonly state: string }): VNode {
 
 /** What went wrong, and what to do. */
 export function Failure({ failure, reload }: { readonly failure: ApiFailure; readonly reload?: () => void }): VNode {
+  const button = reload !== undefined && failure.status !== 403 && html`<button type="button" onClick=${reload}>Try again</button>`;
   // The head of the page says it for all.
-  if (trouble.value?.status === failure.status && (failure.status === 0 || failure.status === 503)) return html`<p class="soft">No answer.</p>`;
+  if (isTroubleOfPage(failure)) return html`<p class="soft">No answer. ${button}</p>`;
   return html`<div class="failure" role="alert">
     <p>${sentenceOf(failure)}</p>
-    ${reload !== undefined && failure.status !== 403 && html`<button type="button" onClick=${reload}>Try again</button>`}
+    ${button}
   </div>`;
+}
+
+/** A view of its own can be refused for another reason, such as a shard that is away. */
+function isTroubleOfPage({ status, code }: ApiFailure): boolean {
+  return (status === 0 || status === 503) && trouble.value?.status === status && trouble.value.code === code;
 }
 
 /** What to say when a change was refused, or nobody knows whether it was made. */
