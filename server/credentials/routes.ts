@@ -4,7 +4,8 @@ import { complaintAboutTogether, credentialMemberNames, type CredentialMember, t
 import { httpType } from '../../shared/domain/destinations/http.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
-import { hostOfName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
+import { hostOfName } from '../../shared/domain/flow/flow-key.js';
+import type { SettingsInForce } from '../../shared/domain/flow/worker-facts.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import { newSigningSecret, signerOf } from '../../shared/domain/secrets/webhook-signature.js';
@@ -27,7 +28,7 @@ import { shownOf, toWireCredentials } from './view.js';
 
 export interface CredentialParts {
   readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withCredentials'>;
-  readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
+  readonly fleetSettings: Pick<FleetSettings, 'view' | 'inForce'>;
   readonly mask: PathMask;
   readonly secrets: SecretBox;
   /** false: there is no key, and in prod nothing secret is stored without one. */
@@ -53,7 +54,7 @@ export const credentialRoutes: readonly Route<CredentialParts>[] = [
     operationId: 'readCredentials',
     metricLabel: path,
     handle: async (context, parts) => {
-      const { name } = await destinationIn(context, parts);
+      const { name } = destinationIn(context, parts, await parts.fleetSettings.inForce());
       return jsonAnswer(200, toWireCredentials(await stored(parts, name), parts.clock()));
     },
   },
@@ -67,7 +68,7 @@ export const credentialRoutes: readonly Route<CredentialParts>[] = [
     metricLabel: path,
     handle: async (context, parts) => {
       const body = await readJsonBody(context.request, MAX_CHANGE_BYTES);
-      const { name, kind } = await destinationIn(context, parts);
+      const { name, kind } = destinationIn(context, parts, await parts.fleetSettings.view());
       const { change, reason } = parseCredentialChange(body, kind);
       const asked = askedChange(context, reason);
       if (!parts.mayStoreSecrets && Object.values(change).some((value) => value !== null)) throw secretsNotConfigured('the credentials of a destination cannot be stored: this deployment has no key to encrypt secrets with');
@@ -88,7 +89,7 @@ export const credentialRoutes: readonly Route<CredentialParts>[] = [
     metricLabel: path,
     handle: async (context, parts) => {
       const asked = readAskedChange(context);
-      const { name } = await destinationIn(context, parts);
+      const { name } = destinationIn(context, parts, await parts.fleetSettings.view());
       return performed(context, parts, { action: 'destination.credentials', target: { type: 'destination', id: name }, asked }, async () => {
         const { before, after } = await changed(parts, name, () => ({ members: {} }));
         return { result: jsonAnswer(200, toWireCredentials(after, parts.clock())), fields: { before: fieldsOf(before, parts.secrets), after: {} }, isUnchanged: before === undefined };
@@ -97,14 +98,12 @@ export const credentialRoutes: readonly Route<CredentialParts>[] = [
   },
 ];
 
-/** @throws RequestError invalid_request for a name that goes to no place of its own */
-async function destinationIn(context: RequestContext, { fleetSettings, mask }: CredentialParts): Promise<{ readonly name: string; readonly kind: 'http' | 'kafka' }> {
-  const { defaultBrokers } = await fleetSettings.inForce();
-  return destinationOf(context.param('key'), defaultBrokers, mask);
-}
-
-function destinationOf(text: string, defaultBrokers: DefaultBrokers, mask: PathMask): { readonly name: string; readonly kind: 'http' | 'kafka' } {
-  const name = parseKey(text, { defaultBrokers, mask });
+/**
+ * @param settings of a change: those that the workers have now. Credentials under another name would not be sent
+ * @throws RequestError invalid_request for a name that goes to no place of its own
+ */
+function destinationIn(context: RequestContext, { mask }: CredentialParts, { defaultBrokers }: Pick<SettingsInForce, 'defaultBrokers'>): { readonly name: string; readonly kind: 'http' | 'kafka' } {
+  const name = parseKey(context.param('key'), { defaultBrokers, mask });
   const host = hostOfName(name);
   if (host !== undefined) return { name, kind: /^https?:/.test(host) ? 'http' : 'kafka' };
   const message = 'key must be a host, an endpoint, a cluster or a topic: a flow_key, or *, goes to no place of its own, so it has no credentials';

@@ -3,9 +3,10 @@ import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import { readReport } from '../../shared/domain/flow/flow-report.js';
+import type { SettingsInForce } from '../../shared/domain/flow/worker-facts.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { FieldValues } from '../../shared/queue/audit/field-hashes.js';
-import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
+import type { FlowStore, WorkerReport } from '../../shared/queue/flow/flow-store.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { jsonAnswer, type Answer } from '../http/answer.js';
 import { askedChange, MAX_CHANGE_BYTES, readAskedChange, readReasonBody, type AskedChange } from '../http/asked-change.js';
@@ -27,7 +28,7 @@ const SETTINGS_LIMIT_MS = 150;
 export interface FlowParts {
   readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withFlow' | 'waitingListDepths' | 'failedDestinations'>;
   /** The settings that the workers have: they decide which cluster is the default one, and when a circuit is open. */
-  readonly fleetSettings: Pick<FleetSettings, 'lastKnown'>;
+  readonly fleetSettings: Pick<FleetSettings, 'view' | 'lastKnown'>;
   readonly lastFlow: Pick<LastFlow, 'read' | 'asOfLast'>;
   /** The paths in the names of endpoints are written with it. */
   readonly mask: PathMask;
@@ -67,7 +68,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     query: [],
     operationId: 'readDestination',
     metricLabel: '/destinations/:key',
-    handle: async (context, parts) => show(await nameIn(context, parts), parts, toWireDestination),
+    handle: async (context, parts) => show(nameOf(context, parts, await parts.fleetSettings.lastKnown(SETTINGS_LIMIT_MS)), parts, toWireDestination),
   },
   {
     method: 'PUT',
@@ -78,7 +79,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     operationId: 'setDestination',
     metricLabel: '/destinations/:key',
     handle: async (context, parts) => {
-      const name = await nameIn(context, parts);
+      const name = await nameToChange(context, parts);
       const { limits, reason } = parseLimits(await readJsonBody(context.request, MAX_CHANGE_BYTES));
       return change(context, parts, { action: 'destination.limits', name, asked: askedChange(context, reason) }, (store) => store.setLimits(name, limits));
     },
@@ -93,7 +94,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     metricLabel: '/destinations/:key',
     handle: async (context, parts) => {
       const asked = readAskedChange(context);
-      const name = await nameIn(context, parts);
+      const name = await nameToChange(context, parts);
       return change(context, parts, { action: 'destination.limits', name, asked }, (store) => store.setLimits(name, undefined));
     },
   },
@@ -107,7 +108,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     metricLabel: '/destinations/:key/pause',
     handle: async (context, parts) => {
       const { asked, others } = await readReasonBody(context, ['until']);
-      const name = await nameIn(context, parts);
+      const name = await nameToChange(context, parts);
       const { now } = await parts.queue.withFlow((store) => store.snapshot([]));
       const until = parseUntil(others.until, now);
       return change(context, parts, { action: 'destination.pause', name, asked }, async (store) => {
@@ -125,8 +126,9 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     metricLabel: '/destinations/:key/resume',
     handle: async (context, parts) => {
       const { asked } = await readReasonBody(context);
-      const name = await nameIn(context, parts);
-      const hosts = name === EVERYTHING ? [] : (await readTraffic(parts, name)).value.hostsOf(name);
+      const name = await nameToChange(context, parts);
+      // Those that were read last will not do: the circuits of newer hosts would stay open.
+      const hosts = name === EVERYTHING ? [] : (await readTraffic(parts, name, reportsOfNow(parts))).value.hostsOf(name);
       return change(context, parts, { action: 'destination.resume', name, asked }, async (store) => {
         // The call asks to send again at once, so nothing is waited for. If the destination is still down, its circuit opens
         // again. `*` leaves the circuits alone: they say which destinations were down before everything was paused.
@@ -145,8 +147,15 @@ async function openCircuits(store: FlowStore, name: string, hosts: readonly stri
   return [...circuits.keys()].filter((id) => known.has(id) || flowOfId(id).host === name);
 }
 
-async function nameIn(context: RequestContext, { fleetSettings, mask }: FlowParts): Promise<string> {
-  const { defaultBrokers } = await fleetSettings.lastKnown(SETTINGS_LIMIT_MS);
+/**
+ * The name that a change is about, as the workers write it.
+ * @throws RequestError redis_unavailable, redis_refused when their reports cannot be read: under another name no worker would heed the change
+ */
+async function nameToChange(context: RequestContext, parts: FlowParts): Promise<string> {
+  return nameOf(context, parts, await parts.fleetSettings.view());
+}
+
+function nameOf(context: RequestContext, { mask }: FlowParts, { defaultBrokers }: Pick<SettingsInForce, 'defaultBrokers'>): string {
   return parseKey(context.param('key'), { defaultBrokers, mask });
 }
 
@@ -183,12 +192,20 @@ async function show(name: string, parts: FlowParts, toWire: typeof toWireDestina
   return jsonAnswer(200, { ...toWire(name, traffic, snapshot.value, circuit), ...toWireMissing(traffic.missing, knownAt ?? snapshot.knownAt) });
 }
 
-/** @param name whose deferred tasks are counted, for all destinations together */
-async function readTraffic({ queue, lastFlow }: Pick<FlowParts, 'queue' | 'lastFlow'>, name?: string): Promise<Shown<TrafficByName>> {
+/**
+ * @param name whose deferred tasks are counted, for all destinations together
+ * @param read the reports; default: those that were read last will do
+ */
+async function readTraffic({ queue, lastFlow }: Pick<FlowParts, 'queue' | 'lastFlow'>, name?: string, read = lastFlow.read((store) => store.reports(), (last) => last.reports)): Promise<Shown<TrafficByName>> {
   const flow = name === undefined ? undefined : flowNamed(name, hostOfName(name) ?? name);
   const named = flow === undefined ? [] : [flow, deadFlowOf(flow)];
-  const [{ value: reports, knownAt }, { answers, shardsAway }] = await Promise.all([lastFlow.read((store) => store.reports(), (last) => last.reports), queue.waitingListDepths(named)]);
+  const [{ value: reports, knownAt }, { answers, shardsAway }] = await Promise.all([read, queue.waitingListDepths(named)]);
   const samples = reports.flatMap(({ report }) => (report === undefined ? [] : readReport(report).samples));
   const depths = answers.flatMap((answer) => answer.depths);
   return { value: new TrafficByName(samples, depths, { shardsAway, isDeferredExact: answers.every(({ isComplete }) => isComplete) }), knownAt };
+}
+
+/** @throws RequestError when they cannot be read */
+async function reportsOfNow({ queue }: Pick<FlowParts, 'queue'>): Promise<Shown<readonly WorkerReport[]>> {
+  return { value: await queue.withFlow((store) => store.reports()), knownAt: undefined };
 }

@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 
 import { routeTable } from '../../../server/route-table.js';
-import { shardOf } from '../../../shared/queue/names.js';
+import { printReport } from '../../../shared/domain/flow/flow-report.js';
+import { flowKeys, shardOf } from '../../../shared/queue/names.js';
 import { boardRows, json, ORIGIN, parts, PLACE, post, rows, type Asked, type Part } from '../../support/every-call.js';
 import { eventually } from '../../support/eventually.js';
 import { PrivateRedis } from '../../support/redis.js';
@@ -138,6 +139,29 @@ describe('the API while a part of Redis is away', () => {
     await takeAway('shard');
     const changes: [string, RequestInit?][] = [[`${PLACE}/pause`, post()], [PLACE], [PLACE, json('PUT', { rate: 5 })], [PLACE, { method: 'DELETE' }], [`${PLACE}/resume`, post()], ['/destinations']];
     for (const [path, init] of changes) expect((await ask(path, init)).body['shards_away'], path).to.deep.equal([`deliver-${AWAY}`]);
+  });
+
+  it('changes no destination while the reports of workers cannot be read: they say which name it has, and which hosts', async () => {
+    const { prefix } = service;
+    const cluster = `/destinations/${encodeURIComponent('kafka://b2:9092')}`;
+    const changes: [string, RequestInit][] = [[`${cluster}/pause`, post()], [`${cluster}/resume`, post()], [cluster, json('PUT', { rate: 5 })], [cluster, { method: 'DELETE' }], [`${cluster}/credentials`, json('PATCH', { signing: { rotate: {} } })], [`${cluster}/credentials`, { method: 'DELETE' }]];
+    await service.queue.flowStore().putReport('w', printReport({ facts: { KAFKA_BROKERS: 'b1:9092,b2:9092' }, rebuilds: 0, slots: undefined, samples: [] }));
+    // All but the reports.
+    await service.redis.call('ACL', 'SETUSER', 'default', 'resetkeys', `~${prefix}:[^f]*`, `~${prefix}:flow:[^r]*`);
+    // It has read nothing, and its own brokers are others.
+    const starting = await InProcessService.ready({ redis: redis.address, shards: SHARDS, prefix, kafkaBrokers: 'b1:9092' });
+    try {
+      for (const [path, init] of changes) expect((await call(starting.baseUrl, path, init)).status, `${init.method} ${path}`).to.equal(503);
+      // It has read them before.
+      expect((await ask(`${cluster}/resume`, post())).status).to.equal(503);
+      await service.redis.call('ACL', 'SETUSER', 'default', 'allkeys');
+      expect(await service.redis.hkeys(flowKeys(prefix, false).controls)).to.not.include('p:kafka://b2:9092');
+      await service.queue.flowStore().putReport('w', printReport({ facts: { KAFKA_BROKERS: 'b1:9092,b2:9092' }, rebuilds: 0, slots: undefined, samples: [] }));
+      expect((await call(starting.baseUrl, `${cluster}/pause`, post())).body).to.include({ key: 'kafka://default' });
+    } finally {
+      await starting.close();
+      await service.redis.del(flowKeys(prefix, false).workers);
+    }
   });
 });
 
