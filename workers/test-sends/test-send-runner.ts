@@ -60,10 +60,11 @@ export class TestSendRunner {
   /** Ends the sends that are under way; who asked for them is told so. */
   async stop(): Promise<void> {
     this.#mayTake = false;
-    // Redis that is away must not hold up the stop. A request that it hands over later is not sent, and its caller is told that nobody has answered.
-    await Promise.race([this.#taking, wait(STOP_WITHIN_MS, undefined, { ref: false })]);
+    // Redis that is away must not hold up the stop. A request that it hands over later is not sent, and of one whose answer it does not take
+    // the caller is told that nobody has answered.
+    await withinStop(this.#taking);
     this.#sends.abortAll(new ShuttingDown());
-    await Promise.all(this.#running);
+    await withinStop(Promise.all(this.#running));
   }
 
   async #takeAll(): Promise<void> {
@@ -114,6 +115,11 @@ export class TestSendRunner {
     logger.info('test send', { test_send: id, destination: flowOf(destination, undefined, defaultBrokers, mask).endpoint, outcome: shown.kind, code: shown.kind === 'failed' ? shown.code : undefined });
     return shown;
   }
+}
+
+/** Resolves when the work has ended, or when a stop waits for it no longer. */
+async function withinStop(work: Promise<unknown> | undefined): Promise<void> {
+  await Promise.race([work, wait(STOP_WITHIN_MS, undefined, { ref: false })]);
 }
 
 /** A receiver can tell it from a task. */
