@@ -155,7 +155,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const { circuit, dead, release, deliveryTimeoutMs, secretPathHosts } = config;
   const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs, secretPathHosts };
   const fleetSettings = new FleetSettings({ queue, own, logger });
-  const lastFlow = new LastFlow(queue);
+  const lastFlow = new LastFlow(queue, (reports) => void fleetSettings.learn(reports));
   const statusReader = new StatusReader({
     queue,
     fleetSettings,
@@ -282,7 +282,6 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   }
 
   async function closeRedis(): Promise<void> {
-    fleetSettings.stop();
     lastFlow.stop();
     keyRing.stop();
     rateLimiter.stop();
@@ -325,7 +324,6 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     },
     start: async () => {
       if (stopping !== undefined) throw new Error('this API was stopped');
-      fleetSettings.start();
       lastFlow.start();
       activityWriter.start();
       // A Redis that must not be used is told to `onUnfitRedis`.

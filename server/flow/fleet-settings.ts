@@ -3,14 +3,13 @@ import { readReportHead } from '../../shared/domain/flow/flow-report.js';
 import { compareFacts, factsOf, settingsInForce, type FactDifference, type SettingsInForce, type SharedSettings } from '../../shared/domain/flow/worker-facts.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { withinLimit } from '../../shared/lifecycle/time-limit.js';
+import type { WorkerReport } from '../../shared/queue/flow/flow-store.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 
 /** A worker's settings change only when it starts, so an answer may be used for this long, ms. */
 const GOOD_FOR_MS = 2_000;
 /** How long an answer that needs only settings waits for the reports, ms, while they could not be read the last time. */
 const AWAY_LIMIT_MS = 150;
-/** How often the API looks without being asked, ms. The log has to tell of differences even when no request comes. */
-const LOOK_EVERY_MS = 5_000;
 
 export interface FleetSettingsOptions {
   readonly queue: Pick<TaskQueue, 'withFlow'>;
@@ -31,7 +30,8 @@ export interface FleetView extends SettingsInForce {
 
 /**
  * The settings that tasks are really sent by: the workers report them. Without a worker, they are this API's own.
- * Differences are logged once per change.
+ * Differences are logged once per change: LastFlow, which looks at regular times, hands over what it reads, so the log tells of them even
+ * when no request comes.
  */
 export class FleetSettings {
   #view: Promise<FleetView> | undefined;
@@ -39,8 +39,6 @@ export class FleetSettings {
   #lastKnown: SettingsInForce;
   #isAway = false;
   #logged = '';
-  #timer: NodeJS.Timeout | undefined;
-  #isStopped = false;
 
   constructor(private readonly options: FleetSettingsOptions) {
     this.#lastKnown = settingsInForce(options.own, []);
@@ -48,23 +46,25 @@ export class FleetSettings {
 
   /** The answer is at most 2 s old. @throws RequestError redis_unavailable when Redis does not answer */
   view(): Promise<FleetView> {
-    const now = performance.now();
-    if (this.#view === undefined || now - this.#readAt >= GOOD_FOR_MS) {
-      this.#readAt = now;
-      const view = this.#read();
-      this.#view = view;
-      // A failure is not kept: the next request asks again.
-      view.then(
-        () => {
-          this.#isAway = false;
-        },
-        () => {
-          this.#isAway = true;
-          if (this.#view === view) this.#view = undefined;
-        },
-      );
-    }
-    return this.#view;
+    const isGood = performance.now() - this.#readAt < GOOD_FOR_MS;
+    return isGood && this.#view !== undefined ? this.#view : this.learn(this.options.queue.withFlow((store) => store.reports()));
+  }
+
+  /** Takes reports that are being read. They may fail: then who asks next reads again. @returns what they say, or their failure */
+  learn(reports: Promise<readonly WorkerReport[]>): Promise<FleetView> {
+    this.#readAt = performance.now();
+    const view = this.#viewOf(reports);
+    this.#view = view;
+    view.then(
+      () => {
+        this.#isAway = false;
+      },
+      () => {
+        this.#isAway = true;
+        if (this.#view === view) this.#view = undefined;
+      },
+    );
+    return view;
   }
 
   /**
@@ -94,24 +94,10 @@ export class FleetSettings {
     }
   }
 
-  /** Looks at once, and then at regular times. */
-  start(): void {
-    if (this.#isStopped || this.#timer !== undefined) return;
-    const look = (): void => void this.view().catch(() => undefined); // the next look tries again
-    this.#timer = setInterval(look, LOOK_EVERY_MS);
-    look();
-  }
-
-  stop(): void {
-    this.#isStopped = true;
-    clearInterval(this.#timer);
-  }
-
-  async #read(): Promise<FleetView> {
-    const { queue, own } = this.options;
-    const reports = await queue.withFlow((store) => store.reports());
+  async #viewOf(reports: Promise<readonly WorkerReport[]>): Promise<FleetView> {
+    const { own } = this.options;
     // A report that has lapsed belongs to a worker that is about to count as gone.
-    const read = reports.flatMap(({ report }) => (report === undefined ? [] : [readReportHead(report)]));
+    const read = (await reports).flatMap(({ report }) => (report === undefined ? [] : [readReportHead(report)]));
     const workers = read.map(({ facts }) => facts);
     const differences = compareFacts(factsOf(own), workers);
     this.#log(differences);

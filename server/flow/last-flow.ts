@@ -21,14 +21,19 @@ export interface Shown<T> {
 
 /**
  * Limits, pauses, circuits and the reports of workers, as they are or as they were read last. On a cluster they stand in one slot, whose node
- * may be away alone. Nobody can change limits and pauses then, so the last ones still hold, unless a pause has ended by itself.
+ * may be away alone. Nobody can change limits and pauses then, so the last ones still hold, unless a pause has ended by itself, or another
+ * API has changed something between the last look and the outage.
  */
 export class LastFlow {
-  #last: (KnownFlow & { readonly readAt: number }) | undefined;
+  #last: (KnownFlow & { readonly askedAt: number; readonly readAt: number }) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
-  constructor(private readonly queue: Pick<TaskQueue, 'withFlow'>) {}
+  /** @param onReports is told of each reading of the reports, which may fail */
+  constructor(
+    private readonly queue: Pick<TaskQueue, 'withFlow'>,
+    private readonly onReports: (reports: Promise<readonly WorkerReport[]>) => void,
+  ) {}
 
   /** Starts to look at regular times. */
   start(): void {
@@ -43,12 +48,17 @@ export class LastFlow {
   #lookIn(ms: number): void {
     if (this.#isStopped) return;
     // What failed is in the log already: see redis-watch.ts and refusal-log.ts.
-    this.#timer = setTimeout(() => void this.#look().then(() => this.#lookIn(LOOK_EVERY_MS), () => this.#lookIn(LOOK_AGAIN_MS)), ms);
+    this.#timer = setTimeout(() => void this.look().then(() => this.#lookIn(LOOK_EVERY_MS), () => this.#lookIn(LOOK_AGAIN_MS)), ms);
   }
 
-  async #look(): Promise<void> {
-    const [snapshot, reports] = await this.queue.withFlow((store) => Promise.all([store.snapshotOfAll(), store.reports()]));
-    this.#last = { snapshot, reports, readAt: performance.now() };
+  /** One more look at once: after a change, so that an outage right after it does not hide it. @throws RequestError when Redis does not answer */
+  async look(): Promise<void> {
+    const askedAt = performance.now();
+    const reading = this.queue.withFlow((store) => store.reports());
+    this.onReports(reading);
+    const [snapshot, reports] = await Promise.all([this.queue.withFlow((store) => store.snapshotOfAll()), reading]);
+    // Two looks may overlap, and that before a change end last.
+    if (askedAt >= (this.#last?.askedAt ?? 0)) this.#last = { snapshot, reports, askedAt, readAt: performance.now() };
   }
 
   /**

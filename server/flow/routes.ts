@@ -18,6 +18,7 @@ import { parseKey } from './destination-key.js';
 import type { FleetSettings } from './fleet-settings.js';
 import type { LastFlow, Shown } from './last-flow.js';
 import { parseCursor } from './list-cursor.js';
+import { orAway } from './or-away.js';
 import { parseLimit } from '../http/list-limit.js';
 import { parseLimits, parseUntil, untilHasPassed } from './schema.js';
 import { circuitsOf, toWireChanged, toWireDestinations, toWireDestination, toWireMissing, TrafficByName } from './view.js';
@@ -29,7 +30,7 @@ export interface FlowParts {
   readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withFlow' | 'waitingListDepths' | 'failedDestinations'>;
   /** The settings that the workers have: they decide which cluster is the default one, and when a circuit is open. */
   readonly fleetSettings: Pick<FleetSettings, 'view' | 'lastKnown'>;
-  readonly lastFlow: Pick<LastFlow, 'read' | 'asOfLast'>;
+  readonly lastFlow: Pick<LastFlow, 'read' | 'asOfLast' | 'look'>;
   /** The paths in the names of endpoints are written with it. */
   readonly mask: PathMask;
   readonly logger: Logger;
@@ -172,7 +173,8 @@ async function change(context: RequestContext, parts: FlowParts, { action, name,
     await parts.queue.withFlow(work);
     return { result: name, fields: { before, after: await readFields(parts, name) } };
   });
-  return show(name, parts, toWireChanged);
+  const [answer] = await Promise.all([show(name, parts, toWireChanged), orAway(parts.lastFlow.look())]);
+  return answer;
 }
 
 /** What an operator has set for a name, by the names that the API has for it. */

@@ -63,9 +63,9 @@ describe('the API while a part of Redis is away', () => {
   /** Only the keys of the other parts may be touched from now on: Redis answers, and this part cannot be asked. */
   async function takeAway(part: Part): Promise<void> {
     const { prefix } = service;
-    const keys: Record<string, string> = { 'bulk': `${prefix}:bulk:*`, 'flow': `${prefix}:flow:*`, 'access': `${prefix}:access:*`, 'credentials': `${prefix}:credentials:*`, 'stats': `${prefix}:stats:*`, 'audit': `${prefix}:audit:*`, 'shard-0': `${prefix}:deliver-0*`, 'shard-1': `${prefix}:deliver-1*`, 'shard-2': `${prefix}:deliver-2*` };
+    const keys: Record<string, string> = { 'bulk': `${prefix}:bulk:*`, 'flow': `${prefix}:flow:*`, 'access': `${prefix}:access:*`, 'credentials': `${prefix}:credentials:*`, 'test-sends': `${prefix}:test-sends:*`, 'stats': `${prefix}:stats:*`, 'audit': `${prefix}:audit:*`, 'shard-0': `${prefix}:deliver-0*`, 'shard-1': `${prefix}:deliver-1*`, 'shard-2': `${prefix}:deliver-2*` };
     // On a Cluster keys share the slot of flow control.
-    const gone = part === 'shard' ? [`shard-${AWAY}`] : part === 'flow' ? ['flow', 'access', 'credentials'] : [part];
+    const gone = part === 'shard' ? [`shard-${AWAY}`] : part === 'flow' ? ['flow', 'access', 'credentials', 'test-sends'] : [part];
     await service.redis.call('ACL', 'SETUSER', 'default', 'resetkeys', ...Object.entries(keys).flatMap(([name, pattern]) => (gone.includes(name) ? [] : [`~${pattern}`])));
   }
 
@@ -125,6 +125,18 @@ describe('the API while a part of Redis is away', () => {
     await ask(`${PLACE}/resume`, post());
   });
 
+  it('shows a change that it made right before its part went away', async () => {
+    expect((await ask(`${PLACE}/pause`, json('POST', { reason: 'at once' }))).status).to.equal(200);
+    await takeAway('flow');
+    const { body } = await ask(PLACE);
+    expect(body['known_at']).to.be.a('string');
+    expect(body['paused']).to.include({ reason: 'at once' });
+    await service.redis.call('ACL', 'SETUSER', 'default', 'allkeys');
+    expect((await ask(`${PLACE}/resume`, post())).body['paused']).to.equal(null);
+    await takeAway('flow');
+    expect((await ask(PLACE)).body).to.include({ paused: null, is_complete: false });
+  });
+
   it('says what is missing where nothing else could be shown', async () => {
     await takeAway('stats');
     for (const [path, what] of [['/history', 'what was counted by minute'], ['/failures', 'the counts of failed sends']]) {
@@ -138,7 +150,10 @@ describe('the API while a part of Redis is away', () => {
     expect((await ask('/destinations')).body['shards_away']).to.deep.equal([]);
     await takeAway('shard');
     const changes: [string, RequestInit?][] = [[`${PLACE}/pause`, post()], [PLACE], [PLACE, json('PUT', { rate: 5 })], [PLACE, { method: 'DELETE' }], [`${PLACE}/resume`, post()], ['/destinations']];
-    for (const [path, init] of changes) expect((await ask(path, init)).body['shards_away'], path).to.deep.equal([`deliver-${AWAY}`]);
+    for (const [path, init] of changes) {
+      const { body } = await ask(path, init);
+      expect(body['shards_away'], `${path}: ${JSON.stringify(body)}`).to.deep.equal([`deliver-${AWAY}`]);
+    }
   });
 
   it('changes no destination while the reports of workers cannot be read: they say which name it has, and which hosts', async () => {
