@@ -7,6 +7,7 @@ import type { LuaScript } from '../engine/lua-script.js';
 import { nowMs } from '../engine/now-ms.js';
 import { PUT_BACK_KEYS, putBackFunction } from '../engine/put-back.js';
 import { readFailureFieldsLua } from '../search/failure-fields.js';
+import { FETCHED_LATELY_MS } from '../search/held-tasks-lua.js';
 import { unpackSearchFieldsLua } from '../search/search-fields.js';
 
 /** Lua of waiting-lists.ts: one queue's keys, and BullMQ's own steps are left to BullMQ. */
@@ -20,7 +21,8 @@ const PRIORITY_AHEAD_MS = 10_000_000_000_000;
 /**
  * Lua: `placeOf(job, id, base, deferredAt)` gives the score of a job in its waiting list and the name of that list, or nil. A job whose last
  * deferral was at the fetch `deferredAt`, and that nobody has woken since, is held still: it comes back to the place that it had. A search goes
- * by this place (decision 26). `toPlace` puts it there, into another list where its flow has changed, and writes down since when it has it.
+ * by this place (decision 26). `toPlace` puts it there, into another list where its flow has changed, and writes down since when it has it: from now on,
+ * where a search has not seen it there for a while (`isNew`).
  */
 const waitingPlaceFunctions = `${nowMs}
 local heldAt = string.format('%d', now)
@@ -29,9 +31,9 @@ local function placeOf(job, id, base, deferredAt)
   if not seen[1] or not seen[2] or seen[1] ~= deferredAt then return nil end
   return redis.call('ZSCORE', base .. seen[2], id), seen[2]
 end
-local function toPlace(job, id, base, lists, waitingList, since, isPriority, place, before)
+local function toPlace(job, id, base, lists, waitingList, since, isPriority, place, before, isNew)
   redis.call('HSET', job, '${jobField.waitingList}', waitingList)
-  if place then
+  if place and not isNew then
     redis.call('HSETNX', job, '${jobField.heldAt}', heldAt)
   else
     redis.call('HSET', job, '${jobField.heldAt}', heldAt, '${jobField.movedAt}', heldAt)
@@ -61,12 +63,15 @@ export function deferScript(bullmq: DefinedScripts): LuaScript {
     lua: `${putBackFunction(bullmq)}${waitingPlaceFunctions}
 local id, base, since, waitingList = ARGV[${PUT_BACK_JOB.id}], ARGV[#ARGV - 2], tonumber(ARGV[#ARGV - 1]), ARGV[#ARGV]
 -- It was fetched once since the last deferral, if it is held still.
-local fetches = tonumber(redis.pcall('HMGET', ${job}, '${jobField.fetches}')[1] or '0')
+local seen = redis.pcall('HMGET', ${job}, '${jobField.fetches}', '${jobField.startedAt}')
+local fetches = tonumber(seen[1] or '0')
+-- A send may have lasted: a search that read the held tasks meanwhile did not find it there.
+local isNew = now - (tonumber(seen[2]) or 0) > ${FETCHED_LATELY_MS}
 local place, before = placeOf(${job}, id, base, string.format('%d', fetches - 1))
 local result = putBack(KEYS, ARGV)
 if result ~= 0 then return {result, 0} end
 local isPriority = (tonumber(redis.call('HGET', ${job}, '${jobField.priority}')) or 0) < ${PRIORITY_NORMAL}
-toPlace(${job}, id, base, KEYS[${PUT_BACK_KEYS + 2}], waitingList, since, isPriority, place, before)
+toPlace(${job}, id, base, KEYS[${PUT_BACK_KEYS + 2}], waitingList, since, isPriority, place, before, isNew)
 return {result, redis.call('ZCARD', KEYS[${PUT_BACK_KEYS + 1}])}
 `,
   };

@@ -7,9 +7,9 @@ const MOST_LISTS = 10_000;
 const HELD_AT_ONCE = { least: 4, most: 100 };
 /**
  * A worker that puts a task back has fetched it a moment ago, ms. One that was fetched since then, and still has its place in a waiting list, is found among those that are held, whatever has
- * become of it: else a task would be missing that happens to be put back just when it is looked at.
+ * become of it: else a task would be missing that happens to be put back just when it is looked at. One that was fetched before has its place anew when it is put back.
  */
-const FETCHED_LATELY_MS = 2_000;
+export const FETCHED_LATELY_MS = 2_000;
 
 /**
  * In Lua: `isFoundAsHeld(job)`, for the places that hold tasks: whether the search finds a job among those that flow control holds, or 'unsure'.

@@ -360,6 +360,20 @@ describe('WaitingLists: defer', () => {
     expect(await service.redis.exists(lockOf(shard.keys.job(ID)))).to.equal(0);
   });
 
+  it('says anew since when a job is held if it was fetched some time ago: a search may have missed it meanwhile', async () => {
+    const job = shard.keys.job(ID);
+    for (const [ago, expected] of [[100, ['old', null]], [5_000, ['new', 'new']]] as const) {
+      await service.redis.hdel(job, jobField.movedAt);
+      await service.redis.hset(job, { [jobField.fetches]: 2, [jobField.deferredAt]: 1, [jobField.waitingList]: LIST, [jobField.heldAt]: 1_000, [jobField.startedAt]: Date.now() - ago });
+      await service.redis.zadd(shard.keys.waitingList(LIST), '800000', `t-${ID}`);
+      await defer();
+      expect(await hints(), 'its place').to.deep.equal([`t-${ID}`, '800000']);
+      const told = await service.redis.hmget(job, jobField.heldAt, jobField.movedAt);
+      expect(told.map((at) => (at === null ? null : Number(at) > 1_000 ? 'new' : 'old')), `fetched ${ago} ms ago`).to.deep.equal(expected);
+      await service.redis.multi().zrem(shard.keys.delayed, `t-${ID}`).lpush(shard.keys.active, `t-${ID}`).set(lockOf(job), token).exec();
+    }
+  });
+
   it('puts a priority job before all that wait, and makes it due since it was deferred, like them', async () => {
     await service.redis.hset(shard.keys.job(ID), jobField.priority, '0');
     await service.redis.zadd(shard.keys.waitingList(LIST), '1', 't-waits-longest');
