@@ -1,4 +1,5 @@
 import type { Shard } from '../engine/shard.js';
+import { MOST_WAITING_LISTS } from '../search/held-tasks-lua.js';
 
 /** How a shard stood when a search of it began. It is plain JSON. */
 export interface ScanMark {
@@ -12,12 +13,9 @@ export interface ScanMark {
   readonly readsHeld?: true;
 }
 
-/** In more waiting lists than this they are not: each of them costs a step 3 us, and 20 us where all its tasks have one score. */
-const MOST_WAITING_LISTS = 500;
-
 export async function readScanMark(shard: Shard): Promise<ScanMark> {
   const { at, dueCounter, lengths, waitingLists } = await read(shard, '');
-  return { at, dueCounter, lengths, ...(waitingLists > MOST_WAITING_LISTS ? {} : { readsHeld: true }) };
+  return { at, dueCounter, lengths, ...(waitingLists > MOST_WAITING_LISTS.atBegin ? {} : { readsHeld: true }) };
 }
 
 /** What may have happened in a shard since its search began. */

@@ -1,8 +1,16 @@
 import { jobField } from '../engine/job-fields.js';
+import { ownKeys } from '../names.js';
 import { SEARCH_FIELDS_VERSION } from './search-fields.js';
 
-/** As many waiting lists are read at most. A search counts them when it begins, and leaves held tasks where they stand if there are more than a twentieth of this. */
-const MOST_LISTS = 10_000;
+/**
+ * A search reads no held tasks by themselves where there are more waiting lists than `atBegin` when it begins, and ends reading them where there are more than `later`
+ * by then. Each costs a step 3 us, and 20 us where all its tasks have one score.
+ */
+export const MOST_WAITING_LISTS = { atBegin: 500, later: 750 };
+/** The keys behind the key prefix of jobs. */
+const suffixes = ownKeys((suffix) => suffix);
+const LISTS = suffixes.waitingLists;
+const LIST = suffixes.waitingList('');
 /** Held tasks that are read of each waiting list at once: fewer of each where there are many lists. */
 const HELD_AT_ONCE = { least: 4, most: 100 };
 /**
@@ -17,13 +25,18 @@ export const FETCHED_LATELY_MS = 2_000;
  * It needs what match-job-lua.ts has, and `since`, `sinceWaiting` and `readsHeld` of the search.
  */
 export const foundAsHeldLua = `
+local waitingLists = readsHeld and redis.call('ZCARD', base .. '${LISTS}') or 0
+-- It reads none where there is no list.
+readsHeld = waitingLists > 0
+local areTooManyLists = waitingLists > ${MOST_WAITING_LISTS.later}
+
 -- Since when flow control has held a job without a break, ms, and its waiting list, or nil. A job that was fetched at \`fetchedSince\` or later may be about to be
 -- put back: it is held, too.
 local function heldSince(job, fetchedSince)
   local seen = redis.pcall('HMGET', base .. job.id, '${jobField.deferredAt}', '${jobField.fetches}', '${jobField.waitingList}', '${jobField.startedAt}', '${jobField.heldAt}')
   if not seen[1] or not seen[3] or not seen[5] then return nil end
   if seen[1] ~= (seen[2] or '0') and not (fetchedSince and (tonumber(seen[1]) or 0) + 1 == tonumber(seen[2]) and (tonumber(seen[4]) or 0) >= fetchedSince) then return nil end
-  if not job.heldScore and not redis.call('ZSCORE', base .. 'lane:' .. seen[3], job.id) then return nil end
+  if not job.heldScore and not redis.call('ZSCORE', base .. '${LIST}' .. seen[3], job.id) then return nil end
   return tonumber(seen[5]), seen[3]
 end
 
@@ -52,13 +65,15 @@ local function isFoundAsHeld(job)
   if not readsHeld or job.heldScore or hasEnded[job.place] then return false end
   local from = sinceOf(job, since, sinceWaiting)
   local held = heldSince(job, from - ${FETCHED_LATELY_MS})
-  return held and held < from and didMatchAsHeld(job, from)
+  if not held or held >= from then return false end
+  -- There are more lists by now than are read: whether it was found before is not known.
+  return areTooManyLists and 'unsure' or didMatchAsHeld(job, from)
 end
 `;
 
 /**
  * In Lua: `lookAtAllHeld(isAscending, score, member, most)` looks at held tasks behind a place, those of all waiting lists in one order: since when they wait, and those
- * of one score by the order of their bytes. It gives the last one that was looked at and its score, or nil where there are none behind it.
+ * of one score by the order of their bytes. It gives the last one that was looked at and its score, or nil where there are none behind it, or too many lists: then one at least counts as passed over.
  *
  * It needs what search-script.ts has before it.
  */
@@ -81,6 +96,10 @@ end
 
 -- The last held task that was looked at and its score, where there are more behind it.
 local function lookAtAllHeld(isAscending, score, member, most)
+  if areTooManyLists then
+    passedOver = passedOver + 1
+    return nil
+  end
   local heads = {}
   local function isBefore(a, b)
     local difference = a.at - b.at
@@ -97,7 +116,7 @@ local function lookAtAllHeld(isAscending, score, member, most)
       heads[nth], heads[least], nth = heads[least], heads[nth], least
     end
   end
-  local names = redis.call('ZRANGE', base .. 'lanes', 0, ${MOST_LISTS - 1})
+  local names = redis.call('ZRANGE', base .. '${LISTS}', 0, -1)
   local atOnce = math.max(${HELD_AT_ONCE.least}, math.min(${HELD_AT_ONCE.most}, math.floor(most / math.max(1, #names))))
   -- The next ones of a list behind a place, ids and scores in turn. One call, unless many have the same score.
   local function readBehind(key, score, member)
@@ -121,7 +140,7 @@ local function lookAtAllHeld(isAscending, score, member, most)
   -- The next task of a list: false where it has no more.
   local function advance(list)
     if not list.read or not list.read[list.nth] then
-      list.read, list.nth = readBehind(base .. 'lane:' .. list.name, list.score, list.id)
+      list.read, list.nth = readBehind(base .. '${LIST}' .. list.name, list.score, list.id)
       if not list.read[list.nth] then return false end
     end
     list.id, list.score = list.read[list.nth], list.read[list.nth + 1]

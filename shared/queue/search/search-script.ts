@@ -103,7 +103,7 @@ end
 local cpuBefore = cpuUs()
 local set, plan = KEYS[1], cjson.decode(ARGV[2])
 local place, since, way, dueCounter, by, want = ARGV[3], tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6]), ARGV[7], tonumber(ARGV[8])
-local sinceWaiting, readsHeld = tonumber(ARGV[9]), ARGV[10] == '1' and redis.call('EXISTS', base .. 'lanes') == 1
+local sinceWaiting, readsHeld = tonumber(ARGV[9]), ARGV[10] == '1'
 local isCount = by ~= ''
 local looked, notRead, matched, passedOver, bytes = 0, 0, 0, 0, 0
 local rows, groups, withoutGroup = {}, {}, 0

@@ -4,6 +4,7 @@ import { SCORE_PER_MS } from '../../../../shared/queue/engine/due-score.js';
 import { jobField } from '../../../../shared/queue/engine/job-fields.js';
 import type { Shard } from '../../../../shared/queue/engine/shard.js';
 import { jobIdOf, shardOf } from '../../../../shared/queue/names.js';
+import { MOST_WAITING_LISTS } from '../../../../shared/queue/search/held-tasks-lua.js';
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
@@ -107,6 +108,23 @@ for (const shards of [1, 4]) {
       await service.redis.hset(keys.job(id), jobField.startedAt, Date.now() - 100);
       const { body } = await call(service.baseUrl, '/counts?client_id=held&state=delivering');
       expect(body).to.include({ count: 1 });
+    });
+
+    it('end where there are more waiting lists by then than are read, and the list says what it may lack', async () => {
+      const all = (await service.queue.shards()).map(({ keys }) => keys.waitingLists);
+      const names = Array.from({ length: 2 * MOST_WAITING_LISTS.later }, (_, nth) => `http://one-of-many-${nth}`);
+      let isFirst = true;
+      try {
+        const pages = await taskPages(service.baseUrl, { client_id: 'held', limit: String(LIMIT) }, async () => {
+          if (isFirst) for (const key of all) await service.redis.zadd(key, ...names.flatMap((name) => [Date.now(), name]));
+          isFirst = false;
+        });
+        const seen = pages.flatMap(({ tasks }) => tasks.map(({ id }) => id));
+        expect(new Set(seen).size, 'none twice').to.equal(seen.length);
+        expect(pages.at(-1)?.is_complete).to.equal(false);
+      } finally {
+        for (const key of all) await service.redis.zrem(key, ...names);
+      }
     });
   });
 }
