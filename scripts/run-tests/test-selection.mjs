@@ -27,8 +27,8 @@ const ORDER = ['topology', 'chaos', 'e2e', 'contract', 'deploy', 'integration', 
 
 /** They need the machine for themselves, because their limits are about times: when tasks are sent, and how long innocent clients wait. */
 const ALONE = ['integration/workers/flow-control', 'integration/workers/delivery/wake-when-due.test.ts', 'chaos/neighbours'];
-/** Parts of the above whose limits are far from what a busy machine adds. */
-const NOT_ALONE = ['brokers', 'receivers', 'slow-readers'].map((attackers) => `chaos/neighbours/${attackers}.test.ts`);
+/** A part of the above whose limits are far from what a busy machine adds. */
+const NOT_ALONE = ['chaos/neighbours/slow-readers.test.ts'];
 
 /** @typedef {{readonly files: readonly string[], readonly lanes: number}} Round  files relative to the clone, in the order to run */
 
