@@ -9,8 +9,8 @@ import { getTask, httpTask, submitNew, waitForState } from '../../../support/tas
 
 /** Tasks that are due while Redis refuses; more than a worker has slots. */
 const DUE = 30;
-const WATCHED_MS = 3_000;
-/** What is left of the pause of 4 s that begins before Redis heals, and what two busy cores may add; the next pause would be 8 s. */
+const WATCHED_MS = 4_500;
+/** What is left of the pause of 4 s that may begin before Redis heals, and what two busy cores may add; the next pause would be 8 s. */
 const HEALED_WITHIN_MS = 10_000;
 /** A connection may have been given up with a task on its way to the worker. */
 const LOCK_LAPSES_WITHIN_MS = 45_000;
@@ -51,7 +51,8 @@ describe('a worker while Redis refuses', function () {
   const linesSince = (service: InProcessService, start: number): string[] => service.log.slice(start).split('\n').filter((line) => line !== '' && !line.includes('"message":"attempt"'));
 
   async function brakes({ server, service, receiver }: Stage, refusal: Refusal): Promise<void> {
-    const tasks = Array.from({ length: DUE }, () => httpTask(receiver.url('/'), { initial_delay: 1 }));
+    // None of them is due before Redis refuses: one that is being sent by then comes back only when its lock lapses.
+    const tasks = Array.from({ length: DUE }, () => httpTask(receiver.url('/'), { initial_delay: 2.5 }));
     for (const task of tasks) await submitNew(service.baseUrl, task);
     const start = service.log.length;
     let pauses: string[];

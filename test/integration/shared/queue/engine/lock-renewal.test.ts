@@ -42,7 +42,8 @@ describe('the lock of a job that its worker has fetched twice', () => {
   it('is renewed until the second processing ends, whenever the first one ends', async () => {
     const { id = '' } = await queue.add('job', {});
     await eventually(() => { expect(ends).to.have.lengthOf(1); });
-    const stalled = once(worker, 'stalled');
+    // Not events.once: a renewal that comes before the stall is seen fails, and `error` would end the wait.
+    const stalled = new Promise((resolve) => { worker.once('stalled', resolve); });
     await redis.del(`${queue.toKey(id)}:lock`);
     await stalled;
     await eventually(() => { expect(ends).to.have.lengthOf(2); });
