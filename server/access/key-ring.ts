@@ -45,6 +45,12 @@ export class KeyRing {
   readonly #bootstrap: StoredKey | undefined;
   #keys: ReadonlyMap<string, StoredKey> = new Map();
   #version = '';
+  /**
+   * Keys that were right, by their whole text, as long as no key has changed: so the same one is not hashed for every submission. There are
+   * no more of them than stored secrets. A Map compares texts only where their hashes are equal, and these have a seed of the process: no time tells
+   * how much of a text is right.
+   */
+  readonly #right = new Map<string, { readonly caller: Caller }>();
   /** When the newest answer of Redis was asked for, monotonic ms. */
   #confirmedAt = -Infinity;
   #reading: Promise<void> | undefined;
@@ -77,15 +83,19 @@ export class KeyRing {
    * @throws RequestError redis_unavailable, as a rejection
    */
   judge(text: string): KeyVerdict | Promise<KeyVerdict> {
+    const right = this.#right.get(text);
+    if (right !== undefined && this.#isConfirmed && this.#stillHolds(right.caller)) return right;
     const key = parseApiKey(text);
     if (key === undefined) return { fault: 'malformed', keyId: undefined };
-    return this.judgeHashed({ id: key.id, secretHash: hash('sha256', key.secret, 'buffer') });
+    const verdict = this.judgeHashed({ id: key.id, secretHash: hash('sha256', key.secret, 'buffer') });
+    if ('caller' in verdict) this.#right.set(text, verdict);
+    return verdict;
   }
 
   /** The same for a key whose secret was right once: a session ends with the secret that it was started with. @throws as judge */
   judgeHashed(key: HashedKey): KeyVerdict | Promise<KeyVerdict> {
     if (this.#bootstrap !== undefined && key.id === this.#bootstrap.id) return this.#verdictOn(key, this.#bootstrap);
-    if (performance.now() - this.#confirmedAt < BELIEVED_FOR_MS) return this.#verdictOn(key, this.#keys.get(key.id));
+    if (this.#isConfirmed) return this.#verdictOn(key, this.#keys.get(key.id));
     return this.#judgeAnew(key);
   }
 
@@ -115,6 +125,18 @@ export class KeyRing {
     return { caller: callerOf(stored, isRight ? null : (previous?.until ?? null)) };
   }
 
+  get #isConfirmed(): boolean {
+    return performance.now() - this.#confirmedAt < BELIEVED_FOR_MS;
+  }
+
+  /** Of a caller that was right when these keys were read; the use is noted as for any other. */
+  #stillHolds({ id, endsAt }: Caller): boolean {
+    const now = this.options.clock();
+    if (endsAt !== null && now >= endsAt) return false;
+    if (id !== null && id !== this.#bootstrap?.id) this.#noteUse(id, now);
+    return true;
+  }
+
   #noteUse(id: string, now: number): void {
     const minute = Math.floor(now / MINUTE_MS) * MINUTE_MS;
     if (this.#notedMinutes.get(id) === minute) return;
@@ -140,6 +162,7 @@ export class KeyRing {
     const { version, keys } = await this.options.queue.withKeys((store) => store.read(this.#version));
     if (keys !== undefined) {
       this.#keys = keys;
+      this.#right.clear();
       this.options.onChange?.(keys, version);
     }
     const isFirst = this.#version === '';

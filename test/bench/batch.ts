@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis';
 import { end, forkBench, message, spawnProduct } from './process.js';
 import type { Comparison } from './report.js';
-import { baseline, portFromLog, runLoad } from './submission.js';
+import { portFromLog } from './start-api.js';
+import { baseline, runLoad } from './submission.js';
 
 const BATCH = 500;
 const AT_ONCE = 4;

@@ -40,8 +40,8 @@ async function benchPaths(bench: Bench): Promise<Comparison[]> {
   return many.flatMap(({ rates, cpu }, nth) => {
     const paths = [...measured.keys()].at(nth + 1)?.toLocaleString('en-US') ?? '';
     return [
-      { figure: `delivered/s to ${paths} paths of one host`, unit: '/s', product: { name: 'service', values: rates }, baseline: { name: 'one path', values: onePath.rates } },
-      { figure: `CPU of the worker for a task to one of ${paths} paths`, unit: 'us', product: { name: 'service', values: cpu }, baseline: { name: 'one path', values: onePath.cpu }, highestRatio: 1.05 },
+      { figure: `delivered/s to ${paths} paths of one host`, unit: '/s', product: { name: 'service', values: rates }, baseline: { name: 'one path', values: onePath.rates }, bar: 0.95 },
+      { figure: `CPU of the worker for a task to one of ${paths} paths`, unit: 'us', product: { name: 'service', values: cpu }, baseline: { name: 'one path', values: onePath.cpu } },
     ];
   });
 }

@@ -4,7 +4,8 @@ import { cpuTimeUs } from './process-cpu.js';
 import { end, spawnProduct } from './process.js';
 import { redisCpuUs } from './redis-readings.js';
 import type { Comparison } from './report.js';
-import { readyPort, runLoad } from './submission.js';
+import { readyPort } from './start-api.js';
+import { runLoad } from './submission.js';
 
 const CONNECTIONS = 64;
 /** The client of load-client.ts. */

@@ -3,7 +3,8 @@ import { waitForReplica } from '../support/wait-for-replica.js';
 import type { Bench } from './benchmark.js';
 import { end, spawnProduct } from './process.js';
 import type { Comparison } from './report.js';
-import { readyPort, runLoad } from './submission.js';
+import { readyPort } from './start-api.js';
+import { runLoad } from './submission.js';
 
 const CONNECTIONS = 64;
 /** Lowest share of the rate that waiting for one replica may leave. */

@@ -104,5 +104,7 @@ function printValue(value: number, unit: string): string {
 }
 
 function printNumber(value: number): string {
+  // Two digits of what is below 1: 0.017 us would read as nothing at all.
+  if (Math.abs(value) < 1) return value.toLocaleString('en-US', { maximumSignificantDigits: 2 });
   return value.toLocaleString('en-US', { maximumFractionDigits: Math.abs(value) < 100 ? 1 : 0 });
 }

@@ -8,7 +8,8 @@ import { redisCpuUs, usedMemoryBytes } from './redis-readings.js';
 import type { Comparison } from './report.js';
 import { sizingPlan, type Costs, type Load } from './sizing-plan.js';
 import { DEFAULT_CONCURRENCY, startWorker } from './start-workers.js';
-import { portFromLog, runLoad } from './submission.js';
+import { portFromLog } from './start-api.js';
+import { runLoad } from './submission.js';
 
 const CONNECTIONS = 32;
 /** Until its code is compiled, a process takes several times as long. */

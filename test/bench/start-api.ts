@@ -1,20 +1,35 @@
 import type { ChildProcess } from 'node:child_process';
+import { eventually } from '../support/eventually.js';
 import { end, forkBench, message, spawnProduct, type ProductSpawn } from './process.js';
 
-/** @returns the process and its port, once it listens */
+/** @returns the process and its port, once it answers for its tasks */
 export async function startApi(redisPort: number, options: ProductSpawn = {}): Promise<{ readonly child: ChildProcess; readonly port: number }> {
   const child = spawnProduct('server', { REDIS_ADDR: `127.0.0.1:${redisPort}`, HTTP_PORT: '0', HTTP_HOST: '127.0.0.1' }, 'pipe', options);
-  const port = await new Promise<number>((resolve, reject) => {
+  return { child, port: await readyPort(child) };
+}
+
+/** The port of an API that is ready. */
+export async function readyPort(child: ChildProcess): Promise<number> {
+  const port = await portFromLog(child);
+  await eventually(async () => {
+    const { status } = await fetch(`http://127.0.0.1:${port}/readyz`);
+    if (status !== 200) throw new Error(`/readyz says ${status}`);
+  }, { withinMs: 30_000 });
+  return port;
+}
+
+/** Where a process of the product listens. It takes its log off its hands. */
+export function portFromLog(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
     let text = '';
+    // It stays attached: a full pipe would stop the API in the middle of a round.
     child.stdout?.on('data', (chunk) => {
-      // The output is read to its end: a full pipe would stop the API.
       if (text.length < 10_000) text += String(chunk);
-      const found = /url=http:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1];
-      if (found !== undefined) resolve(Number(found));
+      const port = /url=http:\/\/127\.0\.0\.1:(\d+)/.exec(text)?.[1];
+      if (port !== undefined) resolve(Number(port));
     });
     child.once('exit', () => reject(new Error(`the API did not start: ${text}`)));
   });
-  return { child, port };
 }
 
 export interface Feeding {

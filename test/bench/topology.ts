@@ -11,7 +11,7 @@ import { size, type Bench } from './benchmark.js';
 import { end, spawnProduct } from './process.js';
 import { commandReadings, redisCpuUs } from './redis-readings.js';
 import type { Comparison } from './report.js';
-import { readyPort } from './submission.js';
+import { readyPort } from './start-api.js';
 
 const SHARDS = 16;
 const PER_SHARD = 40;
