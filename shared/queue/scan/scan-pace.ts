@@ -14,8 +14,6 @@ const SHARE_BUSY = 0.05;
 const OTHERS_BUSY = 0.08;
 /** A search that took no time lately may take so much at once, ms of Redis: a page is looked for while a person waits. */
 const CREDIT_MS = 30;
-/** A timer wakes late, and a step is on its way to Redis and back: Redis rests meanwhile, too. So much of it counts, ms; a longer time was no pause. */
-const MOST_LATE_MS = 5;
 /** What others took is looked at over so much time, ms: a few commands beside one short step say nothing. */
 const OTHERS_WINDOW_MS = 50;
 
@@ -27,7 +25,6 @@ export class ScanPace {
   readonly #servers = new Map<string, ServerLoad>();
   #credit = CREDIT_MS;
   #creditAt: number | undefined;
-  #pauseMs = 0;
 
   /**
    * @param startedAt when the step began, ms by any clock that goes on
@@ -42,10 +39,7 @@ export class ScanPace {
     const sinceMs = now - (this.#creditAt ?? now);
     this.#creditAt = now;
     this.#credit = Math.min(CREDIT_MS, this.#credit + sinceMs * share) - usedMs;
-    const lateMs = sinceMs - this.#pauseMs - usedMs;
-    const restedMs = lateMs > 0 && lateMs <= MOST_LATE_MS ? lateMs : 0;
-    this.#pauseMs = Math.max(0, usedMs - restedMs, -this.#credit / share);
-    return this.#pauseMs;
+    return Math.max(usedMs, -this.#credit / share);
   }
 
   #loadOf(server: string): ServerLoad {

@@ -3,15 +3,15 @@ import { expect } from 'chai';
 import { ScanPace } from '../../../../../shared/queue/scan/scan-pace.js';
 
 /** Makes steps of 2 ms of Redis' time, one behind the other's pause. @returns the share of the time that the last ones took */
-function shareOfSteps(pace: ScanPace, { steps, othersShare, isKnown = true, lateMs = 0 }: { readonly steps: number; readonly othersShare: number; readonly isKnown?: boolean; readonly lateMs?: number }): number {
+function shareOfSteps(pace: ScanPace, { steps, othersShare, isKnown = true }: { readonly steps: number; readonly othersShare: number; readonly isKnown?: boolean }): number {
   let at = 0;
   let cpuUs = 1_000_000;
   let halfAt = 0;
   for (let step = 0; step < steps; step += 1) {
     if (step === steps / 2) halfAt = at;
     const pauseMs = pace.pauseAfter({ server: '', beforeUs: isKnown ? cpuUs : -1, afterUs: isKnown ? cpuUs + 2_000 : -1 }, at, 2);
-    at += 2 + pauseMs + lateMs;
-    cpuUs += 2_000 + (pauseMs + lateMs) * othersShare * 1_000;
+    at += 2 + pauseMs;
+    cpuUs += 2_000 + pauseMs * othersShare * 1_000;
   }
   return steps / (at - halfAt);
 }
@@ -19,11 +19,6 @@ function shareOfSteps(pace: ScanPace, { steps, othersShare, isKnown = true, late
 describe('the pace of searches', () => {
   it('takes half of the time of a Redis that does nothing else', () => {
     expect(shareOfSteps(new ScanPace(), { steps: 400, othersShare: 0.01 })).to.be.within(0.45, 0.55);
-  });
-
-  it('takes half of it also where each timer wakes late', () => {
-    expect(shareOfSteps(new ScanPace(), { steps: 400, othersShare: 0.01, lateMs: 1 })).to.be.within(0.45, 0.52);
-    expect(shareOfSteps(new ScanPace(), { steps: 400, othersShare: 0.5, lateMs: 1 }), 'and a twentieth where others use it').to.be.within(0.03, 0.055);
   });
 
   it('takes a twentieth at most of a Redis that others use', () => {
