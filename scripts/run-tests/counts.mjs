@@ -36,3 +36,28 @@ export function sum(counts) {
 export function failedRun(why) {
   return { passed: 0, failed: 1, why, failedTests: [] };
 }
+
+/**
+ * What went wrong behind the last test of a process.
+ *
+ * @param {object} options
+ * @param {boolean} options.hasFailed  a test of the files that are run again
+ * @param {boolean} options.isStuck    it did not end by itself
+ * @param {string} options.ending      see endingOf
+ * @param {boolean} options.isOk       it ended with 0
+ * @returns {Counts[]} one, or none
+ */
+export function failuresBehind({ hasFailed, isStuck, ending, isOk }) {
+  // A test that fails in the middle leaves open what it would have closed. Its file is run again, and shows whether that was all.
+  if (hasFailed) return [];
+  if (isStuck) return [failedRun('The tests were done, but something they opened was left running.')];
+  return isOk ? [] : [failedRun(`The run failed after its tests (${ending}).`)];
+}
+
+/**
+ * @param {{code: number, killedBy: NodeJS.Signals | null}} end
+ * @returns {string} `exit code 1`, `SIGKILL`
+ */
+export function endingOf({ code, killedBy }) {
+  return killedBy ?? `exit code ${code}`;
+}

@@ -3,7 +3,7 @@ import path from 'node:path';
 
 import { runToEnd } from '../processes/child-run.mjs';
 import { cloneDir } from '../install/clone-paths.mjs';
-import { countsOf, failedRun, sum } from './counts.mjs';
+import { countsOf, endingOf, failedRun, failuresBehind, sum } from './counts.mjs';
 import { serversOf } from './test-selection.mjs';
 
 /** @typedef {import('./counts.mjs').Counts} Counts */
@@ -92,7 +92,7 @@ async function runLane({ next, onReport, print, servers, signal, loadWithinMs, l
   };
   const output = openSync(log, 'w');
   try {
-    const { code, killedBy } = await runToEnd(['--import=tsx', '--unhandled-rejections=strict', path.join('scripts', 'run-tests', 'lane.mjs')], {
+    const end = await runToEnd(['--import=tsx', '--unhandled-rejections=strict', path.join('scripts', 'run-tests', 'lane.mjs')], {
       cwd: cloneDir,
       env: { ...process.env, ...servers.env },
       onSpawn: (ref) => servers.endWithUs({ stopGroup: ref }),
@@ -111,26 +111,11 @@ async function runLane({ next, onReport, print, servers, signal, loadWithinMs, l
     });
     clearTimeout(limit);
     print(unshown());
-    return sum([...counts, ...failureOfLane({ hasLastFailed, isStuck: stuck.signal.aborted, running, ending: `${killedBy ?? `exit code ${code}`}`, isOk: code === 0 })]);
+    const ending = endingOf(end);
+    if (running !== undefined) return sum([...counts, failedRun(`The tests of ${running} ended before they were done (${ending}).`)]);
+    // Behind an earlier file that failed it may be another's fault, which nobody runs again: so only the last one counts.
+    return sum([...counts, ...failuresBehind({ hasFailed: hasLastFailed, isStuck: stuck.signal.aborted, ending, isOk: end.code === 0 })]);
   } finally {
     closeSync(output);
   }
-}
-
-/**
- * @param {object} options
- * @param {boolean} options.hasLastFailed  the file that it ran last
- * @param {boolean} options.isStuck    it did not end by itself
- * @param {string | undefined} options.running  the file that was not done
- * @param {string} options.ending
- * @param {boolean} options.isOk  it ended with 0
- * @returns {Counts[]} one, or none
- */
-function failureOfLane({ hasLastFailed, isStuck, running, ending, isOk }) {
-  if (running !== undefined) return [failedRun(`The tests of ${running} ended before they were done (${ending}).`)];
-  // A test that fails in the middle leaves open what it would have closed. Its file is run again, and shows whether that was all. Behind
-  // an earlier file that failed, this may be another's, which nobody runs again.
-  if (hasLastFailed) return [];
-  if (isStuck) return [failedRun('The tests were done, but something they opened was left running.')];
-  return isOk ? [] : [failedRun(`The run failed after its tests (${ending}).`)];
 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 
 import { runToEnd } from '../processes/child-run.mjs';
 import { cloneDir } from '../install/clone-paths.mjs';
-import { countsOf, failedRun, sum } from './counts.mjs';
+import { countsOf, endingOf, failedRun, failuresBehind, sum } from './counts.mjs';
 import { describeSlowest } from './file-times.mjs';
 import { EXIT_WITHIN_MS, runInLanes } from './lanes.mjs';
 import { watchForInterruption } from '../processes/interruption.mjs';
@@ -120,7 +120,7 @@ async function runMocha({ files, mochaArgs, servers, signal, name }) {
   const stuck = new AbortController();
   const watch = killWhenStuck(countsFile, stuck);
   const mocha = path.join('node_modules', 'mocha', 'bin', 'mocha.js');
-  const { code, killedBy } = await runToEnd(
+  const end = await runToEnd(
     // strict: Mocha 12 sees an unhandled rejection and passes the test all the same.
     ['--import=tsx', '--unhandled-rejections=strict', mocha, '--config', path.join('test', 'mocharc.json'), ...mochaArgs, ...files],
     {
@@ -132,18 +132,10 @@ async function runMocha({ files, mochaArgs, servers, signal, name }) {
   );
   clearInterval(watch);
 
-  if (!existsSync(countsFile)) {
-    return failedRun(`The tests ended before they were done (${killedBy ?? `exit code ${code}`}).`);
-  }
+  const ending = endingOf(end);
+  if (!existsSync(countsFile)) return failedRun(`The tests ended before they were done (${ending}).`);
   const counts = countsOf(JSON.parse(readFileSync(countsFile, 'utf8')));
-  // A test that fails in the middle leaves open what it would have closed. Its file is run again, and shows whether that was all.
-  if (stuck.signal.aborted && counts.failed === 0) {
-    return { ...counts, failed: 1, why: 'The tests were done, but something they opened was left running.' };
-  }
-  if (code !== 0 && counts.failed === 0) {
-    return { ...counts, failed: 1, why: `Every test passed, but the run failed after them (${killedBy ?? `exit code ${code}`}).` };
-  }
-  return counts;
+  return sum([counts, ...failuresBehind({ hasFailed: counts.failed > 0, isStuck: stuck.signal.aborted, ending, isOk: end.code === 0 })]);
 }
 
 /**

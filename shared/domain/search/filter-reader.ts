@@ -114,7 +114,11 @@ export class FilterReader {
     this.#at += 1;
     if (name === 'data') throw this.#fault(from, 'data needs a path: data.order.id:1001');
     const field = filterFieldNamed(name);
-    if (field === undefined) throw this.#fault(from, `${JSON.stringify(name.slice(0, 100).toWellFormed())} is no field that tasks are found by${hintForName(name)}${hintForName(name) === '' ? '.' : ''} Put quotes around a word that has a colon in it`);
+    if (field === undefined) {
+      // The hint is a question, and ends itself.
+      const hint = hintForName(name);
+      throw this.#fault(from, `${JSON.stringify(name.slice(0, 100).toWellFormed())} is no field that tasks are found by${hint}${hint === '' ? '.' : ''} Put quotes around a word that has a colon in it`);
+    }
     return { field, path: undefined };
   }
 
