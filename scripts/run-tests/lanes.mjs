@@ -25,10 +25,11 @@ const LOAD_WITHIN_MS = 60_000;
  * @param {AbortSignal} options.signal
  * @param {string} options.name  of what it leaves in the servers' folder
  * @param {number} [options.loadWithinMs]  of each file, what it imports included
+ * @param {number} [options.exitWithinMs]  of each process, when it has nothing left to run
  * @param {(text: string) => void} [options.print]  the output of each file, as a whole: lines of several between each other cannot be read
  * @returns {Promise<{counts: Counts, timesOf: Map<string, Times>}>}
  */
-export async function runInLanes({ files, lanes, servers, signal, name, loadWithinMs = LOAD_WITHIN_MS, print = (text) => void process.stdout.write(text) }) {
+export async function runInLanes({ files, lanes, servers, signal, name, loadWithinMs = LOAD_WITHIN_MS, exitWithinMs = EXIT_WITHIN_MS, print = (text) => void process.stdout.write(text) }) {
   const left = [...files];
   /** @type {Map<string, Times>} */
   const timesOf = new Map();
@@ -39,29 +40,53 @@ export async function runInLanes({ files, lanes, servers, signal, name, loadWith
   };
   const counts = await Promise.all(
     Array.from({ length: Math.min(lanes, files.length) }, (_, nth) =>
-      runLane({ next: () => (nth < lanes / 2 ? left.shift() : left.pop()), onReport, print, servers, signal, loadWithinMs, log: path.join(servers.dir, `${name}-lane-${nth}.log`) }),
+      runLane({ next: () => (nth < lanes / 2 ? left.shift() : left.pop()), onReport, print, servers, signal, loadWithinMs, exitWithinMs, log: path.join(servers.dir, `${name}-lane-${nth}.log`) }),
     ),
   );
   return { counts: sum(counts), timesOf };
 }
 
 /**
- * @param {object} options
- * @param {() => string | undefined} options.next  the file to run now
- * @param {(report: FileReport, output: string) => void} options.onReport
- * @param {(text: string) => void} options.print
- * @param {import('./test-servers.mjs').TestServers} options.servers
- * @param {AbortSignal} options.signal
- * @param {number} options.loadWithinMs
- * @param {string} options.log  what it writes
+ * @typedef {object} LaneOptions
+ * @property {() => string | undefined} next  the file to run now
+ * @property {(report: FileReport, output: string) => void} onReport
+ * @property {(text: string) => void} print
+ * @property {import('./test-servers.mjs').TestServers} servers
+ * @property {AbortSignal} signal
+ * @property {number} loadWithinMs
+ * @property {number} exitWithinMs
+ * @property {string} log  what it writes
+ */
+
+/**
+ * @param {LaneOptions} options
  * @returns {Promise<Counts>}
  */
-async function runLane({ next, onReport, print, servers, signal, loadWithinMs, log }) {
+async function runLane(options) {
+  /** @type {Counts[]} */
+  const counts = [];
+  let isOver = false;
+  for (let nth = 0; !isOver; nth += 1) {
+    const part = await runProcess({ ...options, log: `${options.log}.${nth}` });
+    counts.push(part.counts);
+    isOver = part.isOver;
+  }
+  return sum(counts);
+}
+
+/**
+ * A process of a lane. It runs files until one fails, or none is left: what a failed test left open is the fault of no file behind it.
+ *
+ * @param {LaneOptions} options
+ * @returns {Promise<{counts: Counts, isOver: boolean}>}
+ */
+async function runProcess({ next, onReport, print, servers, signal, loadWithinMs, exitWithinMs, log }) {
   /** @type {Counts[]} */
   const counts = [];
   /** @type {string | undefined} */
   let running;
-  let hasLastFailed = false;
+  let hasFailed = false;
+  let isOver = false;
   let shown = 0;
   const unshown = () => {
     const written = readFileSync(log);
@@ -72,27 +97,32 @@ async function runLane({ next, onReport, print, servers, signal, loadWithinMs, l
   const stuck = new AbortController();
   /** @type {NodeJS.Timeout | undefined} */
   let limit;
-  /** @param {import('node:child_process').ChildProcess} child @param {string} file */
-  const sendTo = async (child, file) => {
+  /** @param {import('node:child_process').ChildProcess} child */
+  const end = (child) => {
+    running = undefined;
+    // Tests close what they open; an open socket would keep the lane alive for ever, and an exit would hide it.
+    limit = setTimeout(() => stuck.abort(new Error('left running')), exitWithinMs);
+    child.disconnect();
+  };
+  /** @param {import('node:child_process').ChildProcess} child */
+  const runNext = async (child) => {
+    const file = signal.aborted ? undefined : next();
+    if (file === undefined) {
+      isOver = true;
+      return end(child);
+    }
+    running = file;
     try {
       const env = serversOf(file).includes('chart-tools') ? await servers.chartTools() : {};
       child.send({ file, env, loadWithinMs });
     } catch (error) {
       counts.push(failedRun(`${file} was not run: ${error instanceof Error ? error.message : error}`));
-      runNext(child);
+      await runNext(child);
     }
-  };
-  /** @param {import('node:child_process').ChildProcess} child */
-  const runNext = (child) => {
-    running = signal.aborted ? undefined : next();
-    if (running !== undefined) return void sendTo(child, running);
-    // Tests close what they open; an open socket would keep the lane alive for ever, and an exit would hide it.
-    limit = setTimeout(() => stuck.abort(new Error('left running')), EXIT_WITHIN_MS);
-    child.disconnect();
   };
   const output = openSync(log, 'w');
   try {
-    const end = await runToEnd(['--import=tsx', '--unhandled-rejections=strict', path.join('scripts', 'run-tests', 'lane.mjs')], {
+    const ended = await runToEnd(['--import=tsx', '--unhandled-rejections=strict', path.join('scripts', 'run-tests', 'lane.mjs')], {
       cwd: cloneDir,
       env: { ...process.env, ...servers.env },
       onSpawn: (ref) => servers.endWithUs({ stopGroup: ref }),
@@ -101,20 +131,20 @@ async function runLane({ next, onReport, print, servers, signal, loadWithinMs, l
       talk: (child) => {
         child.on('message', (/** @type {FileReport} */ report) => {
           const ofFile = countsOf(report.counts);
-          hasLastFailed = ofFile.failed > 0;
+          hasFailed = ofFile.failed > 0;
           counts.push(ofFile);
           onReport(report, unshown());
-          runNext(child);
+          if (hasFailed) end(child);
+          else void runNext(child);
         });
-        runNext(child);
+        void runNext(child);
       },
     });
     clearTimeout(limit);
     print(unshown());
-    const ending = endingOf(end);
-    if (running !== undefined) return sum([...counts, failedRun(`The tests of ${running} ended before they were done (${ending}).`)]);
-    // Behind an earlier file that failed it may be another's fault, which nobody runs again: so only the last one counts.
-    return sum([...counts, ...failuresBehind({ hasFailed: hasLastFailed, isStuck: stuck.signal.aborted, ending, isOk: end.code === 0 })]);
+    const ending = endingOf(ended);
+    const behind = running === undefined ? failuresBehind({ hasFailed, isStuck: stuck.signal.aborted, ending, isOk: ended.code === 0 }) : [failedRun(`The tests of ${running} ended before they were done (${ending}).`)];
+    return { counts: sum([...counts, ...behind]), isOver };
   } finally {
     closeSync(output);
   }

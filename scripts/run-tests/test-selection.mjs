@@ -20,7 +20,7 @@ const FOLDERS = {
 };
 
 /** Processes that run tests side by side, on two cores: many tests wait for timers, locks and servers most of their time. */
-const LANES = 3;
+const LANES = 4;
 
 /** Folders in the order of the whole run. The first ones have the longest files, which mostly wait; what is quick fills up the end. */
 const ORDER = ['topology', 'chaos', 'e2e', 'contract', 'deploy', 'integration', 'unit'];

@@ -11,12 +11,12 @@ describe('tests that run side by side', () => {
   before(async () => { dir = await mkdtemp(path.join(tmpdir(), 'lanes-')); });
   after(() => rm(dir, { recursive: true }));
 
-  const run = async (contents: Readonly<Record<string, string>>, lanes: number, loadWithinMs?: number): Promise<Awaited<ReturnType<typeof runInLanes>> & { output: string }> => {
+  const run = async (contents: Readonly<Record<string, string>>, lanes: number, limits: { loadWithinMs?: number; exitWithinMs?: number } = {}): Promise<Awaited<ReturnType<typeof runInLanes>> & { output: string }> => {
     const files = Object.keys(contents).map((name) => path.join(dir, `${name}.test.mjs`));
     await Promise.all(Object.values(contents).map((content, nth) => writeFile(files[nth] ?? '', content)));
     let output = '';
     const servers = { dir, env: {}, chartTools: () => Promise.resolve({}), endWithUs: () => undefined, stop: () => Promise.resolve() };
-    const ended = await runInLanes({ files, lanes, servers, signal: new AbortController().signal, name: 'tried', ...(loadWithinMs !== undefined && { loadWithinMs }), print: (text) => { output += text; } });
+    const ended = await runInLanes({ files, lanes, servers, signal: new AbortController().signal, name: 'tried', ...limits, print: (text) => { output += text; } });
     return { ...ended, output };
   };
 
@@ -64,15 +64,22 @@ describe('tests that run side by side', () => {
     expect(counts).not.to.have.property('why');
   });
 
+  it('are not charged with what a failed file before them left open', async () => {
+    const { counts } = await run({ fails: `it('fails', () => { setInterval(() => undefined, 1_000); throw new Error('broken'); });`, passes, last: passes }, 1, { exitWithinMs: 500 });
+    expect(counts.failedTests.map(({ error }) => error.split('\n')[0])).to.deep.equal(['Error: broken']);
+    expect(counts).to.deep.include({ passed: 2, failed: 1 });
+    expect(counts).not.to.have.property('why');
+  });
+
   it('fail when a file has no test, or is not loaded in time', async () => {
-    const { counts } = await run({ empty: `describe('nothing', () => undefined);`, never: `await new Promise(() => undefined); ${passes}`, passes }, 1, 2_000);
+    const { counts } = await run({ empty: `describe('nothing', () => undefined);`, never: `await new Promise(() => undefined); ${passes}`, passes }, 1, { loadWithinMs: 2_000 });
     expect(counts.failedTests.map(({ error }) => error.split('\n')[0])).to.deep.equal(['Error: It has no tests.', 'Error: It was not loaded within 2 s.']);
     expect(counts).to.deep.include({ passed: 1, failed: 2 });
   });
 
-  it('fail when one of them ends the process', async () => {
-    const { counts } = await run({ ends: `it('ends', () => { process.exit(0); });` }, 1);
-    expect(counts).to.deep.include({ passed: 0, failed: 1 });
+  it('fail when one of them ends the process, and the rest are run all the same', async () => {
+    const { counts } = await run({ ends: `it('ends', () => { process.exit(0); });`, passes }, 1);
+    expect(counts).to.deep.include({ passed: 1, failed: 1 });
     expect(counts.why).to.include('ends.test.mjs ended before they were done');
   });
 });
