@@ -25,8 +25,11 @@ const LANES = 4;
 /** Folders in the order of the whole run. The first ones have the longest files, which mostly wait; what is quick fills up the end. */
 const ORDER = ['topology', 'chaos', 'e2e', 'contract', 'deploy', 'integration', 'unit'];
 
-/** They need the machine for themselves, because their limits are about times: when tasks are sent, and how long innocent clients wait. */
-const ALONE = ['integration/workers/flow-control', 'integration/workers/delivery/wake-when-due.test.ts', 'chaos/neighbours'];
+/** Their limits are about when tasks are sent. They wait most of their time, so two of them do not disturb each other. */
+const IN_TIME = ['integration/workers/flow-control', 'integration/workers/delivery/wake-when-due.test.ts'];
+const LANES_IN_TIME = 2;
+/** They need the machine for themselves: their limits are about how long innocent clients wait beside one that takes all that it can. */
+const ALONE = ['chaos/neighbours'];
 /** A part of the above whose limits are far from what a busy machine adds. */
 const NOT_ALONE = ['chaos/neighbours/slow-readers.test.ts'];
 
@@ -68,8 +71,13 @@ function roundsOf(files) {
   const isIn = (file, names) => names.map((name) => path.join('test', name)).some((name) => file === name || file.startsWith(`${name}${path.sep}`));
   /** @param {string} file */
   const needsAll = (file) => isIn(file, ALONE) && !isIn(file, NOT_ALONE);
+  /** @param {string} file */
+  const isInTime = (file) => isIn(file, IN_TIME);
+  /** @param {number} lanes */
+  const onThisMachine = (lanes) => (availableParallelism() > 1 ? lanes : 1);
   return [
-    { files: ORDER.flatMap((folder) => files.filter((file) => isIn(file, [folder]) && !needsAll(file))), lanes: availableParallelism() > 1 ? LANES : 1 },
+    { files: ORDER.flatMap((folder) => files.filter((file) => isIn(file, [folder]) && !needsAll(file) && !isInTime(file))), lanes: onThisMachine(LANES) },
+    { files: files.filter(isInTime), lanes: onThisMachine(LANES_IN_TIME) },
     { files: files.filter(needsAll), lanes: 1 },
   ];
 }

@@ -123,6 +123,8 @@ describe('e2e: signing in at a browser', function () {
       await page.waitForURL(path.startsWith('/login') ? `${service.baseUrl}/` : `${service.baseUrl}/admin/queues?**`);
       expect(new URL(page.url()).origin).to.equal(service.baseUrl);
     }
+    // The board's address is the same before and after.
+    await eventually(async () => { expect(await context.cookies()).not.to.deep.equal([]); });
     expect(asked.filter((url) => !url.startsWith(service.baseUrl))).to.deep.equal([]);
     for (const path of ['//evil.test/', '//evil.test/admin/queues', '/%2Fevil.test/']) {
       const answer = await context.request.get(service.baseUrl + path, { headers: { accept: 'text/html' } });

@@ -1,22 +1,25 @@
 import { expect } from 'chai';
 
+import { ClientSockets } from '../../support/client-sockets.js';
 import { KafkaProbe, kafkaTestBroker } from '../../support/kafka.js';
 import { startRawHost } from '../../support/kafka-raw-host.js';
 import { eventually } from '../../support/eventually.js';
-import { countActiveSockets } from '../adapter-suite.js';
 import { Closing, adapterFor, attempt, expectDelivered, expectFailed, kafka, send } from './sending.js';
 
 describe('kafka adapter: how many connections it keeps', () => {
   const closing = new Closing();
   let probe: KafkaProbe;
+  let sockets: ClientSockets;
 
   beforeEach(() => { probe = closing.add(new KafkaProbe(kafkaTestBroker())); });
   afterEach(() => closing.closeAll());
+  before(() => { sockets = new ClientSockets(); });
+  after(() => { sockets.close(); });
 
   const createTopics = (count: number) => Promise.all(Array.from({ length: count }, () => probe.createTopic()));
   /** Waits until what the probe has closed is gone, too. */
   const settledSockets = () => eventually(() => {
-    expect(countActiveSockets()).to.equal(0);
+    expect(sockets.open).to.equal(0);
     return 0;
   });
 
@@ -26,7 +29,7 @@ describe('kafka adapter: how many connections it keeps', () => {
     const adapter = closing.add(adapterFor(kafkaTestBroker(), { maxOpenTopics: 2 }));
     for (const round of [1, 2]) {
       for (const topic of topics) expectDelivered(await send(adapter, attempt(`round-${round}`), kafka({ topic })));
-      await eventually(() => { expect(countActiveSockets()).to.equal(2); });
+      await eventually(() => { expect(sockets.open).to.equal(2); });
     }
     for (const topic of topics) expect(await probe.readAll(topic)).to.have.lengthOf(2);
   });
@@ -38,7 +41,7 @@ describe('kafka adapter: how many connections it keeps', () => {
     const sends = topics.flatMap((topic) =>
       Array.from({ length: 5 }, (_, i) => send(adapter, attempt(`t-${i}`), kafka({ topic }))));
     (await Promise.all(sends)).forEach(expectDelivered);
-    await eventually(() => { expect(countActiveSockets()).to.equal(2); });
+    await eventually(() => { expect(sockets.open).to.equal(2); });
   });
 
   it('holds its bound over many clusters that never answer', async () => {
@@ -61,12 +64,12 @@ describe('kafka adapter: how many connections it keeps', () => {
     expectDelivered(await send(adapter, attempt('t1'), kafka({ topic: quiet })));
     now = 99;
     expectDelivered(await send(adapter, attempt('t2'), kafka({ topic: busy })));
-    expect(countActiveSockets()).to.equal(2);
+    expect(sockets.open).to.equal(2);
     now = 100;
-    await eventually(() => { expect(countActiveSockets()).to.equal(1); });
+    await eventually(() => { expect(sockets.open).to.equal(1); });
     now = 150;
     expectDelivered(await send(adapter, attempt('t3'), kafka({ topic: quiet })));
-    expect(countActiveSockets()).to.equal(2);
+    expect(sockets.open).to.equal(2);
   });
 
   it('leaves no socket and no timer behind after close', async () => {
@@ -78,7 +81,7 @@ describe('kafka adapter: how many connections it keeps', () => {
     for (const topic of topics) expectDelivered(await send(adapter, attempt('t'), kafka({ topic })));
     await adapter.close();
     await eventually(() => {
-      expect(countActiveSockets()).to.equal(0);
+      expect(sockets.open).to.equal(0);
       expect(countTimers()).to.be.at.most(timersBefore);
     });
   });

@@ -19,9 +19,9 @@ describe('the choice of tests', () => {
 
   it('runs alone, and last, the tests whose limits are about times', () => {
     const { rounds } = selectTests([]);
-    expect(rounds).to.have.lengthOf(2);
-    expect(rounds[1]?.lanes).to.equal(1);
-    expect(rounds[1]?.files).to.include('test/chaos/neighbours/callers.test.ts').and.to.include('test/integration/workers/flow-control/limits.test.ts');
+    expect(rounds.map(({ lanes }) => lanes)).to.satisfy(([most = 0, inTime = 0, alone]: number[]) => most >= inTime && inTime <= 2 && alone === 1);
+    expect(rounds[1]?.files).to.include('test/integration/workers/flow-control/limits.test.ts').and.not.to.include('test/chaos/neighbours/callers.test.ts');
+    expect(rounds[2]?.files).to.include('test/chaos/neighbours/callers.test.ts');
     expect(rounds[0]?.files).to.include('test/chaos/neighbours/slow-readers.test.ts');
   });
 
