@@ -83,6 +83,7 @@ failed = set()
 
 def do_your_work(body):
     text = body.decode()
+    time.sleep(0.1)
     if "fail once" in text and text not in failed:
         failed.add(text)
         raise RuntimeError("the work has failed")

@@ -159,14 +159,21 @@ describe('signed messages', function () {
         await eventually(() => expect([...said.matchAll(/done msg_/g)]).to.have.length(1));
 
         const [id, at] = ['msg_of-a-test', String(Math.floor(Date.now() / 1_000))];
-        const signature = new Webhook(secret).sign(id, new Date(Number(at) * 1_000), '{}');
-        const post = async (headers: Record<string, string>): Promise<number> => (await fetch(url, { method: 'POST', body: '{}', headers: { 'webhook-id': id, 'webhook-timestamp': at, ...headers } })).status;
+        const sign = (of: string, body: string): string => new Webhook(secret).sign(of, new Date(Number(at) * 1_000), body);
+        const signature = sign(id, '{}');
+        const post = async (headers: Record<string, string>, body = '{}'): Promise<number> => (await fetch(url, { method: 'POST', body, headers: { 'webhook-id': id, 'webhook-timestamp': at, ...headers } })).status;
         expect(await post({ 'webhook-signature': `v9,xx  v1,AAAA ${signature}` })).to.equal(200);
         expect(await post({ 'webhook-signature': signature })).to.equal(200);
         await eventually(() => expect([...said.matchAll(/dropped msg_of-a-test/g)]).to.have.length(1));
         expect(await post({ 'webhook-signature': `${signature.slice(0, -4)}AAA=` })).to.equal(401);
         expect(await post({})).to.equal(401);
         expect(await post({ 'webhook-signature': signature, 'webhook-timestamp': String(Number(at) - 400) })).to.equal(401);
+
+        // Attempts that overlap: the first fails while the others wait for it, and just one of them works then.
+        const overlapping = { id: 'msg_overlapping', body: '{"overlapping":"fail once"}' };
+        const statuses = await Promise.all(Array.from({ length: 4 }, () => post({ 'webhook-id': overlapping.id, 'webhook-signature': sign(overlapping.id, overlapping.body) }, overlapping.body)));
+        expect(statuses.sort()).to.deep.equal([200, 200, 200, 500]);
+        await eventually(() => expect([said.match(/done msg_overlapping/g), said.match(/dropped msg_overlapping/g)]).to.deep.equal([['done msg_overlapping'], Array(2).fill('dropped msg_overlapping')]));
       } finally {
         await ended(example);
       }
