@@ -254,6 +254,12 @@ describe('the Helm chart', function () {
     expect(ports('REDIS_CLUSTER_ADDRS', '[fd00::5],redis-1')).to.deep.equal([53, 53, 6379]);
   });
 
+  it('lets the API out to every Redis that a variable names', () => {
+    const named = Object.entries<Variable<unknown>>(variables).filter(([name, { allowed }]) => /^host:port(?:,|$)/.test(allowed) && name.includes('REDIS')).map(([name]) => name);
+    expect(named).to.include.members(['REDIS_ADDR', 'PREVIOUS_REDIS_ADDR']);
+    for (const name of named) expect(portsOut(new Rendered({ set: [...WITH_SECRET, 'networkPolicy.enabled=true', `config.${name}=redis:7001`] }).one('NetworkPolicy', 'api').spec), name).to.include(7_001);
+  });
+
   it('is what deploy/kubernetes was made of', () => {
     for (const [file, text] of renderedFiles(process.env['HELM_PATH'] ?? '')) expect(read(file) === text, `${file} is stale: run \`npm run chart:render\``).to.equal(true);
   });
