@@ -13,6 +13,7 @@ import { chartDir, examples, helm, kubeconform, Rendered, renderText, type Conta
 const root = path.resolve(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
 const WITH_SECRET = ['config.REDIS_ADDR=redis:6379', 'secrets.existingSecret=kept'];
+const API_FROM = ['networkPolicy.enabled=true', 'networkPolicy.apiFrom[0].podSelector.matchLabels.app=orders'];
 const PROCESSES = ['api', 'worker'] as const;
 
 const isSelected = (wanted: Labels, labels: Labels): boolean => Object.entries(wanted).every(([name, value]) => labels[name] === value);
@@ -178,6 +179,8 @@ describe('the Helm chart', function () {
     { set: [...WITH_SECRET, 'config.HTTP_PORT=80'], says: /HTTP_PORT/ },
     { set: [...WITH_SECRET, 'api.ingress.enabled=true'], says: /hosts/ },
     { set: [...WITH_SECRET, 'secrets.names={PASSWORD}'], says: /secrets.names/ },
+    { set: [...WITH_SECRET, ...API_FROM, 'monitoring.serviceMonitor.enabled=true'], says: /networkPolicy\.metricsFrom/ },
+    { set: [...WITH_SECRET, ...API_FROM, 'worker.autoscaling.enabled=true', 'worker.autoscaling.prometheus=http://prometheus:9090'], says: /networkPolicy\.metricsFrom/ },
   ];
   for (const { set, says } of refused) {
     it(`says what is wrong with ${set.length === 0 ? 'no values' : (set.at(-1) ?? '')}`, () => {
@@ -245,6 +248,17 @@ describe('the Helm chart', function () {
     const to = worker.egress.flatMap((rule) => rule.to ?? []);
     expect(to, 'pods, where an ipBlock does not hold them').to.deep.include({ namespaceSelector: {} });
     expect(JSON.stringify(to), 'no metadata service').to.include('"except":["169.254.0.0/16"]');
+  });
+
+  it('lets only those whom apiFrom and metricsFrom name, and the pod of helm test, reach the port of the API, whose metrics are there, too', () => {
+    const from = (...set: string[]): (readonly object[] | undefined)[] => PROCESSES.map((component) => new Rendered({ set: [...WITH_SECRET, ...set] }).one('NetworkPolicy', component).spec.ingress[0]?.from);
+    expect(from('networkPolicy.enabled=true'), 'everybody').to.deep.equal([undefined, undefined]);
+    const [api, worker] = from(...API_FROM);
+    expect([api?.length, worker], 'a reader of metrics would be shut out of the API').to.deep.equal([2, undefined]);
+    const prometheus = { namespaceSelector: { matchLabels: { name: 'monitoring' } } };
+    const [apiToo, workerToo] = from(...API_FROM, 'networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.name=monitoring', 'monitoring.serviceMonitor.enabled=true');
+    expect(apiToo, 'with orders and helm test').to.have.lengthOf(3).and.deep.include(prometheus);
+    expect(workerToo).to.deep.equal([prometheus]);
   });
 
   it('lets the API out to the port that an address without one stands for', () => {
