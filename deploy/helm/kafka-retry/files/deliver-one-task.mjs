@@ -1,10 +1,11 @@
-// `helm test`: this pod submits a task whose receiver is the pod itself, and waits until it has come.
+// `helm test`: this pod submits a task whose receiver is the pod itself, and waits until it has come. With
+// DESTINATION_POLICY=public the service must refuse the private address of a pod: that is all that is tried then.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { isIPv6 } from 'node:net';
 
-const { API_URL, POD_IP = '127.0.0.1', RECEIVER_PORT = '8099', KEY_FILE } = process.env;
+const { API_URL, POD_IP = '127.0.0.1', RECEIVER_PORT = '8099', KEY_FILE, DESTINATION_POLICY } = process.env;
 const WITHIN_MS = 60_000;
 
 const id = `helm-test-${Date.now()}`;
@@ -31,8 +32,19 @@ const answer = await fetch(`${API_URL}/tasks`, {
     destination_type: 'http', destination, dead_destination_type: 'http', dead_destination: destination,
   }),
 });
-console.log(`POST ${API_URL}/tasks: ${answer.status} ${await answer.text()}`);
-if (answer.status !== 201) process.exit(1);
+const answered = await answer.text();
+console.log(`POST ${API_URL}/tasks: ${answer.status} ${answered}`);
+if (answer.status !== 201) {
+  // The url is right, so it is its address that DESTINATION_POLICY or DESTINATION_DENY refuses.
+  if (answer.status !== 400 || !answered.includes('"destination.url"')) process.exit(1);
+  const allow = `To have it delivered, config.DESTINATION_ALLOW has to name the network of the pods at this port, such as 10.244.0.0/16:${port}`;
+  if (DESTINATION_POLICY !== 'public') {
+    console.error(`the service refuses to send to the address of this pod, ${host}. ${allow}`);
+    process.exit(1);
+  }
+  console.log(`nothing was delivered: DESTINATION_POLICY=public keeps tasks from the address of this pod, as it is to. The API answers, and takes the key. ${allow}`);
+  process.exit(0);
+}
 
 const late = setTimeout(() => {
   console.error(`accepted, and not delivered to ${destination.url} within ${WITHIN_MS / 1_000} s: GET /tasks/${id} says why it waits`);
