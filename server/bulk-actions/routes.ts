@@ -213,9 +213,9 @@ async function whenMatched(parts: BulkActionParts, id: string, caller: Caller): 
 }
 
 /** Nothing is kept of an action whose caller is told at once that it was refused. */
-async function refuse({ bulkActions }: BulkActionParts, { action: { id, asked }, counts: { matched } }: CountedBulkAction): Promise<RequestError> {
-  await bulkActions.with((actions) => actions.remove(id));
-  const message = `expected ${asked.expected} tasks, and ${matched} match; none was touched`;
+async function refuse({ bulkActions }: BulkActionParts, { action, counts: { matched } }: CountedBulkAction): Promise<RequestError> {
+  await bulkActions.with((actions) => actions.remove(action));
+  const message = `expected ${action.asked.expected} tasks, and ${matched} match; none was touched`;
   return new RequestError('count_differs', message, [{ field: 'expected', message, matched }]);
 }
 

@@ -259,11 +259,11 @@ export class BulkRunner {
   async #settle(ended: readonly BulkAction[]): Promise<void> {
     const { actions } = this.options;
     const parts = await actions.partsOfAll(ended.map(({ id }) => id));
-    for (const [nth, { id, asked }] of ended.entries()) {
+    for (const [nth, action] of ended.entries()) {
       const known = (parts[nth] ?? []).flatMap((part) => part ?? []);
       // While a shard is away it is not known what is under way there.
       if (known.length < actions.shards.length || known.some(({ firstLeft }) => firstLeft > 0)) continue;
-      if (inProgress(sumOfCounts(known.map(({ counts }) => counts)), asked.action) === 0) await actions.settle(id);
+      if (inProgress(sumOfCounts(known.map(({ counts }) => counts)), action.asked.action) === 0) await actions.settle(action);
     }
   }
 }

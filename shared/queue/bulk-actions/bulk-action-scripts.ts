@@ -7,7 +7,8 @@ import { nowMs } from '../engine/now-ms.js';
  *
  * The hash has `id`, `digest`, `asked` (JSON that never changes), `state`, `reason` (JSON or ''), `rate` ('' = none), `epoch`, `matchedAt`,
  * `doneAt`, `settledAt`, `resumedAt` (ms or ''), `matched` (how many tasks were found), and `paceAt`, when the next task may be started.
- * `entry` and `entryEnd`: the entry of the audit that its creation has begun, and what completes it but for the count (JSON).
+ * `epoch` begins with the time, so two actions that have one id, one after the other, share none: the second may be asked for when the first was
+ * refused. `entry` and `entryEnd`: the entry of the audit that its creation has begun, and what completes it but for the count (JSON).
  */
 
 /** So much of a rate may be made up for: a worker that was late must not make the whole action late. It is 4 % of 10 s. */
@@ -24,7 +25,9 @@ export const BULK_CREATED = { created: 1, same: 2, other: 3 } as const;
 const create = `
 local known = redis.call('HGET', KEYS[1], 'digest')
 if known then return known == ARGV[2] and ${BULK_CREATED.same} or ${BULK_CREATED.other} end
-redis.call('HSET', KEYS[1], 'id', ARGV[1], 'digest', ARGV[2], 'asked', ARGV[3], 'state', 'matching', 'reason', '', 'rate', ARGV[4], 'epoch', 1, 'entry', ARGV[6], 'entryEnd', ARGV[7])
+local time = redis.call('TIME')
+local epoch = string.format('%.0f', tonumber(time[1]) * 1000000 + tonumber(time[2]))
+redis.call('HSET', KEYS[1], 'id', ARGV[1], 'digest', ARGV[2], 'asked', ARGV[3], 'state', 'matching', 'reason', '', 'rate', ARGV[4], 'epoch', epoch, 'entry', ARGV[6], 'entryEnd', ARGV[7])
 redis.call('ZADD', KEYS[2], ARGV[5], ARGV[1])
 redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1])
 redis.call('DEL', KEYS[4])
@@ -76,9 +79,11 @@ return {1, redis.call('HGETALL', KEYS[1])}
 
 /**
  * Its numbers do not change any more.
- * KEYS 1 action, 2 live, 3 ids. ARGV 1 id, 2 how long it is kept (ms).
+ * KEYS 1 action, 2 live, 3 ids. ARGV 1 id, 2 how long it is kept (ms), 3 its epoch: another action may have taken its id since.
  */
 const settle = `${nowMs}
+local epoch = redis.call('HGET', KEYS[1], 'epoch')
+if epoch and epoch ~= ARGV[3] then return 0 end
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('DEL', KEYS[3])
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end

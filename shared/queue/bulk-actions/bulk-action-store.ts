@@ -85,8 +85,8 @@ export class BulkActionStore {
   }
 
   /** Its numbers have come to rest. */
-  async settle(id: string): Promise<void> {
-    await this.client.runCommand('krsBulkSettle', [this.keys.action(id), this.keys.live, this.keys.ids(id), id, KEPT_FOR_MS]);
+  async settle({ id, epoch }: Pick<BulkAction, 'id' | 'epoch'>): Promise<void> {
+    await this.client.runCommand('krsBulkSettle', [this.keys.action(id), this.keys.live, this.keys.ids(id), id, KEPT_FOR_MS, epoch]);
   }
 
   async remove(id: string): Promise<void> {

@@ -71,23 +71,24 @@ export class BulkActions {
   }
 
   /** Its numbers have come to rest. */
-  async settle(id: string): Promise<void> {
-    await Promise.all(this.shards.map((shard) => this.asked.one(shard, () => shard.forget(id, KEPT_FOR_MS))));
+  async settle(action: Pick<BulkAction, 'id' | 'epoch'>): Promise<void> {
+    await Promise.all(this.shards.map((shard) => this.asked.one(shard, () => shard.forget(action, KEPT_FOR_MS))));
     // Last: a worker that is killed before does it again.
-    await this.store.settle(id);
+    await this.store.settle(action);
   }
 
-  /** Removes an action with all that is known of it. */
-  async remove(id: string): Promise<void> {
-    await Promise.all(this.shards.map((shard) => this.asked.one(shard, () => shard.forget(id, 0))));
-    await this.store.remove(id);
+  /** Removes an action with all that is known of it. Another one may take its id at once. */
+  async remove(action: Pick<BulkAction, 'id' | 'epoch'>): Promise<void> {
+    await Promise.all(this.shards.map((shard) => this.asked.one(shard, () => shard.forget(action, 0))));
+    await this.store.remove(action.id);
   }
 
   /** Removes the oldest, where more are kept than may be. Those with a part in a shard that is away stay until the next time. */
   async removeSurplus(): Promise<void> {
     for (const id of await this.store.surplus()) {
       try {
-        await this.remove(id);
+        // Its time may be over, and what is left of it stands in the index alone.
+        await this.remove((await this.store.read(id)) ?? { id, epoch: 0 });
       } catch (error) {
         if (classifyRedisError(error) === 'bug') throw error;
       }

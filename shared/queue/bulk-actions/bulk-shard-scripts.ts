@@ -33,6 +33,9 @@ const OVERRIDE_AT = 10 + ACT_VALUES;
 /** A task hardly begins more new runs than this while it is matched. */
 const RUNS_BEFORE = 2;
 
+/** A step or a fence that was begun before its action was removed comes within this time, ms. */
+const LATE_MS = 60_000;
+
 /** A step ends after so much time, seconds. All other commands wait meanwhile. */
 const STEP_SECONDS = 0.005;
 
@@ -45,7 +48,8 @@ const STEP_SECONDS = 0.005;
  * - `firstLeft`: first sends that have not ended, of an action that sends now;
  * - `destination`: where the tasks go that it has started to send: host, path and flow_key, or SEVERAL;
  * - `invalidSample`, `unreadableSample`: the first task that an override did not fit, and why: JSON;
- * - `epoch`: a step that goes by an older one changes nothing.
+ * - `epoch`: a step that goes by an older one changes nothing. It stands there from the first step on, and for a minute after the action was
+ *   removed: another one with the same id begins with a later one.
  *
  * A member of the list is \`<job id> <run> <state>\`: no job id has a space.
  */
@@ -78,6 +82,10 @@ if not hasLease(KEYS[3], ARGV[1], ARGV[2]) then return ${BULK_STEP.busy} end
 if isStale(KEYS[1], ARGV[3]) then return ${BULK_STEP.stale} end
 local cursor = redis.call('HGET', KEYS[1], 'cursor') or ''
 if cursor ~= ARGV[4] then return cursor end
+if cursor == '' then
+  redis.call('HSET', KEYS[1], 'epoch', ARGV[3])
+  redis.call('PERSIST', KEYS[1])
+end
 local function removeOthers(member)
   local id, last = string.match(member, '^(%S+) (%d+) ')
   local others = {}
@@ -252,10 +260,26 @@ local first, last = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES'), redis.cal
 return {first[2], last[2]}
 `;
 
-/** KEYS 1 counts, 2 list, 3 lease, 4 first sends. ARGV 1 how long the numbers are kept (ms); 0: they go as well. */
+/**
+ * When the numbers go as well, the epoch is left for a while. Without it a step that was under way would write down its tasks, and a fence
+ * its epoch, for an action that is gone or for the next one with the same id. The removal comes first, so that a full Redis takes it.
+ *
+ * KEYS 1 counts, 2 list, 3 lease, 4 first sends. ARGV 1 how long the numbers are kept (ms); 0: they go as well. 2 epoch of the action, 0: it
+ * is not known.
+ * @returns 0: they are of another action
+ */
 const forget = `
+local known = tonumber(redis.call('HGET', KEYS[1], 'epoch')) or 0
+if ARGV[2] ~= '0' and known > tonumber(ARGV[2]) then return 0 end
 redis.call('UNLINK', KEYS[2], KEYS[3])
-if ARGV[1] == '0' then return redis.call('UNLINK', KEYS[1], KEYS[4]) end
+if ARGV[1] == '0' then
+  redis.call('UNLINK', KEYS[1], KEYS[4])
+  if ARGV[2] ~= '0' then
+    redis.call('HSET', KEYS[1], 'epoch', ARGV[2])
+    redis.call('PEXPIRE', KEYS[1], ${LATE_MS})
+  end
+  return 1
+end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 redis.call('PEXPIRE', KEYS[4], ARGV[1])
 return 1

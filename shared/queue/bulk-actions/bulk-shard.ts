@@ -210,10 +210,13 @@ export class BulkShard {
     return lowest === undefined || highest === undefined ? undefined : [Number(lowest), Number(highest)];
   }
 
-  /** Removes what only an action that goes on needs. @param keepMs how long its numbers are kept; 0: they go as well */
-  async forget(id: string, keepMs: number): Promise<void> {
+  /**
+   * Removes what only an action that goes on needs. Of another action that has the same id since it stays.
+   * @param keepMs how long its numbers are kept; 0: they go as well
+   */
+  async forget({ id, epoch }: Pick<BulkAction, 'id' | 'epoch'>, keepMs: number): Promise<void> {
     const { client, keys } = this.shard;
-    await client.runCommand('krsBulkForget', [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id), keys.bulkFirstSends(id), keepMs]);
+    await client.runCommand('krsBulkForget', [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id), keys.bulkFirstSends(id), keepMs, epoch]);
   }
 }
 
