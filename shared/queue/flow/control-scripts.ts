@@ -42,7 +42,7 @@ return 1
 
 /**
  * Reads and writes the policy of one name, so that no change is lost between a read and a write. cjson writes 14 digits of a
- * number, so limits are printed here: 17 digits keep any number as it was set.
+ * number, so limits and times are printed here: 17 digits keep any limit as it was set, and the last time that can be named has 15.
  *
  * KEYS as in change. ARGV 1 field of a policy.
  */
@@ -61,7 +61,16 @@ local function setPolicy(limits, pause)
     if limits[name] then parts[#parts + 1] = string.format('"%s":%.17g', name, limits[name]) end
   end
   if pause then parts[#parts + 1] = '"isPaused":true' end
-  if pause and next(pause) then parts[#parts + 1] = '"pause":' .. cjson.encode(pause) end
+  if pause and next(pause) then
+    local details = {}
+    for _, name in ipairs({'since', 'until'}) do
+      if type(pause[name]) == 'number' then details[#details + 1] = string.format('"%s":%.0f', name, pause[name]) end
+    end
+    for _, name in ipairs({'by', 'reason'}) do
+      if pause[name] ~= nil then details[#details + 1] = '"' .. name .. '":' .. cjson.encode(pause[name]) end
+    end
+    parts[#parts + 1] = '"pause":{' .. table.concat(details, ',') .. '}'
+  end
   change(ARGV[1], #parts == 0 and '' or '{' .. table.concat(parts, ',') .. '}')
 end
 `;

@@ -187,6 +187,10 @@ describe('/destinations', () => {
     const { paused: second } = await pauseAs('anna', '?reason=still');
     expect(second).to.deep.equal({ key: 'tenant-7', since: first?.since, until: null, by: { ...NOBODY, operator: 'anna' }, reason: 'still' });
     expect((await show('tenant-7')).paused).to.deep.equal(second);
+    const last = '9999-12-31T23:59:59.999Z';
+    expect((await done(ask('POST', 'tenant-7', '/pause', { until: last }))).paused?.until).to.equal(last);
+    // A change of the limits writes it anew.
+    expect((await done(ask('PUT', 'tenant-7', '', { rate: 2.5 }))).paused).to.deep.include({ since: first?.since, until: last });
     const { paused: third } = await done(ask('POST', 'tenant-7', '/pause', { until: '+30m' }));
     expect(Date.parse(third?.until ?? '') - Date.now()).to.be.within(1_790_000, 1_810_000);
     expect(third).to.deep.include({ since: first?.since, by: NOBODY, reason: null });
