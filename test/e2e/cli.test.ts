@@ -157,6 +157,25 @@ describe('kafka-retry', () => {
     expect([again.code, again.err]).to.deep.equal([EXIT.refused, '1 handed over (1 of them before: nothing was started twice), 1 refused\n']);
   });
 
+  it('imports twice what has secrets, which the service does not show, and starts nothing twice', async () => {
+    const dueAt = new Date(Date.now() + 1_800_000).toISOString();
+    const line = (submission: WireTask): string => `${JSON.stringify({ submission, state: 'retrying', run: 1, next_attempt_at: dueAt })}\n`;
+    const login = (part: string): string => receiver.url('/').replace('://', `://${part}@`);
+    const [one, two, three] = [
+      waiting({ destination: { url: login('anna:geheim') } }),
+      waiting({ destination: { url: login('token') }, dead_destination_type: 'kafka', dead_destination: { topic: 'dead', headers: { authorization: 'geheim' } } }),
+      waiting({ destination: { url: receiver.url('/'), headers: { authorization: 'Bearer geheim' } }, message_data: 'a***b' }),
+    ] as const;
+    const tasks = [one, two, three];
+    const first = await run(['import', '--output', 'ndjson'], tasks.map(line).join(''));
+    expect(first.code, first.out + first.err).to.equal(EXIT.done);
+    const again = await run(['import', '--output', 'ndjson'], tasks.map(line).join(''));
+    expect(linesOf<LineResult>(again).map(({ status, is_duplicate: isDuplicate }) => [status, isDuplicate])).to.deep.equal(tasks.map(() => [200, true]));
+    expect([again.code, again.err]).to.deep.equal([EXIT.done, '3 handed over (3 of them before: nothing was started twice)\n']);
+    const others = [{ ...one, destination: { url: login('anna:geheim').replace('://anna', '://otto') } }, { ...two, dead_destination: { topic: 'dead', headers: { other: 'geheim' } } }, { ...three, message_data: 'aXb' }];
+    expect(linesOf<LineResult>(await run(['import', '--output', 'ndjson'], others.map(line).join(''))).map(({ status }) => status)).to.deep.equal([409, 409, 409]);
+  });
+
   describe('changes', () => {
     it('are made one by one, each with its answer, and recorded with who and why', async () => {
       const tasks = [waiting(), waiting()];
