@@ -57,15 +57,17 @@ export async function runBulkAction(context: CommandContext, action: BulkActionN
       await output.object(dry);
       return EXIT.done;
     }
+    if (!dry.is_exact) context.say(`the count is not exact: ${dry.is_complete === false ? 'a part of the service does not answer' : 'some tasks could not be read'}`);
     if (dry.matched === 0) {
-      context.say('no task matches: nothing was changed');
+      const isExpected = given === undefined || given === 0;
+      context.say(isExpected ? 'no task matches: nothing was changed' : `${given} tasks were expected, and none matches: nothing was changed`);
       await output.object(dry);
-      return EXIT.done;
+      return isExpected ? EXIT.done : EXIT.refused;
     }
     const changed = Math.min(dry.matched, request.limit ?? Infinity);
     if (changed > ASKED_ABOVE) await confirm(context, questionOf[action](changed));
-    // Where the service wants a number, it gets one also of a count that is not exact: with another one it touches nothing.
-    if (dry.is_exact || removing.has(action)) expected ??= dry.matched;
+    // Also of a count that is not exact: it is the number that was shown, and with another one the service touches nothing.
+    expected ??= dry.matched;
   }
   const created = await client.createBulkAction({ ...request, ...(expected === undefined ? {} : { expected }) }, { signal });
   context.say(`bulk action ${created.id} has begun`);

@@ -301,6 +301,28 @@ describe('kafka-retry', () => {
       for (const { id } of tasks) expect(JSON.parse((await run(['get', id, '--output', 'json'])).out)).to.include({ state: 'scheduled' });
     });
 
+    it('are left as they are also when what was counted was not exact', async () => {
+      const client = uniqueId('inexact');
+      const tasks = [waiting({ client_id: client }), waiting({ client_id: client }), waiting({ client_id: client })];
+      await submitted(...tasks);
+      const proxy = await LosingProxy.start(service.baseUrl, ({ body }) => (body.includes('"dry_run":true') ? { status: 200, body: { matched: 2, is_exact: false, is_complete: true, shards_away: [], scanned: 3, next_cursor: null, by_error_code: [], by_destination_key: [], samples: [] } } : 'pass'));
+      try {
+        const { code, err } = await CommandLine.run(['send-now', '--client-id', client, '--watch'], { ...environment, KAFKA_RETRY_URL: proxy.url });
+        expect([code, /2 tasks were expected|expected 2 tasks/.test(err)], err).to.deep.equal([EXIT.refused, true]);
+        expect(err).to.match(/^the count is not exact: some tasks could not be read\n/);
+      } finally {
+        await proxy.close();
+      }
+      for (const { id } of tasks) expect(JSON.parse((await run(['get', id, '--output', 'json'])).out)).to.include({ state: 'scheduled' });
+    });
+
+    it('are refused when some were expected and none matches', async () => {
+      const none = ['send-now', '--client-id', uniqueId('none'), '--output', 'json'];
+      const { code, err } = await run([...none, '--expected', '3']);
+      expect([code, err]).to.deep.equal([EXIT.refused, '3 tasks were expected, and none matches: nothing was changed\n']);
+      for (const more of [[], ['--expected', '0']]) expect((await run([...none, ...more])).code).to.equal(EXIT.done);
+    });
+
     it('are asked about with the number that --limit leaves', async () => {
       const client = uniqueId('limited');
       await submitted(...Array.from({ length: 15 }, () => waiting({ client_id: client })));
