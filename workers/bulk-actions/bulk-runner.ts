@@ -16,6 +16,7 @@ import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
 import { RedisErrors } from '../../shared/redis/redis-error.js';
 import { BulkMatching, type BulkMatchingOptions } from './bulk-matching.js';
 import { eachLivingShard } from './living-shards.js';
+import { MissingKeys } from './missing-keys.js';
 import { OwnChanges } from './own-changes.js';
 
 /** Tasks of one step; it ends sooner when they take Redis too long. */
@@ -39,6 +40,9 @@ const FAILING: StateReason = { code: 'failing', message: 'more than half of the 
 /** An action that fails by a fault of ours so often in a row ends `failed`: it would fail for ever. */
 const MOST_FAULTS = 5;
 
+/** For so long an action waits for a worker that has the key which this one lacks: longer than a lease, and than a worker takes to start, ms. */
+const KEY_WAIT_MS = 30_000;
+
 /** What came of a step. */
 interface Stepped {
   /** Until the next one, ms. */
@@ -54,6 +58,8 @@ export interface BulkRunnerOptions extends BulkMatchingOptions {
   readonly deadAttempts: number;
   /** Opens and seals the headers of an override. */
   readonly secrets: SecretBox;
+  /** Default 30 s. */
+  readonly keyWaitMs?: number;
   /** Told of each step: how many tasks were started or changed, and of how many it was the turn. */
   readonly onStep: (action: TaskAction, started: number, through: number) => void;
   readonly logger: Logger;
@@ -74,6 +80,7 @@ export class BulkRunner {
   readonly #faults = new Map<string, number>();
   readonly #changes: OwnChanges;
   readonly #matching: BulkMatching;
+  readonly #missingKeys: MissingKeys;
   #judgedAt = -Infinity;
   /** Turns of the actions to be worked on, and of those that may have come to rest. */
   #workTurn = 0;
@@ -83,6 +90,7 @@ export class BulkRunner {
   constructor(private readonly options: BulkRunnerOptions) {
     this.#changes = new OwnChanges(options.actions, options.logger);
     this.#matching = new BulkMatching(this.#token, options, this.#changes);
+    this.#missingKeys = new MissingKeys(this.#token, options.keyWaitMs ?? KEY_WAIT_MS, options.actions, this.#changes);
   }
 
   start(): void {
@@ -140,6 +148,7 @@ export class BulkRunner {
     this.#held.clear();
     this.#matching.forgetAll();
     this.#faults.clear();
+    this.#missingKeys.forgetAll();
   }
 
   async #advanceOrFail(action: BulkAction, mayJudge: boolean, signal: AbortSignal): Promise<number> {
@@ -149,8 +158,8 @@ export class BulkRunner {
       return pauseMs;
     } catch (error) {
       if (error instanceof SealedTextError && error.fault === 'unknown_key') {
-        // While keys are replaced some workers have the new one, and some do not yet. The lease lapses, and another worker takes the shard.
         this.options.logger.warn('a bulk action needs a key of SECRETS_KEYS that this worker does not have', { bulk_action_id: action.id, error: error.message });
+        await this.#missingKeys.note(action, error);
         return LOOK_AFTER_FAILURE_MS;
       }
       if (this.#errors.classify(error) !== 'bug') throw error;
@@ -240,7 +249,7 @@ export class BulkRunner {
   }
 
   async #step(action: BulkAction, shard: BulkShard, index: number, most: number): Promise<Stepped> {
-    const step = await this.options.actions.asked.one(shard, () => shard.step(action, this.#token, most, this.options));
+    const step = await this.options.actions.asked.one(shard, () => shard.step(action, this.#token, most, { ...this.options, countsUnknownKeys: this.#missingKeys.isGivenUp(action.id) }));
     const held = `${action.id} ${index}`;
     if (step === 'busy') {
       this.#held.delete(held);

@@ -56,6 +56,8 @@ export interface OverrideParts {
   readonly deadAttempts: number;
   readonly mask: PathMask;
   readonly secrets: SecretBox;
+  /** A task under a key that is not there is counted as unreadable; else the step fails with SealedTextError, and changes nothing. */
+  readonly countsUnknownKeys: boolean;
 }
 
 /** As it was submitted: see SearchFields. */
@@ -159,6 +161,12 @@ export class BulkShard {
   /** Steps that go by an older epoch change nothing from now on. */
   async fence(id: string, epoch: number): Promise<void> {
     await this.shard.client.runCommand('krsBulkFence', [this.shard.keys.bulkCounts(id), epoch]);
+  }
+
+  /** Has a worker with another token the lease? */
+  async isInOtherHands(id: string, token: string): Promise<boolean> {
+    const holder = await this.shard.client.get(this.shard.keys.bulkLease(id));
+    return holder !== null && holder !== token;
   }
 
   /** Takes the next tasks in turn. @param most how many at most; 0 only asks for the lease */

@@ -56,7 +56,7 @@ export function nextValues(base: string, most: number): readonly (string | numbe
 }
 
 /** @param row of the answer of krsBulkNext @returns PREPARED_VALUES texts */
-export function prepare(row: readonly string[], { override, by, deadAttempts, mask, secrets }: { readonly override: Override; readonly by: Actor; readonly deadAttempts: number; readonly mask: PathMask; readonly secrets: SecretBox }): readonly (string | number)[] {
+export function prepare(row: readonly string[], { override, by, deadAttempts, mask, secrets, countsUnknownKeys }: { readonly override: Override; readonly by: Actor; readonly deadAttempts: number; readonly mask: PathMask; readonly secrets: SecretBox; readonly countsUnknownKeys: boolean }): readonly (string | number)[] {
   const [member = '', edits = '', attemptsMade = '', createdAt = '', options = '', editLog, data = ''] = row;
   const stored: StoredJob = { edits, attemptsMade, createdAt, options, dataBytes: Buffer.byteLength(data) };
   const [jobId = '', run = ''] = member.split(' ');
@@ -73,7 +73,8 @@ export function prepare(row: readonly string[], { override, by, deadAttempts, ma
     return [member, PREPARED.edit, '', ...readValues(stored), ...editedValues(stored, content, { deadAttempts, mask })];
   } catch (error) {
     if (error instanceof SealedTextError && error.fault === 'tampered') return refused(PREPARED.unreadable, 'its headers cannot be decrypted: they were changed or moved');
-    // A key that this worker lacks is no fault of the task: a worker that has it goes on.
+    // It is no fault of the task: a worker that has the key would go on.
+    if (error instanceof SealedTextError && countsUnknownKeys) return refused(PREPARED.unreadable, `its headers cannot be decrypted: ${error.message}`);
     if (!(error instanceof UnreadableTaskError) && !(error instanceof SyntaxError)) throw error;
     return refused(PREPARED.unreadable, 'this version cannot read the task: a newer one has written it, or its data is broken');
   }
