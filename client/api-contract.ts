@@ -1008,6 +1008,7 @@ export interface components {
             readonly limit: number | null;
             readonly reason: string | null;
             readonly matched: number | null;
+            readonly not_read: number;
             readonly pending: number;
             readonly started: number;
             readonly in_progress: number;

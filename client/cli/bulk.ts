@@ -97,14 +97,15 @@ export async function watchBulkAction(context: CommandContext, id: string, wante
 }
 
 async function shown({ output, say }: CommandContext, action: BulkAction, wanted?: BulkAction['state']): Promise<ExitCode> {
-  const { state, state_reason: stateReason, matched, started, skipped: { over_limit: _wanted, ...missed }, override_errors: misfits = [] } = action;
+  const { state, state_reason: stateReason, matched, not_read: notRead, started, skipped: { over_limit: _wanted, ...missed }, override_errors: misfits = [] } = action;
   if (stateReason !== null) say(`${state}: ${stateReason.message}`);
   const reasons = Object.entries(missed).filter(([, count]) => count > 0);
   if (reasons.length > 0) say(`${started} of ${matched ?? 0} tasks were changed, the others were not: ${reasons.map(([name, count]) => `${count} ${whyNot(name)}`).join(', ')}`);
   for (const { count, code, task_id: taskId, message } of misfits) say(`the override does not fit ${count} of them (${code})${taskId === null ? '' : `, such as ${taskId}: ${message}`}`);
+  if (notRead > 0) say(`${notRead} tasks could not be read, so it is not known whether they match: they were left as they are`);
   await output.object(action);
   const isStopped = state === 'failed' || state === 'refused' || state === 'paused' || state === 'cancelled';
-  return (isStopped && state !== wanted) || reasons.length > 0 ? EXIT.refused : EXIT.done;
+  return (isStopped && state !== wanted) || reasons.length > 0 || notRead > 0 ? EXIT.refused : EXIT.done;
 }
 
 /** @param reason a name in `skipped` of an action */

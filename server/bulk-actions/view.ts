@@ -28,6 +28,7 @@ export function toWireBulkAction({ action, counts, samples: [invalid, unreadable
     limit: asked.limit,
     reason: asked.reason,
     matched: isMatched ? counts.matched : null,
+    not_read: isMatched ? counts.notRead : 0,
     pending: isMatched ? counts.pending : 0,
     started: counts.started,
     in_progress: inProgress(counts, asked.action),

@@ -10,6 +10,7 @@ export interface ShownBulkAction {
   readonly state_reason: { readonly code: string; readonly message: string } | null;
   readonly rate: number | null;
   readonly matched: number | null;
+  readonly not_read: number;
   readonly pending: number;
   readonly started: number;
   readonly in_progress: number;

@@ -2,12 +2,13 @@
  * The numbers of an action in one shard, or in all of them. They hold at each moment:
  * matched = pending + started + the six skipped ones; started = in progress + delivered + failedAgain + cancelled.
  * `invalid` and `unreadable`: an override did not fit the task, or the task could not be read for it.
+ * `notRead`: it is not known whether these match, so they are not among `matched`, and stay as they are.
  */
-export const bulkCountNames = ['matched', 'pending', 'started', 'delivered', 'failedAgain', 'cancelled', 'changed', 'gone', 'beingSent', 'overLimit', 'invalid', 'unreadable', 'firstDelivered', 'firstFailed'] as const;
+export const bulkCountNames = ['matched', 'pending', 'started', 'delivered', 'failedAgain', 'cancelled', 'changed', 'gone', 'beingSent', 'overLimit', 'invalid', 'unreadable', 'firstDelivered', 'firstFailed', 'notRead'] as const;
 export type BulkCountName = (typeof bulkCountNames)[number];
 export type BulkCounts = Readonly<Record<BulkCountName, number>>;
 
-export const noCounts: BulkCounts = { matched: 0, pending: 0, started: 0, delivered: 0, failedAgain: 0, cancelled: 0, changed: 0, gone: 0, beingSent: 0, overLimit: 0, invalid: 0, unreadable: 0, firstDelivered: 0, firstFailed: 0 };
+export const noCounts: BulkCounts = { matched: 0, pending: 0, started: 0, delivered: 0, failedAgain: 0, cancelled: 0, changed: 0, gone: 0, beingSent: 0, overLimit: 0, invalid: 0, unreadable: 0, firstDelivered: 0, firstFailed: 0, notRead: 0 };
 
 export function sumOfCounts(parts: readonly BulkCounts[]): BulkCounts {
   const sum = (name: BulkCountName): number => parts.reduce((total, part) => total + part[name], 0);
@@ -26,6 +27,7 @@ export function sumOfCounts(parts: readonly BulkCounts[]): BulkCounts {
     unreadable: sum('unreadable'),
     firstDelivered: sum('firstDelivered'),
     firstFailed: sum('firstFailed'),
+    notRead: sum('notRead'),
   };
 }
 

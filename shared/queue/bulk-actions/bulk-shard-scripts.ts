@@ -74,7 +74,7 @@ end
  * is never the only one.
  *
  * KEYS 1 counts, 2 list, 3 lease. ARGV 1 token, 2 lease (ms), 3 epoch, 4 cursor before, 5 cursor behind, 6 cursor of the next pass or '',
- * then in turn a score, a member, and 1 where the task may have been found before or ''.
+ * 7 how many tasks of this pass could not be read, then in turn a score, a member, and 1 where the task may have been found before or ''.
  * @returns the cursor now, or BULK_STEP
  */
 const writeDownFound = `${lease}
@@ -97,7 +97,7 @@ local function removeOthers(member)
   end
   redis.call('ZREM', KEYS[2], unpack(others))
 end
-for index = 7, #ARGV, 3 do
+for index = 8, #ARGV, 3 do
   local isNew = redis.call('ZADD', KEYS[2], 'NX', ARGV[index], ARGV[index + 1]) == 1
   if isNew and ARGV[index + 2] == '1' then removeOthers(ARGV[index + 1]) end
   local state = string.match(ARGV[index + 1], '%S+$')
@@ -105,6 +105,7 @@ for index = 7, #ARGV, 3 do
 end
 local behind = ARGV[5]
 if behind == 'end' then
+  redis.call('HSET', KEYS[1], 'notRead', ARGV[7])
   local found, before = redis.call('ZCARD', KEYS[2]), redis.call('HGET', KEYS[1], 'foundBefore')
   if ARGV[6] ~= '' and (not before or tonumber(before) < found) then
     behind = ARGV[6]

@@ -81,6 +81,8 @@ export interface BulkStep {
 interface MatchPlace extends ScanPlace {
   /** From 1. An older version wrote none. */
   readonly pass?: number;
+  /** Tasks that could not be read in this pass. */
+  readonly notRead?: number;
 }
 
 /** The part of bulk actions that stands in one shard, beside its tasks. */
@@ -136,20 +138,21 @@ export class BulkShard {
     // "All" must never mean a part.
     if (part?.isWhole === false) return 'incomplete';
     const since = from?.since ?? part?.tally.at ?? 0;
-    const behind = part?.next === undefined ? MATCHED : JSON.stringify({ ...part.next, pass } satisfies MatchPlace);
+    const notRead = (from?.notRead ?? 0) + (part?.tally.notRead ?? 0);
+    const behind = part?.next === undefined ? MATCHED : JSON.stringify({ ...part.next, pass, notRead } satisfies MatchPlace);
     const [place] = plan.places;
     const again = place === undefined || pass >= MOST_PASSES || plan.places.every(isEndedPlace) ? '' : JSON.stringify({ place, since, pass: pass + 1 } satisfies MatchPlace);
     const found = (part?.found ?? []).filter(({ task }) => pass === 1 || task.createdAt <= since || task.run > 1);
-    return this.#writeDown(action, token, before, behind, found.flatMap(({ task }) => memberOf(action, task, since) ?? []), again);
+    return this.#writeDown(action, token, before, behind, found.flatMap(({ task }) => memberOf(action, task, since) ?? []), { again, notRead });
   }
 
   /**
    * @param members as of memberOf, in turn
-   * @param again the cursor of the next pass, if there may be one
+   * @param pass  `again`: the cursor of the next one, if there may be one; `notRead`: tasks of this one that could not be read
    */
-  async #writeDown({ id, epoch }: BulkAction, token: string, before: string, behind: string, members: readonly (string | number)[], again = ''): Promise<StepRefusal | { readonly cursor: string }> {
+  async #writeDown({ id, epoch }: BulkAction, token: string, before: string, behind: string, members: readonly (string | number)[], { again, notRead } = { again: '', notRead: 0 }): Promise<StepRefusal | { readonly cursor: string }> {
     const { client, keys } = this.shard;
-    const reply: unknown = await client.runCommand('krsBulkWriteDownFound', [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id), token, LEASE_MS, epoch, before, behind, again, ...members]);
+    const reply: unknown = await client.runCommand('krsBulkWriteDownFound', [keys.bulkCounts(id), keys.bulkList(id), keys.bulkLease(id), token, LEASE_MS, epoch, before, behind, again, notRead, ...members]);
     return refusalOf(reply) ?? { cursor: String(reply) };
   }
 

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 
 import { askBulkAction, startBulkAction, submitAll, waitUntilSettled } from '../../../support/bulk-actions.js';
 import { InProcessService } from '../../../support/service-in-process.js';
-import { call, httpTask } from '../../../support/tasks.js';
+import { call, getTask, httpTask, type WireTask } from '../../../support/tasks.js';
 
 const HOUR_S = 3_600;
 const ORIGIN = 'http://127.0.0.1:9';
@@ -73,4 +73,16 @@ describe('the filter of a bulk action', () => {
   for (const [one, two] of [['id', 'client_id'], ['source', 'destination_key'], ['flow_key', 'created_at'], ['data.order.id', 'attempts'], ['client_id', 'data.order.id']] as const) {
     it(`takes what the list and the dry run show: ${one} and ${two}`, () => expectTheSame(pick(one, two)));
   }
+
+  // The last one: what it leaves would be found by the others.
+  it('says how many tasks could not be looked into, which it leaves as they are', async () => {
+    const [small, large] = ['', 'x'.repeat(300_000)].map((padding) => httpTask(ORIGIN, { source: 'large', initial_delay: HOUR_S, message_data: JSON.stringify({ padding, order: { id: 7 } }) })) as [WireTask, WireTask];
+    await submitAll(service.baseUrl, [small, large]);
+    const filter = { source: 'large', 'data.order.id': '7' };
+    const id = await startBulkAction(service.baseUrl, { action: 'cancel', filter, expected: 1, reason: 'to see which' });
+    expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ matched: 1, not_read: 1, started: 1 });
+    expect(await getTask(service.baseUrl, large.id)).to.deep.include({ state: 'scheduled' });
+    const whole = await startBulkAction(service.baseUrl, { action: 'cancel', filter: { source: 'large' }, expected: 1, reason: 'all of it' });
+    expect(await waitUntilSettled(service.baseUrl, whole)).to.deep.include({ matched: 1, not_read: 0, started: 1 });
+  });
 });
