@@ -118,6 +118,9 @@ async function visitOverrides({ redis, prefix, secrets }: ReencryptParts, found:
 /**
  * The ids of the keys of a task: `"s":[[names],"<key id>...` stands in front of its message, and `"h":{"name":...` where its headers are stored as they
  * are. Those of a Kafka destination are never encrypted, and have another letter. Redis looks, so that messages do not travel.
+ *
+ * The message begins at the last `,"m":`, because a destination has an `m` of its own, its method. The text of a message has no such
+ * thing: JSON writes its quotation marks as `\\"`.
  * KEYS jobs. @returns the ids, '' for headers that are not encrypted
  */
 const KEY_IDS_OF_TASKS = `
@@ -125,7 +128,12 @@ local ids = {}
 for _, key in ipairs(KEYS) do
   if redis.call('TYPE', key).ok == 'hash' then
     local data = redis.call('HGET', key, 'data') or ''
-    local message = string.find(data, ',"m":', 1, true) or #data
+    local message = #data
+    local found = string.find(data, ',"m":', 1, true)
+    while found do
+      message = found
+      found = string.find(data, ',"m":', found + 5, true)
+    end
     local head = string.sub(data, 1, message)
     for id in string.gmatch(head, '"s":%[%[[^%]]*%],"([%w_-]+)%.') do ids[#ids + 1] = id end
     for _ in string.gmatch(head, '"h":{"') do ids[#ids + 1] = '' end

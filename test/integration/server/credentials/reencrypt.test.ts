@@ -30,6 +30,9 @@ describe('npm run secrets:reencrypt', () => {
     const headers = { authorization: 'Bearer of-task' };
     const waiting = httpTask('', { destination: { url: receiver.url('/waiting'), headers }, dead_destination: { url: receiver.url('/dead'), headers }, initial_delay: 3_600, message_data: '"s":[["x"],"fake.'.repeat(3) });
     await submitNew(service.baseUrl, waiting);
+    // A destination that is stored with a method has the letter of the message in it.
+    const withMethods = httpTask('', { destination: { url: receiver.url('/waiting'), method: 'PUT', headers }, dead_destination: { url: receiver.url('/dead'), method: 'PATCH', headers }, initial_delay: 3_600, message_data: ',"m":"","s":[["x"],"fake.' });
+    await submitNew(service.baseUrl, withMethods);
     const all = { headers: { 'x-a': 'header' }, oauth2: { token_url: 'https://tokens.example.com/', client_id: 'c', client_secret: 's' }, signing: { rotate: {} } };
     await setCredentials(service.baseUrl, receiver.url('/all'), all);
     await setCredentials(service.baseUrl, receiver.url('/all'), { signing: { rotate: {} } });
@@ -44,9 +47,9 @@ describe('npm run secrets:reencrypt', () => {
       { store: 'credentials', reencrypted: 3, left: {} },
       { store: 'tokens', reencrypted: 1, left: {} },
       { store: 'overrides of bulk actions', reencrypted: 1, left: {} },
-      { store: 'headers of tasks', reencrypted: 0, left: { old: 2 } },
+      { store: 'headers of tasks', reencrypted: 0, left: { old: 4 } },
     ]);
-    expect(printReport(reports, ['old'])).to.contain('headers of tasks: 0 put under the newest key, left: 2 under old').and.to.contain('The key old is still needed by 2');
+    expect(printReport(reports, ['old'])).to.contain('headers of tasks: 0 put under the newest key, left: 4 under old').and.to.contain('The key old is still needed by 4');
     expect((await run()).map(({ reencrypted }) => reencrypted), 'a second run finds nothing to do').to.deep.equal([0, 0, 0, 0]);
 
     // The new key alone opens all but the task.
@@ -57,15 +60,17 @@ describe('npm run secrets:reencrypt', () => {
       await waitForState(service.baseUrl, task.id, 'delivered');
       expect(receiver.requestsTo(path)[0]?.headers['authorization']).to.equal(path === '/basic' ? `Basic ${Buffer.from('u:p').toString('base64')}` : 'Bearer t');
     }
-    await call(service.baseUrl, `/tasks/${waiting.id}`, { method: 'DELETE' });
-    await service.redis.del(...(await service.redis.keys(`${service.prefix}:deliver-0:t-${waiting.id}`)));
+    for (const { id } of [waiting, withMethods]) {
+      await call(service.baseUrl, `/tasks/${id}`, { method: 'DELETE' });
+      await service.redis.del(...(await service.redis.keys(`${service.prefix}:deliver-0:t-${id}`)));
+    }
     expect(printReport(await run(), ['old'])).to.contain('The key old is free');
   });
 
   it('encrypts overrides that were stored without a key, and counts the headers of tasks that were', async () => {
     const clear = await InProcessService.ready({ prefix: service.prefix });
     const headers = { authorization: 'Bearer in-clear' };
-    const task = httpTask('', { destination: { url: receiver.url('/clear'), headers }, initial_delay: 3_600, message_data: '"h":{"x":1}' });
+    const task = httpTask('', { destination: { url: receiver.url('/clear'), method: 'PUT', headers }, initial_delay: 3_600, message_data: '"h":{"x":1}' });
     await submitNew(clear.baseUrl, task);
     const bulk = await call(clear.baseUrl, '/bulk-actions', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ id: 'clear', action: 'redrive', ids: [task.id], override: { destination: { url: receiver.url('/bulk'), headers } } }) });
     expect(bulk.status).to.equal(201);
