@@ -9,12 +9,17 @@ import type { LogFields } from '../../shared/logging/log-line.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { statusOfError } from './error-response.js';
 import { reasonFor } from './reason-for.js';
-import type { RequestContext } from './request-context.js';
+import { mayHoldUrl, type RequestContext } from './request-context.js';
+import { shortText } from './short-error.js';
 
 // Object.keys forgets which names they are.
 const reasonNames = Object.keys(refusalReasons) as RefusalReason[];
 /** Their texts quote what the client has sent: a part of a message may be in them. */
 const quotingCodes: ReadonlySet<RequestErrorCode> = new Set(['invalid_json', 'invalid_task', 'invalid_request']);
+/** Their texts quote a host or the origin of a page, which an operator has to see. Neither has a path or a query. */
+const namingCodes: ReadonlySet<RequestErrorCode> = new Set(['unknown_host', 'origin_refused']);
+/** `there is nothing at ...` and `no task ... is known` quote a path or an id, which may be as long as a request. */
+const MAX_ERROR_CHARACTERS = 300;
 /** A client that sends a message in place of a task has its names complained of. Only our own names are logged. */
 const taskFieldNames: ReadonlySet<string> = new Set(taskFieldRows.map(({ wire }) => wire));
 
@@ -67,7 +72,7 @@ export class RefusedRequestsLog {
   }
 
   #add(refusal: RequestError, { remoteAddress, destroyed: isGone }: Socket, reason: RefusalReason | undefined, requestFields: () => LogFields): void {
-    const { code, message, notes } = refusal;
+    const { code, notes } = refusal;
     // A client that is gone got no answer.
     if (code === 'internal' || isGone) return;
     this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
@@ -81,7 +86,7 @@ export class RefusedRequestsLog {
         status,
         code,
         fields: namesOfFields(refusal),
-        error: quotingCodes.has(code) ? undefined : message,
+        error: loggedText(refusal),
         remote_address: remoteAddress,
         key_id,
         why: reason === undefined ? undefined : refusalReasons[reason],
@@ -138,6 +143,13 @@ class Sample {
     const count = counts.reduce((sum, [, each]) => sum + each, 0);
     this.write('more requests were refused', { count, codes: counts.map(([code, each]) => `${code} ${each}`).join(', ') });
   }
+}
+
+/** @returns undefined where a part of a message, a url or a login may stand in it: the code, and the path of the line, say enough */
+function loggedText({ code, message }: RequestError): string | undefined {
+  if (quotingCodes.has(code)) return undefined;
+  if (namingCodes.has(code)) return message.includes('@') ? undefined : message;
+  return mayHoldUrl(message) ? undefined : shortText(message, MAX_ERROR_CHARACTERS);
 }
 
 /** `max_retries,destination`: fields of a task that are complained of, without what stands in them. */

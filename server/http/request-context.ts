@@ -16,6 +16,11 @@ const MAX_PATH_CHARACTERS = 300;
  */
 const MAY_HOLD_URL = /@|%(?:25)*40|(?::|%(?:25)*3a)(?:[/\\]|%(?:25)*(?:2f|5c))|https?(?::|%(?:25)*3a)|(?:^|\/|%(?:25)*2f)(?:~|%(?:25)*7e)|\/destinations\/./i;
 
+/** Whether a text that a client has chosen may hold a url or a login, which must not be logged. */
+export function mayHoldUrl(text: string): boolean {
+  return MAY_HOLD_URL.test(text);
+}
+
 /** What the log says of a request that was refused for its key. */
 export interface AccessNote {
   readonly reason: RefusalReason;
@@ -104,7 +109,7 @@ export class RequestContext {
    */
   get logFields(): LogFields {
     const { path, params, served } = this.match;
-    const holdsUrl = params.has('key') || [path, ...params.values()].some((text) => MAY_HOLD_URL.test(text));
+    const holdsUrl = params.has('key') || [path, ...params.values()].some(mayHoldUrl);
     const { keyId = this.#caller?.id ?? undefined } = this.accessNote ?? {};
     return { request_id: this.requestId, method: this.method, path: holdsUrl ? served.metricLabel : shortText(path, MAX_PATH_CHARACTERS), ...(keyId === undefined ? {} : { key_id: keyId }) };
   }

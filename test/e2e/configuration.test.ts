@@ -334,15 +334,17 @@ describe('e2e: what is logged', () => {
         expect(status).to.equal(400);
       }
       expect((await fetch(`${service.baseUrl}/tasks/none?include=none`)).status).to.equal(400);
+      expect((await fetch(`${service.baseUrl}/destinations/https://user:super-secret-password@api.example.com/a`)).status).to.equal(404);
       for (let nth = 0; nth < 20; nth += 1) await fetch(`${service.baseUrl}/tasks/none`);
       await service.close();
       const lines = service.output.split('\n').flatMap((line) => (line.includes('refused') ? [JSON.parse(line) as Record<string, unknown>] : []));
       expect(lines[0]).to.include({ level: 'info', role: 'api', message: 'request refused', method: 'POST', path: '/tasks', status: 400, code: 'invalid_task', fields: 'max_retries', request_id: 'mine', remote_address: '127.0.0.1' });
       expect(lines[1]).to.include({ status: 400, code: 'invalid_json' });
       expect(lines[2]).to.include({ method: 'GET', path: '/tasks/none', status: 400, code: 'invalid_request' });
-      expect(lines[3]).to.include({ path: '/tasks/none', status: 404, code: 'task_not_found' });
+      expect(lines[3]).to.include({ status: 404, code: 'not_found' });
+      expect(lines[4]).to.include({ path: '/tasks/none', status: 404, code: 'task_not_found' });
       const told = lines.reduce((sum, { count = 1 }) => sum + Number(count), 0);
-      expect(told, 'each is logged or counted').to.equal(23);
+      expect(told, 'each is logged or counted').to.equal(24);
       expect(lines.some(({ codes }) => String(codes).startsWith('task_not_found ')), 'most are counted').to.equal(true);
       expect(service.output).to.not.match(/super-secret/);
     } finally {

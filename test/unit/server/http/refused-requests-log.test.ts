@@ -24,4 +24,23 @@ describe('RefusedRequestsLog', () => {
     expect(shown).to.have.length(10);
     expect(lines.at(-1)).to.deep.equal({ message: 'more requests were refused', fields: { count: 1_041, codes: 'unauthenticated 1041' } });
   });
+
+  it('leaves a text out where a url or a login stands in it, and cuts a long one', () => {
+    const errors: unknown[] = [];
+    const note = (_message: string, fields: object = {}): void => void errors.push((fields as { readonly error?: unknown }).error);
+    const log = new RefusedRequestsLog({ info: note, warn: note });
+    let nth = 0;
+    const loggedOf = (refusal: RequestError): unknown => {
+      log.bytes(refusal, { remoteAddress: `192.0.2.${(nth += 1)}`, destroyed: false } as Socket);
+      return errors.at(-1);
+    };
+    const url = 'https://user:hunter2@api.example.com/T1/a1b2c3';
+    for (const quoted of [url, encodeURIComponent(url), 'user:hunter2@host']) {
+      expect(loggedOf(new RequestError('not_found', `there is nothing at /destinations/${quoted}: a / must be written as %2F`)), quoted).to.equal(undefined);
+      expect(loggedOf(new RequestError('task_not_found', `no task ${JSON.stringify(quoted)} is known`)), quoted).to.equal(undefined);
+    }
+    expect(loggedOf(new RequestError('not_found', `there is nothing at /${'a'.repeat(16_000)}`))).to.have.length(300);
+    expect(loggedOf(new RequestError('origin_refused', 'Origin is "https://shop.example.com", and Host is "a"'))).to.contain('https://shop.example.com');
+    expect(loggedOf(new RequestError('origin_refused', 'Origin is "https://user:hunter2@shop.example.com", and Host is "a"'))).to.equal(undefined);
+  });
 });
