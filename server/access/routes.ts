@@ -183,7 +183,7 @@ async function settle({ queue, keyRing }: KeyParts, change: (store: KeyStore) =>
     case 'changed':
       return outcome;
     case 'last_admin':
-      throw new RequestError('last_admin', 'this is the last admin key: make another one first, or set BOOTSTRAP_API_KEY');
+      throw new RequestError('last_admin', 'this is the last admin key, or the last one that never expires: make another one that never expires first, or set BOOTSTRAP_API_KEY');
     case 'too_many':
       throw new RequestError('invalid_request', `there are ${MOST_KEYS} keys already: delete some that are not used`, undefined, { notes: { limit: 'access keys' } });
   }

@@ -12,17 +12,17 @@ export const MOST_KEYS = 10_000;
  * then also the rest: a key that leaked must be revoked also in a full Redis.
  *
  * KEYS 1 keys, 2 version, 3 last uses. ARGV 1 id, 2 JSON that was read, '' for none, 3 new JSON, '' to remove it, 4 '1': not if it is the
- * last admin key.
+ * last admin key, or the last one that never expires: another one that ends would take all of them away with its end.
  */
 const change = `${nowMs}
 redis.call('HDEL', KEYS[1], '')
 local before = redis.call('HGET', KEYS[1], ARGV[1]) or ''
 if before ~= ARGV[2] then return ${KEY_CHANGE.changed} end
 if ARGV[4] == '1' then
-  local isLast = true
+  local isLast, ends = true, cjson.decode(before).expiresAt ~= cjson.null
   for _, text in ipairs(redis.call('HVALS', KEYS[1])) do
     local key = cjson.decode(text)
-    if key.role == 'admin' and key.id ~= ARGV[1] and (key.expiresAt == cjson.null or key.expiresAt > now) then isLast = false end
+    if key.role == 'admin' and key.id ~= ARGV[1] and (key.expiresAt == cjson.null or (ends and key.expiresAt > now)) then isLast = false end
   end
   if isLast then return ${KEY_CHANGE.lastAdmin} end
 end

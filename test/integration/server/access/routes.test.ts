@@ -201,6 +201,11 @@ describe('access keys without a bootstrap key', () => {
         };
         expect((await call(later.baseUrl, '/stats')).status).to.equal(401);
         expect(await change('DELETE', admins[0].id)).to.deep.equal([200, undefined]);
+        // An admin key that ends does not stand in for it; it may go itself.
+        const ending = await callWith(admins[1].key, later.baseUrl, '/keys', { method: 'POST', body: { name: 'ends', role: 'admin', expires_at: '2099-01-01T00:00:00Z' } });
+        expect(ending.status).to.equal(201);
+        expect(await change('DELETE', admins[1].id)).to.deep.equal([409, 'last_admin']);
+        expect(await change('DELETE', String(ending.body['id']))).to.deep.equal([200, undefined]);
         expect(await change('DELETE', admins[1].id)).to.deep.equal([409, 'last_admin']);
         expect(await change('PATCH', admins[1].id, { expires_at: '2099-01-01T00:00:00Z' })).to.deep.equal([409, 'last_admin']);
         expect(await change('PATCH', admins[1].id, { name: 'still here' })).to.deep.equal([200, undefined]);
