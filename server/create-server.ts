@@ -130,7 +130,7 @@ export interface Server {
  */
 export function createServer(config: ServerConfig, { logger, clock: timeOfDay, version, onUnfitRedis, stages, redis = connectRedis(config.redis, 'server'), ...deps }: ServerDeps): Server {
   logConnectionChanges(redis, logger, 'server');
-  const access = new RedisAccess(redis, config.redis, logger, probeKey(config.queuePrefix, isCluster(redis)));
+  const access = new RedisAccess(redis, config.redis, logger, probeKey(config.queuePrefix, isCluster(redis)), config.redisMinReplicas);
   access.admission.catch(onUnfitRedis);
   redis.once('ready', () => void checkRedisSettings(redis, config.environment, logger).catch(onUnfitRedis));
   const redisClock = new RedisClock(timeOfDay());

@@ -49,6 +49,8 @@ export class RedisAccess {
     private readonly config: RedisConfig,
     private readonly logger: Pick<Logger, 'error'>,
     probeKey: string,
+    /** REDIS_MIN_REPLICAS */
+    private readonly minReplicas = 0,
   ) {
     this.admission = new Promise((resolve, reject) => {
       this.#admit = resolve;
@@ -65,7 +67,7 @@ export class RedisAccess {
 
   async #checkRights(probeKey: string): Promise<void> {
     // What is not told now is told by the calls that are refused.
-    const missing = await withinLimit(missingRights(this.redis, probeKey), RIGHTS_WITHIN_MS, () => new Error('no answer')).catch(() => []);
+    const missing = await withinLimit(missingRights(this.redis, probeKey, this.minReplicas > 0), RIGHTS_WITHIN_MS, () => new Error('no answer')).catch(() => []);
     if (this.#isClosed) return;
     if (missing.length === 0) this.#admit();
     else this.#refuse(new RedisRefusedError(new Map([[`user ${this.config.username ?? 'default'}`, refused(`may not use ${missing.join(', ')}: see ACL SETUSER`)]])));

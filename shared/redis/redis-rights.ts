@@ -45,10 +45,11 @@ return refused`;
  * Asks for the rights without which not everything works, by using them on a key that does not stay. ACL DRYRUN would tell more easily, but
  * is a right of its own, and there since 7.0 alone.
  *
- * @param key one of the service, of a name that nothing else has
+ * @param key           one of the service, of a name that nothing else has
+ * @param waitsForReplicas REDIS_MIN_REPLICAS is above 0
  * @returns the commands that are missing; `the keys of QUEUE_PREFIX` for a key pattern; none where Redis cannot be asked now
  */
-export async function missingRights(redis: RedisClient, key: string): Promise<readonly string[]> {
+export async function missingRights(redis: RedisClient, key: string, waitsForReplicas: boolean): Promise<readonly string[]> {
   try {
     const missing = await Promise.all([
       isRefused('INFO', () => redis.info('server')),
@@ -60,6 +61,8 @@ export async function missingRights(redis: RedisClient, key: string): Promise<re
       isRefused('SCRIPT|LOAD', () => redis.script('LOAD', 'return 1')),
       isRefused('BZPOPMIN', () => redis.bzpopmin(key, 0.001)),
       isRefused('MULTI or EXEC', () => redis.multi().exists(key).exec()),
+      // For no replica it answers at once.
+      ...(waitsForReplicas ? [isRefused('WAIT', () => redis.wait(0, 1))] : []),
     ]);
     const refused: unknown = await redis.eval(SCRIPT, 1, key, ...inScripts);
     return [...missing.flat(), ...(Array.isArray(refused) ? refused.map(String) : [])];
