@@ -50,16 +50,6 @@ export class RateLimiter {
     if (!this.#use(limit).allowance.take(performance.now())) throw this.#refusal(limit);
   }
 
-  /** Takes nothing. @throws RequestError rate_limited when there is nothing to take */
-  check(limit: RateLimit): void {
-    if (this.#use(limit).allowance.left(performance.now()) === 0) throw this.#refusal(limit);
-  }
-
-  /** Takes one for work that is done already. */
-  charge(limit: RateLimit): void {
-    this.#use(limit).allowance.charge();
-  }
-
   #refusal(limit: RateLimit): RequestError {
     const { allowance } = this.#use(limit);
     const now = performance.now();

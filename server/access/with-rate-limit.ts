@@ -4,8 +4,8 @@ import type { RequestCheck } from '../http/request-pipeline.js';
 import type { RateLimiter } from './rate-limiter.js';
 
 /**
- * Adds the rate limit of the key to a check of access. Every call of a key takes one, also a call that the key may not make; a batch takes
- * one for each of its tasks by itself. Only requests of limited keys wait, and only the first one of them.
+ * Adds the rate limit of the key to a check of access. Every call of a key takes one, also a call that the key may not make, or that is
+ * refused later. A batch takes one more by itself for each task behind its first. Only requests of limited keys wait, and only the first one of them.
  * @returns a check that also throws rate_limited
  */
 export function withRateLimit(check: RequestCheck, limiter: RateLimiter): RequestCheck {
@@ -40,8 +40,7 @@ function settled(context: RequestContext, limiter: RateLimiter, thrown: unknown)
 
 function take(context: RequestContext, limiter: RateLimiter, limit: RateLimit, refusal: Error | undefined): void {
   try {
-    if (refusal === undefined && context.match.served.takesByTask === true) limiter.check(limit);
-    else limiter.take(limit);
+    limiter.take(limit);
     if (refusal !== undefined) throw refusal;
   } finally {
     showRateLimit(context, limiter, limit);

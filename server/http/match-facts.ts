@@ -8,8 +8,6 @@ export interface ServedFacts extends RouteAccess {
   readonly query: readonly string[] | 'any';
   /** A person opens it in a browser, so its refusals are pages, too. */
   readonly isPage?: true;
-  /** Its handler takes from the rate limit of the key by itself: once for each task. */
-  readonly takesByTask?: true;
 }
 
 /** Parts of a path that its row names, decoded. */

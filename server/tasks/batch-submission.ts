@@ -45,7 +45,7 @@ export interface BatchDeps {
   readonly logger: Logger;
   /** Logs and counts a refusal. The request that the task came with is answered 207. */
   readonly noteRefusal: (refusal: RequestError, context: RequestContext) => void;
-  /** Each task takes one of what the key may send. */
+  /** Each task behind the first takes one of what the key may send. */
   readonly rateLimiter: RateLimiter;
   /** The shard of an id: what one shard does says nothing of the others. */
   readonly shardOf: (taskId: string) => number;
@@ -60,7 +60,7 @@ export async function submitBatch(context: RequestContext, deps: BatchDeps): Pro
   const held = deps.bodyBudget.open(context.request);
   try {
     const batch = new Batch(context, deps, held, idempotencyKey);
-    const truncation = await batch.submitAll().finally(() => showWhatIsLeft(context, deps, batch.results));
+    const truncation = await batch.submitAll().finally(() => showWhatIsLeft(context, deps));
     const { results } = batch;
     if (results.length >= LARGE_BYTES) await deps.turns.next();
     const unavailable = results.whyNothingIsStored;
@@ -71,12 +71,9 @@ export async function submitBatch(context: RequestContext, deps: BatchDeps): Pro
   }
 }
 
-function showWhatIsLeft(context: RequestContext, { rateLimiter }: BatchDeps, { total }: BatchResults): void {
+function showWhatIsLeft(context: RequestContext, { rateLimiter }: BatchDeps): void {
   const { rateLimit } = context.caller;
-  if (rateLimit === undefined) return;
-  // A body without tasks takes one, as any other call does.
-  if (total === 0) rateLimiter.charge(rateLimit);
-  showRateLimit(context, rateLimiter, rateLimit);
+  if (rateLimit !== undefined) showRateLimit(context, rateLimiter, rateLimit);
 }
 
 /** The JSON of one task, not yet parsed, or why it will not be read. */
@@ -215,7 +212,7 @@ class Batch {
     const bytes = text instanceof RequestError ? 0 : text.length;
     this.#window.enter(bytes);
     let id: string | undefined;
-    const tooFast = this.#takeOne();
+    const tooFast = this.#takeOne(index);
     try {
       if (text instanceof RequestError) throw text;
       const input = parseJson(text, this.#aTask);
@@ -235,7 +232,7 @@ class Batch {
     const { parseTask, submitTask, turns, secrets } = this.deps;
     this.#window.enter(text.length);
     let id: string | undefined;
-    const tooFast = this.#takeOne();
+    const tooFast = this.#takeOne(index);
     try {
       const input = await parseLargeJson(text, this.#aTask, turns);
       id = readId(input);
@@ -251,9 +248,10 @@ class Batch {
   }
 
   /** @returns why the task comes too early for its key. It is parsed all the same, for its id: the client finds it by that. */
-  #takeOne(): RequestError | undefined {
+  #takeOne(index: number): RequestError | undefined {
     const { rateLimit } = this.context.caller;
-    if (rateLimit === undefined) return undefined;
+    // The call itself has taken one: see with-rate-limit.ts.
+    if (rateLimit === undefined || index === 0) return undefined;
     try {
       this.deps.rateLimiter.take(rateLimit);
       return undefined;

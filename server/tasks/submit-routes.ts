@@ -64,7 +64,6 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
     query: [],
     operationId: 'submitTasks',
     metricLabel: '/tasks/batch',
-    takesByTask: true,
     handle: submitBatch,
   },
 ];

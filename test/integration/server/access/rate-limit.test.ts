@@ -107,6 +107,21 @@ describe('the rate limit of a key', function () {
     expect([response.status, answer.code]).to.deep.equal([429, 'rate_limited']);
   });
 
+  it('counts a batch that is refused before its first task is read', async () => {
+    const json = { 'content-type': 'application/json' };
+    const refused: readonly (readonly [what: string, path: string, headers: Record<string, string>])[] = [
+      ['Idempotency-Key', '/tasks/batch', { ...json, 'idempotency-key': 'x'.repeat(1_000) }],
+      ['query', '/tasks/batch?none=1', json],
+      ['Content-Type', '/tasks/batch', { 'content-type': 'text/plain' }],
+    ];
+    for (const [what, path, headers] of refused) {
+      const { key } = await limited(0.01);
+      const send = async (): Promise<number> => (await fetch(`${service.baseUrl}${path}`, { method: 'POST', headers: { ...bearer(key), ...headers }, body: '[]' })).status;
+      expect(await send(), what).to.be.within(400, 415);
+      expect(await send(), what).to.equal(429);
+    }
+  });
+
   it('is kept by our client, which hands over all tasks of a stream in the end', async () => {
     const { key } = await limited(10);
     const client = new RetryClient({ url: service.baseUrl, apiKey: key });
