@@ -41,9 +41,15 @@ const classOfReply: ReadonlyMap<string, RedisErrorClass> = new Map([
 
 /**
  * Redis has no code of its own for "an ACL forbids a command of this script": it answers ERR, as for a fault in the
- * script. Therefore the text of a reply is read here, and nowhere else (7.0, and since 7.2).
+ * script. Therefore the text of a reply is read here, and nowhere else (up to 7.0, and since 7.2).
  */
 const ACL_IN_SCRIPT = /^ERR (The user executing the script can't |ACL failure in script)/;
+
+/**
+ * Before 7.0 Redis put its answer to a command of a script behind ERR and the name of the script: `ERR Error running script (call to f_<sha1>):
+ * @user_script:1: @user_script: 1: -OOM command not allowed`. What is not an answer of a command has no code of its own behind it.
+ */
+const SCRIPT_BEFORE_7 = /^ERR Error running script \(call to f_[0-9a-f]{40}\): @user_script:\d+: @user_script: ?\d+: (?:-(?=[A-Z]+ )|(?=The user executing the script ))/;
 
 /** Errors of ioredis (and one of ours) without an answer of Redis, by class name. */
 const CONNECTION_ERRORS = new Set(['RequestLimitReached', 'NotReplicatedError', 'NoFreeConnectionError', 'MaxRetriesPerRequestError', 'ClusterAllFailedError', 'AbortError', 'InterruptError', 'ParserError', 'ConnectionClosedError']);
@@ -73,7 +79,15 @@ const WORST_FIRST = ['full', 'refused', 'unavailable', 'bug'] as const satisfies
 /** An error reply of Redis; `code` is its first word (`OOM`, `NOSCRIPT`, ...), the protocol's own error code. */
 export function redisErrorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || (error.name !== 'ReplyError' && error.constructor.name !== 'ReplyError')) return undefined;
-  return error.message.split(' ', 1)[0];
+  return textOf(error).split(' ', 1)[0];
+}
+
+/** The reply as 7.0 and later versions write it. */
+function textOf({ message }: Error): string {
+  // A script's error is long, and every other one begins with something else.
+  if (!message.startsWith('ERR Error running script ')) return message;
+  const text = message.replace(SCRIPT_BEFORE_7, '');
+  return text.startsWith('The user ') ? `ERR ${text}` : text;
 }
 
 /**
@@ -89,7 +103,7 @@ export function classifyRedisError(error: unknown, readOnlyForMs = 0): RedisErro
     return WORST_FIRST.find((each) => classes.includes(each)) ?? 'bug';
   }
   if (reply === 'READONLY' && readOnlyForMs >= READ_ONLY_LASTS_MS) return 'refused';
-  if (ACL_IN_SCRIPT.test(error.message)) return 'refused';
+  if (ACL_IN_SCRIPT.test(textOf(error))) return 'refused';
   return classOfReply.get(reply) ?? 'bug';
 }
 
@@ -101,7 +115,7 @@ export function redisErrorCause(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const [part] = redisErrorCode(error) === 'EXECABORT' ? partsOf(error) : [];
   // The name of a script is a hash, which does not help a reader.
-  return (part ?? error).message.replace(/ script: [0-9a-f]{40}, on @user_script:\d+\.?$/, '');
+  return textOf(part ?? error).replace(/ script: [0-9a-f]{40}, on @user_script:\d+\.?$/, '');
 }
 
 function partsOf(error: Error): Error[] {

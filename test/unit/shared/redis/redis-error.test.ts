@@ -13,6 +13,7 @@ function named(name: string, message = ''): Error {
 
 const aborted = (...parts: Error[]): Error => reply('EXECABORT Transaction discarded because of previous errors.', parts);
 const inScript = (text: string): string => `${text} script: caeeee01384f6b04384c56d69c27aa65287fb306, on @user_script:1.`;
+const inScriptBefore7 = (text: string): string => `ERR Error running script (call to f_91fb98f1f472072e36230bd1f864f688f3ab12cd): @user_script:12: @user_script: 12: ${text}`;
 const oom = reply("OOM command not allowed when used memory > 'maxmemory'.");
 const readOnly = reply("READONLY You can't write against a read only replica.");
 
@@ -28,6 +29,7 @@ describe('classifyRedisError', () => {
   const rows: readonly (readonly [RedisErrorClass, unknown])[] = [
     ['full', oom],
     ['full', reply(inScript(oom.message))],
+    ['full', reply(inScriptBefore7(`-${oom.message}`))],
     ['full', aborted(oom)],
     ['full', aborted(reply("NOPERM this user has no permissions to run the 'set' command"), oom)],
 
@@ -38,6 +40,8 @@ describe('classifyRedisError', () => {
     ['refused', reply(inScript("ERR ACL failure in script: User u1 has no permissions to run the 'set' command"))],
     ['refused', reply('NOREPLICAS Not enough good replicas to write.')],
     ['refused', reply(inScript('NOREPLICAS Not enough good replicas to write.'))],
+    ['refused', reply(inScriptBefore7('-NOREPLICAS Not enough good replicas to write.'))],
+    ['refused', reply(inScriptBefore7("The user executing the script can't run this command or subcommand"))],
     ['refused', reply("MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.")],
     ['refused', reply('WRONGTYPE Operation against a key holding the wrong kind of value')],
     ['refused', reply('NOAUTH Authentication required.')],
@@ -47,6 +51,7 @@ describe('classifyRedisError', () => {
 
     ['unavailable', readOnly],
     ['unavailable', aborted(readOnly)],
+    ['unavailable', reply(inScriptBefore7(`-${readOnly.message}`))],
     ['unavailable', reply('LOADING Redis is loading the dataset in memory')],
     ['unavailable', reply('BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.')],
     ['unavailable', aborted(reply('BUSY Redis is busy running a script.'))],
@@ -68,6 +73,7 @@ describe('classifyRedisError', () => {
     ['bug', reply("ERR wrong number of arguments for 'get' command")],
     ['bug', reply("ERR Number of keys can't be greater than number of args")],
     ['bug', reply(inScript("ERR user_script:1: Script attempted to access nonexistent global variable 'x'"))],
+    ['bug', reply(inScriptBefore7('Unknown Redis command called from Lua script'))],
     ['bug', reply("CROSSSLOT Keys in request don't hash to the same slot")],
     ['bug', aborted(reply("ERR unknown command 'FOO'"))],
     ['bug', aborted()],
@@ -95,6 +101,7 @@ describe('classifyRedisError', () => {
 describe('redisErrorCause', () => {
   it("is Redis' own words, without the hash of a script, and of a MULTI those of the part that was refused", () => {
     expect(redisErrorCause(reply(inScript('NOREPLICAS Not enough good replicas to write.')))).to.equal('NOREPLICAS Not enough good replicas to write.');
+    expect(redisErrorCause(reply(inScriptBefore7(`-${oom.message}`)))).to.equal(oom.message);
     expect(redisErrorCause(aborted(oom))).to.equal(oom.message);
   });
 });
