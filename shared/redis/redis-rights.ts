@@ -59,7 +59,8 @@ export async function missingRights(redis: RedisClient, key: string, waitsForRep
       isRefused('EVALSHA', () => redis.evalsha('0'.repeat(40), 1, key)),
       isRefused('SCRIPT|EXISTS', () => redis.script('EXISTS', '0'.repeat(40))),
       isRefused('SCRIPT|LOAD', () => redis.script('LOAD', 'return 1')),
-      isRefused('BZPOPMIN', () => redis.bzpopmin(key, 0.001)),
+      // Before 7.0.8 Redis waits for ever when it is told to wait for 1 ms.
+      isRefused('BZPOPMIN', () => redis.bzpopmin(key, 0.01)),
       isRefused('MULTI or EXEC', () => redis.multi().exists(key).exec()),
       // For no replica it answers at once.
       ...(waitsForReplicas ? [isRefused('WAIT', () => redis.wait(0, 1))] : []),
