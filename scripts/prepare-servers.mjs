@@ -7,6 +7,7 @@ const { ensureChromium } = await import('./install/chromium.mjs');
 const { ensureKafkaJars } = await import('./install/kafka-jars.mjs');
 const { ensurePromtool } = await import('./install/promtool.mjs');
 const { findOrInstallRedis } = await import('./install/redis-binary.mjs');
+const { ensureRedis62 } = await import('./install/redis-6-2.mjs');
 const { ensureSchemathesis } = await import('./install/schemathesis.mjs');
 const { withSetupLock } = await import('./install/setup-lock.mjs');
 
@@ -14,7 +15,7 @@ const { withSetupLock } = await import('./install/setup-lock.mjs');
 const tools =
   process.argv[2] === 'chart-tools'
     ? { 'chart-tools': ensureChartTools }
-    : { redis: findOrInstallRedis, kafka: ensureKafkaJars, chromium: ensureChromium, promtool: ensurePromtool, schemathesis: ensureSchemathesis };
+    : { redis: findOrInstallRedis, 'redis-6.2': ensureRedis62, kafka: ensureKafkaJars, chromium: ensureChromium, promtool: ensurePromtool, schemathesis: ensureSchemathesis };
 
 const results = await Promise.allSettled(Object.entries(tools).map(([of, ensure]) => withSetupLock(ensure, { of })));
 for (const result of results) if (result.status === 'rejected') console.error(result.reason);

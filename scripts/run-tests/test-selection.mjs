@@ -7,7 +7,7 @@ import { SetupError } from '../processes/setup-error.mjs';
 
 /**
  * Folders of test/ in the order they run, quickest first, and the servers each one needs.
- * @type {Record<string, readonly ('redis' | 'kafka' | 'chromium' | 'promtool' | 'chart-tools')[]>}
+ * @type {Record<string, readonly ('redis' | 'redis-6.2' | 'kafka' | 'chromium' | 'promtool' | 'chart-tools')[]>}
  */
 const FOLDERS = {
   unit: [],
@@ -16,7 +16,7 @@ const FOLDERS = {
   integration: ['redis', 'kafka'],
   e2e: ['redis', 'kafka', 'chromium', 'promtool'],
   chaos: ['redis', 'kafka'],
-  topology: ['redis'],
+  topology: ['redis', 'redis-6.2'],
 };
 
 /** Processes that run tests side by side, on two cores: many tests wait for timers, locks and servers most of their time. */

@@ -11,6 +11,7 @@ import { ensureKafkaJars } from '../install/kafka-jars.mjs';
 import { watchLeftovers } from '../processes/leftover-watch.mjs';
 import { processRef } from '../processes/process-identity.mjs';
 import { findOrInstallRedis, redisMissing } from '../install/redis-binary.mjs';
+import { ensureRedis62 } from '../install/redis-6-2.mjs';
 import { startRedisOnFreePort } from '../servers/redis-server.mjs';
 import { SetupError } from '../processes/setup-error.mjs';
 import { withSetupLock } from '../install/setup-lock.mjs';
@@ -50,7 +51,7 @@ export const BENCH_REDIS_SETTINGS = [
 
 /**
  * @param {object} options
- * @param {Set<string>} options.needed             'redis', 'kafka', 'chromium', 'promtool', 'chart-tools'
+ * @param {Set<string>} options.needed             'redis', 'redis-6.2', 'kafka', 'chromium', 'promtool', 'chart-tools'
  * @param {readonly string[]} [options.redisSettings]
  * @param {AbortSignal} options.signal
  * @returns {Promise<TestServers>}
@@ -72,6 +73,7 @@ export async function startTestServers({ needed, redisSettings, signal }) {
     chartTools.catch(() => undefined);
     if (needed.has('chromium')) env.CHROMIUM_PATH = await withSetupLock(() => ensureChromium({ signal }), { of: 'chromium', signal });
     if (needed.has('promtool')) env.PROMTOOL_PATH = await withSetupLock(() => ensurePromtool({ signal }), { of: 'promtool', signal });
+    if (needed.has('redis-6.2')) env.TEST_REDIS_6_2_BIN = await withSetupLock(() => ensureRedis62({ signal }), { of: 'redis-6.2', signal });
     if (needed.has('redis')) {
       const binary = await withSetupLock(() => findOrInstallRedis({ signal }), { of: 'redis', signal });
       // Tests that kill a Redis start their own, so a container would not do.

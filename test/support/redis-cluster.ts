@@ -21,6 +21,8 @@ export interface ClusterOptions {
   readonly slotsLeftOut?: readonly number[];
   /** The certificate of all nodes: then they speak TLS alone, with each other too. */
   readonly tls?: ServerTls;
+  /** A server of another version. Before 7.0 the port of the bus cannot be chosen. */
+  readonly redis62?: string;
 }
 
 /** A Redis Cluster of the test's own: real servers on loopback, that may be killed, frozen and started again. */
@@ -36,9 +38,9 @@ export class RedisCluster {
   }
 
   /** @returns one that serves all slots, unless some were left out, and whose replicas are in step */
-  static async start({ masters = 3, replicas = 3, spares = 0, nodeTimeoutMs = 1_500, settings = [], slotsLeftOut = [], tls }: ClusterOptions = {}): Promise<RedisCluster> {
+  static async start({ masters = 3, replicas = 3, spares = 0, nodeTimeoutMs = 1_500, settings = [], slotsLeftOut = [], tls, redis62 }: ClusterOptions = {}): Promise<RedisCluster> {
     const startNode = async (): Promise<PrivateRedis> => PrivateRedis.start([
-      ...['--cluster-enabled', 'yes', '--cluster-port', String(await freePort()), '--cluster-node-timeout', String(nodeTimeoutMs)],
+      ...['--cluster-enabled', 'yes', '--cluster-node-timeout', String(nodeTimeoutMs), ...(redis62 === undefined ? ['--cluster-port', String(await freePort())] : [])],
       // A node that has met no other one does not know its own address.
       ...['--cluster-announce-ip', '127.0.0.1'],
       // A replica takes over however long it has heard nothing: tests freeze and kill at any moment.
@@ -46,10 +48,10 @@ export class RedisCluster {
       ...['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction'],
       ...(tls === undefined ? [] : ['--tls-cluster', 'yes', '--tls-replication', 'yes']),
       ...settings,
-    ], tls);
+    ], tls, redis62 === undefined ? {} : { binary: redis62 });
     const nodes: PrivateRedis[] = [];
     // One after the other: a port is taken only when its server has started.
-    for (let nth = 0; nth < masters + replicas + spares; nth += 1) nodes.push(await startNode());
+    for (let nth = 0; nth < masters + replicas + spares; nth += 1) nodes.push(await (redis62 === undefined ? startNode() : eventually(startNode, { withinMs: 10_000 })));
     const cluster = new RedisCluster(nodes, startNode);
     try {
       await cluster.#form(masters, replicas, new Set(slotsLeftOut));
@@ -202,7 +204,7 @@ export class RedisCluster {
   async #meet(node: PrivateRedis): Promise<void> {
     const [first] = this.nodes;
     if (first === undefined) throw new Error('a cluster has at least one node');
-    const busPort = await this.ask(node, async (client) => Number((await client.config('GET', 'cluster-port'))[1]));
+    const busPort = await this.ask(node, async (client) => Number((await client.config('GET', 'cluster-port'))[1] ?? node.address.port + 10_000));
     await this.ask(first, (client) => client.call('CLUSTER', 'MEET', node.address.host, node.address.port, busPort));
   }
 

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
@@ -43,6 +43,23 @@ export function printAddress({ host, port }: RedisAddress): string {
   return `${host}:${port}`;
 }
 
+const CONFIG_FILE = 'redis.conf';
+
+/** How a server differs from that of the other tests. */
+export interface OwnServer {
+  /** One of another version: see redis62. */
+  readonly binary?: string;
+  /** Lines of a file of settings, which Redis and Sentinel rewrite: a node that is started again is what it was. */
+  readonly config?: string;
+}
+
+/** redis-server 6.2, the oldest that the service works with. The runner of the tests fetches it. */
+export function redis62(): string {
+  const binary = process.env['TEST_REDIS_6_2_BIN'];
+  if (binary === undefined) throw new Error('TEST_REDIS_6_2_BIN names no redis-server 6.2: run the tests through npm test');
+  return binary;
+}
+
 /** A redis-server of the test's own, that may be killed, frozen and started again. It keeps its port and its data. */
 export class PrivateRedis {
   readonly address: RedisAddress;
@@ -53,6 +70,7 @@ export class PrivateRedis {
     private readonly folder: string,
     private readonly settings: readonly string[],
     private readonly tls: ServerTls | undefined,
+    private readonly server: OwnServer,
   ) {
     this.address = { host: '127.0.0.1', port };
   }
@@ -62,15 +80,17 @@ export class PrivateRedis {
    * @param tls its certificate: then it speaks TLS alone
    * @returns one that answers
    */
-  static async start(settings: readonly string[] = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction'], tls?: ServerTls): Promise<PrivateRedis> {
-    const redis = await PrivateRedis.stopped(settings, tls);
+  static async start(settings: readonly string[] = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction'], tls?: ServerTls, server?: OwnServer): Promise<PrivateRedis> {
+    const redis = await PrivateRedis.stopped(settings, tls, server);
     await redis.restart();
     return redis;
   }
 
   /** One that does not run yet: `restart` starts it. */
-  static async stopped(settings: readonly string[] = [], tls?: ServerTls): Promise<PrivateRedis> {
-    return new PrivateRedis(await freePort(), await mkdtemp(path.join(tmpdir(), 'redis-test-')), settings, tls);
+  static async stopped(settings: readonly string[] = [], tls?: ServerTls, server: OwnServer = {}): Promise<PrivateRedis> {
+    const folder = await mkdtemp(path.join(tmpdir(), 'redis-test-'));
+    if (server.config !== undefined) await writeFile(path.join(folder, CONFIG_FILE), server.config);
+    return new PrivateRedis(await freePort(), folder, settings, tls, server);
   }
 
   /** How a test reaches it, past every check. */
@@ -85,8 +105,8 @@ export class PrivateRedis {
   /** Starts it again after kill() or shutDown(), and returns when it answers. */
   async restart(): Promise<void> {
     const { port, host } = this.address;
-    const binary = process.env['TEST_REDIS_BIN'] ?? 'redis-server';
-    const server = spawn(binary, [...(this.tls === undefined ? ['--port', String(port)] : ['--port', '0', ...tlsSettings(port, this.tls).flatMap(([name, value]) => [`--${name}`, value])]), '--bind', host, '--dir', this.folder, '--hz', '100', '--save', '', ...this.settings], { stdio: 'ignore' });
+    const { binary = process.env['TEST_REDIS_BIN'] ?? 'redis-server', config } = this.server;
+    const server = spawn(binary, [...(config === undefined ? [] : [path.join(this.folder, CONFIG_FILE)]), ...(this.tls === undefined ? ['--port', String(port)] : ['--port', '0', ...tlsSettings(port, this.tls).flatMap(([name, value]) => [`--${name}`, value])]), '--bind', host, '--dir', this.folder, '--hz', '100', '--save', '', ...this.settings], { stdio: 'ignore' });
     killWithUs(server);
     const failed = new Promise<never>((_, reject) => {
       server.once('error', (cause) => reject(new Error(`cannot start ${binary}: install redis-server, or set TEST_REDIS_BIN`, { cause })));

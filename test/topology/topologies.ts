@@ -4,7 +4,7 @@ import { loadConfig, type RedisConfig } from '../../shared/config/load.js';
 import { aclRule } from '../../shared/redis/redis-rights.js';
 import { TestAuthority } from '../support/certificates.js';
 import { RedisCluster } from '../support/redis-cluster.js';
-import { PrivateRedis, printAddress } from '../support/redis.js';
+import { PrivateRedis, printAddress, redis62 } from '../support/redis.js';
 import { MASTER_NAME, SentinelRedis } from '../support/sentinel-redis.js';
 
 /** A Redis as people run it, that is there for one suite. */
@@ -20,7 +20,7 @@ export interface Topology {
 const PASSWORD = 'of-a-topology';
 const configOf = (settings: Readonly<Record<string, string>>): RedisConfig => loadConfig(settings).redis;
 
-/** Everything is started by the test, from Debian's redis-server. */
+/** Everything is started by the test, from Debian's redis-server, or a 6.2. */
 export const topologies: Readonly<Record<string, () => Promise<Topology>>> = {
   'one Redis': async () => {
     const redis = await PrivateRedis.start();
@@ -52,6 +52,20 @@ export const topologies: Readonly<Record<string, () => Promise<Topology>>> = {
       refused: () => refusedBy(redis),
       close: () => redis.close(),
     };
+  },
+  'Redis 6.2 with a user with few rights': async () => {
+    const redis = await PrivateRedis.start(['--maxmemory-policy', 'noeviction', '--user', 'retry-service', 'on', `>${PASSWORD}`, ...aclRule('bull')], undefined, { binary: redis62() });
+    return {
+      redis: configOf({ REDIS_ADDR: printAddress(redis.address), REDIS_USERNAME: 'retry-service', REDIS_PASSWORD: PASSWORD }),
+      prefix: 'bull',
+      // CLIENT SETINFO is not known there, and ioredis goes without. Newer versions do not count that as refused.
+      refused: async () => (await refusedBy(redis)).filter((entry) => !entry.includes('object,client,')),
+      close: () => redis.close(),
+    };
+  },
+  'a Cluster of 3 masters with Redis 6.2': async () => {
+    const cluster = await RedisCluster.start({ replicas: 0, redis62: redis62() });
+    return { redis: configOf({ REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses }), close: () => cluster.close() };
   },
 };
 
