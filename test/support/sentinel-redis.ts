@@ -30,9 +30,9 @@ export class SentinelRedis {
   /** @returns one whose replicas are in step and whose sentinels know each other */
   static async start(): Promise<SentinelRedis> {
     const settings = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction', '--repl-diskless-sync-delay', '0'];
-    const master = await PrivateRedis.start(settings);
+    const master = await PrivateRedis.start(settings, undefined, { config: '' });
     const { host, port } = master.address;
-    const replicas = await Promise.all(Array.from({ length: REPLICAS }, () => PrivateRedis.start([...settings, '--replicaof', host, String(port)])));
+    const replicas = await Promise.all(Array.from({ length: REPLICAS }, () => PrivateRedis.start(settings, undefined, { config: `replicaof ${host} ${port}\n` })));
     const redis = new SentinelRedis([master, ...replicas], await Promise.all(Array.from({ length: SENTINELS }, () => Sentinel.start(master.address))));
     try {
       await redis.isWhole();
