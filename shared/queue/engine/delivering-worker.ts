@@ -6,6 +6,7 @@ import { renewLocksByFetch, type EndRenewal } from './lock-renewal.js';
 import { PendingCalls } from './pending-calls.js';
 import { UNREADABLE_DATA } from './readable-job.js';
 import { ToldEnds } from './told-ends.js';
+import { LONGEST_WAIT_MS } from './wake-when-due.js';
 
 /**
  * How long a stop waits for the answer to a fetch, and for jobs that were fetched and not begun. Redis may be away, or the
@@ -82,9 +83,9 @@ export class DeliveringWorker extends Worker {
     if (this.calls.mayFetch) void this.run();
   }
 
-  /** @param blockUntil when the next job is due, by our clock; 0 when there is none. BullMQ subtracts Date.now from it. */
+  /** @param blockUntil when the next job is due, by our clock; 0 when there is none. BullMQ subtracts Date.now from it. @returns seconds */
   protected override getBlockTimeout(blockUntil: number): number {
-    return super.getBlockTimeout(blockUntil === 0 ? 0 : blockUntil - this.#clock() + Date.now());
+    return Math.min(super.getBlockTimeout(blockUntil === 0 ? 0 : blockUntil - this.#clock() + Date.now()), LONGEST_WAIT_MS / 1_000);
   }
 
   /** BullMQ throws when the data is no JSON, and then no worker has the job: see readable-job.ts. */
