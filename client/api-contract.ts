@@ -827,7 +827,11 @@ export interface components {
                 readonly due: number | null;
                 readonly lateness_ms: components["schemas"]["LatenessMs"];
             }[];
+            readonly is_complete: boolean;
+            readonly shards_away: readonly string[];
+            readonly known_at: components["schemas"]["StatsKnownAt"];
         };
+        readonly StatsKnownAt: string | null;
         readonly Failures: {
             readonly since: string;
             readonly groups: readonly {
@@ -849,6 +853,8 @@ export interface components {
                 };
             }[];
             readonly is_complete: boolean;
+            readonly shards_away: readonly string[];
+            readonly known_at: components["schemas"]["StatsKnownAt"];
         };
         readonly Counts: {
             readonly waiting: number;

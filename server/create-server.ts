@@ -55,6 +55,7 @@ import { WorkTurns } from './http/work-turns.js';
 import { createBoardServer } from './ops/bull-board.js';
 import { pageInPlaceOf } from './ops/login-page.js';
 import { routeTable } from './route-table.js';
+import { LastStats } from './stats/last-stats.js';
 import { StatusReader } from './stats/status-reader.js';
 import { ApiMetrics } from './telemetry/api-metrics.js';
 import { FleetGauges } from './telemetry/fleet-gauges.js';
@@ -156,6 +157,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs, secretPathHosts };
   const fleetSettings = new FleetSettings({ queue, own, logger });
   const lastFlow = new LastFlow(queue, (reports) => void fleetSettings.learn(reports));
+  const lastStats = new LastStats(queue);
   const statusReader = new StatusReader({
     queue,
     fleetSettings,
@@ -237,6 +239,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       largeAnswers,
       fleetSettings,
       lastFlow,
+      lastStats,
       statusReader,
       bulkActions: new BulkActionsOfQueue(queue, { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis)) }),
       metrics,
@@ -283,6 +286,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
 
   async function closeRedis(): Promise<void> {
     lastFlow.stop();
+    lastStats.stop();
     keyRing.stop();
     rateLimiter.stop();
     quotas.stop();
@@ -325,6 +329,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     start: async () => {
       if (stopping !== undefined) throw new Error('this API was stopped');
       lastFlow.start();
+      lastStats.start();
       activityWriter.start();
       // A Redis that must not be used is told to `onUnfitRedis`.
       startToTakeOver().catch(() => undefined);

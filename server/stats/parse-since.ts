@@ -4,7 +4,7 @@ import { parseInstant } from '../../shared/domain/parse-instant.js';
 import type { Query } from '../http/query.js';
 
 const LONGEST_MS = 86_400_000;
-const DEFAULT_MS = 3_600_000;
+export const DEFAULT_SPAN_MS = 3_600_000;
 
 /**
  * How far back from now a request asks.
@@ -21,7 +21,7 @@ const DEFAULT_MS = 3_600_000;
  */
 export function parseSince(query: Query, now: number): number {
   const text = query.get('since');
-  if (text === undefined) return DEFAULT_MS;
+  if (text === undefined) return DEFAULT_SPAN_MS;
   const at = parseInstant(text);
   const ms = at === undefined ? durationMs(text) : now - at;
   if (ms > 0 && ms <= LONGEST_MS) return ms;

@@ -3,16 +3,18 @@ import type { Clock } from '../../shared/domain/ports.js';
 import { BUCKET_MS } from '../../shared/queue/stats/activity-store.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { toWireWorkerFacts, type FleetSettings } from '../flow/fleet-settings.js';
-import { orAway, orSayMissing } from '../flow/or-away.js';
+import { orAway } from '../flow/or-away.js';
 import { jsonAnswer } from '../http/answer.js';
 import type { Route } from '../http/route.js';
 import { heldByCode } from './held-codes.js';
+import type { LastStats, ShownStats } from './last-stats.js';
 import { parseSince } from './parse-since.js';
 import type { StatusReader } from './status-reader.js';
-import { toWireCounts, toWireFailures, toWireHistory } from './view.js';
+import { toWireCounts, toWireFailures, toWireHistory, type MissingStats } from './view.js';
 
 export interface StatsParts {
-  readonly queue: Pick<TaskQueue, 'counts' | 'withFlow' | 'withActivity' | 'withFailures'>;
+  readonly queue: Pick<TaskQueue, 'counts' | 'withFlow'>;
+  readonly lastStats: Pick<LastStats, 'minutes' | 'failures'>;
   readonly fleetSettings: Pick<FleetSettings, 'view' | 'lastKnown'>;
   readonly statusReader: Pick<StatusReader, 'status'>;
   readonly clock: Clock;
@@ -67,13 +69,15 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
     query: ['since'],
     operationId: 'history',
     metricLabel: '/history',
-    handle: async ({ query }, { queue, clock }) => {
+    handle: async ({ query }, { lastStats, clock }) => {
       const spanMs = parseSince(query, clock());
       const stepMs = BUCKET_MS.minute;
-      // The span may begin in the middle of a minute.
-      const { buckets, now } = await orSayMissing('what was counted by minute', queue.withActivity((store) => store.read('minute', Math.ceil(spanMs / stepMs) + 1)));
+      const read = await lastStats.minutes(spanMs);
+      const missing = missingOf(read);
+      // What was read last is shown where it belongs, and the minutes since then are empty.
+      const now = missing.isRead ? (read.shown?.value.now ?? clock()) : clock();
       const beginning = (at: number): number => Math.floor(at / stepMs) * stepMs;
-      return jsonAnswer(200, toWireHistory(buckets, beginning(now - spanMs), beginning(now), stepMs));
+      return jsonAnswer(200, toWireHistory(read.shown?.value.buckets ?? [], beginning(now - spanMs), beginning(now), stepMs, missing));
     },
   },
   {
@@ -84,9 +88,14 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
     query: ['since'],
     operationId: 'failures',
     metricLabel: '/failures',
-    handle: async ({ query }, { queue, clock }) => {
+    handle: async ({ query }, { lastStats, clock }) => {
       const spanMs = parseSince(query, clock());
-      return jsonAnswer(200, toWireFailures(await orSayMissing('the counts of failed sends', queue.withFailures((store) => store.read(spanMs)))));
+      const read = await lastStats.failures(spanMs);
+      return jsonAnswer(200, toWireFailures(read.shown?.value ?? { since: clock() - spanMs, groups: new Map() }, missingOf(read)));
     },
   },
 ];
+
+function missingOf({ shown, shardsAway }: ShownStats<unknown>): MissingStats {
+  return { isRead: shown !== undefined && shown.knownAt === undefined, knownAt: shown?.knownAt, shardsAway };
+}

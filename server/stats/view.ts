@@ -85,8 +85,9 @@ function rounded(value: number | undefined): number | null {
  * @param buckets minutes, in any order
  * @param firstAt beginning of the first point, milliseconds since the epoch
  * @param lastAt  beginning of the last one, which is still being counted
+ * @param missing where they could not be read now
  */
-export function toWireHistory(buckets: readonly ActivityBucket[], firstAt: number, lastAt: number, stepMs: number): object {
+export function toWireHistory(buckets: readonly ActivityBucket[], firstAt: number, lastAt: number, stepMs: number, missing: MissingStats = NONE_MISSING): object {
   const byTime = new Map(buckets.map(({ at, activity }) => [at, activity]));
   const points = Array.from({ length: Math.floor((lastAt - firstAt) / stepMs) + 1 }, (_, nth) => {
     const at = firstAt + nth * stepMs;
@@ -101,11 +102,25 @@ export function toWireHistory(buckets: readonly ActivityBucket[], firstAt: numbe
       lateness_ms: { p50: latenessPercentile(lateness, 0.5) ?? null, p99: latenessPercentile(lateness, 0.99) ?? null },
     };
   });
-  return { step_ms: stepMs, points };
+  return { step_ms: stepMs, points, is_complete: missing.isRead, ...toWireMissingStats(missing) };
+}
+
+/** What was counted cannot be read now: then it is shown as it was read last. */
+export interface MissingStats {
+  readonly isRead: boolean;
+  /** When it was read last, ms since the epoch; undefined: now, or not yet. */
+  readonly knownAt: number | undefined;
+  readonly shardsAway: readonly string[];
+}
+
+const NONE_MISSING: MissingStats = { isRead: true, knownAt: undefined, shardsAway: [] };
+
+function toWireMissingStats({ knownAt, shardsAway }: MissingStats): object {
+  return { shards_away: shardsAway, known_at: knownAt === undefined ? null : printTime(knownAt) };
 }
 
 /** The groups with the most failures first. That of all others, which comes last, has nulls for what it does not tell. */
-export function toWireFailures(failures: Failures): object {
+export function toWireFailures(failures: Pick<Failures, 'since' | 'groups'>, missing: MissingStats = NONE_MISSING): object {
   const groups = [...failures.groups].map(([group, counts]) => {
     const reason = reasonOf(group);
     return {
@@ -120,5 +135,5 @@ export function toWireFailures(failures: Failures): object {
       by_phase: { delivery: countOf(counts) - counts.dead, dead: counts.dead },
     };
   });
-  return { since: printTime(failures.since), groups, is_complete: isComplete(failures) };
+  return { since: printTime(failures.since), groups, is_complete: missing.isRead && isComplete(failures), ...toWireMissingStats(missing) };
 }

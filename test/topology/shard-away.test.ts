@@ -173,6 +173,11 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
             const answer = await call(service.baseUrl, path);
             expect([answer.status, answer.body['is_complete'], [...(answer.body['shards_away'] as string[])].sort()], path).to.deep.equal([200, false, queues]);
           }
+          // What was counted stands in one slot, with limits and pauses.
+          for (const path of ['/history', '/failures']) {
+            const answer = await call(service.baseUrl, path);
+            expect([answer.status, answer.body['is_complete'], [...(answer.body['shards_away'] as string[])].sort(), answer.body['known_at'] === null], path).to.deep.equal([200, !hasFleet, hasFleet ? queues : [], !hasFleet]);
+          }
           for (const path of ['/health', '/readyz']) {
             const answer = await call(service.baseUrl, path);
             expect([answer.status, [...(answer.body['shards_away'] as string[])].sort()], path).to.deep.equal([200, queues]);

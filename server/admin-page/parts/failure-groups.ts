@@ -11,6 +11,7 @@ import { mayOperate } from '../state/session.js';
 import { askBulk } from './bulk-dialog.js';
 import { Empty, Failure, Time, Waiting } from './basics.js';
 import { CalmBox, useCalm } from './calm-rows.js';
+import { StatsKnownAt } from './stats-known-at.js';
 
 type Group = Failures['groups'][number];
 
@@ -29,6 +30,7 @@ export function FailureGroups({ since, most }: { readonly since: string; readonl
   const { rows, touch } = useCalm(`failures ${since}`, value?.groups ?? [], nameOf, 'last');
   if (failure !== undefined && value === undefined) return html`<${Failure} failure=${failure} reload=${reload} />`;
   if (value === undefined) return html`<${Waiting} />`;
+  if (value.groups.length === 0 && !value.is_complete) return html`<p class="soft" role="status">A part of Redis does not answer: what has failed is not known now.</p>`;
   if (value.groups.length === 0) return html`<${Empty} title="Nothing has failed">No send has failed in the last ${since}.</${Empty}>`;
   return html`${failure !== undefined && html`<${Failure} failure=${failure} reload=${reload} />`}<${CalmBox} touch=${touch}><table class="stacked">
     <thead><tr><th>Destination</th><th>Error</th><th class="n">Failed sends</th><th>Last</th><th>Then</th><th><span class="hidden">What can be done</span></th></tr></thead>
@@ -52,7 +54,8 @@ export function FailureGroups({ since, most }: { readonly since: string; readonl
           ${samples[0] !== undefined && html`<a class="button small" href=${addressOf('task', { id: samples[0] })} title=${samples[0]}>Newest</a>`}</td>
       </tr>`;
     })}</tbody></table></${CalmBox}>
-    ${!value.is_complete && html`<p class="soft">Not everything that failed could be counted.</p>`}
+    <${StatsKnownAt} at=${value.known_at} />
+    ${!value.is_complete && value.known_at === null && html`<p class="soft">Not everything that failed could be counted.</p>`}
     ${value.groups.length > most && html`<p class="soft"><a href=${addressOf('failures', { since })}>All ${count(value.groups.length)} groups</a></p>`}`;
 }
 

@@ -6,6 +6,7 @@ import { Empty, Failure, Said, Waiting } from '../parts/basics.js';
 import { Chart } from '../parts/chart.js';
 import { DestinationRows, LookedAt, type DestinationList } from '../parts/destination-rows.js';
 import { FailureGroups } from '../parts/failure-groups.js';
+import { StatsKnownAt } from '../parts/stats-known-at.js';
 import { callApi, withQuery } from '../state/api.js';
 import { count, DURATION_STEPS, duration, rate, shortCount, words } from '../state/format.js';
 import { status, trouble, useLive } from '../state/live.js';
@@ -107,7 +108,7 @@ function Charts({ since }: { readonly since: string }): VNode | null {
       { label: 'p50', colour: '--accent', values: points.map(({ lateness_ms }) => lateness_ms.p50) },
       { label: 'p99', colour: '--warn', values: points.map(({ lateness_ms }) => lateness_ms.p99) },
     ]} />
-  </div>`;
+  </div><${StatsKnownAt} at=${value.known_at} />`;
 }
 
 function Troubled(): VNode {

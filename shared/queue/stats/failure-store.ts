@@ -13,6 +13,8 @@ const SEPARATOR = '\x1f';
 export interface Failures {
   /** Beginning of the first bucket, milliseconds since the epoch by Redis' clock. */
   readonly since: number;
+  /** When it was read, ms since the epoch by Redis' clock. */
+  readonly now: number;
   /** See largestGroups. */
   readonly groups: ReadonlyMap<string, FailureCounts>;
 }
@@ -56,7 +58,7 @@ export class FailureStore {
         if (Number(found[at]) >= firstS) addBucket(groups, found[at + 1] as string[]);
       }
     }
-    return { since: sinceOf(now, spanMs, stepMs), groups: largestGroups(groups, MAX_GROUPS) };
+    return { since: sinceOf(now, spanMs, stepMs), now, groups: largestGroups(groups, MAX_GROUPS) };
   }
 }
 
@@ -78,6 +80,6 @@ function addBucket(groups: Map<string, FailureCounts>, fields: readonly string[]
 }
 
 /** Whether every failure has a group of its own. */
-export function isComplete({ groups }: Failures): boolean {
+export function isComplete({ groups }: Pick<Failures, 'groups'>): boolean {
   return !groups.has(REST);
 }

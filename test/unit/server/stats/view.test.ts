@@ -15,6 +15,9 @@ describe('the history', () => {
         { at: '2026-11-28T12:00:00.000Z', created: null, delivered: null, failed: null, dead_lettered: null, due: null, lateness_ms: { p50: null, p99: null } },
         { at: '2026-11-28T12:01:00.000Z', created: 3, delivered: 0, failed: null, dead_lettered: null, due: 2, lateness_ms: { p50: 0, p99: 1_023 } },
       ],
+      is_complete: true,
+      shards_away: [],
+      known_at: null,
     });
   });
 });
