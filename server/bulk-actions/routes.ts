@@ -41,7 +41,7 @@ const LOOK_EVERY_MS = 25;
 const ALL_NOT_ENDED = ['matching', 'running', 'paused'] as const satisfies readonly BulkState[];
 
 export interface BulkActionParts extends DryRunParts {
-  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withFlow'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'flowIfThere'>;
   readonly bulkActions: BulkActionsOfQueue;
   readonly parseTask: ParseTask;
   readonly bodyBudget: BodyBudget;

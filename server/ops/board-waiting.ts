@@ -9,12 +9,11 @@ import { UnreadableTaskError } from '../../shared/queue/tasks/task-codec.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { readTask, type TaskView } from '../../shared/queue/tasks/task-view.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';
-import { orAway } from '../flow/or-away.js';
 import { namesOf, waitingFor, type WaitingFor } from '../tasks/waiting-for.js';
 
 export interface WaitingParts {
   /** The connection of the board. */
-  readonly reads: Pick<TaskQueue, 'withFlow'>;
+  readonly reads: Pick<TaskQueue, 'flowIfThere'>;
   readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
   readonly mask: PathMask;
   readonly clock: Clock;
@@ -33,7 +32,7 @@ export async function readWaiting(shard: Shard, jobs: readonly BoardJob[], { rea
   const [views, { defaultBrokers, circuit: rules }] = await Promise.all([Promise.all(waiting.map(async ({ id }) => viewOf(shard, id))), fleetSettings.inForce()]);
   const seen = views.map((view) => ({ view, flow: view === undefined ? undefined : flowDue(view.task, view.progress.phase, defaultBrokers, mask) }));
   const names = new Set([EVERYTHING, ...seen.flatMap(({ flow }) => (flow === undefined ? [] : namesOf(flow)))]);
-  const snapshot = await orAway(reads.withFlow((store) => store.snapshot([...names])));
+  const snapshot = await reads.flowIfThere((store) => store.snapshot([...names]));
   return new Map(
     seen.flatMap(({ view, flow }, nth) => {
       const reason = view === undefined ? null : waitingFor(view, { flow, snapshot, rules, now: clock() });

@@ -21,7 +21,7 @@ import { toWireSummary } from './summary-view.js';
 
 export interface SearchParts {
   readonly search: Pick<TaskSearch, 'list' | 'count'>;
-  readonly queue: Pick<TaskQueue, 'withFlow'>;
+  readonly queue: Pick<TaskQueue, 'flowIfThere'>;
   readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
   readonly mask: PathMask;
   readonly clock: Clock;

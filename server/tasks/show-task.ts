@@ -1,12 +1,12 @@
 import { hasPermission, type Caller } from '../../shared/domain/access/caller.js';
 import { flowDue } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
+import type { SettingsInForce } from '../../shared/domain/flow/worker-facts.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';
-import { orAway } from '../flow/or-away.js';
 import { jsonAnswer, type Answer } from '../http/answer.js';
 import type { WorkTurns } from '../http/work-turns.js';
 import { hasLargeMessage } from './large-task.js';
@@ -27,18 +27,17 @@ export interface ShowTaskParts {
  * ask, so then nobody sees them here.
  */
 export async function showTask(view: TaskView, caller: Caller, includesMessage: boolean, parts: ShowTaskParts): Promise<Answer> {
-  const { mask, turns, fleetSettings } = parts;
+  const { mask, turns } = parts;
   const includesUrls = caller.type !== 'anonymous' && hasPermission(caller, 'payload');
-  const { defaultBrokers } = await fleetSettings.inForce();
-  const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, parts);
+  const settings = await parts.fleetSettings.inForce();
+  const waiting = view.nextAttemptAt === undefined ? undefined : await findObstacles(view, settings, parts);
   // To decode a message of 6 MiB took 15 ms of this turn, and to print it takes as long.
   if (hasLargeMessage(view.task)) await turns.next();
-  return jsonAnswer(200, toWireTask(view, { includesMessage, includesUrls, waiting, mask, defaultBrokers }));
+  return jsonAnswer(200, toWireTask(view, { includesMessage, includesUrls, waiting, mask, defaultBrokers: settings.defaultBrokers }));
 }
 
-async function findObstacles({ task, progress }: TaskView, { queue, fleetSettings, mask, clock }: ShowTaskParts): Promise<WaitingFacts> {
-  const { defaultBrokers, circuit } = await fleetSettings.inForce();
+async function findObstacles({ task, progress }: TaskView, { defaultBrokers, circuit }: SettingsInForce, { queue, mask, clock }: ShowTaskParts): Promise<WaitingFacts> {
   const flow = flowDue(task, progress.phase, defaultBrokers, mask);
-  const snapshot = await orAway(queue.withFlow((store) => store.snapshot(flow === undefined ? [EVERYTHING] : namesOf(flow))));
+  const snapshot = await queue.flowIfThere((store) => store.snapshot(flow === undefined ? [EVERYTHING] : namesOf(flow)));
   return { flow, snapshot, rules: circuit, now: clock() };
 }

@@ -30,7 +30,7 @@ export function openBulkActions(shards: readonly Shard[], keys: BulkActionKeys, 
   return new BulkActions(new BulkActionStore(first.client, keys.actions, keys.audit), shards.map((shard) => new BulkShard(shard)), new AskedShards(limitMs));
 }
 
-/** A request has 900 ms in all, for the action and then for its parts in the shards. */
+/** A request has 850 ms in all, for the action and then for its parts in the shards. */
 const ASKED_WITHIN_MS = 600;
 
 /** Bulk actions for the API, which may begin to listen before Redis has answered. */

@@ -9,7 +9,7 @@ const ASK_EVERY_MS = 250;
 const LATE_AFTER_MS = 780;
 /** After so many late answers in a row a part is refused. One alone is a pause, such as a fork or a long script, and ends by itself. */
 const LATE_UNTIL_REFUSED = 2;
-/** An answer that shows what there is waits so long for a shard that owes one, ms. */
+/** An answer that shows what there is waits so long for a shard that owes one, ms: from when the shard was asked, so only once for all that it asks of it. */
 const PATIENCE_MS = 200;
 /** How long a part is asked that an answer can do without, ms. */
 const OR_NOTHING_MS = 300;
@@ -30,6 +30,7 @@ class PartHealth {
   isAway = false;
   /** The question that is not answered yet. It never fails. */
   asked: Promise<void> | undefined;
+  #askedAt = 0;
   #lateInARow = 0;
   #isOut = false;
 
@@ -47,8 +48,15 @@ class PartHealth {
     return this.#isOut || this.#lateInARow >= LATE_UNTIL_REFUSED;
   }
 
+  /** How much longer an answer that can do without it waits for it, ms; 0 or less: no longer. */
+  get patienceMs(): number {
+    if (this.isAway) return 0;
+    return this.asked === undefined ? Infinity : this.#askedAt + PATIENCE_MS - performance.now();
+  }
+
   async #ask(): Promise<void> {
     const askedAt = performance.now();
+    this.#askedAt = askedAt;
     try {
       await withinLimit(this.part.ask(), LATE_AFTER_MS, () => new LateAnswer());
       this.#isOut = false;
@@ -96,6 +104,11 @@ export class ShardHealth {
     return ![...this.#parts.values()].some(({ isAway }) => isAway);
   }
 
+  /** Those that are away, or have owed an answer for longer than what can do without them waits. */
+  get late(): readonly string[] {
+    return [...this.#parts].flatMap(([name, health]) => (health.patienceMs <= 0 ? [name] : []));
+  }
+
   /** Whether a request about it has to be refused. */
   mustRefuse(name: string): boolean {
     return this.#parts.get(name)?.mustRefuse === true;
@@ -126,9 +139,9 @@ export class ShardHealth {
 
   async #isLate(name: string): Promise<boolean> {
     const health = this.#parts.get(name);
-    if (health === undefined || health.isAway) return health?.isAway === true;
-    if (health.asked === undefined) return false;
-    return withinLimit(health.asked, PATIENCE_MS, () => new LateAnswer()).then(() => health.isAway, () => true);
+    if (health === undefined || health.asked === undefined) return health?.isAway === true;
+    const { patienceMs } = health;
+    return patienceMs <= 0 || withinLimit(health.asked, patienceMs, () => new LateAnswer()).then(() => health.isAway, () => true);
   }
 
   #askAll(): void {

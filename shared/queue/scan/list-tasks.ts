@@ -1,4 +1,3 @@
-import { withinRequestLimit } from '../../redis/request-limit.js';
 import type { Shard } from '../engine/shard.js';
 import type { FoundTask, Position } from './found-task.js';
 import { mayHaveOverlooked } from './look-again.js';
@@ -45,6 +44,8 @@ export interface ListOptions {
   /** May another step begin? One step is always made. */
   readonly hasTime: (hasFound: boolean) => boolean;
   readonly takeTurn: TakeTurn;
+  /** Asks all these shards in one turn. Each of them has the time of a step. */
+  readonly askInOneTurn: <T>(shards: readonly Shard[], ask: (shard: Shard) => Promise<T>) => Promise<readonly PromiseSettledResult<T>[]>;
   /** The shard of an id that the filter names. */
   readonly shardOf: (taskId: string) => Shard;
   readonly jobIdOf: (taskId: string) => string;
@@ -52,8 +53,6 @@ export interface ListOptions {
   readonly missing: MissingShards;
 }
 
-/** The marks of all shards are read in one turn, which has a limit of its own, ms. */
-const MARK_WITHIN_MS = 500;
 /** Rows that are asked for beyond a shard's share of the page. */
 const SPARE_ROWS = 10;
 
@@ -101,9 +100,9 @@ interface ReadMarks {
   readonly whole: readonly ScanMark[] | undefined;
 }
 
-async function readMarks(shards: readonly Shard[], { takeTurn, missing }: ListOptions): Promise<ReadMarks> {
+async function readMarks(shards: readonly Shard[], { askInOneTurn, missing }: ListOptions): Promise<ReadMarks> {
   const present = missing.among(shards);
-  const { results } = await takeTurn(async () => ({ results: await Promise.allSettled(present.map((shard) => withinRequestLimit(readScanMark(shard), MARK_WITHIN_MS))), cpu: undefined }));
+  const results = await askInOneTurn(present, readScanMark);
   const marks = new Map<Shard, ScanMark>();
   for (const [nth, shard] of present.entries()) {
     const result = results[nth];
@@ -161,7 +160,7 @@ async function fillFrom(streams: readonly ShardStream[], page: PageInProgress, o
     } catch (error) {
       missing.lose(stream.shard, error);
       missing.among(streams.map(({ shard }) => shard));
-      stream.giveUp();
+      for (const each of streams) if (missing.has(each.shard)) each.giveUp();
     }
   }
 }

@@ -9,10 +9,13 @@ export class MissingShards {
   /**
    * @param away    queues of the shards that are away at the beginning
    * @param isAway  whether an error means that the shard cannot be asked
+   * @param late    queues of the shards that owe an answer now. One that is lost takes those of its server along: they are not waited for, one
+   *                after the other
    */
   constructor(
     away: Iterable<string>,
     private readonly isAway: (error: unknown) => boolean,
+    private readonly late: () => Iterable<string> = () => [],
   ) {
     this.#names = new Set(away);
   }
@@ -26,6 +29,12 @@ export class MissingShards {
     if (!this.isAway(error)) throw error;
     this.#lost ??= error instanceof Error ? error : new Error(String(error));
     this.#names.add(shard.queue.name);
+    for (const name of this.late()) this.#names.add(name);
+  }
+
+  /** Whether the search goes on without some. */
+  get areSome(): boolean {
+    return this.#names.size > 0;
   }
 
   /** @returns of those that are needed, the ones that there are. @throws what lost them, when there is none, and one was lost */

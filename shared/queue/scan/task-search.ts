@@ -1,5 +1,5 @@
 import { RequestError } from '../../domain/errors.js';
-import { REQUEST_LIMIT_MS, withinRequestLimit } from '../../redis/request-limit.js';
+import { withinRequestLimit } from '../../redis/request-limit.js';
 import type { Shard } from '../engine/shard.js';
 import { jobIdOf, shardOf } from '../names.js';
 import type { TaskQueue } from '../tasks/task-queue.js';
@@ -14,21 +14,24 @@ import { ScanTurns } from './scan-turns.js';
 
 /** One request works at most for this time; a step that has begun is ended. */
 const WORK_MS = 1_500;
-/**
- * A shard that has not answered a step by then is away, ms: a request is answered within a second, without it. A step lasts some 10 ms, and
- * waits for its turn before that.
- */
+/** A shard that has not answered a step by then is away, ms. A step lasts some 10 ms. */
 const STEP_LIMIT_MS = 600;
+/**
+ * The same for a request that goes on without some, all its steps together, ms: it is answered within a second. Steps that begin behind it have
+ * the least time.
+ */
+const WITHOUT_SOME_MS = 500;
+const LEAST_STEP_MS = 150;
 /** A page that has a task does not wait longer for more: a person looks at it. */
 const PAGE_MS = 200;
 
-type Parts = Pick<ListOptions, 'hasTime' | 'takeTurn' | 'shardOf' | 'missing'> & Pick<CountOptions, 'hasTime'>;
+type Parts = Pick<ListOptions, 'hasTime' | 'takeTurn' | 'askInOneTurn' | 'shardOf' | 'missing'> & Pick<CountOptions, 'hasTime'>;
 
 /** Searches for the API. All searches of a process take turns, step by step (scan-turns.ts). */
 export class TaskSearch {
   readonly #turns = new ScanTurns();
 
-  constructor(private readonly queue: Pick<TaskQueue, 'answeringShards' | 'asRequestError'>) {}
+  constructor(private readonly queue: Pick<TaskQueue, 'answeringShards' | 'asRequestError' | 'health'>) {}
 
   /** @throws RequestError redis_unavailable as TaskQueue */
   async list(plan: SearchPlan, { order, limit, from }: { readonly order: SearchOrder; readonly limit: number; readonly from: ListPlace | undefined }): Promise<TaskPage> {
@@ -45,11 +48,19 @@ export class TaskSearch {
     return this.#answered(async (shards, parts) => previewTasks(shards, plan, { from, ...parts }, ids));
   }
 
-  #partsFor(shards: readonly Shard[], missing: MissingShards): Parts {
-    const startedAt = performance.now();
+  #partsFor(shards: readonly Shard[], missing: MissingShards, startedAt: number): Parts {
+    const { health } = this.queue;
+    const elapsedMs = (): number => performance.now() - startedAt;
+    const inTime = <T>(answer: Promise<T>): Promise<T> => {
+      if (!mayGoAlone(shards)) return withinRequestLimit(answer);
+      const limitMs = Math.min(STEP_LIMIT_MS, Math.max(LEAST_STEP_MS, WITHOUT_SOME_MS - elapsedMs()));
+      // While all shards answer, a step that is late has its whole time.
+      return withinRequestLimit(answer, limitMs, STEP_LIMIT_MS, () => health.late.length === 0);
+    };
     return {
-      hasTime: (hasFound = false) => performance.now() - startedAt < (hasFound ? PAGE_MS : WORK_MS),
-      takeTurn: ((step) => this.#turns.take(() => withinRequestLimit(step(), mayGoAlone(shards) ? STEP_LIMIT_MS : REQUEST_LIMIT_MS))) satisfies TakeTurn,
+      hasTime: (hasFound = false) => elapsedMs() < (hasFound ? PAGE_MS : missing.areSome ? WITHOUT_SOME_MS : WORK_MS),
+      takeTurn: ((step) => this.#turns.take(() => inTime(step()))) satisfies TakeTurn,
+      askInOneTurn: async (asked, ask) => (await this.#turns.take(async () => ({ results: await Promise.allSettled(asked.map((shard) => inTime(ask(shard)))), cpu: undefined }))).results,
       shardOf: (taskId: string) => {
         const shard = shards[shardOf(taskId, shards.length)];
         if (shard === undefined) throw new RangeError('a shard that is not there');
@@ -60,11 +71,12 @@ export class TaskSearch {
   }
 
   async #answered<T>(work: (shards: readonly Shard[], parts: Parts) => Promise<T>): Promise<T> {
+    const startedAt = performance.now();
     try {
       const { shards, away } = await withinRequestLimit(this.queue.answeringShards());
       // What one Redis does not answer it does not answer for any of its shards.
-      const missing = new MissingShards(away, (error) => mayGoAlone(shards) && this.queue.asRequestError(error) instanceof RequestError);
-      return await work(shards, this.#partsFor(shards, missing));
+      const missing = new MissingShards(away, (error) => mayGoAlone(shards) && this.queue.asRequestError(error) instanceof RequestError, () => this.queue.health.late);
+      return await work(shards, this.#partsFor(shards, missing, startedAt));
     } catch (error) {
       throw this.queue.asRequestError(error);
     }

@@ -302,6 +302,16 @@ export class TaskQueue {
     return this.#speakToFleet(() => work(this.flowStore()));
   }
 
+  /** The same for an answer that can do without: undefined when Redis does not tell. On a cluster it takes 0.5 s at most. */
+  async flowIfThere<T>(work: (store: FlowStore) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await this.#health.orNothing(FLEET, () => this.withFlow(work));
+    } catch (error) {
+      if (error instanceof RequestError) return undefined; // its cause is in the log: see redis-watch.ts and refusal-log.ts
+      throw error;
+    }
+  }
+
   /** How many tasks are deferred, by flow; one answer for each shard. It fails only when no shard answers. @param named as WaitingLists.depths */
   async waitingListDepths(named: readonly Flow[]): Promise<ShardAnswers<WaitingListDepths>> {
     return this.#askShards(async (shard) => [await new WaitingLists(shard).depths(named.map(({ id }) => id))]);
@@ -325,6 +335,13 @@ export class TaskQueue {
 
   get health(): ShardHealth {
     return this.#health;
+  }
+
+  /** Queues of the shards that owe an answer now; undefined when none answers, or where none can be away alone. Nothing is asked for it. */
+  get shardsAway(): readonly string[] | undefined {
+    if (!this.#health.isWatching) return undefined;
+    const away = this.#health.late.filter((name) => name !== FLEET);
+    return away.length === this.options.shards ? undefined : away;
   }
 
   /** It fails when no shard answers. @param limitMs as of `counts` */

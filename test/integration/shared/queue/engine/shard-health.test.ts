@@ -63,6 +63,20 @@ describe('which parts of Redis answer', () => {
     gone.disconnect();
   });
 
+  it('names one that owes an answer, and lets nobody wait for it a second time', async () => {
+    health.watch([{ name: 'slow', ask: () => answer(0.7) }, { name: 'quick', ask: () => Promise.resolve() }]);
+    await eventually(() => { expect(health.late).to.deep.equal(['slow']); }, { withinMs: 10_000, everyMs: 5 });
+    let isAnswered = false;
+    const answered = Promise.all([health.answering(['slow', 'quick']), health.orNothing('slow', () => Promise.resolve(1))]).then((both) => {
+      isAnswered = true;
+      return both;
+    });
+    // It takes no timer.
+    await new Promise(setImmediate);
+    expect(isAnswered).to.equal(true);
+    expect(await answered).to.deep.equal([new Set(['quick']), undefined]);
+  });
+
   it('leaves the shards of one Redis the whole time of a request', async () => {
     const service = await InProcessService.ready();
     try {

@@ -29,6 +29,7 @@ describe('A list of tasks without one of the shards', () => {
           }
           return result;
         },
+        askInOneTurn: (asked, ask) => Promise.allSettled(asked.map(ask)),
         shardOf: (taskId) => shards[shardOf(taskId, 2)] ?? expect.fail('no shard'),
         jobIdOf,
         missing: new MissingShards(['deliver-1'], () => false),
