@@ -229,6 +229,13 @@ describe('the Helm chart', function () {
     expect(used).to.have.lengthOf(3);
     expect(Object.keys(metricRows)).to.include.members(used);
     expect(query, 'numbers of the fleet are not summed').to.not.match(/sum\(kafka_retry_tasks/);
+    expect(query.match(/\{namespace="retry"[,}]/g), 'of this installation').to.have.lengthOf(3);
+    const beside = new Rendered({ set: [...set, 'worker.autoscaling.prometheus=http://prometheus:9090', 'monitoring.serviceMonitor.enabled=true'] });
+    expect(beside.one('ScaledObject').spec.triggers[0]?.metadata['query']?.match(/\{namespace="retry",installation="kafka-retry"[,}]/g), 'and of no other in its namespace').to.have.lengthOf(3);
+  });
+
+  it('gives the targets of an installation the label by which alerts and dashboard tell it from others', () => {
+    for (const { relabelings } of new Rendered({ example: 'production-sentinel' }).one('ServiceMonitor').spec.endpoints) expect(relabelings).to.deep.equal([{ targetLabel: 'installation', replacement: 'kafka-retry' }]);
   });
 
   it('has the alert rules and the dashboard of deploy/, not copies', () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -54,6 +54,27 @@ describe('e2e: metrics', function () {
     expect(promtool(['check', 'rules', 'deploy/prometheus/rules.yaml'])).to.include('SUCCESS: 10 rules found');
     expect(promtool(['check', 'config', 'deploy/prometheus/compose.yaml'])).to.include('SUCCESS');
     expect(promtool(['test', 'rules', 'deploy/prometheus/rules.test.yaml'])).to.include('SUCCESS');
+  });
+
+  it('have a dashboard that shows the installation that is chosen, and nothing of another, in Kubernetes and without', () => {
+    const { panels } = JSON.parse(readFileSync('deploy/grafana/dashboard.json', 'utf8')) as { panels: readonly { readonly targets?: readonly { readonly expr: string }[] }[] };
+    const shown = (namespace: string, installation: string) => (expr: string): string => expr.replaceAll('$namespace', namespace).replaceAll('$installation', installation).replaceAll('$__rate_interval', '5m');
+    const exprs = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+    const names = new Set(exprs.flatMap((expr) => expr.match(/\b(?:kafka_retry|process|nodejs)_[a-z0-9_]+/g) ?? []));
+    const labels = { state: ['due', 'parked'], le: ['1', '+Inf'] };
+    const series = (of: string): object[] => [...names].flatMap((name) => (name === 'kafka_retry_tasks' ? labels.state.map((state) => `state="${state}",`) : name.endsWith('_bucket') ? labels.le.map((le) => `le="${le}",`) : ['']).map((more) => ({ series: `${name}{${more}${of}job="j",instance="i"}`, values: '0+1x60' })));
+    const installations = [['prod', 'kafka-retry'], ['', 'prod'], ['', '']] as const;
+    expectOfRules({
+      evaluation_interval: '30s',
+      tests: installations.map(([namespace, installation]) => ({
+        interval: '30s',
+        input_series: series(`${namespace === '' ? '' : `namespace="${namespace}",`}${installation === '' ? '' : `installation="${installation}",`}`),
+        promql_expr_test: exprs.flatMap((expr) => [
+          { expr: `count(${shown(namespace, installation)(expr)}) >= bool 1`, eval_time: '20m', exp_samples: [{ labels: '{}', value: 1 }] },
+          ...[['staging', installation], [namespace, 'staging']].map(([other = '', name = '']) => ({ expr: shown(other, name)(expr), eval_time: '20m', exp_samples: [] })),
+        ]),
+      })),
+    });
   });
 
   it('go on while a worker drains, and say that it is not ready', async () => {
@@ -130,13 +151,11 @@ describe('e2e: metrics', function () {
 
 /** The same by the real rate(), over the series as they were scraped; the series of the killed worker ends. */
 function expectOfPrometheus({ killed, survivor }: { readonly killed: readonly number[]; readonly survivor: readonly number[] }, arrived: number, unseen: number): void {
-  const folder = mkdtempSync(path.join(tmpdir(), 'kafka-retry-promtool-'));
   const seconds = survivor.length - 1;
   // Where a series ends in the span, rate() goes on for half a step at its mean speed.
   const extrapolated = Math.max(...killed) / (2 * (killed.length - 1));
   const rates = `sum(rate(kafka_retry_tasks_processed_total[${seconds}s])) * ${seconds}`;
-  const file = path.join(folder, 'rates.yaml');
-  const test = {
+  expectOfRules({
     evaluation_interval: '1s',
     tests: [
       {
@@ -151,7 +170,13 @@ function expectOfPrometheus({ killed, survivor }: { readonly killed: readonly nu
         ],
       },
     ],
-  };
+  });
+}
+
+/** Judges a test of rules or expressions with promtool. */
+function expectOfRules(test: object): void {
+  const folder = mkdtempSync(path.join(tmpdir(), 'kafka-retry-promtool-'));
+  const file = path.join(folder, 'rules.yaml');
   // JSON is YAML.
   writeFileSync(file, JSON.stringify(test));
   try {

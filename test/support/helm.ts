@@ -60,7 +60,7 @@ export interface Manifests {
     readonly metadata: Metadata;
     readonly spec: { readonly podSelector: Selector; readonly ingress: readonly { readonly from: readonly object[] }[]; readonly egress: readonly { readonly ports?: readonly { readonly port: number }[]; readonly to?: readonly object[] }[] };
   };
-  readonly ServiceMonitor: { readonly spec: { readonly selector: Selector; readonly endpoints: readonly { readonly port: string }[] } };
+  readonly ServiceMonitor: { readonly spec: { readonly selector: Selector; readonly endpoints: readonly { readonly port: string; readonly relabelings?: readonly object[] }[] } };
   readonly ScaledObject: { readonly spec: { readonly scaleTargetRef: { readonly name: string }; readonly triggers: readonly { readonly metadata: Labels }[] } };
   readonly PrometheusRule: { readonly spec: object };
   readonly ConfigMap: { readonly data: Labels };

@@ -7,10 +7,12 @@ import { Scrape } from '../../support/scrape.js';
 import { entries, printLeaf, readText, readYaml, type Tree } from './repository-file.js';
 
 const names = Object.keys(metricRows) as MetricName[];
+/** Labels that Prometheus gives the targets of one installation; no metric has them of itself. */
+const installationLabels = ['namespace', 'installation'];
 const ofFleet = names.filter((name) => metricRow(name).isOfFleet === true);
 
 const rules = entries(readYaml('deploy/prometheus/rules.yaml')['groups']).flatMap(([, group]) => entries(group['rules']).map(([, rule]) => rule));
-const dashboard = JSON.parse(readText('deploy/grafana/dashboard.json')) as { panels: readonly { readonly title: string; readonly targets?: readonly { readonly expr: string }[] }[] };
+const dashboard = JSON.parse(readText('deploy/grafana/dashboard.json')) as { templating: { list: readonly { readonly name: string; readonly type: string; readonly multi?: boolean; readonly includeAll?: boolean }[] }; panels: readonly { readonly title: string; readonly targets?: readonly { readonly expr: string }[] }[] };
 const docs = [...readText('docs/METRICS.md').matchAll(/^\| [^|]+ \| (`.*`) \|$/gm)].flatMap(([, cell = '']) => [...cell.matchAll(/`([^`]+)`/g)].map(([, text = '']) => text)).filter((text) => text.includes('('));
 
 const expressions = [
@@ -56,6 +58,7 @@ describe('deploy/: alert rules and dashboard', () => {
       for (const [, name = '', matchers = ''] of expr.matchAll(/(kafka_retry_[a-z_]+)\{([^}]*)\}/g)) {
         const row = metricRow(name as MetricName);
         for (const [, label = '', value = ''] of matchers.matchAll(/(\w+)=~?"([^"]*)"/g)) {
+          if (installationLabels.includes(label)) continue;
           const values = row.labels[label];
           expect(values, `${where}: ${name} has ${label}`).to.not.equal(undefined);
           if (values !== undefined && !('bounded' in values)) expect(values, where).to.include.members(value.split('|'));
@@ -64,8 +67,27 @@ describe('deploy/: alert rules and dashboard', () => {
     }
   });
 
+  it('judge each installation by itself, where one Prometheus reads several', () => {
+    for (const rule of rules) {
+      const expr = printLeaf(rule['expr']);
+      const groups = [...expr.matchAll(/\b(?:sum|max|min|avg|count|group|topk|quantile)\b\s*(?:by \(([^)]*)\))?/g)].map(([, labels = '']) => labels);
+      expect(groups.length, expr).to.be.at.least(1);
+      for (const labels of groups) expect(labels, expr).to.match(/^namespace, installation/);
+    }
+  });
+
+  it('show one installation on the dashboard: each metric is chosen by both of its variables, and those of Node are of our processes alone', () => {
+    const variables = dashboard.templating.list.filter(({ type }) => type === 'query');
+    expect(variables.map(({ name, multi, includeAll }) => [name, multi, includeAll])).to.deep.equal(installationLabels.map((name) => [name, false, false]));
+    for (const { where, expr } of expressions.filter(({ where: place }) => place.startsWith('panel'))) {
+      const chosen = [...expr.matchAll(/\b(?:kafka_retry|process|nodejs)_[a-z0-9_]+(\{[^}]*\})?/g)].map(([, matchers = '']) => matchers);
+      for (const matchers of chosen) expect(matchers, where).to.match(/^\{namespace="\$namespace",installation="\$installation"[,}]/);
+      if (/\b(?:process|nodejs)_/.test(expr)) expect(expr, where).to.match(/ and on \(job, instance\) kafka_retry_build_info\{/);
+    }
+  });
+
   it('show every metric of ours on the dashboard, but what only says what runs', () => {
-    const shown = new Set(dashboard.panels.flatMap(({ targets = [] }) => targets.flatMap(({ expr }) => namesIn(expr))));
+    const shown = new Set(dashboard.panels.flatMap(({ targets = [] }) => targets.flatMap(({ expr }) => namesIn(expr.replace(/ and on .*/, '')))));
     expect(names.filter((name) => !shown.has(name))).to.deep.equal(['kafka_retry_shards_away', 'kafka_retry_build_info']);
   });
 
