@@ -1,4 +1,3 @@
-import { signal } from '@preact/signals';
 import { render, type ComponentType, type VNode } from 'preact';
 import { useEffect, useErrorBoundary, useRef } from 'preact/hooks';
 
@@ -13,7 +12,8 @@ import { Notices } from './parts/notices.js';
 import { callApi, pathOfDestination } from './state/api.js';
 import { answeredAt, isHeldStill, startLive, status, trouble, useLive } from './state/live.js';
 import { addressOf, followLink, goTo, place, type View } from './state/location.js';
-import { changesOfPerson, followSession, mayAdminister, mayOperate, session, signOut } from './state/session.js';
+import { changesOfPerson, isSignedOut, signalOfPerson } from './state/person.js';
+import { followSession, judgeSession, mayAdminister, mayOperate, session, signOut } from './state/session.js';
 import { Audit } from './views/audit.js';
 import { BulkActions, BulkActionView } from './views/bulk-actions.js';
 import { Destination, Destinations, actorName } from './views/destinations.js';
@@ -37,7 +37,9 @@ function App(): VNode {
   const { view, query } = place.value;
   const isMoved = useRef(false);
   const name = query.get('id') ?? query.get('key');
-  useEffect(() => { document.title = `${name === null ? titles[view] : `${name} · ${titles[view]}`} · Kafka Retry Service`; }, [view, name]);
+  const isHidden = isSignedOut.value;
+  const title = isHidden ? 'Signed out' : name === null ? titles[view] : `${name} · ${titles[view]}`;
+  useEffect(() => { document.title = `${title} · Kafka Retry Service`; }, [title]);
   useEffect(() => {
     // A person at the keyboard goes on where the new view begins; whoever is typing stays where he is.
     if (isMoved.current && document.activeElement?.tagName !== 'INPUT') document.getElementById('main')?.focus({ preventScroll: true });
@@ -56,9 +58,8 @@ function App(): VNode {
         <a href="/admin/queues">Board</a><a href="/docs">API</a></nav>
       <${Live} /><${Person} /><${HoldEverything} />
     </header>
-    <${FleetPause} />
-    <${Warnings} view=${view} />
-    <main id="main" tabindex="-1" hidden=${trouble.value?.status === 401}><${Guarded} key=${`${view} ${changesOfPerson.value}`} view=${view} /></main>
+    ${!isHidden && html`<${FleetPause} key=${changesOfPerson.value} /><${Warnings} view=${view} />`}
+    <main id="main" tabindex="-1" hidden=${isHidden}><${Guarded} key=${`${view} ${changesOfPerson.value}`} view=${view} /></main>
     <${Dialogs} /><${BulkDialogs} /><${EditDialogs} /><${Notices} />
   </div>`;
 }
@@ -86,7 +87,7 @@ function Live(): VNode {
   return html`<div class="live">
     <span class="dot ${isHeld ? 'held' : isLost ? 'lost' : (status.value?.status ?? '')}" aria-hidden="true"></span>
     <span role="status">${text}${(isHeld || isLost) && answeredAt.value > 0 ? html`, as of <${Time} at=${new Date(answeredAt.value).toISOString()} />` : ''}</span>
-    <button type="button" class="small" title="Nothing is asked, and the page stays as it is" aria-pressed=${isHeld} onClick=${() => { isHeldStill.value = !isHeld; }}>${isHeld ? 'Go on' : 'Freeze'}</button>
+    <button type="button" class="small" title="Nothing new is shown: the page stays as it is" aria-pressed=${isHeld} onClick=${() => { isHeldStill.value = !isHeld; }}>${isHeld ? 'Go on' : 'Freeze'}</button>
   </div>${isLost && html`<p class="lost" role="alert">${sentenceOf(failure)}${failure.status === 401 ? html` <a href=${location.pathname + location.search} target="_blank">Sign in</a> in a new tab, then come back.` : ''}</p>`}`;
 }
 
@@ -98,7 +99,7 @@ function Person(): VNode | null {
 }
 
 /** The pause of the whole fleet; undefined while it is not known. */
-const fleetPause = signal<ShownDestination['paused'] | undefined>(undefined);
+const fleetPause = signalOfPerson<ShownDestination['paused'] | undefined>(undefined);
 
 /** The switch that holds every send of the fleet. While nothing is known, nothing is offered. */
 function HoldEverything(): VNode | null {
@@ -128,6 +129,6 @@ const home = document.getElementById('page');
 // What stood there until now is not the page's own, and would stay behind it.
 home?.replaceChildren();
 // Their calls are under way while the page is drawn.
-startLive();
+startLive(judgeSession);
 followSession();
 if (home !== null) render(html`<${App} />`, home);

@@ -209,7 +209,22 @@ describe('e2e: signing in at a browser', function () {
     expect(await page.getByRole('heading', { name: taskId }).isVisible()).to.equal(false);
   });
 
-  it('shows on the operations page who has signed in meanwhile in another tab, and keeps an open dialog', async () => {
+  /** Signs out in another tab, and in again with this key; the page is seen to know of the first. */
+  async function changePerson(key: string, whenOut: () => Promise<void> = () => Promise.resolve()): Promise<void> {
+    const other = await context.newPage();
+    await other.goto(`${service.baseUrl}/login`);
+    await other.getByRole('button', { name: 'Sign out' }).click();
+    await other.getByLabel('Access key').waitFor();
+    await page.getByText('You are signed out').waitFor();
+    await whenOut();
+    await other.getByLabel('Access key').fill(key);
+    await other.getByLabel('Access key').press('Enter');
+    await other.waitForURL(`${service.baseUrl}/`);
+    await other.close();
+    await page.bringToFront();
+  }
+
+  it('shows on the operations page who has signed in meanwhile in another tab, held still or not', async () => {
     const first = await makeKey(service.baseUrl, { role: 'operate', permissions: ['payload'], name: 'day shift' });
     const second = await makeKey(service.baseUrl, { role: 'operate', name: 'night shift' });
     await page.goto(`${service.baseUrl}/admin/task?id=${taskId}`);
@@ -217,31 +232,73 @@ describe('e2e: signing in at a browser', function () {
     await page.getByText('day shift, operate').waitFor();
     await page.getByRole('button', { name: 'Show it' }).click();
     await page.getByText('a-secret-message').waitFor();
-    await page.getByRole('button', { name: 'Hold every send …' }).click();
-    const reason = page.locator('dialog[open]').getByLabel('Reason');
-    await reason.fill('their release');
-    const other = await context.newPage();
-    const change = async (key: string): Promise<void> => {
-      await other.goto(`${service.baseUrl}/login`);
-      await other.getByRole('button', { name: 'Sign out' }).click();
-      await other.getByLabel('Access key').waitFor();
-      await page.getByText(/You are signed out|Frozen/).first().waitFor();
-      await other.getByLabel('Access key').fill(key);
-      await other.getByLabel('Access key').press('Enter');
-      await other.waitForURL(`${service.baseUrl}/`);
-    };
-    await change(second.key);
+    await changePerson(second.key);
     await page.getByText('night shift, operate').waitFor();
-    expect(await reason.inputValue()).to.equal('their release');
     expect(await page.getByText('a-secret-message').count(), 'what the other one may not see').to.equal(0);
-    await page.locator('dialog[open]').getByRole('button', { name: 'Leave it' }).click();
-    // The same for a page that asked nothing meanwhile.
     await page.getByRole('button', { name: 'Freeze' }).click();
     await page.getByText(/Frozen, as of/).waitFor();
-    await change(reader.key);
-    await page.getByRole('button', { name: 'Go on' }).click();
+    asked = [];
+    await changePerson(reader.key, async () => { expect(await page.locator('main').isVisible()).to.equal(false); });
     await page.getByText('on call, read').waitFor();
+    await page.getByRole('heading', { name: taskId }).waitFor();
     expect(await page.getByRole('button', { name: 'Hold every send …' }).count()).to.equal(0);
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByText('Live', { exact: true }).waitFor();
+  });
+
+  it('ends on the operations page with all that was shown and said in it, dialogs and messages too: what was written is there again for the same person alone', async () => {
+    const held = 'http://127.0.0.1:9';
+    for (const key of ['*', held]) expect((await callWith(ADMIN_KEY, service.baseUrl, `/destinations/${encodeURIComponent(key)}/pause`, { method: 'POST', body: { reason: 'a private reason' } })).status).to.equal(200);
+    const [first, second, third] = [await makeKey(service.baseUrl, { role: 'operate', name: 'morning' }), await makeKey(service.baseUrl, { role: 'operate', name: 'evening' }), await makeKey(service.baseUrl, { role: 'submit', name: 'sender' })];
+    await page.goto(`${service.baseUrl}/admin/destination?key=${encodeURIComponent(held)}`);
+    await signIn(first.key);
+    await page.getByText('morning, operate').waitFor();
+    await page.evaluate(() => { localStorage.setItem('kafka-retry-operator', 'Anna'); });
+    await page.getByText('Every send is held').waitFor();
+    await page.getByRole('button', { name: 'Resume …' }).click();
+    const resumed = page.waitForRequest((request) => request.url().endsWith('/resume'));
+    await page.locator('dialog[open]').getByRole('button', { name: 'Resume' }).click();
+    expect((await resumed).headers(), 'a name that somebody gave before').to.not.have.property('x-operator');
+    const notice = page.getByText('is still held: everything is paused');
+    await notice.waitFor();
+    await page.getByRole('button', { name: 'Send again …' }).click();
+    const reason = page.locator('dialog').getByLabel('Reason');
+    await reason.fill('their release');
+    const nothingIsShown = async (): Promise<void> => {
+      await eventually(async () => expect([await notice.isVisible(), await reason.isVisible(), await page.getByText('a private reason').first().isVisible(), await page.locator('main').isVisible()]).to.deep.equal([false, false, false, false]));
+      expect(await page.title()).to.equal('Signed out · Kafka Retry Service');
+      // A modal dialog that is out of sight must not keep its hand on the page.
+      await page.getByRole('link', { name: 'Sign in' }).click({ trial: true });
+    };
+    await changePerson(first.key, nothingIsShown);
+    await page.getByText('morning, operate').waitFor();
+    await eventually(async () => expect(await reason.isVisible()).to.equal(true));
+    expect([await reason.inputValue(), await notice.isVisible()]).to.deep.equal(['their release', true]);
+    await changePerson(second.key, nothingIsShown);
+    await page.getByText('evening, operate').waitFor();
+    await page.getByText('Every send is held').waitFor();
+    expect([await page.locator('dialog').count(), await notice.count()]).to.deep.equal([0, 0]);
+    await changePerson(third.key, nothingIsShown);
+    await page.getByText('sender, submit').waitFor();
+    await page.getByText(/Your key does not allow this/).first().waitFor();
+    expect([await page.getByText('a private reason').count(), await page.getByText('Every send is held').count()], 'he may not read it').to.deep.equal([0, 0]);
+    for (const key of ['*', held]) await callWith(ADMIN_KEY, service.baseUrl, `/destinations/${encodeURIComponent(key)}/resume`, { method: 'POST' });
+  });
+
+  it('ends with its key on a page that is held still, which asks for nothing else', async () => {
+    const { id, key } = await makeKey(service.baseUrl, { role: 'read', name: 'frozen' });
+    await page.goto(`${service.baseUrl}/admin/task?id=${taskId}`);
+    await signIn(key);
+    await page.getByText('frozen, read').waitFor();
+    await page.getByRole('button', { name: 'Freeze' }).click();
+    await page.getByText(/Frozen, as of/).waitFor();
+    // The turn that was under way may still ask; the one behind the next question about the session may not.
+    for (let nth = 0; nth < 2; nth += 1) await page.waitForResponse(`${service.baseUrl}/session`);
+    asked = [];
+    expect((await callWith(ADMIN_KEY, service.baseUrl, `/keys/${id}`, { method: 'DELETE' })).status).to.be.below(300);
+    await page.getByText('You are signed out').waitFor();
+    expect(await page.getByRole('heading', { name: taskId }).isVisible()).to.equal(false);
+    expect(asked.filter((each) => !each.startsWith(`${service.baseUrl}/session `))).to.deep.equal([]);
   });
 
   it('lets an operator act on the operations page, and out again', async () => {

@@ -47,7 +47,7 @@ function isTroubleOfPage({ status, code }: ApiFailure): boolean {
 /** What to say when a change was refused, or nobody knows whether it was made. */
 export function sentenceOfChange(failure: ApiFailure): string {
   const { status, message } = failure;
-  if (status === 401) return 'You are signed out. Sign in in another tab, then press again: what you wrote stays.';
+  if (status === 401) return 'You are signed out. Sign in in another tab with the same key, then press again: what you wrote stays.';
   if (status === 0 || status === 503) return `${capital(message.replace(/\.$/, ''))}. It is not known whether it was done: look before you repeat it.`;
   return sentenceOf(failure);
 }

@@ -1,4 +1,3 @@
-import { signal } from '@preact/signals';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { VNode } from 'preact';
 
@@ -9,6 +8,7 @@ import { ApiFailure, callApi } from '../state/api.js';
 import { count, words } from '../state/format.js';
 import { addressOf, goTo } from '../state/location.js';
 import { askNow } from '../state/live.js';
+import { signalOfPerson } from '../state/person.js';
 import { Badge, KeyInLine, sentenceOf, sentenceOfChange, TaskLink } from './basics.js';
 import { Modal, OperatorField } from './dialog.js';
 import { say } from './notices.js';
@@ -46,7 +46,7 @@ export const verbs: Readonly<Record<TaskAction, { readonly name: string; readonl
   delete: { name: 'Delete', done: 'deleted', text: 'They are removed for good: these are the only copies.', isDangerous: true },
 };
 
-const asked = signal<Asked | undefined>(undefined);
+const asked = signalOfPerson<Asked | undefined>(undefined);
 
 export function askBulk(action: TaskAction, chosen: Chosen): void {
   asked.value = { action, chosen };

@@ -1,4 +1,3 @@
-import { signal } from '@preact/signals';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { VNode } from 'preact';
 
@@ -6,6 +5,7 @@ import { html, type Shown } from '../html.js';
 import { ApiFailure } from '../state/api.js';
 import { askNow } from '../state/live.js';
 import { keepOperatorName, operatorName } from '../state/operator.js';
+import { isSignedOut, signalOfPerson } from '../state/person.js';
 import { session } from '../state/session.js';
 import { sentenceOfChange } from './basics.js';
 
@@ -26,7 +26,7 @@ export interface Question {
   readonly act: (given: { readonly reason: string | undefined; readonly fields: Readonly<Record<string, string>> }) => Promise<void>;
 }
 
-const asked = signal<Question | undefined>(undefined);
+const asked = signalOfPerson<Question | undefined>(undefined);
 
 /** It lives outside the view: no refresh of that takes away what a person has typed. */
 export function ask(question: Question): void {
@@ -37,15 +37,23 @@ export function Dialogs(): VNode | null {
   return asked.value === undefined ? null : html`<${QuestionDialog} question=${asked.value} close=${() => { asked.value = undefined; }} />`;
 }
 
-/** A modal dialog: focus stays inside, Escape closes it, and focus goes back where it was. */
+/**
+ * A modal dialog: focus stays inside, Escape closes it, and focus goes back where it was. Behind the end of a session it is not shown, and what
+ * was written in it is there again for the same person.
+ */
 export function Modal({ label, close, isBusy = false, children }: { readonly label: string; readonly close: () => void; readonly isBusy?: boolean; readonly children?: Shown }): VNode {
   const box = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     const before = document.activeElement;
-    box.current?.showModal();
     return () => { if (before instanceof HTMLElement) before.focus(); };
   }, []);
-  return html`<dialog ref=${box} aria-label=${label} onCancel=${(event: Event) => { event.preventDefault(); if (!isBusy) close(); }} onClose=${close}>${children}</dialog>`;
+  const isHidden = isSignedOut.value;
+  useEffect(() => {
+    // A modal dialog that is merely hidden would still keep the page behind it from being used.
+    if (isHidden) box.current?.close();
+    else if (box.current?.open === false) box.current.showModal();
+  }, [isHidden]);
+  return html`<dialog ref=${box} aria-label=${label} onCancel=${(event: Event) => { event.preventDefault(); if (!isBusy) close(); }} onClose=${() => { if (!isSignedOut.value) close(); }}>${children}</dialog>`;
 }
 
 function QuestionDialog({ question, close }: { readonly question: Question; readonly close: () => void }): VNode {

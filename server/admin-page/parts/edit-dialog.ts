@@ -1,4 +1,3 @@
-import { signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { VNode } from 'preact';
 
@@ -6,11 +5,12 @@ import type { Submission } from '../../../client/answers.js';
 import { html } from '../html.js';
 import { ApiFailure, callApi, partOfPath, withQuery } from '../state/api.js';
 import { askNow } from '../state/live.js';
+import { signalOfPerson } from '../state/person.js';
 import { sentenceOf, sentenceOfChange, Waiting } from './basics.js';
 import { Modal, OperatorField } from './dialog.js';
 import { say } from './notices.js';
 
-const edited = signal<{ readonly id: string; readonly canRetry: boolean } | undefined>(undefined);
+const edited = signalOfPerson<{ readonly id: string; readonly canRetry: boolean } | undefined>(undefined);
 
 /** @param canRetry it is dead or parked: an edit alone sends nothing */
 export function askEdit(id: string, canRetry: boolean): void {

@@ -1,7 +1,7 @@
-import { signal } from '@preact/signals';
 import type { VNode } from 'preact';
 
 import { html, type Shown } from '../html.js';
+import { isSignedOut, signalOfPerson } from '../state/person.js';
 
 interface Notice {
   readonly id: number;
@@ -9,7 +9,7 @@ interface Notice {
   readonly text: Shown;
 }
 
-const notices = signal<readonly Notice[]>([]);
+const notices = signalOfPerson<readonly Notice[]>([]);
 let last = 0;
 const SHOWN_MS = 8_000;
 
@@ -25,7 +25,7 @@ function close(id: number): void {
 }
 
 export function Notices(): VNode {
-  return html`<div class="notices" role="status" aria-live="polite">
+  return html`<div class="notices" role="status" aria-live="polite" hidden=${isSignedOut.value}>
     ${notices.value.map(({ id, kind, text }) => html`<div key=${id} class="notice ${kind}"><span>${text}</span><button type="button" class="plain" aria-label="Close" onClick=${() => close(id)}>×</button></div>`)}
   </div>`;
 }

@@ -1,6 +1,7 @@
 import { idOfKey } from '../../../shared/wire/destination-id.js';
 import { isUnattended } from './attendance.js';
 import { operatorName } from './operator.js';
+import { changesOfPerson, hasKey, isSignedOut } from './person.js';
 
 /** A call that was refused, or that found nobody: `status` 0. */
 export class ApiFailure extends Error {
@@ -32,6 +33,7 @@ const LONGEST_MS = 30_000;
  */
 export async function callApi<T>(path: string, { method = 'GET', body, signal }: Call = {}): Promise<T> {
   const limit = AbortSignal.timeout(LONGEST_MS);
+  const asker = changesOfPerson.peek();
   let answer: Response;
   let text: string;
   try {
@@ -47,12 +49,16 @@ export async function callApi<T>(path: string, { method = 'GET', body, signal }:
     if (signal?.aborted === true) throw error;
     throw new ApiFailure(0, 'unreachable', limit.aborted ? `No answer within ${LONGEST_MS / 1_000} s.` : 'The service cannot be reached.');
   }
+  // Its answer is for the person who asked, and no longer at the page.
+  if (asker !== changesOfPerson.peek()) throw new ApiFailure(0, 'unreachable', 'Somebody else has signed in meanwhile.');
   if (answer.ok) return (text === '' ? undefined : JSON.parse(text)) as T;
+  if (answer.status === 401) isSignedOut.value = true;
   throw failureOf(answer.status, text);
 }
 
 function headersOf(method: string, hasBody: boolean): Record<string, string> {
-  const name = operatorName().trim();
+  // With access keys it is the key that acts, and the name may be of somebody who was here before.
+  const name = hasKey.peek() ? '' : operatorName().trim();
   return {
     Accept: 'application/json',
     ...(hasBody ? { 'Content-Type': 'application/json' } : {}),

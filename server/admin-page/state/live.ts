@@ -3,17 +3,18 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 
 import type { Status } from '../../../client/answers.js';
 import { ApiFailure, callApi } from './api.js';
+import { isSignedOut, signalOfPerson } from './person.js';
 
 const PERIOD_MS = 1_000;
 const LONGEST_PERIOD_MS = 15_000;
 
 /** The last answer of GET /status. */
-export const status = signal<Status | undefined>(undefined);
+export const status = signalOfPerson<Status | undefined>(undefined);
 /** When it came; the page says how old its data is. */
 export const answeredAt = signal(0);
 /** Why the last call found no answer; undefined while all is well. */
 export const trouble = signal<ApiFailure | undefined>(undefined);
-/** A person holds the page still, to read. */
+/** A person holds the page still, to read. Then nothing is asked but whether he may still read it. */
 export const isHeldStill = signal(false);
 
 /** How a question is asked; it is handed to callApi as it is. */
@@ -37,6 +38,7 @@ const RESTS = 10;
 const sources = new Set<Source>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let isRunning = false;
+let askFirst: () => Promise<void> = () => Promise.resolve();
 let periodMs = PERIOD_MS;
 
 /**
@@ -45,9 +47,15 @@ let periodMs = PERIOD_MS;
  */
 async function turn(): Promise<void> {
   timer = undefined;
-  if (document.hidden || isHeldStill.value || isRunning) return;
+  if (document.hidden || isRunning) return;
   isRunning = true;
   try {
+    await askFirst();
+    if (isHeld()) {
+      if (trouble.value?.status === 401 && !isSignedOut.value) trouble.value = undefined;
+      periodMs = PERIOD_MS;
+      return;
+    }
     status.value = await callApi<Status>('/status');
     answeredAt.value = Date.now();
     trouble.value = undefined;
@@ -82,8 +90,12 @@ function schedule(): void {
   timer = setTimeout(() => void turn(), periodMs);
 }
 
-/** Starts asking; once, when the page is there. */
-export function startLive(): void {
+/**
+ * Starts asking; once, when the page is there.
+ * @param first is asked at the beginning of each turn, also while the page is held still. When it fails the turn is over
+ */
+export function startLive(first: () => Promise<void>): void {
+  askFirst = first;
   document.addEventListener('visibilitychange', () => { if (!document.hidden) askNow(); });
   void turn();
   isHeldStill.subscribe((isHeld) => { if (!isHeld) askNow(); });

@@ -1,7 +1,8 @@
 import { signal } from '@preact/signals';
 
-import { callApi } from './api.js';
-import { isHeldStill, status, trouble } from './live.js';
+import { ApiFailure, callApi } from './api.js';
+import { isHeldStill, trouble } from './live.js';
+import { changesOfPerson, hasKey, isSignedOut } from './person.js';
 
 /** Who is at the page: GET /session. Without access keys it is nobody, who may do everything. */
 export interface Session {
@@ -13,31 +14,42 @@ export interface Session {
 
 /** undefined until it is known; then nothing is offered that would be refused. */
 export const session = signal<Session | undefined>(undefined);
-/** It rises when somebody else is at the page than before: what a view has read for the one must not be shown to the other. */
-export const changesOfPerson = signal(0);
 let lastKeyId: string | null | undefined;
 
 /** Somebody else may be at the page than the one who is shown. */
 let isInDoubt = true;
 
-/** Asks who is at the page, with the first answer of the service, and again when somebody else may have signed in unseen. */
+/** Follows what makes it doubtful who is at the page. */
 export function followSession(): void {
   const doubt = (): void => { isInDoubt = true; };
   document.addEventListener('visibilitychange', doubt);
-  isHeldStill.subscribe(doubt);
-  trouble.subscribe((failure) => {
-    if (failure !== undefined) doubt();
-    if (failure?.status === 401) session.value = undefined;
+  isHeldStill.subscribe((isHeld) => { if (!isHeld) doubt(); });
+  trouble.subscribe((failure) => { if (failure !== undefined) doubt(); });
+  isSignedOut.subscribe((isOut) => {
+    if (!isOut) return;
+    doubt();
+    session.value = undefined;
   });
-  status.subscribe(() => { if (isInDoubt) readSession().catch(doubt); });
 }
 
-async function readSession(): Promise<void> {
-  isInDoubt = false;
-  const now = await callApi<Session>('/session');
-  if (lastKeyId !== undefined && lastKeyId !== now.key_id) changesOfPerson.value += 1;
-  lastKeyId = now.key_id;
-  session.value = now;
+/**
+ * Asks who is at the page when that is in doubt, before anything else is asked: who has another key may see less. A page that is held still asks
+ * for nothing that would tell it of the end of the session, so it asks for this each time.
+ * @throws ApiFailure 401; any other trouble is left to what is asked next
+ */
+export async function judgeSession(): Promise<void> {
+  if (!isInDoubt && !(isHeldStill.value && hasKey.value)) return;
+  try {
+    const now = await callApi<Session>('/session');
+    isInDoubt = false;
+    if (lastKeyId !== undefined && lastKeyId !== now.key_id) changesOfPerson.value += 1;
+    lastKeyId = now.key_id;
+    hasKey.value = now.key_id !== null;
+    session.value = now;
+    isSignedOut.value = false;
+  } catch (error) {
+    if (error instanceof ApiFailure && error.status === 401) throw error;
+  }
 }
 
 /** Ends the session everywhere, and shows the page to sign in on. */
