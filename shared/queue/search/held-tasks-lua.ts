@@ -40,20 +40,38 @@ local function heldSince(job, fetchedSince)
   return tonumber(seen[5]), seen[3]
 end
 
+-- Whether a bulk action has sent a job now since a time. Of a job that is due already it changes nothing else, so its mark in the log tells when.
+local function wasSentNowSince(job, from)
+  local log = job.bulkAction and redis.call('HGET', base .. job.id, '${jobField.log}') or ''
+  return (tonumber(string.match(log, [[.*\\"kind\\":\\"sent_now\\",\\"run\\":%d+,\\"at\\":(%d+)]]) or '') or 0) >= from
+end
+
+-- What the end of a send changes.
+local ofSends = {state = true, error_code = true, http_status = true, attempts = true, dead_reason = true}
+
 -- Whether the filter, which is true of a task where it stands, was true of it among the held ones too: there it counts as one that waits. 'unsure' where that
--- cannot be said, because it has other times now.
+-- cannot be said, because what the filter asks for may have changed since. An edit takes a task out of its waiting list, so it is not asked for here.
 local function didMatchAsHeld(job, from)
   if not loadWhole(job) then return 'unsure' end
   local isActive = job.place == 'active'
-  local hasOtherTimes = isActive or (tonumber(job.startedAt) or 0) >= from - ${FETCHED_LATELY_MS} or (tonumber(job.movedAt) or 0) >= from
+  local wasFetched = (tonumber(job.startedAt) or 0) >= from - ${FETCHED_LATELY_MS}
+  local hasOtherTimes = isActive or wasFetched or (tonumber(job.movedAt) or 0) >= from
+  local failed = failureOf(job)
+  -- Its waiting list may name it still. An older version has written a failure that is not known.
+  local hasFailedSince = failed and (tonumber(failed[9]) or 0) >= from or not failed and wasFetched
   local asHeld = setmetatable({place = 'prioritized', state = false}, {__index = job})
   local isSure = true
   for _, condition in ipairs(plan.conditions) do
-    if condition.field == 'state' and isActive then
+    local field = condition.field
+    if hasFailedSince and ofSends[field] then
+      isSure = false
+    elseif field == 'state' and isActive then
       local matches = matchesCondition(plan, condition, asHeld)
       if matches == condition.isNegated then return false end
       if matches == UNKNOWN then isSure = false end
-    elseif hasOtherTimes and (condition.field == 'next_attempt_at' or condition.field == 'updated_at') then
+    elseif hasOtherTimes and (field == 'next_attempt_at' or field == 'updated_at') then
+      isSure = false
+    elseif field == 'bulk_action_id' and wasSentNowSince(job, from) then
       isSure = false
     end
   end

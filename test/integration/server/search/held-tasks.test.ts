@@ -3,8 +3,10 @@ import { expect } from 'chai';
 import { SCORE_PER_MS } from '../../../../shared/queue/engine/due-score.js';
 import { jobField } from '../../../../shared/queue/engine/job-fields.js';
 import type { Shard } from '../../../../shared/queue/engine/shard.js';
-import { jobIdOf, shardOf } from '../../../../shared/queue/names.js';
+import { jobIdOf, shardOf, taskIdOf } from '../../../../shared/queue/names.js';
+import { packFailureFields } from '../../../../shared/queue/search/failure-fields.js';
 import { MOST_WAITING_LISTS } from '../../../../shared/queue/search/held-tasks-lua.js';
+import { readBulkAction, startBulkAction } from '../../../support/bulk-actions.js';
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
@@ -88,6 +90,81 @@ for (const shards of [1, 4]) {
         expect(body['is_complete'], 'each part').to.equal(true);
       }
       expect([count, scanned]).to.deep.equal([TASKS + LATER, TASKS + LATER]);
+    });
+
+    /** The one that has waited for the shortest time: a list reads it first, from the newest on. */
+    async function newestHeld(): Promise<string> {
+      let [newest, at] = ['', -Infinity];
+      for (const { keys } of await service.queue.shards()) {
+        for (const name of await service.redis.zrange(keys.waitingLists, '0', '-1')) {
+          const [member = '', score] = await service.redis.zrange(keys.waitingList(name), '-1', '-1', 'WITHSCORES');
+          if (Number(score) > at) [newest, at] = [taskIdOf(member) ?? '', Number(score)];
+        }
+      }
+      return newest;
+    }
+
+    /** A list of held tasks, of which one comes to match behind the first page. @returns whether it says so, or has that one */
+    async function tellsOf(id: string, query: Readonly<Record<string, string>>, comeToMatch: () => Promise<void>): Promise<boolean> {
+      let isFirst = true;
+      const pages = await taskPages(service.baseUrl, { limit: String(LIMIT), order: 'newest', ...query }, async () => {
+        if (isFirst) await comeToMatch();
+        isFirst = false;
+      });
+      const seen = pages.flatMap(({ tasks }) => tasks.map((task) => task.id));
+      expect(seen, 'there were others').to.have.length.above(LIMIT);
+      expect(new Set(seen).size, 'none twice').to.equal(seen.length);
+      return seen.includes(id) || pages.at(-1)?.is_complete === false;
+    }
+
+    it('are missing in no list in silence when a bulk action makes them match behind their place', async () => {
+      const newest = await newestHeld();
+      const sendNow = async (id: string, of: readonly string[]): Promise<void> => {
+        await startBulkAction(service.baseUrl, { id, action: 'send_now', ids: of });
+        await eventually(async () => { expect(await readBulkAction(service.baseUrl, id)).to.include({ state: 'done', started: of.length }); });
+      };
+      await sendNow('first', ids.filter((id) => id !== newest).slice(0, 2 * LIMIT));
+      // Those that it has sent now are put back.
+      await eventually(async () => { expect(await inDelayed()).to.equal(TASKS); }, { withinMs: 30_000 });
+      expect(await tellsOf(newest, { bulk_action_id: 'first,second' }, () => sendNow('second', [newest]))).to.equal(true);
+      await eventually(async () => { expect(await inDelayed()).to.equal(TASKS); }, { withinMs: 30_000 });
+      const quiet = await taskPages(service.baseUrl, { bulk_action_id: 'first,second', limit: '1000' });
+      expect([quiet.flatMap(({ tasks }) => tasks).length, quiet.at(-1)?.is_complete], 'by then it is one of those that are held').to.deep.equal([2 * LIMIT + 1, true]);
+    });
+
+    it('are missing in no list in silence when an edit makes them match behind their place', async () => {
+      const id = ids[9] ?? '';
+      const edit = async (text: string): Promise<void> => {
+        const { status, body } = await call(service.baseUrl, `/tasks/${id}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ message_data: JSON.stringify({ edited: text }) }) });
+        expect(status, JSON.stringify(body)).to.equal(200);
+      };
+      await edit('no');
+      await eventually(async () => { expect(await inDelayed()).to.equal(TASKS); }, { withinMs: 30_000 });
+      expect(await tellsOf(id, { client_id: 'held', q: '-data.edited:no' }, () => edit('yes'))).to.equal(true);
+      await eventually(async () => { expect(await inDelayed()).to.equal(TASKS); }, { withinMs: 30_000 });
+    });
+
+    it('are missing in no list in silence when a send that their waiting list knows nothing of makes them match', async () => {
+      const newest = await newestHeld();
+      await eventually(async () => { expect(await inDelayed()).to.equal(TASKS); }, { withinMs: 30_000 });
+      const shard = (await service.queue.shards())[shardOf(newest, shards)];
+      if (shard === undefined) throw new Error('no shard');
+      const key = shard.keys.job(newest);
+      const before = await service.redis.hgetall(key);
+      const failure = { attemptsMade: 1, phase: 'delivery', attempts: 1, code: 'timeout', httpStatus: undefined, deadReason: undefined, dueAt: Date.now() + 60_000, next: 'retry' } as const;
+      const failsBy = async (code: 'timeout' | 'http_status'): Promise<void> => {
+        await service.redis.hset(key, jobField.failure, packFailureFields({ ...failure, code, endedAt: Date.now() }), jobField.attemptsMade, 1);
+      };
+      try {
+        await failsBy('timeout');
+        const told = await tellsOf(newest, { client_id: 'held', q: '-error_code:timeout' }, async () => {
+          await fetchAgain(newest);
+          await failsBy('http_status');
+        });
+        expect(told).to.equal(true);
+      } finally {
+        await service.redis.multi().hdel(key, jobField.failure, jobField.attemptsMade).hset(key, before).exec();
+      }
     });
 
     it('come once when one of them was sent a moment before, and its waiting list still names it', async () => {
