@@ -54,7 +54,7 @@ export function searchFieldsOf(task: Task, messageBytes: number, mask: PathMask)
 
 /**
  * The version, then the values in the order of SearchFields. A missing value is empty. A later version may append values:
- * `ordering_key` will be the first.
+ * `ordering_key` will be the first. None of them may be digits alone: a search takes a last value of digits for the bytes of the message.
  *
  * @returns undefined where a value holds a control character that would part the values wrongly: no client can submit
  *          one, but a person may have written the job

@@ -237,7 +237,7 @@ local function readFields(names, from, count)
 end
 
 -- Whether one of each group of texts stands in search fields. Most filters have one text: no loop is needed for it.
-local find, byte = string.find, string.byte
+local find, match, byte = string.find, string.match, string.byte
 local function hasOneOf(packed, texts)
   for _, text in ipairs(texts) do
     if find(packed, text, 1, true) then return true end
@@ -271,13 +271,19 @@ end
 
 local hasHints = false
 for _, texts in ipairs(plan.messageHints) do hasHints = hasHints or #texts > 0 end
+-- As lacksHint, for messages that are read together. Most filters look for one text, for which no message that is read together is too long.
+local isOut, sinceClock = function(data) return lacksHint(plan, data) end, 0
+if #plan.messageHints == 1 and #plan.messageHints[1] == 1 then
+  local text = plan.messageHints[1][1]
+  isOut = function(data) return not find(data, text, 1, true) and not find(data, '\\\\\\\\u', 1, true) end
+end
 
 -- The data of a part of the ranks, where nothing but the message can tell that most of them do not match, and all are short.
 local function messagesOf(packed, first, count)
   if not hasHints or needleCount > 0 then return {} end
   local sum = 0
   for nth = 1, count do
-    local size = packed[nth] and tonumber(string.match(packed[nth], '^${SEARCH_FIELDS_VERSION}[^\\31]*\\31[^\\31]*\\31[^\\31]*\\31[^\\31]*\\31[^\\31]*\\31[^\\31]*\\31[^\\31]*\\31(%d+)'))
+    local size = packed[nth] and byte(packed[nth]) == ${SEARCH_FIELDS_VERSION.charCodeAt(0)} and tonumber(match(packed[nth], '\\31(%d+)$', -7))
     if not size then return {} end
     sum = sum + size
   end
@@ -300,16 +306,21 @@ local function lookAtRanks(isAscending, first, count, names)
     local at = isAscending and nth or count - nth + 1
     local found = (at - 1) * #names
     local packed = isSearch and values[at]
-    if packed and byte(packed) == ${SEARCH_FIELDS_VERSION.charCodeAt(0)} and not mayMatch(packed) then
+    local message = messages[at]
+    if message and isOut(message) then
+      local size = #message
+      looked, bytes, sinceClock = looked + 1, bytes + size, sinceClock + size
+      if sinceClock >= ${CLOCK_EVERY_BYTES} then
+        sinceClock = 0
+        if isOver() then return nth, true end
+      end
+    elseif packed and byte(packed) == ${SEARCH_FIELDS_VERSION.charCodeAt(0)} and not mayMatch(packed) then
       looked = looked + 1
       -- A few texts are looked for in less time than the clock takes.
       if needleCount > 4 then
         needleBytes = needleBytes + needleCount * #packed
         if isOver() then return nth, true end
       end
-    elseif messages[at] and lacksHint(plan, messages[at]) then
-      looked, bytes = looked + 1, bytes + #messages[at]
-      if isOver() then return nth, true end
     else
       local id = memberAt(at)
       if not (packed or tonumber(values[found + 1])) then

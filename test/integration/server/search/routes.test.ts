@@ -200,6 +200,12 @@ describe('GET /tasks and GET /counts', () => {
     expect(await idsOf({ q: '-data.order.id:1001' }), 'one that is no JSON says nothing').to.deep.equal(['near', 'twice']);
     expect(await idsOf({ q: 'data.order.id:7' })).to.deep.equal(['twice']);
     expect(await idsOf({ q: 'data.items:* client_id:team-a' })).to.deep.equal(['text']);
+    // Messages that are all short are read together.
+    await cancel(service.baseUrl, 'large');
+    for (const [q, expected] of [['data.order.id:1001', ['escaped', 'number', 'text']], ['data.order.id:1001,7', ['escaped', 'number', 'text', 'twice']], ['data.order.id:1001 data.other:1001', []], ['data.other:1001', ['near']], ['data.order.id:100*', ['escaped', 'near', 'number', 'text']], ['data.order.id:none', []]] as const) {
+      expect(await idsOf({ q: `state:waiting ${q}` }), q).to.deep.equal(expected);
+      expect(await count({ q: `state:waiting ${q}` }), q).to.deep.include({ count: expected.length, scanned: 6, not_read: 0, is_exact: true });
+    }
   });
 
   it('give each task once, however many share a time, with pages of any size, in both orders', async () => {
