@@ -242,7 +242,10 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
       redisClock,
       logger,
       onPauseOver: (name, pause) => void recordEndOfPause(queue, logger, name, pause),
-      onTestSendAsked: () => void testSends.take(),
+      onAsked: (asked) => {
+        if (asked.testSends > 0) void testSends.take();
+        bulkRunner?.hear(asked.bulkActions);
+      },
     });
     await flowControl.start();
     const context = contextWith(flowControl);

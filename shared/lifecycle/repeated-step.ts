@@ -7,6 +7,7 @@ const STOP_WITHIN_MS = 1_000;
 /** Runs a step of background work again and again, until it is stopped. */
 export class RepeatedStep {
   readonly #stop = new AbortController();
+  #pausing = new AbortController();
   #running: Promise<void> | undefined;
 
   /** @param step resolves with the pause until the next one, ms: about that, from 200 on (aligned-timer.ts). It never rejects */
@@ -16,9 +17,15 @@ export class RepeatedStep {
     this.#running ??= this.#loop();
   }
 
+  /** The next step begins at once, or right behind the one that is under way. */
+  wake(): void {
+    this.#pausing.abort();
+  }
+
   /** It resolves when the step under way is done, or after 1 s. */
   async stop(): Promise<void> {
     this.#stop.abort();
+    this.wake();
     const waiting = new AbortController();
     await Promise.race([this.#running, pause(STOP_WITHIN_MS, waiting.signal)]);
     waiting.abort();
@@ -26,7 +33,10 @@ export class RepeatedStep {
 
   async #loop(): Promise<void> {
     const { signal } = this.#stop;
-    while (!signal.aborted) await pause(alignedMs(await this.step(signal), performance.now()), signal);
+    while (!signal.aborted) {
+      const pausing = (this.#pausing = new AbortController());
+      await pause(alignedMs(await this.step(signal), performance.now()), pausing.signal);
+    }
   }
 }
 

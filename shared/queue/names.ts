@@ -256,6 +256,7 @@ export function flowKeys(prefix: string, isCluster: boolean): FlowKeys {
     claims: (name) => `${base}claims:${name}`,
     probe: (host) => `${base}probe:${host}`,
     testSendRequests: testSendKeys(prefix, isCluster).requests,
+    bulkActions: bulkKeys(prefix, isCluster).live,
   };
 }
 
@@ -284,4 +285,6 @@ export interface FlowKeys {
   probe(host: string): string;
   /** TestSendKeys.requests: workers learn with the changes whether anything waits there. */
   readonly testSendRequests: string;
+  /** BulkKeys.live: workers learn with the changes whether there is a bulk action to look at. */
+  readonly bulkActions: string;
 }

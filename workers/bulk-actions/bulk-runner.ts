@@ -86,6 +86,8 @@ export class BulkRunner {
   #workTurn = 0;
   #settleTurn = 0;
   #isFailing = false;
+  /** Is there an action whose numbers may still change? Until it has heard, it looks by itself. */
+  #hasActions = true;
 
   constructor(private readonly options: BulkRunnerOptions) {
     this.#changes = new OwnChanges(options.actions, options.logger);
@@ -97,12 +99,27 @@ export class BulkRunner {
     this.#rounds.start();
   }
 
+  /**
+   * Flow control, which looks at Redis five times a second anyway, learns on the way how many actions there are whose numbers may still change. While
+   * there is none, the runner asks Redis for nothing.
+   */
+  hear(actions: number): void {
+    const isNew = actions > 0 && !this.#hasActions;
+    this.#hasActions = actions > 0;
+    if (isNew) this.#rounds.wake();
+  }
+
   /** It resolves when the step under way is done, or after 1 s. */
   stop(): Promise<void> {
     return this.#rounds.stop();
   }
 
   async #roundOrRest(signal: AbortSignal): Promise<number> {
+    if (!this.#hasActions) {
+      this.#isFailing = false;
+      this.#forgetAll();
+      return LOOK_EVERY_MS;
+    }
     try {
       const pauseMs = await this.#round(signal);
       this.#isFailing = false;

@@ -1,8 +1,11 @@
 import type { Circuit, LastProbe } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/destinations/flow.js';
 import { endOfPause, policyAt, policyOf, type FlowPolicy, type Pause } from '../../shared/domain/flow/flow-policy.js';
-import type { ControlChange, FlowStore } from '../../shared/queue/flow/flow-store.js';
+import type { ControlChange, ControlChanges, FlowStore } from '../../shared/queue/flow/flow-store.js';
 import type { RedisClock } from '../../shared/redis/redis-clock.js';
+
+/** What people ask the workers for, beside what the copy holds: see ControlChanges. */
+export type Asked = Pick<ControlChanges, 'testSends' | 'bulkActions'>;
 
 /**
  * This process' copy of what the fleet shares: what operators set, and which circuits are open. It is read for every send
@@ -24,8 +27,8 @@ export class Controls {
     private readonly monotonic: () => number,
     /** A pause is over by itself. One worker of the fleet is told of each. */
     private readonly onPauseOver: (name: string, pause: Pause) => void,
-    /** Somebody waits for a test send: each refresh says so until a worker has taken it. */
-    private readonly onTestSendAsked: () => void = () => undefined,
+    /** Told with each refresh. */
+    private readonly onAsked: (asked: Asked) => void = () => undefined,
   ) {}
 
   /** Workers of the whole fleet, this one included; >= 1. */
@@ -63,7 +66,7 @@ export class Controls {
   /** @returns the changes since the last call, pauses that are over among them. @throws when Redis fails */
   async refresh(): Promise<readonly ControlChange[]> {
     const askedAt = this.monotonic();
-    const { version, isEverything, changes, now, workers, testSends } = await this.store.changesSince(this.#version);
+    const { version, isEverything, changes, now, workers, testSends, bulkActions } = await this.store.changesSince(this.#version);
     this.clock.learn(now, askedAt);
     this.#workers = Math.max(1, workers);
     if (isEverything) {
@@ -73,7 +76,7 @@ export class Controls {
     }
     for (const change of changes) this.#adopt(change);
     this.#version = version;
-    if (testSends > 0) this.onTestSendAsked();
+    this.onAsked({ testSends, bulkActions });
     return this.#endsOfPauses.size === 0 ? changes : [...changes, ...this.#endPauses(now)];
   }
 

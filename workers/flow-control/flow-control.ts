@@ -16,7 +16,7 @@ import type { RedisClock } from '../../shared/redis/redis-clock.js';
 import { Admission, type Candidate, type Entry, type Ticket } from './admission.js';
 import { BulkDeferral } from './bulk-deferral.js';
 import { CircuitBreaker } from './circuit-breaker.js';
-import { Controls } from './controls.js';
+import { Controls, type Asked } from './controls.js';
 import { FlowHealth } from './flow-health.js';
 import { FlowStats } from './flow-stats.js';
 import { KnownFlows } from './known-flows.js';
@@ -45,8 +45,8 @@ export interface FlowControlOptions {
   readonly logger: Logger;
   /** A pause is over by itself. One worker of the fleet is told of each. */
   readonly onPauseOver?: (name: string, pause: Pause) => void;
-  /** Somebody waits for a test send. Told with each tick until a worker has taken it. */
-  readonly onTestSendAsked?: () => void;
+  /** Told with each tick what people ask the workers for: test sends until a worker has taken them, and bulk actions. */
+  readonly onAsked?: (asked: Asked) => void;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
 }
@@ -72,14 +72,14 @@ export class FlowControl {
   readonly #bulkDeferral: BulkDeferral;
   readonly #ticker: Ticker;
 
-  constructor(store: FlowStore, { rules, circuit, workerName, sendLimitMs, facts, rebuilds = () => 0, redisClock, logger, onPauseOver = () => undefined, onTestSendAsked, now = () => performance.now() }: FlowControlOptions) {
+  constructor(store: FlowStore, { rules, circuit, workerName, sendLimitMs, facts, rebuilds = () => 0, redisClock, logger, onPauseOver = () => undefined, onAsked, now = () => performance.now() }: FlowControlOptions) {
     const leaseMs = sendLimitMs + LEASE_MARGIN_MS;
     this.#isCircuitOn = circuit.isOn;
     this.#now = now;
     const controls = (this.#controls = new Controls(store, redisClock, now, (name, pause) => {
       logger.info('a pause is over: its tasks are sent again', { destination: name, reason: pause.reason });
       onPauseOver(name, pause);
-    }, onTestSendAsked));
+    }, onAsked));
     const slots = (this.#slots = new Slots({ rules, hasWindows: circuit.isOn, workers: () => controls.workers, onGrown: (endpoint) => this.#wakeUps.roomGrew(endpoint), now }));
     const limiter = (this.#limiter = new Limiter(store, workerName, leaseMs, now));
     const stats = (this.#stats = new FlowStats(now));

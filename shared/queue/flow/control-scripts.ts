@@ -133,23 +133,24 @@ return 1
 `;
 
 /**
- * KEYS 1..4 as in change, 5 workers, 6 requests for test sends. ARGV 1 version known, -1 = none, 2 workers that reported within (ms).
- * @returns {version, 1 when this is everything, fields and values in turn ('' = removed), now (ms), workers, requests for test sends}
+ * KEYS 1..4 as in change, 5 workers, 6 requests for test sends, 7 bulk actions whose numbers may still change. ARGV 1 version known, -1 = none,
+ * 2 workers that reported within (ms).
+ * @returns {version, 1 when this is everything, fields and values in turn ('' = removed), now (ms), workers, requests for test sends, bulk actions}
  */
 const changesSince = `${nowMs}
 local version, known = tonumber(redis.call('GET', KEYS[3]) or '0'), tonumber(ARGV[1])
 local workers = redis.call('ZCOUNT', KEYS[5], now - tonumber(ARGV[2]), '+inf')
-local testSends = redis.call('LLEN', KEYS[6])
-if version == known then return {version, 0, {}, now, workers, testSends} end
+local testSends, bulkActions = redis.call('LLEN', KEYS[6]), redis.call('ZCARD', KEYS[7])
+if version == known then return {version, 0, {}, now, workers, testSends, bulkActions} end
 local oldest = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')[2]
 local isGap = known < 0 or known > version or not redis.call('ZSCORE', KEYS[4], ARGV[1]) or (redis.call('ZCARD', KEYS[2]) >= ${REMEMBERED_CHANGES} and known < tonumber(oldest))
-if isGap then return {version, 1, redis.call('HGETALL', KEYS[1]), now, workers, testSends} end
+if isGap then return {version, 1, redis.call('HGETALL', KEYS[1]), now, workers, testSends, bulkActions} end
 local found = {}
 for _, field in ipairs(redis.call('ZRANGE', KEYS[2], '(' .. ARGV[1], '+inf', 'BYSCORE')) do
   found[#found + 1] = field
   found[#found + 1] = redis.call('HGET', KEYS[1], field) or ''
 end
-return {version, 0, found, now, workers, testSends}
+return {version, 0, found, now, workers, testSends, bulkActions}
 `;
 
 /**
@@ -169,6 +170,6 @@ export const controlScripts = {
   krsFlowEndPause: { numberOfKeys: 4, lua: endPause },
   krsFlowNoteProbe: { numberOfKeys: 4, lua: noteProbe },
   krsFlowOpen: { numberOfKeys: 4, lua: openCircuit },
-  krsFlowChanges: { numberOfKeys: 6, lua: changesSince },
+  krsFlowChanges: { numberOfKeys: 7, lua: changesSince },
   krsFlowSnapshot: { numberOfKeys: 2, lua: snapshot },
 } as const;

@@ -21,6 +21,8 @@ export interface ControlChanges {
   readonly workers: number;
   /** Test sends that wait for a worker. */
   readonly testSends: number;
+  /** Bulk actions whose numbers may still change. */
+  readonly bulkActions: number;
 }
 
 /** The answer for a limited destination. */
@@ -84,12 +86,12 @@ export class FlowStore {
 
   /** @param known version that the last call returned, -1 for the first call */
   async changesSince(known: number): Promise<ControlChanges> {
-    const reply: unknown = await this.client.runCommand('krsFlowChanges', [...this.#controlKeys(), this.keys.workers, this.keys.testSendRequests, known, REPORT_FOR_MS]);
+    const reply: unknown = await this.client.runCommand('krsFlowChanges', [...this.#controlKeys(), this.keys.workers, this.keys.testSendRequests, this.keys.bulkActions, known, REPORT_FOR_MS]);
     // The script's own answer: see control-scripts.ts.
-    const [version, everything, pairs, now, workers, testSends] = reply as [number, number, string[], number, number, number];
+    const [version, everything, pairs, now, workers, testSends, bulkActions] = reply as [number, number, string[], number, number, number, number];
     const changes: ControlChange[] = [];
     for (let at = 0; at + 1 < pairs.length; at += 2) changes.push(readControl(pairs[at] ?? '', pairs[at + 1] ?? ''));
-    return { version, isEverything: everything === 1, changes, now, workers, testSends };
+    return { version, isEverything: everything === 1, changes, now, workers, testSends, bulkActions };
   }
 
   /** The snapshot of these names only. */

@@ -4,6 +4,7 @@ import { askBulkAction, askUntilRefused, parkTasks, readBulkAction, startBulkAct
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { refusals, RefusingRedis } from '../../../support/refusing-redis.js';
+import { monitorRedis } from '../../../support/redis-monitor.js';
 import { RedisCluster } from '../../../support/redis-cluster.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { call, cancel, getTask, httpTask, retryNow, submitNew, waitForState } from '../../../support/tasks.js';
@@ -50,6 +51,27 @@ describe('bulk actions in the workers', () => {
       ['bulk_action.end', 'service', null, 'the receiver is back', 200],
       ['bulk_action.create', 'anonymous', 'Anna', 'the receiver is back', 200],
     ]);
+  }).timeout(60_000);
+
+  it('costs Redis no command while there is none, also when there was one before: workers hear of it with what they ask for anyway', async () => {
+    await service.startWorker();
+    const task = httpTask(receiver.url('/hook'), { initial_delay: HOUR_S });
+    await submitNew(service.baseUrl, task);
+    for (const action of ['send_now', 'redrive'] as const) {
+      const commands: (readonly string[])[] = [];
+      const endMonitor = await monitorRedis((args) => commands.push(args));
+      const isOf = ([name = '', , , key = '']: readonly string[], keys: string): boolean => /^evalsha/i.test(name) && key.startsWith(`${service.prefix}:${keys}:`);
+      try {
+        await eventually(() => {
+          const since = commands.slice(commands.findLastIndex((args) => isOf(args, 'bulk')) + 1);
+          expect(since.filter((args) => isOf(args, 'flow') && args.includes(`${service.prefix}:bulk:live`)), 'ticks in a row without a further command').to.have.length.above(6);
+        }, { withinMs: 20_000 });
+      } finally {
+        endMonitor();
+      }
+      isDown = action === 'send_now';
+      expect(await waitUntilSettled(service.baseUrl, await startBulkAction(service.baseUrl, { action, ids: [task.id] }))).to.include({ matched: 1, started: 1 });
+    }
   }).timeout(60_000);
 
   it('takes no task that is another one by now, counts an id once that stands twice, and says why it left others', async () => {
