@@ -15,6 +15,11 @@ import type { OwnChanges } from './own-changes.js';
 
 /** The pause between two steps, ms, so that other commands get their turn. */
 const STEP_PAUSE_MS = 5;
+/**
+ * For so long at most the steps of a round follow each other, all shards together, ms. After it the worker reads again what is to be done, and how full Redis is: to do so
+ * before each step took as many commands as the search itself.
+ */
+const ROUND_MS = 150;
 /** A step of a search waits for its turn, and is made of several calls, ms. */
 const STEP_LIMIT_MS = 5_000;
 /** The pause of a worker whose shards are all in other hands, ms. */
@@ -48,7 +53,7 @@ export class BulkMatching {
     this.#held.clear();
   }
 
-  /** One step of each shard that answers and is not in other hands. @returns the pause until the next one, ms */
+  /** A turn of each shard that answers and is not in other hands. @returns the pause until the next one, ms */
   async step(action: BulkAction): Promise<number> {
     const { actions, isRedisAboveMark } = this.options;
     const parts = await actions.partsOf(action.id);
@@ -61,7 +66,7 @@ export class BulkMatching {
     const answers: Awaited<ReturnType<BulkShard['writeDownFound']>>[] = [];
     const pauseMs = await eachLivingShard(actions, parts, BUSY_PAUSE_MS, async (shard, { cursor }, index) => {
       if (cursor === MATCHED) return undefined;
-      const answer = await this.#matchStep(action, shard, index, cursor);
+      const answer = await this.#turn(action, shard, index, cursor);
       answers.push(answer);
       return answer === 'busy' ? BUSY_PAUSE_MS : STEP_PAUSE_MS;
     });
@@ -70,24 +75,34 @@ export class BulkMatching {
     return 0;
   }
 
-  async #matchStep(action: BulkAction, shard: BulkShard, index: number, cursor: string): ReturnType<BulkShard['writeDownFound']> {
+  /** Steps in a row. A change of the action ends them, and so does another worker. */
+  async #turn(action: BulkAction, shard: BulkShard, index: number, from: string): ReturnType<BulkShard['writeDownFound']> {
+    const endsAt = performance.now() + ROUND_MS / this.options.actions.shards.length;
+    for (let cursor = from; ; ) {
+      const answer = await this.#matchStep(action, shard, index, cursor, endsAt);
+      if (typeof answer === 'string' || answer.cursor === MATCHED || performance.now() >= endsAt) return answer;
+      ({ cursor } = answer);
+    }
+  }
+
+  async #matchStep(action: BulkAction, shard: BulkShard, index: number, cursor: string, endsAt: number): ReturnType<BulkShard['writeDownFound']> {
     const held = `${action.id} ${index}`;
     const { asked } = this.options.actions;
     // A search of which nothing could be written down would only cost Redis its time.
     const claim = this.#held.has(held) ? { cursor } : await asked.one(shard, () => shard.claimMatching(action, this.token, cursor));
     if (typeof claim === 'string' || claim.cursor !== cursor) return claim;
-    const answer = await asked.one(shard, () => this.#writeDownStep(action, shard, index, cursor), STEP_LIMIT_MS);
+    const answer = await asked.one(shard, () => this.#writeDownStep(action, shard, index, cursor, endsAt), STEP_LIMIT_MS);
     if (answer === 'busy') this.#held.delete(held);
     else this.#held.add(held);
     return answer;
   }
 
-  async #writeDownStep(action: BulkAction, shard: BulkShard, index: number, cursor: string): ReturnType<BulkShard['writeDownFound']> {
+  async #writeDownStep(action: BulkAction, shard: BulkShard, index: number, cursor: string, endsAt: number): ReturnType<BulkShard['writeDownFound']> {
     const { conditions, clientIds } = action.asked;
     const takeTurn: TakeTurn = (step) => this.#scans.take(step);
     // Of the ids that were given, those of other clients are not found, as if there were no such tasks.
     const plan = compileFilter(narrowedFilter(conditions ?? [], clientIds), { defaultBrokers: this.options.defaultBrokers, mask: this.options.mask });
-    if (conditions !== null) return shard.writeDownFound(action, this.token, plan, cursor, takeTurn);
+    if (conditions !== null) return shard.writeDownFound(action, this.token, plan, cursor, endsAt, takeTurn);
     const chunk = cursor === '' ? 0 : Number(cursor);
     const { ids, isLast } = await this.options.actions.store.givenIds(action.id, chunk);
     const own = ids.filter((id) => shardOf(id, this.options.actions.shards.length) === index);

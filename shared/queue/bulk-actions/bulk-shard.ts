@@ -12,7 +12,7 @@ import { jobIdOf } from '../names.js';
 import type { SearchPlan } from '../search/compile-filter.js';
 import { isEndedPlace } from '../search/search-places.js';
 import type { FoundTask } from '../scan/found-task.js';
-import { scanTasks, stepsThrough, type ScanPlace, type TakeTurn } from '../scan/scan-tasks.js';
+import { scanTasks, stepsThrough, type ScanPart, type ScanPlace, type TakeTurn } from '../scan/scan-tasks.js';
 import { historyText, recordActCall, type ActCall } from '../tasks/act-on-task.js';
 import { nextValues, prepare } from './override-tasks.js';
 import { BULK_STEP, DESTINATION_SEPARATOR, GONE, NOT_OWN, SEVERAL } from './bulk-shard-scripts.js';
@@ -122,28 +122,42 @@ export class BulkShard {
   }
 
   /**
-   * Takes one step of a search for the tasks that match, and writes down what it finds. A step that was made twice is written once.
+   * Takes steps of a search for the tasks that match, until one of them finds some, and writes down what it finds. Steps that were made twice are written once.
    *
    * A task that moves meanwhile is matched wherever it is found, and written down once. One that moved to a place which had been read is
    * found in the next pass: passes are made until one of them finds no further task. Tasks that were created since the first pass began
    * are left to it, since a stream of new ones would never end.
    * @param before the cursor before
+   * @param endsAt no step begins after it, monotonic ms: a worker that is killed leaves so much to be done again
    * @returns the cursor now; `incomplete`: a list is longer than what can be read of it
    */
-  async writeDownFound(action: BulkAction, token: string, plan: SearchPlan, before: string, takeTurn: TakeTurn): Promise<StepRefusal | 'incomplete' | { readonly cursor: string }> {
+  async writeDownFound(action: BulkAction, token: string, plan: SearchPlan, before: string, endsAt: number, takeTurn: TakeTurn): Promise<StepRefusal | 'incomplete' | { readonly cursor: string }> {
     // Written by the step before.
     const from = before === '' ? undefined : (JSON.parse(before) as MatchPlace);
     const pass = from?.pass ?? 1;
-    const { value: part } = await scanTasks(this.shard, { plan, order: action.asked.order, by: undefined, mayRepeat: true }, from, takeTurn).next();
-    // "All" must never mean a part.
-    if (part?.isWhole === false) return 'incomplete';
-    const since = from?.since ?? part?.tally.at ?? 0;
-    const notRead = (from?.notRead ?? 0) + (part?.tally.notRead ?? 0);
-    const behind = part?.next === undefined ? MATCHED : JSON.stringify({ ...part.next, pass, notRead } satisfies MatchPlace);
+    const steps = await this.#stepsUntilFound(plan, action.asked.order, from, endsAt, takeTurn);
+    if (steps === 'incomplete') return steps;
+    const { last, since, notRead } = steps;
+    const behind = last?.next === undefined ? MATCHED : JSON.stringify({ ...last.next, pass, notRead } satisfies MatchPlace);
     const [place] = plan.places;
     const again = place === undefined || pass >= MOST_PASSES || plan.places.every(isEndedPlace) ? '' : JSON.stringify({ place, since, pass: pass + 1 } satisfies MatchPlace);
-    const found = (part?.found ?? []).filter(({ task }) => pass === 1 || task.createdAt <= since || task.run > 1);
+    const found = (last?.found ?? []).filter(({ task }) => pass === 1 || task.createdAt <= since || task.run > 1);
     return this.#writeDown(action, token, before, behind, found.flatMap(({ task }) => memberOf(action, task, since) ?? []), { again, notRead });
+  }
+
+  /** @returns the last step, which alone has found tasks; undefined where there was none. `since`: when the pass began, ms. `notRead`: tasks of the pass that could not be read */
+  async #stepsUntilFound(plan: SearchPlan, order: BulkAction['asked']['order'], from: MatchPlace | undefined, endsAt: number, takeTurn: TakeTurn): Promise<'incomplete' | { readonly last: ScanPart | undefined; readonly since: number; readonly notRead: number }> {
+    let [since, notRead] = [from?.since, from?.notRead ?? 0];
+    let last: ScanPart | undefined;
+    for await (const part of scanTasks(this.shard, { plan, order, by: undefined, mayRepeat: true }, from, takeTurn)) {
+      // "All" must never mean a part.
+      if (!part.isWhole) return 'incomplete';
+      since ??= part.tally.at;
+      notRead += part.tally.notRead;
+      last = part;
+      if (part.found.length > 0 || performance.now() >= endsAt) break;
+    }
+    return { last, since: since ?? 0, notRead };
   }
 
   /**
