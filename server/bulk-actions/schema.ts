@@ -160,16 +160,17 @@ function checkFilter(filter: unknown, action: TaskAction | null, fault: Fault): 
   const names = Object.keys(filter);
   if (names.length === 0) return fault('filter', 'must not be empty: to take all tasks, say so by their states');
   const conditions = parseFilterMembers(names.map((name) => [name, filter[name]]), (name) => `filter.${name}`);
-  if (action !== null) checkStates(conditions, action, fault);
+  if (action !== null) for (const name of names) checkStates(parseFilterMembers([[name, filter[name]]]), `filter.${name}`, action, fault);
   return { wire: filter, conditions };
 }
 
-function checkStates(conditions: Filter, action: TaskAction, fault: Fault): void {
+/** @param member of the filter: its query may name states, too */
+function checkStates(conditions: Filter, member: string, action: TaskAction, fault: Fault): void {
   const taken: readonly string[] = statesTakenBy[action];
   for (const { field, isNegated, values } of conditions) {
     if (field !== 'state' || isNegated) continue;
     const wrong = values.flatMap((value) => (value.kind === 'text' ? statesNamed(value.text) : [])).find((state) => !taken.includes(state));
-    if (wrong !== undefined) fault('filter.state', `must not be ${wrong}: ${action} takes ${taken.join(', ')}`);
+    if (wrong !== undefined) fault(member, `must not ${member === 'filter.state' ? 'be' : 'name the state'} ${wrong}: ${action} takes ${taken.join(', ')}`);
   }
 }
 

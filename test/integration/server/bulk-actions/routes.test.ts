@@ -77,7 +77,7 @@ describe('/bulk-actions without workers', () => {
     ['an empty filter', { action: 'redrive', filter: {} }, 'filter'],
     ['a filter that is no object', { action: 'redrive', filter: 'state:parked' }, 'filter'],
     ['a state that a redrive cannot take', { action: 'redrive', filter: { state: 'parked,scheduled' } }, 'filter.state'],
-    ['a state that a deletion cannot take', { action: 'delete', filter: { q: 'state:dead_lettered' }, expected: 1, reason: 'r' }, 'filter.state'],
+    ['a state that a deletion cannot take', { action: 'delete', filter: { q: 'state:dead_lettered' }, expected: 1, reason: 'r' }, 'filter.q'],
     ['a cursor without a dry run', { ...redrive, cursor: 'abc' }, 'cursor'],
     ['an empty list of ids', { action: 'redrive', ids: [] }, 'ids'],
     ['10,001 ids', { action: 'redrive', ids: Array.from({ length: 10_001 }, (_, nth) => `t-${nth}`) }, 'ids'],
