@@ -37,7 +37,7 @@ describe('the choice of tests', () => {
     const files = filesOf(selection);
     expect(files[0]).to.match(/^test\/unit\//);
     expect(files.at(-1)).to.match(/^test\/topology\//);
-    expect([...selection.servers]).to.deep.equal(['redis']);
+    expect([...selection.servers]).to.deep.equal(['redis', 'redis-6.2']);
     expect(selection.mochaArgs).to.deep.equal(['--grep', 'caps']);
   });
 
