@@ -57,6 +57,7 @@ class PartHealth {
   async #ask(): Promise<void> {
     const askedAt = performance.now();
     this.#askedAt = askedAt;
+    const wasRefused = this.mustRefuse;
     try {
       await withinLimit(this.part.ask(), LATE_AFTER_MS, () => new LateAnswer());
       this.#isOut = false;
@@ -64,8 +65,9 @@ class PartHealth {
     } catch (error) {
       const isFailure = error instanceof LateAnswer || this.isOutage(error);
       // The limit of the connection may be first. It says no more than ours.
-      const isLate = isFailure && performance.now() - askedAt >= LATE_AFTER_MS;
-      this.#isOut = isFailure && !isLate;
+      const isLate = error instanceof LateAnswer || (isFailure && performance.now() - askedAt >= LATE_AFTER_MS);
+      // A frozen node takes a new connection, too, and answers nothing on it: only an answer says that it is back.
+      this.#isOut = isFailure && (wasRefused || !isLate);
       this.#lateInARow = isLate ? this.#lateInARow + 1 : 0;
     } finally {
       this.isAway = this.#isOut || this.#lateInARow > 0;

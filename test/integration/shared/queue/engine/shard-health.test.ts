@@ -55,6 +55,24 @@ describe('which parts of Redis answer', () => {
     expect(await states([0.9, 0.9, 0.01])).to.deep.equal([false, true, false]);
   });
 
+  it('refuses one that cannot be reached also when it takes a connection again and is late on it, until it answers', async () => {
+    const gone = new Redis({ host: '127.0.0.1', port: 9, maxRetriesPerRequest: 0, enableOfflineQueue: false, lazyConnect: true });
+    gone.on('error', () => undefined);
+    const asks = [(): Promise<unknown> => gone.get('anything'), (): Promise<unknown> => answer(0.9), (): Promise<unknown> => answer(0.01)];
+    const seen: boolean[] = [];
+    let asked = 0;
+    health.watch([{
+      name: 'part',
+      ask: () => {
+        if (asked > 0) seen.push(health.mustRefuse('part'));
+        return (asks[asked++] ?? ((): Promise<unknown> => Promise.resolve()))();
+      },
+    }]);
+    await eventually(() => { expect(seen).to.have.lengthOf.at.least(3); }, { withinMs: 10_000 });
+    gone.disconnect();
+    expect(seen.slice(0, 3)).to.deep.equal([true, true, false]);
+  });
+
   it('refuses one at once that cannot be reached', async () => {
     const gone = new Redis({ host: '127.0.0.1', port: 9, maxRetriesPerRequest: 0, enableOfflineQueue: false, lazyConnect: true });
     gone.on('error', () => undefined);
