@@ -1,7 +1,6 @@
-import { RequestError } from '../../shared/domain/errors.js';
 import type { FlowSnapshot, FlowStore, WorkerReport } from '../../shared/queue/flow/flow-store.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
-import { withoutPart } from './or-away.js';
+import { orSayMissing } from './or-away.js';
 
 const LOOK_EVERY_MS = 5_000;
 /** After a look that failed, so that a process that starts knows soon. */
@@ -31,7 +30,7 @@ export class LastFlow {
 
   /** @param onReports is told of each reading of the reports, which may fail */
   constructor(
-    private readonly queue: Pick<TaskQueue, 'withFlow'>,
+    private readonly queue: Pick<TaskQueue, 'withFlow' | 'flowIfThere'>,
     private readonly onReports: (reports: Promise<readonly WorkerReport[]>) => void,
   ) {}
 
@@ -67,14 +66,12 @@ export class LastFlow {
    * @throws RequestError redis_unavailable, redis_refused when nothing was read before; it says what is missing, since Redis' other parts may answer
    */
   async read<T>(work: (store: FlowStore) => Promise<T>, ofLast: (last: KnownFlow) => T): Promise<Shown<T>> {
-    try {
-      return { value: await this.queue.withFlow(work), knownAt: undefined };
-    } catch (error) {
-      if (!(error instanceof RequestError)) throw error;
-      const known = this.asOfLast(ofLast);
-      if (known === undefined) throw withoutPart(error, 'limits, pauses, circuits and reports of workers');
-      return known;
+    if (this.#last !== undefined) {
+      const value = await this.queue.flowIfThere(work);
+      const known = value === undefined ? this.asOfLast(ofLast) : { value, knownAt: undefined };
+      if (known !== undefined) return known;
     }
+    return { value: await orSayMissing('limits, pauses, circuits and reports of workers', this.queue.withFlow(work)), knownAt: undefined };
   }
 
   /** Without asking: undefined when nothing was read. */

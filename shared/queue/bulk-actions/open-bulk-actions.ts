@@ -38,12 +38,12 @@ export class BulkActionsOfQueue {
   #actions: BulkActions | undefined;
 
   constructor(
-    private readonly queue: Pick<TaskQueue, 'withShards'>,
+    private readonly queue: Pick<TaskQueue, 'withFleetAndShards'>,
     private readonly keys: BulkActionKeys,
   ) {}
 
   /** One call of the API: it is answered in time, or fails as every method of TaskQueue. */
   with<T>(work: (actions: BulkActions) => Promise<T>): Promise<T> {
-    return this.queue.withShards((shards) => work((this.#actions ??= openBulkActions(shards, this.keys, ASKED_WITHIN_MS))));
+    return this.queue.withFleetAndShards((shards) => work((this.#actions ??= openBulkActions(shards, this.keys, ASKED_WITHIN_MS))));
   }
 }

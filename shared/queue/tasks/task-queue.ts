@@ -328,7 +328,12 @@ export class TaskQueue {
     return new FlowStore(this.#shards.get(0).client, flowKeys(prefix, isCluster(redis)));
   }
 
-  /** One call of the API that speaks with the shards by itself, such as one about bulk actions. */
+  /** One call of the API about what stands once for the whole fleet, and in each shard besides, such as bulk actions. */
+  async withFleetAndShards<T>(work: (shards: readonly Shard[]) => Promise<T>): Promise<T> {
+    return this.#speakToFleet(() => work(this.#shards.all()));
+  }
+
+  /** One call of the API that speaks with the shards by itself. */
   async withShards<T>(work: (shards: readonly Shard[]) => Promise<T>): Promise<T> {
     return this.#speak(() => work(this.#shards.all()));
   }
