@@ -24,7 +24,7 @@ const root = path.resolve(import.meta.dirname, '..');
 const variableGroups: readonly (readonly [title: string, names: RegExp])[] = [
   ['The process', /^(ENVIRONMENT|LOG_LEVEL|SHUTDOWN_TIMEOUT|SHUTDOWN_DELAY)$/],
   ['Metrics and probes', /^(METRICS_TOKEN|WORKER_HTTP_PORT)$/],
-  ['HTTP API', /^(HTTP_|ALLOWED_HOSTS$|AUTH$|BOOTSTRAP_API_KEY$|SESSION_|WRONG_KEYS_PER_SECOND$|SECRETS_KEYS$|MAX_MESSAGE_BYTES$|MAX_BATCH_)/],
+  ['HTTP API', /^(HTTP_|ALLOWED_HOSTS$|AUTH$|BOOTSTRAP_API_KEY$|SESSION_|WRONG_KEYS_PER_SECOND$|MAX_ACCESS_KEYS$|MAX_QUOTA_CLIENTS$|MAX_SESSIONS_PER_KEY$|MAX_CREDENTIALS$|TEST_SENDS_PER_MINUTE$|SECRETS_KEYS$|MAX_MESSAGE_BYTES$|MAX_BATCH_)/],
   ['Redis', /^(REDIS_|QUEUE_PREFIX$)/],
   ['Kafka', /^KAFKA_/],
   ['Delivery', /^(WORKERS|WORKER_CONCURRENCY|DELIVERY_TIMEOUT|RETRY_JITTER|SECRET_PATH_HOSTS)$|^DEAD_(ATTEMPTS|BASE_DELAY|MAX_DELAY)$/],
@@ -229,13 +229,13 @@ function logsDoc(): string {
 }
 
 function limitsDoc(): string {
-  const printSetting = (setting: (typeof limits)[number]['setting']): string => (typeof setting === 'string' ? { key: 'the access key', fixed: 'fixed' }[setting] : setting.map((name) => `\`${name}\``).join(', '));
+  const printSetting = (setting: (typeof limits)[number]['setting']): string => (setting === 'key' ? 'the access key' : 'fixed' in setting ? `fixed: ${setting.fixed}` : setting.map((name) => `\`${name}\``).join(', '));
   return `${[
     '# Limits',
     NOTICE,
     [
       'What callers may send, and what is taken of receivers. Source: `shared/config/limits.ts`; [ENVIRONMENT.md](ENVIRONMENT.md) has the variables,',
-      '[SECURITY.md](SECURITY.md#how-much-a-key-may-do) the limits of keys. What is fixed is a part of the contract, or bounds the harm of one request. A refusal names its',
+      '[SECURITY.md](SECURITY.md#how-much-a-key-may-do) the limits of keys. What is fixed says why. A refusal names its',
       'setting in the log (`limit` of the line `request refused`), and not to the caller. Each limit has a test that goes up to it, and one beyond.',
     ].join('\n'),
     table(

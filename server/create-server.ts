@@ -74,7 +74,7 @@ const STILL_READ_MS = 250;
 /** The settings that the API reads; those of the workers are not among them. */
 export type ServerConfig = Pick<
   Config,
-  'environment' | 'http' | 'auth' | 'secretKeys' | 'redis' | 'previousRedis' | 'redisHighWater' | 'redisMinReplicas' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'batch' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs' | 'shutdownDelayMs' | 'telemetry'
+  'environment' | 'http' | 'auth' | 'callerLimits' | 'secretKeys' | 'redis' | 'previousRedis' | 'redisHighWater' | 'redisMinReplicas' | 'queuePrefix' | 'shards' | 'kafka' | 'circuit' | 'maxMessageBytes' | 'batch' | 'destinationPolicy' | 'secretPathHosts' | 'retryJitter' | 'dead' | 'release' | 'deliveryTimeoutMs' | 'shutdownTimeoutMs' | 'shutdownDelayMs' | 'telemetry'
 >;
 
 export interface ServerDeps {
@@ -240,6 +240,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       fleetSettings,
       lastFlow,
       lastStats,
+      callerLimits: config.callerLimits,
       statusReader,
       bulkActions: new BulkActionsOfQueue(queue, { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis)) }),
       metrics,

@@ -12,8 +12,6 @@ const SHARD_LIMIT_MS = 200;
 /** When the shards could not be told which clients have a quota, ms. */
 const TELL_AGAIN_AFTER_MS = 1_000;
 
-const MOST_CLIENTS = 10_000;
-
 /** The quota of each client that has one: the lowest of the keys that name it. */
 export function quotasOf(keys: Iterable<Pick<StoredKey, 'clientIds' | 'quota'>>): ReadonlyMap<string, number> {
   const quotas = new Map<string, number>();
@@ -26,12 +24,15 @@ export function quotasOf(keys: Iterable<Pick<StoredKey, 'clientIds' | 'quota'>>)
 
 /**
  * The numbers of a shard stand in one hash, which is read as a whole when clients are added.
+ * @param most MAX_QUOTA_CLIENTS
  * @throws RequestError invalid_request when a key would make too many clients have a quota
  */
-export function checkQuotaClients(keys: ReadonlyMap<string, StoredKey>, changed: StoredKey): void {
+export function checkQuotaClients(keys: ReadonlyMap<string, StoredKey>, changed: StoredKey, most: number): void {
   if ((changed.quota ?? null) === null) return;
-  if (quotasOf([...keys.values()].filter(({ id }) => id !== changed.id).concat(changed)).size <= MOST_CLIENTS) return;
-  throw new RequestError('invalid_request', `more than ${MOST_CLIENTS} clients would have a quota: take it from some that do not need it`, undefined, { notes: { limit: 'clients with a quota' } });
+  const after = quotasOf([...keys.values()].filter(({ id }) => id !== changed.id).concat(changed)).size;
+  // Where the limit was lowered below what there is, keys can be changed all the same.
+  if (after <= most || after <= quotasOf(keys.values()).size) return;
+  throw new RequestError('invalid_request', `more than ${most} clients would have a quota: take it from some that do not need it`, undefined, { notes: { limit: 'MAX_QUOTA_CLIENTS' } });
 }
 
 /** The place of one task. `end` is to be called when it is known whether a new task came of it. */

@@ -1,9 +1,9 @@
 import { hash, randomBytes } from 'node:crypto';
+import type { CallerLimits } from '../../shared/config/load.js';
 import { printApiKey } from '../../shared/domain/access/api-key.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
-import { MOST_KEYS } from '../../shared/queue/access/key-scripts.js';
 import type { KeyChange, KeyStore } from '../../shared/queue/access/key-store.js';
 import type { StoredKey } from '../../shared/queue/access/stored-key.js';
 import type { FieldValues } from '../../shared/queue/audit/field-hashes.js';
@@ -26,6 +26,7 @@ export interface KeyParts {
   readonly keyRing: Pick<KeyRing, 'refresh'>;
   /** BOOTSTRAP_API_KEY is set, so no key is the last one that can manage keys. */
   readonly hasBootstrapKey: boolean;
+  readonly callerLimits: Pick<CallerLimits, 'accessKeys' | 'quotaClients'>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -53,8 +54,9 @@ export const keyRoutes: readonly Route<KeyParts>[] = [
       const secret = newSecret();
       const key: StoredKey = { id, ...settings, secretHash: hashOf(secret), previous: null, sealSecret: newSecret(), createdAt: parts.clock(), createdBy: asked.by };
       return performed(context, parts, { action: 'key.create', target: { type: 'key', id }, asked }, async () => {
-        checkQuotaClients(await storedKeys(parts), key);
-        await settle(parts, (store) => store.put(undefined, key, { mayBeLastAdmin: true }));
+        const { accessKeys, quotaClients } = parts.callerLimits;
+        checkQuotaClients(await storedKeys(parts), key, quotaClients);
+        await settle(parts, (store) => store.put(undefined, key, { mayBeLastAdmin: true, most: accessKeys }));
         return { result: jsonAnswer(201, { key: printApiKey({ id, secret }), ...toWireKey(key, undefined, parts.clock()) }), fields: { before: {}, after: fieldsOf(key) } };
       });
     },
@@ -154,9 +156,9 @@ async function changed<After extends StoredKey | undefined>(parts: KeyParts, id:
     const before = keys.get(id);
     if (before === undefined) throw new RequestError('key_not_found', 'no key has this id');
     const after = make(before);
-    if (after !== undefined) checkQuotaClients(keys, after);
+    if (after !== undefined) checkQuotaClients(keys, after, parts.callerLimits.quotaClients);
     const mayBeLastAdmin = parts.hasBootstrapKey || !endsAdmin(before, after, parts.clock());
-    const change = await settle(parts, (store) => (after === undefined ? store.remove(before, { mayBeLastAdmin }) : store.put(before, after, { mayBeLastAdmin })));
+    const change = await settle(parts, (store) => (after === undefined ? store.remove(before, { mayBeLastAdmin }) : store.put(before, after, { mayBeLastAdmin, most: parts.callerLimits.accessKeys })));
     if (change === 'done') return { before, after };
   }
   throw new RequestError('redis_unavailable', 'the key was changed again and again by others');
@@ -173,7 +175,7 @@ function endsAdmin(before: StoredKey, after: StoredKey | undefined, now: number)
 }
 
 /** @returns `changed` when the key is no longer as it was read. @throws RequestError for what cannot be done */
-async function settle({ queue, keyRing }: KeyParts, change: (store: KeyStore) => Promise<KeyChange>): Promise<'done' | 'changed'> {
+async function settle({ queue, keyRing, callerLimits }: KeyParts, change: (store: KeyStore) => Promise<KeyChange>): Promise<'done' | 'changed'> {
   const outcome = await queue.withKeys(change);
   switch (outcome) {
     case 'done':
@@ -185,7 +187,7 @@ async function settle({ queue, keyRing }: KeyParts, change: (store: KeyStore) =>
     case 'last_admin':
       throw new RequestError('last_admin', 'this is the last admin key, or the last one that never expires: make another one that never expires first, or set BOOTSTRAP_API_KEY');
     case 'too_many':
-      throw new RequestError('invalid_request', `there are ${MOST_KEYS} keys already: delete some that are not used`, undefined, { notes: { limit: 'access keys' } });
+      throw new RequestError('invalid_request', `there are ${callerLimits.accessKeys} keys already: delete some that are not used`, undefined, { notes: { limit: 'MAX_ACCESS_KEYS' } });
   }
 }
 

@@ -63,7 +63,7 @@ async function visitCredentials({ queue, secrets }: ReencryptParts, found: Found
     try {
       const after = sealedAnew(before, secrets);
       // Changed meanwhile: that was written under the newest key, or the next run finds it.
-      if ((await queue.withCredentials((store) => store.change(before, after))) === 'done') found.reencrypted += 1;
+      if ((await queue.withCredentials((store) => store.change(before, after, stored.length))) === 'done') found.reencrypted += 1;
       else note(found, keyIdsOf(before).find((id) => id !== secrets.newestKeyId), secrets);
     } catch (error) {
       if (!(error instanceof SealedTextError)) throw error;

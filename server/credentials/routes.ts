@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { CallerLimits } from '../../shared/config/load.js';
 import type { AddressGuard } from '../../shared/addresses/address-guard.js';
 import { complaintAboutTogether, credentialMemberNames, type CredentialMember, type CredentialValues, type SigningSecrets } from '../../shared/domain/credentials/credential-values.js';
 import { httpType } from '../../shared/domain/destinations/http.js';
@@ -11,7 +12,6 @@ import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/sec
 import { newSigningSecret, signerOf } from '../../shared/domain/secrets/webhook-signature.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { FieldValues } from '../../shared/queue/audit/field-hashes.js';
-import { MOST_CREDENTIALS } from '../../shared/queue/credentials/credential-scripts.js';
 import { membersOf, openMember, sealMember, type StoredCredentials, type StoredMember } from '../../shared/queue/credentials/stored-credentials.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { parseKey } from '../flow/destination-key.js';
@@ -30,6 +30,7 @@ export interface CredentialParts {
   readonly queue: Pick<TaskQueue, 'withAudit' | 'lasting' | 'withCredentials'>;
   readonly fleetSettings: Pick<FleetSettings, 'view' | 'inForce'>;
   readonly mask: PathMask;
+  readonly callerLimits: Pick<CallerLimits, 'credentials'>;
   readonly secrets: SecretBox;
   /** false: there is no key, and in prod nothing secret is stored without one. */
   readonly mayStoreSecrets: boolean;
@@ -178,14 +179,14 @@ function openSigning(before: StoredCredentials, secrets: SecretBox): SigningSecr
 }
 
 /** @throws RequestError */
-async function changed({ queue }: CredentialParts, name: string, make: (before: StoredCredentials) => Applied): Promise<{ readonly before: StoredCredentials | undefined; readonly after: StoredCredentials; readonly newSecret?: string }> {
+async function changed({ queue, callerLimits }: CredentialParts, name: string, make: (before: StoredCredentials) => Applied): Promise<{ readonly before: StoredCredentials | undefined; readonly after: StoredCredentials; readonly newSecret?: string }> {
   for (let round = 1; round <= MAX_ROUNDS; round += 1) {
     const before = await queue.withCredentials((store) => store.find(name));
     const { members, newSecret } = make(before ?? { key: name, members: {} });
     const after = { key: name, members };
-    const change = await queue.withCredentials((store) => store.change(before, after));
+    const change = await queue.withCredentials((store) => store.change(before, after, callerLimits.credentials));
     if (change === 'done') return { before, after, ...(newSecret === undefined ? {} : { newSecret }) };
-    if (change === 'tooMany') throw new RequestError('invalid_request', `${MOST_CREDENTIALS} destinations have credentials already: store them for hosts, or delete some that are not used`, undefined, { notes: { limit: 'destinations with credentials' } });
+    if (change === 'tooMany') throw new RequestError('invalid_request', `${callerLimits.credentials} destinations have credentials already: store them for hosts, or delete some that are not used`, undefined, { notes: { limit: 'MAX_CREDENTIALS' } });
   }
   throw new RequestError('redis_unavailable', 'the credentials were changed again and again by others');
 }

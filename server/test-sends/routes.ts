@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { CallerLimits } from '../../shared/config/load.js';
 import { toWireReceipt } from '../../shared/domain/destinations/destination.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
@@ -10,7 +11,6 @@ import { sealTask } from '../../shared/domain/task/task-secrets.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { encodeTask } from '../../shared/queue/tasks/task-codec.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
-import { TEST_SENDS_AT_ONCE } from '../../shared/queue/test-sends/test-send-scripts.js';
 import type { TestSendAnswer } from '../../shared/queue/test-sends/test-send-store.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';
 import { jsonAnswer } from '../http/answer.js';
@@ -30,6 +30,7 @@ export interface TestSendParts {
   readonly mask: PathMask;
   /** Time for the send itself, ms. */
   readonly testSendLimitMs: number;
+  readonly callerLimits: Pick<CallerLimits, 'testSendsPerMinute'>;
   readonly logger: Logger;
 }
 
@@ -61,8 +62,9 @@ export const testSendRoutes: readonly Route<TestSendParts>[] = [
       const { endpoint } = flowOf(task.destination, undefined, defaultBrokers, mask);
       if ((await queue.withFlow((store) => store.snapshot([]))).workers === 0) throw noWorker('no worker runs, so nothing was sent');
       const { id: callerId, type } = context.caller;
-      const waitMs = await queue.withTestSends((store) => store.takeTurn(callerId ?? type, id));
-      if (waitMs > 0) throw new RequestError('rate_limited', `${TEST_SENDS_AT_ONCE} test sends a minute may be made; nothing was sent`, undefined, { retryAfterS: Math.ceil(waitMs / 1_000), notes: { reason: 'test_sends' } });
+      const { testSendsPerMinute: perMinute } = parts.callerLimits;
+      const waitMs = await queue.withTestSends((store) => store.takeTurn(callerId ?? type, id, perMinute));
+      if (waitMs > 0) throw new RequestError('rate_limited', `${perMinute} test sends a minute may be made; nothing was sent`, undefined, { retryAfterS: Math.ceil(waitMs / 1_000), notes: { reason: 'test_sends', limit: 'TEST_SENDS_PER_MINUTE' } });
       return performed(context, parts, { action: 'destination.test_send', target: { type: 'destination', id: endpoint }, asked }, async () => {
         const answer = await sent(id, encodeTask(sealTask(task, parts.secrets)), parts);
         return { result: jsonAnswer(200, { id, destination_key: endpoint, ...toWireAttempt(answer) }) };

@@ -6,11 +6,8 @@ export interface Limit {
   readonly what: string;
   /** Its value, as people write it; of a setting, its default. */
   readonly value: string;
-  /**
-   * What sets it. A variable, several of them, or a member of an access key. `fixed`: it is a part of the contract, or nobody gains by another
-   * value, since it bounds a single request that is refused as such.
-   */
-  readonly setting: readonly VariableName[] | 'key' | 'fixed';
+  /** What sets it: variables, a member of an access key, or nothing, with the reason why nobody gains by another value. */
+  readonly setting: readonly VariableName[] | 'key' | { readonly fixed: string };
   /** What happens beyond it. */
   readonly beyond: string;
   /** The test that goes up to it, and one beyond. */
@@ -24,11 +21,11 @@ export const limits: readonly Limit[] = [
   // ---------------------------------------------------------------- callers: how often, how many
   { what: 'tasks and other calls of one key in a second', value: 'any number', setting: 'key', beyond: '429 `rate_limited`', test: 'test/integration/server/access/rate-limit.test.ts' },
   { what: 'tasks of one client that wait, are due, are sent or are parked', value: 'any number', setting: 'key', beyond: '429 `quota_exceeded`', test: 'test/integration/server/access/quota.test.ts' },
-  { what: 'test sends of one key in a minute', value: '10', setting: 'fixed', beyond: '429 `rate_limited`', test: 'test/integration/server/test-sends/test-sends.test.ts' },
-  { what: 'sessions of one key', value: '100', setting: 'fixed', beyond: 'the one that was used longest ago ends', test: 'test/integration/server/access/sessions.test.ts' },
-  { what: 'access keys', value: '10,000', setting: 'fixed', beyond: '400 `invalid_request`', test: 'test/integration/server/access/routes.test.ts' },
-  { what: 'clients with a quota', value: '10,000', setting: 'fixed', beyond: '400 `invalid_request`', test: 'test/integration/server/access/quota.test.ts' },
-  { what: 'destinations with credentials', value: '10,000', setting: 'fixed', beyond: '400 `invalid_request`', test: 'test/integration/server/credentials/credentials.test.ts' },
+  { what: 'test sends of one key in a minute', value: '10', setting: ['TEST_SENDS_PER_MINUTE'], beyond: '429 `rate_limited`', test: 'test/integration/server/access/caller-limits.test.ts' },
+  { what: 'sessions of one key', value: '100', setting: ['MAX_SESSIONS_PER_KEY'], beyond: 'the one that was used longest ago ends', test: 'test/integration/server/access/caller-limits.test.ts' },
+  { what: 'access keys', value: '10,000', setting: ['MAX_ACCESS_KEYS'], beyond: '400 `invalid_request`', test: 'test/integration/server/access/caller-limits.test.ts' },
+  { what: 'clients with a quota', value: '10,000', setting: ['MAX_QUOTA_CLIENTS'], beyond: '400 `invalid_request`', test: 'test/integration/server/access/caller-limits.test.ts' },
+  { what: 'destinations with credentials', value: '10,000', setting: ['MAX_CREDENTIALS'], beyond: '400 `invalid_request`', test: 'test/integration/server/access/caller-limits.test.ts' },
   { what: 'wrong keys of one address in a second', value: '10, and 20 at once', setting: ['WRONG_KEYS_PER_SECOND'], beyond: 'the answer waits for up to 2 s, then 429 `rate_limited`', test: 'test/unit/shared/domain/access/guess-pace.test.ts' },
   { what: 'connections', value: '10,000', setting: ['HTTP_MAX_CONNECTIONS'], beyond: 'those without a request are closed, and logged', test: 'test/unit/server/http/connections.test.ts' },
   { what: 'names under which the API answers', value: '`localhost` and addresses', setting: ['ALLOWED_HOSTS'], beyond: '421 `unknown_host`', test: 'test/integration/server/http/origin-check.test.ts' },
@@ -42,21 +39,28 @@ export const limits: readonly Limit[] = [
   { what: 'header lines of a request', value: '200', setting: ['HTTP_MAX_HEADER_LINES'], beyond: '431 `headers_too_large`', test: LIMITS_TEST },
   { what: 'large bodies in memory at once', value: '256 MiB', setting: ['HTTP_MAX_BODY_MEMORY'], beyond: '503 `overloaded`; bodies of 64 KiB and less are always taken', test: 'test/unit/server/http/body-budget.test.ts' },
   { what: 'large answers that are made or not yet read', value: '64 MiB', setting: ['HTTP_MAX_ANSWER_MEMORY'], beyond: 'it waits for up to 4 s, then 503 `overloaded`', test: 'test/unit/server/http/connections.test.ts' },
-  { what: 'depth of JSON, and structural characters in it', value: '64, and 10,000', setting: 'fixed', beyond: '400', test: 'test/integration/server/tasks/json-parsing.test.ts' },
-  { what: 'body of any other change', value: '64 KiB; of a bulk action 16 MiB', setting: 'fixed', beyond: '413 `too_large`', test: 'test/integration/server/http/asked-change.test.ts' },
-  { what: 'fields of a task', value: '[TASK-FIELDS.md](TASK-FIELDS.md)', setting: 'fixed', beyond: '400 `invalid_task`', test: 'test/unit/server/tasks/schema.test.ts' },
-  { what: 'conditions of a search', value: '20, with 16,384 characters in all', setting: 'fixed', beyond: '400 `invalid_query`', test: 'test/unit/shared/domain/search/filter.test.ts' },
-  { what: 'entries of a list', value: '1,000', setting: 'fixed', beyond: '400', test: 'test/integration/server/search/routes.test.ts' },
+  { what: 'depth of JSON, and structural characters in it', value: '64, and 10,000', setting: { fixed: 'a task needs far less; a deeper one costs seconds of CPU' }, beyond: '400', test: 'test/integration/server/tasks/json-parsing.test.ts' },
+  { what: 'body of any other change', value: '64 KiB; of a bulk action 16 MiB', setting: { fixed: 'the largest change that has a meaning fits' }, beyond: '413 `too_large`', test: 'test/integration/server/http/asked-change.test.ts' },
+  { what: 'ids of a bulk action', value: '10,000', setting: { fixed: 'contract; a filter takes any number of tasks' }, beyond: '400 `invalid_request`', test: 'test/integration/server/bulk-actions/routes.test.ts' },
+  { what: 'bulk actions that are kept', value: '1,000, for 30 days', setting: { fixed: 'contract' }, beyond: 'the oldest that have ended go', test: 'test/integration/shared/queue/bulk-actions/kept-actions.test.ts' },
+  { what: 'entries of the audit', value: '10,000, and the newest 1,000 of each actor', setting: { fixed: 'contract; the log has all of them' }, beyond: 'the oldest go', test: 'test/integration/shared/queue/audit/audit-log.test.ts' },
+  { what: '`reason` of a change, and `X-Operator`', value: '500 and 100 characters', setting: { fixed: 'contract' }, beyond: '400', test: 'test/integration/server/http/asked-change.test.ts' },
+  { what: '`Idempotency-Key`', value: '128 characters', setting: { fixed: 'contract' }, beyond: '400', test: 'test/integration/server/tasks/idempotency-key.test.ts' },
+  { what: 'fields of a task', value: '[TASK-FIELDS.md](TASK-FIELDS.md)', setting: { fixed: 'contract' }, beyond: '400 `invalid_task`', test: 'test/unit/server/tasks/schema.test.ts' },
+  { what: 'conditions of a search', value: '20, with 16,384 characters in all', setting: { fixed: 'contract; each is looked at for each task' }, beyond: '400 `invalid_query`', test: 'test/unit/shared/domain/search/filter.test.ts' },
+  { what: 'entries of a list', value: '1,000', setting: { fixed: 'contract; the next page has more' }, beyond: '400', test: 'test/integration/server/search/routes.test.ts' },
   // ---------------------------------------------------------------- callers: how long
   { what: 'time for the headers of a request', value: '70 s', setting: ['HTTP_HEADERS_TIMEOUT'], beyond: '408 `request_timed_out`', test: LIMITS_TEST },
   { what: 'time for a whole request', value: '5 min', setting: ['HTTP_REQUEST_TIMEOUT'], beyond: '408 `request_timed_out`', test: LIMITS_TEST },
   { what: 'time of a connection without requests', value: '65 s', setting: ['HTTP_KEEP_ALIVE'], beyond: 'it is closed', test: 'test/unit/server/http/connections.test.ts' },
-  { what: 'time in which a client takes nothing of its answer', value: '20 to 40 s', setting: 'fixed', beyond: 'the connection is closed', test: 'test/unit/server/http/connections.test.ts' },
+  { what: 'time in which a client takes nothing of its answer', value: '20 to 40 s', setting: { fixed: 'a client that reads at all is never so slow' }, beyond: 'the connection is closed', test: 'test/unit/server/http/connections.test.ts' },
+  { what: 'pace of a large body', value: 'a thirtieth of it in 10 s', setting: { fixed: 'HTTP_REQUEST_TIMEOUT needs a faster one' }, beyond: '408 `request_timed_out`', test: 'test/unit/server/http/upload-pace.test.ts' },
   // ---------------------------------------------------------------- receivers
   { what: 'addresses that tasks go to', value: 'by ENVIRONMENT', setting: ['DESTINATION_POLICY', 'DESTINATION_ALLOW', 'DESTINATION_DENY'], beyond: '400 `invalid_task`, or the task ends with `address_forbidden`', test: 'test/integration/server/tasks/destination-policy.test.ts' },
   { what: 'secrets that are stored: headers of HTTP destinations, and credentials', value: 'none in prod without keys to encrypt them', setting: ['SECRETS_KEYS'], beyond: '400 `secrets_not_configured`', test: 'test/integration/server/tasks/secret-headers.test.ts' },
   { what: 'time of an attempt', value: '30 s', setting: ['DELIVERY_TIMEOUT'], beyond: '`timed_out`', test: 'test/contract/adapter-suite.ts' },
-  { what: 'what is read of an HTTP answer', value: '16 KiB of headers, 64 KiB of body', setting: 'fixed', beyond: 'the connection is closed; the status decides', test: 'test/contract/http/endless-answers.test.ts' },
-  { what: 'what a Kafka broker may name', value: '500 brokers, 100 topics, 10,000 partitions', setting: 'fixed', beyond: '`broker_unreachable`', test: 'test/unit/shared/kafka/answer-check.test.ts' },
+  { what: 'what is read of an HTTP answer', value: '16 KiB of headers, 64 KiB of body', setting: { fixed: 'the status alone decides; the rest is for people' }, beyond: 'the connection is closed; the status decides', test: 'test/contract/http/endless-answers.test.ts' },
+  { what: 'what a Kafka broker may name', value: '500 brokers, 100 topics, 10,000 partitions', setting: { fixed: 'one answer of a broker is held in memory' }, beyond: '`broker_unreachable`', test: 'test/unit/shared/kafka/answer-check.test.ts' },
+  { what: 'rounds of SCRAM that a Kafka broker may ask for', value: '4,096 to 200,000', setting: { fixed: 'fewer are unsafe, and more cost seconds of CPU' }, beyond: '`broker_unreachable`', test: 'test/unit/shared/kafka/scram-exchange.test.ts' },
   { what: 'sends in flight of a worker', value: '`auto`', setting: ['WORKER_CONCURRENCY'], beyond: 'tasks wait', test: 'test/integration/workers/worker-slots.test.ts' },
 ];

@@ -75,10 +75,11 @@ export interface AuthConfig {
   readonly wrongKeysPerSecond: number;
 }
 
-/** When a session ends: after so long without use, and in any case. */
+/** When a session ends: after so long without use, in any case, and for a newer one of the same key. */
 export interface SessionTimes {
   readonly idleMs: number;
   readonly lifetimeMs: number;
+  readonly mostOfKey: number;
 }
 
 /** Who may read metrics, and where a worker shows them. */
@@ -91,6 +92,15 @@ export interface TelemetryConfig {
 /** For giving back what could not finish, and for closing, ms. */
 const CLOSING_MS = 5_000;
 
+/** How many of a kind callers may store, or ask for. */
+export interface CallerLimits {
+  readonly accessKeys: number;
+  readonly quotaClients: number;
+  /** Destinations with credentials. */
+  readonly credentials: number;
+  readonly testSendsPerMinute: number;
+}
+
 /** All settings of a process; durations are in milliseconds. The object is frozen. */
 export interface Config {
   readonly environment: Environment;
@@ -98,6 +108,7 @@ export interface Config {
   readonly logColours: ColourChoice;
   readonly http: HttpConfig;
   readonly auth: AuthConfig;
+  readonly callerLimits: CallerLimits;
   /** The first one encrypts. */
   readonly secretKeys: readonly SecretKey[];
   readonly redis: RedisConfig;
@@ -184,7 +195,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
       allowedHosts: allowedHosts(values, environment),
     },
     secretKeys: values.SECRETS_KEYS ?? [],
-    auth: { isOn: isAuthOn(values, environment), bootstrapKey: values.BOOTSTRAP_API_KEY, sessionTimes: { idleMs: required(values.SESSION_IDLE), lifetimeMs: required(values.SESSION_LIFETIME) }, wrongKeysPerSecond: required(values.WRONG_KEYS_PER_SECOND) },
+    auth: { isOn: isAuthOn(values, environment), bootstrapKey: values.BOOTSTRAP_API_KEY, sessionTimes: { idleMs: required(values.SESSION_IDLE), lifetimeMs: required(values.SESSION_LIFETIME), mostOfKey: required(values.MAX_SESSIONS_PER_KEY) }, wrongKeysPerSecond: required(values.WRONG_KEYS_PER_SECOND) },
+    callerLimits: { accessKeys: required(values.MAX_ACCESS_KEYS), quotaClients: required(values.MAX_QUOTA_CLIENTS), credentials: required(values.MAX_CREDENTIALS), testSendsPerMinute: required(values.TEST_SENDS_PER_MINUTE) },
     redis,
     previousRedis,
     redisHighWater: required(values.REDIS_HIGH_WATER),

@@ -219,6 +219,11 @@ export const variables = {
   SESSION_IDLE: duration('1h', 'With AUTH=on: a person at a browser is signed out after this time without a request. What a page asks for by itself, while nobody is at it, does not count. Read by the API alone.', { min: 1_000 }),
   SESSION_LIFETIME: duration('12h', 'With AUTH=on: a person at a browser has to sign in again after this time, whatever was done meanwhile. Read by the API alone.', { min: 1_000 }),
   WRONG_KEYS_PER_SECOND: integer(1, 1_000, '10', 'Wrong access keys of one address that are answered in a second, after twice as many at once. Further ones wait for up to 2 s, and then are 429 `rate_limited`. A right key never waits. Read by the API alone.'),
+  MAX_ACCESS_KEYS: integer(1, 100_000, '10000', 'Most access keys that are kept. Each API process holds all of them in memory. Read by the API alone.'),
+  MAX_QUOTA_CLIENTS: integer(1, 100_000, '10000', 'Most clients with a quota. Each shard keeps a number for each of them. Read by the API alone.'),
+  MAX_SESSIONS_PER_KEY: integer(1, 10_000, '100', 'Most sessions of people who have signed in with one access key. With one more, the one that was idle for longest ends. Read by the API alone.'),
+  MAX_CREDENTIALS: integer(1, 100_000, '10000', 'Most destinations that have credentials. Each worker holds all of them in memory. Read by the API alone.'),
+  TEST_SENDS_PER_MINUTE: integer(1, 1_000, '10', 'Test sends that one access key may ask for in a minute (all callers together with AUTH=off); more is 429 `rate_limited`. They go past pauses and limits of destinations. Read by the API alone.'),
   SECRETS_KEYS: {
     ...variable(secretKeys, 'id:key,id:key with ids of 1 to 32 letters, digits, - or _, each once, and keys of 32 bytes in base64, as `openssl rand -base64 32` prints one', undefined, 'Keys that encrypt what is stored of secrets (AES-256-GCM): values of `headers` of HTTP destinations, and credentials of destinations. The first one encrypts, all decrypt. Give the API and all workers the same. Without it such secrets are refused in prod (400 `secrets_not_configured`), and stored as they are in dev.'),
     isSecret: true,

@@ -4,15 +4,12 @@ import { readVersionedHash } from '../versioned-hash-lua.js';
 /** Answers of krsKeysChange. */
 export const KEY_CHANGE = { done: 0, changed: 1, lastAdmin: 2, tooMany: 3 } as const;
 
-/** So many keys are kept at most: each process holds all of them in memory. */
-export const MOST_KEYS = 10_000;
-
 /**
  * Stores, replaces or removes a key, if it is still as the caller has read it. It begins with a removal, which a full Redis takes, and
  * then also the rest: a key that leaked must be revoked also in a full Redis.
  *
  * KEYS 1 keys, 2 version, 3 last uses. ARGV 1 id, 2 JSON that was read, '' for none, 3 new JSON, '' to remove it, 4 '1': not if it is the
- * last admin key, or the last one that never expires: another one that ends would take all of them away with its end.
+ * last admin key, or the last one that never expires: another one that ends would take all of them away with its end. 5 how many keys there may be.
  */
 const change = `${nowMs}
 redis.call('HDEL', KEYS[1], '')
@@ -26,7 +23,7 @@ if ARGV[4] == '1' then
   end
   if isLast then return ${KEY_CHANGE.lastAdmin} end
 end
-if before == '' and redis.call('HLEN', KEYS[1]) >= ${MOST_KEYS} then return ${KEY_CHANGE.tooMany} end
+if before == '' and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[5]) then return ${KEY_CHANGE.tooMany} end
 if ARGV[3] == '' then
   redis.call('HDEL', KEYS[1], ARGV[1])
   redis.call('HDEL', KEYS[3], ARGV[1])

@@ -42,13 +42,14 @@ export class KeyStore {
   /**
    * Stores a key, if it is still as it was read.
    * @param before undefined: there is none with its id
+   * @param most   MAX_ACCESS_KEYS, of which a new key has to be one
    */
-  async put(before: StoredKey | undefined, after: StoredKey, { mayBeLastAdmin }: { readonly mayBeLastAdmin: boolean }): Promise<KeyChange> {
-    return this.#change(after.id, before, encodeKey(after), mayBeLastAdmin);
+  async put(before: StoredKey | undefined, after: StoredKey, { mayBeLastAdmin, most }: { readonly mayBeLastAdmin: boolean; readonly most: number }): Promise<KeyChange> {
+    return this.#change(after.id, before, encodeKey(after), mayBeLastAdmin, most);
   }
 
   async remove(before: StoredKey, { mayBeLastAdmin }: { readonly mayBeLastAdmin: boolean }): Promise<KeyChange> {
-    return this.#change(before.id, before, '', mayBeLastAdmin);
+    return this.#change(before.id, before, '', mayBeLastAdmin, 0);
   }
 
   /** @param uses by id, ms since the epoch. A later one that is stored stays. */
@@ -66,9 +67,9 @@ export class KeyStore {
     return uses;
   }
 
-  async #change(id: string, before: StoredKey | undefined, after: string, mayBeLastAdmin: boolean): Promise<KeyChange> {
+  async #change(id: string, before: StoredKey | undefined, after: string, mayBeLastAdmin: boolean, most: number): Promise<KeyChange> {
     const { keys, version, lastUses } = this.keys;
-    const reply: unknown = await this.client.runCommand('krsKeysChange', [keys, version, lastUses, id, before === undefined ? '' : encodeKey(before), after, mayBeLastAdmin ? '' : '1']);
+    const reply: unknown = await this.client.runCommand('krsKeysChange', [keys, version, lastUses, id, before === undefined ? '' : encodeKey(before), after, mayBeLastAdmin ? '' : '1', most]);
     const change = changeOf[Number(reply)];
     if (change === undefined) throw new TypeError(`krsKeysChange answered ${String(reply)}`);
     return change;

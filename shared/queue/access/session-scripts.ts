@@ -3,9 +3,6 @@ import { nowMs } from '../engine/now-ms.js';
 /** How a session stands, in the answer of krsSessionLook. */
 export const SESSION_STATE = { open: 'open', none: 'none', idle: 'idle', over: 'over' } as const;
 
-/** So many sessions of one key are kept: the one that was idle for longest makes room. */
-export const MOST_SESSIONS_OF_KEY = 100;
-
 /*
  * A session is a text in the hash of its key: SHA-256 of the key's secret at that time, when it was started and when it was used last, both in
  * ms since the epoch, divided by spaces. The hash of a key lives as long as its newest session may. One that has ended by idleness stays in
@@ -24,7 +21,7 @@ end
 /**
  * Starts a session. It begins with a removal, so a full Redis takes it, too: a person has to be able to sign in when something is wrong.
  * KEYS 1 the sessions of the key. ARGV 1 hash of the session's secret, 2 hash of the key's secret, 3 lifetime in ms, 4 hash of a session
- * that this one replaces, '' for none.
+ * that this one replaces, '' for none, 5 how many sessions of a key there may be: the one that was idle for longest makes room.
  */
 const start = `${nowMs}${parse}
 redis.call('HDEL', KEYS[1], ARGV[4])
@@ -39,7 +36,7 @@ for at = 1, #all, 2 do
     if oldestAt == nil or usedAt < oldestAt then oldest, oldestAt = all[at], usedAt end
   end
 end
-if count >= ${MOST_SESSIONS_OF_KEY} then redis.call('HDEL', KEYS[1], oldest) end
+if count >= tonumber(ARGV[5]) then redis.call('HDEL', KEYS[1], oldest) end
 redis.call('HSET', KEYS[1], ARGV[1], print(ARGV[2], now, now))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1

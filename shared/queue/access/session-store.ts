@@ -7,10 +7,11 @@ import { SESSION_STATE } from './session-scripts.js';
 /** So many sign-ins of a key, and as many sign-outs, stand in the audit in a minute. */
 const AUDIT_TURNS = 10;
 
-/** How long sessions last, ms. */
+/** How long sessions last, ms, and how many of one key there may be. */
 export interface SessionLimits {
   readonly idleMs: number;
   readonly lifetimeMs: number;
+  readonly mostOfKey: number;
 }
 
 /** `none`: there is no such session any more. `idle`: it was not used for too long. `over`: its lifetime is over. */
@@ -30,8 +31,8 @@ export class SessionStore {
    * @param secretHash of the key that was shown, as hex
    * @param replaced   a session of the same key that ends with this
    */
-  async start(token: SessionToken, secretHash: string, { lifetimeMs }: SessionLimits, replaced: SessionToken | undefined): Promise<void> {
-    await this.client.runCommand('krsSessionStart', [this.#sessionsOf(token), hashOf(token), secretHash, lifetimeMs, replaced === undefined ? '' : hashOf(replaced)]);
+  async start(token: SessionToken, secretHash: string, { lifetimeMs, mostOfKey }: SessionLimits, replaced: SessionToken | undefined): Promise<void> {
+    await this.client.runCommand('krsSessionStart', [this.#sessionsOf(token), hashOf(token), secretHash, lifetimeMs, replaced === undefined ? '' : hashOf(replaced), mostOfKey]);
   }
 
   /** @param isUsed somebody uses it now, so its idle time begins anew */

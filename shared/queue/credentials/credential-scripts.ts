@@ -1,15 +1,12 @@
 import { nowMs } from '../engine/now-ms.js';
 import { readVersionedHash } from '../versioned-hash-lua.js';
 
-/** So many destinations have credentials at most: each worker holds all of them in memory. */
-export const MOST_CREDENTIALS = 10_000;
-
 export const CREDENTIALS_CHANGE = { done: 0, changed: 1, tooMany: 2 } as const;
 
 /**
  * Stores, replaces or removes what is stored for a destination, if it is still as it was read. The version follows the clock, so a store
  * that was lost and made anew has other versions.
- * KEYS 1 credentials, 2 version. ARGV 1 key, 2 JSON that was read, '' for none, 3 new JSON, '' to remove it.
+ * KEYS 1 credentials, 2 version. ARGV 1 key, 2 JSON that was read, '' for none, 3 new JSON, '' to remove it, 4 how many destinations may have some.
  */
 const change = `${nowMs}
 redis.call('HDEL', KEYS[1], '')
@@ -18,7 +15,7 @@ if before ~= ARGV[2] then return ${CREDENTIALS_CHANGE.changed} end
 if ARGV[3] == '' then
   redis.call('HDEL', KEYS[1], ARGV[1])
 else
-  if before == '' and redis.call('HLEN', KEYS[1]) >= ${MOST_CREDENTIALS} then return ${CREDENTIALS_CHANGE.tooMany} end
+  if before == '' and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[4]) then return ${CREDENTIALS_CHANGE.tooMany} end
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 end
 local known = tonumber(redis.call('GET', KEYS[2]) or 0)

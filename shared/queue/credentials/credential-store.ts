@@ -40,10 +40,11 @@ export class CredentialStore {
   /**
    * Stores what is given, or removes what has no members, if it is still as it was read.
    * @param before undefined: there was none
+   * @param most   MAX_CREDENTIALS, of which a new one has to be one
    */
-  async change(before: StoredCredentials | undefined, after: StoredCredentials): Promise<CredentialsChange> {
+  async change(before: StoredCredentials | undefined, after: StoredCredentials, most: number): Promise<CredentialsChange> {
     const isEmpty = Object.keys(after.members).length === 0;
-    const reply: unknown = await this.client.runCommand('krsCredentialsChange', [this.keys.credentials, this.keys.version, after.key, before === undefined ? '' : encode(before), isEmpty ? '' : encode(after)]);
+    const reply: unknown = await this.client.runCommand('krsCredentialsChange', [this.keys.credentials, this.keys.version, after.key, before === undefined ? '' : encode(before), isEmpty ? '' : encode(after), most]);
     switch (reply) {
       case CREDENTIALS_CHANGE.done:
         return 'done';

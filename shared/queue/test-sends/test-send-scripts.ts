@@ -1,7 +1,5 @@
 import { nowMs } from '../engine/now-ms.js';
 
-/** So many test sends may one caller ask for in a minute. */
-export const TEST_SENDS_AT_ONCE = 10;
 /** So many wait for a worker at most. */
 const MOST_WAITING = 100;
 

@@ -1,7 +1,6 @@
 import type { DeliveryResult } from '../../domain/ports.js';
 import type { QueueClient } from '../engine/queue-client.js';
 import type { TestSendKeys } from '../names.js';
-import { TEST_SENDS_AT_ONCE } from './test-send-scripts.js';
 
 /** What a worker is asked for. */
 export interface TestSendRequest {
@@ -31,10 +30,10 @@ export class TestSendStore {
     private readonly keys: TestSendKeys,
   ) {}
 
-  /** @returns 0: the caller may have it made; else in how many ms it may ask again */
-  async takeTurn(caller: string, id: string): Promise<number> {
+  /** @param perMinute TEST_SENDS_PER_MINUTE @returns 0: the caller may have it made; else in how many ms it may ask again */
+  async takeTurn(caller: string, id: string, perMinute: number): Promise<number> {
     // The script's own answer.
-    return (await this.client.runCommand('krsTakeTurn', [this.keys.turns(caller), id, TEST_SENDS_AT_ONCE])) as number;
+    return (await this.client.runCommand('krsTakeTurn', [this.keys.turns(caller), id, perMinute])) as number;
   }
 
   /** @param keptMs whole ms, after which no worker takes it any more. @returns false: too many wait for the workers already */

@@ -3,11 +3,11 @@ import path from 'node:path';
 import { expect } from 'chai';
 
 import { limits } from '../../../shared/config/limits.js';
-import { variables } from '../../../shared/config/schema.js';
+import { variables, type VariableName } from '../../../shared/config/schema.js';
 import { readText } from './repository-file.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');
-const settings = new Set(limits.flatMap(({ setting }) => (typeof setting === 'string' ? [] : setting)));
+const settings = new Set(limits.flatMap(({ setting }) => (Array.isArray(setting) ? (setting as readonly VariableName[]) : [])));
 
 /** What the code writes into the log as the setting that drew the line. */
 function namedLimits(): string[] {
@@ -26,14 +26,12 @@ describe('docs/LIMITS.md', () => {
     const named = [...new Set(namedLimits())];
     expect(named).to.include.members(['MAX_MESSAGE_BYTES', 'MAX_BATCH_TASKS', 'HTTP_MAX_HEADER_LINES', 'WRONG_KEYS_PER_SECOND', 'ALLOWED_HOSTS', 'DESTINATION_POLICY', 'REDIS_HIGH_WATER']);
     expect(named.filter((name) => name in variables && !settings.has(name as keyof typeof variables))).to.deep.equal([]);
-    // Members of an access key and of a client are no variables, and some limits are fixed.
-    const fixed = limits.filter(({ setting }) => setting === 'fixed').map(({ what }) => what);
-    expect(named.filter((name) => !(name in variables) && !fixed.includes(name))).to.have.members(['rate_limit of the key', 'quota of the client']);
-    expect(fixed).to.include.members(['access keys', 'clients with a quota', 'destinations with credentials']);
+    // Members of an access key and of a client are no variables.
+    expect(named.filter((name) => !(name in variables))).to.have.members(['rate_limit of the key', 'quota of the client']);
   });
 
   it('has a variable of every kind of limit that there is in the environment', () => {
-    const bounding = Object.keys(variables).filter((name) => /MAX_(MESSAGE|BATCH|CONNECTIONS|HEADER|BODY|ANSWER)|HEADERS_TIMEOUT|REQUEST_TIMEOUT|DELIVERY_TIMEOUT|_PER_SECOND|^DESTINATION_(?!PROXY)|HIGH_WATER/.test(name));
+    const bounding = Object.keys(variables).filter((name) => /MAX_(?!COOL|OPEN|DELAY)|_PER_MINUTE|HEADERS_TIMEOUT|REQUEST_TIMEOUT|DELIVERY_TIMEOUT|_PER_SECOND|^DESTINATION_(?!PROXY)|HIGH_WATER/.test(name));
     expect(bounding.filter((name) => !settings.has(name as keyof typeof variables))).to.deep.equal([]);
   });
 
@@ -50,6 +48,11 @@ describe('docs/LIMITS.md', () => {
     expect([variables.HTTP_MAX_BODY_MEMORY.fallback, shown('large bodies in memory at once')]).to.deep.equal([String(256 * 1_048_576), '256 MiB']);
     expect([variables.HTTP_MAX_ANSWER_MEMORY.fallback, shown('large answers that are made or not yet read')]).to.deep.equal([String(64 * 1_048_576), '64 MiB']);
     expect([variables.WRONG_KEYS_PER_SECOND.fallback, shown('wrong keys of one address in a second')]).to.deep.equal(['10', '10, and 20 at once']);
+    expect([variables.MAX_ACCESS_KEYS.fallback, shown('access keys')]).to.deep.equal(['10000', '10,000']);
+    expect([variables.MAX_QUOTA_CLIENTS.fallback, shown('clients with a quota')]).to.deep.equal(['10000', '10,000']);
+    expect([variables.MAX_CREDENTIALS.fallback, shown('destinations with credentials')]).to.deep.equal(['10000', '10,000']);
+    expect([variables.MAX_SESSIONS_PER_KEY.fallback, shown('sessions of one key')]).to.deep.equal(['100', '100']);
+    expect([variables.TEST_SENDS_PER_MINUTE.fallback, shown('test sends of one key in a minute')]).to.deep.equal(['10', '10']);
     expect([variables.DELIVERY_TIMEOUT.fallback, shown('time of an attempt')]).to.deep.equal(['30s', '30 s']);
   });
 });

@@ -89,31 +89,6 @@ describe('the quota of a client', function () {
     for (let nth = 0; nth < 3; nth += 1) expect((await send(wide.key, taskOf(client))).status).to.equal(201);
   });
 
-  it('is taken for 10,000 clients, and for no further one until one of them has none', async () => {
-    const own = await InProcessService.ready({ bootstrapKey: ADMIN_KEY });
-    try {
-      const ask = (method: string, path: string, body?: unknown): Promise<Answer> => callWith(ADMIN_KEY, own.baseUrl, path, { method, body });
-      const make = (client: string): Promise<Answer> => ask('POST', '/keys', { name: client, role: 'submit', client_ids: [client], quota: 5 });
-      const first = await make('first');
-      const hash = `${own.prefix}:access:keys`;
-      const id = String(first.body['id']);
-      const stored = JSON.parse((await own.redis.hget(hash, id)) ?? '') as object;
-      // One key may name a hundred clients; for the limit it does not matter how many keys name them.
-      await own.redis.hset(hash, 'others', JSON.stringify({ ...stored, id: 'others', clientIds: Array.from({ length: 9_998 }, (_, nth) => `client-${nth}`) }));
-      const last = await make('last');
-      expect(last.status, 'the 10,000th').to.equal(201);
-      expect((await make('last')).status, 'a client that has one').to.equal(201);
-      const refused = await make('one-more');
-      expect([refused.status, refused.body['code']]).to.deep.equal([400, 'invalid_request']);
-      expect((await ask('POST', '/keys', { name: 'no quota', role: 'submit', client_ids: ['one-more'] })).status).to.equal(201);
-      expect((await ask('PATCH', `/keys/${id}`, { client_ids: ['first', 'one-more'] })).body).to.include({ code: 'invalid_request' });
-      expect((await ask('PATCH', `/keys/${id}`, { client_ids: ['one-more'] })).status).to.equal(200);
-      expect(own.log).to.include('"limit":"clients with a quota"');
-    } finally {
-      await own.close();
-    }
-  });
-
   it('is a whole number from one on, of a key that is bound to clients', async () => {
     const body = { name: 'x', role: 'operate', client_ids: ['c'] };
     for (const quota of [0, -1, 1.5, 1_000_000_001, '5', true]) expect((await admin('POST', '/keys', { ...body, quota })).body, String(quota)).to.include({ code: 'invalid_request' });

@@ -115,24 +115,6 @@ describe('access keys', () => {
     await eventually(async () => { expect(await statusWith(fourth), 'its overlap is over').to.equal(401); });
   });
 
-  it('are 10,000 at most: one more is refused until one is deleted, and all others can be used and changed', async () => {
-    const { id, key } = await makeKey(service.baseUrl, { role: 'read' });
-    const hash = `${service.prefix}:access:keys`;
-    const text = (await service.redis.hget(hash, id)) ?? '';
-    const others = Array.from({ length: 9_998 }, (_, nth) => `other${nth}`);
-    await service.redis.hset(hash, Object.fromEntries(others.map((other) => [other, text.replace(id, other)])));
-    const make = () => admin('/keys', { method: 'POST', body: { name: 'last', role: 'read' } });
-    expect((await make()).status, 'the 10,000th').to.equal(201);
-    const { status, body } = await make();
-    expect([status, body['code']]).to.deep.equal([400, 'invalid_request']);
-    expect(await statusWith(key)).to.equal(200);
-    expect((await admin(`/keys/${id}`, { method: 'PATCH', body: { name: 'renamed' } })).status).to.equal(200);
-    expect((await admin('/keys/other0', { method: 'DELETE' })).status).to.be.oneOf([200, 204]);
-    expect((await make()).status).to.equal(201);
-    expect((await make()).status).to.equal(400);
-    expect(service.log).to.include('"limit":"access keys"');
-  });
-
   it('are listed page by page, each once', async () => {
     const made: string[] = [];
     for (let nth = 0; nth < 5; nth += 1) made.push((await makeKey(service.baseUrl, { role: 'submit' })).id);

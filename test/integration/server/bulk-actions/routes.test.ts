@@ -176,7 +176,10 @@ describe('/bulk-actions without workers', () => {
     expect((body['samples'] as { id: string }[]).map(({ id }) => id)).to.have.members([one, two]);
   });
 
-  it('takes 10,000 ids', async () => {
-    await startBulkAction(service.baseUrl, { action: 'redrive', ids: Array.from({ length: 10_000 }, (_, nth) => `task-${nth}`) });
+  it('takes 10,000 ids, and refuses one more', async () => {
+    const ids = (length: number): string[] => Array.from({ length }, (_, nth) => `task-${nth}`);
+    await startBulkAction(service.baseUrl, { action: 'redrive', ids: ids(10_000) });
+    const answer = await fetch(`${service.baseUrl}/bulk-actions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ action: 'redrive', ids: ids(10_001) }) });
+    expect([answer.status, await answer.text()].join(' ')).to.match(/^400 .*10,?000/);
   });
 });

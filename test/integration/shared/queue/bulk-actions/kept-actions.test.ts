@@ -1,0 +1,22 @@
+import { expect } from 'chai';
+
+import { bulkKeys } from '../../../../../shared/queue/names.js';
+import { startBulkAction } from '../../../../support/bulk-actions.js';
+import { InProcessService } from '../../../../support/service-in-process.js';
+
+describe('the bulk actions that are kept', () => {
+  it('are 1,000: of more the oldest that have ended go', async () => {
+    const service = await InProcessService.ready();
+    try {
+      const { index, live } = bulkKeys(service.prefix, false);
+      await service.redis.zadd(index, ...Array.from({ length: 1_001 }, (_, nth) => [String(nth), `a${nth}`]).flat());
+      // The oldest one has not ended yet.
+      await service.redis.zadd(live, 0, 'a0');
+      await startBulkAction(service.baseUrl, { action: 'redrive', ids: ['nobody'] });
+      expect(await service.redis.zcard(index)).to.equal(1_000);
+      expect(await service.redis.zrange(index, '0', '2')).to.deep.equal(['a0', 'a3', 'a4']);
+    } finally {
+      await service.close();
+    }
+  });
+});
