@@ -27,7 +27,7 @@ import { RefusalLog } from '../shared/redis/refusal-log.js';
 import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { ReplicatedWrites } from '../shared/redis/replicated-writes.js';
 import { warnOfMissingReplicas } from '../shared/redis/missing-replicas.js';
-import { RedisPulse } from '../shared/redis/redis-pulse.js';
+import { timeCommands } from '../shared/redis/command-times.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { readReplicas } from '../shared/redis/replica-count.js';
 import { Metrics } from '../shared/telemetry/metrics.js';
@@ -188,7 +188,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   apiMetrics.showRefusals(refusedRequests.counts);
   metrics.onScrape(new FleetGauges({ metrics, queue, fleetSettings, usedRatio: () => memoryGuard.usedRatio, countReplicas: () => readReplicas(redis) }).read);
   const commandTimes = metrics.histogram('kafka_retry_redis_command_duration_seconds', {});
-  const redisPulse = new RedisPulse(redis, (ms) => commandTimes.observe(ms / 1_000));
+  timeCommands(redis, (ms) => commandTimes.observe(ms / 1_000));
   const activity = new ActivityCounter(['created']);
   const activityWriter = new ActivityWriter({ counter: activity, store: () => queue.activityStore(), countDue: () => queue.countDue(), redisClock });
   const { isOn: isAuthOn, bootstrapKey, sessionTimes } = config.auth;
@@ -292,7 +292,6 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     rateLimiter.stop();
     quotas.stop();
     memoryGuard.close();
-    redisPulse.stop();
     access.close();
     refusedRequests.flush();
     forbiddenLog.flush();

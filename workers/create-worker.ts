@@ -27,7 +27,7 @@ import { TakeOver } from '../shared/queue/flow/take-over.js';
 import { memoryMark } from '../shared/redis/memory-guard.js';
 import { RedisAccess } from '../shared/redis/redis-access.js';
 import { RedisClock } from '../shared/redis/redis-clock.js';
-import { RedisPulse } from '../shared/redis/redis-pulse.js';
+import { timeCommands } from '../shared/redis/command-times.js';
 import { connectRedis, isCluster } from '../shared/redis/redis-connection.js';
 import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
@@ -188,7 +188,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   metrics.setGauge('kafka_retry_build_info', [[{ version, revision, node: process.version }, 1]]);
   const workerMetrics = new WorkerMetrics(metrics);
   const commandTimes = metrics.histogram('kafka_retry_redis_command_duration_seconds', {});
-  const redisPulse = new RedisPulse(redis, (ms) => commandTimes.observe(ms / 1_000));
+  timeCommands(redis, (ms) => commandTimes.observe(ms / 1_000));
   const isMetricsToken = createTokenCheck(config.telemetry.metricsToken);
   const port = new WorkerPort({
     host: config.http.host,
@@ -291,7 +291,6 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   }
 
   async function closeRedis(): Promise<void> {
-    redisPulse.stop();
     await port.stop();
     access.close();
     await queue.close();

@@ -152,7 +152,7 @@ export const metricRows = {
     from: ['api', 'worker'],
     labels: {},
     buckets: COMMAND_BUCKETS,
-    help: 'Time to the answer of a PING that Redis is asked once a second, one that failed included.',
+    help: 'Time to the answer of Redis, of every sixteenth command or script that this process sends over its main connection; those that wait inside Redis are left out.',
   },
   kafka_retry_build_info: {
     kind: 'gauge',
