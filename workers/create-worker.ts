@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { AddressGuard } from '../shared/addresses/address-guard.js';
+import { isAllowedName, parseAuthority } from '../shared/domain/addresses/authority.js';
 import { ForbiddenLog } from '../shared/addresses/forbidden-log.js';
 import type { Config } from '../shared/config/load.js';
 import { createPathMask } from '../shared/domain/destinations/path-mask.js';
@@ -201,6 +202,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
 
   const deliveryWorkers: DeliveryWorker[] = [];
   const countRebuilds = (): number => deliveryWorkers.reduce((sum, { rebuilds }) => sum + rebuilds, 0);
+    isAllowedHost: (host) => config.auth.isOn || isUnrebindable(host, config.http.allowedHosts),
   const brakeLog = new BrakeLog(logger);
   const messageLoad = config.workerConcurrency === 'auto' ? new MessageLoad(MOST_MESSAGE_CHARACTERS) : undefined;
   let flowControl: FlowControl | undefined;
@@ -354,4 +356,13 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     // It is as short as this because a process after a fault is in an unknown state.
     faultSteps: [{ name: 'record deliveries', limitMs: closingMs + 1_000, run: () => recordDeliveries(closingMs) }],
   };
+}
+
+/**
+ * A page that gives its own name the address of this port (DNS rebinding) could read its metrics where they need no token. Such a name has a
+ * dot: one without is known to the network of this worker alone, as those of compose are.
+ */
+function isUnrebindable(host: string, allowedHosts: readonly string[] | 'any'): boolean {
+  const authority = parseAuthority(host);
+  return authority !== undefined && (isAllowedName(authority, allowedHosts) || !authority.name.includes('.'));
 }

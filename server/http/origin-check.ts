@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
+import { isAllowedName, parseAuthority, type Authority } from '../../shared/domain/addresses/authority.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { remembered } from '../../shared/domain/remembered.js';
-import { parseAuthority, type Authority } from './authority.js';
 import type { RequestCheck } from './request-pipeline.js';
 
 /** Requests with these methods change nothing (RFC 9110, 9.2.1). */
@@ -34,18 +34,13 @@ interface HostVerdict {
 export function createOriginCheck(allowedHosts: readonly string[] | 'any'): RequestCheck {
   const verdictOn = remembered(REMEMBERED_HOSTS, (host): HostVerdict => {
     const authority = parseAuthority(host);
-    return { authority, isAllowed: authority !== undefined && isAllowed(authority, allowedHosts) };
+    return { authority, isAllowed: authority !== undefined && isAllowedName(authority, allowedHosts) };
   });
   return ({ request, method }) => {
     const authority = checkHost(request, verdictOn);
     if (!READING_METHODS.has(method)) checkSender(request, authority);
     return undefined;
   };
-}
-
-function isAllowed({ name, isAddress }: Authority, allowedHosts: readonly string[] | 'any'): boolean {
-  if (isAddress || name === 'localhost' || allowedHosts === 'any') return true;
-  return allowedHosts.some((allowed) => (allowed.startsWith('*.') ? name.endsWith(allowed.slice(1)) && name.length >= allowed.length : name === allowed));
 }
 
 /**

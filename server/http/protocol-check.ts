@@ -25,14 +25,10 @@ function faultOf(request: IncomingMessage, maxHeaderLines: number): RequestError
   if (httpVersionMajor !== 1) return new RequestError('invalid_request', 'only HTTP/1.1 and HTTP/1.0 are spoken here');
   const tooMany = headerLinesFault(request, maxHeaderLines);
   if (tooMany !== undefined) return tooMany;
-  // `headers` holds only the first Host. A proxy in front may have looked at another one (RFC 9112, 3.2).
-  let hosts = 0;
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at];
-    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1;
-  }
-  if (hosts > 1) return new RequestError('invalid_request', 'the Host header must not stand there twice');
-  if (hosts === 0 && httpVersionMinor !== 0) return new RequestError('invalid_request', 'the Host header is missing');
+  // `headers` holds only the first one. A proxy in front may have looked at another one (RFC 9112, 3.2; RFC 9110, 5.3).
+  const twice = standsTwice(rawHeaders);
+  if (twice !== undefined) return new RequestError('invalid_request', `the ${twice} header must not stand there twice`);
+  if (headers.host === undefined && httpVersionMinor !== 0) return new RequestError('invalid_request', 'the Host header is missing');
   // RFC 9112, 6.1: this version knows no chunks, so a proxy in front may have seen another body.
   const coding = headers['transfer-encoding'];
   if (coding === undefined) return undefined;
@@ -40,5 +36,21 @@ function faultOf(request: IncomingMessage, maxHeaderLines: number): RequestError
   // RFC 9112, 6.3: the end of such a body cannot be known. 6.1: a coding that is not known. The parser looks at the last one alone.
   if (!/(?:^|[\t ,])chunked$/i.test(coding)) return new RequestError('invalid_request', 'the last coding of Transfer-Encoding must be chunked');
   if (coding.length > 'chunked'.length) return new RequestError('unsupported_transfer_coding', 'Transfer-Encoding must be chunked, and nothing else');
+  return undefined;
+}
+
+/** Headers that decide what a request is, or who sends it, by their length: nearly all others are told apart by that. */
+const DECIDING: Readonly<Record<number, string>> = { 4: 'Host', 12: 'Content-Type', 13: 'Authorization' };
+
+/** @returns the name of a deciding header that stands there twice */
+function standsTwice(rawHeaders: readonly string[]): string | undefined {
+  let seen = '';
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? '';
+    const deciding = DECIDING[name.length];
+    if (deciding === undefined || name.toLowerCase() !== deciding.toLowerCase()) continue;
+    if (seen.includes(deciding)) return deciding;
+    seen += deciding;
+  }
   return undefined;
 }

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 
 import { eventually } from '../support/eventually.js';
 import { promtool } from '../support/promtool.js';
+import { sendRaw } from '../support/raw-request.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
 import { scrape, type Scrape } from '../support/scrape.js';
 import { Service, type ServiceProcess } from '../support/service.js';
@@ -46,6 +47,8 @@ describe('e2e: metrics', function () {
     await submitNew(service.baseUrl, httpTask(receiver.url('/named')));
     await receiver.waitForRequests(1, { path: '/named' });
     for (const at of [service.baseUrl, url]) expect(promtool(['check', 'metrics'], (await scrape(at)).text), at).to.equal('');
+    const statuses = await Promise.all(['127.0.0.1:1', 'localhost', 'worker:9464', 'rebinds.example'].map(async (host) => (await sendRaw(url, { path: '/metrics', headers: { host } })).status));
+    expect(statuses, 'a page that gives its own name this address reads nothing').to.deep.equal([200, 200, 200, 421]);
     expect(() => promtool(['check', 'metrics'], '# TYPE bad_name counter\nbad_name 1\n'), 'promtool does look').to.throw(/_total/);
     expect(await worker.stop()).to.equal(0);
   });

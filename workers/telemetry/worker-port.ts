@@ -15,6 +15,8 @@ export interface WorkerPortOptions {
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   /** Whether whoever sends this text may read metrics; undefined: the request sends none. */
   readonly mayRead: (token: string | undefined) => boolean;
+  /** Whether metrics are shown to whoever asks for this name (the Host header). */
+  readonly isAllowedHost: (host: string) => boolean;
   readonly life: () => WorkerLife;
   /** Fails when Redis does not answer. */
   readonly pingRedis: () => Promise<unknown>;
@@ -77,18 +79,19 @@ export class WorkerPort {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { status, type, text } = await this.#answerTo(request).catch(() => plain(500, 'a bug of ours'));
-    response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text), 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff', ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}) });
+    response.writeHead(status, { ...(status === 405 ? { Allow: 'GET, HEAD' } : {}), 'Content-Type': type, 'Content-Length': Buffer.byteLength(text), 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff', ...(status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}) });
     // Node leaves the text out of the answer to HEAD.
     response.end(text);
   }
 
   async #answerTo({ method, url = '', headers }: IncomingMessage): Promise<Answer> {
-    const { metrics, mayRead, life, pingRedis } = this.options;
+    const { metrics, mayRead, isAllowedHost, life, pingRedis } = this.options;
     const [path] = url.split('?');
     if (path !== '/metrics' && path !== '/livez' && path !== '/readyz') return plain(404, 'a worker has /metrics, /livez and /readyz');
-    if (method !== 'GET' && method !== 'HEAD') return plain(405, 'only GET is possible here');
+    if (method !== 'GET' && method !== 'HEAD') return plain(405, 'only GET and HEAD are possible here');
     switch (path) {
       case '/metrics':
+        if (!isAllowedHost(headers.host ?? '')) return plain(421, 'metrics are not shown under this name: it is not in ALLOWED_HOSTS');
         if (!mayRead(BEARER.exec(headers.authorization ?? '')?.[1])) return plain(401, 'this needs METRICS_TOKEN, as Authorization: Bearer');
         return { status: 200, type: metrics.contentType, text: await metrics.text() };
       case '/livez':

@@ -25,7 +25,20 @@ const ALLOWED: Readonly<Record<PolicyLevel, ReadonlySet<AddressRange>>> = {
 };
 
 /** Names of such services, which have no other meaning: where a proxy looks names up, no address is seen here. */
-const METADATA_NAMES: ReadonlySet<string> = new Set(['metadata.google.internal', 'metadata.goog', 'instance-data', 'instance-data.ec2.internal', 'metadata.tencentyun.com']);
+const METADATA_NAMES: ReadonlySet<string> = new Set([
+  'metadata.google.internal',
+  'metadata.goog',
+  'instance-data',
+  'instance-data.ec2.internal',
+  'metadata.tencentyun.com',
+  'api.metadata.cloud.ibm.com',
+  'rancher-metadata',
+  // These have public addresses, which answer only inside of that cloud.
+  'metadata.packet.net',
+  'metadata.platformequinix.com',
+]);
+/** In each region but the first, whose name stands above. */
+const METADATA_OF_REGION = /^instance-data\.[a-z0-9-]+\.compute\.internal$/;
 
 /**
  * Decides whether a connection to an address may be made. The order of the rules: what is never sent to, DESTINATION_DENY,
@@ -52,7 +65,7 @@ export function refusalOfAddress(policy: DestinationPolicy, dialed: Dialed, addr
  */
 export function refusalOfHost(policy: DestinationPolicy, dialed: Dialed, isOwnRedis: IsOwnRedis): string | undefined {
   if (rangeOf(dialed.host) !== undefined) return refusalOfAddress(policy, dialed, dialed.host, isOwnRedis);
-  if (METADATA_NAMES.has(dialed.host)) return `${dialed.host} is the metadata service of a cloud, which is never sent to`;
+  if (METADATA_NAMES.has(dialed.host) || METADATA_OF_REGION.test(dialed.host)) return `${dialed.host} is the metadata service of a cloud, which is never sent to`;
   const denying = policy.deny.find((rule) => matchesRule(rule, dialed, undefined));
   if (denying !== undefined) return `${dialed.host}:${dialed.port} is in DESTINATION_DENY (${denying.text})`;
   // A rule may allow an address that the name turns out to have.

@@ -58,6 +58,9 @@ describe('names and origins', () => {
 
     const raw: readonly (readonly [name: string, head: string, status: number])[] = [
       ['two Host headers', 'GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n', 400],
+      ['two Authorization headers', 'GET /livez HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a\r\nauthorization: Bearer b\r\n\r\n', 400],
+      ['two Content-Type headers', 'POST /tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\ncontent-type: text/plain\r\nContent-Length: 2\r\n\r\n{}', 400],
+      ['two headers of another name with as many letters', 'GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Auth-Header: a\r\nX-Auth-Header: b\r\nFrom: a\r\nFrom: b\r\n\r\n', 200],
       ['two Host headers, written differently', 'GET /livez HTTP/1.1\r\nhost: localhost\r\nX-A: 1\r\nHOST: evil.test\r\n\r\n', 400],
       ['an empty Host header', 'GET /livez HTTP/1.1\r\nHost:\r\n\r\n', 400],
       ['no Host header', 'GET /livez HTTP/1.1\r\n\r\n', 400],

@@ -6,6 +6,7 @@ import { Metrics } from '../../../../shared/telemetry/metrics.js';
 import { createTokenCheck } from '../../../../shared/telemetry/metrics-token.js';
 import { WorkerPort, type WorkerLife, type WorkerPortOptions } from '../../../../workers/telemetry/worker-port.js';
 import { eventually } from '../../../support/eventually.js';
+import { sendRaw } from '../../../support/raw-request.js';
 
 const TOKEN = 'scrape-0123456789abcdef';
 
@@ -14,7 +15,7 @@ describe('the port of a worker', () => {
   afterEach(() => Promise.all(open.splice(0).map((port) => port.stop())));
 
   async function start(changes: Partial<WorkerPortOptions> = {}): Promise<string> {
-    const port = new WorkerPort({ host: '127.0.0.1', port: 0, metrics: new Metrics('worker'), mayRead: () => true, life: () => 'taking_tasks', pingRedis: async () => 'PONG', ...changes });
+    const port = new WorkerPort({ host: '127.0.0.1', port: 0, metrics: new Metrics('worker'), mayRead: () => true, isAllowedHost: () => true, life: () => 'taking_tasks', pingRedis: async () => 'PONG', ...changes });
     open.push(port);
     return `http://127.0.0.1:${await port.start()}`;
   }
@@ -42,6 +43,12 @@ describe('the port of a worker', () => {
     life = 'stopping';
     expect(await ask(`${url}/readyz`)).to.include({ status: 503, text: '{"status":"stopping","checks":{"redis":"ok"}}' });
     expect((await ask(`${url}/livez`)).status).to.equal(200);
+  });
+
+  it('shows metrics under no name that a page could have, and answers probes under every name', async () => {
+    const url = await start({ isAllowedHost: (host) => host !== 'rebinds.example' });
+    const status = async (path: string, host: string): Promise<number> => (await sendRaw(url, { path, headers: { host } })).status;
+    expect([await status('/metrics', 'rebinds.example'), await status('/metrics', '127.0.0.1'), await status('/livez', 'rebinds.example')]).to.deep.equal([421, 200, 200]);
   });
 
   it('shows metrics to who may read them', async () => {

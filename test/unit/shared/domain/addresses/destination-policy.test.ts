@@ -60,7 +60,7 @@ describe('the address policy', () => {
 
   it('refuses names of metadata services whatever is allowed, and of loopback where a proxy looks names up', () => {
     const open = policy('any', { allow: 'metadata.google.internal,*.internal,0.0.0.0/0' });
-    for (const host of ['metadata.google.internal', 'METADATA.google.internal.', 'metadata.goog', 'instance-data', 'instance-data.ec2.internal', 'metadata.tencentyun.com']) expect(refusal(open, host, { addresses: ['8.8.8.8'] }), host).to.include('metadata service');
+    for (const host of ['metadata.google.internal', 'METADATA.google.internal.', 'metadata.goog', 'instance-data', 'instance-data.ec2.internal', 'instance-data.eu-west-1.compute.internal', 'metadata.tencentyun.com', 'api.metadata.cloud.ibm.com', 'metadata.packet.net', 'metadata.platformequinix.com']) expect(refusal(open, host, { addresses: ['8.8.8.8'] }), host).to.include('metadata service');
     expect(refusal(open, 'metadata.example', { addresses: ['8.8.8.8'] })).to.equal(undefined);
     const unresolved = (rules: DestinationPolicy, host: string): boolean => refusalOfUnresolved(rules, { host: normalHost(host), port: 443 }) !== undefined;
     for (const level of ['public', 'internal'] as const) expect([unresolved(policy(level), 'localhost'), unresolved(policy(level), 'x.LOCALHOST.'), unresolved(policy(level), 'notlocalhost')], level).to.deep.equal([true, true, false]);

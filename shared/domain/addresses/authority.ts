@@ -25,3 +25,12 @@ export function parseAuthority(text: string): Authority | undefined {
   const name = host.endsWith('.') ? host.slice(0, -1) : host;
   return name === '' ? undefined : { name, port, isAddress: isIPv4(name) };
 }
+
+/**
+ * Whether a request may ask for this name. IP addresses and `localhost` cannot be given to a page of somebody else (DNS rebinding).
+ * @param allowedHosts ALLOWED_HOSTS: `api.example.com`, `*.example.net` (every name below it), in lower case; `any`: every name
+ */
+export function isAllowedName({ name, isAddress }: Authority, allowedHosts: readonly string[] | 'any'): boolean {
+  if (isAddress || name === 'localhost' || allowedHosts === 'any') return true;
+  return allowedHosts.some((allowed) => (allowed.startsWith('*.') ? name.endsWith(allowed.slice(1)) && name.length >= allowed.length : name === allowed));
+}
