@@ -181,6 +181,8 @@ describe('the Helm chart', function () {
     { set: [...WITH_SECRET, 'secrets.names={PASSWORD}'], says: /secrets.names/ },
     { set: [...WITH_SECRET, ...API_FROM, 'monitoring.serviceMonitor.enabled=true'], says: /networkPolicy\.metricsFrom/ },
     { set: [...WITH_SECRET, ...API_FROM, 'worker.autoscaling.enabled=true', 'worker.autoscaling.prometheus=http://prometheus:9090'], says: /networkPolicy\.metricsFrom/ },
+    { set: [...WITH_SECRET, 'api.hosts={a b}'], says: /api\/hosts/ },
+    { set: [...WITH_SECRET, 'api.autoscaling.enabled=true', 'api.autoscaling.minReplicas=9'], says: /minReplicas \(9\) is above maxReplicas \(6\)/ },
   ];
   for (const { set, says } of refused) {
     it(`says what is wrong with ${set.length === 0 ? 'no values' : (set.at(-1) ?? '')}`, () => {
