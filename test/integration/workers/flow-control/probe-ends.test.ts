@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import { flowNamed } from '../../../../shared/domain/destinations/flow.js';
+import { parseDestinationRule } from '../../../../shared/domain/addresses/destination-rule.js';
 import { endpointCircuitOf } from '../../../../shared/domain/flow/circuit.js';
 import { flowKeys } from '../../../../shared/queue/names.js';
 import { eventually } from '../../../support/eventually.js';
@@ -92,4 +93,30 @@ describe('the probe of an open circuit (L32)', () => {
       await noProbeIsLeft();
     }).timeout(40_000);
   }
+
+  /** Another policy comes with another worker: a rolling restart. What it may not send ends without a try, and says nothing about the receiver. */
+  it('gives its place back when its address is forbidden meanwhile: another one comes, and what is left is delivered once it is allowed', async () => {
+    let isWell = false;
+    fleet.receiver.on('/hook', () => ({ kind: 'answer', status: isWell ? 200 : 503 }));
+    const circuit = { baseCoolMs: 400, maxCoolMs: 800 };
+    const first = await fleet.service.startWorker({ concurrency: 50, circuit });
+    const tasks = await fleet.submit(60, { max_retries: 8, base_delay: 0.05 });
+    await eventually(async () => { expect((await fleet.service.queue.flowStore().snapshot([name()])).circuits.has(name())).to.equal(true); });
+    await first.stop();
+    const sent = fleet.receiver.requests.length;
+    isWell = true;
+    const rule = parseDestinationRule(new URL(fleet.origin).host) ?? expect.fail('no rule');
+    const strict = await fleet.service.startWorker({ concurrency: 50, circuit, destinationPolicy: { level: 'any', allow: [], deny: [rule] } });
+    // Each of them is a probe: a second one shows that the first has given its place back.
+    await eventually(() => { expect(fleet.healthy.requestsTo('/dead').length).to.be.at.least(2); }, { withinMs: 5_000 });
+    await strict.stop();
+    await noProbeIsLeft();
+    expect(fleet.receiver.requests.length, 'sent to a forbidden address').to.equal(sent);
+    await fleet.service.startWorker({ concurrency: 50, circuit });
+    await eventually(() => { expect(fleet.receiver.requests.length, 'another probe').to.be.above(sent); }, { withinMs: 5_000 });
+    await eventually(() => {
+      const ends = new Set([...fleet.receiver.requests.slice(sent), ...fleet.healthy.requestsTo('/dead')].map(({ taskId }) => taskId));
+      expect(ends.size).to.be.at.least(tasks.length);
+    }, { withinMs: 15_000 });
+  }).timeout(40_000);
 });
