@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { AddressGuard } from '../shared/addresses/address-guard.js';
 import { ForbiddenLog } from '../shared/addresses/forbidden-log.js';
 import type { Config } from '../shared/config/load.js';
-import { createPathMask } from '../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../shared/domain/errors.js';
 import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
 import type { Clock } from '../shared/domain/ports.js';
 import type { RefusalReason } from '../shared/domain/refusals/refusal-reason.js';
+import { SecretPathsOfFleet } from '../shared/queue/flow/secret-paths-of-fleet.js';
 import { createSecretBox } from '../shared/domain/secrets/secret-box.js';
 import { ActivityCounter } from '../shared/domain/stats/activity-counter.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
@@ -43,6 +43,7 @@ import { RateLimiter } from './access/rate-limiter.js';
 import { withRateLimit } from './access/with-rate-limit.js';
 import { createPreviousStore } from './create-previous-store.js';
 import { FleetSettings } from './flow/fleet-settings.js';
+import { HiddenNames } from './flow/hidden-names.js';
 import { LastFlow } from './flow/last-flow.js';
 import { BodyBudget } from './http/body-budget.js';
 import { maxBodyBytes } from './http/json-body.js';
@@ -137,7 +138,9 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const redisClock = new RedisClock(timeOfDay());
   askTimeWhenReady(redis, redisClock);
   const clock: Clock = () => redisClock.now();
-  const mask = createPathMask(config.secretPathHosts);
+  // It asks through the queue, which needs its mask.
+  const secretPaths: SecretPathsOfFleet = new SecretPathsOfFleet({ own: config.secretPathHosts, share: (own) => queue.withFlow((store) => store.shareSecretPathHosts(own)), onChange: () => hiddenNames.moveSoon() });
+  const { mask } = secretPaths;
   const secrets = createSecretBox(config.secretKeys, randomBytes);
   const replicated = config.redisMinReplicas === 0 ? undefined : new ReplicatedWrites(redis, config.redisMinReplicas);
   if (replicated !== undefined) redis.once('ready', () => void warnOfMissingReplicas(redis, config.redisMinReplicas, logger));
@@ -156,6 +159,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const { circuit, dead, release, deliveryTimeoutMs, secretPathHosts } = config;
   const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs, secretPathHosts };
   const fleetSettings = new FleetSettings({ queue, own, logger });
+  const hiddenNames = new HiddenNames({ queue, mask, secrets, logger });
   const lastFlow = new LastFlow(queue, (reports) => void fleetSettings.learn(reports));
   const lastStats = new LastStats(queue);
   const statusReader = new StatusReader({
@@ -235,12 +239,12 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       secrets,
       mayStoreSecrets,
       testSendLimitMs: deliveryTimeoutMs,
+      callerLimits: config.callerLimits,
       addressGuard,
       largeAnswers,
       fleetSettings,
       lastFlow,
       lastStats,
-      callerLimits: config.callerLimits,
       statusReader,
       bulkActions: new BulkActionsOfQueue(queue, { actions: bulkKeys(config.queuePrefix, isCluster(redis)), audit: auditKeys(config.queuePrefix, isCluster(redis)) }),
       metrics,
@@ -281,7 +285,8 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   }
 
   async function closeQueues(): Promise<void> {
-    await Promise.all([activityWriter.stop(), takeOver?.stop()]);
+    hiddenNames.stop();
+    await Promise.all([activityWriter.stop(), takeOver?.stop(), secretPaths.stop()]);
     await Promise.all([queue.close(), boardQueue.close()]);
   }
 
@@ -330,6 +335,9 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
       if (stopping !== undefined) throw new Error('this API was stopped');
       lastFlow.start();
       lastStats.start();
+      // A setting that has changed since the last start hides names that are stored openly.
+      void secretPaths.firstRead.then(() => hiddenNames.moveSoon());
+      secretPaths.start();
       activityWriter.start();
       // A Redis that must not be used is told to `onUnfitRedis`.
       startToTakeOver().catch(() => undefined);

@@ -4,12 +4,13 @@ import { AddressGuard } from '../shared/addresses/address-guard.js';
 import { isAllowedName, parseAuthority } from '../shared/domain/addresses/authority.js';
 import { ForbiddenLog } from '../shared/addresses/forbidden-log.js';
 import type { Config } from '../shared/config/load.js';
-import { createPathMask } from '../shared/domain/destinations/path-mask.js';
 import { defaultBulkheadRules } from '../shared/domain/flow/bulkhead-rules.js';
+import { hiddenName } from '../shared/domain/destinations/http.js';
 import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
 import { slotShare } from '../shared/domain/flow/slot-share.js';
 import { factsOf } from '../shared/domain/flow/worker-facts.js';
 import type { Clock, Random } from '../shared/domain/ports.js';
+import { SecretPathsOfFleet } from '../shared/queue/flow/secret-paths-of-fleet.js';
 import { createSecretBox } from '../shared/domain/secrets/secret-box.js';
 import { ActivityCounter } from '../shared/domain/stats/activity-counter.js';
 import { FailureCounter } from '../shared/domain/stats/failure-counter.js';
@@ -146,7 +147,12 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   const access = new RedisAccess(redis, config.redis, logger, probeKey(config.queuePrefix, isCluster(redis)));
   const redisClock = new RedisClock(timeOfDay());
   const clock: Clock = () => redisClock.now();
-  const mask = createPathMask(config.secretPathHosts);
+  // It asks through the queue, which needs its mask.
+  const secretPaths: SecretPathsOfFleet = new SecretPathsOfFleet({ own: config.secretPathHosts, share: (own) => queue.flowStore().shareSecretPathHosts(own), onChange: () => {
+    credentials.namesHaveChanged();
+    flowControl?.namesHaveChanged();
+  } });
+  const { mask } = secretPaths;
   const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, onMismatch });
   const secrets = createSecretBox(config.secretKeys, randomBytes);
   const forbiddenLog = new ForbiddenLog(logger);
@@ -155,7 +161,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     isOwnRedis: watchRedisPeers(redis),
     onForbidden: forbiddenLog.add,
   });
-  const credentials = new CredentialWatch({ store: () => queue.credentialStore(), secrets, logger });
+  const credentials = new CredentialWatch({ store: () => queue.credentialStore(), secrets, mask, logger });
   const adapters = createAdapters(config, { clock, logger, guard, credentials: { watch: credentials, tokens: () => queue.tokenStore(), secrets, mask } });
   const defaultBrokers = defaultBrokersOf(config.kafka.brokers);
   const testSends = new TestSendRunner({ store: () => queue.testSendStore(), adapters, secrets, mask, defaultBrokers, workerName, clock, logger });
@@ -196,13 +202,13 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     port: config.telemetry.workerPort === 'off' ? 0 : config.telemetry.workerPort,
     metrics,
     mayRead: (token) => !config.auth.isOn || (token !== undefined && isMetricsToken(token)),
+    isAllowedHost: (host) => config.auth.isOn || isUnrebindable(host, config.http.allowedHosts),
     life: () => (isStopping ? 'stopping' : hasStarted ? 'taking_tasks' : 'starting'),
     pingRedis: () => queue.ping(),
   });
 
   const deliveryWorkers: DeliveryWorker[] = [];
   const countRebuilds = (): number => deliveryWorkers.reduce((sum, { rebuilds }) => sum + rebuilds, 0);
-    isAllowedHost: (host) => config.auth.isOn || isUnrebindable(host, config.http.allowedHosts),
   const brakeLog = new BrakeLog(logger);
   const messageLoad = config.workerConcurrency === 'auto' ? new MessageLoad(MOST_MESSAGE_CHARACTERS) : undefined;
   let flowControl: FlowControl | undefined;
@@ -226,7 +232,10 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     await access.admission;
     const shards = await queue.shards();
     await checkRedisSettings(redis, config.environment, logger);
-    // Before the first task: none may be sent without the credentials of its destination.
+    // Before the first task: what any process hides must not be named openly here.
+    await secretPaths.read();
+    secretPaths.start();
+    // None may be sent without the credentials of its destination either.
     await credentials.start();
     if (isToldToStop()) return;
     flowControl = new FlowControl(queue.flowStore(), {
@@ -248,6 +257,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
         if (asked.testSends > 0) void testSends.take();
         bulkRunner?.hear(asked.bulkActions);
       },
+      spelled: (name) => hiddenName(name, mask),
     });
     await flowControl.start();
     const context = contextWith(flowControl);
@@ -280,7 +290,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   async function drain(drainMs: number): Promise<void> {
     isStopping = true;
     offeringSlots?.stop();
-    await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop(), takeOver?.stop(), bulkRunner?.stop(), testSends.stop(), credentials.stop()]);
+    await Promise.all([...deliveryWorkers.map((deliveryWorker) => deliveryWorker.drain(drainMs)), janitor?.stop(), takeOver?.stop(), bulkRunner?.stop(), testSends.stop(), credentials.stop(), secretPaths.stop()]);
     flowControl?.close();
     brakeLog.flush();
     forbiddenLog.flush();

@@ -1,6 +1,8 @@
+import { hiddenName } from '../../shared/domain/destinations/http.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Clock } from '../../shared/domain/ports.js';
+import type { AuditEntry } from '../../shared/queue/audit/audit-entry.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { parseKey } from '../flow/destination-key.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';
@@ -30,11 +32,17 @@ export const auditRoutes: readonly Route<AuditParts>[] = [
     handle: async ({ query }, parts) => {
       const { filter, limit, sinceMs, before } = parseAuditQuery(query, parts.clock());
       const targets = filter.target === undefined ? undefined : await spellingsOf(filter.target, parts);
-      const { entries, next } = await orSayMissing('the audit', parts.queue.withAudit((audit) => audit.read(matcherOf(filter, targets, sinceMs), limit, { before, sinceMs })));
-      return jsonAnswer(200, { entries: entries.map(toWireAuditEntry), next_cursor: next === undefined ? null : printCursor(filter, sinceMs, next) });
+      const matches = matcherOf(filter, targets, sinceMs);
+      const { entries, next } = await orSayMissing('the audit', parts.queue.withAudit((audit) => audit.read((entry) => matches(asShown(entry, parts.mask)), limit, { before, sinceMs })));
+      return jsonAnswer(200, { entries: entries.map((entry) => toWireAuditEntry(asShown(entry, parts.mask))), next_cursor: next === undefined ? null : printCursor(filter, sinceMs, next) });
     },
   },
 ];
+
+/** What was changed may have been named before its path was hidden. */
+function asShown(entry: AuditEntry, mask: PathMask): AuditEntry {
+  return entry.target.type === 'destination' ? { ...entry, target: { ...entry.target, id: hiddenName(entry.target.id, mask) } } : entry;
+}
 
 /** The target as it was written. One that names a destination, also as a url or by its id, stands for the key of the destination as well. */
 async function spellingsOf(target: string, { fleetSettings, mask }: AuditParts): Promise<readonly string[]> {

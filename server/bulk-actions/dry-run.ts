@@ -1,7 +1,7 @@
 import type { Caller } from '../../shared/domain/access/caller.js';
 import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
-import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
+import type { DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import { fixTimes, type Filter } from '../../shared/domain/search/filter.js';
 import { statesTakenBy, type TaskAction } from '../../shared/domain/task/state-actions.js';
 import type { TaskPreview } from '../../shared/queue/scan/preview-tasks.js';
@@ -13,6 +13,7 @@ import { shownScanned } from '../search/routes.js';
 import { countPlaceOf, parseCursor, printCursor, toCursorPlace } from '../search/search-cursor.js';
 import { summaryFacts, type SummaryParts } from '../search/summary-facts.js';
 import { toWireSummary } from '../search/summary-view.js';
+import { endpointOf } from '../tasks/task-summary.js';
 import type { BulkRequest } from './schema.js';
 
 export interface DryRunParts extends SummaryParts {
@@ -57,7 +58,7 @@ export async function dryRun({ action, ids, filter, cursor: sealed }: BulkReques
 function destinationsOf({ byEndpoint }: TaskPreview, defaultBrokers: DefaultBrokers, mask: PathMask): object[] {
   const counts = new Map<string, number>();
   for (const { task, count } of byEndpoint.values()) {
-    const key = canonicalName(task.host, defaultBrokers, mask) + task.path;
+    const key = endpointOf(task, { defaultBrokers, mask });
     counts.set(key, (counts.get(key) ?? 0) + count);
   }
   return largestGroups(counts);

@@ -107,7 +107,7 @@ export class FleetSettings {
     if (text === '') this.options.logger.info('workers and this API go by the same settings again');
     else this.options.logger.warn('workers and this API go by different settings: names and states are shown as most workers have them', {
       differences: text,
-      ...(differences.some(({ name }) => name === 'SECRET_PATH_HOSTS') && { secret_path_hosts: 'a process that lacks a host shows the paths of its urls, and what is paused or limited under a hidden path holds only in processes that hide it' }),
+      ...(differences.some(({ name }) => name === 'SECRET_PATH_HOSTS') && { secret_path_hosts: 'every process hides the paths of all these hosts' }),
     });
   }
 }

@@ -1,4 +1,5 @@
 import { deadFlowOf, flowNamed, flowOfId } from '../../shared/domain/destinations/flow.js';
+import { hiddenName } from '../../shared/domain/destinations/http.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
@@ -54,11 +55,11 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
       const cursor = query.get('cursor');
       const after = cursor === undefined ? undefined : parseCursor(cursor, inGroup);
       const [traffic, snapshot, withFailedTasks] = await Promise.all([
-        readTraffic({ queue, lastFlow }),
+        readTraffic({ queue, lastFlow, mask }),
         lastFlow.read((store) => store.snapshotOfAll(), (last) => last.snapshot),
         queue.failedDestinations(defaultBrokers),
       ]);
-      return jsonAnswer(200, toWireDestinations(traffic.value, snapshot.value, circuit, { limit, group: inGroup, withFailedTasks, after }, traffic.knownAt ?? snapshot.knownAt));
+      return jsonAnswer(200, toWireDestinations(traffic.value, snapshot.value, circuit, { limit, group: inGroup, withFailedTasks: withFailedTasks.map((name) => hiddenName(name, mask)), after }, traffic.knownAt ?? snapshot.knownAt));
     },
   },
   {
@@ -198,12 +199,13 @@ async function show(name: string, parts: FlowParts, toWire: typeof toWireDestina
  * @param name whose deferred tasks are counted, for all destinations together
  * @param read the reports; default: those that were read last will do
  */
-async function readTraffic({ queue, lastFlow }: Pick<FlowParts, 'queue' | 'lastFlow'>, name?: string, read = lastFlow.read((store) => store.reports(), (last) => last.reports)): Promise<Shown<TrafficByName>> {
+async function readTraffic({ queue, lastFlow, mask }: Pick<FlowParts, 'queue' | 'lastFlow' | 'mask'>, name?: string, read = lastFlow.read((store) => store.reports(), (last) => last.reports)): Promise<Shown<TrafficByName>> {
   const flow = name === undefined ? undefined : flowNamed(name, hostOfName(name) ?? name);
   const named = flow === undefined ? [] : [flow, deadFlowOf(flow)];
   const [{ value: reports, knownAt }, { answers, shardsAway }] = await Promise.all([read, queue.waitingListDepths(named)]);
-  const samples = reports.flatMap(({ report }) => (report === undefined ? [] : readReport(report).samples));
-  const depths = answers.flatMap((answer) => answer.depths);
+  // What was named before a path was hidden stays so for a while: in the reports of half a minute, and as long as its tasks wait.
+  const samples = reports.flatMap(({ report }) => (report === undefined ? [] : readReport(report).samples.map((sample) => ({ ...sample, key: hiddenName(sample.key, mask) }))));
+  const depths = answers.flatMap((answer) => answer.depths.map(({ flow: { key, host, endpoint, isDead }, ...depth }) => ({ ...depth, flow: flowNamed(hiddenName(key, mask), host, { endpoint: hiddenName(endpoint, mask), isDead }) })));
   return { value: new TrafficByName(samples, depths, { shardsAway, isDeferredExact: answers.every(({ isComplete }) => isComplete) }), knownAt };
 }
 

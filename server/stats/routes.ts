@@ -1,3 +1,4 @@
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { unreadableForMs } from '../../shared/domain/task/outcome.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import { BUCKET_MS } from '../../shared/queue/stats/activity-store.js';
@@ -17,6 +18,7 @@ export interface StatsParts {
   readonly lastStats: Pick<LastStats, 'minutes' | 'failures'>;
   readonly fleetSettings: Pick<FleetSettings, 'view' | 'lastKnown'>;
   readonly statusReader: Pick<StatusReader, 'status'>;
+  readonly mask: PathMask;
   readonly clock: Clock;
 }
 
@@ -88,10 +90,10 @@ export const statsRoutes: readonly Route<StatsParts>[] = [
     query: ['since'],
     operationId: 'failures',
     metricLabel: '/failures',
-    handle: async ({ query }, { lastStats, clock }) => {
+    handle: async ({ query }, { lastStats, mask, clock }) => {
       const spanMs = parseSince(query, clock());
       const read = await lastStats.failures(spanMs);
-      return jsonAnswer(200, toWireFailures(read.shown?.value ?? { since: clock() - spanMs, groups: new Map() }, missingOf(read)));
+      return jsonAnswer(200, toWireFailures(read.shown?.value ?? { since: clock() - spanMs, groups: new Map() }, mask, missingOf(read)));
     },
   },
 ];

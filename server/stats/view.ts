@@ -1,5 +1,7 @@
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
+import { hiddenName } from '../../shared/domain/destinations/http.js';
 import type { ActivityBucket } from '../../shared/domain/stats/activity.js';
-import { countOf, reasonOf } from '../../shared/domain/stats/failure-groups.js';
+import { addToGroups, countOf, groupOf, reasonOf, type FailureCounts } from '../../shared/domain/stats/failure-groups.js';
 import { latenessPercentile } from '../../shared/domain/stats/lateness.js';
 import { isComplete, type Failures } from '../../shared/queue/stats/failure-store.js';
 import type { TaskCounts } from '../../shared/queue/tasks/task-counts.js';
@@ -120,8 +122,8 @@ function toWireMissingStats({ knownAt, shardsAway }: MissingStats): object {
 }
 
 /** The groups with the most failures first. That of all others, which comes last, has nulls for what it does not tell. */
-export function toWireFailures(failures: Pick<Failures, 'since' | 'groups'>, missing: MissingStats = NONE_MISSING): object {
-  const groups = [...failures.groups].map(([group, counts]) => {
+export function toWireFailures(failures: Pick<Failures, 'since' | 'groups'>, mask: PathMask, missing: MissingStats = NONE_MISSING): object {
+  const groups = [...hiddenNow(failures, mask)].map(([group, counts]) => {
     const reason = reasonOf(group);
     return {
       destination_key: reason?.destinationKey ?? null,
@@ -136,4 +138,15 @@ export function toWireFailures(failures: Pick<Failures, 'since' | 'groups'>, mis
     };
   });
   return { since: printTime(failures.since), groups, is_complete: missing.isRead && isComplete(failures), ...toWireMissingStats(missing) };
+}
+
+/** A worker that has counted a failure may have hidden less than is hidden now. */
+function hiddenNow({ groups }: Pick<Failures, 'groups'>, mask: PathMask): ReadonlyMap<string, FailureCounts> {
+  const hidden = new Map<string, FailureCounts>();
+  for (const [group, counts] of groups) {
+    const reason = reasonOf(group);
+    const name = reason === undefined ? group : groupOf({ ...reason, destinationKey: hiddenName(reason.destinationKey, mask) });
+    addToGroups(hidden, name, counts, groups.size);
+  }
+  return hidden;
 }

@@ -1,4 +1,4 @@
-import { shownFlowKey } from '../../shared/domain/destinations/http.js';
+import { hiddenName, shownFlowKey } from '../../shared/domain/destinations/http.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import type { FoundTask } from '../../shared/queue/scan/found-task.js';
@@ -46,7 +46,7 @@ export function summaryFields<WaitingFor>(task: Summarized, waitingFor: WaitingF
 
 /** `https://api.example.com/orders`, `kafka://default/orders` */
 export function endpointOf({ host, path }: Pick<FoundTask, 'host' | 'path'>, { defaultBrokers, mask }: NameFacts): string {
-  return canonicalName(host, defaultBrokers, mask) + path;
+  return hiddenName(canonicalName(host, defaultBrokers, mask) + path, mask);
 }
 
 function printTimeOrNull(ms: number | undefined): string | null {

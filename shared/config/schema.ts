@@ -305,7 +305,7 @@ export const variables = {
     hostPatterns,
     'host names or IP addresses without ports, `*.example.com` for all names below one, or `*`; divided by commas',
     knownChatWebhooks.join(','),
-    'HTTP hosts whose paths are secret: every segment of them is shown as a hash. On other hosts only a segment of 20 characters or more that mixes letters and digits is. Give the API and all workers the same; `GET /stats` says where they differ.',
+    'HTTP hosts whose paths are secret: every segment of them is shown as a hash. On other hosts only a segment of 20 characters or more that mixes letters and digits is. What one process lists, all hide, for an hour longer than it runs; `GET /stats` says where they differ.',
   ),
   FLOW_CIRCUIT: oneOf(['on', 'off'], 'on', 'Circuit breakers of endpoints and hosts, slow start, and Retry-After for all tasks of an endpoint. `off`: every task is sent as its own policy says.'),
   FLOW_CIRCUIT_FAILURES: integer(2, 10_000, '30', 'Failures in a row, of different tasks, that open the circuit of an endpoint or a host. A 500 counts for a quarter of one: it may be about the message.'),

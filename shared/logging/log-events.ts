@@ -36,6 +36,8 @@ export const logEvents = {
   audit_end_of_pause_missing: { message: 'the end of a pause could not be added to the audit' },
   settings_agree: { message: 'workers and this API go by the same settings again' },
   settings_differ: { message: 'workers and this API go by different settings: names and states are shown as most workers have them' },
+  names_hidden: { message: '* of a path that is hidden now go to its hidden name', doc: 'SECRET_PATH_HOSTS hides a path under which something was set.' },
+  names_not_hidden: { message: 'limits, pauses and credentials of paths that are hidden now could not be moved to their hidden names' },
   traces_lost: { message: 'traces are lost' },
   address_refused: { message: 'an address was refused' },
   addresses_refused: { message: 'more addresses were refused' },

@@ -257,6 +257,7 @@ export function flowKeys(prefix: string, isCluster: boolean): FlowKeys {
     probe: (host) => `${base}probe:${host}`,
     testSendRequests: testSendKeys(prefix, isCluster).requests,
     bulkActions: bulkKeys(prefix, isCluster).live,
+    secretPathHosts: `${base}secret-path-hosts`,
   };
 }
 
@@ -287,4 +288,6 @@ export interface FlowKeys {
   readonly testSendRequests: string;
   /** BulkKeys.live: workers learn with the changes whether there is a bulk action to look at. */
   readonly bulkActions: string;
+  /** Sorted set: the hosts whose paths a process hides, by the time at which one said so last. */
+  readonly secretPathHosts: string;
 }

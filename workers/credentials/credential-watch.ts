@@ -2,6 +2,8 @@ import { hash } from 'node:crypto';
 import { CredentialIndex } from '../../shared/domain/credentials/credential-index.js';
 import type { Credentials } from '../../shared/domain/credentials/credential-values.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
+import { hiddenName } from '../../shared/domain/destinations/http.js';
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import type { DeliveryResult } from '../../shared/domain/ports.js';
 import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import { RepeatedStep } from '../../shared/lifecycle/repeated-step.js';
@@ -33,6 +35,7 @@ export const credentialsUnreadable: DeliveryResult = { kind: 'failed', code: 'cr
 export interface CredentialWatchOptions {
   readonly store: () => Pick<CredentialStore, 'read'>;
   readonly secrets: SecretBox;
+  readonly mask: PathMask;
   readonly logger: Logger;
 }
 
@@ -70,6 +73,11 @@ export class CredentialWatch {
     return this.#index.find(host, path, exact);
   }
 
+  /** The mask hides other paths now: what is stored under an open path holds for its hidden one. */
+  namesHaveChanged(): void {
+    this.#setIndex();
+  }
+
   async #look(): Promise<number> {
     try {
       await this.#read();
@@ -92,7 +100,14 @@ export class CredentialWatch {
   #use(stored: readonly StoredCredentials[]): void {
     const next = new Map(stored.map((each) => [each.key, this.#opened(each)] as const));
     this.#inUse = next;
-    this.#index = new CredentialIndex(next, hostOfName);
+    this.#setIndex();
+  }
+
+  #setIndex(): void {
+    const { mask } = this.options;
+    const entries = [...this.#inUse].map(([key, value]) => [hiddenName(key, mask), value] as const);
+    // What is stored under the name itself comes last, so that it holds.
+    this.#index = new CredentialIndex([...entries.filter(([name, { key }]) => name !== key), ...entries.filter(([name, { key }]) => name === key)], hostOfName);
   }
 
   #opened(stored: StoredCredentials): CredentialsInUse {

@@ -13,6 +13,8 @@ export type Asked = Pick<ControlChanges, 'testSends' | 'bulkActions'>;
  */
 export class Controls {
   readonly #policies = new Map<string, FlowPolicy>();
+  /** The same by the names under which they are stored: one that is hidden by now holds for its hidden name, too. */
+  readonly #stored = new Map<string, FlowPolicy>();
   /** The pauses that are over by themselves, and when, by Redis' clock. */
   readonly #endsOfPauses = new Map<string, number>();
   readonly #circuits = new Map<string, Circuit>();
@@ -29,6 +31,8 @@ export class Controls {
     private readonly onPauseOver: (name: string, pause: Pause) => void,
     /** Told with each refresh. */
     private readonly onAsked: (asked: Asked) => void = () => undefined,
+    /** A stored name as this process spells it now. */
+    private readonly spelled: (name: string) => string = (name) => name,
   ) {}
 
   /** Workers of the whole fleet, this one included; >= 1. */
@@ -71,6 +75,7 @@ export class Controls {
     this.#workers = Math.max(1, workers);
     if (isEverything) {
       this.#policies.clear();
+      this.#stored.clear();
       this.#endsOfPauses.clear();
       this.#circuits.clear();
     }
@@ -78,6 +83,11 @@ export class Controls {
     this.#version = version;
     this.onAsked({ testSends, bulkActions });
     return this.#endsOfPauses.size === 0 ? changes : [...changes, ...this.#endPauses(now)];
+  }
+
+  /** Other paths are hidden now. */
+  namesHaveChanged(): void {
+    for (const [name, policy] of this.#stored) this.#setPolicy(name, policy);
   }
 
   /** Opens a circuit: here at once, for the others as soon as Redis has it. */
@@ -124,7 +134,8 @@ export class Controls {
     return ended.map((name) => {
       const before = this.#policies.get(name);
       const policy = policyAt(before, now);
-      this.#setPolicy(name, policy);
+      if (this.#stored.has(name)) this.#setPolicy(name, policy);
+      else this.#hold(name, policy);
       void this.#removeEnded(name, before?.pause ?? {});
       return { kind: 'policy', name, policy };
     });
@@ -139,6 +150,14 @@ export class Controls {
   }
 
   #setPolicy(name: string, policy: FlowPolicy | undefined): void {
+    if (policy === undefined) this.#stored.delete(name);
+    else this.#stored.set(name, policy);
+    this.#hold(name, policy);
+    const spelled = this.spelled(name);
+    if (spelled !== name && !this.#stored.has(spelled)) this.#hold(spelled, policy);
+  }
+
+  #hold(name: string, policy: FlowPolicy | undefined): void {
     if (policy === undefined) this.#policies.delete(name);
     else this.#policies.set(name, policy);
     const until = endOfPause(policy);

@@ -47,6 +47,8 @@ export interface FlowControlOptions {
   readonly onPauseOver?: (name: string, pause: Pause) => void;
   /** Told with each tick what people ask the workers for: test sends until a worker has taken them, and bulk actions. */
   readonly onAsked?: (asked: Asked) => void;
+  /** A stored name as this process spells it now. */
+  readonly spelled?: (name: string) => string;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
 }
@@ -72,14 +74,14 @@ export class FlowControl {
   readonly #bulkDeferral: BulkDeferral;
   readonly #ticker: Ticker;
 
-  constructor(store: FlowStore, { rules, circuit, workerName, sendLimitMs, facts, rebuilds = () => 0, redisClock, logger, onPauseOver = () => undefined, onAsked, now = () => performance.now() }: FlowControlOptions) {
+  constructor(store: FlowStore, { rules, circuit, workerName, sendLimitMs, facts, rebuilds = () => 0, redisClock, logger, onPauseOver = () => undefined, onAsked, spelled, now = () => performance.now() }: FlowControlOptions) {
     const leaseMs = sendLimitMs + LEASE_MARGIN_MS;
     this.#isCircuitOn = circuit.isOn;
     this.#now = now;
     const controls = (this.#controls = new Controls(store, redisClock, now, (name, pause) => {
       logger.info('a pause is over: its tasks are sent again', { destination: name, reason: pause.reason });
       onPauseOver(name, pause);
-    }, onAsked));
+    }, onAsked, spelled));
     const slots = (this.#slots = new Slots({ rules, hasWindows: circuit.isOn, workers: () => controls.workers, onGrown: (endpoint) => this.#wakeUps.roomGrew(endpoint), now }));
     const limiter = (this.#limiter = new Limiter(store, workerName, leaseMs, now));
     const stats = (this.#stats = new FlowStats(now));
@@ -96,6 +98,11 @@ export class FlowControl {
   /** Resolves when limits, circuits and Redis' time are known: before that nothing may be sent. @throws when Redis fails */
   async start(): Promise<void> {
     await this.#ticker.start();
+  }
+
+  /** Other paths are hidden now: what was set under an open path holds for its hidden one. */
+  namesHaveChanged(): void {
+    this.#controls.namesHaveChanged();
   }
 
   /** Workers of the whole fleet, this one included, as of the last 200 ms; >= 1. */

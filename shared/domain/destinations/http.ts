@@ -249,6 +249,18 @@ export function shownFlowKey(flowKey: string, mask: PathMask): string {
   return url === undefined ? shownName(flowKey) : shownUrl(visibleStart(url), mask);
 }
 
+/**
+ * The name of an endpoint that was stored, as it may be shown: the process that stored it may have hidden less than is hidden now. Other names
+ * have no paths, and stay.
+ */
+export function hiddenName(name: string, mask: PathMask): string {
+  const [, origin = '', hostname = ''] = NAME_OF_ENDPOINT.exec(name) ?? [];
+  return origin === '' ? name : origin + endpointPath(origin, mask(hostname, name.slice(origin.length)));
+}
+
+/** As canonicalName writes it: origin and path. */
+const NAME_OF_ENDPOINT = /^(https?:\/\/(\[[^\]]*\]|[^/:]*)(?::\d+)?)\//;
+
 /** A shorter segment or value is no secret by itself, and would be found in words of an answer that mean something else. */
 const ALONE_FROM_CHARACTERS = 6;
 
@@ -311,6 +323,11 @@ const placeOf = remembered(MAX_FLOWS, (text): Place => {
 
 /** Each process has one mask, and a test may have several. */
 const flowsByMask = new WeakMap<PathMask, (url: string) => Flow>();
+
+/** The mask hides other paths from now on. */
+export function forgetFlowsOf(mask: PathMask): void {
+  flowsByMask.delete(mask);
+}
 
 /** A flow is asked for with every send. To put its names together costs more than to look them up. */
 function flowOfUrl(url: string, mask: PathMask): Flow {

@@ -15,7 +15,7 @@ export interface SharedSettings {
   readonly dead: DeadPolicy;
   readonly release: ReleasePolicy;
   readonly deliveryTimeoutMs: number;
-  /** A process that lacks one of them shows the secrets of its paths. */
+  /** Each process hides those of all: see secret-paths-of-fleet.ts. */
   readonly secretPathHosts: readonly string[];
 }
 

@@ -43,7 +43,7 @@ const MAX_SAMPLES = 3;
 const SEPARATOR = '\x1f';
 
 /** One text for a group: `https://api.example.com/orders\x1fhttp_busy\x1f503`. */
-export function groupOf({ destinationKey, code, httpStatus }: FailureReason): string {
+export function groupOf({ destinationKey, code, httpStatus }: { readonly destinationKey: string; readonly code: string; readonly httpStatus: number | undefined }): string {
   return [destinationKey, code, httpStatus].join(SEPARATOR);
 }
 

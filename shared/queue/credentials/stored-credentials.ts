@@ -55,12 +55,17 @@ export function keyIdsOf(stored: StoredCredentials): readonly (string | undefine
 
 /** The same with each member under the newest key. @throws SealedTextError */
 export function sealedAnew(stored: StoredCredentials, box: SecretBox): StoredCredentials {
+  return resealed(stored, stored.key, box);
+}
+
+/** The same for the place of another key: what is encrypted is bound to its place. @throws SealedTextError */
+export function resealed(stored: StoredCredentials, key: string, box: SecretBox): StoredCredentials {
   const members: { [M in CredentialMember]?: StoredMember } = {};
   for (const member of membersOf(stored)) {
     const [found, value] = [stored.members[member], openMember(stored, member, box)];
     if (found === undefined || value === undefined) continue;
     const { shown, updatedAt } = found;
-    members[member] = { ...sealMember(stored.key, member, value, box), shown, updatedAt };
+    members[member] = { ...sealMember(key, member, value, box), shown, updatedAt };
   }
-  return { key: stored.key, members };
+  return { key, members };
 }

@@ -163,7 +163,20 @@ for index = 2, #ARGV do values[index - 1] = redis.call('HGET', KEYS[1], ARGV[ind
 return {redis.call('ZCOUNT', KEYS[2], now - tonumber(ARGV[1]), '+inf'), now, values}
 `;
 
+/**
+ * KEYS as in change. ARGV 1 field of a policy, 2 field that it goes to, unless that has one: it is the later decision.
+ * @returns 1; 0: there is none
+ */
+const movePolicy = `${change}
+local policy = redis.call('HGET', KEYS[1], ARGV[1])
+if not policy then return 0 end
+if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then change(ARGV[2], policy) end
+change(ARGV[1], '')
+return 1
+`;
+
 export const controlScripts = {
+  krsFlowMove: { numberOfKeys: 4, lua: movePolicy },
   krsFlowRemove: { numberOfKeys: 4, lua: removeControls },
   krsFlowLimits: { numberOfKeys: 4, lua: setLimits },
   krsFlowPause: { numberOfKeys: 4, lua: setPause },

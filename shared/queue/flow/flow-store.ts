@@ -1,4 +1,5 @@
 import type { Actor } from '../../domain/actor.js';
+import { canonicalHostPattern } from '../../domain/destinations/host-pattern.js';
 import type { Circuit } from '../../domain/flow/circuit.js';
 import { policyAt, type FlowLimits, type FlowPolicy } from '../../domain/flow/flow-policy.js';
 import { printLife, readLife, type SilentWorker, type WorkerLife } from '../../domain/flow/dead-worker.js';
@@ -82,6 +83,8 @@ export class FlowStore {
   constructor(
     private readonly client: QueueClient,
     private readonly keys: FlowKeys,
+    /** A stored name as this process spells it now: it may hide more than the process that stored it. */
+    private readonly spelled: (name: string) => string = (name) => name,
   ) {}
 
   /** @param known version that the last call returned, -1 for the first call */
@@ -100,13 +103,13 @@ export class FlowStore {
     const reply: unknown = await this.client.runCommand('krsFlowSnapshot', [this.keys.controls, this.keys.workers, REPORT_FOR_MS, ...fields]);
     // The script's own answer: see control-scripts.ts.
     const [workers, now, values] = reply as [number, number, (string | null)[]];
-    return { ...readControls(fields.map((field, nth) => readControl(field, values[nth])), now), workers, now };
+    return { ...readControls(fields.map((field, nth) => readControl(field, values[nth])), now, (name) => name), workers, now };
   }
 
   /** The snapshot of all names for which an operator set something, or whose circuit is not closed. */
   async snapshotOfAll(): Promise<FlowSnapshot> {
     const { changes, now, workers } = await this.changesSince(-1);
-    return { ...readControls(changes, now), workers, now };
+    return { ...readControls(changes, now, this.spelled), workers, now };
   }
 
   /** Replaces the limits of a name. A pause stays as it is. @param limits undefined: it has none any more */
@@ -218,6 +221,21 @@ export class FlowStore {
     return { now, silent };
   }
 
+  /**
+   * Tells the fleet whose paths this process hides by its own settings.
+   * @returns those that any process has told of within the last hour
+   */
+  async shareSecretPathHosts(own: readonly string[]): Promise<readonly string[]> {
+    // The script's own answer: see secret-path-scripts.ts.
+    const listed = (await this.client.runCommand('krsSecretPathHosts', [this.keys.secretPathHosts, ...own])) as string[];
+    return listed.filter((host) => canonicalHostPattern(host) === host);
+  }
+
+  /** A policy goes to another name, unless that has one, and leaves its own. @returns false: there is none */
+  async movePolicy(from: string, to: string): Promise<boolean> {
+    return (await this.client.runCommand('krsFlowMove', [...this.#controlKeys(), POLICY + from, POLICY + to])) === 1;
+  }
+
   #controlKeys(): string[] {
     return [this.keys.controls, this.keys.changes, this.keys.version, this.keys.versions];
   }
@@ -231,15 +249,22 @@ function limitsOf({ maxConcurrency = ANY, ratePerSecond = 0, burst = 1 }: FlowPo
   return [maxConcurrency, ratePerSecond, burst];
 }
 
-function readControls(changes: readonly ControlChange[], now: number): Pick<FlowSnapshot, 'policies' | 'circuits'> {
+function readControls(changes: readonly ControlChange[], now: number, spelled: (name: string) => string): Pick<FlowSnapshot, 'policies' | 'circuits'> {
   const policies = new Map<string, FlowPolicy>();
   const circuits = new Map<string, Circuit>();
   for (const change of changes) {
     const policy = change.kind === 'policy' ? policyAt(change.policy, now) : undefined;
-    if (policy !== undefined) policies.set(change.name, policy);
-    if (change.kind === 'circuit' && change.circuit !== undefined) circuits.set(change.name, change.circuit);
+    const name = spelledOf(change, spelled);
+    // What is stored under the name itself holds.
+    if (policy !== undefined && (name === change.name || !policies.has(name))) policies.set(name, policy);
+    if (change.kind === 'circuit' && change.circuit !== undefined && (name === change.name || !circuits.has(name))) circuits.set(name, change.circuit);
   }
   return { policies, circuits };
+}
+
+/** The name of a circuit is that of its flow: names in lines. */
+function spelledOf({ kind, name }: ControlChange, spelled: (name: string) => string): string {
+  return kind === 'policy' ? spelled(name) : name.split('\n').map(spelled).join('\n');
 }
 
 function readControl(field: string, value: string | null | undefined): ControlChange {

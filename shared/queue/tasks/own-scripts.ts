@@ -11,6 +11,7 @@ import { controlScripts } from '../flow/control-scripts.js';
 import { limitScripts } from '../flow/limit-scripts.js';
 import { probeScripts } from '../flow/probe-scripts.js';
 import { reportScripts } from '../flow/report-scripts.js';
+import { secretPathScripts } from '../flow/secret-path-scripts.js';
 import { listMembersScript } from '../search/list-members-script.js';
 import { scanMarkScript } from '../search/scan-mark-script.js';
 import { searchScript } from '../search/search-script.js';
@@ -64,6 +65,7 @@ export const fixedScripts = {
   ...limitScripts,
   ...probeScripts,
   ...reportScripts,
+  ...secretPathScripts,
   krsTellFirstSend: tellFirstSendScript,
 } as const satisfies Readonly<Record<string, LuaScript>>;
 

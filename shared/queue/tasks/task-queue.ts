@@ -2,6 +2,7 @@ import type { Actor } from '../../domain/actor.js';
 import { defaultPathMask, type PathMask } from '../../domain/destinations/path-mask.js';
 import { RequestError, type RequestErrorCode } from '../../domain/errors.js';
 import type { Flow } from '../../domain/destinations/flow.js';
+import { hiddenName } from '../../domain/destinations/http.js';
 import type { DefaultBrokers } from '../../domain/flow/flow-key.js';
 import type { Clock } from '../../domain/ports.js';
 import { noSecretKeys, type SecretBox } from '../../domain/secrets/secret-box.js';
@@ -324,8 +325,8 @@ export class TaskQueue {
 
   /** @throws RequestError redis_unavailable while Redis has not answered yet */
   flowStore(): FlowStore {
-    const { redis, prefix } = this.options;
-    return new FlowStore(this.#shards.get(0).client, flowKeys(prefix, isCluster(redis)));
+    const { redis, prefix, mask = defaultPathMask } = this.options;
+    return new FlowStore(this.#shards.get(0).client, flowKeys(prefix, isCluster(redis)), (name) => hiddenName(name, mask));
   }
 
   /** One call of the API about what stands once for the whole fleet, and in each shard besides, such as bulk actions. */

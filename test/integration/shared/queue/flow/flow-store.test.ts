@@ -348,6 +348,19 @@ describe('FlowStore', () => {
     expect(await store.acquire('d', { maxConcurrency: 1 }, 'w', 30_000, ['a'])).to.include({ granted: 1 });
     expect((await store.changesSince(-1)).changes).to.have.lengthOf(1);
   });
+
+  it('knows the hosts whose paths are hidden where Redis is full, and where it takes no writes', async () => {
+    // The API of this test lists hosts, too.
+    const known = async (own: readonly string[]): Promise<readonly string[]> => (await store.shareSecretPathHosts(own)).filter((host) => host.endsWith('.example')).sort();
+    expect(await known(['a.example'])).to.deep.equal(['a.example']);
+    await service.redis.call('CONFIG', 'SET', 'maxmemory', '1');
+    expect(await known(['b.example']), 'full').to.deep.equal(['a.example', 'b.example']);
+    await service.redis.call('CONFIG', 'SET', 'maxmemory', '0');
+    await service.redis.call('CONFIG', 'SET', 'min-replicas-to-write', '1');
+    expect(await known(['c.example']), 'NOREPLICAS').to.deep.equal(['a.example', 'b.example']);
+    await service.redis.call('CONFIG', 'SET', 'min-replicas-to-write', '0');
+    expect(await known(Array.from({ length: 2_500 }, (_, nth) => `${nth}.example`))).to.have.lengthOf(2_502);
+  });
 });
 
 function circuitAt(until: number): Circuit {

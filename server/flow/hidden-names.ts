@@ -1,0 +1,95 @@
+import { hiddenName } from '../../shared/domain/destinations/http.js';
+import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
+import { RequestError } from '../../shared/domain/errors.js';
+import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/secret-box.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import { printError } from '../../shared/logging/print-error.js';
+import { resealed, type StoredCredentials } from '../../shared/queue/credentials/stored-credentials.js';
+import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+
+export interface HiddenNamesOptions {
+  readonly queue: Pick<TaskQueue, 'withFlow' | 'withCredentials'>;
+  readonly mask: PathMask;
+  readonly secrets: SecretBox;
+  readonly logger: Logger;
+}
+
+/**
+ * By then every process hides the same paths, ms. Before that one would look for a pause under the open name. Those that hide the path
+ * already find it under both.
+ */
+const MOVED_AFTER_MS = 3_000;
+const AGAIN_AFTER_MS = 5_000;
+
+/**
+ * What is stored under the open path of an endpoint goes to its hidden name, once SECRET_PATH_HOSTS hides it: a pause, limits and
+ * credentials have to hold on, and nobody could name the old place any more.
+ */
+export class HiddenNames {
+  #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
+
+  constructor(private readonly options: HiddenNamesOptions) {}
+
+  /** Other paths are hidden now. */
+  moveSoon(): void {
+    this.#moveIn(MOVED_AFTER_MS);
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #moveIn(ms: number): void {
+    clearTimeout(this.#timer);
+    if (!this.#isStopped) this.#timer = setTimeout(() => void this.#move(), ms).unref();
+  }
+
+  async #move(): Promise<void> {
+    try {
+      await this.#movePolicies();
+      await this.#moveCredentials();
+    } catch (error) {
+      // Why Redis does not answer is in the log: see redis-watch.ts and refusal-log.ts.
+      if (!(error instanceof RequestError)) this.options.logger.warn('limits, pauses and credentials of paths that are hidden now could not be moved to their hidden names', { error: printError(error) });
+      this.#moveIn(AGAIN_AFTER_MS);
+    }
+  }
+
+  async #movePolicies(): Promise<void> {
+    const { queue, logger } = this.options;
+    const { changes } = await queue.withFlow((store) => store.changesSince(-1));
+    for (const { kind, name } of changes) {
+      if (kind !== 'policy') continue;
+      const hidden = hiddenName(name, this.options.mask);
+      if (hidden !== name && (await queue.withFlow((store) => store.movePolicy(name, hidden)))) logger.info('limits and pause of a path that is hidden now go to its hidden name', { destination: hidden });
+    }
+  }
+
+  async #moveCredentials(): Promise<void> {
+    const { queue, logger } = this.options;
+    const { stored = [] } = await queue.withCredentials((store) => store.read());
+    const taken = new Set(stored.map(({ key }) => key));
+    for (const before of stored) {
+      const hidden = hiddenName(before.key, this.options.mask);
+      if (hidden === before.key || taken.has(hidden)) continue;
+      const after = this.#resealed(before, hidden);
+      if (after === undefined) continue;
+      // The copy first: between the two changes a worker finds both, and both say the same.
+      if ((await queue.withCredentials((store) => store.change(undefined, after, stored.length + 1))) !== 'done') continue;
+      await queue.withCredentials((store) => store.change(before, { key: before.key, members: {} }, stored.length + 1));
+      logger.info('credentials of a path that is hidden now go to its hidden name', { destination: hidden });
+    }
+  }
+
+  /** What this API cannot decrypt stays where it is: workers find it there, too. */
+  #resealed(before: StoredCredentials, key: string): StoredCredentials | undefined {
+    try {
+      return resealed(before, key, this.options.secrets);
+    } catch (error) {
+      if (error instanceof SealedTextError) return undefined;
+      throw error;
+    }
+  }
+}
