@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { AddressGuard } from '../shared/addresses/address-guard.js';
-import { isAllowedName, parseAuthority } from '../shared/domain/addresses/authority.js';
+import { isAllowedName, parseAuthority } from '../shared/addresses/authority.js';
 import { ForbiddenLog } from '../shared/addresses/forbidden-log.js';
 import type { Config } from '../shared/config/load.js';
 import { defaultBulkheadRules } from '../shared/domain/flow/bulkhead-rules.js';

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { isAllowedName, parseAuthority, type Authority } from '../../shared/domain/addresses/authority.js';
+import { isAllowedName, parseAuthority, type Authority } from '../../shared/addresses/authority.js';
 import { RequestError } from '../../shared/domain/errors.js';
 import { remembered } from '../../shared/domain/remembered.js';
 import type { RequestCheck } from './request-pipeline.js';

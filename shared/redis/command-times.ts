@@ -13,7 +13,7 @@ const BLOCKING: ReadonlySet<string> = new Set(['blpop', 'brpop', 'brpoplpush', '
  */
 export function timeCommands(redis: RedisClient, onAnswer: (ms: number) => void): void {
   // Both clients have the method, with one more parameter for a Cluster, which ioredis' own code gives.
-  const client: { sendCommand(command: Command, ...more: unknown[]): unknown } = redis as never;
+  const client: { sendCommand(command: Command, ...more: unknown[]): unknown } = redis;
   const send = client.sendCommand.bind(redis);
   let count = 0;
   client.sendCommand = (command, ...more) => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { parseAuthority } from '../../../../../shared/domain/addresses/authority.js';
+import { parseAuthority } from '../../../../shared/addresses/authority.js';
 
 describe('parseAuthority', () => {
   const good: readonly (readonly [text: string, name: string, port: number | undefined, isAddress: boolean])[] = [
