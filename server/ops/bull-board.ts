@@ -174,6 +174,10 @@ class RedrivingAdapter extends BullMQAdapter {
     return this.#orAway(async () => super.getGlobalConcurrency(), null);
   }
 
+  override getActiveRateLimitTtl(): Promise<number> {
+    return this.#orAway(() => super.getActiveRateLimitTtl(), 0);
+  }
+
   override getJobSchedulersCount(): Promise<number> {
     return this.#orAway(() => super.getJobSchedulersCount(), 0);
   }
