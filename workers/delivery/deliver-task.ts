@@ -20,6 +20,7 @@ import { decodeTask, editsOf } from '../../shared/queue/tasks/task-codec.js';
 import { adapterFor, type AdapterRegistry } from '../adapters/registry.js';
 import type { FlowControl } from '../flow-control/flow-control.js';
 import { beginAttemptSpan, sentFacts } from './attempt-span.js';
+import { loggedDetail } from './logged-detail.js';
 import type { SendsInFlight } from './sends-in-flight.js';
 
 /** A job as this process got it, before its data is checked. */
@@ -206,9 +207,7 @@ function logAttempt(delivery: Delivery & { readonly task: Task; readonly progres
     code: 'code' in outcome ? outcome.code : failure?.code,
     http_status: failure?.httpStatus ?? (result?.kind === 'delivered' && 'httpStatus' in result.receipt ? result.receipt.httpStatus : undefined),
     next_delay_ms: 'delayMs' in outcome && outcome.kind !== 'defer' ? outcome.delayMs : undefined,
-    // Only the status of an answer is logged: its text is the receiver's, and receivers often quote the message that they
-    // refuse.
-    detail: failure?.httpStatus === undefined ? failure?.detail : undefined,
+    detail: failure === undefined ? undefined : loggedDetail(failure),
   }));
 }
 
