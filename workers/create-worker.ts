@@ -201,6 +201,8 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     host: config.http.host,
     port: config.telemetry.workerPort === 'off' ? 0 : config.telemetry.workerPort,
     metrics,
+    logger,
+    wrongTokensPerSecond: config.auth.wrongKeysPerSecond,
     mayRead: (token) => !config.auth.isOn || (token !== undefined && isMetricsToken(token)),
     isAllowedHost: (host) => config.auth.isOn || isUnrebindable(host, config.http.allowedHosts),
     life: () => (isStopping ? 'stopping' : hasStarted ? 'taking_tasks' : 'starting'),

@@ -218,7 +218,7 @@ export const variables = {
   },
   SESSION_IDLE: duration('1h', 'With AUTH=on: a person at a browser is signed out after this time without a request. What a page asks for by itself, while nobody is at it, does not count. Read by the API alone.', { min: 1_000 }),
   SESSION_LIFETIME: duration('12h', 'With AUTH=on: a person at a browser has to sign in again after this time, whatever was done meanwhile. Read by the API alone.', { min: 1_000 }),
-  WRONG_KEYS_PER_SECOND: integer(1, 1_000, '10', 'Wrong access keys of one address that are answered in a second, after twice as many at once. Further ones wait for up to 2 s, and then are 429 `rate_limited`. A right key never waits. Read by the API alone.'),
+  WRONG_KEYS_PER_SECOND: integer(1, 1_000, '10', 'Wrong access keys of one address that are answered in a second, after twice as many at once. Further ones wait for up to 2 s, and then are 429 `rate_limited`. A right key never waits. Workers hold wrong texts for METRICS_TOKEN to the same.'),
   MAX_ACCESS_KEYS: integer(1, 100_000, '10000', 'Most access keys that are kept. Each API process holds all of them in memory. Read by the API alone.'),
   MAX_QUOTA_CLIENTS: integer(1, 100_000, '10000', 'Most clients with a quota. Each shard keeps a number for each of them. Read by the API alone.'),
   MAX_SESSIONS_PER_KEY: integer(1, 10_000, '100', 'Most sessions of people who have signed in with one access key. With one more, the one that was idle for longest ends. Read by the API alone.'),

@@ -143,9 +143,9 @@ export const metricRows = {
   },
   kafka_retry_requests_refused_total: {
     kind: 'counter',
-    from: ['api'],
+    from: ['api', 'worker'],
     labels: { code: refusalCodes },
-    help: 'Requests that were refused, by the code of the answer; docs/ERRORS.md has the codes.',
+    help: 'Requests that were refused, by the code of the answer; docs/ERRORS.md has the codes. Of a worker: those to WORKER_HTTP_PORT.',
   },
   kafka_retry_redis_command_duration_seconds: {
     kind: 'histogram',

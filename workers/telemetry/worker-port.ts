@@ -1,6 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import { withinLimit } from '../../shared/lifecycle/time-limit.js';
+import type { Logger } from '../../shared/logging/logger.js';
 import type { Metrics } from '../../shared/telemetry/metrics.js';
+import { PortRefusals, type PortRefusal } from './port-refusals.js';
 
 const REDIS_LIMIT_MS = 1_000;
 /** A prober and a few scrapers need no more. */
@@ -12,7 +15,10 @@ export interface WorkerPortOptions {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
-  readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
+  readonly metrics: Pick<Metrics, 'text' | 'contentType' | 'counter'>;
+  readonly logger: Pick<Logger, 'info'>;
+  /** WRONG_KEYS_PER_SECOND */
+  readonly wrongTokensPerSecond: number;
   /** Whether whoever sends this text may read metrics; undefined: the request sends none. */
   readonly mayRead: (token: string | undefined) => boolean;
   /** Whether metrics are shown to whoever asks for this name (the Host header). */
@@ -39,10 +45,21 @@ interface Answer {
  */
 export class WorkerPort {
   readonly #server: Server;
+  readonly #refusals: PortRefusals;
 
   constructor(private readonly options: WorkerPortOptions) {
+    this.#refusals = new PortRefusals(options.logger, options.metrics, options.wrongTokensPerSecond);
     this.#server = createServer({ requestTimeout: REQUEST_WITHIN_MS, headersTimeout: REQUEST_WITHIN_MS, maxHeaderSize: 8_192 }, (request, response) => void this.#answer(request, response));
     this.#server.maxConnections = MOST_CONNECTIONS;
+    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      // Any other code is of a connection that was broken or idle.
+      if (error.code?.startsWith('HPE_') !== true || !socket.writable) {
+        socket.destroy();
+        return;
+      }
+      this.#refusals.note({ code: 'invalid_request', remoteAddress: socket instanceof Socket ? socket.remoteAddress : undefined });
+      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+    });
   }
 
   /** @returns the port. @throws the system's error, such as EADDRINUSE */
@@ -75,6 +92,7 @@ export class WorkerPort {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
     });
+    this.#refusals.flush();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -84,15 +102,15 @@ export class WorkerPort {
     response.end(text);
   }
 
-  async #answerTo({ method, url = '', headers }: IncomingMessage): Promise<Answer> {
+  async #answerTo({ method, url = '', headers, socket: { remoteAddress } }: IncomingMessage): Promise<Answer> {
     const { metrics, mayRead, isAllowedHost, life, pingRedis } = this.options;
     const [path] = url.split('?');
-    if (path !== '/metrics' && path !== '/livez' && path !== '/readyz') return plain(404, 'a worker has /metrics, /livez and /readyz');
-    if (method !== 'GET' && method !== 'HEAD') return plain(405, 'only GET and HEAD are possible here');
+    if (path !== '/metrics' && path !== '/livez' && path !== '/readyz') return this.#refuse({ code: 'not_found', remoteAddress }, 'a worker has /metrics, /livez and /readyz');
+    if (method !== 'GET' && method !== 'HEAD') return this.#refuse({ code: 'method_not_allowed', remoteAddress }, 'only GET and HEAD are possible here');
     switch (path) {
       case '/metrics':
-        if (!isAllowedHost(headers.host ?? '')) return plain(421, 'metrics are not shown under this name: it is not in ALLOWED_HOSTS');
-        if (!mayRead(BEARER.exec(headers.authorization ?? '')?.[1])) return plain(401, 'this needs METRICS_TOKEN, as Authorization: Bearer');
+        if (!isAllowedHost(headers.host ?? '')) return this.#refuse({ code: 'unknown_host', reason: 'host', remoteAddress }, 'metrics are not shown under this name: it is not in ALLOWED_HOSTS');
+        if (!mayRead(BEARER.exec(headers.authorization ?? '')?.[1])) return this.#refuseReader(headers.authorization, remoteAddress);
         return { status: 200, type: metrics.contentType, text: await metrics.text() };
       case '/livez':
         return json(200, { status: 'alive' });
@@ -102,6 +120,17 @@ export class WorkerPort {
         return json(isReady ? 200 : 503, { status: isReady ? 'ready' : life() === 'stopping' ? 'stopping' : 'not_ready', checks: { redis: redis ? 'ok' : 'failed' } });
       }
     }
+  }
+
+  /** A request without a token is no guess. */
+  async #refuseReader(authorization: string | undefined, remoteAddress: string | undefined): Promise<Answer> {
+    const isGuess = authorization !== undefined && authorization !== '';
+    if (isGuess && (await this.#refusals.slow(remoteAddress))) return this.#refuse({ code: 'rate_limited', reason: 'guesses', remoteAddress }, 'too many wrong tokens');
+    return this.#refuse({ code: 'unauthenticated', reason: isGuess ? 'wrong_secret' : 'no_key', remoteAddress }, 'this needs METRICS_TOKEN, as Authorization: Bearer');
+  }
+
+  #refuse(refusal: PortRefusal, text: string): Answer {
+    return plain(this.#refusals.note(refusal), text);
   }
 }
 

@@ -15,7 +15,7 @@ describe('the port of a worker', () => {
   afterEach(() => Promise.all(open.splice(0).map((port) => port.stop())));
 
   async function start(changes: Partial<WorkerPortOptions> = {}): Promise<string> {
-    const port = new WorkerPort({ host: '127.0.0.1', port: 0, metrics: new Metrics('worker'), mayRead: () => true, isAllowedHost: () => true, life: () => 'taking_tasks', pingRedis: async () => 'PONG', ...changes });
+    const port = new WorkerPort({ host: '127.0.0.1', port: 0, metrics: new Metrics('worker'), logger: { info: () => undefined }, wrongTokensPerSecond: 1_000, mayRead: () => true, isAllowedHost: () => true, life: () => 'taking_tasks', pingRedis: async () => 'PONG', ...changes });
     open.push(port);
     return `http://127.0.0.1:${await port.start()}`;
   }
@@ -73,8 +73,34 @@ describe('the port of a worker', () => {
     });
   }
 
+  it('logs and counts what it refuses, without what was sent, and slows wrong tokens of an address', async () => {
+    const lines: Record<string, unknown>[] = [];
+    const metrics = new Metrics('worker');
+    const isToken = createTokenCheck(TOKEN);
+    const url = await start({ metrics, wrongTokensPerSecond: 1, logger: { info: (message, fields) => void lines.push({ message, ...fields }) }, mayRead: (token) => token !== undefined && isToken(token) });
+    const right = { headers: { authorization: `Bearer ${TOKEN}` } };
+    const statusWith = async (authorization: string): Promise<number> => (await ask(`${url}/metrics`, { headers: { authorization } })).status;
+    expect((await ask(`${url}/metrics`)).status).to.equal(401);
+    expect((await ask(`${url}/guessed-secret`)).status).to.equal(404);
+    expect((await ask(`${url}/metrics`, { method: 'POST' })).status).to.equal(405);
+    const statuses = await Promise.all(Array.from({ length: 12 }, () => statusWith('Bearer guessed-secret')));
+    expect(statuses.filter((status) => status === 429).length, 'two at once, and two that wait for up to 2 s').to.be.at.least(7);
+    expect((await ask(`${url}/metrics`, right)).status, 'the right token never waits').to.equal(200);
+    expect(lines.slice(0, 3)).to.deep.equal([
+      { message: 'request refused', status: 401, code: 'unauthenticated', why: 'no key', remote_address: '127.0.0.1', port: 'worker' },
+      { message: 'request refused', status: 404, code: 'not_found', why: undefined, remote_address: '127.0.0.1', port: 'worker' },
+      { message: 'request refused', status: 405, code: 'method_not_allowed', why: undefined, remote_address: '127.0.0.1', port: 'worker' },
+    ]);
+    expect(JSON.stringify(lines)).to.contain('too many wrong keys').and.not.contain('guessed-secret');
+    const { text } = await ask(`${url}/metrics`, right);
+    expect(text).to.match(/kafka_retry_requests_refused_total\{code="not_found"\} 1\n/).and.match(/kafka_retry_requests_refused_total\{code="rate_limited"\} [1-9]/);
+    await Promise.all(open.splice(0).map((each) => each.stop()));
+    expect(lines.reduce((sum, { message, count = 1 }) => sum + (String(message).includes('refused') ? Number(count) : 0), 0), 'each is logged or counted').to.equal(15);
+  });
+
   it('goes on after bytes that are no request, and ends with connections that send nothing', async () => {
-    const url = await start();
+    const metrics = new Metrics('worker');
+    const url = await start({ metrics });
     const { port } = new URL(url);
     const garbage = connect(Number(port), '127.0.0.1');
     garbage.on('error', () => undefined);
@@ -85,6 +111,7 @@ describe('the port of a worker', () => {
     silent.on('close', () => { isSilentClosed = true; });
     await new Promise((resolve) => silent.once('connect', resolve));
     expect((await ask(`${url}/livez`)).status).to.equal(200);
+    await eventually(async () => expect(await metrics.text()).to.contain('kafka_retry_requests_refused_total{code="invalid_request"} 1\n'));
     await Promise.all(open.splice(0).map((each) => each.stop()));
     await eventually(() => expect(isSilentClosed).to.equal(true));
   });
