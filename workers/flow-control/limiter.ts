@@ -19,7 +19,10 @@ interface Applications {
   readonly waiting: Applicant[];
   claimants: number;
   isAsking: boolean;
+  /** The next time to ask, or to forget all this. */
   timer: NodeJS.Timeout | undefined;
+  /** By the rate no send can start before this time. What cannot wait so long is refused at once: it would only take a slot. */
+  noneBefore: number;
 }
 
 /**
@@ -43,9 +46,10 @@ export class Limiter {
   /** @returns false: not now, the task has to be put back */
   enter(name: string, policy: FlowPolicy, jobId: string): Promise<boolean> {
     const applications = this.#applicationsFor(name, policy);
-    if (applications.waiting.length >= mostWaiting(policy, applications.claimants)) return Promise.resolve(false);
+    const until = this.now() + HOLD_MS;
+    if (until < applications.noneBefore || applications.waiting.length >= mostWaiting(policy, applications.claimants)) return Promise.resolve(false);
     return new Promise((decide) => {
-      applications.waiting.push({ jobId, decide, until: this.now() + HOLD_MS });
+      applications.waiting.push({ jobId, decide, until });
       if (applications.timer === undefined) void this.#ask(name, applications);
     });
   }
@@ -80,6 +84,7 @@ export class Limiter {
   releaseHeld(): void {
     for (const applications of this.#byName.values()) {
       clearTimeout(applications.timer);
+      applications.timer = undefined;
       for (const { decide } of applications.waiting.splice(0)) decide(false);
     }
   }
@@ -106,31 +111,45 @@ export class Limiter {
         }
         applications.waiting.splice(0, applications.waiting.length, ...applications.waiting.filter((one) => !served.has(one)));
         if (waitMs !== undefined) askAgainMs = waitMs;
+        // An operator may have set another rate meanwhile.
+        if (haveSameLimits(policy, applications.policy)) applications.noneBefore = this.now() + (waitMs ?? 0);
+        else askAgainMs = 0;
       }
     } catch {
       // Redis is away or full. A send that cannot be counted may not start; redis-watch.ts logs the trouble.
     }
     applications.isAsking = false;
     this.#refuseLate(applications);
-    if (applications.waiting.length === 0) this.#byName.delete(name);
-    else applications.timer = setTimeout(() => void this.#ask(name, applications), Math.max(1, askAgainMs));
+    const pauseMs = applications.waiting.length > 0 ? askAgainMs : applications.noneBefore - this.now();
+    if (applications.waiting.length === 0 && pauseMs <= 0) this.#byName.delete(name);
+    else applications.timer = setTimeout(() => void this.#ask(name, applications), Math.max(1, pauseMs));
   }
 
-  #refuseLate(applications: Applications): void {
-    const now = this.now();
-    while (applications.waiting[0] !== undefined && applications.waiting[0].until <= now) applications.waiting.shift()?.decide(false);
+  /** They stand in the order in which they came. */
+  #refuseLate({ waiting, noneBefore }: Applications): void {
+    const from = Math.max(this.now(), noneBefore);
+    while (waiting[0] !== undefined && waiting[0].until <= from) waiting.shift()?.decide(false);
   }
 
   #applicationsFor(name: string, policy: FlowPolicy): Applications {
     const known = this.#byName.get(name);
     if (known !== undefined) {
+      if (!haveSameLimits(known.policy, policy)) {
+        known.noneBefore = 0;
+        clearTimeout(known.timer);
+        known.timer = undefined;
+      }
       known.policy = policy;
       return known;
     }
-    const made: Applications = { policy, waiting: [], claimants: 1, isAsking: false, timer: undefined };
+    const made: Applications = { policy, waiting: [], claimants: 1, isAsking: false, timer: undefined, noneBefore: 0 };
     this.#byName.set(name, made);
     return made;
   }
+}
+
+function haveSameLimits(a: FlowPolicy, b: FlowPolicy): boolean {
+  return a === b || (a.ratePerSecond === b.ratePerSecond && a.maxConcurrency === b.maxConcurrency && a.burst === b.burst);
 }
 
 /**

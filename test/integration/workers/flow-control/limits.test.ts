@@ -47,6 +47,31 @@ describe('limits of a destination', () => {
     expect(Math.min(...gaps), `a quarter of a second each: ${gaps.join(', ')}`).to.be.at.least(100);
   }).timeout(30_000);
 
+  it('of one send in many seconds keeps no slot meanwhile: what waits can be cancelled, and goes out as soon as the limit is raised', async () => {
+    await fleet.limit(fleet.origin, { ratePerSecond: 0.02 });
+    await fleet.hire(1, { concurrency: 20 });
+    const tasks = await fleet.submit(4);
+    await fleet.receiver.waitForRequests(1);
+    const statesOf = async (): Promise<readonly unknown[]> => (await Promise.all(tasks.map(({ id }) => getTask(fleet.service.baseUrl, id)))).map(({ state, waiting_for }) => waiting_for?.code ?? state).sort();
+    await eventually(async () => expect(await statesOf()).to.deep.equal(['delivered', 'limit', 'limit', 'limit']));
+    const waiting = tasks.filter(({ id }) => id !== fleet.receiver.requests[0]?.taskId);
+    const answer = await fetch(`${fleet.service.baseUrl}/tasks/${waiting[0]?.id ?? ''}`, { method: 'DELETE' });
+    expect(answer.status).to.equal(200);
+    await fleet.limit(fleet.origin, { ratePerSecond: 50 });
+    const raisedAt = performance.now();
+    await fleet.receiver.waitForRequests(3, { withinMs: 20_000 });
+    // By the old limit the next one goes out after 50 s.
+    expect(performance.now() - raisedAt).to.be.below(10_000);
+  }).timeout(40_000);
+
+  it('keeps the pace of a rate at which a task waits longer than it may keep a slot', async () => {
+    await fleet.limit(fleet.origin, { ratePerSecond: 2 });
+    await fleet.hire(2, { concurrency: 20 });
+    await fleet.submit(7);
+    const arrived = (await fleet.receiver.waitForRequests(7, { withinMs: 20_000 })).map(({ arrivedAt }) => arrivedAt);
+    expect(((arrived.at(-1) ?? 0) - (arrived[0] ?? 0)) / 1_000, 'ideal: 3 s').to.be.within(2.7, 4.5);
+  }).timeout(30_000);
+
   it('takes effect soon, goes away soon, and says what a task waits for', async () => {
     fleet.receiver.on('/hook', { kind: 'answer', delayMs: 20 });
     await fleet.hire(2, { concurrency: 20 });
