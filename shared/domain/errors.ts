@@ -96,6 +96,15 @@ export function countsForCircuit(code: DeliveryErrorCode): boolean {
 }
 
 /**
+ * Does the failure tell neither that the destination is well nor that it is not? Nothing came from there: it was ours, or the address policy
+ * forbade the connection, or it is not known what it was.
+ */
+export function saysNothing(code: DeliveryErrorCode): boolean {
+  const { failureOf, usesAttempt, blame } = deliveryError(code);
+  return !usesAttempt || (failureOf === 'task' && (blame === 'policy' || blame === 'network'));
+}
+
+/**
  * Why an API call was refused (`code` in the answer's body). The status of each code stands only in
  * server/http/error-response.ts, and nowhere else.
  */

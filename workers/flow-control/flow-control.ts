@@ -1,5 +1,6 @@
 import type { BulkheadRules } from '../../shared/domain/flow/bulkhead-rules.js';
 import type { DeferralReason } from '../../shared/domain/task/deferral.js';
+import { deliveryError } from '../../shared/domain/errors.js';
 import { isUnsent } from '../../shared/domain/task/outcome.js';
 import { verdictOn, type CircuitRules, type SendVerdict } from '../../shared/domain/flow/circuit.js';
 import { flowNamed, flowOfId, flowWithEndpoint, type Flow } from '../../shared/domain/destinations/flow.js';
@@ -172,7 +173,7 @@ export class FlowControl {
     const { flow, named, slot, row, limit, jobId, taskId, isProbe } = ticket;
     const verdict = verdictOn(result);
     const failure = result?.kind === 'failed' ? result : undefined;
-    this.#stats.ended(row, verdict.kind === 'nothing' ? undefined : result?.kind, this.#now() - slot.startedAt, named);
+    this.#stats.ended(row, failure !== undefined && !deliveryError(failure.code).usesAttempt ? undefined : result?.kind, this.#now() - slot.startedAt, named);
     if (limit !== undefined) this.#limiter.leave(limit.name, jobId);
     if (verdict.kind === 'nothing') {
       this.#slots.discard(slot);

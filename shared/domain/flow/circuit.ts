@@ -1,5 +1,5 @@
 import { flowOfId, isOfOthers, type Flow } from '../destinations/flow.js';
-import { countsForCircuit, deliveryError, type DeliveryErrorCode } from '../errors.js';
+import { countsForCircuit, deliveryError, saysNothing, type DeliveryErrorCode } from '../errors.js';
 import type { DeliveryResult } from '../ports.js';
 
 /**
@@ -136,7 +136,7 @@ function withProbe(probe: LastProbe | undefined, before: Circuit | undefined): P
   return lastProbe === undefined ? {} : { lastProbe };
 }
 
-/** What an ended send says of its endpoint and its host. `nothing`: the failure was ours. */
+/** What an ended send says of its endpoint and its host. `nothing`: see saysNothing. */
 export type SendVerdict =
   | { readonly kind: 'answered' }
   | { readonly kind: 'nothing' }
@@ -158,8 +158,8 @@ export function verdictOn(result: DeliveryResult | undefined): SendVerdict {
   if (result.kind === 'delivered') return ANSWERED;
   const { code, httpStatus } = result;
   const isHostWell = result.isHostWell === true;
-  const { usesAttempt, failureOf } = deliveryError(code);
-  if (!usesAttempt) return NOTHING;
+  if (saysNothing(code)) return NOTHING;
+  const { failureOf } = deliveryError(code);
   const weight = weightOf(code, httpStatus);
   // While the other brokers of a cluster answer, a failure stops one partition, and other keys of the topic go on. A topic fails
   // as a whole when it does not exist, and when none of its partitions can be sent to.

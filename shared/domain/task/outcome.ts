@@ -134,6 +134,7 @@ export const MAX_INTERNAL_RELEASES = 10;
  * | failed, cannot improve | dead_letter, reason permanent_error | park |
  * | failed by our shutdown | release at once, uncounted | the same |
  * | failed by us otherwise | release, uncounted, growing delay | the same |
+ * | not sent, as a broker asked (no circuits) | the same, and after `longestUncountedMs` as failed | the same |
  * | fetched after 3..11 stalls | release with a growing, jittered delay, then send | the same |
  * | fetched after 12 stalls | dead_letter, reason poison | park |
  * | no room at its destination | defer, uncounted | the same |
@@ -234,8 +235,10 @@ function decideResult(result: DeliveryResult, task: PolicyOfTask, progress: Task
   // A process that is told to stop must give back at once. After any other fault of ours a release without a wait would
   // be a hot loop.
   if (code === 'shutting_down') return { kind: 'release', code, delayMs: 0, count: undefined };
-  if (!usesAttempt) return releaseFor(code, progress, rules, random);
-  return decideFailedAttempt(result, task, progress, rules, random);
+  if (isUnsent(result) && releasedForMs(code, progress.lastRelease, rules.release) >= rules.longestUncountedMs) return decideFailedAttempt(result, task, progress, rules, random);
+  if (usesAttempt) return decideFailedAttempt(result, task, progress, rules, random);
+  const release = releaseFor(code, progress, rules, random);
+  return { ...release, delayMs: Math.max(release.delayMs, Math.min(result.retryAfterMs ?? 0, rules.release.maxDelayMs)) };
 }
 
 function decideFailedAttempt(result: Extract<DeliveryResult, { kind: 'failed' }>, task: PolicyOfTask, progress: TaskProgress, rules: OutcomeRules, random: number): Outcome {
@@ -259,6 +262,13 @@ function endPhase(phase: Phase, task: PolicyOfTask, code: DeliveryErrorCode, rea
 function sendsOfPhase(phase: Phase, retry: RetryPolicy, dead: DeadPolicy): { sends: number; backoff: { baseDelayMs: number; maxDelayMs: number; jitter: Jitter } } {
   if (phase === 'delivery') return { sends: retry.maxRetries + 1, backoff: retry };
   return { sends: dead.attempts, backoff: { ...dead, jitter: retry.jitter } };
+}
+
+/** About how long it has been released for this code without a break, ms. */
+function releasedForMs(code: DeliveryErrorCode, lastRelease: TaskProgress['lastRelease'], release: ReleasePolicy): number {
+  let ms = 0;
+  for (let nth = releasesInARow(code, lastRelease) - 1; nth >= 0; nth -= 1) ms += growingDelayMs(nth, release, 0.5);
+  return ms;
 }
 
 function releasesInARow(code: DeliveryErrorCode, lastRelease: TaskProgress['lastRelease']): number {

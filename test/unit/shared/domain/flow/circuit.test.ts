@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 
 import { deadFlowOf, flowNamed, flowWithEndpoint } from '../../../../../shared/domain/destinations/flow.js';
-import type { DeliveryErrorCode } from '../../../../../shared/domain/errors.js';
+import { deliveryErrors, type DeliveryErrorCode } from '../../../../../shared/domain/errors.js';
 import { circuitOfOthers, circuitThatWaits, defaultCircuitRules, endpointCircuitOf, keyIdOfCircuit, Health, isCircuitOfHost, openedBy, openedByRetryAfter, stateOfCircuit, verdictOn, weightOf, type Circuit } from '../../../../../shared/domain/flow/circuit.js';
 
 const T = 1_000_000;
@@ -54,6 +54,12 @@ describe('verdictOn', () => {
 
   it('learns nothing from a fault of ours, or from a send that never ended', () => {
     expect([failed('shutting_down').kind, failed('broker_throttled').kind, verdictOn(undefined).kind]).to.deep.equal(['nothing', 'nothing', 'nothing']);
+  });
+
+  it('takes it for no answer when nothing came from the destination: a probe that ends so closes no circuit', () => {
+    const codes = Object.keys(deliveryErrors) as DeliveryErrorCode[];
+    const ours = codes.filter((code) => !deliveryErrors[code].usesAttempt);
+    expect(codes.filter((code) => failed(code).kind === 'nothing')).to.have.members([...ours, 'address_forbidden', 'unknown']);
   });
 });
 

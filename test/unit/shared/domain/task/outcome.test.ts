@@ -264,6 +264,18 @@ describe('decideOutcome: a send that failed when its circuit was open already', 
     // A broker that asks to wait for ever must lead to a dead letter.
     expect(decide(throttled, [deferredFor(900_000)])).to.include({ kind: 'retry', code: 'broker_throttled' });
   });
+
+  it('puts it back also where there are no circuits, for the time that the broker asks for, and not for ever', () => {
+    const throttled = (retryAfterMs: number): Met => ({ kind: 'result', result: { kind: 'failed', code: 'broker_throttled', detail: 'x', retryAfterMs } });
+    const released = (count: number): LogEntry => ({ kind: 'release', code: 'broker_throttled', count, stalls: 0, at: 1 });
+    expect(decide(throttled(1_500), [])).to.include({ kind: 'release', code: 'broker_throttled', count: 1, delayMs: 30_000 });
+    expect(decide(throttled(45_000), [])).to.include({ delayMs: 45_000 });
+    expect(decide(throttled(0x7fffffff), [])).to.include({ delayMs: 600_000 });
+    expect(decide(throttled(1_500), [released(5)])).to.include({ kind: 'release', count: 6 });
+    expect(decide(throttled(1_500), [released(6)])).to.include({ kind: 'retry', code: 'broker_throttled' });
+    // What is ours never uses an attempt.
+    expect(decide({ kind: 'result', result: { kind: 'failed', code: 'local_resources', detail: 'x' } }, [{ ...released(50), code: 'local_resources' } as LogEntry])).to.include({ kind: 'release', count: 51 });
+  });
 });
 
 describe('decideOutcome: a bug of ours', () => {
