@@ -59,10 +59,13 @@ export function shardOf(taskId: string, shards: number): number {
   return (hash >>> 0) % shards;
 }
 
+/** See OwnKeys. */
+export const PARKED_SUFFIX = 'parked';
+
 /** Keys beside BullMQ's own, in the same slot. `key('x')` is `<prefix>:<queue>:x`. */
 export function ownKeys(key: (suffix: string) => string): OwnKeys {
   return {
-    parked: key('parked'),
+    parked: key(PARKED_SUFFIX),
     unreadable: key('unreadable'),
     waitingLists: key('lanes'),
     waitingList: (flowKey) => key(`lane:${flowKey}`),
@@ -83,7 +86,7 @@ export function ownKeys(key: (suffix: string) => string): OwnKeys {
 }
 
 export interface OwnKeys {
-  /** Sorted set of parked tasks by time; may name one too many, never one too few. */
+  /** Sorted set of parked tasks by time. An older version may have named one too many in it, never one too few. */
   readonly parked: string;
   /** Sorted set of tasks that a worker could not read, by the time it last tried. Old entries mean nothing. */
   readonly unreadable: string;
@@ -255,6 +258,7 @@ export function flowKeys(prefix: string, isCluster: boolean): FlowKeys {
     pace: (name) => `${base}pace:${name}`,
     claims: (name) => `${base}claims:${name}`,
     probe: (host) => `${base}probe:${host}`,
+    probeBase: `${base}probe:`,
     testSendRequests: testSendKeys(prefix, isCluster).requests,
     bulkActions: bulkKeys(prefix, isCluster).live,
     secretPathHosts: `${base}secret-path-hosts`,
@@ -284,6 +288,7 @@ export interface FlowKeys {
   /** Sorted set of the workers that ask for a limited destination, by the time at which they asked last. */
   claims(name: string): string;
   probe(host: string): string;
+  readonly probeBase: string;
   /** TestSendKeys.requests: workers learn with the changes whether anything waits there. */
   readonly testSendRequests: string;
   /** BulkKeys.live: workers learn with the changes whether there is a bulk action to look at. */

@@ -4,7 +4,7 @@ import { flowKeys } from '../../shared/queue/names.js';
 import { jobField } from '../../shared/queue/engine/job-fields.js';
 import { eventually } from '../support/eventually.js';
 import { freezeProcess } from '../support/freeze-process.js';
-import { createReceiver, type Receiver } from '../support/receiver.js';
+import { createReceiver, type Behaviour, type Receiver } from '../support/receiver.js';
 import { connect } from '../support/service-in-process.js';
 import { Service, type ServiceProcess } from '../support/service.js';
 import { shardKeys } from '../support/shard-keys.js';
@@ -93,6 +93,29 @@ describe('e2e: a worker that is killed', () => {
     }
     expect(service.output).to.match(/a worker is gone.*tasks=5/);
     expect(next.output).to.not.contain('a worker is gone');
+  }).timeout(60_000);
+
+  it('with the probe of an open circuit in its hands lets another worker probe as soon as its tasks are taken', async () => {
+    let answer: Behaviour = { kind: 'answer', status: 502 };
+    receiver.on('/down', () => answer);
+    // Nothing lapses by itself while this test runs.
+    const settings = { FLOW_CIRCUIT_FAILURES: '5', FLOW_CIRCUIT_COOL_DOWN: '1s', FLOW_CIRCUIT_MAX_COOL_DOWN: '1s', DELIVERY_TIMEOUT: '1h' };
+    const worker = await service.startWorker(settings);
+    const tasks = Array.from({ length: 8 }, () => httpTask(receiver.url('/down'), { max_retries: 10, base_delay: 0.1 }));
+    await Promise.all(tasks.map((task) => submitNew(service.baseUrl, task)));
+    await eventually(() => { expect(worker.output).to.include('circuit open'); });
+    const before = receiver.requests.length;
+    answer = { kind: 'hang' };
+    await receiver.waitForRequests(before + 1);
+    const started = await service.startWorker(settings);
+    await reportsFor(worker, 1_500);
+    answer = { kind: 'answer' };
+    await worker.kill();
+    const killedAt = Date.now();
+    await receiver.waitForRequests(before + 2, { withinMs: 20_000 });
+    expect(Date.now() - killedAt).to.be.at.most(8_000);
+    for (const { id } of tasks) await waitForState(service.baseUrl, id, 'delivered');
+    expect(started.output).to.include('circuit closed');
   }).timeout(60_000);
 
   it('is told from one that is stopped: that one keeps its tasks as long as it has their locks', async () => {

@@ -245,9 +245,6 @@ export class DeliveryWorker {
         if (flow === undefined || named === undefined) throw new TypeError('a task is deferred for no destination');
         await context.flowControl.defer(this.#waitingLists, { flow, named }, reason, deferral);
       },
-      markParked: async (jobId, at) => {
-        await redis.zadd(shard.keys.parked, at, jobId);
-      },
       markUnreadable: async (jobId, at) => {
         await redis.zadd(shard.keys.unreadable, at, jobId);
         await redis.zremrangebyscore(shard.keys.unreadable, '-inf', at - unreadableForMs(context.rules.release));

@@ -16,8 +16,6 @@ import type { Delivery } from './deliver-task.js';
 export interface SettleContext {
   readonly worker: Worker;
   readonly workerName: string;
-  /** Adds a job to the set of parked ones. */
-  readonly markParked: (jobId: string, at: number) => Promise<void>;
   /** Puts a job back, and into the waiting list of its destination. */
   readonly defer: (delivery: Delivery, reason: DeferralReason, deferral: Deferral) => Promise<void>;
   /** Adds a job to the set of those that a worker could not read. */
@@ -67,8 +65,6 @@ export async function settleOutcome(job: Job, token: string, log: readonly LogEn
     case 'dead_lettered':
       throw new JobFails(`dead-lettered (${outcome.reason}) after ${printFailure(lastCode(delivery), delivery.progress?.lastFailure?.detail)}`, recorded('dead_lettered'));
     case 'park':
-      // It is added before the transition: the set may name one too many, never one too few.
-      await context.markParked(job.id ?? '', context.clock());
       throw new JobFails(`parked (${outcome.reason}): ${messageOf(delivery)}`, recorded('park'));
     case 'release':
       return release(job, token, log, outcome, context);

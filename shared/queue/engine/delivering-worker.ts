@@ -1,10 +1,11 @@
-import { Worker, type Job, type JobJson, type Processor, type WorkerOptions } from 'bullmq';
+import { isNotConnectionError, Worker, type Job, type JobJson, type Processor, type WorkerOptions } from 'bullmq';
 import type { Clock } from '../../domain/ports.js';
 import type { RedisClient } from '../../redis/redis-connection.js';
 import { deliveryBackend } from './delivery-backend.js';
 import { renewLocksByFetch, type EndRenewal } from './lock-renewal.js';
 import { PendingCalls } from './pending-calls.js';
 import { UNREADABLE_DATA } from './readable-job.js';
+import { isRefusedForNow } from './repeat-refused.js';
 import { ToldEnds } from './told-ends.js';
 import { LONGEST_WAIT_MS } from './wake-when-due.js';
 
@@ -17,6 +18,8 @@ const LAST_FETCH_MS = 1_000;
 const LOOP_ENDS_WITHIN_MS = 300;
 
 export interface DeliveringWorkerOptions extends Omit<WorkerOptions, 'connection' | 'autorun'> {
+  /** How long a job belongs to the worker without a renewal, ms. */
+  readonly lockDuration: number;
   readonly redis: RedisClient;
   /** Key of the set on which idle workers wait. */
   readonly marker: string;
@@ -48,7 +51,10 @@ export class DeliveringWorker extends Worker {
 
   constructor(name: string, processor: Processor, { redis, marker, clock, told = new ToldEnds(), ...options }: DeliveringWorkerOptions) {
     const calls = new PendingCalls();
-    super(name, processor, { ...options, connection: redis, autorun: false }, deliveryBackend(redis, marker, calls, clock, told));
+    let onRefused = (_error: unknown): void => undefined;
+    const repeat = { lockMs: options.lockDuration, onRefused: (error: unknown) => { onRefused(error); } };
+    super(name, processor, { ...options, connection: redis, autorun: false }, deliveryBackend(redis, marker, calls, clock, told, repeat));
+    onRefused = (error) => { this.emit('error', error as Error); };
     this.#endRenewal = renewLocksByFetch(this.lockManager);
     this.calls = calls;
     this.#clock = clock;
@@ -116,14 +122,31 @@ export class DeliveringWorker extends Worker {
   }
 
   /** From here on the lock is Redis' to remove. */
-  protected override handleCompleted(...args: Parameters<Worker['handleCompleted']>): ReturnType<Worker['handleCompleted']> {
+  protected override async handleCompleted(...args: Parameters<Worker['handleCompleted']>): ReturnType<Worker['handleCompleted']> {
     this.#endRenewal(args[1].id ?? '', args[2]);
-    return super.handleCompleted(...args);
+    try {
+      return await super.handleCompleted(...args);
+    } catch (error) {
+      // BullMQ repeats it by itself when its connection is lost.
+      if (!isRefusedForNow(error) || !isNotConnectionError(error as Error)) throw error;
+      // It would write down that the job has failed. What arrived must not be put back for that: its lock lapses.
+      this.emit('error', error as Error);
+      // BullMQ's type leaves out that there may be no next job.
+      return undefined as unknown as Job;
+    }
   }
 
-  protected override handleFailed(...args: Parameters<Worker['handleFailed']>): ReturnType<Worker['handleFailed']> {
-    this.#endRenewal(args[1].id ?? '', args[2]);
-    return super.handleFailed(...args);
+  protected override async handleFailed(...args: Parameters<Worker['handleFailed']>): ReturnType<Worker['handleFailed']> {
+    const [, job, token] = args;
+    this.#endRenewal(job.id ?? '', token);
+    const kept = [...(job.stacktrace ?? [])];
+    try {
+      return await super.handleFailed(...args);
+    } catch (error) {
+      // BullMQ has added the record to it, and adds it once more when it repeats the call.
+      job.stacktrace = kept;
+      throw error;
+    }
   }
 
   /**

@@ -1,3 +1,4 @@
+import { PARKED_SUFFIX } from '../names.js';
 import { bullmqScripts, FINISH_OWN_KEYS } from './bullmq-contract.js';
 import { patchedFunction } from './bullmq-script.js';
 import { COUNTED_BY_CALLER } from './counted-by-caller.js';
@@ -104,6 +105,11 @@ local function countEnd(job, id, set)
   local base = string.sub(job, 1, #job - #id)
   if hasQuotas(base) and (set == base .. 'completed' or not isLastCopy(job)) then countTask(base, job, -1) end
 end
+-- In the same step as its end: a full Redis, which takes the end of a job, would refuse it alone.
+local function markParked(job, id, at, set)
+  local base = string.sub(job, 1, #job - #id)
+  if set == base .. 'failed' and isLastCopy(job) then redis.call('ZADD', base .. '${PARKED_SUFFIX}', at, id) end
+end
 local keys = {}
 for index = 1, ${SHARED_KEYS} do
   keys[index <= ${OWN_KEYS_FROM} and index or index + ${OWN_KEYS}] = KEYS[index]
@@ -122,6 +128,7 @@ for call = 1, calls do
   if keys[${TARGET_SET}] ~= target then
     target = keys[${TARGET_SET}]
     fault = redis.pcall('ZCARD', target)
+    if type(fault) ~= 'table' and string.sub(target, -6) == 'failed' then fault = redis.pcall('ZCARD', string.sub(target, 1, -7) .. '${PARKED_SUFFIX}') end
     if type(fault) ~= 'table' then fault = nil end
   end
   local isDone, answer = true, fault
@@ -131,6 +138,7 @@ for call = 1, calls do
     -- A number below zero is BullMQ's error: the job has not ended here. The other jobs of this call must not suffer from a number.
     if not (type(answer) == 'number' and answer < 0) then
       if told ~= '' then pcall(tellEnd, keys[${FINISH_JOB_KEY}], values[1], values[2], told) end
+      pcall(markParked, keys[${FINISH_JOB_KEY}], values[1], values[2], target)
       -- As a rule no client has a quota, and the first call has found that out.
       if areThereQuotas ~= false then pcall(countEnd, keys[${FINISH_JOB_KEY}], values[1], target) end
     end

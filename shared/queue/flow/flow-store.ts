@@ -173,6 +173,11 @@ export class FlowStore {
     await this.client.runCommand('krsFlowEndProbe', [this.keys.probe(host), holder]);
   }
 
+  /** Ends all probes of a worker that is gone: they would lapse only after the longest send. */
+  async endProbesOf(holder: string): Promise<void> {
+    await this.client.runCommand('krsFlowEndProbesOf', [this.keys.controls, holder, this.keys.probeBase, CIRCUIT]);
+  }
+
   /**
    * Asks for permission to start sends to a limited destination. A job that asks again keeps the place it has.
    * @param leaseMs a place that is not given back lapses after this

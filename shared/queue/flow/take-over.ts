@@ -144,9 +144,10 @@ export class TakeOver {
   }
 
   async #takeAll(worker: string, silentMs: number, signal: AbortSignal): Promise<void> {
-    const { shards, clock, logger, onTaken } = this.options;
+    const { shards, flowStore, clock, logger, onTaken } = this.options;
     let tasks = 0;
     for (const shard of shards) tasks += await takeOver(shard, worker, clock(), () => pause(STEP_PAUSE_MS, signal));
+    await flowStore.endProbesOf(worker);
     onTaken(tasks);
     if (tasks > 0) logger.warn('a worker is gone: the tasks in its hands go back, no attempt used', { worker, tasks, silent_ms: silentMs });
   }

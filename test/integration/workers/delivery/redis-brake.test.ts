@@ -5,7 +5,7 @@ import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { uniquePrefix } from '../../../support/namespace.js';
 import { clusterOutages, outages, RefusingRedis, refusals, type Refusal } from '../../../support/refusing-redis.js';
 import { CollectedLog, InProcessService } from '../../../support/service-in-process.js';
-import { getTask, httpTask, submitNew, waitForState } from '../../../support/tasks.js';
+import { call, getTask, httpTask, submitNew, waitForState } from '../../../support/tasks.js';
 
 /** Tasks that are due while Redis refuses; more than a worker has slots. */
 const DUE = 30;
@@ -111,6 +111,40 @@ describe('a worker while Redis refuses', function () {
       if (outcome?.status === 'rejected') throw outcome.reason;
       expect(outcome?.status).to.equal('fulfilled');
     });
+  }
+
+  it('parks a task at its end all the same when Redis is full, and sends it no second time', () =>
+    onStage(RefusingRedis.start(), async ({ server, service, receiver }) => {
+      receiver.on('/fails', { kind: 'answer', status: 500, delayMs: 700 });
+      const { dead_destination: _, ...task } = httpTask(receiver.url('/fails'), { initial_delay: 0, max_retries: 0, on_exhausted: 'park' });
+      await submitNew(service.baseUrl, task);
+      await receiver.waitForRequests(1);
+      await full.begin(server.admin);
+      await waitForState(service.baseUrl, task.id, 'parked');
+      await full.end(server.admin);
+      const parked = await call(service.baseUrl, '/tasks?state=parked');
+      expect([receiver.requests.length, (parked.body as { tasks: readonly { id: string }[] }).tasks.map(({ id }) => id)]).to.deep.equal([1, [task.id]]);
+      expect(((await call(service.baseUrl, '/stats')).body as { counts: { parked: number } }).counts.parked).to.equal(1);
+    }));
+
+  for (const name of ['noReplicas', 'readOnly', 'failedSnapshot'] as const) {
+    it(`writes down what ended meanwhile as soon as Redis takes it, and sends nothing twice: ${name}`, () =>
+      onStage(RefusingRedis.start(), async ({ server, service, receiver }) => {
+        receiver.on('/slow', { kind: 'answer', delayMs: 700 });
+        receiver.on('/fails', { kind: 'answer', status: 500, delayMs: 700 });
+        const arriving = Array.from({ length: 5 }, () => httpTask(receiver.url('/slow'), { initial_delay: 0 }));
+        const failing = httpTask(receiver.url('/fails'), { initial_delay: 0, base_delay: 600, max_retries: 1 });
+        for (const task of [...arriving, failing]) await submitNew(service.baseUrl, task);
+        await receiver.waitForRequests(6);
+        const start = service.log.length;
+        await refusals[name].begin(server.admin);
+        await eventually(() => { expect(service.log.slice(start).match(/"message":"attempt"/g)).to.have.lengthOf(6); });
+        await eventually(() => { expect(linesSince(service, start).join()).to.include(refusals[name].code); });
+        await refusals[name].end(server.admin);
+        for (const { id } of arriving) await waitForState(service.baseUrl, id, 'delivered', { withinMs: 5_000 });
+        expect((await waitForState(service.baseUrl, failing.id, 'retrying')).attempt).to.equal(1);
+        expect(receiver.requests).to.have.lengthOf(6);
+      }));
   }
 
   it('puts back what it had in hand, uncounted', () =>

@@ -5,6 +5,7 @@ import type { OAuth2Client } from '../../../../shared/domain/credentials/credent
 import { TimeLimitReached, type Clock } from '../../../../shared/domain/ports.js';
 import type { SecretBox } from '../../../../shared/domain/secrets/secret-box.js';
 import { ASKING_LEASE_MS, type TokenStore } from '../../../../shared/queue/credentials/token-store.js';
+import { withinRequestLimit } from '../../../../shared/redis/request-limit.js';
 import type { TokenAnswer } from './token-request.js';
 import { failureFrom, tokenFrom, type Token, type TokenFailure, type TokenRecord } from './token-record.js';
 
@@ -99,7 +100,8 @@ export class TokenSource {
     let unwanted = first;
     let failures = 0;
     while (performance.now() < until && !this.#closing.signal.aborted) {
-      const taken = await this.options.store().take(id, unwanted, asker);
+      // A worker's own calls wait for Redis without an end, and the time of the attempt would be the receiver's.
+      const taken = await withinRequestLimit(this.options.store().take(id, unwanted, asker));
       if (taken === 'ask') return this.#askAndStore(id, client, asker, failures, isAfterRefusal);
       if (taken === 'wait') {
         await wait(LOOK_EVERY_MS);
