@@ -134,12 +134,14 @@ export class Limiter {
   #applicationsFor(name: string, policy: FlowPolicy): Applications {
     const known = this.#byName.get(name);
     if (known !== undefined) {
-      if (!haveSameLimits(known.policy, policy)) {
-        known.noneBefore = 0;
-        clearTimeout(known.timer);
-        known.timer = undefined;
-      }
+      const hasChanged = !haveSameLimits(known.policy, policy);
       known.policy = policy;
+      if (!hasChanged) return known;
+      known.noneBefore = 0;
+      clearTimeout(known.timer);
+      known.timer = undefined;
+      // At once: what waits may be more than the new limit lets wait, so that the caller does not ask.
+      if (known.waiting.length > 0) void this.#ask(name, known);
       return known;
     }
     const made: Applications = { policy, waiting: [], claimants: 1, isAsking: false, timer: undefined, noneBefore: 0 };

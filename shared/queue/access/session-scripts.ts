@@ -21,22 +21,22 @@ end
 /**
  * Starts a session. It begins with a removal, so a full Redis takes it, too: a person has to be able to sign in when something is wrong.
  * KEYS 1 the sessions of the key. ARGV 1 hash of the session's secret, 2 hash of the key's secret, 3 lifetime in ms, 4 hash of a session
- * that this one replaces, '' for none, 5 how many sessions of a key there may be: the one that was idle for longest makes room.
+ * that this one replaces, '' for none, 5 how many sessions of a key there may be: those that were idle for longest make room.
  */
 const start = `${nowMs}${parse}
 redis.call('HDEL', KEYS[1], ARGV[4])
 local all = redis.call('HGETALL', KEYS[1])
-local count, oldest, oldestAt = 0, nil, nil
+local open = {}
 for at = 1, #all, 2 do
   local _, startedAt, usedAt = parse(all[at + 1])
   if now >= startedAt + tonumber(ARGV[3]) then
     redis.call('HDEL', KEYS[1], all[at])
   else
-    count = count + 1
-    if oldestAt == nil or usedAt < oldestAt then oldest, oldestAt = all[at], usedAt end
+    open[#open + 1] = { all[at], usedAt }
   end
 end
-if count >= tonumber(ARGV[5]) then redis.call('HDEL', KEYS[1], oldest) end
+table.sort(open, function(one, other) return one[2] < other[2] end)
+for index = 1, #open - tonumber(ARGV[5]) + 1 do redis.call('HDEL', KEYS[1], open[index][1]) end
 redis.call('HSET', KEYS[1], ARGV[1], print(ARGV[2], now, now))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1

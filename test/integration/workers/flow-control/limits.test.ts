@@ -64,6 +64,20 @@ describe('limits of a destination', () => {
     expect(performance.now() - raisedAt).to.be.below(10_000);
   }).timeout(40_000);
 
+  it('that is lowered while tasks wait for their turn keeps none of them in a slot, and goes away for all', async () => {
+    await fleet.limit(fleet.origin, { ratePerSecond: 60 });
+    const tasks = await fleet.submit(150);
+    await fleet.hire(1, { concurrency: 100 });
+    await fleet.receiver.waitForRequests(20, { withinMs: 20_000 });
+    await fleet.limit(fleet.origin, { ratePerSecond: 0.02 });
+    await eventually(async () => {
+      const shown = await Promise.all(tasks.map(({ id }) => getTask(fleet.service.baseUrl, id)));
+      expect(shown.map(({ state, waiting_for }) => waiting_for?.code ?? state)).to.include('limit').and.not.include('delivering');
+    }, { everyMs: 250 });
+    await fleet.limit(fleet.origin, undefined);
+    await fleet.receiver.waitForRequests(150, { withinMs: 20_000 });
+  }).timeout(60_000);
+
   it('keeps the pace of a rate at which a task waits longer than it may keep a slot', async () => {
     await fleet.limit(fleet.origin, { ratePerSecond: 2 });
     await fleet.hire(2, { concurrency: 20 });
