@@ -1,7 +1,7 @@
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { hiddenName } from '../../shared/domain/destinations/http.js';
 import type { ActivityBucket } from '../../shared/domain/stats/activity.js';
-import { addToGroups, countOf, groupOf, reasonOf, type FailureCounts } from '../../shared/domain/stats/failure-groups.js';
+import { addToGroups, countOf, groupOf, largestGroups, reasonOf, type FailureCounts } from '../../shared/domain/stats/failure-groups.js';
 import { latenessPercentile } from '../../shared/domain/stats/lateness.js';
 import { isComplete, type Failures } from '../../shared/queue/stats/failure-store.js';
 import type { TaskCounts } from '../../shared/queue/tasks/task-counts.js';
@@ -148,5 +148,6 @@ function hiddenNow({ groups }: Pick<Failures, 'groups'>, mask: PathMask): Readon
     const name = reason === undefined ? group : groupOf({ ...reason, destinationKey: hiddenName(reason.destinationKey, mask) });
     addToGroups(hidden, name, counts, groups.size);
   }
-  return hidden;
+  // Together, groups may have more failures than those that stood before them.
+  return largestGroups(hidden, hidden.size);
 }

@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 
-import { loadOf, toWireHistory } from '../../../../server/stats/view.js';
+import { loadOf, toWireFailures, toWireHistory } from '../../../../server/stats/view.js';
+import { createPathMask } from '../../../../shared/domain/destinations/path-mask.js';
 import { readActivity } from '../../../../shared/domain/stats/activity.js';
+import { groupOf, type FailureCounts } from '../../../../shared/domain/stats/failure-groups.js';
 
 const MINUTE = 60_000;
 const NOON = Date.parse('2026-11-28T12:00:00Z');
@@ -27,5 +29,17 @@ describe('the load', () => {
     expect(loadOf(150, 100)).to.equal(1.5);
     expect(loadOf(150, 0)).to.equal(150);
     expect(loadOf(0, 0)).to.equal(0);
+  });
+});
+
+describe('the groups of failures', () => {
+  it('have the most first where one was counted under two names, and is hidden now', () => {
+    const mask = createPathMask(['h.example']);
+    const group = (destinationKey: string): string => groupOf({ destinationKey, code: 'timeout', httpStatus: undefined });
+    const counts = (retry: number): FailureCounts => ({ byNext: { retry, dead_letter: 0, park: 0 }, dead: 0, firstAt: NOON, lastAt: NOON, samples: [] });
+    const groups = new Map([[group('https://other.example/a'), counts(5)], [group('https://h.example/T1'), counts(3)], [group(`https://h.example${mask('h.example', '/T1')}`), counts(4)]]);
+    // The answer is read as a client reads it.
+    const shown = toWireFailures({ since: NOON, groups }, mask) as { readonly groups: readonly { readonly count: number }[] };
+    expect(shown.groups.map(({ count }) => count)).to.deep.equal([7, 5]);
   });
 });
