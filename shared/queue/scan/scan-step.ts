@@ -1,3 +1,4 @@
+import { hiddenName } from '../../domain/destinations/http.js';
 import { canonicalName } from '../../domain/flow/flow-key.js';
 import type { Shard } from '../engine/shard.js';
 import { readBareJobs } from '../tasks/add-search-fields.js';
@@ -148,15 +149,20 @@ async function search({ client, keys, server }: Shard, place: ReadPlace | undefi
   return {
     rows: rows.map(toSearchRow),
     next: member === '' ? undefined : { score, member },
-    tally: { scanned, notRead, matched, passedOver, groups: groupsOf(groups, withoutGroup), at },
+    tally: { scanned, notRead, matched, passedOver, groups: groupsOf(groups, withoutGroup, rules), at },
     idsLookedAt,
     cpu: { server, beforeUs, afterUs },
   };
 }
 
-function groupsOf(pairs: readonly (string | number)[], withoutGroup: number): Map<string | null, number> {
+/** Several names of the script may be one: a task that was stored before its path was hidden has the open one. */
+function groupsOf(pairs: readonly (string | number)[], withoutGroup: number, { by, plan }: SearchRules): Map<string | null, number> {
   const groups = new Map<string | null, number>();
-  for (let at = 0; at + 1 < pairs.length; at += 2) groups.set(String(pairs[at]), Number(pairs[at + 1]));
+  for (let at = 0; at + 1 < pairs.length; at += 2) {
+    const stored = String(pairs[at]);
+    const value = by === 'destination_key' ? hiddenName(stored, plan.names.mask) : stored;
+    groups.set(value, (groups.get(value) ?? 0) + Number(pairs[at + 1]));
+  }
   if (withoutGroup > 0) groups.set(null, withoutGroup);
   return groups;
 }
@@ -242,6 +248,6 @@ function valueIn(task: FoundTask, by: Exclude<CountedBy, 'count'>, { names }: Se
     case 'http_status':
       return task.httpStatus === undefined ? null : String(task.httpStatus);
     case 'destination_key':
-      return canonicalName(task.host, names.defaultBrokers, names.mask) + task.path;
+      return hiddenName(canonicalName(task.host, names.defaultBrokers, names.mask) + task.path, names.mask);
   }
 }

@@ -51,8 +51,10 @@ describe('the secret paths of a fleet', () => {
       expect((await get(credentialsPath(url())))['bearer'], 'its credentials').to.not.equal(null);
     });
     expect(receiver.requestsTo(`/${SECRET}`).length, 'while the hosts were learned').to.equal(sent);
-    const paths = ['/tasks', '/failures', '/destinations', '/audit?limit=1', '/status', '/stats', `/audit?target=${encodeURIComponent(url())}`, `/tasks?destination_key=${encodeURIComponent(new URL(url()).origin)}`];
+    const paths = ['/tasks', '/failures', '/counts?by=destination_key', '/counts?by=destination_key&q=data:*', '/destinations', '/audit?limit=1', '/status', '/stats', `/audit?target=${encodeURIComponent(url())}`, `/tasks?destination_key=${encodeURIComponent(new URL(url()).origin)}`];
     for (const path of paths) expect(JSON.stringify(await get(path)), path).to.not.include(`${new URL(url()).origin}/${SECRET}`);
+    const { groups } = await get('/counts?by=destination_key');
+    expect(groups, 'one group of the tasks from before and of those since').to.deep.equal([{ value: (await destination())['key'], count: 2 }]);
     expect(((await get(`/audit?target=${encodeURIComponent(url())}`))['entries'] as unknown[]).length, 'what was done under the open name').to.be.at.least(2);
     receiver.on(`/${SECRET}`, () => ({ kind: 'answer' }));
     expect((await call(service.baseUrl, `/destinations/${encodeURIComponent(url())}/resume`, { method: 'POST' })).status).to.equal(200);
