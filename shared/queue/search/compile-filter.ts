@@ -37,6 +37,8 @@ interface ScriptCondition {
   readonly texts?: Readonly<Record<string, true>>;
   readonly prefixes?: readonly string[];
   readonly ranges?: readonly { readonly min?: number; readonly max?: number }[];
+  /** Origins that a destination_key names a path of, all of whose paths are hidden: a task from before has the open path in its fields. */
+  readonly hidden?: Readonly<Record<string, true>>;
   /** The places where it is true of every task, and those where the range of scores makes it true. */
   readonly holdsIn: Readonly<Record<string, true>>;
   readonly isHeldByScore: Readonly<Record<string, true>>;
@@ -65,9 +67,11 @@ function scriptCondition(condition: Condition, places: readonly SearchPlace[], r
   const texts = values.flatMap((value) => (value.kind === 'text' ? comparedTexts(field, value.text, rules) : []));
   const prefixes = values.flatMap((value) => (value.kind === 'prefix' ? [field === 'id' ? jobIdOf(value.text) : value.text] : []));
   const ranges = values.flatMap((value) => (value.kind === 'range' ? [{ ...closed('min', value.min), ...closed('max', value.max) }] : []));
+  const hidden = field === 'destination_key' ? values.flatMap((value) => (value.kind === 'text' || value.kind === 'prefix' ? hiddenOrigins(value.text, rules) : [])) : [];
   return {
     field,
     isNegated,
+    ...(hidden.length === 0 ? {} : { hidden: setOf(hidden) }),
     ...(values.some(({ kind }) => kind === 'exists') ? { exists: true } : {}),
     ...(texts.length === 0 ? {} : { texts: Object.fromEntries(texts.map((text) => [text, true])) }),
     ...(prefixes.length === 0 ? {} : { prefixes }),
@@ -76,6 +80,16 @@ function scriptCondition(condition: Condition, places: readonly SearchPlace[], r
     isHeldByScore: setOf(places.filter((place) => isHeldByScore(condition, place))),
   };
 }
+
+/** The origin of a name that has a path, where all paths of its host are hidden. */
+function hiddenOrigins(text: string, { defaultBrokers, mask }: NameRules): readonly string[] {
+  const [, origin, hostname = ''] = ORIGIN_BEFORE_PATH.exec(canonicalName(text, defaultBrokers, mask)) ?? [];
+  return origin === undefined || mask(hostname, ANY_PATH) === ANY_PATH ? [] : [origin];
+}
+
+const ORIGIN_BEFORE_PATH = /^(https?:\/\/(\[[^\]]*\]|[^/:]*)(?::\d+)?)\//;
+/** A path that is hidden only where all are. */
+const ANY_PATH = '/a';
 
 function setOf(texts: readonly string[]): Readonly<Record<string, true>> {
   return Object.fromEntries(texts.map((text) => [text, true]));
@@ -87,7 +101,7 @@ function setOf(texts: readonly string[]): Readonly<Record<string, true>> {
  */
 function needlesOf({ field, isNegated, values }: Condition, rules: NameRules): readonly string[] {
   const compared = values.flatMap((value) => (value.kind === 'text' ? comparedTexts(field, value.text, rules) : value.kind === 'prefix' ? [value.text] : ['']));
-  const needles = compared.map((text) => needlesFor(field, text));
+  const needles = compared.map((text) => needlesFor(field, text, rules));
   return isNegated || needles.some((texts) => texts.length === 0) ? [] : [...new Set(needles.flat())];
 }
 
@@ -103,7 +117,7 @@ function fewNeedles(groups: readonly (readonly string[])[]): readonly (readonly 
     .filter(({ length }) => (left -= length) >= 0);
 }
 
-function needlesFor(field: Condition['field'], text: string): readonly string[] {
+function needlesFor(field: Condition['field'], text: string, rules: NameRules): readonly string[] {
   switch (field) {
     case 'client_id':
     case 'source':
@@ -113,6 +127,9 @@ function needlesFor(field: Condition['field'], text: string): readonly string[] 
     case 'destination_key': {
       // Any flow_key is a name too, and a cluster has several.
       if (text === '' || text.startsWith('kafka:')) return [];
+      const [hidden] = hiddenOrigins(text, rules);
+      // A task from before the host was hidden has another path.
+      if (hidden !== undefined) return [text, hidden + SEARCH_FIELDS_SEPARATOR];
       const [, host = '', path = ''] = /^(https?:\/\/[^/]+)(\/.*)$/s.exec(text) ?? [];
       return path === '' ? [text] : [text, host + SEARCH_FIELDS_SEPARATOR + path];
     }

@@ -266,11 +266,20 @@ local function isOneOf(condition, value)
   return false
 end
 
+-- Was the path hidden only after the fields were written? They are made anew then, from the data: see scan-step.ts.
+local function isOpenPath(path)
+  for segment in string.gmatch(path, '[^/]+') do
+    if #segment ~= 33 or not string.find(segment, '^%*[0-9a-f]+$') then return true end
+  end
+  return false
+end
+
 -- A host matches all that is in it, and a flow_key the tasks that have it.
 local function matchesDestination(plan, condition, job)
   local words = searchOf(job)
   if not words then return UNKNOWN end
   local host = canonicalHost(plan, words[4])
+  if condition.hidden and condition.hidden[words[4]] and isOpenPath(words[5]) then return UNKNOWN end
   if isOneOf(condition, host .. words[5]) or isOneOf(condition, host) then return true end
   local flow = words[7] ~= '' and words[7] or words[6]
   return flow ~= '' and isOneOf(condition, flow)
