@@ -4,7 +4,7 @@ import { RequestError } from '../../shared/domain/errors.js';
 import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
-import { resealed, type StoredCredentials } from '../../shared/queue/credentials/stored-credentials.js';
+import { lastSetAt, resealed, type StoredCredentials } from '../../shared/queue/credentials/stored-credentials.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 
 export interface HiddenNamesOptions {
@@ -70,14 +70,18 @@ export class HiddenNames {
   async #moveCredentials(): Promise<void> {
     const { queue, logger } = this.options;
     const { stored = [] } = await queue.withCredentials((store) => store.read());
-    const taken = new Set(stored.map(({ key }) => key));
+    const byKey = new Map(stored.map((each) => [each.key, each] as const));
     for (const before of stored) {
       const hidden = hiddenName(before.key, this.options.mask);
-      if (hidden === before.key || taken.has(hidden)) continue;
-      const after = this.#resealed(before, hidden);
-      if (after === undefined) continue;
-      // The copy first: between the two changes a worker finds both, and both say the same.
-      if ((await queue.withCredentials((store) => store.change(undefined, after, stored.length + 1))) !== 'done') continue;
+      if (hidden === before.key) continue;
+      const there = byKey.get(hidden);
+      // The later decision holds.
+      if (there === undefined || lastSetAt(there) < lastSetAt(before)) {
+        const after = this.#resealed(before, hidden);
+        if (after === undefined) continue;
+        // The copy first: between the two changes a worker finds both, and both say the same.
+        if ((await queue.withCredentials((store) => store.change(there, after, stored.length + 1))) !== 'done') continue;
+      }
       await queue.withCredentials((store) => store.change(before, { key: before.key, members: {} }, stored.length + 1));
       logger.info('credentials of a path that is hidden now go to its hidden name', { destination: hidden });
     }

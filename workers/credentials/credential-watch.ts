@@ -10,7 +10,7 @@ import { RepeatedStep } from '../../shared/lifecycle/repeated-step.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
 import type { CredentialStore } from '../../shared/queue/credentials/credential-store.js';
-import { openAll, type StoredCredentials } from '../../shared/queue/credentials/stored-credentials.js';
+import { lastSetAt, openAll, type StoredCredentials } from '../../shared/queue/credentials/stored-credentials.js';
 
 /** The credentials of one stored key, as long as they stay the same. */
 export interface CredentialsInUse {
@@ -48,6 +48,8 @@ export class CredentialWatch {
   readonly #steps = new RepeatedStep(() => this.#look());
   #version = '';
   #inUse: ReadonlyMap<string, CredentialsInUse> = new Map();
+  /** When those of a stored key were set, ms since the epoch. */
+  #setAt: ReadonlyMap<string, number> = new Map();
   #index = new CredentialIndex<CredentialsInUse>([], hostOfName);
   #isFailing = false;
 
@@ -100,14 +102,16 @@ export class CredentialWatch {
   #use(stored: readonly StoredCredentials[]): void {
     const next = new Map(stored.map((each) => [each.key, this.#opened(each)] as const));
     this.#inUse = next;
+    this.#setAt = new Map(stored.map((each) => [each.key, lastSetAt(each)] as const));
     this.#setIndex();
   }
 
   #setIndex(): void {
     const { mask } = this.options;
-    const entries = [...this.#inUse].map(([key, value]) => [hiddenName(key, mask), value] as const);
-    // What is stored under the name itself comes last, so that it holds.
-    this.#index = new CredentialIndex([...entries.filter(([name, { key }]) => name !== key), ...entries.filter(([name, { key }]) => name === key)], hostOfName);
+    const entries = [...this.#inUse].map(([key, value]) => ({ name: hiddenName(key, mask), value, setAt: this.#setAt.get(key) ?? 0 }));
+    // What comes last holds: what was set last, and of a copy and its original the copy.
+    entries.sort((a, b) => a.setAt - b.setAt || Number(a.name === a.value.key) - Number(b.name === b.value.key));
+    this.#index = new CredentialIndex(entries.map(({ name, value }) => [name, value] as const), hostOfName);
   }
 
   #opened(stored: StoredCredentials): CredentialsInUse {

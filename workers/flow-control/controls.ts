@@ -1,6 +1,6 @@
 import type { Circuit, LastProbe } from '../../shared/domain/flow/circuit.js';
 import type { Flow } from '../../shared/domain/destinations/flow.js';
-import { endOfPause, policyAt, policyOf, type FlowPolicy, type Pause } from '../../shared/domain/flow/flow-policy.js';
+import { endOfPause, joinedPolicy, policyAt, policyOf, type FlowPolicy, type Pause } from '../../shared/domain/flow/flow-policy.js';
 import type { ControlChange, ControlChanges, FlowStore } from '../../shared/queue/flow/flow-store.js';
 import type { RedisClock } from '../../shared/redis/redis-clock.js';
 
@@ -15,6 +15,8 @@ export class Controls {
   readonly #policies = new Map<string, FlowPolicy>();
   /** The same by the names under which they are stored: one that is hidden by now holds for its hidden name, too. */
   readonly #stored = new Map<string, FlowPolicy>();
+  /** Of a hidden name the open ones under which something was set. */
+  readonly #openNames = new Map<string, Set<string>>();
   /** The pauses that are over by themselves, and when, by Redis' clock. */
   readonly #endsOfPauses = new Map<string, number>();
   readonly #circuits = new Map<string, Circuit>();
@@ -76,6 +78,7 @@ export class Controls {
     if (isEverything) {
       this.#policies.clear();
       this.#stored.clear();
+      this.#openNames.clear();
       this.#endsOfPauses.clear();
       this.#circuits.clear();
     }
@@ -87,6 +90,7 @@ export class Controls {
 
   /** Other paths are hidden now. */
   namesHaveChanged(): void {
+    this.#openNames.clear();
     for (const [name, policy] of this.#stored) this.#setPolicy(name, policy);
   }
 
@@ -152,9 +156,22 @@ export class Controls {
   #setPolicy(name: string, policy: FlowPolicy | undefined): void {
     if (policy === undefined) this.#stored.delete(name);
     else this.#stored.set(name, policy);
-    this.#hold(name, policy);
     const spelled = this.spelled(name);
-    if (spelled !== name && !this.#stored.has(spelled)) this.#hold(spelled, policy);
+    if (spelled !== name) {
+      this.#hold(name, policy);
+      this.#openNames.set(spelled, (this.#openNames.get(spelled) ?? new Set()).add(name));
+    }
+    this.#hold(spelled, this.#joined(spelled));
+  }
+
+  /** What is stored under a name, and under the open ones that are hidden behind it. */
+  #joined(name: string): FlowPolicy | undefined {
+    let joined = this.#stored.get(name);
+    for (const open of this.#openNames.get(name) ?? []) {
+      const policy = this.#stored.get(open);
+      if (policy !== undefined) joined = joined === undefined ? policy : joinedPolicy(joined, policy);
+    }
+    return joined;
   }
 
   #hold(name: string, policy: FlowPolicy | undefined): void {

@@ -101,6 +101,15 @@ export function policyAt(policy: FlowPolicy | undefined, now: number): FlowPolic
   return Object.keys(limits).length === 0 ? undefined : limits;
 }
 
+/**
+ * What holds where two names turn out to be one: a pause of either, and of two pauses the longer one; limits of the first, or those of the
+ * second where the first has none. control-scripts.ts stores it by the same rule.
+ */
+export function joinedPolicy(first: FlowPolicy, second: FlowPolicy): FlowPolicy {
+  const paused = [first, second].filter(({ isPaused }) => isPaused === true).sort((a, b) => (endOfPause(b) ?? Infinity) - (endOfPause(a) ?? Infinity) || 0)[0];
+  return { ...limitsIn(isLimited(first) ? first : second), ...(paused === undefined ? {} : { isPaused: true, ...(paused.pause === undefined ? {} : { pause: paused.pause }) }) };
+}
+
 function limitsIn({ maxConcurrency, ratePerSecond, burst }: FlowLimits): FlowLimits {
   return {
     ...(maxConcurrency === undefined ? {} : { maxConcurrency }),

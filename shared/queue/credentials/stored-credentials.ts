@@ -45,6 +45,11 @@ export function membersOf({ members }: StoredCredentials): readonly CredentialMe
   return credentialMemberNames.filter((member) => members[member] !== undefined);
 }
 
+/** When any of it was set last, ms since the epoch. */
+export function lastSetAt({ members }: StoredCredentials): number {
+  return Math.max(0, ...credentialMemberNames.map((member) => members[member]?.updatedAt ?? 0));
+}
+
 /** Ids of the keys that have encrypted it; undefined for a member that is stored as it is. */
 export function keyIdsOf(stored: StoredCredentials): readonly (string | undefined)[] {
   return membersOf(stored).map((member) => {

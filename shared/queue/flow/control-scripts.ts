@@ -164,14 +164,24 @@ return {redis.call('ZCOUNT', KEYS[2], now - tonumber(ARGV[1]), '+inf'), now, val
 `;
 
 /**
- * KEYS as in change. ARGV 1 field of a policy, 2 field that it goes to, unless that has one: it is the later decision.
+ * A policy goes to another name. Where that has one too, joinedPolicy says what holds: no pause may end by it.
+ *
+ * KEYS as in change. ARGV 1 field that it goes to, 2 field that it leaves.
  * @returns 1; 0: there is none
  */
-const movePolicy = `${change}
-local policy = redis.call('HGET', KEYS[1], ARGV[1])
-if not policy then return 0 end
-if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 0 then change(ARGV[2], policy) end
-change(ARGV[1], '')
+const movePolicy = `${policyChange}
+local moved = redis.call('HGET', KEYS[1], ARGV[2])
+if not moved then return 0 end
+if not text then
+  change(ARGV[1], moved)
+else
+  local from = cjson.decode(moved)
+  local longer = from.isPaused == true and (type(from.pause) == 'table' and from.pause or {}) or nil
+  local function ends(of) return of['until'] or math.huge end
+  if longer and ends(longer) > now and (not pause or ends(longer) > ends(pause)) then pause = longer end
+  setPolicy((policy.maxConcurrency or policy.ratePerSecond) and policy or from, pause)
+end
+change(ARGV[2], '')
 return 1
 `;
 

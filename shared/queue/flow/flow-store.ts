@@ -1,7 +1,7 @@
 import type { Actor } from '../../domain/actor.js';
 import { canonicalHostPattern } from '../../domain/destinations/host-pattern.js';
 import type { Circuit } from '../../domain/flow/circuit.js';
-import { policyAt, type FlowLimits, type FlowPolicy } from '../../domain/flow/flow-policy.js';
+import { joinedPolicy, policyAt, type FlowLimits, type FlowPolicy } from '../../domain/flow/flow-policy.js';
 import { printLife, readLife, type SilentWorker, type WorkerLife } from '../../domain/flow/dead-worker.js';
 import type { QueueClient } from '../engine/queue-client.js';
 import type { FlowKeys } from '../names.js';
@@ -236,9 +236,9 @@ export class FlowStore {
     return listed.filter((host) => canonicalHostPattern(host) === host);
   }
 
-  /** A policy goes to another name, unless that has one, and leaves its own. @returns false: there is none */
+  /** A policy goes to another name, joined with the one that is there, and leaves its own. @returns false: there is none */
   async movePolicy(from: string, to: string): Promise<boolean> {
-    return (await this.client.runCommand('krsFlowMove', [...this.#controlKeys(), POLICY + from, POLICY + to])) === 1;
+    return (await this.client.runCommand('krsFlowMove', [...this.#controlKeys(), POLICY + to, POLICY + from])) === 1;
   }
 
   #controlKeys(): string[] {
@@ -260,8 +260,9 @@ function readControls(changes: readonly ControlChange[], now: number, spelled: (
   for (const change of changes) {
     const policy = change.kind === 'policy' ? policyAt(change.policy, now) : undefined;
     const name = spelledOf(change, spelled);
-    // What is stored under the name itself holds.
-    if (policy !== undefined && (name === change.name || !policies.has(name))) policies.set(name, policy);
+    const known = policies.get(name);
+    // What is stored under the name itself comes first.
+    if (policy !== undefined) policies.set(name, known === undefined ? policy : name === change.name ? joinedPolicy(policy, known) : joinedPolicy(known, policy));
     if (change.kind === 'circuit' && change.circuit !== undefined && (name === change.name || !circuits.has(name))) circuits.set(name, change.circuit);
   }
   return { policies, circuits };

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { createPathMask } from '../../../../shared/domain/destinations/path-mask.js';
 import { HIDDEN_FOR_MS } from '../../../../shared/queue/flow/secret-path-scripts.js';
 import { flowKeys } from '../../../../shared/queue/names.js';
 import { credentialsPath, secretKey, setCredentials } from '../../../support/credentials.js';
@@ -35,6 +36,10 @@ describe('the secret paths of a fleet', () => {
     await submitNew(service.baseUrl, failing);
     await waitForState(service.baseUrl, failing.id, 'parked');
     expect((await destination())['key'], 'before').to.equal(url());
+    // From a time when the host was listed before. What is set under the open path is later.
+    const hidden = new URL(url()).origin + createPathMask(['127.0.0.1'])('127.0.0.1', `/${SECRET}`);
+    expect((await call(service.baseUrl, `/destinations/${encodeURIComponent(hidden)}`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ rate: 50 }) })).status).to.equal(200);
+    await setCredentials(service.baseUrl, hidden, { bearer: { token: 'token-of-an-earlier-time' } });
     await setCredentials(service.baseUrl, url(), { bearer: { token: 'token-of-the-open-path' } });
     expect((await call(service.baseUrl, `/destinations/${encodeURIComponent(url())}/pause`, { method: 'POST' })).status).to.equal(200);
 
@@ -49,11 +54,22 @@ describe('the secret paths of a fleet', () => {
       expect((await get(`/tasks/${held.id}`))['waiting_for']).to.include({ code: 'paused' });
       expect((await destination())['paused'], 'its pause').to.not.equal(null);
       expect((await get(credentialsPath(url())))['bearer'], 'its credentials').to.not.equal(null);
+      expect((await destination())['limits'], 'the limits from before').to.include({ rate: 50 });
     });
     expect(receiver.requestsTo(`/${SECRET}`).length, 'while the hosts were learned').to.equal(sent);
-    const paths = ['/tasks', '/failures', '/counts?by=destination_key', '/counts?by=destination_key&q=data:*', '/destinations', '/audit?limit=1', '/status', '/stats', `/audit?target=${encodeURIComponent(url())}`, `/tasks?destination_key=${encodeURIComponent(new URL(url()).origin)}`];
+    const paths = ['/tasks', '/failures', '/counts?by=destination_key', '/counts?by=destination_key&q=-data.none:1', '/destinations', '/audit?limit=1', '/status', '/stats', `/audit?target=${encodeURIComponent(url())}`, `/tasks?destination_key=${encodeURIComponent(new URL(url()).origin)}`];
     for (const path of paths) expect(JSON.stringify(await get(path)), path).to.not.include(`${new URL(url()).origin}/${SECRET}`);
+    expect((await get('/counts?q=-data.none:1'))['count']).to.equal(2);
     const { groups } = await get('/counts?by=destination_key');
+    // By the name that is shown, and not by what it is not.
+    const shownName = String((await destination())['key']);
+    const ids = async (query: string): Promise<readonly unknown[]> => ((await get(`/tasks?${query}`))['tasks'] as readonly { readonly id: string }[]).map(({ id }) => id).sort();
+    const both = [failing.id, held.id].sort();
+    expect(await ids(`destination_key=${encodeURIComponent(`"${shownName}"`)}`), 'found by the hidden name').to.deep.equal(both);
+    expect(await ids(`destination_key=${encodeURIComponent(url())}`), 'found by the open name').to.deep.equal(both);
+    expect(await ids(`q=${encodeURIComponent(`-destination_key:"${shownName}"`)}`), 'all others').to.deep.equal([]);
+    expect(await ids(`q=${encodeURIComponent(`destination_key:${new URL(url()).origin}/T1*`)}`), 'by the beginning of a secret').to.deep.equal([]);
+    expect((await get(`/counts?destination_key=${encodeURIComponent(`"${shownName}"`)}`))['count']).to.equal(2);
     expect(groups, 'one group of the tasks from before and of those since').to.deep.equal([{ value: (await destination())['key'], count: 2 }]);
     expect(((await get(`/audit?target=${encodeURIComponent(url())}`))['entries'] as unknown[]).length, 'what was done under the open name').to.be.at.least(2);
     receiver.on(`/${SECRET}`, () => ({ kind: 'answer' }));
