@@ -5,6 +5,7 @@ import { serviceVersion } from '../../../shared/config/service-version.js';
 import { createLogger } from '../../../shared/logging/logger.js';
 import { createWorker, type Worker } from '../../../workers/create-worker.js';
 import { uniquePrefix } from '../../support/namespace.js';
+import { sendRaw } from '../../support/raw-request.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';
 import { testRedisAddress } from '../../support/redis.js';
 import { CollectedLog, InProcessService } from '../../support/service-in-process.js';
@@ -29,8 +30,8 @@ describe('a worker from start to stop', () => {
     await receiver.close();
   });
 
-  function make({ shards = 1, redisAddr = `${testRedisAddress().host}:${testRedisAddress().port}` } = {}): Worker {
-    const config = { ...loadConfig({ REDIS_ADDR: redisAddr, QUEUE_PREFIX: prefix }), shards };
+  function make({ shards = 1, redisAddr = `${testRedisAddress().host}:${testRedisAddress().port}`, environment = {} } = {}): Worker {
+    const config = { ...loadConfig({ REDIS_ADDR: redisAddr, QUEUE_PREFIX: prefix, ...environment }), shards };
     return createWorker(config, { logger: createLogger({ level: 'info', environment: 'dev', role: 'worker' }, log), clock: Date.now, random: Math.random, workerName: 'one', version: serviceVersion() });
   }
 
@@ -97,5 +98,18 @@ describe('a worker from start to stop', () => {
     await waitForState(service.baseUrl, task.id, 'delivered');
     expect(receiver.requestsFor(task.id)).to.have.lengthOf(1);
     expect(await connections()).to.equal(0);
+  });
+
+  it('shows metrics without keys in prod, too, under no name that a page could give its address, unless ALLOWED_HOSTS has it', async () => {
+    const hosts = ['127.0.0.1:9464', 'localhost', 'worker:9464', 'rebinds.example'];
+    for (const [named, last] of [[{}, 421], [{ ALLOWED_HOSTS: 'rebinds.example' }, 200]] as const) {
+      const worker = make({ environment: { ENVIRONMENT: 'prod', AUTH: 'off', HTTP_HOST: '127.0.0.1', WORKER_HTTP_PORT: '0', KAFKA_BROKERS: '127.0.0.1:9', ...named } });
+      try {
+        const url = `http://127.0.0.1:${await worker.listen()}`;
+        expect(await Promise.all(hosts.map(async (host) => (await sendRaw(url, { path: '/metrics', headers: { host } })).status))).to.deep.equal([200, 200, 200, last]);
+      } finally {
+        await worker.stop();
+      }
+    }
   });
 });
