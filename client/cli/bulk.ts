@@ -53,16 +53,18 @@ export async function runBulkAction(context: CommandContext, action: BulkActionN
   } else if (isSet(values, 'dry-run') || !isSet(values, 'yes') || (removing.has(action) && given === undefined)) {
     // Where it is not asked and not needed, a count of millions of tasks is not waited for.
     const dry = await countFirst(context, request);
+    if (!dry.is_exact) context.say(`the count is not exact: ${dry.is_complete === false ? 'a part of the service does not answer' : 'some tasks could not be read'}`);
     if (isSet(values, 'dry-run')) {
       await output.object(dry);
-      return EXIT.done;
+      return dry.is_exact ? EXIT.done : EXIT.refused;
     }
-    if (!dry.is_exact) context.say(`the count is not exact: ${dry.is_complete === false ? 'a part of the service does not answer' : 'some tasks could not be read'}`);
     if (dry.matched === 0) {
       const isExpected = given === undefined || given === 0;
-      context.say(isExpected ? 'no task matches: nothing was changed' : `${given} tasks were expected, and none matches: nothing was changed`);
+      const none = dry.is_exact ? 'no task matches' : 'no task was found';
+      context.say(`${isExpected ? none : `${given} tasks were expected, and none matches`}: nothing was changed`);
       await output.object(dry);
-      return isExpected ? EXIT.done : EXIT.refused;
+      // Those that were meant may be in the part that was not looked at.
+      return isExpected && dry.is_exact ? EXIT.done : EXIT.refused;
     }
     const changed = Math.min(dry.matched, request.limit ?? Infinity);
     if (changed > ASKED_ABOVE) await confirm(context, questionOf[action](changed));

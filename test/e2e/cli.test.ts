@@ -4,7 +4,7 @@ import path from 'node:path';
 
 import { expect } from 'chai';
 
-import type { AuditEntry, SubmitResult, TaskView } from '../../client/answers.js';
+import type { AuditEntry, DryRun, SubmitResult, TaskView } from '../../client/answers.js';
 import { EXIT } from '../../client/cli/exit-codes.js';
 import { commands } from '../../client/cli/commands.js';
 import { CommandLine, type Ended } from '../support/command-line.js';
@@ -314,6 +314,24 @@ describe('kafka-retry', () => {
         await proxy.close();
       }
       for (const { id } of tasks) expect(JSON.parse((await run(['get', id, '--output', 'json'])).out)).to.include({ state: 'scheduled' });
+    });
+
+    it('end with 1 where the count is not exact, and none was found or it was a dry run', async () => {
+      const dry = { matched: 0, is_exact: false, is_complete: false, shards_away: [1], scanned: 3, next_cursor: null, by_error_code: [], by_destination_key: [], samples: [] };
+      const proxy = await LosingProxy.start(service.baseUrl, ({ body }) => (body.includes('"dry_run":true') ? { status: 200, body: dry } : 'pass'));
+      try {
+        const redrive = async (...more: readonly string[]): Promise<unknown[]> => {
+          const { code, out, err } = await CommandLine.run(['redrive', '--state', 'dead_lettered', '--output', 'json', ...more], { ...environment, KAFKA_RETRY_URL: proxy.url });
+          return [code, (JSON.parse(out) as DryRun).matched, err];
+        };
+        const away = 'the count is not exact: a part of the service does not answer\n';
+        expect(await redrive()).to.deep.equal([EXIT.refused, 0, `${away}no task was found: nothing was changed\n`]);
+        expect(await redrive('--expected', '0')).to.deep.equal([EXIT.refused, 0, `${away}no task was found: nothing was changed\n`]);
+        expect(await redrive('--dry-run')).to.deep.equal([EXIT.refused, 0, away]);
+        expect(proxy.seen.filter(({ method, body }) => method === 'POST' && !body.includes('"dry_run":true')), 'nothing is changed').to.deep.equal([]);
+      } finally {
+        await proxy.close();
+      }
     });
 
     it('are refused when some were expected and none matches', async () => {
