@@ -246,6 +246,21 @@ describe('e2e: signing in at a browser', function () {
     await page.getByText('Live', { exact: true }).waitFor();
   });
 
+  it('shows on the operations page who has signed in meanwhile in another window also when nothing was refused in between', async () => {
+    const first = await makeKey(service.baseUrl, { role: 'operate', permissions: ['payload'], name: 'early shift' });
+    await page.goto(`${service.baseUrl}/admin/task?id=${taskId}`);
+    await signIn(first.key);
+    await page.getByText('early shift, operate').waitFor();
+    await page.getByRole('button', { name: 'Show it' }).click();
+    await page.getByText('a-secret-message').waitFor();
+    // As the board does, with the browser's cookies, where a key may not see it.
+    expect((await context.request.post(`${service.baseUrl}/session`, { data: { key: reader.key } })).status()).to.be.below(300);
+    await page.getByText('on call, read').waitFor();
+    await page.getByRole('heading', { name: taskId }).waitFor();
+    expect(await page.getByText('a-secret-message').count(), 'what the other one may not see').to.equal(0);
+    expect(await page.getByRole('button', { name: 'Hold every send …' }).count()).to.equal(0);
+  });
+
   it('ends on the operations page with all that was shown and said in it, dialogs and messages too: what was written is there again for the same person alone', async () => {
     const held = 'http://127.0.0.1:9';
     for (const key of ['*', held]) expect((await callWith(ADMIN_KEY, service.baseUrl, `/destinations/${encodeURIComponent(key)}/pause`, { method: 'POST', body: { reason: 'a private reason' } })).status).to.equal(200);

@@ -33,12 +33,13 @@ export function followSession(): void {
 }
 
 /**
- * Asks who is at the page when that is in doubt, before anything else is asked: who has another key may see less. A page that is held still asks
- * for nothing that would tell it of the end of the session, so it asks for this each time.
+ * Asks who is at the page, before anything else is asked: who has another key may see less. Where there are keys it asks each time: with another
+ * key in another window the cookie of this one changes too, and no answer to anything else tells of it. A page that is held still learns so of the
+ * end of the session.
  * @throws ApiFailure 401; any other trouble is left to what is asked next
  */
 export async function judgeSession(): Promise<void> {
-  if (!isInDoubt && !(isHeldStill.value && hasKey.value)) return;
+  if (!isInDoubt && !hasKey.value) return;
   try {
     const now = await callApi<Session>('/session');
     isInDoubt = false;
