@@ -83,7 +83,8 @@ describe('limits of a destination', () => {
     await fleet.hire(2, { concurrency: 20 });
     await fleet.submit(7);
     const arrived = (await fleet.receiver.waitForRequests(7, { withinMs: 20_000 })).map(({ arrivedAt }) => arrivedAt);
-    expect(((arrived.at(-1) ?? 0) - (arrived[0] ?? 0)) / 1_000, 'ideal: 3 s').to.be.within(2.7, 4.5);
+    // On a busy machine the first may arrive late, or the last. Were each worker to have the whole rate, it would be 1.5 s.
+    expect(((arrived.at(-1) ?? 0) - (arrived[0] ?? 0)) / 1_000, 'ideal: 3 s').to.be.within(2, 5.5);
   }).timeout(30_000);
 
   it('takes effect soon, goes away soon, and says what a task waits for', async () => {

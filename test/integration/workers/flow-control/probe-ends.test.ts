@@ -113,7 +113,7 @@ describe('the probe of an open circuit (L32)', () => {
     await noProbeIsLeft();
     expect(fleet.receiver.requests.length, 'sent to a forbidden address').to.equal(sent);
     await fleet.service.startWorker({ concurrency: 50, circuit });
-    await eventually(() => { expect(fleet.receiver.requests.length, 'another probe').to.be.above(sent); }, { withinMs: 5_000 });
+    await eventually(() => { expect(fleet.receiver.requests.length, 'another probe').to.be.above(sent); }, { withinMs: 15_000 });
     await eventually(() => {
       const ends = new Set([...fleet.receiver.requests.slice(sent), ...fleet.healthy.requestsTo('/dead')].map(({ taskId }) => taskId));
       expect(ends.size).to.be.at.least(tasks.length);
