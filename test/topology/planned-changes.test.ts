@@ -87,5 +87,5 @@ describe('topology: Redis is changed on purpose under load', () => {
     scenario(`20g.${nth + 1}`, `all nodes of a cluster (3+3) restarted in turn under load, a master ${how}`, (scene) => restartAll(scene, how), { longMs: 300_000, isLongOnly: how === 'as it is' });
   }
 
-  scenario('21d', 'all three nodes behind three sentinels restarted in turn under load, the master after another one has taken over, with REDIS_MIN_REPLICAS=2', restartAllBehindSentinels, { longMs: 300_000 });
+  scenario('21d', 'all three nodes behind three sentinels restarted in turn under load, the master after another one has taken over, with REDIS_MIN_REPLICAS=2', restartAllBehindSentinels, { longMs: 300_000, isLongOnly: true });
 });
