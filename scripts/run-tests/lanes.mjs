@@ -4,6 +4,7 @@ import path from 'node:path';
 import { runToEnd } from '../processes/child-run.mjs';
 import { cloneDir } from '../install/clone-paths.mjs';
 import { countsOf, endingOf, failedRun, failuresBehind, sum } from './counts.mjs';
+import { PORTS_PART } from '../servers/free-port.mjs';
 import { serversOf } from './test-selection.mjs';
 
 /** @typedef {import('./counts.mjs').Counts} Counts */
@@ -40,7 +41,7 @@ export async function runInLanes({ files, lanes, servers, signal, name, loadWith
   };
   const counts = await Promise.all(
     Array.from({ length: Math.min(lanes, files.length) }, (_, nth) =>
-      runLane({ next: () => (nth < lanes / 2 ? left.shift() : left.pop()), onReport, print, servers, signal, loadWithinMs, exitWithinMs, log: path.join(servers.dir, `${name}-lane-${nth}.log`) }),
+      runLane({ next: () => (nth < lanes / 2 ? left.shift() : left.pop()), onReport, print, servers, signal, loadWithinMs, exitWithinMs, ports: `${nth}/${lanes}`, log: path.join(servers.dir, `${name}-lane-${nth}.log`) }),
     ),
   );
   return { counts: sum(counts), timesOf };
@@ -55,6 +56,7 @@ export async function runInLanes({ files, lanes, servers, signal, name, loadWith
  * @property {AbortSignal} signal
  * @property {number} loadWithinMs
  * @property {number} exitWithinMs
+ * @property {string} ports  see PORTS_PART
  * @property {string} log  what it writes
  */
 
@@ -80,7 +82,7 @@ async function runLane(options) {
  * @param {LaneOptions} options
  * @returns {Promise<{counts: Counts, isOver: boolean}>}
  */
-async function runProcess({ next, onReport, print, servers, signal, loadWithinMs, exitWithinMs, log }) {
+async function runProcess({ next, onReport, print, servers, signal, loadWithinMs, exitWithinMs, ports, log }) {
   /** @type {Counts[]} */
   const counts = [];
   /** @type {string | undefined} */
@@ -124,7 +126,7 @@ async function runProcess({ next, onReport, print, servers, signal, loadWithinMs
   try {
     const ended = await runToEnd(['--import=tsx', '--unhandled-rejections=strict', path.join('scripts', 'run-tests', 'lane.mjs')], {
       cwd: cloneDir,
-      env: { ...process.env, ...servers.env },
+      env: { ...process.env, ...servers.env, [PORTS_PART]: ports },
       onSpawn: (ref) => servers.endWithUs({ stopGroup: ref }),
       signal: AbortSignal.any([signal, stuck.signal]),
       output,

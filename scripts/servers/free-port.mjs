@@ -23,6 +23,11 @@ export function tryListen(host, port) {
  * port of a server that is being restarted, and a client that asks for that server again and again may connect to itself.
  */
 const PORTS = { from: 10_000, to: 32_000 };
+/**
+ * `nth/all`: this process and those that it starts take ports of one part of them. The server of a test that runs beside others may be
+ * killed and come back, and its port looks free meanwhile.
+ */
+export const PORTS_PART = 'TEST_PORTS_PART';
 const MOST_TRIES = 100;
 
 /**
@@ -38,11 +43,22 @@ const handedOut = new Set();
  */
 export async function freePort(preferred) {
   if (preferred !== undefined && 'port' in (await tryListen('127.0.0.1', preferred))) return preferred;
+  const [from, to] = portsOf(process.env[PORTS_PART]);
   for (let tries = 0; tries < MOST_TRIES; tries += 1) {
-    const port = randomInt(PORTS.from, PORTS.to);
+    const port = randomInt(from, to);
     if (handedOut.has(port) || !('port' in (await tryListen('127.0.0.1', port)))) continue;
     handedOut.add(port);
     return port;
   }
   throw new Error('no free port on 127.0.0.1');
+}
+
+/**
+ * @param {string | undefined} part see PORTS_PART
+ * @returns {[from: number, to: number]} `to` is not one of them
+ */
+function portsOf(part) {
+  const [, nth = '0', all = '1'] = /^(\d+)\/(\d+)$/.exec(part ?? '') ?? [];
+  const size = Math.floor((PORTS.to - PORTS.from) / Number(all));
+  return [PORTS.from + Number(nth) * size, PORTS.from + (Number(nth) + 1) * size];
 }
