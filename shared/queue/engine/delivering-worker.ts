@@ -122,18 +122,16 @@ export class DeliveringWorker extends Worker {
   }
 
   /** From here on the lock is Redis' to remove. */
-  protected override async handleCompleted(...args: Parameters<Worker['handleCompleted']>): ReturnType<Worker['handleCompleted']> {
+  protected override handleCompleted(...args: Parameters<Worker['handleCompleted']>): ReturnType<Worker['handleCompleted']> {
     this.#endRenewal(args[1].id ?? '', args[2]);
-    try {
-      return await super.handleCompleted(...args);
-    } catch (error) {
+    return super.handleCompleted(...args).catch((error: unknown) => {
       // BullMQ repeats it by itself when its connection is lost.
       if (!isRefusedForNow(error) || !isNotConnectionError(error as Error)) throw error;
       // It would write down that the job has failed. What arrived must not be put back for that: its lock lapses.
       this.emit('error', error as Error);
       // BullMQ's type leaves out that there may be no next job.
       return undefined as unknown as Job;
-    }
+    });
   }
 
   protected override async handleFailed(...args: Parameters<Worker['handleFailed']>): ReturnType<Worker['handleFailed']> {

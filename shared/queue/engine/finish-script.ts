@@ -106,15 +106,14 @@ local function countEnd(job, id, set)
   if hasQuotas(base) and (set == base .. 'completed' or not isLastCopy(job)) then countTask(base, job, -1) end
 end
 -- In the same step as its end: a full Redis, which takes the end of a job, would refuse it alone.
-local function markParked(job, id, at, set)
-  local base = string.sub(job, 1, #job - #id)
-  if set == base .. 'failed' and isLastCopy(job) then redis.call('ZADD', base .. '${PARKED_SUFFIX}', at, id) end
+local function markParked(job, id, at)
+  if isLastCopy(job) then redis.call('ZADD', string.sub(job, 1, #job - #id) .. '${PARKED_SUFFIX}', at, id) end
 end
 local keys = {}
 for index = 1, ${SHARED_KEYS} do
   keys[index <= ${OWN_KEYS_FROM} and index or index + ${OWN_KEYS}] = KEYS[index]
 end
-local answers, target, fault = {}, nil, nil
+local answers, target, hasFailed, fault = {}, nil, nil, nil
 for call = 1, calls do
   for index = 1, ${OWN_KEYS} do
     keys[${OWN_KEYS_FROM} + index] = KEYS[${SHARED_KEYS} + ${OWN_KEYS} * (call - 1) + index]
@@ -127,8 +126,9 @@ for call = 1, calls do
   -- A job that has left the active ones must have a place to go to.
   if keys[${TARGET_SET}] ~= target then
     target = keys[${TARGET_SET}]
+    hasFailed = string.sub(target, -6) == 'failed'
     fault = redis.pcall('ZCARD', target)
-    if type(fault) ~= 'table' and string.sub(target, -6) == 'failed' then fault = redis.pcall('ZCARD', string.sub(target, 1, -7) .. '${PARKED_SUFFIX}') end
+    if type(fault) ~= 'table' and hasFailed then fault = redis.pcall('ZCARD', string.sub(target, 1, -7) .. '${PARKED_SUFFIX}') end
     if type(fault) ~= 'table' then fault = nil end
   end
   local isDone, answer = true, fault
@@ -138,7 +138,7 @@ for call = 1, calls do
     -- A number below zero is BullMQ's error: the job has not ended here. The other jobs of this call must not suffer from a number.
     if not (type(answer) == 'number' and answer < 0) then
       if told ~= '' then pcall(tellEnd, keys[${FINISH_JOB_KEY}], values[1], values[2], told) end
-      pcall(markParked, keys[${FINISH_JOB_KEY}], values[1], values[2], target)
+      if hasFailed then pcall(markParked, keys[${FINISH_JOB_KEY}], values[1], values[2]) end
       -- As a rule no client has a quota, and the first call has found that out.
       if areThereQuotas ~= false then pcall(countEnd, keys[${FINISH_JOB_KEY}], values[1], target) end
     end

@@ -26,22 +26,23 @@ export function repeatRefused(backend: RedisQueueBackend, { lockMs, onRefused }:
     const first: unknown = execute(client, command, args);
     // In a MULTI a command gives no promise of its own.
     if (!TRANSITIONS.has(command) || !(first instanceof Promise)) return first;
-    return repeat(first, () => execute(client, command, args), performance.now() + lockMs, onRefused);
+    const until = performance.now() + lockMs;
+    return first.catch((error: unknown) => repeat(error, () => execute(client, command, args), until, onRefused));
   };
   return backend;
 }
 
-async function repeat(first: Promise<unknown>, again: () => unknown, until: number, onRefused: (error: unknown) => void): Promise<unknown> {
-  let answer: unknown = first;
+async function repeat(first: unknown, again: () => unknown, until: number, onRefused: (error: unknown) => void): Promise<unknown> {
+  let error = first;
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-    try {
-      return await answer;
-    } catch (error) {
-      if (!isRefusedForNow(error) || performance.now() + pauseMs >= until) throw error;
-      onRefused(error);
-    }
+    if (!isRefusedForNow(error) || performance.now() + pauseMs >= until) throw error;
+    onRefused(error);
     await new Promise((resolve) => { setTimeout(resolve, pauseMs); });
-    answer = again();
+    try {
+      return await again();
+    } catch (next) {
+      error = next;
+    }
   }
 }
 
