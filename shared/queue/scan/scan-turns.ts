@@ -11,21 +11,28 @@ const HOLDS_OTHERS_UP_MS = 150;
 export class ScanTurns {
   readonly #pace = new ScanPace();
   #last: Promise<void> = Promise.resolve();
+  /** Redis is left alone until then, monotonic ms: also by what has not waited for a late step. */
+  #restUntil = -Infinity;
 
-  /** @returns what the step gives, when its turn has come. @throws what the step throws */
-  take<T extends { readonly cpu: StepCpu | undefined }>(step: () => Promise<T>): Promise<T> {
+  /**
+   * @param isOfPart Redis has other parts, which others may search while this step has no answer
+   * @returns what the step gives, when its turn has come. @throws what the step throws
+   */
+  take<T extends { readonly cpu: StepCpu | undefined }>(step: () => Promise<T>, isOfPart = true): Promise<T> {
     const before = this.#last;
     let release: () => void = () => undefined;
     this.#last = new Promise((resolve) => {
       release = resolve;
     });
-    return before.then(() => this.#run(step, release));
+    return before.then(() => this.#run(step, release, isOfPart));
   }
 
   /** @param release lets the next step begin */
-  async #run<T extends { readonly cpu: StepCpu | undefined }>(step: () => Promise<T>, release: () => void): Promise<T> {
+  async #run<T extends { readonly cpu: StepCpu | undefined }>(step: () => Promise<T>, release: () => void, isOfPart: boolean): Promise<T> {
+    const restMs = this.#restUntil - performance.now();
+    if (restMs > 0) await pause(restMs);
     const startedAt = performance.now();
-    const late = setTimeout(release, HOLDS_OTHERS_UP_MS);
+    const late = isOfPart ? setTimeout(release, HOLDS_OTHERS_UP_MS) : undefined;
     // A shard that is away has done no work, and searches of the others wait for this turn.
     let pauseMs = 0;
     try {
@@ -35,7 +42,8 @@ export class ScanTurns {
       return done;
     } finally {
       clearTimeout(late);
-      void pause(pauseMs).then(release);
+      this.#restUntil = Math.max(this.#restUntil, performance.now() + pauseMs);
+      release();
     }
   }
 }

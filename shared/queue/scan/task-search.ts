@@ -59,8 +59,8 @@ export class TaskSearch {
     };
     return {
       hasTime: (hasFound = false) => elapsedMs() < (hasFound ? PAGE_MS : missing.areSome ? WITHOUT_SOME_MS : WORK_MS),
-      takeTurn: ((step) => this.#turns.take(() => inTime(step()))) satisfies TakeTurn,
-      askInOneTurn: async (asked, ask) => (await this.#turns.take(async () => ({ results: await Promise.allSettled(asked.map((shard) => inTime(ask(shard)))), cpu: undefined }))).results,
+      takeTurn: ((step) => this.#turns.take(() => inTime(step()), mayGoAlone(shards))) satisfies TakeTurn,
+      askInOneTurn: async (asked, ask) => (await this.#turns.take(async () => ({ results: await Promise.allSettled(asked.map((shard) => inTime(ask(shard)))), cpu: undefined }), mayGoAlone(shards))).results,
       shardOf: (taskId: string) => {
         const shard = shards[shardOf(taskId, shards.length)];
         if (shard === undefined) throw new RangeError('a shard that is not there');
