@@ -107,15 +107,16 @@ describe('e2e: many tasks, and all of them changed', function () {
     const others = [await park('stays'), await park('goes'), await park('deleted')] as const;
     expect((await call(service.baseUrl, `/destinations/${encodeURIComponent(receiver.url('/refuses'))}/pause`, { method: 'POST' })).status).to.equal(200);
     expect(await settled({ action: 'redrive', filter: { client_id: 'goes', state: 'parked' }, expected: tasks })).to.deep.include({ matched: tasks, started: tasks, pending: 0 });
-    expect(await countOf({ client_id: 'goes', state: 'waiting' })).to.equal(tasks);
+    // A worker takes each of them in its hands, and puts it back, since its destination is paused.
+    await eventually(async () => { expect(await countOf({ client_id: 'goes', state: 'waiting' })).to.equal(tasks); }, { withinMs: 60_000, everyMs: 250 });
     expect(await settled({ action: 'cancel', filter: { client_id: 'goes', state: 'waiting' }, expected: tasks })).to.deep.include({ matched: tasks, started: tasks });
-    expect(await countOf({ client_id: 'goes', state: 'cancelled' })).to.equal(tasks);
+    await eventually(async () => { expect(await countOf({ client_id: 'goes', state: 'cancelled' })).to.equal(tasks); }, { withinMs: 30_000, everyMs: 250 });
     const named = others[2].slice(0, 10_000);
     expect(await settled({ action: 'delete', ids: named, expected: named.length })).to.deep.include({ matched: named.length, started: named.length });
     const left = tasks - named.length;
     expect(await settled({ action: 'delete', filter: { client_id: 'deleted' }, expected: left })).to.deep.include({ matched: left, started: left });
     expect(await countOf({ client_id: 'deleted' })).to.equal(0);
-    expect(await countOf({ client_id: 'stays', state: 'parked' })).to.equal(tasks);
+    await eventually(async () => { expect(await countOf({ client_id: 'stays', state: 'parked' })).to.equal(tasks); }, { withinMs: 30_000, everyMs: 250 });
     await worker.stop(0);
   });
 });
