@@ -64,6 +64,13 @@ describe('tests that run side by side', () => {
     expect(counts).not.to.have.property('why');
   });
 
+  it('name the last file when something is left running, so that it is run alone', async () => {
+    const { counts } = await run({ leaves: `it('passes', () => { setInterval(() => undefined, 1_000); });`, last: passes }, 1, { exitWithinMs: 500 });
+    expect(counts).to.deep.include({ passed: 2, failed: 1 });
+    expect(counts.failedTests.map(({ file, title }) => [path.basename(file), title])).to.deep.equal([['last.test.mjs', '(behind its tests)']]);
+    expect(counts).not.to.have.property('why');
+  });
+
   it('are not charged with what a failed file before them left open', async () => {
     const { counts } = await run({ fails: `it('fails', () => { setInterval(() => undefined, 1_000); throw new Error('broken'); });`, passes, last: passes }, 1, { exitWithinMs: 500 });
     expect(counts.failedTests.map(({ error }) => error.split('\n')[0])).to.deep.equal(['Error: broken']);
