@@ -123,6 +123,8 @@ export class Limiter {
     const pauseMs = applications.waiting.length > 0 ? askAgainMs : applications.noneBefore - this.now();
     if (applications.waiting.length === 0 && pauseMs <= 0) this.#byName.delete(name);
     else applications.timer = setTimeout(() => void this.#ask(name, applications), Math.max(1, pauseMs));
+    // A process that ends does not wait only to forget a rate, which may be of one send in minutes.
+    if (applications.waiting.length === 0) applications.timer?.unref();
   }
 
   /** They stand in the order in which they came. */
