@@ -1,7 +1,7 @@
 import type { Caller } from '../../shared/domain/access/caller.js';
 import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
-import type { DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
+import { endpointOf, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import { fixTimes, type Filter } from '../../shared/domain/search/filter.js';
 import { statesTakenBy, type TaskAction } from '../../shared/domain/task/state-actions.js';
 import type { TaskPreview } from '../../shared/queue/scan/preview-tasks.js';
@@ -13,7 +13,6 @@ import { shownScanned } from '../search/routes.js';
 import { countPlaceOf, parseCursor, printCursor, toCursorPlace } from '../search/search-cursor.js';
 import { summaryFacts, type SummaryParts } from '../search/summary-facts.js';
 import { toWireSummary } from '../search/summary-view.js';
-import { endpointOf } from '../tasks/task-summary.js';
 import type { BulkRequest } from './schema.js';
 
 export interface DryRunParts extends SummaryParts {

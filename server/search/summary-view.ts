@@ -1,14 +1,14 @@
-import { flowNamed, type Flow } from '../../shared/domain/destinations/flow.js';
+import type { Flow } from '../../shared/domain/destinations/flow.js';
 import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
-import { canonicalName } from '../../shared/domain/flow/flow-key.js';
+import { flowOfEndpoint, type NameRules } from '../../shared/domain/flow/flow-key.js';
 import type { DeliveryErrorCode } from '../../shared/domain/errors.js';
 import { deferralReasons, type DeferralReason } from '../../shared/domain/task/deferral.js';
 import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { FoundTask } from '../../shared/queue/scan/found-task.js';
-import { endpointOf, summaryFields, type NameFacts } from '../tasks/task-summary.js';
+import { summaryFields } from '../tasks/task-summary.js';
 import { waitingFor, type WaitingView } from '../tasks/waiting-for.js';
 
-export interface SummaryFacts extends NameFacts {
+export interface SummaryFacts extends NameRules {
   readonly rules: CircuitRules;
   /** undefined where no task waits, and where Redis does not tell it now. */
   readonly snapshot: FlowSnapshot | undefined;
@@ -31,10 +31,7 @@ function waitingCode(task: FoundTask, facts: SummaryFacts): string | null {
 }
 
 function flowOfTask(task: FoundTask, facts: SummaryFacts): Flow {
-  const { defaultBrokers, mask } = facts;
-  const endpoint = endpointOf(task, facts);
-  const named = task.flowName ?? task.flowKey;
-  return flowNamed(named === undefined ? endpoint : canonicalName(named, defaultBrokers, mask), canonicalName(task.host, defaultBrokers, mask), { endpoint });
+  return flowOfEndpoint(task, task.flowName ?? task.flowKey, facts);
 }
 
 function waitingView({ state, attempts, isReleased, deferral, code }: FoundTask, nextAttemptAt: number): WaitingView {

@@ -1,23 +1,16 @@
-import { hiddenName, shownFlowKey } from '../../shared/domain/destinations/http.js';
-import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
-import { canonicalName, type DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
+import { shownFlowKey } from '../../shared/domain/destinations/http.js';
+import { endpointOf, type NameRules } from '../../shared/domain/flow/flow-key.js';
 import type { FoundTask } from '../../shared/queue/scan/found-task.js';
 import { printTime } from '../http/print-time.js';
 
 /** What a summary shows of a task, but for why it waits. */
 export type Summarized = Omit<FoundTask, 'place' | 'flowName' | 'deferral' | 'isReleased'>;
 
-/** What names of destinations are shown by. */
-export interface NameFacts {
-  readonly defaultBrokers: DefaultBrokers;
-  readonly mask: PathMask;
-}
-
 /**
  * The fields that every answer has which shows a task, in a list or alone.
  * @param waitingFor its code in a list, the whole of it alone
  */
-export function summaryFields<WaitingFor>(task: Summarized, waitingFor: WaitingFor, facts: NameFacts) {
+export function summaryFields<WaitingFor>(task: Summarized, waitingFor: WaitingFor, facts: NameRules) {
   return {
     id: task.id,
     state: task.state,
@@ -42,11 +35,6 @@ export function summaryFields<WaitingFor>(task: Summarized, waitingFor: WaitingF
     bulk_action_id: task.bulkActionId ?? null,
     edits: task.edits,
   };
-}
-
-/** `https://api.example.com/orders`, `kafka://default/orders` */
-export function endpointOf({ host, path }: Pick<FoundTask, 'host' | 'path'>, { defaultBrokers, mask }: NameFacts): string {
-  return hiddenName(canonicalName(host, defaultBrokers, mask) + path, mask);
 }
 
 function printTimeOrNull(ms: number | undefined): string | null {

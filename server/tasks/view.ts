@@ -2,6 +2,7 @@ import type { Actor } from '../../shared/domain/actor.js';
 import type { AttemptRecord, EditMark, LogEntry, Phase } from '../../shared/domain/task/attempt-record.js';
 import { printFailure } from '../../shared/domain/task/outgoing-message.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
+import type { NameRules } from '../../shared/domain/flow/flow-key.js';
 import { shownDestinationsOf } from '../../shared/domain/task/task-patch.js';
 import { toWireReceipt } from '../../shared/domain/destinations/destination.js';
 import { taskFieldRows, type BoundField } from '../../shared/domain/task/task-fields.js';
@@ -10,10 +11,10 @@ import { sendsOfRun } from '../../shared/queue/scan/found-task.js';
 import { searchFieldsOf } from '../../shared/queue/search/search-fields.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
 import { printTime } from '../http/print-time.js';
-import { summaryFields, type NameFacts, type Summarized } from './task-summary.js';
+import { summaryFields, type Summarized } from './task-summary.js';
 import { waitingFor, type WaitingFacts } from './waiting-for.js';
 
-export interface TaskViewOptions extends NameFacts {
+export interface TaskViewOptions extends NameRules {
   readonly includesMessage: boolean;
   /** Shows the urls that it is sent to, and not only what is no secret of them. */
   readonly includesUrls: boolean;

@@ -3,9 +3,8 @@ import { endedBulkStates, type BulkAction, type StateReason } from '../../shared
 import { inProgress, sumOfCounts } from '../../shared/domain/bulk-actions/bulk-counts.js';
 import { isFailing } from '../../shared/domain/bulk-actions/first-sends.js';
 import { circuitsOver, hasOpenedSince } from '../../shared/domain/bulk-actions/opened-circuit.js';
-import { flowNamed } from '../../shared/domain/destinations/flow.js';
 import type { CircuitRules } from '../../shared/domain/flow/circuit.js';
-import { canonicalName } from '../../shared/domain/flow/flow-key.js';
+import { flowOfEndpoint } from '../../shared/domain/flow/flow-key.js';
 import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import type { TaskAction } from '../../shared/domain/task/state-actions.js';
 import { pause, RepeatedStep } from '../../shared/lifecycle/repeated-step.js';
@@ -220,9 +219,7 @@ export class BulkRunner {
     const { actions, flowStore, circuit, defaultBrokers, mask } = this.options;
     const [first, ...others] = (await actions.partsOf(id)).flatMap((part) => part?.destination ?? []);
     if (first === undefined || first === 'several' || others.some((other) => JSON.stringify(other) !== JSON.stringify(first))) return undefined;
-    const host = canonicalName(first.host, defaultBrokers, mask);
-    const endpoint = host + first.path;
-    const flow = flowNamed(first.flowKey === undefined ? endpoint : canonicalName(first.flowKey, defaultBrokers, mask), host, { endpoint });
+    const flow = flowOfEndpoint(first, first.flowKey, { defaultBrokers, mask });
     const { circuits, now } = await flowStore.snapshot(circuitsOver(flow));
     if (!hasOpenedSince(circuits.values(), Math.max(matchedAt ?? 0, resumedAt), now, circuit)) return undefined;
     return { code: 'circuit_open', message: `the circuit of ${flow.key} has opened: look at the receiver, then resume or cancel it` };

@@ -1,6 +1,7 @@
 import type { Phase } from '../task/attempt-record.js';
 import { brokerName } from '../destinations/broker-name.js';
 import { destinationTypes, rowOf, type Destination } from '../destinations/destination.js';
+import { hiddenName } from '../destinations/http.js';
 import { DEFAULT_CLUSTER, KAFKA_SCHEME } from '../destinations/kafka.js';
 import { nameWithoutSecrets } from '../destinations/name-without-secrets.js';
 import { defaultPathMask, type PathMask } from '../destinations/path-mask.js';
@@ -37,6 +38,27 @@ export function defaultBrokersOf(brokers: readonly { readonly host: string; read
 export function flowOf(destination: Destination, flowKey: string | undefined, defaultBrokers: DefaultBrokers = NONE, mask: PathMask = defaultPathMask): Flow {
   const flow = rowOf(destination.type).flow(destination, defaultBrokers, mask);
   return flowKey === undefined ? flow : flowNamed(canonicalName(flowKey, defaultBrokers, mask), flow.host, { endpoint: flow.endpoint });
+}
+
+/** What names of destinations are spelled by. */
+export interface NameRules {
+  readonly defaultBrokers: DefaultBrokers;
+  readonly mask: PathMask;
+}
+
+/**
+ * The key of an endpoint whose host and path were stored, maybe before its path was hidden: `https://api.example.com/orders`,
+ * `kafka://default/orders`
+ */
+export function endpointOf({ host, path }: { readonly host: string; readonly path: string }, { defaultBrokers, mask }: NameRules): string {
+  return hiddenName(canonicalName(host, defaultBrokers, mask) + path, mask);
+}
+
+/** The flow of deliveries to such an endpoint. @param name the flow_key, as it was stored; undefined: the task has none */
+export function flowOfEndpoint(stored: { readonly host: string; readonly path: string }, name: string | undefined, rules: NameRules): Flow {
+  const { defaultBrokers, mask } = rules;
+  const endpoint = endpointOf(stored, rules);
+  return flowNamed(name === undefined ? endpoint : canonicalName(name, defaultBrokers, mask), canonicalName(stored.host, defaultBrokers, mask), { endpoint });
 }
 
 /**

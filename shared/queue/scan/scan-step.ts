@@ -1,5 +1,5 @@
 import { hiddenName } from '../../domain/destinations/http.js';
-import { canonicalName } from '../../domain/flow/flow-key.js';
+import { endpointOf } from '../../domain/flow/flow-key.js';
 import type { Shard } from '../engine/shard.js';
 import { readBareJobs } from '../tasks/add-search-fields.js';
 import { decodeTask } from '../tasks/task-codec.js';
@@ -248,6 +248,6 @@ function valueIn(task: FoundTask, by: Exclude<CountedBy, 'count'>, { names }: Se
     case 'http_status':
       return task.httpStatus === undefined ? null : String(task.httpStatus);
     case 'destination_key':
-      return hiddenName(canonicalName(task.host, names.defaultBrokers, names.mask) + task.path, names.mask);
+      return endpointOf(task, names);
   }
 }

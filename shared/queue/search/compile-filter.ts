@@ -1,5 +1,4 @@
-import type { PathMask } from '../../domain/destinations/path-mask.js';
-import { canonicalName, defaultClusterNames, type DefaultBrokers } from '../../domain/flow/flow-key.js';
+import { canonicalName, defaultClusterNames, type NameRules } from '../../domain/flow/flow-key.js';
 import type { Bound, Condition, FilterValue } from '../../domain/search/condition.js';
 import type { Filter } from '../../domain/search/filter.js';
 import { jobIdOf } from '../names.js';
@@ -22,12 +21,6 @@ export interface SearchPlan {
   /** What is looked at in Node, because it concerns messages. */
   readonly onMessage: readonly Condition[];
   readonly names: NameRules;
-}
-
-/** What names of destinations are compared by. */
-export interface NameRules {
-  readonly defaultBrokers: DefaultBrokers;
-  readonly mask: PathMask;
 }
 
 interface ScriptCondition {

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 
 import { domainTask } from '../../../../support/tasks.js';
 import type { Destination } from '../../../../../shared/domain/destinations/destination.js';
-import { canonicalName, defaultBrokersOf, defaultClusterNames, flowDue, flowOf, hostOfName, isNamedByDestination } from '../../../../../shared/domain/flow/flow-key.js';
+import { createPathMask } from '../../../../../shared/domain/destinations/path-mask.js';
+import { canonicalName, defaultBrokersOf, defaultClusterNames, flowDue, flowOf, flowOfEndpoint, hostOfName, isNamedByDestination } from '../../../../../shared/domain/flow/flow-key.js';
 
 const http = (url: string): Destination => ({ type: 'http', url });
 const kafka = (topic: string, host?: string): Destination => ({ type: 'kafka', topic, broker: host === undefined ? undefined : { host, port: 9092 }, key: undefined, headers: {} });
@@ -36,6 +37,18 @@ describe('flowOf', () => {
       expect(flowOf(kafka('orders', host), 'tenant-7', brokers).host, host).to.equal('kafka://default');
     }
     expect(flowOf(kafka('orders', 'Broker-2'), undefined, brokers)).to.include({ key: 'kafka://broker-2:9092/orders', host: 'kafka://broker-2:9092' });
+  });
+});
+
+describe('flowOfEndpoint', () => {
+  const rules = { defaultBrokers: defaultBrokersOf([{ host: 'Broker-1', port: 9092 }]), mask: createPathMask(['api.example.com']) };
+
+  it('is the flow of the destination whose host and path were stored, also before its path was hidden', () => {
+    for (const flowKey of [undefined, 'tenant-7']) {
+      const flow = flowOf(http('https://api.example.com/T1/secret'), flowKey, rules.defaultBrokers, rules.mask);
+      for (const path of ['/T1/secret', flow.endpoint.slice(flow.host.length)]) expect(flowOfEndpoint({ host: 'https://api.example.com', path }, flowKey, rules), path).to.deep.equal(flow);
+    }
+    expect(flowOfEndpoint({ host: 'kafka://broker-1:9092', path: '/orders' }, undefined, rules)).to.deep.equal(flowOf(kafka('orders', 'Broker-1'), undefined, rules.defaultBrokers, rules.mask));
   });
 });
 
