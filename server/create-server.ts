@@ -286,13 +286,12 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
 
   async function closeQueues(): Promise<void> {
     hiddenNames.stop();
-    await Promise.all([activityWriter.stop(), takeOver?.stop(), secretPaths.stop()]);
+    await Promise.all([activityWriter.stop(), takeOver?.stop(), secretPaths.stop(), lastStats.stop()]);
     await Promise.all([queue.close(), boardQueue.close()]);
   }
 
   async function closeRedis(): Promise<void> {
     lastFlow.stop();
-    lastStats.stop();
     keyRing.stop();
     rateLimiter.stop();
     quotas.stop();

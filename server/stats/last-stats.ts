@@ -1,3 +1,4 @@
+import { RepeatedStep } from '../../shared/lifecycle/repeated-step.js';
 import { BUCKET_MS, type ActivityRead } from '../../shared/queue/stats/activity-store.js';
 import type { Failures } from '../../shared/queue/stats/failure-store.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
@@ -19,8 +20,7 @@ export interface ShownStats<T> {
 export class LastStats {
   readonly #minutes: LastRead<ActivityRead>;
   readonly #failures: LastRead<Failures>;
-  #timer: NodeJS.Timeout | undefined;
-  #isStopped = false;
+  readonly #looks = new RepeatedStep(() => this.#look());
 
   constructor(private readonly queue: Pick<TaskQueue, 'withActivity' | 'withFailures' | 'shardsAway'>) {
     // The span may begin in the middle of a minute.
@@ -30,13 +30,12 @@ export class LastStats {
 
   /** Starts to look at regular times. */
   start(): void {
-    if (this.#isStopped || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => void this.#look(), 0).unref();
+    this.#looks.start();
   }
 
-  stop(): void {
-    this.#isStopped = true;
-    clearTimeout(this.#timer);
+  /** It resolves when the look under way is done, or after 1 s. */
+  stop(): Promise<void> {
+    return this.#looks.stop();
   }
 
   /** @throws as LastRead.ofSpan */
@@ -54,9 +53,9 @@ export class LastStats {
     return { shown, shardsAway: shown !== undefined && shown.knownAt === undefined ? [] : (this.queue.shardsAway ?? []) };
   }
 
-  async #look(): Promise<void> {
+  async #look(): Promise<number> {
     // What fails is in the log already: see redis-watch.ts and refusal-log.ts.
     await Promise.allSettled([this.minutes(DEFAULT_SPAN_MS), this.failures(DEFAULT_SPAN_MS)]);
-    if (!this.#isStopped) this.#timer = setTimeout(() => void this.#look(), LOOK_EVERY_MS).unref();
+    return LOOK_EVERY_MS;
   }
 }
