@@ -57,14 +57,9 @@ export class KeyAllowance {
   take(now: number): boolean {
     this.#fill(now);
     if (this.#available < 1 - ROUNDING) return false;
-    this.charge();
-    return true;
-  }
-
-  /** Takes one, whether it is there or not. */
-  charge(): void {
     this.#available -= 1;
     this.#untold += 1;
+    return true;
   }
 
   /** Whole ones that may be taken now. */

@@ -48,19 +48,19 @@ export class TaskSearch {
     return this.#answered(async (shards, parts) => previewTasks(shards, plan, { from, ...parts }, ids));
   }
 
-  #partsFor(shards: readonly Shard[], missing: MissingShards, startedAt: number): Parts {
+  #partsFor(shards: readonly Shard[], missing: MissingShards, areParts: boolean, startedAt: number): Parts {
     const { health } = this.queue;
     const elapsedMs = (): number => performance.now() - startedAt;
     const inTime = <T>(answer: Promise<T>): Promise<T> => {
-      if (!mayGoAlone(shards)) return withinRequestLimit(answer);
+      if (!areParts) return withinRequestLimit(answer);
       const limitMs = Math.min(STEP_LIMIT_MS, Math.max(LEAST_STEP_MS, WITHOUT_SOME_MS - elapsedMs()));
       // While all shards answer, a step that is late has its whole time.
       return withinRequestLimit(answer, limitMs, STEP_LIMIT_MS, () => health.late.length === 0);
     };
     return {
       hasTime: (hasFound = false) => elapsedMs() < (hasFound ? PAGE_MS : missing.areSome ? WITHOUT_SOME_MS : WORK_MS),
-      takeTurn: ((step) => this.#turns.take(() => inTime(step()), mayGoAlone(shards))) satisfies TakeTurn,
-      askInOneTurn: async (asked, ask) => (await this.#turns.take(async () => ({ results: await Promise.allSettled(asked.map((shard) => inTime(ask(shard)))), cpu: undefined }), mayGoAlone(shards))).results,
+      takeTurn: ((step) => this.#turns.take(() => inTime(step()), areParts)) satisfies TakeTurn,
+      askInOneTurn: async (asked, ask) => (await this.#turns.take(async () => ({ results: await Promise.allSettled(asked.map((shard) => inTime(ask(shard)))), cpu: undefined }), areParts)).results,
       shardOf: (taskId: string) => {
         const shard = shards[shardOf(taskId, shards.length)];
         if (shard === undefined) throw new RangeError('a shard that is not there');
@@ -75,8 +75,9 @@ export class TaskSearch {
     try {
       const { shards, away } = await withinRequestLimit(this.queue.answeringShards());
       // What one Redis does not answer it does not answer for any of its shards.
-      const missing = new MissingShards(away, (error) => mayGoAlone(shards) && this.queue.asRequestError(error) instanceof RequestError, () => this.queue.health.late);
-      return await work(shards, this.#partsFor(shards, missing, startedAt));
+      const areParts = mayGoAlone(shards);
+      const missing = new MissingShards(away, (error) => areParts && this.queue.asRequestError(error) instanceof RequestError, () => this.queue.health.late);
+      return await work(shards, this.#partsFor(shards, missing, areParts, startedAt));
     } catch (error) {
       throw this.queue.asRequestError(error);
     }
