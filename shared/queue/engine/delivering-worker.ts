@@ -51,10 +51,7 @@ export class DeliveringWorker extends Worker {
 
   constructor(name: string, processor: Processor, { redis, marker, clock, told = new ToldEnds(), ...options }: DeliveringWorkerOptions) {
     const calls = new PendingCalls();
-    let onRefused = (_error: unknown): void => undefined;
-    const repeat = { lockMs: options.lockDuration, onRefused: (error: unknown) => { onRefused(error); } };
-    super(name, processor, { ...options, connection: redis, autorun: false }, deliveryBackend(redis, marker, calls, clock, told, repeat));
-    onRefused = (error) => { this.emit('error', error as Error); };
+    super(name, processor, { ...options, connection: redis, autorun: false }, deliveryBackend(redis, marker, calls, clock, told, { lockMs: options.lockDuration, onRefused: (error) => this.emit('error', error as Error) }));
     this.#endRenewal = renewLocksByFetch(this.lockManager);
     this.calls = calls;
     this.#clock = clock;
