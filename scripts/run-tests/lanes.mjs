@@ -87,7 +87,8 @@ async function runProcess({ next, onReport, print, servers, signal, loadWithinMs
   const counts = [];
   /** @type {string | undefined} */
   let running;
-  let last = '';
+  /** @type {string | undefined} */
+  let lastFile;
   let hasFailed = false;
   let isOver = false;
   let shown = 0;
@@ -135,7 +136,7 @@ async function runProcess({ next, onReport, print, servers, signal, loadWithinMs
         child.on('message', (/** @type {FileReport} */ report) => {
           const ofFile = countsOf(report.counts);
           hasFailed = ofFile.failed > 0;
-          last = report.file;
+          lastFile = report.file;
           counts.push(ofFile);
           onReport(report, unshown());
           if (hasFailed) end(child);
@@ -147,9 +148,7 @@ async function runProcess({ next, onReport, print, servers, signal, loadWithinMs
     clearTimeout(limit);
     print(unshown());
     const ending = endingOf(ended);
-    // The last file may have left it open, or any before it: run alone, it shows.
-    if (stuck.signal.aborted && !hasFailed) return { counts: sum([...counts, { passed: 0, failed: 1, failedTests: [{ file: last, title: '(behind its tests)', error: 'something that it, or a file before it, has opened was left running' }] }]), isOver };
-    const behind = running === undefined ? failuresBehind({ hasFailed, isStuck: stuck.signal.aborted, ending, isOk: ended.code === 0 }) : [failedRun(`The tests of ${running} ended before they were done (${ending}).`)];
+    const behind = running === undefined ? failuresBehind({ hasFailed, isStuck: stuck.signal.aborted, ending, isOk: ended.code === 0, lastFile }) : [failedRun(`The tests of ${running} ended before they were done (${ending}).`)];
     return { counts: sum([...counts, ...behind]), isOver };
   } finally {
     closeSync(output);
