@@ -26,7 +26,9 @@ describe('which parts of Redis answer', () => {
   const answer = (afterSeconds: number): Promise<unknown> => redis.blpop(uniquePrefix(), afterSeconds);
 
   /** Watches a part whose answers take these times; the last one counts for all that follow. @returns its state after each of them */
-  async function states(seconds: readonly number[]): Promise<boolean[]> {
+  const states = (seconds: readonly number[]): Promise<boolean[]> => statesOf(seconds.map((each) => () => answer(each)), 20_000);
+
+  async function statesOf(asks: readonly (() => Promise<unknown>)[], withinMs: number): Promise<boolean[]> {
     const seen: boolean[] = [];
     let asked = 0;
     health.watch([{
@@ -34,12 +36,11 @@ describe('which parts of Redis answer', () => {
       ask: () => {
         // It is asked when the answer before it has counted.
         if (asked > 0) seen.push(health.mustRefuse('part'));
-        const last = seconds.at(-1) ?? 0;
-        return answer(seconds[asked++] ?? last);
+        return (asks[asked++] ?? asks.at(-1) ?? ((): Promise<unknown> => Promise.resolve()))();
       },
     }]);
-    await eventually(() => { expect(seen).to.have.lengthOf.at.least(seconds.length); }, { withinMs: 20_000 });
-    return seen.slice(0, seconds.length);
+    await eventually(() => { expect(seen).to.have.lengthOf.at.least(asks.length); }, { withinMs });
+    return seen.slice(0, asks.length);
   }
 
   it('refuses none whose answers are slow, and steady', async () => {
@@ -58,19 +59,9 @@ describe('which parts of Redis answer', () => {
   it('refuses one that cannot be reached also when it takes a connection again and is late on it, until it answers', async () => {
     const gone = new Redis({ host: '127.0.0.1', port: 9, maxRetriesPerRequest: 0, enableOfflineQueue: false, lazyConnect: true });
     gone.on('error', () => undefined);
-    const asks = [(): Promise<unknown> => gone.get('anything'), (): Promise<unknown> => answer(0.9), (): Promise<unknown> => answer(0.01)];
-    const seen: boolean[] = [];
-    let asked = 0;
-    health.watch([{
-      name: 'part',
-      ask: () => {
-        if (asked > 0) seen.push(health.mustRefuse('part'));
-        return (asks[asked++] ?? ((): Promise<unknown> => Promise.resolve()))();
-      },
-    }]);
-    await eventually(() => { expect(seen).to.have.lengthOf.at.least(3); }, { withinMs: 10_000 });
+    const seen = await statesOf([() => gone.get('anything'), () => answer(0.9), () => answer(0.01)], 10_000);
     gone.disconnect();
-    expect(seen.slice(0, 3)).to.deep.equal([true, true, false]);
+    expect(seen).to.deep.equal([true, true, false]);
   });
 
   it('refuses one at once that cannot be reached', async () => {
