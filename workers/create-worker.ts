@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { AddressGuard } from '../shared/addresses/address-guard.js';
-import { isAllowedName, parseAuthority } from '../shared/addresses/authority.js';
 import { ForbiddenLog } from '../shared/addresses/forbidden-log.js';
 import type { Config } from '../shared/config/load.js';
 import { defaultBulkheadRules } from '../shared/domain/flow/bulkhead-rules.js';
@@ -50,6 +49,7 @@ import { Janitor } from './janitor.js';
 import { recordEndOfPause } from './record-end-of-pause.js';
 import { TestSendRunner } from './test-sends/test-send-runner.js';
 import { WorkerMetrics } from './telemetry/worker-metrics.js';
+import { isUnrebindable } from './telemetry/unrebindable-host.js';
 import { WorkerPort } from './telemetry/worker-port.js';
 
 /**
@@ -368,14 +368,4 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     // It is as short as this because a process after a fault is in an unknown state.
     faultSteps: [{ name: 'record deliveries', limitMs: closingMs + 1_000, run: () => recordDeliveries(closingMs) }],
   };
-}
-
-/**
- * A page that gives its own name the address of this port (DNS rebinding) could read its metrics where they need no token. Such a name has a
- * dot: one without is known to the network of this worker alone, as those of compose are.
- * @param allowedHosts `any`: none was named. The API answers under every name then, with a warning; a worker, which needs no name, does not
- */
-function isUnrebindable(host: string, allowedHosts: readonly string[] | 'any'): boolean {
-  const authority = parseAuthority(host);
-  return authority !== undefined && (isAllowedName(authority, allowedHosts === 'any' ? [] : allowedHosts) || !authority.name.includes('.'));
 }
