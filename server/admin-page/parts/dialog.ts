@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { VNode } from 'preact';
 
 import { html, type Shown } from '../html.js';
@@ -43,17 +43,23 @@ export function Dialogs(): VNode | null {
  */
 export function Modal({ label, close, isBusy = false, children }: { readonly label: string; readonly close: () => void; readonly isBusy?: boolean; readonly children?: Shown }): VNode {
   const box = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before the next key is read: what runs after the paint may come behind it.
+  useLayoutEffect(() => {
     const before = document.activeElement;
-    return () => { if (before instanceof HTMLElement) before.focus(); };
+    const own = box.current;
+    return () => {
+      // Nothing behind an open modal dialog can be focused, and its removal gives the focus to nobody.
+      own?.close();
+      if (before instanceof HTMLElement) before.focus();
+    };
   }, []);
   const isHidden = isSignedOut.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     // A modal dialog that is merely hidden would still keep the page behind it from being used.
     if (isHidden) box.current?.close();
     else if (box.current?.open === false) box.current.showModal();
   }, [isHidden]);
-  return html`<dialog ref=${box} aria-label=${label} onCancel=${(event: Event) => { event.preventDefault(); if (!isBusy) close(); }} onClose=${() => { if (!isSignedOut.value) close(); }}>${children}</dialog>`;
+  return html`<dialog ref=${box} aria-label=${label} onCancel=${(event: Event) => { event.preventDefault(); if (!isBusy) close(); }} onClose=${() => { if (box.current !== null && !isSignedOut.value) close(); }}>${children}</dialog>`;
 }
 
 function QuestionDialog({ question, close }: { readonly question: Question; readonly close: () => void }): VNode {
