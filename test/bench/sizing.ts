@@ -114,10 +114,10 @@ async function scrape(port: number): Promise<Scrape> {
 }
 
 function printPlan(costs: Costs, messageBytes: number, loads: readonly Load[]): string {
-  const head = ['tasks/s', 'answer after', 'waiting at once', 'sends at once', 'API processes', 'workers', 'Redis shards', 'maxmemory, all shards'];
+  const head = ['tasks/s', 'answer after', 'waiting at once', 'sends at once', 'API processes', 'workers', 'WORKER_CONCURRENCY', 'Redis shards', 'maxmemory, all shards'];
   const rows = loads.map((load) => {
-    const { apis, workers, shards, inFlight, maxmemory } = sizingPlan(costs, load);
-    return [load.perSecond.toLocaleString('en-US'), `${load.latencyMs} ms`, load.waiting.toLocaleString('en-US'), inFlight.toLocaleString('en-US'), apis, workers, shards, printBytes(maxmemory)].map(String);
+    const { apis, workers, concurrency, shards, inFlight, maxmemory } = sizingPlan(costs, load);
+    return [load.perSecond.toLocaleString('en-US'), `${load.latencyMs} ms`, load.waiting.toLocaleString('en-US'), inFlight.toLocaleString('en-US'), apis, workers, typeof concurrency === 'number' ? concurrency.toLocaleString('en-US') : concurrency, shards, printBytes(maxmemory)].map(String);
   });
   const table = [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
   return `\nWith messages of ${messageBytes} bytes, by what a task costs here (docs/SIZING.md says how it is reckoned, and what it leaves out):\n\n${table}\n`;

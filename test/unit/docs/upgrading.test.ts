@@ -21,11 +21,11 @@ describe('docs/SIZING.md', () => {
     const doc = readText('docs/SIZING.md');
     const figure = (row: string): number => Number(new RegExp(`^\\| ${row}[^|]*\\|[^|]*\\| ([\\d.,]+) `, 'm').exec(doc)?.[1]?.replaceAll(',', ''));
     const costs = { apiUs: figure('CPU of the API'), workerUs: figure('CPU of a worker'), redisUs: figure('CPU of Redis'), taskBytes: figure('memory of Redis for') };
-    const rows = [...doc.matchAll(/^\| ([\d,]+) \| (\d+) (ms|s) \| ([\d,]+) \| ([\d,]+) \| (\d+) \| (\d+) \| (\d+) \|/gm)].map(([, ...cells]) => cells.map((cell) => cell.replaceAll(',', '')));
+    const rows = [...doc.matchAll(/^\| ([\d,]+) \| (\d+) (ms|s) \| ([\d,]+) \| ([\d,]+) \| (\d+) \| (\d+) \| ([\d,]+|auto) \| (\d+) \|/gm)].map(([, ...cells]) => cells.map((cell) => cell.replaceAll(',', '')));
     expect(rows).to.have.lengthOf(4);
     for (const [perSecond, latency, unit, waiting, ...plan] of rows) {
-      const { inFlight, apis, workers, shards } = sizingPlan(costs, { perSecond: Number(perSecond), latencyMs: Number(latency) * (unit === 's' ? 1_000 : 1), waiting: Number(waiting) });
-      expect(plan.map(Number), perSecond).to.deep.equal([inFlight, apis, workers, shards]);
+      const { inFlight, apis, workers, concurrency, shards } = sizingPlan(costs, { perSecond: Number(perSecond), latencyMs: Number(latency) * (unit === 's' ? 1_000 : 1), waiting: Number(waiting) });
+      expect(plan, perSecond).to.deep.equal([inFlight, apis, workers, concurrency, shards].map(String));
     }
   });
 });
