@@ -3,6 +3,7 @@ import path from 'node:path';
 
 import { expect } from 'chai';
 
+import { FLEET_SLOTS, slotShare } from '../../../shared/domain/flow/slot-share.js';
 import { readText } from './repository-file.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -31,4 +32,15 @@ describe('docs/OPERATIONS.md', () => {
       expect(code).to.include(text);
     });
   }
+
+  it('tells nobody to start more workers for slots, without saying when that brings none', () => {
+    const [, advice = ''] = /^### More sends at once$([^]*?)^## /m.exec(readText('docs/OPERATIONS.md')) ?? [];
+    const total = (workers: number): number => workers * slotShare('auto', workers);
+    expect([2, 20].map(total), 'two workers have all slots that there are up to twenty').to.deep.equal([FLEET_SLOTS, FLEET_SLOTS]);
+    expect([1, 21].map((workers) => total(workers) === FLEET_SLOTS)).to.deep.equal([false, false]);
+    expect(advice).to.contain(`Fewer than two workers run`).and.to.contain(`from two workers up to twenty`).and.to.contain('Set\n  `WORKER_CONCURRENCY` to a number');
+    const others = readText('docs/OPERATIONS.md').replace(advice, '') + readText('deploy/prometheus/rules.yaml');
+    expect(others.match(/.*\bstart more\b.*/g)).to.equal(null);
+    for (const place of [/^\| `due` in `GET \/stats` grows.*$/m, /^4\. Nothing is held.*$/m, /^### KafkaRetryWorkersBusy$[^]*?^## /m, /^\| a task is not sent.*$/m]) expect(place.exec(others)?.[0]).to.contain('(#more-sends-at-once)');
+  });
 });
