@@ -2,14 +2,12 @@ import { expect } from 'chai';
 
 import { eventually } from '../support/eventually.js';
 import { shardKeys } from '../support/shard-keys.js';
-import { olderVersion } from '../support/older-version.js';
+import { olderVersion, PREVIOUS_VERSION } from '../support/older-version.js';
 import type { ServiceProcess } from '../support/service.js';
 import type { WireTask } from '../support/tasks.js';
 import { profile } from './profile.js';
 import { NONE_IS_KILLED, scenario, type Measured, type Scene, type Stage } from './scenario.js';
 
-/** The version before this one: before work on traces, shards and secrets at rest went on. */
-const PREVIOUS = '0d59cd5a44c83c78018a65ba3a023088ef72bdd2';
 /** The last commit before jobs had search fields (docs/decisions/0011-search-fields.md). */
 const MUCH_OLDER = 'f2863f799018d44d47305431aaf69bb9ed378832';
 
@@ -17,8 +15,8 @@ const MUCH_OLDER = 'f2863f799018d44d47305431aaf69bb9ed378832';
 const DEFERRED = 60;
 
 describe('chaos: a rolling update', () => {
-  scenario('17a', 'workers updated before the API, and the way back', (scene) => updated(scene, PREVIOUS, 'workers first'), { longMs: 300_000 });
-  scenario('17b', 'the API updated before the workers, and the way back', (scene) => updated(scene, PREVIOUS, 'API first'), { longMs: 300_000 });
+  scenario('17a', 'workers updated before the API, and the way back', (scene) => updated(scene, PREVIOUS_VERSION, 'workers first'), { longMs: 300_000 });
+  scenario('17b', 'the API updated before the workers, and the way back', (scene) => updated(scene, PREVIOUS_VERSION, 'API first'), { longMs: 300_000 });
   scenario('17c', 'the same from a much older version, workers first', (scene) => updated(scene, MUCH_OLDER, 'workers first'), { longMs: 300_000, isLongOnly: true });
   scenario('17d', 'the same from a much older version, the API first', (scene) => updated(scene, MUCH_OLDER, 'API first'), { longMs: 300_000, isLongOnly: true });
 });

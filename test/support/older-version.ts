@@ -7,6 +7,14 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '../..');
 
+/** The version before this one: before work on traces, shards and secrets at rest went on. */
+export const PREVIOUS_VERSION = '0d59cd5a44c83c78018a65ba3a023088ef72bdd2';
+
+/** @returns the text of a file as it was at a commit */
+export async function olderText(commit: string, file: string): Promise<string> {
+  return (await run('git', ['show', `${commit}:${file}`], { cwd: root, maxBuffer: 16 * 1_048_576 })).stdout;
+}
+
 /**
  * Builds the service as it was at a commit, with this checkout's node_modules. Kept in .cache/, so only the first call takes its
  * ten seconds.

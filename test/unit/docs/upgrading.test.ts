@@ -2,7 +2,9 @@ import { readdirSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'chai';
 
+import { variables } from '../../../shared/config/schema.js';
 import { sizingPlan } from '../../bench/sizing-plan.js';
+import { olderText, PREVIOUS_VERSION } from '../../support/older-version.js';
 import { readText } from './repository-file.js';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -13,6 +15,14 @@ describe('UPGRADING.md', () => {
     const named = [...readText('UPGRADING.md').matchAll(/\[(\d+\w?(?:, \d+\w?)*)[^\]]*\](?!\()/g)].flatMap(([, numbers = '']) => numbers.split(', '));
     expect(named.length).to.be.at.least(10);
     expect([...new Set(named)].filter((number) => !scenarios.includes(number))).to.deep.equal([]);
+  });
+
+  it('says of each setting that the version before does not know what it does without it', async () => {
+    const known = await olderText(PREVIOUS_VERSION, 'shared/config/schema.ts');
+    const isKnown = (name: string): boolean => new RegExp(`^  ${name}:`, 'm').test(known);
+    expect(['REDIS_ADDR', 'WORKER_CONCURRENCY'].every(isKnown)).to.equal(true);
+    const listed = [...readText('UPGRADING.md').matchAll(/^\| ((?:`[A-Z_]+`(?:, )?)+) \|/gm)].flatMap(([, cell = '']) => cell.replaceAll('`', '').split(', '));
+    expect(listed).to.have.members(Object.keys(variables).filter((name) => !isKnown(name)));
   });
 });
 
