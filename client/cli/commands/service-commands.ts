@@ -22,7 +22,8 @@ export const serviceCommands: readonly Command[] = [
     options: {},
     run: async ({ client, output, signal }) => {
       const stats = await client.stats({ signal });
-      await output.object(output.form === 'table' ? { ...stats.counts, oldest_due_ms: stats.oldest_due_ms, workers: stats.workers } : stats);
+      const { counts, ...others } = stats;
+      await output.object(output.form === 'table' ? { ...counts, ...others } : stats);
       return EXIT.done;
     },
   },

@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
 import { expect } from 'chai';
 
 import { answerToError } from '../../../server/http/error-response.js';
@@ -50,6 +52,19 @@ function errorExamples(): { status: string; code: unknown }[] {
       }),
     ),
   );
+}
+
+/** Names of all fields that an answer can have, at any depth. */
+function propertiesOf(node: Tree | undefined, found = new Set<string>(), seen = new Set<Tree>()): ReadonlySet<string> {
+  const target = resolve(node);
+  if (typeof target !== 'object' || seen.has(target)) return found;
+  seen.add(target);
+  for (const [name, child] of Object.entries<Tree | null | undefined>(target)) {
+    if (name === 'example' || name === 'examples' || child === null) continue;
+    if (name === 'properties') for (const field of Object.keys(child ?? {})) found.add(field);
+    propertiesOf(child, found, seen);
+  }
+  return found;
 }
 
 describe('docs/openapi.yaml', () => {
@@ -126,6 +141,17 @@ describe('docs/openapi.yaml', () => {
     collect(JSON.parse(JSON.stringify(api, (_name, value: unknown) => value ?? '')) as Tree);
     expect(keys.length).to.be.greaterThan(1_000);
     expect(keys.filter((key) => key.includes(' '))).to.deep.equal([]);
+  });
+
+  it('has every field that a page tells its reader to look at in an answer', () => {
+    const pages = ['README.md', 'UPGRADING.md', ...readdirSync(path.resolve(import.meta.dirname, '../../../docs')).filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`)];
+    const quoted = pages.flatMap((page) => [...readText(page).matchAll(/((?:`[a-z_]+`(?:, | and | or )?)+) (?:in|of) `GET (\/[a-z/:]+)`/g)].map(([, names = '', at = '']) => ({ page, names: [...names.matchAll(/[a-z_]+(?=`)/g)].map(String), at: at.replace(/:(\w+)/g, '{$1}') })));
+    expect(quoted.length).to.be.at.least(12);
+    for (const { page, names, at } of quoted) {
+      const answer = resolve(api['paths']?.[at]?.['get']?.['responses']?.['200']);
+      expect(answer, `${page}: GET ${at}`).to.not.equal(undefined);
+      expect([...propertiesOf(answer)], `${page}: GET ${at}`).to.include.members(names);
+    }
   });
 
   it('names the fields that a task may have, and those it must have', () => {
