@@ -11,7 +11,7 @@ import { exchange } from './exchange.js';
 import { judgeAbort } from './judge-abort.js';
 import { judgeAnswer } from './judge-answer.js';
 import type { ProxySettings } from './proxy-tunnel.js';
-import { requestOf } from './request.js';
+import { hasOwnLogin, requestOf } from './request.js';
 import { parseTarget } from './target.js';
 
 export interface HttpAdapterOptions {
@@ -87,7 +87,7 @@ export function createHttpAdapter({
         return reasonNotToSend(signal, pools) ?? judge(await pools.lend(target.origin, send, { which: 'new', identity }), clock());
       };
       if (used === undefined) return sendOnce(undefined);
-      return reasonNotToSend(signal, pools) ?? used.send(attempt, destination.url, signal, sendOnce);
+      return reasonNotToSend(signal, pools) ?? used.send(attempt, { url: destination.url, hasOwnLogin: hasOwnLogin(destination, target) }, signal, sendOnce);
     },
 
     async close() {

@@ -33,6 +33,11 @@ export function requestOf(attempt: DeliveryAttempt, { method, contentType = DEFA
   return { method: method ?? 'POST', path, headers, body: attempt.body };
 }
 
+/** Whether `requestOf` sends a login that the task has itself, in a header or in its url. */
+export function hasOwnLogin({ headers = {} }: HttpDestination, { authorization }: Target): boolean {
+  return authorization !== undefined || Object.keys(headers).some((name) => name.toLowerCase() === 'authorization');
+}
+
 /** @returns their names, in lower case */
 function addChosen(headers: string[], sources: readonly (Readonly<Record<string, string>> | undefined)[]): ReadonlySet<string> {
   const seen = new Set<string>();

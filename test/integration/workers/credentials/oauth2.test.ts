@@ -1,11 +1,16 @@
 import { expect } from 'chai';
 
-import { tokenIdOf } from '../../../../workers/adapters/http/credentials/token-source.js';
+import { noSecretKeys } from '../../../../shared/domain/secrets/secret-box.js';
+import { withinLimit } from '../../../../shared/lifecycle/time-limit.js';
+import { TaskQueue } from '../../../../shared/queue/tasks/task-queue.js';
+import { TokenSource, tokenIdOf } from '../../../../workers/adapters/http/credentials/token-source.js';
 import { marksOf, patchCredentials, secretKey, setCredentials } from '../../../support/credentials.js';
 import { eventually } from '../../../support/eventually.js';
+import { uniquePrefix } from '../../../support/namespace.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
-import { CollectedLog, InProcessService } from '../../../support/service-in-process.js';
-import { getTask, httpTask, submitNew, waitForState, type ShownTask, type WireTask } from '../../../support/tasks.js';
+import { PrivateRedis } from '../../../support/redis.js';
+import { CollectedLog, connect, InProcessService } from '../../../support/service-in-process.js';
+import { call, getTask, httpTask, submitNew, waitForState, type Answer, type ShownTask, type WireTask } from '../../../support/tasks.js';
 
 const SECRET = 'client-secret-0815/ü';
 
@@ -76,6 +81,10 @@ describe('oauth2 credentials', function () {
     return task.id;
   }
 
+  function testSend(destination: object): Promise<Answer> {
+    return call(service.baseUrl, '/test-sends', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ destination_type: 'http', destination, message_data: 'm' }) });
+  }
+
   async function sendAll(count: number): Promise<void> {
     const ids = await Promise.all(Array.from({ length: count }, () => send()));
     for (const id of ids) expectFirstAttempt(await waitForState(service.baseUrl, id, 'delivered'));
@@ -134,6 +143,47 @@ describe('oauth2 credentials', function () {
     expect(server.given.length).to.be.at.most(2);
   });
 
+  it('are asked for once where one is refused late, when another is stored already', async () => {
+    await configure();
+    await sendAll(10);
+    const [first = ''] = server.given;
+    let replaced: () => void = () => undefined;
+    const isReplaced = new Promise<void>((resolve) => { replaced = resolve; });
+    receiver.on(path, ({ headers, body }) => {
+      if (headers['authorization'] !== `Bearer ${first}`) return { kind: 'answer' };
+      return { kind: 'answer', status: 401, ...(body.toString() === 'late' ? { after: isReplaced } : {}) };
+    });
+    const late = await Promise.all([1, 2, 3].map(() => send({ message_data: 'late' })));
+    await eventually(() => expect(receiver.inFlight).to.equal(3));
+    await sendAll(10);
+    replaced();
+    for (const id of late) expectFirstAttempt(await waitForState(service.baseUrl, id, 'delivered'));
+    expect(server.given).to.have.length(2);
+  });
+
+  it('are neither sent nor asked for where the task has a login itself, and its refusal costs the fleet no token', async () => {
+    await configure();
+    // Each worker has sent with a token that this receiver takes.
+    await sendAll(20);
+    const headers = { AUTHORIZATION: 'Bearer wrong' };
+    const own = [{ url: receiver.url(path), headers }, { url: receiver.url(path).replace('//', '//user:wrong@') }];
+    for (const id of await Promise.all([...own, ...own, ...own].map((destination) => send({ destination })))) {
+      const { timeline } = await waitForState(service.baseUrl, id, 'parked');
+      expect(timeline[0]?.http_status).to.equal(401);
+      expect(receiver.requestsFor(id)).to.have.length(1);
+    }
+    const { body } = await testSend(own[0] ?? {});
+    expect([body['http_status'], receiver.requestsFor(String(body['id'])).length]).to.deep.equal([401, 1]);
+    expect(server.given).to.have.length(1);
+    // What the token server says does not matter to them either.
+    server.answer = () => ({ status: 400, body: '{}' });
+    await configure({ scope: 'another-client' });
+    const delivered = await send({ destination: { url: receiver.url('/takes-all'), headers } });
+    expectFirstAttempt(await waitForState(service.baseUrl, delivered, 'delivered'));
+    expect((await testSend({ url: receiver.url('/takes-all'), headers })).body).to.include({ outcome: 'delivered' });
+    expect(server.receiver.requestsTo('/token')).to.have.length(1);
+  });
+
   it('are asked for by another process when the one that asks dies', async () => {
     const client = { token_url: server.receiver.url('/token'), client_id: 'orders+7', client_secret: SECRET, client_authentication: 'header' } as const;
     // A worker was killed while it asked: its right lapses.
@@ -178,4 +228,30 @@ describe('oauth2 credentials', function () {
     const { timeline } = await waitForState(service.baseUrl, await send(), 'parked');
     expect(timeline[0]?.error).to.equal('token_unavailable: the token server could not be asked: host_not_found');
   });
+});
+
+describe('the source of tokens', () => {
+  it('gives what the token server said in time where Redis is silent behind it', async () => {
+    const server = await PrivateRedis.start();
+    // That of a worker: its commands wait for Redis without a limit.
+    const redis = connect('worker', server.address);
+    const queue = new TaskQueue({ redis, prefix: uniquePrefix(), shards: 1, deadAttempts: 1, clock: Date.now });
+    const failure = { code: 'token_refused', detail: 'the token server answered 400' } as const;
+    try {
+      await queue.ready();
+      for (const answer of [{ token: 'made', lifeMs: 60_000 }, { failure }]) {
+        const source = new TokenSource({ store: () => queue.tokenStore(), secrets: noSecretKeys, clock: Date.now, ask: async () => { await server.freeze(); return answer; } });
+        const client = { token_url: 'http://tokens.example/', client_id: JSON.stringify(answer), client_secret: 's', client_authentication: 'header' } as const;
+        const given = await withinLimit(source.get(client), 2_000, () => new Error('it waits for Redis'));
+        expect(given).to.deep.equal('token' in answer ? { token: 'made', isNew: true } : { failure });
+        if ('token' in answer) expect(await source.get(client), 'it goes on with that').to.deep.equal({ token: 'made', isNew: false });
+        server.thaw();
+      }
+    } finally {
+      server.thaw();
+      await queue.close();
+      redis.disconnect();
+      await server.close();
+    }
+  }).timeout(8_000);
 });

@@ -27,8 +27,14 @@ export interface Preparation {
   readonly signature: readonly string[];
 }
 
+/** Where an attempt goes. `hasOwnLogin`: the task says who sends it, so no login of the credentials is sent, and none is asked for. */
+export interface Place {
+  readonly url: string;
+  readonly hasOwnLogin: boolean;
+}
+
 /** Sends one attempt with credentials. @param sendOnce sends one request, and judges the answer */
-type SendWith = (attempt: DeliveryAttempt, url: string, signal: EndSignal, sendOnce: (prepared: Preparation) => Promise<DeliveryResult>) => Promise<DeliveryResult>;
+type SendWith = (attempt: DeliveryAttempt, place: Place, signal: EndSignal, sendOnce: (prepared: Preparation) => Promise<DeliveryResult>) => Promise<DeliveryResult>;
 
 export interface CredentialsOfAdapter {
   /** undefined: there are none for this place. */
@@ -51,14 +57,15 @@ export function createCredentialsInUse({ watch, tokens: tokenStore, secrets, mas
     takenBy.set(url, token);
   }
 
-  const sendWith = (stored: Stored, origin: string): SendWith => async (attempt, url, signal, sendOnce) => {
+  const sendWith = (stored: Stored, origin: string): SendWith => async (attempt, { url, hasOwnLogin }, signal, sendOnce) => {
     if (stored.fault !== undefined) return credentialsUnreadable;
     const used = sendCredentialsOf(stored);
     const { oauth2 } = used;
     // A receiver may quote what it was sent.
     const recorded = (result: DeliveryResult, token?: string): DeliveryResult => ofIdentity(withoutTextsIn(result, token === undefined ? used.secretTexts : [...used.secretTexts, ...secretTextsOfToken(token)]), used.identity, stored.key === origin);
     const prepare = (token?: string): Preparation => prepared(used, attempt, clock(), token);
-    if (oauth2 === undefined) return recorded(await sendOnce(prepare()));
+    // A 401 for a login that the task has itself says nothing of the token.
+    if (oauth2 === undefined || hasOwnLogin) return recorded(await sendOnce(prepare()));
     const given = await unlessAborted(tokens.get(oauth2), signal);
     if (!('token' in given)) return withoutToken(given);
     const first = recorded(await sendOnce(prepare(given.token)), given.token);
