@@ -140,13 +140,12 @@ export class TokenSource {
       // A token that is still good must not be lost because no other one could be had.
       const isStillGood = known?.kind === 'token' && now < known.expiresAt;
       const record = failureFrom(answer.failure, failures, now);
-      await store.store(id, asker, isStillGood ? undefined : this.#seal(id, record), record.kind === 'failure' ? 2 * (record.until - now) : 0);
+      await kept(store.store(id, asker, isStillGood ? undefined : this.#seal(id, record), record.kind === 'failure' ? 2 * (record.until - now) : 0));
       return answer;
     }
     const record = tokenFrom(answer.token, answer.lifeMs, now, isAfterRefusal);
     const text = this.#seal(id, record);
-    // Where Redis cannot keep it, this process uses it all the same.
-    await store.store(id, asker, text, record.expiresAt - now).catch(() => undefined);
+    await kept(store.store(id, asker, text, record.expiresAt - now));
     this.#noEarlyRefreshUntil.delete(id);
     return this.#keep(id, text, record, true);
   }
@@ -170,6 +169,11 @@ export class TokenSource {
       return undefined; // of another key, or another version: it is replaced
     }
   }
+}
+
+/** Where Redis cannot keep in time what the token server said, this process goes by it all the same. */
+async function kept(storing: Promise<void>): Promise<void> {
+  await withinRequestLimit(storing).catch(() => undefined);
 }
 
 /** Another secret, scope or server is another client, so a change never finds an old token. */
