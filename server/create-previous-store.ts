@@ -9,7 +9,7 @@ import { logConnectionChanges } from '../shared/redis/redis-watch.js';
 import { RefusalLog } from '../shared/redis/refusal-log.js';
 
 /** A store of one Redis has one shard, unless SHARDS said otherwise. */
-const SHARDS = 1;
+export const PREVIOUS_SHARDS = 1;
 
 /** The store that the service moves away from (PREVIOUS_REDIS_ADDR). */
 export interface PreviousStore {
@@ -36,7 +36,7 @@ export function createPreviousStore(config: RedisConfig, { logger, ofTasks, onUn
   const access = new RedisAccess(redis, config, ofStore, probeKey(ofTasks.prefix, false));
   access.admission.catch((error: unknown) => onUnfitRedis(error instanceof RedisRefusedError ? new MismatchError(`the old Redis, which has variables of its own (PREVIOUS_REDIS_*): ${error.message}`) : error));
   const onMismatch = ({ message }: MismatchError): void => onUnfitRedis(new MismatchError(`PREVIOUS_REDIS_ADDR can only be a store of one shard: ${message}`));
-  const queue = new TaskQueue({ ...ofTasks, redis, shards: SHARDS, refusals: new RefusalLog(ofStore), onMismatch });
+  const queue = new TaskQueue({ ...ofTasks, redis, shards: PREVIOUS_SHARDS, refusals: new RefusalLog(ofStore), onMismatch });
   return {
     redis,
     queue,

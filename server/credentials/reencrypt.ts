@@ -17,7 +17,7 @@ export interface ReencryptParts {
 
 /** What was found in one store. */
 export interface StoreReport {
-  readonly store: (typeof secretStores)[number]['store'];
+  readonly store: string;
   /** Put under the newest key. */
   readonly reencrypted: number;
   /** What is still under another key, by its id; `(none)`: not encrypted. */
@@ -121,12 +121,18 @@ async function visitOverrides({ redis, prefix, secrets }: ReencryptParts, found:
  *
  * The message begins at the last `,"m":`, because a destination has an `m` of its own, its method. The text of a message has no such
  * thing: JSON writes its quotation marks as `\\"`.
- * KEYS jobs. @returns the ids, '' for headers that are not encrypted
+ * KEYS jobs. ARGV 1 bytes of tasks at most, but for the first: Redis answers nobody else meanwhile.
+ * @returns how many jobs were looked at, then the ids, '' for headers that are not encrypted
  */
 const KEY_IDS_OF_TASKS = `
-local ids = {}
-for _, key in ipairs(KEYS) do
+local ids, bytes = {#KEYS}, 0
+for index, key in ipairs(KEYS) do
   if redis.call('TYPE', key).ok == 'hash' then
+    bytes = bytes + redis.call('HSTRLEN', key, 'data')
+    if index > 1 and bytes > tonumber(ARGV[1]) then
+      ids[1] = index - 1
+      break
+    end
     local data = redis.call('HGET', key, 'data') or ''
     local message = #data
     local found = string.find(data, ',"m":', 1, true)
@@ -141,15 +147,33 @@ for _, key in ipairs(KEYS) do
 end
 return ids`;
 
+/** As in one step of a search: a few ms of Redis. */
+const MOST_BYTES_AT_ONCE = 4_194_304;
+const MOST_TASKS_AT_ONCE = 250;
+
 async function visitTasks({ redis, prefix, shards, secrets }: ReencryptParts, found: Found): Promise<void> {
   for (let shard = 0; shard < shards; shard += 1) {
     const start = `${queuePrefix(prefix, shard, isCluster(redis))}:${queueName(shard)}:${jobIdOf('')}`;
     for await (const keys of keysBeginningWith(redis, start)) {
-      const ids: unknown = await redis.eval(KEY_IDS_OF_TASKS, keys.length, ...keys);
-      // The script's own answer.
-      for (const id of ids as string[]) note(found, id === '' ? undefined : id, secrets);
+      for (let at = 0; at < keys.length; ) {
+        const next = keys.slice(at, at + MOST_TASKS_AT_ONCE);
+        // The script's own answer.
+        const [seen, ...ids] = (await redis.eval(KEY_IDS_OF_TASKS, next.length, ...next, MOST_BYTES_AT_ONCE)) as [number, ...string[]];
+        for (const id of ids) note(found, id === '' ? undefined : id, secrets);
+        at += seen;
+      }
     }
   }
+}
+
+/**
+ * The same in several Redis: while a service moves from one to another, both hold what is under the same keys.
+ * @param stores by name: '' for the one that has none
+ */
+export async function reencryptAll(stores: readonly (readonly [name: string, parts: ReencryptParts])[]): Promise<readonly StoreReport[]> {
+  const reports: StoreReport[] = [];
+  for (const [name, parts] of stores) reports.push(...(await reencrypt(parts)).map((report) => ({ ...report, store: name === '' ? report.store : `${name}: ${report.store}` })));
+  return reports;
 }
 
 /** For people: what was done, and which keys may be taken out of SECRETS_KEYS. */
