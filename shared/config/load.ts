@@ -245,7 +245,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
 /** For main.ts: with a wrong configuration it ends the process with EXIT_CONFIG and prints every fault on stderr. */
 export function loadConfigOrExit(): Config {
   try {
-    return loadConfig();
+    const config = loadConfig();
+    Object.assign(process.env, config.telemetry.tracing.fromFiles);
+    return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);

@@ -331,6 +331,8 @@ export const variables = {
 
   OTEL_EXPORTER_OTLP_ENDPOINT: text(undefined, 'Where spans are sent, such as `http://collector:4318` (`:4317` with `grpc`); tracing is on where it is set, or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT. The other standard variables of OpenTelemetry are read by its SDK.'),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: text(undefined, 'The same for traces alone; the whole url, such as `http://collector:4318/v1/traces`.'),
+  OTEL_EXPORTER_OTLP_HEADERS: secret('Headers that go to the collector, such as `api-key=...,tenant=7`.'),
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: secret('The same for traces alone.'),
   OTEL_EXPORTER_OTLP_PROTOCOL: text('http/protobuf', '`http/protobuf`, `http/json` or `grpc`.'),
   OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: text(undefined, 'The same for traces alone.'),
   OTEL_TRACES_EXPORTER: text('otlp', '`otlp`, `console`, or `none`: nothing is traced. Where it is set, no endpoint is needed: it is on localhost then.'),

@@ -4,6 +4,8 @@ export interface TracingConfig {
   readonly isWanted: boolean;
   readonly exporter: 'otlp' | 'console';
   readonly protocol: Protocol;
+  /** Variables that the SDK reads by itself, and that were given as files: it knows of none. */
+  readonly fromFiles: Readonly<Record<string, string>>;
 }
 
 const protocols = ['http/protobuf', 'http/json', 'grpc'] as const;
@@ -13,6 +15,8 @@ const exporters = ['otlp', 'console'] as const;
 interface Values {
   readonly OTEL_EXPORTER_OTLP_ENDPOINT: string | undefined;
   readonly OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: string | undefined;
+  readonly OTEL_EXPORTER_OTLP_HEADERS: string | undefined;
+  readonly OTEL_EXPORTER_OTLP_TRACES_HEADERS: string | undefined;
   readonly OTEL_EXPORTER_OTLP_PROTOCOL: string | undefined;
   readonly OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: string | undefined;
   readonly OTEL_TRACES_EXPORTER: string | undefined;
@@ -21,7 +25,7 @@ interface Values {
 
 /**
  * By the rules of OpenTelemetry a value that is not known is warned of, and ends no process.
- * @param env says whether OTEL_TRACES_EXPORTER was set at all
+ * @param env says what was set, and by a variable of its own
  */
 export function tracingConfig(values: Values, env: Readonly<Record<string, string | undefined>>): TracingConfig {
   const exporter = values.OTEL_TRACES_EXPORTER ?? 'otlp';
@@ -32,6 +36,7 @@ export function tracingConfig(values: Values, env: Readonly<Record<string, strin
     isWanted: isNamed || (values.OTEL_EXPORTER_OTLP_ENDPOINT ?? values.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) !== undefined,
     exporter: known ?? 'otlp',
     protocol: protocols.find((each) => each === protocolOf(values)) ?? 'http/protobuf',
+    fromFiles: Object.fromEntries((['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS'] as const).flatMap((name) => (values[name] === undefined || (env[name] ?? '') !== '' ? [] : [[name, values[name]]]))),
   };
 }
 

@@ -1,3 +1,5 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 import { expect } from 'chai';
@@ -12,6 +14,7 @@ const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const SPAN = '00f067aa0ba902b7';
 const PARENT = `00-${TRACE}-${SPAN}-01`;
 const SECRET = 'hunter2hunter2hunter2';
+const COLLECTOR_KEY = 'key of the collector';
 const KIND = { server: 2, client: 3, producer: 4, consumer: 5 } as const;
 const often: Settings = { OTEL_BSP_SCHEDULE_DELAY: '100' };
 
@@ -40,6 +43,14 @@ describe('Tracing', function () {
     return service;
   }
 
+  function fileWithKey(): string {
+    const folder = mkdtempSync(path.join(tmpdir(), 'tracing-test-'));
+    closing.push(async () => { rmSync(folder, { recursive: true }); });
+    const file = path.join(folder, 'headers');
+    writeFileSync(file, `api-key=${encodeURIComponent(COLLECTOR_KEY)}\n`);
+    return file;
+  }
+
   async function submit({ baseUrl }: Service, task: WireTask, headers: Readonly<Record<string, string>> = {}): Promise<void> {
     const { status, body } = await call(baseUrl, '/tasks', { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(task) });
     expect(status, JSON.stringify(body)).to.equal(201);
@@ -50,7 +61,7 @@ describe('Tracing', function () {
 
   it('sends spans of submission, attempts and sends over HTTP, linked to the trace of the client, without secrets', async () => {
     const otlp = await otlpOverHttp();
-    const service = await started(otlp, { OTEL_EXPORTER_OTLP_ENDPOINT: otlp.endpoint, OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test' });
+    const service = await started(otlp, { OTEL_EXPORTER_OTLP_ENDPOINT: otlp.endpoint, OTEL_EXPORTER_OTLP_HEADERS_FILE: fileWithKey(), OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test' });
     receiver.on('/once', (_request, nth) => ({ kind: 'answer', status: nth === 1 ? 503 : 200 }));
     const url = `${receiver.url('/once').replace('http://', `http://user:${SECRET}@`)}?token=${SECRET}`;
     const task = httpTask(url, { max_retries: 1, message_data: `{"secret":"${SECRET}"}` });
@@ -77,6 +88,7 @@ describe('Tracing', function () {
       expect(process.attributes['error.type']).to.equal(error);
     }
     expect(receiver.requestsFor(task.id).map(traceOf)).to.deep.equal(Array(2).fill([PARENT, 'congo=t61rcWkgMzE']));
+    expect([...otlp.apiKeys], 'a key that was given as a file, to the API and the worker').to.deep.equal([COLLECTOR_KEY]);
     expect(otlp.text).to.not.include(SECRET);
     expect(otlp.text).to.not.include(Buffer.from(`user:${SECRET}`).toString('base64'));
   });
@@ -87,13 +99,14 @@ describe('Tracing', function () {
     const probe = new KafkaProbe(broker);
     closing.push(() => probe.close());
     const topic = await probe.createTopic();
-    const service = await started(otlp, { OTEL_EXPORTER_OTLP_ENDPOINT: otlp.endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_SERVICE_NAME: 'retries' });
+    const service = await started(otlp, { OTEL_EXPORTER_OTLP_ENDPOINT: otlp.endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_TRACES_HEADERS_FILE: fileWithKey(), OTEL_SERVICE_NAME: 'retries' });
     const toKafka = httpTask('', { destination_type: 'kafka', destination: { host: broker.host, port: broker.port, topic }, dead_destination: { host: broker.host, port: broker.port, topic } });
     const tasks = [httpTask(receiver.url('/batch')), toKafka];
     const { status } = await call(service.baseUrl, '/tasks/batch', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(tasks) });
     expect(status).to.equal(207);
     const submission = await otlp.hasSpan(({ attributes }) => attributes['messaging.batch.message_count'] === 2);
     expect(submission.resource['service.name']).to.equal('retries');
+    expect([...otlp.apiKeys]).to.deep.equal([COLLECTOR_KEY]);
     for (const { id } of tasks) {
       await waitForState(service.baseUrl, id, 'delivered');
       const process = await spanOf(otlp, 'process tasks', id);

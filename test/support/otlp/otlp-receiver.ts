@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import path from 'node:path';
 
-import { loadPackageDefinition, Server, ServerCredentials, type ServiceDefinition, type UntypedHandleCall } from '@grpc/grpc-js';
+import { loadPackageDefinition, type Metadata, Server, ServerCredentials, type ServiceDefinition, type UntypedHandleCall } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 
 import { eventually } from '../eventually.js';
@@ -30,6 +30,8 @@ export interface OtlpReceiver {
   /** Every byte that came, as text: for what must not stand there. */
   readonly text: string;
   readonly requests: number;
+  /** Of each request. */
+  readonly apiKeys: ReadonlySet<string | undefined>;
   /** Waits until a span like this has come. */
   hasSpan(matches: (span: ReceivedSpan) => boolean): Promise<ReceivedSpan>;
   close(): Promise<void>;
@@ -66,6 +68,7 @@ class Received {
   readonly spans: ReceivedSpan[] = [];
   text = '';
   requests = 0;
+  readonly apiKeys = new Set<string | undefined>();
 
   take(bytes: Buffer): void {
     this.requests += 1;
@@ -114,6 +117,7 @@ export async function otlpOverHttp(answer: 'takes' | 'hangs' | 'refuses' = 'take
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       if (request.url !== '/v1/traces' || request.headers['content-type'] !== 'application/x-protobuf') return response.writeHead(400).end();
+      received.apiKeys.add(request.headers['api-key']?.toString());
       received.take(Buffer.concat(chunks));
       if (answer === 'hangs') return;
       response.writeHead(answer === 'takes' ? 200 : 503, { 'Content-Type': 'application/x-protobuf' }).end();
@@ -140,8 +144,9 @@ export async function otlpOverHttp(answer: 'takes' | 'hangs' | 'refuses' = 'take
 export async function otlpOverGrpc(): Promise<OtlpReceiver> {
   const received = new Received();
   const server = new Server();
-  const handle: UntypedHandleCall = (call: { readonly request: Wire }, callback: (error: null, response: object) => void) => {
+  const handle: UntypedHandleCall = (call: { readonly request: Wire; readonly metadata: Metadata }, callback: (error: null, response: object) => void) => {
     received.requests += 1;
+    received.apiKeys.add(call.metadata.get('api-key').join());
     received.takeMessage(call.request);
     callback(null, {});
   };
