@@ -203,6 +203,44 @@ describe('the Helm chart', function () {
     expect(loadConfig(settings).deliveryTimeoutMs).to.equal(30_000);
   });
 
+  it('has a value for every variable of the service', () => {
+    const schema = JSON.parse(read(`${chartDir}/values.schema.json`)) as { properties: { config: { propertyNames: { not: { anyOf: [unknown, { enum: string[] }, { pattern: string }] } } } }; definitions: { secretVariable: { enum: string[] } } };
+    const [, { enum: own }, { pattern }] = schema.properties.config.propertyNames.not.anyOf;
+    const secrets = schema.definitions.secretVariable.enum;
+    const all = Object.entries<Variable<unknown>>(variables);
+    const inConfig = all.filter(([name]) => !own.includes(name) && !secrets.includes(name) && !new RegExp(pattern).test(name)).map(([name, { fallback, allowed }]) => `  ${name}: "${fallback ?? (allowed.startsWith('a duration') ? '30s' : allowed.split(',')[0])}"`);
+    const tls = ['redis', 'kafka', 'otel'].flatMap((of) => [`tls.${of}.existingSecret=${of}-tls`, `tls.${of}.clientCertificate=true`]);
+    const rendered = new Rendered({ file: `config:\n${inConfig.join('\n')}`, set: [...WITH_SECRET, `secrets.names={${secrets.join(',')}}`, ...tls, 'tls.proxy.existingSecret=proxy-tls', 'tls.destinations.existingSecret=destinations-tls'] });
+    const set = PROCESSES.flatMap((component) => rendered.container(component).env.map(({ name }) => name));
+    expect(all.map(([name]) => name).filter((name) => !set.includes(name) && !set.includes(`${name}_FILE`))).to.deep.equal([]);
+    expect(set, 'what the SDK of traces and Node read by themselves').to.include.members(['OTEL_EXPORTER_OTLP_CERTIFICATE', 'OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE', 'OTEL_EXPORTER_OTLP_CLIENT_KEY', 'NODE_EXTRA_CA_CERTS']);
+    for (const { spec: { template: { spec: { containers: [{ env, volumeMounts }], volumes } } } } of rendered.of('Deployment')) {
+      const files = env.map(({ value = '' }) => value).filter((value) => value.startsWith('/run/'));
+      const mounted = volumes.flatMap(({ name, secret }) => (secret?.items ?? []).map((item) => `${volumeMounts.find((mount) => mount.name === name)?.mountPath ?? ''}/${item.path}`));
+      expect(mounted, 'each file that is named is there').to.include.members(files);
+    }
+  });
+
+  it('renders no key of a secret that has no name', () => {
+    const items = (...set: string[]): unknown => new Rendered({ set: [...WITH_SECRET, ...set] }).one('Pod').spec.volumes.find(({ name }) => name === 'key')?.secret?.items;
+    expect(items('test.keySecret.name=submit')).to.deep.equal([{ key: 'token', path: 'key' }]);
+    expect(items('test.keySecret.name=submit', 'test.keySecret.key=one')).to.deep.equal([{ key: 'one', path: 'key' }]);
+    expect(items()).to.deep.equal([{ key: 'BOOTSTRAP_API_KEY', path: 'key' }]);
+    for (const which of ['test', 'worker.autoscaling']) expect(() => renderText({ set: [...WITH_SECRET, `${which}.keySecret.key=`] }), which).to.throw('keySecret/key');
+  });
+
+  it('says in values.yaml which variables config cannot have, and which values set them', () => {
+    const about = /^# Variables of docs\/ENVIRONMENT\.md[^]*?(?=^config:)/m.exec(read(`${chartDir}/values.yaml`))?.[0] ?? '';
+    for (const name of ['SHUTDOWN_TIMEOUT', 'ALLOWED_HOSTS']) {
+      expect(about).to.contain(name);
+      expect(settingsOf(new Rendered({ set: [...WITH_SECRET, `config.${name}=7s`] }).container('api')), `${name}: config wins`).to.include({ [name]: '7s' });
+    }
+    for (const [name, value] of [['SHUTDOWN_DELAY', 'api.shutdownDelay'], ['HTTP_PORT', 'api.port'], ['WORKER_HTTP_PORT', 'worker.port']] as const) {
+      expect(about).to.contain(`${name} (${value})`);
+      expect(() => renderText({ set: [...WITH_SECRET, `config.${name}=7000`] }), name).to.throw(`invalid propertyName '${name}'`);
+    }
+  });
+
   const switches = Object.entries<Variable<unknown>>(variables).filter(([, { allowed }]) => allowed === 'on, off').map(([name]) => name);
   it('refuses true and false where a variable is on or off, as YAML reads them without quotes', () => {
     expect(switches).to.include.members(['AUTH', 'FLOW_CIRCUIT']);

@@ -12,6 +12,7 @@ export interface Container {
   readonly args: readonly string[];
   readonly env: readonly { readonly name: string; readonly value?: string }[];
   readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
   readonly startupProbe: Probe;
   readonly livenessProbe: Probe;
   readonly readinessProbe: Probe;
@@ -37,6 +38,7 @@ export interface Pod {
   readonly metadata: Metadata;
   readonly spec: {
     readonly containers: readonly [Container, ...Container[]];
+    readonly volumes: readonly { readonly name: string; readonly secret?: { readonly items: readonly { readonly key: string; readonly path: string }[] } }[];
     readonly securityContext: { readonly runAsUser: number };
     readonly automountServiceAccountToken: boolean;
     readonly terminationGracePeriodSeconds: number;

@@ -100,6 +100,12 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- $_ := set $all "KAFKA_TLS_CA_FILE" "/run/tls/kafka/ca.crt" -}}
 {{- if .Values.tls.kafka.clientCertificate }}{{ $_ := set $all "KAFKA_TLS_CERT_FILE" "/run/tls/kafka/tls.crt" }}{{ $_ := set $all "KAFKA_TLS_KEY_FILE" "/run/tls/kafka/tls.key" }}{{ end -}}
 {{- end -}}
+{{- if .Values.tls.proxy.existingSecret }}{{ $_ := set $all "DESTINATION_PROXY_CA_FILE" "/run/tls/proxy/ca.crt" }}{{ end -}}
+{{- if .Values.tls.destinations.existingSecret }}{{ $_ := set $all "NODE_EXTRA_CA_CERTS" "/run/tls/destinations/ca.crt" }}{{ end -}}
+{{- if .Values.tls.otel.existingSecret -}}
+{{- $_ := set $all "OTEL_EXPORTER_OTLP_CERTIFICATE" "/run/tls/otel/ca.crt" -}}
+{{- if .Values.tls.otel.clientCertificate }}{{ $_ := set $all "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE" "/run/tls/otel/tls.crt" }}{{ $_ := set $all "OTEL_EXPORTER_OTLP_CLIENT_KEY" "/run/tls/otel/tls.key" }}{{ end -}}
+{{- end -}}
 {{- range $name, $value := .Values.config }}{{ $_ := set $all $name (include "kafka-retry.text" $value) }}{{ end -}}
 {{- range $name := keys $all | sortAlpha }}
 - name: {{ $name }}
@@ -126,7 +132,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- if include "kafka-retry.secretNames" . | trim }}
 - { name: secrets, mountPath: /run/secrets/kafka-retry, readOnly: true }
 {{- end }}
-{{- range $of := list "redis" "kafka" }}{{ if (get $root.Values.tls $of).existingSecret }}
+{{- range $of := keys $root.Values.tls | sortAlpha }}{{ if (get $root.Values.tls $of).existingSecret }}
 - { name: tls-{{ $of }}, mountPath: /run/tls/{{ $of }}, readOnly: true }
 {{- end }}{{ end }}
 {{- end }}
@@ -146,7 +152,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
       - { key: {{ . }}, path: {{ . }} }
     {{- end }}
 {{- end }}
-{{- range $of := list "redis" "kafka" }}{{ $tls := get $root.Values.tls $of }}{{ if $tls.existingSecret }}
+{{- range $of := keys $root.Values.tls | sortAlpha }}{{ $tls := get $root.Values.tls $of }}{{ if $tls.existingSecret }}
 - name: tls-{{ $of }}
   secret:
     secretName: {{ $tls.existingSecret }}
