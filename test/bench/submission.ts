@@ -9,8 +9,10 @@ import type { Comparison } from './report.js';
 import { portFromLog } from './start-api.js';
 
 const CONNECTIONS = 64;
+/** A caller that sends one task after the other waits for each. */
+const REQUESTS_IN_TURN = 1 / 8;
 
-/** POST /tasks per second over 64 connections, beside Express + express.json + queue.add, and bare node:http; and with an access key beside without one. */
+/** POST /tasks per second over 64 connections and over one, beside Express + express.json + queue.add, and bare node:http; and with an access key beside without one. */
 export async function benchSubmission(redisPort: number, rounds: number, requests: number): Promise<Comparison[]> {
   const redis = new Redis({ host: '127.0.0.1', port: redisPort, maxRetriesPerRequest: null });
   const bootstrapKey = `krs_bench_${randomBytes(32).toString('hex')}`;
@@ -22,6 +24,7 @@ export async function benchSubmission(redisPort: number, rounds: number, request
     express: await baseline('baselines/express-add.ts', redisPort),
     bareHttp: await baseline('baselines/node-http-add.ts', redisPort),
   };
+  const inTurn = { service: [] as number[], express: [] as number[] };
   let load = 0;
   for (let round = 0; round <= rounds; round += 1) {
     for (const side of Object.values(sides)) {
@@ -34,6 +37,11 @@ export async function benchSubmission(redisPort: number, rounds: number, request
       side.values.push(perSecond);
       if ('cpuUs' in side) side.cpuUs.push((cpuTimeUs(side.child) - before) / requests);
     }
+    for (const name of ['service', 'express'] as const) {
+      await redis.flushdb();
+      const perSecond = await runLoad({ port: sides[name].port, connections: 1, requests: Math.ceil(requests * REQUESTS_IN_TURN), round: (load += 1) });
+      if (round > 0) inTurn[name].push(perSecond);
+    }
   }
   await Promise.all(Object.values(sides).map(({ child }) => end(child)));
   redis.disconnect();
@@ -41,6 +49,7 @@ export async function benchSubmission(redisPort: number, rounds: number, request
   return [
     { figure: 'POST /tasks, 64 connections', unit: '/s', product: service, baseline: { name: 'Express + express.json + queue.add', values: sides.express.values }, bar: 1.8 },
     { figure: 'POST /tasks, 64 connections', unit: '/s', product: service, baseline: { name: 'node:http + JSON.parse + queue.add', values: sides.bareHttp.values }, bar: 0.6 },
+    { figure: 'POST /tasks, one connection', unit: '/s', product: { name: 'service', values: inTurn.service }, baseline: { name: 'Express + express.json + queue.add', values: inTurn.express } },
     { figure: 'POST /tasks with an access key', unit: '/s', product: { name: 'AUTH=on', values: sides.locked.values }, baseline: { name: 'AUTH=off', values: sides.service.values }, bar: 0.95 },
     { figure: 'CPU of the API for a POST /tasks with an access key', unit: 'us', product: { name: 'AUTH=on', values: sides.locked.cpuUs }, baseline: { name: 'AUTH=off', values: sides.service.cpuUs }, highestRatio: 1.05 },
   ];

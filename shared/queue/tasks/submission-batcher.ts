@@ -3,7 +3,10 @@ import type { Admission, Submission } from './submission.js';
 import type { Shard } from '../engine/shard.js';
 import { REQUEST_LIMIT_MS } from '../../redis/request-limit.js';
 
+/** What comes while another group is on its way goes when that has ended, and after this at the latest. */
 const GATHER_MS = 1;
+/** With so many the first group goes before its turn of the event loop has ended: callers that all wait for one answer would move in one wave, and API and Redis in turns. */
+const EARLY_GROUP = 32;
 const MAX_GROUP = 200;
 const MAX_GROUP_BYTES = 1_048_576;
 /**
@@ -38,8 +41,8 @@ interface Waiting {
 }
 
 /**
- * Submissions that arrive within 1 ms share a call: on one connection a round trip for each would be the limit of
- * the API, and autopipelining is slower (engine facts). A group fails as a whole: none of its callers is told "accepted".
+ * Submissions that arrive in one turn of the event loop, or while others are on their way, share a call: on one connection a round trip
+ * for each would be the limit of the API, and autopipelining is slower (engine facts). A group fails as a whole: none of its callers is told "accepted".
  * When a group fails, the waiting submissions fail with it. They were never sent, and would wait as long for Redis.
  */
 export class SubmissionBatcher {
@@ -47,6 +50,7 @@ export class SubmissionBatcher {
   #bytesInFlight = 0;
   #groupsInFlight = 0;
   #timer: NodeJS.Timeout | undefined;
+  #endOfTurn: NodeJS.Immediate | undefined;
   /** The oldest that waits will have waited too long. */
   #lateTimer: NodeJS.Timeout | undefined;
 
@@ -64,13 +68,17 @@ export class SubmissionBatcher {
 
   #add(waiting: Waiting): void {
     this.#waiting.push(waiting);
-    if (this.#waiting.length >= MAX_GROUP) this.#pump();
+    const isIdle = this.#groupsInFlight === 0;
+    if (this.#waiting.length >= (isIdle ? EARLY_GROUP : MAX_GROUP)) this.#pump();
+    else if (isIdle) this.#endOfTurn ??= setImmediate(() => this.#pump());
     else this.#timer ??= setTimeout(() => this.#pump(), GATHER_MS);
   }
 
   #pump(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    clearImmediate(this.#endOfTurn);
+    this.#endOfTurn = undefined;
     if (this.#mostGroups !== Infinity) this.#refuseLate();
     while (this.#waiting.length > 0 && this.#bytesInFlight < MAX_BYTES_IN_FLIGHT && this.#groupsInFlight < this.#mostGroups) {
       const { length, bytes } = nextGroup(this.#waiting, performance.now());
@@ -106,9 +114,9 @@ export class SubmissionBatcher {
     } finally {
       this.#bytesInFlight -= bytes;
       this.#groupsInFlight -= 1;
-      // Submissions that arrived meanwhile have waited long enough. A running timer belongs to a group that is still
+      // Submissions that arrived meanwhile have waited long enough. Beside other groups a running timer belongs to one that is still
       // being collected.
-      if (this.#timer === undefined) this.#pump();
+      if (this.#timer === undefined || this.#groupsInFlight === 0) this.#pump();
     }
   }
 
