@@ -1,7 +1,7 @@
 import { overrideFields, plainOverrideFields, withStandIns, type Override } from '../../shared/domain/bulk-actions/override.js';
 import { destinationTypeNames, isDestinationType, type DestinationType } from '../../shared/domain/destinations/destination.js';
 import type { UncheckedFields } from '../../shared/domain/destinations/destination-row.js';
-import { RequestError } from '../../shared/domain/errors.js';
+import { RequestError, type RefusalNotes } from '../../shared/domain/errors.js';
 import { destinationFields, type DestinationPlace } from '../../shared/domain/task/task-fields.js';
 import type { WireViolation } from '../../shared/wire/error.js';
 import { didYouMean } from '../http/nearest-name.js';
@@ -14,12 +14,17 @@ const someTask: UncheckedFields = { id: 'task', source: 'source', client_id: 'cl
 /** The policy object of a later version, which no submission has yet. Half of it, under its name, would become a promise. */
 const RESERVED = 'retry';
 
+/** `notes`: what the log and the counters say of it. */
+export interface OverrideFault extends WireViolation {
+  readonly notes?: RefusalNotes;
+}
+
 /**
  * Reads the member `override` of a bulk action. Its fields are checked as those of a submission are.
  * @param faults gets what is wrong with it, under `override.<field>`
  * @returns null when something is wrong
  */
-export function parseOverride(value: unknown, parseTask: ParseTask, faults: WireViolation[]): Override | null {
+export function parseOverride(value: unknown, parseTask: ParseTask, faults: OverrideFault[]): Override | null {
   const before = faults.length;
   const fault = (field: string, complaint: string): void => void faults.push({ field, message: `${field} ${complaint}` });
   if (!isFields(value) || Object.keys(value).length === 0) {
@@ -42,24 +47,25 @@ export function parseOverride(value: unknown, parseTask: ParseTask, faults: Wire
 }
 
 /** Without a type of its own it goes to tasks of any type, so one of the types at least has to take it. */
-function complaintsByType(place: DestinationPlace, wire: unknown, parseTask: ParseTask, faults: WireViolation[]): Partial<Record<DestinationType, string>> {
+function complaintsByType(place: DestinationPlace, wire: unknown, parseTask: ParseTask, faults: OverrideFault[]): Partial<Record<DestinationType, string>> {
   const byType = destinationTypeNames.map((type) => ({ type, found: faultsAt(place, type, wire, parseTask) }));
   if (byType.every(({ found }) => found.length > 0)) faults.push(...(byType.toSorted((a, b) => a.found.length - b.found.length)[0]?.found ?? []));
   return Object.fromEntries(byType.flatMap(({ type, found: [first] }) => (first === undefined ? [] : [[type, first.message]])));
 }
 
-function faultsAt({ wire: name, typeField }: DestinationPlace, type: unknown, wire: unknown, parseTask: ParseTask): readonly WireViolation[] {
+function faultsAt({ wire: name, typeField }: DestinationPlace, type: unknown, wire: unknown, parseTask: ParseTask): readonly OverrideFault[] {
   const checked = isDestinationType(type) && isFields(wire) ? withStandIns(type, wire) : wire;
   return faultsOf({ ...someTask, dead_destination_type: 'http', [name]: checked, [typeField]: type }, parseTask);
 }
 
-function faultsOf(task: UncheckedFields, parseTask: ParseTask): readonly WireViolation[] {
+function faultsOf(task: UncheckedFields, parseTask: ParseTask): readonly OverrideFault[] {
   try {
     parseTask(task);
     return [];
   } catch (error) {
     if (!(error instanceof RequestError) || error.code === 'secrets_not_configured') throw error;
-    return (error.details ?? []).map(({ field, message }) => ({ field: `override.${field}`, message: message.startsWith(field) ? `override.${message}` : message }));
+    const { notes } = error;
+    return (error.details ?? []).map(({ field, message }) => ({ notes, field: `override.${field}`, message: message.startsWith(field) ? `override.${message}` : message }));
   }
 }
 

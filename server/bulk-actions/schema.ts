@@ -12,7 +12,7 @@ import { statesNamed } from '../../shared/queue/search/search-places.js';
 import { didYouMean } from '../http/nearest-name.js';
 import { shortViolations } from '../http/short-error.js';
 import type { ParseTask } from '../tasks/schema.js';
-import { parseOverride } from './override.js';
+import { parseOverride, type OverrideFault } from './override.js';
 
 /** What may be asked of bulk actions. Wire names (snake_case) become our names here. */
 
@@ -54,7 +54,7 @@ export interface BulkRequest {
  */
 export function parseBulkRequest(body: unknown, reason: string | undefined, parseTask: ParseTask): BulkRequest {
   if (!isObject(body)) throw refusal([{ field: '', message: 'the body must be an object' }]);
-  const faults: WireViolation[] = [];
+  const faults: OverrideFault[] = [];
   const fault: Fault = (field, complaint) => {
     faults.push({ field, message: `${field} ${complaint}` });
     return null;
@@ -148,7 +148,7 @@ function checkIds(body: Readonly<Record<string, unknown>>, fault: Fault): readon
   return [...unique];
 }
 
-function checkOverride(override: unknown, action: TaskAction | null, parseTask: ParseTask, faults: WireViolation[]): Override | null {
+function checkOverride(override: unknown, action: TaskAction | null, parseTask: ParseTask, faults: OverrideFault[]): Override | null {
   if (action === null || action === 'redrive') return parseOverride(override, parseTask, faults);
   faults.push({ field: 'override', message: `override is for redrive alone: ${action} starts no new run` });
   return null;
@@ -222,7 +222,8 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function refusal(faults: readonly WireViolation[]): RequestError {
+function refusal(faults: readonly OverrideFault[]): RequestError {
   const details = shortViolations(faults);
-  return new RequestError('invalid_request', details.map(({ message }) => message).join('; '), details);
+  const { notes = {} } = faults.find((fault) => fault.notes?.reason !== undefined) ?? {};
+  return new RequestError('invalid_request', details.map(({ message }) => message).join('; '), details, { notes });
 }

@@ -22,6 +22,7 @@ import { readJsonBody } from '../http/json-body.js';
 import { performed } from '../http/operator-action.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
+import { addressNotes } from '../tasks/destination-check.js';
 import { secretsNotConfigured } from '../tasks/secrets-check.js';
 import { parseCredentialChange, refuseCredentials, type CredentialChange, type SigningChange } from './schema.js';
 import { shownOf, toWireCredentials } from './view.js';
@@ -120,7 +121,7 @@ function checkTokenServer({ oauth2 }: CredentialChange, { addressGuard }: Creden
   if (oauth2 === undefined || oauth2 === null) return;
   const dialed = httpType.dials({ type: 'http', url: oauth2.token_url }, new Set());
   const refusal = dialed === undefined ? undefined : addressGuard.refusalOf(dialed.host, dialed.port);
-  if (refusal !== undefined) throw refuseCredentials([{ field: 'oauth2.token_url', message: `oauth2.token_url must not be asked: ${refusal.message}` }]);
+  if (refusal !== undefined) throw refuseCredentials([{ field: 'oauth2.token_url', message: `oauth2.token_url must not be asked: ${refusal.message}` }], addressNotes);
 }
 
 interface Applied {

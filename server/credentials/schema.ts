@@ -1,7 +1,7 @@
 import { clientAuthentications, credentialMembers, saslMechanisms, type CredentialMember, type CredentialValues } from '../../shared/domain/credentials/credential-values.js';
 import { complaintAboutHeaders, httpHeadersCheck, type HttpHeaders } from '../../shared/domain/destinations/http-headers.js';
 import { httpType } from '../../shared/domain/destinations/http.js';
-import { RequestError } from '../../shared/domain/errors.js';
+import { RequestError, type RefusalNotes } from '../../shared/domain/errors.js';
 import { HIDDEN_VALUE } from '../../shared/domain/field-check.js';
 import { signerOf, signingAlgorithms, type SigningAlgorithm } from '../../shared/domain/secrets/webhook-signature.js';
 import type { WireViolation } from '../../shared/wire/error.js';
@@ -57,9 +57,9 @@ export function parseCredentialChange(body: unknown, kind: 'http' | 'kafka'): Cr
   return { change, reason: typeof reason === 'string' ? reason : undefined };
 }
 
-export function refuseCredentials(faults: readonly WireViolation[]): RequestError {
+export function refuseCredentials(faults: readonly WireViolation[], notes: RefusalNotes = {}): RequestError {
   const details = shortViolations(faults);
-  return new RequestError('invalid_request', details.map(({ message }) => message).join('; '), details);
+  return new RequestError('invalid_request', details.map(({ message }) => message).join('; '), details, { notes });
 }
 
 function isMember(name: string): name is CredentialMember {

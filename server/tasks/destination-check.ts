@@ -1,7 +1,10 @@
 import type { AddressGuard } from '../../shared/addresses/address-guard.js';
 import { rowOf, type Destination } from '../../shared/domain/destinations/destination.js';
-import { RequestError } from '../../shared/domain/errors.js';
+import { RequestError, type RefusalNotes } from '../../shared/domain/errors.js';
 import type { ParseTask } from './schema.js';
+
+/** What the log and the counters say of a refused address, by whatever call it came. */
+export const addressNotes: RefusalNotes = { reason: 'address', limit: 'DESTINATION_POLICY, DESTINATION_ALLOW, DESTINATION_DENY' };
 
 /**
  * Adds the address policy to a parser of tasks. It refuses what is certain without a look-up: an address, and a name that is denied. All
@@ -18,7 +21,7 @@ export function withAddressPolicy(parse: ParseTask, guard: AddressGuard, default
   return (input) => {
     const task = parse(input);
     const details = [...complaints('destination', task.destination), ...complaints('dead_destination', task.deadDestination)];
-    if (details.length > 0) throw new RequestError('invalid_task', details.map(({ field, message }) => `${field} ${message}`).join('; '), details, { notes: { reason: 'address', limit: 'DESTINATION_POLICY, DESTINATION_ALLOW, DESTINATION_DENY' } });
+    if (details.length > 0) throw new RequestError('invalid_task', details.map(({ field, message }) => `${field} ${message}`).join('; '), details, { notes: addressNotes });
     return task;
   };
 }

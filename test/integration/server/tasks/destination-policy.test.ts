@@ -2,9 +2,10 @@ import { expect } from 'chai';
 
 import type { DestinationPolicy } from '../../../../shared/domain/addresses/destination-policy.js';
 import { parseDestinationRule } from '../../../../shared/domain/addresses/destination-rule.js';
+import { refusalReasons } from '../../../../shared/domain/refusals/refusal-reason.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { testRedisAddress } from '../../../support/redis.js';
-import { InProcessService } from '../../../support/service-in-process.js';
+import { CollectedLog, InProcessService } from '../../../support/service-in-process.js';
 import { call, getTask, httpTask, submitNew, uniqueId, waitForState, type Answer, type WireTask } from '../../../support/tasks.js';
 
 const rule = (text: string): NonNullable<ReturnType<typeof parseDestinationRule>> => parseDestinationRule(text) ?? expect.fail(text);
@@ -23,7 +24,7 @@ describe('the address policy', () => {
   });
 
   const start = async (policy: DestinationPolicy, kafkaBrokers = '10.0.0.9:9092'): Promise<void> => {
-    service = await InProcessService.ready({ destinationPolicy: policy, kafkaBrokers });
+    service = await InProcessService.ready({ log: new CollectedLog(), destinationPolicy: policy, kafkaBrokers });
   };
   const post = (body: unknown, path = '/tasks'): Promise<Answer> => call(service.baseUrl, path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
   const good: WireTask = httpTask('http://hooks.example/a', { dead_destination: { url: 'http://10.0.0.1/dead' }, initial_delay: 3_600 });
@@ -63,23 +64,32 @@ describe('the address policy', () => {
     const url = 'http://[::ffff:169.254.169.254]/latest/meta-data';
     const patch = (path: string, body: object): Promise<Answer> => call(service.baseUrl, path, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
     const doors: readonly (readonly [name: string, code: string, field: string, answer: () => Promise<Answer>])[] = [
+      // Five lines of one address are written in a second, so one of each kind of door stands in front.
+      ['token url', 'invalid_request', 'oauth2.token_url', () => patch(`/destinations/${encodeURIComponent('http://hooks.example')}/credentials`, { oauth2: { token_url: url, client_id: 'c', client_secret: 's' } })],
+      ['override', 'invalid_request', 'override.destination.url', () => post({ action: 'redrive', ids: [id], override: { destination: { url } } }, '/bulk-actions')],
       ['POST', 'invalid_task', 'destination.url', () => post({ ...good, id: uniqueId(), destination: { url } })],
       ['dead destination', 'invalid_task', 'dead_destination.url', () => post({ ...good, id: uniqueId(), dead_destination: { url } })],
       ['PATCH', 'invalid_task', 'destination.url', () => patch(`/tasks/${id}`, { destination: { url } })],
       ['PATCH of the dead destination', 'invalid_task', 'dead_destination.url', () => patch(`/tasks/${id}`, { dead_destination: { url } })],
-      ['override', 'invalid_request', 'override.destination.url', () => post({ action: 'redrive', ids: [id], override: { destination: { url } } }, '/bulk-actions')],
+      ['override of a type', 'invalid_request', 'override.destination.host', () => post({ action: 'redrive', ids: [id], override: { destination_type: 'kafka', destination: { host: '169.254.169.254', port: 9092, topic: 'orders' } } }, '/bulk-actions')],
       ['override of the dead destination', 'invalid_request', 'override.dead_destination.url', () => post({ action: 'redrive', ids: [id], dry_run: true, override: { dead_destination: { url } } }, '/bulk-actions')],
       ['test send', 'invalid_task', 'destination.url', () => post({ destination_type: 'http', destination: { url } }, '/test-sends')],
       ['test send to Kafka', 'invalid_task', 'destination.host', () => post({ destination_type: 'kafka', destination: { host: '169.254.169.254', port: 9092, topic: 'orders' } }, '/test-sends')],
-      ['token url', 'invalid_request', 'oauth2.token_url', () => patch(`/destinations/${encodeURIComponent('http://hooks.example')}/credentials`, { oauth2: { token_url: url, client_id: 'c', client_secret: 's' } })],
     ];
     for (const [name, code, field, ask] of doors) {
+      const counted = service.refusals.get('address') ?? 0;
       const { status, body } = await ask();
+      expect(service.refusals.get('address'), `${name} is counted`).to.equal(counted + 1);
       expect([status, body['code'], (body['details'] as { field: string }[] | undefined)?.[0]?.field], `${name}: ${JSON.stringify(body)}`).to.deep.equal([400, code, field]);
       expect(JSON.stringify(body), name).not.to.match(/DESTINATION_|internal|link-local/);
     }
     const batch = await post([{ ...good, id: uniqueId(), destination: { url } }], '/tasks/batch');
     expect((batch.body['results'] as { status: number }[]).map(({ status }) => status)).to.deep.equal([400]);
+    expect(service.refusals.get('address')).to.equal(doors.length + 1);
+    for (const path of ['/tasks"', '/bulk-actions"', '/credentials"']) {
+      const [line = ''] = service.log.split('\n').filter((each) => each.includes('"request refused"') && each.includes(path));
+      expect(JSON.parse(line), path).to.include({ why: refusalReasons.address, limit: 'DESTINATION_POLICY, DESTINATION_ALLOW, DESTINATION_DENY' });
+    }
   });
 
   it('is about what clients name: brokers of KAFKA_BROKERS are the word of the operator', async () => {
