@@ -6,6 +6,7 @@ import { withLastStep } from '../shared/lifecycle/last-step.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
+import { reportRefusedStart } from '../shared/logging/refused-start.js';
 import { MismatchError } from '../shared/queue/engine/mismatch-error.js';
 import { RedisRefusedError } from '../shared/redis/redis-access.js';
 import { EvictingRedisError } from '../shared/redis/redis-watch.js';
@@ -15,7 +16,7 @@ import { NoKeyError } from './access/no-key-error.js';
 import { createServer } from './create-server.js';
 import { freePortNear } from './http/free-port-near.js';
 
-const config = loadConfigOrExit();
+const config = loadConfigOrExit(reportRefusedStart('api'));
 // A launcher that starts several processes gives each a name.
 const [, , name] = process.argv;
 const logger = createLogger({ level: config.logLevel, environment: config.environment, role: 'api', version: serviceVersion(), name, colours: config.logColours });

@@ -7,6 +7,7 @@ import { withLastStep } from '../shared/lifecycle/last-step.js';
 import { exitOnSignal } from '../shared/lifecycle/shutdown.js';
 import { createLogger } from '../shared/logging/logger.js';
 import { printError } from '../shared/logging/print-error.js';
+import { reportRefusedStart } from '../shared/logging/refused-start.js';
 import { MismatchError } from '../shared/queue/engine/mismatch-error.js';
 import { RedisRefusedError } from '../shared/redis/redis-access.js';
 import { EvictingRedisError } from '../shared/redis/redis-watch.js';
@@ -14,7 +15,7 @@ import { Metrics } from '../shared/telemetry/metrics.js';
 import { startTracing } from '../shared/telemetry/tracing/start-tracing.js';
 import { createWorker } from './create-worker.js';
 
-const config = loadConfigOrExit();
+const config = loadConfigOrExit(reportRefusedStart('worker'));
 // A launcher that starts several workers gives each a name, such as `worker 2`.
 const [, , name] = process.argv;
 const logger = createLogger({ level: config.logLevel, environment: config.environment, role: 'worker', version: serviceVersion(), name, colours: config.logColours });

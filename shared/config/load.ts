@@ -152,10 +152,14 @@ export interface Config {
 export const EXIT_CONFIG = 78;
 
 export class ConfigError extends Error {
-  /** @param hints of variables that may be the reason of a fault, since their names are misspelt */
+  /**
+   * @param hints of variables that may be the reason of a fault, since their names are misspelt
+   * @param environment undefined: it is wrong itself
+   */
   constructor(
     readonly faults: readonly string[],
-    hints: readonly string[] = [],
+    readonly hints: readonly string[] = [],
+    readonly environment?: Environment,
   ) {
     super(`The configuration is wrong:\n${[...faults, ...hints].map((line) => `  - ${line}`).join('\n')}`);
     this.name = 'ConfigError';
@@ -174,7 +178,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
   const redis = redisConfig(values, faults);
   const previousRedis = previousRedisConfig(values, redis, faults);
   const kafka = kafkaConfig(values, faults);
-  if (faults.length > 0 || redis === undefined) throw new ConfigError(faults, misspelt(env));
+  if (faults.length > 0 || redis === undefined) throw new ConfigError(faults, misspelt(env), values.ENVIRONMENT);
 
   const environment = required(values.ENVIRONMENT);
   const config: Config = {
@@ -242,17 +246,24 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
   return deepFreeze(config);
 }
 
-/** For main.ts: with a wrong configuration it ends the process with EXIT_CONFIG and prints every fault on stderr. */
-export function loadConfigOrExit(): Config {
+/**
+ * For main.ts: with a wrong configuration it ends the process with EXIT_CONFIG.
+ * @param report says every fault; by default on stderr
+ */
+export function loadConfigOrExit(report: (error: ConfigError) => void = printFaults): Config {
   try {
     const config = loadConfig();
     Object.assign(process.env, config.telemetry.tracing.fromFiles);
     return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    report(error);
     process.exit(EXIT_CONFIG);
   }
+}
+
+export function printFaults({ message }: ConfigError): void {
+  process.stderr.write(`${message}\n`);
 }
 
 function readAll(env: Readonly<Record<string, string | undefined>>, faults: string[]): Values {

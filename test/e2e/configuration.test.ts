@@ -50,6 +50,19 @@ for (const entry of entries) {
       }
       expect(run.output).to.not.match(/hunter/);
     });
+
+    it('says so in prod by a line of JSON for each fault, as all else is said there', async () => {
+      const run = start(entry, { ENVIRONMENT: 'prod', HTTP_PORT: '99999', KAFKA_PASSWORD: 'hunter3', LOG_LEVEL: 'loud', DELIVERY_TIMOUT: 'hunter4' });
+      expect(await run.ended()).to.equal(EXIT_CONFIG);
+      const lines = run.output.trim().split('\n').map((line) => JSON.parse(line) as Readonly<Record<string, string>>);
+      const role = entry === 'server/main.js' ? 'api' : 'worker';
+      expect(lines.map(({ level, role: of, service, event, version }) => [level, of, service, event, version])).to.deep.equal([
+        ...Array<string[]>(3).fill(['error', role, 'kafka-retry-service', 'start_refused', serviceVersion()]),
+        ['warn', role, 'kafka-retry-service', 'configuration_warning', serviceVersion()],
+      ]);
+      expect(lines.map(({ message = '' }) => message.split(/[=,] ?/)[0])).to.have.members(['HTTP_PORT', 'LOG_LEVEL', 'KAFKA_SASL_MECHANISM', 'DELIVERY_TIMOUT is set']);
+      expect(run.output).to.not.match(/hunter/);
+    });
   });
 
   describe(`e2e: ${entry} with another BullMQ than it was made for`, () => {
