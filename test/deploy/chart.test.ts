@@ -221,6 +221,19 @@ describe('the Helm chart', function () {
     }
   });
 
+  it('gives its Redis room for a rewrite of its file, by default and as the runbook raises it', () => {
+    const bytes = (text: string): number => Number.parseInt(text) * (/g/i.test(text) ? 2 ** 30 : 2 ** 20);
+    const raised = /helm upgrade kafka-retry [^`]*redis\.maxmemory[^`]*/.exec(read('docs/OPERATIONS.md'))?.[0].match(/(?<=--set )\S+/g) ?? [];
+    expect(raised).to.include('redis.maxmemory=1gb');
+    for (const set of [[], raised]) {
+      const { args, resources } = new Rendered({ example: 'trial', set }).one('StatefulSet').spec.template.spec.containers[0];
+      const most = bytes(args[args.indexOf('--maxmemory') + 1] ?? '');
+      expect(most).to.be.above(0);
+      expect(bytes(resources.limits.memory), set.join(' ')).to.be.at.least(2 * most);
+      expect(bytes(resources.requests.memory), set.join(' ')).to.be.at.least(most);
+    }
+  });
+
   it('renders no key of a secret that has no name', () => {
     const items = (...set: string[]): unknown => new Rendered({ set: [...WITH_SECRET, ...set] }).one('Pod').spec.volumes.find(({ name }) => name === 'key')?.secret?.items;
     expect(items('test.keySecret.name=submit')).to.deep.equal([{ key: 'token', path: 'key' }]);

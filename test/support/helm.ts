@@ -16,7 +16,7 @@ export interface Container {
   readonly startupProbe: Probe;
   readonly livenessProbe: Probe;
   readonly readinessProbe: Probe;
-  readonly resources: { readonly requests: object; readonly limits: object };
+  readonly resources: { readonly requests: { readonly memory: string }; readonly limits: { readonly memory: string } };
   readonly securityContext: object;
 }
 

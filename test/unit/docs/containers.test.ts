@@ -96,6 +96,7 @@ describe('docker-compose.yml', () => {
 
   it('asks each worker whether it lives, at the port that it has', () => {
     expect(loadConfig(environment('worker')).telemetry.workerPort).to.equal(9464);
+    expect(readText('docs/OPERATIONS.md'), 'its port is not published').to.match(/docker compose exec worker node -e "fetch\('http:\/\/127\.0\.0\.1:9464\/readyz'\)/).and.to.not.match(/http:\/\/<worker>/);
     const check = list(service('worker')['healthcheck']?.['test']);
     expect(check.slice(0, 3)).to.deep.equal(['CMD', 'node', '-e']);
     expect(check[3]).to.include('/livez').and.to.include('process.env.WORKER_HTTP_PORT');

@@ -95,10 +95,10 @@ describe('deploy/: alert rules and dashboard', () => {
 
   it('say commands that there are', () => {
     const [, section = ''] = /^## When an alert fires$([^]*?)^## /m.exec(readText('docs/OPERATIONS.md')) ?? [];
-    // Values, examples and notes tell people what to run, too. (`-n kafka-retry apply` is kubectl's.)
+    // Values, examples and notes tell people what to run, too. (In `-n kafka-retry apply` and `upgrade kafka-retry deploy/...` it is a name.)
     const deployed = readdirSync(path.resolve(import.meta.dirname, '../../../deploy'), { recursive: true, encoding: 'utf8' }).filter((file) => /\.(yaml|txt|tpl|md)$/.test(file)).map((file) => readText(`deploy/${file}`));
     expect(deployed.length).to.be.at.least(15);
-    const used = [section, ...deployed].flatMap((text) => [...text.matchAll(/(?<![\w/-]|-n |wait )kafka-retry ([a-z][\w-]*)([^`\n]*)/g)]).map(([, verb = '', rest = '']) => ({ verb, options: [...rest.matchAll(/--([\w-]+)/g)].map(([, option = '']) => option) }));
+    const used = [section, ...deployed].flatMap((text) => [...text.matchAll(/(?<![\w/-]|-n |wait |upgrade )kafka-retry ([a-z][\w-]*)([^`\n]*)/g)]).map(([, verb = '', rest = '']) => ({ verb, options: [...rest.matchAll(/--([\w-]+)/g)].map(([, option = '']) => option) }));
     expect(used.length).to.be.at.least(15);
     for (const { verb, options } of used) {
       const command = commands.find(({ name }) => name === verb);
