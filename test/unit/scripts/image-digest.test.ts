@@ -10,6 +10,8 @@ const DIGEST = `sha256:${'4f'.repeat(32)}`;
 
 describe('digests of images', () => {
   it('are asked for each image that this repository names with a tag', () => {
+    // Distroless has no tags of versions: a digest alone says which image runs.
+    expect(readText('docs/OPERATIONS.md')).to.include('npm run images:pin -- --write');
     expect(imagesIn(readText('Dockerfile')).map((image) => image.split(':')[0])).to.deep.equal(['node', 'gcr.io/distroless/nodejs24-debian12']);
     expect(imagesIn(readText('docker-compose.yml')).map((image) => image.split(':')[0])).to.deep.equal(['redis', 'apache/kafka', 'prom/prometheus', 'grafana/grafana']);
     expect(imagesIn(readText('deploy/helm/kafka-retry/values.yaml')).map((image) => image.split(':')[0])).to.deep.equal(['redis']);
