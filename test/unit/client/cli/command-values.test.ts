@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 
 import { changedFields } from '../../../../client/cli/changed-fields.js';
-import { submissionOf } from '../../../../client/cli/commands/submit-commands.js';
 import { UsageError } from '../../../../client/cli/exit-codes.js';
+import { submissionOf } from '../../../../client/cli/exported-line.js';
 import { durationOf, filterOf, numberOf } from '../../../../client/cli/option-values.js';
 
 describe('the options of the command line', () => {
