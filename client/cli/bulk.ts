@@ -45,7 +45,7 @@ export async function runBulkAction(context: CommandContext, action: BulkActionN
   if (removing.has(action) && request.reason === undefined && !isSet(values, 'dry-run')) throw new UsageError(`say why: --reason "..."`);
   let expected = given;
   if (ids.length > 0 && !isSet(values, 'dry-run')) {
-    // What is named need not be counted. What is removed has to be all of it, or nothing is.
+    // What is named need not be counted. An id that no task has counts like the others, so the number says that none of them was lost on the way.
     const named = new Set(ids).size;
     if (removing.has(action)) expected ??= named;
     const changed = Math.min(named, request.limit ?? Infinity);

@@ -7,7 +7,7 @@ import { UsageError } from './exit-codes.js';
  */
 export function changedFields(texts: readonly string[], option: string): Record<string, unknown> {
   if (texts.length === 0) throw new UsageError(`say what to change: --${option} <field>=<value>`);
-  const changes: Record<string, unknown> = {};
+  const changes = emptyFields();
   for (const text of texts) {
     const at = text.indexOf('=');
     if (at < 1) throw new UsageError(`--${option} must be <field>=<value>, got ${JSON.stringify(text)}`);
@@ -15,7 +15,7 @@ export function changedFields(texts: readonly string[], option: string): Record<
     const [last = '', ...outer] = [...names].reverse();
     let inside = changes;
     for (const name of outer.reverse()) {
-      const next = inside[name] ?? {};
+      const next = inside[name] ?? emptyFields();
       if (typeof next !== 'object' || Array.isArray(next)) throw new UsageError(`--${option} gives ${JSON.stringify(name)} a value and a field`);
       inside[name] = next;
       // It is an object: see the line above.
@@ -24,6 +24,11 @@ export function changedFields(texts: readonly string[], option: string): Record<
     inside[last] = valueOf(names, text.slice(at + 1));
   }
   return changes;
+}
+
+/** Without a prototype: `__proto__` and `constructor` are names like others, which the service refuses. */
+function emptyFields(): Record<string, unknown> {
+  return Object.create(null) as Record<string, unknown>;
 }
 
 /** A message is a text, also when it is JSON. */

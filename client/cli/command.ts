@@ -33,7 +33,7 @@ export interface CommandContext {
   readonly surroundings: Surroundings;
   readonly values: OptionValues;
   readonly words: readonly string[];
-  /** Aborts with Ctrl-C, and when the reader of the output has gone. */
+  /** Aborts with Ctrl-C, and when a verb that changes nothing has lost the reader of its output. */
   readonly signal: AbortSignal;
   /** One line for a person, on standard error. */
   readonly say: (text: string) => void;
@@ -48,6 +48,8 @@ export interface Command {
   readonly options: Readonly<Record<string, OptionRow>>;
   /** At least and at most so many words; default: none. */
   readonly words?: readonly [least: number, most: number];
+  /** It changes something: then it is carried out to its end, also when nobody reads its output any more. Default: it only looks. */
+  readonly isChange?: true;
   readonly run: (context: CommandContext) => Promise<ExitCode>;
 }
 

@@ -1,6 +1,6 @@
 /** What the exit code says; docs/CLI.md has the same table, and a test compares them. */
 export const EXIT = {
-  /** Done. Also when the reader of the output has gone: it has got what it wanted. */
+  /** Done. Also when the reader of the output has gone: it has got what it wanted, and what was to be changed is changed. */
   done: 0,
   /** The service refused it, or a part of it was not done. */
   refused: 1,
@@ -30,9 +30,14 @@ export class NotConfirmedError extends Error {
   override readonly name = 'NotConfirmedError';
 }
 
-/** The reader of our output has gone: there is nothing left to do. */
+/** The reader of our output has gone: a verb that only looks has nothing left to do. */
 export class NoReaderError extends Error {
   override readonly name = 'NoReaderError';
+}
+
+/** The output cannot be written, such as to a full disk. */
+export class OutputError extends Error {
+  override readonly name = 'OutputError';
 }
 
 /** Ctrl-C, or the system's wish that we end. */

@@ -5,21 +5,31 @@ import type { CommandContext } from './command.js';
 
 /** What import makes of a line that export has written. */
 
+/** A submission that was made of a line. */
+export interface PreparedLine {
+  readonly text: string;
+  /** false: the line was a plain submission. */
+  readonly isExported: boolean;
+  /** The task had more than one run, or was edited. A receiver may know (id, run 1, edit 0), which is its next message. */
+  readonly hasHistory: boolean;
+}
+
 /**
  * A line that export has written, as a submission: it is due when the task was due there, and at once when that time is over. A plain
  * submission stays as it is.
  * @throws Error when it is neither
  */
-export function submissionOf(text: string, now: number): string {
+export function submissionOf(text: string, now: number): PreparedLine {
   const value: unknown = JSON.parse(text);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('the line is no JSON object');
-  if (!('submission' in value)) return text;
+  if (!('submission' in value)) return { text, isExported: false, hasHistory: false };
   const { submission } = value;
   if (typeof submission !== 'object' || submission === null) throw new Error('submission is no JSON object');
   const dueAt: unknown = 'next_attempt_at' in value ? value.next_attempt_at : null;
   const at = typeof dueAt === 'string' ? Date.parse(dueAt) : now;
   if (Number.isNaN(at)) throw new Error('next_attempt_at is no time');
-  return JSON.stringify({ ...submission, initial_delay: Math.max(0, at - now) / 1_000 });
+  const [run, edits] = ['run' in value ? value.run : 1, 'edits' in value ? value.edits : 0];
+  return { text: JSON.stringify({ ...submission, initial_delay: Math.max(0, at - now) / 1_000 }), isExported: true, hasHistory: run !== 1 || edits !== 0 };
 }
 
 /** What the service shows in place of a secret. */
@@ -37,7 +47,9 @@ export async function findImported({ client, signal }: CommandContext, submissio
     // The service has read it as an object.
     const wanted = JSON.parse(submission) as Readonly<Record<string, unknown>>;
     const there = await client.submission(id, { signal });
-    if (Object.entries(wanted).some(([name, value]) => name !== 'initial_delay' && !isAsShown(name, value, there[name as keyof typeof there]))) return undefined;
+    const names = new Set([...Object.keys(wanted), ...Object.keys(there)]);
+    names.delete('initial_delay');
+    if ([...names].some((name) => !isAsShown(name, wanted[name], there[name as keyof typeof there]))) return undefined;
     return { id, status: 200, ...(state === undefined ? {} : { state }), is_duplicate: true };
   } catch (error) {
     // It has gone meanwhile, or the key may not see it: then the refusal stands.

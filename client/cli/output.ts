@@ -26,6 +26,8 @@ export class Output {
     /** Rows are cut to this width; undefined: it is no terminal. */
     private readonly columns: number | undefined,
     private readonly signal: AbortSignal,
+    /** Aborts when nothing can be written any more. What is written then, by a command that goes on, goes nowhere. */
+    private readonly ended: AbortSignal,
     /** Goes away before something is written: both may be on one screen. */
     private readonly progress: Progress,
   ) {}
@@ -53,6 +55,13 @@ export class Output {
     return this.#write(text);
   }
 
+  /** Waits until all has been written, or cannot be. */
+  async flush(): Promise<void> {
+    if (!this.ended.aborted) await new Promise<void>((resolve) => { this.stream.write('', () => resolve()); });
+    // The event that says why comes behind the answer to the write.
+    await new Promise((resolve) => { setImmediate(resolve); });
+  }
+
   async #each<T>(items: AsyncIterable<T> | Iterable<T>, print: (item: T) => string): Promise<number> {
     let count = 0;
     for await (const item of items) {
@@ -73,7 +82,7 @@ export class Output {
       return count;
     } finally {
       // A parser must be able to read what came before a failure or Ctrl-C.
-      this.stream.write(count === 0 ? ']\n' : '\n]\n');
+      if (!this.ended.aborted) this.stream.write(count === 0 ? ']\n' : '\n]\n');
     }
   }
 
@@ -111,11 +120,12 @@ export class Output {
   async #write(text: string): Promise<void> {
     this.signal.throwIfAborted();
     this.progress.clear();
-    if (this.stream.write(text)) return;
+    if (this.ended.aborted || this.stream.write(text)) return;
     await new Promise<void>((resolve, reject) => {
       const end = (): void => {
         this.stream.off('drain', onDrain);
         this.signal.removeEventListener('abort', onAbort);
+        this.ended.removeEventListener('abort', onDrain);
       };
       const onDrain = (): void => {
         end();
@@ -127,6 +137,8 @@ export class Output {
       };
       this.stream.once('drain', onDrain);
       this.signal.addEventListener('abort', onAbort, { once: true });
+      // A verb that only looks ends at its next write.
+      this.ended.addEventListener('abort', onDrain, { once: true });
     });
   }
 }

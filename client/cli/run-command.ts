@@ -5,7 +5,7 @@ import { RetryClient } from '../retry-client.js';
 import { parseArgsOptions, type Command, type OptionRow, type OptionValues, type Surroundings } from './command.js';
 import { commands, commonOptions } from './commands.js';
 import { printCompletion } from './completion.js';
-import { EXIT, InterruptedError, NoReaderError, NotConfirmedError, UsageError, type ExitCode } from './exit-codes.js';
+import { EXIT, InterruptedError, NoReaderError, NotConfirmedError, OutputError, UsageError, type ExitCode } from './exit-codes.js';
 import { printCommandHelp, printHelp } from './help.js';
 import { didYouMeanWord } from './nearest-word.js';
 import { durationOf, isSet, oneOf, textOf } from './option-values.js';
@@ -14,19 +14,26 @@ import { Progress } from './progress.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
 
+export interface Ends {
+  /** Aborts with InterruptedError. */
+  readonly interrupted: AbortSignal;
+  /** Aborts with NoReaderError or OutputError. */
+  readonly outputEnded: AbortSignal;
+}
+
 /**
  * Runs one command line.
- * @param args   what stands behind the name of the program
- * @param signal aborts with InterruptedError or NoReaderError
+ * @param args what stands behind the name of the program
  * @returns the exit code. It never throws, but for a bug of ours
  */
-export async function runCommand(args: readonly string[], surroundings: Surroundings, signal: AbortSignal): Promise<ExitCode> {
+export async function runCommand(args: readonly string[], surroundings: Surroundings, { interrupted, outputEnded }: Ends): Promise<ExitCode> {
   const progress = new Progress(surroundings.stderr, surroundings.environment['TERM']);
   const say = (text: string): void => {
     progress.clear();
     surroundings.stderr.write(`${text}\n`);
   };
   let command: Command | undefined;
+  let signal = interrupted;
   try {
     const [verb, ...rest] = args;
     if (verb === undefined || verb === 'help' || verb === '--help' || verb === '-h') return await help(rest[0], verb === undefined, surroundings);
@@ -43,9 +50,15 @@ export async function runCommand(args: readonly string[], surroundings: Surround
     }
     checkWords(command, positionals);
     const { stdout, environment } = surroundings;
-    const output = new Output(stdout, oneOf(values, 'output', outputForms) ?? 'table', stdout.isTTY === true ? stdout.columns : undefined, signal, progress);
+    // What was begun must not stand still halfway because nobody reads the answers.
+    if (command.isChange !== true) signal = AbortSignal.any([interrupted, outputEnded]);
+    const output = new Output(stdout, oneOf(values, 'output', outputForms) ?? 'table', stdout.isTTY === true ? stdout.columns : undefined, signal, outputEnded, progress);
     const context = { client: clientOf(values, environment), output, progress, surroundings, values, words: positionals, signal, say };
-    return await command.run(context);
+    const code = await command.run(context);
+    await output.flush();
+    if (!(outputEnded.reason instanceof OutputError)) return code;
+    say(`kafka-retry: ${outputEnded.reason.message}`);
+    return code === EXIT.done ? EXIT.refused : code;
   } catch (error) {
     return codeOf(error, { command, say, signal });
   }
@@ -137,6 +150,10 @@ function codeOf(thrown: unknown, { command, say, signal }: { readonly command: C
   if (error instanceof NotConfirmedError) {
     say(error.message);
     return EXIT.notConfirmed;
+  }
+  if (error instanceof OutputError) {
+    say(`kafka-retry: ${error.message}`);
+    return EXIT.refused;
   }
   if (error instanceof RangeError) {
     say(`kafka-retry: ${error.message}`);

@@ -47,6 +47,8 @@ describe('kafka-retry', () => {
   const waiting = (changes: Partial<WireTask> = {}): WireTask => httpTask(receiver.url('/'), { initial_delay: 3_600, ...changes });
   const linesOf = <T>({ out }: Ended): T[] => out.trimEnd().split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as T);
 
+  const exportedSubmission = async ({ id }: WireTask): Promise<WireTask> => JSON.parse((await run(['get', id, '--submission', '--output', 'json'])).out) as WireTask;
+
   async function submitted(...tasks: readonly WireTask[]): Promise<void> {
     const { code, err } = await run(['submit', '--output', 'ndjson'], tasks.map((task) => `${JSON.stringify(task)}\n`).join(''));
     expect(code, err).to.equal(EXIT.done);
@@ -117,6 +119,27 @@ describe('kafka-retry', () => {
       for (const { id } of tasks) expect(receiver.requestsFor(id)).to.have.lengthOf(2);
     });
 
+    it('starts nothing twice that was taken when a refused line is corrected, and others come before it', async () => {
+      const tasks = Array.from({ length: 4 }, () => httpTask(receiver.url('/')));
+      const [one, two, three, four] = tasks as [WireTask, WireTask, WireTask, WireTask];
+      const file = path.join(folder, `${uniqueId('corrected')}.ndjson`);
+      const handedOver = async (...lines: readonly WireTask[]): Promise<unknown[]> => {
+        await writeFile(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+        return linesOf<LineResult>(await run(['submit', file, '--output', 'ndjson'])).map(({ status, run: nth }) => [status, nth]);
+      };
+      expect(await handedOver(one, { ...two, max_retries: -1 }, three)).to.deep.equal([[201, 1], [400, undefined], [201, 1]]);
+      for (const { id } of [one, three]) await waitForState(service.baseUrl, id, 'delivered');
+      expect(await handedOver(four, one, two, three)).to.deep.equal([[201, 1], [200, 1], [201, 1], [200, 1]]);
+      for (const { id } of tasks) await waitForState(service.baseUrl, id, 'delivered');
+      for (const { id } of tasks) expect(receiver.requestsFor(id), id).to.have.lengthOf(1);
+      // What has ended with another content begins again only when that is wanted.
+      await writeFile(file, `${JSON.stringify({ ...one, message_data: 'other' })}\n`);
+      const changed = await run(['submit', file, '--output', 'ndjson']);
+      expect(linesOf<LineResult>(changed).map(({ status, code }) => [status, code])).to.deep.equal([[409, 'conflict']]);
+      expect(changed.err).to.include('0 handed over, 1 refused').and.include('--again');
+      expect(linesOf<LineResult>(await run(['submit', file, '--again', '--output', 'ndjson'])).map(({ status, run: nth }) => [status, nth])).to.deep.equal([[201, 2]]);
+    });
+
     it('hands nothing over with --dry-run', async () => {
       const task = waiting();
       const ended = await run(['submit', '--dry-run', '--output', 'ndjson'], `${JSON.stringify(task)}\n{\n`);
@@ -140,10 +163,24 @@ describe('kafka-retry', () => {
       await writeFile(broken, '{');
       expect((await run(['submit', broken])).code).to.equal(EXIT.usage);
     });
+
+    it('looks at all files before it hands anything over, and says what was handed over before a later one cannot be read', async () => {
+      const [task, broken] = [waiting(), path.join(folder, 'broken-later.json')];
+      const file = path.join(folder, `${uniqueId('first')}.ndjson`);
+      await Promise.all([writeFile(file, `${JSON.stringify(task)}\n`), writeFile(broken, '{')]);
+      for (const other of [path.join(folder, 'none.ndjson'), folder]) {
+        const { code, err } = await run(['submit', file, other]);
+        expect([code, err.includes(other)], err).to.deep.equal([EXIT.usage, true]);
+      }
+      expect((await run(['get', task.id])).code).to.equal(EXIT.notFound);
+      const { code, err } = await run(['submit', file, broken]);
+      expect(code).to.equal(EXIT.refused);
+      expect(err).to.match(/^1 handed over, then it ended: /m).and.include('not one JSON value');
+    });
   });
 
   it('imports what an export holds: a task is due when it was, a parked one at once', async () => {
-    const [later, parked] = [waiting(), waiting()];
+    const [later, parked] = [waiting({ flow_key: uniqueId('tenant') }), waiting()];
     const dueAt = new Date(Date.now() + 1_800_000).toISOString();
     const lines = [{ submission: later, state: 'retrying', run: 1, next_attempt_at: dueAt }, { submission: parked, state: 'parked', run: 1, next_attempt_at: null }];
     const { code, err } = await run(['import', '--output', 'ndjson'], lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
@@ -152,9 +189,19 @@ describe('kafka-retry', () => {
     expect(Math.abs(Date.parse(shown.next_attempt_at ?? '') - Date.parse(dueAt))).to.be.below(60_000);
     await waitForState(service.baseUrl, parked.id, 'delivered');
     // Half an hour is less by now: to the service it is another submission.
-    const again = await run(['import', '--output', 'ndjson'], [lines[0], { ...lines[0], submission: { ...later, message_data: 'other' } }].map((line) => `${JSON.stringify(line)}\n`).join(''));
+    const exported = await exportedSubmission(later);
+    const again = await run(['import', '--output', 'ndjson'], [{ ...lines[0], submission: exported }, { ...lines[0], submission: { ...exported, message_data: 'other' } }].map((line) => `${JSON.stringify(line)}\n`).join(''));
     expect(linesOf<LineResult>(again).map(({ status, is_duplicate: isDuplicate }) => [status, isDuplicate])).to.deep.equal([[200, true], [409, undefined]]);
-    expect([again.code, again.err]).to.deep.equal([EXIT.refused, '1 handed over (1 of them before: nothing was started twice), 1 refused\n']);
+    expect(again.code).to.equal(EXIT.refused);
+    expect(again.err).to.include('1 handed over (1 of them before: nothing was started twice), 1 refused\n');
+    // Another task under the same id: fewer fields than the one that is there, or no line of an export.
+    const { flow_key: _none, ...fewer } = exported;
+    const others = [{ ...lines[0], submission: fewer }, { ...exported, initial_delay: 60 }];
+    expect(linesOf<LineResult>(await run(['import', '--output', 'ndjson'], others.map((line) => `${JSON.stringify(line)}\n`).join(''))).map(({ status }) => status)).to.deep.equal([409, 409]);
+    // Receivers that drop repeats may know its next message.
+    const known = await run(['import', '--output', 'ndjson'], [{ ...lines[0], submission: waiting(), run: 2 }, { ...lines[0], submission: waiting(), edits: 1 }, { ...lines[0], submission: waiting() }].map((line) => `${JSON.stringify(line)}\n`).join(''));
+    expect(known.code).to.equal(EXIT.done);
+    expect(known.err).to.match(/^3 handed over\n2 of them /);
   });
 
   it('imports twice what has secrets, which the service does not show, and starts nothing twice', async () => {
@@ -169,6 +216,8 @@ describe('kafka-retry', () => {
     const tasks = [one, two, three];
     const first = await run(['import', '--output', 'ndjson'], tasks.map(line).join(''));
     expect(first.code, first.out + first.err).to.equal(EXIT.done);
+    // An export names all fields, and the secrets are put in by hand.
+    for (const task of tasks) Object.assign(task, { ...(await exportedSubmission(task)), ...task });
     const again = await run(['import', '--output', 'ndjson'], tasks.map(line).join(''));
     expect(linesOf<LineResult>(again).map(({ status, is_duplicate: isDuplicate }) => [status, isDuplicate])).to.deep.equal(tasks.map(() => [200, true]));
     expect([again.code, again.err]).to.deep.equal([EXIT.done, '3 handed over (3 of them before: nothing was started twice)\n']);
@@ -510,14 +559,25 @@ describe('kafka-retry', () => {
       }
     });
 
-    it('ends silently when its reader has gone', async () => {
-      const tasks = Array.from({ length: 1_500 }, () => `${JSON.stringify(waiting())}\n`);
+    it('may lose its reader: a verb that looks ends silently, and one that changes does all of it', async () => {
+      const client = uniqueId('gone');
+      const tasks = Array.from({ length: 1_500 }, () => waiting({ client_id: client }));
       const file = path.join(folder, 'many.ndjson');
-      await writeFile(file, tasks.join(''));
-      const { out, err } = await CommandLine.shell(`kafka-retry submit '${file}' --output ndjson | head -1; echo "code \${PIPESTATUS[0]}"`, environment);
+      await writeFile(file, tasks.map((task) => `${JSON.stringify(task)}\n`).join(''));
+      const shell = (script: string): Promise<Ended> => CommandLine.shell(`${script}; echo "code \${PIPESTATUS[0]}"`, environment);
+      const { out, err } = await shell(`kafka-retry submit '${file}' --output ndjson | head -1`);
       const [line = '', code] = out.trimEnd().split('\n');
       expect((JSON.parse(line) as LineResult).line).to.equal(1);
-      expect([code, err]).to.deep.equal([`code ${EXIT.done}`, '']);
+      expect([code, err]).to.deep.equal([`code ${EXIT.done}`, '1500 handed over\n']);
+      const ids = tasks.slice(0, 10).map(({ id }) => id);
+      const cancelled = await shell(`kafka-retry cancel ${ids.join(' ')} --output ndjson | true`);
+      expect([cancelled.out, cancelled.err]).to.deep.equal([`code ${EXIT.done}\n`, '']);
+      const counts = JSON.parse((await run(['count', '--client-id', client, '--by', 'state', '--output', 'json'])).out) as { groups: unknown };
+      expect(counts.groups).to.deep.equal([{ value: 'scheduled', count: 1_490 }, { value: 'cancelled', count: 10 }]);
+      const listed = await shell(`kafka-retry list --client-id ${client} --output ndjson | head -1 >/dev/null`);
+      expect([listed.out, listed.err]).to.deep.equal([`code ${EXIT.done}\n`, '']);
+      const full = await shell(`kafka-retry cancel ${tasks[10]?.id} --output json >/dev/full`);
+      expect([full.out, full.err]).to.deep.equal([`code ${EXIT.refused}\n`, 'kafka-retry: the output cannot be written: ENOSPC: no space left on device, write\n']);
     });
 
     it('is closed by Ctrl-C so that it can still be read, with exit code 130', async () => {

@@ -27,6 +27,7 @@ export const actionCommands: readonly Command[] = [
       watch: { type: 'boolean', help: 'wait until it is done, and show how far it is' },
     },
     words: [1, 1],
+    isChange: true,
     run: async (context) => {
       const { client, output, words: [id = ''], values, signal } = context;
       const changes = ['pause', 'resume', 'cancel', 'set-rate'].filter((name) => values[name] !== undefined);

@@ -29,6 +29,7 @@ export const destinationCommands: readonly Command[] = [
     help: 'sends nothing there; the key * is everything',
     options: { until: { type: 'string', value: '<time>', help: 'when it is over by itself: +30m, or a time' } },
     words: [1, 1],
+    isChange: true,
     run: async ({ client, output, words: [key = ''], values, signal }) => {
       await output.object(await client.pause(key, { until: textOf(values, 'until'), reason: textOf(values, 'reason'), signal }));
       return EXIT.done;
@@ -40,6 +41,7 @@ export const destinationCommands: readonly Command[] = [
     help: 'sends there again, and closes its open circuit',
     options: {},
     words: [1, 1],
+    isChange: true,
     run: async ({ client, output, words: [key = ''], values, signal }) => {
       await output.object(await client.resume(key, { reason: textOf(values, 'reason'), signal }));
       return EXIT.done;
@@ -56,6 +58,7 @@ export const destinationCommands: readonly Command[] = [
       remove: { type: 'boolean', help: 'no limits any more' },
     },
     words: [1, 1],
+    isChange: true,
     run: async ({ client, output, words: [key = ''], values, signal }) => {
       const rate = numberOf(values, 'rate', { least: 0.001, most: 1_000_000 });
       const burst = numberOf(values, 'burst', { least: 1, most: 100_000, isWhole: true });
@@ -72,6 +75,7 @@ export const destinationCommands: readonly Command[] = [
     help: 'sends one message now, past pauses and limits, and shows what the receiver says',
     options: { message: { type: 'string', value: '<text>', help: 'what is sent; default {"test":true}' }, method: { type: 'string', value: '<method>', help: 'of an HTTP destination; default POST', words: ['POST', 'PUT', 'PATCH'] } },
     words: [1, 1],
+    isChange: true,
     run: async ({ client, output, words: [place = ''], values, signal }) => {
       const message = textOf(values, 'message');
       const attempt = await client.testSend({ ...destinationOf(place, oneOf(values, 'method', ['POST', 'PUT', 'PATCH'])), ...(message === undefined ? {} : { message_data: message }) }, { reason: textOf(values, 'reason'), signal });

@@ -14,6 +14,7 @@ interface Exported {
   readonly submission: Readonly<Record<string, unknown>>;
   readonly state: string;
   readonly run: number;
+  readonly edits: number;
   /** When it is due; null: it waits for a person. */
   readonly next_attempt_at: string | null;
 }
@@ -79,9 +80,9 @@ async function* exported(context: CommandContext, tasks: AsyncIterable<TaskSumma
   }
 }
 
-async function readOne({ client, signal }: CommandContext, { id, state, run, next_attempt_at: dueAt }: TaskSummary): Promise<Found> {
+async function readOne({ client, signal }: CommandContext, { id, state, run, edits, next_attempt_at: dueAt }: TaskSummary): Promise<Found> {
   try {
-    return { submission: await client.submission(id, { signal }), state, run, next_attempt_at: dueAt };
+    return { submission: await client.submission(id, { signal }), state, run, edits, next_attempt_at: dueAt };
   } catch (error) {
     if (error instanceof ApiError && error.code === 'task_not_found') return undefined;
     if (error instanceof ApiError && (error.code === 'task_unreadable' || error.status === 500)) return { id, fault: `${error.message} (${error.code})` };

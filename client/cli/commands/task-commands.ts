@@ -118,6 +118,7 @@ export const taskCommands: readonly Command[] = [
     help: 'sends tasks now; starts dead letters and parked ones again',
     options: { yes: { type: 'boolean', help: `do not ask before more than ${ASKED_ABOVE} tasks are changed` } },
     words: [1, Infinity],
+    isChange: true,
     run: async (context) => {
       if (context.words.length > ASKED_ABOVE) await confirm(context, `Send ${context.words.length} tasks now?`);
       return oneByOne(context, (id) => context.client.retry(id, { reason: textOf(context.values, 'reason'), signal: context.signal }));
@@ -129,6 +130,7 @@ export const taskCommands: readonly Command[] = [
     help: 'cancels tasks that wait',
     options: bulkOptions,
     words: ANY,
+    isChange: true,
     run: async (context) => {
       const { words, values } = context;
       // Every other option narrows or changes what is done, and the bulk action alone understands them.
@@ -148,6 +150,7 @@ export const taskCommands: readonly Command[] = [
       set: { type: 'string', multiple: true, value: '<field>=<value>', help: 'a field, such as destination.url=https://... or max_retries=3; JSON where it is JSON; null is the default' },
     },
     words: [1, 1],
+    isChange: true,
     run: async ({ client, output, words: [id = ''], values, signal }) => {
       const changes = changedFields(listOf(values, 'set'), 'set');
       await output.object(await client.edit(id, changes, { reason: textOf(values, 'reason'), signal }));
@@ -157,7 +160,7 @@ export const taskCommands: readonly Command[] = [
 ];
 
 function bulkVerb(name: string, action: 'redrive' | 'send_now' | 'delete', help: string, options = bulkOptions): Command {
-  return { name, usage: idsOrFilter, help, options, words: ANY, run: async (context) => runBulkAction(context, action, context.words) };
+  return { name, usage: idsOrFilter, help, options, words: ANY, isChange: true, run: async (context) => runBulkAction(context, action, context.words) };
 }
 
 /** Each id gets its answer, or its error: one that fails does not stop the others. */

@@ -41,11 +41,11 @@ describe('the commands of docs/OPERATIONS.md', () => {
 
   async function run(args: readonly string[]): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
     const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-    const code = await runCommand(args, { stdin: Readable.from([]), stdout, stderr, environment: { KAFKA_RETRY_URL: service.baseUrl, KAFKA_RETRY_OPERATOR: 'Anna', KAFKA_RETRY_KEY: key } }, new AbortController().signal);
-    const [out = '', err = ''] = await Promise.all([stdout, stderr].map(async (stream) => {
-      stream.end();
-      return (await stream.setEncoding('utf8').toArray()).join('');
-    }));
+    const read = [stdout, stderr].map(async (stream) => (await stream.setEncoding('utf8').toArray()).join(''));
+    const never = new AbortController().signal;
+    const code = await runCommand(args, { stdin: Readable.from([]), stdout, stderr, environment: { KAFKA_RETRY_URL: service.baseUrl, KAFKA_RETRY_OPERATOR: 'Anna', KAFKA_RETRY_KEY: key } }, { interrupted: never, outputEnded: never });
+    for (const stream of [stdout, stderr]) stream.end();
+    const [out = '', err = ''] = await Promise.all(read);
     return { code, out, err };
   }
 

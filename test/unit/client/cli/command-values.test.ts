@@ -27,6 +27,9 @@ describe('the options of the command line', () => {
     expect(changedFields(['destination.url=https://a/?b=c', 'max_retries=3', 'dead_destination=null', 'is_priority=true', 'message_data=5'], 'set')).to.deep.equal({
       destination: { url: 'https://a/?b=c' }, max_retries: 3, dead_destination: null, is_priority: true, message_data: '5',
     });
+    const odd = changedFields(['__proto__.x=1', 'constructor.prototype.y=2', 'toString=3'], 'set');
+    expect(JSON.stringify(odd)).to.equal('{"__proto__":{"x":1},"constructor":{"prototype":{"y":2}},"toString":3}');
+    expect([Object.hasOwn(Object.prototype, 'x'), Object.hasOwn(Object.prototype, 'y')]).to.deep.equal([false, false]);
     for (const text of ['', '=1', 'max_retries']) expect(() => changedFields([text], 'set'), text).to.throw(UsageError);
     expect(() => changedFields(['destination=x', 'destination.url=y'], 'override')).to.throw(UsageError, '--override gives "destination" a value and a field');
   });
@@ -34,7 +37,7 @@ describe('the options of the command line', () => {
 
 describe('a line of an export', () => {
   const NOW = Date.parse('2026-11-28T12:00:00Z');
-  const read = (value: unknown): unknown => JSON.parse(submissionOf(JSON.stringify(value), NOW));
+  const read = (value: unknown): unknown => JSON.parse(submissionOf(JSON.stringify(value), NOW).text);
 
   it('becomes a task that is due when it was', () => {
     expect(read({ submission: { id: 'a', initial_delay: 1 }, state: 'retrying', run: 1, next_attempt_at: '2026-11-28T12:01:30.500Z' })).to.deep.equal({ id: 'a', initial_delay: 90.5 });
@@ -45,7 +48,12 @@ describe('a line of an export', () => {
   });
 
   it('may be a plain submission, which stays as it was written', () => {
-    expect(submissionOf('{"id":"a", "base_delay":1.50}', NOW)).to.equal('{"id":"a", "base_delay":1.50}');
+    expect(submissionOf('{"id":"a", "base_delay":1.50}', NOW)).to.deep.equal({ text: '{"id":"a", "base_delay":1.50}', isExported: false, hasHistory: false });
+  });
+
+  it('tells whether receivers may know its next message: exports of older versions have no edits', () => {
+    const known = [{ run: 1 }, { run: 1, edits: 0 }, { run: 2, edits: 0 }, { run: 1, edits: 3 }].map((line) => submissionOf(JSON.stringify({ submission: { id: 'a' }, ...line }), NOW).hasHistory);
+    expect(known).to.deep.equal([false, false, true, true]);
   });
 
   it('is refused when it is neither', () => {

@@ -15,7 +15,7 @@ class Screen {
 
   constructor(form: OutputForm = 'table') {
     this.#stream.on('data', (chunk: Buffer) => { this.text += chunk.toString(); });
-    this.output = new Output(this.#stream, form, 40, new AbortController().signal, this.progress);
+    this.output = new Output(this.#stream, form, 40, new AbortController().signal, new AbortController().signal, this.progress);
   }
 }
 
