@@ -1,5 +1,6 @@
 import { ApiError, NoAnswerError } from './api-error.js';
 import { linkedSignal, pause } from './linked-signal.js';
+import { isWorthRepeating, retryAfterMs, waitMs } from './repeat-policy.js';
 import type { Answer, Asked, Route, Schemas } from './routes.js';
 
 export interface ClientOptions {
@@ -9,9 +10,9 @@ export interface ClientOptions {
   readonly operator?: string;
   /** Sent as `Authorization: Bearer`. */
   readonly apiKey?: string;
-  /** The longest time of one try, ms. Default 10,000. */
+  /** The longest time of one try, ms; what takes the service long has 30,000 at least, and many tasks 60,000. Default 10,000, of a test send 290,000. */
   readonly timeoutMs?: number;
-  /** How often a call is repeated that got 429, 503 or no answer. Default 5. */
+  /** How often a call is repeated that got 429, 503 or no answer, unless Retry-After asks for more than a minute. Default 5. */
   readonly retries?: number;
 }
 
@@ -25,8 +26,10 @@ interface CallSettings {
    * true.
    */
   readonly isRepeatable?: boolean;
-  /** Replaces the limit of one try; for calls that take long. */
-  readonly timeoutMs?: number;
+  /** The limit of one try is no shorter; for calls that take long. */
+  readonly atLeastMs?: number;
+  /** The limit of one try where the options have none. */
+  readonly defaultMs?: number;
   /** Counts the tries: of a repeated call an answer may be about what the try before has done. */
   readonly tries?: { count: number };
 }
@@ -44,10 +47,6 @@ interface AnyCall extends CallSettings {
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_RETRIES = 5;
-const FIRST_WAIT_MS = 100;
-const LONGEST_WAIT_MS = 5_000;
-/** A service that asks for more gets its next try after this. */
-const LONGEST_RETRY_AFTER_MS = 30_000;
 
 /** The one place of the client that sends requests: headers, time limits, repeats and errors. */
 export class ApiCalls {
@@ -78,7 +77,8 @@ export class ApiCalls {
     }
   }
 
-  async #try(route: string, { path = {}, query = {}, body, content, headers = {}, signal, timeoutMs = this.options.timeoutMs ?? DEFAULT_TIMEOUT_MS }: AnyCall): Promise<unknown> {
+  async #try(route: string, { path = {}, query = {}, body, content, headers = {}, signal, atLeastMs = 0, defaultMs = DEFAULT_TIMEOUT_MS }: AnyCall): Promise<unknown> {
+    const timeoutMs = Math.max(this.options.timeoutMs ?? defaultMs, atLeastMs);
     const [method = '', template = ''] = route.split(' ');
     const url = `${this.#base}${printPath(template, path)}${printQuery(query)}`;
     const limit = linkedSignal(signal, timeoutMs);
@@ -142,8 +142,7 @@ function refusalOf({ status, headers }: Response, text: string): ApiError {
   const body = objectOf(text);
   const { error, code, request_id: requestId, details } = (body ?? {}) as Partial<Schemas['Error']>;
   const message = typeof error === 'string' ? error : `${status} ${text.slice(0, 200)}`.trim();
-  const seconds = Number(headers.get('retry-after') ?? NaN);
-  return new ApiError(status, typeof code === 'string' ? code : 'unknown', message, requestId ?? headers.get('x-request-id'), details ?? [], Number.isFinite(seconds) ? seconds * 1_000 : undefined, body);
+  return new ApiError(status, typeof code === 'string' ? code : 'unknown', message, requestId ?? headers.get('x-request-id'), details ?? [], retryAfterMs(headers, Date.now()), body);
 }
 
 function objectOf(text: string): object | undefined {
@@ -153,23 +152,6 @@ function objectOf(text: string): object | undefined {
   } catch {
     return undefined; // the answer of a proxy, such as a page
   }
-}
-
-/** A 502 or 504 comes from a proxy that found no service behind it. */
-function isWorthRepeating(error: unknown, isRepeatable: boolean): boolean {
-  if (error instanceof NoAnswerError) return isRepeatable || error.isUnsent;
-  if (!(error instanceof ApiError)) return false;
-  if (error.status === 503) return isRepeatable || (error.code !== 'redis_unavailable' && error.code !== 'unknown');
-  // Nothing was done. A quota is used up for as long as tasks take, so its client has to decide.
-  if (error.status === 429) return error.code !== 'quota_exceeded';
-  return isRepeatable && (error.status === 502 || error.status === 504);
-}
-
-/** The wait doubles, and varies by half, so that many clients do not come back all at once. */
-function waitMs(error: unknown, nth: number): number {
-  const asked = error instanceof ApiError ? Math.min(error.retryAfterMs ?? 0, LONGEST_RETRY_AFTER_MS) : 0;
-  const own = Math.min(FIRST_WAIT_MS * 2 ** nth, LONGEST_WAIT_MS) * (0.5 + Math.random() / 2);
-  return Math.max(asked, own);
 }
 
 /** fetch says no more than "fetch failed"; why stands in its cause. */

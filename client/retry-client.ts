@@ -38,6 +38,8 @@ export interface CountOptions {
 
 /** One request of a scan works for two seconds at most, and waits for its turn. */
 const SCAN_LIMIT_MS = 30_000;
+/** A test send may take as long as a delivery (DELIVERY_TIMEOUT), and is not made again. fetch itself waits for no more than 300 s. */
+const TEST_SEND_LIMIT_MS = 290_000;
 
 /**
  * The API of the service, typed. Each method makes its calls again when they got 429, 503 or no answer: with the same id and the same
@@ -94,7 +96,7 @@ export class RetryClient {
   async *list(filter: TaskFilter = {}, { order, signal, ...options }: ListOptions = {}): AsyncGenerator<TaskSummary, void, undefined> {
     checkFilter(filter);
     yield* readPages(options, async (part) => {
-      const { tasks, ...page } = await this.#calls.call('GET /tasks', { query: { ...filter, order, ...part }, signal, timeoutMs: SCAN_LIMIT_MS });
+      const { tasks, ...page } = await this.#calls.call('GET /tasks', { query: { ...filter, order, ...part }, signal, atLeastMs: SCAN_LIMIT_MS });
       return { items: tasks, ...page };
     });
   }
@@ -105,7 +107,7 @@ export class RetryClient {
     let sum: Counts = { count: 0, is_exact: false, scanned: 0, not_read: 0 };
     const groups = new Map<string | number | null, number>();
     for (let cursor: string | undefined; ; ) {
-      const part: Answer<'GET /counts'> = await this.#calls.call('GET /counts', { query: { ...filter, by, cursor }, signal, timeoutMs: SCAN_LIMIT_MS });
+      const part: Answer<'GET /counts'> = await this.#calls.call('GET /counts', { query: { ...filter, by, cursor }, signal, atLeastMs: SCAN_LIMIT_MS });
       const notRead = sum.not_read + part.not_read;
       // The last part says it of all of them. Services of older versions left out there what earlier parts could not read.
       sum = { count: sum.count + part.count, is_exact: part.is_exact && notRead === 0, scanned: sum.scanned + part.scanned, not_read: notRead, ...missingIn(sum, part) };
@@ -170,7 +172,7 @@ export class RetryClient {
    */
   async createBulkAction(request: BulkActionRequest, { signal }: CallOptions = {}): Promise<BulkAction> {
     checkFilter(request.filter ?? {});
-    return this.#calls.call<'POST /bulk-actions', BulkAction>('POST /bulk-actions', { body: { id: `ba_${crypto.randomUUID()}`, ...request }, signal, timeoutMs: SCAN_LIMIT_MS });
+    return this.#calls.call<'POST /bulk-actions', BulkAction>('POST /bulk-actions', { body: { id: `ba_${crypto.randomUUID()}`, ...request }, signal, atLeastMs: SCAN_LIMIT_MS });
   }
 
   /** What a bulk action would do. It goes on until all tasks were looked at. */
@@ -178,7 +180,7 @@ export class RetryClient {
     checkFilter(request.filter ?? {});
     let sum: DryRun = { matched: 0, is_exact: false, scanned: 0, by_error_code: [], by_destination_key: [], samples: [] };
     for (let cursor: string | undefined; ; ) {
-      const { next_cursor: next, ...part }: Schemas['DryRun'] = await this.#calls.call<'POST /bulk-actions', Schemas['DryRun']>('POST /bulk-actions', { body: { ...request, dry_run: true, ...(cursor === undefined ? {} : { cursor }) }, signal, timeoutMs: SCAN_LIMIT_MS });
+      const { next_cursor: next, ...part }: Schemas['DryRun'] = await this.#calls.call<'POST /bulk-actions', Schemas['DryRun']>('POST /bulk-actions', { body: { ...request, dry_run: true, ...(cursor === undefined ? {} : { cursor }) }, signal, atLeastMs: SCAN_LIMIT_MS });
       sum = {
         matched: sum.matched + part.matched,
         is_exact: part.is_exact,
@@ -260,7 +262,7 @@ export class RetryClient {
 
   /** Sends one message now, past pauses, limits and circuits. It resolves whatever the receiver says: look at `outcome`. */
   async testSend(request: TestSend, { reason, signal }: ChangeOptions = {}): Promise<TestSendAttempt> {
-    return this.#calls.call('POST /test-sends', { query: { reason }, body: request, signal, isRepeatable: false, timeoutMs: SCAN_LIMIT_MS });
+    return this.#calls.call('POST /test-sends', { query: { reason }, body: request, signal, isRepeatable: false, defaultMs: TEST_SEND_LIMIT_MS });
   }
 
   /** Who changed what, the newest first. */

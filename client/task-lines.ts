@@ -2,10 +2,12 @@ import type { ApiCalls } from './api-calls.js';
 import { ApiError } from './api-error.js';
 import type { SubmitResult } from './answers.js';
 import { pause } from './linked-signal.js';
+import { asksForTooLong } from './repeat-policy.js';
 
 /** One request has at most so many tasks and characters: it is answered within a second, and held in memory by both sides. */
 const MAX_TASKS = 500;
 const MAX_CHARACTERS = 2 * 1_048_576;
+/** Tasks that come slowly are sent when no further one has come for this long. */
 const FLUSH_AFTER_MS = 50;
 /** A batch of large tasks takes longer than one call. */
 const BATCH_LIMIT_MS = 60_000;
@@ -16,7 +18,7 @@ const FIRST_WAIT_MS = 200;
 const RATE_WAIT_MS = 1_000;
 
 /** A task as JSON, without a line break, and its place in what was handed over. */
-export interface SubmittedLine {
+interface SubmittedLine {
   readonly index: number;
   readonly text: string;
 }
@@ -28,10 +30,6 @@ export interface SubmitLinesOptions {
    * id which comes again after its task has ended is a new run.
    */
   readonly idempotencyKey?: string | undefined;
-  /** In place of it, the key of each request, made of the tasks in it: then the same tasks, cut into the same requests, are repeats. */
-  readonly keyOf?: ((batch: readonly SubmittedLine[]) => string) | undefined;
-  /** Tasks that come slowly are sent when no further one has come for this long, ms. Infinity: requests are cut by their size alone. Default 50. */
-  readonly flushAfterMs?: number | undefined;
 }
 
 /**
@@ -45,7 +43,7 @@ export async function* submitLines(calls: ApiCalls, texts: AsyncIterable<string>
 }
 
 /** All tries of a batch have one key, which is made here. */
-async function submitBatch(calls: ApiCalls, lines: readonly SubmittedLine[], { signal, keyOf, idempotencyKey = keyOf?.(lines) ?? crypto.randomUUID() }: SubmitLinesOptions): Promise<SubmitResult[]> {
+async function submitBatch(calls: ApiCalls, lines: readonly SubmittedLine[], { signal, idempotencyKey = crypto.randomUUID() }: SubmitLinesOptions): Promise<SubmitResult[]> {
   const results = new Map<number, SubmitResult>();
   let left = lines;
   for (let round = 1; left.length > 0; ) {
@@ -78,12 +76,12 @@ async function resultsOf(calls: ApiCalls, lines: readonly SubmittedLine[], { sig
       content: { type: 'application/x-ndjson', text },
       headers: { 'idempotency-key': idempotencyKey },
       signal,
-      timeoutMs: BATCH_LIMIT_MS,
+      atLeastMs: BATCH_LIMIT_MS,
     });
     return results;
   } catch (error) {
-    // None was confirmed, and each has a result that says so.
-    if (error instanceof ApiError && (error.status === 503 || error.status === 429)) {
+    // None was confirmed, and each has a result that says so. They would be sent again sooner than an answer wants that asks for a long wait.
+    if (error instanceof ApiError && (error.status === 503 || error.status === 429) && !asksForTooLong(error)) {
       const { status, code, message } = error;
       return partsOf(error.body) ?? lines.map((_, index) => ({ index, status, code, error: message }));
     }
@@ -97,7 +95,7 @@ function partsOf(body: unknown): readonly SubmitResult[] | undefined {
   return Array.isArray(results) ? (results as SubmitResult[]) : undefined;
 }
 
-async function* batches(texts: AsyncIterable<string> | Iterable<string>, { signal, flushAfterMs = FLUSH_AFTER_MS }: SubmitLinesOptions): AsyncGenerator<SubmittedLine[], void, undefined> {
+async function* batches(texts: AsyncIterable<string> | Iterable<string>, { signal }: SubmitLinesOptions): AsyncGenerator<SubmittedLine[], void, undefined> {
   const source = iteratorOf(texts);
   let index = 0;
   let batch: SubmittedLine[] = [];
@@ -107,7 +105,7 @@ async function* batches(texts: AsyncIterable<string> | Iterable<string>, { signa
     for (;;) {
       signal?.throwIfAborted();
       next ??= Promise.resolve(source.next());
-      const found = await orNothing(next, batch.length === 0 || flushAfterMs === Infinity ? undefined : flushAfterMs, signal);
+      const found = await orNothing(next, batch.length === 0 ? undefined : FLUSH_AFTER_MS, signal);
       if (found === 'nothing yet') {
         yield batch;
         [batch, characters] = [[], 0];

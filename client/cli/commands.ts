@@ -18,7 +18,7 @@ export const commonOptions: Readonly<Record<string, OptionRow>> = {
   operator: { type: 'string', value: '<name>', help: 'who you are, for the audit; KAFKA_RETRY_OPERATOR, else the name of your login' },
   reason: { type: 'string', value: '<text>', help: 'why you change something, for the audit' },
   output: { type: 'string', value: '<form>', help: 'table (default), json or ndjson', words: outputForms },
-  'request-timeout': { type: 'string', value: '<length>', help: 'longest time of one request; 10s by default' },
+  'request-timeout': { type: 'string', value: '<length>', help: 'longest time of one request; 10s by default. What takes the service long has 30s at least, many tasks 60s' },
   help: { type: 'boolean', help: 'how the verb is used' },
 };
 

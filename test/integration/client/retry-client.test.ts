@@ -426,6 +426,11 @@ describe('RetryClient', () => {
       await client.submit(task);
       expect(await failureOf(behindProxy.retry(task.id))).to.be.instanceOf(NoAnswerError);
       expect(proxy.seen).to.have.lengthOf(1);
+      const test = { destination_type: 'http', destination: { url: receiver.url('/') } } as const;
+      const unanswered = await behind((_request, nth) => (nth === 0 ? { status: 503, body: { error: 'it may have been sent', code: 'no_worker', request_id: 'r' } } : 'hang'), { timeoutMs: 200 });
+      expect(await failureOf(unanswered.client.testSend(test))).to.include({ code: 'no_worker' });
+      expect(await failureOf(unanswered.client.testSend(test))).to.be.instanceOf(NoAnswerError).with.property('message').that.includes('within 200 ms');
+      expect(unanswered.proxy.seen).to.have.lengthOf(2);
     });
 
     it('refuse an id that would be another address', async () => {
