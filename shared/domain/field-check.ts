@@ -51,5 +51,5 @@ const allowedInNames = `1 to ${MAX_TEXT_CODE_POINTS} characters, no control char
 /** A name given by people: 1 to 255 code points of well-formed Unicode without control characters. */
 export const nameCheck: FieldCheck = { kind: 'text', checks: nameChecks, allowed: allowedInNames };
 
-/** A name that is also a part of paths of the API. */
-export const pathNameCheck: FieldCheck = { kind: 'text', checks: [...nameChecks, isAddressable], allowed: `${allowedInNames}; neither \`.\` nor \`..\`` };
+/** A name that is also a part of paths of the API, and is shown as *** where it has a secret. */
+export const pathNameCheck: FieldCheck = { kind: 'text', checks: [...nameChecks, isAddressable, isShownOpenly], allowed: `${allowedInNames}; not \`.\`, \`..\` or \`${HIDDEN_VALUE}\`` };

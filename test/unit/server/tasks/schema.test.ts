@@ -246,6 +246,7 @@ describe('task schema: what is refused', () => {
     ['a host of 256 characters behind a user', { ...http, destination: { url: `http://user@${'a.'.repeat(128)}` } }, ['destination.url']],
     ['a user and password as they are shown', { ...http, destination: { url: 'https://***@a/' } }, ['destination.url']],
     ['a password as it would be shown', { ...http, destination: { url: 'https://user:***@a:8443' } }, ['destination.url']],
+    ['a flow key as it is shown', { ...http, flow_key: '***' }, ['flow_key']],
     ['headers in a list', { ...kafka, destination: { topic: 't', headers: ['a'] } }, ['destination.headers']],
     ['no dead destination', { ...http, dead_destination: undefined }, ['dead_destination']],
     ['no dead destination, with on_exhausted mistyped', { ...http, on_exhausted: 'Park', dead_destination: undefined }, ['on_exhausted', 'dead_destination']],
