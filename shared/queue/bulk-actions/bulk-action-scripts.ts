@@ -173,7 +173,7 @@ end
 `;
 
 /**
- * Gives out a share of the rate.
+ * Gives out a share of the rate. It begins with a removal, so that a full Redis takes it: a cancellation goes on there.
  * KEYS 1 action. ARGV 1 how many are wanted, 2 how many come back.
  * @returns {how many may be started now, ms until the next one}
  */
@@ -183,6 +183,7 @@ local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
 local seen = redis.call('HMGET', KEYS[1], 'rate', 'paceAt')
 local rate = tonumber(seen[1] or '')
 if not rate then return {tonumber(ARGV[1]), 0} end
+redis.call('HDEL', KEYS[1], '')
 local granted, at = paceShare(now, rate, tonumber(seen[2] or ''), tonumber(ARGV[1]), tonumber(ARGV[2]))
 redis.call('HSET', KEYS[1], 'paceAt', string.format('%.3f', at))
 return {granted, math.ceil(math.max(0, at - now))}

@@ -49,8 +49,8 @@ export class BulkActions {
    */
   async change(id: string, change: BulkChange): Promise<ChangedBulkAction | undefined> {
     const changed = await this.store.change(id, change);
-    // It is changed, whether a shard can be told of it now or not.
-    if (changed?.isChanged === true) await this.asked.all(this.shards, (shard) => shard.fence(id, changed.action.epoch));
+    // It is changed, whether a shard can be told of it now or not. The one whose change it was may have been killed before it told them.
+    if (changed !== undefined && changed.action.settledAt === null) await this.asked.all(this.shards, (shard) => shard.fence(id, changed.action.epoch));
     return changed;
   }
 

@@ -32,6 +32,11 @@ const OVERRIDE_AT = 10 + ACT_VALUES;
 
 /** A task hardly begins more new runs than this while it is matched. */
 const RUNS_BEFORE = 2;
+/** Nor is it sent more often. */
+const SENDS_BEFORE = 8;
+
+/** After so many rounds in a row in which it is not as it was read, a task is counted as unreadable: a damaged one never will be. */
+const MOST_AGAIN = 20;
 
 /** A step or a fence that was begun before its action was removed comes within this time, ms. */
 const LATE_MS = 60_000;
@@ -51,7 +56,10 @@ const STEP_SECONDS = 0.005;
  * - `epoch`: a step that goes by an older one changes nothing. It stands there from the first step on, and for a minute after the action was
  *   removed: another one with the same id begins with a later one.
  *
- * A member of the list is \`<job id> <run> <state>\`: no job id has a space.
+ * - `again`: \`<rounds> <member>\` of a task that was not as it had been read, so often in a row.
+ *
+ * A member of the list is \`<job id> <run> <state>\`: no job id has a space. That of an action that sends now has \` <sends>\` behind it, the number of sends in
+ * the run until then, because a task that is sent once more and fails has the same state as before. An older version wrote it without.
  */
 const lease = `
 local function hasLease(key, token, ms)
@@ -87,18 +95,24 @@ if cursor == '' then
   redis.call('PERSIST', KEYS[1])
 end
 local function removeOthers(member)
-  local id, last = string.match(member, '^(%S+) (%d+) ')
+  local id, last, sends = string.match(member, '^(%S+) (%d+) %S+ ?(%d*)$')
   local others = {}
+  local function add(other)
+    if other ~= member then others[#others + 1] = other end
+  end
   for run = math.max(1, last - ${RUNS_BEFORE}), last do
+    local most = sends ~= '' and (run == tonumber(last) and tonumber(sends) or ${SENDS_BEFORE}) or -1
     for _, state in ipairs({${taskStates.map((state) => `'${state}'`).join(', ')}}) do
-      local other = string.format('%s %d %s', id, run, state)
-      if other ~= member then others[#others + 1] = other end
+      add(string.format('%s %d %s', id, run, state))
+      for before = math.max(0, most - ${SENDS_BEFORE}), most do add(string.format('%s %d %s %d', id, run, state, before)) end
     end
   end
   redis.call('ZREM', KEYS[2], unpack(others))
 end
 for index = 8, #ARGV, 3 do
   local isNew = redis.call('ZADD', KEYS[2], 'NX', ARGV[index], ARGV[index + 1]) == 1
+  local ofOlderVersion = isNew and string.match(ARGV[index + 1], '^(%S+ %d+ %S+) %d+$')
+  if ofOlderVersion then redis.call('ZREM', KEYS[2], ofOlderVersion) end
   if isNew and ARGV[index + 2] == '1' then removeOthers(ARGV[index + 1]) end
   local state = string.match(ARGV[index + 1], '%S+$')
   if isNew and (state == '${GONE}' or state == '${NOT_OWN}') then redis.call('HINCRBY', KEYS[1], 'unknown', 1) end
@@ -149,9 +163,11 @@ export function bulkStepScript(bullmq: DefinedScripts): LuaScript {
 ${unpackSearchFieldsLua}${editedContentLua}${clientOfFunction}${lease}${stepClockLua}${nowMs}
 local began = seconds()
 local counts, list = KEYS[${ACT_KEYS + 1}], KEYS[${ACT_KEYS + 2}]
+local action, actionId = ARGV[6], ARGV[7]
+-- What takes tasks away makes room. A full Redis runs a script that begins with a removal to its end.
+if action == 'cancel' or action == 'delete' then redis.call('ZREM', list, '') end
 if not hasLease(KEYS[${ACT_KEYS + 3}], ARGV[2], ARGV[3]) then return ${BULK_STEP.busy} end
 if isStale(counts, ARGV[4]) then return ${BULK_STEP.stale} end
-local action, actionId = ARGV[6], ARGV[7]
 local with = actWith(ARGV[1], ARGV[9], 10, now, ARGV[8])
 local destinationBefore = redis.call('HGET', counts, 'destination')
 local destination = destinationBefore
@@ -179,7 +195,15 @@ for index = ${OVERRIDE_AT + 2} + clients, #ARGV, ${PREPARED_VALUES} do prepared[
 -- The number that counts a task which the override does not fit; \`again\` for one that has to be read once more; nil when it is done.
 local function override(member, job, id)
   local at = prepared[member]
-  if not at or not isAsRead(job, at + 3) then return 'again' end
+  if not at then return 'again' end
+  if not isAsRead(job, at + 3) then
+    local rounds, who = string.match(redis.call('HGET', counts, 'again') or '', '^(%d+) (.*)$')
+    rounds = who == member and rounds + 1 or 1
+    redis.call('HSET', counts, 'again', rounds .. ' ' .. member)
+    if rounds < ${MOST_AGAIN} then return 'again' end
+    redis.call('HSETNX', counts, '${PREPARED.unreadable}Sample', ARGV[at + 2])
+    return '${PREPARED.unreadable}'
+  end
   local todo = ARGV[at + 1]
   if todo == '${PREPARED.same}' then return nil end
   if todo ~= '${PREPARED.edit}' then
@@ -191,14 +215,20 @@ local function override(member, job, id)
   return nil
 end
 local nameOf = {[${ACTED.done}] = 'started', [${ACTED.beingSent}] = 'beingSent', [${ACTED.refused}] = 'changed'}
+local function sendsSoFar(job)
+  local failure = redis.call('HGET', job, '${jobField.failure}')
+  return failure and sendsOf(failure) or 0
+end
 local function turn(member)
-  local id, run, state = string.match(member, '^(%S+) (%d+) (%S+)$')
+  local id, run, state, sends = string.match(member, '^(%S+) (%d+) (%S+) ?(%d*)$')
   if state == '${NOT_OWN}' then return 'gone' end
   local job = with.base .. id
   local task = taskNow(with.sets, job, id)
   if not task or isForeign(job) then return 'gone' end
   if task[4] == '${TASK_PLACE.active}' then return 'beingSent' end
   if task[1] ~= state or task[2] ~= tonumber(run) or not actionFor({action}, task) then return 'changed' end
+  -- It was sent meanwhile, as by another such action, and failed again: to send it now once more was not asked for.
+  if sends ~= '' and sendsSoFar(job) ~= tonumber(sends) then return 'changed' end
   local otherwise = hasOverride and override(member, job, id)
   if otherwise then return otherwise end
   local code = act(with, action, job, id, task)
@@ -234,8 +264,9 @@ return {results.started or 0, through + lost, pending - through - lost}
   };
 }
 
-/** KEYS 1 counts. ARGV 1 epoch: steps that go by an older one change nothing from now on. */
+/** KEYS 1 counts. ARGV 1 epoch: steps that go by an older one change nothing from now on. It begins with a removal, so that a full Redis takes it. */
 const fence = `
+redis.call('HDEL', KEYS[1], '')
 if (tonumber(redis.call('HGET', KEYS[1], 'epoch')) or 0) < tonumber(ARGV[1]) then redis.call('HSET', KEYS[1], 'epoch', ARGV[1]) end
 return 1
 `;

@@ -251,8 +251,9 @@ export class BulkShard {
  */
 function memberOf({ asked }: BulkAction, task: FoundTask | undefined, since = Infinity): [score: number, member: string, mark: '1' | ''] | undefined {
   if (task === undefined) return undefined;
-  const { id, run, state, finishedAt, nextAttemptAt, createdAt, updatedAt } = task;
-  return [(asked.order === 'oldest' ? 1 : -1) * (finishedAt ?? nextAttemptAt ?? createdAt), `${jobIdOf(id)} ${run} ${state}`, updatedAt >= since ? '1' : ''];
+  const { id, run, state, attempts, finishedAt, nextAttemptAt, createdAt, updatedAt } = task;
+  const member = `${jobIdOf(id)} ${run} ${state}${asked.action === 'send_now' ? ` ${attempts}` : ''}`;
+  return [(asked.order === 'oldest' ? 1 : -1) * (finishedAt ?? nextAttemptAt ?? createdAt), member, updatedAt >= since ? '1' : ''];
 }
 
 function refusalOf(reply: unknown): StepRefusal | undefined {

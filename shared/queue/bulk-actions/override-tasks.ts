@@ -19,7 +19,7 @@ import type { StoredJob } from '../tasks/task-view.js';
 /** Data that is read in one step, bytes; one task is always read. */
 const MOST_BYTES = 1_048_576;
 
-/** The texts of one task among the arguments of the step: its member, what is to be done, a sample, what was read, what is written. */
+/** The texts of one task among the arguments of the step: its member, what is to be done, the sample if it is not started, what was read, what is written. */
 export const PREPARED_VALUES = 3 + READ_VALUES + EDITED_VALUES;
 
 /** What is to be done with a task. `invalid` and `unreadable` are the numbers that count it; it is not started. */
@@ -61,16 +61,18 @@ export function prepare(row: readonly string[], { override, by, deadAttempts, ma
   const stored: StoredJob = { edits, attemptsMade, createdAt, options, dataBytes: Buffer.byteLength(data) };
   const [jobId = '', run = ''] = member.split(' ');
   const nothing = Array.from({ length: EDITED_VALUES }, () => '');
-  const refused = (name: typeof PREPARED.invalid | typeof PREPARED.unreadable, message: string): readonly (string | number)[] => [member, name, JSON.stringify({ id: taskIdOf(jobId) ?? jobId, message }), ...readValues(stored), ...nothing];
+  const sampleOf = (message: string): string => JSON.stringify({ id: taskIdOf(jobId) ?? jobId, message });
+  const refused = (name: typeof PREPARED.invalid | typeof PREPARED.unreadable, message: string): readonly (string | number)[] => [member, name, sampleOf(message), ...readValues(stored), ...nothing];
+  const restless = sampleOf('it was never as it had been read: its data is broken, or it is changed all the time');
   try {
     const parsed: unknown = JSON.parse(data);
     const before = openTask(decodeTask(parsed), secrets);
     const made = overridden(before, override);
     if ('complaint' in made) return refused(PREPARED.invalid, made.complaint);
-    if (haveSameFields(made.task, before)) return [member, PREPARED.same, '', ...readValues(stored), ...nothing];
+    if (haveSameFields(made.task, before)) return [member, PREPARED.same, restless, ...readValues(stored), ...nothing];
     const edit = editsOf(parsed) + 1;
     const content = { after: made.task, data: encodeTask(sealTask(made.task, secrets), undefined, edit), edit, run: Number(run), by, marks: decodeEditLog(editLog) };
-    return [member, PREPARED.edit, '', ...readValues(stored), ...editedValues(stored, content, { deadAttempts, mask })];
+    return [member, PREPARED.edit, restless, ...readValues(stored), ...editedValues(stored, content, { deadAttempts, mask })];
   } catch (error) {
     if (error instanceof SealedTextError && error.fault === 'tampered') return refused(PREPARED.unreadable, 'its headers cannot be decrypted: they were changed or moved');
     // It is no fault of the task: a worker that has the key would go on.

@@ -114,6 +114,19 @@ describe('a redrive with an override', () => {
     expect(receiver.requestsFor(task).at(-1)?.body.toString()).to.equal('corrected');
   }).timeout(30_000);
 
+  it('counts a task as unreadable that is never as it was read, since its data is no UTF-8, and goes on', async () => {
+    const [broken = '', sound = ''] = await parkTasks(service.baseUrl, receiver.url('/old'), 2, { message_data: 'XYZ' });
+    for (const { keys } of await service.queue.shards()) {
+      const data = await service.redis.hgetBuffer(keys.job(broken), 'data');
+      if (data !== null) await service.redis.hset(keys.job(broken), 'data', Buffer.from(data.toString('latin1').replace('XYZ', 'X\u00ffZ'), 'latin1'));
+    }
+    const id = await startBulkAction(service.baseUrl, { action: 'redrive', ids: [broken, sound], override: { max_retries: 3 } });
+    const shown = await waitForBulkAction(service.baseUrl, id, 'done');
+    expect(shown).to.deep.include({ started: 1, skipped: { changed: 0, gone: 0, being_sent: 0, over_limit: 0, invalid: 1 } });
+    expect(shown.override_errors?.map(({ code, count, task_id: task }) => [code, count, task])).to.deep.equal([['task_unreadable', 1, broken]]);
+    expect(await getTask(service.baseUrl, broken)).to.deep.include({ state: 'parked', run: 1, edits: 0 });
+  }).timeout(30_000);
+
   const refused: readonly (readonly [name: string, body: object, field: string])[] = [
     ['an override of a cancellation', { action: 'cancel', ids: ['a'], expected: 1, reason: 'x', override: { max_retries: 1 } }, 'override'],
     ['an empty override', { action: 'redrive', ids: ['a'], override: {} }, 'override'],

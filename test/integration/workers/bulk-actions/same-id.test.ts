@@ -64,6 +64,16 @@ describe('a bulk action with the id of one that was refused', () => {
     expect(await service.redis.pttl(shardKeys(service.prefix).bulkCounts(id)), 'kept for 30 days').to.be.greaterThan(86_400_000);
   }).timeout(30_000);
 
+  for (const to of ['paused', 'cancelled'] as const) {
+    it(`begins no step more when it is ${to} by a repeated call, whose first one was killed before it told the shards`, async () => {
+      const before = await created(uniqueId('ba'));
+      const change = { from: ['matching'], to } as const;
+      await actions.store.change(before.id, change);
+      expect(await actions.change(before.id, change)).to.include({ isChanged: false });
+      expect(await shard.claimMatching(before, 'late worker', '')).to.equal('stale');
+    }).timeout(30_000);
+  }
+
   it('finds nothing in Redis that stays there for ever', async () => {
     const id = uniqueId('ba');
     const { before, refused } = await refusedAndRemoved(id);

@@ -81,6 +81,35 @@ describe('an action that sends waiting tasks now', () => {
     expect(await waitUntilSettled(service.baseUrl, sendNow)).to.deep.include({ first_sends: { delivered: 0, failed: started } });
   }).timeout(30_000);
 
+  it('sends no task once more that another one has sent meanwhile, and that failed again', async () => {
+    receiver.on('/fails', { kind: 'answer', status: 503 });
+    const ids = await waiting('/fails', 3, { initial_delay: 0, max_retries: 5 });
+    for (const id of ids) await waitForState(service.baseUrl, id, 'retrying');
+    const sendsOf = (id: string): number => receiver.requestsFor(id).length;
+    const slow = await startBulkAction(service.baseUrl, { action: 'send_now', ids, rate: 0.001 });
+    await eventually(() => { expect(ids.map(sendsOf).sort()).to.deep.equal([1, 1, 2]); });
+    const left = ids.filter((id) => sendsOf(id) === 1);
+    await waitUntilSettled(service.baseUrl, await startBulkAction(service.baseUrl, { action: 'send_now', ids: left.slice(0, 1) }));
+    await call(service.baseUrl, `/bulk-actions/${slow}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: '{"rate":null}' });
+    expect(await waitUntilSettled(service.baseUrl, slow)).to.deep.include({ started: 2, skipped: { changed: 1, gone: 0, being_sent: 0, over_limit: 0 } });
+    expect(ids.map(sendsOf)).to.deep.equal([2, 2, 2]);
+  }).timeout(30_000);
+
+  it('goes on with tasks that an older version has written down, without their sends', async () => {
+    const [task = '', other = ''] = await waiting('/', 2);
+    const id = await startBulkAction(service.baseUrl, { action: 'send_now', ids: [task, other], rate: 0.001 });
+    await eventually(async () => { expect((await readBulkAction(service.baseUrl, id)).started).to.equal(1); });
+    for (const shard of await service.queue.shards()) {
+      for (const member of await service.redis.zrange(shard.keys.bulkList(id), '0', '-1')) {
+        expect(member).to.match(/ 1 scheduled 0$/);
+        await service.redis.zadd(shard.keys.bulkList(id), 1, member.replace(/ 0$/, ''));
+        await service.redis.zrem(shard.keys.bulkList(id), member);
+      }
+    }
+    await call(service.baseUrl, `/bulk-actions/${id}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: '{"rate":null}' });
+    expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ started: 2, first_sends: { delivered: 2, failed: 0 } });
+  }).timeout(30_000);
+
   it('stands in the timeline of each task with the person who asked for it, and so does a single call', async () => {
     const [bulk = '', single = ''] = await waiting('/', 2);
     const id = await startBulkAction(service.baseUrl, { action: 'send_now', ids: [bulk] }, { 'x-operator': 'Anna' });

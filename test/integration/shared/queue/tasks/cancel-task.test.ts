@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 
 import type { Shard } from '../../../../../shared/queue/engine/shard.js';
+import { readBulkAction, startBulkAction, waitForBulkAction } from '../../../../support/bulk-actions.js';
 import { eventually } from '../../../../support/eventually.js';
 import { lockOf } from '../../../../support/shard-keys.js';
 import { createReceiver, type Receiver } from '../../../../support/receiver.js';
@@ -191,6 +192,9 @@ describe('cancelling and sending now when Redis', () => {
 
   it('is full: cancelled all the same, since it takes no room; not sent, and not changed', async () => {
     const [first, second, third, fourth] = [await waiting(), await waiting(), await parked(), await parked()];
+    const many = [await waiting(), await waiting(), await waiting()];
+    const bulk = await startBulkAction(service.baseUrl, { action: 'cancel', ids: many, expected: 3, reason: 'no room', rate: 2 });
+    await eventually(async () => { expect((await readBulkAction(service.baseUrl, bulk)).started).to.be.at.least(1); });
     await tell('CONFIG', 'SET', 'maxmemory', '1mb');
     try {
       const answers = [await cancel(service.baseUrl, first), await cancel(service.baseUrl, third), await retryNow(service.baseUrl, second), await retryNow(service.baseUrl, fourth)];
@@ -202,6 +206,8 @@ describe('cancelling and sending now when Redis', () => {
       ]);
       expect((await getTask(service.baseUrl, second)).waiting_for?.code).to.equal('initial_delay');
       expect(await getTask(service.baseUrl, fourth)).to.include({ state: 'parked', run: 1 });
+      // One that cancels many goes on as well.
+      expect(await waitForBulkAction(service.baseUrl, bulk, 'done')).to.include({ started: 3, pending: 0 });
     } finally {
       await tell('CONFIG', 'SET', 'maxmemory', '0');
     }
