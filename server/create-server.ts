@@ -176,7 +176,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
     },
   });
   const forbiddenLog = new ForbiddenLog(logger);
-  const ownRedis = [redis, ...(previous === undefined ? [] : [previous.redis])].map(watchRedisPeers);
+  const ownRedis = [redis, ...(previous === undefined ? [] : [previous.redis])].map((each) => watchRedisPeers(each));
   const addressGuard = new AddressGuard({
     policy: config.destinationPolicy,
     isOwnRedis: (address, port) => ownRedis.some((isOwn) => isOwn(address, port)),

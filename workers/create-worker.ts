@@ -65,7 +65,7 @@ const BULK_SHARD_LIMIT_MS = 1_000;
 /** The settings that a worker reads; those of the API are not among them. */
 export type WorkerConfig = Pick<
   Config,
-  'environment' | 'secretKeys' | 'redis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'destinationPolicy' | 'destinationProxy' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention' | 'http' | 'auth' | 'telemetry'
+  'environment' | 'secretKeys' | 'redis' | 'previousRedis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'destinationPolicy' | 'destinationProxy' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention' | 'http' | 'auth' | 'telemetry'
 >;
 
 export interface WorkerDeps {
@@ -158,7 +158,8 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
   const forbiddenLog = new ForbiddenLog(logger);
   const guard = new AddressGuard({
     policy: config.destinationPolicy,
-    isOwnRedis: watchRedisPeers(redis),
+    // It does not read the store that the service moves away from, and must not send there either.
+    isOwnRedis: watchRedisPeers(redis, config.previousRedis?.mode === 'standalone' ? [config.previousRedis.address] : []),
     onForbidden: forbiddenLog.add,
   });
   const credentials = new CredentialWatch({ store: () => queue.credentialStore(), secrets, mask, logger });

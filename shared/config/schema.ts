@@ -244,7 +244,7 @@ export const variables = {
   REDIS_MASTER_NAME: text(undefined, 'Name of the master, required in mode sentinel.'),
   REDIS_SENTINEL_ADDRS: variable(hostPorts(26379), 'host:port,host:port', undefined, 'Sentinels, required in mode sentinel.'),
   REDIS_CLUSTER_ADDRS: variable(hostPorts(6379), 'host:port,host:port', undefined, 'Some nodes of the cluster, required in mode cluster.'),
-  PREVIOUS_REDIS_ADDR: variable((value) => hostPort(value, 6379), 'host:port', undefined, 'Of the API, while the service moves from one Redis to another: the old one. The API looks there, too, for each id that is submitted, read, cancelled, edited or sent at once, and leaves those that it knows there: see SCALING.md. It has one shard, and the same QUEUE_PREFIX.'),
+  PREVIOUS_REDIS_ADDR: variable((value) => hostPort(value, 6379), 'host:port', undefined, 'Of the API, while the service moves from one Redis to another: the old one. The API looks there, too, for each id that is submitted, read, cancelled, edited or sent at once, and leaves those that it knows there: see SCALING.md. It has one shard, and the same QUEUE_PREFIX. Workers only learn by it that tasks must not be sent there.'),
   PREVIOUS_REDIS_USERNAME: text(undefined, 'User of the old Redis.'),
   PREVIOUS_REDIS_PASSWORD: secret('Password of the old Redis.'),
   PREVIOUS_REDIS_DB: integer(0, 65535, '0', 'Database number of the old Redis.'),

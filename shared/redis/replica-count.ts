@@ -1,3 +1,4 @@
+import type { HostPort } from '../config/schema.js';
 import { mastersOf } from './redis-masters.js';
 import type { RedisClient } from './redis-connection.js';
 
@@ -24,6 +25,17 @@ export async function readReplicas(redis: RedisClient): Promise<number> {
 
 /** @param info an answer to INFO replication, such as `slave0:ip=10.0.0.7,port=6379,state=online,offset=700,lag=0` */
 export function replicasInStep(info: string): number {
-  const replicas = [...info.matchAll(/^slave\d+:(.*)$/gm)].map(([, fields = '']) => new Map(fields.trim().split(',').map((field) => field.split('=', 2) as [string, string])));
-  return replicas.filter((fields) => fields.get('state') === 'online' && Number(fields.get('lag')) <= MOST_LAG_S).length;
+  return replicasIn(info).filter((fields) => fields.get('state') === 'online' && Number(fields.get('lag')) <= MOST_LAG_S).length;
+}
+
+/** @param info as above. @returns where they are, whatever their state */
+export function replicasNamedIn(info: string): readonly HostPort[] {
+  return replicasIn(info).flatMap((fields) => {
+    const [host = '', port] = [fields.get('ip'), Number(fields.get('port'))];
+    return host !== '' && port > 0 ? [{ host, port }] : [];
+  });
+}
+
+function replicasIn(info: string): readonly ReadonlyMap<string, string>[] {
+  return [...info.matchAll(/^slave\d+:(.*)$/gm)].map(([, fields = '']) => new Map(fields.trim().split(',').map((field) => field.split('=', 2) as [string, string])));
 }
