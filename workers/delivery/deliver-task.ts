@@ -165,7 +165,7 @@ async function decideAttempt({ jobId, task, edits, progress, stalls, trace }: At
 }
 
 /** @throws only for a bug of ours: an adapter resolves for whatever the other side does */
-async function send({ task, edits, progress, trace, span }: Pick<Attempt, 'task' | 'edits' | 'progress' | 'trace'> & { readonly span: AttemptSpan | undefined }, destination: Destination, { adapters, inFlight, timeLimitMs, mask, defaultBrokers }: DeliverTaskContext): Promise<DeliveryResult> {
+function send({ task, edits, progress, trace, span }: Pick<Attempt, 'task' | 'edits' | 'progress' | 'trace'> & { readonly span: AttemptSpan | undefined }, destination: Destination, { adapters, inFlight, timeLimitMs, mask, defaultBrokers }: DeliverTaskContext): Promise<DeliveryResult> {
   const attempt = attemptToSend(task, progress, mask, edits, defaultBrokers, trace?.context ?? span?.context);
   const sending = (): Promise<DeliveryResult> => inFlight.run(timeLimitMs, () => new TimeLimitReached(timeLimitMs), (signal) => adapterFor(adapters, destination).send(attempt, destination, signal));
   return span === undefined ? sending() : span.send(sending);

@@ -34,7 +34,9 @@ export class HostSlots {
 /** Slots of one endpoint or flow_key at one host, and what this process knows of it. Its `id` is the `keyId` of its flow. */
 export class EndpointSlots {
   /** In the order of their start: the first one is the oldest. */
-  readonly slots = new Set<Slot>();
+  readonly #slots = new Set<Slot>();
+  /** undefined while it is not known: a Set whose first ones were taken out is slow to find its first. */
+  #oldest: Slot | undefined;
   readonly held: Held[] = [];
   /** 0: it answered last. */
   failuresInARow = 0;
@@ -53,8 +55,33 @@ export class EndpointSlots {
     public window: number,
   ) {}
 
+  get inFlight(): number {
+    return this.#slots.size;
+  }
+
+  /** undefined: nothing is in flight. */
+  get oldest(): Slot | undefined {
+    if (this.#oldest === undefined) [this.#oldest] = this.#slots;
+    return this.#oldest;
+  }
+
+  /** Oldest first. */
+  get slots(): Iterable<Slot> {
+    return this.#slots;
+  }
+
   get isIdle(): boolean {
-    return this.slots.size === 0 && this.held.length === 0;
+    return this.#slots.size === 0 && this.held.length === 0;
+  }
+
+  add(slot: Slot): void {
+    this.#slots.add(slot);
+  }
+
+  /** @returns false: it is not among them */
+  delete(slot: Slot): boolean {
+    if (this.#oldest === slot) this.#oldest = undefined;
+    return this.#slots.delete(slot);
   }
 }
 

@@ -21,13 +21,12 @@ export class SlotLoads {
    * @param ignoresWindow true: windows do not count, only shares of the slots
    */
   ofEndpoint(endpoint: EndpointSlots, ignoresWindow = false): EndpointLoad {
-    const { slots, held, latencyMs, refused, host } = endpoint;
-    const [oldest] = slots;
+    const { inFlight, oldest, held, latencyMs, refused, host } = endpoint;
     const oldestMs = oldest === undefined ? 0 : this.options.now() - oldest.startedAt;
-    const load = { inFlight: slots.size, held: held.length, latencyMs, oldestMs, isHanging: oldestMs > this.options.rules.holdMs && this.#areOld(slots), window: this.#windowOf(endpoint.window, ignoresWindow), refused };
+    const load = { inFlight, held: held.length, latencyMs, oldestMs, isHanging: oldestMs > this.options.rules.holdMs && this.#areOld(endpoint.slots), window: this.#windowOf(endpoint.window, ignoresWindow), refused };
     const isQuickNow = isQuick(load, this.options.rules);
     if (isQuickNow !== endpoint.isQuick) {
-      host.unproven += isQuickNow ? -slots.size : slots.size;
+      host.unproven += isQuickNow ? -inFlight : inFlight;
       endpoint.isQuick = isQuickNow;
     }
     return load;

@@ -70,7 +70,7 @@ export class Slots {
     const endpoint = this.#known.of(flow);
     const { host } = endpoint;
     const { rules, now } = this.options;
-    if (endpoint.slots.size === 0) endpoint.window = windowAtStart(endpoint.window, now() - endpoint.idleSince, this.#firstWindow);
+    if (endpoint.inFlight === 0) endpoint.window = windowAtStart(endpoint.window, now() - endpoint.idleSince, this.#firstWindow);
     if (host.inFlight === 0) host.window = windowAtStart(host.window, now() - host.idleSince, this.#firstWindow);
     this.#growInSilence(endpoint);
     const start = mayStart(this.#loads.ofEndpoint(endpoint, ignoresWindow), this.#loads.ofHost(host, ignoresWindow), this.#inFlight, rules);
@@ -94,16 +94,16 @@ export class Slots {
   /** The send of the slot begins only now: it had to wait for a permission. */
   begin(slot: Slot): void {
     // Taken out and put back, because the first of the set has to be the oldest.
-    if (!slot.endpoint.slots.delete(slot)) return;
+    if (!slot.endpoint.delete(slot)) return;
     slot.startedAt = this.options.now();
-    slot.endpoint.slots.add(slot);
+    slot.endpoint.add(slot);
   }
 
   /** @param failures this send included */
   leave(slot: Slot, failures: FailuresInARow): void {
     const { endpoint } = slot;
     const { host } = endpoint;
-    const inFlight = endpoint.slots.size;
+    const inFlight = endpoint.inFlight;
     if (!this.#take(slot)) return;
     const { now, rules } = this.options;
     endpoint.failuresInARow = failures.ofEndpoint;
@@ -177,7 +177,7 @@ export class Slots {
     const { host, isQuick } = endpoint;
     const isTry = !isQuick && isFullOfUnproven(this.#loads.ofHost(host, true), this.#inFlight, this.options.rules);
     const slot = { endpoint, isTry, startedAt: this.options.now() };
-    endpoint.slots.add(slot);
+    endpoint.add(slot);
     endpoint.refused = 0;
     if (host.inFlight === 0) host.busySince = slot.startedAt;
     host.inFlight += 1;
@@ -191,7 +191,7 @@ export class Slots {
   /** @returns false: it had been given back before */
   #take(slot: Slot): boolean {
     const { endpoint, isTry } = slot;
-    if (!endpoint.slots.delete(slot)) return false;
+    if (!endpoint.delete(slot)) return false;
     if (!endpoint.isQuick) endpoint.host.unproven -= 1;
     if (isTry) endpoint.host.tries -= 1;
     return true;
@@ -201,19 +201,25 @@ export class Slots {
     const { host } = endpoint;
     this.#inFlight -= 1;
     host.inFlight -= 1;
-    if (endpoint.slots.size === 0) endpoint.idleSince = this.options.now();
+    if (endpoint.inFlight === 0) endpoint.idleSince = this.options.now();
     if (host.inFlight === 0) host.idleSince = this.options.now();
     if (this.#holding.size === 0) return;
     this.#admitHeld(endpoint);
+    if (this.#isAloneToHold(endpoint)) return;
     // One slot less in use raises the threshold of all hosts.
     for (const other of this.#holding) this.#admitHeldOf(other);
+  }
+
+  /** Then nothing else waits that would have to be looked at. */
+  #isAloneToHold({ held, host }: EndpointSlots): boolean {
+    return this.#holding.size === 0 || (this.#holding.size === 1 && host.holding.size === 1 && held.length > 0);
   }
 
   /** Is one of its windows full, so that it grows when nothing is heard for a while? */
   #mayGrow(endpoint: EndpointSlots): boolean {
     const { host } = endpoint;
     const { rules, hasWindows } = this.options;
-    return hasWindows && (mayGrowInSilence(endpoint.window, endpoint.slots.size, endpoint.failuresInARow, rules.slots) || mayGrowInSilence(host.window, host.inFlight, host.failuresInARow, rules.slots));
+    return hasWindows && (mayGrowInSilence(endpoint.window, endpoint.inFlight, endpoint.failuresInARow, rules.slots) || mayGrowInSilence(host.window, host.inFlight, host.failuresInARow, rules.slots));
   }
 
   /** @returns whether one of its windows may still grow by itself */
@@ -233,20 +239,18 @@ export class Slots {
   #wasDeaf(full: readonly EndpointSlots[], ms: number): void {
     const now = this.options.now();
     for (const endpoint of full) {
-      const [oldest] = endpoint.slots;
-      endpoint.silentFrom = Math.min(now, Math.max(endpoint.silentFrom, oldest?.startedAt ?? now) + ms);
+      endpoint.silentFrom = Math.min(now, Math.max(endpoint.silentFrom, endpoint.oldest?.startedAt ?? now) + ms);
     }
     for (const host of new Set(full.map((endpoint) => endpoint.host))) host.silentFrom = Math.min(now, Math.max(host.silentFrom, host.busySince) + ms);
   }
 
   #growInSilence(endpoint: EndpointSlots): void {
     const { host } = endpoint;
-    if ((endpoint.slots.size < endpoint.window && host.inFlight < host.window) || this.#fullWindows.isDeaf) return;
+    if ((endpoint.inFlight < endpoint.window && host.inFlight < host.window) || this.#fullWindows.isDeaf) return;
     const { slots } = this.options.rules;
-    if (endpoint.slots.size >= endpoint.window) {
-      const [oldest] = endpoint.slots;
+    if (endpoint.inFlight >= endpoint.window) {
       const at = this.options.now();
-      const grown = windowInSilence(endpoint.window, endpoint.slots.size, endpoint.failuresInARow, at - Math.max(oldest?.startedAt ?? at, endpoint.silentFrom), slots);
+      const grown = windowInSilence(endpoint.window, endpoint.inFlight, endpoint.failuresInARow, at - Math.max(endpoint.oldest?.startedAt ?? at, endpoint.silentFrom), slots);
       if (grown > endpoint.window) [endpoint.window, endpoint.silentFrom] = [grown, at];
     }
     if (host.inFlight >= host.window) {

@@ -48,14 +48,14 @@ async function readable(reply: unknown): Promise<unknown> {
   return answer;
 }
 
-/** The options of nearly all jobs are the same text. */
-let lastGood: unknown;
+/** An object of plain numbers and plain texts, as the options of nearly all jobs are: JSON.parse takes several times as long to find no fault in it. */
+const PLAIN_OBJECT = /^\{"\w+":(?:0|[1-9]\d*|"[\w-]*")(?:,"\w+":(?:0|[1-9]\d*|"[\w-]*"))*\}$/;
 
-function isJson(text: unknown): boolean {
-  if (text === lastGood) return true;
+function isJson(value: unknown): boolean {
+  const text = String(value);
+  if (PLAIN_OBJECT.test(text)) return true;
   try {
-    JSON.parse(String(text));
-    lastGood = text;
+    JSON.parse(text);
     return true;
   } catch {
     return false;

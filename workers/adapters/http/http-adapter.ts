@@ -1,6 +1,6 @@
 import { openGuard, type AddressGuard } from '../../../shared/addresses/address-guard.js';
 import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
-import type { Clock, DeliveryAdapter, DeliveryResult, EndSignal, Random } from '../../../shared/domain/ports.js';
+import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult, EndSignal, Random } from '../../../shared/domain/ports.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 import { classifyFailure, describeError, isBugOfOurs } from './classify-failure.js';
 import type { Connection } from './connection.js';
@@ -12,7 +12,7 @@ import { judgeAbort } from './judge-abort.js';
 import { judgeAnswer } from './judge-answer.js';
 import type { ProxySettings } from './proxy-tunnel.js';
 import { hasOwnLogin, requestOf } from './request.js';
-import { parseTarget } from './target.js';
+import { parseTarget, type Target } from './target.js';
 
 export interface HttpAdapterOptions {
   /** The clock is used for a Retry-After that is a date, in an answer without a Date, and for signatures and tokens. The default is Date.now. */
@@ -70,24 +70,26 @@ export function createHttpAdapter({
   const pools = new ConnectionPools({ connectTimeoutMs, maxIdleOrigins, maxAgeMs: maxConnectionAgeMs, random, guard, proxy, logger });
   const credentials = option === undefined ? noCredentials : createCredentialsInUse(option, pools, clock);
 
+  /** Apart from `send`, because most sends have nothing to prepare and need no function of their own. */
+  async function sendOnce(attempt: DeliveryAttempt, destination: HttpDestination, target: Target, signal: EndSignal, prepared: Preparation | undefined): Promise<DeliveryResult> {
+    const refusal = reasonNotToSend(signal, pools);
+    if (refusal !== undefined) return refusal;
+    const request = requestOf(attempt, destination, target, prepared);
+    const send = (connection: Connection): Promise<Exchange> => exchange(connection, request, signal);
+    const identity = prepared?.identity;
+    const first = await pools.lend(target.origin, send, { identity });
+    if (first.kind === 'aborted' || !first.isStale) return judge(first, clock());
+    return reasonNotToSend(signal, pools) ?? judge(await pools.lend(target.origin, send, { which: 'new', identity }), clock());
+  }
+
   return {
     type: 'http',
 
     async send(attempt, destination, signal) {
       const target = parseTarget(destination.url);
       const used = credentials.of(target);
-      const sendOnce = async (prepared: Preparation | undefined): Promise<DeliveryResult> => {
-        const refusal = reasonNotToSend(signal, pools);
-        if (refusal !== undefined) return refusal;
-        const request = requestOf(attempt, destination, target, prepared);
-        const send = (connection: Connection): Promise<Exchange> => exchange(connection, request, signal);
-        const identity = prepared?.identity;
-        const first = await pools.lend(target.origin, send, { identity });
-        if (first.kind === 'aborted' || !first.isStale) return judge(first, clock());
-        return reasonNotToSend(signal, pools) ?? judge(await pools.lend(target.origin, send, { which: 'new', identity }), clock());
-      };
-      if (used === undefined) return sendOnce(undefined);
-      return reasonNotToSend(signal, pools) ?? used.send(attempt, { url: destination.url, hasOwnLogin: hasOwnLogin(destination, target) }, signal, sendOnce);
+      if (used === undefined) return sendOnce(attempt, destination, target, signal, undefined);
+      return reasonNotToSend(signal, pools) ?? used.send(attempt, { url: destination.url, hasOwnLogin: hasOwnLogin(destination, target) }, signal, (prepared) => sendOnce(attempt, destination, target, signal, prepared));
     },
 
     async close() {
