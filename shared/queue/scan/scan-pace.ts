@@ -7,7 +7,7 @@ export interface StepCpu {
 }
 
 /** The share of Redis' time that searches may take while it does hardly anything else. */
-const SHARE_IDLE = 0.5;
+const SHARE_IDLE = 0.65;
 /** The same while others use it. */
 const SHARE_BUSY = 0.05;
 /** Others use Redis when they take more than this share of its time: more than processes that have nothing to do. */
@@ -39,7 +39,8 @@ export class ScanPace {
     const sinceMs = now - (this.#creditAt ?? now);
     this.#creditAt = now;
     this.#credit = Math.min(CREDIT_MS, this.#credit + sinceMs * share) - usedMs;
-    return Math.max(usedMs, -this.#credit / share);
+    // Also where there is credit: two steps without a pause would be one long one.
+    return Math.max(usedMs * Math.min(1, (1 - share) / share), -this.#credit / share);
   }
 
   #loadOf(server: string): ServerLoad {

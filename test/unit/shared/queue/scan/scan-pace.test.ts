@@ -17,8 +17,8 @@ function shareOfSteps(pace: ScanPace, { steps, othersShare, isKnown = true }: { 
 }
 
 describe('the pace of searches', () => {
-  it('takes half of the time of a Redis that does nothing else', () => {
-    expect(shareOfSteps(new ScanPace(), { steps: 400, othersShare: 0.01 })).to.be.within(0.45, 0.55);
+  it('takes two thirds of the time of a Redis that does nothing else', () => {
+    expect(shareOfSteps(new ScanPace(), { steps: 400, othersShare: 0.01 })).to.be.within(0.62, 0.67);
   });
 
   it('takes a twentieth at most of a Redis that others use', () => {
@@ -39,7 +39,7 @@ describe('the pace of searches', () => {
 
   it('begins anew with a server that has used less than the one before', () => {
     const pace = new ScanPace();
-    expect(pace.pauseAfter({ server: '', beforeUs: 9_000_000, afterUs: 9_002_000 }, 0, 2)).to.equal(2);
-    expect(pace.pauseAfter({ server: '', beforeUs: 1_000, afterUs: 3_000 }, 200, 2)).to.equal(2);
+    expect(pace.pauseAfter({ server: '', beforeUs: 9_000_000, afterUs: 9_002_000 }, 0, 2)).to.be.within(1, 1.1);
+    expect(pace.pauseAfter({ server: '', beforeUs: 1_000, afterUs: 3_000 }, 200, 2)).to.be.within(1, 1.1);
   });
 });
