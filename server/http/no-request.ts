@@ -19,7 +19,7 @@ interface ParserError extends Error {
 export function refusalOfBytes({ code = '', reason }: ParserError, maxHeaderBytes: number): RequestError | undefined {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new RequestError('request_timed_out', 'the request has not come whole in time', undefined, { notes: { limit: 'HTTP_HEADERS_TIMEOUT, HTTP_REQUEST_TIMEOUT' } });
   if (code === 'HPE_HEADER_OVERFLOW') return new RequestError('headers_too_large', `the headers of a request must not be larger than ${maxHeaderBytes} bytes`, undefined, { notes: { limit: 'HTTP_MAX_HEADER_BYTES' } });
-  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return new RequestError('too_large', 'the chunk extensions of a body must not be larger than 16384 bytes');
+  if (code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return new RequestError('too_large', 'the chunk extensions of a body must not be larger than 16384 bytes', undefined, { notes: { limit: 'chunk extensions of a body' } });
   if (!code.startsWith('HPE_')) return undefined;
   return new RequestError('invalid_request', `this is not valid HTTP/1.1${reason === undefined ? '' : `: ${reason}`}`);
 }

@@ -77,7 +77,7 @@ export const testSendRoutes: readonly Route<TestSendParts>[] = [
 async function sent(id: string, task: string, { queue, testSendLimitMs: limitMs }: TestSendParts): Promise<TestSendAnswer> {
   const keptMs = limitMs + WORKER_HAS_MS;
   const endsAt = performance.now() + keptMs;
-  if (!(await queue.withTestSends((store) => store.ask({ id, task, limitMs }, keptMs)))) throw new RequestError('overloaded', 'too many test sends wait for the workers; nothing was sent');
+  if (!(await queue.withTestSends((store) => store.ask({ id, task, limitMs }, keptMs)))) throw new RequestError('overloaded', 'too many test sends wait for the workers; nothing was sent', undefined, { notes: { limit: 'test sends that wait for a worker' } });
   while (performance.now() < endsAt) {
     const answer = await queue.withTestSends((store) => store.readAnswer(id));
     if (answer !== undefined) return answer;

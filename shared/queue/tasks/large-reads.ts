@@ -3,7 +3,7 @@ import { RequestError } from '../../domain/errors.js';
 /** JSON of a task that is longer is read when its turn has come. */
 export const LARGE_TASK_BYTES = 131_072;
 /** Time limit for the turn to come. */
-const TURN_WITHIN_MS = 5_000;
+export const TURN_WITHIN_MS = 5_000;
 
 /**
  * Turns for reading large tasks, one at a time. All requests share a connection to Redis: behind fifty tasks of 6 MiB,
@@ -12,6 +12,8 @@ const TURN_WITHIN_MS = 5_000;
 export class LargeReads {
   #isReading = false;
   readonly #waiting = new Set<() => void>();
+
+  constructor(private readonly turnWithinMs = TURN_WITHIN_MS) {}
 
   /** @throws RequestError overloaded, when the turn does not come in time */
   async take<T>(read: () => Promise<T>): Promise<T> {
@@ -40,8 +42,8 @@ export class LargeReads {
       };
       const timer = setTimeout(() => {
         this.#waiting.delete(come);
-        reject(new RequestError('overloaded', 'too many large tasks are being read now'));
-      }, TURN_WITHIN_MS);
+        reject(new RequestError('overloaded', 'too many large tasks are being read now', undefined, { notes: { limit: 'wait to read a large task' } }));
+      }, this.turnWithinMs);
       this.#waiting.add(come);
     });
   }

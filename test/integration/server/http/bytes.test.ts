@@ -28,6 +28,8 @@ describe('requests as bytes', () => {
       ['a length and chunks', `${post}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}`, 400, 'invalid_request'],
       ['a broken chunk', `${post}Transfer-Encoding: chunked\r\n\r\nzz\r\n`, 400, 'invalid_request'],
       ['20 KiB of chunk extensions', `${post}Transfer-Encoding: chunked\r\n\r\n2;${'x'.repeat(20_000)}\r\n{}\r\n0\r\n\r\n`, 413, 'too_large'],
+      ['16 KiB of chunk extensions', `${post}Transfer-Encoding: chunked\r\n\r\n2;${'x'.repeat(16_384)}\r\n{}\r\n0\r\n\r\n`, 400, 'invalid_task'],
+      ['16 KiB of chunk extensions, and one', `${post}Transfer-Encoding: chunked\r\n\r\n2;${'x'.repeat(16_385)}\r\n{}\r\n0\r\n\r\n`, 413, 'too_large'],
       ['20 KiB of headers', `GET /livez HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'headers_too_large'],
       ['an address of 20 KiB', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\nHost: localhost\r\n\r\n`, 431, 'headers_too_large'],
       ['201 header lines', `GET /livez HTTP/1.1\r\nHost: localhost\r\n${'a:\r\n'.repeat(200)}\r\n`, 431, 'headers_too_large'],

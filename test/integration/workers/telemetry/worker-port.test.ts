@@ -116,6 +116,20 @@ describe('the port of a worker', () => {
     await eventually(() => expect(isSilentClosed).to.equal(true));
   });
 
+  it('has 50 connections at once, and closes another one', async () => {
+    const url = await start();
+    const clients = Array.from({ length: 50 }, () => connect(Number(new URL(url).port), '127.0.0.1'));
+    try {
+      await Promise.all(clients.map((client) => new Promise((resolve) => client.once('connect', resolve))));
+      expect(await ask(`${url}/livez`).catch((error: unknown) => error)).to.be.an('error');
+      clients[0]?.destroy();
+      await eventually(async () => expect((await ask(`${url}/livez`)).status).to.equal(200));
+      expect(clients.slice(1).map(({ destroyed }) => destroyed)).to.not.include(true);
+    } finally {
+      for (const client of clients) client.destroy();
+    }
+  });
+
   it('says that its port is taken', async () => {
     const holder = createServer();
     await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));

@@ -1,3 +1,5 @@
+import { expect } from 'chai';
+
 import { createPathMask } from '../../../../shared/domain/destinations/path-mask.js';
 import { noSecretKeys } from '../../../../shared/domain/secrets/secret-box.js';
 import { createLogger } from '../../../../shared/logging/logger.js';
@@ -15,6 +17,22 @@ import { CollectedLog, connect } from '../../../support/service-in-process.js';
 import { domainTask } from '../../../support/tasks.js';
 
 describe('the test sends of a worker', () => {
+  it('wait for it in a list of 100', async () => {
+    const redis = connect('server');
+    const queue = new TaskQueue({ redis, prefix: uniquePrefix(), shards: 1, deadAttempts: 1, clock: Date.now });
+    try {
+      await queue.ready();
+      const store = queue.testSendStore();
+      const ask = (id: string): Promise<boolean> => store.ask({ id, task: '{}', limitMs: 1_000 }, 5_000);
+      const taken = await Promise.all(Array.from({ length: 100 }, (_, nth) => ask(`test-${nth}`)));
+      expect(taken).to.not.include(false);
+      expect(await ask('test-100')).to.equal(false);
+    } finally {
+      await queue.close();
+      redis.disconnect();
+    }
+  });
+
   it('do not hold up its stop while Redis is silent', async () => {
     const server = await PrivateRedis.start();
     const receiver = await createReceiver();
