@@ -7,7 +7,7 @@ export class SlowLink {
   readonly #sockets = new Set<Socket>();
   readonly #forgotten = new WeakSet<Socket>();
   readonly #server = createServer((near) => this.#join(near));
-  /** Of each chunk, each way, in milliseconds. */
+  /** Of each chunk, each way, in milliseconds. Infinity: none arrives, on new connections neither; `cut` them behind it. */
   delayMs = 0;
 
   private constructor(private target: RedisAddress) {}
@@ -59,6 +59,7 @@ export class SlowLink {
         to.destroy();
       });
       from.on('data', (chunk) => {
+        if (this.delayMs === Infinity) return;
         // Timers of one length fire in order: no chunk overtakes another.
         setTimeout(() => {
           if (!this.#forgotten.has(from)) to.write(chunk);

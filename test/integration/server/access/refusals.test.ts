@@ -76,7 +76,7 @@ describe('a refusal', function () {
     expect(count('foreign_client') + count('address'), 'single tasks of a batch').to.equal(batchBefore + 2);
 
     // One line at least is written of the first ones of a second.
-    for (const [reason, ask] of calls.filter(([each]) => ['foreign_task', 'quota', 'address'].includes(each))) {
+    for (const [reason, ask] of calls.filter(([each]) => ['foreign_task', 'foreign_id', 'quota', 'address'].includes(each))) {
       await eventually(async () => {
         await ask();
         const line = log.text.split('\n').find((each) => each.includes('request refused') && each.includes(`"why":"${refusalReasons[reason]}"`));
