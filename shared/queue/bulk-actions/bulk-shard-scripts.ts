@@ -1,5 +1,6 @@
 import { bulkCountNames } from '../../domain/bulk-actions/bulk-counts.js';
-import { taskStates } from '../../domain/task/task.js';
+import { statesTakenBy } from '../../domain/task/state-actions.js';
+import { taskStates, type TaskState } from '../../domain/task/task.js';
 import { clientOfFunction } from '../engine/client-of-job.js';
 import type { DefinedScripts } from '../engine/defined-scripts.js';
 import { jobField } from '../engine/job-fields.js';
@@ -35,6 +36,11 @@ const RUNS_BEFORE = 2;
 /** Nor is it sent more often. */
 const SENDS_BEFORE = 8;
 
+/** Waiting states of a task that was sent in its run. */
+const sentBefore = ['retrying', 'dead_lettering'] as const satisfies readonly TaskState[];
+
+const luaTexts = (texts: readonly string[]): string => texts.map((text) => `'${text}'`).join(', ');
+
 /** After so many rounds in a row in which it is not as it was read, a task is counted as unreadable: a damaged one never will be. */
 const MOST_AGAIN = 20;
 
@@ -58,8 +64,9 @@ const STEP_SECONDS = 0.005;
  *
  * - `again`: \`<rounds> <member>\` of a task that was not as it had been read, so often in a row.
  *
- * A member of the list is \`<job id> <run> <state>\`: no job id has a space. That of an action that sends now has \` <sends>\` behind it, the number of sends in
- * the run until then, because a task that is sent once more and fails has the same state as before. An older version wrote it without.
+ * A member of the list is \`<job id> <run> <state>\`: no job id has a space. In that of an action that sends now, the run has a zero in front for each send until
+ * then (\`t-a 001 retrying\`: two), because a task that is sent once more and fails has the same state as before. Workers of older versions, which may go on
+ * with the same list, read the same run, and write it without zeros.
  */
 const lease = `
 local function hasLease(key, token, ms)
@@ -94,25 +101,26 @@ if cursor == '' then
   redis.call('HSET', KEYS[1], 'epoch', ARGV[3])
   redis.call('PERSIST', KEYS[1])
 end
+local isWaiting = {${statesTakenBy.send_now.map((state) => `${state} = true`).join(', ')}}
 local function removeOthers(member)
-  local id, last, sends = string.match(member, '^(%S+) (%d+) %S+ ?(%d*)$')
+  local id, sends, last, nowIn = string.match(member, '^(%S+) (0*)(%d+) (%S+)$')
   local others = {}
   local function add(other)
     if other ~= member then others[#others + 1] = other end
   end
   for run = math.max(1, last - ${RUNS_BEFORE}), last do
-    local most = sends ~= '' and (run == tonumber(last) and tonumber(sends) or ${SENDS_BEFORE}) or -1
-    for _, state in ipairs({${taskStates.map((state) => `'${state}'`).join(', ')}}) do
-      add(string.format('%s %d %s', id, run, state))
-      for before = math.max(0, most - ${SENDS_BEFORE}), most do add(string.format('%s %d %s %d', id, run, state, before)) end
+    for _, state in ipairs({${luaTexts(taskStates)}}) do add(string.format('%s %d %s', id, run, state)) end
+    local most = run == tonumber(last) and #sends or ${SENDS_BEFORE}
+    for _, state in ipairs(isWaiting[nowIn] and {${luaTexts(sentBefore)}} or {}) do
+      for before = math.max(1, most - ${SENDS_BEFORE}), most do add(string.format('%s %s%d %s', id, string.rep('0', before), run, state)) end
     end
   end
   redis.call('ZREM', KEYS[2], unpack(others))
 end
 for index = 8, #ARGV, 3 do
   local isNew = redis.call('ZADD', KEYS[2], 'NX', ARGV[index], ARGV[index + 1]) == 1
-  local ofOlderVersion = isNew and string.match(ARGV[index + 1], '^(%S+ %d+ %S+) %d+$')
-  if ofOlderVersion then redis.call('ZREM', KEYS[2], ofOlderVersion) end
+  local id, rest = string.match(ARGV[index + 1], '^(%S+) 0+(%d+ %S+)$')
+  if isNew and id then redis.call('ZREM', KEYS[2], id .. ' ' .. rest) end
   if isNew and ARGV[index + 2] == '1' then removeOthers(ARGV[index + 1]) end
   local state = string.match(ARGV[index + 1], '%S+$')
   if isNew and (state == '${GONE}' or state == '${NOT_OWN}') then redis.call('HINCRBY', KEYS[1], 'unknown', 1) end
@@ -220,7 +228,7 @@ local function sendsSoFar(job)
   return failure and sendsOf(failure) or 0
 end
 local function turn(member)
-  local id, run, state, sends = string.match(member, '^(%S+) (%d+) (%S+) ?(%d*)$')
+  local id, sends, run, state = string.match(member, '^(%S+) (0*)(%d+) (%S+)$')
   if state == '${NOT_OWN}' then return 'gone' end
   local job = with.base .. id
   local task = taskNow(with.sets, job, id)
@@ -228,7 +236,7 @@ local function turn(member)
   if task[4] == '${TASK_PLACE.active}' then return 'beingSent' end
   if task[1] ~= state or task[2] ~= tonumber(run) or not actionFor({action}, task) then return 'changed' end
   -- It was sent meanwhile, as by another such action, and failed again: to send it now once more was not asked for.
-  if sends ~= '' and sendsSoFar(job) ~= tonumber(sends) then return 'changed' end
+  if #sends > 0 and sendsSoFar(job) ~= #sends then return 'changed' end
   local otherwise = hasOverride and override(member, job, id)
   if otherwise then return otherwise end
   local code = act(with, action, job, id, task)

@@ -252,7 +252,8 @@ export class BulkShard {
 function memberOf({ asked }: BulkAction, task: FoundTask | undefined, since = Infinity): [score: number, member: string, mark: '1' | ''] | undefined {
   if (task === undefined) return undefined;
   const { id, run, state, attempts, finishedAt, nextAttemptAt, createdAt, updatedAt } = task;
-  const member = `${jobIdOf(id)} ${run} ${state}${asked.action === 'send_now' ? ` ${attempts}` : ''}`;
+  const sends = asked.action === 'send_now' ? '0'.repeat(attempts) : '';
+  const member = `${jobIdOf(id)} ${sends}${run} ${state}`;
   return [(asked.order === 'oldest' ? 1 : -1) * (finishedAt ?? nextAttemptAt ?? createdAt), member, updatedAt >= since ? '1' : ''];
 }
 

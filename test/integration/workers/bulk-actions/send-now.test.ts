@@ -4,7 +4,7 @@ import { parkTasks, readBulkAction, startBulkAction, submitAll, tellBulkAction, 
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
-import { call, cancel, getTask, httpTask, retryNow, submitNew, waitForState, type WireTask } from '../../../support/tasks.js';
+import { call, cancel, getTask, httpTask, retryNow, submitNew, uniqueId, waitForState, type WireTask } from '../../../support/tasks.js';
 
 const HOUR_S = 3_600;
 const anna = { type: 'anonymous', id: null, name: null, operator: 'Anna' };
@@ -96,19 +96,34 @@ describe('an action that sends waiting tasks now', () => {
   }).timeout(30_000);
 
   it('goes on with tasks that an older version has written down, without their sends', async () => {
-    const [task = '', other = ''] = await waiting('/', 2);
+    receiver.on('/older', { kind: 'answer', status: 503 });
+    const [task = '', other = ''] = await waiting('/older', 2, { initial_delay: 0 });
+    for (const each of [task, other]) await waitForState(service.baseUrl, each, 'retrying');
+    receiver.on('/older', { kind: 'answer' });
     const id = await startBulkAction(service.baseUrl, { action: 'send_now', ids: [task, other], rate: 0.001 });
     await eventually(async () => { expect((await readBulkAction(service.baseUrl, id)).started).to.equal(1); });
     for (const shard of await service.queue.shards()) {
       for (const member of await service.redis.zrange(shard.keys.bulkList(id), '0', '-1')) {
-        expect(member).to.match(/ 1 scheduled 0$/);
-        await service.redis.zadd(shard.keys.bulkList(id), 1, member.replace(/ 0$/, ''));
+        expect(member).to.match(/ 01 retrying$/);
+        await service.redis.zadd(shard.keys.bulkList(id), 1, member.replace(' 01 ', ' 1 '));
         await service.redis.zrem(shard.keys.bulkList(id), member);
       }
     }
     await call(service.baseUrl, `/bulk-actions/${id}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: '{"rate":null}' });
     expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ started: 2, first_sends: { delivered: 2, failed: 0 } });
   }).timeout(30_000);
+
+  it('writes a task down once, however often it is sent, ends and begins again while tasks are looked for', async () => {
+    const [{ client, keys } = expect.fail('there is no shard')] = await service.queue.shards();
+    const id = uniqueId('ba');
+    const list = keys.bulkList(id);
+    const found: readonly (readonly [member: string, mayHaveMoved: '1' | ''])[] = [['t-y 01 retrying', ''], ['t-x 1 retrying', ''], ['t-x 01 retrying', ''], ['t-x 001 retrying', '1'], ['t-x 0001 dead_lettering', '1'], ['t-x 2 scheduled', '1'], ['t-x 02 retrying', '1']];
+    for (const [nth, [member, mark]] of found.entries()) {
+      await client.runCommand('krsBulkWriteDownFound', [keys.bulkCounts(id), list, keys.bulkLease(id), 'worker', 60_000, 1, nth === 0 ? '' : nth, nth + 1, '', 0, 1, member, mark]);
+      if (nth > 0) expect(await service.redis.zrange(list, '0', '-1')).to.have.members(['t-y 01 retrying', member]);
+    }
+    await service.redis.unlink(keys.bulkCounts(id), list, keys.bulkLease(id));
+  });
 
   it('stands in the timeline of each task with the person who asked for it, and so does a single call', async () => {
     const [bulk = '', single = ''] = await waiting('/', 2);
