@@ -32,12 +32,13 @@ export function watchRedisPeers(redis: RedisClient, named: readonly HostPort[] =
   const peers = new Map<string, Peer>();
   const ports = new Set<number>();
   const names = new Map<string, HostPort>();
-  const remember = (peer: Peer): void => {
-    if (peers.size >= MOST_PEERS) return;
-    peers.set(`${peer.address} ${peer.port}`, peer);
-    ports.add(peer.port);
+  const rememberAddress = (address: string, port: number): void => {
+    const name = `${address} ${port}`;
+    // To ask for the addresses of this machine takes the time of some system calls.
+    if (peers.has(name) || peers.size >= MOST_PEERS) return;
+    peers.set(name, { address, port, isLocal: isOfThisMachine(address) });
+    ports.add(port);
   };
-  const rememberAddress = (address: string, port: number): void => remember({ address, port, isLocal: isOfThisMachine(address) });
   const rememberHost = (place: HostPort): void => {
     if (rangeOf(place.host) !== undefined) rememberAddress(place.host, place.port);
     else if (names.size < MOST_PEERS) names.set(`${place.host} ${place.port}`, place);
@@ -50,9 +51,8 @@ export function watchRedisPeers(redis: RedisClient, named: readonly HostPort[] =
       // With sentinels they are a default of ioredis, until a master is known.
       if (host !== undefined && port !== undefined && !hasSentinels(node)) rememberHost({ host, port });
       // Its type promises a stream, and before the first connection there is none.
-      const { remoteAddress, remotePort, localAddress } = (node.stream as typeof node.stream | undefined) ?? {};
-      if (remoteAddress === undefined || remotePort === undefined) continue;
-      remember({ address: remoteAddress, port: remotePort, isLocal: remoteAddress === localAddress || isOfThisMachine(remoteAddress) });
+      const { remoteAddress, remotePort } = (node.stream as typeof node.stream | undefined) ?? {};
+      if (remoteAddress !== undefined && remotePort !== undefined) rememberAddress(remoteAddress, remotePort);
     }
   };
   let askedAt = -Infinity;
@@ -89,5 +89,13 @@ function hasSentinels({ options: { sentinels } }: Redis): boolean {
 }
 
 function isOfThisMachine(address: string): boolean {
-  return rangeOf(address) === 'loopback' || Object.values(networkInterfaces()).some((addresses) => addresses?.some((own) => isSameAddress(own.address, address)) === true);
+  return rangeOf(address) === 'loopback' || ownAddresses().some((own) => isSameAddress(own, address));
+}
+
+function ownAddresses(): readonly string[] {
+  try {
+    return Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address));
+  } catch {
+    return []; // some sandboxes do not tell them
+  }
 }
