@@ -151,7 +151,7 @@ export class Connection {
     // Bytes that the handler has not taken yet are no delay of the client.
     const isWaitedFor = !request.complete && request.readableLength === 0;
     if (!this.#pace.isTooSlow(isWaitedFor ? this.port.bodyBudget.bytesOf(request) : 0, this.socket.bytesRead, now)) return;
-    if (!refuseBody(request, new RequestError('request_timed_out', 'the body came too slowly'))) this.socket.destroy();
+    if (!refuseBody(request, new RequestError('request_timed_out', 'the body came too slowly', undefined, { notes: { limit: 'pace of a large body' } }))) this.socket.destroy();
   }
 
   /** The socket has closed: what waits is not begun any more. */

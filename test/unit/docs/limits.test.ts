@@ -29,7 +29,7 @@ describe('docs/LIMITS.md', () => {
     // Members of an access key and of a client are no variables. What is fixed is named as it stands in the table.
     const fixed = new Set(limits.flatMap(({ what, setting }) => (typeof setting === 'object' && 'fixed' in setting ? [what] : [])));
     expect(named.filter((name) => !(name in variables) && !fixed.has(name))).to.have.members(['rate_limit of the key', 'quota of the client']);
-    expect(named.filter((name) => fixed.has(name))).to.have.members(['chunk extensions of a body', 'test sends that wait for a worker', 'wait to read a large task']);
+    expect(named.filter((name) => fixed.has(name))).to.have.members(['chunk extensions of a body', 'pace of a large body', 'test sends that wait for a worker', 'wait to read a large task']);
   });
 
   it('has a variable of every kind of limit that there is in the environment', () => {
