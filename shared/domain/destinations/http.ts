@@ -184,7 +184,7 @@ function hasNoSpaces(value: string): ReturnType<TextCheck> {
  * `http:/a`, `http:a` and `http:\\a` all mean `http://a/`, `http://a\@b/` goes to a, and invisible characters in a host
  * are dropped. Such texts are refused.
  */
-function isUrl(value: string): ReturnType<TextCheck> {
+function faultOfUrl(value: string): ReturnType<TextCheck> {
   const [, beforeQuery, authority] = /^https?:\/\/(([^/\\?#]+)[^?#]*)/i.exec(value) ?? [];
   if (beforeQuery === undefined || authority === undefined) return NO_URL + hintForUrl(value);
   if (beforeQuery.includes('\\')) return 'must not contain a backslash: percent-encode it';
@@ -195,6 +195,14 @@ function isUrl(value: string): ReturnType<TextCheck> {
   if (url.hostname.endsWith('..')) return 'must not have more than one dot at the end of its host';
   // GET /tasks/:id shows one mark for user and password together.
   return isShownOpenly(url.password === '' ? url.username : url.password) === undefined ? undefined : HIDDEN_LOGIN;
+}
+
+/** A client sends to the same few urls again and again. The empty text: there is no fault. */
+const rememberedFault = remembered(1_000, (value) => faultOfUrl(value) ?? '');
+
+function isUrl(value: string): ReturnType<TextCheck> {
+  const fault = rememberedFault(value);
+  return fault === '' ? undefined : fault;
 }
 
 const NO_URL = 'must be an absolute http or https url';
