@@ -19,6 +19,7 @@ describe('chaos: a rolling update', () => {
   scenario('17b', 'the API updated before the workers, and the way back', (scene) => updated(scene, PREVIOUS_VERSION, 'API first'), { longMs: 300_000 });
   scenario('17c', 'the same from a much older version, workers first', (scene) => updated(scene, MUCH_OLDER, 'workers first'), { longMs: 300_000, isLongOnly: true });
   scenario('17d', 'the same from a much older version, the API first', (scene) => updated(scene, MUCH_OLDER, 'API first'), { longMs: 300_000, isLongOnly: true });
+  scenario('17e', 'the way back with SHARDS set: what the version before does not see waits for this one', backWithShards, { isLongOnly: true });
 });
 
 async function updated(scene: Scene, commit: string, order: 'workers first' | 'API first'): Promise<Measured> {
@@ -62,6 +63,33 @@ async function updated(scene: Scene, commit: string, order: 'workers first' | 'A
   expect(measured.delivered + measured.dead).to.equal(measured.acked);
   expect(measured.dead, 'those whose receiver always fails').to.equal([...ledger.acked].filter((id) => id.endsWith('-bad')).length);
   return { ...measured, note: `${4 * profile.rollingUpdates} replacements under load, all with exit code 0` };
+}
+
+/** It goes by one shard, whatever number stands in Redis (UPGRADING.md). */
+async function backWithShards(scene: Scene): Promise<Measured> {
+  const older = await olderVersion(PREVIOUS_VERSION);
+  const { service, ledger } = await scene.stage({ workers: 0, settings: { ...NONE_IS_KILLED, SHARDS: '4' } });
+  const first = service.server;
+  await ledger.submitAll(ledger.tasks(profile.tasks));
+  const oldServer = await service.startServer({}, older);
+  await endWell(first);
+  const oldWorker = await service.startWorker({}, older);
+  await eventually(async () => {
+    expect(ledger.acceptedTasks).to.be.above(0);
+    const { counts } = await (await fetch(`${service.baseUrl}/stats`)).json() as { readonly counts: { readonly due: number; readonly sending: number } };
+    expect(counts, 'it is at its end').to.include({ due: 0, sending: 0 });
+  });
+  const seen = ledger.acceptedTasks;
+  expect(seen, 'it does not see all').to.be.below(profile.tasks);
+  await endWell(oldWorker);
+  const server = await service.startServer();
+  await endWell(oldServer);
+  await service.startWorker();
+  ledger.faultIsOver();
+  const measured = await ledger.settle();
+  expect(server.isRunning && measured.delivered).to.equal(profile.tasks);
+  expect(measured, 'nothing lost, nothing twice').to.include({ lost: 0, duplicates: 0, refused: 0 });
+  return { ...measured, note: `the version before saw ${seen} of ${profile.tasks} tasks` };
 }
 
 /** Half of them are delivered at once, a quarter after a retry, a quarter become dead letters; some have priority or a flow_key. */
