@@ -2,25 +2,19 @@ import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import type { Redis } from 'ioredis';
 import type { HostPort } from '../config/schema.js';
-import { isSameAddress, rangeOf } from '../domain/addresses/address-range.js';
+import { rangeOf } from '../domain/addresses/address-range.js';
 import type { IsOwnRedis } from '../domain/addresses/destination-policy.js';
+import { KnownNodes } from '../domain/addresses/known-nodes.js';
 import { isCluster, type RedisClient } from './redis-connection.js';
 import { replicasNamedIn } from './replica-count.js';
 
-/** Nodes of Redis that are remembered. A cluster has at most 1,000 nodes. */
-const MOST_PEERS = 2_000;
+/** Names that are looked up again. A cluster has at most 1,000 nodes. */
+const MOST_NAMES = 2_000;
 const SENTINEL_PORT = 26_379;
 /** How often the connections are looked at, at most, ms: each submission asks. */
 const LOOK_EVERY_MS = 1_000;
 /** How often names are looked up again and a master is asked for its replicas, at most, ms. */
 const ASK_EVERY_MS = 30_000;
-
-interface Peer {
-  readonly address: string;
-  readonly port: number;
-  /** It runs on this machine, so that every loopback address leads to it. */
-  readonly isLocal: boolean;
-}
 
 /**
  * Knows by address and port the nodes of Redis that a connection has been made to, the replicas that their master names, those of a
@@ -29,19 +23,11 @@ interface Peer {
  * @param named further ones that the operator has named
  */
 export function watchRedisPeers(redis: RedisClient, named: readonly HostPort[] = []): IsOwnRedis {
-  const peers = new Map<string, Peer>();
-  const ports = new Set<number>();
+  const nodes = new KnownNodes(ownAddresses);
   const names = new Map<string, HostPort>();
-  const rememberAddress = (address: string, port: number): void => {
-    const name = `${address} ${port}`;
-    // To ask for the addresses of this machine takes the time of some system calls.
-    if (peers.has(name) || peers.size >= MOST_PEERS) return;
-    peers.set(name, { address, port, isLocal: isOfThisMachine(address) });
-    ports.add(port);
-  };
   const rememberHost = (place: HostPort): void => {
-    if (rangeOf(place.host) !== undefined) rememberAddress(place.host, place.port);
-    else if (names.size < MOST_PEERS) names.set(`${place.host} ${place.port}`, place);
+    if (rangeOf(place.host) !== undefined) nodes.remember(place.host, place.port);
+    else if (names.size < MOST_NAMES) names.set(`${place.host} ${place.port}`, place);
   };
   let lookedAt = -Infinity;
   const look = (): void => {
@@ -52,7 +38,7 @@ export function watchRedisPeers(redis: RedisClient, named: readonly HostPort[] =
       if (host !== undefined && port !== undefined && !hasSentinels(node)) rememberHost({ host, port });
       // Its type promises a stream, and before the first connection there is none.
       const { remoteAddress, remotePort } = (node.stream as typeof node.stream | undefined) ?? {};
-      if (remoteAddress !== undefined && remotePort !== undefined) rememberAddress(remoteAddress, remotePort);
+      if (remoteAddress !== undefined && remotePort !== undefined) nodes.remember(remoteAddress, remotePort);
     }
   };
   let askedAt = -Infinity;
@@ -61,7 +47,7 @@ export function watchRedisPeers(redis: RedisClient, named: readonly HostPort[] =
     // The nodes of a cluster tell of each other.
     if (!isCluster(redis) && redis.status === 'ready') for (const replica of replicasNamedIn(await redis.info('replication').catch(() => ''))) rememberHost(replica);
     await Promise.all([...names.values()].map(async ({ host, port }) => {
-      for (const { address } of await lookup(host, { all: true }).catch(() => [])) rememberAddress(address, port);
+      for (const { address } of await lookup(host, { all: true }).catch(() => [])) nodes.remember(address, port);
     }));
   };
   for (const place of named) rememberHost(place);
@@ -75,21 +61,13 @@ export function watchRedisPeers(redis: RedisClient, named: readonly HostPort[] =
   return (address, port) => {
     if (performance.now() - lookedAt >= LOOK_EVERY_MS) look();
     if (performance.now() - askedAt >= ASK_EVERY_MS) void ask();
-    if (!ports.has(port)) return false;
-    for (const peer of peers.values()) {
-      if (peer.port === port && (isSameAddress(peer.address, address) || (peer.isLocal && rangeOf(address) === 'loopback'))) return true;
-    }
-    return false;
+    return nodes.has(address, port);
   };
 }
 
 /** Its types promise undefined, and ioredis writes null. */
 function hasSentinels({ options: { sentinels } }: Redis): boolean {
   return (sentinels ?? []).length > 0;
-}
-
-function isOfThisMachine(address: string): boolean {
-  return rangeOf(address) === 'loopback' || ownAddresses().some((own) => isSameAddress(own, address));
 }
 
 function ownAddresses(): readonly string[] {
