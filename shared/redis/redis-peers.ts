@@ -13,7 +13,7 @@ const MOST_NAMES = 2_000;
 const SENTINEL_PORT = 26_379;
 /** How often the connections are looked at, at most, ms: each submission asks. */
 const LOOK_EVERY_MS = 1_000;
-/** How often names are looked up again and a master is asked for its replicas, at most, ms. */
+/** How often names and this machine's addresses are looked up again, and a master is asked for its replicas, at most, ms. */
 const ASK_EVERY_MS = 30_000;
 
 /**
@@ -37,13 +37,14 @@ export function watchRedisPeers(redis: RedisClient, named: readonly HostPort[] =
       // With sentinels they are a default of ioredis, until a master is known.
       if (host !== undefined && port !== undefined && !hasSentinels(node)) rememberHost({ host, port });
       // Its type promises a stream, and before the first connection there is none.
-      const { remoteAddress, remotePort } = (node.stream as typeof node.stream | undefined) ?? {};
-      if (remoteAddress !== undefined && remotePort !== undefined) nodes.remember(remoteAddress, remotePort);
+      const { remoteAddress, remotePort, localAddress } = (node.stream as typeof node.stream | undefined) ?? {};
+      if (remoteAddress !== undefined && remotePort !== undefined) nodes.remember(remoteAddress, remotePort, localAddress);
     }
   };
   let askedAt = -Infinity;
   const ask = async (): Promise<void> => {
     askedAt = performance.now();
+    nodes.lookForOwn();
     // The nodes of a cluster tell of each other.
     if (!isCluster(redis) && redis.status === 'ready') for (const replica of replicasNamedIn(await redis.info('replication').catch(() => ''))) rememberHost(replica);
     await Promise.all([...names.values()].map(async ({ host, port }) => {
@@ -74,6 +75,6 @@ function ownAddresses(): readonly string[] {
   try {
     return Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address));
   } catch {
-    return []; // some sandboxes do not tell them
+    return []; // some sandboxes do not tell them: then a connection to one of them does
   }
 }

@@ -18,11 +18,23 @@ export class KnownNodes {
   /** @param ownAddresses those of this machine, as far as it tells them. To ask for them takes the time of some system calls */
   constructor(private readonly ownAddresses: () => readonly string[]) {}
 
-  remember(address: string, port: number): void {
+  /** @param localAddress this end of a connection to it: one from an address to itself stays on this machine */
+  remember(address: string, port: number, localAddress?: string): void {
     const name = `${address} ${port}`;
-    if (this.#nodes.has(name) || this.#nodes.size >= MOST_NODES) return;
-    this.#nodes.set(name, { address, port, isLocal: this.#isOfThisMachine(address) });
-    this.#ports.add(port);
+    const known = this.#nodes.get(name);
+    // This machine does not name all of its addresses: none in some sandboxes, and none of an interface without a carrier.
+    if (known !== undefined) known.isLocal ||= address === localAddress;
+    else if (this.#nodes.size < MOST_NODES) {
+      const isLocal = address === localAddress || rangeOf(address) === 'loopback' || isOneOf(this.ownAddresses(), address);
+      this.#nodes.set(name, { address, port, isLocal });
+      this.#ports.add(port);
+    }
+  }
+
+  /** Finds the nodes whose address this machine has been given, or names, since they were remembered. */
+  lookForOwn(): void {
+    const own = this.ownAddresses();
+    for (const node of this.#nodes.values()) node.isLocal ||= isOneOf(own, node.address);
   }
 
   has(address: string, port: number): boolean {
@@ -32,8 +44,8 @@ export class KnownNodes {
     }
     return false;
   }
+}
 
-  #isOfThisMachine(address: string): boolean {
-    return rangeOf(address) === 'loopback' || this.ownAddresses().some((own) => isSameAddress(own, address));
-  }
+function isOneOf(addresses: readonly string[], address: string): boolean {
+  return addresses.some((each) => isSameAddress(each, address));
 }
