@@ -112,7 +112,8 @@ describe('access keys', () => {
     expect(changed.body).to.not.have.property('key');
     expect((await callWith(key, service.baseUrl, '/tasks/nothing', { method: 'PATCH', body: {} })).status).to.equal(403);
     expect(await statusWith(key, '/tasks?data.a=1')).to.equal(200);
-    await admin(`/keys/${id}`, { method: 'PATCH', body: { client_ids: ['c1'] } });
+    const most = Array.from({ length: 100 }, (_, nth) => `c${nth}`);
+    expect((await admin(`/keys/${id}`, { method: 'PATCH', body: { client_ids: most } })).body).to.deep.include({ client_ids: most });
     expect(await statusWith(key), 'a bound key does not see everything').to.equal(403);
   });
 
@@ -163,6 +164,7 @@ describe('access keys', () => {
     [{ name: 'a', role: 'read', client_ids: [] }, 'client_ids'],
     [{ name: 'a', role: 'read', client_ids: 'c1' }, 'client_ids'],
     [{ name: 'a', role: 'read', client_ids: ['c1', ''] }, 'client_ids'],
+    [{ name: 'a', role: 'read', client_ids: Array.from({ length: 101 }, (_, nth) => `c${nth}`) }, 'client_ids'],
     [{ name: 'a', role: 'admin', client_ids: ['c1'] }, 'client_ids'],
     [{ name: 'a', role: 'read', expires_at: '2020-01-01T00:00:00Z' }, 'expires_at'],
     [{ name: 'a', role: 'read', expires_at: 'tomorrow' }, 'expires_at'],

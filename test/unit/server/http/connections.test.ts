@@ -168,6 +168,24 @@ describe('connections', () => {
       await witness.has(/ok/);
     });
 
+    it('may have 128 MiB over all connections, and beyond that the one that has waited longest is cut off', async () => {
+      const most = Buffer.alloc(63 * 1_048_576, 'x');
+      await start((_request, response) => { response.end(most); });
+      const [first, ...others] = [await open(), await open(), await open()];
+      for (const silent of [first, ...others]) {
+        silent.socket.once('data', () => { silent.socket.pause(); });
+        silent.write(get('/'));
+        await silent.has(/HTTP\/1.1 200/);
+      }
+      await eventually(() => { expect(lines.map(({ fields }) => fields['unread'])).to.deep.equal([1]); });
+      first.socket.resume();
+      await first.closed();
+      for (const kept of others) {
+        kept.socket.resume();
+        await eventually(() => { expect(kept.text.length).to.be.above(most.length); }, { withinMs: 10_000 });
+      }
+    }).timeout(30_000);
+
     it('are kept while their client takes some of it', async () => {
       await start(answer, { unreadMs: 200 });
       const slow = await open();
