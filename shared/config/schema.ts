@@ -6,6 +6,7 @@ import { createSecretKey } from 'node:crypto';
 import { domainToASCII } from 'node:url';
 import { parseApiKey, type ApiKey } from '../domain/access/api-key.js';
 import { policyLevels } from '../domain/addresses/destination-policy.js';
+import { parseCollectorHeaders } from './collector-headers.js';
 import { parseProxyAddress, type ProxyAddress } from './proxy-address.js';
 import { parseDestinationRule, type DestinationRule } from '../domain/addresses/destination-rule.js';
 import { canonicalHostPattern } from '../domain/destinations/host-pattern.js';
@@ -41,6 +42,10 @@ function text(fallback: string | undefined, meaning: string): Variable<string> {
 
 function secret(meaning: string): Variable<string> {
   return { ...text(undefined, meaning), isSecret: true };
+}
+
+function collectorHeaders(meaning: string): Variable<string> {
+  return { ...variable(parseCollectorHeaders, 'comma-separated name=value (`api-key=...,tenant=7`, no line between them) of printable ASCII, with `%2C`, `%3B` and `%25` for `,`, `;` and `%`', undefined, meaning), isSecret: true };
 }
 
 function pemFile(meaning: string): Variable<string> {
@@ -331,8 +336,8 @@ export const variables = {
 
   OTEL_EXPORTER_OTLP_ENDPOINT: text(undefined, 'Where spans are sent, such as `http://collector:4318` (`:4317` with `grpc`); tracing is on where it is set, or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT. The other standard variables of OpenTelemetry are read by its SDK.'),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: text(undefined, 'The same for traces alone; the whole url, such as `http://collector:4318/v1/traces`.'),
-  OTEL_EXPORTER_OTLP_HEADERS: secret('Headers that go to the collector, such as `api-key=...,tenant=7`.'),
-  OTEL_EXPORTER_OTLP_TRACES_HEADERS: secret('The same for traces alone.'),
+  OTEL_EXPORTER_OTLP_HEADERS: collectorHeaders('Headers that go to the collector.'),
+  OTEL_EXPORTER_OTLP_TRACES_HEADERS: collectorHeaders('The same for traces alone.'),
   OTEL_EXPORTER_OTLP_PROTOCOL: text('http/protobuf', '`http/protobuf`, `http/json` or `grpc`.'),
   OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: text(undefined, 'The same for traces alone.'),
   OTEL_TRACES_EXPORTER: text('otlp', '`otlp`, `console`, or `none`: nothing is traced. Where it is set, no endpoint is needed: it is on localhost then.'),

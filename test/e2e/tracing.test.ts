@@ -160,6 +160,18 @@ describe('Tracing', function () {
     });
   }
 
+  it('delivers, traces nothing, and shows no key where the SDK does not start', async () => {
+    // A name that is a header of HTTP, for which gRPC throws.
+    for (const headers of [`api-key-bin=${SECRET}`, `api!key=${SECRET}`]) {
+      const service = await started(await otlpOverHttp(), { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_HEADERS: headers });
+      const task = httpTask(receiver.url('/untraced'));
+      await submit(service, task);
+      await waitForState(service.baseUrl, task.id, 'delivered');
+      expect(service.output.match(/traces are lost/g), 'the API and the worker').to.have.lengthOf(2);
+      expect(service.output).to.not.include(SECRET);
+    }
+  });
+
   it('works beside an APM: one header on the wire, its provider, and its span of the request as the parent', async () => {
     const otlp = await otlpOverHttp();
     const topicOf = kafkaTestBroker();

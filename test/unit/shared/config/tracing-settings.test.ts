@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { loadConfig } from '../../../../shared/config/load.js';
+import { ConfigError, loadConfig } from '../../../../shared/config/load.js';
 
 describe('The settings of traces', () => {
   const cases: readonly (readonly [name: string, env: Readonly<Record<string, string>>, expected: { readonly isTraced: boolean; readonly protocol?: string; readonly exporter?: string }, warning?: RegExp])[] = [
@@ -23,6 +23,18 @@ describe('The settings of traces', () => {
       expect(!tracing.isOff && tracing.isWanted).to.equal(isTraced);
       expect(tracing).to.include(expected);
       expect(warnings.filter((text) => text.includes('OTEL')).join()).to.match(warning ?? /^$/);
+    });
+  }
+
+  const names = ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS'] as const;
+  for (const headers of ['api-key=hunter2', 'api-key=hunter2,tenant=7', ' api-key = hunter2 ,\n tenant=7\n', 'authorization=Basic%20aHVudGVyMg==', 'authorization=Bearer hunter2', 'a!#$=%2C%3B%25']) {
+    it(`take ${JSON.stringify(headers)} as headers`, () => {
+      for (const name of names) expect(loadConfig({ [name]: headers }).warnings).to.deep.equal([]);
+    });
+  }
+  for (const headers of ['api-key=hunter2\ntenant=7', 'api-key=hunter2\r\ntenant=7', 'api-key=hünter2', 'api-key=h%C3%BCnter2', 'api-key=hunter2%0A', 'api-key=hunter2%00', 'api-key=hunter2%', 'api-key=%FFhunter2', 'api-key=hunter2;a=b', 'api-key:hunter2', 'hunter2', '=hunter2', 'api key=hunter2', 'äpi-key=hunter2', 'api%0Akey=hunter2', 'api-key=', 'api-key=hunter2,', 'api-key=hunter2,,tenant=7']) {
+    it(`refuse ${JSON.stringify(headers)} as headers, and repeat nothing of it`, () => {
+      for (const name of names) expect(() => loadConfig({ [name]: headers })).to.throw(ConfigError, new RegExp(`^The configuration is wrong:\n  - ${name}=\\(hidden\\): must be comma-separated name=value [^\n]*$`)).with.property('message').that.does.not.include('nter2');
     });
   }
 });
