@@ -40,27 +40,26 @@ for (const entry of entries) {
         REDIS_PASSWORD: 'hunter2',
         KAFKA_PASSWORD: 'hunter3',
         SHUTDOWN_TIMEOUT: 'soon',
-        ENVIRONMENT: 'staging',
         DELIVERY_TIMOUT: 'hunter4',
       });
       expect(await run.ended()).to.equal(EXIT_CONFIG);
       expect(EXIT_CONFIG).to.equal(78);
-      for (const text of ['HTTP_PORT="99999"', 'REDIS_ADDR="no:where:at:all"', 'SHUTDOWN_TIMEOUT="soon"', 'ENVIRONMENT="staging": must be dev, prod', 'KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD: set all three', 'DELIVERY_TIMEOUT is probably meant']) {
+      for (const text of ['HTTP_PORT="99999"', 'REDIS_ADDR="no:where:at:all"', 'SHUTDOWN_TIMEOUT="soon"', 'KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD: set all three', 'DELIVERY_TIMEOUT is probably meant']) {
         expect(run.output).to.contain(text);
       }
       expect(run.output).to.not.match(/hunter/);
     });
 
-    it('says so in prod by a line of JSON for each fault, as all else is said there', async () => {
-      const run = start(entry, { ENVIRONMENT: 'prod', HTTP_PORT: '99999', KAFKA_PASSWORD: 'hunter3', LOG_LEVEL: 'loud', DELIVERY_TIMOUT: 'hunter4' });
+    for (const environment of ['prod', 'production']) it(`says so with ENVIRONMENT=${environment} by a line of JSON for each fault, as all else is said in prod`, async () => {
+      const run = start(entry, { ENVIRONMENT: environment, HTTP_PORT: '99999', KAFKA_PASSWORD: 'hunter3', OTEL_EXPORTER_OTLP_HEADERS: 'api-key=hunter5\ntenant=7', DELIVERY_TIMOUT: 'hunter4' });
       expect(await run.ended()).to.equal(EXIT_CONFIG);
       const lines = run.output.trim().split('\n').map((line) => JSON.parse(line) as Readonly<Record<string, string>>);
       const role = entry === 'server/main.js' ? 'api' : 'worker';
       expect(lines.map(({ level, role: of, service, event, version }) => [level, of, service, event, version])).to.deep.equal([
-        ...Array<string[]>(3).fill(['error', role, 'kafka-retry-service', 'start_refused', serviceVersion()]),
+        ...Array<string[]>(environment === 'prod' ? 3 : 4).fill(['error', role, 'kafka-retry-service', 'start_refused', serviceVersion()]),
         ['warn', role, 'kafka-retry-service', 'configuration_warning', serviceVersion()],
       ]);
-      expect(lines.map(({ message = '' }) => message.split(/[=,] ?/)[0])).to.have.members(['HTTP_PORT', 'LOG_LEVEL', 'KAFKA_SASL_MECHANISM', 'DELIVERY_TIMOUT is set']);
+      expect(lines.map(({ message = '' }) => message.split(/[=,] ?/)[0])).to.have.members([...(environment === 'prod' ? [] : ['ENVIRONMENT']), 'HTTP_PORT', 'OTEL_EXPORTER_OTLP_HEADERS', 'KAFKA_SASL_MECHANISM', 'DELIVERY_TIMOUT is set']);
       expect(run.output).to.not.match(/hunter/);
     });
   });
