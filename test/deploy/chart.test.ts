@@ -221,16 +221,26 @@ describe('the Helm chart', function () {
     }
   });
 
+  it('renders the values of a version before this one, as --reuse-values hands them on', () => {
+    // A value of null takes the default of the chart away.
+    const before = new Rendered({ set: WITH_SECRET, file: 'tls: { otel: null, proxy: null, destinations: null }\ntest: { keySecret: { key: "" } }' });
+    expect(before.of('Deployment')).to.deep.equal(new Rendered({ set: WITH_SECRET }).of('Deployment'));
+  });
+
   it('gives its Redis room for a rewrite of its file, by default and as the runbook raises it', () => {
     const bytes = (text: string): number => Number.parseInt(text) * (/g/i.test(text) ? 2 ** 30 : 2 ** 20);
+    const enlarged = /patch pvc [^`]*"storage":"(\w+)"/.exec(read('docs/OPERATIONS.md'))?.[1] ?? '';
     const raised = /helm upgrade kafka-retry [^`]*redis\.maxmemory[^`]*/.exec(read('docs/OPERATIONS.md'))?.[0].match(/(?<=--set )\S+/g) ?? [];
     expect(raised).to.include('redis.maxmemory=1gb');
     for (const set of [[], raised]) {
-      const { args, resources } = new Rendered({ example: 'trial', set }).one('StatefulSet').spec.template.spec.containers[0];
+      const { template, volumeClaimTemplates } = new Rendered({ example: 'trial', set }).one('StatefulSet').spec;
+      const { args, resources } = template.spec.containers[0];
       const most = bytes(args[args.indexOf('--maxmemory') + 1] ?? '');
       expect(most).to.be.above(0);
       expect(bytes(resources.limits.memory), set.join(' ')).to.be.at.least(2 * most);
       expect(bytes(resources.requests.memory), set.join(' ')).to.be.at.least(most);
+      const { spec: { resources: volume } } = volumeClaimTemplates[0];
+      expect(bytes(set === raised ? enlarged : volume.requests.storage), 'the file, what is written meanwhile, and the new one').to.be.at.least(3 * most);
     }
   });
 
@@ -239,7 +249,8 @@ describe('the Helm chart', function () {
     expect(items('test.keySecret.name=submit')).to.deep.equal([{ key: 'token', path: 'key' }]);
     expect(items('test.keySecret.name=submit', 'test.keySecret.key=one')).to.deep.equal([{ key: 'one', path: 'key' }]);
     expect(items()).to.deep.equal([{ key: 'BOOTSTRAP_API_KEY', path: 'key' }]);
-    for (const which of ['test', 'worker.autoscaling']) expect(() => renderText({ set: [...WITH_SECRET, `${which}.keySecret.key=`] }), which).to.throw('keySecret/key');
+    expect(items('test.keySecret.name=submit', 'test.keySecret.key='), 'the default of a version before this one').to.deep.equal([{ key: 'token', path: 'key' }]);
+    expect(() => renderText({ set: [...WITH_SECRET, 'worker.autoscaling.keySecret.key='] })).to.throw('keySecret/key');
   });
 
   it('says in values.yaml which variables config cannot have, and which values set them', () => {

@@ -53,7 +53,7 @@ interface Selector {
 /** By kind. */
 export interface Manifests {
   readonly Deployment: { readonly metadata: Metadata; readonly spec: { readonly selector: Selector; readonly strategy: { readonly rollingUpdate: object }; readonly template: Pod } };
-  readonly StatefulSet: { readonly metadata: Metadata; readonly spec: { readonly selector: Selector; readonly template: Pod } };
+  readonly StatefulSet: { readonly metadata: Metadata; readonly spec: { readonly selector: Selector; readonly template: Pod; readonly volumeClaimTemplates: readonly [{ readonly spec: { readonly resources: { readonly requests: { readonly storage: string } } } }] } };
   readonly Pod: Pod;
   readonly Secret: object;
   readonly Service: { readonly metadata: Metadata; readonly spec: { readonly selector: Labels; readonly clusterIP: string; readonly ports: readonly { readonly name: string }[] } };

@@ -100,9 +100,10 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- $_ := set $all "KAFKA_TLS_CA_FILE" "/run/tls/kafka/ca.crt" -}}
 {{- if .Values.tls.kafka.clientCertificate }}{{ $_ := set $all "KAFKA_TLS_CERT_FILE" "/run/tls/kafka/tls.crt" }}{{ $_ := set $all "KAFKA_TLS_KEY_FILE" "/run/tls/kafka/tls.key" }}{{ end -}}
 {{- end -}}
-{{- if .Values.tls.proxy.existingSecret }}{{ $_ := set $all "DESTINATION_PROXY_CA_FILE" "/run/tls/proxy/ca.crt" }}{{ end -}}
-{{- if .Values.tls.destinations.existingSecret }}{{ $_ := set $all "NODE_EXTRA_CA_CERTS" "/run/tls/destinations/ca.crt" }}{{ end -}}
-{{- if .Values.tls.otel.existingSecret -}}
+{{- /* With --reuse-values a chart gets the values of the one before it, which may lack these three. */ -}}
+{{- if (.Values.tls.proxy).existingSecret }}{{ $_ := set $all "DESTINATION_PROXY_CA_FILE" "/run/tls/proxy/ca.crt" }}{{ end -}}
+{{- if (.Values.tls.destinations).existingSecret }}{{ $_ := set $all "NODE_EXTRA_CA_CERTS" "/run/tls/destinations/ca.crt" }}{{ end -}}
+{{- if (.Values.tls.otel).existingSecret -}}
 {{- $_ := set $all "OTEL_EXPORTER_OTLP_CERTIFICATE" "/run/tls/otel/ca.crt" -}}
 {{- if .Values.tls.otel.clientCertificate }}{{ $_ := set $all "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE" "/run/tls/otel/tls.crt" }}{{ $_ := set $all "OTEL_EXPORTER_OTLP_CLIENT_KEY" "/run/tls/otel/tls.key" }}{{ end -}}
 {{- end -}}
