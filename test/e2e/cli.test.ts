@@ -204,6 +204,16 @@ describe('kafka-retry', () => {
     expect(known.err).to.match(/^3 handed over\n2 of them /);
   });
 
+  it('imports a task that was submitted once and cancelled since: it was never imported', async () => {
+    const task = waiting();
+    expect((await run(['submit'], `${JSON.stringify(task)}\n`)).code).to.equal(EXIT.done);
+    const line = `${JSON.stringify({ submission: await exportedSubmission(task), state: 'scheduled', run: 1, next_attempt_at: new Date(Date.now() + 1_800_000).toISOString() })}\n`;
+    expect((await run(['cancel', task.id, '--yes'])).code).to.equal(EXIT.done);
+    const imported = await run(['import', '--output', 'ndjson'], line);
+    expect(linesOf<LineResult>(imported).map(({ status, state }) => [status, state]), imported.err).to.deep.equal([[201, 'scheduled']]);
+    expect(linesOf<LineResult>(await run(['import', '--output', 'ndjson'], line)).map(({ status }) => status), 'twice').to.deep.equal([200]);
+  });
+
   it('imports twice what has secrets, which the service does not show, and starts nothing twice', async () => {
     const dueAt = new Date(Date.now() + 1_800_000).toISOString();
     const line = (submission: WireTask): string => `${JSON.stringify({ submission, state: 'retrying', run: 1, next_attempt_at: dueAt })}\n`;

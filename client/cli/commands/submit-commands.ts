@@ -38,7 +38,7 @@ export const submitCommands: readonly Command[] = [
     },
     words: [0, Infinity],
     isChange: true,
-    run: async (context) => submitFiles(context, { prepare: (text) => ({ text, isExported: false, hasHistory: false }) }),
+    run: async (context) => submitFiles(context, { idempotencyKey: 'kafka-retry', prepare: (text) => ({ text, isExported: false, hasHistory: false }) }),
   },
   {
     name: 'import',
@@ -47,11 +47,16 @@ export const submitCommands: readonly Command[] = [
     options: submitOptions,
     words: [0, Infinity],
     isChange: true,
-    run: async (context) => submitFiles(context, { prepare: (text) => submissionOf(text, Date.now()), findImported: (text, result) => findImported(context, text, result) }),
+    run: async (context) => submitFiles(context, { idempotencyKey: 'kafka-retry-import', prepare: (text) => submissionOf(text, Date.now()), findImported: (text, result) => findImported(context, text, result) }),
   },
 ];
 
 interface LineRules {
+  /**
+   * All requests of a verb have one key, which the service keeps with each task and compares together with its content. So a line that was taken
+   * starts nothing more, wherever it stands, and whatever becomes of the other lines. What was only submitted, and has ended, may be imported.
+   */
+  readonly idempotencyKey: string;
   /** Makes a submission of a line. @throws Error when it cannot */
   readonly prepare: (text: string) => PreparedLine;
   /** The answer to a submission that was refused, if the task is there already nevertheless. */
@@ -124,13 +129,7 @@ function isAboutFile(error: unknown): error is Error {
   return error instanceof UsageError || (error instanceof Error && 'syscall' in error);
 }
 
-/**
- * All requests of this program have one key, which the service keeps with each task and compares together with its content. So a line that was taken
- * starts nothing more, wherever it stands, and whatever becomes of the other lines.
- */
-const IDEMPOTENCY_KEY = 'kafka-retry';
-
-async function* submitFile({ client, surroundings, values, signal }: CommandContext, file: string, format: 'ndjson' | 'json', { prepare, findImported: findThere }: LineRules): AsyncGenerator<LineResult & Pick<PreparedLine, 'hasHistory'>, void, undefined> {
+async function* submitFile({ client, surroundings, values, signal }: CommandContext, file: string, format: 'ndjson' | 'json', { idempotencyKey, prepare, findImported: findThere }: LineRules): AsyncGenerator<LineResult & Pick<PreparedLine, 'hasHistory'>, void, undefined> {
   const bytes: AsyncIterable<Uint8Array | string> = file === '-' ? surroundings.stdin : createReadStream(file);
   /** Of the tasks that are under way, by their place: a result names the line. */
   const lines = new Map<number, Omit<ReadLine, 'text'> & { readonly submission: string | undefined }>();
@@ -144,7 +143,7 @@ async function* submitFile({ client, surroundings, values, signal }: CommandCont
       yield text ?? 'null';
     }
   }
-  const found = isSet(values, 'dry-run') ? checked(texts()) : client.submitLines(texts(), { signal, ...(isSet(values, 'again') ? {} : { idempotencyKey: IDEMPOTENCY_KEY }) });
+  const found = isSet(values, 'dry-run') ? checked(texts()) : client.submitLines(texts(), { signal, ...(isSet(values, 'again') ? {} : { idempotencyKey }) });
   for await (const { index, ...result } of found) {
     const line = lines.get(index);
     lines.delete(index);

@@ -60,8 +60,7 @@ const STEP_SECONDS = 0.005;
  * - `destination`: where the tasks go that it has started to send: host, path and flow_key, or SEVERAL;
  * - `invalidSample`, `unreadableSample`: the first task that an override did not fit, and why: JSON;
  * - `epoch`: a step that goes by an older one changes nothing. It stands there from the first step on, and for a minute after the action was
- *   removed: another one with the same id begins with a later one.
- *
+ *   removed: another one with the same id begins with a later one;
  * - `again`: \`<rounds> <member>\` of a task that was not as it had been read, so often in a row.
  *
  * A member of the list is \`<job id> <run> <state>\`: no job id has a space. In that of an action that sends now, the run has a zero in front for each send until
@@ -223,9 +222,11 @@ local function override(member, job, id)
   return nil
 end
 local nameOf = {[${ACTED.done}] = 'started', [${ACTED.beingSent}] = 'beingSent', [${ACTED.refused}] = 'changed'}
+-- nil where an older version has written down its last failure.
 local function sendsSoFar(job)
-  local failure = redis.call('HGET', job, '${jobField.failure}')
-  return failure and sendsOf(failure) or 0
+  local seen = redis.call('HMGET', job, '${jobField.failure}', '${jobField.attemptsMade}')
+  if not phaseOf(seen[1], seen[2]) then return nil end
+  return seen[1] and sendsOf(seen[1]) or 0
 end
 local function turn(member)
   local id, sends, run, state = string.match(member, '^(%S+) (0*)(%d+) (%S+)$')
@@ -236,7 +237,8 @@ local function turn(member)
   if task[4] == '${TASK_PLACE.active}' then return 'beingSent' end
   if task[1] ~= state or task[2] ~= tonumber(run) or not actionFor({action}, task) then return 'changed' end
   -- It was sent meanwhile, as by another such action, and failed again: to send it now once more was not asked for.
-  if #sends > 0 and sendsSoFar(job) ~= #sends then return 'changed' end
+  local sent = #sends > 0 and sendsSoFar(job)
+  if sent and sent ~= #sends then return 'changed' end
   local otherwise = hasOverride and override(member, job, id)
   if otherwise then return otherwise end
   local code = act(with, action, job, id, task)

@@ -63,16 +63,16 @@ export function prepare(row: readonly string[], { override, by, deadAttempts, ma
   const nothing = Array.from({ length: EDITED_VALUES }, () => '');
   const sampleOf = (message: string): string => JSON.stringify({ id: taskIdOf(jobId) ?? jobId, message });
   const refused = (name: typeof PREPARED.invalid | typeof PREPARED.unreadable, message: string): readonly (string | number)[] => [member, name, sampleOf(message), ...readValues(stored), ...nothing];
-  const restless = sampleOf('it was never as it had been read: its data is broken, or it is changed all the time');
+  const neverAsRead = sampleOf('it was never as it had been read: its data is broken, or it is changed all the time');
   try {
     const parsed: unknown = JSON.parse(data);
     const before = openTask(decodeTask(parsed), secrets);
     const made = overridden(before, override);
     if ('complaint' in made) return refused(PREPARED.invalid, made.complaint);
-    if (haveSameFields(made.task, before)) return [member, PREPARED.same, restless, ...readValues(stored), ...nothing];
+    if (haveSameFields(made.task, before)) return [member, PREPARED.same, neverAsRead, ...readValues(stored), ...nothing];
     const edit = editsOf(parsed) + 1;
     const content = { after: made.task, data: encodeTask(sealTask(made.task, secrets), undefined, edit), edit, run: Number(run), by, marks: decodeEditLog(editLog) };
-    return [member, PREPARED.edit, restless, ...readValues(stored), ...editedValues(stored, content, { deadAttempts, mask })];
+    return [member, PREPARED.edit, neverAsRead, ...readValues(stored), ...editedValues(stored, content, { deadAttempts, mask })];
   } catch (error) {
     if (error instanceof SealedTextError && error.fault === 'tampered') return refused(PREPARED.unreadable, 'its headers cannot be decrypted: they were changed or moved');
     // It is no fault of the task: a worker that has the key would go on.

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { jobField } from '../../../../shared/queue/engine/job-fields.js';
 import { parkTasks, readBulkAction, startBulkAction, submitAll, tellBulkAction, waitForBulkAction, waitUntilSettled } from '../../../support/bulk-actions.js';
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
@@ -111,6 +112,23 @@ describe('an action that sends waiting tasks now', () => {
     }
     await call(service.baseUrl, `/bulk-actions/${id}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: '{"rate":null}' });
     expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ started: 2, first_sends: { delivered: 2, failed: 0 } });
+  }).timeout(30_000);
+
+  it('sends what failed last in the hands of an older version, which notes no sends, or left the number of an earlier one', async () => {
+    receiver.on('/old-hands', { kind: 'answer', status: 503 });
+    const ids = await waiting('/old-hands', 4, { initial_delay: 0 });
+    for (const each of ids) await waitForState(service.baseUrl, each, 'retrying');
+    for (const shard of await service.queue.shards()) {
+      for (const each of ids.slice(0, 2)) await service.redis.hdel(shard.keys.job(each), jobField.failure);
+      for (const each of ids.slice(2)) {
+        const [made] = await service.redis.hmget(shard.keys.job(each), jobField.attemptsMade);
+        if (typeof made === 'string') await service.redis.hset(shard.keys.job(each), jobField.attemptsMade, String(Number(made) + 1));
+      }
+    }
+    receiver.on('/old-hands', { kind: 'answer' });
+    for (const asked of [{ ids: ids.filter((_, nth) => nth % 2 === 0) }, { filter: { destination_key: receiver.url('/old-hands'), state: 'retrying' } }]) {
+      expect(await waitUntilSettled(service.baseUrl, await startBulkAction(service.baseUrl, { action: 'send_now', ...asked }))).to.deep.include({ started: 2, first_sends: { delivered: 2, failed: 0 } });
+    }
   }).timeout(30_000);
 
   it('writes a task down once, however often it is sent, ends and begins again while tasks are looked for', async () => {
