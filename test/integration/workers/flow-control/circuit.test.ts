@@ -55,7 +55,7 @@ describe('the circuit of a destination', () => {
 
   it('costs no more attempts where many sends are in flight when a receiver that was well begins to fail', async () => {
     let isDown = false;
-    fleet.receiver.on('/hook', () => (isDown ? { kind: 'answer', status: 503, delayMs: 500 } : { kind: 'answer', delayMs: 20 }));
+    fleet.receiver.on('/hook', () => (isDown ? { kind: 'answer', status: 503, delayMs: 1_500 } : { kind: 'answer', delayMs: 20 }));
     await fleet.submit(600, { max_retries: 0 });
     await fleet.hire(1, { concurrency: 400, circuit: quick });
     await fleet.receiver.waitForRequests(600, { withinMs: 20_000 });
