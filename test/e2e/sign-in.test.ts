@@ -86,6 +86,8 @@ describe('e2e: signing in at a browser', function () {
     const other = await context.newPage();
     await other.goto(`${service.baseUrl}/login`);
     await other.getByRole('button', { name: 'Sign out' }).click();
+    // A tab that is closed in between may never have asked for it.
+    await other.getByLabel('Access key').waitFor();
     await other.close();
     await page.bringToFront();
     await sawReason('You were signed out, here or in another tab.');

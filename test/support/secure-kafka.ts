@@ -4,11 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 
+import { expect } from 'chai';
 import kafkajs from 'kafkajs';
 
 import { freePort } from '../../scripts/servers/free-port.mjs';
 import { formatKafkaNode, runKafkaNode } from '../../scripts/servers/kafka-broker.mjs';
 import { TestAuthority, type IssuedCertificate } from './certificates.js';
+import { eventually } from './eventually.js';
 import { jarsFolder } from './kafka-broker.js';
 import { KafkaProbe } from './kafka.js';
 import { killWithUs } from './kill-with-us.js';
@@ -89,7 +91,10 @@ export class SecureKafka {
     await admin.connect();
     try {
       const { AclResourceTypes: type, ResourcePatternTypes: pattern, AclOperationTypes: operation, AclPermissionTypes: permission } = kafkajs;
-      await admin.createAcls({ acl: [{ resourceType: type.TOPIC, resourceName: topic, resourcePatternType: pattern.LITERAL, principal: `User:${user}`, host: '*', operation: operation.WRITE, permissionType: permission.ALLOW }] });
+      const right = { resourceType: type.TOPIC, resourceName: topic, resourcePatternType: pattern.LITERAL, principal: `User:${user}`, host: '*', operation: operation.WRITE, permissionType: permission.ALLOW };
+      await admin.createAcls({ acl: [right] });
+      // The controller has it. The broker that asks hears of it a moment later.
+      await eventually(async () => { expect((await admin.describeAcls(right)).resources).to.have.lengthOf(1); });
     } finally {
       await admin.disconnect();
     }
