@@ -1,7 +1,7 @@
 import path from 'node:path';
 
-/** Of more files than this, one in a hundred, the fault is not in the tests. */
-const MAX_FILES = 5;
+/** Of more files than this the fault is not in the tests. */
+const MAX_FILES = 3;
 /** A race that shows in every second run fails one of the two in three cases of four. */
 export const RUNS_ALONE = 2;
 

@@ -210,9 +210,9 @@ export class Slots {
     for (const other of this.#holding) this.#admitHeldOf(other);
   }
 
-  /** Then nothing else waits that would have to be looked at. */
+  /** No other endpoint waits that would have to be looked at. */
   #isAloneToHold({ held, host }: EndpointSlots): boolean {
-    return this.#holding.size === 0 || (this.#holding.size === 1 && host.holding.size === 1 && held.length > 0);
+    return this.#holding.size === 1 && host.holding.size === 1 && held.length > 0;
   }
 
   /** Is one of its windows full, so that it grows when nothing is heard for a while? */
