@@ -1,11 +1,12 @@
 import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
 
 import { expect } from 'chai';
-import { Cluster } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 
 import { DeliveringWorker } from '../../../../../shared/queue/engine/delivering-worker.js';
 import { eventually } from '../../../../support/eventually.js';
-import type { PrivateRedis } from '../../../../support/redis.js';
+import { PrivateRedis } from '../../../../support/redis.js';
 import { RedisCluster } from '../../../../support/redis-cluster.js';
 
 const LAST_SLOT = 16_383;
@@ -93,5 +94,37 @@ describe('a connection to a cluster that lacks a slot while it connects', () => 
       expect(performance.now() - startedAt).to.be.within(1_900, 20_000);
       expect(worker.calls.oldest).to.equal(undefined);
     });
+  });
+});
+
+describe('a worker that is stopped while the connection on which it waits is being made', () => {
+  it('opens no other one behind its stop', async () => {
+    const server = await PrivateRedis.start(['--maxmemory-policy', 'noeviction']);
+    const redis = new Redis({ ...server.address, maxRetriesPerRequest: null });
+    redis.on('error', () => undefined); // the server ends first
+    try {
+      const worker = new DeliveringWorker('reconnect', async () => undefined, { redis, marker: `${KEYS}:reconnect:marker`, clock: Date.now, prefix: KEYS, lockDuration: 30_000 });
+      worker.on('error', () => undefined);
+      await worker.waitUntilReady();
+      const client = await worker.getBackend().blockingClient;
+      if (client === undefined) throw new Error('a worker has a connection that blocks');
+      await worker.getBackend().disconnectBlocking(true);
+      // It takes connections and answers none of them.
+      await server.freeze();
+      const first = worker.getBackend().reconnectBlocking().catch(() => undefined);
+      await eventually(() => { expect(client.status).to.equal('connect'); });
+      // The loop goes on after 2 s, and connects again: BullMQ then waits for what is being made.
+      const second = worker.getBackend().reconnectBlocking().catch(() => undefined);
+      const ended = new Promise<void>((resolve) => client.once('end', () => resolve()));
+      await worker.retire();
+      server.thaw();
+      await Promise.all([ended, first, second]);
+      await turn();
+      expect(client.status).to.equal('end');
+    } finally {
+      server.thaw();
+      redis.disconnect();
+      await server.close();
+    }
   });
 });
