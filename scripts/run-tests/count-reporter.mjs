@@ -4,6 +4,7 @@ import path from 'node:path';
 import Mocha from 'mocha';
 
 import { describeSlowest, minus, plus, timesSoFar } from './file-times.mjs';
+import { EXIT_WITHIN_MS, tellWhatIsOpen } from './left-open.mjs';
 
 /** Lines of a stack that the end of the run repeats. */
 const STACK_LINES = 12;
@@ -47,7 +48,10 @@ export default class CountReporter extends Mocha.reporters.Spec {
       const onCounts = options.reporterOptions?.onCounts;
       // One or the other: a test may start a run of its own, and the file is that of the run around it.
       if (onCounts !== undefined) onCounts(counts);
-      else if (process.env.TEST_COUNTS_FILE !== undefined) writeFileSync(process.env.TEST_COUNTS_FILE, JSON.stringify(counts));
+      else if (process.env.TEST_COUNTS_FILE !== undefined) {
+        writeFileSync(process.env.TEST_COUNTS_FILE, JSON.stringify(counts));
+        tellWhatIsOpen(EXIT_WITHIN_MS);
+      }
       const slowest = describeSlowest(timesOf);
       if (slowest !== '') console.log(slowest);
     });

@@ -46,12 +46,13 @@ export function failedRun(why) {
  * @param {string} options.ending      see endingOf
  * @param {boolean} options.isOk       it ended with 0
  * @param {string} [options.lastFile]  of several that it ran, which can be run again. That file may have left something open, or any before it: run alone, it shows
+ * @param {readonly string[]} [options.leftOpen]  see left-open.mjs
  * @returns {Counts[]} one, or none
  */
-export function failuresBehind({ hasFailed, isStuck, ending, isOk, lastFile }) {
+export function failuresBehind({ hasFailed, isStuck, ending, isOk, lastFile, leftOpen = [] }) {
   // A test that fails in the middle leaves open what it would have closed. Its file is run again, and shows whether that was all.
   if (hasFailed) return [];
-  if (isStuck && lastFile !== undefined) return [{ passed: 0, failed: 1, failedTests: [{ file: lastFile, title: '(behind its tests)', error: 'something that it, or a file before it, has opened was left running' }] }];
+  if (isStuck && lastFile !== undefined) return [{ passed: 0, failed: 1, failedTests: [{ file: lastFile, title: '(behind its tests)', error: ['something that it, or a file before it, has opened was left running', ...leftOpen].join('\n') }] }];
   if (isStuck) return [failedRun('The tests were done, but something they opened was left running.')];
   return isOk ? [] : [failedRun(`The run failed after its tests (${ending}).`)];
 }

@@ -7,6 +7,7 @@ import Mocha from 'mocha';
 
 import CountReporter from './count-reporter.mjs';
 import { minus, timesSoFar } from './file-times.mjs';
+import { EXIT_WITHIN_MS, noteOpen, tellWhatIsOpen } from './left-open.mjs';
 
 /** @typedef {import('./count-reporter.mjs').RunCounts} RunCounts */
 
@@ -15,6 +16,7 @@ let strayErrors = [];
 /** While a file is loaded, something that the one before has begun may go on. */
 let suspects = ['(no file yet)'];
 let doesMochaListen = false;
+let endsWithinMs = EXIT_WITHIN_MS;
 
 process.on('uncaughtException', (error) => {
   if (doesMochaListen) return;
@@ -24,12 +26,14 @@ process.on('uncaughtException', (error) => {
   if (!process.connected) process.exitCode = 1;
 });
 process.on('disconnect', () => {
+  tellWhatIsOpen(endsWithinMs);
   if (strayErrors.length > 0) process.exitCode = 1;
 });
 
 const settings = JSON.parse(readFileSync(path.join('test', 'mocharc.json'), 'utf8'));
 
-process.on('message', (/** @type {{file: string, env: NodeJS.ProcessEnv, loadWithinMs: number}} */ { file, env, loadWithinMs }) => {
+process.on('message', (/** @type {{file: string, env: NodeJS.ProcessEnv, loadWithinMs: number, exitWithinMs: number}} */ { file, env, loadWithinMs, exitWithinMs }) => {
+  endsWithinMs = exitWithinMs;
   Object.assign(process.env, env);
   const before = timesSoFar();
   suspects = [...suspects.slice(-1), file];
@@ -37,6 +41,7 @@ process.on('message', (/** @type {{file: string, env: NodeJS.ProcessEnv, loadWit
     .catch((error) => /** @type {RunCounts} */ ({ passes: 0, failures: 1, pending: 0, failedTests: [{ file, title: '(the file as a whole)', error: String(error?.stack ?? error) }] }))
     .then((counts) => {
       suspects = [file];
+      noteOpen(file);
       const failedTests = [...strayErrors.flat(), ...counts.failedTests];
       process.send?.({ file, counts: { ...counts, failures: counts.failures + strayErrors.length, failedTests }, times: minus(timesSoFar(), before) });
       strayErrors = [];

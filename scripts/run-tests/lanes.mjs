@@ -4,6 +4,7 @@ import path from 'node:path';
 import { runToEnd } from '../processes/child-run.mjs';
 import { cloneDir } from '../install/clone-paths.mjs';
 import { countsOf, endingOf, failedRun, failuresBehind, sum } from './counts.mjs';
+import { EXIT_WITHIN_MS, toldOpen } from './left-open.mjs';
 import { PORTS_PART } from '../servers/free-port.mjs';
 import { serversOf } from './test-selection.mjs';
 
@@ -11,8 +12,6 @@ import { serversOf } from './test-selection.mjs';
 /** @typedef {import('./file-times.mjs').Times} Times */
 /** @typedef {{readonly file: string, readonly counts: import('./count-reporter.mjs').RunCounts, readonly times: Times}} FileReport */
 
-/** A process that has nothing left open ends at once; this is for slow machines. */
-export const EXIT_WITHIN_MS = 15_000;
 const LOAD_WITHIN_MS = 60_000;
 
 /**
@@ -118,7 +117,7 @@ async function runProcess({ next, onReport, print, servers, signal, loadWithinMs
     running = file;
     try {
       const env = serversOf(file).includes('chart-tools') ? await servers.chartTools() : {};
-      child.send({ file, env, loadWithinMs });
+      child.send({ file, env, loadWithinMs, exitWithinMs });
     } catch (error) {
       counts.push(failedRun(`${file} was not run: ${error instanceof Error ? error.message : error}`));
       await runNext(child);
@@ -146,9 +145,10 @@ async function runProcess({ next, onReport, print, servers, signal, loadWithinMs
       },
     });
     clearTimeout(limit);
-    print(unshown());
+    const behindTests = unshown();
+    print(behindTests);
     const ending = endingOf(ended);
-    const behind = running === undefined ? failuresBehind({ hasFailed, isStuck: stuck.signal.aborted, ending, isOk: ended.code === 0, lastFile }) : [failedRun(`The tests of ${running} ended before they were done (${ending}).`)];
+    const behind = running === undefined ? failuresBehind({ hasFailed, isStuck: stuck.signal.aborted, ending, isOk: ended.code === 0, lastFile, leftOpen: toldOpen(behindTests) }) : [failedRun(`The tests of ${running} ended before they were done (${ending}).`)];
     return { counts: sum([...counts, ...behind]), isOver };
   } finally {
     closeSync(output);

@@ -65,10 +65,19 @@ describe('tests that run side by side', () => {
   });
 
   it('name the last file when something is left running, so that it is run alone', async () => {
-    const { counts } = await run({ leaves: `it('passes', () => { setInterval(() => undefined, 1_000); });`, last: passes }, 1, { exitWithinMs: 500 });
+    const leaves = `
+      import { connect, createServer } from 'node:net';
+      it('passes', async () => {
+        setInterval(function asksAgain() { connect(9, '127.0.0.1').on('error', () => undefined); }, 200);
+        await new Promise((resolve) => createServer().listen(0, '127.0.0.1', resolve));
+      });`;
+    const { counts } = await run({ leaves, last: passes }, 1, { exitWithinMs: 2_000 });
     expect(counts).to.deep.include({ passed: 2, failed: 1 });
     expect(counts.failedTests.map(({ file, title }) => [path.basename(file), title])).to.deep.equal([['last.test.mjs', '(behind its tests)']]);
     expect(counts).not.to.have.property('why');
+    // What keeps it from ending is told with it.
+    expect(counts.failedTests[0]?.error).to.match(/server .*, first seen behind .*leaves\.test\.mjs$/m)
+      .and.to.match(/a timer fires: function asksAgain/).and.to.match(/a connection is made to 127\.0\.0\.1:9$/m);
   });
 
   it('are not charged with what a failed file before them left open', async () => {
