@@ -3,6 +3,7 @@ import { expect } from 'chai';
 
 import { EXIT } from '../../../client/cli/exit-codes.js';
 import { runCommand } from '../../../client/cli/run-command.js';
+import { finishedStates } from '../../../shared/domain/task/task.js';
 import { ADMIN_KEY, callWith, makeKey } from '../../support/access-keys.js';
 import { eventually } from '../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../support/receiver.js';
@@ -48,6 +49,14 @@ describe('the commands of docs/OPERATIONS.md', () => {
     const [out = '', err = ''] = await Promise.all(read);
     return { code, out, err };
   }
+
+  // A task that one command has started again is parked again a moment later. The next command must count the same tasks twice.
+  beforeEach(() => eventually(async () => {
+    const { body } = await callWith(key, service.baseUrl, '/tasks?limit=100');
+    const states = (body['tasks'] as readonly { readonly state: string }[]).map(({ state }) => state);
+    const finished: readonly string[] = finishedStates;
+    expect(states.filter((state) => !finished.includes(state))).to.deep.equal([]);
+  }));
 
   it('are there', () => { expect(written.length).to.be.at.least(15); });
 

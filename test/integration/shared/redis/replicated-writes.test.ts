@@ -75,7 +75,16 @@ describe('writes that wait for replicas', function () {
     if (!(redis instanceof Redis)) throw new Error('one server');
     // What the pool opens goes there.
     redis.options.port = port;
-    expect(await writes.after('mark', () => redis.set('changed', '1'), LIMIT_MS)).to.equal('OK');
+    const others: unknown[] = [];
+    await eventually(async () => {
+      // A replica on a busy machine may take longer than the 0.7 s for which a write waits. Then this is refused, too, and rightly so.
+      const answer = await writes.after('mark', () => redis.set('changed', '1'), LIMIT_MS).catch((error: unknown) => {
+        if (!String(error).includes('0 of 1 replicas')) others.push(error);
+        throw error;
+      });
+      expect(answer).to.equal('OK');
+    });
+    expect(others).to.deep.equal([]);
     writes.close();
     expect(await run().catch((error: unknown) => classifyRedisError(error))).to.equal('unavailable');
   });
