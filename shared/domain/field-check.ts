@@ -51,5 +51,8 @@ const allowedInNames = `1 to ${MAX_TEXT_CODE_POINTS} characters, no control char
 /** A name given by people: 1 to 255 code points of well-formed Unicode without control characters. */
 export const nameCheck: FieldCheck = { kind: 'text', checks: nameChecks, allowed: allowedInNames };
 
+/** A task that is called like everything would go past the limits of its endpoint and host, and could not be paused by itself. */
+const isNotEverything: TextCheck = (value) => (value === '*' ? 'must not be *, which stands for every send' : undefined);
+
 /** A name that is also a part of paths of the API, and is shown as *** where it has a secret. */
-export const pathNameCheck: FieldCheck = { kind: 'text', checks: [...nameChecks, isAddressable, isShownOpenly], allowed: `${allowedInNames}; not \`.\`, \`..\` or \`${HIDDEN_VALUE}\`` };
+export const pathNameCheck: FieldCheck = { kind: 'text', checks: [...nameChecks, isAddressable, isNotEverything, isShownOpenly], allowed: `${allowedInNames}; not \`.\`, \`..\`, \`*\` or \`${HIDDEN_VALUE}\`` };

@@ -42,9 +42,12 @@ export function isLimited(policy: FlowPolicy | undefined): policy is FlowPolicy 
 /** The names that something can be set for, beside `*`. */
 export type FlowNames = Pick<Flow, 'key' | 'endpoint' | 'host'>;
 
-/** The names whose settings hold for a flow, the nearest first. Some may be equal. */
+/**
+ * The names whose settings hold for a flow, the nearest first. Some may be equal. A task that an older version took may have the
+ * flow_key `*`: what was set for everything is not the nearest for it.
+ */
 export function namesOver({ key, endpoint, host }: FlowNames): readonly string[] {
-  return [key, endpoint, host, EVERYTHING];
+  return key === EVERYTHING ? [endpoint, host, EVERYTHING] : [key, endpoint, host, EVERYTHING];
 }
 
 /**
@@ -54,7 +57,7 @@ export function namesOver({ key, endpoint, host }: FlowNames): readonly string[]
  */
 export function policyOf(byName: ReadonlyMap<string, FlowPolicy>, { key, endpoint, host }: FlowNames): { readonly name: string; readonly policy: FlowPolicy } | undefined {
   // No list of names is made here: this is asked for each send as soon as a single name has a policy.
-  const ofKey = byName.get(key);
+  const ofKey = key === EVERYTHING ? undefined : byName.get(key);
   const ofEndpoint = endpoint === key ? undefined : byName.get(endpoint);
   const ofHost = host === key ? undefined : byName.get(host);
   const ofAll = byName.get(EVERYTHING);

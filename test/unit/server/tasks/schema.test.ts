@@ -203,7 +203,7 @@ describe('task schema: what is refused', () => {
     });
   }
 
-  for (const flowKey of ['.', '..']) {
+  for (const flowKey of ['.', '..', '*']) {
     it(`refuses the flow_key ${flowKey}`, () => {
       expect(fieldsOf({ ...http, flow_key: flowKey })).to.deep.equal(['flow_key']);
     });

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 
-import { endOfPause, isLimited, limitsOver, pauseOver, policyAt, policyOf, type FlowPolicy } from '../../../../../shared/domain/flow/flow-policy.js';
+import { endOfPause, isLimited, limitsOver, namesOver, pauseOver, policyAt, policyOf, type FlowPolicy } from '../../../../../shared/domain/flow/flow-policy.js';
 
 const flow = { key: 'key', endpoint: 'endpoint', host: 'host' };
 
@@ -38,6 +38,20 @@ describe('policyOf a task without a flow_key, and of one that is only counted un
     for (const isPaused of [true, false]) {
       expect(policyOf(byName({ a: { maxConcurrency: 1, isPaused } }), { key: 'a', endpoint: 'a', host: 'a' })).to.deep.equal({ name: 'a', policy: { maxConcurrency: 1, isPaused } });
     }
+  });
+});
+
+describe('policyOf a task whose flow_key is *, which older versions took', () => {
+  const star = { key: '*', endpoint: 'endpoint', host: 'host' };
+  const limits = byName({ '*': { ratePerSecond: 500 }, host: { maxConcurrency: 1 } });
+
+  it('is that of its endpoint and host, as for a task without a flow_key', () => {
+    expect(policyOf(limits, star)).to.deep.equal({ name: 'host', policy: { maxConcurrency: 1, isPaused: false } });
+    expect(limitsOver(limits, namesOver(star))).to.deep.equal({ name: 'host', limits: { maxConcurrency: 1 } });
+  });
+
+  it('is that of everything where nothing nearer has limits, and a pause of everything holds it', () => {
+    expect(policyOf(byName({ '*': { ratePerSecond: 500, isPaused: true } }), star)).to.deep.equal({ name: '*', policy: { ratePerSecond: 500, isPaused: true } });
   });
 });
 
