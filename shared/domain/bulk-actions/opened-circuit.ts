@@ -1,9 +1,12 @@
 import type { Flow } from '../destinations/flow.js';
-import { circuitOfOthers, endpointCircuitOf, stateOfCircuit, type Circuit, type CircuitRules } from '../flow/circuit.js';
+import { endpointCircuitOf, stateOfCircuit, type Circuit, type CircuitRules } from '../flow/circuit.js';
 
-/** The names of the circuits that hold the deliveries of a flow. */
+/**
+ * The names of the circuits of a flow's destination. That of "the others" of its host is none of them: other paths open it, and what an
+ * action starts there and fails is counted by the action itself.
+ */
 export function circuitsOver(flow: Flow): readonly string[] {
-  return [...new Set([flow.hostId, endpointCircuitOf(flow), circuitOfOthers(flow)])];
+  return [...new Set([flow.hostId, endpointCircuitOf(flow)])];
 }
 
 /**

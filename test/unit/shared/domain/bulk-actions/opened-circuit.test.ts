@@ -20,7 +20,8 @@ describe('whether a circuit opened while a bulk action ran', () => {
     expect(hasOpenedSince([], 0, 2_000, rules)).to.equal(false);
   });
 
-  it('looks at the circuits of the host and of the endpoint', () => {
-    expect(circuitsOver(flowNamed('https://a/x', 'https://a'))).to.include.members(['https://a', 'https://a/x\nhttps://a']);
+  it('looks at the circuits of the host and of the endpoint, not at that of the other paths of the host', () => {
+    expect(circuitsOver(flowNamed('https://a/x', 'https://a'))).to.have.members(['https://a', 'https://a/x\nhttps://a']);
+    expect(circuitsOver(flowNamed('tenant-7', 'https://a', { endpoint: 'https://a/x' }))).to.have.members(['https://a', 'tenant-7\nhttps://a']);
   });
 });
