@@ -17,6 +17,8 @@ export interface WorkerLife {
   /** When it first saw Redis, ms since the epoch by Redis' clock. It has held no task before. */
   readonly startedAt: number;
   readonly spell: RedisSpell;
+  /** Its LOCK_DURATION, ms. Absent: it is of a version that does not write it. */
+  readonly lockMs?: number;
 }
 
 export interface SilentWorker {
@@ -26,6 +28,9 @@ export interface SilentWorker {
   /** undefined: it is of a version that writes none. */
   readonly life: WorkerLife | undefined;
 }
+
+/** The longest LOCK_DURATION that there may be, ms. */
+const LONGEST_LOCK_MS = 3_600_000;
 
 /** A worker counts as silent after this time without a report, ms. Workers report each second. */
 export const SILENT_AFTER_MS = 4_000;
@@ -42,13 +47,13 @@ export const SILENT_AFTER_MS = 4_000;
  *
  * @param witness what the asking process has seen of Redis
  * @param now     ms since the epoch by Redis' clock
- * @param lockMs  LOCK_DURATION
+ * @param lockMs  LOCK_DURATION of the asking process; undefined: it is an API, which has none. The longer one of the two workers counts
  */
-export function isSilentByItself({ reportedAt, life }: SilentWorker, witness: RedisSpell, now: number, lockMs: number): boolean {
+export function isSilentByItself({ reportedAt, life }: SilentWorker, witness: RedisSpell, now: number, lockMs: number | undefined): boolean {
   if (life === undefined || now - reportedAt < SILENT_AFTER_MS) return false;
   if (life.spell.masters !== witness.masters || witness.since > reportedAt) return false;
   const since = Math.min(life.spell.since, witness.since);
-  return since <= life.startedAt || now - since >= lockMs;
+  return since <= life.startedAt || now - since >= Math.max(life.lockMs ?? lockMs ?? LONGEST_LOCK_MS, lockMs ?? 0);
 }
 
 /** An answer of Redis to a regular question. */
@@ -80,13 +85,14 @@ export function spellAfter(spell: RedisSpell | undefined, before: RedisAnswer | 
   return isBreak || isStep ? fresh : spell;
 }
 
-/** `1764379800000 1764379700000 3f2...,a81...`: started, since, masters. */
-export function printLife({ startedAt, spell }: WorkerLife): string {
-  return `${startedAt} ${spell.since} ${spell.masters}`;
+/** `1764379800000 1764379700000 3f2...,a81... 15000`: started, since, masters, LOCK_DURATION. Older versions wrote the first three. */
+export function printLife({ startedAt, spell, lockMs }: WorkerLife): string {
+  return `${startedAt} ${spell.since} ${spell.masters}${lockMs === undefined ? '' : ` ${lockMs}`}`;
 }
 
-/** @returns undefined for a text that this version has not written */
+/** @returns undefined for a text that neither this version nor an older one has written; what a later one adds at the end is left out */
 export function readLife(text: string): WorkerLife | undefined {
-  const [, startedAt, since, masters] = /^(\d+) (\d+) ([0-9a-f,]+)$/.exec(text) ?? [];
-  return masters === undefined ? undefined : { startedAt: Number(startedAt), spell: { since: Number(since), masters } };
+  const [, startedAt, since, masters, lockMs] = /^(\d+) (\d+) ([0-9a-f,]+)(?: (\d+)(?: .*)?)?$/.exec(text) ?? [];
+  if (masters === undefined) return undefined;
+  return { startedAt: Number(startedAt), spell: { since: Number(since), masters }, ...(lockMs === undefined ? {} : { lockMs: Number(lockMs) }) };
 }

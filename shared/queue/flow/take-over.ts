@@ -18,8 +18,6 @@ const LOOK_AFTER_FAILURE_MS = 5_000;
 const ANSWERED_WITHIN_MS = 2_000;
 /** How often the API lists the connections while it has not seen those of a new worker, ms. */
 const LIST_EVERY_MS = 1_000;
-/** The longest LOCK_DURATION that there may be, ms: the API does not know that of the workers. */
-const LONGEST_LOCK_MS = 3_600_000;
 /** How long the API looks at a worker that is silent and still connected, ms. */
 const API_LOOKS_FOR_MS = 60_000;
 /** The pause between two steps, so that other commands get their turn. */
@@ -96,7 +94,7 @@ export class TakeOver {
     const answer: RedisAnswer = { redisNow: now, masters, askedAt, answeredAt: performance.now() };
     const spell = spellAfter(this.#life?.spell, this.#answer, answer);
     this.#answer = answer;
-    this.#life = { startedAt: this.#life?.startedAt ?? now, spell };
+    this.#life = { startedAt: this.#life?.startedAt ?? now, spell, ...(self === undefined ? {} : { lockMs: self.lockMs }) };
     await this.#takeFrom(silent, spell, now, signal);
     if (self === undefined) await this.#seeThoseThatLive(silent, now);
   }
@@ -114,8 +112,7 @@ export class TakeOver {
   async #takeFrom(silent: readonly SilentWorker[], spell: RedisSpell, now: number, signal: AbortSignal): Promise<void> {
     for (const name of this.#done.keys()) if (!silent.some((each) => each.name === name)) this.#done.delete(name);
     const { self } = this.options;
-    const lockMs = self?.lockMs ?? LONGEST_LOCK_MS;
-    const suspects = silent.filter((each) => (self === undefined ? this.#seen.has(each.name) : each.name !== self.workerName) && this.#done.get(each.name) !== each.reportedAt && isSilentByItself(each, spell, now, lockMs));
+    const suspects = silent.filter((each) => (self === undefined ? this.#seen.has(each.name) : each.name !== self.workerName) && this.#done.get(each.name) !== each.reportedAt && isSilentByItself(each, spell, now, self?.lockMs));
     if (suspects.length === 0) return;
     const names = await this.#connectionNames();
     for (const { name, reportedAt } of suspects) {

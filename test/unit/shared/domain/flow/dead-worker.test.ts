@@ -44,6 +44,17 @@ describe('isSilentByItself', () => {
     expect(isSilent(survivor(NOW - 6_000), { since: NOW - LOCK_MS }), 'the witness has seen no break for that long').to.equal(true);
   });
 
+  it('goes by the LOCK_DURATION of the dead one where an API asks, by the longer one where a worker asks, and by an hour where an API cannot know it', () => {
+    const survivor = (lockMs: number | undefined, since: number): SilentWorker => silent({ life: { startedAt: NOW - 9_000_000, spell: { since, masters }, ...(lockMs === undefined ? {} : { lockMs }) } });
+    const asApi = (worker: SilentWorker): boolean => isSilentByItself(worker, { since: NOW - 10_000, masters }, NOW, undefined);
+    expect(asApi(survivor(LOCK_MS, NOW - LOCK_MS))).to.equal(true);
+    expect(asApi(survivor(LOCK_MS, NOW - LOCK_MS + 1))).to.equal(false);
+    expect(asApi(survivor(undefined, NOW - 3_599_999))).to.equal(false);
+    expect(asApi(survivor(undefined, NOW - 3_600_000))).to.equal(true);
+    expect(isSilent(survivor(60_000, NOW - 59_999))).to.equal(false);
+    expect(isSilent(survivor(5_000, NOW - LOCK_MS + 1), { since: NOW - 10_000 })).to.equal(false);
+  });
+
   it('holds for a worker that is younger than a lock and has never seen a break: none of its locks is older', () => {
     const young = silent({ life: { startedAt: NOW - 8_000, spell: { since: NOW - 8_000, masters } } });
     expect(isSilent(young, { since: NOW - 6_000 })).to.equal(true);
@@ -79,11 +90,13 @@ describe('spellAfter', () => {
 describe('a life that was written down', () => {
   it('is read as it was printed', () => {
     const life = { startedAt: 1, spell: { since: 2, masters } };
-    expect(printLife(life)).to.equal('1 2 a1,b2');
-    expect(readLife(printLife(life))).to.deep.equal(life);
+    expect(printLife({ ...life, lockMs: 15_000 })).to.equal('1 2 a1,b2 15000');
+    expect(readLife('1 2 a1,b2 15000')).to.deep.equal({ ...life, lockMs: 15_000 });
+    expect(readLife('1 2 a1,b2 15000 of-later-versions'), 'what a later version adds').to.deep.equal({ ...life, lockMs: 15_000 });
+    expect(readLife('1 2 a1,b2'), 'of an older version').to.deep.equal(life);
   });
 
   it('of another form is none', () => {
-    for (const odd of ['', '1 2', '1 2 ', 'a 2 b', '1 2 xyz', '{}']) expect(readLife(odd), odd).to.equal(undefined);
+    for (const odd of ['', '1 2', '1 2 ', 'a 2 b', '1 2 xyz', '1 2 a1 x', '{}']) expect(readLife(odd), odd).to.equal(undefined);
   });
 });
