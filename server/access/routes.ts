@@ -48,7 +48,7 @@ export const keyRoutes: readonly Route<KeyParts>[] = [
     operationId: 'createKey',
     metricLabel: '/keys',
     handle: async (context, parts) => {
-      const { settings, reason } = parseNewKey(await readJsonBody(context.request, MAX_CHANGE_BYTES), parts.clock());
+      const { settings, reason } = parseNewKey(await readJsonBody(context, MAX_CHANGE_BYTES), parts.clock());
       const asked = askedChange(context, reason);
       const id = newId();
       const secret = newSecret();
@@ -88,7 +88,7 @@ export const keyRoutes: readonly Route<KeyParts>[] = [
     operationId: 'changeKey',
     metricLabel: '/keys/:id',
     handle: async (context, parts) => {
-      const { settings, reason } = parseKeyChange(await readJsonBody(context.request, MAX_CHANGE_BYTES), parts.clock());
+      const { settings, reason } = parseKeyChange(await readJsonBody(context, MAX_CHANGE_BYTES), parts.clock());
       const asked = askedChange(context, reason);
       const id = context.param('id');
       return performed(context, parts, { action: 'key.edit', target: { type: 'key', id }, asked }, async () => {

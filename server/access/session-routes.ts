@@ -37,7 +37,7 @@ export const sessionRoutes: readonly Route<SessionParts>[] = [
     metricLabel: '/session',
     handle: async (context, parts) => {
       const { signIn } = parts;
-      const text = parseSignIn(await readJsonBody(context.request, MAX_CHANGE_BYTES));
+      const text = parseSignIn(await readJsonBody(context, MAX_CHANGE_BYTES));
       if (signIn === undefined) throw new RequestError('invalid_request', 'nobody has to sign in here: AUTH=off');
       const caller = await signIn.keys.judge(context, text);
       const key = parseApiKey(text);

@@ -64,7 +64,6 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
     metricLabel: '/bulk-actions',
     handle: async (context, parts) => {
       const body = await readBulkBody(context, parts);
-      if (context.isAccessOld) await context.renewAccess();
       const request = parseBulkRequest(body, context.query.get('reason'), parts.parseTask);
       if (request.override !== null) needPermission(context.caller, 'edit');
       checkFilterAccess(request.filter?.conditions ?? [], context.caller);
@@ -116,7 +115,7 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
     operationId: 'changeBulkAction',
     metricLabel: '/bulk-actions/:id',
     handle: async (context, parts) => {
-      const { rate, reason } = parseRateChange(await readJsonBody(context.request, MAX_CHANGE_BYTES));
+      const { rate, reason } = parseRateChange(await readJsonBody(context, MAX_CHANGE_BYTES));
       const asked = askedChange(context, reason);
       return change(context, parts, 'bulk_action.rate', asked, { from: ALL_NOT_ENDED, to: 'same', fields: { rate } });
     },
@@ -152,10 +151,10 @@ function changeRoute(verb: 'pause' | 'resume' | 'cancel', operationId: string, c
   };
 }
 
-async function readBulkBody({ request }: RequestContext, { bodyBudget, turns }: BulkActionParts): Promise<unknown> {
-  const held = bodyBudget.open(request);
+async function readBulkBody(context: RequestContext, { bodyBudget, turns }: BulkActionParts): Promise<unknown> {
+  const held = bodyBudget.open(context.request);
   try {
-    return await readJsonBody(request, MAX_BULK_BYTES, { mostStructural: MOST_STRUCTURAL, large: { held, turns } });
+    return await readJsonBody(context, MAX_BULK_BYTES, { mostStructural: MOST_STRUCTURAL, large: { held, turns } });
   } finally {
     held.release();
   }

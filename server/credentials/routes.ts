@@ -69,7 +69,7 @@ export const credentialRoutes: readonly Route<CredentialParts>[] = [
     operationId: 'changeCredentials',
     metricLabel: path,
     handle: async (context, parts) => {
-      const body = await readJsonBody(context.request, MAX_CHANGE_BYTES);
+      const body = await readJsonBody(context, MAX_CHANGE_BYTES);
       const { name, kind } = destinationIn(context, parts, await parts.fleetSettings.view());
       const { change, reason } = parseCredentialChange(body, kind);
       const asked = askedChange(context, reason);

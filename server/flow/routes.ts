@@ -82,7 +82,7 @@ export const flowRoutes: readonly Route<FlowParts>[] = [
     metricLabel: '/destinations/:key',
     handle: async (context, parts) => {
       const name = await nameToChange(context, parts);
-      const { limits, reason } = parseLimits(await readJsonBody(context.request, MAX_CHANGE_BYTES));
+      const { limits, reason } = parseLimits(await readJsonBody(context, MAX_CHANGE_BYTES));
       return change(context, parts, { action: 'destination.limits', name, asked: askedChange(context, reason) }, (store) => store.setLimits(name, limits));
     },
   },

@@ -55,7 +55,7 @@ export function readAskedChange(context: RequestContext): AskedChange {
 export async function readReasonBody<Other extends string = never>(context: RequestContext, others: readonly Other[] = []): Promise<{ readonly asked: AskedChange; readonly others: Readonly<Partial<Record<Other, unknown>>> }> {
   const found: Partial<Record<Other, unknown>> = {};
   if (!hasContent(context.request)) return { asked: askedChange(context), others: found };
-  const body = await readJsonBody(context.request, MAX_CHANGE_BYTES);
+  const body = await readJsonBody(context, MAX_CHANGE_BYTES);
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw refusal('', 'the body must be an object, or there must be none');
   let reason: unknown;
   for (const [name, value] of Object.entries(body as Readonly<Record<string, unknown>>)) {

@@ -6,6 +6,7 @@ import { BodyBytes } from './body-bytes.js';
 import { findJsonFault, findJsonFaultInTurns, type JsonFault } from './json-fault.js';
 import { checkJsonShape, checkJsonShapeInTurns, type JsonThing } from './json-scan.js';
 import { repeatedNameByStep } from './repeated-name.js';
+import type { RequestContext } from './request-context.js';
 import { TextPlaces } from './text-places.js';
 import type { WorkTurns } from './work-turns.js';
 
@@ -15,6 +16,9 @@ export const LARGE_BYTES = 262_144;
 const MEDIUM_BYTES = 16_384;
 /** Of a name in an error. */
 const SHOWN_CHARACTERS = 100;
+
+/** What reading the body of a request needs of it. */
+export type BodyContext = Pick<RequestContext, 'request' | 'isAccessOld' | 'renewAccess'>;
 
 export interface BodyOptions {
   /** Of the refusal of a body that is too deep or too wide. The default is invalid_request. */
@@ -42,17 +46,20 @@ export interface LargeBodyMeans {
 }
 
 /**
- * Reads a body that is exactly one JSON value in UTF-8.
+ * Reads a body that is exactly one JSON value in UTF-8. The last byte may come minutes after the headers, so it checks again then whether the
+ * caller may still call: what is done with the body is done for a key that holds.
  *
  * Express' own parser is not used: it replaces bytes that are no UTF-8 instead of refusing them. A message that was
  * changed silently is worse than one that was refused.
  *
  * @param maxBytes largest size of the body
- * @throws RequestError unsupported_media_type, too_large, overloaded, invalid_json, and `code`
+ * @throws RequestError unsupported_media_type, too_large, overloaded, invalid_json, `code`, and those of the access check
  */
-export async function readJsonBody(request: IncomingMessage, maxBytes: number, { code = 'invalid_request', mostStructural, large, limit, mayRepeatNames = false }: BodyOptions = {}): Promise<unknown> {
+export async function readJsonBody(context: BodyContext, maxBytes: number, { code = 'invalid_request', mostStructural, large, limit, mayRepeatNames = false }: BodyOptions = {}): Promise<unknown> {
+  const { request } = context;
   checkBodyHeaders(request, { maxBytes, limit }, isJson, 'application/json');
   const body = await readBody(request, { maxBytes, limit }, large);
+  if (context.isAccessOld) await context.renewAccess();
   if (body.length === 0) throw new RequestError('invalid_json', 'the body is empty: send one JSON object');
   const thing: JsonThing = { name: 'the body', code, ...(mostStructural === undefined ? {} : { mostStructural }) };
   const value = await parseInTurn(body, thing, large?.turns);

@@ -63,10 +63,13 @@ const MAX_TARGET_CHARACTERS = 2_100;
  *
  * A change whose entry cannot be begun is not made. One whose entry cannot be completed is answered as it came out: the entry stays,
  * visibly begun. It stays so too when Redis' answer to the change was lost, since it is not known whether it was made.
- * @returns the result of `work`. @throws what `work` throws, and RequestError redis_unavailable, redis_full or redis_refused when
+ * Where the caller was checked a while ago, it is checked again first: its key may have been revoked meanwhile.
+ * @returns the result of `work`. @throws what `work` throws, those of the access check, and RequestError redis_unavailable, redis_full or redis_refused when
  *          the entry cannot be written
  */
 export async function performed<T>(context: RequestContext, parts: ActionParts, operation: OperatorAction, work: (entry: OpenAuditEntry) => Promise<Performed<T>>): Promise<T> {
+  // What was looked up before may have waited for room.
+  if (context.isAccessOld) await context.renewAccess();
   let entry: OpenAuditEntry | undefined;
   let done: Performed<T>;
   try {

@@ -5,7 +5,7 @@ import { jobIdOf, taskIdOf } from '../../shared/queue/names.js';
 import type { BoardHistory } from '../../shared/queue/tasks/board-jobs.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { ANSWERED, jsonAnswer, type Answer } from '../http/answer.js';
-import { askedChange } from '../http/asked-change.js';
+import { readAskedChange } from '../http/asked-change.js';
 import { performed } from '../http/operator-action.js';
 import type { RequestContext } from '../http/request-context.js';
 import type { Route } from '../http/route.js';
@@ -174,7 +174,7 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
       const job = context.param('job');
       const id = taskIdOf(job);
       if (id === undefined) throw new RequestError('action_refused', 'this is no task of the service');
-      const asked = askedChange(context);
+      const asked = readAskedChange(context);
       return performed(context, parts, { action: 'task.retry', target: { type: 'task', id }, asked }, async () => {
         await parts.board.serve(context, `${jobPath(context.param('queue'), job)}/retry`, asked.by);
         return { result: ANSWERED };
@@ -191,7 +191,7 @@ export const boardRoutes: readonly Route<BoardParts>[] = [
       await parts.queue.ping();
       const id = context.param('queue');
       // Bull Board reads the newest hundred of the set again and again. Tasks that fail once more would hide the rest.
-      const asked = askedChange(context);
+      const asked = readAskedChange(context);
       return performed(context, parts, { action: 'task.retry', target: { type: 'queue', id }, asked }, async () => {
         const redriven = await parts.queue.redriveAll(id, asked.by);
         return { result: jsonAnswer(200, redriven), count: redriven.retried };

@@ -154,6 +154,7 @@ class Batch {
     this.#isOfLines = !isJson(mediaType);
     if (this.#isOfLines) return readLines(context.request, { maxLineBytes: maxBodyBytes, maxBytes: batch.maxBytes, held, whenHandled: () => this.#window.whenEmpty() });
     const body = await readBody(context.request, size, { held, turns: this.deps.turns });
+    if (context.isAccessOld) await context.renewAccess();
     const texts = await splitArray(body, { maxElements: batch.maxTasks, maxElementBytes: maxBodyBytes }, this.deps.turns);
     this.#array = { body, places: new TextPlaces(body) };
     return [{ texts }];

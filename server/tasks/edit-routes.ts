@@ -53,7 +53,7 @@ export const editRoutes: readonly Route<EditParts>[] = [
       const asked = askedChange(context);
       const held = parts.bodyBudget.open(context.request);
       try {
-        const patch = readPatch(await readJsonBody(context.request, parts.maxBodyBytes, { code: 'invalid_task', large: { held, turns: parts.turns }, limit: 'MAX_MESSAGE_BYTES' }));
+        const patch = readPatch(await readJsonBody(context, parts.maxBodyBytes, { code: 'invalid_task', large: { held, turns: parts.turns }, limit: 'MAX_MESSAGE_BYTES' }));
         const before = await findOpenTask(id, context, parts);
         const isSame = haveSameFields(changed(before, patch, parts), before.task);
         const operation = { action: 'task.edit', target: { type: 'task', id }, asked } as const;

@@ -44,9 +44,10 @@ export const submitRoutes: readonly Route<SubmitParts>[] = [
       const idempotencyKey = idempotencyKeyOf(request);
       const held = bodyBudget.open(request);
       try {
-        const task = parseTask(await readJsonBody(request, maxBodyBytes, { code: 'invalid_task', large: { held, turns }, limit: 'MAX_MESSAGE_BYTES', mayRepeatNames: true }));
+        const task = parseTask(await readJsonBody(context, maxBodyBytes, { code: 'invalid_task', large: { held, turns }, limit: 'MAX_MESSAGE_BYTES', mayRepeatNames: true }));
         const content = hasLargeMessage(task) ? await contentInTurns(task, turns, secrets) : undefined;
-        if (context.isAccessOld) await context.renewAccess();
+        // Its turns may have taken long, too.
+        if (content !== undefined && context.isAccessOld) await context.renewAccess();
         if (context.span !== undefined) return await submitTraced(context.span, request, task.id, (trace) => submitTask(task, context.caller, idempotencyKey, trace, content));
         const { status, body } = await submitTask(task, context.caller, idempotencyKey, submittedTraceOf(request), content);
         return jsonAnswer(status, body);

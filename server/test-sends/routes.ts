@@ -55,9 +55,8 @@ export const testSendRoutes: readonly Route<TestSendParts>[] = [
     handle: async (context, parts) => {
       const { queue, fleetSettings, mask } = parts;
       const id = `test-${randomUUID()}`;
-      const { task, reason } = parseTestSend(await readJsonBody(context.request, MAX_CHANGE_BYTES, { code: 'invalid_task' }), id, parts.parseTask);
+      const { task, reason } = parseTestSend(await readJsonBody(context, MAX_CHANGE_BYTES, { code: 'invalid_task' }), id, parts.parseTask);
       const asked = askedChange(context, reason);
-      if (context.isAccessOld) await context.renewAccess();
       const { defaultBrokers } = await fleetSettings.inForce();
       const { endpoint } = flowOf(task.destination, undefined, defaultBrokers, mask);
       if ((await queue.withFlow((store) => store.snapshot([]))).workers === 0) throw noWorker('no worker runs, so nothing was sent');

@@ -1,9 +1,11 @@
+import { once } from 'node:events';
 import { request, type ClientRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
 
 import { expect } from 'chai';
 
 import { CHECKED_EVERY_MS } from '../../../../server/http/request-context.js';
+import { routeTable } from '../../../../server/route-table.js';
 import { ADMIN_KEY, bearer, callWith, makeKey } from '../../../support/access-keys.js';
 import { eventually } from '../../../support/eventually.js';
 import { InProcessService } from '../../../support/service-in-process.js';
@@ -23,9 +25,9 @@ describe('an upload whose access key is revoked meanwhile', () => {
   const waiting = (): ReturnType<typeof httpTask> => httpTask('http://127.0.0.1:9/', { initial_delay: 3_600 });
   const isStored = async (id: string): Promise<boolean> => (await callWith(ADMIN_KEY, service.baseUrl, `/tasks/${id}`)).status === 200;
 
-  function upload(path: string, type: string, key: string): Upload {
+  function upload(path: string, type: string, key: string, { method = 'POST', headers = {} }: { readonly method?: string; readonly headers?: Readonly<Record<string, string>> } = {}): Upload {
     const { hostname, port } = new URL(service.baseUrl);
-    const sent = request({ hostname, port, path, method: 'POST', headers: { 'content-type': type, ...bearer(key) } });
+    const sent = request({ hostname, port, path, method, headers: { 'content-type': type, ...bearer(key), ...headers } });
     // The service may end the connection while a part is being written.
     const answer = new Promise<Awaited<Upload['answer']>>((resolve, reject) => {
       sent.on('response', (response) => { text(response).then((body) => resolve({ status: response.statusCode, body: JSON.parse(body) as Readonly<Record<string, unknown>> }), reject); });
@@ -79,4 +81,35 @@ describe('an upload whose access key is revoked meanwhile', () => {
       expect(await isStored(task.id)).to.equal(false);
     });
   }
+
+  const changes = routeTable.filter(({ method, role }) => method !== 'GET' && role !== 'none').map(({ method, path, body }) => ({ method, path: path.replace(/:\w+/g, 't-some'), body }));
+
+  it('changes nothing by any call: each that takes a body is refused when its last byte comes', async () => {
+    const { id, key } = await makeKey(service.baseUrl, { role: 'admin', permissions: ['edit', 'payload'] });
+    const open = await Promise.all(changes.filter(({ body }) => body !== 'none').map(async ({ method, path }) => {
+      const { sent, answer } = upload(path, 'application/json', key, { method, headers: { expect: '100-continue' } });
+      sent.flushHeaders();
+      // It is sent when the body is read, which is behind the first check.
+      await once(sent, 'continue');
+      return { name: `${method} ${path}`, sent, answer };
+    }));
+    expect(open.map(({ name }) => name)).to.include.members(['POST /keys', 'PATCH /keys/t-some', 'PATCH /destinations/t-some/credentials', 'POST /tasks/t-some/retry']);
+    await revoke(id, key);
+    const revokedAt = performance.now();
+    await eventually(() => { expect(performance.now() - revokedAt).to.be.above(CHECKED_EVERY_MS); });
+    for (const { name, sent } of open) sent.end(name === 'POST /keys' ? JSON.stringify({ name: 'minted', role: 'admin' }) : '{}');
+    const answers = await Promise.all(open.map(async ({ name, answer }) => ({ name, status: (await answer).status })));
+    expect(answers).to.deep.equal(open.map(({ name }) => ({ name, status: 401 })));
+    expect(JSON.stringify((await callWith(ADMIN_KEY, service.baseUrl, '/keys')).body)).to.not.include('minted');
+  });
+
+  it('waits for no body where a call takes none, and the board does not either', async () => {
+    for (const { method, path } of changes.filter(({ body }) => body === 'none')) {
+      const { sent, answer } = upload(path, 'application/json', ADMIN_KEY, { method });
+      sent.write('{');
+      const { status } = await answer;
+      if (method === 'PUT') expect(status, `${method} ${path}`).to.equal(400);
+      sent.destroy();
+    }
+  });
 });

@@ -18,7 +18,7 @@ describe('readJsonBody', () => {
   before(async () => {
     const server = createServer((request, response) => {
       const answer = (verdict: Verdict): void => { response.end(JSON.stringify(verdict)); };
-      readJsonBody(request, MAX_BYTES).then(
+      readJsonBody({ request, isAccessOld: false, renewAccess: () => Promise.resolve() }, MAX_BYTES).then(
         (value) => { answer({ value }); },
         (error: unknown) => { answer({ code: error instanceof RequestError ? error.code : String(error) }); },
       );
