@@ -13,7 +13,7 @@ describe('nextBrakeMs', () => {
     for (const errorClass of ['full', 'refused', 'bug'] as const) expect(delays(errorClass), errorClass).to.deep.equal([1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
   });
 
-  it('stays at 2 s while a shard is away, which ends by itself', () => {
-    expect(delays('unavailable')).to.deep.equal([1_000, 2_000, 2_000, 2_000, 2_000, 2_000]);
+  it('stays at 0.25 s while a shard is away, which ends by itself', () => {
+    expect(delays('unavailable')).to.deep.equal([250, 250, 250, 250, 250, 250]);
   });
 });
