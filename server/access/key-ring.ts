@@ -5,6 +5,7 @@ import { RequestError } from '../../shared/domain/errors.js';
 import type { Clock } from '../../shared/domain/ports.js';
 import type { StoredKey } from '../../shared/queue/access/stored-key.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { orSayMissing } from '../flow/or-away.js';
 
 /** How often Redis is asked whether keys have changed, ms. */
 const LOOK_EVERY_MS = 250;
@@ -107,7 +108,8 @@ export class KeyRing {
   }
 
   async #judgeAnew(key: HashedKey): Promise<KeyVerdict> {
-    await this.#read();
+    // Without a key nobody sees /status.
+    await orSayMissing('which access keys hold', this.#read(), '/readyz');
     // The read itself may have taken long: its answer is as old as its question.
     if (performance.now() - this.#confirmedAt >= 2 * BELIEVED_FOR_MS) throw new RequestError('redis_unavailable', 'redis connection failed');
     return this.#verdictOn(key, this.#keys.get(key.id));

@@ -8,6 +8,7 @@ import type { KeyChange, KeyStore } from '../../shared/queue/access/key-store.js
 import type { StoredKey } from '../../shared/queue/access/stored-key.js';
 import type { FieldValues } from '../../shared/queue/audit/field-hashes.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { orSayMissing } from '../flow/or-away.js';
 import { jsonAnswer } from '../http/answer.js';
 import { askedChange, MAX_CHANGE_BYTES, readAskedChange, readReasonBody } from '../http/asked-change.js';
 import { badCursor, printCursorText, readCursorText } from '../http/cursor-text.js';
@@ -72,7 +73,7 @@ export const keyRoutes: readonly Route<KeyParts>[] = [
     handle: async ({ query }, { queue, clock }) => {
       const limit = parseLimit(query.get('limit'));
       const after = parsePlace(query.get('cursor'));
-      const [{ keys = new Map<string, StoredKey>() }, uses] = await queue.withKeys((store) => Promise.all([store.read(), store.lastUses()]));
+      const [{ keys = new Map<string, StoredKey>() }, uses] = await orSayMissing('access keys', queue.withKeys((store) => Promise.all([store.read(), store.lastUses()])));
       const sorted = [...keys.values()].sort(byNewest).filter((key) => after === undefined || byNewest(after, key) < 0);
       const page = sorted.slice(0, limit);
       const last = sorted.length > limit ? page.at(-1) : undefined;

@@ -5,6 +5,7 @@ import type { SessionToken } from '../../shared/domain/access/session-token.js';
 import type { RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import type { LookedUpSession, SessionLimits } from '../../shared/queue/access/session-store.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import { orSayMissing } from '../flow/or-away.js';
 import type { KeyFault, KeyRing } from './key-ring.js';
 
 const SECRET_BYTES = 32;
@@ -50,7 +51,7 @@ export class Sessions {
    */
   async judge(token: SessionToken, isUsed: boolean): Promise<SessionVerdict> {
     const { queue, ring, limits } = this.options;
-    const session = await queue.withSessions((store) => store.look(token, limits, isUsed));
+    const session = await orSayMissing('which sessions hold', queue.withSessions((store) => store.look(token, limits, isUsed)), '/readyz');
     if (session.state !== 'open') return { fault: faultOfState[session.state] };
     const verdict = await ring.judgeHashed({ id: token.keyId, secretHash: Buffer.from(session.secretHash, 'hex') });
     if ('fault' in verdict) return { fault: faultOfKey[verdict.fault] };

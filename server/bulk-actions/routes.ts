@@ -17,6 +17,7 @@ import type { FieldHashes } from '../../shared/queue/audit/field-hashes.js';
 import type { BulkActionsOfQueue } from '../../shared/queue/bulk-actions/open-bulk-actions.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { parseLimit } from '../http/list-limit.js';
+import { orSayMissing } from '../flow/or-away.js';
 import { jsonAnswer, type Answer } from '../http/answer.js';
 import { askedChange, MAX_CHANGE_BYTES, readReasonBody, type AskedChange } from '../http/asked-change.js';
 import type { BodyBudget } from '../http/body-budget.js';
@@ -38,6 +39,8 @@ import { toWireBulkAction } from './view.js';
 /** A caller that expects a number of tasks waits so long at most for the number that there is, ms. */
 const EXPECTED_WITHIN_MS = 2_000;
 const LOOK_EVERY_MS = 25;
+/** What is not shown while its part of Redis is away. */
+const MISSING = 'bulk actions';
 const ALL_NOT_ENDED = ['matching', 'running', 'paused'] as const satisfies readonly BulkState[];
 
 export interface BulkActionParts extends DryRunParts {
@@ -85,7 +88,7 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
       const limit = parseLimit(query.get('limit'));
       const cursor = openCursor(query.get('cursor'), caller);
       const after = cursor === undefined ? undefined : parseCursor(cursor);
-      const found = await bulkActions.with((actions) => actions.list(limit, after));
+      const found = await orSayMissing(MISSING, bulkActions.with((actions) => actions.list(limit, after)));
       const last = found.length < limit ? undefined : found.at(-1);
       const next = last === undefined ? null : printCursor({ createdAt: last.action.asked.createdAt, id: last.action.id });
       return jsonAnswer(200, { bulk_actions: found.filter(({ action }) => isOwn(action, caller)).map((each) => toWireBulkAction(each, clock(), { caller, mask })), next_cursor: sealCursor(next, caller) });
@@ -234,7 +237,7 @@ async function change(context: RequestContext, parts: BulkActionParts, action: A
 
 /** An action that is not the caller's does not exist for it. @throws RequestError bulk_action_not_found */
 async function read({ bulkActions }: BulkActionParts, id: string, caller: Caller): Promise<CountedBulkAction> {
-  const found = await bulkActions.with((actions) => actions.find(id));
+  const found = await orSayMissing(MISSING, bulkActions.with((actions) => actions.find(id)));
   if (found === undefined || !isOwn(found.action, caller)) throw bulkActionNotFound(id);
   return found;
 }

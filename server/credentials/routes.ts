@@ -16,6 +16,7 @@ import { membersOf, openMember, sealMember, type StoredCredentials, type StoredM
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
 import { parseKey } from '../flow/destination-key.js';
 import type { FleetSettings } from '../flow/fleet-settings.js';
+import { orSayMissing } from '../flow/or-away.js';
 import { jsonAnswer } from '../http/answer.js';
 import { askedChange, MAX_CHANGE_BYTES, readAskedChange } from '../http/asked-change.js';
 import { readJsonBody } from '../http/json-body.js';
@@ -113,7 +114,7 @@ function destinationIn(context: RequestContext, { mask }: CredentialParts, { def
 }
 
 async function stored({ queue }: CredentialParts, name: string): Promise<StoredCredentials> {
-  return (await queue.withCredentials((store) => store.find(name))) ?? { key: name, members: {} };
+  return (await orSayMissing('credentials', queue.withCredentials((store) => store.find(name)))) ?? { key: name, members: {} };
 }
 
 /** @throws RequestError invalid_request */

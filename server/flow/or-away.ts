@@ -16,17 +16,18 @@ export async function orAway<T>(work: Promise<T>): Promise<T | undefined> {
 
 /**
  * The error of an answer that cannot do without a part of Redis: it says what is missing, since Redis' other parts may answer.
- * @param what such as `the audit`
+ * @param what  such as `the audit`
+ * @param where the call that says what is away
  */
-export function withoutPart(error: RequestError, what: string): RequestError {
-  return new RequestError(error.code, `${error.message}: ${what} cannot be read; GET /status says what is away`, undefined, { cause: error });
+export function withoutPart(error: RequestError, what: string, where: '/status' | '/readyz' = '/status'): RequestError {
+  return new RequestError(error.code, `${error.message}: ${what} cannot be read; GET ${where} says what is away`, undefined, { cause: error });
 }
 
 /** The same, for an answer that has nothing else. @throws RequestError; every error that is not of Redis as it is */
-export async function orSayMissing<T>(what: string, work: Promise<T>): Promise<T> {
+export async function orSayMissing<T>(what: string, work: Promise<T>, where?: '/status' | '/readyz'): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw error instanceof RequestError ? withoutPart(error, what) : error;
+    throw error instanceof RequestError ? withoutPart(error, what, where) : error;
   }
 }

@@ -142,8 +142,12 @@ describe('the API while a part of Redis is away', () => {
     for (const [path, what] of [['/history', 'what was counted by minute'], ['/failures', 'the counts of failed sends']]) {
       expect((await ask(path ?? '')).body['error'], path).to.contain(`: ${what ?? ''} cannot be read; GET /status says what is away`);
     }
-    await takeAway('audit');
-    expect((await ask('/audit')).body['error']).to.contain(': the audit cannot be read; GET /status says what is away');
+    for (const [part, path, what] of [['audit', '/audit', 'the audit'], ['bulk', '/bulk-actions', 'bulk actions'], ['bulk', '/bulk-actions/made', 'bulk actions'], ['flow', '/keys', 'access keys'], ['flow', `${PLACE}/credentials`, 'credentials']] as const) {
+      await takeAway(part);
+      const { status, body } = await ask(path);
+      expect([status, body['code']], path).to.deep.equal([503, 'redis_refused']);
+      expect(body['error'], path).to.contain(`: ${what} cannot be read; GET /status says what is away`);
+    }
   });
 
   it('shows and changes a destination while a shard is away, and names the shard whose deferred tasks are not counted', async () => {
