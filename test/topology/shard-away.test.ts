@@ -123,6 +123,37 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
     }
   });
 
+  it('says why a key is refused while the master of keys is frozen, and takes that of BOOTSTRAP_API_KEY', async () => {
+    const bootstrap = `krs_boot_${'ab'.repeat(32)}`;
+    const guarded = await Service.start({ prefix: service.prefix, workers: 0, settings: { REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses, AUTH: 'on', BOOTSTRAP_API_KEY: bootstrap } });
+    const by = (key: string, path: string, init: RequestInit): ReturnType<typeof call> => call(guarded.baseUrl, path, { ...init, headers: { ...init.headers, authorization: `Bearer ${key}` } });
+    const victim = await ownerOf('flow');
+    try {
+      const { body } = await by(bootstrap, '/keys', json('POST', { name: 'orders', role: 'submit' }));
+      const key = String(body['key']);
+      const away = await shardsOn(victim);
+      const living = (): RequestInit => {
+        for (;;) {
+          const task = waits(uniqueId());
+          if (!away.has(shardOf(task.id, SHARDS))) return json('POST', task);
+        }
+      };
+      expect((await by(key, '/tasks', living())).status).to.equal(201);
+      await victim.freeze();
+      await eventually(async () => {
+        const startedAt = performance.now();
+        const refused = await by(key, '/tasks', living());
+        expect([refused.status, refused.body['code']]).to.deep.equal([503, 'redis_unavailable']);
+        expect(refused.body['error']).to.contain('which access keys hold cannot be read; GET /readyz says what is away');
+        expect(performance.now() - startedAt).to.be.at.most(ANSWERED_WITHIN_MS);
+      });
+      expect((await by(bootstrap, '/tasks', living())).status).to.equal(201);
+    } finally {
+      victim.thaw();
+      await Promise.all([guarded.close(), cluster.isWhole()]);
+    }
+  });
+
   for (const [name, way] of Object.entries(ways)) {
     for (const hasFleet of profile.name === 'long' ? [false, true] : [name === 'frozen']) {
       it(`answers every call in time, and names what is missing, while one is ${name}${hasFleet ? ' that has what concerns the whole fleet' : ''}`, async () => {
