@@ -61,7 +61,7 @@ describe('the API while a part of Redis is away', () => {
   }
 
   /** Only the keys of the other parts may be touched from now on: Redis answers, and this part cannot be asked. */
-  async function takeAway(part: Part): Promise<void> {
+  async function takeAway(part: Part | 'bulk'): Promise<void> {
     const { prefix } = service;
     const keys: Record<string, string> = { 'bulk': `${prefix}:bulk:*`, 'flow': `${prefix}:flow:*`, 'access': `${prefix}:access:*`, 'credentials': `${prefix}:credentials:*`, 'test-sends': `${prefix}:test-sends:*`, 'stats': `${prefix}:stats:*`, 'audit': `${prefix}:audit:*`, 'shard-0': `${prefix}:deliver-0*`, 'shard-1': `${prefix}:deliver-1*`, 'shard-2': `${prefix}:deliver-2*` };
     // On a Cluster keys share the slot of flow control.
