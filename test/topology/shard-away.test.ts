@@ -126,28 +126,28 @@ describe('topology: a master of a Cluster is away, and none takes over', functio
   it('says why a key is refused while the master of keys is frozen, and takes that of BOOTSTRAP_API_KEY', async () => {
     const bootstrap = `krs_boot_${'ab'.repeat(32)}`;
     const guarded = await Service.start({ prefix: service.prefix, workers: 0, settings: { REDIS_MODE: 'cluster', REDIS_CLUSTER_ADDRS: cluster.addresses, AUTH: 'on', BOOTSTRAP_API_KEY: bootstrap } });
-    const by = (key: string, path: string, init: RequestInit): ReturnType<typeof call> => call(guarded.baseUrl, path, { ...init, headers: { ...init.headers, authorization: `Bearer ${key}` } });
+    const post = (key: string, path: string, body: unknown): ReturnType<typeof call> => call(guarded.baseUrl, path, { method: 'POST', headers: { 'content-type': 'application/json', 'authorization': `Bearer ${key}` }, body: JSON.stringify(body) });
     const victim = await ownerOf('flow');
     try {
-      const { body } = await by(bootstrap, '/keys', json('POST', { name: 'orders', role: 'submit' }));
+      const { body } = await post(bootstrap, '/keys', { name: 'orders', role: 'submit' });
       const key = String(body['key']);
       const away = await shardsOn(victim);
-      const living = (): RequestInit => {
+      const living = (): WireTask => {
         for (;;) {
           const task = waits(uniqueId());
-          if (!away.has(shardOf(task.id, SHARDS))) return json('POST', task);
+          if (!away.has(shardOf(task.id, SHARDS))) return task;
         }
       };
-      expect((await by(key, '/tasks', living())).status).to.equal(201);
+      expect((await post(key, '/tasks', living())).status).to.equal(201);
       await victim.freeze();
       await eventually(async () => {
         const startedAt = performance.now();
-        const refused = await by(key, '/tasks', living());
+        const refused = await post(key, '/tasks', living());
         expect([refused.status, refused.body['code']]).to.deep.equal([503, 'redis_unavailable']);
         expect(refused.body['error']).to.contain('which access keys hold cannot be read; GET /readyz says what is away');
         expect(performance.now() - startedAt).to.be.at.most(ANSWERED_WITHIN_MS);
       });
-      expect((await by(bootstrap, '/tasks', living())).status).to.equal(201);
+      expect((await post(bootstrap, '/tasks', living())).status).to.equal(201);
     } finally {
       victim.thaw();
       await Promise.all([guarded.close(), cluster.isWhole()]);
