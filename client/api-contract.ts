@@ -1119,6 +1119,8 @@ export interface components {
             };
             readonly circuit: {
                 readonly state: "closed" | "open" | "probing" | "given_up";
+                readonly of: "host" | "endpoint" | "others" | null;
+                readonly phase: "delivery" | "dead_letter" | null;
                 readonly since: string | null;
                 readonly until: string | null;
                 readonly reason: "failures" | "endpoint_failures" | "retry_after" | null;

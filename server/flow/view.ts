@@ -1,6 +1,6 @@
 import { deadFlowOf, flowNamed, flowOfId, type Flow } from '../../shared/domain/destinations/flow.js';
 import { KAFKA_SCHEME } from '../../shared/domain/destinations/kafka.js';
-import { endpointCircuitOf, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe } from '../../shared/domain/flow/circuit.js';
+import { endpointCircuitOf, placeOfCircuit, stateOfCircuit, worstCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe } from '../../shared/domain/flow/circuit.js';
 import { hostOfName } from '../../shared/domain/flow/flow-key.js';
 import { EVERYTHING, limitsOver, pauseOver, type FlowLimits, type FlowPolicy } from '../../shared/domain/flow/flow-policy.js';
 import type { FlowSample } from '../../shared/domain/flow/flow-report.js';
@@ -9,6 +9,7 @@ import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { WaitingListDepth } from '../../shared/queue/flow/waiting-lists.js';
 import { idOfKey } from '../../shared/wire/destination-id.js';
 import { printTime } from '../http/print-time.js';
+import { toWirePhase } from '../tasks/view.js';
 import { byBusiest, printCursor, type Rank } from './list-cursor.js';
 
 /** The depth of a flow_key's waiting list; Redis is asked about all of them at once. */
@@ -170,7 +171,7 @@ export function circuitsOf(name: string, hosts: readonly string[]): readonly str
 export function toWireDestination(name: string, traffic: TrafficByName, { policies, circuits, now }: FlowSnapshot, rules: CircuitRules): object {
   const hosts = traffic.hostsOf(name);
   // If one of several circuits is not closed, or one of the hosts is paused, that one is shown: a reader is looking for the trouble.
-  const trouble = circuitsOf(name, hosts).find((id) => stateOfCircuit(circuits.get(id), now, rules) !== 'closed');
+  const trouble = worstCircuit(circuitsOf(name, hosts), (id) => stateOfCircuit(circuits.get(id), now, rules));
   const host = trouble === undefined || hosts.length === 0 ? (hosts.find((one) => policies.get(one)?.isPaused === true) ?? hosts[0]) : flowOfId(trouble).host;
   const { inFlight, deferred, delivered, failed, latency } = traffic.get(name);
   const names = [name, ...(host === undefined ? [] : [host]), EVERYTHING];
@@ -187,7 +188,7 @@ export function toWireDestination(name: string, traffic: TrafficByName, { polici
     failed,
     failure_share: ended === 0 ? 0 : Number((failed / ended).toFixed(4)),
     latency_ms: { p50: latency.percentile(0.5) ?? null, p99: latency.percentile(0.99) ?? null },
-    circuit: toWireCircuit(trouble === undefined ? undefined : circuits.get(trouble), now, rules),
+    circuit: toWireCircuit(trouble, trouble === undefined ? undefined : circuits.get(trouble), now, rules),
     limits: limited === undefined ? null : toWireLimits(limited.limits),
     limited_by: limited?.name ?? null,
     paused: toWirePause(policies, names),
@@ -221,10 +222,18 @@ function kindOf(name: string): DestinationKind {
 
 const circuitWords = { closed: 'closed', open: 'open', probe: 'probing', given_up: 'given_up' } as const satisfies Record<CircuitState, string>;
 
-function toWireCircuit(circuit: Circuit | undefined, now: number, rules: CircuitRules): object {
-  const state = stateOfCircuit(circuit, now, rules);
-  if (circuit === undefined || state === 'closed') return { state: circuitWords.closed, since: null, until: null, reason: null, last_probe: null };
-  return { state: circuitWords[state], since: printTime(circuit.openedAt), until: printTime(circuit.until), reason: circuit.reason, last_probe: toWireProbe(circuit.lastProbe) };
+function toWireCircuit(name: string | undefined, circuit: Circuit | undefined, now: number, rules: CircuitRules): object {
+  if (name === undefined || circuit === undefined) return { state: circuitWords.closed, of: null, phase: null, since: null, until: null, reason: null, last_probe: null };
+  const { of, phase } = placeOfCircuit(name);
+  return {
+    state: circuitWords[stateOfCircuit(circuit, now, rules)],
+    of,
+    phase: toWirePhase(phase),
+    since: printTime(circuit.openedAt),
+    until: printTime(circuit.until),
+    reason: circuit.reason,
+    last_probe: toWireProbe(circuit.lastProbe),
+  };
 }
 
 function toWireProbe(probe: LastProbe | undefined): object | null {

@@ -49,7 +49,7 @@ function attemptOf({ log, progress, completion, finishedAt }: TaskView): number 
   return (last ?? progress).attempt;
 }
 
-function toWirePhase(phase: Phase): string {
+export function toWirePhase(phase: Phase): string {
   return phase === 'dead' ? 'dead_letter' : 'delivery';
 }
 

@@ -1,6 +1,6 @@
-import { flowOfId, isOfOthers, type Flow } from '../../shared/domain/destinations/flow.js';
+import { isOfOthers, type Flow } from '../../shared/domain/destinations/flow.js';
 import { deliveryError } from '../../shared/domain/errors.js';
-import { circuitThatWaits, endpointCircuitOf, keyIdOfCircuit, isCircuitOfHost, openedBy, openedByRetryAfter, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe, type SendVerdict } from '../../shared/domain/flow/circuit.js';
+import { circuitThatWaits, endpointCircuitOf, keyIdOfCircuit, openedBy, openedByRetryAfter, placeOfCircuit, stateOfCircuit, type Circuit, type CircuitRules, type CircuitState, type LastProbe, type SendVerdict } from '../../shared/domain/flow/circuit.js';
 import type { DeliveryResult } from '../../shared/domain/ports.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
@@ -261,7 +261,7 @@ function isShut(state: CircuitState): boolean {
 }
 
 /** The names that `GET /destinations` has for it. */
-function printCircuit(name: string): { readonly destination: string; readonly host?: string; readonly phase?: string } {
-  const { key, host, isDead } = flowOfId(name);
-  return { destination: isCircuitOfHost(name) ? host : key, ...(isCircuitOfHost(name) ? {} : { host }), ...(isDead ? { phase: 'dead' } : {}) };
+function printCircuit(name: string): { readonly destination: string; readonly host?: string; readonly of?: string; readonly phase?: string } {
+  const { of, phase, key, host } = placeOfCircuit(name);
+  return { destination: key, ...(of === 'endpoint' ? { host } : {}), ...(of === 'others' ? { of } : {}), ...(phase === 'dead' ? { phase } : {}) };
 }

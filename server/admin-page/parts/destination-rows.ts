@@ -51,11 +51,17 @@ export function KnownAt({ at }: { readonly at: string | null }): VNode | null {
   return at === null ? null : html`<p class="soft" role="status">A part of Redis does not answer: limits, pauses, circuits and traffic are shown as they were <${Time} at=${at} isDistance />.</p>`;
 }
 
+/** ` (dead letters alone)`; nothing where all that is sent there waits. */
+export function whoseCircuit({ of, phase }: ListedDestination['circuit']): string {
+  return `${phase === 'dead_letter' ? ' (dead letters alone)' : ''}${of === 'others' ? ' (paths that are known by one task each)' : ''}`;
+}
+
 /** Why nothing or little is sent there now. */
 export function Held({ destination: { paused, circuit, limits } }: { readonly destination: Pick<ListedDestination, 'paused' | 'circuit' | 'limits'> }): VNode {
   if (paused !== null) return html`<span class="badge paused">paused</span>${paused.until === null ? '' : html` <span class="soft">until <${Time} at=${paused.until} /></span>`}`;
-  if (circuit.state === 'open') return html`<span class="badge open">circuit open</span>${circuit.until === null ? '' : html` <span class="soft">next try <${Time} at=${circuit.until} isDistance=${'coming'} /></span>`}`;
-  if (circuit.state === 'probing') return html`<span class="badge open">trying one</span>`;
-  if (circuit.state === 'given_up') return html`<span class="badge open">all fail</span> <span class="soft">sent all the same</span>`;
+  const whose = circuit.phase === 'dead_letter' ? 'dead letters: ' : circuit.of === 'others' ? 'the rest: ' : '';
+  if (circuit.state === 'open') return html`<span class="badge open">${whose}circuit open</span>${circuit.until === null ? '' : html` <span class="soft">next try <${Time} at=${circuit.until} isDistance=${'coming'} /></span>`}`;
+  if (circuit.state === 'probing') return html`<span class="badge open">${whose}trying one</span>`;
+  if (circuit.state === 'given_up') return html`<span class="badge open">${whose}all fail</span> <span class="soft">sent all the same</span>`;
   return limits === null ? html`<span class="badge ok">sending</span>` : html`<span class="badge limited">limited</span>`;
 }

@@ -5,7 +5,7 @@ import type { ShownDestination } from '../../../client/answers.js';
 import { html } from '../html.js';
 import { Copy, Empty, Failure, TaskLink, Time, Waiting } from '../parts/basics.js';
 import { DestinationButtons, limitsText } from '../parts/destination-actions.js';
-import { DestinationRows, Held, KnownAt, LookedAt, type DestinationList } from '../parts/destination-rows.js';
+import { DestinationRows, Held, KnownAt, LookedAt, whoseCircuit, type DestinationList } from '../parts/destination-rows.js';
 import { callApi, pathOfDestination, withQuery } from '../state/api.js';
 import { withCondition } from '../state/filter-text.js';
 import { count, duration, percent, words } from '../state/format.js';
@@ -53,7 +53,7 @@ export function Destination(): VNode {
     </section>
     <dl class="facts card">
       ${paused !== null && html`<dt>Paused</dt><dd>since <${Time} at=${paused.since} />${paused.by === null ? '' : html` by ${actorName(paused.by)}`}${paused.reason === null ? '' : html`: “${paused.reason}”`}${paused.key === value.key ? '' : html`, by its group <a href=${addressOf('destination', { key: paused.key })}>${paused.key}</a>`}${paused.until === null ? '' : html`, until <${Time} at=${paused.until} />`}</dd>`}
-      ${circuit.state !== 'closed' && html`<dt>Circuit</dt><dd>${circuitStates[circuit.state]}, since <${Time} at=${circuit.since} />${circuit.reason === null ? '' : `: ${circuitReasons[circuit.reason]}`}${circuit.state === 'given_up' ? '' : html`, next try <${Time} at=${circuit.until} isDistance=${'coming'} />`}</dd>`}
+      ${circuit.state !== 'closed' && html`<dt>Circuit</dt><dd>${circuitStates[circuit.state]}${whoseCircuit(circuit)}, since <${Time} at=${circuit.since} />${circuit.reason === null ? '' : `: ${circuitReasons[circuit.reason]}`}${circuit.state === 'given_up' ? '' : html`, next try <${Time} at=${circuit.until} isDistance=${'coming'} />`}</dd>`}
       ${circuit.last_probe !== null && html`<dt>Last try</dt><dd><${TaskLink} id=${circuit.last_probe.task_id} /> <${Time} at=${circuit.last_probe.at} isDistance />: ${words(circuit.last_probe.error_code)}</dd>`}
       ${limits !== null && html`<dt>Limits</dt><dd>${limitsText(limits)}${value.limited_by === null || value.limited_by === value.key ? '' : html`, those of <a href=${addressOf('destination', { key: value.limited_by })}>${value.limited_by}</a>`}</dd>`}
     </dl>
@@ -61,7 +61,7 @@ export function Destination(): VNode {
     ${(kind === 'host' || kind === 'cluster') && html`<${Endpoints} group=${value.key} />`}`;
 }
 
-const circuitStates = { open: 'Open, its tasks wait', probing: 'One is sent to find out whether it is back', given_up: 'It was open for so long that its tasks are sent all the same, and their attempts count' } as const;
+const circuitStates = { open: 'Open, tasks wait', probing: 'One is sent to find out whether it is back', given_up: 'It was open for so long that its tasks are sent all the same, and their attempts count' } as const;
 const circuitReasons = { failures: 'it failed again and again', endpoint_failures: 'several of its endpoints failed again and again', retry_after: 'it asked to be left alone' } as const;
 
 function Endpoints({ group }: { readonly group: string }): VNode {

@@ -1,6 +1,7 @@
 import { flowOfId, isOfOthers, type Flow } from '../destinations/flow.js';
 import { countsForCircuit, deliveryError, saysNothing, type DeliveryErrorCode } from '../errors.js';
 import type { DeliveryResult } from '../ports.js';
+import type { Phase } from '../task/attempt-record.js';
 
 /**
  * Circuit breaker of an endpoint at its host, or of a host. While the circuit is open the tasks are put back, uncounted,
@@ -93,6 +94,38 @@ export function keyIdOfCircuit(circuit: string): string {
 /** true: the name of a host's circuit. false: that of an endpoint's. */
 export function isCircuitOfHost(circuit: string): boolean {
   return circuit === flowOfId(circuit).hostId;
+}
+
+/** Which tasks a circuit holds: those of a phase, to a whole host, to one endpoint, or to all endpoints of a host that have no circuit of their own. */
+export interface CircuitPlace {
+  readonly of: 'host' | 'endpoint' | 'others';
+  readonly phase: Phase;
+  /** The endpoint, topic or flow_key; of the other two the host. */
+  readonly key: string;
+  readonly host: string;
+}
+
+export function placeOfCircuit(circuit: string): CircuitPlace {
+  const flow = flowOfId(circuit);
+  const of = isCircuitOfHost(circuit) ? 'host' : circuit === circuitOfOthers(flow) ? 'others' : 'endpoint';
+  return { of, phase: flow.isDead ? 'dead' : 'delivery', key: of === 'endpoint' ? flow.key : flow.host, host: flow.host };
+}
+
+/**
+ * The circuit that says most of where tasks go, of several: one that holds deliveries before one that has been given up, and both before
+ * those of dead letters. Where two say as much, the first.
+ * @param names of circuits
+ * @returns undefined when all are closed
+ */
+export function worstCircuit(names: Iterable<string>, stateOf: (name: string) => CircuitState): string | undefined {
+  let worst: string | undefined;
+  let most = 0;
+  for (const name of names) {
+    const state = stateOf(name);
+    const weight = state === 'closed' ? 0 : (flowOfId(name).isDead ? 1 : 3) + (state === 'given_up' ? 0 : 1);
+    if (weight > most) [worst, most] = [name, weight];
+  }
+  return worst;
 }
 
 /**

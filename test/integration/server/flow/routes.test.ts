@@ -28,7 +28,7 @@ interface ShownDestination {
 }
 
 const JSON_TYPE = { 'content-type': 'application/json' };
-const NO_TRAFFIC = { in_flight: 0, deferred: 0, delivered: 0, failed: 0, failure_share: 0, latency_ms: { p50: null, p99: null }, circuit: { state: 'closed', since: null, until: null, reason: null, last_probe: null } };
+const NO_TRAFFIC = { in_flight: 0, deferred: 0, delivered: 0, failed: 0, failure_share: 0, latency_ms: { p50: null, p99: null }, circuit: { state: 'closed', of: null, phase: null, since: null, until: null, reason: null, last_probe: null } };
 const NO_LIMITS = { limits: null, limited_by: null, paused: null };
 const API = { key: 'https://api.example.com', kind: 'host', id: '~aHR0cHM6Ly9hcGkuZXhhbXBsZS5jb20', group: 'https://api.example.com' };
 const NOBODY = { type: 'anonymous', id: null, name: null, operator: null };
@@ -507,7 +507,7 @@ describe('/destinations', () => {
         expect(shown.deferred).to.equal(12);
         return shown;
       });
-      expect(circuit).to.include({ state: 'open', reason: 'failures' }).and.to.have.all.keys('state', 'since', 'until', 'reason', 'last_probe');
+      expect(circuit).to.include({ state: 'open', of: 'endpoint', phase: 'delivery', reason: 'failures' }).and.to.have.all.keys('state', 'of', 'phase', 'since', 'until', 'reason', 'last_probe');
       expect(tasks.map(({ id }) => id)).to.include(circuit.last_probe?.task_id);
       expect((await list()).destinations.map(({ key }) => key)).to.include(receiver.url('/hook'));
       isDown = false;

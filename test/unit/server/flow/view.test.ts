@@ -33,7 +33,7 @@ function snapshot(policies: Readonly<Record<string, FlowPolicy>> = {}, circuits:
 }
 
 const circuit = (changes: Partial<Circuit> = {}): Circuit => ({ openedAt: NOW - 5_000, until: NOW + 1_000, coolMs: 2_000, reason: 'failures', ...changes });
-const closed = { state: 'closed', since: null, until: null, reason: null, last_probe: null };
+const closed = { state: 'closed', of: null, phase: null, since: null, until: null, reason: null, last_probe: null };
 
 /** One name, with the fields that are looked at. */
 function shown(name: string, traffic: TrafficByName, held: FlowSnapshot, rules: CircuitRules = defaultCircuitRules): Record<string, unknown> {
@@ -136,7 +136,7 @@ describe('how a destination is shown', () => {
     it(`says that the circuit of its host is ${state} (${of.reason})`, () => {
       const since = new Date(of.openedAt).toISOString();
       const until = new Date(of.until).toISOString();
-      expect(shown(TOPIC, none, snapshot({}, { [CLUSTER]: of }))['circuit']).to.deep.equal({ state, since, until, reason: of.reason, last_probe: null });
+      expect(shown(TOPIC, none, snapshot({}, { [CLUSTER]: of }))['circuit']).to.deep.equal({ state, of: 'host', phase: 'delivery', since, until, reason: of.reason, last_probe: null });
     });
   }
 
@@ -147,10 +147,29 @@ describe('how a destination is shown', () => {
 
   it('shows the circuit of an endpoint, that of the rest of a host, and those of dead letters', () => {
     const orders = flowNamed(`${API}/orders`, API);
-    for (const [name, of] of [[`${API}/orders`, endpointCircuitOf(orders)], [`${API}/orders`, endpointCircuitOf(deadFlowOf(orders))], [`${API}/orders`, API], [API, circuitOfOthers(orders)], [API, deadFlowOf(orders).hostId]] as const) {
-      expect(shown(name, none, snapshot({}, { [of]: circuit() })), JSON.stringify([name, of])).to.have.nested.property('circuit.state', 'open');
+    const open: readonly (readonly [name: string, circuit: string, of: string, phase: string])[] = [
+      [`${API}/orders`, endpointCircuitOf(orders), 'endpoint', 'delivery'],
+      [`${API}/orders`, endpointCircuitOf(deadFlowOf(orders)), 'endpoint', 'dead_letter'],
+      [`${API}/orders`, API, 'host', 'delivery'],
+      [API, circuitOfOthers(orders), 'others', 'delivery'],
+      [API, circuitOfOthers(deadFlowOf(orders)), 'others', 'dead_letter'],
+      [API, deadFlowOf(orders).hostId, 'host', 'dead_letter'],
+      ['tenant-7', endpointCircuitOf(flowNamed('tenant-7', API)), 'endpoint', 'delivery'],
+    ];
+    const ofTenant = new TrafficByName([sample('tenant-7', API)], []);
+    for (const [name, id, of, phase] of open) {
+      expect(shown(name, ofTenant, snapshot({}, { [id]: circuit() }))['circuit'], JSON.stringify([name, id])).to.include({ state: 'open', of, phase });
     }
     expect(shown(`${API}/paid`, none, snapshot({}, { [endpointCircuitOf(orders)]: circuit() })), 'of another endpoint').to.have.nested.property('circuit.state', 'closed');
+  });
+
+  it('shows, of several circuits, one that holds deliveries before one that was given up, and this before those of dead letters', () => {
+    const orders = flowNamed(`${API}/orders`, API);
+    const [own, ofHost, dead] = [endpointCircuitOf(orders), API, endpointCircuitOf(deadFlowOf(orders))];
+    const givenUp = circuit({ openedAt: NOW - defaultCircuitRules.maxOpenMs });
+    expect(shown(orders.key, none, snapshot({}, { [dead]: circuit(), [own]: givenUp, [ofHost]: circuit() }))['circuit']).to.include({ state: 'open', of: 'host', phase: 'delivery' });
+    expect(shown(orders.key, none, snapshot({}, { [dead]: circuit(), [own]: givenUp }))['circuit']).to.include({ state: 'given_up', of: 'endpoint', phase: 'delivery' });
+    expect(shown(orders.key, none, snapshot({}, { [dead]: circuit() }))['circuit']).to.include({ state: 'open', phase: 'dead_letter' });
   });
 
   it('has only closed circuits where the switch is off', () => {

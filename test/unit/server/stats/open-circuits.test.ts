@@ -24,6 +24,13 @@ describe('the open circuits of GET /status', () => {
     expect(names({ [API]: -1_000, [endpointCircuitOf(orders)]: 60_000, [endpointCircuitOf(deadFlowOf(orders))]: 60_000 })).to.deep.equal([API, `${API}/orders`]);
   });
 
+  it('are called by what they hold, each destination once', () => {
+    const dead = deadFlowOf(orders);
+    expect(names({ [circuitOfOthers(orders)]: -1_000, [endpointCircuitOf(dead)]: -1_000 })).to.deep.equal([`the rest of ${API}`, `dead letters to ${API}/orders`]);
+    expect(names({ [circuitOfOthers(dead)]: -1_000 })).to.deep.equal([`dead letters to the rest of ${API}`]);
+    expect(names({ [dead.hostId]: -1_000, [circuitOfOthers(orders)]: -1_000, [API]: -1_000 })).to.deep.equal([API]);
+  });
+
   it('are not those that have waited for a task long since', () => {
     expect(names({ [API]: 180_000, [endpointCircuitOf(orders)]: 3_500_000 })).to.deep.equal([]);
   });
