@@ -1,5 +1,5 @@
 import type { Actor } from '../../shared/domain/actor.js';
-import type { AttemptRecord, EditMark, LogEntry, Phase } from '../../shared/domain/task/attempt-record.js';
+import type { AttemptRecord, EditMark, LogEntry } from '../../shared/domain/task/attempt-record.js';
 import { printFailure } from '../../shared/domain/task/outgoing-message.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import type { NameRules } from '../../shared/domain/flow/flow-key.js';
@@ -10,6 +10,7 @@ import type { Task } from '../../shared/domain/task/task.js';
 import { sendsOfRun } from '../../shared/queue/scan/found-task.js';
 import { searchFieldsOf } from '../../shared/queue/search/search-fields.js';
 import type { TaskView } from '../../shared/queue/tasks/task-view.js';
+import { toWirePhase } from '../http/print-phase.js';
 import { printTime } from '../http/print-time.js';
 import { summaryFields, type Summarized } from './task-summary.js';
 import { waitingFor, type WaitingFacts } from './waiting-for.js';
@@ -47,10 +48,6 @@ function attemptOf({ log, progress, completion, finishedAt }: TaskView): number 
   if (completion?.outcome === 'delivered') return completion.attempt;
   const last = finishedAt === undefined ? undefined : log.findLast((entry) => entry.kind === 'attempt');
   return (last ?? progress).attempt;
-}
-
-export function toWirePhase(phase: Phase): string {
-  return phase === 'dead' ? 'dead_letter' : 'delivery';
 }
 
 /** The task as the client asked for it, without the secrets of its destinations. */
