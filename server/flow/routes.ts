@@ -188,7 +188,7 @@ async function readFields({ queue }: FlowParts, name: string): Promise<FieldValu
 async function show(name: string, parts: FlowParts, toWire: typeof toWireDestination): Promise<Answer> {
   const { circuit } = await parts.fleetSettings.lastKnown(SETTINGS_LIMIT_MS);
   const { value: traffic, knownAt } = await readTraffic(parts, name);
-  const names = [name, ...traffic.hostsOf(name), ...circuitsOf(name, traffic.hostsOf(name)), EVERYTHING];
+  const names = [name, ...traffic.endpointsOf(name), ...traffic.hostsOf(name), ...circuitsOf(name, traffic.hostsOf(name)), EVERYTHING];
   // What has just not answered is not asked again: the answer has a second.
   const known = knownAt === undefined ? undefined : parts.lastFlow.asOfLast((last) => last.snapshot);
   const snapshot = known ?? await parts.lastFlow.read((store) => store.snapshot(names), (last) => last.snapshot);

@@ -8,9 +8,10 @@ import { LatencyHistogram } from '../../shared/domain/flow/latency-histogram.js'
 import type { FlowSnapshot } from '../../shared/queue/flow/flow-store.js';
 import type { WaitingListDepth } from '../../shared/queue/flow/waiting-lists.js';
 import { idOfKey } from '../../shared/wire/destination-id.js';
+import { toWirePhase } from '../http/print-phase.js';
 import { printTime } from '../http/print-time.js';
-import { toWirePhase } from '../tasks/view.js';
 import { byBusiest, printCursor, type Rank } from './list-cursor.js';
+import { hintForName } from './name-hint.js';
 
 /** The depth of a flow_key's waiting list; Redis is asked about all of them at once. */
 const MOST_GROUPS = 1_000;
@@ -41,6 +42,8 @@ export class TrafficByName {
   readonly #traffic = new Map<string, Traffic>();
   /** The depths by key, because a flow_key may go to several destinations. */
   readonly #hosts = new Map<string, Set<string>>();
+  /** Endpoints and topics that tasks of a flow_key wait for, as far as the names of its waiting lists tell. */
+  readonly #endpoints = new Map<string, Set<string>>();
 
   /**
    * @param samples one for each worker and flow; that of a host holds what has none of its own there
@@ -59,7 +62,13 @@ export class TrafficByName {
         traffic.latency.add(latency);
       }
     }
-    for (const { flow, waiting } of depths) for (const traffic of this.#of(flow)) traffic.deferred += waiting;
+    for (const { flow, waiting } of depths) {
+      for (const traffic of this.#of(flow)) traffic.deferred += waiting;
+      if (flow.endpoint === flow.key) continue;
+      const endpoints = this.#endpoints.get(flow.key);
+      if (endpoints === undefined) this.#endpoints.set(flow.key, new Set([flow.endpoint]));
+      else if (endpoints.size < MOST_GROUPS) endpoints.add(flow.endpoint);
+    }
   }
 
   /** Keys and hosts that something is sent to, or waits for. */
@@ -74,6 +83,11 @@ export class TrafficByName {
     if (seen !== undefined) return [...seen].slice(0, MOST_GROUPS);
     const host = hostOfName(name);
     return host === undefined ? [] : [host];
+  }
+
+  /** At most 1,000. Empty but for a flow_key whose tasks wait for what was set for their endpoint. */
+  endpointsOf(name: string): readonly string[] {
+    return [...(this.#endpoints.get(name) ?? [])];
   }
 
   get(name: string): Traffic {
@@ -174,7 +188,7 @@ export function toWireDestination(name: string, traffic: TrafficByName, { polici
   const trouble = worstCircuit(circuitsOf(name, hosts), (id) => stateOfCircuit(circuits.get(id), now, rules));
   const host = trouble === undefined || hosts.length === 0 ? (hosts.find((one) => policies.get(one)?.isPaused === true) ?? hosts[0]) : flowOfId(trouble).host;
   const { inFlight, deferred, delivered, failed, latency } = traffic.get(name);
-  const names = [name, ...(host === undefined ? [] : [host]), EVERYTHING];
+  const names = [name, ...traffic.endpointsOf(name), ...(host === undefined ? [] : [host]), EVERYTHING];
   const limited = limitsOver(policies, names);
   const ended = delivered + failed;
   return {
@@ -195,15 +209,9 @@ export function toWireDestination(name: string, traffic: TrafficByName, { polici
   };
 }
 
-/** The same as the answer to a change: it says when the change is about an endpoint that gets no tasks. */
+/** The same as the answer to a change: it says when the change is about a name that gets no tasks, and that may be another one than was meant. */
 export function toWireChanged(name: string, traffic: TrafficByName, snapshot: FlowSnapshot, rules: CircuitRules): object {
-  return { ...toWireDestination(name, traffic, snapshot, rules), hint: hintFor(name, traffic) };
-}
-
-function hintFor(name: string, traffic: TrafficByName): string | null {
-  const host = hostOfName(name);
-  if (host === undefined || host === name || isBusy(traffic.get(name)) || !isBusy(traffic.get(host))) return null;
-  return `no task for ${name} has been seen lately, but some for ${host}: this change is about ${name} alone. To change all of ${host}, name ${host} (${idOfKey(host)})`;
+  return { ...toWireDestination(name, traffic, snapshot, rules), hint: hintForName(name, (each) => isBusy(traffic.get(each))) };
 }
 
 function isBusy({ inFlight, deferred, delivered, failed }: Traffic): boolean {

@@ -48,7 +48,7 @@ export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt
     },
     port: { check: { kind: 'port' }, isRequired: false, doc: 'the port of `host`; one goes with the other' },
     topic: {
-      check: { kind: 'text', checks: [isTopic], allowed: '1 to 249 of the characters a-z, A-Z, 0-9, . _ -' },
+      check: { kind: 'text', checks: [complaintAboutTopic], allowed: '1 to 249 of the characters a-z, A-Z, 0-9, . _ -' },
       isRequired: true,
       doc: 'a topic that exists: none is ever created',
     },
@@ -108,7 +108,11 @@ export const kafkaType: DestinationRow<KafkaDestination, KafkaWire, KafkaReceipt
     if (!/^kafka:/i.test(name)) return undefined;
     const plain = nameWithoutSecrets(name);
     const cluster = CLUSTER.exec(plain)?.[0];
-    return cluster === undefined ? undefined : clusterOf(spellBroker(cluster.slice(KAFKA_SCHEME.length)), defaultBrokers) + plain.slice(cluster.length);
+    if (cluster === undefined) return undefined;
+    // The port of a task is a number, and a topic has a name: a zero in front and a slash behind mean nothing.
+    const broker = spellBroker(cluster.slice(KAFKA_SCHEME.length).replace(/:0+(?=\d+$)/, ':'));
+    const rest = plain.slice(cluster.length);
+    return clusterOf(broker, defaultBrokers) + (rest === '/' ? '' : rest);
   },
   hostOfName: (name) => CLUSTER.exec(name)?.[0],
   mark: 't',
@@ -129,7 +133,8 @@ function clusterOf(broker: string, defaultBrokers: ReadonlySet<string>): string 
   return defaultBrokers.has(broker) ? DEFAULT_CLUSTER : `${KAFKA_SCHEME}${broker}`;
 }
 
-function isTopic(value: string): ReturnType<TextCheck> {
+/** @returns what is wrong with the name of a topic, without the name of its field */
+export function complaintAboutTopic(value: string): ReturnType<TextCheck> {
   return /^[A-Za-z0-9._-]{1,249}$/.test(value) && value !== '.' && value !== '..'
     ? undefined
     : 'must be a legal Kafka topic name: 1 to 249 of the characters a-z, A-Z, 0-9, . _ -';

@@ -5,7 +5,7 @@ import { toWireChanged, toWireDestinations, toWireDestination, TrafficByName } f
 import { printCursorText } from '../../../../server/http/cursor-text.js';
 import type { Actor } from '../../../../shared/domain/actor.js';
 import { circuitOfOthers, defaultCircuitRules, endpointCircuitOf, type Circuit, type CircuitRules } from '../../../../shared/domain/flow/circuit.js';
-import { deadFlowOf, flowNamed } from '../../../../shared/domain/destinations/flow.js';
+import { deadFlowOf, flowNamed, flowWithEndpoint } from '../../../../shared/domain/destinations/flow.js';
 import type { FlowPolicy } from '../../../../shared/domain/flow/flow-policy.js';
 import type { FlowSample } from '../../../../shared/domain/flow/flow-report.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
@@ -109,6 +109,14 @@ describe('how a destination is shown', () => {
       expect({ limits: JSON.parse(JSON.stringify(limits)) as unknown, limited_by: rest['limited_by'], paused: rest['paused'] }).to.deep.equal(expected);
     });
   }
+
+  it('shows what holds the endpoint that the tasks of a flow_key wait for', () => {
+    const flow = flowWithEndpoint(flowNamed('tenant-7', API, { endpoint: `${API}/orders` }));
+    const waits = new TrafficByName([], [{ flow, waiting: 500 }]);
+    expect(shown('tenant-7', waits, snapshot({ [`${API}/orders`]: { maxConcurrency: 1, isPaused: true }, [API]: { maxConcurrency: 9 } }))).to.deep.include({ deferred: 500, limited_by: `${API}/orders` }).and.to.have.nested.property('paused.key', `${API}/orders`);
+    expect(shown('tenant-7', waits, snapshot({ 'tenant-7': { maxConcurrency: 2 }, [`${API}/orders`]: { maxConcurrency: 1 } }))).to.include({ limited_by: 'tenant-7' });
+    expect(shown('tenant-8', waits, snapshot({ [`${API}/orders`]: { maxConcurrency: 1 } }))).to.include({ limited_by: null });
+  });
 
   for (const [name, kind] of [['*', 'all'], [API, 'host'], [`${API}/`, 'endpoint'], [`${API}/orders`, 'endpoint'], ['http://127.0.0.1:8080', 'host'], [CLUSTER, 'cluster'], [TOPIC, 'topic'], ['tenant-7', 'flow_key'], ['//host/x', 'flow_key']] as const) {
     it(`says of ${name} that its kind is ${kind}`, () => {
@@ -255,7 +263,20 @@ describe('the answer to a change', () => {
     expect(changed('kafka://default/paid', traffic)).to.match(/^no task for kafka:\/\/default\/paid has been seen lately, but some for kafka:\/\/default: .+ name kafka:\/\/default \(~[A-Za-z0-9_-]+\)$/);
   });
 
+  it('gives a hint when it names what no destination is called', () => {
+    for (const name of ['kafka://default/a/b', 'kafka://default/a b', 'kafka://broker-1', 'kafka://broker-1/t', 'kafka://b:99999/t', 'kafka:/default/orders', 'http://a:99999/x', 'https://a b/x', 'http://']) expect(changed(name, traffic), name).to.include(`only a flow_key can be called ${name}`);
+    const seen = new TrafficByName([sample('kafka://default/a/b', API, { delivered: 1 })], []);
+    expect(changed('kafka://default/a/b', seen), 'it is a flow_key').to.equal(null);
+  });
+
+  it('gives a hint when a scheme was left out', () => {
+    expect(changed('a.example/x', traffic)).to.equal('no task with this flow_key has been seen lately: did you mean https://a.example/x?');
+    expect(changed('//a.example', traffic)).to.include('did you mean https://a.example?');
+    expect(changed('broker-1:9092/orders', traffic)).to.include('did you mean https://broker-1:9092/orders or kafka://broker-1:9092/orders?');
+    expect(changed('a.example/x', new TrafficByName([sample('a.example/x', API, { delivered: 1 })], []))).to.equal(null);
+  });
+
   it('gives none else', () => {
-    for (const name of [TOPIC, CLUSTER, 'tenant-7', '*', 'kafka://b:9092/orders']) expect(changed(name, traffic), name).to.equal(null);
+    for (const name of [TOPIC, CLUSTER, 'tenant-7', 'tenant/7', 'v1.2', 'a b.c', '*', 'kafka://b:9092/orders', 'kafka://::1:9092/orders', `${API}/x`]) expect(changed(name, traffic), name).to.equal(null);
   });
 });

@@ -1,0 +1,43 @@
+import { addressMeant } from '../../shared/domain/destinations/address-meant.js';
+import { complaintAboutTopic, DEFAULT_CLUSTER, KAFKA_SCHEME } from '../../shared/domain/destinations/kafka.js';
+import { hostOfName } from '../../shared/domain/flow/flow-key.js';
+import { EVERYTHING } from '../../shared/domain/flow/flow-policy.js';
+import { idOfKey } from '../../shared/wire/destination-id.js';
+
+/** `kafka://broker-1:9092`, `kafka://::1:9092` */
+const BROKER = /^kafka:\/\/.+:[1-9]\d{0,4}$/;
+
+/**
+ * What to tell a person who changes something for a name that nothing is sent to: it may be another one than was meant. Such a name is
+ * not refused, because a flow_key may be any text.
+ *
+ * @param name   as canonicalName spells it
+ * @param isSeen has something been sent to the name lately, or does something wait for it?
+ */
+export function hintForName(name: string, isSeen: (name: string) => boolean): string | null {
+  if (name === EVERYTHING || isSeen(name)) return null;
+  const complaint = complaintAbout(name);
+  if (complaint !== undefined) return `${complaint}: only a flow_key can be called ${name}, and no task with it has been seen lately`;
+  const host = hostOfName(name);
+  if (host === undefined) return hintForFlowKey(name);
+  if (host === name || !isSeen(host)) return null;
+  return `no task for ${name} has been seen lately, but some for ${host}: this change is about ${name} alone. To change all of ${host}, name ${host} (${idOfKey(host)})`;
+}
+
+/** Why no destination can have the name, where it begins like one. */
+function complaintAbout(name: string): string | undefined {
+  if (/^https?:/i.test(name)) return URL.canParse(name) ? undefined : 'this is no url that a task can be sent to';
+  if (!/^kafka:/i.test(name)) return undefined;
+  const host = name.startsWith(KAFKA_SCHEME) ? hostOfName(name) : undefined;
+  if (host === undefined || (host !== DEFAULT_CLUSTER && !(BROKER.test(host) && Number(/\d+$/.exec(host)?.[0]) <= 65_535))) return `a cluster is called ${DEFAULT_CLUSTER} or kafka://host:port`;
+  const complaint = name === host ? undefined : complaintAboutTopic(name.slice(host.length + 1));
+  return complaint === undefined ? undefined : `a topic ${complaint}`;
+}
+
+/** `api.example.com/x` -> `https://api.example.com/x`: somebody has left out the scheme. */
+function hintForFlowKey(name: string): string | null {
+  const meant = addressMeant(name);
+  if (meant === undefined || meant.scheme !== undefined || !(meant.hasMore || meant.port !== undefined || /\.[a-z]{2,}$/i.test(meant.host))) return null;
+  const address = name.trim().replace(/^[\\/]+/, '');
+  return `no task with this flow_key has been seen lately: did you mean https://${address}${meant.port === undefined ? '' : ` or ${KAFKA_SCHEME}${address}`}?`;
+}
