@@ -58,10 +58,11 @@ export function tellWhatIsOpen(exitWithinMs) {
     const timers = createHook({
       before: () => {
         const { _onTimeout: fired } = /** @type {{_onTimeout?: unknown}} */ (executionAsyncResource());
-        if (typeof fired === 'function') tell(`a timer fires: ${String(fired).replaceAll(/\s+/g, ' ').slice(0, TEXT_LENGTH)}`);
+        if (typeof fired === 'function' && fired !== stop) tell(`a timer fires: ${fired.name} ${String(fired).replaceAll(/\s+/g, ' ').slice(0, TEXT_LENGTH)}`);
       },
     }).enable();
-    setTimeout(() => timers.disable(), (exitWithinMs * 3) / 5).unref();
+    const stop = () => timers.disable();
+    setTimeout(stop, (exitWithinMs * 3) / 5).unref();
   }, exitWithinMs / 5).unref();
 }
 

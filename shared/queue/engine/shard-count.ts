@@ -37,9 +37,25 @@ export async function settleShardCount(redis: RedisClient, prefix: string, count
       return { isStored };
     } catch (error) {
       if (error instanceof MismatchError || classifyRedisError(error) !== 'unavailable' || isClosed()) throw error;
-      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+      await readyOrLater(redis);
     }
   }
+}
+
+/** A process that starts asks before its connection is there, which takes some milliseconds. */
+function readyOrLater(redis: RedisClient): Promise<void> {
+  return new Promise((resolve) => {
+    const goOn = (): void => {
+      clearTimeout(timer);
+      redis.off('ready', goOn);
+      redis.setMaxListeners(redis.getMaxListeners() - 1);
+      resolve();
+    };
+    const timer = setTimeout(goOn, ASK_AGAIN_MS);
+    // The parts of a process that share a client have about ten together, at which Node warns of a leak.
+    redis.setMaxListeners(redis.getMaxListeners() + 1);
+    redis.once('ready', goOn);
+  });
 }
 
 async function readOrStore(redis: RedisClient, prefix: string, count: number): Promise<{ readonly number: string; readonly isStored: boolean }> {

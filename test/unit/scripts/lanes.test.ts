@@ -77,7 +77,7 @@ describe('tests that run side by side', () => {
     expect(counts).not.to.have.property('why');
     // What keeps it from ending is told with it.
     expect(counts.failedTests[0]?.error).to.match(/server .*, first seen behind .*leaves\.test\.mjs$/m)
-      .and.to.match(/a timer fires: function asksAgain/).and.to.match(/a connection is made to 127\.0\.0\.1:9$/m);
+      .and.to.match(/a timer fires: asksAgain function/).and.to.match(/a connection is made to 127\.0\.0\.1:9$/m);
   });
 
   it('are not charged with what a failed file before them left open', async () => {

@@ -1,3 +1,5 @@
+import { setImmediate as turn } from 'node:timers/promises';
+
 import { expect } from 'chai';
 
 import { loadConfig } from '../../../../../shared/config/load.js';
@@ -27,6 +29,28 @@ describe('the shards of a queue', () => {
       frozen?.thaw();
       await service.close();
       await cluster.close();
+    }
+  });
+
+  it('are asked for again in the moment in which the connection is there', async () => {
+    const redis = connectRedis(loadConfig({ REDIS_ADDR: printAddress(testRedisAddress()) }).redis, 'server');
+    try {
+      const queue = new TaskQueue({ redis, prefix: uniquePrefix(), shards: 1, deadAttempts: 10, clock: Date.now });
+      // It is asked before that, which fails, as when a process starts.
+      const opened = queue.ready();
+      await new Promise((resolve) => redis.once('ready', resolve));
+      let asked = false;
+      const get = redis.get.bind(redis) as (...args: unknown[]) => Promise<string | null>;
+      Object.assign(redis, { get: (...args: unknown[]) => {
+        asked = true;
+        return get(...args);
+      } });
+      await turn();
+      expect(asked).to.equal(true);
+      await opened;
+      await queue.close();
+    } finally {
+      redis.disconnect();
     }
   });
 
