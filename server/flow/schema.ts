@@ -4,7 +4,7 @@ import type { FlowLimits } from '../../shared/domain/flow/flow-policy.js';
 import type { WireViolation } from '../../shared/wire/error.js';
 import { isReason, REASON_RULE } from '../http/asked-change.js';
 import { checkJsonDepth } from '../http/json-scan.js';
-import { didYouMean } from '../http/nearest-name.js';
+import { didYouMean, lettersOf } from '../http/nearest-name.js';
 import { checkKeys, MAX_KEYS } from '../http/object-keys.js';
 import { parseInstant } from '../../shared/domain/parse-instant.js';
 import { shortViolations } from '../http/short-error.js';
@@ -20,7 +20,9 @@ interface WireLimits {
   readonly paused?: unknown;
 }
 
-const PAUSED_IS_ELSEWHERE = 'paused is not set with the limits: POST /destinations/:key/pause pauses, and POST /destinations/:key/resume sends again';
+const PAUSED_IS_ELSEWHERE = 'is not set with the limits: POST /destinations/:key/pause pauses, and POST /destinations/:key/resume sends again';
+/** Names for it that clients try, by their letters. */
+const PAUSE_WORDS: ReadonlySet<string> = new Set(['pause', 'paused', 'ispaused', 'resume', 'resumed', 'until']);
 
 /** A field that has nothing is null: null is the same as left out. */
 const limitsSchema = Joi.object<WireLimits>({
@@ -28,7 +30,7 @@ const limitsSchema = Joi.object<WireLimits>({
   rate: Joi.number().min(0.001).max(1_000_000).empty(null),
   burst: Joi.number().integer().min(1).max(100_000).empty(null),
   reason: Joi.any().empty(null).custom((value: unknown, helpers) => (isReason(value) ? value : helpers.message({ custom: `reason ${REASON_RULE}` }))),
-  paused: Joi.any().forbidden().messages({ 'any.unknown': PAUSED_IS_ELSEWHERE }),
+  paused: Joi.any().forbidden().messages({ 'any.unknown': `paused ${PAUSED_IS_ELSEWHERE}` }),
 })
   .with('burst', 'rate')
   .messages({ 'object.with': 'burst needs a rate' })
@@ -62,7 +64,8 @@ export function parseLimits(input: unknown): { readonly limits: FlowLimits | und
 function violationOf({ type, path, message }: Joi.ValidationErrorItem): WireViolation {
   if (type === 'object.with') return { field: 'burst', message };
   const field = path.join('.');
-  return { field, message: type === 'object.unknown' ? message + didYouMean(field, FIELDS) : message };
+  if (type !== 'object.unknown') return { field, message };
+  return { field, message: PAUSE_WORDS.has(lettersOf(field)) ? `${field} ${PAUSED_IS_ELSEWHERE}` : message + didYouMean(field, FIELDS) };
 }
 
 /**
@@ -77,6 +80,8 @@ export function parseUntil(value: unknown, now: number): number | undefined {
   const until = typeof value === 'string' ? (lengthMs(value) ?? parseInstant(value)) : undefined;
   if (until === undefined) throw refusal('until', 'must be a time such as 2026-11-28T12:00:00Z, or a length from now such as +30m or +2h');
   const at = typeof value === 'string' && value.startsWith('+') ? now + until : until;
+  // Redis checks it once more, as time goes by. What is refused here costs no entry of the audit.
+  if (at <= now) throw untilHasPassed();
   if (at > LATEST) throw refusal('until', 'must not be later than 9999-12-31T23:59:59.999Z');
   return at;
 }

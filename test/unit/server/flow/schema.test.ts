@@ -72,6 +72,10 @@ describe('what an operator may set for a destination', () => {
     expect(() => parseLimits({ raet: 1 })).to.throw(RequestError, 'raet is not allowed: did you mean rate?');
   });
 
+  it('says where a destination is paused for every name that clients try', () => {
+    for (const name of ['pause', 'isPaused', 'is_paused', 'until', 'resume']) expect(() => parseLimits({ [name]: true }), name).to.throw(RequestError, `${name} is not set with the limits: POST /destinations/:key/pause`);
+  });
+
   it('hands out the reason', () => {
     expect(parseLimits({ rate: 1, reason: 'too many 429' }).reason).to.equal('too many 429');
   });
@@ -104,7 +108,7 @@ describe('the end of a pause', () => {
     });
   }
 
-  for (const value of ['', 'tomorrow', '2026-11-28', '2026-11-28T13:00:00', '2026-11-28 13:00:00Z', '2026-02-30T13:00:00Z', '2026-11-28T25:00:00Z', '30m', '-30m', '+0m', '+1.5h', '+30 m', '+999999999d', 1_764_331_200_000, {}]) {
+  for (const value of ['', 'tomorrow', '2026-11-28', '2026-11-28T13:00:00', '2026-11-28 13:00:00Z', '2026-02-30T13:00:00Z', '2026-11-28T25:00:00Z', '30m', '-30m', '+0m', '+1.5h', '+30 m', '+999999999d', '2026-11-28T11:59:59.999Z', '2026-11-28T12:00:00Z', '2020-01-01T00:00:00Z', 1_764_331_200_000, {}]) {
     it(`cannot be ${JSON.stringify(value)}`, () => {
       expect(refusedFields(() => parseUntil(value, NOW))).to.deep.equal(['until']);
     });
