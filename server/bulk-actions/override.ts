@@ -4,8 +4,8 @@ import type { UncheckedFields } from '../../shared/domain/destinations/destinati
 import { RequestError, type RefusalNotes } from '../../shared/domain/errors.js';
 import { destinationFields, type DestinationPlace } from '../../shared/domain/task/task-fields.js';
 import type { WireViolation } from '../../shared/wire/error.js';
-import { didYouMean } from '../http/nearest-name.js';
 import type { ParseTask } from '../tasks/schema.js';
+import { hintInTask } from '../tasks/unknown-field.js';
 
 /** A task that is right, so that what is wrong with it and a field of an override is wrong with that field. */
 const somePlace = { url: 'https://stand-in.invalid/' };
@@ -31,7 +31,7 @@ export function parseOverride(value: unknown, parseTask: ParseTask, faults: Over
     fault('override', `must be an object with one of ${overrideFields.join(', ')}`);
     return null;
   }
-  for (const name of Object.keys(value).slice(0, 1_000)) if (!overrideFields.includes(name)) fault(`override.${name}`, `is not allowed${name === RESERVED ? ': the name is reserved for the retry policy of a later version, so use max_retries and base_delay' : didYouMean(name, overrideFields)}`);
+  for (const name of Object.keys(value).slice(0, 1_000)) if (!overrideFields.includes(name)) fault(`override.${name}`, `is not allowed${name === RESERVED ? ': the name is reserved for the retry policy of a later version, so use max_retries and base_delay' : hintInTask(name, overrideFields)}`);
   const plain = Object.fromEntries(plainOverrideFields.flatMap((name) => (value[name] === undefined ? [] : [[name, value[name]]])));
   faults.push(...faultsOf({ ...someTask, ...plain }, parseTask));
   const complaints: Record<string, Partial<Record<DestinationType, string>>> = {};

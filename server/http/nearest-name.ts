@@ -56,7 +56,7 @@ function fewOf(names: readonly string[]): readonly string[] {
 }
 
 /** `isPriority`, `is-priority` and `is_priority` have the same letters. */
-function lettersOf(name: string): string {
+export function lettersOf(name: string): string {
   return name.slice(0, MAX_CHARACTERS).toLowerCase().replace(/[^a-z0-9]/g, '');
 }
 

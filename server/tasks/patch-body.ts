@@ -1,8 +1,8 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import type { UncheckedFields } from '../../shared/domain/destinations/destination-row.js';
 import { changeableFields, fixedFields } from '../../shared/domain/task/task-patch.js';
-import { didYouMean } from '../http/nearest-name.js';
 import { shortViolations } from '../http/short-error.js';
+import { hintInTask } from './unknown-field.js';
 
 /**
  * The fields that a body of PATCH /tasks/:id changes, with their values as they came.
@@ -18,7 +18,7 @@ export function readPatch(body: unknown): UncheckedFields {
 function complaintAbout(name: string): string {
   if (fixedFields.includes(name)) return `${name} can not be changed`;
   if (name === 'reason') return 'reason is not allowed in the body here: write it into the query, as in ?reason=';
-  return `${name} is not allowed${didYouMean(name, changeableFields)}`;
+  return `${name} is not allowed${hintInTask(name, changeableFields)}`;
 }
 
 function refusal(faults: readonly { readonly field: string; readonly message: string }[]): RequestError {

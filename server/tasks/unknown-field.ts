@@ -1,35 +1,42 @@
 import type { DestinationField } from '../../shared/domain/destinations/destination-row.js';
 import { destinationTypeNames, rowOf, type DestinationType } from '../../shared/domain/destinations/destination.js';
 import { destinationFields, taskFieldRows } from '../../shared/domain/task/task-fields.js';
-import { didYouMean, nearestNames, suggestionOf } from '../http/nearest-name.js';
+import { lettersOf, nearestNames, suggestionOf } from '../http/nearest-name.js';
 
-/** Words that other systems use, and the field that is meant here. */
-const otherWords: ReadonlyMap<string, string> = new Map([
-  ['payload', 'message_data'],
-  ['body', 'message_data'],
-  ['content', 'message_data'],
-  ['value', 'message_data'],
-  ['attempts', 'max_retries'],
-  ['max_attempts', 'max_retries'],
-  ['backoff', 'base_delay'],
-  ['interval', 'base_delay'],
-  ['delay_seconds', 'initial_delay'],
-  ['urgent', 'is_priority'],
-  ['tenant', 'client_id'],
-  ['tenant_id', 'client_id'],
-  ['group', 'flow_key'],
-  ['dlq', 'dead_destination'],
-  ['dead_letter', 'dead_destination'],
-  ['uuid', 'id'],
+/** Words that other systems use, by their letters, and the fields that are meant here. */
+const otherWords: ReadonlyMap<string, readonly string[]> = new Map([
+  ['payload', ['message_data']],
+  ['body', ['message_data']],
+  ['content', ['message_data']],
+  ['value', ['message_data']],
+  ['attempts', ['max_retries']],
+  ['maxattempts', ['max_retries']],
+  ['backoff', ['base_delay']],
+  ['interval', ['base_delay']],
+  ['delayseconds', ['initial_delay']],
+  ['delayms', ['base_delay', 'initial_delay', 'max_delay']],
+  ['retry', ['max_retries', 'base_delay']],
+  ['retrypolicy', ['max_retries', 'base_delay']],
+  ['urgent', ['is_priority']],
+  ['tenant', ['client_id']],
+  ['tenantid', ['client_id']],
+  ['group', ['flow_key']],
+  ['dlq', ['dead_destination']],
+  ['deadletter', ['dead_destination']],
+  ['dest', ['destination']],
+  ['target', ['destination']],
+  ['endpoint', ['destination.url']],
+  ['uuid', ['id']],
 ]);
 
 const otherWordsInDestinations: ReadonlyMap<DestinationType, ReadonlyMap<string, string>> = new Map([
   ['http', new Map([['endpoint', 'url'], ['address', 'url'], ['href', 'url']])],
-  ['kafka', new Map(['broker', 'brokers', 'bootstrap', 'bootstrap_servers', 'bootstrap.servers', 'bootstrapServers', 'server', 'servers', 'address', 'url'].map((word) => [word, 'host and port']))],
+  ['kafka', new Map(['broker', 'brokers', 'bootstrap', 'bootstrapservers', 'server', 'servers', 'address', 'url'].map((word) => [word, 'host and port']))],
 ]);
 
 const fieldsOfTask: readonly string[] = [...taskFieldRows.map(({ wire }) => wire), ...destinationFields.map(({ typeField }) => typeField)];
 const fieldsOfType: ReadonlyMap<DestinationType, readonly string[]> = new Map(destinationTypeNames.map((type) => [type, Object.keys(rowOf(type).fields)]));
+const fieldsOfDestinations: readonly string[] = [...new Set([...fieldsOfType.values()].flat())];
 
 /**
  * What is wrong with a field that no task has, and which one was probably meant: `isPriority is not allowed: did you mean
@@ -55,17 +62,24 @@ function complaintAboutName(path: string, field: string, name: string, type: Des
   return complaint === undefined ? undefined : `${path} ${complaint}`;
 }
 
-function hintInTask(name: string): string {
-  const word = otherWords.get(name);
-  if (word !== undefined) return suggestionOf([word]);
+/**
+ * Which field was probably meant by one that no task has: `: did you mean message_data?`, or nothing.
+ * @param allowed the fields that may stand there
+ */
+export function hintInTask(name: string, allowed: readonly string[] = fieldsOfTask): string {
+  const isAllowed = (field: string): boolean => allowed.includes(field.split('.', 1)[0] ?? field);
+  const words = (otherWords.get(lettersOf(name)) ?? []).filter(isAllowed);
+  if (words.length > 0) return suggestionOf(words);
   // `topic` beside `destination` belongs into it.
-  const isOfDestination = [...fieldsOfType.values()].some((fields) => fields.includes(name));
-  return isOfDestination ? suggestionOf([`destination.${name}`]) : didYouMean(name, fieldsOfTask);
+  if (isAllowed('destination') && fieldsOfDestinations.includes(name)) return suggestionOf([`destination.${name}`]);
+  const near = nearestNames(name, allowed);
+  if (near.length > 0 || !isAllowed('destination')) return suggestionOf(near);
+  return suggestionOf(nearestNames(name, fieldsOfDestinations).map((field) => `destination.${field}`));
 }
 
 function hintInDestination(name: string, place: string, type: DestinationType): string {
   const fields = fieldsOfType.get(type) ?? [];
-  const word = otherWordsInDestinations.get(type)?.get(name);
+  const word = otherWordsInDestinations.get(type)?.get(lettersOf(name));
   if (word !== undefined) return suggestionOf([word]);
   if (fieldsOfTask.includes(name)) return `: ${name} stands beside ${place}, not in it`;
   const others = destinationTypeNames.filter((other) => fieldsOfType.get(other)?.includes(name));

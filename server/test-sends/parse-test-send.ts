@@ -1,7 +1,7 @@
 import { RequestError } from '../../shared/domain/errors.js';
 import type { Task } from '../../shared/domain/task/task.js';
-import { didYouMean } from '../http/nearest-name.js';
 import type { ParseTask } from '../tasks/schema.js';
+import { hintInTask } from '../tasks/unknown-field.js';
 
 const fields = ['destination_type', 'destination', 'message_data', 'reason'] as const;
 const DEFAULT_MESSAGE = '{"test":true}';
@@ -24,7 +24,7 @@ export interface TestSend {
 export function parseTestSend(body: unknown, id: string, parseTask: ParseTask): TestSend {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw refusal('', 'the body must be an object with destination_type and destination');
   const given = body as Readonly<Record<string, unknown>>;
-  for (const name of Object.keys(given)) if (!(fields as readonly string[]).includes(name)) throw refusal(name.slice(0, SHOWN_CHARACTERS).toWellFormed(), `is not taken here${didYouMean(name, fields)}`);
+  for (const name of Object.keys(given)) if (!(fields as readonly string[]).includes(name)) throw refusal(name.slice(0, SHOWN_CHARACTERS).toWellFormed(), `is not taken here${hintInTask(name, fields)}`);
   const { destination_type, destination, message_data = DEFAULT_MESSAGE, reason } = given;
   const task = parseTask({ id, source: NAME, client_id: NAME, destination_type, destination, on_exhausted: 'park', max_retries: 0, base_delay: 1, message_data });
   return { task, reason };

@@ -1,8 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 
+import { parseOverride, type OverrideFault } from '../../../../server/bulk-actions/override.js';
+import { readPatch } from '../../../../server/tasks/patch-body.js';
 import { createTaskParser } from '../../../../server/tasks/schema.js';
 import { toWirePolicy } from '../../../../server/tasks/view.js';
+import { parseTestSend } from '../../../../server/test-sends/parse-test-send.js';
 import { defaultPathMask } from '../../../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../../../shared/domain/errors.js';
 import { jitters } from '../../../../shared/domain/task/retry-policy.js';
@@ -497,6 +500,11 @@ describe('task schema: what it says to a newcomer', () => {
     ['payload', { ...http, payload: 'x' }, 'payload is not allowed: did you mean message_data?'],
     ['url', { ...http, url: 'http://a/' }, 'url is not allowed: did you mean destination.url?'],
     ['topic', { ...http, topic: 't' }, 'topic is not allowed: did you mean destination.topic?'],
+    ['contentType', { ...http, contentType: 'text/plain' }, 'contentType is not allowed: did you mean destination.content_type?'],
+    ['dest', { ...http, dest: {} }, 'dest is not allowed: did you mean destination?'],
+    ['delay_ms', { ...http, delay_ms: 1 }, 'delay_ms is not allowed: did you mean base_delay, initial_delay or max_delay?'],
+    ['retryPolicy', { ...http, retryPolicy: {} }, 'retryPolicy is not allowed: did you mean max_retries or base_delay?'],
+    ['deadLetter', { ...http, deadLetter: {} }, 'deadLetter is not allowed: did you mean dead_destination?'],
     ['verbose', { ...http, verbose: true }, 'verbose is not allowed'],
     ['destination.uri', { ...http, destination: { uri: 'http://a/' } }, 'destination.uri is not allowed: did you mean url?'],
     ['destination.max_retries', { ...http, destination: { url: 'http://a/', max_retries: 1 } }, 'destination.max_retries is not allowed: max_retries stands beside destination, not in it'],
@@ -511,6 +519,30 @@ describe('task schema: what it says to a newcomer', () => {
       expect(saidOf(field, input)).to.equal(said);
     });
   }
+
+  it('about unknown fields of an edit, of an override and of a test send, as far as the field that is meant may stand there', () => {
+    const edit = (name: string) => (): unknown => readPatch({ [name]: 1 });
+    const override = (name: string) => (): unknown => {
+      const faults: OverrideFault[] = [];
+      parseOverride({ [name]: 1 }, parse, faults);
+      throw new RequestError('invalid_request', faults.map(({ message }) => message).join());
+    };
+    const testSend = (name: string) => (): unknown => parseTestSend({ [name]: 1 }, 'id', parse);
+    for (const [run, said] of [
+      [edit('payload'), 'payload is not allowed: did you mean message_data?'],
+      [edit('contentType'), 'contentType is not allowed: did you mean destination.content_type?'],
+      [edit('dlq'), 'dlq is not allowed: did you mean dead_destination?'],
+      [edit('tenant'), 'tenant is not allowed'],
+      [override('url'), 'override.url is not allowed: did you mean destination.url?'],
+      [override('attempts'), 'override.attempts is not allowed: did you mean max_retries?'],
+      [override('payload'), 'override.payload is not allowed'],
+      [testSend('body'), 'body is not taken here: did you mean message_data?'],
+      [testSend('topic'), 'topic is not taken here: did you mean destination.topic?'],
+      [testSend('attempts'), 'attempts is not taken here'],
+    ] as const) {
+      expect(run).to.throw(RequestError).with.property('message', said);
+    }
+  });
 
   it('that an object is no text, and how to make one of it', () => {
     for (const value of [{ a: 1 }, [1]]) {
