@@ -9,8 +9,8 @@ const MOST_AT_THE_END = 4;
 const SERVICE_NAME = /_SERVICE_(HOST|PORT(_.*)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_.*)?$/;
 /** `REDIS_PORT=tcp://10.0.0.1:6379`. */
 const SERVICE_VALUE = /^(tcp|udp|sctp):\/\//;
-/** Variables of Node, npm, Kubernetes, telemetry and proxies, whatever of ours they resemble. */
-const FOREIGN_NAME = /^(NODE|NPM|KUBERNETES|OTEL|DOCKER|COMPOSE)_|^(HTTP|HTTPS|FTP|ALL|NO)_PROXY$/i;
+/** Variables of Node, npm, Kubernetes and proxies, whatever of ours they resemble. Those of OpenTelemetry resemble none. */
+const FOREIGN_NAME = /^(NODE|NPM|KUBERNETES|DOCKER|COMPOSE)_|^(HTTP|HTTPS|FTP|ALL|NO)_PROXY$/i;
 
 /** A variable that is set and that no part of the service reads, and the one that was probably meant. */
 export interface UnknownVariable {

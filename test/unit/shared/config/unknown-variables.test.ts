@@ -23,6 +23,9 @@ describe('unknownVariables', () => {
     ['SHUTDOWN_TIMOUT', 'SHUTDOWN_TIMEOUT'],
     ['FLOW_CIRCUIT_COOLDOWN', 'FLOW_CIRCUIT_COOL_DOWN'],
     ['ALOWED_HOST', 'ALLOWED_HOSTS'],
+    ['OTEL_EXPORTER_OTLP_ENDPOIN', 'OTEL_EXPORTER_OTLP_ENDPOINT'],
+    ['OTEL_EXPORTER_OTLP_HEADER', 'OTEL_EXPORTER_OTLP_HEADERS'],
+    ['OTEL_TRACE_EXPORTER', 'OTEL_TRACES_EXPORTER'],
   ];
   for (const [name, meant] of misspelt) {
     it(`takes ${name} for ${meant}`, () => {
@@ -33,6 +36,19 @@ describe('unknownVariables', () => {
   it('says nothing about a variable that is ours, nor about one that is empty', () => {
     for (const name of known) expect(nearestOf(name), name).to.equal(undefined);
     expect(nearestOf('WORKER_CONCURENCY', '')).to.equal(undefined);
+  });
+
+  it('says nothing about a variable of the standard of OpenTelemetry that its SDK reads, or that is about metrics and logs', () => {
+    const exporter = ['ENDPOINT', 'HEADERS', 'PROTOCOL', 'TIMEOUT', 'COMPRESSION', 'INSECURE', 'CERTIFICATE', 'CLIENT_KEY', 'CLIENT_CERTIFICATE'];
+    const standard = [
+      ...['', 'TRACES_', 'METRICS_', 'LOGS_', 'PROFILES_'].flatMap((signal) => exporter.map((part) => `EXPORTER_OTLP_${signal}${part}`)),
+      ...['EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE', 'EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION', 'EXPORTER_ZIPKIN_ENDPOINT', 'EXPORTER_ZIPKIN_TIMEOUT', 'EXPORTER_JAEGER_ENDPOINT', 'EXPORTER_PROMETHEUS_HOST', 'EXPORTER_PROMETHEUS_PORT'],
+      ...['SERVICE_NAME', 'RESOURCE_ATTRIBUTES', 'ENTITIES', 'LOG_LEVEL', 'PROPAGATORS', 'TRACES_SAMPLER', 'TRACES_SAMPLER_ARG', 'METRICS_EXPORTER', 'LOGS_EXPORTER', 'METRICS_EXEMPLAR_FILTER', 'METRIC_EXPORT_INTERVAL', 'METRIC_EXPORT_TIMEOUT', 'CONFIG_FILE', 'EXPERIMENTAL_CONFIG_FILE', 'SEMCONV_STABILITY_OPT_IN'],
+      ...['BSP', 'BLRP'].flatMap((batch) => ['SCHEDULE_DELAY', 'EXPORT_TIMEOUT', 'MAX_QUEUE_SIZE', 'MAX_EXPORT_BATCH_SIZE'].map((part) => `${batch}_${part}`)),
+      ...['', 'SPAN_', 'EVENT_', 'LINK_', 'LOGRECORD_'].flatMap((of) => [`${of}ATTRIBUTE_COUNT_LIMIT`, `${of}ATTRIBUTE_VALUE_LENGTH_LIMIT`]),
+      ...['SPAN_EVENT_COUNT_LIMIT', 'SPAN_LINK_COUNT_LIMIT', 'NODE_RESOURCE_DETECTORS', 'NODE_ENABLED_INSTRUMENTATIONS', 'NODE_DISABLED_INSTRUMENTATIONS', 'PYTHON_DISTRO', 'JAVAAGENT_ENABLED'],
+    ].map((name) => `OTEL_${name}`);
+    for (const name of standard) expect(nearestOf(name), name).to.equal(undefined);
   });
 
   const foreign: readonly (readonly [name: string, value?: string])[] = [
