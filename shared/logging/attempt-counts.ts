@@ -1,3 +1,4 @@
+import type { Outcome } from '../domain/task/outcome.js';
 import type { AttemptLine } from './log-line.js';
 
 /** Destinations that a summary names. */
@@ -7,7 +8,11 @@ interface Counts {
   delivered: number;
   deadLettered: number;
   failed: number;
+  putBack: number;
 }
+
+/** No attempt was used: a process ends, Redis is in trouble, or the circuit of the destination has opened meanwhile. */
+const PUT_BACK: ReadonlySet<string> = new Set<Outcome['kind']>(['release', 'defer', 'leave']);
 
 /** Counts attempts by destination, for a line that stands for all of them. */
 export class AttemptCounts {
@@ -15,9 +20,10 @@ export class AttemptCounts {
 
   add({ destination, outcome }: AttemptLine): void {
     let counts = this.#byDestination.get(destination);
-    if (counts === undefined) this.#byDestination.set(destination, (counts = { delivered: 0, deadLettered: 0, failed: 0 }));
+    if (counts === undefined) this.#byDestination.set(destination, (counts = { delivered: 0, deadLettered: 0, failed: 0, putBack: 0 }));
     if (outcome === 'delivered') counts.delivered += 1;
     else if (outcome === 'dead_lettered') counts.deadLettered += 1;
+    else if (PUT_BACK.has(outcome)) counts.putBack += 1;
     else counts.failed += 1;
   }
 
@@ -34,25 +40,27 @@ export class AttemptCounts {
   }
 }
 
-function sumOf({ delivered, deadLettered, failed }: Counts): number {
-  return delivered + deadLettered + failed;
+function sumOf({ delivered, deadLettered, failed, putBack }: Counts): number {
+  return delivered + deadLettered + failed + putBack;
 }
 
 function total(all: readonly Counts[]): Counts {
-  const sum: Counts = { delivered: 0, deadLettered: 0, failed: 0 };
-  for (const { delivered, deadLettered, failed } of all) {
+  const sum: Counts = { delivered: 0, deadLettered: 0, failed: 0, putBack: 0 };
+  for (const { delivered, deadLettered, failed, putBack } of all) {
     sum.delivered += delivered;
     sum.deadLettered += deadLettered;
     sum.failed += failed;
+    sum.putBack += putBack;
   }
   return sum;
 }
 
-function print({ delivered, deadLettered, failed }: Counts): string {
+function print({ delivered, deadLettered, failed, putBack }: Counts): string {
   const parts = [
     ...(delivered > 0 ? [`${delivered} delivered`] : []),
     ...(deadLettered > 0 ? [`${deadLettered} dead-lettered`] : []),
     ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(putBack > 0 ? [`${putBack} put back`] : []),
   ];
   return parts.join(', ');
 }

@@ -134,9 +134,10 @@ describe('createLogger', () => {
     expect(written).to.equal('17 more attempts: https://api.example.com/hook 7 delivered, 2 failed; kafka://default/dead 3 dead-lettered; https://0.example.com/ 1 failed; https://1.example.com/ 1 failed; https://2.example.com/ 1 failed; 2 other destinations 2 failed');
     // The second after it is a busy one, too, until it is known to be quiet.
     send(3, {});
+    for (const outcome of ['release', 'defer', 'leave']) send(1, { outcome });
     logger.flush();
     expect(lines.text.match(/: retry "order 1"/g)).to.have.lengthOf(20);
-    expect(lines.text).to.match(/: 3 more attempts: .* 3 failed\n$/);
+    expect(lines.text).to.match(/: 6 more attempts: .* 3 failed, 3 put back\n$/);
   });
 
   it('writes every attempt in prod', () => {
