@@ -29,6 +29,7 @@ import { memoryMark } from '../shared/redis/memory-guard.js';
 import { RedisAccess } from '../shared/redis/redis-access.js';
 import { RedisClock } from '../shared/redis/redis-clock.js';
 import { timeCommands } from '../shared/redis/command-times.js';
+import { ReplicatedWrites } from '../shared/redis/replicated-writes.js';
 import { connectRedis, isCluster } from '../shared/redis/redis-connection.js';
 import { watchRedisPeers } from '../shared/redis/redis-peers.js';
 import { checkRedisSettings, logConnectionChanges } from '../shared/redis/redis-watch.js';
@@ -65,7 +66,7 @@ const BULK_SHARD_LIMIT_MS = 1_000;
 /** The settings that a worker reads; those of the API are not among them. */
 export type WorkerConfig = Pick<
   Config,
-  'environment' | 'secretKeys' | 'redis' | 'previousRedis' | 'redisHighWater' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'destinationPolicy' | 'destinationProxy' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention' | 'http' | 'auth' | 'telemetry'
+  'environment' | 'secretKeys' | 'redis' | 'previousRedis' | 'redisHighWater' | 'redisMinReplicas' | 'queuePrefix' | 'shards' | 'kafka' | 'workerConcurrency' | 'deliveryTimeoutMs' | 'destinationPolicy' | 'destinationProxy' | 'secretPathHosts' | 'circuit' | 'dead' | 'stall' | 'release' | 'shutdownTimeoutMs' | 'retention' | 'http' | 'auth' | 'telemetry'
 >;
 
 export interface WorkerDeps {
@@ -144,7 +145,7 @@ export interface Worker {
 export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, random, workerName, version, revision = 'unknown', metrics = new Metrics('worker'), tracing, onStandstill = () => undefined, onMismatch = () => undefined, standstillTimes }: WorkerDeps): Worker {
   const redis = connectRedis(config.redis, 'worker');
   logConnectionChanges(redis, logger, 'worker');
-  const access = new RedisAccess(redis, config.redis, logger, probeKey(config.queuePrefix, isCluster(redis)));
+  const access = new RedisAccess(redis, config.redis, logger, probeKey(config.queuePrefix, isCluster(redis)), config.redisMinReplicas);
   const redisClock = new RedisClock(timeOfDay());
   const clock: Clock = () => redisClock.now();
   // It asks through the queue, which needs its mask.
@@ -153,7 +154,9 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     flowControl?.namesHaveChanged();
   } });
   const { mask } = secretPaths;
-  const queue = new TaskQueue({ redis, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, onMismatch });
+  // For the ends of bulk actions. What becomes of a delivery does not wait: see docs/decisions/0027-replicated-writes.md.
+  const replicated = config.redisMinReplicas === 0 ? undefined : new ReplicatedWrites(redis, config.redisMinReplicas);
+  const queue = new TaskQueue({ redis, replicated, prefix: config.queuePrefix, shards: config.shards, deadAttempts: config.dead.attempts, mask, clock, onMismatch });
   const secrets = createSecretBox(config.secretKeys, randomBytes);
   const forbiddenLog = new ForbiddenLog(logger);
   const guard = new AddressGuard({
@@ -309,6 +312,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
     await port.stop();
     access.close();
     await queue.close();
+    replicated?.close();
     redis.disconnect();
   }
 

@@ -20,7 +20,7 @@ import { takeOne } from './with-rate-limit.js';
 export interface SessionParts {
   /** undefined while AUTH=off: nobody signs in. */
   readonly signIn: { readonly keys: Pick<KeyJudge, 'judge'>; readonly sessions: Pick<Sessions, 'start' | 'end'> } | undefined;
-  readonly queue: Pick<TaskQueue, 'withAudit' | 'withSessions'>;
+  readonly queue: Pick<TaskQueue, 'withAudit' | 'withSessions' | 'lasting'>;
   readonly rateLimiter: RateLimiter;
   readonly logger: Logger;
 }
@@ -71,7 +71,9 @@ export const sessionRoutes: readonly Route<SessionParts>[] = [
     handle: async (context, parts) => {
       const { signIn } = parts;
       const token = sessionTokenOf(context.request);
-      if (token !== undefined && (await signIn?.sessions.end(token)) === true) await noteChange(parts, 'session.delete', context, { type: 'session', id: token.keyId, name: null });
+      // A failover must not bring it back.
+      const hasEnded = token !== undefined && signIn !== undefined && (await parts.queue.lasting('fleet', () => signIn.sessions.end(token)));
+      if (hasEnded) await noteChange(parts, 'session.delete', context, { type: 'session', id: token.keyId, name: null });
       return { status: 204, headers: { 'Set-Cookie': forgettingCookies() } };
     },
   },

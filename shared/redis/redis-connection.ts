@@ -48,6 +48,9 @@ const profiles = {
   worker: { maxRetriesPerRequest: null, socketTimeout: WORKER_SILENCE_LIMIT_MS },
 } as const satisfies Record<string, RedisOptions>;
 
+/** Of a connection whose commands end in time, whatever becomes of the server. */
+export const commandsThatEnd: RedisOptions = profiles.server;
+
 /**
  * Opens a connection; it reconnects by itself until closed.
  * @param profile how it behaves while Redis is away

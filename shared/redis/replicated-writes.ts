@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import { Command, type Redis } from 'ioredis';
 import { ConnectionPool } from './connection-pool.js';
 import { redisErrorCode } from './redis-error.js';
-import { isCluster, reconnectAfterMs, type RedisClient } from './redis-connection.js';
+import { commandsThatEnd, isCluster, reconnectAfterMs, type RedisClient } from './redis-connection.js';
+import { replicasInStep } from './replica-count.js';
 import { withinRequestLimit } from './request-limit.js';
 
 /** How many groups of one process wait for the replicas of one master at once. On loopback 1 and 8 were as fast. */
@@ -99,6 +100,15 @@ export class ReplicatedWrites {
     return result;
   }
 
+  /**
+   * @param key of the slot
+   * @returns whether the master of a slot has enough replicas in step. One that is frozen counts for 10 s more
+   * @throws when the master does not answer, or INFO is not allowed
+   */
+  async hasReplicas(key: string): Promise<boolean> {
+    return replicasInStep(await this.#nodeFor(key).info('replication')) >= this.minReplicas;
+  }
+
   close(): void {
     this.#isClosed = true;
     for (const pool of this.#pools.values()) pool.close();
@@ -188,9 +198,9 @@ export class ReplicatedWrites {
   }
 }
 
-/** One like another that connects by itself. One of a cluster leaves that to the cluster. */
+/** One like another that connects by itself; one of a cluster leaves that to the cluster. That of a worker would wait for an answer for ever. */
 function openLike(redis: Redis, isOfCluster: boolean): Redis {
-  return redis.duplicate({ keepAlive: KEEP_ALIVE_MS, ...(isOfCluster ? { retryStrategy: reconnectAfterMs, enableOfflineQueue: false, lazyConnect: false, readOnly: false } : {}) });
+  return redis.duplicate({ ...commandsThatEnd, keepAlive: KEEP_ALIVE_MS, ...(isOfCluster ? { retryStrategy: reconnectAfterMs, lazyConnect: false, readOnly: false } : {}) });
 }
 
 /** All answers, or the first error; no other one is left alone. */

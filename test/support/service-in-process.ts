@@ -81,6 +81,8 @@ export interface WorkerOptions {
   readonly standstillTimes?: StandstillTimes;
   readonly metrics?: Metrics;
   readonly onStandstill?: () => void;
+  /** More variables of the worker. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** Nothing listens there. */
@@ -180,11 +182,11 @@ export class InProcessService {
   }
 
   /** A worker as the worker's main.ts makes it. At close() it gives back at once what is in flight. */
-  async startWorker({ concurrency = 50, deliveryTimeout = '5s', circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER, destinationPolicy, secretsKeys = this.options.secretsKeys, secretPathHosts = this.options.secretPathHosts, ...watched }: WorkerOptions = {}): Promise<Worker> {
+  async startWorker({ concurrency = 50, deliveryTimeout = '5s', circuit = {}, random = Math.random, kafkaBrokers = NO_BROKER, destinationPolicy, secretsKeys = this.options.secretsKeys, secretPathHosts = this.options.secretPathHosts, settings = {}, ...watched }: WorkerOptions = {}): Promise<Worker> {
     const { dead = defaultDead, release = defaultReleasePolicy, shards = 1, redis } = this.options;
     const worker = createWorker(
       {
-        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: deliveryTimeout, SECRET_PATH_HOSTS: secretPathHosts, SECRETS_KEYS: secretsKeys }),
+        ...loadConfig({ KAFKA_BROKERS: kafkaBrokers, DELIVERY_TIMEOUT: deliveryTimeout, SECRET_PATH_HOSTS: secretPathHosts, SECRETS_KEYS: secretsKeys, ...settings }),
         redis: redisConfig(redis),
         queuePrefix: this.prefix,
         shards,

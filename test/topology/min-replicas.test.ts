@@ -3,8 +3,12 @@ import { createConnection } from 'node:net';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 
+import type { RedisConfig } from '../../shared/config/load.js';
+import { ADMIN_KEY } from '../support/access-keys.js';
+import { readBulkAction, startBulkAction, waitUntilSettled } from '../support/bulk-actions.js';
 import { eventually } from '../support/eventually.js';
 import { uniquePrefix } from '../support/namespace.js';
+import { signIn } from '../support/sign-in.js';
 import { PrivateRedis } from '../support/redis.js';
 import { RedisCluster } from '../support/redis-cluster.js';
 import { InProcessService } from '../support/service-in-process.js';
@@ -130,6 +134,9 @@ describe('topology: REDIS_MIN_REPLICAS', function () {
     const { master, replica } = await masterAndReplica();
     const service = await api(master.address, 1);
     const other = await api(master.address, 1, service.prefix);
+    const withKeys = await InProcessService.ready({ redis: master.address, bootstrapKey: ADMIN_KEY, settings: { REDIS_MIN_REPLICAS: '1' } });
+    closing.push(() => withKeys.close());
+    const session = await signIn(withKeys.baseUrl, ADMIN_KEY);
     for (const id of ['cancelled', 'edited', 'retried']) expect((await call(service, 'POST', '/tasks', task(id))).status).to.equal(201);
     await replica.freeze();
     const path = `/destinations/${encodeURIComponent('http://127.0.0.1:9')}`;
@@ -153,6 +160,8 @@ describe('topology: REDIS_MIN_REPLICAS', function () {
         if (status !== 503) expect(to).to.match(/cancelled|bulk/);
       }
     }
+    const signOut = (): Promise<number> => fetch(`${withKeys.baseUrl}/session`, { method: 'DELETE', headers: { ...session } }).then(({ status }) => status);
+    expect(await signOut(), 'the session could come back').to.equal(503);
     expect((await call(service, 'GET', '/tasks/new')).status, 'reading does not wait').to.equal(200);
     expect(service.log).to.match(/0 of 1 replicas \(REDIS_MIN_REPLICAS\)/);
     replica.thaw();
@@ -185,48 +194,110 @@ describe('topology: REDIS_MIN_REPLICAS', function () {
     expect(ofConnection.map(({ name }) => name)).to.deep.equal(['multi', 'evalsha', 'eval', 'pexpire', 'exec', 'wait']);
   });
 
-  it('says at start that there are too few replicas', async () => {
+  it('says at start, in /readyz and in /status that there are too few replicas', async () => {
     const { master } = await masterAndReplica();
-    const service = await api(master.address, 2);
+    const service = await InProcessService.start({ redis: master.address, settings: { REDIS_MIN_REPLICAS: '2' } });
+    closing.push(() => service.close());
     await eventually(() => { expect(service.log).to.include('REDIS_MIN_REPLICAS is 2, and this master has 1 replica in step'); });
     expect(await call(service, 'POST', '/tasks', task('one'))).to.deep.include({ status: 503 });
+    await eventually(async () => { expect(await call(service, 'GET', '/readyz')).to.deep.include({ status: 503, body: { status: 'not_ready', checks: { redis: 'refused' } } }); });
+    await eventually(async () => {
+      const { reasons } = (await call(service, 'GET', '/status')).body as { readonly reasons?: readonly { readonly code: string; readonly message: string }[] };
+      expect(reasons?.find(({ code }) => code === 'redis_unavailable')?.message).to.match(/^Redis has fewer replicas in step than REDIS_MIN_REPLICAS/);
+    });
   });
 
-  it('asks the master of the shard on a cluster, before and after a failover', async () => {
-    const cluster = await RedisCluster.start();
-    closing.push(() => cluster.close());
-    const prefix = uniquePrefix();
-    const [first] = cluster.nodes;
-    if (first === undefined) throw new Error('no node');
-    const service = await InProcessService.ready({
-      redis: { mode: 'cluster', nodes: cluster.nodes.map(({ address }) => address), username: undefined, password: undefined, tls: false },
-      shards: 16,
-      prefix,
-      settings: { REDIS_MIN_REPLICAS: '1' },
+  describe('on a cluster', () => {
+    let cluster: RedisCluster;
+    before(async () => (cluster = await RedisCluster.start()));
+    after(() => cluster.close());
+
+    it('asks the master of the shard, before and after a failover', async () => {
+      const prefix = uniquePrefix();
+      const [first] = cluster.nodes;
+      if (first === undefined) throw new Error('no node');
+      const service = await InProcessService.ready({
+        redis: { mode: 'cluster', nodes: cluster.nodes.map(({ address }) => address), username: undefined, password: undefined, tls: false },
+        shards: 16,
+        prefix,
+        settings: { REDIS_MIN_REPLICAS: '1' },
+      });
+      closing.push(() => service.close());
+      const ids = Array.from({ length: 60 }, (_, nth) => `task-${nth}`);
+      const post = (): Promise<readonly number[]> => Promise.all(ids.map(async (id) => (await call(service, 'POST', '/tasks', task(id))).status));
+      expect(new Set(await post())).to.deep.equal(new Set([201]));
+      const [, , , replica] = cluster.nodes;
+      if (replica === undefined) throw new Error('no replica');
+      const own = await eventually(async () => {
+        const ranges = await cluster.ask(first, (client) => client.cluster('SLOTS'));
+        const found = ranges.filter(([, , ...nodes]) => nodes.some(([, port]) => port === replica.address.port));
+        expect(found).to.not.deep.equal([]);
+        return found;
+      });
+      const slots = await cluster.ask(first, (client) => Promise.all(ids.map(async (id) => client.cluster('KEYSLOT', `{${prefix}-${shardOf(id, 16)}}`))));
+      const isOfReplica = slots.map((slot) => own.some(([from, to]) => from <= slot && slot <= to));
+      expect(new Set(isOfReplica)).to.deep.equal(new Set([true, false]));
+      await replica.freeze();
+      closing.push(() => replica.thaw());
+      const frozen = await post();
+      expect(frozen, 'repeated: 503 where the replica is frozen, and only there').to.deep.equal(isOfReplica.map((isOf) => (isOf ? 503 : 200)));
+      replica.thaw();
+      await cluster.isWhole();
+      await cluster.takeOver(replica);
+      await cluster.isWhole();
+      await eventually(async () => { expect(new Set(await post())).to.deep.equal(new Set([200])); }, { withinMs: 10_000 });
     });
-    closing.push(() => service.close());
-    const ids = Array.from({ length: 60 }, (_, nth) => `task-${nth}`);
-    const post = (): Promise<readonly number[]> => Promise.all(ids.map(async (id) => (await call(service, 'POST', '/tasks', task(id))).status));
-    expect(new Set(await post())).to.deep.equal(new Set([201]));
-    const [, , , replica] = cluster.nodes;
-    if (replica === undefined) throw new Error('no replica');
-    const own = await eventually(async () => {
-      const ranges = await cluster.ask(first, (client) => client.cluster('SLOTS'));
-      const found = ranges.filter(([, , ...nodes]) => nodes.some(([, port]) => port === replica.address.port));
-      expect(found).to.not.deep.equal([]);
-      return found;
+
+    it('ends a bulk action only when the replicas have what it did; without it a failover undoes some of what is done', async () => {
+      const redis: RedisConfig = { mode: 'cluster', nodes: cluster.nodes.map(({ address }) => address), username: undefined, password: undefined, tls: false };
+      const [master] = await cluster.masters();
+      if (master === undefined) throw new Error('no master');
+      const replica = await cluster.replicaOf(master);
+      const services = await Promise.all(['1', '0'].map(async (minReplicas) => {
+        const settings = { REDIS_MIN_REPLICAS: minReplicas };
+        const service = await InProcessService.ready({ redis, shards: 16, prefix: await prefixElsewhere(master), settings });
+        closing.push(() => service.close());
+        await service.startWorker({ settings });
+        const tasks = Array.from({ length: TASKS }, (_, nth) => task(`bulk-${nth}`));
+        await eventually(async () => { expect((await call(service, 'POST', '/tasks/batch', tasks)).body.results?.filter(({ status }) => status === 503)).to.deep.equal([]); }, { withinMs: 10_000 });
+        const id = await startBulkAction(service.baseUrl, { action: 'cancel', filter: { state: 'scheduled' }, reason: 'test', expected: TASKS, rate: 1 });
+        await eventually(async () => { expect((await readBulkAction(service.baseUrl, id)).state).to.equal('running'); });
+        return { service, id };
+      }));
+      await replica.freeze();
+      await cluster.ask(master, async (client) => {
+        const [known = ''] = await client.keys('{*');
+        for (let nth = 0; nth < TASKS; nth += 1) await client.set(`${known}-large-${nth}`.replace(/}.*-large/, '}-large'), LARGE);
+      });
+      const states = await Promise.all(services.map(async ({ service, id }) => {
+        expect((await call(service, 'PATCH', `/bulk-actions/${id}`, { rate: null })).status).to.equal(200);
+        return eventually(async () => {
+          const { state, pending, settled_at: settledAt } = await readBulkAction(service.baseUrl, id);
+          expect(pending).to.equal(0);
+          if (service === services[1]?.service) expect(settledAt).to.be.a('string');
+          return state;
+        }, { withinMs: 20_000 });
+      }));
+      expect(states).to.deep.equal(['running', 'done']);
+      await master.kill();
+      replica.thaw();
+      await cluster.isWhole();
+      // What is done again waits for a replica, too.
+      await master.restart();
+      const [waiting, plain] = services;
+      if (waiting === undefined || plain === undefined) throw new Error('two services');
+      expect(await waitUntilSettled(waiting.service.baseUrl, waiting.id)).to.deep.include({ state: 'done', matched: TASKS, started: TASKS });
+      const left = await Promise.all(services.map(async ({ service }) => (await call(service, 'GET', '/tasks?state=scheduled&limit=100')).body as { readonly tasks: readonly unknown[]; readonly is_complete: boolean }));
+      expect(left[0]).to.deep.include({ tasks: [], is_complete: true });
+      expect(left[1]?.tasks.length, 'cancelled, and to be sent again').to.be.above(0);
     });
-    const slots = await cluster.ask(first, (client) => Promise.all(ids.map(async (id) => client.cluster('KEYSLOT', `{${prefix}-${shardOf(id, 16)}}`))));
-    const isOfReplica = slots.map((slot) => own.some(([from, to]) => from <= slot && slot <= to));
-    expect(new Set(isOfReplica)).to.deep.equal(new Set([true, false]));
-    await replica.freeze();
-    closing.push(() => replica.thaw());
-    const frozen = await post();
-    expect(frozen, 'repeated: 503 where the replica is frozen, and only there').to.deep.equal(isOfReplica.map((isOf) => (isOf ? 503 : 200)));
-    replica.thaw();
-    await cluster.isWhole();
-    await cluster.takeOver(replica);
-    await cluster.isWhole();
-    await eventually(async () => { expect(new Set(await post())).to.deep.equal(new Set([200])); }, { withinMs: 10_000 });
+
+    /** A prefix whose bulk actions stand on another master than this one. */
+    async function prefixElsewhere(master: PrivateRedis): Promise<string> {
+      for (;;) {
+        const prefix = uniquePrefix();
+        if ((await cluster.ownerOf(`{${prefix}-flow}`)).owner !== master) return prefix;
+      }
+    }
   });
 });

@@ -4,7 +4,7 @@ import { limitShares } from '../../shared/domain/bulk-actions/limit-shares.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import type { DefaultBrokers } from '../../shared/domain/flow/flow-key.js';
 import type { BulkChange } from '../../shared/queue/bulk-actions/bulk-action-store.js';
-import type { BulkActions } from '../../shared/queue/bulk-actions/bulk-actions.js';
+import type { BulkActions, PartsOfAction } from '../../shared/queue/bulk-actions/bulk-actions.js';
 import { MATCHED, type BulkShard, type ShardOfAction } from '../../shared/queue/bulk-actions/bulk-shard.js';
 import { shardOf } from '../../shared/queue/names.js';
 import type { TakeTurn } from '../../shared/queue/scan/scan-tasks.js';
@@ -75,6 +75,32 @@ export class BulkMatching {
     return 0;
   }
 
+  /**
+   * Does once more for a running action what a failover has taken back behind the end of matching, in shards that are not sealed any more:
+   * their tasks are looked for, and taken as before.
+   * @returns the pause until the next turn, ms
+   */
+  async again(action: BulkAction, parts: PartsOfAction): Promise<number> {
+    const { actions } = this.options;
+    const first = parts.findIndex((part) => part?.isSealed === false);
+    const answers: Awaited<ReturnType<BulkShard['writeDownFound']>>[] = [];
+    const pauseMs = await eachLivingShard(actions, parts, BUSY_PAUSE_MS, async (shard, part, index) => {
+      if (part.isSealed) return undefined;
+      if (part.cursor !== MATCHED) {
+        const answer = await this.#turn(action, shard, index, part.cursor);
+        answers.push(answer);
+        return answer === 'busy' ? BUSY_PAUSE_MS : STEP_PAUSE_MS;
+      }
+      // One after the other, each by what those before it have taken: so two workers seal no more together than the limit.
+      const share = index === first ? shareLeft(action, parts, part.found ?? 0) : undefined;
+      if (share !== undefined) await actions.seal(shard, action.id, share);
+      return share === undefined ? undefined : STEP_PAUSE_MS;
+    });
+    if (!answers.includes('incomplete')) return pauseMs;
+    await this.changes.make(action, { from: ['running'], to: 'failed', reason: { code: 'incomplete', message: 'a failover of redis has taken back which tasks it is about, and too many due tasks wait in one list to look at all of them again: some of its tasks may not have been touched' }, fields: { doneAt: 'now' } });
+    return 0;
+  }
+
   /** Steps in a row. A change of the action ends them, and so does another worker. */
   async #turn(action: BulkAction, shard: BulkShard, index: number, from: string): ReturnType<BulkShard['writeDownFound']> {
     const endsAt = performance.now() + ROUND_MS / this.options.actions.shards.length;
@@ -117,7 +143,7 @@ export class BulkMatching {
     const all = sumOf(found);
     const isRefused = asked.expected !== null && asked.expected !== all;
     const shares = isRefused || asked.limit === null ? found : await this.#sharesOf(id, found, asked.limit);
-    await Promise.all(actions.shards.map((shard, index) => actions.asked.one(shard, () => shard.seal(id, shares[index] ?? 0))));
+    await Promise.all(actions.shards.map((shard, index) => actions.seal(shard, id, shares[index] ?? 0)));
     const change: BulkChange = isRefused
       ? { from: ['matching'], to: 'refused', reason: { code: 'count_differs', message: `${asked.expected} tasks were expected, and ${all} match; none was touched` }, fields: { matchedAt: 'now', matched: all, doneAt: 'now' }, count: 0 }
       : { from: ['matching'], to: 'running', fields: { matchedAt: 'now', matched: all }, count: all - sumOf(parts.map(({ unknown }) => unknown)) };
@@ -132,6 +158,14 @@ export class BulkMatching {
     if (scores.length === 0) return found;
     return limitShares(found, limit, Math.min(...scores), Math.max(...scores), (score) => ask((shard) => shard.countUpTo(id, score)));
   }
+}
+
+/** @returns how many of those found in a shard are taken; undefined: a shard that is away knows how many are left of the limit */
+function shareLeft({ asked: { limit } }: BulkAction, parts: PartsOfAction, found: number): number | undefined {
+  if (limit === null) return found;
+  const known = parts.flatMap((part) => part ?? []);
+  if (known.length < parts.length) return undefined;
+  return Math.max(0, Math.min(found, limit - sumOf(known.map(({ counts }) => counts.matched - counts.overLimit))));
 }
 
 function sumOf(numbers: readonly number[]): number {

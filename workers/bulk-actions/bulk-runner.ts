@@ -10,7 +10,7 @@ import type { TaskAction } from '../../shared/domain/task/state-actions.js';
 import { pause, RepeatedStep } from '../../shared/lifecycle/repeated-step.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
-import type { BulkShard } from '../../shared/queue/bulk-actions/bulk-shard.js';
+import { isFinished, type BulkShard } from '../../shared/queue/bulk-actions/bulk-shard.js';
 import type { FlowStore } from '../../shared/queue/flow/flow-store.js';
 import { RedisErrors } from '../../shared/redis/redis-error.js';
 import { BulkMatching, type BulkMatchingOptions } from './bulk-matching.js';
@@ -229,14 +229,16 @@ export class BulkRunner {
   async #run(action: BulkAction, signal: AbortSignal): Promise<number> {
     const { actions } = this.options;
     const parts = await actions.partsOf(action.id);
-    if (parts.every((part) => part?.counts.pending === 0)) {
+    // On a cluster the action stands on another server than its tasks: one that is promoted must not lack what the action takes for done.
+    if (parts.every(isFinished) && (await actions.lastingPartsOf(action.id)).every(isFinished)) {
       await this.#changes.make(action, { from: ['running'], to: 'done', fields: { doneAt: 'now' } });
       return 0;
     }
-    return eachLivingShard(actions, parts, BUSY_PAUSE_MS, async (shard, { counts }, index) => {
+    const pauseMs = await eachLivingShard(actions, parts, BUSY_PAUSE_MS, async (shard, { counts }, index) => {
       if (counts.pending === 0 || signal.aborted) return undefined;
       return this.#turn(action, shard, index, counts.pending, signal);
     });
+    return parts.some((part) => part?.isSealed === false) ? Math.min(pauseMs, await this.#matching.again(action, parts)) : pauseMs;
   }
 
   /** Steps in a row. A change of the action ends them. @returns the pause until its next turn, ms */
@@ -285,7 +287,13 @@ export class BulkRunner {
     for (const [nth, action] of ended.entries()) {
       const known = (parts[nth] ?? []).flatMap((part) => part ?? []);
       // While a shard is away it is not known what is under way there.
-      if (known.length < actions.shards.length || known.some(({ firstLeft }) => firstLeft > 0)) continue;
+      if (known.length < actions.shards.length) continue;
+      // A failover has taken back what was done there.
+      if (action.state === 'done' && !known.every(isFinished)) {
+        await this.#changes.make(action, { from: ['done'], to: 'running', fields: { doneAt: null } });
+        continue;
+      }
+      if (known.some(({ firstLeft }) => firstLeft > 0)) continue;
       if (inProgress(sumOfCounts(known.map(({ counts }) => counts)), action.asked.action) === 0) await actions.settle(action);
     }
   }

@@ -37,7 +37,7 @@ export interface BulkChange {
   readonly epoch?: number;
   readonly reason?: StateReason;
   /** Fields that change with it; `now`: the time by Redis' clock. */
-  readonly fields?: Readonly<Partial<Record<'matchedAt' | 'doneAt' | 'resumedAt', 'now'>> & { rate?: number | null; matched?: number }>;
+  readonly fields?: Readonly<Partial<Record<'matchedAt' | 'doneAt' | 'resumedAt', 'now' | null>> & { rate?: number | null; matched?: number }>;
   /** How many tasks it is about, which completes the entry of its creation. */
   readonly count?: number;
   /** What the audit has to say of it, written in the same step. Default: nothing, since the caller writes it. */

@@ -17,6 +17,9 @@ export interface CountedBulkAction {
   readonly shardsAway: readonly string[];
 }
 
+/** A shard answers, and then its replicas: longer than both together may take, ms. */
+const LASTING_WITHIN_MS = 2_000;
+
 /** undefined for a shard that does not answer. */
 export type PartsOfAction = readonly (ShardOfAction | undefined)[];
 
@@ -64,6 +67,19 @@ export class BulkActions {
     if (ids.length === 0) return [];
     const found = await this.asked.all(this.shards, (shard) => shard.read(ids));
     return ids.map((_, nth) => found.map((ofShard) => ofShard?.[nth]));
+  }
+
+  /**
+   * Its parts, when as many replicas have them, and what they tell of, as REDIS_MIN_REPLICAS says.
+   * @throws NotReplicatedError, or what the first shard that is away fails with
+   */
+  async lastingPartsOf(id: string): Promise<PartsOfAction> {
+    return Promise.all(this.shards.map((shard) => this.asked.one(shard, () => shard.readLasting(id), LASTING_WITHIN_MS)));
+  }
+
+  /** Says how many of the tasks that were found are taken in a shard. @throws as lastingPartsOf */
+  async seal(shard: BulkShard, id: string, pending: number): Promise<void> {
+    await this.asked.one(shard, () => shard.seal(id, pending), LASTING_WITHIN_MS);
   }
 
   async firstSends(id: string): Promise<readonly FirstSend[]> {

@@ -25,6 +25,8 @@ const MOST_PASSES = 5;
 export const MATCHED = 'end';
 /** No task has this id: see \`jobIdOf\` in names.ts. */
 const ANY_JOB = 'any';
+/** For so long at most a write waits for its replicas, ms. */
+const REPLICATED_WITHIN_MS = 850;
 
 /** The numbers of an action in one shard. */
 export interface ShardOfAction {
@@ -39,10 +41,15 @@ export interface ShardOfAction {
   readonly firstLeft: number;
   /** Where the tasks go that it has started to send; undefined: it has started none. */
   readonly destination: StartedDestination | 'several' | undefined;
-  /** It is known which of them are taken. */
+  /** It is known which of them are taken. A failover can take that back, and with it all that was done here. */
   readonly isSealed: boolean;
   /** Of the tasks that the override did not fit, the first one: of the invalid ones, and of the unreadable ones. */
   readonly samples: readonly (TaskSample | undefined)[];
+}
+
+/** Nothing is left to be done in this shard. */
+export function isFinished(part: ShardOfAction | undefined): boolean {
+  return part !== undefined && part.isSealed && part.counts.pending === 0;
 }
 
 /** A task, and what is wrong with it. */
@@ -141,7 +148,9 @@ export class BulkShard {
     const behind = last?.next === undefined ? MATCHED : JSON.stringify({ ...last.next, pass, notRead } satisfies MatchPlace);
     const [place] = plan.places;
     const again = place === undefined || pass >= MOST_PASSES || plan.places.every(isEndedPlace) ? '' : JSON.stringify({ place, since, pass: pass + 1 } satisfies MatchPlace);
-    const found = (last?.found ?? []).filter(({ task }) => pass === 1 || task.createdAt <= since || task.run > 1);
+    // When it looks again behind a failover, tasks that came since the first time are none of those that were asked for.
+    const isAsked = (task: FoundTask): boolean => action.matchedAt === null || task.createdAt <= action.matchedAt;
+    const found = (last?.found ?? []).filter(({ task }) => isAsked(task) && (pass === 1 || task.createdAt <= since || task.run > 1));
     return this.#writeDown(action, token, before, behind, found.flatMap(({ task }) => memberOf(action, task, since) ?? []), { again, notRead });
   }
 
@@ -170,9 +179,13 @@ export class BulkShard {
     return refusalOf(reply) ?? { cursor: String(reply) };
   }
 
-  /** @param pending how many of the tasks that were found are taken, the first ones */
+  /**
+   * It resolves when as many replicas have it as REDIS_MIN_REPLICAS says: from then on tasks are changed.
+   * @param pending how many of the tasks that were found are taken, the first ones
+   * @throws NotReplicatedError
+   */
   async seal(id: string, pending: number): Promise<void> {
-    await this.shard.client.runCommand('krsBulkSeal', [this.shard.keys.bulkCounts(id), pending]);
+    await this.#lasting(() => this.shard.client.runCommand('krsBulkSeal', [this.shard.keys.bulkCounts(id), pending]));
   }
 
   /** Steps that go by an older epoch change nothing from now on. */
@@ -215,6 +228,17 @@ export class BulkShard {
     const reply: unknown = await client.runCommand('krsBulkCounts', [keys.delayed, keys.bulkCounts(''), ...ids]);
     // The script's own answer: see bulk-shard-scripts.ts.
     return (reply as (string | null)[][]).map(readShard);
+  }
+
+  /** The numbers of one action, when as many replicas have them, and what they tell of, as REDIS_MIN_REPLICAS says. @throws NotReplicatedError */
+  async readLasting(id: string): Promise<ShardOfAction | undefined> {
+    const [part] = await this.#lasting(() => this.read([id]));
+    return part;
+  }
+
+  async #lasting<T>(work: () => Promise<T>): Promise<T> {
+    const { replicated, keys } = this.shard;
+    return replicated === undefined ? work() : replicated.after(keys.replicaMark, work, REPLICATED_WITHIN_MS);
   }
 
   /** The newest first sends of what the action has started. */

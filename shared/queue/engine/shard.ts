@@ -20,6 +20,8 @@ export interface Shard {
   readonly server: string;
   readonly client: QueueClient;
   readonly submitScript: SubmitScript;
+  /** What may not be lost waits for replicas; undefined: it does not. */
+  readonly replicated?: ReplicatedWrites | undefined;
   readonly keys: OwnKeys & {
     readonly completed: string;
     readonly failed: string;
@@ -46,7 +48,6 @@ export interface ShardsOptions {
   /** @param bullmq the scripts that BullMQ has defined @returns scripts of ours by the names of their commands */
   readonly scripts: (bullmq: DefinedScripts) => Readonly<Record<string, LuaScript>>;
   readonly onOpen?: ((shards: readonly Shard[]) => void) | undefined;
-  /** Submissions wait for replicas; undefined: they do not. */
   readonly replicated?: ReplicatedWrites | undefined;
   /** The libraries or the store are not those that this process was made for: it has to end. */
   readonly onMismatch?: ((error: MismatchError) => void) | undefined;
@@ -171,6 +172,7 @@ async function openShard({ redis, prefix, scripts, replicated }: ShardsOptions, 
       server: isCluster(redis) ? queue.qualifiedName : '',
       client,
       submitScript: new SubmitScript(queue, client, redis, [key('completed'), key('failed'), ownKeys(key).parked], replicated && { writes: replicated, mark: ownKeys(key).replicaMark }),
+      replicated,
       keys: {
         ...ownKeys(key),
         completed: key('completed'),

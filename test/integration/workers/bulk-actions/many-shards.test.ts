@@ -1,7 +1,9 @@
 import { expect } from 'chai';
 
-import { askBulkAction, parkTasks, readBulkAction, startBulkAction, submitAll, waitForBulkAction, waitUntilSettled } from '../../../support/bulk-actions.js';
+import { askBulkAction, parkTasks, readBulkAction, startBulkAction, submitAll, tellBulkAction, waitForBulkAction, waitUntilSettled } from '../../../support/bulk-actions.js';
+import type { Shard } from '../../../../shared/queue/engine/shard.js';
 import { eventually } from '../../../support/eventually.js';
+import { idInShard } from '../../../support/id-in-shard.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { InProcessService } from '../../../support/service-in-process.js';
 import { call, httpTask } from '../../../support/tasks.js';
@@ -53,6 +55,52 @@ describe(`bulk actions over ${SHARDS} shards`, () => {
     const shown = await Promise.all(actions.map((id) => waitUntilSettled(service.baseUrl, id)));
     expect(shown.reduce((sum, { started }) => sum + started, 0)).to.equal(160);
     for (const id of ids) expect(runsOf(id), id).to.deep.equal(['1', '2']);
+  }).timeout(60_000);
+
+  it('do once more what failovers took back in some shards, within the limit, and without tasks that came since', async () => {
+    const tasks = Array.from({ length: 80 }, () => httpTask(receiver.url('/hook'), { initial_delay: HOUR_S }));
+    await submitAll(service.baseUrl, tasks);
+    const id = await startBulkAction(service.baseUrl, { action: 'cancel', filter: { state: 'scheduled' }, reason: 'test', expected: 80, limit: 50, rate: 1 });
+    await eventually(async () => { expect((await readBulkAction(service.baseUrl, id)).matched).to.equal(80); });
+    expect((await tellBulkAction(service.baseUrl, id, 'pause')).status).to.equal(200);
+    const untouched: Shard[] = [];
+    for (const shard of await service.queue.shards()) if ((await service.redis.hget(shard.keys.bulkCounts(id), 'started')) === null) untouched.push(shard);
+    // Replicas that were promoted had not heard of the seal, or of nothing at all.
+    for (const [nth, { keys }] of untouched.slice(0, 8).entries()) {
+      if (nth % 2 === 0) await service.redis.hdel(keys.bulkCounts(id), 'matched', 'pending', 'overLimit');
+      else await service.redis.del(keys.bulkCounts(id), keys.bulkList(id));
+    }
+    const later = Array.from({ length: 16 }, (_, nth) => httpTask(receiver.url('/hook'), { id: idInShard(nth, SHARDS), initial_delay: 2 * HOUR_S }));
+    await submitAll(service.baseUrl, later);
+    expect((await call(service.baseUrl, `/bulk-actions/${id}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: '{"rate":null}' })).status).to.equal(200);
+    expect((await tellBulkAction(service.baseUrl, id, 'resume')).status).to.equal(200);
+    expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ state: 'done', matched: 80, started: 50 });
+    const states = await Promise.all(later.map(async (task) => (await call(service.baseUrl, `/tasks/${task.id}`)).body['state']));
+    expect(new Set(states)).to.deep.equal(new Set(['scheduled']));
+  }).timeout(60_000);
+
+  it('go on when a failover took a part back behind their end', async () => {
+    receiver.on('/held', () => ({ kind: 'hang' }));
+    const tasks = Array.from({ length: 48 }, () => httpTask(receiver.url('/held'), { initial_delay: HOUR_S }));
+    await submitAll(service.baseUrl, tasks);
+    const id = await startBulkAction(service.baseUrl, { action: 'send_now', filter: { state: 'scheduled' }, rate: 1 });
+    await eventually(async () => { expect((await readBulkAction(service.baseUrl, id)).matched).to.equal(48); });
+    expect((await tellBulkAction(service.baseUrl, id, 'pause')).status).to.equal(200);
+    const untouched: Shard[] = [];
+    for (const shard of await service.queue.shards()) if ((await service.redis.hget(shard.keys.bulkCounts(id), 'started')) === null && (await service.redis.exists(shard.keys.bulkList(id))) === 1) untouched.push(shard);
+    const { keys } = untouched[0] ?? expect.fail('each shard was touched');
+    const before = await Promise.all([keys.bulkCounts(id), keys.bulkList(id)].map(async (key) => [key, await service.redis.dumpBuffer(key)] as const));
+    const pending = Number(await service.redis.hget(keys.bulkCounts(id), 'pending'));
+    await call(service.baseUrl, `/bulk-actions/${id}`, { method: 'PATCH', headers: { 'content-type': 'application/json' }, body: '{"rate":null}' });
+    expect((await tellBulkAction(service.baseUrl, id, 'resume')).status).to.equal(200);
+    await waitForBulkAction(service.baseUrl, id, 'done');
+    for (const [key, value] of before) await service.redis.restore(key, 0, value, 'REPLACE');
+    // The tasks themselves were not taken back, so they are skipped now.
+    await eventually(async () => {
+      const { body } = await call(service.baseUrl, `/bulk-actions/${id}`);
+      expect(body).to.deep.include({ state: 'done', pending: 0, started: 48 - pending });
+      expect(body['skipped']).to.deep.include({ changed: 0, being_sent: pending });
+    }, { withinMs: 20_000 });
   }).timeout(60_000);
 
   it('go on at a new rate as soon as it is set', async () => {
