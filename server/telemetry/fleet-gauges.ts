@@ -23,7 +23,7 @@ export interface FleetGaugesOptions {
   readonly fleetSettings: Pick<FleetSettings, 'view'>;
   /** undefined: Redis has no limit, or has not told. */
   readonly usedRatio: () => number | undefined;
-  /** Replicas of the master that has fewest. Fails when one does not tell. */
+  /** Replicas of the master that has fewest. Fails when none tells. */
   readonly countReplicas: () => Promise<number>;
 }
 

@@ -1,7 +1,7 @@
 import { AlignedInterval } from '../lifecycle/aligned-timer.js';
 import type { RedisClient } from './redis-connection.js';
-import { mastersOf } from './redis-masters.js';
-import { withinRequestLimit } from './request-limit.js';
+import { askMasters } from './redis-masters.js';
+import { REQUEST_LIMIT_MS } from './request-limit.js';
 
 const LOOK_EVERY_MS = 1_000;
 const MARK_WITHIN_MS = 300;
@@ -39,24 +39,24 @@ export class MemoryGuard {
 
   async #look(): Promise<void> {
     try {
-      const share = await readUsedShare(this.redis);
+      const share = await readUsedShare(this.redis, REQUEST_LIMIT_MS);
       this.#isAboveMark = share > this.highWater;
       this.#usedRatio = share > 0 ? share : undefined;
     } catch {
-      // Redis is away: submissions fail by themselves, and the last known mark is the best guess for its return.
+      // All of Redis is away: submissions fail by themselves, and the last known mark is the best guess for its return.
     }
   }
 }
 
 /**
- * Asks now and then whether Redis has used up its memory for new tasks. While it does not answer, or one node of a cluster does not, the
- * last answer counts.
+ * Asks now and then whether Redis has used up its memory for new tasks. While it does not answer, the last answer
+ * counts; of a cluster those nodes count that answer.
  */
 export function memoryMark(redis: RedisClient, highWater: number): () => Promise<boolean> {
   let isAboveMark = false;
   return async () => {
     try {
-      isAboveMark = (await withinRequestLimit(readUsedShare(redis), MARK_WITHIN_MS)) > highWater;
+      isAboveMark = (await readUsedShare(redis, MARK_WITHIN_MS)) > highWater;
     } catch {
       // Redis is away: the caller's own commands fail by themselves.
     }
@@ -64,9 +64,15 @@ export function memoryMark(redis: RedisClient, highWater: number): () => Promise
   };
 }
 
-/** Asks Redis how full its fullest master is. @returns share of maxmemory; 0 where there is no limit */
-export async function readUsedShare(redis: RedisClient): Promise<number> {
-  const answers = await Promise.all(mastersOf(redis).map((node) => node.info('memory')));
+/**
+ * Asks Redis how full the fullest of its masters that answer is: what one of a cluster said before it went away must neither hold up the
+ * others nor hide that they fill up.
+ * @param limitMs for the answer of each
+ * @returns share of maxmemory; 0 where there is no limit
+ * @throws when none answers
+ */
+export async function readUsedShare(redis: RedisClient, limitMs: number): Promise<number> {
+  const answers = await askMasters(redis, limitMs, (node) => node.info('memory'));
   return Math.max(...answers.map(shareOfMemory));
 }
 

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { isCluster, type RedisClient } from './redis-connection.js';
+import { withinRequestLimit } from './request-limit.js';
 
 /**
  * Which servers answer as masters now: each start of a Redis has a run id of its own, so the text changes with every failover
@@ -37,6 +38,20 @@ export async function* keysBeginningWith(redis: RedisClient, start: string): Asy
 }
 
 const SCAN_COUNT = 1_000;
+
+/**
+ * Asks each master. On a cluster some may be away.
+ * @param limitMs one that has not answered by then is left out
+ * @returns the answers of the others
+ * @throws what the first one fails with when none answers
+ */
+export async function askMasters<T>(redis: RedisClient, limitMs: number, ask: (node: Redis) => Promise<T>): Promise<readonly T[]> {
+  const results = await Promise.allSettled(mastersOf(redis).map((node) => withinRequestLimit(ask(node), limitMs)));
+  const answers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  // Promise.allSettled has no type for its reasons.
+  if (answers.length === 0) throw results[0]?.status === 'rejected' ? (results[0].reason as unknown) : new Error('no master is known');
+  return answers;
+}
 
 /** The connections to the masters: one, or those of a cluster. */
 export function mastersOf(redis: RedisClient): readonly Redis[] {

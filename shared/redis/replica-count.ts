@@ -1,20 +1,22 @@
 import type { HostPort } from '../config/schema.js';
-import { mastersOf } from './redis-masters.js';
+import { askMasters } from './redis-masters.js';
 import type { RedisClient } from './redis-connection.js';
 
 /** A replica says each second how far it is. One that has been silent for longer is frozen or cut off, as `min-replicas-max-lag` has it, s. */
 const MOST_LAG_S = 10;
+/** A master that has not answered by then is left out, ms. */
+const ANSWER_WITHIN_MS = 700;
 
 /**
  * Asks each master for its replicas.
- * @returns how many are in step, by the master's address
- * @throws when a master does not answer, or INFO is not allowed
+ * @returns how many are in step, by the address of each master that answers
+ * @throws when none answers, or INFO is not allowed
  */
 export async function replicasOfMasters(redis: RedisClient): Promise<ReadonlyMap<string, number>> {
-  const found = await Promise.all(mastersOf(redis).map(async (node) => {
+  const found = await askMasters(redis, ANSWER_WITHIN_MS, async (node) => {
     const { host, port } = node.options;
     return [`${host}:${port}`, replicasInStep(await node.info('replication'))] as const;
-  }));
+  });
   return new Map(found);
 }
 

@@ -125,8 +125,8 @@ export const metricRows = {
   kafka_retry_tasks_held: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: { reason: heldReasons }, help: 'Waiting tasks that flow control holds back, by why; of more than 10,000 waiting lists a shard the first ones.' },
   kafka_retry_oldest_due_seconds: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: {}, help: 'For how long the oldest task is due that is not being sent; 0 without one.' },
   kafka_retry_destination_circuit_open: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: { destination: destinations }, help: 'Circuits that are not closed, of a host or cluster and the endpoints in it; none without one.' },
-  kafka_retry_redis_used_ratio: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: {}, help: 'Used share of the memory limit of the fullest Redis; none without a limit.' },
-  kafka_retry_redis_replicas: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: {}, help: 'Replicas that are in step with their master, of the master that has fewest; 0 where there are none.' },
+  kafka_retry_redis_used_ratio: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: {}, help: 'Used share of the memory limit of the fullest Redis that answers; none without a limit.' },
+  kafka_retry_redis_replicas: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: {}, help: 'Replicas that are in step with their master, of the master that has fewest, of those that answer; 0 where there are none.' },
   kafka_retry_workers: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: {}, help: 'Workers that have reported within the last 5 s.' },
   kafka_retry_shards_away: { kind: 'gauge', from: ['api'], isOfFleet: true, labels: {}, help: 'Shards that did not answer; their tasks are missing in the other numbers.' },
 

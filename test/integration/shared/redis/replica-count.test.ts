@@ -1,8 +1,11 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 
+import { MemoryGuard, memoryMark } from '../../../../shared/redis/memory-guard.js';
+import { connectRedis } from '../../../../shared/redis/redis-connection.js';
 import { readReplicas } from '../../../../shared/redis/replica-count.js';
 import { eventually } from '../../../support/eventually.js';
+import { RedisCluster } from '../../../support/redis-cluster.js';
 import { PrivateRedis } from '../../../support/redis.js';
 
 describe('replicas of a real Redis', function () {
@@ -22,5 +25,28 @@ describe('replicas of a real Redis', function () {
     await eventually(async () => expect(await readReplicas(client)).to.equal(1), { withinMs: 15_000 });
     await replica.kill();
     await eventually(async () => expect(await readReplicas(client)).to.equal(0), { withinMs: 5_000 });
+  });
+
+  it('and the used memory are told by the masters of a cluster that answer, while one is frozen', async () => {
+    const cluster = await RedisCluster.start({ masters: 3, replicas: 0, settings: ['--maxmemory', '100mb'] });
+    closers.push(() => cluster.close());
+    const redis = connectRedis({ mode: 'cluster', nodes: cluster.nodes.map(({ address }) => address), username: undefined, password: undefined, tls: false }, 'server');
+    redis.on('error', () => undefined);
+    closers.push(async () => { redis.disconnect(); });
+    const guard = new MemoryGuard(redis, 0.5);
+    closers.push(async () => guard.close());
+    const [fullest, other] = cluster.nodes;
+    if (fullest === undefined || other === undefined) throw new Error('no node');
+    const fill = (node: PrivateRedis, limit: string): Promise<unknown> => cluster.ask(node, (client) => client.config('SET', 'maxmemory', limit));
+    await fill(fullest, '2mb');
+    await eventually(() => { expect(guard.isAboveMark).to.equal(true); }, { withinMs: 5_000 });
+    await fullest.freeze();
+    closers.push(async () => fullest.thaw());
+    await eventually(() => { expect(guard.isAboveMark, 'of those that answer').to.equal(false); }, { withinMs: 10_000 });
+    expect(guard.usedRatio).to.be.within(0.001, 0.5);
+    expect(await readReplicas(redis)).to.equal(0);
+    await fill(other, '2mb');
+    await eventually(() => { expect(guard.isAboveMark, 'one that fills up meanwhile').to.equal(true); }, { withinMs: 5_000 });
+    expect(await memoryMark(redis, 0.5)()).to.equal(true);
   });
 });
