@@ -6,7 +6,7 @@ import type { Route } from '../http/route.js';
 
 const LIMIT_MS = 1_000;
 
-/** `refused` means that Redis answers, but takes no writes. */
+/** `refused` means that Redis answers, but takes no writes, or has too few replicas for them to count. */
 type CheckResult = 'ok' | 'failed' | 'refused';
 
 export interface HealthParts {
@@ -53,7 +53,7 @@ export const healthRoutes: readonly Route<HealthParts>[] = [
     operationId: 'readyz',
     metricLabel: '/readyz',
     handle: async (_context, { queue, isStopping }) => {
-      const { result: redis, shardsAway } = await check(queue.pingWrite());
+      const { result: redis, shardsAway } = await check(queue.pingWrite().then(whatIsAccepted));
       const facts = { checks: { redis }, ...awayFacts(shardsAway) };
       if (isStopping()) return jsonAnswer(503, { status: 'stopping', ...facts });
       // One shard that is away must not take all replicas of the API out of service: the others work.
@@ -63,7 +63,17 @@ export const healthRoutes: readonly Route<HealthParts>[] = [
   },
 ];
 
-async function check(ping: Promise<{ readonly shardsAway: readonly string[] }>): Promise<{ readonly result: CheckResult; readonly shardsAway: readonly string[] }> {
+/** Where REDIS_MIN_REPLICAS is not met nothing is accepted, as where writes are refused. */
+function whatIsAccepted({ shardsAway, shardsUnreplicated, isAnyAccepting }: Awaited<ReturnType<TaskQueue['pingWrite']>>): Checked {
+  return isAnyAccepting ? { result: 'ok', shardsAway: [...shardsAway, ...shardsUnreplicated] } : { result: 'refused', shardsAway };
+}
+
+interface Checked {
+  readonly result: CheckResult;
+  readonly shardsAway: readonly string[];
+}
+
+async function check(ping: Promise<Pick<Checked, 'shardsAway'> & Partial<Checked>>): Promise<Checked> {
   try {
     return { result: 'ok', ...(await withinLimit(ping, LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`))) };
   } catch (error) {

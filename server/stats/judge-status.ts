@@ -26,6 +26,8 @@ export interface StatusFacts {
   readonly paused: readonly string[];
   /** false: Redis answers, and takes no writes. */
   readonly takesWrites: boolean;
+  /** Shards whose master has fewer replicas in step than REDIS_MIN_REPLICAS. */
+  readonly shardsUnreplicated: readonly string[];
   readonly isRedisAboveMark: boolean;
   /** Share of Redis' memory; undefined: it has no limit, or has not told. */
   readonly usedRatio: number | undefined;
@@ -61,9 +63,13 @@ function isDownFor(code: ReasonCode, { counts, takesWrites }: StatusFacts): bool
 
 /** One row for each code: its sentence, or undefined when all is well. */
 const rules = {
-  redis_unavailable: ({ counts, workers, takesWrites }) => {
+  redis_unavailable: ({ counts, workers, takesWrites, shards, shardsAway, shardsUnreplicated }) => {
     if (counts === undefined) return 'Redis does not answer: no task is taken, and none is sent. What was accepted is kept by Redis';
     if (!takesWrites) return 'Redis answers, and takes no writes: no task is taken, and none is sent';
+    if (shardsUnreplicated.length > 0) {
+      const where = shardsUnreplicated.length + shardsAway.length >= shards ? 'Redis has' : `${shardsUnreplicated.length} of ${shards} shards (${namesIn(shardsUnreplicated)}) have`;
+      return `${where} fewer replicas in step than REDIS_MIN_REPLICAS: new tasks and changes are refused there (503 redis_unavailable), and deliveries go on`;
+    }
     if (workers === undefined) return 'the part of Redis that holds limits, circuits and the reports of workers does not answer';
     return undefined;
   },

@@ -102,6 +102,7 @@ export class StatusReader {
       openCircuits: snapshot === undefined || fleet === undefined ? [] : openCircuits(snapshot, knowsAllHeld ? counts.held : undefined, fleet.circuit),
       paused: pausedNames({ fleet, counted, snapshot }),
       takesWrites: writes.isTaken,
+      shardsUnreplicated: writes.shardsUnreplicated,
       isRedisAboveMark: memory.isAboveMark,
       usedRatio: memory.usedRatio,
     });
@@ -152,13 +153,14 @@ interface Writes {
   readonly isTaken: boolean;
   /** Those that refuse are among them. */
   readonly shardsAway: readonly string[];
+  readonly shardsUnreplicated: readonly string[];
 }
 
 async function tryWrites(queue: Pick<TaskQueue, 'pingWrite'>): Promise<Writes> {
   try {
-    const { shardsAway } = await withinLimit(queue.pingWrite(), LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
-    return { isTaken: true, shardsAway };
+    const { shardsAway, shardsUnreplicated } = await withinLimit(queue.pingWrite(), LIMIT_MS, () => new Error(`no answer within ${LIMIT_MS} ms`));
+    return { isTaken: true, shardsAway, shardsUnreplicated };
   } catch (error) {
-    return { isTaken: !(error instanceof RequestError && error.code === 'redis_refused'), shardsAway: [] };
+    return { isTaken: !(error instanceof RequestError && error.code === 'redis_refused'), shardsAway: [], shardsUnreplicated: [] };
   }
 }

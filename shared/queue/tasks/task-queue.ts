@@ -362,21 +362,26 @@ export class TaskQueue {
   /**
    * It fails when no shard takes writes; one that refuses them is away. A full Redis takes this write: GET and DELETE work there. The write
    * stands in a script, like every write of ours: a user who may run no script can do nothing here.
+   * @returns `shardsUnreplicated`: of those that answer, the ones whose master has fewer replicas in step than REDIS_MIN_REPLICAS, so what is
+   * written there is not accepted
    */
-  async pingWrite(): Promise<{ readonly shardsAway: readonly string[] }> {
+  async pingWrite(): Promise<{ readonly shardsAway: readonly string[]; readonly shardsUnreplicated: readonly string[]; readonly isAnyAccepting: boolean }> {
     const refusals: unknown[] = [];
-    const asked = await this.#askShards(async ({ keys }) => {
+    const { answers, shardsAway } = await this.#askShards(async ({ keys, queue: { name } }) => {
       try {
         await this.options.redis.eval("return redis.call('DEL', KEYS[1])", 1, keys.neverThere);
       } catch (error) {
         if (this.#errors.classify(error) === 'refused') refusals.push(error);
         throw error;
       }
-      return [];
+      // What INFO does not tell is told by the calls that are refused.
+      return [{ name, isReplicated: (await this.options.replicated?.hasReplicas(keys.replicaMark).catch(() => undefined)) ?? true }];
     });
+    const shardsUnreplicated = answers.flatMap(({ name, isReplicated }) => (isReplicated ? [] : [name]));
+    if (shardsUnreplicated.length > 0) refusals.push(new NotReplicatedError('fewer replicas are in step than REDIS_MIN_REPLICAS says'));
     if (refusals.length === 0) this.options.refusals?.accepted();
     for (const error of refusals) this.options.refusals?.refused(error);
-    return asked;
+    return { shardsAway, shardsUnreplicated, isAnyAccepting: answers.some(({ isReplicated }) => isReplicated) };
   }
 
   /**

@@ -8,7 +8,7 @@ const counts: TaskCounts = {
   ...{ waiting: 0, due: 0, sending: 0, ended: 0, deadLettered: 0, parked: 0, unreadable: 0 },
   ...{ scheduled: 0, retrying: 0, deadLettering: 0, cancelled: 0, held: [], isHeldExact: true, oldestDueMs: undefined },
 };
-const well: StatusFacts = { counts, held: NOTHING_HELD, shardsAway: [], shards: 3, workers: 2, openCircuits: [], paused: [], takesWrites: true, isRedisAboveMark: false, usedRatio: 0.3 };
+const well: StatusFacts = { counts, held: NOTHING_HELD, shardsAway: [], shards: 3, workers: 2, openCircuits: [], paused: [], takesWrites: true, shardsUnreplicated: [], isRedisAboveMark: false, usedRatio: 0.3 };
 const away: StatusFacts = { ...well, counts: undefined, held: undefined, workers: undefined, usedRatio: undefined };
 
 describe('the status of the service', () => {
@@ -20,6 +20,8 @@ describe('the status of the service', () => {
   const cases: readonly (readonly [string, Partial<StatusFacts>, 'degraded' | 'down', string, string])[] = [
     ['Redis is away', away, 'down', 'redis_unavailable', 'Redis does not answer: no task is taken, and none is sent. What was accepted is kept by Redis'],
     ['Redis takes no writes', { takesWrites: false }, 'down', 'redis_unavailable', 'Redis answers, and takes no writes: no task is taken, and none is sent'],
+    ['no master has enough replicas', { shardsUnreplicated: ['deliver-0', 'deliver-1', 'deliver-2'] }, 'degraded', 'redis_unavailable', 'Redis has fewer replicas in step than REDIS_MIN_REPLICAS: new tasks and changes are refused there (503 redis_unavailable), and deliveries go on'],
+    ['one master has too few replicas', { shardsUnreplicated: ['deliver-1'] }, 'degraded', 'redis_unavailable', '1 of 3 shards (deliver-1) have fewer replicas in step than REDIS_MIN_REPLICAS: new tasks and changes are refused there (503 redis_unavailable), and deliveries go on'],
     ['only the part with the reports is away', { workers: undefined, held: undefined }, 'degraded', 'redis_unavailable', 'the part of Redis that holds limits, circuits and the reports of workers does not answer'],
     ['no worker runs', { workers: 0, counts: { ...counts, due: 1 } }, 'down', 'no_worker', 'no worker has reported within 5 s: nothing is sent, and 1 task is due'],
     ['a shard is away', { shardsAway: ['deliver-2'] }, 'degraded', 'shard_away', '1 of 3 shards do not answer (deliver-2): their tasks wait, and are not in the counts'],
