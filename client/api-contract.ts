@@ -1044,6 +1044,8 @@ export interface components {
             readonly done_at: string | null;
             readonly settled_at: string | null;
             readonly estimated_done_at: string | null;
+            readonly is_complete: boolean;
+            readonly shards_away: readonly string[];
         };
         readonly DryRun: {
             readonly matched: number;

@@ -100,7 +100,10 @@ export async function watchBulkAction(context: CommandContext, id: string, wante
 
 async function shown({ output, say }: CommandContext, action: BulkAction, wanted?: BulkAction['state']): Promise<ExitCode> {
   const { state, state_reason: stateReason, matched, not_read: notRead, started, skipped: { over_limit: _wanted, ...missed }, override_errors: misfits = [] } = action;
+  // An older API does not tell.
+  const shardsAway = (action as Partial<BulkAction>).shards_away ?? [];
   if (stateReason !== null) say(`${state}: ${stateReason.message}`);
+  if (shardsAway.length > 0 && stateReason?.code !== 'shard_away') say(`shards that do not answer: ${shardsAway.join(', ')}. What became of their tasks is not in these numbers`);
   const reasons = Object.entries(missed).filter(([, count]) => count > 0);
   if (reasons.length > 0) say(`${started} of ${matched ?? 0} tasks were changed, the others were not: ${reasons.map(([name, count]) => `${count} ${whyNot(name)}`).join(', ')}`);
   for (const { count, code, task_id: taskId, message } of misfits) say(`the override does not fit ${count} of them (${code})${taskId === null ? '' : `, such as ${taskId}: ${message}`}`);

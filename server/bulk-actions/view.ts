@@ -44,6 +44,8 @@ export function toWireBulkAction({ action, counts, samples: [invalid, unreadable
     done_at: timeOrNull(doneAt),
     settled_at: timeOrNull(settledAt),
     estimated_done_at: timeOrNull(estimate ?? null),
+    is_complete: shardsAway.length === 0,
+    shards_away: shardsAway,
   };
 }
 

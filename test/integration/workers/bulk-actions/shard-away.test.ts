@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 
 import { shardOf } from '../../../../shared/queue/names.js';
-import { parkTasks, readBulkAction, startBulkAction, waitUntilSettled, type ShownBulkAction } from '../../../support/bulk-actions.js';
+import { parkTasks, readBulkAction, startBulkAction, tellBulkAction, waitUntilSettled, type ShownBulkAction } from '../../../support/bulk-actions.js';
 import { eventually } from '../../../support/eventually.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { RedisCluster } from '../../../support/redis-cluster.js';
@@ -60,9 +60,18 @@ describe('a bulk action while a part of a Redis Cluster is frozen', () => {
     expect(shown.state_reason?.code).to.equal('shard_away');
     expect(shown.state_reason?.message).to.include(`deliver-${shards[0]}`);
     expect(shown.pending).to.equal(60 - there);
-    expect((await call(service.baseUrl, '/bulk-actions')).status).to.equal(200);
+    const missing = { is_complete: false, shards_away: shards.map((nth) => `deliver-${nth}`) };
+    expect(shown).to.deep.include(missing);
+    // It says so whatever the reason of its state is, and in the list, too.
+    expect((await tellBulkAction(service.baseUrl, id, 'pause')).body).to.deep.include({ state: 'paused', ...missing });
+    const { status, body } = await call(service.baseUrl, '/bulk-actions');
+    expect(status).to.equal(200);
+    const [listed] = body['bulk_actions'] as readonly ShownBulkAction[];
+    expect(listed).to.deep.include(missing);
+    expect(listed?.state_reason?.code).to.equal('operator');
+    expect((await tellBulkAction(service.baseUrl, id, 'resume')).status).to.equal(200);
     node.thaw();
-    expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ state: 'done', state_reason: null, started: 60, delivered: 60 });
+    expect(await waitUntilSettled(service.baseUrl, id)).to.deep.include({ state: 'done', state_reason: null, started: 60, delivered: 60, is_complete: true, shards_away: [] });
     for (const task of ids) expect(receiver.requestsFor(task).map(({ headers }) => headers['x-retry-run']), task).to.deep.equal(['1', '2']);
   }).timeout(120_000);
 });
