@@ -2162,6 +2162,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["Error"];
                 };
             };
+            readonly 429: components["responses"]["TooMany"];
             readonly 500: components["responses"]["Bug"];
             readonly 503: components["responses"]["RedisAwayInChange"];
             readonly "4XX": components["responses"]["OtherRefusal"];

@@ -215,17 +215,19 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const parseTask = withAddressPolicy(createTaskParser({ maxMessageBytes: config.maxMessageBytes, defaultJitter: config.retryJitter }), addressGuard, own.defaultBrokers);
   // In dev secrets are stored as they are, so that the first steps need no key.
   const mayStoreSecrets = secrets.hasKeys || config.environment !== 'prod';
+  const checkRoom = (): void => {
+    if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks', undefined, { notes: { limit: 'REDIS_HIGH_WATER' } });
+  };
   const pipeline = createRequestPipeline(
     routeTable,
     {
       queue,
       parseTask: mayStoreSecrets ? parseTask : withSecretsCheck(parseTask),
+      checkRoom,
       submitTask: createSubmitTask(
         queue,
         quotas,
-        () => {
-          if (isRedisAboveMark()) throw new RequestError('redis_full', 'redis has used up its memory for new tasks', undefined, { notes: { limit: 'REDIS_HIGH_WATER' } });
-        },
+        checkRoom,
         ({ destination }) => {
           activity.count('created');
           apiMetrics.created(destination.type);

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { CallerLimits } from '../../shared/config/load.js';
 import { mayUseClient, type Caller } from '../../shared/domain/access/caller.js';
 import { narrowedFilter } from '../../shared/domain/access/narrowed-filter.js';
 import { printActor } from '../../shared/domain/actor.js';
 import { hasEnded, type AskedBulkAction, type BulkAction, type BulkState } from '../../shared/domain/bulk-actions/bulk-action.js';
 import { sealOverride } from '../../shared/domain/bulk-actions/override-secrets.js';
-import { RequestError } from '../../shared/domain/errors.js';
+import { RequestError, type RefusalNotes } from '../../shared/domain/errors.js';
 import type { SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import { fixTimes } from '../../shared/domain/search/filter.js';
 import type { Clock } from '../../shared/domain/ports.js';
@@ -41,6 +42,8 @@ const EXPECTED_WITHIN_MS = 2_000;
 const LOOK_EVERY_MS = 25;
 /** What is not shown while its part of Redis is away. */
 const MISSING = 'bulk actions';
+/** Of an action that makes room. */
+const FEW_IDS = 100;
 const ALL_NOT_ENDED = ['matching', 'running', 'paused'] as const satisfies readonly BulkState[];
 
 export interface BulkActionParts extends DryRunParts {
@@ -50,6 +53,9 @@ export interface BulkActionParts extends DryRunParts {
   readonly bodyBudget: BodyBudget;
   readonly turns: WorkTurns;
   readonly secrets: SecretBox;
+  readonly callerLimits: Pick<CallerLimits, 'liveBulkActions' | 'liveBulkActionsPerKey'>;
+  /** @throws RequestError redis_full */
+  readonly checkRoom: () => void;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -88,10 +94,11 @@ export const bulkActionRoutes: readonly Route<BulkActionParts>[] = [
       const limit = parseLimit(query.get('limit'));
       const cursor = openCursor(query.get('cursor'), caller);
       const after = cursor === undefined ? undefined : parseCursor(cursor);
-      const found = await orSayMissing(MISSING, bulkActions.with((actions) => actions.list(limit, after)));
+      const isShown = caller.clientIds === undefined ? undefined : (action: BulkAction): boolean => isOwn(action, caller);
+      const found = await orSayMissing(MISSING, bulkActions.with((actions) => actions.list(limit, after, isShown)));
       const last = found.length < limit ? undefined : found.at(-1);
       const next = last === undefined ? null : printCursor({ createdAt: last.action.asked.createdAt, id: last.action.id });
-      return jsonAnswer(200, { bulk_actions: found.filter(({ action }) => isOwn(action, caller)).map((each) => toWireBulkAction(each, clock(), { caller, mask })), next_cursor: sealCursor(next, caller) });
+      return jsonAnswer(200, { bulk_actions: found.map((each) => toWireBulkAction(each, clock(), { caller, mask })), next_cursor: sealCursor(next, caller) });
     },
   },
   {
@@ -164,7 +171,7 @@ async function readBulkBody(context: RequestContext, { bodyBudget, turns }: Bulk
 }
 
 async function create(context: RequestContext, parts: BulkActionParts, body: unknown, request: BulkRequest, asked: AskedChange): Promise<Answer> {
-  const { bulkActions, clock, mask } = parts;
+  const { bulkActions, clock, mask, callerLimits } = parts;
   const createdAt = clock();
   const id = request.id ?? `ba_${ulid(createdAt, randomBytes(16))}`;
   const form: AskedBulkAction = {
@@ -182,11 +189,14 @@ async function create(context: RequestContext, parts: BulkActionParts, body: unk
     clientIds: context.caller.clientIds ?? null,
   };
   const digest = digestOf(body, asked.reason, context.caller.clientIds, form.override);
-  const isAnother = (): RequestError => new RequestError('conflict', `a bulk action with the id ${JSON.stringify(id)} was asked for, with another body`);
+  const isAnother = (reason?: 'foreign_id'): RequestError => new RequestError('conflict', `a bulk action with the id ${JSON.stringify(id)} was asked for, with another body`, undefined, { notes: reason === undefined ? {} : { reason } });
+  if (needsRoom(request) && (request.id === undefined || (await bulkActions.with((actions) => actions.store.read(id))) === undefined)) parts.checkRoom();
   return performed(context, parts, { action: 'bulk_action.create', target: { type: 'bulk_action', id }, asked }, async (opened) => {
     const entry = { opened, fields: overrideHashes(request, opened) };
-    const made = await bulkActions.with((actions) => actions.store.create({ id, digest, asked: form, rate: request.rate, ids: request.ids, entry }));
-    if (made === 'other') throw isAnother();
+    const made = await bulkActions.with((actions) => actions.store.create({ id, digest, asked: form, rate: request.rate, ids: request.ids, entry, most: { ofAll: callerLimits.liveBulkActions, ofKey: callerLimits.liveBulkActionsPerKey } }));
+    if (made === 'too_many') throw tooMany('there are', { limit: 'MAX_LIVE_BULK_ACTIONS' });
+    if (made === 'too_many_of_key') throw tooMany('this key has', { limit: 'MAX_LIVE_BULK_ACTIONS_PER_KEY' });
+    if (made === 'other') throw isAnother(await isForeign(parts, id, context.caller) ? 'foreign_id' : undefined);
     if (made === 'created') await bulkActions.with((actions) => actions.removeSurplus());
     const found = made === 'created' && request.expected !== null ? await whenMatched(parts, id, context.caller) : await read(parts, id, context.caller);
     if (made === 'created' && found.action.state === 'refused') throw await refuse(parts, found);
@@ -196,6 +206,15 @@ async function create(context: RequestContext, parts: BulkActionParts, body: unk
     // How many tasks it is about is known when they have been looked for.
     return { result: jsonAnswer(201, shown, { Location: `/bulk-actions/${encodeURIComponent(id)}` }), isCompletedLater: true };
   });
+}
+
+/** A cancellation or deletion makes room, so it is taken while Redis is full, but not with megabytes of ids. */
+function needsRoom({ action, ids }: BulkRequest): boolean {
+  return (action !== 'cancel' && action !== 'delete') || (ids !== undefined && ids.length > FEW_IDS);
+}
+
+function tooMany(there: string, notes: RefusalNotes): RequestError {
+  return new RequestError('quota_exceeded', `${there} as many bulk actions as may be at work, paused, or waiting for the end of what they have started: cancel those that are not needed`, undefined, { notes });
 }
 
 /** For the audit, which names the fields that are changed in each task, and holds no value of them. */
@@ -225,8 +244,9 @@ async function refuse({ bulkActions }: BulkActionParts, { action, counts: { matc
 async function change(context: RequestContext, parts: BulkActionParts, action: ActionName, asked: AskedChange, wanted: BulkChange): Promise<Answer> {
   const id = idIn(context);
   return performed(context, parts, { action, target: { type: 'bulk_action', id }, asked }, async () => {
-    if (context.caller.clientIds !== undefined) await read(parts, id, context.caller);
-    const changed = await parts.bulkActions.with((actions) => actions.change(id, wanted));
+    // Another action, of other clients, may take the id between the look and the change.
+    const meant = context.caller.clientIds === undefined ? wanted : { ...wanted, digest: (await read(parts, id, context.caller)).action.digest };
+    const changed = await parts.bulkActions.with((actions) => actions.change(id, meant));
     if (changed === undefined) throw bulkActionNotFound(id);
     const { state } = changed.action;
     // What is as it was asked to be already is no error: the answer to the first call may have been lost.
@@ -238,8 +258,14 @@ async function change(context: RequestContext, parts: BulkActionParts, action: A
 /** An action that is not the caller's does not exist for it. @throws RequestError bulk_action_not_found */
 async function read({ bulkActions }: BulkActionParts, id: string, caller: Caller): Promise<CountedBulkAction> {
   const found = await orSayMissing(MISSING, bulkActions.with((actions) => actions.find(id)));
-  if (found === undefined || !isOwn(found.action, caller)) throw bulkActionNotFound(id);
+  if (found === undefined || !isOwn(found.action, caller)) throw bulkActionNotFound(id, found === undefined ? undefined : 'foreign_bulk_action');
   return found;
+}
+
+/** Whether the action that has the id is none of the caller's. */
+async function isForeign({ bulkActions }: BulkActionParts, id: string, caller: Caller): Promise<boolean> {
+  const found = await bulkActions.with((actions) => actions.store.read(id));
+  return found !== undefined && !isOwn(found, caller);
 }
 
 /** An action is told to a key that is bound to clients when it changes tasks of these clients alone. */
@@ -254,6 +280,6 @@ function idIn(context: RequestContext): string {
   return id;
 }
 
-function bulkActionNotFound(id: string): RequestError {
-  return new RequestError('bulk_action_not_found', `no bulk action ${JSON.stringify(id)} is known`);
+function bulkActionNotFound(id: string, reason?: 'foreign_bulk_action'): RequestError {
+  return new RequestError('bulk_action_not_found', `no bulk action ${JSON.stringify(id)} is known`, undefined, { notes: reason === undefined ? {} : { reason } });
 }

@@ -99,6 +99,10 @@ export interface CallerLimits {
   /** Destinations with credentials. */
   readonly credentials: number;
   readonly testSendsPerMinute: number;
+  /** Bulk actions whose numbers may still change. */
+  readonly liveBulkActions: number;
+  /** Of those the ones of one key. */
+  readonly liveBulkActionsPerKey: number;
 }
 
 /** All settings of a process; durations are in milliseconds. The object is frozen. */
@@ -200,7 +204,7 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>> = p
     },
     secretKeys: values.SECRETS_KEYS ?? [],
     auth: { isOn: isAuthOn(values, environment), bootstrapKey: values.BOOTSTRAP_API_KEY, sessionTimes: { idleMs: required(values.SESSION_IDLE), lifetimeMs: required(values.SESSION_LIFETIME), mostOfKey: required(values.MAX_SESSIONS_PER_KEY) }, wrongKeysPerSecond: required(values.WRONG_KEYS_PER_SECOND) },
-    callerLimits: { accessKeys: required(values.MAX_ACCESS_KEYS), quotaClients: required(values.MAX_QUOTA_CLIENTS), credentials: required(values.MAX_CREDENTIALS), testSendsPerMinute: required(values.TEST_SENDS_PER_MINUTE) },
+    callerLimits: { accessKeys: required(values.MAX_ACCESS_KEYS), quotaClients: required(values.MAX_QUOTA_CLIENTS), credentials: required(values.MAX_CREDENTIALS), testSendsPerMinute: required(values.TEST_SENDS_PER_MINUTE), liveBulkActions: required(values.MAX_LIVE_BULK_ACTIONS), liveBulkActionsPerKey: required(values.MAX_LIVE_BULK_ACTIONS_PER_KEY) },
     redis,
     previousRedis,
     redisHighWater: required(values.REDIS_HIGH_WATER),

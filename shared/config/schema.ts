@@ -229,6 +229,8 @@ export const variables = {
   MAX_SESSIONS_PER_KEY: integer(1, 10_000, '100', 'Most sessions of people who have signed in with one access key. With one more, the one that was idle for longest ends. Read by the API alone.'),
   MAX_CREDENTIALS: integer(1, 100_000, '10000', 'Most destinations that have credentials. Each worker holds all of them in memory. Read by the API alone.'),
   TEST_SENDS_PER_MINUTE: integer(1, 1_000, '10', 'Test sends that one access key may ask for in a minute (all callers together with AUTH=off); more is 429 `rate_limited`. They go past pauses and limits of destinations. Read by the API alone.'),
+  MAX_LIVE_BULK_ACTIONS: integer(1, 10_000, '1000', 'Most bulk actions that look for tasks, change them, are paused, or wait for the end of what they have started; one more is 429 `quota_exceeded`. Workers look at all of them several times a second. Read by the API alone.'),
+  MAX_LIVE_BULK_ACTIONS_PER_KEY: integer(1, 10_000, '250', 'Of those, how many one access key may have. With AUTH=off there is no such limit. Read by the API alone.'),
   SECRETS_KEYS: {
     ...variable(secretKeys, 'id:key,id:key with ids of 1 to 32 letters, digits, - or _, each once, and keys of 32 bytes in base64, as `openssl rand -base64 32` prints one', undefined, 'Keys that encrypt what is stored of secrets (AES-256-GCM): values of `headers` of HTTP destinations, and credentials of destinations. The first one encrypts, all decrypt. Give the API and all workers the same. Without it such secrets are refused in prod (400 `secrets_not_configured`), and stored as they are in dev.'),
     isSecret: true,

@@ -57,6 +57,8 @@ export interface AskedBulkAction {
 /** A bulk action without the numbers, which stand beside the tasks. Times are ms since the epoch. */
 export interface BulkAction {
   readonly id: string;
+  /** Of what was asked for, the clients of the key among it. Two actions that have one id, one after the other, and one digest ask for the same. */
+  readonly digest: string;
   readonly asked: AskedBulkAction;
   readonly state: BulkState;
   readonly stateReason: StateReason | null;

@@ -6,7 +6,7 @@ import { nowMs } from '../engine/now-ms.js';
  * Lua of what an action is, without its numbers. On a cluster these keys share one slot.
  *
  * The hash has `id`, `digest`, `asked` (JSON that never changes), `state`, `reason` (JSON or ''), `rate` ('' = none), `epoch`, `matchedAt`,
- * `doneAt`, `settledAt`, `resumedAt` (ms or ''), `matched` (how many tasks were found), and `paceAt`, when the next task may be started.
+ * `owner` (id of the key that asked for it, '' for none; an older version wrote none), `doneAt`, `settledAt`, `resumedAt` (ms or ''), `matched` (how many tasks were found), and `paceAt`, when the next task may be started.
  * `epoch` begins with the time, so two actions that have one id, one after the other, share none: the second may be asked for when the first was
  * refused. `entry` and `entryEnd`: the entry of the audit that its creation has begun, and what completes it but for the count (JSON).
  */
@@ -15,23 +15,32 @@ import { nowMs } from '../engine/now-ms.js';
 const CATCH_UP_MS = 400;
 
 /** Answers of krsBulkCreate. */
-export const BULK_CREATED = { created: 1, same: 2, other: 3 } as const;
+export const BULK_CREATED = { created: 1, same: 2, other: 3, tooMany: 4, tooManyOfOwner: 5 } as const;
 
 /**
  * KEYS 1 action, 2 index, 3 live, 4 ids. ARGV 1 id, 2 digest of the body, 3 asked, 4 rate or '', 5 created (ms), 6 and 7 entry of the audit and
- * its end, 8... chunks of ids.
+ * its end, 8 key prefix of actions, 9 how many live ones there may be, 10 whose it is, '' for all who have no key, 11 how many live ones one
+ * owner may have, 12... chunks of ids.
  * @returns BULK_CREATED
  */
 const create = `
 local known = redis.call('HGET', KEYS[1], 'digest')
 if known then return known == ARGV[2] and ${BULK_CREATED.same} or ${BULK_CREATED.other} end
+if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[9]) then return ${BULK_CREATED.tooMany} end
+if ARGV[10] ~= '' then
+  local own = 0
+  for _, id in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+    if redis.call('HGET', ARGV[8] .. id, 'owner') == ARGV[10] then own = own + 1 end
+  end
+  if own >= tonumber(ARGV[11]) then return ${BULK_CREATED.tooManyOfOwner} end
+end
 local time = redis.call('TIME')
 local epoch = string.format('%.0f', tonumber(time[1]) * 1000000 + tonumber(time[2]))
-redis.call('HSET', KEYS[1], 'id', ARGV[1], 'digest', ARGV[2], 'asked', ARGV[3], 'state', 'matching', 'reason', '', 'rate', ARGV[4], 'epoch', epoch, 'entry', ARGV[6], 'entryEnd', ARGV[7])
+redis.call('HSET', KEYS[1], 'id', ARGV[1], 'digest', ARGV[2], 'asked', ARGV[3], 'state', 'matching', 'reason', '', 'rate', ARGV[4], 'epoch', epoch, 'entry', ARGV[6], 'entryEnd', ARGV[7], 'owner', ARGV[10])
 redis.call('ZADD', KEYS[2], ARGV[5], ARGV[1])
 redis.call('ZADD', KEYS[3], ARGV[5], ARGV[1])
 redis.call('DEL', KEYS[4])
-for index = 8, #ARGV do redis.call('RPUSH', KEYS[4], ARGV[index]) end
+for index = 12, #ARGV do redis.call('RPUSH', KEYS[4], ARGV[index]) end
 return ${BULK_CREATED.created}
 `;
 
@@ -44,8 +53,8 @@ return ${BULK_CREATED.created}
  *
  * KEYS 1 action, then those of the audit. ARGV 1 states, such as \`|matching|running|\`, 2 the new one, \`=\` for the same, or \`resumed\` for
  * the one before the pause, 3 why (JSON or ''), 4 epoch or '' for any, 5 how many tasks it is about for the entry of its creation, '' where that
- * is not known, 6 '1' when it ends, 7 to 11 what addAuditEntry takes, 7 being '' for no entry, then names and values of further fields; the
- * value \`now\` is the time.
+ * is not known, 6 '1' when it ends, 7 to 11 what addAuditEntry takes, 7 being '' for no entry, 12 digest of the action that is meant, '' for any,
+ * then names and values of further fields; the value \`now\` is the time.
  * @returns {1 when it was changed, fields and values in turn}; nothing when there is none
  */
 const change = `${nowMs}${auditLua}
@@ -53,7 +62,7 @@ local auditKeys = {}
 for index = 1, ${AUDIT_KEYS} do auditKeys[index] = KEYS[index + 1] end
 redis.call('ZREM', auditKeys[1], '')
 local state = redis.call('HGET', KEYS[1], 'state')
-if not state then return {0} end
+if not state or (ARGV[12] ~= '' and redis.call('HGET', KEYS[1], 'digest') ~= ARGV[12]) then return {0} end
 local isCurrent = ARGV[4] == '' or redis.call('HGET', KEYS[1], 'epoch') == ARGV[4]
 if not isCurrent or not string.find(ARGV[1], '|' .. state .. '|', 1, true) then return {0, redis.call('HGETALL', KEYS[1])} end
 local to = ARGV[2]
@@ -62,7 +71,7 @@ if to == 'resumed' then to = redis.call('HEXISTS', KEYS[1], 'matchedAt') == 1 an
 redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 redis.call('HSET', KEYS[1], 'state', to)
 if ARGV[2] ~= '=' then redis.call('HSET', KEYS[1], 'reason', ARGV[3]) end
-for index = 12, #ARGV, 2 do
+for index = 13, #ARGV, 2 do
   redis.call('HSET', KEYS[1], ARGV[index], ARGV[index + 1] == 'now' and string.format('%d', now) or ARGV[index + 1])
 end
 redis.call('HDEL', KEYS[1], 'paceAt')
@@ -145,13 +154,41 @@ end
 return found
 `;
 
-/** The oldest that have ended, beyond so many. KEYS 1 index, 2 live. ARGV 1 how many stay. @returns ids */
+/**
+ * Those that have ended, beyond so many: the oldest of the owner that has most, so no owner takes the place of another one that has fewer. Those
+ * whose time is over go first.
+ * KEYS 1 index, 2 live. ARGV 1 how many stay, 2 key prefix of actions. @returns ids
+ */
 const surplus = `
 local found, surplus = {}, redis.call('ZCARD', KEYS[1]) - tonumber(ARGV[1])
 if surplus <= 0 then return found end
+local owners, ofOwner = {}, {}
 for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  if #found >= surplus then break end
-  if not redis.call('ZSCORE', KEYS[2], id) then found[#found + 1] = id end
+  local seen = redis.call('HMGET', ARGV[2] .. id, 'id', 'owner')
+  local isLive = redis.call('ZSCORE', KEYS[2], id)
+  if not seen[1] and not isLive then
+    if #found < surplus then found[#found + 1] = id end
+  else
+    local name = seen[2] or ''
+    local own = ofOwner[name]
+    if not own then
+      own = {kept = 0, ended = {}, next = 1}
+      ofOwner[name] = own
+      owners[#owners + 1] = own
+    end
+    own.kept = own.kept + 1
+    if not isLive then own.ended[#own.ended + 1] = id end
+  end
+end
+while #found < surplus do
+  local most
+  for _, own in ipairs(owners) do
+    if own.ended[own.next] and (not most or own.kept > most.kept) then most = own end
+  end
+  if not most then break end
+  found[#found + 1] = most.ended[most.next]
+  most.next = most.next + 1
+  most.kept = most.kept - 1
 end
 return found
 `;

@@ -27,7 +27,26 @@ export interface NewBulkAction {
    * undefined: there is none.
    */
   readonly entry: { readonly opened: OpenAuditEntry; readonly fields: FieldHashes | undefined } | undefined;
+  readonly most: MostLive;
 }
+
+/** How many actions there may be whose numbers may still change. */
+export interface MostLive {
+  readonly ofAll: number;
+  /** Of one key. Callers without a key are held to `ofAll` alone. */
+  readonly ofKey: number;
+}
+
+/** `other`: the id is that of an action with another body. `too_many`, `too_many_of_key`: see MostLive. */
+export type BulkCreation = 'created' | 'same' | 'other' | 'too_many' | 'too_many_of_key';
+
+const creations: Readonly<Record<number, BulkCreation>> = {
+  [BULK_CREATED.created]: 'created',
+  [BULK_CREATED.same]: 'same',
+  [BULK_CREATED.other]: 'other',
+  [BULK_CREATED.tooMany]: 'too_many',
+  [BULK_CREATED.tooManyOfOwner]: 'too_many_of_key',
+};
 
 /** A change of the state; `resumed`: to the one before the pause. */
 export interface BulkChange {
@@ -35,6 +54,8 @@ export interface BulkChange {
   readonly to: BulkState | 'resumed' | 'same';
   /** Only while it is as it was read: what was decided by an older state must not undo what a person has done since. Default: any. */
   readonly epoch?: number;
+  /** Only the action that was read: another one may have its id since, of other clients. Default: any. */
+  readonly digest?: string;
   readonly reason?: StateReason;
   /** Fields that change with it; `now`: the time by Redis' clock. */
   readonly fields?: Readonly<Partial<Record<'matchedAt' | 'doneAt' | 'resumedAt', 'now' | null>> & { rate?: number | null; matched?: number }>;
@@ -59,24 +80,24 @@ export class BulkActionStore {
     private readonly auditKeys: AuditKeys,
   ) {}
 
-  /** `other`: the id is that of an action with another body. */
-  async create({ id, digest, asked, rate, ids = [], entry }: NewBulkAction): Promise<'created' | 'same' | 'other'> {
+  async create({ id, digest, asked, rate, ids = [], entry, most }: NewBulkAction): Promise<BulkCreation> {
     const chunks: string[] = [];
     for (let from = 0; from < ids.length; from += IDS_IN_CHUNK) chunks.push(JSON.stringify(ids.slice(from, from + IDS_IN_CHUNK)));
-    const reply: unknown = await this.client.runCommand('krsBulkCreate', [this.keys.action(id), this.keys.index, this.keys.live, this.keys.ids(id), id, digest, JSON.stringify(asked), rate ?? '', asked.createdAt, ...(entry === undefined ? ['', ''] : completedLater(entry.opened, entry.fields)), ...chunks]);
-    if (reply === BULK_CREATED.created) return 'created';
-    return reply === BULK_CREATED.same ? 'same' : 'other';
+    const reply: unknown = await this.client.runCommand('krsBulkCreate', [this.keys.action(id), this.keys.index, this.keys.live, this.keys.ids(id), id, digest, JSON.stringify(asked), rate ?? '', asked.createdAt, ...(entry === undefined ? ['', ''] : completedLater(entry.opened, entry.fields)), this.keys.actionBase, most.ofAll, asked.createdBy.id ?? '', most.ofKey, ...chunks]);
+    const creation = creations[Number(reply)];
+    if (creation === undefined) throw new TypeError(`krsBulkCreate answered ${String(reply)}`);
+    return creation;
   }
 
   async read(id: string): Promise<BulkAction | undefined> {
     return readAction(await this.client.runCommand('krsBulkRead', [this.keys.action(id)]));
   }
 
-  /** @returns undefined when there is none */
-  async change(id: string, { from, to, reason, epoch, fields = {}, count, record }: BulkChange): Promise<ChangedBulkAction | undefined> {
+  /** @returns undefined when there is none, or another one than is meant */
+  async change(id: string, { from, to, reason, epoch, digest = '', fields = {}, count, record }: BulkChange): Promise<ChangedBulkAction | undefined> {
     const pairs = Object.entries(fields).flatMap(([name, value]) => [name, value ?? '']);
     const isEnd = to !== 'same' && to !== 'resumed' && hasEnded(to);
-    const values = [`|${from.join('|')}|`, to === 'same' ? '=' : to, reason === undefined ? '' : JSON.stringify(reason), epoch ?? '', count ?? '', isEnd ? '1' : '', ...recordValues(record)];
+    const values = [`|${from.join('|')}|`, to === 'same' ? '=' : to, reason === undefined ? '' : JSON.stringify(reason), epoch ?? '', count ?? '', isEnd ? '1' : '', ...recordValues(record), digest];
     const reply: unknown = await this.client.runCommand('krsBulkChange', [this.keys.action(id), ...auditKeyList(this.auditKeys), ...values, ...pairs]);
     // The script's own answer: see bulk-action-scripts.ts.
     const [isChanged, found] = reply as [number, unknown];
@@ -110,9 +131,9 @@ export class BulkActionStore {
     return (reply as [string, unknown][]).flatMap(([, found]) => readAction(found) ?? []);
   }
 
-  /** The oldest that have come to rest, where more are kept than may be. */
+  /** Those that have come to rest, where more are kept than may be: the oldest of the key that has most. */
   async surplus(): Promise<readonly string[]> {
-    const reply: unknown = await this.client.runCommand('krsBulkSurplus', [this.keys.index, this.keys.live, MOST_KEPT]);
+    const reply: unknown = await this.client.runCommand('krsBulkSurplus', [this.keys.index, this.keys.live, MOST_KEPT, this.keys.actionBase]);
     return reply as string[];
   }
 
@@ -154,6 +175,7 @@ function readAction(found: unknown): BulkAction | undefined {
   const reason = fields.get('reason');
   return {
     id,
+    digest: fields.get('digest') ?? '',
     // This file and the scripts wrote all of them. An older version knew no override, and no keys.
     asked: { override: null, clientIds: null, ...(JSON.parse(asked) as Omit<AskedBulkAction, 'override' | 'clientIds'> & Partial<AskedBulkAction>) },
     state: fields.get('state') as BulkState,

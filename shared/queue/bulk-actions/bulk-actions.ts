@@ -19,6 +19,8 @@ export interface CountedBulkAction {
 
 /** A shard answers, and then its replicas: longer than both together may take, ms. */
 const LASTING_WITHIN_MS = 2_000;
+/** Actions that are looked at in one step where a list has some of them alone. Some 1,000 are kept. */
+const READ_AT_ONCE = 200;
 
 /** undefined for a shard that does not answer. */
 export type PartsOfAction = readonly (ShardOfAction | undefined)[];
@@ -38,9 +40,12 @@ export class BulkActions {
     return action === undefined ? undefined : this.#counted(action, await this.partsOf(id));
   }
 
-  /** The newest first. */
-  async list(limit: number, after: Parameters<BulkActionStore['list']>[1]): Promise<readonly CountedBulkAction[]> {
-    const actions = await this.store.list(limit, after);
+  /**
+   * The newest first.
+   * @param isShown which of them the list has. As many are read as that takes, so a page tells nothing of how many others there are
+   */
+  async list(limit: number, after: Parameters<BulkActionStore['list']>[1], isShown?: (action: BulkAction) => boolean): Promise<readonly CountedBulkAction[]> {
+    const actions = isShown === undefined ? await this.store.list(limit, after) : await this.#shown(limit, after, isShown);
     const parts = await this.partsOfAll(actions.map(({ id }) => id));
     return actions.map((action, nth) => this.#counted(action, parts[nth] ?? []));
   }
@@ -99,7 +104,7 @@ export class BulkActions {
     await this.store.remove(action.id);
   }
 
-  /** Removes the oldest, where more are kept than may be. Those with a part in a shard that is away stay until the next time. */
+  /** Removes those that `surplus` names. Those with a part in a shard that is away stay until the next time. */
   async removeSurplus(): Promise<void> {
     for (const id of await this.store.surplus()) {
       try {
@@ -108,6 +113,17 @@ export class BulkActions {
       } catch (error) {
         if (classifyRedisError(error) === 'bug') throw error;
       }
+    }
+  }
+
+  async #shown(limit: number, after: Parameters<BulkActionStore['list']>[1], isShown: (action: BulkAction) => boolean): Promise<readonly BulkAction[]> {
+    const shown: BulkAction[] = [];
+    for (let place = after; ; ) {
+      const read = await this.store.list(READ_AT_ONCE, place);
+      shown.push(...read.filter(isShown));
+      const last = read.at(-1);
+      if (shown.length >= limit || read.length < READ_AT_ONCE || last === undefined) return shown.slice(0, limit);
+      place = { id: last.id, createdAt: last.asked.createdAt };
     }
   }
 

@@ -54,6 +54,7 @@ describe('docs/LIMITS.md', () => {
     expect([variables.MAX_QUOTA_CLIENTS.fallback, shown('clients with a quota')]).to.deep.equal(['10000', '10,000']);
     expect([variables.MAX_CREDENTIALS.fallback, shown('destinations with credentials')]).to.deep.equal(['10000', '10,000']);
     expect([variables.MAX_SESSIONS_PER_KEY.fallback, shown('sessions of one key')]).to.deep.equal(['100', '100']);
+    expect([variables.MAX_LIVE_BULK_ACTIONS.fallback, variables.MAX_LIVE_BULK_ACTIONS_PER_KEY.fallback, shown('bulk actions whose numbers may still change')]).to.deep.equal(['1000', '250', '1,000, and 250 of one key']);
     expect([variables.TEST_SENDS_PER_MINUTE.fallback, shown('test sends of one key in a minute')]).to.deep.equal(['10', '10']);
     expect([variables.DELIVERY_TIMEOUT.fallback, shown('time of an attempt')]).to.deep.equal(['30s', '30 s']);
   });

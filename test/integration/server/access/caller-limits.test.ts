@@ -30,12 +30,12 @@ describe('how many of a kind callers may have', () => {
 
   const admin = (method: string, path: string, body?: unknown): Promise<Answer> => callWith(ADMIN_KEY, service.baseUrl, path, { method, body });
   /** Again and again: the log has five lines of refusals a second. */
-  async function expectRefused(ask: () => Promise<Answer>, code: string, variable: keyof typeof settings): Promise<void> {
+  async function expectRefused(ask: () => Promise<Answer>, code: string, variable: string, from = service): Promise<void> {
     await eventually(async () => {
       const { status, body } = await ask();
-      expect([status, body['code']]).to.deep.equal([code === 'rate_limited' ? 429 : 400, code]);
+      expect([status, body['code']]).to.deep.equal([code === 'invalid_request' ? 400 : 429, code]);
       expect(JSON.stringify(body)).to.not.include(variable);
-      expect(service.log).to.include(`"limit":"${variable}"`);
+      expect(from.log).to.include(`"limit":"${variable}"`);
     }, { everyMs: 200 });
   }
 
@@ -90,6 +90,31 @@ describe('how many of a kind callers may have', () => {
     expect(await statuses()).to.deep.equal([200, 200]);
     sessions.push(await signIn(service.baseUrl, key));
     expect(await statuses()).to.deep.equal([401, 200, 200]);
+  });
+
+  it('bulk actions that are unfinished, of all callers and of one key; the rest goes on, and room comes back when they end', async () => {
+    let isFull = false;
+    const idle = await InProcessService.ready({ bootstrapKey: ADMIN_KEY, isRedisAboveMark: () => isFull, settings: { MAX_LIVE_BULK_ACTIONS: '3', MAX_LIVE_BULK_ACTIONS_PER_KEY: '2' } });
+    try {
+      const [one, other] = await Promise.all([1, 2].map(async () => (await makeKey(idle.baseUrl, { role: 'operate' })).key));
+      const ask = (key = '', id?: string, asked: object = { action: 'send_now', ids: ['nobody'] }): Promise<Answer> => callWith(key, idle.baseUrl, '/bulk-actions', { method: 'POST', body: { id, ...asked } });
+      for (const id of ['first', 'second']) expect((await ask(one, id)).status).to.equal(201);
+      await expectRefused(() => ask(one), 'quota_exceeded', 'MAX_LIVE_BULK_ACTIONS_PER_KEY', idle);
+      expect((await ask(other)).status).to.equal(201);
+      await expectRefused(() => ask(other), 'quota_exceeded', 'MAX_LIVE_BULK_ACTIONS', idle);
+      expect((await ask(one, 'first')).body, 'what was asked for before is told').to.include({ is_duplicate: true });
+      await idle.startWorker();
+      await eventually(async () => { expect((await ask(one, 'third')).status).to.equal(201); });
+
+      isFull = true;
+      const cancelOf = (ids: number): object => ({ action: 'cancel', ids: Array.from({ length: ids }, (_, nth) => `nobody-${nth}`), expected: ids, reason: 'room' });
+      expect((await ask(other)).body).to.include({ code: 'redis_full' });
+      expect((await ask(other, undefined, cancelOf(101))).body).to.include({ code: 'redis_full' });
+      expect((await ask(one, 'third')).body).to.include({ is_duplicate: true });
+      await eventually(async () => { expect((await ask(other, undefined, cancelOf(100))).status, 'it makes room').to.equal(201); });
+    } finally {
+      await idle.close();
+    }
   });
 
   it('test sends of a key in a minute: each key has its own', async () => {

@@ -245,5 +245,14 @@ describe('a key that is bound to clients', function () {
     const narrower = (await makeKey(service.baseUrl, { role: 'operate', client_ids: ['c2'] })).key;
     expect((await as(narrower, 'GET', `/bulk-actions/${own}`)).body, 'it may change tasks of c3, too').to.include({ code: 'bulk_action_not_found' });
     expect((await as(bound, 'POST', `/bulk-actions/${own}/pause`)).body).to.include({ state: 'paused' });
+
+    expect((await admin('POST', '/bulk-actions', { ...body, id: `${id}-newer` })).status).to.equal(201);
+    const page = (await as(bound, 'GET', '/bulk-actions?limit=1')).body as { bulk_actions: { id: string }[]; next_cursor: string };
+    expect(page.bulk_actions.map((each) => each.id), 'those of others fill no page').to.deep.equal([own]);
+    await eventually(async () => {
+      await as(bound, 'GET', `/bulk-actions/${id}`);
+      await as(bound, 'POST', '/bulk-actions', body);
+      expect(service.log).to.match(/"why":"bulk action of another client"/).and.to.match(/"code":"conflict"[^\n]*"why":"id of a task or bulk action of another client"/);
+    }, { everyMs: 200 });
   });
 });

@@ -34,13 +34,23 @@ describe('a bulk action with the id of one that was refused', () => {
     return { before, refused };
   }
 
-  async function created(id: string): Promise<BulkAction> {
+  async function created(id: string, digest = 'first'): Promise<BulkAction> {
     const asked = { action: 'send_now', filter: null, conditions: null, override: null, order: 'oldest', limit: null, expected: 2, reason: null, createdAt: Date.now(), createdBy: { type: 'anonymous', id: null, name: null, operator: null }, clientIds: null } as const;
-    expect(await actions.store.create({ id, digest: 'first', asked, rate: null, ids: ['nobody'], entry: undefined })).to.equal('created');
+    expect(await actions.store.create({ id, digest, asked, rate: null, ids: ['nobody'], entry: undefined, most: { ofAll: 10, ofKey: 10 } })).to.equal('created');
     return (await actions.store.read(id)) ?? expect.fail('it was not stored');
   }
 
   const keysOf = (id: string): Promise<string[]> => service.redis.keys(`${service.prefix}*${id}*`);
+
+  it('is not changed by what was meant for the one before', async () => {
+    const id = uniqueId('ba');
+    const { before } = await refusedAndRemoved(id);
+    const second = await created(id, 'second');
+    const pause = { from: ['matching'], to: 'paused' } as const;
+    expect(await actions.store.change(id, { ...pause, digest: before.digest })).to.equal(undefined);
+    expect(await actions.store.read(id)).to.deep.equal(second);
+    expect(await actions.store.change(id, { ...pause, digest: second.digest })).to.deep.include({ isChanged: true });
+  });
 
   it('is carried out, and none of its numbers is of the one before', async () => {
     const task = httpTask('http://127.0.0.1:9/', { initial_delay: 3_600 });

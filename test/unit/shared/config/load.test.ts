@@ -23,7 +23,7 @@ describe('loadConfig', () => {
       logColours: 'auto',
       http: { host: '127.0.0.1', port: 8080, keepAliveMs: 65_000, maxConnections: 10_000, maxHeaderBytes: 16_384, maxHeaderLines: 200, maxBodyMemory: 268_435_456, maxAnswerMemory: 67_108_864, headersTimeoutMs: 70_000, requestTimeoutMs: 300_000, allowedHosts: [] },
       auth: { isOn: false, bootstrapKey: undefined, sessionTimes: { idleMs: 3_600_000, lifetimeMs: 43_200_000, mostOfKey: 100 }, wrongKeysPerSecond: 10 },
-      callerLimits: { accessKeys: 10_000, quotaClients: 10_000, credentials: 10_000, testSendsPerMinute: 10 },
+      callerLimits: { accessKeys: 10_000, quotaClients: 10_000, credentials: 10_000, testSendsPerMinute: 10, liveBulkActions: 1_000, liveBulkActionsPerKey: 250 },
       secretKeys: [],
       redis: { mode: 'standalone', address: { host: '127.0.0.1', port: 6379 }, db: 0, username: undefined, password: undefined, tls: false },
       previousRedis: undefined,
