@@ -16,6 +16,8 @@ const POLICY_NAME = '"key"';
 interface UsedKey {
   readonly allowance: KeyAllowance;
   readonly limit: RateLimit;
+  /** The header RateLimit-Policy. */
+  readonly policy: string;
   usedAt: number;
   /** When Redis last answered, or was last asked in vain; monotonic ms. */
   settledAt: number;
@@ -38,8 +40,9 @@ export class RateLimiter {
 
   /** @returns undefined when `take` can be asked at once; else a promise that never rejects */
   ready(limit: RateLimit): undefined | Promise<void> {
-    const used = this.#use(limit);
-    if (used.settledAt + IN_USE_FOR_MS > performance.now()) return undefined;
+    const now = performance.now();
+    const used = this.#use(limit, now);
+    if (used.settledAt + IN_USE_FOR_MS > now) return undefined;
     return withinLimit(this.#settle(used), FIRST_ANSWER_MS, () => new Error('redis has not answered in time')).catch(() => {
       used.settledAt = performance.now();
     });
@@ -47,24 +50,20 @@ export class RateLimiter {
 
   /** Takes one. @throws RequestError rate_limited */
   take(limit: RateLimit): void {
-    if (!this.#use(limit).allowance.take(performance.now())) throw this.#refusal(limit);
-  }
-
-  #refusal(limit: RateLimit): RequestError {
-    const { allowance } = this.#use(limit);
     const now = performance.now();
-    const retryAfterS = Math.max(1, Math.ceil(allowance.waitMs(now) / 1_000));
-    return new RequestError('rate_limited', `this key may send ${limit.perSecond} tasks a second, or make as many other calls`, undefined, { retryAfterS, notes: { reason: 'rate_limit', limit: 'rate_limit of the key' } });
+    const { allowance } = this.#use(limit, now);
+    if (!allowance.take(now)) throw refusalBy(limit, allowance, now);
   }
 
   /** The fields of draft-ietf-httpapi-ratelimit-headers. `t`: until the whole second's worth is there again. */
   headers(limit: RateLimit): AnswerHeaders {
     const { perSecond } = limit;
-    const most = Math.max(1, Math.floor(perSecond));
-    const window = Math.max(1, Math.ceil(1 / perSecond));
-    const left = Math.min(most, this.#use(limit).allowance.left(performance.now()));
+    const now = performance.now();
+    const { allowance, policy } = this.#use(limit, now);
+    const most = wholeSecondsWorth(perSecond);
+    const left = Math.min(most, allowance.left(now));
     const resetS = Math.ceil((most - left) / perSecond);
-    return { 'RateLimit-Policy': `${POLICY_NAME};q=${most};w=${window}`, RateLimit: `${POLICY_NAME};r=${left};t=${resetS}` };
+    return { 'RateLimit-Policy': policy, RateLimit: `${POLICY_NAME};r=${left};t=${resetS}` };
   }
 
   stop(): void {
@@ -72,12 +71,11 @@ export class RateLimiter {
     this.#timer = undefined;
   }
 
-  #use(limit: RateLimit): UsedKey {
-    const now = performance.now();
+  #use(limit: RateLimit, now: number): UsedKey {
     let used = this.#keys.get(limit.keyId);
     // Another limit is another bucket here; the one in Redis goes on.
     if (used === undefined || used.limit.perSecond !== limit.perSecond) {
-      used = { allowance: new KeyAllowance(limit.perSecond, now), limit, usedAt: now, settledAt: -Infinity, settling: undefined };
+      used = { allowance: new KeyAllowance(limit.perSecond, now), limit, policy: policyOf(limit), usedAt: now, settledAt: -Infinity, settling: undefined };
       this.#keys.set(limit.keyId, used);
     }
     used.usedAt = now;
@@ -110,4 +108,17 @@ export class RateLimiter {
     }
     used.settledAt = performance.now();
   }
+}
+
+function wholeSecondsWorth(perSecond: number): number {
+  return Math.max(1, Math.floor(perSecond));
+}
+
+function policyOf({ perSecond }: RateLimit): string {
+  return `${POLICY_NAME};q=${wholeSecondsWorth(perSecond)};w=${Math.max(1, Math.ceil(1 / perSecond))}`;
+}
+
+function refusalBy({ perSecond }: RateLimit, allowance: KeyAllowance, now: number): RequestError {
+  const retryAfterS = Math.max(1, Math.ceil(allowance.waitMs(now) / 1_000));
+  return new RequestError('rate_limited', `this key may send ${perSecond} tasks a second, or make as many other calls`, undefined, { retryAfterS, notes: { reason: 'rate_limit', limit: 'rate_limit of the key' } });
 }

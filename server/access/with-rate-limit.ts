@@ -54,6 +54,6 @@ export async function takeOne(context: RequestContext, limiter: RateLimiter, lim
 }
 
 /** Every answer to a limited key says what is left, a refusal too. */
-export function showRateLimit({ response }: RequestContext, limiter: RateLimiter, limit: RateLimit): void {
-  for (const [name, value] of Object.entries(limiter.headers(limit))) response.setHeader(name, value);
+export function showRateLimit(context: RequestContext, limiter: RateLimiter, limit: RateLimit): void {
+  context.answerHeaders = limiter.headers(limit);
 }

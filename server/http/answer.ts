@@ -47,19 +47,20 @@ export function commonHeaders(requestId: string): AnswerHeaders {
 
 /**
  * Express' own `json()` looks up settings, character sets and freshness for every answer. A submission needs none of
- * them.
+ * them. All headers go to Node at once: with one that was set before, it would check and store each of them by itself.
+ * @param ofRequest see RequestContext.answerHeaders
  */
-export function sendAnswer(response: ServerResponse, { status, headers, content }: Answer, requestId: string): void {
+export function sendAnswer(response: ServerResponse, { status, headers, content }: Answer, requestId: string, ofRequest?: AnswerHeaders): void {
   if (!response.req.complete) endBehindUnreadBody(response.req, response);
   if (content === undefined) {
-    response.writeHead(status, { ...commonHeaders(requestId), ...headers });
+    response.writeHead(status, { ...commonHeaders(requestId), ...ofRequest, ...headers });
     response.end();
     return;
   }
   const { type, text } = content;
   // Node would take three bytes for each character of a text until its last byte is read, and copy the text for its first line.
   const body = typeof text !== 'string' || text.length < LARGE_CHARACTERS ? text : Buffer.from(text);
-  response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body), ...commonHeaders(requestId), ...headers });
+  response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body), ...commonHeaders(requestId), ...ofRequest, ...headers });
   // Node leaves the text out of the answer to HEAD.
   response.end(body);
 }

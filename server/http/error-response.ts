@@ -79,21 +79,21 @@ export function answerToError({ code, message, details, retryAfterS }: RequestEr
  */
 export function sendError(context: RequestContext, thrown: unknown, logger: Logger, pageInPlaceOf?: (refusal: RequestError, context: RequestContext) => Answer | undefined): RequestError {
   const error = refusalOf(thrown, context, logger);
-  const { response, requestId, match } = context;
+  const { response, requestId, match, answerHeaders } = context;
   if (response.headersSent) {
     response.destroy();
     return error;
   }
   const page = pageInPlaceOf?.(error, context);
   if (page !== undefined) {
-    sendAnswer(response, page, requestId);
+    sendAnswer(response, page, requestId, answerHeaders);
     return error;
   }
   const { status, headers, body } = answerToError(error);
   // RFC 9110, 15.5.6: every 405 names the methods that are taken.
   const allow: AnswerHeaders = status === 405 ? { Allow: match.allow } : {};
   const whole: WireError = { ...body, ...(error.code === 'internal' && !isSubmission(context) ? { error: OTHER_BUG_TEXT } : {}), request_id: requestId };
-  sendAnswer(response, jsonAnswer(status, whole, { ...headers, ...allow }), requestId);
+  sendAnswer(response, jsonAnswer(status, whole, { ...headers, ...allow }), requestId, answerHeaders);
   return error;
 }
 

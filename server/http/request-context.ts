@@ -3,6 +3,7 @@ import type { Caller } from '../../shared/domain/access/caller.js';
 import type { RefusalReason } from '../../shared/domain/refusals/refusal-reason.js';
 import type { LogFields } from '../../shared/logging/log-line.js';
 import type { RequestSpan } from '../../shared/telemetry/tracing/tracing.js';
+import type { AnswerHeaders } from './answer.js';
 import { NO_QUERY, type Query } from './query.js';
 import { requestIdOf } from './request-id.js';
 import type { MatchFacts } from './match-facts.js';
@@ -37,12 +38,14 @@ export class RequestContext {
   /** It holds only names that the route has. The pipeline sets it after the access check. */
   query: Query = NO_QUERY;
 
-  #checkAccess: (() => undefined | Promise<void>) | undefined;
+  #checkAccess: ((context: RequestContext) => undefined | Promise<void>) | undefined;
   #accessCheckedAt = 0;
 
   /** Why the access check has refused the request, for the log alone. */
   accessNote: AccessNote | undefined;
   #caller: Caller | undefined;
+  /** Sent with every answer to this request, a refusal too. */
+  answerHeaders: AnswerHeaders | undefined;
   /** undefined where nothing is traced. */
   span: RequestSpan | undefined;
 
@@ -78,14 +81,14 @@ export class RequestContext {
   }
 
   /** Its access has been checked now, and can be checked again in the same way. Only where keys are asked for. */
-  accessChecked(check: () => undefined | Promise<void>): void {
+  accessChecked(check: (context: RequestContext) => undefined | Promise<void>): void {
     this.#checkAccess = check;
     this.#accessCheckedAt = performance.now();
   }
 
   /** @throws what the access check throws */
   async renewAccess(): Promise<void> {
-    await this.#checkAccess?.();
+    await this.#checkAccess?.(this);
     this.#accessCheckedAt = performance.now();
   }
 

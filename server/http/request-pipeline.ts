@@ -86,10 +86,10 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
         if (originChecked !== undefined) await originChecked;
         const accessChecked = checkAccess(context);
         if (accessChecked !== undefined) await accessChecked;
-        if (checkAccess !== letEverybodyPass) context.accessChecked(() => recheckAccess(context));
+        if (checkAccess !== letEverybodyPass) context.accessChecked(recheckAccess);
         if (search !== '' && served.query !== 'any') context.query = parseQuery(search, served.query);
         const made = await served.handle(context, parts);
-        if (made !== ANSWERED) sendAnswer(response, made, context.requestId);
+        if (made !== ANSWERED) sendAnswer(response, made, context.requestId, context.answerHeaders);
       } catch (thrown) {
         const refusal = sendError(context, thrown, parts.logger, pageInPlaceOf);
         onRefused?.(refusal, context);

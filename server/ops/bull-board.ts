@@ -60,11 +60,11 @@ export function createBoardServer(reads: TaskQueue, queue: TaskQueue, parts: Omi
     }
   };
   return {
-    async serve({ request, response, requestId, match, caller }, url, by) {
+    async serve({ request, response, requestId, answerHeaders, match, caller }, url, by) {
       // Bull Board would answer 500 in a form of its own. Its queues exist only when Redis has answered.
       await reads.ping(reads.health.isWatching ? PING_WITHIN_MS : undefined);
       const serve = await (board ??= createBoard(reads, queue, { ...parts, reads }));
-      for (const [name, value] of Object.entries({ ...commonHeaders(requestId), ...BOARD_HEADERS })) response.setHeader(name, value);
+      for (const [name, value] of Object.entries({ ...commonHeaders(requestId), ...answerHeaders, ...BOARD_HEADERS })) response.setHeader(name, value);
       endBehindUnreadBody(request, response);
       // Express does the same for an app below a path: it makes redirects from originalUrl.
       Object.assign(request, { originalUrl: request.url, url });

@@ -5,12 +5,19 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { cpuTimeUs } from './process-cpu.js';
 import { end, forkBench, message, spawnProduct } from './process.js';
+import { mean } from './percentile.js';
 import type { Comparison } from './report.js';
 import { portFromLog } from './start-api.js';
 
 const CONNECTIONS = 64;
 /** A caller that sends one task after the other waits for each. */
 const REQUESTS_IN_TURN = 1 / 8;
+
+/** One run of the load. */
+interface Run {
+  readonly perSecond: number;
+  readonly cpuUs: number;
+}
 
 /** POST /tasks per second over 64 connections and over one, beside Express + express.json + queue.add, and bare node:http; and with an access key beside without one. */
 export async function benchSubmission(redisPort: number, rounds: number, requests: number): Promise<Comparison[]> {
@@ -27,15 +34,22 @@ export async function benchSubmission(redisPort: number, rounds: number, request
   const inTurn = { service: [] as number[], express: [] as number[] };
   let load = 0;
   for (let round = 0; round <= rounds; round += 1) {
-    for (const side of Object.values(sides)) {
+    const spent = { service: [] as Run[], locked: [] as Run[], express: [] as Run[], bareHttp: [] as Run[] };
+    // What the key adds is less than two processes differ by from one run to the next. So these two run twice, and neither is always the first.
+    for (const name of ['service', 'locked', 'express', 'bareHttp', 'locked', 'service'] as const) {
+      const side = sides[name];
       await redis.flushdb();
       const apiKey = side === sides.locked ? await createKey(side.port, bootstrapKey) : undefined;
       const before = cpuTimeUs(side.child);
       const perSecond = await runLoad({ port: side.port, connections: CONNECTIONS, requests, round: (load += 1), apiKey });
-      // Round 0 warms up: three cold compilers would be measured otherwise.
-      if (round === 0) continue;
-      side.values.push(perSecond);
-      if ('cpuUs' in side) side.cpuUs.push((cpuTimeUs(side.child) - before) / requests);
+      spent[name].push({ perSecond, cpuUs: (cpuTimeUs(side.child) - before) / requests });
+    }
+    // Round 0 warms up: three cold compilers would be measured otherwise.
+    if (round > 0) {
+      for (const [name, runs] of Object.entries(spent) as [keyof typeof sides, Run[]][]) {
+        sides[name].values.push(mean(runs.map(({ perSecond }) => perSecond)));
+        sides[name].cpuUs.push(mean(runs.map(({ cpuUs }) => cpuUs)));
+      }
     }
     for (const name of ['service', 'express'] as const) {
       await redis.flushdb();
@@ -73,9 +87,9 @@ async function createKey(port: number, bootstrapKey: string): Promise<string> {
 }
 
 /** A server of this folder that says where it listens. */
-export async function baseline(file: string, redisPort: number): Promise<{ child: ReturnType<typeof forkBench>; port: number; values: number[] }> {
+export async function baseline(file: string, redisPort: number): Promise<{ child: ReturnType<typeof forkBench>; port: number; values: number[]; cpuUs: number[] }> {
   const child = forkBench(file, [redisPort, 'bench']);
-  return { child, port: await message<number>(child, 'port'), values: [] };
+  return { child, port: await message<number>(child, 'port'), values: [], cpuUs: [] };
 }
 
 export interface Load {
