@@ -26,10 +26,11 @@ export class KeyJudge {
 
   /**
    * @param text `krs_<id>_<secret>`, if it is one
+   * @param now  monotonic ms, for one who has just looked at the clock
    * @throws RequestError unauthenticated, rate_limited; redis_unavailable as a rejection
    */
-  judge(context: RequestContext, text: string): Caller | Promise<Caller> {
-    const verdict = this.ring.judge(text);
+  judge(context: RequestContext, text: string, now = performance.now()): Caller | Promise<Caller> {
+    const verdict = this.ring.judge(text, now);
     return verdict instanceof Promise ? verdict.then((late) => this.#settle(context, late)) : this.#settle(context, verdict);
   }
 

@@ -81,11 +81,12 @@ export class KeyRing {
   /**
    * Judges a key. It waits for Redis only where what is known is too old.
    * @param text what stands behind `Bearer`
+   * @param now  monotonic ms
    * @throws RequestError redis_unavailable, as a rejection
    */
-  judge(text: string): KeyVerdict | Promise<KeyVerdict> {
+  judge(text: string, now: number): KeyVerdict | Promise<KeyVerdict> {
     const right = this.#right.get(text);
-    if (right !== undefined && this.#isConfirmed && this.#stillHolds(right.caller)) return right;
+    if (right !== undefined && this.#isConfirmedAt(now) && this.#stillHolds(right.caller)) return right;
     const key = parseApiKey(text);
     if (key === undefined) return { fault: 'malformed', keyId: undefined };
     const verdict = this.judgeHashed({ id: key.id, secretHash: hash('sha256', key.secret, 'buffer') });
@@ -96,7 +97,7 @@ export class KeyRing {
   /** The same for a key whose secret was right once: a session ends with the secret that it was started with. @throws as judge */
   judgeHashed(key: HashedKey): KeyVerdict | Promise<KeyVerdict> {
     if (this.#bootstrap !== undefined && key.id === this.#bootstrap.id) return this.#verdictOn(key, this.#bootstrap);
-    if (this.#isConfirmed) return this.#verdictOn(key, this.#keys.get(key.id));
+    if (this.#isConfirmedAt(performance.now())) return this.#verdictOn(key, this.#keys.get(key.id));
     return this.#judgeAnew(key);
   }
 
@@ -127,8 +128,8 @@ export class KeyRing {
     return { caller: callerOf(stored, isRight ? null : (previous?.until ?? null)) };
   }
 
-  get #isConfirmed(): boolean {
-    return performance.now() - this.#confirmedAt < BELIEVED_FOR_MS;
+  #isConfirmedAt(now: number): boolean {
+    return now - this.#confirmedAt < BELIEVED_FOR_MS;
   }
 
   /** Of a caller that was right when these keys were read; the use is noted as for any other. */

@@ -35,6 +35,8 @@ export const CHECKED_EVERY_MS = 100;
 /** One request on its way through the pipeline. */
 export class RequestContext {
   readonly requestId: string;
+  /** When its headers had come, monotonic ms. */
+  readonly receivedAt = performance.now();
   /** It holds only names that the route has. The pipeline sets it after the access check. */
   query: Query = NO_QUERY;
 
@@ -80,10 +82,13 @@ export class RequestContext {
     return this.#checkAccess !== undefined && performance.now() - this.#accessCheckedAt >= CHECKED_EVERY_MS;
   }
 
-  /** Its access has been checked now, and can be checked again in the same way. Only where keys are asked for. */
-  accessChecked(check: (context: RequestContext) => undefined | Promise<void>): void {
+  /**
+   * Its access has been checked, and can be checked again in the same way. Only where keys are asked for.
+   * @param at `receivedAt`, where the check did not wait
+   */
+  accessChecked(check: (context: RequestContext) => undefined | Promise<void>, at: number): void {
     this.#checkAccess = check;
-    this.#accessCheckedAt = performance.now();
+    this.#accessCheckedAt = at;
   }
 
   /** @throws what the access check throws */

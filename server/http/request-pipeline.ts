@@ -86,7 +86,7 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
         if (originChecked !== undefined) await originChecked;
         const accessChecked = checkAccess(context);
         if (accessChecked !== undefined) await accessChecked;
-        if (checkAccess !== letEverybodyPass) context.accessChecked(recheckAccess);
+        if (checkAccess !== letEverybodyPass) context.accessChecked(recheckAccess, accessChecked === undefined ? context.receivedAt : performance.now());
         if (search !== '' && served.query !== 'any') context.query = parseQuery(search, served.query);
         const made = await served.handle(context, parts);
         if (made !== ANSWERED) sendAnswer(response, made, context.requestId, context.answerHeaders);
@@ -98,8 +98,7 @@ export function createRequestPipeline<Parts extends { readonly logger: Logger }>
   };
 }
 
-function reportTiming({ request, response, match, method }: RequestContext, onAnswered: (timing: AnswerTiming) => void): void {
-  const startedAt = performance.now();
+function reportTiming({ request, response, match, method, receivedAt }: RequestContext, onAnswered: (timing: AnswerTiming) => void): void {
   const { socket } = request;
   // Node emits this once: after the last byte, or when the connection is gone. `once` would cost each request a wrapper.
   response.on('close', () => {
@@ -107,7 +106,7 @@ function reportTiming({ request, response, match, method }: RequestContext, onAn
       metricLabel: match.served.metricLabel,
       method,
       status: response.headersSent ? response.statusCode : null,
-      durationMs: performance.now() - startedAt,
+      durationMs: performance.now() - receivedAt,
       // An answer that is cut off also "finishes", because nothing of it waits any more. But its connection is gone by then.
       isAborted: !response.writableFinished || socket.destroyed,
     });
