@@ -228,7 +228,8 @@ export class DeliveryWorker {
     metrics.ended(delivery, log, fetched.createdAt);
     // Nearly no run was started by a bulk action: then nothing is waited for here.
     if (isInBulkAction(log)) await tellBulkAction(fetched, delivery, shard, this.#told);
-    return settleOutcome(job, token, log, delivery, this.#settling);
+    // Awaited: a promise that an async function returns costs two more steps of the microtask queue.
+    return await settleOutcome(job, token, log, delivery, this.#settling);
   }
 
   #settleContext(): SettleContext {

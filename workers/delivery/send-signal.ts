@@ -6,15 +6,18 @@ type Listener = (() => void) | { handleEvent(): void };
 export class SendSignal implements EndSignal {
   aborted = false;
   reason: unknown;
-  /** It nearly always has one element. */
-  #listeners: readonly Listener[] = [];
+  /** Nearly always there is one, and it needs no list. */
+  #listener: Listener | undefined;
+  #more: readonly Listener[] = [];
 
   addEventListener(_type: 'abort', listener: Listener): void {
-    this.#listeners = [...this.#listeners, listener];
+    if (this.#listener === undefined) this.#listener = listener;
+    else this.#more = [...this.#more, listener];
   }
 
   removeEventListener(_type: 'abort', listener: Listener): void {
-    this.#listeners = this.#listeners.filter((one) => one !== listener);
+    if (this.#listener === listener) this.#listener = undefined;
+    else this.#more = this.#more.filter((one) => one !== listener);
   }
 
   /** Aborts once; later calls are ignored. */
@@ -22,8 +25,9 @@ export class SendSignal implements EndSignal {
     if (this.aborted) return;
     this.aborted = true;
     this.reason = reason;
-    const listeners = this.#listeners;
-    this.#listeners = [];
+    const listeners = this.#listener === undefined ? this.#more : [this.#listener, ...this.#more];
+    this.#listener = undefined;
+    this.#more = [];
     for (const listener of listeners) {
       if (typeof listener === 'function') listener();
       else listener.handleEvent();

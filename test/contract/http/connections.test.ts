@@ -152,10 +152,10 @@ describe('http adapter: its connections', function () {
       const pools = new ConnectionPools({ connectTimeoutMs: 1_000, maxIdleOrigins: 256, maxAgeMs: 30_000, random: Math.random, guard: openGuard() });
       const closing = await tcpServer((_bytes, socket) => { socket.end(ok); });
       for (const origin of [`http://127.0.0.1:${closing.port}`, `http://127.0.0.1:${await freePort()}`]) {
-        await pools.lend(origin, (connection) => {
-          expect(pools.originCount).to.equal(1);
-          return exchange(connection, { method: 'POST', path: '/', body: 'x' }, new AbortController().signal);
-        });
+        const borrowed = pools.borrow(origin);
+        expect(pools.originCount).to.equal(1);
+        await exchange(borrowed.connection, { method: 'POST', path: '/', body: 'x' }, new AbortController().signal);
+        pools.giveBack(borrowed);
         await eventually(() => { expect(pools.originCount).to.equal(0); });
       }
       await pools.close();

@@ -7,6 +7,7 @@ import type { Random } from '../../../shared/domain/ports.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 import { Connection } from './connection.js';
 import { ProxyState } from './proxy-state.js';
+import { OriginUrl } from './origin-url.js';
 import { goesPast, openTunnel, type ProxySettings } from './proxy-tunnel.js';
 
 export interface ConnectionPoolsOptions {
@@ -39,15 +40,14 @@ export interface ConnectionIdentity {
   readonly tls: { readonly cert?: string; readonly key?: string; readonly ca?: string };
 }
 
-export interface Loan {
-  /** `new`: a connection that no request was sent over. Default `any`. */
-  readonly which?: 'any' | 'new';
-  /** Default: as nobody. */
-  readonly identity?: ConnectionIdentity | undefined;
+/** A connection in the hands of one request. */
+export interface BorrowedConnection {
+  readonly origin: Origin;
+  readonly connection: Connection;
 }
 
 interface Origin {
-  readonly name: string;
+  readonly url: OriginUrl;
   /** Its name among the origins: that of the origin and of the identity. */
   readonly slot: string;
   readonly connect: buildConnector.connector;
@@ -139,23 +139,26 @@ export class ConnectionPools {
   }
 
   /**
-   * Lends a connection to one request, which the caller runs in `use`.
+   * Lends a connection to one request. The caller gives it back.
    *
    * @param originName  scheme, host and port, as in `new URL(...).origin`
+   * @param identity    undefined: as nobody
+   * @param which       `new`: a connection that no request was sent over
    */
-  async lend<T>(originName: string, use: (connection: Connection) => Promise<T>, { which = 'any', identity }: Loan = {}): Promise<T> {
+  borrow(originName: string, identity?: ConnectionIdentity, which: 'any' | 'new' = 'any'): BorrowedConnection {
     const slot = identity === undefined ? originName : `${originName} ${identity.id}`;
     const origin = this.origins.get(slot) ?? this.open(originName, slot, identity);
     origin.borrowers += 1;
     this.idle.delete(origin);
     const connection = (which === 'any' ? origin.unused.pop() : undefined) ?? this.make(origin);
-    try {
-      return await use(connection);
-    } finally {
-      origin.borrowers -= 1;
-      this.takeBack(origin, connection);
-      this.tidy(origin);
-    }
+    return { origin, connection };
+  }
+
+  /** To be called once, whatever became of the request. */
+  giveBack({ origin, connection }: BorrowedConnection): void {
+    origin.borrowers -= 1;
+    this.takeBack(origin, connection);
+    this.tidy(origin);
   }
 
   /** Ends all connections, also those in use. It may be called twice. */
@@ -169,7 +172,7 @@ export class ConnectionPools {
 
   private open(name: string, slot: string, identity: ConnectionIdentity | undefined): Origin {
     const connect: buildConnector.connector = (options, callback) => this.connect(options, callback, identity);
-    const origin: Origin = { name, slot, connect, connections: new Set(), unused: [], resting: [], sockets: new Set(), borrowers: 0 };
+    const origin: Origin = { url: new OriginUrl(name), slot, connect, connections: new Set(), unused: [], resting: [], sockets: new Set(), borrowers: 0 };
     this.origins.set(slot, origin);
     return origin;
   }
@@ -177,7 +180,7 @@ export class ConnectionPools {
   private make(origin: Origin): Connection {
     const { maxAgeMs, random } = this.options;
     const connection = new Connection({
-      originName: origin.name,
+      origin: origin.url,
       connect: origin.connect,
       goodUntilMs: performance.now() + maxAgeMs * (2 + 2 * random()) / 3,
       onSocket: (socket) => {

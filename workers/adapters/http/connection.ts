@@ -6,6 +6,7 @@ import { Client, errors } from 'undici';
 import { AnswerGuard } from './answer-guard.js';
 import { mostAnswerBytes } from './answer-limits.js';
 import { lookForEarlyBytes } from './early-bytes.js';
+import type { OriginUrl } from './origin-url.js';
 
 /**
  * How long an unused connection is kept, in milliseconds. It is shorter than the 5 s after which Node and Apache close
@@ -21,8 +22,7 @@ const keepAliveMs = 4_000;
 const notNeeded = new errors.ClientDestroyedError();
 
 export interface ConnectionOptions {
-  /** Scheme, host and port, as in `new URL(...).origin`. */
-  readonly originName: string;
+  readonly origin: OriginUrl;
   readonly connect: buildConnector.connector;
   /** Until when it may be lent again, by performance.now(). */
   readonly goodUntilMs: number;
@@ -42,9 +42,9 @@ export class Connection {
   /** The one that began to connect: another one than `socket` where TLS is spoken through a proxy. */
   private begun: Socket | undefined;
 
-  constructor({ originName, connect, goodUntilMs, onSocket }: ConnectionOptions) {
+  constructor({ origin, connect, goodUntilMs, onSocket }: ConnectionOptions) {
     this.goodUntilMs = goodUntilMs;
-    this.client = new Client(originName, {
+    this.client = new Client(origin, {
       // After the connection is made, the attempt's signal is the exact limit.
       headersTimeout: 0,
       bodyTimeout: 0,

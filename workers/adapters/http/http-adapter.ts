@@ -3,7 +3,6 @@ import type { HttpDestination } from '../../../shared/domain/destinations/http.j
 import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult, EndSignal, Random } from '../../../shared/domain/ports.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 import { classifyFailure, describeError, isBugOfOurs } from './classify-failure.js';
-import type { Connection } from './connection.js';
 import { ConnectionPools } from './connection-pools.js';
 import { createCredentialsInUse, noCredentials, type CredentialsOption, type Preparation } from './credentials/credentials-in-use.js';
 import type { Exchange } from './exchange.js';
@@ -72,24 +71,32 @@ export function createHttpAdapter({
 
   /** Apart from `send`, because most sends have nothing to prepare and need no function of their own. */
   async function sendOnce(attempt: DeliveryAttempt, destination: HttpDestination, target: Target, signal: EndSignal, prepared: Preparation | undefined): Promise<DeliveryResult> {
-    const refusal = reasonNotToSend(signal, pools);
-    if (refusal !== undefined) return refusal;
     const request = requestOf(attempt, destination, target, prepared);
-    const send = (connection: Connection): Promise<Exchange> => exchange(connection, request, signal);
-    const identity = prepared?.identity;
-    const first = await pools.lend(target.origin, send, { identity });
-    if (first.kind === 'aborted' || !first.isStale) return judge(first, clock());
-    return reasonNotToSend(signal, pools) ?? judge(await pools.lend(target.origin, send, { which: 'new', identity }), clock());
+    for (let which: 'any' | 'new' = 'any'; ; which = 'new') {
+      const refusal = reasonNotToSend(signal, pools);
+      if (refusal !== undefined) return refusal;
+      // The connection is given back here, and not by a function around the exchange: each promise more shows in the delivery rate.
+      const borrowed = pools.borrow(target.origin, prepared?.identity, which);
+      let result: Exchange;
+      try {
+        result = await exchange(borrowed.connection, request, signal);
+      } finally {
+        pools.giveBack(borrowed);
+      }
+      if (which === 'new' || result.kind === 'aborted' || !result.isStale) return judge(result, clock());
+    }
   }
 
   return {
     type: 'http',
 
-    async send(attempt, destination, signal) {
+    send(attempt, destination, signal) {
       const target = parseTarget(destination.url);
       const used = credentials.of(target);
       if (used === undefined) return sendOnce(attempt, destination, target, signal, undefined);
-      return reasonNotToSend(signal, pools) ?? used.send(attempt, { url: destination.url, hasOwnLogin: hasOwnLogin(destination, target) }, signal, (prepared) => sendOnce(attempt, destination, target, signal, prepared));
+      const refusal = reasonNotToSend(signal, pools);
+      if (refusal !== undefined) return Promise.resolve(refusal);
+      return used.send(attempt, { url: destination.url, hasOwnLogin: hasOwnLogin(destination, target) }, signal, (prepared) => sendOnce(attempt, destination, target, signal, prepared));
     },
 
     async close() {

@@ -4,7 +4,7 @@ import type { OAuth2Client } from '../../../../shared/domain/credentials/credent
 import type { EndSignal } from '../../../../shared/domain/ports.js';
 import { classifyFailure } from '../classify-failure.js';
 import type { ConnectionPools } from '../connection-pools.js';
-import { exchange, isSuccess } from '../exchange.js';
+import { exchange, isSuccess, type Exchange } from '../exchange.js';
 import { parseTarget } from '../target.js';
 import { USER_AGENT } from '../user-agent.js';
 import { isOwnTrouble, type TokenFailure } from './token-record.js';
@@ -24,7 +24,13 @@ const TOKEN = /^[\x21-\x7e]{1,32768}$/;
  */
 export async function requestToken(pools: ConnectionPools, client: OAuth2Client, signal: EndSignal): Promise<TokenAnswer> {
   const target = parseTarget(client.token_url);
-  const answer = await pools.lend(target.origin, (connection) => exchange(connection, requestOf(client, target.path), signal, { keptBytes: MAX_ANSWER_BYTES, keepsSuccess: true }), { which: 'new' });
+  const borrowed = pools.borrow(target.origin, undefined, 'new');
+  let answer: Exchange;
+  try {
+    answer = await exchange(borrowed.connection, requestOf(client, target.path), signal, { keptBytes: MAX_ANSWER_BYTES, keepsSuccess: true });
+  } finally {
+    pools.giveBack(borrowed);
+  }
   switch (answer.kind) {
     case 'aborted':
       return unavailable('did not answer in time');
