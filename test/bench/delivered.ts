@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { HttpDestination } from '../../shared/domain/destinations/http.js';
 import type { Bench } from './benchmark.js';
-import { cpuTimeUs } from './process-cpu.js';
+import { cpuTimeUs, peakMemoryMiB } from './process-cpu.js';
 import { end, forkBench, message, whileRunning } from './process.js';
 import type { Span } from './receivers/fast.js';
 import { redisCpuUs } from './redis-readings.js';
@@ -93,6 +93,8 @@ export interface Delivered {
   readonly redisUsPerTask: number;
   /** The same of all workers together, from their start. */
   readonly workerUsPerTask: number;
+  /** The most memory that all workers together have had, MiB. */
+  readonly workerPeakMiB: number;
 }
 
 export interface DeliveredRun {
@@ -111,6 +113,7 @@ export async function measureDelivered({ redis }: Bench, receiver: Receiver, { t
   const { firstMs, lastMs } = await whileRunning(workers, done);
   const cpuUs = (await redisCpuUs(redis)) - cpuBefore;
   const workersUs = workers.reduce((sum, worker) => sum + cpuTimeUs(worker), 0);
+  const workerPeakMiB = workers.reduce((sum, worker) => sum + peakMemoryMiB(worker), 0);
   await Promise.all(workers.map((worker) => end(worker)));
-  return { perSecond: (tasks + again - from - 1) / ((lastMs - firstMs) / 1_000), redisUsPerTask: cpuUs / tasks, workerUsPerTask: workersUs / tasks };
+  return { perSecond: (tasks + again - from - 1) / ((lastMs - firstMs) / 1_000), redisUsPerTask: cpuUs / tasks, workerUsPerTask: workersUs / tasks, workerPeakMiB };
 }

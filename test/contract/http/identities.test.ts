@@ -16,7 +16,8 @@ import { hostOfName } from '../../../shared/domain/flow/flow-key.js';
 import { noSecretKeys } from '../../../shared/domain/secrets/secret-box.js';
 import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
 import type { DeliveryAdapter } from '../../../shared/domain/ports.js';
-import { createHttpAdapter } from '../../../workers/adapters/http/http-adapter.js';
+import { createHttpAdapter, type HttpAdapterOptions } from '../../../workers/adapters/http/http-adapter.js';
+import { eventually } from '../../support/eventually.js';
 import { inShort, sendTo } from './sending.js';
 
 const run = promisify(execFile);
@@ -56,8 +57,18 @@ describe('http adapter: one origin, several identities', function () {
       [`${origin}/b`, { key: `${origin}/b`, identity: 'b', values: await own('b') }],
       [`${origin}/c`, { key: `${origin}/c`, identity: 'c', values: { client_certificate: { ca } } }],
     ];
+    adapter = createAdapter();
+  });
+  after(async () => {
+    await adapter.close();
+    await new Promise((resolve) => server.close(resolve));
+    await rm(folder, { recursive: true });
+  });
+
+  function createAdapter(options: HttpAdapterOptions = {}): DeliveryAdapter<HttpDestination> {
     let index = new CredentialIndex(entries, hostOfName);
-    adapter = createHttpAdapter({
+    return createHttpAdapter({
+      ...options,
       credentials: {
         watch: {
           has: (host) => index.has(host),
@@ -73,12 +84,7 @@ describe('http adapter: one origin, several identities', function () {
         mask: defaultPathMask,
       },
     });
-  });
-  after(async () => {
-    await adapter.close();
-    await new Promise((resolve) => server.close(resolve));
-    await rm(folder, { recursive: true });
-  });
+  }
 
   it('shows each path its own certificate, over connections and sessions of its own', async () => {
     const paths = ['/a', '/b', '/c'];
@@ -99,6 +105,18 @@ describe('http adapter: one origin, several identities', function () {
     entries[0] = [`${origin}/a`, { key: `${origin}/a`, identity: 'a2', values: b[1].values }];
     expect(inShort(await sendTo(adapter, `${origin}/a`))).to.equal('delivered 200');
     expect(seen.at(-1)).to.deep.equal({ path: '/a', who: 'b', isResumed: false });
+  });
+
+  it('counts an idle connection with TLS as four without', async () => {
+    const connections = (): Promise<number> => new Promise((resolve, reject) => server.getConnections((error, count) => (error === null ? resolve(count) : reject(error))));
+    for (const [most, kept] of [[8, 2], [7, 1]] as const) {
+      const limited = createAdapter({ maxIdleOrigins: most });
+      const before = await connections();
+      for (const path of ['/b', '/c']) expect(inShort(await sendTo(limited, `${origin}${path}`))).to.equal('delivered 200');
+      await eventually(async () => { expect((await connections()) - before, `with room for ${most}`).to.equal(kept); });
+      await limited.close();
+      await eventually(async () => { expect(await connections()).to.equal(before); });
+    }
   });
 
   it('blames the endpoint alone for an authority that was stored for it, and the host for one of the host', async () => {

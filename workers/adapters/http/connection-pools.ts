@@ -7,6 +7,7 @@ import type { Random } from '../../../shared/domain/ports.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 import { Connection } from './connection.js';
 import { ProxyState } from './proxy-state.js';
+import { weightOfIdle } from './idle-origins.js';
 import { OriginUrl } from './origin-url.js';
 import { goesPast, openTunnel, type ProxySettings } from './proxy-tunnel.js';
 
@@ -16,7 +17,7 @@ export interface ConnectionPoolsOptions {
    * later.
    */
   readonly connectTimeoutMs: number;
-  /** Origins whose connections may stay open while nothing is sent to them, >= 0. */
+  /** Origins whose connections may stay open while nothing is sent to them, >= 0; one with TLS counts for more: see idle-origins.ts. */
   readonly maxIdleOrigins: number;
   /** Mean age at which a connection is not lent again, in milliseconds. Each one gets an age from 2/3 to 4/3 of it. */
   readonly maxAgeMs: number;
@@ -76,6 +77,7 @@ export class ConnectionPools {
   private readonly origins = new Map<string, Origin>();
   /** In the order in which they fell idle, oldest first. */
   private readonly idle = new Set<Origin>();
+  private idleWeight = 0;
   private readonly options: ConnectionPoolsOptions;
   private readonly connectors = new Map<string, buildConnector.connector>();
   private readonly proxyState: ProxyState;
@@ -149,7 +151,7 @@ export class ConnectionPools {
     const slot = identity === undefined ? originName : `${originName} ${identity.id}`;
     const origin = this.origins.get(slot) ?? this.open(originName, slot, identity);
     origin.borrowers += 1;
-    this.idle.delete(origin);
+    this.isIdleNoMore(origin);
     const connection = (which === 'any' ? origin.unused.pop() : undefined) ?? this.make(origin);
     return { origin, connection };
   }
@@ -218,16 +220,20 @@ export class ConnectionPools {
     }
     if (this.idle.has(origin)) return;
     this.idle.add(origin);
-    if (this.idle.size <= this.options.maxIdleOrigins) return;
+    this.idleWeight += weightOfIdle(origin.url.protocol);
     for (const oldest of this.idle) {
+      if (this.idleWeight <= this.options.maxIdleOrigins) return;
       this.drop(oldest);
-      break;
     }
+  }
+
+  private isIdleNoMore(origin: Origin): void {
+    if (this.idle.delete(origin)) this.idleWeight -= weightOfIdle(origin.url.protocol);
   }
 
   private drop(origin: Origin): void {
     this.origins.delete(origin.slot);
-    this.idle.delete(origin);
+    this.isIdleNoMore(origin);
     const ended = this.end(origin).finally(() => this.ending.delete(ended));
     this.ending.add(ended);
   }

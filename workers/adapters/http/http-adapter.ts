@@ -1,12 +1,14 @@
 import { openGuard, type AddressGuard } from '../../../shared/addresses/address-guard.js';
 import type { HttpDestination } from '../../../shared/domain/destinations/http.js';
 import type { Clock, DeliveryAdapter, DeliveryAttempt, DeliveryResult, EndSignal, Random } from '../../../shared/domain/ports.js';
+import { openFileLimit } from '../../../shared/lifecycle/open-files.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 import { classifyFailure, describeError, isBugOfOurs } from './classify-failure.js';
 import { ConnectionPools } from './connection-pools.js';
 import { createCredentialsInUse, noCredentials, type CredentialsOption, type Preparation } from './credentials/credentials-in-use.js';
 import type { Exchange } from './exchange.js';
 import { exchange } from './exchange.js';
+import { idleOriginsFor } from './idle-origins.js';
 import { judgeAbort } from './judge-abort.js';
 import { judgeAnswer } from './judge-answer.js';
 import type { ProxySettings } from './proxy-tunnel.js';
@@ -21,7 +23,7 @@ export interface HttpAdapterOptions {
    * 10,000.
    */
   readonly connectTimeoutMs?: number;
-  /** How many origins may keep connections open while nothing is sent to them. The default is 1,024. */
+  /** How many origins may keep connections open while nothing is sent to them; one with TLS counts as four. The default is 10,240, or a quarter of the files that may be open. */
   readonly maxIdleOrigins?: number;
   /**
    * Mean age, in milliseconds, at which a connection is replaced and the name of its host looked up again; each one gets
@@ -58,7 +60,7 @@ export interface HttpAdapterOptions {
 export function createHttpAdapter({
   clock = Date.now,
   connectTimeoutMs = 10_000,
-  maxIdleOrigins = 1_024,
+  maxIdleOrigins = idleOriginsFor(openFileLimit()),
   maxConnectionAgeMs = 30_000,
   random = Math.random,
   guard = openGuard(),
