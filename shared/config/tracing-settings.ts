@@ -6,6 +6,8 @@ export interface TracingConfig {
   readonly protocol: Protocol;
   /** Variables that the SDK reads by itself, and that were given as files: it knows of none. */
   readonly fromFiles: Readonly<Record<string, string>>;
+  /** Values of the headers that go to the collector, whole and in words: what must not be logged. */
+  readonly secretTexts: readonly string[];
 }
 
 const protocols = ['http/protobuf', 'http/json', 'grpc'] as const;
@@ -37,7 +39,28 @@ export function tracingConfig(values: Values, env: Readonly<Record<string, strin
     exporter: known ?? 'otlp',
     protocol: protocols.find((each) => each === protocolOf(values)) ?? 'http/protobuf',
     fromFiles: Object.fromEntries((['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS'] as const).flatMap((name) => (values[name] === undefined || (env[name] ?? '') !== '' ? [] : [[name, values[name]]]))),
+    secretTexts: [values.OTEL_EXPORTER_OTLP_HEADERS, values.OTEL_EXPORTER_OTLP_TRACES_HEADERS].flatMap(headerValues),
   };
+}
+
+/** Shorter words than a secret has are the scheme of a login, such as `Bearer`. */
+const SECRET_FROM_CHARACTERS = 8;
+
+/** @param headers `api-key=abc,authorization=Bearer%20abc` */
+function headerValues(headers = ''): string[] {
+  return headers.split(',').flatMap((pair) => {
+    const raw = pair.slice(pair.indexOf('=') + 1).trim();
+    const value = decoded(raw);
+    return [raw, value, ...value.split(/\s+/)].filter(({ length }) => length >= SECRET_FROM_CHARACTERS);
+  });
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function protocolOf(values: Values): string {

@@ -149,7 +149,7 @@ describe('Tracing', function () {
   for (const answer of ['hangs', 'refuses'] as const) {
     it(`delivers and stops in time while the collector ${answer}`, async () => {
       const otlp = await otlpOverHttp(answer);
-      const service = await started(otlp, { OTEL_EXPORTER_OTLP_ENDPOINT: otlp.endpoint, SHUTDOWN_TIMEOUT: '2s' });
+      const service = await started(otlp, { OTEL_EXPORTER_OTLP_ENDPOINT: otlp.endpoint, OTEL_EXPORTER_OTLP_HEADERS: `api-key=${SECRET}`, SHUTDOWN_TIMEOUT: '2s' });
       const tasks = Array.from({ length: 20 }, () => httpTask(receiver.url('/away')));
       for (const task of tasks) await submit(service, task);
       for (const { id } of tasks) await waitForState(service.baseUrl, id, 'delivered');
@@ -157,6 +157,7 @@ describe('Tracing', function () {
       await service.close();
       expect(performance.now() - startedAt).to.be.below(4_000);
       expect(otlp.requests).to.be.above(0);
+      if (answer === 'refuses') expect(service.output).to.include('OTLPExporterError, code 401').and.not.include(SECRET);
     });
   }
 

@@ -6,6 +6,7 @@ import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-t
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor, ConsoleSpanExporter, type SpanExporter } from '@opentelemetry/sdk-trace-base';
 import { traceAttribute } from './trace-attributes.js';
+import { troubleText } from './trouble-text.js';
 import type { TracedProcess, TracingSettings } from './tracing.js';
 
 /** A collector that is away fails every few seconds. */
@@ -16,12 +17,12 @@ const SAY_AGAIN_AFTER_MS = 60_000;
  * its queue (OTEL_BSP_*), attributes of the resource.
  * @returns ends it within a limit, ms
  */
-export function startSdk({ exporter, protocol }: TracingSettings, { version, role, instance, onTrouble }: TracedProcess): (limitMs: number) => Promise<void> {
+export function startSdk({ exporter, protocol, secretTexts }: TracingSettings, { version, role, instance, onTrouble }: TracedProcess): (limitMs: number) => Promise<void> {
   let saidAt = -Infinity;
   const trouble = (message: string): void => {
     if (performance.now() - saidAt < SAY_AGAIN_AFTER_MS) return;
     saidAt = performance.now();
-    onTrouble(message);
+    onTrouble(troubleText(message, secretTexts));
   };
   const silent = (): void => undefined;
   diag.setLogger({ error: trouble, warn: trouble, info: silent, debug: silent, verbose: silent }, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });

@@ -81,6 +81,8 @@ export interface TracingSettings {
   readonly isWanted: boolean;
   readonly exporter: 'otlp' | 'console';
   readonly protocol: 'http/protobuf' | 'http/json' | 'grpc';
+  /** Values of the headers that go to the collector. */
+  readonly secretTexts: readonly string[];
 }
 
 export interface TracedProcess {

@@ -108,7 +108,7 @@ function attributesOf(attributes: readonly WireAttribute[]): Record<string, stri
   return Object.fromEntries(attributes.map(({ key, value }) => [key, value.value === 'int_value' ? Number(value['int_value']) : (value[value.value] as string | number | boolean)]));
 }
 
-/** A collector that takes OTLP over HTTP in protobuf, at POST /v1/traces. @param answer what it does with a request; default 200 */
+/** A collector that takes OTLP over HTTP in protobuf, at POST /v1/traces. @param answer what it does with a request; default 200. It refuses with 401, and quotes the headers */
 export async function otlpOverHttp(answer: 'takes' | 'hangs' | 'refuses' = 'takes'): Promise<OtlpReceiver> {
   const received = new Received();
   const sockets = new Set<Socket>();
@@ -120,7 +120,8 @@ export async function otlpOverHttp(answer: 'takes' | 'hangs' | 'refuses' = 'take
       received.apiKeys.add(request.headers['api-key']?.toString());
       received.take(Buffer.concat(chunks));
       if (answer === 'hangs') return;
-      response.writeHead(answer === 'takes' ? 200 : 503, { 'Content-Type': 'application/x-protobuf' }).end();
+      const isTaken = answer === 'takes';
+      response.writeHead(isTaken ? 200 : 401, { 'Content-Type': isTaken ? 'application/x-protobuf' : 'text/plain' }).end(isTaken ? '' : `not taken: ${JSON.stringify(request.headers)}`);
     });
   });
   server.on('connection', (socket) => {

@@ -46,7 +46,7 @@ describe('loadConfig', () => {
       release: { baseDelayMs: 30_000, maxDelayMs: 600_000 },
       shutdownTimeoutMs: 10_000,
       shutdownDelayMs: 0,
-      telemetry: { tracing: { isOff: false, isWanted: false, exporter: 'otlp', protocol: 'http/protobuf', fromFiles: {} }, metricsToken: undefined, workerPort: 'off' },
+      telemetry: { tracing: { isOff: false, isWanted: false, exporter: 'otlp', protocol: 'http/protobuf', fromFiles: {}, secretTexts: [] }, metricsToken: undefined, workerPort: 'off' },
       retention: { deliveredMs: 3_600_000, deliveredMax: 100_000, deadLetterMs: 30 * 86_400_000 },
       warnings: [],
     });
