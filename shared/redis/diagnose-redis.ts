@@ -4,6 +4,7 @@ import type { HostPort } from '../config/schema.js';
 import { speaksTls } from '../tls/speaks-tls.js';
 import { TlsClient } from '../tls/tls-client.js';
 import { faultOfPort, redisFaultOf, refused, type RedisFault, type RedisRole } from './redis-fault.js';
+import { redisErrorCause, redisErrorCode } from './redis-error.js';
 import { announcedName, rememberAnnouncedNames, tlsOptions, type RedisTlsClient } from './redis-tls.js';
 
 /** For one connection, and for one answer, ms. */
@@ -30,22 +31,25 @@ export async function diagnoseRedis(config: RedisConfig): Promise<Diagnosis> {
   const node = async <T>(address: HostPort, ask: (redis: Redis) => Promise<T>, announced?: string): Promise<Finding<T>> =>
     askServer('redis', { ...address, ...loginOf(config), ...(tls !== undefined && { tls: tlsOptions(tls, address.host, announced) }) }, address, ask);
   const ping = (redis: Redis): Promise<unknown> => redis.ping();
+  /** What a connection of the service does before it is ready. */
+  const select = (redis: Redis): Promise<unknown> => (config.mode === 'cluster' ? ping(redis) : askForDatabase(redis, config.db));
   switch (config.mode) {
     case 'standalone':
-      return conclude([[await node(config.address, ping)]]);
+      return conclude([[await node(config.address, select)]]);
     case 'sentinel': {
       const sentinelTls = clientOf(config.sentinelTls);
       const { sentinels, masterName, sentinelPassword: password } = config;
       const found = await Promise.all(sentinels.map((address) =>
         askServer('sentinel', { ...address, enableReadyCheck: false, ...(password !== undefined && { password }), ...(sentinelTls !== undefined && { tls: tlsOptions(sentinelTls, address.host) }) }, address, (redis) => askForMaster(redis, masterName))));
       const [master] = found.flatMap((finding) => (finding.kind === 'well' ? [finding.answer] : []));
-      return conclude([found, master === undefined ? [] : [await node(master, ping)]]);
+      return conclude([found, master === undefined ? [] : [await node(master, select)]]);
     }
     case 'cluster': {
       if (tls !== undefined) rememberAnnouncedNames();
       const found = await Promise.all(config.nodes.map((address) => node(address, askForMasters)));
       const [masters = []] = found.flatMap((finding) => (finding.kind === 'well' ? [finding.answer] : []));
-      return conclude([found, await Promise.all(masters.slice(0, MOST_NODES).map((address) => node(address, ping, announcedName(nodeName(address)))))]);
+      const ofMasters = await Promise.all(masters.slice(0, MOST_NODES).map((address) => node(address, ping, announcedName(nodeName(address)))));
+      return conclude([found.filter((finding) => !ofMasters.some((master) => isSameServer(master, finding))), ofMasters]);
     }
   }
 }
@@ -55,6 +59,15 @@ function conclude(stages: readonly (readonly Finding<unknown>[])[]): Diagnosis {
   const faults = stages.flat().flatMap((finding) => (finding.kind === 'fault' ? [[finding.name, finding.fault] as const] : []));
   const isHopeless = stages.some((stage) => stage.length > 0 && stage.every((finding) => finding.kind === 'fault' && !finding.fault.canHeal));
   return { faults: new Map(faults), isHopeless };
+}
+
+/** A cluster may name a node by its address, and we by a name. */
+function isSameServer(one: Finding<unknown>, other: Finding<unknown>): boolean {
+  return one.kind === 'fault' && other.kind === 'fault' && one.fault.text === other.fault.text && portOf(one) === portOf(other);
+}
+
+function portOf({ name }: Finding<unknown>): string {
+  return name.slice(name.lastIndexOf(':'));
 }
 
 /** As the cluster writes it: `10.0.0.1:6379`. */
@@ -87,6 +100,15 @@ class Unfit extends Error {
   constructor(readonly fault: RedisFault) {
     super(fault.text);
   }
+}
+
+async function askForDatabase(redis: Redis, db: number): Promise<void> {
+  // Redis begins with 0, and ioredis does not ask for it.
+  if (db !== 0) await redis.select(db).catch((error: unknown) => {
+    // `DB index is out of range`, and what a node of a cluster answers, have no code of their own.
+    throw redisErrorCode(error) === 'ERR' ? new Unfit(refused(`refuses database ${db}, check REDIS_DB: ${redisErrorCause(error)}`)) : error;
+  });
+  await redis.ping();
 }
 
 async function askForMaster(sentinel: Redis, masterName: string): Promise<HostPort> {

@@ -6,6 +6,7 @@ import { askLivingNodes } from './living-nodes.js';
 import { patchIoredisTimeLimits } from './ioredis-time-limits.js';
 import { seeReadOnly, type ReadOnlySpell } from './read-only-spell.js';
 import { redisErrorCode } from './redis-error.js';
+import { endOnRefusedDatabase } from './refused-database.js';
 import { rememberAnnouncedNames, announcedName, tlsOptions, type RedisTlsClient } from './redis-tls.js';
 import { followFailovers, SentinelFailovers } from './sentinel-failovers.js';
 
@@ -57,6 +58,7 @@ export const commandsThatEnd: RedisOptions = profiles.server;
  */
 export function connectRedis(config: RedisConfig, profile: keyof typeof profiles): RedisClient {
   patchIoredisTimeLimits();
+  endOnRefusedDatabase();
   const tls = tlsClientOf(config.tls);
   const options = {
     ...profiles[profile],
