@@ -1,9 +1,11 @@
 import type { Environment } from '../config/schema.js';
 import type { Logger } from '../logging/logger.js';
 import { printError } from '../logging/print-error.js';
-import type { Cluster, Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { withinLimit } from '../lifecycle/time-limit.js';
 import { isCluster, type RedisClient } from './redis-connection.js';
+import { redisErrorCode } from './redis-error.js';
+import { mastersOf, serverName } from './redis-masters.js';
 import { SILENT_AFTER_MS, watchSilence } from './silence-watch.js';
 
 /**
@@ -47,43 +49,81 @@ export function logConnectionChanges(redis: RedisClient, logger: Logger, profile
 
 /** This Redis would delete tasks when it runs out of memory. */
 export class EvictingRedisError extends Error {
-  constructor(policy: string) {
-    super(`Redis has maxmemory-policy ${policy}: it would delete tasks when it is full. Set maxmemory-policy noeviction.`);
+  /** @param server of a cluster: `10.0.0.1:6379` */
+  constructor(policy: string, server: string) {
+    super(`Redis${server === '' ? '' : ` ${server}`} has maxmemory-policy ${policy}: it would delete tasks when it is full. Set maxmemory-policy noeviction.`);
     this.name = 'EvictingRedisError';
   }
 }
 
 /**
- * Checks the settings of Redis that tasks depend on. Settings that a managed Redis does not show are taken to be right.
+ * Checks the settings of Redis that tasks depend on, at each master. Settings that a managed Redis does not show are taken to be right. A
+ * master that takes over later, and would delete tasks, is told of loudly: the tasks are there, and ending every process helps nobody.
  * @throws EvictingRedisError in prod; in dev it is a loud warning
  */
 export async function checkRedisSettings(redis: RedisClient, environment: Environment, logger: Logger): Promise<void> {
-  const policy = await readSetting(redis, 'maxmemory-policy');
-  if (policy !== undefined && policy !== 'noeviction') {
-    const error = new EvictingRedisError(policy);
+  const policies = new Map<string, string>();
+  for (const [server, policy] of await readSettings(redis, 'maxmemory-policy')) {
+    policies.set(server, policy);
+    if (!isEvicting(policy)) continue;
+    const error = new EvictingRedisError(policy, server);
     if (environment === 'prod') throw error;
     logger.error(`${error.message} This start is allowed because ENVIRONMENT is dev.`, { event: 'redis_evicts' });
   }
-  const hz = Number((await readSetting(redis, 'hz')) ?? '100');
-  if (hz < 100) logger.warn(`Redis has hz ${hz}: tasks can be up to ${Math.round(1000 / hz)} ms late. Set hz 100.`);
-  if (isCluster(redis) && (await needsFullCoverage(redis))) {
+  watchPolicies(redis, policies, logger);
+  const slowest = Math.min(100, ...[...(await readSettings(redis, 'hz')).values()].map((hz) => (hz === NOT_SHOWN ? 100 : Number(hz))));
+  if (slowest < 100) logger.warn(`Redis has hz ${slowest}: tasks can be up to ${Math.round(1000 / slowest)} ms late. Set hz 100.`);
+  if (isCluster(redis) && [...(await readSettings(redis, 'cluster-require-full-coverage')).values()].includes('yes')) {
     logger.warn('Redis has cluster-require-full-coverage yes: while one master is away and not replaced, the cluster refuses the tasks of all shards. Set cluster-require-full-coverage no on every node (CONFIG SET, and redis.conf).');
   }
 }
 
-/** Each node has a setting of its own. One that does not answer now is passed over: a worker would wait for it. */
-async function needsFullCoverage(cluster: Cluster): Promise<boolean> {
-  const ask = (node: Redis): Promise<string | undefined> => withinLimit(readSetting(node, 'cluster-require-full-coverage'), SETTING_WITHIN_MS, () => new Error('no answer')).catch(() => undefined);
-  const settings = await Promise.all(cluster.nodes('master').map(ask));
-  return settings.includes('yes');
+/** Each node has a setting of its own, and a failover changes no setting. @param known by server, of the masters until now */
+function watchPolicies(redis: RedisClient, known: Map<string, string>, logger: Logger): void {
+  const look = async (): Promise<void> => {
+    const masters = new Set(mastersOf(redis).map((node) => nameIn(redis, node)));
+    for (const server of known.keys()) if (!masters.has(server)) known.delete(server);
+    // Behind one address, or sentinels, may be another server with each connection.
+    const isNew = (server: string): boolean => !isCluster(redis) || !known.has(server);
+    for (const [server, policy] of await readSettings(redis, 'maxmemory-policy', isNew)) {
+      if (isEvicting(policy) && known.get(server) !== policy) logger.error(`${new EvictingRedisError(policy, server).message} It was not so when this process started: a failover, or a change of settings.`, { event: 'redis_evicts' });
+      known.set(server, policy);
+    }
+  };
+  // A cluster's client asks who has which slots when a node has failed, or has named another one.
+  (redis as Redis).on(isCluster(redis) ? 'refresh' : 'ready', () => void look());
 }
 
-async function readSetting(redis: RedisClient, name: string): Promise<string | undefined> {
+function isEvicting(policy: string): boolean {
+  return policy !== NOT_SHOWN && policy !== 'noeviction';
+}
+
+/** CONFIG is switched off on many managed servers. */
+const NOT_SHOWN = '';
+
+/** What the masters answer, by server: '' where there is one. One of a cluster that does not answer now is left out: a worker would wait for it. */
+async function readSettings(redis: RedisClient, name: string, isAsked: (server: string) => boolean = () => true): Promise<ReadonlyMap<string, string>> {
+  const answers = await Promise.all(mastersOf(redis).map(async (node) => {
+    const server = nameIn(redis, node);
+    if (!isAsked(server)) return [];
+    const asking = readSetting(node, name);
+    const value = await (isCluster(redis) ? withinLimit(asking, SETTING_WITHIN_MS, () => new Error('no answer')).catch(() => undefined) : asking);
+    return value === undefined ? [] : [[server, value] as const];
+  }));
+  return new Map(answers.flat());
+}
+
+function nameIn(redis: RedisClient, node: Redis): string {
+  return isCluster(redis) ? serverName(node) : '';
+}
+
+/** @returns undefined when it does not answer */
+async function readSetting(redis: Redis, name: string): Promise<string | undefined> {
   try {
     const answer: unknown = await redis.config('GET', name);
     // The reply holds name and value in turn.
-    return Array.isArray(answer) && typeof answer[1] === 'string' ? answer[1] : undefined;
-  } catch {
-    return undefined; // CONFIG is switched off on many managed servers
+    return Array.isArray(answer) && typeof answer[1] === 'string' ? answer[1] : NOT_SHOWN;
+  } catch (error) {
+    return redisErrorCode(error) === undefined ? undefined : NOT_SHOWN;
   }
 }

@@ -195,6 +195,18 @@ describe('submissions when Redis is full', () => {
     await redis.close();
   });
 
+  it('may delete tasks when the server that answers now evicts: that is told of', async () => {
+    const client = connect('worker', redis.address);
+    try {
+      await client.config('SET', 'maxmemory-policy', 'allkeys-lfu');
+      await client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+      await eventually(() => { expect(service.log).to.match(/Redis has maxmemory-policy allkeys-lfu: it would delete tasks when it is full\. Set maxmemory-policy noeviction\. It was not so when/); });
+    } finally {
+      await client.config('SET', 'maxmemory-policy', 'noeviction');
+      client.disconnect();
+    }
+  });
+
   it('are refused with 503 redis_full, store nothing, and work again when there is room', async () => {
     const client = connect('worker', redis.address);
     try {
