@@ -1,7 +1,7 @@
 import type { RedisConfig } from '../shared/config/load.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { MismatchError } from '../shared/queue/engine/mismatch-error.js';
-import { probeKey } from '../shared/queue/names.js';
+import { rightsProbe } from '../shared/queue/names.js';
 import { TaskQueue, type TaskQueueOptions } from '../shared/queue/tasks/task-queue.js';
 import { RedisAccess, RedisRefusedError } from '../shared/redis/redis-access.js';
 import { connectRedis, type RedisClient } from '../shared/redis/redis-connection.js';
@@ -33,7 +33,7 @@ export function createPreviousStore(config: RedisConfig, { logger, ofTasks, onUn
   const ofStore: Logger = { ...logger, error: (message, fields) => logger.error(message, { ...fields, store: 'previous' }), info: (message, fields) => logger.info(message, { ...fields, store: 'previous' }), warn: (message, fields) => logger.warn(message, { ...fields, store: 'previous' }) };
   const redis = connectRedis(config, 'server');
   logConnectionChanges(redis, ofStore, 'server');
-  const access = new RedisAccess(redis, config, ofStore, probeKey(ofTasks.prefix, false));
+  const access = new RedisAccess(redis, config, ofStore, rightsProbe(ofTasks.prefix, false, PREVIOUS_SHARDS));
   access.admission.catch((error: unknown) => onUnfitRedis(error instanceof RedisRefusedError ? new MismatchError(`the old Redis, which has variables of its own (PREVIOUS_REDIS_*): ${error.message}`) : error));
   const onMismatch = ({ message }: MismatchError): void => onUnfitRedis(new MismatchError(`PREVIOUS_REDIS_ADDR can only be a store of one shard: ${message}`));
   const queue = new TaskQueue({ ...ofTasks, redis, shards: PREVIOUS_SHARDS, refusals: new RefusalLog(ofStore), onMismatch });

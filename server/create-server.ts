@@ -13,7 +13,7 @@ import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { BulkActionsOfQueue } from '../shared/queue/bulk-actions/open-bulk-actions.js';
 import { TakeOver } from '../shared/queue/flow/take-over.js';
-import { auditKeys, bulkKeys, probeKey, shardOf } from '../shared/queue/names.js';
+import { auditKeys, bulkKeys, rightsProbe, shardOf } from '../shared/queue/names.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { TaskSearch } from '../shared/queue/scan/task-search.js';
 import { TaskQueue, type TaskQueueOptions } from '../shared/queue/tasks/task-queue.js';
@@ -132,7 +132,7 @@ export interface Server {
  */
 export function createServer(config: ServerConfig, { logger, clock: timeOfDay, version, onUnfitRedis, stages, redis = connectRedis(config.redis, 'server'), ...deps }: ServerDeps): Server {
   logConnectionChanges(redis, logger, 'server');
-  const access = new RedisAccess(redis, config.redis, logger, probeKey(config.queuePrefix, isCluster(redis)), config.redisMinReplicas);
+  const access = new RedisAccess(redis, config.redis, logger, rightsProbe(config.queuePrefix, isCluster(redis), config.shards), config.redisMinReplicas);
   access.admission.catch(onUnfitRedis);
   redis.once('ready', () => void checkRedisSettings(redis, config.environment, logger).catch(onUnfitRedis));
   const redisClock = new RedisClock(timeOfDay());

@@ -18,7 +18,7 @@ import { AlignedInterval } from '../shared/lifecycle/aligned-timer.js';
 import type { ShutdownStep } from '../shared/lifecycle/shutdown.js';
 import type { Logger } from '../shared/logging/logger.js';
 import { openBulkActions } from '../shared/queue/bulk-actions/open-bulk-actions.js';
-import { auditKeys, bulkKeys, probeKey } from '../shared/queue/names.js';
+import { auditKeys, bulkKeys, rightsProbe } from '../shared/queue/names.js';
 import { ActivityWriter } from '../shared/queue/stats/activity-writer.js';
 import { FailureWriter } from '../shared/queue/stats/failure-writer.js';
 import type { MismatchError } from '../shared/queue/engine/mismatch-error.js';
@@ -145,7 +145,7 @@ export interface Worker {
 export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, random, workerName, version, revision = 'unknown', metrics = new Metrics('worker'), tracing, onStandstill = () => undefined, onMismatch = () => undefined, standstillTimes }: WorkerDeps): Worker {
   const redis = connectRedis(config.redis, 'worker');
   logConnectionChanges(redis, logger, 'worker');
-  const access = new RedisAccess(redis, config.redis, logger, probeKey(config.queuePrefix, isCluster(redis)), config.redisMinReplicas);
+  const access = new RedisAccess(redis, config.redis, logger, rightsProbe(config.queuePrefix, isCluster(redis), config.shards), config.redisMinReplicas);
   const redisClock = new RedisClock(timeOfDay());
   const clock: Clock = () => redisClock.now();
   // It asks through the queue, which needs its mask.

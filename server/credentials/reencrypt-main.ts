@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { EXIT_CONFIG, loadConfigOrExit, type RedisConfig } from '../../shared/config/load.js';
 import { createSecretBox } from '../../shared/domain/secrets/secret-box.js';
 import { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
-import { connectRedis, type RedisClient } from '../../shared/redis/redis-connection.js';
+import { rightsProbe } from '../../shared/queue/names.js';
+import { RedisAccess, RedisRefusedError } from '../../shared/redis/redis-access.js';
+import { connectRedis, isCluster, type RedisClient } from '../../shared/redis/redis-connection.js';
 import { PREVIOUS_SHARDS } from '../create-previous-store.js';
 import { printReport, reencryptAll } from './reencrypt.js';
 
@@ -15,24 +17,36 @@ if (!secrets.hasKeys) {
 }
 // As long as the service moves from one Redis to another, the same keys are in use in both.
 const stores = [
-  { name: '', redis: openRedis(config.redis, 'redis'), shards: config.shards },
-  ...(config.previousRedis === undefined ? [] : [{ name: 'old Redis', redis: openRedis(config.previousRedis, 'old Redis'), shards: PREVIOUS_SHARDS }]),
-].map(({ name, redis, shards }) => [name, { redis, shards, prefix: config.queuePrefix, secrets, queue: new TaskQueue({ redis, prefix: config.queuePrefix, shards, deadAttempts: config.dead.attempts, clock: Date.now }) }] as const);
+  { name: '', ...openRedis(config.redis, 'redis', config.shards), shards: config.shards },
+  ...(config.previousRedis === undefined ? [] : [{ name: 'old Redis', ...openRedis(config.previousRedis, 'old Redis', PREVIOUS_SHARDS), shards: PREVIOUS_SHARDS }]),
+].map(({ name, redis, access, shards }) => [name, { redis, access, shards, prefix: config.queuePrefix, secrets, queue: new TaskQueue({ redis, prefix: config.queuePrefix, shards, deadAttempts: config.dead.attempts, clock: Date.now }) }] as const);
 try {
-  for (const [, { queue }] of stores) await queue.ready();
+  for (const [name, { access, queue }] of stores) {
+    await access.admission.catch((error: unknown) => exitRefused(name, error));
+    await queue.ready();
+  }
   const reports = await reencryptAll(stores);
   const oldKeyIds = config.secretKeys.slice(1).map(({ id }) => id);
   process.stdout.write(`${printReport(reports, oldKeyIds)}\n`);
   process.exitCode = oldKeyIds.some((id) => reports.some(({ left }) => (left[id] ?? 0) > 0)) ? 1 : 0;
 } finally {
-  for (const [, { queue, redis }] of stores) {
+  for (const [, { queue, redis, access }] of stores) {
     await queue.close();
+    access.close();
     redis.disconnect();
   }
 }
 
-function openRedis(of: RedisConfig, name: string): RedisClient {
+function openRedis(of: RedisConfig, name: string, shards: number): { readonly redis: RedisClient; readonly access: RedisAccess } {
   const redis = connectRedis(of, 'worker');
   redis.on('error', (error: unknown) => process.stderr.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`));
-  return redis;
+  const error = (message: string, fields?: object): void => void process.stderr.write(`${name}: ${message} ${JSON.stringify(fields ?? {})}\n`);
+  return { redis, access: new RedisAccess(redis, of, { error }, rightsProbe(config.queuePrefix, isCluster(redis), shards)) };
+}
+
+/** It would never be let in. */
+function exitRefused(name: string, error: unknown): never {
+  if (!(error instanceof RedisRefusedError)) throw error;
+  process.stderr.write(`${name === '' ? '' : `${name}: `}${error.message}\n`);
+  process.exit(EXIT_CONFIG);
 }

@@ -48,7 +48,7 @@ export const logEvents = {
   deliveries_paused: { message: '*: deliveries pause until *', doc: 'Redis is full, refuses, cannot answer, or fails again and again.' },
   deliveries_resumed: { message: 'redis takes writes again: deliveries go on' },
   redis_login_refused: { message: 'redis does not let us in' },
-  redis_evicts: { message: '', doc: 'Redis may delete tasks. In prod the process does not start so.' },
+  redis_evicts: { message: '', doc: 'Redis may delete tasks. In prod the process does not start so; of a master that takes over later it only tells.' },
   redis_hz_low: { message: 'Redis has hz *' },
   redis_full_coverage: { message: 'Redis has cluster-require-full-coverage yes: *', doc: 'One master that is away stops the tasks of all shards. The message says what to set.' },
   redis_replicas_missing: { message: 'REDIS_MIN_REPLICAS is *' },

@@ -1,3 +1,5 @@
+import type { RightsProbe } from '../redis/redis-rights.js';
+
 /** Only this file spells Redis keys, queue names and job ids. */
 
 /** The queue of one shard: `deliver-0`, `deliver-1`, ... */
@@ -21,9 +23,19 @@ export function shardCountKey(prefix: string): string {
 /** The part of Redis that has what concerns the whole fleet: settings of operators, reports of workers, counts, the audit, access keys and credentials. */
 export const FLEET = 'fleet';
 
-/** A key that never stays: rights are tried on it. In the slot of the first shard. */
-export function probeKey(prefix: string, isCluster: boolean): string {
-  return `${queuePrefix(prefix, 0, isCluster)}:${queueName(0)}:rights-probe`;
+/** The keys that a start tries its rights on. */
+export function rightsProbe(prefix: string, isCluster: boolean, shards: number): RightsProbe {
+  const ofShards = Array.from({ length: isCluster ? shards : 1 }, (_, shard) => `${queuePrefix(prefix, shard, isCluster)}:${queueName(shard)}:rights-probe`);
+  const written = [...ofShards, `${slotOfFleet(prefix, isCluster)}:rights-probe`];
+  // A start looks there whether the tasks are spread as it thinks, in either mode.
+  const looked = [shardCountKey(prefix), queueMetaKey(prefix, true)];
+  const startingWith = (start: string): readonly string[] => [...looked, ...written].filter((key) => key.startsWith(start));
+  return { written, allowed: new Map([[`~${prefix}:*`, startingWith(`${prefix}:`)], [`~{${prefix}-*`, startingWith(`{${prefix}-`)]]) };
+}
+
+/** What BullMQ writes when it opens the first queue. */
+export function queueMetaKey(prefix: string, isCluster: boolean): string {
+  return `${queuePrefix(prefix, 0, isCluster)}:${queueName(0)}:meta`;
 }
 
 /**

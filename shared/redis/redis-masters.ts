@@ -1,4 +1,4 @@
-import type { Redis } from 'ioredis';
+import { Command, type Redis } from 'ioredis';
 import { isCluster, type RedisClient } from './redis-connection.js';
 import { withinRequestLimit } from './request-limit.js';
 
@@ -56,6 +56,18 @@ export async function askMasters<T>(redis: RedisClient, limitMs: number, ask: (n
 /** The connections to the masters: one, or those of a cluster. */
 export function mastersOf(redis: RedisClient): readonly Redis[] {
   return isCluster(redis) ? redis.nodes('master') : [redis];
+}
+
+/** @returns the connection that commands about a key use; undefined while no master has its slot */
+export function masterOf(redis: RedisClient, key: string): Redis | undefined {
+  if (!isCluster(redis)) return redis;
+  const name = redis.slots[new Command('exists', [key]).getSlot()]?.[0];
+  return redis.nodes('all').find((node) => serverName(node) === name);
+}
+
+/** `10.0.0.1:6379` */
+export function serverName({ options: { host, port } }: Redis): string {
+  return `${host}:${port}`;
 }
 
 function runIdOf(info: string): string {

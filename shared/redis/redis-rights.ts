@@ -1,5 +1,19 @@
+import type { Redis } from 'ioredis';
+import { withinLimit } from '../lifecycle/time-limit.js';
 import { classifyRedisError, redisErrorCode } from './redis-error.js';
-import type { RedisClient } from './redis-connection.js';
+import { isCluster, type RedisClient } from './redis-connection.js';
+import { masterOf, serverName } from './redis-masters.js';
+
+/** What a start tries its rights on. */
+export interface RightsProbe {
+  /** Keys that never stay, one in each slot that the service writes to. */
+  readonly written: readonly string[];
+  /** Keys that have to be allowed, by the pattern that the rule of the user has for them: `~bull:*`. */
+  readonly allowed: ReadonlyMap<string, readonly string[]>;
+}
+
+/** How long a start waits to be told its rights, ms. A node of a cluster may be away, and must not hold up the others. */
+const WITHIN_MS = { alone: 3_000, ofCluster: 1_000 } as const;
 
 /** Commands of the scripts, ours and those of BullMQ's that are used. What stands behind a name are arguments after the key. */
 const inScripts = [
@@ -42,19 +56,44 @@ redis.pcall('DEL', KEYS[1])
 return refused`;
 
 /**
- * Asks for the rights without which not everything works, by using them on a key that does not stay. ACL DRYRUN would tell more easily, but
- * is a right of its own, and there since 7.0 alone.
+ * Asks for the rights without which not everything works, by using them on keys that do not stay. ACL DRYRUN would tell more easily, but
+ * is a right of its own, and there since 7.0 alone. Each node of a cluster has users of its own, so each master is asked.
  *
- * @param key           one of the service, of a name that nothing else has
  * @param waitsForReplicas REDIS_MIN_REPLICAS is above 0
- * @returns the commands that are missing; `the keys of QUEUE_PREFIX` for a key pattern; none where Redis cannot be asked now
+ * @returns the commands that are missing, and patterns of keys as `the keys ~bull:*`, by server: `10.0.0.1:6379`, '' where there is one.
+ *          A server that does not answer in time lacks nothing
  */
-export async function missingRights(redis: RedisClient, key: string, waitsForReplicas: boolean): Promise<readonly string[]> {
+export async function missingRights(redis: RedisClient, { written, allowed }: RightsProbe, waitsForReplicas: boolean): Promise<ReadonlyMap<string, readonly string[]>> {
+  const missing = new Map<string, Set<string>>();
+  const note = (server: string, rights: readonly string[]): void => {
+    const known = missing.get(server) ?? new Set();
+    missing.set(server, known);
+    for (const right of rights) known.add(right);
+  };
+  const withinMs = isCluster(redis) ? WITHIN_MS.ofCluster : WITHIN_MS.alone;
+  const nameOf = (node: Redis): string => (isCluster(redis) ? serverName(node) : '');
+  const keyOf = new Map<Redis, string>();
+  for (const key of written) {
+    const node = masterOf(redis, key);
+    if (node !== undefined && !keyOf.has(node)) keyOf.set(node, key);
+  }
+  await Promise.all([
+    ...[...keyOf].map(async ([node, key]) => note(nameOf(node), (await inTime(withinMs, missingCommands(node, key, waitsForReplicas))) ?? [])),
+    ...[...allowed].flatMap(([pattern, keys]) => keys.map(async (key) => {
+      const node = masterOf(redis, key);
+      if (node !== undefined && (await inTime(withinMs, isKeyRefused(node, key)))) note(nameOf(node), [`the keys ${pattern}`]);
+    })),
+  ]);
+  return new Map([...missing].flatMap(([server, rights]) => (rights.size === 0 ? [] : [[server, [...rights]] as const])));
+}
+
+async function missingCommands(redis: Redis, key: string, waitsForReplicas: boolean): Promise<readonly string[]> {
   try {
     const missing = await Promise.all([
       isRefused('INFO', () => redis.info('server')),
       isRefused('TIME', () => redis.time()),
       isRefused('PING', () => redis.ping()),
+      isRefused('EXISTS', () => redis.exists(key)),
       // A script that is not there.
       isRefused('EVALSHA', () => redis.evalsha('0'.repeat(40), 1, key)),
       isRefused('SCRIPT|EXISTS', () => redis.script('EXISTS', '0'.repeat(40))),
@@ -68,7 +107,7 @@ export async function missingRights(redis: RedisClient, key: string, waitsForRep
     const refused: unknown = await redis.eval(SCRIPT, 1, key, ...inScripts);
     return [...missing.flat(), ...(Array.isArray(refused) ? refused.map(String) : [])];
   } catch (error) {
-    return classifyRedisError(error) === 'refused' && redisErrorCode(error) === 'NOPERM' ? [isOfKey(error) ? 'the keys of QUEUE_PREFIX' : 'EVAL'] : [];
+    return classifyRedisError(error) === 'refused' && redisErrorCode(error) === 'NOPERM' && !isOfKey(error) ? ['EVAL'] : [];
   }
 }
 
@@ -80,6 +119,20 @@ async function isRefused(name: string, ask: () => Promise<unknown>): Promise<str
     // What else is wrong shows when the script is called. A key that is refused is told by it, too.
     return redisErrorCode(error) === 'NOPERM' && !isOfKey(error) ? [name] : [];
   }
+}
+
+async function isKeyRefused(redis: Redis, key: string): Promise<boolean> {
+  try {
+    await redis.exists(key);
+    return false;
+  } catch (error) {
+    return redisErrorCode(error) === 'NOPERM' && isOfKey(error);
+  }
+}
+
+/** A server that is silent is passed over: what it refuses is told by the calls that it refuses. */
+async function inTime<T>(withinMs: number, asking: Promise<T>): Promise<T | undefined> {
+  return withinLimit(asking, withinMs, () => new Error('no answer')).catch(() => undefined);
 }
 
 /** Redis has one code for a command and a key that are not allowed. */

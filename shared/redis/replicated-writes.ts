@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { Command, type Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { ConnectionPool } from './connection-pool.js';
 import { redisErrorCode } from './redis-error.js';
 import { commandsThatEnd, isCluster, reconnectAfterMs, type RedisClient } from './redis-connection.js';
+import { masterOf, serverName } from './redis-masters.js';
 import { replicasInStep } from './replica-count.js';
 import { withinRequestLimit } from './request-limit.js';
 
@@ -171,9 +172,7 @@ export class ReplicatedWrites {
 
   /** The connection that other commands about a key use. @throws while no master has its slot */
   #nodeFor(key: string): Redis {
-    if (!isCluster(this.redis)) return this.redis;
-    const name = this.redis.slots[slotOf(key)]?.[0];
-    const node = this.redis.nodes('all').find((each) => serverName(each) === name);
+    const node = masterOf(this.redis, key);
     if (node === undefined) throw new Error('None of startup nodes is available');
     return node;
   }
@@ -214,14 +213,6 @@ async function inOneGo(answers: readonly Promise<unknown>[]): Promise<unknown[]>
 
 function waitMs(until: number): number {
   return Math.round(Math.min(LONGEST_WAIT_MS, Math.max(1, until - performance.now() - ANSWER_MS)));
-}
-
-function serverName({ options: { host, port } }: Redis): string {
-  return `${host}:${port}`;
-}
-
-function slotOf(key: string): number {
-  return new Command('exists', [key]).getSlot();
 }
 
 /** A host name may have several addresses that lead to one server: then the server tells. */

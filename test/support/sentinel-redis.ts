@@ -27,9 +27,12 @@ export class SentinelRedis {
     this.#sentinels = sentinels;
   }
 
-  /** @returns one whose replicas are in step and whose sentinels know each other */
-  static async start(): Promise<SentinelRedis> {
-    const settings = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction', '--repl-diskless-sync-delay', '0'];
+  /**
+   * @param more settings of each node
+   * @returns one whose replicas are in step and whose sentinels know each other
+   */
+  static async start(more: readonly string[] = []): Promise<SentinelRedis> {
+    const settings = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--maxmemory-policy', 'noeviction', '--repl-diskless-sync-delay', '0', ...more];
     const master = await PrivateRedis.start(settings, undefined, { config: '' });
     const { host, port } = master.address;
     const replicas = await Promise.all(Array.from({ length: REPLICAS }, () => PrivateRedis.start(settings, undefined, { config: `replicaof ${host} ${port}\n` })));

@@ -5,8 +5,11 @@ import { expect } from 'chai';
 import { Redis } from 'ioredis';
 
 import { loadConfig } from '../../shared/config/load.js';
+import { rightsProbe } from '../../shared/queue/names.js';
+import { createLogger } from '../../shared/logging/logger.js';
 import { RedisAccess } from '../../shared/redis/redis-access.js';
 import { connectRedis, type RedisClient } from '../../shared/redis/redis-connection.js';
+import { checkRedisSettings } from '../../shared/redis/redis-watch.js';
 import { TestAuthority, type IssuedCertificate } from '../support/certificates.js';
 import { eventually } from '../support/eventually.js';
 import { createReceiver, type Receiver } from '../support/receiver.js';
@@ -52,7 +55,7 @@ describe('topology: Redis with TLS and logins', function () {
     const redis = connectRedis(config, 'worker');
     redis.on('error', () => undefined); // what is wrong is said by RedisAccess
     const lines: string[] = [];
-    const access = new RedisAccess(redis, config, { error: (message, fields) => void lines.push(`${message} ${JSON.stringify(fields)}`) }, 'bull:rights-probe');
+    const access = new RedisAccess(redis, config, { error: (message, fields) => void lines.push(`${message} ${JSON.stringify(fields)}`) }, rightsProbe('bull', config.mode === 'cluster', 16));
     closing.push(() => redis.disconnect(), () => access.close());
     return { redis, lines, refusal: access.admission.then(() => 'admitted', (error: unknown) => String(error)) };
   }
@@ -94,6 +97,7 @@ describe('topology: Redis with TLS and logins', function () {
       ['another name', () => ({ REDIS_TLS_SERVERNAME: 'other.example' }), 'has a certificate for other names, use one that stands in it, or set REDIS_TLS_SERVERNAME'],
       ['no certificate of ours', () => ({ REDIS_TLS_CERT_FILE: '', REDIS_TLS_KEY_FILE: '' }), 'refuses our certificate, or asks for one, check REDIS_TLS_CERT_FILE and REDIS_TLS_KEY_FILE'],
       ['TLS at a plain port', () => ({ REDIS_ADDR: printAddress(plain.address) }), 'does not speak TLS on this port, and REDIS_TLS is true'],
+      ['a database that is not there', () => ({ REDIS_DB: '16' }), 'refuses database 16, check REDIS_DB: ERR DB index is out of range'],
       ['no TLS at a port with TLS', () => ({ REDIS_TLS: '', REDIS_TLS_CA_FILE: '', REDIS_TLS_CERT_FILE: '', REDIS_TLS_KEY_FILE: '' }), 'speaks TLS on this port, and REDIS_TLS is not true'],
     ];
     it(`ends a start, and says why: ${refusals.map(([what]) => what).join(', ')}`, async () => {
@@ -116,22 +120,52 @@ describe('topology: Redis with TLS and logins', function () {
     }
 
     it('says that it is the old Redis that refuses the login', async () => {
-      const run = new ServiceProcess('server/main.js', { ...settings, HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', PREVIOUS_REDIS_ADDR: printAddress(plain.address), PREVIOUS_REDIS_PASSWORD: 'wrong' });
-      closing.push(() => run.kill());
-      expect(await run.ended()).to.equal(78);
-      expect(run.output).to.include(`(PREVIOUS_REDIS_*): redis ${printAddress(plain.address)} refuses the login`);
+      const said = async (changes: Settings): Promise<string> => {
+        const run = new ServiceProcess('server/main.js', { ...settings, HTTP_HOST: '127.0.0.1', HTTP_PORT: '0', PREVIOUS_REDIS_ADDR: printAddress(plain.address), ...changes });
+        closing.push(() => run.kill());
+        expect(await run.ended()).to.equal(78);
+        return run.output;
+      };
+      const [login, database] = await Promise.all([said({ PREVIOUS_REDIS_PASSWORD: 'wrong' }), said({ PREVIOUS_REDIS_PASSWORD: PASSWORD, PREVIOUS_REDIS_DB: '16' })]);
+      expect(login).to.include(`(PREVIOUS_REDIS_*): redis ${printAddress(plain.address)} refuses the login`);
+      expect(database).to.include(`(PREVIOUS_REDIS_*): redis ${printAddress(plain.address)} refuses database 16`);
+    });
+
+    it('writes to no other database when SELECT is forbidden later, on no connection', async () => {
+      const client = new Redis({ ...redis.clientOptions, password: PASSWORD });
+      closing.push(() => client.disconnect());
+      await client.acl('SETUSER', 'selects', 'on', `>${PASSWORD}`, '+@all', 'allkeys', '&*');
+      const watched = connect({ ...settings, REDIS_USERNAME: 'selects', REDIS_DB: '3' });
+      await isReady(watched);
+      await watched.redis.set('bull:of-3', '1');
+      await client.acl('SETUSER', 'selects', '-select');
+      // BullMQ makes its connections so, and so do the writes that wait for replicas.
+      const duplicate = (watched.redis as Redis).duplicate();
+      duplicate.on('error', () => undefined);
+      closing.push(() => duplicate.disconnect());
+      const writes = [duplicate.set('bull:by-duplicate', '1'), duplicate.set('bull:by-duplicate', '1')].map((write) => write.then(() => 'written', (error: unknown) => String(error)));
+      await client.call('CLIENT', 'KILL', 'USER', 'selects', 'SKIPME', 'yes');
+      await eventually(() => { expect(watched.lines.join('\n')).to.include("redis does not let us in").and.to.include("'select'"); }, { withinMs: 20_000 });
+      expect(await Promise.all(writes)).to.not.include('written');
+      expect(await client.exists('bull:of-3', 'bull:by-duplicate')).to.equal(0);
+      await client.acl('SETUSER', 'selects', '+select');
+      await eventually(async () => { expect(await Promise.all([watched.redis.get('bull:of-3'), duplicate.get('bull:of-3')])).to.deep.equal(['1', '1']); }, { withinMs: 20_000 });
     });
 
     it('ends a start with a right that is missing, and names user and right', async () => {
       const client = new Redis({ ...redis.clientOptions, password: PASSWORD });
       closing.push(() => client.disconnect());
       const rules: readonly (readonly [rules: readonly string[], said: string])[] = [
-        [['+@all', '~bull:*', '&*'], 'admitted'],
-        [['+@all', '~other:*', '&*'], 'redis user few0 may not use the keys of QUEUE_PREFIX'],
-        [['+@all', '-info', '~bull:*'], 'redis user few0 may not use INFO: '],
-        [['+@all', '-eval', '~bull:*'], 'redis user few0 may not use EVAL: '],
-        [['+@all', '-evalsha', '-bzpopmin', '~bull:*'], 'redis user few0 may not use EVALSHA, BZPOPMIN: '],
-        [['+@all', '-xadd', '-zrange', '~bull:*'], 'redis user few0 may not use ZRANGE, XADD: '],
+        [['+@all', '~bull:*', '~{bull-*', '&*'], 'admitted'],
+        [['+@all', '~other:*', '&*'], 'redis user few0 may not use the keys ~bull:*, the keys ~{bull-*: see ACL SETUSER'],
+        // A start looks there for the tasks of a cluster.
+        [['+@all', '~bull:*'], 'redis user few0 may not use the keys ~{bull-*: '],
+        [['+@all', '~bull:deliver-*', '~{bull-*'], 'redis user few0 may not use the keys ~bull:*: '],
+        [['+@all', '-select', '~bull:*', '~{bull-*'], 'admitted'],
+        [['+@all', '-info', '~bull:*', '~{bull-*'], 'redis user few0 may not use INFO: '],
+        [['+@all', '-eval', '~bull:*', '~{bull-*'], 'redis user few0 may not use EVAL: '],
+        [['+@all', '-evalsha', '-bzpopmin', '~bull:*', '~{bull-*'], 'redis user few0 may not use EVALSHA, BZPOPMIN: '],
+        [['+@all', '-xadd', '-zrange', '~bull:*', '~{bull-*'], 'redis user few0 may not use ZRANGE, XADD: '],
       ];
       await Promise.all(rules.map(async ([rule, said], nth) => {
         await client.acl('SETUSER', `few${nth}`, 'on', `>${PASSWORD}`, ...rule);
@@ -139,7 +173,7 @@ describe('topology: Redis with TLS and logins', function () {
         expect((await refusal).replace(/few\d/, 'few0'), rule.join(' ')).to.include(said);
         connection.disconnect();
       }));
-      expect(await client.exists('bull:rights-probe')).to.equal(0);
+      expect(await client.keys('*rights-probe')).to.deep.equal([]);
     });
 
     it('waits for a certificate that has expired to be renewed, and says so once', async () => {
@@ -173,6 +207,7 @@ describe('topology: Redis with TLS and logins', function () {
       ['a wrong password of the sentinel', () => ({ REDIS_SENTINEL_PASSWORD: 'wrong' }), () => sentinel.address, 'refuses the login, check REDIS_SENTINEL_PASSWORD: WRONGPASS'],
       ['no password for the sentinel', () => ({ REDIS_SENTINEL_PASSWORD: '' }), () => sentinel.address, 'asks for a password, set REDIS_SENTINEL_PASSWORD'],
       ['a wrong password of the master', () => ({ REDIS_PASSWORD: 'wrong' }), () => master.address, 'refuses the login, check REDIS_USERNAME and REDIS_PASSWORD: WRONGPASS'],
+      ['a database that is not there', () => ({ REDIS_DB: '16' }), () => master.address, 'refuses database 16, check REDIS_DB: ERR DB index is out of range'],
       ['an unknown name of the master', () => ({ REDIS_MASTER_NAME: 'another' }), () => sentinel.address, 'knows no master of the name another, check REDIS_MASTER_NAME'],
       ['an unknown authority', () => ({ REDIS_TLS_CA_FILE: stranger.ca }), () => sentinel.address, 'has a certificate that no trusted authority has signed'],
       ['no TLS at the sentinel', () => ({ REDIS_SENTINEL_TLS: 'false' }), () => sentinel.address, 'speaks TLS on this port, and REDIS_SENTINEL_TLS is not true'],
@@ -186,7 +221,7 @@ describe('topology: Redis with TLS and logins', function () {
     it('ends a start with a right that is missing at the master, and does not blame the sentinels', async () => {
       const client = new Redis({ ...master.clientOptions, password: PASSWORD });
       closing.push(() => client.disconnect());
-      await client.acl('SETUSER', 'few', 'on', `>${PASSWORD}`, '+@all', '-info', '-evalsha', '~bull:*', '&*');
+      await client.acl('SETUSER', 'few', 'on', `>${PASSWORD}`, '+@all', '-info', '-evalsha', '~bull:*', '~{bull-*', '&*');
       expect(await connect({ ...settings, REDIS_USERNAME: 'few' }).refusal).to.include('redis user few may not use INFO, EVALSHA: ');
     });
   });
@@ -223,13 +258,61 @@ describe('topology: Redis with TLS and logins', function () {
       ['-cluster', /: redis localhost:\d+ does not give our user a right that it needs: .*cluster\|slots.*\(and 2 more\)$/],
       ['-cluster|info', /: redis localhost:\d+ does not give our user a right that it needs: .*cluster\|info.*\(and 2 more\)$/],
       ['-info', /may not use INFO: |right that it needs: .*'info'/],
-      ['-evalsha', /: redis user few3 may not use EVALSHA: /],
+      ['-evalsha', /: redis user few3 at \S+:\d+ may not use EVALSHA: .*\(and 2 more\)$/],
     ];
     it(`ends a start with a right that is missing at its nodes: ${rights.map(([missing]) => missing).join(', ')}`, async () => {
       await Promise.all(rights.map(async ([missing, words], nth) => {
         for (const node of cluster.nodes) await cluster.ask(node, (client) => client.acl('SETUSER', `few${nth}`, 'on', `>${PASSWORD}`, '+@all', missing, '~bull:*', '~{bull-*', '&*'));
         expect(await connect({ ...settings, REDIS_USERNAME: `few${nth}`, REDIS_PASSWORD: PASSWORD }).refusal, missing).to.match(words);
       }));
+    });
+
+    it('ends a start with a right or a key that is missing at one of its nodes, and names the node', async () => {
+      const lacking = cluster.nodes[2];
+      const rules: readonly (readonly [rule: readonly string[], atOne: readonly string[], words: RegExp])[] = [
+        [['~bull:*', '~{bull-*'], ['-xadd'], /: redis user one0 at \S+ may not use XADD: see ACL SETUSER$/],
+        [['~bull:*'], ['~{bull-*'], /may not use the keys ~\{bull-\*/],
+        [['~{bull-*'], [], /: redis user one2 at \S+ may not use the keys ~bull:\*: see ACL SETUSER$/],
+        [['~bull:*', '~{bull-?}*', '~{bull-??}*'], [], /: redis user one3 at \S+ may not use the keys ~\{bull-\*: see ACL SETUSER$/],
+      ];
+      await Promise.all(rules.map(async ([rule, atOne, words], nth) => {
+        for (const node of cluster.nodes) await cluster.ask(node, (client) => client.acl('SETUSER', `one${nth}`, 'on', `>${PASSWORD}`, '+@all', '&*', ...rule, ...(node === lacking ? atOne : [])));
+        const said = await connect({ ...settings, REDIS_USERNAME: `one${nth}`, REDIS_PASSWORD: PASSWORD }).refusal;
+        expect(said, rule.join(' ')).to.match(words);
+        if (nth === 0) expect(said).to.include(`:${lacking?.address.port} `);
+      }));
+    });
+
+    it('names a node that does not let us in, while the others do', async () => {
+      const bad = cluster.nodes[1];
+      const port = bad?.address.port ?? 0;
+      for (const node of cluster.nodes) await cluster.ask(node, (client) => client.acl('SETUSER', 'partly', 'on', `>${PASSWORD}`, '+@all', 'allkeys', '&*'));
+      const watched = connect({ ...settings, REDIS_USERNAME: 'partly', REDIS_PASSWORD: PASSWORD });
+      await isReady(watched);
+      if (bad !== undefined) await cluster.ask(bad, (client) => client.acl('DELUSER', 'partly'));
+      const keys = Array.from({ length: 16 }, (_, nth) => `{bull-${nth}}:x`);
+      await eventually(() => {
+        // As a worker does all the time. One of them goes to that node.
+        for (const key of keys) watched.redis.exists(key).catch(() => undefined);
+        expect(watched.lines.join('\n')).to.include('refuses the login');
+      }, { withinMs: 30_000, everyMs: 200 });
+      expect(watched.lines).to.have.lengthOf(1);
+      expect(watched.lines[0]).to.include(`:${port}"`).and.to.include('WRONGPASS');
+      expect(watched.redis.status).to.equal('ready');
+    });
+
+    it('is refused in prod for one master that evicts, which is named', async () => {
+      const { redis } = connect(settings);
+      const evicting = cluster.nodes[2];
+      if (evicting === undefined) throw new Error('a cluster has nodes');
+      await cluster.ask(evicting, (client) => client.config('SET', 'maxmemory-policy', 'allkeys-lru'));
+      closing.push(() => cluster.ask(evicting, (client) => client.config('SET', 'maxmemory-policy', 'noeviction')));
+      await eventually(() => { expect(redis.status).to.equal('ready'); });
+      // One draw of three would have to be lucky ten times.
+      for (let round = 0; round < 10; round += 1) {
+        expect(await checkRedisSettings(redis, 'prod', createLogger({ level: 'error', environment: 'prod', role: 'api' })).catch((error: unknown) => String(error)))
+          .to.match(new RegExp(`^EvictingRedisError: Redis \\S+:${evicting.address.port} has maxmemory-policy allkeys-lru: `));
+      }
     });
 
     it('ends a start with a Redis that is no cluster', async () => {

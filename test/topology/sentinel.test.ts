@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { Ledger } from '../chaos/ledger.js';
 import { profile } from '../chaos/profile.js';
 import { scenario, type Scene } from '../chaos/scenario.js';
+import { aclRule } from '../../shared/redis/redis-rights.js';
 import { eventually } from '../support/eventually.js';
 import { createReceiver } from '../support/receiver.js';
 import type { Settings } from '../support/service.js';
@@ -15,9 +16,10 @@ const ROUNDS = profile.name === 'long' ? 5 : 1;
  * The master is replaced under load, once (five times in the long form).
  * @param replace begins it, and resolves when the old master may come back as a replica
  * @param maxLost acknowledged tasks that may be gone after one failover
+ * @param userOfNodes settings of each node: a user of its own is not replicated
  */
-async function replaceMaster(scene: Scene, replace: (redis: SentinelRedis) => Promise<() => Promise<void>>, maxLost: number, settings: Settings = {}): ReturnType<Parameters<typeof scenario>[2]> {
-  const redis = await SentinelRedis.start();
+async function replaceMaster(scene: Scene, replace: (redis: SentinelRedis) => Promise<() => Promise<void>>, maxLost: number, settings: Settings = {}, userOfNodes: readonly string[] = []): ReturnType<Parameters<typeof scenario>[2]> {
+  const redis = await SentinelRedis.start(userOfNodes);
   scene.onClose(() => redis.close());
   const receiver = await createReceiver();
   scene.onClose(() => receiver.close());
@@ -62,7 +64,8 @@ describe('topology: Redis Sentinel', () => {
     replaceMaster(scene, async (redis) => {
       await redis.failOver();
       return async () => undefined;
-    }, 3), { longMs: 600_000 });
+    // Under the user of docs/OPERATIONS.md, which each node has of its own.
+    }, 3, { REDIS_USERNAME: 'retry-service', REDIS_PASSWORD: 'of-few-rights', QUEUE_PREFIX: 'bull' }, ['--user', 'retry-service', 'on', '>of-few-rights', ...aclRule('bull')]), { longMs: 600_000 });
 
   scenario('21c', 'the same with REDIS_MIN_REPLICAS=2, the number of all replicas: nothing is lost', (scene) =>
     replaceMaster(scene, async (redis) => {

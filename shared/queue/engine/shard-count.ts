@@ -1,7 +1,7 @@
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
-import { classifyRedisError } from '../../redis/redis-error.js';
+import { RedisErrors } from '../../redis/redis-error.js';
 import { MismatchError } from './mismatch-error.js';
-import { queueName, queuePrefix, shardCountKey } from '../names.js';
+import { queueMetaKey, shardCountKey } from '../names.js';
 
 /** What versions used that did not store the number. */
 const BEFORE_IT_WAS_STORED = { cluster: 16, other: 1 } as const;
@@ -25,18 +25,19 @@ export class ShardCountError extends MismatchError {
  * Stores how many shards there are, if Redis does not know it yet, and compares it with our number. It waits until the part of Redis
  * answers that knows it: a process with a wrong number must not take any task.
  * @param isClosed ends the wait
+ * @param errors   knows for how long Redis has been read-only: that ends the wait, too
  * @returns whether Redis knows it now. One that is full, or takes no writes for another reason, can be read all the same: its tasks are
  * delivered, and the caller tries again later.
  * @throws ShardCountError; what Redis refuses to read with
  */
-export async function settleShardCount(redis: RedisClient, prefix: string, count: number, isClosed: () => boolean): Promise<{ readonly isStored: boolean }> {
+export async function settleShardCount(redis: RedisClient, prefix: string, count: number, isClosed: () => boolean, errors = new RedisErrors()): Promise<{ readonly isStored: boolean }> {
   for (;;) {
     try {
-      const { number, isStored } = await readOrStore(redis, prefix, count);
+      const { number, isStored } = await readOrStore(redis, prefix, count, errors);
       if (number !== String(count)) throw new ShardCountError(number, count, prefix);
       return { isStored };
     } catch (error) {
-      if (error instanceof MismatchError || classifyRedisError(error) !== 'unavailable' || isClosed()) throw error;
+      if (error instanceof MismatchError || errors.classify(error) !== 'unavailable' || isClosed()) throw error;
       await readyOrLater(redis);
     }
   }
@@ -58,7 +59,7 @@ function readyOrLater(redis: RedisClient): Promise<void> {
   });
 }
 
-async function readOrStore(redis: RedisClient, prefix: string, count: number): Promise<{ readonly number: string; readonly isStored: boolean }> {
+async function readOrStore(redis: RedisClient, prefix: string, count: number, errors: RedisErrors): Promise<{ readonly number: string; readonly isStored: boolean }> {
   const key = shardCountKey(prefix);
   const stored = await redis.get(key);
   if (stored !== null) return { number: stored, isStored: true };
@@ -67,7 +68,7 @@ async function readOrStore(redis: RedisClient, prefix: string, count: number): P
     // Of several that start at once, one wins.
     await redis.set(key, number, 'NX');
   } catch (error) {
-    const errorClass = classifyRedisError(error);
+    const errorClass = errors.classify(error);
     if (errorClass !== 'full' && errorClass !== 'refused') throw error;
     return { number: String(number), isStored: false };
   }
@@ -76,8 +77,7 @@ async function readOrStore(redis: RedisClient, prefix: string, count: number): P
 
 /** The number of a store that an older version has made; undefined: there is no store yet. */
 async function numberInUse(redis: RedisClient, prefix: string): Promise<number | undefined> {
-  // BullMQ writes it when it opens a queue.
-  const isThere = async (isOfCluster: boolean): Promise<boolean> => (await redis.exists(`${queuePrefix(prefix, 0, isOfCluster)}:${queueName(0)}:meta`)) === 1;
+  const isThere = async (isOfCluster: boolean): Promise<boolean> => (await redis.exists(queueMetaKey(prefix, isOfCluster))) === 1;
   if (await isThere(true)) return BEFORE_IT_WAS_STORED.cluster;
   // On a cluster the other one is no store of ours.
   return !isCluster(redis) && (await isThere(false)) ? BEFORE_IT_WAS_STORED.other : undefined;

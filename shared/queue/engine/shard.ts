@@ -2,6 +2,7 @@ import { Queue } from 'bullmq';
 import { RequestError } from '../../domain/errors.js';
 import { jobIdOf, ownKeys, queueName, queuePrefix, type OwnKeys } from '../names.js';
 import { isCluster, type RedisClient } from '../../redis/redis-connection.js';
+import { RedisErrors } from '../../redis/redis-error.js';
 import type { ReplicatedWrites } from '../../redis/replicated-writes.js';
 import { checkEngine } from './check-engine.js';
 import { definedScripts, type DefinedScripts } from './defined-scripts.js';
@@ -49,6 +50,8 @@ export interface ShardsOptions {
   readonly scripts: (bullmq: DefinedScripts) => Readonly<Record<string, LuaScript>>;
   readonly onOpen?: ((shards: readonly Shard[]) => void) | undefined;
   readonly replicated?: ReplicatedWrites | undefined;
+  /** Redis answers, and does not let the shards be opened: a right is missing. It is tried again. */
+  readonly onRefused?: ((error: unknown) => void) | undefined;
   /** The libraries or the store are not those that this process was made for: it has to end. */
   readonly onMismatch?: ((error: MismatchError) => void) | undefined;
 }
@@ -61,6 +64,9 @@ export class Shards {
   #open: Promise<readonly Shard[]> | undefined;
   #ready: readonly Shard[] | undefined;
   #mismatch: MismatchError | undefined;
+  /** What the last try to open them was refused with. */
+  #refusal: unknown;
+  readonly #errors = new RedisErrors();
   #isClosed = false;
   #openAgain: NodeJS.Timeout | undefined;
   #storeLater: NodeJS.Timeout | undefined;
@@ -80,12 +86,13 @@ export class Shards {
     if (redis.status === 'ready') this.#onReady();
   }
 
-  /** @throws RequestError redis_unavailable while Redis has not answered yet; MismatchError when that was refused */
+  /** @throws RequestError redis_unavailable while Redis has not answered yet, redis_refused when it has not let us open them; MismatchError */
   get(index: number): Shard {
     if (this.#mismatch !== undefined) throw this.#mismatch;
     const shard = this.#ready?.[index];
-    if (shard === undefined) throw new RequestError('redis_unavailable', 'redis connection failed');
-    return shard;
+    if (shard !== undefined) return shard;
+    if (this.#refusal !== undefined) throw new RequestError('redis_refused', 'redis answers, and refuses to do this now', undefined, { cause: this.#refusal });
+    throw new RequestError('redis_unavailable', 'redis connection failed');
   }
 
   all(): readonly Shard[] {
@@ -115,7 +122,7 @@ export class Shards {
   async #openAll(): Promise<readonly Shard[]> {
     try {
       const { redis, prefix, count } = this.options;
-      const { isStored } = await settleShardCount(redis, prefix, count, () => this.#isClosed);
+      const { isStored } = await settleShardCount(redis, prefix, count, () => this.#isClosed, this.#errors);
       const outcomes = await Promise.allSettled(Array.from({ length: count }, (_, index) => openShard(this.options, index)));
       const shards = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
       const failure = outcomes.find((outcome) => outcome.status === 'rejected');
@@ -124,12 +131,15 @@ export class Shards {
         throw failure?.reason ?? new Error('Connection is closed.');
       }
       this.#ready = shards;
+      this.#refusal = undefined;
       this.options.onOpen?.(shards);
       if (!isStored) this.#storeCountLater();
       return shards;
     } catch (error) {
       this.#open = undefined;
       this.#endOnMismatch(error);
+      this.#refusal = this.#errors.classify(error) === 'refused' ? error : undefined;
+      if (this.#refusal !== undefined && !this.#isClosed) this.options.onRefused?.(error);
       throw error;
     }
   }
@@ -139,7 +149,7 @@ export class Shards {
     if (this.#isClosed || this.#mismatch !== undefined) return;
     const { redis, prefix, count } = this.options;
     this.#storeLater = setTimeout(() => {
-      settleShardCount(redis, prefix, count, () => this.#isClosed)
+      settleShardCount(redis, prefix, count, () => this.#isClosed, this.#errors)
         .catch((error: unknown) => {
           this.#endOnMismatch(error);
           return { isStored: false };

@@ -98,7 +98,7 @@ export class TaskQueue {
   constructor(private readonly options: TaskQueueOptions) {
     const { redis, prefix, shards: count, replicated, onMismatch } = options;
     this.#health = options.health ?? new ShardHealth(isOutage);
-    this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, replicated, onMismatch, onOpen: options.watchesShards === true ? (shards) => this.#watch(shards) : undefined });
+    this.#shards = new Shards({ redis, prefix, count, scripts: ownScripts, replicated, onRefused: (error) => options.refusals?.refused(error), onMismatch, onOpen: options.watchesShards === true ? (shards) => this.#watch(shards) : undefined });
   }
 
   /** Resolves when Redis has answered once and the queues are open. @throws MismatchError as `onMismatch` */

@@ -11,7 +11,7 @@ import { uniquePrefix } from '../../../support/namespace.js';
 import { createReceiver, type Receiver } from '../../../support/receiver.js';
 import { monitorRedis } from '../../../support/redis-monitor.js';
 import { PrivateRedis, printAddress, testRedisAddress } from '../../../support/redis.js';
-import { ServiceProcess, type Ending } from '../../../support/service.js';
+import { ServiceProcess, type Ending, type Settings } from '../../../support/service.js';
 import { connect, InProcessService } from '../../../support/service-in-process.js';
 import { call, httpTask, submitNew, waitForState } from '../../../support/tasks.js';
 
@@ -131,8 +131,8 @@ describe('npm run secrets:reencrypt', () => {
     const job = `${prefix}:deliver-0:t-previous`;
     try {
       await redis.hset(job, 'data', '{"d":{"s":[["x"],"old.abc"]},"m":"m"}');
-      const whole = async (): Promise<{ ending: Ending; output: string }> => {
-        const program = new ServiceProcess('server/credentials/reencrypt-main.js', { REDIS_ADDR: printAddress(testRedisAddress()), QUEUE_PREFIX: prefix, SECRETS_KEYS: keysText('new', 'old'), PREVIOUS_REDIS_ADDR: printAddress(previous.address) });
+      const whole = async (changes: Settings = {}): Promise<{ ending: Ending; output: string }> => {
+        const program = new ServiceProcess('server/credentials/reencrypt-main.js', { REDIS_ADDR: printAddress(testRedisAddress()), QUEUE_PREFIX: prefix, SECRETS_KEYS: keysText('new', 'old'), PREVIOUS_REDIS_ADDR: printAddress(previous.address), ...changes });
         return { ending: await program.ended(), output: program.output };
       };
       const needed = await whole();
@@ -142,6 +142,9 @@ describe('npm run secrets:reencrypt', () => {
       const free = await whole();
       expect(free.output).to.contain('The key old is free');
       expect(free.ending).to.equal(0);
+      const refused = await whole({ PREVIOUS_REDIS_DB: '16' });
+      expect(refused.output).to.contain(`old Redis: redis ${printAddress(previous.address)} refuses database 16, check REDIS_DB`);
+      expect(refused.ending).to.equal(78);
     } finally {
       redis.disconnect();
       await previous.close();

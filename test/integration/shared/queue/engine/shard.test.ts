@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { loadConfig } from '../../../../../shared/config/load.js';
 import { TaskQueue } from '../../../../../shared/queue/tasks/task-queue.js';
 import { connectRedis } from '../../../../../shared/redis/redis-connection.js';
+import { RefusalLog } from '../../../../../shared/redis/refusal-log.js';
 import { eventually } from '../../../../support/eventually.js';
 import { uniquePrefix } from '../../../../support/namespace.js';
 import { PrivateRedis, printAddress, testRedisAddress } from '../../../../support/redis.js';
@@ -60,14 +61,32 @@ describe('the shards of a queue', () => {
     try {
       await new Promise((resolve) => redis.once('ready', resolve));
       await redis.acl('SETUSER', 'default', '-info');
-      const queue = new TaskQueue({ redis, prefix: uniquePrefix(), shards: 4, deadAttempts: 10, clock: Date.now });
+      const lines: string[] = [];
+      const log = (message: string, fields: unknown): void => void lines.push(`${message} ${JSON.stringify(fields)}`);
+      const queue = new TaskQueue({ redis, prefix: uniquePrefix(), shards: 4, deadAttempts: 10, clock: Date.now, refusals: new RefusalLog({ error: log, info: log }) });
       expect(await queue.ready().catch((error: unknown) => String(error))).to.include('NOPERM');
+      expect(await queue.ping().catch((error: unknown) => error)).to.have.property('code', 'redis_refused');
+      expect(lines.join()).to.match(/^redis refuses .*NOPERM.*'info'/);
       await redis.acl('SETUSER', 'default', '+info');
       // A ping opens nothing: it only says whether they are open.
       await eventually(() => queue.ping());
       await queue.close();
     } finally {
       redis.disconnect();
+      await server.close();
+    }
+  });
+
+  it('are opened for a new store at the address of a read-only replica, which is told as for any store', async function () {
+    this.timeout(30_000);
+    const server = await PrivateRedis.start(['--replicaof', '127.0.0.1 1']);
+    const service = await InProcessService.start({ redis: loadConfig({ REDIS_ADDR: printAddress(server.address) }).redis });
+    try {
+      // For the first 5 s it may be a failover.
+      await eventually(async () => { expect((await submit(service.baseUrl, httpTask('http://127.0.0.1:9/'))).body).to.include({ code: 'redis_refused' }); }, { withinMs: 20_000, everyMs: 200 });
+      expect((await call(service.baseUrl, '/readyz')).body['checks']).to.deep.equal({ redis: 'refused' });
+    } finally {
+      await service.close();
       await server.close();
     }
   });
