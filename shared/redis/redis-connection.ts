@@ -87,8 +87,13 @@ export function connectRedis(config: RedisConfig, profile: keyof typeof profiles
         // The connector adds the name of the node that is connected to.
         ...(tls !== undefined && { tls: tlsOptions(tls), enableTLSForSentinelMode: true }),
       });
-      // It connects again for ever, so it ends only when it is closed by us.
+      // It connects again for ever, so it ends only when it is closed by us. One that is closed while it waits to connect again emits no `end`.
       redis.once('end', () => failovers.close());
+      const disconnect = redis.disconnect.bind(redis);
+      redis.disconnect = (reconnect) => {
+        disconnect(reconnect);
+        if (reconnect !== true) failovers.close();
+      };
       return redis;
     }
     case 'cluster': {
