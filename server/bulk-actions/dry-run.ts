@@ -8,6 +8,7 @@ import type { TaskPreview } from '../../shared/queue/scan/preview-tasks.js';
 import type { TaskSearch } from '../../shared/queue/scan/task-search.js';
 import { compileFilter } from '../../shared/queue/search/compile-filter.js';
 import { openCursor, sealCursor } from '../access/sealed-cursor.js';
+import type { FleetSettings } from '../flow/fleet-settings.js';
 import { largestGroups } from '../search/largest-groups.js';
 import { shownScanned } from '../search/routes.js';
 import { countPlaceOf, parseCursor, printCursor, toCursorPlace } from '../search/search-cursor.js';
@@ -16,6 +17,7 @@ import { toWireSummary } from '../search/summary-view.js';
 import type { BulkRequest } from './schema.js';
 
 export interface DryRunParts extends SummaryParts {
+  readonly fleetSettings: Pick<FleetSettings, 'inForce'>;
   readonly search: Pick<TaskSearch, 'preview'>;
 }
 
@@ -35,11 +37,12 @@ export async function dryRun({ action, ids, filter, cursor: sealed }: BulkReques
   const owner = { call: `dry run ${action}`, filter: conditions };
   const cursor = text === undefined ? undefined : parseCursor(text, owner);
   const startedAt = cursor?.startedAt ?? parts.clock();
-  const { defaultBrokers } = await parts.fleetSettings.inForce();
+  const settings = await parts.fleetSettings.inForce();
+  const { defaultBrokers } = settings;
   const plan = compileFilter(fixTimes(conditions, startedAt), { defaultBrokers, mask: parts.mask });
   const preview = await parts.search.preview(plan, countPlaceOf(cursor), ids);
   const { samples, next, scanned, notRead, isComplete, shardsAway } = preview;
-  const facts = await summaryFacts(samples.some(({ nextAttemptAt }) => nextAttemptAt !== undefined), parts);
+  const facts = await summaryFacts(samples.some(({ nextAttemptAt }) => nextAttemptAt !== undefined), settings, parts);
   return {
     matched: ids === undefined ? preview.matched : ids.length,
     is_exact: next === undefined && isComplete && (notRead === 0 || ids !== undefined),

@@ -1,6 +1,7 @@
 import type { Caller } from '../../shared/domain/access/caller.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import type { Clock } from '../../shared/domain/ports.js';
+import type { SettingsInForce } from '../../shared/domain/flow/worker-facts.js';
 import { fixTimes, type Filter } from '../../shared/domain/search/filter.js';
 import { compileFilter, type SearchPlan } from '../../shared/queue/search/compile-filter.js';
 import type { ListPlace } from '../../shared/queue/scan/list-tasks.js';
@@ -44,9 +45,11 @@ export const searchRoutes: readonly Route<SearchParts>[] = [
       const owner: CursorOwner = { call: `list ${order}`, filter: parseFilter(query, caller) };
       const cursor = cursorIn(query, owner, caller);
       const startedAt = cursor?.startedAt ?? parts.clock();
-      const plan = await planFor(owner.filter, startedAt, parts);
+      // The workers say which brokers are the default cluster.
+      const settings = await parts.fleetSettings.inForce();
+      const plan = planFor(owner.filter, startedAt, settings, parts);
       const page = await parts.search.list(plan, { order, limit, from: listPlaceOf(cursor) });
-      const facts = await summaryFacts(page.tasks.some(({ nextAttemptAt }) => nextAttemptAt !== undefined), parts);
+      const facts = await summaryFacts(page.tasks.some(({ nextAttemptAt }) => nextAttemptAt !== undefined), settings, parts);
       return jsonAnswer(200, {
         tasks: page.tasks.map((task) => toWireSummary(task, facts)),
         next_cursor: page.next === undefined ? null : sealCursor(printCursor({ startedAt, at: page.next }, owner), caller),
@@ -71,7 +74,7 @@ export const searchRoutes: readonly Route<SearchParts>[] = [
       const owner: CursorOwner = { call: `count ${by}`, filter: parseFilter(query, caller) };
       const cursor = cursorIn(query, owner, caller);
       const startedAt = cursor?.startedAt ?? parts.clock();
-      const plan = await planFor(owner.filter, startedAt, parts);
+      const plan = planFor(owner.filter, startedAt, await parts.fleetSettings.inForce(), parts);
       const { matched, scanned, notRead, isComplete, shardsAway, groups, next } = await parts.search.count(plan, by, countPlaceOf(cursor));
       return jsonAnswer(200, {
         count: matched,
@@ -97,9 +100,7 @@ export function shownScanned(scanned: number, matched: number, { clientIds }: Ca
   return clientIds === undefined ? scanned : matched;
 }
 
-/** The workers say which brokers are the default cluster. */
-async function planFor(filter: Filter, startedAt: number, { fleetSettings, mask }: SearchParts): Promise<SearchPlan> {
-  const { defaultBrokers } = await fleetSettings.inForce();
+function planFor(filter: Filter, startedAt: number, { defaultBrokers }: SettingsInForce, { mask }: SearchParts): SearchPlan {
   return compileFilter(fixTimes(filter, startedAt), { defaultBrokers, mask });
 }
 
