@@ -47,7 +47,7 @@ async function viewOf(shard: Shard, jobId: string): Promise<TaskView | undefined
   if (taskId === undefined) return undefined;
   try {
     const view = await readTask(shard, taskId, SINGLE_DATA_BYTES);
-    return view === 'too large' ? undefined : view;
+    return view === 'too large' || view === 'foreign' ? undefined : view;
   } catch (error) {
     if (error instanceof UnreadableTaskError) return undefined; // the page says so in place of its data
     throw error;

@@ -7,7 +7,7 @@ import type { RequestContext } from '../http/request-context.js';
 import { taskNotFound } from './action-answers.js';
 
 export interface FindOwnTaskParts {
-  readonly queue: Pick<TaskQueue, 'find'>;
+  readonly queue: Pick<TaskQueue, 'findOf'>;
   readonly largeAnswers: LargeAnswers;
 }
 
@@ -17,9 +17,9 @@ export interface FindOwnTaskParts {
  */
 export async function findOwnTask(id: string, { caller, response }: RequestContext, { queue, largeAnswers }: FindOwnTaskParts): Promise<TaskView> {
   try {
-    const view = await queue.find(id, () => largeAnswers.whenRoom(response));
+    const view = await queue.findOf(id, caller.clientIds, () => largeAnswers.whenRoom(response));
     if (view === undefined) throw taskNotFound(id);
-    if (mayUseClient(caller, view.task.clientId)) return view;
+    if (view !== 'foreign' && mayUseClient(caller, view.task.clientId)) return view;
   } catch (error) {
     // Nothing tells whose it is.
     if (!(error instanceof RequestError) || error.code !== 'task_unreadable' || caller.clientIds === undefined) throw error;

@@ -149,7 +149,16 @@ export class TaskQueue {
 
   /** @param beforeLarge it is waited for before a large task is read; what it throws is thrown */
   async find(taskId: string, beforeLarge?: () => Promise<void>): Promise<TaskView | undefined> {
-    const read = (maxBytes: number): Promise<TaskView | 'too large' | undefined> => this.#speak(() => readTask(this.#shardOf(taskId), taskId, maxBytes));
+    const found = await this.findOf(taskId, undefined, beforeLarge);
+    return found === 'foreign' ? undefined : found;
+  }
+
+  /**
+   * The same for a caller that is bound to clients. Whose it is is looked at first: a large task of another client waits for no turn, and takes none.
+   * @param clientIds undefined: of any client
+   */
+  async findOf(taskId: string, clientIds: readonly string[] | undefined, beforeLarge?: () => Promise<void>): Promise<TaskView | 'foreign' | undefined> {
+    const read = (maxBytes: number): ReturnType<typeof readTask> => this.#speak(() => readTask(this.#shardOf(taskId), taskId, maxBytes, clientIds));
     const found = await read(LARGE_TASK_BYTES);
     if (found !== 'too large') return found;
     const large = await this.#largeReads.take(async () => {

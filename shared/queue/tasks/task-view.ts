@@ -12,6 +12,7 @@ import { jobIdOf } from '../names.js';
 import { delayBeforeAttemptMs, wholeMs } from '../../domain/task/retry-policy.js';
 
 const NO_JOB = -1;
+const FOREIGN = -2;
 
 /** All facts about one task at one moment. Times are in milliseconds since the epoch. */
 export interface TaskView {
@@ -54,16 +55,18 @@ export interface StoredJob {
 /**
  * Reads one task in one script, so that its parts belong together.
  * @param maxBytes of the stored JSON; -1: any number
- * @returns undefined when no such task is known; `too large` when it is larger than `maxBytes`
+ * @param clientIds whose task it may be. Default: anybody's
+ * @returns undefined when no such task is known; `foreign` when it is of none of these clients; `too large` when it is larger than `maxBytes`
  * @throws UnreadableTaskError when a newer version wrote it, or its key holds something else
  */
-export async function readTask(shard: Shard, taskId: string, maxBytes: number): Promise<TaskView | 'too large' | undefined> {
+export async function readTask(shard: Shard, taskId: string, maxBytes: number, clientIds: readonly string[] = []): Promise<TaskView | 'too large' | 'foreign' | undefined> {
   const { client, keys } = shard;
   const jobId = jobIdOf(taskId);
   const key = keys.job(taskId);
   // Outside a MULTI ioredis sends the text itself when Redis has lost the script.
-  const reply: unknown = await client.runCommand('krsRead', [key, keys.delayed, keys.completed, keys.failed, jobId, maxBytes]);
+  const reply: unknown = await client.runCommand('krsRead', [key, keys.delayed, keys.completed, keys.failed, jobId, maxBytes, ...clientIds]);
   if (reply === 0) return 'too large';
+  if (reply === FOREIGN) return 'foreign';
   if (reply === NO_JOB) throw new UnreadableTaskError('its key holds something else than a task');
   // The script's own answer: see read-script.ts.
   const [now, fields, delayed, completed, failed, locked] = reply as [number, string[], string | null, string | null, string | null, number];

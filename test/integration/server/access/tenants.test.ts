@@ -129,6 +129,16 @@ describe('a key that is bound to clients', function () {
     expect(await service.queue.cancel(uniqueId(), acting)).to.deep.equal({ kind: 'not_found' });
   });
 
+  it('waits for no turn to read a large task of another client, and takes none', async () => {
+    const { id } = await store(taskOf('c1', { message_data: 'x'.repeat(200_000) }));
+    let turns = 0;
+    const count = async (): Promise<void> => { turns += 1; };
+    expect(await service.queue.findOf(id, ['c2', 'c3'], count)).to.equal('foreign');
+    expect(turns).to.equal(0);
+    expect(await service.queue.findOf(id, ['c1'], count)).to.be.an('object');
+    expect(turns).to.equal(1);
+  });
+
   it('is logged with its key when it asks for a task or an id of another client', async () => {
     const foreign = await store(taskOf('c1'));
     const why = (text: string, path: string): RegExp => new RegExp(`"path":"${path}"[^\n]*"why":"${text}"|more requests were refused`);
