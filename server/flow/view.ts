@@ -188,8 +188,8 @@ export function toWireDestination(name: string, traffic: TrafficByName, { polici
   const trouble = worstCircuit(circuitsOf(name, hosts), (id) => stateOfCircuit(circuits.get(id), now, rules));
   const host = trouble === undefined || hosts.length === 0 ? (hosts.find((one) => policies.get(one)?.isPaused === true) ?? hosts[0]) : flowOfId(trouble).host;
   const { inFlight, deferred, delivered, failed, latency } = traffic.get(name);
-  const names = [name, ...traffic.endpointsOf(name), ...(host === undefined ? [] : [host]), EVERYTHING];
-  const limited = limitsOver(policies, names);
+  const around = [...(host === undefined ? [] : [host]), EVERYTHING];
+  const limited = limitsOver(policies, [name, ...traffic.endpointsOf(name), ...around]);
   const ended = delivered + failed;
   return {
     key: name,
@@ -205,7 +205,8 @@ export function toWireDestination(name: string, traffic: TrafficByName, { polici
     circuit: toWireCircuit(trouble, trouble === undefined ? undefined : circuits.get(trouble), now, rules),
     limits: limited === undefined ? null : toWireLimits(limited.limits),
     limited_by: limited?.name ?? null,
-    paused: toWirePause(policies, names),
+    // A paused endpoint is none of its group: what a flow_key sends elsewhere is sent.
+    paused: toWirePause(policies, [name, ...around]),
   };
 }
 

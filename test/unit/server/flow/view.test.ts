@@ -110,10 +110,11 @@ describe('how a destination is shown', () => {
     });
   }
 
-  it('shows what holds the endpoint that the tasks of a flow_key wait for', () => {
+  it('shows the limits of an endpoint that the tasks of a flow_key wait for, but not its pause: what goes elsewhere is sent', () => {
     const flow = flowWithEndpoint(flowNamed('tenant-7', API, { endpoint: `${API}/orders` }));
     const waits = new TrafficByName([], [{ flow, waiting: 500 }]);
-    expect(shown('tenant-7', waits, snapshot({ [`${API}/orders`]: { maxConcurrency: 1, isPaused: true }, [API]: { maxConcurrency: 9 } }))).to.deep.include({ deferred: 500, limited_by: `${API}/orders` }).and.to.have.nested.property('paused.key', `${API}/orders`);
+    expect(shown('tenant-7', waits, snapshot({ [`${API}/orders`]: { maxConcurrency: 1, isPaused: true }, [API]: { maxConcurrency: 9 } }))).to.deep.include({ deferred: 500, limited_by: `${API}/orders`, paused: null });
+    expect(shown('tenant-7', waits, snapshot({ [`${API}/orders`]: { isPaused: true }, [API]: { isPaused: true } }))).to.have.nested.property('paused.key', API);
     expect(shown('tenant-7', waits, snapshot({ 'tenant-7': { maxConcurrency: 2 }, [`${API}/orders`]: { maxConcurrency: 1 } }))).to.include({ limited_by: 'tenant-7' });
     expect(shown('tenant-8', waits, snapshot({ [`${API}/orders`]: { maxConcurrency: 1 } }))).to.include({ limited_by: null });
   });
