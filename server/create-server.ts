@@ -159,7 +159,7 @@ export function createServer(config: ServerConfig, { logger, clock: timeOfDay, v
   const { circuit, dead, release, deliveryTimeoutMs, secretPathHosts } = config;
   const own = { version, defaultBrokers: defaultBrokersOf(config.kafka.brokers), circuit, dead, release, deliveryTimeoutMs, secretPathHosts };
   const fleetSettings = new FleetSettings({ queue, own, logger });
-  const hiddenNames = new HiddenNames({ queue, mask, secrets, logger });
+  const hiddenNames = new HiddenNames({ queue, fleetSettings, mask, secrets, logger });
   const lastFlow = new LastFlow(queue, (reports) => void fleetSettings.learn(reports));
   const lastStats = new LastStats(queue);
   const statusReader = new StatusReader({

@@ -4,8 +4,7 @@ import { AddressGuard } from '../shared/addresses/address-guard.js';
 import { ForbiddenLog } from '../shared/addresses/forbidden-log.js';
 import type { Config } from '../shared/config/load.js';
 import { defaultBulkheadRules } from '../shared/domain/flow/bulkhead-rules.js';
-import { hiddenName } from '../shared/domain/destinations/http.js';
-import { defaultBrokersOf } from '../shared/domain/flow/flow-key.js';
+import { defaultBrokersOf, spelledNow } from '../shared/domain/flow/flow-key.js';
 import { slotShare } from '../shared/domain/flow/slot-share.js';
 import { factsOf } from '../shared/domain/flow/worker-facts.js';
 import type { Clock, Random } from '../shared/domain/ports.js';
@@ -263,7 +262,7 @@ export function createWorker(config: WorkerConfig, { logger, clock: timeOfDay, r
         if (asked.testSends > 0) void testSends.take();
         bulkRunner?.hear(asked.bulkActions);
       },
-      spelled: (name) => hiddenName(name, mask),
+      spelled: (name) => spelledNow(name, { defaultBrokers, mask }),
     });
     await flowControl.start();
     const context = contextWith(flowControl);

@@ -1,14 +1,18 @@
 import { hiddenName } from '../../shared/domain/destinations/http.js';
 import type { PathMask } from '../../shared/domain/destinations/path-mask.js';
 import { RequestError } from '../../shared/domain/errors.js';
+import { spelledNow } from '../../shared/domain/flow/flow-key.js';
 import { SealedTextError, type SecretBox } from '../../shared/domain/secrets/secret-box.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { printError } from '../../shared/logging/print-error.js';
 import { lastSetAt, resealed, type StoredCredentials } from '../../shared/queue/credentials/stored-credentials.js';
 import type { TaskQueue } from '../../shared/queue/tasks/task-queue.js';
+import type { FleetSettings } from './fleet-settings.js';
 
 export interface HiddenNamesOptions {
   readonly queue: Pick<TaskQueue, 'withFlow' | 'withCredentials'>;
+  /** Which brokers the workers take for the default cluster. */
+  readonly fleetSettings: Pick<FleetSettings, 'view'>;
   readonly mask: PathMask;
   readonly secrets: SecretBox;
   readonly logger: Logger;
@@ -23,7 +27,8 @@ const AGAIN_AFTER_MS = 5_000;
 
 /**
  * What is stored under the open path of an endpoint goes to its hidden name, once SECRET_PATH_HOSTS hides it: a pause, limits and
- * credentials have to hold on, and nobody could name the old place any more.
+ * credentials have to hold on, and nobody could name the old place any more. So do limits and a pause that an earlier version has stored
+ * under a spelling that is none any more, such as `kafka://default/`.
  */
 export class HiddenNames {
   #timer: NodeJS.Timeout | undefined;
@@ -52,18 +57,22 @@ export class HiddenNames {
       await this.#moveCredentials();
     } catch (error) {
       // Why Redis does not answer is in the log: see redis-watch.ts and refusal-log.ts.
-      if (!(error instanceof RequestError)) this.options.logger.warn('limits, pauses and credentials of paths that are hidden now could not be moved to their hidden names', { error: printError(error) });
+      if (!(error instanceof RequestError)) this.options.logger.warn('limits, pauses and credentials of names that are hidden or spelled otherwise now could not be moved to what they are called now', { error: printError(error) });
       this.#moveIn(AGAIN_AFTER_MS);
     }
   }
 
   async #movePolicies(): Promise<void> {
-    const { queue, logger } = this.options;
+    const { queue, fleetSettings, mask, logger } = this.options;
     const { changes } = await queue.withFlow((store) => store.changesSince(-1));
+    const { defaultBrokers } = await fleetSettings.view();
     for (const { kind, name } of changes) {
       if (kind !== 'policy') continue;
-      const hidden = hiddenName(name, this.options.mask);
-      if (hidden !== name && (await queue.withFlow((store) => store.movePolicy(name, hidden)))) logger.info('limits and pause of a path that is hidden now go to its hidden name', { destination: hidden });
+      const now = spelledNow(name, { defaultBrokers, mask });
+      if (now === name || !(await queue.withFlow((store) => store.movePolicy(name, now)))) continue;
+      // The old name may hold a secret, so it is not logged.
+      if (hiddenName(name, mask) === name) logger.info('limits and pause of a name go to what it is called now', { destination: now });
+      else logger.info('limits and pause of a path that is hidden now go to its hidden name', { destination: now });
     }
   }
 

@@ -99,6 +99,15 @@ function spelledOnce(name: string, defaultBrokers: DefaultBrokers, mask: PathMas
 }
 
 /**
+ * A stored name as it is spelled now: its path may have been hidden since, and an earlier version took `kafka://b:09092/`
+ * for a name of its own. What is spelled rightly stays, also the name of a broker that KAFKA_BROKERS has got since: to pause it was no word about
+ * the default cluster.
+ */
+export function spelledNow(stored: string, { defaultBrokers, mask }: NameRules): string {
+  return canonicalName(stored, NONE, mask) === stored ? stored : canonicalName(stored, defaultBrokers, mask);
+}
+
+/**
  * The host of a name, as far as the name alone tells it: an origin or a cluster is its own host, an endpoint has its origin,
  * and a topic its cluster.
  * @returns undefined for a flow_key, which may belong to any host

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 
+import { serviceActor } from '../../../../shared/domain/actor.js';
 import { createPathMask } from '../../../../shared/domain/destinations/path-mask.js';
 import { HIDDEN_FOR_MS } from '../../../../shared/queue/flow/secret-path-scripts.js';
 import { flowKeys } from '../../../../shared/queue/names.js';
@@ -91,5 +92,38 @@ describe('the secret paths of a fleet', () => {
     expect((await destination())['key'], 'within the hour').to.match(HIDDEN);
     await service.redis.zincrby(secretPathHosts, -60_000, '127.0.0.1');
     await eventually(async () => { expect((await destination())['key']).to.equal(url()); });
+  });
+});
+
+describe('names that an earlier version has stored under another spelling', () => {
+  let receiver: Receiver;
+  let service: InProcessService;
+  beforeEach(async () => { receiver = await createReceiver(); });
+  afterEach(async () => {
+    await service.close();
+    await receiver.close();
+  });
+
+  it('hold for the tasks that bear them, go to the spelling of now, and can be resumed there', async () => {
+    service = await InProcessService.ready();
+    const [cluster, topic] = ['kafka://x:9092', 'kafka://y:9092/orders'];
+    const stored = [`${cluster}/`, 'kafka://y:09092/orders'] as const;
+    await service.queue.withFlow((store) => store.pause(stored[0], { until: undefined, by: serviceActor, reason: 'repair' }));
+    await service.queue.withFlow((store) => store.setLimits(stored[1], { ratePerSecond: 5 }));
+    // Names are moved when an API starts, and when a process hides other paths.
+    await service.startWorker({ secretPathHosts: 'hooks.example' });
+    const held = httpTask(receiver.url('/x'), { flow_key: stored[0] });
+    await submitNew(service.baseUrl, held);
+
+    const destination = async (name: string): Promise<Readonly<Record<string, unknown>>> => (await call(service.baseUrl, `/destinations/${encodeURIComponent(name)}`)).body;
+    await eventually(async () => {
+      expect(await destination(cluster)).to.have.nested.property('paused.key', cluster);
+      expect(await destination(topic)).to.include({ limited_by: topic });
+      expect((await call(service.baseUrl, `/tasks/${held.id}`)).body['waiting_for']).to.include({ code: 'paused' });
+    });
+    expect([...(await service.queue.withFlow((store) => store.snapshotOfAll())).policies.keys()].sort()).to.deep.equal([cluster, topic]);
+    expect(receiver.requestsTo('/x').length, 'while it was moved').to.equal(0);
+    expect((await call(service.baseUrl, `/destinations/${encodeURIComponent(stored[0])}/resume`, { method: 'POST' })).status).to.equal(200);
+    await waitForState(service.baseUrl, held.id, 'delivered');
   });
 });

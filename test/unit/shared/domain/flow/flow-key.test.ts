@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { domainTask } from '../../../../support/tasks.js';
 import type { Destination } from '../../../../../shared/domain/destinations/destination.js';
 import { createPathMask } from '../../../../../shared/domain/destinations/path-mask.js';
-import { canonicalName, defaultBrokersOf, defaultClusterNames, flowDue, flowOf, flowOfEndpoint, hostOfName, isNamedByDestination } from '../../../../../shared/domain/flow/flow-key.js';
+import { canonicalName, defaultBrokersOf, defaultClusterNames, flowDue, flowOf, flowOfEndpoint, hostOfName, isNamedByDestination, spelledNow } from '../../../../../shared/domain/flow/flow-key.js';
 
 const http = (url: string): Destination => ({ type: 'http', url });
 const kafka = (topic: string, host?: string): Destination => ({ type: 'kafka', topic, broker: host === undefined ? undefined : { host, port: 9092 }, key: undefined, headers: {} });
@@ -98,6 +98,21 @@ describe('canonicalName', () => {
     const long = flowOf(http(`https://a/${'x/'.repeat(400)}`), undefined).key;
     expect(long).to.match(/^https:\/\/a\/\*[0-9a-f]{32}$/);
     expect(canonicalName(long)).to.equal(long);
+  });
+});
+
+describe('spelledNow', () => {
+  const rules = { defaultBrokers: defaultBrokersOf([{ host: 'broker-1', port: 9092 }]), mask: createPathMask(['api.example.com']) };
+  for (const [stored, now] of [
+    ['kafka://x:9092/', 'kafka://x:9092'],
+    ['kafka://x:09092/orders', 'kafka://x:9092/orders'],
+    ['kafka://default/', 'kafka://default'],
+    ['kafka://broker-1:09092/orders', 'kafka://default/orders'],
+    ['https://api.example.com/T1', 'https://api.example.com/*1f93603db53bfad5c92390f735d0cbb8'],
+  ] as const) it(`of ${stored} is ${now}`, () => expect(spelledNow(stored, rules)).to.equal(now));
+
+  it('of what is spelled rightly is the same, also of a broker that KAFKA_BROKERS has got since', () => {
+    for (const name of ['*', 'tenant-7', 'https://api.example.com', 'https://api.example.com/*1f93603db53bfad5c92390f735d0cbb8', 'https://b.example/', 'kafka://default/orders', 'kafka://broker-1:9092', 'kafka://::1:9092/orders']) expect(spelledNow(name, rules)).to.equal(name);
   });
 });
 
