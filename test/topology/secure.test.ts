@@ -176,6 +176,22 @@ describe('topology: Redis with TLS and logins', function () {
       expect(await client.keys('*rights-probe')).to.deep.equal([]);
     });
 
+    it('is in where there is no HELLO, in its own database', async () => {
+      const plainOld = await PrivateRedis.start(['--rename-command', 'HELLO', 'NO-HELLO', '--requirepass', PASSWORD]);
+      closing.push(() => plainOld.close());
+      const ofOld = { REDIS_ADDR: printAddress(plainOld.address), REDIS_PASSWORD: PASSWORD, REDIS_DB: '1' };
+      const { redis: client, refusal } = connect(ofOld);
+      expect(await refusal).to.equal('admitted');
+      await client.set('bull:of-1', '1');
+      expect(await client.info('keyspace')).to.include('db1:').and.to.not.include('db0:');
+      expect(await connect({ ...ofOld, REDIS_DB: '16' }).refusal).to.include('refuses database 16');
+      expect(await connect({ ...ofOld, REDIS_PASSWORD: 'wrong' }).refusal).to.include('refuses the login');
+      // Nobody has to log in, and who has not may do nothing.
+      await client.call('ACL', 'SETUSER', 'let-in', 'on', `>${PASSWORD}`, '+@all', 'allkeys');
+      await client.call('ACL', 'SETUSER', 'default', 'nopass', '-@all');
+      await isReady(connect({ ...ofOld, REDIS_USERNAME: 'let-in' }));
+    });
+
     it('waits for a certificate that has expired to be renewed, and says so once', async () => {
       const expired = await authority.issue({ hasExpired: true });
       const server = await PrivateRedis.start(['--tls-auth-clients', 'no'], { certificate: expired, ca: authority.ca });
