@@ -30,7 +30,13 @@ export function rightsProbe(prefix: string, isCluster: boolean, shards: number):
   // A start looks there whether the tasks are spread as it thinks, in either mode.
   const looked = [shardCountKey(prefix), queueMetaKey(prefix, true)];
   const startingWith = (start: string): readonly string[] => [...looked, ...written].filter((key) => key.startsWith(start));
-  return { written, allowed: new Map([[`~${prefix}:*`, startingWith(`${prefix}:`)], [`~{${prefix}-*`, startingWith(`{${prefix}-`)]]) };
+  const ofCluster = `~{${prefix}-*`;
+  return {
+    written,
+    allowed: new Map([[`~${prefix}:*`, startingWith(`${prefix}:`)], [ofCluster, startingWith(`{${prefix}-`)]]),
+    // One Redis has no key there. A start looks for one as long as no number is stored.
+    ...(!isCluster && { unneeded: { pattern: ofCluster, onceThereIs: shardCountKey(prefix) } }),
+  };
 }
 
 /** What BullMQ writes when it opens the first queue. */

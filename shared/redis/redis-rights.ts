@@ -10,6 +10,8 @@ export interface RightsProbe {
   readonly written: readonly string[];
   /** Keys that have to be allowed, by the pattern that the rule of the user has for them: `~bull:*`. */
   readonly allowed: ReadonlyMap<string, readonly string[]>;
+  /** A pattern of them that nobody asks for once this key is there. */
+  readonly unneeded?: { readonly pattern: string; readonly onceThereIs: string };
 }
 
 /** How long a start waits to be told its rights, ms. A node of a cluster may be away, and must not hold up the others. */
@@ -63,7 +65,7 @@ return refused`;
  * @returns the commands that are missing, and patterns of keys as `the keys ~bull:*`, by server: `10.0.0.1:6379`, '' where there is one.
  *          A server that does not answer in time lacks nothing
  */
-export async function missingRights(redis: RedisClient, { written, allowed }: RightsProbe, waitsForReplicas: boolean): Promise<ReadonlyMap<string, readonly string[]>> {
+export async function missingRights(redis: RedisClient, { written, allowed, unneeded }: RightsProbe, waitsForReplicas: boolean): Promise<ReadonlyMap<string, readonly string[]>> {
   const missing = new Map<string, Set<string>>();
   const note = (server: string, rights: readonly string[]): void => {
     const known = missing.get(server) ?? new Set();
@@ -81,7 +83,9 @@ export async function missingRights(redis: RedisClient, { written, allowed }: Ri
     ...[...keyOf].map(async ([node, key]) => note(nameOf(node), (await inTime(withinMs, missingCommands(node, key, waitsForReplicas))) ?? [])),
     ...[...allowed].flatMap(([pattern, keys]) => keys.map(async (key) => {
       const node = masterOf(redis, key);
-      if (node !== undefined && (await inTime(withinMs, isKeyRefused(node, key)))) note(nameOf(node), [`the keys ${pattern}`]);
+      if (node === undefined || !(await inTime(withinMs, isKeyRefused(node, key)))) return;
+      const isNeeded = pattern !== unneeded?.pattern || (await inTime(withinMs, node.exists(unneeded.onceThereIs))) !== 1;
+      if (isNeeded) note(nameOf(node), [`the keys ${pattern}`]);
     })),
   ]);
   return new Map([...missing].flatMap(([server, rights]) => (rights.size === 0 ? [] : [[server, [...rights]] as const])));

@@ -158,8 +158,6 @@ describe('topology: Redis with TLS and logins', function () {
       const rules: readonly (readonly [rules: readonly string[], said: string])[] = [
         [['+@all', '~bull:*', '~{bull-*', '&*'], 'admitted'],
         [['+@all', '~other:*', '&*'], 'redis user few0 may not use the keys ~bull:*, the keys ~{bull-*: see ACL SETUSER'],
-        // A start looks there for the tasks of a cluster.
-        [['+@all', '~bull:*'], 'redis user few0 may not use the keys ~{bull-*: '],
         [['+@all', '~bull:deliver-*', '~{bull-*'], 'redis user few0 may not use the keys ~bull:*: '],
         [['+@all', '-select', '~bull:*', '~{bull-*'], 'admitted'],
         [['+@all', '-info', '~bull:*', '~{bull-*'], 'redis user few0 may not use INFO: '],
@@ -174,6 +172,16 @@ describe('topology: Redis with TLS and logins', function () {
         connection.disconnect();
       }));
       expect(await client.keys('*rights-probe')).to.deep.equal([]);
+    });
+
+    it('needs the keys of a cluster only until the number of shards is stored, where a start looks for the tasks of one', async () => {
+      const client = new Redis({ ...redis.clientOptions, password: PASSWORD, db: 7 });
+      closing.push(() => client.disconnect());
+      await client.acl('SETUSER', 'alone', 'on', `>${PASSWORD}`, '+@all', '~bull:*');
+      const ofOne = { ...settings, REDIS_USERNAME: 'alone', REDIS_DB: '7' };
+      expect(await connect(ofOne).refusal).to.include('redis user alone may not use the keys ~{bull-*: ');
+      await client.set('bull:shards', '1');
+      await isReady(connect(ofOne));
     });
 
     it('is in where there is no HELLO, in its own database', async () => {
