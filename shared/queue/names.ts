@@ -272,6 +272,8 @@ export function flowKeys(prefix: string, isCluster: boolean): FlowKeys {
     reportBase: `${base}report:`,
     life: (worker) => `${base}life:${worker}`,
     lifeBase: `${base}life:`,
+    lockTime: (worker) => `${base}lock-time:${worker}`,
+    lockTimeBase: `${base}lock-time:`,
     leases: (name) => `${base}leases:${name}`,
     pace: (name) => `${base}pace:${name}`,
     claims: (name) => `${base}claims:${name}`,
@@ -299,6 +301,9 @@ export interface FlowKeys {
   /** Since when a worker runs, and what it has seen of Redis: see dead-worker.ts. It lapses. */
   life(worker: string): string;
   readonly lifeBase: string;
+  /** LOCK_DURATION of a worker, ms. It lapses with its life, which older versions cannot read with more in it. */
+  lockTime(worker: string): string;
+  readonly lockTimeBase: string;
   /** Sorted set of jobs that hold a place of a limited destination, by the time at which the place lapses. */
   leases(name: string): string;
   /** When the next send of a limited destination may start. */

@@ -85,14 +85,18 @@ export function spellAfter(spell: RedisSpell | undefined, before: RedisAnswer | 
   return isBreak || isStep ? fresh : spell;
 }
 
-/** `1764379800000 1764379700000 3f2...,a81... 15000`: started, since, masters, LOCK_DURATION. Older versions wrote the first three. */
-export function printLife({ startedAt, spell, lockMs }: WorkerLife): string {
-  return `${startedAt} ${spell.since} ${spell.masters}${lockMs === undefined ? '' : ` ${lockMs}`}`;
+/** `1764379800000 1764379700000 3f2...,a81...`: started, since, masters. Older versions read nothing longer, so LOCK_DURATION has a key of its own. */
+export function printLife({ startedAt, spell }: WorkerLife): string {
+  return `${startedAt} ${spell.since} ${spell.masters}`;
 }
 
-/** @returns undefined for a text that neither this version nor an older one has written; what a later one adds at the end is left out */
-export function readLife(text: string): WorkerLife | undefined {
-  const [, startedAt, since, masters, lockMs] = /^(\d+) (\d+) ([0-9a-f,]+)(?: (\d+)(?: .*)?)?$/.exec(text) ?? [];
+/**
+ * @param text     as it was printed; what a later version adds at the end is left out
+ * @param lockTime LOCK_DURATION, ms; '' of a version that does not tell it
+ * @returns undefined for a text that no version has written
+ */
+export function readLife(text: string, lockTime = ''): WorkerLife | undefined {
+  const [, startedAt, since, masters] = /^(\d+) (\d+) ([0-9a-f,]+)(?: .*)?$/.exec(text) ?? [];
   if (masters === undefined) return undefined;
-  return { startedAt: Number(startedAt), spell: { since: Number(since), masters }, ...(lockMs === undefined ? {} : { lockMs: Number(lockMs) }) };
+  return { startedAt: Number(startedAt), spell: { since: Number(since), masters }, ...(/^\d+$/.test(lockTime) ? { lockMs: Number(lockTime) } : {}) };
 }

@@ -218,11 +218,14 @@ export class FlowStore {
    * @param caller undefined: it is no worker, or has not seen Redis before
    */
   async silentWorkers(agoMs: { readonly min: number; readonly max: number }, caller?: { readonly worker: string; readonly life: WorkerLife }): Promise<SilentWorkers> {
-    const reply: unknown = await this.client.runCommand('krsFlowSilent', [this.keys.workers, this.keys.life(caller?.worker ?? ''), caller === undefined ? '' : printLife(caller.life), this.keys.lifeBase, agoMs.min, agoMs.max]);
+    const { keys } = this;
+    const worker = caller?.worker ?? '';
+    const [life, lockMs] = caller === undefined ? ['', ''] : [printLife(caller.life), caller.life.lockMs ?? ''];
+    const reply: unknown = await this.client.runCommand('krsFlowSilent', [keys.workers, keys.life(worker), keys.lockTime(worker), life, lockMs, keys.lifeBase, keys.lockTimeBase, agoMs.min, agoMs.max]);
     // The script's own answer: see report-scripts.ts.
     const [now, found] = reply as [number, string[]];
     const silent: SilentWorker[] = [];
-    for (let at = 0; at + 2 < found.length; at += 3) silent.push({ name: found[at] ?? '', reportedAt: Number(found[at + 1]), life: readLife(found[at + 2] ?? '') });
+    for (let at = 0; at + 3 < found.length; at += 4) silent.push({ name: found[at] ?? '', reportedAt: Number(found[at + 1]), life: readLife(found[at + 2] ?? '', found[at + 3]) });
     return { now, silent };
   }
 

@@ -27,24 +27,26 @@ return found
 const LIFE_FOR_MS = 600_000;
 
 /**
- * KEYS 1 workers, 2 the caller's life. ARGV 1 that life ('' = it is no worker, or does not know it yet), 2 what a life's key begins with, 3 and 4 how long
- * ago the last report of a silent worker is at least and at most (ms).
- * @returns {now (ms), workers, the times of their last reports (ms) and their lives ('' = none) in turn}
+ * KEYS 1 workers, 2 the caller's life, 3 its LOCK_DURATION. ARGV 1 that life ('' = it is no worker, or does not know it yet), 2 that LOCK_DURATION (ms, ''
+ * = none), 3 and 4 what the keys of the two begin with, 5 and 6 how long ago the last report of a silent worker is at least and at most (ms).
+ * @returns {now (ms), workers, the times of their last reports (ms), their lives and their LOCK_DURATION ('' = none) in turn}
  */
 const silentWorkers = `${nowMs}
 if ARGV[1] ~= '' then redis.call('SET', KEYS[2], ARGV[1], 'PX', ${LIFE_FOR_MS}) end
+if ARGV[2] ~= '' then redis.call('SET', KEYS[3], ARGV[2], 'PX', ${LIFE_FOR_MS}) end
 local found = {}
-local silent = redis.call('ZRANGE', KEYS[1], now - tonumber(ARGV[4]), now - tonumber(ARGV[3]), 'BYSCORE', 'WITHSCORES')
+local silent = redis.call('ZRANGE', KEYS[1], now - tonumber(ARGV[6]), now - tonumber(ARGV[5]), 'BYSCORE', 'WITHSCORES')
 for index = 1, #silent, 2 do
   found[#found + 1] = silent[index]
   found[#found + 1] = silent[index + 1]
-  found[#found + 1] = redis.call('GET', ARGV[2] .. silent[index]) or ''
+  found[#found + 1] = redis.call('GET', ARGV[3] .. silent[index]) or ''
+  found[#found + 1] = redis.call('GET', ARGV[4] .. silent[index]) or ''
 end
 return {now, found}
 `;
 
 export const reportScripts = {
   krsFlowPutReport: { numberOfKeys: 2, lua: putReport },
-  krsFlowSilent: { numberOfKeys: 2, lua: silentWorkers },
+  krsFlowSilent: { numberOfKeys: 3, lua: silentWorkers },
   krsFlowGetReports: { numberOfKeys: 1, lua: getReports },
 } as const;

@@ -122,10 +122,10 @@ describe('queue keys', () => {
   });
 
   it('of flow control are the same for all shards, and share a slot on a cluster', () => {
-    const { controls, changes, version, versions, workers, reportBase, lifeBase, ...made } = flowKeys('krs', false);
+    const { controls, changes, version, versions, workers, reportBase, lifeBase, lockTimeBase, ...made } = flowKeys('krs', false);
     expect([controls, changes, version, versions, workers]).to.deep.equal(['krs:flow:controls', 'krs:flow:changes', 'krs:flow:version', 'krs:flow:versions', 'krs:flow:workers']);
-    expect([made.report('w-1'), made.life('w-1'), made.leases('a'), made.pace('a'), made.claims('a'), made.probe('a')]).to.deep.equal([
-      `${reportBase}w-1`, `${lifeBase}w-1`, 'krs:flow:leases:a', 'krs:flow:pace:a', 'krs:flow:claims:a', 'krs:flow:probe:a',
+    expect([made.report('w-1'), made.life('w-1'), made.lockTime('w-1'), made.leases('a'), made.pace('a'), made.claims('a'), made.probe('a')]).to.deep.equal([
+      `${reportBase}w-1`, `${lifeBase}w-1`, `${lockTimeBase}w-1`, 'krs:flow:leases:a', 'krs:flow:pace:a', 'krs:flow:claims:a', 'krs:flow:probe:a',
     ]);
     const onCluster = flowKeys('krs', true);
     for (const key of [onCluster.controls, onCluster.probe('https://{odd}'), onCluster.reportBase]) expect(key).to.match(/^\{krs-flow\}:flow:/);

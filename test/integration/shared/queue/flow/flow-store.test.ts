@@ -330,6 +330,18 @@ describe('FlowStore', () => {
     expect(await service.redis.zcard(keys().workers)).to.equal(1);
   });
 
+  it('tells of a silent worker what it wrote down of itself, its LOCK_DURATION beside what older versions read', async () => {
+    const life = { startedAt: 1, spell: { since: 2, masters: 'a1,b2' } };
+    const lifeOf = async (name: string): Promise<unknown> => (await store.silentWorkers({ min: 0, max: 60_000 })).silent.find((each) => each.name === name)?.life;
+    for (const [worker, lock] of [['tells', { lockMs: 15_000 }], ['older', {}]] as const) {
+      await store.putReport(worker, '[]');
+      await store.silentWorkers({ min: 4_000, max: 60_000 }, { worker, life: { ...life, ...lock } });
+      expect(await lifeOf(worker), worker).to.deep.equal({ ...life, ...lock });
+      expect(await service.redis.get(keys().life(worker))).to.equal('1 2 a1,b2');
+    }
+    expect(await Promise.all([keys().life('tells'), keys().lockTime('tells')].map(async (key) => (await service.redis.pttl(key)) > 1))).to.deep.equal([true, true]);
+  });
+
   it('leaves nothing of a destination for ever but what an operator set', async () => {
     await store.setLimits('d', { maxConcurrency: 1, ratePerSecond: 5 });
     await store.acquire('d', { maxConcurrency: 1, ratePerSecond: 5 }, 'w', 30_000, ['a']);

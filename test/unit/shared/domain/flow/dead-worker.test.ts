@@ -90,13 +90,16 @@ describe('spellAfter', () => {
 describe('a life that was written down', () => {
   it('is read as it was printed', () => {
     const life = { startedAt: 1, spell: { since: 2, masters } };
-    expect(printLife({ ...life, lockMs: 15_000 })).to.equal('1 2 a1,b2 15000');
-    expect(readLife('1 2 a1,b2 15000')).to.deep.equal({ ...life, lockMs: 15_000 });
-    expect(readLife('1 2 a1,b2 15000 of-later-versions'), 'what a later version adds').to.deep.equal({ ...life, lockMs: 15_000 });
-    expect(readLife('1 2 a1,b2'), 'of an older version').to.deep.equal(life);
+    expect(readLife(printLife({ ...life, lockMs: 15_000 }), '15000')).to.deep.equal({ ...life, lockMs: 15_000 });
+    expect(readLife('1 2 a1,b2 of-later-versions', '15000'), 'what a later version adds').to.deep.equal({ ...life, lockMs: 15_000 });
+    for (const none of ['', undefined, '1.5', 'x']) expect(readLife('1 2 a1,b2', none), 'of an older version').to.deep.equal(life);
+  });
+
+  it('is one that older versions read, which take over from no other', () => {
+    expect(printLife({ startedAt: 1, spell: { since: 2, masters }, lockMs: 15_000 })).to.match(/^(\d+) (\d+) ([0-9a-f,]+)$/);
   });
 
   it('of another form is none', () => {
-    for (const odd of ['', '1 2', '1 2 ', 'a 2 b', '1 2 xyz', '1 2 a1 x', '{}']) expect(readLife(odd), odd).to.equal(undefined);
+    for (const odd of ['', '1 2', '1 2 ', 'a 2 b', '1 2 xyz', '1 2 a1x', '{}']) expect(readLife(odd), odd).to.equal(undefined);
   });
 });
